@@ -1,0 +1,51 @@
+# Everything the project does, each command by itself on a bare machine. `make help` lists them.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+VENV := .venv
+PYTHON := $(VENV)/bin/python
+STAMP := $(VENV)/.made
+
+.PHONY: help
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+
+.PHONY: demo
+demo: venv ## the local network, and a consumer chain launched on it; leaves it running
+	$(PYTHON) -m devnet demo
+
+.PHONY: down
+down: venv ## removes the local network, whatever state it is in
+	$(PYTHON) -m devnet down
+
+.PHONY: test
+test: check e2e ## set-up and all tests, the real network's among them
+
+.PHONY: check
+check: venv ## format, lint, types, layers and the offline tests
+	$(PYTHON) -m ruff format --check .
+	$(PYTHON) -m ruff check .
+	$(VENV)/bin/lint-imports
+	$(PYTHON) -m mypy
+	$(PYTHON) -m pytest
+
+.PHONY: format
+format: venv ## formats the code and mends what ruff can mend
+	$(PYTHON) -m ruff format .
+	$(PYTHON) -m ruff check --fix .
+
+.PHONY: e2e
+e2e: venv ## the tests against a real API server and on the local network of real chains
+	$(PYTHON) -m devnet build
+	$(PYTHON) -m pytest -m 'cluster'
+	$(PYTHON) -m pytest -m 'network'
+
+.PHONY: venv
+venv: $(STAMP) ## the Python environment in .venv, with the package in it
+
+$(STAMP): requirements.txt pyproject.toml
+	python3 -m venv $(VENV)
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	touch $(STAMP)

@@ -1,0 +1,123 @@
+"""One host's Kubernetes cluster: its certificates, its programs, and when it is ready."""
+
+from pathlib import Path
+
+from devnet import api, commands, configs, hosts, pki, places, processes
+from devnet.api import Api
+from devnet.plan import Host
+from devnet.progress import Progress
+from devnet.toolchain import Tools
+
+CREDENTIALS = {"kubeconfig": "operator", "kubeconfig-admin": "admin", "kubeconfig-powerless": "powerless"}
+"""The kubeconfigs that are handed out, and whose they are."""
+_PROGRAMS_THAT_NEED_THE_API = ("kube-controller-manager", "kube-scheduler", "kube-proxy", "coredns")
+
+
+def ensure(host: Host, tools: Tools, progress: Progress) -> None:
+    """Starts what is not running of the host's cluster, and waits until its node is ready.
+
+    Raises:
+        Permanent: a program ended; the message has the last line of its log.
+        Transient: it takes too long.
+    """
+    home = places.host_state(host.name)
+    with progress.step(f"{host.name}: API server", 6):
+        _write_files(host, home)
+        # containerd needs nobody, so it starts beside etcd and has the images when the kubelet comes.
+        _start_runtime(host, home)
+        processes.start(host.name, "etcd", hosts.in_network(host, configs.etcd(host, home)))
+        _start(host, "kube-apiserver", configs.api_server(host, home, tools.kubernetes))
+        admin = Api(host, "admin")
+        needs = [(host.name, "etcd"), (host.name, "kube-apiserver")]
+        processes.await_true(admin.is_ready, f"the API server of {host.name}", timeout=120, needs=needs)
+    with progress.step(f"{host.name}: node", 10):
+        _start_rest(host, home, tools)
+        for item in api.load(Path(__file__).with_name("rbac.yaml")):
+            admin.apply(_for_host(item, host))
+        _import_images(host, home, tools)
+        needs = [(host.name, program) for program in ("kubelet", "containerd", *_PROGRAMS_THAT_NEED_THE_API)]
+        processes.await_true(
+            lambda: is_node_ready(admin, host), f"node {host.name}", timeout=180, needs=needs, every=0.3
+        )
+        processes.await_true(
+            lambda: has_account(admin), f"the default account of {host.name}", timeout=60, needs=needs
+        )
+
+
+def is_node_ready(client: Api, host: Host) -> bool:
+    """Whether the host's node says that it is ready."""
+    node = client.get(f"/api/v1/nodes/{host.name}")
+    conditions = node.get("status", {}).get("conditions", []) if node else []
+    return any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)
+
+
+def has_account(client: Api) -> bool:
+    """Whether pods can be created: that takes the service account that the controllers make."""
+    return client.get("/api/v1/namespaces/default/serviceaccounts/default") is not None
+
+
+def kubeconfig(host: Host, user: str) -> str:
+    """A kubeconfig of the running cluster for `admin`, `operator` or `powerless`."""
+    return pki.kubeconfig(host, places.host_state(host.name) / "pki", user)
+
+
+def _start(host: Host, program: str, argv: list[str]) -> None:
+    processes.start(host.name, program, hosts.inside(host, argv))
+
+
+def _start_runtime(host: Host, home: Path) -> None:
+    _start(host, "containerd", configs.containerd(home))
+
+
+def _start_rest(host: Host, home: Path, tools: Tools) -> None:
+    programs = tools.kubernetes
+    _start(host, "kubelet", configs.kubelet(host, home, programs))
+    _start(host, "kube-controller-manager", configs.controller_manager(host, home, programs))
+    _start(host, "kube-scheduler", configs.scheduler(home, programs))
+    _start(host, "kube-proxy", configs.kube_proxy(home, programs))
+    _start(host, "coredns", [str(tools.coredns), "-conf", f"{home}/etc/Corefile"])
+
+
+def _write_files(host: Host, home: Path) -> None:
+    for name, text in configs.files(host, home).items():
+        path = home / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    folder = home / "pki"
+    if not (folder / "whole").exists():
+        _issue(host, folder)
+        (folder / "whole").touch()
+
+
+def _issue(host: Host, folder: Path) -> None:
+    authority = pki.Authority(folder, f"{host.name} cluster")
+    service = "kubernetes.default.svc.cluster.local"
+    parts = service.split(".")
+    names = [".".join(parts[:count]) for count in range(1, len(parts) + 1)]
+    authority.issue_server("apiserver", [host.address, host.kubernetes_service, "127.0.0.1", *names])
+    authority.issue_server("kubelet-server", [host.address, host.name])
+    pki.write_service_account_keys(folder)
+    for identity in pki.users(host):
+        authority.issue_client(identity)
+        text = pki.kubeconfig(host, folder, identity.file)
+        pki.write_private(folder / f"{identity.file}.kubeconfig", text.encode())
+
+
+def _import_images(host: Host, home: Path, tools: Tools) -> None:
+    socket = configs.containerd_socket(home)
+    control: list[str | Path] = ["ctr", "--address", socket, "--namespace", "k8s.io", "images", "import"]
+    done = home / "images"
+    done.mkdir(exist_ok=True)
+    for archive in tools.images:
+        mark = done / archive.parent.name
+        if not mark.exists():
+            commands.run(*hosts.inside(host, [*control, archive]), timeout=300)
+            mark.touch()
+
+
+def _for_host(item: api.Object, host: Host) -> api.Object:
+    subjects = [
+        {**subject, "name": subject["name"].replace("HOST", host.name)}
+        for subject in item.get("subjects", [])
+    ]
+    return {**item, "subjects": subjects} if subjects else item

@@ -1,0 +1,104 @@
+"""The fixed plan of the local network: hosts, addresses, ports, versions. Pure values.
+
+Nothing here is secret or random, so that committed stack files can name these addresses.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+PROVIDER_CHAIN_ID: Final = "provider-1"
+DENOM: Final = "stake"
+BLOCKS_PER_EPOCH: Final = 5
+UNBONDING_SECONDS: Final = 600
+CONSUMER_UNBONDING_SECONDS: Final = 540
+GOVERNANCE_SECONDS: Final = 20
+MIN_GAS_PRICE: Final = f"0.001{DENOM}"
+SPARE_STAKE: Final = 1_000_000_000_000_000
+
+KUBERNETES_VERSION: Final = "v1.34.4"
+CHAINS_VERSION: Final = "v7.0.1"
+COREDNS_VERSION: Final = "v1.15.0"
+CONSUMER_IMAGE: Final = f"ghcr.io/cosmos/interchain-security:{CHAINS_VERSION}"
+SANDBOX_IMAGE: Final = "localhost/ics-devnet/pause:1"
+
+API_PORT: Final = 6443
+RPC_PORT: Final = 26657
+P2P_PORT: Final = 26656
+REST_PORT: Final = 1317
+GRPC_PORT: Final = 9090
+
+BRIDGE: Final = "ics0"
+BRIDGE_ADDRESS: Final = "10.231.0.1"
+HOST_RANGE: Final = "10.231.0.0/24"
+POD_RANGE: Final = "10.232.0.0/16"
+SERVICE_RANGE: Final = "10.233.0.0/16"
+RANGES: Final = (HOST_RANGE, POD_RANGE, SERVICE_RANGE)
+"""Every address of the network; while it exists none of them is routed out of the machine."""
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """A validator's host: one network namespace with a provider node and a Kubernetes cluster."""
+
+    name: str
+    number: int
+    """1, 2, 3: the last part of its addresses counts on from it."""
+    tokens: int
+    """What the validator bonds, in the provider's denom; consensus power is a millionth of it."""
+
+    @property
+    def namespace(self) -> str:
+        """The name of its network namespace, and of the machine's end of its cable."""
+        return f"ics-{self.name}"
+
+    @property
+    def address(self) -> str:
+        """Where its provider node and its Kubernetes API answer."""
+        return f"10.231.0.{10 + self.number}"
+
+    @property
+    def balancer(self) -> str:
+        """The address of every Service of type LoadBalancer in its cluster."""
+        return f"10.231.0.{110 + self.number}"
+
+    @property
+    def pods(self) -> str:
+        """The range of its pods' addresses."""
+        return f"10.232.{self.number}.0/24"
+
+    @property
+    def services(self) -> str:
+        """The range of its Services' cluster addresses."""
+        return f"10.233.{self.number}.0/24"
+
+    @property
+    def kubernetes_service(self) -> str:
+        """The cluster address of the API server: the first one of its Services' range."""
+        return f"10.233.{self.number}.1"
+
+    @property
+    def api(self) -> str:
+        """The URL of its Kubernetes API."""
+        return f"https://{self.address}:{API_PORT}"
+
+    @property
+    def rest(self) -> str:
+        """The URL of its provider node's REST gateway."""
+        return f"http://{self.address}:{REST_PORT}"
+
+    @property
+    def rpc(self) -> str:
+        """The URL of its provider node's CometBFT RPC."""
+        return f"http://{self.address}:{RPC_PORT}"
+
+
+HOSTS: Final = (
+    Host("alice", 1, 300_000_000_000),
+    Host("bob", 2, 200_000_000_000),
+    Host("charlie", 3, 100_000_000_000),
+)
+
+
+def host(name: str) -> Host:
+    """The host of that name; KeyError if there is none."""
+    return {each.name: each for each in HOSTS}[name]

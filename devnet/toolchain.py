@@ -1,0 +1,169 @@
+"""What the local network is made of: Debian packages, and programs built from their Go modules.
+
+Kubernetes, the two chains and CoreDNS are built from `devnet/go/<name>` with exact versions; container
+images are put together here, so that no image registry is needed.
+"""
+
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from devnet import cache, commands, images, plan
+from devnet.progress import Progress
+from ics import errors
+
+SOURCES = Path(__file__).resolve().parent / "go"
+KUBERNETES_PROGRAMS = (
+    "kube-apiserver",
+    "kube-controller-manager",
+    "kube-proxy",
+    "kube-scheduler",
+    "kubectl",
+    "kubelet",
+)
+_PACKAGES = {
+    "/usr/bin/etcd": "etcd-server",
+    "/usr/bin/containerd": "containerd",
+    "/usr/sbin/runc": "runc",
+    "/usr/lib/cni/ptp": "containernetworking-plugins",
+    "/usr/sbin/iptables": "iptables",
+    "/usr/sbin/conntrack": "conntrack",
+    "/usr/bin/socat": "socat",
+    "/usr/bin/busybox": "busybox-static",
+    "/usr/sbin/ip": "iproute2",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """Where everything lies once it is built."""
+
+    kubernetes: Path
+    """Folder with the Kubernetes programs, `kubectl` among them."""
+    provider: Path
+    """The program `interchain-security-pd`."""
+    consumer: Path
+    """The program `interchain-security-cd`."""
+    coredns: Path
+    images: tuple[Path, ...]
+    """Archives that every host's containerd imports."""
+
+
+def ensure(progress: Progress) -> Tools:
+    """Installs and builds whatever is missing.
+
+    Raises:
+        Permanent: a package or a module cannot be had, or a build failed.
+    """
+    ensure_packages(progress)
+    if shutil.which("go") is None:
+        raise errors.Permanent("the program go is not installed: install Go 1.26 or later")
+    chains = cache.ensure(chains_recipe(), progress)
+    pause = cache.ensure(pause_recipe(), progress)
+    consumer = cache.ensure(consumer_image_recipe(chains), progress)
+    coredns = cache.ensure(coredns_recipe(), progress)
+    kubernetes = cache.ensure(kubernetes_recipe(), progress)
+    return Tools(
+        kubernetes=kubernetes,
+        provider=chains / "interchain-security-pd",
+        consumer=chains / "interchain-security-cd",
+        coredns=coredns / "coredns",
+        images=(pause / "image.tar", consumer / "image.tar"),
+    )
+
+
+def ensure_packages(progress: Progress) -> None:
+    """Installs the Debian packages that are missing."""
+    missing = sorted(package for path, package in _PACKAGES.items() if not Path(path).exists())
+    if not missing:
+        return
+    if os.geteuid() != 0:
+        raise errors.Permanent(f"packages are missing and only root can install them: {' '.join(missing)}")
+    quiet = {"DEBIAN_FRONTEND": "noninteractive"}
+    with progress.step(f"installing {', '.join(missing)}", 60):
+        commands.run("apt-get", "update", env=quiet, timeout=600)
+        commands.run("apt-get", "install", "-y", "--no-install-recommends", *missing, env=quiet, timeout=1800)
+
+
+def kubernetes_recipe() -> cache.Recipe:
+    """All of Kubernetes in one binary, with a link for each program's name."""
+    package_flags = []
+    for package in ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version"):
+        major, minor, _ = plan.KUBERNETES_VERSION.removeprefix("v").split(".")
+        package_flags += [
+            f"-X {package}.gitVersion={plan.KUBERNETES_VERSION}",
+            f"-X {package}.gitMajor={major}",
+            f"-X {package}.gitMinor={minor}",
+            f"-X {package}.gitTreeState=clean",
+        ]
+    flags = " ".join(["-s -w", *package_flags])
+
+    def build(folder: Path) -> None:
+        _go_build("kubernetes", flags, folder / "kubernetes", ".")
+        for program in KUBERNETES_PROGRAMS:
+            (folder / program).symlink_to("kubernetes")
+
+    return cache.Recipe("kubernetes", plan.KUBERNETES_VERSION, _sources("kubernetes", flags), build, 420)
+
+
+def chains_recipe() -> cache.Recipe:
+    """The provider's and the consumer's programs, static, so that they run in an image from scratch."""
+    version = f"-X github.com/cosmos/cosmos-sdk/version.Version={plan.CHAINS_VERSION}"
+    flags = f"-s -w {version}"
+    programs = ("interchain-security-pd", "interchain-security-cd")
+
+    def build(folder: Path) -> None:
+        module = "github.com/cosmos/interchain-security/v7/cmd"
+        _go_build("chains", flags, folder, *(f"{module}/{program}" for program in programs))
+
+    return cache.Recipe("chains", plan.CHAINS_VERSION, _sources("chains", flags), build, 240)
+
+
+def coredns_recipe() -> cache.Recipe:
+    """CoreDNS with the few plugins that are used here."""
+    flags = "-s -w"
+
+    def build(folder: Path) -> None:
+        _go_build("coredns", flags, folder / "coredns", ".")
+
+    return cache.Recipe("coredns", plan.COREDNS_VERSION, _sources("coredns", flags), build, 90)
+
+
+def pause_recipe() -> cache.Recipe:
+    """The image of the process that holds a pod's namespaces."""
+
+    def build(folder: Path) -> None:
+        image = images.Image(plan.SANDBOX_IMAGE, ("/bin/busybox", "sleep", "2147483647"), ())
+        images.write_archive(image, folder / "image.tar")
+
+    return cache.Recipe("pause-image", "1", (images.source(), plan.SANDBOX_IMAGE), build, 1)
+
+
+def consumer_image_recipe(chains: Path) -> cache.Recipe:
+    """The consumer chain's image under its published name: its program and a shell, from scratch."""
+    program = chains / "interchain-security-cd"
+
+    def build(folder: Path) -> None:
+        image = images.Image(plan.CONSUMER_IMAGE, ("/bin/sh",), (program,))
+        images.write_archive(image, folder / "image.tar")
+
+    ingredients = (images.source(), plan.CONSUMER_IMAGE, chains.name)
+    return cache.Recipe("consumer-image", plan.CHAINS_VERSION, ingredients, build, 3)
+
+
+def _sources(name: str, flags: str) -> tuple[str | bytes, ...]:
+    files = sorted(path for path in (SOURCES / name).iterdir() if path.is_file())
+    return (flags, *(part for path in files for part in (path.name, path.read_bytes())))
+
+
+def _go_build(name: str, flags: str, output: Path, *packages: str) -> None:
+    # The death signal ends the compiler with this process, so that a killed run leaves no build going on.
+    target = f"{output}/" if output.is_dir() else str(output)
+    commands.run(
+        *("setpriv", "--pdeathsig", "KILL", "go", "build", "-mod=readonly", "-trimpath", "-buildvcs=false"),
+        *("-ldflags", flags, "-o", target, *packages),
+        folder=SOURCES / name,
+        env={"CGO_ENABLED": "0", "GOFLAGS": "", "GOWORK": "off"},
+        timeout=3600,
+    )

@@ -1,0 +1,111 @@
+"""Bech32 addresses and consensus keys of the Cosmos SDK; pure.
+
+An address is `<prefix>1<data>`; the account and the operator (valoper) address of one validator hold
+the same 20 bytes, its consensus address (valcons) holds others: the hash of its consensus key.
+"""
+
+import base64
+import binascii
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from ics import errors
+
+_AMINO_TEXT = re.compile(r"PubKeyEd25519\{([0-9A-Fa-f]{64})\}")
+_PROTO_TYPE = "/cosmos.crypto.ed25519.PubKey"
+
+
+def encode(prefix: str, raw: bytes) -> str:
+    """The bech32 text of `raw` (20 or 32 bytes for addresses) under `prefix`.
+
+    Raises:
+        SettingsError: the prefix is empty, not lower case, or has characters that bech32 has not.
+    """
+    import bech32
+
+    if not re.fullmatch(r"[!-@\[-~]{1,83}", prefix):
+        raise errors.SettingsError(f"bech32 prefix {prefix!r} is not valid: use a-z and digits")
+    data = bech32.convertbits(raw, 8, 5)
+    if data is None:  # pragma: no cover - eight bits always fit
+        raise errors.SettingsError(f"{raw.hex()} cannot be written as bech32")
+    return bech32.bech32_encode(prefix, data)
+
+
+def decode(text: str) -> tuple[str, bytes]:
+    """Prefix and bytes of a bech32 address.
+
+    Raises:
+        SettingsError: the text is not bech32 or its checksum does not fit.
+    """
+    import bech32
+
+    prefix, data = bech32.bech32_decode(text)
+    raw = None if data is None else bech32.convertbits(data, 5, 8, False)
+    if prefix is None or not raw:
+        raise errors.SettingsError(f"{text!r} is not a bech32 address (mistyped or cut?): copy it again")
+    return prefix, bytes(raw)
+
+
+def reprefix(address: str, prefix: str) -> str:
+    """The same bytes under another prefix: cosmosvaloper1… to cosmos1…, or to a consumer's prefix.
+
+    Raises:
+        SettingsError: `address` is not bech32, or `prefix` is not a prefix.
+    """
+    return encode(prefix, decode(address)[1])
+
+
+def consensus_address(pubkey: bytes) -> bytes:
+    """The 20 bytes of a valcons address: sha256 of the 32-byte ed25519 key, cut (CometBFT).
+
+    Raises:
+        SettingsError: the key has not 32 bytes.
+    """
+    if len(pubkey) != 32:
+        raise errors.SettingsError(f"a consensus key has 32 bytes, {pubkey.hex()!r} has {len(pubkey)}")
+    return hashlib.sha256(pubkey).digest()[:20]
+
+
+def parse_consensus_pubkey(value: str | Mapping[str, Any]) -> bytes:
+    """The 32 bytes of an ed25519 consensus key, from any form that is in use.
+
+    Args:
+        value: `{"@type": "/cosmos.crypto.ed25519.PubKey", "key": base64}` as mapping or as its JSON
+            text, `PubKeyEd25519{HEX}`, or plain base64.
+
+    Raises:
+        SettingsError: none of the three forms, another key type, or not 32 bytes.
+    """
+    if isinstance(value, str) and value.lstrip().startswith("{"):
+        try:
+            value = json.loads(value)
+        except (ValueError, RecursionError):
+            raise _not_a_key(value) from None
+    if isinstance(value, Mapping):
+        if value.get("@type") != _PROTO_TYPE or not isinstance(value.get("key"), str):
+            raise _not_a_key(value)
+        return _from_base64(value["key"], value)
+    if not isinstance(value, str):
+        raise _not_a_key(value)
+    amino = _AMINO_TEXT.fullmatch(value.strip())
+    return bytes.fromhex(amino[1]) if amino else _from_base64(value.strip(), value)
+
+
+def _from_base64(text: str, shown: object) -> bytes:
+    try:
+        raw = base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        raise _not_a_key(shown) from None
+    if len(raw) != 32:
+        raise _not_a_key(shown)
+    return raw
+
+
+def _not_a_key(shown: object) -> errors.SettingsError:
+    return errors.SettingsError(
+        f'{shown!r} is not an ed25519 consensus key: give {{"@type":"{_PROTO_TYPE}","key":base64}}, '
+        "PubKeyEd25519{64 hex} or the base64 of 32 bytes"
+    )

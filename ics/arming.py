@@ -1,0 +1,52 @@
+"""Lays the signing memory of a key on a volume, step by step, each step safe to repeat after a crash.
+
+record the volume on the key's Secret      before anything may be laid on it
+run the Job that makes an empty memory     only if there is none
+restart a node that runs without the key   it looks for the memory at its start only
+record that the memory is laid             from here on it is never laid again by itself
+"""
+
+from ics import desired, model, signing, world
+
+
+async def advance(
+    cluster: world.Cluster, chain: desired.Chain, volume_uid: str, seen: model.Observation | None
+) -> model.Condition | None:
+    """Take the next steps for one chain whose memory is due or ordered.
+
+    Args:
+        cluster: where to.
+        chain: whose key.
+        volume_uid: of the chain's present volume.
+        seen: of its node, None when it has not been looked at.
+
+    Returns:
+        A condition when the Job fails, so that the operator sees why the node does not sign.
+    """
+    generation = chain.key.generation
+    if chain.arming is signing.Arming.DUE:
+        await cluster.order_memory(chain.namespace, generation, volume_uid)
+    state = await cluster.ensure_memory_job(chain, volume_uid)
+    if state is model.JobState.FAILED:
+        return model.Condition(
+            model.Severity.CRITICAL,
+            "SigningMemoryFailed",
+            f"the Job that lays the signing memory in namespace {chain.namespace} failed: read its log with"
+            f" kubectl -n {chain.namespace} logs -l app.kubernetes.io/component=arming",
+            chain.consumer_id,
+        )
+    if state is model.JobState.DONE:
+        if chain.genesis is not None and runs_without_key(chain, seen):
+            await cluster.restart_node(chain.namespace)
+        await cluster.record_memory(chain.namespace, generation, volume_uid)
+    return None
+
+
+def runs_without_key(chain: desired.Chain, seen: model.Observation | None) -> bool:
+    """Whether a node may have started before its memory was there.
+
+    One that does not answer yet may have looked already, so it counts as well.
+    """
+    if seen is None or seen.pod is None:
+        return False
+    return seen.node is None or seen.node.consensus_key != chain.key.key.public_key

@@ -1,0 +1,45 @@
+"""The command `ics`."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from ics import errors
+from ics.cli import passes, retained, show
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Returns:
+        0 when all is as it should be, 1 when trying again may help, 2 when something must be changed first.
+    """
+    args = parser().parse_args(arguments)
+    try:
+        code: int = args.run(args)
+    except errors.SettingsError as error:
+        for problem in error.problems:
+            print(f"ics: {problem}", file=sys.stderr)
+        return 2
+    except errors.IcsError as error:
+        print(f"ics: {error}", file=sys.stderr)
+        return passes.exit_code(error)
+    except KeyboardInterrupt:
+        print("ics: interrupted; the next pass goes on from here", file=sys.stderr)
+        return 1
+    return code
+
+
+def parser() -> argparse.ArgumentParser:
+    """All commands and their arguments."""
+    top = argparse.ArgumentParser(
+        prog="ics", description="consumer chains of one validator of an ICS provider"
+    )
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for group in (passes, retained, show):
+        group.register(commands)
+    return top
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,124 @@
+"""`ics plan|up|status|destroy|check-config`: what works on a whole stack."""
+
+import argparse
+import asyncio
+import os
+import sys
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any
+
+from ics import errors, loop, stack, status, wiring, world
+from ics.cli import present
+
+_Subparsers = Any  # argparse has no public name for what add_subparsers() returns
+
+Work = Callable[[argparse.Namespace, wiring.Opened], Coroutine[Any, Any, int]]
+
+
+def register(subparsers: _Subparsers) -> None:
+    """Add the commands; each sets `run`, which takes the namespace and returns an exit code."""
+    for name, work, text in (
+        ("plan", _plan, "what a pass would change in the cluster and send to the chain; changes nothing"),
+        ("up", _up, "one pass: opt in, converge the cluster, report"),
+        ("status", _status, "every chain: phase, participation, genesis, ports, node, conditions"),
+        ("destroy", _destroy, "remove every object of the stack but volumes, keys and namespaces"),
+    ):
+        parser = command(subparsers, name, text)
+        parser.set_defaults(run=on_stack(work))
+    parser = command(subparsers, "check-config", "check settings, definitions and secrets of a stack")
+    parser.set_defaults(run=on_stack(_check))
+
+
+def command(subparsers: _Subparsers, name: str, text: str) -> argparse.ArgumentParser:
+    """A command that works on a stack."""
+    parser: argparse.ArgumentParser = subparsers.add_parser(name, help=text, description=text)
+    parser.add_argument("--stack", metavar="NAME", required=True, help="stacks/Pulumi.NAME.yaml")
+    parser.add_argument(
+        "--project", metavar="FOLDER", type=Path, help="folder of Pulumi.yaml; default: found upwards"
+    )
+    parser.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="override a setting")
+    parser.add_argument("--json", action="store_true", help="JSON on stdout, of a stable shape")
+    return parser
+
+
+def on_stack(work: Work) -> Callable[[argparse.Namespace], int]:
+    """Run some work on the stack that the arguments name."""
+
+    async def opened(args: argparse.Namespace) -> int:
+        root = args.project.resolve() if args.project else stack.project_root(Path.cwd())
+        async with wiring.open_stack(root, args.stack, os.environ, args.set) as found:
+            return await work(args, found)
+
+    return lambda args: asyncio.run(opened(args))
+
+
+def exit_code(error: errors.IcsError) -> int:
+    """1: try again; 2: somebody must change something first."""
+    return 1 if isinstance(error, errors.Transient) else 2
+
+
+async def _plan(args: argparse.Namespace, found: wiring.Opened) -> int:
+    planned = await loop.preview(found.world, found.engine)
+    _print(args, present.plan(planned), present.plan_lines(planned))
+    return 0
+
+
+async def _up(args: argparse.Namespace, found: wiring.Opened) -> int:
+    done = await loop.one_pass(found.world, found.engine, found.sender)
+    _print(
+        args,
+        {
+            "changes": [change.as_dict() for change in done.changes],
+            "transactions": [present.transaction(intent) for intent in done.sent],
+            "status": done.report.as_dict(),
+        },
+        [*present.outcome_lines(done), *present.status_lines(done.report)],
+    )
+    for trouble in done.troubles:
+        print(f"ics: {trouble}", file=sys.stderr)
+    return max((exit_code(trouble) for trouble in done.troubles), default=0)
+
+
+async def _status(args: argparse.Namespace, found: wiring.Opened) -> int:
+    facts = await world.observe(found.world)
+    wanted = world.desire(found.world, facts)
+    seen = await found.world.cluster.observe(loop.workloads(wanted, facts))
+    report = status.report(wanted, seen)
+    _print(args, report.as_dict(), present.status_lines(report))
+    return 0
+
+
+async def _destroy(args: argparse.Namespace, found: wiring.Opened) -> int:
+    done = await found.engine.destroy()
+    await found.cluster.ensure_routes({}, frozenset())
+    await found.cluster.lease.release()
+    lines = [*present.change_lines(done.changes), "volumes, keys and their namespaces stay until `ics purge`"]
+    _print(args, {"changes": [change.as_dict() for change in done.changes]}, lines)
+    for trouble in done.errors:
+        print(f"ics: {trouble}", file=sys.stderr)
+    return max((exit_code(trouble) for trouble in done.errors), default=0)
+
+
+async def _check(args: argparse.Namespace, found: wiring.Opened) -> int:
+    settings = found.world.settings
+    if settings.account is not None:
+        await found.sender.open()
+    facts = await world.observe(found.world)
+    world.desire(found.world, facts)
+    problems = [
+        f"definition {one.definition.name}: {one.problem}" for one in found.world.definitions if one.problem
+    ]
+    if problems:
+        raise errors.SettingsError(*problems)
+    names = [one.definition.name for one in found.world.definitions]
+    _print(
+        args,
+        {"stack": args.stack, "ok": True, "height": facts.snapshot.height, "definitions": names},
+        [f"stack {args.stack} is right: {settings.operator_address} on {facts.snapshot.chain_id}"],
+    )
+    return 0
+
+
+def _print(args: argparse.Namespace, value: Any, lines: list[str]) -> None:
+    print(present.dump(value) if args.json else "\n".join(lines))

@@ -1,0 +1,88 @@
+"""What a refusing answer of the API server means: Transient or Permanent, and the mend; pure."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from ics import errors
+from ics.cluster import kinds, requests
+
+_NO_RIGHT = re.compile(r'User "(?P<user>[^"]*)" cannot (?P<verb>\S+) resource "(?P<resource>[^"]+)"')
+# These two come with code 500, though the manifest is at fault and nothing changes by itself.
+_MISSHAPEN = ("failed to create typed patch object", "failed to convert new object")
+_TRANSIENT = frozenset({408, 409, 410, 425, 429})
+_LONGEST = 300
+
+
+class MissingRight(errors.Permanent):
+    """The cluster's authorization says no; the message names the right to grant."""
+
+
+class Missing(errors.Permanent):
+    """The object, or the namespace that it belongs in, is not there."""
+
+
+def error_of(request: requests.Request, status: int, body: Mapping[str, Any]) -> errors.IcsError:
+    """Turn an answer that is no success into an error.
+
+    Args:
+        request: what was asked.
+        status: HTTP status, 400 or more.
+        body: the `Status` object, empty when the answer was none.
+    """
+    message = str(body.get("message", ""))
+    causes = (body.get("details") or {}).get("causes") or []
+    if status == 401:
+        return errors.Permanent(
+            "the Kubernetes API server refuses the credentials (401): renew those of"
+            " ics:cluster.kubeconfig's context"
+        )
+    if status == 403:
+        return _forbidden(request, message, {cause.get("reason") for cause in causes})
+    if status == 404:
+        return Missing(f"{request.subject}: not found ({_shown(request, message)}): make it or mend its name")
+    if status == 422 or status in (400, 405, 413, 415) or message.startswith(_MISSHAPEN):
+        return _invalid(request, status, message, causes)
+    if status in _TRANSIENT or status >= 500:
+        return errors.Transient(
+            f"{request.subject}: {request.verb} answered {status}: {_shown(request, message)}"
+        )
+    return errors.Permanent(
+        f"{request.subject}: {request.verb} answered {status}: {_shown(request, message)}"
+    )
+
+
+def _forbidden(request: requests.Request, message: str, reasons: set[str | None]) -> errors.IcsError:
+    if "NamespaceTerminating" in reasons:
+        return errors.Transient(f"namespace {request.namespace} is being deleted: what belongs in it waits")
+    match = _NO_RIGHT.search(message)
+    if match is None:  # an admission plugin: a quota, a policy
+        return errors.Permanent(f"{request.subject}: refused by the cluster: {_shown(request, message)}")
+    where = f"in namespace {request.namespace}" if request.namespace else "in the whole cluster"
+    verb, user = match["verb"], match["user"]
+    group = request.kind.group
+    resource = f"{request.resource}.{group}" if group else request.resource
+    return MissingRight(
+        f"missing right: {user} cannot {verb} {resource} {where}: grant it with a "
+        f"{'RoleBinding' if request.namespace else 'ClusterRoleBinding'} (see the security page)"
+    )
+
+
+def _invalid(
+    request: requests.Request, status: int, message: str, causes: list[Mapping[str, Any]]
+) -> errors.IcsError:
+    if "immutable" in message or "updates to statefulset spec" in message:
+        fields = ", ".join(sorted({str(cause.get("field", "")) for cause in causes} - {""})) or "a field"
+        return errors.Permanent(
+            f"{request.subject}: {fields} cannot be changed in place: set it back, or delete the object"
+            f" so that it is made anew ({_shown(request, message)})"
+        )
+    return errors.Permanent(f"{request.subject}: not accepted ({status}): {_shown(request, message)}")
+
+
+def _shown(request: requests.Request, message: str) -> str:
+    """The server's words in one line; of a Secret none, for they may quote its value."""
+    if request.kind == kinds.SECRET and request.body is not None:
+        return "the server's words are left out, for they may quote the value"
+    line = message.splitlines()[0] if message else "no message"
+    return line if len(line) <= _LONGEST else f"{line[:_LONGEST]} …"

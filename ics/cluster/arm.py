@@ -1,0 +1,147 @@
+"""The effects of arming: the order on record, the Job, and the record that it is done.
+
+`ics.arming` decides on the order of these steps. Each can be repeated after a crash.
+"""
+
+from typing import Any
+
+from ics import errors, labels, model
+from ics.cluster import client, kinds, requests
+from ics.manifests import arming, objects
+
+
+async def ensure_ordered(kube: client.Client, namespace: str, generation: int, volume_uid: str) -> bool:
+    """Record on the key's Secret that its memory is made for this volume, and not yet laid there.
+
+    Returns:
+        Whether anything was written.
+
+    Raises:
+        Permanent: the Secret is not there.
+    """
+    secret = await _secret(kube, namespace, generation)
+    if _notes(secret).get(labels.VOLUME_UID) == volume_uid:
+        return False
+    await _annotate(kube, secret, {labels.VOLUME_UID: volume_uid})
+    return True
+
+
+async def order_anew(kube: client.Client, namespace: str, generation: int, volume_uid: str) -> None:
+    """Forget that a memory was ever laid, and order one for this volume: only for an operator who says so.
+
+    Raises:
+        Permanent: the Secret is not there.
+    """
+    secret = await _secret(kube, namespace, generation)
+    # A Job of before, done or failed, would be taken for the new one.
+    job = await kube.find(kinds.JOB, namespace, arming.name(volume_uid), only_metadata=True)
+    if job is not None:
+        await _remove(kube, job)
+    # What a field manager no longer applies is removed: the record that the memory is laid goes.
+    await _annotate(kube, secret, {labels.VOLUME_UID: volume_uid})
+
+
+async def ensure_job(
+    kube: client.Client, owner: objects.Owner, namespace: str, volume_uid: str, address: str, image: str
+) -> model.JobState:
+    """Make the Job unless it is there, and tell how it stands.
+
+    Args:
+        kube: client.
+        owner: the chain whose key it is.
+        namespace: of the chain.
+        volume_uid: of the volume on record.
+        address: of the key, upper-case hex.
+        image: with a POSIX shell.
+
+    Raises:
+        Transient: a Job for another key is in the way; it is removed.
+    """
+    found = await kube.find(kinds.JOB, namespace, arming.name(volume_uid))
+    if found is None:
+        manifest = arming.job(owner, namespace, volume_uid, address, image)
+        await kube.send(requests.create(manifest, labels.LOOP_MANAGER))
+        return model.JobState.RUNNING
+    if _notes(found).get(labels.CONSENSUS_ADDRESS) != address:
+        await _remove(kube, found)
+        raise errors.Transient(
+            f"Job {namespace}/{arming.name(volume_uid)} is for another key: it was removed, and the"
+            " next pass makes"
+            " the right one"
+        )
+    return job_state(found)
+
+
+def job_state(item: dict[str, Any]) -> model.JobState:
+    """How a Job stands."""
+    if "deletionTimestamp" in item["metadata"]:
+        return model.JobState.RUNNING  # it is made anew once it is gone
+    met = {c["type"] for c in (item.get("status") or {}).get("conditions") or [] if c["status"] == "True"}
+    if "Complete" in met:
+        return model.JobState.DONE
+    return model.JobState.FAILED if "Failed" in met else model.JobState.RUNNING
+
+
+async def ensure_armed_recorded(
+    kube: client.Client, namespace: str, generation: int, volume_uid: str
+) -> bool:
+    """Record that the memory is laid on this volume, then remove the Job.
+
+    Returns:
+        Whether the record was written.
+
+    Raises:
+        Permanent: the Secret is not there, or the memory was ordered for another volume.
+    """
+    secret = await _secret(kube, namespace, generation)
+    notes = _notes(secret)
+    if notes.get(labels.VOLUME_UID) != volume_uid:
+        raise errors.Permanent(
+            f"Secret {namespace}/{labels.consensus_key_name(generation)}: the signing memory was"
+            " ordered for volume"
+            f" {notes.get(labels.VOLUME_UID)}, not for {volume_uid}: it is not recorded as laid"
+        )
+    is_due = notes.get(labels.ARMED) != "true"
+    if is_due:
+        # Both, for what a field manager no longer applies is removed.
+        await _annotate(kube, secret, {labels.VOLUME_UID: volume_uid, labels.ARMED: "true"})
+    job = await kube.find(kinds.JOB, namespace, arming.name(volume_uid), only_metadata=True)
+    if job is not None and "deletionTimestamp" not in job["metadata"]:
+        await _remove(kube, job)
+    return is_due
+
+
+async def _secret(kube: client.Client, namespace: str, generation: int) -> dict[str, Any]:
+    name = labels.consensus_key_name(generation)
+    found = await kube.find(kinds.SECRET, namespace, name, only_metadata=True)
+    if found is None:
+        raise errors.Permanent(f"Secret {namespace}/{name} is not there: a pass that converges makes it")
+    return found
+
+
+async def _annotate(kube: client.Client, secret: dict[str, Any], notes: dict[str, str]) -> None:
+    metadata = secret["metadata"]
+    await kube.apply(
+        {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            # With the uid, a Secret that went away meanwhile is not made anew without its key.
+            "metadata": {
+                "name": metadata["name"],
+                "namespace": metadata["namespace"],
+                "uid": metadata["uid"],
+                "annotations": notes,
+            },
+        },
+        labels.LOOP_MANAGER,
+        only_metadata=True,
+    )
+
+
+async def _remove(kube: client.Client, job: dict[str, Any]) -> None:
+    metadata = job["metadata"]
+    await kube.delete(kinds.JOB, metadata["namespace"], metadata["name"], metadata["uid"])
+
+
+def _notes(item: dict[str, Any]) -> dict[str, str]:
+    return item["metadata"].get("annotations") or {}

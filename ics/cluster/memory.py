@@ -1,0 +1,36 @@
+"""Reads what earlier passes left in the cluster."""
+
+import asyncio
+from typing import Any
+
+from ics import labels, model, naming
+from ics.cluster import client, kinds, recollection
+
+
+async def read(kube: client.Client, validator: str, provider_chain_id: str) -> model.Memory:
+    """What the cluster remembers of this validator's chains; four lists, of which one reads bodies.
+
+    Args:
+        kube: client.
+        validator: name of the stack's validator.
+        provider_chain_id: of the provider.
+
+    Raises:
+        Transient: the API server is not reached.
+        Permanent: a right to list is missing, or an object was changed by somebody.
+    """
+    owner = {labels.VALIDATOR: validator, labels.PROVIDER: naming.label_value(provider_chain_id)}
+
+    async def listed(kind: kinds.Kind, component: str, *, only_metadata: bool = True) -> list[dict[str, Any]]:
+        wanted = owner | {labels.COMPONENT: component}
+        found = await kube.select(kind, wanted, only_metadata=only_metadata)
+        return [item for item in found if labels.CONSUMER in item["metadata"]["labels"]]
+
+    return recollection.memory(
+        *await asyncio.gather(
+            listed(kinds.VOLUME_CLAIM, labels.VOLUME),
+            listed(kinds.SECRET, labels.CONSENSUS_KEY),
+            listed(kinds.STATEFUL_SET, labels.NODE),
+            listed(kinds.CONFIG_MAP, labels.GENESIS, only_metadata=False),
+        )
+    )

@@ -1,0 +1,110 @@
+"""What a pod's status and a node's RPC answers say; pure."""
+
+import base64
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ics import errors, model
+from ics.cluster import answers
+
+_COMMITTED = 2
+"""BlockIDFlagCommit: the signature is for the block itself (1 is absent, 3 is nil)."""
+_ADDRESS = re.compile(r"\[?[0-9a-f:.]+\]?:\d+(->\S+)?")
+
+
+def pod(item: Mapping[str, Any]) -> model.PodStatus:
+    """A pod as the API server shows it."""
+    spec, status = item.get("spec") or {}, item.get("status") or {}
+    conditions = {c["type"]: c for c in status.get("conditions") or []}
+    containers = status.get("containerStatuses") or []
+    is_leaving = "deletionTimestamp" in item["metadata"]
+    return model.PodStatus(
+        name=item["metadata"]["name"],
+        ip=(status.get("podIP") or None) if status.get("phase") == "Running" else None,
+        node_name=spec.get("nodeName") or None,
+        is_ready=conditions.get("Ready", {}).get("status") == "True" and not is_leaving,
+        restarts=max((c.get("restartCount", 0) for c in containers), default=0),
+        waiting=_waiting([*(status.get("initContainerStatuses") or []), *containers], conditions),
+    )
+
+
+def _waiting(containers: Sequence[Mapping[str, Any]], conditions: Mapping[str, Mapping[str, Any]]) -> str:
+    scheduled = conditions.get("PodScheduled", {})
+    if scheduled.get("status") == "False":
+        return str(scheduled.get("reason") or "Unschedulable")
+    for container in containers:
+        waiting = (container.get("state") or {}).get("waiting")
+        if waiting is not None:
+            return str(waiting.get("reason") or "Waiting")
+    return ""
+
+
+def result(body: Mapping[str, Any]) -> Mapping[str, Any]:
+    """`result` of a JSON-RPC answer.
+
+    Raises:
+        Transient: it is none, or an error.
+    """
+    found = body.get("result")
+    if isinstance(found, Mapping):
+        return found
+    problem = body.get("error")
+    words = problem.get("data") or problem.get("message") if isinstance(problem, Mapping) else "no result"
+    raise errors.Transient(f"its RPC answers an error: {words}")
+
+
+def height(status: Mapping[str, Any]) -> int:
+    """Height of the node's last block, 0 before the first."""
+    return int(status["sync_info"]["latest_block_height"])
+
+
+def has_commit(status: Mapping[str, Any]) -> bool:
+    """Whether the block before the last is there, whose commit is complete.
+
+    The commit of the last block itself is only the one that this node saw first: late signatures are
+    missing from it.
+    """
+    earliest = int(status["sync_info"].get("earliest_block_height") or 0)
+    return height(status) - 1 >= max(earliest, 1)
+
+
+def node(
+    status: Mapping[str, Any],
+    net_info: Mapping[str, Any],
+    commit: Mapping[str, Any] | None,
+    validators: Sequence[Mapping[str, Any]],
+) -> model.NodeStatus:
+    """Put the answers of one node together.
+
+    Args:
+        status: result of `/status`.
+        net_info: result of `/net_info`.
+        commit: result of `/commit` at the block before the last, None when there is none.
+        validators: members of all pages of `/validators`, none before the first block.
+    """
+    signatures = commit["signed_header"]["commit"]["signatures"] if commit is not None else []
+    return model.NodeStatus(
+        height=height(status),
+        is_catching_up=bool(status["sync_info"]["catching_up"]),
+        consensus_key=base64.b64decode(status["validator_info"]["pub_key"]["value"]),
+        peers=int(net_info["n_peers"]),
+        signers=frozenset(
+            bytes.fromhex(s["validator_address"]) for s in signatures if s["block_id_flag"] == _COMMITTED
+        ),
+        validators={bytes.fromhex(v["address"]): int(v["voting_power"]) for v in validators},
+    )
+
+
+def error_text(error: errors.IcsError) -> str:
+    """Why a node's RPC gave no answer, in words that stay the same while nothing changes."""
+    text = str(error)
+    if isinstance(error, answers.MissingRight):
+        return text
+    if "connection refused" in text:
+        return "its RPC refuses connections"
+    if "no answer within" in text or "i/o timeout" in text or "deadline exceeded" in text:
+        return "its RPC gives no answer in time"
+    if "its RPC answers" in text:
+        return text
+    return f"its RPC is not reached: {_ADDRESS.sub('…', text)}"

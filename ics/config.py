@@ -1,0 +1,243 @@
+"""Settings of one validator's stack: frozen, strict, and blind to files and the environment.
+
+`parse` takes the mapping that `ics.stack` put together (flags over environment over stack file) and
+answers either a whole, valid `Settings` or one `SettingsError` that names every wrong key at once.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+import pydantic
+
+from ics import addresses, errors, selection
+
+PREFIX = "ics:"
+"""Namespace of the keys in a Pulumi stack file."""
+
+_DURATION = re.compile(r"^(\d+)(s|m|h|d)$")
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_DNS_LABEL = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
+_PRICE = r"^\d+(\.\d+)?[a-zA-Z][a-zA-Z0-9/:._-]{1,127}$"
+_QUANTITY = r"^\d+(\.\d+)?(m|k|M|G|T|Ki|Mi|Gi|Ti)?$"
+
+
+def seconds(text: object) -> int:
+    """Turn `30s`, `5m`, `2h` or `1d` into seconds.
+
+    Raises:
+        ValueError: the text is no duration.
+    """
+    match = _DURATION.match(str(text))
+    if match is None:
+        raise ValueError(f"{text!r} is no duration: write a whole number and s, m, h or d, such as 30s")
+    return int(match[1]) * _SECONDS[match[2]]
+
+
+Duration = Annotated[int, pydantic.BeforeValidator(seconds)]
+"""Seconds, written as `30s`, `5m`, `2h` or `1d`."""
+
+
+class _Frozen(pydantic.BaseModel):
+    model_config = pydantic.ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class SecretObject(_Frozen):
+    """Where in Kubernetes a secret value lies."""
+
+    namespace: str
+    """Namespace of the Secret."""
+    name: str
+    """Name of the Secret."""
+    key: str
+    """Key in its data."""
+
+
+class SecretSource(_Frozen):
+    """Where a secret value is read from; just one of the three."""
+
+    file: str | None = None
+    """Path of a file, relative to the project's folder."""
+    env: str | None = None
+    """Name of an environment variable."""
+    secret: SecretObject | None = None
+    """A key of a Kubernetes Secret in the stack's cluster."""
+
+    @pydantic.model_validator(mode="after")
+    def _just_one(self) -> "SecretSource":
+        if sum(source is not None for source in (self.file, self.env, self.secret)) != 1:
+            raise ValueError("give just one of file, env or secret")
+        return self
+
+
+class Provider(_Frozen):
+    """The provider chain and the endpoints that answer for it."""
+
+    chain_id: str
+    """Chain id that every endpoint must answer; anything else stops the pass."""
+    rest: tuple[str, ...] = pydantic.Field(min_length=1)
+    """REST gateways, tried in this order."""
+    rpc: tuple[str, ...] = pydantic.Field(min_length=1)
+    """CometBFT RPC addresses, tried in this order."""
+    grpc: tuple[str, ...] = pydantic.Field(min_length=1)
+    """gRPC addresses for transactions, tried in this order."""
+    archive_rest: tuple[str, ...] = ()
+    """REST gateways that keep old heights, asked only for the state after a chain's launch block."""
+    gas_price: str = pydantic.Field(default="0.001stake", pattern=_PRICE)
+    """Price of a unit of gas, amount and denomination."""
+    gas_adjustment: float = pydantic.Field(default=1.5, ge=1.0, le=10.0)
+    """Factor on the simulated gas."""
+    max_lag: Duration = 60
+    """An endpoint whose last block is older than this is lagging and is not acted upon; default 60s."""
+
+    @pydantic.field_validator("rest", "rpc", "grpc", "archive_rest")
+    @classmethod
+    def _urls(cls, urls: tuple[str, ...]) -> tuple[str, ...]:
+        for url in urls:
+            if not re.match(r"^https?://[^/\s]+", url):
+                raise ValueError(f"{url!r} is no address: write http://HOST:PORT or https://HOST")
+        return tuple(url.rstrip("/") for url in urls)
+
+
+class Cluster(_Frozen):
+    """The Kubernetes cluster that this validator's chains run in."""
+
+    kubeconfig: str | None = None
+    """Path of a kubeconfig, relative to the project's folder; none: $KUBECONFIG, the user's own, or
+    the service account of the pod that this runs in."""
+    context: str | None = None
+    """Context in the kubeconfig; none: its current one."""
+    namespace_prefix: str = pydantic.Field(default="", pattern=r"^([a-z0-9][-a-z0-9]{0,14})?$")
+    """Put before every namespace, for several validators in one cluster."""
+
+
+class Participation(_Frozen):
+    """Which consumer chains this validator joins, among those that have a definition."""
+
+    policy: selection.Policy = selection.Policy.TOP66
+    """top66: as the validators that hold 66 % of the bonded tokens; all; listed: only `allow`; none."""
+    allow: tuple[str, ...] = ()
+    """Chain ids, consumer ids or owners to join on top of the policy."""
+    deny: tuple[str, ...] = ()
+    """Chain ids, consumer ids or owners never to join; stronger than `allow`."""
+
+
+class Gateway(_Frozen):
+    """The shared LoadBalancer through which peers reach the consumer nodes."""
+
+    namespace: str = pydantic.Field(default="provider", pattern=_DNS_LABEL, max_length=63)
+    """Namespace of the Service `p2p-loadbalancer` and of what the validator's chains share."""
+    annotations: Mapping[str, str] = pydantic.Field(default_factory=dict)
+    """Annotations of the Service, as the cloud wants them."""
+    host: str = ""
+    """Published address when it is not the one that the cloud writes into the Service's status."""
+
+
+class Node(_Frozen):
+    """What every consumer node gets."""
+
+    storage: str = pydantic.Field(default="10Gi", pattern=_QUANTITY)
+    """Size of a node's volume."""
+    storage_class: str = ""
+    """StorageClass of the volumes; empty: the cluster's default."""
+    resources: Mapping[str, Mapping[str, str]] = pydantic.Field(
+        default_factory=lambda: {
+            "requests": {"cpu": "250m", "memory": "512Mi"},
+            "limits": {"memory": "2Gi"},
+        }
+    )
+    """Requests and limits of the node's container."""
+    stop_grace: Duration = 86400
+    """How long a node runs on after its chain was STOPPED; default 1d."""
+
+
+class Relayer(_Frozen):
+    """The Hermes relayers."""
+
+    enabled: bool = True
+    """Off: no relayer is run, and opting in does not ask for a published relayer address."""
+    delay: Duration = 30
+    """Wait after a node's start before its relayer; default 30s."""
+    image: str = "informalsystems/hermes:1.13.1"
+    """Image of Hermes."""
+
+
+class Settings(_Frozen):
+    """All of one stack."""
+
+    validator: str = pydantic.Field(pattern=_DNS_LABEL, max_length=40)
+    """Name of this validator here: names the set of objects in the cluster."""
+    operator_address: str
+    """valoper of this validator: its identity on the provider."""
+    engine: Literal["auto", "pulumi", "apply"] = "auto"
+    """pulumi: through Pulumi's Automation API; apply: embedded; auto: pulumi where its CLI is found."""
+    provider: Provider
+    account: SecretSource | None = None
+    """The account that signs transactions, a mnemonic or 64 hex characters; without it none is sent."""
+    seed: SecretSource
+    """The one secret that all derived keys come from: 64 hex characters."""
+    cluster: Cluster = Cluster()
+    participation: Participation = Participation()
+    gateway: Gateway = Gateway()
+    node: Node = Node()
+    relayer: Relayer = Relayer()
+    node_keys: Literal["derived", "public"] = "derived"
+    """derived: one secret node key from the seed; public: the reference's formula over public names, by
+    which any host can impersonate a peer: only for networks mixed with the reference's monitors."""
+
+    @pydantic.field_validator("operator_address")
+    @classmethod
+    def _is_valoper(cls, address: str) -> str:
+        try:
+            prefix, raw = addresses.decode(address)
+        except errors.SettingsError as error:
+            raise ValueError(str(error)) from error
+        if not prefix.endswith("valoper") or len(raw) not in (20, 32):
+            raise ValueError(
+                f"{address!r} is no operator address: it begins with a prefix such as cosmosvaloper"
+            )
+        return address
+
+    @property
+    def account_prefix(self) -> str:
+        """bech32 prefix of the provider's accounts."""
+        return addresses.decode(self.operator_address)[0].removesuffix("valoper")
+
+
+def parse(values: Mapping[str, Any], origin: str) -> Settings:
+    """Check the settings as a whole.
+
+    Args:
+        values: keys without the `ics:` prefix, such as `provider` or `seed`.
+        origin: what the values come from, for the messages: a path.
+
+    Raises:
+        SettingsError: with one line for each wrong key.
+    """
+    try:
+        return Settings.model_validate(dict(values))
+    except pydantic.ValidationError as error:
+        raise errors.SettingsError(*problems(error, origin, PREFIX)) from error
+
+
+def problems(error: pydantic.ValidationError, origin: str, prefix: str = "") -> list[str]:
+    """One line for each wrong key: where, which, what was found, what is wanted."""
+    lines = []
+    for item in error.errors(include_url=False):
+        key = prefix + ".".join(str(part) for part in item["loc"])
+        if item["type"] == "extra_forbidden":
+            text = "unknown key: remove it or mend its spelling"
+        elif item["type"] == "missing":
+            text = "missing: add it"
+        else:
+            message = item["msg"].removeprefix("Value error, ")
+            text = f"{message}{_found(item['loc'], item['input'], message)}"
+        lines.append(f"{origin}: {key}: {text}")
+    return lines
+
+
+def _found(loc: tuple[int | str, ...], value: object, message: str) -> str:
+    # A seed or mnemonic written in the place of its source must not reach a log.
+    if loc[:1] in (("seed",), ("account",)) or isinstance(value, Mapping) or repr(value) in message:
+        return ""
+    return f" (found {value!r})"

@@ -1,0 +1,377 @@
+"""What should be, composed from what is: the only place where the pure concepts meet.
+
+`desired` is one function of frozen values. Each chain is judged by itself, so that trouble with one
+never reaches another; a chain that cannot be judged is *held*: its objects stay just as they are.
+"""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from ics import (
+    config,
+    definition,
+    errors,
+    keys,
+    launch,
+    membership,
+    model,
+    naming,
+    peering,
+    ports,
+    selection,
+    signing,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """One chain that has objects in the cluster."""
+
+    consumer_id: str
+    chain_id: str
+    namespace: str
+    definition: definition.Definition
+    ports: ports.Ports
+    peering: peering.Peering
+    key: signing.Choice
+    node_key: keys.NodeKey
+    arming: signing.Arming
+    genesis: bytes | None
+    """None: staged, the node is not started yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What one chain comes to."""
+
+    summary: model.ConsumerSummary
+    participation: membership.Participation = membership.Participation.NONE
+    chain: Chain | None = None
+    intents: tuple[model.Intent, ...] = ()
+    conditions: tuple[model.Condition, ...] = ()
+    is_held: bool = False
+    """Could not be judged: whatever exists of it stays as it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Desired:
+    """The whole of what should be for one validator."""
+
+    settings: config.Settings
+    provider_chain_id: str
+    height: int
+    verdicts: tuple[Verdict, ...]
+    """One for each chain that is not DELETED, in the order of the ports."""
+    ports: Mapping[str, ports.Ports]
+    held: frozenset[str]
+    """Consumer ids whose objects are neither changed nor removed."""
+    gateway_ports: Mapping[str, int]
+    """Ports of the shared LoadBalancer by consumer id, also of held chains that have objects."""
+
+    @property
+    def chains(self) -> tuple[Chain, ...]:
+        """Chains that have objects in the cluster."""
+        return tuple(verdict.chain for verdict in self.verdicts if verdict.chain is not None)
+
+    @property
+    def intents(self) -> tuple[model.Intent, ...]:
+        """Transactions that are due, in the order of the chains."""
+        return tuple(intent for verdict in self.verdicts for intent in verdict.intents)
+
+
+def port_order(consumers: Sequence[model.Consumer]) -> list[tuple[str, str]]:
+    """(consumer id, chain id) in the order in which chains are given ports.
+
+    Chains that run come first, by the number of their IBC client (the order of their launches); those not
+    launched yet see a provisional port after them, by consumer id. Deleted ones have none.
+    """
+
+    def rank(summary: model.ConsumerSummary) -> tuple[int, int, int]:
+        is_placed = summary.phase in (model.Phase.LAUNCHED, model.Phase.STOPPED)
+        client = summary.client_id.rsplit("-", 1)[-1]
+        # A sovereign chain that changes over keeps its old connection and may have no client here.
+        number = int(client) if is_placed and client.isdigit() else 0
+        return (0 if is_placed else 1, number, int(summary.consumer_id))
+
+    summaries = [c.summary for c in consumers if c.summary.phase is not model.Phase.DELETED]
+    return [(s.consumer_id, s.chain_id) for s in sorted(summaries, key=rank)]
+
+
+def is_of_interest(
+    summary: model.ConsumerSummary,
+    must_validate: bool,
+    memory: model.Memory,
+    definitions: Sequence[definition.Loaded],
+) -> bool:
+    """Whether a chain's details are asked for: all that may launch, and of those that run only ours."""
+    if summary.phase is model.Phase.INITIALIZED:
+        return True
+    if summary.phase not in (model.Phase.LAUNCHED, model.Phase.STOPPED):
+        return False
+    if must_validate or summary.consumer_id in memory.chains:
+        return True
+    return any(
+        definition.may_match(loaded.definition.match, summary.consumer_id, summary.chain_id)
+        for loaded in definitions
+    )
+
+
+def desired(
+    snapshot: model.Snapshot,
+    memory: model.Memory,
+    settings: config.Settings,
+    seed: model.Secret,
+    definitions: Sequence[definition.Loaded],
+) -> Desired:
+    """Judge every chain of the provider for one validator.
+
+    Args:
+        snapshot: the provider at one height.
+        memory: what the cluster remembers.
+        settings: of the stack.
+        seed: 32 bytes, what all derived keys come from.
+        definitions: all of the stack.
+
+    Raises:
+        Permanent: this validator is not among the provider's, or there are no ports left.
+        Transient: the provider does not know a chain that has objects in the cluster.
+    """
+    _check_known(snapshot, memory)
+    own = own_validator(snapshot, settings)
+    bonded = [selection.Candidate(v.operator_address, v.tokens) for v in snapshot.validators if v.is_bonded]
+    order = port_order(snapshot.consumers)
+    placed = ports.allocate(order)
+    top = {candidate.operator_address for candidate in selection.top66(bonded).selected}
+    facts = membership.Facts(
+        snapshot, memory, settings, seed, definitions, own, placed, own.operator_address in top
+    )
+    by_id = {consumer.summary.consumer_id: consumer for consumer in snapshot.consumers}
+    verdicts = tuple(_judge(facts, by_id[consumer_id]) for consumer_id, _ in order)
+    held = frozenset(v.summary.consumer_id for v in verdicts if v.is_held)
+    gateway_ports = {
+        chain_id: peering.gateway_port(own, chain_id, placed[chain_id].p2p)
+        for chain_id in held & set(memory.chains)
+    }
+    gateway_ports |= {
+        v.chain.consumer_id: v.chain.peering.gateway_port for v in verdicts if v.chain is not None
+    }
+    return Desired(settings, snapshot.chain_id, snapshot.height, verdicts, placed, held, gateway_ports)
+
+
+def _check_known(snapshot: model.Snapshot, memory: model.Memory) -> None:
+    """Consumer ids are never forgotten by a provider, so an answer without one is not acted upon."""
+    known = {consumer.summary.consumer_id for consumer in snapshot.consumers}
+    unknown = sorted(set(memory.chains) - known)
+    if unknown:
+        raise errors.Transient(
+            f"the provider {snapshot.chain_id} at height {snapshot.height} does not list consumer ids"
+            f" {', '.join(unknown)}, which have objects in the cluster: nothing is changed; is it the right chain?"
+        )
+
+
+def own_validator(snapshot: model.Snapshot, settings: config.Settings) -> model.Validator:
+    """This validator on the provider.
+
+    Raises:
+        Permanent: the provider has no validator with this operator address.
+    """
+    for validator in snapshot.validators:
+        if validator.operator_address == settings.operator_address:
+            return validator
+    raise errors.Permanent(
+        f"ics:operator_address {settings.operator_address} is no validator of {snapshot.chain_id}: mend the address"
+    )
+
+
+def lacks_genesis(wanted: Desired) -> tuple[str, ...]:
+    """Consumer ids of launched chains whose genesis must be fetched before they can be judged whole."""
+    return tuple(
+        verdict.summary.consumer_id
+        for verdict in wanted.verdicts
+        if verdict.chain is not None
+        and verdict.chain.genesis is None
+        and verdict.summary.phase in (model.Phase.LAUNCHED, model.Phase.STOPPED)
+        and verdict.summary.consumer_id not in wanted.held
+    )
+
+
+def _judge(facts: membership.Facts, consumer: model.Consumer) -> Verdict:
+    summary = consumer.summary
+    problem = facts.snapshot.problems.get(summary.consumer_id)
+    if problem is not None:
+        return _held(
+            summary, model.Condition(model.Severity.WARNING, "ChainUnreadable", problem, summary.consumer_id)
+        )
+    detail = consumer.detail
+    if detail is None or summary.phase in (model.Phase.REGISTERED, model.Phase.DELETED):
+        return Verdict(summary)
+    if detail.connection_id:
+        return _changeover(summary)
+    found = definition.find(facts.definitions, summary.consumer_id, summary.chain_id, detail.owner)
+    participation = membership.standing(facts, summary, detail)
+    if found.loaded is None:
+        return _without_definition(facts, summary, participation, found)
+    return _with_definition(facts, consumer, detail, found.loaded, participation)
+
+
+def _held(summary: model.ConsumerSummary, *conditions: model.Condition) -> Verdict:
+    return Verdict(summary, conditions=conditions, is_held=True)
+
+
+def _changeover(summary: model.ConsumerSummary) -> Verdict:
+    condition = model.Condition(
+        model.Severity.INFO,
+        "Changeover",
+        "a sovereign chain that changes over: its node is the operator's own, none is made here",
+        summary.consumer_id,
+    )
+    return _held(summary, condition)
+
+
+def _without_definition(
+    facts: membership.Facts,
+    summary: model.ConsumerSummary,
+    participation: membership.Participation,
+    found: definition.Found,
+) -> Verdict:
+    is_ours = participation is not membership.Participation.NONE
+    severity = model.Severity.CRITICAL if is_ours else model.Severity.INFO
+    condition = model.Condition(severity, found.reason, found.message, summary.consumer_id)
+    return Verdict(
+        summary,
+        participation,
+        conditions=(condition,),
+        is_held=is_ours or facts.memory_of(summary.consumer_id) is not None,
+    )
+
+
+def _with_definition(
+    facts: membership.Facts,
+    consumer: model.Consumer,
+    detail: model.ConsumerDetail,
+    loaded: definition.Loaded,
+    participation: membership.Participation,
+) -> Verdict:
+    summary = consumer.summary
+    memory = facts.memory_of(summary.consumer_id) or model.ChainMemory(namespace="")
+    choice = signing.choose_key(
+        facts.seed, facts.snapshot.chain_id, summary.consumer_id, memory.records, detail.own_consumer_address
+    )
+    if choice.problem:
+        return _held(
+            summary,
+            model.Condition(model.Severity.CRITICAL, "KeyMismatch", choice.problem, summary.consumer_id),
+        )
+    published = None if memory.genesis is not None else launch.check_published(loaded, detail)
+    conditions = (
+        [] if published is None else [dataclasses.replace(published, consumer_id=summary.consumer_id)]
+    )
+    if published is not None and published.severity is model.Severity.CRITICAL:
+        return Verdict(summary, participation, conditions=tuple(conditions), is_held=bool(memory.namespace))
+    participation, intents, more = membership.membership(facts, summary, detail, choice, participation)
+    conditions += more
+    # A node that runs is stopped only after a confirmed way out, never because an answer lacks a line.
+    if (
+        participation in (membership.Participation.NONE, membership.Participation.DECLINED)
+        and not memory.has_workload
+    ):
+        return Verdict(summary, participation, conditions=tuple(conditions))
+    return _deploy(
+        facts,
+        consumer,
+        detail,
+        loaded,
+        choice,
+        Verdict(summary, participation, None, intents, tuple(conditions)),
+    )
+
+
+def _deploy(
+    facts: membership.Facts,
+    consumer: model.Consumer,
+    detail: model.ConsumerDetail,
+    loaded: definition.Loaded,
+    choice: signing.Choice,
+    verdict: Verdict,
+) -> Verdict:
+    """Put together all that the cluster needs of a chain that this validator takes part in."""
+    summary = verdict.summary
+    memory = facts.memory_of(summary.consumer_id) or model.ChainMemory(namespace="")
+    settings = facts.settings
+    has_public_keys = settings.node_keys == "public"
+    genesis, trouble = _genesis(facts, summary, detail, loaded, memory)
+    if trouble is not None and memory.has_workload:
+        return dataclasses.replace(verdict, conditions=(*verdict.conditions, trouble), is_held=True)
+    found = peering.peering(
+        consumer, facts.snapshot.validators, facts.own, facts.ports[summary.consumer_id].p2p, has_public_keys
+    )
+    armed = _arming(facts, summary, detail, choice, memory)
+    conditions = (*verdict.conditions, *found.conditions, *([trouble] if trouble else []))
+    node_key = (
+        keys.public_node_key(facts.own.moniker, summary.chain_id)
+        if has_public_keys
+        else keys.derive_node_key(facts.seed)
+    )
+    chain = Chain(
+        summary.consumer_id,
+        summary.chain_id,
+        # Volume and keys cannot follow a chain id that changes: what exists keeps its namespace.
+        memory.namespace
+        or naming.namespace(
+            settings.cluster.namespace_prefix, facts.snapshot.chain_id, summary.consumer_id, summary.chain_id
+        ),
+        loaded.definition,
+        facts.ports[summary.consumer_id],
+        found,
+        choice,
+        node_key,
+        armed,
+        genesis,
+    )
+    return dataclasses.replace(verdict, chain=chain, conditions=conditions)
+
+
+def _genesis(
+    facts: membership.Facts,
+    summary: model.ConsumerSummary,
+    detail: model.ConsumerDetail,
+    loaded: definition.Loaded,
+    memory: model.ChainMemory,
+) -> tuple[bytes | None, model.Condition | None]:
+    """The genesis if the chain is launched: the one in use, else made anew from the launch's facts."""
+    if summary.phase is model.Phase.INITIALIZED:
+        return None, None
+    if memory.genesis is not None:
+        return memory.genesis, None
+    known = facts.snapshot.launches.get(summary.consumer_id)
+    if known is None:
+        return None, None
+    try:
+        return launch.genesis_bytes(loaded, summary.chain_id, detail, known), None
+    except errors.IcsError as error:
+        return None, model.Condition(
+            model.Severity.CRITICAL, "GenesisInvalid", str(error), summary.consumer_id
+        )
+
+
+def _arming(
+    facts: membership.Facts,
+    summary: model.ConsumerSummary,
+    detail: model.ConsumerDetail,
+    choice: signing.Choice,
+    memory: model.ChainMemory,
+) -> signing.Arming:
+    address = choice.key.address.hex().upper()
+    record = next((record for record in memory.records if record.consensus_address == address), None)
+    in_set = {member.consumer_key for member in detail.validators}
+    known = facts.snapshot.launches.get(summary.consumer_id)
+    if known is not None:
+        in_set |= {key for key, _ in launch.initial_keys(known)}
+    risky = signing.may_have_signed(
+        is_launched=summary.phase is not model.Phase.INITIALIZED,
+        is_assigned=choice.is_assigned,
+        is_in_set=choice.key.public_key in in_set,
+        record=record,
+    )
+    return signing.arming(record, memory.volume_uid, risky)

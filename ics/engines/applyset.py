@@ -1,0 +1,383 @@
+"""The set of objects that one validator has in its cluster, as KEP-3659 (ApplySet) tells; pure.
+
+The parent is the ConfigMap `ics-<validator>` in the gateway namespace; its annotations say which kinds
+and namespaces the members are in, each member carries the set's id as label. The parent's `data` is the
+record of the last convergence: for each object a digest of the manifest that was applied, and a
+fingerprint of the live object. The fingerprint is taken of the metadata alone: uid, and the entry of
+our field manager in managedFields (its fields and its time). Seen on a v1.34 API server:
+
+| what happens to an object                                      | our entry              |
+|-----------------------------------------------------------------|------------------------|
+| applied again by us without a difference                         | stays, time too        |
+| applied by our manager name with another value                   | other time             |
+| a field of ours changed by another manager, Update or Apply      | loses that field       |
+| … and changed back by that manager                               | still lacks the field  |
+| a field of ours removed                                          | loses that field       |
+| replicas changed through the scale subresource                   | loses `f:replicas`     |
+| the same value applied or updated by another manager             | stays (shared)         |
+| other fields, labels, annotations or list members added          | stays                  |
+| status written, a volume claim bound, a consumer annotates       | stays                  |
+| deleted and made anew                                            | other uid              |
+
+So one metadata-only list of each kind shows every drift of what we own, and nothing else.
+"""
+
+import base64
+import hashlib
+import json
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, Self
+
+from ics import errors, labels, model
+from ics.cluster import kinds, requests
+
+ID = "applyset.kubernetes.io/id"
+TOOLING = "applyset.kubernetes.io/tooling"
+GROUP_KINDS = "applyset.kubernetes.io/contains-group-kinds"
+NAMESPACES = "applyset.kubernetes.io/additional-namespaces"
+RECORD = "record.json"
+"""Key in the parent's data."""
+
+
+class Key(NamedTuple):
+    """The identity of an object."""
+
+    group_kind: str
+    """As `StatefulSet.apps`."""
+    namespace: str
+    """Empty for a cluster-scoped object."""
+    name: str
+
+    @property
+    def kind(self) -> kinds.Kind:
+        """The kind."""
+        return kinds.by_group_kind(self.group_kind)
+
+    @property
+    def rank(self) -> int:
+        """Order of making."""
+        return self.kind.rank
+
+    def __str__(self) -> str:
+        """For people: `StatefulSet provider/node`."""
+        where = f"{self.namespace}/" if self.namespace else ""
+        return f"{self.kind.name} {where}{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """A member as it is in the cluster, seen through its metadata."""
+
+    key: Key
+    uid: str
+    resource_version: str
+    fingerprint: str
+    consumer_id: str = ""
+    is_retained: bool = False
+    is_deleting: bool = False
+
+
+class Entry(NamedTuple):
+    """What the record says of one object."""
+
+    digest: str
+    """Of the manifest."""
+    fingerprint: str
+    """Of the live object right after it was applied."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parent:
+    """Content of the parent object."""
+
+    group_kinds: frozenset[str] = frozenset()
+    namespaces: frozenset[str] = frozenset()
+    record: Mapping[Key, Entry] = field(default_factory=dict)
+
+    def opened(self, keys: Collection[Key]) -> Self:
+        """As it must be before these objects are touched, so that a crash leaves nothing unknown.
+
+        Their kinds and namespaces are named (KEP-3659 wants that first), and their entries are struck: a
+        convergence that is cut short and then taken back would otherwise look as if it had never been.
+        """
+        group_kinds, namespaces = scope(keys)
+        kept = {key: entry for key, entry in self.record.items() if key not in set(keys)}
+        return type(self)(self.group_kinds | group_kinds, self.namespaces | namespaces, kept)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """An object to apply."""
+
+    key: Key
+    manifest: model.Manifest
+    live: Live | None
+
+    @property
+    def consumer_id(self) -> str:
+        """Whose object it is, empty for one that the chains share."""
+        return consumer_of(self.manifest)
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """All that has to be done."""
+
+    apply: tuple[Step, ...] = ()
+    """In the order of making."""
+    prune: tuple[Live, ...] = ()
+    """In the order of removing."""
+    waiting: tuple[Key, ...] = ()
+    """Wanted objects that are being deleted; they are made again once they are gone."""
+    unchanged: int = 0
+
+    @property
+    def is_empty(self) -> bool:
+        """Nothing to apply and nothing to prune."""
+        return not self.apply and not self.prune
+
+
+def parent_name(validator: str) -> str:
+    """Name of the parent ConfigMap (and of the Lease)."""
+    return f"ics-{validator}"
+
+
+def set_id(validator: str, namespace: str) -> str:
+    """Value of the part-of label of all members; 55 characters.
+
+    KEP-3659: `applyset-<base64url(sha256(<name>.<namespace>.<kind>.<group>))>-v1`, of the parent.
+
+    Args:
+        validator: name of the stack's validator.
+        namespace: of the gateway.
+    """
+    of = f"{parent_name(validator)}.{namespace}.ConfigMap."
+    digest = base64.urlsafe_b64encode(hashlib.sha256(of.encode()).digest()).rstrip(b"=")
+    return f"applyset-{digest.decode()}-v1"
+
+
+def key_of(manifest: model.Manifest) -> Key:
+    """Identity of a manifest.
+
+    Raises:
+        Permanent: of a kind that is not handled here, or without the namespace that its kind needs.
+    """
+    kind, metadata = kinds.of(manifest), manifest["metadata"]
+    namespace = metadata.get("namespace") or ""
+    if kind.is_namespaced != bool(namespace):
+        raise errors.Permanent(
+            f"{kind.name} {metadata['name']}: namespace {namespace!r} does not fit its kind"
+        )
+    return Key(kind.group_kind, namespace, metadata["name"])
+
+
+def consumer_of(manifest: model.Manifest) -> str:
+    """Consumer id on the labels, empty for what the chains share."""
+    return str((manifest["metadata"].get("labels") or {}).get(labels.CONSUMER, ""))
+
+
+def digest(manifest: model.Manifest) -> str:
+    """sha256 of the manifest's canonical JSON, 32 hex characters of it."""
+    return hashlib.sha256(requests.encode(manifest)).hexdigest()[:32]
+
+
+def live(kind: kinds.Kind, item: Mapping[str, Any]) -> Live:
+    """A member, from any answer that holds its metadata with managedFields."""
+    metadata = item["metadata"]
+    own_labels = metadata.get("labels") or {}
+    return Live(
+        Key(kind.group_kind, metadata.get("namespace", ""), metadata["name"]),
+        metadata["uid"],
+        metadata["resourceVersion"],
+        _fingerprint(metadata),
+        own_labels.get(labels.CONSUMER, ""),
+        own_labels.get(labels.RETAIN) == "true",
+        "deletionTimestamp" in metadata,
+    )
+
+
+def _fingerprint(metadata: Mapping[str, Any]) -> str:
+    own = [
+        [entry.get("time"), entry.get("fieldsV1")]
+        for entry in metadata.get("managedFields") or []
+        if entry.get("manager") == labels.FIELD_MANAGER
+        and entry.get("operation") == "Apply"
+        and not entry.get("subresource")
+    ]
+    text = json.dumps([metadata["uid"], own], sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def scope(keys: Collection[Key]) -> tuple[frozenset[str], frozenset[str]]:
+    """Kinds and namespaces that these objects are in."""
+    return frozenset(key.group_kind for key in keys), frozenset(
+        key.namespace for key in keys if key.namespace
+    )
+
+
+def index(manifests: Sequence[model.Manifest], part_of: str) -> dict[Key, model.Manifest]:
+    """The manifests by identity.
+
+    Raises:
+        Permanent: one comes twice, or one lacks the set's label and could never be found again.
+    """
+    found: dict[Key, model.Manifest] = {}
+    for manifest in manifests:
+        key = key_of(manifest)
+        if key in found:
+            raise errors.Permanent(f"{key} is rendered twice: two chains may not share a name")
+        if (manifest["metadata"].get("labels") or {}).get(labels.PART_OF_SET) != part_of:
+            raise errors.Permanent(
+                f"{key} lacks the label {labels.PART_OF_SET}={part_of}: render it with the label"
+            )
+        found[key] = manifest
+    return found
+
+
+def diff(
+    wanted: Mapping[Key, model.Manifest],
+    members: Mapping[Key, Live],
+    record: Mapping[Key, Entry],
+    held: frozenset[str],
+) -> Steps:
+    """Compare what should be with what is.
+
+    An object is applied when it is missing, when its manifest is not the recorded one, or when the live
+    object is not as it was after it was applied. A member that is not wanted is pruned, unless it is
+    retained. Nothing of a held chain is touched, whatever is wanted.
+    """
+    leaving = {
+        key.name for key, member in members.items() if key.kind == kinds.NAMESPACE and member.is_deleting
+    }
+    apply: list[Step] = []
+    waiting: list[Key] = []
+    unchanged = 0
+    for key, manifest in wanted.items():
+        member = members.get(key)
+        if consumer_of(manifest) in held:
+            unchanged += 1
+        elif member is not None and member.is_deleting:
+            waiting.append(key)
+        elif key.namespace in leaving:
+            continue  # its namespace waits, and stands for it
+        elif member is not None and record.get(key) == Entry(digest(manifest), member.fingerprint):
+            unchanged += 1
+        else:
+            apply.append(Step(key, manifest, member))
+    prune = [
+        member
+        for key, member in members.items()
+        if key not in wanted and not is_kept(member, held) and not member.is_deleting
+    ]
+    return Steps(
+        tuple(sorted(apply, key=lambda step: (step.key.rank, step.key))),
+        tuple(sorted(prune, key=lambda member: (-member.key.rank, member.key))),
+        tuple(sorted(waiting)),
+        unchanged,
+    )
+
+
+def is_kept(member: Live, held: frozenset[str]) -> bool:
+    """Whether a member stays although it is not wanted."""
+    return member.is_retained or member.consumer_id in held
+
+
+def settled(
+    wanted: Mapping[Key, model.Manifest],
+    members: Mapping[Key, Live],
+    record: Mapping[Key, Entry],
+    done: frozenset[Key],
+    held: frozenset[str],
+) -> Parent:
+    """The parent as it should be after a convergence.
+
+    Args:
+        wanted: all manifests.
+        members: all members that are in the cluster now.
+        record: of the convergence before.
+        done: objects whose apply succeeded in this one.
+        held: consumer ids whose objects were left alone; what was known of them stays known.
+    """
+    entries: dict[Key, Entry] = {}
+    for key, member in members.items():
+        before = record.get(key)
+        manifest = wanted.get(key)
+        if key in done and manifest is not None:
+            entries[key] = Entry(digest(manifest), member.fingerprint)
+        elif before is not None and (manifest is not None or member.consumer_id in held):
+            entries[key] = before
+    group_kinds, namespaces = scope(members)
+    return Parent(group_kinds, namespaces, entries)
+
+
+def parent_manifest(validator: str, namespace: str, parent: Parent) -> model.Manifest:
+    """The parent object as it is applied."""
+    record = {
+        f"{key.group_kind}/{key.namespace}/{key.name}": list(entry) for key, entry in parent.record.items()
+    }
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {
+            "name": parent_name(validator),
+            "namespace": namespace,
+            "labels": {
+                ID: set_id(validator, namespace),
+                labels.MANAGED_BY: labels.MANAGER,
+                labels.VALIDATOR: validator,
+            },
+            "annotations": {
+                TOOLING: labels.TOOLING,
+                GROUP_KINDS: ",".join(sorted(parent.group_kinds)),
+                NAMESPACES: ",".join(sorted(parent.namespaces - {namespace})),
+            },
+        },
+        "data": {RECORD: json.dumps(record, sort_keys=True, separators=(",", ":"))},
+    }
+
+
+def read_parent(item: Mapping[str, Any]) -> Parent:
+    """Content of a live parent object.
+
+    A record that cannot be read counts as none: everything is applied once more, which changes nothing.
+
+    Raises:
+        Permanent: the object is another tool's.
+    """
+    metadata = item["metadata"]
+    annotations = metadata.get("annotations") or {}
+    tooling = annotations.get(TOOLING, "")
+    if tooling.partition("/")[0] != labels.TOOLING.partition("/")[0]:
+        raise errors.Permanent(
+            f"ConfigMap {metadata['namespace']}/{metadata['name']} belongs to"
+            f" {tooling or 'nobody known'}, not to"
+            f" {labels.TOOLING}: choose another ics:validator or ics:gateway.namespace, or remove it"
+        )
+    return Parent(
+        _items(annotations.get(GROUP_KINDS, "")),
+        _items(annotations.get(NAMESPACES, "")),
+        _record((item.get("data") or {}).get(RECORD)),
+    )
+
+
+def is_current(item: Mapping[str, Any] | None, manifest: model.Manifest) -> bool:
+    """Whether the live parent object is what the manifest says, so that it need not be written."""
+    if item is None:
+        return False
+    own, found = manifest["metadata"], item["metadata"]
+    return item.get("data") == manifest["data"] and all(
+        own[part].items() <= (found.get(part) or {}).items() for part in ("labels", "annotations")
+    )
+
+
+def _items(text: str) -> frozenset[str]:
+    return frozenset(item for item in text.split(",") if item)
+
+
+def _record(text: str | None) -> dict[Key, Entry]:
+    try:
+        content = json.loads(text or "{}")
+        return {Key(*name.split("/", 2)): Entry(*entry) for name, entry in content.items()}
+    except (ValueError, TypeError, AttributeError):
+        return {}

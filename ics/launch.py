@@ -1,0 +1,117 @@
+"""The genesis of a launched chain, from its definition and from what the provider says; pure.
+
+Every validator must come to the same bytes, so all that enters is a published file, the chain's own
+parameters, the CCV state, and the descriptions that the bonded validators had after the launch block.
+"""
+
+from ics import addresses, canonical, definition, errors, genesis, model, peers
+
+
+def check_published(loaded: definition.Loaded, detail: model.ConsumerDetail) -> model.Condition | None:
+    """Compare the published genesis file with the hash that the owner stated on the provider.
+
+    Returns:
+        None when they agree, else a condition without a consumer id: `HashNotStated` (a warning) or a
+        critical one with which the chain must not be joined.
+    """
+    name = loaded.definition.name
+    if loaded.genesis is None:
+        return model.Condition(
+            model.Severity.CRITICAL, "GenesisUnavailable", f"definition {name}: {loaded.problem}"
+        )
+    found = canonical.sha256_hex(loaded.genesis)
+    stated = genesis.stated_hash(detail.genesis_hash)
+    if stated is None:
+        return model.Condition(
+            model.Severity.WARNING,
+            "HashNotStated",
+            "the owner stated no sha256 as genesis_hash: nothing on chain vouches for the genesis file",
+        )
+    if stated != found:
+        return model.Condition(
+            model.Severity.CRITICAL,
+            "GenesisHashMismatch",
+            f"definition {name}: the genesis file has sha256 {found}, the chain's genesis_hash is {stated}:"
+            " not joined; get the file that the launch team published",
+        )
+    return check_binary(loaded.definition, detail)
+
+
+def check_binary(known: definition.Definition, detail: model.ConsumerDetail) -> model.Condition | None:
+    """Compare the binary's hash where both the definition and the owner state one."""
+    stated = genesis.stated_hash(detail.binary_hash)
+    if known.binary_hash is None or stated is None or stated == known.binary_hash:
+        return None
+    return model.Condition(
+        model.Severity.CRITICAL,
+        "BinaryHashMismatch",
+        f"definition {known.name}: its image holds the binary {known.binary_hash}, the chain's binary_hash is"
+        f" {stated}: not joined; take the image of the launch team's release",
+    )
+
+
+def genesis_bytes(
+    loaded: definition.Loaded, chain_id: str, detail: model.ConsumerDetail, launch: model.Launch
+) -> bytes:
+    """The genesis that the nodes of a launched chain start from.
+
+    Returns:
+        The final file as published, or the canonical bytes of the completed base.
+
+    Raises:
+        Permanent: the file does not belong to the chain, or the state after the launch block is pruned
+            at every endpoint though accounts must be funded from it.
+    """
+    if loaded.genesis is None:
+        raise errors.Permanent(f"definition {loaded.definition.name}: {loaded.problem}")
+    rules = loaded.definition.genesis
+    document = canonical.parse(loaded.genesis)
+    if rules.final is None:
+        document = genesis.complete(
+            document,
+            chain_id=chain_id,
+            initial_height=detail.initial_height,
+            genesis_time=_genesis_time(rules.time, detail, launch),
+            ccv=launch.ccv,
+            fund=_funded(loaded.definition, launch),
+            reward_denoms=rules.reward_denoms.consumer,
+            provider_reward_denoms=rules.reward_denoms.provider,
+        )
+    genesis.verify(document, chain_id=chain_id, initial_height=detail.initial_height, ccv=launch.ccv)
+    return loaded.genesis if rules.final is not None else canonical.canonical(document)
+
+
+def _genesis_time(rule: str, detail: model.ConsumerDetail, launch: model.Launch) -> str | None:
+    """The genesis time to set, None to keep the base's own."""
+    if rule == "launch":
+        return genesis.launch_time(launch.ccv)
+    if rule == "spawn":
+        if detail.spawn_time is None:
+            raise errors.Permanent(
+                "genesis time `spawn`: the provider has no spawn time for the chain any more"
+            )
+        return detail.spawn_time
+    return None
+
+
+def _funded(
+    known: definition.Definition, launch: model.Launch
+) -> tuple[tuple[str, tuple[genesis.Coin, ...]], ...]:
+    """The accounts to fund: relayer addresses published at the launch height, each once, sorted."""
+    coins = genesis.parse_coins(known.genesis.fund.relayers)
+    if not coins:
+        return ()
+    if launch.details is None:
+        raise errors.Permanent(
+            f"definition {known.name}: the relayers to fund are those published after the launch block"
+            f" {genesis.launch_height(launch.ccv)}, which is pruned at every endpoint: give ics:provider.archive_rest"
+            " one that keeps it, or the launch team's final genesis"
+        )
+    published = {peers.parse(details).relayer for details in launch.details}
+    relayers = sorted({addresses.reprefix(address, known.bech32_prefix) for address in published if address})
+    return tuple((address, coins) for address in relayers)
+
+
+def initial_keys(launch: model.Launch) -> tuple[tuple[bytes, int], ...]:
+    """Public keys and powers of the chain's initial validator set."""
+    return genesis.initial_validators(launch.ccv)

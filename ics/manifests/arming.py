@@ -1,0 +1,90 @@
+"""The Job that lays the empty signing memory of one key on one volume.
+
+It is run-time state: the loop makes it once its order is on record, and removes it when it is done.
+"""
+
+from typing import Any
+
+from ics import labels, model
+from ics.manifests import objects
+
+RETRIES = 3
+"""Pods that may fail before the Job has."""
+KEPT_SECONDS = 86400
+"""A Job that ended is removed by the loop; one that a crash left behind, or that failed, after a day."""
+
+SCRIPT = f"""\
+set -eu
+umask 077
+memory="{labels.SIGNING_PATH}/$KEY_ADDRESS"
+state="$memory/priv_validator_state.json"
+if [ -s "$state" ]; then
+  echo "the signing memory of $KEY_ADDRESS is there: left as it is"
+  exit 0
+fi
+if [ -e "$state" ]; then
+  echo "the signing memory of $KEY_ADDRESS is empty, so what was signed is lost: left as it is" >&2
+  exit 1
+fi
+mkdir -p "$memory"
+printf '%s' '{{"height":"0","round":0,"step":0}}' > "$state.new"
+mv "$state.new" "$state"
+echo "laid the signing memory of $KEY_ADDRESS"
+"""
+
+
+def name(volume_uid: str) -> str:
+    """Name of the Job for one volume."""
+    return f"arm-{volume_uid[:8]}"
+
+
+def job(owner: objects.Owner, namespace: str, volume_uid: str, address: str, image: str) -> model.Manifest:
+    """The Job.
+
+    Args:
+        owner: the chain whose key it is.
+        namespace: of the chain.
+        volume_uid: of the PersistentVolumeClaim that is there now.
+        address: of the key, upper-case hex.
+        image: any with a POSIX shell, mkdir and mv; the node's own, for that is pulled anyway.
+    """
+    notes = {labels.VOLUME_UID: volume_uid, labels.CONSENSUS_ADDRESS: address}
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": owner.metadata(name(volume_uid), labels.ARMING, namespace, notes),
+        "spec": {
+            "backoffLimit": RETRIES,
+            "ttlSecondsAfterFinished": KEPT_SECONDS,
+            "template": {
+                "metadata": {"labels": owner.labels(labels.ARMING)},
+                "spec": {
+                    # A pod that failed is kept, and with it its log.
+                    "restartPolicy": "Never",
+                    "automountServiceAccountToken": False,
+                    "enableServiceLinks": False,
+                    "securityContext": dict(objects.POD_SECURITY),
+                    "containers": [_container(address, image)],
+                    "volumes": [
+                        {"name": "data", "persistentVolumeClaim": {"claimName": labels.VOLUME_NAME}},
+                    ],
+                },
+            },
+        },
+    }
+
+
+def _container(address: str, image: str) -> dict[str, Any]:
+    return {
+        "name": "arm",
+        "image": image,
+        "imagePullPolicy": "IfNotPresent",
+        "command": ["/bin/sh", "-c", SCRIPT],
+        "env": [{"name": "KEY_ADDRESS", "value": address}],
+        "resources": {
+            "requests": {"cpu": "10m", "memory": "16Mi"},
+            "limits": {"memory": "64Mi"},
+        },
+        "securityContext": dict(objects.CONTAINER_SECURITY),
+        "volumeMounts": [{"name": "data", "mountPath": "/data"}],
+    }

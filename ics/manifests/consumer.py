@@ -1,0 +1,141 @@
+"""The objects of one consumer chain, apart from its node's StatefulSet."""
+
+import base64
+import gzip
+import hashlib
+from typing import Any
+
+from ics import desired, labels, ports
+from ics.manifests import node_files, objects
+
+PLAIN_LIMIT = 700_000
+"""Bytes of genesis above which it is compressed: an object holds 1 MiB, and base64 adds a third."""
+PRIVATE_RANGES = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fd00::/8")
+"""Where a cluster's own nodes are: the API server proxies from there, and no selector matches it."""
+
+
+def build(wanted: desired.Desired, chain: desired.Chain, owner: objects.Owner) -> list[dict[str, Any]]:
+    """Namespace, volume, keys, files, Service and NetworkPolicy; the genesis once there is one."""
+    built = [
+        _namespace(chain, owner),
+        _volume(wanted, chain, owner),
+        _consensus_key(chain, owner),
+        _node_key(chain, owner),
+        _config(wanted, chain, owner),
+        _peers(chain, owner),
+        _service(chain, owner),
+        _network_policy(chain, owner),
+    ]
+    if chain.genesis is not None:
+        built.append(_genesis(chain, chain.genesis, owner))
+    return built
+
+
+def _namespace(chain: desired.Chain, owner: objects.Owner) -> dict[str, Any]:
+    metadata = owner.metadata(chain.namespace, labels.NAMESPACE, is_retained=True)
+    metadata["labels"]["pod-security.kubernetes.io/enforce"] = "restricted"
+    return {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}
+
+
+def _volume(wanted: desired.Desired, chain: desired.Chain, owner: objects.Owner) -> dict[str, Any]:
+    node = wanted.settings.node
+    spec: dict[str, Any] = {
+        "accessModes": ["ReadWriteOnce"],
+        "resources": {"requests": {"storage": node.storage}},
+    }
+    if node.storage_class:
+        spec["storageClassName"] = node.storage_class
+    metadata = owner.metadata(
+        labels.VOLUME_NAME, labels.VOLUME, chain.namespace, objects.SKIP_AWAIT, is_retained=True
+    )
+    return {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": metadata, "spec": spec}
+
+
+def _consensus_key(chain: desired.Chain, owner: objects.Owner) -> dict[str, Any]:
+    generation = chain.key.generation
+    notes = {
+        labels.GENERATION: str(generation),
+        labels.CONSENSUS_ADDRESS: chain.key.key.address.hex().upper(),
+    }
+    metadata = owner.metadata(
+        labels.consensus_key_name(generation), labels.CONSENSUS_KEY, chain.namespace, notes, is_retained=True
+    )
+    return objects.secret(metadata, {"priv_validator_key.json": chain.key.key.priv_validator_key_json()})
+
+
+def _node_key(chain: desired.Chain, owner: objects.Owner) -> dict[str, Any]:
+    metadata = owner.metadata(labels.NODE_KEY, labels.NODE_KEY, chain.namespace)
+    return objects.secret(metadata, {"node_key.json": chain.node_key.node_key_json()})
+
+
+def _config(wanted: desired.Desired, chain: desired.Chain, owner: objects.Owner) -> dict[str, Any]:
+    data = {
+        "config.toml": node_files.config_toml(chain.definition, wanted.settings.validator),
+        "app.toml": node_files.app_toml(chain.definition),
+        "start.sh": node_files.START_SCRIPT,
+    }
+    return objects.config_map(owner.metadata(labels.CONFIG, labels.CONFIG, chain.namespace), data)
+
+
+def _peers(chain: desired.Chain, owner: objects.Owner) -> dict[str, Any]:
+    data = {
+        "persistent_peers": chain.peering.persistent_peers,
+        "external_address": chain.peering.external_address,
+    }
+    return objects.config_map(owner.metadata(labels.PEERS, labels.PEERS, chain.namespace), data)
+
+
+def _genesis(chain: desired.Chain, content: bytes, owner: objects.Owner) -> dict[str, Any]:
+    notes = {labels.GENESIS_SHA256: hashlib.sha256(content).hexdigest()}
+    metadata = owner.metadata(labels.GENESIS_NAME, labels.GENESIS, chain.namespace, notes)
+    if len(content) <= PLAIN_LIMIT:
+        return objects.config_map(metadata, {"genesis.json": content.decode()})
+    packed = base64.b64encode(gzip.compress(content, mtime=0)).decode()
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": metadata,
+        "binaryData": {"genesis.json.gz": packed},
+    }
+
+
+def _service(chain: desired.Chain, owner: objects.Owner) -> dict[str, Any]:
+    def port(name: str, number: int) -> dict[str, Any]:
+        return {"name": name, "port": number, "targetPort": name, "protocol": "TCP"}
+
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": owner.metadata(labels.NODE_NAME, labels.NODE, chain.namespace, objects.SKIP_AWAIT),
+        "spec": {
+            "type": "ClusterIP",
+            "selector": owner.labels(labels.NODE),
+            # A node that waits for its quorum is asked for its status as well.
+            "publishNotReadyAddresses": True,
+            "ports": [
+                port("p2p", chain.ports.p2p),
+                port("rpc", chain.ports.rpc),
+                port("rest", chain.ports.rest),
+                port("grpc", chain.ports.grpc),
+            ],
+        },
+    }
+
+
+def _network_policy(chain: desired.Chain, owner: objects.Owner) -> dict[str, Any]:
+    inside: list[dict[str, Any]] = [{"namespaceSelector": {}}]
+    inside += [{"ipBlock": {"cidr": cidr}} for cidr in PRIVATE_RANGES]
+    services = [ports.POD_RPC, ports.POD_GRPC, ports.POD_REST]
+    return {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "NetworkPolicy",
+        "metadata": owner.metadata(labels.NODE_NAME, labels.NETWORK_POLICY, chain.namespace),
+        "spec": {
+            "podSelector": {"matchLabels": owner.labels(labels.NODE)},
+            "policyTypes": ["Ingress"],
+            "ingress": [
+                {"ports": [{"port": ports.POD_P2P, "protocol": "TCP"}]},
+                {"from": inside, "ports": [{"port": number, "protocol": "TCP"} for number in services]},
+            ],
+        },
+    }

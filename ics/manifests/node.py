@@ -1,0 +1,137 @@
+"""The StatefulSet that runs the node of one consumer chain."""
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+from ics import desired, labels, ports
+from ics.manifests import node_files, objects
+
+GRACE_SECONDS = 90
+"""A node that is killed while it writes may lose blocks; it is given time to end by itself."""
+FILE_MODE = 0o440
+"""Of mounted keys: readable by the pod's group only."""
+
+TEMPORARY = "/tmp"  # noqa: S108 - a path in the container
+"""Writable and gone with the pod."""
+
+
+def build(
+    wanted: desired.Desired, chain: desired.Chain, genesis: bytes, owner: objects.Owner
+) -> dict[str, Any]:
+    """One replica, never two pods with one key.
+
+    Pods are managed in parallel because a StatefulSet that keeps order would not replace a pod that
+    never came up; with one replica it still never runs two.
+    """
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "StatefulSet",
+        "metadata": owner.metadata(labels.NODE_NAME, labels.NODE, chain.namespace, objects.SKIP_AWAIT),
+        "spec": {
+            "replicas": 1,
+            "serviceName": labels.NODE_NAME,
+            "podManagementPolicy": "Parallel",
+            "selector": {"matchLabels": owner.labels(labels.NODE)},
+            "template": {
+                "metadata": {
+                    "labels": owner.labels(labels.NODE),
+                    "annotations": _checksums(wanted, chain, genesis),
+                },
+                "spec": {
+                    "terminationGracePeriodSeconds": GRACE_SECONDS,
+                    "automountServiceAccountToken": False,
+                    "enableServiceLinks": False,
+                    "securityContext": dict(objects.POD_SECURITY),
+                    "containers": [_container(wanted, chain, genesis)],
+                    "volumes": _volumes(chain),
+                },
+            },
+        },
+    }
+
+
+def _checksums(wanted: desired.Desired, chain: desired.Chain, genesis: bytes) -> dict[str, str]:
+    """What the node reads only at its start; peers are left out, so that they change without a restart."""
+    files = [
+        node_files.START_SCRIPT,
+        node_files.config_toml(chain.definition, wanted.settings.validator),
+        node_files.app_toml(chain.definition),
+    ]
+    identity = [chain.node_key.node_id, chain.key.key.address.hex()]
+    return {
+        f"{labels.DOMAIN}/config": objects.checksum(files),
+        f"{labels.DOMAIN}/keys": objects.checksum(identity),
+        labels.GENESIS_SHA256: hashlib.sha256(genesis).hexdigest(),
+    }
+
+
+def _container(wanted: desired.Desired, chain: desired.Chain, genesis: bytes) -> dict[str, Any]:
+    environment = {
+        "BINARY": chain.definition.binary,
+        # Programs write there as soon as they start; their data is on the volume.
+        "HOME": TEMPORARY,
+        "GENESIS_SHA256": hashlib.sha256(genesis).hexdigest(),
+        "KEY_ADDRESS": chain.key.key.address.hex().upper(),
+    }
+    return {
+        "name": "node",
+        "image": chain.definition.image,
+        "imagePullPolicy": "IfNotPresent",
+        "command": ["/bin/sh", f"{node_files.CONFIG}/start.sh"],
+        "env": [{"name": name, "value": value} for name, value in environment.items()],
+        "ports": [
+            _port("p2p", ports.POD_P2P),
+            _port("rpc", ports.POD_RPC),
+            _port("rest", ports.POD_REST),
+            _port("grpc", ports.POD_GRPC),
+        ],
+        "resources": {key: dict(value) for key, value in wanted.settings.node.resources.items()},
+        "securityContext": dict(objects.CONTAINER_SECURITY),
+        # A node may replay for long before it answers, and one that waits for its quorum is well.
+        "startupProbe": _probe(period=5, failures=720),
+        "readinessProbe": _probe(period=5, failures=3),
+        "livenessProbe": _probe(period=10, failures=6),
+        "volumeMounts": [
+            {"name": "data", "mountPath": node_files.DATA},
+            {"name": "tmp", "mountPath": TEMPORARY},
+            *(
+                {"name": name, "mountPath": path, "readOnly": True}
+                for name, path in (
+                    ("config", node_files.CONFIG),
+                    ("genesis", node_files.GENESIS),
+                    ("peers", node_files.PEERS),
+                    ("node-key", node_files.NODE_KEY),
+                    ("consensus-key", node_files.CONSENSUS_KEY),
+                )
+            ),
+        ],
+    }
+
+
+def _volumes(chain: desired.Chain) -> list[Mapping[str, Any]]:
+    def from_secret(name: str, secret: str) -> dict[str, Any]:
+        return {"name": name, "secret": {"secretName": secret, "defaultMode": FILE_MODE}}
+
+    return [
+        {"name": "data", "persistentVolumeClaim": {"claimName": labels.VOLUME_NAME}},
+        {"name": "tmp", "emptyDir": {}},
+        {"name": "config", "configMap": {"name": labels.CONFIG}},
+        {"name": "genesis", "configMap": {"name": labels.GENESIS_NAME}},
+        {"name": "peers", "configMap": {"name": labels.PEERS}},
+        from_secret("node-key", labels.NODE_KEY),
+        from_secret("consensus-key", labels.consensus_key_name(chain.key.generation)),
+    ]
+
+
+def _port(name: str, number: int) -> dict[str, Any]:
+    return {"name": name, "containerPort": number, "protocol": "TCP"}
+
+
+def _probe(period: int, failures: int) -> dict[str, Any]:
+    return {
+        "httpGet": {"path": "/status", "port": "rpc"},
+        "periodSeconds": period,
+        "timeoutSeconds": 3,
+        "failureThreshold": failures,
+    }

@@ -1,0 +1,105 @@
+"""The files that a consumer node reads at its start."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import tomli_w
+
+from ics import definition, labels, ports
+
+CONFIG = "/etc/ics/config"
+GENESIS = "/etc/ics/genesis"
+PEERS = "/etc/ics/peers"
+NODE_KEY = "/etc/ics/node-key"
+CONSENSUS_KEY = "/etc/ics/consensus-key"
+DATA = "/data"
+
+START_SCRIPT = f"""\
+#!/bin/sh
+# Lays the node's files on its volume and starts it. Needs a POSIX shell, cp, mv, ln, sha256sum and gzip.
+set -eu
+umask 077
+home={DATA}/home
+mkdir -p "$home/config" "$home/data"
+cp {CONFIG}/config.toml {CONFIG}/app.toml {NODE_KEY}/node_key.json "$home/config/"
+if [ -f {GENESIS}/genesis.json.gz ]; then
+  gzip -dc {GENESIS}/genesis.json.gz > "$home/config/genesis.new"
+else
+  cp {GENESIS}/genesis.json "$home/config/genesis.new"
+fi
+found=$(sha256sum < "$home/config/genesis.new")
+if [ "${{found%% *}}" != "$GENESIS_SHA256" ]; then
+  echo "the genesis has sha256 ${{found%% *}}, not $GENESIS_SHA256: not started" >&2
+  exit 1
+fi
+mv "$home/config/genesis.new" "$home/config/genesis.json"
+
+# The key signs only where its signing memory lies; a volume without it may have lost what was signed.
+memory="{labels.SIGNING_PATH}/$KEY_ADDRESS"
+identity={CONSENSUS_KEY}
+if [ ! -s "$memory/priv_validator_state.json" ]; then
+  echo "no signing memory of $KEY_ADDRESS on this volume: running with a throw-away key" >&2
+  memory={DATA}/throwaway
+  identity={DATA}/throwaway
+  mkdir -p "$memory"
+fi
+ln -sfn "$identity" "$home/identity"
+ln -sfn "$memory" "$home/memory"
+
+exec "$BINARY" start --home "$home" \\
+  --p2p.persistent_peers "$(cat {PEERS}/persistent_peers)" \\
+  --p2p.external-address "$(cat {PEERS}/external_address)"
+"""
+
+
+def config_toml(known: definition.Definition, moniker: str) -> str:
+    """CometBFT's config.toml: only what differs from its defaults, with the definition's overrides on top."""
+    ours: dict[str, Any] = {
+        "moniker": moniker,
+        "node_key_file": "config/node_key.json",
+        "priv_validator_key_file": "identity/priv_validator_key.json",
+        "priv_validator_state_file": "memory/priv_validator_state.json",
+        "log_format": "plain",
+        "log_level": "info",
+        "rpc": {"laddr": f"tcp://0.0.0.0:{ports.POD_RPC}"},
+        "p2p": {
+            "laddr": f"tcp://0.0.0.0:{ports.POD_P2P}",
+            # Peers of one operator's clusters often have private addresses.
+            "addr_book_strict": False,
+            "allow_duplicate_ip": True,
+            "seeds": ",".join(known.seeds),
+        },
+        # It would keep a node from restarting on a chain that waits for it, and is blind on an empty volume.
+        "consensus": {"double_sign_check_height": 0},
+    }
+    return tomli_w.dumps(_ordered(_merged(ours, known.config.get("config.toml", {}))))
+
+
+def app_toml(known: definition.Definition) -> str:
+    """The SDK's app.toml, likewise."""
+    ours: dict[str, Any] = {
+        "minimum-gas-prices": known.min_gas_price,
+        # Read without a default of its own: zero would turn the cache off.
+        "iavl-cache-size": 781250,
+        "api": {"enable": True, "address": f"tcp://0.0.0.0:{ports.POD_REST}"},
+        "grpc": {"enable": True, "address": f"0.0.0.0:{ports.POD_GRPC}"},
+        "grpc-web": {"enable": True},
+    }
+    return tomli_w.dumps(_ordered(_merged(ours, known.config.get("app.toml", {}))))
+
+
+def _merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(base)
+    for key, value in over.items():
+        known = merged.get(key)
+        if isinstance(known, Mapping) and isinstance(value, Mapping):
+            merged[key] = _merged(known, value)
+        else:
+            merged[key] = value
+    return merged
+
+
+def _ordered(table: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        key: _ordered(value) if isinstance(value, Mapping) else value for key, value in sorted(table.items())
+    }

@@ -1,0 +1,291 @@
+"""The frozen vocabulary that every layer shares. Nothing here reads, writes or decides.
+
+Amounts of tokens are integers in the base denomination, powers are CometBFT powers, times are
+RFC 3339 text as the chain gave it (nanoseconds kept), public keys are the raw 32 bytes of ed25519.
+"""
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+Manifest: TypeAlias = Mapping[str, Any]
+"""One Kubernetes object in camelCase, as `kubectl` would show it."""
+
+
+class Secret:
+    """A value that must never be shown: its `repr`, `str` and format are `[secret]`."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: bytes | str) -> None:
+        self._value = value.encode() if isinstance(value, str) else value
+
+    def reveal(self) -> bytes:
+        """The bytes themselves; call it only where they are used or written into a Secret object."""
+        return self._value
+
+    def reveal_text(self) -> str:
+        """The value as UTF-8 text."""
+        return self._value.decode()
+
+    def __repr__(self) -> str:
+        return "[secret]"
+
+    __str__ = __repr__
+
+    def __format__(self, spec: str) -> str:
+        return "[secret]"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and self._value == other._value
+
+    def __hash__(self) -> int:
+        return hash(self._value)
+
+    def __reduce__(self) -> str | tuple[Any, ...]:
+        raise TypeError("a Secret is not pickled")
+
+
+class Phase(enum.StrEnum):
+    """Phase of a consumer chain on the provider (`CONSUMER_PHASE_…` on the wire)."""
+
+    REGISTERED = "REGISTERED"
+    INITIALIZED = "INITIALIZED"
+    LAUNCHED = "LAUNCHED"
+    STOPPED = "STOPPED"
+    DELETED = "DELETED"
+
+
+@dataclass(frozen=True, slots=True)
+class Validator:
+    """A validator of the provider, as its staking module tells."""
+
+    operator_address: str
+    """valoper, bech32: the identity of a validator."""
+    consensus_address: str
+    """valcons, bech32: the address of the provider's consensus key."""
+    consensus_key: bytes
+    moniker: str
+    details: str
+    """The description's details, where endpoints are published."""
+    tokens: int
+    is_bonded: bool
+    is_jailed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ConsumerValidator:
+    """A member of a consumer's validator set (a forecast while INITIALIZED)."""
+
+    consensus_address: str
+    """valcons of the validator *on the provider*."""
+    consumer_key: bytes
+    """Public key used on the consumer."""
+    power: int
+
+
+@dataclass(frozen=True, slots=True)
+class ConsumerSummary:
+    """What one line of the provider's `consumer_chains` list says."""
+
+    consumer_id: str
+    chain_id: str
+    phase: Phase
+    client_id: str
+    """IBC client on the provider, empty before the launch."""
+    top_n: int
+    name: str
+    """From the owner's metadata; for people only."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConsumerDetail:
+    """What is asked of one chain that is INITIALIZED or ours, all at the snapshot's height."""
+
+    owner: str
+    spawn_time: str | None
+    """RFC 3339, None when not set."""
+    initial_revision: int
+    initial_height: int
+    genesis_hash: bytes
+    binary_hash: bytes
+    unbonding_period: int
+    """Seconds."""
+    connection_id: str
+    """Not empty: a sovereign chain changes over (no new client)."""
+    opted_in: frozenset[str]
+    """valcons on the provider."""
+    validators: tuple[ConsumerValidator, ...]
+    own_consumer_address: bytes | None
+    """Address (20 bytes) of the key that this validator assigned for the chain, None when none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Consumer:
+    """One consumer chain as seen at the snapshot's height."""
+
+    summary: ConsumerSummary
+    detail: ConsumerDetail | None = None
+    """None for chains that this validator has nothing to do with."""
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """What a completed genesis needs of the provider; it never changes after the launch."""
+
+    ccv: Mapping[str, Any]
+    """The `genesis_state` answered by `consumer_genesis`."""
+    details: tuple[str, ...] | None
+    """Descriptions of the validators bonded after the launch block, None when that height is pruned."""
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The provider at one height."""
+
+    chain_id: str
+    height: int
+    time: str
+    validators: tuple[Validator, ...]
+    """All validators, bonded or not."""
+    consumers: tuple[Consumer, ...]
+    """All chains of all phases."""
+    must_validate: frozenset[str]
+    """Consumer ids that `has-to-validate` lists for this validator."""
+    launches: Mapping[str, Launch] = field(default_factory=dict)
+    """By consumer id, for running chains whose genesis the cluster does not hold yet."""
+    problems: Mapping[str, str] = field(default_factory=dict)
+    """By consumer id: why a chain could not be read whole; such a chain is held as it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class SigningRecord:
+    """Annotations on a retained key Secret: for which volume its signing memory was made."""
+
+    generation: int
+    consensus_address: str
+    """Upper-case hex of the consumer key's address."""
+    volume_uid: str | None
+    """The PersistentVolumeClaim that was ordered to be armed, None before that."""
+    is_armed: bool
+    """The signing memory has been laid on that volume; it is never laid twice by itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChainMemory:
+    """What the cluster remembers of one consumer chain from earlier passes."""
+
+    namespace: str
+    genesis: bytes | None = None
+    """Canonical genesis bytes in the genesis ConfigMap."""
+    records: tuple[SigningRecord, ...] = ()
+    """One for each key generation ever used here."""
+    volume_uid: str | None = None
+    """uid of the PersistentVolumeClaim that exists now (and is not being deleted)."""
+    has_workload: bool = False
+    """A StatefulSet of the chain exists."""
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What the cluster remembers, by consumer id. Empty on a first run."""
+
+    chains: Mapping[str, ChainMemory] = field(default_factory=dict)
+
+
+class Severity(enum.IntEnum):
+    """How bad a condition is; the worst one of a chain is its state."""
+
+    INFO = 0
+    WARNING = 1
+    CRITICAL = 2
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Condition:
+    """One finding about one chain (or about the validator, when `consumer_id` is empty)."""
+
+    severity: Severity
+    reason: str
+    """CamelCase, stable, documented in the troubleshooting page."""
+    message: str
+    """One line with the mend; stays the same while nothing changes."""
+    consumer_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class OptIn:
+    """The transaction with which this validator joins a consumer chain."""
+
+    consumer_id: str
+    chain_id: str
+    consumer_key: bytes | None
+    """Assigned in the same transaction; None when the chain has just this key already (ICS #1731)."""
+
+
+@dataclass(frozen=True, slots=True)
+class AssignKey:
+    """The transaction that assigns this validator's consumer key without an opt-in (Top-N members)."""
+
+    consumer_id: str
+    chain_id: str
+    consumer_key: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class OptOut:
+    """The transaction with which this validator leaves a consumer chain; only an operator orders it."""
+
+    consumer_id: str
+    chain_id: str
+
+
+Intent: TypeAlias = OptIn | AssignKey
+"""A transaction that is due, as data; at most one is in flight."""
+
+
+@dataclass(frozen=True, slots=True)
+class NodeStatus:
+    """What a consumer node answers on its RPC."""
+
+    height: int
+    is_catching_up: bool
+    consensus_key: bytes
+    """The key the node runs with (its throw-away key when it is not armed)."""
+    peers: int
+    signers: frozenset[bytes]
+    """Addresses (20 bytes) that signed the last commit."""
+    validators: Mapping[bytes, int]
+    """Address (20 bytes) to power: the node's own validator set."""
+
+
+@dataclass(frozen=True, slots=True)
+class PodStatus:
+    """The one pod of a chain's StatefulSet."""
+
+    name: str
+    ip: str | None
+    node_name: str | None
+    is_ready: bool
+    restarts: int
+    waiting: str
+    """Why a container waits (ImagePullBackOff …), empty when none does."""
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """What was seen of one chain's workload in this pass."""
+
+    pod: PodStatus | None = None
+    node: NodeStatus | None = None
+    error: str = ""
+    """Why the node's RPC gave no answer."""
+
+
+class JobState(enum.Enum):
+    """How a Job stands."""
+
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"

@@ -1,0 +1,41 @@
+"""Outputs of a Pulumi stack: what an operator reads after `pulumi up`; none of it is secret."""
+
+import hashlib
+from typing import Any
+
+from ics import desired, model
+
+
+def of(wanted: desired.Desired) -> dict[str, Any]:
+    """Endpoints, ports, genesis hashes, due transactions, and what waits for the reconciler.
+
+    Returns:
+        Mappings by consumer id, and lists of texts.
+    """
+    conditions = [c for verdict in wanted.verdicts for c in verdict.conditions]
+    return {
+        "height": wanted.height,
+        "endpoints": {c.consumer_id: c.peering.external_address for c in wanted.chains},
+        "ports": {
+            c.consumer_id: {"chain_id": c.chain_id, "p2p": c.ports.p2p, "rpc": c.ports.rpc}
+            for c in wanted.chains
+        },
+        "genesis_sha256": {
+            c.consumer_id: hashlib.sha256(c.genesis).hexdigest()
+            for c in wanted.chains
+            if c.genesis is not None
+        },
+        "transactions_due": [_due(intent) for intent in wanted.intents],
+        "waits_for_reconciler": [
+            f"{c.chain_id}: inbound p2p and the signing memory are made by `python reconcile.py`"
+            for c in wanted.chains
+        ],
+        "conditions": [
+            f"{c.consumer_id} {c.severity.name.lower()} {c.reason}: {c.message}" for c in conditions
+        ],
+    }
+
+
+def _due(intent: model.Intent) -> str:
+    kind = "opt-in" if isinstance(intent, model.OptIn) else "assign-key"
+    return f"{kind} to {intent.chain_id} (consumer id {intent.consumer_id})"

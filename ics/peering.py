@@ -1,0 +1,85 @@
+"""Who the peers of a consumer chain are, from what the validators publish on the provider; pure."""
+
+from dataclasses import dataclass
+
+from ics import keys, model, peers
+
+
+@dataclass(frozen=True, slots=True)
+class Peering:
+    """The peers of one chain and the conditions that finding them met."""
+
+    persistent_peers: str
+    """`id@host:port,…`, sorted, without this validator."""
+    external_address: str
+    """`host:port` under which peers reach this validator's node, empty when it publishes no endpoint."""
+    gateway_port: int
+    """Port of the shared LoadBalancer."""
+    conditions: tuple[model.Condition, ...]
+
+
+def peering(
+    consumer: model.Consumer,
+    validators: tuple[model.Validator, ...],
+    own: model.Validator,
+    p2p_port: int,
+    has_public_node_keys: bool,
+) -> Peering:
+    """Join a chain's members with the validators' descriptions.
+
+    Members are those who opted in and those in the chain's validator set, found by consensus address.
+
+    Args:
+        consumer: with its detail.
+        validators: all of the provider.
+        own: this validator.
+        p2p_port: the port that the chain has been given; equal on all validators.
+        has_public_node_keys: node ids follow from moniker and chain id where none is published.
+    """
+    detail = consumer.detail
+    if detail is None:
+        raise ValueError(f"no detail of consumer {consumer.summary.consumer_id}")
+    consumer_id = consumer.summary.consumer_id
+    members = detail.opted_in | {member.consensus_address for member in detail.validators}
+    published = {
+        v.operator_address: peers.parse(v.details) for v in validators if v.consensus_address in members
+    }
+    entries, conditions = [], []
+    for validator in sorted(validators, key=lambda v: v.operator_address):
+        if validator.consensus_address not in members or validator.operator_address == own.operator_address:
+            continue
+        endpoint = published[validator.operator_address].endpoint_of(consumer_id, p2p_port)
+        node_id = endpoint.node_id if endpoint else None
+        if node_id is None and has_public_node_keys:
+            node_id = keys.public_node_key(validator.moniker, consumer.summary.chain_id).node_id
+        if endpoint is None or node_id is None or endpoint.port is None:
+            why = published[validator.operator_address].error or "no node id in the description"
+            conditions.append(
+                model.Condition(
+                    model.Severity.INFO,
+                    "PeerLeftOut",
+                    f"{validator.operator_address} is no peer: {why}; it must publish p2p=<node id>@<host>",
+                    consumer_id,
+                )
+            )
+            continue
+        entries.append((node_id, endpoint.host, endpoint.port))
+    port = gateway_port(own, consumer_id, p2p_port)
+    endpoint = peers.parse(own.details).endpoint_of(consumer_id, p2p_port)
+    external = f"{peers.bracketed(endpoint.host)}:{port}" if endpoint else ""
+    if not external:
+        conditions.append(
+            model.Condition(
+                model.Severity.WARNING,
+                "EndpointUnpublished",
+                "this validator's description has no usable p2p=<node id>@<host>: peers cannot dial it; publish it",
+                consumer_id,
+            )
+        )
+    return Peering(peers.persistent_peers(entries), external, port, tuple(conditions))
+
+
+def gateway_port(own: model.Validator, consumer_id: str, p2p_port: int) -> int:
+    """Port under which this validator's node of one chain is reached through the shared LoadBalancer."""
+    endpoint = peers.parse(own.details).endpoint_of(consumer_id, p2p_port)
+    return p2p_port if endpoint is None or endpoint.port is None else endpoint.port

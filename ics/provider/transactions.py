@@ -1,0 +1,333 @@
+"""Sends the one transaction that is due, and says what became of it.
+
+Nothing is ever sent twice. A transaction is made anew only after the chain refused the one before (its
+sequence was taken, the mempool was full), so that none can be under way. One whose broadcast got no
+answer is looked for by its hash until its timeout height has gone by, after which no block may take it.
+"""
+
+import asyncio
+import datetime
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Protocol, TypeAlias, TypeVar
+
+from ics import addresses, config, errors, keys, model
+from ics.provider import decode, gateway, ledger, messages
+
+TIMEOUT_BLOCKS = 20
+"""How many blocks a transaction stays valid (TxBody.timeout_height)."""
+TRIES = 5
+"""How often a transaction that the chain did not take at all is made anew."""
+CONFIRM_SECONDS = 60
+"""How long a transaction is looked for before its outcome is called unknown."""
+
+Order: TypeAlias = model.Intent | model.OptOut
+_T = TypeVar("_T")
+
+# Codes of the codespace "sdk": cosmos-sdk types/errors/errors.go.
+_INSUFFICIENT_FUNDS = 5
+_OUT_OF_GAS = 11
+_INSUFFICIENT_FEE = 13
+_ALREADY_IN_MEMPOOL = 19
+_MEMPOOL_FULL = 20
+_WRONG_SEQUENCE = 32
+_INSUFFICIENT_FUNDS_TEXT = "insufficient funds"
+_WRONG_SEQUENCE_TEXT = "account sequence mismatch"
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A transaction that is in a block and did what it was for."""
+
+    hash: str
+    """Upper-case hex."""
+    height: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Pending:
+    order: Order
+    hash: str
+    timeout_height: int
+
+
+class _NotTaken(errors.Transient):
+    """The chain took nothing: the transaction may be made anew."""
+
+
+class Endpoint(Protocol):
+    """What is asked of a gRPC endpoint; `ics.provider.ledger.Ledger` is the real one."""
+
+    url: str
+    address: str
+
+    def head(self) -> decode.Head:
+        """Newest block that the endpoint has."""
+
+    def sequence(self) -> ledger.Sequence | None:
+        """Where the signing account stands, None when the chain does not know it."""
+
+    def balance(self) -> int:
+        """What the signing account holds in the denomination of the gas price."""
+
+    def sign(self, draft: ledger.Draft) -> ledger.Signed:
+        """Sign a transaction."""
+
+    def simulate(self, signed: ledger.Signed) -> int:
+        """Gas that a transaction would use."""
+
+    def broadcast(self, signed: ledger.Signed) -> ledger.Verdict:
+        """Hand a transaction to the mempool."""
+
+    def find(self, tx_hash: str) -> ledger.Verdict | None:
+        """The transaction in its block, None when it is in none."""
+
+
+Connect: TypeAlias = Callable[[str, config.Provider, str, keys.Account], Endpoint]
+
+
+class Transactions:
+    """The signing account of one validator; one transaction is under way at most."""
+
+    def __init__(
+        self,
+        provider: config.Provider,
+        operator_address: str,
+        account: keys.Account,
+        now: Callable[[], datetime.datetime],
+        *,
+        connect: Connect = ledger.Ledger,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        """Check the account; nothing is asked yet.
+
+        Args:
+            provider: endpoints, gas price and adjustment.
+            operator_address: valoper of the validator.
+            account: what signs; the operator's own account.
+            now: the present, aware of its zone.
+            connect: makes the client of an endpoint.
+            sleep: waits that many seconds.
+
+        Raises:
+            SettingsError: the account is not the operator's, or the gas price is none.
+        """
+        prefix, raw = addresses.decode(operator_address)
+        signer = account.address(prefix.removesuffix("valoper"))
+        if addresses.decode(signer)[1] != raw:
+            raise errors.SettingsError(
+                f"ics:account: its address is {signer}, but the operator's account of {operator_address} is "
+                f"{addresses.reprefix(operator_address, prefix.removesuffix('valoper'))}: give that one's key"
+            )
+        self._price, self._denom = messages.gas_price(provider.gas_price)
+        self._provider = provider
+        self._operator_address = operator_address
+        self._account = account
+        self._now = now
+        self._connect = connect
+        self._sleep = sleep
+        self._turn = asyncio.Lock()
+        self._pending: _Pending | None = None
+        self._ledgers: dict[str, Endpoint] = {}
+
+    async def send(self, order: Order) -> Sent:
+        """Simulate, sign, broadcast and confirm one transaction.
+
+        Raises:
+            SettingsError: every endpoint answers for another chain, or an endpoint indexes nothing.
+            Transient: no endpoint is usable, the chain did not take it, or its outcome is unknown; the
+                message says which, with the hash.
+            Permanent: the chain refused it; the message has the chain's own text.
+        """
+        async with self._turn:
+            endpoint, head = await self._open()
+            earlier = await self._settle(endpoint, head)
+            if earlier is not None and earlier[0] == order:
+                return earlier[1]
+            for left in reversed(range(TRIES)):
+                try:
+                    return await self._send_once(endpoint, order)
+                except _NotTaken as error:
+                    if not left:
+                        raise errors.Transient(
+                            f"{messages.describe(order)}: the chain took none of {TRIES} tries: {error}"
+                        ) from error
+                await self._sleep(2.0 ** (TRIES - 1 - left))
+            raise AssertionError("unreachable")  # pragma: no cover
+
+    # -- endpoints ---------------------------------------------------------------------------------
+
+    async def _open(self) -> tuple[Endpoint, decode.Head]:
+        problems: list[errors.IcsError] = []
+        for url in self._provider.grpc:
+            try:
+                endpoint = await self._ledger(url)
+                head = await asyncio.to_thread(endpoint.head)
+                self._check(url, head)
+            except errors.IcsError as error:
+                problems.append(error)
+            else:
+                return endpoint, head
+        if all(isinstance(problem, errors.SettingsError) for problem in problems):
+            raise errors.SettingsError(*(str(problem) for problem in problems))
+        raise errors.Transient("; ".join(str(problem) for problem in problems))
+
+    async def _ledger(self, url: str) -> Endpoint:
+        if url not in self._ledgers:
+            self._ledgers[url] = await asyncio.to_thread(
+                self._connect, url, self._provider, self._operator_address, self._account
+            )
+        return self._ledgers[url]
+
+    def _check(self, url: str, head: decode.Head) -> None:
+        if head.chain_id != self._provider.chain_id:
+            raise errors.SettingsError(
+                f"ics:provider.grpc: {gateway.shown(url)} answers for chain {head.chain_id!r}, wanted is "
+                f"{self._provider.chain_id!r} (ics:provider.chain_id): mend the one that is wrong"
+            )
+        age = (self._now() - datetime.datetime.fromisoformat(head.time)).total_seconds()
+        if age > self._provider.max_lag:
+            raise errors.Transient(
+                f"{gateway.shown(url)}: its newest block, {head.height}, is {age:.0f} s old, more than "
+                f"ics:provider.max_lag ({self._provider.max_lag} s): "
+                "the endpoint lags or the chain stands still"
+            )
+
+    # -- one transaction ---------------------------------------------------------------------------
+
+    async def _send_once(self, endpoint: Endpoint, order: Order) -> Sent:
+        what = messages.describe(order)
+        draft, signed = await asyncio.to_thread(self._prepare, endpoint, order)
+        # Asked before anything is sent: an endpoint without an index could never confirm it.
+        if await asyncio.to_thread(self._find, endpoint, signed.hash) is not None:
+            raise errors.Transient(f"{what}: transaction {signed.hash} is in a block already: look again")
+        self._pending = _Pending(order, signed.hash, draft.timeout_height)
+        lost = ""
+        try:
+            verdict = await asyncio.to_thread(endpoint.broadcast, signed)
+        except (ledger.Unanswered, gateway.Refused) as error:
+            # Neither error comes from the check of the transaction: it may have arrived before.
+            lost = f"its broadcast failed ({error}), "
+        else:
+            if verdict.code and not _is_sdk(verdict, _ALREADY_IN_MEMPOOL):
+                self._pending = None
+                if _is_sdk(verdict, _WRONG_SEQUENCE) or _is_sdk(verdict, _MEMPOOL_FULL):
+                    raise _NotTaken(verdict.log or "the mempool is full")
+                raise await asyncio.to_thread(self._explain, endpoint, what, draft, verdict)
+        included = await self._confirm(endpoint, self._pending, lost)
+        self._pending = None
+        if included.code:
+            raise await asyncio.to_thread(self._explain, endpoint, what, draft, included)
+        return Sent(signed.hash, included.height)
+
+    def _prepare(self, endpoint: Endpoint, order: Order) -> tuple[ledger.Draft, ledger.Signed]:
+        what = messages.describe(order)
+        sequence = endpoint.sequence()
+        if sequence is None:
+            raise errors.Permanent(
+                f"{what}: account {endpoint.address} is unknown to {self._provider.chain_id}: "
+                f"send it some {self._denom} for fees"
+            )
+        last = endpoint.head().height + TIMEOUT_BLOCKS
+        # A fee of 1 makes the simulation pay as well: paying costs up to half of the gas of such a message.
+        trial = ledger.Draft(order, sequence, gas=0, fee=1 if self._price else 0, timeout_height=last)
+        try:
+            used = endpoint.simulate(endpoint.sign(trial))
+        except gateway.Refused as error:
+            if _WRONG_SEQUENCE_TEXT in str(error):
+                raise _NotTaken(str(error)) from error
+            if _INSUFFICIENT_FUNDS_TEXT in str(error):
+                raise errors.Permanent(
+                    f"{what}: the chain refuses it: {error}: {self._poor(endpoint, trial.fee)}"
+                ) from error
+            raise errors.Permanent(f"{what}: the chain refuses it: {error}") from error
+        gas = messages.gas_limit(used, self._provider.gas_adjustment)
+        draft = ledger.Draft(order, sequence, gas, messages.fee(gas, self._price), last)
+        return draft, endpoint.sign(draft)
+
+    def _find(self, endpoint: Endpoint, tx_hash: str) -> ledger.Verdict | None:
+        try:
+            return endpoint.find(tx_hash)
+        except gateway.Refused as error:
+            raise errors.SettingsError(
+                f"ics:provider.grpc: {gateway.shown(endpoint.url)} cannot look a transaction up ({error}): "
+                'give a node whose config.toml has tx_index.indexer = "kv"'
+            ) from error
+
+    async def _confirm(self, endpoint: Endpoint, pending: _Pending, lost: str) -> ledger.Verdict:
+        """Look for a transaction until it is in a block or can be in none."""
+        trouble = ""
+        end = self._now() + datetime.timedelta(seconds=CONFIRM_SECONDS)
+        while self._now() < end:
+            try:
+                # The height first: a block after it cannot have been missed by the look that follows.
+                head = await asyncio.to_thread(endpoint.head)
+                found = await asyncio.to_thread(endpoint.find, pending.hash)
+            except errors.IcsError as error:
+                trouble = f"last look: {error}, "
+            else:
+                if found is not None:
+                    return found
+                if _is_over(pending, head):
+                    self._pending = None
+                    raise errors.Transient(
+                        f"{messages.describe(pending.order)}: {lost}transaction {pending.hash} came into "
+                        f"no block up to {pending.timeout_height} and cannot any more: nothing was done"
+                    )
+            await self._sleep(0.5)
+        raise errors.Transient(
+            f"{messages.describe(pending.order)}: {lost}{trouble}the outcome of transaction {pending.hash} "
+            f"is unknown; it is valid up to block {pending.timeout_height}, nothing is sent before that"
+        )
+
+    async def _settle(self, endpoint: Endpoint, head: decode.Head) -> tuple[Order, Sent] | None:
+        """What became of an earlier transaction whose outcome was unknown; it did its work when answered."""
+        pending = self._pending
+        if pending is None:
+            return None
+        found = await asyncio.to_thread(self._find, endpoint, pending.hash)
+        if found is None and not _is_over(pending, head):
+            raise errors.Transient(
+                f"{messages.describe(pending.order)}: transaction {pending.hash} may still come into a block "
+                f"up to {pending.timeout_height} (now {head.height}): nothing else is sent before that"
+            )
+        self._pending = None
+        if found is None or found.code:
+            return None
+        return pending.order, Sent(pending.hash, found.height)
+
+    def _explain(
+        self, endpoint: Endpoint, what: str, draft: ledger.Draft, verdict: ledger.Verdict
+    ) -> errors.IcsError:
+        """The error of a transaction that the chain refused, with the mend where it is known."""
+        said = f"{what}: the chain refuses it (code {verdict.code} of {verdict.codespace}): {verdict.log}"
+        if _is_sdk(verdict, _WRONG_SEQUENCE):
+            return errors.Transient(f"{said}: another transaction of the account came first")
+        if _is_sdk(verdict, _INSUFFICIENT_FUNDS):
+            return errors.Permanent(f"{said}: {self._poor(endpoint, draft.fee)}")
+        if _is_sdk(verdict, _INSUFFICIENT_FEE):
+            return errors.Permanent(f"{said}: raise ics:provider.gas_price (now {self._provider.gas_price})")
+        if _is_sdk(verdict, _OUT_OF_GAS):
+            return errors.Permanent(
+                f"{said}: raise ics:provider.gas_adjustment (now {self._provider.gas_adjustment})"
+            )
+        return errors.Permanent(said)
+
+    def _poor(self, endpoint: Endpoint, fee: int) -> str:
+        try:
+            held = f"has {endpoint.balance()}{self._denom}"
+        except errors.IcsError:
+            held = "has a balance that could not be read"
+        return (
+            f"account {endpoint.address} {held} and cannot pay the fee of at least {fee}{self._denom}: "
+            f"send it some {self._denom}"
+        )
+
+
+def _is_sdk(verdict: ledger.Verdict, code: int) -> bool:
+    return verdict.codespace == "sdk" and verdict.code == code
+
+
+def _is_over(pending: _Pending, head: decode.Head) -> bool:
+    # A block is indexed a moment after it is committed: one block more than the last that could take it.
+    return head.height > pending.timeout_height + 1

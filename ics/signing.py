@@ -1,0 +1,103 @@
+"""Which consumer key this validator signs with, and whether a volume may be given its signing memory; pure.
+
+Two signers with one key, or one signer that forgot what it signed, cost the validator its stake. So
+a key signs only where its signing memory (`priv_validator_state.json`, one folder for each key address
+on the retained volume) lies, and that memory is laid on a volume once, by a Job, and only while the
+key cannot have signed anything yet. A node that finds no memory runs with a throw-away key.
+"""
+
+import enum
+from dataclasses import dataclass
+
+from ics import keys, model
+
+GENERATIONS_AHEAD = 16
+"""How many generations beyond the highest known one are compared with the chain's assignment."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The consumer key of this validator for one chain."""
+
+    key: keys.ConsensusKey
+    generation: int
+    is_assigned: bool
+    """The provider says that just this key is assigned."""
+    problem: str = ""
+    """Another key is assigned: the node must not start and no transaction is sent."""
+
+
+def choose_key(
+    seed: model.Secret,
+    provider_chain_id: str,
+    consumer_id: str,
+    records: tuple[model.SigningRecord, ...],
+    assigned: bytes | None,
+) -> Choice:
+    """Pick the key generation: the one that the provider says is assigned, else the highest used here.
+
+    Args:
+        seed: 32 bytes.
+        provider_chain_id: with the consumer id, the identity of the chain.
+        consumer_id: likewise.
+        records: key generations that the cluster remembers.
+        assigned: address (20 bytes) assigned on the provider, None when none is.
+    """
+    highest = max((record.generation for record in records), default=0)
+    candidates = range(highest + 1 + (GENERATIONS_AHEAD if assigned else 0))
+    for generation in sorted(candidates, key=lambda number: abs(number - highest)):
+        key = keys.derive_consensus_key(seed, provider_chain_id, consumer_id, generation)
+        if assigned is None:
+            return Choice(key, generation, is_assigned=False)
+        if key.address == assigned:
+            return Choice(key, generation, is_assigned=True)
+    key = keys.derive_consensus_key(seed, provider_chain_id, consumer_id, highest)
+    return Choice(
+        key,
+        highest,
+        is_assigned=False,
+        problem=(
+            f"the provider has {assigned.hex().upper() if assigned else ''} as this validator's key, which does not"
+            " come from the seed: give the right ics:seed, or assign the derived key"
+        ),
+    )
+
+
+class Arming(enum.StrEnum):
+    """State of the signing memory of one key on the chain's present volume."""
+
+    NO_VOLUME = "no-volume"
+    DUE = "due"
+    """The memory may be laid: the key cannot have signed yet."""
+    ORDERED = "ordered"
+    """Recorded for this volume; the Job has not been seen to succeed yet."""
+    ARMED = "armed"
+    REFUSED = "refused"
+    """The key may have signed on another volume: only the operator, by name, can say that it is safe."""
+
+
+def arming(record: model.SigningRecord | None, volume_uid: str | None, may_have_signed: bool) -> Arming:
+    """Decide what is to be done about the signing memory.
+
+    Args:
+        record: of the chosen key's generation, None when no key Secret exists yet.
+        volume_uid: of the volume that exists now.
+        may_have_signed: see `may_have_signed`; it matters only for a volume that is not on record.
+    """
+    if volume_uid is None:
+        return Arming.NO_VOLUME
+    if record is not None and record.volume_uid == volume_uid:
+        return Arming.ARMED if record.is_armed else Arming.ORDERED
+    return Arming.REFUSED if may_have_signed else Arming.DUE
+
+
+def may_have_signed(
+    *, is_launched: bool, is_assigned: bool, is_in_set: bool, record: model.SigningRecord | None
+) -> bool:
+    """Whether a key may have signed a block of its chain, judged on the safe side.
+
+    Before the launch nothing can be signed. Afterwards a key is clean only if it was never assigned, is
+    in no validator set and was never laid on any volume.
+    """
+    was_laid = record is not None and record.volume_uid is not None
+    return is_launched and (is_assigned or is_in_set or was_laid)

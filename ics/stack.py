@@ -1,0 +1,193 @@
+"""Reads one validator's stack: its settings and the chain definitions, from files and the environment.
+
+Precedence: flags over environment over stack file over defaults. A setting in the environment is
+`ICS_` and the key in capitals, `__` between levels, its value as YAML: `ICS_ENGINE=apply`,
+`ICS_PROVIDER__REST='[http://localhost:1317]'`.
+"""
+
+import hashlib
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ics import config, definition, errors
+
+ENVIRONMENT_PREFIX = "ICS_"
+NOT_SETTINGS = frozenset({"ICS_SNAPSHOT", "ICS_PROJECT", "ICS_CACHE", "ICS_DEVNET_STATE"})
+"""Variables with the prefix that are no settings of a stack."""
+
+Fetch = Callable[[str], Awaitable[bytes]]
+"""Fetches the bytes at an address; raises IcsError."""
+
+
+class _StrictLoader(yaml.SafeLoader):
+    """YAML without doubled keys: of two values for one key neither can be meant."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[Any] = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if key in seen:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"key {key!r} is given twice", key_node.start_mark
+                )
+            seen.add(key)
+        return super().construct_mapping(node, deep)
+
+
+def project_root(start: Path) -> Path:
+    """The folder of the Pulumi project: the nearest one upwards that holds a Pulumi.yaml.
+
+    Raises:
+        SettingsError: there is none.
+    """
+    for folder in (start, *start.parents):
+        if (folder / "Pulumi.yaml").is_file():
+            return folder
+    raise errors.SettingsError(f"no Pulumi.yaml in {start} or above it: give --project FOLDER")
+
+
+def load_settings(
+    root: Path, stack: str, environment: Mapping[str, str], overrides: Sequence[str] = ()
+) -> config.Settings:
+    """Read and check the settings of one stack.
+
+    Args:
+        root: the project's folder.
+        stack: name, as in `stacks/Pulumi.<stack>.yaml`.
+        environment: of the process.
+        overrides: flags, `key=value` or `key.part=value`, the value as YAML.
+
+    Raises:
+        SettingsError: with one line for each wrong key.
+    """
+    path = root / "stacks" / f"Pulumi.{stack}.yaml"
+    if not path.is_file():
+        known = sorted(
+            p.name.removeprefix("Pulumi.").removesuffix(".yaml") for p in path.parent.glob("Pulumi.*.yaml")
+        )
+        raise errors.SettingsError(
+            f"stack {stack!r} has no file stacks/{path.name}: the stacks there are {', '.join(known) or 'none'}"
+        )
+    origin = f"stacks/{path.name}"
+    values = _stack_values(_read_yaml(path, origin), origin)
+    for name, text in sorted(environment.items()):
+        if name.startswith(ENVIRONMENT_PREFIX) and name not in NOT_SETTINGS:
+            keys = name.removeprefix(ENVIRONMENT_PREFIX).lower().split("__")
+            _put(values, keys, _yaml_value(text, name), name)
+    for flag in overrides:
+        key, equals, text = flag.partition("=")
+        if not equals:
+            raise errors.SettingsError(f"--set {flag!r}: write KEY=VALUE, such as engine=apply")
+        _put(
+            values,
+            key.removeprefix(config.PREFIX).split("."),
+            _yaml_value(text, f"--set {key}"),
+            f"--set {key}",
+        )
+    return config.parse(values, origin)
+
+
+def _stack_values(document: object, origin: str) -> dict[str, Any]:
+    found = document.get("config") if isinstance(document, dict) else None
+    if not isinstance(found, dict):
+        raise errors.SettingsError(f"{origin}: no mapping `config` at the top: write the settings under it")
+    values = {
+        key.removeprefix(config.PREFIX): value
+        for key, value in found.items()
+        if isinstance(key, str) and key.startswith(config.PREFIX)
+    }
+    for key, value in values.items():
+        _refuse_secure(value, f"{config.PREFIX}{key}", origin)
+    return values
+
+
+def _refuse_secure(value: object, key: str, origin: str) -> None:
+    if not isinstance(value, dict):
+        return
+    if set(value) == {"secure"}:
+        raise errors.SettingsError(
+            f"{origin}: {key}: only Pulumi can read a `secure:` value: give {{file: PATH}}, {{env: NAME}} or"
+            " {secret: {namespace, name, key}}"
+        )
+    for part, inner in value.items():
+        _refuse_secure(inner, f"{key}.{part}", origin)
+
+
+def _put(values: dict[str, Any], keys: Sequence[str], value: object, origin: str) -> None:
+    if keys[0] not in config.Settings.model_fields:
+        raise errors.SettingsError(f"{origin}: there is no setting {keys[0]!r}: mend the name or remove it")
+    at = values
+    for key in keys[:-1]:
+        inner = at.get(key)
+        at[key] = dict(inner) if isinstance(inner, dict) else {}
+        at = at[key]
+    at[keys[-1]] = value
+
+
+def _yaml_value(text: str, origin: str) -> object:
+    try:
+        return yaml.load(text, _StrictLoader)  # noqa: S506 - it is a SafeLoader
+    except yaml.YAMLError as error:
+        raise errors.SettingsError(f"{origin}: the value is no YAML: quote it") from error
+
+
+def _read_yaml(path: Path, origin: str) -> object:
+    try:
+        return yaml.load(path.read_text(), _StrictLoader)  # noqa: S506 - it is a SafeLoader
+    except (OSError, UnicodeDecodeError) as error:
+        raise errors.SettingsError(f"{origin}: cannot be read: {error}") from error
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        place = f" line {mark.line + 1}" if mark else ""
+        problem = getattr(error, "problem", None) or "no YAML"
+        raise errors.SettingsError(f"{origin}{place}: malformed YAML: {problem}") from error
+
+
+async def load_definitions(root: Path, fetch: Fetch) -> tuple[definition.Loaded, ...]:
+    """Read all chain definitions under `stacks/chains`, each with its published genesis file.
+
+    Raises:
+        SettingsError: a definition is wrong; every one that is, is named.
+    """
+    folder = root / "stacks" / "chains"
+    known: list[definition.Definition] = []
+    problems: list[str] = []
+    for path in sorted(folder.glob("*.yaml")):
+        origin = f"stacks/chains/{path.name}"
+        try:
+            document = _read_yaml(path, origin)
+            if not isinstance(document, dict):
+                raise errors.SettingsError(f"{origin}: no mapping: write a chain definition")
+            found = definition.parse(document, origin)
+            if found.name != path.stem:
+                raise errors.SettingsError(
+                    f"{origin}: name {found.name!r} is not the file's: make them equal"
+                )
+            known.append(found)
+        except errors.SettingsError as error:
+            problems += error.problems
+    if problems:
+        raise errors.SettingsError(*problems)
+    return tuple([await _with_genesis(folder, one, fetch) for one in known])
+
+
+async def _with_genesis(folder: Path, known: definition.Definition, fetch: Fetch) -> definition.Loaded:
+    """Trouble with one chain's file is that chain's: it must not stop the others."""
+    published = known.genesis.base or known.genesis.final
+    try:
+        if published is not None and published.file is not None:
+            content = (folder / published.file).read_bytes()
+        elif published is not None and published.url is not None:
+            content = await fetch(published.url)
+        else:
+            return definition.Loaded(known, None, "no genesis is given")
+    except (OSError, errors.IcsError) as error:
+        return definition.Loaded(known, None, f"the genesis file cannot be had: {error}")
+    found = hashlib.sha256(content).hexdigest()
+    if published.sha256 not in (None, found):
+        problem = f"the genesis file has sha256 {found}, the definition says {published.sha256}"
+        return definition.Loaded(known, None, problem)
+    return definition.Loaded(known, content)

@@ -1,0 +1,206 @@
+"""What an operator is told: (desired, observations) to a report; pure.
+
+Texts stay the same while nothing changes, so that a report that differs means something. The worst
+condition of a chain is its state.
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ics import desired, membership, model, ports, signing
+
+
+@dataclass(frozen=True, slots=True)
+class NodeReport:
+    """What is known of a chain's node."""
+
+    height: int | None
+    peers: int | None
+    signing: bool
+    """This validator's consumer key signed the last commit."""
+    signers: int | None
+    """How many keys signed the last commit."""
+    validators: int | None
+    """Size of the validator set as the node has it."""
+    is_catching_up: bool | None
+    is_ready: bool
+    restarts: int
+
+
+@dataclass(frozen=True, slots=True)
+class ChainReport:
+    """One line of the status."""
+
+    chain_id: str
+    consumer_id: str
+    phase: model.Phase
+    participation: membership.Participation
+    namespace: str | None
+    genesis_sha256: str | None
+    ports: ports.Ports | None
+    node: NodeReport | None
+    conditions: tuple[model.Condition, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The whole status of one validator."""
+
+    validator: str
+    provider_chain_id: str
+    height: int
+    chains: tuple[ChainReport, ...]
+    conditions: tuple[model.Condition, ...]
+    """Of the validator, not of one chain."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """The JSON of `ics status --json`."""
+        return {
+            "validator": self.validator,
+            "provider_chain_id": self.provider_chain_id,
+            "height": self.height,
+            "chains": [_chain_dict(chain) for chain in self.chains],
+            "conditions": [_condition_dict(condition) for condition in self.conditions],
+        }
+
+
+def report(
+    wanted: desired.Desired,
+    observations: Mapping[str, model.Observation],
+    troubles: Sequence[model.Condition] = (),
+) -> Report:
+    """Put the status together.
+
+    Args:
+        wanted: of this pass.
+        observations: of workloads, by consumer id.
+        troubles: errors that the pass met; those without a consumer id are the validator's.
+    """
+    chains = tuple(_chain(wanted, verdict, observations, troubles) for verdict in wanted.verdicts)
+    own = tuple(sorted(t for t in troubles if not t.consumer_id))
+    return Report(wanted.settings.validator, wanted.provider_chain_id, wanted.height, chains, own)
+
+
+def _chain(
+    wanted: desired.Desired,
+    verdict: desired.Verdict,
+    observations: Mapping[str, model.Observation],
+    troubles: Sequence[model.Condition],
+) -> ChainReport:
+    summary, chain = verdict.summary, verdict.chain
+    seen = observations.get(summary.consumer_id)
+    found = [*verdict.conditions, *(t for t in troubles if t.consumer_id == summary.consumer_id)]
+    if chain is not None:
+        found += _signing_conditions(chain, seen)
+        found += _node_conditions(chain, seen)
+    genesis = None if chain is None or chain.genesis is None else hashlib.sha256(chain.genesis).hexdigest()
+    return ChainReport(
+        summary.chain_id,
+        summary.consumer_id,
+        summary.phase,
+        verdict.participation,
+        None if chain is None else chain.namespace,
+        genesis,
+        wanted.ports.get(summary.consumer_id),
+        None if chain is None or seen is None else _node(chain, seen),
+        tuple(sorted(set(found), key=lambda c: (-c.severity, c.reason, c.message))),
+    )
+
+
+def _node(chain: desired.Chain, seen: model.Observation) -> NodeReport:
+    pod, node = seen.pod, seen.node
+    return NodeReport(
+        height=node.height if node else None,
+        peers=node.peers if node else None,
+        signing=node is not None and chain.key.key.address in node.signers,
+        signers=len(node.signers) if node else None,
+        validators=len(node.validators) if node else None,
+        is_catching_up=node.is_catching_up if node else None,
+        is_ready=bool(pod and pod.is_ready),
+        restarts=pod.restarts if pod else 0,
+    )
+
+
+def _signing_conditions(chain: desired.Chain, seen: model.Observation | None) -> list[model.Condition]:
+    runs_unarmed = (
+        seen is not None and seen.node is not None and seen.node.consensus_key != chain.key.key.public_key
+    )
+    if chain.arming is signing.Arming.REFUSED or (chain.arming is signing.Arming.ARMED and runs_unarmed):
+        message = (
+            f"the volume lacks the signing memory of {chain.key.key.address.hex().upper()}, which may have signed"
+            " before: the node runs with a throw-away key; when no other node holds this key, and the chain is past"
+            f" every height it may have signed, run: ics arm {chain.consumer_id} --confirm {chain.chain_id}"
+        )
+        return [model.Condition(model.Severity.CRITICAL, "SigningMemoryLost", message, chain.consumer_id)]
+    if chain.genesis is not None and chain.arming is not signing.Arming.ARMED:
+        message = (
+            "the signing memory is being laid on the volume: until then the node runs with a throw-away key"
+        )
+        return [model.Condition(model.Severity.WARNING, "SigningMemoryPending", message, chain.consumer_id)]
+    return []
+
+
+def _node_conditions(chain: desired.Chain, seen: model.Observation | None) -> list[model.Condition]:
+    def condition(severity: model.Severity, reason: str, message: str) -> list[model.Condition]:
+        return [model.Condition(severity, reason, message, chain.consumer_id)]
+
+    if chain.genesis is None:
+        return condition(
+            model.Severity.INFO, "Staged", "all is ready but the genesis, which the launch brings"
+        )
+    if seen is None or seen.pod is None:
+        return condition(model.Severity.WARNING, "PodMissing", "the node's pod does not exist yet")
+    if seen.pod.waiting:
+        return condition(
+            model.Severity.WARNING, "PodWaiting", f"the node's container waits: {seen.pod.waiting}"
+        )
+    if seen.node is None:
+        why = seen.error or "the pod is starting"
+        return condition(model.Severity.WARNING, "NodeUnreachable", f"the node gives no status: {why}")
+    if seen.node.height == 0:
+        message = "the node has no block yet: the chain waits for two thirds of its power"
+        return condition(model.Severity.INFO, "WaitingForQuorum", message)
+    if seen.node.is_catching_up:
+        return condition(model.Severity.INFO, "CatchingUp", "the node is catching up with its peers")
+    address = chain.key.key.address
+    if address in seen.node.validators and address not in seen.node.signers:
+        message = "the consumer key is in the validator set and did not sign the last commit"
+        return condition(model.Severity.WARNING, "NotSigning", message)
+    return []
+
+
+def _chain_dict(chain: ChainReport) -> dict[str, Any]:
+    found = None if chain.ports is None else ports.as_dict(chain.chain_id, chain.ports)
+    node = chain.node
+    return {
+        "chain_id": chain.chain_id,
+        "consumer_id": chain.consumer_id,
+        "phase": chain.phase.value,
+        "participation": chain.participation.value,
+        "namespace": chain.namespace,
+        "genesis_sha256": chain.genesis_sha256,
+        "ports": found,
+        "node": None
+        if node is None
+        else {
+            "height": node.height,
+            "peers": node.peers,
+            "signing": node.signing,
+            "signers": node.signers,
+            "validators": node.validators,
+            "catching_up": node.is_catching_up,
+            "ready": node.is_ready,
+            "restarts": node.restarts,
+        },
+        "conditions": [_condition_dict(condition) for condition in chain.conditions],
+    }
+
+
+def _condition_dict(condition: model.Condition) -> dict[str, Any]:
+    return {
+        "severity": condition.severity.name.lower(),
+        "reason": condition.reason,
+        "message": condition.message,
+    }

@@ -1,0 +1,166 @@
+"""Opens the real world of one stack: settings, secrets, definitions, and the adapters over them.
+
+Used by the commands and by the Pulumi program; nothing else knows which adapter is behind a protocol.
+"""
+
+import contextlib
+import datetime
+import os
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import httpx
+
+from ics import config, engines, errors, handover, keys, loop, model, outputs, stack, world
+from ics.cluster import client, place, secrets
+from ics.engines import apply
+from ics.provider import queries
+
+ReadSecret: TypeAlias = Callable[[config.SecretSource, str], Awaitable[model.Secret]]
+"""Reads the value of a source; the second argument is the setting's name, for messages."""
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """One stack, ready for passes."""
+
+    world: world.World
+    engine: engines.Engine
+    sender: "AccountSender"
+    cluster: place.Place
+
+
+class AccountSender:
+    """Sends transactions; the account's key is read only when the first one is due."""
+
+    def __init__(self, settings: config.Settings, read: ReadSecret) -> None:
+        self._settings = settings
+        self._read = read
+        self._transactions: world.Sender | None = None
+
+    async def send(self, order: model.Intent) -> object:
+        """Send one transaction and wait until it is confirmed.
+
+        Raises:
+            SettingsError: there is no account, or it is not the operator's.
+            IcsError: as `ics.provider.transactions`.
+        """
+        if self._transactions is None:
+            self._transactions = await self.open()
+        return await self._transactions.send(order)
+
+    async def open(self) -> world.Sender:
+        """Read the account and check it against the operator's address."""
+        # cosmpy takes half a second to import, and most passes send nothing.
+        from ics.provider import transactions
+
+        source = self._settings.account
+        if source is None:
+            raise errors.SettingsError("ics:account: missing: give the account that signs transactions")
+        account = keys.parse_account(await self._read(source, "ics:account"))
+        return transactions.Transactions(
+            self._settings.provider, self._settings.operator_address, account, now
+        )
+
+
+def now() -> datetime.datetime:
+    """The present, in UTC."""
+    return datetime.datetime.now(datetime.UTC)
+
+
+def holder() -> str:
+    """Who acts, for the Lease: host and process."""
+    return f"{socket.gethostname()}-{os.getpid()}"
+
+
+@contextlib.asynccontextmanager
+async def open_stack(
+    root: Path, name: str, environment: Mapping[str, str], overrides: Sequence[str] = ()
+) -> AsyncIterator[Opened]:
+    """Open one stack for as long as the context lasts.
+
+    Args:
+        root: the project's folder.
+        name: of the stack.
+        environment: of the process.
+        overrides: flags, see `ics.stack`.
+
+    Raises:
+        SettingsError: settings, definitions or secrets are wrong.
+        Transient: the cluster cannot be reached for a secret.
+    """
+    settings = stack.load_settings(root, name, environment, overrides)
+    definitions = await stack.load_definitions(root, fetch)
+    async with contextlib.AsyncExitStack() as closing:
+        connection = await closing.enter_async_context(client.connect(settings.cluster, root, environment))
+
+        async def read(source: config.SecretSource, setting: str) -> model.Secret:
+            return await secrets.read(source, setting, root, environment, connection)
+
+        seed = keys.parse_seed(await read(settings.seed, "ics:seed"))
+        provider = await closing.enter_async_context(queries.Queries(settings.provider, now))
+        cluster = place.Place(connection, settings, holder(), now)
+        yield Opened(
+            world.World(settings, seed, definitions, provider, cluster, cluster.lease),
+            engine_of(settings, connection, cluster.lease),
+            AccountSender(settings, read),
+            cluster,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """What the Pulumi program declares."""
+
+    manifests: tuple[model.Manifest, ...]
+    outputs: Mapping[str, Any]
+    kubeconfig: str | None
+    """Text of the kubeconfig, None for the user's default one."""
+    context: str | None
+
+
+async def planned(root: Path, name: str, environment: Mapping[str, str]) -> Planned:
+    """Compute what the Pulumi program declares; sends nothing and changes nothing.
+
+    Raises:
+        IcsError: the stack, the provider or the cluster cannot be judged.
+    """
+    handed = environment.get(handover.VARIABLE)
+    async with open_stack(root, name, environment) as found:
+        facts = handover.read(Path(handed)) if handed else await world.observe(found.world)
+        wanted = world.desire(found.world, facts)
+    cluster = found.world.settings.cluster
+    text = None if cluster.kubeconfig is None else (root / cluster.kubeconfig).read_text()
+    return Planned(loop.render(wanted), outputs.of(wanted), text, cluster.context)
+
+
+def engine_of(settings: config.Settings, connection: client.Client, lease: world.Lease) -> engines.Engine:
+    """The engine that the settings name.
+
+    Raises:
+        SettingsError: it is not to be had here.
+    """
+    if settings.engine == "pulumi":
+        raise errors.SettingsError(
+            "ics:engine 'pulumi' is not driven by this version: run `pulumi up` by hand, or set ics:engine: apply"
+        )
+    return apply.ApplyEngine(connection, settings.validator, settings.gateway.namespace, lease.ensure)
+
+
+async def fetch(url: str) -> bytes:
+    """Fetch a published genesis file.
+
+    Raises:
+        Transient: the address gives no answer, or another than 200.
+    """
+    try:
+        async with httpx.AsyncClient(follow_redirects=True, timeout=30) as session:
+            answer = await session.get(url)
+    except httpx.HTTPError as error:
+        raise errors.Transient(f"{url}: no answer: {error or type(error).__name__}") from error
+    if answer.status_code != httpx.codes.OK:
+        raise errors.Transient(f"{url}: answers {answer.status_code}")
+    return answer.content

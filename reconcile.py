@@ -1,0 +1,37 @@
+"""The reconciler for cron: one pass over a stack (`--once`), or what one would do (`--preview`).
+
+Exit code 0: converged. 1: trouble that may pass, the next run tries again. 2: something must be mended.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from ics.cli import __main__ as cli
+
+
+def main() -> int:
+    """Run `ics up` or `ics plan` on the project in this file's folder."""
+    parser = argparse.ArgumentParser(prog="reconcile.py", description=__doc__)
+    parser.add_argument("--stack", metavar="NAME", required=True, help="stacks/Pulumi.NAME.yaml")
+    parser.add_argument("--json", action="store_true", help="JSON on stdout")
+    parser.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="override a setting")
+    mode = parser.add_mutually_exclusive_group()
+    mode.add_argument("--once", action="store_true", help="one pass (the default)")
+    mode.add_argument("--preview", action="store_true", help="say what a pass would do; change nothing")
+    args = parser.parse_args()
+    command = [
+        "plan" if args.preview else "up",
+        "--stack",
+        args.stack,
+        "--project",
+        str(Path(__file__).parent),
+    ]
+    command += ["--json"] if args.json else []
+    for override in args.set:
+        command += ["--set", override]
+    return cli.main(command)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

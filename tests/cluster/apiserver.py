@@ -1,0 +1,232 @@
+"""A real etcd and kube-apiserver on loopback, for the tests of what reads and writes Kubernetes.
+
+There is no kubelet, no scheduler and no controller: pods stay as they are made and namespaces stay
+Terminating. RBAC is on, and each user is known by a token, so that missing rights can be tested.
+"""
+
+import contextlib
+import datetime
+import ipaddress
+import json
+import os
+import pathlib
+import shutil
+import signal
+import socket
+import ssl
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+READY_WITHIN = 60.0
+"""Seconds until the API server must answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A running API server and the files that its clients need."""
+
+    url: str
+    folder: pathlib.Path
+
+    @property
+    def ca(self) -> pathlib.Path:
+        """Certificate of the authority that signed the server's."""
+        return self.folder / "ca.crt"
+
+    def kubeconfig(self, user: str) -> pathlib.Path:
+        """A kubeconfig whose only context is the user's; the token is the user's name."""
+        path = self.folder / f"{user}.kubeconfig"
+        cluster = {"server": self.url, "certificate-authority": self.ca.name}
+        content = {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "clusters": [{"name": "test", "cluster": cluster}],
+            "users": [{"name": user, "user": {"token": user}}],
+            "contexts": [{"name": user, "context": {"cluster": "test", "user": user}}],
+            "current-context": user,
+        }
+        path.write_text(json.dumps(content))
+        return path
+
+
+def programs() -> tuple[pathlib.Path, pathlib.Path] | None:
+    """Paths of etcd and of the all-in-one kubernetes binary, None when either is not installed.
+
+    `KUBERNETES_BINARY` names the latter, else it is where the local network's build puts it.
+    """
+    etcd = shutil.which("etcd")
+    named = os.environ.get("KUBERNETES_BINARY")
+    cache = pathlib.Path.home() / ".cache" / "ics-operator"
+    found = [pathlib.Path(named)] if named else sorted(p for p in cache.rglob("kubernetes") if p.is_file())
+    if etcd is None or not found:
+        return None
+    return pathlib.Path(etcd), found[-1]
+
+
+@contextlib.contextmanager
+def running(
+    folder: pathlib.Path, etcd: pathlib.Path, kubernetes: pathlib.Path, users: list[str]
+) -> Iterator[Server]:
+    """Start both programs in `folder` and stop them afterwards.
+
+    Args:
+        folder: an empty folder for data, certificates and logs.
+        etcd: the program.
+        kubernetes: the all-in-one program.
+        users: names that are also tokens; `admin` may do everything, the others nothing by themselves.
+    """
+    _certificates(folder)
+    members = {"admin": "system:masters"}
+    (folder / "tokens.csv").write_text("".join(f'{u},{u},{u},"{members.get(u, "testers")}"\n' for u in users))
+    client, peer, secure = _free_ports(3)
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(_process(folder, "etcd", [str(etcd), *_etcd_flags(folder, client, peer)]))
+        stack.enter_context(
+            _process(
+                folder, "apiserver", [str(kubernetes), "kube-apiserver", *_api_flags(folder, client, secure)]
+            )
+        )
+        server = Server(f"https://127.0.0.1:{secure}", folder)
+        _wait_ready(server)
+        yield server
+
+
+def _etcd_flags(folder: pathlib.Path, client: int, peer: int) -> list[str]:
+    return [
+        f"--data-dir={folder / 'etcd'}",
+        f"--listen-client-urls=http://127.0.0.1:{client}",
+        f"--advertise-client-urls=http://127.0.0.1:{client}",
+        f"--listen-peer-urls=http://127.0.0.1:{peer}",
+        f"--initial-advertise-peer-urls=http://127.0.0.1:{peer}",
+        f"--initial-cluster=default=http://127.0.0.1:{peer}",
+    ]
+
+
+def _api_flags(folder: pathlib.Path, etcd: int, port: int) -> list[str]:
+    return [
+        f"--etcd-servers=http://127.0.0.1:{etcd}",
+        "--bind-address=127.0.0.1",
+        "--advertise-address=127.0.0.1",
+        "--endpoint-reconciler-type=none",
+        f"--secure-port={port}",
+        "--service-cluster-ip-range=10.0.0.0/24",
+        "--authorization-mode=RBAC",
+        # Without the controller that makes service accounts, this plugin would refuse every pod.
+        "--disable-admission-plugins=ServiceAccount",
+        f"--client-ca-file={folder / 'ca.crt'}",
+        f"--tls-cert-file={folder / 'server.crt'}",
+        f"--tls-private-key-file={folder / 'server.key'}",
+        f"--token-auth-file={folder / 'tokens.csv'}",
+        "--service-account-issuer=https://kubernetes.default.svc",
+        f"--service-account-key-file={folder / 'server.key'}",
+        f"--service-account-signing-key-file={folder / 'server.key'}",
+        "--allow-privileged=true",
+        "--v=1",
+    ]
+
+
+@contextlib.contextmanager
+def _process(folder: pathlib.Path, name: str, argv: list[str]) -> Iterator[None]:
+    with (folder / f"{name}.log").open("wb") as log:
+        process = subprocess.Popen(argv, cwd=folder, stdout=log, stderr=subprocess.STDOUT)
+        try:
+            yield
+        finally:
+            process.send_signal(signal.SIGTERM)
+            try:
+                process.wait(5)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def _wait_ready(server: Server) -> None:
+    context = ssl.create_default_context(cafile=str(server.ca))
+    opener = urllib.request.build_opener(
+        urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context)
+    )
+    request = urllib.request.Request(f"{server.url}/readyz", headers={"Authorization": "Bearer admin"})  # noqa: S310
+    deadline = time.monotonic() + READY_WITHIN
+    while time.monotonic() < deadline:
+        with contextlib.suppress(urllib.error.URLError, OSError), opener.open(request, timeout=2):
+            return
+        time.sleep(0.1)
+    raise TimeoutError((server.folder / "apiserver.log").read_text()[-2000:])
+
+
+def _free_ports(count: int) -> list[int]:
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [s.getsockname()[1] for s in sockets]
+    for s in sockets:
+        s.close()
+    return ports
+
+
+def _certificates(folder: pathlib.Path) -> None:
+    authority = ec.generate_private_key(ec.SECP256R1())
+    issuer = _name("test-ca")
+    root = (
+        _builder(issuer, issuer, authority.public_key())
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(authority, hashes.SHA256())
+    )
+    (folder / "ca.crt").write_bytes(root.public_bytes(serialization.Encoding.PEM))
+    _issue(folder, "server", _name("kube-apiserver"), issuer, authority)
+    _issue(folder, "client", _name("cert-admin", "system:masters"), issuer, authority)
+
+
+def _issue(
+    folder: pathlib.Path,
+    stem: str,
+    subject: x509.Name,
+    issuer: x509.Name,
+    authority: ec.EllipticCurvePrivateKey,
+) -> None:
+    key = ec.generate_private_key(ec.SECP256R1())
+    uses = [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]
+    names = [x509.IPAddress(ipaddress.ip_address("127.0.0.1")), x509.DNSName("test-server")]
+    certificate = (
+        _builder(subject, issuer, key.public_key())
+        .add_extension(x509.ExtendedKeyUsage(uses), critical=False)
+        .add_extension(x509.SubjectAlternativeName(names), critical=False)
+        .sign(authority, hashes.SHA256())
+    )
+    (folder / f"{stem}.crt").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    pem = key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.TraditionalOpenSSL,
+        serialization.NoEncryption(),
+    )
+    (folder / f"{stem}.key").write_bytes(pem)
+    (folder / f"{stem}.key").chmod(0o600)
+
+
+def _name(common: str, organization: str | None = None) -> x509.Name:
+    parts = [x509.NameAttribute(NameOID.COMMON_NAME, common)]
+    if organization is not None:
+        parts.append(x509.NameAttribute(NameOID.ORGANIZATION_NAME, organization))
+    return x509.Name(parts)
+
+
+def _builder(
+    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey
+) -> x509.CertificateBuilder:
+    now = datetime.datetime.now(datetime.UTC)
+    return (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(issuer)
+        .public_key(key)
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(hours=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+    )

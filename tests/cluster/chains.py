@@ -1,0 +1,127 @@
+"""Manifests as the renderer would make them: a gateway and some chains of six objects each."""
+
+import base64
+from collections.abc import Iterable
+from typing import Any
+
+from ics import labels
+from ics.engines import applyset
+
+
+def manifests(
+    validator: str, gateway: str, consumers: Iterable[int], *, image: str = "node:1"
+) -> list[dict[str, Any]]:
+    """The gateway's namespace and Service, and the objects of each chain."""
+    found = [
+        _object("v1", "Namespace", "", gateway, validator, gateway),
+        _object(
+            "v1",
+            "Service",
+            gateway,
+            labels.GATEWAY_SERVICE,
+            validator,
+            gateway,
+            spec={"type": "LoadBalancer", "ports": [{"name": "c-0", "port": 27346, "targetPort": 26656}]},
+        ),
+    ]
+    for consumer in consumers:
+        found += chain(validator, gateway, str(consumer), image=image)
+    return found
+
+
+def chain(validator: str, gateway: str, consumer: str, *, image: str = "node:1") -> list[dict[str, Any]]:
+    """Namespace, volume, key, genesis, Service and StatefulSet of one chain; the first three are retained."""
+    namespace = f"{validator}-{consumer}"
+    kept = {labels.RETAIN: "true"}
+
+    def made(
+        api: str, kind: str, name: str, component: str, retained: bool = False, **rest: Any
+    ) -> dict[str, Any]:
+        where = "" if kind == "Namespace" else namespace
+        extra = kept if retained else {}
+        return _object(api, kind, where, name, validator, gateway, consumer, component, extra, **rest)
+
+    selector = {labels.CONSUMER: consumer, labels.COMPONENT: labels.NODE}
+    container = {
+        "name": "node",
+        "image": image,
+        "env": [{"name": "HOME", "value": "/data"}],
+        "resources": {"requests": {"cpu": "250m", "memory": "512Mi"}},
+    }
+    return [
+        made("v1", "Namespace", namespace, labels.NAMESPACE, retained=True),
+        made(
+            "v1",
+            "PersistentVolumeClaim",
+            labels.VOLUME_NAME,
+            labels.VOLUME,
+            retained=True,
+            spec={"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "10Gi"}}},
+        ),
+        made(
+            "v1",
+            "Secret",
+            labels.consensus_key_name(0),
+            labels.CONSENSUS_KEY,
+            retained=True,
+            data={"priv_validator_key.json": base64.b64encode(b"top secret").decode()},
+        ),
+        made(
+            "v1",
+            "ConfigMap",
+            labels.GENESIS_NAME,
+            labels.GENESIS,
+            data={"genesis.json": "{}", "note": "a\nb\n"},
+        ),
+        made(
+            "v1",
+            "Service",
+            labels.NODE_NAME,
+            labels.NODE,
+            spec={
+                "selector": selector,
+                "ports": [{"name": "p2p", "port": 26656}, {"name": "rpc", "port": 26657}],
+            },
+        ),
+        made(
+            "apps/v1",
+            "StatefulSet",
+            labels.NODE_NAME,
+            labels.NODE,
+            spec={
+                "replicas": 1,
+                "serviceName": labels.NODE_NAME,
+                "selector": {"matchLabels": selector},
+                "template": {"metadata": {"labels": selector}, "spec": {"containers": [container]}},
+            },
+        ),
+    ]
+
+
+def _object(
+    api: str,
+    kind: str,
+    namespace: str,
+    name: str,
+    validator: str,
+    gateway: str,
+    consumer: str = "",
+    component: str = labels.GATEWAY,
+    extra: dict[str, str] | None = None,
+    **rest: Any,
+) -> dict[str, Any]:
+    metadata: dict[str, Any] = {
+        "name": name,
+        "labels": {
+            labels.PART_OF_SET: applyset.set_id(validator, gateway),
+            labels.MANAGED_BY: labels.MANAGER,
+            labels.VALIDATOR: validator,
+            labels.PROVIDER: "provider-1",
+            labels.COMPONENT: component,
+            **({labels.CONSUMER: consumer} if consumer else {}),
+            **(extra or {}),
+        },
+    }
+    if namespace:
+        metadata["namespace"] = namespace
+    return {"apiVersion": api, "kind": kind, "metadata": metadata, **rest}

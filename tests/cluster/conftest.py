@@ -1,0 +1,77 @@
+"""One API server for all tests of this folder; each test has its own validator name and namespaces."""
+
+import itertools
+import pathlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import pytest
+
+from ics import config
+from ics.cluster import client, credentials, kinds
+from tests.cluster import apiserver, recording
+
+USERS = ["admin", "nobody", "reader", "editor"]
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[apiserver.Server]:
+    """A running API server."""
+    found = apiserver.programs()
+    if found is None:
+        pytest.fail(
+            "etcd and the all-in-one kubernetes binary are needed: build it, or set KUBERNETES_BINARY"
+        )
+    with apiserver.running(tmp_path_factory.mktemp("apiserver"), *found, USERS) as running:
+        yield running
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """A validator's corner of the cluster, and the requests that were sent to it."""
+
+    server: apiserver.Server
+    validator: str
+    gateway: str
+    kube: client.Client
+    """As admin; its requests are not recorded."""
+    connect: Callable[..., Awaitable[tuple[client.Client, recording.Transport]]]
+    """A client of a user (`admin` by default) whose requests are recorded."""
+
+    async def live(self, kind: kinds.Kind, namespace: str, name: str) -> dict[str, Any] | None:
+        """One object, None when there is none."""
+        return await self.kube.find(kind, namespace, name)
+
+
+def transport(server: apiserver.Server) -> httpx.AsyncHTTPTransport:
+    """What a client really sends through."""
+    access = client.access(config.Cluster(kubeconfig=str(server.kubeconfig("admin"))), pathlib.Path(), {})
+    tls = credentials.tls_context(access)
+    assert tls is not None
+    return httpx.AsyncHTTPTransport(verify=tls)
+
+
+@pytest.fixture
+async def scene(server: apiserver.Server) -> AsyncIterator[Scene]:
+    """A corner of its own for one test."""
+    number = next(_numbers)
+    opened: list[client.Client] = []
+
+    async def connect(
+        user: str = "admin", fault: recording.Fault | None = None
+    ) -> tuple[client.Client, recording.Transport]:
+        recorder = recording.Transport(transport(server), fault)
+        settings = config.Cluster(kubeconfig=str(server.kubeconfig(user)))
+        kube = client.connect(settings, pathlib.Path(), {}, recorder)
+        opened.append(kube)
+        return kube, recorder
+
+    async with client.connect(
+        config.Cluster(kubeconfig=str(server.kubeconfig("admin"))), pathlib.Path(), {}
+    ) as admin:
+        yield Scene(server, f"v{number}", f"gw{number}", admin, connect)
+        for kube in opened:
+            await kube.__aexit__(None, None, None)

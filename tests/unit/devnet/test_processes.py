@@ -1,0 +1,66 @@
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from devnet import commands, places, processes
+from ics import errors
+
+
+@pytest.fixture(autouse=True)
+def _place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ICS_DEVNET_STATE", str(tmp_path))
+
+
+def record(number: int, began: str) -> None:
+    path = places.state() / "run" / "bob" / "etcd"
+    path.parent.mkdir(parents=True)
+    path.write_text(f"{number}\n{began}\n")
+
+
+def own_start() -> str:
+    return Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19]
+
+
+def test_a_program_runs_when_its_id_and_start_time_are_those_on_record() -> None:
+    record(os.getpid(), own_start())
+    assert processes.pid("bob", "etcd") == os.getpid()
+
+
+def test_an_id_that_passed_to_another_process_is_not_the_program() -> None:
+    record(os.getpid(), str(int(own_start()) - 1))
+    assert processes.pid("bob", "etcd") is None
+
+
+def test_a_program_without_a_record_does_not_run() -> None:
+    assert not processes.is_running("bob", "etcd")
+
+
+def test_waiting_for_a_program_that_ended_shows_the_end_of_its_log() -> None:
+    log = places.log("bob", "etcd")
+    log.parent.mkdir(parents=True)
+    log.write_text("starting\npanic: no space left\n")
+    with pytest.raises(errors.Permanent) as caught:
+        processes.await_true(lambda: False, "etcd", timeout=5, needs=[("bob", "etcd")])
+    assert str(caught.value) == f"etcd of bob ended: panic: no space left (see {log})"
+
+
+@pytest.mark.parametrize(
+    ("script", "gist"),
+    [
+        ("import sys; sys.exit('Usage: x\\nit is full')", "it is full"),
+        ("import sys; sys.exit('Error: bad key\\nUsage: x')", "Error: bad key"),
+        ("import sys; print('only out'); sys.exit(1)", "only out"),
+        ("import sys; sys.exit(1)", "without a word"),
+    ],
+)
+def test_a_failed_command_says_why_in_one_line(script: str, gist: str) -> None:
+    with pytest.raises(errors.Permanent) as caught:
+        commands.run(sys.executable, "-c", script)
+    assert str(caught.value).endswith(f"failed (1): {gist}")
+
+
+def test_a_missing_command_names_itself() -> None:
+    with pytest.raises(errors.Permanent, match="no-such-program is not installed"):
+        commands.run("no-such-program")

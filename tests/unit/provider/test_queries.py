@@ -1,0 +1,441 @@
+"""Reading a provider that moves on, is behind, is down or is another chain."""
+
+import dataclasses
+import datetime
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from ics import addresses, config, errors, model
+from ics.provider import decode, queries
+from tests.unit.provider import fake
+
+NOW = datetime.datetime(2026, 11, 22, 12, 0, 30, tzinfo=datetime.UTC)
+ME = fake.valoper(1)
+CONSUMER_KEY = fake.key(77)
+VALIDATORS = (
+    fake.Validator(1, 300, "p2p=a"),
+    fake.Validator(2, 200, "p2p=b"),
+    fake.Validator(3, 100, "p2p=c", status="BOND_STATUS_UNBONDING", jailed=True),
+)
+CONSUMERS = {
+    0: fake.Consumer("free-1", "REGISTERED"),
+    1: fake.Consumer(
+        "soon-1",
+        "INITIALIZED",
+        spawn_time="2026-11-22T13:00:00Z",
+        opted_in=(1,),
+        validators={1: (CONSUMER_KEY, 300)},
+        assigned={1: CONSUMER_KEY},
+    ),
+    2: fake.Consumer(
+        "runs-1",
+        "LAUNCHED",
+        "07-tendermint-0",
+        opted_in=(1, 2),
+        validators={1: (fake.key(1), 300), 2: (fake.key(2), 200)},
+        must=(1, 2),
+    ),
+    10: fake.Consumer("ends-1", "STOPPED", "07-tendermint-1", assigned={1: CONSUMER_KEY}),
+}
+STATE = fake.State("2026-11-22T12:00:00.123456789Z", VALIDATORS, CONSUMERS)
+LATER = fake.State("2026-11-22T12:00:01Z", VALIDATORS[:1], {})
+
+
+def gate(**changes: Any) -> fake.Gateway:
+    return fake.Gateway(**{"states": {7: STATE}, **changes})
+
+
+def ask(network: fake.Network, *rest: str, archive: tuple[str, ...] = (), **options: Any) -> queries.Queries:
+    provider = config.Provider(
+        chain_id=fake.CHAIN_ID,
+        rest=tuple(f"http://{host}" for host in rest or network.gateways),
+        rpc=("http://unused",),
+        grpc=("http://unused",),
+        archive_rest=tuple(f"http://{host}" for host in archive),
+    )
+    return queries.Queries(provider, lambda: NOW, transport=network, **options)
+
+
+def sleeper(
+    on_sleep: Callable[[], None] = lambda: None,
+) -> tuple[list[float], Callable[[float], Awaitable[None]]]:
+    slept: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        on_sleep()
+
+    return slept, sleep
+
+
+def everything(summary: model.ConsumerSummary, must: bool) -> bool:
+    return True
+
+
+async def test_open_takes_the_committed_height_of_the_first_usable_endpoint() -> None:
+    network = fake.Network(
+        down=gate(is_down=True),
+        old=gate(states={7: dataclasses.replace(STATE, time="2026-11-22T11:00:00Z")}),
+        good=gate(),
+        unused=gate(),
+    )
+
+    async with ask(network) as provider:
+        found = await provider.open()
+
+    assert found == decode.Head("provider-1", 7, "2026-11-22T12:00:00.123456789Z")
+    assert network.gateways["unused"].asked == []
+
+
+@pytest.mark.parametrize(
+    ("gateways", "expected"),
+    [
+        (
+            {"a": gate(chain_id="other-1")},
+            errors.SettingsError(
+                "ics:provider.rest: http://a answers for chain 'other-1', wanted is 'provider-1' "
+                "(ics:provider.chain_id): mend the one that is wrong"
+            ),
+        ),
+        (
+            {"a": gate(is_down=True)},
+            errors.Transient("http://a: cannot be reached: All connection attempts failed"),
+        ),
+        (
+            {"a": gate(states={7: dataclasses.replace(STATE, time="2026-11-22T11:59:29Z")})},
+            errors.Transient(
+                "http://a: its newest block, 7, is 61 s old, more than ics:provider.max_lag (60 s): "
+                "the endpoint lags or the chain stands still"
+            ),
+        ),
+        (
+            {"a": gate(chain_id="other-1"), "b": gate(broken={"status": (502, "<html>")})},
+            errors.Transient(
+                "ics:provider.rest: http://a answers for chain 'other-1', wanted is 'provider-1' "
+                "(ics:provider.chain_id): mend the one that is wrong; http://b: "
+                "/cosmos/base/node/v1beta1/status: HTTP 502: the endpoint is in trouble or too busy"
+            ),
+        ),
+    ],
+)
+async def test_open_without_a_usable_endpoint(
+    gateways: dict[str, fake.Gateway], expected: errors.IcsError
+) -> None:
+    async with ask(fake.Network(**gateways)) as provider:
+        with pytest.raises(errors.IcsError) as caught:
+            await provider.open()
+
+    assert type(caught.value) is type(expected)
+    assert str(caught.value) == str(expected)
+
+
+async def test_snapshot_before_open() -> None:
+    async with ask(fake.Network(a=gate())) as provider:
+        with pytest.raises(errors.Transient, match="open\\(\\) comes first"):
+            await provider.snapshot(ME, everything)
+
+
+DETAIL = model.ConsumerDetail(
+    owner="cosmos1owner",
+    spawn_time=None,
+    initial_revision=1,
+    initial_height=1,
+    genesis_hash=b"hash",
+    binary_hash=b"",
+    unbonding_period=540,
+    connection_id="",
+    opted_in=frozenset(),
+    validators=(),
+    own_consumer_address=None,
+)
+SUMMARIES = {
+    number: model.ConsumerSummary(
+        str(number), c.chain_id, model.Phase(c.phase), c.client_id, 0, f"name of {c.chain_id}"
+    )
+    for number, c in CONSUMERS.items()
+}
+ADDRESS = addresses.consensus_address(CONSUMER_KEY)
+SNAPSHOT = model.Snapshot(
+    chain_id="provider-1",
+    height=7,
+    time="2026-11-22T12:00:00.123456789Z",
+    validators=(
+        model.Validator(ME, fake.valcons(1), fake.key(1), "v1", "p2p=a", 300, True, False),
+        model.Validator(fake.valoper(2), fake.valcons(2), fake.key(2), "v2", "p2p=b", 200, True, False),
+        model.Validator(fake.valoper(3), fake.valcons(3), fake.key(3), "v3", "p2p=c", 100, False, True),
+    ),
+    consumers=(
+        model.Consumer(SUMMARIES[0], DETAIL),
+        model.Consumer(
+            SUMMARIES[1],
+            dataclasses.replace(
+                DETAIL,
+                spawn_time="2026-11-22T13:00:00Z",
+                opted_in=frozenset({fake.valcons(1)}),
+                validators=(model.ConsumerValidator(fake.valcons(1), CONSUMER_KEY, 300),),
+                own_consumer_address=ADDRESS,
+            ),
+        ),
+        model.Consumer(
+            SUMMARIES[2],
+            dataclasses.replace(
+                DETAIL,
+                opted_in=frozenset({fake.valcons(1), fake.valcons(2)}),
+                validators=(
+                    model.ConsumerValidator(fake.valcons(1), fake.key(1), 300),
+                    model.ConsumerValidator(fake.valcons(2), fake.key(2), 200),
+                ),
+            ),
+        ),
+        model.Consumer(SUMMARIES[10], dataclasses.replace(DETAIL, own_consumer_address=ADDRESS)),
+    ),
+    must_validate=frozenset({"2"}),
+)
+
+
+@pytest.mark.parametrize("page_size", [1, 2, 3, 200])
+async def test_snapshot_is_of_one_height_while_the_chain_moves_on(page_size: int) -> None:
+    gateway_ = gate()
+    async with ask(fake.Network(a=gateway_), page_size=page_size) as provider:
+        await provider.open()
+        gateway_.asked.clear()
+        gateway_.states[8] = LATER
+        found = await provider.snapshot(ME, everything)
+
+    assert found == SNAPSHOT
+    assert {height for _, height in gateway_.asked} == {7}
+
+
+async def test_details_are_asked_only_where_there_is_interest() -> None:
+    seen: list[tuple[str, bool]] = []
+
+    def interest(summary: model.ConsumerSummary, must: bool) -> bool:
+        seen.append((summary.consumer_id, must))
+        return must
+
+    gateway_ = gate()
+    async with ask(fake.Network(a=gateway_)) as provider:
+        await provider.open()
+        gateway_.asked.clear()
+        found = await provider.snapshot(ME, interest)
+
+    without = {i: model.Consumer(summary) for i, summary in SUMMARIES.items()}
+    assert found == dataclasses.replace(
+        SNAPSHOT, consumers=(without[0], without[1], SNAPSHOT.consumers[2], without[10])
+    )
+    assert seen == [("0", False), ("1", False), ("2", True), ("10", False)]
+    assert sorted(path.removeprefix(fake.CCV) for path, _ in gateway_.asked) == [
+        "/cosmos/staking/v1beta1/validators",
+        "consumer_chain/2",
+        "consumer_chains/0",
+        f"consumer_chains_per_validator/{fake.valcons(1)}",
+        "consumer_validators/2",
+        "opted_in_validators/2",
+        f"validator_consumer_addr/2/{fake.valcons(1)}",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "says"),
+    [
+        (400, '{"code":3,"message":"odd"}', "http://a: {path} at height 7: HTTP 400, odd"),
+        (500, '{"code":13,"message":"odd"}', "http://a: {path} at height 7: HTTP 500, odd"),
+        (
+            200,
+            '{"validators":7}',
+            "answer to {path} at height 7: field validators is 7, not a list: "
+            "the endpoint is broken or speaks another version",
+        ),
+    ],
+)
+async def test_a_chain_that_cannot_be_read_hides_no_other(status: int, body: str, says: str) -> None:
+    path = f"{fake.CCV}consumer_validators/2"
+    async with ask(fake.Network(a=gate(broken={path: (status, body)}))) as provider:
+        await provider.open()
+        found = await provider.snapshot(ME, everything)
+
+    consumers = list(SNAPSHOT.consumers)
+    consumers[2] = model.Consumer(SUMMARIES[2])
+    assert found == dataclasses.replace(
+        SNAPSHOT, consumers=tuple(consumers), problems={"2": says.format(path=path)}
+    )
+
+
+async def test_an_endpoint_in_trouble_is_no_problem_of_one_chain() -> None:
+    async with ask(fake.Network(a=gate(broken={"consumer_validators/2": (503, "")}))) as provider:
+        await provider.open()
+        with pytest.raises(errors.Transient, match=r"consumer_validators/2 at height 7: HTTP 503"):
+            await provider.snapshot(ME, everything)
+
+
+async def test_an_endpoint_that_goes_down_midway() -> None:
+    gateway_ = gate()
+    async with ask(fake.Network(a=gateway_)) as provider:
+        await provider.open()
+        gateway_.is_down = True
+        with pytest.raises(errors.Transient, match=r"^http://a: cannot be reached"):
+            await provider.snapshot(ME, everything)
+
+
+async def test_a_balanced_endpoint_that_is_behind() -> None:
+    gateway_ = gate()
+    async with ask(fake.Network(a=gateway_)) as provider:
+        await provider.open()
+        gateway_.states = {6: STATE}
+        with pytest.raises(errors.Transient, match=r"height in the future.*: the endpoint is behind"):
+            await provider.snapshot(ME, everything)
+
+
+async def test_own_validator_must_exist() -> None:
+    async with ask(fake.Network(a=gate())) as provider:
+        await provider.open()
+        with pytest.raises(errors.SettingsError) as caught:
+            await provider.snapshot(fake.valoper(9), everything)
+
+    assert str(caught.value) == (
+        f"ics:operator_address: {fake.valoper(9)} is no validator of provider-1 at height 7: "
+        "give the valoper address of your own validator, or create it first"
+    )
+
+
+async def test_a_list_that_never_ends_is_refused() -> None:
+    body = '{"validators":[],"pagination":{"next_key":"AA=="}}'
+    async with ask(fake.Network(a=gate(broken={"staking": (200, body)}))) as provider:
+        await provider.open()
+        with pytest.raises(errors.Permanent, match=r"pagination.next_key is 'AA=='"):
+            await provider.snapshot(ME, everything)
+
+
+async def test_requests_in_flight_are_bounded() -> None:
+    network = fake.Network(a=gate())
+    async with ask(network, in_flight=3) as provider:
+        await provider.open()
+        await provider.snapshot(ME, everything)
+
+    assert network.most_in_flight == 3
+
+
+# -- launch ----------------------------------------------------------------------------------------
+
+CCV_STATE = {
+    "params": {"consumer_id": "2"},
+    "provider": {"client_state": {"latest_height": {"revision_number": "1", "revision_height": "5"}}},
+}
+LAUNCHED = fake.State(STATE.time, VALIDATORS, {2: dataclasses.replace(CONSUMERS[2], genesis=CCV_STATE)})
+AT_LAUNCH = fake.State(
+    "2026-11-22T11:59:58Z",
+    (
+        fake.Validator(2, 9, "then b"),
+        fake.Validator(3, 8, "then c"),
+        fake.Validator(1, 7, "then a"),
+        fake.Validator(4, 6, "then d", status="BOND_STATUS_UNBONDED"),
+    ),
+)
+BONDED = [(fake.valoper(1), "then a"), (fake.valoper(2), "then b"), (fake.valoper(3), "then c")]
+LAUNCH = model.Launch(CCV_STATE, tuple(details for _, details in sorted(BONDED)))
+
+
+async def test_launch_reads_the_validators_of_the_launch_block() -> None:
+    gateway_ = gate(states={5: AT_LAUNCH, 7: LAUNCHED})
+    async with ask(fake.Network(a=gateway_), page_size=2) as provider:
+        await provider.open()
+        gateway_.asked.clear()
+        found = await provider.launch("2")
+
+    assert found == LAUNCH
+    staking = "/cosmos/staking/v1beta1/validators"
+    assert gateway_.asked == [(f"{fake.CCV}consumer_genesis/2", None), (staking, 5), (staking, 5)]
+
+
+async def test_launch_waits_for_the_genesis() -> None:
+    gateway_ = gate(states={5: AT_LAUNCH, 7: STATE})
+    slept, sleep = sleeper(
+        lambda: gateway_.states.update({7 + len(slept): LAUNCHED if len(slept) == 3 else STATE})
+    )
+    async with ask(fake.Network(a=gateway_), sleep=sleep) as provider:
+        await provider.open()
+        found = await provider.launch("2")
+
+    assert (found, slept) == (LAUNCH, [2.0, 2.0, 2.0])
+
+
+async def test_launch_without_a_genesis() -> None:
+    slept, sleep = sleeper()
+    async with ask(fake.Network(a=gate()), sleep=sleep) as provider:
+        await provider.open()
+        with pytest.raises(errors.Transient) as caught:
+            await provider.launch("2")
+
+    assert type(caught.value) is errors.Transient
+    assert str(caught.value) == (
+        "consumer 2 has no genesis yet: http://a: /interchain_security/ccv/provider/consumer_genesis/2: "
+        "HTTP 404, 2: no consumer chain with this consumer id"
+    )
+    assert slept == [2.0, 2.0, 2.0, 2.0]
+
+
+def pruned(**changes: Any) -> fake.Gateway:
+    return gate(states={5: AT_LAUNCH, 7: LAUNCHED}, earliest=6, **changes)
+
+
+def archive(**changes: Any) -> fake.Gateway:
+    # An archive may lag: what it is asked for is old.
+    return gate(states={5: AT_LAUNCH}, **changes)
+
+
+@pytest.mark.parametrize(
+    ("network", "expected"),
+    [
+        ({"a": pruned(), "b": gate(states={5: AT_LAUNCH, 7: LAUNCHED})}, LAUNCH),
+        ({"a": pruned(), "b": pruned(), "old": archive()}, LAUNCH),
+        ({"a": pruned(), "b": pruned(), "old": pruned()}, model.Launch(CCV_STATE, None)),
+        ({"a": pruned()}, model.Launch(CCV_STATE, None)),
+    ],
+)
+async def test_launch_height_that_is_pruned(network: dict[str, fake.Gateway], expected: model.Launch) -> None:
+    hosts = [host for host in network if host != "old"]
+    async with ask(fake.Network(**network), *hosts, archive=tuple(set(network) & {"old"})) as provider:
+        await provider.open()
+        found = await provider.launch("2")
+
+    assert found == expected
+
+
+@pytest.mark.parametrize(
+    ("old", "kind", "says"),
+    [
+        (
+            archive(is_down=True),
+            errors.Transient,
+            "state after block 5 is not to be had: http://old: cannot be reached",
+        ),
+        (
+            gate(states={4: AT_LAUNCH}),
+            errors.Transient,
+            "state after block 5 is not to be had: http://old: .*is behind",
+        ),
+        (
+            archive(chain_id="other-1"),
+            errors.SettingsError,
+            "^ics:provider.archive_rest: http://old answers for",
+        ),
+    ],
+)
+async def test_archive_that_cannot_tell(old: fake.Gateway, kind: type[errors.IcsError], says: str) -> None:
+    async with ask(fake.Network(a=pruned(), old=old), "a", archive=("old",)) as provider:
+        await provider.open()
+        with pytest.raises(kind, match=says):
+            await provider.launch("2")
+
+
+async def test_changeover_has_no_launch_height() -> None:
+    state = dataclasses.replace(
+        LAUNCHED,
+        consumers={2: dataclasses.replace(CONSUMERS[2], genesis={"provider": {"client_state": None}})},
+    )
+    async with ask(fake.Network(a=gate(states={7: state}))) as provider:
+        await provider.open()
+        with pytest.raises(errors.Permanent, match=r"is it a changeover"):
+            await provider.launch("2")

@@ -1,0 +1,405 @@
+"""Sending a transaction to a chain that is full, lossy, slow, poor or another one."""
+
+import asyncio
+import dataclasses
+import datetime
+import hashlib
+from typing import Any
+
+import pytest
+
+from ics import addresses, config, errors, keys, model
+from ics.provider import decode, gateway, ledger, transactions
+
+START = datetime.datetime(2026, 11, 22, 12, 0, tzinfo=datetime.UTC)
+ACCOUNT = keys.account_from_hex(model.Secret("11" * 32))
+SIGNER = ACCOUNT.address("cosmos")
+OPERATOR = addresses.reprefix(SIGNER, "cosmosvaloper")
+OPT_IN = model.OptIn("5", "c-1", bytes(32))
+OTHER = model.AssignKey("6", "d-1", bytes(32))
+FULL = ledger.Verdict(20, "sdk", "", 0)
+
+
+def refused(code: int, log: str, codespace: str = "sdk") -> ledger.Verdict:
+    return ledger.Verdict(code, codespace, log, 0)
+
+
+@dataclasses.dataclass
+class Chain:
+    """A chain of one account: a block each second of the test's own clock takes what the mempool holds.
+
+    It refuses what the real one refuses: a sequence that is not the next one, the same bytes twice, and
+    a transaction after its timeout height.
+    """
+
+    now: datetime.datetime = START
+    height: int = 100
+    sequence: int = 7
+    chain_id: str = "provider-1"
+    checks: list[ledger.Verdict] = dataclasses.field(default_factory=list)
+    """What the next checks answer; when empty, the checks are real."""
+    losses: list[str] = dataclasses.field(default_factory=list)
+    """`before` or `after`: the next broadcasts get no answer, and did not or did arrive."""
+    execution: ledger.Verdict = dataclasses.field(default_factory=lambda: ledger.Verdict(0, "", "", 0))
+    simulation: str = ""
+    """Error of the simulation."""
+    is_known: bool = True
+    is_stalled: bool = False
+    """The mempool's transactions come into no block."""
+    is_indexed: bool = True
+    silent: int = 0
+    """How many of the next looks get no answer."""
+    mempool: dict[str, ledger.Draft] = dataclasses.field(default_factory=dict)
+    included: dict[str, ledger.Verdict] = dataclasses.field(default_factory=dict)
+    executed: list[ledger.Draft] = dataclasses.field(default_factory=list)
+    slept: list[float] = dataclasses.field(default_factory=list)
+
+    async def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        await asyncio.sleep(0)
+        before = int((self.now - START).total_seconds())
+        self.now += datetime.timedelta(seconds=seconds)
+        for _ in range(int((self.now - START).total_seconds()) - before):
+            self.block()
+
+    def block(self) -> None:
+        self.height += 1
+        for tx_hash, draft in [] if self.is_stalled else list(self.mempool.items()):
+            del self.mempool[tx_hash]
+            if draft.timeout_height >= self.height and draft.sequence.next == self.sequence:
+                self.sequence += 1
+                self.executed.append(draft)
+                self.included[tx_hash] = dataclasses.replace(self.execution, height=self.height)
+
+
+class Endpoint:
+    """A gRPC endpoint of the chain, in the place of `ics.provider.ledger.Ledger`."""
+
+    def __init__(self, url: str, chain: Chain) -> None:
+        self.url, self.chain, self.address = url, chain, SIGNER
+        self.broadcasts: list[str] = []
+        self._handed_over: set[str] = set()
+        self._drafts: dict[bytes, ledger.Draft] = {}
+
+    def head(self) -> decode.Head:
+        return decode.Head(self.chain.chain_id, self.chain.height, self.chain.now.isoformat())
+
+    def sequence(self) -> ledger.Sequence | None:
+        return ledger.Sequence(42, self.chain.sequence) if self.chain.is_known else None
+
+    def balance(self) -> int:
+        return 3
+
+    def sign(self, draft: ledger.Draft) -> ledger.Signed:
+        raw = repr(draft).encode()
+        self._drafts[raw] = draft
+        return ledger.Signed(raw)
+
+    def simulate(self, signed: ledger.Signed) -> int:
+        assert self._drafts[signed.raw].fee == 1
+        if self.chain.simulation:
+            raise gateway.Refused(self.chain.simulation)
+        return 100_001
+
+    def broadcast(self, signed: ledger.Signed) -> ledger.Verdict:
+        draft, chain = self._drafts[signed.raw], self.chain
+        self.broadcasts.append(signed.hash)
+        if chain.checks:
+            return chain.checks.pop(0)
+        if signed.hash in self._handed_over:
+            raise AssertionError("the same transaction was sent twice")
+        self._handed_over.add(signed.hash)
+        loss = chain.losses.pop(0) if chain.losses else ""
+        if loss == "before":
+            raise ledger.Unanswered(f"{self.url}: connection reset")
+        if draft.sequence.next != chain.sequence:
+            return refused(32, "account sequence mismatch")
+        chain.mempool[signed.hash] = draft
+        if loss:
+            raise ledger.Unanswered(f"{self.url}: connection reset")
+        return ledger.Verdict(0, "", "", 0)
+
+    def find(self, tx_hash: str) -> ledger.Verdict | None:
+        if not self.chain.is_indexed:
+            raise gateway.Refused("transaction indexing is disabled")
+        if self.chain.silent and self.broadcasts:
+            self.chain.silent -= 1
+            raise ledger.Unanswered(f"{self.url}: no answer")
+        return self.chain.included.get(tx_hash)
+
+
+class Down:
+    """An endpoint that nobody listens on."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+
+    def head(self) -> decode.Head:
+        raise ledger.Unanswered(f"{self.url}: connection refused")
+
+
+def sender(chain: Chain, **others: Chain | None) -> tuple[transactions.Transactions, Endpoint]:
+    endpoint = Endpoint("http://a:9090", chain)
+    made: dict[str, Any] = {endpoint.url: endpoint}
+    for name, other in others.items():
+        url = f"http://{name}:9090"
+        made[url] = Down(url) if other is None else Endpoint(url, other)
+    provider = config.Provider(
+        chain_id="provider-1", rest=("http://unused",), rpc=("http://unused",), grpc=tuple(reversed(made))
+    )
+    found = transactions.Transactions(
+        provider,
+        OPERATOR,
+        ACCOUNT,
+        lambda: chain.now,
+        connect=lambda url, *_: made[url],
+        sleep=chain.sleep,
+    )
+    return found, endpoint
+
+
+def draft(order: transactions.Order = OPT_IN, sequence: int = 7, timeout_height: int = 120) -> ledger.Draft:
+    # 100001 gas x 1.5 = 150001.5, rounded up; x 0.001stake, rounded up.
+    return ledger.Draft(order, ledger.Sequence(42, sequence), 150_002, 151, timeout_height)
+
+
+def tx_hash(of: ledger.Draft) -> str:
+    return hashlib.sha256(repr(of).encode()).hexdigest().upper()
+
+
+async def test_send_is_confirmed_by_its_block() -> None:
+    chain = Chain()
+    sending, endpoint = sender(chain)
+
+    found = await sending.send(OPT_IN)
+
+    assert found == transactions.Sent(tx_hash(draft()), 101)
+    assert chain.executed == [draft()]
+    assert endpoint.broadcasts == [found.hash]
+
+
+async def test_the_next_usable_endpoint_is_taken() -> None:
+    chain = Chain()
+    old = Chain(now=START - datetime.timedelta(seconds=61))
+    sending, _ = sender(chain, old=old, down=None)
+
+    assert await sending.send(OPT_IN) == transactions.Sent(tx_hash(draft()), 101)
+    assert old.executed == []
+
+
+@pytest.mark.parametrize(
+    ("chain", "kind", "says"),
+    [
+        (
+            Chain(chain_id="other-1"),
+            errors.SettingsError,
+            "ics:provider.grpc: http://a:9090 answers for chain 'other-1', wanted is 'provider-1' "
+            "(ics:provider.chain_id): mend the one that is wrong",
+        ),
+        (
+            Chain(is_known=False),
+            errors.Permanent,
+            f"opt-in to consumer 5 (c-1): account {SIGNER} is unknown to provider-1: "
+            "send it some stake for fees",
+        ),
+        (
+            Chain(simulation="a validator has or had assigned this consumer key already"),
+            errors.Permanent,
+            "opt-in to consumer 5 (c-1): the chain refuses it: "
+            "a validator has or had assigned this consumer key already",
+        ),
+        (
+            Chain(simulation="0stake is smaller than 1stake: insufficient funds"),
+            errors.Permanent,
+            "opt-in to consumer 5 (c-1): the chain refuses it: "
+            "0stake is smaller than 1stake: insufficient funds: "
+            f"account {SIGNER} has 3stake and cannot pay the fee of at least 1stake: send it some stake",
+        ),
+        (
+            Chain(checks=[refused(5, "poor")]),
+            errors.Permanent,
+            "opt-in to consumer 5 (c-1): the chain refuses it (code 5 of sdk): poor: "
+            f"account {SIGNER} has 3stake and cannot pay the fee of at least 151stake: send it some stake",
+        ),
+        (
+            Chain(checks=[refused(13, "required: 300stake")]),
+            errors.Permanent,
+            "opt-in to consumer 5 (c-1): the chain refuses it (code 13 of sdk): required: 300stake: "
+            "raise ics:provider.gas_price (now 0.001stake)",
+        ),
+        (
+            Chain(checks=[refused(27, "wrong phase", "provider")]),
+            errors.Permanent,
+            "opt-in to consumer 5 (c-1): the chain refuses it (code 27 of provider): wrong phase",
+        ),
+        (
+            Chain(execution=refused(11, "out of gas")),
+            errors.Permanent,
+            "opt-in to consumer 5 (c-1): the chain refuses it (code 11 of sdk): out of gas: "
+            "raise ics:provider.gas_adjustment (now 1.5)",
+        ),
+        (
+            Chain(execution=refused(32, "mismatch")),
+            errors.Transient,
+            "opt-in to consumer 5 (c-1): the chain refuses it (code 32 of sdk): mismatch: "
+            "another transaction of the account came first",
+        ),
+        (
+            Chain(is_indexed=False),
+            errors.SettingsError,
+            "ics:provider.grpc: http://a:9090 cannot look a transaction up "
+            "(transaction indexing is disabled): "
+            'give a node whose config.toml has tx_index.indexer = "kv"',
+        ),
+    ],
+)
+async def test_refusals(chain: Chain, kind: type[errors.IcsError], says: str) -> None:
+    sending, endpoint = sender(chain)
+
+    with pytest.raises(errors.IcsError) as caught:
+        await sending.send(OPT_IN)
+
+    assert (type(caught.value), str(caught.value)) == (kind, says)
+    assert len(endpoint.broadcasts) <= 1
+
+
+@pytest.mark.parametrize(
+    "check", [FULL, refused(32, "account sequence mismatch, expected 8, got 7: incorrect account sequence")]
+)
+async def test_what_was_not_taken_is_made_anew(check: ledger.Verdict) -> None:
+    chain = Chain(checks=[check] * 4)
+    sending, endpoint = sender(chain)
+
+    found = await sending.send(OPT_IN)
+
+    # Tries at 0, 1, 3, 7 and 15 s; each draft has its own timeout height.
+    last = draft(timeout_height=135)
+    assert found == transactions.Sent(tx_hash(last), 116)
+    assert chain.slept[:4] == [1.0, 2.0, 4.0, 8.0]
+    assert chain.executed == [last]
+    assert len(endpoint.broadcasts) == 5
+
+
+async def test_a_mempool_that_stays_full() -> None:
+    chain = Chain(checks=[FULL] * 5)
+    sending, _ = sender(chain)
+
+    with pytest.raises(errors.Transient) as caught:
+        await sending.send(OPT_IN)
+
+    assert (
+        str(caught.value) == "opt-in to consumer 5 (c-1): the chain took none of 5 tries: the mempool is full"
+    )
+    assert chain.slept == [1.0, 2.0, 4.0, 8.0]
+    assert await sending.send(OPT_IN) == transactions.Sent(tx_hash(draft(timeout_height=135)), 116)
+
+
+async def test_simulation_behind_a_transaction_under_way() -> None:
+    chain = Chain(simulation="account sequence mismatch, expected 8, got 7: incorrect account sequence")
+    sending, endpoint = sender(chain)
+
+    with pytest.raises(errors.Transient, match="took none of 5 tries: account sequence mismatch"):
+        await sending.send(OPT_IN)
+
+    assert endpoint.broadcasts == []
+
+
+@pytest.mark.parametrize("losses", [["after"], []])
+async def test_a_lost_answer_of_a_broadcast_that_arrived(losses: list[str]) -> None:
+    chain = Chain(losses=losses, checks=[] if losses else [refused(19, "")], silent=3)
+    sending, endpoint = sender(chain)
+    if not losses:  # "already in the mempool": an earlier broadcast of the same bytes did arrive
+        chain.mempool[tx_hash(draft())] = draft()
+
+    found = await sending.send(OPT_IN)
+
+    assert found == transactions.Sent(tx_hash(draft()), 101)
+    assert (chain.executed, endpoint.broadcasts) == ([draft()], [found.hash])
+
+
+async def test_a_broadcast_that_never_arrived() -> None:
+    chain = Chain(losses=["before"])
+    sending, endpoint = sender(chain)
+
+    with pytest.raises(errors.Transient) as caught:
+        await sending.send(OPT_IN)
+
+    assert str(caught.value) == (
+        "opt-in to consumer 5 (c-1): its broadcast failed (http://a:9090: connection reset), transaction "
+        f"{tx_hash(draft())} came into no block up to 120 and cannot any more: nothing was done"
+    )
+    assert chain.height == 122
+    assert len(endpoint.broadcasts) == 1
+    assert await sending.send(OPT_IN) == transactions.Sent(tx_hash(draft(timeout_height=142)), 123)
+
+
+async def slow_chain(chain: Chain) -> tuple[transactions.Transactions, Endpoint]:
+    """A transaction whose outcome is unknown: no look at it was answered."""
+    sending, endpoint = sender(chain)
+    with pytest.raises(errors.Transient) as caught:
+        await sending.send(OPT_IN)
+    assert str(caught.value) == (
+        "opt-in to consumer 5 (c-1): last look: http://a:9090: no answer, the outcome of transaction "
+        f"{tx_hash(draft())} is unknown; it is valid up to block 120, nothing is sent before that"
+    )
+    return sending, endpoint
+
+
+async def test_an_unknown_outcome_is_settled_by_its_success() -> None:
+    chain = Chain(silent=120)
+    sending, endpoint = await slow_chain(chain)
+
+    assert await sending.send(OPT_IN) == transactions.Sent(tx_hash(draft()), 101)
+    assert endpoint.broadcasts == [tx_hash(draft())]
+
+
+async def test_an_unknown_outcome_is_settled_before_another_order() -> None:
+    chain = Chain(silent=120)
+    sending, _ = await slow_chain(chain)
+
+    found = await sending.send(OTHER)
+
+    expected = draft(OTHER, 8, 180)
+    assert found == transactions.Sent(tx_hash(expected), 161)
+    assert chain.executed == [draft(), expected]
+
+
+async def test_nothing_is_sent_while_an_outcome_is_open() -> None:
+    chain = Chain(silent=120, is_stalled=True)
+    sending, endpoint = await slow_chain(chain)
+    chain.height = 121
+
+    with pytest.raises(errors.Transient) as caught:
+        await sending.send(OTHER)
+
+    assert str(caught.value) == (
+        f"opt-in to consumer 5 (c-1): transaction {tx_hash(draft())} may still come into a block up to 120 "
+        "(now 121): nothing else is sent before that"
+    )
+    chain.height, chain.is_stalled = 122, False
+    chain.mempool.clear()
+    assert (await sending.send(OTHER)).hash == tx_hash(draft(OTHER, 7, 142))
+    assert len(endpoint.broadcasts) == 2
+
+
+async def test_one_transaction_at_a_time() -> None:
+    chain = Chain()
+    sending, _ = sender(chain)
+
+    found = await asyncio.gather(sending.send(OPT_IN), sending.send(OTHER))
+
+    assert [sent.height for sent in found] == [101, 102]
+    assert [d.sequence.next for d in chain.executed] == [7, 8]
+
+
+def test_account_of_another_operator() -> None:
+    provider = config.Provider(chain_id="p-1", rest=("http://x",), rpc=("http://x",), grpc=("http://x",))
+    other = addresses.encode("cosmosvaloper", bytes(20))
+
+    with pytest.raises(errors.SettingsError) as caught:
+        transactions.Transactions(provider, other, ACCOUNT, lambda: START)
+
+    assert str(caught.value) == (
+        f"ics:account: its address is {SIGNER}, but the operator's account of {other} is "
+        f"{addresses.encode('cosmos', bytes(20))}: give that one's key"
+    )

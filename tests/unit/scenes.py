@@ -1,0 +1,206 @@
+"""Frozen scenes for the pure core: a provider with alice, bob and charlie, and one consumer chain."""
+
+import base64
+import dataclasses
+import hashlib
+import json
+from typing import Any
+
+from ics import addresses, canonical, config, definition, keys, model, peers
+
+PROVIDER = "provider-1"
+OWNER = addresses.encode("cosmos", b"o" * 20)
+NAMES = ("alice", "bob", "charlie")
+TOKENS = {"alice": 300_000, "bob": 200_000, "charlie": 100_000}
+BASE = json.dumps(
+    {
+        "chain_id": "",
+        "genesis_time": "2025-01-01T00:00:00Z",
+        "initial_height": 1,
+        "app_state": {"auth": {"accounts": []}, "bank": {"balances": [], "supply": []}, "ccvconsumer": {}},
+    }
+)
+
+
+def seed(name: str) -> model.Secret:
+    """A validator's seed."""
+    return model.Secret(hashlib.sha256(name.encode()).digest())
+
+
+def consensus_key(name: str) -> bytes:
+    """A validator's consensus key on the provider."""
+    return hashlib.sha256(b"provider" + name.encode()).digest()
+
+
+def valcons(name: str) -> str:
+    """A validator's consensus address on the provider."""
+    return addresses.encode("cosmosvalcons", addresses.consensus_address(consensus_key(name)))
+
+
+def valoper(name: str) -> str:
+    """A validator's operator address."""
+    return addresses.encode("cosmosvaloper", hashlib.sha256(name.encode()).digest()[:20])
+
+
+def consumer_key(name: str, consumer_id: str = "0", generation: int = 0) -> keys.ConsensusKey:
+    """A validator's derived key on a consumer."""
+    return keys.derive_consensus_key(seed(name), PROVIDER, consumer_id, generation)
+
+
+def relayer(name: str) -> str:
+    """A validator's published relayer address."""
+    return keys.derive_account(seed(name), keys.RELAYER_INFO).address("cosmos")
+
+
+def validator(name: str, **changes: Any) -> model.Validator:
+    """A validator that publishes its endpoint and its relayer."""
+    node_id = keys.derive_node_key(seed(name)).node_id
+    host = f"10.231.0.{111 + NAMES.index(name)}"
+    base = model.Validator(
+        operator_address=valoper(name),
+        consensus_address=valcons(name),
+        consensus_key=consensus_key(name),
+        moniker=name,
+        details=f"p2p={node_id}@{host} relayer={relayer(name)}",
+        tokens=TOKENS[name],
+        is_bonded=True,
+        is_jailed=False,
+    )
+    return dataclasses.replace(base, **changes)
+
+
+def detail(**changes: Any) -> model.ConsumerDetail:
+    """What the provider says of a chain that nobody joined yet."""
+    base = model.ConsumerDetail(
+        owner=OWNER,
+        spawn_time="2026-01-01T00:00:00Z",
+        initial_revision=1,
+        initial_height=1,
+        genesis_hash=hashlib.sha256(BASE.encode()).digest(),
+        binary_hash=b"",
+        unbonding_period=540,
+        connection_id="",
+        opted_in=frozenset(),
+        validators=(),
+        own_consumer_address=None,
+    )
+    return dataclasses.replace(base, **changes)
+
+
+def joined(*names: str, own: str = "alice", **changes: Any) -> model.ConsumerDetail:
+    """A chain that these validators joined with their derived keys."""
+    return detail(
+        opted_in=frozenset(valcons(name) for name in names),
+        validators=tuple(
+            model.ConsumerValidator(valcons(name), consumer_key(name).public_key, TOKENS[name])
+            for name in names
+        ),
+        own_consumer_address=consumer_key(own).address if own in names else None,
+        **changes,
+    )
+
+
+def consumer(
+    phase: model.Phase = model.Phase.INITIALIZED,
+    found: model.ConsumerDetail | None = None,
+    consumer_id: str = "0",
+    chain_id: str = "consumer1-1",
+    client: str | None = None,
+) -> model.Consumer:
+    """A chain of the provider, with details unless it is deleted or merely registered."""
+    is_launched = phase in (model.Phase.LAUNCHED, model.Phase.STOPPED)
+    client_id = client if client is not None else (f"07-tendermint-{consumer_id}" if is_launched else "")
+    summary = model.ConsumerSummary(consumer_id, chain_id, phase, client_id, 0, "example")
+    has_detail = phase not in (model.Phase.REGISTERED, model.Phase.DELETED)
+    return model.Consumer(summary, (found or detail()) if has_detail else None)
+
+
+def ccv(*names: str) -> dict[str, Any]:
+    """The CCV state of a chain launched with these validators."""
+    return {
+        "params": {"enabled": True, "reward_denoms": [], "provider_reward_denoms": []},
+        "provider": {
+            "client_state": {"latest_height": {"revision_number": "1", "revision_height": "42"}},
+            "consensus_state": {"timestamp": "2026-01-01T00:00:01.123456789Z"},
+            "initial_val_set": [
+                {"pub_key": {"ed25519": _base64(consumer_key(name).public_key)}, "power": str(TOKENS[name])}
+                for name in names
+            ],
+        },
+        "new_chain": True,
+    }
+
+
+def _base64(raw: bytes) -> str:
+    return base64.b64encode(raw).decode()
+
+
+def launch(*names: str, **changes: Any) -> model.Launch:
+    """The facts of a launch; all three validators are bonded."""
+    base = model.Launch(ccv(*names), tuple(validator(name).details for name in NAMES))
+    return dataclasses.replace(base, **changes)
+
+
+def snapshot(*consumers: model.Consumer, **changes: Any) -> model.Snapshot:
+    """The provider with its three validators."""
+    base = model.Snapshot(
+        chain_id=PROVIDER,
+        height=100,
+        time="2026-01-01T00:00:30Z",
+        validators=tuple(validator(name) for name in NAMES),
+        consumers=consumers,
+        must_validate=frozenset(),
+    )
+    return dataclasses.replace(base, **changes)
+
+
+def settings(name: str = "alice", **changes: Any) -> config.Settings:
+    """A validator's settings."""
+    values: dict[str, Any] = {
+        "validator": name,
+        "operator_address": valoper(name),
+        "provider": {
+            "chain_id": PROVIDER,
+            "rest": ["http://127.0.0.1:1317"],
+            "rpc": ["http://127.0.0.1:26657"],
+            "grpc": ["http://127.0.0.1:9090"],
+        },
+        "account": {"env": "ACCOUNT"},
+        "seed": {"env": "SEED"},
+        **changes,
+    }
+    return config.parse(values, "test")
+
+
+def example(**changes: Any) -> definition.Loaded:
+    """The definition of the example chain, with its base genesis."""
+    values: dict[str, Any] = {
+        "name": "ics-example",
+        "match": {"chain_id": "consumer*-1", "owner": "any"},
+        "image": "ghcr.io/cosmos/interchain-security:v7.0.1",
+        "binary": "interchain-security-cd",
+        "bech32_prefix": "consumer",
+        "denom": "stake",
+        "min_gas_price": "0stake",
+        "genesis": {"base": {"file": "base.json"}, "fund": {"relayers": "100stake"}},
+        **changes,
+    }
+    return definition.Loaded(definition.parse(values, "test"), BASE.encode())
+
+
+def memory(**changes: Any) -> model.Memory:
+    """What the cluster remembers of chain 0 once it is staged and armed for alice."""
+    record = model.SigningRecord(0, consumer_key("alice").address.hex().upper(), "volume-1", True)
+    base = model.ChainMemory("ns", None, (record,), "volume-1", False)
+    return model.Memory({"0": dataclasses.replace(base, **changes)})
+
+
+def funded(name: str) -> str:
+    """A relayer's address on the example chain."""
+    found = peers.parse(validator(name).details).relayer
+    return addresses.reprefix(found or "", "consumer")
+
+
+def genesis_document(raw: bytes) -> dict[str, Any]:
+    """A genesis, parsed."""
+    return canonical.parse(raw)

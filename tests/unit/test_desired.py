@@ -1,0 +1,300 @@
+"""What a validator should do about each chain, judged from frozen facts."""
+
+import dataclasses
+
+import pytest
+
+from ics import desired, errors, keys, membership, model, signing
+from tests.unit import scenes
+
+P = model.Phase
+
+
+def judge(
+    snapshot: model.Snapshot, name: str = "alice", memory: model.Memory | None = None, **settings: object
+) -> desired.Desired:
+    return desired.desired(
+        snapshot,
+        memory or model.Memory(),
+        scenes.settings(name, **settings),
+        scenes.seed(name),
+        [scenes.example()],
+    )
+
+
+def verdict(*args: object, **kwargs: object) -> desired.Verdict:
+    found = judge(*args, **kwargs)  # type: ignore[arg-type]
+    return found.verdicts[0]
+
+
+def reasons(found: desired.Verdict) -> list[str]:
+    return [condition.reason for condition in found.conditions]
+
+
+@pytest.mark.parametrize(("name", "joins"), [("alice", True), ("bob", True), ("charlie", False)])
+def test_the_top_two_thirds_opt_in_with_their_derived_key(name: str, joins: bool) -> None:
+    found = verdict(scenes.snapshot(scenes.consumer()), name)
+    key = scenes.consumer_key(name).public_key
+    expected = (model.OptIn("0", "consumer1-1", key),) if joins else ()
+    assert found.intents == expected
+    assert (found.chain is not None) is joins
+    assert found.participation is (
+        membership.Participation.SELECTED if joins else membership.Participation.DECLINED
+    )
+
+
+def test_a_key_that_is_assigned_already_is_not_sent_again() -> None:
+    own = scenes.consumer_key("alice").address
+    found = verdict(scenes.snapshot(scenes.consumer(found=scenes.detail(own_consumer_address=own))))
+    assert found.intents == (model.OptIn("0", "consumer1-1", None),)
+
+
+def test_who_opted_in_stays_in_when_out_of_the_top() -> None:
+    chain = scenes.consumer(found=scenes.joined("charlie", own="charlie"))
+    found = verdict(scenes.snapshot(chain), "charlie")
+    assert found.intents == ()
+    assert found.participation is membership.Participation.VALIDATING
+    assert found.chain is not None
+
+
+def test_a_member_without_a_key_of_its_own_assigns_the_derived_one() -> None:
+    in_set = (model.ConsumerValidator(scenes.valcons("alice"), scenes.consensus_key("alice"), 300),)
+    staged = verdict(scenes.snapshot(scenes.consumer(found=scenes.detail(validators=in_set))))
+    late = verdict(scenes.snapshot(scenes.consumer(P.LAUNCHED, scenes.detail(validators=in_set))))
+    due = (model.AssignKey("0", "consumer1-1", scenes.consumer_key("alice").public_key),)
+    assert (staged.intents, late.intents) == (due, due)
+    assert "ProviderKeyInSet" not in reasons(staged)
+    assert "ProviderKeyInSet" in reasons(late)
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"match": {"chain_id": "other-*"}}, "NoDefinition"),
+        ({"match": {"owner": scenes.relayer("bob")}}, "NoDefinition"),
+        ({"match": {"consumer_id": "7"}}, "NoDefinition"),
+    ],
+)
+def test_no_chain_is_joined_without_a_definition_that_matches(
+    changes: dict[str, object], reason: str
+) -> None:
+    wanted = desired.desired(
+        scenes.snapshot(scenes.consumer()),
+        model.Memory(),
+        scenes.settings(),
+        scenes.seed("alice"),
+        [scenes.example(**changes)],
+    )
+    assert wanted.intents == ()
+    assert wanted.chains == ()
+    assert reasons(wanted.verdicts[0]) == [reason]
+
+
+def test_two_definitions_for_one_chain_are_no_definition() -> None:
+    both = [scenes.example(), scenes.example(name="other")]
+    wanted = desired.desired(
+        scenes.snapshot(scenes.consumer()), model.Memory(), scenes.settings(), scenes.seed("alice"), both
+    )
+    assert wanted.intents == ()
+    assert reasons(wanted.verdicts[0]) == ["DefinitionAmbiguous"]
+
+
+def test_a_base_genesis_with_another_hash_is_not_joined() -> None:
+    found = verdict(scenes.snapshot(scenes.consumer(found=scenes.detail(genesis_hash=b"\1" * 32))))
+    assert found.intents == ()
+    assert found.chain is None
+    assert reasons(found) == ["GenesisHashMismatch"]
+
+
+def test_an_owner_who_states_no_hash_is_reported_and_joined() -> None:
+    found = verdict(scenes.snapshot(scenes.consumer(found=scenes.detail(genesis_hash=b"not_used"))))
+    assert len(found.intents) == 1
+    assert "HashNotStated" in reasons(found)
+
+
+def test_an_unpublished_relayer_keeps_from_joining() -> None:
+    alice = scenes.validator("alice", details="p2p=" + "a" * 40 + "@10.0.0.1")
+    others = (scenes.validator("bob"), scenes.validator("charlie"))
+    base = scenes.snapshot(scenes.consumer())
+    found = verdict(dataclasses.replace(base, validators=(alice, *others)))
+    assert found.intents == ()
+    assert reasons(found) == ["RelayerUnpublished"]
+
+
+def test_without_an_account_nothing_is_sent() -> None:
+    found = verdict(scenes.snapshot(scenes.consumer()), account=None)
+    assert found.intents == ()
+    assert reasons(found) == ["NoAccount"]
+
+
+def test_another_key_on_the_provider_stops_the_chain() -> None:
+    detail = scenes.joined("alice", "bob")
+    wrong = dataclasses.replace(detail, own_consumer_address=b"\2" * 20)
+    wanted = judge(scenes.snapshot(scenes.consumer(P.LAUNCHED, wrong)), memory=scenes.memory())
+    assert reasons(wanted.verdicts[0]) == ["KeyMismatch"]
+    assert wanted.chains == ()
+    assert wanted.held == {"0"}
+    assert set(wanted.gateway_ports) == {"0"}
+
+
+def test_a_later_key_generation_on_the_provider_is_found() -> None:
+    later = scenes.consumer_key("alice", generation=3)
+    detail = dataclasses.replace(scenes.joined("alice"), own_consumer_address=later.address)
+    found = verdict(scenes.snapshot(scenes.consumer(found=detail)))
+    assert found.chain is not None
+    assert (found.chain.key.generation, found.chain.key.key) == (3, later)
+
+
+def test_the_genesis_of_a_launch_is_the_same_for_every_validator() -> None:
+    chain = scenes.consumer(P.LAUNCHED, scenes.joined("alice", "bob"))
+    facts = scenes.snapshot(chain, launches={"0": scenes.launch("alice", "bob")})
+    bob = dataclasses.replace(chain, detail=dataclasses.replace(scenes.joined("alice", "bob", own="bob")))
+    alices = verdict(facts).chain
+    bobs = verdict(dataclasses.replace(facts, consumers=(bob,)), "bob").chain
+    assert alices is not None
+    assert bobs is not None
+    assert alices.genesis is not None
+    assert alices.genesis == bobs.genesis
+    document = scenes.genesis_document(alices.genesis)
+    assert document["chain_id"] == "consumer1-1"
+    assert document["genesis_time"] == "2026-01-01T00:00:01.123456789Z"
+    funded = [balance["address"] for balance in document["app_state"]["bank"]["balances"]]
+    assert sorted(funded) == sorted(scenes.funded(name) for name in scenes.NAMES)
+
+
+def test_a_genesis_in_the_cluster_is_never_made_anew() -> None:
+    chain = scenes.consumer(P.LAUNCHED, scenes.joined("alice", "bob"))
+    wanted = judge(scenes.snapshot(chain), memory=scenes.memory(genesis=b"{}"))
+    assert wanted.chains[0].genesis == b"{}"
+    assert desired.lacks_genesis(wanted) == ()
+
+
+def test_a_launched_chain_without_genesis_asks_for_it() -> None:
+    chain = scenes.consumer(P.LAUNCHED, scenes.joined("alice", "bob"))
+    assert desired.lacks_genesis(judge(scenes.snapshot(chain))) == ("0",)
+
+
+def test_a_pruned_launch_height_says_so_and_starts_nothing() -> None:
+    chain = scenes.consumer(P.LAUNCHED, scenes.joined("alice", "bob"))
+    facts = scenes.snapshot(chain, launches={"0": scenes.launch("alice", "bob", details=None)})
+    found = verdict(facts)
+    assert found.chain is not None
+    assert found.chain.genesis is None
+    assert "GenesisInvalid" in reasons(found)
+
+
+def test_a_running_chain_that_cannot_be_read_is_held() -> None:
+    chain = scenes.consumer(P.LAUNCHED, scenes.joined("alice", "bob"))
+    other = scenes.consumer(consumer_id="1", chain_id="consumer2-1")
+    facts = scenes.snapshot(chain, other, problems={"0": "the provider gave nonsense"})
+    wanted = judge(facts, memory=scenes.memory(has_workload=True))
+    assert wanted.held == {"0"}
+    assert [found.consumer_id for found in wanted.chains] == ["1"]
+    assert set(wanted.gateway_ports) == {"0", "1"}
+
+
+def test_a_provider_that_forgot_a_chain_is_not_believed() -> None:
+    with pytest.raises(errors.Transient, match="does not list consumer ids 0"):
+        judge(scenes.snapshot(), memory=scenes.memory())
+
+
+def test_a_deleted_chain_leaves_nothing_to_run() -> None:
+    wanted = judge(scenes.snapshot(scenes.consumer(P.DELETED)), memory=scenes.memory(has_workload=True))
+    assert (wanted.chains, wanted.held, dict(wanted.gateway_ports)) == ((), frozenset(), {})
+
+
+def test_a_node_runs_on_while_nothing_confirms_the_way_out() -> None:
+    chain = scenes.consumer(P.LAUNCHED, scenes.joined("bob"))
+    wanted = judge(scenes.snapshot(chain), memory=scenes.memory(has_workload=True, genesis=b"{}"))
+    assert [found.consumer_id for found in wanted.chains] == ["0"]
+
+
+def test_a_changeover_is_left_alone() -> None:
+    chain = scenes.consumer(found=scenes.detail(connection_id="connection-0"))
+    wanted = judge(scenes.snapshot(chain))
+    assert (wanted.intents, wanted.chains) == ((), ())
+    assert reasons(wanted.verdicts[0]) == ["Changeover"]
+
+
+def test_two_chains_with_one_chain_id_have_places_and_keys_of_their_own() -> None:
+    facts = scenes.snapshot(scenes.consumer(), scenes.consumer(consumer_id="1"))
+    first, second = judge(facts).chains
+    assert first.namespace != second.namespace
+    assert first.key.key != second.key.key
+    assert second.ports.offset == (first.ports.offset + 1) % 1000
+
+
+def test_ports_go_first_to_who_launched_first() -> None:
+    later = scenes.consumer(P.LAUNCHED, consumer_id="0", client="07-tendermint-9")
+    earlier = scenes.consumer(P.LAUNCHED, consumer_id="5", client="07-tendermint-2")
+    waiting = scenes.consumer(consumer_id="1")
+    gone = scenes.consumer(P.DELETED, consumer_id="2")
+    order = [consumer_id for consumer_id, _ in desired.port_order([later, earlier, waiting, gone])]
+    assert order == ["5", "0", "1"]
+
+
+def test_peers_are_the_other_members_at_the_chains_port() -> None:
+    chain = scenes.consumer(found=scenes.joined("alice", "bob"))
+    found = verdict(scenes.snapshot(chain)).chain
+    assert found is not None
+    node_id = keys.derive_node_key(scenes.seed("bob")).node_id
+    assert found.peering.persistent_peers == f"{node_id}@10.231.0.112:{found.ports.p2p}"
+    assert found.peering.external_address == f"10.231.0.111:{found.ports.p2p}"
+
+
+def test_a_peer_without_endpoint_is_left_out_and_named() -> None:
+    chain = scenes.consumer(found=scenes.joined("alice", "bob"))
+    silent = scenes.validator("bob", details="hello")
+    facts = scenes.snapshot(
+        chain, validators=(scenes.validator("alice"), silent, scenes.validator("charlie"))
+    )
+    found = verdict(facts)
+    assert found.chain is not None
+    assert found.chain.peering.persistent_peers == ""
+    assert reasons(found) == ["PeerLeftOut"]
+
+
+U, V = "volume-1", "volume-2"
+RECORD = model.SigningRecord(0, "AA", U, True)
+ORDERED = model.SigningRecord(0, "AA", U, False)
+BLANK = model.SigningRecord(0, "AA", None, False)
+
+
+@pytest.mark.parametrize(
+    ("record", "volume", "risky", "expected"),
+    [
+        (None, None, False, signing.Arming.NO_VOLUME),
+        (None, U, False, signing.Arming.DUE),
+        (None, U, True, signing.Arming.REFUSED),
+        (BLANK, U, False, signing.Arming.DUE),
+        (BLANK, U, True, signing.Arming.REFUSED),
+        (ORDERED, U, True, signing.Arming.ORDERED),
+        (RECORD, U, True, signing.Arming.ARMED),
+        (RECORD, V, True, signing.Arming.REFUSED),
+        (RECORD, V, False, signing.Arming.DUE),
+    ],
+)
+def test_a_volume_is_armed_once_and_only_for_a_key_that_signed_nowhere(
+    record: model.SigningRecord | None, volume: str | None, risky: bool, expected: signing.Arming
+) -> None:
+    assert signing.arming(record, volume, risky) is expected
+
+
+@pytest.mark.parametrize(
+    ("launched", "assigned", "in_set", "record", "expected"),
+    [
+        (False, True, True, RECORD, False),
+        (True, False, False, None, False),
+        (True, False, False, BLANK, False),
+        (True, True, False, None, True),
+        (True, False, True, None, True),
+        (True, False, False, RECORD, True),
+    ],
+)
+def test_a_key_is_clean_only_if_it_was_never_anywhere(
+    launched: bool, assigned: bool, in_set: bool, record: model.SigningRecord | None, expected: bool
+) -> None:
+    found = signing.may_have_signed(
+        is_launched=launched, is_assigned=assigned, is_in_set=in_set, record=record
+    )
+    assert found is expected

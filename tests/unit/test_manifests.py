@@ -1,0 +1,174 @@
+"""The objects that are made of a desired state."""
+
+import base64
+import json
+import re
+import tomllib
+
+import pytest
+
+from ics import definition, desired, labels, manifests, model
+from ics.manifests import node_files
+from tests.unit import scenes
+
+P = model.Phase
+
+
+def wanted(*consumers: model.Consumer, memory: model.Memory | None = None) -> desired.Desired:
+    launches = {
+        c.summary.consumer_id: scenes.launch("alice", "bob")
+        for c in consumers
+        if c.summary.phase is P.LAUNCHED
+    }
+    return desired.desired(
+        scenes.snapshot(*consumers, launches=launches),
+        memory or model.Memory(),
+        scenes.settings(),
+        scenes.seed("alice"),
+        [scenes.example()],
+    )
+
+
+def names(found: tuple[model.Manifest, ...]) -> list[str]:
+    return [
+        "/".join(filter(None, (m["kind"], m["metadata"].get("namespace"), m["metadata"]["name"])))
+        for m in found
+    ]
+
+
+STAGED = scenes.consumer()
+LAUNCHED = scenes.consumer(P.LAUNCHED, scenes.joined("alice", "bob"))
+SPACE = "consumer1-1-0-d2b42c08"
+
+
+def test_a_staged_chain_has_all_but_genesis_and_node() -> None:
+    assert names(manifests.render(wanted(STAGED), "set")) == [
+        f"ConfigMap/{SPACE}/config",
+        f"ConfigMap/{SPACE}/peers",
+        f"Namespace/{SPACE}",
+        "Namespace/provider",
+        f"NetworkPolicy/{SPACE}/node",
+        f"PersistentVolumeClaim/{SPACE}/data",
+        f"Secret/{SPACE}/consensus-key-0",
+        f"Secret/{SPACE}/node-key",
+        f"Service/{SPACE}/node",
+        "Service/provider/p2p-loadbalancer",
+    ]
+
+
+def test_the_launch_adds_genesis_and_node_only() -> None:
+    before = {name: m for m in manifests.render(wanted(STAGED), "set") for name in names((m,))}
+    after = {name: m for m in manifests.render(wanted(LAUNCHED), "set") for name in names((m,))}
+    assert set(after) - set(before) == {f"ConfigMap/{SPACE}/genesis", f"StatefulSet/{SPACE}/node"}
+    changed = {name for name in before if before[name] != after[name]}
+    assert changed == {f"ConfigMap/{SPACE}/peers"}
+
+
+def test_nobody_joined_leaves_only_the_shared_namespace() -> None:
+    assert names(manifests.render(wanted(scenes.consumer(P.REGISTERED)), "set")) == ["Namespace/provider"]
+
+
+def test_every_object_carries_its_labels_and_the_set() -> None:
+    for manifest in manifests.render(wanted(LAUNCHED), "set"):
+        found = manifest["metadata"]["labels"]
+        assert found[labels.PART_OF_SET] == "set"
+        assert found[labels.VALIDATOR] == "alice"
+        is_chains = manifest["metadata"].get("namespace") == SPACE or manifest["metadata"]["name"] == SPACE
+        assert found.get(labels.CONSUMER) == ("0" if is_chains else None)
+        assert manifest["metadata"]["annotations"]["pulumi.com/patchFieldManager"] == labels.FIELD_MANAGER
+
+
+def test_only_volume_keys_and_namespaces_are_retained() -> None:
+    kept = [m for m in manifests.render(wanted(LAUNCHED), "set") if labels.RETAIN in m["metadata"]["labels"]]
+    assert names(tuple(kept)) == [
+        f"Namespace/{SPACE}",
+        "Namespace/provider",
+        f"PersistentVolumeClaim/{SPACE}/data",
+        f"Secret/{SPACE}/consensus-key-0",
+    ]
+
+
+def test_private_keys_are_in_secrets_and_nowhere_else() -> None:
+    found = manifests.render(wanted(LAUNCHED), "set")
+    key = scenes.consumer_key("alice")
+    private = base64.b64encode(key.private.reveal() + key.public_key).decode()
+    holders = []
+    for manifest in found:
+        data = manifest.get("data", {})
+        if manifest["kind"] == "Secret":
+            data = {name: base64.b64decode(value).decode() for name, value in data.items()}
+        if private in json.dumps({**manifest, "data": data}):
+            holders += names((manifest,))
+    assert holders == [f"Secret/{SPACE}/consensus-key-0"]
+
+
+def test_one_pod_that_has_no_rights_and_time_to_end() -> None:
+    node = next(m for m in manifests.render(wanted(LAUNCHED), "set") if m["kind"] == "StatefulSet")
+    spec = node["spec"]["template"]["spec"]
+    container = spec["containers"][0]
+    assert node["spec"]["replicas"] == 1
+    assert spec["terminationGracePeriodSeconds"] >= 60
+    assert spec["securityContext"]["runAsNonRoot"] is True
+    assert container["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+    mounted = {volume["name"] for volume in spec["volumes"]}
+    assert {mount["name"] for mount in container["volumeMounts"]} == mounted
+
+
+def test_peers_do_not_roll_the_pod_but_config_and_keys_do() -> None:
+    def template(chain: model.Consumer) -> object:
+        node = next(m for m in manifests.render(wanted(chain), "set") if m["kind"] == "StatefulSet")
+        return node["spec"]["template"]
+
+    alone = scenes.consumer(P.LAUNCHED, scenes.joined("alice"))
+    assert template(alone) == template(LAUNCHED)
+
+
+def test_a_large_genesis_is_compressed() -> None:
+    content = b'{"a":"' + b"x" * 800_000 + b'"}'
+    found = manifests.render(wanted(LAUNCHED, memory=scenes.memory(genesis=content)), "set")
+    genesis = next(m for m in found if m["metadata"]["name"] == "genesis")
+    assert set(genesis) == {"apiVersion", "kind", "metadata", "binaryData"}
+    assert len(genesis["binaryData"]["genesis.json.gz"]) < 10_000
+
+
+def test_overrides_of_the_definition_win() -> None:
+    known = scenes.example(
+        config={
+            "config.toml": {"p2p": {"pex": False}, "moniker": "mine"},
+            "app.toml": {"api": {"enable": False}},
+        },
+        seeds=["a" * 40 + "@seed.example.com:26656"],
+    ).definition
+    config = tomllib.loads(node_files.config_toml(known, "alice"))
+    app = tomllib.loads(node_files.app_toml(known))
+    assert (config["moniker"], config["p2p"]["pex"]) == ("mine", False)
+    assert config["p2p"]["seeds"] == "a" * 40 + "@seed.example.com:26656"
+    assert config["consensus"]["double_sign_check_height"] == 0
+    assert app["api"] == {"enable": False, "address": "tcp://0.0.0.0:1317"}
+
+
+@pytest.mark.parametrize("chain_id", ["Weird_Chain.1-1", "x" * 48 + "-1", "consumer1-1"])
+def test_names_are_valid_for_any_chain_id(chain_id: str) -> None:
+    facts = desired.desired(
+        scenes.snapshot(scenes.consumer(chain_id=chain_id)),
+        model.Memory(),
+        scenes.settings(cluster={"namespace_prefix": "validator-alice"}),
+        scenes.seed("alice"),
+        [scenes.example(match={"chain_id": "*"})],
+    )
+    label = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+    value = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
+    for manifest in manifests.render(facts, "set"):
+        metadata = manifest["metadata"]
+        assert label.fullmatch(metadata["name"])
+        assert label.fullmatch(metadata.get("namespace", "none"))
+        assert all(value.fullmatch(text) for text in metadata["labels"].values())
+
+
+def test_definition_without_a_genesis_source_is_refused() -> None:
+    with pytest.raises(Exception, match="just one of base and final"):
+        definition.Genesis()

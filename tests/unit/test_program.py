@@ -1,0 +1,138 @@
+"""The Pulumi program, under Pulumi's own mocks: what it registers is what the manifests say."""
+
+import asyncio
+from collections.abc import Iterator
+from typing import Any
+
+import pulumi
+import pytest
+from pulumi.runtime import mocks
+
+from ics import desired, handover, labels, manifests, model, outputs, world
+from tests.unit import scenes
+
+P = model.Phase
+
+
+class Recorder(mocks.Mocks):
+    """Keeps what is registered; answers with the inputs, as the cluster would."""
+
+    def __init__(self) -> None:
+        self.registered: list[mocks.MockResourceArgs] = []
+
+    def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str | None, dict[Any, Any]]:
+        self.registered.append(args)
+        return f"{args.name}-id", args.inputs
+
+    def call(self, args: mocks.MockCallArgs) -> tuple[dict[Any, Any], list[tuple[str, str]] | None]:
+        raise AssertionError(f"the program calls {args.token}")
+
+
+@pytest.fixture
+def recorder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Recorder]:
+    # Pulumi's mocks make an event loop in each thread they use and close none of them.
+    made: list[asyncio.AbstractEventLoop] = []
+    new_event_loop = asyncio.new_event_loop
+
+    def recorded() -> asyncio.AbstractEventLoop:
+        made.append(new_event_loop())
+        return made[-1]
+
+    monkeypatch.setattr(asyncio, "new_event_loop", recorded)
+    asyncio.set_event_loop(asyncio.new_event_loop())
+    recorder = Recorder()
+    mocks.set_mocks(recorder, preview=False)
+    yield recorder
+    asyncio.set_event_loop(None)
+    for loop in made:
+        loop.close()
+
+
+def launched() -> desired.Desired:
+    chain = scenes.consumer(P.LAUNCHED, scenes.joined("alice", "bob"))
+    return desired.desired(
+        scenes.snapshot(chain, launches={"0": scenes.launch("alice", "bob")}),
+        model.Memory(),
+        scenes.settings(),
+        scenes.seed("alice"),
+        [scenes.example()],
+    )
+
+
+def declare(found: desired.Desired) -> tuple[model.Manifest, ...]:
+    from ics import program
+
+    rendered = manifests.render(found, "set")
+
+    @pulumi.runtime.test  # type: ignore[untyped-decorator]
+    def run() -> None:
+        program.stack(rendered, outputs.of(found), "kubeconfig", "context")
+
+    run()
+    return rendered
+
+
+def plain(value: Any) -> Any:
+    """Registered inputs as plain JSON: secrets opened, whole floats as the integers that they were."""
+    if isinstance(value, dict):
+        found = value.get("value") if "4dabf18193072939515e22adb298388d" in value else value
+        return (
+            {key: plain(inner) for key, inner in found.items()} if isinstance(found, dict) else plain(found)
+        )
+    if isinstance(value, list):
+        return [plain(inner) for inner in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def test_every_manifest_is_registered_as_it_is(recorder: Recorder) -> None:
+    rendered = declare(launched())
+    objects = [plain(r.inputs) for r in recorder.registered if r.typ.startswith("kubernetes:")]
+    by_key = {(o["kind"], o["metadata"].get("namespace"), o["metadata"]["name"]): o for o in objects}
+    assert len(by_key) == len(rendered)
+    for manifest in rendered:
+        metadata = manifest["metadata"]
+        assert by_key[manifest["kind"], metadata.get("namespace"), metadata["name"]] == manifest
+
+
+def test_the_tree_reads_like_the_domain(recorder: Recorder) -> None:
+    declare(launched())
+    components = {(r.typ, r.name) for r in recorder.registered if r.typ.startswith("ics:")}
+    assert components == {("ics:index:Gateway", "gateway"), ("ics:index:ConsumerChain", "consumer-0")}
+
+
+def test_outputs_name_what_waits_and_hold_no_secret() -> None:
+    found = outputs.of(launched())
+    assert set(found["genesis_sha256"]) == {"0"}
+    assert found["endpoints"] == {"0": launched().chains[0].peering.external_address}
+    assert "reconcile.py" in found["waits_for_reconciler"][0]
+    assert scenes.consumer_key("alice").private.reveal().hex() not in repr(found)
+
+
+def test_due_transactions_are_an_output() -> None:
+    staged = desired.desired(
+        scenes.snapshot(scenes.consumer()),
+        model.Memory(),
+        scenes.settings(),
+        scenes.seed("alice"),
+        [scenes.example()],
+    )
+    assert outputs.of(staged)["transactions_due"] == ["opt-in to consumer1-1 (consumer id 0)"]
+
+
+def test_chains_are_split_by_their_label() -> None:
+    from ics import program
+
+    shared, chains = program.by_chain(manifests.render(launched(), "set"))
+    assert [m["kind"] for m in shared] == ["Namespace", "Service"]
+    assert [(chain.consumer_id, chain.chain_id) for chain in chains] == [("0", "consumer1-1")]
+    assert all(m["metadata"]["labels"][labels.CONSUMER] == "0" for m in chains[0].manifests)
+
+
+def test_handed_over_facts_come_back_as_they_were(tmp_path: Any) -> None:
+    chain = scenes.consumer(P.LAUNCHED, scenes.joined("alice", "bob"))
+    facts = world.Facts(
+        scenes.snapshot(chain, launches={"0": scenes.launch("alice", "bob")}),
+        scenes.memory(genesis=b'{"a":1}'),
+    )
+    handover.write(facts, tmp_path / "facts.json")
+    assert handover.read(tmp_path / "facts.json") == facts
