@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pulumi
 
-from ics import program, wiring
+from ics import declared, program
 
 
 def main() -> None:
@@ -18,7 +18,7 @@ def main() -> None:
     root = Path(__file__).parent
     # Pulumi runs this within its own event loop, so ours needs a thread of its own.
     with ThreadPoolExecutor(1) as pool:
-        plan = pool.submit(asyncio.run, wiring.planned(root, pulumi.get_stack(), os.environ)).result()
+        plan = pool.submit(asyncio.run, declared.declared(root, pulumi.get_stack(), os.environ)).result()
     program.stack(plan.manifests, plan.outputs, plan.kubeconfig, plan.context)
 
 

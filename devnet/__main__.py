@@ -5,7 +5,7 @@ import datetime
 import os
 import sys
 
-from devnet import network, owner, plan, toolchain
+from devnet import demo, network, owner, plan, toolchain
 from devnet.progress import Progress
 from ics import errors
 
@@ -43,6 +43,10 @@ def _down(arguments: argparse.Namespace, progress: Progress) -> None:
         raise errors.Transient(f"{line} is still there: run `python -m devnet down` again")
 
 
+def _demo(arguments: argparse.Namespace, progress: Progress) -> None:
+    demo.run(progress)
+
+
 def _status(arguments: argparse.Namespace, progress: Progress) -> None:
     print(f"{'HOST':<9}{'NODE':<11}{'PROVIDER':<10}{'ADDRESS':<14}{'BALANCER':<15}ENDED")
     for each in network.status():
@@ -77,6 +81,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("build", help="install and build what is missing")
     commands.add_parser("up", help="start the network, or what is missing of it")
+    commands.add_parser("demo", help="start the network and launch a consumer chain on it")
     commands.add_parser("down", help="remove the network with all its data")
     commands.add_parser("status", help="show the hosts")
     create = commands.add_parser("create-consumer", help="create a consumer chain as its owner")
@@ -92,6 +97,7 @@ def _parser() -> argparse.ArgumentParser:
 _COMMANDS = {
     "build": _build,
     "up": _up,
+    "demo": _demo,
     "down": _down,
     "status": _status,
     "create-consumer": _create,

@@ -10,11 +10,11 @@ import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import httpx
 
-from ics import config, engines, errors, handover, keys, loop, model, outputs, stack, world
+from ics import config, engines, errors, keys, model, stack, world
 from ics.cluster import client, place, secrets
 from ics.engines import apply
 from ics.provider import queries
@@ -109,32 +109,6 @@ async def open_stack(
             AccountSender(settings, read),
             cluster,
         )
-
-
-@dataclass(frozen=True, slots=True)
-class Planned:
-    """What the Pulumi program declares."""
-
-    manifests: tuple[model.Manifest, ...]
-    outputs: Mapping[str, Any]
-    kubeconfig: str | None
-    """Text of the kubeconfig, None for the user's default one."""
-    context: str | None
-
-
-async def planned(root: Path, name: str, environment: Mapping[str, str]) -> Planned:
-    """Compute what the Pulumi program declares; sends nothing and changes nothing.
-
-    Raises:
-        IcsError: the stack, the provider or the cluster cannot be judged.
-    """
-    handed = environment.get(handover.VARIABLE)
-    async with open_stack(root, name, environment) as found:
-        facts = handover.read(Path(handed)) if handed else await world.observe(found.world)
-        wanted = world.desire(found.world, facts)
-    cluster = found.world.settings.cluster
-    text = None if cluster.kubeconfig is None else (root / cluster.kubeconfig).read_text()
-    return Planned(loop.render(wanted), outputs.of(wanted), text, cluster.context)
 
 
 def engine_of(settings: config.Settings, connection: client.Client, lease: world.Lease) -> engines.Engine:

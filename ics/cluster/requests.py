@@ -157,6 +157,9 @@ def delete(
     if uid is not None:
         options["preconditions"] = {"uid": uid}
     query = {"dryRun": "All"} if is_dry_run else {}
+    if is_dry_run:
+        # With a body the API server does not look at the query, and would delete in earnest.
+        options["dryRun"] = ["All"]
     return Request("delete", kind, namespace, name, query, encode(options))
 
 

@@ -1,7 +1,7 @@
 """The EndpointSlices through which the shared LoadBalancer reaches the consumer nodes; pure.
 
 The Service has no selector, for its pods are in other namespaces. So each chain has one slice, and the
-loop lets it follow the pod's IP.
+loop lets it follow the pod's IP; a pod without one has no slice.
 """
 
 import ipaddress
@@ -41,7 +41,11 @@ def plan(
         held: consumer ids whose slices are not removed though no pod is named for them.
         existing: the slices of this owner.
     """
-    wanted = [slice_of(service, owner, consumer, pod) for consumer, pod in sorted(pods.items())]
+    wanted = [
+        slice_of(service, owner, consumer, pod, pod.ip)
+        for consumer, pod in sorted(pods.items())
+        if pod is not None and pod.ip is not None
+    ]
     kept = {manifest["metadata"]["name"] for manifest in wanted}
     found = {item["metadata"]["name"]: item for item in existing}
     write = tuple(m for m in wanted if not _is_same(m, found.get(m["metadata"]["name"])))
@@ -54,15 +58,17 @@ def plan(
 
 
 def slice_of(
-    service: Mapping[str, Any], owner: Mapping[str, str], consumer_id: str, pod: model.PodStatus | None
+    service: Mapping[str, Any], owner: Mapping[str, str], consumer_id: str, pod: model.PodStatus, address: str
 ) -> dict[str, Any]:
-    """The slice of one chain; without endpoints while its pod has no IP."""
+    """The slice of one chain, whose pod has this address."""
+    family = f"IPv{ipaddress.ip_address(address).version}"
     metadata = service["metadata"]
     return {
         "apiVersion": "discovery.k8s.io/v1",
         "kind": "EndpointSlice",
         "metadata": {
-            "name": f"{metadata['name']}-{consumer_id}",
+            # The family of a slice's addresses cannot be changed.
+            "name": f"{metadata['name']}-{consumer_id}-{family.lower()}",
             "namespace": metadata["namespace"],
             "labels": {
                 **owner,
@@ -75,9 +81,9 @@ def slice_of(
                 {"apiVersion": "v1", "kind": "Service", "name": metadata["name"], "uid": metadata["uid"]}
             ],
         },
-        "addressType": "IPv6" if pod and pod.ip and ipaddress.ip_address(pod.ip).version == 6 else "IPv4",
+        "addressType": family,
         "ports": [{"name": naming.port_name(consumer_id), "port": ports.POD_P2P, "protocol": "TCP"}],
-        "endpoints": [] if pod is None or pod.ip is None else [_endpoint(pod, pod.ip)],
+        "endpoints": [_endpoint(pod, address)],
     }
 
 
@@ -91,7 +97,7 @@ def _endpoint(pod: model.PodStatus, address: str) -> dict[str, Any]:
 
 
 def _is_same(manifest: Mapping[str, Any], item: Mapping[str, Any] | None) -> bool:
-    if item is None or item["addressType"] != manifest["addressType"]:
+    if item is None:
         return False
     found, wanted = item["metadata"], manifest["metadata"]
     return bool(

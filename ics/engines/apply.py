@@ -161,7 +161,7 @@ class _Run:
             self.done.add(step.key)
             if answer.status == 201:
                 self.changes.append(dryrun.change("create", step.key))
-            elif step.live is None or step.live.resource_version != now.resource_version:
+            elif step.has_changed(now):
                 self.changes.append(dryrun.change("update", step.key))
 
         return act

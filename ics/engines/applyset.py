@@ -113,11 +113,25 @@ class Step:
     key: Key
     manifest: model.Manifest
     live: Live | None
+    recorded: Entry | None = None
 
     @property
     def consumer_id(self) -> str:
         """Whose object it is, empty for one that the chains share."""
         return consumer_of(self.manifest)
+
+    def has_changed(self, now: Live) -> bool:
+        """Whether applying it changed what we own, judged by the object before and after.
+
+        The resourceVersion alone would not tell: the API server writes a volume claim once more when it is
+        applied for the second time.
+        """
+        if self.live is None or self.live.uid != now.uid:
+            return True
+        if self.live.resource_version == now.resource_version:
+            return False
+        is_known = self.recorded is None or self.recorded.digest == digest(self.manifest)
+        return self.live.fingerprint != now.fingerprint or not is_known
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,7 +278,7 @@ def diff(
         elif member is not None and record.get(key) == Entry(digest(manifest), member.fingerprint):
             unchanged += 1
         else:
-            apply.append(Step(key, manifest, member))
+            apply.append(Step(key, manifest, member, record.get(key)))
     prune = [
         member
         for key, member in members.items()

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any, NoReturn, TypeVar
 
 from ics import addresses, errors, model
+from ics.provider import heads
 
 UNSET_TIME = "0001-01-01T00:00:00Z"
 """Go's zero time: no spawn time is set."""
@@ -23,16 +24,6 @@ UNSET_TIME = "0001-01-01T00:00:00Z"
 _WHOLE = re.compile(r"[0-9]{1,78}")
 _DURATION = re.compile(r"([0-9]+)(\.[0-9]+)?s")
 _T = TypeVar("_T")
-
-
-@dataclass(frozen=True, slots=True)
-class Head:
-    """The newest state that an endpoint can be asked for."""
-
-    chain_id: str
-    height: int
-    time: str
-    """RFC 3339."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,14 +118,14 @@ class Field:
             self.fail(wanted)
 
 
-def head(block: Field, status: Field) -> Head:
-    """From `blocks/latest` (chain id) and the node service's `status` (newest committed state).
+def head(node_info: Field, status: Field) -> heads.Head:
+    """From `node_info` (chain id) and the node service's `status` (newest committed state).
 
-    The newest block may not have been executed yet, so its height cannot be asked for; the height of
-    the node service's status can.
+    Not from the newest block: it is stored before it is executed, so its height cannot be asked for yet,
+    and it may be megabytes.
     """
-    return Head(
-        chain_id=block["block"]["header"]["chain_id"].text(),
+    return heads.Head(
+        chain_id=node_info["default_node_info"]["network"].text(),
         height=status["height"].whole(),
         time=status["timestamp"].time(),
     )

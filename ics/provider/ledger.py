@@ -1,7 +1,8 @@
-"""One gRPC endpoint of the provider for transactions, through cosmpy; every call blocks.
+"""One gRPC endpoint of the provider for transactions, with cosmpy's messages and keys; every call blocks.
 
-cosmpy is loaded when a `Ledger` is made (0.4 s), so that a pass without a transaction does not pay for it.
-Its own calls have no deadline; the stubs of its `LedgerClient` are called with one, in one place.
+cosmpy is loaded when a `Ledger` is made, so that a pass without a transaction does not pay for it. Its
+stubs and transactions are used and not its `LedgerClient`, whose calls have no deadline and which has
+the node service not.
 """
 
 import datetime
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ics import config, errors, keys, model
-from ics.provider import decode, gateway, messages
+from ics.provider import gateway, heads, messages
 
 CALL_SECONDS = 10.0
 """Deadline of one call."""
@@ -86,35 +87,43 @@ class Ledger:
             operator_address: valoper for which the account signs.
             account: what signs.
         """
-        from cosmpy.aerial import client, wallet
-        from cosmpy.aerial import config as network
+        from cosmpy.aerial import wallet
         from cosmpy.crypto import keypairs
+        from cosmpy.protos.cosmos.auth.v1beta1 import query_pb2_grpc as auth
+        from cosmpy.protos.cosmos.bank.v1beta1 import query_pb2_grpc as bank
+        from cosmpy.protos.cosmos.base.node.v1beta1 import query_pb2_grpc as node
+        from cosmpy.protos.cosmos.base.tendermint.v1beta1 import query_pb2_grpc as tendermint
+        from cosmpy.protos.cosmos.tx.v1beta1 import service_pb2_grpc as tx
 
-        price, self._denom = messages.gas_price(provider.gas_price)
+        _, self._denom = messages.gas_price(provider.gas_price)
         self.url = url
         self._chain_id = provider.chain_id
         self._operator_address = operator_address
         prefix = operator_address.partition("valoper1")[0]
         self._wallet = wallet.LocalWallet(keypairs.PrivateKey(account.private_key.reveal()), prefix=prefix)
         self.address = str(self._wallet.address())
-        self._client = client.LedgerClient(
-            network.NetworkConfig(
-                chain_id=provider.chain_id,
-                url=f"grpc+{urllib.parse.urlsplit(url).scheme}://{urllib.parse.urlsplit(url).netloc}",
-                fee_minimum_gas_price=float(price),
-                fee_denomination=self._denom,
-                staking_denomination=self._denom,
-            )
-        )
+        channel = _channel(url)
+        self._auth, self._bank = auth.QueryStub(channel), bank.QueryStub(channel)
+        self._node, self._tendermint = node.ServiceStub(channel), tendermint.ServiceStub(channel)
+        self._txs = tx.ServiceStub(channel)
 
-    def head(self) -> decode.Head:
-        """Newest block that the endpoint has."""
+    def head(self) -> heads.Head:
+        """Chain and newest committed state of the endpoint."""
         from cosmpy.protos.cosmos.base.tendermint.v1beta1 import query_pb2
 
-        answer = self._call(self._client.tendermint.GetLatestBlock, query_pb2.GetLatestBlockRequest())
-        header = answer.block.header
-        moment = datetime.datetime.fromtimestamp(header.time.seconds, datetime.UTC)
-        return decode.Head(chain_id=header.chain_id, height=header.height, time=moment.isoformat())
+        info = self._call(self._tendermint.GetNodeInfo, query_pb2.GetNodeInfoRequest())
+        status = self._status()
+        moment = datetime.datetime.fromtimestamp(status.timestamp.seconds, datetime.UTC)
+        return heads.Head(info.default_node_info.network, status.height, moment.isoformat())
+
+    def height(self) -> int:
+        """Newest committed height."""
+        return int(self._status().height)
+
+    def _status(self) -> Any:
+        from cosmpy.protos.cosmos.base.node.v1beta1 import query_pb2
+
+        return self._call(self._node.Status, query_pb2.StatusRequest())
 
     def sequence(self) -> Sequence | None:
         """Where the signing account stands; None when the chain does not know it (it never had funds)."""
@@ -123,7 +132,7 @@ class Ledger:
         # AccountInfo answers for every kind of account, vesting ones too.
         request = query_pb2.QueryAccountInfoRequest(address=self.address)
         try:
-            info = self._call(self._client.auth.AccountInfo, request).info
+            info = self._call(self._auth.AccountInfo, request).info
         except gateway.NotFound:
             return None
         return Sequence(number=info.account_number, next=info.sequence)
@@ -133,17 +142,18 @@ class Ledger:
         from cosmpy.protos.cosmos.bank.v1beta1 import query_pb2
 
         request = query_pb2.QueryBalanceRequest(address=self.address, denom=self._denom)
-        return int(self._call(self._client.bank.Balance, request).balance.amount)
+        return int(self._call(self._bank.Balance, request).balance.amount)
 
     def sign(self, draft: Draft) -> Signed:
         """Sign a transaction; nothing is asked or sent."""
-        from cosmpy.aerial import tx
+        from cosmpy.aerial import coins, tx
 
+        fee = [coins.Coin(draft.fee, self._denom)] if draft.fee else None
         transaction = tx.Transaction()
         transaction.add_message(messages.build(draft.intent, self._operator_address, self.address))
         transaction.seal(
             tx.SigningCfg.direct(self._wallet.public_key(), draft.sequence.next),
-            fee=tx.TxFee(f"{draft.fee}{self._denom}" if draft.fee else None, draft.gas),
+            fee=tx.TxFee(fee, draft.gas),
             timeout_height=draft.timeout_height,
         )
         transaction.sign(self._wallet.signer(), self._chain_id, draft.sequence.number, deterministic=True)
@@ -157,7 +167,9 @@ class Ledger:
         """
         from cosmpy.protos.cosmos.tx.v1beta1 import service_pb2
 
-        answer = self._call(self._client.txs.Simulate, service_pb2.SimulateRequest(tx_bytes=signed.raw))
+        answer = self._call(
+            self._txs.Simulate, service_pb2.SimulateRequest(tx_bytes=signed.raw), names_url=False
+        )
         return int(answer.gas_info.gas_used)
 
     def broadcast(self, signed: Signed) -> Verdict:
@@ -171,7 +183,7 @@ class Ledger:
         request = service_pb2.BroadcastTxRequest(
             tx_bytes=signed.raw, mode=service_pb2.BroadcastMode.BROADCAST_MODE_SYNC
         )
-        return _verdict(self._call(self._client.txs.BroadcastTx, request).tx_response)
+        return _verdict(self._call(self._txs.BroadcastTx, request).tx_response)
 
     def find(self, tx_hash: str) -> Verdict | None:
         """The transaction in its block, None when it is in none that the endpoint has indexed.
@@ -182,12 +194,12 @@ class Ledger:
         from cosmpy.protos.cosmos.tx.v1beta1 import service_pb2
 
         try:
-            answer = self._call(self._client.txs.GetTx, service_pb2.GetTxRequest(hash=tx_hash))
+            answer = self._call(self._txs.GetTx, service_pb2.GetTxRequest(hash=tx_hash), names_url=False)
         except gateway.NotFound:
             return None
         return _verdict(answer.tx_response)
 
-    def _call(self, method: Callable[..., Any], request: Any) -> Any:
+    def _call(self, method: Callable[..., Any], request: Any, *, names_url: bool = True) -> Any:
         import grpc
 
         try:
@@ -195,9 +207,21 @@ class Ledger:
         except grpc.RpcError as error:
             name = error.code().name
             text = gateway.one_line(error.details() or name)
+            if names_url or name in _BUSY:
+                text = f"{gateway.shown(self.url)}: {text}"
             if name in _BUSY:
-                raise Unanswered(f"{gateway.shown(self.url)}: {text}") from None
+                raise Unanswered(text) from None
             raise (gateway.NotFound if name == "NOT_FOUND" else gateway.Refused)(text) from None
+
+
+def _channel(url: str) -> Any:
+    import grpc
+
+    parts = urllib.parse.urlsplit(url)
+    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+    if parts.scheme == "https":
+        return grpc.secure_channel(f"{host}:{parts.port or 443}", grpc.ssl_channel_credentials())
+    return grpc.insecure_channel(f"{host}:{parts.port or 80}")
 
 
 def _verdict(response: Any) -> Verdict:

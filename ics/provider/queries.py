@@ -10,13 +10,13 @@ from typing import Any, Self, TypeAlias, TypeVar
 import httpx
 
 from ics import config, errors, genesis, model
-from ics.provider import decode, gateway
+from ics.provider import decode, gateway, heads
 
 Interest: TypeAlias = Callable[[model.ConsumerSummary, bool], bool]
 """Whether details are asked of a chain, which `has-to-validate` lists (True) or not."""
 
 _CCV = "/interchain_security/ccv/provider"
-_BLOCK = gateway.Request("/cosmos/base/tendermint/v1beta1/blocks/latest")
+_NODE = gateway.Request("/cosmos/base/tendermint/v1beta1/node_info")
 _STATUS = gateway.Request("/cosmos/base/node/v1beta1/status")
 _CAN_BE_JOINED = frozenset({model.Phase.REGISTERED, model.Phase.INITIALIZED, model.Phase.LAUNCHED})
 _TIMEOUT = httpx.Timeout(10.0, connect=3.0)
@@ -58,7 +58,7 @@ class Queries:
         self._slots = asyncio.Semaphore(in_flight)
         limits = httpx.Limits(max_connections=in_flight, max_keepalive_connections=in_flight)
         self._client = httpx.AsyncClient(transport=transport, timeout=_TIMEOUT, limits=limits)
-        self._picked: tuple[str, decode.Head] | None = None
+        self._picked: tuple[str, heads.Head] | None = None
 
     async def __aenter__(self) -> Self:
         return self
@@ -72,7 +72,7 @@ class Queries:
         """Close the connections."""
         await self._client.aclose()
 
-    async def open(self) -> decode.Head:
+    async def open(self) -> heads.Head:
         """Pick the first usable endpoint, and its newest committed height for what follows.
 
         Raises:
@@ -84,15 +84,13 @@ class Queries:
         for url in self._provider.rest:
             try:
                 head = await self._head(url, "ics:provider.rest")
-                self._check_lag(url, head)
+                heads.check_lag(head, gateway.shown(url), self._now(), self._provider)
             except errors.IcsError as error:
                 problems.append(error)
             else:
                 self._picked = (url, head)
                 return head
-        if all(isinstance(problem, errors.SettingsError) for problem in problems):
-            raise errors.SettingsError(*(str(problem) for problem in problems))
-        raise errors.Transient("; ".join(str(problem) for problem in problems))
+        raise heads.none_usable(problems)
 
     async def snapshot(self, operator_address: str, interest: Interest) -> model.Snapshot:
         """The provider at the height that `open` picked.
@@ -153,31 +151,18 @@ class Queries:
 
     # -- endpoints ---------------------------------------------------------------------------------
 
-    def _endpoint(self) -> tuple[str, decode.Head]:
+    def _endpoint(self) -> tuple[str, heads.Head]:
         if self._picked is None:
             raise errors.Transient("no endpoint of the provider is picked yet: open() comes first")
         return self._picked
 
-    async def _head(self, url: str, key: str) -> decode.Head:
+    async def _head(self, url: str, key: str) -> heads.Head:
         async with _together() as group:
-            block = group.create_task(self._get(url, _BLOCK))
+            node = group.create_task(self._get(url, _NODE))
             status = group.create_task(self._get(url, _STATUS))
-        head = decode.head(block.result(), status.result())
-        if head.chain_id != self._provider.chain_id:
-            raise errors.SettingsError(
-                f"{key}: {gateway.shown(url)} answers for chain {head.chain_id!r}, "
-                f"wanted is {self._provider.chain_id!r} (ics:provider.chain_id): mend the one that is wrong"
-            )
+        head = decode.head(node.result(), status.result())
+        heads.check_chain(head, gateway.shown(url), key, self._provider)
         return head
-
-    def _check_lag(self, url: str, head: decode.Head) -> None:
-        age = (self._now() - datetime.datetime.fromisoformat(head.time)).total_seconds()
-        if age > self._provider.max_lag:
-            raise errors.Transient(
-                f"{gateway.shown(url)}: its newest block, {head.height}, is {age:.0f} s old, "
-                f"more than ics:provider.max_lag ({self._provider.max_lag} s): "
-                "the endpoint lags or the chain stands still"
-            )
 
     async def _get(self, url: str, request: gateway.Request) -> decode.Field:
         """Send one request; the only place that does."""
@@ -218,7 +203,7 @@ class Queries:
         return await self._pages(url, f"{_CCV}/consumer_chains/0", height, decode.consumer_chains)
 
     async def _validators_and_own(
-        self, url: str, head: decode.Head, operator_address: str
+        self, url: str, head: heads.Head, operator_address: str
     ) -> tuple[list[model.Validator], model.Validator, frozenset[str]]:
         validators = await self._validators(url, head.height)
         own = next((v for v in validators if v.operator_address == operator_address), None)
@@ -274,7 +259,7 @@ class Queries:
         raise AssertionError("unreachable")  # pragma: no cover
 
     async def _validators_then(
-        self, url: str, head: decode.Head, height: int
+        self, url: str, head: heads.Head, height: int
     ) -> Sequence[model.Validator] | None:
         """All validators in the state after a past block, None when every endpoint has pruned it."""
         provider = self._provider

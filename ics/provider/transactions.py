@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Protocol, TypeAlias, TypeVar
 
 from ics import addresses, config, errors, keys, model
-from ics.provider import decode, gateway, ledger, messages
+from ics.provider import gateway, heads, ledger, messages
 
 TIMEOUT_BLOCKS = 20
 """How many blocks a transaction stays valid (TxBody.timeout_height)."""
@@ -61,8 +61,11 @@ class Endpoint(Protocol):
     url: str
     address: str
 
-    def head(self) -> decode.Head:
-        """Newest block that the endpoint has."""
+    def head(self) -> heads.Head:
+        """Chain and newest committed state of the endpoint."""
+
+    def height(self) -> int:
+        """Newest committed height."""
 
     def sequence(self) -> ledger.Sequence | None:
         """Where the signing account stands, None when the chain does not know it."""
@@ -141,7 +144,7 @@ class Transactions:
         """
         async with self._turn:
             endpoint, head = await self._open()
-            earlier = await self._settle(endpoint, head)
+            earlier = await self._settle(endpoint, head.height)
             if earlier is not None and earlier[0] == order:
                 return earlier[1]
             for left in reversed(range(TRIES)):
@@ -157,20 +160,19 @@ class Transactions:
 
     # -- endpoints ---------------------------------------------------------------------------------
 
-    async def _open(self) -> tuple[Endpoint, decode.Head]:
+    async def _open(self) -> tuple[Endpoint, heads.Head]:
         problems: list[errors.IcsError] = []
         for url in self._provider.grpc:
             try:
                 endpoint = await self._ledger(url)
                 head = await asyncio.to_thread(endpoint.head)
-                self._check(url, head)
+                heads.check_chain(head, gateway.shown(url), "ics:provider.grpc", self._provider)
+                heads.check_lag(head, gateway.shown(url), self._now(), self._provider)
             except errors.IcsError as error:
                 problems.append(error)
             else:
                 return endpoint, head
-        if all(isinstance(problem, errors.SettingsError) for problem in problems):
-            raise errors.SettingsError(*(str(problem) for problem in problems))
-        raise errors.Transient("; ".join(str(problem) for problem in problems))
+        raise heads.none_usable(problems)
 
     async def _ledger(self, url: str) -> Endpoint:
         if url not in self._ledgers:
@@ -178,20 +180,6 @@ class Transactions:
                 self._connect, url, self._provider, self._operator_address, self._account
             )
         return self._ledgers[url]
-
-    def _check(self, url: str, head: decode.Head) -> None:
-        if head.chain_id != self._provider.chain_id:
-            raise errors.SettingsError(
-                f"ics:provider.grpc: {gateway.shown(url)} answers for chain {head.chain_id!r}, wanted is "
-                f"{self._provider.chain_id!r} (ics:provider.chain_id): mend the one that is wrong"
-            )
-        age = (self._now() - datetime.datetime.fromisoformat(head.time)).total_seconds()
-        if age > self._provider.max_lag:
-            raise errors.Transient(
-                f"{gateway.shown(url)}: its newest block, {head.height}, is {age:.0f} s old, more than "
-                f"ics:provider.max_lag ({self._provider.max_lag} s): "
-                "the endpoint lags or the chain stands still"
-            )
 
     # -- one transaction ---------------------------------------------------------------------------
 
@@ -228,7 +216,7 @@ class Transactions:
                 f"{what}: account {endpoint.address} is unknown to {self._provider.chain_id}: "
                 f"send it some {self._denom} for fees"
             )
-        last = endpoint.head().height + TIMEOUT_BLOCKS
+        last = endpoint.height() + TIMEOUT_BLOCKS
         # A fee of 1 makes the simulation pay as well: paying costs up to half of the gas of such a message.
         trial = ledger.Draft(order, sequence, gas=0, fee=1 if self._price else 0, timeout_height=last)
         try:
@@ -261,14 +249,14 @@ class Transactions:
         while self._now() < end:
             try:
                 # The height first: a block after it cannot have been missed by the look that follows.
-                head = await asyncio.to_thread(endpoint.head)
+                height = await asyncio.to_thread(endpoint.height)
                 found = await asyncio.to_thread(endpoint.find, pending.hash)
             except errors.IcsError as error:
                 trouble = f"last look: {error}, "
             else:
                 if found is not None:
                     return found
-                if _is_over(pending, head):
+                if _is_over(pending, height):
                     self._pending = None
                     raise errors.Transient(
                         f"{messages.describe(pending.order)}: {lost}transaction {pending.hash} came into "
@@ -280,16 +268,16 @@ class Transactions:
             f"is unknown; it is valid up to block {pending.timeout_height}, nothing is sent before that"
         )
 
-    async def _settle(self, endpoint: Endpoint, head: decode.Head) -> tuple[Order, Sent] | None:
+    async def _settle(self, endpoint: Endpoint, height: int) -> tuple[Order, Sent] | None:
         """What became of an earlier transaction whose outcome was unknown; it did its work when answered."""
         pending = self._pending
         if pending is None:
             return None
         found = await asyncio.to_thread(self._find, endpoint, pending.hash)
-        if found is None and not _is_over(pending, head):
+        if found is None and not _is_over(pending, height):
             raise errors.Transient(
                 f"{messages.describe(pending.order)}: transaction {pending.hash} may still come into a block "
-                f"up to {pending.timeout_height} (now {head.height}): nothing else is sent before that"
+                f"up to {pending.timeout_height} (now {height}): nothing else is sent before that"
             )
         self._pending = None
         if found is None or found.code:
@@ -328,6 +316,6 @@ def _is_sdk(verdict: ledger.Verdict, code: int) -> bool:
     return verdict.codespace == "sdk" and verdict.code == code
 
 
-def _is_over(pending: _Pending, head: decode.Head) -> bool:
+def _is_over(pending: _Pending, height: int) -> bool:
     # A block is indexed a moment after it is committed: one block more than the last that could take it.
-    return head.height > pending.timeout_height + 1
+    return height > pending.timeout_height + 1

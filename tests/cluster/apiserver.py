@@ -65,8 +65,9 @@ def programs() -> tuple[pathlib.Path, pathlib.Path] | None:
     """
     etcd = shutil.which("etcd")
     named = os.environ.get("KUBERNETES_BINARY")
-    cache = pathlib.Path.home() / ".cache" / "ics-operator"
-    found = [pathlib.Path(named)] if named else sorted(p for p in cache.rglob("kubernetes") if p.is_file())
+    cache = pathlib.Path(os.environ.get("ICS_CACHE", pathlib.Path.home() / ".cache" / "ics-operator"))
+    built = (path for path in cache.glob("kubernetes-*/kubernetes") if path.parent.suffix != ".unfinished")
+    found = [pathlib.Path(named)] if named else sorted(built)
     if etcd is None or not found:
         return None
     return pathlib.Path(etcd), found[-1]

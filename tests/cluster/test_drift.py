@@ -39,7 +39,7 @@ def _manifest(namespace: str) -> dict[str, Any]:
     }
 
 
-def _container(namespace: str, **fields: Any) -> Mapping[str, Any]:
+def _container(**fields: Any) -> Mapping[str, Any]:
     return {"spec": {"template": {"spec": {"containers": [{"name": "c", **fields}]}}}}
 
 
@@ -89,14 +89,14 @@ async def a_second(scene: conftest.Scene, namespace: str) -> None:
     await asyncio.sleep(1.1)
 
 
-IMAGE = patch(_STRATEGIC, _container("", image="i:2"))
-IMAGE_BACK = patch(_STRATEGIC, _container("", image="i:1"))
+IMAGE = patch(_STRATEGIC, _container(image="i:2"))
+IMAGE_BACK = patch(_STRATEGIC, _container(image="i:1"))
 
 SEEN: dict[str, Act] = {
     "a field of ours updated": IMAGE,
     "a field of ours updated and set back": in_turn(IMAGE, IMAGE_BACK),
     "a field of ours applied by force": apply("eve", image="i:2"),
-    "a list of ours replaced": patch(_STRATEGIC, _container("", command=["a"])),
+    "a list of ours replaced": patch(_STRATEGIC, _container(command=["a"])),
     "a label of ours removed": patch(_MERGE, {"metadata": {"labels": {"x": None}}}),
     "an annotation of ours removed": patch(_JSON_PATCH, '[{"op":"remove","path":"/metadata/annotations/n"}]'),
     "scaled": patch(_MERGE, {"spec": {"replicas": 3}}, subpath="/scale"),
@@ -108,8 +108,8 @@ UNSEEN: dict[str, Act] = {
     "the same value applied by another": apply("eve"),
     "the same value updated": IMAGE_BACK,
     "scaled to the same": patch(_MERGE, {"spec": {"replicas": 1}}, subpath="/scale"),
-    "a member added to a list": patch(_STRATEGIC, _container("", env=[{"name": "B", "value": "2"}])),
-    "a field added": patch(_STRATEGIC, _container("", imagePullPolicy="Always")),
+    "a member added to a list": patch(_STRATEGIC, _container(env=[{"name": "B", "value": "2"}])),
+    "a field added": patch(_STRATEGIC, _container(imagePullPolicy="Always")),
     "an annotation added": patch(_MERGE, {"metadata": {"annotations": {"other": "1"}}}),
     "status written": patch(_MERGE, {"status": {"replicas": 1}}, subpath="/status"),
 }

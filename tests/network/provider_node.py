@@ -67,6 +67,7 @@ class Node:
         *,
         min_retain: int = 0,
         is_indexed: bool = True,
+        peer: "Node | None" = None,
     ) -> None:
         """Make the genesis; `start` runs it.
 
@@ -75,8 +76,9 @@ class Node:
             program: interchain-security-pd.
             min_retain: keep only that many states; 0: all.
             is_indexed: transactions can be looked up by their hash.
+            peer: a running node; then this one is a full node of the same chain, no validator.
         """
-        self.folder, self.program, self._keep = folder, program, min_retain
+        self.folder, self.program, self._keep, self._peer = folder, program, min_retain, peer
         self.home = folder / "alice"
         self.rest_port, self.rpc_port, self.grpc_port, self.p2p_port = (free_port() for _ in range(4))
         self.rest = f"http://127.0.0.1:{self.rest_port}"
@@ -84,7 +86,13 @@ class Node:
         self.rpc = f"http://127.0.0.1:{self.rpc_port}"
         self.operators: dict[str, Operator] = {}
         self.process: subprocess.Popen[bytes] | None = None
-        self._make_genesis()
+        if peer is None:
+            self._make_genesis()
+        else:
+            self.run("init", "replica", "--chain-id", CHAIN_ID)
+            self.operators = peer.operators
+            genesis = pathlib.Path("config", "genesis.json")
+            (self.home / genesis).write_bytes((peer.home / genesis).read_bytes())
         self._configure(is_indexed)
 
     # -- making ------------------------------------------------------------------------------------
@@ -134,9 +142,18 @@ class Node:
             (r"localhost:6060", ""),
             (r'indexer = "kv"', f'indexer = "{"kv" if is_indexed else "null"}"'),
             (r'timeout_commit = "[^"]*"', 'timeout_commit = "500ms"'),
+            ("addr_book_strict = true", "addr_book_strict = false"),
+            ("allow_duplicate_ip = false", "allow_duplicate_ip = true"),
+            ('persistent_peers = ""', f'persistent_peers = "{self._peer_address()}"'),
         ):
             text = re.sub(old, new, text)
         config.write_text(text)
+
+    def _peer_address(self) -> str:
+        if self._peer is None:
+            return ""
+        node_id = self.run("comet", "show-node-id", home=self._peer.home).strip()
+        return f"{node_id}@127.0.0.1:{self._peer.p2p_port}"
 
     # -- running -----------------------------------------------------------------------------------
 

@@ -3,7 +3,8 @@
     python -m tests.network.record
 
 Runs a chain of its own on loopback for about two minutes. Each file holds path, height, HTTP status and
-the answer's body as text, byte for byte.
+the answer's body as text, byte for byte. The tests state addresses and times of the recording: mend
+them afterwards.
 """
 
 import datetime
@@ -70,7 +71,7 @@ def record_all(node: provider_node.Node) -> None:
         first = save(node, f"{name}_page1", f"{path}?pagination.limit=2")
         key = urllib.parse.quote(json.loads(first)["pagination"]["next_key"], safe="")
         save(node, f"{name}_page2", f"{path}?pagination.limit=2&pagination.key={key}")
-    save(node, "block", "/cosmos/base/tendermint/v1beta1/blocks/latest")
+    save(node, "node_info", "/cosmos/base/tendermint/v1beta1/node_info")
     save(node, "status", "/cosmos/base/node/v1beta1/status")
     save(node, "future", f"{CCV}/consumer_chains/0", node.height() + 1000)
     save(node, "not_served", f"{CCV}/nothing")

@@ -335,15 +335,23 @@ async def test_node_that_indexes_no_transactions(tmp_path: pathlib.Path) -> None
             await sender(node).send(model.OptIn("0", "blind-1", None))
 
 
-async def test_launch_height_that_is_pruned(tmp_path: pathlib.Path) -> None:
-    for node in provider_node.running(tmp_path, min_retain=20):
-        consumer_id = node.create_consumer("launch-1", in_seconds(4))
-        await sender(node).send(model.OptIn(consumer_id, "launch-1", None))
-        node.until(lambda node=node, consumer_id=consumer_id: node.phase(consumer_id) == "LAUNCHED")
-        end = node.height() + 35
-        node.until(lambda node=node, end=end: node.height() > end)
-        async with queries.Queries(settings(node), now) as provider:
-            await provider.open()
-            found = await provider.launch(consumer_id)
+async def test_launch_height_that_is_pruned(node: provider_node.Node, tmp_path: pathlib.Path) -> None:
+    """A node with few states; the validators of then are asked of the one that has all."""
+    consumer_id = node.create_consumer("launch-1", in_seconds(4), owner="alice")
+    await sender(node).send(model.OptIn(consumer_id, "launch-1", None))
+    node.until(lambda: node.phase(consumer_id) == "LAUNCHED")
+    end = node.height() + 45
+    node.until(lambda: node.height() > end)
+    for pruned in provider_node.running(tmp_path, min_retain=10, peer=node):
+        pruned.until(lambda pruned=pruned: pruned.height() >= end)
+        found = []
+        for archive in ((), (node.rest,)):
+            chosen = settings(node, rest=(pruned.rest,), archive_rest=archive)
+            async with queries.Queries(chosen, now) as provider:
+                await provider.open()
+                found.append(await provider.launch(consumer_id))
 
-        assert found == model.Launch(node.ask(f"{CCV}/consumer_genesis/{consumer_id}")["genesis_state"], None)
+    ccv = node.ask(f"{CCV}/consumer_genesis/{consumer_id}")["genesis_state"]
+    by_operator = sorted((o.operator_address, provider_node.DETAILS[o.name]) for o in node.operators.values())
+    details = tuple(details for _, details in by_operator)
+    assert found == [model.Launch(ccv, None), model.Launch(ccv, details)]

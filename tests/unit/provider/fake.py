@@ -119,9 +119,8 @@ class Gateway:
     def _value(self, request: httpx.Request, height: int | None) -> Mapping[str, Any]:
         latest = max(self.states)
         path = request.url.path
-        if path == "/cosmos/base/tendermint/v1beta1/blocks/latest":
-            # As on a real node, the newest block is stored before it is executed.
-            return {"block": {"header": {"chain_id": self.chain_id, "height": str(latest + 1)}}}
+        if path == "/cosmos/base/tendermint/v1beta1/node_info":
+            return {"default_node_info": {"network": self.chain_id}}
         if height is not None and height > latest:
             raise _Error(
                 500,

@@ -8,19 +8,19 @@ from typing import Any
 import pytest
 
 from ics import addresses, errors, model
-from ics.provider import decode, gateway
+from ics.provider import decode, gateway, heads
 from tests.unit.provider import recorded
 
-ALICE = "cosmosvalcons1g4syldqp0efgjwrjm0vyglaw6s3324vju77np5"
-BOB = "cosmosvalcons1smwcz5vkpda84c6pag4mhcaxm9ldcm5wtdxqqh"
-OWNER = "cosmos1cf42kuchswmnd58702vlkt5509kz9hk6vfhmer"
+ALICE = "cosmosvalcons17pgcvv86ltvsa76jlf0kzazmhq8mjmu4jff0ue"
+BOB = "cosmosvalcons1sruj8lmqjqkuwv6pv7sgdvmrxd782z3rjn6n0w"
+OWNER = "cosmos1rke6avzc3ejszv72xhhc9kkfejv8jd9575zqs4"
 CONSUMER_KEY = base64.b64decode("Ui5Gf1+mtWUdH8u3xlmzdKID+F3PK0sfXZ73GZ6q6is=")
 
 
 def test_head_takes_the_height_of_the_committed_state() -> None:
-    found = decode.head(recorded.answer("block"), recorded.answer("status"))
+    found = decode.head(recorded.answer("node_info"), recorded.answer("status"))
 
-    assert found == decode.Head("provider-1", 66, "2026-11-22T12:16:49.423037282Z")
+    assert found == heads.Head("provider-1", 63, "2026-11-22T12:31:06.515702358Z")
 
 
 def test_validators() -> None:
@@ -32,9 +32,9 @@ def test_validators() -> None:
         ("alice", ALICE, "p2p=10.0.0.1:26656", 300_000_000_000),
     ]
     assert found[0] == model.Validator(
-        operator_address="cosmosvaloper1sj9ndj6wzg2cwhs8kxs6jwumcc7ud3qm3f0dsn",
+        operator_address="cosmosvaloper1ry9pjrwdht2tcjg9tc8ag0wg5nfnsx346v5c82",
         consensus_address=BOB,
-        consensus_key=base64.b64decode("3Y0ZteNi/fm+oimCoHeiQDpRlxPJipi7YeiHWV7SaXU="),
+        consensus_key=base64.b64decode("e80RSua0ZY+uJG4dRx0p0B0wtS7PGGBR5rEqzCcsKmg="),
         moniker="bob",
         details='my text "p2p":"[fd00::2]:26656"',
         tokens=2_000_000_000,
@@ -76,7 +76,7 @@ def test_consumer_chains_of_all_phases() -> None:
             "launched",
             model.ConsumerDetail(
                 owner=OWNER,
-                spawn_time="2026-11-22T12:16:28.181747Z",
+                spawn_time="2026-11-22T12:30:44.563937Z",
                 initial_revision=3,
                 initial_height=1,
                 genesis_hash=b"genesis hash",
@@ -85,10 +85,10 @@ def test_consumer_chains_of_all_phases() -> None:
                 connection_id="",
                 opted_in=frozenset({ALICE, BOB}),
                 validators=(
-                    model.ConsumerValidator(ALICE, CONSUMER_KEY, 300_000),
                     model.ConsumerValidator(
-                        BOB, base64.b64decode("3Y0ZteNi/fm+oimCoHeiQDpRlxPJipi7YeiHWV7SaXU="), 2_000
+                        BOB, base64.b64decode("e80RSua0ZY+uJG4dRx0p0B0wtS7PGGBR5rEqzCcsKmg="), 2_000
                     ),
+                    model.ConsumerValidator(ALICE, CONSUMER_KEY, 300_000),
                 ),
                 own_consumer_address=addresses.consensus_address(CONSUMER_KEY),
             ),
@@ -123,7 +123,7 @@ def test_genesis_state_is_left_as_it_is() -> None:
     assert found["params"]["consumer_id"] == "2"
     assert found["provider"]["client_state"]["latest_height"] == {
         "revision_number": "1",
-        "revision_height": "32",
+        "revision_height": "31",
     }
 
 

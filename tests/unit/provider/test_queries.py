@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from ics import addresses, config, errors, model
-from ics.provider import decode, queries
+from ics.provider import heads, queries
 from tests.unit.provider import fake
 
 NOW = datetime.datetime(2026, 11, 22, 12, 0, 30, tzinfo=datetime.UTC)
@@ -85,7 +85,7 @@ async def test_open_takes_the_committed_height_of_the_first_usable_endpoint() ->
     async with ask(network) as provider:
         found = await provider.open()
 
-    assert found == decode.Head("provider-1", 7, "2026-11-22T12:00:00.123456789Z")
+    assert found == heads.Head("provider-1", 7, "2026-11-22T12:00:00.123456789Z")
     assert network.gateways["unused"].asked == []
 
 

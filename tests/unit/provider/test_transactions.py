@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from ics import addresses, config, errors, keys, model
-from ics.provider import decode, gateway, ledger, transactions
+from ics.provider import gateway, heads, ledger, transactions
 
 START = datetime.datetime(2026, 11, 22, 12, 0, tzinfo=datetime.UTC)
 ACCOUNT = keys.account_from_hex(model.Secret("11" * 32))
@@ -81,8 +81,11 @@ class Endpoint:
         self._handed_over: set[str] = set()
         self._drafts: dict[bytes, ledger.Draft] = {}
 
-    def head(self) -> decode.Head:
-        return decode.Head(self.chain.chain_id, self.chain.height, self.chain.now.isoformat())
+    def head(self) -> heads.Head:
+        return heads.Head(self.chain.chain_id, self.chain.height, self.chain.now.isoformat())
+
+    def height(self) -> int:
+        return self.chain.height
 
     def sequence(self) -> ledger.Sequence | None:
         return ledger.Sequence(42, self.chain.sequence) if self.chain.is_known else None
@@ -134,7 +137,7 @@ class Down:
     def __init__(self, url: str) -> None:
         self.url = url
 
-    def head(self) -> decode.Head:
+    def head(self) -> heads.Head:
         raise ledger.Unanswered(f"{self.url}: connection refused")
 
 

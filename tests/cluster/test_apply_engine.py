@@ -1,0 +1,472 @@
+"""The embedded engine against a real API server: what it writes, and above all what it does not."""
+
+import copy
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from ics import engines, errors, labels
+from ics.cluster import kinds
+from ics.engines import apply, applyset
+from tests.cluster import chains, conftest
+
+pytestmark = pytest.mark.cluster
+
+NONE: frozenset[str] = frozenset()
+
+
+def rendered(scene: conftest.Scene, *consumers: int, image: str = "node:1") -> list[dict[str, Any]]:
+    return chains.manifests(scene.validator, scene.gateway, consumers, image=image)
+
+
+async def engine(scene: conftest.Scene, user: str = "admin") -> tuple[apply.ApplyEngine, Any]:
+    kube, recorder = await scene.connect(user)
+    return apply.ApplyEngine(kube, scene.validator, scene.gateway), recorder
+
+
+def brief(changes: Sequence[engines.Change]) -> set[tuple[str, str, str, str]]:
+    return {(c.action, c.kind, c.namespace, c.name) for c in changes}
+
+
+def node(scene: conftest.Scene, consumer: int, action: str = "update") -> tuple[str, str, str, str]:
+    return action, "StatefulSet", f"{scene.validator}-{consumer}", "node"
+
+
+async def parent(scene: conftest.Scene) -> dict[str, Any]:
+    found = await scene.live(kinds.CONFIG_MAP, scene.gateway, applyset.parent_name(scene.validator))
+    assert found is not None
+    return found
+
+
+async def test_unchanged_pass_writes_nothing(scene: conftest.Scene) -> None:
+    one, recorder = await engine(scene)
+    wanted = rendered(scene, 0, 1)
+    first = await one.converge(wanted, NONE)
+    recorder.requests.clear()
+
+    second = await one.converge(wanted, NONE)
+
+    assert (len(first.changes), first.errors) == (len(wanted), ())
+    assert second == engines.Converged()
+    assert sorted(recorder.requests) == [
+        "GET /api/v1/configmaps",
+        "GET /api/v1/namespaces",
+        f"GET /api/v1/namespaces/{scene.gateway}/configmaps/ics-{scene.validator}",
+        "GET /api/v1/persistentvolumeclaims",
+        "GET /api/v1/secrets",
+        "GET /api/v1/services",
+        "GET /apis/apps/v1/statefulsets",
+    ]
+
+
+async def test_parent_is_an_applyset(scene: conftest.Scene) -> None:
+    one, _ = await engine(scene)
+    await one.converge(rendered(scene, 0), NONE)
+
+    metadata = (await parent(scene))["metadata"]
+
+    assert metadata["labels"] == {
+        "applyset.kubernetes.io/id": applyset.set_id(scene.validator, scene.gateway),
+        labels.MANAGED_BY: labels.MANAGER,
+        labels.VALIDATOR: scene.validator,
+    }
+    assert metadata["annotations"] == {
+        "applyset.kubernetes.io/tooling": "ics-operator/v1",
+        "applyset.kubernetes.io/contains-group-kinds": "ConfigMap,Namespace,PersistentVolumeClaim,Secret,Service,"
+        "StatefulSet.apps",
+        "applyset.kubernetes.io/additional-namespaces": f"{scene.validator}-0",
+    }
+
+
+async def test_drift_is_mended_and_what_others_add_is_kept(scene: conftest.Scene) -> None:
+    one, recorder = await engine(scene)
+    wanted = rendered(scene, 0)
+    await one.converge(wanted, NONE)
+    theirs = copy.deepcopy(next(m for m in wanted if m["kind"] == "ConfigMap"))
+    theirs["data"] = {"genesis.json": "changed", "theirs": "1"}
+    await scene.kube.apply(theirs, "eve")
+    recorder.writes.clear()
+
+    done = await one.converge(wanted, NONE)
+
+    namespace = f"{scene.validator}-0"
+    assert brief(done.changes) == {("update", "ConfigMap", namespace, "genesis")}
+    assert recorder.writes == [
+        f"PATCH /api/v1/namespaces/{scene.gateway}/configmaps/ics-{scene.validator}",
+        f"PATCH /api/v1/namespaces/{namespace}/configmaps/genesis",
+        f"PATCH /api/v1/namespaces/{scene.gateway}/configmaps/ics-{scene.validator}",
+    ]
+    live = await scene.live(kinds.CONFIG_MAP, namespace, "genesis")
+    assert live is not None
+    assert live["data"] == {"genesis.json": "{}", "note": "a\nb\n", "theirs": "1"}
+    assert await one.converge(wanted, NONE) == engines.Converged()
+
+
+async def test_deleted_object_is_made_again(scene: conftest.Scene) -> None:
+    one, _ = await engine(scene)
+    wanted = rendered(scene, 0)
+    await one.converge(wanted, NONE)
+    await scene.kube.delete(kinds.STATEFUL_SET, f"{scene.validator}-0", "node", None)
+
+    done = await one.converge(wanted, NONE)
+
+    assert brief(done.changes) == {node(scene, 0, "create")}
+
+
+async def test_a_chain_that_left_is_pruned_but_for_what_is_retained(scene: conftest.Scene) -> None:
+    one, _ = await engine(scene)
+    await one.converge(rendered(scene, 0, 1), NONE)
+
+    done = await one.converge(rendered(scene, 0), NONE)
+
+    gone = f"{scene.validator}-1"
+    assert brief(done.changes) == {
+        node(scene, 1, "delete"),
+        ("delete", "ConfigMap", gone, "genesis"),
+        ("delete", "Service", gone, "node"),
+    }
+    assert done.changes[0].kind == "StatefulSet"
+    kept = (
+        await scene.live(kinds.NAMESPACE, "", gone),
+        await scene.live(kinds.SECRET, gone, labels.consensus_key_name(0)),
+        await scene.live(kinds.VOLUME_CLAIM, gone, labels.VOLUME_NAME),
+    )
+    assert all(item is not None and "deletionTimestamp" not in item["metadata"] for item in kept)
+    assert await one.converge(rendered(scene, 0), NONE) == engines.Converged()
+
+
+async def test_held_chain_is_left_as_it_is(scene: conftest.Scene) -> None:
+    one, recorder = await engine(scene)
+    wanted = rendered(scene, 0, 1)
+    await one.converge(wanted, NONE)
+    recorder.writes.clear()
+
+    unrendered = await one.converge(rendered(scene, 0), frozenset({"1"}))
+    changed = await one.converge(rendered(scene, 0, 1, image="node:2"), frozenset({"1"}))
+
+    assert unrendered == engines.Converged()
+    assert brief(changed.changes) == {node(scene, 0)}
+    recorder.writes.clear()
+    assert brief((await one.converge(rendered(scene, 0, 1, image="node:2"), NONE)).changes) == {
+        node(scene, 1)
+    }
+
+
+async def test_parent_is_narrowed(scene: conftest.Scene) -> None:
+    one, _ = await engine(scene)
+    plain = rendered(scene)
+    await one.converge([*plain, *_unretained(scene)], NONE)
+
+    await one.converge(plain, NONE)
+
+    assert (await parent(scene))["metadata"]["annotations"] == {
+        "applyset.kubernetes.io/tooling": "ics-operator/v1",
+        "applyset.kubernetes.io/contains-group-kinds": "Namespace,Service",
+        "applyset.kubernetes.io/additional-namespaces": "",
+    }
+
+
+def _unretained(scene: conftest.Scene) -> list[dict[str, Any]]:
+    extra = copy.deepcopy(
+        [m for m in chains.chain(scene.validator, scene.gateway, "7") if m["kind"] == "ConfigMap"]
+    )
+    extra[0]["metadata"]["namespace"] = scene.gateway
+    return extra
+
+
+async def test_objects_of_the_same_manager_are_adopted(scene: conftest.Scene) -> None:
+    wanted = rendered(scene, 0)
+    # Twice, for the API server itself writes a volume claim once more at its second apply.
+    for manifest in wanted * 2:
+        await scene.kube.apply(manifest, labels.FIELD_MANAGER)
+    before = await scene.live(kinds.STATEFUL_SET, f"{scene.validator}-0", "node")
+    one, _ = await engine(scene)
+
+    done = await one.converge(wanted, NONE)
+
+    after = await scene.live(kinds.STATEFUL_SET, f"{scene.validator}-0", "node")
+    assert (done.changes, done.errors) == ((), ())
+    assert after == before
+    assert await one.converge(wanted, NONE) == engines.Converged()
+
+
+async def test_objects_of_another_manager_are_taken_over(scene: conftest.Scene) -> None:
+    theirs = rendered(scene, 0, image="node:0")
+    for manifest in theirs:
+        await scene.kube.apply(manifest, "eve")
+    before = await scene.live(kinds.STATEFUL_SET, f"{scene.validator}-0", "node")
+    one, _ = await engine(scene)
+
+    done = await one.converge(rendered(scene, 0), NONE)
+
+    after = await scene.live(kinds.STATEFUL_SET, f"{scene.validator}-0", "node")
+    assert done.errors == ()
+    assert before is not None
+    assert after is not None
+    assert after["metadata"]["uid"] == before["metadata"]["uid"]
+    assert after["spec"]["template"]["spec"]["containers"][0]["image"] == "node:1"
+
+
+async def test_one_chains_failure_stops_neither_the_others_nor_is_it_forgotten(scene: conftest.Scene) -> None:
+    one, _ = await engine(scene)
+    bad = rendered(scene, 0, 1)
+    for manifest in bad:
+        if manifest["kind"] == "ConfigMap" and manifest["metadata"]["namespace"].endswith("-0"):
+            manifest["data"]["no/key"] = "x"
+
+    done = await one.converge(bad, NONE)
+
+    namespace = f"{scene.validator}-0"
+    assert [type(error) for error in done.errors] == [errors.Permanent]
+    assert str(done.errors[0]).startswith(f"ConfigMap {namespace}/genesis: not accepted (422): ")
+    assert await scene.live(kinds.STATEFUL_SET, namespace, "node") is None
+    assert await scene.live(kinds.STATEFUL_SET, f"{scene.validator}-1", "node") is not None
+    mended = await one.converge(rendered(scene, 0, 1), NONE)
+    assert mended.errors == ()
+    assert brief(mended.changes) == {
+        ("create", "ConfigMap", namespace, "genesis"),
+        node(scene, 0, "create"),
+    }
+
+
+async def test_a_failed_chain_loses_nothing_to_pruning(scene: conftest.Scene) -> None:
+    one, _ = await engine(scene)
+    await one.converge(rendered(scene, 0), NONE)
+    renamed = rendered(scene, 0)
+    config = next(m for m in renamed if m["kind"] == "ConfigMap")
+    config["metadata"]["name"], config["data"] = "renamed", {"no/key": "x"}
+
+    done = await one.converge(renamed, NONE)
+
+    assert (len(done.errors), done.changes) == (1, ())
+    assert await scene.live(kinds.CONFIG_MAP, f"{scene.validator}-0", "genesis") is not None
+
+
+async def test_immutable_field(scene: conftest.Scene) -> None:
+    one, _ = await engine(scene)
+    await one.converge(rendered(scene, 0), NONE)
+    changed = rendered(scene, 0)
+    next(m for m in changed if m["kind"] == "StatefulSet")["spec"]["serviceName"] = "other"
+
+    previewed = await one.preview(changed, NONE)
+    done = await one.converge(changed, NONE)
+
+    problem = previewed[0].problem
+    assert [str(problem)] == [str(error) for error in done.errors]
+    assert isinstance(problem, errors.Permanent)
+    assert str(problem).startswith(
+        f"StatefulSet {scene.validator}-0/node: spec cannot be changed in place: set it back, or delete the object"
+    )
+
+
+async def test_preview_shows_fields_and_writes_nothing(scene: conftest.Scene) -> None:
+    one, recorder = await engine(scene)
+    await one.converge(rendered(scene, 0, 1), NONE)
+    wanted = rendered(scene, 0, 2, image="node:2")
+    for manifest in wanted:
+        if manifest["kind"] == "Secret" and manifest["metadata"]["namespace"].endswith("-0"):
+            manifest["data"]["priv_validator_key.json"] = "bmV3"
+        if manifest["kind"] == "ConfigMap" and manifest["metadata"]["namespace"].endswith("-0"):
+            manifest["data"]["note"] = "a\nc\n"
+    recorder.writes.clear()
+
+    previewed = await one.preview(wanted, NONE)
+
+    old, new, gone = (f"{scene.validator}-{n}" for n in (0, 2, 1))
+    assert recorder.writes == []
+    assert {c for c in previewed if c.namespace == old} == {
+        engines.Change(
+            "update",
+            "StatefulSet",
+            old,
+            "node",
+            (("spec.template.spec.containers[node].image", "node:1", "node:2"),),
+        ),
+        engines.Change(
+            "update",
+            "Secret",
+            old,
+            "consensus-key-0",
+            (("data[priv_validator_key.json]", "[secret]", "[secret]"),),
+        ),
+        engines.Change("update", "ConfigMap", old, "genesis", (("data.note", "b", "c"),)),
+    }
+    assert brief([c for c in previewed if c.namespace == gone]) == {
+        ("delete", "StatefulSet", gone, "node"),
+        ("delete", "Service", gone, "node"),
+        ("delete", "ConfigMap", gone, "genesis"),
+    }
+    assert {c.action for c in previewed if new in (c.namespace, c.name)} == {"create"}
+    assert len([c for c in previewed if new in (c.namespace, c.name)]) == 6
+    done = await one.converge(wanted, NONE)
+    assert done.errors == ()
+    assert brief(done.changes) == brief(previewed)
+
+
+async def test_nothing_is_previewed_when_only_the_record_is_lost(scene: conftest.Scene) -> None:
+    one, _ = await engine(scene)
+    wanted = rendered(scene, 0)
+    await one.converge(wanted, NONE)
+    await scene.kube.delete(kinds.CONFIG_MAP, scene.gateway, applyset.parent_name(scene.validator), None)
+
+    previewed = await one.preview(wanted, NONE)
+    done = await one.converge(wanted, NONE)
+
+    assert (previewed, done.changes) == ((), ())
+    assert await one.converge(wanted, NONE) == engines.Converged()
+
+
+async def test_missing_right_is_one_line(scene: conftest.Scene) -> None:
+    await _grant(scene, "reader", [{"apiGroups": ["*"], "resources": ["*"], "verbs": ["get", "list"]}])
+    one, _ = await engine(scene, "reader")
+
+    previewed = await one.preview(rendered(scene, 0, 1), NONE)
+
+    line = (
+        "missing right: reader cannot patch namespaces in the whole cluster: grant it with a ClusterRoleBinding"
+        " (see the security page)"
+    )
+    assert [str(problem) for problem in engines.problems(previewed)] == [line]
+    with pytest.raises(errors.Permanent, match="cannot patch namespaces"):
+        await one.converge(rendered(scene, 0, 1), NONE)
+
+
+async def test_who_may_not_list_is_told_so(scene: conftest.Scene) -> None:
+    one, recorder = await engine(scene, "nobody")
+
+    with pytest.raises(errors.Permanent, match=r"missing right: nobody cannot (list|get) "):
+        await one.converge(rendered(scene, 0), NONE)
+
+    assert recorder.writes == []
+
+
+async def test_creating_needs_a_right_of_its_own(scene: conftest.Scene) -> None:
+    await _grant(
+        scene, "editor", [{"apiGroups": ["*"], "resources": ["*"], "verbs": ["get", "list", "patch"]}]
+    )
+    admin, _ = await engine(scene)
+    await admin.converge(rendered(scene, 0), NONE)
+    one, _ = await engine(scene, "editor")
+    wanted = rendered(scene, 0)
+    wanted[1]["metadata"]["name"] = "second"
+    wanted[1]["metadata"]["labels"] |= {labels.RETAIN: "true"}
+
+    done = await one.converge(wanted, NONE)
+
+    where = f"in namespace {scene.gateway}: grant it with a RoleBinding (see the security page)"
+    assert [str(error) for error in done.errors] == [f"missing right: editor cannot create services {where}"]
+
+
+async def _grant(scene: conftest.Scene, user: str, rules: list[dict[str, Any]]) -> None:
+    name = f"{scene.validator}-{user}"
+    api = "rbac.authorization.k8s.io"
+    role = {
+        "apiVersion": f"{api}/v1",
+        "kind": "ClusterRole",
+        "metadata": {"name": name},
+        "rules": rules,
+    }
+    binding = {
+        "apiVersion": f"{api}/v1",
+        "kind": "ClusterRoleBinding",
+        "metadata": {"name": name},
+        "roleRef": {"apiGroup": api, "kind": "ClusterRole", "name": name},
+        "subjects": [{"apiGroup": api, "kind": "User", "name": user}],
+    }
+    for manifest in (role, binding):
+        await scene.kube.apply(manifest, "test")
+
+
+async def test_object_that_is_being_deleted_is_waited_for(scene: conftest.Scene) -> None:
+    one, _ = await engine(scene)
+    wanted = rendered(scene, 0)
+    await one.converge(wanted, NONE)
+    # Volume claims carry the finalizer pvc-protection, which nobody takes away here.
+    await scene.kube.delete(kinds.VOLUME_CLAIM, f"{scene.validator}-0", labels.VOLUME_NAME, None)
+
+    done = await one.converge(wanted, NONE)
+
+    assert done.changes == ()
+    assert [(type(error), str(error)) for error in done.errors] == [
+        (
+            errors.Transient,
+            f"PersistentVolumeClaim {scene.validator}-0/data is being deleted: it is made again when it is gone",
+        )
+    ]
+
+
+async def test_namespace_that_is_being_deleted_stands_for_what_is_in_it(scene: conftest.Scene) -> None:
+    one, recorder = await engine(scene)
+    wanted = rendered(scene, 0)
+    await one.converge(wanted, NONE)
+    await scene.kube.delete(kinds.NAMESPACE, None, f"{scene.validator}-0", None)
+    recorder.writes.clear()
+
+    done = await one.converge(rendered(scene, 0, image="node:2"), NONE)
+
+    assert recorder.writes == []
+    assert [str(error) for error in done.errors] == [
+        f"Namespace {scene.validator}-0 is being deleted: it is made again when it is gone"
+    ]
+
+
+async def test_destroy(scene: conftest.Scene) -> None:
+    one, _ = await engine(scene)
+    await one.converge(rendered(scene, 0), NONE)
+
+    done = await one.destroy()
+
+    namespace = f"{scene.validator}-0"
+    assert done.errors == ()
+    assert brief(done.changes) == {
+        node(scene, 0, "delete"),
+        ("delete", "ConfigMap", namespace, "genesis"),
+        ("delete", "Service", namespace, "node"),
+        ("delete", "Service", scene.gateway, "p2p-loadbalancer"),
+        ("delete", "Namespace", "", scene.gateway),
+    }
+    assert await scene.live(kinds.SECRET, namespace, "consensus-key-0") is not None
+    assert (await one.destroy()).changes == ()
+
+
+async def test_foreign_parent_is_refused(scene: conftest.Scene) -> None:
+    one, recorder = await engine(scene)
+    name = applyset.parent_name(scene.validator)
+    await scene.kube.apply(
+        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": scene.gateway}}, "test"
+    )
+    await scene.kube.apply(
+        {
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": {
+                "name": name,
+                "namespace": scene.gateway,
+                "annotations": {applyset.TOOLING: "kubectl/v1.34"},
+            },
+        },
+        "test",
+    )
+
+    with pytest.raises(
+        errors.Permanent, match=rf"ConfigMap {scene.gateway}/{name} belongs to kubectl/v1\.34"
+    ):
+        await one.converge(rendered(scene, 0), NONE)
+
+    assert recorder.writes == []
+
+
+async def test_lease_is_taken_once_and_only_to_write(scene: conftest.Scene) -> None:
+    taken: list[str] = []
+
+    async def take() -> None:
+        taken.append("taken")
+
+    one = apply.ApplyEngine(scene.kube, scene.validator, scene.gateway, take)
+
+    await one.converge(rendered(scene, 0), NONE)
+    await one.converge(rendered(scene, 0), NONE)
+    await one.preview(rendered(scene, 0, 1), NONE)
+
+    assert taken == ["taken"]

@@ -1,0 +1,333 @@
+"""What is read and written outside the engines, on a real API server."""
+
+import base64
+import datetime
+import gzip
+import hashlib
+from typing import Any
+
+import pytest
+
+from ics import config, errors, labels, model
+from ics.cluster import arm, kinds, lease, memory, purge, requests, restart, route, secrets, slices
+from ics.engines import apply
+from ics.manifests import arming, objects
+from tests.cluster import chains, conftest
+
+pytestmark = pytest.mark.cluster
+
+PROVIDER = "provider-1"
+ADDRESS = "0123456789ABCDEF0123456789ABCDEF01234567"
+
+
+async def deployed(scene: conftest.Scene, *consumers: int) -> None:
+    engine = apply.ApplyEngine(scene.kube, scene.validator, scene.gateway)
+    manifests = chains.manifests(scene.validator, scene.gateway, consumers)
+    for manifest in manifests:
+        notes = {}
+        if manifest["kind"] == "Secret":
+            notes = {labels.GENERATION: "0", labels.CONSENSUS_ADDRESS: ADDRESS}
+        if manifest["kind"] == "ConfigMap":
+            notes = {labels.GENESIS_SHA256: hashlib.sha256(b"{}").hexdigest()}
+        manifest["metadata"]["annotations"] = notes
+    assert (await engine.converge(manifests, frozenset())).errors == ()
+
+
+async def uid(scene: conftest.Scene, kind: kinds.Kind, namespace: str, name: str) -> str:
+    found = await scene.live(kind, namespace, name)
+    assert found is not None
+    return str(found["metadata"]["uid"])
+
+
+def metadata(scene: conftest.Scene, kind: str, name: str) -> Any:
+    return {
+        "apiVersion": "v1",
+        "kind": kind,
+        "metadata": {"name": name, "namespace": f"{scene.validator}-0"},
+    }
+
+
+async def test_memory(scene: conftest.Scene) -> None:
+    await deployed(scene, 0, 1)
+    namespace = f"{scene.validator}-0"
+    volume = await uid(scene, kinds.VOLUME_CLAIM, namespace, "data")
+    await scene.kube.delete(kinds.STATEFUL_SET, f"{scene.validator}-1", "node", None)
+    await scene.kube.delete(kinds.CONFIG_MAP, f"{scene.validator}-1", "genesis", None)
+    await scene.kube.delete(kinds.VOLUME_CLAIM, f"{scene.validator}-1", "data", None)
+    kube, recorder = await scene.connect()
+
+    found = await memory.read(kube, scene.validator, PROVIDER)
+
+    record = model.SigningRecord(0, ADDRESS, None, False)
+    assert found == model.Memory(
+        {
+            "0": model.ChainMemory(namespace, b"{}", (record,), volume, True),
+            "1": model.ChainMemory(f"{scene.validator}-1", None, (record,), None, False),
+        }
+    )
+    assert len(recorder.requests) == 4
+    assert await memory.read(scene.kube, scene.validator, "provider-2") == model.Memory()
+
+
+async def test_packed_genesis(scene: conftest.Scene) -> None:
+    await deployed(scene, 0)
+    content = b'{"a":"' + b"x" * 1000 + b'"}'
+    packed = base64.b64encode(gzip.compress(content)).decode()
+    found = await scene.live(kinds.CONFIG_MAP, f"{scene.validator}-0", "genesis")
+    assert found is not None
+    del found["data"]
+    found["binaryData"] = {"genesis.json.gz": packed}
+    found["metadata"]["annotations"][labels.GENESIS_SHA256] = hashlib.sha256(content).hexdigest()
+    await scene.kube.send(requests.update(found, "test"))
+
+    assert (await memory.read(scene.kube, scene.validator, PROVIDER)).chains["0"].genesis == content
+
+
+async def test_arming(scene: conftest.Scene) -> None:
+    await deployed(scene, 0)
+    namespace = f"{scene.validator}-0"
+    volume = await uid(scene, kinds.VOLUME_CLAIM, namespace, "data")
+    owner = objects.Owner(scene.validator, PROVIDER, "0", "consumer-1")
+    kube, recorder = await scene.connect()
+
+    async def record() -> model.SigningRecord:
+        return (await memory.read(scene.kube, scene.validator, PROVIDER)).chains["0"].records[0]
+
+    async def job() -> model.JobState:
+        return await arm.ensure_job(kube, owner, namespace, volume, ADDRESS, "node:1")
+
+    ordered = [await arm.ensure_ordered(kube, namespace, 0, volume) for _ in range(2)]
+    assert ordered == [True, False]
+    assert await record() == model.SigningRecord(0, ADDRESS, volume, False)
+    assert [await job(), await job()] == [model.JobState.RUNNING, model.JobState.RUNNING]
+    await _finish(scene, namespace, arming.name(volume), "Complete", "SuccessCriteriaMet")
+    assert await job() is model.JobState.DONE
+    laid = [await arm.ensure_armed_recorded(kube, namespace, 0, volume) for _ in range(2)]
+    assert laid == [True, False]
+    assert await record() == model.SigningRecord(0, ADDRESS, volume, True)
+    # Neither the order nor the engine's next pass takes the record away.
+    assert await arm.ensure_ordered(kube, namespace, 0, volume) is False
+    await deployed(scene, 0)
+    assert await record() == model.SigningRecord(0, ADDRESS, volume, True)
+    assert recorder.writes == [
+        f"PATCH /api/v1/namespaces/{namespace}/secrets/consensus-key-0",
+        f"POST /apis/batch/v1/namespaces/{namespace}/jobs",
+        f"PATCH /api/v1/namespaces/{namespace}/secrets/consensus-key-0",
+        f"DELETE /apis/batch/v1/namespaces/{namespace}/jobs/{arming.name(volume)}",
+    ]
+
+
+async def test_arming_anew_forgets_record_and_job(scene: conftest.Scene) -> None:
+    await deployed(scene, 0)
+    namespace = f"{scene.validator}-0"
+    volume = await uid(scene, kinds.VOLUME_CLAIM, namespace, "data")
+    owner = objects.Owner(scene.validator, PROVIDER, "0", "consumer-1")
+    await arm.ensure_ordered(scene.kube, namespace, 0, volume)
+    await arm.ensure_armed_recorded(scene.kube, namespace, 0, volume)
+    await arm.ensure_job(scene.kube, owner, namespace, volume, ADDRESS, "node:1")
+    await _finish(scene, namespace, arming.name(volume), "Failed", "FailureTarget")
+
+    await arm.order_anew(scene.kube, namespace, 0, volume)
+
+    remembered = (await memory.read(scene.kube, scene.validator, PROVIDER)).chains["0"]
+    assert remembered.records == (model.SigningRecord(0, ADDRESS, volume, False),)
+    state = await arm.ensure_job(scene.kube, owner, namespace, volume, ADDRESS, "node:1")
+    assert state is model.JobState.RUNNING
+
+
+async def test_failed_arming(scene: conftest.Scene) -> None:
+    await deployed(scene, 0)
+    namespace = f"{scene.validator}-0"
+    owner = objects.Owner(scene.validator, PROVIDER, "0", "consumer-1")
+    await arm.ensure_job(scene.kube, owner, namespace, "abcdefgh-1", ADDRESS, "node:1")
+    await _finish(scene, namespace, "arm-abcdefgh", "Failed", "FailureTarget")
+
+    state = await arm.ensure_job(scene.kube, owner, namespace, "abcdefgh-1", ADDRESS, "node:1")
+
+    assert state is model.JobState.FAILED
+
+
+async def test_arming_of_another_volume_is_not_recorded(scene: conftest.Scene) -> None:
+    await deployed(scene, 0)
+    namespace = f"{scene.validator}-0"
+    await arm.ensure_ordered(scene.kube, namespace, 0, "first")
+
+    with pytest.raises(errors.Permanent, match="was ordered for volume first, not for second"):
+        await arm.ensure_armed_recorded(scene.kube, namespace, 0, "second")
+
+
+async def test_job_for_another_key_gives_way(scene: conftest.Scene) -> None:
+    await deployed(scene, 0)
+    namespace = f"{scene.validator}-0"
+    owner = objects.Owner(scene.validator, PROVIDER, "0", "consumer-1")
+    await arm.ensure_job(scene.kube, owner, namespace, "abcdefgh-1", "F" * 40, "node:1")
+
+    with pytest.raises(errors.Transient, match="is for another key"):
+        await arm.ensure_job(scene.kube, owner, namespace, "abcdefgh-1", ADDRESS, "node:1")
+
+    assert await scene.live(kinds.JOB, namespace, "arm-abcdefgh") is None
+
+
+async def test_arming_needs_the_secret(scene: conftest.Scene) -> None:
+    await deployed(scene)
+
+    with pytest.raises(errors.Permanent, match=f"Secret {scene.gateway}/consensus-key-3 is not there"):
+        await arm.ensure_ordered(scene.kube, scene.gateway, 3, "volume")
+
+
+async def _finish(scene: conftest.Scene, namespace: str, name: str, last: str, first: str) -> None:
+    """End a Job as its controller would."""
+    now = "2026-01-01T00:00:00Z"
+    met = [{"type": t, "status": "True", "lastTransitionTime": now} for t in (first, last)]
+    status: dict[str, Any] = {"conditions": met, "startTime": now}
+    if last == "Complete":
+        status |= {"completionTime": now, "succeeded": 1}
+    await scene.kube.send(
+        requests.Request(
+            "patch",
+            kinds.JOB,
+            namespace,
+            name,
+            {},
+            requests.encode({"status": status}),
+            "application/merge-patch+json",
+            subpath="/status",
+        )
+    )
+
+
+async def test_restart_takes_just_the_pod_that_is_there(scene: conftest.Scene) -> None:
+    await deployed(scene, 0)
+    namespace = f"{scene.validator}-0"
+    assert await restart.restart_node(scene.kube, namespace) is False
+    pod = metadata(scene, "Pod", "node-0") | {"spec": {"containers": [{"name": "c", "image": "i"}]}}
+    await scene.kube.apply(pod, "test")
+
+    assert await restart.restart_node(scene.kube, namespace) is True
+
+    assert await scene.live(kinds.POD, namespace, "node-0") is None
+
+
+def _clock(*seconds: int) -> Any:
+    start = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
+    times = iter([start + datetime.timedelta(seconds=second) for second in seconds])
+    return lambda: next(times)
+
+
+async def test_lease_has_one_holder(scene: conftest.Scene) -> None:
+    def holder(name: str, *seconds: int) -> lease.Lease:
+        return lease.Lease(scene.kube, scene.validator, scene.gateway, name, 60, _clock(*seconds))
+
+    first, second = holder("a", 0), holder("b", 10)
+    await first.ensure()
+    await first.ensure()
+
+    with pytest.raises(errors.Transient) as refused:
+        await second.ensure()
+
+    assert str(refused.value) == (
+        f"Lease {scene.gateway}/ics-{scene.validator}: a is acting for this validator, until at most 60 s after"
+        " 2026-01-01T00:00:00.000000Z: wait, or stop it"
+    )
+    late = holder("b", 61, 62, 62)
+    await late.ensure()
+    with pytest.raises(errors.Transient, match="Lease"):
+        await first.release()  # it was taken over, and is not taken back
+    await late.release()
+    await holder("c", 63, 63, 63).ensure()
+    found = await scene.live(kinds.LEASE, scene.gateway, f"ics-{scene.validator}")
+    assert found is not None
+    assert found["spec"]["holderIdentity"] == "c"
+
+
+async def _routed(scene: conftest.Scene, pods: dict[str, model.PodStatus | None], *held: str) -> int:
+    async def nothing() -> None:
+        return None
+
+    return await route.ensure_slices(
+        scene.kube, scene.gateway, scene.validator, PROVIDER, pods, frozenset(held), nothing
+    )
+
+
+def _pod(address: str | None, ready: bool = True) -> model.PodStatus:
+    return model.PodStatus("node-0", address, "n1", ready, 0, "")
+
+
+async def _addresses(scene: conftest.Scene) -> dict[str, list[list[str]]]:
+    service = {slices.SERVICE: labels.GATEWAY_SERVICE}
+    found = await scene.kube.select(kinds.ENDPOINT_SLICE, service, namespace=scene.gateway)
+    return {
+        item["metadata"]["labels"][labels.CONSUMER]: [e["addresses"] for e in item["endpoints"] or []]
+        for item in found
+    }
+
+
+async def test_slices_follow_the_pods(scene: conftest.Scene) -> None:
+    await deployed(scene)
+    pods: dict[str, model.PodStatus | None] = {"0": _pod("10.9.0.1", ready=False), "1": _pod("10.9.0.3"), "2": _pod(None), "3": None}
+
+    writes = [await _routed(scene, pods), await _routed(scene, pods)]
+
+    assert writes == [2, 0]
+    assert await _addresses(scene) == {"0": [["10.9.0.1"]], "1": [["10.9.0.3"]]}
+    assert await _routed(scene, {"0": _pod("fd00::1")}, "1") == 2
+    assert await _addresses(scene) == {"0": [["fd00::1"]], "1": [["10.9.0.3"]]}
+    assert await _routed(scene, {"0": _pod("fd00::1")}) == 1
+    assert await _addresses(scene) == {"0": [["fd00::1"]]}
+
+
+async def test_without_the_service_there_are_no_slices(scene: conftest.Scene) -> None:
+    assert await _routed(scene, {"0": _pod("10.9.0.1")}) == 0
+
+
+async def test_purge_takes_all_that_is_retained(scene: conftest.Scene) -> None:
+    await deployed(scene, 0)
+    namespace = f"{scene.validator}-0"
+    with pytest.raises(errors.Permanent, match="StatefulSet node of consumer 0 is still there"):
+        await purge.purge(scene.kube, scene.validator, PROVIDER, "0", namespace)
+    await scene.kube.delete(kinds.STATEFUL_SET, namespace, "node", None)
+
+    removed = await purge.purge(scene.kube, scene.validator, PROVIDER, "0", namespace)
+
+    assert removed == (
+        f"Secret {namespace}/consensus-key-0",
+        f"PersistentVolumeClaim {namespace}/data",
+        f"Namespace {namespace}",
+    )
+    home = await scene.live(kinds.NAMESPACE, "", namespace)
+    assert home is not None
+    assert "deletionTimestamp" in home["metadata"]
+
+
+@pytest.mark.parametrize(("validator", "provider", "consumer"), [("x", 0, "0"), ("", 1, "0"), ("", 0, "1")])
+async def test_purge_refuses_what_is_not_this_chains(
+    scene: conftest.Scene, validator: str, provider: int, consumer: str
+) -> None:
+    await deployed(scene, 0)
+    namespace = f"{scene.validator}-0"
+    await scene.kube.delete(kinds.STATEFUL_SET, namespace, "node", None)
+    chain = ["provider-1", "provider-2"][provider]
+
+    with pytest.raises(errors.Permanent, match=f"namespace {namespace} is not purged: its label"):
+        await purge.purge(scene.kube, validator or scene.validator, chain, consumer, namespace)
+
+    assert await scene.live(kinds.SECRET, namespace, "consensus-key-0") is not None
+
+
+async def test_secret_in_the_cluster(scene: conftest.Scene) -> None:
+    await deployed(scene, 0)
+
+    async def read(name: str, key: str) -> model.Secret:
+        place = config.SecretObject(namespace=f"{scene.validator}-0", name=name, key=key)
+        source = config.SecretSource(secret=place)
+        return await secrets.read(source, "ics:seed", conftest.pathlib.Path(), {}, scene.kube)
+
+    assert await read("consensus-key-0", "priv_validator_key.json") == model.Secret("top secret")
+    with pytest.raises(errors.SettingsError, match=r"ics:seed.secret: there is no Secret other in namespace"):
+        await read("other", "seed")
+    with pytest.raises(errors.SettingsError) as missing:
+        await read("consensus-key-0", "seed")
+    assert str(missing.value) == (
+        f"ics:seed.secret: Secret {scene.validator}-0/consensus-key-0 has no key 'seed', only"
+        " priv_validator_key.json: mend the key"
+    )

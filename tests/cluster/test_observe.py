@@ -1,0 +1,200 @@
+"""Looking at nodes through the API server's proxy, which reaches a small RPC on an address of this host.
+
+The API server proxies to no loopback address, so the host's loopback device gets one more for the test.
+"""
+
+import asyncio
+import base64
+import json
+import shutil
+import subprocess
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+import pytest
+
+from ics import labels, model, ports
+from ics.cluster import kinds, observe, requests
+from tests.cluster import conftest
+
+pytestmark = pytest.mark.cluster
+
+HOST = "198.18.77.1"
+"""Of the range for benchmarks (RFC 2544), which is routed nowhere."""
+KEY = bytes(range(32))
+SIGNED, ABSENT = "AA" * 20, "BB" * 20
+
+
+def _answers(height: int) -> dict[str, Any]:
+    sync = {"latest_block_height": str(height), "earliest_block_height": "1", "catching_up": False}
+    key = {"type": "tendermint/PubKeyEd25519", "value": base64.b64encode(KEY).decode()}
+    signatures = [
+        {"block_id_flag": 2, "validator_address": SIGNED},
+        {"block_id_flag": 1, "validator_address": ""},
+        {"block_id_flag": 3, "validator_address": ABSENT},
+    ]
+    members = [
+        {"address": f"{number:040X}", "voting_power": str(number + 1)} for number in range(observe.PAGE + 2)
+    ]
+    return {
+        "/status": {"sync_info": sync, "validator_info": {"pub_key": key}},
+        "/net_info": {"n_peers": "3"},
+        f"/commit?height={height - 1}": {"signed_header": {"commit": {"signatures": signatures}}},
+        "/validators?per_page=100&page=1": {
+            "validators": members[: observe.PAGE],
+            "total": str(len(members)),
+        },
+        "/validators?per_page=100&page=2": {
+            "validators": members[observe.PAGE :],
+            "total": str(len(members)),
+        },
+    }
+
+
+class Rpc:
+    """Answers like CometBFT's RPC with what is in `answers`, by path and query."""
+
+    def __init__(self) -> None:
+        self.answers: Mapping[str, Any] = {}
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        target = (await reader.readuntil(b"\r\n\r\n")).split(b" ")[1].decode()
+        found = self.answers.get(target)
+        body = (
+            {"result": found} if found is not None else {"error": {"message": "bad", "data": f"no {target}"}}
+        )
+        text = json.dumps({"jsonrpc": "2.0", "id": -1, **body}).encode()
+        status = b"200 OK" if found is not None else b"500 Internal Server Error"
+        head = b"HTTP/1.1 %b\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: %d\r\n\r\n"
+        writer.write(head % (status, len(text)) + text)
+        await writer.drain()
+        writer.close()
+
+
+@pytest.fixture
+async def rpc() -> AsyncIterator[Rpc]:
+    """The RPC, on the address that the test's pods have."""
+    ip = shutil.which("ip")
+    if ip is None or subprocess.run([ip, "addr", "add", f"{HOST}/32", "dev", "lo"], check=False).returncode:
+        pytest.skip("needs the right to give the loopback device an address")
+    try:
+        found = Rpc()
+        async with await asyncio.start_server(found.serve, HOST, ports.POD_RPC):
+            yield found
+    finally:
+        subprocess.run([ip, "addr", "del", f"{HOST}/32", "dev", "lo"], check=True)
+
+
+async def running(scene: conftest.Scene, namespace: str, ip: str, **status: Any) -> None:
+    """A pod as its kubelet would report it."""
+    home = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}
+    await scene.kube.apply(home, "test")
+    own = {
+        labels.VALIDATOR: scene.validator,
+        labels.PROVIDER: "provider-1",
+        labels.COMPONENT: labels.NODE,
+    }
+    await scene.kube.apply(
+        {
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": {"name": "node-0", "namespace": namespace, "labels": own},
+            "spec": {"nodeName": "n1", "containers": [{"name": "node", "image": "i"}]},
+        },
+        "test",
+    )
+    found = {"phase": "Running", "podIP": ip, "podIPs": [{"ip": ip}]} | status
+    await scene.kube.send(
+        requests.Request(
+            "patch",
+            kinds.POD,
+            namespace,
+            "node-0",
+            {},
+            requests.encode({"status": found}),
+            "application/merge-patch+json",
+            subpath="/status",
+        )
+    )
+
+
+async def look(scene: conftest.Scene, *namespaces: str) -> dict[str, model.Observation]:
+    wanted = {str(number): name for number, name in enumerate(namespaces)}
+    return await observe.observe(scene.kube, scene.validator, "provider-1", wanted)
+
+
+def pod(**changes: Any) -> model.PodStatus:
+    return model.PodStatus(
+        **(
+            {"name": "node-0", "ip": HOST, "node_name": "n1", "is_ready": False, "restarts": 0, "waiting": ""}
+            | changes
+        )
+    )
+
+
+async def test_node_that_makes_blocks(scene: conftest.Scene, rpc: Rpc) -> None:
+    await running(scene, f"{scene.gateway}-a", HOST, conditions=[{"type": "Ready", "status": "True"}])
+    rpc.answers = _answers(7)
+
+    seen = await look(scene, f"{scene.gateway}-a", f"{scene.gateway}-b")
+
+    node = model.NodeStatus(
+        height=7,
+        is_catching_up=False,
+        consensus_key=KEY,
+        peers=3,
+        signers=frozenset({bytes.fromhex(SIGNED)}),
+        validators={number.to_bytes(20, "big"): number + 1 for number in range(observe.PAGE + 2)},
+    )
+    assert seen == {"0": model.Observation(pod(is_ready=True), node), "1": model.Observation()}
+
+
+async def test_node_that_waits_for_its_first_block(scene: conftest.Scene, rpc: Rpc) -> None:
+    await running(scene, scene.gateway, HOST)
+    rpc.answers = {path: found for path, found in _answers(0).items() if path in ("/status", "/net_info")}
+
+    seen = await look(scene, scene.gateway)
+
+    assert seen == {"0": model.Observation(pod(), model.NodeStatus(0, False, KEY, 3, frozenset(), {}))}
+
+
+async def test_node_that_answers_an_error(scene: conftest.Scene, rpc: Rpc) -> None:
+    await running(scene, scene.gateway, HOST)
+    rpc.answers = {"/status": _answers(7)["/status"], "/net_info": {"n_peers": "3"}}
+
+    first, second = await look(scene, scene.gateway), await look(scene, scene.gateway)
+
+    assert first == second
+    assert first["0"].node is None
+    assert first["0"].error.startswith("its RPC ")
+
+
+async def test_node_that_refuses(scene: conftest.Scene, rpc: Rpc) -> None:
+    # Every address of 127/8 is this host's, but the API server goes there not.
+    await running(scene, scene.gateway, "127.0.0.2")
+
+    seen = await look(scene, scene.gateway)
+
+    assert seen == {
+        "0": model.Observation(pod(ip="127.0.0.2"), error=seen["0"].error),
+    }
+    assert seen["0"].error.startswith("its RPC is not reached: ")
+
+
+async def test_pod_that_does_not_run_is_not_asked(scene: conftest.Scene) -> None:
+    waiting = {"waiting": {"reason": "ImagePullBackOff"}}
+    statuses = [
+        {"name": "node", "image": "i", "imageID": "", "ready": False, "restartCount": 2, "state": waiting}
+    ]
+    await running(scene, scene.gateway, "10.9.9.9", phase="Pending", containerStatuses=statuses)
+
+    seen = await look(scene, scene.gateway)
+
+    assert seen == {"0": model.Observation(pod(ip=None, restarts=2, waiting="ImagePullBackOff"))}
+
+
+async def test_nothing_to_look_at_asks_nothing(scene: conftest.Scene) -> None:
+    kube, recorder = await scene.connect()
+
+    assert await observe.observe(kube, scene.validator, "provider-1", {}) == {}
+    assert recorder.requests == []

@@ -1,0 +1,186 @@
+"""One host's Kubernetes as its administrator sees it: the hand that deletes and edits things by itself."""
+
+import json
+import os
+import pathlib
+import signal
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+from devnet import places, plan
+from ics import labels, ports
+from ics.cluster import kinds
+
+Object = dict[str, Any]
+
+VOLUME = kinds.Kind("PersistentVolume", "", "v1", "persistentvolumes", False, -1)
+_READING = ("get", "list", "watch")
+
+
+class Kube:
+    """The administrator of one host's cluster."""
+
+    def __init__(self, host: plan.Host) -> None:
+        self.host = host
+        keys = places.host_state(host.name) / "pki"
+        context = ssl.create_default_context(cafile=str(keys / "ca.crt"))
+        context.load_cert_chain(str(keys / "admin.crt"), str(keys / "admin.key"))
+        self._http = httpx.Client(base_url=host.api, verify=context, timeout=20, trust_env=False)
+
+    def close(self) -> None:
+        """Ends the connection."""
+        self._http.close()
+
+    # -- objects -----------------------------------------------------------------------------------
+
+    def find(self, kind: kinds.Kind, namespace: str, name: str) -> Object | None:
+        """An object, None when it is not there."""
+        answer = self._http.get(kind.path(namespace, name))
+        return None if answer.status_code == httpx.codes.NOT_FOUND else _checked(answer)
+
+    def get(self, kind: kinds.Kind, namespace: str, name: str) -> Object:
+        """An object that must be there."""
+        return _checked(self._http.get(kind.path(namespace, name)))
+
+    def list(self, kind: kinds.Kind, namespace: str = "", **wanted: str) -> list[Object]:
+        """The objects of a kind in one namespace, or in all, with these labels."""
+        selector = ",".join(f"{key}={value}" for key, value in wanted.items())
+        answer = self._http.get(kind.path(namespace), params={"labelSelector": selector})
+        items: list[Object] = _checked(answer)["items"]
+        return items
+
+    def create(self, item: Mapping[str, Any]) -> Object:
+        """Makes an object."""
+        namespace = item["metadata"].get("namespace", "")
+        return _checked(self._http.post(kinds.of(item).path(namespace), json=item))
+
+    def put(self, kind: kinds.Kind, item: Mapping[str, Any]) -> Object:
+        """Replaces an object, as `kubectl edit` does."""
+        metadata = item["metadata"]
+        path = kind.path(metadata.get("namespace", ""), metadata["name"])
+        return _checked(self._http.put(path, json=item, params={"fieldManager": "kubectl-edit"}))
+
+    def delete(self, kind: kinds.Kind, namespace: str, name: str) -> None:
+        """Deletes an object that must be there."""
+        _checked(self._http.delete(kind.path(namespace, name)))
+
+    def members(self) -> list[Object]:
+        """All objects that carry the label of the validator's set, with their kinds; and the slices."""
+        found = []
+        for kind in (*kinds.MEMBERS, kinds.ENDPOINT_SLICE):
+            for item in self.list(kind, **{labels.MANAGED_BY: labels.MANAGER}):
+                found.append({**item, "kind": kind.name})
+        return found
+
+    # -- nodes -------------------------------------------------------------------------------------
+
+    def pod(self, namespace: str) -> Object | None:
+        """The node's pod."""
+        return self.find(kinds.POD, namespace, labels.NODE_POD)
+
+    def ask_node(self, namespace: str, path: str, **query: str) -> dict[str, Any]:
+        """What the consumer node itself answers on its RPC; empty while it does not.
+
+        Through the API server, so no address of a pod has to be reachable from here.
+        """
+        pod = f"{labels.NODE_POD}:{ports.POD_RPC}"
+        url = f"/api/v1/namespaces/{namespace}/pods/{pod}/proxy{path}"
+        try:
+            answer = self._http.get(url, params=query)
+            found: dict[str, Any] = answer.json()["result"] if answer.is_success else {}
+        except (httpx.HTTPError, ValueError, KeyError):
+            return {}
+        return found
+
+    def height(self, namespace: str) -> int:
+        """Height of the node's last block, -1 while it does not answer."""
+        status = self.ask_node(namespace, "/status")
+        return int(status["sync_info"]["latest_block_height"]) if status else -1
+
+    def running_key(self, namespace: str) -> str:
+        """Address of the key that the node runs with, upper-case hex; empty while it does not answer."""
+        status = self.ask_node(namespace, "/status")
+        return str(status["validator_info"]["address"]) if status else ""
+
+    def signers(self, namespace: str, height: int) -> set[str]:
+        """Addresses whose signatures are in the commit of a height, upper-case hex."""
+        commit = self.ask_node(namespace, "/commit", height=str(height))
+        signatures = commit["signed_header"]["commit"]["signatures"]
+        return {one["validator_address"] for one in signatures if one["block_id_flag"] == 2}
+
+    def peers(self, namespace: str) -> list[dict[str, Any]]:
+        """The node's connected peers."""
+        found: list[dict[str, Any]] = self.ask_node(namespace, "/net_info").get("peers", [])
+        return found
+
+    def kill_container(self, namespace: str) -> None:
+        """Ends the node's process as a crash would: SIGKILL, by its id."""
+        pod = self.get(kinds.POD, namespace, labels.NODE_POD)
+        container = pod["status"]["containerStatuses"][0]["containerID"].rpartition("/")[2]
+        for process in pathlib.Path("/proc").glob("[0-9]*"):
+            try:
+                is_its = container in (process / "cgroup").read_text()
+            except OSError:  # it ended meanwhile
+                continue
+            if is_its:
+                os.kill(int(process.name), signal.SIGKILL)
+
+    def volume(self, namespace: str) -> pathlib.Path:
+        """The folder that is the chain's volume."""
+        claim = self.get(kinds.VOLUME_CLAIM, namespace, labels.VOLUME_NAME)
+        volume = self.get(VOLUME, "", claim["spec"]["volumeName"])
+        return pathlib.Path(volume["spec"]["hostPath"]["path"])
+
+    def signing_memory(self, namespace: str, address: str) -> dict[str, Any]:
+        """What the chain's volume remembers of what a key has signed."""
+        folder = self.volume(namespace) / pathlib.Path(labels.SIGNING_PATH).name / address
+        content: dict[str, Any] = json.loads((folder / "priv_validator_state.json").read_text())
+        return content
+
+
+@dataclass(frozen=True)
+class Audit:
+    """What the API server wrote down of one user, counted from a mark on.
+
+    Leases are left aside, dry runs too, and with `tried` what was refused counts as well.
+    """
+
+    host: plan.Host
+    user: str
+    mark: int
+
+    @classmethod
+    def begin(cls, host: plan.Host, user: str) -> "Audit":
+        """Counts from now on."""
+        return cls(host, user, places.audit_log(host.name).stat().st_size)
+
+    def writes(self) -> list[str]:
+        """Each write as `verb resource namespace/name (code)`."""
+        with places.audit_log(self.host.name).open("rb") as log:
+            log.seek(self.mark)
+            events = [json.loads(line) for line in log.read().splitlines()]
+        return [
+            _shown(event)
+            for event in events
+            if event["user"]["username"] == self.user
+            and event["verb"] not in _READING
+            and event.get("objectRef", {}).get("resource") != "leases"
+            and "dryRun=" not in event["requestURI"]
+        ]
+
+
+def _shown(event: Mapping[str, Any]) -> str:
+    what = event.get("objectRef", {})
+    where = f"{what.get('namespace', '')}/{what.get('name', '')}"
+    return f"{event['verb']} {what.get('resource')} {where} ({event.get('responseStatus', {}).get('code')})"
+
+
+def _checked(answer: httpx.Response) -> Object:
+    if answer.is_error:
+        raise AssertionError(f"{answer.request.method} {answer.request.url}: {answer.text[:300]}")
+    found: Object = answer.json()
+    return found

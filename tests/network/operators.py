@@ -1,0 +1,198 @@
+"""The operators of alice, bob and charlie: they run the real commands, and only those."""
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+from devnet import identities, places, plan
+from ics import keys
+from tests.network import kube
+
+OWN = ("ICS_CACHE", "ICS_DEVNET_STATE")
+"""Variables of the local network itself; any other with the prefix would be a setting of the stack."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """How one command ended."""
+
+    code: int
+    out: str
+    err: str
+    seconds: float
+
+    @property
+    def json(self) -> dict[str, Any]:
+        """What it printed; the command must have come that far."""
+        assert self.out, f"it printed nothing; exit code {self.code}, stderr: {self.err}"
+        found: dict[str, Any] = json.loads(self.out)
+        return found
+
+    @property
+    def complaint(self) -> str:
+        """The one line on stderr; a traceback or a second line is a mistake of the product."""
+        lines = self.err.strip().splitlines()
+        assert len(lines) == 1, f"not one line: {self.err}"
+        assert lines[0].startswith("ics: "), lines[0]
+        return lines[0].removeprefix("ics: ")
+
+    @property
+    def writes(self) -> list[str]:
+        """The changes that a pass says it made, as `action Kind namespace/name`."""
+        return [f"{c['action']} {c['kind']} {c['namespace']}/{c['name']}" for c in self.json["changes"]]
+
+
+class Operator:
+    """The operator of one validator of the local network."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.host = plan.host(name)
+        self.kube = kube.Kube(self.host)
+        self.validator = identities.validator(self.host)
+
+    # -- commands ----------------------------------------------------------------------------------
+
+    def reconcile(self, *flags: str) -> Run:
+        """One pass as cron runs it."""
+        return self._run([str(places.CHECKOUT / "reconcile.py"), "--stack", self.name, "--json", *flags])
+
+    def once(self, *flags: str) -> Run:
+        """One pass that must come to its end without trouble."""
+        done = self.reconcile("--once", *flags)
+        assert done.code == 0, f"{self.name}: exit code {done.code}: {done.err}"
+        return done
+
+    def ics(self, *command: str, project: pathlib.Path | None = None) -> Run:
+        """`ics …` on this operator's stack."""
+        where = ["--project", str(project or places.CHECKOUT)]
+        return self._run(
+            ["-m", "ics.cli.__main__", command[0], "--stack", self.name, *where, "--json", *command[1:]]
+        )
+
+    def show(self, *command: str) -> Run:
+        """`ics show …`, which needs no stack."""
+        return self._run(["-m", "ics.cli.__main__", "show", *command, "--json"])
+
+    def _run(self, arguments: Sequence[str]) -> Run:
+        began = time.monotonic()
+        environment = {k: v for k, v in os.environ.items() if not k.startswith("ICS_") or k in OWN}
+        done = subprocess.run(
+            [sys.executable, *arguments],
+            cwd=places.CHECKOUT,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert "Traceback" not in done.stderr, done.stderr
+        return Run(done.returncode, done.stdout, done.stderr, time.monotonic() - began)
+
+    # -- status ------------------------------------------------------------------------------------
+
+    def status(self) -> dict[str, Any]:
+        """What `ics status --json` says."""
+        done = self.ics("status")
+        assert done.code == 0, done.err
+        return done.json
+
+    def chain(self, consumer_id: str, status: dict[str, Any] | None = None) -> dict[str, Any]:
+        """The status of one chain; empty when there is none."""
+        chains = (status or self.status())["chains"]
+        return next((chain for chain in chains if chain["consumer_id"] == consumer_id), {})
+
+    def settled(self, *flags: str, tries: int = 5) -> None:
+        """Passes until one changes nothing: what other stories left behind is put in order."""
+        for _ in range(tries):
+            if not self.once(*flags).writes:
+                return
+        raise AssertionError(f"{self.name}: {tries} passes, and each changed something")
+
+    # -- what others know of this operator ---------------------------------------------------------
+
+    def audit(self) -> kube.Audit:
+        """Counts the writes of this operator's user from now on."""
+        return kube.Audit.begin(self.host, f"ics:{self.name}")
+
+    @property
+    def account(self) -> str:
+        """The account that signs the validator's transactions."""
+        return self.validator.account.address(identities.PREFIX)
+
+    def transactions(self) -> list[dict[str, Any]]:
+        """All transactions in the provider's blocks that this account signed, as the provider has them."""
+        query = {"query": f"message.sender='{self.account}'", "pagination.limit": "100"}
+        answer = httpx.get(
+            f"{plan.HOSTS[0].rest}/cosmos/tx/v1beta1/txs", params=query, timeout=10, trust_env=False
+        )
+        answer.raise_for_status()
+        found: list[dict[str, Any]] = answer.json()["txs"]
+        return found
+
+    def joined(self) -> list[str]:
+        """Consumer ids of the opt-ins among them, one for each transaction."""
+        messages = [message for tx in self.transactions() for message in tx["body"]["messages"]]
+        return [m["consumer_id"] for m in messages if m["@type"].endswith(".MsgOptIn")]
+
+    def key_of(self, consumer_id: str) -> keys.ConsensusKey:
+        """The consumer key that comes from the seed."""
+        return keys.derive_consensus_key(self.validator.seed, plan.PROVIDER_CHAIN_ID, consumer_id, 0)
+
+    def address_of(self, consumer_id: str) -> str:
+        """Its address as CometBFT shows it."""
+        return self.key_of(consumer_id).address.hex().upper()
+
+
+class Cron:
+    """Runs the operators' passes one after the other, each about every two seconds, like three crontabs."""
+
+    PAUSE = 1.0
+
+    def __init__(self, operators: Sequence[Operator]) -> None:
+        self.runs: dict[str, list[Run]] = {operator.name: [] for operator in operators}
+        self._over = threading.Event()
+        self._threads = [threading.Thread(target=self._repeat, args=(one,)) for one in operators]
+
+    def _repeat(self, operator: Operator) -> None:
+        while not self._over.is_set():
+            self.runs[operator.name].append(operator.reconcile("--once"))
+            self._over.wait(self.PAUSE)
+
+    def __enter__(self) -> "Cron":
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._over.set()
+        for thread in self._threads:
+            thread.join()
+
+    def last(self, name: str) -> dict[str, Any]:
+        """The status that an operator's last pass reported; empty before the first."""
+        done = [run for run in self.runs[name] if run.out]
+        status: dict[str, Any] = done[-1].json["status"] if done else {}
+        return status
+
+    def complaints(self) -> list[str]:
+        """All that the passes had to complain about."""
+        return [f"{name}: {run.err.strip()}" for name, runs in self.runs.items() for run in runs if run.err]
+
+
+def together(*works: Callable[[], object]) -> None:
+    """Do several things at the same time."""
+    threads = [threading.Thread(target=work) for work in works]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()

@@ -1,0 +1,45 @@
+"""Waiting for what a running network takes its time for, with deadlines that say what was seen last."""
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+Seen = TypeVar("Seen")
+
+EVERY = 0.5
+"""Seconds between two looks."""
+
+
+def until(
+    what: str,
+    look: Callable[[], Seen],
+    is_so: Callable[[Seen], object] = bool,
+    *,
+    seconds: float = 120.0,
+    every: float = EVERY,
+) -> Seen:
+    """Look until what is seen is so, and answer it.
+
+    Args:
+        what: is waited for; named when the time is over.
+        look: looks once.
+        is_so: judges what was seen.
+        seconds: the deadline.
+        every: seconds between two looks.
+
+    Raises:
+        AssertionError: the time is over; tells what was seen last.
+    """
+    deadline = time.monotonic() + seconds
+    while True:
+        seen = look()
+        if is_so(seen):
+            return seen
+        if time.monotonic() > deadline:
+            raise AssertionError(f"waited {seconds:.0f} s in vain until {what}; seen last: {seen}")
+        time.sleep(every)
+
+
+def figure(name: str, value: float, unit: str = "s") -> None:
+    """Print a measured figure, for people to quote (`pytest -rP` or `-s` shows it)."""
+    print(f"figure: {name}: {value:.2f} {unit}")
