@@ -4,6 +4,9 @@ record the volume on the key's Secret      before anything may be laid on it
 run the Job that makes an empty memory     only if there is none
 restart a node that runs without the key   it looks for the memory at its start only
 record that the memory is laid             from here on it is never laid again by itself
+
+A record that went with its Secret is written again once a node is seen to run with the key: it runs with
+it only where its memory lies. Nothing is laid then, so that a mistake could not make a key sign twice.
 """
 
 from ics import desired, model, signing, world
@@ -40,6 +43,24 @@ async def advance(
             await cluster.restart_node(chain.namespace)
         await cluster.record_memory(chain.namespace, generation, volume_uid)
     return None
+
+
+async def recall(
+    cluster: world.Cluster, chain: desired.Chain, memory: model.ChainMemory, seen: model.Observation | None
+) -> None:
+    """Write the record anew when it is lost and the node shows that the memory is there.
+
+    Args:
+        cluster: where to.
+        chain: whose memory counts as refused.
+        memory: what the cluster remembers of the chain.
+        seen: of its node, None when it has not been looked at.
+    """
+    address = chain.key.key.address.hex().upper()
+    is_on_record = any(r.consensus_address == address and r.volume_uid for r in memory.records)
+    runs_with_key = seen is not None and seen.node is not None and not runs_without_key(chain, seen)
+    if memory.volume_uid is not None and runs_with_key and not is_on_record:
+        await cluster.recall_memory(chain.namespace, chain.key.generation, memory.volume_uid)
 
 
 def runs_without_key(chain: desired.Chain, seen: model.Observation | None) -> bool:

@@ -16,7 +16,7 @@ from urllib import parse
 
 import tomli_w
 
-from ics import errors, naming, relaying
+from ics import errors, ibc, relaying
 
 REST_PORT: Final = 3000
 TELEMETRY_PORT: Final = 3001
@@ -163,7 +163,7 @@ def command(step: relaying.Step, provider_chain_id: str, consumer_chain_id: str)
     Each is one transaction on one chain, together with the update of the client that it needs; it changes
     nothing when another relayer was faster.
     """
-    chains = {relaying.Side.PROVIDER: provider_chain_id, relaying.Side.CONSUMER: consumer_chain_id}
+    chains = {ibc.Side.PROVIDER: provider_chain_id, ibc.Side.CONSUMER: consumer_chain_id}
     named = {
         "--dst-chain": chains[step.side],
         "--src-chain": chains[step.side.other],

@@ -120,16 +120,17 @@ async def _arm(
     observations: Mapping[str, model.Observation],
 ) -> list[_Trouble]:
     async def advance(chain: desired.Chain) -> list[_Trouble]:
-        volume = facts.memory.chains[chain.consumer_id].volume_uid or ""
+        memory, seen = facts.memory.chains[chain.consumer_id], observations.get(chain.consumer_id)
         try:
-            condition = await arming.advance(
-                place.cluster, chain, volume, observations.get(chain.consumer_id)
-            )
+            if chain.arming is signing.Arming.REFUSED:
+                await arming.recall(place.cluster, chain, memory, seen)
+                return []
+            condition = await arming.advance(place.cluster, chain, memory.volume_uid or "", seen)
         except errors.IcsError as error:
             return [_trouble(error, chain.consumer_id)]
         return [] if condition is None else [(condition, errors.Permanent(condition.message))]
 
-    due = (signing.Arming.DUE, signing.Arming.ORDERED)
+    due = (signing.Arming.DUE, signing.Arming.ORDERED, signing.Arming.REFUSED)
     found = await asyncio.gather(*(advance(chain) for chain in wanted.chains if chain.arming in due))
     return [trouble for troubles in found for trouble in troubles]
 

@@ -241,7 +241,27 @@ class OptOut:
     chain_id: str
 
 
-Intent: TypeAlias = OptIn | AssignKey
+@dataclass(frozen=True, slots=True)
+class PublishDetails:
+    """The transaction that writes this validator's description anew, so that its relayer is funded."""
+
+    details: str
+
+
+@dataclass(frozen=True, slots=True)
+class TopUp:
+    """The transaction that fills up an account of a relayer on the provider."""
+
+    consumer_id: str
+    chain_id: str
+    purpose: str
+    """What signs with it: `relayer` or `evidence`."""
+    address: str
+    amount: int
+    denom: str
+
+
+Intent: TypeAlias = OptIn | AssignKey | PublishDetails | TopUp
 """A transaction that is due, as data; at most one is in flight."""
 
 

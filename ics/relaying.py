@@ -16,35 +16,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-PROVIDER_PORT: Final = "provider"
-CONSUMER_PORT: Final = "consumer"
-TRANSFER_PORT: Final = "transfer"
-CCV_VERSION: Final = "1"
+from ics import ibc
+
 PATIENCE: Final = datetime.timedelta(seconds=45)
 """How long each creator leaves the next step to the one before it."""
-REFRESH_PART: Final = 3
-"""A client is updated after this part of its trusting period."""
-
-
-class Side(enum.Enum):
-    """One of the two chains."""
-
-    PROVIDER = "provider"
-    CONSUMER = "consumer"
-
-    @property
-    def other(self) -> "Side":
-        """The chain at the other end."""
-        return Side.CONSUMER if self is Side.PROVIDER else Side.PROVIDER
-
-
-class State(enum.StrEnum):
-    """State of an end of a connection or channel (`STATE_…` on the wire)."""
-
-    INIT = "INIT"
-    TRYOPEN = "TRYOPEN"
-    OPEN = "OPEN"
-    CLOSED = "CLOSED"
 
 
 class Message(enum.StrEnum):
@@ -80,82 +55,11 @@ _CHANNEL: Final = (
 
 
 @dataclass(frozen=True, slots=True)
-class ConnectionEnd:
-    """One end of a connection."""
-
-    id: str
-    state: State
-    client_id: str
-    counterparty_client_id: str
-    counterparty_id: str
-    """Connection id at the other end; empty while this end is INIT."""
-
-
-@dataclass(frozen=True, slots=True)
-class ChannelEnd:
-    """One end of a channel."""
-
-    id: str
-    port: str
-    state: State
-    connection_id: str
-    counterparty_port: str
-    counterparty_id: str
-    """Channel id at the other end; empty while this end is INIT."""
-    is_ordered: bool
-    version: str
-
-
-@dataclass(frozen=True, slots=True)
-class Client:
-    """An IBC client, as the chain that it lives on tells."""
-
-    id: str
-    chain_id: str
-    """The chain that it follows."""
-    trusting_period: datetime.timedelta
-    updated: datetime.datetime
-    """Time of the newest header that it knows, by the clock of the chain that it follows."""
-    is_frozen: bool = False
-
-    @property
-    def expires(self) -> datetime.datetime:
-        """From then on it takes no update, and nothing that builds on it works any more."""
-        return self.updated + self.trusting_period
-
-    def is_expired(self, now: datetime.datetime) -> bool:
-        """Whether it has expired. Only a governance vote on its chain could mend that."""
-        return now >= self.expires
-
-    def is_due(self, now: datetime.datetime) -> bool:
-        """Whether it should be updated, a third of its trusting period being over."""
-        return now >= self.updated + self.trusting_period / REFRESH_PART
-
-
-@dataclass(frozen=True, slots=True)
-class Ends:
-    """What one chain tells: its ends over its client of the other chain."""
-
-    client_id: str
-    connections: tuple[ConnectionEnd, ...] = ()
-    channels: tuple[ChannelEnd, ...] = ()
-    """Of those connections."""
-
-
-@dataclass(frozen=True, slots=True)
-class Pair:
-    """Ids of the two ends of one connection or channel."""
-
-    provider: str
-    consumer: str
-
-
-@dataclass(frozen=True, slots=True)
 class Step:
     """One message to send to `side`. Ids that do not exist yet, or do not matter, are empty."""
 
     message: Message
-    side: Side
+    side: ibc.Side
     client_id: str
     other_client_id: str
     connection_id: str = ""
@@ -172,23 +76,23 @@ class Leftover:
 
     side: str
     id: str
-    state: State
+    state: ibc.State
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
     """How the channel of a consumer stands."""
 
-    connection: Pair | None = None
+    connection: ibc.Pair | None = None
     """Open on both sides, the one that the channel uses or will use."""
-    ccv: Pair | None = None
+    ccv: ibc.Pair | None = None
     """The CCV channel, open on both sides."""
-    transfer: Pair | None = None
+    transfer: ibc.Pair | None = None
     """The transfer channel for rewards, open on both sides."""
     step: Step | None = None
     """What is to be done next; None: nothing, or nothing that can be done."""
     is_closed: bool = False
-    """The provider has closed the CCV channel; it takes no new one."""
+    """The CCV channel was open and is closed on a side; the provider takes no new one."""
     leftovers: tuple[Leftover, ...] = ()
     mark: str = ""
     """Changes just when a handshake goes on: the states of all ends, in words."""
@@ -199,7 +103,7 @@ class _End:
     """What connections and channels have in common."""
 
     id: str
-    state: State
+    state: ibc.State
     counterparty_id: str
 
 
@@ -211,23 +115,23 @@ class _Handshake:
     consumer: _End | None
 
     @property
-    def next(self) -> tuple[int, Side] | None:
+    def next(self) -> tuple[int, ibc.Side] | None:
         """Index of the next message (1 TRY, 2 ACK, 3 CONFIRM) and where it goes; None: done or dead."""
-        states = {Side.PROVIDER: self.provider, Side.CONSUMER: self.consumer}
+        states = {ibc.Side.PROVIDER: self.provider, ibc.Side.CONSUMER: self.consumer}
         for side, end in states.items():
             other = states[side.other]
             match (end.state if end else None, other.state if other else None):
-                case (None, State.INIT):
+                case (None, ibc.State.INIT):
                     return 1, side
-                case (State.INIT, State.TRYOPEN):
+                case (ibc.State.INIT, ibc.State.TRYOPEN):
                     return 2, side
-                case (State.TRYOPEN, State.OPEN):
+                case (ibc.State.TRYOPEN, ibc.State.OPEN):
                     return 3, side
         return None
 
     @property
     def is_open(self) -> bool:
-        return all(end is not None and end.state is State.OPEN for end in (self.provider, self.consumer))
+        return all(end is not None and end.state is ibc.State.OPEN for end in (self.provider, self.consumer))
 
     @property
     def progress(self) -> int:
@@ -235,16 +139,17 @@ class _Handshake:
         return 4 if self.is_open else self.next[0] if self.next else 0
 
     @property
-    def pair(self) -> Pair:
-        return Pair(self.provider.id if self.provider else "", self.consumer.id if self.consumer else "")
+    def pair(self) -> ibc.Pair:
+        return ibc.Pair(self.provider.id if self.provider else "", self.consumer.id if self.consumer else "")
 
 
-def decide(provider: Ends, consumer: Ends, transfer_id: str = "") -> Finding:
+def decide(provider: ibc.Ends, consumer: ibc.Ends, transfer_id: str = "") -> Finding:
     """How the CCV channel stands and the next message of the handshake that is furthest.
 
     Args:
         provider: the provider's ends over the client that it made at the launch (`client_id` of the chain).
-        consumer: the consumer's ends over the client that its genesis made.
+        consumer: the consumer's ends over the client that its genesis made; to be read before the
+            provider's, for a TRY that is repeated there leaves an end over.
         transfer_id: the consumer's `distribution_transmission_channel`; empty while there is none.
     """
     connections = _handshakes(
@@ -254,29 +159,20 @@ def decide(provider: Ends, consumer: Ends, transfer_id: str = "") -> Finding:
     opened = [found.pair for found in connections if found.is_open]
     channels = {pair: _channels(provider, consumer, pair) for pair in opened}
     on, ccv = _best([(pair, found) for pair in opened for found in channels[pair]])
-    is_closed = _is_closed(provider, opened) and not (ccv and ccv.is_open)
     on = on or next(iter(opened), None)
-    transfer = _transfer(provider, consumer, on, transfer_id) if ccv and ccv.is_open and on else None
-    finding = Finding(
+    is_open = ccv is not None and ccv.is_open
+    # The provider has had its one channel: it would refuse every other.
+    is_decided = not is_open and _has_confirmed(provider)
+    transfer = _transfer(provider, consumer, on, transfer_id) if is_open and on else None
+    return Finding(
         connection=on,
-        ccv=ccv.pair if ccv and ccv.is_open else None,
+        ccv=ccv.pair if ccv and is_open else None,
         transfer=transfer.pair if transfer and transfer.is_open else None,
-        is_closed=is_closed,
+        is_closed=is_decided and _has_closed(provider, consumer),
         leftovers=_leftovers(provider, consumer, on, connections, ccv),
         mark=_mark(provider, consumer, transfer_id),
-        step=None if is_closed else _step(provider, consumer, connections, on, ccv, transfer),
+        step=None if is_decided else _step(provider, consumer, connections, on, ccv, transfer),
     )
-    return finding
-
-
-def own_client(clients: Iterable[Client], provider_chain_id: str) -> str:
-    """The client of the provider that a consumer's genesis made; empty if there is none.
-
-    Of the clients that follow a chain of the provider's id it is the first, since anybody may add others,
-    but nobody before the genesis. Once the first CCV packet is through, `provider-info` names it too.
-    """
-    ids = [client.id for client in clients if client.chain_id == provider_chain_id]
-    return min(ids, key=_number, default="")
 
 
 @dataclass(frozen=True, slots=True)
@@ -315,25 +211,26 @@ def acts_at(
     return last_step if is_ours else last_step + order.index(address) * PATIENCE
 
 
-def _is_between(end: ConnectionEnd, here: Ends, there: Ends) -> bool:
-    return end.client_id == here.client_id and end.counterparty_client_id == there.client_id
+def _is_between(end: ibc.ConnectionEnd, here: ibc.Ends, there: ibc.Ends) -> bool:
+    ids = (end.client_id, end.counterparty_client_id)
+    return end.is_plain and ids == (here.client_id, there.client_id)
 
 
-def _plain(end: ConnectionEnd | ChannelEnd) -> _End:
+def _plain(end: ibc.ConnectionEnd | ibc.ChannelEnd) -> _End:
     return _End(end.id, end.state, end.counterparty_id)
 
 
 def _handshakes(provider: Sequence[_End], consumer: Sequence[_End]) -> list[_Handshake]:
     """All handshakes, the furthest first; of equal ones the one that is oldest on the consumer."""
     found = [_Handshake(p, c) for p in provider for c in consumer if _belong(p, c)]
-    paired = {handshake.pair.provider for handshake in found}, {handshake.pair.consumer for handshake in found}
-    found += [_Handshake(end, None) for end in provider if end.id not in paired[0]]
-    found += [_Handshake(None, end) for end in consumer if end.id not in paired[1]]
+    pairs = [handshake.pair for handshake in found]
+    found += [_Handshake(end, None) for end in provider if end.id not in {pair.provider for pair in pairs}]
+    found += [_Handshake(None, end) for end in consumer if end.id not in {pair.consumer for pair in pairs}]
     return sorted(found, key=_order)
 
 
 def _order(found: _Handshake) -> tuple[int, int, int]:
-    return (-found.progress, _number(found.pair.consumer), _number(found.pair.provider))
+    return (-found.progress, ibc.number(found.pair.consumer), ibc.number(found.pair.provider))
 
 
 def _belong(one: _End, two: _End) -> bool:
@@ -341,21 +238,31 @@ def _belong(one: _End, two: _End) -> bool:
         return True
     # An end that is INIT learns of the other one only with the ACK.
     return any(
-        first.state is State.INIT and second.state is State.TRYOPEN and second.counterparty_id == first.id
+        first.state is ibc.State.INIT
+        and second.state is ibc.State.TRYOPEN
+        and second.counterparty_id == first.id
         for first, second in ((one, two), (two, one))
     )
 
 
-def _channels(provider: Ends, consumer: Ends, connection: Pair) -> list[_Handshake]:
+def _channels(provider: ibc.Ends, consumer: ibc.Ends, connection: ibc.Pair) -> list[_Handshake]:
     """The CCV handshakes over one connection."""
     return _handshakes(
-        [_plain(end) for end in _ccv_ends(provider, PROVIDER_PORT) if end.connection_id == connection.provider],
-        [_plain(end) for end in _ccv_ends(consumer, CONSUMER_PORT) if end.connection_id == connection.consumer],
+        [
+            _plain(end)
+            for end in _ccv_ends(provider, ibc.PROVIDER_PORT)
+            if end.connection_id == connection.provider
+        ],
+        [
+            _plain(end)
+            for end in _ccv_ends(consumer, ibc.CONSUMER_PORT)
+            if end.connection_id == connection.consumer
+        ],
     )
 
 
-def _ccv_ends(ends: Ends, port: str) -> list[ChannelEnd]:
-    other = CONSUMER_PORT if port == PROVIDER_PORT else PROVIDER_PORT
+def _ccv_ends(ends: ibc.Ends, port: str) -> list[ibc.ChannelEnd]:
+    other = ibc.CONSUMER_PORT if port == ibc.PROVIDER_PORT else ibc.PROVIDER_PORT
     return [
         end
         for end in ends.channels
@@ -363,67 +270,71 @@ def _ccv_ends(ends: Ends, port: str) -> list[ChannelEnd]:
         and end.counterparty_port == other
         and end.is_ordered
         # Later ends carry what the provider answered: version and address of the reward pool.
-        and (end.state is not State.INIT or end.version == CCV_VERSION)
+        and (end.state is not ibc.State.INIT or end.version == ibc.CCV_VERSION)
     ]
 
 
-def _best(found: Sequence[tuple[Pair, _Handshake]]) -> tuple[Pair | None, _Handshake | None]:
+def _best(found: Sequence[tuple[ibc.Pair, _Handshake]]) -> tuple[ibc.Pair | None, _Handshake | None]:
     alive = [each for each in found if each[1].progress]
     if not alive:
         return None, None
     return min(alive, key=lambda each: _order(each[1]))
 
 
-def _is_closed(provider: Ends, opened: Sequence[Pair]) -> bool:
-    ids = {pair.provider for pair in opened}
-    return any(
-        end.state is State.CLOSED and end.connection_id in ids for end in _ccv_ends(provider, PROVIDER_PORT)
-    )
+def _has_confirmed(provider: ibc.Ends) -> bool:
+    ends = _ccv_ends(provider, ibc.PROVIDER_PORT)
+    return any(end.state in (ibc.State.OPEN, ibc.State.CLOSED) for end in ends)
 
 
-def _transfer(provider: Ends, consumer: Ends, connection: Pair, transfer_id: str) -> _Handshake | None:
+def _has_closed(provider: ibc.Ends, consumer: ibc.Ends) -> bool:
+    shut = {end.id for end in consumer.channels if end.state is ibc.State.CLOSED}
+    ends = [end for end in _ccv_ends(provider, ibc.PROVIDER_PORT) if end.state is not ibc.State.TRYOPEN]
+    return all(end.state is ibc.State.CLOSED or end.counterparty_id in shut for end in ends)
+
+
+def _transfer(
+    provider: ibc.Ends, consumer: ibc.Ends, connection: ibc.Pair, transfer_id: str
+) -> _Handshake | None:
     """The handshake of the very transfer channel that the consumer names; others are none of ours."""
-    here = [end for end in consumer.channels if (end.port, end.id) == (TRANSFER_PORT, transfer_id)]
+    here = [end for end in consumer.channels if (end.port, end.id) == (ibc.TRANSFER_PORT, transfer_id)]
     there = [
         end
         for end in provider.channels
-        if end.port == TRANSFER_PORT and end.connection_id == connection.provider
+        if end.port == ibc.TRANSFER_PORT and end.connection_id == connection.provider
     ]
     found = _handshakes([_plain(end) for end in there], [_plain(end) for end in here])
     return next((each for each in found if each.consumer and each.progress), None)
 
 
 def _step(
-    provider: Ends,
-    consumer: Ends,
+    provider: ibc.Ends,
+    consumer: ibc.Ends,
     connections: Sequence[_Handshake],
-    on: Pair | None,
+    on: ibc.Pair | None,
     ccv: _Handshake | None,
     transfer: _Handshake | None,
 ) -> Step | None:
-    clients = {Side.PROVIDER: provider.client_id, Side.CONSUMER: consumer.client_id}
+    clients = {ibc.Side.PROVIDER: provider.client_id, ibc.Side.CONSUMER: consumer.client_id}
     if not all(clients.values()):
         return None
     if on is None:
         begun = next((found for found in connections if found.progress), _Handshake(None, None))
-        index, side = begun.next or (0, Side.CONSUMER)
+        index, side = begun.next or (0, ibc.Side.CONSUMER)
         ids = _by_side(begun.pair)
-        return Step(
-            _CONNECTION[index], side, clients[side], clients[side.other], ids[side], ids[side.other]
-        )
+        return Step(_CONNECTION[index], side, clients[side], clients[side.other], ids[side], ids[side.other])
     if transfer is not None and transfer.next:
-        return _channel_step(transfer, clients, on, TRANSFER_PORT, TRANSFER_PORT)
+        return _channel_step(transfer, clients, on, ibc.TRANSFER_PORT, ibc.TRANSFER_PORT)
     if ccv is not None and ccv.is_open:
         return None
-    return _channel_step(ccv or _Handshake(None, None), clients, on, PROVIDER_PORT, CONSUMER_PORT)
+    return _channel_step(ccv or _Handshake(None, None), clients, on, ibc.PROVIDER_PORT, ibc.CONSUMER_PORT)
 
 
 def _channel_step(
-    found: _Handshake, clients: dict[Side, str], on: Pair, provider_port: str, consumer_port: str
+    found: _Handshake, clients: dict[ibc.Side, str], on: ibc.Pair, provider_port: str, consumer_port: str
 ) -> Step:
-    index, side = found.next or (0, Side.CONSUMER)
+    index, side = found.next or (0, ibc.Side.CONSUMER)
     connections, ids = _by_side(on), _by_side(found.pair)
-    ports = {Side.PROVIDER: provider_port, Side.CONSUMER: consumer_port}
+    ports = {ibc.Side.PROVIDER: provider_port, ibc.Side.CONSUMER: consumer_port}
     return Step(
         _CHANNEL[index],
         side,
@@ -438,43 +349,79 @@ def _channel_step(
     )
 
 
-def _by_side(pair: Pair) -> dict[Side, str]:
-    return {Side.PROVIDER: pair.provider, Side.CONSUMER: pair.consumer}
+def _by_side(pair: ibc.Pair) -> dict[ibc.Side, str]:
+    return {ibc.Side.PROVIDER: pair.provider, ibc.Side.CONSUMER: pair.consumer}
 
 
 def _leftovers(
-    provider: Ends,
-    consumer: Ends,
-    on: Pair | None,
+    provider: ibc.Ends,
+    consumer: ibc.Ends,
+    on: ibc.Pair | None,
     connections: Sequence[_Handshake],
     ccv: _Handshake | None,
 ) -> tuple[Leftover, ...]:
-    """Ends that are alive and no part of the path; until a handshake is chosen nothing is left over."""
-    path = on or next((found.pair for found in connections if found.progress), Pair("", ""))
-    channel = ccv.pair if ccv else Pair("", "")
-    found = []
-    for side, ends, there, port in (
-        (Side.PROVIDER, provider, consumer, PROVIDER_PORT),
-        (Side.CONSUMER, consumer, provider, CONSUMER_PORT),
+    """All other connections over the two clients, and all other CCV channels over those, but closed ones."""
+    path = on or next((found.pair for found in connections if found.progress), ibc.Pair("", ""))
+    channel = ccv.pair if ccv else ibc.Pair("", "")
+    found: list[Leftover] = []
+    for side, ends, port in (
+        (ibc.Side.PROVIDER, provider, ibc.PROVIDER_PORT),
+        (ibc.Side.CONSUMER, consumer, ibc.CONSUMER_PORT),
     ):
         kept = (_by_side(path)[side], _by_side(channel)[side])
-        alive = [
-            *(end for end in ends.connections if _is_between(end, ends, there)),
-            *(end for end in ends.channels if end.port == port and end.state is not State.CLOSED),
+        alive = [_plain(end) for end in ends.connections if end.client_id == ends.client_id]
+        alive += [_plain(end) for end in ends.channels if end.port == port]
+        found += [
+            Leftover(side.value, end.id, end.state)
+            for end in alive
+            if end.id not in kept and end.state is not ibc.State.CLOSED
         ]
-        found += [Leftover(side.value, end.id, end.state) for end in alive if end.id not in kept]
     return tuple(sorted(found))
 
 
-def _mark(provider: Ends, consumer: Ends, transfer_id: str) -> str:
-    words = [transfer_id]
-    for side, ends in (("provider", provider), ("consumer", consumer)):
-        words += [f"{side}/{end.id}={end.state}" for end in ends.connections]
-        words += [f"{side}/{end.port}/{end.id}={end.state}" for end in ends.channels]
-    return " ".join(sorted(words)).strip()
+def _mark(provider: ibc.Ends, consumer: ibc.Ends, transfer_id: str) -> str:
+    words = [f"transfer={transfer_id}"]
+    for side, ends in ((ibc.Side.PROVIDER, provider), (ibc.Side.CONSUMER, consumer)):
+        words += [f"{side.value}/{end.id}={end.state}" for end in ends.connections]
+        words += [f"{side.value}/{end.port}/{end.id}={end.state}" for end in ends.channels]
+    return " ".join(sorted(words))
 
 
-def _number(id_: str) -> int:
-    """The number at the end of an id, by which chains count; ids without one come last."""
-    tail = id_.rpartition("-")[2]
-    return int(tail) if tail.isdecimal() else 2**64
+@dataclass(frozen=True, slots=True)
+class Packets:
+    """What is under way on the CCV channel."""
+
+    unacknowledged_by_consumer: int
+    """Packets that the provider sent and of which it has no acknowledgement yet (VSC packets)."""
+    unacknowledged_by_provider: int
+    """Packets that the consumer sent, likewise (slashes, matured changes)."""
+    last_sent: int
+    """Sequence of the last VSC packet that the provider sent; 0 before the first."""
+    last_received: int
+    """Sequence of the last VSC packet that the consumer has taken; 0 before the first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """All that both chains tell of the relaying between them; read anew in each pass."""
+
+    provider: Ends
+    consumer: Ends
+    provider_client: Client | None
+    """The provider's client of the consumer."""
+    consumer_client: Client | None
+    """The consumer's client of the provider."""
+    transfer_id: str
+    """The consumer's `distribution_transmission_channel`, empty while there is none."""
+    provider_time: datetime.datetime
+    """Time of the block of the provider that was read."""
+    consumer_time: datetime.datetime
+    """Time of the consumer's newest block, likewise."""
+    provider_unbonding: int
+    """Seconds, of the provider's staking."""
+    trusting_fraction: str
+    """The provider's parameter `trusting_period_fraction`."""
+    consumer_balance: int
+    """What this validator's relayer holds on the consumer, in the definition's denomination."""
+    packets: Packets | None = None
+    """None while no CCV channel is open."""

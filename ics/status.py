@@ -124,9 +124,14 @@ def _node(chain: desired.Chain, seen: model.Observation) -> NodeReport:
 
 
 def _signing_conditions(chain: desired.Chain, seen: model.Observation | None) -> list[model.Condition]:
-    runs_unarmed = (
-        seen is not None and seen.node is not None and seen.node.consensus_key != chain.key.key.public_key
-    )
+    node = None if seen is None else seen.node
+    runs_unarmed = node is not None and node.consensus_key != chain.key.key.public_key
+    if chain.arming is signing.Arming.REFUSED and node is not None and not runs_unarmed:
+        message = (
+            "the node runs with its key, and no record says that the signing memory is on the present volume: it is"
+            " recorded now; if this stays, the node still runs on an older volume: stop it before that is lost"
+        )
+        return [model.Condition(model.Severity.WARNING, "SigningRecordLost", message, chain.consumer_id)]
     if chain.arming is signing.Arming.REFUSED or (chain.arming is signing.Arming.ARMED and runs_unarmed):
         message = (
             f"the volume lacks the signing memory of {chain.key.key.address.hex().upper()}, which may have signed"

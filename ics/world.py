@@ -65,6 +65,10 @@ class Cluster(Protocol):
         """Record that the memory is laid, and remove the Job."""
         ...
 
+    async def recall_memory(self, namespace: str, generation: int, volume_uid: str) -> None:
+        """Record again that the memory is laid, after the record was lost."""
+        ...
+
     async def restart_node(self, namespace: str) -> None:
         """Delete the node's pod; its StatefulSet makes it anew."""
         ...

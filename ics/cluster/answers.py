@@ -30,6 +30,8 @@ def error_of(request: requests.Request, status: int, body: Mapping[str, Any]) ->
         status: HTTP status, 400 or more.
         body: the `Status` object, empty when the answer was none.
     """
+    if request.subpath and body.get("kind") != "Status" and isinstance(body.get("error"), Mapping):
+        return errors.Transient(rpc_error(body["error"]))  # the pod's own answer, passed on
     message = str(body.get("message", ""))
     causes = (body.get("details") or {}).get("causes") or []
     if status == 401:
@@ -50,6 +52,11 @@ def error_of(request: requests.Request, status: int, body: Mapping[str, Any]) ->
     return errors.Permanent(
         f"{request.subject}: {request.verb} answered {status}: {_shown(request, message)}"
     )
+
+
+def rpc_error(problem: Mapping[str, Any]) -> str:
+    """Words for `error` of a JSON-RPC answer."""
+    return f"its RPC answers an error: {problem.get('data') or problem.get('message') or 'without words'}"
 
 
 def _forbidden(request: requests.Request, message: str, reasons: set[str | None]) -> errors.IcsError:

@@ -111,6 +111,18 @@ async def ensure_armed_recorded(
     return is_due
 
 
+async def record_found(kube: client.Client, namespace: str, generation: int, volume_uid: str) -> None:
+    """Record in one step that the memory lies on this volume, where it was seen to lie.
+
+    In one step, for a memory that counts as ordered would be laid.
+
+    Raises:
+        Permanent: the Secret is not there.
+    """
+    secret = await _secret(kube, namespace, generation)
+    await _annotate(kube, secret, {labels.VOLUME_UID: volume_uid, labels.ARMED: "true"})
+
+
 async def _secret(kube: client.Client, namespace: str, generation: int) -> dict[str, Any]:
     name = labels.consensus_key_name(generation)
     found = await kube.find(kinds.SECRET, namespace, name, only_metadata=True)

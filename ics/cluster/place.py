@@ -64,6 +64,11 @@ class Place:
         await self.lease.ensure()
         await arm.ensure_armed_recorded(self._kube, namespace, generation, volume_uid)
 
+    async def recall_memory(self, namespace: str, generation: int, volume_uid: str) -> None:
+        """Record again that the memory is laid, after the record was lost."""
+        await self.lease.ensure()
+        await arm.record_found(self._kube, namespace, generation, volume_uid)
+
     async def restart_node(self, namespace: str) -> None:
         """Delete the node's pod; its StatefulSet makes it anew."""
         await self.lease.ensure()

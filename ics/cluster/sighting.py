@@ -50,8 +50,7 @@ def result(body: Mapping[str, Any]) -> Mapping[str, Any]:
     if isinstance(found, Mapping):
         return found
     problem = body.get("error")
-    words = problem.get("data") or problem.get("message") if isinstance(problem, Mapping) else "no result"
-    raise errors.Transient(f"its RPC answers an error: {words}")
+    raise errors.Transient(answers.rpc_error(problem if isinstance(problem, Mapping) else {}))
 
 
 def height(status: Mapping[str, Any]) -> int:

@@ -28,7 +28,7 @@ def kubeconfig(running: apiserver.Server, path: pathlib.Path, user: Any, **clust
         "clusters": [
             {
                 "name": "c",
-                "cluster": {"server": server.url, "certificate-authority": str(server.ca)} | cluster,
+                "cluster": {"server": running.url, "certificate-authority": str(running.ca)} | cluster,
             }
         ],
         "users": [{"name": "u", "user": user}],

@@ -264,7 +264,12 @@ async def _addresses(scene: conftest.Scene) -> dict[str, list[list[str]]]:
 
 async def test_slices_follow_the_pods(scene: conftest.Scene) -> None:
     await deployed(scene)
-    pods: dict[str, model.PodStatus | None] = {"0": _pod("10.9.0.1", ready=False), "1": _pod("10.9.0.3"), "2": _pod(None), "3": None}
+    pods: dict[str, model.PodStatus | None] = {
+        "0": _pod("10.9.0.1", ready=False),
+        "1": _pod("10.9.0.3"),
+        "2": _pod(None),
+        "3": None,
+    }
 
     writes = [await _routed(scene, pods), await _routed(scene, pods)]
 

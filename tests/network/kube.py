@@ -46,7 +46,7 @@ class Kube:
         """An object that must be there."""
         return _checked(self._http.get(kind.path(namespace, name)))
 
-    def list(self, kind: kinds.Kind, namespace: str = "", **wanted: str) -> list[Object]:
+    def all(self, kind: kinds.Kind, namespace: str = "", **wanted: str) -> list[Object]:
         """The objects of a kind in one namespace, or in all, with these labels."""
         selector = ",".join(f"{key}={value}" for key, value in wanted.items())
         answer = self._http.get(kind.path(namespace), params={"labelSelector": selector})
@@ -70,11 +70,11 @@ class Kube:
 
     def members(self) -> list[Object]:
         """All objects that carry the label of the validator's set, with their kinds; and the slices."""
-        found = []
-        for kind in (*kinds.MEMBERS, kinds.ENDPOINT_SLICE):
-            for item in self.list(kind, **{labels.MANAGED_BY: labels.MANAGER}):
-                found.append({**item, "kind": kind.name})
-        return found
+        return [
+            {**item, "kind": kind.name}
+            for kind in (*kinds.MEMBERS, kinds.ENDPOINT_SLICE)
+            for item in self.all(kind, **{labels.MANAGED_BY: labels.MANAGER})
+        ]
 
     # -- nodes -------------------------------------------------------------------------------------
 

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -187,12 +187,3 @@ class Cron:
     def complaints(self) -> list[str]:
         """All that the passes had to complain about."""
         return [f"{name}: {run.err.strip()}" for name, runs in self.runs.items() for run in runs if run.err]
-
-
-def together(*works: Callable[[], object]) -> None:
-    """Do several things at the same time."""
-    threads = [threading.Thread(target=work) for work in works]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()

@@ -1,0 +1,106 @@
+"""How the two chains of the operator's day are launched, and what is seen on the way.
+
+Both carry one chain id. The first is the chain of all stories; its twin is removed by its owner as soon as
+it runs, so that the provider's unbonding period passes while the other stories go on.
+"""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from devnet import owner
+from ics import labels
+from tests.network import chains, kube, operators, waiting
+
+CHAIN_ID = "consumer1-1"
+RUNNERS = ("alice", "bob")
+"""Who the 66 % rule selects: 300 and 200 of 600 thousand."""
+_SPAWN_IN = 45.0
+
+
+@dataclass(frozen=True)
+class Launch:
+    """What was seen."""
+
+    first: str
+    """Consumer id."""
+    twin: str
+    staged: Mapping[str, list[str]]
+    """By validator, `Kind namespace/name` of all objects, before any chain was launched."""
+    staged_status: Mapping[str, dict[str, Any]]
+    running_status: Mapping[str, dict[str, Any]]
+    """By validator, once both chains had five blocks."""
+    complaints: list[str]
+    removed_at: float
+    """Monotonic time at which the owner removed the twin."""
+
+
+def shown(item: kube.Object) -> str:
+    """`Kind namespace/name`."""
+    return f"{item['kind']} {item['metadata'].get('namespace', '')}/{item['metadata']['name']}"
+
+
+def launched(everybody: Mapping[str, operators.Operator]) -> Launch:
+    """Create both chains while the three reconcilers run, wait for their blocks, and remove the twin."""
+    began = time.monotonic()
+    ids = [chains.create(CHAIN_ID, _SPAWN_IN), chains.create(CHAIN_ID, _SPAWN_IN)]
+    with operators.Cron(list(everybody.values())) as cron:
+
+        def reasons(name: str) -> list[list[str]]:
+            status = cron.last(name)
+            found = [everybody[name].chain(one, status) for one in ids] if status else []
+            return [[c["reason"] for c in chain.get("conditions", [])] for chain in found]
+
+        for name in RUNNERS:
+            waiting.until(
+                f"{name} has staged both chains",
+                lambda name=name: reasons(name),  # type: ignore[misc]
+                lambda seen: seen == [["Staged"], ["Staged"]],
+                seconds=_SPAWN_IN,
+            )
+        waiting.figure("both chains created to both staged by both", time.monotonic() - began)
+        staged = {name: [shown(item) for item in one.kube.members()] for name, one in everybody.items()}
+        staged_status = {name: cron.last(name) for name in everybody}
+        assert [chains.phase(one) for one in ids] == ["INITIALIZED", "INITIALIZED"], "staged too late"
+
+        waiting.until("both are launched", lambda: [chains.phase(one) for one in ids], _are_launched)
+        spawned = time.monotonic()
+        waiting.figure("both chains created to both launched", spawned - began)
+
+        def heights() -> list[int]:
+            return [_height(everybody[name], cron.last(name), one) for name in RUNNERS for one in ids]
+
+        waiting.until("the first block is everywhere", heights, lambda seen: min(seen) >= 1)
+        waiting.figure("launch to height 1 of both chains, as both operators' status says", since(spawned))
+        waiting.until("height 5 is everywhere", heights, lambda seen: min(seen) >= 5)
+        waiting.figure("launch to height 5, likewise", since(spawned))
+    owner.remove_consumer(ids[1])
+    removed_at = time.monotonic()
+    running = {name: one.status() for name, one in everybody.items()}
+    return Launch(ids[0], ids[1], staged, staged_status, running, cron.complaints(), removed_at)
+
+
+def since(moment: float) -> float:
+    """Seconds since a moment of the monotonic clock."""
+    return time.monotonic() - moment
+
+
+def _are_launched(phases: list[str]) -> bool:
+    return set(phases) == {"LAUNCHED"}
+
+
+def _height(operator: operators.Operator, status: dict[str, Any], consumer_id: str) -> int:
+    node = operator.chain(consumer_id, status).get("node") if status else None
+    return -1 if node is None or node["height"] is None else int(node["height"])
+
+
+def namespace_of(operator: operators.Operator, consumer_id: str) -> str:
+    """The namespace of a chain, found by its labels."""
+    found = [
+        item["metadata"]["name"]
+        for item in operator.kube.members()
+        if item["kind"] == "Namespace" and item["metadata"]["labels"].get(labels.CONSUMER) == consumer_id
+    ]
+    assert len(found) == 1, f"{operator.name} has the namespaces {found} for consumer {consumer_id}"
+    return str(found[0])

@@ -1,0 +1,59 @@
+"""A quiet hour: a pass over a converged cluster leaves no trace."""
+
+import asyncio
+import os
+import time
+from collections.abc import Mapping
+
+import pytest
+
+from devnet import places
+from ics import loop, wiring
+from tests.network import launch, operators, waiting
+
+pytestmark = pytest.mark.network
+
+
+@pytest.mark.parametrize("name", ["alice", "bob", "charlie"])
+def test_a_second_pass_writes_nothing_and_sends_nothing(
+    name: str, everybody: Mapping[str, operators.Operator], consumer: str
+) -> None:
+    operator = everybody[name]
+    operator.settled()
+    audit, before, sent = operator.audit(), versions(operator), len(operator.transactions())
+
+    done = operator.once()
+
+    assert done.json["changes"] == []
+    assert done.json["transactions"] == []
+    assert audit.writes() == []
+    assert versions(operator) == before
+    assert len(operator.transactions()) == sent
+    waiting.figure(f"idle pass of {name}, the whole process", done.seconds)
+    waiting.figure(f"idle pass of {name}, the pass itself", asyncio.run(pass_in_process(name)))
+
+
+def versions(operator: operators.Operator) -> dict[str, str]:
+    """resourceVersion of every object of the operator's."""
+    return {launch.shown(item): item["metadata"]["resourceVersion"] for item in operator.kube.members()}
+
+
+async def pass_in_process(name: str) -> float:
+    """Seconds of one idle pass in a process that has everything loaded, connections included."""
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("ICS_")}
+    async with wiring.open_stack(places.CHECKOUT, name, environment) as found:
+        began = time.monotonic()
+        done = await loop.one_pass(found.world, found.engine, found.sender)
+        took = time.monotonic() - began
+    assert (done.changes, done.sent, done.troubles) == ((), (), ())
+    return took
+
+
+def test_a_preview_says_that_there_is_nothing_to_do(alice: operators.Operator, consumer: str) -> None:
+    alice.settled()
+    audit = alice.audit()
+
+    done = alice.reconcile("--preview")
+
+    assert (done.code, done.json["changes"], done.json["transactions"]) == (0, [], [])
+    assert audit.writes() == []

@@ -1,0 +1,218 @@
+"""A morning with two new chains: alice and bob join and run them, charlie stays out."""
+
+import base64
+import json
+import pathlib
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from devnet import identities, plan
+from ics import addresses, keys, labels
+from ics.cluster import kinds
+from tests.network import chains, kube, launch, operators
+
+pytestmark = pytest.mark.network
+
+Everybody = Mapping[str, operators.Operator]
+FUNDED = {"denom": "stake", "amount": "100000000"}
+"""As stacks/chains/ics-example.yaml says."""
+
+
+def test_two_of_three_join_each_chain_in_one_transaction(
+    everybody: Everybody, launched: launch.Launch
+) -> None:
+    ids = [launched.first, launched.twin]
+
+    assert {name: sorted(one.joined()) for name, one in everybody.items()} == {
+        "alice": ids,
+        "bob": ids,
+        "charlie": [],
+    }
+    assert {name: len(one.transactions()) for name, one in everybody.items()} == {
+        "alice": 2,
+        "bob": 2,
+        "charlie": 0,
+    }
+
+
+@pytest.mark.parametrize("name", launch.RUNNERS)
+def test_the_derived_key_comes_with_the_opt_in(
+    name: str, everybody: Everybody, launched: launch.Launch
+) -> None:
+    operator = everybody[name]
+    messages = [tx["body"]["messages"] for tx in operator.transactions()]
+
+    sent = {m["consumer_id"]: json.loads(m["consumer_key"]) for (m,) in messages}
+
+    assert sent == {
+        one: {
+            "@type": "/cosmos.crypto.ed25519.PubKey",
+            "key": base64.b64encode(operator.key_of(one).public_key).decode(),
+        }
+        for one in (launched.first, launched.twin)
+    }
+
+
+@pytest.mark.parametrize("name", launch.RUNNERS)
+def test_all_but_the_node_is_staged_before_the_spawn(
+    name: str, everybody: Everybody, launched: launch.Launch
+) -> None:
+    homes = [launch.namespace_of(everybody[name], one) for one in (launched.first, launched.twin)]
+
+    # The Jobs that lay the signing memory come and go.
+    found = [item for item in launched.staged[name] if not item.startswith("Job ")]
+    assert sorted(found) == sorted(
+        [
+            "Namespace /provider",
+            f"ConfigMap provider/ics-{name}",
+            "Service provider/p2p-loadbalancer",
+            *(
+                item.format(home=home)
+                for home in homes
+                for item in (
+                    "Namespace /{home}",
+                    "PersistentVolumeClaim {home}/data",
+                    "Secret {home}/consensus-key-0",
+                    "Secret {home}/node-key",
+                    "ConfigMap {home}/config",
+                    "ConfigMap {home}/peers",
+                    "Service {home}/node",
+                    "NetworkPolicy {home}/node",
+                )
+            ),
+        ]
+    )
+
+
+def test_charlie_has_nothing_of_the_chains(charlie: operators.Operator, launched: launch.Launch) -> None:
+    assert [launch.shown(item) for item in charlie.kube.members()] == [
+        "Namespace /provider",
+        "ConfigMap provider/ics-charlie",
+    ]
+    assert [c["participation"] for c in launched.running_status["charlie"]["chains"]] == ["declined"] * 2
+
+
+def test_no_pass_had_anything_to_complain_about(launched: launch.Launch) -> None:
+    assert launched.complaints == []
+
+
+def test_the_genesis_is_the_same_and_can_be_computed_again(
+    alice: operators.Operator, launched: launch.Launch, tmp_path: pathlib.Path
+) -> None:
+    ccv = chains.ask(f"consumer_genesis/{launched.first}")
+    base, state, out = (tmp_path / name for name in ("base.json", "ccv.json", "genesis.json"))
+    base.write_text(json.dumps(with_relayers(json.loads(chains.BASE.read_text()))))
+    state.write_text(json.dumps(ccv))
+    when = ccv["genesis_state"]["provider"]["consensus_state"]["timestamp"]
+
+    computed = alice.show(
+        *("genesis", "--base", str(base), "--ccv", str(state), "--out", str(out)),
+        *("--chain-id", launch.CHAIN_ID, "--initial-height", "1", "--time", when),
+    )
+
+    digests = {
+        name: alice.chain(launched.first, launched.running_status[name])["genesis_sha256"]
+        for name in launch.RUNNERS
+    }
+    assert digests == dict.fromkeys(launch.RUNNERS, computed.json["sha256"])
+    home = launch.namespace_of(alice, launched.first)
+    served = alice.kube.ask_node(home, "/genesis")["genesis"]["app_state"]
+    assert served == json.loads(out.read_text())["app_state"]
+
+
+def with_relayers(base: dict[str, Any]) -> dict[str, Any]:
+    """The base genesis with the three published relayers funded, as anybody can do it by hand."""
+    published = [
+        keys.derive_account(one.seed, keys.RELAYER_INFO).address("cosmos") for one in identities.validators()
+    ]
+    state = base["app_state"]
+    for address in sorted(addresses.reprefix(one, "consumer") for one in published):
+        state["auth"]["accounts"].append(
+            {
+                "@type": "/cosmos.auth.v1beta1.BaseAccount",
+                "address": address,
+                "pub_key": None,
+                "account_number": "0",
+                "sequence": "0",
+            }
+        )
+        state["bank"]["balances"].append({"address": address, "coins": [FUNDED]})
+        for coin in state["bank"]["supply"]:
+            coin["amount"] = str(int(coin["amount"]) + int(FUNDED["amount"]))
+    return base
+
+
+@pytest.mark.parametrize("which", ["first", "twin"])
+def test_both_sign(which: str, everybody: Everybody, launched: launch.Launch) -> None:
+    consumer_id: str = getattr(launched, which)
+    expected = {everybody[name].address_of(consumer_id) for name in launch.RUNNERS}
+    for name in launch.RUNNERS:
+        node = everybody[name].chain(consumer_id, launched.running_status[name])["node"]
+        assert (node["signing"], node["signers"], node["validators"]) == (True, 2, 2)
+
+        cluster = everybody[name].kube
+        home = launch.namespace_of(everybody[name], consumer_id)
+        # The commit of the block before the last is complete.
+        assert cluster.signers(home, cluster.height(home) - 1) == expected
+
+
+def test_peers_meet_at_the_load_balancers(everybody: Everybody, launched: launch.Launch) -> None:
+    found = {name: dialled(everybody, name, launched.first) for name in launch.RUNNERS}
+    port = everybody["alice"].chain(launched.first, launched.running_status["alice"])["ports"]["p2p"]
+
+    for name, other in (("alice", "bob"), ("bob", "alice")):
+        node_id = keys.derive_node_key(identities.validator(plan.host(other)).seed).node_id
+        assert found[name].configured == f"{node_id}@{plan.host(other).balancer}:{port}"
+    # One of the two has dialled the other, and the address that it dialled is the load balancer's.
+    reached = [one for name in launch.RUNNERS for one in found[name].outbound]
+    assert reached
+    assert set(reached) <= {plan.host(name).balancer for name in launch.RUNNERS}
+
+
+class Dialled:
+    """What a node is told to dial, and whom it has dialled."""
+
+    def __init__(self, configured: str, outbound: list[str]) -> None:
+        self.configured = configured
+        self.outbound = outbound
+
+
+def dialled(everybody: Everybody, name: str, consumer_id: str) -> Dialled:
+    cluster: kube.Kube = everybody[name].kube
+    home = launch.namespace_of(everybody[name], consumer_id)
+    peers = cluster.get(kinds.CONFIG_MAP, home, labels.PEERS)["data"]["persistent_peers"]
+    return Dialled(peers, [peer["remote_ip"] for peer in cluster.peers(home) if peer["is_outbound"]])
+
+
+def test_the_twin_has_its_own_place(everybody: Everybody, launched: launch.Launch) -> None:
+    own = [row for row in everybody["alice"].show("ports", *[launch.CHAIN_ID] * 2).json]
+    for name in launch.RUNNERS:
+        status = launched.running_status[name]
+        found = [everybody[name].chain(one, status) for one in (launched.first, launched.twin)]
+        assert [chain["ports"] for chain in found] == [
+            {key: row[key] for key in chain["ports"]} for row, chain in zip(own, found, strict=True)
+        ]
+        assert found[0]["ports"] != found[1]["ports"]
+        assert found[0]["namespace"] != found[1]["namespace"]
+        assert found[0]["genesis_sha256"] != found[1]["genesis_sha256"]
+
+
+def test_the_status_has_its_stable_shape(launched: launch.Launch) -> None:
+    status = launched.running_status["alice"]
+    chain = status["chains"][0]
+
+    assert status["height"] > 0
+    assert {
+        key: chain[key] for key in ("chain_id", "consumer_id", "phase", "participation", "conditions")
+    } == {
+        "chain_id": launch.CHAIN_ID,
+        "consumer_id": launched.first,
+        "phase": "LAUNCHED",
+        "participation": "validating",
+        "conditions": [],
+    }
+    assert {"p2p", "rpc", "grpc", "grpc_web", "rest"} <= set(chain["ports"])
+    assert {"height", "peers", "signing"} <= set(chain["node"])
+    assert len(chain["genesis_sha256"]) == 64
