@@ -405,11 +405,11 @@ class Packets:
 class Facts:
     """All that both chains tell of the relaying between them; read anew in each pass."""
 
-    provider: Ends
-    consumer: Ends
-    provider_client: Client | None
+    provider: ibc.Ends
+    consumer: ibc.Ends
+    provider_client: ibc.Client | None
     """The provider's client of the consumer."""
-    consumer_client: Client | None
+    consumer_client: ibc.Client | None
     """The consumer's client of the provider."""
     transfer_id: str
     """The consumer's `distribution_transmission_channel`, empty while there is none."""

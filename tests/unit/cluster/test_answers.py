@@ -1,0 +1,141 @@
+"""What refusing answers mean; the messages are those of a v1.34 API server."""
+
+from typing import Any
+
+import pytest
+
+from ics import errors
+from ics.cluster import answers, kinds, requests
+
+SET = {"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": {"name": "node", "namespace": "a"}}
+HOME = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "zz"}}
+SECRET = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s", "namespace": "a"}}
+APPLY = requests.apply(SET, "m")
+
+
+def status(message: str, *causes: dict[str, str]) -> dict[str, Any]:
+    return {"kind": "Status", "message": message, "details": {"causes": list(causes)}}
+
+
+CASES: list[tuple[str, requests.Request, int, dict[str, Any], type[errors.IcsError], str]] = [
+    (
+        "right missing cluster-wide",
+        requests.apply(HOME, "m"),
+        403,
+        status(
+            'namespaces "zz" is forbidden: User "reader" cannot patch resource "namespaces" in API group ""'
+            ' in the namespace "zz"'
+        ),
+        answers.MissingRight,
+        "missing right: reader cannot patch namespaces in the whole cluster: grant it with a ClusterRoleBinding"
+        " (see the security page)",
+    ),
+    (
+        "right missing in a namespace",
+        APPLY,
+        403,
+        status(
+            'statefulsets.apps "node" is forbidden: User "system:serviceaccount:a:b" cannot create resource'
+            ' "statefulsets" in API group "apps" in the namespace "a"'
+        ),
+        answers.MissingRight,
+        "missing right: system:serviceaccount:a:b cannot create statefulsets.apps in namespace a: grant it with a"
+        " RoleBinding (see the security page)",
+    ),
+    (
+        "namespace on its way out",
+        APPLY,
+        403,
+        status("forbidden: because it is being terminated", {"reason": "NamespaceTerminating"}),
+        errors.Transient,
+        "namespace a is being deleted: what belongs in it waits",
+    ),
+    (
+        "quota",
+        APPLY,
+        403,
+        status('pods "x" is forbidden: exceeded quota: q, requested: cpu=1'),
+        errors.Permanent,
+        'StatefulSet a/node: refused by the cluster: pods "x" is forbidden: exceeded quota: q, requested: cpu=1',
+    ),
+    (
+        "immutable",
+        APPLY,
+        422,
+        status(
+            "PersistentVolumeClaim is invalid: spec: Forbidden: spec is immutable\n@@ -6 +6 @@\n",
+            {"field": "spec", "reason": "FieldValueForbidden"},
+        ),
+        errors.Permanent,
+        "StatefulSet a/node: spec cannot be changed in place: set it back, or delete the object so that it is made"
+        " anew (PersistentVolumeClaim is invalid: spec: Forbidden: spec is immutable)",
+    ),
+    (
+        "misshapen",
+        APPLY,
+        500,
+        status(
+            "failed to create typed patch object (a/node; apps/v1): .spec.x: field not declared in schema"
+        ),
+        errors.Permanent,
+        "StatefulSet a/node: not accepted (500): failed to create typed patch object (a/node; apps/v1): .spec.x:"
+        " field not declared in schema",
+    ),
+    (
+        "value of a Secret",
+        requests.apply(SECRET, "m"),
+        422,
+        status("Secret is invalid: data: hunter2"),
+        errors.Permanent,
+        "Secret a/s: not accepted (422): the server's words are left out, for they may quote the value",
+    ),
+    (
+        "conflict",
+        APPLY,
+        409,
+        status("changed"),
+        errors.Transient,
+        "StatefulSet a/node: patch answered 409: changed",
+    ),
+    ("overload", APPLY, 429, {}, errors.Transient, "StatefulSet a/node: patch answered 429: no message"),
+    ("outage", APPLY, 503, {}, errors.Transient, "StatefulSet a/node: patch answered 503: no message"),
+    (
+        "nothing there",
+        requests.get(kinds.SECRET, "a", "s"),
+        404,
+        status("not found"),
+        answers.Missing,
+        "Secret a/s: not found (not found): make it or mend its name",
+    ),
+    (
+        "credentials",
+        APPLY,
+        401,
+        status("Unauthorized"),
+        errors.Permanent,
+        "the Kubernetes API server refuses the credentials (401): renew those of ics:cluster.kubeconfig's context",
+    ),
+    (
+        "a pod's own answer",
+        requests.proxy("a", "node-0", 26657, "/commit"),
+        500,
+        {"jsonrpc": "2.0", "error": {"code": -32603, "message": "Internal error", "data": "no such height"}},
+        errors.Transient,
+        "its RPC answers an error: no such height",
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("request_", "code", "body", "kind", "text"), [pytest.param(*c[1:], id=c[0]) for c in CASES]
+)
+def test_error(
+    request_: requests.Request, code: int, body: dict[str, Any], kind: type[errors.IcsError], text: str
+) -> None:
+    error = answers.error_of(request_, code, body)
+
+    assert (type(error), str(error)) == (kind, text)
+
+
+def test_long_words_are_cut() -> None:
+    assert len(str(answers.error_of(APPLY, 503, status("x" * 5000)))) < 400

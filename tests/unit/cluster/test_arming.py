@@ -1,0 +1,77 @@
+"""The Job that lays a signing memory, and its script run by a real shell."""
+
+import pathlib
+import subprocess
+
+import pytest
+
+from ics import labels, model
+from ics.cluster import arm
+from ics.manifests import arming, objects
+
+ADDRESS = "0123456789ABCDEF0123456789ABCDEF01234567"
+
+
+def run(folder: pathlib.Path) -> "subprocess.CompletedProcess[str]":
+    script = arming.SCRIPT.replace("/data/", f"{folder}/")
+    return subprocess.run(
+        ["/bin/sh", "-c", script], env={"KEY_ADDRESS": ADDRESS}, text=True, capture_output=True, check=False
+    )
+
+
+def state(folder: pathlib.Path) -> pathlib.Path:
+    return folder / "signing" / ADDRESS / "priv_validator_state.json"
+
+
+def test_script_lays_an_empty_memory(tmp_path: pathlib.Path) -> None:
+    assert run(tmp_path).returncode == 0
+    assert state(tmp_path).read_text() == '{"height":"0","round":0,"step":0}'
+    assert state(tmp_path).stat().st_mode & 0o777 == 0o600
+    assert [path.name for path in state(tmp_path).parent.iterdir()] == ["priv_validator_state.json"]
+
+
+@pytest.mark.parametrize(("content", "code"), [('{"height":"7"}', 0), ("", 1)])
+def test_script_never_touches_a_memory(tmp_path: pathlib.Path, content: str, code: int) -> None:
+    state(tmp_path).parent.mkdir(parents=True)
+    state(tmp_path).write_text(content)
+
+    assert run(tmp_path).returncode == code
+    assert state(tmp_path).read_text() == content
+
+
+def test_job() -> None:
+    owner = objects.Owner("alice", "provider-1", "7", "consumer-1")
+
+    job = arming.job(owner, "ns", "12345678-aaaa", ADDRESS, "node:1")
+
+    pod = job["spec"]["template"]["spec"]
+    assert job["metadata"]["name"] == "arm-12345678"
+    assert job["metadata"]["annotations"][labels.CONSENSUS_ADDRESS] == ADDRESS
+    assert job["spec"]["template"]["metadata"]["labels"][labels.COMPONENT] == "arming"
+    assert labels.PART_OF_SET not in job["metadata"]["labels"]
+    assert pod["securityContext"]["runAsUser"] == pod["securityContext"]["fsGroup"] == 1000
+    assert pod["containers"][0]["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+    assert pod["volumes"] == [{"name": "data", "persistentVolumeClaim": {"claimName": "data"}}]
+    assert pod["containers"][0]["volumeMounts"] == [{"name": "data", "mountPath": "/data"}]
+
+
+@pytest.mark.parametrize(
+    ("types", "expected"),
+    [
+        ([], model.JobState.RUNNING),
+        (["Suspended"], model.JobState.RUNNING),
+        (["SuccessCriteriaMet", "Complete"], model.JobState.DONE),
+        (["FailureTarget", "Failed"], model.JobState.FAILED),
+    ],
+)
+def test_job_state(types: list[str], expected: model.JobState) -> None:
+    conditions = [{"type": kind, "status": "True"} for kind in types]
+    item = {"metadata": {}, "status": {"conditions": conditions}}
+
+    assert arm.job_state(item) is expected
+    leaving = item | {"metadata": {"deletionTimestamp": "2026-01-01T00:00:00Z"}}
+    assert arm.job_state(leaving) is model.JobState.RUNNING

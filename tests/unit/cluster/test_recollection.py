@@ -1,0 +1,114 @@
+"""From the objects of earlier passes to what is remembered."""
+
+import base64
+import gzip
+import hashlib
+from typing import Any
+
+import pytest
+
+from ics import errors, labels, model
+from ics.cluster import recollection
+
+ADDRESS = "0123456789ABCDEF0123456789ABCDEF01234567"
+
+
+def item(
+    name: str, namespace: str = "n", consumer: str = "1", notes: dict[str, str] | None = None, **rest: Any
+) -> dict[str, Any]:
+    metadata = {
+        "name": name,
+        "namespace": namespace,
+        "uid": f"uid-{namespace}",
+        "labels": {labels.CONSUMER: consumer},
+        "annotations": notes or {},
+    }
+    return {"metadata": metadata | rest.pop("metadata", {}), **rest}
+
+
+def secret(generation: str = "0", namespace: str = "n", **notes: str) -> dict[str, Any]:
+    known = {labels.GENERATION: generation, labels.CONSENSUS_ADDRESS: ADDRESS} | notes
+    return item(f"consensus-key-{generation}", namespace, notes=known)
+
+
+def config_map(
+    content: bytes, stated: bytes, namespace: str = "n", is_packed: bool = False
+) -> dict[str, Any]:
+    notes = {labels.GENESIS_SHA256: hashlib.sha256(stated).hexdigest()}
+    if is_packed:
+        packed = base64.b64encode(gzip.compress(content)).decode()
+        return item("genesis", namespace, notes=notes, binaryData={"genesis.json.gz": packed})
+    return item("genesis", namespace, notes=notes, data={"genesis.json": content.decode()})
+
+
+def test_nothing() -> None:
+    assert recollection.memory([], [], [], []) == model.Memory()
+
+
+def test_whole_chain() -> None:
+    found = recollection.memory(
+        [item("data")],
+        [secret("1"), secret("0", **{labels.VOLUME_UID: "uid-n", labels.ARMED: "true"})],
+        [item("node")],
+        [config_map(b"{}", b"{}", is_packed=True)],
+    )
+    records = (
+        model.SigningRecord(0, ADDRESS, "uid-n", True),
+        model.SigningRecord(1, ADDRESS, None, False),
+    )
+    assert found == model.Memory({"1": model.ChainMemory("n", b"{}", records, "uid-n", True)})
+
+
+def test_volume_on_its_way_out_does_not_count() -> None:
+    leaving = item("data", metadata={"deletionTimestamp": "2026-01-01T00:00:00Z"})
+
+    assert recollection.memory([leaving], [], [], []) == model.Memory({"1": model.ChainMemory("n")})
+
+
+def test_home_is_where_the_node_runs_and_no_record_is_lost() -> None:
+    armed = {labels.VOLUME_UID: "uid-z", labels.ARMED: "true"}
+
+    found = recollection.memory(
+        [item("data", "a"), item("data", "z")],
+        [secret("0", "a"), secret("0", "z", **armed)],
+        [item("node", "a")],
+        [config_map(b"{}", b"{}", "z")],
+    )
+
+    record = model.SigningRecord(0, ADDRESS, "uid-z", True)
+    assert found == model.Memory({"1": model.ChainMemory("a", None, (record,), "uid-a", True)})
+
+
+@pytest.mark.parametrize(
+    ("generation", "address", "text"),
+    [
+        ("x", ADDRESS, "Secret n/consensus-key-x: annotation ics-operator.dev/key-generation is 'x'"),
+        ("0", "abc", "Secret n/consensus-key-0: annotation ics-operator.dev/consensus-address is 'abc'"),
+    ],
+)
+def test_changed_record(generation: str, address: str, text: str) -> None:
+    with pytest.raises(errors.Permanent, match=text):
+        recollection.memory([], [secret(generation, **{labels.CONSENSUS_ADDRESS: address})], [], [])
+
+
+@pytest.mark.parametrize(
+    ("found", "text"),
+    [
+        (config_map(b"{ }", b"{}"), "ConfigMap n/genesis: the genesis has sha256 257c1be9"),
+        (item("genesis"), "ConfigMap n/genesis holds neither genesis.json nor genesis.json.gz"),
+        (
+            item("genesis", binaryData={"genesis.json.gz": base64.b64encode(b"no gzip").decode()}),
+            "ConfigMap n/genesis: genesis.json.gz cannot be unpacked",
+        ),
+        (
+            item(
+                "genesis",
+                binaryData={"genesis.json.gz": base64.b64encode(gzip.compress(b"{}")[:-9]).decode()},
+            ),
+            "ConfigMap n/genesis: genesis.json.gz cannot be unpacked",
+        ),
+    ],
+)
+def test_changed_genesis(found: dict[str, Any], text: str) -> None:
+    with pytest.raises(errors.Permanent, match=text):
+        recollection.memory([], [], [], [found])

@@ -1,0 +1,97 @@
+"""What pods and nodes say."""
+
+from typing import Any
+
+import pytest
+
+from ics import errors, model
+from ics.cluster import answers, sighting
+
+
+def pod(status: dict[str, Any], **metadata: Any) -> dict[str, Any]:
+    return {"metadata": {"name": "node-0", **metadata}, "spec": {"nodeName": "n1"}, "status": status}
+
+
+RUNNING = {"phase": "Running", "podIP": "10.0.0.1", "conditions": [{"type": "Ready", "status": "True"}]}
+
+
+def container(restarts: int = 0, **state: Any) -> dict[str, Any]:
+    return {"name": "node", "restartCount": restarts, "state": state}
+
+
+@pytest.mark.parametrize(
+    ("item", "expected"),
+    [
+        (
+            pod(RUNNING | {"containerStatuses": [container(3, running={})]}),
+            model.PodStatus("node-0", "10.0.0.1", "n1", True, 3, ""),
+        ),
+        (
+            pod(RUNNING, deletionTimestamp="2026-01-01T00:00:00Z"),
+            model.PodStatus("node-0", "10.0.0.1", "n1", False, 0, ""),
+        ),
+        (
+            pod(
+                {
+                    "phase": "Running",
+                    "podIP": "10.0.0.1",
+                    "containerStatuses": [container(9, waiting={"reason": "CrashLoopBackOff"})],
+                }
+            ),
+            model.PodStatus("node-0", "10.0.0.1", "n1", False, 9, "CrashLoopBackOff"),
+        ),
+        (
+            pod(
+                {
+                    "phase": "Pending",
+                    "conditions": [{"type": "PodScheduled", "status": "False", "reason": "Unschedulable"}],
+                }
+            ),
+            model.PodStatus("node-0", None, "n1", False, 0, "Unschedulable"),
+        ),
+        ({"metadata": {"name": "node-0"}}, model.PodStatus("node-0", None, None, False, 0, "")),
+    ],
+)
+def test_pod(item: dict[str, Any], expected: model.PodStatus) -> None:
+    assert sighting.pod(item) == expected
+
+
+@pytest.mark.parametrize(
+    ("latest", "earliest", "has_commit"),
+    [("0", "0", False), ("1", "1", False), ("2", "1", True), ("10", "10", False), ("11", "10", True)],
+)
+def test_commit_of_the_block_before_the_last(latest: str, earliest: str, has_commit: bool) -> None:
+    sync = {"latest_block_height": latest, "earliest_block_height": earliest}
+
+    assert sighting.has_commit({"sync_info": sync}) is has_commit
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (
+            errors.Transient("503: dial tcp 10.1.2.3:26657: connect: connection refused"),
+            "its RPC refuses connections",
+        ),
+        (errors.Transient("Pod a/node-0:26657: no answer within 3.0 s"), "its RPC gives no answer in time"),
+        (errors.Transient("its RPC answers an error: bad"), "its RPC answers an error: bad"),
+        (
+            answers.MissingRight("missing right: u cannot get pods/proxy"),
+            "missing right: u cannot get pods/proxy",
+        ),
+        (
+            errors.Transient("read tcp 10.0.0.1:44321->10.1.2.3:26657: reset"),
+            "its RPC is not reached: read tcp …: reset",
+        ),
+    ],
+)
+def test_error_text_stays_the_same(error: errors.IcsError, text: str) -> None:
+    assert sighting.error_text(error) == text
+
+
+def test_result() -> None:
+    assert sighting.result({"result": {"a": 1}}) == {"a": 1}
+    with pytest.raises(errors.Transient, match="its RPC answers an error: words"):
+        sighting.result({"error": {"message": "words"}})
+    with pytest.raises(errors.Transient, match="its RPC answers an error: without words"):
+        sighting.result({})
