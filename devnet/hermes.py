@@ -3,16 +3,18 @@
 It is built last of all: it takes longest, and nothing but the relaying of consumer chains needs it.
 """
 
+import re
 import shutil
 from pathlib import Path
 from typing import Final
 
-from devnet import cache, commands
+from devnet import cache, commands, images
 from ics import errors
 
 VERSION: Final = "1.10.5"
 """The last release whose crate needs nothing from elsewhere while it builds; 1.13 downloads proving keys."""
 IMAGE: Final = f"localhost/ics-devnet/hermes:{VERSION}"
+_PLACE: Final = "/usr/bin/hermes"
 _CRATE: Final = "ibc-relayer-cli"
 _PROFILE: Final = {"CARGO_PROFILE_RELEASE_OPT_LEVEL": "1", "CARGO_PROFILE_RELEASE_STRIP": "symbols"}
 """Little optimising: it shortens the build, and a relayer waits for chains rather than computes."""
@@ -22,6 +24,32 @@ def recipe() -> cache.Recipe:
     """The program `hermes`, linked with the C library of this machine."""
     profile = tuple(f"{name}={value}" for name, value in sorted(_PROFILE.items()))
     return cache.Recipe("hermes", VERSION, (_CRATE, *profile), _build, 900)
+
+
+def image_recipe(program: Path) -> cache.Recipe:
+    """The image: the program, the C library that it is linked with, and a shell, from scratch.
+
+    Args:
+        program: the built `hermes`.
+    """
+    libraries = _libraries(program)
+
+    def build(folder: Path) -> None:
+        image = images.Image(IMAGE, (_PLACE,), (), ((_PLACE, program), *libraries))
+        images.write_archive(image, folder / "image.tar")
+
+    contents = (part for name, path in libraries for part in (name, path.read_bytes()))
+    ingredients = (images.source(), IMAGE, _PLACE, program.parent.name, *contents)
+    return cache.Recipe("hermes-image", VERSION, ingredients, build, 1)
+
+
+def _libraries(program: Path) -> tuple[tuple[str, Path], ...]:
+    """The shared libraries and the loader, each by the path that the loader looks for."""
+    listed = commands.run("ldd", program)
+    names = re.findall(r"(/\S+) \(0x", listed)
+    if not names or "not found" in listed:
+        raise errors.Permanent(f"{program} misses libraries: remove {program.parent} and build again")
+    return tuple((name, Path(name).resolve()) for name in sorted(names))
 
 
 def _build(folder: Path) -> None:

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tarfile
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Final
 
 BUSYBOX: Final = Path("/usr/bin/busybox")
@@ -29,6 +29,8 @@ class Image:
     entrypoint: tuple[str, ...]
     programs: tuple[Path, ...]
     """Static programs for /usr/local/bin."""
+    files: tuple[tuple[str, Path], ...] = ()
+    """Further files, by their absolute path in the image."""
 
 
 def source() -> str:
@@ -40,7 +42,7 @@ def write_archive(image: Image, archive: Path) -> None:
     """Writes the image as an OCI archive that `ctr images import` takes."""
     layers = [archive.with_suffix(".base"), archive.with_suffix(".programs")]
     _write_base(layers[0])
-    _write_programs(layers[1], image.programs)
+    _write_programs(layers[1], image)
     digests = [_sha256(layer) for layer in layers]
     config = _json(
         {
@@ -94,10 +96,14 @@ def _write_base(layer: Path) -> None:
             tar.addfile(link)
 
 
-def _write_programs(layer: Path, programs: tuple[Path, ...]) -> None:
+def _write_programs(layer: Path, image: Image) -> None:
+    files = [(f"/usr/local/bin/{program.name}", program) for program in image.programs] + list(image.files)
+    folders = {str(folder) for name, _ in files for folder in PurePosixPath(name).parents} - {"/"}
     with tarfile.open(layer, "w") as tar:
-        for program in programs:
-            _add_file(tar, f"usr/local/bin/{program.name}", program)
+        for folder in sorted(folders):
+            _add_folder(tar, folder[1:], 0o755)
+        for name, path in files:
+            _add_file(tar, name[1:], path)
 
 
 def _add(tar: tarfile.TarFile, name: str, data: bytes) -> None:

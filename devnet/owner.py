@@ -81,6 +81,20 @@ def remove_consumer(consumer_id: str) -> None:
     _broadcast("remove-consumer", consumer_id)
 
 
+def delegate(operator_address: str, amount: int) -> None:
+    """Delegates to a validator, so that its power changes.
+
+    Args:
+        operator_address: valoper of the validator.
+        amount: in the provider's denom; a million is one of power.
+
+    Raises:
+        Permanent: the provider refuses it.
+        Transient: the transaction is not in a block in time.
+    """
+    _broadcast("delegate", operator_address, f"{amount}{plan.DENOM}", module="staking")
+
+
 def consumer(consumer_id: str) -> dict[str, Any]:
     """What the provider knows of a consumer chain.
 
@@ -145,13 +159,14 @@ def _send(command: str, message: dict[str, Any]) -> dict[str, Any]:
         return _broadcast(command, str(path))
 
 
-def _broadcast(command: str, argument: str) -> dict[str, Any]:
+def _broadcast(command: str, *arguments: str, module: str = "provider") -> dict[str, Any]:
     chains = cache.find(toolchain.chains_recipe())
     if chains is None or not provider.owner_home().exists():
         raise errors.Permanent("the local network is not up: run `python -m devnet up`")
     answer = json.loads(
         commands.run(
-            *(chains / "interchain-security-pd", "tx", "provider", command, argument),
+            str(chains / "interchain-security-pd"),
+            *("tx", module, command, *arguments),
             *("--from", "owner", "--keyring-backend", "test", "--home", provider.owner_home()),
             *("--chain-id", plan.PROVIDER_CHAIN_ID, "--node", f"tcp://{_NODE.address}:{plan.RPC_PORT}"),
             *("--gas", "auto", "--gas-adjustment", "1.5", "--gas-prices", plan.MIN_GAS_PRICE),

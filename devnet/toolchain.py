@@ -9,7 +9,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from devnet import cache, commands, images, plan
+from devnet import cache, commands, hermes, images, plan
 from devnet.progress import Progress
 from ics import errors
 
@@ -46,6 +46,8 @@ class Tools:
     consumer: Path
     """The program `interchain-security-cd`."""
     coredns: Path
+    hermes: Path
+    """The program `hermes`."""
     images: tuple[Path, ...]
     """Archives that every host's containerd imports."""
 
@@ -64,12 +66,15 @@ def ensure(progress: Progress) -> Tools:
     consumer = cache.ensure(consumer_image_recipe(chains), progress)
     coredns = cache.ensure(coredns_recipe(), progress)
     kubernetes = cache.ensure(kubernetes_recipe(), progress)
+    relayer = cache.ensure(hermes.recipe(), progress) / "hermes"
+    relayer_image = cache.ensure(hermes.image_recipe(relayer), progress)
     return Tools(
         kubernetes=kubernetes,
         provider=chains / "interchain-security-pd",
         consumer=chains / "interchain-security-cd",
         coredns=coredns / "coredns",
-        images=(pause / "image.tar", consumer / "image.tar"),
+        hermes=relayer,
+        images=(pause / "image.tar", consumer / "image.tar", relayer_image / "image.tar"),
     )
 
 

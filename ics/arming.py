@@ -9,11 +9,11 @@ A record that went with its Secret is written again once a node is seen to run w
 it only where its memory lies. Nothing is laid then, so that a mistake could not make a key sign twice.
 """
 
-from ics import desired, model, signing, world
+from ics import deployment, model, signing, world
 
 
 async def advance(
-    cluster: world.Cluster, chain: desired.Chain, volume_uid: str, seen: model.Observation | None
+    cluster: world.Cluster, chain: deployment.Chain, volume_uid: str, seen: model.Observation | None
 ) -> model.Condition | None:
     """Take the next steps for one chain whose memory is due or ordered.
 
@@ -46,7 +46,7 @@ async def advance(
 
 
 async def recall(
-    cluster: world.Cluster, chain: desired.Chain, memory: model.ChainMemory, seen: model.Observation | None
+    cluster: world.Cluster, chain: deployment.Chain, memory: model.ChainMemory, seen: model.Observation | None
 ) -> None:
     """Write the record anew when it is lost and the node shows that the memory is there.
 
@@ -63,7 +63,7 @@ async def recall(
         await cluster.recall_memory(chain.namespace, chain.key.generation, memory.volume_uid)
 
 
-def runs_without_key(chain: desired.Chain, seen: model.Observation | None) -> bool:
+def runs_without_key(chain: deployment.Chain, seen: model.Observation | None) -> bool:
     """Whether a node may have started before its memory was there.
 
     One that does not answer yet may have looked already, so it counts as well.

@@ -98,6 +98,11 @@ class Provider(_Frozen):
                 raise ValueError(f"{url!r} is no address: write http://HOST:PORT or https://HOST")
         return tuple(url.rstrip("/") for url in urls)
 
+    @property
+    def denom(self) -> str:
+        """Denomination of the gas price."""
+        return re.sub(r"^[\d.]+", "", self.gas_price)
+
 
 class Cluster(_Frozen):
     """The Kubernetes cluster that this validator's chains run in."""
@@ -160,6 +165,9 @@ class Relayer(_Frozen):
     """Wait after a node's start before its relayer; default 30s."""
     image: str = "informalsystems/hermes:1.13.1"
     """Image of Hermes."""
+    fund: int = pydantic.Field(default=1_000_000, ge=0)
+    """What each account of a relayer on the provider is filled up to, in the denomination of
+    `provider.gas_price`, once it holds less than half of it; 0: never."""
 
 
 class Settings(_Frozen):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ics import handover, loop, model, outputs, wiring, world
+from ics import handover, loop, model, observing, outputs, wiring
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +27,8 @@ async def declared(root: Path, name: str, environment: Mapping[str, str]) -> Dec
     """
     handed = environment.get(handover.VARIABLE)
     async with wiring.open_stack(root, name, environment) as found:
-        facts = handover.read(Path(handed)) if handed else await world.observe(found.world)
-        wanted = world.desire(found.world, facts)
+        facts = handover.read(Path(handed)) if handed else await observing.observe(found.world)
+        wanted = observing.desire(found.world, facts)
     cluster = found.world.settings.cluster
     text = None if cluster.kubeconfig is None else (root / cluster.kubeconfig).read_text()
     return Declared(loop.render(wanted), outputs.of(wanted), text, cluster.context)

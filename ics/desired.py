@@ -11,34 +11,18 @@ from dataclasses import dataclass
 from ics import (
     config,
     definition,
+    deployment,
     errors,
-    keys,
     launch,
     membership,
     model,
-    naming,
     peering,
     ports,
+    relayer,
+    seen,
     selection,
     signing,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Chain:
-    """One chain that has objects in the cluster."""
-
-    consumer_id: str
-    chain_id: str
-    namespace: str
-    definition: definition.Definition
-    ports: ports.Ports
-    peering: peering.Peering
-    key: signing.Choice
-    node_key: keys.NodeKey
-    arming: signing.Arming
-    genesis: bytes | None
-    """None: staged, the node is not started yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +31,15 @@ class Verdict:
 
     summary: model.ConsumerSummary
     participation: membership.Participation = membership.Participation.NONE
-    chain: Chain | None = None
+    chain: deployment.Chain | None = None
     intents: tuple[model.Intent, ...] = ()
     conditions: tuple[model.Condition, ...] = ()
     is_held: bool = False
     """Could not be judged: whatever exists of it stays as it is."""
+    retires: int | None = None
+    """Key generation that this validator left the chain with: to be recorded before the node goes."""
+    namespace: str = ""
+    """Where that key's Secret lies."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,14 +58,14 @@ class Desired:
     """Ports of the shared LoadBalancer by consumer id, also of held chains that have objects."""
 
     @property
-    def chains(self) -> tuple[Chain, ...]:
+    def chains(self) -> tuple[deployment.Chain, ...]:
         """Chains that have objects in the cluster."""
         return tuple(verdict.chain for verdict in self.verdicts if verdict.chain is not None)
 
     @property
     def intents(self) -> tuple[model.Intent, ...]:
-        """Transactions that are due, in the order of the chains."""
-        return tuple(intent for verdict in self.verdicts for intent in verdict.intents)
+        """Transactions that are due, each once, in the order of the chains."""
+        return tuple(dict.fromkeys(intent for verdict in self.verdicts for intent in verdict.intents))
 
 
 def port_order(consumers: Sequence[model.Consumer]) -> list[tuple[str, str]]:
@@ -118,8 +106,7 @@ def is_of_interest(
 
 
 def desired(
-    snapshot: model.Snapshot,
-    memory: model.Memory,
+    observed: seen.Seen,
     settings: config.Settings,
     seed: model.Secret,
     definitions: Sequence[definition.Loaded],
@@ -127,8 +114,7 @@ def desired(
     """Judge every chain of the provider for one validator.
 
     Args:
-        snapshot: the provider at one height.
-        memory: what the cluster remembers.
+        observed: all that was seen in this pass.
         settings: of the stack.
         seed: 32 bytes, what all derived keys come from.
         definitions: all of the stack.
@@ -137,15 +123,14 @@ def desired(
         Permanent: this validator is not among the provider's, or there are no ports left.
         Transient: the provider does not know a chain that has objects in the cluster.
     """
+    snapshot, memory = observed.snapshot, observed.memory
     _check_known(snapshot, memory)
     own = own_validator(snapshot, settings)
     bonded = [selection.Candidate(v.operator_address, v.tokens) for v in snapshot.validators if v.is_bonded]
     order = port_order(snapshot.consumers)
     placed = ports.allocate(order)
     top = {candidate.operator_address for candidate in selection.top66(bonded).selected}
-    facts = membership.Facts(
-        snapshot, memory, settings, seed, definitions, own, placed, own.operator_address in top
-    )
+    facts = membership.Facts(observed, settings, seed, definitions, own, placed, own.operator_address in top)
     by_id = {consumer.summary.consumer_id: consumer for consumer in snapshot.consumers}
     verdicts = tuple(_judge(facts, by_id[consumer_id]) for consumer_id, _ in order)
     held = frozenset(v.summary.consumer_id for v in verdicts if v.is_held)
@@ -203,6 +188,12 @@ def _judge(facts: membership.Facts, consumer: model.Consumer) -> Verdict:
         return _held(
             summary, model.Condition(model.Severity.WARNING, "ChainUnreadable", problem, summary.consumer_id)
         )
+    memory = facts.memory_of(summary.consumer_id)
+    if memory is not None and memory.problem:
+        return _held(
+            summary,
+            model.Condition(model.Severity.CRITICAL, "RecordBroken", memory.problem, summary.consumer_id),
+        )
     detail = consumer.detail
     if detail is None or summary.phase in (model.Phase.REGISTERED, model.Phase.DELETED):
         return Verdict(summary)
@@ -255,8 +246,14 @@ def _with_definition(
 ) -> Verdict:
     summary = consumer.summary
     memory = facts.memory_of(summary.consumer_id) or model.ChainMemory(namespace="")
+    is_launched = summary.phase is model.Phase.LAUNCHED
     choice = signing.choose_key(
-        facts.seed, facts.snapshot.chain_id, summary.consumer_id, memory.records, detail.own_consumer_address
+        facts.seed,
+        facts.snapshot.chain_id,
+        summary.consumer_id,
+        memory.records,
+        detail.own_consumer_address,
+        is_rejoin=is_launched and participation is membership.Participation.NONE and not memory.runs,
     )
     if choice.problem:
         return _held(
@@ -270,24 +267,32 @@ def _with_definition(
     if published is not None and published.severity is model.Severity.CRITICAL:
         return Verdict(summary, participation, conditions=tuple(conditions), is_held=bool(memory.namespace))
     participation, intents, more = membership.membership(facts, summary, detail, choice, participation)
-    conditions += more
+    verdict = Verdict(summary, participation, None, intents, (*conditions, *more))
+    way_out = membership.leaving(facts, summary, choice, participation)
+    if way_out is membership.Leaving.LEFT:
+        retired = choice.generation if choice.is_assigned else None
+        return dataclasses.replace(verdict, retires=retired, namespace=memory.namespace)
+    if way_out is membership.Leaving.UNDER_WAY:
+        verdict = dataclasses.replace(verdict, conditions=(*verdict.conditions, _leaving(summary)))
     # A node that runs is stopped only after a confirmed way out, never because an answer lacks a line.
-    if (
-        participation in (membership.Participation.NONE, membership.Participation.DECLINED)
-        and not memory.has_workload
-    ):
-        return Verdict(summary, participation, conditions=tuple(conditions))
-    return _deploy(
-        facts,
-        consumer,
-        detail,
-        loaded,
-        choice,
-        Verdict(summary, participation, None, intents, tuple(conditions)),
+    elif participation in _OUTSIDE and not memory.runs:
+        return verdict
+    return _deployed(facts, consumer, detail, loaded, choice, verdict)
+
+
+_OUTSIDE = (membership.Participation.NONE, membership.Participation.DECLINED)
+
+
+def _leaving(summary: model.ConsumerSummary) -> model.Condition:
+    return model.Condition(
+        model.Severity.INFO,
+        "Leaving",
+        "opted out: the node runs until the chain's own validators no longer have the key",
+        summary.consumer_id,
     )
 
 
-def _deploy(
+def _deployed(
     facts: membership.Facts,
     consumer: model.Consumer,
     detail: model.ConsumerDetail,
@@ -295,83 +300,18 @@ def _deploy(
     choice: signing.Choice,
     verdict: Verdict,
 ) -> Verdict:
-    """Put together all that the cluster needs of a chain that this validator takes part in."""
-    summary = verdict.summary
-    memory = facts.memory_of(summary.consumer_id) or model.ChainMemory(namespace="")
-    settings = facts.settings
-    has_public_keys = settings.node_keys == "public"
-    genesis, trouble = _genesis(facts, summary, detail, loaded, memory)
-    if trouble is not None and memory.has_workload:
-        return dataclasses.replace(verdict, conditions=(*verdict.conditions, trouble), is_held=True)
-    found = peering.peering(
-        consumer, facts.snapshot.validators, facts.own, facts.ports[summary.consumer_id].p2p, has_public_keys
-    )
-    armed = _arming(facts, summary, detail, choice, memory)
-    conditions = (*verdict.conditions, *found.conditions, *([trouble] if trouble else []))
-    node_key = (
-        keys.public_node_key(facts.own.moniker, summary.chain_id)
-        if has_public_keys
-        else keys.derive_node_key(facts.seed)
-    )
-    chain = Chain(
-        summary.consumer_id,
-        summary.chain_id,
-        # Volume and keys cannot follow a chain id that changes: what exists keeps its namespace.
-        memory.namespace
-        or naming.namespace(
-            settings.cluster.namespace_prefix, facts.snapshot.chain_id, summary.consumer_id, summary.chain_id
-        ),
-        loaded.definition,
-        facts.ports[summary.consumer_id],
-        found,
-        choice,
-        node_key,
-        armed,
-        genesis,
-    )
-    return dataclasses.replace(verdict, chain=chain, conditions=conditions)
-
-
-def _genesis(
-    facts: membership.Facts,
-    summary: model.ConsumerSummary,
-    detail: model.ConsumerDetail,
-    loaded: definition.Loaded,
-    memory: model.ChainMemory,
-) -> tuple[bytes | None, model.Condition | None]:
-    """The genesis if the chain is launched: the one in use, else made anew from the launch's facts."""
-    if summary.phase is model.Phase.INITIALIZED:
-        return None, None
-    if memory.genesis is not None:
-        return memory.genesis, None
-    known = facts.snapshot.launches.get(summary.consumer_id)
-    if known is None:
-        return None, None
-    try:
-        return launch.genesis_bytes(loaded, summary.chain_id, detail, known), None
-    except errors.IcsError as error:
-        return None, model.Condition(
-            model.Severity.CRITICAL, "GenesisInvalid", str(error), summary.consumer_id
-        )
-
-
-def _arming(
-    facts: membership.Facts,
-    summary: model.ConsumerSummary,
-    detail: model.ConsumerDetail,
-    choice: signing.Choice,
-    memory: model.ChainMemory,
-) -> signing.Arming:
-    address = choice.key.address.hex().upper()
-    record = next((record for record in memory.records if record.consensus_address == address), None)
-    in_set = {member.consumer_key for member in detail.validators}
-    known = facts.snapshot.launches.get(summary.consumer_id)
-    if known is not None:
-        in_set |= {key for key, _ in launch.initial_keys(known)}
-    risky = signing.may_have_signed(
-        is_launched=summary.phase is not model.Phase.INITIALIZED,
-        is_assigned=choice.is_assigned,
-        is_in_set=choice.key.public_key in in_set,
-        record=record,
-    )
-    return signing.arming(record, memory.volume_uid, risky)
+    made = deployment.deploy(facts, consumer, detail, loaded, choice)
+    conditions = (*verdict.conditions, *made.conditions)
+    if made.trouble is not None:
+        conditions = (*conditions, made.trouble)
+        memory = facts.memory_of(consumer.summary.consumer_id)
+        if memory is not None and memory.has_workload:
+            return dataclasses.replace(verdict, conditions=conditions, is_held=True)
+    intents = verdict.intents
+    laid = (signing.Arming.ORDERED, signing.Arming.ARMED)
+    if verdict.summary.phase is model.Phase.LAUNCHED and made.chain.arming not in laid:
+        # Who joins a running chain is in its set soon: the signing memory must be on record before.
+        intents = tuple(intent for intent in intents if not isinstance(intent, model.OptIn))
+    if verdict.summary.phase in (model.Phase.INITIALIZED, model.Phase.LAUNCHED):
+        intents += relayer.top_ups(facts, verdict.summary.consumer_id, verdict.summary.chain_id)
+    return dataclasses.replace(verdict, chain=made.chain, intents=intents, conditions=conditions)

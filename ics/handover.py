@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pydantic
 
-from ics import errors, world
+from ics import errors, seen
 
 VARIABLE = "ICS_SNAPSHOT"
 """Environment variable with the path of the file."""
@@ -17,15 +17,15 @@ VARIABLE = "ICS_SNAPSHOT"
 class _Document(pydantic.BaseModel):
     model_config = pydantic.ConfigDict(ser_json_bytes="base64", val_json_bytes="base64")
 
-    facts: world.Facts
+    facts: seen.Seen
 
 
-def write(facts: world.Facts, path: Path) -> None:
+def write(facts: seen.Seen, path: Path) -> None:
     """Write the facts."""
     path.write_text(_Document(facts=facts).model_dump_json())
 
 
-def read(path: Path) -> world.Facts:
+def read(path: Path) -> seen.Seen:
     """Read the facts that a reconciler wrote.
 
     Raises:

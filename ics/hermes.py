@@ -18,6 +18,10 @@ import tomli_w
 
 from ics import errors, ibc, relaying
 
+HOME: Final = "/hermes"
+"""Home folder in every Hermes pod."""
+KEY_STORE: Final = f"{HOME}/keys"
+"""`key_store_folder` of every config."""
 REST_PORT: Final = 3000
 TELEMETRY_PORT: Final = 3001
 TRUSTING_FRACTION: Final = Decimal("0.66")
@@ -72,6 +76,10 @@ class Options:
     """Gas of a transaction whose simulation failed in a way that Hermes takes for passing."""
     max_gas: int = 10_000_000
     """Most gas of one transaction; a client update grows with the validator set."""
+    looks_for_misbehaviour: bool = False
+    """Compare each client update with the chain. Off, for it needs the header in the update's event, which
+    ibc-go v10 no longer tells: the task then ends, Hermes ends the client's other tasks with it, and the
+    client is refreshed no more and expires. Equivocation is reported by `evidence`."""
     clear_interval: int = 50
     """Blocks after which packets that were missed are looked for."""
     rpc_timeout: int = 10
@@ -83,6 +91,13 @@ class Options:
     """Put before the memo of every transaction, at most 50 bytes."""
     host: str = "0.0.0.0"  # noqa: S104
     """Address in the pod that REST and telemetry listen on."""
+
+
+def relayed(found: relaying.Finding, side: ibc.Side) -> tuple[tuple[str, str], ...]:
+    """`Chain.channels` of one chain: its ends of the CCV and the transfer channel, once they are open."""
+    ports = {ibc.Side.PROVIDER: ibc.PROVIDER_PORT, ibc.Side.CONSUMER: ibc.CONSUMER_PORT}
+    opened = ((ports[side], found.ccv), (ibc.TRANSFER_PORT, found.transfer))
+    return tuple((port, pair.at(side)) for port, pair in opened if pair is not None)
 
 
 def trusting_period(unbonding_period: int, fraction: str | Decimal = TRUSTING_FRACTION) -> int:
@@ -140,7 +155,7 @@ def config_toml(provider: Chain, consumer: Chain, options: Options) -> str:
     document = {
         "global": {"log_level": options.log_level},
         "mode": {
-            "clients": {"enabled": True, "refresh": True, "misbehaviour": True},
+            "clients": {"enabled": True, "refresh": True, "misbehaviour": options.looks_for_misbehaviour},
             "connections": {"enabled": False},
             "channels": {"enabled": True},
             "packets": {

@@ -119,6 +119,10 @@ class Pair:
     provider: str
     consumer: str
 
+    def at(self, side: Side) -> str:
+        """The id on one side."""
+        return self.provider if side is Side.PROVIDER else self.consumer
+
 
 def own_client(clients: Mapping[str, str], provider_chain_id: str) -> str:
     """The client of the provider that a consumer's genesis made; empty if there is none.

@@ -172,10 +172,18 @@ def derive_account(seed: model.Secret, info: str) -> Account:
     Raises:
         SettingsError: a bad seed.
     """
+    return account_from_mnemonic(derive_mnemonic(seed, info))
+
+
+def derive_mnemonic(seed: model.Secret, info: str) -> model.Secret:
+    """The 24 words of an info's account, without the work of its key.
+
+    Raises:
+        SettingsError: a bad seed.
+    """
     import mnemonic
 
-    words = mnemonic.Mnemonic("english").to_mnemonic(_hkdf(seed, info))
-    return account_from_mnemonic(model.Secret(words))
+    return model.Secret(mnemonic.Mnemonic("english").to_mnemonic(_hkdf(seed, info)))
 
 
 def account_from_mnemonic(words: model.Secret) -> Account:

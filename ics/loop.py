@@ -1,11 +1,31 @@
 """One pass, as a straight list, and what it reports. Events, timers and signals only wake a pass."""
 
 import asyncio
-from collections.abc import Mapping
+import dataclasses
+from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass
+from typing import TypeAlias
 
-from ics import arming, desired, engines, errors, manifests, model, signing, status, world
+from ics import (
+    arming,
+    deployment,
+    desired,
+    engines,
+    errors,
+    joining,
+    manifests,
+    model,
+    observing,
+    opening,
+    relayer,
+    seen,
+    signing,
+    status,
+    world,
+)
 from ics.engines import applyset
+
+_Trouble: TypeAlias = tuple[model.Condition, errors.IcsError | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +54,10 @@ async def preview(place: world.World, engine: engines.Engine) -> Plan:
     Raises:
         IcsError: the provider or the cluster cannot be judged.
     """
-    facts = await world.observe(place)
-    wanted = world.desire(place, facts)
+    observed = await observing.observe(place)
+    wanted = observing.desire(place, observed)
     changes = await engine.preview(render(wanted), wanted.held)
-    observations = await place.cluster.observe(workloads(wanted, facts))
-    return Plan(changes, wanted.intents, status.report(wanted, observations))
+    return Plan(changes, wanted.intents, status.report(wanted, observed.observations))
 
 
 async def one_pass(place: world.World, engine: engines.Engine, sender: world.Sender | None) -> Outcome:
@@ -55,37 +74,63 @@ async def one_pass(place: world.World, engine: engines.Engine, sender: world.Sen
         IcsError: the provider or the cluster cannot be judged at all; nothing was changed.
     """
     try:
-        facts = await world.observe(place)
-        wanted = world.desire(place, facts)
+        observed = await observing.observe(place)
+        wanted = observing.desire(place, observed)
+        # A chain whose objects the cluster would refuse is not joined: nobody could run its node.
+        refused = {} if sender is None else await joining.refusals(engine, render(wanted), wanted)
+        wanted = joining.without(wanted, refused, observed.memory)
         # The opt-in comes first: it has a deadline, and everything it needs can be computed again.
         sent, troubles = await _transact(place, wanted, sender)
+        troubles += [_trouble(error, consumer_id) for consumer_id, error in refused.items()]
+        # A key is on record as retired before its node goes, so that no rejoin could take it again.
+        wanted, retiring = await _retire(place, wanted)
+        troubles += retiring
         converged = await engine.converge(render(wanted), wanted.held)
         troubles += [_trouble(error) for error in converged.errors]
         if converged.writes:
-            # Volumes that were just made have an identity now, and their signing memory is due.
-            facts = world.Facts(facts.snapshot, await place.cluster.memory())
-            wanted = world.desire(place, facts)
-        observations = await place.cluster.observe(workloads(wanted, facts))
+            observed, wanted = await _again(place, observed)
+            wanted = joining.without(wanted, refused, observed.memory)
         # Run-time state last: it follows what the engine made.
         try:
-            await place.cluster.ensure_routes(_routed(wanted, observations), wanted.held)
+            await place.cluster.ensure_routes(_routed(wanted, observed.observations), wanted.held)
         except errors.IcsError as error:
             troubles.append(_trouble(error))
-        troubles += await _arm(place, wanted, facts, observations)
-        report = status.report(wanted, observations, [condition for condition, _ in troubles])
+        troubles += await _arm(place, wanted, observed)
+        troubles += await _relay(place, wanted, observed)
+        report = status.report(wanted, observed.observations, [condition for condition, _ in troubles])
         met = tuple(error for _, error in troubles if error is not None)
         return Outcome(converged.changes, sent, report, met)
     finally:
         await place.lease.release()
 
 
+async def _again(place: world.World, observed: seen.Seen) -> tuple[seen.Seen, desired.Desired]:
+    """Look again at what the engine changed: volumes that were just made have an identity now."""
+    memory = await place.cluster.memory()
+    observations = await place.cluster.observe(observing.workloads(memory))
+    fresh = dataclasses.replace(observed, memory=memory, observations=observations)
+    return fresh, observing.desire(place, fresh)
+
+
+async def _retire(place: world.World, wanted: desired.Desired) -> tuple[desired.Desired, list[_Trouble]]:
+    """Record the keys of chains that were left; a chain whose record fails is held for this pass."""
+    troubles: list[_Trouble] = []
+    for verdict in wanted.verdicts:
+        if verdict.retires is None:
+            continue
+        try:
+            await place.cluster.retire_key(verdict.namespace, verdict.retires)
+        except errors.IcsError as error:
+            consumer_id = verdict.summary.consumer_id
+            troubles.append(_trouble(error, consumer_id))
+            wanted = dataclasses.replace(wanted, held=wanted.held | {consumer_id})
+    return wanted, troubles
+
+
 def render(wanted: desired.Desired) -> tuple[model.Manifest, ...]:
     """The manifests of a desired state, as members of this validator's set."""
     settings = wanted.settings
     return manifests.render(wanted, applyset.set_id(settings.validator, settings.gateway.namespace))
-
-
-_Trouble = tuple[model.Condition, errors.IcsError | None]
 
 
 def _trouble(error: errors.IcsError, consumer_id: str = "", reason: str = "") -> _Trouble:
@@ -107,42 +152,48 @@ async def _transact(
             await place.lease.ensure()
             await sender.send(intent)
         except errors.IcsError as error:
-            troubles.append(_trouble(error, intent.consumer_id, "TransactionFailed"))
+            troubles.append(_trouble(error, getattr(intent, "consumer_id", ""), "TransactionFailed"))
         else:
             sent.append(intent)
     return tuple(sent), troubles
 
 
-async def _arm(
-    place: world.World,
-    wanted: desired.Desired,
-    facts: world.Facts,
-    observations: Mapping[str, model.Observation],
-) -> list[_Trouble]:
-    async def advance(chain: desired.Chain) -> list[_Trouble]:
-        memory, seen = facts.memory.chains[chain.consumer_id], observations.get(chain.consumer_id)
-        try:
-            if chain.arming is signing.Arming.REFUSED:
-                await arming.recall(place.cluster, chain, memory, seen)
-                return []
-            condition = await arming.advance(place.cluster, chain, memory.volume_uid or "", seen)
-        except errors.IcsError as error:
-            return [_trouble(error, chain.consumer_id)]
-        return [] if condition is None else [(condition, errors.Permanent(condition.message))]
+async def _arm(place: world.World, wanted: desired.Desired, observed: seen.Seen) -> list[_Trouble]:
+    async def advance(chain: deployment.Chain) -> model.Condition | None:
+        memory, node = observed.memory.chains[chain.consumer_id], observed.observations.get(chain.consumer_id)
+        if chain.arming is signing.Arming.REFUSED:
+            await arming.recall(place.cluster, chain, memory, node)
+            return None
+        return await arming.advance(place.cluster, chain, memory.volume_uid or "", node)
 
     due = (signing.Arming.DUE, signing.Arming.ORDERED, signing.Arming.REFUSED)
-    found = await asyncio.gather(*(advance(chain) for chain in wanted.chains if chain.arming in due))
+    return await _collected(
+        {chain.consumer_id: advance(chain) for chain in wanted.chains if chain.arming in due}
+    )
+
+
+async def _relay(place: world.World, wanted: desired.Desired, observed: seen.Seen) -> list[_Trouble]:
+    async def advance(chain: deployment.Chain, plan: relayer.Relayer) -> model.Condition | None:
+        remembered = observed.memory.chains[chain.consumer_id].relaying
+        return await opening.advance(place.cluster, chain, plan, remembered, wanted.provider_chain_id)
+
+    return await _collected(
+        {chain.consumer_id: advance(chain, chain.relay) for chain in wanted.chains if chain.relay is not None}
+    )
+
+
+async def _collected(works: Mapping[str, Awaitable[model.Condition | None]]) -> list[_Trouble]:
+    """Work on all chains at once; the trouble of one, or the condition it comes to, is its own."""
+
+    async def one(consumer_id: str, work: Awaitable[model.Condition | None]) -> list[_Trouble]:
+        try:
+            condition = await work
+        except errors.IcsError as error:
+            return [_trouble(error, consumer_id)]
+        return [] if condition is None else [(condition, errors.Permanent(condition.message))]
+
+    found = await asyncio.gather(*(one(consumer_id, work) for consumer_id, work in works.items()))
     return [trouble for troubles in found for trouble in troubles]
-
-
-def workloads(wanted: desired.Desired, facts: world.Facts) -> dict[str, str]:
-    """Namespaces of the chains that have a node, by consumer id; held chains run on as well."""
-    found = {chain.consumer_id: chain.namespace for chain in wanted.chains if chain.genesis is not None}
-    for consumer_id in wanted.held:
-        memory = facts.memory.chains.get(consumer_id)
-        if memory is not None and memory.has_workload:
-            found[consumer_id] = memory.namespace
-    return found
 
 
 def _routed(

@@ -9,7 +9,7 @@ import enum
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ics import config, definition, keys, model, peers, ports, selection, signing
+from ics import config, definition, errors, keys, model, peers, ports, seen, selection, signing
 
 
 class Participation(enum.StrEnum):
@@ -29,8 +29,7 @@ class Participation(enum.StrEnum):
 class Facts:
     """What one chain is judged by."""
 
-    snapshot: model.Snapshot
-    memory: model.Memory
+    seen: seen.Seen
     settings: config.Settings
     seed: model.Secret
     definitions: Sequence[definition.Loaded]
@@ -39,9 +38,14 @@ class Facts:
     is_selected: bool
     """The 66 % rule selects this validator at the snapshot's height."""
 
+    @property
+    def snapshot(self) -> model.Snapshot:
+        """The provider at one height."""
+        return self.seen.snapshot
+
     def memory_of(self, consumer_id: str) -> model.ChainMemory | None:
         """What the cluster remembers of a chain."""
-        return self.memory.chains.get(consumer_id)
+        return self.seen.memory.chains.get(consumer_id)
 
 
 def standing(facts: Facts, summary: model.ConsumerSummary, detail: model.ConsumerDetail) -> Participation:
@@ -62,8 +66,31 @@ def membership(
     participation: Participation,
 ) -> tuple[Participation, tuple[model.Intent, ...], list[model.Condition]]:
     """Decide on joining; give the transaction that is due and the conditions met."""
+    if summary.phase is model.Phase.STOPPED:
+        return _stopped(facts, summary, participation)
     if participation is not Participation.NONE:
         return participation, *_own_key(summary, detail, choice, facts.own)
+    joins, reason = _decision(facts, summary, detail)
+    if not joins:
+        condition = model.Condition(model.Severity.INFO, "NotJoined", reason, summary.consumer_id)
+        return Participation.DECLINED, (), [condition]
+    intent, obstacle = _before_joining(facts)
+    if obstacle is not None:
+        return Participation.DECLINED, (), [dataclasses.replace(obstacle, consumer_id=summary.consumer_id)]
+    if intent is not None:
+        # A relayer is funded by what is published at the launch: so that comes first.
+        return Participation.SELECTED, (intent,), []
+    key = None if choice.is_assigned else choice.key.public_key
+    return Participation.SELECTED, (model.OptIn(summary.consumer_id, summary.chain_id, key),), []
+
+
+def _decision(facts: Facts, summary: model.ConsumerSummary, detail: model.ConsumerDetail) -> tuple[bool, str]:
+    """Whether to join, and why (not)."""
+    if summary.consumer_id in facts.seen.wishes:
+        return True, "asked for by hand"
+    is_launched = summary.phase is not model.Phase.INITIALIZED
+    if is_launched and detail.own_consumer_address is not None:
+        return False, f"this validator left the chain: to rejoin run ics opt-in {summary.consumer_id}"
     lists = facts.settings.participation
     decision = selection.decide(
         lists.policy,
@@ -73,36 +100,74 @@ def membership(
         consumer_id=summary.consumer_id,
         owner=detail.owner,
         is_selected=facts.is_selected,
-        is_launched=summary.phase is not model.Phase.INITIALIZED,
+        is_launched=is_launched,
     )
-    if not decision.joins or summary.phase is model.Phase.STOPPED:
-        condition = model.Condition(model.Severity.INFO, "NotJoined", decision.reason, summary.consumer_id)
-        return Participation.DECLINED, (), [condition]
-    obstacle = _obstacle(facts)
-    if obstacle is not None:
-        return Participation.DECLINED, (), [dataclasses.replace(obstacle, consumer_id=summary.consumer_id)]
-    key = None if choice.is_assigned else choice.key.public_key
-    return Participation.SELECTED, (model.OptIn(summary.consumer_id, summary.chain_id, key),), []
+    return decision.joins, decision.reason
 
 
-def _obstacle(facts: Facts) -> model.Condition | None:
-    """What must be mended before an opt-in may be sent."""
+def _stopped(
+    facts: Facts, summary: model.ConsumerSummary, participation: Participation
+) -> tuple[Participation, tuple[model.Intent, ...], list[model.Condition]]:
+    """The provider does not tell the members of a stopped chain any more: who has its genesis was one."""
+    memory = facts.memory_of(summary.consumer_id)
+    if memory is None or not memory.runs:
+        return participation, (), []
+    message = "the owner has removed the chain: its node runs on until the provider deletes it"
+    condition = model.Condition(model.Severity.INFO, "Stopped", message, summary.consumer_id)
+    return Participation.OPTED_IN, (), [condition]
+
+
+def _before_joining(facts: Facts) -> tuple[model.PublishDetails | None, model.Condition | None]:
+    """What must be published, or mended, before an opt-in may be sent."""
     settings, own = facts.settings, facts.own
     if settings.account is None:
-        return model.Condition(
+        return None, model.Condition(
             model.Severity.WARNING, "NoAccount", "no account to sign the opt-in with: set ics:account"
         )
     if not settings.relayer.enabled:
-        return None
+        return None, None
     expected = keys.derive_account(facts.seed, keys.RELAYER_INFO).address(settings.account_prefix)
     if peers.parse(own.details).relayer == expected:
-        return None
-    return model.Condition(
-        model.Severity.WARNING,
-        "RelayerUnpublished",
-        f"not joined: a relayer is funded in the genesis or not at all; publish relayer={expected} in the"
-        " validator's description, or set ics:relayer.enabled to false",
-    )
+        return None, None
+    try:
+        return model.PublishDetails(peers.compose(own.details, relayer=expected)), None
+    except errors.SettingsError as error:
+        return None, model.Condition(
+            model.Severity.WARNING,
+            "RelayerUnpublished",
+            f"not joined: a relayer is funded in the genesis or not at all, and relayer={expected} cannot be"
+            f" published: {error}",
+        )
+
+
+class Leaving(enum.Enum):
+    """How far the way out of a running chain has come."""
+
+    STAYS = "stays"
+    UNDER_WAY = "under way"
+    """Opted out, but the chain may still expect this validator's signature."""
+    LEFT = "left"
+    """The provider asks for nothing and the consumer's own validators lack the key."""
+
+
+def leaving(
+    facts: Facts, summary: model.ConsumerSummary, choice: signing.Choice, participation: Participation
+) -> Leaving:
+    """Whether the node of a running chain may be stopped.
+
+    Three confirmations are needed: not opted in, not asked for by `has-to-validate` nor in the provider's
+    set of the consumer (all three are `Participation.NONE`), and the key gone from the consumer's own
+    `/validators`, as a node that is not behind tells.
+    """
+    gone = (Participation.NONE, Participation.DECLINED)
+    memory = facts.memory_of(summary.consumer_id)
+    if participation not in gone or summary.phase is not model.Phase.LAUNCHED or not (memory and memory.runs):
+        return Leaving.STAYS
+    observation = facts.seen.observations.get(summary.consumer_id)
+    node = observation.node if observation else None
+    if node is None or node.is_catching_up or node.height == 0 or not node.validators:
+        return Leaving.UNDER_WAY
+    return Leaving.UNDER_WAY if choice.key.address in node.validators else Leaving.LEFT
 
 
 def _own_key(
@@ -112,7 +177,7 @@ def _own_key(
     own: model.Validator,
 ) -> tuple[tuple[model.Intent, ...], list[model.Condition]]:
     """A member without an assigned key would sign with the provider's: assign the derived one."""
-    if choice.is_assigned or summary.phase is model.Phase.STOPPED:
+    if choice.is_assigned:
         return (), []
     intent = model.AssignKey(summary.consumer_id, summary.chain_id, choice.key.public_key)
     in_set = {member.consensus_address: member.consumer_key for member in detail.validators}

@@ -4,6 +4,7 @@ Amounts of tokens are integers in the base denomination, powers are CometBFT pow
 RFC 3339 text as the chain gave it (nanoseconds kept), public keys are the raw 32 bytes of ed25519.
 """
 
+import datetime
 import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -170,6 +171,32 @@ class SigningRecord:
     """The PersistentVolumeClaim that was ordered to be armed, None before that."""
     is_armed: bool
     """The signing memory has been laid on that volume; it is never laid twice by itself."""
+    is_retired: bool = False
+    """This validator left the chain with it: the key is never used again."""
+
+
+@dataclass(frozen=True, slots=True)
+class RelayingRecord:
+    """What is remembered of a chain's relaying from one pass to the next."""
+
+    mark: str
+    """The handshake's mark when it was last looked at, see `relaying.Finding`."""
+    since: datetime.datetime
+    """When this mark was first seen, by the clock of the provider."""
+    is_ours: bool = False
+    """Our own Job took the handshake to this mark."""
+    acted_on: str = ""
+    """The mark on which our last Job acted; empty: none did."""
+    accepted_config: str = ""
+    """sha256, lower-case hex, of the config.toml that Hermes accepted last; empty: none."""
+
+
+class JobState(enum.Enum):
+    """How a Job stands."""
+
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +212,23 @@ class ChainMemory:
     """uid of the PersistentVolumeClaim that exists now (and is not being deleted)."""
     has_workload: bool = False
     """A StatefulSet of the chain exists."""
+    relaying: RelayingRecord | None = None
+    """None: there was no relaying yet."""
+    jobs: Mapping[str, JobState] = field(default_factory=dict)
+    """The relaying Jobs, by name."""
+    has_hermes: bool = False
+    """A Hermes is there, wanted or still on its way out: it may sign."""
+    hermes_config: str | None = None
+    """config.toml of the Hermes that relays, None when there is none."""
+    hermes_base: str | None = None
+    """config.toml that Jobs use, None before the first."""
+    problem: str = ""
+    """Which object somebody changed so that it cannot be relied upon, with the mend."""
+
+    @property
+    def runs(self) -> bool:
+        """A node of the chain was started here and not yet removed."""
+        return self.has_workload or self.genesis is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -301,11 +345,3 @@ class Observation:
     node: NodeStatus | None = None
     error: str = ""
     """Why the node's RPC gave no answer."""
-
-
-class JobState(enum.Enum):
-    """How a Job stands."""
-
-    RUNNING = "running"
-    DONE = "done"
-    FAILED = "failed"

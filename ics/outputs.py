@@ -3,7 +3,7 @@
 import hashlib
 from typing import Any
 
-from ics import desired, model
+from ics import desired, intents
 
 
 def of(wanted: desired.Desired) -> dict[str, Any]:
@@ -25,7 +25,7 @@ def of(wanted: desired.Desired) -> dict[str, Any]:
             for c in wanted.chains
             if c.genesis is not None
         },
-        "transactions_due": [_due(intent) for intent in wanted.intents],
+        "transactions_due": [intents.describe(intent) for intent in wanted.intents],
         "waits_for_reconciler": [
             f"{c.chain_id}: inbound p2p and the signing memory are made by `python reconcile.py`"
             for c in wanted.chains
@@ -34,8 +34,3 @@ def of(wanted: desired.Desired) -> dict[str, Any]:
             f"{c.consumer_id} {c.severity.name.lower()} {c.reason}: {c.message}" for c in conditions
         ],
     }
-
-
-def _due(intent: model.Intent) -> str:
-    kind = "opt-in" if isinstance(intent, model.OptIn) else "assign-key"
-    return f"{kind} to {intent.chain_id} (consumer id {intent.consumer_id})"

@@ -27,7 +27,8 @@ def peering(
 ) -> Peering:
     """Join a chain's members with the validators' descriptions.
 
-    Members are those who opted in and those in the chain's validator set, found by consensus address.
+    Members are those who opted in and those in the chain's validator set, found by consensus address; of a
+    stopped chain, whoever publishes an endpoint is tried.
 
     Args:
         consumer: with its detail.
@@ -40,7 +41,11 @@ def peering(
     if detail is None:
         raise ValueError(f"no detail of consumer {consumer.summary.consumer_id}")
     consumer_id = consumer.summary.consumer_id
+    is_stopped = consumer.summary.phase is model.Phase.STOPPED
     members = detail.opted_in | {member.consensus_address for member in detail.validators}
+    if is_stopped:
+        # The provider does not tell its members any more, and the nodes still need one another.
+        members = frozenset(validator.consensus_address for validator in validators)
     published = {
         v.operator_address: peers.parse(v.details) for v in validators if v.consensus_address in members
     }
@@ -53,6 +58,8 @@ def peering(
         if node_id is None and has_public_node_keys:
             node_id = keys.public_node_key(validator.moniker, consumer.summary.chain_id).node_id
         if endpoint is None or node_id is None or endpoint.port is None:
+            if is_stopped:
+                continue
             why = published[validator.operator_address].error or "no node id in the description"
             conditions.append(
                 model.Condition(

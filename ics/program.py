@@ -14,6 +14,7 @@ from ics import labels, model
 
 _RESOURCES: Mapping[str, Callable[..., pulumi.Resource]] = {
     "ConfigMap": kubernetes.core.v1.ConfigMap,
+    "Deployment": kubernetes.apps.v1.Deployment,
     "Namespace": kubernetes.core.v1.Namespace,
     "NetworkPolicy": kubernetes.networking.v1.NetworkPolicy,
     "PersistentVolumeClaim": kubernetes.core.v1.PersistentVolumeClaim,

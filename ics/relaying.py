@@ -40,18 +40,8 @@ class Message(enum.StrEnum):
         return self in _CONNECTION
 
 
-_CONNECTION: Final = (
-    Message.CONNECTION_INIT,
-    Message.CONNECTION_TRY,
-    Message.CONNECTION_ACK,
-    Message.CONNECTION_CONFIRM,
-)
-_CHANNEL: Final = (
-    Message.CHANNEL_INIT,
-    Message.CHANNEL_TRY,
-    Message.CHANNEL_ACK,
-    Message.CHANNEL_CONFIRM,
-)
+_CONNECTION: Final = tuple(Message)[:4]
+_CHANNEL: Final = tuple(Message)[4:]
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,17 +237,10 @@ def _belong(one: _End, two: _End) -> bool:
 
 def _channels(provider: ibc.Ends, consumer: ibc.Ends, connection: ibc.Pair) -> list[_Handshake]:
     """The CCV handshakes over one connection."""
+    there, here = _ccv_ends(provider, ibc.PROVIDER_PORT), _ccv_ends(consumer, ibc.CONSUMER_PORT)
     return _handshakes(
-        [
-            _plain(end)
-            for end in _ccv_ends(provider, ibc.PROVIDER_PORT)
-            if end.connection_id == connection.provider
-        ],
-        [
-            _plain(end)
-            for end in _ccv_ends(consumer, ibc.CONSUMER_PORT)
-            if end.connection_id == connection.consumer
-        ],
+        [_plain(end) for end in there if end.connection_id == connection.provider],
+        [_plain(end) for end in here if end.connection_id == connection.consumer],
     )
 
 
@@ -275,10 +258,8 @@ def _ccv_ends(ends: ibc.Ends, port: str) -> list[ibc.ChannelEnd]:
 
 
 def _best(found: Sequence[tuple[ibc.Pair, _Handshake]]) -> tuple[ibc.Pair | None, _Handshake | None]:
-    alive = [each for each in found if each[1].progress]
-    if not alive:
-        return None, None
-    return min(alive, key=lambda each: _order(each[1]))
+    alive = sorted((each for each in found if each[1].progress), key=lambda each: _order(each[1]))
+    return alive[0] if alive else (None, None)
 
 
 def _has_confirmed(provider: ibc.Ends) -> bool:
@@ -292,16 +273,11 @@ def _has_closed(provider: ibc.Ends, consumer: ibc.Ends) -> bool:
     return all(end.state is ibc.State.CLOSED or end.counterparty_id in shut for end in ends)
 
 
-def _transfer(
-    provider: ibc.Ends, consumer: ibc.Ends, connection: ibc.Pair, transfer_id: str
-) -> _Handshake | None:
+def _transfer(provider: ibc.Ends, consumer: ibc.Ends, on: ibc.Pair, transfer_id: str) -> _Handshake | None:
     """The handshake of the very transfer channel that the consumer names; others are none of ours."""
-    here = [end for end in consumer.channels if (end.port, end.id) == (ibc.TRANSFER_PORT, transfer_id)]
-    there = [
-        end
-        for end in provider.channels
-        if end.port == ibc.TRANSFER_PORT and end.connection_id == connection.provider
-    ]
+    port = ibc.TRANSFER_PORT
+    here = [end for end in consumer.channels if (end.port, end.id) == (port, transfer_id)]
+    there = [end for end in provider.channels if (end.port, end.connection_id) == (port, on.provider)]
     found = _handshakes([_plain(end) for end in there], [_plain(end) for end in here])
     return next((each for each in found if each.consumer and each.progress), None)
 
@@ -320,8 +296,8 @@ def _step(
     if on is None:
         begun = next((found for found in connections if found.progress), _Handshake(None, None))
         index, side = begun.next or (0, ibc.Side.CONSUMER)
-        ids = _by_side(begun.pair)
-        return Step(_CONNECTION[index], side, clients[side], clients[side.other], ids[side], ids[side.other])
+        ids = begun.pair.at(side), begun.pair.at(side.other)
+        return Step(_CONNECTION[index], side, clients[side], clients[side.other], *ids)
     if transfer is not None and transfer.next:
         return _channel_step(transfer, clients, on, ibc.TRANSFER_PORT, ibc.TRANSFER_PORT)
     if ccv is not None and ccv.is_open:
@@ -333,24 +309,19 @@ def _channel_step(
     found: _Handshake, clients: dict[ibc.Side, str], on: ibc.Pair, provider_port: str, consumer_port: str
 ) -> Step:
     index, side = found.next or (0, ibc.Side.CONSUMER)
-    connections, ids = _by_side(on), _by_side(found.pair)
     ports = {ibc.Side.PROVIDER: provider_port, ibc.Side.CONSUMER: consumer_port}
     return Step(
         _CHANNEL[index],
         side,
         clients[side],
         clients[side.other],
-        connections[side],
-        connections[side.other],
+        on.at(side),
+        on.at(side.other),
         ports[side],
         ports[side.other],
-        ids[side],
-        ids[side.other],
+        found.pair.at(side),
+        found.pair.at(side.other),
     )
-
-
-def _by_side(pair: ibc.Pair) -> dict[ibc.Side, str]:
-    return {ibc.Side.PROVIDER: pair.provider, ibc.Side.CONSUMER: pair.consumer}
 
 
 def _leftovers(
@@ -368,7 +339,7 @@ def _leftovers(
         (ibc.Side.PROVIDER, provider, ibc.PROVIDER_PORT),
         (ibc.Side.CONSUMER, consumer, ibc.CONSUMER_PORT),
     ):
-        kept = (_by_side(path)[side], _by_side(channel)[side])
+        kept = (path.at(side), channel.at(side))
         alive = [_plain(end) for end in ends.connections if end.client_id == ends.client_id]
         alive += [_plain(end) for end in ends.channels if end.port == port]
         found += [

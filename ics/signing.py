@@ -33,8 +33,12 @@ def choose_key(
     consumer_id: str,
     records: tuple[model.SigningRecord, ...],
     assigned: bytes | None,
+    is_rejoin: bool = False,
 ) -> Choice:
     """Pick the key generation: the one that the provider says is assigned, else the highest used here.
+
+    A retired key is never picked, and who joins a running chain once more takes the next generation: the
+    provider keeps the old assignment, and an old key may have signed anything.
 
     Args:
         seed: 32 bytes.
@@ -42,25 +46,31 @@ def choose_key(
         consumer_id: likewise.
         records: key generations that the cluster remembers.
         assigned: address (20 bytes) assigned on the provider, None when none is.
+        is_rejoin: the chain runs and this validator is no member: the assigned key is one it left with.
     """
+
+    def key(generation: int) -> keys.ConsensusKey:
+        return keys.derive_consensus_key(seed, provider_chain_id, consumer_id, generation)
+
     highest = max((record.generation for record in records), default=0)
-    candidates = range(highest + 1 + (GENERATIONS_AHEAD if assigned else 0))
-    for generation in sorted(candidates, key=lambda number: abs(number - highest)):
-        key = keys.derive_consensus_key(seed, provider_chain_id, consumer_id, generation)
-        if assigned is None:
-            return Choice(key, generation, is_assigned=False)
-        if key.address == assigned:
-            return Choice(key, generation, is_assigned=True)
-    key = keys.derive_consensus_key(seed, provider_chain_id, consumer_id, highest)
-    return Choice(
-        key,
-        highest,
-        is_assigned=False,
-        problem=(
-            f"the provider has {assigned.hex().upper() if assigned else ''} as this validator's key, which does not"
-            " come from the seed: give the right ics:seed, or assign the derived key"
-        ),
-    )
+    retired = {record.generation for record in records if record.is_retired}
+    fresh = highest + 1 if highest in retired else highest
+    if assigned is None:
+        return Choice(key(fresh), fresh, is_assigned=False)
+    candidates = sorted(range(highest + 1 + GENERATIONS_AHEAD), key=lambda number: abs(number - highest))
+    found = next((number for number in candidates if key(number).address == assigned), None)
+    if found is None:
+        problem = (
+            f"the provider has {assigned.hex().upper()} as this validator's key, which does not come from the seed:"
+            " give the right ics:seed, or assign the derived key"
+        )
+        return Choice(key(fresh), fresh, is_assigned=False, problem=problem)
+    if found in retired or is_rejoin:
+        # The next one may have been begun already by an earlier pass.
+        is_begun = highest > found and highest not in retired
+        following = highest if is_begun else max(highest, found) + 1
+        return Choice(key(following), following, is_assigned=False)
+    return Choice(key(found), found, is_assigned=True)
 
 
 class Arming(enum.StrEnum):

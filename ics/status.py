@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ics import desired, membership, model, ports, signing
+from ics import deployment, desired, membership, model, ports, signing
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +109,7 @@ def _chain(
     )
 
 
-def _node(chain: desired.Chain, seen: model.Observation) -> NodeReport:
+def _node(chain: deployment.Chain, seen: model.Observation) -> NodeReport:
     pod, node = seen.pod, seen.node
     return NodeReport(
         height=node.height if node else None,
@@ -123,7 +123,7 @@ def _node(chain: desired.Chain, seen: model.Observation) -> NodeReport:
     )
 
 
-def _signing_conditions(chain: desired.Chain, seen: model.Observation | None) -> list[model.Condition]:
+def _signing_conditions(chain: deployment.Chain, seen: model.Observation | None) -> list[model.Condition]:
     node = None if seen is None else seen.node
     runs_unarmed = node is not None and node.consensus_key != chain.key.key.public_key
     if chain.arming is signing.Arming.REFUSED and node is not None and not runs_unarmed:
@@ -147,7 +147,7 @@ def _signing_conditions(chain: desired.Chain, seen: model.Observation | None) ->
     return []
 
 
-def _node_conditions(chain: desired.Chain, seen: model.Observation | None) -> list[model.Condition]:
+def _node_conditions(chain: deployment.Chain, seen: model.Observation | None) -> list[model.Condition]:
     def condition(severity: model.Severity, reason: str, message: str) -> list[model.Condition]:
         return [model.Condition(severity, reason, message, chain.consumer_id)]
 

@@ -17,7 +17,7 @@ import httpx
 from ics import config, engines, errors, keys, model, stack, world
 from ics.cluster import client, place, secrets
 from ics.engines import apply
-from ics.provider import queries
+from ics.provider import ibc_queries
 
 ReadSecret: TypeAlias = Callable[[config.SecretSource, str], Awaitable[model.Secret]]
 """Reads the value of a source; the second argument is the setting's name, for messages."""
@@ -41,7 +41,7 @@ class AccountSender:
         self._read = read
         self._transactions: world.Sender | None = None
 
-    async def send(self, order: model.Intent) -> object:
+    async def send(self, order: model.Intent | model.OptOut) -> object:
         """Send one transaction and wait until it is confirmed.
 
         Raises:
@@ -101,7 +101,7 @@ async def open_stack(
             return await secrets.read(source, setting, root, environment, connection)
 
         seed = keys.parse_seed(await read(settings.seed, "ics:seed"))
-        provider = await closing.enter_async_context(queries.Queries(settings.provider, now))
+        provider = await closing.enter_async_context(ibc_queries.IbcQueries(settings.provider, now))
         cluster = place.Place(connection, settings, holder(), now)
         yield Opened(
             world.World(settings, seed, definitions, provider, cluster, cluster.lease),

@@ -3,13 +3,20 @@
 The adapters behind the protocols carry no decisions; fakes of them keep state.
 """
 
-import asyncio
-import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from ics import config, definition, desired, errors, model
+from ics import (
+    config,
+    definition,
+    deployment,
+    ibc_queries,
+    model,
+)
+from ics.cluster import consumer_rest
+from ics.manifests import relay_jobs
+from ics.provider import ibc_queries as provider_ibc
 
 
 class Provider(Protocol):
@@ -29,11 +36,27 @@ class Provider(Protocol):
         """Read what a launched chain's genesis is completed with."""
         ...
 
+    async def terms(self) -> provider_ibc.Terms:
+        """Read the parameters that are the same for the relaying to all chains."""
+        ...
+
+    async def relay_ends(self, client_id: str) -> ibc_queries.Told:
+        """Read the client, connections and channels of one consumer chain."""
+        ...
+
+    async def sent(self, channel_id: str) -> provider_ibc.Sent:
+        """Read the provider's side of an open CCV channel."""
+        ...
+
+    async def balances(self, addresses: Iterable[str], denom: str) -> Mapping[str, int]:
+        """Read what accounts hold."""
+        ...
+
 
 class Sender(Protocol):
     """Sends transactions."""
 
-    async def send(self, order: model.Intent) -> object:
+    async def send(self, order: model.Intent | model.OptOut) -> object:
         """Send one and wait until it is confirmed."""
         ...
 
@@ -57,7 +80,7 @@ class Cluster(Protocol):
         """Record for which volume a key's signing memory is made."""
         ...
 
-    async def ensure_memory_job(self, chain: desired.Chain, volume_uid: str) -> model.JobState:
+    async def ensure_memory_job(self, chain: deployment.Chain, volume_uid: str) -> model.JobState:
         """Make the Job that lays the signing memory, and tell how it stands."""
         ...
 
@@ -69,8 +92,40 @@ class Cluster(Protocol):
         """Record again that the memory is laid, after the record was lost."""
         ...
 
+    async def retire_key(self, namespace: str, generation: int) -> None:
+        """Record that this validator left with a key, which is never used again."""
+        ...
+
     async def restart_node(self, namespace: str) -> None:
         """Delete the node's pod; its StatefulSet makes it anew."""
+        ...
+
+    async def relay_ends(self, namespace: str, address: str, denom: str) -> consumer_rest.Told:
+        """Ask a consumer's own node about the relaying, and what an account holds on it."""
+        ...
+
+    async def received(self, namespace: str, channel_id: str) -> consumer_rest.Received:
+        """Ask a consumer's own node about an open CCV channel."""
+        ...
+
+    async def record_relaying(self, chain: deployment.Chain, record: model.RelayingRecord) -> None:
+        """Remember this of the chain's relaying."""
+        ...
+
+    async def ensure_step_job(self, chain: deployment.Chain, step: relay_jobs.Step) -> model.JobState:
+        """Make the Job that runs Hermes once, and tell how it stands."""
+        ...
+
+    async def ensure_check_job(self, chain: deployment.Chain, image: str, config_toml: str) -> model.JobState:
+        """Let Hermes check a config: DONE is accepted, FAILED refused."""
+        ...
+
+    async def last_words(self, namespace: str, job: str) -> str:
+        """Why Hermes failed in a Job; empty if unknown."""
+        ...
+
+    async def hermes_pods(self, component: str) -> Mapping[str, tuple[model.PodStatus, ...]]:
+        """The pods of the Hermes that run on, by consumer id."""
         ...
 
 
@@ -96,55 +151,5 @@ class World:
     provider: Provider
     cluster: Cluster
     lease: Lease
-
-
-@dataclass(frozen=True, slots=True)
-class Facts:
-    """What was observed in one pass: the provider at one height, and the cluster's memory."""
-
-    snapshot: model.Snapshot
-    memory: model.Memory
-
-
-async def observe(world: World) -> Facts:
-    """Read the provider at one height, and what the cluster remembers, at the same time.
-
-    Raises:
-        Transient: an endpoint is down or lagging, or its answer cannot be trusted.
-        SettingsError: an endpoint or the operator address is wrong.
-    """
-    memory, _ = await asyncio.gather(world.cluster.memory(), world.provider.open())
-
-    def interest(summary: model.ConsumerSummary, must_validate: bool) -> bool:
-        return desired.is_of_interest(summary, must_validate, memory, world.definitions)
-
-    snapshot = await world.provider.snapshot(world.settings.operator_address, interest)
-    return await _with_launches(world, Facts(snapshot, memory))
-
-
-async def _with_launches(world: World, facts: Facts) -> Facts:
-    """Fetch the facts of launches whose genesis the cluster does not hold; one's trouble is its own."""
-    lacking = desired.lacks_genesis(desire(world, facts))
-    if not lacking:
-        return facts
-    found = await asyncio.gather(*(world.provider.launch(one) for one in lacking), return_exceptions=True)
-    launches, problems = {}, dict(facts.snapshot.problems)
-    for consumer_id, answer in zip(lacking, found, strict=True):
-        if isinstance(answer, errors.IcsError):
-            problems[consumer_id] = str(answer)
-        elif isinstance(answer, BaseException):
-            raise answer
-        else:
-            launches[consumer_id] = answer
-    snapshot = dataclasses.replace(facts.snapshot, launches=launches, problems=problems)
-    return dataclasses.replace(facts, snapshot=snapshot)
-
-
-def desire(world: World, facts: Facts) -> desired.Desired:
-    """What should be, from what was observed.
-
-    Raises:
-        Permanent: this validator is unknown to the provider, or there is no port left.
-        Transient: the provider's answer cannot be trusted.
-    """
-    return desired.desired(facts.snapshot, facts.memory, world.settings, world.seed, world.definitions)
+    wishes: frozenset[str] = frozenset()
+    """Consumer ids that the operator asks by hand to join."""

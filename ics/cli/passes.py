@@ -8,7 +8,7 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
-from ics import errors, loop, stack, status, wiring, world
+from ics import errors, intents, loop, observing, stack, status, wiring
 from ics.cli import present
 
 _Subparsers = Any  # argparse has no public name for what add_subparsers() returns
@@ -70,7 +70,7 @@ async def _up(args: argparse.Namespace, found: wiring.Opened) -> int:
         args,
         {
             "changes": [change.as_dict() for change in done.changes],
-            "transactions": [present.transaction(intent) for intent in done.sent],
+            "transactions": [intents.as_dict(intent) for intent in done.sent],
             "status": done.report.as_dict(),
         },
         [*present.outcome_lines(done), *present.status_lines(done.report)],
@@ -81,10 +81,8 @@ async def _up(args: argparse.Namespace, found: wiring.Opened) -> int:
 
 
 async def _status(args: argparse.Namespace, found: wiring.Opened) -> int:
-    facts = await world.observe(found.world)
-    wanted = world.desire(found.world, facts)
-    seen = await found.world.cluster.observe(loop.workloads(wanted, facts))
-    report = status.report(wanted, seen)
+    observed = await observing.observe(found.world)
+    report = status.report(observing.desire(found.world, observed), observed.observations)
     _print(args, report.as_dict(), present.status_lines(report))
     return 0
 
@@ -104,8 +102,8 @@ async def _check(args: argparse.Namespace, found: wiring.Opened) -> int:
     settings = found.world.settings
     if settings.account is not None:
         await found.sender.open()
-    facts = await world.observe(found.world)
-    world.desire(found.world, facts)
+    facts = await observing.observe(found.world)
+    observing.desire(found.world, facts)
     problems = [
         f"definition {one.definition.name}: {one.problem}" for one in found.world.definitions if one.problem
     ]

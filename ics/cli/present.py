@@ -1,11 +1,10 @@
 """How commands show what they found: JSON of a stable shape, or lines for people."""
 
-import base64
 import json
 from collections.abc import Sequence
 from typing import Any
 
-from ics import engines, loop, model, status
+from ics import engines, intents, loop, model, status
 
 
 def dump(value: Any) -> str:
@@ -23,18 +22,11 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> list[str]
     ]
 
 
-def transaction(intent: model.Intent) -> dict[str, Any]:
-    """A transaction that is due, as JSON."""
-    key = None if intent.consumer_key is None else base64.b64encode(intent.consumer_key).decode()
-    kind = "opt-in" if isinstance(intent, model.OptIn) else "assign-key"
-    return {"type": kind, "consumer_id": intent.consumer_id, "chain_id": intent.chain_id, "consumer_key": key}
-
-
 def plan(found: loop.Plan) -> dict[str, Any]:
     """The JSON of `ics plan`."""
     return {
         "changes": [change.as_dict() for change in found.changes],
-        "transactions": [transaction(intent) for intent in found.transactions],
+        "transactions": [intents.as_dict(intent) for intent in found.transactions],
         "status": found.report.as_dict(),
     }
 
@@ -42,7 +34,7 @@ def plan(found: loop.Plan) -> dict[str, Any]:
 def plan_lines(found: loop.Plan) -> list[str]:
     """What a preview shows to people."""
     lines = change_lines(found.changes)
-    lines += [f"would send  {_described(intent)}" for intent in found.transactions]
+    lines += [f"would send  {intents.describe(intent)}" for intent in found.transactions]
     return lines or ["nothing to change, nothing to send"]
 
 
@@ -60,7 +52,7 @@ def change_lines(changes: Sequence[engines.Change]) -> list[str]:
 def outcome_lines(found: loop.Outcome) -> list[str]:
     """What a pass did."""
     lines = change_lines(found.changes)
-    lines += [f"sent        {_described(intent)}" for intent in found.sent]
+    lines += [f"sent        {intents.describe(intent)}" for intent in found.sent]
     return lines or ["nothing changed"]
 
 
@@ -84,8 +76,8 @@ def status_lines(report: status.Report) -> list[str]:
         *table(columns, rows),
     ]
     for chain in report.chains:
-        lines += [f"  {chain.consumer_id}  {_condition(condition)}" for condition in chain.conditions]
-    return lines + [f"  -  {_condition(condition)}" for condition in report.conditions]
+        lines += [f"  {chain.consumer_id}  {condition(each)}" for each in chain.conditions]
+    return lines + [f"  -  {condition(each)}" for each in report.conditions]
 
 
 def _row(chain: status.ChainReport) -> tuple[object, ...]:
@@ -112,14 +104,9 @@ def _row(chain: status.ChainReport) -> tuple[object, ...]:
     )
 
 
-def _condition(condition: model.Condition) -> str:
-    return f"{condition.severity.name.lower():<9}{condition.reason}: {condition.message}"
-
-
-def _described(intent: model.Intent) -> str:
-    found = transaction(intent)
-    key = f" with consumer key {found['consumer_key']}" if found["consumer_key"] else ""
-    return f"{found['type']} to {intent.chain_id} (consumer id {intent.consumer_id}){key}"
+def condition(found: model.Condition) -> str:
+    """One line for a condition."""
+    return f"{found.severity.name.lower():<9}{found.reason}: {found.message}"
 
 
 def _where(change: engines.Change) -> str:

@@ -3,7 +3,7 @@
 import argparse
 from typing import Any
 
-from ics import errors, model, wiring, world
+from ics import errors, model, observing, seen, wiring
 from ics.cli import passes, present
 
 
@@ -21,8 +21,8 @@ def register(subparsers: Any) -> None:
 
 async def _confirmed(
     args: argparse.Namespace, found: wiring.Opened
-) -> tuple[world.Facts, model.ConsumerSummary]:
-    facts = await world.observe(found.world)
+) -> tuple[seen.Seen, model.ConsumerSummary]:
+    facts = await observing.observe(found.world)
     by_id = {c.summary.consumer_id: c.summary for c in facts.snapshot.consumers}
     summary = by_id.get(args.consumer_id)
     if summary is None:
@@ -42,7 +42,7 @@ async def _purge(args: argparse.Namespace, found: wiring.Opened) -> int:
     memory = facts.memory.chains.get(summary.consumer_id)
     if memory is None:
         raise errors.SettingsError(f"consumer {summary.consumer_id}: nothing of it is in the cluster")
-    wanted = world.desire(found.world, facts)
+    wanted = observing.desire(found.world, facts)
     if summary.consumer_id in wanted.held or any(c.consumer_id == summary.consumer_id for c in wanted.chains):
         raise errors.Permanent(
             f"consumer {summary.consumer_id} ({summary.chain_id}) still runs here: nothing was removed; it can be"
@@ -56,7 +56,7 @@ async def _purge(args: argparse.Namespace, found: wiring.Opened) -> int:
 
 async def _arm(args: argparse.Namespace, found: wiring.Opened) -> int:
     facts, summary = await _confirmed(args, found)
-    wanted = world.desire(found.world, facts)
+    wanted = observing.desire(found.world, facts)
     chain = next((c for c in wanted.chains if c.consumer_id == summary.consumer_id), None)
     memory = facts.memory.chains.get(summary.consumer_id)
     if chain is None or memory is None or memory.volume_uid is None:

@@ -10,8 +10,12 @@ from ics.cluster import kinds, requests
 _NO_RIGHT = re.compile(r'User "(?P<user>[^"]*)" cannot (?P<verb>\S+) resource "(?P<resource>[^"]+)"')
 # These two come with code 500, though the manifest is at fault and nothing changes by itself.
 _MISSHAPEN = ("failed to create typed patch object", "failed to convert new object")
-_TRANSIENT = frozenset({408, 409, 410, 425, 429})
+_TRANSIENT = frozenset({408, 410, 425, 429})
 _LONGEST = 300
+# gRPC codes (google.golang.org/grpc/codes).
+_NOT_FOUND = 5
+_REFUSED = frozenset({3, 7, 9, 11, 12, 16})
+"""InvalidArgument, PermissionDenied, FailedPrecondition, OutOfRange, Unimplemented, Unauthenticated."""
 
 
 class MissingRight(errors.Permanent):
@@ -20,6 +24,18 @@ class MissingRight(errors.Permanent):
 
 class Missing(errors.Permanent):
     """The object, or the namespace that it belongs in, is not there."""
+
+
+class Absent(errors.Permanent):
+    """The pod itself answers, through its REST gateway, that its chain has no such thing."""
+
+
+class Troubled(errors.Transient):
+    """The pod itself answers, through its REST gateway, that it cannot answer just now."""
+
+
+class Conflict(errors.Transient):
+    """Somebody else has changed, made or removed the object meanwhile."""
 
 
 def error_of(request: requests.Request, status: int, body: Mapping[str, Any]) -> errors.IcsError:
@@ -32,6 +48,8 @@ def error_of(request: requests.Request, status: int, body: Mapping[str, Any]) ->
     """
     if request.subpath and body.get("kind") != "Status" and isinstance(body.get("error"), Mapping):
         return errors.Transient(rpc_error(body["error"]))  # the pod's own answer, passed on
+    if request.subpath and body.get("kind") != "Status" and isinstance(body.get("code"), int):
+        return _gateway_error(request, status, body)
     message = str(body.get("message", ""))
     causes = (body.get("details") or {}).get("causes") or []
     if status == 401:
@@ -43,6 +61,8 @@ def error_of(request: requests.Request, status: int, body: Mapping[str, Any]) ->
         return _forbidden(request, message, {cause.get("reason") for cause in causes})
     if status == 404:
         return Missing(f"{request.subject}: not found ({_shown(request, message)}): make it or mend its name")
+    if status == 409:
+        return Conflict(f"{request.subject}: {request.verb} answered 409: {_shown(request, message)}")
     if status == 422 or status in (400, 405, 413, 415) or message.startswith(_MISSHAPEN):
         return _invalid(request, status, message, causes)
     if status in _TRANSIENT or status >= 500:
@@ -57,6 +77,16 @@ def error_of(request: requests.Request, status: int, body: Mapping[str, Any]) ->
 def rpc_error(problem: Mapping[str, Any]) -> str:
     """Words for `error` of a JSON-RPC answer."""
     return f"its RPC answers an error: {problem.get('data') or problem.get('message') or 'without words'}"
+
+
+def _gateway_error(request: requests.Request, status: int, body: Mapping[str, Any]) -> errors.IcsError:
+    """Error of a Cosmos SDK chain's REST gateway in a pod, passed on."""
+    words = _shown(request, str(body.get("message", "")))
+    if body["code"] == _NOT_FOUND:
+        return Absent(f"its REST gateway answers {status} to {request.subpath}: {words}")
+    if body["code"] in _REFUSED:
+        return errors.Permanent(f"its REST gateway answers {status} to {request.subpath}: {words}")
+    return Troubled(f"its REST gateway answers {status}: {words}")
 
 
 def _forbidden(request: requests.Request, message: str, reasons: set[str | None]) -> errors.IcsError:

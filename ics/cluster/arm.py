@@ -3,6 +3,7 @@
 `ics.arming` decides on the order of these steps. Each can be repeated after a crash.
 """
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from ics import errors, labels, model
@@ -121,6 +122,28 @@ async def record_found(kube: client.Client, namespace: str, generation: int, vol
     """
     secret = await _secret(kube, namespace, generation)
     await _annotate(kube, secret, {labels.VOLUME_UID: volume_uid, labels.ARMED: "true"})
+
+
+async def ensure_retired(
+    kube: client.Client, namespace: str, generation: int, before_writing: Callable[[], Awaitable[None]]
+) -> bool:
+    """Record that this validator left its chain with a key, which is never used again.
+
+    Returns:
+        Whether it was written.
+
+    Raises:
+        Permanent: the Secret is not there.
+    """
+    secret = await _secret(kube, namespace, generation)
+    notes = _notes(secret)
+    if notes.get(labels.RETIRED) == "true":
+        return False
+    await before_writing()
+    # All of them, for what a field manager no longer applies is removed.
+    kept = {name: notes[name] for name in (labels.VOLUME_UID, labels.ARMED) if name in notes}
+    await _annotate(kube, secret, kept | {labels.RETIRED: "true"})
+    return True
 
 
 async def _secret(kube: client.Client, namespace: str, generation: int) -> dict[str, Any]:

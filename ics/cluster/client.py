@@ -20,7 +20,7 @@ import yaml
 from ics import config, errors, model
 from ics.cluster import answers, credentials, kinds, kubeconfig, requests
 
-PARALLEL = 12
+PARALLEL = 8
 """Requests under way at once; more of them only queue in the API server (measured with 302 objects)."""
 _TIMEOUT = httpx.Timeout(30.0, connect=5.0, pool=None)
 SERVICE_ACCOUNT = pathlib.Path("/var/run/secrets/kubernetes.io/serviceaccount")
@@ -52,7 +52,7 @@ class Client:
             timeout=_TIMEOUT,
             limits=httpx.Limits(max_connections=PARALLEL, max_keepalive_connections=PARALLEL),
             transport=transport,
-            headers={"User-Agent": "ics-operator"},
+            headers=[("User-Agent", "ics-operator"), *access.act_as],
         )
 
     async def __aenter__(self) -> Self:

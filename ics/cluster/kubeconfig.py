@@ -51,6 +51,8 @@ class Access:
     username: str = ""
     password: model.Secret | None = None
     plugin: Plugin | None = None
+    act_as: tuple[tuple[str, str], ...] = ()
+    """Headers that ask to act as another user."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +155,16 @@ def _access(cluster: _Place, user: _Place) -> Access:
         username=user.text("username"),
         password=model.Secret(password) if password else None,
         plugin=_plugin(user),
+        act_as=_act_as(user),
     )
+
+
+def _act_as(user: _Place) -> tuple[tuple[str, str], ...]:
+    if user.value.get("as-user-extra"):
+        raise _problem(user.path, f"{user.label}: as-user-extra is not supported: remove it")
+    named = [("Impersonate-User", user.text("as")), ("Impersonate-Uid", user.text("as-uid"))]
+    groups = [("Impersonate-Group", str(group)) for group in user.value.get("as-groups") or ()]
+    return tuple((header, value) for header, value in [*named, *groups] if value)
 
 
 def _plugin(user: _Place) -> Plugin | None:

@@ -1,5 +1,7 @@
 """The Lease that lets only one reconciler act for a validator at a time."""
 
+import asyncio
+import contextlib
 import datetime
 from collections.abc import Callable
 from typing import Any
@@ -43,6 +45,7 @@ class Lease:
         self._seconds = seconds
         self._clock = clock
         self._held: dict[str, Any] | None = None
+        self._taking = asyncio.Lock()
 
     async def ensure(self) -> None:
         """Take it, or do nothing when this holder has it already.
@@ -50,8 +53,9 @@ class Lease:
         Raises:
             Transient: another one holds it; names the holder.
         """
-        if self._held is None:
-            await self.acquire()
+        async with self._taking:  # steps of several chains ask at the same time
+            if self._held is None:
+                await self.acquire()
 
     async def acquire(self) -> None:
         """Take it or renew it.
@@ -74,10 +78,11 @@ class Lease:
         self._held = await self._put(found, taken | {"renewTime": self._clock().strftime(_FORMAT)})
 
     async def release(self) -> None:
-        """Give it back if this holder has it."""
+        """Give it back if this holder has it; one that another has taken over stays with that one."""
         if self._held is not None:
             held, self._held = self._held, None
-            await self._put(held, held["spec"] | {"holderIdentity": ""})
+            with contextlib.suppress(answers.Conflict):
+                await self._put(held, held["spec"] | {"holderIdentity": ""})
 
     def _spec(self) -> dict[str, Any]:
         now = self._clock().strftime(_FORMAT)

@@ -8,7 +8,7 @@ from ics.cluster import client, kinds, recollection
 
 
 async def read(kube: client.Client, validator: str, provider_chain_id: str) -> model.Memory:
-    """What the cluster remembers of this validator's chains; four lists, of which one reads bodies.
+    """What the cluster remembers of this validator's chains; eight lists, all at once.
 
     Args:
         kube: client.
@@ -26,11 +26,14 @@ async def read(kube: client.Client, validator: str, provider_chain_id: str) -> m
         found = await kube.select(kind, wanted, only_metadata=only_metadata)
         return [item for item in found if labels.CONSUMER in item["metadata"]["labels"]]
 
-    return recollection.memory(
-        *await asyncio.gather(
-            listed(kinds.VOLUME_CLAIM, labels.VOLUME),
-            listed(kinds.SECRET, labels.CONSENSUS_KEY),
-            listed(kinds.STATEFUL_SET, labels.NODE),
-            listed(kinds.CONFIG_MAP, labels.GENESIS, only_metadata=False),
-        )
+    volumes, secrets, workloads, geneses, *relaying = await asyncio.gather(
+        listed(kinds.VOLUME_CLAIM, labels.VOLUME),
+        listed(kinds.SECRET, labels.CONSENSUS_KEY),
+        listed(kinds.STATEFUL_SET, labels.NODE),
+        listed(kinds.CONFIG_MAP, labels.GENESIS, only_metadata=False),
+        listed(kinds.CONFIG_MAP, labels.RELAYING, only_metadata=False),
+        listed(kinds.JOB, labels.RELAYING_STEP, only_metadata=False),
+        listed(kinds.DEPLOYMENT, labels.HERMES, only_metadata=False),
+        listed(kinds.POD, labels.HERMES, only_metadata=False),
     )
+    return recollection.memory(volumes, secrets, workloads, geneses, recollection.Relaying(*relaying))

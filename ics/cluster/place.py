@@ -3,9 +3,21 @@
 import datetime
 from collections.abc import Callable, Mapping
 
-from ics import config, desired, model
-from ics.cluster import arm, client, lease, memory, observe, purge, restart, route
+from ics import config, deployment, model
+from ics.cluster import (
+    arm,
+    client,
+    consumer_rest,
+    lease,
+    memory,
+    observe,
+    purge,
+    relay_jobs,
+    restart,
+    route,
+)
 from ics.manifests import objects
+from ics.manifests import relay_jobs as jobs
 
 LEASE_SECONDS = 120
 """How long a pass may act before another reconciler takes it for dead."""
@@ -51,10 +63,10 @@ class Place:
         await self.lease.ensure()
         await arm.order_anew(self._kube, namespace, generation, volume_uid)
 
-    async def ensure_memory_job(self, chain: desired.Chain, volume_uid: str) -> model.JobState:
+    async def ensure_memory_job(self, chain: deployment.Chain, volume_uid: str) -> model.JobState:
         """Make the Job that lays the signing memory, and tell how it stands."""
         await self.lease.ensure()
-        owner = objects.Owner(self._validator, self._provider, chain.consumer_id, chain.chain_id)
+        owner = self._owner(chain)
         address = chain.key.key.address.hex().upper()
         image = chain.definition.image
         return await arm.ensure_job(self._kube, owner, chain.namespace, volume_uid, address, image)
@@ -69,10 +81,49 @@ class Place:
         await self.lease.ensure()
         await arm.record_found(self._kube, namespace, generation, volume_uid)
 
+    async def retire_key(self, namespace: str, generation: int) -> None:
+        """Record that this validator left with a key, which is never used again."""
+        await arm.ensure_retired(self._kube, namespace, generation, self.lease.ensure)
+
     async def restart_node(self, namespace: str) -> None:
         """Delete the node's pod; its StatefulSet makes it anew."""
         await self.lease.ensure()
         await restart.restart_node(self._kube, namespace)
+
+    async def relay_ends(self, namespace: str, address: str, denom: str) -> consumer_rest.Told:
+        """What a consumer tells of the relaying to it; its own node is asked."""
+        return await consumer_rest.told(self._kube, namespace, self._provider, address, denom)
+
+    async def received(self, namespace: str, channel_id: str) -> consumer_rest.Received:
+        """Packets on the consumer's side of its open CCV channel."""
+        return await consumer_rest.received(self._kube, namespace, channel_id)
+
+    async def record_relaying(self, chain: deployment.Chain, record: model.RelayingRecord) -> None:
+        """Remember this of the chain's relaying; nothing is written if it is on record."""
+        await relay_jobs.record(self._kube, self._owner(chain), chain.namespace, record, self.lease.ensure)
+
+    async def ensure_step_job(self, chain: deployment.Chain, step: jobs.Step) -> model.JobState:
+        """Make the Job that runs Hermes once, and tell how it stands."""
+        return await relay_jobs.ensure_step_job(
+            self._kube, self._owner(chain), chain.namespace, step, self.lease.ensure
+        )
+
+    async def ensure_check_job(self, chain: deployment.Chain, image: str, config_toml: str) -> model.JobState:
+        """Let Hermes check a config: DONE is accepted, FAILED refused."""
+        return await relay_jobs.ensure_check_job(
+            self._kube, self._owner(chain), chain.namespace, image, config_toml, self.lease.ensure
+        )
+
+    async def last_words(self, namespace: str, job: str) -> str:
+        """Why Hermes failed in a Job; empty if unknown."""
+        return await relay_jobs.last_words(self._kube, namespace, job)
+
+    async def hermes_pods(self, component: str) -> Mapping[str, tuple[model.PodStatus, ...]]:
+        """The pods of the Hermes that run on, by consumer id."""
+        return await relay_jobs.hermes_pods(self._kube, self._validator, self._provider, component)
+
+    def _owner(self, chain: deployment.Chain) -> objects.Owner:
+        return objects.Owner(self._validator, self._provider, chain.consumer_id, chain.chain_id)
 
     async def purge(self, namespace: str, consumer_id: str) -> tuple[str, ...]:
         """Remove what is retained of one chain; see `ics.cluster.purge`."""

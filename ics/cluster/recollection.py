@@ -2,14 +2,18 @@
 
 import base64
 import binascii
+import contextlib
+import datetime
 import gzip
 import hashlib
+import json
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from ics import errors, labels, model
+from ics.cluster import arm
 
 Item = Mapping[str, Any]
 
@@ -23,6 +27,20 @@ class _Found:
     records: list[model.SigningRecord] = field(default_factory=list)
     volume_uid: str | None = None
     has_workload: bool = False
+    relaying: model.RelayingRecord | None = None
+    jobs: dict[str, model.JobState] = field(default_factory=dict)
+    has_hermes: bool = False
+    hermes_config: str | None = None
+    hermes_base: str | None = None
+    problem: str = ""
+
+    @contextlib.contextmanager
+    def read(self) -> Iterator[None]:
+        """What somebody changed is this chain's trouble, and no other's."""
+        try:
+            yield
+        except errors.Permanent as error:
+            self.problem = self.problem or str(error)
 
     @property
     def weight(self) -> tuple[bool, bool, bool, str]:
@@ -30,8 +48,23 @@ class _Found:
         return self.has_workload, self.genesis is not None, self.volume_uid is not None, self.namespace
 
 
+@dataclass(frozen=True, slots=True)
+class Relaying:
+    """What the relaying of all chains left, whole objects."""
+
+    config_maps: Iterable[Item] = ()
+    jobs: Iterable[Item] = ()
+    deployments: Iterable[Item] = ()
+    pods: Iterable[Item] = ()
+    """Those of the Deployments."""
+
+
 def memory(
-    volumes: Iterable[Item], secrets: Iterable[Item], workloads: Iterable[Item], geneses: Iterable[Item]
+    volumes: Iterable[Item],
+    secrets: Iterable[Item],
+    workloads: Iterable[Item],
+    geneses: Iterable[Item],
+    relaying: Relaying | None = None,
 ) -> model.Memory:
     """Put together what is remembered.
 
@@ -40,9 +73,10 @@ def memory(
         secrets: metadata of consensus key Secrets.
         workloads: metadata of StatefulSets.
         geneses: genesis ConfigMaps, whole.
+        relaying: what the relaying left.
 
-    Raises:
-        Permanent: an annotation or a genesis was changed by somebody; names the object and the mend.
+    Returns:
+        By chain; an annotation, a genesis or a relaying record that somebody changed is the chain's `problem`.
     """
     found: dict[str, dict[str, _Found]] = defaultdict(dict)
 
@@ -55,11 +89,27 @@ def memory(
         # One that is being deleted is no volume to build on, but its chain is known.
         place(item).volume_uid = None if "deletionTimestamp" in item["metadata"] else item["metadata"]["uid"]
     for item in secrets:
-        place(item).records.append(record(item))
+        with place(item).read():
+            place(item).records.append(record(item))
     for item in workloads:
         place(item).has_workload = True
     for item in geneses:
-        place(item).genesis = genesis(item)
+        with place(item).read():
+            place(item).genesis = genesis(item)
+    left = relaying or Relaying()
+    for item in left.config_maps:
+        name, data = item["metadata"]["name"], item.get("data") or {}
+        if name == labels.RELAYING_NAME:
+            with place(item).read():
+                place(item).relaying = relaying_record(item)
+        elif name == labels.HERMES_NAME:
+            place(item).hermes_config = data.get("config.toml")
+        elif name == labels.HERMES_BASE:
+            place(item).hermes_base = data.get("config.toml")
+    for item in left.jobs:
+        place(item).jobs[item["metadata"]["name"]] = job_state(item)
+    for item in (*filter(_has_replicas, left.deployments), *filter(_is_alive, left.pods)):
+        place(item).has_hermes = True
     return model.Memory(
         {consumer: _chain(list(places.values())) for consumer, places in sorted(found.items())}
     )
@@ -81,6 +131,13 @@ def _chain(places: Sequence[_Found]) -> model.ChainMemory:
         tuple(records[generation] for generation in sorted(records)),
         home.volume_uid,
         home.has_workload,
+        home.relaying,
+        home.jobs,
+        # A key signs on a chain, whichever namespace it lies in.
+        any(found.has_hermes for found in places),
+        home.hermes_config,
+        home.hermes_base,
+        next((found.problem for found in reversed(ordered) if found.problem), ""),
     )
 
 
@@ -106,7 +163,11 @@ def record(item: Item) -> model.SigningRecord:
             " priv_validator_key.json"
         )
     return model.SigningRecord(
-        int(generation), address, notes.get(labels.VOLUME_UID) or None, notes.get(labels.ARMED) == "true"
+        int(generation),
+        address,
+        notes.get(labels.VOLUME_UID) or None,
+        notes.get(labels.ARMED) == "true",
+        notes.get(labels.RETIRED) == "true",
     )
 
 
@@ -137,3 +198,83 @@ def genesis(item: Item) -> bytes:
             f"{where}: the genesis has sha256 {digest}, its annotation says {stated!r}: {mend}"
         )
     return content
+
+
+def relaying_data(wanted: model.RelayingRecord) -> dict[str, str]:
+    """A relaying record as data of its ConfigMap."""
+    return {
+        "mark": wanted.mark,
+        "since": wanted.since.astimezone(datetime.UTC).isoformat(),
+        "ours": "true" if wanted.is_ours else "false",
+        "acted_on": wanted.acted_on,
+        "config": wanted.accepted_config,
+    }
+
+
+def relaying_record(item: Item) -> model.RelayingRecord:
+    """The relaying record in its ConfigMap.
+
+    Raises:
+        Permanent: it is not what was written.
+    """
+    data = item.get("data") or {}
+    try:
+        since = datetime.datetime.fromisoformat(data["since"])
+        if since.tzinfo is None:
+            raise ValueError("since has no time zone")
+        return model.RelayingRecord(
+            data["mark"], since, data["ours"] == "true", data["acted_on"], data["config"]
+        )
+    except (KeyError, ValueError) as error:
+        where = f"ConfigMap {item['metadata']['namespace']}/{item['metadata']['name']}"
+        raise errors.Permanent(
+            f"{where}: the record of the relaying is not understood ({error!r}): delete this ConfigMap, so"
+            " that it is made anew"
+        ) from None
+
+
+def job_state(item: Item) -> model.JobState:
+    """How a relaying Job stands; one whose pod is still there may sign, and runs."""
+    status = item.get("status") or {}
+    if status.get("active") or status.get("terminating"):
+        return model.JobState.RUNNING
+    return arm.job_state(dict(item))
+
+
+def is_late(item: Item) -> bool:
+    """Whether a Job failed because its time was over."""
+    conditions = (item.get("status") or {}).get("conditions") or []
+    return any(c["type"] == "Failed" and c.get("reason") == "DeadlineExceeded" for c in conditions)
+
+
+def last_words(pod: Item) -> str:
+    """Why Hermes failed in a pod, from the end of its log as Kubernetes kept it; at most 400 characters.
+
+    Hermes answers a command with a JSON object; a config that it cannot read, with plain text.
+    """
+    for container in (pod.get("status") or {}).get("containerStatuses") or []:
+        ended = (container.get("state") or {}).get("terminated") or {}
+        lines = [line for line in str(ended.get("message") or "").splitlines() if line.strip()]
+        results = [result for line in lines if (result := _error_result(line))]
+        plain = [line for line in lines if not line.startswith("{")]
+        if results or plain:
+            return (results[-1:] or plain)[0][:400]
+    return ""
+
+
+def _error_result(line: str) -> str:
+    try:
+        answer = json.loads(line)
+    except ValueError:
+        return ""
+    is_error = isinstance(answer, dict) and answer.get("status") == "error"
+    return str(answer.get("result")) if is_error else ""
+
+
+def _has_replicas(deployment: Item) -> bool:
+    return int((deployment.get("spec") or {}).get("replicas", 1)) > 0
+
+
+def _is_alive(pod: Item) -> bool:
+    # One that was evicted stays as Failed, for a long time.
+    return (pod.get("status") or {}).get("phase") not in ("Succeeded", "Failed")

@@ -10,7 +10,7 @@ from ics.cluster import answers
 
 _COMMITTED = 2
 """BlockIDFlagCommit: the signature is for the block itself (1 is absent, 3 is nil)."""
-_ADDRESS = re.compile(r"\[?[0-9a-f:.]+\]?:\d+(->\S+)?")
+_ADDRESS = re.compile(r"(?<![\w-])\[?[0-9a-f:.]+\]?:\d+")
 
 
 def pod(item: Mapping[str, Any]) -> model.PodStatus:

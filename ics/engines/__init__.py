@@ -92,4 +92,7 @@ def problems(changes: Sequence[Change]) -> tuple[errors.IcsError, ...]:
 
 def distinct(found: Sequence[errors.IcsError]) -> tuple[errors.IcsError, ...]:
     """The first error of each text: one missing right is one line, whatever it stopped."""
-    return tuple({str(error): error for error in reversed(found)}.values())[::-1]
+    first: dict[str, errors.IcsError] = {}
+    for error in found:
+        first.setdefault(str(error), error)
+    return tuple(first.values())

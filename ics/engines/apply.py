@@ -18,8 +18,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ics import engines, errors, labels, model
-from ics.cluster import client, kinds
-from ics.engines import applyset, dryrun, members
+from ics.cluster import client, kinds, requests
+from ics.engines import applyset, dryrun, members, parents
 
 
 class ApplyEngine:
@@ -68,11 +68,15 @@ class ApplyEngine:
             books = await self._open(books, steps, run)
             await run.apply_all(steps.apply)
             await run.prune_all(steps.prune)
-        parent = applyset.settled(wanted, run.members, books.parent.record, frozenset(run.done), held)
+        parent = parents.settled(wanted, run.members, books.parent.record, frozenset(run.done), held)
         if steps.is_empty and not members.is_closed(books, parent):
             await self._announce()
-        _, writes = await members.closed(self._kube, books, parent)
-        return engines.Converged(tuple(run.changes), run.writes + writes, engines.distinct(run.failures))
+        try:
+            _, writes = await members.closed(self._kube, books, parent)
+        except errors.IcsError as error:  # what was done is told all the same
+            run.failures.append(error)
+            writes = 1
+        return run.outcome(steps, writes)
 
     async def destroy(self) -> engines.Converged:
         """See `engines.Engine`. Without a parent, members of every kind that there may be are looked for."""
@@ -89,8 +93,8 @@ class ApplyEngine:
             uid = books.item["metadata"]["uid"]
             name = applyset.parent_name(self._validator)
             await self._kube.delete(kinds.CONFIG_MAP, self._namespace, name, uid)
-            run.writes += 1
-        return engines.Converged(tuple(run.changes), run.writes, engines.distinct(run.failures))
+            return run.outcome(steps, 1)
+        return run.outcome(steps, 0)
 
     async def _announce(self) -> None:
         if self._before_writing is not None:
@@ -122,11 +126,18 @@ class _Run:
     members: dict[applyset.Key, applyset.Live]
     """As they are now."""
     done: set[applyset.Key] = field(default_factory=set)
-    changes: list[engines.Change] = field(default_factory=list)
+    changes: dict[applyset.Key, engines.Change] = field(default_factory=dict)
     failures: list[errors.IcsError] = field(default_factory=list)
     failed: set[str] = field(default_factory=set)
     """Consumer ids of which something failed; empty text for what the chains share."""
     writes: int = 0
+
+    def outcome(self, steps: applyset.Steps, writes: int) -> engines.Converged:
+        """What came of it, in the order of the steps, with this many writes more than were counted."""
+        order = [step.key for step in steps.apply] + [member.key for member in steps.prune]
+        changes = tuple(self.changes[key] for key in order if key in self.changes)
+        failures = engines.distinct(sorted(self.failures, key=str))  # they came in any order
+        return engines.Converged(changes, self.writes + writes, failures)
 
     async def apply_all(self, steps: Sequence[applyset.Step]) -> None:
         """Apply, one rank after the other."""
@@ -155,22 +166,37 @@ class _Run:
 
     def _applying(self, step: applyset.Step) -> Callable[[], Coroutine[Any, Any, None]]:
         async def act() -> None:
-            answer = await self.kube.apply(step.manifest, labels.FIELD_MANAGER, only_metadata=True)
+            answer = await self._applied(step)
             now = applyset.live(step.key.kind, answer.body)
             self.members[step.key] = now
             self.done.add(step.key)
             if answer.status == 201:
-                self.changes.append(dryrun.change("create", step.key))
+                self.changes[step.key] = dryrun.change("create", step.key)
             elif step.has_changed(now):
-                self.changes.append(dryrun.change("update", step.key))
+                self.changes[step.key] = dryrun.change("update", step.key)
 
         return act
+
+    async def _applied(self, step: applyset.Step) -> client.Answer:
+        try:
+            return await self.kube.apply(step.manifest, labels.FIELD_MANAGER, only_metadata=True)
+        except errors.Permanent:
+            if step.key.kind != kinds.SERVICE or step.live is None:
+                raise
+            found = await self.kube.find(kinds.SERVICE, step.key.namespace, step.key.name)
+            if found is None:
+                raise
+        # The number is a port's identity to server-side apply: one that somebody has changed is somebody's
+        # own port, which stays, and its name is in the way of ours. So the ports are laid down whole.
+        spec = {**found["spec"], "ports": step.manifest["spec"]["ports"]}
+        await self.kube.send(requests.update({**found, "spec": spec}, labels.FIELD_MANAGER))
+        return await self.kube.apply(step.manifest, labels.FIELD_MANAGER, only_metadata=True)
 
     def _pruning(self, member: applyset.Live) -> Callable[[], Coroutine[Any, Any, None]]:
         async def act() -> None:
             key = member.key
             left = await self.kube.delete(key.kind, key.namespace, key.name, member.uid)
-            self.changes.append(dryrun.change("delete", key))
+            self.changes[key] = dryrun.change("delete", key)
             if left is None:
                 del self.members[key]
             else:

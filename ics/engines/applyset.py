@@ -16,7 +16,7 @@ our field manager in managedFields (its fields and its time). Seen on a v1.34 AP
 | replicas changed through the scale subresource                   | loses `f:replicas`     |
 | the same value applied or updated by another manager             | stays (shared)         |
 | other fields, labels, annotations or list members added          | stays                  |
-| status written, a volume claim bound, a consumer annotates       | stays                  |
+| status written, a volume claim bound, a controller annotates     | stays                  |
 | deleted and made anew                                            | other uid              |
 
 So one metadata-only list of each kind shows every drift of what we own, and nothing else.
@@ -26,18 +26,11 @@ import base64
 import hashlib
 import json
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Self
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 from ics import errors, labels, model
 from ics.cluster import kinds, requests
-
-ID = "applyset.kubernetes.io/id"
-TOOLING = "applyset.kubernetes.io/tooling"
-GROUP_KINDS = "applyset.kubernetes.io/contains-group-kinds"
-NAMESPACES = "applyset.kubernetes.io/additional-namespaces"
-RECORD = "record.json"
-"""Key in the parent's data."""
 
 
 class Key(NamedTuple):
@@ -88,25 +81,6 @@ class Entry(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Parent:
-    """Content of the parent object."""
-
-    group_kinds: frozenset[str] = frozenset()
-    namespaces: frozenset[str] = frozenset()
-    record: Mapping[Key, Entry] = field(default_factory=dict)
-
-    def opened(self, keys: Collection[Key]) -> Self:
-        """As it must be before these objects are touched, so that a crash leaves nothing unknown.
-
-        Their kinds and namespaces are named (KEP-3659 wants that first), and their entries are struck: a
-        convergence that is cut short and then taken back would otherwise look as if it had never been.
-        """
-        group_kinds, namespaces = scope(keys)
-        kept = {key: entry for key, entry in self.record.items() if key not in set(keys)}
-        return type(self)(self.group_kinds | group_kinds, self.namespaces | namespaces, kept)
-
-
-@dataclass(frozen=True, slots=True)
 class Step:
     """An object to apply."""
 
@@ -130,8 +104,9 @@ class Step:
             return True
         if self.live.resource_version == now.resource_version:
             return False
-        is_known = self.recorded is None or self.recorded.digest == digest(self.manifest)
-        return self.live.fingerprint != now.fingerprint or not is_known
+        is_as_recorded = self.recorded is None or self.recorded.digest == digest(self.manifest)
+        is_same = self.live.fingerprint == now.fingerprint and is_as_recorded
+        return not (is_same and self.key.kind == kinds.VOLUME_CLAIM)
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +167,10 @@ def consumer_of(manifest: model.Manifest) -> str:
 
 
 def digest(manifest: model.Manifest) -> str:
-    """sha256 of the manifest's canonical JSON, 32 hex characters of it."""
+    """sha256 of the manifest's canonical JSON, 32 hex characters of it.
+
+    That of a Secret stands in the parent too: its values are keys of 256 bits, which no digest gives away.
+    """
     return hashlib.sha256(requests.encode(manifest)).hexdigest()[:32]
 
 
@@ -295,103 +273,3 @@ def diff(
 def is_kept(member: Live, held: frozenset[str]) -> bool:
     """Whether a member stays although it is not wanted."""
     return member.is_retained or member.consumer_id in held
-
-
-def settled(
-    wanted: Mapping[Key, model.Manifest],
-    members: Mapping[Key, Live],
-    record: Mapping[Key, Entry],
-    done: frozenset[Key],
-    held: frozenset[str],
-) -> Parent:
-    """The parent as it should be after a convergence.
-
-    Args:
-        wanted: all manifests.
-        members: all members that are in the cluster now.
-        record: of the convergence before.
-        done: objects whose apply succeeded in this one.
-        held: consumer ids whose objects were left alone; what was known of them stays known.
-    """
-    entries: dict[Key, Entry] = {}
-    for key, member in members.items():
-        before = record.get(key)
-        manifest = wanted.get(key)
-        if key in done and manifest is not None:
-            entries[key] = Entry(digest(manifest), member.fingerprint)
-        elif before is not None and (manifest is not None or member.consumer_id in held):
-            entries[key] = before
-    group_kinds, namespaces = scope(members)
-    return Parent(group_kinds, namespaces, entries)
-
-
-def parent_manifest(validator: str, namespace: str, parent: Parent) -> model.Manifest:
-    """The parent object as it is applied."""
-    record = {
-        f"{key.group_kind}/{key.namespace}/{key.name}": list(entry) for key, entry in parent.record.items()
-    }
-    return {
-        "apiVersion": "v1",
-        "kind": "ConfigMap",
-        "metadata": {
-            "name": parent_name(validator),
-            "namespace": namespace,
-            "labels": {
-                ID: set_id(validator, namespace),
-                labels.MANAGED_BY: labels.MANAGER,
-                labels.VALIDATOR: validator,
-            },
-            "annotations": {
-                TOOLING: labels.TOOLING,
-                GROUP_KINDS: ",".join(sorted(parent.group_kinds)),
-                NAMESPACES: ",".join(sorted(parent.namespaces - {namespace})),
-            },
-        },
-        "data": {RECORD: json.dumps(record, sort_keys=True, separators=(",", ":"))},
-    }
-
-
-def read_parent(item: Mapping[str, Any]) -> Parent:
-    """Content of a live parent object.
-
-    A record that cannot be read counts as none: everything is applied once more, which changes nothing.
-
-    Raises:
-        Permanent: the object is another tool's.
-    """
-    metadata = item["metadata"]
-    annotations = metadata.get("annotations") or {}
-    tooling = annotations.get(TOOLING, "")
-    if tooling.partition("/")[0] != labels.TOOLING.partition("/")[0]:
-        raise errors.Permanent(
-            f"ConfigMap {metadata['namespace']}/{metadata['name']} belongs to"
-            f" {tooling or 'nobody known'}, not to"
-            f" {labels.TOOLING}: choose another ics:validator or ics:gateway.namespace, or remove it"
-        )
-    return Parent(
-        _items(annotations.get(GROUP_KINDS, "")),
-        _items(annotations.get(NAMESPACES, "")),
-        _record((item.get("data") or {}).get(RECORD)),
-    )
-
-
-def is_current(item: Mapping[str, Any] | None, manifest: model.Manifest) -> bool:
-    """Whether the live parent object is what the manifest says, so that it need not be written."""
-    if item is None:
-        return False
-    own, found = manifest["metadata"], item["metadata"]
-    return item.get("data") == manifest["data"] and all(
-        own[part].items() <= (found.get(part) or {}).items() for part in ("labels", "annotations")
-    )
-
-
-def _items(text: str) -> frozenset[str]:
-    return frozenset(item for item in text.split(",") if item)
-
-
-def _record(text: str | None) -> dict[Key, Entry]:
-    try:
-        content = json.loads(text or "{}")
-        return {Key(*name.split("/", 2)): Entry(*entry) for name, entry in content.items()}
-    except (ValueError, TypeError, AttributeError):
-        return {}

@@ -11,7 +11,7 @@ from typing import Any
 
 from ics import labels
 from ics.cluster import client, kinds
-from ics.engines import applyset
+from ics.engines import applyset, parents
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,7 @@ class Books:
     """Of the gateway."""
     item: Mapping[str, Any] | None
     """The parent object, None when there is none."""
-    parent: applyset.Parent
+    parent: parents.Parent
     members: Mapping[applyset.Key, applyset.Live]
 
     @property
@@ -55,7 +55,7 @@ async def read(kube: client.Client, validator: str, namespace: str, group_kinds:
     item, members = await asyncio.gather(
         kube.find(kinds.CONFIG_MAP, namespace, applyset.parent_name(validator)), listed(group_kinds)
     )
-    parent = applyset.Parent() if item is None else applyset.read_parent(item)
+    parent = parents.Parent() if item is None else parents.read(item)
     others = parent.group_kinds - set(group_kinds)
     if others:
         members |= await listed(others)
@@ -71,7 +71,7 @@ async def opened(kube: client.Client, books: Books, keys: Collection[applyset.Ke
     return await _saved(kube, books, books.parent.opened(keys))
 
 
-async def closed(kube: client.Client, books: Books, parent: applyset.Parent) -> tuple[Books, int]:
+async def closed(kube: client.Client, books: Books, parent: parents.Parent) -> tuple[Books, int]:
     """Keep the record of a convergence; nothing is written when the parent says just this already.
 
     Returns:
@@ -80,14 +80,14 @@ async def closed(kube: client.Client, books: Books, parent: applyset.Parent) -> 
     return await _saved(kube, books, parent)
 
 
-def is_closed(books: Books, parent: applyset.Parent) -> bool:
+def is_closed(books: Books, parent: parents.Parent) -> bool:
     """Whether the parent says just this already, so that nothing need be written."""
-    return applyset.is_current(books.item, applyset.parent_manifest(books.validator, books.namespace, parent))
+    return parents.is_current(books.item, parents.manifest(books.validator, books.namespace, parent))
 
 
-async def _saved(kube: client.Client, books: Books, parent: applyset.Parent) -> tuple[Books, int]:
+async def _saved(kube: client.Client, books: Books, parent: parents.Parent) -> tuple[Books, int]:
     if is_closed(books, parent):
         return dataclasses.replace(books, parent=parent), 0
-    manifest = applyset.parent_manifest(books.validator, books.namespace, parent)
+    manifest = parents.manifest(books.validator, books.namespace, parent)
     answer = await kube.apply(manifest, labels.FIELD_MANAGER)
     return dataclasses.replace(books, parent=parent, item=answer.body), 1

@@ -7,7 +7,7 @@ state (EndpointSlices, signing records, arming Jobs) is written by the loop and 
 from typing import Any
 
 from ics import desired, labels, model
-from ics.manifests import consumer, gateway, node, objects
+from ics.manifests import consumer, gateway, node, objects, relayer
 
 
 def render(wanted: desired.Desired, set_id: str) -> tuple[model.Manifest, ...]:
@@ -24,6 +24,8 @@ def render(wanted: desired.Desired, set_id: str) -> tuple[model.Manifest, ...]:
         built += consumer.build(wanted, chain, owner)
         if chain.genesis is not None:
             built.append(node.build(wanted, chain, chain.genesis, owner))
+        if chain.relay is not None:
+            built += relayer.build(chain, chain.relay, wanted.provider_chain_id, owner)
     return tuple(sorted((_stamped(manifest, set_id) for manifest in built), key=_place))
 
 

@@ -5,7 +5,7 @@ import gzip
 import hashlib
 from typing import Any
 
-from ics import desired, labels, ports
+from ics import deployment, desired, labels, ports
 from ics.manifests import node_files, objects
 
 PLAIN_LIMIT = 700_000
@@ -14,7 +14,7 @@ PRIVATE_RANGES = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/1
 """Where a cluster's own nodes are: the API server proxies from there, and no selector matches it."""
 
 
-def build(wanted: desired.Desired, chain: desired.Chain, owner: objects.Owner) -> list[dict[str, Any]]:
+def build(wanted: desired.Desired, chain: deployment.Chain, owner: objects.Owner) -> list[dict[str, Any]]:
     """Namespace, volume, keys, files, Service and NetworkPolicy; the genesis once there is one."""
     built = [
         _namespace(chain, owner),
@@ -31,13 +31,13 @@ def build(wanted: desired.Desired, chain: desired.Chain, owner: objects.Owner) -
     return built
 
 
-def _namespace(chain: desired.Chain, owner: objects.Owner) -> dict[str, Any]:
+def _namespace(chain: deployment.Chain, owner: objects.Owner) -> dict[str, Any]:
     metadata = owner.metadata(chain.namespace, labels.NAMESPACE, is_retained=True)
     metadata["labels"]["pod-security.kubernetes.io/enforce"] = "restricted"
     return {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}
 
 
-def _volume(wanted: desired.Desired, chain: desired.Chain, owner: objects.Owner) -> dict[str, Any]:
+def _volume(wanted: desired.Desired, chain: deployment.Chain, owner: objects.Owner) -> dict[str, Any]:
     node = wanted.settings.node
     spec: dict[str, Any] = {
         "accessModes": ["ReadWriteOnce"],
@@ -51,7 +51,7 @@ def _volume(wanted: desired.Desired, chain: desired.Chain, owner: objects.Owner)
     return {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": metadata, "spec": spec}
 
 
-def _consensus_key(chain: desired.Chain, owner: objects.Owner) -> dict[str, Any]:
+def _consensus_key(chain: deployment.Chain, owner: objects.Owner) -> dict[str, Any]:
     generation = chain.key.generation
     notes = {
         labels.GENERATION: str(generation),
@@ -63,12 +63,12 @@ def _consensus_key(chain: desired.Chain, owner: objects.Owner) -> dict[str, Any]
     return objects.secret(metadata, {"priv_validator_key.json": chain.key.key.priv_validator_key_json()})
 
 
-def _node_key(chain: desired.Chain, owner: objects.Owner) -> dict[str, Any]:
+def _node_key(chain: deployment.Chain, owner: objects.Owner) -> dict[str, Any]:
     metadata = owner.metadata(labels.NODE_KEY, labels.NODE_KEY, chain.namespace)
     return objects.secret(metadata, {"node_key.json": chain.node_key.node_key_json()})
 
 
-def _config(wanted: desired.Desired, chain: desired.Chain, owner: objects.Owner) -> dict[str, Any]:
+def _config(wanted: desired.Desired, chain: deployment.Chain, owner: objects.Owner) -> dict[str, Any]:
     data = {
         "config.toml": node_files.config_toml(chain.definition, wanted.settings.validator),
         "app.toml": node_files.app_toml(chain.definition),
@@ -77,7 +77,7 @@ def _config(wanted: desired.Desired, chain: desired.Chain, owner: objects.Owner)
     return objects.config_map(owner.metadata(labels.CONFIG, labels.CONFIG, chain.namespace), data)
 
 
-def _peers(chain: desired.Chain, owner: objects.Owner) -> dict[str, Any]:
+def _peers(chain: deployment.Chain, owner: objects.Owner) -> dict[str, Any]:
     data = {
         "persistent_peers": chain.peering.persistent_peers,
         "external_address": chain.peering.external_address,
@@ -85,7 +85,7 @@ def _peers(chain: desired.Chain, owner: objects.Owner) -> dict[str, Any]:
     return objects.config_map(owner.metadata(labels.PEERS, labels.PEERS, chain.namespace), data)
 
 
-def _genesis(chain: desired.Chain, content: bytes, owner: objects.Owner) -> dict[str, Any]:
+def _genesis(chain: deployment.Chain, content: bytes, owner: objects.Owner) -> dict[str, Any]:
     notes = {labels.GENESIS_SHA256: hashlib.sha256(content).hexdigest()}
     metadata = owner.metadata(labels.GENESIS_NAME, labels.GENESIS, chain.namespace, notes)
     if len(content) <= PLAIN_LIMIT:
@@ -99,7 +99,7 @@ def _genesis(chain: desired.Chain, content: bytes, owner: objects.Owner) -> dict
     }
 
 
-def _service(chain: desired.Chain, owner: objects.Owner) -> dict[str, Any]:
+def _service(chain: deployment.Chain, owner: objects.Owner) -> dict[str, Any]:
     def port(name: str, number: int) -> dict[str, Any]:
         return {"name": name, "port": number, "targetPort": name, "protocol": "TCP"}
 
@@ -122,7 +122,7 @@ def _service(chain: desired.Chain, owner: objects.Owner) -> dict[str, Any]:
     }
 
 
-def _network_policy(chain: desired.Chain, owner: objects.Owner) -> dict[str, Any]:
+def _network_policy(chain: deployment.Chain, owner: objects.Owner) -> dict[str, Any]:
     inside: list[dict[str, Any]] = [{"namespaceSelector": {}}]
     inside += [{"ipBlock": {"cidr": cidr}} for cidr in PRIVATE_RANGES]
     services = [ports.POD_RPC, ports.POD_GRPC, ports.POD_REST]

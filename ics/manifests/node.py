@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Mapping
 from typing import Any
 
-from ics import desired, labels, ports
+from ics import deployment, desired, labels, ports
 from ics.manifests import node_files, objects
 
 GRACE_SECONDS = 90
@@ -17,7 +17,7 @@ TEMPORARY = "/tmp"  # noqa: S108 - a path in the container
 
 
 def build(
-    wanted: desired.Desired, chain: desired.Chain, genesis: bytes, owner: objects.Owner
+    wanted: desired.Desired, chain: deployment.Chain, genesis: bytes, owner: objects.Owner
 ) -> dict[str, Any]:
     """One replica, never two pods with one key.
 
@@ -51,7 +51,7 @@ def build(
     }
 
 
-def _checksums(wanted: desired.Desired, chain: desired.Chain, genesis: bytes) -> dict[str, str]:
+def _checksums(wanted: desired.Desired, chain: deployment.Chain, genesis: bytes) -> dict[str, str]:
     """What the node reads only at its start; peers are left out, so that they change without a restart."""
     files = [
         node_files.START_SCRIPT,
@@ -66,7 +66,7 @@ def _checksums(wanted: desired.Desired, chain: desired.Chain, genesis: bytes) ->
     }
 
 
-def _container(wanted: desired.Desired, chain: desired.Chain, genesis: bytes) -> dict[str, Any]:
+def _container(wanted: desired.Desired, chain: deployment.Chain, genesis: bytes) -> dict[str, Any]:
     environment = {
         "BINARY": chain.definition.binary,
         # Programs write there as soon as they start; their data is on the volume.
@@ -109,7 +109,7 @@ def _container(wanted: desired.Desired, chain: desired.Chain, genesis: bytes) ->
     }
 
 
-def _volumes(chain: desired.Chain) -> list[Mapping[str, Any]]:
+def _volumes(chain: deployment.Chain) -> list[Mapping[str, Any]]:
     def from_secret(name: str, secret: str) -> dict[str, Any]:
         return {"name": name, "secret": {"secretName": secret, "defaultMode": FILE_MODE}}
 

@@ -21,7 +21,8 @@ set -eu
 umask 077
 home={DATA}/home
 mkdir -p "$home/config" "$home/data"
-cp {CONFIG}/config.toml {CONFIG}/app.toml {NODE_KEY}/node_key.json "$home/config/"
+# -f, for the copy of a mounted key is read-only, and is there from the second start on.
+cp -f {CONFIG}/config.toml {CONFIG}/app.toml {NODE_KEY}/node_key.json "$home/config/"
 if [ -f {GENESIS}/genesis.json.gz ]; then
   gzip -dc {GENESIS}/genesis.json.gz > "$home/config/genesis.new"
 else

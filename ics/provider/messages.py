@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, TypeAlias
 from ics import errors, model
 
 if TYPE_CHECKING:
-    from ics.provider.proto import tx_pb2
+    from google.protobuf import message
 
-    Message: TypeAlias = tx_pb2.MsgOptIn | tx_pb2.MsgOptOut | tx_pb2.MsgAssignConsumerKey
+    Message: TypeAlias = message.Message
+
 
 _PRICE = re.compile(r"([0-9]+(?:\.[0-9]+)?)([a-zA-Z][a-zA-Z0-9/:._-]{1,127})")
 
@@ -31,6 +32,22 @@ def build(intent: model.Intent | model.OptOut, operator_address: str, signer: st
         operator_address: valoper of the validator.
         signer: its account address, the same bytes (the chain checks it).
     """
+    match intent:
+        case model.PublishDetails(details=details):
+            from ics.provider import sdk_messages  # cosmpy takes 0.4 s to load
+
+            return sdk_messages.edit_details(operator_address, details)
+        case model.TopUp(address=address, amount=amount, denom=denom):
+            from ics.provider import sdk_messages
+
+            return sdk_messages.send(signer, address, amount, denom)
+        case _:
+            return _of_provider(intent, operator_address, signer)
+
+
+def _of_provider(
+    intent: model.OptIn | model.AssignKey | model.OptOut, operator_address: str, signer: str
+) -> "Message":
     from ics.provider.proto import tx_pb2  # protobuf takes 50 ms to load
 
     common = {"provider_addr": operator_address, "signer": signer, "consumer_id": intent.consumer_id}
@@ -43,10 +60,25 @@ def build(intent: model.Intent | model.OptOut, operator_address: str, signer: st
             return tx_pb2.MsgOptOut(**common)
 
 
+def spends(intent: model.Intent | model.OptOut, denom: str) -> int:
+    """What an intent takes from the signing account in a denomination, on top of the fee."""
+    return intent.amount if isinstance(intent, model.TopUp) and intent.denom == denom else 0
+
+
 def describe(intent: model.Intent | model.OptOut) -> str:
     """An intent in a few words, for messages."""
-    verb = {model.OptIn: "opt-in to", model.AssignKey: "key assignment for", model.OptOut: "opt-out of"}
-    return f"{verb[type(intent)]} consumer {intent.consumer_id} ({intent.chain_id})"
+    match intent:
+        case model.OptIn():
+            verb = "opt-in to"
+        case model.AssignKey():
+            verb = "key assignment for"
+        case model.OptOut():
+            verb = "opt-out of"
+        case model.PublishDetails():
+            return "publication of the validator's details"
+        case model.TopUp():
+            verb = f"top-up of the {intent.purpose} account of"
+    return f"{verb} consumer {intent.consumer_id} ({intent.chain_id})"
 
 
 def gas_limit(used: int, adjustment: float) -> int:

@@ -1,15 +1,14 @@
 """Reads the provider chain through its REST gateways, a whole snapshot at one height."""
 
 import asyncio
-import contextlib
 import datetime
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from types import TracebackType
 from typing import Any, Self, TypeAlias, TypeVar
 
 import httpx
 
-from ics import config, errors, genesis, model
+from ics import config, errors, genesis, model, tasks
 from ics.provider import decode, gateway, heads
 
 Interest: TypeAlias = Callable[[model.ConsumerSummary, bool], bool]
@@ -105,7 +104,7 @@ class Queries:
             Permanent: an answer has another shape.
         """
         url, head = self._endpoint()
-        async with _together() as group:
+        async with tasks.together() as group:
             staking = group.create_task(self._validators_and_own(url, head, operator_address))
             chains = group.create_task(self._chains(url, head.height))
         validators, own, must_validate = staking.result()
@@ -121,7 +120,7 @@ class Queries:
                 problems[summary.consumer_id] = str(error)
                 return model.Consumer(summary)
 
-        async with _together() as group:
+        async with tasks.together() as group:
             consumers = [group.create_task(consumer(summary)) for summary in chains.result()]
         return model.Snapshot(
             chain_id=head.chain_id,
@@ -157,7 +156,7 @@ class Queries:
         return self._picked
 
     async def _head(self, url: str, key: str) -> heads.Head:
-        async with _together() as group:
+        async with tasks.together() as group:
             node = group.create_task(self._get(url, _NODE))
             status = group.create_task(self._get(url, _STATUS))
         head = decode.head(node.result(), status.result())
@@ -238,7 +237,7 @@ class Queries:
             answer = await ask(f"validator_consumer_addr/{chain_id}/{own.consensus_address}")
             return decode.consumer_address(answer)
 
-        async with _together() as group:
+        async with tasks.together() as group:
             chain = group.create_task(ask(f"consumer_chain/{chain_id}"))
             members = group.create_task(opted_in())
             forecast = group.create_task(validators())
@@ -281,13 +280,3 @@ class Queries:
             # One that may still have the height did not answer: that is not the same as pruned.
             raise errors.Transient(f"state after block {height} is not to be had: {'; '.join(problems)}")
         return None
-
-
-@contextlib.asynccontextmanager
-async def _together() -> AsyncIterator[asyncio.TaskGroup]:
-    """A task group that raises the first error itself, so that its class is kept."""
-    try:
-        async with asyncio.TaskGroup() as group:
-            yield group
-    except BaseExceptionGroup as group_error:
-        raise group_error.exceptions[0] from None

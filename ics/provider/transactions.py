@@ -226,7 +226,7 @@ class Transactions:
                 raise _NotTaken(str(error)) from error
             if _INSUFFICIENT_FUNDS_TEXT in str(error):
                 raise errors.Permanent(
-                    f"{what}: the chain refuses it: {error}: {self._poor(endpoint, trial.fee)}"
+                    f"{what}: the chain refuses it: {error}: {self._poor(endpoint, trial)}"
                 ) from error
             raise errors.Permanent(f"{what}: the chain refuses it: {error}") from error
         gas = messages.gas_limit(used, self._provider.gas_adjustment)
@@ -292,7 +292,7 @@ class Transactions:
         if _is_sdk(verdict, _WRONG_SEQUENCE):
             return errors.Transient(f"{said}: another transaction of the account came first")
         if _is_sdk(verdict, _INSUFFICIENT_FUNDS):
-            return errors.Permanent(f"{said}: {self._poor(endpoint, draft.fee)}")
+            return errors.Permanent(f"{said}: {self._poor(endpoint, draft)}")
         if _is_sdk(verdict, _INSUFFICIENT_FEE):
             return errors.Permanent(f"{said}: raise ics:provider.gas_price (now {self._provider.gas_price})")
         if _is_sdk(verdict, _OUT_OF_GAS):
@@ -301,14 +301,16 @@ class Transactions:
             )
         return errors.Permanent(said)
 
-    def _poor(self, endpoint: Endpoint, fee: int) -> str:
+    def _poor(self, endpoint: Endpoint, draft: ledger.Draft) -> str:
         try:
             held = f"has {endpoint.balance()}{self._denom}"
         except errors.IcsError:
             held = "has a balance that could not be read"
+        spent = messages.spends(draft.intent, self._denom)
+        more = f" and the {spent}{self._denom} to send" if spent else ""
         return (
-            f"account {endpoint.address} {held} and cannot pay the fee of at least {fee}{self._denom}: "
-            f"send it some {self._denom}"
+            f"account {endpoint.address} {held} and cannot pay the fee of at least "
+            f"{draft.fee}{self._denom}{more}: send it some {self._denom}"
         )
 
 

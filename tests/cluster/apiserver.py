@@ -119,7 +119,7 @@ def _api_flags(folder: pathlib.Path, etcd: int, port: int) -> list[str]:
         "--advertise-address=127.0.0.1",
         "--endpoint-reconciler-type=none",
         f"--secure-port={port}",
-        "--service-cluster-ip-range=10.0.0.0/24",
+        "--service-cluster-ip-range=10.0.0.0/16",
         "--authorization-mode=RBAC",
         # Without the controller that makes service accounts, this plugin would refuse every pod.
         "--disable-admission-plugins=ServiceAccount",

@@ -8,7 +8,7 @@ import pytest
 
 from ics import engines, errors, labels
 from ics.cluster import kinds
-from ics.engines import apply, applyset
+from ics.engines import apply, applyset, parents
 from tests.cluster import chains, conftest
 
 pytestmark = pytest.mark.cluster
@@ -443,7 +443,7 @@ async def test_foreign_parent_is_refused(scene: conftest.Scene) -> None:
             "metadata": {
                 "name": name,
                 "namespace": scene.gateway,
-                "annotations": {applyset.TOOLING: "kubectl/v1.34"},
+                "annotations": {parents.TOOLING: "kubectl/v1.34"},
             },
         },
         "test",

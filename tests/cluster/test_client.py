@@ -61,6 +61,12 @@ async def test_token(server: apiserver.Server, tmp_path: pathlib.Path) -> None:
     assert await who(client.connect(settings, tmp_path, {})) == "editor"
 
 
+async def test_acting_as_another(server: apiserver.Server, tmp_path: pathlib.Path) -> None:
+    user = {"token": "admin", "as": "other", "as-groups": ["a", "b"]}
+
+    assert await who(client.connect(kubeconfig(server, tmp_path / "k", user), tmp_path, {})) == "other"
+
+
 async def test_relative_path_and_named_context(server: apiserver.Server, tmp_path: pathlib.Path) -> None:
     content = {
         "clusters": [{"name": "c", "cluster": {"server": server.url, "certificate-authority": "ca.crt"}}],

@@ -5,6 +5,7 @@ The API server proxies to no loopback address, so the host's loopback device get
 
 import asyncio
 import base64
+import dataclasses
 import json
 import shutil
 import subprocess
@@ -130,12 +131,7 @@ async def look(scene: conftest.Scene, *namespaces: str) -> dict[str, model.Obser
 
 
 def pod(**changes: Any) -> model.PodStatus:
-    return model.PodStatus(
-        **(
-            {"name": "node-0", "ip": HOST, "node_name": "n1", "is_ready": False, "restarts": 0, "waiting": ""}
-            | changes
-        )
-    )
+    return dataclasses.replace(model.PodStatus("node-0", HOST, "n1", False, 0, ""), **changes)
 
 
 async def test_node_that_makes_blocks(scene: conftest.Scene, rpc: Rpc) -> None:

@@ -2,11 +2,14 @@
 
 import datetime
 import hashlib
+import json
+import tempfile
 from typing import Any
 
 import httpx
 
-from devnet import owner, places, plan
+from devnet import commands, owner, places, plan
+from tests.network import operators, waiting
 
 BASE = places.CHECKOUT / "stacks" / "chains" / "ics-example.genesis.json"
 CCV = f"{plan.HOSTS[0].rest}/interchain_security/ccv/provider"
@@ -45,3 +48,28 @@ def of_phase(number: int) -> list[dict[str, Any]]:
     """Lines of the provider's list of chains: 0 all, 3 LAUNCHED."""
     found: list[dict[str, Any]] = ask(f"consumer_chains/{number}")["chains"]
     return found
+
+
+def describe(operator: operators.Operator, details: str) -> None:
+    """Publish another description, as the validator does by the chain's own command line."""
+    words = operator.validator.account.mnemonic
+    assert words is not None
+    program = places.credentials("bin") / "interchain-security-pd"
+    with tempfile.TemporaryDirectory() as home:
+        keyring = ("--keyring-backend", "test", "--home", home)
+        commands.run(program, "keys", "add", "it", "--recover", *keyring, text=f"{words.reveal_text()}\n")
+        answer = json.loads(
+            commands.run(
+                *(program, "tx", "staking", "edit-validator", "--details", details, "--from", "it", *keyring),
+                *("--chain-id", plan.PROVIDER_CHAIN_ID, "--node", operator.host.rpc.replace("http", "tcp")),
+                *("--gas", "400000", "--gas-prices", plan.MIN_GAS_PRICE, "--yes", "--output", "json"),
+            )
+        )
+    assert answer["code"] == 0, answer["raw_log"]
+    path = f"/cosmos/staking/v1beta1/validators/{operator.validator.operator_address}"
+
+    def published() -> str:
+        answer = httpx.get(plan.HOSTS[0].rest + path, timeout=10, trust_env=False).json()
+        return str(answer["validator"]["description"]["details"])
+
+    waiting.until("the description is on the chain", published, lambda found: found == details, seconds=30)

@@ -18,22 +18,21 @@ from tests.network import chains, launch, operators, waiting
 
 STORIES = (
     "test_launch",
+    "test_relaying",
     "test_idle",
     "test_objects",
     "test_pod",
     "test_volume",
     "test_bad_input",
-    "test_removal",
 )
-"""The order of the operator's day; the launch comes first, and the removal waits for an unbonding period."""
+"""The order of the operator's day, after which come all tests that are not told here."""
+LAST = "test_removal"
+"""It waits for an unbonding period, which passes while all others run."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    def place(item: pytest.Item) -> int:
-        name = item.path.stem
-        return STORIES.index(name) + 1 if name in STORIES and item.path.parent.name == "network" else 0
-
-    items.sort(key=place)
+    places = {name: number for number, name in enumerate(STORIES)} | {LAST: len(STORIES) + 1}
+    items.sort(key=lambda item: places.get(item.path.stem, len(STORIES)))
 
 
 @pytest.fixture(scope="session")

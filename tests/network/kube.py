@@ -69,12 +69,13 @@ class Kube:
         _checked(self._http.delete(kind.path(namespace, name)))
 
     def members(self) -> list[Object]:
-        """All objects that carry the label of the validator's set, with their kinds; and the slices."""
-        return [
-            {**item, "kind": kind.name}
-            for kind in (*kinds.MEMBERS, kinds.ENDPOINT_SLICE)
-            for item in self.all(kind, **{labels.MANAGED_BY: labels.MANAGER})
-        ]
+        """All objects of the operator's, with their kinds: its set, and the slices and Jobs of its loop."""
+        owned = {labels.MANAGED_BY: labels.MANAGER}
+        found = [(kind, item) for kind in kinds.MEMBERS for item in self.all(kind, **owned)]
+        # Kubernetes gives the slices that it makes itself the labels of their Service.
+        slices = self.all(kinds.ENDPOINT_SLICE, **owned, **{labels.COMPONENT: labels.GATEWAY})
+        found += [(kinds.ENDPOINT_SLICE, item) for item in slices]
+        return [{**item, "kind": kind.name} for kind, item in found]
 
     # -- nodes -------------------------------------------------------------------------------------
 

@@ -75,10 +75,9 @@ def launched(everybody: Mapping[str, operators.Operator]) -> Launch:
         waiting.figure("launch to height 1 of both chains, as both operators' status says", since(spawned))
         waiting.until("height 5 is everywhere", heights, lambda seen: min(seen) >= 5)
         waiting.figure("launch to height 5, likewise", since(spawned))
-    owner.remove_consumer(ids[1])
-    removed_at = time.monotonic()
     running = {name: one.status() for name, one in everybody.items()}
-    return Launch(ids[0], ids[1], staged, staged_status, running, cron.complaints(), removed_at)
+    owner.remove_consumer(ids[1])
+    return Launch(ids[0], ids[1], staged, staged_status, running, cron.complaints(), time.monotonic())
 
 
 def since(moment: float) -> float:

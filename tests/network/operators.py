@@ -14,7 +14,8 @@ from typing import Any
 import httpx
 
 from devnet import identities, places, plan
-from ics import keys
+from ics import keys, labels
+from ics.cluster import kinds
 from tests.network import kube
 
 OWN = ("ICS_CACHE", "ICS_DEVNET_STATE")
@@ -31,11 +32,10 @@ class Run:
     seconds: float
 
     @property
-    def json(self) -> dict[str, Any]:
+    def json(self) -> Any:
         """What it printed; the command must have come that far."""
         assert self.out, f"it printed nothing; exit code {self.code}, stderr: {self.err}"
-        found: dict[str, Any] = json.loads(self.out)
-        return found
+        return json.loads(self.out)
 
     @property
     def complaint(self) -> str:
@@ -79,6 +79,11 @@ class Operator:
             ["-m", "ics.cli.__main__", command[0], "--stack", self.name, *where, "--json", *command[1:]]
         )
 
+    def hermes(self, consumer_id: str) -> Run:
+        """`ics hermes status CONSUMER_ID` on this operator's stack."""
+        where = ["--stack", self.name, "--project", str(places.CHECKOUT), "--json"]
+        return self._run(["-m", "ics.cli.__main__", "hermes", "status", consumer_id, *where])
+
     def show(self, *command: str) -> Run:
         """`ics show …`, which needs no stack."""
         return self._run(["-m", "ics.cli.__main__", "show", *command, "--json"])
@@ -104,7 +109,8 @@ class Operator:
         """What `ics status --json` says."""
         done = self.ics("status")
         assert done.code == 0, done.err
-        return done.json
+        found: dict[str, Any] = done.json
+        return found
 
     def chain(self, consumer_id: str, status: dict[str, Any] | None = None) -> dict[str, Any]:
         """The status of one chain; empty when there is none."""
@@ -146,7 +152,23 @@ class Operator:
 
     def key_of(self, consumer_id: str) -> keys.ConsensusKey:
         """The consumer key that comes from the seed."""
-        return keys.derive_consensus_key(self.validator.seed, plan.PROVIDER_CHAIN_ID, consumer_id, 0)
+        return self.key(consumer_id, 0)
+
+    def key(self, consumer_id: str, generation: int) -> keys.ConsensusKey:
+        """A generation of the consumer key."""
+        return keys.derive_consensus_key(self.validator.seed, plan.PROVIDER_CHAIN_ID, consumer_id, generation)
+
+    def jobs(self, namespace: str) -> list[str]:
+        """Names of the relayer's Jobs of one chain."""
+        found = self.kube.all(kinds.JOB, namespace, **{labels.COMPONENT: labels.RELAYING_STEP})
+        return [item["metadata"]["name"] for item in found]
+
+    def summary(self, consumer_id: str) -> dict[str, Any]:
+        """A chain's line in the provider's own list."""
+        url = f"{plan.HOSTS[0].rest}/interchain_security/ccv/provider/consumer_chains/0"
+        answer = httpx.get(url, params={"pagination.limit": "500"}, timeout=10, trust_env=False)
+        answer.raise_for_status()
+        return next(one for one in answer.json()["chains"] if one["consumer_id"] == consumer_id)
 
     def address_of(self, consumer_id: str) -> str:
         """Its address as CometBFT shows it."""

@@ -86,6 +86,20 @@ def test_all_but_the_node_is_staged_before_the_spawn(
     )
 
 
+@pytest.mark.parametrize("name", launch.RUNNERS)
+def test_the_status_says_that_they_wait_for_the_launch(
+    name: str, everybody: Everybody, launched: launch.Launch
+) -> None:
+    for one in (launched.first, launched.twin):
+        before = everybody[name].chain(one, launched.staged_status[name])
+        after = everybody[name].chain(one, launched.running_status[name])
+        assert (before["phase"], before["participation"]) == ("INITIALIZED", "validating")
+        assert (before["genesis_sha256"], before["node"]) == (None, None)
+        assert [condition["reason"] for condition in before["conditions"]] == ["Staged"]
+        # Staged is staged: neither the place nor the ports move at the launch.
+        assert (before["namespace"], before["ports"]) == (after["namespace"], after["ports"])
+
+
 def test_charlie_has_nothing_of_the_chains(charlie: operators.Operator, launched: launch.Launch) -> None:
     assert [launch.shown(item) for item in charlie.kube.members()] == [
         "Namespace /provider",

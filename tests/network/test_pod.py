@@ -60,8 +60,10 @@ def identity(cluster: kube.Kube, home: str) -> str:
 
 def slice_of(cluster: kube.Kube, consumer: str) -> list[str]:
     """Addresses behind the chain's port of the load balancer."""
-    found = cluster.get(kinds.ENDPOINT_SLICE, "provider", f"{labels.GATEWAY_SERVICE}-{consumer}")
-    return [address for endpoint in found["endpoints"] or [] for address in endpoint["addresses"]]
+    wanted = {labels.COMPONENT: labels.GATEWAY, labels.CONSUMER: consumer}
+    slices = cluster.all(kinds.ENDPOINT_SLICE, "provider", **wanted)
+    endpoints = [endpoint for item in slices for endpoint in item["endpoints"] or []]
+    return [address for endpoint in endpoints for address in endpoint["addresses"]]
 
 
 def signed_at(memory: dict[str, object]) -> int:

@@ -204,3 +204,34 @@ def funded(name: str) -> str:
 def genesis_document(raw: bytes) -> dict[str, Any]:
     """A genesis, parsed."""
     return canonical.parse(raw)
+
+
+def node(*validators: str, **changes: Any) -> model.NodeStatus:
+    """A node whose chain has these validators, all of whom signed."""
+    powers = {consumer_key(name).address: TOKENS[name] for name in validators}
+    base = model.NodeStatus(
+        height=7,
+        is_catching_up=False,
+        consensus_key=consumer_key("alice").public_key,
+        peers=1,
+        signers=frozenset(powers),
+        validators=powers,
+    )
+    return dataclasses.replace(base, **changes)
+
+
+GENESIS = json.dumps(
+    {
+        "genesis_time": "2026-01-01T00:00:01.123456789Z",
+        "app_state": {
+            "bank": {
+                "balances": [
+                    {"address": funded(name), "coins": [{"denom": "stake", "amount": "100"}]}
+                    for name in NAMES
+                ]
+            },
+            "ccvconsumer": ccv("alice", "bob"),
+        },
+    }
+).encode()
+"""A genesis in the cluster, as far as it is read again."""

@@ -1,10 +1,11 @@
 """What a validator should do about each chain, judged from frozen facts."""
 
 import dataclasses
+from typing import Any
 
 import pytest
 
-from ics import desired, errors, keys, membership, model, signing
+from ics import desired, errors, keys, membership, model, relayer, seen, signing
 from tests.unit import scenes
 
 P = model.Phase
@@ -14,8 +15,7 @@ def judge(
     snapshot: model.Snapshot, name: str = "alice", memory: model.Memory | None = None, **settings: object
 ) -> desired.Desired:
     return desired.desired(
-        snapshot,
-        memory or model.Memory(),
+        seen.Seen(snapshot, memory or model.Memory()),
         scenes.settings(name, **settings),
         scenes.seed(name),
         [scenes.example()],
@@ -79,8 +79,7 @@ def test_no_chain_is_joined_without_a_definition_that_matches(
     changes: dict[str, object], reason: str
 ) -> None:
     wanted = desired.desired(
-        scenes.snapshot(scenes.consumer()),
-        model.Memory(),
+        seen.Seen(scenes.snapshot(scenes.consumer())),
         scenes.settings(),
         scenes.seed("alice"),
         [scenes.example(**changes)],
@@ -93,7 +92,7 @@ def test_no_chain_is_joined_without_a_definition_that_matches(
 def test_two_definitions_for_one_chain_are_no_definition() -> None:
     both = [scenes.example(), scenes.example(name="other")]
     wanted = desired.desired(
-        scenes.snapshot(scenes.consumer()), model.Memory(), scenes.settings(), scenes.seed("alice"), both
+        seen.Seen(scenes.snapshot(scenes.consumer())), scenes.settings(), scenes.seed("alice"), both
     )
     assert wanted.intents == ()
     assert reasons(wanted.verdicts[0]) == ["DefinitionAmbiguous"]
@@ -112,11 +111,21 @@ def test_an_owner_who_states_no_hash_is_reported_and_joined() -> None:
     assert "HashNotStated" in reasons(found)
 
 
-def test_an_unpublished_relayer_keeps_from_joining() -> None:
-    alice = scenes.validator("alice", details="p2p=" + "a" * 40 + "@10.0.0.1")
+def with_details(details: str) -> model.Snapshot:
+    alice = scenes.validator("alice", details=details)
     others = (scenes.validator("bob"), scenes.validator("charlie"))
-    base = scenes.snapshot(scenes.consumer())
-    found = verdict(dataclasses.replace(base, validators=(alice, *others)))
+    return scenes.snapshot(scenes.consumer(), validators=(alice, *others))
+
+
+def test_the_relayer_is_published_before_the_opt_in() -> None:
+    text = "p2p=" + "a" * 40 + "@10.0.0.1"
+    found = verdict(with_details(text))
+    assert found.intents == (model.PublishDetails(f"{text} relayer={scenes.relayer('alice')}"),)
+    assert found.participation is membership.Participation.SELECTED
+
+
+def test_a_description_without_room_for_the_relayer_keeps_from_joining() -> None:
+    found = verdict(with_details("x" * 270))
     assert found.intents == ()
     assert reasons(found) == ["RelayerUnpublished"]
 
@@ -164,8 +173,8 @@ def test_the_genesis_of_a_launch_is_the_same_for_every_validator() -> None:
 
 def test_a_genesis_in_the_cluster_is_never_made_anew() -> None:
     chain = scenes.consumer(P.LAUNCHED, scenes.joined("alice", "bob"))
-    wanted = judge(scenes.snapshot(chain), memory=scenes.memory(genesis=b"{}"))
-    assert wanted.chains[0].genesis == b"{}"
+    wanted = judge(scenes.snapshot(chain), memory=scenes.memory(genesis=scenes.GENESIS))
+    assert wanted.chains[0].genesis == scenes.GENESIS
     assert desired.lacks_genesis(wanted) == ()
 
 
@@ -193,6 +202,13 @@ def test_a_running_chain_that_cannot_be_read_is_held() -> None:
     assert set(wanted.gateway_ports) == {"0", "1"}
 
 
+def test_a_chain_whose_record_was_changed_is_held() -> None:
+    chain = scenes.consumer(P.LAUNCHED, scenes.joined("alice", "bob"))
+    wanted = judge(scenes.snapshot(chain), memory=scenes.memory(problem="Secret ns/x: mend it"))
+    assert (wanted.chains, set(wanted.held)) == ((), {"0"})
+    assert reasons(wanted.verdicts[0]) == ["RecordBroken"]
+
+
 def test_a_provider_that_forgot_a_chain_is_not_believed() -> None:
     with pytest.raises(errors.Transient, match="does not list consumer ids 0"):
         judge(scenes.snapshot(), memory=scenes.memory())
@@ -203,10 +219,86 @@ def test_a_deleted_chain_leaves_nothing_to_run() -> None:
     assert (wanted.chains, wanted.held, dict(wanted.gateway_ports)) == ((), frozenset(), {})
 
 
-def test_a_node_runs_on_while_nothing_confirms_the_way_out() -> None:
-    chain = scenes.consumer(P.LAUNCHED, scenes.joined("bob"))
-    wanted = judge(scenes.snapshot(chain), memory=scenes.memory(has_workload=True, genesis=b"{}"))
+def left(*still_in: str, **node: object) -> desired.Desired:
+    """Alice opted out; the consumer's own node has these validators."""
+    detail = dataclasses.replace(
+        scenes.joined("bob"), own_consumer_address=scenes.consumer_key("alice").address
+    )
+    facts = seen.Seen(
+        scenes.snapshot(scenes.consumer(P.LAUNCHED, detail)),
+        scenes.memory(has_workload=True, genesis=scenes.GENESIS),
+        {"0": model.Observation(node=scenes.node(*still_in, **node))},
+    )
+    return desired.desired(facts, scenes.settings(), scenes.seed("alice"), [scenes.example()])
+
+
+@pytest.mark.parametrize(
+    ("still_in", "node"),
+    [(("alice", "bob"), {}), (("bob",), {"is_catching_up": True}), ((), {"height": 0})],
+)
+def test_a_node_runs_on_while_nothing_confirms_the_way_out(
+    still_in: tuple[str, ...], node: dict[str, object]
+) -> None:
+    wanted = left(*still_in, **node)
     assert [found.consumer_id for found in wanted.chains] == ["0"]
+    assert "Leaving" in reasons(wanted.verdicts[0])
+
+
+def test_who_is_out_everywhere_goes_and_the_key_is_retired() -> None:
+    wanted = left("bob")
+    assert wanted.chains == ()
+    assert (wanted.verdicts[0].retires, wanted.verdicts[0].namespace) == (0, "ns")
+
+
+def rejoin(**record: Any) -> desired.Desired:
+    """Alice left with her first key, and asks by hand to join again."""
+    detail = dataclasses.replace(
+        scenes.joined("bob"), own_consumer_address=scenes.consumer_key("alice").address
+    )
+    old = model.SigningRecord(0, scenes.consumer_key("alice").address.hex().upper(), "volume-1", True, True)
+    later = scenes.consumer_key("alice", generation=1)
+    new = model.SigningRecord(1, later.address.hex().upper(), None, False)
+    records = (old, dataclasses.replace(new, **record)) if record else (old,)
+    facts = seen.Seen(
+        scenes.snapshot(scenes.consumer(P.LAUNCHED, detail), launches={"0": scenes.launch("alice", "bob")}),
+        scenes.memory(records=records),
+        wishes=frozenset({"0"}),
+    )
+    return desired.desired(facts, scenes.settings(), scenes.seed("alice"), [scenes.example()])
+
+
+def test_a_rejoin_first_lays_the_memory_of_the_next_key() -> None:
+    wanted = rejoin()
+    assert wanted.intents == ()
+    assert wanted.chains[0].key.generation == 1
+    assert wanted.chains[0].arming is signing.Arming.DUE
+
+
+def test_a_rejoin_is_sent_once_the_next_key_is_on_record() -> None:
+    wanted = rejoin(volume_uid="volume-1")
+    key = scenes.consumer_key("alice", generation=1).public_key
+    assert wanted.intents == (model.OptIn("0", "consumer1-1", key),)
+
+
+def test_a_policy_never_rejoins_what_was_left() -> None:
+    detail = dataclasses.replace(
+        scenes.joined("bob"), own_consumer_address=scenes.consumer_key("alice").address
+    )
+    found = verdict(scenes.snapshot(scenes.consumer(P.LAUNCHED, detail)), participation={"policy": "all"})
+    assert (found.intents, found.chain) == ((), None)
+    assert reasons(found) == ["NotJoined"]
+
+
+def test_low_accounts_are_filled_up() -> None:
+    facts = scenes.snapshot(scenes.consumer(found=scenes.joined("alice", "bob")))
+    accounts = dict(relayer.provider_addresses(scenes.settings(), scenes.seed("alice"), scenes.PROVIDER, "0"))
+    balances = {accounts["relayer"]: 499_999, accounts["evidence"]: 500_000}
+    wanted = desired.desired(
+        seen.Seen(facts, balances=balances), scenes.settings(), scenes.seed("alice"), [scenes.example()]
+    )
+    assert wanted.intents == (
+        model.TopUp("0", "consumer1-1", "relayer", accounts["relayer"], 500_001, "stake"),
+    )
 
 
 def test_a_changeover_is_left_alone() -> None:

@@ -104,7 +104,7 @@ def test_a_client_and_when_it_is_due_and_expires() -> None:
 
 def test_a_frozen_client() -> None:
     height = {"revision_number": "0", "revision_height": "1"}
-    state = {"client_state": {**CLIENT["client_state"], "frozen_height": height}}  # type: ignore[dict-item]
+    state = {"client_state": {**CLIENT["client_state"], "frozen_height": height}}
     assert ibc.client("07-tendermint-7", state, CONSENSUS).is_frozen
 
 

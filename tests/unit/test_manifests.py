@@ -7,7 +7,7 @@ import tomllib
 
 import pytest
 
-from ics import definition, desired, labels, manifests, model
+from ics import definition, desired, labels, manifests, model, seen
 from ics.manifests import node_files
 from tests.unit import scenes
 
@@ -21,8 +21,7 @@ def wanted(*consumers: model.Consumer, memory: model.Memory | None = None) -> de
         if c.summary.phase is P.LAUNCHED
     }
     return desired.desired(
-        scenes.snapshot(*consumers, launches=launches),
-        memory or model.Memory(),
+        seen.Seen(scenes.snapshot(*consumers, launches=launches), memory or model.Memory()),
         scenes.settings(),
         scenes.seed("alice"),
         [scenes.example()],
@@ -128,7 +127,7 @@ def test_peers_do_not_roll_the_pod_but_config_and_keys_do() -> None:
 
 
 def test_a_large_genesis_is_compressed() -> None:
-    content = b'{"a":"' + b"x" * 800_000 + b'"}'
+    content = b'{"genesis_time":"2027-01-01T00:00:00Z","a":"' + b"x" * 800_000 + b'"}'
     found = manifests.render(wanted(LAUNCHED, memory=scenes.memory(genesis=content)), "set")
     genesis = next(m for m in found if m["metadata"]["name"] == "genesis")
     assert set(genesis) == {"apiVersion", "kind", "metadata", "binaryData"}
@@ -154,8 +153,7 @@ def test_overrides_of_the_definition_win() -> None:
 @pytest.mark.parametrize("chain_id", ["Weird_Chain.1-1", "x" * 48 + "-1", "consumer1-1"])
 def test_names_are_valid_for_any_chain_id(chain_id: str) -> None:
     facts = desired.desired(
-        scenes.snapshot(scenes.consumer(chain_id=chain_id)),
-        model.Memory(),
+        seen.Seen(scenes.snapshot(scenes.consumer(chain_id=chain_id)), model.Memory()),
         scenes.settings(cluster={"namespace_prefix": "validator-alice"}),
         scenes.seed("alice"),
         [scenes.example(match={"chain_id": "*"})],

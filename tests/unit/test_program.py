@@ -8,7 +8,7 @@ import pulumi
 import pytest
 from pulumi.runtime import mocks
 
-from ics import desired, handover, labels, manifests, model, outputs, world
+from ics import desired, handover, labels, manifests, model, outputs, seen
 from tests.unit import scenes
 
 P = model.Phase
@@ -51,8 +51,7 @@ def recorder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Recorder]:
 def launched() -> desired.Desired:
     chain = scenes.consumer(P.LAUNCHED, scenes.joined("alice", "bob"))
     return desired.desired(
-        scenes.snapshot(chain, launches={"0": scenes.launch("alice", "bob")}),
-        model.Memory(),
+        seen.Seen(scenes.snapshot(chain, launches={"0": scenes.launch("alice", "bob")}), model.Memory()),
         scenes.settings(),
         scenes.seed("alice"),
         [scenes.example()],
@@ -110,13 +109,13 @@ def test_outputs_name_what_waits_and_hold_no_secret() -> None:
 
 def test_due_transactions_are_an_output() -> None:
     staged = desired.desired(
-        scenes.snapshot(scenes.consumer()),
-        model.Memory(),
+        seen.Seen(scenes.snapshot(scenes.consumer()), model.Memory()),
         scenes.settings(),
         scenes.seed("alice"),
         [scenes.example()],
     )
-    assert outputs.of(staged)["transactions_due"] == ["opt-in to consumer1-1 (consumer id 0)"]
+    due = outputs.of(staged)["transactions_due"]
+    assert [text.partition(" with ")[0] for text in due] == ["opt-in to consumer1-1 (consumer id 0)"]
 
 
 def test_chains_are_split_by_their_label() -> None:
@@ -130,7 +129,7 @@ def test_chains_are_split_by_their_label() -> None:
 
 def test_handed_over_facts_come_back_as_they_were(tmp_path: Any) -> None:
     chain = scenes.consumer(P.LAUNCHED, scenes.joined("alice", "bob"))
-    facts = world.Facts(
+    facts = seen.Seen(
         scenes.snapshot(chain, launches={"0": scenes.launch("alice", "bob")}),
         scenes.memory(genesis=b'{"a":1}'),
     )

@@ -234,9 +234,9 @@ def test_however_creators_race_just_one_channel_opens(moves: list[tuple[int, boo
     assert finding.transfer is not None
     assert finding.step is None
     known = {finding.connection.provider, finding.ccv.provider} if finding.connection else set()
-    ends = [*chains.connections[Side.PROVIDER].values(), *chains.channels[Side.PROVIDER].values()]
-    others = {e.id for e in ends if e.id not in known and getattr(e, "port", "") != ibc.TRANSFER_PORT}
-    assert {each.id for each in finding.leftovers if each.side == "provider"} == others
+    ids = {end.id for end in chains.channels[Side.PROVIDER].values() if end.port == ibc.PROVIDER_PORT}
+    ids |= chains.connections[Side.PROVIDER].keys()
+    assert {each.id for each in finding.leftovers if each.side == "provider"} == ids - known
 
 
 def test_the_furthest_of_several_handshakes_goes_on() -> None:
@@ -282,7 +282,9 @@ def test_ends_over_other_clients_and_other_channels_are_none_of_ours() -> None:
 
 def test_a_connection_that_could_never_open_is_left_over_and_another_is_begun() -> None:
     chains = Chains()
-    odd = ibc.ConnectionEnd("connection-0", State.INIT, *reversed(CLIENTS.values()), "", is_plain=False)
+    odd = ibc.ConnectionEnd(
+        "connection-0", State.INIT, CLIENTS[Side.CONSUMER], CLIENTS[Side.PROVIDER], "", is_plain=False
+    )
     chains.connections[Side.CONSUMER]["connection-0"] = odd
     finding = relaying.decide(*chains.facts())
     assert finding.step is not None

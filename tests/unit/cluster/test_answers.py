@@ -94,7 +94,7 @@ CASES: list[tuple[str, requests.Request, int, dict[str, Any], type[errors.IcsErr
         APPLY,
         409,
         status("changed"),
-        errors.Transient,
+        answers.Conflict,
         "StatefulSet a/node: patch answered 409: changed",
     ),
     ("overload", APPLY, 429, {}, errors.Transient, "StatefulSet a/node: patch answered 429: no message"),

@@ -37,7 +37,7 @@ def test_context_in_a_pod(tmp_path: pathlib.Path) -> None:
     (tmp_path / "token").write_text("t")
     env = {"HOME": str(tmp_path), "KUBERNETES_SERVICE_HOST": "10.0.0.1"}
 
-    with pytest.raises(errors.SettingsError, match="ics:cluster.context: 'x' needs a kubeconfig"):
+    with pytest.raises(errors.SettingsError, match=r"ics:cluster.context: 'x' needs a kubeconfig"):
         client.connect(config.Cluster(context="x"), tmp_path, env, service_account=tmp_path)
 
 

@@ -64,6 +64,8 @@ def test_everything_that_can_be_said() -> None:
                     "tokenFile": "token",
                     "username": "n",
                     "password": "p",
+                    "as": "other",
+                    "as-groups": ["a", "b"],
                 },
             }
         ]
@@ -82,6 +84,7 @@ def test_everything_that_can_be_said() -> None:
         token_file=pathlib.Path("/conf/token"),
         username="n",
         password=model.Secret("p"),
+        act_as=(("Impersonate-User", "other"), ("Impersonate-Group", "a"), ("Impersonate-Group", "b")),
     )
 
 

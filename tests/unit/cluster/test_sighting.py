@@ -81,7 +81,7 @@ def test_commit_of_the_block_before_the_last(latest: str, earliest: str, has_com
         ),
         (
             errors.Transient("read tcp 10.0.0.1:44321->10.1.2.3:26657: reset"),
-            "its RPC is not reached: read tcp …: reset",
+            "its RPC is not reached: read tcp …->…: reset",
         ),
     ],
 )

@@ -7,7 +7,7 @@ import sys
 from decimal import Decimal
 
 import pytest
-from google.protobuf import descriptor_pb2, message
+from google.protobuf import descriptor_pb2, json_format, message
 
 from ics import errors, model
 from ics.provider import messages
@@ -15,6 +15,7 @@ from ics.provider.proto import tx_pb2
 
 KEY = bytes(range(32))
 KEY_JSON = '{"@type":"/cosmos.crypto.ed25519.PubKey","key":"AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="}'
+TOP_UP = model.TopUp("5", "c-1", "evidence", "cosmos1relayer", 10**19, "stake")
 COMMON = {"provider_addr": "cosmosvaloper1x", "signer": "cosmos1x", "consumer_id": "5"}
 
 
@@ -32,13 +33,54 @@ def test_build(order: model.Intent | model.OptOut, expected: message.Message) ->
 
 
 def test_describe() -> None:
-    orders = (model.OptIn("5", "c-1", KEY), model.AssignKey("5", "c-1", KEY), model.OptOut("5", "c-1"))
+    orders = (
+        model.OptIn("5", "c-1", KEY),
+        model.AssignKey("5", "c-1", KEY),
+        model.OptOut("5", "c-1"),
+        model.PublishDetails("p2p=h"),
+        TOP_UP,
+    )
 
     assert [messages.describe(order) for order in orders] == [
         "opt-in to consumer 5 (c-1)",
         "key assignment for consumer 5 (c-1)",
         "opt-out of consumer 5 (c-1)",
+        "publication of the validator's details",
+        "top-up of the evidence account of consumer 5 (c-1)",
     ]
+
+
+def test_publishing_changes_the_details_only() -> None:
+    built = messages.build(model.PublishDetails("relayer=cosmos1x"), "cosmosvaloper1x", "cosmos1x")
+
+    assert (built.DESCRIPTOR.full_name, json_format.MessageToDict(built)) == (
+        "cosmos.staking.v1beta1.MsgEditValidator",
+        {
+            "validatorAddress": "cosmosvaloper1x",
+            "description": {
+                "moniker": "[do-not-modify]",
+                "identity": "[do-not-modify]",
+                "website": "[do-not-modify]",
+                "securityContact": "[do-not-modify]",
+                "details": "relayer=cosmos1x",
+            },
+        },
+    )
+
+
+def test_a_top_up_comes_from_the_operators_account() -> None:
+    built = messages.build(TOP_UP, "cosmosvaloper1x", "cosmos1x")
+
+    assert (built.DESCRIPTOR.full_name, json_format.MessageToDict(built)) == (
+        "cosmos.bank.v1beta1.MsgSend",
+        {
+            "fromAddress": "cosmos1x",
+            "toAddress": "cosmos1relayer",
+            "amount": [{"denom": "stake", "amount": "10000000000000000000"}],
+        },
+    )
+    assert [messages.spends(TOP_UP, denom) for denom in ("stake", "uatom")] == [10**19, 0]
+    assert messages.spends(model.OptOut("5", "c-1"), "stake") == 0
 
 
 def test_costs_are_rounded_up() -> None:

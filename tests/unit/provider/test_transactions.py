@@ -266,6 +266,20 @@ async def test_refusals(chain: Chain, kind: type[errors.IcsError], says: str) ->
     assert len(endpoint.broadcasts) <= 1
 
 
+async def test_a_top_up_that_the_account_cannot_pay() -> None:
+    sending, _ = sender(Chain(simulation="spendable balance 3stake is smaller: insufficient funds"))
+
+    with pytest.raises(errors.Permanent) as caught:
+        await sending.send(model.TopUp("5", "c-1", "relayer", "cosmos1x", 1000, "stake"))
+
+    assert str(caught.value) == (
+        "top-up of the relayer account of consumer 5 (c-1): the chain refuses it: "
+        "spendable balance 3stake is smaller: insufficient funds: "
+        f"account {SIGNER} has 3stake and cannot pay the fee of at least 1stake and the 1000stake to send: "
+        "send it some stake"
+    )
+
+
 @pytest.mark.parametrize(
     "check", [FULL, refused(32, "account sequence mismatch, expected 8, got 7: incorrect account sequence")]
 )

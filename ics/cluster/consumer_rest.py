@@ -1,0 +1,110 @@
+"""What a consumer chain tells of the relaying to it: its own node is asked, through the API server's proxy.
+
+The answers are of the node's newest blocks, and may lie a block or two apart.
+"""
+
+import datetime
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ics import errors, ibc, ibc_queries, labels, ports, relay_answers
+from ics.cluster import answers, client, requests, sighting
+
+TIMEOUT = 5.0
+"""Seconds for one answer."""
+_SERVICES = {ports.POD_RPC: "RPC", ports.POD_REST: "REST gateway"}
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """The consumer's side."""
+
+    ends: ibc.Ends
+    client: ibc.Client | None
+    """The client of the provider that its genesis made."""
+    transfer_id: str
+    """Its `distribution_transmission_channel`, empty while there is none."""
+    time: datetime.datetime
+    """Of its newest block."""
+    balance: int
+    """What the relayer holds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """The consumer's side of the CCV channel."""
+
+    unacknowledged: int
+    """Packets to the provider whose acknowledgement it has not seen."""
+    last: int
+    """Sequence of the last VSC packet that it took, 0 before the first."""
+
+
+async def told(kube: client.Client, namespace: str, provider_chain_id: str, address: str, denom: str) -> Told:
+    """Client, connections and channels of the consumer, its newest block's time, the relayer's balance.
+
+    Args:
+        kube: client.
+        namespace: of the chain.
+        provider_chain_id: the chain that its client follows.
+        address: of the relayer on the consumer.
+        denom: of the balance.
+
+    Raises:
+        Transient: its node gives no answer, has no block, or is still syncing.
+        Permanent: a right is missing, or the node refuses a question.
+    """
+    node = _Node(kube, namespace)
+    # First, so that nothing that follows is older.
+    time = relay_answers.newest_block(await node.status())
+    side, params, balance = await ibc_queries.together(
+        _side(node, provider_chain_id),
+        ibc_queries.need(node.ask, "/interchain_security/ccv/consumer/params"),
+        ibc_queries.balance(node.ask, address, denom),
+    )
+    return Told(side.ends, side.client, ibc.transfer_channel(params), time, balance)
+
+
+async def received(kube: client.Client, namespace: str, channel_id: str) -> Received:
+    """Packets on an open CCV channel; raises like `told`."""
+    node = _Node(kube, namespace)
+    unacknowledged, last = await ibc_queries.together(
+        ibc_queries.unacknowledged(node.ask, ibc.CONSUMER_PORT, channel_id),
+        ibc_queries.last_received(node.ask, ibc.CONSUMER_PORT, channel_id),
+    )
+    return Received(unacknowledged, last)
+
+
+async def _side(node: "_Node", provider_chain_id: str) -> ibc_queries.Told:
+    clients = await ibc_queries.client_chains(node.ask)
+    return await ibc_queries.told(node.ask, ibc.own_client(clients, provider_chain_id))
+
+
+@dataclass(frozen=True, slots=True)
+class _Node:
+    """The chain's one pod."""
+
+    kube: client.Client
+    namespace: str
+
+    async def status(self) -> Mapping[str, Any]:
+        return sighting.result(await self._get(ports.POD_RPC, "/status", {}))
+
+    async def ask(self, path: str, params: Mapping[str, str]) -> Mapping[str, Any] | None:
+        try:
+            return await self._get(ports.POD_REST, path, params)
+        except answers.Absent:
+            return None
+
+    async def _get(self, port: int, path: str, params: Mapping[str, str]) -> Mapping[str, Any]:
+        request = requests.proxy(self.namespace, labels.NODE_POD, port, path, params)
+        try:
+            return (await self.kube.send(request, TIMEOUT)).body
+        except answers.Missing:
+            raise errors.Transient("the consumer's node has no pod: relaying waits for it") from None
+        except errors.Transient as error:
+            is_own = isinstance(error, answers.Troubled)
+            words = str(error) if is_own else sighting.error_text(error)
+            words = words.replace("its RPC", f"its {_SERVICES[port]}")
+            raise errors.Transient(f"the consumer's node: {words}") from error

@@ -1,0 +1,142 @@
+"""The effects of relaying in the cluster: the record, the Jobs that run Hermes once, a look at its pods."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from ics import errors, labels, model, naming
+from ics.cluster import client, kinds, recollection, requests, sighting
+from ics.manifests import objects, relay_jobs
+
+KEPT_JOBS = 3
+"""How many Jobs of one chain are there at most, the newest ones; the others are removed."""
+JOB_NAME = "batch.kubernetes.io/job-name"
+"""Label that Kubernetes gives a Job's pods."""
+
+BeforeWriting = Callable[[], Awaitable[None]]
+"""Called before the first write, and never when there is none: takes the Lease."""
+
+
+async def record(
+    kube: client.Client,
+    owner: objects.Owner,
+    namespace: str,
+    wanted: model.RelayingRecord,
+    before_writing: BeforeWriting,
+) -> bool:
+    """Remember this for the passes to come.
+
+    Returns:
+        Whether it was written: not if it is on record already.
+
+    Raises:
+        Transient: the API server is not reached.
+        Permanent: a right is missing, or the namespace is not there.
+    """
+    found = await kube.find(kinds.CONFIG_MAP, namespace, labels.RELAYING_NAME)
+    data = recollection.relaying_data(wanted)
+    if found is not None and found.get("data") == data:
+        return False
+    await before_writing()
+    metadata = owner.metadata(labels.RELAYING_NAME, labels.RELAYING, namespace)
+    await kube.apply(objects.config_map(metadata, data), labels.LOOP_MANAGER, only_metadata=True)
+    return True
+
+
+async def ensure_step_job(
+    kube: client.Client,
+    owner: objects.Owner,
+    namespace: str,
+    step: relay_jobs.Step,
+    before_writing: BeforeWriting,
+) -> model.JobState:
+    """Make the Job unless one of its name is there, and tell how it stands.
+
+    Raises:
+        Transient: another Job of the chain still runs, for two of them would sign with one key.
+        Permanent: a right is missing, or the namespace is not there.
+    """
+    return await _ensure(kube, relay_jobs.step_job(owner, namespace, step), before_writing)
+
+
+async def ensure_check_job(
+    kube: client.Client,
+    owner: objects.Owner,
+    namespace: str,
+    image: str,
+    config_toml: str,
+    before_writing: BeforeWriting,
+) -> model.JobState:
+    """Let Hermes check a config, unless the Job is there, and tell how it stands.
+
+    DONE means that Hermes accepted just this config, FAILED that it refused it; that stays so until the
+    Job goes, an hour later.
+
+    Raises:
+        Transient: another Job of the chain still runs, or Hermes did not come to an answer; that Job is
+            removed, and the next pass makes it anew.
+        Permanent: a right is missing, or the namespace is not there.
+    """
+    job = relay_jobs.check_job(owner, namespace, image, config_toml)
+    name = job["metadata"]["name"]
+    found = await kube.find(kinds.JOB, namespace, name)
+    if found is not None and recollection.is_late(found):
+        await before_writing()
+        await kube.delete(kinds.JOB, namespace, name, found["metadata"]["uid"])
+        raise errors.Transient(
+            f"Job {namespace}/{name}: Hermes did not start or end within {relay_jobs.DEADLINE_SECONDS} s:"
+            f" check that image {image} can be pulled; it is tried anew"
+        )
+
+    async def with_candidate() -> None:
+        await before_writing()
+        manifest = relay_jobs.candidate(owner, namespace, config_toml)
+        await kube.apply(manifest, labels.LOOP_MANAGER, only_metadata=True)
+
+    return await _ensure(kube, job, with_candidate)
+
+
+async def hermes_pods(
+    kube: client.Client, validator: str, provider_chain_id: str, component: str = labels.HERMES
+) -> Mapping[str, tuple[model.PodStatus, ...]]:
+    """The pods of the Hermes that run on, by consumer id; of the relaying ones, or of another component."""
+    wanted = {
+        labels.VALIDATOR: validator,
+        labels.PROVIDER: naming.label_value(provider_chain_id),
+        labels.COMPONENT: component,
+    }
+    found: dict[str, tuple[model.PodStatus, ...]] = {}
+    for item in await kube.select(kinds.POD, wanted):
+        consumer_id = item["metadata"]["labels"].get(labels.CONSUMER, "")
+        found[consumer_id] = (*found.get(consumer_id, ()), sighting.pod(item))
+    return found
+
+
+async def last_words(kube: client.Client, namespace: str, name: str) -> str:
+    """Why Hermes failed in a Job, one line of at most 400 characters; empty if unknown."""
+    pods = await kube.select(kinds.POD, {JOB_NAME: name}, namespace=namespace)
+    return next(filter(None, map(recollection.last_words, pods)), "")
+
+
+async def _ensure(kube: client.Client, job: model.Manifest, before_writing: BeforeWriting) -> model.JobState:
+    metadata = job["metadata"]
+    name, namespace = metadata["name"], metadata["namespace"]
+    items = await kube.select(kinds.JOB, metadata["labels"], namespace=namespace)
+    states = {item["metadata"]["name"]: recollection.job_state(item) for item in items}
+    if name in states:
+        return states[name]
+    running = sorted(other for other, state in states.items() if state is model.JobState.RUNNING)
+    if running:
+        raise errors.Transient(f"Job {namespace}/{running[0]} still runs: {name} waits for it")
+    await before_writing()
+    for item in _too_many(items):
+        await kube.delete(kinds.JOB, namespace, item["metadata"]["name"], item["metadata"]["uid"])
+    await kube.send(requests.create(job, labels.LOOP_MANAGER))
+    return model.JobState.RUNNING
+
+
+def _too_many(items: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The oldest, so that there is room for one more."""
+    ordered = sorted(
+        items, key=lambda item: (item["metadata"]["creationTimestamp"], item["metadata"]["name"])
+    )
+    return ordered[: max(len(ordered) - (KEPT_JOBS - 1), 0)]

@@ -1,0 +1,143 @@
+"""What the cluster needs of one chain that this validator takes part in; pure."""
+
+from dataclasses import dataclass
+
+from ics import (
+    definition,
+    errors,
+    keys,
+    launch,
+    membership,
+    model,
+    naming,
+    peering,
+    ports,
+    relayer,
+    signing,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """One chain that has objects in the cluster."""
+
+    consumer_id: str
+    chain_id: str
+    namespace: str
+    definition: definition.Definition
+    ports: ports.Ports
+    peering: peering.Peering
+    key: signing.Choice
+    node_key: keys.NodeKey
+    arming: signing.Arming
+    genesis: bytes | None
+    """None: staged, the node is not started yet."""
+    relay: relayer.Relayer | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Deployed:
+    """A chain with the conditions that composing it met."""
+
+    chain: Chain
+    conditions: tuple[model.Condition, ...]
+    trouble: model.Condition | None
+    """Why a launched chain has no genesis."""
+
+
+def deploy(
+    facts: membership.Facts,
+    consumer: model.Consumer,
+    detail: model.ConsumerDetail,
+    loaded: definition.Loaded,
+    choice: signing.Choice,
+) -> Deployed:
+    """Put together all that the cluster needs of a chain.
+
+    Args:
+        facts: of the pass.
+        consumer: the chain.
+        detail: its detail.
+        loaded: its definition.
+        choice: the consumer key of this validator.
+    """
+    summary = consumer.summary
+    memory = facts.memory_of(summary.consumer_id) or model.ChainMemory(namespace="")
+    settings = facts.settings
+    has_public_keys = settings.node_keys == "public"
+    genesis, trouble = _genesis(facts, summary, detail, loaded, memory)
+    placed = facts.ports[summary.consumer_id]
+    found = peering.peering(consumer, facts.snapshot.validators, facts.own, placed.p2p, has_public_keys)
+    conditions = found.conditions
+    relays = None
+    if genesis is not None and memory.runs and summary.phase is model.Phase.LAUNCHED:
+        scene = relayer.Scene(
+            summary.consumer_id, summary.chain_id, loaded.definition, placed, detail, genesis, memory
+        )
+        relays = relayer.plan(facts, scene)
+        conditions += () if relays is None else relays.conditions
+    chain = Chain(
+        summary.consumer_id,
+        summary.chain_id,
+        # Volume and keys cannot follow a chain id that changes: what exists keeps its namespace.
+        memory.namespace
+        or naming.namespace(
+            settings.cluster.namespace_prefix, facts.snapshot.chain_id, summary.consumer_id, summary.chain_id
+        ),
+        loaded.definition,
+        placed,
+        found,
+        choice,
+        keys.public_node_key(facts.own.moniker, summary.chain_id)
+        if has_public_keys
+        else keys.derive_node_key(facts.seed),
+        _arming(facts, summary, detail, choice, memory),
+        genesis,
+        relays,
+    )
+    return Deployed(chain, conditions, trouble)
+
+
+def _genesis(
+    facts: membership.Facts,
+    summary: model.ConsumerSummary,
+    detail: model.ConsumerDetail,
+    loaded: definition.Loaded,
+    memory: model.ChainMemory,
+) -> tuple[bytes | None, model.Condition | None]:
+    """The genesis if the chain is launched: the one in use, else made anew from the launch's facts."""
+    if summary.phase is model.Phase.INITIALIZED:
+        return None, None
+    if memory.genesis is not None:
+        return memory.genesis, None
+    known = facts.snapshot.launches.get(summary.consumer_id)
+    if known is None:
+        return None, None
+    try:
+        return launch.genesis_bytes(loaded, summary.chain_id, detail, known), None
+    except errors.IcsError as error:
+        return None, model.Condition(
+            model.Severity.CRITICAL, "GenesisInvalid", str(error), summary.consumer_id
+        )
+
+
+def _arming(
+    facts: membership.Facts,
+    summary: model.ConsumerSummary,
+    detail: model.ConsumerDetail,
+    choice: signing.Choice,
+    memory: model.ChainMemory,
+) -> signing.Arming:
+    address = choice.key.address.hex().upper()
+    record = next((record for record in memory.records if record.consensus_address == address), None)
+    in_set = {member.consumer_key for member in detail.validators}
+    known = facts.snapshot.launches.get(summary.consumer_id)
+    if known is not None:
+        in_set |= {key for key, _ in launch.initial_keys(known)}
+    risky = signing.may_have_signed(
+        is_launched=summary.phase is not model.Phase.INITIALIZED,
+        is_assigned=choice.is_assigned,
+        is_in_set=choice.key.public_key in in_set,
+        record=record,
+    )
+    return signing.arming(record, memory.volume_uid, risky)

@@ -1,0 +1,139 @@
+"""The parent object of an ApplySet, and the record in it; pure.
+
+The record is what `applyset.diff` compares with. It is struck before objects are touched and written
+anew afterwards, so that it never says more than is so.
+"""
+
+import json
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+from ics import errors, labels, model
+from ics.engines import applyset
+
+ID = "applyset.kubernetes.io/id"
+TOOLING = "applyset.kubernetes.io/tooling"
+GROUP_KINDS = "applyset.kubernetes.io/contains-group-kinds"
+NAMESPACES = "applyset.kubernetes.io/additional-namespaces"
+RECORD = "record.json"
+"""Key in the parent's data."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parent:
+    """Content of the parent object."""
+
+    group_kinds: frozenset[str] = frozenset()
+    namespaces: frozenset[str] = frozenset()
+    record: Mapping[applyset.Key, applyset.Entry] = field(default_factory=dict)
+
+    def opened(self, keys: Collection[applyset.Key]) -> Self:
+        """As it must be before these objects are touched, so that a crash leaves nothing unknown.
+
+        Their kinds and namespaces are named (KEP-3659 wants that first), and their entries are struck: a
+        convergence that is cut short and then taken back would otherwise look as if it had never been.
+        """
+        group_kinds, namespaces = applyset.scope(keys)
+        kept = {key: entry for key, entry in self.record.items() if key not in set(keys)}
+        return type(self)(self.group_kinds | group_kinds, self.namespaces | namespaces, kept)
+
+
+def settled(
+    wanted: Mapping[applyset.Key, model.Manifest],
+    members: Mapping[applyset.Key, applyset.Live],
+    record: Mapping[applyset.Key, applyset.Entry],
+    done: frozenset[applyset.Key],
+    held: frozenset[str],
+) -> Parent:
+    """The parent as it should be after a convergence.
+
+    Args:
+        wanted: all manifests.
+        members: all members that are in the cluster now.
+        record: of the convergence before.
+        done: objects whose apply succeeded in this one.
+        held: consumer ids whose objects were left alone; what was known of them stays known.
+    """
+    entries: dict[applyset.Key, applyset.Entry] = {}
+    for key, member in members.items():
+        before = record.get(key)
+        manifest = wanted.get(key)
+        if key in done and manifest is not None:
+            entries[key] = applyset.Entry(applyset.digest(manifest), member.fingerprint)
+        elif before is not None and (manifest is not None or member.consumer_id in held):
+            entries[key] = before
+    group_kinds, namespaces = applyset.scope(members)
+    return Parent(group_kinds, namespaces, entries)
+
+
+def manifest(validator: str, namespace: str, parent: Parent) -> model.Manifest:
+    """The parent object as it is applied."""
+    record = {
+        f"{key.group_kind}/{key.namespace}/{key.name}": list(entry) for key, entry in parent.record.items()
+    }
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {
+            "name": applyset.parent_name(validator),
+            "namespace": namespace,
+            "labels": {
+                ID: applyset.set_id(validator, namespace),
+                labels.MANAGED_BY: labels.MANAGER,
+                labels.VALIDATOR: validator,
+            },
+            "annotations": {
+                TOOLING: labels.TOOLING,
+                GROUP_KINDS: ",".join(sorted(parent.group_kinds)),
+                NAMESPACES: ",".join(sorted(parent.namespaces - {namespace})),
+            },
+        },
+        "data": {RECORD: json.dumps(record, sort_keys=True, separators=(",", ":"))},
+    }
+
+
+def read(item: Mapping[str, Any]) -> Parent:
+    """Content of a live parent object.
+
+    A record that cannot be read counts as none: everything is applied once more, which changes nothing.
+
+    Raises:
+        Permanent: the object is another tool's.
+    """
+    metadata = item["metadata"]
+    annotations = metadata.get("annotations") or {}
+    tooling = annotations.get(TOOLING, "")
+    if tooling.partition("/")[0] != labels.TOOLING.partition("/")[0]:
+        raise errors.Permanent(
+            f"ConfigMap {metadata['namespace']}/{metadata['name']} belongs to"
+            f" {tooling or 'nobody known'}, not to"
+            f" {labels.TOOLING}: choose another ics:validator or ics:gateway.namespace, or remove it"
+        )
+    return Parent(
+        _items(annotations.get(GROUP_KINDS, "")),
+        _items(annotations.get(NAMESPACES, "")),
+        _record((item.get("data") or {}).get(RECORD)),
+    )
+
+
+def is_current(item: Mapping[str, Any] | None, manifest: model.Manifest) -> bool:
+    """Whether the live parent object is what the manifest says, so that it need not be written."""
+    if item is None:
+        return False
+    own, found = manifest["metadata"], item["metadata"]
+    return item.get("data") == manifest["data"] and all(
+        own[part].items() <= (found.get(part) or {}).items() for part in ("labels", "annotations")
+    )
+
+
+def _items(text: str) -> frozenset[str]:
+    return frozenset(item for item in text.split(",") if item)
+
+
+def _record(text: str | None) -> dict[applyset.Key, applyset.Entry]:
+    try:
+        content = json.loads(text or "{}")
+        return {applyset.Key(*name.split("/", 2)): applyset.Entry(*entry) for name, entry in content.items()}
+    except (ValueError, TypeError, AttributeError):
+        return {}

@@ -1,0 +1,133 @@
+"""The questions about IBC, the same on both chains, put through whatever reaches a chain's REST gateway.
+
+Nothing here knows of a network: an `Ask` carries the questions.
+"""
+
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from ics import errors, ibc, relay_answers, tasks
+
+Ask: TypeAlias = Callable[[str, Mapping[str, str]], Awaitable[Mapping[str, Any] | None]]
+"""Path and parameters to the JSON object that answers; None: the chain says that there is no such thing."""
+
+PAGE = "200"
+"""Items asked for in one page of a list."""
+_CLIENT, _CONNECTION, _CHANNEL = "/ibc/core/client/v1", "/ibc/core/connection/v1", "/ibc/core/channel/v1"
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a chain tells of its side."""
+
+    ends: ibc.Ends
+    client: ibc.Client | None
+    """Its client of the other chain; None if it has none."""
+
+
+async def told(ask: Ask, client_id: str) -> Told:
+    """A chain's client, and all connections and channels over it.
+
+    Args:
+        ask: reaches the chain.
+        client_id: of its client of the other chain; empty: it has none.
+
+    Raises:
+        Transient: the chain is not reached, or an answer is not understood.
+        Permanent: the chain refuses a question.
+    """
+    if not client_id:
+        return Told(ibc.Ends(""), None)
+    found, ends = await together(client(ask, client_id), _ends(ask, client_id))
+    return Told(ends, found)
+
+
+async def client(ask: Ask, client_id: str) -> ibc.Client:
+    """A client and the time of the newest header that it knows."""
+    state = await need(ask, f"{_CLIENT}/client_states/{client_id}")
+    revision, height = ibc.latest_height(state)
+    path = f"{_CLIENT}/consensus_states/{client_id}/revision/{revision}/height/{height}"
+    return ibc.client(client_id, state, await need(ask, path))
+
+
+async def client_chains(ask: Ask) -> dict[str, str]:
+    """Client id to the chain id that it follows, of all of a chain's clients."""
+    pages = await _pages(ask, f"{_CLIENT}/client_states")
+    return {id_: chain_id for page in pages for id_, chain_id in ibc.client_chains(page).items()}
+
+
+async def unacknowledged(ask: Ask, port: str, channel_id: str) -> int:
+    """Number of packets that a chain sent on a channel and whose acknowledgement it has not seen."""
+    pages = await _pages(ask, f"{_CHANNEL}/channels/{channel_id}/ports/{port}/packet_commitments")
+    return sum(relay_answers.commitments(page) for page in pages)
+
+
+async def last_sent(ask: Ask, port: str, channel_id: str) -> int:
+    """Sequence of the last packet that a chain sent on a channel; 0 before the first."""
+    path = f"{_CHANNEL}/channels/{channel_id}/ports/{port}/next_sequence_send"
+    return relay_answers.next_send(await need(ask, path)) - 1
+
+
+async def last_received(ask: Ask, port: str, channel_id: str) -> int:
+    """Sequence of the last packet that a chain took on an ordered channel; 0 before the first."""
+    path = f"{_CHANNEL}/channels/{channel_id}/ports/{port}/next_sequence"
+    return relay_answers.next_receive(await need(ask, path)) - 1
+
+
+async def balance(ask: Ask, address: str, denom: str) -> int:
+    """What an account holds in one denomination."""
+    path = f"/cosmos/bank/v1beta1/balances/{address}/by_denom"
+    return relay_answers.balance(await need(ask, path, {"denom": denom}))
+
+
+async def need(ask: Ask, path: str, params: Mapping[str, str] | None = None) -> Mapping[str, Any]:
+    """The answer to a question about something that must exist.
+
+    Raises:
+        Transient: the chain has no such thing: its answers do not fit together just now.
+    """
+    answer = await ask(path, params or {})
+    if answer is None:
+        raise errors.Transient(f"{path}: the chain has no such thing, which it named just before: look again")
+    return answer
+
+
+async def together(*questions: Coroutine[Any, Any, Any]) -> list[Any]:
+    """All answers in the order of the questions; the first error ends the others and is raised itself."""
+    async with tasks.together() as group:
+        asked = [group.create_task(question) for question in questions]
+    return [task.result() for task in asked]
+
+
+async def _ends(ask: Ask, client_id: str) -> ibc.Ends:
+    # A client without connections is answered as if there were no such client.
+    answer = await ask(f"{_CONNECTION}/client_connections/{client_id}", {})
+    ids = sorted(relay_answers.connection_ids(answer) if answer is not None else (), key=ibc.number)
+    found = await together(*(_connection(ask, id_) for id_ in ids))
+    return ibc.Ends(
+        client_id,
+        tuple(connection for connection, _ in found),
+        tuple(channel for _, channels in found for channel in channels),
+    )
+
+
+async def _connection(ask: Ask, id_: str) -> tuple[ibc.ConnectionEnd, list[ibc.ChannelEnd]]:
+    document, pages = await together(
+        need(ask, f"{_CONNECTION}/connections/{id_}"), _pages(ask, f"{_CHANNEL}/connections/{id_}/channels")
+    )
+    found = [channel for page in pages for channel in ibc.channels(page)]
+    return ibc.connection(id_, document), sorted(found, key=lambda channel: ibc.number(channel.id))
+
+
+async def _pages(ask: Ask, path: str) -> list[Mapping[str, Any]]:
+    found, key = [], ""
+    while True:
+        params = {"pagination.limit": PAGE} | ({"pagination.key": key} if key else {})
+        found.append(await need(ask, path, params))
+        following = relay_answers.next_key(found[-1])
+        if not following:
+            return found
+        if following == key:
+            raise errors.Transient(f"{path}: the chain names a page as its own next one: look again")
+        key = following

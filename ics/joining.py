@@ -1,0 +1,52 @@
+"""Asks the cluster, before a chain is joined, whether it would take what the chain needs.
+
+An opt-in without a node that can run gets the validator jailed, and it cannot be taken back before the launch.
+"""
+
+import dataclasses
+from collections.abc import Collection, Mapping, Sequence
+
+from ics import desired, engines, errors, model
+
+
+async def refusals(
+    engine: engines.Engine, manifests: Sequence[model.Manifest], wanted: desired.Desired
+) -> Mapping[str, errors.IcsError]:
+    """Why chains whose opt-in is due could not be run here, by consumer id; no question when none is due.
+
+    Args:
+        engine: asked by its preview, which changes nothing.
+        manifests: the whole set.
+        wanted: what they were made of.
+
+    Raises:
+        IcsError: the cluster cannot be asked.
+    """
+    due = {intent.consumer_id for intent in wanted.intents if isinstance(intent, model.OptIn)}
+    if not due:
+        return {}
+    homes = {chain.namespace: {chain.consumer_id} for chain in wanted.chains if chain.consumer_id in due}
+    homes[wanted.settings.gateway.namespace] = due
+    found: dict[str, errors.IcsError] = {}
+    for change in await engine.preview(manifests, wanted.held):
+        if change.problem is not None:
+            where = change.name if change.kind == "Namespace" else change.namespace
+            found |= {one: change.problem for one in homes.get(where, ()) if one not in found}
+    return found
+
+
+def without(wanted: desired.Desired, refused: Collection[str], memory: model.Memory) -> desired.Desired:
+    """What should be when these chains cannot be joined: whatever exists of them stays as it is."""
+    ports = {
+        consumer_id: port
+        for consumer_id, port in wanted.gateway_ports.items()
+        if consumer_id not in refused or consumer_id in memory.chains
+    }
+    verdicts = tuple(
+        dataclasses.replace(verdict, chain=None, intents=(), is_held=True)
+        if verdict.summary.consumer_id in refused
+        else verdict
+        for verdict in wanted.verdicts
+    )
+    held = wanted.held.union(refused)
+    return dataclasses.replace(wanted, verdicts=verdicts, held=held, gateway_ports=ports)

@@ -1,0 +1,135 @@
+"""The objects of one chain's Hermes: its accounts, its configs, its two Deployments."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ics import deployment, hermes, labels, model, relayer
+from ics.manifests import objects, relay_jobs
+
+GRACE_SECONDS = 10
+
+
+def build(
+    chain: deployment.Chain, plan: relayer.Relayer, provider_chain_id: str, owner: objects.Owner
+) -> list[dict[str, Any]]:
+    """Accounts and configs as soon as the relayer is due; what relays, once the channel is open."""
+
+    def accounts(name: str, consumer: model.Secret, provider: model.Secret) -> dict[str, Any]:
+        words = {relay_jobs.CONSUMER_MNEMONIC: consumer, relay_jobs.PROVIDER_MNEMONIC: provider}
+        return objects.secret(owner.metadata(name, labels.HERMES_KEYS, chain.namespace), words)
+
+    def config(name: str, text: str) -> dict[str, Any]:
+        metadata = owner.metadata(name, labels.RELAYING, chain.namespace)
+        return objects.config_map(metadata, {relay_jobs.CONFIG_FILE: text})
+
+    built = [
+        accounts(labels.HERMES_KEYS, plan.consumer_mnemonic, plan.provider_mnemonic),
+        # The watch signs on the provider only; a key store wants a key for the consumer as well.
+        accounts(labels.EVIDENCE_NAME, plan.evidence_mnemonic, plan.evidence_mnemonic),
+    ]
+    signers = relay_jobs.signers(provider_chain_id, chain.chain_id, relayer.KEY_NAME)
+    if plan.base_config:
+        built.append(config(labels.HERMES_BASE, plan.base_config))
+        watch = _Instance(
+            labels.EVIDENCE_NAME,
+            labels.EVIDENCE,
+            labels.HERMES_BASE,
+            labels.EVIDENCE_NAME,
+            plan.base_config,
+            hermes.evidence(chain.chain_id, relayer.KEY_NAME),
+            plan.image,
+        )
+        built.append(_deployment(watch, signers, chain.namespace, owner))
+    if plan.config is not None:
+        built.append(config(labels.HERMES_NAME, plan.config))
+        relays = _Instance(
+            labels.HERMES_NAME,
+            labels.HERMES,
+            labels.HERMES_NAME,
+            labels.HERMES_KEYS,
+            plan.config,
+            ("start",),
+            plan.image,
+        )
+        built.append(_deployment(relays, signers, chain.namespace, owner))
+    return built
+
+
+@dataclass(frozen=True, slots=True)
+class _Instance:
+    """One Hermes that runs on."""
+
+    name: str
+    component: str
+    config_map: str
+    accounts: str
+    """Secret."""
+    config: str
+    command: Sequence[str]
+    image: str
+
+
+def _deployment(
+    instance: _Instance, signers: Sequence[relay_jobs.Signer], namespace: str, owner: objects.Owner
+) -> dict[str, Any]:
+    """One replica that is gone before the next one comes: two would take each other's sequence numbers."""
+    volumes = [
+        relay_jobs.config_volume(instance.config_map),
+        relay_jobs.home_volume(),
+        relay_jobs.keys_volume(instance.accounts),
+    ]
+    text = relay_jobs.script([*(relay_jobs.import_key(signer) for signer in signers), instance.command])
+    container = relay_jobs.container(instance.image, _in_place_of_the_shell(text), volumes)
+    if instance.component == labels.HERMES:
+        container |= _watched()
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": owner.metadata(instance.name, instance.component, namespace, objects.SKIP_AWAIT),
+        "spec": {
+            "replicas": 1,
+            "strategy": {"type": "Recreate"},
+            "selector": {"matchLabels": owner.labels(instance.component)},
+            "template": {
+                "metadata": {
+                    "labels": owner.labels(instance.component),
+                    "annotations": {f"{labels.DOMAIN}/config": objects.checksum(instance.config)},
+                },
+                "spec": {
+                    "terminationGracePeriodSeconds": GRACE_SECONDS,
+                    "automountServiceAccountToken": False,
+                    "enableServiceLinks": False,
+                    "securityContext": dict(objects.POD_SECURITY),
+                    "containers": [container],
+                    "volumes": volumes,
+                },
+            },
+        },
+    }
+
+
+def _in_place_of_the_shell(text: str) -> str:
+    """The last command takes the shell's place, so that the signal to end reaches Hermes."""
+    *before, last = text.splitlines()
+    return "\n".join([*before, f"exec {last}", ""])
+
+
+def _watched() -> dict[str, Any]:
+    def probe(path: str, failures: int) -> dict[str, Any]:
+        return {
+            "httpGet": {"path": path, "port": "rest"},
+            "periodSeconds": 10,
+            "timeoutSeconds": 5,
+            "failureThreshold": failures,
+        }
+
+    return {
+        "ports": [
+            {"name": "rest", "containerPort": hermes.REST_PORT, "protocol": "TCP"},
+            {"name": "telemetry", "containerPort": hermes.TELEMETRY_PORT, "protocol": "TCP"},
+        ],
+        "startupProbe": probe("/version", 30),
+        "readinessProbe": probe("/state", 3),
+        "livenessProbe": probe("/version", 6),
+    }

@@ -1,0 +1,212 @@
+"""The phase that reads: the provider at one height, the cluster's memory, and the chains' own nodes."""
+
+import asyncio
+import dataclasses
+import datetime
+from collections.abc import Awaitable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from ics import desired, errors, ibc, keys, model, relayer, relaying, seen, tasks, world
+from ics.provider import ibc_queries as provider_ibc
+
+
+async def observe(place: world.World) -> seen.Seen:
+    """Read the provider at one height, the cluster's memory, and the chains' own nodes.
+
+    Raises:
+        Transient: an endpoint is down or lagging, or its answer cannot be trusted.
+        SettingsError: an endpoint or the operator address is wrong.
+    """
+    async with tasks.together() as group:
+        remembered = group.create_task(place.cluster.memory())
+        group.create_task(_opened(place.provider))
+    memory = remembered.result()
+
+    def interest(summary: model.ConsumerSummary, must_validate: bool) -> bool:
+        return desired.is_of_interest(summary, must_validate, memory, place.definitions)
+
+    async with tasks.together() as group:
+        snapshot = group.create_task(place.provider.snapshot(place.settings.operator_address, interest))
+        observations = group.create_task(place.cluster.observe(workloads(memory)))
+    found = seen.Seen(snapshot.result(), memory, observations.result(), wishes=place.wishes)
+    return await _with_relaying(place, await _with_launches(place, found))
+
+
+async def _opened(provider: world.Provider) -> None:
+    await provider.open()
+
+
+def workloads(memory: model.Memory) -> dict[str, str]:
+    """Namespaces of the chains that have a node, by consumer id."""
+    return {
+        consumer_id: chain.namespace for consumer_id, chain in memory.chains.items() if chain.has_workload
+    }
+
+
+async def _with_launches(place: world.World, found: seen.Seen) -> seen.Seen:
+    """Fetch the facts of launches whose genesis the cluster does not hold; one's trouble is its own."""
+    answers = await _each(
+        {one: place.provider.launch(one) for one in desired.lacks_genesis(desire(place, found))}
+    )
+    if not answers:
+        return found
+    launches = {one: answer for one, answer in answers.items() if isinstance(answer, model.Launch)}
+    problems = {one: str(answer) for one, answer in answers.items() if isinstance(answer, errors.IcsError)}
+    snapshot = dataclasses.replace(
+        found.snapshot, launches=launches, problems={**found.snapshot.problems, **problems}
+    )
+    return dataclasses.replace(found, snapshot=snapshot)
+
+
+async def _with_relaying(place: world.World, found: seen.Seen) -> seen.Seen:
+    """Ask about channels and wallets of the chains whose relayer is due and whose node answers."""
+    if not place.settings.relayer.enabled:
+        return found
+    wanted = desire(place, found)
+    async with tasks.together() as group:
+        asked = group.create_task(relay_facts(place, found, _questions(place, wanted, found)))
+        held = group.create_task(_balances(place, wanted))
+    answers, balances = asked.result(), held.result()
+    return dataclasses.replace(
+        found,
+        relays={one: answer for one, answer in answers.items() if isinstance(answer, relaying.Facts)},
+        relay_problems={
+            one: str(answer) for one, answer in answers.items() if isinstance(answer, errors.IcsError)
+        },
+        balances=balances,
+    )
+
+
+def _questions(place: world.World, wanted: desired.Desired, found: seen.Seen) -> list["RelayQuestion"]:
+    due = [v for v in wanted.verdicts if v.chain is not None and v.chain.relay is not None]
+    account = keys.derive_account(place.seed, keys.RELAYER_INFO) if due else None
+    questions = []
+    for verdict in due:
+        chain = verdict.chain
+        observation = found.observations.get(verdict.summary.consumer_id)
+        node = observation.node if observation else None
+        if chain is None or account is None or node is None or node.height == 0:
+            continue
+        address = account.address(chain.definition.bech32_prefix)
+        questions.append(
+            RelayQuestion(
+                chain.consumer_id,
+                chain.namespace,
+                verdict.summary.client_id,
+                address,
+                chain.definition.denom,
+            )
+        )
+    return questions
+
+
+async def _balances(place: world.World, wanted: desired.Desired) -> Mapping[str, int]:
+    settings = place.settings
+    addresses = [
+        address
+        for chain in wanted.chains
+        for _, address in relayer.provider_addresses(
+            settings, place.seed, wanted.provider_chain_id, chain.consumer_id
+        )
+    ]
+    return await place.provider.balances(addresses, settings.provider.denom) if addresses else {}
+
+
+_Answer = TypeVar("_Answer")
+
+
+async def _each(questions: Mapping[str, Awaitable[_Answer]]) -> dict[str, _Answer | errors.IcsError]:
+    """Ask all at once; what went wrong with one is its answer, and nobody else's."""
+    answers = await asyncio.gather(*questions.values(), return_exceptions=True)
+    found: dict[str, _Answer | errors.IcsError] = {}
+    for consumer_id, answer in zip(questions, answers, strict=True):
+        if isinstance(answer, BaseException) and not isinstance(answer, errors.IcsError):
+            raise answer
+        found[consumer_id] = answer
+    return found
+
+
+def desire(place: world.World, found: seen.Seen) -> desired.Desired:
+    """What should be, from what was observed.
+
+    Raises:
+        Permanent: this validator is unknown to the provider, or there is no port left.
+        Transient: the provider's answer cannot be trusted.
+    """
+    return desired.desired(found, place.settings, place.seed, place.definitions)
+
+
+@dataclass(frozen=True, slots=True)
+class RelayQuestion:
+    """Of which chain the relaying is looked at."""
+
+    consumer_id: str
+    namespace: str
+    client_id: str
+    """The provider's client of the consumer."""
+    address: str
+    """Of this validator's relayer on the consumer."""
+    denom: str
+    """In which its balance there is asked for."""
+
+
+async def relay_facts(
+    place: world.World, found: seen.Seen, questions: Sequence[RelayQuestion]
+) -> Mapping[str, relaying.Facts | errors.IcsError]:
+    """Ask both chains about the relaying between them, for all of these chains at the same time.
+
+    The provider is read at the pass's height, a consumer at its node's newest.
+
+    Returns:
+        By consumer id; what one chain does not tell is its own trouble.
+
+    Raises:
+        Transient: the provider does not tell its parameters.
+    """
+    if not questions:
+        return {}
+    terms = await place.provider.terms()
+
+    async def one(question: RelayQuestion) -> relaying.Facts | errors.IcsError:
+        try:
+            return await _relay_facts(place, found, terms, question)
+        except errors.IcsError as error:
+            return error
+
+    async with tasks.together() as group:
+        answers = {question.consumer_id: group.create_task(one(question)) for question in questions}
+    return {consumer_id: task.result() for consumer_id, task in answers.items()}
+
+
+async def _relay_facts(
+    place: world.World, found: seen.Seen, terms: provider_ibc.Terms, question: RelayQuestion
+) -> relaying.Facts:
+    async with tasks.together() as group:
+        on_provider = group.create_task(place.provider.relay_ends(question.client_id))
+        on_consumer = group.create_task(
+            place.cluster.relay_ends(question.namespace, question.address, question.denom)
+        )
+    there, here = on_provider.result(), on_consumer.result()
+    ccv = relaying.decide(there.ends, here.ends, here.transfer_id).ccv
+    return relaying.Facts(
+        provider=there.ends,
+        consumer=here.ends,
+        provider_client=there.client,
+        consumer_client=here.client,
+        transfer_id=here.transfer_id,
+        provider_time=datetime.datetime.fromisoformat(found.snapshot.time),
+        consumer_time=here.time,
+        provider_unbonding=terms.unbonding,
+        trusting_fraction=terms.trusting_fraction,
+        consumer_balance=here.balance,
+        packets=None if ccv is None else await _packets(place, question.namespace, ccv),
+    )
+
+
+async def _packets(place: world.World, namespace: str, ccv: ibc.Pair) -> relaying.Packets:
+    async with tasks.together() as group:
+        on_provider = group.create_task(place.provider.sent(ccv.provider))
+        on_consumer = group.create_task(place.cluster.received(namespace, ccv.consumer))
+    sent, received = on_provider.result(), on_consumer.result()
+    return relaying.Packets(sent.unacknowledged, received.unacknowledged, sent.last, received.last)

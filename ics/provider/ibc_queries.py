@@ -1,0 +1,77 @@
+"""What the provider tells of the relaying to its consumer chains, all at the height of the pass."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ics import ibc, ibc_queries, relay_answers
+from ics.provider import gateway, queries
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """Parameters of the provider that are the same for all consumer chains."""
+
+    unbonding: int
+    """Seconds, of its staking."""
+    trusting_fraction: str
+    """`trusting_period_fraction`, a decimal number."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """The provider's side of a CCV channel."""
+
+    unacknowledged: int
+    """VSC packets whose acknowledgement it has not seen."""
+    last: int
+    """Sequence of the last VSC packet, 0 before the first."""
+
+
+class IbcQueries(queries.Queries):
+    """The provider's REST gateways, with the questions about relaying; `open` comes first here too."""
+
+    async def terms(self) -> Terms:
+        """Parameters for the relaying to all chains.
+
+        Raises:
+            Transient: the endpoint went away, is in trouble, or is not understood.
+        """
+        staking, ccv = await ibc_queries.together(
+            ibc_queries.need(self._ask, "/cosmos/staking/v1beta1/params"),
+            ibc_queries.need(self._ask, "/interchain_security/ccv/provider/params"),
+        )
+        return Terms(relay_answers.unbonding_time(staking), relay_answers.trusting_fraction(ccv))
+
+    async def relay_ends(self, client_id: str) -> ibc_queries.Told:
+        """Client, connections and channels of one consumer chain.
+
+        Args:
+            client_id: the client that the launch made; empty: there is none.
+
+        Raises:
+            Transient: likewise.
+            Permanent: the chain refuses a question.
+        """
+        return await ibc_queries.told(self._ask, client_id)
+
+    async def sent(self, channel_id: str) -> Sent:
+        """Packets that were sent on an open CCV channel."""
+        unacknowledged, last = await ibc_queries.together(
+            ibc_queries.unacknowledged(self._ask, ibc.PROVIDER_PORT, channel_id),
+            ibc_queries.last_sent(self._ask, ibc.PROVIDER_PORT, channel_id),
+        )
+        return Sent(unacknowledged, last)
+
+    async def balances(self, addresses: Iterable[str], denom: str) -> Mapping[str, int]:
+        """What these accounts hold in one denomination; an account that is unknown holds 0."""
+        asked = sorted(set(addresses))
+        found = await ibc_queries.together(*(ibc_queries.balance(self._ask, one, denom) for one in asked))
+        return dict(zip(asked, found, strict=True))
+
+    async def _ask(self, path: str, params: Mapping[str, str]) -> Mapping[str, Any] | None:
+        url, head = self._endpoint()
+        try:
+            return (await self._get(url, gateway.Request(path, params, head.height))).mapping()
+        except gateway.NotFound:
+            return None

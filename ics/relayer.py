@@ -1,0 +1,362 @@
+"""What this validator's relayer of one consumer chain should be doing; pure.
+
+Before the CCV channel is open, handshake steps and client updates are single Jobs; from then on a
+Deployment relays. The two never run at the same time, because they sign with the same accounts.
+"""
+
+import dataclasses
+import datetime
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ics import (
+    addresses,
+    config,
+    definition,
+    genesis,
+    hermes,
+    keys,
+    membership,
+    model,
+    peers,
+    ports,
+    relaying,
+)
+
+KEY_NAME = "relayer"
+"""Name of the signing key in every key store."""
+RETRY = datetime.timedelta(seconds=15)
+"""Added to the wait before each further try of one step."""
+RETRIES_COUNTED = 8
+"""The wait grows no further after so many tries."""
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One Job that is due now."""
+
+    name: str
+    commands: tuple[tuple[str, ...], ...]
+    """Arguments of `hermes`, run one after the other."""
+
+
+@dataclass(frozen=True, slots=True)
+class Relayer:
+    """All that the cluster needs of one chain's relayer."""
+
+    base_config: str
+    """Names both chains and no channel: for Jobs and for the watch for evidence."""
+    config: str | None
+    """What the Deployment runs with, accepted by Hermes itself; None: there is no Deployment."""
+    candidate: str | None
+    """A config that Hermes has not been asked about yet."""
+    consumer_mnemonic: model.Secret
+    provider_mnemonic: model.Secret
+    evidence_mnemonic: model.Secret
+    image: str
+    task: Task | None = None
+    record: model.RelayingRecord | None = None
+    """To be remembered; None: what is remembered stays."""
+    finding: relaying.Finding | None = None
+    conditions: tuple[model.Condition, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """The chain whose relayer is planned."""
+
+    consumer_id: str
+    chain_id: str
+    definition: definition.Definition
+    ports: ports.Ports
+    detail: model.ConsumerDetail
+    genesis: bytes
+    memory: model.ChainMemory
+
+
+def plan(facts: membership.Facts, scene: Scene) -> Relayer | None:
+    """The relayer of a launched chain; None when it has none (yet).
+
+    It begins `ics:relayer.delay` after the genesis time, by the provider's clock, so that all validators
+    begin at about the same time whenever their passes run.
+    """
+    settings = facts.settings
+    document = json.loads(scene.genesis)
+    if not settings.relayer.enabled or not _is_due(facts, document):
+        return None
+    base = _without_facts(facts, scene)
+    found = facts.seen.relays.get(scene.consumer_id)
+    if found is None:
+        problem = facts.seen.relay_problems.get(scene.consumer_id)
+        conditions = () if problem is None else (_condition(scene, "WARNING", "RelayingUnreadable", problem),)
+        # What runs goes on: a chain that does not answer now is no reason to stop its relayer.
+        return dataclasses.replace(base, config=scene.memory.hermes_config, conditions=conditions)
+    finding = relaying.decide(found.provider, found.consumer, found.transfer_id)
+    record = remembered(scene.memory.relaying, finding.mark, found.provider_time)
+    planned = dataclasses.replace(
+        base,
+        base_config=_config(facts, scene, found, ()),
+        finding=finding,
+        record=record if record != scene.memory.relaying else None,
+        conditions=tuple(_conditions(facts, scene, found, finding, document)),
+    )
+    if _expired(found):
+        return planned
+    if finding.ccv is not None and finding.step is None:
+        return _relaying(facts, scene, found, finding, record, planned)
+    return _opening(facts, scene, found, finding, record, planned, document)
+
+
+def _is_due(facts: membership.Facts, genesis: Mapping[str, Any]) -> bool:
+    began = datetime.datetime.fromisoformat(str(genesis["genesis_time"])[:19] + "+00:00")
+    now = datetime.datetime.fromisoformat(facts.snapshot.time[:19] + "+00:00")
+    return now >= began + datetime.timedelta(seconds=facts.settings.relayer.delay)
+
+
+def remembered(
+    before: model.RelayingRecord | None, mark: str, now: datetime.datetime
+) -> model.RelayingRecord:
+    """What is remembered of the handshake: its mark, and since when and by whom it stands so."""
+    if before is not None and before.mark == mark:
+        return before
+    is_ours = before is not None and before.acted_on == before.mark
+    accepted = "" if before is None else before.accepted_config
+    return model.RelayingRecord(mark, now, is_ours, "", accepted)
+
+
+def _without_facts(facts: membership.Facts, scene: Scene) -> Relayer:
+    identity = (facts.snapshot.chain_id, scene.consumer_id)
+    accounts = (
+        keys.RELAYER_INFO,
+        keys.relayer_info(*identity),
+        keys.evidence_info(*identity),
+    )
+    words = [keys.derive_mnemonic(facts.seed, info) for info in accounts]
+    return Relayer(
+        base_config=scene.memory.hermes_base or "",
+        config=None,
+        candidate=None,
+        consumer_mnemonic=words[0],
+        provider_mnemonic=words[1],
+        evidence_mnemonic=words[2],
+        image=facts.settings.relayer.image,
+    )
+
+
+def _relaying(
+    facts: membership.Facts,
+    scene: Scene,
+    found: relaying.Facts,
+    finding: relaying.Finding,
+    record: model.RelayingRecord,
+    planned: Relayer,
+) -> Relayer:
+    pairs = [("provider", "consumer", finding.ccv), ("transfer", "transfer", finding.transfer)]
+    wanted = _config(facts, scene, found, tuple(each for each in pairs if each[2] is not None))
+    if digest(wanted) == record.accepted_config:
+        return dataclasses.replace(planned, config=wanted)
+    return dataclasses.replace(planned, config=scene.memory.hermes_config, candidate=wanted)
+
+
+def _opening(
+    facts: membership.Facts,
+    scene: Scene,
+    found: relaying.Facts,
+    finding: relaying.Finding,
+    record: model.RelayingRecord,
+    planned: Relayer,
+    document: Mapping[str, Any],
+) -> Relayer:
+    """The Job that is due: the next step of the handshake, or an update of the clients meanwhile."""
+    order = relaying.ranking(creators(facts, scene, document))
+    own = _own_address(facts, scene)
+    running = any(state is model.JobState.RUNNING for state in scene.memory.jobs.values())
+    if running or scene.memory.has_hermes:
+        return planned
+    base = f"hermes-step-{digest(finding.mark)[:8]}"
+    # Old Jobs are removed, so the number of the last one counts.
+    before = [name.rpartition("-")[2] for name in scene.memory.jobs if name.startswith(f"{base}-")]
+    tries = 1 + max((int(number) for number in before if number.isdecimal()), default=-1)
+    wait = RETRY * min(tries, RETRIES_COUNTED)
+    acts = relaying.acts_at(order, own, record.since, record.is_ours)
+    if finding.step is not None and acts is not None and found.provider_time >= acts + wait:
+        command = hermes.command(finding.step, facts.snapshot.chain_id, scene.chain_id)
+        task = Task(f"{base}-{tries}", (command,))
+        return dataclasses.replace(
+            planned, task=task, record=dataclasses.replace(record, acted_on=record.mark)
+        )
+    return dataclasses.replace(planned, task=_client_update(facts, scene, found, order, own))
+
+
+def _client_update(
+    facts: membership.Facts, scene: Scene, found: relaying.Facts, order: tuple[str, ...], own: str
+) -> Task | None:
+    """Hermes refreshes only clients of open channels; until then a client would expire by itself."""
+    sides = (
+        (found.provider_client, facts.snapshot.chain_id, found.consumer_time),
+        (found.consumer_client, scene.chain_id, found.provider_time),
+    )
+    commands = []
+    for client, host, now in sides:
+        due = None if client is None else client.updated + client.trusting_period / 3
+        acts = None if due is None else relaying.acts_at(order, own, due)
+        if client is not None and acts is not None and now >= acts:
+            commands.append(hermes.update_client(host, client.id))
+    if not commands:
+        return None
+    stamp = found.provider_time.strftime("%H%M%S")
+    return Task(f"hermes-clients-{stamp}", tuple(commands))
+
+
+def creators(facts: membership.Facts, scene: Scene, document: Mapping[str, Any]) -> list[relaying.Creator]:
+    """The initial validators, each with whether its relayer was funded in the genesis."""
+    balances = document["app_state"]["bank"]["balances"]
+    funded = {balance["address"] for balance in balances if balance["coins"]}
+    by_valcons = {validator.consensus_address: validator for validator in facts.snapshot.validators}
+    known = {m.consumer_key: by_valcons.get(m.consensus_address) for m in scene.detail.validators}
+    found = []
+    for key, power in genesis.initial_validators(document["app_state"]["ccvconsumer"]):
+        validator = known.get(key)
+        relayer = peers.parse(validator.details).relayer if validator else None
+        account = addresses.reprefix(relayer, scene.definition.bech32_prefix) if relayer else ""
+        address = addresses.consensus_address(key).hex()
+        found.append(relaying.Creator(address, power, account in funded))
+    return found
+
+
+def _own_address(facts: membership.Facts, scene: Scene) -> str:
+    valcons = facts.own.consensus_address
+    mine = [m.consumer_key for m in scene.detail.validators if m.consensus_address == valcons]
+    return addresses.consensus_address(mine[0]).hex() if mine else ""
+
+
+def _expired(found: relaying.Facts) -> list[str]:
+    sides = ((found.provider_client, found.consumer_time), (found.consumer_client, found.provider_time))
+    return [client.id for client, now in sides if client is not None and client.is_expired(now)]
+
+
+def _conditions(
+    facts: membership.Facts,
+    scene: Scene,
+    found: relaying.Facts,
+    finding: relaying.Finding,
+    document: Mapping[str, Any],
+) -> list[model.Condition]:
+    conditions = []
+    own = peers.parse(facts.own.details).relayer
+    account = addresses.reprefix(own, scene.definition.bech32_prefix) if own else ""
+    funded = {balance["address"] for balance in document["app_state"]["bank"]["balances"] if balance["coins"]}
+    if account not in funded:
+        message = (
+            "this validator's relayer had no published address at the launch and is not funded in the genesis: it"
+            " relays nothing on this chain; others do"
+        )
+        conditions.append(_condition(scene, "WARNING", "RelayerUnfunded", message))
+    elif found.consumer_balance == 0:
+        message = (
+            f"the relayer's account {account} on {scene.chain_id} is empty: send it {scene.definition.denom}"
+        )
+        conditions.append(_condition(scene, "CRITICAL", "WalletEmpty", message))
+    for client in _expired(found):
+        message = (
+            f"IBC client {client} has expired: no relayer can mend it; its chain's governance must recover it"
+        )
+        conditions.append(_condition(scene, "CRITICAL", "ClientExpired", message))
+    if finding.is_closed:
+        message = "the CCV channel is closed: validator updates reach the chain no more; ask its owner"
+        conditions.append(_condition(scene, "CRITICAL", "ChannelClosed", message))
+    elif finding.ccv is None:
+        message = "the CCV channel is not open yet: validator updates do not reach the chain"
+        conditions.append(_condition(scene, "INFO", "ChannelOpening", message))
+    elif finding.transfer is None:
+        message = "the transfer channel for rewards is not open yet"
+        conditions.append(_condition(scene, "INFO", "TransferOpening", message))
+    if finding.leftovers:
+        names = ", ".join(f"{left.id} on the {left.side}" for left in finding.leftovers)
+        message = f"ends of handshakes that came to nothing: {names}; they do no harm"
+        conditions.append(_condition(scene, "INFO", "HandshakeLeftovers", message))
+    return conditions
+
+
+def _condition(scene: Scene, severity: str, reason: str, message: str) -> model.Condition:
+    return model.Condition(model.Severity[severity], reason, message, scene.consumer_id)
+
+
+def _config(
+    facts: membership.Facts,
+    scene: Scene,
+    found: relaying.Facts,
+    pairs: tuple[tuple[str, str, Any], ...],
+) -> str:
+    settings = facts.settings
+    provider = hermes.Chain(
+        chain_id=facts.snapshot.chain_id,
+        bech32_prefix=settings.account_prefix,
+        rpc=settings.provider.rpc[0],
+        grpc=settings.provider.grpc[0],
+        key_name=KEY_NAME,
+        gas_price=settings.provider.gas_price,
+        trusting_period=hermes.trusting_period(found.provider_unbonding, found.trusting_fraction),
+        channels=tuple((port, pair.provider) for port, _, pair in pairs),
+    )
+    consumer = hermes.Chain(
+        chain_id=scene.chain_id,
+        bech32_prefix=scene.definition.bech32_prefix,
+        # The Service in the relayer's own namespace.
+        rpc=f"http://node:{scene.ports.rpc}",
+        grpc=f"http://node:{scene.ports.grpc}",
+        key_name=KEY_NAME,
+        gas_price=first_price(scene.definition.min_gas_price),
+        trusting_period=hermes.trusting_period(scene.detail.unbonding_period, found.trusting_fraction),
+        channels=tuple((port, pair.consumer) for _, port, pair in pairs),
+    )
+    return hermes.config_toml(provider, consumer, hermes.Options(hermes.KEY_STORE))
+
+
+def first_price(min_gas_price: str) -> str:
+    """The price in the first denomination of a node's minimum gas prices."""
+    return min_gas_price.split(",")[0].strip()
+
+
+def digest(text: str) -> str:
+    """sha256 of a text, hex."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def top_ups(facts: membership.Facts, consumer_id: str, chain_id: str) -> tuple[model.TopUp, ...]:
+    """Accounts on the provider that are low, each with what fills it up."""
+    relayer = facts.settings.relayer
+    if not relayer.enabled or facts.settings.account is None:
+        return ()
+    due = []
+    for purpose, address in provider_addresses(
+        facts.settings, facts.seed, facts.snapshot.chain_id, consumer_id
+    ):
+        held = facts.seen.balances.get(address)
+        if held is not None and 2 * held < relayer.fund:
+            due.append(
+                model.TopUp(
+                    consumer_id,
+                    chain_id,
+                    purpose,
+                    address,
+                    relayer.fund - held,
+                    facts.settings.provider.denom,
+                )
+            )
+    return tuple(due)
+
+
+def provider_addresses(
+    settings: config.Settings, seed: model.Secret, provider_chain_id: str, consumer_id: str
+) -> tuple[tuple[str, str], ...]:
+    """(purpose, address) of the accounts that sign on the provider for one chain."""
+    infos = (
+        ("relayer", keys.relayer_info(provider_chain_id, consumer_id)),
+        ("evidence", keys.evidence_info(provider_chain_id, consumer_id)),
+    )
+    prefix = settings.account_prefix
+    return tuple((purpose, keys.derive_account(seed, info).address(prefix)) for purpose, info in infos)

@@ -1,0 +1,210 @@
+"""The record of the relaying and the Jobs that run Hermes once, on a real API server without a kubelet."""
+
+import datetime
+from typing import Any
+
+import pytest
+
+from ics import errors, labels, model
+from ics.cluster import kinds, memory, recollection, relay_jobs, requests
+from ics.manifests import objects
+from ics.manifests import relay_jobs as manifests
+from tests.cluster import conftest
+
+pytestmark = pytest.mark.cluster
+
+PROVIDER = "provider-1"
+NOW = "2026-01-01T00:00:00Z"
+SINCE = datetime.datetime(2026, 1, 1, 0, 0, 0, 5, tzinfo=datetime.UTC)
+RECORD = model.RelayingRecord("consumer/connection-0=INIT", SINCE, True, "before", "ab" * 32)
+ENDED = {
+    "done": [("SuccessCriteriaMet", ""), ("Complete", "")],
+    "failed": [("FailureTarget", "BackoffLimitExceeded"), ("Failed", "BackoffLimitExceeded")],
+    "late": [("FailureTarget", "DeadlineExceeded"), ("Failed", "DeadlineExceeded")],
+}
+
+
+class Chain:
+    """One chain's namespace, and how often the Lease was taken."""
+
+    def __init__(self, scene: conftest.Scene) -> None:
+        self.scene, self.kube = scene, scene.kube
+        self.namespace = f"{scene.validator}-0"
+        self.owner = objects.Owner(scene.validator, PROVIDER, "0", "consumer1-1")
+        self.leases = 0
+
+    async def take_lease(self) -> None:
+        self.leases += 1
+
+    async def step(self, name: str) -> model.JobState:
+        signer = manifests.Signer("consumer1-1", "relayer", manifests.CONSUMER_MNEMONIC)
+        step = manifests.Step(name, "hermes:1", "hermes", (signer,), [("--json", "tx", "conn-init")])
+        return await relay_jobs.ensure_step_job(self.kube, self.owner, self.namespace, step, self.take_lease)
+
+    async def check(self, config_toml: str) -> model.JobState:
+        return await relay_jobs.ensure_check_job(
+            self.kube, self.owner, self.namespace, "hermes:1", config_toml, self.take_lease
+        )
+
+    async def record(self, record: model.RelayingRecord) -> bool:
+        return await relay_jobs.record(self.kube, self.owner, self.namespace, record, self.take_lease)
+
+    async def remembered(self) -> model.ChainMemory:
+        return (await memory.read(self.kube, self.scene.validator, PROVIDER)).chains["0"]
+
+    async def end(self, name: str, how: str) -> None:
+        """End a Job as its controller would."""
+        met = [
+            {"type": type_, "status": "True", "reason": reason, "lastTransitionTime": NOW}
+            for type_, reason in ENDED[how]
+        ]
+        status: dict[str, Any] = {"conditions": met, "startTime": NOW}
+        if how == "done":
+            status |= {"completionTime": NOW, "succeeded": 1}
+        await self.merge(kinds.JOB, name, {"status": status}, "/status")
+
+    async def merge(self, kind: kinds.Kind, name: str, change: dict[str, Any], subpath: str = "") -> None:
+        """Change an object as somebody else would."""
+        body = requests.encode(change)
+        await self.kube.send(
+            requests.Request(
+                "patch", kind, self.namespace, name, {}, body, "application/merge-patch+json", subpath=subpath
+            )
+        )
+
+    async def pod(self, name: str, component: str, **more_labels: str) -> None:
+        metadata = self.owner.metadata(name, component, self.namespace)
+        metadata["labels"] |= more_labels
+        spec = {"containers": [{"name": "hermes", "image": "hermes:1"}]}
+        await self.kube.apply({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}, "test")
+
+
+@pytest.fixture
+async def chain(scene: conftest.Scene) -> Chain:
+    found = Chain(scene)
+    metadata = found.owner.metadata(found.namespace, labels.NAMESPACE)
+    await scene.kube.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}, "test")
+    return found
+
+
+async def test_record_is_written_when_it_changes(chain: Chain) -> None:
+    other = model.RelayingRecord("later", SINCE)
+
+    written = [await chain.record(record) for record in (RECORD, RECORD, other, RECORD)]
+
+    assert (written, chain.leases) == ([True, False, True, True], 3)
+    assert await chain.remembered() == model.ChainMemory(chain.namespace, relaying=RECORD)
+
+
+async def test_step_job_is_made_once_and_remembered(chain: Chain) -> None:
+    states = [await chain.step("step-1"), await chain.step("step-1")]
+    await chain.end("step-1", "failed")
+    states.append(await chain.step("step-1"))
+
+    assert states == [model.JobState.RUNNING, model.JobState.RUNNING, model.JobState.FAILED]
+    assert chain.leases == 1
+    assert (await chain.remembered()).jobs == {"step-1": model.JobState.FAILED}
+
+
+async def test_two_jobs_never_run_at_once(chain: Chain) -> None:
+    await chain.step("step-1")
+
+    with pytest.raises(errors.Transient) as caught:
+        await chain.step("step-2")
+
+    assert str(caught.value) == f"Job {chain.namespace}/step-1 still runs: step-2 waits for it"
+    assert await chain.scene.live(kinds.JOB, chain.namespace, "step-2") is None
+
+
+async def test_the_last_jobs_are_kept_for_reading(chain: Chain) -> None:
+    for number in range(5):
+        await chain.step(f"step-{number}")
+        await chain.end(f"step-{number}", "done")
+
+    # The API server counts the age in whole seconds: within one of them the names decide.
+    assert sorted((await chain.remembered()).jobs) == ["step-2", "step-3", "step-4"]
+
+
+async def test_a_config_is_checked(chain: Chain) -> None:
+    good, bad = "[global]\n", "[local]\n"
+    states = [await chain.check(good)]
+    await chain.end(manifests.check_name(good), "done")
+    states += [await chain.check(good), await chain.check(bad)]
+    await chain.end(manifests.check_name(bad), "failed")
+    states.append(await chain.check(bad))
+
+    running, done, failed = model.JobState.RUNNING, model.JobState.DONE, model.JobState.FAILED
+    assert states == [running, done, running, failed]
+    assert chain.leases == 2
+    candidate = await chain.scene.live(kinds.CONFIG_MAP, chain.namespace, labels.HERMES_CANDIDATE)
+    assert candidate is not None
+    assert candidate["data"] == {manifests.check_name(bad): bad}
+
+
+async def test_a_check_that_found_no_time_is_no_refusal(chain: Chain) -> None:
+    name = manifests.check_name("[global]\n")
+    await chain.check("[global]\n")
+    await chain.end(name, "late")
+
+    with pytest.raises(errors.Transient) as caught:
+        await chain.check("[global]\n")
+
+    assert str(caught.value) == (
+        f"Job {chain.namespace}/{name}: Hermes did not start or end within 150 s: check that image hermes:1"
+        " can be pulled; it is tried anew"
+    )
+    assert await chain.check("[global]\n") is model.JobState.RUNNING
+
+
+async def test_last_words(chain: Chain) -> None:
+    await chain.pod("other", labels.RELAYING_STEP, **{relay_jobs.JOB_NAME: "step-2"})
+    await chain.pod("step-1-x", labels.RELAYING_STEP, **{relay_jobs.JOB_NAME: "step-1"})
+    said = '{"result":"client expired","status":"error"}\n'
+    ended = {"exitCode": 1, "message": said}
+    container = {"name": "hermes", "image": "i", "imageID": "", "ready": False, "restartCount": 0}
+    status = {"phase": "Failed", "containerStatuses": [container | {"state": {"terminated": ended}}]}
+    await chain.merge(kinds.POD, "step-1-x", {"status": status}, "/status")
+
+    words = [await relay_jobs.last_words(chain.kube, chain.namespace, f"step-{n}") for n in (1, 2, 3)]
+
+    assert words == ["client expired", "", ""]
+
+
+async def test_hermes_pods_and_whether_one_may_sign(chain: Chain) -> None:
+    await chain.record(RECORD)
+    assert not (await chain.remembered()).has_hermes
+    await chain.pod("hermes-1", labels.HERMES)
+    await chain.pod("step-1", labels.RELAYING_STEP)
+
+    found = await relay_jobs.hermes_pods(chain.kube, chain.scene.validator, PROVIDER)
+
+    assert found == {"0": (model.PodStatus("hermes-1", None, None, False, 0, ""),)}
+    assert (await chain.remembered()).has_hermes
+    assert await relay_jobs.hermes_pods(chain.kube, chain.scene.validator, "provider-2") == {}
+
+
+async def test_a_deployment_may_sign_before_its_pod_is_there(chain: Chain) -> None:
+    own = {"app": "hermes"}
+    containers = [{"name": "hermes", "image": "hermes:1"}]
+    template = {"metadata": {"labels": own}, "spec": {"containers": containers}}
+    spec = {"replicas": 1, "selector": {"matchLabels": own}, "template": template}
+    metadata = chain.owner.metadata("hermes", labels.HERMES, chain.namespace)
+    manifest = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata, "spec": spec}
+
+    await chain.record(RECORD)
+    await chain.kube.apply(manifest, "test")
+
+    assert (await chain.remembered()).has_hermes
+    await chain.kube.apply(manifest | {"spec": spec | {"replicas": 0}}, "test")
+    assert not (await chain.remembered()).has_hermes
+
+
+async def test_a_record_that_somebody_changed(chain: Chain) -> None:
+    await chain.record(RECORD)
+    await chain.merge(kinds.CONFIG_MAP, labels.RELAYING_NAME, {"data": {"since": "yesterday"}})
+
+    with pytest.raises(errors.Permanent, match="delete this ConfigMap"):
+        await chain.remembered()
+    assert await chain.record(RECORD)
+    assert (await chain.remembered()).relaying == RECORD
+    assert recollection.relaying_data(RECORD)["since"] == "2026-01-01T00:00:00.000005+00:00"

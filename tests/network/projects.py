@@ -1,0 +1,28 @@
+"""Projects of one's own for a story: the stack files and definitions of the local network, with changes."""
+
+import pathlib
+import shutil
+from collections.abc import Mapping
+from typing import Any
+
+import yaml
+
+from devnet import places
+
+
+def project(folder: pathlib.Path) -> pathlib.Path:
+    """A copy of the stacks; the credentials are those of the network."""
+    root = folder / "project"
+    root.mkdir()
+    shutil.copy(places.CHECKOUT / "Pulumi.yaml", root)
+    shutil.copytree(places.CHECKOUT / "stacks", root / "stacks")
+    (root / ".devnet").symlink_to(places.credentials())
+    return root
+
+
+def define(root: pathlib.Path, name: str, match: Mapping[str, str], **changes: Any) -> None:
+    """Adds a definition like the example's under another name."""
+    folder = root / "stacks" / "chains"
+    document = yaml.safe_load((folder / "ics-example.yaml").read_text())
+    document |= {"name": name, "match": dict(match), **changes}
+    (folder / f"{name}.yaml").write_text(yaml.safe_dump(document))

@@ -1,0 +1,403 @@
+"""Somebody got something wrong: one clear line says what, and nothing is changed."""
+
+import os
+import pathlib
+import re
+import shutil
+import signal
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+import pytest
+
+from devnet import identities, processes, provider
+from ics import addresses
+from ics.cluster import kinds
+from tests.network import chains, kube, launch, operators, projects, waiting
+
+pytestmark = pytest.mark.network
+
+NEVER = 24 * 3600.0
+"""A spawn time that does not come in a session."""
+NOBODY = addresses.reprefix(identities.owner().address("cosmos"), "cosmosvaloper")
+"""An operator address of no validator."""
+LONGEST = "the-longest-chain-id-there-is-of-50-characters-7-1"
+
+
+@dataclass(frozen=True)
+class Bad:
+    """What is wrong, and what is said about it."""
+
+    name: str
+    code: int
+    says: str
+    """A regular expression for the whole line."""
+    flags: tuple[str, ...] = ()
+    spoil: Callable[[pathlib.Path], object] = field(default=lambda root: None)
+    """Spoils a project of its own."""
+
+
+def write(path: str, text: str) -> Callable[[pathlib.Path], object]:
+    return lambda root: (root / path).write_text(text)
+
+
+def edit(path: str, old: str, new: str) -> Callable[[pathlib.Path], object]:
+    def spoil(root: pathlib.Path) -> None:
+        text = (root / path).read_text()
+        assert old in text
+        (root / path).write_text(text.replace(old, new))
+
+    return spoil
+
+
+def dead_cluster(root: pathlib.Path) -> None:
+    source = root / ".devnet" / "alice" / "kubeconfig"
+    (root / "dead").write_text(source.read_text().replace(":6443", ":6444"))
+
+
+ALICE = "stacks/Pulumi.alice.yaml"
+BADS = (
+    Bad(
+        "another-chain-at-the-endpoint",
+        2,
+        r"ics:provider\.rest: http://10\.231\.0\.11:1317 answers for chain 'provider-1', wanted is 'provider-2' .*",
+        ("--set", "provider.chain_id=provider-2"),
+    ),
+    Bad(
+        "endpoint-down",
+        1,
+        r"http://10\.231\.0\.11:1318: cannot be reached: .*",
+        ("--set", "provider.rest=[http://10.231.0.11:1318]"),
+    ),
+    Bad("seed-missing", 2, r".*ics:seed.*no-seed.*", ("--set", "seed={file: .devnet/alice/no-seed}")),
+    Bad(
+        "seed-malformed",
+        2,
+        r".*ics:seed.*",
+        ("--set", "seed={file: seed}"),
+        write("seed", "too short\n"),
+    ),
+    Bad("stack-unknown", 2, r"stack 'nobody' has no file .*", ("--stack", "nobody")),
+    Bad(
+        "stack-malformed",
+        2,
+        r"stacks/Pulumi\.alice\.yaml line \d+: malformed YAML: .*",
+        (),
+        write(ALICE, "config: {ics:validator: [\n"),
+    ),
+    Bad(
+        "key-unknown",
+        2,
+        r"stacks/Pulumi\.alice\.yaml: ics:gatevay: unknown key: .*",
+        (),
+        edit(ALICE, "ics:gateway", "ics:gatevay"),
+    ),
+    Bad("flag-unknown", 2, r"--set colour: there is no setting 'colour': .*", ("--set", "colour=blue")),
+    Bad(
+        "definition-malformed",
+        2,
+        r"stacks/chains/ics-example\.yaml: colour: unknown key: .*",
+        (),
+        edit("stacks/chains/ics-example.yaml", "seeds: []", "seeds: []\ncolour: blue"),
+    ),
+    Bad(
+        "no-such-validator",
+        2,
+        r"ics:operator_address: cosmosvaloper1\S+ is no validator of provider-1 .*",
+        ("--set", f"operator_address={NOBODY}"),
+    ),
+    Bad(
+        "no-cluster",
+        1,
+        r".*10\.231\.0\.11:6444.*",
+        ("--set", "cluster.kubeconfig=dead"),
+        dead_cluster,
+    ),
+    Bad(
+        "no-rights",
+        2,
+        r"missing right: powerless:alice cannot list \S+ in the whole cluster: grant it .*",
+        ("--set", "cluster.kubeconfig=.devnet/alice/kubeconfig-powerless"),
+    ),
+)
+
+
+@pytest.fixture
+def project(tmp_path: pathlib.Path) -> pathlib.Path:
+    return projects.project(tmp_path)
+
+
+class Still:
+    """Sees to it that nothing changes meanwhile: neither in the cluster nor on the chain."""
+
+    def __init__(self, operator: operators.Operator, user: str = "") -> None:
+        self._operator = operator
+        self._audits = [operator.audit(), kube.Audit.begin(operator.host, f"powerless:{operator.name}")]
+        self._sent = len(operator.transactions())
+
+    def check(self) -> None:
+        assert [write for audit in self._audits for write in audit.writes()] == []
+        assert len(self._operator.transactions()) == self._sent
+
+
+@pytest.mark.parametrize("bad", BADS, ids=lambda bad: bad.name)
+def test_one_line_says_what_is_wrong(
+    bad: Bad, alice: operators.Operator, consumer: str, project: pathlib.Path
+) -> None:
+    bad.spoil(project)
+    still = Still(alice)
+
+    done = alice.ics("up", *bad.flags, project=project)
+
+    assert (done.code, done.out) == (bad.code, "")
+    assert re.fullmatch(bad.says, done.complaint), done.complaint
+    still.check()
+
+
+@pytest.fixture
+def stopped_provider(bob: operators.Operator) -> Iterator[None]:
+    """The provider without bob's node: two thirds of the power are not more than two thirds."""
+    number = processes.pid("bob", provider.PROGRAM)
+    assert number is not None
+    os.kill(number, signal.SIGSTOP)
+    yield
+    os.kill(number, signal.SIGCONT)
+    height = provider.reached(bob.host)
+    waiting.until("the provider goes on", lambda: provider.reached(bob.host), lambda now: now > height + 1)
+
+
+def test_an_endpoint_that_lags_is_not_acted_upon(
+    alice: operators.Operator, consumer: str, stopped_provider: None
+) -> None:
+    still = Still(alice)
+
+    done = waiting.until(
+        "the newest block is old",
+        lambda: alice.reconcile("--once", "--set", "provider.max_lag=4s"),
+        lambda run: run.code != 0,
+    )
+
+    assert (done.code, done.out) == (1, "")
+    assert re.fullmatch(
+        r"http://10\.231\.0\.11:1317: its newest block, \d+, is \d+ s old, more than ics:provider\.max_lag"
+        r" \(4 s\): the endpoint lags or the chain stands still",
+        done.complaint,
+    )
+    still.check()
+
+
+def joins_not(
+    operator: operators.Operator, consumer_id: str, reason: str, project: pathlib.Path | None = None
+) -> str:
+    """A pass that leaves a chain alone; answers the message of the one condition that says why."""
+    operator.settled()
+    still = Still(operator)
+
+    done = operator.ics("up", project=project)
+
+    assert (done.code, done.err, done.writes, done.json["transactions"]) == (0, "", [], [])
+    still.check()
+    chain = operator.chain(consumer_id, done.json["status"])
+    assert chain["namespace"] is None
+    (condition,) = chain["conditions"]
+    assert condition["reason"] == reason
+    return str(condition["message"])
+
+
+def test_a_chain_without_a_definition_is_not_joined(alice: operators.Operator, consumer: str) -> None:
+    stranger = chains.create("nobodys-1", NEVER)
+
+    message = joins_not(alice, stranger, "NoDefinition")
+
+    assert message == "no definition under stacks/chains matches nobodys-1: not joined"
+
+
+def test_a_chain_of_another_owner_than_the_definitions_is_not_joined(
+    alice: operators.Operator, consumer: str, project: pathlib.Path
+) -> None:
+    stranger = chains.create("owned-1", NEVER)
+    projects.define(project, "owned", {"chain_id": "owned-1", "owner": alice.account})
+
+    message = joins_not(alice, stranger, "NoDefinition", project)
+
+    assert re.fullmatch(
+        r"owner cosmos1\S+ of owned-1 is not the one that definition owned names: not joined; .*", message
+    )
+
+
+def test_a_base_genesis_that_is_not_the_stated_one_is_not_used(
+    alice: operators.Operator, consumer: str
+) -> None:
+    stranger = chains.create("consumer3-1", NEVER, genesis_hash="ab" * 32)
+
+    message = joins_not(alice, stranger, "GenesisHashMismatch")
+
+    assert message == (
+        f"definition ics-example: the genesis file has sha256 {chains.base_hash()}, the chain's genesis_hash is"
+        f" {'ab' * 32}: not joined; get the file that the launch team published"
+    )
+
+
+def test_a_chain_is_not_joined_without_the_right_to_make_its_namespace(
+    alice: operators.Operator, consumer: str, project: pathlib.Path, all_but_namespaces: None
+) -> None:
+    stranger = chains.create("unplaced-1", NEVER)
+    projects.define(project, "unplaced", {"chain_id": "unplaced-1"})
+    alice.settled()
+    still = Still(alice)
+    kubeconfig = "cluster.kubeconfig=.devnet/alice/kubeconfig-powerless"
+
+    done = alice.ics("up", "--set", kubeconfig, project=project)
+
+    assert done.code == 2
+    assert re.fullmatch(
+        r"missing right: powerless:alice cannot (create|patch) namespaces in the whole cluster: grant it .*",
+        done.complaint,
+    )
+    assert (done.writes, done.json["transactions"]) == ([], [])
+    still.check()
+    assert stranger not in alice.joined()
+
+
+@pytest.fixture
+def all_but_namespaces(alice: operators.Operator) -> Iterator[None]:
+    """Alice's powerless user may do all that the operator may, but for making namespaces."""
+    role = kinds.CLUSTER_ROLE
+    rules = alice.kube.get(role, "", "ics-operator")["rules"]
+    for rule in rules:
+        if "namespaces" in rule["resources"]:
+            rule["resources"].remove("namespaces")
+    reading = {"apiGroups": [""], "resources": ["namespaces"], "verbs": ["get", "list", "watch"]}
+    api = "rbac.authorization.k8s.io"
+    metadata = {"name": "all-but-namespaces"}
+    alice.kube.create(
+        {
+            "apiVersion": f"{api}/v1",
+            "kind": "ClusterRole",
+            "metadata": metadata,
+            "rules": [*rules, reading],
+        }
+    )
+    alice.kube.create(
+        {
+            "apiVersion": f"{api}/v1",
+            "kind": "ClusterRoleBinding",
+            "metadata": metadata,
+            "roleRef": {"apiGroup": api, "kind": "ClusterRole", "name": metadata["name"]},
+            "subjects": [{"apiGroup": api, "kind": "User", "name": "powerless:alice"}],
+        }
+    )
+    yield
+    alice.kube.delete(kinds.CLUSTER_ROLE_BINDING, "", metadata["name"])
+    alice.kube.delete(role, "", metadata["name"])
+
+
+@pytest.mark.parametrize(
+    ("details", "error"),
+    [
+        ("p2p={id}@{host} p2p={id}@10.231.0.199", "two different values of p2p="),
+        ("p2p={id}@10.231.0.300.1", "p2p"),
+        ("come to our stand", ""),
+    ],
+    ids=["two", "broken", "none"],
+)
+def test_a_bad_description_leaves_only_its_own_validator_out(
+    details: str,
+    error: str,
+    alice: operators.Operator,
+    bob: operators.Operator,
+    consumer: str,
+) -> None:
+    alice.settled()
+    home = launch.namespace_of(alice, consumer)
+    pod = alice.kube.get(kinds.POD, home, "node-0")["metadata"]["uid"]
+    good = bob.validator.details
+    node_id = good.partition("=")[2].partition("@")[0]
+    audit, sent = alice.audit(), len(alice.transactions())
+    chains.describe(bob, details.format(id=node_id, host=bob.host.balancer))
+    try:
+        done = alice.once()
+        (condition,) = [
+            c
+            for c in alice.chain(consumer, done.json["status"])["conditions"]
+            if c["reason"] == "PeerLeftOut"
+        ]
+        assert condition["message"].startswith(f"{bob.validator.operator_address} is no peer: ")
+        assert error in condition["message"]
+        assert "\n" not in condition["message"]
+        # Only the file of peers is another, and that is read at a node's next start.
+        assert {w.split()[2] for w in audit.writes()} <= {f"{home}/peers", "provider/ics-alice"}
+        assert len(alice.transactions()) == sent
+    finally:
+        chains.describe(bob, good)
+    alice.settled()
+    assert alice.chain(consumer)["conditions"] == []
+    assert alice.kube.get(kinds.POD, home, "node-0")["metadata"]["uid"] == pod
+
+
+def test_a_bad_description_of_no_peer_changes_nothing(
+    alice: operators.Operator, charlie: operators.Operator, consumer: str
+) -> None:
+    alice.settled()
+    still = Still(alice)
+    text = "p2p=10.0.0.1 p2p=10.0.0.2"
+    chains.describe(charlie, text)
+    try:
+        assert alice.once().writes == []
+        (shown,) = alice.show("peers", "--details", text).json
+        assert shown["host"] is None
+        assert shown["error"].startswith("two different values of p2p=")
+    finally:
+        chains.describe(charlie, charlie.validator.details)
+    still.check()
+
+
+def test_odd_chain_ids_are_launched_under_valid_names(
+    alice: operators.Operator, bob: operators.Operator, consumer: str, project: pathlib.Path
+) -> None:
+    odd = ("Weird_Chain.1-1", LONGEST)
+    for number, chain_id in enumerate(odd):
+        projects.define(project, f"odd-{number}", {"chain_id": chain_id})
+    ids = [chains.create(chain_id, 25) for chain_id in odd]
+    spaces: dict[str, set[str]] = {one: set() for one in ids}
+
+    def pass_on_both() -> list[int]:
+        heights = []
+        for operator in (alice, bob):
+            done = operator.ics("up", project=project)
+            assert done.code == 0, done.err
+            for one in ids:
+                chain = operator.chain(one, done.json["status"])
+                spaces[one].add(chain["namespace"])
+                heights.append((chain["node"] or {}).get("height") or 0)
+        return heights
+
+    waiting.until("both chains have blocks on both hosts", pass_on_both, lambda heights: min(heights) >= 2)
+
+    for one in ids:
+        (name,) = spaces[one]  # the same on both hosts and in every pass
+        assert re.fullmatch(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", name)
+        assert alice.kube.find(kinds.NAMESPACE, "", name) is not None
+
+
+def test_a_chain_id_beyond_the_longest_is_an_error(alice: operators.Operator) -> None:
+    assert len(LONGEST) == 50
+    assert alice.show("ports", LONGEST).code == 0
+
+    done = alice.show("ports", f"{LONGEST}0")
+
+    assert (done.code, done.out) == (2, "")
+    assert done.complaint == f"chain id '{LONGEST}0' has 51 characters, the most is 50: shorten it"
+
+
+def test_settings_of_another_validators_account_send_nothing(
+    alice: operators.Operator, consumer: str, project: pathlib.Path
+) -> None:
+    shutil.copy(project / ".devnet" / "bob" / "account", project / "account")
+    still = Still(alice)
+
+    done = alice.ics("check-config", "--set", "account={file: account}", project=project)
+
+    assert (done.code, done.out) == (2, "")
+    assert "ics:account" in done.complaint
+    still.check()

@@ -1,0 +1,232 @@
+"""Somebody's hands are in the cluster: whatever they delete or edit, the next pass puts back."""
+
+import copy
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pytest
+
+from ics import labels
+from ics.cluster import kinds
+from tests.network import kube, launch, operators, waiting
+
+pytestmark = pytest.mark.network
+
+GATEWAY = "provider"
+
+
+@dataclass(frozen=True)
+class Target:
+    """An object of the set."""
+
+    kind: kinds.Kind
+    name: str
+    """`{consumer}` stands for the consumer id."""
+    is_shared: bool = False
+    """In the gateway's namespace."""
+
+    def __str__(self) -> str:
+        return f"{self.kind.name}-{self.name}"
+
+    def namespace(self, home: str) -> str:
+        return GATEWAY if self.is_shared else home
+
+
+TARGETS = (
+    Target(kinds.CONFIG_MAP, "config"),
+    Target(kinds.CONFIG_MAP, "genesis"),
+    Target(kinds.CONFIG_MAP, "peers"),
+    Target(kinds.SECRET, "node-key"),
+    Target(kinds.SECRET, "consensus-key-0"),
+    Target(kinds.SERVICE, "node"),
+    Target(kinds.NETWORK_POLICY, "node"),
+    Target(kinds.SERVICE, "p2p-loadbalancer", is_shared=True),
+    Target(kinds.ENDPOINT_SLICE, "p2p-loadbalancer-{consumer}-ipv4", is_shared=True),
+    Target(kinds.CONFIG_MAP, "ics-bob", is_shared=True),
+    Target(kinds.STATEFUL_SET, "node"),
+)
+ELSEWHERE = {kinds.VOLUME_CLAIM.name, kinds.NAMESPACE.name}
+"""Whose loss is told in test_volume, but for the gateway's namespace."""
+
+
+@pytest.fixture(scope="module")
+def home(bob: operators.Operator, consumer: str) -> str:
+    return launch.namespace_of(bob, consumer)
+
+
+def test_every_object_of_the_set_is_among_the_targets(
+    bob: operators.Operator, consumer: str, home: str
+) -> None:
+    bob.settled()
+    found = {
+        launch.shown(item)
+        for item in bob.kube.members()
+        if item["metadata"].get("namespace") in (home, GATEWAY) and item["kind"] not in ELSEWHERE
+    }
+    slices_of_twins = {
+        f"EndpointSlice {GATEWAY}/p2p-loadbalancer-{one['consumer_id']}-ipv4"
+        for one in bob.status()["chains"]
+        if one["consumer_id"] != consumer
+    }
+
+    assert found - slices_of_twins == {
+        f"{t.kind.name} {t.namespace(home)}/{t.name.format(consumer=consumer)}" for t in TARGETS
+    }
+
+
+@pytest.mark.parametrize("target", TARGETS, ids=str)
+def test_a_deleted_object_is_made_again(
+    target: Target, bob: operators.Operator, consumer: str, home: str
+) -> None:
+    bob.settled()
+    where, name = target.namespace(home), target.name.format(consumer=consumer)
+    before, pod = bob.kube.get(target.kind, where, name), pod_uid(bob, home)
+    memory = bob.kube.signing_memory(home, bob.address_of(consumer))
+
+    bob.kube.delete(target.kind, where, name)
+    done = bob.once()
+
+    after = bob.kube.get(target.kind, where, name)
+    assert after["metadata"]["uid"] != before["metadata"]["uid"]
+    assert content(after) == content(before), done.writes
+    goes_on(bob, consumer, home, int(memory["height"]))
+    if target.kind is not kinds.STATEFUL_SET:
+        assert pod_uid(bob, home) == pod
+    bob.settled()
+    assert bob.chain(consumer)["conditions"] == []
+    assert bob.kube.get(target.kind, where, name)["metadata"]["uid"] == after["metadata"]["uid"]
+
+
+def test_the_record_of_a_deleted_key_comes_back_with_it(
+    bob: operators.Operator, consumer: str, home: str
+) -> None:
+    bob.settled()
+    before = record(bob, home)
+    assert before[labels.ARMED] == "true"
+
+    bob.kube.delete(kinds.SECRET, home, "consensus-key-0")
+    bob.settled()
+
+    assert record(bob, home) == before
+    claim = bob.kube.get(kinds.VOLUME_CLAIM, home, labels.VOLUME_NAME)
+    assert before[labels.VOLUME_UID] == claim["metadata"]["uid"]
+
+
+def test_the_gateways_namespace_comes_back_with_all_that_was_in_it(
+    bob: operators.Operator, consumer: str, home: str
+) -> None:
+    bob.settled()
+    pod = pod_uid(bob, home)
+    before = {launch.shown(item) for item in bob.kube.members()}
+
+    bob.kube.delete(kinds.NAMESPACE, "", GATEWAY)
+    waiting.until(
+        "a pass has all of it again",
+        lambda: (bob.reconcile("--once").code, {launch.shown(item) for item in bob.kube.members()}),
+        lambda seen: seen == (0, before),
+    )
+
+    goes_on(bob, consumer, home, 0)
+    assert pod_uid(bob, home) == pod
+
+
+def edit_service(item: kube.Object) -> None:
+    item["spec"]["ports"][0]["port"] = 61000
+
+
+def edit_datum(item: kube.Object) -> None:
+    item["data"]["persistent_peers"] = ""
+
+
+def edit_script(item: kube.Object) -> None:
+    item["data"]["start.sh"] = "#!/bin/sh\nexit 1\n"
+
+
+def edit_image(item: kube.Object) -> None:
+    item["spec"]["template"]["spec"]["containers"][0]["image"] = "example.invalid/other:1"
+
+
+def edit_replicas(item: kube.Object) -> None:
+    item["spec"]["replicas"] = 0
+
+
+def edit_policy(item: kube.Object) -> None:
+    item["spec"]["ingress"] = []
+
+
+def edit_labels(item: kube.Object) -> None:
+    del item["metadata"]["labels"][labels.PART_OF_SET]
+
+
+@pytest.mark.parametrize(
+    ("target", "edit"),
+    [
+        (Target(kinds.SERVICE, "node"), edit_service),
+        (Target(kinds.CONFIG_MAP, "peers"), edit_datum),
+        (Target(kinds.CONFIG_MAP, "config"), edit_script),
+        (Target(kinds.NETWORK_POLICY, "node"), edit_policy),
+        (Target(kinds.CONFIG_MAP, "peers"), edit_labels),
+        (Target(kinds.STATEFUL_SET, "node"), edit_image),
+        (Target(kinds.STATEFUL_SET, "node"), edit_replicas),
+    ],
+    ids=lambda value: value.__name__ if callable(value) else str(value),
+)
+def test_an_edited_field_is_put_back(
+    target: Target,
+    edit: Callable[[kube.Object], None],
+    bob: operators.Operator,
+    consumer: str,
+    home: str,
+) -> None:
+    bob.settled()
+    before = bob.kube.get(target.kind, home, target.name)
+    edited = copy.deepcopy(before)
+    edit(edited)
+    assert content(bob.kube.put(target.kind, edited)) != content(before) or edit is edit_labels
+
+    bob.once()
+
+    after = bob.kube.get(target.kind, home, target.name)
+    assert content(after) == content(before)
+    assert after["metadata"]["labels"] == before["metadata"]["labels"]
+    goes_on(bob, consumer, home, 0)
+    bob.settled()
+
+
+def content(item: kube.Object) -> kube.Object:
+    """What was wanted of an object, without what the cluster adds by itself."""
+    found = {
+        key: value for key, value in item.items() if key in ("data", "spec", "type", "endpoints", "ports")
+    }
+    if item.get("kind") == "ConfigMap" and "record.json" in item.get("data", {}):
+        return {}  # the record holds times and uids
+    if item.get("kind") == "Service":
+        given = ("clusterIP", "clusterIPs", "healthCheckNodePort")
+        found["spec"] = {key: value for key, value in found["spec"].items() if key not in given}
+        found["spec"]["ports"] = [
+            {key: value for key, value in port.items() if key != "nodePort"}
+            for port in found["spec"]["ports"]
+        ]
+    return found
+
+
+def goes_on(bob: operators.Operator, consumer: str, home: str, height: int) -> None:
+    """Bob's node runs with its key and signs blocks that are newer than `height`."""
+    waiting.until(
+        "bob's key signs new blocks",
+        lambda: bob.chain(consumer),
+        lambda chain: chain["node"] and chain["node"]["signing"] and chain["node"]["height"] > height,
+    )
+    assert bob.kube.running_key(home) == bob.address_of(consumer)
+    pods = bob.kube.all(kinds.POD, home, **{labels.COMPONENT: labels.NODE})
+    assert [pod["metadata"]["name"] for pod in pods] == [labels.NODE_POD]
+
+
+def pod_uid(bob: operators.Operator, home: str) -> str:
+    return str(bob.kube.get(kinds.POD, home, labels.NODE_POD)["metadata"]["uid"])
+
+
+def record(bob: operators.Operator, home: str) -> dict[str, str]:
+    """What the key's Secret says about its signing memory."""
+    notes = bob.kube.get(kinds.SECRET, home, "consensus-key-0")["metadata"]["annotations"]
+    return {key: notes[key] for key in (labels.VOLUME_UID, labels.ARMED) if key in notes}

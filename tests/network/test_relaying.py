@@ -1,0 +1,147 @@
+"""The relayers' day: the channel opens once, updates flow, charlie joins late, leaves and comes back."""
+
+import time
+from collections.abc import Mapping
+
+import pytest
+
+from devnet import owner
+from ics import labels
+from ics.cluster import kinds
+from tests.network import chains, launch, operators, relaying, waiting
+
+pytestmark = pytest.mark.network
+
+Everybody = Mapping[str, operators.Operator]
+PASSES = 300.0
+
+
+def test_all_relayers_begin_at_once_and_one_channel_opens(everybody: Everybody, consumer: str) -> None:
+    alice, bob = everybody["alice"], everybody["bob"]
+    client = alice.summary(consumer)["client_id"]
+    began = time.monotonic()
+
+    with operators.Cron([alice, bob]):
+        relaying.until_open(alice, consumer, PASSES)
+        waiting.figure("both reconcilers begin to alice's Hermes relaying", launch.since(began))
+        relaying.until_open(bob, consumer, PASSES)
+        waiting.figure("likewise bob's", launch.since(began))
+
+    assert len(relaying.open_ones(relaying.provider_channels(client))) == 1
+    found = relaying.report(alice, consumer)
+    assert found["state"] == "relaying"
+    assert found["wallets"]["consumer"] > 0
+    assert found["wallets"]["relayer"] > 0
+    assert found["wallets"]["evidence"] > 0
+    assert found["deployments"]["evidence"]["ready"]
+    assert min(client["seconds_left"] for client in found["clients"].values()) > 0
+
+
+def test_a_delegation_reaches_the_consumer(everybody: Everybody, consumer: str) -> None:
+    alice, bob = everybody["alice"], everybody["bob"]
+    for operator in (alice, bob):
+        operator.settled(tries=20)
+    home = launch.namespace_of(alice, consumer)
+    address, before = alice.address_of(consumer), relaying.powers(alice, home)
+    sent = relaying.report(alice, consumer)["packets"]["last_vsc_sent"]
+    began = time.monotonic()
+
+    owner.delegate(alice.validator.operator_address, 5_000_000_000)
+
+    waiting.until(
+        "alice's power on the consumer is 5000 more",
+        lambda: relaying.powers(alice, home).get(address),
+        lambda power: power == before[address] + 5000,
+    )
+    waiting.figure("a delegation to the consumer's validator set", launch.since(began))
+    packets = waiting.until(
+        "the update is acknowledged",
+        lambda: relaying.report(alice, consumer)["packets"],
+        lambda now: now["pending_to_consumer"] == 0 and now["last_vsc_received"] > sent,
+    )
+    waiting.figure("a delegation to its acknowledgement", launch.since(began))
+    assert packets["last_vsc_received"] == packets["last_vsc_sent"]
+
+
+def test_charlie_joins_late_leaves_and_comes_back_with_another_key(
+    everybody: Everybody, consumer: str
+) -> None:
+    charlie = everybody["charlie"]
+    began = time.monotonic()
+    joined = charlie.ics("opt-in", consumer)
+    assert joined.code == 0, joined.err
+    home = launch.namespace_of(charlie, consumer)
+    first = charlie.address_of(consumer)
+
+    with operators.Cron([charlie]):
+        waiting.until("charlie signs", lambda: _signs(charlie, home, first), seconds=180)
+        waiting.figure("charlie's opt-in to his first signature", launch.since(began))
+    assert charlie.joined() == [consumer]
+
+    left = time.monotonic()
+    assert charlie.ics("opt-out", consumer).code == 0
+    assert charlie.kube.find(kinds.STATEFUL_SET, home, labels.NODE_NAME) is not None
+    with operators.Cron([charlie]):
+        waiting.until(
+            "charlie's node is gone",
+            lambda: charlie.kube.find(kinds.STATEFUL_SET, home, labels.NODE_NAME),
+            lambda found: found is None,
+            seconds=180,
+        )
+        waiting.figure("charlie's opt-out to the end of his node", launch.since(left))
+    alice = everybody["alice"]
+    assert first not in relaying.powers(alice, launch.namespace_of(alice, consumer))
+    kept = charlie.kube.get(kinds.SECRET, home, labels.consensus_key_name(0))
+    assert kept["metadata"]["annotations"][labels.RETIRED] == "true"
+    assert charlie.kube.find(kinds.VOLUME_CLAIM, home, labels.VOLUME_NAME) is not None
+
+    assert charlie.ics("opt-in", consumer).code == 0
+    second = charlie.key(consumer, 1).address.hex().upper()
+    with operators.Cron([charlie]):
+        waiting.until("charlie signs with his next key", lambda: _signs(charlie, home, second), seconds=180)
+    assert first not in relaying.powers(alice, launch.namespace_of(alice, consumer))
+    assert charlie.ics("opt-out", consumer).code == 0
+    with operators.Cron([charlie]):
+        waiting.until(
+            "charlie's node is gone again",
+            lambda: charlie.kube.find(kinds.STATEFUL_SET, home, labels.NODE_NAME),
+            lambda found: found is None,
+            seconds=180,
+        )
+
+
+def _signs(operator: operators.Operator, namespace: str, address: str) -> bool:
+    height = operator.kube.height(namespace)
+    return height > 1 and address in operator.kube.signers(namespace, height - 1)
+
+
+def test_a_successor_continues_what_the_elected_creator_began(everybody: Everybody, consumer: str) -> None:
+    alice, bob = everybody["alice"], everybody["bob"]
+    third = chains.create(launch.CHAIN_ID, 30.0)
+    with operators.Cron([alice, bob]):
+        waiting.until(
+            "the third chain is launched", lambda: chains.phase(third), lambda now: now == "LAUNCHED"
+        )
+        waiting.until("alice's node makes blocks", lambda: _height(alice, third), lambda height: height >= 2)
+    home = launch.namespace_of(alice, third)
+    with operators.Cron([alice]):
+        waiting.until("alice begins the handshake", lambda: alice.jobs(home), seconds=120)
+    # Killed in the middle: the pod goes with its Job, and alice's reconciler runs no more.
+    for name in alice.jobs(home):
+        alice.kube.delete(kinds.JOB, home, name)
+    killed = time.monotonic()
+
+    with operators.Cron([bob]):
+        relaying.until_open(bob, third, 240.0)
+    waiting.figure("the creator killed to its successor's Hermes relaying", launch.since(killed))
+
+    client = alice.summary(third)["client_id"]
+    assert len(relaying.open_ones(relaying.provider_channels(client))) == 1
+    for operator in (alice, bob):
+        operator.settled(tries=30)
+    assert relaying.report(alice, third)["channels"]["ccv"] == relaying.report(bob, third)["channels"]["ccv"]
+
+
+def _height(operator: operators.Operator, consumer_id: str) -> int:
+    node = operator.chain(consumer_id).get("node")
+    return -1 if node is None or node["height"] is None else int(node["height"])

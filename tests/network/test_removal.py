@@ -1,0 +1,113 @@
+"""The owner has removed a chain: its node goes on until the provider has deleted it, then it is cleared away."""
+
+import pytest
+
+from devnet import plan
+from ics import labels
+from ics.cluster import kinds
+from tests.network import chains, launch, operators, waiting
+
+pytestmark = pytest.mark.network
+
+RETAINED = {"Namespace", "PersistentVolumeClaim", "Secret"}
+
+
+def test_a_stopped_chain_keeps_its_node(
+    alice: operators.Operator, bob: operators.Operator, launched: launch.Launch
+) -> None:
+    if chains.phase(launched.twin) == "DELETED":
+        pytest.fail("the other stories took longer than the unbonding period: nothing of STOPPED was seen")
+    for operator in (alice, bob):
+        operator.settled()
+        chain = operator.chain(launched.twin)
+        assert (chain["phase"], chain["participation"]) == ("STOPPED", "opted-in")
+        assert [condition["reason"] for condition in chain["conditions"]] == ["Stopped"]
+        peers = operator.kube.get(kinds.CONFIG_MAP, chain["namespace"], labels.PEERS)["data"]
+        other = bob if operator is alice else alice
+        assert f"@{other.host.balancer}:{chain['ports']['p2p']}" in peers["persistent_peers"]
+    home = launch.namespace_of(alice, launched.twin)
+    height = alice.kube.height(home)
+    waiting.until("its blocks go on", lambda: alice.kube.height(home), lambda now: now > height)
+
+
+def test_a_chain_that_still_runs_is_not_purged(bob: operators.Operator, launched: launch.Launch) -> None:
+    audit = bob.audit()
+
+    refused = bob.ics("purge", launched.twin, "--confirm", launch.CHAIN_ID)
+
+    assert refused.code == 2
+    assert refused.complaint.startswith(f"consumer {launched.twin} ({launch.CHAIN_ID}) still runs here")
+    assert audit.writes() == []
+
+
+@pytest.mark.parametrize("name", launch.RUNNERS)
+def test_a_deleted_chain_leaves_just_its_volume_and_keys(
+    name: str, request: pytest.FixtureRequest, launched: launch.Launch, consumer: str
+) -> None:
+    operator: operators.Operator = request.getfixturevalue(name)
+    left = launch.since(launched.removed_at)
+    waiting.until(
+        "the provider has deleted the chain",
+        lambda: chains.phase(launched.twin),
+        lambda phase: phase == "DELETED",
+        seconds=max(plan.UNBONDING_SECONDS - left, 0) + 60,
+        every=2,
+    )
+    before = {launch.shown(item): item for item in operator.kube.members()}
+    of_twin = {shown for shown, item in before.items() if consumer_of(item) == launched.twin}
+    ports = port_names(operator)
+    others = {shown: item["metadata"]["uid"] for shown, item in before.items() if shown not in of_twin}
+
+    operator.settled()
+
+    after = {launch.shown(item): item for item in operator.kube.members()}
+    assert {shown for shown, item in after.items() if consumer_of(item) == launched.twin} == {
+        shown for shown in of_twin if shown.split()[0] in RETAINED and "node-key" not in shown
+    }
+    assert {shown: item["metadata"]["uid"] for shown, item in after.items() if shown not in of_twin} == others
+    assert ports - port_names(operator) == {f"c-{launched.twin}"}
+    home = launch.namespace_of(operator, launched.twin)
+    waiting.until("its pod is gone", lambda: operator.kube.pod(home) is None)
+    node = operator.chain(consumer)["node"]
+    assert (node["signing"], node["signers"]) == (True, 2)
+
+
+@pytest.mark.parametrize("name", launch.RUNNERS)
+def test_only_the_right_name_purges_it(
+    name: str, request: pytest.FixtureRequest, launched: launch.Launch, consumer: str
+) -> None:
+    operator: operators.Operator = request.getfixturevalue(name)
+    home = launch.namespace_of(operator, launched.twin)
+    volume = operator.kube.volume(home)
+    audit = operator.audit()
+
+    refused = operator.ics("purge", launched.twin, "--confirm", "consumer1-2")
+
+    assert refused.code == 2
+    assert refused.complaint.endswith("nothing was changed")
+    assert audit.writes() == []
+    assert volume.exists()
+
+    purged = operator.ics("purge", launched.twin, "--confirm", launch.CHAIN_ID)
+
+    assert purged.code == 0, purged.err
+    assert sorted(purged.json["removed"]) == [
+        f"Namespace {home}",
+        f"PersistentVolumeClaim {home}/data",
+        f"Secret {home}/consensus-key-0",
+    ]
+    waiting.until("the namespace is gone", lambda: operator.kube.find(kinds.NAMESPACE, "", home) is None)
+    waiting.until("its data is gone", lambda: not volume.exists())
+    operator.settled()
+    assert [item for item in operator.kube.members() if consumer_of(item) == launched.twin] == []
+    assert operator.chain(consumer)["node"]["signing"]
+
+
+def consumer_of(item: dict[str, dict[str, dict[str, str]]]) -> str:
+    return item["metadata"]["labels"].get(labels.CONSUMER, "")
+
+
+def port_names(operator: operators.Operator) -> set[str]:
+    """Names of the load balancer's ports."""
+    service = operator.kube.get(kinds.SERVICE, "provider", labels.GATEWAY_SERVICE)
+    return {port["name"] for port in service["spec"]["ports"]}

@@ -1,0 +1,151 @@
+"""Bob's disk is lost, and with it what his key has signed: nothing but his own word arms the key again."""
+
+import time
+
+import pytest
+
+from ics import labels
+from ics.cluster import kinds
+from tests.network import launch, operators, waiting
+
+pytestmark = pytest.mark.network
+
+PASSES = 4
+"""After which a mistake would have shown."""
+
+
+def test_only_the_named_confirmation_arms_a_key_whose_volume_was_lost(
+    alice: operators.Operator, bob: operators.Operator, consumer: str
+) -> None:
+    alice.settled()
+    bob.settled()
+    home = launch.namespace_of(bob, consumer)
+    old = lose_volume(bob, home)
+
+    waiting.until(
+        "a pass has made another volume and the node runs",
+        lambda: (bob.once(), bob.kube.running_key(home))[1],
+        lambda key: key not in ("", bob.address_of(consumer)),
+    )
+
+    assert uid_of_volume(bob, home) != old
+    refuses_to_sign(alice, bob, consumer)
+    arm(alice, bob, consumer)
+
+
+def test_an_empty_volume_made_by_hand_is_not_taken_for_the_lost_one(
+    alice: operators.Operator, bob: operators.Operator, consumer: str
+) -> None:
+    alice.settled()
+    bob.settled()
+    home = launch.namespace_of(bob, consumer)
+    lose_volume(bob, home)
+
+    bob.kube.create(
+        {
+            "apiVersion": "v1",
+            "kind": "PersistentVolumeClaim",
+            "metadata": {"name": labels.VOLUME_NAME, "namespace": home},
+            "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}},
+        }
+    )
+    waiting.until(
+        "the node runs on it, without any pass, and not with its key",
+        lambda: bob.kube.running_key(home),
+        lambda key: key not in ("", bob.address_of(consumer)),
+    )
+
+    refuses_to_sign(alice, bob, consumer)
+    arm(alice, bob, consumer)
+
+
+def test_a_lost_namespace_is_a_lost_volume(
+    alice: operators.Operator, bob: operators.Operator, consumer: str
+) -> None:
+    alice.settled()
+    bob.settled()
+    home = launch.namespace_of(bob, consumer)
+
+    bob.kube.delete(kinds.NAMESPACE, "", home)
+    passes = waiting.until(
+        "the passes have made all of it again",
+        lambda: bob.reconcile("--once"),
+        lambda done: done.code == 0 and bob.kube.running_key(home),
+    )
+
+    assert passes.code == 0
+    refuses_to_sign(alice, bob, consumer)
+    arm(alice, bob, consumer)
+
+
+def lose_volume(bob: operators.Operator, home: str) -> str:
+    """Delete claim and pod, wait until the claim is gone, and answer its uid."""
+    uid = uid_of_volume(bob, home)
+    bob.kube.delete(kinds.VOLUME_CLAIM, home, labels.VOLUME_NAME)
+    bob.kube.delete(kinds.POD, home, labels.NODE_POD)
+    waiting.until(
+        "the claim is gone", lambda: bob.kube.find(kinds.VOLUME_CLAIM, home, labels.VOLUME_NAME) is None
+    )
+    return uid
+
+
+def refuses_to_sign(alice: operators.Operator, bob: operators.Operator, consumer: str) -> None:
+    """Bob's passes do not arm the key, the condition says what does, and nobody else's name does it."""
+    home, other = launch.namespace_of(bob, consumer), launch.namespace_of(alice, consumer)
+    # Alice's 60 % are no quorum: while bob's key signs nothing, no block is made.
+    waiting.until("the chain stands still", lambda: stands_still(alice, other), seconds=60)
+    height = alice.kube.height(other)
+    for _ in range(PASSES):
+        bob.once()
+        assert bob.kube.running_key(home) != bob.address_of(consumer)
+    (condition,) = [c for c in bob.chain(consumer)["conditions"] if c["reason"] == "SigningMemoryLost"]
+    assert condition["severity"] == "critical"
+    assert f"ics arm {consumer} --confirm {launch.CHAIN_ID}" in condition["message"]
+
+    audit = bob.audit()
+    refused = bob.ics("arm", consumer, "--confirm", "consumer1-2")
+    assert (refused.code, refused.complaint) == (
+        2,
+        f"--confirm 'consumer1-2' is not the name of consumer {consumer}, which is '{launch.CHAIN_ID}':"
+        " nothing was changed",
+    )
+    assert audit.writes() == []
+    bob.once()
+    assert bob.kube.running_key(home) != bob.address_of(consumer)
+    assert alice.kube.height(other) == height
+    assert bob.address_of(consumer) not in key_folders(bob, home)
+
+
+def stands_still(operator: operators.Operator, home: str) -> bool:
+    """Whether no block comes for about three times the usual time."""
+    before = operator.kube.height(home)
+    time.sleep(4)
+    return before > 0 and operator.kube.height(home) == before
+
+
+def key_folders(bob: operators.Operator, home: str) -> set[str]:
+    """Keys of which the volume has a signing memory."""
+    return {path.parent.name for path in bob.kube.volume(home).glob("signing/*/priv_validator_state.json")}
+
+
+def arm(alice: operators.Operator, bob: operators.Operator, consumer: str) -> None:
+    """Bob says by name that it is safe: his next passes arm the key, and the chain goes on."""
+    home, other = launch.namespace_of(bob, consumer), launch.namespace_of(alice, consumer)
+    height = alice.kube.height(other)
+
+    ordered = bob.ics("arm", consumer, "--confirm", launch.CHAIN_ID)
+
+    assert ordered.code == 0, ordered.err
+    waiting.until(
+        "the passes have armed the key",
+        lambda: (bob.once(), bob.kube.running_key(home))[1],
+        lambda key: key == bob.address_of(consumer),
+    )
+    waiting.until("the chain goes on", lambda: alice.kube.height(other), lambda now: now >= height + 3)
+    waiting.until("bob signs", lambda: bob.chain(consumer), lambda chain: chain["node"]["signing"])
+    bob.settled()
+    assert bob.chain(consumer)["conditions"] == []
+
+
+def uid_of_volume(bob: operators.Operator, home: str) -> str:
+    return str(bob.kube.get(kinds.VOLUME_CLAIM, home, labels.VOLUME_NAME)["metadata"]["uid"])

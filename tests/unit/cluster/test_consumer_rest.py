@@ -1,0 +1,152 @@
+"""A consumer's node, asked through the API server's proxy to its pod."""
+
+import datetime
+import json
+from typing import Any
+
+import httpx
+import pytest
+
+from ics import errors, ibc
+from ics.cluster import client, consumer_rest, kubeconfig
+from tests.unit import ibc_chain
+
+POD = "/api/v1/namespaces/n/pods/node-0"
+SYNC = {
+    "latest_block_height": "596",
+    "latest_block_time": "2026-11-22T12:42:31.5Z",
+    "catching_up": False,
+}
+AT = datetime.datetime(2026, 11, 22, 12, 42, 31, 500000, tzinfo=datetime.UTC)
+GONE = {"kind": "Status", "apiVersion": "v1", "code": 404, "message": 'pods "node-0" not found'}
+REFUSED = {
+    "kind": "Status",
+    "code": 503,
+    "message": "error trying to reach service: dial tcp 10.232.1.5:1317: connect: connection refused",
+}
+
+
+class Proxy(httpx.AsyncBaseTransport):
+    """An API server with one pod."""
+
+    def __init__(self, chain: ibc_chain.Chain, sync: dict[str, Any] | None = None) -> None:
+        self.chain, self.sync = chain, sync or SYNC
+        self.rest: tuple[int, dict[str, Any]] | None = None
+        """What every question to port 1317 is answered with."""
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        path = request.url.path
+        if path == f"{POD}:26657/proxy/status":
+            return httpx.Response(200, json={"jsonrpc": "2.0", "id": -1, "result": {"sync_info": self.sync}})
+        prefix = f"{POD}:1317/proxy"
+        if not path.startswith(prefix):
+            return httpx.Response(404, json=GONE)
+        if self.rest is not None:
+            return httpx.Response(self.rest[0], json=self.rest[1])
+        try:
+            answer = self.chain.answer(path.removeprefix(prefix), dict(request.url.params))
+        except ibc_chain.Refusal as refusal:
+            return httpx.Response(refusal.status, content=json.dumps(refusal.body))
+        return httpx.Response(200, json=answer)
+
+
+def kube(proxy: Proxy) -> client.Client:
+    return client.Client(kubeconfig.Access("https://h"), proxy)
+
+
+async def told(proxy: Proxy, address: str = "consumer1me", namespace: str = "n") -> consumer_rest.Told:
+    return await consumer_rest.told(kube(proxy), namespace, "provider-1", address, "stake")
+
+
+async def test_the_whole_side() -> None:
+    chain = ibc_chain.fresh(ibc_chain.CONSUMER)
+
+    found = await told(Proxy(chain))
+
+    ends = ibc.Ends(
+        "07-tendermint-0",
+        (
+            ibc.ConnectionEnd(
+                "connection-0", ibc.State.OPEN, "07-tendermint-0", "07-tendermint-3", "connection-4"
+            ),
+        ),
+        (
+            ibc.ChannelEnd(
+                "channel-0", "consumer", ibc.State.OPEN, "connection-0", "provider", "channel-8", True, "1"
+            ),
+            ibc.ChannelEnd(
+                "channel-1", "transfer", ibc.State.OPEN, "connection-0", "transfer", "channel-9", False, "1"
+            ),
+        ),
+    )
+    own = ibc.Client("07-tendermint-0", "provider-1", datetime.timedelta(seconds=396), ibc_chain.TIME)
+    assert found == consumer_rest.Told(ends, own, "channel-1", AT, 100)
+
+
+async def test_before_the_first_connection() -> None:
+    chain = ibc_chain.fresh(ibc_chain.CONSUMER, connections={}, channels={}, transfer_id="")
+
+    found = await told(Proxy(chain))
+
+    assert (found.ends, found.transfer_id) == (ibc.Ends("07-tendermint-0"), "")
+
+
+async def test_a_chain_that_follows_another_provider() -> None:
+    chain = ibc_chain.fresh(ibc_chain.CONSUMER, clients={"07-tendermint-1": "other-1"})
+
+    found = await told(Proxy(chain))
+
+    assert (found.ends, found.client) == (ibc.Ends(""), None)
+
+
+async def test_packets() -> None:
+    proxy = Proxy(ibc_chain.fresh(ibc_chain.CONSUMER))
+
+    assert await consumer_rest.received(kube(proxy), "n", "channel-0") == consumer_rest.Received(1, 5)
+
+
+@pytest.mark.parametrize(
+    ("rest", "kind", "says"),
+    [
+        ((404, GONE), errors.Transient, "the consumer's node has no pod: relaying waits for it"),
+        ((503, REFUSED), errors.Transient, "the consumer's node: its REST gateway refuses connections"),
+        (
+            (500, {"code": 13, "message": "panic", "details": []}),
+            errors.Transient,
+            "the consumer's node: its REST gateway answers 500: panic",
+        ),
+    ],
+)
+async def test_a_node_in_trouble(
+    rest: tuple[int, dict[str, Any]], kind: type[errors.IcsError], says: str
+) -> None:
+    proxy = Proxy(ibc_chain.fresh(ibc_chain.CONSUMER))
+    proxy.rest = rest
+
+    with pytest.raises(kind) as caught:
+        await told(proxy)
+
+    assert str(caught.value) == says
+
+
+async def test_no_pod_is_not_the_same_as_no_connection() -> None:
+    with pytest.raises(errors.Transient, match="has no pod"):
+        await told(Proxy(ibc_chain.fresh(ibc_chain.CONSUMER)), namespace="elsewhere")
+
+
+async def test_a_node_that_still_syncs_is_not_believed() -> None:
+    chain = ibc_chain.fresh(ibc_chain.CONSUMER)
+
+    with pytest.raises(errors.Transient, match="still syncing"):
+        await told(Proxy(chain, SYNC | {"catching_up": True}))
+    assert chain.asked == []
+
+
+async def test_an_address_of_another_chain() -> None:
+    with pytest.raises(errors.Permanent) as caught:
+        await told(Proxy(ibc_chain.fresh(ibc_chain.CONSUMER)), "nobody")
+
+    assert str(caught.value) == (
+        "its REST gateway answers 400 to /proxy/cosmos/bank/v1beta1/balances/nobody/by_denom: "
+        "invalid address: decoding bech32 failed: invalid separator index -1"
+    )

@@ -1,0 +1,123 @@
+"""What is remembered of the relaying to a chain."""
+
+import datetime
+from typing import Any
+
+import pytest
+
+from ics import labels, model
+from ics.cluster import recollection
+
+SINCE = datetime.datetime(2026, 11, 22, 12, 0, 0, 5, tzinfo=datetime.UTC)
+RECORD = model.RelayingRecord("consumer/connection-0=INIT", SINCE, True, "before", "ab" * 32)
+NEW = model.RelayingRecord("", SINCE)
+OVER = {"conditions": [{"type": "Complete", "status": "True"}]}
+FAILED = {"conditions": [{"type": "Failed", "status": "True", "reason": "BackoffLimitExceeded"}]}
+LATE = {"conditions": [{"type": "Failed", "status": "True", "reason": "DeadlineExceeded"}]}
+
+
+def item(name: str, namespace: str = "n", **rest: Any) -> dict[str, Any]:
+    metadata = {"name": name, "namespace": namespace, "labels": {labels.CONSUMER: "1"}, "uid": "u"}
+    return {"metadata": metadata, **rest}
+
+
+def memory(*volumes: dict[str, Any], **left: Any) -> model.Memory:
+    return recollection.memory(volumes, [], [], [], recollection.Relaying(**left))
+
+
+@pytest.mark.parametrize("record", [RECORD, NEW])
+def test_the_record_comes_back_as_it_was(record: model.RelayingRecord) -> None:
+    written = item("relaying", data=recollection.relaying_data(record))
+    candidate = item("hermes-candidate", data={"x": "[global]"})
+
+    found = memory(config_maps=[written, candidate])
+
+    assert found == model.Memory({"1": model.ChainMemory("n", relaying=record)})
+
+
+@pytest.mark.parametrize(
+    "data",
+    [None, {}, {"mark": "m", "since": "2026-11-22T12:00:00", "ours": "true", "acted_on": "", "config": ""}],
+)
+def test_a_record_that_somebody_changed(data: dict[str, str] | None) -> None:
+    (found,) = memory(config_maps=[item("relaying", data=data)]).chains.values()
+    assert found.problem.startswith("ConfigMap n/relaying: ")
+    assert "delete this ConfigMap" in found.problem
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [
+        ({}, model.JobState.RUNNING),
+        ({"active": 1}, model.JobState.RUNNING),
+        (OVER, model.JobState.DONE),
+        (FAILED, model.JobState.FAILED),
+        (LATE | {"active": 0, "terminating": 0}, model.JobState.FAILED),
+        (LATE | {"terminating": 1}, model.JobState.RUNNING),
+        (LATE | {"active": 1}, model.JobState.RUNNING),
+    ],
+)
+def test_a_job_whose_pod_may_still_sign_is_running(status: dict[str, Any], expected: model.JobState) -> None:
+    found = memory(jobs=[item("step", status=status)])
+
+    assert found == model.Memory({"1": model.ChainMemory("n", jobs={"step": expected})})
+
+
+@pytest.mark.parametrize(
+    ("left", "expected"),
+    [
+        ({"deployments": [item("hermes", spec={"replicas": 1})]}, True),
+        ({"deployments": [item("hermes", spec={})]}, True),
+        ({"deployments": [item("hermes", spec={"replicas": 0})]}, False),
+        ({"pods": [item("hermes-1", status={"phase": "Pending"})]}, True),
+        ({"pods": [item("hermes-1", status={"phase": "Running"})]}, True),
+        ({"pods": [item("hermes-1", status={})]}, True),
+        ({"pods": [item("hermes-1", status={"phase": "Failed"})]}, False),
+    ],
+)
+def test_whether_a_hermes_may_sign(left: dict[str, Any], expected: bool) -> None:
+    found = memory(item("data"), **left)
+
+    assert found == model.Memory({"1": model.ChainMemory("n", volume_uid="u", has_hermes=expected)})
+
+
+def test_a_hermes_of_an_earlier_namespace_signs_as_well() -> None:
+    found = memory(item("data"), pods=[item("hermes-1", "earlier", status={"phase": "Running"})])
+
+    assert found == model.Memory({"1": model.ChainMemory("n", volume_uid="u", has_hermes=True)})
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [({}, False), (OVER, False), (FAILED, False), (LATE, True)],
+)
+def test_late(status: dict[str, Any], expected: bool) -> None:
+    assert recollection.is_late(item("check", status=status)) is expected
+
+
+REFUSED = """\
+The Hermes configuration file at path '/etc/hermes/config.toml' is invalid, reason: parse error
+Please see the example configuration for detailed information about the supported configuration options
+"""
+QUERY = """\
+{"timestamp":"2026-11-22T12:52:07Z","level":"INFO","fields":{"message":"running Hermes v1.10.5"}}
+{"result":"Restored key 'relayer' (cosmos1x) on chain provider-1","status":"success"}
+{"result":"Query of client '07-tendermint-77' failed","status":"error"}
+"""
+
+
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        (REFUSED, REFUSED.splitlines()[0]),
+        (QUERY, "Query of client '07-tendermint-77' failed"),
+        ("/bin/sh: hermes: not found\n", "/bin/sh: hermes: not found"),
+        ("x" * 5000, "x" * 400),
+        ("", ""),
+    ],
+)
+def test_last_words(message: str, expected: str) -> None:
+    state = {"terminated": {"exitCode": 1, "message": message}}
+
+    assert recollection.last_words(item("p", status={"containerStatuses": [{"state": state}]})) == expected
+    assert recollection.last_words(item("p")) == ""

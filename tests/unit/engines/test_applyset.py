@@ -1,0 +1,327 @@
+"""The ApplySet's pure part: identity, comparison, record."""
+
+import base64
+import hashlib
+import json
+from typing import Any
+
+import hypothesis
+import hypothesis.strategies as st
+import pytest
+
+from ics import errors, labels
+from ics.cluster import kinds
+from ics.engines import applyset, parents
+
+SET_ID = applyset.set_id("alice", "provider")
+NONE: frozenset[str] = frozenset()
+
+
+def manifest(
+    kind: str = "ConfigMap", name: str = "c", namespace: str = "n", consumer: str = "", **rest: Any
+) -> dict[str, Any]:
+    known = {"StatefulSet": "apps/v1"}
+    metadata: dict[str, Any] = {"name": name, "labels": {labels.PART_OF_SET: SET_ID}}
+    if namespace:
+        metadata["namespace"] = namespace
+    if consumer:
+        metadata["labels"][labels.CONSUMER] = consumer
+    return {"apiVersion": known.get(kind, "v1"), "kind": kind, "metadata": metadata, **rest}
+
+
+def member(of: dict[str, Any], fingerprint: str = "f", **changes: Any) -> applyset.Live:
+    fields = {"consumer_id": applyset.consumer_of(of)} | changes
+    return applyset.Live(applyset.key_of(of), "uid", "1", fingerprint, **fields)
+
+
+def entry(of: dict[str, Any], fingerprint: str = "f") -> applyset.Entry:
+    return applyset.Entry(applyset.digest(of), fingerprint)
+
+
+def compare(
+    wanted: list[dict[str, Any]],
+    live: list[applyset.Live],
+    record: dict[applyset.Key, applyset.Entry],
+    held: frozenset[str] = NONE,
+) -> applyset.Steps:
+    return applyset.diff(applyset.index(wanted, SET_ID), {m.key: m for m in live}, record, held)
+
+
+def test_set_id_is_that_of_the_specification() -> None:
+    digest = hashlib.sha256(b"ics-alice.provider.ConfigMap.").digest()
+    expected = "applyset-" + base64.urlsafe_b64encode(digest).decode().rstrip("=") + "-v1"
+
+    assert applyset.set_id("alice", "provider") == expected
+    assert len(expected) == 55
+    assert applyset.set_id("bob", "provider") != expected
+
+
+def test_unchanged() -> None:
+    one = manifest()
+
+    assert compare([one], [member(one)], {applyset.key_of(one): entry(one)}) == applyset.Steps(unchanged=1)
+
+
+@pytest.mark.parametrize(
+    ("live", "record"),
+    [
+        (None, None),
+        ("f", None),
+        ("g", "f"),
+    ],
+    ids=["missing", "not recorded", "drifted"],
+)
+def test_applied(live: str | None, record: str | None) -> None:
+    one = manifest()
+    key = applyset.key_of(one)
+    found = None if live is None else member(one, live)
+    recorded = None if record is None else entry(one, record)
+
+    steps = compare([one], [found] if found else [], {key: recorded} if recorded else {})
+
+    assert steps == applyset.Steps(apply=(applyset.Step(key, one, found, recorded),))
+
+
+def test_changed_manifest_is_applied() -> None:
+    old, new = manifest(data={"a": "1"}), manifest(data={"a": "2"})
+    key = applyset.key_of(old)
+
+    steps = compare([new], [member(old)], {key: entry(old)})
+
+    assert steps == applyset.Steps(apply=(applyset.Step(key, new, member(old), entry(old)),))
+
+
+def test_orders() -> None:
+    wanted = [
+        manifest("StatefulSet", "node"),
+        manifest("Service", "b"),
+        manifest("Namespace", "n", ""),
+        manifest("Secret", "a"),
+    ]
+
+    made = [step.key.name for step in compare(wanted, [], {}).apply]
+    gone = [one.key.name for one in compare([], [member(m) for m in wanted], {}).prune]
+
+    assert made == ["n", "a", "b", "node"]
+    assert gone == ["node", "a", "b", "n"]
+
+
+def test_what_is_not_pruned() -> None:
+    one = manifest()
+    kept = [
+        member(manifest(name="retained"), is_retained=True),
+        member(manifest(name="held", consumer="7")),
+        member(manifest(name="leaving"), is_deleting=True),
+    ]
+
+    steps = compare([], [*kept, member(one)], {}, frozenset({"7"}))
+
+    assert steps == applyset.Steps(prune=(member(one),))
+
+
+def test_held_chain_is_not_applied_either() -> None:
+    held = manifest(consumer="7", data={"a": "2"})
+
+    steps = compare([held, manifest(name="other", consumer="8")], [], {}, frozenset({"7"}))
+
+    assert [step.key.name for step in steps.apply] == ["other"]
+
+
+def test_namespace_on_its_way_out_stands_for_its_objects() -> None:
+    home = manifest("Namespace", "n", "")
+
+    steps = compare([home, manifest(), manifest("StatefulSet")], [member(home, is_deleting=True)], {})
+
+    assert steps == applyset.Steps(waiting=(applyset.key_of(home),))
+
+
+def test_index_refuses() -> None:
+    unlabelled = manifest()
+    unlabelled["metadata"]["labels"] = {}
+    with pytest.raises(errors.Permanent, match="ConfigMap n/c is rendered twice"):
+        applyset.index([manifest(), manifest()], SET_ID)
+    with pytest.raises(
+        errors.Permanent, match=r"ConfigMap n/c lacks the label applyset.kubernetes.io/part-of"
+    ):
+        applyset.index([unlabelled], SET_ID)
+    with pytest.raises(errors.Permanent, match="ConfigMap c: namespace '' does not fit its kind"):
+        applyset.index([manifest(namespace="")], SET_ID)
+    with pytest.raises(errors.Permanent, match="Namespace c: namespace 'n' does not fit its kind"):
+        applyset.index([manifest("Namespace")], SET_ID)
+
+
+def metadata(**changes: Any) -> dict[str, Any]:
+    own = {
+        "manager": labels.FIELD_MANAGER,
+        "operation": "Apply",
+        "time": "2026-01-01T00:00:00Z",
+        "fieldsV1": {"f:data": {"f:a": {}}},
+    }
+    return {
+        "name": "c",
+        "namespace": "n",
+        "uid": "u",
+        "resourceVersion": "1",
+        "labels": {labels.CONSUMER: "7", labels.RETAIN: "true"},
+        "managedFields": [own | changes.pop("own", {}), *changes.pop("others", [])],
+    } | changes
+
+
+def test_live() -> None:
+    found = applyset.live(kinds.CONFIG_MAP, {"metadata": metadata()})
+
+    assert found == applyset.Live(
+        applyset.Key("ConfigMap", "n", "c"), "u", "1", found.fingerprint, "7", is_retained=True
+    )
+    leaving = applyset.live(kinds.CONFIG_MAP, {"metadata": metadata(deletionTimestamp="x")})
+    assert leaving.is_deleting
+
+
+@pytest.mark.parametrize(
+    ("changes", "is_seen"),
+    [
+        ({"uid": "v"}, True),
+        ({"own": {"fieldsV1": {"f:data": {}}}}, True),
+        ({"own": {"time": "2026-01-01T00:00:01Z"}}, True),
+        ({"managedFields": []}, True),
+        ({"own": {"manager": "bob"}}, True),
+        ({"resourceVersion": "2"}, False),
+        ({"others": [{"manager": "bob", "operation": "Update", "fieldsV1": {}}]}, False),
+        ({"others": [{"manager": labels.FIELD_MANAGER, "operation": "Update", "fieldsV1": {}}]}, False),
+        ({"labels": {}}, False),
+    ],
+)
+def test_fingerprint(changes: dict[str, Any], is_seen: bool) -> None:
+    before = applyset.live(kinds.CONFIG_MAP, {"metadata": metadata()}).fingerprint
+
+    after = applyset.live(kinds.CONFIG_MAP, {"metadata": metadata(**changes)}).fingerprint
+
+    assert (after != before) is is_seen
+
+
+@pytest.mark.parametrize(
+    ("kind", "version", "fingerprint", "recorded", "expected"),
+    [
+        ("ConfigMap", "1", "f", None, False),
+        ("ConfigMap", "2", "f", None, True),
+        ("PersistentVolumeClaim", "2", "f", None, False),
+        ("PersistentVolumeClaim", "2", "g", None, True),
+        ("PersistentVolumeClaim", "2", "f", "same", False),
+        ("PersistentVolumeClaim", "2", "f", "other", True),
+    ],
+)
+def test_has_changed(kind: str, version: str, fingerprint: str, recorded: str | None, expected: bool) -> None:
+    one = manifest(kind)
+    known = {None: None, "same": entry(one), "other": applyset.Entry("other", "f")}[recorded]
+    step = applyset.Step(applyset.key_of(one), one, member(one), known)
+    now = applyset.Live(step.key, "uid", version, fingerprint)
+
+    assert step.has_changed(now) is expected
+
+
+def test_parent_is_opened_before_and_settled_after() -> None:
+    kept, touched, new, gone = (manifest(name=name) for name in ("kept", "touched", "new", "gone"))
+    node = manifest("StatefulSet", "node", "m")
+    old = {applyset.key_of(m): entry(m) for m in (kept, touched, gone)}
+    parent = parents.Parent(frozenset({"ConfigMap"}), frozenset({"n"}), old)
+    keys = [applyset.key_of(m) for m in (touched, new, node)]
+
+    opened = parent.opened(keys)
+
+    assert opened == parents.Parent(
+        frozenset({"ConfigMap", "StatefulSet.apps"}),
+        frozenset({"n", "m"}),
+        {applyset.key_of(m): entry(m) for m in (kept, gone)},
+    )
+    live = {m.key: m for m in (member(kept), member(touched, "g"), member(new, "h"))}
+    wanted = applyset.index([kept, touched, new, node], SET_ID)
+    settled = parents.settled(wanted, live, opened.record, frozenset(keys), NONE)
+    assert settled == parents.Parent(
+        frozenset({"ConfigMap"}),
+        frozenset({"n"}),
+        {
+            applyset.key_of(kept): entry(kept),
+            applyset.key_of(touched): entry(touched, "g"),
+            applyset.key_of(new): entry(new, "h"),
+        },
+    )
+
+
+def test_what_is_known_of_a_held_chain_stays_known() -> None:
+    held = manifest(name="held", consumer="7")
+    record = {applyset.key_of(held): entry(held)}
+
+    settled = parents.settled(
+        {}, {applyset.key_of(held): member(held)}, record, frozenset(), frozenset({"7"})
+    )
+
+    assert settled.record == record
+
+
+def test_parent_object_and_back() -> None:
+    one = manifest("StatefulSet", "node", "m")
+    parent = parents.Parent(
+        frozenset({"StatefulSet.apps"}), frozenset({"m"}), {applyset.key_of(one): entry(one)}
+    )
+
+    item = parents.manifest("alice", "provider", parent)
+
+    assert parents.read(item) == parent
+    assert parents.is_current(item, item)
+    assert not parents.is_current(None, item)
+    for part in ("labels", "annotations"):
+        assert not parents.is_current({**item, "metadata": {**item["metadata"], part: {}}}, item)
+    more = {**item["metadata"]["labels"], "their": "label"}
+    assert parents.is_current({**item, "metadata": {**item["metadata"], "labels": more}}, item)
+
+
+@pytest.mark.parametrize("text", [None, "", "[]", "no json", '{"a": 1}', '{"a/b/c": [1]}'])
+def test_record_that_cannot_be_read_counts_as_none(text: str | None) -> None:
+    item = dict(parents.manifest("alice", "provider", parents.Parent()))
+    item["data"] = {parents.RECORD: text} if text is not None else None
+
+    assert parents.read(item) == parents.Parent()
+
+
+def test_foreign_parent() -> None:
+    item = parents.manifest("alice", "provider", parents.Parent())
+    notes = {parents.TOOLING: "kubectl/v1.34"}
+
+    with pytest.raises(
+        errors.Permanent, match=r"ConfigMap provider/ics-alice belongs to kubectl/v1\.34, not to"
+    ):
+        parents.read({**item, "metadata": {**item["metadata"], "annotations": notes}})
+    newer = {parents.TOOLING: "ics-operator/v2"}
+    assert parents.read({**item, "metadata": {**item["metadata"], "annotations": newer}})
+
+
+NAMES = st.sampled_from(["a", "b", "c"])
+KINDS = st.sampled_from(["ConfigMap", "Secret", "Service", "StatefulSet"])
+OBJECTS = st.lists(
+    st.builds(manifest, KINDS, NAMES, NAMES, st.sampled_from(["", "1", "2"])),
+    unique_by=lambda m: str(applyset.key_of(m)),
+)
+
+
+@hypothesis.given(OBJECTS, OBJECTS, st.frozensets(st.sampled_from(["1", "2"])))
+def test_a_convergence_settles_and_touches_nothing_held(
+    before: list[dict[str, Any]], after: list[dict[str, Any]], held: frozenset[str]
+) -> None:
+    """Carried out as they say, the steps leave nothing to do, and held chains as they were."""
+    live = {applyset.key_of(m): member(m) for m in before}
+    record = {applyset.key_of(m): entry(m) for m in before}
+    wanted = applyset.index(after, SET_ID)
+
+    steps = applyset.diff(wanted, live, record, held)
+    now = dict(live)
+    now |= {step.key: member(dict(step.manifest), "new") for step in steps.apply}
+    for one in steps.prune:
+        del now[one.key]
+    done = frozenset(step.key for step in steps.apply)
+    parent = parents.settled(wanted, now, record, done, held)
+
+    again = applyset.diff(wanted, now, parent.record, held)
+    assert again.is_empty
+    assert all(now[key] == one for key, one in live.items() if one.consumer_id in held and key not in wanted)
+    assert parent.group_kinds == {key.group_kind for key in now}
+    assert json.dumps(parents.manifest("alice", "provider", parent))

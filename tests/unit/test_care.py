@@ -1,0 +1,163 @@
+"""Care that is taken of a node that runs, and of one that cannot: before joining, after stopping, on a lost record."""
+
+import dataclasses
+
+import pytest
+
+from ics import arming, deployment, desired, engines, errors, joining, keys, membership, model, seen, signing
+from tests.unit import scenes
+
+P = model.Phase
+
+
+def judge(
+    consumer: model.Consumer, memory: model.Memory | None = None, node_keys: str = "derived"
+) -> desired.Desired:
+    return desired.desired(
+        seen.Seen(scenes.snapshot(consumer), memory or model.Memory()),
+        scenes.settings("alice", node_keys=node_keys, relayer={"enabled": False}),
+        scenes.seed("alice"),
+        [scenes.example()],
+    )
+
+
+class Reluctant:
+    """An engine in front of a cluster that refuses some objects."""
+
+    def __init__(self, *problems: engines.Change) -> None:
+        self.problems = problems
+        self.asked = 0
+
+    async def preview(self, manifests: object, held: frozenset[str]) -> tuple[engines.Change, ...]:
+        self.asked += 1
+        return (engines.Change("create", "Service", "ns", "node"), *self.problems)
+
+    async def converge(self, manifests: object, held: frozenset[str]) -> engines.Converged:
+        raise AssertionError("nothing is changed by a question")
+
+    async def destroy(self) -> engines.Converged:
+        raise AssertionError("nothing is changed by a question")
+
+
+REFUSAL = errors.Permanent("missing right")
+
+
+def home_of(wanted: desired.Desired) -> str:
+    return wanted.chains[0].namespace
+
+
+@pytest.mark.parametrize("where", ["namespace", "object", "gateway"])
+async def test_a_chain_whose_objects_are_refused_is_not_joined(where: str) -> None:
+    wanted = judge(scenes.consumer())
+    refused = {
+        "namespace": engines.Change("create", "Namespace", "", home_of(wanted), problem=REFUSAL),
+        "object": engines.Change("create", "Secret", home_of(wanted), "node-key", problem=REFUSAL),
+        "gateway": engines.Change("update", "Service", "provider", "p2p-loadbalancer", problem=REFUSAL),
+    }
+    assert await joining.refusals(Reluctant(refused[where]), (), wanted) == {"0": REFUSAL}
+
+
+async def test_trouble_elsewhere_stops_no_joining() -> None:
+    elsewhere = engines.Change("update", "Service", "another-chain", "node", problem=REFUSAL)
+    assert await joining.refusals(Reluctant(elsewhere), (), judge(scenes.consumer())) == {}
+
+
+async def test_the_cluster_is_not_asked_when_no_opt_in_is_due() -> None:
+    engine = Reluctant()
+    await joining.refusals(engine, (), judge(scenes.consumer(found=scenes.joined("alice", "bob"))))
+    assert engine.asked == 0
+
+
+def test_what_cannot_be_joined_leaves_no_trace() -> None:
+    wanted = judge(scenes.consumer())
+    left = joining.without(wanted, {"0"}, model.Memory())
+    assert (left.chains, left.intents) == ((), ())
+    assert (dict(left.gateway_ports), set(left.held)) == ({}, {"0"})
+
+
+def test_what_is_there_of_it_stays_as_it_is() -> None:
+    memory = scenes.memory()
+    wanted = judge(scenes.consumer(), memory)
+    left = joining.without(wanted, {"0"}, memory)
+    assert left.chains == ()
+    assert (left.gateway_ports, set(left.held)) == (wanted.gateway_ports, {"0"})
+
+
+STOPPED = scenes.consumer(P.STOPPED, scenes.detail(own_consumer_address=scenes.consumer_key("alice").address))
+
+
+def test_the_node_of_a_stopped_chain_runs_on_and_keeps_its_peers() -> None:
+    found = judge(STOPPED, scenes.memory(genesis=scenes.GENESIS, has_workload=True)).verdicts[0]
+    assert found.chain is not None
+    port = found.chain.ports.p2p
+    others = {
+        f"{keys.derive_node_key(scenes.seed(name)).node_id}@{host}:{port}"
+        for name, host in (("bob", "10.231.0.112"), ("charlie", "10.231.0.113"))
+    }
+    assert set(found.chain.peering.persistent_peers.split(",")) == others
+    assert found.participation is membership.Participation.OPTED_IN
+    assert [condition.reason for condition in found.conditions] == ["Stopped"]
+
+
+def test_the_deleted_workload_of_a_stopped_chain_is_made_again() -> None:
+    found = judge(STOPPED, scenes.memory(genesis=scenes.GENESIS, has_workload=False)).verdicts[0]
+    assert found.chain is not None
+    assert found.chain.genesis == scenes.GENESIS
+
+
+def test_a_stopped_chain_that_never_ran_here_is_nothing_to_us() -> None:
+    found = judge(STOPPED).verdicts[0]
+    assert (found.chain, found.participation) == (None, membership.Participation.NONE)
+    assert found.conditions == ()
+
+
+class Recorder:
+    """A cluster that only writes down what is recalled."""
+
+    def __init__(self) -> None:
+        self.recalled: list[tuple[str, int, str]] = []
+
+    async def recall_memory(self, namespace: str, generation: int, volume_uid: str) -> None:
+        self.recalled.append((namespace, generation, volume_uid))
+
+
+def refused_chain() -> deployment.Chain:
+    memory = scenes.memory(records=(), genesis=scenes.GENESIS)
+    (chain,) = judge(scenes.consumer(P.LAUNCHED, scenes.joined("alice", "bob")), memory).chains
+    assert chain.arming is signing.Arming.REFUSED
+    return chain
+
+
+def running(key: bytes) -> model.Observation:
+    pod = model.PodStatus("node-0", "10.0.0.1", "alice", is_ready=True, restarts=0, waiting="")
+    status = model.NodeStatus(7, False, key, 1, frozenset(), {})
+    return model.Observation(pod, status)
+
+
+OWN_KEY = scenes.consumer_key("alice").public_key
+ELSEWHERE = model.SigningRecord(0, scenes.consumer_key("alice").address.hex().upper(), "volume-0", True)
+LOST = dataclasses.replace(ELSEWHERE, volume_uid=None, is_armed=False)
+
+
+@pytest.mark.parametrize(
+    ("records", "volume", "observed", "is_recalled"),
+    [
+        ((), "volume-1", running(OWN_KEY), True),
+        ((LOST,), "volume-1", running(OWN_KEY), True),
+        ((ELSEWHERE,), "volume-1", running(OWN_KEY), False),
+        ((LOST,), None, running(OWN_KEY), False),
+        ((LOST,), "volume-1", running(b"t" * 32), False),
+        ((LOST,), "volume-1", model.Observation(running(OWN_KEY).pod), False),
+        ((LOST,), "volume-1", None, False),
+    ],
+)
+async def test_a_lost_record_is_written_again_only_from_a_node_that_runs_with_the_key(
+    records: tuple[model.SigningRecord, ...],
+    volume: str | None,
+    observed: model.Observation | None,
+    is_recalled: bool,
+) -> None:
+    chain, cluster = refused_chain(), Recorder()
+    memory = model.ChainMemory("ns", b"{}", records, volume, True)
+    await arming.recall(cluster, chain, memory, observed)  # type: ignore[arg-type]
+    assert cluster.recalled == ([(chain.namespace, 0, "volume-1")] if is_recalled else [])

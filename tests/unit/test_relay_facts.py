@@ -1,0 +1,132 @@
+"""Both chains asked about the relaying between them."""
+
+import dataclasses
+import datetime
+from collections.abc import Mapping
+from typing import Any, cast
+
+from ics import errors, ibc, ibc_queries, observing, relaying, seen, world
+from ics.cluster import consumer_rest
+from ics.provider import ibc_queries as provider_ibc
+from tests.unit import ibc_chain, scenes
+
+QUESTION = observing.RelayQuestion("0", "n", "07-tendermint-3", "consumer1me", "stake")
+FACTS = seen.Seen(scenes.snapshot())
+CONSUMER_TIME = datetime.datetime(2026, 11, 22, 12, 42, 31, tzinfo=datetime.UTC)
+
+
+@dataclasses.dataclass
+class Provider:
+    """Of the world's provider what is asked here."""
+
+    chain: ibc_chain.Chain
+    trouble: str = ""
+
+    async def terms(self) -> provider_ibc.Terms:
+        return provider_ibc.Terms(600, "0.66")
+
+    async def relay_ends(self, client_id: str) -> ibc_queries.Told:
+        if self.trouble:
+            raise errors.Transient(self.trouble)
+        return await ibc_queries.told(self.chain.ask, client_id)
+
+    async def sent(self, channel_id: str) -> provider_ibc.Sent:
+        return provider_ibc.Sent(
+            await ibc_queries.unacknowledged(self.chain.ask, "provider", channel_id),
+            await ibc_queries.last_sent(self.chain.ask, "provider", channel_id),
+        )
+
+
+@dataclasses.dataclass
+class Cluster:
+    """Of the world's cluster what is asked here; only namespace `n` has a node."""
+
+    chain: ibc_chain.Chain
+
+    async def relay_ends(self, namespace: str, address: str, denom: str) -> consumer_rest.Told:
+        if namespace != "n":
+            raise errors.Transient("the consumer's node has no pod")
+        told = await ibc_queries.told(self.chain.ask, "07-tendermint-0")
+        balance = await ibc_queries.balance(self.chain.ask, address, denom)
+        return consumer_rest.Told(told.ends, told.client, self.chain.transfer_id, CONSUMER_TIME, balance)
+
+    async def received(self, namespace: str, channel_id: str) -> consumer_rest.Received:
+        return consumer_rest.Received(
+            await ibc_queries.unacknowledged(self.chain.ask, "consumer", channel_id),
+            await ibc_queries.last_received(self.chain.ask, "consumer", channel_id),
+        )
+
+
+def a_world(provider: Provider, consumer: ibc_chain.Chain) -> world.World:
+    return world.World(
+        scenes.settings(),
+        scenes.seed("alice"),
+        [],
+        cast(world.Provider, provider),
+        cast(world.Cluster, Cluster(consumer)),
+        cast(world.Lease, None),
+    )
+
+
+async def facts(
+    *questions: observing.RelayQuestion,
+    provider: Provider | None = None,
+    consumer: ibc_chain.Chain = ibc_chain.CONSUMER,
+) -> Mapping[str, relaying.Facts | errors.IcsError]:
+    found = a_world(provider or Provider(ibc_chain.fresh(ibc_chain.PROVIDER)), ibc_chain.fresh(consumer))
+    return await observing.relay_facts(found, FACTS, questions)
+
+
+async def test_an_open_channel() -> None:
+    there = await ibc_queries.told(ibc_chain.fresh(ibc_chain.PROVIDER).ask, "07-tendermint-3")
+    here = await ibc_queries.told(ibc_chain.fresh(ibc_chain.CONSUMER).ask, "07-tendermint-0")
+
+    assert await facts(QUESTION) == {
+        "0": relaying.Facts(
+            provider=there.ends,
+            consumer=here.ends,
+            provider_client=there.client,
+            consumer_client=here.client,
+            transfer_id="channel-1",
+            provider_time=datetime.datetime.fromisoformat(FACTS.snapshot.time),
+            consumer_time=CONSUMER_TIME,
+            provider_unbonding=600,
+            trusting_fraction="0.66",
+            consumer_balance=100,
+            packets=relaying.Packets(3, 1, 7, 5),
+        )
+    }
+
+
+async def test_there_are_no_packets_before_the_channel_is_open_on_both_sides() -> None:
+    channels = {
+        **ibc_chain.CONSUMER.channels,
+        "channel-0": dataclasses.replace(ibc_chain.CONSUMER.channels["channel-0"], state="STATE_INIT"),
+    }
+
+    found = (await facts(QUESTION, consumer=ibc_chain.fresh(ibc_chain.CONSUMER, channels=channels)))["0"]
+
+    assert isinstance(found, relaying.Facts)
+    assert (found.packets, found.consumer.channels[0].state) == (None, ibc.State.INIT)
+
+
+async def test_one_chains_trouble_is_its_own() -> None:
+    gone = dataclasses.replace(QUESTION, consumer_id="1", namespace="gone")
+
+    found = await facts(gone, QUESTION)
+
+    assert list(found) == ["1", "0"]
+    assert str(found["1"]) == "the consumer's node has no pod"
+    assert isinstance(found["0"], relaying.Facts)
+
+
+async def test_the_providers_trouble() -> None:
+    found = await facts(QUESTION, provider=Provider(ibc_chain.PROVIDER, trouble="endpoint down"))
+
+    assert {key: (type(error), str(error)) for key, error in found.items()} == {
+        "0": (errors.Transient, "endpoint down")
+    }
+
+
+async def test_nothing_is_asked_for_no_chain() -> None:
+    assert await observing.relay_facts(cast(Any, None), FACTS, []) == {}

@@ -1,0 +1,131 @@
+"""The Jobs that run Hermes once, and their script run by a real shell."""
+
+import os
+import pathlib
+import subprocess
+
+from ics import labels
+from ics.manifests import objects, relay_jobs
+
+OWNER = objects.Owner("alice", "provider-1", "0", "consumer1-1")
+LABELS = {
+    "app.kubernetes.io/managed-by": "ics-operator",
+    "app.kubernetes.io/component": "relaying-step",
+    "ics-operator.dev/validator": "alice",
+    "ics-operator.dev/provider-chain-id": "provider-1",
+    "ics-operator.dev/consumer-id": "0",
+}
+SIGNERS = (
+    relay_jobs.Signer("provider-1", "relayer", relay_jobs.PROVIDER_MNEMONIC),
+    relay_jobs.Signer("consumer1-1", "relayer", relay_jobs.CONSUMER_MNEMONIC),
+)
+STEP = relay_jobs.Step(
+    "hermes-step-1", "hermes:1", "hermes", SIGNERS, [("--json", "tx", "conn-init")], {"note": "why"}
+)
+SCRIPT = """\
+hermes --config /etc/hermes/config.toml --json keys add --chain provider-1 --key-name relayer \
+--mnemonic-file /etc/hermes-keys/provider.mnemonic --overwrite
+hermes --config /etc/hermes/config.toml --json keys add --chain consumer1-1 --key-name relayer \
+--mnemonic-file /etc/hermes-keys/consumer.mnemonic --overwrite
+hermes --config /etc/hermes/config.toml --json tx conn-init
+"""
+
+
+def test_step_job() -> None:
+    assert relay_jobs.step_job(OWNER, "n", STEP) == {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {
+            "name": "hermes-step-1",
+            "namespace": "n",
+            "labels": LABELS,
+            "annotations": {"note": "why", labels.CHAIN_ID: "consumer1-1"},
+        },
+        "spec": {
+            "backoffLimit": 0,
+            "activeDeadlineSeconds": 150,
+            "ttlSecondsAfterFinished": 3600,
+            "template": {
+                "metadata": {"labels": LABELS},
+                "spec": {
+                    "restartPolicy": "Never",
+                    "terminationGracePeriodSeconds": 5,
+                    "automountServiceAccountToken": False,
+                    "enableServiceLinks": False,
+                    "securityContext": dict(objects.POD_SECURITY),
+                    "containers": [
+                        {
+                            "name": "hermes",
+                            "image": "hermes:1",
+                            "imagePullPolicy": "IfNotPresent",
+                            "command": ["/bin/sh", "-ec", SCRIPT],
+                            "env": [{"name": "HOME", "value": "/hermes"}],
+                            "terminationMessagePolicy": "FallbackToLogsOnError",
+                            "resources": {
+                                "requests": {"cpu": "50m", "memory": "64Mi"},
+                                "limits": {"memory": "512Mi"},
+                            },
+                            "securityContext": dict(objects.CONTAINER_SECURITY),
+                            "volumeMounts": [
+                                {"name": "config", "mountPath": "/etc/hermes", "readOnly": True},
+                                {"name": "home", "mountPath": "/hermes"},
+                                {"name": "keys", "mountPath": "/etc/hermes-keys", "readOnly": True},
+                            ],
+                        }
+                    ],
+                    "volumes": [
+                        {"name": "config", "configMap": {"name": "hermes"}},
+                        {"name": "home", "emptyDir": {"medium": "Memory", "sizeLimit": "16Mi"}},
+                        {"name": "keys", "secret": {"secretName": "hermes-keys", "defaultMode": 0o440}},
+                    ],
+                },
+            },
+        },
+    }
+
+
+def test_a_check_takes_just_the_config_that_it_is_named_for() -> None:
+    name = "hermes-check-c87899c878bf998c"
+    job = relay_jobs.check_job(OWNER, "n", "hermes:1", "[global]\n")
+    candidate = relay_jobs.candidate(OWNER, "n", "[global]\n")
+    pod = job["spec"]["template"]["spec"]
+
+    assert relay_jobs.check_name("[global]\n") == job["metadata"]["name"] == name
+    assert candidate["data"] == {name: "[global]\n"}
+    assert candidate["metadata"]["labels"] == LABELS | {"app.kubernetes.io/component": "relaying"}
+    assert pod["containers"][0]["command"][2] == "hermes --config /etc/hermes/config.toml config validate\n"
+    items = [{"key": name, "path": "config.toml"}]
+    assert pod["volumes"] == [
+        {"name": "config", "configMap": {"name": "hermes-candidate", "items": items}},
+        {"name": "home", "emptyDir": {"medium": "Memory", "sizeLimit": "16Mi"}},
+    ]
+    assert relay_jobs.check_name("[global]") != name
+
+
+def ran(folder: pathlib.Path, *commands: tuple[str, ...]) -> tuple[int, list[str]]:
+    """Exit code of the script, and the words of each run of a Hermes that fails when told `fail`."""
+    program = folder / "hermes"
+    program.write_text('#!/bin/sh\nprintf "%s|" "$@" >> "$LOG"; echo >> "$LOG"\n[ "$3" != fail ]\n')
+    program.chmod(0o755)
+    log = folder / "log"
+    done = subprocess.run(
+        ["/bin/sh", "-ec", relay_jobs.script(commands)],
+        env={"PATH": f"{folder}:{os.environ['PATH']}", "LOG": str(log)},
+        check=False,
+    )
+    return done.returncode, log.read_text().splitlines()
+
+
+def test_the_script_keeps_words_whole(tmp_path: pathlib.Path) -> None:
+    code, runs = ran(tmp_path, ("a b", "$(rm -rf /)", "it's"), ("last",))
+
+    assert (code, runs) == (
+        0,
+        ["--config|/etc/hermes/config.toml|a b|$(rm -rf /)|it's|", "--config|/etc/hermes/config.toml|last|"],
+    )
+
+
+def test_the_script_ends_with_the_first_failure(tmp_path: pathlib.Path) -> None:
+    code, runs = ran(tmp_path, ("fail",), ("never",))
+
+    assert (code, runs) == (1, ["--config|/etc/hermes/config.toml|fail|"])

@@ -1,0 +1,205 @@
+"""What a chain's relayer should be doing, from what both chains tell."""
+
+import dataclasses
+import datetime
+import tomllib
+
+import pytest
+
+from ics import desired, ibc, model, relayer, relaying, seen
+from tests.unit import scenes
+
+P = model.Phase
+START = datetime.datetime(2026, 1, 1, 0, 1, tzinfo=datetime.UTC)
+SECOND = datetime.timedelta(seconds=1)
+
+P_CLIENT = ibc.Client("07-tendermint-0", "consumer1-1", 356 * SECOND, START)
+C_CLIENT = ibc.Client("07-tendermint-0", "provider-1", 396 * SECOND, START)
+P_CONNECTION = ibc.ConnectionEnd("connection-0", ibc.State.OPEN, P_CLIENT.id, C_CLIENT.id, "connection-0")
+P_CCV = ibc.ChannelEnd(
+    "channel-0", "provider", ibc.State.OPEN, "connection-0", "consumer", "channel-0", True, "1"
+)
+C_CCV = dataclasses.replace(P_CCV, port="consumer", counterparty_port="provider")
+P_TRANSFER = ibc.ChannelEnd(
+    "channel-1", "transfer", ibc.State.OPEN, "connection-0", "transfer", "channel-1", False, "ics20-1"
+)
+
+NOTHING = relaying.Facts(
+    provider=ibc.Ends(P_CLIENT.id),
+    consumer=ibc.Ends(C_CLIENT.id),
+    provider_client=P_CLIENT,
+    consumer_client=C_CLIENT,
+    transfer_id="",
+    provider_time=START,
+    consumer_time=START,
+    provider_unbonding=600,
+    trusting_fraction="0.66",
+    consumer_balance=100,
+)
+OPEN = dataclasses.replace(
+    NOTHING,
+    provider=ibc.Ends(P_CLIENT.id, (P_CONNECTION,), (P_CCV, P_TRANSFER)),
+    consumer=ibc.Ends(C_CLIENT.id, (P_CONNECTION,), (C_CCV, P_TRANSFER)),
+    transfer_id="channel-1",
+)
+TIME = "2026-01-01T00:01:00.5Z"
+
+
+def judge(
+    facts: relaying.Facts | None, name: str = "alice", time: str = TIME, problem: str = "", **memory: object
+) -> desired.Desired:
+    chain = scenes.consumer(P.LAUNCHED, scenes.joined("alice", "bob", own=name))
+    kept = scenes.memory(**{"has_workload": True, "genesis": scenes.GENESIS, **memory})
+    observed = seen.Seen(
+        scenes.snapshot(chain, time=time),
+        kept,
+        relays={} if facts is None else {"0": facts},
+        relay_problems={"0": problem} if problem else {},
+    )
+    return desired.desired(observed, scenes.settings(name), scenes.seed(name), [scenes.example()])
+
+
+def plan(*args: object, **kwargs: object) -> relayer.Relayer:
+    found = judge(*args, **kwargs).chains[0].relay  # type: ignore[arg-type]
+    assert found is not None
+    return found
+
+
+def record(mark: str, since: datetime.datetime = START, **changes: object) -> model.RelayingRecord:
+    base = model.RelayingRecord(mark, since, False, "", "")
+    return dataclasses.replace(base, **changes)  # type: ignore[arg-type]
+
+
+def reasons(found: relayer.Relayer) -> set[str]:
+    return {condition.reason for condition in found.conditions}
+
+
+MARK = relaying.decide(NOTHING.provider, NOTHING.consumer, "").mark
+BEGUN = record(MARK)
+
+
+def test_there_is_none_before_the_delay_is_over() -> None:
+    assert judge(NOTHING, time="2026-01-01T00:00:30Z").chains[0].relay is None
+
+
+def test_the_strongest_takes_the_first_step_at_once() -> None:
+    found = plan(NOTHING)
+    assert found.task is not None
+    assert found.task.commands[0][:3] == ("--json", "tx", "conn-init")
+    assert found.record is not None
+    assert (found.record.mark, found.record.acted_on) == (MARK, MARK)
+    assert (found.config, reasons(found)) == (None, {"ChannelOpening"})
+
+
+def test_the_next_one_waits_its_turn_and_then_acts() -> None:
+    later = dataclasses.replace(NOTHING, provider_time=START + 45 * SECOND)
+    assert plan(NOTHING, "bob").task is None
+    assert plan(later, "bob", relaying=BEGUN).task is not None
+    assert (
+        plan(dataclasses.replace(later, provider_time=START + 44 * SECOND), "bob", relaying=BEGUN).task
+        is None
+    )
+
+
+def test_who_took_the_last_step_goes_on_at_once() -> None:
+    half = dataclasses.replace(
+        NOTHING,
+        consumer=ibc.Ends(
+            C_CLIENT.id, (dataclasses.replace(P_CONNECTION, state=ibc.State.INIT, counterparty_id=""),)
+        ),
+    )
+    ours = record(MARK, acted_on=MARK)
+    others = record(MARK)
+    assert plan(half, "bob", relaying=ours).task is not None
+    assert plan(half, "bob", relaying=others).task is None
+
+
+def test_nothing_is_begun_while_a_job_or_the_deployment_may_sign() -> None:
+    running = {"hermes-step-x-0": model.JobState.RUNNING}
+    assert plan(NOTHING, jobs=running).task is None
+    assert plan(NOTHING, has_hermes=True).task is None
+
+
+def test_a_step_that_failed_is_tried_again_after_a_while_under_a_new_name() -> None:
+    first = plan(NOTHING).task
+    assert first is not None
+    failed = {first.name: model.JobState.FAILED}
+    soon = dataclasses.replace(NOTHING, provider_time=START + 14 * SECOND)
+    later = dataclasses.replace(NOTHING, provider_time=START + 15 * SECOND)
+    assert plan(soon, relaying=BEGUN, jobs=failed).task is None
+    second = plan(later, relaying=BEGUN, jobs=failed).task
+    assert second is not None
+    assert second.name != first.name
+
+
+def test_clients_are_kept_alive_until_the_channel_is_open() -> None:
+    due = dataclasses.replace(NOTHING, provider_time=START + 140 * SECOND, consumer_time=START + 140 * SECOND)
+    # Somebody else is to take the step, so only the clients are ours to care for.
+    waiting = record(MARK, START + 139 * SECOND)
+    found = plan(
+        due, relaying=waiting, jobs={f"hermes-step-{relayer.digest(MARK)[:8]}-0": model.JobState.FAILED}
+    )
+    assert found.task is not None
+    assert [command[1:3] for command in found.task.commands] == [("update", "client")] * 2
+
+
+def test_an_expired_client_is_named_and_nothing_more_is_tried() -> None:
+    late = dataclasses.replace(NOTHING, provider_time=START + 396 * SECOND)
+    found = plan(late)
+    assert found.task is None
+    assert "ClientExpired" in reasons(found)
+
+
+def test_an_open_channel_is_relayed_only_with_a_config_that_hermes_accepted() -> None:
+    fresh = plan(OPEN)
+    assert (fresh.config, fresh.task) == (None, None)
+    assert fresh.candidate is not None
+    kept = record(fresh.record.mark if fresh.record else "", accepted_config=relayer.digest(fresh.candidate))
+    found = plan(OPEN, relaying=kept)
+    assert (found.config, found.candidate) == (fresh.candidate, None)
+    provider, consumer = tomllib.loads(fresh.candidate)["chains"]
+    assert provider["packet_filter"]["list"] == [["provider", "channel-0"], ["transfer", "channel-1"]]
+    assert consumer["packet_filter"]["list"] == [["consumer", "channel-0"], ["transfer", "channel-1"]]
+    assert (provider["trusting_period"], consumer["trusting_period"]) == ("396s", "356s")
+    assert (provider["ccv_consumer_chain"], consumer["ccv_consumer_chain"]) == (False, True)
+
+
+def test_a_config_that_is_not_accepted_leaves_the_old_one_in_place() -> None:
+    found = plan(OPEN, hermes_config="old", relaying=record("x", accepted_config="other"))
+    assert found.config == "old"
+    assert found.candidate is not None
+
+
+def test_a_chain_that_does_not_answer_keeps_its_relayer() -> None:
+    found = plan(None, problem="no answer", hermes_config="live", hermes_base="base")
+    assert (found.config, found.base_config, found.task) == ("live", "base", None)
+    assert reasons(found) == {"RelayingUnreadable"}
+
+
+def test_an_empty_wallet_is_named() -> None:
+    assert "WalletEmpty" in reasons(plan(dataclasses.replace(OPEN, consumer_balance=0)))
+
+
+def test_who_published_no_relayer_never_acts_and_says_so() -> None:
+    silent = scenes.validator("alice", details="hello")
+    base = judge(NOTHING)
+    observed = seen.Seen(
+        scenes.snapshot(
+            scenes.consumer(P.LAUNCHED, scenes.joined("alice", "bob")),
+            time=TIME,
+            validators=(silent, scenes.validator("bob"), scenes.validator("charlie")),
+        ),
+        scenes.memory(has_workload=True, genesis=scenes.GENESIS),
+        relays={"0": NOTHING},
+    )
+    found = desired.desired(observed, base.settings, scenes.seed("alice"), [scenes.example()]).chains[0].relay
+    assert found is not None
+    assert found.task is None
+    assert "RelayerUnfunded" in reasons(found)
+
+
+@pytest.mark.parametrize("facts", [NOTHING, OPEN])
+def test_the_same_mark_is_not_written_twice(facts: relaying.Facts) -> None:
+    first = plan(facts, "bob").record
+    assert first is not None
+    assert plan(facts, "bob", relaying=first).record is None
