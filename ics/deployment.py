@@ -74,8 +74,8 @@ def deploy(
         scene = relayer.Scene(
             summary.consumer_id, summary.chain_id, loaded.definition, placed, detail, genesis, memory
         )
-        relays = relayer.plan(facts, scene)
-        conditions += () if relays is None else relays.conditions
+        relays, more = _relayer(facts, scene)
+        conditions += more
     chain = Chain(
         summary.consumer_id,
         summary.chain_id,
@@ -96,6 +96,21 @@ def deploy(
         relays,
     )
     return Deployed(chain, conditions, trouble)
+
+
+def _relayer(
+    facts: membership.Facts, scene: relayer.Scene
+) -> tuple[relayer.Relayer | None, tuple[model.Condition, ...]]:
+    try:
+        planned = relayer.plan(facts, scene)
+    except errors.SettingsError as error:
+        # Hermes takes fewer chain ids and prices than the chains do; the node runs all the same.
+        message = f"no relayer can be made for this chain: {error}"
+        condition = model.Condition(
+            model.Severity.CRITICAL, "RelayerConfigInvalid", message, scene.consumer_id
+        )
+        return None, (condition,)
+    return planned, () if planned is None else planned.conditions
 
 
 def _genesis(

@@ -217,6 +217,11 @@ def add_key(chain_id: str, key_name: str, mnemonic_file: str) -> tuple[str, ...]
     return ("--json", "keys", "add", *named, "--overwrite")
 
 
+def balance(chain_id: str, key_name: str) -> tuple[str, ...]:
+    """The arguments of `hermes` that ask a chain for a key's balance; they fail when it does not answer."""
+    return ("--json", "keys", "balance", "--chain", chain_id, "--key-name", key_name)
+
+
 def _chain(chain: Chain, options: Options, is_consumer: bool) -> dict[str, Any]:
     price, denom = parse_gas_price(chain.gas_price)
     return {

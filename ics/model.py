@@ -189,6 +189,8 @@ class RelayingRecord:
     """The mark on which our last Job acted; empty: none did."""
     accepted_config: str = ""
     """sha256, lower-case hex, of the config.toml that Hermes accepted last; empty: none."""
+    pending_since: datetime.datetime | None = None
+    """Since when packets have been under way without a break, or since Hermes was last restarted for it."""
 
 
 class JobState(enum.Enum):

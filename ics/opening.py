@@ -33,6 +33,8 @@ async def advance(
     record = plan.record or remembered
     if plan.record is not None:
         await cluster.record_relaying(chain, plan.record)
+    if plan.restarts:
+        await cluster.restart_hermes(chain.namespace)
     if plan.task is not None:
         await cluster.ensure_step_job(chain, _step(chain, plan, plan.task, provider_chain_id))
     if plan.candidate is None or record is None:

@@ -104,13 +104,12 @@ REASONS = frozenset(
         "ClientExpired",
         "HandshakeLeftovers",
         "PacketsPending",
+        "RelayerConfigInvalid",
         "RelayerConfigRefused",
-        "RelayerDown",
         "RelayerUnfunded",
         "RelayingUnreadable",
         "TransferOpening",
         "WalletEmpty",
-        "WalletLow",
     }
 )
 """Conditions that are about relaying."""

@@ -18,6 +18,7 @@ from ics import (
     definition,
     genesis,
     hermes,
+    ibc,
     keys,
     membership,
     model,
@@ -30,6 +31,8 @@ KEY_NAME = "relayer"
 """Name of the signing key in every key store."""
 RETRY = datetime.timedelta(seconds=15)
 """Added to the wait before each further try of one step."""
+STUCK = datetime.timedelta(seconds=60)
+"""A packet that is under way for so long was missed by Hermes."""
 RETRIES_COUNTED = 8
 """The wait grows no further after so many tries."""
 
@@ -61,6 +64,8 @@ class Relayer:
     record: model.RelayingRecord | None = None
     """To be remembered; None: what is remembered stays."""
     finding: relaying.Finding | None = None
+    restarts: bool = False
+    """Packets are stuck though both chains go on: Hermes looks for them anew only when it starts."""
     conditions: tuple[model.Condition, ...] = ()
 
 
@@ -96,15 +101,20 @@ def plan(facts: membership.Facts, scene: Scene) -> Relayer | None:
         return dataclasses.replace(base, config=scene.memory.hermes_config, conditions=conditions)
     finding = relaying.decide(found.provider, found.consumer, found.transfer_id)
     record = remembered(scene.memory.relaying, finding.mark, found.provider_time)
+    record, is_stuck = _watched(record, found)
     planned = dataclasses.replace(
         base,
-        base_config=_config(facts, scene, found, ()),
+        base_config=_config(facts, scene, found, relaying.Finding()),
         finding=finding,
         record=record if record != scene.memory.relaying else None,
-        conditions=tuple(_conditions(facts, scene, found, finding, document)),
+        restarts=is_stuck and scene.memory.has_hermes,
+        conditions=(
+            *_conditions(facts, scene, found, finding, document),
+            *([_stuck(scene)] if is_stuck else []),
+        ),
     )
     if _expired(found):
-        return planned
+        return dataclasses.replace(planned, config=scene.memory.hermes_config)
     if finding.ccv is not None and finding.step is None:
         return _relaying(facts, scene, found, finding, record, planned)
     return _opening(facts, scene, found, finding, record, planned, document)
@@ -123,8 +133,25 @@ def remembered(
     if before is not None and before.mark == mark:
         return before
     is_ours = before is not None and before.acted_on == before.mark
-    accepted = "" if before is None else before.accepted_config
-    return model.RelayingRecord(mark, now, is_ours, "", accepted)
+    if before is None:
+        return model.RelayingRecord(mark, now)
+    return dataclasses.replace(before, mark=mark, since=now, is_ours=is_ours, acted_on="")
+
+
+def _watched(record: model.RelayingRecord, found: relaying.Facts) -> tuple[model.RelayingRecord, bool]:
+    """Keep the time since when packets are under way; True when that is for too long."""
+    packets = found.packets
+    if packets is None or not (packets.unacknowledged_by_consumer or packets.unacknowledged_by_provider):
+        return dataclasses.replace(record, pending_since=None), False
+    since = record.pending_since or found.provider_time
+    if found.provider_time - since < STUCK:
+        return dataclasses.replace(record, pending_since=since), False
+    return dataclasses.replace(record, pending_since=found.provider_time), True
+
+
+def _stuck(scene: Scene) -> model.Condition:
+    message = "packets have not been acknowledged for a minute though both chains go on: Hermes is restarted"
+    return _condition(scene, "WARNING", "PacketsPending", message)
 
 
 def _without_facts(facts: membership.Facts, scene: Scene) -> Relayer:
@@ -154,8 +181,7 @@ def _relaying(
     record: model.RelayingRecord,
     planned: Relayer,
 ) -> Relayer:
-    pairs = [("provider", "consumer", finding.ccv), ("transfer", "transfer", finding.transfer)]
-    wanted = _config(facts, scene, found, tuple(each for each in pairs if each[2] is not None))
+    wanted = _config(facts, scene, found, finding)
     if digest(wanted) == record.accepted_config:
         return dataclasses.replace(planned, config=wanted)
     return dataclasses.replace(planned, config=scene.memory.hermes_config, candidate=wanted)
@@ -289,8 +315,9 @@ def _config(
     facts: membership.Facts,
     scene: Scene,
     found: relaying.Facts,
-    pairs: tuple[tuple[str, str, Any], ...],
+    finding: relaying.Finding,
 ) -> str:
+    """Names the channels that are open; of a bare finding none."""
     settings = facts.settings
     provider = hermes.Chain(
         chain_id=facts.snapshot.chain_id,
@@ -300,7 +327,7 @@ def _config(
         key_name=KEY_NAME,
         gas_price=settings.provider.gas_price,
         trusting_period=hermes.trusting_period(found.provider_unbonding, found.trusting_fraction),
-        channels=tuple((port, pair.provider) for port, _, pair in pairs),
+        channels=hermes.relayed(finding, ibc.Side.PROVIDER),
     )
     consumer = hermes.Chain(
         chain_id=scene.chain_id,
@@ -311,7 +338,7 @@ def _config(
         key_name=KEY_NAME,
         gas_price=first_price(scene.definition.min_gas_price),
         trusting_period=hermes.trusting_period(scene.detail.unbonding_period, found.trusting_fraction),
-        channels=tuple((port, pair.consumer) for _, port, pair in pairs),
+        channels=hermes.relayed(finding, ibc.Side.CONSUMER),
     )
     return hermes.config_toml(provider, consumer, hermes.Options(hermes.KEY_STORE))
 

@@ -120,6 +120,10 @@ class Cluster(Protocol):
         """Let Hermes check a config: DONE is accepted, FAILED refused."""
         ...
 
+    async def restart_hermes(self, namespace: str) -> None:
+        """Delete the pods that relay to a chain; their Deployment makes them anew."""
+        ...
+
     async def last_words(self, namespace: str, job: str) -> str:
         """Why Hermes failed in a Job; empty if unknown."""
         ...

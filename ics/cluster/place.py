@@ -114,6 +114,11 @@ class Place:
             self._kube, self._owner(chain), chain.namespace, image, config_toml, self.lease.ensure
         )
 
+    async def restart_hermes(self, namespace: str) -> None:
+        """Delete the pods that relay to a chain; their Deployment makes them anew."""
+        await self.lease.ensure()
+        await restart.restart_hermes(self._kube, namespace)
+
     async def last_words(self, namespace: str, job: str) -> str:
         """Why Hermes failed in a Job; empty if unknown."""
         return await relay_jobs.last_words(self._kube, namespace, job)

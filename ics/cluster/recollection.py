@@ -204,11 +204,23 @@ def relaying_data(wanted: model.RelayingRecord) -> dict[str, str]:
     """A relaying record as data of its ConfigMap."""
     return {
         "mark": wanted.mark,
-        "since": wanted.since.astimezone(datetime.UTC).isoformat(),
+        "since": _written(wanted.since),
         "ours": "true" if wanted.is_ours else "false",
         "acted_on": wanted.acted_on,
         "config": wanted.accepted_config,
+        "pending_since": _written(wanted.pending_since),
     }
+
+
+def _written(moment: datetime.datetime | None) -> str:
+    return "" if moment is None else moment.astimezone(datetime.UTC).isoformat()
+
+
+def _moment(text: str) -> datetime.datetime:
+    moment = datetime.datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError(f"{text} has no time zone")
+    return moment
 
 
 def relaying_record(item: Item) -> model.RelayingRecord:
@@ -219,11 +231,14 @@ def relaying_record(item: Item) -> model.RelayingRecord:
     """
     data = item.get("data") or {}
     try:
-        since = datetime.datetime.fromisoformat(data["since"])
-        if since.tzinfo is None:
-            raise ValueError("since has no time zone")
+        pending = data.get("pending_since", "")
         return model.RelayingRecord(
-            data["mark"], since, data["ours"] == "true", data["acted_on"], data["config"]
+            data["mark"],
+            _moment(data["since"]),
+            data["ours"] == "true",
+            data["acted_on"],
+            data["config"],
+            _moment(pending) if pending else None,
         )
     except (KeyError, ValueError) as error:
         where = f"ConfigMap {item['metadata']['namespace']}/{item['metadata']['name']}"

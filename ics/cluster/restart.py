@@ -21,3 +21,21 @@ async def restart_node(kube: client.Client, namespace: str) -> bool:
         return False
     await kube.delete(kinds.POD, namespace, labels.NODE_POD, pod["metadata"]["uid"])
     return True
+
+
+async def restart_hermes(kube: client.Client, namespace: str) -> int:
+    """Delete the pods that relay to a chain; their Deployment makes them anew.
+
+    Returns:
+        How many there were.
+
+    Raises:
+        Transient: the API server is not reached.
+        Permanent: the right is missing.
+    """
+    wanted = {labels.MANAGED_BY: labels.MANAGER, labels.COMPONENT: labels.HERMES}
+    pods = await kube.select(kinds.POD, wanted, namespace=namespace, only_metadata=True)
+    for pod in pods:
+        metadata = pod["metadata"]
+        await kube.delete(kinds.POD, namespace, metadata["name"], metadata["uid"])
+    return len(pods)

@@ -7,7 +7,8 @@ from typing import Any
 from ics import deployment, hermes, labels, model, relayer
 from ics.manifests import objects, relay_jobs
 
-GRACE_SECONDS = 10
+GRACE_SECONDS = 5
+"""Hermes does not heed the signal to end when it is the first process."""
 
 
 def build(
@@ -79,8 +80,7 @@ def _deployment(
         relay_jobs.home_volume(),
         relay_jobs.keys_volume(instance.accounts),
     ]
-    text = relay_jobs.script([*(relay_jobs.import_key(signer) for signer in signers), instance.command])
-    container = relay_jobs.container(instance.image, _in_place_of_the_shell(text), volumes)
+    container = relay_jobs.container(instance.image, _script(instance, signers), volumes)
     if instance.component == labels.HERMES:
         container |= _watched()
     return {
@@ -109,10 +109,17 @@ def _deployment(
     }
 
 
-def _in_place_of_the_shell(text: str) -> str:
-    """The last command takes the shell's place, so that the signal to end reaches Hermes."""
-    *before, last = text.splitlines()
-    return "\n".join([*before, f"exec {last}", ""])
+def _script(instance: _Instance, signers: Sequence[relay_jobs.Signer]) -> str:
+    """Import the keys, wait for both chains, and let Hermes take the shell's place.
+
+    A chain that does not answer while Hermes starts is never taken up again by it.
+    """
+    keys = relay_jobs.script([relay_jobs.import_key(signer) for signer in signers])
+    waits = [
+        f"until {relay_jobs.script([hermes.balance(signer.chain_id, signer.key_name)]).strip()}; do sleep 3; done\n"
+        for signer in signers
+    ]
+    return "".join([keys, *waits, f"exec {relay_jobs.script([instance.command])}"])
 
 
 def _watched() -> dict[str, Any]:

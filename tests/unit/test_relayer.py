@@ -176,6 +176,43 @@ def test_a_chain_that_does_not_answer_keeps_its_relayer() -> None:
     assert reasons(found) == {"RelayingUnreadable"}
 
 
+PENDING = dataclasses.replace(OPEN, packets=relaying.Packets(1, 0, 2, 1))
+
+
+def test_packets_that_are_stuck_restart_hermes_once_a_minute() -> None:
+    first = plan(PENDING, has_hermes=True)
+    assert first.record is not None
+    assert (first.restarts, first.record.pending_since) == (False, START)
+    later = dataclasses.replace(PENDING, provider_time=START + 60 * SECOND)
+    found = plan(later, relaying=first.record, has_hermes=True)
+    assert found.restarts
+    assert "PacketsPending" in reasons(found)
+    assert found.record is not None
+    again = dataclasses.replace(PENDING, provider_time=START + 119 * SECOND)
+    assert not plan(again, relaying=found.record, has_hermes=True).restarts
+
+
+def test_packets_that_arrive_are_forgotten() -> None:
+    first = plan(PENDING).record
+    assert first is not None
+    done = dataclasses.replace(OPEN, packets=relaying.Packets(0, 0, 2, 2))
+    record_then = plan(done, relaying=first).record
+    assert record_then is not None
+    assert record_then.pending_since is None
+
+
+def test_a_chain_that_hermes_cannot_be_told_of_is_named_and_runs() -> None:
+    chain = scenes.consumer(P.LAUNCHED, scenes.joined("alice", "bob"), chain_id="consumer/1-1")
+    observed = seen.Seen(
+        scenes.snapshot(chain, time=TIME),
+        scenes.memory(has_workload=True, genesis=scenes.GENESIS),
+        relays={"0": NOTHING},
+    )
+    wanted = desired.desired(observed, scenes.settings(), scenes.seed("alice"), [scenes.example()])
+    assert wanted.chains[0].relay is None
+    assert "RelayerConfigInvalid" in {c.reason for c in wanted.verdicts[0].conditions}
+
+
 def test_an_empty_wallet_is_named() -> None:
     assert "WalletEmpty" in reasons(plan(dataclasses.replace(OPEN, consumer_balance=0)))
 
