@@ -175,6 +175,11 @@ class Operator:
         return self.key_of(consumer_id).address.hex().upper()
 
 
+def worries(chain: dict[str, Any]) -> list[str]:
+    """What a chain's status warns of; what it only tells (a channel that is being opened) is left aside."""
+    return [f"{c['reason']}: {c['message']}" for c in chain["conditions"] if c["severity"] != "info"]
+
+
 class Cron:
     """Runs the operators' passes one after the other, each about every two seconds, like three crontabs."""
 

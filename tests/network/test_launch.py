@@ -3,6 +3,7 @@
 import base64
 import json
 import pathlib
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,6 +17,7 @@ from tests.network import chains, kube, launch, operators
 pytestmark = pytest.mark.network
 
 Everybody = Mapping[str, operators.Operator]
+OPT_IN = "/interchain_security.ccv.provider.v1.MsgOptIn"
 FUNDED = {"denom": "stake", "amount": "100000000"}
 """As stacks/chains/ics-example.yaml says."""
 
@@ -30,11 +32,11 @@ def test_two_of_three_join_each_chain_in_one_transaction(
         "bob": ids,
         "charlie": [],
     }
-    assert {name: len(one.transactions()) for name, one in everybody.items()} == {
-        "alice": 2,
-        "bob": 2,
-        "charlie": 0,
-    }
+    # Besides that, only their relayers' accounts are filled.
+    for operator in everybody.values():
+        kinds_sent = {m["@type"] for tx in operator.transactions() for m in tx["body"]["messages"]}
+        assert kinds_sent <= {OPT_IN, "/cosmos.bank.v1beta1.MsgSend"}
+    assert everybody["charlie"].transactions() == []
 
 
 @pytest.mark.parametrize("name", launch.RUNNERS)
@@ -42,9 +44,9 @@ def test_the_derived_key_comes_with_the_opt_in(
     name: str, everybody: Everybody, launched: launch.Launch
 ) -> None:
     operator = everybody[name]
-    messages = [tx["body"]["messages"] for tx in operator.transactions()]
+    messages = [m for tx in operator.transactions() for m in tx["body"]["messages"] if m["@type"] == OPT_IN]
 
-    sent = {m["consumer_id"]: json.loads(m["consumer_key"]) for (m,) in messages}
+    sent = {m["consumer_id"]: json.loads(m["consumer_key"]) for m in messages}
 
     assert sent == {
         one: {
@@ -61,8 +63,9 @@ def test_all_but_the_node_is_staged_before_the_spawn(
 ) -> None:
     homes = [launch.namespace_of(everybody[name], one) for one in (launched.first, launched.twin)]
 
-    # The Jobs that lay the signing memory come and go.
-    found = [item for item in launched.staged[name] if not item.startswith("Job ")]
+    # The Jobs that lay the signing memory come and go, and the relayers have a day of their own.
+    elsewhere = re.compile(r"Job .*|.*/(hermes|relaying).*")
+    found = [item for item in launched.staged[name] if not elsewhere.fullmatch(item)]
     assert sorted(found) == sorted(
         [
             "Namespace /provider",
@@ -95,7 +98,7 @@ def test_the_status_says_that_they_wait_for_the_launch(
         after = everybody[name].chain(one, launched.running_status[name])
         assert (before["phase"], before["participation"]) == ("INITIALIZED", "validating")
         assert (before["genesis_sha256"], before["node"]) == (None, None)
-        assert [condition["reason"] for condition in before["conditions"]] == ["Staged"]
+        assert "Staged" in [condition["reason"] for condition in before["conditions"]]
         # Staged is staged: neither the place nor the ports move at the launch.
         assert (before["namespace"], before["ports"]) == (after["namespace"], after["ports"])
 
@@ -218,15 +221,13 @@ def test_the_status_has_its_stable_shape(launched: launch.Launch) -> None:
     chain = status["chains"][0]
 
     assert status["height"] > 0
-    assert {
-        key: chain[key] for key in ("chain_id", "consumer_id", "phase", "participation", "conditions")
-    } == {
+    assert {key: chain[key] for key in ("chain_id", "consumer_id", "phase", "participation")} == {
         "chain_id": launch.CHAIN_ID,
         "consumer_id": launched.first,
         "phase": "LAUNCHED",
         "participation": "validating",
-        "conditions": [],
     }
+    assert operators.worries(chain) == []
     assert {"p2p", "rpc", "grpc", "grpc_web", "rest"} <= set(chain["ports"])
     assert {"height", "peers", "signing"} <= set(chain["node"])
     assert len(chain["genesis_sha256"]) == 64

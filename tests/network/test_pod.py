@@ -1,5 +1,6 @@
 """A pod dies: the node comes back as it was, and its peers find it again."""
 
+import time
 from collections.abc import Callable
 
 import pytest
@@ -34,11 +35,13 @@ def test_the_node_comes_back_with_its_data_and_its_signing_memory(
     life = identity(bob.kube, home)
 
     end(bob.kube, home)
+    ended = time.monotonic()
 
     waiting.until(
         "the node's container is another", lambda: identity(bob.kube, home), lambda now: now and now != life
     )
     height = waiting.until("the node answers", lambda: bob.kube.height(home), lambda now: now >= 0)
+    waiting.figure(f"{end.__name__} to the node's answer", launch.since(ended))
     assert height >= before
     assert bob.kube.volume(home) == volume
     assert bob.kube.running_key(home) == bob.address_of(consumer)
@@ -46,6 +49,7 @@ def test_the_node_comes_back_with_its_data_and_its_signing_memory(
     assert bob.once().code == 0
     assert slice_of(bob.kube, consumer) == [ip]
     waiting.until("alice sees bob again", lambda: len(alice.kube.peers(other)), lambda peers: peers == 1)
+    waiting.figure(f"{end.__name__} to alice seeing bob again", launch.since(ended))
     waiting.until("the chain goes on", lambda: alice.kube.height(other), lambda now: now >= height + 3)
     assert signed_at(bob.kube.signing_memory(home, bob.address_of(consumer))) > signed_at(memory)
     waiting.until("bob signs", lambda: bob.chain(consumer), lambda chain: chain["node"]["signing"])
