@@ -9,7 +9,7 @@ STAMP := $(VENV)/.made
 
 .PHONY: help
 help: ## this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
 
 .PHONY: demo
 demo: venv ## the local network, and a consumer chain launched on it; leaves it running
@@ -40,6 +40,15 @@ e2e: venv ## the tests against a real API server and on the local network of rea
 	$(PYTHON) -m devnet build
 	$(PYTHON) -m pytest -m 'cluster'
 	$(PYTHON) -m pytest -m 'network'
+
+.PHONY: bench
+bench: venv ## how the work of a pass grows with the number of chains, as ratios within one run
+	$(PYTHON) -m tests.bench.growth
+
+.PHONY: soak
+soak: venv ## what takes longer than a test may: ten channels, a relayer that comes late
+	$(PYTHON) -m devnet build
+	$(PYTHON) -m pytest -m 'soak' -s
 
 .PHONY: venv
 venv: $(STAMP) ## the Python environment in .venv, with the package in it

@@ -120,7 +120,7 @@ def desired(
         definitions: all of the stack.
 
     Raises:
-        Permanent: this validator is not among the provider's, or there are no ports left.
+        Permanent: this validator is not among the provider's.
         Transient: the provider does not know a chain that has objects in the cluster.
     """
     snapshot, memory = observed.snapshot, observed.memory
@@ -128,7 +128,8 @@ def desired(
     own = own_validator(snapshot, settings)
     bonded = [selection.Candidate(v.operator_address, v.tokens) for v in snapshot.validators if v.is_bonded]
     order = port_order(snapshot.consumers)
-    placed = ports.allocate(order)
+    # What comes too late for a place is told so below; it must not keep the others from theirs.
+    placed = ports.allocate(order[: ports.CAPACITY])
     top = {candidate.operator_address for candidate in selection.top66(bonded).selected}
     facts = membership.Facts(observed, settings, seed, definitions, own, placed, own.operator_address in top)
     by_id = {consumer.summary.consumer_id: consumer for consumer in snapshot.consumers}
@@ -136,7 +137,7 @@ def desired(
     held = frozenset(v.summary.consumer_id for v in verdicts if v.is_held)
     gateway_ports = {
         chain_id: peering.gateway_port(own, chain_id, placed[chain_id].p2p)
-        for chain_id in held & set(memory.chains)
+        for chain_id in held & set(memory.chains) & set(placed)
     }
     gateway_ports |= {
         v.chain.consumer_id: v.chain.peering.gateway_port for v in verdicts if v.chain is not None
@@ -193,6 +194,13 @@ def _judge(facts: membership.Facts, consumer: model.Consumer) -> Verdict:
         return _held(
             summary,
             model.Condition(model.Severity.CRITICAL, "RecordBroken", memory.problem, summary.consumer_id),
+        )
+    if summary.consumer_id not in facts.ports:
+        message = (
+            f"all {ports.CAPACITY} places for ports are taken by chains that launched or were created before"
+        )
+        return _held(
+            summary, model.Condition(model.Severity.CRITICAL, "NoPort", message, summary.consumer_id)
         )
     detail = consumer.detail
     if detail is None or summary.phase in (model.Phase.REGISTERED, model.Phase.DELETED):

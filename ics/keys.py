@@ -11,6 +11,7 @@ are BIP-39 entropy. Whoever has the seed has every key; nobody without it can co
 """
 
 import base64
+import functools
 import hashlib
 import json
 import re
@@ -166,6 +167,7 @@ def public_node_key(moniker: str, chain_id: str) -> NodeKey:
     return NodeKey(private, _ed25519_public(private))
 
 
+@functools.lru_cache(maxsize=4096)
 def derive_account(seed: model.Secret, info: str) -> Account:
     """The account of an info (`RELAYER_INFO`, `relayer_info(…)`, `evidence_info(…)`): 24 words.
 

@@ -82,6 +82,10 @@ def is_reserved(offset: int) -> bool:
     return not TAKEN_BY_OTHERS.isdisjoint((ports.p2p, ports.rpc, ports.grpc, ports.grpc_web, ports.rest))
 
 
+CAPACITY = sum(not is_reserved(offset) for offset in range(OFFSETS))
+"""How many chains can have ports."""
+
+
 def allocate(chains: Sequence[tuple[K, str]]) -> dict[K, Ports]:
     """Place chains in the order given, each at its home offset or the next free one upwards (modulo 1000).
 

@@ -102,6 +102,7 @@ REASONS = frozenset(
         "ChannelClosed",
         "ChannelOpening",
         "ClientExpired",
+        "ConsumerHalted",
         "HandshakeLeftovers",
         "PacketsPending",
         "RelayerConfigInvalid",

@@ -33,6 +33,8 @@ RETRY = datetime.timedelta(seconds=15)
 """Added to the wait before each further try of one step."""
 STUCK = datetime.timedelta(seconds=60)
 """A packet that is under way for so long was missed by Hermes."""
+HALTED = datetime.timedelta(seconds=30)
+"""A consumer whose newest block is so far behind the provider's makes none."""
 RETRIES_COUNTED = 8
 """The wait grows no further after so many tries."""
 
@@ -144,6 +146,9 @@ def _watched(record: model.RelayingRecord, found: relaying.Facts) -> tuple[model
     if packets is None or not (packets.unacknowledged_by_consumer or packets.unacknowledged_by_provider):
         return dataclasses.replace(record, pending_since=None), False
     since = record.pending_since or found.provider_time
+    if found.provider_time - found.consumer_time > HALTED:
+        # Hermes is not to blame while the chain stands still.
+        return dataclasses.replace(record, pending_since=found.provider_time), False
     if found.provider_time - since < STUCK:
         return dataclasses.replace(record, pending_since=since), False
     return dataclasses.replace(record, pending_since=found.provider_time), True
@@ -286,6 +291,9 @@ def _conditions(
             f"the relayer's account {account} on {scene.chain_id} is empty: send it {scene.definition.denom}"
         )
         conditions.append(_condition(scene, "CRITICAL", "WalletEmpty", message))
+    if found.provider_time - found.consumer_time > HALTED:
+        message = "the chain has made no block for half a minute: nothing can be relayed until two thirds sign again"
+        conditions.append(_condition(scene, "WARNING", "ConsumerHalted", message))
     for client in _expired(found):
         message = (
             f"IBC client {client} has expired: no relayer can mend it; its chain's governance must recover it"

@@ -87,15 +87,15 @@ def detail(**changes: Any) -> model.ConsumerDetail:
     return dataclasses.replace(base, **changes)
 
 
-def joined(*names: str, own: str = "alice", **changes: Any) -> model.ConsumerDetail:
+def joined(*names: str, own: str = "alice", consumer_id: str = "0", **changes: Any) -> model.ConsumerDetail:
     """A chain that these validators joined with their derived keys."""
     return detail(
         opted_in=frozenset(valcons(name) for name in names),
         validators=tuple(
-            model.ConsumerValidator(valcons(name), consumer_key(name).public_key, TOKENS[name])
+            model.ConsumerValidator(valcons(name), consumer_key(name, consumer_id).public_key, TOKENS[name])
             for name in names
         ),
-        own_consumer_address=consumer_key(own).address if own in names else None,
+        own_consumer_address=consumer_key(own, consumer_id).address if own in names else None,
         **changes,
     )
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from ics import desired, errors, keys, membership, model, relayer, seen, signing
+from ics import desired, errors, keys, membership, model, ports, relayer, seen, signing
 from tests.unit import scenes
 
 P = model.Phase
@@ -323,6 +323,14 @@ def test_ports_go_first_to_who_launched_first() -> None:
     gone = scenes.consumer(P.DELETED, consumer_id="2")
     order = [consumer_id for consumer_id, _ in desired.port_order([later, earlier, waiting, gone])]
     assert order == ["5", "0", "1"]
+
+
+def test_a_chain_too_many_has_no_port_and_takes_none_from_the_others() -> None:
+    chains = [scenes.consumer(consumer_id=str(number)) for number in range(ports.CAPACITY + 1)]
+    wanted = judge(scenes.snapshot(*chains), participation={"policy": "none"})
+    assert len(wanted.ports) == ports.CAPACITY
+    assert reasons(wanted.verdicts[-1]) == ["NoPort"]
+    assert reasons(wanted.verdicts[-2]) == ["NotJoined"]
 
 
 def test_peers_are_the_other_members_at_the_chains_port() -> None:

@@ -183,13 +183,25 @@ def test_packets_that_are_stuck_restart_hermes_once_a_minute() -> None:
     first = plan(PENDING, has_hermes=True)
     assert first.record is not None
     assert (first.restarts, first.record.pending_since) == (False, START)
-    later = dataclasses.replace(PENDING, provider_time=START + 60 * SECOND)
+    later = dataclasses.replace(PENDING, provider_time=START + 60 * SECOND, consumer_time=START + 60 * SECOND)
     found = plan(later, relaying=first.record, has_hermes=True)
     assert found.restarts
     assert "PacketsPending" in reasons(found)
     assert found.record is not None
-    again = dataclasses.replace(PENDING, provider_time=START + 119 * SECOND)
+    again = dataclasses.replace(
+        PENDING, provider_time=START + 119 * SECOND, consumer_time=START + 119 * SECOND
+    )
     assert not plan(again, relaying=found.record, has_hermes=True).restarts
+
+
+def test_a_chain_that_stands_still_is_named_and_hermes_left_alone() -> None:
+    first = plan(PENDING, has_hermes=True).record
+    halted = dataclasses.replace(PENDING, provider_time=START + 60 * SECOND)
+    halted = dataclasses.replace(halted, consumer_time=START)
+    moving = dataclasses.replace(halted, consumer_time=START + 60 * SECOND)
+    found = plan(halted, relaying=first, has_hermes=True)
+    assert (found.restarts, "ConsumerHalted" in reasons(found)) == (False, True)
+    assert plan(moving, relaying=first, has_hermes=True).restarts
 
 
 def test_packets_that_arrive_are_forgotten() -> None:

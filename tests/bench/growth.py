@@ -1,0 +1,62 @@
+"""How the pure work of a pass grows from 10 to 1,000 chains; run by `make bench`.
+
+Half of the chains are launched and run here. Times are the best of several runs, and what counts are the
+ratios to the row of 10 chains, for the machines are noisy.
+"""
+
+import functools
+import time
+from collections.abc import Callable
+
+from ics import desired, manifests, model, seen
+from ics.engines import applyset
+from tests.unit import scenes
+
+SIZES = (10, 100, 1000)
+RUNS = 3
+
+
+def scene(count: int) -> seen.Seen:
+    """A provider with so many chains, the even ones launched and run by alice."""
+    consumers, remembered = [], {}
+    for number in range(count):
+        consumer_id, chain_id = str(number), f"consumer{number}-1"
+        is_launched = number % 2 == 0
+        detail = scenes.joined("alice", "bob", consumer_id=consumer_id) if is_launched else scenes.detail()
+        phase = model.Phase.LAUNCHED if is_launched else model.Phase.INITIALIZED
+        consumers.append(scenes.consumer(phase, detail, consumer_id, chain_id))
+        if is_launched:
+            remembered[consumer_id] = model.ChainMemory(f"ns-{number}", scenes.GENESIS, (), "uid", True)
+    return seen.Seen(scenes.snapshot(*consumers), model.Memory(remembered))
+
+
+def best(work: Callable[[], object]) -> float:
+    """Seconds of the quickest of several runs."""
+    times = []
+    for _ in range(RUNS):
+        began = time.perf_counter()
+        work()
+        times.append(time.perf_counter() - began)
+    return min(times)
+
+
+def main() -> None:
+    """Print the table."""
+    settings, seed, definitions = scenes.settings(), scenes.seed("alice"), [scenes.example()]
+    first: tuple[float, float] | None = None
+    print(f"{'chains':>8}{'objects':>9}{'desire':>10}{'ratio':>8}{'render':>10}{'ratio':>8}")
+    for size in SIZES:
+        observed = scene(size)
+        wanted = desired.desired(observed, settings, seed, definitions)
+        set_id = applyset.set_id("alice", "provider")
+        objects = len(manifests.render(wanted, set_id))
+        desire = best(functools.partial(desired.desired, observed, settings, seed, definitions))
+        render = best(functools.partial(manifests.render, wanted, set_id))
+        first = first or (desire, render)
+        print(
+            f"{size:>8}{objects:>9}{desire:>9.3f}s{desire / first[0]:>8.1f}{render:>9.3f}s{render / first[1]:>8.1f}"
+        )
+
+
+if __name__ == "__main__":
+    main()
