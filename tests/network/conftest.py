@@ -19,6 +19,7 @@ from tests.network import chains, launch, operators, waiting
 STORIES = (
     "test_launch",
     "test_relaying",
+    "test_relay_faults",
     "test_idle",
     "test_objects",
     "test_pod",

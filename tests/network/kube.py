@@ -118,17 +118,28 @@ class Kube:
         found: list[dict[str, Any]] = self.ask_node(namespace, "/net_info").get("peers", [])
         return found
 
-    def kill_container(self, namespace: str) -> None:
-        """Ends the node's process as a crash would: SIGKILL, by its id."""
+    def processes(self, namespace: str) -> list[int]:
+        """Ids of the processes in the node's container, the node itself first."""
         pod = self.get(kinds.POD, namespace, labels.NODE_POD)
         container = pod["status"]["containerStatuses"][0]["containerID"].rpartition("/")[2]
+        found = []
         for process in pathlib.Path("/proc").glob("[0-9]*"):
             try:
                 is_its = container in (process / "cgroup").read_text()
             except OSError:  # it ended meanwhile
                 continue
             if is_its:
-                os.kill(int(process.name), signal.SIGKILL)
+                found.append(int(process.name))
+        return sorted(found)
+
+    def process(self, namespace: str) -> int:
+        """Id of the node's process."""
+        return self.processes(namespace)[0]
+
+    def kill_container(self, namespace: str) -> None:
+        """Ends the node's process as a crash would: SIGKILL, by its id."""
+        for process in self.processes(namespace):
+            os.kill(process, signal.SIGKILL)
 
     def volume(self, namespace: str) -> pathlib.Path:
         """The folder that is the chain's volume."""

@@ -47,19 +47,23 @@ def launched(everybody: Mapping[str, operators.Operator]) -> Launch:
     ids = [chains.create(CHAIN_ID, _SPAWN_IN), chains.create(CHAIN_ID, _SPAWN_IN)]
     with operators.Cron(list(everybody.values())) as cron:
 
-        def reasons(name: str) -> list[list[str]]:
+        def is_staged(name: str) -> list[bool]:
             status = cron.last(name)
             found = [everybody[name].chain(one, status) for one in ids] if status else []
-            return [[c["reason"] for c in chain.get("conditions", [])] for chain in found]
+            return [
+                chain.get("participation") == "validating"
+                and "Staged" in [condition["reason"] for condition in chain["conditions"]]
+                for chain in found
+            ]
 
         for name in RUNNERS:
             waiting.until(
-                f"{name} has staged both chains",
-                lambda name=name: reasons(name),  # type: ignore[misc]
-                lambda seen: seen and all("Staged" in found for found in seen),
+                f"{name} has joined and staged both chains",
+                lambda name=name: is_staged(name),  # type: ignore[misc]
+                lambda seen: seen == [True, True],
                 seconds=_SPAWN_IN,
             )
-        waiting.figure("both chains created to both staged by both", time.monotonic() - began)
+        waiting.figure("both chains created to both joined and staged by both", time.monotonic() - began)
         staged = {name: [shown(item) for item in one.kube.members()] for name, one in everybody.items()}
         staged_status = {name: cron.last(name) for name in everybody}
         assert [chains.phase(one) for one in ids] == ["INITIALIZED", "INITIALIZED"], "staged too late"

@@ -185,14 +185,15 @@ class Cron:
 
     PAUSE = 1.0
 
-    def __init__(self, operators: Sequence[Operator]) -> None:
+    def __init__(self, operators: Sequence[Operator], *flags: str) -> None:
+        self._flags = flags
         self.runs: dict[str, list[Run]] = {operator.name: [] for operator in operators}
         self._over = threading.Event()
         self._threads = [threading.Thread(target=self._repeat, args=(one,)) for one in operators]
 
     def _repeat(self, operator: Operator) -> None:
         while not self._over.is_set():
-            self.runs[operator.name].append(operator.reconcile("--once"))
+            self.runs[operator.name].append(operator.reconcile("--once", *self._flags))
             self._over.wait(self.PAUSE)
 
     def __enter__(self) -> "Cron":

@@ -16,18 +16,23 @@ Everybody = Mapping[str, operators.Operator]
 PASSES = 300.0
 
 
-def test_all_relayers_begin_at_once_and_one_channel_opens(everybody: Everybody, consumer: str) -> None:
+def test_all_relayers_begin_at_once_and_one_channel_opens_on_each_of_three_chains(
+    everybody: Everybody, consumer: str
+) -> None:
     alice, bob = everybody["alice"], everybody["bob"]
-    client = alice.summary(consumer)["client_id"]
+    more = [chains.create(launch.CHAIN_ID, 30.0) for _ in range(2)]
     began = time.monotonic()
 
     with operators.Cron([alice, bob]):
-        relaying.until_open(alice, consumer, PASSES)
-        waiting.figure("both reconcilers begin to alice's Hermes relaying", launch.since(began))
-        relaying.until_open(bob, consumer, PASSES)
-        waiting.figure("likewise bob's", launch.since(began))
+        for number, one in enumerate([consumer, *more], 1):
+            waiting.until("both know the chain", lambda one=one: _known(one, alice, bob), seconds=180)  # type: ignore[misc]
+            relaying.until_open(alice, one, PASSES)
+            relaying.until_open(bob, one, PASSES)
+            waiting.figure(f"chain {number} of 3: both reconcilers begin to both relay", launch.since(began))
 
-    assert len(relaying.open_ones(relaying.provider_channels(client))) == 1
+    for one in (consumer, *more):
+        client = alice.summary(one)["client_id"]
+        assert len(relaying.open_ones(relaying.provider_channels(client))) == 1
     found = relaying.report(alice, consumer)
     assert found["state"] == "relaying"
     assert found["wallets"]["consumer"] > 0
@@ -35,6 +40,12 @@ def test_all_relayers_begin_at_once_and_one_channel_opens(everybody: Everybody, 
     assert found["wallets"]["evidence"] > 0
     assert found["deployments"]["evidence"]["ready"]
     assert min(client["seconds_left"] for client in found["clients"].values()) > 0
+    for one in more:
+        owner.remove_consumer(one)
+
+
+def _known(consumer_id: str, *everybody: operators.Operator) -> bool:
+    return all(operator.hermes(consumer_id).code == 0 for operator in everybody)
 
 
 def test_a_delegation_reaches_the_consumer(everybody: Everybody, consumer: str) -> None:

@@ -1,0 +1,129 @@
+"""A bad day for the relayers: each fault is named while it lasts, and relaying goes on by itself afterwards."""
+
+import contextlib
+import os
+import signal
+import time
+from collections.abc import Iterator, Mapping
+
+import pytest
+
+from devnet import commands, owner, places, plan, processes, provider
+from ics import addresses, keys, model
+from tests.network import launch, operators, relaying, waiting
+
+pytestmark = pytest.mark.network
+
+Everybody = Mapping[str, operators.Operator]
+FAULT_SECONDS = 60.0
+
+
+def reasons(operator: operators.Operator, consumer_id: str) -> list[str]:
+    return [error["reason"] for error in relaying.report(operator, consumer_id)["errors"]]
+
+
+def relays_again(alice: operators.Operator, consumer_id: str) -> None:
+    """A change of power passes through, with nobody's help but that of the passes."""
+    before = relaying.report(alice, consumer_id)["packets"]["last_vsc_sent"]
+    began = time.monotonic()
+    owner.delegate(alice.validator.operator_address, 1_000_000_000)
+    waiting.until(
+        "an update is acknowledged",
+        lambda: relaying.report(alice, consumer_id)["packets"],
+        lambda now: now["last_vsc_received"] > before and now["pending_to_consumer"] == 0,
+        seconds=240,
+        every=2.0,
+    )
+    waiting.figure("after the fault: a delegation to its acknowledgement", launch.since(began))
+
+
+@contextlib.contextmanager
+def stopped(pid: int) -> Iterator[None]:
+    """A process that does nothing for a while."""
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
+def test_the_consumer_stands_still_for_a_minute(everybody: Everybody, consumer: str) -> None:
+    alice, bob = everybody["alice"], everybody["bob"]
+    home = launch.namespace_of(bob, consumer)
+    with operators.Cron([alice, bob]):
+        relaying.until_open(alice, consumer)
+        began = time.monotonic()
+        with stopped(bob.kube.process(home)):
+            waiting.until(
+                "alice's status says that the chain stands still",
+                lambda: reasons(alice, consumer),
+                lambda found: "ConsumerHalted" in found,
+            )
+            waiting.figure("the chain stands still to its condition", launch.since(began))
+            time.sleep(max(0.0, FAULT_SECONDS - launch.since(began)))
+        waiting.until(
+            "nothing is wrong any more",
+            lambda: reasons(alice, consumer),
+            lambda found: not found,
+            seconds=180,
+        )
+        relays_again(alice, consumer)
+
+
+def test_the_provider_node_is_gone_for_a_minute(everybody: Everybody, consumer: str) -> None:
+    alice, bob = everybody["alice"], everybody["bob"]
+    pid = processes.pid("alice", provider.PROGRAM)
+    assert pid is not None
+    with stopped(pid):
+        began = time.monotonic()
+        done = alice.ics("status")
+        assert done.code == 1
+        assert plan.host("alice").rest in done.complaint
+        time.sleep(max(0.0, FAULT_SECONDS - launch.since(began)))
+    with operators.Cron([alice, bob]):
+        waiting.until(
+            "alice's status is well again", lambda: alice.ics("status").code, lambda code: code == 0
+        )
+        relays_again(alice, consumer)
+
+
+def test_the_relayers_wallet_is_emptied(everybody: Everybody, consumer: str) -> None:
+    alice, bob = everybody["alice"], everybody["bob"]
+    home = launch.namespace_of(alice, consumer)
+    accounts = {
+        name: keys.derive_account(everybody[name].validator.seed, keys.RELAYER_INFO)
+        for name in ("alice", "bob")
+    }
+    there = {name: account.address("consumer") for name, account in accounts.items()}
+    held = relaying.report(alice, consumer)["wallets"]["consumer"]
+
+    send(alice, home, accounts["alice"].mnemonic, there["bob"], held)
+
+    waiting.until(
+        "the status names the empty wallet",
+        lambda: reasons(alice, consumer),
+        lambda found: "WalletEmpty" in found,
+    )
+    assert addresses.decode(there["alice"])[0] == "consumer"
+    with operators.Cron([alice, bob]):
+        # The other validators' relayers carry the chain meanwhile.
+        relays_again(bob, consumer)
+        send(alice, home, accounts["bob"].mnemonic, there["alice"], held)
+        waiting.until("the status is well again", lambda: reasons(alice, consumer), lambda found: not found)
+        relays_again(alice, consumer)
+
+
+def send(operator: operators.Operator, home: str, words: model.Secret | None, to: str, amount: int) -> None:
+    """A payment on the consumer, by its own program in the node's pod."""
+    assert words is not None
+    script = (
+        "d=$(mktemp -d); interchain-security-cd keys add it --recover --keyring-backend test --home $d >/dev/null 2>&1;"
+        f" interchain-security-cd tx bank send it {to} {amount}stake --keyring-backend test --home $d"
+        f" --chain-id {launch.CHAIN_ID} --gas 200000 --fees 0stake --yes --output json; rm -rf $d"
+    )
+    kubeconfig = places.credentials(operator.name) / "kubeconfig-admin"
+    commands.run(
+        *(places.credentials("bin") / "kubectl", "--kubeconfig", kubeconfig, "-n", home),
+        *("exec", "-i", "node-0", "--", "/bin/sh", "-c", script),
+        text=f"{words.reveal_text()}\n",
+    )
