@@ -26,6 +26,8 @@ REST_PORT: Final = 3000
 TELEMETRY_PORT: Final = 3001
 TRUSTING_FRACTION: Final = Decimal("0.66")
 """The provider module's default `trusting_period_fraction`."""
+PAST_BLOCKS: Final = 1000
+"""Blocks that the watch for evidence looks back at when it starts."""
 MAX_MEMO: Final = 50
 """Bytes that Hermes takes as memo prefix."""
 
@@ -207,8 +209,12 @@ def update_client(host_chain_id: str, client_id: str) -> tuple[str, ...]:
 
 
 def evidence(consumer_chain_id: str, key_name: str) -> tuple[str, ...]:
-    """The arguments of `hermes` that watch a consumer for equivocation and report it to the provider."""
-    return ("--json", "evidence", "--chain", consumer_chain_id, "--key-name", key_name)
+    """The arguments of `hermes` that watch a consumer for equivocation and report it to the provider.
+
+    It begins with the blocks that it may have missed.
+    """
+    named = ("--chain", consumer_chain_id, "--key-name", key_name)
+    return ("--json", "evidence", *named, "--check-past-blocks", str(PAST_BLOCKS))
 
 
 def add_key(chain_id: str, key_name: str, mnemonic_file: str) -> tuple[str, ...]:

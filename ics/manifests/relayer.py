@@ -7,6 +7,8 @@ from typing import Any
 from ics import deployment, hermes, labels, model, relayer
 from ics.manifests import objects, relay_jobs
 
+WATCH_SECONDS = 600
+"""How long the watch for evidence runs before it starts anew; shorter than the blocks it looks back at."""
 GRACE_SECONDS = 5
 """Hermes does not heed the signal to end when it is the first process."""
 
@@ -119,7 +121,22 @@ def _script(instance: _Instance, signers: Sequence[relay_jobs.Signer]) -> str:
         f"until {relay_jobs.script([hermes.balance(signer.chain_id, signer.key_name)]).strip()}; do sleep 3; done\n"
         for signer in signers
     ]
-    return "".join([keys, *waits, f"exec {relay_jobs.script([instance.command])}"])
+    program = relay_jobs.script([instance.command])
+    ending = f"exec {program}" if instance.component == labels.HERMES else _again_and_again(program)
+    return "".join([keys, *waits, ending])
+
+
+def _again_and_again(program: str) -> str:
+    """Start a program anew every so often; any other end of it is the container's.
+
+    An event stream that falls silent is not seen from outside, and the watch looks back when it starts.
+    """
+    return (
+        "while :; do\n"
+        f"code=0; timeout {WATCH_SECONDS} {program.strip()} || code=$?\n"
+        'case "$code" in 124|143) ;; *) exit "$code" ;; esac\n'
+        "done\n"
+    )
 
 
 def _watched() -> dict[str, Any]:

@@ -6,7 +6,7 @@ import tomllib
 
 import pytest
 
-from ics import desired, ibc, model, relayer, relaying, seen
+from ics import desired, ibc, manifests, model, relayer, relaying, seen
 from tests.unit import scenes
 
 P = model.Phase
@@ -252,3 +252,48 @@ def test_the_same_mark_is_not_written_twice(facts: relaying.Facts) -> None:
     first = plan(facts, "bob").record
     assert first is not None
     assert plan(facts, "bob", relaying=first).record is None
+
+
+def rendered(found: desired.Desired) -> dict[str, model.Manifest]:
+    return {f"{m['kind']}/{m['metadata']['name']}": m for m in manifests.render(found, "set")}
+
+
+def test_what_relays_and_what_watches_are_objects_of_their_own() -> None:
+    first = plan(OPEN)
+    assert first.record is not None
+    assert first.candidate is not None
+    kept = dataclasses.replace(first.record, accepted_config=relayer.digest(first.candidate))
+    before, after = rendered(judge(OPEN)), rendered(judge(OPEN, relaying=kept))
+    watch = {
+        "ConfigMap/hermes-base",
+        "Deployment/hermes-evidence",
+        "Secret/hermes-evidence",
+        "Secret/hermes-keys",
+    }
+    assert watch <= set(before)
+    assert set(after) - set(before) == {"ConfigMap/hermes", "Deployment/hermes"}
+    accounts = [
+        after[f"Secret/{name}"]["data"]["provider.mnemonic"] for name in ("hermes-keys", "hermes-evidence")
+    ]
+    assert len(set(accounts)) == 2
+
+
+def test_two_that_sign_with_one_account_never_overlap() -> None:
+    first = plan(OPEN)
+    assert first.record is not None
+    assert first.candidate is not None
+    kept = dataclasses.replace(first.record, accepted_config=relayer.digest(first.candidate))
+    objects = rendered(judge(OPEN, relaying=kept))
+    for name in ("Deployment/hermes", "Deployment/hermes-evidence"):
+        spec = objects[name]["spec"]
+        assert (spec["replicas"], spec["strategy"]) == (1, {"type": "Recreate"})
+
+
+def test_the_watch_starts_anew_and_passes_on_a_real_failure() -> None:
+    container = rendered(judge(OPEN))["Deployment/hermes-evidence"]["spec"]["template"]["spec"]["containers"][
+        0
+    ]
+    script = container["command"][-1]
+    assert "timeout 600 hermes" in script
+    assert "--check-past-blocks 1000" in script
+    assert '*) exit "$code"' in script
