@@ -318,8 +318,8 @@ def _deployed(
     intents = verdict.intents
     laid = (signing.Arming.ORDERED, signing.Arming.ARMED)
     if verdict.summary.phase is model.Phase.LAUNCHED and made.chain.arming not in laid:
-        # Who joins a running chain is in its set soon: the signing memory must be on record before.
-        intents = tuple(intent for intent in intents if not isinstance(intent, model.OptIn))
+        # A key that is assigned on a running chain is in its set soon: its memory must be on record before.
+        intents = tuple(i for i in intents if not isinstance(i, model.OptIn | model.AssignKey))
     if verdict.summary.phase in (model.Phase.INITIALIZED, model.Phase.LAUNCHED):
         intents += relayer.top_ups(facts, verdict.summary.consumer_id, verdict.summary.chain_id)
     return dataclasses.replace(verdict, chain=made.chain, intents=intents, conditions=conditions)
