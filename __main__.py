@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pulumi
 
-from ics import declared, program
+from ics import declared, errors, program
 
 
 def main() -> None:
@@ -18,7 +18,11 @@ def main() -> None:
     root = Path(__file__).parent
     # Pulumi runs this within its own event loop, so ours needs a thread of its own.
     with ThreadPoolExecutor(1) as pool:
-        plan = pool.submit(asyncio.run, declared.declared(root, pulumi.get_stack(), os.environ)).result()
+        wanted = pool.submit(asyncio.run, declared.declared(root, pulumi.get_stack(), os.environ))
+    try:
+        plan = wanted.result()
+    except errors.IcsError as error:
+        raise pulumi.RunError(str(error)) from error  # one line, not a traceback
     program.stack(plan.manifests, plan.outputs, plan.kubeconfig, plan.context)
 
 

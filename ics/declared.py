@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ics import handover, loop, model, observing, outputs, wiring
+from ics import desired, errors, handover, loop, model, observing, outputs, wiring
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +29,36 @@ async def declared(root: Path, name: str, environment: Mapping[str, str]) -> Dec
     async with wiring.open_stack(root, name, environment) as found:
         facts = handover.read(Path(handed)) if handed else await observing.observe(found.world)
         wanted = observing.desire(found.world, facts)
+    check_removals(wanted, facts.memory)
     cluster = found.world.settings.cluster
     text = None if cluster.kubeconfig is None else (root / cluster.kubeconfig).read_text()
     return Declared(loop.render(wanted), outputs.of(wanted), text, cluster.context)
+
+
+def check_removals(wanted: desired.Desired, memory: model.Memory) -> None:
+    """Refuse what no Pulumi program can say: what it leaves out is deleted, a held chain's node too.
+
+    Args:
+        wanted: what should be.
+        memory: what the cluster holds.
+
+    Raises:
+        Transient: a chain with objects is held, or was left and its key is not on record as retired.
+    """
+    problems = [
+        f"{v.summary.chain_id} (consumer id {v.summary.consumer_id}): {_why(v)}"
+        for v in wanted.verdicts
+        if v.retires is not None
+        or (v.summary.consumer_id in wanted.held and v.summary.consumer_id in memory.chains)
+    ]
+    if problems:
+        raise errors.Transient(
+            "nothing is changed, for Pulumi would remove the nodes of these chains:"
+            f" {'; '.join(problems)}: mend it, or run `python reconcile.py`, which leaves them as they are"
+        )
+
+
+def _why(verdict: desired.Verdict) -> str:
+    if verdict.retires is not None:
+        return f"it was left, and key generation {verdict.retires} must be recorded as retired first"
+    return ", ".join(f"{condition.reason}: {condition.message}" for condition in verdict.conditions)

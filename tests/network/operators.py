@@ -20,6 +20,7 @@ from tests.network import kube
 
 OWN = ("ICS_CACHE", "ICS_DEVNET_STATE")
 """Variables of the local network itself; any other with the prefix would be a setting of the stack."""
+_OWNED = {labels.MANAGED_BY: labels.MANAGER}
 
 
 @dataclass(frozen=True)
@@ -117,10 +118,10 @@ class Operator:
         chains = (status or self.status())["chains"]
         return next((chain for chain in chains if chain["consumer_id"] == consumer_id), {})
 
-    def settled(self, *flags: str, tries: int = 5) -> None:
-        """Passes until one changes nothing: what other stories left behind is put in order."""
+    def settled(self, *flags: str, tries: int = 10) -> None:
+        """Passes until one changes nothing and leaves no Job: what other stories began is at its end."""
         for _ in range(tries):
-            if not self.once(*flags).writes:
+            if not self.once(*flags).writes and not any(map(_goes_on, self.kube.all(kinds.JOB, **_OWNED))):
                 return
         raise AssertionError(f"{self.name}: {tries} passes, and each changed something")
 
@@ -173,6 +174,12 @@ class Operator:
     def address_of(self, consumer_id: str) -> str:
         """Its address as CometBFT shows it."""
         return self.key_of(consumer_id).address.hex().upper()
+
+
+def _goes_on(job: kube.Object) -> bool:
+    """Whether more comes of a Job: it runs, or a pass is to see how it ended; one that failed stays."""
+    met = job["status"].get("conditions") or []
+    return not any(one["type"] == "Failed" and one["status"] == "True" for one in met)
 
 
 def worries(chain: dict[str, Any]) -> list[str]:

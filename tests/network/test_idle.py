@@ -34,8 +34,16 @@ def test_a_second_pass_writes_nothing_and_sends_nothing(
 
 
 def versions(operator: operators.Operator) -> dict[str, str]:
-    """resourceVersion of every object of the operator's."""
-    return {launch.shown(item): item["metadata"]["resourceVersion"] for item in operator.kube.members()}
+    """What changes with every write to an object of the operator's: its resourceVersion.
+
+    Of workloads the generation, for their status is written by Kubernetes itself at any time.
+    """
+    found = {}
+    for item in operator.kube.members():
+        metadata = item["metadata"]
+        has_status = item["kind"] in ("StatefulSet", "Deployment", "Job")
+        found[launch.shown(item)] = str(metadata["generation"] if has_status else metadata["resourceVersion"])
+    return found
 
 
 async def pass_in_process(name: str) -> float:

@@ -148,9 +148,10 @@ def test_a_successor_continues_what_the_elected_creator_began(everybody: Everybo
 
     client = alice.summary(third)["client_id"]
     assert len(relaying.open_ones(relaying.provider_channels(client))) == 1
-    for operator in (alice, bob):
-        operator.settled(tries=30)
+    with operators.Cron([alice, bob]):
+        relaying.until_open(alice, third)
     assert relaying.report(alice, third)["channels"]["ccv"] == relaying.report(bob, third)["channels"]["ccv"]
+    owner.remove_consumer(third)
 
 
 def _height(operator: operators.Operator, consumer_id: str) -> int:

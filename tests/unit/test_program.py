@@ -1,6 +1,7 @@
 """The Pulumi program, under Pulumi's own mocks: what it registers is what the manifests say."""
 
 import asyncio
+import dataclasses
 from collections.abc import Iterator
 from typing import Any
 
@@ -8,7 +9,7 @@ import pulumi
 import pytest
 from pulumi.runtime import mocks
 
-from ics import desired, handover, labels, manifests, model, outputs, seen
+from ics import declared, desired, errors, handover, labels, manifests, model, outputs, seen
 from tests.unit import scenes
 
 P = model.Phase
@@ -135,3 +136,28 @@ def test_handed_over_facts_come_back_as_they_were(tmp_path: Any) -> None:
     )
     handover.write(facts, tmp_path / "facts.json")
     assert handover.read(tmp_path / "facts.json") == facts
+
+
+def judged(memory: model.Memory, **changes: Any) -> desired.Desired:
+    chain = scenes.consumer(P.LAUNCHED, scenes.joined("alice", "bob"))
+    facts = seen.Seen(scenes.snapshot(chain, **changes), memory)
+    return desired.desired(facts, scenes.settings(), scenes.seed("alice"), [scenes.example()])
+
+
+def test_a_held_chain_is_not_left_out_of_the_program() -> None:
+    memory = scenes.memory(genesis=scenes.GENESIS, has_workload=True)
+    held = judged(memory, problems={"0": "the provider gave nonsense"})
+    with pytest.raises(
+        errors.Transient, match=r"consumer id 0\): ChainUnreadable: the provider gave nonsense"
+    ):
+        declared.check_removals(held, memory)
+    declared.check_removals(held, model.Memory())  # there is nothing that could be removed
+    declared.check_removals(judged(memory), memory)
+
+
+def test_a_left_chain_waits_until_its_key_is_retired() -> None:
+    memory = scenes.memory()
+    wanted = judged(memory)
+    left = dataclasses.replace(wanted.verdicts[0], chain=None, retires=0)
+    with pytest.raises(errors.Transient, match="key generation 0 must be recorded as retired first"):
+        declared.check_removals(dataclasses.replace(wanted, verdicts=(left,)), memory)
