@@ -70,7 +70,7 @@ def test_places_are_distinct_unreserved_and_unmoved_by_later_chains(chains: list
     assert dict(list(placed.items())[:cut]) == ports.allocate(numbered[:cut])
 
 
-@settings(deadline=None, max_examples=5)
+@settings(max_examples=5)
 @given(st.text(min_size=1, max_size=10))
 def test_the_thousandth_chain_finds_no_place(name: str) -> None:
     chains = [(number, f"{name}-{number}") for number in range(999)]
