@@ -20,7 +20,6 @@ from tests.network import kube
 
 OWN = ("ICS_CACHE", "ICS_DEVNET_STATE")
 """Variables of the local network itself; any other with the prefix would be a setting of the stack."""
-_OWNED = {labels.MANAGED_BY: labels.MANAGER}
 
 
 @dataclass(frozen=True)
@@ -118,12 +117,14 @@ class Operator:
         chains = (status or self.status())["chains"]
         return next((chain for chain in chains if chain["consumer_id"] == consumer_id), {})
 
-    def settled(self, *flags: str, tries: int = 10) -> None:
-        """Passes until one changes nothing and leaves no Job: what other stories began is at its end."""
+    def settled(self, *flags: str, tries: int = 10, quiet: int = 1) -> None:
+        """Passes until so many in a row change nothing: what other stories left behind is put in order."""
+        still = 0
         for _ in range(tries):
-            if not self.once(*flags).writes and not any(map(_goes_on, self.kube.all(kinds.JOB, **_OWNED))):
+            still = 0 if self.once(*flags).writes else still + 1
+            if still == quiet:
                 return
-        raise AssertionError(f"{self.name}: {tries} passes, and each changed something")
+        raise AssertionError(f"{self.name}: {tries} passes, and no {quiet} in a row that changed nothing")
 
     # -- what others know of this operator ---------------------------------------------------------
 
@@ -176,21 +177,15 @@ class Operator:
         return self.key_of(consumer_id).address.hex().upper()
 
 
-def _goes_on(job: kube.Object) -> bool:
-    """Whether more comes of a Job: it runs, or a pass is to see how it ended; one that failed stays."""
-    met = job["status"].get("conditions") or []
-    return not any(one["type"] == "Failed" and one["status"] == "True" for one in met)
-
-
 def worries(chain: dict[str, Any]) -> list[str]:
     """What a chain's status warns of; what it only tells (a channel that is being opened) is left aside."""
     return [f"{c['reason']}: {c['message']}" for c in chain["conditions"] if c["severity"] != "info"]
 
 
 class Cron:
-    """Runs the operators' passes one after the other, each about every two seconds, like three crontabs."""
+    """Runs the operators' passes one after the other, each about every three seconds, like three crontabs."""
 
-    PAUSE = 1.0
+    PAUSE = 2.0
 
     def __init__(self, operators: Sequence[Operator], *flags: str) -> None:
         self._flags = flags

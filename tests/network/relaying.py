@@ -36,7 +36,7 @@ def until_open(operator: operators.Operator, consumer_id: str, seconds: float = 
         lambda: report(operator, consumer_id),
         is_open,
         seconds=seconds,
-        every=2.0,
+        every=4.0,
     )
 
 

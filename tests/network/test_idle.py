@@ -19,7 +19,7 @@ def test_a_second_pass_writes_nothing_and_sends_nothing(
     name: str, everybody: Mapping[str, operators.Operator], consumer: str
 ) -> None:
     operator = everybody[name]
-    operator.settled()
+    operator.settled(tries=30, quiet=3)
     audit, before, sent = operator.audit(), versions(operator), len(operator.transactions())
 
     done = operator.once()
@@ -58,7 +58,7 @@ async def pass_in_process(name: str) -> float:
 
 
 def test_a_preview_says_that_there_is_nothing_to_do(alice: operators.Operator, consumer: str) -> None:
-    alice.settled()
+    alice.settled(tries=30, quiet=3)
     audit = alice.audit()
 
     done = alice.reconcile("--preview")
