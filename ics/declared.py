@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from ics import desired, errors, handover, loop, model, observing, outputs, wiring
 
 
@@ -31,8 +33,21 @@ async def declared(root: Path, name: str, environment: Mapping[str, str]) -> Dec
         wanted = observing.desire(found.world, facts)
     check_removals(wanted, facts.memory)
     cluster = found.world.settings.cluster
-    text = None if cluster.kubeconfig is None else (root / cluster.kubeconfig).read_text()
+    text = None if cluster.kubeconfig is None else kubeconfig(root / cluster.kubeconfig)
     return Declared(loop.render(wanted), outputs.of(wanted), text, cluster.context)
+
+
+_FILES = frozenset({"certificate-authority", "client-certificate", "client-key", "tokenFile"})
+
+
+def kubeconfig(path: Path) -> str:
+    """Text of a kubeconfig for the plugin, which does not know where it lay: its files by full path."""
+    document = yaml.safe_load(path.read_text())
+    for section, entry in (("clusters", "cluster"), ("users", "user")):
+        for item in document.get(section) or ():
+            found = item.get(entry) or {}
+            found |= {key: str(path.parent.absolute() / found[key]) for key in _FILES & found.keys()}
+    return yaml.safe_dump(document, sort_keys=False)
 
 
 def check_removals(wanted: desired.Desired, memory: model.Memory) -> None:

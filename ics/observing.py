@@ -35,6 +35,7 @@ async def observe(place: world.World) -> seen.Seen:
 
 async def _opened(provider: world.Provider) -> None:
     await provider.open()
+    await provider.check_rpc()
 
 
 def workloads(memory: model.Memory) -> dict[str, str]:

@@ -94,7 +94,7 @@ def stack(
     """Declare the whole stack.
 
     Args:
-        manifests: what `ics.manifests.render` made.
+        manifests: what `ics.manifests.render` made; the shared namespace is always among them.
         outputs: stack outputs, none of them secret.
         kubeconfig: its text, None for the default one.
         context: in the kubeconfig.
@@ -103,6 +103,9 @@ def stack(
         "cluster",
         kubeconfig=None if kubeconfig is None else pulumi.Output.secret(kubeconfig),
         context=context,
+        # Without it, another address or authority in the kubeconfig replaces the provider, and with it
+        # every object: made again (which changes nothing) and then deleted.
+        cluster_identifier=manifests[0]["metadata"]["labels"][labels.PART_OF_SET],
         enable_server_side_apply=True,
         # Objects that the embedded engine made are adopted, and data change in place.
         upsert_existing_objects=True,

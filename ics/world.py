@@ -26,6 +26,10 @@ class Provider(Protocol):
         """Pick an endpoint and the height of this pass."""
         ...
 
+    async def check_rpc(self) -> None:
+        """Make sure that an RPC address, of which the relayers are told, is usable."""
+        ...
+
     async def snapshot(
         self, operator_address: str, interest: Callable[[model.ConsumerSummary, bool], bool]
     ) -> model.Snapshot:

@@ -131,6 +131,16 @@ def head(node_info: Field, status: Field) -> heads.Head:
     )
 
 
+def rpc_head(status: Field) -> heads.Head:
+    """From the answer of CometBFT's `/status`."""
+    result = status["result"]
+    return heads.Head(
+        chain_id=result["node_info"]["network"].text(),
+        height=int(result["sync_info"]["latest_block_height"].text()),
+        time=result["sync_info"]["latest_block_time"].time(),
+    )
+
+
 def next_key(answer: Field) -> str:
     """Key of the next page (base64), empty on the last one."""
     key = answer["pagination"]["next_key"]

@@ -17,6 +17,7 @@ Interest: TypeAlias = Callable[[model.ConsumerSummary, bool], bool]
 _CCV = "/interchain_security/ccv/provider"
 _NODE = gateway.Request("/cosmos/base/tendermint/v1beta1/node_info")
 _STATUS = gateway.Request("/cosmos/base/node/v1beta1/status")
+_RPC_STATUS = gateway.Request("/status")
 _CAN_BE_JOINED = frozenset({model.Phase.REGISTERED, model.Phase.INITIALIZED, model.Phase.LAUNCHED})
 _TIMEOUT = httpx.Timeout(10.0, connect=3.0)
 _GENESIS_TRIES = 5
@@ -89,6 +90,27 @@ class Queries:
             else:
                 self._picked = (url, head)
                 return head
+        raise heads.none_usable(problems)
+
+    async def check_rpc(self) -> None:
+        """Make sure that one of the RPC addresses is of the right chain and not behind.
+
+        Nothing is read from them here, but the relayers are told of them.
+
+        Raises:
+            SettingsError: every one answers for another chain.
+            Transient: none is usable: not reached, broken or lagging; every one is named.
+        """
+        problems: list[errors.IcsError] = []
+        for url in self._provider.rpc:
+            try:
+                head = decode.rpc_head(await self._get(url, _RPC_STATUS))
+                heads.check_chain(head, gateway.shown(url), "ics:provider.rpc", self._provider)
+                heads.check_lag(head, gateway.shown(url), self._now(), self._provider)
+            except errors.IcsError as error:
+                problems.append(error)
+            else:
+                return
         raise heads.none_usable(problems)
 
     async def snapshot(self, operator_address: str, interest: Interest) -> model.Snapshot:

@@ -5,6 +5,7 @@ import datetime
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import httpx
 import pytest
 
 from ics import addresses, config, errors, model
@@ -439,3 +440,54 @@ async def test_changeover_has_no_launch_height() -> None:
         await provider.open()
         with pytest.raises(errors.Permanent, match=r"is it a changeover"):
             await provider.launch("2")
+
+
+def rpc(*answers: httpx.Response | Exception) -> queries.Queries:
+    """Queries over RPC addresses that answer so, in this order."""
+    waiting = list(answers)
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        assert request.url.path == "/status"
+        found = waiting.pop(0)
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    provider = config.Provider(
+        chain_id=fake.CHAIN_ID,
+        rest=("http://unused",),
+        rpc=tuple(f"http://rpc{number}" for number in range(len(answers))),
+        grpc=("http://unused",),
+    )
+    return queries.Queries(provider, lambda: NOW, transport=httpx.MockTransport(answer))
+
+
+def rpc_status(chain_id: str = fake.CHAIN_ID, seconds_ago: int = 1) -> httpx.Response:
+    time = (NOW - datetime.timedelta(seconds=seconds_ago)).isoformat().replace("+00:00", "Z")
+    sync = {"latest_block_height": "7", "latest_block_time": time}
+    return httpx.Response(200, json={"result": {"node_info": {"network": chain_id}, "sync_info": sync}})
+
+
+async def test_one_usable_rpc_address_is_enough() -> None:
+    async with rpc(httpx.ConnectError("refused"), rpc_status("other-1"), rpc_status()) as asked:
+        await asked.check_rpc()
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind", "text"),
+    [
+        (
+            rpc_status("other-1"),
+            errors.SettingsError,
+            r"^ics:provider.rpc: http://rpc0 answers for chain 'other-1'",
+        ),
+        (rpc_status(seconds_ago=61), errors.Transient, r"^http://rpc0: its newest block, 7, is 61 s old"),
+        (httpx.ConnectError("refused"), errors.Transient, r"^http://rpc0: cannot be reached: refused"),
+    ],
+)
+async def test_an_rpc_address_that_is_of_no_use_is_named(
+    answer: httpx.Response | Exception, kind: type[errors.IcsError], text: str
+) -> None:
+    async with rpc(answer) as asked:
+        with pytest.raises(kind, match=text):
+            await asked.check_rpc()
