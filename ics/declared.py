@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from ics import desired, errors, handover, loop, model, observing, outputs, wiring
 
 
@@ -17,7 +15,7 @@ class Declared:
     manifests: tuple[model.Manifest, ...]
     outputs: Mapping[str, Any]
     kubeconfig: str | None
-    """Text of the kubeconfig, None for the user's default one."""
+    """Path of the kubeconfig, None for the user's default one."""
     context: str | None
 
 
@@ -33,21 +31,12 @@ async def declared(root: Path, name: str, environment: Mapping[str, str]) -> Dec
         wanted = observing.desire(found.world, facts)
     check_removals(wanted, facts.memory)
     cluster = found.world.settings.cluster
-    text = None if cluster.kubeconfig is None else kubeconfig(root / cluster.kubeconfig)
-    return Declared(loop.render(wanted), outputs.of(wanted), text, cluster.context)
+    # As a path: given as text, its credentials would be in the state, and in a file that the plugin leaves.
+    path = None if cluster.kubeconfig is None else str((root / cluster.kubeconfig).resolve())
+    return Declared(loop.render(wanted), outputs.of(wanted), path, cluster.context)
 
 
 _FILES = frozenset({"certificate-authority", "client-certificate", "client-key", "tokenFile"})
-
-
-def kubeconfig(path: Path) -> str:
-    """Text of a kubeconfig for the plugin, which does not know where it lay: its files by full path."""
-    document = yaml.safe_load(path.read_text())
-    for section, entry in (("clusters", "cluster"), ("users", "user")):
-        for item in document.get(section) or ():
-            found = item.get(entry) or {}
-            found |= {key: str(path.parent.absolute() / found[key]) for key in _FILES & found.keys()}
-    return yaml.safe_dump(document, sort_keys=False)
 
 
 def check_removals(wanted: desired.Desired, memory: model.Memory) -> None:

@@ -96,12 +96,12 @@ def stack(
     Args:
         manifests: what `ics.manifests.render` made; the shared namespace is always among them.
         outputs: stack outputs, none of them secret.
-        kubeconfig: its text, None for the default one.
+        kubeconfig: its path, None for the default one.
         context: in the kubeconfig.
     """
     provider = kubernetes.Provider(
         "cluster",
-        kubeconfig=None if kubeconfig is None else pulumi.Output.secret(kubeconfig),
+        kubeconfig=kubeconfig,
         context=context,
         # Without it, another address or authority in the kubeconfig replaces the provider, and with it
         # every object: made again (which changes nothing) and then deleted.

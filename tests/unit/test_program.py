@@ -7,7 +7,6 @@ from typing import Any
 
 import pulumi
 import pytest
-import yaml
 from pulumi.runtime import mocks
 
 from ics import declared, desired, errors, handover, labels, manifests, model, outputs, seen
@@ -168,12 +167,3 @@ def test_a_left_chain_waits_until_its_key_is_retired() -> None:
     left = dataclasses.replace(wanted.verdicts[0], chain=None, retires=0)
     with pytest.raises(errors.Transient, match="key generation 0 must be recorded as retired first"):
         declared.check_removals(dataclasses.replace(wanted, verdicts=(left,)), memory)
-
-
-def test_files_of_a_kubeconfig_are_found_from_anywhere(tmp_path: Any) -> None:
-    user = {"name": "u", "user": {"client-key": "/etc/key.pem", "token": "t"}}
-    cluster = {"name": "c", "cluster": {"server": "https://127.0.0.1", "certificate-authority": "ca.crt"}}
-    (tmp_path / "config").write_text(yaml.safe_dump({"clusters": [cluster], "users": [user]}))
-    found = yaml.safe_load(declared.kubeconfig(tmp_path / "config"))
-    cluster["cluster"]["certificate-authority"] = str(tmp_path / "ca.crt")  # type: ignore[index]
-    assert found == {"clusters": [cluster], "users": [user]}
