@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from devnet import identities, processes, provider
-from ics import addresses
+from ics import addresses, labels
 from ics.cluster import kinds
 from tests.network import chains, kube, launch, operators, projects, waiting
 
@@ -325,8 +325,10 @@ def test_a_bad_description_leaves_only_its_own_validator_out(
         assert condition["message"].startswith(f"{bob.validator.operator_address} is no peer: ")
         assert error in condition["message"]
         assert "\n" not in condition["message"]
-        # Only the file of peers is another, and that is read at a node's next start.
-        assert {w.split()[2] for w in audit.writes()} <= {f"{home}/peers", "provider/ics-alice"}
+        # Only files of peers are others, and those are read at a node's next start.
+        written = {w.split()[2] for w in audit.writes()} - {"provider/ics-alice"}
+        assert f"{home}/peers" in written
+        assert all(name.endswith("/peers") for name in written)
         assert len(alice.transactions()) == sent
     finally:
         chains.describe(bob, good)
@@ -336,21 +338,37 @@ def test_a_bad_description_leaves_only_its_own_validator_out(
     assert alice.kube.get(kinds.POD, home, "node-0")["metadata"]["uid"] == pod
 
 
-def test_a_bad_description_of_no_peer_changes_nothing(
+def test_a_bad_description_of_no_peer_changes_nothing_of_the_chain(
     alice: operators.Operator, charlie: operators.Operator, consumer: str
 ) -> None:
     alice.settled()
-    still = Still(alice)
+    home = launch.namespace_of(alice, consumer)
+    before = versions_in(alice, home)
+    sent = len(alice.transactions())
     text = "p2p=10.0.0.1 p2p=10.0.0.2"
     chains.describe(charlie, text)
     try:
-        assert alice.once().writes == []
+        # Of chains that are stopped the provider tells no members, so there everybody is tried as a peer.
+        assert all(write.endswith("/peers") for write in alice.once().writes)
+        assert versions_in(alice, home) == before
+        assert len(alice.transactions()) == sent
         (shown,) = alice.show("peers", "--details", text).json
         assert shown["host"] is None
         assert shown["error"].startswith("two different values of p2p=")
     finally:
         chains.describe(charlie, charlie.validator.details)
-    still.check()
+
+
+def versions_in(operator: operators.Operator, home: str) -> dict[str, str]:
+    """resourceVersion of the files, keys and Services of one chain."""
+    steady = (kinds.CONFIG_MAP.name, kinds.SECRET.name, kinds.SERVICE.name)
+    return {
+        launch.shown(item): item["metadata"]["resourceVersion"]
+        for item in operator.kube.members()
+        if item["metadata"].get("namespace") == home
+        and item["kind"] in steady
+        and item["metadata"]["name"] not in (labels.RELAYING_NAME, labels.HERMES_CANDIDATE)
+    }
 
 
 def test_odd_chain_ids_are_launched_under_valid_names(
