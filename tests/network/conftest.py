@@ -28,7 +28,7 @@ STORIES = (
 )
 """The order of the operator's day, after which come all tests that are not told here."""
 LAST = "test_removal"
-"""It waits for an unbonding period, which passes while all others run."""
+"""It waits for an unbonding period, in which nobody else may make a pass."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
