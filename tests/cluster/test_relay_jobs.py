@@ -203,8 +203,7 @@ async def test_a_record_that_somebody_changed(chain: Chain) -> None:
     await chain.record(RECORD)
     await chain.merge(kinds.CONFIG_MAP, labels.RELAYING_NAME, {"data": {"since": "yesterday"}})
 
-    with pytest.raises(errors.Permanent, match="delete this ConfigMap"):
-        await chain.remembered()
+    assert "delete this ConfigMap" in (await chain.remembered()).problem
     assert await chain.record(RECORD)
     assert (await chain.remembered()).relaying == RECORD
     assert recollection.relaying_data(RECORD)["since"] == "2026-01-01T00:00:00.000005+00:00"
