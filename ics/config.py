@@ -178,7 +178,8 @@ class Settings(_Frozen):
     operator_address: str
     """valoper of this validator: its identity on the provider."""
     engine: Literal["auto", "pulumi", "apply"] = "auto"
-    """pulumi: through Pulumi's Automation API; apply: embedded; auto: pulumi where its CLI is found."""
+    """apply: embedded; auto: the embedded one as well; pulumi: refused by `ics up`, which cannot drive Pulumi
+    yet: run `pulumi up` by hand."""
     provider: Provider
     account: SecretSource | None = None
     """The account that signs transactions, a mnemonic or 64 hex characters; without it none is sent."""
