@@ -97,9 +97,14 @@ class Client:
         """Whether it has expired. Only a governance vote on its chain could mend that."""
         return now >= self.expires
 
+    @property
+    def refresh_from(self) -> datetime.datetime:
+        """From then on it should be updated, a third of its trusting period being over."""
+        return self.updated + self.trusting_period / REFRESH_PART
+
     def is_due(self, now: datetime.datetime) -> bool:
         """Whether it should be updated, a third of its trusting period being over."""
-        return now >= self.updated + self.trusting_period / REFRESH_PART
+        return now >= self.refresh_from
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,8 @@
 """Outputs of a Pulumi stack: what an operator reads after `pulumi up`; none of it is secret."""
 
-import hashlib
 from typing import Any
 
-from ics import desired, intents
+from ics import canonical, desired, intents
 
 
 def of(wanted: desired.Desired) -> dict[str, Any]:
@@ -21,9 +20,7 @@ def of(wanted: desired.Desired) -> dict[str, Any]:
             for c in wanted.chains
         },
         "genesis_sha256": {
-            c.consumer_id: hashlib.sha256(c.genesis).hexdigest()
-            for c in wanted.chains
-            if c.genesis is not None
+            c.consumer_id: canonical.sha256_hex(c.genesis) for c in wanted.chains if c.genesis is not None
         },
         "transactions_due": [intents.describe(intent) for intent in wanted.intents],
         "waits_for_reconciler": [

@@ -232,7 +232,7 @@ def _client_update(
     )
     commands = []
     for client, host, now in sides:
-        due = None if client is None else client.updated + client.trusting_period / 3
+        due = None if client is None else client.refresh_from
         acts = None if due is None else relaying.acts_at(order, own, due)
         if client is not None and acts is not None and now >= acts:
             commands.append(hermes.update_client(host, client.id))
@@ -244,8 +244,7 @@ def _client_update(
 
 def creators(facts: membership.Facts, scene: Scene, document: Mapping[str, Any]) -> list[relaying.Creator]:
     """The initial validators, each with whether its relayer was funded in the genesis."""
-    balances = document["app_state"]["bank"]["balances"]
-    funded = {balance["address"] for balance in balances if balance["coins"]}
+    funded = _funded(document)
     by_valcons = {validator.consensus_address: validator for validator in facts.snapshot.validators}
     known = {m.consumer_key: by_valcons.get(m.consensus_address) for m in scene.detail.validators}
     found = []
@@ -256,6 +255,11 @@ def creators(facts: membership.Facts, scene: Scene, document: Mapping[str, Any])
         address = addresses.consensus_address(key).hex()
         found.append(relaying.Creator(address, power, account in funded))
     return found
+
+
+def _funded(document: Mapping[str, Any]) -> set[str]:
+    """Accounts that hold coins in the genesis."""
+    return {balance["address"] for balance in document["app_state"]["bank"]["balances"] if balance["coins"]}
 
 
 def _own_address(facts: membership.Facts, scene: Scene) -> str:
@@ -279,7 +283,7 @@ def _conditions(
     conditions = []
     own = peers.parse(facts.own.details).relayer
     account = addresses.reprefix(own, scene.definition.bech32_prefix) if own else ""
-    funded = {balance["address"] for balance in document["app_state"]["bank"]["balances"] if balance["coins"]}
+    funded = _funded(document)
     if account not in funded:
         message = (
             "this validator's relayer had no published address at the launch and is not funded in the genesis: it"

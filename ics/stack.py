@@ -5,14 +5,13 @@ Precedence: flags over environment over stack file over defaults. A setting in t
 `ICS_PROVIDER__REST='[http://localhost:1317]'`.
 """
 
-import hashlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from ics import config, definition, errors
+from ics import canonical, config, definition, errors
 
 ENVIRONMENT_PREFIX = "ICS_"
 NOT_SETTINGS = frozenset({"ICS_SNAPSHOT", "ICS_PROJECT", "ICS_CACHE", "ICS_DEVNET_STATE"})
@@ -186,7 +185,7 @@ async def _with_genesis(folder: Path, known: definition.Definition, fetch: Fetch
             return definition.Loaded(known, None, "no genesis is given")
     except (OSError, errors.IcsError) as error:
         return definition.Loaded(known, None, f"the genesis file cannot be had: {error}")
-    found = hashlib.sha256(content).hexdigest()
+    found = canonical.sha256_hex(content)
     if published.sha256 not in (None, found):
         problem = f"the genesis file has sha256 {found}, the definition says {published.sha256}"
         return definition.Loaded(known, None, problem)

@@ -4,12 +4,11 @@ Texts stay the same while nothing changes, so that a report that differs means s
 condition of a chain is its state.
 """
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ics import deployment, desired, membership, model, ports, signing
+from ics import canonical, deployment, desired, membership, model, ports, signing
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +94,7 @@ def _chain(
     if chain is not None:
         found += _signing_conditions(chain, seen)
         found += _node_conditions(chain, seen)
-    genesis = None if chain is None or chain.genesis is None else hashlib.sha256(chain.genesis).hexdigest()
+    genesis = None if chain is None or chain.genesis is None else canonical.sha256_hex(chain.genesis)
     return ChainReport(
         summary.chain_id,
         summary.consumer_id,

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ics import errors, genesis, keys, model, naming, peers, ports, selection
+from ics.cli import present
 
 _Subparsers = Any  # argparse has no public name for what add_subparsers() returns
 
@@ -113,7 +114,9 @@ def _command(
 def _run_ports(args: argparse.Namespace) -> int:
     rows = port_list(args.chain_ids)
     columns = ("chain_id", "offset", "p2p", "rpc", "grpc", "grpc_web", "rest")
-    return _print(args, rows, lambda: _table(columns, [[row[column] for column in columns] for row in rows]))
+    return _print(
+        args, rows, lambda: present.table(columns, [[row[column] for column in columns] for row in rows])
+    )
 
 
 def _run_peers(args: argparse.Namespace) -> int:
@@ -181,19 +184,12 @@ def _selection_lines(value: Mapping[str, Any]) -> list[str]:
         shares = (_percent(one["tokens"], total), _percent(covered, total))
         rows.append([one["operator_address"], one["tokens"], *shares])
     summary = f"{len(rows)} selected; threshold {value['threshold']} of {total} bonded tokens"
-    return [*_table(("operator_address", "tokens", "share", "covered"), rows), summary]
+    return [*present.table(("operator_address", "tokens", "share", "covered"), rows), summary]
 
 
 def _percent(part: int, total: int) -> str:
     hundredths = part * 10000 // total
     return f"{hundredths // 100}.{hundredths % 100:02} %"
-
-
-def _table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[str]:
-    cells = [list(columns), *([str(cell) for cell in row] for row in rows)]
-    widths = [max(len(row[at]) for row in cells) for at in range(len(columns))]
-    padded = ([cell.ljust(width) for cell, width in zip(row, widths, strict=True)] for row in cells)
-    return ["  ".join(row).rstrip() for row in padded]
 
 
 def _print(args: argparse.Namespace, value: Any, lines: Callable[[], Sequence[str]]) -> int:

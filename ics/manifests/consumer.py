@@ -2,10 +2,9 @@
 
 import base64
 import gzip
-import hashlib
 from typing import Any
 
-from ics import deployment, desired, labels, ports
+from ics import canonical, deployment, desired, labels, ports
 from ics.manifests import node_files, objects
 
 PLAIN_LIMIT = 700_000
@@ -86,7 +85,7 @@ def _peers(chain: deployment.Chain, owner: objects.Owner) -> dict[str, Any]:
 
 
 def _genesis(chain: deployment.Chain, content: bytes, owner: objects.Owner) -> dict[str, Any]:
-    notes = {labels.GENESIS_SHA256: hashlib.sha256(content).hexdigest()}
+    notes = {labels.GENESIS_SHA256: canonical.sha256_hex(content)}
     metadata = owner.metadata(labels.GENESIS_NAME, labels.GENESIS, chain.namespace, notes)
     if len(content) <= PLAIN_LIMIT:
         return objects.config_map(metadata, {"genesis.json": content.decode()})

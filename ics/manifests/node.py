@@ -1,10 +1,9 @@
 """The StatefulSet that runs the node of one consumer chain."""
 
-import hashlib
 from collections.abc import Mapping
 from typing import Any
 
-from ics import deployment, desired, labels, ports
+from ics import canonical, deployment, desired, labels, ports
 from ics.manifests import node_files, objects
 
 GRACE_SECONDS = 90
@@ -62,7 +61,7 @@ def _checksums(wanted: desired.Desired, chain: deployment.Chain, genesis: bytes)
     return {
         f"{labels.DOMAIN}/config": objects.checksum(files),
         f"{labels.DOMAIN}/keys": objects.checksum(identity),
-        labels.GENESIS_SHA256: hashlib.sha256(genesis).hexdigest(),
+        labels.GENESIS_SHA256: canonical.sha256_hex(genesis),
     }
 
 
@@ -71,7 +70,7 @@ def _container(wanted: desired.Desired, chain: deployment.Chain, genesis: bytes)
         "BINARY": chain.definition.binary,
         # Programs write there as soon as they start; their data is on the volume.
         "HOME": TEMPORARY,
-        "GENESIS_SHA256": hashlib.sha256(genesis).hexdigest(),
+        "GENESIS_SHA256": canonical.sha256_hex(genesis),
         "KEY_ADDRESS": chain.key.key.address.hex().upper(),
     }
     return {
