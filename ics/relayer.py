@@ -6,7 +6,6 @@ Deployment relays. The two never run at the same time, because they sign with th
 
 import dataclasses
 import datetime
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from typing import Any
 
 from ics import (
     addresses,
+    canonical,
     config,
     definition,
     genesis,
@@ -362,7 +362,7 @@ def first_price(min_gas_price: str) -> str:
 
 def digest(text: str) -> str:
     """sha256 of a text, hex."""
-    return hashlib.sha256(text.encode()).hexdigest()
+    return canonical.sha256_hex(text.encode())
 
 
 def top_ups(facts: membership.Facts, consumer_id: str, chain_id: str) -> tuple[model.TopUp, ...]:

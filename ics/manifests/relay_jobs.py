@@ -3,13 +3,12 @@
 They are run-time state: the loop makes them and decides on retries. Kubernetes removes them later.
 """
 
-import hashlib
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ics import hermes, labels, model
+from ics import hermes, labels, model, relayer
 from ics.manifests import objects
 
 DEADLINE_SECONDS = 150
@@ -66,14 +65,9 @@ def signers(provider_chain_id: str, consumer_chain_id: str, key_name: str) -> tu
     )
 
 
-def config_sha256(config_toml: str) -> str:
-    """sha256 of a config, lower-case hex."""
-    return hashlib.sha256(config_toml.encode()).hexdigest()
-
-
 def check_name(config_toml: str) -> str:
     """Name of the Job that checks a config."""
-    return f"hermes-check-{config_sha256(config_toml)[:16]}"
+    return f"hermes-check-{relayer.digest(config_toml)[:16]}"
 
 
 def candidate(owner: objects.Owner, namespace: str, config_toml: str) -> model.Manifest:
