@@ -132,8 +132,10 @@ class Gateway(_Frozen):
 
     namespace: str = pydantic.Field(default="provider", pattern=_DNS_LABEL, max_length=63)
     """Namespace of the Service `p2p-loadbalancer` and of what the validator's chains share."""
+    cloud: Literal["none", "aws", "gcp", "azure", "metallb"] = "none"
+    """Whose LoadBalancer answers: brings the annotations that it needs to be public and to reach the nodes."""
     annotations: Mapping[str, str] = pydantic.Field(default_factory=dict)
-    """Annotations of the Service, as the cloud wants them."""
+    """Further annotations of the Service; one of the same name goes before that of `cloud`."""
     host: str = ""
     """Published address when it is not the one that the cloud writes into the Service's status."""
 

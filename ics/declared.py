@@ -32,7 +32,9 @@ async def declared(root: Path, name: str, environment: Mapping[str, str]) -> Dec
     check_removals(wanted, facts.memory)
     cluster = found.world.settings.cluster
     # As a path: given as text, its credentials would be in the state, and in a file that the plugin leaves.
-    path = None if cluster.kubeconfig is None else str((root / cluster.kubeconfig).resolve())
+    path = (
+        None if cluster.kubeconfig is None else str((root / Path(cluster.kubeconfig).expanduser()).resolve())
+    )
     return Declared(loop.render(wanted), outputs.of(wanted), path, cluster.context)
 
 

@@ -1,9 +1,38 @@
 """What a validator's chains share: its namespace and the LoadBalancer through which peers come."""
 
+from collections.abc import Mapping
 from typing import Any
 
-from ics import desired, labels, naming
+from ics import config, desired, labels, naming
 from ics.manifests import objects
+
+_CLOUDS: Mapping[str, Mapping[str, str]] = {
+    "none": {},
+    # AWS Load Balancer Controller, https://kubernetes-sigs.github.io/aws-load-balancer-controller/latest/guide/service/nlb
+    # Instances, not pod IPs: with those it looks for the pods in the Service's own namespace.
+    "aws": {
+        "service.beta.kubernetes.io/aws-load-balancer-type": "external",
+        "service.beta.kubernetes.io/aws-load-balancer-nlb-target-type": "instance",
+        "service.beta.kubernetes.io/aws-load-balancer-scheme": "internet-facing",
+        "service.beta.kubernetes.io/aws-load-balancer-attributes": "load_balancing.cross_zone.enabled=true",
+    },
+    # https://cloud.google.com/kubernetes-engine/docs/concepts/service-load-balancer
+    "gcp": {"cloud.google.com/l4-rbs": "enabled"},
+    # https://cloud-provider-azure.sigs.k8s.io/topics/loadbalancer; minutes, the most there are.
+    "azure": {
+        "service.beta.kubernetes.io/azure-load-balancer-internal": "false",
+        "service.beta.kubernetes.io/azure-load-balancer-tcp-idle-timeout": "30",
+    },
+    # https://metallb.io/usage/#ip-address-sharing; the key is the validator's own, see `annotations`.
+    "metallb": {"metallb.io/allow-shared-ip": ""},
+}
+
+
+def annotations(settings: config.Settings) -> dict[str, str]:
+    """Annotations of the LoadBalancer Service: those of its cloud, and the settings' own over them."""
+    ours = _CLOUDS[settings.gateway.cloud]
+    key = f"p2p-{settings.validator}"
+    return {name: value or key for name, value in ours.items()} | dict(settings.gateway.annotations)
 
 
 def build(wanted: desired.Desired, owner: objects.Owner) -> list[dict[str, Any]]:
@@ -29,7 +58,7 @@ def build(wanted: desired.Desired, owner: objects.Owner) -> list[dict[str, Any]]
                 labels.GATEWAY_SERVICE,
                 labels.GATEWAY,
                 gateway.namespace,
-                {**gateway.annotations, **objects.SKIP_AWAIT},
+                {**annotations(wanted.settings), **objects.SKIP_AWAIT},
             ),
             "spec": {
                 "type": "LoadBalancer",

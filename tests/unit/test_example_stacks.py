@@ -1,0 +1,82 @@
+"""The example stacks: each loads once it is copied as it says, and gives the objects of its cloud."""
+
+import pathlib
+import shutil
+
+import pytest
+
+from ics import config, desired, manifests, model, seen, stack
+from ics.manifests import gateway
+from tests.unit import scenes
+
+EXAMPLES = pathlib.Path(__file__).parents[2] / "stacks" / "examples"
+NLB = {
+    "service.beta.kubernetes.io/aws-load-balancer-type": "external",
+    "service.beta.kubernetes.io/aws-load-balancer-nlb-target-type": "instance",
+    "service.beta.kubernetes.io/aws-load-balancer-scheme": "internet-facing",
+    "service.beta.kubernetes.io/aws-load-balancer-attributes": "load_balancing.cross_zone.enabled=true",
+}
+PUBLISHED = {
+    "eks": NLB
+    | {"service.beta.kubernetes.io/aws-load-balancer-eip-allocations": "eipalloc-0123456789abcdef0"},
+    "gke": {
+        "cloud.google.com/l4-rbs": "enabled",
+        "networking.gke.io/load-balancer-ip-addresses": "p2p-address",
+    },
+    "aks": {
+        "service.beta.kubernetes.io/azure-load-balancer-internal": "false",
+        "service.beta.kubernetes.io/azure-load-balancer-tcp-idle-timeout": "30",
+        "service.beta.kubernetes.io/azure-pip-name": "p2p-address",
+        "service.beta.kubernetes.io/azure-load-balancer-resource-group": "validator-network",
+    },
+    "metallb": {
+        "metallb.io/allow-shared-ip": "p2p-mainnet",
+        "metallb.io/address-pool": "public",
+        "metallb.io/loadBalancerIPs": "203.0.113.10",
+    },
+    "two-clusters-mainnet": NLB,
+    "two-clusters-testnet": {"metallb.io/allow-shared-ip": "p2p-testnet"},
+}
+OURS = {"pulumi.com/skipAwait": "true", "pulumi.com/patchFieldManager": "ics-operator"}
+
+
+def loaded(folder: pathlib.Path, name: str) -> config.Settings:
+    (folder / "stacks").mkdir()
+    shutil.copy(EXAMPLES / f"Pulumi.{name}.yaml", folder / "stacks" / "Pulumi.mine.yaml")
+    return stack.load_settings(folder, "mine", {})
+
+
+def test_every_example_is_looked_at() -> None:
+    assert {path.name for path in EXAMPLES.iterdir()} == {f"Pulumi.{name}.yaml" for name in PUBLISHED}
+
+
+@pytest.mark.parametrize("name", sorted(PUBLISHED))
+def test_an_example_gives_the_load_balancer_of_its_cloud(name: str, tmp_path: pathlib.Path) -> None:
+    settings = loaded(tmp_path, name)
+    # The one value of theirs that must be somebody's: the scene's provider knows alice.
+    settings = settings.model_copy(update={"operator_address": scenes.valoper("alice")})
+    chain = scenes.consumer(model.Phase.LAUNCHED, scenes.joined("alice", "bob"))
+    facts = seen.Seen(scenes.snapshot(chain, launches={"0": scenes.launch("alice", "bob")}), model.Memory())
+    found = manifests.render(
+        desired.desired(facts, settings, scenes.seed("alice"), [scenes.example()]), "set"
+    )
+    (service,) = (m for m in found if m["metadata"]["name"] == "p2p-loadbalancer")
+    assert service["metadata"]["annotations"] == PUBLISHED[name] | OURS
+    assert service["spec"]["type"] == "LoadBalancer"
+    (volume,) = (m for m in found if m["kind"] == "PersistentVolumeClaim")
+    assert volume["spec"]["resources"]["requests"]["storage"] == settings.node.storage
+
+
+def test_own_annotations_go_before_those_of_the_cloud() -> None:
+    scheme = "service.beta.kubernetes.io/aws-load-balancer-scheme"
+    settings = scenes.settings(gateway={"cloud": "aws", "annotations": {scheme: "internal"}})
+    assert gateway.annotations(settings) == NLB | {scheme: "internal"}
+
+
+def test_examples_of_one_kubeconfig_name_different_contexts(tmp_path: pathlib.Path) -> None:
+    contexts = []
+    for name in ("two-clusters-mainnet", "two-clusters-testnet"):
+        folder = tmp_path / name
+        folder.mkdir()
+        contexts.append(loaded(folder, name).cluster.context)
+    assert contexts == ["frankfurt", "homelab"]
