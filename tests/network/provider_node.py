@@ -4,6 +4,7 @@ Validator alice runs; bob and charlie are validators in the genesis whose nodes 
 alone is more than two thirds. Nothing is left behind after `stop`.
 """
 
+import base64
 import json
 import os
 import pathlib
@@ -245,13 +246,21 @@ class Node:
             raise RuntimeError(found["raw_log"])
         return found
 
-    def create_consumer(self, chain_id: str, spawn_time: str = "", owner: str = "charlie") -> str:
+    def create_consumer(
+        self,
+        chain_id: str,
+        spawn_time: str = "",
+        owner: str = "charlie",
+        genesis_hash: bytes = b"genesis hash",
+    ) -> str:
         """Create a consumer chain; INITIALIZED with a spawn time (RFC 3339), REGISTERED without.
 
         Returns:
             its consumer id.
         """
-        included = self.send(owner, "provider", "create-consumer", self.consumer_order(chain_id, spawn_time))
+        included = self.send(
+            owner, "provider", "create-consumer", self.consumer_order(chain_id, spawn_time, genesis_hash)
+        )
         return next(
             str(attribute["value"])
             for event in included["events"]
@@ -260,7 +269,9 @@ class Node:
             if attribute["key"] == "consumer_id"
         )
 
-    def consumer_order(self, chain_id: str, spawn_time: str = "") -> str:
+    def consumer_order(
+        self, chain_id: str, spawn_time: str = "", genesis_hash: bytes = b"genesis hash"
+    ) -> str:
         """Path of a file with which the CLI creates a consumer chain."""
         order: dict[str, Any] = {
             "chain_id": chain_id,
@@ -268,7 +279,7 @@ class Node:
             "allowlisted_reward_denoms": {"denoms": []},
         }
         if spawn_time:
-            order["initialization_parameters"] = initialization(chain_id, spawn_time)
+            order["initialization_parameters"] = initialization(chain_id, spawn_time, genesis_hash)
             order["power_shaping_parameters"] = {"top_N": 0, "allow_inactive_vals": False}
         path = self.folder / "order.json"
         path.write_text(json.dumps(order))
@@ -280,12 +291,12 @@ class Node:
         return str(chain["phase"]).removeprefix("CONSUMER_PHASE_")
 
 
-def initialization(chain_id: str, spawn_time: str) -> dict[str, Any]:
+def initialization(chain_id: str, spawn_time: str, genesis_hash: bytes = b"genesis hash") -> dict[str, Any]:
     """Initialization parameters as the CLI reads them; durations are nanoseconds."""
     second = 1_000_000_000
     return {
         "initial_height": {"revision_number": int(chain_id.rpartition("-")[2]), "revision_height": 1},
-        "genesis_hash": "Z2VuZXNpcyBoYXNo",
+        "genesis_hash": base64.b64encode(genesis_hash).decode(),
         "binary_hash": "YmluYXJ5IGhhc2g=",
         "spawn_time": spawn_time,
         "unbonding_period": 15 * second,
