@@ -172,6 +172,15 @@ class Relayer(_Frozen):
     `provider.gas_price`, once it holds less than half of it; 0: never."""
 
 
+class Resident(_Frozen):
+    """The reconciler that stays (`reconcile.py --watch`)."""
+
+    events: bool = True
+    """Wake up at events of the provider and of the own pods; off: it only looks from time to time."""
+    port: int = pydantic.Field(default=8080, ge=0, le=65535)
+    """Port of `/healthz`, `/readyz` and `/metrics`, on all addresses; 0: none."""
+
+
 class Settings(_Frozen):
     """All of one stack."""
 
@@ -192,6 +201,7 @@ class Settings(_Frozen):
     gateway: Gateway = Gateway()
     node: Node = Node()
     relayer: Relayer = Relayer()
+    resident: Resident = Resident()
     node_keys: Literal["derived", "public"] = "derived"
     """derived: one secret node key from the seed; public: the reference's formula over public names, by
     which any host can impersonate a peer: only for networks mixed with the reference's monitors."""

@@ -30,6 +30,10 @@ CONSENSUS_ADDRESS = f"{DOMAIN}/consensus-address"
 VOLUME_UID = f"{DOMAIN}/volume-uid"
 ARMED = f"{DOMAIN}/armed"
 RETIRED = f"{DOMAIN}/retired"
+ACTED_UPON = f"{DOMAIN}/acted-upon"
+"""On the Lease: `<provider chain id>@<height>`, the newest block that was acted upon."""
+WANTED_BY = f"{DOMAIN}/wanted-by"
+"""On the Lease: a command by hand asks its resident holder to step aside."""
 
 # Components of a consumer chain.
 VOLUME = "volume"

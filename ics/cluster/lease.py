@@ -1,15 +1,21 @@
-"""The Lease that lets only one reconciler act for a validator at a time."""
+"""The Lease that lets only one reconciler act for a validator at a time.
+
+It also remembers the highest block of the provider that anybody acted upon, since whoever writes takes it
+before: so that neither a crash nor another host lets an older answer count.
+"""
 
 import asyncio
 import contextlib
 import datetime
-from collections.abc import Callable
+import time
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from ics import errors, labels
 from ics.cluster import answers, client, kinds, requests
 
 _FORMAT = "%Y-%m-%dT%H:%M:%S.%fZ"
+_ASK_EVERY = 0.5
 
 
 def _now() -> datetime.datetime:
@@ -27,6 +33,7 @@ class Lease:
         holder: str,
         seconds: int,
         clock: Callable[[], datetime.datetime] = _now,
+        ticks: Callable[[], float] = time.monotonic,
     ) -> None:
         """Nothing is sent yet.
 
@@ -37,6 +44,7 @@ class Lease:
             holder: who takes it, such as host and process id.
             seconds: how long it is held without being renewed.
             clock: the time, UTC.
+            ticks: seconds of a clock that is never set.
         """
         self._kube = kube
         self._name = f"ics-{validator}"
@@ -44,18 +52,21 @@ class Lease:
         self._holder = holder
         self._seconds = seconds
         self._clock = clock
+        self._ticks = ticks
         self._held: dict[str, Any] | None = None
+        self._renewed_at = 0.0
+        self._acted = ""
         self._taking = asyncio.Lock()
 
     async def ensure(self) -> None:
-        """Take it, or do nothing when this holder has it already.
+        """Take it, or do nothing when this holder surely has it still; call it before each burst of writes.
 
         Raises:
             Transient: another one holds it; names the holder.
         """
         async with self._taking:  # steps of several chains ask at the same time
-            if self._held is None:
-                await self.acquire()
+            if self._held is None or self._age() > self._seconds / 3:
+                await self._acquire()
 
     async def acquire(self) -> None:
         """Take it or renew it.
@@ -63,29 +74,104 @@ class Lease:
         Raises:
             Transient: another one holds it; names the holder.
         """
-        found = self._held or await self._kube.find(kinds.LEASE, self._namespace, self._name)
-        if found is None:
-            self._held = await self._create()
-            return
-        spec = found.get("spec") or {}
-        holder = spec.get("holderIdentity") or ""
-        if holder not in ("", self._holder) and not self._is_expired(spec):
-            raise errors.Transient(
-                f"Lease {self._namespace}/{self._name}: {holder} is acting for this validator, until at most"
-                f" {spec.get('leaseDurationSeconds')} s after {spec.get('renewTime')}: wait, or stop it"
-            )
-        taken = spec if holder == self._holder else self._spec()
-        self._held = await self._put(found, taken | {"renewTime": self._clock().strftime(_FORMAT)})
+        async with self._taking:
+            await self._acquire()
 
     async def release(self) -> None:
         """Give it back if this holder has it; one that another has taken over stays with that one."""
+        async with self._taking:
+            if self._held is not None:
+                held, self._held = self._held, None
+                with contextlib.suppress(answers.Conflict):
+                    await self._put(held, held["spec"] | {"holderIdentity": ""})
+
+    async def borrow(
+        self, patience: float, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    ) -> None:
+        """Take it for a command by hand: a resident reconciler that holds it is asked to step aside.
+
+        Args:
+            patience: seconds to wait for that.
+            sleep: waits that many seconds.
+
+        Raises:
+            Transient: the holder does not step aside; names it.
+        """
+        deadline = self._ticks() + patience
+        while True:
+            try:
+                await self.acquire()
+            except answers.Conflict:
+                pass  # just now somebody has written it
+            except Held:
+                if self._ticks() >= deadline:
+                    raise
+                await self._ask()
+            else:
+                return
+            await sleep(_ASK_EVERY)
+
+    async def acted_height(self, provider_chain_id: str) -> int:
+        """Height of this provider's newest block that any reconciler acted upon; 0: none."""
+        held = self._held or await self._kube.find(kinds.LEASE, self._namespace, self._name)
+        found = "" if held is None else _notes(held).get(labels.ACTED_UPON, "")
+        return max(_height(found, provider_chain_id), _height(self._acted, provider_chain_id))
+
+    def note(self, provider_chain_id: str, height: int) -> None:
+        """What is acted upon from now on is the provider at this height; it is written with the next write."""
+        self._acted = f"{provider_chain_id}@{height}"
+
+    # -- the object --------------------------------------------------------------------------------
+
+    def _age(self) -> float:
+        return self._ticks() - self._renewed_at
+
+    async def _acquire(self) -> None:
+        began = self._ticks()
         if self._held is not None:
-            held, self._held = self._held, None
-            with contextlib.suppress(answers.Conflict):
-                await self._put(held, held["spec"] | {"holderIdentity": ""})
+            try:
+                self._held = await self._put(self._held, self._held["spec"] | {"renewTime": self._stamp()})
+            except (answers.Conflict, answers.Missing):
+                pass  # somebody wrote or removed it: who holds it now is to be read
+            else:
+                self._renewed_at = began
+                return
+        found = await self._kube.find(kinds.LEASE, self._namespace, self._name)
+        if found is None:
+            self._held = await self._create()
+        else:
+            self._held = await self._taken(found)
+        self._renewed_at = began
+
+    async def _taken(self, found: dict[str, Any]) -> dict[str, Any]:
+        spec = found.get("spec") or {}
+        holder = spec.get("holderIdentity") or ""
+        if holder == self._holder:
+            return await self._put(found, spec | {"renewTime": self._stamp()})
+        if holder and not self._is_expired(spec):
+            self._held = None
+            raise Held(
+                f"Lease {self._namespace}/{self._name}: {holder} is acting for this validator, until at most"
+                f" {spec.get('leaseDurationSeconds')} s after {spec.get('renewTime')}: wait, or stop it"
+            )
+        # Whoever wanted it asks again, if it is not the one that takes it now.
+        notes = {name: text for name, text in _notes(found).items() if name != labels.WANTED_BY}
+        found = found | {"metadata": found["metadata"] | {"annotations": notes}}
+        return await self._put(found, self._spec())
+
+    async def _ask(self) -> None:
+        """Write our name on the Lease that another holds."""
+        found = await self._kube.find(kinds.LEASE, self._namespace, self._name)
+        if found is None or _notes(found).get(labels.WANTED_BY) == self._holder:
+            return
+        with contextlib.suppress(answers.Conflict):
+            await self._put(found, found["spec"], self._holder)
+
+    def _stamp(self) -> str:
+        return self._clock().strftime(_FORMAT)
 
     def _spec(self) -> dict[str, Any]:
-        now = self._clock().strftime(_FORMAT)
+        now = self._stamp()
         return {
             "holderIdentity": self._holder,
             "leaseDurationSeconds": self._seconds,
@@ -103,6 +189,7 @@ class Lease:
             "name": self._name,
             "namespace": self._namespace,
             "labels": {labels.MANAGED_BY: labels.MANAGER},
+            "annotations": self._own_notes(),
         }
         manifest = {
             "apiVersion": "coordination.k8s.io/v1",
@@ -119,11 +206,19 @@ class Lease:
             await self._kube.apply(home, labels.LOOP_MANAGER, only_metadata=True)
             return (await self._kube.send(request)).body
 
-    async def _put(self, lease: dict[str, Any], spec: dict[str, Any]) -> dict[str, Any]:
-        """Write it only if nobody has since it was read."""
-        metadata = {
-            key: lease["metadata"][key] for key in ("name", "namespace", "uid", "resourceVersion", "labels")
-        }
+    async def _put(self, lease: dict[str, Any], spec: dict[str, Any], wanted_by: str = "") -> dict[str, Any]:
+        """Write it only if nobody has since it was read.
+
+        Args:
+            lease: as it was read.
+            spec: what it shall say.
+            wanted_by: who asks its holder to step aside; empty: we are the holder.
+        """
+        kept = ("name", "namespace", "uid", "resourceVersion", "labels")
+        metadata = {key: lease["metadata"][key] for key in kept}
+        metadata["annotations"] = _notes(lease) | (
+            {labels.WANTED_BY: wanted_by} if wanted_by else self._own_notes()
+        )
         manifest = {
             "apiVersion": lease["apiVersion"],
             "kind": lease["kind"],
@@ -131,3 +226,87 @@ class Lease:
             "spec": spec,
         }
         return (await self._kube.send(requests.update(manifest, labels.LOOP_MANAGER))).body
+
+    def _own_notes(self) -> dict[str, str]:
+        return {labels.ACTED_UPON: self._acted} if self._acted else {}
+
+
+class Held(errors.Transient):
+    """Another one acts for this validator."""
+
+
+class Stopping(errors.Transient):
+    """This reconciler begins nothing more."""
+
+
+class Tenure(Lease):
+    """The Lease as a resident reconciler holds it: over many passes, renewed beside them.
+
+    Whether another's Lease has expired is judged by how long it was seen not to change, so that no two
+    clocks need agree. A command by hand may ask for it; then it is to be given up for a while.
+    """
+
+    def __init__(
+        self,
+        kube: client.Client,
+        validator: str,
+        gateway: str,
+        holder: str,
+        seconds: int,
+        clock: Callable[[], datetime.datetime] = _now,
+        ticks: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """See `Lease`."""
+        super().__init__(kube, validator, gateway, holder, seconds, clock, ticks)
+        self._others: tuple[str, float] = ("", 0.0)
+        self._is_stopping = False
+
+    @property
+    def is_held(self) -> bool:
+        """Nobody else can have it: it was renewed not long ago."""
+        return self._held is not None and self._age() < self._seconds * 2 / 3
+
+    @property
+    def is_wanted(self) -> bool:
+        """A command by hand waits for it."""
+        return self._held is not None and bool(_notes(self._held).get(labels.WANTED_BY))
+
+    async def ensure(self) -> None:
+        """Make sure, before each burst of writes, that it is still ours; it is taken between passes only.
+
+        Raises:
+            Transient: it is lost, or this reconciler is stopping.
+        """
+        if self._is_stopping:
+            raise Stopping("this reconciler is stopping: the next one goes on from here")
+        if not self.is_held:
+            raise Held(
+                f"Lease {self._namespace}/{self._name}: this reconciler could not renew it in time and does not"
+                " act until it has it again: another one may be acting"
+            )
+
+    async def release(self) -> None:
+        """Nothing: it outlives the pass."""
+
+    async def give_up(self) -> None:
+        """Give it back, so that another may take it at once."""
+        await super().release()
+
+    def stop(self) -> None:
+        """From now on no burst of writes begins."""
+        self._is_stopping = True
+
+    def _is_expired(self, spec: dict[str, Any]) -> bool:
+        says = f"{spec.get('holderIdentity')} {spec.get('renewTime')}"
+        if self._others[0] != says:
+            self._others = (says, self._ticks())
+        return self._ticks() - self._others[1] >= (spec.get("leaseDurationSeconds") or 0)
+
+
+def _notes(lease: dict[str, Any]) -> dict[str, str]:
+    return dict(lease["metadata"].get("annotations") or {})
+
+
+def _height(text: str, provider_chain_id: str) -> int:
+    chain_id, _, height = text.rpartition("@")
+    return int(height) if chain_id == provider_chain_id and height.isdigit() else 0

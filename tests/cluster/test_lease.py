@@ -1,0 +1,202 @@
+"""One acting reconciler for each validator, on a real API server: takeovers, hand commands, what was acted upon."""
+
+import asyncio
+import datetime
+from typing import Any
+
+import pytest
+
+from ics import errors, labels
+from ics.cluster import kinds, lease, requests
+from tests.cluster import conftest
+
+pytestmark = pytest.mark.cluster
+
+
+class Clock:
+    """A clock that a test sets; as wall clock it may be wrong by `skew` seconds."""
+
+    def __init__(self, skew: float = 0.0) -> None:
+        self.seconds = 1000.0
+        self._skew = skew
+
+    def ticks(self) -> float:
+        return self.seconds
+
+    def now(self) -> datetime.datetime:
+        start = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
+        return start + datetime.timedelta(seconds=self.seconds + self._skew)
+
+
+def resident(scene: conftest.Scene, name: str, clock: Clock) -> lease.Tenure:
+    return lease.Tenure(scene.kube, scene.validator, scene.gateway, name, 30, clock.now, clock.ticks)
+
+
+def command(scene: conftest.Scene, name: str, clock: Clock) -> lease.Lease:
+    return lease.Lease(scene.kube, scene.validator, scene.gateway, name, 120, clock.now, clock.ticks)
+
+
+async def live(scene: conftest.Scene) -> dict[str, Any]:
+    found = await scene.live(kinds.LEASE, scene.gateway, f"ics-{scene.validator}")
+    assert found is not None
+    return found
+
+
+async def holder(scene: conftest.Scene) -> str:
+    return str((await live(scene))["spec"]["holderIdentity"])
+
+
+async def test_a_standby_takes_over_what_was_not_renewed(scene: conftest.Scene) -> None:
+    clock = Clock()
+    first, standby = resident(scene, "a", clock), resident(scene, "b", clock)
+    await first.acquire()
+    for _ in range(5):
+        clock.seconds += 10
+        await first.acquire()
+        with pytest.raises(lease.Held):
+            await standby.acquire()
+    clock.seconds += 29  # the first has died
+    with pytest.raises(lease.Held):
+        await standby.acquire()
+    clock.seconds += 1
+
+    await standby.acquire()
+
+    assert await holder(scene) == "b"
+    await standby.ensure()
+    with pytest.raises(lease.Held, match="could not renew it in time"):
+        await first.ensure()
+    with pytest.raises(lease.Held, match="b is acting for this validator"):
+        await first.acquire()
+
+
+async def test_a_standby_whose_clock_is_wrong_takes_nothing_from_a_living_one(scene: conftest.Scene) -> None:
+    right, wrong = Clock(), Clock(skew=3600)
+    first, standby = resident(scene, "a", right), resident(scene, "b", wrong)
+    await first.acquire()
+
+    with pytest.raises(lease.Held):
+        await standby.acquire()
+
+    assert await holder(scene) == "a"
+
+
+async def test_who_cannot_renew_stops_acting_before_another_may_begin(scene: conftest.Scene) -> None:
+    clock = Clock()
+    first = resident(scene, "a", clock)
+    with pytest.raises(lease.Held):
+        await first.ensure()  # a pass never takes it by itself
+    await first.acquire()
+    clock.seconds += 19
+    await first.ensure()
+    clock.seconds += 1
+    with pytest.raises(lease.Held):
+        await first.ensure()
+    await first.acquire()
+    await first.ensure()
+
+
+async def test_a_stopping_reconciler_begins_no_write_and_leaves_the_place(scene: conftest.Scene) -> None:
+    clock = Clock()
+    first = resident(scene, "a", clock)
+    await first.acquire()
+    await first.release()  # as each pass does at its end
+    assert await holder(scene) == "a"
+
+    first.stop()
+    with pytest.raises(lease.Stopping):
+        await first.ensure()
+    await first.give_up()
+
+    assert await holder(scene) == ""
+    await resident(scene, "b", clock).acquire()
+    assert await holder(scene) == "b"
+
+
+async def test_a_command_by_hand_asks_the_resident_to_step_aside(scene: conftest.Scene) -> None:
+    clock = Clock()
+    first, by_hand = resident(scene, "a", clock), command(scene, "hand", clock)
+    await first.acquire()
+    seen = []
+
+    async def sleep(seconds: float) -> None:
+        await first.acquire()  # it renews, and learns of it
+        seen.append(first.is_wanted)
+        await first.give_up()
+
+    await by_hand.borrow(10.0, sleep)
+
+    assert (seen, await holder(scene)) == ([True], "hand")
+    with pytest.raises(lease.Held, match="hand is acting"):
+        await first.acquire()
+    await by_hand.release()
+    await first.acquire()
+    assert (await holder(scene), first.is_wanted) == ("a", False)
+
+
+async def test_a_command_by_hand_gives_up_in_the_end(scene: conftest.Scene) -> None:
+    clock = Clock()
+    first, by_hand = resident(scene, "a", clock), command(scene, "hand", clock)
+    await first.acquire()
+
+    async def sleep(seconds: float) -> None:
+        clock.seconds += seconds
+        await first.acquire()
+
+    with pytest.raises(lease.Held, match="a is acting for this validator"):
+        await by_hand.borrow(3.0, sleep)
+
+    # It asked in vain; the holder goes on.
+    assert (await holder(scene), first.is_wanted) == ("a", True)
+
+
+async def test_a_removed_lease_is_made_again(scene: conftest.Scene) -> None:
+    clock = Clock()
+    first = resident(scene, "a", clock)
+    await first.acquire()
+    await scene.kube.delete(kinds.LEASE, scene.gateway, f"ics-{scene.validator}", None)
+
+    await first.acquire()
+
+    assert await holder(scene) == "a"
+
+
+async def test_the_height_that_was_acted_upon_is_known_to_the_next_process(scene: conftest.Scene) -> None:
+    clock = Clock()
+    first = command(scene, "a", clock)
+    assert await first.acted_height("provider-1") == 0
+    first.note("provider-1", 41)
+    assert await first.acted_height("provider-1") == 41  # in this process, without a write
+    first.note("provider-1", 42)
+    await first.ensure()  # killed here: nothing is given back
+
+    second = command(scene, "b", clock)
+
+    assert await second.acted_height("provider-1") == 42
+    assert await second.acted_height("provider-2") == 0
+    clock.seconds += 121
+    await second.ensure()
+    assert (await live(scene))["metadata"]["annotations"] == {labels.ACTED_UPON: "provider-1@42"}
+
+
+async def test_a_renewal_tells_the_newest_height(scene: conftest.Scene) -> None:
+    clock = Clock()
+    first = resident(scene, "a", clock)
+    first.note("provider-1", 42)
+    await first.acquire()
+    first.note("provider-1", 43)
+    await first.acquire()
+    assert await command(scene, "b", clock).acted_height("provider-1") == 43
+
+
+async def test_of_many_that_try_one_has_it(scene: conftest.Scene) -> None:
+    clock = Clock()
+    found = await live_after_race(scene, clock)
+    assert sum(isinstance(outcome, errors.Transient) for outcome in found) == 4
+
+
+async def live_after_race(scene: conftest.Scene, clock: Clock) -> list[BaseException | None]:
+    home = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": scene.gateway}}
+    await scene.kube.send(requests.create(home, "test"))
+    all_of_them = [resident(scene, f"r{number}", clock) for number in range(5)]
+    return list(await asyncio.gather(*(one.acquire() for one in all_of_them), return_exceptions=True))

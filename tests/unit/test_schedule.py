@@ -1,0 +1,107 @@
+"""When a resident reconciler looks by itself."""
+
+import dataclasses
+
+import pytest
+
+from ics import desired, membership, model, schedule, seen, status
+from tests.unit import scenes
+
+LONG = 1e6
+
+
+@pytest.mark.parametrize(
+    ("until_spawn", "since_change", "expected"),
+    [
+        (3600.0, LONG, (30.0, 30.0)),
+        (3600.0, 10.0, (3.0, 5.0)),  # it is being staged, step by step
+        (100.0, LONG, (10.0, 10.0)),  # until the spawn is near
+        (90.0, LONG, (5.0, 5.0)),
+        (2.0, LONG, (2.0, 2.0)),  # just at the spawn
+        (0.01, LONG, (0.2, 0.2)),
+        (0.0, LONG, (1.0, 1.0)),
+        (-30.0, LONG, (1.0, 1.0)),
+        (-30.1, LONG, (3.0, 5.0)),
+        (-120.0, LONG, (3.0, 5.0)),
+        (-120.1, LONG, (10.0, 30.0)),
+        (-1e9, LONG, (10.0, 30.0)),  # it is never given up
+        (-1e9, 120.0, (3.0, 5.0)),
+        (None, 1.0, (3.0, 5.0)),
+        (None, 121.0, (10.0, 30.0)),
+    ],
+)
+def test_pause_of_one_chain(
+    until_spawn: float | None, since_change: float, expected: tuple[float, float]
+) -> None:
+    chain = schedule.Awaited(until_spawn, since_change)
+    assert (schedule.pause([chain], 0.0), schedule.pause([chain], 1.0)) == pytest.approx(expected)
+
+
+def test_the_most_urgent_chain_sets_the_pause() -> None:
+    assert (schedule.pause([], 0.0), schedule.pause([], 1.0)) == (27.0, 30.0)
+    chains = [schedule.Awaited(3600.0, LONG), schedule.Awaited(-5.0, LONG), schedule.Awaited(50.0, LONG)]
+    assert schedule.pause(chains, 0.5) == 1.0
+
+
+def test_backoff_doubles_up_to_its_limit_with_jitter() -> None:
+    assert [schedule.backoff(n, 30.0, 1.0) for n in (1, 2, 3, 4, 5, 6, 10_000)] == [1, 2, 4, 8, 16, 30, 30]
+    assert [schedule.backoff(n, 30.0, 0.0) for n in (1, 6)] == [0.5, 15.0]
+
+
+def test_no_retry_waits_long_around_a_spawn() -> None:
+    assert [schedule.retry(n, 30.0, 1.0) for n in (1, 4, 9)] == [1, 8, 30]
+    assert [schedule.retry(n, 1.0, 1.0) for n in (1, 4, 9)] == [1, 5, 5]
+    assert [schedule.retry(9, 30.0, 0.0), schedule.retry(1, 0.2, 0.0)] == [15.0, 0.5]
+
+
+def report(consumer: model.Consumer, memory: model.Memory | None = None) -> dict[str, schedule.Standing]:
+    snapshot = scenes.snapshot(consumer)
+    observed = seen.Seen(snapshot, memory or model.Memory())
+    wanted = desired.desired(observed, scenes.settings(), scenes.seed("alice"), [scenes.example()])
+    return schedule.standings(snapshot, status.report(wanted, {}))
+
+
+def test_chains_of_which_something_is_expected() -> None:
+    staged = scenes.consumer(model.Phase.INITIALIZED, scenes.joined("alice"))
+
+    found = report(staged, scenes.memory())
+
+    assert {one: standing.spawn_time for one, standing in found.items()} == {"0": "2026-01-01T00:00:00Z"}
+    assert found["0"].told[:3] == ("INITIALIZED", "validating", "None")
+    assert report(scenes.consumer(model.Phase.REGISTERED)) == {}
+    assert report(scenes.consumer(chain_id="stranger-1")) == {}
+
+
+def test_a_chain_that_runs_well_is_not_waited_for() -> None:
+    chain = status.ChainReport(
+        "c-1",
+        "0",
+        model.Phase.LAUNCHED,
+        membership.Participation.VALIDATING,
+        "ns",
+        "ab",
+        None,
+        None,
+        (),
+    )
+    whole = status.Report("alice", "provider-1", 7, (chain,), ())
+    waits = dataclasses.replace(
+        chain, conditions=(model.Condition(model.Severity.INFO, "WaitingForQuorum", "no block yet"),)
+    )
+    ended = dataclasses.replace(
+        chain, conditions=(model.Condition(model.Severity.INFO, "ChannelClosed", "closed"),)
+    )
+
+    snapshot = scenes.snapshot()
+    found = [
+        schedule.standings(snapshot, dataclasses.replace(whole, chains=(one,)))
+        for one in (chain, waits, ended)
+    ]
+
+    told = ("LAUNCHED", "validating", "ab", "WaitingForQuorum")
+    assert found == [{}, {"0": schedule.Standing(None, told)}, {}]
+
+
+def test_seconds_are_those_of_the_provider() -> None:
+    assert schedule.seconds_until("2026-01-01T00:00:00Z", "2026-01-01T00:00:30.5Z") == -30.5
+    assert schedule.seconds_until(None, "2026-01-01T00:00:30Z") is None
