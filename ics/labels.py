@@ -34,6 +34,8 @@ ACTED_UPON = f"{DOMAIN}/acted-upon"
 """On the Lease: `<provider chain id>@<height>`, the newest block that was acted upon."""
 WANTED_BY = f"{DOMAIN}/wanted-by"
 """On the Lease: a command by hand asks its resident holder to step aside."""
+SIGNS = f"{DOMAIN}/signs"
+"""Whether the provider node is given a consensus key."""
 
 # Components of a consumer chain.
 VOLUME = "volume"
@@ -56,6 +58,8 @@ EVIDENCE = "evidence"
 # … and of what the chains share.
 NAMESPACE = "namespace"
 GATEWAY = "gateway"
+PROVIDER_NODE = "provider-node"
+RECONCILER = "reconciler"
 
 # Names of objects in a chain's own namespace.
 GATEWAY_SERVICE = "p2p-loadbalancer"

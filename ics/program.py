@@ -3,86 +3,16 @@
 Nothing is decided and nothing is read from a chain or a cluster here, and nothing happens at import.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pulumi
 import pulumi_kubernetes as kubernetes
 
-from ics import labels, model
+from ics import components, labels, model
 
-_RESOURCES: Mapping[str, Callable[..., pulumi.Resource]] = {
-    "ConfigMap": kubernetes.core.v1.ConfigMap,
-    "Deployment": kubernetes.apps.v1.Deployment,
-    "Namespace": kubernetes.core.v1.Namespace,
-    "NetworkPolicy": kubernetes.networking.v1.NetworkPolicy,
-    "PersistentVolumeClaim": kubernetes.core.v1.PersistentVolumeClaim,
-    "Secret": kubernetes.core.v1.Secret,
-    "Service": kubernetes.core.v1.Service,
-    "StatefulSet": kubernetes.apps.v1.StatefulSet,
-}
-_ENVELOPE = frozenset({"apiVersion", "kind"})
-
-
-@dataclass(frozen=True, slots=True)
-class ChainArgs:
-    """What the component of one consumer chain is made from."""
-
-    consumer_id: str
-    chain_id: str
-    manifests: tuple[model.Manifest, ...]
-
-
-class ConsumerChain(pulumi.ComponentResource):
-    """The objects of one consumer chain; its outputs are the namespace and the genesis' sha256."""
-
-    def __init__(self, args: ChainArgs, opts: pulumi.ResourceOptions) -> None:
-        super().__init__("ics:index:ConsumerChain", f"consumer-{args.consumer_id}", None, opts)
-        self.resources = declare(args.manifests, self)
-        self.namespace = _name_of(args.manifests, labels.NAMESPACE)
-        self.genesis_sha256 = _genesis_of(args.manifests)
-        self.register_outputs({"namespace": self.namespace, "genesis_sha256": self.genesis_sha256})
-
-
-class Gateway(pulumi.ComponentResource):
-    """What the chains of a validator share: its namespace and the p2p LoadBalancer."""
-
-    def __init__(self, manifests: tuple[model.Manifest, ...], opts: pulumi.ResourceOptions) -> None:
-        super().__init__("ics:index:Gateway", "gateway", None, opts)
-        self.resources = declare(manifests, self)
-        self.namespace = _name_of(manifests, labels.NAMESPACE)
-        self.register_outputs({"namespace": self.namespace})
-
-
-def declare(manifests: Sequence[model.Manifest], parent: pulumi.Resource) -> tuple[pulumi.Resource, ...]:
-    """Register each manifest as a child of a component, namespaces before what lies in them."""
-    namespaces: dict[str, pulumi.Resource] = {}
-    declared = []
-    for manifest in sorted(manifests, key=lambda m: m["kind"] != "Namespace"):
-        metadata = manifest["metadata"]
-        home = namespaces.get(metadata.get("namespace", ""))
-        options = pulumi.ResourceOptions(
-            parent=parent,
-            depends_on=[home] if home is not None else None,
-            # Volumes and keys outlive the stack; `protect` would fail the whole update instead.
-            retain_on_delete=metadata["labels"].get(labels.RETAIN) == "true",
-        )
-        fields = {key: value for key, value in manifest.items() if key not in _ENVELOPE}
-        if manifest["kind"] == "Secret":
-            fields["data"] = pulumi.Output.secret(fields["data"])
-        resource = _RESOURCES[manifest["kind"]](resource_name(manifest), opts=options, **_snake(fields))
-        if manifest["kind"] == "Namespace":
-            namespaces[metadata["name"]] = resource
-        declared.append(resource)
-    return tuple(declared)
-
-
-def resource_name(manifest: model.Manifest) -> str:
-    """Pulumi's name of an object: kind, namespace and name, so that it is stable and unique."""
-    metadata = manifest["metadata"]
-    parts = (manifest["kind"].lower(), metadata.get("namespace"), metadata["name"])
-    return "/".join(part for part in parts if part)
+_RELAYER = frozenset({labels.HERMES, labels.HERMES_KEYS, labels.EVIDENCE, labels.RELAYING})
+"""Components, as labels name them, of what relays to a chain."""
 
 
 def stack(
@@ -114,42 +44,41 @@ def stack(
     )
     options = pulumi.ResourceOptions(providers={"kubernetes": provider})
     shared, chains = by_chain(manifests)
-    gateway = Gateway(shared, options)
+    gateway = components.Gateway(components.SharedArgs(_rest(shared), {}), options)
+    node = of_component(shared, labels.PROVIDER_NODE)
+    if node:
+        components.ProviderNode(components.SharedArgs(node, gateway.homes), options)
+    reconciler = of_component(shared, labels.RECONCILER)
+    if reconciler:
+        components.Reconciler(components.SharedArgs(reconciler, gateway.homes), options)
     under = pulumi.ResourceOptions(providers={"kubernetes": provider}, depends_on=[gateway])
     for chain in chains:
-        ConsumerChain(chain, under)
+        components.ConsumerChain(chain, under)
     for name, value in outputs.items():
         pulumi.export(name, value)
 
 
+def of_component(manifests: Sequence[model.Manifest], *names: str) -> tuple[model.Manifest, ...]:
+    """Those that carry one of these component labels."""
+    return tuple(m for m in manifests if m["metadata"]["labels"][labels.COMPONENT] in names)
+
+
+def _rest(shared: Sequence[model.Manifest]) -> tuple[model.Manifest, ...]:
+    others = of_component(shared, labels.PROVIDER_NODE, labels.RECONCILER)
+    return tuple(m for m in shared if m not in others)
+
+
 def by_chain(
     manifests: Sequence[model.Manifest],
-) -> tuple[tuple[model.Manifest, ...], tuple[ChainArgs, ...]]:
+) -> tuple[tuple[model.Manifest, ...], tuple[components.ChainArgs, ...]]:
     """Split the manifests into the shared ones and those of each chain, by their consumer label."""
     shared = tuple(m for m in manifests if labels.CONSUMER not in m["metadata"]["labels"])
     ids = sorted({m["metadata"]["labels"].get(labels.CONSUMER, "") for m in manifests} - {""}, key=int)
     chains = []
     for consumer_id in ids:
         own = tuple(m for m in manifests if m["metadata"]["labels"].get(labels.CONSUMER) == consumer_id)
-        chains.append(ChainArgs(consumer_id, own[0]["metadata"]["annotations"][labels.CHAIN_ID], own))
+        chain_id = own[0]["metadata"]["annotations"][labels.CHAIN_ID]
+        relayer = of_component(own, *_RELAYER)
+        node = tuple(m for m in own if m not in relayer)
+        chains.append(components.ChainArgs(consumer_id, chain_id, node, relayer))
     return shared, tuple(chains)
-
-
-def _snake(fields: Mapping[str, Any]) -> dict[str, Any]:
-    return {"binary_data" if key == "binaryData" else key: value for key, value in fields.items()}
-
-
-def _name_of(manifests: Sequence[model.Manifest], component: str) -> str | None:
-    return next(
-        (m["metadata"]["name"] for m in manifests if m["metadata"]["labels"][labels.COMPONENT] == component),
-        None,
-    )
-
-
-def _genesis_of(manifests: Sequence[model.Manifest]) -> str | None:
-    notes = [
-        m["metadata"]["annotations"]
-        for m in manifests
-        if m["metadata"]["labels"][labels.COMPONENT] == labels.GENESIS
-    ]
-    return notes[0][labels.GENESIS_SHA256] if notes else None

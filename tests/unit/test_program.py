@@ -106,6 +106,38 @@ def test_the_tree_reads_like_the_domain(recorder: Recorder) -> None:
     assert components == {("ics:index:Gateway", "gateway"), ("ics:index:ConsumerChain", "consumer-0")}
 
 
+def test_the_relayer_is_a_part_of_its_chain(recorder: Recorder) -> None:
+    from ics import program
+
+    rendered = manifests.render(launched(), "set")
+    (node,) = (m for m in rendered if m["kind"] == "StatefulSet")
+    metadata = node["metadata"]
+    hermes = {
+        **node,
+        "kind": "Deployment",
+        "metadata": {
+            **metadata,
+            "name": labels.HERMES_NAME,
+            "labels": {**metadata["labels"], labels.COMPONENT: labels.HERMES},
+        },
+    }
+    _, (chain,) = program.by_chain((*rendered, hermes))
+    assert chain.relayer == (hermes,)
+    assert hermes not in chain.manifests
+
+    @pulumi.runtime.test  # type: ignore[untyped-decorator]
+    def run() -> None:
+        program.stack((*rendered, hermes), {}, None, None)
+
+    run()
+    components = [(r.typ, r.name) for r in recorder.registered if r.typ.startswith("ics:")]
+    assert sorted(components) == [
+        ("ics:index:ConsumerChain", "consumer-0"),
+        ("ics:index:Gateway", "gateway"),
+        ("ics:index:Relayer", "relayer-0"),
+    ]
+
+
 def test_outputs_name_what_waits_and_hold_no_secret() -> None:
     found = outputs.of(launched())
     assert set(found["genesis_sha256"]) == {"0"}
