@@ -16,6 +16,7 @@ def main() -> int:
     parser.add_argument("--stack", metavar="NAME", required=True, help="stacks/Pulumi.NAME.yaml")
     parser.add_argument("--json", action="store_true", help="JSON on stdout")
     parser.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="override a setting")
+    parser.add_argument("--confirm", metavar="NAME", action="append", default=[], help="confirm a change")
     mode = parser.add_mutually_exclusive_group()
     mode.add_argument("--once", action="store_true", help="one pass (the default)")
     mode.add_argument("--preview", action="store_true", help="say what a pass would do; change nothing")
@@ -30,6 +31,8 @@ def main() -> int:
     command += ["--json"] if args.json else []
     for override in args.set:
         command += ["--set", override]
+    for name in args.confirm:
+        command += ["--confirm", name]
     return cli.main(command)
 
 

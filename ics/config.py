@@ -202,6 +202,9 @@ class Settings(_Frozen):
     node: Node = Node()
     relayer: Relayer = Relayer()
     resident: Resident = Resident()
+    confirm: tuple[str, ...] = ()
+    """Changes that are made only when they are named here or with `--confirm`; each name is good for one
+    time, and what has been done may stay in the list."""
     node_keys: Literal["derived", "public"] = "derived"
     """derived: one secret node key from the seed; public: the reference's formula over public names, by
     which any host can impersonate a peer: only for networks mixed with the reference's monitors."""

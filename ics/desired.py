@@ -40,6 +40,8 @@ class Verdict:
     """Key generation that this validator left the chain with: to be recorded before the node goes."""
     namespace: str = ""
     """Where that key's Secret lies."""
+    has_left: bool = False
+    """This validator's way out of the chain is confirmed: the workload goes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,8 @@ class Desired:
     """Consumer ids whose objects are neither changed nor removed."""
     gateway_ports: Mapping[str, int]
     """Ports of the shared LoadBalancer by consumer id, also of held chains that have objects."""
+    ended: frozenset[str] = frozenset()
+    """Consumer ids whose workloads the lifecycle removes: DELETED chains, and those that were left for good."""
 
     @property
     def chains(self) -> tuple[deployment.Chain, ...]:
@@ -142,7 +146,12 @@ def desired(
     gateway_ports |= {
         v.chain.consumer_id: v.chain.peering.gateway_port for v in verdicts if v.chain is not None
     }
-    return Desired(settings, snapshot.chain_id, snapshot.height, verdicts, placed, held, gateway_ports)
+    ended = frozenset(
+        summary.consumer_id
+        for summary in (consumer.summary for consumer in snapshot.consumers)
+        if summary.phase is model.Phase.DELETED
+    ).union(v.summary.consumer_id for v in verdicts if v.has_left)
+    return Desired(settings, snapshot.chain_id, snapshot.height, verdicts, placed, held, gateway_ports, ended)
 
 
 def _check_known(snapshot: model.Snapshot, memory: model.Memory) -> None:
@@ -279,7 +288,7 @@ def _with_definition(
     way_out = membership.leaving(facts, summary, choice, participation)
     if way_out is membership.Leaving.LEFT:
         retired = choice.generation if choice.is_assigned else None
-        return dataclasses.replace(verdict, retires=retired, namespace=memory.namespace)
+        return dataclasses.replace(verdict, retires=retired, namespace=memory.namespace, has_left=True)
     if way_out is membership.Leaving.UNDER_WAY:
         verdict = dataclasses.replace(verdict, conditions=(*verdict.conditions, _leaving(summary)))
     # A node that runs is stopped only after a confirmed way out, never because an answer lacks a line.

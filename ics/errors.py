@@ -6,7 +6,7 @@
         `-- SettingsError    a setting, a definition or an argument is wrong; names the key
 
 Only the loop chooses to retry, and the commands map the class to an exit code: 1 for `Transient`,
-2 for `SettingsError`, 3 for any other `Permanent`.
+2 for `Permanent`.
 """
 
 from collections.abc import Sequence

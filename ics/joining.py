@@ -4,20 +4,21 @@ An opt-in without a node that can run gets the validator jailed, and it cannot b
 """
 
 import dataclasses
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 
 from ics import desired, engines, errors, model
+from ics.engines import guard
 
 
 async def refusals(
-    engine: engines.Engine, manifests: Sequence[model.Manifest], wanted: desired.Desired
+    engine: engines.Engine, order: engines.Order, wanted: desired.Desired
 ) -> Mapping[str, errors.IcsError]:
     """Why chains whose opt-in is due could not be run here, by consumer id; no question when none is due.
 
     Args:
         engine: asked by its preview, which changes nothing.
-        manifests: the whole set.
-        wanted: what they were made of.
+        order: the whole set.
+        wanted: what it was made of.
 
     Raises:
         IcsError: the cluster cannot be asked.
@@ -28,10 +29,13 @@ async def refusals(
     homes = {chain.namespace: {chain.consumer_id} for chain in wanted.chains if chain.consumer_id in due}
     homes[wanted.settings.gateway.namespace] = due
     found: dict[str, errors.IcsError] = {}
-    for change in await engine.preview(manifests, wanted.held):
-        if change.problem is not None:
+    for change in await engine.preview(order):
+        problem = change.problem
+        if change.question is not None:
+            problem = guard.as_error(change.question)
+        if problem is not None:
             where = change.name if change.kind == "Namespace" else change.namespace
-            found |= {one: change.problem for one in homes.get(where, ()) if one not in found}
+            found |= {one: problem for one in homes.get(where, ()) if one not in found}
     return found
 
 

@@ -23,7 +23,7 @@ from ics import (
     status,
     world,
 )
-from ics.engines import applyset
+from ics.engines import applyset, guard
 
 _Trouble: TypeAlias = tuple[model.Condition, errors.IcsError | None]
 
@@ -56,7 +56,7 @@ async def preview(place: world.World, engine: engines.Engine) -> Plan:
     """
     observed = await observing.observe(place)
     wanted = observing.desire(place, observed)
-    changes = await engine.preview(render(wanted), wanted.held)
+    changes = await engine.preview(order(place, wanted))
     return Plan(changes, wanted.intents, status.report(wanted, observed.observations))
 
 
@@ -77,7 +77,7 @@ async def one_pass(place: world.World, engine: engines.Engine, sender: world.Sen
         observed = await observing.observe(place)
         wanted = observing.desire(place, observed)
         # A chain whose objects the cluster would refuse is not joined: nobody could run its node.
-        refused = {} if sender is None else await joining.refusals(engine, render(wanted), wanted)
+        refused = {} if sender is None else await joining.refusals(engine, order(place, wanted), wanted)
         wanted = joining.without(wanted, refused, observed.memory)
         # The opt-in comes first: it has a deadline, and everything it needs can be computed again.
         sent, troubles = await _transact(place, wanted, sender)
@@ -85,8 +85,9 @@ async def one_pass(place: world.World, engine: engines.Engine, sender: world.Sen
         # A key is on record as retired before its node goes, so that no rejoin could take it again.
         wanted, retiring = await _retire(place, wanted)
         troubles += retiring
-        converged = await engine.converge(render(wanted), wanted.held)
+        converged = await engine.converge(order(place, wanted))
         troubles += [_trouble(error) for error in converged.errors]
+        troubles += [_asked(question) for question in converged.questions]
         if converged.writes:
             observed, wanted = await _again(place, observed)
             wanted = joining.without(wanted, refused, observed.memory)
@@ -127,6 +128,12 @@ async def _retire(place: world.World, wanted: desired.Desired) -> tuple[desired.
     return wanted, troubles
 
 
+def order(place: world.World, wanted: desired.Desired) -> engines.Order:
+    """What the engine is to bring about."""
+    confirmed = place.confirmed.union(place.settings.confirm)
+    return engines.Order(render(wanted), wanted.held, wanted.ended, confirmed)
+
+
 def render(wanted: desired.Desired) -> tuple[model.Manifest, ...]:
     """The manifests of a desired state, as members of this validator's set."""
     settings = wanted.settings
@@ -138,6 +145,13 @@ def _trouble(error: errors.IcsError, consumer_id: str = "", reason: str = "") ->
     severity = model.Severity.WARNING if is_transient else model.Severity.CRITICAL
     name = reason or ("ClusterTrouble" if is_transient else "ClusterRefuses")
     return model.Condition(severity, name, str(error), consumer_id), error
+
+
+def _asked(question: engines.Question) -> _Trouble:
+    condition = model.Condition(
+        model.Severity.CRITICAL, "NeedsConfirmation", question.text, question.consumer_id
+    )
+    return condition, guard.as_error(question)
 
 
 async def _transact(

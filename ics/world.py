@@ -161,3 +161,5 @@ class World:
     lease: Lease
     wishes: frozenset[str] = frozenset()
     """Consumer ids that the operator asks by hand to join."""
+    confirmed: frozenset[str] = frozenset()
+    """Names of changes that the operator confirms by hand, on top of those in the settings."""

@@ -2,13 +2,14 @@
 
 import argparse
 import asyncio
+import dataclasses
 import os
 import sys
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
-from ics import errors, intents, loop, observing, stack, status, wiring
+from ics import errors, intents, loop, observing, stack, status, wiring, world
 from ics.cli import present
 
 _Subparsers = Any  # argparse has no public name for what add_subparsers() returns
@@ -25,6 +26,9 @@ def register(subparsers: _Subparsers) -> None:
         ("destroy", _destroy, "remove every object of the stack but volumes, keys and namespaces"),
     ):
         parser = command(subparsers, name, text)
+        if work in (_plan, _up):
+            text = "make this change that needs a confirmation; may be given several times"
+            parser.add_argument("--confirm", metavar="NAME", action="append", default=[], help=text)
         parser.set_defaults(run=on_stack(work))
     parser = command(subparsers, "check-config", "check settings, definitions and secrets of a stack")
     parser.set_defaults(run=on_stack(_check))
@@ -59,13 +63,13 @@ def exit_code(error: errors.IcsError) -> int:
 
 
 async def _plan(args: argparse.Namespace, found: wiring.Opened) -> int:
-    planned = await loop.preview(found.world, found.engine)
+    planned = await loop.preview(_confirming(args, found.world), found.engine)
     _print(args, present.plan(planned), present.plan_lines(planned))
     return 0
 
 
 async def _up(args: argparse.Namespace, found: wiring.Opened) -> int:
-    done = await loop.one_pass(found.world, found.engine, found.sender)
+    done = await loop.one_pass(_confirming(args, found.world), found.engine, found.sender)
     _print(
         args,
         {
@@ -78,6 +82,10 @@ async def _up(args: argparse.Namespace, found: wiring.Opened) -> int:
     for trouble in done.troubles:
         print(f"ics: {trouble}", file=sys.stderr)
     return max((exit_code(trouble) for trouble in done.troubles), default=0)
+
+
+def _confirming(args: argparse.Namespace, place: world.World) -> world.World:
+    return dataclasses.replace(place, confirmed=frozenset(args.confirm))
 
 
 async def _status(args: argparse.Namespace, found: wiring.Opened) -> int:

@@ -12,6 +12,7 @@ When nothing differs, none of it happens: a pass without a change is one GET and
 """
 
 import asyncio
+import dataclasses
 import itertools
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
@@ -19,7 +20,7 @@ from typing import Any
 
 from ics import engines, errors, labels, model
 from ics.cluster import client, kinds, requests
-from ics.engines import applyset, dryrun, members, parents
+from ics.engines import applyset, dryrun, guard, members, parents
 
 
 class ApplyEngine:
@@ -46,21 +47,20 @@ class ApplyEngine:
         self._validator = validator
         self._namespace = namespace
 
-    async def preview(
-        self, manifests: Sequence[model.Manifest], held: frozenset[str]
-    ) -> tuple[engines.Change, ...]:
+    async def preview(self, order: engines.Order) -> tuple[engines.Change, ...]:
         """See `engines.Engine`; what the cluster would refuse is in the changes' `problem`."""
-        wanted = applyset.index(manifests, applyset.set_id(self._validator, self._namespace))
+        wanted = applyset.index(order.manifests, applyset.set_id(self._validator, self._namespace))
         books = await self._read(wanted)
-        steps = applyset.diff(wanted, books.members, books.parent.record, held)
-        return await dryrun.preview(self._kube, steps)
+        steps = applyset.diff(wanted, books.members, books.parent.record, order.held)
+        return guard.marked(await dryrun.preview(self._kube, steps), order)
 
-    async def converge(self, manifests: Sequence[model.Manifest], held: frozenset[str]) -> engines.Converged:
+    async def converge(self, order: engines.Order) -> engines.Converged:
         """See `engines.Engine`."""
-        wanted = applyset.index(manifests, applyset.set_id(self._validator, self._namespace))
+        wanted = applyset.index(order.manifests, applyset.set_id(self._validator, self._namespace))
         books = await self._read(wanted)
-        steps = applyset.diff(wanted, books.members, books.parent.record, held)
-        # Whatever must not be deleted or replaced unasked is to be judged here: the steps are data.
+        steps = applyset.diff(wanted, books.members, books.parent.record, order.held)
+        judged = guard.judge([dryrun.deleted(member) for member in steps.prune], order)
+        steps = steps.without(judged.held, judged.left)
         run = _Run(self._kube, dict(books.members))
         run.failures += [_waits(key) for key in steps.waiting]
         if not steps.is_empty:
@@ -68,7 +68,7 @@ class ApplyEngine:
             books = await self._open(books, steps, run)
             await run.apply_all(steps.apply)
             await run.prune_all(steps.prune)
-        parent = parents.settled(wanted, run.members, books.parent.record, frozenset(run.done), held)
+        parent = parents.settled(wanted, run.members, books.parent.record, frozenset(run.done), judged.held)
         if steps.is_empty and not members.is_closed(books, parent):
             await self._announce()
         try:
@@ -76,7 +76,7 @@ class ApplyEngine:
         except errors.IcsError as error:  # what was done is told all the same
             run.failures.append(error)
             writes = 1
-        return run.outcome(steps, writes)
+        return dataclasses.replace(run.outcome(steps, writes), questions=judged.questions)
 
     async def destroy(self) -> engines.Converged:
         """See `engines.Engine`. Without a parent, members of every kind that there may be are looked for."""
@@ -171,9 +171,9 @@ class _Run:
             self.members[step.key] = now
             self.done.add(step.key)
             if answer.status == 201:
-                self.changes[step.key] = dryrun.change("create", step.key)
+                self.changes[step.key] = dryrun.applied("create", step)
             elif step.has_changed(now):
-                self.changes[step.key] = dryrun.change("update", step.key)
+                self.changes[step.key] = dryrun.applied("update", step)
 
         return act
 
@@ -196,7 +196,7 @@ class _Run:
         async def act() -> None:
             key = member.key
             left = await self.kube.delete(key.kind, key.namespace, key.name, member.uid)
-            self.changes[key] = dryrun.change("delete", key)
+            self.changes[key] = dryrun.deleted(member)
             if left is None:
                 del self.members[key]
             else:

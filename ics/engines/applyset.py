@@ -26,10 +26,10 @@ import base64
 import hashlib
 import json
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
-from ics import errors, labels, model
+from ics import engines, errors, labels, model
 from ics.cluster import kinds, requests
 
 
@@ -52,10 +52,14 @@ class Key(NamedTuple):
         """Order of making."""
         return self.kind.rank
 
+    @property
+    def ref(self) -> engines.Ref:
+        """As changes name it."""
+        return engines.Ref(self.kind.name, self.namespace, self.name)
+
     def __str__(self) -> str:
         """For people: `StatefulSet provider/node`."""
-        where = f"{self.namespace}/" if self.namespace else ""
-        return f"{self.kind.name} {where}{self.name}"
+        return str(self.ref)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +98,16 @@ class Step:
         """Whose object it is, empty for one that the chains share."""
         return consumer_of(self.manifest)
 
+    @property
+    def is_retained(self) -> bool:
+        """Whether only `ics purge` removes it."""
+        return (self.manifest["metadata"].get("labels") or {}).get(labels.RETAIN) == "true"
+
+    @property
+    def is_drift(self) -> bool:
+        """Whether it was applied just like this before, so that somebody else changed or deleted the object."""
+        return self.recorded is not None and self.recorded.digest == digest(self.manifest)
+
     def has_changed(self, now: Live) -> bool:
         """Whether applying it changed what we own, judged by the object before and after.
 
@@ -104,7 +118,7 @@ class Step:
             return True
         if self.live.resource_version == now.resource_version:
             return False
-        is_as_recorded = self.recorded is None or self.recorded.digest == digest(self.manifest)
+        is_as_recorded = self.recorded is None or self.is_drift
         is_same = self.live.fingerprint == now.fingerprint and is_as_recorded
         return not (is_same and self.key.kind == kinds.VOLUME_CLAIM)
 
@@ -125,6 +139,18 @@ class Steps:
     def is_empty(self) -> bool:
         """Nothing to apply and nothing to prune."""
         return not self.apply and not self.prune
+
+    def without(self, held: frozenset[str], left: frozenset[engines.Ref]) -> "Steps":
+        """What remains when these chains and these objects are left as they are."""
+
+        def goes_on(consumer_id: str, key: Key) -> bool:
+            return consumer_id not in held and key.ref not in left
+
+        return replace(
+            self,
+            apply=tuple(step for step in self.apply if goes_on(step.consumer_id, step.key)),
+            prune=tuple(member for member in self.prune if goes_on(member.consumer_id, member.key)),
+        )
 
 
 def parent_name(validator: str) -> str:

@@ -1,6 +1,7 @@
 """The preview of the embedded engine: a server-side dry run of what would be applied or pruned."""
 
 import asyncio
+import dataclasses
 from collections.abc import Awaitable, Callable
 
 from ics import engines, errors, labels
@@ -16,37 +17,50 @@ async def preview(kube: client.Client, steps: applyset.Steps) -> tuple[engines.C
     """
     coming = {step.key.name for step in steps.apply if step.key.kind == kinds.NAMESPACE and step.live is None}
 
-    def applied(step: applyset.Step) -> Callable[[], Awaitable[engines.Change | None]]:
+    def asked(step: applyset.Step) -> Callable[[], Awaitable[engines.Change | None]]:
         if step.key.namespace in coming:
             return lambda: _plain_creation(step)
         return lambda: _creation(kube, step) if step.live is None else _update(kube, step)
 
-    doubts = [_doubted("create" if s.live is None else "update", s.key, applied(s)) for s in steps.apply]
-    doubts += [_doubted("delete", member.key, _deletion(kube, member)) for member in steps.prune]
+    doubts = [_doubted(applied("create" if s.live is None else "update", s), asked(s)) for s in steps.apply]
+    doubts += [_doubted(deleted(member), _deletion(kube, member)) for member in steps.prune]
     return tuple(change for change in await asyncio.gather(*doubts) if change is not None)
 
 
-def change(action: engines.Action, key: applyset.Key, *diff: engines.FieldDiff) -> engines.Change:
-    """A change of the object with this identity."""
-    return engines.Change(action, key.kind.name, key.namespace, key.name, diff)
+def applied(action: engines.Action, step: applyset.Step, *diff: engines.FieldDiff) -> engines.Change:
+    """The change that a step makes."""
+    return engines.Change(
+        action,
+        *step.key.ref,
+        diff,
+        consumer_id=step.consumer_id,
+        cause="drift" if step.is_drift else "wanted",
+        is_retained=step.is_retained,
+        uid=step.live.uid if step.live is not None else "",
+    )
+
+
+def deleted(member: applyset.Live) -> engines.Change:
+    """The change that pruning a member makes."""
+    return engines.Change("delete", *member.key.ref, consumer_id=member.consumer_id, uid=member.uid)
 
 
 async def _doubted(
-    action: engines.Action, key: applyset.Key, ask: Callable[[], Awaitable[engines.Change | None]]
+    expected: engines.Change, ask: Callable[[], Awaitable[engines.Change | None]]
 ) -> engines.Change | None:
     try:
         return await ask()
     except errors.IcsError as error:
-        return engines.Change(action, key.kind.name, key.namespace, key.name, problem=error)
+        return dataclasses.replace(expected, problem=error)
 
 
 async def _plain_creation(step: applyset.Step) -> engines.Change:
-    return change("create", step.key)
+    return applied("create", step)
 
 
 async def _creation(kube: client.Client, step: applyset.Step) -> engines.Change:
     await kube.apply(step.manifest, labels.FIELD_MANAGER, is_dry_run=True, only_metadata=True)
-    return change("create", step.key)
+    return applied("create", step)
 
 
 async def _update(kube: client.Client, step: applyset.Step) -> engines.Change | None:
@@ -55,15 +69,15 @@ async def _update(kube: client.Client, step: applyset.Step) -> engines.Change | 
         kube.apply(step.manifest, labels.FIELD_MANAGER, is_dry_run=True),
     )
     if before is None:  # it went away since the list
-        return change("create", step.key)
+        return applied("create", step)
     diff = fields.diff(before, after.body)
-    return change("update", step.key, *diff) if diff else None
+    return applied("update", step, *diff) if diff else None
 
 
 def _deletion(kube: client.Client, member: applyset.Live) -> Callable[[], Awaitable[engines.Change]]:
     async def ask() -> engines.Change:
         key = member.key
         await kube.delete(key.kind, key.namespace, key.name, member.uid, is_dry_run=True)
-        return change("delete", key)
+        return deleted(member)
 
     return ask

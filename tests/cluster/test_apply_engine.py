@@ -13,8 +13,6 @@ from tests.cluster import chains, conftest
 
 pytestmark = pytest.mark.cluster
 
-NONE: frozenset[str] = frozenset()
-
 
 def rendered(scene: conftest.Scene, *consumers: int, image: str = "node:1") -> list[dict[str, Any]]:
     return chains.manifests(scene.validator, scene.gateway, consumers, image=image)
@@ -42,10 +40,10 @@ async def parent(scene: conftest.Scene) -> dict[str, Any]:
 async def test_unchanged_pass_writes_nothing(scene: conftest.Scene) -> None:
     one, recorder = await engine(scene)
     wanted = rendered(scene, 0, 1)
-    first = await one.converge(wanted, NONE)
+    first = await one.converge(engines.Order(wanted))
     recorder.requests.clear()
 
-    second = await one.converge(wanted, NONE)
+    second = await one.converge(engines.Order(wanted))
 
     assert (len(first.changes), first.errors) == (len(wanted), ())
     assert second == engines.Converged()
@@ -62,7 +60,7 @@ async def test_unchanged_pass_writes_nothing(scene: conftest.Scene) -> None:
 
 async def test_parent_is_an_applyset(scene: conftest.Scene) -> None:
     one, _ = await engine(scene)
-    await one.converge(rendered(scene, 0), NONE)
+    await one.converge(engines.Order(rendered(scene, 0)))
 
     metadata = (await parent(scene))["metadata"]
 
@@ -82,13 +80,13 @@ async def test_parent_is_an_applyset(scene: conftest.Scene) -> None:
 async def test_drift_is_mended_and_what_others_add_is_kept(scene: conftest.Scene) -> None:
     one, recorder = await engine(scene)
     wanted = rendered(scene, 0)
-    await one.converge(wanted, NONE)
+    await one.converge(engines.Order(wanted))
     theirs = copy.deepcopy(next(m for m in wanted if m["kind"] == "ConfigMap"))
     theirs["data"] = {"genesis.json": "changed", "theirs": "1"}
     await scene.kube.apply(theirs, "eve")
     recorder.writes.clear()
 
-    done = await one.converge(wanted, NONE)
+    done = await one.converge(engines.Order(wanted))
 
     namespace = f"{scene.validator}-0"
     assert brief(done.changes) == {("update", "ConfigMap", namespace, "genesis")}
@@ -100,25 +98,25 @@ async def test_drift_is_mended_and_what_others_add_is_kept(scene: conftest.Scene
     live = await scene.live(kinds.CONFIG_MAP, namespace, "genesis")
     assert live is not None
     assert live["data"] == {"genesis.json": "{}", "note": "a\nb\n", "theirs": "1"}
-    assert await one.converge(wanted, NONE) == engines.Converged()
+    assert await one.converge(engines.Order(wanted)) == engines.Converged()
 
 
 async def test_deleted_object_is_made_again(scene: conftest.Scene) -> None:
     one, _ = await engine(scene)
     wanted = rendered(scene, 0)
-    await one.converge(wanted, NONE)
+    await one.converge(engines.Order(wanted))
     await scene.kube.delete(kinds.STATEFUL_SET, f"{scene.validator}-0", "node", None)
 
-    done = await one.converge(wanted, NONE)
+    done = await one.converge(engines.Order(wanted))
 
     assert brief(done.changes) == {node(scene, 0, "create")}
 
 
 async def test_a_chain_that_left_is_pruned_but_for_what_is_retained(scene: conftest.Scene) -> None:
     one, _ = await engine(scene)
-    await one.converge(rendered(scene, 0, 1), NONE)
+    await one.converge(engines.Order(rendered(scene, 0, 1)))
 
-    done = await one.converge(rendered(scene, 0), NONE)
+    done = await one.converge(engines.Order(rendered(scene, 0), ended=frozenset({"1"})))
 
     gone = f"{scene.validator}-1"
     assert brief(done.changes) == {
@@ -133,22 +131,22 @@ async def test_a_chain_that_left_is_pruned_but_for_what_is_retained(scene: conft
         await scene.live(kinds.VOLUME_CLAIM, gone, labels.VOLUME_NAME),
     )
     assert all(item is not None and "deletionTimestamp" not in item["metadata"] for item in kept)
-    assert await one.converge(rendered(scene, 0), NONE) == engines.Converged()
+    assert await one.converge(engines.Order(rendered(scene, 0))) == engines.Converged()
 
 
 async def test_held_chain_is_left_as_it_is(scene: conftest.Scene) -> None:
     one, recorder = await engine(scene)
     wanted = rendered(scene, 0, 1)
-    await one.converge(wanted, NONE)
+    await one.converge(engines.Order(wanted))
     recorder.writes.clear()
 
-    unrendered = await one.converge(rendered(scene, 0), frozenset({"1"}))
-    changed = await one.converge(rendered(scene, 0, 1, image="node:2"), frozenset({"1"}))
+    unrendered = await one.converge(engines.Order(rendered(scene, 0), frozenset({"1"})))
+    changed = await one.converge(engines.Order(rendered(scene, 0, 1, image="node:2"), frozenset({"1"})))
 
     assert unrendered == engines.Converged()
     assert brief(changed.changes) == {node(scene, 0)}
     recorder.writes.clear()
-    assert brief((await one.converge(rendered(scene, 0, 1, image="node:2"), NONE)).changes) == {
+    assert brief((await one.converge(engines.Order(rendered(scene, 0, 1, image="node:2")))).changes) == {
         node(scene, 1)
     }
 
@@ -156,9 +154,9 @@ async def test_held_chain_is_left_as_it_is(scene: conftest.Scene) -> None:
 async def test_parent_is_narrowed(scene: conftest.Scene) -> None:
     one, _ = await engine(scene)
     plain = rendered(scene)
-    await one.converge([*plain, *_unretained(scene)], NONE)
+    await one.converge(engines.Order([*plain, *_unretained(scene)]))
 
-    await one.converge(plain, NONE)
+    await one.converge(engines.Order(plain))
 
     assert (await parent(scene))["metadata"]["annotations"] == {
         "applyset.kubernetes.io/tooling": "ics-operator/v1",
@@ -183,12 +181,12 @@ async def test_objects_of_the_same_manager_are_adopted(scene: conftest.Scene) ->
     before = await scene.live(kinds.STATEFUL_SET, f"{scene.validator}-0", "node")
     one, _ = await engine(scene)
 
-    done = await one.converge(wanted, NONE)
+    done = await one.converge(engines.Order(wanted))
 
     after = await scene.live(kinds.STATEFUL_SET, f"{scene.validator}-0", "node")
     assert (done.changes, done.errors) == ((), ())
     assert after == before
-    assert await one.converge(wanted, NONE) == engines.Converged()
+    assert await one.converge(engines.Order(wanted)) == engines.Converged()
 
 
 async def test_objects_of_another_manager_are_taken_over(scene: conftest.Scene) -> None:
@@ -198,7 +196,7 @@ async def test_objects_of_another_manager_are_taken_over(scene: conftest.Scene) 
     before = await scene.live(kinds.STATEFUL_SET, f"{scene.validator}-0", "node")
     one, _ = await engine(scene)
 
-    done = await one.converge(rendered(scene, 0), NONE)
+    done = await one.converge(engines.Order(rendered(scene, 0)))
 
     after = await scene.live(kinds.STATEFUL_SET, f"{scene.validator}-0", "node")
     assert done.errors == ()
@@ -215,14 +213,14 @@ async def test_one_chains_failure_stops_neither_the_others_nor_is_it_forgotten(s
         if manifest["kind"] == "ConfigMap" and manifest["metadata"]["namespace"].endswith("-0"):
             manifest["data"]["no/key"] = "x"
 
-    done = await one.converge(bad, NONE)
+    done = await one.converge(engines.Order(bad))
 
     namespace = f"{scene.validator}-0"
     assert [type(error) for error in done.errors] == [errors.Permanent]
     assert str(done.errors[0]).startswith(f"ConfigMap {namespace}/genesis: not accepted (422): ")
     assert await scene.live(kinds.STATEFUL_SET, namespace, "node") is None
     assert await scene.live(kinds.STATEFUL_SET, f"{scene.validator}-1", "node") is not None
-    mended = await one.converge(rendered(scene, 0, 1), NONE)
+    mended = await one.converge(engines.Order(rendered(scene, 0, 1)))
     assert mended.errors == ()
     assert brief(mended.changes) == {
         ("create", "ConfigMap", namespace, "genesis"),
@@ -232,12 +230,12 @@ async def test_one_chains_failure_stops_neither_the_others_nor_is_it_forgotten(s
 
 async def test_a_failed_chain_loses_nothing_to_pruning(scene: conftest.Scene) -> None:
     one, _ = await engine(scene)
-    await one.converge(rendered(scene, 0), NONE)
+    await one.converge(engines.Order(rendered(scene, 0)))
     renamed = rendered(scene, 0)
     config = next(m for m in renamed if m["kind"] == "ConfigMap")
     config["metadata"]["name"], config["data"] = "renamed", {"no/key": "x"}
 
-    done = await one.converge(renamed, NONE)
+    done = await one.converge(engines.Order(renamed))
 
     assert (len(done.errors), done.changes) == (1, ())
     assert await scene.live(kinds.CONFIG_MAP, f"{scene.validator}-0", "genesis") is not None
@@ -245,12 +243,12 @@ async def test_a_failed_chain_loses_nothing_to_pruning(scene: conftest.Scene) ->
 
 async def test_immutable_field(scene: conftest.Scene) -> None:
     one, _ = await engine(scene)
-    await one.converge(rendered(scene, 0), NONE)
+    await one.converge(engines.Order(rendered(scene, 0)))
     changed = rendered(scene, 0)
     next(m for m in changed if m["kind"] == "StatefulSet")["spec"]["serviceName"] = "other"
 
-    previewed = await one.preview(changed, NONE)
-    done = await one.converge(changed, NONE)
+    previewed = await one.preview(engines.Order(changed))
+    done = await one.converge(engines.Order(changed))
 
     problem = previewed[0].problem
     assert [str(problem)] == [str(error) for error in done.errors]
@@ -262,7 +260,7 @@ async def test_immutable_field(scene: conftest.Scene) -> None:
 
 async def test_preview_shows_fields_and_writes_nothing(scene: conftest.Scene) -> None:
     one, recorder = await engine(scene)
-    await one.converge(rendered(scene, 0, 1), NONE)
+    await one.converge(engines.Order(rendered(scene, 0, 1)))
     wanted = rendered(scene, 0, 2, image="node:2")
     for manifest in wanted:
         if manifest["kind"] == "Secret" and manifest["metadata"]["namespace"].endswith("-0"):
@@ -271,27 +269,22 @@ async def test_preview_shows_fields_and_writes_nothing(scene: conftest.Scene) ->
             manifest["data"]["note"] = "a\nc\n"
     recorder.writes.clear()
 
-    previewed = await one.preview(wanted, NONE)
+    order = engines.Order(wanted, ended=frozenset({"1"}))
+    previewed = await one.preview(order)
 
     old, new, gone = (f"{scene.validator}-{n}" for n in (0, 2, 1))
     assert recorder.writes == []
-    assert {c for c in previewed if c.namespace == old} == {
-        engines.Change(
-            "update",
+    assert {(c.kind, c.action, c.cause, c.diff) for c in previewed if c.namespace == old} == {
+        (
             "StatefulSet",
-            old,
-            "node",
+            "update",
+            "wanted",
             (("spec.template.spec.containers[node].image", "node:1", "node:2"),),
         ),
-        engines.Change(
-            "update",
-            "Secret",
-            old,
-            "consensus-key-0",
-            (("data[priv_validator_key.json]", "[secret]", "[secret]"),),
-        ),
-        engines.Change("update", "ConfigMap", old, "genesis", (("data.note", "b", "c"),)),
+        ("Secret", "update", "wanted", (("data[priv_validator_key.json]", "[secret]", "[secret]"),)),
+        ("ConfigMap", "update", "wanted", (("data.note", "b", "c"),)),
     }
+    assert {c.consumer_id for c in previewed} == {"0", "1", "2"}
     assert brief([c for c in previewed if c.namespace == gone]) == {
         ("delete", "StatefulSet", gone, "node"),
         ("delete", "Service", gone, "node"),
@@ -299,7 +292,7 @@ async def test_preview_shows_fields_and_writes_nothing(scene: conftest.Scene) ->
     }
     assert {c.action for c in previewed if new in (c.namespace, c.name)} == {"create"}
     assert len([c for c in previewed if new in (c.namespace, c.name)]) == 6
-    done = await one.converge(wanted, NONE)
+    done = await one.converge(order)
     assert done.errors == ()
     assert brief(done.changes) == brief(previewed)
 
@@ -307,21 +300,21 @@ async def test_preview_shows_fields_and_writes_nothing(scene: conftest.Scene) ->
 async def test_nothing_is_previewed_when_only_the_record_is_lost(scene: conftest.Scene) -> None:
     one, _ = await engine(scene)
     wanted = rendered(scene, 0)
-    await one.converge(wanted, NONE)
+    await one.converge(engines.Order(wanted))
     await scene.kube.delete(kinds.CONFIG_MAP, scene.gateway, applyset.parent_name(scene.validator), None)
 
-    previewed = await one.preview(wanted, NONE)
-    done = await one.converge(wanted, NONE)
+    previewed = await one.preview(engines.Order(wanted))
+    done = await one.converge(engines.Order(wanted))
 
     assert (previewed, done.changes) == ((), ())
-    assert await one.converge(wanted, NONE) == engines.Converged()
+    assert await one.converge(engines.Order(wanted)) == engines.Converged()
 
 
 async def test_missing_right_is_one_line(scene: conftest.Scene) -> None:
     await _grant(scene, "reader", [{"apiGroups": ["*"], "resources": ["*"], "verbs": ["get", "list"]}])
     one, _ = await engine(scene, "reader")
 
-    previewed = await one.preview(rendered(scene, 0, 1), NONE)
+    previewed = await one.preview(engines.Order(rendered(scene, 0, 1)))
 
     line = (
         "missing right: reader cannot patch namespaces in the whole cluster: grant it with a ClusterRoleBinding"
@@ -329,14 +322,14 @@ async def test_missing_right_is_one_line(scene: conftest.Scene) -> None:
     )
     assert [str(problem) for problem in engines.problems(previewed)] == [line]
     with pytest.raises(errors.Permanent, match="cannot patch namespaces"):
-        await one.converge(rendered(scene, 0, 1), NONE)
+        await one.converge(engines.Order(rendered(scene, 0, 1)))
 
 
 async def test_who_may_not_list_is_told_so(scene: conftest.Scene) -> None:
     one, recorder = await engine(scene, "nobody")
 
     with pytest.raises(errors.Permanent, match=r"missing right: nobody cannot (list|get) "):
-        await one.converge(rendered(scene, 0), NONE)
+        await one.converge(engines.Order(rendered(scene, 0)))
 
     assert recorder.writes == []
 
@@ -346,13 +339,13 @@ async def test_creating_needs_a_right_of_its_own(scene: conftest.Scene) -> None:
         scene, "editor", [{"apiGroups": ["*"], "resources": ["*"], "verbs": ["get", "list", "patch"]}]
     )
     admin, _ = await engine(scene)
-    await admin.converge(rendered(scene, 0), NONE)
+    await admin.converge(engines.Order(rendered(scene, 0)))
     one, _ = await engine(scene, "editor")
     wanted = rendered(scene, 0)
     wanted[1]["metadata"]["name"] = "second"
     wanted[1]["metadata"]["labels"] |= {labels.RETAIN: "true"}
 
-    done = await one.converge(wanted, NONE)
+    done = await one.converge(engines.Order(wanted))
 
     where = f"in namespace {scene.gateway}: grant it with a RoleBinding (see the security page)"
     assert [str(error) for error in done.errors] == [f"missing right: editor cannot create services {where}"]
@@ -381,11 +374,11 @@ async def _grant(scene: conftest.Scene, user: str, rules: list[dict[str, Any]]) 
 async def test_object_that_is_being_deleted_is_waited_for(scene: conftest.Scene) -> None:
     one, _ = await engine(scene)
     wanted = rendered(scene, 0)
-    await one.converge(wanted, NONE)
+    await one.converge(engines.Order(wanted))
     # Volume claims carry the finalizer pvc-protection, which nobody takes away here.
     await scene.kube.delete(kinds.VOLUME_CLAIM, f"{scene.validator}-0", labels.VOLUME_NAME, None)
 
-    done = await one.converge(wanted, NONE)
+    done = await one.converge(engines.Order(wanted))
 
     assert done.changes == ()
     assert [(type(error), str(error)) for error in done.errors] == [
@@ -399,11 +392,11 @@ async def test_object_that_is_being_deleted_is_waited_for(scene: conftest.Scene)
 async def test_namespace_that_is_being_deleted_stands_for_what_is_in_it(scene: conftest.Scene) -> None:
     one, recorder = await engine(scene)
     wanted = rendered(scene, 0)
-    await one.converge(wanted, NONE)
+    await one.converge(engines.Order(wanted))
     await scene.kube.delete(kinds.NAMESPACE, None, f"{scene.validator}-0", None)
     recorder.writes.clear()
 
-    done = await one.converge(rendered(scene, 0, image="node:2"), NONE)
+    done = await one.converge(engines.Order(rendered(scene, 0, image="node:2")))
 
     assert recorder.writes == []
     assert [str(error) for error in done.errors] == [
@@ -413,7 +406,7 @@ async def test_namespace_that_is_being_deleted_stands_for_what_is_in_it(scene: c
 
 async def test_destroy(scene: conftest.Scene) -> None:
     one, _ = await engine(scene)
-    await one.converge(rendered(scene, 0), NONE)
+    await one.converge(engines.Order(rendered(scene, 0)))
 
     done = await one.destroy()
 
@@ -452,7 +445,7 @@ async def test_foreign_parent_is_refused(scene: conftest.Scene) -> None:
     with pytest.raises(
         errors.Permanent, match=rf"ConfigMap {scene.gateway}/{name} belongs to kubectl/v1\.34"
     ):
-        await one.converge(rendered(scene, 0), NONE)
+        await one.converge(engines.Order(rendered(scene, 0)))
 
     assert recorder.writes == []
 
@@ -465,8 +458,8 @@ async def test_lease_is_taken_once_and_only_to_write(scene: conftest.Scene) -> N
 
     one = apply.ApplyEngine(scene.kube, scene.validator, scene.gateway, take)
 
-    await one.converge(rendered(scene, 0), NONE)
-    await one.converge(rendered(scene, 0), NONE)
-    await one.preview(rendered(scene, 0, 1), NONE)
+    await one.converge(engines.Order(rendered(scene, 0)))
+    await one.converge(engines.Order(rendered(scene, 0)))
+    await one.preview(engines.Order(rendered(scene, 0, 1)))
 
     assert taken == ["taken"]

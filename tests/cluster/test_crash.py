@@ -12,7 +12,6 @@ from tests.cluster import chains, conftest, recording
 
 pytestmark = pytest.mark.cluster
 
-NONE: frozenset[str] = frozenset()
 EVERY = [kind.group_kind for kind in kinds.MEMBERS]
 
 
@@ -40,7 +39,7 @@ async def converged(
     kube, recorder = await scene.connect("admin", fault)
     engine = apply.ApplyEngine(kube, scene.validator, scene.gateway)
     try:
-        return await engine.converge(manifests, NONE), recorder.writes
+        return await engine.converge(engines.Order(manifests, ended=frozenset({"1"}))), recorder.writes
     except (recording.CrashError, BaseExceptionGroup):
         return None, recorder.writes
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from ics import config, errors, labels, model
+from ics import config, engines, errors, labels, model
 from ics.cluster import arm, kinds, lease, memory, purge, requests, restart, route, secrets, slices
 from ics.engines import apply
 from ics.manifests import arming, objects
@@ -31,7 +31,7 @@ async def deployed(scene: conftest.Scene, *consumers: int) -> None:
         if manifest["kind"] == "ConfigMap":
             notes = {labels.GENESIS_SHA256: hashlib.sha256(b"{}").hexdigest()}
         manifest["metadata"]["annotations"] = notes
-    assert (await engine.converge(manifests, frozenset())).errors == ()
+    assert (await engine.converge(engines.Order(manifests))).errors == ()
 
 
 async def uid(scene: conftest.Scene, kind: kinds.Kind, namespace: str, name: str) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from ics import labels
+from ics import engines, labels
 from ics.cluster import kinds, lease, requests
 from ics.engines import apply
 from tests.cluster import chains, conftest
@@ -38,26 +38,26 @@ async def edit_port(scene: conftest.Scene, number: int) -> None:
 async def test_the_edited_number_of_a_port_is_put_back(scene: conftest.Scene) -> None:
     kube, recorder = await scene.connect()
     engine = apply.ApplyEngine(kube, scene.validator, scene.gateway)
-    await engine.converge(with_port(scene, 27000), NONE)
+    await engine.converge(engines.Order(with_port(scene, 27000)))
     await edit_port(scene, 28000)
 
-    done = await engine.converge(with_port(scene, 27000), NONE)
+    done = await engine.converge(engines.Order(with_port(scene, 27000)))
 
     assert ([change.action for change in done.changes], done.errors) == (["update"], ())
     assert await ports(scene) == [("c-0", 27000)]
     recorder.requests.clear()
-    assert (await engine.converge(with_port(scene, 27000), NONE)).writes == 0
+    assert (await engine.converge(engines.Order(with_port(scene, 27000)))).writes == 0
     assert {request.split()[0] for request in recorder.requests} == {"GET"}
 
 
 async def test_a_port_that_was_put_back_can_move_later(scene: conftest.Scene) -> None:
     kube, _ = await scene.connect()
     engine = apply.ApplyEngine(kube, scene.validator, scene.gateway)
-    await engine.converge(with_port(scene, 27000), NONE)
+    await engine.converge(engines.Order(with_port(scene, 27000)))
     await edit_port(scene, 28000)
-    await engine.converge(with_port(scene, 27000), NONE)
+    await engine.converge(engines.Order(with_port(scene, 27000)))
 
-    done = await engine.converge(with_port(scene, 29000), NONE)
+    done = await engine.converge(engines.Order(with_port(scene, 29000)))
 
     assert done.errors == ()
     assert await ports(scene) == [("c-0", 29000)]

@@ -28,11 +28,11 @@ class Reluctant:
         self.problems = problems
         self.asked = 0
 
-    async def preview(self, manifests: object, held: frozenset[str]) -> tuple[engines.Change, ...]:
+    async def preview(self, order: engines.Order) -> tuple[engines.Change, ...]:
         self.asked += 1
         return (engines.Change("create", "Service", "ns", "node"), *self.problems)
 
-    async def converge(self, manifests: object, held: frozenset[str]) -> engines.Converged:
+    async def converge(self, order: engines.Order) -> engines.Converged:
         raise AssertionError("nothing is changed by a question")
 
     async def destroy(self) -> engines.Converged:
@@ -54,17 +54,19 @@ async def test_a_chain_whose_objects_are_refused_is_not_joined(where: str) -> No
         "object": engines.Change("create", "Secret", home_of(wanted), "node-key", problem=REFUSAL),
         "gateway": engines.Change("update", "Service", "provider", "p2p-loadbalancer", problem=REFUSAL),
     }
-    assert await joining.refusals(Reluctant(refused[where]), (), wanted) == {"0": REFUSAL}
+    assert await joining.refusals(Reluctant(refused[where]), engines.Order(()), wanted) == {"0": REFUSAL}
 
 
 async def test_trouble_elsewhere_stops_no_joining() -> None:
     elsewhere = engines.Change("update", "Service", "another-chain", "node", problem=REFUSAL)
-    assert await joining.refusals(Reluctant(elsewhere), (), judge(scenes.consumer())) == {}
+    assert await joining.refusals(Reluctant(elsewhere), engines.Order(()), judge(scenes.consumer())) == {}
 
 
 async def test_the_cluster_is_not_asked_when_no_opt_in_is_due() -> None:
     engine = Reluctant()
-    await joining.refusals(engine, (), judge(scenes.consumer(found=scenes.joined("alice", "bob"))))
+    await joining.refusals(
+        engine, engines.Order(()), judge(scenes.consumer(found=scenes.joined("alice", "bob")))
+    )
     assert engine.asked == 0
 
 

@@ -8,6 +8,8 @@ def test_change_as_json() -> None:
 
     assert change.as_dict() == {
         "action": "update",
+        "cause": "wanted",
+        "consumer_id": None,
         "kind": "Secret",
         "namespace": "a",
         "name": "b",

@@ -1,0 +1,109 @@
+"""Which changes are asked about, and what is left alone until they are answered."""
+
+import dataclasses
+
+import pytest
+
+from ics import engines
+from ics.engines import guard
+
+Change = engines.Change
+
+NODE = Change("delete", "StatefulSet", "n-7", "node", consumer_id="7", uid="0123456789ab")
+MOVED = dataclasses.replace(NODE, action="replace", diff=(("spec.serviceName", "a", "b"),))
+VOLUME = Change(
+    "replace",
+    "PersistentVolumeClaim",
+    "n-7",
+    "data",
+    (("spec.storageClassName", "slow", "fast"),),
+    consumer_id="7",
+    uid="ba9876543210",
+    is_retained=True,
+)
+KEY = dataclasses.replace(
+    VOLUME, kind="Secret", name="consensus-key-0", diff=(("data.k", "[secret]", "[secret]"),)
+)
+SHARED = dataclasses.replace(NODE, namespace="provider", consumer_id="")
+
+
+def order(*confirmed: str, **fields: frozenset[str]) -> engines.Order:
+    return engines.Order((), confirmed=frozenset(confirmed), **fields)
+
+
+def judged(*changes: engines.Change, under: engines.Order) -> tuple[list[str], set[str], set[str]]:
+    found = guard.judge(changes, under)
+    return [question.name for question in found.questions], set(found.held), {str(ref) for ref in found.left}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        dataclasses.replace(NODE, action="update"),
+        dataclasses.replace(NODE, action="create"),
+        dataclasses.replace(NODE, kind="Deployment"),
+        dataclasses.replace(MOVED, kind="ConfigMap"),
+        dataclasses.replace(KEY, is_retained=False),
+        dataclasses.replace(VOLUME, action="update"),
+    ],
+    ids=["update", "create", "deployment", "config", "node key", "volume grows"],
+)
+def test_what_goes_without_asking(change: engines.Change) -> None:
+    assert guard.judge([change], order()) == guard.Judgement()
+
+
+def test_the_workload_of_a_chain_that_ended_goes_without_asking() -> None:
+    assert guard.judge([NODE], order(ended=frozenset({"7"}))) == guard.Judgement()
+
+
+@pytest.mark.parametrize(
+    ("change", "name", "held", "left"),
+    [
+        (NODE, "StatefulSet/n-7/node@01234567", {"7"}, set()),
+        (MOVED, "StatefulSet/n-7/node@01234567", {"7"}, set()),
+        (KEY, "Secret/n-7/consensus-key-0@ba987654", {"7"}, set()),
+        (VOLUME, "PersistentVolumeClaim/n-7/data@ba987654", set(), {"PersistentVolumeClaim n-7/data"}),
+        (SHARED, "StatefulSet/provider/node@01234567", set(), {"StatefulSet provider/node"}),
+    ],
+    ids=["deleted", "replaced", "key", "volume", "shared"],
+)
+def test_what_is_asked(change: engines.Change, name: str, held: set[str], left: set[str]) -> None:
+    assert judged(change, under=order()) == ([name], held, left)
+
+
+def test_an_ended_chain_is_asked_about_a_replacement_all_the_same() -> None:
+    assert judged(MOVED, under=order(ended=frozenset({"7"})))[1] == {"7"}
+
+
+def test_what_is_confirmed_goes_on() -> None:
+    assert guard.judge([MOVED], order("StatefulSet/n-7/node@01234567")) == guard.Judgement()
+
+
+def test_a_confirmed_volume_stays_and_nobody_is_asked() -> None:
+    under = order("PersistentVolumeClaim/n-7/data@ba987654")
+    assert judged(VOLUME, under=under) == ([], set(), {"PersistentVolumeClaim n-7/data"})
+    assert guard.marked([VOLUME, MOVED], under)[0].ref == MOVED.ref
+
+
+@pytest.mark.parametrize("name", ["StatefulSet/n-7/node", "StatefulSet/n-7/node@99999999", "*", "7", "yes"])
+def test_another_name_confirms_nothing(name: str) -> None:
+    assert judged(NODE, under=order(name))[1] == {"7"}
+
+
+def test_one_chain_waits_and_what_was_held_stays_held() -> None:
+    other = dataclasses.replace(NODE, action="update", consumer_id="8", namespace="n-8")
+    assert judged(other, NODE, under=order(held=frozenset({"3"})))[1] == {"3", "7"}
+
+
+def test_a_preview_carries_the_question() -> None:
+    update = dataclasses.replace(NODE, action="update", namespace="n-8", consumer_id="8")
+    shown = guard.marked([MOVED, update], order())
+    assert [change.question is not None for change in shown] == [True, False]
+    assert shown[0].as_dict()["confirm"]["name"] == "StatefulSet/n-7/node@01234567"
+
+
+def test_the_text_names_object_reason_and_command() -> None:
+    assert guard.judge([MOVED], order()).questions[0].text == (
+        "StatefulSet n-7/node: spec.serviceName cannot be changed in place, so it must be deleted and made anew:"
+        " set the change back, or, to replace it, run: ics up --confirm StatefulSet/n-7/node@01234567"
+    )
