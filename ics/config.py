@@ -155,7 +155,7 @@ class Node(_Frozen):
     )
     """Requests and limits of the node's container."""
     stop_grace: Duration = 86400
-    """How long a node runs on after its chain was STOPPED; default 1d."""
+    """How long packets in flight are waited for, at most, after a chain was STOPPED; default 1d."""
 
 
 class Relayer(_Frozen):

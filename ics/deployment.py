@@ -1,5 +1,6 @@
 """What the cluster needs of one chain that this validator takes part in; pure."""
 
+import datetime
 from dataclasses import dataclass
 
 from ics import (
@@ -14,6 +15,7 @@ from ics import (
     ports,
     relayer,
     signing,
+    stopping,
 )
 
 
@@ -33,6 +35,7 @@ class Chain:
     genesis: bytes | None
     """None: staged, the node is not started yet."""
     relay: relayer.Relayer | None = None
+    stage: stopping.Stage = stopping.Stage.RUNS
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +72,19 @@ def deploy(
     placed = facts.ports[summary.consumer_id]
     found = peering.peering(consumer, facts.snapshot.validators, facts.own, placed.p2p, has_public_keys)
     conditions = found.conditions
-    relays = None
-    if genesis is not None and memory.runs and summary.phase is model.Phase.LAUNCHED:
+    relays, course = None, _course(facts, consumer, memory)
+    if course.condition is not None:
+        conditions += (course.condition,)
+    if genesis is not None and memory.runs and course.stage.relays:
         scene = relayer.Scene(
-            summary.consumer_id, summary.chain_id, loaded.definition, placed, detail, genesis, memory
+            summary.consumer_id,
+            summary.chain_id,
+            loaded.definition,
+            placed,
+            detail,
+            genesis,
+            memory,
+            course.stage is stopping.Stage.DRAINS,
         )
         relays, more = _relayer(facts, scene)
         conditions += more
@@ -94,8 +106,19 @@ def deploy(
         _arming(facts, summary, detail, choice, memory),
         genesis,
         relays,
+        course.stage,
     )
     return Deployed(chain, conditions, trouble)
+
+
+def _course(facts: membership.Facts, consumer: model.Consumer, memory: model.ChainMemory) -> stopping.Course:
+    return stopping.course(
+        consumer,
+        datetime.datetime.fromisoformat(facts.snapshot.time),
+        facts.settings.node.stop_grace,
+        memory,
+        facts.seen.relays.get(consumer.summary.consumer_id),
+    )
 
 
 def _relayer(

@@ -13,12 +13,12 @@ from ics import (
     definition,
     deployment,
     errors,
+    funding,
     launch,
     membership,
     model,
     peering,
     ports,
-    relayer,
     seen,
     selection,
     signing,
@@ -329,6 +329,6 @@ def _deployed(
     if verdict.summary.phase is model.Phase.LAUNCHED and made.chain.arming not in laid:
         # A key that is assigned on a running chain is in its set soon: its memory must be on record before.
         intents = tuple(i for i in intents if not isinstance(i, model.OptIn | model.AssignKey))
-    if verdict.summary.phase in (model.Phase.INITIALIZED, model.Phase.LAUNCHED):
-        intents += relayer.top_ups(facts, verdict.summary.consumer_id, verdict.summary.chain_id)
+    if made.chain.stage.relays:
+        intents += funding.top_ups(facts, verdict.summary.consumer_id, verdict.summary.chain_id)
     return dataclasses.replace(verdict, chain=made.chain, intents=intents, conditions=conditions)

@@ -36,6 +36,8 @@ WANTED_BY = f"{DOMAIN}/wanted-by"
 """On the Lease: a command by hand asks its resident holder to step aside."""
 SIGNS = f"{DOMAIN}/signs"
 """Whether the provider node is given a consensus key."""
+ENDING = f"{DOMAIN}/ending"
+"""`true` on the StatefulSet of a stopped chain once nothing is awaited any more."""
 
 # Components of a consumer chain.
 VOLUME = "volume"

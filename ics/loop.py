@@ -98,6 +98,7 @@ async def one_pass(place: world.World, engine: engines.Engine, sender: world.Sen
             troubles.append(_trouble(error))
         troubles += await _arm(place, wanted, observed)
         troubles += await _relay(place, wanted, observed)
+        troubles += await _forget(place, wanted, observed)
         report = status.report(wanted, observed.observations, [condition for condition, _ in troubles])
         met = tuple(error for _, error in troubles if error is not None)
         return Outcome(converged.changes, sent, report, met)
@@ -193,6 +194,22 @@ async def _relay(place: world.World, wanted: desired.Desired, observed: seen.See
 
     return await _collected(
         {chain.consumer_id: advance(chain, chain.relay) for chain in wanted.chains if chain.relay is not None}
+    )
+
+
+async def _forget(place: world.World, wanted: desired.Desired, observed: seen.Seen) -> list[_Trouble]:
+    """Clear away what no engine knows of, once a chain runs here no more."""
+    here = {chain.consumer_id for chain in wanted.chains} | wanted.held
+
+    async def forget(consumer_id: str, namespace: str) -> None:
+        await place.cluster.forget_relaying(namespace, consumer_id)
+
+    return await _collected(
+        {
+            consumer_id: forget(consumer_id, memory.namespace)
+            for consumer_id, memory in observed.memory.chains.items()
+            if memory.has_relaying and consumer_id not in here
+        }
     )
 
 

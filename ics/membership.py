@@ -110,11 +110,7 @@ def _stopped(
 ) -> tuple[Participation, tuple[model.Intent, ...], list[model.Condition]]:
     """The provider does not tell the members of a stopped chain any more: who has its genesis was one."""
     memory = facts.memory_of(summary.consumer_id)
-    if memory is None or not memory.runs:
-        return participation, (), []
-    message = "the owner has removed the chain: its node runs on until the provider deletes it"
-    condition = model.Condition(model.Severity.INFO, "Stopped", message, summary.consumer_id)
-    return Participation.OPTED_IN, (), [condition]
+    return (Participation.OPTED_IN if memory and memory.runs else participation), (), []
 
 
 def _before_joining(facts: Facts) -> tuple[model.PublishDetails | None, model.Condition | None]:

@@ -120,6 +120,8 @@ class ConsumerDetail:
     validators: tuple[ConsumerValidator, ...]
     own_consumer_address: bytes | None
     """Address (20 bytes) of the key that this validator assigned for the chain, None when none."""
+    stopped_at: datetime.datetime | None = None
+    """When its owner removed it; None: it is not STOPPED, or the endpoint does not tell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,6 +216,8 @@ class ChainMemory:
     """uid of the PersistentVolumeClaim that exists now (and is not being deleted)."""
     has_workload: bool = False
     """A StatefulSet of the chain exists."""
+    is_ending: bool = False
+    """It says that the stopped chain is done with: its relayer goes, then its node."""
     relaying: RelayingRecord | None = None
     """None: there was no relaying yet."""
     jobs: Mapping[str, JobState] = field(default_factory=dict)
@@ -224,6 +228,8 @@ class ChainMemory:
     """config.toml of the Hermes that relays, None when there is none."""
     hermes_base: str | None = None
     """config.toml that Jobs use, None before the first."""
+    has_relaying: bool = False
+    """Objects of the relaying are there that no engine removes: the loop made them."""
     problem: str = ""
     """Which object somebody changed so that it cannot be relied upon, with the mend."""
 

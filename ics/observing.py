@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from ics import desired, errors, ibc, keys, model, relayer, relaying, seen, tasks, world
+from ics import desired, errors, funding, ibc, keys, model, relaying, seen, stopping, tasks, world
 from ics.provider import ibc_queries as provider_ibc
 
 
@@ -62,8 +62,6 @@ async def _with_launches(place: world.World, found: seen.Seen) -> seen.Seen:
 
 async def _with_relaying(place: world.World, found: seen.Seen) -> seen.Seen:
     """Ask about channels and wallets of the chains whose relayer is due and whose node answers."""
-    if not place.settings.relayer.enabled:
-        return found
     wanted = desire(place, found)
     async with tasks.together() as group:
         asked = group.create_task(relay_facts(place, found, _questions(place, wanted, found)))
@@ -80,7 +78,12 @@ async def _with_relaying(place: world.World, found: seen.Seen) -> seen.Seen:
 
 
 def _questions(place: world.World, wanted: desired.Desired, found: seen.Seen) -> list["RelayQuestion"]:
-    due = [v for v in wanted.verdicts if v.chain is not None and v.chain.relay is not None]
+    # A stopped chain is asked also when others relay: its node waits for their packets.
+    due = [
+        v
+        for v in wanted.verdicts
+        if v.chain is not None and (v.chain.relay is not None or v.chain.stage is stopping.Stage.DRAINS)
+    ]
     account = keys.derive_account(place.seed, keys.RELAYER_INFO) if due else None
     questions = []
     for verdict in due:
@@ -97,6 +100,7 @@ def _questions(place: world.World, wanted: desired.Desired, found: seen.Seen) ->
                 verdict.summary.client_id,
                 address,
                 chain.definition.denom,
+                chain.stage is stopping.Stage.DRAINS,
             )
         )
     return questions
@@ -104,10 +108,12 @@ def _questions(place: world.World, wanted: desired.Desired, found: seen.Seen) ->
 
 async def _balances(place: world.World, wanted: desired.Desired) -> Mapping[str, int]:
     settings = place.settings
+    if not settings.relayer.enabled:
+        return {}
     addresses = [
         address
         for chain in wanted.chains
-        for _, address in relayer.provider_addresses(
+        for _, address in funding.provider_addresses(
             settings, place.seed, wanted.provider_chain_id, chain.consumer_id
         )
     ]
@@ -150,6 +156,8 @@ class RelayQuestion:
     """Of this validator's relayer on the consumer."""
     denom: str
     """In which its balance there is asked for."""
+    is_stopped: bool = False
+    """Rewards under way are asked for as well."""
 
 
 async def relay_facts(
@@ -189,7 +197,8 @@ async def _relay_facts(
             place.cluster.relay_ends(question.namespace, question.address, question.denom)
         )
     there, here = on_provider.result(), on_consumer.result()
-    ccv = relaying.decide(there.ends, here.ends, here.transfer_id).ccv
+    finding = relaying.decide(there.ends, here.ends, here.transfer_id)
+    rewards = finding.transfer.consumer if question.is_stopped and finding.transfer else ""
     return relaying.Facts(
         provider=there.ends,
         consumer=here.ends,
@@ -201,13 +210,17 @@ async def _relay_facts(
         provider_unbonding=terms.unbonding,
         trusting_fraction=terms.trusting_fraction,
         consumer_balance=here.balance,
-        packets=None if ccv is None else await _packets(place, question.namespace, ccv),
+        packets=None
+        if finding.ccv is None
+        else await _packets(place, question.namespace, finding.ccv, rewards),
     )
 
 
-async def _packets(place: world.World, namespace: str, ccv: ibc.Pair) -> relaying.Packets:
+async def _packets(place: world.World, namespace: str, ccv: ibc.Pair, transfer_id: str) -> relaying.Packets:
     async with tasks.together() as group:
         on_provider = group.create_task(place.provider.sent(ccv.provider))
-        on_consumer = group.create_task(place.cluster.received(namespace, ccv.consumer))
+        on_consumer = group.create_task(place.cluster.received(namespace, ccv.consumer, transfer_id))
     sent, received = on_provider.result(), on_consumer.result()
-    return relaying.Packets(sent.unacknowledged, received.unacknowledged, sent.last, received.last)
+    return relaying.Packets(
+        sent.unacknowledged, received.unacknowledged, sent.last, received.last, received.rewards
+    )

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ics import deployment, ibc, labels, model, relayer, relaying, seen
+from ics import deployment, ibc, labels, model, relaying, seen
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +15,7 @@ class RelayReport:
     consumer_id: str
     chain_id: str
     state: str
-    """`waiting`, `opening`, `relaying`, or `stuck`."""
+    """`waiting`, `opening`, `relaying`, `stuck`, or `ended`."""
     facts: relaying.Facts | None
     finding: relaying.Finding | None
     pods: Mapping[str, model.PodStatus]
@@ -87,7 +87,7 @@ def report(
     return RelayReport(
         chain.consumer_id,
         chain.chain_id,
-        _state(plan, own),
+        _state(chain, own),
         facts,
         finding,
         pods,
@@ -109,6 +109,7 @@ REASONS = frozenset(
         "RelayerConfigRefused",
         "RelayerUnfunded",
         "RelayingUnreadable",
+        "Stopped",
         "TransferOpening",
         "WalletEmpty",
     }
@@ -116,7 +117,10 @@ REASONS = frozenset(
 """Conditions that are about relaying."""
 
 
-def _state(plan: relayer.Relayer | None, conditions: tuple[model.Condition, ...]) -> str:
+def _state(chain: deployment.Chain, conditions: tuple[model.Condition, ...]) -> str:
+    plan = chain.relay
+    if not chain.stage.relays:
+        return "ended"
     if any(c.severity is model.Severity.CRITICAL for c in conditions):
         return "stuck"
     if plan is None or plan.finding is None:

@@ -14,7 +14,6 @@ from typing import Any
 from ics import (
     addresses,
     canonical,
-    config,
     definition,
     genesis,
     hermes,
@@ -82,6 +81,8 @@ class Scene:
     detail: model.ConsumerDetail
     genesis: bytes
     memory: model.ChainMemory
+    is_stopped: bool = False
+    """Its packets are relayed to the end; no handshake is worth its while any more."""
 
 
 def plan(facts: membership.Facts, scene: Scene) -> Relayer | None:
@@ -117,7 +118,7 @@ def plan(facts: membership.Facts, scene: Scene) -> Relayer | None:
     )
     if _expired(found):
         return dataclasses.replace(planned, config=scene.memory.hermes_config)
-    if finding.ccv is not None and finding.step is None:
+    if finding.ccv is not None and (finding.step is None or scene.is_stopped):
         return _relaying(facts, scene, found, finding, record, planned)
     return _opening(facts, scene, found, finding, record, planned, document)
 
@@ -363,39 +364,3 @@ def first_price(min_gas_price: str) -> str:
 def digest(text: str) -> str:
     """sha256 of a text, hex."""
     return canonical.sha256_hex(text.encode())
-
-
-def top_ups(facts: membership.Facts, consumer_id: str, chain_id: str) -> tuple[model.TopUp, ...]:
-    """Accounts on the provider that are low, each with what fills it up."""
-    relayer = facts.settings.relayer
-    if not relayer.enabled or facts.settings.account is None:
-        return ()
-    due = []
-    for purpose, address in provider_addresses(
-        facts.settings, facts.seed, facts.snapshot.chain_id, consumer_id
-    ):
-        held = facts.seen.balances.get(address)
-        if held is not None and 2 * held < relayer.fund:
-            due.append(
-                model.TopUp(
-                    consumer_id,
-                    chain_id,
-                    purpose,
-                    address,
-                    relayer.fund - held,
-                    facts.settings.provider.denom,
-                )
-            )
-    return tuple(due)
-
-
-def provider_addresses(
-    settings: config.Settings, seed: model.Secret, provider_chain_id: str, consumer_id: str
-) -> tuple[tuple[str, str], ...]:
-    """(purpose, address) of the accounts that sign on the provider for one chain."""
-    infos = (
-        ("relayer", keys.relayer_info(provider_chain_id, consumer_id)),
-        ("evidence", keys.evidence_info(provider_chain_id, consumer_id)),
-    )
-    prefix = settings.account_prefix
-    return tuple((purpose, keys.derive_account(seed, info).address(prefix)) for purpose, info in infos)

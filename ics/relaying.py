@@ -370,6 +370,8 @@ class Packets:
     """Sequence of the last VSC packet that the provider sent; 0 before the first."""
     last_received: int
     """Sequence of the last VSC packet that the consumer has taken; 0 before the first."""
+    rewards: int = 0
+    """Transfers of rewards that the consumer sent, likewise; asked only of a chain that is stopped."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ics import canonical, deployment, desired, membership, model, ports, signing
+from ics import canonical, deployment, desired, membership, model, ports, signing, stopping
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +150,8 @@ def _node_conditions(chain: deployment.Chain, seen: model.Observation | None) ->
     def condition(severity: model.Severity, reason: str, message: str) -> list[model.Condition]:
         return [model.Condition(severity, reason, message, chain.consumer_id)]
 
+    if chain.stage is stopping.Stage.NODE_ENDS:
+        return []
     if chain.genesis is None:
         return condition(
             model.Severity.INFO, "Staged", "all is ready but the genesis, which the launch brings"

@@ -108,12 +108,16 @@ class Cluster(Protocol):
         """Ask a consumer's own node about the relaying, and what an account holds on it."""
         ...
 
-    async def received(self, namespace: str, channel_id: str) -> consumer_rest.Received:
-        """Ask a consumer's own node about an open CCV channel."""
+    async def received(self, namespace: str, channel_id: str, transfer_id: str) -> consumer_rest.Received:
+        """Ask a consumer's own node about an open CCV channel, and about rewards on the other one."""
         ...
 
     async def record_relaying(self, chain: deployment.Chain, record: model.RelayingRecord) -> None:
         """Remember this of the chain's relaying."""
+        ...
+
+    async def forget_relaying(self, namespace: str, consumer_id: str) -> None:
+        """Remove what the loop made for the relaying to a chain that runs here no more."""
         ...
 
     async def ensure_step_job(self, chain: deployment.Chain, step: relay_jobs.Step) -> model.JobState:

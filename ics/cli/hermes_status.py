@@ -4,7 +4,7 @@ import argparse
 import asyncio
 from typing import Any
 
-from ics import desired, errors, labels, model, observing, relay_status, relayer, status, wiring
+from ics import desired, errors, funding, labels, model, observing, relay_status, status, wiring
 from ics.cli import passes, present
 
 
@@ -46,7 +46,7 @@ async def gather(found: wiring.Opened, consumer_id: str | None) -> list[relay_st
     conditions = _conditions(wanted, observed.observations)
     reports = []
     for chain in chains:
-        accounts = relayer.provider_addresses(
+        accounts = funding.provider_addresses(
             place.settings, place.seed, wanted.provider_chain_id, chain.consumer_id
         )
         reports.append(

@@ -39,6 +39,8 @@ class Received:
     """Packets to the provider whose acknowledgement it has not seen."""
     last: int
     """Sequence of the last VSC packet that it took, 0 before the first."""
+    rewards: int = 0
+    """Transfers whose acknowledgement it has not seen."""
 
 
 async def told(kube: client.Client, namespace: str, provider_chain_id: str, address: str, denom: str) -> Told:
@@ -66,14 +68,22 @@ async def told(kube: client.Client, namespace: str, provider_chain_id: str, addr
     return Told(side.ends, side.client, ibc.transfer_channel(params), time, balance)
 
 
-async def received(kube: client.Client, namespace: str, channel_id: str) -> Received:
-    """Packets on an open CCV channel; raises like `told`."""
+async def received(kube: client.Client, namespace: str, channel_id: str, transfer_id: str = "") -> Received:
+    """Packets on an open CCV channel, and on the transfer channel if one is given; raises like `told`."""
     node = _Node(kube, namespace)
-    unacknowledged, last = await ibc_queries.together(
-        ibc_queries.unacknowledged(node.ask, ibc.CONSUMER_PORT, channel_id),
-        ibc_queries.last_received(node.ask, ibc.CONSUMER_PORT, channel_id),
+
+    async def rewards() -> int:
+        if not transfer_id:
+            return 0
+        return await ibc_queries.unacknowledged(node.ask, ibc.TRANSFER_PORT, transfer_id)
+
+    return Received(
+        *await ibc_queries.together(
+            ibc_queries.unacknowledged(node.ask, ibc.CONSUMER_PORT, channel_id),
+            ibc_queries.last_received(node.ask, ibc.CONSUMER_PORT, channel_id),
+            rewards(),
+        )
     )
-    return Received(unacknowledged, last)
 
 
 async def _side(node: "_Node", provider_chain_id: str) -> ibc_queries.Told:

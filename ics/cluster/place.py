@@ -94,13 +94,18 @@ class Place:
         """What a consumer tells of the relaying to it; its own node is asked."""
         return await consumer_rest.told(self._kube, namespace, self._provider, address, denom)
 
-    async def received(self, namespace: str, channel_id: str) -> consumer_rest.Received:
-        """Packets on the consumer's side of its open CCV channel."""
-        return await consumer_rest.received(self._kube, namespace, channel_id)
+    async def received(self, namespace: str, channel_id: str, transfer_id: str) -> consumer_rest.Received:
+        """Packets on the consumer's side of its open CCV channel, and of the transfer channel if it is named."""
+        return await consumer_rest.received(self._kube, namespace, channel_id, transfer_id)
 
     async def record_relaying(self, chain: deployment.Chain, record: model.RelayingRecord) -> None:
         """Remember this of the chain's relaying; nothing is written if it is on record."""
         await relay_jobs.record(self._kube, self._owner(chain), chain.namespace, record, self.lease.ensure)
+
+    async def forget_relaying(self, namespace: str, consumer_id: str) -> None:
+        """Remove what the loop made for the relaying to a chain that runs here no more."""
+        owner = objects.Owner(self._validator, self._provider, consumer_id)
+        await relay_jobs.forget(self._kube, owner, namespace, self.lease.ensure)
 
     async def ensure_step_job(self, chain: deployment.Chain, step: jobs.Step) -> model.JobState:
         """Make the Job that runs Hermes once, and tell how it stands."""

@@ -17,6 +17,9 @@ from ics.cluster import arm
 
 Item = Mapping[str, Any]
 
+LOOP_MADE = (labels.RELAYING_NAME, labels.HERMES_CANDIDATE)
+"""ConfigMaps of the relaying that the loop makes; no engine knows of them."""
+
 
 @dataclass(slots=True)
 class _Found:
@@ -27,11 +30,13 @@ class _Found:
     records: list[model.SigningRecord] = field(default_factory=list)
     volume_uid: str | None = None
     has_workload: bool = False
+    is_ending: bool = False
     relaying: model.RelayingRecord | None = None
     jobs: dict[str, model.JobState] = field(default_factory=dict)
     has_hermes: bool = False
     hermes_config: str | None = None
     hermes_base: str | None = None
+    has_relaying: bool = False
     problem: str = ""
 
     @contextlib.contextmanager
@@ -93,12 +98,15 @@ def memory(
             place(item).records.append(record(item))
     for item in workloads:
         place(item).has_workload = True
+        place(item).is_ending = (item["metadata"].get("annotations") or {}).get(labels.ENDING) == "true"
     for item in geneses:
         with place(item).read():
             place(item).genesis = genesis(item)
     left = relaying or Relaying()
     for item in left.config_maps:
         name, data = item["metadata"]["name"], item.get("data") or {}
+        if name in LOOP_MADE:
+            place(item).has_relaying = True
         if name == labels.RELAYING_NAME:
             with place(item).read():
                 place(item).relaying = relaying_record(item)
@@ -108,6 +116,7 @@ def memory(
             place(item).hermes_base = data.get("config.toml")
     for item in left.jobs:
         place(item).jobs[item["metadata"]["name"]] = job_state(item)
+        place(item).has_relaying = True
     for item in (*filter(_has_replicas, left.deployments), *filter(_is_alive, left.pods)):
         place(item).has_hermes = True
     return model.Memory(
@@ -126,18 +135,20 @@ def _chain(places: Sequence[_Found]) -> model.ChainMemory:
             if known is None or known.volume_uid is None or one.volume_uid is not None:
                 records[one.generation] = one
     return model.ChainMemory(
-        home.namespace,
-        home.genesis,
-        tuple(records[generation] for generation in sorted(records)),
-        home.volume_uid,
-        home.has_workload,
-        home.relaying,
-        home.jobs,
+        namespace=home.namespace,
+        genesis=home.genesis,
+        records=tuple(records[generation] for generation in sorted(records)),
+        volume_uid=home.volume_uid,
+        has_workload=home.has_workload,
+        is_ending=home.is_ending,
+        relaying=home.relaying,
+        jobs=home.jobs,
         # A key signs on a chain, whichever namespace it lies in.
-        any(found.has_hermes for found in places),
-        home.hermes_config,
-        home.hermes_base,
-        next((found.problem for found in reversed(ordered) if found.problem), ""),
+        has_hermes=any(found.has_hermes for found in places),
+        hermes_config=home.hermes_config,
+        hermes_base=home.hermes_base,
+        has_relaying=home.has_relaying,
+        problem=next((found.problem for found in reversed(ordered) if found.problem), ""),
     )
 
 

@@ -1,5 +1,6 @@
 """The effects of relaying in the cluster: the record, the Jobs that run Hermes once, a look at its pods."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
@@ -40,6 +41,36 @@ async def record(
     metadata = owner.metadata(labels.RELAYING_NAME, labels.RELAYING, namespace)
     await kube.apply(objects.config_map(metadata, data), labels.LOOP_MANAGER, only_metadata=True)
     return True
+
+
+async def forget(
+    kube: client.Client, owner: objects.Owner, namespace: str, before_writing: BeforeWriting
+) -> None:
+    """Remove the record, the candidate and the Jobs of a chain that runs here no more.
+
+    Args:
+        kube: client.
+        owner: names validator, provider and chain.
+        namespace: of the chain.
+        before_writing: see `record`.
+
+    Raises:
+        Transient: the API server is not reached.
+        Permanent: a right is missing.
+    """
+
+    async def made(kind: kinds.Kind, component: str) -> list[tuple[kinds.Kind, dict[str, Any]]]:
+        items = await kube.select(kind, owner.labels(component), namespace=namespace, only_metadata=True)
+        return [(kind, item["metadata"]) for item in items]
+
+    maps, jobs = await asyncio.gather(
+        made(kinds.CONFIG_MAP, labels.RELAYING), made(kinds.JOB, labels.RELAYING_STEP)
+    )
+    doomed = [(kind, data) for kind, data in maps if data["name"] in recollection.LOOP_MADE] + jobs
+    if not doomed:
+        return
+    await before_writing()
+    await asyncio.gather(*(kube.delete(kind, namespace, data["name"], data["uid"]) for kind, data in doomed))
 
 
 async def ensure_step_job(

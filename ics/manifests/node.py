@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from ics import canonical, deployment, desired, labels, ports
+from ics import canonical, deployment, desired, labels, ports, stopping
 from ics.manifests import node_files, objects
 
 GRACE_SECONDS = 90
@@ -23,12 +23,15 @@ def build(
     Pods are managed in parallel because a StatefulSet that keeps order would not replace a pod that
     never came up; with one replica it still never runs two.
     """
+    # A stopped chain's relayer goes before its node, and none comes back: that is remembered here.
+    notes = {} if chain.stage.relays else {labels.ENDING: "true"}
+    metadata = owner.metadata(labels.NODE_NAME, labels.NODE, chain.namespace, {**objects.SKIP_AWAIT, **notes})
     return {
         "apiVersion": "apps/v1",
         "kind": "StatefulSet",
-        "metadata": owner.metadata(labels.NODE_NAME, labels.NODE, chain.namespace, objects.SKIP_AWAIT),
+        "metadata": metadata,
         "spec": {
-            "replicas": 1,
+            "replicas": 0 if chain.stage is stopping.Stage.NODE_ENDS else 1,
             "serviceName": labels.NODE_NAME,
             "podManagementPolicy": "Parallel",
             "selector": {"matchLabels": owner.labels(labels.NODE)},

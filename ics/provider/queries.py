@@ -1,6 +1,7 @@
 """Reads the provider chain through its REST gateways, a whole snapshot at one height."""
 
 import asyncio
+import dataclasses
 import datetime
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from types import TracebackType
@@ -9,7 +10,7 @@ from typing import Any, Self, TypeAlias, TypeVar
 import httpx
 
 from ics import config, errors, genesis, model, tasks
-from ics.provider import decode, gateway, heads
+from ics.provider import decode, gateway, heads, removal
 
 Interest: TypeAlias = Callable[[model.ConsumerSummary, bool], bool]
 """Whether details are asked of a chain, which `has-to-validate` lists (True) or not."""
@@ -264,7 +265,27 @@ class Queries:
             members = group.create_task(opted_in())
             forecast = group.create_task(validators())
             address = group.create_task(own_address())
-        return decode.consumer_detail(chain.result(), members.result(), forecast.result(), address.result())
+            stop = group.create_task(self._stopped_at(url, height, summary))
+        found = decode.consumer_detail(chain.result(), members.result(), forecast.result(), address.result())
+        return dataclasses.replace(found, stopped_at=stop.result())
+
+    async def _stopped_at(
+        self, url: str, height: int, summary: model.ConsumerSummary
+    ) -> datetime.datetime | None:
+        """When a chain was stopped; None as well when the endpoint does not answer for its store."""
+        if summary.phase is not model.Phase.STOPPED:
+            return None
+        stored = gateway.Request(removal.PATH, removal.params(summary.consumer_id, height), height)
+        staking = gateway.Request("/cosmos/staking/v1beta1/params", height=height)
+        try:
+            async with tasks.together() as group:
+                answer = group.create_task(self._get(url, stored))
+                terms = group.create_task(self._get(url, staking))
+            unbonding = terms.result()["params"]["unbonding_time"].seconds()
+            return removal.stopped_at(answer.result(), unbonding)
+        except (errors.Permanent, gateway.Failed):
+            # The chain is told of without it, and its condition says what that means.
+            return None
 
     # -- what a launch leaves behind ---------------------------------------------------------------
 

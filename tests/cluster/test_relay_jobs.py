@@ -93,7 +93,7 @@ async def test_record_is_written_when_it_changes(chain: Chain) -> None:
     written = [await chain.record(record) for record in (RECORD, RECORD, other, RECORD)]
 
     assert (written, chain.leases) == ([True, False, True, True], 3)
-    assert await chain.remembered() == model.ChainMemory(chain.namespace, relaying=RECORD)
+    assert await chain.remembered() == model.ChainMemory(chain.namespace, relaying=RECORD, has_relaying=True)
 
 
 async def test_step_job_is_made_once_and_remembered(chain: Chain) -> None:
@@ -207,3 +207,23 @@ async def test_a_record_that_somebody_changed(chain: Chain) -> None:
     assert await chain.record(RECORD)
     assert (await chain.remembered()).relaying == RECORD
     assert recollection.relaying_data(RECORD)["since"] == "2026-01-01T00:00:00.000005+00:00"
+
+
+async def test_what_the_loop_made_is_cleared_away_and_nothing_else(chain: Chain) -> None:
+    await chain.record(RECORD)
+    await chain.step("step-1")
+    await chain.end("step-1", "done")
+    await chain.check("[global]\n")
+    kept = objects.config_map(
+        chain.owner.metadata(labels.HERMES_NAME, labels.RELAYING, chain.namespace), {"config.toml": "x"}
+    )
+    await chain.kube.apply(kept, "test")
+    chain.leases = 0
+
+    for _ in range(2):
+        await relay_jobs.forget(chain.kube, chain.owner, chain.namespace, chain.take_lease)
+
+    left = await chain.remembered()
+    assert (left.relaying, dict(left.jobs), left.has_relaying) == (None, {}, False)
+    assert left.hermes_config == "x"
+    assert chain.leases == 1

@@ -118,9 +118,9 @@ class Kube:
         found: list[dict[str, Any]] = self.ask_node(namespace, "/net_info").get("peers", [])
         return found
 
-    def processes(self, namespace: str) -> list[int]:
-        """Ids of the processes in the node's container, the node itself first."""
-        pod = self.get(kinds.POD, namespace, labels.NODE_POD)
+    def processes(self, namespace: str, name: str = labels.NODE_POD) -> list[int]:
+        """Ids of the processes in a pod's container, the node's or another one; the oldest first."""
+        pod = self.get(kinds.POD, namespace, name)
         container = pod["status"]["containerStatuses"][0]["containerID"].rpartition("/")[2]
         found = []
         for process in pathlib.Path("/proc").glob("[0-9]*"):
@@ -135,6 +135,11 @@ class Kube:
     def process(self, namespace: str) -> int:
         """Id of the node's process."""
         return self.processes(namespace)[0]
+
+    def hermes(self, namespace: str) -> list[str]:
+        """Names of the pods that relay to a chain."""
+        found = self.all(kinds.POD, namespace, **{labels.COMPONENT: labels.HERMES})
+        return [item["metadata"]["name"] for item in found]
 
     def kill_container(self, namespace: str) -> None:
         """Ends the node's process as a crash would: SIGKILL, by its id."""

@@ -1,5 +1,9 @@
 """The relaying to one chain, as `ics hermes status` tells it, and as both chains themselves do."""
 
+import contextlib
+import os
+import signal
+from collections.abc import Iterator
 from typing import Any
 
 import httpx
@@ -70,3 +74,24 @@ def powers(operator: operators.Operator, namespace: str) -> dict[str, int]:
     """The consumer's own validator set: address (upper-case hex) to power."""
     found = operator.kube.ask_node(namespace, "/validators", per_page="100").get("validators", [])
     return {one["address"]: int(one["voting_power"]) for one in found}
+
+
+def pending(channel_id: str) -> int:
+    """Packets on the provider's end of a CCV channel that it has no acknowledgement of, as it says itself."""
+    url = f"{plan.HOSTS[0].rest}/ibc/core/channel/v1/channels/{channel_id}/ports/provider/packet_commitments"
+    answer = httpx.get(url, timeout=10, trust_env=False)
+    answer.raise_for_status()
+    return len(answer.json()["commitments"])
+
+
+@contextlib.contextmanager
+def frozen(*pids: int) -> Iterator[None]:
+    """Processes that do nothing for a while."""
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError):  # its probe may have ended it
+                os.kill(pid, signal.SIGCONT)

@@ -1,10 +1,7 @@
 """A bad day for the relayers: each fault is named while it lasts, and relaying goes on by itself afterwards."""
 
-import contextlib
-import os
-import signal
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 import pytest
 
@@ -37,23 +34,13 @@ def relays_again(alice: operators.Operator, consumer_id: str) -> None:
     waiting.figure("after the fault: a delegation to its acknowledgement", launch.since(began))
 
 
-@contextlib.contextmanager
-def stopped(pid: int) -> Iterator[None]:
-    """A process that does nothing for a while."""
-    os.kill(pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        os.kill(pid, signal.SIGCONT)
-
-
 def test_the_consumer_stands_still_for_a_minute(everybody: Everybody, consumer: str) -> None:
     alice, bob = everybody["alice"], everybody["bob"]
     home = launch.namespace_of(bob, consumer)
     with operators.Cron([alice, bob]):
         relaying.until_open(alice, consumer)
         began = time.monotonic()
-        with stopped(bob.kube.process(home)):
+        with relaying.frozen(bob.kube.process(home)):
             waiting.until(
                 "alice's status says that the chain stands still",
                 lambda: reasons(alice, consumer),
@@ -74,7 +61,7 @@ def test_the_provider_node_is_gone_for_a_minute(everybody: Everybody, consumer: 
     alice, bob = everybody["alice"], everybody["bob"]
     pid = processes.pid("alice", provider.PROGRAM)
     assert pid is not None
-    with stopped(pid):
+    with relaying.frozen(pid):
         began = time.monotonic()
         done = alice.ics("status")
         assert done.code == 1

@@ -40,8 +40,48 @@ def test_all_relayers_begin_at_once_and_one_channel_opens_on_each_of_three_chain
     assert found["wallets"]["evidence"] > 0
     assert found["deployments"]["evidence"]["ready"]
     assert min(client["seconds_left"] for client in found["clients"].values()) > 0
-    for one in more:
-        owner.remove_consumer(one)
+    owner.remove_consumer(more[0])
+
+
+def test_a_removed_chain_gets_its_last_packets_before_relayer_and_node_end(
+    everybody: Everybody, consumer: str
+) -> None:
+    alice, bob = everybody["alice"], everybody["bob"]
+    doomed = next(one["consumer_id"] for one in chains.of_phase(3) if one["consumer_id"] != consumer)
+    channel = relaying.report(alice, doomed)["channels"]["ccv"]["provider"]["id"]
+    homes = {operator: launch.namespace_of(operator, doomed) for operator in (alice, bob)}
+    relayers = [
+        operator.kube.processes(home, pod)[0]
+        for operator, home in homes.items()
+        for pod in operator.kube.hermes(home)
+    ]
+    with relaying.frozen(*relayers):
+        owner.delegate(alice.validator.operator_address, 1_000_000_000)
+        waiting.until("an update is under way", lambda: relaying.pending(channel))
+        owner.remove_consumer(doomed)
+        began = time.monotonic()
+        for operator, home in homes.items():
+            operator.once()
+            assert operator.kube.hermes(home)
+            assert operator.kube.get(kinds.STATEFUL_SET, home, labels.NODE_NAME)["spec"]["replicas"] == 1
+            found = {c["reason"]: c["message"] for c in operator.chain(doomed)["conditions"]}
+            assert "until the packets in flight are through" in found["Stopped"]
+        assert relaying.pending(channel)
+
+    with operators.Cron([alice, bob]):
+        for operator, home in homes.items():
+            waiting.until(
+                f"{operator.name}'s node has ended",
+                lambda operator=operator, home=home: operator.kube.pod(home),  # type: ignore[misc]
+                lambda pod: pod is None,
+                seconds=240,
+            )
+    waiting.figure("a chain removed to its last packet through and both nodes ended", launch.since(began))
+    assert relaying.pending(channel) == 0
+    for operator, home in homes.items():
+        assert operator.kube.hermes(home) == []
+        assert relaying.report(operator, doomed)["state"] == "ended"
+        assert operator.kube.volume(home).exists()
 
 
 def _known(consumer_id: str, *everybody: operators.Operator) -> bool:

@@ -223,7 +223,7 @@ CONSUMER = Chain(
         "channel-0": Channel(
             "consumer", "connection-0", ("provider", "channel-8"), commitments=1, next_receive=6
         ),
-        "channel-1": Channel("transfer", "connection-0", ("transfer", "channel-9")),
+        "channel-1": Channel("transfer", "connection-0", ("transfer", "channel-9"), commitments=2),
     },
     {("consumer1me", "stake"): 100},
     "channel-1",

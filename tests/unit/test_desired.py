@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from ics import desired, errors, keys, membership, model, ports, relayer, seen, signing
+from ics import desired, errors, funding, keys, membership, model, ports, seen, signing
 from tests.unit import scenes
 
 P = model.Phase
@@ -293,7 +293,7 @@ def test_a_policy_never_rejoins_what_was_left() -> None:
 
 def test_low_accounts_are_filled_up() -> None:
     facts = scenes.snapshot(scenes.consumer(found=scenes.joined("alice", "bob")))
-    accounts = dict(relayer.provider_addresses(scenes.settings(), scenes.seed("alice"), scenes.PROVIDER, "0"))
+    accounts = dict(funding.provider_addresses(scenes.settings(), scenes.seed("alice"), scenes.PROVIDER, "0"))
     balances = {accounts["relayer"]: 499_999, accounts["evidence"]: 500_000}
     wanted = desired.desired(
         seen.Seen(facts, balances=balances), scenes.settings(), scenes.seed("alice"), [scenes.example()]

@@ -50,10 +50,11 @@ class Cluster:
         balance = await ibc_queries.balance(self.chain.ask, address, denom)
         return consumer_rest.Told(told.ends, told.client, self.chain.transfer_id, CONSUMER_TIME, balance)
 
-    async def received(self, namespace: str, channel_id: str) -> consumer_rest.Received:
+    async def received(self, namespace: str, channel_id: str, transfer_id: str) -> consumer_rest.Received:
         return consumer_rest.Received(
             await ibc_queries.unacknowledged(self.chain.ask, "consumer", channel_id),
             await ibc_queries.last_received(self.chain.ask, "consumer", channel_id),
+            await ibc_queries.unacknowledged(self.chain.ask, "transfer", transfer_id) if transfer_id else 0,
         )
 
 
@@ -96,6 +97,13 @@ async def test_an_open_channel() -> None:
             packets=relaying.Packets(3, 1, 7, 5),
         )
     }
+
+
+async def test_a_stopped_chain_is_asked_for_rewards_as_well() -> None:
+    found = (await facts(dataclasses.replace(QUESTION, is_stopped=True)))["0"]
+
+    assert isinstance(found, relaying.Facts)
+    assert found.packets == relaying.Packets(3, 1, 7, 5, rewards=2)
 
 
 async def test_there_are_no_packets_before_the_channel_is_open_on_both_sides() -> None:

@@ -32,7 +32,7 @@ def test_the_record_comes_back_as_it_was(record: model.RelayingRecord) -> None:
 
     found = memory(config_maps=[written, candidate])
 
-    assert found == model.Memory({"1": model.ChainMemory("n", relaying=record)})
+    assert found == model.Memory({"1": model.ChainMemory("n", relaying=record, has_relaying=True)})
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def test_a_record_that_somebody_changed(data: dict[str, str] | None) -> None:
 def test_a_job_whose_pod_may_still_sign_is_running(status: dict[str, Any], expected: model.JobState) -> None:
     found = memory(jobs=[item("step", status=status)])
 
-    assert found == model.Memory({"1": model.ChainMemory("n", jobs={"step": expected})})
+    assert found == model.Memory({"1": model.ChainMemory("n", jobs={"step": expected}, has_relaying=True)})
 
 
 @pytest.mark.parametrize(
@@ -121,3 +121,17 @@ def test_last_words(message: str, expected: str) -> None:
 
     assert recollection.last_words(item("p", status={"containerStatuses": [{"state": state}]})) == expected
     assert recollection.last_words(item("p")) == ""
+
+
+@pytest.mark.parametrize(("name", "expected"), [("hermes-candidate", True), ("hermes", False)])
+def test_what_only_the_loop_clears_away(name: str, expected: bool) -> None:
+    (found,) = memory(config_maps=[item(name, data={"config.toml": "[global]"})]).chains.values()
+    assert found.has_relaying == expected
+
+
+@pytest.mark.parametrize(("note", "expected"), [({}, False), ({labels.ENDING: "true"}, True)])
+def test_a_node_at_its_end_says_so(note: dict[str, str], expected: bool) -> None:
+    workload = item("node")
+    workload["metadata"]["annotations"] = note
+    (found,) = recollection.memory([], [], [workload], []).chains.values()
+    assert (found.has_workload, found.is_ending) == (True, expected)

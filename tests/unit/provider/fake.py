@@ -76,6 +76,8 @@ class Consumer:
     assigned: Mapping[int, bytes] = dataclasses.field(default_factory=dict)
     must: tuple[int, ...] = ()
     genesis: Mapping[str, Any] | None = None
+    removal: bytes = b""
+    """Its removal time in the module's store."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -141,6 +143,10 @@ class Gateway:
             return {"height": str(latest), "timestamp": state.time}
         if path == "/cosmos/staking/v1beta1/validators":
             return _page(request, "validators", [each.json() for each in state.validators])
+        if path == "/cosmos/staking/v1beta1/params":
+            return {"params": {"unbonding_time": "600s"}}
+        if path == "/cosmos/base/tendermint/v1beta1/abci_query":
+            return _stored(request, self.states)
         if path.startswith(CCV):
             return _ccv(request, path.removeprefix(CCV), state)
         raise _Error(501, 12, "Not Implemented")
@@ -161,6 +167,15 @@ def _page(request: httpx.Request, name: str, items: list[Any]) -> dict[str, Any]
     end = first + limit
     next_key = base64.b64encode(str(end).encode()).decode() if end < len(items) else None
     return {name: items[first:end], "pagination": {"next_key": next_key, "total": "0"}}
+
+
+def _stored(request: httpx.Request, states: Mapping[int, State]) -> dict[str, Any]:
+    """Only removal times are kept, and unlike other queries it takes its height from the parameters."""
+    store, key = request.url.params["path"], base64.b64decode(request.url.params["data"])
+    if store != "/store/provider/key" or key[0] != 50 or int.from_bytes(key[1:9], "big") != len(key[9:]):
+        raise _Error(501, 12, "Not Implemented")
+    consumer = states[int(request.url.params["height"])].consumers.get(int(key[9:]))
+    return {"code": 0, "value": text(consumer.removal) if consumer else None}
 
 
 def _ccv(request: httpx.Request, path: str, state: State) -> Mapping[str, Any]:

@@ -1,5 +1,6 @@
 """Reading a provider that moves on, is behind, is down or is another chain."""
 
+import base64
 import dataclasses
 import datetime
 from collections.abc import Awaitable, Callable
@@ -15,6 +16,9 @@ from tests.unit.provider import fake
 NOW = datetime.datetime(2026, 11, 22, 12, 0, 30, tzinfo=datetime.UTC)
 ME = fake.valoper(1)
 CONSUMER_KEY = fake.key(77)
+REMOVAL = base64.b64decode("AQAAAA7ilQXxALelZf//")
+"""As recorded of a real chain: 2026-11-22T15:49:05.012035429Z."""
+STOPPED_AT = datetime.datetime(2026, 11, 22, 15, 39, 5, 12035, tzinfo=datetime.UTC)
 VALIDATORS = (
     fake.Validator(1, 300, "p2p=a"),
     fake.Validator(2, 200, "p2p=b"),
@@ -38,7 +42,7 @@ CONSUMERS = {
         validators={1: (fake.key(1), 300), 2: (fake.key(2), 200)},
         must=(1, 2),
     ),
-    10: fake.Consumer("ends-1", "STOPPED", "07-tendermint-1", assigned={1: CONSUMER_KEY}),
+    10: fake.Consumer("ends-1", "STOPPED", "07-tendermint-1", assigned={1: CONSUMER_KEY}, removal=REMOVAL),
 }
 STATE = fake.State("2026-11-22T12:00:00.123456789Z", VALIDATORS, CONSUMERS)
 LATER = fake.State("2026-11-22T12:00:01Z", VALIDATORS[:1], {})
@@ -190,7 +194,9 @@ SNAPSHOT = model.Snapshot(
                 ),
             ),
         ),
-        model.Consumer(SUMMARIES[10], dataclasses.replace(DETAIL, own_consumer_address=ADDRESS)),
+        model.Consumer(
+            SUMMARIES[10], dataclasses.replace(DETAIL, own_consumer_address=ADDRESS, stopped_at=STOPPED_AT)
+        ),
     ),
     must_validate=frozenset({"2"}),
 )
@@ -262,6 +268,24 @@ async def test_a_chain_that_cannot_be_read_hides_no_other(status: int, body: str
     assert found == dataclasses.replace(
         SNAPSHOT, consumers=tuple(consumers), problems={"2": says.format(path=path)}
     )
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        (501, '{"code":12,"message":"Not Implemented"}'),
+        (500, '{"code":2,"message":"odd"}'),
+        (200, '{"value":null}'),
+        (200, '{"value":"AQAA"}'),
+    ],
+)
+async def test_a_stopped_chain_is_told_of_without_its_time(answer: tuple[int, str]) -> None:
+    async with ask(fake.Network(a=gate(broken={"abci_query": answer}))) as provider:
+        await provider.open()
+        found = await provider.snapshot(ME, everything)
+
+    last = model.Consumer(SUMMARIES[10], dataclasses.replace(DETAIL, own_consumer_address=ADDRESS))
+    assert found == dataclasses.replace(SNAPSHOT, consumers=(*SNAPSHOT.consumers[:3], last))
 
 
 async def test_an_endpoint_in_trouble_is_no_problem_of_one_chain() -> None:
