@@ -138,6 +138,8 @@ class Gateway(_Frozen):
     """Further annotations of the Service; one of the same name goes before that of `cloud`."""
     host: str = ""
     """Published address when it is not the one that the cloud writes into the Service's status."""
+    port_grace: Duration = 86400
+    """How long the old port of a chain stays open after the chain has moved to another; default 1d."""
 
 
 class Node(_Frozen):

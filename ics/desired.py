@@ -5,6 +5,7 @@ never reaches another; a chain that cannot be judged is *held*: its objects stay
 """
 
 import dataclasses
+import datetime
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -18,6 +19,7 @@ from ics import (
     membership,
     model,
     peering,
+    port_moves,
     ports,
     seen,
     selection,
@@ -58,6 +60,8 @@ class Desired:
     """Consumer ids whose objects are neither changed nor removed."""
     gateway_ports: Mapping[str, int]
     """Ports of the shared LoadBalancer by consumer id, also of held chains that have objects."""
+    open_ports: Mapping[str, model.OpenPorts]
+    """The same with the ports that chains have moved away from, and that stay open for a while."""
     ended: frozenset[str] = frozenset()
     """Consumer ids whose workloads the lifecycle removes: DELETED chains, and those that were left for good."""
 
@@ -146,12 +150,21 @@ def desired(
     gateway_ports |= {
         v.chain.consumer_id: v.chain.peering.gateway_port for v in verdicts if v.chain is not None
     }
+    opened = port_moves.open_ports(
+        memory.open_ports,
+        gateway_ports,
+        frozenset(consumer_id for consumer_id, chain in memory.chains.items() if chain.has_workload),
+        snapshot.moment,
+        datetime.timedelta(seconds=settings.gateway.port_grace),
+    )
     ended = frozenset(
         summary.consumer_id
         for summary in (consumer.summary for consumer in snapshot.consumers)
         if summary.phase is model.Phase.DELETED
     ).union(v.summary.consumer_id for v in verdicts if v.has_left)
-    return Desired(settings, snapshot.chain_id, snapshot.height, verdicts, placed, held, gateway_ports, ended)
+    return Desired(
+        settings, snapshot.chain_id, snapshot.height, verdicts, placed, held, gateway_ports, opened, ended
+    )
 
 
 def _check_known(snapshot: model.Snapshot, memory: model.Memory) -> None:

@@ -41,11 +41,9 @@ async def refusals(
 
 def without(wanted: desired.Desired, refused: Collection[str], memory: model.Memory) -> desired.Desired:
     """What should be when these chains cannot be joined: whatever exists of them stays as it is."""
-    ports = {
-        consumer_id: port
-        for consumer_id, port in wanted.gateway_ports.items()
-        if consumer_id not in refused or consumer_id in memory.chains
-    }
+    gone = {consumer_id for consumer_id in refused if consumer_id not in memory.chains}
+    ports = {one: port for one, port in wanted.gateway_ports.items() if one not in gone}
+    opened = {one: found for one, found in wanted.open_ports.items() if one not in gone}
     verdicts = tuple(
         dataclasses.replace(verdict, chain=None, intents=(), is_held=True)
         if verdict.summary.consumer_id in refused
@@ -53,4 +51,4 @@ def without(wanted: desired.Desired, refused: Collection[str], memory: model.Mem
         for verdict in wanted.verdicts
     )
     held = wanted.held.union(refused)
-    return dataclasses.replace(wanted, verdicts=verdicts, held=held, gateway_ports=ports)
+    return dataclasses.replace(wanted, verdicts=verdicts, held=held, gateway_ports=ports, open_ports=opened)

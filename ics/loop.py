@@ -93,7 +93,8 @@ async def one_pass(place: world.World, engine: engines.Engine, sender: world.Sen
             wanted = joining.without(wanted, refused, observed.memory)
         # Run-time state last: it follows what the engine made.
         try:
-            await place.cluster.ensure_routes(_routed(wanted, observed.observations), wanted.held)
+            pods = _routed(wanted, observed.observations)
+            await place.cluster.ensure_routes(pods, wanted.held, wanted.open_ports)
         except errors.IcsError as error:
             troubles.append(_trouble(error))
         troubles += await _arm(place, wanted, observed)

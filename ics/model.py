@@ -161,6 +161,11 @@ class Snapshot:
     problems: Mapping[str, str] = field(default_factory=dict)
     """By consumer id: why a chain could not be read whole; such a chain is held as it is."""
 
+    @property
+    def moment(self) -> datetime.datetime:
+        """The time of the block."""
+        return datetime.datetime.fromisoformat(self.time)
+
 
 @dataclass(frozen=True, slots=True)
 class SigningRecord:
@@ -240,10 +245,30 @@ class ChainMemory:
 
 
 @dataclass(frozen=True, slots=True)
+class FormerPort:
+    """A port of the shared LoadBalancer that a chain has moved away from."""
+
+    port: int
+    since: datetime.datetime
+    """When it moved, by the clock of the provider."""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenPorts:
+    """The ports of one chain on the shared LoadBalancer."""
+
+    port: int
+    former: tuple[FormerPort, ...] = ()
+    """Still open, the last move first."""
+
+
+@dataclass(frozen=True, slots=True)
 class Memory:
     """What the cluster remembers, by consumer id. Empty on a first run."""
 
     chains: Mapping[str, ChainMemory] = field(default_factory=dict)
+    open_ports: Mapping[str, OpenPorts] = field(default_factory=dict)
+    """As recorded on the shared LoadBalancer's Service."""
 
 
 class Severity(enum.IntEnum):

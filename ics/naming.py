@@ -81,14 +81,18 @@ def label_value(text: str) -> str:
     return f"{kept}-{_hex8(text)}"
 
 
-def port_name(consumer_id: str) -> str:
-    """Name of a chain's port on the shared LoadBalancer Service; a DNS label of at most 22 characters.
+def port_name(consumer_id: str, former: int | None = None) -> str:
+    """Name of a chain's port on the shared LoadBalancer Service; a DNS label of at most 28 characters.
+
+    Args:
+        consumer_id: whose port.
+        former: number of a port that the chain has moved away from, None for the present one.
 
     Raises:
         SettingsError: `consumer_id` is not a number.
     """
     check_consumer_id(consumer_id)
-    return f"c-{consumer_id}"
+    return f"c-{consumer_id}" if former is None else f"c-{consumer_id}-{former}"
 
 
 def _slug(text: str) -> str:

@@ -76,7 +76,12 @@ class Cluster(Protocol):
         """Look at the nodes of the chains in these namespaces; both by consumer id."""
         ...
 
-    async def ensure_routes(self, pods: Mapping[str, model.PodStatus | None], held: frozenset[str]) -> None:
+    async def ensure_routes(
+        self,
+        pods: Mapping[str, model.PodStatus | None],
+        held: frozenset[str],
+        opened: Mapping[str, model.OpenPorts] | None = None,
+    ) -> None:
         """Let the LoadBalancer's slices follow these pods, leaving those of held chains as they are."""
         ...
 

@@ -1,6 +1,7 @@
 """Reads what earlier passes left in the cluster."""
 
 import asyncio
+import dataclasses
 from typing import Any
 
 from ics import labels, model, naming
@@ -8,7 +9,7 @@ from ics.cluster import client, kinds, recollection
 
 
 async def read(kube: client.Client, validator: str, provider_chain_id: str) -> model.Memory:
-    """What the cluster remembers of this validator's chains; eight lists, all at once.
+    """What the cluster remembers of this validator's chains; nine lists, all at once.
 
     Args:
         kube: client.
@@ -26,7 +27,8 @@ async def read(kube: client.Client, validator: str, provider_chain_id: str) -> m
         found = await kube.select(kind, wanted, only_metadata=only_metadata)
         return [item for item in found if labels.CONSUMER in item["metadata"]["labels"]]
 
-    volumes, secrets, workloads, geneses, *relaying = await asyncio.gather(
+    gateway, volumes, secrets, workloads, geneses, *relaying = await asyncio.gather(
+        kube.select(kinds.SERVICE, owner | {labels.COMPONENT: labels.GATEWAY}, only_metadata=True),
         listed(kinds.VOLUME_CLAIM, labels.VOLUME),
         listed(kinds.SECRET, labels.CONSENSUS_KEY),
         listed(kinds.STATEFUL_SET, labels.NODE),
@@ -36,4 +38,5 @@ async def read(kube: client.Client, validator: str, provider_chain_id: str) -> m
         listed(kinds.DEPLOYMENT, labels.HERMES, only_metadata=False),
         listed(kinds.POD, labels.HERMES, only_metadata=False),
     )
-    return recollection.memory(volumes, secrets, workloads, geneses, recollection.Relaying(*relaying))
+    found = recollection.memory(volumes, secrets, workloads, geneses, recollection.Relaying(*relaying))
+    return dataclasses.replace(found, open_ports=recollection.open_ports(gateway))

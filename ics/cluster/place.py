@@ -47,10 +47,15 @@ class Place:
         """Look at the nodes of the chains in these namespaces; both by consumer id."""
         return await observe.observe(self._kube, self._validator, self._provider, namespaces)
 
-    async def ensure_routes(self, pods: Mapping[str, model.PodStatus | None], held: frozenset[str]) -> None:
+    async def ensure_routes(
+        self,
+        pods: Mapping[str, model.PodStatus | None],
+        held: frozenset[str],
+        opened: Mapping[str, model.OpenPorts] | None = None,
+    ) -> None:
         """Let the LoadBalancer's slices follow these pods, leaving those of held chains as they are."""
         await route.ensure_slices(
-            self._kube, self._gateway, self._validator, self._provider, pods, held, self.lease.ensure
+            self._kube, self._gateway, self._validator, self._provider, pods, held, self.lease.ensure, opened
         )
 
     async def order_memory(self, namespace: str, generation: int, volume_uid: str) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ics import errors, labels, model
+from ics import errors, labels, model, port_moves
 from ics.cluster import arm
 
 Item = Mapping[str, Any]
@@ -209,6 +209,19 @@ def genesis(item: Item) -> bytes:
             f"{where}: the genesis has sha256 {digest}, its annotation says {stated!r}: {mend}"
         )
     return content
+
+
+def open_ports(services: Iterable[Item]) -> Mapping[str, model.OpenPorts]:
+    """The ports of the chains, as recorded on the shared LoadBalancer's Service.
+
+    A record that somebody changed counts as none: it is made anew by the next pass, and all that is lost is
+    that a former port closes early.
+    """
+    for item in services:
+        text = (item["metadata"].get("annotations") or {}).get(labels.OPEN_PORTS, "")
+        with contextlib.suppress(ValueError, TypeError):
+            return port_moves.read(text)
+    return {}
 
 
 def relaying_data(wanted: model.RelayingRecord) -> dict[str, str]:

@@ -15,6 +15,7 @@ async def ensure_slices(
     pods: Mapping[str, model.PodStatus | None],
     held: frozenset[str],
     before_writing: Callable[[], Awaitable[None]],
+    opened: Mapping[str, model.OpenPorts] | None = None,
 ) -> int:
     """Make the slices so; nothing is written when they are.
 
@@ -26,6 +27,7 @@ async def ensure_slices(
         pods: by consumer id, of the chains that have a node and a port on the Service.
         held: consumer ids whose slices are not removed though no pod is named for them.
         before_writing: called before the first write, and never when nothing differs: takes the Lease.
+        opened: by consumer id, the ports that lead to a chain.
 
     Returns:
         The number of writes.
@@ -42,7 +44,7 @@ async def ensure_slices(
     )
     if service is None:
         return 0
-    plan = slices.plan(service, owner, pods, held, existing)
+    plan = slices.plan(service, owner, pods, held, existing, opened)
     if plan.write or plan.remove:
         await before_writing()
     done = await asyncio.gather(

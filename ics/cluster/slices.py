@@ -31,6 +31,7 @@ def plan(
     pods: Mapping[str, model.PodStatus | None],
     held: frozenset[str],
     existing: Sequence[Mapping[str, Any]],
+    opened: Mapping[str, model.OpenPorts] | None = None,
 ) -> Plan:
     """Compare the slices that should be with those that are.
 
@@ -40,9 +41,11 @@ def plan(
         pods: by consumer id, of the chains that have a node and a port on the Service.
         held: consumer ids whose slices are not removed though no pod is named for them.
         existing: the slices of this owner.
+        opened: by consumer id, the ports that lead to a chain; none given: just its present one.
     """
+    ports_of = opened or {}
     wanted = [
-        slice_of(service, owner, consumer, pod, pod.ip)
+        slice_of(service, owner, consumer, pod, pod.ip, ports_of.get(consumer))
         for consumer, pod in sorted(pods.items())
         if pod is not None and pod.ip is not None
     ]
@@ -58,9 +61,16 @@ def plan(
 
 
 def slice_of(
-    service: Mapping[str, Any], owner: Mapping[str, str], consumer_id: str, pod: model.PodStatus, address: str
+    service: Mapping[str, Any],
+    owner: Mapping[str, str],
+    consumer_id: str,
+    pod: model.PodStatus,
+    address: str,
+    opened: model.OpenPorts | None = None,
 ) -> dict[str, Any]:
-    """The slice of one chain, whose pod has this address."""
+    """The slice of one chain, whose pod has this address; its ports bear the names of the Service's."""
+    names = [naming.port_name(consumer_id)]
+    names += [naming.port_name(consumer_id, one.port) for one in (opened.former if opened else ())]
     family = f"IPv{ipaddress.ip_address(address).version}"
     metadata = service["metadata"]
     return {
@@ -82,7 +92,7 @@ def slice_of(
             ],
         },
         "addressType": family,
-        "ports": [{"name": naming.port_name(consumer_id), "port": ports.POD_P2P, "protocol": "TCP"}],
+        "ports": [{"name": name, "port": ports.POD_P2P, "protocol": "TCP"} for name in names],
         "endpoints": [_endpoint(pod, address)],
     }
 

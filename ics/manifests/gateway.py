@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from ics import config, desired, labels, naming
+from ics import config, desired, labels, port_moves
 from ics.manifests import objects
 
 _CLOUDS: Mapping[str, Mapping[str, str]] = {
@@ -58,20 +58,20 @@ def build(wanted: desired.Desired, owner: objects.Owner) -> list[dict[str, Any]]
                 labels.GATEWAY_SERVICE,
                 labels.GATEWAY,
                 gateway.namespace,
-                {**annotations(wanted.settings), **objects.SKIP_AWAIT},
+                {
+                    **annotations(wanted.settings),
+                    **objects.SKIP_AWAIT,
+                    labels.OPEN_PORTS: port_moves.written(wanted.open_ports),
+                },
             ),
             "spec": {
                 "type": "LoadBalancer",
                 "ports": [
-                    {
-                        "name": naming.port_name(consumer_id),
-                        "port": port,
-                        "targetPort": port,
-                        "protocol": "TCP",
-                    }
-                    for consumer_id, port in sorted(
-                        wanted.gateway_ports.items(), key=lambda item: int(item[0])
+                    {"name": name, "port": port, "targetPort": port, "protocol": "TCP"}
+                    for consumer_id, opened in sorted(
+                        wanted.open_ports.items(), key=lambda item: int(item[0])
                     )
+                    for name, port in port_moves.named(consumer_id, opened)
                 ],
             },
         }

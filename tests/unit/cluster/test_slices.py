@@ -1,5 +1,6 @@
 """EndpointSlices of the shared LoadBalancer."""
 
+import datetime
 from typing import Any
 
 from ics import labels, model
@@ -86,3 +87,16 @@ def test_service_that_was_made_anew_gets_its_slices_again() -> None:
     anew = {"metadata": SERVICE["metadata"] | {"uid": "other"}}
 
     assert len(slices.plan(anew, OWNER, {"1": pod()}, frozenset(), [old]).write) == 1
+
+
+def test_a_port_that_a_chain_left_leads_to_its_node_as_well() -> None:
+    since = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
+    opened = {"1": model.OpenPorts(27356, (model.FormerPort(27346, since),))}
+
+    plan = slices.plan(SERVICE, OWNER, {"1": pod()}, frozenset(), [live(slice_of("1", pod()))], opened)
+
+    (written,) = plan.write
+    assert written["ports"] == [
+        {"name": "c-1", "port": 26656, "protocol": "TCP"},
+        {"name": "c-1-27346", "port": 26656, "protocol": "TCP"},
+    ]
