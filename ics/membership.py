@@ -9,7 +9,7 @@ import enum
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ics import config, definition, errors, keys, model, peers, ports, seen, selection, signing
+from ics import addresses, config, definition, errors, keys, model, peers, ports, seen, selection, signing
 
 
 class Participation(enum.StrEnum):
@@ -69,7 +69,9 @@ def membership(
     if summary.phase is model.Phase.STOPPED:
         return _stopped(facts, summary, participation)
     if participation is not Participation.NONE:
-        return participation, *_own_key(summary, detail, choice, facts.own)
+        intents, conditions = _own_key(facts, summary, detail, choice)
+        published, more = _published_in_time(facts, summary)
+        return participation, published + intents, conditions + more
     joins, reason = _decision(facts, summary, detail)
     if not joins:
         condition = model.Condition(model.Severity.INFO, "NotJoined", reason, summary.consumer_id)
@@ -118,7 +120,7 @@ def _before_joining(facts: Facts) -> tuple[model.PublishDetails | None, model.Co
     settings, own = facts.settings, facts.own
     if settings.account is None:
         return None, model.Condition(
-            model.Severity.WARNING, "NoAccount", "no account to sign the opt-in with: set ics:account"
+            model.Severity.WARNING, "NoAccount", "no account to sign transactions with: set ics:account"
         )
     if not settings.relayer.enabled:
         return None, None
@@ -131,8 +133,8 @@ def _before_joining(facts: Facts) -> tuple[model.PublishDetails | None, model.Co
         return None, model.Condition(
             model.Severity.WARNING,
             "RelayerUnpublished",
-            f"not joined: a relayer is funded in the genesis or not at all, and relayer={expected} cannot be"
-            f" published: {error}",
+            f"a relayer is funded in the genesis or not at all, and relayer={expected} cannot be published:"
+            f" {error}; no chain is joined until it is",
         )
 
 
@@ -167,22 +169,46 @@ def leaving(
 
 
 def _own_key(
-    summary: model.ConsumerSummary,
-    detail: model.ConsumerDetail,
-    choice: signing.Choice,
-    own: model.Validator,
+    facts: Facts, summary: model.ConsumerSummary, detail: model.ConsumerDetail, choice: signing.Choice
 ) -> tuple[tuple[model.Intent, ...], list[model.Condition]]:
-    """A member without an assigned key would sign with the provider's: assign the derived one."""
-    if choice.is_assigned:
-        return (), []
-    intent = model.AssignKey(summary.consumer_id, summary.chain_id, choice.key.public_key)
+    """A member without an assigned key would sign with the provider's: assign the derived one.
+
+    The condition stays until the chain's own validators have the derived key, as its node tells.
+    """
+    intents: tuple[model.Intent, ...] = ()
+    if not choice.is_assigned:
+        intents = (model.AssignKey(summary.consumer_id, summary.chain_id, choice.key.public_key),)
+    if not _has_provider_key(facts, summary, detail):
+        return intents, []
+    message = (
+        "the chain has this validator with its provider key: the derived key is assigned instead; the node"
+        " cannot sign until the validator update arrives"
+    )
+    return intents, [
+        model.Condition(model.Severity.CRITICAL, "ProviderKeyInSet", message, summary.consumer_id)
+    ]
+
+
+def _has_provider_key(facts: Facts, summary: model.ConsumerSummary, detail: model.ConsumerDetail) -> bool:
+    """Whether a running chain knows this validator by the key of the provider."""
+    own = facts.own
+    if summary.phase is not model.Phase.LAUNCHED:
+        return False
     in_set = {member.consensus_address: member.consumer_key for member in detail.validators}
-    if summary.phase is model.Phase.LAUNCHED and in_set.get(own.consensus_address) == own.consensus_key:
-        message = (
-            "the chain has this validator with its provider key: the derived key is being assigned; the node"
-            " cannot sign until the validator update arrives"
-        )
-        return (intent,), [
-            model.Condition(model.Severity.CRITICAL, "ProviderKeyInSet", message, summary.consumer_id)
-        ]
-    return (intent,), []
+    observation = facts.seen.observations.get(summary.consumer_id)
+    on_chain = observation.node.validators if observation and observation.node else {}
+    return (
+        in_set.get(own.consensus_address) == own.consensus_key
+        or addresses.consensus_address(own.consensus_key) in on_chain
+    )
+
+
+def _published_in_time(
+    facts: Facts, summary: model.ConsumerSummary
+) -> tuple[tuple[model.Intent, ...], list[model.Condition]]:
+    """A member that never sent an opt-in (Top-N) publishes its relayer before the launch as well."""
+    if summary.phase is not model.Phase.INITIALIZED:
+        return (), []
+    intent, obstacle = _before_joining(facts)
+    found = () if intent is None else (intent,)
+    return found, [] if obstacle is None else [dataclasses.replace(obstacle, consumer_id=summary.consumer_id)]
