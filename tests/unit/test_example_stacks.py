@@ -61,7 +61,8 @@ def test_an_example_gives_the_load_balancer_of_its_cloud(name: str, tmp_path: pa
         desired.desired(facts, settings, scenes.seed("alice"), [scenes.example()]), "set"
     )
     (service,) = (m for m in found if m["metadata"]["name"] == "p2p-loadbalancer")
-    assert service["metadata"]["annotations"] == PUBLISHED[name] | OURS
+    opened = {"ics-operator.dev/ports": '{"0":[35376]}'}
+    assert service["metadata"]["annotations"] == PUBLISHED[name] | OURS | opened
     assert service["spec"]["type"] == "LoadBalancer"
     (volume,) = (m for m in found if m["kind"] == "PersistentVolumeClaim")
     assert volume["spec"]["resources"]["requests"]["storage"] == settings.node.storage
