@@ -53,8 +53,23 @@ class SecretObject(_Frozen):
     """Key in its data."""
 
 
+class PassphraseSource(_Frozen):
+    """Where the passphrase of a key in the keystore is read from; just one of the two."""
+
+    file: str | None = None
+    """Path of a file, relative to the project's folder."""
+    env: str | None = None
+    """Name of an environment variable."""
+
+    @pydantic.model_validator(mode="after")
+    def _just_one(self) -> "PassphraseSource":
+        if (self.file is None) == (self.env is None):
+            raise ValueError("give just one of file or env")
+        return self
+
+
 class SecretSource(_Frozen):
-    """Where a secret value is read from; just one of the three."""
+    """Where a secret value is read from; just one of file, env, secret and keystore."""
 
     file: str | None = None
     """Path of a file, relative to the project's folder."""
@@ -62,11 +77,17 @@ class SecretSource(_Frozen):
     """Name of an environment variable."""
     secret: SecretObject | None = None
     """A key of a Kubernetes Secret in the stack's cluster."""
+    keystore: str | None = None
+    """Name of a sealed key, see `ics keys list`."""
+    passphrase: PassphraseSource | None = None
+    """What opens the sealed key; none: asked for at the terminal."""
 
     @pydantic.model_validator(mode="after")
     def _just_one(self) -> "SecretSource":
-        if sum(source is not None for source in (self.file, self.env, self.secret)) != 1:
-            raise ValueError("give just one of file, env or secret")
+        if sum(source is not None for source in (self.file, self.env, self.secret, self.keystore)) != 1:
+            raise ValueError("give just one of file, env, secret or keystore")
+        if self.passphrase is not None and self.keystore is None:
+            raise ValueError("a passphrase goes with keystore only")
         return self
 
 

@@ -80,9 +80,14 @@ class Account:
 
     def address(self, prefix: str) -> str:
         """Bech32 account address: ripemd160(sha256(public key)) under a chain's prefix."""
-        from Crypto.Hash import RIPEMD160  # OpenSSL builds without it exist
+        return address_of(self.public_key, prefix)
 
-        return addresses.encode(prefix, RIPEMD160.new(hashlib.sha256(self.public_key).digest()).digest())
+
+def address_of(public_key: bytes, prefix: str) -> str:
+    """Bech32 address of a compressed secp256k1 key; see `Account.address`."""
+    from Crypto.Hash import RIPEMD160  # OpenSSL builds without it exist
+
+    return addresses.encode(prefix, RIPEMD160.new(hashlib.sha256(public_key).digest()).digest())
 
 
 def parse_seed(text: model.Secret) -> model.Secret:
@@ -183,9 +188,18 @@ def derive_mnemonic(seed: model.Secret, info: str) -> model.Secret:
     Raises:
         SettingsError: a bad seed.
     """
+    return _words(_hkdf(seed, info))
+
+
+def account_from_entropy(entropy: model.Secret) -> Account:
+    """The account whose 24 words are 32 random bytes."""
+    return account_from_mnemonic(_words(entropy.reveal()))
+
+
+def _words(entropy: bytes) -> model.Secret:
     import mnemonic
 
-    return model.Secret(mnemonic.Mnemonic("english").to_mnemonic(_hkdf(seed, info)))
+    return model.Secret(mnemonic.Mnemonic("english").to_mnemonic(entropy))
 
 
 def account_from_mnemonic(words: model.Secret) -> Account:

@@ -14,7 +14,7 @@ import yaml
 from ics import canonical, config, definition, errors
 
 ENVIRONMENT_PREFIX = "ICS_"
-NOT_SETTINGS = frozenset({"ICS_SNAPSHOT", "ICS_PROJECT", "ICS_CACHE", "ICS_DEVNET_STATE"})
+NOT_SETTINGS = frozenset({"ICS_KEYSTORE", "ICS_SNAPSHOT", "ICS_PROJECT", "ICS_CACHE", "ICS_DEVNET_STATE"})
 """Variables with the prefix that are no settings of a stack."""
 
 Fetch = Callable[[str], Awaitable[bytes]]

@@ -5,7 +5,7 @@ import pathlib
 import stat
 from collections.abc import Mapping
 
-from ics import config, errors, model
+from ics import config, errors, keystore, model, passphrases, sealed
 from ics.cluster import client, kinds
 
 
@@ -39,11 +39,33 @@ async def read(
         if value is None:
             raise errors.SettingsError(f"{setting}.env: the environment has no {source.env}: set it")
         return _checked(value.encode(), f"{setting}.env: {source.env}")
+    if source.keystore is not None:
+        return _sealed(source.keystore, source.passphrase, setting, base, env)
     if source.secret is None or kube is None:
         raise errors.SettingsError(
             f"{setting}: names no place, or no cluster to read it from: give file or env"
         )
     return _checked(await _object(source.secret, f"{setting}.secret", kube), f"{setting}.secret")
+
+
+def _sealed(
+    name: str,
+    passphrase: config.PassphraseSource | None,
+    setting: str,
+    base: pathlib.Path,
+    env: Mapping[str, str],
+) -> model.Secret:
+    """The hex of a key in the keystore."""
+    origin = f"{setting}.keystore: key {name!r}"
+    found = keystore.read(keystore.folder(env), name)
+    if passphrase is not None and passphrase.file is not None:
+        path = base / pathlib.Path(passphrase.file).expanduser()
+        opening = _checked(_file(path, f"{setting}.passphrase.file"), f"{setting}.passphrase.file")
+    else:
+        opening = passphrases.read(passphrase.env if passphrase else None, env, f"passphrase of {origin}: ")
+    if setting == "ics:seed":
+        return model.Secret(sealed.open_seed(found, opening, origin).reveal().hex())
+    return model.Secret(sealed.open_account(found, opening, origin).private_key.reveal().hex())
 
 
 def _file(path: pathlib.Path, setting: str) -> bytes:
