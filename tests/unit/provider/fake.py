@@ -1,6 +1,7 @@
 """A provider chain behind REST gateways, in memory. It refuses what the real gateway refuses.
 
-Error bodies are those that tests/unit/provider/recorded holds of a real chain.
+Answers have the form of those that tests/unit/provider/recorded holds of a real chain: what the state here
+does not say is filled in from there. `test_fake.py` holds the two against each other.
 """
 
 import base64
@@ -13,9 +14,22 @@ from typing import Any
 import httpx
 
 from ics import addresses
+from tests.unit.provider import recorded
+
+_SUMMARY = recorded.body("consumer_chains")["chains"][0]
+_CHAIN = recorded.body("consumer_chain_initialized")
+_VALIDATOR = recorded.body("validators")["validators"][0]
+_MEMBER = recorded.body("consumer_validators_launched")["validators"][0]
+_NODE = recorded.body("node_info")
+_STATUS = recorded.body("status")
 
 CHAIN_ID = "provider-1"
 CCV = "/interchain_security/ccv/provider/"
+OWNER = "cosmos1owner"
+_BY_CONSUMER = (
+    *("consumer_chain", "consumer_genesis", "consumer_validators"),
+    *("opted_in_validators", "validator_consumer_addr"),
+)
 ZERO_TIME = "0001-01-01T00:00:00Z"
 _ACTIVE = ("REGISTERED", "INITIALIZED", "LAUNCHED")
 
@@ -53,12 +67,17 @@ class Validator:
     def json(self) -> dict[str, Any]:
         """As the staking module answers it."""
         return {
+            **_VALIDATOR,
             "operator_address": valoper(self.number),
             "consensus_pubkey": {"@type": "/cosmos.crypto.ed25519.PubKey", "key": text(key(self.number))},
             "jailed": self.jailed,
             "status": self.status,
             "tokens": str(self.tokens),
-            "description": {"moniker": f"v{self.number}", "details": self.details},
+            "description": {
+                **_VALIDATOR["description"],
+                "moniker": f"v{self.number}",
+                "details": self.details,
+            },
         }
 
 
@@ -78,6 +97,8 @@ class Consumer:
     genesis: Mapping[str, Any] | None = None
     removal: bytes = b""
     """Its removal time in the module's store."""
+    genesis_hash: bytes | None = b"hash"
+    binary_hash: bytes | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -122,7 +143,7 @@ class Gateway:
         latest = max(self.states)
         path = request.url.path
         if path == "/cosmos/base/tendermint/v1beta1/node_info":
-            return {"default_node_info": {"network": self.chain_id}}
+            return {**_NODE, "default_node_info": {**_NODE["default_node_info"], "network": self.chain_id}}
         if height is not None and height > latest:
             raise _Error(
                 500,
@@ -140,7 +161,7 @@ class Gateway:
             )
         state = self.states[latest if height is None else height]
         if path == "/cosmos/base/node/v1beta1/status":
-            return {"height": str(latest), "timestamp": state.time}
+            return {**_STATUS, "height": str(latest), "timestamp": state.time}
         if path == "/cosmos/staking/v1beta1/validators":
             return _page(request, "validators", [each.json() for each in state.validators])
         if path == "/cosmos/staking/v1beta1/params":
@@ -188,6 +209,8 @@ def _ccv(request: httpx.Request, path: str, state: State) -> Mapping[str, Any]:
         ]
         return {"consumer_ids": [str(consumer_id) for consumer_id in found]}
     consumer_id, _, address = rest.partition("/")
+    if query not in _BY_CONSUMER:
+        raise _Error(501, 12, "Not Implemented")
     if not re.fullmatch(r"[0-9]+", consumer_id):
         raise _Error(400, 3, f"consumer id ({consumer_id}) cannot be parsed")
     consumer = state.consumers.get(int(consumer_id))
@@ -205,11 +228,9 @@ def _ccv(request: httpx.Request, path: str, state: State) -> Mapping[str, Any]:
         if consumer is None:
             raise _Error(400, 3, f"cannot find a phase for consumer: {consumer_id}")
         return {"validators": _set(consumer) if consumer.phase != "STOPPED" else []}
-    if query == "consumer_chain":
-        if consumer is None:
-            raise _Error(400, 3, f"cannot retrieve chain id for consumer id: {consumer_id}")
-        return _chain(int(consumer_id), consumer)
-    raise _Error(501, 12, "Not Implemented")
+    if consumer is None:
+        raise _Error(400, 3, f"cannot retrieve chain id for consumer id: {consumer_id}")
+    return _chain(int(consumer_id), consumer)
 
 
 def _assigned(consumer: Consumer | None, address: str) -> str:
@@ -226,6 +247,7 @@ def _assigned(consumer: Consumer | None, address: str) -> str:
 def _set(consumer: Consumer) -> list[dict[str, Any]]:
     return [
         {
+            **_MEMBER,
             "provider_address": valcons(number),
             "consumer_key": {"ed25519": text(consumer_key)},
             "consumer_power": str(power),
@@ -235,24 +257,29 @@ def _set(consumer: Consumer) -> list[dict[str, Any]]:
 
 
 def _summary(consumer_id: int, consumer: Consumer) -> dict[str, Any]:
+    return {**_SUMMARY, **_named(consumer_id, consumer)}
+
+
+def _named(consumer_id: int, consumer: Consumer) -> dict[str, Any]:
     return {
         "consumer_id": str(consumer_id),
         "chain_id": consumer.chain_id,
         "phase": f"CONSUMER_PHASE_{consumer.phase}",
         "client_id": consumer.client_id,
-        "top_N": 0,
-        "metadata": {"name": f"name of {consumer.chain_id}"},
+        "metadata": {**_SUMMARY["metadata"], "name": f"name of {consumer.chain_id}"},
     }
 
 
 def _chain(consumer_id: int, consumer: Consumer) -> dict[str, Any]:
     return {
-        **_summary(consumer_id, consumer),
-        "owner_address": "cosmos1owner",
+        **_CHAIN,
+        **_named(consumer_id, consumer),
+        "owner_address": OWNER,
         "init_params": {
+            **_CHAIN["init_params"],
             "initial_height": {"revision_number": "1", "revision_height": "1"},
-            "genesis_hash": text(b"hash"),
-            "binary_hash": None,
+            "genesis_hash": text(consumer.genesis_hash or b""),
+            "binary_hash": text(consumer.binary_hash or b""),
             "spawn_time": consumer.spawn_time,
             "unbonding_period": "540s",
             "connection_id": "",

@@ -2,13 +2,30 @@
 
 import json
 import pathlib
+from typing import Any
 
 from ics.provider import decode, gateway
 
 
+_FOLDER = pathlib.Path(__file__).parent
+NAMES = sorted(path.stem for path in _FOLDER.glob("*.json"))
+
+
+def record(name: str) -> dict[str, Any]:
+    """Path, height, HTTP status and body (text) of one question and its answer."""
+    found: dict[str, Any] = json.loads((_FOLDER / f"{name}.json").read_text())
+    return found
+
+
+def body(name: str) -> dict[str, Any]:
+    """The answer's JSON."""
+    found: dict[str, Any] = json.loads(record(name)["body"])
+    return found
+
+
 def answer(name: str) -> decode.Field:
     """The answer in a file, checked as the gateway's answers are."""
-    record = json.loads((pathlib.Path(__file__).parent / f"{name}.json").read_text())
-    request = gateway.Request(record["path"], height=record["height"])
-    value = gateway.read(request, "http://node:1317", record["status"], record["body"].encode())
+    found = record(name)
+    request = gateway.Request(found["path"], height=found["height"])
+    value = gateway.read(request, "http://node:1317", found["status"], found["body"].encode())
     return decode.Field(str(request), value)
