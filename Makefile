@@ -42,8 +42,10 @@ e2e: venv ## the tests against a real API server and on the local network of rea
 	$(PYTHON) -m pytest -m 'network'
 
 .PHONY: bench
-bench: venv ## how the work of a pass grows with the number of chains, as ratios within one run
+bench: venv ## how a pass grows from 10 to 1,000 chains, on a simulated provider, as ratios within one run
 	$(PYTHON) -m tests.bench.growth
+	$(PYTHON) -m devnet build
+	$(PYTHON) -m tests.bench.passes
 
 .PHONY: soak
 soak: venv ## what takes longer than a test may: ten channels, a relayer that comes late

@@ -16,8 +16,12 @@ import hashlib
 import json
 import re
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from ics import addresses, errors, model, naming
+
+if TYPE_CHECKING:
+    import mnemonic
 
 RELAYER_INFO = "ics/v1/relayer"
 """Info of the published relayer account; it signs on the consumers."""
@@ -197,9 +201,7 @@ def account_from_entropy(entropy: model.Secret) -> Account:
 
 
 def _words(entropy: bytes) -> model.Secret:
-    import mnemonic
-
-    return model.Secret(mnemonic.Mnemonic("english").to_mnemonic(entropy))
+    return model.Secret(_bip39().to_mnemonic(entropy))
 
 
 def account_from_mnemonic(words: model.Secret) -> Account:
@@ -209,13 +211,12 @@ def account_from_mnemonic(words: model.Secret) -> Account:
         SettingsError: a number of words, a word or a checksum that is not BIP-39's. Never holds a word.
     """
     import bip32
-    import mnemonic
 
     text = " ".join(_text(words, "mnemonic").lower().split())
     count = len(text.split())
     if count not in (12, 15, 18, 21, 24):
         raise errors.SettingsError(f"mnemonic has {count} words: BIP-39 has 12, 15, 18, 21 or 24")
-    bip39 = mnemonic.Mnemonic("english")
+    bip39 = _bip39()
     unknown = [str(at) for at, word in enumerate(text.split(), 1) if word not in bip39.wordlist]
     if unknown:
         places = ", ".join(unknown)
@@ -251,6 +252,14 @@ def parse_account(text: model.Secret) -> Account:
     if not written:
         raise errors.SettingsError("account is empty: give a mnemonic or a key of 64 hex characters")
     return account_from_hex(text) if len(written) == 1 else account_from_mnemonic(text)
+
+
+@functools.cache
+def _bip39() -> "mnemonic.Mnemonic":
+    """The English word list, read once and only by those who need it."""
+    import mnemonic
+
+    return mnemonic.Mnemonic("english")
 
 
 def _identity(provider_chain_id: str, consumer_id: str) -> str:

@@ -10,6 +10,7 @@ IPv6 stands in brackets. Each key stands on its own; a key that is broken or giv
 nothing and an error that says how to mend it: peers are never guessed.
 """
 
+import functools
 import ipaddress
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -89,6 +90,7 @@ class _BrokenEntryError(Exception):
     """One entry cannot be used; the text says why and the mend."""
 
 
+@functools.lru_cache(maxsize=4096)  # a pass asks for each validator's text once for every chain
 def parse(details: str) -> Published:
     """What a description publishes. Never raises: what is wrong stands in `error`, one line."""
     values: dict[str, list[Endpoint | str]] = {}

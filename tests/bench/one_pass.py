@@ -1,0 +1,63 @@
+"""One pass of a process of its own over a simulated provider and a real API server, measured.
+
+    python -m tests.bench.one_pass PROVIDER_URL KUBECONFIG
+
+Prints one line of JSON: seconds of the pass, CPU seconds and peak memory (MiB) of the whole process, and how
+many requests and writes the API server got.
+"""
+
+import asyncio
+import json
+import pathlib
+import resource
+import sys
+import time
+from typing import Any
+
+import httpx
+
+from ics import loop, wiring, world
+from ics.cluster import client, credentials, place
+from ics.engines import apply
+from ics.provider import ibc_queries
+from tests.cluster import recording
+from tests.simulator import scene
+from tests.unit import scenes
+from tests.unit.provider import fake
+
+
+async def measured(provider_url: str, kubeconfig: str) -> dict[str, Any]:
+    """Make the pass."""
+    urls = [provider_url]
+    settings = scenes.settings(
+        operator_address=fake.valoper(scene.OWN),
+        provider={"chain_id": fake.CHAIN_ID, "rest": urls, "rpc": urls, "grpc": urls},
+        cluster={"kubeconfig": kubeconfig},
+    )
+    access = client.access(settings.cluster, pathlib.Path(), {})
+    tls = credentials.tls_context(access)
+    assert tls is not None
+    recorder = recording.Transport(httpx.AsyncHTTPTransport(verify=tls))
+    async with (
+        client.connect(settings.cluster, pathlib.Path(), {}, recorder) as kube,
+        ibc_queries.IbcQueries(settings.provider, wiring.now) as provider,
+    ):
+        cluster = place.Place(kube, settings, "bench", wiring.now)
+        engine = apply.ApplyEngine(kube, settings.validator, settings.gateway.namespace, cluster.lease.ensure)
+        where = world.World(settings, scene.SEED, [scenes.example()], provider, cluster, cluster.lease)
+        began = time.perf_counter()
+        outcome = await loop.one_pass(where, engine, None)
+        seconds = time.perf_counter() - began
+    if outcome.troubles:
+        raise outcome.troubles[0]
+    return {
+        "seconds": seconds,
+        "cpu": time.process_time(),
+        "memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "requests": len(recorder.requests),
+        "writes": len(recorder.writes),
+    }
+
+
+if __name__ == "__main__":
+    print(json.dumps(asyncio.run(measured(sys.argv[1], sys.argv[2]))))

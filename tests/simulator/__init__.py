@@ -1,0 +1,1 @@
+"""A provider chain that is not there: hundreds of chains and validators, for scale and faults only."""

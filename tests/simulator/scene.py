@@ -1,0 +1,87 @@
+"""The state of a simulated provider: 180 validators, and so many consumer chains, half of them launched; pure."""
+
+import copy
+import hashlib
+from collections.abc import Mapping
+from typing import Any, Final
+
+from ics import keys, model
+from tests.unit import scenes
+from tests.unit.provider import fake, recorded
+
+VALIDATORS: Final = 180
+OWN: Final = 1
+"""Number of the validator whose passes are measured."""
+MEMBERS: Final = range(1, 121)
+"""Numbers of those who join every chain."""
+SEED: Final = scenes.seed("alice")
+DETAILS: Final = "p2p={node_id}@10.7.{high}.{low} relayer={relayer}"
+LAUNCH_HEIGHT: Final = 10
+"""The block that launched the launched chains; its state is kept."""
+SPAWN: Final = "2100-01-01T00:00:00Z"
+
+
+def validators() -> tuple[fake.Validator, ...]:
+    """All bonded; the first has the most tokens."""
+    return tuple(
+        fake.Validator(number, tokens=(VALIDATORS + 1 - number) * 1_000_000_000, details=_details(number))
+        for number in range(1, VALIDATORS + 1)
+    )
+
+
+def chain(number: int, *, is_launched: bool) -> fake.Consumer:
+    """One consumer chain that the own validator has joined with its derived key.
+
+    Args:
+        number: its consumer id.
+        is_launched: LAUNCHED, with its genesis; else INITIALIZED, its spawn far ahead.
+    """
+    own = keys.derive_consensus_key(SEED, fake.CHAIN_ID, str(number), 0).public_key
+    powers = {
+        member: (own if member == OWN else _consumer_key(number, member), VALIDATORS + 1 - member)
+        for member in MEMBERS
+    }
+    return fake.Consumer(
+        chain_id=f"consumer{number}-1",
+        phase="LAUNCHED" if is_launched else "INITIALIZED",
+        client_id=f"07-tendermint-{number}" if is_launched else "",
+        spawn_time=SPAWN,
+        opted_in=tuple(MEMBERS),
+        validators=powers,
+        assigned={member: key for member, (key, _) in powers.items()},
+        must=tuple(MEMBERS) if is_launched else (),
+        genesis=_genesis(powers) if is_launched else None,
+        genesis_hash=hashlib.sha256(scenes.BASE.encode()).digest(),
+    )
+
+
+def chains(count: int) -> dict[int, fake.Consumer]:
+    """So many chains; those with an even id are launched."""
+    return {number: chain(number, is_launched=number % 2 == 0) for number in range(count)}
+
+
+def _genesis(powers: Mapping[int, tuple[bytes, int]]) -> dict[str, Any]:
+    state: dict[str, Any] = copy.deepcopy(recorded.body("consumer_genesis_launched")["genesis_state"])
+    state["provider"]["client_state"]["latest_height"] = {
+        "revision_number": "1",
+        "revision_height": str(LAUNCH_HEIGHT),
+    }
+    state["provider"]["initial_val_set"] = [
+        {"pub_key": {"ed25519": fake.text(key)}, "power": str(power)} for key, power in powers.values()
+    ]
+    return state
+
+
+def _consumer_key(number: int, member: int) -> bytes:
+    return hashlib.sha256(f"{number}/{member}".encode()).digest()
+
+
+def _details(number: int) -> str:
+    digest = hashlib.sha256(str(number).encode()).digest()
+    relayer = keys.derive_account(model.Secret(digest), keys.RELAYER_INFO).address("cosmos")
+    if number == OWN:
+        relayer = keys.derive_account(SEED, keys.RELAYER_INFO).address("cosmos")
+        node_id = keys.derive_node_key(SEED).node_id
+    else:
+        node_id = digest.hex()[:40]
+    return DETAILS.format(node_id=node_id, high=number // 250, low=number % 250 + 1, relayer=relayer)

@@ -1,0 +1,112 @@
+"""Serves a simulated provider over HTTP, as a process of its own: `python -m tests.simulator.server CHAINS`.
+
+It prints its port, and then knows two orders beside the gateway's questions: `POST /block` makes a block,
+`POST /launch/ID` launches a chain in the next one. `GET /asked` tells how many questions there were.
+"""
+
+import dataclasses
+import datetime
+import http.server
+import json
+import sys
+import urllib.parse
+from typing import Any
+
+import httpx
+
+from tests.simulator import scene
+from tests.unit.provider import fake
+
+KEPT = 5
+"""So many states are kept, and that of the launch."""
+
+
+class Chain:
+    """The chain, which makes a block when it is told to."""
+
+    def __init__(self, count: int) -> None:
+        state = fake.State(_now(), scene.validators(), scene.chains(count))
+        self._gateway = fake.Gateway({scene.LAUNCH_HEIGHT: state, scene.LAUNCH_HEIGHT + 1: state})
+        self.asked = 0
+
+    def block(self, launches: int | None = None) -> None:
+        """Make a block, in which a chain may be launched."""
+        states = self._gateway.states
+        height = max(states)
+        consumers = dict(states[height].consumers)
+        if launches is not None:
+            consumers[launches] = scene.chain(launches, is_launched=True)
+        states[height + 1] = dataclasses.replace(states[height], time=_now(), consumers=consumers)
+        for old in [old for old in states if scene.LAUNCH_HEIGHT < old <= height - KEPT]:
+            del states[old]
+
+    def answer(self, request: httpx.Request) -> tuple[int, bytes]:
+        """What the gateway, the RPC and the bank of a node answer."""
+        self.asked += 1
+        self._gateway.asked.clear()
+        path = request.url.path
+        latest = max(self._gateway.states)
+        if path == "/status":
+            return 200, json.dumps(
+                {"result": _rpc_status(latest, self._gateway.states[latest].time)}
+            ).encode()
+        if path.startswith("/cosmos/bank/v1beta1/balances/"):
+            denom = request.url.params["denom"]
+            return 200, json.dumps({"balance": {"denom": denom, "amount": "1000000"}}).encode()
+        response = self._gateway.answer(request)
+        return response.status_code, response.content
+
+
+def _rpc_status(height: int, time: str) -> dict[str, Any]:
+    return {
+        "node_info": {"network": fake.CHAIN_ID},
+        "sync_info": {"latest_block_height": str(height), "latest_block_time": time},
+    }
+
+
+def _now() -> str:
+    return datetime.datetime.now(datetime.UTC).isoformat().replace("+00:00", "Z")
+
+
+def handler(chain: Chain) -> type[http.server.BaseHTTPRequestHandler]:
+    """The class that answers the requests to one chain."""
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True
+
+        def do_GET(self) -> None:
+            if self.path == "/asked":
+                self._reply(200, str(chain.asked).encode())
+                return
+            headers = {name.lower(): value for name, value in self.headers.items()}
+            url = urllib.parse.urljoin("http://simulated", self.path)
+            self._reply(*chain.answer(httpx.Request("GET", url, headers=headers)))
+
+        def do_POST(self) -> None:
+            order, _, argument = self.path.strip("/").partition("/")
+            chain.block(int(argument) if order == "launch" else None)
+            self._reply(200, b"")
+
+        def _reply(self, status: int, body: bytes) -> None:
+            self.send_response(status)
+            self.send_header("content-length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: Any) -> None:
+            """Nothing is written down: there are thousands."""
+
+    return Handler
+
+
+def main() -> None:
+    """Serve until the process is ended."""
+    chain = Chain(int(sys.argv[1]))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler(chain)) as server:
+        print(server.server_address[1], flush=True)
+        server.serve_forever()
+
+
+if __name__ == "__main__":
+    main()
