@@ -13,7 +13,7 @@ from ics import config, engines, errors, labels, model
 from ics.cluster import arm, kinds, lease, memory, purge, requests, restart, route, secrets, slices
 from ics.engines import apply
 from ics.manifests import arming, objects
-from tests.cluster import chains, conftest
+from tests.cluster import chains, conftest, jobs
 
 pytestmark = pytest.mark.cluster
 
@@ -101,7 +101,7 @@ async def test_arming(scene: conftest.Scene) -> None:
     assert ordered == [True, False]
     assert await record() == model.SigningRecord(0, ADDRESS, volume, False)
     assert [await job(), await job()] == [model.JobState.RUNNING, model.JobState.RUNNING]
-    await _finish(scene, namespace, arming.name(volume), "Complete", "SuccessCriteriaMet")
+    await jobs.finish(scene.kube, namespace, arming.name(volume), jobs.DONE)
     assert await job() is model.JobState.DONE
     laid = [await arm.ensure_armed_recorded(kube, namespace, 0, volume) for _ in range(2)]
     assert laid == [True, False]
@@ -126,7 +126,7 @@ async def test_arming_anew_forgets_record_and_job(scene: conftest.Scene) -> None
     await arm.ensure_ordered(scene.kube, namespace, 0, volume)
     await arm.ensure_armed_recorded(scene.kube, namespace, 0, volume)
     await arm.ensure_job(scene.kube, owner, namespace, volume, ADDRESS, "node:1")
-    await _finish(scene, namespace, arming.name(volume), "Failed", "FailureTarget")
+    await jobs.finish(scene.kube, namespace, arming.name(volume), jobs.FAILED)
 
     await arm.order_anew(scene.kube, namespace, 0, volume)
 
@@ -141,7 +141,7 @@ async def test_failed_arming(scene: conftest.Scene) -> None:
     namespace = f"{scene.validator}-0"
     owner = objects.Owner(scene.validator, PROVIDER, "0", "consumer-1")
     await arm.ensure_job(scene.kube, owner, namespace, "abcdefgh-1", ADDRESS, "node:1")
-    await _finish(scene, namespace, "arm-abcdefgh", "Failed", "FailureTarget")
+    await jobs.finish(scene.kube, namespace, "arm-abcdefgh", jobs.FAILED)
 
     state = await arm.ensure_job(scene.kube, owner, namespace, "abcdefgh-1", ADDRESS, "node:1")
 
@@ -174,27 +174,6 @@ async def test_arming_needs_the_secret(scene: conftest.Scene) -> None:
 
     with pytest.raises(errors.Permanent, match=f"Secret {scene.gateway}/consensus-key-3 is not there"):
         await arm.ensure_ordered(scene.kube, scene.gateway, 3, "volume")
-
-
-async def _finish(scene: conftest.Scene, namespace: str, name: str, last: str, first: str) -> None:
-    """End a Job as its controller would."""
-    now = "2026-01-01T00:00:00Z"
-    met = [{"type": t, "status": "True", "lastTransitionTime": now} for t in (first, last)]
-    status: dict[str, Any] = {"conditions": met, "startTime": now}
-    if last == "Complete":
-        status |= {"completionTime": now, "succeeded": 1}
-    await scene.kube.send(
-        requests.Request(
-            "patch",
-            kinds.JOB,
-            namespace,
-            name,
-            {},
-            requests.encode({"status": status}),
-            "application/merge-patch+json",
-            subpath="/status",
-        )
-    )
 
 
 async def test_restart_takes_just_the_pod_that_is_there(scene: conftest.Scene) -> None:

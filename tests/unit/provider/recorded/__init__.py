@@ -6,7 +6,6 @@ from typing import Any
 
 from ics.provider import decode, gateway
 
-
 _FOLDER = pathlib.Path(__file__).parent
 NAMES = sorted(path.stem for path in _FOLDER.glob("*.json"))
 
