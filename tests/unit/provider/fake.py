@@ -22,6 +22,7 @@ _VALIDATOR = recorded.body("validators")["validators"][0]
 _MEMBER = recorded.body("consumer_validators_launched")["validators"][0]
 _NODE = recorded.body("node_info")
 _STATUS = recorded.body("status")
+_STORED = recorded.body("removal_time")
 
 CHAIN_ID = "provider-1"
 CCV = "/interchain_security/ccv/provider/"
@@ -196,7 +197,7 @@ def _stored(request: httpx.Request, states: Mapping[int, State]) -> dict[str, An
     if store != "/store/provider/key" or key[0] != 50 or int.from_bytes(key[1:9], "big") != len(key[9:]):
         raise _Error(501, 12, "Not Implemented")
     consumer = states[int(request.url.params["height"])].consumers.get(int(key[9:]))
-    return {"code": 0, "value": text(consumer.removal) if consumer else None}
+    return {**_STORED, "key": text(key), "value": text(consumer.removal) if consumer else None}
 
 
 def _ccv(request: httpx.Request, path: str, state: State) -> Mapping[str, Any]:
