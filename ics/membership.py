@@ -9,7 +9,19 @@ import enum
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ics import addresses, config, definition, errors, keys, model, peers, ports, seen, selection, signing
+from ics import (
+    addresses,
+    config,
+    definition,
+    errors,
+    model,
+    peers,
+    ports,
+    publishing,
+    seen,
+    selection,
+    signing,
+)
 
 
 class Participation(enum.StrEnum):
@@ -124,7 +136,7 @@ def _before_joining(facts: Facts) -> tuple[model.PublishDetails | None, model.Co
         )
     if not settings.relayer.enabled:
         return None, None
-    expected = keys.derive_account(facts.seed, keys.RELAYER_INFO).address(settings.account_prefix)
+    expected = publishing.relayer_address(settings, facts.seed)
     if peers.parse(own.details).relayer == expected:
         return None, None
     try:

@@ -30,10 +30,11 @@ def port_list(chain_ids: Sequence[str]) -> list[dict[str, Any]]:
 
 def peer_list(details: Sequence[str]) -> list[dict[str, Any]]:
     """What each description yields, or why it yields nothing; `by_consumer` only where it is used."""
-    return [_published(peers.parse(text)) for text in details]
+    return [published(peers.parse(text)) for text in details]
 
 
-def _published(found: peers.Published) -> dict[str, Any]:
+def published(found: peers.Published) -> dict[str, Any]:
+    """What a description yields, as JSON of a stable shape."""
     row: dict[str, Any] = {
         "host": found.host,
         "port": found.port,

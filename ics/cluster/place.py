@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from ics import config, deployment, model
 from ics.cluster import (
     arm,
+    balancer,
     client,
     consumer_rest,
     lease,
@@ -38,6 +39,10 @@ class Place:
         self._provider = settings.provider.chain_id
         self._gateway = settings.gateway.namespace
         self.lease = lease.Lease(kube, self._validator, self._gateway, holder, LEASE_SECONDS, now)
+
+    async def balancer(self) -> balancer.Balancer | None:
+        """The shared LoadBalancer, None before the first chain needs it."""
+        return await balancer.look(self._kube, self._gateway)
 
     async def memory(self) -> model.Memory:
         """What the cluster remembers of earlier passes."""

@@ -14,7 +14,7 @@ import pytest
 
 from devnet import network as local_network
 from devnet import places, plan
-from tests.network import chains, launch, operators, waiting
+from tests.network import chains, launch, operators, stage, waiting
 
 STORIES = (
     "test_launch",
@@ -94,3 +94,10 @@ def consumer(network: None, request: pytest.FixtureRequest) -> str:
         found: launch.Launch = request.getfixturevalue("launched")
         return found.first
     return str(running[0])
+
+
+@pytest.fixture(scope="session")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[stage.Stage]:
+    """One validator's world without pods, apart from the local network."""
+    with stage.running(tmp_path_factory.mktemp("stage")) as found:
+        yield found

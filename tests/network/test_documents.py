@@ -2,7 +2,6 @@
 
 import pathlib
 import shutil
-from collections.abc import Iterator
 
 import pytest
 
@@ -10,12 +9,6 @@ from tests import documents
 from tests.network import stage
 
 pytestmark = pytest.mark.network
-
-
-@pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[stage.Stage]:
-    with stage.running(tmp_path_factory.mktemp("stage")) as found:
-        yield found
 
 
 def pages() -> list[pathlib.Path]:

@@ -1,0 +1,59 @@
+"""Connecting to addresses of this machine."""
+
+import asyncio
+import re
+import socket
+
+import pytest
+
+from ics import dialing
+
+
+async def test_an_address_that_takes_connections() -> None:
+    server = await asyncio.start_server(lambda reader, writer: writer.close(), "127.0.0.1", 0)
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        assert await dialing.dial("127.0.0.1", port) == dialing.Dialed(("127.0.0.1",))
+
+
+async def test_a_port_where_nothing_listens() -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+        found = await dialing.dial("127.0.0.1", port)
+    assert found == dialing.Dialed(
+        ("127.0.0.1",), f"127.0.0.1 refuses port {port}: nothing listens there, or the port is another"
+    )
+
+
+async def test_a_name_that_nobody_knows() -> None:
+    found = await dialing.dial("no-such-name.invalid", 1)
+    assert found.addresses == ()
+    assert re.match(
+        r"(no address is known for the name|the DNS gave no answer for) no-such-name", found.problem
+    )
+
+
+async def test_an_address_that_does_not_answer() -> None:
+    """Its queue of connections is full, so that no more are answered."""
+    with socket.socket() as busy, socket.socket() as first, socket.socket() as second:
+        busy.bind(("127.0.0.1", 0))
+        busy.listen(0)
+        for one in (first, second):
+            one.setblocking(False)
+            with pytest.raises(BlockingIOError):
+                one.connect(busy.getsockname())
+        found = await dialing.dial("127.0.0.1", busy.getsockname()[1], seconds=0.2)
+    assert found.problem == "no answer from 127.0.0.1 within 0 s: check firewalls and the route"
+
+
+async def test_the_second_address_of_a_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    server = await asyncio.start_server(lambda reader, writer: writer.close(), "127.0.0.1", 0)
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+
+        async def both(*args: object, **more: object) -> list[object]:
+            return [(0, 0, 0, "", ("127.0.0.2", port)), (0, 0, 0, "", ("127.0.0.1", port))]
+
+        monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", both)
+        assert await dialing.dial("two.example", port) == dialing.Dialed(("127.0.0.2", "127.0.0.1"))

@@ -1,0 +1,105 @@
+"""What a validator's description should publish, and what is wrong with one."""
+
+import pytest
+
+from ics import errors, keys, peers, publishing
+from tests.unit import scenes
+
+SEED = scenes.seed("alice")
+SETTINGS = scenes.settings()
+NODE = keys.derive_node_key(SEED).node_id
+RELAYER = scenes.relayer("alice")
+
+
+def details(published: str, **wish: object) -> str:
+    return publishing.details(published, SETTINGS, SEED, publishing.Wish(**wish))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("published", "wish", "expected"),
+    [
+        ("", {"host": "a.example"}, f"p2p={NODE}@a.example relayer={RELAYER}"),
+        ("We validate.", {"host": "a.example"}, f"We validate. p2p={NODE}@a.example relayer={RELAYER}"),
+        ("p2p=a.example:26656", {}, f"p2p={NODE}@a.example:26656 relayer={RELAYER}"),
+        ("p2p=a.example:26656", {"host": "a.example"}, f"p2p={NODE}@a.example:26656 relayer={RELAYER}"),
+        # the port was the old host's
+        ("p2p=a.example:26656", {"host": "b.example"}, f"p2p={NODE}@b.example relayer={RELAYER}"),
+        ("p2p=a.example:1", {"port": 2}, f"p2p={NODE}@a.example:2 relayer={RELAYER}"),
+        (
+            '{"p2p":"a.example"} hi',
+            {"by_consumer": {"3": ("::1", 7)}},
+            f'{{"p2p":"{NODE}@a.example"}} hi p2p.3=[::1]:7 relayer={RELAYER}',
+        ),
+    ],
+)
+def test_details(published: str, wish: dict[str, object], expected: str) -> None:
+    assert details(published, **wish) == expected
+    assert details(expected, **wish) == expected  # nothing is left to send
+
+
+def test_networks_with_public_node_keys_publish_no_node_id() -> None:
+    settings = SETTINGS.model_copy(update={"node_keys": "public"})
+    found = publishing.details(f"p2p={NODE}@a.b", settings, SEED, publishing.Wish())
+    assert found == f"p2p=a.b relayer={RELAYER}"
+
+
+def test_without_an_address() -> None:
+    with pytest.raises(errors.SettingsError, match=r"^there is no address to publish: give --host"):
+        details("We validate.")
+
+
+def test_too_long_a_text() -> None:
+    """Two bytes each: the chain counts bytes."""
+    own = "ü" * 100
+    room = peers.MAX_DETAILS - len(f" p2p={NODE}@a.example relayer={RELAYER}")
+    with pytest.raises(errors.SettingsError, match=rf"shorten its own text by {200 - room}$"):
+        details(own, host="a.example")
+
+
+def test_problems() -> None:
+    good = f"p2p={NODE}@a.example relayer={RELAYER}"
+    mend = "run ics endpoint register"
+
+    def found(text: str, address: str | None = "a.example") -> list[str]:
+        return publishing.problems(text, SETTINGS, SEED, address)
+
+    assert found(good) == []
+    assert found(good, None) == []
+    assert found(good, "10.0.0.1") == [
+        f"the description has host a.example, the LoadBalancer is at 10.0.0.1: {mend},"
+        " unless the one leads to the other"
+    ]
+    other = "ab" * 20
+    assert found(f"p2p={other}@a.example relayer={scenes.relayer('bob')}") == [
+        f"the description has node id {other}, the seed's is {NODE}: {mend}",
+        f"the description has relayer={scenes.relayer('bob')}, the seed's is {RELAYER}: {mend}",
+    ]
+    assert found("p2p=a.example") == [
+        f"the description has no node id, the seed's is {NODE}: {mend}",
+        f"the description has no relayer=, the seed's is {RELAYER}: {mend}",
+    ]
+    assert found(f"relayer={RELAYER}") == [f"{peers.NOTHING_PUBLISHED}: {mend}"]
+
+
+def test_doubles() -> None:
+    alice, bob = scenes.validator("alice"), scenes.validator("bob")
+    twin = scenes.validator("charlie", details=f"p2p={NODE}@c.example")
+    assert publishing.doubles([alice, bob]) == []
+    both = " and ".join(sorted([alice.operator_address, twin.operator_address]))
+    assert publishing.doubles([alice, bob, twin]) == [
+        f"node id {NODE} is published by {both}: each needs one of its own"
+    ]
+
+
+def test_targets() -> None:
+    alice = scenes.validator("alice", details="p2p=a.example:26656")
+    bob = scenes.validator("bob")
+    theirs = keys.derive_node_key(scenes.seed("bob")).node_id
+    chains = [("c-1", f"{theirs}@10.231.0.112:27346,{'ef' * 20}@[::1]:5", "a.example:27346")]
+
+    assert publishing.targets([alice, bob], alice.operator_address, chains) == (
+        publishing.Target("a peer", "c-1", "::1", 5),
+        publishing.Target(bob.operator_address, "c-1", "10.231.0.112", 27346),
+        publishing.Target("this validator", "c-1", "a.example", 27346),
+        publishing.Target("this validator", "provider", "a.example", 26656),
+    )
