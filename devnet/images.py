@@ -31,6 +31,8 @@ class Image:
     """Static programs for /usr/local/bin."""
     files: tuple[tuple[str, Path], ...] = ()
     """Further files, by their absolute path in the image."""
+    environment: tuple[str, ...] = ()
+    """Variables beside PATH, each `NAME=value`."""
 
 
 def source() -> str:
@@ -50,7 +52,7 @@ def write_archive(image: Image, archive: Path) -> None:
             "os": "linux",
             "config": {
                 "Entrypoint": list(image.entrypoint),
-                "Env": ["PATH=/usr/local/bin:/usr/bin:/bin"],
+                "Env": ["PATH=/usr/local/bin:/usr/bin:/bin", *image.environment],
             },
             "rootfs": {"type": "layers", "diff_ids": [f"sha256:{digest}" for digest in digests]},
         }

@@ -34,7 +34,9 @@ def seconds(text: object) -> int:
     return int(match[1]) * _SECONDS[match[2]]
 
 
-Duration = Annotated[int, pydantic.BeforeValidator(seconds)]
+Duration = Annotated[
+    int, pydantic.BeforeValidator(seconds), pydantic.PlainSerializer(lambda count: f"{count}s")
+]
 """Seconds, written as `30s`, `5m`, `2h` or `1d`."""
 
 
@@ -204,6 +206,27 @@ class Resident(_Frozen):
     """Port of `/healthz`, `/readyz` and `/metrics`, on all addresses; 0: none."""
 
 
+class Reconciler(_Frozen):
+    """The reconciler in the cluster: a CronJob, or a Deployment that stays."""
+
+    enabled: bool = False
+    """On: the stack installs it, with a service account and its rights."""
+    mode: Literal["cron", "deployment"] = "cron"
+    """cron: a pass for each time of `schedule`; deployment: `reconcile.py --watch`."""
+    schedule: str = pydantic.Field(default="* * * * *", pattern=r"^(@[a-z]+|\S+( \S+){4})$")
+    """When passes begin, as cron writes it; in the cluster's time zone."""
+    image: str = ""
+    """Image made from this repository's Dockerfile; needed when it is enabled."""
+    seed: SecretObject | None = None
+    """Where it reads the seed; none: where `seed` says, if that is a Secret."""
+    account: SecretObject | None = None
+    """Where it reads the account; none: where `account` says, if that is a Secret."""
+    resources: Mapping[str, Mapping[str, str]] = pydantic.Field(
+        default_factory=lambda: {"requests": {"cpu": "50m", "memory": "96Mi"}, "limits": {"memory": "512Mi"}}
+    )
+    """Requests and limits of its container."""
+
+
 class Settings(_Frozen):
     """All of one stack."""
 
@@ -224,10 +247,8 @@ class Settings(_Frozen):
     gateway: Gateway = Gateway()
     node: Node = Node()
     relayer: Relayer = Relayer()
+    reconciler: Reconciler = Reconciler()
     resident: Resident = Resident()
-    drift_interval: Duration = 3600
-    """How often every field of every object is compared, also where nothing hints at a change; default 1h,
-    `0s`: never. What others change is usually seen, and put back, by the very next pass."""
     confirm: tuple[str, ...] = ()
     """Changes that are made only when they are named here or with `--confirm`; each name is good for one
     time, and what has been done may stay in the list."""
@@ -247,6 +268,20 @@ class Settings(_Frozen):
                 f"{address!r} is no operator address: it begins with a prefix such as cosmosvaloper"
             )
         return address
+
+    @pydantic.model_validator(mode="after")
+    def _reconciler_has_its_secrets(self) -> "Settings":
+        if not self.reconciler.enabled:
+            return self
+        if not self.reconciler.image:
+            raise ValueError("reconciler.image: missing: name the image that was made from the Dockerfile")
+        for name, source in (("seed", self.seed), ("account", self.account)):
+            if source is not None and source.secret is None and getattr(self.reconciler, name) is None:
+                raise ValueError(
+                    f"reconciler.{name}: missing: in the cluster ics:{name} can be read from a Secret only;"
+                    " name one with {namespace, name, key}"
+                )
+        return self
 
     @property
     def account_prefix(self) -> str:

@@ -64,6 +64,8 @@ class Desired:
     """The same with the ports that chains have moved away from, and that stay open for a while."""
     ended: frozenset[str] = frozenset()
     """Consumer ids whose workloads the lifecycle removes: DELETED chains, and those that were left for good."""
+    definitions: tuple[definition.Loaded, ...] = ()
+    """All of the stack, for the reconciler in the cluster."""
 
     @property
     def chains(self) -> tuple[deployment.Chain, ...]:
@@ -163,7 +165,16 @@ def desired(
         if summary.phase is model.Phase.DELETED
     ).union(v.summary.consumer_id for v in verdicts if v.has_left)
     return Desired(
-        settings, snapshot.chain_id, snapshot.height, verdicts, placed, held, gateway_ports, opened, ended
+        settings,
+        snapshot.chain_id,
+        snapshot.height,
+        verdicts,
+        placed,
+        held,
+        gateway_ports,
+        opened,
+        ended,
+        tuple(definitions),
     )
 
 

@@ -7,7 +7,7 @@ state (EndpointSlices, signing records, arming Jobs) is written by the loop and 
 from typing import Any
 
 from ics import desired, labels, model
-from ics.manifests import consumer, gateway, node, objects, relayer
+from ics.manifests import consumer, gateway, node, objects, reconciler, relayer
 
 
 def render(wanted: desired.Desired, set_id: str) -> tuple[model.Manifest, ...]:
@@ -18,7 +18,8 @@ def render(wanted: desired.Desired, set_id: str) -> tuple[model.Manifest, ...]:
         set_id: id of the ApplySet, a label on every object, so that both engines' objects are equal.
     """
     settings = wanted.settings
-    built = gateway.build(wanted, objects.Owner(settings.validator, wanted.provider_chain_id))
+    shared = objects.Owner(settings.validator, wanted.provider_chain_id)
+    built = [*gateway.build(wanted, shared), *reconciler.build(wanted, shared)]
     for chain in wanted.chains:
         owner = objects.Owner(settings.validator, wanted.provider_chain_id, chain.consumer_id, chain.chain_id)
         built += consumer.build(wanted, chain, owner)

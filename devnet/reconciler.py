@@ -1,0 +1,120 @@
+"""The reconciler's image for the local network: what the Dockerfile puts together, from this machine.
+
+Docker is not needed: the interpreter, its standard library and the libraries of `requirements-image.txt`
+come from the running Python, and the product's files are those that the Dockerfile copies.
+"""
+
+import importlib.metadata
+import re
+import shutil
+import sys
+import sysconfig
+from pathlib import Path
+from typing import Final
+
+from devnet import cache, commands, configs, hosts, images, places
+from devnet.plan import Host
+from devnet.progress import Progress
+
+IMAGE: Final = "localhost/ics-devnet/reconciler:1"
+_LIBRARIES: Final = "libraries"
+_PYTHON_HOME: Final = "usr/local"
+_LEFT_OUT: Final = (
+    "__pycache__",
+    "site-packages",
+    "test",
+    "idlelib",
+    "tkinter",
+    "turtledemo",
+    "ensurepip",
+    "lib2to3",
+)
+_ENVIRONMENT: Final = ("PYTHONHOME=/usr/local", "PYTHONPATH=/libraries", "PYTHONUNBUFFERED=1")
+
+
+def deliver(host: Host, progress: Progress) -> None:
+    """Makes the image of the code as it is now, and hands it to the host's containerd."""
+    python = cache.ensure(_python_recipe(), progress)
+    with progress.step(f"{host.name}: the reconciler's image", 5):
+        home = places.host_state(host.name)
+        folder = home / "reconciler-image"
+        shutil.rmtree(folder, ignore_errors=True)
+        _product(folder / "root")
+        files = _files(python / "root") + _files(folder / "root") + _shared_objects(python / "root")
+        entrypoint = ("/usr/local/bin/python", "/app/reconcile.py")
+        image = images.Image(IMAGE, entrypoint, (), files, _ENVIRONMENT)
+        images.write_archive(image, folder / "image.tar")
+        socket = configs.containerd_socket(home)
+        load = ["ctr", "--address", str(socket), "--namespace", "k8s.io", "images", "import"]
+        commands.run(*hosts.inside(host, [*load, str(folder / "image.tar")]), timeout=300)
+        shutil.rmtree(folder)
+
+
+def copied() -> tuple[str, ...]:
+    """What the Dockerfile copies of the product into `/app`, relative to the checkout."""
+    text = (places.CHECKOUT / "Dockerfile").read_text()
+    found = re.findall(r"^COPY ((?:[\w.]+ )+)/app/(?:\w*)$", text, re.MULTILINE)
+    return tuple(name for names in found for name in names.split())
+
+
+def libraries() -> tuple[str, ...]:
+    """Names of the distributions that the Dockerfile installs."""
+    text = (places.CHECKOUT / "requirements-image.txt").read_text()
+    return tuple(re.findall(r"^([\w.-]+)==", text, re.MULTILINE))
+
+
+def _python_recipe() -> cache.Recipe:
+    pins = (places.CHECKOUT / "requirements-image.txt").read_text()
+    own = Path(__file__).read_text()
+    return cache.Recipe("reconciler-python", "1", (sys.version, sys.base_prefix, pins, own), _python, 40)
+
+
+def _python(folder: Path) -> None:
+    root = folder / "root"
+    standard = Path(sysconfig.get_path("stdlib"))
+    binaries = root / _PYTHON_HOME / "bin"
+    binaries.mkdir(parents=True)
+    shutil.copy(Path(sys.executable).resolve(), binaries / "python")
+    shutil.copytree(
+        standard,
+        root / _PYTHON_HOME / "lib" / standard.name,
+        ignore=shutil.ignore_patterns(*_LEFT_OUT, "config-*", "*.a"),
+    )
+    for name in libraries():
+        for file in importlib.metadata.files(name) or ():
+            # What lies outside are scripts of bin/.
+            if ".." in file.parts or "__pycache__" in file.parts:
+                continue
+            target = root / _LIBRARIES / file
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(Path(str(file.locate())), target)
+    _compile(root)
+
+
+def _product(root: Path) -> None:
+    for name in copied():
+        source, target = places.CHECKOUT / name, root / "app" / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if source.is_dir():
+            shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(source, target)
+    _compile(root)
+
+
+def _compile(root: Path) -> None:
+    # The image's files have no times of their own, by which Python would tell that these are current.
+    mode = ("--invalidation-mode", "unchecked-hash")
+    commands.run(sys.executable, "-m", "compileall", "-q", *mode, root, timeout=600)
+
+
+def _files(root: Path) -> tuple[tuple[str, Path], ...]:
+    return tuple((f"/{path.relative_to(root)}", path) for path in sorted(root.rglob("*")) if path.is_file())
+
+
+def _shared_objects(root: Path) -> tuple[tuple[str, Path], ...]:
+    """The machine's own libraries that the interpreter and the extension modules are linked with."""
+    linked = [root / _PYTHON_HOME / "bin" / "python", *sorted(root.rglob("*.so*"))]
+    listed = commands.run("ldd", *linked)
+    names = {name for name in re.findall(r"(/\S+) \(0x", listed) if not name.startswith(str(root))}
+    return tuple((name, Path(name).resolve()) for name in sorted(names))

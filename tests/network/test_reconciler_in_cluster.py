@@ -1,0 +1,142 @@
+"""charlie installs everything with one command, and from then on the cluster looks after itself.
+
+About four minutes: the CronJob begins a pass a minute.
+"""
+
+import base64
+import json
+import pathlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+import yaml
+
+from devnet import owner, places, plan, reconciler
+from devnet.progress import Progress
+from ics import labels
+from ics.cluster import kinds
+from tests.network import chains, launch, operators, projects, waiting
+
+pytestmark = pytest.mark.network
+
+CHAIN_ID = "consumer-in-cluster-1"
+SECRETS = "ics-secrets"
+_SPAWN_IN = 75.0
+
+
+@dataclass(frozen=True)
+class Installed:
+    """What the story is told of."""
+
+    charlie: operators.Operator
+    root: pathlib.Path
+    run: operators.Run
+    consumer_id: str
+
+
+def secret(name: str) -> str:
+    return (places.credentials("charlie") / name).read_text().strip()
+
+
+@pytest.fixture(scope="module")
+def installed(charlie: operators.Operator, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installed]:
+    """One `ics up` on a cluster that holds nothing but a Secret with charlie's seed and account."""
+    reconciler.deliver(plan.host("charlie"), Progress())
+    root = projects.project(tmp_path_factory.mktemp("in-cluster"))
+    path = root / "stacks" / "Pulumi.charlie.yaml"
+    document = yaml.safe_load(path.read_text())
+    place = {"namespace": SECRETS, "name": "charlie"}
+    document["config"] |= {
+        "ics:cluster": {"kubeconfig": ".devnet/charlie/kubeconfig-admin"},
+        "ics:participation": {"policy": "listed", "allow": [CHAIN_ID]},
+        "ics:reconciler": {
+            "enabled": True,
+            "image": reconciler.IMAGE,
+            "seed": {**place, "key": "seed"},
+            "account": {**place, "key": "account"},
+        },
+    }
+    path.write_text(yaml.safe_dump(document))
+    if charlie.kube.find(kinds.NAMESPACE, "", SECRETS) is None:
+        namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": SECRETS}}
+        charlie.kube.create(namespace)
+        data = {key: base64.b64encode(secret(key).encode()).decode() for key in ("seed", "account")}
+        metadata = {"name": "charlie", "namespace": SECRETS}
+        charlie.kube.create({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": data})
+    run = charlie.ics("up", project=root)
+    consumer_id = chains.create(CHAIN_ID, _SPAWN_IN)
+    yield Installed(charlie, root, run, consumer_id)
+    charlie.ics("destroy", project=root)
+    charlie.kube.delete(kinds.NAMESPACE, "", launch.namespace_of(charlie, consumer_id))
+    owner.remove_consumer(consumer_id)
+
+
+def test_one_command_installs_it(installed: Installed) -> None:
+    assert installed.run.code == 0, installed.run.err
+    made = {change.split(" ", 1)[1] for change in installed.run.writes if change.startswith("create ")}
+    assert made >= {
+        "ClusterRole /ics-provider-charlie",
+        "ClusterRoleBinding /ics-provider-charlie",
+        "ConfigMap provider/reconciler-chain-ics-example",
+        "ConfigMap provider/reconciler-stack",
+        "CronJob provider/reconciler",
+        "Role provider/reconciler",
+        "RoleBinding provider/reconciler",
+        "ServiceAccount provider/reconciler",
+    }
+
+
+def test_it_joins_and_launches_by_itself(installed: Installed) -> None:
+    def chain() -> dict[str, Any]:
+        found: dict[str, Any] = installed.charlie.chain(
+            installed.consumer_id, installed.charlie.ics("status", project=installed.root).json
+        )
+        return found
+
+    opted = waiting.until(
+        "the reconciler has opted in",
+        chain,
+        lambda seen: seen.get("participation") == "validating",
+        seconds=150,
+        every=3,
+    )
+    assert opted["chain_id"] == CHAIN_ID
+    began = waiting.until(
+        "the chain is launched", chain, lambda seen: seen["phase"] == "LAUNCHED", seconds=150, every=3
+    )
+    assert began["participation"] == "validating"
+    waiting.until(
+        "its node makes blocks and signs",
+        chain,
+        lambda seen: (seen.get("node") or {}).get("signing") and seen["node"]["height"] >= 3,
+        seconds=400,
+        every=3,
+    )
+
+
+def test_its_objects_are_what_the_operators_own_machine_says(installed: Installed) -> None:
+    waiting.until(
+        "nothing is left to change",
+        lambda: installed.charlie.ics("plan", project=installed.root).json["changes"],
+        lambda changes: changes == [],
+        seconds=180,
+        every=10,
+    )
+
+
+def test_its_pods_have_no_rights_of_the_host_and_no_secret_is_in_plain_sight(installed: Installed) -> None:
+    kube = installed.charlie.kube
+    job = kube.get(kinds.CRON_JOB, "provider", "reconciler")
+    spec = job["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+    assert job["spec"]["concurrencyPolicy"] == "Forbid"
+    assert spec["securityContext"]["runAsNonRoot"] is True
+    assert spec["containers"][0]["securityContext"]["readOnlyRootFilesystem"] is True
+    pods = kube.all(kinds.POD, "provider", **{labels.COMPONENT: labels.RECONCILER})
+    assert pods
+    assert {pod["spec"]["serviceAccountName"] for pod in pods} == {"reconciler"}
+    maps = kube.all(kinds.CONFIG_MAP, "provider")
+    shown = json.dumps([maps, pods, job])
+    assert secret("seed") not in shown
+    assert secret("account") not in shown
