@@ -28,13 +28,15 @@ STORIES = (
     "test_reconciler_in_cluster",
 )
 """The order of the operator's day, after which come all tests that are not told here."""
-LAST = "test_removal"
-"""It waits for an unbonding period, in which nobody else may make a pass."""
+LAST = ("test_removal", "test_equivocation")
+"""One waits for an unbonding period, in which nobody else may make a pass; the other ends a validator."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    places = {name: number for number, name in enumerate(STORIES)} | {LAST: len(STORIES) + 1}
-    items.sort(key=lambda item: places.get(item.path.stem, len(STORIES)))
+    others = len(STORIES)
+    places = {name: number for number, name in enumerate(STORIES)}
+    places |= {name: number for number, name in enumerate(LAST, others + 1)}
+    items.sort(key=lambda item: places.get(item.path.stem, others))
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,161 @@
+"""The worst day: two nodes sign with one key, and the provider learns of it through `hermes evidence`.
+
+The product never lets a second node have a key, so this test lays one out by hand. Bob is tombstoned: this
+is the last story of all.
+"""
+
+import contextlib
+import json
+import pathlib
+import shutil
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import httpx
+import pytest
+
+from devnet import hosts, places, plan, processes
+from ics import addresses, funding, labels, stack
+from ics.cluster import kinds, recollection
+from tests.network import launch, operators, relaying, waiting
+
+pytestmark = pytest.mark.network
+
+Everybody = Mapping[str, operators.Operator]
+PROGRAM = "second-node"
+P2P, RPC = 36656, 36657
+SUBMISSION = "/interchain_security.ccv.provider.v1.MsgSubmitConsumerDoubleVoting"
+
+
+def test_a_double_signature_reaches_the_provider(everybody: Everybody, consumer: str) -> None:
+    alice, bob = everybody["alice"], everybody["bob"]
+    home = launch.namespace_of(alice, consumer)
+    with operators.Cron([alice, bob]):
+        for operator in (alice, bob):
+            relaying.until_open(operator, consumer)
+            waiting.until(
+                f"{operator.name} watches for evidence",
+                lambda operator=operator: relaying.report(operator, consumer)["deployments"]["evidence"],  # type: ignore[misc]
+                lambda watch: watch and watch["ready"],
+            )
+    before = validator(bob)
+    assert (before["jailed"], reports()) == (False, [])
+    began = alice.kube.height(home)
+
+    with second_node(bob, consumer):
+        waiting.until("the second node has caught up", is_caught_up, seconds=240)
+        found = waiting.until(
+            "a block holds the evidence", lambda: evidence(alice, home, began), seconds=120, every=2.0
+        )
+    assert found["type"] == "tendermint/DuplicateVoteEvidence"
+    votes = [found["value"]["vote_a"], found["value"]["vote_b"]]
+    assert {vote["validator_address"] for vote in votes} == {bob.address_of(consumer)}
+    assert votes[0]["block_id"] != votes[1]["block_id"]
+
+    (message,) = waiting.until("the provider has the report", reports, seconds=240, every=2.0)[:1]
+
+    assert message["consumer_id"] == consumer
+    assert message["submitter"] in {watcher(operator, consumer) for operator in (alice, bob)}
+    after = validator(bob)
+    assert after["jailed"]
+    assert signing_info(bob)["tombstoned"]
+    # The chain's double_sign fraction, of what was bonded at the infraction.
+    assert int(after["tokens"]) < 0.96 * int(before["tokens"])
+    waiting.figure("bob's stake lost by the report", 1 - int(after["tokens"]) / int(before["tokens"]), "of 1")
+
+
+@contextlib.contextmanager
+def second_node(operator: operators.Operator, consumer_id: str) -> Iterator[None]:
+    """What nobody may do: another node with the validator's key, and no memory of what it has signed."""
+    namespace = launch.namespace_of(operator, consumer_id)
+    peers = operator.kube.get(kinds.CONFIG_MAP, namespace, labels.PEERS)["data"]["persistent_peers"]
+    genesis = recollection.genesis(operator.kube.get(kinds.CONFIG_MAP, namespace, labels.GENESIS_NAME))
+    folder = places.host_state(operator.name) / PROGRAM
+    lay_out(folder, operator.key_of(consumer_id).priv_validator_key_json().reveal(), genesis)
+    program = places.credentials("bin") / "interchain-security-cd"
+    argv = [
+        *(program, "start", "--home", folder, "--log_no_color", "--grpc.enable=false", "--api.enable=false"),
+        *("--minimum-gas-prices", "0stake", "--p2p.persistent_peers", peers),
+        *("--p2p.laddr", f"tcp://0.0.0.0:{P2P}", "--rpc.laddr", f"tcp://0.0.0.0:{RPC}"),
+    ]
+    processes.start(operator.name, PROGRAM, hosts.in_network(operator.host, argv))
+    try:
+        yield
+    finally:
+        processes.end(operator.name, PROGRAM)
+        shutil.rmtree(folder)
+
+
+def lay_out(folder: pathlib.Path, key: bytes, genesis: bytes) -> None:
+    """A node's home with a key, and an empty signing state."""
+    state = {"height": "0", "round": 0, "step": 0}
+    for place, content in (
+        ("config/genesis.json", genesis),
+        ("config/priv_validator_key.json", key),
+        ("config/config.toml", b"[p2p]\naddr_book_strict = false\nallow_duplicate_ip = true\n"),
+        ("data/priv_validator_state.json", json.dumps(state).encode()),
+    ):
+        path = folder / place
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+
+
+def is_caught_up() -> bool:
+    """What the second node says of itself."""
+    try:
+        answer = httpx.get(f"http://{plan.host('bob').address}:{RPC}/status", timeout=5, trust_env=False)
+    except httpx.TransportError:
+        return False
+    sync = answer.json()["result"]["sync_info"]
+    return not sync["catching_up"] and int(sync["latest_block_height"]) > 0
+
+
+def evidence(operator: operators.Operator, namespace: str, since: int) -> dict[str, Any]:
+    """The first evidence in the consumer's blocks after a height; empty while there is none."""
+    for height in range(since, operator.kube.height(namespace) + 1):
+        block = operator.kube.ask_node(namespace, "/block", height=str(height))["block"]
+        for found in block["evidence"]["evidence"]:
+            first: dict[str, Any] = found
+            return first
+    return {}
+
+
+def ask(path: str, **params: str) -> dict[str, Any]:
+    """What alice's node of the provider answers."""
+    answer = httpx.get(f"{plan.HOSTS[0].rest}{path}", params=params, timeout=10, trust_env=False)
+    answer.raise_for_status()
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+def reports() -> list[dict[str, Any]]:
+    """The double signatures that were reported to the provider, in transactions that it took."""
+    found = ask("/cosmos/tx/v1beta1/txs", query=f"message.action='{SUBMISSION}'")
+    taken = [
+        tx for tx, answer in zip(found["txs"], found["tx_responses"], strict=True) if answer["code"] == 0
+    ]
+    return [message for tx in taken for message in tx["body"]["messages"]]
+
+
+def validator(operator: operators.Operator) -> dict[str, Any]:
+    """A validator in the provider's staking module."""
+    path = f"/cosmos/staking/v1beta1/validators/{operator.validator.operator_address}"
+    found: dict[str, Any] = ask(path)["validator"]
+    return found
+
+
+def signing_info(operator: operators.Operator) -> dict[str, Any]:
+    """A validator in the provider's slashing module."""
+    key = addresses.parse_consensus_pubkey(validator(operator)["consensus_pubkey"])
+    valcons = addresses.encode("cosmosvalcons", addresses.consensus_address(key))
+    found: dict[str, Any] = ask(f"/cosmos/slashing/v1beta1/signing_infos/{valcons}")["val_signing_info"]
+    return found
+
+
+def watcher(operator: operators.Operator, consumer_id: str) -> str:
+    """The account with which an operator's watch for evidence signs."""
+    settings = stack.load_settings(places.CHECKOUT, operator.name, {})
+    accounts = funding.provider_addresses(
+        settings, operator.validator.seed, plan.PROVIDER_CHAIN_ID, consumer_id
+    )
+    return dict(accounts)["evidence"]
