@@ -190,25 +190,13 @@ def channels(document: Mapping[str, Any]) -> tuple[ChannelEnd, ...]:
         )
 
 
-def latest_height(document: Mapping[str, Any]) -> tuple[int, int]:
-    """Revision and height of the newest header of `/ibc/core/client/v1/client_states/{id}`.
-
-    Raises:
-        Transient: the answer has another shape.
-    """
-    with _shape("client state", "latest_height"):
-        height = document["client_state"]["latest_height"]
-        return int(height["revision_number"]), int(height["revision_height"])
-
-
 def client(id_: str, state: Mapping[str, Any], consensus: Mapping[str, Any]) -> Client:
     """A client.
 
     Args:
         id_: of the client.
         state: the answer of `/ibc/core/client/v1/client_states/{id}`.
-        consensus: that of `/ibc/core/client/v1/consensus_states/{id}/revision/{r}/height/{h}` at its
-            `latest_height`.
+        consensus: that of `/ibc/core/client/v1/consensus_states/{id}/revision/0/height/0?latest_height=true`.
 
     Raises:
         Transient: an answer has another shape.

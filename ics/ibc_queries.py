@@ -45,10 +45,16 @@ async def told(ask: Ask, client_id: str) -> Told:
 
 async def client(ask: Ask, client_id: str) -> ibc.Client:
     """A client and the time of the newest header that it knows."""
-    state = await need(ask, f"{_CLIENT}/client_states/{client_id}")
-    revision, height = ibc.latest_height(state)
-    path = f"{_CLIENT}/consensus_states/{client_id}/revision/{revision}/height/{height}"
-    return ibc.client(client_id, state, await need(ask, path))
+    state, newest = await together(
+        need(ask, f"{_CLIENT}/client_states/{client_id}"),
+        # With `latest_height` the height in the path does not count (ibc-go, 02-client `ConsensusState`).
+        need(
+            ask,
+            f"{_CLIENT}/consensus_states/{client_id}/revision/0/height/0",
+            {"latest_height": "true"},
+        ),
+    )
+    return ibc.client(client_id, state, newest)
 
 
 async def client_chains(ask: Ask) -> dict[str, str]:

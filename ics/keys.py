@@ -186,6 +186,7 @@ def derive_account(seed: model.Secret, info: str) -> Account:
     return account_from_mnemonic(derive_mnemonic(seed, info))
 
 
+@functools.lru_cache(maxsize=4096)
 def derive_mnemonic(seed: model.Secret, info: str) -> model.Secret:
     """The 24 words of an info's account, without the work of its key.
 

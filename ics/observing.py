@@ -175,7 +175,6 @@ async def relay_facts(
     """
     if not questions:
         return {}
-    terms = await place.provider.terms()
 
     async def one(question: RelayQuestion) -> relaying.Facts | errors.IcsError:
         try:
@@ -184,12 +183,16 @@ async def relay_facts(
             return error
 
     async with tasks.together() as group:
+        terms = group.create_task(place.provider.terms())
         answers = {question.consumer_id: group.create_task(one(question)) for question in questions}
     return {consumer_id: task.result() for consumer_id, task in answers.items()}
 
 
 async def _relay_facts(
-    place: world.World, found: seen.Seen, terms: provider_ibc.Terms, question: RelayQuestion
+    place: world.World,
+    found: seen.Seen,
+    terms: Awaitable[provider_ibc.Terms],
+    question: RelayQuestion,
 ) -> relaying.Facts:
     async with tasks.together() as group:
         on_provider = group.create_task(place.provider.relay_ends(question.client_id))
@@ -198,6 +201,7 @@ async def _relay_facts(
         )
     there, here = on_provider.result(), on_consumer.result()
     finding = relaying.decide(there.ends, here.ends, here.transfer_id)
+    parameters = await terms
     rewards = finding.transfer.consumer if question.is_stopped and finding.transfer else ""
     return relaying.Facts(
         provider=there.ends,
@@ -207,8 +211,8 @@ async def _relay_facts(
         transfer_id=here.transfer_id,
         provider_time=datetime.datetime.fromisoformat(found.snapshot.time),
         consumer_time=here.time,
-        provider_unbonding=terms.unbonding,
-        trusting_fraction=terms.trusting_fraction,
+        provider_unbonding=parameters.unbonding,
+        trusting_fraction=parameters.trusting_fraction,
         consumer_balance=here.balance,
         packets=None
         if finding.ccv is None

@@ -58,9 +58,8 @@ async def told(kube: client.Client, namespace: str, provider_chain_id: str, addr
         Permanent: a right is missing, or the node refuses a question.
     """
     node = _Node(kube, namespace)
-    # First, so that nothing that follows is older.
-    time = relay_answers.newest_block(await node.status())
-    side, params, balance = await ibc_queries.together(
+    time, side, params, balance = await ibc_queries.together(
+        node.newest_block(),
         _side(node, provider_chain_id),
         ibc_queries.need(node.ask, "/interchain_security/ccv/consumer/params"),
         ibc_queries.balance(node.ask, address, denom),
@@ -98,8 +97,9 @@ class _Node:
     kube: client.Client
     namespace: str
 
-    async def status(self) -> Mapping[str, Any]:
-        return sighting.result(await self._get(ports.POD_RPC, "/status", {}))
+    async def newest_block(self) -> datetime.datetime:
+        status = sighting.result(await self._get(ports.POD_RPC, "/status", {}))
+        return relay_answers.newest_block(status)
 
     async def ask(self, path: str, params: Mapping[str, str]) -> Mapping[str, Any] | None:
         try:

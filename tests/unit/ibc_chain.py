@@ -16,7 +16,7 @@ HEIGHT = {"revision_number": "1", "revision_height": "596"}
 PATHS = {
     "client_states": r"/ibc/core/client/v1/client_states",
     "client_state": r"/ibc/core/client/v1/client_states/([^/]+)",
-    "consensus_state": r"/ibc/core/client/v1/consensus_states/([^/]+)/revision/1/height/(\d+)",
+    "consensus_state": r"/ibc/core/client/v1/consensus_states/([^/]+)/revision/\d+/height/(\d+)",
     "client_connections": r"/ibc/core/connection/v1/client_connections/([^/]+)",
     "connection": r"/ibc/core/connection/v1/connections/([^/]+)",
     "connection_channels": r"/ibc/core/channel/v1/connections/([^/]+)/channels",
@@ -119,8 +119,10 @@ class Chain:
             "latest_height": {"revision_number": "1", "revision_height": "211"},
         }
 
-    def _consensus_state(self, _: object, id_: str, height: str) -> dict[str, Any]:
-        if id_ not in self.clients or height != "211":
+    def _consensus_state(self, params: Mapping[str, str], id_: str, height: str) -> dict[str, Any]:
+        if params.get("latest_height") != "true" and height == "0":
+            raise Refusal(400, 3, "consensus state height cannot be 0")
+        if id_ not in self.clients:
             raise Refusal(404, 5, f"client ({id_}), height (1-{height}): consensus state not found")
         moment = TIME.isoformat().replace("+00:00", "789Z")
         return {"consensus_state": {"timestamp": moment}, "proof": None, "proof_height": HEIGHT}

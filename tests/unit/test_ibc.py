@@ -92,7 +92,6 @@ def test_channel_ends() -> None:
 
 def test_a_client_and_when_it_is_due_and_expires() -> None:
     client = ibc.client("07-tendermint-7", CLIENT, CONSENSUS)
-    assert ibc.latest_height(CLIENT) == (1, 17)
     assert client == ibc.Client(
         "07-tendermint-7", "consumer1-1", datetime.timedelta(seconds=356.4), AT, is_frozen=False
     )
