@@ -129,17 +129,17 @@ class Pair:
         return self.provider if side is Side.PROVIDER else self.consumer
 
 
-def own_client(clients: Mapping[str, str], provider_chain_id: str) -> str:
+def own_client(clients: Mapping[str, Mapping[str, Any]], provider_chain_id: str) -> str:
     """The client of the provider that a consumer's genesis made; empty if there is none.
 
     Of the clients that follow a chain of the provider's id it is the first, since anybody may add others,
     but nobody before the genesis. Once the first CCV packet is through, `provider-info` names it too.
 
     Args:
-        clients: see `client_chains`.
+        clients: see `client_states`.
         provider_chain_id: of the provider.
     """
-    ids = [id_ for id_, chain_id in clients.items() if chain_id == provider_chain_id]
+    ids = [id_ for id_, state in clients.items() if state.get("chain_id") == provider_chain_id]
     return min(ids, key=number, default="")
 
 
@@ -168,8 +168,18 @@ def connection(id_: str, document: Mapping[str, Any]) -> ConnectionEnd:
         )
 
 
+def connections(document: Mapping[str, Any]) -> tuple[ConnectionEnd, ...]:
+    """The ends in one page of `/ibc/core/connection/v1/connections`, which names them.
+
+    Raises:
+        Transient: the answer has another shape.
+    """
+    with _shape("connections", "list"):
+        return tuple(connection(str(end["id"]), {"connection": end}) for end in document["connections"])
+
+
 def channels(document: Mapping[str, Any]) -> tuple[ChannelEnd, ...]:
-    """The ends in the answer of `/ibc/core/channel/v1/connections/{connection id}/channels`.
+    """The ends in one page of all channels, or of `/ibc/core/channel/v1/connections/{connection id}/channels`.
 
     Raises:
         Transient: the answer has another shape.
@@ -212,18 +222,14 @@ def client(id_: str, state: Mapping[str, Any], consensus: Mapping[str, Any]) -> 
         )
 
 
-def client_chains(document: Mapping[str, Any]) -> dict[str, str]:
-    """Client id to the chain id that it follows, from `/ibc/core/client/v1/client_states`.
+def client_states(document: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """Client id to its state, from one page of `/ibc/core/client/v1/client_states`.
 
     Raises:
         Transient: the answer has another shape.
     """
     with _shape("clients", "list"):
-        return {
-            str(each["client_id"]): str(each["client_state"]["chain_id"])
-            for each in document["client_states"]
-            if "chain_id" in each["client_state"]
-        }
+        return {str(each["client_id"]): dict(each["client_state"]) for each in document["client_states"]}
 
 
 def transfer_channel(document: Mapping[str, Any]) -> str:

@@ -43,24 +43,46 @@ async def told(ask: Ask, client_id: str) -> Told:
     return Told(ends, found)
 
 
+async def told_whole(ask: Ask, other_chain_id: str) -> Told:
+    """The same for the first client of another chain, when it is not known by its id.
+
+    All that there is is asked for at once, which takes fewer rounds than one after the other: for a
+    consumer chain, which has few clients, connections and channels.
+
+    Args:
+        ask: reaches the chain.
+        other_chain_id: the chain that the client follows.
+    """
+    clients, connections, channels = await together(
+        _pages(ask, f"{_CLIENT}/client_states"),
+        _pages(ask, f"{_CONNECTION}/connections"),
+        _pages(ask, f"{_CHANNEL}/channels"),
+    )
+    states = {id_: state for page in clients for id_, state in ibc.client_states(page).items()}
+    own = ibc.own_client(states, other_chain_id)
+    if not own:
+        return Told(ibc.Ends(""), None)
+    ends = [end for page in connections for end in ibc.connections(page) if end.client_id == own]
+    ids = {end.id for end in ends}
+    over = [end for page in channels for end in ibc.channels(page) if end.connection_id in ids]
+    found = ibc.Ends(own, tuple(sorted(ends, key=_number)), tuple(sorted(over, key=_number)))
+    return Told(found, ibc.client(own, {"client_state": states[own]}, await _newest(ask, own)))
+
+
 async def client(ask: Ask, client_id: str) -> ibc.Client:
     """A client and the time of the newest header that it knows."""
-    state, newest = await together(
-        need(ask, f"{_CLIENT}/client_states/{client_id}"),
-        # With `latest_height` the height in the path does not count (ibc-go, 02-client `ConsensusState`).
-        need(
-            ask,
-            f"{_CLIENT}/consensus_states/{client_id}/revision/0/height/0",
-            {"latest_height": "true"},
-        ),
-    )
+    state, newest = await together(need(ask, f"{_CLIENT}/client_states/{client_id}"), _newest(ask, client_id))
     return ibc.client(client_id, state, newest)
 
 
-async def client_chains(ask: Ask) -> dict[str, str]:
-    """Client id to the chain id that it follows, of all of a chain's clients."""
-    pages = await _pages(ask, f"{_CLIENT}/client_states")
-    return {id_: chain_id for page in pages for id_, chain_id in ibc.client_chains(page).items()}
+def _newest(ask: Ask, client_id: str) -> Coroutine[Any, Any, Mapping[str, Any]]:
+    # With `latest_height` the height in the path does not count (ibc-go, 02-client `ConsensusState`).
+    path = f"{_CLIENT}/consensus_states/{client_id}/revision/0/height/0"
+    return need(ask, path, {"latest_height": "true"})
+
+
+def _number(end: ibc.ConnectionEnd | ibc.ChannelEnd) -> int:
+    return ibc.number(end.id)
 
 
 async def unacknowledged(ask: Ask, port: str, channel_id: str) -> int:

@@ -60,7 +60,7 @@ async def told(kube: client.Client, namespace: str, provider_chain_id: str, addr
     node = _Node(kube, namespace)
     time, side, params, balance = await ibc_queries.together(
         node.newest_block(),
-        _side(node, provider_chain_id),
+        ibc_queries.told_whole(node.ask, provider_chain_id),
         ibc_queries.need(node.ask, "/interchain_security/ccv/consumer/params"),
         ibc_queries.balance(node.ask, address, denom),
     )
@@ -83,11 +83,6 @@ async def received(kube: client.Client, namespace: str, channel_id: str, transfe
             rewards(),
         )
     )
-
-
-async def _side(node: "_Node", provider_chain_id: str) -> ibc_queries.Told:
-    clients = await ibc_queries.client_chains(node.ask)
-    return await ibc_queries.told(node.ask, ibc.own_client(clients, provider_chain_id))
 
 
 @dataclass(frozen=True, slots=True)

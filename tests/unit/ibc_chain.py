@@ -18,7 +18,9 @@ PATHS = {
     "client_state": r"/ibc/core/client/v1/client_states/([^/]+)",
     "consensus_state": r"/ibc/core/client/v1/consensus_states/([^/]+)/revision/\d+/height/(\d+)",
     "client_connections": r"/ibc/core/connection/v1/client_connections/([^/]+)",
+    "connections": r"/ibc/core/connection/v1/connections",
     "connection": r"/ibc/core/connection/v1/connections/([^/]+)",
+    "channels": r"/ibc/core/channel/v1/channels",
     "connection_channels": r"/ibc/core/channel/v1/connections/([^/]+)/channels",
     "packet_commitments": r"/ibc/core/channel/v1/channels/([^/]+)/ports/([^/]+)/packet_commitments",
     "next_sequence_send": r"/ibc/core/channel/v1/channels/([^/]+)/ports/([^/]+)/next_sequence_send",
@@ -133,6 +135,10 @@ class Chain:
             raise Refusal(404, 5, f"{client_id}: light client connection paths not found")
         return {"connection_paths": sorted(found), "proof": None, "proof_height": HEIGHT}
 
+    def _connections(self, params: Mapping[str, str]) -> dict[str, Any]:
+        found = [{"id": id_, **self._connection(None, id_)["connection"]} for id_ in sorted(self.connections)]
+        return self._paged("connections", found, params) | {"height": HEIGHT}
+
     def _connection(self, _: object, id_: str) -> dict[str, Any]:
         if id_ not in self.connections:
             raise Refusal(404, 5, f"{id_}: connection not found")
@@ -146,21 +152,26 @@ class Chain:
         end = {"client_id": found.client_id, "state": found.state, "counterparty": counterparty}
         return {"connection": {**end, "delay_period": "0"}, "proof": None, "proof_height": HEIGHT}
 
+    def _channels(self, params: Mapping[str, str]) -> dict[str, Any]:
+        return self._paged("channels", self._ends(), params) | {"height": HEIGHT}
+
     def _connection_channels(self, params: Mapping[str, str], connection_id: str) -> dict[str, Any]:
-        found = [
+        found = [end for end in self._ends() if end["connection_hops"] == [connection_id]]
+        return self._paged("channels", found, params) | {"height": HEIGHT}
+
+    def _ends(self) -> list[dict[str, Any]]:
+        return [
             {
                 "state": each.state,
                 "ordering": "ORDER_UNORDERED" if each.port == "transfer" else "ORDER_ORDERED",
                 "counterparty": dict(zip(("port_id", "channel_id"), each.counterparty, strict=True)),
-                "connection_hops": [connection_id],
+                "connection_hops": [each.connection_id],
                 "version": "1",
                 "port_id": each.port,
                 "channel_id": id_,
             }
             for id_, each in sorted(self.channels.items())
-            if each.connection_id == connection_id
         ]
-        return self._paged("channels", found, params) | {"height": HEIGHT}
 
     def _channel(self, id_: str, port: str) -> Channel:
         if id_ not in self.channels or self.channels[id_].port != port:

@@ -116,7 +116,7 @@ def test_the_consumers_own_client_is_the_first_of_the_providers() -> None:
             {"client_id": "09-localhost", "client_state": {"latest_height": ZERO}},
         ]
     }
-    clients = ibc.client_chains(document)
+    clients = ibc.client_states(document)
     assert ibc.own_client(clients, "provider-1") == "07-tendermint-2"
     assert ibc.own_client(clients, "provider") == ""
 

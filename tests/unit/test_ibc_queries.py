@@ -55,18 +55,30 @@ async def test_a_client_that_the_chain_does_not_have() -> None:
 async def test_lists_are_read_to_their_end() -> None:
     chain = ibc_chain.fresh(ibc_chain.CONSUMER)
 
-    found = await ibc_queries.client_chains(chain.ask)
+    chain.page = 1
+    by_pages = await ibc_queries.told_whole(chain.ask, "provider-1")
+    count = len(chain.asked)
+    whole = ibc_chain.fresh(ibc_chain.CONSUMER, page=200)
 
-    assert (found, len(chain.asked)) == (chain.clients, 2)
-    assert ibc.own_client(found, "provider-1") == "07-tendermint-0"
+    assert by_pages == await ibc_queries.told_whole(whole.ask, "provider-1")
+    assert (by_pages.ends.client_id, len(by_pages.ends.channels)) == ("07-tendermint-0", 2)
+    assert (count, len(whole.asked)) == (4 + 1 + 2 + 1, 4)
+
+
+async def test_the_whole_of_a_chain_is_what_lies_over_its_first_client() -> None:
+    whole = await ibc_queries.told_whole(ibc_chain.fresh(ibc_chain.PROVIDER).ask, "consumer1-1")
+
+    assert whole == await ibc_queries.told(ibc_chain.fresh(ibc_chain.PROVIDER).ask, whole.ends.client_id)
+    assert whole.ends.channels
 
 
 async def test_a_list_that_never_ends_is_refused() -> None:
     async def ask(path: str, params: Mapping[str, str]) -> Mapping[str, Any]:
-        return {"client_states": [], "pagination": {"next_key": "AA=="}}
+        name = path.rpartition("/")[2]
+        return {name: [], "pagination": {"next_key": "AA=="}}
 
     with pytest.raises(errors.Transient, match="names a page as its own next one"):
-        await ibc_queries.client_chains(ask)
+        await ibc_queries.told_whole(ask, "provider-1")
 
 
 async def test_packets() -> None:
