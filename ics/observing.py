@@ -113,6 +113,7 @@ async def _balances(place: world.World, wanted: desired.Desired) -> Mapping[str,
     addresses = [
         address
         for chain in wanted.chains
+        if chain.stage.relays
         for _, address in funding.provider_addresses(
             settings, place.seed, wanted.provider_chain_id, chain.consumer_id
         )
