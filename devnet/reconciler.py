@@ -12,7 +12,7 @@ import sysconfig
 from pathlib import Path
 from typing import Final
 
-from devnet import cache, commands, configs, hosts, images, places
+from devnet import cache, commands, delivery, images, places
 from devnet.plan import Host
 from devnet.progress import Progress
 
@@ -39,14 +39,10 @@ def deliver(host: Host, progress: Progress) -> None:
         home = places.host_state(host.name)
         folder = home / "reconciler-image"
         shutil.rmtree(folder, ignore_errors=True)
-        _product(folder / "root")
-        files = _files(python / "root") + _files(folder / "root") + _shared_objects(python / "root")
+        _product(folder)
+        files = _files(python / "root") + _files(folder) + _shared_objects(python / "root")
         entrypoint = ("/usr/local/bin/python", "/app/reconcile.py")
-        image = images.Image(IMAGE, entrypoint, (), files, _ENVIRONMENT)
-        images.write_archive(image, folder / "image.tar")
-        socket = configs.containerd_socket(home)
-        load = ["ctr", "--address", str(socket), "--namespace", "k8s.io", "images", "import"]
-        commands.run(*hosts.inside(host, [*load, str(folder / "image.tar")]), timeout=300)
+        delivery.deliver(host, images.Image(IMAGE, entrypoint, (), files, _ENVIRONMENT))
         shutil.rmtree(folder)
 
 

@@ -6,38 +6,16 @@ answers either a whole, valid `Settings` or one `SettingsError` that names every
 
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import pydantic
 
-from ics import addresses, errors, selection
+from ics import addresses, errors, provider_settings, selection, units
 
 PREFIX = "ics:"
 """Namespace of the keys in a Pulumi stack file."""
 
-_DURATION = re.compile(r"^(\d+)(s|m|h|d)$")
-_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _DNS_LABEL = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
-_PRICE = r"^\d+(\.\d+)?[a-zA-Z][a-zA-Z0-9/:._-]{1,127}$"
-_QUANTITY = r"^\d+(\.\d+)?(m|k|M|G|T|Ki|Mi|Gi|Ti)?$"
-
-
-def seconds(text: object) -> int:
-    """Turn `30s`, `5m`, `2h` or `1d` into seconds.
-
-    Raises:
-        ValueError: the text is no duration.
-    """
-    match = _DURATION.match(str(text))
-    if match is None:
-        raise ValueError(f"{text!r} is no duration: write a whole number and s, m, h or d, such as 30s")
-    return int(match[1]) * _SECONDS[match[2]]
-
-
-Duration = Annotated[
-    int, pydantic.BeforeValidator(seconds), pydantic.PlainSerializer(lambda count: f"{count}s")
-]
-"""Seconds, written as `30s`, `5m`, `2h` or `1d`."""
 
 
 class _Frozen(pydantic.BaseModel):
@@ -106,11 +84,11 @@ class Provider(_Frozen):
     """gRPC addresses for transactions, tried in this order."""
     archive_rest: tuple[str, ...] = ()
     """REST gateways that keep old heights, asked only for the state after a chain's launch block."""
-    gas_price: str = pydantic.Field(default="0.001stake", pattern=_PRICE)
+    gas_price: str = pydantic.Field(default="0.001stake", pattern=units.PRICE)
     """Price of a unit of gas, amount and denomination."""
     gas_adjustment: float = pydantic.Field(default=1.5, ge=1.0, le=10.0)
     """Factor on the simulated gas."""
-    max_lag: Duration = 60
+    max_lag: units.Duration = 60
     """An endpoint whose last block is older than this is lagging and is not acted upon; default 60s."""
 
     @pydantic.field_validator("rest", "rpc", "grpc", "archive_rest")
@@ -161,14 +139,14 @@ class Gateway(_Frozen):
     """Further annotations of the Service; one of the same name goes before that of `cloud`."""
     host: str = ""
     """Published address when it is not the one that the cloud writes into the Service's status."""
-    port_grace: Duration = 86400
+    port_grace: units.Duration = 86400
     """How long the old port of a chain stays open after the chain has moved to another; default 1d."""
 
 
 class Node(_Frozen):
     """What every consumer node gets."""
 
-    storage: str = pydantic.Field(default="10Gi", pattern=_QUANTITY)
+    storage: str = pydantic.Field(default="10Gi", pattern=units.QUANTITY)
     """Size of a node's volume."""
     storage_class: str = ""
     """StorageClass of the volumes; empty: the cluster's default."""
@@ -179,7 +157,7 @@ class Node(_Frozen):
         }
     )
     """Requests and limits of the node's container."""
-    stop_grace: Duration = 86400
+    stop_grace: units.Duration = 86400
     """How long packets in flight are waited for, at most, after a chain was STOPPED; default 1d."""
 
 
@@ -188,7 +166,7 @@ class Relayer(_Frozen):
 
     enabled: bool = True
     """Off: no relayer is run, and opting in does not ask for a published relayer address."""
-    delay: Duration = 30
+    delay: units.Duration = 30
     """Wait after a node's start before its relayer; default 30s."""
     image: str = "informalsystems/hermes:1.13.1"
     """Image of Hermes."""
@@ -247,6 +225,7 @@ class Settings(_Frozen):
     gateway: Gateway = Gateway()
     node: Node = Node()
     relayer: Relayer = Relayer()
+    provider_node: provider_settings.ProviderNode = provider_settings.ProviderNode()
     reconciler: Reconciler = Reconciler()
     resident: Resident = Resident()
     confirm: tuple[str, ...] = ()

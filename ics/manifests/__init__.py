@@ -7,7 +7,7 @@ state (EndpointSlices, signing records, arming Jobs) is written by the loop and 
 from typing import Any
 
 from ics import desired, labels, model
-from ics.manifests import consumer, gateway, node, objects, reconciler, relayer
+from ics.manifests import consumer, gateway, node, objects, provider, reconciler, relayer
 
 
 def render(wanted: desired.Desired, set_id: str) -> tuple[model.Manifest, ...]:
@@ -19,7 +19,11 @@ def render(wanted: desired.Desired, set_id: str) -> tuple[model.Manifest, ...]:
     """
     settings = wanted.settings
     shared = objects.Owner(settings.validator, wanted.provider_chain_id)
-    built = [*gateway.build(wanted, shared), *reconciler.build(wanted, shared)]
+    built = [
+        *gateway.build(wanted, shared),
+        *provider.build(settings, shared),
+        *reconciler.build(wanted, shared),
+    ]
     for chain in wanted.chains:
         owner = objects.Owner(settings.validator, wanted.provider_chain_id, chain.consumer_id, chain.chain_id)
         built += consumer.build(wanted, chain, owner)

@@ -83,17 +83,17 @@ def _container(wanted: desired.Desired, chain: deployment.Chain, genesis: bytes)
         "command": ["/bin/sh", f"{node_files.CONFIG}/start.sh"],
         "env": [{"name": name, "value": value} for name, value in environment.items()],
         "ports": [
-            _port("p2p", ports.POD_P2P),
-            _port("rpc", ports.POD_RPC),
-            _port("rest", ports.POD_REST),
-            _port("grpc", ports.POD_GRPC),
+            port("p2p", ports.POD_P2P),
+            port("rpc", ports.POD_RPC),
+            port("rest", ports.POD_REST),
+            port("grpc", ports.POD_GRPC),
         ],
         "resources": {key: dict(value) for key, value in wanted.settings.node.resources.items()},
         "securityContext": dict(objects.CONTAINER_SECURITY),
         # A node may replay for long before it answers, and one that waits for its quorum is well.
-        "startupProbe": _probe(period=5, failures=720),
-        "readinessProbe": _probe(period=5, failures=3),
-        "livenessProbe": _probe(period=10, failures=6),
+        "startupProbe": probe(period=5, failures=720),
+        "readinessProbe": probe(period=5, failures=3),
+        "livenessProbe": probe(period=10, failures=6),
         "volumeMounts": [
             {"name": "data", "mountPath": node_files.DATA},
             {"name": "tmp", "mountPath": TEMPORARY},
@@ -126,11 +126,13 @@ def _volumes(chain: deployment.Chain) -> list[Mapping[str, Any]]:
     ]
 
 
-def _port(name: str, number: int) -> dict[str, Any]:
+def port(name: str, number: int) -> dict[str, Any]:
+    """A port of a container."""
     return {"name": name, "containerPort": number, "protocol": "TCP"}
 
 
-def _probe(period: int, failures: int) -> dict[str, Any]:
+def probe(period: int, failures: int) -> dict[str, Any]:
+    """Whether the node's RPC answers; the period is in seconds."""
     return {
         "httpGet": {"path": "/status", "port": "rpc"},
         "periodSeconds": period,

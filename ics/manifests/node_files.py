@@ -73,7 +73,7 @@ def config_toml(known: definition.Definition, moniker: str) -> str:
         # It would keep a node from restarting on a chain that waits for it, and is blind on an empty volume.
         "consensus": {"double_sign_check_height": 0},
     }
-    return tomli_w.dumps(_ordered(_merged(ours, known.config.get("config.toml", {}))))
+    return tomli_w.dumps(ordered(merged(ours, known.config.get("config.toml", {}))))
 
 
 def app_toml(known: definition.Definition) -> str:
@@ -86,21 +86,23 @@ def app_toml(known: definition.Definition) -> str:
         "grpc": {"enable": True, "address": f"0.0.0.0:{ports.POD_GRPC}"},
         "grpc-web": {"enable": True},
     }
-    return tomli_w.dumps(_ordered(_merged(ours, known.config.get("app.toml", {}))))
+    return tomli_w.dumps(ordered(merged(ours, known.config.get("app.toml", {}))))
 
 
-def _merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    merged = dict(base)
+def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """A table with another laid over it, table by table."""
+    found = dict(base)
     for key, value in over.items():
-        known = merged.get(key)
+        known = found.get(key)
         if isinstance(known, Mapping) and isinstance(value, Mapping):
-            merged[key] = _merged(known, value)
+            found[key] = merged(known, value)
         else:
-            merged[key] = value
-    return merged
+            found[key] = value
+    return found
 
 
-def _ordered(table: Mapping[str, Any]) -> dict[str, Any]:
+def ordered(table: Mapping[str, Any]) -> dict[str, Any]:
+    """A table with its keys sorted, so that equal ones are equal texts."""
     return {
-        key: _ordered(value) if isinstance(value, Mapping) else value for key, value in sorted(table.items())
+        key: ordered(value) if isinstance(value, Mapping) else value for key, value in sorted(table.items())
     }

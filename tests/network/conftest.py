@@ -25,6 +25,7 @@ STORIES = (
     "test_pod",
     "test_volume",
     "test_bad_input",
+    "test_provider_node_pod",
     "test_reconciler_in_cluster",
 )
 """The order of the operator's day, after which come all tests that are not told here."""

@@ -1,0 +1,165 @@
+"""The provider node that a stack may run: its objects, and how its key is guarded."""
+
+import pathlib
+import subprocess
+import tomllib
+from typing import Any
+
+import pytest
+
+from ics import config, desired, errors, labels, manifests, model, seen
+from ics.manifests import node_files, provider, provider_files
+from tests.unit import scenes
+
+PEER = "a" * 40 + "@203.0.113.7:26656"
+NODE: dict[str, Any] = {
+    "enabled": True,
+    "image": "pd:1",
+    "binary": "pd",
+    "genesis": {"url": "https://example.com/genesis.json.gz", "sha256": "0" * 64},
+    "peers": [PEER],
+}
+ADDRESS = "0123456789ABCDEF0123456789ABCDEF01234567"
+
+
+def settings(**changes: Any) -> config.Settings:
+    return scenes.settings(provider_node={**NODE, **changes})
+
+
+def own(found: config.Settings) -> dict[str, model.Manifest]:
+    wanted = desired.desired(
+        seen.Seen(scenes.snapshot(), model.Memory()), found, scenes.seed("alice"), [scenes.example()]
+    )
+    return {
+        f"{m['kind']}/{m['metadata']['name']}": m
+        for m in manifests.render(wanted, "set")
+        if m["metadata"]["labels"][labels.COMPONENT] == labels.PROVIDER_NODE
+    }
+
+
+def pod(found: config.Settings) -> Any:
+    return own(found)["StatefulSet/provider-node"]["spec"]["template"]["spec"]
+
+
+def test_it_is_not_there_unasked() -> None:
+    assert own(scenes.settings()) == {}
+
+
+def test_its_objects() -> None:
+    assert sorted(own(settings())) == [
+        "ConfigMap/provider-node",
+        "NetworkPolicy/provider-node",
+        "PersistentVolumeClaim/provider-node",
+        "Service/provider-node",
+        "Service/provider-node-p2p",
+        "StatefulSet/provider-node",
+    ]
+    assert "Service/provider-node-p2p" not in own(settings(expose=False))
+
+
+def test_only_its_volume_is_retained() -> None:
+    kept = [name for name, m in own(settings()).items() if labels.RETAIN in m["metadata"]["labels"]]
+    assert kept == ["PersistentVolumeClaim/provider-node"]
+
+
+def test_it_is_a_full_node_unless_a_key_is_named() -> None:
+    assert {v["name"] for v in pod(settings())["volumes"]} == {"data", "tmp", "config"}
+    assert provider.signs(settings()) == "nothing: a full node, for no consensus_key is named"
+    named = settings(consensus_key="k", node_key="n")
+    volumes = {v["name"]: v for v in pod(named)["volumes"]}
+    assert volumes["consensus-key"]["secret"] == {"secretName": "k", "defaultMode": 0o440}
+    assert volumes["node-key"]["secret"]["secretName"] == "n"
+    assert own(named)["StatefulSet/provider-node"]["spec"]["replicas"] == 1
+
+
+def test_a_genesis_of_a_url_is_fetched_and_one_of_a_config_map_mounted() -> None:
+    fetched = pod(settings())
+    assert [c["name"] for c in fetched["initContainers"]] == ["genesis"]
+    mounted = pod(settings(genesis={"config_map": {"name": "g", "key": "genesis.json.gz"}}))
+    assert mounted["initContainers"] == []
+    environment = {e["name"]: e["value"] for e in mounted["containers"][0]["env"]}
+    assert environment["GENESIS"] == "/etc/ics/genesis/genesis.json.gz"
+    assert {"name": "genesis", "configMap": {"name": "g"}} in mounted["volumes"]
+
+
+def test_its_files() -> None:
+    sync = {"rpc": ["https://a:443", "https://b:443"], "height": 7, "hash": "A" * 64}
+    found = settings(
+        state_sync=sync,
+        pruning="nothing",
+        min_gas_price="1uatom",
+        config={"config.toml": {"p2p": {"pex": False}}},
+    )
+    comet = tomllib.loads(provider_files.config_toml(found))
+    app = tomllib.loads(provider_files.app_toml(found))
+    assert comet["p2p"]["persistent_peers"] == PEER
+    assert comet["p2p"]["pex"] is False
+    assert comet["statesync"] == {
+        "enable": True,
+        "rpc_servers": "https://a:443,https://b:443",
+        "trust_height": 7,
+        "trust_hash": "A" * 64,
+    }
+    assert (app["pruning"], app["minimum-gas-prices"]) == ("nothing", "1uatom")
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        ({"image": ""}, "image and genesis are needed"),
+        ({"genesis": None}, "image and genesis are needed"),
+        ({"genesis": {"url": "https://x/g"}}, "a url asks for sha256"),
+        ({"genesis": {}}, "just one of url and config_map"),
+        ({"peers": ["host:1"]}, "is no peer"),
+        ({"state_sync": {"rpc": ["one"], "height": 1, "hash": "0" * 64}}, "state_sync.rpc"),
+    ],
+)
+def test_what_is_wrong_is_named(changes: dict[str, Any], complaint: str) -> None:
+    with pytest.raises(errors.SettingsError, match=complaint):
+        settings(**changes)
+
+
+def started(folder: pathlib.Path, *, has_key: bool, has_memory: bool) -> dict[str, str]:
+    """Run the start script over a folder in the place of `/`; answers where its links lead."""
+    for name in ("data", "etc/ics/config", "etc/ics/consensus-key", "etc/ics/genesis"):
+        (folder / name).mkdir(parents=True)
+    for name in ("config.toml", "app.toml"):
+        (folder / "etc/ics/config" / name).write_text("")
+    (folder / "etc/ics/genesis/genesis.json").write_text("{}")
+    if has_key:
+        text = f'{{\n  "address": "{ADDRESS}",\n  "priv_key": {{}}\n}}'
+        (folder / "etc/ics/consensus-key/priv_validator_key.json").write_text(text)
+    if has_memory:
+        memory = folder / "data/signing" / ADDRESS
+        memory.mkdir(parents=True)
+        (memory / "priv_validator_state.json").write_text("{}")
+    script = provider_files.START_SCRIPT
+    for path in (node_files.DATA, "/etc/ics"):
+        script = script.replace(path, f"{folder}{path}")
+    genesis = f"{folder}{node_files.GENESIS}/genesis.json"
+    done = subprocess.run(
+        ["/bin/sh", "-c", script],
+        env={"BINARY": "true", "GENESIS": genesis, "PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    home = folder / "data/home"
+    links = {name: str((home / name).readlink()).removeprefix(str(folder)) for name in ("identity", "memory")}
+    return links | {"said": done.stderr.strip()}
+
+
+def test_it_signs_only_where_its_memory_lies(tmp_path: pathlib.Path) -> None:
+    armed = started(tmp_path / "a", has_key=True, has_memory=True)
+    assert armed == {"identity": "/etc/ics/consensus-key", "memory": f"/data/signing/{ADDRESS}", "said": ""}
+
+
+def test_on_an_empty_volume_it_runs_with_a_throw_away_key_and_says_so(tmp_path: pathlib.Path) -> None:
+    empty = started(tmp_path / "a", has_key=True, has_memory=False)
+    assert (empty["identity"], empty["memory"]) == ("/data/throwaway", "/data/throwaway")
+    assert empty["said"] == f"no signing memory of {ADDRESS} on this volume: running with a throw-away key"
+
+
+def test_without_a_key_nothing_is_said(tmp_path: pathlib.Path) -> None:
+    none = started(tmp_path / "a", has_key=False, has_memory=True)
+    assert none == {"identity": "/data/throwaway", "memory": "/data/throwaway", "said": ""}
