@@ -105,11 +105,11 @@ def kubernetes_recipe() -> cache.Recipe:
     flags = " ".join(["-s -w", *package_flags])
 
     def build(folder: Path) -> None:
-        _go_build("kubernetes", flags, folder / "kubernetes", ".")
+        go_build("kubernetes", flags, folder / "kubernetes", ".")
         for program in KUBERNETES_PROGRAMS:
             (folder / program).symlink_to("kubernetes")
 
-    return cache.Recipe("kubernetes", plan.KUBERNETES_VERSION, _sources("kubernetes", flags), build, 420)
+    return cache.Recipe("kubernetes", plan.KUBERNETES_VERSION, sources("kubernetes", flags), build, 420)
 
 
 def chains_recipe() -> cache.Recipe:
@@ -120,9 +120,9 @@ def chains_recipe() -> cache.Recipe:
 
     def build(folder: Path) -> None:
         module = "github.com/cosmos/interchain-security/v7/cmd"
-        _go_build("chains", flags, folder, *(f"{module}/{program}" for program in programs))
+        go_build("chains", flags, folder, *(f"{module}/{program}" for program in programs))
 
-    return cache.Recipe("chains", plan.CHAINS_VERSION, _sources("chains", flags), build, 240)
+    return cache.Recipe("chains", plan.CHAINS_VERSION, sources("chains", flags), build, 240)
 
 
 def coredns_recipe() -> cache.Recipe:
@@ -130,9 +130,9 @@ def coredns_recipe() -> cache.Recipe:
     flags = "-s -w"
 
     def build(folder: Path) -> None:
-        _go_build("coredns", flags, folder / "coredns", ".")
+        go_build("coredns", flags, folder / "coredns", ".")
 
-    return cache.Recipe("coredns", plan.COREDNS_VERSION, _sources("coredns", flags), build, 90)
+    return cache.Recipe("coredns", plan.COREDNS_VERSION, sources("coredns", flags), build, 90)
 
 
 def pause_recipe() -> cache.Recipe:
@@ -157,12 +157,21 @@ def consumer_image_recipe(chains: Path) -> cache.Recipe:
     return cache.Recipe("consumer-image", plan.CHAINS_VERSION, ingredients, build, 3)
 
 
-def _sources(name: str, flags: str) -> tuple[str | bytes, ...]:
+def sources(name: str, flags: str) -> tuple[str | bytes, ...]:
+    """What decides the result of building a module of `devnet/go`."""
     files = sorted(path for path in (SOURCES / name).iterdir() if path.is_file())
     return (flags, *(part for path in files for part in (path.name, path.read_bytes())))
 
 
-def _go_build(name: str, flags: str, output: Path, *packages: str) -> None:
+def go_build(name: str, flags: str, output: Path, *packages: str) -> None:
+    """Builds Go programs as a module of `devnet/go` names their versions.
+
+    Args:
+        name: of that module.
+        flags: of the linker.
+        output: a file, or a folder for several programs.
+        packages: to build, after options of `go build` if there are any.
+    """
     # The death signal ends the compiler with this process, so that a killed run leaves no build going on.
     target = f"{output}/" if output.is_dir() else str(output)
     commands.run(

@@ -218,6 +218,11 @@ class Settings(_Frozen):
     provider: Provider
     account: SecretSource | None = None
     """The account that signs transactions, a mnemonic or 64 hex characters; without it none is sent."""
+    granter: str = ""
+    """Account in whose name the signing account sends (authz), when that is only its grantee; a validator's can
+    be only its operator's own."""
+    fee_granter: str = ""
+    """Account that pays the fees (feegrant); empty: the signing account."""
     seed: SecretSource
     """The one secret that all derived keys come from: 64 hex characters."""
     cluster: Cluster = Cluster()
@@ -266,6 +271,49 @@ class Settings(_Frozen):
     def account_prefix(self) -> str:
         """bech32 prefix of the provider's accounts."""
         return addresses.decode(self.operator_address)[0].removesuffix("valoper")
+
+
+class Signing(_Frozen):
+    """What is needed to ask the provider and to send transactions, and nothing of nodes and clusters."""
+
+    provider: Provider
+    """As `Settings.provider`."""
+    account: SecretSource | None = None
+    """As `Settings.account`."""
+    granter: str = ""
+    """As `Settings.granter`."""
+    fee_granter: str = ""
+    """As `Settings.fee_granter`."""
+    cluster: Cluster = Cluster()
+    """As `Settings.cluster`; only for an account that lies in a Secret."""
+
+
+def parse_signing(values: Mapping[str, Any], origin: str) -> tuple[Signing, Settings | None]:
+    """Check the settings of who signs: a validator's stack as a whole, or an owner's, which has no more.
+
+    Args:
+        values: as for `parse`; with `operator_address` they are a validator's.
+        origin: what the values come from, for the messages: a path.
+
+    Raises:
+        SettingsError: with one line for each wrong key.
+    """
+    if "operator_address" in values:
+        settings = parse(values, origin)
+        return (
+            Signing(
+                provider=settings.provider,
+                account=settings.account,
+                granter=settings.granter,
+                fee_granter=settings.fee_granter,
+                cluster=settings.cluster,
+            ),
+            settings,
+        )
+    try:
+        return Signing.model_validate(dict(values)), None
+    except pydantic.ValidationError as error:
+        raise errors.SettingsError(*problems(error, origin, PREFIX)) from error
 
 
 def parse(values: Mapping[str, Any], origin: str) -> Settings:

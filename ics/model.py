@@ -319,6 +319,21 @@ class OptOut:
 
 
 @dataclass(frozen=True, slots=True)
+class SetCommission:
+    """The transaction that sets what this validator takes of its delegators' rewards from one chain."""
+
+    consumer_id: str
+    chain_id: str
+    rate: str
+    """A decimal number from 0 to 1 with at most 18 decimals."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unjail:
+    """The transaction by which this validator, jailed for downtime, takes part again."""
+
+
+@dataclass(frozen=True, slots=True)
 class PublishDetails:
     """The transaction that writes this validator's description anew, so that its relayer is funded."""
 
@@ -340,6 +355,9 @@ class TopUp:
 
 Intent: TypeAlias = OptIn | AssignKey | PublishDetails | TopUp
 """A transaction that is due, as data; at most one is in flight."""
+
+ByHand: TypeAlias = OptOut | SetCommission | Unjail
+"""A transaction of the validator that only an operator orders."""
 
 
 @dataclass(frozen=True, slots=True)

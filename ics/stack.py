@@ -62,6 +62,24 @@ def load_settings(
     Raises:
         SettingsError: with one line for each wrong key.
     """
+    return config.parse(*_values(root, stack, environment, overrides))
+
+
+def load_signing(
+    root: Path, stack: str, environment: Mapping[str, str], overrides: Sequence[str] = ()
+) -> tuple[config.Signing, config.Settings | None]:
+    """Read and check the settings of who signs: of a validator's stack, or of an owner's.
+
+    Raises:
+        SettingsError: with one line for each wrong key.
+    """
+    return config.parse_signing(*_values(root, stack, environment, overrides))
+
+
+def _values(
+    root: Path, stack: str, environment: Mapping[str, str], overrides: Sequence[str]
+) -> tuple[dict[str, Any], str]:
+    """The settings of a stack before they are checked, and what they come from."""
     path = root / "stacks" / f"Pulumi.{stack}.yaml"
     if not path.is_file():
         known = sorted(
@@ -71,7 +89,7 @@ def load_settings(
             f"stack {stack!r} has no file stacks/{path.name}: the stacks there are {', '.join(known) or 'none'}"
         )
     origin = f"stacks/{path.name}"
-    values = _stack_values(_read_yaml(path, origin), origin)
+    values = _stack_values(read_yaml(path, origin), origin)
     for name, text in sorted(environment.items()):
         if name.startswith(ENVIRONMENT_PREFIX) and name not in NOT_SETTINGS:
             keys = name.removeprefix(ENVIRONMENT_PREFIX).lower().split("__")
@@ -86,7 +104,7 @@ def load_settings(
             _yaml_value(text, f"--set {key}"),
             f"--set {key}",
         )
-    return config.parse(values, origin)
+    return values, origin
 
 
 def _stack_values(document: object, origin: str) -> dict[str, Any]:
@@ -133,7 +151,12 @@ def _yaml_value(text: str, origin: str) -> object:
         raise errors.SettingsError(f"{origin}: the value is no YAML: quote it") from error
 
 
-def _read_yaml(path: Path, origin: str) -> object:
+def read_yaml(path: Path, origin: str) -> object:
+    """Read a YAML (or JSON) file without doubled keys.
+
+    Raises:
+        SettingsError: it cannot be read, or is malformed; `origin` names it.
+    """
     try:
         return yaml.load(path.read_text(), _StrictLoader)  # noqa: S506 - it is a SafeLoader
     except (OSError, UnicodeDecodeError) as error:
@@ -157,7 +180,7 @@ async def load_definitions(root: Path, fetch: Fetch) -> tuple[definition.Loaded,
     for path in sorted(folder.glob("*.yaml")):
         origin = f"stacks/chains/{path.name}"
         try:
-            document = _read_yaml(path, origin)
+            document = read_yaml(path, origin)
             if not isinstance(document, dict):
                 raise errors.SettingsError(f"{origin}: no mapping: write a chain definition")
             found = definition.parse(document, origin)

@@ -10,7 +10,7 @@ import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import httpx
 
@@ -18,6 +18,9 @@ from ics import config, engines, errors, keys, model, stack, world
 from ics.cluster import client, place, secrets
 from ics.engines import apply
 from ics.provider import ibc_queries
+
+if TYPE_CHECKING:
+    from ics.provider import owner_queries, transactions
 
 ReadSecret: TypeAlias = Callable[[config.SecretSource, str], Awaitable[model.Secret]]
 """Reads the value of a source; the second argument is the setting's name, for messages."""
@@ -39,7 +42,7 @@ class AccountSender:
     def __init__(self, settings: config.Settings, read: ReadSecret) -> None:
         self._settings = settings
         self._read = read
-        self._transactions: world.Sender | None = None
+        self._transactions: transactions.Transactions | None = None
 
     async def send(self, order: model.Intent | model.OptOut) -> object:
         """Send one transaction and wait until it is confirmed.
@@ -52,18 +55,84 @@ class AccountSender:
             self._transactions = await self.open()
         return await self._transactions.send(order)
 
-    async def open(self) -> world.Sender:
+    async def open(self) -> "transactions.Transactions":
         """Read the account and check it against the operator's address."""
         # cosmpy takes half a second to import, and most passes send nothing.
-        from ics.provider import transactions
+        from ics.provider import signers, transactions
 
-        source = self._settings.account
-        if source is None:
-            raise errors.SettingsError("ics:account: missing: give the account that signs transactions")
-        account = keys.parse_account(await self._read(source, "ics:account"))
-        return transactions.Transactions(
-            self._settings.provider, self._settings.operator_address, account, now
+        settings = self._settings
+        account = await _account(settings.account, self._read)
+        party = signers.of_operator(
+            settings.operator_address, account, settings.granter, settings.fee_granter
         )
+        return transactions.Transactions(settings.provider, party, account, now)
+
+
+async def _account(source: config.SecretSource | None, read: ReadSecret) -> keys.Account:
+    if source is None:
+        raise errors.SettingsError("ics:account: missing: give the account that signs transactions")
+    return keys.parse_account(await read(source, "ics:account"))
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """The provider chain as an owner or a validator uses it by hand: no cluster, no seed."""
+
+    provider: "owner_queries.OwnerQueries"
+    settings: config.Signing
+    validator: config.Settings | None
+    """Of a validator's stack; None: an owner's."""
+    read: ReadSecret
+
+    async def as_owner(self) -> "transactions.Transactions":
+        """Transactions of the owner of a consumer chain."""
+        from ics.provider import signers, transactions
+
+        account = await _account(self.settings.account, self.read)
+        prefix = await self.provider.prefix()
+        party = signers.of_owner(prefix, account, self.settings.granter, self.settings.fee_granter)
+        return transactions.Transactions(self.settings.provider, party, account, now)
+
+    async def as_validator(self) -> "transactions.Transactions":
+        """Transactions of the validator whose stack it is.
+
+        Raises:
+            SettingsError: the stack is an owner's.
+        """
+        if self.validator is None:
+            raise errors.SettingsError("ics:operator_address: missing: this needs the stack of a validator")
+        return await AccountSender(self.validator, self.read).open()
+
+
+@contextlib.asynccontextmanager
+async def open_chain(
+    root: Path, name: str, environment: Mapping[str, str], overrides: Sequence[str] = ()
+) -> AsyncIterator[Chain]:
+    """Open the provider chain of one stack, a validator's or an owner's, for as long as the context lasts.
+
+    Args:
+        root: the project's folder.
+        name: of the stack.
+        environment: of the process.
+        overrides: flags, see `ics.stack`.
+
+    Raises:
+        SettingsError: settings are wrong.
+        Transient: no endpoint of the provider is usable.
+    """
+    from ics.provider import owner_queries
+
+    signing, validator = stack.load_signing(root, name, environment, overrides)
+
+    async def read(source: config.SecretSource, setting: str) -> model.Secret:
+        if source.secret is None:
+            return await secrets.read(source, setting, root, environment, None)
+        async with client.connect(signing.cluster, root, environment) as connection:
+            return await secrets.read(source, setting, root, environment, connection)
+
+    async with owner_queries.OwnerQueries(signing.provider, now) as provider:
+        await provider.open()
+        yield Chain(provider, signing, validator, read)
 
 
 def now() -> datetime.datetime:

@@ -9,8 +9,9 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
-from ics import errors, intents, loop, observing, stack, status, wiring, world
+from ics import errors, intents, loop, model, observing, stack, status, wiring, world
 from ics.cli import present
+from ics.provider import messages
 
 _Subparsers = Any  # argparse has no public name for what add_subparsers() returns
 
@@ -52,6 +53,19 @@ def on_stack(work: Work) -> Callable[[argparse.Namespace], int]:
     async def opened(args: argparse.Namespace) -> int:
         root = args.project.resolve() if args.project else stack.project_root(Path.cwd())
         async with wiring.open_stack(root, args.stack, os.environ, args.set) as found:
+            return await work(args, found)
+
+    return lambda args: asyncio.run(opened(args))
+
+
+def on_chain(
+    work: Callable[[argparse.Namespace, wiring.Chain], Coroutine[Any, Any, int]],
+) -> Callable[[argparse.Namespace], int]:
+    """Run some work that needs the provider chain of a stack, and no cluster."""
+
+    async def opened(args: argparse.Namespace) -> int:
+        root = args.project.resolve() if args.project else stack.project_root(Path.cwd())
+        async with wiring.open_chain(root, args.stack, os.environ, args.set) as found:
             return await work(args, found)
 
     return lambda args: asyncio.run(opened(args))
@@ -109,7 +123,12 @@ async def _destroy(args: argparse.Namespace, found: wiring.Opened) -> int:
 async def _check(args: argparse.Namespace, found: wiring.Opened) -> int:
     settings = found.world.settings
     if settings.account is not None:
-        await found.sender.open()
+        sending = await found.sender.open()
+        pays = settings.relayer.enabled and settings.relayer.fund > 0
+        types = [one for one in messages.OF_VALIDATOR if pays or one != messages.TYPES[model.TopUp]]
+        missing = await sending.missing_grants(types)
+        if missing:
+            raise errors.SettingsError(*missing)
     facts = await observing.observe(found.world)
     observing.desire(found.world, facts)
     problems = [

@@ -43,7 +43,7 @@ def change_lines(changes: Sequence[engines.Change]) -> list[str]:
     lines = []
     for change in changes:
         lines.append(f"{change.action:<8}{change.kind:<24}{_where(change)}")
-        lines += [f"{'':<8}  {path}: {_short(old)} -> {_short(new)}" for path, old, new in change.diff]
+        lines += [f"{'':<8}  {path}: {short(old)} -> {short(new)}" for path, old, new in change.diff]
         if change.problem is not None:
             lines.append(f"{'':<8}  refused: {change.problem}")
     return lines
@@ -113,6 +113,7 @@ def _where(change: engines.Change) -> str:
     return f"{change.namespace}/{change.name}" if change.namespace else change.name
 
 
-def _short(value: object) -> str:
+def short(value: object) -> str:
+    """A value of a manifest or a message in at most 80 characters."""
     text = "nothing" if value is None else json.dumps(value, ensure_ascii=False)
     return text if len(text) <= 80 else f"{text[:77]}..."

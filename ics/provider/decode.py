@@ -149,10 +149,11 @@ def next_key(answer: Field) -> str:
 
 def validators(answer: Field) -> list[model.Validator]:
     """One page of the staking module's validators."""
-    return [_validator(item) for item in answer["validators"]]
+    return [validator(item) for item in answer["validators"]]
 
 
-def _validator(item: Field) -> model.Validator:
+def validator(item: Field) -> model.Validator:
+    """One validator of the staking module."""
     operator = item["operator_address"]
     prefix, _ = operator.parsed(addresses.decode, "an operator address")
     key = item["consensus_pubkey"].parsed(addresses.parse_consensus_pubkey, "an ed25519 key")
@@ -176,7 +177,7 @@ def consumer_chains(answer: Field) -> list[model.ConsumerSummary]:
         model.ConsumerSummary(
             consumer_id=str(item["consumer_id"].whole()),
             chain_id=item["chain_id"].text(),
-            phase=_phase(item["phase"]),
+            phase=phase(item["phase"]),
             client_id=item["client_id"].text(),
             top_n=item["top_N"].whole(),
             name=item["metadata"]["name"].text(),
@@ -185,7 +186,8 @@ def consumer_chains(answer: Field) -> list[model.ConsumerSummary]:
     ]
 
 
-def _phase(field: Field) -> model.Phase:
+def phase(field: Field) -> model.Phase:
+    """A phase, with the chain's prefix or without."""
     try:
         return model.Phase(field.text().removeprefix("CONSUMER_PHASE_"))
     except ValueError:

@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from ics import config, errors, keys, model
-from ics.provider import gateway, heads, messages
+from ics.provider import gateway, heads, messages, signers
 
 CALL_SECONDS = 10.0
 """Deadline of one call."""
 
+_SEND = messages.TYPES[model.TopUp]
 _BUSY = frozenset({"CANCELLED", "DEADLINE_EXCEEDED", "RESOURCE_EXHAUSTED", "UNAVAILABLE"})
 
 
@@ -35,6 +36,8 @@ class Verdict:
     log: str
     height: int
     """Of the block it is in; 0 when it is in none yet."""
+    consumer_id: str = ""
+    """Of the consumer chain that it created; empty: it created none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +54,7 @@ class Sequence:
 class Draft:
     """A transaction before it is signed."""
 
-    intent: model.Intent | model.OptOut
+    order: messages.Order
     sequence: Sequence
     gas: int
     fee: int
@@ -77,34 +80,37 @@ class Ledger:
     """One gRPC endpoint, with the account that signs."""
 
     def __init__(
-        self, url: str, provider: config.Provider, operator_address: str, account: keys.Account
+        self, url: str, provider: config.Provider, party: signers.Party, account: keys.Account
     ) -> None:
         """Load cosmpy and prepare; nothing is asked yet.
 
         Args:
             url: `http://HOST:PORT` or `https://HOST:PORT` of the gRPC server.
             provider: chain id and gas price.
-            operator_address: valoper for which the account signs.
+            party: whose transactions they are.
             account: what signs.
         """
         from cosmpy.aerial import wallet
         from cosmpy.crypto import keypairs
         from cosmpy.protos.cosmos.auth.v1beta1 import query_pb2_grpc as auth
+        from cosmpy.protos.cosmos.authz.v1beta1 import query_pb2_grpc as authz
         from cosmpy.protos.cosmos.bank.v1beta1 import query_pb2_grpc as bank
         from cosmpy.protos.cosmos.base.node.v1beta1 import query_pb2_grpc as node
         from cosmpy.protos.cosmos.base.tendermint.v1beta1 import query_pb2_grpc as tendermint
+        from cosmpy.protos.cosmos.feegrant.v1beta1 import query_pb2_grpc as feegrant
         from cosmpy.protos.cosmos.tx.v1beta1 import service_pb2_grpc as tx
 
         _, self._denom = messages.gas_price(provider.gas_price)
         self.url = url
         self._chain_id = provider.chain_id
-        self._operator_address = operator_address
-        prefix = operator_address.partition("valoper1")[0]
-        self._wallet = wallet.LocalWallet(keypairs.PrivateKey(account.private_key.reveal()), prefix=prefix)
+        self._party = party
+        key = keypairs.PrivateKey(account.private_key.reveal())
+        self._wallet = wallet.LocalWallet(key, prefix=party.prefix)
         self.address = str(self._wallet.address())
         channel = _channel(url)
         self._auth, self._bank = auth.QueryStub(channel), bank.QueryStub(channel)
         self._node, self._tendermint = node.ServiceStub(channel), tendermint.ServiceStub(channel)
+        self._authz, self._feegrant = authz.QueryStub(channel), feegrant.QueryStub(channel)
         self._txs = tx.ServiceStub(channel)
 
     def head(self) -> heads.Head:
@@ -137,12 +143,42 @@ class Ledger:
             return None
         return Sequence(number=info.account_number, next=info.sequence)
 
-    def balance(self) -> int:
-        """What the signing account holds in the denomination of the gas price."""
+    def balance(self, address: str) -> int:
+        """What an account holds in the denomination of the gas price."""
         from cosmpy.protos.cosmos.bank.v1beta1 import query_pb2
 
-        request = query_pb2.QueryBalanceRequest(address=self.address, denom=self._denom)
+        request = query_pb2.QueryBalanceRequest(address=address, denom=self._denom)
         return int(self._call(self._bank.Balance, request).balance.amount)
+
+    def granted(self) -> frozenset[str]:
+        """Type URLs of the messages that the principal lets the signer send (authz)."""
+        from cosmpy.protos.cosmos.authz.v1beta1 import authz_pb2, query_pb2
+
+        request = query_pb2.QueryGrantsRequest(granter=self._party.principal, grantee=self.address)
+        found = set()
+        for grant in self._of_module("authz", self._authz.Grants, request).grants:
+            if grant.authorization.type_url.endswith(".SendAuthorization"):
+                found.add(_SEND)
+            elif grant.authorization.Is(authz_pb2.GenericAuthorization.DESCRIPTOR):
+                found.add(authz_pb2.GenericAuthorization.FromString(grant.authorization.value).msg)
+        return frozenset(found)
+
+    def allowance(self) -> signers.Allowance | None:
+        """What the fee granter pays for the signer; None: nothing (feegrant)."""
+        from cosmpy.protos.cosmos.feegrant.v1beta1 import feegrant_pb2, query_pb2
+
+        request = query_pb2.QueryAllowanceRequest(granter=self._party.fee_granter, grantee=self.address)
+        try:
+            answer = self._of_module("feegrant", self._feegrant.Allowance, request)
+        except gateway.Refused as error:
+            if "not found" in str(error):
+                return None
+            raise
+        found = answer.allowance.allowance
+        if not found.Is(feegrant_pb2.AllowedMsgAllowance.DESCRIPTOR):
+            return signers.Allowance(None)
+        limited = feegrant_pb2.AllowedMsgAllowance.FromString(found.value)
+        return signers.Allowance(frozenset(limited.allowed_messages))
 
     def sign(self, draft: Draft) -> Signed:
         """Sign a transaction; nothing is asked or sent."""
@@ -150,10 +186,10 @@ class Ledger:
 
         fee = [coins.Coin(draft.fee, self._denom)] if draft.fee else None
         transaction = tx.Transaction()
-        transaction.add_message(messages.build(draft.intent, self._operator_address, self.address))
+        transaction.add_message(messages.build(draft.order, self._party))
         transaction.seal(
             tx.SigningCfg.direct(self._wallet.public_key(), draft.sequence.next),
-            fee=tx.TxFee(fee, draft.gas),
+            fee=tx.TxFee(fee, draft.gas, granter=self._party.fee_granter or None),
             timeout_height=draft.timeout_height,
         )
         transaction.sign(self._wallet.signer(), self._chain_id, draft.sequence.number, deterministic=True)
@@ -199,6 +235,19 @@ class Ledger:
             return None
         return _verdict(answer.tx_response)
 
+    def _of_module(self, module: str, method: Callable[..., Any], request: Any) -> Any:
+        """Ask a module that not every provider chain has (interchain-security-pd has neither)."""
+        try:
+            return self._call(method, request)
+        except gateway.Refused as error:
+            if "unknown service" not in str(error):
+                raise
+            setting = "ics:granter" if module == "authz" else "ics:fee_granter"
+            raise errors.SettingsError(
+                f"{setting}: {self._chain_id} has no {module} module: remove the setting, and give the key of the"
+                " account itself as ics:account"
+            ) from None
+
     def _call(self, method: Callable[..., Any], request: Any, *, names_url: bool = True) -> Any:
         import grpc
 
@@ -230,4 +279,13 @@ def _verdict(response: Any) -> Verdict:
         codespace=response.codespace,
         log=gateway.one_line(response.raw_log),
         height=response.height,
+        consumer_id=_created(response.events),
     )
+
+
+def _created(events: Any) -> str:
+    for event in events:
+        found = {attribute.key: attribute.value for attribute in event.attributes}
+        if event.type == "create_consumer":
+            return str(found["consumer_id"])
+    return ""

@@ -1,13 +1,15 @@
-"""The transactions that are due, as protobuf messages, and what they cost; pure."""
+"""Transactions as protobuf messages, and what they cost; pure."""
 
 import base64
 import json
 import math
 import re
+from collections.abc import Mapping
 from decimal import Decimal
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from ics import errors, model
+from ics import addresses, errors, model, ownership
+from ics.provider import owner_messages, signers
 
 if TYPE_CHECKING:
     from google.protobuf import message
@@ -15,6 +17,10 @@ if TYPE_CHECKING:
     Message: TypeAlias = message.Message
 
 
+Order: TypeAlias = model.Intent | model.ByHand | ownership.Order
+"""What can be sent."""
+
+_CCV = "/interchain_security.ccv.provider.v1"
 _PRICE = re.compile(r"([0-9]+(?:\.[0-9]+)?)([a-zA-Z][a-zA-Z0-9/:._-]{1,127})")
 
 
@@ -24,61 +30,127 @@ def consumer_key_json(public_key: bytes) -> str:
     return json.dumps({"@type": "/cosmos.crypto.ed25519.PubKey", "key": key}, separators=(",", ":"))
 
 
-def build(intent: model.Intent | model.OptOut, operator_address: str, signer: str) -> "Message":
-    """The message of an intent.
+TYPES: Mapping[type[Order], str] = {
+    model.OptIn: f"{_CCV}.MsgOptIn",
+    model.AssignKey: f"{_CCV}.MsgAssignConsumerKey",
+    model.OptOut: f"{_CCV}.MsgOptOut",
+    model.SetCommission: f"{_CCV}.MsgSetConsumerCommissionRate",
+    model.Unjail: "/cosmos.slashing.v1beta1.MsgUnjail",
+    model.PublishDetails: "/cosmos.staking.v1beta1.MsgEditValidator",
+    model.TopUp: "/cosmos.bank.v1beta1.MsgSend",
+    **owner_messages.TYPES,
+}
+"""Type URL of each order's message, as grants name it."""
+
+OF_VALIDATOR = tuple(TYPES[kind] for kind in TYPES if kind not in owner_messages.TYPES)
+"""Type URLs of what a validator's account may have to sign."""
+
+
+def build(order: Order, party: signers.Party) -> "Message":
+    """The message of an order; inside a `MsgExec` when the signer is a grantee.
 
     Args:
-        intent: what is due.
-        operator_address: valoper of the validator.
-        signer: its account address, the same bytes (the chain checks it).
+        order: what is to be sent.
+        party: in whose name, and who signs.
     """
-    match intent:
-        case model.PublishDetails(details=details):
-            from ics.provider import sdk_messages  # cosmpy takes 0.4 s to load
+    message = _plain(order, party.principal)
+    if not party.is_grantee:
+        return message
+    from ics.provider import sdk_messages  # cosmpy takes 0.4 s to load
 
-            return sdk_messages.edit_details(operator_address, details)
-        case model.TopUp(address=address, amount=amount, denom=denom):
-            from ics.provider import sdk_messages
+    return sdk_messages.execute(party.signer, TYPES[type(order)], message)
 
-            return sdk_messages.send(signer, address, amount, denom)
+
+def _plain(order: Order, principal: str) -> "Message":
+    """The message itself: its signer is always the account in whose name it is."""
+    match order:
+        case ownership.Create() | ownership.Update() | ownership.Remove():
+            return owner_messages.build(order, principal)
+        case model.PublishDetails() | model.TopUp() | model.Unjail():
+            return _of_sdk(order, principal)
         case _:
-            return _of_provider(intent, operator_address, signer)
+            return _of_provider(order, principal)
+
+
+def _valoper(principal: str) -> str:
+    return addresses.reprefix(principal, addresses.decode(principal)[0] + "valoper")
+
+
+def _of_sdk(order: model.PublishDetails | model.TopUp | model.Unjail, principal: str) -> "Message":
+    from ics.provider import sdk_messages
+
+    match order:
+        case model.PublishDetails(details=details):
+            return sdk_messages.edit_details(_valoper(principal), details)
+        case model.TopUp(address=address, amount=amount, denom=denom):
+            return sdk_messages.send(principal, address, amount, denom)
+        case model.Unjail():
+            return sdk_messages.unjail(_valoper(principal))
 
 
 def _of_provider(
-    intent: model.OptIn | model.AssignKey | model.OptOut, operator_address: str, signer: str
+    order: model.OptIn | model.AssignKey | model.OptOut | model.SetCommission, principal: str
 ) -> "Message":
     from ics.provider.proto import tx_pb2  # protobuf takes 50 ms to load
 
-    common = {"provider_addr": operator_address, "signer": signer, "consumer_id": intent.consumer_id}
-    match intent:
+    common = {
+        "provider_addr": _valoper(principal),
+        "signer": principal,
+        "consumer_id": order.consumer_id,
+    }
+    match order:
         case model.OptIn(consumer_key=key):
             return tx_pb2.MsgOptIn(consumer_key="" if key is None else consumer_key_json(key), **common)
         case model.AssignKey(consumer_key=key):
             return tx_pb2.MsgAssignConsumerKey(consumer_key=consumer_key_json(key), **common)
         case model.OptOut():
             return tx_pb2.MsgOptOut(**common)
+        case model.SetCommission(rate=rate):
+            return tx_pb2.MsgSetConsumerCommissionRate(rate=ownership.legacy_dec(rate), **common)
 
 
-def spends(intent: model.Intent | model.OptOut, denom: str) -> int:
-    """What an intent takes from the signing account in a denomination, on top of the fee."""
-    return intent.amount if isinstance(intent, model.TopUp) and intent.denom == denom else 0
+def as_json(order: Order, party: signers.Party) -> dict[str, Any]:
+    """The message of an order as the chain's own tools show it, without the grantee's wrapping."""
+    if isinstance(order, ownership.Create | ownership.Update | ownership.Remove):
+        return owner_messages.as_json(order, party.principal)
+    from google.protobuf import json_format
+
+    plain = _plain(order, party.principal)
+    shown = json_format.MessageToDict(plain, preserving_proto_field_name=True)
+    if isinstance(order, model.SetCommission):
+        shown["rate"] = order.rate
+    return {"@type": TYPES[type(order)], **shown}
 
 
-def describe(intent: model.Intent | model.OptOut) -> str:
-    """An intent in a few words, for messages."""
-    match intent:
+def spends(order: Order, denom: str) -> int:
+    """What an order takes from its principal's account in a denomination, on top of the fee."""
+    return order.amount if isinstance(order, model.TopUp) and order.denom == denom else 0
+
+
+def describe(order: Order) -> str:
+    """An order in a few words, for messages."""
+    match order:
+        case model.PublishDetails():
+            return "publication of the validator's details"
+        case model.Unjail():
+            return "release from jail"
+        case ownership.Create(terms):
+            return f"creation of consumer chain {terms.chain_id}"
         case model.OptIn():
             verb = "opt-in to"
         case model.AssignKey():
             verb = "key assignment for"
         case model.OptOut():
             verb = "opt-out of"
-        case model.PublishDetails():
-            return "publication of the validator's details"
+        case model.SetCommission():
+            verb = "commission rate on"
+        case ownership.Update():
+            verb = "update of"
+        case ownership.Remove():
+            verb = "removal of"
         case model.TopUp():
-            verb = f"top-up of the {intent.purpose} account of"
-    return f"{verb} consumer {intent.consumer_id} ({intent.chain_id})"
+            verb = f"top-up of the {order.purpose} account of"
+    return f"{verb} consumer {order.consumer_id} ({order.chain_id})"
 
 
 def gas_limit(used: int, adjustment: float) -> int:

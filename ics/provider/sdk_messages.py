@@ -2,11 +2,13 @@
 
 from typing import Final
 
+from cosmpy.protos.cosmos.authz.v1beta1 import tx_pb2 as authz
 from cosmpy.protos.cosmos.bank.v1beta1 import tx_pb2 as bank
 from cosmpy.protos.cosmos.base.v1beta1 import coin_pb2 as coins
+from cosmpy.protos.cosmos.slashing.v1beta1 import tx_pb2 as slashing
 from cosmpy.protos.cosmos.staking.v1beta1 import staking_pb2 as staking_types
 from cosmpy.protos.cosmos.staking.v1beta1 import tx_pb2 as staking
-from google.protobuf import message
+from google.protobuf import any_pb2, message
 
 KEEP: Final = "[do-not-modify]"
 """What the staking module takes for a field that stays as it is (`DoNotModifyDesc`)."""
@@ -35,4 +37,17 @@ def send(sender: str, receiver: str, amount: int, denom: str) -> message.Message
         to_address=receiver,
         amount=[coins.Coin(denom=denom, amount=str(amount))],
     )
+    return found
+
+
+def unjail(operator_address: str) -> message.Message:
+    """Let a jailed validator take part again; the account of the same bytes signs."""
+    found: message.Message = slashing.MsgUnjail(validator_addr=operator_address)
+    return found
+
+
+def execute(grantee: str, type_url: str, inner: message.Message) -> message.Message:
+    """Carry a message out in the name of its own signer, who has granted its type to the grantee."""
+    packed = any_pb2.Any(type_url=type_url, value=inner.SerializeToString())
+    found: message.Message = authz.MsgExec(grantee=grantee, msgs=[packed])
     return found

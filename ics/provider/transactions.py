@@ -7,12 +7,12 @@ answer is looked for by its hash until its timeout height has gone by, after whi
 
 import asyncio
 import datetime
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias, TypeVar
 
-from ics import addresses, config, errors, keys, model
-from ics.provider import gateway, heads, ledger, messages
+from ics import config, errors, keys
+from ics.provider import gateway, heads, ledger, mends, messages, signers
 
 TIMEOUT_BLOCKS = 20
 """How many blocks a transaction stays valid (TxBody.timeout_height)."""
@@ -21,7 +21,6 @@ TRIES = 5
 CONFIRM_SECONDS = 60
 """How long a transaction is looked for before its outcome is called unknown."""
 
-Order: TypeAlias = model.Intent | model.OptOut
 _T = TypeVar("_T")
 
 # Codes of the codespace "sdk": cosmos-sdk types/errors/errors.go.
@@ -42,11 +41,23 @@ class Sent:
     hash: str
     """Upper-case hex."""
     height: int
+    consumer_id: str = ""
+    """Of the consumer chain that it created; empty: it created none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What a transaction would take, as the chain has simulated it."""
+
+    gas: int
+    """With the adjustment: what would be offered."""
+    fee: int
+    denom: str
 
 
 @dataclass(frozen=True, slots=True)
 class _Pending:
-    order: Order
+    order: messages.Order
     hash: str
     timeout_height: int
 
@@ -70,8 +81,14 @@ class Endpoint(Protocol):
     def sequence(self) -> ledger.Sequence | None:
         """Where the signing account stands, None when the chain does not know it."""
 
-    def balance(self) -> int:
-        """What the signing account holds in the denomination of the gas price."""
+    def balance(self, address: str) -> int:
+        """What an account holds in the denomination of the gas price."""
+
+    def granted(self) -> frozenset[str]:
+        """Type URLs of the messages that the principal lets the signer send."""
+
+    def allowance(self) -> signers.Allowance | None:
+        """What the fee granter pays for the signer; None: nothing."""
 
     def sign(self, draft: ledger.Draft) -> ledger.Signed:
         """Sign a transaction."""
@@ -86,45 +103,38 @@ class Endpoint(Protocol):
         """The transaction in its block, None when it is in none."""
 
 
-Connect: TypeAlias = Callable[[str, config.Provider, str, keys.Account], Endpoint]
+Connect: TypeAlias = Callable[[str, config.Provider, signers.Party, keys.Account], Endpoint]
 
 
 class Transactions:
-    """The signing account of one validator; one transaction is under way at most."""
+    """The signing account of one validator or owner; one transaction is under way at most."""
 
     def __init__(
         self,
         provider: config.Provider,
-        operator_address: str,
+        party: signers.Party,
         account: keys.Account,
         now: Callable[[], datetime.datetime],
         *,
         connect: Connect = ledger.Ledger,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        """Check the account; nothing is asked yet.
+        """Prepare; nothing is asked yet.
 
         Args:
             provider: endpoints, gas price and adjustment.
-            operator_address: valoper of the validator.
-            account: what signs; the operator's own account.
+            party: in whose name transactions are sent, see `ics.provider.signers`.
+            account: what signs.
             now: the present, aware of its zone.
             connect: makes the client of an endpoint.
             sleep: waits that many seconds.
 
         Raises:
-            SettingsError: the account is not the operator's, or the gas price is none.
+            SettingsError: the gas price is none.
         """
-        prefix, raw = addresses.decode(operator_address)
-        signer = account.address(prefix.removesuffix("valoper"))
-        if addresses.decode(signer)[1] != raw:
-            raise errors.SettingsError(
-                f"ics:account: its address is {signer}, but the operator's account of {operator_address} is "
-                f"{addresses.reprefix(operator_address, prefix.removesuffix('valoper'))}: give that one's key"
-            )
         self._price, self._denom = messages.gas_price(provider.gas_price)
         self._provider = provider
-        self._operator_address = operator_address
+        self.party = party
         self._account = account
         self._now = now
         self._connect = connect
@@ -133,7 +143,7 @@ class Transactions:
         self._pending: _Pending | None = None
         self._ledgers: dict[str, Endpoint] = {}
 
-    async def send(self, order: Order) -> Sent:
+    async def send(self, order: messages.Order) -> Sent:
         """Simulate, sign, broadcast and confirm one transaction.
 
         Raises:
@@ -158,6 +168,41 @@ class Transactions:
                 await self._sleep(2.0 ** (TRIES - 1 - left))
             raise AssertionError("unreachable")  # pragma: no cover
 
+    async def estimate(self, order: messages.Order) -> Estimate:
+        """Have the chain try a transaction without sending it.
+
+        Raises:
+            SettingsError: as `send`.
+            Transient: no endpoint is usable.
+            Permanent: the chain would refuse it; the message has the chain's own text.
+        """
+        async with self._turn:
+            endpoint, _ = await self._open()
+            draft, _ = await asyncio.to_thread(self._prepare, endpoint, order)
+            return Estimate(draft.gas, draft.fee, self._denom)
+
+    async def missing_grants(self, types: Iterable[str]) -> list[str]:
+        """Why the account could not send messages of these types: one line, with the mend, for each grant.
+
+        Args:
+            types: type URLs, such as `messages.OF_VALIDATOR`.
+
+        Raises:
+            IcsError: no endpoint is usable.
+        """
+        endpoint, _ = await self._open()
+        return await asyncio.to_thread(self._missing_grants, endpoint, tuple(types))
+
+    def _missing_grants(self, endpoint: Endpoint, types: Sequence[str]) -> list[str]:
+        lines: list[str] = []
+        if self.party.is_grantee:
+            granted = endpoint.granted()
+            lines += [signers.missing_grant(self.party, one, granted) for one in types]
+        if self.party.fee_granter:
+            allowance = endpoint.allowance()
+            lines += [signers.missing_allowance(self.party, one, allowance) for one in types]
+        return list(dict.fromkeys(line for line in lines if line))
+
     # -- endpoints ---------------------------------------------------------------------------------
 
     async def _open(self) -> tuple[Endpoint, heads.Head]:
@@ -177,13 +222,13 @@ class Transactions:
     async def _ledger(self, url: str) -> Endpoint:
         if url not in self._ledgers:
             self._ledgers[url] = await asyncio.to_thread(
-                self._connect, url, self._provider, self._operator_address, self._account
+                self._connect, url, self._provider, self.party, self._account
             )
         return self._ledgers[url]
 
     # -- one transaction ---------------------------------------------------------------------------
 
-    async def _send_once(self, endpoint: Endpoint, order: Order) -> Sent:
+    async def _send_once(self, endpoint: Endpoint, order: messages.Order) -> Sent:
         what = messages.describe(order)
         draft, signed = await asyncio.to_thread(self._prepare, endpoint, order)
         # Asked before anything is sent: an endpoint without an index could never confirm it.
@@ -206,10 +251,13 @@ class Transactions:
         self._pending = None
         if included.code:
             raise await asyncio.to_thread(self._explain, endpoint, what, draft, included)
-        return Sent(signed.hash, included.height)
+        return Sent(signed.hash, included.height, included.consumer_id)
 
-    def _prepare(self, endpoint: Endpoint, order: Order) -> tuple[ledger.Draft, ledger.Signed]:
+    def _prepare(self, endpoint: Endpoint, order: messages.Order) -> tuple[ledger.Draft, ledger.Signed]:
         what = messages.describe(order)
+        missing = self._missing_grants(endpoint, [messages.TYPES[type(order)]])
+        if missing:
+            raise errors.Permanent(f"{what}: {'; '.join(missing)}")
         sequence = endpoint.sequence()
         if sequence is None:
             raise errors.Permanent(
@@ -228,7 +276,7 @@ class Transactions:
                 raise errors.Permanent(
                     f"{what}: the chain refuses it: {error}: {self._poor(endpoint, trial)}"
                 ) from error
-            raise errors.Permanent(f"{what}: the chain refuses it: {error}") from error
+            raise errors.Permanent(f"{what}: the chain refuses it: {mends.told(str(error))}") from error
         gas = messages.gas_limit(used, self._provider.gas_adjustment)
         draft = ledger.Draft(order, sequence, gas, messages.fee(gas, self._price), last)
         return draft, endpoint.sign(draft)
@@ -268,7 +316,7 @@ class Transactions:
             f"is unknown; it is valid up to block {pending.timeout_height}, nothing is sent before that"
         )
 
-    async def _settle(self, endpoint: Endpoint, height: int) -> tuple[Order, Sent] | None:
+    async def _settle(self, endpoint: Endpoint, height: int) -> tuple[messages.Order, Sent] | None:
         """What became of an earlier transaction whose outcome was unknown; it did its work when answered."""
         pending = self._pending
         if pending is None:
@@ -282,13 +330,14 @@ class Transactions:
         self._pending = None
         if found is None or found.code:
             return None
-        return pending.order, Sent(pending.hash, found.height)
+        return pending.order, Sent(pending.hash, found.height, found.consumer_id)
 
     def _explain(
         self, endpoint: Endpoint, what: str, draft: ledger.Draft, verdict: ledger.Verdict
     ) -> errors.IcsError:
         """The error of a transaction that the chain refused, with the mend where it is known."""
-        said = f"{what}: the chain refuses it (code {verdict.code} of {verdict.codespace}): {verdict.log}"
+        log = mends.told(verdict.log)
+        said = f"{what}: the chain refuses it (code {verdict.code} of {verdict.codespace}): {log}"
         if _is_sdk(verdict, _WRONG_SEQUENCE):
             return errors.Transient(f"{said}: another transaction of the account came first")
         if _is_sdk(verdict, _INSUFFICIENT_FUNDS):
@@ -302,16 +351,23 @@ class Transactions:
         return errors.Permanent(said)
 
     def _poor(self, endpoint: Endpoint, draft: ledger.Draft) -> str:
-        try:
-            held = f"has {endpoint.balance()}{self._denom}"
-        except errors.IcsError:
-            held = "has a balance that could not be read"
-        spent = messages.spends(draft.intent, self._denom)
-        more = f" and the {spent}{self._denom} to send" if spent else ""
+        spent = messages.spends(draft.order, self._denom)
+        payer = self.party.fee_granter or self.party.signer
+        fee = f"cannot pay the fee of at least {draft.fee}{self._denom}"
+        if not spent or payer == self.party.principal:
+            more = f" and the {spent}{self._denom} to send" if spent else ""
+            return f"{self._held(endpoint, payer)} and {fee}{more}: send it some {self._denom}"
+        principal = self._held(endpoint, self.party.principal)
         return (
-            f"account {endpoint.address} {held} and cannot pay the fee of at least "
-            f"{draft.fee}{self._denom}{more}: send it some {self._denom}"
+            f"{self._held(endpoint, payer)} and pays the fee of at least {draft.fee}{self._denom}, {principal} and"
+            f" pays the {spent}{self._denom} to send: send {self._denom} to the one that lacks it"
         )
+
+    def _held(self, endpoint: Endpoint, address: str) -> str:
+        try:
+            return f"account {address} has {endpoint.balance(address)}{self._denom}"
+        except errors.IcsError:
+            return f"account {address} has a balance that could not be read"
 
 
 def _is_sdk(verdict: ledger.Verdict, code: int) -> bool:

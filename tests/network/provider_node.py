@@ -310,9 +310,9 @@ def initialization(chain_id: str, spawn_time: str, genesis_hash: bytes = b"genes
     }
 
 
-def running(folder: pathlib.Path, **options: Any) -> Iterator[Node]:
-    """A running node, for a fixture."""
-    program = binary()
+def running(folder: pathlib.Path, program: pathlib.Path | None = None, **options: Any) -> Iterator[Node]:
+    """A running node, for a fixture; of `binary()` when no program is given."""
+    program = program or binary()
     if program is None:
         raise FileNotFoundError("interchain-security-pd is not built: set ICS_TEST_PD to its path")
     node = Node(folder, program, **options)

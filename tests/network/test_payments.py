@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from ics import addresses, config, errors, keys, model
-from ics.provider import ibc_queries, transactions
+from ics.provider import ibc_queries, signers, transactions
 from tests.network import provider_node
 
 pytestmark = pytest.mark.network
@@ -30,7 +30,9 @@ def settings(node: provider_node.Node) -> config.Provider:
 def sender(node: provider_node.Node) -> transactions.Transactions:
     operator = node.operators["alice"]
     account = keys.parse_account(model.Secret(operator.mnemonic))
-    return transactions.Transactions(settings(node), operator.operator_address, account, now)
+    return transactions.Transactions(
+        settings(node), signers.Party(operator.account, operator.account), account, now
+    )
 
 
 def validator(node: provider_node.Node) -> dict[str, object]:

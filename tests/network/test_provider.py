@@ -9,8 +9,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from ics import addresses, config, errors, keys, model
-from ics.provider import ledger, queries, transactions
+from ics import config, errors, keys, model
+from ics.provider import ledger, queries, signers, transactions
 from tests.network import provider_node
 
 pytestmark = pytest.mark.network
@@ -46,10 +46,14 @@ def sender(
     connect: transactions.Connect = ledger.Ledger,
     **changes: object,
 ) -> transactions.Transactions:
-    operator = node.operators[name].operator_address
     return transactions.Transactions(
-        settings(node, **changes), operator, account(node, name), now, connect=connect
+        settings(node, **changes), party(node, name), account(node, name), now, connect=connect
     )
+
+
+def party(node: provider_node.Node, name: str) -> signers.Party:
+    own = node.operators[name].account
+    return signers.Party(own, own)
 
 
 async def look(node: provider_node.Node, name: str = "alice", page_size: int = 200) -> model.Snapshot:
@@ -197,9 +201,7 @@ async def test_endpoints_that_lag(node: provider_node.Node) -> None:
     async with queries.Queries(settings(node), tomorrow) as provider:
         with pytest.raises(errors.Transient, match=r"s old, more than ics:provider.max_lag \(60 s\)"):
             await provider.open()
-    lagging = transactions.Transactions(
-        settings(node), node.operators["alice"].operator_address, account(node), tomorrow
-    )
+    lagging = transactions.Transactions(settings(node), party(node, "alice"), account(node), tomorrow)
     with pytest.raises(errors.Transient, match=r"s old, more than ics:provider.max_lag \(60 s\)"):
         await lagging.send(model.OptIn("0", "x", None))
 
@@ -277,16 +279,16 @@ async def test_account_without_funds(node: provider_node.Node) -> None:
 
 def test_balance_of_the_account(node: provider_node.Node) -> None:
     operator = node.operators["bob"]
-    made = ledger.Ledger(node.grpc, settings(node), operator.operator_address, account(node, "bob"))
+    made = ledger.Ledger(node.grpc, settings(node), party(node, "bob"), account(node, "bob"))
 
     found = node.ask(f"/cosmos/bank/v1beta1/balances/{operator.account}")["balances"]
-    assert [{"denom": "stake", "amount": str(made.balance())}] == found
+    assert [{"denom": "stake", "amount": str(made.balance(operator.account))}] == found
 
 
 async def test_account_that_the_chain_does_not_know(node: provider_node.Node) -> None:
     unknown = keys.account_from_hex(model.Secret("22" * 32))
-    operator = addresses.reprefix(unknown.address("cosmos"), "cosmosvaloper")
-    sending = transactions.Transactions(settings(node), operator, unknown, now)
+    address = unknown.address("cosmos")
+    sending = transactions.Transactions(settings(node), signers.Party(address, address), unknown, now)
 
     with pytest.raises(errors.Permanent, match=r"is unknown to provider-1: send it some stake for fees"):
         await sending.send(model.OptIn("0", "x", None))

@@ -22,9 +22,11 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
+from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bics/provider/proto/tx.proto\x12#interchain_security.ccv.provider.v1\"r\n\x08MsgOptIn\x12\x14\n\x08\x63hain_id\x18\x01 \x01(\tB\x02\x18\x01\x12\x15\n\rprovider_addr\x18\x02 \x01(\t\x12\x14\n\x0c\x63onsumer_key\x18\x03 \x01(\t\x12\x0e\n\x06signer\x18\x04 \x01(\t\x12\x13\n\x0b\x63onsumer_id\x18\x05 \x01(\t\"\x12\n\x10MsgOptInResponse\"]\n\tMsgOptOut\x12\x14\n\x08\x63hain_id\x18\x01 \x01(\tB\x02\x18\x01\x12\x15\n\rprovider_addr\x18\x02 \x01(\t\x12\x0e\n\x06signer\x18\x03 \x01(\t\x12\x13\n\x0b\x63onsumer_id\x18\x04 \x01(\t\"\x13\n\x11MsgOptOutResponse\"~\n\x14MsgAssignConsumerKey\x12\x14\n\x08\x63hain_id\x18\x01 \x01(\tB\x02\x18\x01\x12\x15\n\rprovider_addr\x18\x02 \x01(\t\x12\x14\n\x0c\x63onsumer_key\x18\x03 \x01(\t\x12\x0e\n\x06signer\x18\x04 \x01(\t\x12\x13\n\x0b\x63onsumer_id\x18\x05 \x01(\t\"\x1e\n\x1cMsgAssignConsumerKeyResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bics/provider/proto/tx.proto\x12#interchain_security.ccv.provider.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"r\n\x08MsgOptIn\x12\x14\n\x08\x63hain_id\x18\x01 \x01(\tB\x02\x18\x01\x12\x15\n\rprovider_addr\x18\x02 \x01(\t\x12\x14\n\x0c\x63onsumer_key\x18\x03 \x01(\t\x12\x0e\n\x06signer\x18\x04 \x01(\t\x12\x13\n\x0b\x63onsumer_id\x18\x05 \x01(\t\"\x12\n\x10MsgOptInResponse\"]\n\tMsgOptOut\x12\x14\n\x08\x63hain_id\x18\x01 \x01(\tB\x02\x18\x01\x12\x15\n\rprovider_addr\x18\x02 \x01(\t\x12\x0e\n\x06signer\x18\x03 \x01(\t\x12\x13\n\x0b\x63onsumer_id\x18\x04 \x01(\t\"\x13\n\x11MsgOptOutResponse\"~\n\x14MsgAssignConsumerKey\x12\x14\n\x08\x63hain_id\x18\x01 \x01(\tB\x02\x18\x01\x12\x15\n\rprovider_addr\x18\x02 \x01(\t\x12\x14\n\x0c\x63onsumer_key\x18\x03 \x01(\t\x12\x0e\n\x06signer\x18\x04 \x01(\t\x12\x13\n\x0b\x63onsumer_id\x18\x05 \x01(\t\"\x1e\n\x1cMsgAssignConsumerKeyResponse\"~\n\x1cMsgSetConsumerCommissionRate\x12\x15\n\rprovider_addr\x18\x01 \x01(\t\x12\x14\n\x08\x63hain_id\x18\x02 \x01(\tB\x02\x18\x01\x12\x0c\n\x04rate\x18\x03 \x01(\t\x12\x0e\n\x06signer\x18\x04 \x01(\t\x12\x13\n\x0b\x63onsumer_id\x18\x05 \x01(\t\"&\n$MsgSetConsumerCommissionRateResponse\":\n\x06Height\x12\x17\n\x0frevision_number\x18\x01 \x01(\x04\x12\x17\n\x0frevision_height\x18\x02 \x01(\x04\"G\n\x10\x43onsumerMetadata\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\x12\x10\n\x08metadata\x18\x03 \x01(\t\"\xa0\x04\n ConsumerInitializationParameters\x12\x43\n\x0einitial_height\x18\x01 \x01(\x0b\x32+.interchain_security.ccv.provider.v1.Height\x12\x14\n\x0cgenesis_hash\x18\x02 \x01(\x0c\x12\x13\n\x0b\x62inary_hash\x18\x03 \x01(\x0c\x12.\n\nspawn_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x33\n\x10unbonding_period\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x35\n\x12\x63\x63v_timeout_period\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration\x12:\n\x17transfer_timeout_period\x18\x07 \x01(\x0b\x32\x19.google.protobuf.Duration\x12(\n consumer_redistribution_fraction\x18\x08 \x01(\t\x12,\n$blocks_per_distribution_transmission\x18\t \x01(\x03\x12\x1a\n\x12historical_entries\x18\n \x01(\x03\x12)\n!distribution_transmission_channel\x18\x0b \x01(\t\x12\x15\n\rconnection_id\x18\x0c \x01(\t\"\xcb\x01\n\x16PowerShapingParameters\x12\r\n\x05top_N\x18\x01 \x01(\r\x12\x1c\n\x14validators_power_cap\x18\x02 \x01(\r\x12\x19\n\x11validator_set_cap\x18\x03 \x01(\r\x12\x11\n\tallowlist\x18\x04 \x03(\t\x12\x10\n\x08\x64\x65nylist\x18\x05 \x03(\t\x12\x11\n\tmin_stake\x18\x06 \x01(\x04\x12\x1b\n\x13\x61llow_inactive_vals\x18\x07 \x01(\x08\x12\x14\n\x0cprioritylist\x18\x08 \x03(\t\")\n\x17\x41llowlistedRewardDenoms\x12\x0e\n\x06\x64\x65noms\x18\x01 \x03(\t\"r\n\x13SlashJailParameters\x12\x16\n\x0eslash_fraction\x18\x01 \x01(\x0c\x12\x30\n\rjail_duration\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x11\n\ttombstone\x18\x03 \x01(\x08\"\xb1\x01\n\x14InfractionParameters\x12M\n\x0b\x64ouble_sign\x18\x01 \x01(\x0b\x32\x38.interchain_security.ccv.provider.v1.SlashJailParameters\x12J\n\x08\x64owntime\x18\x02 \x01(\x0b\x32\x38.interchain_security.ccv.provider.v1.SlashJailParameters\"\x85\x04\n\x11MsgCreateConsumer\x12\x11\n\tsubmitter\x18\x01 \x01(\t\x12\x10\n\x08\x63hain_id\x18\x02 \x01(\t\x12G\n\x08metadata\x18\x03 \x01(\x0b\x32\x35.interchain_security.ccv.provider.v1.ConsumerMetadata\x12h\n\x19initialization_parameters\x18\x04 \x01(\x0b\x32\x45.interchain_security.ccv.provider.v1.ConsumerInitializationParameters\x12]\n\x18power_shaping_parameters\x18\x05 \x01(\x0b\x32;.interchain_security.ccv.provider.v1.PowerShapingParameters\x12_\n\x19\x61llowlisted_reward_denoms\x18\x06 \x01(\x0b\x32<.interchain_security.ccv.provider.v1.AllowlistedRewardDenoms\x12X\n\x15infraction_parameters\x18\x07 \x01(\x0b\x32\x39.interchain_security.ccv.provider.v1.InfractionParameters\"0\n\x19MsgCreateConsumerResponse\x12\x13\n\x0b\x63onsumer_id\x18\x01 \x01(\t\"\xb5\x04\n\x11MsgUpdateConsumer\x12\r\n\x05owner\x18\x01 \x01(\t\x12\x13\n\x0b\x63onsumer_id\x18\x02 \x01(\t\x12\x19\n\x11new_owner_address\x18\x03 \x01(\t\x12G\n\x08metadata\x18\x04 \x01(\x0b\x32\x35.interchain_security.ccv.provider.v1.ConsumerMetadata\x12h\n\x19initialization_parameters\x18\x05 \x01(\x0b\x32\x45.interchain_security.ccv.provider.v1.ConsumerInitializationParameters\x12]\n\x18power_shaping_parameters\x18\x06 \x01(\x0b\x32;.interchain_security.ccv.provider.v1.PowerShapingParameters\x12_\n\x19\x61llowlisted_reward_denoms\x18\x07 \x01(\x0b\x32<.interchain_security.ccv.provider.v1.AllowlistedRewardDenoms\x12\x14\n\x0cnew_chain_id\x18\x08 \x01(\t\x12X\n\x15infraction_parameters\x18\t \x01(\x0b\x32\x39.interchain_security.ccv.provider.v1.InfractionParameters\"\x1b\n\x19MsgUpdateConsumerResponse\"7\n\x11MsgRemoveConsumer\x12\x13\n\x0b\x63onsumer_id\x18\x01 \x01(\t\x12\r\n\x05owner\x18\x02 \x01(\t\"\x1b\n\x19MsgRemoveConsumerResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,16 +39,48 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_MSGOPTOUT'].fields_by_name['chain_id']._serialized_options = b'\030\001'
   _globals['_MSGASSIGNCONSUMERKEY'].fields_by_name['chain_id']._loaded_options = None
   _globals['_MSGASSIGNCONSUMERKEY'].fields_by_name['chain_id']._serialized_options = b'\030\001'
-  _globals['_MSGOPTIN']._serialized_start=68
-  _globals['_MSGOPTIN']._serialized_end=182
-  _globals['_MSGOPTINRESPONSE']._serialized_start=184
-  _globals['_MSGOPTINRESPONSE']._serialized_end=202
-  _globals['_MSGOPTOUT']._serialized_start=204
-  _globals['_MSGOPTOUT']._serialized_end=297
-  _globals['_MSGOPTOUTRESPONSE']._serialized_start=299
-  _globals['_MSGOPTOUTRESPONSE']._serialized_end=318
-  _globals['_MSGASSIGNCONSUMERKEY']._serialized_start=320
-  _globals['_MSGASSIGNCONSUMERKEY']._serialized_end=446
-  _globals['_MSGASSIGNCONSUMERKEYRESPONSE']._serialized_start=448
-  _globals['_MSGASSIGNCONSUMERKEYRESPONSE']._serialized_end=478
+  _globals['_MSGSETCONSUMERCOMMISSIONRATE'].fields_by_name['chain_id']._loaded_options = None
+  _globals['_MSGSETCONSUMERCOMMISSIONRATE'].fields_by_name['chain_id']._serialized_options = b'\030\001'
+  _globals['_MSGOPTIN']._serialized_start=133
+  _globals['_MSGOPTIN']._serialized_end=247
+  _globals['_MSGOPTINRESPONSE']._serialized_start=249
+  _globals['_MSGOPTINRESPONSE']._serialized_end=267
+  _globals['_MSGOPTOUT']._serialized_start=269
+  _globals['_MSGOPTOUT']._serialized_end=362
+  _globals['_MSGOPTOUTRESPONSE']._serialized_start=364
+  _globals['_MSGOPTOUTRESPONSE']._serialized_end=383
+  _globals['_MSGASSIGNCONSUMERKEY']._serialized_start=385
+  _globals['_MSGASSIGNCONSUMERKEY']._serialized_end=511
+  _globals['_MSGASSIGNCONSUMERKEYRESPONSE']._serialized_start=513
+  _globals['_MSGASSIGNCONSUMERKEYRESPONSE']._serialized_end=543
+  _globals['_MSGSETCONSUMERCOMMISSIONRATE']._serialized_start=545
+  _globals['_MSGSETCONSUMERCOMMISSIONRATE']._serialized_end=671
+  _globals['_MSGSETCONSUMERCOMMISSIONRATERESPONSE']._serialized_start=673
+  _globals['_MSGSETCONSUMERCOMMISSIONRATERESPONSE']._serialized_end=711
+  _globals['_HEIGHT']._serialized_start=713
+  _globals['_HEIGHT']._serialized_end=771
+  _globals['_CONSUMERMETADATA']._serialized_start=773
+  _globals['_CONSUMERMETADATA']._serialized_end=844
+  _globals['_CONSUMERINITIALIZATIONPARAMETERS']._serialized_start=847
+  _globals['_CONSUMERINITIALIZATIONPARAMETERS']._serialized_end=1391
+  _globals['_POWERSHAPINGPARAMETERS']._serialized_start=1394
+  _globals['_POWERSHAPINGPARAMETERS']._serialized_end=1597
+  _globals['_ALLOWLISTEDREWARDDENOMS']._serialized_start=1599
+  _globals['_ALLOWLISTEDREWARDDENOMS']._serialized_end=1640
+  _globals['_SLASHJAILPARAMETERS']._serialized_start=1642
+  _globals['_SLASHJAILPARAMETERS']._serialized_end=1756
+  _globals['_INFRACTIONPARAMETERS']._serialized_start=1759
+  _globals['_INFRACTIONPARAMETERS']._serialized_end=1936
+  _globals['_MSGCREATECONSUMER']._serialized_start=1939
+  _globals['_MSGCREATECONSUMER']._serialized_end=2456
+  _globals['_MSGCREATECONSUMERRESPONSE']._serialized_start=2458
+  _globals['_MSGCREATECONSUMERRESPONSE']._serialized_end=2506
+  _globals['_MSGUPDATECONSUMER']._serialized_start=2509
+  _globals['_MSGUPDATECONSUMER']._serialized_end=3074
+  _globals['_MSGUPDATECONSUMERRESPONSE']._serialized_start=3076
+  _globals['_MSGUPDATECONSUMERRESPONSE']._serialized_end=3103
+  _globals['_MSGREMOVECONSUMER']._serialized_start=3105
+  _globals['_MSGREMOVECONSUMER']._serialized_end=3160
+  _globals['_MSGREMOVECONSUMERRESPONSE']._serialized_start=3162
+  _globals['_MSGREMOVECONSUMERRESPONSE']._serialized_end=3189
 # @@protoc_insertion_point(module_scope)

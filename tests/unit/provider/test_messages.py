@@ -9,14 +9,18 @@ from decimal import Decimal
 import pytest
 from google.protobuf import descriptor_pb2, json_format, message
 
-from ics import errors, model
-from ics.provider import messages
+from ics import addresses, errors, model, ownership
+from ics.provider import messages, signers
 from ics.provider.proto import tx_pb2
 
 KEY = bytes(range(32))
 KEY_JSON = '{"@type":"/cosmos.crypto.ed25519.PubKey","key":"AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="}'
 TOP_UP = model.TopUp("5", "c-1", "evidence", "cosmos1relayer", 10**19, "stake")
-COMMON = {"provider_addr": "cosmosvaloper1x", "signer": "cosmos1x", "consumer_id": "5"}
+OPERATOR = addresses.encode("cosmosvaloper", bytes(20))
+OWN = addresses.encode("cosmos", bytes(20))
+GRANTEE = addresses.encode("cosmos", bytes([1]) * 20)
+PARTY = signers.Party(OWN, OWN)
+COMMON = {"provider_addr": OPERATOR, "signer": OWN, "consumer_id": "5"}
 
 
 @pytest.mark.parametrize(
@@ -26,10 +30,49 @@ COMMON = {"provider_addr": "cosmosvaloper1x", "signer": "cosmos1x", "consumer_id
         (model.OptIn("5", "c-1", None), tx_pb2.MsgOptIn(**COMMON)),
         (model.AssignKey("5", "c-1", KEY), tx_pb2.MsgAssignConsumerKey(consumer_key=KEY_JSON, **COMMON)),
         (model.OptOut("5", "c-1"), tx_pb2.MsgOptOut(**COMMON)),
+        (
+            model.SetCommission("5", "c-1", "0.075"),
+            tx_pb2.MsgSetConsumerCommissionRate(rate="75000000000000000", **COMMON),
+        ),
+        (ownership.Remove("5", "c-1"), tx_pb2.MsgRemoveConsumer(consumer_id="5", owner=OWN)),
     ],
 )
-def test_build(order: model.Intent | model.OptOut, expected: message.Message) -> None:
-    assert messages.build(order, "cosmosvaloper1x", "cosmos1x") == expected
+def test_build(order: messages.Order, expected: message.Message) -> None:
+    assert messages.build(order, PARTY) == expected
+
+
+def test_a_release_from_jail() -> None:
+    built = messages.build(model.Unjail(), PARTY)
+
+    assert (built.DESCRIPTOR.full_name, json_format.MessageToDict(built)) == (
+        "cosmos.slashing.v1beta1.MsgUnjail",
+        {"validatorAddr": OPERATOR},
+    )
+
+
+@pytest.mark.parametrize(
+    "order",
+    [
+        model.OptIn("5", "c-1", KEY),
+        model.AssignKey("5", "c-1", KEY),
+        model.OptOut("5", "c-1"),
+        model.SetCommission("5", "c-1", "1"),
+        model.Unjail(),
+        model.PublishDetails("p2p=h"),
+        TOP_UP,
+        ownership.Remove("5", "c-1"),
+    ],
+)
+def test_a_grantee_sends_the_same_message_in_the_name_of_its_granter(order: messages.Order) -> None:
+    inner = messages.build(order, PARTY)
+
+    built = messages.build(order, signers.Party(OWN, GRANTEE))
+
+    assert f"/{built.DESCRIPTOR.full_name}" == signers.EXEC
+    assert json_format.MessageToDict(built)["grantee"] == GRANTEE
+    (packed,) = built.msgs  # type: ignore[attr-defined]
+    assert (packed.type_url, packed.value) == (messages.TYPES[type(order)], inner.SerializeToString())
+    assert packed.type_url == f"/{inner.DESCRIPTOR.full_name}"
 
 
 def test_describe() -> None:
@@ -39,6 +82,11 @@ def test_describe() -> None:
         model.OptOut("5", "c-1"),
         model.PublishDetails("p2p=h"),
         TOP_UP,
+        model.SetCommission("5", "c-1", "0.1"),
+        model.Unjail(),
+        ownership.Create(ownership.created({"chain_id": "c-1"}, "x")),
+        ownership.Update("5", "c-1"),
+        ownership.Remove("5", "c-1"),
     )
 
     assert [messages.describe(order) for order in orders] == [
@@ -47,16 +95,21 @@ def test_describe() -> None:
         "opt-out of consumer 5 (c-1)",
         "publication of the validator's details",
         "top-up of the evidence account of consumer 5 (c-1)",
+        "commission rate on consumer 5 (c-1)",
+        "release from jail",
+        "creation of consumer chain c-1",
+        "update of consumer 5 (c-1)",
+        "removal of consumer 5 (c-1)",
     ]
 
 
 def test_publishing_changes_the_details_only() -> None:
-    built = messages.build(model.PublishDetails("relayer=cosmos1x"), "cosmosvaloper1x", "cosmos1x")
+    built = messages.build(model.PublishDetails("relayer=cosmos1x"), PARTY)
 
     assert (built.DESCRIPTOR.full_name, json_format.MessageToDict(built)) == (
         "cosmos.staking.v1beta1.MsgEditValidator",
         {
-            "validatorAddress": "cosmosvaloper1x",
+            "validatorAddress": OPERATOR,
             "description": {
                 "moniker": "[do-not-modify]",
                 "identity": "[do-not-modify]",
@@ -69,12 +122,12 @@ def test_publishing_changes_the_details_only() -> None:
 
 
 def test_a_top_up_comes_from_the_operators_account() -> None:
-    built = messages.build(TOP_UP, "cosmosvaloper1x", "cosmos1x")
+    built = messages.build(TOP_UP, PARTY)
 
     assert (built.DESCRIPTOR.full_name, json_format.MessageToDict(built)) == (
         "cosmos.bank.v1beta1.MsgSend",
         {
-            "fromAddress": "cosmos1x",
+            "fromAddress": OWN,
             "toAddress": "cosmos1relayer",
             "amount": [{"denom": "stake", "amount": "10000000000000000000"}],
         },
@@ -104,21 +157,51 @@ def test_fields_are_those_of_the_protocol() -> None:
     """Numbers and names of interchain-security v7, proto/interchain_security/ccv/provider/v1/tx.proto."""
     key_message = {"chain_id": 1, "provider_addr": 2, "consumer_key": 3, "signer": 4, "consumer_id": 5}
     found = {
-        each.full_name: {field.name: field.number for field in each.fields}
+        each.name: {field.name: field.number for field in each.fields}
         for each in tx_pb2.DESCRIPTOR.message_types_by_name.values()
     }
 
-    package = "interchain_security.ccv.provider.v1."
+    assert tx_pb2.DESCRIPTOR.package == "interchain_security.ccv.provider.v1"
+    structures = ["initialization_parameters", "power_shaping_parameters", "allowlisted_reward_denoms"]
+    create = ["submitter", "chain_id", "metadata", *structures, "infraction_parameters"]
+    update = ["owner", "consumer_id", "new_owner_address", "metadata", *structures, "new_chain_id"]
+    initialization = [
+        *("initial_height", "genesis_hash", "binary_hash", "spawn_time", "unbonding_period"),
+        *("ccv_timeout_period", "transfer_timeout_period", "consumer_redistribution_fraction"),
+        *("blocks_per_distribution_transmission", "historical_entries"),
+        *("distribution_transmission_channel", "connection_id"),
+    ]
+    shaping = ["top_N", "validators_power_cap", "validator_set_cap", "allowlist", "denylist", "min_stake"]
     assert found == {
-        f"{package}MsgOptIn": key_message,
-        f"{package}MsgOptInResponse": {},
-        f"{package}MsgOptOut": {"chain_id": 1, "provider_addr": 2, "signer": 3, "consumer_id": 4},
-        f"{package}MsgOptOutResponse": {},
-        f"{package}MsgAssignConsumerKey": key_message,
-        f"{package}MsgAssignConsumerKeyResponse": {},
+        "MsgOptIn": key_message,
+        "MsgOptOut": {"chain_id": 1, "provider_addr": 2, "signer": 3, "consumer_id": 4},
+        "MsgAssignConsumerKey": key_message,
+        "MsgSetConsumerCommissionRate": numbered(
+            "provider_addr", "chain_id", "rate", "signer", "consumer_id"
+        ),
+        "MsgCreateConsumer": numbered(*create),
+        "MsgUpdateConsumer": numbered(*update, "infraction_parameters"),
+        "MsgRemoveConsumer": numbered("consumer_id", "owner"),
+        "MsgCreateConsumerResponse": {"consumer_id": 1},
+        "Height": numbered("revision_number", "revision_height"),
+        "ConsumerMetadata": numbered("name", "description", "metadata"),
+        "ConsumerInitializationParameters": numbered(*initialization),
+        "PowerShapingParameters": numbered(*shaping, "allow_inactive_vals", "prioritylist"),
+        "AllowlistedRewardDenoms": {"denoms": 1},
+        "InfractionParameters": numbered("double_sign", "downtime"),
+        "SlashJailParameters": numbered("slash_fraction", "jail_duration", "tombstone"),
+        **{
+            f"Msg{name}Response": {}
+            for name in (
+                *("OptIn", "OptOut", "AssignConsumerKey", "SetConsumerCommissionRate"),
+                *("UpdateConsumer", "RemoveConsumer"),
+            )
+        },
     }
-    fields = [f for each in tx_pb2.DESCRIPTOR.message_types_by_name.values() for f in each.fields]
-    assert {field.type for field in fields} == {descriptor_pb2.FieldDescriptorProto.TYPE_STRING}
+
+
+def numbered(*names: str) -> dict[str, int]:
+    return {name: number for number, name in enumerate(names, 1)}
 
 
 @pytest.mark.skipif(importlib.util.find_spec("grpc_tools") is None, reason="grpcio-tools is not installed")

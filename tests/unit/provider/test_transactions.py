@@ -9,12 +9,15 @@ from typing import Any
 import pytest
 
 from ics import addresses, config, errors, keys, model
-from ics.provider import gateway, heads, ledger, transactions
+from ics.provider import gateway, heads, ledger, messages, signers, transactions
 
 START = datetime.datetime(2026, 11, 22, 12, 0, tzinfo=datetime.UTC)
 ACCOUNT = keys.account_from_hex(model.Secret("11" * 32))
 SIGNER = ACCOUNT.address("cosmos")
 OPERATOR = addresses.reprefix(SIGNER, "cosmosvaloper")
+PRINCIPAL = addresses.encode("cosmos", bytes(20))
+"""Of another operator, who may have granted the account its messages."""
+OWN = signers.Party(SIGNER, SIGNER)
 OPT_IN = model.OptIn("5", "c-1", bytes(32))
 OTHER = model.AssignKey("6", "d-1", bytes(32))
 FULL = ledger.Verdict(20, "sdk", "", 0)
@@ -47,6 +50,8 @@ class Chain:
     is_stalled: bool = False
     """The mempool's transactions come into no block."""
     is_indexed: bool = True
+    granted: tuple[str, ...] = ()
+    allowance: signers.Allowance | None = None
     silent: int = 0
     """How many of the next looks get no answer."""
     mempool: dict[str, ledger.Draft] = dataclasses.field(default_factory=dict)
@@ -90,8 +95,14 @@ class Endpoint:
     def sequence(self) -> ledger.Sequence | None:
         return ledger.Sequence(42, self.chain.sequence) if self.chain.is_known else None
 
-    def balance(self) -> int:
-        return 3
+    def balance(self, address: str) -> int:
+        return {SIGNER: 3, PRINCIPAL: 5}[address]
+
+    def granted(self) -> frozenset[str]:
+        return frozenset(self.chain.granted)
+
+    def allowance(self) -> signers.Allowance | None:
+        return self.chain.allowance
 
     def sign(self, draft: ledger.Draft) -> ledger.Signed:
         raw = repr(draft).encode()
@@ -141,7 +152,9 @@ class Down:
         raise ledger.Unanswered(f"{self.url}: connection refused")
 
 
-def sender(chain: Chain, **others: Chain | None) -> tuple[transactions.Transactions, Endpoint]:
+def sender(
+    chain: Chain, party: signers.Party = OWN, **others: Chain | None
+) -> tuple[transactions.Transactions, Endpoint]:
     endpoint = Endpoint("http://a:9090", chain)
     made: dict[str, Any] = {endpoint.url: endpoint}
     for name, other in others.items():
@@ -152,7 +165,7 @@ def sender(chain: Chain, **others: Chain | None) -> tuple[transactions.Transacti
     )
     found = transactions.Transactions(
         provider,
-        OPERATOR,
+        party,
         ACCOUNT,
         lambda: chain.now,
         connect=lambda url, *_: made[url],
@@ -161,7 +174,7 @@ def sender(chain: Chain, **others: Chain | None) -> tuple[transactions.Transacti
     return found, endpoint
 
 
-def draft(order: transactions.Order = OPT_IN, sequence: int = 7, timeout_height: int = 120) -> ledger.Draft:
+def draft(order: messages.Order = OPT_IN, sequence: int = 7, timeout_height: int = 120) -> ledger.Draft:
     # 100001 gas x 1.5 = 150001.5, rounded up; x 0.001stake, rounded up.
     return ledger.Draft(order, ledger.Sequence(42, sequence), 150_002, 151, timeout_height)
 
@@ -409,14 +422,103 @@ async def test_one_transaction_at_a_time() -> None:
     assert [d.sequence.next for d in chain.executed] == [7, 8]
 
 
-def test_account_of_another_operator() -> None:
-    provider = config.Provider(chain_id="p-1", rest=("http://x",), rpc=("http://x",), grpc=("http://x",))
-    other = addresses.encode("cosmosvaloper", bytes(20))
+async def test_an_estimate_sends_nothing() -> None:
+    chain = Chain()
+    sending, endpoint = sender(chain)
 
-    with pytest.raises(errors.SettingsError) as caught:
-        transactions.Transactions(provider, other, ACCOUNT, lambda: START)
+    assert await sending.estimate(OPT_IN) == transactions.Estimate(150_002, 151, "stake")
+    assert (endpoint.broadcasts, chain.executed) == ([], [])
+
+
+async def test_the_id_of_a_chain_that_was_created() -> None:
+    sending, _ = sender(Chain(execution=ledger.Verdict(0, "", "", 0, consumer_id="12")))
+
+    assert (await sending.send(OPT_IN)).consumer_id == "12"
+
+
+OPT_IN_TYPE = "/interchain_security.ccv.provider.v1.MsgOptIn"
+NO_GRANT = (
+    f"{PRINCIPAL} has granted {SIGNER} no authz authorization for {OPT_IN_TYPE}: make it with that account's key: "
+    f"tx authz grant {SIGNER} generic --msg-type {OPT_IN_TYPE} --from {PRINCIPAL}"
+)
+
+
+def payer(text: str) -> str:
+    return f"ics:fee_granter: {PRINCIPAL} has granted {SIGNER} no fee allowance{text}, or remove the setting"
+
+
+ALONE = payer(f": make it with that account's key: tx feegrant grant {PRINCIPAL} {SIGNER}")
+LIMITED = payer(
+    f" for {signers.EXEC}: make it with that account's key: tx feegrant grant {PRINCIPAL} {SIGNER}"
+    f" --allowed-messages {signers.EXEC}, after tx feegrant revoke of the old one"
+)
+
+
+@pytest.mark.parametrize(
+    ("chain", "party", "missing"),
+    [
+        (Chain(), signers.Party(PRINCIPAL, SIGNER), NO_GRANT),
+        (Chain(granted=("/other.Msg",)), signers.Party(PRINCIPAL, SIGNER), NO_GRANT),
+        (Chain(granted=(OPT_IN_TYPE,)), signers.Party(PRINCIPAL, SIGNER, PRINCIPAL), ALONE),
+        (
+            Chain(granted=(OPT_IN_TYPE,), allowance=signers.Allowance(frozenset([OPT_IN_TYPE]))),
+            signers.Party(PRINCIPAL, SIGNER, PRINCIPAL),
+            LIMITED,
+        ),
+        (Chain(), signers.Party(PRINCIPAL, SIGNER, PRINCIPAL), f"{NO_GRANT}; {ALONE}"),
+    ],
+)
+async def test_a_grant_that_is_missing_is_named(chain: Chain, party: signers.Party, missing: str) -> None:
+    sending, endpoint = sender(chain, party)
+
+    with pytest.raises(errors.Permanent) as caught:
+        await sending.send(OPT_IN)
+
+    assert str(caught.value) == f"opt-in to consumer 5 (c-1): {missing}"
+    assert endpoint.broadcasts == []
+
+
+@pytest.mark.parametrize(
+    ("chain", "party"),
+    [
+        (Chain(granted=(OPT_IN_TYPE,)), signers.Party(PRINCIPAL, SIGNER)),
+        (Chain(allowance=signers.Allowance(None)), signers.Party(SIGNER, SIGNER, PRINCIPAL)),
+        (
+            Chain(allowance=signers.Allowance(frozenset([OPT_IN_TYPE]))),
+            signers.Party(SIGNER, SIGNER, PRINCIPAL),
+        ),
+        (
+            Chain(granted=(OPT_IN_TYPE,), allowance=signers.Allowance(frozenset([signers.EXEC]))),
+            signers.Party(PRINCIPAL, SIGNER, PRINCIPAL),
+        ),
+    ],
+)
+async def test_grants_that_suffice(chain: Chain, party: signers.Party) -> None:
+    sending, _ = sender(chain, party)
+
+    assert (await sending.send(OPT_IN)).height == 101
+
+
+async def test_every_missing_grant_at_once() -> None:
+    sending, _ = sender(Chain(granted=(OPT_IN_TYPE,)), signers.Party(PRINCIPAL, SIGNER, PRINCIPAL))
+
+    found = await sending.missing_grants(messages.OF_VALIDATOR)
+
+    assert len(found) == len(messages.OF_VALIDATOR)  # all types but the one that is granted, and the fees
+    assert found[-1] == ALONE
+    assert not [line for line in found if f"--msg-type {OPT_IN_TYPE} " in line]
+
+
+async def test_a_grantee_that_lacks_funds() -> None:
+    top_up = model.TopUp("5", "c-1", "relayer", "cosmos1x", 9, "stake")
+    chain = Chain(granted=(messages.TYPES[model.TopUp],), simulation="insufficient funds")
+    sending, _ = sender(chain, signers.Party(PRINCIPAL, SIGNER))
+
+    with pytest.raises(errors.Permanent) as caught:
+        await sending.send(top_up)
 
     assert str(caught.value) == (
-        f"ics:account: its address is {SIGNER}, but the operator's account of {other} is "
-        f"{addresses.encode('cosmos', bytes(20))}: give that one's key"
+        "top-up of the relayer account of consumer 5 (c-1): the chain refuses it: insufficient funds: "
+        f"account {SIGNER} has 3stake and pays the fee of at least 1stake, account {PRINCIPAL} has 5stake and"
+        " pays the 9stake to send: send stake to the one that lacks it"
     )

@@ -1,0 +1,218 @@
+"""A chain's life from its owner's side, by the commands, on a provider chain of one real node.
+
+The owner has a stack file of its own: provider and account, and no validator.
+"""
+
+import json
+import pathlib
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import yaml
+
+from ics import ownership
+from ics.provider import owner_messages
+from tests.network import commands, provider_node
+
+pytestmark = pytest.mark.network
+
+CCV = "/interchain_security/ccv/provider"
+
+
+@pytest.fixture(scope="module")
+def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[provider_node.Node]:
+    yield from provider_node.running(tmp_path_factory.mktemp("owner"))
+
+
+@pytest.fixture
+def ics(node: provider_node.Node, tmp_path: pathlib.Path, capsys: Any) -> commands.Operator:
+    return commands.Operator(node, tmp_path, capsys)
+
+
+def chain(node: provider_node.Node, consumer_id: str) -> dict[str, Any]:
+    return node.ask(f"{CCV}/consumer_chain/{consumer_id}")
+
+
+def test_a_chains_life(ics: commands.Operator, node: provider_node.Node) -> None:
+    owner, alice = node.operators["charlie"].account, node.operators["alice"]
+
+    made = ics.ordered("charlie-as-owner", "consumer", "create", "life-3", "--genesis-hash", "ab" * 32)
+    consumer_id = made["consumer_id"]
+    created = chain(node, consumer_id)
+    assert (created["phase"], created["owner_address"]) == ("CONSUMER_PHASE_REGISTERED", owner)
+    terms = ownership.created(
+        {"chain_id": "life-3", "initialization_parameters": {"genesis_hash": "ab" * 32}}, "x"
+    )
+    # The chain shows the message as `--preview` does.
+    included = node.ask(f"/cosmos/tx/v1beta1/txs/{made['transaction']['hash']}")
+    assert included["tx"]["body"]["messages"] == [owner_messages.as_json(ownership.Create(terms), owner)]
+
+    # A spawn time, without touching the hash; then a name, without touching the spawn time.
+    spawn = "2035-01-31T12:00:00.000000001Z"
+    preview = ics.ordered(
+        "charlie-as-owner", "consumer", "update", consumer_id, "--spawn-time", spawn, "--preview"
+    )
+    assert chain(node, consumer_id) == created
+    said = ics.run("charlie-as-owner", "consumer", "update", consumer_id, "--spawn-time", spawn)
+    assert said.out.startswith(f'initialization_parameters.spawn_time: nothing -> "{spawn}"\n')
+    updated = chain(node, consumer_id)
+    assert updated["phase"] == "CONSUMER_PHASE_INITIALIZED"
+    assert updated["init_params"] == created["init_params"] | {"spawn_time": spawn}
+    assert updated["init_params"] == preview["messages"][0]["initialization_parameters"]
+    named = ics.ordered("charlie-as-owner", "consumer", "update", consumer_id, "--name", "Life")
+    assert chain(node, consumer_id) == updated | {
+        "metadata": {"name": "Life", "description": "consumer chain life-3", "metadata": "{}"}
+    }
+    assert set(named) == {"consumer_id", "chain_id", "transaction", "message"}
+    again = ics.run("charlie-as-owner", "consumer", "update", consumer_id, "--name", "Life")
+    assert again == commands.Said(0, f"consumer {consumer_id} (life-3) is so already: nothing to send\n", "")
+
+    # Nobody has opted in: a launch would fail.
+    force = ("consumer", "force-launch", consumer_id, "--confirm", "life-3")
+    assert "no validator would be in its set" in ics.refused("charlie-as-owner", *force)
+    node.send("alice", "provider", "opt-in", consumer_id)
+    shown = ics.ordered("charlie-as-owner", "consumer", "show", consumer_id)
+    assert (shown["validators_are"], shown["genesis"]) == ("the forecast", None)
+    assert [one["operator_address"] for one in shown["validators"]] == [alice.operator_address]
+    ics.ordered("charlie-as-owner", *force)
+    node.until(lambda: node.phase(consumer_id) == "LAUNCHED")
+
+    genesis = ics.root / "ccv.json"
+    shown = ics.ordered("charlie-as-owner", "consumer", "show", consumer_id, "--genesis", str(genesis))
+    assert (shown["validators_are"], shown["genesis"]["validators"]) == ("the set", 1)
+    assert (
+        json.loads(genesis.read_text()) == node.ask(f"{CCV}/consumer_genesis/{consumer_id}")["genesis_state"]
+    )
+    listed = ics.ordered("charlie-as-owner", "consumer", "list", "--phase", "launched", "--chain-id", "life*")
+    assert [one["consumer_id"] for one in listed["chains"]] == [consumer_id]
+    text = ics.run("charlie-as-owner", "consumer", "show", consumer_id).out
+    assert f"consumer {consumer_id} (life-3) is LAUNCHED\nowner {owner}\n" in text
+
+    # What can be changed of a running chain, and what cannot.
+    denied = shown["validators"][0]["consensus_address"]
+    late = ics.refused("charlie-as-owner", "consumer", "update", consumer_id, "--spawn-in", "1h")
+    assert "cannot be changed after the launch" in late
+    ics.ordered("charlie-as-owner", "consumer", "update", consumer_id, "--validators-power-cap", "40")
+    ics.ordered("charlie-as-owner", "consumer", "update", consumer_id, "--denylist", denied)
+    shaping = chain(node, consumer_id)["power_shaping_params"]
+    assert (shaping["validators_power_cap"], shaping["denylist"]) == (40, [denied])
+
+    remove = ("consumer", "remove", consumer_id, "--confirm")
+    assert "--confirm 'life' is not its name" in ics.refused("charlie-as-owner", *remove, "life")
+    assert f"is owned by {owner}, not by {alice.account}" in ics.refused("alice-as-owner", *remove, "life-3")
+    ics.ordered("charlie-as-owner", *remove, "life-3")
+    assert node.phase(consumer_id) == "STOPPED"
+    assert "is STOPPED: one removes LAUNCHED chains only" in ics.refused(
+        "charlie-as-owner", *remove, "life-3"
+    )
+
+
+def test_a_chain_from_a_file_with_all_terms(ics: commands.Operator, node: provider_node.Node) -> None:
+    path = ics.root / "chain.yaml"
+    path.write_text(
+        """
+        chain_id: file-1
+        metadata: {name: File, description: of a file, metadata: "https://example.org"}
+        initialization_parameters:
+          spawn_time: 2035-01-31T12:00:00Z
+          unbonding_period: 10m
+          genesis_hash: "00"
+        power_shaping_parameters: {validator_set_cap: 5, min_stake: 7, allow_inactive_vals: true}
+        infraction_parameters:
+          double_sign: {slash_fraction: 0.1, jail_duration: forever, tombstone: true}
+          downtime: {slash_fraction: 0.0005, jail_duration: 1.5s}
+        allowlisted_reward_denoms: ["ibc/0123456789ABCDEF0123456789ABCDEF0123456789ABCDEF0123456789ABCDEF"]
+        """
+    )
+    words = ("consumer", "create", "--file", str(path), "--ccv-timeout-period", "2d")
+
+    made = ics.ordered("charlie-as-owner", *words)
+
+    shown = ics.ordered("charlie-as-owner", "consumer", "show", made["consumer_id"])
+    expected = yaml.safe_load(path.read_text())
+    assert shown["metadata"] == expected["metadata"]
+    shaping = {"top_N": 0, "validators_power_cap": 0, "allowlist": [], "denylist": [], "prioritylist": []}
+    assert shown["power_shaping_parameters"] == shaping | expected["power_shaping_parameters"]
+    assert shown["infraction_parameters"] == {
+        "double_sign": {"slash_fraction": "0.1", "jail_duration": "forever", "tombstone": True},
+        "downtime": {"slash_fraction": "0.0005", "jail_duration": "1.5s", "tombstone": False},
+    }
+    assert shown["initialization_parameters"] == {
+        **shown["initialization_parameters"],
+        "spawn_time": "2035-01-31T12:00:00Z",
+        "unbonding_period": "10m",
+        "ccv_timeout_period": "48h",
+        "genesis_hash": "00",
+    }
+    assert shown["allowlisted_reward_denoms"] == expected["allowlisted_reward_denoms"]
+
+
+def test_a_chain_is_given_away_and_becomes_governances(
+    ics: commands.Operator, node: provider_node.Node
+) -> None:
+    consumer_id = ics.ordered("charlie-as-owner", "consumer", "create", "given-1")["consumer_id"]
+    give = ("consumer", "update", consumer_id, "--new-owner", node.operators["alice"].account)
+
+    assert "whom a chain is given to alone can give it back" in ics.refused("charlie-as-owner", *give)
+    ics.ordered("charlie-as-owner", *give, "--confirm", "given-1")
+
+    owned = ics.ordered("bob-as-owner", "consumer", "list", "--owner", node.operators["alice"].account)
+    assert [one["consumer_id"] for one in owned["chains"]] == [consumer_id]
+    top_n = ("consumer", "update", consumer_id, "--top-n", "60")
+    assert "make governance its owner first" in ics.refused("alice-as-owner", *top_n)
+    proposal = json.loads(ics.run("bob-as-owner", *top_n, "--proposal").out)
+    (message,) = proposal["messages"]
+    assert (message["owner"], message["power_shaping_parameters"]["top_N"]) == (
+        node.operators["alice"].account,
+        60,
+    )
+
+
+def test_the_chains_own_words(ics: commands.Operator, node: provider_node.Node) -> None:
+    taken = ics.refused("charlie-as-owner", "consumer", "create", "stride-1")
+    missing = ics.refused("charlie-as-owner", "consumer", "show", "99999")
+
+    assert taken.endswith(": take another chain id")
+    assert "cannot use a reserved chain id" in taken
+    assert "cannot retrieve chain id for consumer id: 99999" in missing
+    early = ics.ordered("charlie-as-owner", "consumer", "create", "early-1")["consumer_id"]
+    said = ics.refused("charlie-as-owner", "consumer", "remove", early, "--confirm", "early-1")
+    assert said.endswith("take its spawn time away by ics consumer update --spawn-time none")
+
+
+def test_commission(ics: commands.Operator, node: provider_node.Node) -> None:
+    consumer_id = node.create_consumer("rate-1")
+    valcons = ics.ordered("alice", "commission", consumer_id)
+
+    assert valcons["rate"] == "0.1"
+    changed = ics.run("alice", "commission", consumer_id, "0.075")
+    assert changed.out.startswith(
+        f"consumer {consumer_id} (rate-1): the commission rate is 0.075, it was 0.1\n"
+    )
+    again = ics.run("alice", "commission", consumer_id, "0.0750")
+    assert (
+        again.out
+        == f"consumer {consumer_id} (rate-1): the commission rate is 0.075 already: nothing to send\n"
+    )
+    assert "RATE: '7' is no fraction" in ics.refused("alice", "commission", consumer_id, "7")
+    preview = ics.ordered("alice", "commission", consumer_id, "1", "--preview")
+    assert preview["messages"][0]["rate"] == "1"
+    assert ics.ordered("alice", "commission", consumer_id)["rate"] == "0.075"
+
+
+def test_a_jailed_validator_is_released(ics: commands.Operator, node: provider_node.Node) -> None:
+    bob = node.operators["bob"].operator_address
+    free = ics.run("bob", "unjail")
+    assert free.out == "bob is not jailed: nothing to send\n"
+    # A validator whose own stake falls below its least is jailed at once.
+    node.send("charlie", "staking", "delegate", bob, "1000000stake")
+    node.send("bob", "staking", "unbond", bob, f"{provider_node.TOKENS['bob']}stake")
+
+    said = ics.refused("bob", "unjail")
+    assert "no delegation for (address, validator) tuple" in said
+    assert said.endswith(": delegate to the validator from its own account first")
+
+    node.send("bob", "staking", "delegate", bob, f"{provider_node.TOKENS['bob']}stake")
+    assert ics.ordered("bob", "unjail")["jailed"] is False
+    assert node.ask(f"/cosmos/staking/v1beta1/validators/{bob}")["validator"]["jailed"] is False
