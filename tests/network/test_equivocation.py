@@ -8,13 +8,16 @@ import contextlib
 import json
 import pathlib
 import shutil
+import subprocess
+import time
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import httpx
 import pytest
 
-from devnet import hosts, places, plan, processes
+from devnet import hosts, places, plan
 from ics import addresses, funding, labels, stack
 from ics.cluster import kinds, recollection
 from tests.network import launch, operators, relaying, waiting
@@ -40,20 +43,21 @@ def test_a_double_signature_reaches_the_provider(everybody: Everybody, consumer:
             )
     before = validator(bob)
     assert (before["jailed"], reports()) == (False, [])
-    began = alice.kube.height(home)
+    blocks = Blocks(alice, home, alice.kube.height(home))
 
+    began = time.monotonic()
     with second_node(bob, consumer):
-        waiting.until("the second node has caught up", is_caught_up, seconds=240)
-        found = waiting.until(
-            "a block holds the evidence", lambda: evidence(alice, home, began), seconds=120, every=2.0
-        )
+        found = waiting.until("a block holds the evidence", blocks.evidence, seconds=180, every=2.0)
+    waiting.figure("a second node with bob's key started to the evidence in a block", launch.since(began))
     assert found["type"] == "tendermint/DuplicateVoteEvidence"
     votes = [found["value"]["vote_a"], found["value"]["vote_b"]]
     assert {vote["validator_address"] for vote in votes} == {bob.address_of(consumer)}
     assert votes[0]["block_id"] != votes[1]["block_id"]
 
+    began = time.monotonic()
     (message,) = waiting.until("the provider has the report", reports, seconds=240, every=2.0)[:1]
 
+    waiting.figure("from there to the report on the provider", launch.since(began))
     assert message["consumer_id"] == consumer
     assert message["submitter"] in {watcher(operator, consumer) for operator in (alice, bob)}
     after = validator(bob)
@@ -71,6 +75,9 @@ def second_node(operator: operators.Operator, consumer_id: str) -> Iterator[None
     peers = operator.kube.get(kinds.CONFIG_MAP, namespace, labels.PEERS)["data"]["persistent_peers"]
     genesis = recollection.genesis(operator.kube.get(kinds.CONFIG_MAP, namespace, labels.GENESIS_NAME))
     folder = places.host_state(operator.name) / PROGRAM
+    # The blocks of the first node as it was at a moment, and an empty signing state.
+    with relaying.frozen(operator.kube.process(namespace)):
+        shutil.copytree(operator.kube.volume(namespace) / "home" / "data", folder / "data")
     lay_out(folder, operator.key_of(consumer_id).priv_validator_key_json().reveal(), genesis)
     program = places.credentials("bin") / "interchain-security-cd"
     argv = [
@@ -78,16 +85,21 @@ def second_node(operator: operators.Operator, consumer_id: str) -> Iterator[None
         *("--minimum-gas-prices", "0stake", "--p2p.persistent_peers", peers),
         *("--p2p.laddr", f"tcp://0.0.0.0:{P2P}", "--rpc.laddr", f"tcp://0.0.0.0:{RPC}"),
     ]
-    processes.start(operator.name, PROGRAM, hosts.in_network(operator.host, argv))
-    try:
-        yield
-    finally:
-        processes.end(operator.name, PROGRAM)
-        shutil.rmtree(folder)
+    # In the host's network, so that `devnet down` would end it as well.
+    with places.log(operator.name, PROGRAM).open("wb") as log:
+        process = subprocess.Popen(
+            hosts.in_network(operator.host, argv), stdout=log, stderr=subprocess.STDOUT
+        )
+        try:
+            yield
+        finally:
+            process.terminate()
+            process.wait(30)
+            shutil.rmtree(folder)
 
 
 def lay_out(folder: pathlib.Path, key: bytes, genesis: bytes) -> None:
-    """A node's home with a key, and an empty signing state."""
+    """What a node's home has besides its blocks: a key, and an empty signing state."""
     state = {"height": "0", "round": 0, "step": 0}
     for place, content in (
         ("config/genesis.json", genesis),
@@ -100,24 +112,25 @@ def lay_out(folder: pathlib.Path, key: bytes, genesis: bytes) -> None:
         path.write_bytes(content)
 
 
-def is_caught_up() -> bool:
-    """What the second node says of itself."""
-    try:
-        answer = httpx.get(f"http://{plan.host('bob').address}:{RPC}/status", timeout=5, trust_env=False)
-    except httpx.TransportError:
-        return False
-    sync = answer.json()["result"]["sync_info"]
-    return not sync["catching_up"] and int(sync["latest_block_height"]) > 0
+@dataclass
+class Blocks:
+    """A consumer's blocks, each looked at once."""
 
+    operator: operators.Operator
+    namespace: str
+    next: int
+    """Height that is looked at next."""
 
-def evidence(operator: operators.Operator, namespace: str, since: int) -> dict[str, Any]:
-    """The first evidence in the consumer's blocks after a height; empty while there is none."""
-    for height in range(since, operator.kube.height(namespace) + 1):
-        block = operator.kube.ask_node(namespace, "/block", height=str(height))["block"]
-        for found in block["evidence"]["evidence"]:
-            first: dict[str, Any] = found
-            return first
-    return {}
+    def evidence(self) -> dict[str, Any]:
+        """The first evidence in the blocks that are new; empty while there is none."""
+        newest = self.operator.kube.height(self.namespace)
+        while self.next <= newest:
+            block = self.operator.kube.ask_node(self.namespace, "/block", height=str(self.next))["block"]
+            self.next += 1
+            for found in block["evidence"]["evidence"]:
+                first: dict[str, Any] = found
+                return first
+        return {}
 
 
 def ask(path: str, **params: str) -> dict[str, Any]:
