@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from ics import (
     definition,
     errors,
+    funding,
     keys,
     launch,
     membership,
@@ -133,7 +134,9 @@ def _relayer(
             model.Severity.CRITICAL, "RelayerConfigInvalid", message, scene.consumer_id
         )
         return None, (condition,)
-    return planned, () if planned is None else planned.conditions
+    if planned is None:
+        return None, ()
+    return planned, (*planned.conditions, *funding.shortages(facts, scene.consumer_id))
 
 
 def _genesis(

@@ -1,6 +1,10 @@
 """The accounts with which a chain's relayer pays on the provider, and what fills them up; pure."""
 
+from typing import Final
+
 from ics import config, keys, membership, model
+
+_SIGNERS: Final = {"relayer": "Hermes", "evidence": "the watch for evidence"}
 
 
 def top_ups(facts: membership.Facts, consumer_id: str, chain_id: str) -> tuple[model.TopUp, ...]:
@@ -25,6 +29,29 @@ def top_ups(facts: membership.Facts, consumer_id: str, chain_id: str) -> tuple[m
                 )
             )
     return tuple(due)
+
+
+def shortages(facts: membership.Facts, consumer_id: str) -> tuple[model.Condition, ...]:
+    """Accounts on the provider that are empty, each with what is to be done."""
+    settings = facts.settings
+    fills = settings.account is not None and settings.relayer.fund > 0
+    mend = (
+        "the next pass fills it up"
+        if fills
+        else f"send it {settings.provider.denom}, or set ics:account and ics:relayer.fund"
+    )
+    addresses = provider_addresses(settings, facts.seed, facts.snapshot.chain_id, consumer_id)
+    return tuple(
+        model.Condition(
+            model.Severity.WARNING if fills else model.Severity.CRITICAL,
+            "WalletEmpty",
+            f"the account {address} on {facts.snapshot.chain_id}, with which {_SIGNERS[purpose]} signs, is"
+            f" empty: {mend}",
+            consumer_id,
+        )
+        for purpose, address in addresses
+        if facts.seen.balances.get(address) == 0
+    )
 
 
 def provider_addresses(

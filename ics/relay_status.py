@@ -23,6 +23,8 @@ class RelayReport:
     balances: Mapping[str, int | None]
     """By purpose: `consumer`, `relayer`, `evidence`; None: not known."""
     jobs: Mapping[str, model.JobState]
+    last_words: Mapping[str, str]
+    """By failed Job: what Hermes said last; empty if unknown."""
     conditions: tuple[model.Condition, ...]
 
     def as_dict(self) -> dict[str, Any]:
@@ -53,7 +55,10 @@ class RelayReport:
                 "last_vsc_sent": packets.last_sent,
                 "last_vsc_received": packets.last_received,
             },
-            "jobs": {name: state.value for name, state in sorted(self.jobs.items())},
+            "jobs": {
+                name: {"state": state.value, "said": self.last_words.get(name, "")}
+                for name, state in sorted(self.jobs.items())
+            },
             "errors": [
                 {"reason": c.reason, "message": c.message}
                 for c in self.conditions
@@ -68,6 +73,7 @@ def report(
     pods: Mapping[str, model.PodStatus],
     accounts: Mapping[str, str],
     conditions: tuple[model.Condition, ...],
+    last_words: Mapping[str, str],
 ) -> RelayReport:
     """Put together what is known of the relaying to one chain.
 
@@ -77,13 +83,19 @@ def report(
         pods: of Hermes in the chain's namespace, by component.
         accounts: addresses on the provider by purpose.
         conditions: of the chain.
+        last_words: what Hermes said last, by failed Job.
     """
     facts = observed.relays.get(chain.consumer_id)
     plan = chain.relay
     finding = plan.finding if plan else None
     balances: dict[str, int | None] = {"consumer": facts.consumer_balance if facts else None}
     balances |= {purpose: observed.balances.get(address) for purpose, address in accounts.items()}
-    own = tuple(c for c in conditions if c.reason in REASONS)
+    memory = observed.memory.chains.get(chain.consumer_id)
+    own = (
+        *(c for c in conditions if c.reason in REASONS),
+        *_pod_conditions(chain, pods),
+        *_job_conditions(chain, last_words),
+    )
     return RelayReport(
         chain.consumer_id,
         chain.chain_id,
@@ -92,29 +104,74 @@ def report(
         finding,
         pods,
         balances,
-        observed.memory.chains[chain.consumer_id].jobs if chain.consumer_id in observed.memory.chains else {},
+        memory.jobs if memory else {},
+        last_words,
         own,
     )
 
 
 REASONS = frozenset(
     {
+        "CatchingUp",
         "ChannelClosed",
         "ChannelOpening",
         "ClientExpired",
         "ConsumerHalted",
         "HandshakeLeftovers",
+        "NodeUnreachable",
         "PacketsPending",
+        "PodMissing",
+        "PodWaiting",
         "RelayerConfigInvalid",
         "RelayerConfigRefused",
         "RelayerUnfunded",
         "RelayingUnreadable",
+        "StepFailed",
         "Stopped",
         "TransferOpening",
+        "WaitingForQuorum",
         "WalletEmpty",
     }
 )
-"""Conditions that are about relaying."""
+"""Conditions that are about relaying, and those of the node that keep it waiting."""
+
+
+def _pod_conditions(chain: deployment.Chain, pods: Mapping[str, model.PodStatus]) -> list[model.Condition]:
+    """What keeps the Hermes that should run on from running."""
+    plan = chain.relay
+    wanted = {
+        labels.HERMES: (labels.HERMES_NAME, plan is not None and plan.config is not None),
+        labels.EVIDENCE: (labels.EVIDENCE_NAME, plan is not None and bool(plan.base_config)),
+    }
+    found = []
+    for component, (name, is_wanted) in wanted.items():
+        pod = pods.get(component)
+        if not is_wanted or (pod is not None and pod.is_ready):
+            continue
+        why = "it has no pod yet" if pod is None else pod.waiting or "it is starting"
+        again = f", after {pod.restarts} restarts" if pod is not None and pod.restarts else ""
+        is_fresh = pod is not None and not (pod.waiting or pod.restarts)
+        message = (
+            f"{name} is not ready: {why}{again}: read kubectl -n {chain.namespace} logs deployment/{name}"
+        )
+        severity = model.Severity.INFO if is_fresh else model.Severity.WARNING
+        found.append(model.Condition(severity, "HermesNotReady", message, chain.consumer_id))
+    return found
+
+
+def _job_conditions(chain: deployment.Chain, last_words: Mapping[str, str]) -> list[model.Condition]:
+    """Why Jobs failed; of no interest any more once Hermes relays."""
+    if chain.relay is None or chain.relay.config is not None:
+        return []
+    return [
+        model.Condition(
+            model.Severity.WARNING,
+            "JobFailed",
+            f"{name} failed: {said or 'without a word'}: read kubectl -n {chain.namespace} logs job/{name}",
+            chain.consumer_id,
+        )
+        for name, said in sorted(last_words.items())
+    ]
 
 
 def _state(chain: deployment.Chain, conditions: tuple[model.Condition, ...]) -> str:

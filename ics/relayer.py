@@ -160,6 +160,14 @@ def _stuck(scene: Scene) -> model.Condition:
     return _condition(scene, "WARNING", "PacketsPending", message)
 
 
+def _failed(scene: Scene) -> model.Condition:
+    message = (
+        "a step of the handshake failed here, and is tried again: what Hermes said is in ics hermes status"
+        f" {scene.consumer_id}"
+    )
+    return _condition(scene, "WARNING", "StepFailed", message)
+
+
 def _without_facts(facts: membership.Facts, scene: Scene) -> Relayer:
     identity = (facts.snapshot.chain_id, scene.consumer_id)
     accounts = (
@@ -212,6 +220,8 @@ def _opening(
     # Old Jobs are removed, so the number of the last one counts.
     before = [name.rpartition("-")[2] for name in scene.memory.jobs if name.startswith(f"{base}-")]
     tries = 1 + max((int(number) for number in before if number.isdecimal()), default=-1)
+    if any(scene.memory.jobs[f"{base}-{number}"] is model.JobState.FAILED for number in before):
+        planned = dataclasses.replace(planned, conditions=(*planned.conditions, _failed(scene)))
     wait = RETRY * min(tries, RETRIES_COUNTED)
     acts = relaying.acts_at(order, own, record.since, record.is_ours)
     if finding.step is not None and acts is not None and found.provider_time >= acts + wait:

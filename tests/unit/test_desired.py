@@ -303,6 +303,33 @@ def test_low_accounts_are_filled_up() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("changes", "severity", "mend"),
+    [
+        ({}, model.Severity.WARNING, "the next pass fills it up"),
+        ({"account": None}, model.Severity.CRITICAL, "send it stake, or set ics:account"),
+        ({"relayer": {"fund": 0}}, model.Severity.CRITICAL, "send it stake, or set ics:account"),
+    ],
+)
+def test_an_empty_account_on_the_provider_is_named(
+    changes: dict[str, Any], severity: model.Severity, mend: str
+) -> None:
+    settings = scenes.settings(**changes)
+    accounts = dict(funding.provider_addresses(settings, scenes.seed("alice"), scenes.PROVIDER, "0"))
+    balances = {accounts["relayer"]: 0, accounts["evidence"]: 1}
+    chain = scenes.consumer(P.LAUNCHED, scenes.joined("alice", "bob"))
+    facts = seen.Seen(
+        scenes.snapshot(chain, time="2026-01-01T00:01:00Z"),
+        scenes.memory(has_workload=True, genesis=scenes.GENESIS),
+        balances=balances,
+    )
+    wanted = desired.desired(facts, settings, scenes.seed("alice"), [scenes.example()])
+    (found,) = [c for c in wanted.verdicts[0].conditions if c.reason == "WalletEmpty"]
+    assert found.severity is severity
+    assert accounts["relayer"] in found.message
+    assert mend in found.message
+
+
 def test_a_changeover_is_left_alone() -> None:
     chain = scenes.consumer(found=scenes.detail(connection_id="connection-0"))
     wanted = judge(scenes.snapshot(chain))

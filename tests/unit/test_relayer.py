@@ -130,6 +130,10 @@ def test_a_step_that_failed_is_tried_again_after_a_while_under_a_new_name() -> N
     second = plan(later, relaying=BEGUN, jobs=failed).task
     assert second is not None
     assert second.name != first.name
+    assert "StepFailed" in reasons(plan(soon, relaying=BEGUN, jobs=failed))
+    assert "StepFailed" not in reasons(
+        plan(soon, relaying=BEGUN, jobs={"hermes-step-other-0": model.JobState.FAILED})
+    )
 
 
 def test_clients_are_kept_alive_until_the_channel_is_open() -> None:
