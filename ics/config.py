@@ -233,6 +233,9 @@ class Settings(_Frozen):
     provider_node: provider_settings.ProviderNode = provider_settings.ProviderNode()
     reconciler: Reconciler = Reconciler()
     resident: Resident = Resident()
+    drift_interval: Duration = 3600
+    """How often every field of every object is compared, also where nothing hints at a change; default 1h,
+    `0s`: never. What others change is usually seen, and put back, by the very next pass."""
     confirm: tuple[str, ...] = ()
     """Changes that are made only when they are named here or with `--confirm`; each name is good for one
     time, and what has been done may stay in the list."""

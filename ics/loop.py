@@ -23,7 +23,7 @@ from ics import (
     status,
     world,
 )
-from ics.engines import applyset, guard
+from ics.engines import applyset, drift, guard
 
 _Trouble: TypeAlias = tuple[model.Condition, errors.IcsError | None]
 
@@ -56,7 +56,7 @@ async def preview(place: world.World, engine: engines.Engine) -> Plan:
     """
     observed = await observing.observe(place)
     wanted = observing.desire(place, observed)
-    changes = await engine.preview(order(place, wanted))
+    changes = await engine.preview(dataclasses.replace(order(place, wanted), is_thorough=True))
     return Plan(changes, wanted.intents, status.report(wanted, observed.observations))
 
 
@@ -88,6 +88,7 @@ async def one_pass(place: world.World, engine: engines.Engine, sender: world.Sen
         converged = await engine.converge(order(place, wanted))
         troubles += [_trouble(error) for error in converged.errors]
         troubles += [_asked(question) for question in converged.questions]
+        troubles += [_drifted(change) for change in converged.changes if change.is_drift]
         if converged.writes:
             observed, wanted = await _again(place, observed)
             wanted = joining.without(wanted, refused, observed.memory)
@@ -99,7 +100,10 @@ async def one_pass(place: world.World, engine: engines.Engine, sender: world.Sen
             troubles.append(_trouble(error))
         troubles += await _arm(place, wanted, observed)
         troubles += await _relay(place, wanted, observed)
-        troubles += await _forget(place, wanted, observed)
+        asked = frozenset(question.consumer_id for question in converged.questions)
+        troubles += await _forget(
+            place, observed, wanted.held | asked | {c.consumer_id for c in wanted.chains}
+        )
         report = status.report(wanted, observed.observations, [condition for condition, _ in troubles])
         met = tuple(error for _, error in troubles if error is not None)
         return Outcome(converged.changes, sent, report, met)
@@ -156,6 +160,12 @@ def _asked(question: engines.Question) -> _Trouble:
     return condition, guard.as_error(question)
 
 
+def _drifted(change: engines.Change) -> _Trouble:
+    """Worth a line in the report, and no trouble: it is put back."""
+    words = drift.in_words(change)
+    return model.Condition(model.Severity.WARNING, "Drifted", words, change.consumer_id), None
+
+
 async def _transact(
     place: world.World, wanted: desired.Desired, sender: world.Sender | None
 ) -> tuple[tuple[model.Intent, ...], list[_Trouble]]:
@@ -198,9 +208,8 @@ async def _relay(place: world.World, wanted: desired.Desired, observed: seen.See
     )
 
 
-async def _forget(place: world.World, wanted: desired.Desired, observed: seen.Seen) -> list[_Trouble]:
-    """Clear away what no engine knows of, once a chain runs here no more."""
-    here = {chain.consumer_id for chain in wanted.chains} | wanted.held
+async def _forget(place: world.World, observed: seen.Seen, here: frozenset[str]) -> list[_Trouble]:
+    """Clear away what no engine knows of, once a chain is here no more."""
 
     async def forget(consumer_id: str, namespace: str) -> None:
         await place.cluster.forget_relaying(namespace, consumer_id)

@@ -16,7 +16,7 @@ import httpx
 
 from ics import config, engines, errors, keys, model, stack, world
 from ics.cluster import client, place, secrets
-from ics.engines import apply
+from ics.engines import apply, drift
 from ics.provider import ibc_queries
 
 if TYPE_CHECKING:
@@ -190,7 +190,13 @@ def engine_of(settings: config.Settings, connection: client.Client, lease: world
         raise errors.SettingsError(
             "ics:engine 'pulumi' is not driven by this version: run `pulumi up` by hand, or set ics:engine: apply"
         )
-    return apply.ApplyEngine(connection, settings.validator, settings.gateway.namespace, lease.ensure)
+    return apply.ApplyEngine(
+        connection,
+        settings.validator,
+        settings.gateway.namespace,
+        lease.ensure,
+        drift.Beat(settings.drift_interval),
+    )
 
 
 async def fetch(url: str) -> bytes:

@@ -11,6 +11,13 @@ _NO_RIGHT = re.compile(r'User "(?P<user>[^"]*)" cannot (?P<verb>\S+) resource "(
 # These two come with code 500, though the manifest is at fault and nothing changes by itself.
 _MISSHAPEN = ("failed to create typed patch object", "failed to convert new object")
 _TRANSIENT = frozenset({408, 410, 425, 429})
+_IMMUTABLE = (
+    "immutable",
+    "updates to statefulset spec",
+    # A volume that is to grow on a class that cannot, or to shrink.
+    "storageclass that provisions the pvc must support resize",
+    "field can not be less than",
+)
 _LONGEST = 300
 # gRPC codes (google.golang.org/grpc/codes).
 _NOT_FOUND = 5
@@ -20,6 +27,10 @@ _REFUSED = frozenset({3, 7, 9, 11, 12, 16})
 
 class MissingRight(errors.Permanent):
     """The cluster's authorization says no; the message names the right to grant."""
+
+
+class Immutable(errors.Permanent):
+    """What differs cannot be changed in place: only another object could have it."""
 
 
 class Missing(errors.Permanent):
@@ -93,6 +104,8 @@ def _forbidden(request: requests.Request, message: str, reasons: set[str | None]
     if "NamespaceTerminating" in reasons:
         return errors.Transient(f"namespace {request.namespace} is being deleted: what belongs in it waits")
     match = _NO_RIGHT.search(message)
+    if match is None and any(words in message for words in _IMMUTABLE):
+        return Immutable(f"{request.subject}: cannot be changed in place: {_shown(request, message)}")
     if match is None:  # an admission plugin: a quota, a policy
         return errors.Permanent(f"{request.subject}: refused by the cluster: {_shown(request, message)}")
     where = f"in namespace {request.namespace}" if request.namespace else "in the whole cluster"
@@ -108,9 +121,9 @@ def _forbidden(request: requests.Request, message: str, reasons: set[str | None]
 def _invalid(
     request: requests.Request, status: int, message: str, causes: list[Mapping[str, Any]]
 ) -> errors.IcsError:
-    if "immutable" in message or "updates to statefulset spec" in message:
+    if any(words in message for words in _IMMUTABLE):
         fields = ", ".join(sorted({str(cause.get("field", "")) for cause in causes} - {""})) or "a field"
-        return errors.Permanent(
+        return Immutable(
             f"{request.subject}: {fields} cannot be changed in place: set it back, or delete the object"
             f" so that it is made anew ({_shown(request, message)})"
         )

@@ -136,7 +136,14 @@ class Client:
         )
 
     async def delete(
-        self, kind: kinds.Kind, namespace: str | None, name: str, uid: str | None, *, is_dry_run: bool = False
+        self,
+        kind: kinds.Kind,
+        namespace: str | None,
+        name: str,
+        uid: str | None,
+        *,
+        is_dry_run: bool = False,
+        propagation: requests.Propagation = "Background",
     ) -> dict[str, Any] | None:
         """Delete one object; see `requests.delete`.
 
@@ -144,7 +151,9 @@ class Client:
             The object when it stays for a while (a finalizer, a grace time), None when it is gone.
         """
         try:
-            answer = await self.send(requests.delete(kind, namespace, name, uid, is_dry_run=is_dry_run))
+            answer = await self.send(
+                requests.delete(kind, namespace, name, uid, is_dry_run=is_dry_run, propagation=propagation)
+            )
         except answers.Missing:
             return None
         return None if answer.body.get("kind") == "Status" else answer.body

@@ -3,13 +3,15 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 from ics import model
 from ics.cluster import kinds
 
 PAGE = 500
 """Objects in one answer of a list."""
+
+Propagation: TypeAlias = Literal["Background", "Foreground"]
 
 _APPLY = "application/apply-patch+yaml"
 _JSON = "application/json"
@@ -131,19 +133,25 @@ def create(manifest: model.Manifest, manager: str) -> Request:
     )
 
 
-def update(manifest: model.Manifest, manager: str) -> Request:
+def update(manifest: model.Manifest, manager: str, *, is_dry_run: bool = False) -> Request:
     """Replace an object; its resourceVersion makes sure that it is the one that was read."""
     metadata = manifest["metadata"]
-    query = {"fieldManager": manager}
+    query = {"fieldManager": manager} | ({"dryRun": "All"} if is_dry_run else {})
     return Request(
         "update", kinds.of(manifest), metadata.get("namespace"), metadata["name"], query, encode(manifest)
     )
 
 
 def delete(
-    kind: kinds.Kind, namespace: str | None, name: str, uid: str | None, *, is_dry_run: bool = False
+    kind: kinds.Kind,
+    namespace: str | None,
+    name: str,
+    uid: str | None,
+    *,
+    is_dry_run: bool = False,
+    propagation: Propagation = "Background",
 ) -> Request:
-    """Delete one object and, in the background, what belongs to it.
+    """Delete one object and what belongs to it.
 
     Args:
         kind: of the object.
@@ -151,9 +159,10 @@ def delete(
         name: of the object.
         uid: only the object with this uid; None for any.
         is_dry_run: check only whether it could be done.
+        propagation: `Foreground`: the object itself is gone only after all that belongs to it.
     """
     # For Jobs the API's own default would leave the pods behind.
-    options: dict[str, Any] = {"kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": "Background"}
+    options: dict[str, Any] = {"kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": propagation}
     if uid is not None:
         options["preconditions"] = {"uid": uid}
     query = {"dryRun": "All"} if is_dry_run else {}

@@ -97,6 +97,11 @@ class Change:
         """The object."""
         return Ref(self.kind, self.namespace, self.name)
 
+    @property
+    def is_drift(self) -> bool:
+        """Whether somebody else's doing is undone."""
+        return self.cause == "drift" or bool(self.drift)
+
     def as_dict(self) -> dict[str, Any]:
         """As plain JSON, see docs/preview.md; `problem`, `drift` and `confirm` only where there is one."""
         plain: dict[str, Any] = {
@@ -129,6 +134,8 @@ class Order:
     """Consumer ids whose workloads the lifecycle removes: DELETED chains, and those that were left for good."""
     confirmed: frozenset[str] = frozenset()
     """Names of questions that the operator has answered with yes."""
+    is_thorough: bool = False
+    """Look at every field for drift, also where nothing hints at it; engines do so by themselves on a slow beat."""
 
 
 @dataclass(frozen=True, slots=True)

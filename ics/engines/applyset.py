@@ -108,6 +108,13 @@ class Step:
         """Whether it was applied just like this before, so that somebody else changed or deleted the object."""
         return self.recorded is not None and self.recorded.digest == digest(self.manifest)
 
+    @property
+    def is_suspect(self) -> bool:
+        """Whether somebody else may have changed fields of the object that is there."""
+        if self.live is None or self.recorded is None:
+            return False
+        return self.is_drift or self.live.fingerprint != self.recorded.fingerprint
+
     def has_changed(self, now: Live) -> bool:
         """Whether applying it changed what we own, judged by the object before and after.
 
@@ -139,6 +146,11 @@ class Steps:
     def is_empty(self) -> bool:
         """Nothing to apply and nothing to prune."""
         return not self.apply and not self.prune
+
+    def joined(self, steps: Sequence[Step]) -> "Steps":
+        """With these objects to apply as well."""
+        both = (*self.apply, *steps)
+        return replace(self, apply=tuple(sorted(both, key=lambda step: (step.key.rank, step.key))))
 
     def without(self, held: frozenset[str], left: frozenset[engines.Ref]) -> "Steps":
         """What remains when these chains and these objects are left as they are."""
@@ -293,6 +305,23 @@ def diff(
         tuple(sorted(prune, key=lambda member: (-member.key.rank, member.key))),
         tuple(sorted(waiting)),
         unchanged,
+    )
+
+
+def at_rest(
+    wanted: Mapping[Key, model.Manifest],
+    members: Mapping[Key, Live],
+    record: Mapping[Key, Entry],
+    held: frozenset[str],
+) -> tuple[Step, ...]:
+    """The objects of which their metadata say that nothing has to be done, as steps that could be taken."""
+    return tuple(
+        Step(key, manifest, member, record.get(key))
+        for key, manifest in wanted.items()
+        if (member := members.get(key)) is not None
+        and not member.is_deleting
+        and consumer_of(manifest) not in held
+        and record.get(key) == Entry(digest(manifest), member.fingerprint)
     )
 
 

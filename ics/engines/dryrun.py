@@ -1,12 +1,26 @@
-"""The preview of the embedded engine: a server-side dry run of what would be applied or pruned."""
+"""What steps would do, asked of the API server by a dry run: for the preview, the guard and the slow beat."""
 
 import asyncio
 import dataclasses
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
 
-from ics import engines, errors, labels
-from ics.cluster import client, kinds
-from ics.engines import applyset, fields
+from ics import engines, errors
+from ics.cluster import answers, client, kinds
+from ics.engines import applyset, drift, fields, guard, placing
+
+_CHANGEABLE = frozenset(
+    {
+        "replicas",
+        "ordinals",
+        "template",
+        "updateStrategy",
+        "revisionHistoryLimit",
+        "persistentVolumeClaimRetentionPolicy",
+        "minReadySeconds",
+    }
+)
+"""Of a StatefulSet's spec; the API server's words name them."""
 
 
 async def preview(kube: client.Client, steps: applyset.Steps) -> tuple[engines.Change, ...]:
@@ -20,11 +34,40 @@ async def preview(kube: client.Client, steps: applyset.Steps) -> tuple[engines.C
     def asked(step: applyset.Step) -> Callable[[], Awaitable[engines.Change | None]]:
         if step.key.namespace in coming:
             return lambda: _plain_creation(step)
-        return lambda: _creation(kube, step) if step.live is None else _update(kube, step)
+        return lambda: _creation(kube, step) if step.live is None else update(kube, step)
 
     doubts = [_doubted(applied("create" if s.live is None else "update", s), asked(s)) for s in steps.apply]
     doubts += [_doubted(deleted(member), _deletion(kube, member)) for member in steps.prune]
     return tuple(change for change in await asyncio.gather(*doubts) if change is not None)
+
+
+async def replacements(kube: client.Client, steps: Sequence[applyset.Step]) -> tuple[engines.Change, ...]:
+    """Those of the steps that would replace what must not be replaced unasked.
+
+    What cannot be asked now is left out: the step itself meets the same trouble and tells of it.
+    """
+    guarded = [
+        step
+        for step in steps
+        if step.live is not None
+        and step.key.kind != kinds.NAMESPACE  # it has nothing that could not be changed
+        and guard.needs_question(step.key.kind.name, step.is_retained)
+    ]
+    found = await asyncio.gather(
+        *(_doubted(applied("update", step), _updating(kube, step)) for step in guarded)
+    )
+    return tuple(change for change in found if change is not None and change.action == "replace")
+
+
+async def hidden(
+    kube: client.Client, steps: Sequence[applyset.Step]
+) -> tuple[tuple[applyset.Step, ...], tuple[errors.IcsError, ...]]:
+    """Those of the steps that would change something, though no metadata hint at it, and what went wrong."""
+    asked = [_doubted(applied("update", step), _updating(kube, step)) for step in steps]
+    found = list(zip(steps, await asyncio.gather(*asked), strict=True))
+    problems = [change.problem for _, change in found if change is not None and change.problem is not None]
+    changed = [step for step, change in found if change is not None and change.problem is None]
+    return tuple(changed), tuple(problems)
 
 
 def applied(action: engines.Action, step: applyset.Step, *diff: engines.FieldDiff) -> engines.Change:
@@ -54,24 +97,46 @@ async def _doubted(
         return dataclasses.replace(expected, problem=error)
 
 
+def _updating(kube: client.Client, step: applyset.Step) -> Callable[[], Awaitable[engines.Change | None]]:
+    return lambda: update(kube, step)
+
+
 async def _plain_creation(step: applyset.Step) -> engines.Change:
     return applied("create", step)
 
 
 async def _creation(kube: client.Client, step: applyset.Step) -> engines.Change:
-    await kube.apply(step.manifest, labels.FIELD_MANAGER, is_dry_run=True, only_metadata=True)
+    await placing.applied(kube, step, is_dry_run=True)
     return applied("create", step)
 
 
-async def _update(kube: client.Client, step: applyset.Step) -> engines.Change | None:
-    before, after = await asyncio.gather(
-        kube.find(step.key.kind, step.key.namespace, step.key.name),
-        kube.apply(step.manifest, labels.FIELD_MANAGER, is_dry_run=True),
-    )
+async def update(kube: client.Client, step: applyset.Step) -> engines.Change | None:
+    """What applying would do to an object that is there; None: nothing."""
+    before = await kube.find(step.key.kind, step.key.namespace, step.key.name)
     if before is None:  # it went away since the list
         return applied("create", step)
+    try:
+        after = await placing.applied(kube, step, is_dry_run=True, only_metadata=False)
+    except answers.Immutable:
+        return applied("replace", step, *_in_the_way(before, step))
     diff = fields.diff(before, after.body)
-    return applied("update", step, *diff) if diff else None
+    if not diff:
+        return None
+    # A key that came from elsewhere is put back; one that the settings change would be lost.
+    is_other_key = step.key.kind == kinds.SECRET and step.is_retained and not step.is_drift
+    if is_other_key and any(path.startswith("data") for path, _, _ in diff):
+        return applied("replace", step, *diff)
+    drifted = drift.found(before, diff) if step.is_suspect else ()
+    return dataclasses.replace(applied("update", step, *diff), drift=drifted)
+
+
+def _in_the_way(before: dict[str, Any], step: applyset.Step) -> tuple[engines.FieldDiff, ...]:
+    """The fields that cannot be changed in place."""
+    found = fields.diff(before, fields.merged(before, step.manifest))
+    fixed = [field for field in found if field[0].startswith("spec.")]
+    if step.key.kind == kinds.STATEFUL_SET:
+        fixed = [field for field in fixed if field[0].split(".")[1] not in _CHANGEABLE]
+    return tuple(fixed)
 
 
 def _deletion(kube: client.Client, member: applyset.Live) -> Callable[[], Awaitable[engines.Change]]:

@@ -2,6 +2,7 @@
 
 import difflib
 import hashlib
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -22,6 +23,8 @@ _IGNORED_METADATA = frozenset(
 _LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 _LONGEST = 400
 """Characters of a value that are shown whole."""
+_SHOWN = 80
+"""Characters of a value that people are shown."""
 _COMPARED = 200_000
 """Characters of a text that is compared line by line."""
 
@@ -57,7 +60,7 @@ def _walk(path: str, before: Any, after: Any) -> Iterator[engines.FieldDiff]:
         if before or after:
             left, right = before or {}, after or {}
             for key in sorted({*left, *right}):
-                yield from _walk(_joined(path, key), left.get(key), right.get(key))
+                yield from _walk(joined(path, key), left.get(key), right.get(key))
     elif _is_named(before) and _is_named(after):
         left, right = _by_name(before), _by_name(after)
         if list(left) != list(right) and left.keys() == right.keys():
@@ -68,10 +71,40 @@ def _walk(path: str, before: Any, after: Any) -> Iterator[engines.FieldDiff]:
         yield path, before, after
 
 
-def _joined(path: str, key: str) -> str:
+def joined(path: str, key: str) -> str:
+    """Path of a field inside of another."""
     if "." in key or "/" in key:
         return f"{path}[{key}]"
     return f"{path}.{key}" if path else key
+
+
+def member_name(key: str) -> str | None:
+    """Name of a list's member in managedFields (`k:{"name":"node"}`), None for one that has no name."""
+    if not key.startswith("k:"):
+        return None
+    name = json.loads(key[2:]).get("name")
+    return name if isinstance(name, str) else None
+
+
+def shown(value: Any) -> str:
+    """A value as one short text."""
+    text = "nothing" if value is None else json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 3]}..."
+
+
+def merged(live: Any, manifest: Any) -> Any:
+    """A live object with what the manifest says laid over it, as server-side apply would.
+
+    Only what the manifest has is laid over; nothing is removed.
+    """
+    if isinstance(live, Mapping) and isinstance(manifest, Mapping):
+        over = {key: merged(live.get(key), value) for key, value in manifest.items()}
+        return {**live, **over}
+    if manifest and _is_named(live) and _is_named(manifest):
+        left = _by_name(live)
+        over = {name: merged(left.get(name), value) for name, value in _by_name(manifest).items()}
+        return list({**left, **over}.values())
+    return manifest
 
 
 def _is_named(value: Any) -> bool:

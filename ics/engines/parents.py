@@ -16,6 +16,7 @@ ID = "applyset.kubernetes.io/id"
 TOOLING = "applyset.kubernetes.io/tooling"
 GROUP_KINDS = "applyset.kubernetes.io/contains-group-kinds"
 NAMESPACES = "applyset.kubernetes.io/additional-namespaces"
+LOOKED_AT = f"{labels.DOMAIN}/drift-looked-at"
 RECORD = "record.json"
 """Key in the parent's data."""
 
@@ -27,6 +28,8 @@ class Parent:
     group_kinds: frozenset[str] = frozenset()
     namespaces: frozenset[str] = frozenset()
     record: Mapping[applyset.Key, applyset.Entry] = field(default_factory=dict)
+    looked_at: str = ""
+    """When every field was last looked at for drift, RFC 3339; empty: never."""
 
     def opened(self, keys: Collection[applyset.Key]) -> Self:
         """As it must be before these objects are touched, so that a crash leaves nothing unknown.
@@ -36,7 +39,7 @@ class Parent:
         """
         group_kinds, namespaces = applyset.scope(keys)
         kept = {key: entry for key, entry in self.record.items() if key not in set(keys)}
-        return type(self)(self.group_kinds | group_kinds, self.namespaces | namespaces, kept)
+        return type(self)(self.group_kinds | group_kinds, self.namespaces | namespaces, kept, self.looked_at)
 
 
 def settled(
@@ -45,6 +48,7 @@ def settled(
     record: Mapping[applyset.Key, applyset.Entry],
     done: frozenset[applyset.Key],
     held: frozenset[str],
+    looked_at: str = "",
 ) -> Parent:
     """The parent as it should be after a convergence.
 
@@ -54,6 +58,7 @@ def settled(
         record: of the convergence before.
         done: objects whose apply succeeded in this one.
         held: consumer ids whose objects were left alone; what was known of them stays known.
+        looked_at: when every field was last looked at.
     """
     entries: dict[applyset.Key, applyset.Entry] = {}
     for key, member in members.items():
@@ -64,7 +69,7 @@ def settled(
         elif before is not None and (manifest is not None or member.consumer_id in held):
             entries[key] = before
     group_kinds, namespaces = applyset.scope(members)
-    return Parent(group_kinds, namespaces, entries)
+    return Parent(group_kinds, namespaces, entries, looked_at)
 
 
 def manifest(validator: str, namespace: str, parent: Parent) -> model.Manifest:
@@ -87,6 +92,7 @@ def manifest(validator: str, namespace: str, parent: Parent) -> model.Manifest:
                 TOOLING: labels.TOOLING,
                 GROUP_KINDS: ",".join(sorted(parent.group_kinds)),
                 NAMESPACES: ",".join(sorted(parent.namespaces - {namespace})),
+                **({LOOKED_AT: parent.looked_at} if parent.looked_at else {}),
             },
         },
         "data": {RECORD: json.dumps(record, sort_keys=True, separators=(",", ":"))},
@@ -114,6 +120,7 @@ def read(item: Mapping[str, Any]) -> Parent:
         _items(annotations.get(GROUP_KINDS, "")),
         _items(annotations.get(NAMESPACES, "")),
         _record((item.get("data") or {}).get(RECORD)),
+        annotations.get(LOOKED_AT, ""),
     )
 
 

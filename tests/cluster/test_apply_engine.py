@@ -241,30 +241,11 @@ async def test_a_failed_chain_loses_nothing_to_pruning(scene: conftest.Scene) ->
     assert await scene.live(kinds.CONFIG_MAP, f"{scene.validator}-0", "genesis") is not None
 
 
-async def test_immutable_field(scene: conftest.Scene) -> None:
-    one, _ = await engine(scene)
-    await one.converge(engines.Order(rendered(scene, 0)))
-    changed = rendered(scene, 0)
-    next(m for m in changed if m["kind"] == "StatefulSet")["spec"]["serviceName"] = "other"
-
-    previewed = await one.preview(engines.Order(changed))
-    done = await one.converge(engines.Order(changed))
-
-    problem = previewed[0].problem
-    assert [str(problem)] == [str(error) for error in done.errors]
-    assert isinstance(problem, errors.Permanent)
-    assert str(problem).startswith(
-        f"StatefulSet {scene.validator}-0/node: spec cannot be changed in place: set it back, or delete the object"
-    )
-
-
 async def test_preview_shows_fields_and_writes_nothing(scene: conftest.Scene) -> None:
     one, recorder = await engine(scene)
     await one.converge(engines.Order(rendered(scene, 0, 1)))
     wanted = rendered(scene, 0, 2, image="node:2")
     for manifest in wanted:
-        if manifest["kind"] == "Secret" and manifest["metadata"]["namespace"].endswith("-0"):
-            manifest["data"]["priv_validator_key.json"] = "bmV3"
         if manifest["kind"] == "ConfigMap" and manifest["metadata"]["namespace"].endswith("-0"):
             manifest["data"]["note"] = "a\nc\n"
     recorder.writes.clear()
@@ -281,7 +262,6 @@ async def test_preview_shows_fields_and_writes_nothing(scene: conftest.Scene) ->
             "wanted",
             (("spec.template.spec.containers[node].image", "node:1", "node:2"),),
         ),
-        ("Secret", "update", "wanted", (("data[priv_validator_key.json]", "[secret]", "[secret]"),)),
         ("ConfigMap", "update", "wanted", (("data.note", "b", "c"),)),
     }
     assert {c.consumer_id for c in previewed} == {"0", "1", "2"}

@@ -219,6 +219,15 @@ def test_a_provider_that_forgot_a_chain_is_not_believed() -> None:
 def test_a_deleted_chain_leaves_nothing_to_run() -> None:
     wanted = judge(scenes.snapshot(scenes.consumer(P.DELETED)), memory=scenes.memory(has_workload=True))
     assert (wanted.chains, wanted.held, dict(wanted.gateway_ports)) == ((), frozenset(), {})
+    assert wanted.ended == {"0"}
+
+
+def test_a_chain_that_runs_or_whose_definition_is_gone_has_not_ended() -> None:
+    running = scenes.snapshot(scenes.consumer(P.LAUNCHED, scenes.joined("alice")))
+    memory = scenes.memory(has_workload=True, genesis=scenes.GENESIS)
+    undefined = desired.desired(seen.Seen(running, memory), scenes.settings(), scenes.seed("alice"), [])
+    assert (set(undefined.ended), set(undefined.held)) == (set(), {"0"})
+    assert judge(running, memory=memory).ended == frozenset()
 
 
 def left(*still_in: str, **node: object) -> desired.Desired:
@@ -250,6 +259,7 @@ def test_who_is_out_everywhere_goes_and_the_key_is_retired() -> None:
     wanted = left("bob")
     assert wanted.chains == ()
     assert (wanted.verdicts[0].retires, wanted.verdicts[0].namespace) == (0, "ns")
+    assert wanted.ended == {"0"}
 
 
 def rejoin(**record: Any) -> desired.Desired:

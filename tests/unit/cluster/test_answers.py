@@ -66,7 +66,7 @@ CASES: list[tuple[str, requests.Request, int, dict[str, Any], type[errors.IcsErr
             "PersistentVolumeClaim is invalid: spec: Forbidden: spec is immutable\n@@ -6 +6 @@\n",
             {"field": "spec", "reason": "FieldValueForbidden"},
         ),
-        errors.Permanent,
+        answers.Immutable,
         "StatefulSet a/node: spec cannot be changed in place: set it back, or delete the object so that it is made"
         " anew (PersistentVolumeClaim is invalid: spec: Forbidden: spec is immutable)",
     ),

@@ -27,8 +27,10 @@ KEY = dataclasses.replace(
 SHARED = dataclasses.replace(NODE, namespace="provider", consumer_id="")
 
 
-def order(*confirmed: str, **fields: frozenset[str]) -> engines.Order:
-    return engines.Order((), confirmed=frozenset(confirmed), **fields)
+def order(
+    *confirmed: str, held: frozenset[str] = frozenset(), ended: frozenset[str] = frozenset()
+) -> engines.Order:
+    return engines.Order((), held, ended, frozenset(confirmed))
 
 
 def judged(*changes: engines.Change, under: engines.Order) -> tuple[list[str], set[str], set[str]]:

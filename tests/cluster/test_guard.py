@@ -1,0 +1,269 @@
+"""What the embedded engine asks about before it does it, on a real API server."""
+
+import asyncio
+import copy
+from typing import Any
+
+import pytest
+
+from ics import engines, errors, labels
+from ics.cluster import client, kinds, requests
+from ics.engines import apply
+from tests.cluster import chains, conftest
+
+pytestmark = pytest.mark.cluster
+
+
+def rendered(scene: conftest.Scene, *consumers: int, image: str = "node:1") -> list[dict[str, Any]]:
+    return chains.manifests(scene.validator, scene.gateway, consumers, image=image)
+
+
+def of(manifests: list[dict[str, Any]], kind: str, namespace: str) -> dict[str, Any]:
+    return next(m for m in manifests if m["kind"] == kind and m["metadata"].get("namespace") == namespace)
+
+
+def home(scene: conftest.Scene, consumer: int = 0) -> str:
+    return f"{scene.validator}-{consumer}"
+
+
+async def engine(scene: conftest.Scene, patience: float = 0.0) -> tuple[apply.ApplyEngine, Any]:
+    kube, recorder = await scene.connect()
+    return apply.ApplyEngine(kube, scene.validator, scene.gateway, patience=patience), recorder
+
+
+async def uid(scene: conftest.Scene, kind: kinds.Kind, name: str, consumer: int = 0) -> str:
+    found = await scene.live(kind, home(scene, consumer), name)
+    assert found is not None
+    return str(found["metadata"]["uid"])
+
+
+def moved(scene: conftest.Scene) -> list[dict[str, Any]]:
+    """Chain 0 with another serviceName, which no StatefulSet takes in place; chain 1 with another image."""
+    wanted = rendered(scene, 0, 1)
+    of(wanted, "StatefulSet", home(scene))["spec"]["serviceName"] = "other"
+    container = of(wanted, "StatefulSet", home(scene, 1))["spec"]["template"]["spec"]["containers"][0]
+    container["image"] = "node:2"
+    return wanted
+
+
+async def collected(kube: client.Client, namespace: str) -> None:
+    """Stands for the garbage collector, when the last pod is gone: nothing else runs beside the API server."""
+    node = await kube.find(kinds.STATEFUL_SET, namespace, "node")
+    assert node is not None
+    assert node["metadata"]["finalizers"] == ["foregroundDeletion"]
+    node["metadata"]["finalizers"] = []
+    await kube.send(requests.update(node, "garbage-collector"))
+
+
+async def test_an_immutable_field_is_asked_about_and_the_other_chains_go_on(scene: conftest.Scene) -> None:
+    one, recorder = await engine(scene)
+    await one.converge(engines.Order(rendered(scene, 0, 1)))
+    before = await uid(scene, kinds.STATEFUL_SET, "node")
+    recorder.writes.clear()
+
+    previewed = await one.preview(engines.Order(moved(scene)))
+    done = await one.converge(engines.Order(moved(scene)))
+
+    name = f"StatefulSet/{home(scene)}/node@{before[:8]}"
+    assert [question.text for question in done.questions] == [
+        f"StatefulSet {home(scene)}/node: spec.serviceName cannot be changed in place, so it must be deleted and made"
+        f" anew: set the change back, or, to replace it, run: ics up --confirm {name}"
+    ]
+    assert [(c.ref.namespace, c.action, c.diff, c.question) for c in previewed] == [
+        (home(scene), "replace", (("spec.serviceName", "node", "other"),), done.questions[0]),
+        (
+            home(scene, 1),
+            "update",
+            (("spec.template.spec.containers[node].image", "node:1", "node:2"),),
+            None,
+        ),
+    ]
+    assert [(c.action, c.namespace) for c in done.changes] == [("update", home(scene, 1))]
+    assert done.errors == ()
+    assert [write for write in recorder.writes if home(scene) + "/" in write] == []
+    again = await one.converge(engines.Order(moved(scene)))
+    assert (again.questions, again.changes, again.writes) == (done.questions, (), 0)
+
+
+@pytest.mark.parametrize(
+    "wrong", ["StatefulSet/{home}/node", "StatefulSet/{home}/node@00000000", "node", "*"]
+)
+async def test_a_wrong_name_changes_nothing(scene: conftest.Scene, wrong: str) -> None:
+    one, recorder = await engine(scene)
+    await one.converge(engines.Order(rendered(scene, 0)))
+    wanted = rendered(scene, 0)
+    of(wanted, "StatefulSet", home(scene))["spec"]["serviceName"] = "other"
+    recorder.writes.clear()
+
+    done = await one.converge(engines.Order(wanted, confirmed=frozenset({wrong.format(home=home(scene))})))
+
+    assert (len(done.questions), done.changes, recorder.writes) == (1, (), [])
+
+
+async def test_the_right_name_replaces_once(scene: conftest.Scene) -> None:
+    one, recorder = await engine(scene, patience=30)
+    await one.converge(engines.Order(rendered(scene, 0, 1)))
+    before = await uid(scene, kinds.STATEFUL_SET, "node")
+    confirmed = frozenset({f"StatefulSet/{home(scene)}/node@{before[:8]}"})
+    recorder.writes.clear()
+
+    async def garbage() -> None:
+        while f"DELETE /apis/apps/v1/namespaces/{home(scene)}/statefulsets/node" not in recorder.writes:
+            await asyncio.sleep(0.05)
+        await collected(scene.kube, home(scene))
+
+    done, _ = await asyncio.gather(one.converge(engines.Order(moved(scene), confirmed=confirmed)), garbage())
+
+    after = await scene.live(kinds.STATEFUL_SET, home(scene), "node")
+    assert after is not None
+    assert after["metadata"]["uid"] != before
+    assert after["spec"]["serviceName"] == "other"
+    assert {(c.action, c.namespace) for c in done.changes} == {
+        ("replace", home(scene)),
+        ("update", home(scene, 1)),
+    }
+    assert (done.errors, done.questions) == ((), ())
+    assert await one.converge(engines.Order(moved(scene), confirmed=confirmed)) == engines.Converged()
+    # The name is spent: the next replacement is asked about anew.
+    back = await one.converge(engines.Order(rendered(scene, 0, 1), confirmed=confirmed))
+    assert [question.ref.name for question in back.questions] == ["node"]
+
+
+async def test_the_new_workload_waits_for_the_end_of_the_old_one(scene: conftest.Scene) -> None:
+    one, _ = await engine(scene, patience=0)
+    await one.converge(engines.Order(rendered(scene, 0)))
+    before = await uid(scene, kinds.STATEFUL_SET, "node")
+    wanted = [m for m in moved(scene) if m["metadata"].get("labels", {}).get(labels.CONSUMER) != "1"]
+
+    confirmed = frozenset({f"StatefulSet/{home(scene)}/node@{before[:8]}"})
+    first = await one.converge(engines.Order(wanted, confirmed=confirmed))
+    waiting = await one.converge(engines.Order(wanted))
+    await collected(scene.kube, home(scene))
+    last = await one.converge(engines.Order(wanted))
+
+    where = f"StatefulSet {home(scene)}/node"
+    assert [c.action for c in first.changes] == ["replace"]
+    assert [str(e) for e in first.errors] == [
+        f"{where} is being replaced: it is made anew when its pod has ended"
+    ]
+    assert [type(e) for e in (*first.errors, *waiting.errors)] == [errors.Transient, errors.Transient]
+    assert (waiting.changes, waiting.questions) == ((), ())
+    assert [(c.action, c.kind) for c in last.changes] == [("create", "StatefulSet")]
+    assert await one.converge(engines.Order(wanted)) == engines.Converged()
+
+
+async def test_a_chain_that_is_dropped_is_asked_about(scene: conftest.Scene) -> None:
+    one, recorder = await engine(scene)
+    await one.converge(engines.Order(rendered(scene, 0, 1)))
+    node = await uid(scene, kinds.STATEFUL_SET, "node", 1)
+    recorder.writes.clear()
+
+    done = await one.converge(engines.Order(rendered(scene, 0)))
+    assert (done.changes, recorder.writes) == ((), [])
+
+    name = f"StatefulSet/{home(scene, 1)}/node@{node[:8]}"
+    assert [(q.name, q.action, q.consumer_id) for q in done.questions] == [(name, "delete", "1")]
+    confirmed = await one.converge(engines.Order(rendered(scene, 0), confirmed=frozenset({name})))
+    assert {(c.action, c.kind) for c in confirmed.changes} == {
+        ("delete", "StatefulSet"),
+        ("delete", "Service"),
+        ("delete", "ConfigMap"),
+    }
+    assert await scene.live(kinds.VOLUME_CLAIM, home(scene, 1), labels.VOLUME_NAME) is not None
+
+
+async def test_a_chain_that_ended_goes_without_asking(scene: conftest.Scene) -> None:
+    one, _ = await engine(scene)
+    await one.converge(engines.Order(rendered(scene, 0, 1)))
+
+    done = await one.converge(engines.Order(rendered(scene, 0), ended=frozenset({"1"})))
+
+    assert done.questions == ()
+    assert ("delete", "StatefulSet") in {(c.action, c.kind) for c in done.changes}
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {"resources": {"requests": {"storage": "20Gi"}}},
+        {"resources": {"requests": {"storage": "5Gi"}}},
+        {"storageClassName": "other"},
+    ],
+    ids=["grown", "shrunk", "class"],
+)
+async def test_a_volume_stays_as_it_is_and_its_chain_goes_on(
+    scene: conftest.Scene, spec: dict[str, Any]
+) -> None:
+    one, recorder = await engine(scene)
+    first = rendered(scene, 0)
+    of(first, "PersistentVolumeClaim", home(scene))["spec"]["storageClassName"] = "first"
+    await one.converge(engines.Order(first))
+    before = await scene.live(kinds.VOLUME_CLAIM, home(scene), labels.VOLUME_NAME)
+    assert before is not None
+    wanted = copy.deepcopy(first)
+    of(wanted, "PersistentVolumeClaim", home(scene))["spec"] |= spec
+    of(wanted, "ConfigMap", home(scene))["data"]["note"] = "new"
+
+    previewed = await one.preview(engines.Order(wanted))
+    done = await one.converge(engines.Order(wanted))
+
+    path = "spec.storageClassName" if "storageClassName" in spec else "spec.resources.requests.storage"
+    name = f"PersistentVolumeClaim/{home(scene)}/data@{before['metadata']['uid'][:8]}"
+    assert [(c.kind, c.action, [f[0] for f in c.diff], bool(c.question)) for c in previewed] == [
+        ("ConfigMap", "update", ["data.note"], False),
+        ("PersistentVolumeClaim", "replace", [path], True),
+    ]
+    assert [(q.name, q.consumer_id) for q in done.questions] == [(name, "0")]
+    assert [(c.kind, c.action) for c in done.changes] == [("ConfigMap", "update")]
+    recorder.writes.clear()
+    confirmed = engines.Order(wanted, confirmed=frozenset({name}))
+    assert await one.converge(confirmed) == engines.Converged()
+    assert await one.preview(confirmed) == ()
+    assert recorder.writes == []
+    assert await scene.live(kinds.VOLUME_CLAIM, home(scene), labels.VOLUME_NAME) == before
+
+
+async def test_another_key_is_asked_about_and_an_edited_one_is_put_back(scene: conftest.Scene) -> None:
+    one, _ = await engine(scene)
+    first = rendered(scene, 0)
+    await one.converge(engines.Order(first))
+    key = labels.consensus_key_name(0)
+    edited = copy.deepcopy(of(first, "Secret", home(scene)))
+    edited["data"] = {"priv_validator_key.json": "ZWRpdGVk"}
+    await scene.kube.apply(edited, "eve")
+
+    mended = await one.converge(engines.Order(first))
+    other = copy.deepcopy(first)
+    of(other, "Secret", home(scene))["data"] = {"priv_validator_key.json": "b3RoZXI="}
+    previewed = await one.preview(engines.Order(other))
+    asked = await one.converge(engines.Order(other))
+
+    hidden = ("data[priv_validator_key.json]", "[secret]", "[secret]")
+    assert [(c.kind, c.action, c.diff) for c in previewed] == [("Secret", "replace", (hidden,))]
+    assert [(c.kind, c.cause, c.drift[0].manager) for c in mended.changes] == [("Secret", "drift", "eve")]
+    assert "ZWRpdGVk" not in repr(mended)
+    uid_now = await uid(scene, kinds.SECRET, key)
+    assert [q.name for q in asked.questions] == [f"Secret/{home(scene)}/{key}@{uid_now[:8]}"]
+    live = await scene.live(kinds.SECRET, home(scene), key)
+    assert live is not None
+    assert live["data"] == of(first, "Secret", home(scene))["data"]
+    confirmed = frozenset(q.name for q in asked.questions)
+    done = await one.converge(engines.Order(other, confirmed=confirmed))
+    live = await scene.live(kinds.SECRET, home(scene), key)
+    assert live is not None
+    assert (done.questions, live["data"]) == ((), {"priv_validator_key.json": "b3RoZXI="})
+
+
+async def test_destroy_keeps_volumes_keys_and_namespaces(scene: conftest.Scene) -> None:
+    one, _ = await engine(scene)
+    await one.converge(engines.Order(rendered(scene, 0)))
+
+    await one.destroy()
+
+    kept = [
+        await scene.live(kinds.NAMESPACE, "", home(scene)),
+        await scene.live(kinds.VOLUME_CLAIM, home(scene), labels.VOLUME_NAME),
+        await scene.live(kinds.SECRET, home(scene), labels.consensus_key_name(0)),
+    ]
+    assert all(item is not None and "deletionTimestamp" not in item["metadata"] for item in kept)
+    assert await scene.live(kinds.STATEFUL_SET, home(scene), "node") is None

@@ -1,0 +1,109 @@
+"""Who changed which field, told from managedFields, and when to look for it."""
+
+import datetime
+from typing import Any
+
+import pytest
+
+from ics import engines, labels
+from ics.engines import drift, fields
+
+
+def entry(manager: str, owned: dict[str, Any], operation: str = "Update", **more: str) -> dict[str, Any]:
+    return {
+        "manager": manager,
+        "operation": operation,
+        "fieldsV1": owned,
+        "time": "2026-01-01T00:00:00Z",
+    } | more
+
+
+def live(*entries: dict[str, Any]) -> dict[str, Any]:
+    return {"metadata": {"managedFields": list(entries)}}
+
+
+CONTAINER = "spec.template.spec.containers[node]"
+OWN = entry(
+    labels.FIELD_MANAGER,
+    {"f:spec": {"f:template": {"f:spec": {"f:containers": {'k:{"name":"node"}': {".": {}, "f:image": {}}}}}}},
+    "Apply",
+)
+IMAGE = (f"{CONTAINER}.image", "i:1", "i:2")
+REPLICAS = ("spec.replicas", 3, 1)
+SCALED = entry("autoscaler", {"f:spec": {"f:replicas": {}}}, subresource="scale")
+
+
+@pytest.mark.parametrize(
+    ("entries", "diff", "expected"),
+    [
+        ([OWN], [IMAGE], ()),
+        ([OWN, SCALED], [IMAGE, REPLICAS], ((*REPLICAS, "autoscaler"),)),
+        ([OWN], [REPLICAS], ((*REPLICAS, ""),)),
+        (
+            [
+                entry("first", {"f:data": {"f:config.toml": {}}}),
+                entry("last", {"f:data": {".": {}, "f:config.toml": {}}}, time="2026-01-02T00:00:00Z"),
+            ],
+            [("data[config.toml]", "a", "b")],
+            (("data[config.toml]", "a", "b", "last"),),
+        ),
+        (
+            [entry("bob", {"f:spec": {"f:ports": {'k:{"port":1,"protocol":"TCP"}': {"f:port": {}}}}})],
+            [("spec.ports[c-0].port", 1, 2)],
+            (("spec.ports[c-0].port", 1, 2, "bob"),),
+        ),
+        ([entry("bob", {"f:spec": {"f:replicasX": {}}})], [REPLICAS], ((*REPLICAS, ""),)),
+        ([], [REPLICAS], ((*REPLICAS, ""),)),
+    ],
+    ids=["ours", "scaled", "removed", "latest", "no name", "other field", "nobody"],
+)
+def test_found(entries: list[dict[str, Any]], diff: list[Any], expected: Any) -> None:
+    assert drift.found(live(*entries), diff) == expected
+
+
+NOON = datetime.datetime(2026, 1, 1, 12, tzinfo=datetime.UTC)
+
+
+@pytest.mark.parametrize(
+    ("interval", "looked_at", "is_due"),
+    [
+        (3600, "2026-01-01T11:00:00+00:00", True),
+        (3600, "2026-01-01T11:00:01+00:00", False),
+        (3600, "", True),
+        (3600, "yesterday", True),
+        (3600, "2026-01-01T11:59:00", True),
+        (0, "", False),
+    ],
+)
+def test_beat(interval: int, looked_at: str, is_due: bool) -> None:
+    assert drift.Beat(interval).is_due(looked_at, NOON) is is_due
+
+
+def test_in_words() -> None:
+    fields_changed = (
+        engines.FieldDrift("spec.replicas", 3, 1, "bob"),
+        engines.FieldDrift("data.a", None, "x", ""),
+    )
+    change = engines.Change("update", "StatefulSet", "n", "node", cause="drift", drift=fields_changed)
+
+    assert drift.in_words(change) == (
+        "StatefulSet n/node: spec.replicas was 3, is to be 1 (changed by bob); data.a was nothing, is to be"
+        ' "x" (somebody removed it)'
+    )
+
+
+def test_a_manifest_is_laid_over_a_live_object() -> None:
+    before = {
+        "spec": {"a": 1, "b": 2, "list": [{"name": "x", "v": 1, "w": 1}, {"name": "y", "v": 1}], "plain": [1]}
+    }
+    manifest = {"spec": {"b": 3, "list": [{"name": "x", "v": 2}], "plain": [2], "new": {"c": 1}}}
+
+    assert fields.merged(before, manifest) == {
+        "spec": {
+            "a": 1,
+            "b": 3,
+            "list": [{"name": "x", "v": 2, "w": 1}, {"name": "y", "v": 1}],
+            "plain": [2],
+            "new": {"c": 1},
+        }
+    }
