@@ -17,6 +17,7 @@ def main() -> int:
     parser.add_argument("--json", action="store_true", help="JSON on stdout")
     parser.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="override a setting")
     parser.add_argument("--confirm", metavar="NAME", action="append", default=[], help="confirm a change")
+    parser.add_argument("--engine", choices=("pulumi", "apply"), help="the engine for this time")
     mode = parser.add_mutually_exclusive_group()
     mode.add_argument("--once", action="store_true", help="one pass (the default)")
     mode.add_argument("--preview", action="store_true", help="say what a pass would do; change nothing")
@@ -31,6 +32,7 @@ def main() -> int:
     command += ["--json"] if args.json else []
     for override in args.set:
         command += ["--set", override]
+    command += ["--engine", args.engine] if args.engine else []
     for name in args.confirm:
         command += ["--confirm", name]
     return cli.main(command)

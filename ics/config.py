@@ -205,6 +205,17 @@ class Reconciler(_Frozen):
     """Requests and limits of its container."""
 
 
+class Pulumi(_Frozen):
+    """How the Pulumi engine keeps its state."""
+
+    backend: str | None = pydantic.Field(default=None, pattern=r"^[a-z0-9+]+://")
+    """URL of the state's backend: `file:///var/lib/ics`, `s3://…`, `gs://…`, `azblob://…`, `https://…`; none:
+    as $PULUMI_BACKEND_URL or `pulumi login` say."""
+    passphrase: SecretSource | None = None
+    """What the secrets in the state are encrypted with; none: as the environment says
+    (PULUMI_CONFIG_PASSPHRASE_FILE or PULUMI_CONFIG_PASSPHRASE), or the stack's own secrets provider."""
+
+
 class Settings(_Frozen):
     """All of one stack."""
 
@@ -213,8 +224,9 @@ class Settings(_Frozen):
     operator_address: str
     """valoper of this validator: its identity on the provider."""
     engine: Literal["auto", "pulumi", "apply"] = "auto"
-    """apply: embedded; auto: the embedded one as well; pulumi: refused by `ics up`, which cannot drive Pulumi
-    yet: run `pulumi up` by hand."""
+    """pulumi: Pulumi's Automation API over this project; apply: embedded, needs no other program; auto: the
+    one that converged the cluster last, as is on record there, and the embedded one on an empty cluster. So it
+    never moves from one to the other by itself."""
     provider: Provider
     account: SecretSource | None = None
     """The account that signs transactions, a mnemonic or 64 hex characters; without it none is sent."""
@@ -233,9 +245,10 @@ class Settings(_Frozen):
     provider_node: provider_settings.ProviderNode = provider_settings.ProviderNode()
     reconciler: Reconciler = Reconciler()
     resident: Resident = Resident()
-    drift_interval: Duration = 3600
+    drift_interval: units.Duration = 3600
     """How often every field of every object is compared, also where nothing hints at a change; default 1h,
     `0s`: never. What others change is usually seen, and put back, by the very next pass."""
+    pulumi: Pulumi = Pulumi()
     confirm: tuple[str, ...] = ()
     """Changes that are made only when they are named here or with `--confirm`; each name is good for one
     time, and what has been done may stay in the list."""

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ics import desired, errors, handover, loop, model, observing, outputs, wiring
+from ics import desired, errors, handover, joining, loop, model, observing, outputs, wiring
+from ics.engines import applyset
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,20 +26,34 @@ async def declared(root: Path, name: str, environment: Mapping[str, str]) -> Dec
     Raises:
         IcsError: the stack, the provider or the cluster cannot be judged.
     """
-    handed = environment.get(handover.VARIABLE)
-    async with wiring.open_stack(root, name, environment) as found:
-        facts = handover.read(Path(handed)) if handed else await observing.observe(found.world)
+    path = environment.get(handover.VARIABLE)
+    handed = handover.read(Path(path)) if path else None
+    async with wiring.open_stack(root, name, environment, handed.overrides if handed else ()) as found:
+        facts = handed.facts if handed else await observing.observe(found.world)
         wanted = observing.desire(found.world, facts)
-    check_removals(wanted, facts.memory)
+    if handed is None:
+        check_removals(wanted, facts.memory)
+        manifests = loop.render(wanted)
+    else:
+        wanted = joining.without(wanted, handed.refused, facts.memory)
+        manifests = _as_handed(wanted, handed)
     cluster = found.world.settings.cluster
     # As a path: given as text, its credentials would be in the state, and in a file that the plugin leaves.
-    path = (
+    kubeconfig = (
         None if cluster.kubeconfig is None else str((root / Path(cluster.kubeconfig).expanduser()).resolve())
     )
-    return Declared(loop.render(wanted), outputs.of(wanted), path, cluster.context)
+    return Declared(manifests, outputs.of(wanted), kubeconfig, cluster.context)
 
 
-_FILES = frozenset({"certificate-authority", "client-certificate", "client-key", "tokenFile"})
+def _as_handed(wanted: desired.Desired, handed: handover.Handed) -> tuple[model.Manifest, ...]:
+    """The manifests as the pass has them: the engine sees to it that nothing of a held chain is removed."""
+    manifests = tuple(m for m in loop.render(wanted) if applyset.consumer_of(m) not in handed.held)
+    if handed.digest not in ("", handover.digest(manifests)):
+        raise errors.Permanent(
+            f"{handover.VARIABLE}: the program makes other objects than the pass that started it: its settings,"
+            " definitions or secrets differ, through the environment or a file that changed meanwhile"
+        )
+    return manifests
 
 
 def check_removals(wanted: desired.Desired, memory: model.Memory) -> None:

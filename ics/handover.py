@@ -1,38 +1,69 @@
 """Hands the facts of one pass over to the Pulumi program, so that preview and update see one height.
 
-The file named by `ICS_SNAPSHOT` holds what was read from the provider and the cluster's memory; no
-secret is in it.
+The file named by `ICS_SNAPSHOT` holds what was read from the provider and the cluster's memory, and what
+the pass has decided since; no secret is in it. A Pulumi run by hand has none, and looks for itself.
 """
 
+import hashlib
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import pydantic
 
-from ics import errors, seen
+from ics import errors, model, seen
+from ics.cluster import requests
 
 VARIABLE = "ICS_SNAPSHOT"
 """Environment variable with the path of the file."""
 
 
+@dataclass(frozen=True, slots=True)
+class Handed:
+    """What one pass hands over."""
+
+    facts: seen.Seen
+    refused: frozenset[str] = frozenset()
+    """Consumer ids of chains that are not joined, since the cluster would refuse what they need."""
+    held: frozenset[str] = frozenset()
+    """Consumer ids whose objects the program leaves out, for the engine leaves them as they are."""
+    overrides: tuple[str, ...] = ()
+    """Settings given as flags, see `ics.stack`."""
+    digest: str = ""
+    """Of the manifests that the pass has made, without those of held chains; empty: not compared."""
+
+
 class _Document(pydantic.BaseModel):
     model_config = pydantic.ConfigDict(ser_json_bytes="base64", val_json_bytes="base64")
 
-    facts: seen.Seen
+    handed: Handed
 
 
-def write(facts: seen.Seen, path: Path) -> None:
-    """Write the facts."""
-    path.write_text(_Document(facts=facts).model_dump_json())
+def digest(manifests: Sequence[model.Manifest]) -> str:
+    """sha256 of manifests in their order, hexadecimal."""
+    return hashlib.sha256(b"\n".join(requests.encode(one) for one in manifests)).hexdigest()
 
 
-def read(path: Path) -> seen.Seen:
-    """Read the facts that a reconciler wrote.
+def write(handed: Handed, path: Path) -> None:
+    """Write it into a new file that only its owner can read.
+
+    Raises:
+        FileExistsError: there is such a file.
+    """
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(_Document(handed=handed).model_dump_json())
+
+
+def read(path: Path) -> Handed:
+    """Read what a reconciler wrote.
 
     Raises:
         SettingsError: there is no such file, or it is of another version.
     """
     try:
-        return _Document.model_validate_json(path.read_bytes()).facts
+        return _Document.model_validate_json(path.read_bytes()).handed
     except OSError as error:
         raise errors.SettingsError(
             f"{VARIABLE} {path}: {error.strerror}: unset it or name the file"

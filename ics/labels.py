@@ -40,6 +40,9 @@ SIGNS = f"{DOMAIN}/signs"
 """Whether the provider node is given a consensus key."""
 ENDING = f"{DOMAIN}/ending"
 """`true` on the StatefulSet of a stopped chain once nothing is awaited any more."""
+# … of the parent of the set.
+ENGINE = f"{DOMAIN}/engine"
+"""The engine that converged the set last: `apply` or `pulumi`."""
 
 # Components of a consumer chain.
 VOLUME = "volume"

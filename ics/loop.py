@@ -12,6 +12,7 @@ from ics import (
     desired,
     engines,
     errors,
+    handover,
     joining,
     manifests,
     model,
@@ -56,7 +57,8 @@ async def preview(place: world.World, engine: engines.Engine) -> Plan:
     """
     observed = await observing.observe(place)
     wanted = observing.desire(place, observed)
-    changes = await engine.preview(dataclasses.replace(order(place, wanted), is_thorough=True))
+    handed = handover.Handed(observed)
+    changes = await engine.preview(dataclasses.replace(order(place, wanted, handed), is_thorough=True))
     return Plan(changes, wanted.intents, status.report(wanted, observed.observations))
 
 
@@ -77,7 +79,11 @@ async def one_pass(place: world.World, engine: engines.Engine, sender: world.Sen
         observed = await observing.observe(place)
         wanted = observing.desire(place, observed)
         # A chain whose objects the cluster would refuse is not joined: nobody could run its node.
-        refused = {} if sender is None else await joining.refusals(engine, order(place, wanted), wanted)
+        refused = (
+            {}
+            if sender is None
+            else await joining.refusals(engine, order(place, wanted, handover.Handed(observed)), wanted)
+        )
         wanted = joining.without(wanted, refused, observed.memory)
         # The opt-in comes first: it has a deadline, and everything it needs can be computed again.
         sent, troubles = await _transact(place, wanted, sender)
@@ -85,10 +91,14 @@ async def one_pass(place: world.World, engine: engines.Engine, sender: world.Sen
         # A key is on record as retired before its node goes, so that no rejoin could take it again.
         wanted, retiring = await _retire(place, wanted)
         troubles += retiring
-        converged = await engine.converge(order(place, wanted))
+        handed = handover.Handed(observed, frozenset(refused))
+        converged = await engine.converge(order(place, wanted, handed))
         troubles += [_trouble(error) for error in converged.errors]
         troubles += [_asked(question) for question in converged.questions]
         troubles += [_drifted(change) for change in converged.changes if change.is_drift]
+        troubles += [
+            (model.Condition(model.Severity.INFO, "StackMended", text), None) for text in converged.repairs
+        ]
         if converged.writes:
             observed, wanted = await _again(place, observed)
             wanted = joining.without(wanted, refused, observed.memory)
@@ -134,10 +144,10 @@ async def _retire(place: world.World, wanted: desired.Desired) -> tuple[desired.
     return wanted, troubles
 
 
-def order(place: world.World, wanted: desired.Desired) -> engines.Order:
+def order(place: world.World, wanted: desired.Desired, handed: handover.Handed) -> engines.Order:
     """What the engine is to bring about."""
     confirmed = place.confirmed.union(place.settings.confirm)
-    return engines.Order(render(wanted), wanted.held, wanted.ended, confirmed)
+    return engines.Order(render(wanted), wanted.held, wanted.ended, confirmed, handed=handed)
 
 
 def render(wanted: desired.Desired) -> tuple[model.Manifest, ...]:

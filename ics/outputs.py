@@ -6,14 +6,24 @@ from ics import canonical, desired, intents
 
 
 def of(wanted: desired.Desired) -> dict[str, Any]:
-    """Endpoints, ports, genesis hashes, due transactions, and what waits for the reconciler.
+    """Status, endpoints, ports, genesis hashes, due transactions, and what waits for the reconciler.
+
+    Nothing in it changes while nothing happens, so that a preview of an unchanged stack shows no difference:
+    no height, above all.
 
     Returns:
         Mappings by consumer id, and lists of texts.
     """
     conditions = [c for verdict in wanted.verdicts for c in verdict.conditions]
     return {
-        "height": wanted.height,
+        "status": {
+            v.summary.consumer_id: {
+                "chain_id": v.summary.chain_id,
+                "phase": v.summary.phase.value,
+                "participation": v.participation.value,
+            }
+            for v in wanted.verdicts
+        },
         "endpoints": {c.consumer_id: c.peering.external_address for c in wanted.chains},
         "ports": {
             c.consumer_id: {"chain_id": c.chain_id, "p2p": c.ports.p2p, "rpc": c.ports.rpc}

@@ -41,6 +41,8 @@ def stack(
         upsert_existing_objects=True,
         enable_config_map_mutable=True,
         enable_secret_mutable=True,
+        # A field of ours that somebody else has set is set back, as the embedded engine does.
+        enable_patch_force=True,
     )
     options = pulumi.ResourceOptions(providers={"kubernetes": provider})
     shared, chains = by_chain(manifests)

@@ -16,7 +16,7 @@ import httpx
 
 from ics import config, engines, errors, keys, model, stack, world
 from ics.cluster import client, place, secrets
-from ics.engines import apply, drift
+from ics.engines import apply, auto, automation, drift, state
 from ics.provider import ibc_queries
 
 if TYPE_CHECKING:
@@ -171,32 +171,44 @@ async def open_stack(
 
         seed = keys.parse_seed(await read(settings.seed, "ics:seed"))
         provider = await closing.enter_async_context(ibc_queries.IbcQueries(settings.provider, now))
+        where = state.Stack(root, name, settings.pulumi.backend, tuple(overrides))
         cluster = place.Place(connection, settings, holder(), now)
         yield Opened(
             world.World(settings, seed, definitions, provider, cluster, cluster.lease),
-            engine_of(settings, connection, cluster.lease),
+            engine_of(settings, where, connection, cluster.lease, read),
             AccountSender(settings, read),
             cluster,
         )
 
 
-def engine_of(settings: config.Settings, connection: client.Client, lease: world.Lease) -> engines.Engine:
-    """The engine that the settings name.
+def engine_of(
+    settings: config.Settings,
+    stack_of_pulumi: state.Stack,
+    connection: client.Client,
+    lease: world.Lease,
+    read: ReadSecret,
+) -> engines.Engine:
+    """The engine that the settings name; no process is started."""
+    validator, namespace = settings.validator, settings.gateway.namespace
 
-    Raises:
-        SettingsError: it is not to be had here.
-    """
-    if settings.engine == "pulumi":
-        raise errors.SettingsError(
-            "ics:engine 'pulumi' is not driven by this version: run `pulumi up` by hand, or set ics:engine: apply"
-        )
-    return apply.ApplyEngine(
+    async def passphrase() -> model.Secret | None:
+        source = settings.pulumi.passphrase
+        return None if source is None else await read(source, "ics:pulumi.passphrase")
+
+    beat = drift.Beat(settings.drift_interval)
+    embedded = apply.ApplyEngine(connection, validator, namespace, lease.ensure, beat)
+    pulumi = automation.PulumiEngine(
         connection,
-        settings.validator,
-        settings.gateway.namespace,
+        validator,
+        namespace,
+        stack_of_pulumi,
+        passphrase,
         lease.ensure,
-        drift.Beat(settings.drift_interval),
+        beat,
     )
+    if settings.engine == "auto":
+        return auto.AutoEngine(connection, validator, namespace, embedded, pulumi)
+    return pulumi if settings.engine == engines.PULUMI else embedded
 
 
 async def fetch(url: str) -> bytes:

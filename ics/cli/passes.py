@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ics import errors, intents, loop, model, observing, stack, status, wiring, world
-from ics.cli import present
+from ics.cli import installation, present
 from ics.provider import messages
 
 _Subparsers = Any  # argparse has no public name for what add_subparsers() returns
@@ -30,6 +30,12 @@ def register(subparsers: _Subparsers) -> None:
         if work in (_plan, _up):
             text = "make this change that needs a confirmation; may be given several times"
             parser.add_argument("--confirm", metavar="NAME", action="append", default=[], help=text)
+        if work is not _status:
+            text = "the engine for this time; the same as --set engine=…"
+            parser.add_argument("--engine", choices=("pulumi", "apply"), help=text)
+        if work is _up:
+            text = "where there is no Pulumi CLI: install it with Pulumi's own installer"
+            parser.add_argument("--install-pulumi", action="store_true", help=text)
         parser.set_defaults(run=on_stack(work))
     parser = command(subparsers, "check-config", "check settings, definitions and secrets of a stack")
     parser.set_defaults(run=on_stack(_check))
@@ -52,7 +58,9 @@ def on_stack(work: Work) -> Callable[[argparse.Namespace], int]:
 
     async def opened(args: argparse.Namespace) -> int:
         root = args.project.resolve() if args.project else stack.project_root(Path.cwd())
-        async with wiring.open_stack(root, args.stack, os.environ, args.set) as found:
+        chosen = getattr(args, "engine", None)
+        overrides = [*args.set, *([f"engine={chosen}"] if chosen else [])]
+        async with wiring.open_stack(root, args.stack, os.environ, overrides) as found:
             return await work(args, found)
 
     return lambda args: asyncio.run(opened(args))
@@ -83,6 +91,7 @@ async def _plan(args: argparse.Namespace, found: wiring.Opened) -> int:
 
 
 async def _up(args: argparse.Namespace, found: wiring.Opened) -> int:
+    await installation.offer(args, found.world.settings)
     done = await loop.one_pass(_confirming(args, found.world), found.engine, found.sender)
     _print(
         args,

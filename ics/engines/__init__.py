@@ -8,9 +8,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, Protocol, TypeAlias
 
-from ics import errors, model
+from ics import errors, handover, model
 
 Action: TypeAlias = Literal["create", "update", "replace", "delete"]
+APPLY, PULUMI = "apply", "pulumi"
+"""Names of the engines, in the settings and on the set's parent."""
 Cause: TypeAlias = Literal["wanted", "drift"]
 
 _Error: TypeAlias = errors.IcsError  # a field of this name hides the module
@@ -136,6 +138,8 @@ class Order:
     """Names of questions that the operator has answered with yes."""
     is_thorough: bool = False
     """Look at every field for drift, also where nothing hints at it; engines do so by themselves on a slow beat."""
+    handed: handover.Handed | None = None
+    """What the manifests were made of, for an engine whose program makes them anew; None: it looks itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +153,8 @@ class Converged:
     """What failed, each text once. The objects that these concern are tried again by the next pass."""
     questions: tuple[Question, ...] = ()
     """What waits for the operator's confirmation; nothing of it was done."""
+    repairs: tuple[str, ...] = ()
+    """What an earlier run had left behind and was mended, one line for each."""
 
 
 class Engine(Protocol):

@@ -13,7 +13,7 @@ When nothing differs, none of it happens: a pass without a change is one GET and
 
 import dataclasses
 import datetime
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 from ics import engines, errors, model
 from ics.cluster import client, kinds
@@ -23,7 +23,8 @@ PATIENCE_SECONDS = 20.0
 """A node that is told to stop ends within a few seconds; the next pass waits for one that takes longer."""
 
 
-def _now() -> datetime.datetime:
+def now() -> datetime.datetime:
+    """The present, in UTC."""
     return datetime.datetime.now(datetime.UTC)
 
 
@@ -37,7 +38,7 @@ class ApplyEngine:
         namespace: str,
         before_writing: Callable[[], Awaitable[None]] | None = None,
         beat: drift.Beat = drift.NEVER,
-        now: Callable[[], datetime.datetime] = _now,
+        now: Callable[[], datetime.datetime] = now,
         patience: float = PATIENCE_SECONDS,
     ) -> None:
         """Nothing is sent yet.
@@ -61,10 +62,10 @@ class ApplyEngine:
     async def preview(self, order: engines.Order) -> tuple[engines.Change, ...]:
         """See `engines.Engine`; what the cluster would refuse is in the changes' `problem`."""
         wanted = applyset.index(order.manifests, applyset.set_id(self._validator, self._namespace))
-        books = await self._read(wanted)
+        books = await self.read(wanted)
         steps = applyset.diff(wanted, books.members, books.parent.record, order.held)
         if order.is_thorough:
-            more, problems = await self._hidden(order, wanted, books)
+            more, problems = await self.hidden(order, wanted, books)
             if problems:
                 raise problems[0]
             steps = steps.joined(more)
@@ -73,11 +74,11 @@ class ApplyEngine:
     async def converge(self, order: engines.Order) -> engines.Converged:
         """See `engines.Engine`."""
         wanted = applyset.index(order.manifests, applyset.set_id(self._validator, self._namespace))
-        books = await self._read(wanted)
+        books = await self.read(wanted)
         steps = applyset.diff(wanted, books.members, books.parent.record, order.held)
-        looked_at, failures = books.parent.looked_at, [_waits(key) for key in steps.waiting]
+        looked_at, failures = books.parent.looked_at, [waits(key) for key in steps.waiting]
         if order.is_thorough or self._beat.is_due(looked_at, self._now()):
-            more, problems = await self._hidden(order, wanted, books)
+            more, problems = await self.hidden(order, wanted, books)
             looked_at, failures = self._now().isoformat(timespec="seconds"), [*failures, *problems]
             steps = steps.joined(more)
         replacing = await dryrun.replacements(self._kube, steps.apply)
@@ -88,11 +89,17 @@ class ApplyEngine:
         doing = run.Run(self._kube, dict(books.members), confirmed, self._patience, failures=failures)
         if not steps.is_empty:
             await self._announce()
-            books = await self._open(books, steps, doing)
+            books = await self.open(books, steps, doing)
             await doing.apply_all(steps.apply)
             await doing.prune_all(steps.prune)
         parent = parents.settled(
-            wanted, doing.members, books.parent.record, frozenset(doing.done), judged.held, looked_at
+            engines.APPLY,
+            wanted,
+            doing.members,
+            books.parent.record,
+            frozenset(doing.done),
+            judged.held,
+            looked_at,
         )
         if steps.is_empty and not members.is_closed(books, parent):
             await self._announce()
@@ -125,18 +132,20 @@ class ApplyEngine:
         if self._before_writing is not None:
             await self._before_writing()
 
-    async def _read(self, wanted: dict[applyset.Key, model.Manifest]) -> members.Books:
-        group_kinds, _ = applyset.scope(wanted)
+    async def read(self, wanted: Mapping[applyset.Key, model.Manifest]) -> members.Books:
+        """Read the books of the set."""
+        group_kinds, _ = applyset.scope(wanted.keys())
         return await members.read(self._kube, self._validator, self._namespace, group_kinds)
 
-    async def _hidden(
-        self, order: engines.Order, wanted: dict[applyset.Key, model.Manifest], books: members.Books
+    async def hidden(
+        self, order: engines.Order, wanted: Mapping[applyset.Key, model.Manifest], books: members.Books
     ) -> tuple[tuple[applyset.Step, ...], tuple[errors.IcsError, ...]]:
         """Drift that no metadata tell of, and what went wrong with looking for it."""
         resting = applyset.at_rest(wanted, books.members, books.parent.record, order.held)
         return await dryrun.hidden(self._kube, resting)
 
-    async def _open(self, books: members.Books, steps: applyset.Steps, doing: run.Run) -> members.Books:
+    async def open(self, books: members.Books, steps: applyset.Steps, doing: run.Run) -> members.Books:
+        """Make the gateway's namespace, and tell the parent what is about to be touched."""
         home = [step for step in steps.apply if step.key == applyset.Key("Namespace", "", self._namespace)]
         await doing.apply_all(home)
         if doing.failed:  # nothing has a place then
@@ -146,5 +155,6 @@ class ApplyEngine:
         return books
 
 
-def _waits(key: applyset.Key) -> errors.IcsError:
+def waits(key: applyset.Key) -> errors.IcsError:
+    """What to tell of an object that is wanted and on its way out."""
     return errors.Transient(f"{key} is being deleted: it is made again when it is gone")

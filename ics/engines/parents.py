@@ -6,7 +6,7 @@ anew afterwards, so that it never says more than is so.
 
 import json
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 from ics import errors, labels, model
@@ -30,6 +30,8 @@ class Parent:
     record: Mapping[applyset.Key, applyset.Entry] = field(default_factory=dict)
     looked_at: str = ""
     """When every field was last looked at for drift, RFC 3339; empty: never."""
+    engine: str = ""
+    """The engine that converged the set last; empty: none has yet."""
 
     def opened(self, keys: Collection[applyset.Key]) -> Self:
         """As it must be before these objects are touched, so that a crash leaves nothing unknown.
@@ -39,10 +41,16 @@ class Parent:
         """
         group_kinds, namespaces = applyset.scope(keys)
         kept = {key: entry for key, entry in self.record.items() if key not in set(keys)}
-        return type(self)(self.group_kinds | group_kinds, self.namespaces | namespaces, kept, self.looked_at)
+        return replace(
+            self,
+            group_kinds=self.group_kinds | group_kinds,
+            namespaces=self.namespaces | namespaces,
+            record=kept,
+        )
 
 
 def settled(
+    engine: str,
     wanted: Mapping[applyset.Key, model.Manifest],
     members: Mapping[applyset.Key, applyset.Live],
     record: Mapping[applyset.Key, applyset.Entry],
@@ -53,6 +61,7 @@ def settled(
     """The parent as it should be after a convergence.
 
     Args:
+        engine: that converges.
         wanted: all manifests.
         members: all members that are in the cluster now.
         record: of the convergence before.
@@ -69,7 +78,7 @@ def settled(
         elif before is not None and (manifest is not None or member.consumer_id in held):
             entries[key] = before
     group_kinds, namespaces = applyset.scope(members)
-    return Parent(group_kinds, namespaces, entries, looked_at)
+    return Parent(group_kinds, namespaces, entries, looked_at, engine)
 
 
 def manifest(validator: str, namespace: str, parent: Parent) -> model.Manifest:
@@ -93,6 +102,7 @@ def manifest(validator: str, namespace: str, parent: Parent) -> model.Manifest:
                 GROUP_KINDS: ",".join(sorted(parent.group_kinds)),
                 NAMESPACES: ",".join(sorted(parent.namespaces - {namespace})),
                 **({LOOKED_AT: parent.looked_at} if parent.looked_at else {}),
+                **({labels.ENGINE: parent.engine} if parent.engine else {}),
             },
         },
         "data": {RECORD: json.dumps(record, sort_keys=True, separators=(",", ":"))},
@@ -121,6 +131,7 @@ def read(item: Mapping[str, Any]) -> Parent:
         _items(annotations.get(NAMESPACES, "")),
         _record((item.get("data") or {}).get(RECORD)),
         annotations.get(LOOKED_AT, ""),
+        annotations.get(labels.ENGINE, ""),
     )
 
 

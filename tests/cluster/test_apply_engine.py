@@ -74,6 +74,7 @@ async def test_parent_is_an_applyset(scene: conftest.Scene) -> None:
         "applyset.kubernetes.io/contains-group-kinds": "ConfigMap,Namespace,PersistentVolumeClaim,Secret,Service,"
         "StatefulSet.apps",
         "applyset.kubernetes.io/additional-namespaces": f"{scene.validator}-0",
+        labels.ENGINE: "apply",
     }
 
 
@@ -162,6 +163,7 @@ async def test_parent_is_narrowed(scene: conftest.Scene) -> None:
         "applyset.kubernetes.io/tooling": "ics-operator/v1",
         "applyset.kubernetes.io/contains-group-kinds": "Namespace,Service",
         "applyset.kubernetes.io/additional-namespaces": "",
+        labels.ENGINE: "apply",
     }
 
 

@@ -24,6 +24,7 @@ STORIES = (
     "test_objects",
     "test_pod",
     "test_volume",
+    "test_pulumi",
     "test_bad_input",
     "test_provider_node_pod",
     "test_reconciler_in_cluster",

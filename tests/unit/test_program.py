@@ -172,8 +172,10 @@ def test_handed_over_facts_come_back_as_they_were(tmp_path: Any) -> None:
         scenes.snapshot(chain, launches={"0": scenes.launch("alice", "bob")}),
         scenes.memory(genesis=b'{"a":1}'),
     )
-    handover.write(facts, tmp_path / "facts.json")
-    assert handover.read(tmp_path / "facts.json") == facts
+    handed = handover.Handed(facts, frozenset({"1"}), frozenset({"2"}), ("engine=pulumi",), "abc")
+    handover.write(handed, tmp_path / "facts.json")
+    assert handover.read(tmp_path / "facts.json") == handed
+    assert (tmp_path / "facts.json").stat().st_mode & 0o777 == 0o600
 
 
 def judged(memory: model.Memory, **changes: Any) -> desired.Desired:

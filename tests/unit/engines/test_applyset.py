@@ -9,7 +9,7 @@ import hypothesis
 import hypothesis.strategies as st
 import pytest
 
-from ics import errors, labels
+from ics import engines, errors, labels
 from ics.cluster import kinds
 from ics.engines import applyset, parents
 
@@ -235,7 +235,7 @@ def test_parent_is_opened_before_and_settled_after() -> None:
     )
     live = {m.key: m for m in (member(kept), member(touched, "g"), member(new, "h"))}
     wanted = applyset.index([kept, touched, new, node], SET_ID)
-    settled = parents.settled(wanted, live, opened.record, frozenset(keys), NONE)
+    settled = parents.settled(engines.APPLY, wanted, live, opened.record, frozenset(keys), NONE)
     assert settled == parents.Parent(
         frozenset({"ConfigMap"}),
         frozenset({"n"}),
@@ -244,6 +244,7 @@ def test_parent_is_opened_before_and_settled_after() -> None:
             applyset.key_of(touched): entry(touched, "g"),
             applyset.key_of(new): entry(new, "h"),
         },
+        engine=engines.APPLY,
     )
 
 
@@ -252,7 +253,7 @@ def test_what_is_known_of_a_held_chain_stays_known() -> None:
     record = {applyset.key_of(held): entry(held)}
 
     settled = parents.settled(
-        {}, {applyset.key_of(held): member(held)}, record, frozenset(), frozenset({"7"})
+        engines.APPLY, {}, {applyset.key_of(held): member(held)}, record, frozenset(), frozenset({"7"})
     )
 
     assert settled.record == record
@@ -318,7 +319,7 @@ def test_a_convergence_settles_and_touches_nothing_held(
     for one in steps.prune:
         del now[one.key]
     done = frozenset(step.key for step in steps.apply)
-    parent = parents.settled(wanted, now, record, done, held)
+    parent = parents.settled(engines.APPLY, wanted, now, record, done, held)
 
     again = applyset.diff(wanted, now, parent.record, held)
     assert again.is_empty

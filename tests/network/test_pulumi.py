@@ -1,0 +1,188 @@
+"""Bob moves his running node from one engine to the other and back, with the real CLI; charlie tries it by hand."""
+
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+import yaml
+
+from devnet import places, plan
+from ics import labels
+from ics.cluster import kinds
+from tests.network import kube, launch, operators, projects, waiting
+from tests.pulumi import secrecy
+
+pytestmark = [
+    pytest.mark.network,
+    pytest.mark.pulumi,
+    pytest.mark.skipif(shutil.which("pulumi") is None, reason="there is no Pulumi CLI on the PATH"),
+]
+
+
+@dataclass(frozen=True)
+class Project:
+    """A project whose stacks have their state in a folder beside it."""
+
+    root: pathlib.Path
+
+    @property
+    def state(self) -> pathlib.Path:
+        return self.root / "state"
+
+    def pulumi(self, operator: operators.Operator, *command: str) -> str:
+        """The CLI by hand; answers what it printed."""
+        environment = {k: v for k, v in os.environ.items() if not k.startswith("ICS_") or k in operators.OWN}
+        environment |= {
+            "PULUMI_BACKEND_URL": f"file://{self.state}",
+            "PULUMI_CONFIG_PASSPHRASE_FILE": str(self.root / "passphrase"),
+        }
+        done = subprocess.run(
+            ["pulumi", "--non-interactive", *command, "--stack", operator.name],
+            cwd=self.root,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout + done.stderr
+
+    def ics(self, operator: operators.Operator, command: str, engine: str) -> operators.Run:
+        """`ics …` with one engine; it must come to its end without trouble."""
+        done = operator.ics(command, "--engine", engine, project=self.root)
+        assert done.code == 0, f"{operator.name}: exit code {done.code}: {done.err}"
+        return done
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory, network: None) -> Project:
+    root = projects.project(tmp_path_factory.mktemp("pulumi"))
+    shutil.copy(places.CHECKOUT / "__main__.py", root)
+    for name in ("ics", ".venv"):
+        (root / name).symlink_to(places.CHECKOUT / name)
+    (root / "state").mkdir()
+    (root / "passphrase").touch(0o600)
+    (root / "passphrase").write_text("of the network's test")
+    for host in plan.HOSTS:
+        path = root / "stacks" / f"Pulumi.{host.name}.yaml"
+        content = yaml.safe_load(path.read_text())
+        content["config"]["ics:pulumi"] = {
+            "backend": f"file://{root / 'state'}",
+            "passphrase": {"file": "passphrase"},
+        }
+        path.write_text(yaml.safe_dump(content))
+    return Project(root)
+
+
+@pytest.fixture(scope="module")
+def home(bob: operators.Operator, consumer: str) -> str:
+    return launch.namespace_of(bob, consumer)
+
+
+def identity(operator: operators.Operator, home: str) -> dict[str, Any]:
+    """What an object that was made anew, changed or restarted would show in."""
+    found = {
+        launch.shown(item): (item["metadata"]["uid"], item["metadata"].get("generation"))
+        for item in operator.kube.members()
+        if item["kind"] != kinds.JOB.name
+    }
+    pod = operator.kube.get(kinds.POD, home, labels.NODE_POD)
+    status = pod["status"]["containerStatuses"][0]
+    return found | {"pod": (pod["metadata"]["uid"], status["restartCount"])}
+
+
+def test_a_running_node_is_handed_over_both_ways(
+    project: Project, bob: operators.Operator, home: str
+) -> None:
+    bob.settled()
+    before = identity(bob, home)
+
+    first = project.ics(bob, "up", "pulumi")
+    waiting.figure("the pass that hands a running stack over to Pulumi", first.seconds)
+    assert first.json["changes"] == []
+    for engine in ("pulumi", "apply"):
+        assert project.ics(bob, "plan", engine).json["changes"] == []
+    project.pulumi(bob, "preview", "--expect-no-changes", "--refresh")
+    idle = project.ics(bob, "up", "pulumi")
+    waiting.figure("a pass of Pulumi's engine without a change", idle.seconds)
+    project.pulumi(bob, "up", "--yes", "--skip-preview", "--expect-no-changes")
+    project.pulumi(bob, "refresh", "--yes", "--expect-no-changes")
+    assert project.ics(bob, "up", "apply").json["changes"] == []
+
+    assert identity(bob, home) == before
+    assert project.ics(bob, "up", "pulumi").json["changes"] == []
+    project.pulumi(bob, "preview", "--expect-no-changes")
+    assert identity(bob, home) == before
+
+
+def test_the_stack_reads_like_the_domain(project: Project, bob: operators.Operator, consumer: str) -> None:
+    found = json.loads(project.pulumi(bob, "stack", "output", "--json"))
+    assert found["status"][consumer]["phase"] == "LAUNCHED"
+    assert found["genesis_sha256"][consumer] == bob.chain(consumer)["genesis_sha256"]
+    types = {
+        one["type"] for one in json.loads(project.pulumi(bob, "stack", "export"))["deployment"]["resources"]
+    }
+    assert {"ics:index:Gateway", "ics:index:ConsumerChain"} <= types
+
+
+def test_an_edited_field_is_told_and_put_back(project: Project, bob: operators.Operator, home: str) -> None:
+    project.ics(bob, "up", "pulumi")
+    item = bob.kube.get(kinds.NETWORK_POLICY, home, labels.NODE_NAME)
+    wanted = item["spec"]
+    bob.kube.put(kinds.NETWORK_POLICY, item | {"spec": wanted | {"ingress": []}})
+
+    planned = project.ics(bob, "plan", "pulumi").json["changes"]
+    done = project.ics(bob, "up", "pulumi").json["changes"]
+
+    for found in (planned, done):
+        assert [(c["action"], c["cause"], c["kind"]) for c in found] == [("update", "drift", "NetworkPolicy")]
+        assert any(path.startswith("spec.ingress") for path, _, _ in found[0]["diff"])
+    assert bob.kube.get(kinds.NETWORK_POLICY, home, labels.NODE_NAME)["spec"] == wanted
+    assert project.ics(bob, "plan", "apply").json["changes"] == []
+
+
+def test_what_is_made_by_hand_is_removed_by_hand(project: Project, charlie: operators.Operator) -> None:
+    charlie.settled()
+    project.pulumi(charlie, "up", "--yes", "--skip-preview")
+    project.pulumi(charlie, "destroy", "--yes", "--skip-preview")
+    kept = {
+        item["kind"] for item in charlie.kube.members() if labels.PART_OF_SET in item["metadata"]["labels"]
+    }
+    assert kept <= {"Namespace", "PersistentVolumeClaim", "Secret"}
+    charlie.settled()
+
+
+def test_no_private_key_of_the_network_is_in_state_preview_or_logs(
+    project: Project, bob: operators.Operator, alice: operators.Operator, charlie: operators.Operator
+) -> None:
+    secrets: set[bytes] = set()
+    for one in (alice, bob, charlie):
+        files = [places.credentials() / one.name / name for name in ("seed", "account")]
+        objects: dict[str, kube.Object] = {
+            str(number): item | {"kind": "Secret"}
+            for number, item in enumerate(one.kube.all(kinds.SECRET, **{labels.MANAGED_BY: labels.MANAGER}))
+        }
+        secrets |= secrecy.values(objects, *files)
+    assert len(secrets) > 10
+    shown = [
+        project.pulumi(bob, *command)
+        for command in (
+            ("preview", "--diff"),
+            ("preview", "--json"),
+            ("stack", "output", "--json"),
+            ("stack", "export"),
+            ("stack", "history", "--json"),
+        )
+    ]
+    shown.append(project.ics(bob, "plan", "pulumi").out)
+    assert [text[:60] for text in shown if secrecy.finds(secrets, text.encode())] == []
+    log = pathlib.Path(os.environ.get("PULUMI_HOME", pathlib.Path.home() / ".pulumi")) / "logs"
+    folders = [project.state, pathlib.Path(tempfile.gettempdir()), log]
+    assert secrecy.leaks(secrets, folders, besides=project.root) == []

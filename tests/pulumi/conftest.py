@@ -1,0 +1,29 @@
+"""The tests of the Pulumi engine need the real CLI, its Kubernetes plugin, and a real API server."""
+
+import pathlib
+import shutil
+from collections.abc import Iterator
+
+import pytest
+
+from tests.cluster import apiserver
+from tests.pulumi import stage
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[apiserver.Server]:
+    """A running API server, where there is a Pulumi CLI too."""
+    if shutil.which("pulumi") is None:
+        pytest.skip("there is no Pulumi CLI on the PATH")
+    found = apiserver.programs()
+    if found is None:
+        pytest.fail("etcd and the all-in-one kubernetes binary are needed: run `python -m devnet build`")
+    with apiserver.running(tmp_path_factory.mktemp("apiserver"), *found, ["admin"]) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def place(server: apiserver.Server, tmp_path_factory: pytest.TempPathFactory) -> stage.Stage:
+    """A project and a corner of the cluster for the tests of one module, told in their order."""
+    folder: pathlib.Path = tmp_path_factory.mktemp("place")
+    return stage.make(folder, server, f"v{abs(hash(folder)) % 10**6}")

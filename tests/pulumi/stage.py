@@ -1,0 +1,274 @@
+"""A stack of the real Pulumi on a real API server: the facts of each pass are made up, all else is real."""
+
+import asyncio
+import base64
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import yaml
+
+from devnet import places
+from ics import config, desired, engines, handover, loop, model, seen, stack, wiring
+from ics.cluster import client, credentials, kinds, requests
+from ics.engines import applyset, state
+from tests.cluster import apiserver, recording
+from tests.unit import scenes
+
+P = model.Phase
+PASSPHRASE = "a passphrase of the tests"
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A project, its stack, and the cluster that it is for."""
+
+    root: pathlib.Path
+    server: apiserver.Server
+    validator: str
+
+    @property
+    def backend(self) -> pathlib.Path:
+        """The folder of the state."""
+        return self.root / "state"
+
+    @property
+    def settings(self) -> config.Settings:
+        """As the stack file has them."""
+        return stack.load_settings(self.root, self.validator, {})
+
+    def kube(self) -> tuple[client.Client, recording.Transport]:
+        """A client whose requests are written down."""
+        access = client.access(self.settings.cluster, self.root, {})
+        tls = credentials.tls_context(access)
+        assert tls is not None
+        recorder = recording.Transport(httpx.AsyncHTTPTransport(verify=tls))
+        return client.connect(self.settings.cluster, self.root, {}, recorder), recorder
+
+    def order(
+        self,
+        facts: seen.Seen,
+        held: Collection[str] = (),
+        confirmed: Collection[str] = (),
+        **changes: Any,
+    ) -> engines.Order:
+        """What a pass that has seen these facts asks of its engine."""
+        settings = self.settings
+        definitions = asyncio.run(stack.load_definitions(self.root, wiring.fetch))
+        wanted = desired.desired(facts, settings, scenes.seed("alice"), definitions)
+        manifests = [
+            m for m in loop.render(wanted) if m["metadata"]["labels"].get(_CONSUMER, "") not in set(held)
+        ]
+        return engines.Order(
+            manifests,
+            frozenset(held),
+            confirmed=frozenset(confirmed),
+            handed=handover.Handed(facts),
+            **changes,
+        )
+
+    def converge(self, order: engines.Order, name: str = "pulumi") -> tuple[engines.Converged, list[str]]:
+        """One convergence; answers what the operator's own client wrote, too."""
+
+        async def run() -> tuple[engines.Converged, list[str]]:
+            kube, recorder = self.kube()
+            async with kube:
+                return await self.engine(kube, name).converge(order), recorder.writes
+
+        return asyncio.run(run())
+
+    def preview(self, order: engines.Order, name: str = "pulumi") -> tuple[engines.Change, ...]:
+        """What a convergence would change."""
+
+        async def run() -> tuple[engines.Change, ...]:
+            kube, _ = self.kube()
+            async with kube:
+                return await self.engine(kube, name).preview(order)
+
+        return asyncio.run(run())
+
+    def objects(self, order: engines.Order) -> dict[str, dict[str, Any]]:
+        """The live objects of the set, by their name."""
+
+        async def read() -> dict[str, dict[str, Any]]:
+            kube, _ = self.kube()
+            async with kube:
+                keys = [applyset.key_of(manifest) for manifest in order.manifests]
+                items = [await kube.find(key.kind, key.namespace, key.name) for key in keys]
+            return {str(key): item for key, item in zip(keys, items, strict=True) if item is not None}
+
+        return asyncio.run(read())
+
+    def edit(self, kind: kinds.Kind, namespace: str, name: str, change: Callable[[Any], object]) -> None:
+        """Changes an object as `kubectl edit` does."""
+
+        async def put() -> None:
+            kube, _ = self.kube()
+            async with kube:
+                item = await kube.find(kind, namespace, name)
+                assert item is not None
+                change(item)
+                await kube.send(requests.update(item, "kubectl-edit"))
+
+        asyncio.run(put())
+
+    def set(self, key: str, value: Any) -> None:
+        """Changes a setting in the stack file."""
+        path = self.root / "stacks" / f"Pulumi.{self.validator}.yaml"
+        content = yaml.safe_load(path.read_text())
+        content["config"][f"ics:{key}"] = value
+        path.write_text(yaml.safe_dump(content))
+
+    def pulumi(self, *arguments: str, handed: seen.Seen | None = None) -> str:
+        """The CLI by hand; answers all that it printed."""
+        environment = os.environ | {
+            "PULUMI_BACKEND_URL": f"file://{self.backend}",
+            "PULUMI_CONFIG_PASSPHRASE_FILE": str(self.root / "passphrase"),
+        }
+        if handed is not None:
+            path = self.root / "handed.json"
+            path.unlink(missing_ok=True)
+            handover.write(handover.Handed(handed), path)
+            environment[handover.VARIABLE] = str(path)
+        done = subprocess.run(
+            ["pulumi", "--non-interactive", *arguments, "--stack", self.validator],
+            cwd=self.root,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout + done.stderr
+
+    def started(self, running: Collection[int]) -> subprocess.Popen[bytes]:
+        """A pass in a process of its own, which may be killed."""
+        spare = [str(self.root), self.validator, self.server.url, str(self.server.folder)]
+        return subprocess.Popen(
+            [sys.executable, "-m", "tests.pulumi.stage", *spare, *map(str, running)],
+            cwd=places.CHECKOUT,
+            start_new_session=True,
+        )
+
+    @property
+    def checkpoint(self) -> dict[str, Any]:
+        """The state as it lies in its file."""
+        path = self.backend / ".pulumi" / "stacks" / "ics" / f"{self.validator}.json"
+        content: dict[str, Any] = json.loads(path.read_text())["checkpoint"]["latest"] or {}
+        return content
+
+    @property
+    def locks(self) -> list[pathlib.Path]:
+        """Files of the locks."""
+        return sorted((self.backend / ".pulumi" / "locks").rglob("*.json"))
+
+    def engine(self, kube: client.Client, name: str) -> engines.Engine:
+        """The engine of that name."""
+        settings = self.settings.model_copy(update={"engine": name})
+        where = state.Stack(self.root, self.validator, settings.pulumi.backend)
+
+        async def read(source: config.SecretSource, setting: str) -> model.Secret:
+            assert source.file is not None, setting
+            return model.Secret((self.root / source.file).read_text().strip())
+
+        return wiring.engine_of(settings, where, kube, _NoLease(), read)
+
+
+_CONSUMER = "ics-operator.dev/consumer-id"
+
+
+class _NoLease:
+    async def ensure(self) -> None:
+        pass
+
+    async def release(self) -> None:
+        pass
+
+
+def make(folder: pathlib.Path, server: apiserver.Server, validator: str) -> Stage:
+    """A project of its own, with a file for its state."""
+    root = folder / "project"
+    chains = root / "stacks" / "chains"
+    chains.mkdir(parents=True)
+    for name in ("Pulumi.yaml", "__main__.py"):
+        shutil.copy(places.CHECKOUT / name, root)
+    for name in ("ics", ".venv"):
+        (root / name).symlink_to(places.CHECKOUT / name)
+    (root / "state").mkdir()
+    _private(root / "seed", scenes.seed("alice").reveal().hex())
+    _private(root / "passphrase", PASSPHRASE)
+    _private(root / "kubeconfig", json.dumps(_inline(server)))
+    example = scenes.example().definition
+    (chains / "base.json").write_text(scenes.BASE)
+    document = json.loads(example.model_dump_json(exclude_defaults=True))
+    (chains / f"{example.name}.yaml").write_text(yaml.safe_dump(document))
+    values = {
+        "validator": validator,
+        "operator_address": scenes.valoper("alice"),
+        "engine": "pulumi",
+        "provider": {
+            "chain_id": scenes.PROVIDER,
+            "rest": ["http://127.0.0.1:1"],
+            "rpc": ["http://127.0.0.1:1"],
+            "grpc": ["http://127.0.0.1:1"],
+        },
+        "seed": {"file": "seed"},
+        "cluster": {"kubeconfig": "kubeconfig", "namespace_prefix": f"{validator}-"},
+        "gateway": {"namespace": f"{validator}-gateway"},
+        "pulumi": {"backend": f"file://{root / 'state'}", "passphrase": {"file": "passphrase"}},
+    }
+    content = {"config": {f"ics:{key}": value for key, value in values.items()}}
+    (root / "stacks" / f"Pulumi.{validator}.yaml").write_text(yaml.safe_dump(content))
+    return Stage(root, server, validator)
+
+
+def facts(
+    running: Collection[int], launching: Collection[int] = (), staged: Collection[int] = ()
+) -> seen.Seen:
+    """The provider with these chains, by consumer id.
+
+    Args:
+        running: their genesis is in the cluster.
+        launching: this pass is the first that sees them launched.
+        staged: they are not launched yet.
+    """
+    consumers, launches = [], {}
+    for number in sorted({*running, *launching, *staged}):
+        one = str(number)
+        phase = P.INITIALIZED if number in staged else P.LAUNCHED
+        consumers.append(scenes.consumer(phase, scenes.joined("alice", "bob", consumer_id=one), one))
+        if phase is P.LAUNCHED:
+            launches[one] = scenes.launch("alice", "bob")
+    return seen.Seen(scenes.snapshot(*consumers, launches=launches), model.Memory())
+
+
+def _inline(server: apiserver.Server) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads(server.kubeconfig("admin").read_text())
+    cluster = content["clusters"][0]["cluster"]
+    authority = base64.b64encode(server.ca.read_bytes()).decode()
+    del cluster["certificate-authority"]
+    cluster["certificate-authority-data"] = authority
+    return content
+
+
+def _private(path: pathlib.Path, text: str) -> None:
+    path.touch(0o600)
+    path.write_text(text)
+
+
+def main() -> None:
+    """One pass over the chains that the arguments name."""
+    root, validator, url, folder, *running = sys.argv[1:]
+    found = Stage(pathlib.Path(root), apiserver.Server(url, pathlib.Path(folder)), validator)
+    found.converge(found.order(facts([int(one) for one in running])))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,77 @@
+"""Runs that were killed, and locks of other people."""
+
+import contextlib
+import json
+import os
+import pathlib
+import signal
+import time
+
+import pytest
+
+from ics import errors
+from tests.pulumi import stage
+
+pytestmark = pytest.mark.pulumi
+
+CHAINS = range(6)
+
+
+def test_a_run_that_was_killed_is_mended_by_the_next_pass(place: stage.Stage) -> None:
+    running = place.started(CHAINS)
+    deadline = time.monotonic() + 300
+    while not (place.locks and pending(place)):
+        assert running.poll() is None, "the pass came to its end before it could be killed"
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    (lock,) = place.locks
+    os.kill(json.loads(lock.read_text())["pid"], signal.SIGKILL)
+    os.killpg(running.pid, signal.SIGKILL)
+    running.wait()
+    assert place.locks == [lock]
+    struck = pending(place)
+    assert struck
+    order = place.order(stage.facts(CHAINS))
+
+    done, _ = place.converge(order)
+
+    assert done.errors == ()
+    assert done.repairs[0].startswith(
+        f"the lock of a run that died is taken off the Pulumi stack {place.validator}"
+    )
+    assert all(one in done.repairs[1] for one in struck)
+    assert (place.locks, pending(place)) == ([], [])
+    assert place.converge(order)[0].writes == 0
+    assert place.preview(order, "apply") == ()
+    assert len(place.objects(order)) == len(order.manifests)
+    place.pulumi("preview", "--expect-no-changes", "--refresh", handed=stage.facts(CHAINS))
+
+
+def pending(place: stage.Stage) -> list[str]:
+    """Names of the resources that the state has as half done."""
+    with contextlib.suppress(OSError, ValueError):  # it is being written
+        found = place.checkpoint.get("pending_operations") or []
+        return [one["resource"]["urn"].rpartition("::")[2] for one in found]
+    return []
+
+
+def test_the_lock_of_somebody_else_is_respected_and_named(place: stage.Stage) -> None:
+    folder = place.backend / ".pulumi" / "locks" / "organization" / "ics" / place.validator
+    folder.mkdir(parents=True, exist_ok=True)
+    lock: pathlib.Path = folder / "4b0b.json"
+    content = {"pid": 1, "username": "bob", "hostname": "elsewhere", "timestamp": "2026-01-02T03:04:05Z"}
+    lock.write_text(json.dumps(content))
+    order = place.order(stage.facts([*CHAINS, 9]))
+
+    done, _ = place.converge(order)
+
+    (error,) = done.errors
+    assert isinstance(error, errors.Transient)
+    assert "bob@elsewhere (process 1, since 2026-01-02 03:04:05" in str(error)
+    assert place.locks == [lock]
+    # The launch did not wait for it.
+    assert len(place.objects(order)) == len(order.manifests)
+
+    place.pulumi("cancel", "--yes")
+    assert place.converge(order)[0].errors == ()
+    assert place.converge(order)[0].writes == 0
