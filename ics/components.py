@@ -4,6 +4,7 @@ Each takes one frozen value and registers the manifests in it, just as they are,
 are read from those manifests. Nothing is decided here, and nothing happens at import.
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -183,11 +184,11 @@ def resource_name(manifest: model.Manifest) -> str:
     return "/".join(part for part in parts if part)
 
 
-_SNAKE: Mapping[str, str] = {"binaryData": "binary_data", "roleRef": "role_ref"}
-
-
 def _snake(fields: Mapping[str, Any]) -> dict[str, Any]:
-    return {_SNAKE.get(key, key): value for key, value in fields.items()}
+    """Only the outermost names: these are arguments, what lies in them is taken as it is."""
+    return {
+        re.sub("[A-Z]", lambda found: f"_{found[0].lower()}", key): value for key, value in fields.items()
+    }
 
 
 def _of_kind(manifests: Sequence[model.Manifest], kind: str) -> list[model.Manifest]:

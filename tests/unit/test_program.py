@@ -49,11 +49,26 @@ def recorder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Recorder]:
         loop.close()
 
 
-def launched() -> desired.Desired:
+WHOLE: dict[str, Any] = {
+    "seed": {"secret": {"namespace": "s", "name": "s", "key": "seed"}},
+    "account": {"secret": {"namespace": "s", "name": "s", "key": "account"}},
+    "reconciler": {"enabled": True, "image": "ics:1"},
+    "provider_node": {
+        "enabled": True,
+        "image": "pd:1",
+        "genesis": {"config_map": {"name": "genesis"}},
+        "consensus_key": "key",
+    },
+}
+"""Settings of a stack with all that there is."""
+STAYS = {"enabled": True, "image": "ics:1", "mode": "deployment"}
+
+
+def launched(**changes: Any) -> desired.Desired:
     chain = scenes.consumer(P.LAUNCHED, scenes.joined("alice", "bob"))
     return desired.desired(
         seen.Seen(scenes.snapshot(chain, launches={"0": scenes.launch("alice", "bob")}), model.Memory()),
-        scenes.settings(),
+        scenes.settings(**changes),
         scenes.seed("alice"),
         [scenes.example()],
     )
@@ -84,8 +99,9 @@ def plain(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-def test_every_manifest_is_registered_as_it_is(recorder: Recorder) -> None:
-    rendered = declare(launched())
+@pytest.mark.parametrize("changes", [{}, WHOLE, {**WHOLE, "reconciler": STAYS}])
+def test_every_manifest_is_registered_as_it_is(recorder: Recorder, changes: dict[str, Any]) -> None:
+    rendered = declare(launched(**changes))
     objects = [plain(r.inputs) for r in recorder.registered if r.typ.startswith("kubernetes:")]
     by_key = {(o["kind"], o["metadata"].get("namespace"), o["metadata"]["name"]): o for o in objects}
     assert len(by_key) == len(rendered)
@@ -104,6 +120,12 @@ def test_the_tree_reads_like_the_domain(recorder: Recorder) -> None:
     declare(launched())
     components = {(r.typ, r.name) for r in recorder.registered if r.typ.startswith("ics:")}
     assert components == {("ics:index:Gateway", "gateway"), ("ics:index:ConsumerChain", "consumer-0")}
+
+
+def test_the_whole_of_a_validators_stack(recorder: Recorder) -> None:
+    declare(launched(**WHOLE))
+    components = {r.name for r in recorder.registered if r.typ.startswith("ics:")}
+    assert components == {"gateway", "provider-node", "reconciler", "consumer-0"}
 
 
 def test_the_relayer_is_a_part_of_its_chain(recorder: Recorder) -> None:
