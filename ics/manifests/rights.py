@@ -17,7 +17,7 @@ _CLUSTER: Sequence[tuple[str, str, str]] = (
     ("", "services", "create delete get list patch update"),
     ("", "persistentvolumeclaims", "create list patch"),
     ("", "serviceaccounts", "list"),
-    ("", "pods", "delete list"),
+    ("", "pods", "delete get list"),
     ("", "pods/proxy", "get"),
     ("apps", "statefulsets", "create delete list patch"),
     ("apps", "deployments", "create delete list patch"),

@@ -1,0 +1,290 @@
+"""The reconciler's own service account: passes as it, on a real API server with RBAC, and no right too many.
+
+Its rights are compared with the requests that were really sent, so that a new request needs its right here,
+and a right that nothing uses any more is found.
+"""
+
+import contextlib
+import dataclasses
+import datetime
+import json
+import pathlib
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from typing import Any, cast
+
+import pytest
+
+from ics import config, desired, engines, errors, labels, loop, model, world
+from ics.cluster import client, kinds, place, requests
+from ics.engines import apply
+from ics.manifests import relay_jobs, rights
+from tests.cluster import conftest
+from tests.unit import scenes, test_relayer
+
+pytestmark = pytest.mark.cluster
+
+HOME = "home-of-rights"
+SPACE = "consumer1-1-0-d2b42c08"
+NOW = "2026-01-01T00:00:00Z"
+PLACE = {"namespace": "ics-secrets", "name": "alice"}
+SETTINGS = scenes.settings(
+    gateway={"namespace": HOME},
+    seed={"secret": {**PLACE, "key": "seed"}},
+    account={"secret": {**PLACE, "key": "account"}},
+    reconciler={"enabled": True, "image": "ics:1"},
+)
+JOINED = scenes.joined("alice", "bob")
+P = model.Phase
+
+Right = tuple[str, str, str, str]
+"""Namespace of the gateway or empty, group, resource, verb."""
+
+
+@dataclass
+class Provider:
+    """The provider chain as the scenes have it."""
+
+    found: model.Snapshot
+
+    async def open(self) -> object:
+        return None
+
+    async def check_rpc(self) -> None:
+        return None
+
+    async def snapshot(self, *_: object) -> model.Snapshot:
+        return self.found
+
+    async def launch(self, consumer_id: str) -> model.Launch:
+        return scenes.launch("alice", "bob")
+
+    async def balances(self, *_: object) -> Mapping[str, int]:
+        return {}
+
+
+class Watched(client.Client):
+    """Writes down which right each request needs."""
+
+    used: set[Right]
+
+    async def send(self, request: requests.Request, timeout: float | None = None) -> client.Answer:
+        self._use(request, request.verb)
+        answer = await super().send(request, timeout)
+        if request.verb == "patch" and answer.status == 201:
+            self._use(request, "create")  # what an apply makes is created
+        return answer
+
+    def _use(self, request: requests.Request, verb: str) -> None:
+        in_home = request.namespace == HOME and request.kind in (kinds.LEASE, kinds.ENDPOINT_SLICE)
+        self.used.add((HOME if in_home else "", request.kind.group, request.resource, verb))
+
+
+@dataclass
+class Corner:
+    """The cluster, with the reconciler installed in it."""
+
+    scene: conftest.Scene
+    kube: Watched
+
+    @property
+    def place(self) -> place.Place:
+        return place.Place(self.kube, SETTINGS, "pod", lambda: datetime.datetime.now(datetime.UTC))
+
+    def engine(self, kube: client.Client | None = None) -> apply.ApplyEngine:
+        return apply.ApplyEngine(kube or self.kube, "alice", HOME)
+
+    async def passes(self, *consumers: model.Consumer) -> loop.Outcome:
+        """One whole pass as the service account; none of its steps may lack a right."""
+        provider = cast(world.Provider, Provider(scenes.snapshot(*consumers)))
+        own = self.place
+        known = [scenes.example()]
+        done = await loop.one_pass(
+            world.World(SETTINGS, scenes.seed("alice"), known, provider, own, own.lease),
+            self.engine(),
+            None,
+        )
+        assert [str(trouble) for trouble in done.troubles if "missing right" in str(trouble)] == []
+        return done
+
+    async def merge(
+        self, kind: kinds.Kind, namespace: str, name: str, change: dict[str, Any], sub: str = ""
+    ) -> None:
+        """Change an object as somebody else would."""
+        body = requests.encode(change)
+        kind_of_patch = "application/merge-patch+json"
+        await self.scene.kube.send(
+            requests.Request("patch", kind, namespace, name, {}, body, kind_of_patch, subpath=sub)
+        )
+
+    async def end_jobs(self) -> None:
+        """End the Jobs as their controller would."""
+        for job in await self.scene.kube.select(kinds.JOB, {}, namespace=SPACE):
+            met = [
+                {"type": type_, "status": "True", "lastTransitionTime": NOW}
+                for type_ in ("SuccessCriteriaMet", "Complete")
+            ]
+            status = {"conditions": met, "startTime": NOW, "completionTime": NOW, "succeeded": 1}
+            await self.merge(kinds.JOB, SPACE, job["metadata"]["name"], {"status": status}, "/status")
+
+    async def pod(self, name: str, component: str, address: str = "192.0.2.1") -> None:
+        """A pod as its kubelet would report it; nobody answers on its address."""
+        own = {
+            labels.MANAGED_BY: labels.MANAGER,
+            labels.VALIDATOR: "alice",
+            labels.PROVIDER: scenes.PROVIDER,
+            labels.CONSUMER: "0",
+            labels.COMPONENT: component,
+        }
+        metadata = {"name": name, "namespace": SPACE, "labels": own}
+        restricted = {
+            "runAsNonRoot": True,
+            "allowPrivilegeEscalation": False,
+            "capabilities": {"drop": ["ALL"]},
+            "seccompProfile": {"type": "RuntimeDefault"},
+        }
+        spec = {"nodeName": "n1", "containers": [{"name": "c", "image": "i", "securityContext": restricted}]}
+        await self.scene.kube.apply(
+            {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}, "test"
+        )
+        status = {"phase": "Running", "podIP": address, "podIPs": [{"ip": address}]}
+        await self.merge(kinds.POD, SPACE, name, {"status": status}, "/status")
+
+
+def order(wanted: desired.Desired, **more: Any) -> engines.Order:
+    return engines.Order(loop.render(dataclasses.replace(wanted, settings=SETTINGS)), **more)
+
+
+@contextlib.asynccontextmanager
+async def installed(scene: conftest.Scene, folder: pathlib.Path) -> AsyncIterator[Corner]:
+    """An administrator installs it; from then on it acts with its own token."""
+    empty = test_relayer.judge(None)
+    nothing = dataclasses.replace(
+        empty, verdicts=(), gateway_ports={}, open_ports={}, definitions=(scenes.example(),)
+    )
+    done = await apply.ApplyEngine(scene.kube, "alice", HOME).converge(order(nothing))
+    assert done.errors == ()
+    body = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}}
+    request = requests.Request(
+        "create", kinds.SERVICE_ACCOUNT, HOME, None, body=requests.encode(body), subpath="/reconciler/token"
+    )
+    token = (await scene.kube.send(request)).body["status"]["token"]
+    found = json.loads(scene.server.kubeconfig("admin").read_text())
+    found["users"][0]["user"] = {"token": token}
+    found["clusters"][0]["cluster"]["certificate-authority"] = str(scene.server.ca)
+    path = folder / "kubeconfig"
+    path.write_text(json.dumps(found))
+    async with Watched(client.access(config.Cluster(kubeconfig=str(path)), folder, {})) as kube:
+        kube.used = set()
+        yield Corner(scene, kube)
+
+
+def granted() -> set[Right]:
+    """What the manifests grant."""
+    scopes = ((rights.in_cluster("x"), ""), (rights.in_gateway("x"), HOME))
+    return {
+        ("" if "resourceNames" in rule else scope, group, resource, verb)
+        for rules, scope in scopes
+        for rule in rules
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+        for verb in rule["verbs"]
+    }
+
+
+async def a_chains_life(corner: Corner) -> None:
+    """From the opt-in on record to the node that is reached by its peers."""
+    staged = scenes.consumer(P.INITIALIZED, JOINED)
+    for _ in range(3):
+        await corner.passes(staged)
+        await corner.end_jobs()
+    running = scenes.consumer(P.LAUNCHED, JOINED)
+    await corner.passes(running)
+    for address in ("192.0.2.1", "192.0.2.2"):
+        await corner.pod(labels.NODE_POD, labels.NODE, address)
+        await corner.passes(running)
+    at_once = {"kind": "DeleteOptions", "apiVersion": "v1", "gracePeriodSeconds": 0}
+    await corner.scene.kube.send(
+        requests.Request("delete", kinds.POD, SPACE, labels.NODE_POD, body=requests.encode(at_once))
+    )
+    await corner.passes(running)
+
+
+async def the_relaying(corner: Corner) -> None:
+    """All that a pass does for the relaying, and for what goes wrong."""
+    wanted = test_relayer.judge(test_relayer.OPEN, namespace=SPACE)
+    (chain,) = wanted.chains
+    done = await corner.engine().converge(order(wanted))
+    assert done.errors == ()
+    await corner.pod(labels.NODE_POD, labels.NODE)
+    await corner.pod("hermes-0", labels.HERMES)
+    own, signer = corner.place, relay_jobs.Signer("consumer1-1", "r", relay_jobs.CONSUMER_MNEMONIC)
+    for name in ("one", "two"):
+        step = relay_jobs.Step(name, "hermes:1", labels.HERMES_BASE, (signer,), [("tx", "conn-init")])
+        await own.ensure_step_job(chain, step)
+        await corner.end_jobs()
+    await own.ensure_check_job(chain, "hermes:1", "[global]")
+    await own.record_relaying(chain, test_relayer.record(test_relayer.MARK))
+    await own.hermes_pods(labels.HERMES)
+    await own.last_words(SPACE, "hermes-step-one")
+    for asked in (own.relay_ends(SPACE, "address", "stake"), own.received(SPACE, "channel-0", "channel-1")):
+        with pytest.raises(errors.Transient):  # nobody answers there, but it was let through
+            await asked
+    await own.restart_hermes(SPACE)
+    await own.restart_node(SPACE)
+    await own.forget_relaying(SPACE, "0")
+    await own.retire_key(SPACE, 0)
+    await own.lease.release()
+
+
+async def what_others_changed(corner: Corner) -> None:
+    """Somebody takes over a label of each object, and moves the LoadBalancer's port."""
+    wanted = order(test_relayer.judge(test_relayer.OPEN, namespace=SPACE))
+    for manifest in wanted.manifests:
+        metadata = manifest["metadata"]
+        change = {"metadata": {"labels": {labels.MANAGED_BY: "somebody"}}}
+        await corner.merge(kinds.of(manifest), metadata.get("namespace", ""), metadata["name"], change)
+    ports = [{"name": "c-0", "port": 4444, "targetPort": 4444, "protocol": "TCP"}]
+    await corner.merge(kinds.SERVICE, HOME, labels.GATEWAY_SERVICE, {"spec": {"ports": ports}})
+    done = await corner.engine().converge(wanted)
+    assert done.errors == ()
+    for manifest in wanted.manifests:
+        metadata = manifest["metadata"]
+        live = await corner.scene.live(kinds.of(manifest), metadata.get("namespace", ""), metadata["name"])
+        assert live is not None
+        assert live["metadata"]["labels"][labels.MANAGED_BY] == labels.MANAGER
+
+
+async def its_end(corner: Corner) -> None:
+    wanted = order(test_relayer.judge(test_relayer.OPEN, namespace=SPACE))
+    shared = [m for m in wanted.manifests if labels.CONSUMER not in m["metadata"]["labels"]]
+    without = [m for m in shared if m["kind"] != "Service"]
+    done = await corner.engine().converge(engines.Order(without, ended=frozenset({"0"})))
+    assert done.errors == ()
+
+
+async def test_its_rights_are_those_that_its_passes_use(
+    scene: conftest.Scene, tmp_path: pathlib.Path
+) -> None:
+    async with installed(scene, tmp_path) as corner:
+        await a_chains_life(corner)
+        await the_relaying(corner)
+        await what_others_changed(corner)
+        await its_end(corner)
+        assert corner.kube.used == granted()
+
+
+async def test_it_can_grant_itself_nothing(scene: conftest.Scene, tmp_path: pathlib.Path) -> None:
+    async with installed(scene, tmp_path) as corner:
+        rules = [*rights.in_cluster(f"ics-{HOME}-alice")]
+        rules.append({"apiGroups": [""], "resources": ["nodes"], "verbs": ["delete"]})
+        role = {
+            "apiVersion": "rbac.authorization.k8s.io/v1",
+            "kind": "ClusterRole",
+            "metadata": {"name": f"ics-{HOME}-alice"},
+            "rules": rules,
+        }
+        with pytest.raises(errors.Permanent, match="attempting to grant RBAC permissions not currently held"):
+            await corner.kube.apply(role, labels.FIELD_MANAGER)
+        with pytest.raises(errors.Permanent, match="missing right"):
+            await corner.kube.delete(kinds.NAMESPACE, None, SPACE, None)
