@@ -51,18 +51,12 @@ def project_root(start: Path) -> Path:
 def load_settings(
     root: Path, stack: str, environment: Mapping[str, str], overrides: Sequence[str] = ()
 ) -> config.Settings:
-    """Read and check the settings of one stack.
-
-    Args:
-        root: the project's folder.
-        stack: name, as in `stacks/Pulumi.<stack>.yaml`.
-        environment: of the process.
-        overrides: flags, `key=value` or `key.part=value`, the value as YAML.
+    """Read and check the settings of one stack; see `load_values`.
 
     Raises:
         SettingsError: with one line for each wrong key.
     """
-    return config.parse(*_values(root, stack, environment, overrides))
+    return config.parse(*load_values(root, stack, environment, overrides))
 
 
 def load_signing(
@@ -73,13 +67,23 @@ def load_signing(
     Raises:
         SettingsError: with one line for each wrong key.
     """
-    return config.parse_signing(*_values(root, stack, environment, overrides))
+    return config.parse_signing(*load_values(root, stack, environment, overrides))
 
 
-def _values(
-    root: Path, stack: str, environment: Mapping[str, str], overrides: Sequence[str]
+def load_values(
+    root: Path, stack: str, environment: Mapping[str, str], overrides: Sequence[str] = ()
 ) -> tuple[dict[str, Any], str]:
-    """The settings of a stack before they are checked, and what they come from."""
+    """Read the settings of one stack, with what they come from; they are not checked yet.
+
+    Args:
+        root: the project's folder.
+        stack: name, as in `stacks/Pulumi.<stack>.yaml`.
+        environment: of the process.
+        overrides: flags, `key=value` or `key.part=value`, the value as YAML.
+
+    Raises:
+        SettingsError: the file cannot be read, or an override names no setting.
+    """
     path = root / "stacks" / f"Pulumi.{stack}.yaml"
     if not path.is_file():
         known = sorted(

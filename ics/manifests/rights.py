@@ -3,7 +3,7 @@
 `tests/cluster/test_reconciler_rights.py` compares them with the requests of whole passes.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 _RBAC = "rbac.authorization.k8s.io"
@@ -34,6 +34,22 @@ _GATEWAY: Sequence[tuple[str, str, str]] = (
     ("discovery.k8s.io", "endpointslices", "create delete list patch"),
 )
 """In the gateway's namespace."""
+
+
+_OF_ITS_OWN = frozenset({"serviceaccounts", "cronjobs"})
+
+
+def used(gateway: str, has_reconciler: bool) -> Iterator[tuple[str, str, str, str]]:
+    """Group, resource, verb and namespace (empty: all) of every right that passes use.
+
+    Args:
+        gateway: the gateway's namespace.
+        has_reconciler: the stack installs a reconciler, whose own objects are looked for as well.
+    """
+    for table, namespace in ((_CLUSTER, ""), (_GATEWAY, gateway)):
+        for group, resource, verbs in table:
+            if has_reconciler or not (group == _RBAC or resource in _OF_ITS_OWN):
+                yield from ((group, resource, verb, namespace) for verb in verbs.split())
 
 
 def in_cluster(name: str) -> list[dict[str, Any]]:

@@ -107,11 +107,11 @@ class Ledger:
         key = keypairs.PrivateKey(account.private_key.reveal())
         self._wallet = wallet.LocalWallet(key, prefix=party.prefix)
         self.address = str(self._wallet.address())
-        channel = _channel(url)
-        self._auth, self._bank = auth.QueryStub(channel), bank.QueryStub(channel)
-        self._node, self._tendermint = node.ServiceStub(channel), tendermint.ServiceStub(channel)
-        self._authz, self._feegrant = authz.QueryStub(channel), feegrant.QueryStub(channel)
-        self._txs = tx.ServiceStub(channel)
+        stubs = channel(url)
+        self._auth, self._bank = auth.QueryStub(stubs), bank.QueryStub(stubs)
+        self._node, self._tendermint = node.ServiceStub(stubs), tendermint.ServiceStub(stubs)
+        self._authz, self._feegrant = authz.QueryStub(stubs), feegrant.QueryStub(stubs)
+        self._txs = tx.ServiceStub(stubs)
 
     def head(self) -> heads.Head:
         """Chain and newest committed state of the endpoint."""
@@ -263,7 +263,8 @@ class Ledger:
             raise (gateway.NotFound if name == "NOT_FOUND" else gateway.Refused)(text) from None
 
 
-def _channel(url: str) -> Any:
+def channel(url: str) -> Any:
+    """A gRPC channel to an `http://` or `https://` address."""
     import grpc
 
     parts = urllib.parse.urlsplit(url)

@@ -1,0 +1,195 @@
+"""`ics doctor` on a real chain and API server: what is well, and each thing that somebody got wrong."""
+
+import json
+import subprocess
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from ics import keys, model
+from ics.manifests import rights
+from ics.provider import messages
+from tests import documents
+from tests.network import provider_node, stage
+from tests.network.test_endpoint import ics
+
+pytestmark = pytest.mark.network
+
+STORAGE_CLASS = {
+    "apiVersion": "storage.k8s.io/v1",
+    "kind": "StorageClass",
+    "metadata": {"name": "fast", "annotations": {"storageclass.kubernetes.io/is-default-class": "true"}},
+    "provisioner": "none.example",
+}
+
+
+def kubectl(place: stage.Stage, *words: str, given: Any = None) -> None:
+    reader = documents.with_kubectl(
+        documents.Reader(place.root, documents.own_environment(), {}), place.server.kubeconfig("admin")
+    )
+    text = None if given is None else json.dumps(given)
+    subprocess.run(["kubectl", *words], env=reader.environment, input=text, text=True, check=True)
+
+
+def examine(place: stage.Stage, *flags: str) -> tuple[int, dict[str, list[dict[str, Any]]]]:
+    """Exit code, and the findings by their check."""
+    done = ics(place, "doctor", "--json", *flags)
+    assert done.err == ""
+    assert done.json["exit_code"] == done.code
+    found: dict[str, list[dict[str, Any]]] = {}
+    for one in done.json["findings"]:
+        found.setdefault(one["check"], []).append(one)
+    return done.code, found
+
+
+def failures(found: Mapping[str, list[dict[str, Any]]]) -> dict[str, str]:
+    """By check, the first failure."""
+    return {
+        check: one["message"] for check, several in found.items() for one in several if one["level"] == "fail"
+    }
+
+
+@pytest.fixture(scope="module")
+def well(place: stage.Stage) -> stage.Stage:
+    """All is as it should be; the images are on no node, for there is none."""
+    kubectl(place, "apply", "-f", "-", given=STORAGE_CLASS)
+    registered = ics(place, "endpoint", "register", "--host", "127.0.0.1")
+    assert registered.code == 0
+    return place
+
+
+def test_all_is_well(well: stage.Stage) -> None:
+    code, found = examine(well)
+    assert (code, failures(found)) == (0, {})
+    assert found["rights"][0]["message"].endswith("that passes use are granted")
+    for check in (
+        "settings",
+        "ics:provider.rest",
+        "ics:provider.rpc",
+        "ics:provider.grpc",
+        "clock",
+        "ics:seed",
+    ):
+        assert [one["level"] for one in found[check]] == ["ok"], check
+    for check in (
+        "ics:account",
+        "description",
+        "cluster",
+        "ics:node.storage_class",
+        "conditions",
+        "ics:engine",
+    ):
+        assert [one["level"] for one in found[check]] == ["ok"], check
+    text = ics(well, "doctor").out
+    assert text.splitlines()[0].startswith("ok    version: ics-operator ")
+    assert text.splitlines()[-1].endswith(" to know, 0 to mend")
+
+
+def test_one_failure_hides_no_other(well: stage.Stage) -> None:
+    dead = f"http://127.0.0.1:{provider_node.free_port()}"
+    poor = keys.account_from_hex(model.Secret("22" * 32)).address("cosmos")
+    (well.root / "poor").write_text("22" * 32)
+    (well.root / "poor").chmod(0o600)
+    code, found = examine(
+        well,
+        *("--set", "node={storage: lots, storage_class: slow}"),
+        *("--set", f"provider.rest=[{dead}, {well.node.rest}]"),
+        *("--set", f"provider.grpc=[{dead}]"),
+        *("--set", "account={file: poor}"),
+        *("--set", "seed={file: none}"),
+    )
+    assert code == 2
+    said = failures(found)
+    assert "ics:node.storage" in said.pop("settings")
+    assert said.pop("ics:provider.rest").startswith(f"{dead}: cannot be reached")
+    assert said.pop("ics:provider.grpc").startswith(f"{dead}: ")
+    assert "No such file or directory" in said.pop("ics:seed")
+    assert [one["message"] for one in found["ics:account"]] == [
+        f"{poor}, which the chain has never seen, holds 0stake and a fee takes 300stake: send it some",
+        f"its address is {poor}, but the operator's account of {well.operator.operator_address} is"
+        f" {well.operator.account}: give that one's key, or set ics:granter: {well.operator.account} if it lets"
+        f" {poor} sign (authz)",
+    ]
+    del said["ics:account"]
+    assert said.pop("ics:node.storage_class").startswith("the cluster has no StorageClass 'slow', only fast")
+    assert said == {}
+
+
+def test_a_grantee_on_a_chain_without_grants(well: stage.Stage) -> None:
+    """This provider has no authz module: nobody but alice herself can sign for her."""
+    (well.root / "bob").write_text(well.node.operators["bob"].mnemonic)
+    (well.root / "bob").chmod(0o600)
+
+    code, found = examine(well, "--set", "account={file: bob}", "--set", f"granter={well.operator.account}")
+
+    assert code == 2
+    assert "authz" in failures(found)["ics:account"]
+    assert found["conditions"][0]["level"] == "ok"
+
+
+def test_trouble_that_may_pass(well: stage.Stage) -> None:
+    dead = f"http://127.0.0.1:{provider_node.free_port()}"
+    code, found = examine(well, "--set", f"provider.rpc=[{dead}, {well.node.rpc}]")
+    assert (code, list(failures(found))) == (1, ["ics:provider.rpc"])
+
+
+def test_another_chain(well: stage.Stage) -> None:
+    code, found = examine(well, "--set", "provider.chain_id=provider-2")
+    assert code == 2
+    said = failures(found)
+    assert sorted(said) == ["ics:provider.grpc", "ics:provider.rest", "ics:provider.rpc"]
+    assert all("answers for chain 'provider-1', wanted is 'provider-2'" in one for one in said.values())
+    assert found["rights"][0]["level"] == "ok"
+
+
+def test_no_way_into_the_cluster(well: stage.Stage) -> None:
+    code, found = examine(well, "--set", "cluster.context=other")
+    assert code == 2
+    assert failures(found)["cluster"].startswith("ics:cluster.context: ")
+    assert found["ics:seed"][0]["level"] == "ok"
+
+
+def test_a_right_is_missing(well: stage.Stage) -> None:
+    """The user has all rights of the table but one; no pass could read its node."""
+    name = "ics-doctor"
+    rules = [rule for rule in rights.in_cluster(name) if rule["resources"] != ["pods/proxy"]]
+    rules += [*rights.in_gateway(name), {"apiGroups": [""], "resources": ["nodes"], "verbs": ["list"]}]
+    rules += [{"apiGroups": ["storage.k8s.io"], "resources": ["storageclasses"], "verbs": ["list"]}]
+    group = "rbac.authorization.k8s.io"
+    role = {"apiVersion": f"{group}/v1", "kind": "ClusterRole", "metadata": {"name": name}, "rules": rules}
+    binding = {
+        "apiVersion": f"{group}/v1",
+        "kind": "ClusterRoleBinding",
+        "metadata": {"name": name},
+        "roleRef": {"apiGroup": group, "kind": "ClusterRole", "name": name},
+        "subjects": [{"apiGroup": group, "kind": "User", "name": "nobody"}],
+    }
+    kubeconfig = f"cluster.kubeconfig={well.server.kubeconfig('nobody')}"
+    code, found = examine(well, "--set", kubeconfig)
+    assert (code, len([one for one in found["rights"] if one["level"] == "fail"]) > 10) == (2, True)
+
+    for manifest in (role, binding):
+        kubectl(well, "apply", "-f", "-", given=manifest)
+    code, found = examine(well, "--set", kubeconfig)
+    assert failures(found) == {
+        "rights": "missing: get pods/proxy in the whole cluster: grant it by a ClusterRoleBinding"
+    }
+    kubectl(well, "delete", "clusterrolebinding", name)
+
+
+def test_the_seed_is_not_the_one_of_the_assigned_keys(well: stage.Stage) -> None:
+    """Last, for the stage has a chain with a foreign key from now on."""
+    node = well.node
+    consumer_id = node.create_consumer("consumer2-1", "2099-01-01T00:00:00Z")
+    foreign = keys.derive_consensus_key(model.Secret(b"f" * 32), provider_node.CHAIN_ID, consumer_id, 0)
+    node.send("alice", "provider", "opt-in", consumer_id, messages.consumer_key_json(foreign.public_key))
+
+    code, found = examine(well)
+
+    assert code == 2
+    said = failures(found)
+    assert said["ics:seed"].startswith(
+        f"consumer {consumer_id} (consumer2-1): the chain has the key with address {foreign.address.hex().upper()}"
+    )
+    assert said["chain consumer2-1"].startswith("KeyMismatch: ")
