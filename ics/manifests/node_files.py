@@ -16,7 +16,7 @@ DATA = "/data"
 
 START_SCRIPT = f"""\
 #!/bin/sh
-# Lays the node's files on its volume and starts it. Needs a POSIX shell, cp, mv, ln, sha256sum and gzip.
+# Lays the node's files on its volume and starts it. Needs a POSIX shell, cp, mv, ln, rm, sha256sum, gzip.
 set -eu
 umask 077
 home={DATA}/home
@@ -34,6 +34,17 @@ if [ "${{found%% *}}" != "$GENESIS_SHA256" ]; then
   exit 1
 fi
 mv "$home/config/genesis.new" "$home/config/genesis.json"
+
+# A node that is killed while it makes a database leaves one that never opens again, and holds nothing yet:
+# its list of files is named by CURRENT (by marker.… in pebble), which is written last.
+for made in "$home"/data/*.db/MANIFEST-*; do
+  database=${{made%/*}}
+  set -- "$database"/CURRENT "$database"/marker.*
+  if [ -e "$made" ] && [ ! -e "$1" ] && [ ! -e "$2" ]; then
+    echo "$database was never finished: made anew" >&2
+    rm -r "$database"
+  fi
+done
 
 # The key signs only where its signing memory lies; a volume without it may have lost what was signed.
 memory="{labels.SIGNING_PATH}/$KEY_ADDRESS"

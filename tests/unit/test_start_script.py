@@ -1,0 +1,76 @@
+"""The script that lays a consumer node's files and starts it, run by a shell on folders of its own."""
+
+import hashlib
+import pathlib
+import subprocess
+
+import pytest
+
+from ics.manifests import node_files
+
+GENESIS = b"{}"
+
+
+@pytest.fixture
+def home(tmp_path: pathlib.Path) -> pathlib.Path:
+    for name, content in (
+        ("config/config.toml", b""),
+        ("config/app.toml", b""),
+        ("node-key/node_key.json", b""),
+        ("genesis/genesis.json", GENESIS),
+        ("peers/persistent_peers", b"id@host:1"),
+        ("peers/external_address", b"host:1"),
+    ):
+        path = tmp_path / "etc" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    return tmp_path / "data" / "home"
+
+
+def start(home: pathlib.Path) -> subprocess.CompletedProcess[str]:
+    """Run the script with a program that only says how it was called."""
+    root = home.parent.parent
+    script = node_files.START_SCRIPT.replace("/etc/ics", f"{root}/etc").replace("/data", f"{root}/data")
+    # Within the home the folder has the same name.
+    script = script.replace(f"$home{root}/data", "$home/data").replace(f'"$home"{root}/data', '"$home"/data')
+    environment = {
+        "PATH": "/usr/bin:/bin",
+        "BINARY": "echo",
+        "GENESIS_SHA256": hashlib.sha256(GENESIS).hexdigest(),
+        "KEY_ADDRESS": "AB",
+    }
+    return subprocess.run(
+        ["/bin/sh", "-c", script], env=environment, capture_output=True, text=True, check=False
+    )
+
+
+def test_the_node_is_started_with_its_files(home: pathlib.Path) -> None:
+    done = start(home)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith(f"start --home {home} --p2p.persistent_peers id@host:1")
+    assert (home / "config" / "genesis.json").read_bytes() == GENESIS
+
+
+@pytest.mark.parametrize(
+    ("files", "stays"),
+    [
+        (["MANIFEST-000000", "LOCK", "LOG"], False),
+        (["MANIFEST-000000", "CURRENT"], True),
+        (["MANIFEST-000001", "marker.manifest.000001.MANIFEST-000001"], True),
+        (["000001.ldb"], True),
+        ([], True),
+    ],
+)
+def test_only_a_database_that_was_never_finished_is_removed(
+    home: pathlib.Path, files: list[str], stays: bool
+) -> None:
+    database, other = home / "data" / "application.db", home / "data" / "blockstore.db"
+    for folder, names in ((database, files), (other, ["MANIFEST-000007", "CURRENT"])):
+        folder.mkdir(parents=True)
+        for name in names:
+            (folder / name).touch()
+
+    done = start(home)
+
+    assert done.returncode == 0, done.stderr
+    assert (database.exists(), other.exists()) == (stays, True)
