@@ -18,10 +18,15 @@ def main() -> int:
     parser.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="override a setting")
     parser.add_argument("--confirm", metavar="NAME", action="append", default=[], help="confirm a change")
     parser.add_argument("--engine", choices=("pulumi", "apply"), help="the engine for this time")
+    parser.add_argument(
+        "--exit-code", action="store_true", help="with --preview: 3 if there is something to do"
+    )
     mode = parser.add_mutually_exclusive_group()
     mode.add_argument("--once", action="store_true", help="one pass (the default)")
     mode.add_argument("--preview", action="store_true", help="say what a pass would do; change nothing")
     args = parser.parse_args()
+    if args.exit_code and not args.preview:
+        parser.error("--exit-code goes with --preview")
     command = [
         "plan" if args.preview else "up",
         "--stack",
@@ -33,6 +38,7 @@ def main() -> int:
     for override in args.set:
         command += ["--set", override]
     command += ["--engine", args.engine] if args.engine else []
+    command += ["--exit-code"] if args.exit_code else []
     for name in args.confirm:
         command += ["--confirm", name]
     return cli.main(command)

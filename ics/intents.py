@@ -3,7 +3,7 @@
 import base64
 from typing import Any
 
-from ics import model
+from ics import model, ownership
 
 
 def as_dict(intent: model.Intent) -> dict[str, Any]:
@@ -25,19 +25,41 @@ def as_dict(intent: model.Intent) -> dict[str, Any]:
             }
 
 
+def name(order: model.Intent | model.ByHand | ownership.Order) -> str:
+    """A transaction in a few words, which open a message about it."""
+    match order:
+        case model.PublishDetails():
+            return "publication of the validator's details"
+        case model.Unjail():
+            return "release from jail"
+        case ownership.Create(terms):
+            return f"creation of consumer chain {terms.chain_id}"
+        case model.OptIn():
+            verb = "opt-in to"
+        case model.AssignKey():
+            verb = "key assignment for"
+        case model.OptOut():
+            verb = "opt-out of"
+        case model.SetCommission():
+            verb = "commission rate on"
+        case ownership.Update():
+            verb = "update of"
+        case ownership.Remove():
+            verb = "removal of"
+        case model.TopUp():
+            verb = f"top-up of the {order.purpose} account of"
+    return f"{verb} consumer {order.consumer_id} ({order.chain_id})"
+
+
 def describe(intent: model.Intent) -> str:
-    """A transaction in words."""
+    """A transaction with all that it would change."""
     match intent:
-        case model.OptIn(consumer_id, chain_id, key) | model.AssignKey(consumer_id, chain_id, key):
-            kind = "opt-in" if isinstance(intent, model.OptIn) else "assign-key"
-            with_key = f" with consumer key {_base64(key)}" if key is not None else ""
-            return f"{kind} to {chain_id} (consumer id {consumer_id}){with_key}"
+        case model.OptIn(consumer_key=key) | model.AssignKey(consumer_key=key):
+            return name(intent) + (f" with consumer key {_base64(key)}" if key is not None else "")
         case model.PublishDetails(details):
-            return f"edit-validator: details become {details!r}"
-        case model.TopUp(consumer_id, chain_id, purpose, address, amount, denom):
-            return (
-                f"top-up of {address} ({purpose} of {chain_id}, consumer id {consumer_id}) by {amount}{denom}"
-            )
+            return f"{name(intent)}: they become {details!r}"
+        case model.TopUp(address=address, amount=amount, denom=denom):
+            return f"{name(intent)}: {amount}{denom} to {address}"
 
 
 def _chain(consumer_id: str, chain_id: str) -> dict[str, str]:

@@ -31,7 +31,7 @@ async def refusals(
     found: dict[str, errors.IcsError] = {}
     for change in await engine.preview(order):
         problem = change.problem
-        if change.question is not None:
+        if change.question is not None and not guard.stays(change):
             problem = guard.as_error(change.question)
         if problem is not None:
             where = change.name if change.kind == "Namespace" else change.namespace

@@ -8,6 +8,7 @@ from typing import Any
 
 from ics import canonical, errors, genesis, model, ownership, wiring
 from ics.cli import owner, passes, present
+from ics.engines import fields
 from ics.provider import owner_decode
 
 
@@ -109,8 +110,7 @@ async def _show(args: argparse.Namespace, found: wiring.Chain) -> int:
     }
     if args.genesis is not None:
         _write_genesis(args, chain, ccv)
-    print(present.dump(value) if args.json else "\n".join(_lines(chain, value)))
-    return 0
+    return present.tell(args, value, _lines(chain, value))
 
 
 def _member(one: owner_decode.Member) -> dict[str, Any]:
@@ -158,7 +158,7 @@ def _lines(chain: ownership.Found, value: dict[str, Any]) -> list[str]:
         f"client {chain.client_id or '-'}",
     ]
     shown = {key: value[key] for key in ownership.Terms.model_fields if key != "chain_id"}
-    lines += [f"{path}: {present.short(leaf)}" for path, leaf in ownership.leaves(shown)]
+    lines += [f"{path}: {fields.shown(leaf)}" for path, leaf in ownership.leaves(shown)]
     if value["genesis"] is not None:
         made = value["genesis"]
         lines.append(f"CCV genesis: of height {made['launch_height']}, sha256 {made['sha256']}")

@@ -59,7 +59,7 @@ async def _register(args: argparse.Namespace, found: wiring.Opened) -> int:
     done = "would send" if args.dry_run else "sent"
     line = f"{done}: the description is now" if is_due else "nothing to send: the description is"
     value = {"changed": is_due, "sent": is_due and not args.dry_run, "details": details}
-    _tell(args, value, [line, f"  {details}"])
+    present.tell(args, value, [line, f"  {details}"])
     return 0
 
 
@@ -95,7 +95,7 @@ async def _show(args: argparse.Namespace, found: wiring.Opened) -> int:
         if row["error"]:
             table.append(f"  {row['moniker']}  {row['error']}")
     value = {"chain_id": snapshot.chain_id, "height": snapshot.height, "validators": rows}
-    _tell(args, value, table)
+    present.tell(args, value, table)
     return 0
 
 
@@ -145,9 +145,5 @@ async def _check(args: argparse.Namespace, found: wiring.Opened) -> int:
     )
     lines += [f"  {line}" for line in wrong]
     lines.append("a connection was made and closed again: that shows the way, not the node's id")
-    _tell(args, {"targets": rows, "problems": wrong}, lines)
+    present.tell(args, {"targets": rows, "problems": wrong}, lines)
     return 2 if wrong else 0 if all(row["ok"] for row in rows) else 1
-
-
-def _tell(args: argparse.Namespace, value: Any, lines: list[str]) -> None:
-    print(present.dump(value) if args.json else "\n".join(lines))

@@ -35,8 +35,7 @@ async def _status(args: argparse.Namespace, found: wiring.Opened) -> int:
     reports = await gather(found, args.consumer_id)
     value = {"chains": [report.as_dict() for report in reports]}
     lines = _lines(reports) if not args.verbose else [present.dump(report.as_dict()) for report in reports]
-    print(present.dump(value) if args.json else "\n".join(lines))
-    return 0
+    return present.tell(args, value, lines)
 
 
 async def gather(found: wiring.Opened, consumer_id: str | None) -> list[relay_status.RelayReport]:

@@ -88,5 +88,4 @@ def _raise_obstacle(chain: status.ChainReport, done: loop.Outcome) -> None:
 
 def _tell(args: argparse.Namespace, chain: status.ChainReport, line: str) -> int:
     value = {"consumer_id": chain.consumer_id, "chain_id": chain.chain_id, "message": line}
-    print(present.dump(value) if args.json else line)
-    return 0
+    return present.tell(args, value, [line])

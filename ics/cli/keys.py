@@ -115,7 +115,7 @@ def _store(
     if fresh is not None and args.reveal is not None:
         value["secret"] = fresh.reveal_text()
         lines += ["", fresh.reveal_text(), "", "write it down now: it is not shown again"]
-    return _tell(args, value, lines)
+    return present.tell(args, value, lines)
 
 
 def _list(args: argparse.Namespace) -> int:
@@ -128,13 +128,13 @@ def _list(args: argparse.Namespace) -> int:
             print(f"ics: {error}", file=sys.stderr)
             broken += 1
     table = present.table(("NAME", "KIND", "WHO"), [(r["name"], r["kind"], _identity(r)) for r in rows])
-    _tell(args, {"keystore": str(place), "keys": rows}, table if rows else [f"no keys in {place}"])
+    present.tell(args, {"keystore": str(place), "keys": rows}, table if rows else [f"no keys in {place}"])
     return 2 if broken else 0
 
 
 def _show(args: argparse.Namespace) -> int:
     row = _row(args.name, keystore.read(_place(args), args.name), args.prefix)
-    return _tell(args, row, [f"{name:<18}{value}" for name, value in row.items()])
+    return present.tell(args, row, [f"{name:<18}{value}" for name, value in row.items()])
 
 
 def _export(args: argparse.Namespace) -> int:
@@ -153,7 +153,7 @@ def _export(args: argparse.Namespace) -> int:
         sys.stdout.write(text)
         return 0
     keystore.write_file(args.out, text)
-    return _tell(args, {"file": str(args.out)}, [f"{args.name}: written to {args.out}"])
+    return present.tell(args, {"file": str(args.out)}, [f"{args.name}: written to {args.out}"])
 
 
 def _import(args: argparse.Namespace) -> int:
@@ -173,7 +173,7 @@ def _import(args: argparse.Namespace) -> int:
         key = sealed.seal_account(account, passphrase, keystore.new_salt())
     keystore.write(place, args.name, key)
     row = _row(args.name, key, args.prefix)
-    return _tell(args, row, [f"{args.name}: {key.kind} {_identity(row)}"])
+    return present.tell(args, row, [f"{args.name}: {key.kind} {_identity(row)}"])
 
 
 def _delete(args: argparse.Namespace) -> int:
@@ -182,7 +182,7 @@ def _delete(args: argparse.Namespace) -> int:
             f"--confirm {args.confirm!r} is not the name of key {args.name!r}: nothing was removed"
         )
     keystore.delete(_place(args), args.name)
-    return _tell(args, {"deleted": args.name}, [f"{args.name}: removed for good"])
+    return present.tell(args, {"deleted": args.name}, [f"{args.name}: removed for good"])
 
 
 def _check_reveal(args: argparse.Namespace) -> None:
@@ -218,8 +218,3 @@ def _identity(row: Mapping[str, Any]) -> str:
     if row["kind"] == "seed":
         return f"of node {row['node_id']}"
     return str(row["address"] or "unknown: its file does not say; `ics keys import` takes it in")
-
-
-def _tell(args: argparse.Namespace, value: Mapping[str, Any], lines: list[str]) -> int:
-    print(present.dump(value) if args.json else "\n".join(lines))
-    return 0

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ics import errors, model, ownership, wiring
 from ics.cli import passes, present, sending, terms
+from ics.engines import fields
 from ics.provider import owner_messages
 
 if TYPE_CHECKING:
@@ -95,7 +96,7 @@ async def _update(args: argparse.Namespace, found: wiring.Chain) -> int:
     if order.new_owner:
         _confirmed(args, chain, "whom a chain is given to alone can give it back")
     lines = [
-        f"{path}: {present.short(old)} -> {present.short(value)}"
+        f"{path}: {fields.shown(old)} -> {fields.shown(value)}"
         for path, old, value in ownership.differences(chain.terms, new)
     ]
     if order.new_owner:

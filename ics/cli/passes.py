@@ -5,12 +5,13 @@ import asyncio
 import dataclasses
 import os
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Any
 
-from ics import errors, intents, loop, model, observing, stack, status, wiring, world
-from ics.cli import installation, present
+from ics import engines, errors, loop, model, observing, stack, status, wiring, world
+from ics.cli import changes, installation, present
+from ics.engines import guard
 from ics.provider import messages
 
 _Subparsers = Any  # argparse has no public name for what add_subparsers() returns
@@ -36,6 +37,9 @@ def register(subparsers: _Subparsers) -> None:
         if work is _up:
             text = "where there is no Pulumi CLI: install it with Pulumi's own installer"
             parser.add_argument("--install-pulumi", action="store_true", help=text)
+        if work is _plan:
+            text = "exit code 3 when there is something to change or to send"
+            parser.add_argument("--exit-code", action="store_true", help=text)
         parser.set_defaults(run=on_stack(work))
     parser = command(subparsers, "check-config", "check settings, definitions and secrets of a stack")
     parser.set_defaults(run=on_stack(_check))
@@ -86,25 +90,30 @@ def exit_code(error: errors.IcsError) -> int:
 
 async def _plan(args: argparse.Namespace, found: wiring.Opened) -> int:
     planned = await loop.preview(_confirming(args, found.world), found.engine)
-    _print(args, present.plan(planned), present.plan_lines(planned))
-    return 0
+    present.tell(args, changes.plan(planned), changes.plan_lines(planned))
+    return pending_code(planned) if args.exit_code else 0
+
+
+def pending_code(planned: loop.Plan) -> int:
+    """0: nothing to do; 3: something; 1 or 2: a part of it would be refused, or must be confirmed first."""
+    problems = list(engines.problems(planned.changes))
+    problems += [guard.as_error(c.question) for c in planned.changes if c.question is not None]
+    quiet = changes.PENDING if changes.is_pending(planned) else 0
+    return max((exit_code(problem) for problem in problems), default=quiet)
 
 
 async def _up(args: argparse.Namespace, found: wiring.Opened) -> int:
     await installation.offer(args, found.world.settings)
     done = await loop.one_pass(_confirming(args, found.world), found.engine, found.sender)
-    _print(
-        args,
-        {
-            "changes": [change.as_dict() for change in done.changes],
-            "transactions": [intents.as_dict(intent) for intent in done.sent],
-            "status": done.report.as_dict(),
-        },
-        [*present.outcome_lines(done), *present.status_lines(done.report)],
-    )
-    for trouble in done.troubles:
+    lines = [*changes.outcome_lines(done), *present.status_lines(done.report)]
+    present.tell(args, changes.outcome(done), lines)
+    return _troubled(done.troubles)
+
+
+def _troubled(troubles: Sequence[errors.IcsError]) -> int:
+    for trouble in troubles:
         print(f"ics: {trouble}", file=sys.stderr)
-    return max((exit_code(trouble) for trouble in done.troubles), default=0)
+    return max((exit_code(trouble) for trouble in troubles), default=0)
 
 
 def _confirming(args: argparse.Namespace, place: world.World) -> world.World:
@@ -114,19 +123,16 @@ def _confirming(args: argparse.Namespace, place: world.World) -> world.World:
 async def _status(args: argparse.Namespace, found: wiring.Opened) -> int:
     observed = await observing.observe(found.world)
     report = status.report(observing.desire(found.world, observed), observed.observations)
-    _print(args, report.as_dict(), present.status_lines(report))
-    return 0
+    return present.tell(args, report.as_dict(), present.status_lines(report))
 
 
 async def _destroy(args: argparse.Namespace, found: wiring.Opened) -> int:
     done = await found.engine.destroy()
     await found.cluster.ensure_routes({}, frozenset())
     await found.cluster.lease.release()
-    lines = [*present.change_lines(done.changes), "volumes, keys and their namespaces stay until `ics purge`"]
-    _print(args, {"changes": [change.as_dict() for change in done.changes]}, lines)
-    for trouble in done.errors:
-        print(f"ics: {trouble}", file=sys.stderr)
-    return max((exit_code(trouble) for trouble in done.errors), default=0)
+    lines = [*changes.lines(done.changes), "volumes, keys and their namespaces stay until `ics purge`"]
+    present.tell(args, {"changes": [change.as_dict() for change in done.changes]}, lines)
+    return _troubled(done.errors)
 
 
 async def _check(args: argparse.Namespace, found: wiring.Opened) -> int:
@@ -146,13 +152,8 @@ async def _check(args: argparse.Namespace, found: wiring.Opened) -> int:
     if problems:
         raise errors.SettingsError(*problems)
     names = [one.definition.name for one in found.world.definitions]
-    _print(
+    return present.tell(
         args,
         {"stack": args.stack, "ok": True, "height": facts.snapshot.height, "definitions": names},
         [f"stack {args.stack} is right: {settings.operator_address} on {facts.snapshot.chain_id}"],
     )
-    return 0
-
-
-def _print(args: argparse.Namespace, value: Any, lines: list[str]) -> None:
-    print(present.dump(value) if args.json else "\n".join(lines))

@@ -1,15 +1,26 @@
 """How commands show what they found: JSON of a stable shape, or lines for people."""
 
+import argparse
 import json
 from collections.abc import Sequence
 from typing import Any
 
-from ics import engines, intents, loop, model, status
+from ics import model, status
 
 
 def dump(value: Any) -> str:
     """JSON as the commands print it."""
     return json.dumps(value, indent=2, ensure_ascii=False)
+
+
+def tell(args: argparse.Namespace, value: Any, lines: Sequence[str]) -> int:
+    """Print what a command found: the value with `--json`, else the lines.
+
+    Returns:
+        The exit code of a command that has done its work.
+    """
+    print(dump(value) if args.json else "\n".join(lines))
+    return 0
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> list[str]:
@@ -20,40 +31,6 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> list[str]
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
         for row in cells
     ]
-
-
-def plan(found: loop.Plan) -> dict[str, Any]:
-    """The JSON of `ics plan`."""
-    return {
-        "changes": [change.as_dict() for change in found.changes],
-        "transactions": [intents.as_dict(intent) for intent in found.transactions],
-        "status": found.report.as_dict(),
-    }
-
-
-def plan_lines(found: loop.Plan) -> list[str]:
-    """What a preview shows to people."""
-    lines = change_lines(found.changes)
-    lines += [f"would send  {intents.describe(intent)}" for intent in found.transactions]
-    return lines or ["nothing to change, nothing to send"]
-
-
-def change_lines(changes: Sequence[engines.Change]) -> list[str]:
-    """One line for each change, and one for each field that differs."""
-    lines = []
-    for change in changes:
-        lines.append(f"{change.action:<8}{change.kind:<24}{_where(change)}")
-        lines += [f"{'':<8}  {path}: {short(old)} -> {short(new)}" for path, old, new in change.diff]
-        if change.problem is not None:
-            lines.append(f"{'':<8}  refused: {change.problem}")
-    return lines
-
-
-def outcome_lines(found: loop.Outcome) -> list[str]:
-    """What a pass did."""
-    lines = change_lines(found.changes)
-    lines += [f"sent        {intents.describe(intent)}" for intent in found.sent]
-    return lines or ["nothing changed"]
 
 
 def status_lines(report: status.Report) -> list[str]:
@@ -107,13 +84,3 @@ def _row(chain: status.ChainReport) -> tuple[object, ...]:
 def condition(found: model.Condition) -> str:
     """One line for a condition."""
     return f"{found.severity.name.lower():<9}{found.reason}: {found.message}"
-
-
-def _where(change: engines.Change) -> str:
-    return f"{change.namespace}/{change.name}" if change.namespace else change.name
-
-
-def short(value: object) -> str:
-    """A value of a manifest or a message in at most 80 characters."""
-    text = "nothing" if value is None else json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= 80 else f"{text[:77]}..."

@@ -50,7 +50,7 @@ async def _purge(args: argparse.Namespace, found: wiring.Opened) -> int:
         )
     removed = await found.cluster.purge(memory.namespace, summary.consumer_id)
     await found.cluster.lease.release()
-    _tell(args, {"removed": list(removed)}, [f"removed {name}" for name in removed])
+    present.tell(args, {"removed": list(removed)}, [f"removed {name}" for name in removed])
     return 0
 
 
@@ -64,9 +64,5 @@ async def _arm(args: argparse.Namespace, found: wiring.Opened) -> int:
     await found.cluster.order_memory_anew(chain.namespace, chain.key.generation, memory.volume_uid)
     await found.cluster.lease.release()
     line = f"{summary.chain_id}: the next pass lays the signing memory and restarts the node with its key"
-    _tell(args, {"consumer_id": summary.consumer_id, "volume_uid": memory.volume_uid}, [line])
+    present.tell(args, {"consumer_id": summary.consumer_id, "volume_uid": memory.volume_uid}, [line])
     return 0
-
-
-def _tell(args: argparse.Namespace, value: Any, lines: list[str]) -> None:
-    print(present.dump(value) if args.json else "\n".join(lines))

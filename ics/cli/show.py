@@ -4,7 +4,6 @@ The functions named after a command return the JSON value of that command, whose
 """
 
 import argparse
-import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -115,15 +114,15 @@ def _command(
 def _run_ports(args: argparse.Namespace) -> int:
     rows = port_list(args.chain_ids)
     columns = ("chain_id", "offset", "p2p", "rpc", "grpc", "grpc_web", "rest")
-    return _print(
-        args, rows, lambda: present.table(columns, [[row[column] for column in columns] for row in rows])
+    return present.tell(
+        args, rows, present.table(columns, [[row[column] for column in columns] for row in rows])
     )
 
 
 def _run_peers(args: argparse.Namespace) -> int:
     rows = peer_list(args.details)
     lines = [line for at, row in enumerate(rows, 1) for line in _peer_lines(at, row)]
-    return _print(args, rows, lambda: lines)
+    return present.tell(args, rows, lines)
 
 
 def _peer_lines(at: int, row: Mapping[str, Any]) -> list[str]:
@@ -151,7 +150,7 @@ def _run_node_id(args: argparse.Namespace) -> int:
             raise errors.SettingsError("--moniker and --chain-id go with --public only: drop them")
         key = keys.derive_node_key(keys.parse_seed(model.Secret(_read("--seed-file", args.seed_file))))
     value = node_id_of(key)
-    return _print(args, value, lambda: [value["node_id"]])
+    return present.tell(args, value, [value["node_id"]])
 
 
 def _run_genesis(args: argparse.Namespace) -> int:
@@ -169,13 +168,13 @@ def _run_genesis(args: argparse.Namespace) -> int:
         except OSError as error:
             raise errors.SettingsError(f"--out {args.out}: {error.strerror}; name another file") from error
     value = genesis_digest(raw)
-    return _print(args, value, lambda: [f"sha256 {value['sha256']}", f"size   {value['size']} bytes"])
+    return present.tell(args, value, [f"sha256 {value['sha256']}", f"size   {value['size']} bytes"])
 
 
 def _run_selection(args: argparse.Namespace) -> int:
     answer = genesis.parse(_read("--validators", args.validators), f"--validators {args.validators}")
     value = selection_of(answer)
-    return _print(args, value, lambda: _selection_lines(value))
+    return present.tell(args, value, _selection_lines(value))
 
 
 def _selection_lines(value: Mapping[str, Any]) -> list[str]:
@@ -191,11 +190,6 @@ def _selection_lines(value: Mapping[str, Any]) -> list[str]:
 def _percent(part: int, total: int) -> str:
     hundredths = part * 10000 // total
     return f"{hundredths // 100}.{hundredths % 100:02} %"
-
-
-def _print(args: argparse.Namespace, value: Any, lines: Callable[[], Sequence[str]]) -> int:
-    print(json.dumps(value, indent=2) if args.json else "\n".join(lines()))
-    return 0
 
 
 def _read(option: str, path: Path) -> bytes:

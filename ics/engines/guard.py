@@ -46,9 +46,9 @@ def judge(changes: Sequence[engines.Change], order: engines.Order) -> Judgement:
     """
     asked = [(change, question) for change in changes if (question := _question(change, order)) is not None]
     waiting = [(c, q) for c, q in asked if q.name not in order.confirmed]
-    stopped = {c.consumer_id for c, _ in waiting if c.consumer_id and not _stays(c)}
-    left = {c.ref for c, _ in waiting if _stays(c) or not c.consumer_id}
-    left |= {c.ref for c, q in asked if q.name in order.confirmed and _stays(c)}
+    stopped = {c.consumer_id for c, _ in waiting if c.consumer_id and not stays(c)}
+    left = {c.ref for c, _ in waiting if stays(c) or not c.consumer_id}
+    left |= {c.ref for c, q in asked if q.name in order.confirmed and stays(c)}
     return Judgement(tuple(q for _, q in waiting), order.held | stopped, frozenset(left))
 
 
@@ -77,7 +77,7 @@ def as_error(question: engines.Question) -> errors.IcsError:
     return errors.Permanent(question.text)
 
 
-def _stays(change: engines.Change) -> bool:
+def stays(change: engines.Change) -> bool:
     """Whether the object stays as it is, whatever the answer."""
     return change.is_retained and change.kind != _SECRET
 
@@ -102,7 +102,7 @@ def _replacement(change: engines.Change) -> engines.Question:
     if change.kind == _SECRET:
         reason = "its key would become another"
         mend = "give the right ics:seed or key again, or, to overwrite the key"
-    elif _stays(change):
+    elif stays(change):
         reason = (
             f"{fields or 'a field'} cannot be changed in place, and it is never replaced, for what is on it"
         )

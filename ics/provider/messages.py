@@ -127,32 +127,6 @@ def spends(order: Order, denom: str) -> int:
     return order.amount if isinstance(order, model.TopUp) and order.denom == denom else 0
 
 
-def describe(order: Order) -> str:
-    """An order in a few words, for messages."""
-    match order:
-        case model.PublishDetails():
-            return "publication of the validator's details"
-        case model.Unjail():
-            return "release from jail"
-        case ownership.Create(terms):
-            return f"creation of consumer chain {terms.chain_id}"
-        case model.OptIn():
-            verb = "opt-in to"
-        case model.AssignKey():
-            verb = "key assignment for"
-        case model.OptOut():
-            verb = "opt-out of"
-        case model.SetCommission():
-            verb = "commission rate on"
-        case ownership.Update():
-            verb = "update of"
-        case ownership.Remove():
-            verb = "removal of"
-        case model.TopUp():
-            verb = f"top-up of the {order.purpose} account of"
-    return f"{verb} consumer {order.consumer_id} ({order.chain_id})"
-
-
 def gas_limit(used: int, adjustment: float) -> int:
     """Gas to offer: what the simulation used times the adjustment, rounded up."""
     return math.ceil(used * Decimal(str(adjustment)))

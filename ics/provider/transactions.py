@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias, TypeVar
 
-from ics import config, errors, keys
+from ics import config, errors, intents, keys
 from ics.provider import gateway, heads, ledger, mends, messages, signers
 
 TIMEOUT_BLOCKS = 20
@@ -163,7 +163,7 @@ class Transactions:
                 except _NotTaken as error:
                     if not left:
                         raise errors.Transient(
-                            f"{messages.describe(order)}: the chain took none of {TRIES} tries: {error}"
+                            f"{intents.name(order)}: the chain took none of {TRIES} tries: {error}"
                         ) from error
                 await self._sleep(2.0 ** (TRIES - 1 - left))
             raise AssertionError("unreachable")  # pragma: no cover
@@ -229,7 +229,7 @@ class Transactions:
     # -- one transaction ---------------------------------------------------------------------------
 
     async def _send_once(self, endpoint: Endpoint, order: messages.Order) -> Sent:
-        what = messages.describe(order)
+        what = intents.name(order)
         draft, signed = await asyncio.to_thread(self._prepare, endpoint, order)
         # Asked before anything is sent: an endpoint without an index could never confirm it.
         if await asyncio.to_thread(self._find, endpoint, signed.hash) is not None:
@@ -254,7 +254,7 @@ class Transactions:
         return Sent(signed.hash, included.height, included.consumer_id)
 
     def _prepare(self, endpoint: Endpoint, order: messages.Order) -> tuple[ledger.Draft, ledger.Signed]:
-        what = messages.describe(order)
+        what = intents.name(order)
         missing = self._missing_grants(endpoint, [messages.TYPES[type(order)]])
         if missing:
             raise errors.Permanent(f"{what}: {'; '.join(missing)}")
@@ -307,12 +307,12 @@ class Transactions:
                 if _is_over(pending, height):
                     self._pending = None
                     raise errors.Transient(
-                        f"{messages.describe(pending.order)}: {lost}transaction {pending.hash} came into "
+                        f"{intents.name(pending.order)}: {lost}transaction {pending.hash} came into "
                         f"no block up to {pending.timeout_height} and cannot any more: nothing was done"
                     )
             await self._sleep(0.5)
         raise errors.Transient(
-            f"{messages.describe(pending.order)}: {lost}{trouble}the outcome of transaction {pending.hash} "
+            f"{intents.name(pending.order)}: {lost}{trouble}the outcome of transaction {pending.hash} "
             f"is unknown; it is valid up to block {pending.timeout_height}, nothing is sent before that"
         )
 
@@ -324,7 +324,7 @@ class Transactions:
         found = await asyncio.to_thread(self._find, endpoint, pending.hash)
         if found is None and not _is_over(pending, height):
             raise errors.Transient(
-                f"{messages.describe(pending.order)}: transaction {pending.hash} may still come into a block "
+                f"{intents.name(pending.order)}: transaction {pending.hash} may still come into a block "
                 f"up to {pending.timeout_height} (now {height}): nothing else is sent before that"
             )
         self._pending = None

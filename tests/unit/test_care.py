@@ -5,6 +5,7 @@ import dataclasses
 import pytest
 
 from ics import arming, deployment, desired, engines, errors, joining, keys, membership, model, seen, signing
+from ics.engines import guard
 from tests.unit import scenes
 
 P = model.Phase
@@ -55,6 +56,18 @@ async def test_a_chain_whose_objects_are_refused_is_not_joined(where: str) -> No
         "gateway": engines.Change("update", "Service", "provider", "p2p-loadbalancer", problem=REFUSAL),
     }
     assert await joining.refusals(Reluctant(refused[where]), engines.Order(()), wanted) == {"0": REFUSAL}
+
+
+async def test_what_must_be_confirmed_keeps_from_joining_but_for_a_volume_that_stays() -> None:
+    wanted = judge(scenes.consumer())
+    where = home_of(wanted)
+    key = engines.Change("replace", "Secret", where, "key", is_retained=True, consumer_id="0", uid="1")
+    volume = dataclasses.replace(key, kind="PersistentVolumeClaim", name="data")
+    stopped = guard.marked((volume, key), engines.Order(()))
+    going_on = guard.marked((volume,), engines.Order(()))
+    found = await joining.refusals(Reluctant(*stopped), engines.Order(()), wanted)
+    assert [str(error).partition(":")[0] for error in found.values()] == [f"Secret {where}/key"]
+    assert await joining.refusals(Reluctant(*going_on), engines.Order(()), wanted) == {}
 
 
 async def test_trouble_elsewhere_stops_no_joining() -> None:

@@ -176,7 +176,7 @@ def test_due_transactions_are_an_output() -> None:
         [scenes.example()],
     )
     due = outputs.of(staged)["transactions_due"]
-    assert [text.partition(" with ")[0] for text in due] == ["opt-in to consumer1-1 (consumer id 0)"]
+    assert [text.partition(" with ")[0] for text in due] == ["opt-in to consumer 0 (consumer1-1)"]
 
 
 def test_chains_are_split_by_their_label() -> None:

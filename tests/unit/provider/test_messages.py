@@ -75,34 +75,6 @@ def test_a_grantee_sends_the_same_message_in_the_name_of_its_granter(order: mess
     assert packed.type_url == f"/{inner.DESCRIPTOR.full_name}"
 
 
-def test_describe() -> None:
-    orders = (
-        model.OptIn("5", "c-1", KEY),
-        model.AssignKey("5", "c-1", KEY),
-        model.OptOut("5", "c-1"),
-        model.PublishDetails("p2p=h"),
-        TOP_UP,
-        model.SetCommission("5", "c-1", "0.1"),
-        model.Unjail(),
-        ownership.Create(ownership.created({"chain_id": "c-1"}, "x")),
-        ownership.Update("5", "c-1"),
-        ownership.Remove("5", "c-1"),
-    )
-
-    assert [messages.describe(order) for order in orders] == [
-        "opt-in to consumer 5 (c-1)",
-        "key assignment for consumer 5 (c-1)",
-        "opt-out of consumer 5 (c-1)",
-        "publication of the validator's details",
-        "top-up of the evidence account of consumer 5 (c-1)",
-        "commission rate on consumer 5 (c-1)",
-        "release from jail",
-        "creation of consumer chain c-1",
-        "update of consumer 5 (c-1)",
-        "removal of consumer 5 (c-1)",
-    ]
-
-
 def test_publishing_changes_the_details_only() -> None:
     built = messages.build(model.PublishDetails("relayer=cosmos1x"), PARTY)
 

@@ -1,0 +1,164 @@
+"""What `ics plan` and `ics up` show of the changes: lines for people, JSON, exit code."""
+
+import dataclasses
+import json
+
+import pytest
+
+from ics import engines, errors, loop, membership, model, status
+from ics.cli import __main__ as command_line
+from ics.cli import changes, passes
+from ics.engines import guard
+
+CHAIN = status.ChainReport(
+    "consumer1-1",
+    "0",
+    model.Phase.LAUNCHED,
+    membership.Participation.OPTED_IN,
+    "ns-0",
+    None,
+    None,
+    None,
+    (),
+)
+REPORT = status.Report("alice", "provider-1", 7, (CHAIN,), ())
+SHARED = engines.Change("create", "Service", "provider", "p2p-loadbalancer")
+UPDATE = engines.Change(
+    "update",
+    "ConfigMap",
+    "ns-0",
+    "config",
+    (("data.a", "x", None), ("data.b", 1, 2)),
+    consumer_id="0",
+    drift=(engines.FieldDrift("data.b", 1, 2, "bob"),),
+)
+KEY = engines.Change(
+    "update",
+    "Secret",
+    "ns-0",
+    "node-key",
+    (("data.k", "[secret]", "[secret]"),),
+    consumer_id="0",
+    cause="drift",
+    drift=(engines.FieldDrift("data.k", "[secret]", "[secret]", ""),),
+)
+REPLACED = engines.Change(
+    "replace",
+    "StatefulSet",
+    "ns-0",
+    "node",
+    (("spec.serviceName", "a", "b"),),
+    consumer_id="0",
+    uid="0123456789",
+)
+GONE = engines.Change("create", "Service", "ns-10", "node", consumer_id="10", cause="drift")
+REFUSED = engines.Change("create", "Job", "ns-10", "x", problem=errors.Transient("quota"), consumer_id="10")
+TOP_UP = model.TopUp("0", "consumer1-1", "relayer", "cosmos1x", 5, "stake")
+ALL = guard.marked((SHARED, GONE, REFUSED, UPDATE, KEY, REPLACED), engines.Order(()))
+
+
+def plan(*found: engines.Change, send: tuple[model.Intent, ...] = ()) -> loop.Plan:
+    return loop.Plan(found, send, REPORT)
+
+
+def test_lines() -> None:
+    assert changes.plan_lines(plan(*ALL, send=(model.PublishDetails("p2p=h"), TOP_UP))) == [
+        "shared by all chains",
+        "  create  Service                 provider/p2p-loadbalancer",
+        "  send    publication of the validator's details: they become 'p2p=h'",
+        "consumer 0  consumer1-1",
+        "  update  ConfigMap               ns-0/config",
+        '          data.a: "x" -> nothing',
+        "          data.b: 1 -> 2  (changed by bob)",
+        "  drift   Secret                  ns-0/node-key",
+        '          data.k: "[secret]" -> "[secret]"  (somebody removed it)',
+        "  replace StatefulSet             ns-0/node",
+        '          spec.serviceName: "a" -> "b"',
+        "          waits: spec.serviceName cannot be changed in place, so it must be deleted and made anew",
+        "          set the change back, or, to replace it, run: ics up --confirm StatefulSet/ns-0/node@01234567",
+        "  send    top-up of the relayer account of consumer 0 (consumer1-1): 5stake to cosmos1x",
+        "consumer 10",
+        "  drift   Service                 ns-10/node",
+        "          somebody deleted it; it is made again",
+        "  create  Job                     ns-10/x",
+        "          refused: quota",
+        "3 to create, 2 to update, 1 to replace, 0 to delete, 3 of them undo drift, 1 refused by the cluster,"
+        " 1 waits for a confirmation, 2 transactions to send",
+    ]
+
+
+def test_nothing_to_do() -> None:
+    assert changes.plan_lines(plan()) == ["nothing to change, nothing to send"]
+    assert changes.plan(plan())["pending"] is False
+
+
+def test_json() -> None:
+    shown = json.loads(json.dumps(changes.plan(plan(*ALL, send=(TOP_UP,)))))
+    assert (shown["pending"], shown["summary"]) == (
+        True,
+        {
+            "create": 3,
+            "update": 2,
+            "replace": 1,
+            "delete": 0,
+            "drift": 3,
+            "refused": 1,
+            "confirm": 1,
+            "transactions": 1,
+        },
+    )
+    assert shown["changes"][3] == {
+        "action": "update",
+        "cause": "wanted",
+        "consumer_id": "0",
+        "kind": "ConfigMap",
+        "namespace": "ns-0",
+        "name": "config",
+        "diff": [["data.a", "x", None], ["data.b", 1, 2]],
+        "drift": [{"path": "data.b", "now": 1, "wanted": 2, "manager": "bob"}],
+    }
+    assert shown["changes"][5]["confirm"] == {
+        "name": "StatefulSet/ns-0/node@01234567",
+        "reason": "spec.serviceName cannot be changed in place, so it must be deleted and made anew",
+    }
+    assert shown["changes"][2]["problem"] == "quota"
+    assert set(shown) == {"pending", "summary", "changes", "transactions", "status"}
+
+
+def test_what_was_done_is_shown_alike() -> None:
+    done = loop.Outcome((SHARED, KEY), (TOP_UP,), REPORT, ())
+    assert changes.outcome_lines(done) == [
+        "shared by all chains",
+        "  create  Service                 provider/p2p-loadbalancer",
+        "consumer 0  consumer1-1",
+        "  drift   Secret                  ns-0/node-key",
+        '          data.k: "[secret]" -> "[secret]"  (somebody removed it)',
+        "  sent    top-up of the relayer account of consumer 0 (consumer1-1): 5stake to cosmos1x",
+    ]
+    assert changes.outcome_lines(loop.Outcome((), (), REPORT, ())) == ["nothing changed"]
+
+
+REFUSED_FOR_GOOD = dataclasses.replace(REFUSED, problem=errors.Permanent("no"))
+
+
+@pytest.mark.parametrize(
+    ("found", "code"),
+    [
+        (plan(), 0),
+        (plan(SHARED), 3),
+        (plan(send=(TOP_UP,)), 3),
+        (plan(GONE), 3),
+        (plan(SHARED, REFUSED), 1),
+        (plan(SHARED, REFUSED, REFUSED_FOR_GOOD), 2),
+        (plan(*guard.marked((REPLACED,), engines.Order(()))), 2),
+    ],
+    ids=["nothing", "change", "transaction", "drift", "passes", "must be mended", "must be confirmed"],
+)
+def test_exit_code(found: loop.Plan, code: int) -> None:
+    assert passes.pending_code(found) == code
+
+
+@pytest.mark.parametrize("is_asked", [True, False])
+def test_the_exit_code_tells_only_when_it_is_asked_to(is_asked: bool) -> None:
+    words = ["plan", "--stack", "alice", *(["--exit-code"] if is_asked else [])]
+    assert command_line.parser().parse_args(words).exit_code is is_asked
