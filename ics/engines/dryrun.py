@@ -29,12 +29,14 @@ async def preview(kube: client.Client, steps: applyset.Steps) -> tuple[engines.C
     An object in a namespace that is still to be made cannot be asked about: it is a plain creation. An
     object that would come out as it is now is no change.
     """
-    coming = {step.key.name for step in steps.apply if step.key.kind == kinds.NAMESPACE and step.live is None}
+    homes = [step for step in steps.apply if step.key.kind == kinds.NAMESPACE and step.live is None]
+    located = await asyncio.gather(*(_located(kube, step) for step in homes))
+    coming = {step.key.name for step in located if step.live is None}
 
     def asked(step: applyset.Step) -> Callable[[], Awaitable[engines.Change | None]]:
         if step.key.namespace in coming:
             return lambda: _plain_creation(step)
-        return lambda: _creation(kube, step) if step.live is None else update(kube, step)
+        return _asking(kube, step)
 
     doubts = [_doubted(applied("create" if s.live is None else "update", s), asked(s)) for s in steps.apply]
     doubts += [_doubted(deleted(member), _deletion(kube, member)) for member in steps.prune]
@@ -46,15 +48,9 @@ async def replacements(kube: client.Client, steps: Sequence[applyset.Step]) -> t
 
     What cannot be asked now is left out: the step itself meets the same trouble and tells of it.
     """
-    guarded = [
-        step
-        for step in steps
-        if step.live is not None
-        and step.key.kind != kinds.NAMESPACE  # it has nothing that could not be changed
-        and guard.needs_question(step.key.kind.name, step.is_retained)
-    ]
+    guarded = [step for step in steps if _is_guarded(step)]
     found = await asyncio.gather(
-        *(_doubted(applied("update", step), _updating(kube, step)) for step in guarded)
+        *(_doubted(applied("update", step), _asking(kube, step)) for step in guarded)
     )
     return tuple(change for change in found if change is not None and change.action == "replace")
 
@@ -63,7 +59,7 @@ async def hidden(
     kube: client.Client, steps: Sequence[applyset.Step]
 ) -> tuple[tuple[applyset.Step, ...], tuple[errors.IcsError, ...]]:
     """Those of the steps that would change something, though no metadata hint at it, and what went wrong."""
-    asked = [_doubted(applied("update", step), _updating(kube, step)) for step in steps]
+    asked = [_doubted(applied("update", step), _asking(kube, step)) for step in steps]
     found = list(zip(steps, await asyncio.gather(*asked), strict=True))
     problems = [change.problem for _, change in found if change is not None and change.problem is not None]
     changed = [step for step, change in found if change is not None and change.problem is None]
@@ -97,8 +93,25 @@ async def _doubted(
         return dataclasses.replace(expected, problem=error)
 
 
-def _updating(kube: client.Client, step: applyset.Step) -> Callable[[], Awaitable[engines.Change | None]]:
-    return lambda: update(kube, step)
+def _is_guarded(step: applyset.Step) -> bool:
+    # A namespace has nothing that could not be changed.
+    return step.key.kind != kinds.NAMESPACE and guard.needs_question(step.key.kind.name, step.is_retained)
+
+
+def _asking(kube: client.Client, step: applyset.Step) -> Callable[[], Awaitable[engines.Change | None]]:
+    async def ask() -> engines.Change | None:
+        located = await _located(kube, step) if _is_guarded(step) else step
+        return await (_creation(kube, located) if located.live is None else update(kube, located))
+
+    return ask
+
+
+async def _located(kube: client.Client, step: applyset.Step) -> applyset.Step:
+    """The step with an object that is there, though not in the set: another's, or of the set's earlier name."""
+    if step.live is not None:
+        return step
+    found = await kube.find(step.key.kind, step.key.namespace, step.key.name, only_metadata=True)
+    return step if found is None else dataclasses.replace(step, live=applyset.live(step.key.kind, found))
 
 
 async def _plain_creation(step: applyset.Step) -> engines.Change:

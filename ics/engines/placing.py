@@ -53,10 +53,13 @@ async def replaced(kube: client.Client, step: applyset.Step, patience: float) ->
     Raises:
         Transient: the old one is not gone yet.
     """
-    key, uid = step.key, step.live.uid if step.live is not None else None
+    key = step.key
     clock = asyncio.get_running_loop().time
     deadline = clock() + patience
-    await kube.delete(key.kind, key.namespace, key.name, uid, propagation="Foreground")
+    old = await kube.find(key.kind, key.namespace, key.name, only_metadata=True)
+    uid = None if old is None else old["metadata"]["uid"]
+    if uid is not None:
+        await kube.delete(key.kind, key.namespace, key.name, uid, propagation="Foreground")
     while (left := await kube.find(key.kind, key.namespace, key.name, only_metadata=True)) is not None:
         if left["metadata"]["uid"] != uid:
             break

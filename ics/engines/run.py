@@ -82,8 +82,9 @@ class Run:
         return act
 
     def _may_replace(self, step: applyset.Step) -> bool:
-        is_guarded = guard.needs_question(step.key.kind.name, step.is_retained)
-        return step.live is not None and (not is_guarded or step.key.ref in self.confirmed)
+        if guard.needs_question(step.key.kind.name, step.is_retained):
+            return step.key.ref in self.confirmed
+        return step.live is not None
 
     async def _replaced(self, step: applyset.Step) -> client.Answer:
         self.writes += 1  # the deletion; what is made anew counts as any step

@@ -8,7 +8,7 @@ import pytest
 
 from ics import engines, errors, labels
 from ics.cluster import client, kinds, requests
-from ics.engines import apply
+from ics.engines import apply, applyset
 from tests.cluster import chains, conftest
 
 pytestmark = pytest.mark.cluster
@@ -252,6 +252,37 @@ async def test_another_key_is_asked_about_and_an_edited_one_is_put_back(scene: c
     live = await scene.live(kinds.SECRET, home(scene), key)
     assert live is not None
     assert (done.questions, live["data"]) == ((), {"priv_validator_key.json": "b3RoZXI="})
+
+
+async def test_what_another_set_holds_is_not_taken_from_it(scene: conftest.Scene) -> None:
+    """As if `ics:validator` were another, or two validators shared a cluster without prefixes."""
+    one, _ = await engine(scene)
+    await one.converge(engines.Order(rendered(scene, 0)))
+    recorder_client, recorder = await scene.connect()
+    other = apply.ApplyEngine(recorder_client, "other", scene.gateway, patience=0)
+    theirs = rendered(scene, 0)
+    for manifest in theirs:
+        manifest["metadata"]["labels"] |= {
+            labels.VALIDATOR: "other",
+            labels.PART_OF_SET: applyset.set_id("other", scene.gateway),
+        }
+    of(theirs, "Secret", home(scene))["data"] = {"priv_validator_key.json": "b3RoZXI="}
+    chosen = {labels.VALIDATOR: "other"}
+    spec = of(theirs, "StatefulSet", home(scene))["spec"]
+    spec["selector"]["matchLabels"] = chosen
+    spec["template"]["metadata"]["labels"] = chosen
+
+    previewed = await other.preview(engines.Order(theirs))
+    done = await other.converge(engines.Order(theirs))
+
+    key, node = (
+        f"Secret/{home(scene)}/{labels.consensus_key_name(0)}",
+        f"StatefulSet/{home(scene)}/node",
+    )
+    assert [q.name.partition("@")[0] for q in done.questions] == [key, node]
+    assert {c.question.name for c in previewed if c.question} == {q.name for q in done.questions}
+    assert {c.kind for c in previewed if c.action == "replace"} == {"Secret", "StatefulSet"}
+    assert [write for write in recorder.writes if home(scene) in write] == []
 
 
 async def test_destroy_keeps_volumes_keys_and_namespaces(scene: conftest.Scene) -> None:
