@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 from ics import desired, errors, handover, joining, loop, model, observing, outputs, wiring
-from ics.engines import applyset
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +46,7 @@ async def declared(root: Path, name: str, environment: Mapping[str, str]) -> Dec
 
 def _as_handed(wanted: desired.Desired, handed: handover.Handed) -> tuple[model.Manifest, ...]:
     """The manifests as the pass has them: the engine sees to it that nothing of a held chain is removed."""
-    manifests = tuple(m for m in loop.render(wanted) if applyset.consumer_of(m) not in handed.held)
+    manifests = handover.without(loop.render(wanted), handed.held, handed.left)
     if handed.digest not in ("", handover.digest(manifests)):
         raise errors.Permanent(
             f"{handover.VARIABLE}: the program makes other objects than the pass that started it: its settings,"

@@ -6,13 +6,13 @@ the pass has decided since; no secret is in it. A Pulumi run by hand has none, a
 
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pydantic
 
-from ics import errors, model, seen
+from ics import errors, labels, model, seen
 from ics.cluster import requests
 
 VARIABLE = "ICS_SNAPSHOT"
@@ -28,16 +28,37 @@ class Handed:
     """Consumer ids of chains that are not joined, since the cluster would refuse what they need."""
     held: frozenset[str] = frozenset()
     """Consumer ids whose objects the program leaves out, for the engine leaves them as they are."""
+    left: frozenset[tuple[str, str, str]] = frozenset()
+    """Kind, namespace and name of single objects that it leaves out for the same reason."""
     overrides: tuple[str, ...] = ()
     """Settings given as flags, see `ics.stack`."""
     digest: str = ""
-    """Of the manifests that the pass has made, without those of held chains; empty: not compared."""
+    """Of the manifests that the pass has made, without what is left out; empty: not compared."""
 
 
 class _Document(pydantic.BaseModel):
     model_config = pydantic.ConfigDict(ser_json_bytes="base64", val_json_bytes="base64")
 
     handed: Handed
+
+
+def without(
+    manifests: Sequence[model.Manifest], held: Collection[str], left: Collection[tuple[str, str, str]]
+) -> tuple[model.Manifest, ...]:
+    """The manifests that the program declares.
+
+    Args:
+        manifests: the whole set.
+        held: consumer ids whose objects are left out.
+        left: kind, namespace and name of single objects that are.
+    """
+
+    def is_declared(manifest: model.Manifest) -> bool:
+        metadata = manifest["metadata"]
+        key = (manifest["kind"], metadata.get("namespace", ""), metadata["name"])
+        return metadata["labels"].get(labels.CONSUMER, "") not in held and key not in left
+
+    return tuple(manifest for manifest in manifests if is_declared(manifest))
 
 
 def digest(manifests: Sequence[model.Manifest]) -> str:

@@ -235,10 +235,12 @@ class PulumiEngine:
     def _handed(self, work: "Work", held: frozenset[str]) -> handover.Handed | None:
         if work.order.handed is None:
             return None
-        manifests = [m for m in work.order.manifests if applyset.consumer_of(m) not in held]
+        left = frozenset((ref.kind, ref.namespace, ref.name) for ref in work.left)
+        manifests = handover.without(work.order.manifests, held, left)
         return dataclasses.replace(
             work.order.handed,
             held=held,
+            left=left,
             overrides=self._stack.overrides,
             digest=handover.digest(manifests),
         )

@@ -17,10 +17,11 @@ from typing import Any
 
 from pulumi import automation
 
-from ics import handover, model
+from ics import errors, handover, model
 from ics.engines import applyset, complaints, here, installing, locks, runs, state
 
 _PREFIX = "ics-pulumi-"
+_PASSPHRASE = "PULUMI_CONFIG_PASSPHRASE"  # noqa: S105 - a variable's name
 _PENDING = "pending operations from previous deployment"
 _ECHO = "whose registration isn't pending"
 """Pulumi says so of a component below which something failed already."""
@@ -163,7 +164,7 @@ def opened(stack: state.Stack, passphrase: model.Secret | None) -> Iterator[Sess
         passphrase: of its secrets, None: as the environment says.
 
     Raises:
-        SettingsError: there is no Pulumi CLI.
+        SettingsError: there is no Pulumi CLI, or two passphrases are given.
     """
     command = installing.command()
     _sweep()
@@ -173,10 +174,15 @@ def opened(stack: state.Stack, passphrase: model.Secret | None) -> Iterator[Sess
         if stack.backend is not None:
             environment["PULUMI_BACKEND_URL"] = stack.backend
         if passphrase is not None:  # in a file: an environment is read too easily
+            if _PASSPHRASE in os.environ:
+                raise errors.SettingsError(
+                    f"ics:pulumi.passphrase: the environment has {_PASSPHRASE} too, which Pulumi prefers:"
+                    " give only one of them"
+                )
             path = folder / "passphrase"
             path.touch(0o600)
             path.write_text(passphrase.reveal_text())
-            environment["PULUMI_CONFIG_PASSPHRASE_FILE"] = str(path)
+            environment[f"{_PASSPHRASE}_FILE"] = str(path)
         workspace = automation.LocalWorkspace(
             work_dir=str(stack.root), env_vars=environment, pulumi_command=command
         )

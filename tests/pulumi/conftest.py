@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.cluster import apiserver
-from tests.pulumi import stage
+from tests.pulumi import secrecy, stage
 
 
 @pytest.fixture(scope="session")
@@ -23,7 +23,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[apiserver.Serve
 
 
 @pytest.fixture(scope="module")
-def place(server: apiserver.Server, tmp_path_factory: pytest.TempPathFactory) -> stage.Stage:
+def place(server: apiserver.Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[stage.Stage]:
     """A project and a corner of the cluster for the tests of one module, told in their order."""
     folder: pathlib.Path = tmp_path_factory.mktemp("place")
-    return stage.make(folder, server, f"v{abs(hash(folder)) % 10**6}")
+    with secrecy.temporary(folder / "temporary"):
+        yield stage.make(folder, server, f"v{abs(hash(folder)) % 10**6}")

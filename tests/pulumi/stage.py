@@ -161,7 +161,7 @@ class Stage:
     def checkpoint(self) -> dict[str, Any]:
         """The state as it lies in its file."""
         path = self.backend / ".pulumi" / "stacks" / "ics" / f"{self.validator}.json"
-        content: dict[str, Any] = json.loads(path.read_text())["checkpoint"]["latest"] or {}
+        content: dict[str, Any] = json.loads(path.read_text())["checkpoint"].get("latest") or {}
         return content
 
     @property

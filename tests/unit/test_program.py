@@ -194,7 +194,14 @@ def test_handed_over_facts_come_back_as_they_were(tmp_path: Any) -> None:
         scenes.snapshot(chain, launches={"0": scenes.launch("alice", "bob")}),
         scenes.memory(genesis=b'{"a":1}'),
     )
-    handed = handover.Handed(facts, frozenset({"1"}), frozenset({"2"}), ("engine=pulumi",), "abc")
+    handed = handover.Handed(
+        facts,
+        frozenset({"1"}),
+        frozenset({"2"}),
+        frozenset({("Service", "ns", "node")}),
+        ("engine=pulumi",),
+        "abc",
+    )
     handover.write(handed, tmp_path / "facts.json")
     assert handover.read(tmp_path / "facts.json") == handed
     assert (tmp_path / "facts.json").stat().st_mode & 0o777 == 0o600

@@ -1,0 +1,47 @@
+"""Where the Pulumi CLI is found, and what is told when it cannot be had."""
+
+import pathlib
+import urllib.error
+
+import pytest
+from pulumi import automation
+
+from ics import errors
+from ics.engines import installing
+
+
+@pytest.fixture(autouse=True)
+def bare(monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path / "path" / "bin"))
+    monkeypatch.setenv("HOME", str(tmp_path))
+
+
+def program(folder: pathlib.Path) -> None:
+    path = folder / "bin" / "pulumi"
+    path.parent.mkdir(parents=True)
+    path.touch(0o755)
+
+
+def test_the_one_on_the_path_goes_before_the_private_one(tmp_path: pathlib.Path) -> None:
+    assert installing.find() is None
+    program(installing.folder())
+    assert installing.find() == installing.folder()
+    assert installing.folder().parent == tmp_path / ".pulumi" / "versions"
+    program(tmp_path / "path")
+    assert installing.find() == tmp_path / "path"
+
+
+def test_without_one_the_line_names_the_ways_out() -> None:
+    with pytest.raises(errors.SettingsError, match=r"--install-pulumi.*ics:engine: apply"):
+        installing.check()
+
+
+def test_an_installer_that_is_not_to_be_had(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(root: str) -> None:
+        (pathlib.Path(root) / "half").mkdir(parents=True)
+        raise urllib.error.URLError("no route to host")
+
+    monkeypatch.setattr(automation.PulumiCommand, "install", refused)
+    with pytest.raises(errors.Transient, match=r"no route to host.*ics:engine: apply"):
+        installing.install()
+    assert not installing.folder().exists()

@@ -1,0 +1,61 @@
+"""What the events of a run of Pulumi say."""
+
+from typing import Any
+
+from pulumi import automation
+
+from ics.engines import runs, session
+
+URN = "urn:pulumi:alice::ics::ics:index:ConsumerChain$kubernetes:core/v1:Service::service/c1/node"
+ABOVE = "urn:pulumi:alice::ics::ics:index:ConsumerChain::consumer-1"
+INPUTS = {"metadata": {"name": "node", "labels": {"ics-operator.dev/retain": "true"}}}
+
+
+def event(**content: Any) -> automation.EngineEvent:
+    return automation.EngineEvent.from_json({"sequence": 1, "timestamp": 1, **content})
+
+
+def metadata(op: str, **states: Any) -> dict[str, Any]:
+    return {"metadata": {"op": op, "urn": URN, "type": "t", "provider": "p", **states}}
+
+
+def said(text: str, severity: str = "error", urn: str = "") -> automation.EngineEvent:
+    return event(diagnosticEvent={"message": text, "severity": severity, "color": "never", "urn": urn})
+
+
+def test_steps_and_what_was_done() -> None:
+    state = {"type": "t", "urn": URN, "id": "c1/node", "parent": ABOVE, "provider": "p", "inputs": INPUTS}
+    told = session.tell(
+        [
+            event(resourcePreEvent=metadata("delete", old=state)),
+            event(resOutputsEvent=metadata("delete", old=state)),
+        ]
+    )
+    step = runs.Step("delete", URN, ABOVE, INPUTS, {}, is_retained=True)
+    assert told == runs.Told((step,), frozenset({URN}))
+
+
+def test_what_is_left_out_of_an_update_was_not_done() -> None:
+    assert session.tell([event(resOutputsEvent=metadata("same"))]) == runs.Told()
+
+
+def test_failures_are_those_of_the_resources() -> None:
+    told = session.tell(
+        [
+            event(resOutputsEvent=metadata("update")),
+            event(resOpFailedEvent={**metadata("update"), "status": 1, "steps": 1}),
+            said("<{%fg 1%}>error: refused\n by the cluster", urn=URN),
+            said("cannot complete a resource 'x' whose registration isn't pending", urn=ABOVE),
+            said("update failed"),
+        ]
+    )
+    assert told == runs.Told(failures={URN: "refused by the cluster"})
+
+
+def test_a_program_that_fails_fails_as_a_whole() -> None:
+    assert session.tell([said("the provider is down")]).failures == {"": "the provider is down"}
+
+
+def test_operations_that_are_left_over() -> None:
+    text = "Attempting to deploy or update resources with 2 pending operations from previous deployment."
+    assert session.tell([said(text, "warning")]) == runs.Told(has_pending=True)

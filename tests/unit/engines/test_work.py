@@ -1,0 +1,89 @@
+"""What a convergence by Pulumi leaves alone, and what takes the quick lane."""
+
+import dataclasses
+from typing import Any
+
+import pytest
+
+from ics import engines, errors
+from ics.cluster import kinds
+from ics.engines import applyset, automation, dryrun, guard, members, parents
+
+BOOKS = members.Books("alice", "provider", None, parents.Parent(), {})
+
+
+def step(
+    kind: kinds.Kind,
+    consumer: str,
+    live: applyset.Live | None = None,
+    recorded: applyset.Entry | None = None,
+) -> applyset.Step:
+    own = {"ics-operator.dev/consumer-id": consumer} if consumer else {}
+    metadata: dict[str, Any] = {"name": "node", "namespace": f"c{consumer}", "labels": own}
+    manifest = {"apiVersion": kind.api_version, "kind": kind.name, "metadata": metadata}
+    return applyset.Step(applyset.key_of(manifest), manifest, live, recorded)
+
+
+def there(kind: kinds.Kind, consumer: str) -> applyset.Live:
+    return applyset.Live(step(kind, consumer).key, "uid", "1", "as it was", consumer)
+
+
+NODE = step(kinds.STATEFUL_SET, "1")
+CONFIG = step(kinds.CONFIG_MAP, "1", there(kinds.CONFIG_MAP, "1"))
+OTHER = step(kinds.STATEFUL_SET, "2", there(kinds.STATEFUL_SET, "2"))
+SHARED = step(kinds.SERVICE, "", there(kinds.SERVICE, ""))
+
+
+def work(*steps: applyset.Step) -> automation.Work:
+    order = engines.Order((), frozenset({"9"}))
+    return automation.Work(order, {}, BOOKS, applyset.Steps(apply=steps), order.held)
+
+
+def test_a_chain_whose_node_is_made_takes_the_quick_lane() -> None:
+    changes = (dryrun.applied("create", NODE), dryrun.applied("update", OTHER))
+    assert work(CONFIG, SHARED, NODE, OTHER).fast(changes) == [CONFIG, NODE]
+
+
+def test_a_confirmed_replacement_takes_it_with_its_chain() -> None:
+    assert work(NODE, OTHER, SHARED).fast((dryrun.applied("replace", OTHER),)) == [NODE, OTHER]
+    assert work(OTHER, SHARED).fast((dryrun.applied("update", OTHER),)) == []
+
+
+def test_a_service_that_somebody_renumbered_takes_it_alone() -> None:
+    drifted = dataclasses.replace(dryrun.applied("update", SHARED), cause="drift")
+    assert work(OTHER, SHARED).fast((drifted,)) == [SHARED]
+
+
+def test_what_is_refused_holds_its_chain_or_is_left_by_itself() -> None:
+    no, never = errors.Transient("not now"), errors.Permanent("never")
+    changes = (
+        dataclasses.replace(dryrun.applied("update", OTHER), problem=no),
+        dataclasses.replace(dryrun.applied("update", SHARED), problem=never),
+        dryrun.applied("create", NODE),
+    )
+    found = work(CONFIG, SHARED, NODE, OTHER).without(guard.Judgement(held=frozenset({"9"})), changes)
+    assert found.steps.apply == (CONFIG, NODE)
+    assert (set(found.held), set(found.left)) == ({"2", "9"}, {SHARED.key.ref})
+    assert found.refused == (no, never)
+
+
+@pytest.mark.parametrize(
+    ("recorded", "must"),
+    [
+        pytest.param(applyset.Entry("another manifest", "as it was"), False, id="only wanted otherwise"),
+        pytest.param(applyset.Entry("another manifest", "as it is"), True, id="somebody changed it"),
+        pytest.param(None, False, id="nothing is on record"),
+    ],
+)
+def test_the_state_follows_the_cluster_only_where_somebody_had_a_hand_in_it(
+    recorded: applyset.Entry | None, must: bool
+) -> None:
+    found = work(dataclasses.replace(OTHER, recorded=recorded))
+    assert found.must_refresh is must
+    assert dataclasses.replace(found, is_whole=True).must_refresh
+
+
+def test_an_object_that_somebody_deleted_is_looked_for() -> None:
+    gone = dataclasses.replace(NODE, recorded=applyset.Entry(applyset.digest(NODE.manifest), "as it was"))
+    assert work(gone).must_refresh
+    assert not work(NODE).must_refresh
