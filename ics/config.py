@@ -4,6 +4,7 @@
 answers either a whole, valid `Settings` or one `SettingsError` that names every wrong key at once.
 """
 
+import ipaddress
 import re
 from collections.abc import Mapping
 from typing import Any, Literal
@@ -115,6 +116,21 @@ class Cluster(_Frozen):
     """Context in the kubeconfig; none: its current one."""
     namespace_prefix: str = pydantic.Field(default="", pattern=r"^([a-z0-9][-a-z0-9]{0,14})?$")
     """Put before every namespace, for several validators in one cluster."""
+    proxy_ranges: tuple[str, ...] = ()
+    """CIDRs from which the API server reaches pods; needed for `hybrid_peer_updates`, with which nobody else
+    outside of the chain's own namespaces reaches a node's RPC."""
+
+    @pydantic.field_validator("proxy_ranges")
+    @classmethod
+    def _cidrs(cls, ranges: tuple[str, ...]) -> tuple[str, ...]:
+        for text in ranges:
+            try:
+                ipaddress.ip_network(text)
+            except ValueError:
+                raise ValueError(
+                    f"{text!r} is no CIDR: write 192.0.2.10/32, or the range of the nodes"
+                ) from None
+        return ranges
 
 
 class Participation(_Frozen):
@@ -157,6 +173,8 @@ class Node(_Frozen):
         }
     )
     """Requests and limits of the node's container."""
+    stuck_after: units.Duration = pydantic.Field(default=60, ge=5)
+    """Age of the last block from which a node, or its chain, counts as standing still; default 60s."""
     stop_grace: units.Duration = 86400
     """How long packets in flight are waited for, at most, after a chain was STOPPED; default 1d."""
 
@@ -245,6 +263,11 @@ class Settings(_Frozen):
     provider_node: provider_settings.ProviderNode = provider_settings.ProviderNode()
     reconciler: Reconciler = Reconciler()
     resident: Resident = Resident()
+    auto_update_consumers: bool = False
+    """Restart a node that lacks a peer because its peers have changed since it was started: one at a time, and
+    never while its chain needs its vote."""
+    hybrid_peer_updates: bool = False
+    """Tell a running node its new peers (its RPC is `unsafe` then); a restart comes only after that failed."""
     drift_interval: units.Duration = 3600
     """How often every field of every object is compared, also where nothing hints at a change; default 1h,
     `0s`: never. What others change is usually seen, and put back, by the very next pass."""
@@ -268,6 +291,17 @@ class Settings(_Frozen):
                 f"{address!r} is no operator address: it begins with a prefix such as cosmosvaloper"
             )
         return address
+
+    @pydantic.field_validator("hybrid_peer_updates")
+    @classmethod
+    def _is_fenced(cls, is_on: bool, info: pydantic.ValidationInfo) -> bool:
+        cluster = info.data.get("cluster")
+        if is_on and isinstance(cluster, Cluster) and not cluster.proxy_ranges:
+            raise ValueError(
+                "the nodes' RPC would be open for anybody's orders: set ics:cluster.proxy_ranges to the addresses from"
+                " which the API server reaches pods"
+            )
+        return is_on
 
     @pydantic.model_validator(mode="after")
     def _reconciler_has_its_secrets(self) -> "Settings":

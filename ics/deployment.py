@@ -1,7 +1,7 @@
 """What the cluster needs of one chain that this validator takes part in; pure."""
 
 import datetime
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ics import (
     definition,
@@ -37,6 +37,10 @@ class Chain:
     """None: staged, the node is not started yet."""
     relay: relayer.Relayer | None = None
     stage: stopping.Stage = stopping.Stage.RUNS
+    spawn_time: str | None = None
+    """RFC 3339, as the provider has it."""
+    laid_peers: model.LaidPeers | None = None
+    care: model.Care = field(default_factory=model.Care)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +112,9 @@ def deploy(
         genesis,
         relays,
         course.stage,
+        detail.spawn_time,
+        memory.laid_peers,
+        memory.care,
     )
     return Deployed(chain, conditions, trouble)
 

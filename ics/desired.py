@@ -62,6 +62,8 @@ class Desired:
     """Ports of the shared LoadBalancer by consumer id, also of held chains that have objects."""
     open_ports: Mapping[str, model.OpenPorts]
     """The same with the ports that chains have moved away from, and that stay open for a while."""
+    moment: datetime.datetime
+    """Time of the block that was judged."""
     ended: frozenset[str] = frozenset()
     """Consumer ids whose workloads the lifecycle removes: DELETED chains, and those that were left for good."""
     definitions: tuple[definition.Loaded, ...] = ()
@@ -173,6 +175,7 @@ def desired(
         held,
         gateway_ports,
         opened,
+        snapshot.moment,
         ended,
         tuple(definitions),
     )

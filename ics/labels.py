@@ -44,6 +44,9 @@ ENDING = f"{DOMAIN}/ending"
 ENGINE = f"{DOMAIN}/engine"
 """The engine that converged the set last: `apply` or `pulumi`."""
 
+CARE = f"{DOMAIN}/node."
+"""Prefix of annotations on the peers' ConfigMap: what the loop remembers of the node that runs."""
+
 # Components of a consumer chain.
 VOLUME = "volume"
 CONSENSUS_KEY = "consensus-key"

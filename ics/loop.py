@@ -22,6 +22,7 @@ from ics import (
     seen,
     signing,
     status,
+    tending,
     world,
 )
 from ics.engines import applyset, drift, guard
@@ -110,6 +111,7 @@ async def one_pass(place: world.World, engine: engines.Engine, sender: world.Sen
             troubles.append(_trouble(error))
         troubles += await _arm(place, wanted, observed)
         troubles += await _relay(place, wanted, observed)
+        troubles += [_trouble(error, one) for one, error in await tending.tend(place, wanted, observed)]
         asked = frozenset(question.consumer_id for question in converged.questions)
         troubles += await _forget(
             place, observed, wanted.held | asked | {c.consumer_id for c in wanted.chains}

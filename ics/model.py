@@ -200,6 +200,34 @@ class RelayingRecord:
     """Since when packets have been under way without a break, or since Hermes was last restarted for it."""
 
 
+@dataclass(frozen=True, slots=True)
+class LaidPeers:
+    """The ConfigMap from which a node reads its peers at its start."""
+
+    persistent_peers: str
+    external_address: str
+    written: datetime.datetime | None
+    """When it was last changed, by the clock of the API server; notes of the loop on it do not count."""
+
+
+@dataclass(frozen=True, slots=True)
+class Care:
+    """What is remembered of the node that runs, see `upkeep`."""
+
+    process: str = ""
+    """Whose the rest is: uid of the pod and number of its container's restarts."""
+    told: str = ""
+    """Digest of the peers that this process was told while it ran; empty: none."""
+    height: int = 0
+    """Where it was at the last look on record."""
+    strikes: int = 0
+    """Failed looks in a row."""
+    since: datetime.datetime | None = None
+    """When it was last looked at while it was behind, by the clock of the provider."""
+    restarts: int = 0
+    """How often it was restarted in vain."""
+
+
 class JobState(enum.Enum):
     """How a Job stands."""
 
@@ -235,6 +263,8 @@ class ChainMemory:
     """config.toml that Jobs use, None before the first."""
     has_relaying: bool = False
     """Objects of the relaying are there that no engine removes: the loop made them."""
+    laid_peers: LaidPeers | None = None
+    care: Care = Care()
     problem: str = ""
     """Which object somebody changed so that it cannot be relied upon, with the mend."""
 
@@ -373,6 +403,12 @@ class NodeStatus:
     """Addresses (20 bytes) that signed the last commit."""
     validators: Mapping[bytes, int]
     """Address (20 bytes) to power: the node's own validator set."""
+    peer_ids: frozenset[str] = frozenset()
+    """Node ids of the connected peers."""
+    block_time: datetime.datetime | None = None
+    """Of its last block."""
+    blocks_behind: int | None = None
+    """How far its peers say that they are ahead; asked for only when its last block is old."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -386,6 +422,10 @@ class PodStatus:
     restarts: int
     waiting: str
     """Why a container waits (ImagePullBackOff …), empty when none does."""
+    uid: str = ""
+    created: datetime.datetime | None = None
+    started: datetime.datetime | None = None
+    """When the container that runs was started."""
 
 
 @dataclass(frozen=True, slots=True)

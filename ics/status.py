@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ics import canonical, deployment, desired, membership, model, ports, signing, stopping
+from ics import canonical, deployment, desired, health, membership, model, ports, signing
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +93,7 @@ def _chain(
     found = [*verdict.conditions, *(t for t in troubles if t.consumer_id == summary.consumer_id)]
     if chain is not None:
         found += _signing_conditions(chain, seen)
-        found += _node_conditions(chain, seen)
+        found += health.conditions(chain, verdict.participation, seen, wanted.moment, wanted.settings)
     genesis = None if chain is None or chain.genesis is None else canonical.sha256_hex(chain.genesis)
     return ChainReport(
         summary.chain_id,
@@ -143,37 +143,6 @@ def _signing_conditions(chain: deployment.Chain, seen: model.Observation | None)
             "the signing memory is being laid on the volume: until then the node runs with a throw-away key"
         )
         return [model.Condition(model.Severity.WARNING, "SigningMemoryPending", message, chain.consumer_id)]
-    return []
-
-
-def _node_conditions(chain: deployment.Chain, seen: model.Observation | None) -> list[model.Condition]:
-    def condition(severity: model.Severity, reason: str, message: str) -> list[model.Condition]:
-        return [model.Condition(severity, reason, message, chain.consumer_id)]
-
-    if chain.stage is stopping.Stage.NODE_ENDS:
-        return []
-    if chain.genesis is None:
-        return condition(
-            model.Severity.INFO, "Staged", "all is ready but the genesis, which the launch brings"
-        )
-    if seen is None or seen.pod is None:
-        return condition(model.Severity.WARNING, "PodMissing", "the node's pod does not exist yet")
-    if seen.pod.waiting:
-        return condition(
-            model.Severity.WARNING, "PodWaiting", f"the node's container waits: {seen.pod.waiting}"
-        )
-    if seen.node is None:
-        why = seen.error or "the pod is starting"
-        return condition(model.Severity.WARNING, "NodeUnreachable", f"the node gives no status: {why}")
-    if seen.node.height == 0:
-        message = "the node has no block yet: the chain waits for two thirds of its power"
-        return condition(model.Severity.INFO, "WaitingForQuorum", message)
-    if seen.node.is_catching_up:
-        return condition(model.Severity.INFO, "CatchingUp", "the node is catching up with its peers")
-    address = chain.key.key.address
-    if address in seen.node.validators and address not in seen.node.signers:
-        message = "the consumer key is in the validator set and did not sign the last commit"
-        return condition(model.Severity.WARNING, "NotSigning", message)
     return []
 
 

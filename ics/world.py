@@ -109,6 +109,14 @@ class Cluster(Protocol):
         """Delete the node's pod; its StatefulSet makes it anew."""
         ...
 
+    async def tell_peers(self, namespace: str, persistent_peers: str) -> frozenset[str]:
+        """Tell a running node its peers, and answer the node ids with which it is connected then."""
+        ...
+
+    async def record_care(self, namespace: str, care: model.Care) -> None:
+        """Remember this of the node that runs."""
+        ...
+
     async def relay_ends(self, namespace: str, address: str, denom: str) -> consumer_rest.Told:
         """Ask a consumer's own node about the relaying, and what an account holds on it."""
         ...

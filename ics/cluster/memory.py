@@ -9,7 +9,7 @@ from ics.cluster import client, kinds, recollection
 
 
 async def read(kube: client.Client, validator: str, provider_chain_id: str) -> model.Memory:
-    """What the cluster remembers of this validator's chains; nine lists, all at once.
+    """What the cluster remembers of this validator's chains; ten lists, all at once.
 
     Args:
         kube: client.
@@ -27,16 +27,17 @@ async def read(kube: client.Client, validator: str, provider_chain_id: str) -> m
         found = await kube.select(kind, wanted, only_metadata=only_metadata)
         return [item for item in found if labels.CONSUMER in item["metadata"]["labels"]]
 
-    gateway, volumes, secrets, workloads, geneses, *relaying = await asyncio.gather(
+    gateway, volumes, secrets, workloads, laid, geneses, *relaying = await asyncio.gather(
         kube.select(kinds.SERVICE, owner | {labels.COMPONENT: labels.GATEWAY}, only_metadata=True),
         listed(kinds.VOLUME_CLAIM, labels.VOLUME),
         listed(kinds.SECRET, labels.CONSENSUS_KEY),
         listed(kinds.STATEFUL_SET, labels.NODE),
+        listed(kinds.CONFIG_MAP, labels.PEERS, only_metadata=False),
         listed(kinds.CONFIG_MAP, labels.GENESIS, only_metadata=False),
         listed(kinds.CONFIG_MAP, labels.RELAYING, only_metadata=False),
         listed(kinds.JOB, labels.RELAYING_STEP, only_metadata=False),
         listed(kinds.DEPLOYMENT, labels.HERMES, only_metadata=False),
         listed(kinds.POD, labels.HERMES, only_metadata=False),
     )
-    found = recollection.memory(volumes, secrets, workloads, geneses, recollection.Relaying(*relaying))
+    found = recollection.memory(volumes, secrets, workloads, geneses, recollection.Relaying(*relaying), laid)
     return dataclasses.replace(found, open_ports=recollection.open_ports(gateway))

@@ -16,6 +16,7 @@ from ics.cluster import (
     relay_jobs,
     restart,
     route,
+    tend,
 )
 from ics.manifests import objects
 from ics.manifests import relay_jobs as jobs
@@ -38,6 +39,7 @@ class Place:
         self._validator = settings.validator
         self._provider = settings.provider.chain_id
         self._gateway = settings.gateway.namespace
+        self._now = now
         self.lease = lease.Lease(kube, self._validator, self._gateway, holder, LEASE_SECONDS, now)
 
     async def balancer(self) -> balancer.Balancer | None:
@@ -50,7 +52,7 @@ class Place:
 
     async def observe(self, namespaces: Mapping[str, str]) -> Mapping[str, model.Observation]:
         """Look at the nodes of the chains in these namespaces; both by consumer id."""
-        return await observe.observe(self._kube, self._validator, self._provider, namespaces)
+        return await observe.observe(self._kube, self._validator, self._provider, namespaces, self._now())
 
     async def ensure_routes(
         self,
@@ -99,6 +101,16 @@ class Place:
         """Delete the node's pod; its StatefulSet makes it anew."""
         await self.lease.ensure()
         await restart.restart_node(self._kube, namespace)
+
+    async def tell_peers(self, namespace: str, persistent_peers: str) -> frozenset[str]:
+        """Tell a running node its peers, and answer the node ids with which it is connected then."""
+        await self.lease.ensure()
+        return await tend.tell_peers(self._kube, namespace, persistent_peers)
+
+    async def record_care(self, namespace: str, care: model.Care) -> None:
+        """Remember this of the node that runs."""
+        await self.lease.ensure()
+        await tend.record_care(self._kube, namespace, care)
 
     async def relay_ends(self, namespace: str, address: str, denom: str) -> consumer_rest.Told:
         """What a consumer tells of the relaying to it; its own node is asked."""

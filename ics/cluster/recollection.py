@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ics import errors, labels, model, port_moves
-from ics.cluster import arm
+from ics.cluster import arm, laid
 
 Item = Mapping[str, Any]
 
@@ -37,6 +37,8 @@ class _Found:
     hermes_config: str | None = None
     hermes_base: str | None = None
     has_relaying: bool = False
+    laid_peers: model.LaidPeers | None = None
+    care: model.Care = field(default_factory=model.Care)
     problem: str = ""
 
     @contextlib.contextmanager
@@ -70,6 +72,7 @@ def memory(
     workloads: Iterable[Item],
     geneses: Iterable[Item],
     relaying: Relaying | None = None,
+    peers: Iterable[Item] = (),
 ) -> model.Memory:
     """Put together what is remembered.
 
@@ -79,6 +82,7 @@ def memory(
         workloads: metadata of StatefulSets.
         geneses: genesis ConfigMaps, whole.
         relaying: what the relaying left.
+        peers: ConfigMaps of the nodes' peers, whole.
 
     Returns:
         By chain; an annotation, a genesis or a relaying record that somebody changed is the chain's `problem`.
@@ -102,6 +106,10 @@ def memory(
     for item in geneses:
         with place(item).read():
             place(item).genesis = genesis(item)
+    for item in peers:
+        with place(item).read():
+            place(item).laid_peers = laid.peers(item)
+            place(item).care = laid.care(item)
     left = relaying or Relaying()
     for item in left.config_maps:
         name, data = item["metadata"]["name"], item.get("data") or {}
@@ -148,6 +156,8 @@ def _chain(places: Sequence[_Found]) -> model.ChainMemory:
         hermes_config=home.hermes_config,
         hermes_base=home.hermes_base,
         has_relaying=home.has_relaying,
+        laid_peers=home.laid_peers,
+        care=home.care,
         problem=next((found.problem for found in reversed(ordered) if found.problem), ""),
     )
 

@@ -1,6 +1,7 @@
 """What a pod's status and a node's RPC answers say; pure."""
 
 import base64
+import datetime
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -26,7 +27,19 @@ def pod(item: Mapping[str, Any]) -> model.PodStatus:
         is_ready=conditions.get("Ready", {}).get("status") == "True" and not is_leaving,
         restarts=max((c.get("restartCount", 0) for c in containers), default=0),
         waiting=_waiting([*(status.get("initContainerStatuses") or []), *containers], conditions),
+        uid=item["metadata"].get("uid", ""),
+        created=_moment(item["metadata"].get("creationTimestamp")),
+        started=_moment(next((_started(c) for c in containers), None)),
     )
+
+
+def _started(container: Mapping[str, Any]) -> str | None:
+    found = ((container.get("state") or {}).get("running") or {}).get("startedAt")
+    return None if found is None else str(found)
+
+
+def _moment(text: str | None) -> datetime.datetime | None:
+    return None if text is None else datetime.datetime.fromisoformat(text)
 
 
 def _waiting(containers: Sequence[Mapping[str, Any]], conditions: Mapping[str, Mapping[str, Any]]) -> str:
@@ -68,11 +81,34 @@ def has_commit(status: Mapping[str, Any]) -> bool:
     return height(status) - 1 >= max(earliest, 1)
 
 
+def block_time(status: Mapping[str, Any]) -> datetime.datetime | None:
+    """When the node's last block was made, None before the first."""
+    return _moment(status["sync_info"].get("latest_block_time")) if height(status) > 0 else None
+
+
+def node_ids(net_info: Mapping[str, Any]) -> frozenset[str]:
+    """Node ids of the peers that a node is connected with."""
+    return frozenset(peer["node_info"]["id"] for peer in net_info.get("peers") or [])
+
+
+def blocks_behind(dump: Mapping[str, Any], status: Mapping[str, Any]) -> int:
+    """How many blocks the peers have that the node lacks.
+
+    Args:
+        dump: result of `/dump_consensus_state`: each peer says at which height it votes.
+        status: result of `/status`; while a node fetches blocks its own consensus stands still.
+    """
+    own = max(int(dump["round_state"]["height"]), height(status) + 1)
+    states = [(peer.get("peer_state") or {}).get("round_state") or {} for peer in dump.get("peers") or []]
+    return max([int(state.get("height") or 0) - own for state in states] + [0])
+
+
 def node(
     status: Mapping[str, Any],
     net_info: Mapping[str, Any],
     commit: Mapping[str, Any] | None,
     validators: Sequence[Mapping[str, Any]],
+    behind: int | None = None,
 ) -> model.NodeStatus:
     """Put the answers of one node together.
 
@@ -81,6 +117,7 @@ def node(
         net_info: result of `/net_info`.
         commit: result of `/commit` at the block before the last, None when there is none.
         validators: members of all pages of `/validators`, none before the first block.
+        behind: see `blocks_behind`, None when it was not asked for.
     """
     signatures = commit["signed_header"]["commit"]["signatures"] if commit is not None else []
     return model.NodeStatus(
@@ -92,6 +129,9 @@ def node(
             bytes.fromhex(s["validator_address"]) for s in signatures if s["block_id_flag"] == _COMMITTED
         ),
         validators={bytes.fromhex(v["address"]): int(v["voting_power"]) for v in validators},
+        peer_ids=node_ids(net_info),
+        block_time=block_time(status),
+        blocks_behind=behind,
     )
 
 

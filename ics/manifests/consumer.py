@@ -4,7 +4,7 @@ import base64
 import gzip
 from typing import Any
 
-from ics import canonical, deployment, desired, labels, ports
+from ics import canonical, config, deployment, desired, labels, ports
 from ics.manifests import node_files, objects
 
 PLAIN_LIMIT = 700_000
@@ -23,7 +23,7 @@ def build(wanted: desired.Desired, chain: deployment.Chain, owner: objects.Owner
         _config(wanted, chain, owner),
         _peers(chain, owner),
         _service(chain, owner),
-        _network_policy(chain, owner),
+        _network_policy(wanted, chain, owner),
     ]
     if chain.genesis is not None:
         built.append(_genesis(chain, chain.genesis, owner))
@@ -69,7 +69,9 @@ def _node_key(chain: deployment.Chain, owner: objects.Owner) -> dict[str, Any]:
 
 def _config(wanted: desired.Desired, chain: deployment.Chain, owner: objects.Owner) -> dict[str, Any]:
     data = {
-        "config.toml": node_files.config_toml(chain.definition, wanted.settings.validator),
+        "config.toml": node_files.config_toml(
+            chain.definition, wanted.settings.validator, wanted.settings.hybrid_peer_updates
+        ),
         "app.toml": node_files.app_toml(chain.definition),
         "start.sh": node_files.START_SCRIPT,
     }
@@ -121,10 +123,17 @@ def _service(chain: deployment.Chain, owner: objects.Owner) -> dict[str, Any]:
     }
 
 
-def _network_policy(chain: deployment.Chain, owner: objects.Owner) -> dict[str, Any]:
+def _network_policy(wanted: desired.Desired, chain: deployment.Chain, owner: objects.Owner) -> dict[str, Any]:
     inside: list[dict[str, Any]] = [{"namespaceSelector": {}}]
     inside += [{"ipBlock": {"cidr": cidr}} for cidr in PRIVATE_RANGES]
-    services = [ports.POD_RPC, ports.POD_GRPC, ports.POD_REST]
+    rules: list[dict[str, Any]] = [{"ports": [_tcp(ports.POD_P2P)]}]
+    if wanted.settings.hybrid_peer_updates:
+        # An RPC that takes orders is for the chain's own pods and this product alone.
+        rules.append({"from": _trusted(wanted.settings), "ports": [_tcp(ports.POD_RPC)]})
+        rules.append({"from": inside, "ports": [_tcp(ports.POD_GRPC), _tcp(ports.POD_REST)]})
+    else:
+        services = [ports.POD_RPC, ports.POD_GRPC, ports.POD_REST]
+        rules.append({"from": inside, "ports": [_tcp(number) for number in services]})
     return {
         "apiVersion": "networking.k8s.io/v1",
         "kind": "NetworkPolicy",
@@ -132,9 +141,19 @@ def _network_policy(chain: deployment.Chain, owner: objects.Owner) -> dict[str, 
         "spec": {
             "podSelector": {"matchLabels": owner.labels(labels.NODE)},
             "policyTypes": ["Ingress"],
-            "ingress": [
-                {"ports": [{"port": ports.POD_P2P, "protocol": "TCP"}]},
-                {"from": inside, "ports": [{"port": number, "protocol": "TCP"} for number in services]},
-            ],
+            "ingress": rules,
         },
     }
+
+
+def _trusted(settings: config.Settings) -> list[dict[str, Any]]:
+    gateway = {"kubernetes.io/metadata.name": settings.gateway.namespace}
+    return [
+        {"podSelector": {}},
+        {"namespaceSelector": {"matchLabels": gateway}},
+        *({"ipBlock": {"cidr": cidr}} for cidr in settings.cluster.proxy_ranges),
+    ]
+
+
+def _tcp(port: int) -> dict[str, Any]:
+    return {"port": port, "protocol": "TCP"}

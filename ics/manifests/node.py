@@ -57,7 +57,9 @@ def _checksums(wanted: desired.Desired, chain: deployment.Chain, genesis: bytes)
     """What the node reads only at its start; peers are left out, so that they change without a restart."""
     files = [
         node_files.START_SCRIPT,
-        node_files.config_toml(chain.definition, wanted.settings.validator),
+        node_files.config_toml(
+            chain.definition, wanted.settings.validator, wanted.settings.hybrid_peer_updates
+        ),
         node_files.app_toml(chain.definition),
     ]
     identity = [chain.node_key.node_id, chain.key.key.address.hex()]

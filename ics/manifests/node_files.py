@@ -64,8 +64,14 @@ exec "$BINARY" start --home "$home" \\
 """
 
 
-def config_toml(known: definition.Definition, moniker: str) -> str:
-    """CometBFT's config.toml: only what differs from its defaults, with the definition's overrides on top."""
+def config_toml(known: definition.Definition, moniker: str, is_unsafe: bool = False) -> str:
+    """CometBFT's config.toml: only what differs from its defaults, with the definition's overrides on top.
+
+    Args:
+        known: the chain's definition.
+        moniker: name of the node.
+        is_unsafe: its RPC takes orders, such as whom to dial.
+    """
     ours: dict[str, Any] = {
         "moniker": moniker,
         "node_key_file": "config/node_key.json",
@@ -73,7 +79,7 @@ def config_toml(known: definition.Definition, moniker: str) -> str:
         "priv_validator_state_file": "memory/priv_validator_state.json",
         "log_format": "plain",
         "log_level": "info",
-        "rpc": {"laddr": f"tcp://0.0.0.0:{ports.POD_RPC}"},
+        "rpc": {"laddr": f"tcp://0.0.0.0:{ports.POD_RPC}"} | ({"unsafe": True} if is_unsafe else {}),
         "p2p": {
             "laddr": f"tcp://0.0.0.0:{ports.POD_P2P}",
             # Peers of one operator's clusters often have private addresses.

@@ -6,6 +6,7 @@ The API server proxies to no loopback address, so the host's loopback device get
 import asyncio
 import base64
 import dataclasses
+import datetime
 import json
 import shutil
 import subprocess
@@ -23,6 +24,7 @@ pytestmark = pytest.mark.cluster
 HOST = "198.18.77.1"
 """Of the range for benchmarks (RFC 2544), which is routed nowhere."""
 KEY = bytes(range(32))
+NOW = datetime.datetime(2026, 1, 1, 12, tzinfo=datetime.UTC)
 SIGNED, ABSENT = "AA" * 20, "BB" * 20
 
 
@@ -127,7 +129,7 @@ async def running(scene: conftest.Scene, namespace: str, ip: str, **status: Any)
 
 async def look(scene: conftest.Scene, *namespaces: str) -> dict[str, model.Observation]:
     wanted = {str(number): name for number, name in enumerate(namespaces)}
-    return await observe.observe(scene.kube, scene.validator, "provider-1", wanted)
+    return await observe.observe(scene.kube, scene.validator, "provider-1", wanted, NOW)
 
 
 def pod(**changes: Any) -> model.PodStatus:
@@ -193,5 +195,5 @@ async def test_pod_that_does_not_run_is_not_asked(scene: conftest.Scene) -> None
 async def test_nothing_to_look_at_asks_nothing(scene: conftest.Scene) -> None:
     kube, recorder = await scene.connect()
 
-    assert await observe.observe(kube, scene.validator, "provider-1", {}) == {}
+    assert await observe.observe(kube, scene.validator, "provider-1", {}, NOW) == {}
     assert recorder.requests == []

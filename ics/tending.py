@@ -1,0 +1,128 @@
+"""Keeps the nodes that run: tells them new peers, restarts what is stuck; one restart in a pass, never two at once.
+
+note a look at a node that is behind     passes of a cron job have nothing else to remember it by
+tell a node its new peers, then note it  a crash between the two tells it once more
+note a restart, then restart             a crash between the two costs three more looks
+"""
+
+import dataclasses
+import datetime
+from dataclasses import dataclass
+
+from ics import config, deployment, desired, errors, model, seen, upkeep, world
+
+
+@dataclass(frozen=True, slots=True)
+class Patient:
+    """A node that answers."""
+
+    chain: deployment.Chain
+    pod: model.PodStatus
+    node: model.NodeStatus
+
+    @property
+    def process(self) -> str:
+        """Identity of its process."""
+        return upkeep.process(self.pod)
+
+    @property
+    def lacking(self) -> dict[str, str]:
+        """Peers that it is not connected with."""
+        return upkeep.missing(self.chain.peering.persistent_peers, self.node)
+
+
+@dataclass(slots=True)
+class Round:
+    """One round of all nodes."""
+
+    cluster: world.Cluster
+    settings: config.Settings
+    now: datetime.datetime
+    may_restart: bool
+    """False once a node is restarting."""
+
+    async def tend(self, patient: Patient) -> None:
+        """Take what is due for one node."""
+        chain, care = patient.chain, patient.chain.care
+        patience = datetime.timedelta(seconds=self.settings.node.stuck_after)
+        found = upkeep.progress(patient.node, self.now, patience)
+        looked = upkeep.looked(care, patient.process, patient.node, found, self.now)
+        if looked != care:
+            await self.cluster.record_care(chain.namespace, looked)
+        if upkeep.is_stuck(looked, patient.process):
+            await self._restart(chain, upkeep.restarted(looked))
+        elif upkeep.is_stale(chain.peering.persistent_peers, chain.laid_peers, looked, patient.pod):
+            await self._update(patient, looked)
+
+    async def _update(self, patient: Patient, care: model.Care) -> None:
+        """Let a node know its new peers in the way that the settings allow."""
+        if self.settings.hybrid_peer_updates:
+            try:
+                await tell(self.cluster, patient, care)
+            except errors.IcsError:
+                if not self.settings.auto_update_consumers:
+                    raise
+            else:
+                return
+        own = patient.chain.key.key.address
+        is_due = self.settings.auto_update_consumers and patient.lacking
+        if is_due and upkeep.may_restart(own, patient.node):
+            await self._restart(patient.chain, None)
+
+    async def _restart(self, chain: deployment.Chain, care: model.Care | None) -> None:
+        if not self.may_restart:
+            return
+        self.may_restart = False
+        if care is not None:
+            await self.cluster.record_care(chain.namespace, care)
+        await self.cluster.restart_node(chain.namespace)
+
+
+async def tell(cluster: world.Cluster, patient: Patient, care: model.Care) -> frozenset[str]:
+    """Tell a node its peers while it runs, and note it.
+
+    Returns:
+        Node ids of wanted peers that it is not connected with after a few seconds; it goes on trying.
+
+    Raises:
+        IcsError: it could not be told.
+    """
+    chain = patient.chain
+    wanted = chain.peering.persistent_peers
+    # A node cannot be told that it has no peers any more; those of before do no harm.
+    connected = await cluster.tell_peers(chain.namespace, wanted) if wanted else frozenset()
+    known = care if care.process == patient.process else model.Care(patient.process, restarts=care.restarts)
+    await cluster.record_care(chain.namespace, dataclasses.replace(known, told=upkeep.digest(wanted)))
+    return frozenset(upkeep.addresses(wanted)) - connected
+
+
+def patients(wanted: desired.Desired, observed: seen.Seen) -> list[Patient]:
+    """The nodes that answer, of chains that are neither held nor without a genesis."""
+    found = []
+    for chain in wanted.chains:
+        observation = observed.observations.get(chain.consumer_id)
+        if chain.genesis is None or observation is None or chain.consumer_id in wanted.held:
+            continue
+        if observation.pod is not None and observation.node is not None:
+            found.append(Patient(chain, observation.pod, observation.node))
+    return found
+
+
+async def tend(
+    place: world.World, wanted: desired.Desired, observed: seen.Seen
+) -> list[tuple[str, errors.IcsError]]:
+    """Take what is due for every node, one after the other.
+
+    Returns:
+        What went wrong, by consumer id; one node's trouble is its own.
+    """
+    now = observed.snapshot.moment
+    is_quiet = not upkeep.is_coming_up(observed.observations.values(), now)
+    turn = Round(place.cluster, place.settings, now, is_quiet)
+    troubles: list[tuple[str, errors.IcsError]] = []
+    for patient in patients(wanted, observed):
+        try:
+            await turn.tend(patient)
+        except errors.IcsError as error:
+            troubles.append((patient.chain.consumer_id, error))
+    return troubles

@@ -1,0 +1,203 @@
+"""How the node of a chain is kept: whether its peers are those of now, and whether it is stuck; pure.
+
+A node reads its peers at its start only. The ConfigMap that holds them follows the chain without rolling the
+pod; whether the process that runs has read, or was told, what it holds now is judged here.
+
+A node is stuck when it makes no block though its peers do. Three looks in a row must say so before it is
+restarted, and each restart in vain doubles that number. What a look leaves behind is written only while a
+node is behind, so that a pass over healthy nodes writes nothing.
+"""
+
+import dataclasses
+import datetime
+import enum
+import hashlib
+from collections.abc import Iterable, Mapping
+
+from ics import model
+
+LOOKS = 3
+"""Failed looks in a row after which a node is restarted."""
+LOOK_EVERY = datetime.timedelta(seconds=20)
+"""Looks that are nearer together count as one, for passes may follow each other by the second."""
+MOST_DOUBLINGS = 5
+REFRESH = datetime.timedelta(seconds=120)
+"""How long a kubelet may take to renew the files of a ConfigMap in a pod that runs, with some room."""
+STARTING = datetime.timedelta(seconds=180)
+"""A pod that is younger and not ready is coming up."""
+
+
+def process(pod: model.PodStatus) -> str:
+    """The identity of the node's process: another one has read its files anew."""
+    return f"{pod.uid}.{pod.restarts}"
+
+
+def digest(persistent_peers: str) -> str:
+    """Short digest of a list of peers."""
+    return hashlib.sha256(persistent_peers.encode()).hexdigest()[:16]
+
+
+def addresses(persistent_peers: str) -> dict[str, str]:
+    """`host:port` by node id."""
+    return dict(entry.split("@", 1) for entry in persistent_peers.split(",") if entry)
+
+
+# -- peers --------------------------------------------------------------------------------------------
+
+
+def is_stale(
+    wanted: str, laid: model.LaidPeers | None, care: model.Care, pod: model.PodStatus | None
+) -> bool:
+    """Whether the node that runs may have been started with other peers than those of now.
+
+    Args:
+        wanted: `persistent_peers` of now.
+        laid: the ConfigMap, None when it is not there.
+        care: what is remembered of the node.
+        pod: the node's, None when it has none.
+    """
+    if pod is None or pod.created is None or laid is None:
+        return False
+    if laid.persistent_peers != wanted:
+        return True
+    if (care.process, care.told) == (process(pod), digest(wanted)) or laid.written is None:
+        return False
+    if pod.restarts == 0:
+        # The files of a new pod are fetched for it.
+        return pod.created < laid.written
+    return pod.started is None or pod.started < laid.written + REFRESH
+
+
+def missing(wanted: str, node: model.NodeStatus) -> dict[str, str]:
+    """The peers that the node is not connected with, `host:port` by node id."""
+    return {one: where for one, where in addresses(wanted).items() if one not in node.peer_ids}
+
+
+def may_restart(own: bytes, node: model.NodeStatus) -> bool:
+    """Whether the chain goes on while this node restarts, or the node brings it nothing as it is.
+
+    Args:
+        own: address (20 bytes) of this validator's key on the chain.
+        node: as it tells.
+    """
+    if node.peers == 0 or own not in node.validators:
+        return True
+    others = sum(power for key, power in node.validators.items() if key in node.signers and key != own)
+    return 3 * others > 2 * sum(node.validators.values())
+
+
+def is_coming_up(observations: Iterable[model.Observation], now: datetime.datetime) -> bool:
+    """Whether one of these nodes is starting, so that no other is restarted at the same time."""
+    return any(
+        seen.pod is None
+        or (not seen.pod.is_ready and seen.pod.created is not None and now - seen.pod.created < STARTING)
+        for seen in observations
+    )
+
+
+# -- progress -----------------------------------------------------------------------------------------
+
+
+class Progress(enum.Enum):
+    """How a node that answers comes along."""
+
+    MOVING = "moving"
+    SYNCING = "syncing"
+    """It fetches the blocks that it lacks."""
+    BEHIND = "behind"
+    """No block for long, and its peers have newer ones."""
+    WAITING = "waiting"
+    """No block for long, and nobody has a newer one: the chain waits for two thirds of its power."""
+    ALONE = "alone"
+    """No block for long and no peer: nobody can say whether there is a newer one."""
+
+
+def progress(node: model.NodeStatus, now: datetime.datetime, patience: datetime.timedelta) -> Progress:
+    """Judge a node by its own answers.
+
+    Args:
+        node: its answers.
+        now: by the clock of the provider.
+        patience: how old a last block may be.
+    """
+    is_old = node.height == 0 or (node.block_time is not None and now - node.block_time > patience)
+    if not is_old:
+        return Progress.SYNCING if node.is_catching_up else Progress.MOVING
+    if node.blocks_behind:
+        return Progress.SYNCING if node.is_catching_up else Progress.BEHIND
+    if node.peers == 0:
+        return Progress.ALONE
+    return Progress.SYNCING if node.is_catching_up else Progress.WAITING
+
+
+def looked(
+    care: model.Care, current: str, node: model.NodeStatus, found: Progress, now: datetime.datetime
+) -> model.Care:
+    """What is to be remembered after a look at a node; equal to `care` when nothing is to be written.
+
+    Args:
+        care: what is remembered.
+        current: identity of the process that was looked at.
+        node: its answers.
+        found: how it comes along.
+        now: by the clock of the provider.
+    """
+    known = care if care.process == current else model.Care(current, restarts=care.restarts)
+    is_behind = bool(node.blocks_behind) and found in (Progress.BEHIND, Progress.SYNCING)
+    if not is_behind:
+        calm = dataclasses.replace(known, height=0, strikes=0, since=None, restarts=0)
+        return care if calm == known else calm
+    if known.since is not None and now - known.since < LOOK_EVERY:
+        return care
+    has_moved = node.height > known.height
+    # The first look at a node that fetches blocks cannot tell whether it gets any.
+    is_first = known.since is None
+    fails = found is Progress.BEHIND if is_first else not has_moved
+    strikes = known.strikes + 1 if fails else 0
+    return dataclasses.replace(known, height=node.height, strikes=strikes, since=now)
+
+
+def is_stuck(care: model.Care, current: str) -> bool:
+    """Whether a node has failed so many looks that it is to be restarted."""
+    return care.process == current and care.strikes >= LOOKS * 2 ** min(care.restarts, MOST_DOUBLINGS)
+
+
+def restarted(care: model.Care) -> model.Care:
+    """What is remembered of a node that is restarted because it is stuck."""
+    return model.Care(care.process, restarts=care.restarts + 1)
+
+
+# -- the record ---------------------------------------------------------------------------------------
+
+
+def written(care: model.Care) -> dict[str, str]:
+    """The record as texts; what is empty is left out."""
+    texts = {
+        "process": care.process,
+        "told": care.told,
+        "height": str(care.height or ""),
+        "strikes": str(care.strikes or ""),
+        "since": care.since.isoformat() if care.since else "",
+        "restarts": str(care.restarts or ""),
+    }
+    return {name: text for name, text in texts.items() if text}
+
+
+def read(texts: Mapping[str, str]) -> model.Care:
+    """The record of these texts.
+
+    Raises:
+        ValueError: they are not what was written.
+    """
+    since = texts.get("since")
+    moment = datetime.datetime.fromisoformat(since) if since else None
+    if moment is not None and moment.tzinfo is None:
+        raise ValueError(f"{since} has no time zone")
+    return model.Care(
+        texts.get("process", ""),
+        texts.get("told", ""),
+        int(texts.get("height", "0")),
+        int(texts.get("strikes", "0")),
+        moment,
+        int(texts.get("restarts", "0")),
+    )
