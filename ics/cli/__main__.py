@@ -5,7 +5,19 @@ import sys
 from collections.abc import Sequence
 
 from ics import errors
-from ics.cli import by_hand, consumer, doctor, endpoint, hermes_status, joining, keys, passes, retained, show
+from ics.cli import (
+    by_hand,
+    consumer,
+    doctor,
+    endpoint,
+    hermes_status,
+    joining,
+    keys,
+    passes,
+    peers,
+    retained,
+    show,
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -36,7 +48,19 @@ def parser() -> argparse.ArgumentParser:
         prog="ics", description="consumer chains of one validator of an ICS provider"
     )
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for group in (passes, joining, by_hand, consumer, hermes_status, retained, doctor, endpoint, keys, show):
+    for group in (
+        passes,
+        joining,
+        by_hand,
+        consumer,
+        hermes_status,
+        retained,
+        doctor,
+        endpoint,
+        peers,
+        keys,
+        show,
+    ):
         group.register(commands)
     return top
 

@@ -23,6 +23,7 @@ STORIES = (
     "test_idle",
     "test_objects",
     "test_pod",
+    "test_peer_updates",
     "test_volume",
     "test_pulumi",
     "test_bad_input",

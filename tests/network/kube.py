@@ -97,6 +97,13 @@ class Kube:
             return {}
         return found
 
+    def log(self, namespace: str, lines: int = 2000) -> str:
+        """The last lines that the node's container printed."""
+        path = f"/api/v1/namespaces/{namespace}/pods/{labels.NODE_POD}/log"
+        answer = self._http.get(path, params={"container": "node", "tailLines": str(lines)})
+        assert answer.is_success, answer.text
+        return answer.text
+
     def height(self, namespace: str) -> int:
         """Height of the node's last block, -1 while it does not answer."""
         status = self.ask_node(namespace, "/status")

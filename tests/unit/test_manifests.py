@@ -4,10 +4,11 @@ import base64
 import json
 import re
 import tomllib
+from typing import Any
 
 import pytest
 
-from ics import definition, desired, labels, manifests, model, seen
+from ics import definition, desired, errors, labels, manifests, model, seen
 from ics.manifests import node_files
 from tests.unit import scenes
 
@@ -170,3 +171,42 @@ def test_names_are_valid_for_any_chain_id(chain_id: str) -> None:
 def test_definition_without_a_genesis_source_is_refused() -> None:
     with pytest.raises(Exception, match="just one of base and final"):
         definition.Genesis()
+
+
+def rendered(**settings: Any) -> dict[str, model.Manifest]:
+    facts = seen.Seen(
+        scenes.snapshot(LAUNCHED, launches={"0": scenes.launch("alice", "bob")}), model.Memory()
+    )
+    found = desired.desired(facts, scenes.settings(**settings), scenes.seed("alice"), [scenes.example()])
+    return {name: m for m in manifests.render(found, "set") for name in names((m,))}
+
+
+def test_an_rpc_that_takes_orders_is_for_the_chain_and_this_product_alone() -> None:
+    found = rendered(hybrid_peer_updates=True, cluster={"proxy_ranges": ["192.0.2.1/32"]})
+    plain = rendered()
+    config = {
+        name: tomllib.loads(one[f"ConfigMap/{SPACE}/config"]["data"]["config.toml"])["rpc"]
+        for name, one in (("on", found), ("off", plain))
+    }
+    assert (config["on"]["unsafe"], "unsafe" in config["off"]) == (True, False)
+    rules = {
+        port["port"]: rule.get("from")
+        for rule in found[f"NetworkPolicy/{SPACE}/node"]["spec"]["ingress"]
+        for port in rule["ports"]
+    }
+    assert rules[26657] == [
+        {"podSelector": {}},
+        {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "provider"}}},
+        {"ipBlock": {"cidr": "192.0.2.1/32"}},
+    ]
+    assert {"namespaceSelector": {}} in rules[9090]
+    assert {"namespaceSelector": {}} in rules[1317]
+    # The node reads the setting at its start only.
+    before, after = (one[f"StatefulSet/{SPACE}/node"]["spec"]["template"] for one in (plain, found))
+    assert before != after
+
+
+@pytest.mark.parametrize("ranges", [[], ["anywhere"]])
+def test_an_rpc_that_takes_orders_needs_a_fence(ranges: list[str]) -> None:
+    with pytest.raises(errors.SettingsError, match="proxy_ranges"):
+        scenes.settings(hybrid_peer_updates=True, cluster={"proxy_ranges": ranges})

@@ -1,0 +1,150 @@
+"""A validator moves its endpoint: both its ports are open, and its peer's node learns of it in each of the ways."""
+
+import socket
+from collections.abc import Iterator
+
+import pytest
+
+from ics import labels, upkeep
+from ics.cluster import kinds, sighting
+from tests.network import chains, launch, operators, waiting
+
+pytestmark = pytest.mark.network
+
+ELSEWHERE = 30123
+FURTHER = 30124
+HYBRID = ("--set", "hybrid_peer_updates=true", "--set", "cluster.proxy_ranges=['10.231.0.0/16']")
+
+
+def moved(bob: operators.Operator, consumer: str, port: int) -> None:
+    """Bob's node of this one chain is reached at another port from now on."""
+    entry = f"p2p.{consumer}={bob.host.balancer}:{port}"
+    chains.describe(bob, f"{bob.validator.details} {entry}")
+    bob.settled()
+
+
+def pod_of(operator: operators.Operator, consumer: str) -> str:
+    """The identity of the node's pod."""
+    pod = operator.kube.get(kinds.POD, launch.namespace_of(operator, consumer), labels.NODE_POD)
+    return str(pod["metadata"]["uid"])
+
+
+def configured(operator: operators.Operator, consumer: str) -> str:
+    home = launch.namespace_of(operator, consumer)
+    return str(operator.kube.get(kinds.CONFIG_MAP, home, labels.PEERS)["data"]["persistent_peers"])
+
+
+def reasons(operator: operators.Operator, consumer: str, *flags: str) -> list[str]:
+    status = operator.once(*flags).json["status"]
+    return [condition["reason"] for condition in operator.chain(consumer, status)["conditions"]]
+
+
+def until_it_signs(operator: operators.Operator, consumer: str) -> None:
+    waiting.until(
+        f"{operator.name} signs",
+        lambda: (operator.chain(consumer).get("node") or {}).get("signing"),
+        seconds=240,
+        every=2,
+    )
+
+
+@pytest.fixture(scope="module", autouse=True)
+def as_before(bob: operators.Operator, alice: operators.Operator, consumer: str) -> Iterator[None]:
+    """Every story after this one finds the endpoints as they were."""
+    yield
+    chains.describe(bob, bob.validator.details)
+    bob.settled()
+    alice.settled()
+    alice.ics("peers", "update", "--all")
+    until_it_signs(alice, consumer)
+
+
+def test_both_ports_lead_to_the_node(bob: operators.Operator, consumer: str) -> None:
+    bob.settled()
+    before, computed = pod_of(bob, consumer), bob.chain(consumer)["ports"]["p2p"]
+
+    moved(bob, consumer, ELSEWHERE)
+
+    service = bob.kube.get(kinds.SERVICE, "provider", labels.GATEWAY_SERVICE)
+    ports = {port["name"]: port["port"] for port in service["spec"]["ports"]}
+    assert ports[f"c-{consumer}"] == ELSEWHERE
+    assert ports[f"c-{consumer}-{computed}"] == computed
+    host = bob.host.balancer
+    waiting.until("the new port leads to the node", lambda: is_answered(host, ELSEWHERE))
+    waiting.until("the old port does, too", lambda: is_answered(host, computed))
+    assert pod_of(bob, consumer) == before
+
+
+def is_answered(host: str, port: int) -> bool:
+    """Whether a CometBFT node begins its handshake there: its first bytes are its ephemeral key."""
+    try:
+        with socket.create_connection((host, port), timeout=5) as connection:
+            return len(connection.recv(34)) == 34
+    except OSError:
+        return False
+
+
+def test_without_a_setting_the_node_is_left_alone_and_named(
+    alice: operators.Operator, bob: operators.Operator, consumer: str
+) -> None:
+    alice.settled()
+    before = pod_of(alice, consumer)
+
+    found = reasons(alice, consumer)
+
+    assert configured(alice, consumer).endswith(f"@{bob.host.balancer}:{ELSEWHERE}")
+    assert "PeersStale" in found
+    assert pod_of(alice, consumer) == before
+
+
+def test_the_command_restarts_it_once(alice: operators.Operator, consumer: str) -> None:
+    before = pod_of(alice, consumer)
+
+    done = alice.ics("peers", "update", consumer)
+
+    assert done.code == 0, done.err
+    assert [row["done"] for row in done.json if row["consumer_id"] == consumer] == ["restarted"]
+    waiting.figure("ics peers update CONSUMER_ID, with the restart", done.seconds)
+    assert pod_of(alice, consumer) != before
+    assert "PeersStale" not in reasons(alice, consumer)
+    again = alice.ics("peers", "update", "--all")
+    assert {row["done"] for row in again.json} == {"knows its peers already"}
+    until_it_signs(alice, consumer)
+
+
+def test_a_running_node_is_told_and_goes_on(
+    alice: operators.Operator, bob: operators.Operator, consumer: str
+) -> None:
+    alice.settled(*HYBRID)  # its RPC takes orders from now on, for which it was restarted
+    until_it_signs(alice, consumer)
+    before, home = pod_of(alice, consumer), launch.namespace_of(alice, consumer)
+    moved(bob, consumer, FURTHER)
+
+    found = reasons(alice, consumer, *HYBRID)
+
+    assert "PeersStale" not in reasons(alice, consumer, *HYBRID), found
+    peers = configured(alice, consumer)
+    assert peers.endswith(f":{FURTHER}")
+    notes = alice.kube.get(kinds.CONFIG_MAP, home, labels.PEERS)["metadata"]["annotations"]
+    assert notes[f"{labels.CARE}told"] == upkeep.digest(peers)
+    assert f"addrs=[{peers}]" in log_of(alice, home)
+    assert {peer["node_info"]["id"] for peer in alice.kube.peers(home)} == set(upkeep.addresses(peers))
+    assert pod_of(alice, consumer) == before
+    audit = alice.audit()
+    alice.once(*HYBRID)
+    assert audit.writes() == []
+
+
+def log_of(operator: operators.Operator, home: str) -> str:
+    """The last lines of the node's log, its brackets and quotes as they are, without colours."""
+    return operator.kube.log(home).replace('"', "")
+
+
+def test_a_node_says_how_far_its_peers_are(alice: operators.Operator, consumer: str) -> None:
+    home = launch.namespace_of(alice, consumer)
+    dump, status = alice.kube.ask_node(home, "/dump_consensus_state"), alice.kube.ask_node(home, "/status")
+
+    assert sighting.blocks_behind(dump, status) <= 2
+    long_ago = {**dump, "round_state": {**dump["round_state"], "height": "1"}}
+    behind = sighting.blocks_behind(long_ago, {"sync_info": {"latest_block_height": "0"}})
+    assert abs(behind - sighting.height(status)) <= 3
