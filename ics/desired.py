@@ -68,6 +68,8 @@ class Desired:
     """Consumer ids whose workloads the lifecycle removes: DELETED chains, and those that were left for good."""
     definitions: tuple[definition.Loaded, ...] = ()
     """All of the stack, for the reconciler in the cluster."""
+    conditions: tuple[model.Condition, ...] = ()
+    """Of the validator, not of one chain."""
 
     @property
     def chains(self) -> tuple[deployment.Chain, ...]:
@@ -178,6 +180,7 @@ def desired(
         snapshot.moment,
         ended,
         tuple(definitions),
+        membership.of_validator(own),
     )
 
 

@@ -83,7 +83,8 @@ def membership(
     if participation is not Participation.NONE:
         intents, conditions = _own_key(facts, summary, detail, choice)
         published, more = _published_in_time(facts, summary)
-        return participation, published + intents, conditions + more
+        conditions = [*conditions, *more, *_outside(summary, participation)]
+        return participation, published + intents, conditions
     joins, reason = _decision(facts, summary, detail)
     if not joins:
         condition = model.Condition(model.Severity.INFO, "NotJoined", reason, summary.consumer_id)
@@ -98,8 +99,33 @@ def membership(
     return Participation.SELECTED, (model.OptIn(summary.consumer_id, summary.chain_id, key),), []
 
 
+def of_validator(own: model.Validator) -> tuple[model.Condition, ...]:
+    """What is the matter with the validator itself, whatever its chains."""
+    if not own.is_jailed:
+        return ()
+    message = (
+        "this validator is jailed on the provider: no chain counts its signature, and its nodes run on; see that"
+        " they sign again, then run ics unjail"
+    )
+    return (model.Condition(model.Severity.CRITICAL, "Jailed", message),)
+
+
+def _outside(summary: model.ConsumerSummary, participation: Participation) -> list[model.Condition]:
+    """Who has opted in and is not in the set waits for the next epoch, or the owner leaves it out."""
+    if participation is not Participation.OPTED_IN:
+        return []
+    message = (
+        "opted in, but not in the chain's validator set: that comes with the next epoch, unless the validator is"
+        f" jailed or the owner's lists, caps or least stake leave it out: ics consumer show {summary.consumer_id}"
+    )
+    return [model.Condition(model.Severity.INFO, "NotInSet", message, summary.consumer_id)]
+
+
 def _decision(facts: Facts, summary: model.ConsumerSummary, detail: model.ConsumerDetail) -> tuple[bool, str]:
     """Whether to join, and why (not)."""
+    if facts.own.is_jailed:
+        # The chain would take the opt-in; but who could not keep its nodes signing takes on no more of them.
+        return False, "this validator is jailed: chains are joined again after ics unjail"
     if summary.consumer_id in facts.seen.wishes:
         return True, "asked for by hand"
     is_launched = summary.phase is not model.Phase.INITIALIZED

@@ -78,7 +78,7 @@ def report(
         troubles: errors that the pass met; those without a consumer id are the validator's.
     """
     chains = tuple(_chain(wanted, verdict, observations, troubles) for verdict in wanted.verdicts)
-    own = tuple(sorted(t for t in troubles if not t.consumer_id))
+    own = tuple(sorted([*wanted.conditions, *(t for t in troubles if not t.consumer_id)]))
     return Report(wanted.settings.validator, wanted.provider_chain_id, wanted.height, chains, own)
 
 

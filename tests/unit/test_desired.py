@@ -57,6 +57,39 @@ def test_who_opted_in_stays_in_when_out_of_the_top() -> None:
     assert found.chain is not None
 
 
+def jailed(snapshot: model.Snapshot) -> model.Snapshot:
+    """Alice in jail: not bonded any more, and so in no set."""
+    alice = scenes.validator("alice", is_jailed=True, is_bonded=False)
+    others = tuple(scenes.validator(name) for name in ("bob", "charlie"))
+    return dataclasses.replace(snapshot, validators=(alice, *others))
+
+
+@pytest.mark.parametrize("policy", ["top66", "all"])
+def test_a_jailed_validator_joins_nothing(policy: str) -> None:
+    found = judge(jailed(scenes.snapshot(scenes.consumer())), participation={"policy": policy})
+
+    assert [condition.reason for condition in found.conditions] == ["Jailed"]
+    assert (found.intents, found.chains, reasons(found.verdicts[0])) == ((), (), ["NotJoined"])
+
+
+def test_a_validator_that_is_free_has_no_such_condition() -> None:
+    assert judge(scenes.snapshot(scenes.consumer())).conditions == ()
+
+
+@pytest.mark.parametrize("phase", [P.INITIALIZED, P.LAUNCHED])
+def test_jail_removes_no_node(phase: model.Phase) -> None:
+    own = scenes.consumer_key("alice").address
+    left_out = scenes.detail(opted_in=frozenset({scenes.valcons("alice")}), own_consumer_address=own)
+    at = scenes.snapshot(scenes.consumer(phase, left_out), launches={"0": scenes.launch("bob")})
+
+    free, held = judge(at, memory=scenes.memory()), judge(jailed(at), memory=scenes.memory())
+
+    assert held.verdicts[0].chain == free.verdicts[0].chain is not None
+    assert (held.held, held.ended, held.gateway_ports) == (free.held, free.ended, free.gateway_ports)
+    assert held.verdicts[0].participation is membership.Participation.OPTED_IN
+    assert "NotInSet" in reasons(held.verdicts[0])
+
+
 def test_a_member_without_a_key_of_its_own_assigns_the_derived_one() -> None:
     in_set = (model.ConsumerValidator(scenes.valcons("alice"), scenes.consensus_key("alice"), 300),)
     staged = verdict(scenes.snapshot(scenes.consumer(found=scenes.detail(validators=in_set))))
