@@ -1,11 +1,10 @@
 """`python -m devnet`: builds, starts, shows and removes the local network."""
 
 import argparse
-import datetime
 import os
 import sys
 
-from devnet import demo, network, owner, plan, toolchain
+from devnet import demo, network, plan, toolchain
 from devnet.progress import Progress
 from ics import errors
 
@@ -58,24 +57,6 @@ def _status(arguments: argparse.Namespace, progress: Progress) -> None:
         )
 
 
-def _create(arguments: argparse.Namespace, progress: Progress) -> None:
-    now = datetime.datetime.now(datetime.UTC)
-    spec = owner.ConsumerSpec(
-        chain_id=arguments.chain_id,
-        spawn_time=now + datetime.timedelta(seconds=arguments.spawn_in),
-        genesis_hash=arguments.genesis_hash,
-        top_n=arguments.top_n,
-    )
-    with progress.step(f"creating consumer chain {spec.chain_id}", 3):
-        consumer_id = owner.create_consumer(spec)
-    print(consumer_id)
-
-
-def _remove(arguments: argparse.Namespace, progress: Progress) -> None:
-    with progress.step(f"removing consumer {arguments.consumer_id}", 3):
-        owner.remove_consumer(arguments.consumer_id)
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="devnet", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
@@ -84,13 +65,6 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("demo", help="start the network and launch a consumer chain on it")
     commands.add_parser("down", help="remove the network with all its data")
     commands.add_parser("status", help="show the hosts")
-    create = commands.add_parser("create-consumer", help="create a consumer chain as its owner")
-    create.add_argument("chain_id")
-    create.add_argument("--spawn-in", type=float, default=45.0, metavar="SECONDS")
-    create.add_argument("--genesis-hash", default="", metavar="HEX", help="sha256 of the base genesis")
-    create.add_argument("--top-n", type=int, default=0, metavar="N")
-    remove = commands.add_parser("remove-consumer", help="remove a launched consumer chain as its owner")
-    remove.add_argument("consumer_id")
     return parser
 
 
@@ -100,8 +74,6 @@ _COMMANDS = {
     "demo": _demo,
     "down": _down,
     "status": _status,
-    "create-consumer": _create,
-    "remove-consumer": _remove,
 }
 
 if __name__ == "__main__":

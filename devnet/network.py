@@ -69,6 +69,7 @@ def up(progress: Progress) -> None:
                 hosts.ensure_host(host)
         provider.write_homes(homes)
         _link_programs(tools)
+        _hand_out_owner()
         _in_parallel(functools.partial(_bring_up, tools=tools, progress=progress))
         _start_cloud()
         with progress.step(f"provider chain: height {_FIRST_HEIGHT} on all hosts", 2):
@@ -119,6 +120,16 @@ def _hand_out(host: Host) -> None:
     texts |= {name: cluster.kubeconfig(host, user) for name, user in cluster.CREDENTIALS.items()}
     for name, text in texts.items():
         pki.write_private(folder / name, f"{text}\n".encode())
+
+
+def _hand_out_owner() -> None:
+    folder = places.credentials("owner")
+    for path in (folder.parent, folder):
+        path.mkdir(exist_ok=True, mode=0o700)
+    words = identities.owner().mnemonic
+    if words is None:
+        raise errors.Permanent("the owner's account has no mnemonic")
+    pki.write_private(folder / "account", f"{words.reveal_text()}\n".encode())
 
 
 def _link_programs(tools: Tools) -> None:

@@ -1,45 +1,51 @@
-"""What the owner of a consumer chain does: real transactions, each waited for until it is confirmed."""
+"""What the owner of a consumer chain does on the local network, by the product's own transactions."""
 
-import base64
+import asyncio
+import concurrent.futures
 import contextlib
 import datetime
 import json
-import re
-import tempfile
 import time
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
 
 import httpx
 
-from devnet import cache, commands, plan, provider, toolchain
-from ics import errors
+from devnet import cache, commands, identities, plan, provider, toolchain
+from ics import config, errors, ownership
+from ics.provider import messages, signers, transactions
 
 _NODE: Final = plan.HOSTS[0]
-_SECOND: Final = 10**9
-_REVISION: Final = re.compile(r"[^\n-]-([1-9][0-9]*)\Z")
-"""Where IBC finds a chain's revision (ibc-go, `IsRevisionFormat`); a chain id without one has revision 0."""
 
 
 @dataclass(frozen=True, slots=True)
 class ConsumerSpec:
-    """A consumer chain as its owner describes it. Times in seconds."""
+    """A consumer chain as its owner describes it; everything else has the product's default."""
 
     chain_id: str
     spawn_time: datetime.datetime | None = None
     """When it is to be launched; without one it is only registered."""
     genesis_hash: str = ""
     """sha256 of its base genesis, 64 hex characters."""
-    name: str = "local consumer"
-    description: str = "a consumer chain of the local network"
-    metadata: str = "local"
     unbonding: int = plan.CONSUMER_UNBONDING_SECONDS
-    ccv_timeout: int = 72 * 3600
-    transfer_timeout: int = 3600
-    top_n: int = 0
-    new_owner: str = ""
-    """Only for an update: the account that owns it from then on."""
+    """Seconds; shorter than the provider's."""
+
+    @property
+    def terms(self) -> ownership.Terms:
+        """All that is sent of it.
+
+        Raises:
+            SettingsError: a value is wrong.
+        """
+        spawn = self.spawn_time
+        parameters = {
+            "genesis_hash": self.genesis_hash,
+            "spawn_time": None if spawn is None else spawn.astimezone(datetime.UTC).isoformat(),
+            "unbonding_period": f"{self.unbonding}s",
+        }
+        return ownership.created(
+            {"chain_id": self.chain_id, "initialization_parameters": parameters}, "the local network's owner"
+        )
 
 
 def create_consumer(spec: ConsumerSpec) -> str:
@@ -49,26 +55,7 @@ def create_consumer(spec: ConsumerSpec) -> str:
         Permanent: the provider refuses it.
         Transient: the transaction is not in a block in time.
     """
-    result = _send("create-consumer", document(spec))
-    attributes = _attributes(result, "create_consumer")
-    return attributes["consumer_id"]
-
-
-def update_consumer(consumer_id: str, spec: ConsumerSpec) -> None:
-    """Replaces all that the owner may change of a consumer chain that is not launched yet.
-
-    The provider replaces whole structures, so everything is sent, whatever differs.
-
-    Raises:
-        Permanent: the provider refuses it.
-        Transient: the transaction is not in a block in time.
-    """
-    message = document(spec)
-    chain_id = message.pop("chain_id")
-    changes = {"consumer_id": consumer_id, "new_chain_id": chain_id}
-    if spec.new_owner:
-        changes["new_owner_address"] = spec.new_owner
-    _send("update-consumer", message | changes)
+    return _send(ownership.Create(spec.terms)).consumer_id
 
 
 def remove_consumer(consumer_id: str) -> None:
@@ -78,7 +65,7 @@ def remove_consumer(consumer_id: str) -> None:
         Permanent: the provider refuses it (not launched, or another owner's).
         Transient: the transaction is not in a block in time.
     """
-    _broadcast("remove-consumer", consumer_id)
+    _send(ownership.Remove(consumer_id, consumer(consumer_id)["chain_id"]))
 
 
 def delegate(operator_address: str, amount: int) -> None:
@@ -92,7 +79,7 @@ def delegate(operator_address: str, amount: int) -> None:
         Permanent: the provider refuses it.
         Transient: the transaction is not in a block in time.
     """
-    _broadcast("delegate", operator_address, f"{amount}{plan.DENOM}", module="staking")
+    _broadcast("staking", "delegate", operator_address, f"{amount}{plan.DENOM}")
 
 
 def consumer(consumer_id: str) -> dict[str, Any]:
@@ -112,54 +99,36 @@ def consumer(consumer_id: str) -> dict[str, Any]:
     return answer
 
 
-def document(spec: ConsumerSpec) -> dict[str, Any]:
-    """The create-consumer message as the provider's command line reads it.
+def _send(order: messages.Order) -> transactions.Sent:
+    """Sends by a thread of its own, so that a test with an event loop may wait for it as well."""
+    account = identities.owner()
+    address = account.address(identities.PREFIX)
+    node = _provider()
 
-    Raises:
-        SettingsError: the genesis hash is not hex.
-    """
-    revision = _REVISION.search(spec.chain_id)
-    message: dict[str, Any] = {
-        "chain_id": spec.chain_id,
-        "metadata": {"name": spec.name, "description": spec.description, "metadata": spec.metadata},
-        "power_shaping_parameters": {"top_N": spec.top_n},
-    }
-    if spec.spawn_time is not None:
-        message["initialization_parameters"] = {
-            "initial_height": {
-                "revision_number": int(revision[1]) if revision else 0,
-                "revision_height": 1,
-            },
-            "genesis_hash": base64.b64encode(_hash(spec.genesis_hash)).decode(),
-            "binary_hash": "",
-            "spawn_time": spec.spawn_time.astimezone(datetime.UTC).isoformat().replace("+00:00", "Z"),
-            "unbonding_period": spec.unbonding * _SECOND,
-            "ccv_timeout_period": spec.ccv_timeout * _SECOND,
-            "transfer_timeout_period": spec.transfer_timeout * _SECOND,
-            "consumer_redistribution_fraction": "0.75",
-            "blocks_per_distribution_transmission": 1000,
-            "historical_entries": 10000,
-            "distribution_transmission_channel": "",
-            "connection_id": "",
-        }
-    return message
+    async def sent() -> transactions.Sent:
+        sending = transactions.Transactions(node, signers.Party(address, address), account, _now)
+        return await sending.send(order)
+
+    with concurrent.futures.ThreadPoolExecutor(max_workers=1) as pool:
+        return pool.submit(lambda: asyncio.run(sent())).result()
 
 
-def _hash(text: str) -> bytes:
-    try:
-        return bytes.fromhex(text)
-    except ValueError:
-        raise errors.SettingsError(f"genesis_hash {text!r} is not hex: give a sha256 as 64 digits") from None
+def _provider() -> config.Provider:
+    return config.Provider(
+        chain_id=plan.PROVIDER_CHAIN_ID,
+        rest=(_NODE.rest,),
+        rpc=(_NODE.rpc,),
+        grpc=(f"http://{_NODE.address}:{plan.GRPC_PORT}",),
+        gas_price=plan.MIN_GAS_PRICE,
+    )
 
 
-def _send(command: str, message: dict[str, Any]) -> dict[str, Any]:
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "message.json"
-        path.write_text(json.dumps(message))
-        return _broadcast(command, str(path))
+def _now() -> datetime.datetime:
+    return datetime.datetime.now(datetime.UTC)
 
 
-def _broadcast(command: str, *arguments: str, module: str = "provider") -> dict[str, Any]:
+def _broadcast(module: str, command: str, *arguments: str) -> None:
+    """Sends what the product has no transaction for, by the provider's own command line."""
     chains = cache.find(toolchain.chains_recipe())
     if chains is None or not provider.owner_home().exists():
         raise errors.Permanent("the local network is not up: run `python -m devnet up`")
@@ -173,10 +142,10 @@ def _broadcast(command: str, *arguments: str, module: str = "provider") -> dict[
             *("--yes", "--output", "json"),
         )
     )
-    return _confirmed(command, answer)
+    _confirmed(command, answer)
 
 
-def _confirmed(command: str, answer: dict[str, Any], timeout: float = 30.0) -> dict[str, Any]:
+def _confirmed(command: str, answer: dict[str, Any], timeout: float = 30.0) -> None:
     if answer["code"] != 0:
         raise errors.Permanent(f"{command} was refused ({answer['code']}): {answer['raw_log']}")
     deadline = time.monotonic() + timeout
@@ -188,13 +157,6 @@ def _confirmed(command: str, answer: dict[str, Any], timeout: float = 30.0) -> d
                 result: dict[str, Any] = response.json()["tx_response"]
                 if result["code"] != 0:
                     raise errors.Permanent(f"{command} failed ({result['code']}): {result['raw_log']}")
-                return result
+                return
         time.sleep(0.3)
     raise errors.Transient(f"{command}: {answer['txhash']} is in no block after {timeout:.0f} s")
-
-
-def _attributes(result: dict[str, Any], event: str) -> dict[str, str]:
-    for each in result["events"]:
-        if each["type"] == event:
-            return {attribute["key"]: attribute["value"] for attribute in each["attributes"]}
-    raise errors.Permanent(f"transaction {result['txhash']} has no event {event}")

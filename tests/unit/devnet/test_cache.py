@@ -44,4 +44,4 @@ def test_a_failed_build_leaves_no_entry_and_the_next_one_starts_afresh(tmp_path:
 
 def test_how_long_it_took_becomes_the_next_estimate(tmp_path: Path) -> None:
     cache.ensure(recipe("a"), Progress())
-    assert json.loads((tmp_path / "timings.json").read_text()) == {"thing": 0.0}
+    assert json.loads((tmp_path / "timings.json").read_text()).keys() == {"thing"}
