@@ -162,7 +162,8 @@ async def _ordered(
     """Send an order about a chain that exists, show it, or print it as a proposal."""
     name = f"consumer {chain.consumer_id} ({chain.terms.chain_id})"
     if args.proposal:
-        print(present.dump(_proposal(name, owner_messages.as_json(order, chain.owner), found)))
+        message = owner_messages.as_json(order, chain.owner)
+        print(present.dump(_proposal(name, message, await found.provider.deposit())))
         return 0
     account: transactions.Transactions = await found.as_owner()
     if account.party.principal != chain.owner:
@@ -180,14 +181,14 @@ async def _ordered(
     return sending.tell(args, sent, f"{name} {outcome}", more)
 
 
-def _proposal(name: str, message: dict[str, Any], found: wiring.Chain) -> dict[str, Any]:
-    """What `tx gov submit-proposal FILE` of the provider's command line reads; the deposit is the proposer's."""
-    kind = message["@type"].rpartition(".Msg")[2]
+def _proposal(name: str, message: dict[str, Any], deposit: str) -> dict[str, Any]:
+    """What `tx gov submit-proposal FILE` of the provider's command line reads."""
+    title = f"{message['@type'].rpartition('.Msg')[2]} of {name}"
     return {
         "messages": [message],
         "metadata": "",
-        "deposit": f"1{found.settings.provider.denom}",
-        "title": f"{kind} of {name}",
-        "summary": f"{kind} of {name}",
+        "deposit": deposit,
+        "title": title,
+        "summary": title,
         "expedited": False,
     }

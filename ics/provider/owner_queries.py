@@ -26,6 +26,11 @@ class OwnerQueries(queries.Queries):
         """bech32 prefix of the provider's accounts."""
         return (await self._ask("/cosmos/auth/v1beta1/bech32"))["bech32_prefix"].text()
 
+    async def deposit(self) -> str:
+        """What governance asks for a proposal, such as `10000000stake`; several coins with commas."""
+        coins = (await self._ask("/cosmos/gov/v1/params/deposit"))["params"]["min_deposit"]
+        return ",".join(f"{coin['amount'].text()}{coin['denom'].text()}" for coin in coins)
+
     async def find(self, consumer_id: str) -> ownership.Found:
         """One consumer chain, whole.
 

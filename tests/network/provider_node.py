@@ -130,6 +130,7 @@ class Node:
         state = genesis["app_state"]
         state["provider"]["params"]["blocks_per_epoch"] = "5"
         state["staking"]["params"]["unbonding_time"] = "20s"
+        state["gov"]["params"] |= {"voting_period": "10s", "expedited_voting_period": "5s"}
         # Two of the three validators never sign: they must stay bonded.
         state["slashing"]["params"]["signed_blocks_window"] = "100000"
         path.write_text(json.dumps(genesis))

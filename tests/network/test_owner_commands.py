@@ -161,12 +161,16 @@ def test_a_chain_is_given_away_and_becomes_governances(
     assert [one["consumer_id"] for one in owned["chains"]] == [consumer_id]
     top_n = ("consumer", "update", consumer_id, "--top-n", "60")
     assert "make governance its owner first" in ics.refused("alice-as-owner", *top_n)
-    proposal = json.loads(ics.run("bob-as-owner", *top_n, "--proposal").out)
-    (message,) = proposal["messages"]
-    assert (message["owner"], message["power_shaping_parameters"]["top_N"]) == (
-        node.operators["alice"].account,
-        60,
-    )
+    governance = node.ask("/cosmos/auth/v1beta1/module_accounts/gov")["account"]["base_account"]["address"]
+    to_governance = ("--new-owner", governance, "--confirm", "given-1")
+    ics.ordered("alice-as-owner", "consumer", "update", consumer_id, *to_governance)
+    assert "make a proposal with --proposal" in ics.refused("alice-as-owner", *top_n)
+
+    proposal = ics.root / "proposal.json"
+    proposal.write_text(ics.run("bob-as-owner", *top_n, "--proposal").out)
+    node.send("bob", "gov", "submit-proposal", str(proposal))
+    node.send("alice", "gov", "vote", "1", "yes")
+    node.until(lambda: chain(node, consumer_id)["power_shaping_params"]["top_N"] == 60)
 
 
 def test_the_chains_own_words(ics: commands.Operator, node: provider_node.Node) -> None:
