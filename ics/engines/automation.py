@@ -116,6 +116,9 @@ class PulumiEngine:
             return _outcome(changes, doing, judged.questions, failures)
         # What Pulumi takes to be as it should be, though somebody has had a hand on it, is made ours again.
         await doing.apply_all([step for step in work.steps.apply if step.key in update.same])
+        # What was never in its state, it cannot delete.
+        unknown = [member for member in work.steps.prune if member.key not in runs.deleted(update.seen.told)]
+        await doing.prune_all([member for member in unknown if member.consumer_id not in update.held])
         failures = [*doing.failures, *waiting, *work.refused, *update.errors]
         questions = (*judged.questions, *update.questions)
         found = _outcome((*changes, *update.surprises), doing, questions, failures, update)
@@ -191,11 +194,11 @@ class PulumiEngine:
             seen = self._looked(work, pulumi, is_plan=False)
             surprises = runs.surprises(seen.told, work.known, work.books.members, seen.held)
             judged = guard.judge(surprises, work.order)
-            held, left = seen.held | judged.held, work.left | {r for r in judged.left}
+            held, left = seen.held | judged.held, work.left | judged.left
             targets = runs.targets(seen.told, held, left)
             told = pulumi.update(targets) if targets else runs.Told()
-            quiet = runs.unexplained(seen.told, work.wanted) - {k for k in work.wanted if k.ref in left}
-            return Update(told, seen, surprises, judged.questions, held, quiet, tuple(pulumi.repairs))
+            same = runs.settled(seen.told, held, left)
+            return Update(told, seen, surprises, judged.questions, held, same, tuple(pulumi.repairs))
 
     def _destroyed(self, passphrase: model.Secret | None) -> tuple[runs.Told, tuple[str, ...]]:
         from ics.engines import session
@@ -344,7 +347,7 @@ def _outcome(
     update: Update | None = None,
 ) -> engines.Converged:
     """What a convergence came to, in the order of the preview."""
-    done = {key.ref for key in doing.done}
+    done = {key.ref for key in (*doing.done, *doing.changes)}
     if update is not None:
         done |= {key.ref for urn in update.told.done if (key := runs.key_of(urn)) is not None}
     made = tuple(dataclasses.replace(change, problem=None) for change in changes if change.ref in done)

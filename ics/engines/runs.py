@@ -166,6 +166,29 @@ def unexplained(told: Told, keys: Collection[applyset.Key]) -> frozenset[applyse
     return frozenset(key for key in keys if key not in changing)
 
 
+def settled(told: Told, held: Collection[str], left: Collection[engines.Ref]) -> frozenset[applyset.Key]:
+    """Objects that the program declares and Pulumi would not change.
+
+    Args:
+        told: by a preview.
+        held: consumer ids whose objects were left as they are, whatever is wanted of them.
+        left: single objects that were.
+    """
+    return frozenset(
+        step.key
+        for step in told.steps
+        if step.op == "same"
+        and step.key is not None
+        and step.consumer_id not in held
+        and step.key.ref not in left
+    )
+
+
+def deleted(told: Told) -> frozenset[applyset.Key]:
+    """Objects that Pulumi deletes, or forgets."""
+    return frozenset(step.key for step in told.steps if step.op == "delete" and step.key is not None)
+
+
 def failed_chains(told: Told, chains: Mapping[applyset.Key, str]) -> frozenset[str]:
     """Consumer ids of which something was refused; empty text for what the chains share.
 

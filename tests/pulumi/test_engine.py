@@ -214,6 +214,7 @@ def test_a_volume_that_cannot_shrink_is_asked_about_and_the_rest_goes_on(place: 
     assert {change.kind for change in done.changes} == {"StatefulSet"}
     after = identity(place.objects(order))
     assert {name: after[name] for name in volumes} == identity(volumes)
+    assert place.converge(order)[0].questions == done.questions
     place.set("node", {"resources": {"limits": {"memory": "3Gi"}}})
     assert place.converge(place.order(stage.facts([0, 1])))[0].questions == ()
 

@@ -139,6 +139,22 @@ def test_what_pulumi_sees_no_change_to() -> None:
     assert runs.unexplained(told, keys) == {keys[0], keys[2]}
 
 
+def test_only_what_was_looked_at_and_not_left_alone_is_settled() -> None:
+    told = runs.Told(
+        (
+            step("same", kinds.SERVICE, "1"),
+            step("same", kinds.VOLUME_CLAIM, "1"),
+            step("update", kinds.SECRET, "1"),
+            step("delete", kinds.CONFIG_MAP, "1"),
+            step("same", kinds.SERVICE, "2"),
+            runs.Step("same", STACK),
+        )
+    )
+    left = {key(kinds.VOLUME_CLAIM, "1").ref}
+    assert runs.settled(told, {"2"}, left) == {key(kinds.SERVICE, "1")}
+    assert runs.deleted(told) == {key(kinds.CONFIG_MAP, "1")}
+
+
 def test_whose_object_was_refused() -> None:
     owners = {key(kinds.STATEFUL_SET, "1"): "1", key(kinds.SERVICE, "p"): ""}
     urns = [
