@@ -15,7 +15,7 @@ import dataclasses
 import datetime
 from collections.abc import Awaitable, Callable, Mapping
 
-from ics import engines, errors, model
+from ics import engines, errors, labels, model
 from ics.cluster import client, kinds
 from ics.engines import applyset, drift, dryrun, guard, members, parents, run
 
@@ -135,7 +135,30 @@ class ApplyEngine:
     async def read(self, wanted: Mapping[applyset.Key, model.Manifest]) -> members.Books:
         """Read the books of the set."""
         group_kinds, _ = applyset.scope(wanted.keys())
-        return await members.read(self._kube, self._validator, self._namespace, group_kinds)
+        books = await members.read(self._kube, self._validator, self._namespace, group_kinds)
+        if books.item is None:
+            await self._check_home(wanted)
+        return books
+
+    async def _check_home(self, wanted: Mapping[applyset.Key, model.Manifest]) -> None:
+        """A first convergence makes no second gateway: every peer would lose the address of the first.
+
+        Raises:
+            Permanent: this validator's gateway is in another namespace.
+        """
+        gateway = wanted.get(applyset.Key("Service", self._namespace, labels.GATEWAY_SERVICE))
+        if gateway is None:
+            return
+        marks = gateway["metadata"]["labels"]
+        own = {name: marks[name] for name in (labels.VALIDATOR, labels.PROVIDER, labels.COMPONENT)}
+        for found in await self._kube.select(kinds.SERVICE, own, only_metadata=True):
+            elsewhere = found["metadata"]["namespace"]
+            if elsewhere != self._namespace:
+                raise errors.Permanent(
+                    f"ics:gateway.namespace is {self._namespace}, and this validator's gateway is Service {elsewhere}/"
+                    f"{labels.GATEWAY_SERVICE}, whose address its peers know: set it back to {elsewhere}, or run `ics"
+                    f" destroy --set gateway.namespace={elsewhere}` first (volumes and keys stay)"
+                )
 
     async def hidden(
         self, order: engines.Order, wanted: Mapping[applyset.Key, model.Manifest], books: members.Books

@@ -285,6 +285,22 @@ async def test_what_another_set_holds_is_not_taken_from_it(scene: conftest.Scene
     assert [write for write in recorder.writes if home(scene) in write] == []
 
 
+async def test_a_gateway_is_not_made_a_second_time_elsewhere(scene: conftest.Scene) -> None:
+    one, _ = await engine(scene)
+    await one.converge(engines.Order(rendered(scene, 0)))
+    kube, recorder = await scene.connect()
+    moved_there = apply.ApplyEngine(kube, scene.validator, f"{scene.gateway}-b")
+    wanted = chains.manifests(scene.validator, f"{scene.gateway}-b", [0])
+
+    for ask in (moved_there.preview, moved_there.converge):
+        with pytest.raises(errors.Permanent, match=rf"set it back to {scene.gateway}, or run `ics destroy"):
+            await ask(engines.Order(wanted))
+
+    assert recorder.writes == []
+    await one.destroy()
+    assert (await moved_there.converge(engines.Order(wanted))).errors == ()
+
+
 async def test_destroy_keeps_volumes_keys_and_namespaces(scene: conftest.Scene) -> None:
     one, _ = await engine(scene)
     await one.converge(engines.Order(rendered(scene, 0)))
