@@ -13,7 +13,7 @@ from tests.network import chains, launch, operators, relaying, waiting
 pytestmark = pytest.mark.network
 
 Everybody = Mapping[str, operators.Operator]
-PASSES = 300.0
+PASSES = 600.0
 
 
 def test_all_relayers_begin_at_once_and_one_channel_opens_on_each_of_three_chains(
