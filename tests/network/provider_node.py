@@ -286,6 +286,16 @@ class Node:
         path.write_text(json.dumps(order))
         return str(path)
 
+    def move_spawn(self, consumer_id: str, chain_id: str, spawn_time: str, genesis_hash: bytes) -> None:
+        """Give a chain another spawn time (RFC 3339); one in the past launches it."""
+        order = {
+            "consumer_id": consumer_id,
+            "initialization_parameters": initialization(chain_id, spawn_time, genesis_hash),
+        }
+        path = self.folder / "move.json"
+        path.write_text(json.dumps(order))
+        self.send("charlie", "provider", "update-consumer", str(path))
+
     def phase(self, consumer_id: str) -> str:
         """Phase of a consumer chain, without its prefix."""
         chain = self.ask(f"/interchain_security/ccv/provider/consumer_chain/{consumer_id}")

@@ -1,0 +1,221 @@
+"""The reconciler is killed with -9 at each write of the pass that joins a chain, and of the one that launches it.
+
+The provider chain and the API server are real; there are no pods, so the Job that lays the signing memory is
+ended by hand. The writes are counted in passes that nobody kills, on a chain of their own. Then each write
+gets a chain and a stack of its own, which the pass is killed at: once before it, once after it.
+"""
+
+import asyncio
+import base64
+import contextlib
+import datetime
+import hashlib
+import io
+import json
+import pathlib
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+import yaml
+
+from ics import config, keys, labels, model
+from ics.cli import __main__ as cli
+from ics.cluster import arm, client, kinds
+from ics.engines import applyset
+from tests import documents
+from tests.cluster import jobs
+from tests.network import provider_node, stage, waiting
+
+pytestmark = pytest.mark.network
+FAR = datetime.timedelta(days=2)
+COUNTED = -1
+"""Instead of the number of a write: nobody is killed."""
+
+
+@dataclass(frozen=True)
+class Corner:
+    """A chain, and a stack that knows of no other one, with a part of the cluster of its own."""
+
+    place: stage.Stage
+    name: str
+    chain_id: str
+    consumer_id: str
+    genesis_hash: bytes
+    root: pathlib.Path
+
+    def killed(self, at: int, when: str) -> list[str]:
+        """Make a pass in a process that kills itself at a write; answers the writes that began."""
+        journal = self.root / "journal"
+        journal.write_text("")
+        command = [sys.executable, "-m", "tests.network.victim", str(journal), str(at), when, "up"]
+        done = subprocess.run(
+            [*command, *self._stack()], cwd=documents.ROOT, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == (0 if at == COUNTED else -signal.SIGKILL), done.stderr
+        return journal.read_text().splitlines()
+
+    def ics(self, *command: str) -> Any:
+        """What a command prints as JSON; it must succeed."""
+        printed = io.StringIO()
+        with contextlib.redirect_stdout(printed):
+            code = cli.main([*command, *self._stack()])
+        assert code == 0, (command, printed.getvalue())
+        return json.loads(printed.getvalue())
+
+    def settle(self) -> None:
+        """Make passes until nothing is left to do; the Jobs of the signing memory are done at once."""
+        for _ in range(6):
+            self.ics("up")
+            ended = asyncio.run(self._end_jobs())
+            plan = self.ics("plan")
+            if not (ended or plan["changes"] or plan["transactions"]):
+                return
+        raise AssertionError(f"{self.name} does not settle: {plan}")
+
+    def state(self) -> dict[str, Any]:
+        """What there is, without what tells one corner from another."""
+        return asyncio.run(self._state())
+
+    def _stack(self) -> list[str]:
+        return ["--stack", "alice", "--project", str(self.root), "--json"]
+
+    def _connect(self) -> client.Client:
+        kubeconfig = str(self.place.server.kubeconfig("admin"))
+        return client.connect(config.Cluster(kubeconfig=kubeconfig), pathlib.Path(), {})
+
+    async def _end_jobs(self) -> int:
+        async with self._connect() as kube:
+            found = await kube.select(kinds.JOB, {labels.VALIDATOR: self.name})
+            running = [job["metadata"] for job in found if arm.job_state(job) is model.JobState.RUNNING]
+            for job in running:
+                await jobs.finish(kube, job["namespace"], job["name"], jobs.DONE)
+        return len(running)
+
+    async def _state(self) -> dict[str, Any]:
+        part_of = {labels.PART_OF_SET: applyset.set_id(self.name, gateway(self.name))}
+        async with self._connect() as kube:
+            found = {kind.name: await kube.select(kind, part_of) for kind in kinds.MEMBERS}
+        objects = [
+            f"{kind} {item['metadata']['labels'][labels.COMPONENT]}" for kind in found for item in found[kind]
+        ]
+        secret = next(
+            item for item in found["Secret"] if item["metadata"]["name"] == labels.consensus_key_name(0)
+        )
+        private = json.loads(base64.b64decode(secret["data"]["priv_validator_key.json"]))
+        expected = keys.derive_consensus_key(self.place.seed, provider_node.CHAIN_ID, self.consumer_id, 0)
+        return {
+            "objects": sorted(objects),
+            "is armed": secret["metadata"]["annotations"].get(labels.ARMED),
+            "has the derived key": private["address"] == expected.address.hex().upper(),
+            "nodes": [item["spec"]["replicas"] for item in found["StatefulSet"]],
+        }
+
+
+def gateway(name: str) -> str:
+    """The namespace of a corner's gateway."""
+    return f"gateway-{name}"
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[stage.Stage]:
+    with stage.running(tmp_path_factory.mktemp("stage")) as found:
+        yield found
+
+
+def corner(place: stage.Stage, folder: pathlib.Path, name: str) -> Corner:
+    """A chain that waits for a spawn time far ahead, and the stack that knows it."""
+    chain_id = f"{name}-1"
+    root = folder / name
+    shutil.copytree(place.root, root)
+    definition = root / "stacks" / "chains" / "ics-example.yaml"
+    document = yaml.safe_load(definition.read_text())
+    definition.write_text(yaml.safe_dump(document | {"match": {"chain_id": chain_id, "owner": "any"}}))
+    stack = root / stage.STACK
+    document = yaml.safe_load(stack.read_text())
+    document["config"] |= {
+        "ics:validator": name,
+        "ics:gateway": {"namespace": gateway(name), "host": "10.0.0.1"},
+        "ics:cluster": document["config"]["ics:cluster"] | {"namespace_prefix": f"{name}-"},
+    }
+    stack.write_text(yaml.safe_dump(document))
+    base = (root / "stacks/chains/ics-example.genesis.json").read_bytes()
+    digest = hashlib.sha256(base).digest()
+    consumer_id = place.node.create_consumer(chain_id, at(FAR), genesis_hash=digest)
+    return Corner(place, name, chain_id, consumer_id, digest, root)
+
+
+def at(ahead: datetime.timedelta) -> str:
+    """A time from now on, RFC 3339."""
+    return (datetime.datetime.now(datetime.UTC) + ahead).isoformat().replace("+00:00", "Z")
+
+
+def launch(corners: Sequence[Corner]) -> None:
+    """Let the spawn times of these chains come, and wait for their launch."""
+    node = corners[0].place.node
+    for one in corners:
+        node.move_spawn(one.consumer_id, one.chain_id, at(datetime.timedelta(seconds=-1)), one.genesis_hash)
+    node.until(lambda: all(node.phase(one.consumer_id) == "LAUNCHED" for one in corners))
+
+
+@dataclass(frozen=True)
+class Measure:
+    """What a pass does when nobody kills it."""
+
+    writes: list[str]
+    transactions: int
+    state: dict[str, Any]
+
+
+def measured(one: Corner) -> Measure:
+    """Count a pass's writes; then let everything settle."""
+    before = one.place.transactions()
+    writes = one.killed(COUNTED, "before")
+    one.settle()
+    return Measure(writes, one.place.transactions() - before, one.state())
+
+
+def test_killed_at_each_write(place: stage.Stage, tmp_path: pathlib.Path) -> None:
+    """Nothing is lost, nothing is sent twice, and the next passes come to the same end."""
+    first, pilot = corner(place, tmp_path, "first"), corner(place, tmp_path, "pilot")
+    measured(first)  # it publishes the relayer's address, once for all
+    joining = measured(pilot)
+    launch([pilot])
+    launching = measured(pilot)
+    began = time.monotonic()
+    count = int(__import__("os").environ.get("KILLS") or 2 * max(len(joining.writes), len(launching.writes)))
+    corners = [corner(place, tmp_path, f"k{number}") for number in range(count)]
+    waiting.figure(f"{count} chains created", time.monotonic() - began)
+
+    tell("joining", joining)
+    for number, one in enumerate(corners):
+        check(one, number, joining)
+
+    launch(corners)
+    tell("launching", launching)
+    for number, one in enumerate(corners):
+        check(one, number, launching)
+    waiting.figure("all kills", time.monotonic() - began)
+
+
+def check(one: Corner, number: int, unharmed: Measure) -> None:
+    """Kill a pass at its write; then nothing may tell this chain from one whose passes were let be."""
+    write, when = number // 2, ("before", "after")[number % 2]
+    before = one.place.transactions()
+    if write < len(unharmed.writes):
+        writes = one.killed(write, when)
+        assert len(writes) > write
+    one.settle()
+    assert one.state() == unharmed.state, f"killed {when} write {write}"
+    assert one.place.transactions() - before == unharmed.transactions, f"killed {when} write {write}"
+
+
+def tell(what: str, unharmed: Measure) -> None:
+    sent = unharmed.writes.count("broadcast")
+    print(f"\n{what}: {len(unharmed.writes)} writes, {sent} of them broadcasts; each is killed twice")
