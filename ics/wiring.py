@@ -5,8 +5,6 @@ Used by the commands and by the Pulumi program; nothing else knows which adapter
 
 import contextlib
 import datetime
-import os
-import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +13,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import httpx
 
 from ics import config, engines, errors, keys, model, stack, world
-from ics.cluster import client, place, secrets
+from ics.cluster import client, holder, place, secrets
 from ics.engines import apply, auto, automation, drift, state
 from ics.provider import ibc_queries
 
@@ -140,11 +138,6 @@ def now() -> datetime.datetime:
     return datetime.datetime.now(datetime.UTC)
 
 
-def holder() -> str:
-    """Who acts, for the Lease: host and process."""
-    return f"{socket.gethostname()}-{os.getpid()}"
-
-
 @contextlib.asynccontextmanager
 async def open_stack(
     root: Path, name: str, environment: Mapping[str, str], overrides: Sequence[str] = ()
@@ -172,7 +165,7 @@ async def open_stack(
         seed = keys.parse_seed(await read(settings.seed, "ics:seed"))
         provider = await closing.enter_async_context(ibc_queries.IbcQueries(settings.provider, now))
         where = state.Stack(root, name, settings.pulumi.backend, tuple(overrides))
-        cluster = place.Place(connection, settings, holder(), now)
+        cluster = place.Place(connection, settings, holder.own(), now)
         yield Opened(
             world.World(settings, seed, definitions, provider, cluster, cluster.lease),
             engine_of(settings, where, connection, cluster.lease, read),

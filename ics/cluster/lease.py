@@ -13,6 +13,7 @@ from typing import Any
 
 from ics import errors, labels
 from ics.cluster import answers, client, kinds, requests
+from ics.cluster import holder as holders
 
 _FORMAT = "%Y-%m-%dT%H:%M:%S.%fZ"
 _ASK_EVERY = 0.5
@@ -34,6 +35,7 @@ class Lease:
         seconds: int,
         clock: Callable[[], datetime.datetime] = _now,
         ticks: Callable[[], float] = time.monotonic,
+        is_dead: Callable[[str], bool] = holders.is_dead,
     ) -> None:
         """Nothing is sent yet.
 
@@ -45,6 +47,7 @@ class Lease:
             seconds: how long it is held without being renewed.
             clock: the time, UTC.
             ticks: seconds of a clock that is never set.
+            is_dead: whether a holder surely runs no more, so that nobody need wait for its time to be over.
         """
         self._kube = kube
         self._name = f"ics-{validator}"
@@ -53,6 +56,7 @@ class Lease:
         self._seconds = seconds
         self._clock = clock
         self._ticks = ticks
+        self._is_dead = is_dead
         self._held: dict[str, Any] | None = None
         self._renewed_at = 0.0
         self._acted = ""
@@ -148,7 +152,7 @@ class Lease:
         holder = spec.get("holderIdentity") or ""
         if holder == self._holder:
             return await self._put(found, spec | {"renewTime": self._stamp()})
-        if holder and not self._is_expired(spec):
+        if holder and not self._is_expired(spec) and not self._is_dead(holder):
             self._held = None
             raise Held(
                 f"Lease {self._namespace}/{self._name}: {holder} is acting for this validator, until at most"
@@ -255,6 +259,7 @@ class Tenure(Lease):
         seconds: int,
         clock: Callable[[], datetime.datetime] = _now,
         ticks: Callable[[], float] = time.monotonic,
+        is_dead: Callable[[str], bool] = holders.is_dead,
     ) -> None:
         """See `Lease`."""
         super().__init__(kube, validator, gateway, holder, seconds, clock, ticks)

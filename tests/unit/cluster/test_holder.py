@@ -1,0 +1,40 @@
+"""A process that was killed is known to be dead by those who share its kernel, and by nobody else."""
+
+import pathlib
+import subprocess
+import sys
+
+from ics.cluster import holder
+
+PRINT_OWN = "from ics.cluster import holder; print(holder.own(), flush=True); input()"
+
+
+def test_a_killed_process_is_dead_and_a_running_one_is_not() -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", PRINT_OWN], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        words = process.stdout.readline().strip()
+        running = holder.is_dead(words)
+        process.kill()
+        process.wait()
+
+    assert (running, holder.is_dead(words)) == (False, True)
+    assert not holder.is_dead(holder.own())
+
+
+def test_another_process_with_the_same_id_is_not_the_holder() -> None:
+    host, _, rest = holder.own().partition(" since ")
+    since, _, kernel = rest.partition(" of ")
+
+    assert holder.is_dead(f"{host} since {int(since) + 1} of {kernel}")
+
+
+def test_of_another_kernel_nothing_is_known(tmp_path: pathlib.Path) -> None:
+    host, _, kernel = holder.own().rpartition(" of ")
+    other = ("0" if kernel[0] != "0" else "1") + kernel[1:]
+
+    assert not holder.is_dead(f"{host.replace(' pid ', ' pid 9')} of {other}")
+    assert not holder.is_dead("some-pod-1")
+    assert not holder.is_dead(holder.own(), tmp_path)
+    assert " " not in holder.own(tmp_path)
