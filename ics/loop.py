@@ -79,6 +79,7 @@ async def one_pass(place: world.World, engine: engines.Engine, sender: world.Sen
     try:
         observed = await observing.observe(place)
         wanted = observing.desire(place, observed)
+        sender, observed, wanted, troubles = await _after_earlier(place, sender, observed, wanted)
         # A chain whose objects the cluster would refuse is not joined: nobody could run its node.
         refused = (
             {}
@@ -87,7 +88,8 @@ async def one_pass(place: world.World, engine: engines.Engine, sender: world.Sen
         )
         wanted = joining.without(wanted, refused, observed.memory)
         # The opt-in comes first: it has a deadline, and everything it needs can be computed again.
-        sent, troubles = await _transact(place, wanted, sender)
+        sent, met_sending = await _transact(place, wanted, sender)
+        troubles += met_sending
         troubles += [_trouble(error, consumer_id) for consumer_id, error in refused.items()]
         # A key is on record as retired before its node goes, so that no rejoin could take it again.
         wanted, retiring = await _retire(place, wanted)
@@ -121,6 +123,31 @@ async def one_pass(place: world.World, engine: engines.Engine, sender: world.Sen
         return Outcome(converged.changes, sent, report, met)
     finally:
         await place.lease.release()
+
+
+async def _after_earlier(
+    place: world.World, sender: world.Sender | None, observed: seen.Seen, wanted: desired.Desired
+) -> tuple[world.Sender | None, seen.Seen, desired.Desired, list[_Trouble]]:
+    """Look again, if a run that died had sent something since: else it would be sent twice.
+
+    Returns:
+        Who may send, what was seen, what is wanted of it, and the trouble of not knowing: then nobody may.
+    """
+    if sender is None or not wanted.intents:
+        return sender, observed, wanted, []
+    try:
+        height = await sender.earlier()
+        if observed.snapshot.height < height:
+            observed = await observing.observe(place)
+            wanted = observing.desire(place, observed)
+        if observed.snapshot.height < height:
+            raise errors.Transient(
+                f"the provider's REST gateway is at height {observed.snapshot.height}, and a transaction of an"
+                f" earlier run came into block {height}: nothing is sent before it has that one"
+            )
+    except errors.IcsError as error:
+        return None, observed, wanted, [_trouble(error, "", "TransactionUnderWay")]
+    return sender, observed, wanted, []
 
 
 async def _again(place: world.World, observed: seen.Seen) -> tuple[seen.Seen, desired.Desired]:

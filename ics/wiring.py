@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import httpx
 
 from ics import config, engines, errors, keys, model, stack, world
-from ics.cluster import client, holder, place, secrets
+from ics.cluster import client, holder, lease, place, secrets
 from ics.engines import apply, auto, automation, drift, state
 from ics.provider import ibc_queries
 
@@ -37,9 +37,11 @@ class Opened:
 class AccountSender:
     """Sends transactions; the account's key is read only when the first one is due."""
 
-    def __init__(self, settings: config.Settings, read: ReadSecret) -> None:
+    def __init__(self, settings: config.Settings, read: ReadSecret, held: lease.Lease | None) -> None:
+        """Nothing is read yet; without the Lease nothing is put on record before it is sent."""
         self._settings = settings
         self._read = read
+        self._journal = None if held is None else Journal(held, settings.provider.chain_id)
         self._transactions: transactions.Transactions | None = None
 
     async def send(self, order: model.Intent | model.OptOut) -> object:
@@ -53,6 +55,14 @@ class AccountSender:
             self._transactions = await self.open()
         return await self._transactions.send(order)
 
+    async def earlier(self) -> int:
+        """Wait for what a run that died had sent; the height of its block, 0: there is none."""
+        if self._journal is None or await self._journal.begun() is None:
+            return 0
+        if self._transactions is None:
+            self._transactions = await self.open()
+        return await self._transactions.earlier()
+
     async def open(self) -> "transactions.Transactions":
         """Read the account and check it against the operator's address."""
         # cosmpy takes half a second to import, and most passes send nothing.
@@ -63,7 +73,7 @@ class AccountSender:
         party = signers.of_operator(
             settings.operator_address, account, settings.granter, settings.fee_granter
         )
-        return transactions.Transactions(settings.provider, party, account, now)
+        return transactions.Transactions(settings.provider, party, account, now, journal=self._journal)
 
 
 async def _account(source: config.SecretSource | None, read: ReadSecret) -> keys.Account:
@@ -99,7 +109,7 @@ class Chain:
         """
         if self.validator is None:
             raise errors.SettingsError("ics:operator_address: missing: this needs the stack of a validator")
-        return await AccountSender(self.validator, self.read).open()
+        return await AccountSender(self.validator, self.read, None).open()
 
 
 @contextlib.asynccontextmanager
@@ -131,6 +141,22 @@ async def open_chain(
     async with owner_queries.OwnerQueries(signing.provider, now) as provider:
         await provider.open()
         yield Chain(provider, signing, validator, read)
+
+
+@dataclass(frozen=True, slots=True)
+class Journal:
+    """Which transaction is under way, kept on the Lease; see `ics.provider.transactions.Journal`."""
+
+    held: lease.Lease
+    provider_chain_id: str
+
+    async def begin(self, tx_hash: str, timeout_height: int) -> None:
+        """Put a transaction down before it is handed over."""
+        await self.held.begin(self.provider_chain_id, tx_hash, timeout_height)
+
+    async def begun(self) -> tuple[str, int] | None:
+        """Hash and timeout height of the last one."""
+        return await self.held.begun(self.provider_chain_id)
 
 
 def now() -> datetime.datetime:
@@ -169,7 +195,7 @@ async def open_stack(
         yield Opened(
             world.World(settings, seed, definitions, provider, cluster, cluster.lease),
             engine_of(settings, where, connection, cluster.lease, read),
-            AccountSender(settings, read),
+            AccountSender(settings, read, cluster.lease),
             cluster,
         )
 
@@ -178,7 +204,7 @@ def engine_of(
     settings: config.Settings,
     stack_of_pulumi: state.Stack,
     connection: client.Client,
-    lease: world.Lease,
+    held: world.Lease,
     read: ReadSecret,
 ) -> engines.Engine:
     """The engine that the settings name; no process is started."""
@@ -189,14 +215,14 @@ def engine_of(
         return None if source is None else await read(source, "ics:pulumi.passphrase")
 
     beat = drift.Beat(settings.drift_interval)
-    embedded = apply.ApplyEngine(connection, validator, namespace, lease.ensure, beat)
+    embedded = apply.ApplyEngine(connection, validator, namespace, held.ensure, beat)
     pulumi = automation.PulumiEngine(
         connection,
         validator,
         namespace,
         stack_of_pulumi,
         passphrase,
-        lease.ensure,
+        held.ensure,
         beat,
     )
     if settings.engine == "auto":

@@ -64,6 +64,10 @@ class Sender(Protocol):
         """Send one and wait until it is confirmed."""
         ...
 
+    async def earlier(self) -> int:
+        """Wait for what a run that died had sent; the height of its block, 0: there is none."""
+        ...
+
 
 class Cluster(Protocol):
     """What of Kubernetes is read and written outside the engines."""

@@ -125,6 +125,29 @@ class Lease:
         """What is acted upon from now on is the provider at this height; it is written with the next write."""
         self._acted = f"{provider_chain_id}@{height}"
 
+    async def begin(self, provider_chain_id: str, tx_hash: str, timeout_height: int) -> None:
+        """Put down which transaction is handed over next, so that nobody sends it again after a crash.
+
+        Raises:
+            Transient: another one holds the Lease; nothing may be sent.
+        """
+        await self.ensure()
+        async with self._taking:
+            held = self._held
+            if held is None:
+                raise Held(f"Lease {self._namespace}/{self._name} was lost: nothing is sent")
+            notes = _notes(held) | {labels.TRANSACTION: f"{provider_chain_id} {tx_hash} {timeout_height}"}
+            marked = held | {"metadata": held["metadata"] | {"annotations": notes}}
+            self._held = await self._put(marked, held["spec"])
+
+    async def begun(self, provider_chain_id: str) -> tuple[str, int] | None:
+        """Hash and timeout height of the last transaction that was begun on this chain, by whomever."""
+        held = self._held or await self._kube.find(kinds.LEASE, self._namespace, self._name)
+        words = "" if held is None else _notes(held).get(labels.TRANSACTION, "")
+        chain_id, _, rest = words.partition(" ")
+        tx_hash, _, timeout = rest.partition(" ")
+        return (tx_hash, int(timeout)) if chain_id == provider_chain_id and timeout.isdecimal() else None
+
     # -- the object --------------------------------------------------------------------------------
 
     def _age(self) -> float:

@@ -3,6 +3,7 @@
 Nothing is ever sent twice. A transaction is made anew only after the chain refused the one before (its
 sequence was taken, the mempool was full), so that none can be under way. One whose broadcast got no
 answer is looked for by its hash until its timeout height has gone by, after which no block may take it.
+Its hash is put down in a journal before it is handed over, so that the same holds after a crash.
 """
 
 import asyncio
@@ -57,7 +58,8 @@ class Estimate:
 
 @dataclass(frozen=True, slots=True)
 class _Pending:
-    order: messages.Order
+    order: messages.Order | None
+    """None: a process that is no more had begun it."""
     hash: str
     timeout_height: int
 
@@ -103,6 +105,16 @@ class Endpoint(Protocol):
         """The transaction in its block, None when it is in none."""
 
 
+class Journal(Protocol):
+    """Keeps which transaction is under way where no crash of this process reaches."""
+
+    async def begin(self, tx_hash: str, timeout_height: int) -> None:
+        """Put a transaction down before it is handed over; the one before it is forgotten."""
+
+    async def begun(self) -> tuple[str, int] | None:
+        """Hash and timeout height of the last one, None if there was none on this chain."""
+
+
 Connect: TypeAlias = Callable[[str, config.Provider, signers.Party, keys.Account], Endpoint]
 
 
@@ -116,6 +128,7 @@ class Transactions:
         account: keys.Account,
         now: Callable[[], datetime.datetime],
         *,
+        journal: Journal | None = None,
         connect: Connect = ledger.Ledger,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
@@ -126,6 +139,7 @@ class Transactions:
             party: in whose name transactions are sent, see `ics.provider.signers`.
             account: what signs.
             now: the present, aware of its zone.
+            journal: of transactions; None: what is under way is not known after a crash.
             connect: makes the client of an endpoint.
             sleep: waits that many seconds.
 
@@ -137,6 +151,7 @@ class Transactions:
         self.party = party
         self._account = account
         self._now = now
+        self._journal = journal
         self._connect = connect
         self._sleep = sleep
         self._turn = asyncio.Lock()
@@ -203,6 +218,27 @@ class Transactions:
             lines += [signers.missing_allowance(self.party, one, allowance) for one in types]
         return list(dict.fromkeys(line for line in lines if line))
 
+    async def earlier(self) -> int:
+        """Wait for the outcome of the transaction that a process which is no more had handed over.
+
+        Returns:
+            The block that took it, 0 if none did or there was none: nothing older may be acted upon.
+
+        Raises:
+            SettingsError: as `send`.
+            Transient: no endpoint is usable, or the outcome is still unknown.
+        """
+        begun = None if self._journal is None else await self._journal.begun()
+        if begun is None:
+            return 0
+        async with self._turn:
+            endpoint, head = await self._open()
+            pending = _Pending(None, *begun)
+            found = await asyncio.to_thread(self._find, endpoint, pending.hash)
+            if found is None and not _is_over(pending, head.height):
+                found = await self._confirm(endpoint, pending, "")
+        return 0 if found is None else found.height
+
     # -- endpoints ---------------------------------------------------------------------------------
 
     async def _open(self) -> tuple[Endpoint, heads.Head]:
@@ -234,6 +270,8 @@ class Transactions:
         # Asked before anything is sent: an endpoint without an index could never confirm it.
         if await asyncio.to_thread(self._find, endpoint, signed.hash) is not None:
             raise errors.Transient(f"{what}: transaction {signed.hash} is in a block already: look again")
+        if self._journal is not None:
+            await self._journal.begin(signed.hash, draft.timeout_height)
         self._pending = _Pending(order, signed.hash, draft.timeout_height)
         lost = ""
         try:
@@ -307,12 +345,12 @@ class Transactions:
                 if _is_over(pending, height):
                     self._pending = None
                     raise errors.Transient(
-                        f"{intents.name(pending.order)}: {lost}transaction {pending.hash} came into "
+                        f"{_what(pending)}: {lost}transaction {pending.hash} came into "
                         f"no block up to {pending.timeout_height} and cannot any more: nothing was done"
                     )
             await self._sleep(0.5)
         raise errors.Transient(
-            f"{intents.name(pending.order)}: {lost}{trouble}the outcome of transaction {pending.hash} "
+            f"{_what(pending)}: {lost}{trouble}the outcome of transaction {pending.hash} "
             f"is unknown; it is valid up to block {pending.timeout_height}, nothing is sent before that"
         )
 
@@ -324,11 +362,11 @@ class Transactions:
         found = await asyncio.to_thread(self._find, endpoint, pending.hash)
         if found is None and not _is_over(pending, height):
             raise errors.Transient(
-                f"{intents.name(pending.order)}: transaction {pending.hash} may still come into a block "
+                f"{_what(pending)}: transaction {pending.hash} may still come into a block "
                 f"up to {pending.timeout_height} (now {height}): nothing else is sent before that"
             )
         self._pending = None
-        if found is None or found.code:
+        if found is None or found.code or pending.order is None:
             return None
         return pending.order, Sent(pending.hash, found.height, found.consumer_id)
 
@@ -368,6 +406,10 @@ class Transactions:
             return f"account {address} has {endpoint.balance(address)}{self._denom}"
         except errors.IcsError:
             return f"account {address} has a balance that could not be read"
+
+
+def _what(pending: _Pending) -> str:
+    return "an earlier run's order" if pending.order is None else intents.name(pending.order)
 
 
 def _is_sdk(verdict: ledger.Verdict, code: int) -> bool:

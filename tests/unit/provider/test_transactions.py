@@ -152,8 +152,23 @@ class Down:
         raise ledger.Unanswered(f"{self.url}: connection refused")
 
 
+@dataclasses.dataclass
+class Journal:
+    """What outlives the process."""
+
+    chain: "Chain"
+    last: tuple[str, int] | None = None
+
+    async def begin(self, tx_hash: str, timeout_height: int) -> None:
+        assert not self.chain.mempool, "it was handed over before it was put down"
+        self.last = (tx_hash, timeout_height)
+
+    async def begun(self) -> tuple[str, int] | None:
+        return self.last
+
+
 def sender(
-    chain: Chain, party: signers.Party = OWN, **others: Chain | None
+    chain: Chain, party: signers.Party = OWN, journal: Journal | None = None, **others: Chain | None
 ) -> tuple[transactions.Transactions, Endpoint]:
     endpoint = Endpoint("http://a:9090", chain)
     made: dict[str, Any] = {endpoint.url: endpoint}
@@ -168,6 +183,7 @@ def sender(
         party,
         ACCOUNT,
         lambda: chain.now,
+        journal=journal,
         connect=lambda url, *_: made[url],
         sleep=chain.sleep,
     )
@@ -522,3 +538,40 @@ async def test_a_grantee_that_lacks_funds() -> None:
         f"account {SIGNER} has 3stake and pays the fee of at least 1stake, account {PRINCIPAL} has 5stake and"
         " pays the 9stake to send: send stake to the one that lacks it"
     )
+
+
+async def test_a_transaction_is_put_down_before_it_is_handed_over() -> None:
+    chain = Chain()
+    journal = Journal(chain)
+    sending, _ = sender(chain, journal=journal)
+
+    await sending.send(OPT_IN)
+
+    assert journal.last == (tx_hash(draft()), 120)
+
+
+async def test_what_a_dead_process_sent_is_waited_for() -> None:
+    chain = Chain()
+    journal = Journal(chain)
+    chain.mempool[tx_hash(draft())] = draft()
+    journal.last = (tx_hash(draft()), 120)
+    fresh, endpoint = sender(chain, journal=journal)
+
+    height = await fresh.earlier()
+
+    assert (height, endpoint.broadcasts) == (101, [])
+    assert chain.executed == [draft()]
+
+
+async def test_nothing_is_older_than_what_was_never_begun() -> None:
+    chain = Chain()
+
+    assert await sender(chain, journal=Journal(chain))[0].earlier() == 0
+    assert await sender(chain)[0].earlier() == 0
+
+
+async def test_what_no_block_can_take_any_more_is_not_waited_for() -> None:
+    chain = Chain(height=500)
+    journal = Journal(chain, (tx_hash(draft()), 120))
+
+    assert await sender(chain, journal=journal)[0].earlier() == 0
