@@ -287,6 +287,11 @@ class Transactions:
                 raise await asyncio.to_thread(self._explain, endpoint, what, draft, verdict)
         included = await self._confirm(endpoint, self._pending, lost)
         self._pending = None
+        if included is None:
+            raise errors.Transient(
+                f"{what}: {lost}transaction {signed.hash} came into no block up to {draft.timeout_height} and"
+                " cannot any more: nothing was done"
+            )
         if included.code:
             raise await asyncio.to_thread(self._explain, endpoint, what, draft, included)
         return Sent(signed.hash, included.height, included.consumer_id)
@@ -328,8 +333,8 @@ class Transactions:
                 'give a node whose config.toml has tx_index.indexer = "kv"'
             ) from error
 
-    async def _confirm(self, endpoint: Endpoint, pending: _Pending, lost: str) -> ledger.Verdict:
-        """Look for a transaction until it is in a block or can be in none."""
+    async def _confirm(self, endpoint: Endpoint, pending: _Pending, lost: str) -> ledger.Verdict | None:
+        """Look for a transaction until it is in a block, or can be in none: then None."""
         trouble = ""
         end = self._now() + datetime.timedelta(seconds=CONFIRM_SECONDS)
         while self._now() < end:
@@ -343,11 +348,7 @@ class Transactions:
                 if found is not None:
                     return found
                 if _is_over(pending, height):
-                    self._pending = None
-                    raise errors.Transient(
-                        f"{_what(pending)}: {lost}transaction {pending.hash} came into "
-                        f"no block up to {pending.timeout_height} and cannot any more: nothing was done"
-                    )
+                    return None
             await self._sleep(0.5)
         raise errors.Transient(
             f"{_what(pending)}: {lost}{trouble}the outcome of transaction {pending.hash} "

@@ -575,3 +575,11 @@ async def test_what_no_block_can_take_any_more_is_not_waited_for() -> None:
     journal = Journal(chain, (tx_hash(draft()), 120))
 
     assert await sender(chain, journal=journal)[0].earlier() == 0
+
+
+async def test_what_a_dead_process_never_handed_over_is_waited_for_until_no_block_can_take_it() -> None:
+    chain = Chain()
+    journal = Journal(chain, (tx_hash(draft()), 120))
+
+    assert await sender(chain, journal=journal)[0].earlier() == 0
+    assert chain.height > 120
