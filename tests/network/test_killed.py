@@ -142,6 +142,8 @@ def corner(place: stage.Stage, folder: pathlib.Path, name: str) -> Corner:
     document["config"] |= {
         "ics:validator": name,
         "ics:gateway": {"namespace": gateway(name), "host": "10.0.0.1"},
+        # Its objects come a while after the launch, and must not tell one chain from another here.
+        "ics:relayer": document["config"]["ics:relayer"] | {"delay": "2d"},
         "ics:cluster": document["config"]["ics:cluster"] | {"namespace_prefix": f"{name}-"},
     }
     stack.write_text(yaml.safe_dump(document))
@@ -197,9 +199,10 @@ def test_killed_at_each_write(place: stage.Stage, tmp_path: pathlib.Path) -> Non
     for number, one in enumerate(corners):
         check(one, number, joining)
 
-    launch(corners)
+    running = corners[: 2 * len(launching.writes)]
+    launch(running)
     tell("launching", launching)
-    for number, one in enumerate(corners):
+    for number, one in enumerate(running):
         check(one, number, launching)
     waiting.figure("all kills", time.monotonic() - began)
 
