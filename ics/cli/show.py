@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ics import errors, genesis, keys, model, naming, peers, ports, selection
+from ics import errors, genesis, keys, model, naming, peers, ports, reference, selection
 from ics.cli import present
 
 _Subparsers = Any  # argparse has no public name for what add_subparsers() returns
@@ -96,6 +96,8 @@ def register(subparsers: _Subparsers) -> None:
     parser.add_argument("--initial-height", type=int, metavar="N", help="default: the base's")
     parser.add_argument("--time", metavar="RFC3339", help="genesis time; default: the base's")
 
+    _command(commands, "settings", _run_settings, "every setting of a stack, its default and what it means")
+
     parser = _command(commands, "selection", _run_selection, "who the 66 %% rule selects, with shares")
     parser.add_argument(
         "--validators", type=Path, metavar="F", required=True, help="staking validators answer"
@@ -169,6 +171,15 @@ def _run_genesis(args: argparse.Namespace) -> int:
             raise errors.SettingsError(f"--out {args.out}: {error.strerror}; name another file") from error
     value = genesis_digest(raw)
     return present.tell(args, value, [f"sha256 {value['sha256']}", f"size   {value['size']} bytes"])
+
+
+def _run_settings(args: argparse.Namespace) -> int:
+    rows = reference.settings()
+    value = [{"key": row.key, "default": row.default or None, "meaning": row.text} for row in rows]
+    lines = [
+        line for row in rows for line in (f"{row.key}  {row.default or 'must be given'}", f"    {row.text}")
+    ]
+    return present.tell(args, value, lines)
 
 
 def _run_selection(args: argparse.Namespace) -> int:

@@ -102,7 +102,7 @@ def consumer(network: None, request: pytest.FixtureRequest) -> str:
     return str(running[0])
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[stage.Stage]:
     """One validator's world without pods, apart from the local network."""
     with stage.running(tmp_path_factory.mktemp("stage")) as found:

@@ -7,8 +7,10 @@ needs neither root nor the local network.
 import contextlib
 import datetime
 import hashlib
+import json
 import pathlib
 import shutil
+import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -23,6 +25,12 @@ from tests.network import provider_node
 
 SEED = hashlib.sha256(b"the seed of the stage").hexdigest()
 CHAIN_ID = "consumer1-1"
+STORAGE_CLASS = {
+    "apiVersion": "storage.k8s.io/v1",
+    "kind": "StorageClass",
+    "metadata": {"name": "fast", "annotations": {"storageclass.kubernetes.io/is-default-class": "true"}},
+    "provisioner": "none.example",
+}
 STACK = pathlib.Path("stacks", "Pulumi.alice.yaml")
 
 
@@ -46,6 +54,14 @@ class Stage:
     def operator(self) -> provider_node.Operator:
         """Alice on the chain."""
         return self.node.operators["alice"]
+
+    def kubectl(self, *words: str, given: Any = None) -> None:
+        """Run kubectl as the cluster's admin; `given` is a manifest for its stdin."""
+        reader = documents.with_kubectl(
+            documents.Reader(self.root, documents.own_environment(), {}), self.server.kubeconfig("admin")
+        )
+        text = None if given is None else json.dumps(given)
+        subprocess.run(["kubectl", *words], env=dict(reader.environment), input=text, text=True, check=True)
 
     def stack(self) -> dict[str, Any]:
         """The content of the stack file."""
@@ -79,7 +95,9 @@ def running(folder: pathlib.Path) -> Iterator[Stage]:
         later = datetime.datetime.now(datetime.UTC) + datetime.timedelta(days=2)
         spawn = later.isoformat().replace("+00:00", "Z")
         consumer_id = node.create_consumer(CHAIN_ID, spawn, genesis_hash=hashlib.sha256(base).digest())
-        yield Stage(node, server, root, consumer_id)
+        found = Stage(node, server, root, consumer_id)
+        found.kubectl("apply", "-f", "-", given=STORAGE_CLASS)
+        yield found
 
 
 def project(root: pathlib.Path, node: provider_node.Node, server: apiserver.Server) -> pathlib.Path:

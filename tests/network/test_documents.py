@@ -6,14 +6,16 @@ import shutil
 import pytest
 
 from tests import documents
-from tests.network import stage
+from tests.network import provider_node, stage
 
 pytestmark = pytest.mark.network
 
 
 def pages() -> list[pathlib.Path]:
+    """The quick start comes last: it joins the chain of the stage with a seed of its own."""
     kinds = ("network", "pulumi")
-    return [page for page in documents.pages() if any(b.kind in kinds for b in documents.blocks(page))]
+    found = [page for page in documents.pages() if any(b.kind in kinds for b in documents.blocks(page))]
+    return sorted(found, key=lambda page: (page.stem == "quickstart", page))
 
 
 @pytest.mark.parametrize("page", pages(), ids=lambda page: page.stem)
@@ -26,6 +28,12 @@ def test_commands_of_a_page(page: pathlib.Path, place: stage.Stage, tmp_path: pa
         "CHAIN_ID": stage.CHAIN_ID,
         "NAMESPACE": "default",
         "VALOPER": place.operator.operator_address,
+        "WORDS_FILE": ".devnet/alice/account",
+        "PROVIDER_ID": provider_node.CHAIN_ID,
+        "REST_URL": place.node.rest,
+        "RPC_URL": place.node.rpc,
+        "GRPC_URL": place.node.grpc,
+        "KUBECONFIG_FILE": ".devnet/alice/kubeconfig",
     }
     reader = documents.reader(tmp_path, root, placeholders)
     reader = documents.with_kubectl(reader, place.server.kubeconfig("admin"))

@@ -1,7 +1,5 @@
 """`ics doctor` on a real chain and API server: what is well, and each thing that somebody got wrong."""
 
-import json
-import subprocess
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,26 +8,10 @@ import pytest
 from ics import keys, model
 from ics.manifests import rights
 from ics.provider import messages
-from tests import documents
 from tests.network import provider_node, stage
 from tests.network.test_endpoint import ics
 
 pytestmark = pytest.mark.network
-
-STORAGE_CLASS = {
-    "apiVersion": "storage.k8s.io/v1",
-    "kind": "StorageClass",
-    "metadata": {"name": "fast", "annotations": {"storageclass.kubernetes.io/is-default-class": "true"}},
-    "provisioner": "none.example",
-}
-
-
-def kubectl(place: stage.Stage, *words: str, given: Any = None) -> None:
-    reader = documents.with_kubectl(
-        documents.Reader(place.root, documents.own_environment(), {}), place.server.kubeconfig("admin")
-    )
-    text = None if given is None else json.dumps(given)
-    subprocess.run(["kubectl", *words], env=reader.environment, input=text, text=True, check=True)
 
 
 def examine(place: stage.Stage, *flags: str) -> tuple[int, dict[str, list[dict[str, Any]]]]:
@@ -53,7 +35,6 @@ def failures(found: Mapping[str, list[dict[str, Any]]]) -> dict[str, str]:
 @pytest.fixture(scope="module")
 def well(place: stage.Stage) -> stage.Stage:
     """All is as it should be; the images are on no node, for there is none."""
-    kubectl(place, "apply", "-f", "-", given=STORAGE_CLASS)
     registered = ics(place, "endpoint", "register", "--host", "127.0.0.1")
     assert registered.code == 0
     return place
@@ -170,12 +151,12 @@ def test_a_right_is_missing(well: stage.Stage) -> None:
     assert (code, len([one for one in found["rights"] if one["level"] == "fail"]) > 10) == (2, True)
 
     for manifest in (role, binding):
-        kubectl(well, "apply", "-f", "-", given=manifest)
+        well.kubectl("apply", "-f", "-", given=manifest)
     code, found = examine(well, "--set", kubeconfig)
     assert failures(found) == {
         "rights": "missing: get pods/proxy in the whole cluster: grant it by a ClusterRoleBinding"
     }
-    kubectl(well, "delete", "clusterrolebinding", name)
+    well.kubectl("delete", "clusterrolebinding", name)
 
 
 def test_the_seed_is_not_the_one_of_the_assigned_keys(well: stage.Stage) -> None:

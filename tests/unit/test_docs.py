@@ -4,9 +4,8 @@ import ast
 import re
 from pathlib import Path
 
-import pydantic
-
-from ics import config
+from ics import config, reference
+from tests import settings_page
 
 ROOT = Path(__file__).resolve().parents[2]
 REASON = re.compile(r"[A-Z][a-z]+([A-Z][a-z]+)*")
@@ -33,30 +32,26 @@ def test_every_condition_has_its_mend_and_no_other_is_named() -> None:
     assert documented == reasons() | {"ClusterTrouble", "ClusterRefuses"}
 
 
-def keys(settings: type[pydantic.BaseModel], prefix: str) -> set[str]:
-    found = set()
-    for name, field in settings.model_fields.items():
-        inner = field.annotation
-        if (
-            isinstance(inner, type)
-            and issubclass(inner, pydantic.BaseModel)
-            and inner is not config.SecretSource
-        ):
-            found |= keys(inner, f"{prefix}{name}.")
-        else:
-            found.add(f"{prefix}{name}")
-    return found
+def test_every_condition_stands_where_one_would_look_for_it() -> None:
+    rows = (ROOT / "docs/troubleshooting.md").read_text().splitlines()
+    named = {
+        name for row in rows if row.startswith("| `") for name in re.findall(r"`(\w+)`", row.split("|")[1])
+    }
+    missing = (reasons() | {"ClusterTrouble", "ClusterRefuses"}) - named
+    assert not missing, f"add a row to docs/troubleshooting.md for {', '.join(sorted(missing))}"
 
 
-def test_every_setting_is_in_the_table() -> None:
-    documented = set()
-    for row in (ROOT / "docs/settings.md").read_text().splitlines():
-        if not row.startswith("| `ics:"):
-            continue
-        names = re.findall(r"`([\w:.]+)`", row.split("|")[1])
-        group = names[0].rpartition(".")[0]
-        documented |= {name if name.startswith("ics:") else f"{group}.{name}" for name in names}
-    assert documented == keys(config.Settings, "ics:")
+def test_the_settings_page_is_made_from_the_docstrings() -> None:
+    text = settings_page.PAGE.read_text()
+    assert text == settings_page.written(text), "run: .venv/bin/python -m tests.settings_page"
+
+
+def test_every_setting_says_what_it_means() -> None:
+    rows = (*reference.settings(), *reference.definitions())
+    assert [row.key for row in rows if not row.text] == []
+    assert {row.key.partition(".")[0] for row in reference.settings()} == {
+        f"ics:{name}" for name in config.Settings.model_fields
+    }
 
 
 def test_every_document_that_is_linked_exists() -> None:

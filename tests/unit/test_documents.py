@@ -42,7 +42,7 @@ def test_commands_without_a_network(page: pathlib.Path, tmp_path: pathlib.Path) 
     offline = [block for block in blocks if block.kind in ("offline", "file")]
     if not any(block.kind == "offline" for block in offline):
         return
-    reader = documents.reader(tmp_path, project(tmp_path), {})
+    reader = documents.reader(tmp_path, project(tmp_path), {"WORDS_FILE": ".devnet/alice/account"})
     for block in offline:
         reader.follow(block)
 
