@@ -87,6 +87,12 @@ def test_lines() -> None:
     ]
 
 
+def test_chains_come_in_the_order_of_their_ids() -> None:
+    ten, nine = (dataclasses.replace(SHARED, consumer_id=one) for one in ("10", "9"))
+    found = [line for line in changes.lines((ten, nine, SHARED)) if not line.startswith(" ")]
+    assert found == ["shared by all chains", "consumer 9", "consumer 10"]
+
+
 def test_nothing_to_do() -> None:
     assert changes.plan_lines(plan()) == ["nothing to change, nothing to send"]
     assert changes.plan(plan())["pending"] is False
