@@ -9,21 +9,29 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pulumi
+from pulumi.runtime.config import get_config
 
-from ics import declared, errors, program
+from ics import config, declared, errors, program, stack
 
 
 def main() -> None:
     """Compute the desired state and declare its resources."""
     root = Path(__file__).parent
+    environment = {**os.environ, **_secrets()}
     # Pulumi runs this within its own event loop, so ours needs a thread of its own.
     with ThreadPoolExecutor(1) as pool:
-        wanted = pool.submit(asyncio.run, declared.declared(root, pulumi.get_stack(), os.environ))
+        wanted = pool.submit(asyncio.run, declared.declared(root, pulumi.get_stack(), environment))
     try:
         plan = wanted.result()
     except errors.IcsError as error:
         raise pulumi.RunError(str(error)) from error  # one line, not a traceback
     program.stack(plan.manifests, plan.outputs, plan.kubeconfig, plan.context)
+
+
+def _secrets() -> dict[str, str]:
+    """Seed and account of Pulumi's own config, of use where the stack file has them as `secure:`."""
+    found = {key: get_config(f"{config.PREFIX}{key}") for key in ("seed", "account")}
+    return {stack.IN_PULUMI.format(key=key): text for key, text in found.items() if text is not None}
 
 
 main()

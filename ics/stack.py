@@ -17,6 +17,9 @@ ENVIRONMENT_PREFIX = "ICS_"
 NOT_SETTINGS = frozenset({"ICS_KEYSTORE", "ICS_SNAPSHOT", "ICS_PROJECT", "ICS_CACHE", "ICS_DEVNET_STATE"})
 """Variables with the prefix that are no settings of a stack."""
 
+IN_PULUMI = "ics:{key} in Pulumi's config"
+"""Under which name, beside the environment's own, the value of a `secure:` key is found where Pulumi runs us."""
+
 Fetch = Callable[[str], Awaitable[bytes]]
 """Fetches the bytes at an address; raises IcsError."""
 
@@ -78,7 +81,7 @@ def load_values(
     Args:
         root: the project's folder.
         stack: name, as in `stacks/Pulumi.<stack>.yaml`.
-        environment: of the process.
+        environment: of the process, with the values of `IN_PULUMI` where there are some.
         overrides: flags, `key=value` or `key.part=value`, the value as YAML.
 
     Raises:
@@ -93,7 +96,7 @@ def load_values(
             f"stack {stack!r} has no file stacks/{path.name}: the stacks there are {', '.join(known) or 'none'}"
         )
     origin = f"stacks/{path.name}"
-    values = _stack_values(read_yaml(path, origin), origin)
+    values = _stack_values(read_yaml(path, origin), origin, environment)
     for name, text in sorted(environment.items()):
         if name.startswith(ENVIRONMENT_PREFIX) and name not in NOT_SETTINGS:
             keys = name.removeprefix(ENVIRONMENT_PREFIX).lower().split("__")
@@ -111,7 +114,7 @@ def load_values(
     return values, origin
 
 
-def _stack_values(document: object, origin: str) -> dict[str, Any]:
+def _stack_values(document: object, origin: str, environment: Mapping[str, str]) -> dict[str, Any]:
     found = document.get("config") if isinstance(document, dict) else None
     if not isinstance(found, dict):
         raise errors.SettingsError(f"{origin}: no mapping `config` at the top: write the settings under it")
@@ -121,14 +124,23 @@ def _stack_values(document: object, origin: str) -> dict[str, Any]:
         if isinstance(key, str) and key.startswith(config.PREFIX)
     }
     for key, value in values.items():
-        _refuse_secure(value, f"{config.PREFIX}{key}", origin)
+        given = IN_PULUMI.format(key=key)
+        if is_secure(value) and given in environment:
+            values[key] = {"env": given}
+        else:
+            _refuse_secure(value, f"{config.PREFIX}{key}", origin)
     return values
+
+
+def is_secure(value: object) -> bool:
+    """Whether a value of a stack file is encrypted by Pulumi."""
+    return isinstance(value, dict) and set(value) == {"secure"}
 
 
 def _refuse_secure(value: object, key: str, origin: str) -> None:
     if not isinstance(value, dict):
         return
-    if set(value) == {"secure"}:
+    if is_secure(value):
         raise errors.SettingsError(
             f"{origin}: {key}: only Pulumi can read a `secure:` value: give {{file: PATH}}, {{env: NAME}} or"
             " {secret: {namespace, name, key}}"

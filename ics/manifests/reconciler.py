@@ -46,6 +46,7 @@ def stack_file(settings: config.Settings) -> str:
         values["cluster"] = cluster
     # The image holds no Pulumi; either engine goes on where the other stopped.
     values["engine"] = "apply"
+    values.pop("pulumi", None)
     for name, source in (("seed", settings.seed), ("account", settings.account)):
         named = getattr(settings.reconciler, name) or (source.secret if source is not None else None)
         if named is not None:

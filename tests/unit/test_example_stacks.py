@@ -3,7 +3,10 @@
 import pathlib
 import shutil
 
+import pydantic
 import pytest
+import yaml
+from pydantic.fields import FieldInfo
 
 from ics import config, desired, manifests, model, seen, stack
 from ics.manifests import gateway
@@ -81,3 +84,22 @@ def test_examples_of_one_kubeconfig_name_different_contexts(tmp_path: pathlib.Pa
         folder.mkdir()
         contexts.append(loaded(folder, name).cluster.context)
     assert contexts == ["frankfurt", "homelab"]
+
+
+def test_pulumi_is_told_the_type_of_every_setting() -> None:
+    document = yaml.safe_load((EXAMPLES.parents[1] / "Pulumi.yaml").read_text())
+    typed = {key: item.get("type") for key, item in document["config"].items()}
+    assert document["stackConfigDir"] == "stacks"
+    # An account may be left out, and Pulumi has no word for a setting without a type and without a value.
+    wanted = {key: kind(field) for key, field in config.Settings.model_fields.items() if key != "account"}
+    assert typed == wanted | {"seed": None}
+    required = {key for key, item in document["config"].items() if "default" not in item}
+    assert required == {"validator", "operator_address", "provider", "seed"}
+
+
+def kind(field: FieldInfo) -> str:
+    """As Pulumi names it."""
+    default = field.get_default(call_default_factory=True)
+    if isinstance(default, pydantic.BaseModel) or field.annotation is config.Provider:
+        return "object"
+    return "array" if isinstance(default, tuple) else "string"

@@ -1,0 +1,47 @@
+"""The stack's settings as Pulumi itself checks and keeps them, with the real CLI, told in order."""
+
+import pathlib
+
+import pytest
+import yaml
+
+from ics import stack
+from ics.engines import applyset
+from tests.pulumi import secrecy, stage
+from tests.unit import scenes
+
+pytestmark = pytest.mark.pulumi
+
+SEED = scenes.seed("alice").reveal().hex()
+
+
+def stack_file(place: stage.Stage) -> pathlib.Path:
+    return place.root / "stacks" / f"Pulumi.{place.validator}.yaml"
+
+
+def test_a_seed_in_pulumis_secret_config_gives_the_same_keys(place: stage.Stage) -> None:
+    facts = stage.facts([0])
+    wanted = place.order(facts)  # its keys come from the seed in a file
+    place.pulumi("stack", "init")
+    place.pulumi("config", "set", "--secret", "ics:seed", SEED)
+    text = stack_file(place).read_text()
+    assert stack.is_secure(yaml.safe_load(text)["config"]["ics:seed"])
+    (place.root / "seed").unlink()
+
+    said = place.pulumi("up", "--yes", "--skip-preview", handed=facts)
+
+    place.set("seed", {"env": "SEED"})  # which is read only where a key is derived
+    live = place.objects(wanted)
+    made = {str(applyset.key_of(m)): m["data"] for m in wanted.manifests if m["kind"] == "Secret"}
+    assert {name: live[name]["data"] for name in made} == made
+    assert SEED not in said + text + place.pulumi("stack", "output", "--show-secrets")
+
+
+def test_the_seed_is_nowhere_in_plain(place: stage.Stage) -> None:
+    assert secrecy.leaks({SEED.encode()}, [place.backend, place.root / "stacks"], besides=place.root) == []
+
+
+def test_a_setting_of_another_type_stops_pulumi_before_the_program(place: stage.Stage) -> None:
+    place.set("gateway", "a text")
+    with pytest.raises(AssertionError, match="configuration key 'gateway' must be of type 'object'"):
+        place.pulumi("preview", handed=stage.facts([0]))
