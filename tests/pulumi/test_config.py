@@ -38,7 +38,7 @@ def test_a_seed_in_pulumis_secret_config_gives_the_same_keys(place: stage.Stage)
 
 
 def test_the_seed_is_nowhere_in_plain(place: stage.Stage) -> None:
-    assert secrecy.leaks({SEED.encode()}, [place.backend, place.root / "stacks"], besides=place.root) == []
+    assert secrecy.leaks({SEED.encode()}, [place.backend, place.root / "stacks"]) == []
 
 
 def test_a_setting_of_another_type_stops_pulumi_before_the_program(place: stage.Stage) -> None:
