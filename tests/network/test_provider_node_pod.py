@@ -91,7 +91,8 @@ def installed(
     private = base64.b64encode(KEY.priv_validator_key_json().reveal()).decode()
     create(charlie, "Secret", "moved-key", data={"priv_validator_key.json": private})
     yield done
-    charlie.ics("destroy", project=root)
+    gone = charlie.ics("destroy", project=root)
+    assert gone.code == 0, gone.err
     for kind, name in (
         (kinds.VOLUME_CLAIM, NAME),
         (kinds.CONFIG_MAP, "provider-genesis"),

@@ -68,7 +68,8 @@ def installed(charlie: operators.Operator, tmp_path_factory: pytest.TempPathFact
     run = charlie.ics("up", project=root)
     consumer_id = chains.create(CHAIN_ID, _SPAWN_IN)
     yield Installed(charlie, root, run, consumer_id)
-    charlie.ics("destroy", project=root)
+    gone = charlie.ics("destroy", project=root)
+    assert gone.code == 0, gone.err
     charlie.kube.delete(kinds.NAMESPACE, "", launch.namespace_of(charlie, consumer_id))
     owner.remove_consumer(consumer_id)
 

@@ -2,6 +2,8 @@
 
 import json
 import pathlib
+import subprocess
+import sys
 import tomllib
 from typing import Any
 
@@ -177,6 +179,15 @@ def test_the_image_holds_what_the_product_needs_at_the_versions_of_make_check() 
     needed = {name for name in project["dependencies"] if not name.startswith("pulumi")}
     assert needed <= set(in_image)
     assert image.libraries() == tuple(in_image)
+
+
+def test_the_image_needs_no_pulumi() -> None:
+    """With the embedded engine, whose passes are all that it makes."""
+    blocked = "for name in ('pulumi', 'pulumi_kubernetes'): sys.modules[name] = None"
+    used = (
+        "import reconcile; from ics import wiring; from ics.cli import __main__; from ics.engines import auto"
+    )
+    subprocess.run([sys.executable, "-c", f"import sys; {chr(10)}{blocked}\n{used}"], cwd=ROOT, check=True)
 
 
 def test_the_local_networks_image_has_what_the_dockerfile_copies() -> None:
