@@ -39,6 +39,7 @@ format: venv ## formats the code and mends what ruff can mend
 e2e: venv ## the tests against a real API server and on the local network of real chains
 	$(PYTHON) -m devnet build
 	$(PYTHON) -m pytest -m 'cluster'
+	$(PYTHON) -m pytest -m 'pulumi and not network'
 	$(PYTHON) -m pytest -m 'network'
 
 .PHONY: bench
