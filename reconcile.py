@@ -1,4 +1,5 @@
-"""The reconciler for cron: one pass over a stack (`--once`), or what one would do (`--preview`).
+"""The reconciler: one pass over a stack for cron (`--once`), pass after pass (`--watch`), or what one would
+do (`--preview`).
 
 Exit code 0: converged. 1: trouble that may pass, the next run tries again. 2: something must be mended.
 """
@@ -11,7 +12,7 @@ from ics.cli import __main__ as cli
 
 
 def main() -> int:
-    """Run `ics up` or `ics plan` on the project in this file's folder."""
+    """Run `ics up`, `ics watch` or `ics plan` on the project in this file's folder."""
     parser = argparse.ArgumentParser(prog="reconcile.py", description=__doc__)
     parser.add_argument("--stack", metavar="NAME", required=True, help="stacks/Pulumi.NAME.yaml")
     parser.add_argument("--json", action="store_true", help="JSON on stdout")
@@ -23,12 +24,13 @@ def main() -> int:
     )
     mode = parser.add_mutually_exclusive_group()
     mode.add_argument("--once", action="store_true", help="one pass (the default)")
+    mode.add_argument("--watch", action="store_true", help="stay, woken by events, until it is told to stop")
     mode.add_argument("--preview", action="store_true", help="say what a pass would do; change nothing")
     args = parser.parse_args()
     if args.exit_code and not args.preview:
         parser.error("--exit-code goes with --preview")
     command = [
-        "plan" if args.preview else "up",
+        "plan" if args.preview else "watch" if args.watch else "up",
         "--stack",
         args.stack,
         "--project",

@@ -180,7 +180,7 @@ def desired(
         snapshot.moment,
         ended,
         tuple(definitions),
-        membership.of_validator(own),
+        (*membership.of_validator(own), *observed.endpoints),
     )
 
 

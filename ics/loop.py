@@ -48,6 +48,8 @@ class Outcome:
     report: status.Report
     troubles: tuple[errors.IcsError, ...]
     """All errors that were met; empty when everything is as it should be."""
+    snapshot: model.Snapshot
+    """The provider as it was acted upon."""
 
 
 async def preview(place: world.World, engine: engines.Engine) -> Plan:
@@ -120,7 +122,7 @@ async def one_pass(place: world.World, engine: engines.Engine, sender: world.Sen
         )
         report = status.report(wanted, observed.observations, [condition for condition, _ in troubles])
         met = tuple(error for _, error in troubles if error is not None)
-        return Outcome(converged.changes, sent, report, met)
+        return Outcome(converged.changes, sent, report, met, observed.snapshot)
     finally:
         await place.lease.release()
 

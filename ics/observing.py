@@ -20,7 +20,7 @@ async def observe(place: world.World) -> seen.Seen:
     """
     async with tasks.together() as group:
         remembered = group.create_task(place.cluster.memory())
-        group.create_task(_opened(place.provider))
+        group.create_task(_opened(place))
     memory = remembered.result()
 
     def interest(summary: model.ConsumerSummary, must_validate: bool) -> bool:
@@ -29,13 +29,20 @@ async def observe(place: world.World) -> seen.Seen:
     async with tasks.together() as group:
         snapshot = group.create_task(place.provider.snapshot(place.settings.operator_address, interest))
         observations = group.create_task(place.cluster.observe(workloads(memory)))
-    found = seen.Seen(snapshot.result(), memory, observations.result(), wishes=place.wishes)
+    place.lease.note(snapshot.result().chain_id, snapshot.result().height)
+    found = seen.Seen(
+        snapshot.result(),
+        memory,
+        observations.result(),
+        wishes=place.wishes,
+        endpoints=place.provider.conditions(),
+    )
     return await _with_relaying(place, await _with_launches(place, found))
 
 
-async def _opened(provider: world.Provider) -> None:
-    await provider.open()
-    await provider.check_rpc()
+async def _opened(place: world.World) -> None:
+    await place.provider.open(await place.lease.acted_height(place.settings.provider.chain_id))
+    await place.provider.check_rpc()
 
 
 def workloads(memory: model.Memory) -> dict[str, str]:

@@ -22,3 +22,5 @@ class Seen:
     """What accounts hold on the provider, by address, in the denomination of the gas price."""
     wishes: frozenset[str] = frozenset()
     """Consumer ids that the operator asked by hand to join."""
+    endpoints: tuple[model.Condition, ...] = ()
+    """What is wrong with endpoints of the provider that others stand in for."""

@@ -13,9 +13,14 @@ from typing import TYPE_CHECKING, TypeAlias
 import httpx
 
 from ics import config, engines, errors, keys, model, stack, world
-from ics.cluster import client, holder, lease, place, secrets
+from ics.cluster import client, holder, lease, observe, place, secrets
 from ics.engines import apply, auto, automation, drift, state
-from ics.provider import ibc_queries
+from ics.provider import ibc_queries, queries
+
+LEASE_SECONDS = 120
+"""How long a single pass may act before another reconciler takes it for dead."""
+TENURE_SECONDS = 30
+"""Likewise for a resident one, which renews it every few seconds."""
 
 if TYPE_CHECKING:
     from ics.provider import owner_queries, transactions
@@ -32,6 +37,7 @@ class Opened:
     engine: engines.Engine
     sender: "AccountSender"
     cluster: place.Place
+    kube: client.Client
 
 
 class AccountSender:
@@ -166,7 +172,12 @@ def now() -> datetime.datetime:
 
 @contextlib.asynccontextmanager
 async def open_stack(
-    root: Path, name: str, environment: Mapping[str, str], overrides: Sequence[str] = ()
+    root: Path,
+    name: str,
+    environment: Mapping[str, str],
+    overrides: Sequence[str] = (),
+    *,
+    stays: bool = False,
 ) -> AsyncIterator[Opened]:
     """Open one stack for as long as the context lasts.
 
@@ -175,6 +186,7 @@ async def open_stack(
         name: of the stack.
         environment: of the process.
         overrides: flags, see `ics.stack`.
+        stays: for a resident reconciler: no pass waits for one chain, since there is a next one soon.
 
     Raises:
         SettingsError: settings, definitions or secrets are wrong.
@@ -189,15 +201,27 @@ async def open_stack(
             return await secrets.read(source, setting, root, environment, connection)
 
         seed = keys.parse_seed(await read(settings.seed, "ics:seed"))
-        provider = await closing.enter_async_context(ibc_queries.IbcQueries(settings.provider, now))
         where = state.Stack(root, name, settings.pulumi.backend, tuple(overrides))
-        cluster = place.Place(connection, settings, holder.own(), now)
-        yield Opened(
-            world.World(settings, seed, definitions, provider, cluster, cluster.lease),
-            engine_of(settings, where, connection, cluster.lease, read),
-            AccountSender(settings, read, cluster.lease),
-            cluster,
+        tries = 1 if stays else queries.GENESIS_TRIES
+        provider = await closing.enter_async_context(
+            ibc_queries.IbcQueries(settings.provider, now, genesis_tries=tries)
         )
+        held = lease_of(settings, connection, stays)
+        cluster = place.Place(connection, settings, held, observe.Patience() if stays else None)
+        sender = AccountSender(settings, read, held)
+        yield Opened(
+            world.World(settings, seed, definitions, provider, cluster, held),
+            engine_of(settings, where, connection, held, read),
+            sender,
+            cluster,
+            connection,
+        )
+
+
+def lease_of(settings: config.Settings, connection: client.Client, stays: bool) -> lease.Lease:
+    """The validator's Lease, for one pass or for many."""
+    where = (connection, settings.validator, settings.gateway.namespace, holder.own())
+    return lease.Tenure(*where, TENURE_SECONDS, now) if stays else lease.Lease(*where, LEASE_SECONDS, now)
 
 
 def engine_of(

@@ -22,12 +22,16 @@ from ics.provider import ibc_queries as provider_ibc
 class Provider(Protocol):
     """The provider chain, read at one height."""
 
-    async def open(self) -> object:
-        """Pick an endpoint and the height of this pass."""
+    async def open(self, floor: int) -> object:
+        """Pick an endpoint and the height of this pass, never one below the floor."""
         ...
 
     async def check_rpc(self) -> None:
         """Make sure that an RPC address, of which the relayers are told, is usable."""
+        ...
+
+    def conditions(self) -> tuple[model.Condition, ...]:
+        """What is wrong with endpoints that others stand in for."""
         ...
 
     async def snapshot(
@@ -167,6 +171,14 @@ class Lease(Protocol):
 
     async def release(self) -> None:
         """Give it back if this pass took it."""
+        ...
+
+    async def acted_height(self, provider_chain_id: str) -> int:
+        """Height of the provider's newest block that any reconciler acted upon."""
+        ...
+
+    def note(self, provider_chain_id: str, height: int) -> None:
+        """Remember the height that is acted upon from now on."""
         ...
 
 

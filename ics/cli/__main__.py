@@ -17,6 +17,7 @@ from ics.cli import (
     peers,
     retained,
     show,
+    watch,
 )
 
 
@@ -50,6 +51,7 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for group in (
         passes,
+        watch,
         joining,
         by_hand,
         consumer,

@@ -24,7 +24,7 @@ def register(subparsers: Any) -> None:
         help="an endpoint of its own for one chain",
     )
     parser.add_argument("--dry-run", action="store_true", help="show the description; send nothing")
-    parser.set_defaults(run=passes.on_stack(_register))
+    parser.set_defaults(run=passes.on_stack(_register, by_hand=lambda args: not args.dry_run))
     parser = passes.command(commands, "show", "the endpoints of all validators, or why there is none")
     parser.set_defaults(run=passes.on_stack(_show))
     text = "look names up and connect: own and peers' endpoints, this validator's description"
@@ -34,7 +34,7 @@ def register(subparsers: Any) -> None:
 
 async def _snapshot(found: wiring.Opened) -> tuple[model.Snapshot, model.Validator]:
     place = found.world
-    await place.provider.open()
+    await place.provider.open(await place.lease.acted_height(place.settings.provider.chain_id))
     operator = place.settings.operator_address
     snapshot = await place.provider.snapshot(operator, lambda summary, must: False)
     return snapshot, next(v for v in snapshot.validators if v.operator_address == operator)

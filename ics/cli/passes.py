@@ -16,6 +16,9 @@ from ics.provider import messages
 
 _Subparsers = Any  # argparse has no public name for what add_subparsers() returns
 
+BORROWING_SECONDS = 60.0
+"""How long a command by hand waits for a resident reconciler to end its pass and step aside."""
+
 Work = Callable[[argparse.Namespace, wiring.Opened], Coroutine[Any, Any, int]]
 
 
@@ -40,7 +43,7 @@ def register(subparsers: _Subparsers) -> None:
         if work is _plan:
             text = "exit code 3 when there is something to change or to send"
             parser.add_argument("--exit-code", action="store_true", help=text)
-        parser.set_defaults(run=on_stack(work))
+        parser.set_defaults(run=on_stack(work, by_hand=lambda args: bool(getattr(args, "confirm", ()))))
     parser = command(subparsers, "check-config", "check settings, definitions and secrets of a stack")
     parser.set_defaults(run=on_stack(_check))
 
@@ -57,15 +60,29 @@ def command(subparsers: _Subparsers, name: str, text: str) -> argparse.ArgumentP
     return parser
 
 
-def on_stack(work: Work) -> Callable[[argparse.Namespace], int]:
-    """Run some work on the stack that the arguments name."""
+def on_stack(
+    work: Work, *, stays: bool = False, by_hand: Callable[[argparse.Namespace], bool] = lambda args: False
+) -> Callable[[argparse.Namespace], int]:
+    """Run some work on the stack that the arguments name.
+
+    Args:
+        work: what is done with the opened stack.
+        stays: it goes on for long, pass after pass.
+        by_hand: whether an operator waits for it: a resident reconciler is asked to step aside.
+    """
 
     async def opened(args: argparse.Namespace) -> int:
         root = args.project.resolve() if args.project else stack.project_root(Path.cwd())
         chosen = getattr(args, "engine", None)
         overrides = [*args.set, *([f"engine={chosen}"] if chosen else [])]
-        async with wiring.open_stack(root, args.stack, os.environ, overrides) as found:
-            return await work(args, found)
+        async with wiring.open_stack(root, args.stack, os.environ, overrides, stays=stays) as found:
+            if not by_hand(args):
+                return await work(args, found)
+            await found.cluster.lease.borrow(BORROWING_SECONDS)
+            try:
+                return await work(args, found)
+            finally:
+                await found.cluster.lease.hand_back()
 
     return lambda args: asyncio.run(opened(args))
 

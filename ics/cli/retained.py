@@ -16,7 +16,7 @@ def register(subparsers: Any) -> None:
         parser = passes.command(subparsers, name, text)
         parser.add_argument("consumer_id", metavar="CONSUMER_ID")
         parser.add_argument("--confirm", metavar="NAME", required=True, help="the chain's id, typed out")
-        parser.set_defaults(run=passes.on_stack(work))
+        parser.set_defaults(run=passes.on_stack(work, by_hand=lambda args: True))
 
 
 async def _confirmed(

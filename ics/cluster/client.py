@@ -9,7 +9,7 @@ import asyncio
 import json
 import pathlib
 import ssl
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
@@ -22,6 +22,8 @@ from ics.cluster import answers, credentials, kinds, kubeconfig, requests
 
 PARALLEL = 8
 """Requests under way at once; more of them only queue in the API server (measured with 302 objects)."""
+WATCHES = 1
+"""Connections beside them, for answers that do not end."""
 _TIMEOUT = httpx.Timeout(30.0, connect=5.0, pool=None)
 SERVICE_ACCOUNT = pathlib.Path("/var/run/secrets/kubernetes.io/serviceaccount")
 """Where the kubelet puts a pod's own credentials."""
@@ -50,7 +52,7 @@ class Client:
             verify=tls if tls is not None else False,
             proxy=access.proxy or None,
             timeout=_TIMEOUT,
-            limits=httpx.Limits(max_connections=PARALLEL, max_keepalive_connections=PARALLEL),
+            limits=httpx.Limits(max_connections=PARALLEL + WATCHES, max_keepalive_connections=PARALLEL),
             transport=transport,
             headers=[("User-Agent", "ics-operator"), *access.act_as],
         )
@@ -97,6 +99,36 @@ class Client:
             return Answer(response.status_code, body)
         raise answers.error_of(request, response.status_code, body)
 
+    async def follow(self, request: requests.Request, silence: float) -> AsyncIterator[dict[str, Any]]:
+        """The lines of an answer that goes on for long, such as a watch's.
+
+        Args:
+            request: what to send.
+            silence: seconds without a line after which the connection counts as dead.
+
+        Raises:
+            Transient: unreachable, overloaded, or the connection broke.
+            Permanent: refused.
+        """
+        try:
+            async with self._http.stream(
+                request.method,
+                request.path,
+                params=request.query,
+                headers={"Accept": request.accept},
+                timeout=httpx.Timeout(5.0, read=silence),
+                extensions=self._extensions,
+            ) as response:
+                if not response.is_success:
+                    await response.aread()
+                    raise answers.error_of(request, response.status_code, _parsed(response))
+                async for line in response.aiter_lines():
+                    yield json.loads(line)
+        except httpx.HTTPError as error:
+            raise _unreachable(self.server, error) from error
+        except ValueError as error:
+            raise errors.Transient(f"{request.subject}: a line of the watch is no JSON: {error}") from error
+
     async def find(
         self, kind: kinds.Kind, namespace: str | None, name: str, *, only_metadata: bool = False
     ) -> dict[str, Any] | None:
@@ -115,6 +147,18 @@ class Client:
         only_metadata: bool = False,
     ) -> list[dict[str, Any]]:
         """All objects with these labels; see `requests.select`."""
+        _, found = await self.snapshot_of(kind, labels, namespace=namespace, only_metadata=only_metadata)
+        return found
+
+    async def snapshot_of(
+        self,
+        kind: kinds.Kind,
+        labels: Mapping[str, str],
+        *,
+        namespace: str | None = None,
+        only_metadata: bool = False,
+    ) -> tuple[str, list[dict[str, Any]]]:
+        """Likewise, with the list's `resourceVersion`, from which a watch can go on."""
         found: list[dict[str, Any]] = []
         after = ""
         while True:
@@ -123,9 +167,10 @@ class Client:
             )
             answer = await self.send(page)
             found += answer.body.get("items") or []
-            after = answer.body.get("metadata", {}).get("continue", "")
+            metadata = answer.body.get("metadata", {})
+            after = metadata.get("continue", "")
             if not after:
-                return found
+                return str(metadata.get("resourceVersion", "")), found
 
     async def apply(
         self, manifest: model.Manifest, manager: str, *, is_dry_run: bool = False, only_metadata: bool = False

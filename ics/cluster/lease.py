@@ -60,6 +60,7 @@ class Lease:
         self._held: dict[str, Any] | None = None
         self._renewed_at = 0.0
         self._acted = ""
+        self._is_borrowed = False
         self._taking = asyncio.Lock()
 
     async def ensure(self) -> None:
@@ -82,7 +83,19 @@ class Lease:
             await self._acquire()
 
     async def release(self) -> None:
-        """Give it back if this holder has it; one that another has taken over stays with that one."""
+        """Give it back if this holder has it; one that another has taken over stays with that one.
+
+        One that was borrowed outlives the passes of its command: `hand_back` ends it.
+        """
+        if not self._is_borrowed:
+            await self._release()
+
+    async def hand_back(self) -> None:
+        """Give back what was borrowed."""
+        self._is_borrowed = False
+        await self._release()
+
+    async def _release(self) -> None:
         async with self._taking:
             if self._held is not None:
                 held, self._held = self._held, None
@@ -112,6 +125,7 @@ class Lease:
                     raise
                 await self._ask()
             else:
+                self._is_borrowed = True
                 return
             await sleep(_ASK_EVERY)
 
@@ -216,7 +230,7 @@ class Lease:
             "name": self._name,
             "namespace": self._namespace,
             "labels": {labels.MANAGED_BY: labels.MANAGER},
-            "annotations": self._own_notes(),
+            "annotations": self._own_notes({"metadata": {}}),
         }
         manifest = {
             "apiVersion": "coordination.k8s.io/v1",
@@ -244,7 +258,7 @@ class Lease:
         kept = ("name", "namespace", "uid", "resourceVersion", "labels")
         metadata = {key: lease["metadata"][key] for key in kept}
         metadata["annotations"] = _notes(lease) | (
-            {labels.WANTED_BY: wanted_by} if wanted_by else self._own_notes()
+            {labels.WANTED_BY: wanted_by} if wanted_by else self._own_notes(lease)
         )
         manifest = {
             "apiVersion": lease["apiVersion"],
@@ -254,8 +268,11 @@ class Lease:
         }
         return (await self._kube.send(requests.update(manifest, labels.LOOP_MANAGER))).body
 
-    def _own_notes(self) -> dict[str, str]:
-        return {labels.ACTED_UPON: self._acted} if self._acted else {}
+    def _own_notes(self, lease: dict[str, Any]) -> dict[str, str]:
+        chain_id, _, height = self._acted.rpartition("@")
+        if not chain_id or _height(_notes(lease).get(labels.ACTED_UPON, ""), chain_id) > int(height):
+            return {}  # what is on record is newer
+        return {labels.ACTED_UPON: self._acted}
 
 
 class Held(errors.Transient):
@@ -318,7 +335,7 @@ class Tenure(Lease):
 
     async def give_up(self) -> None:
         """Give it back, so that another may take it at once."""
-        await super().release()
+        await self._release()
 
     def stop(self) -> None:
         """From now on no burst of writes begins."""

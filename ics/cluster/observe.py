@@ -3,7 +3,9 @@
 import asyncio
 import datetime
 import json
-from collections.abc import Mapping, Sequence
+import random
+import time
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ics import errors, labels, model, naming, ports
@@ -11,10 +13,38 @@ from ics.cluster import client, kinds, requests, sighting
 
 TIMEOUT = 3.0
 """Seconds for one answer of a node's RPC."""
+HASTY = 0.5
+"""Seconds for a node that gave no answer just now."""
+LONGEST = 60.0
+"""Seconds until such a node is waited for again, at most."""
 PAGE = 100
 """Most validators in one answer of CometBFT."""
 OLD = datetime.timedelta(seconds=10)
 """Age of a last block from which a node is asked for its peers' heights: that answer is long."""
+
+
+class Patience:
+    """How long a resident reconciler waits for a node's answer, so that one that hangs slows no pass much."""
+
+    def __init__(
+        self,
+        ticks: Callable[[], float] = time.monotonic,
+        luck: Callable[[], float] = random.random,
+    ) -> None:
+        self._ticks = ticks
+        self._luck = luck
+        self._silent: dict[str, float] = {}
+
+    def timeout(self, consumer_id: str) -> float:
+        """Seconds: little for a node that gave no answer just now, but for a try from time to time."""
+        return TIMEOUT if self._ticks() >= self._silent.get(consumer_id, 0.0) else HASTY
+
+    def note(self, consumer_id: str, has_answered: bool, waited: float) -> None:
+        """How a look that might wait so many seconds ended."""
+        if has_answered:
+            self._silent.pop(consumer_id, None)
+        elif waited >= TIMEOUT:
+            self._silent[consumer_id] = self._ticks() + LONGEST * (0.5 + 0.5 * self._luck())
 
 
 async def observe(
@@ -23,6 +53,7 @@ async def observe(
     provider_chain_id: str,
     namespaces: Mapping[str, str],
     now: datetime.datetime,
+    patience: Patience | None = None,
 ) -> dict[str, model.Observation]:
     """Look at the nodes of these chains, all at the same time.
 
@@ -32,6 +63,7 @@ async def observe(
         provider_chain_id: of the provider.
         namespaces: of the chains, by consumer id.
         now: by this machine's clock; a node whose last block is old is asked how far its peers are.
+        patience: how long each node is waited for; None: `TIMEOUT`.
 
     Returns:
         By consumer id; what one node does not tell is in its own observation.
@@ -55,18 +87,22 @@ async def observe(
     }
 
     async def one(consumer_id: str, namespace: str) -> tuple[str, model.Observation]:
-        return consumer_id, await _node(kube, namespace, pods.get(namespace), now)
+        timeout = TIMEOUT if patience is None else patience.timeout(consumer_id)
+        found = await _node(kube, namespace, pods.get(namespace), now, timeout)
+        if patience is not None:
+            patience.note(consumer_id, not found.error, timeout)
+        return consumer_id, found
 
     return dict(await asyncio.gather(*(one(*item) for item in namespaces.items())))
 
 
 async def _node(
-    kube: client.Client, namespace: str, pod: model.PodStatus | None, now: datetime.datetime
+    kube: client.Client, namespace: str, pod: model.PodStatus | None, now: datetime.datetime, timeout: float
 ) -> model.Observation:
     if pod is None or pod.ip is None or pod.waiting:
         return model.Observation(pod)
     try:
-        return model.Observation(pod, await _status(kube, namespace, now))
+        return model.Observation(pod, await _status(kube, namespace, now, timeout))
     except errors.IcsError as error:
         return model.Observation(pod, error=sighting.error_text(error))
     except (KeyError, ValueError, TypeError) as error:
@@ -75,8 +111,10 @@ async def _node(
         )
 
 
-async def _status(kube: client.Client, namespace: str, now: datetime.datetime) -> model.NodeStatus:
-    status = await _ask(kube, namespace, "/status")
+async def _status(
+    kube: client.Client, namespace: str, now: datetime.datetime, timeout: float
+) -> model.NodeStatus:
+    status = await _ask(kube, namespace, "/status", timeout=timeout)
     height, made = sighting.height(status), sighting.block_time(status)
     is_old = made is None or now - made > OLD
     net_info, commit, validators, behind = await asyncio.gather(
@@ -119,9 +157,11 @@ async def dial_peers(kube: client.Client, namespace: str, peers: Sequence[str]) 
     await _ask(kube, namespace, "/dial_peers", persistent="true", peers=json.dumps(list(peers)))
 
 
-async def _ask(kube: client.Client, namespace: str, path: str, **query: str) -> Mapping[str, Any]:
+async def _ask(
+    kube: client.Client, namespace: str, path: str, *, timeout: float = TIMEOUT, **query: str
+) -> Mapping[str, Any]:
     request = requests.proxy(namespace, labels.NODE_POD, ports.POD_RPC, path, query)
-    return sighting.result((await kube.send(request, TIMEOUT)).body)
+    return sighting.result((await kube.send(request, timeout)).body)
 
 
 async def _commit(kube: client.Client, namespace: str, height: int) -> Mapping[str, Any] | None:

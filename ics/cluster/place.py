@@ -21,8 +21,9 @@ from ics.cluster import (
 from ics.manifests import objects
 from ics.manifests import relay_jobs as jobs
 
-LEASE_SECONDS = 120
-"""How long a pass may act before another reconciler takes it for dead."""
+
+def _utc() -> datetime.datetime:
+    return datetime.datetime.now(datetime.UTC)
 
 
 class Place:
@@ -32,15 +33,17 @@ class Place:
         self,
         kube: client.Client,
         settings: config.Settings,
-        holder: str,
-        now: Callable[[], datetime.datetime],
+        lease: lease.Lease,
+        patience: observe.Patience | None = None,
+        now: Callable[[], datetime.datetime] = _utc,
     ) -> None:
         self._kube = kube
         self._validator = settings.validator
         self._provider = settings.provider.chain_id
         self._gateway = settings.gateway.namespace
         self._now = now
-        self.lease = lease.Lease(kube, self._validator, self._gateway, holder, LEASE_SECONDS, now)
+        self._patience = patience
+        self.lease = lease
 
     async def balancer(self) -> balancer.Balancer | None:
         """The shared LoadBalancer, None before the first chain needs it."""
@@ -52,7 +55,9 @@ class Place:
 
     async def observe(self, namespaces: Mapping[str, str]) -> Mapping[str, model.Observation]:
         """Look at the nodes of the chains in these namespaces; both by consumer id."""
-        return await observe.observe(self._kube, self._validator, self._provider, namespaces, self._now())
+        return await observe.observe(
+            self._kube, self._validator, self._provider, namespaces, self._now(), self._patience
+        )
 
     async def ensure_routes(
         self,

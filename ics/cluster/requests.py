@@ -24,7 +24,7 @@ class Request:
     """One request, with what an error message has to name."""
 
     verb: str
-    """As in RBAC: get, list, create, update, patch, delete."""
+    """As in RBAC: get, list, watch, create, update, patch, delete."""
     kind: kinds.Kind
     namespace: str | None = None
     name: str | None = None
@@ -41,6 +41,7 @@ class Request:
         methods = {
             "get": "GET",
             "list": "GET",
+            "watch": "GET",
             "create": "POST",
             "update": "PUT",
             "patch": "PATCH",
@@ -104,6 +105,26 @@ def select(
     return Request(
         "list", kind, namespace, query=query, accept=f"{_METADATA_LIST},{_JSON}" if only_metadata else _JSON
     )
+
+
+def watch(kind: kinds.Kind, labels: Mapping[str, str], version: str, seconds: int) -> Request:
+    """All that happens to the objects with these labels, in all namespaces.
+
+    Args:
+        kind: of the objects.
+        labels: names and values.
+        version: `resourceVersion` of the list that is known already.
+        seconds: after which the server ends the answer.
+    """
+    found = select(kind, labels)
+    query = {
+        "labelSelector": found.query["labelSelector"],
+        "watch": "1",
+        "resourceVersion": version,
+        "allowWatchBookmarks": "true",
+        "timeoutSeconds": str(seconds),
+    }
+    return Request("watch", kind, query=query)
 
 
 def apply(

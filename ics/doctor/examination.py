@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from ics import config, definition, errors, keys, model, observing, stack, status, wiring, world
-from ics.cluster import balancer, client, holder, place, secrets
+from ics.cluster import balancer, client, place, secrets
 from ics.doctor import chain, cluster, findings, kube_probes, probes, pulumi_probes
 from ics.doctor.findings import Finding
 from ics.provider import heads, ibc_queries
@@ -284,7 +284,7 @@ async def _report(
     patient: Patient, kube: client.Client, definitions: tuple[definition.Loaded, ...], seed: model.Secret
 ) -> status.Report:
     settings = patient.settings
-    here = place.Place(kube, settings, holder.own(), wiring.now)
+    here = place.Place(kube, settings, wiring.lease_of(settings, kube, stays=False))
     async with ibc_queries.IbcQueries(settings.provider, wiring.now) as provider:
         scene = world.World(settings, seed, definitions, provider, here, here.lease)
         observed = await observing.observe(scene)

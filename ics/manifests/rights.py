@@ -17,7 +17,8 @@ _CLUSTER: Sequence[tuple[str, str, str]] = (
     ("", "services", "create delete get list patch update"),
     ("", "persistentvolumeclaims", "create list patch"),
     ("", "serviceaccounts", "list"),
-    ("", "pods", "delete get list"),
+    # A reconciler that stays watches its pods.
+    ("", "pods", "delete get list watch"),
     ("", "pods/proxy", "get"),
     ("apps", "statefulsets", "create delete list patch"),
     ("apps", "deployments", "create delete list patch"),

@@ -70,8 +70,8 @@ class IbcQueries(queries.Queries):
         return dict(zip(asked, found, strict=True))
 
     async def _ask(self, path: str, params: Mapping[str, str]) -> Mapping[str, Any] | None:
-        url, head = self._endpoint()
+        height = self.endpoints.head.height
         try:
-            return (await self._get(url, gateway.Request(path, params, head.height))).mapping()
+            return (await self.endpoints.ask(gateway.Request(path, params, height))).mapping()
         except gateway.NotFound:
             return None

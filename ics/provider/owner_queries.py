@@ -20,7 +20,7 @@ class OwnerQueries(queries.Queries):
 
     def head(self) -> heads.Head:
         """The newest block of the endpoint that was picked."""
-        return self._endpoint()[1]
+        return self.endpoints.head
 
     async def prefix(self) -> str:
         """bech32 prefix of the provider's accounts."""
@@ -61,17 +61,17 @@ class OwnerQueries(queries.Queries):
 
     async def chains(self) -> list[model.ConsumerSummary]:
         """All chains of all phases."""
-        url, head = self._endpoint()
-        return await self._chains(url, head.height)
+        return await self._chains(self.endpoints.head.height)
 
     async def reward_denoms(self, consumer_id: str) -> tuple[str, ...]:
         """Denominations in which a chain may pay rewards; the list of chains alone tells them."""
-        url, head = self._endpoint()
 
         def of_chain(answer: decode.Field) -> list[tuple[str, ...] | None]:
             return [owner_decode.reward_denoms(answer, consumer_id)]
 
-        found = await self._pages(url, f"{_CCV}/consumer_chains/0", head.height, of_chain)
+        found = await self._pages(
+            self.endpoints.ask, f"{_CCV}/consumer_chains/0", self.endpoints.head.height, of_chain
+        )
         return next((denoms for denoms in found if denoms is not None), ())
 
     async def members(self, consumer_id: str) -> tuple[owner_decode.Member, ...]:
@@ -120,8 +120,8 @@ class OwnerQueries(queries.Queries):
         )
 
     async def _ask(self, path: str, params: Mapping[str, str] | None = None) -> decode.Field:
-        url, head = self._endpoint()
-        return await self._get(url, gateway.Request(path, params or {}, head.height))
+        height = self.endpoints.head.height
+        return await self.endpoints.ask(gateway.Request(path, params or {}, height))
 
     async def _of(self, consumer_id: str, path: str) -> decode.Field:
         if not consumer_id.isdigit():

@@ -3,6 +3,7 @@
 import asyncio
 import dataclasses
 import datetime
+import functools
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from types import TracebackType
 from typing import Any, Self, TypeAlias, TypeVar
@@ -10,20 +11,18 @@ from typing import Any, Self, TypeAlias, TypeVar
 import httpx
 
 from ics import config, errors, genesis, model, tasks
-from ics.provider import decode, gateway, heads, removal
+from ics.provider import decode, endpoints, gateway, heads, removal
 
 Interest: TypeAlias = Callable[[model.ConsumerSummary, bool], bool]
 """Whether details are asked of a chain, which `has-to-validate` lists (True) or not."""
 
 _CCV = "/interchain_security/ccv/provider"
-_NODE = gateway.Request("/cosmos/base/tendermint/v1beta1/node_info")
-_STATUS = gateway.Request("/cosmos/base/node/v1beta1/status")
-_RPC_STATUS = gateway.Request("/status")
 _CAN_BE_JOINED = frozenset({model.Phase.REGISTERED, model.Phase.INITIALIZED, model.Phase.LAUNCHED})
-_TIMEOUT = httpx.Timeout(10.0, connect=3.0)
-_GENESIS_TRIES = 5
+GENESIS_TRIES = 5
+"""How often a pass asks for the genesis of a chain that was just launched."""
 _GENESIS_PAUSE = 2.0
 _Item = TypeVar("_Item")
+_Ask: TypeAlias = Callable[[gateway.Request], Awaitable[decode.Field]]
 
 
 class Queries:
@@ -41,6 +40,7 @@ class Queries:
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         in_flight: int = 8,
         page_size: int = 200,
+        genesis_tries: int = GENESIS_TRIES,
     ) -> None:
         """Prepare; nothing is asked yet.
 
@@ -51,15 +51,13 @@ class Queries:
             sleep: waits that many seconds.
             in_flight: most requests under way at once.
             page_size: items asked for in one page of a list.
+            genesis_tries: how often a genesis is asked for in one pass, 2 s apart.
         """
         self._provider = provider
-        self._now = now
         self._sleep = sleep
         self._page_size = page_size
-        self._slots = asyncio.Semaphore(in_flight)
-        limits = httpx.Limits(max_connections=in_flight, max_keepalive_connections=in_flight)
-        self._client = httpx.AsyncClient(transport=transport, timeout=_TIMEOUT, limits=limits)
-        self._picked: tuple[str, heads.Head] | None = None
+        self._genesis_tries = genesis_tries
+        self.endpoints = endpoints.Endpoints(provider, now, transport, sleep, in_flight)
 
     async def __aenter__(self) -> Self:
         return self
@@ -71,48 +69,19 @@ class Queries:
 
     async def aclose(self) -> None:
         """Close the connections."""
-        await self._client.aclose()
+        await self.endpoints.aclose()
 
-    async def open(self) -> heads.Head:
-        """Pick the first usable endpoint, and its newest committed height for what follows.
-
-        Raises:
-            SettingsError: every endpoint answers for another chain.
-            Transient: none is usable: not reached, broken or lagging; every one is named.
-        """
-        self._picked = None
-        problems: list[errors.IcsError] = []
-        for url in self._provider.rest:
-            try:
-                head = await self._head(url, "ics:provider.rest")
-                heads.check_lag(head, gateway.shown(url), self._now(), self._provider)
-            except errors.IcsError as error:
-                problems.append(error)
-            else:
-                self._picked = (url, head)
-                return head
-        raise heads.none_usable(problems)
+    async def open(self, floor: int = 0) -> heads.Head:
+        """Pick an endpoint and the height of what follows; see `endpoints.Endpoints.open`."""
+        return await self.endpoints.open(floor)
 
     async def check_rpc(self) -> None:
-        """Make sure that one of the RPC addresses is of the right chain and not behind.
+        """Make sure that an RPC address is usable; see `endpoints.Endpoints.check_rpc`."""
+        await self.endpoints.check_rpc()
 
-        Nothing is read from them here, but the relayers are told of them.
-
-        Raises:
-            SettingsError: every one answers for another chain.
-            Transient: none is usable: not reached, broken or lagging; every one is named.
-        """
-        problems: list[errors.IcsError] = []
-        for url in self._provider.rpc:
-            try:
-                head = decode.rpc_head(await self._get(url, _RPC_STATUS))
-                heads.check_chain(head, gateway.shown(url), "ics:provider.rpc", self._provider)
-                heads.check_lag(head, gateway.shown(url), self._now(), self._provider)
-            except errors.IcsError as error:
-                problems.append(error)
-            else:
-                return
-        raise heads.none_usable(problems)
+    def conditions(self) -> tuple[model.Condition, ...]:
+        """What is wrong with endpoints that others stand in for."""
+        return self.endpoints.conditions()
 
     async def snapshot(self, operator_address: str, interest: Interest) -> model.Snapshot:
         """The provider at the height that `open` picked.
@@ -126,10 +95,10 @@ class Queries:
             Transient: the endpoint went away or is in trouble.
             Permanent: an answer has another shape.
         """
-        url, head = self._endpoint()
+        head = self.endpoints.head
         async with tasks.together() as group:
-            staking = group.create_task(self._validators_and_own(url, head, operator_address))
-            chains = group.create_task(self._chains(url, head.height))
+            staking = group.create_task(self._validators_and_own(head, operator_address))
+            chains = group.create_task(self._chains(head.height))
         validators, own, must_validate = staking.result()
         problems: dict[str, str] = {}
 
@@ -137,7 +106,7 @@ class Queries:
             if not interest(summary, summary.consumer_id in must_validate):
                 return model.Consumer(summary)
             try:
-                return model.Consumer(summary, await self._detail(url, head.height, summary, own))
+                return model.Consumer(summary, await self._detail(head.height, summary, own))
             except (errors.Permanent, gateway.Failed) as error:
                 # The endpoint works and it is this chain that cannot be read: the others go on.
                 problems[summary.consumer_id] = str(error)
@@ -163,50 +132,22 @@ class Queries:
                 height is out of reach.
             Permanent: the answer has another shape, or has no launch height (a changeover).
         """
-        url, head = self._endpoint()
-        ccv = await self._genesis(url, consumer_id)
-        validators = await self._validators_then(url, head, genesis.launch_height(ccv))
+        ccv = await self._genesis(consumer_id)
+        validators = await self._validators_then(genesis.launch_height(ccv))
         if validators is None:
             return model.Launch(ccv=ccv, details=None)
         bonded = sorted((v for v in validators if v.is_bonded), key=lambda v: v.operator_address)
         return model.Launch(ccv=ccv, details=tuple(validator.details for validator in bonded))
 
-    # -- endpoints ---------------------------------------------------------------------------------
-
-    def _endpoint(self) -> tuple[str, heads.Head]:
-        if self._picked is None:
-            raise errors.Transient("no endpoint of the provider is picked yet: open() comes first")
-        return self._picked
-
-    async def _head(self, url: str, key: str) -> heads.Head:
-        async with tasks.together() as group:
-            node = group.create_task(self._get(url, _NODE))
-            status = group.create_task(self._get(url, _STATUS))
-        head = decode.head(node.result(), status.result())
-        heads.check_chain(head, gateway.shown(url), key, self._provider)
-        return head
-
-    async def _get(self, url: str, request: gateway.Request) -> decode.Field:
-        """Send one request; the only place that does."""
-        headers = {} if request.height is None else {gateway.HEIGHT_HEADER: str(request.height)}
-        try:
-            async with self._slots:
-                response = await self._client.get(url + request.path, params=request.params, headers=headers)
-        except httpx.TimeoutException:
-            raise errors.Transient(f"{gateway.shown(url)}: no answer in time to {request}") from None
-        except httpx.TransportError as error:
-            text = gateway.one_line(str(error)) or type(error).__name__
-            raise errors.Transient(f"{gateway.shown(url)}: cannot be reached: {text}") from None
-        answer = gateway.read(request, url, response.status_code, response.content)
-        return decode.Field(str(request), answer)
+    # -- lists -------------------------------------------------------------------------------------
 
     async def _pages(
-        self, url: str, path: str, height: int, items: Callable[[decode.Field], list[_Item]]
+        self, ask: _Ask, path: str, height: int, items: Callable[[decode.Field], list[_Item]]
     ) -> list[_Item]:
         found: list[_Item] = []
         params = {"pagination.limit": str(self._page_size)}
         while True:
-            answer = await self._get(url, gateway.Request(path, params, height))
+            answer = await ask(gateway.Request(path, params, height))
             page = items(answer)
             found += page
             key = decode.next_key(answer)
@@ -218,16 +159,18 @@ class Queries:
 
     # -- what a snapshot consists of ---------------------------------------------------------------
 
-    async def _validators(self, url: str, height: int) -> list[model.Validator]:
-        return await self._pages(url, "/cosmos/staking/v1beta1/validators", height, decode.validators)
+    async def _validators(self, ask: _Ask, height: int) -> list[model.Validator]:
+        return await self._pages(ask, "/cosmos/staking/v1beta1/validators", height, decode.validators)
 
-    async def _chains(self, url: str, height: int) -> list[model.ConsumerSummary]:
-        return await self._pages(url, f"{_CCV}/consumer_chains/0", height, decode.consumer_chains)
+    async def _chains(self, height: int) -> list[model.ConsumerSummary]:
+        return await self._pages(
+            self.endpoints.ask, f"{_CCV}/consumer_chains/0", height, decode.consumer_chains
+        )
 
     async def _validators_and_own(
-        self, url: str, head: heads.Head, operator_address: str
+        self, head: heads.Head, operator_address: str
     ) -> tuple[list[model.Validator], model.Validator, frozenset[str]]:
-        validators = await self._validators(url, head.height)
+        validators = await self._validators(self.endpoints.ask, head.height)
         own = next((v for v in validators if v.operator_address == operator_address), None)
         if own is None:
             raise errors.SettingsError(
@@ -235,16 +178,16 @@ class Queries:
                 f"{head.height}: give the valoper address of your own validator, or create it first"
             )
         path = f"{_CCV}/consumer_chains_per_validator/{own.consensus_address}"
-        must = decode.consumer_ids(await self._get(url, gateway.Request(path, height=head.height)))
+        must = decode.consumer_ids(await self.endpoints.ask(gateway.Request(path, height=head.height)))
         return validators, own, must
 
     async def _detail(
-        self, url: str, height: int, summary: model.ConsumerSummary, own: model.Validator
+        self, height: int, summary: model.ConsumerSummary, own: model.Validator
     ) -> model.ConsumerDetail:
         chain_id, phase = summary.consumer_id, summary.phase
 
         def ask(path: str) -> Coroutine[Any, Any, decode.Field]:
-            return self._get(url, gateway.Request(f"{_CCV}/{path}", height=height))
+            return self.endpoints.ask(gateway.Request(f"{_CCV}/{path}", height=height))
 
         async def opted_in() -> frozenset[str]:
             if phase not in _CAN_BE_JOINED:  # the chain refuses this query then
@@ -265,13 +208,11 @@ class Queries:
             members = group.create_task(opted_in())
             forecast = group.create_task(validators())
             address = group.create_task(own_address())
-            stop = group.create_task(self._stopped_at(url, height, summary))
+            stop = group.create_task(self._stopped_at(height, summary))
         found = decode.consumer_detail(chain.result(), members.result(), forecast.result(), address.result())
         return dataclasses.replace(found, stopped_at=stop.result())
 
-    async def _stopped_at(
-        self, url: str, height: int, summary: model.ConsumerSummary
-    ) -> datetime.datetime | None:
+    async def _stopped_at(self, height: int, summary: model.ConsumerSummary) -> datetime.datetime | None:
         """When a chain was stopped; None as well when the endpoint does not answer for its store."""
         if summary.phase is not model.Phase.STOPPED:
             return None
@@ -279,8 +220,8 @@ class Queries:
         staking = gateway.Request("/cosmos/staking/v1beta1/params", height=height)
         try:
             async with tasks.together() as group:
-                answer = group.create_task(self._get(url, stored))
-                terms = group.create_task(self._get(url, staking))
+                answer = group.create_task(self.endpoints.ask(stored))
+                terms = group.create_task(self.endpoints.ask(staking))
             unbonding = terms.result()["params"]["unbonding_time"].seconds()
             return removal.stopped_at(answer.result(), unbonding)
         except (errors.Permanent, gateway.Failed):
@@ -289,30 +230,28 @@ class Queries:
 
     # -- what a launch leaves behind ---------------------------------------------------------------
 
-    async def _genesis(self, url: str, consumer_id: str) -> dict[str, object]:
+    async def _genesis(self, consumer_id: str) -> dict[str, object]:
         request = gateway.Request(f"{_CCV}/consumer_genesis/{consumer_id}")
-        for left in reversed(range(_GENESIS_TRIES)):
+        for left in reversed(range(self._genesis_tries)):
             try:
-                return decode.genesis_state(await self._get(url, request))
+                return decode.genesis_state(await self.endpoints.ask(request))
             except gateway.NotFound as error:
                 if not left:
                     raise errors.Transient(f"consumer {consumer_id} has no genesis yet: {error}") from error
             await self._sleep(_GENESIS_PAUSE)
         raise AssertionError("unreachable")  # pragma: no cover
 
-    async def _validators_then(
-        self, url: str, head: heads.Head, height: int
-    ) -> Sequence[model.Validator] | None:
+    async def _validators_then(self, height: int) -> Sequence[model.Validator] | None:
         """All validators in the state after a past block, None when every endpoint has pruned it."""
-        provider = self._provider
+        provider, url = self._provider, self.endpoints.url
         others = [(other, "ics:provider.rest") for other in provider.rest if other != url]
         archives = [(other, "ics:provider.archive_rest") for other in provider.archive_rest]
         problems: list[str] = []
         for candidate, key in [(url, ""), *others, *archives]:
             try:
                 if candidate != url:  # the picked one has been checked by open()
-                    await self._head(candidate, key)
-                return await self._validators(candidate, height)
+                    await self.endpoints.check_chain(candidate, key)
+                return await self._validators(functools.partial(self.endpoints.at, candidate), height)
             except gateway.Pruned:
                 continue
             except errors.SettingsError:

@@ -42,7 +42,7 @@ async def measured(provider_url: str, kubeconfig: str) -> dict[str, Any]:
         client.connect(settings.cluster, pathlib.Path(), {}, recorder) as kube,
         ibc_queries.IbcQueries(settings.provider, wiring.now) as provider,
     ):
-        cluster = place.Place(kube, settings, "bench", wiring.now)
+        cluster = place.Place(kube, settings, wiring.lease_of(settings, kube, stays=False))
         engine = apply.ApplyEngine(kube, settings.validator, settings.gateway.namespace, cluster.lease.ensure)
         where = world.World(settings, scene.SEED, [scenes.example()], provider, cluster, cluster.lease)
         began = time.perf_counter()

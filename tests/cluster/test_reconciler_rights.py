@@ -4,9 +4,9 @@ Its rights are compared with the requests that were really sent, so that a new r
 and a right that nothing uses any more is found.
 """
 
+import asyncio
 import contextlib
 import dataclasses
-import datetime
 import json
 import pathlib
 from collections.abc import AsyncIterator, Mapping
@@ -15,8 +15,8 @@ from typing import Any, cast
 
 import pytest
 
-from ics import config, desired, engines, errors, labels, loop, model, world
-from ics.cluster import client, kinds, place, requests
+from ics import bell, config, desired, engines, errors, labels, loop, model, world
+from ics.cluster import client, kinds, lease, place, requests, watching
 from ics.engines import apply
 from ics.manifests import relay_jobs, rights
 from tests.cluster import conftest
@@ -47,8 +47,11 @@ class Provider:
 
     found: model.Snapshot
 
-    async def open(self) -> object:
+    async def open(self, floor: int) -> object:
         return None
+
+    def conditions(self) -> tuple[model.Condition, ...]:
+        return ()
 
     async def check_rpc(self) -> None:
         return None
@@ -75,6 +78,11 @@ class Watched(client.Client):
             self._use(request, "create")  # what an apply makes is created
         return answer
 
+    async def follow(self, request: requests.Request, silence: float) -> AsyncIterator[dict[str, Any]]:
+        async for event in super().follow(request, silence):
+            self._use(request, request.verb)
+            yield event
+
     def _use(self, request: requests.Request, verb: str) -> None:
         in_home = request.namespace == HOME and request.kind in (kinds.LEASE, kinds.ENDPOINT_SLICE)
         self.used.add((HOME if in_home else "", request.kind.group, request.resource, verb))
@@ -89,7 +97,7 @@ class Corner:
 
     @property
     def place(self) -> place.Place:
-        return place.Place(self.kube, SETTINGS, "pod", lambda: datetime.datetime.now(datetime.UTC))
+        return place.Place(self.kube, SETTINGS, lease.Lease(self.kube, "alice", HOME, "pod", 120))
 
     def engine(self, kube: client.Client | None = None) -> apply.ApplyEngine:
         return apply.ApplyEngine(kube or self.kube, "alice", HOME)
@@ -237,6 +245,24 @@ async def the_relaying(corner: Corner) -> None:
     await own.lease.release()
 
 
+async def the_watch(corner: Corner) -> None:
+    """A reconciler that stays is told of its pods."""
+    changes = asyncio.Queue[bell.Wake]()
+    watch = watching.PodWatch(corner.kube, "alice", changes.put_nowait)
+    task = asyncio.create_task(watch.run())
+    async with asyncio.timeout(60):
+        while not watch.is_watching:
+            await asyncio.sleep(0.05)
+        number = 0
+        while ("", "", "pods", "watch") not in corner.kube.used:
+            await corner.pod(labels.NODE_POD, labels.NODE, f"192.0.2.{10 + number % 200}")
+            number += 1
+            await asyncio.sleep(0.2)
+        await changes.get()
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
 async def what_others_changed(corner: Corner) -> None:
     """Somebody takes over a label of each object, and moves the LoadBalancer's port."""
     wanted = order(test_relayer.judge(test_relayer.OPEN, namespace=SPACE))
@@ -269,6 +295,7 @@ async def test_its_rights_are_those_that_its_passes_use(
     async with installed(scene, tmp_path) as corner:
         await a_chains_life(corner)
         await the_relaying(corner)
+        await the_watch(corner)
         await what_others_changed(corner)
         await its_end(corner)
         assert corner.kube.used == granted()

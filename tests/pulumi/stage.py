@@ -191,6 +191,12 @@ class _NoLease:
     async def release(self) -> None:
         pass
 
+    async def acted_height(self, provider_chain_id: str) -> int:
+        return 0
+
+    def note(self, provider_chain_id: str, height: int) -> None:
+        pass
+
 
 def make(folder: pathlib.Path, server: apiserver.Server, validator: str) -> Stage:
     """A project of its own, with a file for its state."""

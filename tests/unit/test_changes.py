@@ -21,6 +21,7 @@ CHAIN = status.ChainReport(
     None,
     (),
 )
+SNAPSHOT = model.Snapshot("provider-1", 7, "2026-01-01T00:00:00Z", (), (), frozenset())
 REPORT = status.Report("alice", "provider-1", 7, (CHAIN,), ())
 SHARED = engines.Change("create", "Service", "provider", "p2p-loadbalancer")
 UPDATE = engines.Change(
@@ -132,7 +133,7 @@ def test_json() -> None:
 
 
 def test_what_was_done_is_shown_alike() -> None:
-    done = loop.Outcome((SHARED, KEY), (TOP_UP,), REPORT, ())
+    done = loop.Outcome((SHARED, KEY), (TOP_UP,), REPORT, (), SNAPSHOT)
     assert changes.outcome_lines(done) == [
         "shared by all chains",
         "  create  Service                 provider/p2p-loadbalancer",
@@ -141,7 +142,7 @@ def test_what_was_done_is_shown_alike() -> None:
         '          data.k: "[secret]" -> "[secret]"  (somebody removed it)',
         "  sent    top-up of the relayer account of consumer 0 (consumer1-1): 5stake to cosmos1x",
     ]
-    assert changes.outcome_lines(loop.Outcome((), (), REPORT, ())) == ["nothing changed"]
+    assert changes.outcome_lines(loop.Outcome((), (), REPORT, (), SNAPSHOT)) == ["nothing changed"]
 
 
 REFUSED_FOR_GOOD = dataclasses.replace(REFUSED, problem=errors.Permanent("no"))

@@ -84,14 +84,16 @@ async def test_open_takes_the_committed_height_of_the_first_usable_endpoint() ->
         down=gate(is_down=True),
         old=gate(states={7: dataclasses.replace(STATE, time="2026-11-22T11:00:00Z")}),
         good=gate(),
-        unused=gate(),
+        also=gate(),
     )
 
     async with ask(network) as provider:
         found = await provider.open()
+        network.gateways["also"].asked.clear()
+        await provider.snapshot(ME, everything)
 
     assert found == heads.Head("provider-1", 7, "2026-11-22T12:00:00.123456789Z")
-    assert network.gateways["unused"].asked == []
+    assert network.gateways["also"].asked == []
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,142 @@
+"""`ics watch`: the reconciler that stays, with its events, its probes and its log."""
+
+import argparse
+import asyncio
+import contextlib
+import dataclasses
+import datetime
+import json
+import signal
+import time
+from collections.abc import Callable
+from typing import Any
+
+from ics import bell, errors, loop, model, observing, patience, probes, resident, vitals, wiring
+from ics.cli import changes, passes, present
+from ics.cluster import lease, watching
+from ics.provider import events
+
+
+def register(subparsers: Any) -> None:
+    """Add the command; it sets `run`, which takes the namespace and returns an exit code."""
+    text = "pass after pass until it is told to stop, woken by events; see docs/resident.md"
+    parser = passes.command(subparsers, "watch", text)
+    parser.set_defaults(run=passes.on_stack(_watch, stays=True))
+
+
+async def _watch(args: argparse.Namespace, found: wiring.Opened) -> int:
+    settings, tenure = found.world.settings, found.cluster.lease
+    if not isinstance(tenure, lease.Tenure):
+        raise AssertionError("a stack that is opened to stay has a tenure")
+    sender = patience.PatientSender(found.sender)
+    teller = Teller(is_json=args.json)
+
+    async def act() -> loop.Outcome:
+        return await loop.one_pass(found.world, found.engine, sender if settings.account else found.sender)
+
+    async def look() -> model.Snapshot:
+        return (await observing.observe(found.world)).snapshot
+
+    wakes = bell.Bell()
+    one = resident.Resident(resident.Work(act, look, teller.tell), tenure, wakes)
+    provider = events.Events(settings.provider, wakes.ring)
+    pods = watching.PodWatch(found.kube, settings.validator, wakes.ring)
+
+    def now() -> vitals.Vitals:
+        return dataclasses.replace(one.vitals, listens_to=provider.listens_to, watches=pods.is_watching)
+
+    async with contextlib.AsyncExitStack() as closing:
+        port = await closing.enter_async_context(probes.served(settings.resident.port, now, time.monotonic))
+        teller.say(f"watching as {settings.validator}" + (f", probes on port {port}" if port else ""))
+        sources = [asyncio.create_task(source.run()) for source in (provider, pods)]
+        closing.push_async_callback(_ended, sources if settings.resident.events else [])
+        if not settings.resident.events:
+            await _ended(sources)
+        _stop_on_signals(one)
+        try:
+            await one.run()
+        except asyncio.CancelledError:
+            raise errors.Transient(
+                "ended in the middle of a pass that took too long to stop: the next one goes on from there"
+            ) from None
+    teller.say("stopped; the Lease is given back")
+    return 0
+
+
+async def _ended(tasks: list[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    for outcome in await asyncio.gather(*tasks, return_exceptions=True):
+        if isinstance(outcome, Exception):
+            raise outcome
+
+
+def _stop_on_signals(one: resident.Resident) -> None:
+    """SIGTERM and SIGINT end it in order; a second one, or too long a pass, at once."""
+    running, current = asyncio.get_running_loop(), asyncio.current_task()
+    if current is None:
+        raise AssertionError("this runs in a task")
+
+    def stop() -> None:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            running.remove_signal_handler(number)
+        running.call_later(resident.STOPPING, current.cancel)
+        one.stop()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        running.add_signal_handler(number, stop)
+
+
+class Teller:
+    """The log: what a pass did, and what is told of the chains when that has changed."""
+
+    def __init__(self, is_json: bool, write: Callable[[str], object] = print) -> None:
+        """Nothing is written yet.
+
+        Args:
+            is_json: one JSON object on each line.
+            write: takes a line.
+        """
+        self._is_json = is_json
+        self._write = write
+        self._said: object = None
+
+    def tell(self, outcome: loop.Outcome | errors.IcsError | str, woken: tuple[bell.Wake, ...]) -> None:
+        """Tell what came of one pass, if it is news."""
+        if isinstance(outcome, str):
+            self.say(outcome)
+            return
+        if isinstance(outcome, errors.IcsError):
+            if self._said != str(outcome):
+                self.say(f"nothing could be judged: {outcome}", problem=str(outcome))
+            self._said = str(outcome)
+            return
+        news = (
+            outcome.report.conditions,
+            tuple((c.consumer_id, c.phase, c.participation, c.conditions) for c in outcome.report.chains),
+        )
+        troubles = [str(trouble) for trouble in outcome.troubles]
+        if not outcome.changes and not outcome.sent and self._said == (news, troubles):
+            return
+        reasons = sorted({wake.reason for wake in woken})
+        lines = [
+            *changes.outcome_lines(outcome),
+            *(f"trouble     {trouble}" for trouble in troubles),
+            *(present.status_lines(outcome.report) if self._said != (news, troubles) else []),
+        ]
+        self.say(
+            f"pass at height {outcome.report.height}, woken by {', '.join(reasons) or 'the clock'}",
+            *lines,
+            troubles=troubles,
+            woken=reasons,
+            **changes.outcome(outcome),
+        )
+        self._said = (news, troubles)
+
+    def say(self, title: str, *lines: str, **facts: Any) -> None:
+        """Write a title with its lines, or both as one JSON object."""
+        stamp = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
+        if self._is_json:
+            self._write(json.dumps({"time": stamp, "message": title, **facts}, ensure_ascii=False))
+        else:
+            self._write("\n".join([f"{stamp} {title}", *(f"  {line}" for line in lines)]))

@@ -1,0 +1,218 @@
+"""The reconciler that stays: one pass at a time, woken by events or by the clock, until it is told to stop.
+
+Beside it, and never inside a pass, the Lease is kept; without it the provider and the cluster are only
+looked at, so that a standby is known to be able to take over.
+"""
+
+import asyncio
+import dataclasses
+import random
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ics import bell, errors, loop, model, schedule, vitals
+from ics.cluster import lease
+
+RENEW = 5.0
+"""Seconds between two renewals of the Lease."""
+STANDBY = 2.0
+"""Seconds between two looks at a Lease that another holds."""
+ASIDE = 10.0
+"""Seconds for which a command by hand may take the Lease that it asked for."""
+SETTLE = 0.3
+"""Seconds for which the rest of a burst of events is waited for."""
+GAP = 1.0
+"""Seconds between two passes, unless something is urgent."""
+AGAIN = 0.25
+"""Seconds until the next look when the endpoint had not come to the event's block."""
+BEHIND = 15.0
+"""Seconds for which an event's block is waited for so."""
+STOPPING = 25.0
+"""Seconds that a pass may take to end once the reconciler is told to stop."""
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What is done; each raises IcsError when nothing could be judged."""
+
+    act: Callable[[], Awaitable[loop.Outcome]]
+    """One pass."""
+    look: Callable[[], Awaitable[model.Snapshot]]
+    """A standby's: read the provider and the cluster, and change nothing."""
+    tell: Callable[[loop.Outcome | errors.IcsError | str, tuple[bell.Wake, ...]], None]
+    """Tell the operator what came of it, and what had woken it."""
+
+
+class Resident:
+    """The loop of one reconciler."""
+
+    def __init__(
+        self,
+        work: Work,
+        tenure: lease.Tenure,
+        wakes: bell.Bell,
+        ticks: Callable[[], float] = time.monotonic,
+        luck: Callable[[], float] = random.random,
+    ) -> None:
+        """Nothing is begun yet.
+
+        Args:
+            work: what is done.
+            tenure: the Lease.
+            wakes: what wakes it.
+            ticks: seconds of a clock that is never set.
+            luck: draws a number from 0 to 1.
+        """
+        self._work = work
+        self._tenure = tenure
+        self._bell = wakes
+        self._ticks = ticks
+        self._luck = luck
+        self._is_stopping = False
+        self._aside_until = 0.0
+        self._failures = 0
+        self._changed: dict[str, tuple[schedule.Standing, float]] = {}
+        self._awaited_height = (0, 0.0)
+        self._provider_time = ("", 0.0)
+        self.vitals = vitals.Vitals()
+
+    async def run(self) -> None:
+        """Pass after pass, until `stop`; then the Lease is given back."""
+        await self._renew()
+        keeping = asyncio.create_task(self._keep())
+        try:
+            woken: tuple[bell.Wake, ...] = (bell.Wake("start"),)
+            while True:
+                pause = await self._turn(woken)
+                woken = await self._rest(pause)
+                if self._is_stopping:
+                    return
+                if keeping.done():
+                    keeping.result()
+        finally:
+            keeping.cancel()
+            await asyncio.gather(keeping, return_exceptions=True)
+            await self._tenure.give_up()
+
+    def stop(self) -> None:
+        """End after the write that is under way; no other begins."""
+        self._is_stopping = True
+        self._tenure.stop()
+        self._bell.ring(bell.Wake("stop", is_urgent=True))
+
+    # -- the Lease ---------------------------------------------------------------------------------
+
+    async def _keep(self) -> None:
+        """Take the Lease when it is free, and renew it, beside the passes."""
+        while True:
+            was_held = self._tenure.is_held
+            if self._ticks() >= self._aside_until:
+                await self._renew()
+            if self._tenure.is_held != was_held:
+                self._bell.ring(bell.Wake("lease", is_urgent=True))
+            elif self._tenure.is_wanted:
+                self._bell.ring(bell.Wake("wanted", is_urgent=True))
+            await asyncio.sleep(RENEW if self._tenure.is_held else STANDBY)
+
+    async def _renew(self) -> None:
+        try:
+            await self._tenure.acquire()
+        except errors.IcsError:
+            # Another holds it, or nothing is reached: then `is_held` ends by itself, and passes tell why.
+            return
+
+    async def _step_aside(self) -> None:
+        """Let a command by hand have the Lease."""
+        self._aside_until = self._ticks() + ASIDE
+        self._work.tell("a command by hand asked for the Lease: standing by", ())
+        await self._tenure.give_up()
+
+    # -- one turn ----------------------------------------------------------------------------------
+
+    async def _turn(self, woken: tuple[bell.Wake, ...]) -> float:
+        """One pass or look, and how long to wait after it."""
+        if self._tenure.is_wanted:
+            await self._step_aside()
+        began = self._ticks()
+        is_acting = self._tenure.is_held
+        self._set(busy_since=began, is_acting=is_acting, wakes=_counted(self.vitals.wakes, woken))
+        try:
+            pause = await (self._act(woken) if is_acting else self._look())
+        except errors.IcsError as error:
+            self._failures += 1
+            regular = self._pause()
+            pause = schedule.retry(self._failures, regular, self._luck())
+            self._set(trouble=str(error), failures=self.vitals.failures + 1)
+            self._work.tell(error, woken)
+        else:
+            self._failures = 0
+            self._set(trouble="", judged_at=self._ticks())
+        now = self._ticks()
+        self._set(busy_since=None, due=now + pause, seconds=now - began, passes=self.vitals.passes + 1)
+        return pause
+
+    async def _act(self, woken: tuple[bell.Wake, ...]) -> float:
+        done = await self._work.act()
+        self._work.tell(done, woken)
+        critical = [c for chain in done.report.chains for c in chain.conditions] + [*done.report.conditions]
+        self._set(
+            height=done.report.height, critical=sum(c.severity is model.Severity.CRITICAL for c in critical)
+        )
+        self._take_in(done)
+        newest = max((wake.height for wake in woken), default=0)
+        if newest > self._awaited_height[0]:
+            self._awaited_height = newest, self._ticks()
+        height, since = self._awaited_height
+        if done.report.height < height and self._ticks() - since < BEHIND:
+            return AGAIN
+        return self._pause()
+
+    async def _look(self) -> float:
+        self._set(height=(await self._work.look()).height)
+        return schedule.BACKGROUND
+
+    async def _rest(self, pause: float) -> tuple[bell.Wake, ...]:
+        """Wait for the next turn, and answer what began it."""
+        ended = self._ticks()
+        woken = await self._bell.wait(pause, SETTLE)
+        while woken and not any(wake.is_urgent for wake in woken) and self._ticks() - ended < GAP:
+            more = await self._bell.wait(GAP - (self._ticks() - ended))
+            woken += more
+        return woken
+
+    # -- what is expected --------------------------------------------------------------------------
+
+    def _take_in(self, done: loop.Outcome) -> None:
+        """Remember since when each chain has been as it is."""
+        now = self._ticks()
+        found = schedule.standings(done.snapshot, done.report)
+        self._changed = {
+            consumer_id: before
+            if (before := self._changed.get(consumer_id)) is not None and before[0] == standing
+            else (standing, now)
+            for consumer_id, standing in found.items()
+        }
+        self._provider_time = done.snapshot.time, now
+
+    def _pause(self) -> float:
+        if not self._changed:
+            return schedule.pause((), self._luck())
+        time_then, then = self._provider_time
+        now = self._ticks()
+        awaited = []
+        for standing, since in self._changed.values():
+            until = schedule.seconds_until(standing.spawn_time, time_then)
+            awaited.append(schedule.Awaited(None if until is None else until - (now - then), now - since))
+        return schedule.pause(awaited, self._luck())
+
+    def _set(self, **changes: Any) -> None:
+        self.vitals = dataclasses.replace(self.vitals, **changes)
+
+
+def _counted(counts: Mapping[str, int], woken: tuple[bell.Wake, ...]) -> dict[str, int]:
+    found = dict(counts)
+    for wake in woken:
+        found[wake.reason] = found.get(wake.reason, 0) + 1
+    return found

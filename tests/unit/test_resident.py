@@ -1,0 +1,210 @@
+"""The loop that stays: one pass at a time, whatever wakes it, whoever holds the Lease."""
+
+import asyncio
+import contextlib
+import dataclasses
+from collections.abc import AsyncIterator, Callable
+
+import pytest
+
+from ics import bell, errors, loop, model, resident, status
+from ics.cluster import lease
+from tests.unit import scenes
+
+
+class Tenure(lease.Tenure):
+    """The Lease without a cluster."""
+
+    def __init__(self, is_free: bool = True) -> None:
+        self.is_free = is_free
+        self.has_it = False
+        self.asked_for = False
+        self.stopped = False
+        self.given_up = 0
+
+    @property
+    def is_held(self) -> bool:
+        return self.has_it
+
+    @property
+    def is_wanted(self) -> bool:
+        return self.has_it and self.asked_for
+
+    async def acquire(self) -> None:
+        if not self.is_free:
+            self.has_it = False
+            raise lease.Held("another is acting")
+        self.has_it = True
+
+    async def give_up(self) -> None:
+        self.given_up += 1
+        self.has_it = self.asked_for = False
+
+    def stop(self) -> None:
+        self.stopped = True
+
+
+def outcome(height: int = 100, spawn_time: str = "2027-01-01T00:00:00Z") -> loop.Outcome:
+    """A pass over a provider without chains that concern us, at this height."""
+    snapshot = dataclasses.replace(scenes.snapshot(), height=height)
+    return loop.Outcome((), (), status.Report("alice", "provider-1", height, (), ()), (), snapshot)
+
+
+class Play:
+    """A reconciler on a stage: what its passes come to is written before, what it did can be read after."""
+
+    def __init__(self, is_free: bool = True) -> None:
+        self.tenure = Tenure(is_free)
+        self.bell = bell.Bell()
+        self.script: list[loop.Outcome | errors.IcsError] = []
+        self.acts: list[tuple[str, ...]] = []
+        self.looks = 0
+        self.told: list[object] = []
+        self.running = 0
+        self.most_running = 0
+        self.on_act: Callable[[], None] = lambda: None
+        self.one = resident.Resident(
+            resident.Work(self.act, self.look, self.tell), self.tenure, self.bell, luck=lambda: 0.5
+        )
+
+    async def act(self) -> loop.Outcome:
+        self.running += 1
+        self.most_running = max(self.most_running, self.running)
+        self.on_act()
+        await asyncio.sleep(0.005)
+        self.running -= 1
+        found = self.script.pop(0) if self.script else outcome()
+        if isinstance(found, errors.IcsError):
+            raise found
+        return found
+
+    async def look(self) -> model.Snapshot:
+        self.looks += 1
+        return scenes.snapshot()
+
+    def tell(self, what: object, woken: tuple[bell.Wake, ...]) -> None:
+        self.told.append(what)
+        if not isinstance(what, str):
+            self.acts.append(tuple(wake.reason for wake in woken))
+
+    async def until(self, is_so: Callable[[], bool]) -> None:
+        async with asyncio.timeout(10):
+            while not is_so():
+                await asyncio.sleep(0.002)
+
+
+@contextlib.asynccontextmanager
+async def playing(play: Play) -> AsyncIterator[Play]:
+    task = asyncio.create_task(play.one.run())
+    try:
+        yield play
+    finally:
+        play.one.stop()
+        async with asyncio.timeout(10):
+            await task
+
+
+@pytest.fixture(autouse=True)
+def haste(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("SETTLE", "GAP"):
+        monkeypatch.setattr(resident, name, 0.0)
+    for name in ("RENEW", "STANDBY", "ASIDE", "AGAIN"):
+        monkeypatch.setattr(resident, name, 0.01)
+
+
+async def test_it_acts_at_once_and_then_at_each_event() -> None:
+    async with playing(Play()) as play:
+        await play.until(lambda: len(play.acts) == 1)
+        play.bell.ring(bell.Wake("opt_in", 99))
+        await play.until(lambda: len(play.acts) == 2)
+        await asyncio.sleep(0.05)
+
+    assert play.acts == [("start",), ("opt_in",)]
+    assert (play.tenure.stopped, play.tenure.given_up, play.tenure.has_it) == (True, 1, False)
+
+
+async def test_events_of_a_pass_under_way_are_one_more_pass() -> None:
+    play = Play()
+
+    def burst() -> None:
+        for _ in range(0 if play.acts else 3):
+            play.bell.ring(bell.Wake("pods"))
+
+    play.on_act = burst
+    async with playing(play):
+        await play.until(lambda: len(play.acts) == 2)
+        await asyncio.sleep(0.05)
+
+    assert play.acts == [("start",), ("pods", "pods", "pods")]
+    assert play.most_running == 1
+    assert play.one.vitals.wakes == {"start": 1, "pods": 3}
+
+
+async def test_an_answer_from_before_the_event_is_asked_again() -> None:
+    play = Play()
+    play.script = [outcome(100), outcome(100), outcome(100), outcome(101)]
+    async with playing(play):
+        await play.until(lambda: len(play.acts) == 1)
+        play.bell.ring(bell.Wake("consumer_client_created", 101, is_urgent=True))
+        await play.until(lambda: len(play.acts) == 4)
+        await asyncio.sleep(0.05)
+
+    assert play.acts == [("start",), ("consumer_client_created",), (), ()]
+
+
+async def test_a_standby_looks_and_takes_over() -> None:
+    async with playing(Play(is_free=False)) as play:
+        await play.until(lambda: play.looks == 1)
+        assert (play.acts, play.one.vitals.trouble, play.one.vitals.is_acting) == ([], "", False)
+        play.tenure.is_free = True
+        await play.until(lambda: len(play.acts) == 1)
+
+    assert (play.looks, play.acts, play.one.vitals.is_acting) == (1, [("lease",)], True)
+
+
+async def test_who_loses_the_lease_only_looks() -> None:
+    async with playing(Play()) as play:
+        await play.until(lambda: len(play.acts) == 1)
+        play.tenure.is_free = False
+        await play.until(lambda: play.looks == 1)
+        play.bell.ring(bell.Wake("opt_in"))
+        await play.until(lambda: play.looks == 2)
+
+    assert play.acts == [("start",)]
+
+
+async def test_a_command_by_hand_is_let_in() -> None:
+    async with playing(Play()) as play:
+        await play.until(lambda: len(play.acts) == 1)
+        play.tenure.asked_for = True
+        await play.until(lambda: play.tenure.given_up == 1)
+        await play.until(lambda: len(play.acts) == 2)
+
+    assert play.looks == 1  # while the command had the Lease
+    assert play.acts == [("start",), ("lease",)]
+
+
+async def test_what_cannot_be_judged_is_tried_again_and_told() -> None:
+    play = Play()
+    play.script = [errors.Transient("down")]
+    play.one._luck = lambda: -0.99  # no time is to be lost in a test
+    async with playing(play):
+        await play.until(lambda: len(play.acts) == 1)
+        first = play.one.vitals
+        await play.until(lambda: len(play.acts) == 2)
+
+    assert (first.trouble, first.failures, first.judged_at) == ("down", 1, None)
+    assert (play.one.vitals.trouble, play.one.vitals.failures, play.one.vitals.passes) == ("", 1, 2)
+    assert [str(told) for told in play.told[:1]] == ["down"]
+
+
+async def test_a_mistake_in_the_program_is_not_hidden() -> None:
+    play = Play()
+
+    def broken() -> None:
+        raise ZeroDivisionError
+
+    play.on_act = broken
+    with pytest.raises(ZeroDivisionError):
+        await play.one.run()
+    assert play.tenure.given_up == 1
