@@ -47,6 +47,7 @@ bench: venv ## how a pass grows from 10 to 1,000 chains, on a simulated provider
 	$(PYTHON) -m tests.bench.growth
 	$(PYTHON) -m devnet build
 	$(PYTHON) -m tests.bench.passes
+	$(PYTHON) -m tests.bench.launches
 
 .PHONY: soak
 soak: venv ## what takes longer than a test may: ten channels, a relayer that comes late

@@ -2,7 +2,7 @@
 
 From the NewBlock event of the launch block, as a subscriber of its own receives it, to the genesis ConfigMap
 and the StatefulSet, as a watch of its own sees them made. Ten launches with events, ten without. Nothing
-runs in this cluster; until the container runs and the first block is made see tests/network/test_soak.py.
+runs in this cluster.
 """
 
 import argparse
