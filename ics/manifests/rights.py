@@ -10,25 +10,25 @@ _RBAC = "rbac.authorization.k8s.io"
 
 # The chains' namespaces are made and named as chains come, so no narrower scope holds them.
 _CLUSTER: Sequence[tuple[str, str, str]] = (
-    ("", "namespaces", "create list patch"),
+    ("", "namespaces", "create get list patch"),
     ("", "configmaps", "create delete get list patch"),
     # Metadata only where that is enough; but RBAC knows no such right.
     ("", "secrets", "create delete get list patch"),
     ("", "services", "create delete get list patch update"),
-    ("", "persistentvolumeclaims", "create list patch"),
-    ("", "serviceaccounts", "list"),
+    ("", "persistentvolumeclaims", "create get list patch"),
+    ("", "serviceaccounts", "get list"),
     # A reconciler that stays watches its pods.
     ("", "pods", "delete get list watch"),
     ("", "pods/proxy", "get"),
-    ("apps", "statefulsets", "create delete list patch"),
-    ("apps", "deployments", "create delete list patch"),
+    ("apps", "statefulsets", "create delete get list patch"),
+    ("apps", "deployments", "create delete get list patch"),
     ("batch", "jobs", "create delete get list"),
-    ("batch", "cronjobs", "list"),
-    ("networking.k8s.io", "networkpolicies", "create delete list patch"),
-    (_RBAC, "clusterroles", "list"),
-    (_RBAC, "clusterrolebindings", "list"),
-    (_RBAC, "roles", "list"),
-    (_RBAC, "rolebindings", "list"),
+    ("batch", "cronjobs", "get list"),
+    ("networking.k8s.io", "networkpolicies", "create delete get list patch"),
+    (_RBAC, "clusterroles", "get list"),
+    (_RBAC, "clusterrolebindings", "get list"),
+    (_RBAC, "roles", "get list"),
+    (_RBAC, "rolebindings", "get list"),
 )
 _GATEWAY: Sequence[tuple[str, str, str]] = (
     ("coordination.k8s.io", "leases", "create get update"),
