@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from ics import config, engines, errors, labels, model
-from ics.cluster import arm, kinds, lease, memory, purge, requests, restart, route, secrets, slices
+from ics.cluster import arm, kinds, lease, memory, purge, requests, restart, route, secrets, slices, tend
 from ics.engines import apply
 from ics.manifests import arming, objects
 from tests.cluster import chains, conftest, jobs
@@ -320,3 +320,29 @@ async def test_secret_in_the_cluster(scene: conftest.Scene) -> None:
         f"ics:seed.secret: Secret {scene.validator}-0/consensus-key-0 has no key 'seed', only"
         " priv_validator_key.json: mend the key"
     )
+
+
+async def test_care_of_a_node_is_noted_beside_its_peers(scene: conftest.Scene) -> None:
+    await deployed(scene, 0)
+    namespace = f"{scene.validator}-0"
+    owner = objects.Owner(scene.validator, PROVIDER, "0", "consumer-1")
+    laid = objects.config_map(
+        owner.metadata(labels.PEERS, labels.PEERS, namespace), {"persistent_peers": "a@b:1"}
+    )
+    await scene.kube.apply(laid, labels.FIELD_MANAGER)
+    before = (await memory.read(scene.kube, scene.validator, PROVIDER)).chains["0"]
+    care = model.Care("uid.0", "told", 7, 2, datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC), 1)
+
+    await tend.record_care(scene.kube, namespace, care)
+
+    noted = (await memory.read(scene.kube, scene.validator, PROVIDER)).chains["0"]
+    assert (before.care, noted.care, noted.laid_peers) == (model.Care(), care, before.laid_peers)
+    assert before.laid_peers is not None
+    assert before.laid_peers.persistent_peers == "a@b:1"
+    # A note leaves no trace when it is taken back, and the engine's next apply leaves it alone.
+    await scene.kube.apply(laid, labels.FIELD_MANAGER)
+    assert (await memory.read(scene.kube, scene.validator, PROVIDER)).chains["0"].care == care
+    await tend.record_care(scene.kube, namespace, model.Care())
+    assert (await memory.read(scene.kube, scene.validator, PROVIDER)).chains["0"].care == model.Care()
+    with pytest.raises(errors.Permanent, match="is not there"):
+        await tend.record_care(scene.kube, f"{scene.validator}-1", care)

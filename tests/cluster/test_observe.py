@@ -129,7 +129,17 @@ async def running(scene: conftest.Scene, namespace: str, ip: str, **status: Any)
 
 async def look(scene: conftest.Scene, *namespaces: str) -> dict[str, model.Observation]:
     wanted = {str(number): name for number, name in enumerate(namespaces)}
-    return await observe.observe(scene.kube, scene.validator, "provider-1", wanted, NOW)
+    found = await observe.observe(scene.kube, scene.validator, "provider-1", wanted, NOW)
+    return {one: _timeless(seen) for one, seen in found.items()}
+
+
+def _timeless(seen: model.Observation) -> model.Observation:
+    """Without the identity and the time that the API server gave the pod, which every pod has."""
+    if seen.pod is None:
+        return seen
+    assert seen.pod.uid
+    assert seen.pod.created is not None
+    return dataclasses.replace(seen, pod=dataclasses.replace(seen.pod, uid="", created=None))
 
 
 def pod(**changes: Any) -> model.PodStatus:

@@ -24,6 +24,7 @@ STORIES = (
     "test_objects",
     "test_pod",
     "test_peer_updates",
+    "test_spawn_times",
     "test_volume",
     "test_pulumi",
     "test_bad_input",

@@ -84,6 +84,11 @@ class Operator:
         where = ["--stack", self.name, "--project", str(places.CHECKOUT), "--json"]
         return self._run(["-m", "ics.cli.__main__", "hermes", "status", consumer_id, *where])
 
+    def grouped(self, *words: str) -> Run:
+        """A command of a group, such as `ics peers update …`, on this operator's stack."""
+        where = ["--stack", self.name, "--project", str(places.CHECKOUT), "--json"]
+        return self._run(["-m", "ics.cli.__main__", *words, *where])
+
     def show(self, *command: str) -> Run:
         """`ics show …`, which needs no stack."""
         return self._run(["-m", "ics.cli.__main__", "show", *command, "--json"])
@@ -97,7 +102,7 @@ class Operator:
             env=environment,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=300,
             check=False,
         )
         assert "Traceback" not in done.stderr, done.stderr

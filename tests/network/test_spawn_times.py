@@ -1,0 +1,87 @@
+"""A launch that fails, is set again under another name, is put off and then brought forward into the past."""
+
+import datetime
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from devnet import owner
+from ics import labels
+from ics.cluster import kinds
+from tests.network import chains, launch, operators, waiting
+
+pytestmark = pytest.mark.network
+
+FIRST_NAME, LAST_NAME = "consumer71-1", "consumer72-1"
+HOUR = 3600.0
+
+
+def staged(operator: operators.Operator, consumer_id: str) -> dict[str, Any]:
+    """A chain once the operator's passes have joined and staged it."""
+    return waiting.until(
+        f"{operator.name} has staged it",
+        lambda: operator.chain(consumer_id, operator.once().json["status"]),
+        lambda chain: (
+            chain["participation"] == "validating"
+            and "Staged" in [condition["reason"] for condition in chain["conditions"]]
+        ),
+        every=2,
+    )
+
+
+def objects(operator: operators.Operator, consumer_id: str) -> set[str]:
+    """What there is of a chain, apart from what passes by."""
+    return {
+        launch.shown(item)
+        for item in operator.kube.members()
+        if item["metadata"]["labels"].get(labels.CONSUMER) == consumer_id and item["kind"] != "Job"
+    }
+
+
+def test_a_spawn_time_moves_and_a_launch_fails(everybody: Mapping[str, operators.Operator]) -> None:
+    alice, bob = everybody["alice"], everybody["bob"]
+    # Nobody makes a pass: nobody opts in, and the launch fails.
+    consumer_id = chains.create(FIRST_NAME, 3.0)
+    waiting.until("the launch has failed", lambda: chains.phase(consumer_id), lambda now: now == "REGISTERED")
+    listed = alice.chain(consumer_id, alice.once().json["status"])
+    assert (listed["phase"], listed["participation"], listed["namespace"]) == ("REGISTERED", "none", None)
+    assert objects(alice, consumer_id) == set()
+
+    # Set again: it is staged. Renamed and put off: it stays staged, in its place, at another port.
+    owner.update_consumer(consumer_id, chains.spec(FIRST_NAME, HOUR))
+    before, there = staged(alice, consumer_id), objects(alice, consumer_id)
+    owner.update_consumer(
+        consumer_id, chains.spec(LAST_NAME, 2 * HOUR, description="another", name="renamed")
+    )
+    alice.once()
+    after = staged(alice, consumer_id)
+    assert after["chain_id"] == LAST_NAME
+    assert after["namespace"] == before["namespace"]
+    assert after["ports"]["p2p"] == alice.show("ports", LAST_NAME).json[0]["p2p"] != before["ports"]["p2p"]
+    assert objects(alice, consumer_id) == there
+    staged(bob, consumer_id)
+
+    # Brought forward into the past: it launches at once.
+    owner.update_consumer(consumer_id, chains.spec(LAST_NAME, -HOUR))
+    with operators.Cron([alice, bob]) as cron:
+        for operator in (alice, bob):
+            waiting.until(
+                f"{operator.name}'s node signs",
+                lambda operator=operator: signs(cron, operator, consumer_id),  # type: ignore[misc]
+                seconds=240,
+            )
+    home = launch.namespace_of(alice, consumer_id)
+    assert alice.kube.get(kinds.STATEFUL_SET, home, labels.NODE_NAME)["status"]["readyReplicas"] == 1
+    genesis = alice.kube.ask_node(home, "/genesis")["genesis"]
+    assert genesis["chain_id"] == LAST_NAME
+    assert datetime.datetime.fromisoformat(genesis["genesis_time"]) > datetime.datetime.now(
+        datetime.UTC
+    ) - datetime.timedelta(seconds=HOUR / 2)
+    owner.remove_consumer(consumer_id)
+
+
+def signs(cron: operators.Cron, operator: operators.Operator, consumer_id: str) -> bool:
+    status = cron.last(operator.name)
+    node = (operator.chain(consumer_id, status) if status else {}).get("node") or {}
+    return bool(node.get("signing"))
