@@ -163,6 +163,27 @@ async def test_node_that_makes_blocks(scene: conftest.Scene, rpc: Rpc) -> None:
     assert seen == {"0": model.Observation(pod(is_ready=True), node), "1": model.Observation()}
 
 
+@pytest.mark.parametrize(("age", "behind"), [(5, None), (60, 5)])
+async def test_a_node_whose_block_is_old_is_asked_how_far_its_peers_are(
+    scene: conftest.Scene, rpc: Rpc, age: int, behind: int | None
+) -> None:
+    await running(scene, scene.gateway, HOST)
+    answers = _answers(7)
+    made = NOW - datetime.timedelta(seconds=age)
+    answers["/status"]["sync_info"]["latest_block_time"] = made.isoformat()
+    answers["/net_info"]["peers"] = [{"node_info": {"id": "ab" * 20}}]
+    answers["/dump_consensus_state"] = {
+        "round_state": {"height": "8"},
+        "peers": [{"peer_state": {"round_state": {"height": "13"}}}, {"peer_state": None}],
+    }
+    rpc.answers = answers
+
+    node = (await look(scene, scene.gateway))["0"].node
+
+    assert node is not None
+    assert (node.blocks_behind, node.block_time, node.peer_ids) == (behind, made, frozenset({"ab" * 20}))
+
+
 async def test_node_that_waits_for_its_first_block(scene: conftest.Scene, rpc: Rpc) -> None:
     await running(scene, scene.gateway, HOST)
     rpc.answers = {path: found for path, found in _answers(0).items() if path in ("/status", "/net_info")}
