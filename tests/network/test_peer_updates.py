@@ -1,5 +1,6 @@
 """A validator moves its endpoint: both its ports are open, and its peer's node learns of it in each of the ways."""
 
+import re
 import socket
 from collections.abc import Iterator
 
@@ -137,8 +138,8 @@ def test_a_running_node_is_told_and_goes_on(
 
 
 def log_of(operator: operators.Operator, home: str) -> str:
-    """The last lines of the node's log, its brackets and quotes as they are, without colours."""
-    return operator.kube.log(home).replace('"', "")
+    """The last lines of the node's log, without colours and quotes."""
+    return re.sub(r"\x1b\[[0-9;]*m", "", operator.kube.log(home)).replace('"', "")
 
 
 def test_a_node_says_how_far_its_peers_are(alice: operators.Operator, consumer: str) -> None:
