@@ -58,6 +58,26 @@ def create_consumer(spec: ConsumerSpec) -> str:
     return _send(ownership.Create(spec.terms)).consumer_id
 
 
+def update_consumer(consumer_id: str, spec: ConsumerSpec) -> None:
+    """Changes the chain id, the launch and the metadata of a chain that is not launched yet.
+
+    Raises:
+        Permanent: the provider refuses it.
+        Transient: the transaction is not in a block in time.
+    """
+    terms = spec.terms
+    is_renamed = consumer(consumer_id)["chain_id"] != spec.chain_id
+    _send(
+        ownership.Update(
+            consumer_id,
+            spec.chain_id,
+            is_renamed,
+            metadata=terms.metadata,
+            initialization_parameters=terms.initialization_parameters,
+        )
+    )
+
+
 def remove_consumer(consumer_id: str) -> None:
     """Stops a launched consumer chain; the provider deletes it after the unbonding period.
 
