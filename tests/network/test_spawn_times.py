@@ -51,9 +51,7 @@ def test_a_spawn_time_moves_and_a_launch_fails(everybody: Mapping[str, operators
     # Set again: it is staged. Renamed and put off: it stays staged, in its place, at another port.
     owner.update_consumer(consumer_id, chains.spec(FIRST_NAME, HOUR))
     before, there = staged(alice, consumer_id), objects(alice, consumer_id)
-    owner.update_consumer(
-        consumer_id, chains.spec(LAST_NAME, 2 * HOUR, description="another", name="renamed")
-    )
+    owner.update_consumer(consumer_id, chains.spec(LAST_NAME, 2 * HOUR))
     alice.once()
     after = staged(alice, consumer_id)
     assert after["chain_id"] == LAST_NAME
