@@ -30,17 +30,29 @@ STORIES = (
     "test_bad_input",
     "test_provider_node_pod",
     "test_reconciler_in_cluster",
+    "test_local_network_page",
 )
-"""The order of the operator's day, after which come all tests that are not told here."""
-LAST = ("test_removal", "test_equivocation")
-"""One waits for an unbonding period, in which nobody else may make a pass; the other ends a validator."""
+"""The order of the operator's day on the local network; what is not told here needs just nodes of its own."""
+REMOVAL = "test_removal"
+"""It waits for an unbonding period, in which nobody else may make a pass on the local network."""
+BEFORE_THE_WAIT = ("test_a_stopped_chain", "test_a_chain_that_is_not_deleted_yet")
+"""How those of its tests begin that come before the wait; it is filled with what needs no local network."""
+LAST = "test_equivocation"
+"""It ends a validator."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    others = len(STORIES)
-    places = {name: number for number, name in enumerate(STORIES)}
-    places |= {name: number for number, name in enumerate(LAST, others + 1)}
-    items.sort(key=lambda item: places.get(item.path.stem, others))
+    items.sort(key=_order)
+
+
+def _order(item: pytest.Item) -> int:
+    stem = item.path.stem
+    if stem in STORIES:
+        return STORIES.index(stem)
+    removing, waiting_for_it, removed, last = range(len(STORIES), len(STORIES) + 4)
+    if stem == REMOVAL:
+        return removing if item.name.startswith(BEFORE_THE_WAIT) else removed
+    return last if stem == LAST else waiting_for_it
 
 
 @pytest.fixture(scope="session")

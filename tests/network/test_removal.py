@@ -24,7 +24,7 @@ class Removed:
     """Monotonic time."""
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")  # stories without the local network are told while it waits
 def removed(everybody: Mapping[str, operators.Operator], consumer: str) -> Removed:
     """A chain of its own, removed as soon as it runs: passes of other stories would clear it away."""
     alice, bob = everybody["alice"], everybody["bob"]
