@@ -129,7 +129,7 @@ async def test_a_command_by_hand_asks_the_resident_to_step_aside(scene: conftest
     assert (seen, await holder(scene)) == ([True], "hand")
     with pytest.raises(lease.Held, match="hand is acting"):
         await first.acquire()
-    await by_hand.release()
+    await by_hand.hand_back()
     await first.acquire()
     assert (await holder(scene), first.is_wanted) == ("a", False)
 
