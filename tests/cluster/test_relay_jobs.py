@@ -175,10 +175,14 @@ async def test_hermes_pods_and_whether_one_may_sign(chain: Chain) -> None:
     assert not (await chain.remembered()).has_hermes
     await chain.pod("hermes-1", labels.HERMES)
     await chain.pod("step-1", labels.RELAYING_STEP)
+    live = (await chain.scene.live(kinds.POD, chain.namespace, "hermes-1") or {})["metadata"]
+    created = datetime.datetime.fromisoformat(live["creationTimestamp"])
 
     found = await relay_jobs.hermes_pods(chain.kube, chain.scene.validator, PROVIDER)
 
-    assert found == {"0": (model.PodStatus("hermes-1", None, None, False, 0, ""),)}
+    assert found == {
+        "0": (model.PodStatus("hermes-1", None, None, False, 0, "", uid=live["uid"], created=created),)
+    }
     assert (await chain.remembered()).has_hermes
     assert await relay_jobs.hermes_pods(chain.kube, chain.scene.validator, "provider-2") == {}
 
