@@ -16,7 +16,7 @@ from tests.network import chains, kube, operators, waiting
 CHAIN_ID = "consumer1-1"
 RUNNERS = ("alice", "bob")
 """Who the 66 % rule selects: 300 and 200 of 600 thousand."""
-_SPAWN_IN = 45.0
+_SPAWN_IN = 60.0
 
 
 @dataclass(frozen=True)
