@@ -23,7 +23,7 @@ MEMBERS: Final = ("alice", "bob")
 HEIGHT: Final = 5
 DELEGATION: Final = 5_000_000_000
 """In the provider's denom: 5000 of power."""
-_PATIENCE: Final = 180.0
+_PATIENCE: Final = 420.0
 
 Statuses = dict[str, dict[str, Any]]
 
