@@ -14,7 +14,7 @@ from typing import Annotated, Any, Final, TypeAlias
 
 import pydantic
 
-from ics import config, errors, model
+from ics import config, errors, model, overlay
 
 SECOND: Final = 10**9
 """Nanoseconds."""
@@ -274,7 +274,7 @@ def created(values: Mapping[str, Any], origin: str) -> Terms:
     """
     chain_id = str(values.get("chain_id", ""))
     metadata = {"name": chain_id, "description": f"consumer chain {chain_id}", "metadata": "{}"}
-    return _checked(merged({"metadata": metadata}, values), origin)
+    return _checked(overlay.merged({"metadata": metadata}, values), origin)
 
 
 def changed(terms: Terms, values: Mapping[str, Any], origin: str) -> Terms:
@@ -283,19 +283,7 @@ def changed(terms: Terms, values: Mapping[str, Any], origin: str) -> Terms:
     Raises:
         SettingsError: with one line for each wrong key.
     """
-    return _checked(merged(terms.as_dict(), values), origin)
-
-
-def merged(base: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
-    """Nested values laid over others; lists are replaced whole."""
-    found = dict(base)
-    for key, value in values.items():
-        inner = found.get(key)
-        if isinstance(inner, Mapping) and isinstance(value, Mapping):
-            found[key] = merged(inner, value)
-        else:
-            found[key] = value
-    return found
+    return _checked(overlay.merged(terms.as_dict(), values), origin)
 
 
 def _checked(values: Mapping[str, Any], origin: str) -> Terms:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ics import errors, ownership, stack
+from ics import errors, overlay, ownership, stack
 
 _INIT, _SHAPE = "initialization_parameters", "power_shaping_parameters"
 _TEXTS = (
@@ -105,7 +105,7 @@ def values(args: argparse.Namespace, now: datetime.datetime) -> tuple[dict[str, 
         if getattr(args, path) is not None:
             raise errors.SettingsError(f"{path}: given twice: drop one of the two flags")
         _put(said, path, value)
-    return ownership.merged(found, said), "flags" if args.file is None else f"--file {args.file} and flags"
+    return overlay.merged(found, said), "flags" if args.file is None else f"--file {args.file} and flags"
 
 
 def _computed(args: argparse.Namespace, now: datetime.datetime) -> Mapping[str, str]:

@@ -290,21 +290,9 @@ class Tenure(Lease):
     clocks need agree. A command by hand may ask for it; then it is to be given up for a while.
     """
 
-    def __init__(
-        self,
-        kube: client.Client,
-        validator: str,
-        gateway: str,
-        holder: str,
-        seconds: int,
-        clock: Callable[[], datetime.datetime] = _now,
-        ticks: Callable[[], float] = time.monotonic,
-        is_dead: Callable[[str], bool] = holders.is_dead,
-    ) -> None:
-        """See `Lease`."""
-        super().__init__(kube, validator, gateway, holder, seconds, clock, ticks)
-        self._others: tuple[str, float] = ("", 0.0)
-        self._is_stopping = False
+    _others: tuple[str, float] = ("", 0.0)
+    """What another's Lease said last, and since when it has not changed."""
+    _is_stopping = False
 
     @property
     def is_held(self) -> bool:

@@ -5,7 +5,7 @@ from typing import Any
 
 import tomli_w
 
-from ics import definition, labels, ports
+from ics import definition, labels, overlay, ports
 
 CONFIG = "/etc/ics/config"
 GENESIS = "/etc/ics/genesis"
@@ -90,7 +90,7 @@ def config_toml(known: definition.Definition, moniker: str, is_unsafe: bool = Fa
         # It would keep a node from restarting on a chain that waits for it, and is blind on an empty volume.
         "consensus": {"double_sign_check_height": 0},
     }
-    return tomli_w.dumps(ordered(merged(ours, known.config.get("config.toml", {}))))
+    return tomli_w.dumps(ordered(overlay.merged(ours, known.config.get("config.toml", {}))))
 
 
 def app_toml(known: definition.Definition) -> str:
@@ -103,19 +103,7 @@ def app_toml(known: definition.Definition) -> str:
         "grpc": {"enable": True, "address": f"0.0.0.0:{ports.POD_GRPC}"},
         "grpc-web": {"enable": True},
     }
-    return tomli_w.dumps(ordered(merged(ours, known.config.get("app.toml", {}))))
-
-
-def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """A table with another laid over it, table by table."""
-    found = dict(base)
-    for key, value in over.items():
-        known = found.get(key)
-        if isinstance(known, Mapping) and isinstance(value, Mapping):
-            found[key] = merged(known, value)
-        else:
-            found[key] = value
-    return found
+    return tomli_w.dumps(ordered(overlay.merged(ours, known.config.get("app.toml", {}))))
 
 
 def ordered(table: Mapping[str, Any]) -> dict[str, Any]:

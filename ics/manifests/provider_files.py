@@ -5,7 +5,7 @@ from typing import Any
 
 import tomli_w
 
-from ics import config, labels, ports
+from ics import config, labels, overlay, ports
 from ics.manifests import node_files
 
 GENESIS = f"{node_files.DATA}/genesis.json"
@@ -113,4 +113,4 @@ def app_toml(settings: config.Settings) -> str:
 
 
 def _written(ours: dict[str, Any], over: Mapping[str, Any]) -> str:
-    return tomli_w.dumps(node_files.ordered(node_files.merged(ours, over)))
+    return tomli_w.dumps(node_files.ordered(overlay.merged(ours, over)))
