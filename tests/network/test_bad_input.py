@@ -116,7 +116,7 @@ BADS = (
     Bad(
         "no-rights",
         2,
-        r"missing right: powerless:alice cannot list \S+ in the whole cluster: grant it .*",
+        r"missing right: powerless:alice cannot get leases\.coordination\.k8s\.io in namespace provider: grant it .*",
         ("--set", "cluster.kubeconfig=.devnet/alice/kubeconfig-powerless"),
     ),
 )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from ics import labels
+from ics import labels, port_moves
 from ics.cluster import kinds
 from tests.network import kube, launch, operators, waiting
 
@@ -204,6 +204,13 @@ def test_an_edited_field_is_put_back(
     bob.settled()
 
 
+def former_ports(service: kube.Object) -> set[int]:
+    """Ports that a chain has moved away from: they go with the Service that remembers them."""
+    recorded = service["metadata"].get("annotations", {}).get(labels.OPEN_PORTS)
+    opened = {} if recorded is None else port_moves.read(recorded)
+    return {former.port for one in opened.values() for former in one.former}
+
+
 def content(item: kube.Object) -> kube.Object:
     """What was wanted of an object, without what the cluster adds by itself."""
     found = {
@@ -217,6 +224,7 @@ def content(item: kube.Object) -> kube.Object:
         found["spec"]["ports"] = [
             {key: value for key, value in port.items() if key != "nodePort"}
             for port in found["spec"]["ports"]
+            if port["port"] not in former_ports(item)
         ]
     return found
 
