@@ -15,6 +15,7 @@ from typing import Final
 from devnet import cache, commands, delivery, images, places
 from devnet.plan import Host
 from devnet.progress import Progress
+from ics import errors
 
 IMAGE: Final = "localhost/ics-devnet/reconciler:1"
 _LIBRARIES: Final = "libraries"
@@ -109,8 +110,17 @@ def _files(root: Path) -> tuple[tuple[str, Path], ...]:
 
 
 def _shared_objects(root: Path) -> tuple[tuple[str, Path], ...]:
-    """The machine's own libraries that the interpreter and the extension modules are linked with."""
+    """The machine's own libraries that the interpreter and the extension modules are linked with.
+
+    Raises:
+        Permanent: one of them is not to be found, so that no pass could begin in the image.
+    """
     linked = [root / _PYTHON_HOME / "bin" / "python", *sorted(root.rglob("*.so*"))]
     listed = commands.run("ldd", *linked)
+    if missing := sorted(set(re.findall(r"(\S+) => not found", listed))):
+        raise errors.Permanent(
+            f"the reconciler's image: {sys.executable} or its extension modules are linked with"
+            f" {', '.join(missing)}, which this machine does not find: use a Python whose libraries `ldd` finds"
+        )
     names = {name for name in re.findall(r"(/\S+) \(0x", listed) if not name.startswith(str(root))}
     return tuple((name, Path(name).resolve()) for name in sorted(names))

@@ -104,6 +104,24 @@ class Kube:
         assert answer.is_success, answer.text
         return answer.text
 
+    def told(self, namespace: str, **wanted: str) -> str:
+        """What there is to know of the pods with these labels: their states, last words, and the events.
+
+        For the message of a failure: what cannot be read is told as such.
+        """
+        base = f"/api/v1/namespaces/{namespace}"
+        words = []
+        for pod in self.all(kinds.POD, namespace, **wanted):
+            name, status = pod["metadata"]["name"], pod["status"]
+            states = [one["state"] for one in status.get("containerStatuses", [])]
+            words.append(f"pod {name}: {status['phase']} since {status.get('startTime')}: {states}")
+            words.append(self._http.get(f"{base}/pods/{name}/log", params={"tailLines": "30"}).text)
+        events = _checked(self._http.get(f"{base}/events"))["items"]
+        for event in sorted(events, key=lambda one: one.get("lastTimestamp") or "")[-20:]:
+            about = f"{event['involvedObject']['kind']} {event['involvedObject']['name']}"
+            words.append(f"event {event.get('lastTimestamp')} {about}: {event['reason']}: {event['message']}")
+        return "\n".join(words) or f"namespace {namespace} has no such pod, and no event"
+
     def height(self, namespace: str) -> int:
         """Height of the node's last block, -1 while it does not answer."""
         status = self.ask_node(namespace, "/status")

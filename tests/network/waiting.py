@@ -17,6 +17,7 @@ def until(
     *,
     seconds: float = 120.0,
     every: float = EVERY,
+    tell: Callable[[], str] | None = None,
 ) -> Seen:
     """Look until what is seen is so, and answer it.
 
@@ -26,6 +27,7 @@ def until(
         is_so: judges what was seen.
         seconds: the deadline.
         every: seconds between two looks.
+        tell: what else is to be told when the time is over, such as the logs of who should have done it.
 
     Raises:
         AssertionError: the time is over; tells what was seen last.
@@ -36,7 +38,8 @@ def until(
         if is_so(seen):
             return seen
         if time.monotonic() > deadline:
-            raise AssertionError(f"waited {seconds:.0f} s in vain until {what}; seen last: {seen}")
+            more = "" if tell is None else f"\n{tell()}"
+            raise AssertionError(f"waited {seconds:.0f} s in vain until {what}; seen last: {seen}{more}")
         time.sleep(every)
 
 
