@@ -1,6 +1,7 @@
 """The command `ics`."""
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 
@@ -30,6 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     args = parser().parse_args(arguments)
     try:
         code: int = args.run(args)
+        sys.stdout.flush()
     except errors.SettingsError as error:
         for problem in error.problems:
             print(f"ics: {problem}", file=sys.stderr)
@@ -39,6 +41,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return passes.exit_code(error)
     except KeyboardInterrupt:
         print("ics: interrupted; the next pass goes on from here", file=sys.stderr)
+        return 1
+    except BrokenPipeError:
+        # Its reader, `head` say, has gone. What is left to print goes nowhere, at the interpreter's end too.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     return code
 

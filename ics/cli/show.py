@@ -8,8 +8,11 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ics import errors, genesis, keys, model, naming, peers, ports, reference, selection
+import yaml
+
+from ics import config, errors, genesis, keys, model, naming, peers, ports, reference, selection
 from ics.cli import present
+from ics.manifests import rights
 
 _Subparsers = Any  # argparse has no public name for what add_subparsers() returns
 
@@ -96,6 +99,14 @@ def register(subparsers: _Subparsers) -> None:
     parser.add_argument("--initial-height", type=int, metavar="N", help="default: the base's")
     parser.add_argument("--time", metavar="RFC3339", help="genesis time; default: the base's")
 
+    parser = _command(commands, "rights", _run_rights, "what one who makes passes must be granted, to apply")
+    who = parser.add_mutually_exclusive_group(required=True)
+    who.add_argument("--user", metavar="NAME", help="as the cluster knows the kubeconfig's user")
+    who.add_argument("--group", metavar="NAME")
+    who.add_argument("--service-account", metavar="NAMESPACE/NAME")
+    default = config.Gateway().namespace
+    parser.add_argument("--gateway", default=default, metavar="NAMESPACE", help=f"default: {default}")
+
     _command(commands, "settings", _run_settings, "every setting of a stack, its default and what it means")
 
     parser = _command(commands, "selection", _run_selection, "who the 66 %% rule selects, with shares")
@@ -180,6 +191,22 @@ def _run_settings(args: argparse.Namespace) -> int:
         line for row in rows for line in (f"{row.key}  {row.default or 'must be given'}", f"    {row.text}")
     ]
     return present.tell(args, value, lines)
+
+
+def _run_rights(args: argparse.Namespace) -> int:
+    api = "rbac.authorization.k8s.io"
+    if args.service_account is not None:
+        namespace, _, name = args.service_account.partition("/")
+        if not (namespace and name):
+            raise errors.SettingsError(f"--service-account {args.service_account}: write NAMESPACE/NAME")
+        subject = {"kind": "ServiceAccount", "name": name, "namespace": namespace}
+    elif args.group is not None:
+        subject = {"kind": "Group", "apiGroup": api, "name": args.group}
+    else:
+        subject = {"kind": "User", "apiGroup": api, "name": args.user}
+    found = rights.of_operator(subject, args.gateway)
+    text = yaml.safe_dump_all(found, sort_keys=False, explicit_start=True)
+    return present.tell(args, {"apiVersion": "v1", "kind": "List", "items": found}, text.splitlines())
 
 
 def _run_selection(args: argparse.Namespace) -> int:

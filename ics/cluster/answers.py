@@ -114,7 +114,7 @@ def _forbidden(request: requests.Request, message: str, reasons: set[str | None]
     resource = f"{request.resource}.{group}" if group else request.resource
     return MissingRight(
         f"missing right: {user} cannot {verb} {resource} {where}: grant it with a "
-        f"{'RoleBinding' if request.namespace else 'ClusterRoleBinding'} (see the security page)"
+        f"{'RoleBinding' if request.namespace else 'ClusterRoleBinding'} (ics show rights prints what is needed)"
     )
 
 

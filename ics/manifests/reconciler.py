@@ -88,23 +88,11 @@ def _text(content: bytes, name: str) -> str:
 
 
 def _account(settings: config.Settings, owner: objects.Owner) -> list[dict[str, Any]]:
-    home, group = settings.gateway.namespace, "rbac.authorization.k8s.io"
+    home = settings.gateway.namespace
     name = f"ics-{home}-{settings.validator}"
-    subjects = [{"kind": "ServiceAccount", "name": NAME, "namespace": home}]
-
-    def role(kind: str, name: str, rules: list[dict[str, Any]], namespace: str | None) -> dict[str, Any]:
-        metadata = owner.metadata(name, labels.RECONCILER, namespace)
-        return {"apiVersion": f"{group}/v1", "kind": kind, "metadata": metadata, "rules": rules}
-
-    def binding(kind: str, name: str, namespace: str | None) -> dict[str, Any]:
-        return {
-            "apiVersion": f"{group}/v1",
-            "kind": f"{kind}Binding",
-            "metadata": owner.metadata(name, labels.RECONCILER, namespace),
-            "roleRef": {"apiGroup": group, "kind": kind, "name": name},
-            "subjects": subjects,
-        }
-
+    subject = {"kind": "ServiceAccount", "name": NAME, "namespace": home}
+    whole = owner.metadata(name, labels.RECONCILER, None)
+    within = owner.metadata(NAME, labels.RECONCILER, home)
     return [
         {
             "apiVersion": "v1",
@@ -113,10 +101,10 @@ def _account(settings: config.Settings, owner: objects.Owner) -> list[dict[str, 
             # Its one pod asks for the token; no other pod is given it unasked.
             "automountServiceAccountToken": False,
         },
-        role("ClusterRole", name, rights.in_cluster(name), None),
-        binding("ClusterRole", name, None),
-        role("Role", NAME, rights.in_gateway(NAME), home),
-        binding("Role", NAME, home),
+        rights.role("ClusterRole", whole, rights.in_cluster(name)),
+        rights.binding("ClusterRole", whole, subject),
+        rights.role("Role", within, rights.in_gateway(NAME)),
+        rights.binding("Role", within, subject),
     ]
 
 

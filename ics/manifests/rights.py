@@ -1,10 +1,10 @@
-"""The rights of a reconciler in the cluster: just those that its passes use.
+"""The rights of who makes passes: just those that passes use; pure.
 
 `tests/cluster/test_reconciler_rights.py` compares them with the requests of whole passes.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 _RBAC = "rbac.authorization.k8s.io"
 
@@ -35,9 +35,57 @@ _GATEWAY: Sequence[tuple[str, str, str]] = (
     ("discovery.k8s.io", "endpointslices", "create delete list patch"),
 )
 """In the gateway's namespace."""
-
+_DOCTOR: Sequence[tuple[str, str, str]] = (
+    ("", "nodes", "list"),
+    ("storage.k8s.io", "storageclasses", "list"),
+)
+"""What `ics doctor` looks at besides."""
 
 _OF_ITS_OWN = frozenset({"serviceaccounts", "cronjobs"})
+
+Subject: TypeAlias = Mapping[str, str]
+"""Who is granted something: an RBAC subject."""
+
+
+def role(kind: str, metadata: Mapping[str, Any], rules: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """A Role or ClusterRole."""
+    return {"apiVersion": f"{_RBAC}/v1", "kind": kind, "metadata": dict(metadata), "rules": list(rules)}
+
+
+def binding(kind: str, metadata: Mapping[str, Any], subject: Subject) -> dict[str, Any]:
+    """Grants the Role or ClusterRole of the same name."""
+    return {
+        "apiVersion": f"{_RBAC}/v1",
+        "kind": f"{kind}Binding",
+        "metadata": dict(metadata),
+        "roleRef": {"apiGroup": _RBAC, "kind": kind, "name": metadata["name"]},
+        "subjects": [dict(subject)],
+    }
+
+
+def of_operator(subject: Subject, gateway: str) -> list[dict[str, Any]]:
+    """The roles and bindings of an operator who makes passes from outside, with the embedded engine.
+
+    They do not let him purge anything.
+
+    The gateway's namespace is among them: a Role lives in one that exists.
+
+    Args:
+        subject: the user, group or service account that the operator's kubeconfig stands for.
+        gateway: the gateway's namespace.
+    """
+    name = f"ics-{gateway}-operator"
+    whole, within = {"name": name}, {"name": name, "namespace": gateway}
+    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": gateway}}
+    found = [namespace]
+    for kind, table, metadata in (("ClusterRole", (*_CLUSTER, *_DOCTOR), whole), ("Role", _GATEWAY, within)):
+        rules = [_rule(*right) for right in table if _is_of_operator(*right[:2])]
+        found += [role(kind, metadata, rules), binding(kind, metadata, subject)]
+    return found
+
+
+def _is_of_operator(group: str, resource: str) -> bool:
+    return group != _RBAC and resource not in _OF_ITS_OWN
 
 
 def used(gateway: str, has_reconciler: bool) -> Iterator[tuple[str, str, str, str]]:
@@ -49,7 +97,7 @@ def used(gateway: str, has_reconciler: bool) -> Iterator[tuple[str, str, str, st
     """
     for table, namespace in ((_CLUSTER, ""), (_GATEWAY, gateway)):
         for group, resource, verbs in table:
-            if has_reconciler or not (group == _RBAC or resource in _OF_ITS_OWN):
+            if has_reconciler or _is_of_operator(group, resource):
                 yield from ((group, resource, verb, namespace) for verb in verbs.split())
 
 

@@ -300,7 +300,7 @@ async def test_missing_right_is_one_line(scene: conftest.Scene) -> None:
 
     line = (
         "missing right: reader cannot patch namespaces in the whole cluster: grant it with a ClusterRoleBinding"
-        " (see the security page)"
+        " (ics show rights prints what is needed)"
     )
     assert [str(problem) for problem in engines.problems(previewed)] == [line]
     with pytest.raises(errors.Permanent, match="cannot patch namespaces"):
@@ -329,7 +329,9 @@ async def test_creating_needs_a_right_of_its_own(scene: conftest.Scene) -> None:
 
     done = await one.converge(engines.Order(wanted))
 
-    where = f"in namespace {scene.gateway}: grant it with a RoleBinding (see the security page)"
+    where = (
+        f"in namespace {scene.gateway}: grant it with a RoleBinding (ics show rights prints what is needed)"
+    )
     assert [str(error) for error in done.errors] == [f"missing right: editor cannot create services {where}"]
 
 

@@ -133,30 +133,21 @@ def test_no_way_into_the_cluster(well: stage.Stage) -> None:
 
 def test_a_right_is_missing(well: stage.Stage) -> None:
     """The user has all rights of the table but one; no pass could read its node."""
-    name = "ics-doctor"
-    rules = [rule for rule in rights.in_cluster(name) if rule["resources"] != ["pods/proxy"]]
-    rules += [*rights.in_gateway(name), {"apiGroups": [""], "resources": ["nodes"], "verbs": ["list"]}]
-    rules += [{"apiGroups": ["storage.k8s.io"], "resources": ["storageclasses"], "verbs": ["list"]}]
-    group = "rbac.authorization.k8s.io"
-    role = {"apiVersion": f"{group}/v1", "kind": "ClusterRole", "metadata": {"name": name}, "rules": rules}
-    binding = {
-        "apiVersion": f"{group}/v1",
-        "kind": "ClusterRoleBinding",
-        "metadata": {"name": name},
-        "roleRef": {"apiGroup": group, "kind": "ClusterRole", "name": name},
-        "subjects": [{"apiGroup": group, "kind": "User", "name": "nobody"}],
-    }
+    subject = {"kind": "User", "apiGroup": "rbac.authorization.k8s.io", "name": "nobody"}
+    grants = rights.of_operator(subject, "provider")
+    whole = next(one for one in grants if one["kind"] == "ClusterRole")
+    whole["rules"] = [rule for rule in whole["rules"] if rule["resources"] != ["pods/proxy"]]
     kubeconfig = f"cluster.kubeconfig={well.server.kubeconfig('nobody')}"
     code, found = examine(well, "--set", kubeconfig)
     assert (code, len([one for one in found["rights"] if one["level"] == "fail"]) > 10) == (2, True)
 
-    for manifest in (role, binding):
+    for manifest in grants:
         well.kubectl("apply", "-f", "-", given=manifest)
     code, found = examine(well, "--set", kubeconfig)
     assert failures(found) == {
         "rights": "missing: get pods/proxy in the whole cluster: grant it by a ClusterRoleBinding"
     }
-    well.kubectl("delete", "clusterrolebinding", name)
+    well.kubectl("delete", "clusterrolebinding", whole["metadata"]["name"])
 
 
 def test_the_seed_is_not_the_one_of_the_assigned_keys(well: stage.Stage) -> None:

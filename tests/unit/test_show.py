@@ -1,13 +1,19 @@
 import argparse
 import hashlib
 import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from ics import errors
 from ics.cli import show
+from ics.manifests import rights
 
 RELAYER = "cosmos19rl4cm2hmr8afy4kldpxz3fka4jguq0auqdal4"
 
@@ -203,3 +209,50 @@ def test_selection_of_nobody(capsys: pytest.CaptureFixture[str], validators: Pat
     assert found == {"total": 0, "threshold": 0, "selected": []}
     assert run("selection", "--validators", str(validators)) == 0
     assert capsys.readouterr().out.splitlines()[-1] == "0 selected; threshold 0 of 0 bonded tokens"
+
+
+@pytest.mark.parametrize(
+    ("words", "subject"),
+    [
+        (("--user", "ops"), {"kind": "User", "apiGroup": "rbac.authorization.k8s.io", "name": "ops"}),
+        (("--group", "ops"), {"kind": "Group", "apiGroup": "rbac.authorization.k8s.io", "name": "ops"}),
+        (("--service-account", "ci/ops"), {"kind": "ServiceAccount", "name": "ops", "namespace": "ci"}),
+    ],
+)
+def test_rights(
+    capsys: pytest.CaptureFixture[str], words: tuple[str, ...], subject: Mapping[str, str]
+) -> None:
+    items = as_json(capsys, "rights", *words, "--gateway", "home")["items"]
+    kinds = ["Namespace", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding"]
+    assert [item["kind"] for item in items] == kinds
+    assert [item["metadata"].get("namespace") for item in items] == [None, None, None, "home", "home"]
+    assert [item["subjects"] for item in items if "subjects" in item] == [[subject], [subject]]
+    rules = [rule for item in items for rule in item.get("rules", [])]
+    granted = {
+        (group, resource, verb)
+        for rule in rules
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+        for verb in rule["verbs"]
+    }
+    assert granted == {right[:3] for right in rights.used("home", False)} | {
+        ("", "nodes", "list"),
+        ("storage.k8s.io", "storageclasses", "list"),
+    }
+
+    assert run("rights", *words, "--gateway", "home") == 0
+    assert list(yaml.safe_load_all(capsys.readouterr().out)) == items
+
+
+def test_rights_of_no_service_account() -> None:
+    with pytest.raises(errors.SettingsError, match="--service-account ops: write NAMESPACE/NAME"):
+        run("rights", "--service-account", "ops")
+
+
+def test_a_reader_that_goes_is_no_fault() -> None:
+    gone, pipe = os.pipe()
+    os.close(gone)
+    command = [sys.executable, "-m", "ics.cli", "show", "settings"]
+    done = subprocess.run(command, stdout=pipe, stderr=subprocess.PIPE, check=False)
+    os.close(pipe)
+    assert (done.returncode, done.stderr) == (1, b"")

@@ -28,7 +28,7 @@ CASES: list[tuple[str, requests.Request, int, dict[str, Any], type[errors.IcsErr
         ),
         answers.MissingRight,
         "missing right: reader cannot patch namespaces in the whole cluster: grant it with a ClusterRoleBinding"
-        " (see the security page)",
+        " (ics show rights prints what is needed)",
     ),
     (
         "right missing in a namespace",
@@ -40,7 +40,7 @@ CASES: list[tuple[str, requests.Request, int, dict[str, Any], type[errors.IcsErr
         ),
         answers.MissingRight,
         "missing right: system:serviceaccount:a:b cannot create statefulsets.apps in namespace a: grant it with a"
-        " RoleBinding (see the security page)",
+        " RoleBinding (ics show rights prints what is needed)",
     ),
     (
         "namespace on its way out",
