@@ -1,0 +1,95 @@
+"""What a reconciler that remembers nothing makes of the chain, on a cluster that holds nothing."""
+
+import asyncio
+import dataclasses
+import os
+import pathlib
+import ssl
+from collections.abc import Collection, Mapping
+from typing import Any
+
+import httpx
+
+from devnet import places
+from ics import handover, loop, model, observing, wiring
+from tests.cluster import apiserver
+from tests.network import kube, operators, sameness
+
+ADMIN = "admin"
+
+
+class Kube(kube.Kube):
+    """The administrator of an API server without nodes."""
+
+    def __init__(self, server: apiserver.Server) -> None:
+        self._http = httpx.Client(
+            base_url=server.url,
+            verify=ssl.create_default_context(cafile=str(server.ca)),
+            headers={"Authorization": f"Bearer {ADMIN}"},
+            timeout=20,
+            trust_env=False,
+        )
+
+
+class Forgetful:
+    """The validator's own cluster, whose nodes answer, as one who knows nothing of earlier passes finds it."""
+
+    def __init__(self, cluster: Any, renamed: Collection[str]) -> None:
+        self._cluster = cluster
+        self._renamed = renamed
+        self._homes: dict[str, str] = {}
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._cluster, name)
+
+    async def memory(self) -> model.Memory:
+        """What is there, and nothing of what was written down."""
+        known: model.Memory = await self._cluster.memory()
+        self._homes = {consumer_id: chain.namespace for consumer_id, chain in known.chains.items()}
+        return sameness.forgotten(known, self._renamed)
+
+    async def observe(self, namespaces: Mapping[str, str]) -> Mapping[str, model.Observation]:
+        """The nodes, wherever they are."""
+        found: Mapping[str, model.Observation] = await self._cluster.observe(
+            {consumer_id: self._homes[consumer_id] for consumer_id in namespaces}
+        )
+        return found
+
+
+def compared(
+    operator: operators.Operator, folder: pathlib.Path, renamed: Collection[str]
+) -> sameness.Comparison:
+    """Compare a validator's cluster with what a fresh reconciler makes of the chain on an empty one.
+
+    Args:
+        operator: whose.
+        folder: an empty one, for the other API server.
+        renamed: consumer ids of chains that were renamed before their launch.
+    """
+    programs = apiserver.programs()
+    assert programs is not None, "etcd and the all-in-one kubernetes binary are needed"
+    with apiserver.running(folder, *programs, [ADMIN]) as server:
+        asyncio.run(_made(operator.name, server, renamed))
+        bare = Kube(server)
+        try:
+            return sameness.compare(operator.kube.members(), bare.members(), operator.name)
+        finally:
+            bare.close()
+
+
+async def _made(name: str, server: apiserver.Server, renamed: Collection[str]) -> None:
+    environment = {key: text for key, text in os.environ.items() if not key.startswith("ICS_")}
+    elsewhere = [f"cluster.kubeconfig={server.kubeconfig(ADMIN)}"]
+    async with (
+        wiring.open_stack(places.CHECKOUT, name, environment) as own,
+        wiring.open_stack(places.CHECKOUT, name, environment, elsewhere) as bare,
+    ):
+        place = dataclasses.replace(own.world, cluster=Forgetful(own.cluster, renamed))
+        observed = await observing.observe(place)
+        wanted = observing.desire(place, observed)
+        observed = dataclasses.replace(observed, memory=sameness.accepted(observed.memory, wanted))
+        wanted = observing.desire(place, observed)
+        assert wanted.intents == (), f"{name}: a fresh reconciler would send {wanted.intents}"
+        done = await bare.engine.converge(loop.order(bare.world, wanted, handover.Handed(observed)))
+        await bare.world.lease.release()
+    assert (done.errors, done.questions) == ((), ()), (done.errors, done.questions)

@@ -1,0 +1,118 @@
+"""The reconcilers of all three validators as they stay, each `reconcile.py --watch` with its log and probes."""
+
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+from devnet import places
+from tests.network import operators, provider_node
+
+STOPPING = 60.0
+"""Seconds that a reconciler is given to end its pass."""
+
+
+@dataclass
+class _Run:
+    process: subprocess.Popen[bytes]
+    log: pathlib.Path
+    port: int
+    read: int = 0
+    """Lines that were looked at already."""
+
+
+class Residents:
+    """They stay for as long as the context lasts."""
+
+    def __init__(self, names: Iterable[str], folder: pathlib.Path, *flags: str) -> None:
+        self._folder = folder
+        self._flags = flags
+        self._names = tuple(names)
+        self._runs: dict[str, list[_Run]] = {name: [] for name in self._names}
+        self.passes: Counter[str] = Counter()
+        """By validator, as their metrics say; `failed NAME` beside it."""
+
+    def __enter__(self) -> "Residents":
+        for name in self._names:
+            self._start(name)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        for name in self._names:
+            run = self._runs[name][-1]
+            self._count(name)
+            run.process.send_signal(signal.SIGTERM)
+            try:
+                run.process.wait(STOPPING)
+            except subprocess.TimeoutExpired:
+                run.process.kill()
+                run.process.wait()
+
+    def crash(self, name: str) -> None:
+        """Kill one in the midst of whatever it does, and start another."""
+        self._count(name)
+        run = self._runs[name][-1]
+        run.process.kill()
+        run.process.wait()
+        self._start(name)
+
+    def dead(self) -> list[str]:
+        """Those that have ended by themselves, with their last words."""
+        return [
+            f"{name} ended with {runs[-1].process.returncode}: {runs[-1].log.read_text()[-1000:]}"
+            for name, runs in self._runs.items()
+            if runs[-1].process.poll() is not None
+        ]
+
+    def complaints(self) -> list[str]:
+        """What they complained of since the last call, each line once for each validator."""
+        found = []
+        for name, runs in self._runs.items():
+            for run in runs:
+                # A line that is being written has no end yet, and the last of a killed one may have none.
+                lines = run.log.read_text().split("\n")[:-1]
+                fresh, run.read = lines[run.read :], len(lines)
+                said: dict[str, None] = {}
+                for line in fresh:
+                    said |= dict.fromkeys(_troubles(line))
+                found += [f"{name}: {text}" for text in said]
+        return found
+
+    def _start(self, name: str) -> None:
+        runs = self._runs[name]
+        log, port = self._folder / f"{name}-{len(runs)}.log", provider_node.free_port()
+        words = [str(places.CHECKOUT / "reconcile.py"), "--watch", "--json", "--stack", name]
+        words += ["--set", f"resident.port={port}", *self._flags]
+        environment = {k: v for k, v in os.environ.items() if not k.startswith("ICS_") or k in operators.OWN}
+        with log.open("wb") as out:
+            process = subprocess.Popen(
+                [sys.executable, *words], cwd=places.CHECKOUT, env=environment, stdout=out, stderr=out
+            )
+        runs.append(_Run(process, log, port))
+
+    def _count(self, name: str) -> None:
+        run = self._runs[name][-1]
+        try:
+            text = httpx.get(f"http://127.0.0.1:{run.port}/metrics", timeout=5, trust_env=False).text
+        except httpx.TransportError:
+            return
+        found = dict(line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))
+        self.passes[name] += int(float(found.get("ics_passes_total", 0)))
+        self.passes[f"failed {name}"] += int(float(found.get("ics_failed_passes_total", 0)))
+
+
+def _troubles(line: str) -> list[str]:
+    try:
+        told: dict[str, Any] = json.loads(line)
+    except ValueError:
+        return [f"not a line of the log: {line}"]
+    found = [str(trouble) for trouble in told.get("troubles", ())]
+    return [*found, *([str(told["problem"])] if told.get("problem") else [])]
