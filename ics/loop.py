@@ -2,7 +2,7 @@
 
 import asyncio
 import dataclasses
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -37,6 +37,8 @@ class Plan:
     changes: tuple[engines.Change, ...]
     transactions: tuple[model.Intent, ...]
     report: status.Report
+    unfitting: tuple[model.Condition, ...] = ()
+    """Of confirmations given by hand that confirm nothing; they are in the report as well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +62,17 @@ async def preview(place: world.World, engine: engines.Engine) -> Plan:
     """
     observed = await observing.observe(place)
     wanted = observing.desire(place, observed)
-    handed = handover.Handed(observed)
-    changes = await engine.preview(dataclasses.replace(order(place, wanted, handed), is_thorough=True))
-    return Plan(changes, wanted.intents, status.report(wanted, observed.observations))
+    thorough = dataclasses.replace(order(place, wanted, handover.Handed(observed)), is_thorough=True)
+    changes = await engine.preview(thorough)
+    questions = [change.question for change in changes if change.question is not None]
+    unknown = place.confirmed - guard.judge(changes, thorough).answered
+    if (
+        unknown
+    ):  # a volume that is confirmed to stay as it is, is no change: what is asked without the answers?
+        asked = await engine.preview(dataclasses.replace(thorough, confirmed=frozenset()))
+        unknown -= {change.question.name for change in asked if change.question is not None}
+    unfitting = _unfitting(unknown, questions)
+    return Plan(changes, wanted.intents, status.report(wanted, observed.observations, unfitting), unfitting)
 
 
 async def one_pass(place: world.World, engine: engines.Engine, sender: world.Sender | None) -> Outcome:
@@ -99,7 +109,12 @@ async def one_pass(place: world.World, engine: engines.Engine, sender: world.Sen
         handed = handover.Handed(observed, frozenset(refused))
         converged = await engine.converge(order(place, wanted, handed))
         troubles += [_trouble(error) for error in converged.errors]
-        troubles += [_asked(question) for question in converged.questions]
+        troubles += [
+            (asked(question.text, question.consumer_id), guard.as_error(question))
+            for question in converged.questions
+        ]
+        unknown = place.confirmed - converged.answered
+        troubles += [(condition, None) for condition in _unfitting(unknown, converged.questions)]
         troubles += [_drifted(change) for change in converged.changes if change.is_drift]
         troubles += [
             (model.Condition(model.Severity.INFO, "StackMended", text), None) for text in converged.repairs
@@ -116,9 +131,9 @@ async def one_pass(place: world.World, engine: engines.Engine, sender: world.Sen
         troubles += await _arm(place, wanted, observed)
         troubles += await _relay(place, wanted, observed)
         troubles += [_trouble(error, one) for one, error in await tending.tend(place, wanted, observed)]
-        asked = frozenset(question.consumer_id for question in converged.questions)
+        stopped = frozenset(question.consumer_id for question in converged.questions)
         troubles += await _forget(
-            place, observed, wanted.held | asked | {c.consumer_id for c in wanted.chains}
+            place, observed, wanted.held | stopped | {c.consumer_id for c in wanted.chains}
         )
         report = status.report(wanted, observed.observations, [condition for condition, _ in troubles])
         met = tuple(error for _, error in troubles if error is not None)
@@ -194,11 +209,17 @@ def _trouble(error: errors.IcsError, consumer_id: str = "", reason: str = "") ->
     return model.Condition(severity, name, str(error), consumer_id), error
 
 
-def _asked(question: engines.Question) -> _Trouble:
-    condition = model.Condition(
-        model.Severity.CRITICAL, "NeedsConfirmation", question.text, question.consumer_id
+def asked(text: str, consumer_id: str) -> model.Condition:
+    """The condition of a question that waits."""
+    return model.Condition(model.Severity.CRITICAL, "NeedsConfirmation", text, consumer_id)
+
+
+def _unfitting(names: Collection[str], questions: Sequence[engines.Question]) -> tuple[model.Condition, ...]:
+    """No trouble, for nothing was done wrongly; but it is not what the operator has meant."""
+    return tuple(
+        model.Condition(model.Severity.WARNING, "ConfirmsNothing", text)
+        for text in guard.fits_nothing(names, questions)
     )
-    return condition, guard.as_error(question)
 
 
 def _drifted(change: engines.Change) -> _Trouble:

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ics import engines, intents, loop, model, status
+from ics.cli import present
 from ics.engines import drift, fields
 
 PENDING = 3
@@ -52,10 +53,11 @@ def summary(changes: Sequence[engines.Change], transactions: Sequence[model.Inte
 
 def plan_lines(found: loop.Plan) -> list[str]:
     """What a preview shows to people."""
+    unfitting = [present.condition(one) for one in found.unfitting]
     if not is_pending(found):
-        return ["nothing to change, nothing to send"]
+        return [*unfitting, "nothing to change, nothing to send"]
     lines = _sections(found.changes, found.transactions, "send", found.report)
-    return [*lines, _in_words(summary(found.changes, found.transactions))]
+    return [*lines, *unfitting, _in_words(summary(found.changes, found.transactions))]
 
 
 def outcome_lines(found: loop.Outcome) -> list[str]:

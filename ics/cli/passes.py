@@ -11,7 +11,7 @@ from typing import Any
 
 from ics import engines, errors, loop, model, observing, stack, status, wiring, world
 from ics.cli import changes, installation, present
-from ics.engines import guard
+from ics.engines import guard, members
 from ics.provider import messages
 
 _Subparsers = Any  # argparse has no public name for what add_subparsers() returns
@@ -138,8 +138,12 @@ def _confirming(args: argparse.Namespace, place: world.World) -> world.World:
 
 
 async def _status(args: argparse.Namespace, found: wiring.Opened) -> int:
+    settings = found.world.settings
     observed = await observing.observe(found.world)
-    report = status.report(observing.desire(found.world, observed), observed.observations)
+    # What waits for an answer is not asked anew: the last pass has left it on record.
+    asked = await members.asked(found.kube, settings.validator, settings.gateway.namespace)
+    troubles = [loop.asked(each.text, each.consumer_id) for each in asked]
+    report = status.report(observing.desire(found.world, observed), observed.observations, troubles)
     return present.tell(args, report.as_dict(), present.status_lines(report))
 
 

@@ -153,6 +153,8 @@ class Converged:
     """What failed, each text once. The objects that these concern are tried again by the next pass."""
     questions: tuple[Question, ...] = ()
     """What waits for the operator's confirmation; nothing of it was done."""
+    answered: frozenset[str] = frozenset()
+    """Of the names in the order's `confirmed`, those that something of this convergence was asked by."""
     repairs: tuple[str, ...] = ()
     """What an earlier run had left behind and was mended, one line for each."""
 

@@ -100,6 +100,7 @@ class ApplyEngine:
             frozenset(doing.done),
             judged.held,
             looked_at,
+            judged.questions,
         )
         if steps.is_empty and not members.is_closed(books, parent):
             await self._announce()
@@ -108,7 +109,8 @@ class ApplyEngine:
         except errors.IcsError as error:  # what was done is told all the same
             doing.failures.append(error)
             writes = 1
-        return dataclasses.replace(doing.outcome(steps, writes), questions=judged.questions)
+        outcome = doing.outcome(steps, writes)
+        return dataclasses.replace(outcome, questions=judged.questions, answered=judged.answered)
 
     async def destroy(self) -> engines.Converged:
         """See `engines.Engine`. Without a parent, members of every kind that there may be are looked for."""

@@ -87,6 +87,8 @@ class PulumiEngine:
         changes = await dryrun.preview(self._kube, work.steps)
         judged = guard.judge(changes, order)
         work = work.without(judged, changes)
+        if work.steps.is_empty and not work.is_whole:
+            return guard.marked(changes, order)
         seen = await asyncio.to_thread(self._previewed, work, await self._passphrase())
         return guard.marked(
             (*changes, *runs.surprises(seen.told, work.known, work.books.members, seen.held)), order
@@ -102,6 +104,10 @@ class PulumiEngine:
         changes = await dryrun.preview(self._kube, work.steps)
         judged = guard.judge(changes, order)
         work = work.without(judged, changes)
+        if work.steps.is_empty and not work.is_whole:  # all of it waits for an answer, or is refused
+            failures = engines.distinct([*waiting, *work.refused])
+            found = engines.Converged(errors=failures, questions=judged.questions, answered=judged.answered)
+            return await self._closed(work, work.books, frozenset(), found)
         if self._announce is not None:
             await self._announce()
         # What is still among the steps and would be replaced is confirmed.
@@ -113,15 +119,14 @@ class PulumiEngine:
             update = await asyncio.to_thread(self._updated, work, await self._passphrase())
         except errors.IcsError as error:
             failures = [*doing.failures, *waiting, *work.refused, error]
-            return _outcome(changes, doing, judged.questions, failures)
+            return _outcome(changes, doing, judged, failures)
         # What Pulumi takes to be as it should be, though somebody has had a hand on it, is made ours again.
         await doing.apply_all([step for step in work.steps.apply if step.key in update.same])
         # What was never in its state, it cannot delete.
         unknown = [member for member in work.steps.prune if member.key not in runs.deleted(update.seen.told)]
         await doing.prune_all([member for member in unknown if member.consumer_id not in update.held])
         failures = [*doing.failures, *waiting, *work.refused, *update.errors]
-        questions = (*judged.questions, *update.questions)
-        found = _outcome((*changes, *update.surprises), doing, questions, failures, update)
+        found = _outcome((*changes, *update.surprises), doing, judged, failures, update)
         books = await self._embedded.read(work.wanted)
         return await self._closed(dataclasses.replace(work, held=update.held), books, update.done, found)
 
@@ -167,7 +172,14 @@ class PulumiEngine:
     ) -> engines.Converged:
         record = work.books.parent.record
         parent = parents.settled(
-            engines.PULUMI, work.wanted, books.members, record, done, work.held, work.looked_at
+            engines.PULUMI,
+            work.wanted,
+            books.members,
+            record,
+            done,
+            work.held,
+            work.looked_at,
+            found.questions,
         )
         if not work.is_whole and not found.writes and self._announce is not None:
             if members.is_closed(books, parent):
@@ -198,7 +210,7 @@ class PulumiEngine:
             targets = runs.targets(seen.told, held, left)
             told = pulumi.update(targets) if targets else runs.Told()
             same = runs.settled(seen.told, held, left)
-            return Update(told, seen, surprises, judged.questions, held, same, tuple(pulumi.repairs))
+            return Update(told, seen, surprises, judged, held, same, tuple(pulumi.repairs))
 
     def _destroyed(self, passphrase: model.Secret | None) -> tuple[runs.Told, tuple[str, ...]]:
         from ics.engines import session
@@ -320,7 +332,8 @@ class Update:
     told: runs.Told
     seen: Seen
     surprises: tuple[engines.Change, ...]
-    questions: tuple[engines.Question, ...]
+    judged: guard.Judgement
+    """Of the surprises."""
     held: frozenset[str]
     same: frozenset[applyset.Key]
     """Objects that Pulumi sees no change to."""
@@ -342,7 +355,7 @@ class Update:
 def _outcome(
     changes: tuple[engines.Change, ...],
     doing: run.Run,
-    questions: tuple[engines.Question, ...],
+    judged: guard.Judgement,
     failures: list[errors.IcsError],
     update: Update | None = None,
 ) -> engines.Converged:
@@ -353,7 +366,9 @@ def _outcome(
     made = tuple(dataclasses.replace(change, problem=None) for change in changes if change.ref in done)
     writes = doing.writes + (len(update.told.done) if update is not None else 0)
     repairs = update.repairs if update is not None else ()
-    return engines.Converged(made, writes, engines.distinct(failures), questions, repairs)
+    later = update.judged if update is not None else guard.Judgement()
+    questions, answered = (*judged.questions, *later.questions), judged.answered | later.answered
+    return engines.Converged(made, writes, engines.distinct(failures), questions, answered, repairs)
 
 
 def _refreshed(pulumi: "session.Session", keys: frozenset[applyset.Key]) -> list[errors.IcsError]:

@@ -15,7 +15,7 @@ only `ics purge` does. A volume that stays as it is harms nobody, so the rest of
 launch above all; any other question stops its chain, whose objects stay just as they are.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from ics import engines, errors
@@ -35,6 +35,8 @@ class Judgement:
     """Consumer ids whose objects must be left just as they are, those of the order among them."""
     left: frozenset[engines.Ref] = frozenset()
     """Single objects to leave as they are."""
+    answered: frozenset[str] = frozenset()
+    """Names that the operator has confirmed, and that one of the changes is asked by."""
 
 
 def judge(changes: Sequence[engines.Change], order: engines.Order) -> Judgement:
@@ -49,7 +51,8 @@ def judge(changes: Sequence[engines.Change], order: engines.Order) -> Judgement:
     stopped = {c.consumer_id for c, _ in waiting if c.consumer_id and not stays(c)}
     left = {c.ref for c, _ in waiting if stays(c) or not c.consumer_id}
     left |= {c.ref for c, q in asked if q.name in order.confirmed and stays(c)}
-    return Judgement(tuple(q for _, q in waiting), order.held | stopped, frozenset(left))
+    answered = frozenset(q.name for _, q in asked) & order.confirmed
+    return Judgement(tuple(q for _, q in waiting), order.held | stopped, frozenset(left), answered)
 
 
 def marked(changes: Sequence[engines.Change], order: engines.Order) -> tuple[engines.Change, ...]:
@@ -70,6 +73,21 @@ def marked(changes: Sequence[engines.Change], order: engines.Order) -> tuple[eng
 def needs_question(kind: str, is_retained: bool) -> bool:
     """Whether replacing an object of this kind is asked about."""
     return kind == _WORKLOAD or is_retained
+
+
+def fits_nothing(names: Collection[str], questions: Sequence[engines.Question]) -> tuple[str, ...]:
+    """What to tell of confirmations that confirm nothing, one line for each.
+
+    Args:
+        names: given by hand, that no change was asked by.
+        questions: that wait.
+    """
+    waiting = ", ".join(question.name for question in questions)
+    told = f"what waits for one: {waiting}" if waiting else "nothing waits for a confirmation"
+    return tuple(
+        f"--confirm {name}: nothing that would be done now is asked by this name; {told}"
+        for name in sorted(names)
+    )
 
 
 def as_error(question: engines.Question) -> errors.IcsError:

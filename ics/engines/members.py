@@ -62,6 +62,12 @@ async def read(kube: client.Client, validator: str, namespace: str, group_kinds:
     return Books(validator, namespace, item, parent, members)
 
 
+async def asked(kube: client.Client, validator: str, namespace: str) -> tuple[parents.Asked, ...]:
+    """What the last convergence left undone, waiting for a confirmation; one GET."""
+    item = await kube.find(kinds.CONFIG_MAP, namespace, applyset.parent_name(validator))
+    return () if item is None else parents.read(item).asked
+
+
 async def opened(kube: client.Client, books: Books, keys: Collection[applyset.Key]) -> tuple[Books, int]:
     """Tell the parent that these objects are about to be touched.
 

@@ -5,11 +5,11 @@ anew afterwards, so that it never says more than is so.
 """
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
-from ics import errors, labels, model
+from ics import engines, errors, labels, model
 from ics.engines import applyset
 
 ID = "applyset.kubernetes.io/id"
@@ -19,6 +19,16 @@ NAMESPACES = "applyset.kubernetes.io/additional-namespaces"
 LOOKED_AT = f"{labels.DOMAIN}/drift-looked-at"
 RECORD = "record.json"
 """Key in the parent's data."""
+ASKED = "questions.json"
+"""Another one."""
+
+
+class Asked(NamedTuple):
+    """A question as it is remembered, so that the status can tell of it between two passes."""
+
+    consumer_id: str
+    """Empty for what the chains share."""
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +42,8 @@ class Parent:
     """When every field was last looked at for drift, RFC 3339; empty: never."""
     engine: str = ""
     """The engine that converged the set last; empty: none has yet."""
+    asked: tuple[Asked, ...] = ()
+    """What the last convergence left undone, for it waits for the operator's confirmation."""
 
     def opened(self, keys: Collection[applyset.Key]) -> Self:
         """As it must be before these objects are touched, so that a crash leaves nothing unknown.
@@ -57,6 +69,7 @@ def settled(
     done: frozenset[applyset.Key],
     held: frozenset[str],
     looked_at: str = "",
+    questions: Sequence[engines.Question] = (),
 ) -> Parent:
     """The parent as it should be after a convergence.
 
@@ -68,6 +81,7 @@ def settled(
         done: objects whose apply succeeded in this one.
         held: consumer ids whose objects were left alone; what was known of them stays known.
         looked_at: when every field was last looked at.
+        questions: that wait.
     """
     entries: dict[applyset.Key, applyset.Entry] = {}
     for key, member in members.items():
@@ -78,7 +92,8 @@ def settled(
         elif before is not None and (manifest is not None or member.consumer_id in held):
             entries[key] = before
     group_kinds, namespaces = applyset.scope(members)
-    return Parent(group_kinds, namespaces, entries, looked_at, engine)
+    asked = tuple(sorted(Asked(question.consumer_id, question.text) for question in questions))
+    return Parent(group_kinds, namespaces, entries, looked_at, engine, asked)
 
 
 def manifest(validator: str, namespace: str, parent: Parent) -> model.Manifest:
@@ -105,7 +120,10 @@ def manifest(validator: str, namespace: str, parent: Parent) -> model.Manifest:
                 **({labels.ENGINE: parent.engine} if parent.engine else {}),
             },
         },
-        "data": {RECORD: json.dumps(record, sort_keys=True, separators=(",", ":"))},
+        "data": {
+            RECORD: json.dumps(record, sort_keys=True, separators=(",", ":")),
+            **({ASKED: json.dumps(parent.asked)} if parent.asked else {}),
+        },
     }
 
 
@@ -132,6 +150,7 @@ def read(item: Mapping[str, Any]) -> Parent:
         _record((item.get("data") or {}).get(RECORD)),
         annotations.get(LOOKED_AT, ""),
         annotations.get(labels.ENGINE, ""),
+        _asked((item.get("data") or {}).get(ASKED)),
     )
 
 
@@ -147,6 +166,13 @@ def is_current(item: Mapping[str, Any] | None, manifest: model.Manifest) -> bool
 
 def _items(text: str) -> frozenset[str]:
     return frozenset(item for item in text.split(",") if item)
+
+
+def _asked(text: str | None) -> tuple[Asked, ...]:
+    try:
+        return tuple(Asked(*each) for each in json.loads(text or "[]"))
+    except (ValueError, TypeError):
+        return ()
 
 
 def _record(text: str | None) -> dict[applyset.Key, applyset.Entry]:

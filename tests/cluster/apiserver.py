@@ -1,7 +1,8 @@
 """A real etcd and kube-apiserver on loopback, for the tests of what reads and writes Kubernetes.
 
 There is no kubelet, no scheduler and no controller: pods stay as they are made and namespaces stay
-Terminating. RBAC is on, and each user is known by a token, so that missing rights can be tested.
+Terminating. A garbage collector runs where a test starts one. RBAC is on, and each user is known by a
+token, so that missing rights can be tested.
 """
 
 import contextlib
@@ -99,6 +100,24 @@ def running(
         server = Server(f"https://127.0.0.1:{secure}", folder)
         _wait_ready(server)
         yield server
+
+
+@contextlib.contextmanager
+def collecting(server: Server, kubernetes: pathlib.Path) -> Iterator[None]:
+    """Start the garbage collector: without it, what is deleted in the foreground stays for ever.
+
+    Args:
+        server: whose objects it looks after.
+        kubernetes: the all-in-one program.
+    """
+    flags = [
+        f"--kubeconfig={server.kubeconfig('admin')}",
+        "--controllers=garbage-collector-controller",
+        "--leader-elect=false",
+        "--secure-port=0",
+    ]
+    with _process(server.folder, "garbage-collector", [str(kubernetes), "kube-controller-manager", *flags]):
+        yield
 
 
 def _etcd_flags(folder: pathlib.Path, client: int, peer: int) -> list[str]:

@@ -26,6 +26,11 @@ def home(scene: conftest.Scene, consumer: int = 0) -> str:
     return f"{scene.validator}-{consumer}"
 
 
+def record(scene: conftest.Scene) -> str:
+    """The write by which the questions that wait are put on record, or struck from it."""
+    return f"PATCH /api/v1/namespaces/{scene.gateway}/configmaps/ics-{scene.validator}"
+
+
 async def engine(scene: conftest.Scene, patience: float = 0.0) -> tuple[apply.ApplyEngine, Any]:
     kube, recorder = await scene.connect()
     return apply.ApplyEngine(kube, scene.validator, scene.gateway, patience=patience), recorder
@@ -97,7 +102,8 @@ async def test_a_wrong_name_changes_nothing(scene: conftest.Scene, wrong: str) -
 
     done = await one.converge(engines.Order(wanted, confirmed=frozenset({wrong.format(home=home(scene))})))
 
-    assert (len(done.questions), done.changes, recorder.writes) == (1, (), [])
+    assert (len(done.questions), done.changes, recorder.writes) == (1, (), [record(scene)])
+    assert done.answered == frozenset()
 
 
 async def test_the_right_name_replaces_once(scene: conftest.Scene) -> None:
@@ -159,7 +165,7 @@ async def test_a_chain_that_is_dropped_is_asked_about(scene: conftest.Scene) -> 
     recorder.writes.clear()
 
     done = await one.converge(engines.Order(rendered(scene, 0)))
-    assert (done.changes, recorder.writes) == ((), [])
+    assert (done.changes, recorder.writes) == ((), [record(scene)])
 
     name = f"StatefulSet/{home(scene, 1)}/node@{node[:8]}"
     assert [(q.name, q.action, q.consumer_id) for q in done.questions] == [(name, "delete", "1")]
@@ -217,9 +223,10 @@ async def test_a_volume_stays_as_it_is_and_its_chain_goes_on(
     assert [(c.kind, c.action) for c in done.changes] == [("ConfigMap", "update")]
     recorder.writes.clear()
     confirmed = engines.Order(wanted, confirmed=frozenset({name}))
-    assert await one.converge(confirmed) == engines.Converged()
+    assert await one.converge(confirmed) == engines.Converged(writes=1, answered=frozenset({name}))
+    assert await one.converge(confirmed) == engines.Converged(answered=frozenset({name}))
     assert await one.preview(confirmed) == ()
-    assert recorder.writes == []
+    assert recorder.writes == [record(scene)]
     assert await scene.live(kinds.VOLUME_CLAIM, home(scene), labels.VOLUME_NAME) == before
 
 

@@ -18,7 +18,12 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[apiserver.Serve
     found = apiserver.programs()
     if found is None:
         pytest.fail("etcd and the all-in-one kubernetes binary are needed: run `python -m devnet build`")
-    with apiserver.running(tmp_path_factory.mktemp("apiserver"), *found, ["admin"]) as running:
+    with (
+        apiserver.running(tmp_path_factory.mktemp("apiserver"), *found, ["admin"]) as running,
+        apiserver.collecting(
+            running, found[1]
+        ),  # for Pulumi deletes in the foreground, and waits for the end
+    ):
         yield running
 
 

@@ -119,6 +119,23 @@ class Stage:
 
         asyncio.run(put())
 
+    def remake(self, kind: kinds.Kind, namespace: str, name: str, change: Callable[[Any], object]) -> None:
+        """Deletes an object and makes another of its name, as `kubectl replace --force` does."""
+
+        async def anew() -> None:
+            kube, _ = self.kube()
+            async with kube:
+                item = await kube.find(kind, namespace, name)
+                assert item is not None
+                assert await kube.delete(kind, namespace, name, None) is None
+                kept = ("name", "namespace", "labels", "annotations")
+                item["metadata"] = {key: item["metadata"][key] for key in kept}
+                change(item)
+                body = requests.encode(item)
+                await kube.send(requests.Request("create", kind, namespace, None, body=body))
+
+        asyncio.run(anew())
+
     def set(self, key: str, value: Any) -> None:
         """Changes a setting in the stack file."""
         path = self.root / "stacks" / f"Pulumi.{self.validator}.yaml"
@@ -147,6 +164,18 @@ class Stage:
         )
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout + done.stderr
+
+    def ics(self, *arguments: str) -> Any:
+        """A command of the product's own; answers its JSON."""
+        done = subprocess.run(
+            [sys.executable, "-m", "ics.cli", *arguments, "--stack", self.validator, "--json"],
+            cwd=self.root,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return json.loads(done.stdout)
 
     def started(self, running: Collection[int]) -> subprocess.Popen[bytes]:
         """A pass in a process of its own, which may be killed."""

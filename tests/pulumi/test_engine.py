@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from ics import engines, errors
+from ics import engines, errors, labels
 from ics.cluster import kinds
 from ics.engines import applyset, session
 from tests.cluster import apiserver
@@ -202,6 +202,51 @@ def test_a_node_is_not_deleted_unasked_and_its_chain_stays_whole(place: stage.St
     assert place.preview(fewer, "apply") == ()
 
 
+def test_a_confirmed_replacement_makes_the_node_anew_and_nothing_else(
+    place: stage.Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    facts = stage.facts([0, 1])
+    order = place.order(facts)
+    before = place.objects(order)
+    node = f"StatefulSet {home(order, '1')}/node"
+    place.remake(
+        kinds.STATEFUL_SET, home(order, "1"), "node", lambda item: item["spec"].update(serviceName="other")
+    )
+    with monkeypatch.context() as patch:
+        patch.setattr(session, "opened", None)  # while all of it waits, no process is started
+        asked, _ = place.converge(order)
+
+    done, _ = place.converge(place.order(facts, confirmed=[question.name for question in asked.questions]))
+
+    assert [str(question.ref) for question in asked.questions] == [node]
+    assert (brief(done), done.errors, done.questions) == ([f"replace {node}"], (), ())
+    after = place.objects(order)
+    assert after[node]["spec"] == before[node]["spec"]
+    changed = {name for name, each in identity(after).items() if each != identity(before)[name]}
+    assert changed == {node}
+    assert place.converge(order)[0] == engines.Converged()
+
+
+def test_auto_goes_on_with_the_engine_that_was_the_last(
+    place: stage.Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    facts = stage.facts([0, 1])
+    both = {f"update StatefulSet {home(place.order(facts), one)}/node" for one in ("0", "1")}
+    place.set("node", {"resources": {"limits": {"memory": "5Gi"}}})
+    with_pulumi, _ = place.converge(place.order(facts), "auto")
+    state = json.dumps(place.checkpoint)
+    assert place.converge(place.order(facts), "apply")[0].changes == ()
+    place.set("node", {"resources": {"limits": {"memory": "6Gi"}}})
+    with monkeypatch.context() as patch:
+        patch.setattr(session, "opened", None)
+        embedded, _ = place.converge(place.order(facts), "auto")
+
+    assert (set(brief(with_pulumi)), with_pulumi.errors) == (both, ())
+    assert '"5Gi"' in state
+    assert (set(brief(embedded)), embedded.errors) == (both, ())
+    assert json.dumps(place.checkpoint) == state
+
+
 def test_a_volume_that_cannot_shrink_is_asked_about_and_the_rest_goes_on(place: stage.Stage) -> None:
     place.set("node", {"storage": "5Gi", "resources": {"limits": {"memory": "3Gi"}}})
     order = place.order(stage.facts([0, 1]))
@@ -240,6 +285,23 @@ def test_nothing_secret_is_in_state_output_or_temporary_files(place: stage.Stage
     assert [text[:60] for text in shown if secrecy.finds(values, text.encode())] == []
     assert secrecy.leaks(values, [place.backend, pathlib.Path(tempfile.gettempdir())]) == []
     assert list(pathlib.Path(tempfile.gettempdir()).glob("ics-pulumi-*")) == []
+
+
+def test_destroy_leaves_volumes_keys_and_namespaces(place: stage.Stage) -> None:
+    order = place.order(stage.facts([0, 1, 3]))
+    kept = identity({name: item for name, item in place.objects(order).items() if is_retained(item)})
+
+    done = place.ics("destroy", "--engine", "pulumi")
+
+    assert {change["action"] for change in done["changes"]} == {"delete"}
+    assert len(done["changes"]) == len(order.manifests) - len(kept)
+    assert identity(place.objects(order)) == kept
+    assert {name.split()[0] for name in kept} == {"Namespace", "PersistentVolumeClaim", "Secret"}
+    assert place.checkpoint.get("resources", []) == []
+
+
+def is_retained(item: dict[str, Any]) -> bool:
+    return item["metadata"]["labels"].get(labels.RETAIN) == "true"
 
 
 def test_without_a_cli_the_embedded_engine_is_named(

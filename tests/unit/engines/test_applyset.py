@@ -262,7 +262,10 @@ def test_what_is_known_of_a_held_chain_stays_known() -> None:
 def test_parent_object_and_back() -> None:
     one = manifest("StatefulSet", "node", "m")
     parent = parents.Parent(
-        frozenset({"StatefulSet.apps"}), frozenset({"m"}), {applyset.key_of(one): entry(one)}
+        frozenset({"StatefulSet.apps"}),
+        frozenset({"m"}),
+        {applyset.key_of(one): entry(one)},
+        asked=(parents.Asked("7", "may it be replaced?"),),
     )
 
     item = parents.manifest("alice", "provider", parent)
@@ -280,6 +283,14 @@ def test_parent_object_and_back() -> None:
 def test_record_that_cannot_be_read_counts_as_none(text: str | None) -> None:
     item = dict(parents.manifest("alice", "provider", parents.Parent()))
     item["data"] = {parents.RECORD: text} if text is not None else None
+
+    assert parents.read(item) == parents.Parent()
+
+
+@pytest.mark.parametrize("text", [None, "", "no json", "7", "[1]", '[["7"]]'])
+def test_questions_that_cannot_be_read_count_as_none(text: str | None) -> None:
+    item = dict(parents.manifest("alice", "provider", parents.Parent()))
+    item["data"] = {parents.ASKED: text}
 
     assert parents.read(item) == parents.Parent()
 

@@ -78,7 +78,8 @@ def test_an_ended_chain_is_asked_about_a_replacement_all_the_same() -> None:
 
 
 def test_what_is_confirmed_goes_on() -> None:
-    assert guard.judge([MOVED], order("StatefulSet/n-7/node@01234567")) == guard.Judgement()
+    name = "StatefulSet/n-7/node@01234567"
+    assert guard.judge([MOVED], order(name, "other")) == guard.Judgement(answered=frozenset({name}))
 
 
 def test_a_confirmed_volume_stays_and_nobody_is_asked() -> None:

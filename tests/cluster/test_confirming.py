@@ -1,0 +1,120 @@
+"""What a pass and a preview tell of confirmations given by hand, and what stays on record of the questions."""
+
+import copy
+from collections.abc import Collection
+from typing import Any, cast
+
+import pytest
+
+from ics import config, loop, model, world
+from ics.cluster import kinds, lease, place, requests
+from ics.engines import apply, members
+from tests.cluster import conftest
+from tests.cluster.test_reconciler_rights import Provider
+from tests.unit import scenes
+
+pytestmark = pytest.mark.cluster
+
+RUNNING = scenes.consumer(model.Phase.LAUNCHED, scenes.joined("alice", "bob"))
+
+
+def settings(scene: conftest.Scene, **changes: Any) -> config.Settings:
+    return scenes.settings(
+        validator=scene.validator,
+        gateway={"namespace": scene.gateway},
+        cluster={"namespace_prefix": f"{scene.validator}-"},
+        relayer={"enabled": False},
+        **changes,
+    )
+
+
+def the_world(scene: conftest.Scene, confirmed: Collection[str], **changes: Any) -> world.World:
+    provider = cast(world.Provider, Provider(scenes.snapshot(RUNNING)))
+    held = lease.Lease(scene.kube, scene.validator, scene.gateway, "pod", 120)
+    own = settings(scene, **changes)
+    there = place.Place(scene.kube, own, held)
+    return world.World(
+        own, scenes.seed("alice"), [scenes.example()], provider, there, held, confirmed=frozenset(confirmed)
+    )
+
+
+def engine(scene: conftest.Scene) -> apply.ApplyEngine:
+    return apply.ApplyEngine(scene.kube, scene.validator, scene.gateway)
+
+
+async def passes(scene: conftest.Scene, *confirmed: str, **changes: Any) -> dict[str, list[str]]:
+    """The texts of a pass' conditions by their reason; a preview before it tells the same of confirmations."""
+    planned = await loop.preview(the_world(scene, confirmed, **changes), engine(scene))
+    done = await loop.one_pass(the_world(scene, confirmed, **changes), engine(scene), None)
+    found: dict[str, list[str]] = {"ConfirmsNothing": []}
+    for one in (*done.report.conditions, *done.report.chains[0].conditions):
+        found.setdefault(one.reason, []).append(one.message)
+    assert [one.message for one in planned.unfitting] == found["ConfirmsNothing"]
+    assert set(planned.unfitting) <= set(planned.report.conditions)
+    return found
+
+
+async def another(scene: conftest.Scene) -> str:
+    """Somebody makes the node's StatefulSet anew with another serviceName; answers what confirms to replace it."""
+    (node,) = await scene.kube.select(kinds.STATEFUL_SET, {"ics-operator.dev/validator": scene.validator})
+    home = node["metadata"]["namespace"]
+    assert await scene.kube.delete(kinds.STATEFUL_SET, home, "node", None) is None
+    made = copy.deepcopy(node)
+    made["metadata"] = {key: node["metadata"][key] for key in ("name", "namespace", "labels", "annotations")}
+    made["spec"]["serviceName"] = "other"
+    body = requests.encode(made)
+    answer = await scene.kube.send(requests.Request("create", kinds.STATEFUL_SET, home, None, body=body))
+    return f"StatefulSet/{home}/node@{answer.body['metadata']['uid'][:8]}"
+
+
+async def test_a_name_that_fits_nothing_is_told_with_those_that_wait(scene: conftest.Scene) -> None:
+    await passes(scene)
+    name = await another(scene)
+    wrong = name.partition("@")[0]
+
+    found = await passes(scene, wrong, "all")
+
+    assert found["ConfirmsNothing"] == [
+        f"--confirm {one}: nothing that would be done now is asked by this name; what waits for one: {name}"
+        for one in (wrong, "all")
+    ]
+    assert len(found["NeedsConfirmation"]) == 1
+
+
+async def test_a_name_is_told_where_nothing_waits(scene: conftest.Scene) -> None:
+    await passes(scene)
+
+    found = await passes(scene, "StatefulSet/a/node@01234567")
+
+    assert found["ConfirmsNothing"] == [
+        "--confirm StatefulSet/a/node@01234567: nothing that would be done now is asked by this name;"
+        " nothing waits for a confirmation"
+    ]
+
+
+async def test_a_name_that_fits_is_not_told_nor_one_that_lies_in_the_settings(scene: conftest.Scene) -> None:
+    await passes(scene)
+    smaller: dict[str, Any] = {"node": {"storage": "5Gi"}}
+    asked = await passes(scene, **smaller)
+    (text,) = asked["NeedsConfirmation"]
+    name = text.rpartition(" ")[2]
+
+    confirmed = await passes(scene, name, **smaller)
+    in_settings = await passes(scene, confirm=["StatefulSet/a/node@01234567"], **smaller)
+
+    assert (confirmed["ConfirmsNothing"], "NeedsConfirmation" in confirmed) == ([], False)
+    assert (in_settings["ConfirmsNothing"], in_settings["NeedsConfirmation"]) == ([], [text])
+
+
+async def test_a_question_stays_on_record_until_it_is_answered_or_gone(scene: conftest.Scene) -> None:
+    await passes(scene)
+    books = (scene.kube, scene.validator, scene.gateway)
+    before = await members.asked(*books)
+    asked = await passes(scene, node={"storage": "5Gi"})
+
+    there = await members.asked(*books)
+    await passes(scene)
+
+    assert before == ()
+    assert there == (("0", asked["NeedsConfirmation"][0]),)
+    assert await members.asked(*books) == ()
