@@ -4,6 +4,7 @@ It deploys what the chain already holds, sends no transaction, and shows those t
 """
 
 import asyncio
+import atexit
 import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -12,6 +13,7 @@ import pulumi
 from pulumi.runtime.config import get_config
 
 from ics import config, declared, errors, program, stack
+from ics.engines import copies
 
 
 def main() -> None:
@@ -26,6 +28,9 @@ def main() -> None:
     except errors.IcsError as error:
         raise pulumi.RunError(str(error)) from error  # one line, not a traceback
     program.stack(plan.manifests, plan.outputs, plan.kubeconfig, plan.context)
+    kubeconfig = plan.kubeconfig or os.environ.get("KUBECONFIG")  # the plugin takes that one by itself
+    if kubeconfig:  # at the end, when the plugin has made its copy
+        atexit.register(copies.sweep, Path(kubeconfig), os.getpid())
 
 
 def _secrets() -> dict[str, str]:

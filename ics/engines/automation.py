@@ -105,8 +105,8 @@ class PulumiEngine:
         judged = guard.judge(changes, order)
         work = work.without(judged, changes)
         if work.steps.is_empty and not work.is_whole:  # all of it waits for an answer, or is refused
-            failures = engines.distinct([*waiting, *work.refused])
-            found = engines.Converged(errors=failures, questions=judged.questions, answered=judged.answered)
+            refused = engines.distinct([*waiting, *work.refused])
+            found = engines.Converged(errors=refused, questions=judged.questions, answered=judged.answered)
             return await self._closed(work, work.books, frozenset(), found)
         if self._announce is not None:
             await self._announce()

@@ -1,0 +1,93 @@
+"""Which copies of a kubeconfig go when a run ends."""
+
+import contextlib
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+
+import pytest
+import yaml
+
+from ics.engines import copies
+
+USER = {"name": "operator", "user": {"token": "secret"}}
+CLUSTER = {"name": "c", "cluster": {"server": "https://c:6443"}}
+ORIGINAL = {"kind": "Config", "clusters": [CLUSTER], "users": [USER]}
+MORE: dict[str, object] = {"preferences": {}, "clusters": [CLUSTER], "users": [USER], "contexts": None}
+"""As the plugin writes it."""
+
+
+@pytest.fixture
+def folder(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> pathlib.Path:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(copies, "PLUGIN", f"plugin-of-{os.getpid()}")  # a real one may run on this host
+    write(tmp_path / "original", ORIGINAL)
+    return tmp_path
+
+
+def write(path: pathlib.Path, content: object) -> pathlib.Path:
+    path.write_text(yaml.safe_dump(content))
+    return path
+
+
+@contextlib.contextmanager
+def running(folder: pathlib.Path) -> Iterator[None]:
+    """A plugin, a child of this process."""
+    program = folder / copies.PLUGIN
+    shutil.copy("/bin/sleep", program)
+    with subprocess.Popen([program, "60"]) as process:
+        yield
+        process.kill()
+
+
+def test_only_copies_of_this_kubeconfig_go(folder: pathlib.Path) -> None:
+    copy = write(folder / "kubeconfig123", MORE)
+    other = write(folder / "kubeconfig124", {**MORE, "users": [{**USER, "user": {"token": "another"}}]})
+    named = write(folder / "kubeconfig-of-mine", MORE)
+    broken = write(folder / "kubeconfig125", ["a list"])
+
+    copies.sweep(folder / "original", os.getpid())
+
+    assert not copy.exists()
+    assert all(path.exists() for path in (other, named, broken))
+
+
+@pytest.mark.parametrize("original", ["missing", "kubeconfig125"])
+def test_without_an_original_nothing_goes(folder: pathlib.Path, original: str) -> None:
+    write(folder / "kubeconfig125", ["a list"])
+    copy = write(folder / "kubeconfig123", MORE)
+
+    copies.sweep(folder / original, os.getpid())
+
+    assert copy.exists()
+
+
+def test_a_copy_that_another_run_may_read_stays(folder: pathlib.Path) -> None:
+    with running(folder):
+        later = write(folder / "kubeconfig123", MORE)
+        earlier = write(folder / "kubeconfig124", MORE)
+        hour_ago = time.time() - 3600
+        os.utime(earlier, (hour_ago, hour_ago))
+
+        copies.sweep(folder / "original", os.getpid())
+
+        assert later.exists()
+        assert not earlier.exists()
+
+
+def test_that_of_this_run_goes_while_its_plugin_runs(folder: pathlib.Path) -> None:
+    with (
+        running(folder),
+        subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as program,
+    ):
+        copy = write(folder / "kubeconfig123", MORE)
+
+        copies.sweep(folder / "original", program.pid)
+
+        assert not copy.exists()
+        program.kill()
