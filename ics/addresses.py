@@ -15,7 +15,7 @@ from typing import Any
 from ics import errors
 
 _AMINO_TEXT = re.compile(r"PubKeyEd25519\{([0-9A-Fa-f]{64})\}")
-_PROTO_TYPE = "/cosmos.crypto.ed25519.PubKey"
+PROTO_TYPE = "/cosmos.crypto.ed25519.PubKey"
 
 
 def encode(prefix: str, raw: bytes) -> str:
@@ -85,7 +85,7 @@ def parse_consensus_pubkey(value: str | Mapping[str, Any]) -> bytes:
         except (ValueError, RecursionError):
             raise _not_a_key(value) from None
     if isinstance(value, Mapping):
-        if value.get("@type") != _PROTO_TYPE or not isinstance(value.get("key"), str):
+        if value.get("@type") != PROTO_TYPE or not isinstance(value.get("key"), str):
             raise _not_a_key(value)
         return _from_base64(value["key"], value)
     if not isinstance(value, str):
@@ -106,6 +106,6 @@ def _from_base64(text: str, shown: object) -> bytes:
 
 def _not_a_key(shown: object) -> errors.SettingsError:
     return errors.SettingsError(
-        f'{shown!r} is not an ed25519 consensus key: give {{"@type":"{_PROTO_TYPE}","key":base64}}, '
+        f'{shown!r} is not an ed25519 consensus key: give {{"@type":"{PROTO_TYPE}","key":base64}}, '
         "PubKeyEd25519{64 hex} or the base64 of 32 bytes"
     )

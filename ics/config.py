@@ -4,14 +4,13 @@
 answers either a whole, valid `Settings` or one `SettingsError` that names every wrong key at once.
 """
 
-import ipaddress
 import re
 from collections.abc import Mapping
 from typing import Any, Literal
 
 import pydantic
 
-from ics import addresses, errors, provider_settings, selection, units
+from ics import addresses, errors, key_settings, naming, provider_settings, selection, units
 
 PREFIX = "ics:"
 """Namespace of the keys in a Pulumi stack file."""
@@ -21,55 +20,6 @@ _DNS_LABEL = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
 
 class _Frozen(pydantic.BaseModel):
     model_config = pydantic.ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-
-
-class SecretObject(_Frozen):
-    """Where in Kubernetes a secret value lies."""
-
-    namespace: str
-    """Namespace of the Secret."""
-    name: str
-    """Name of the Secret."""
-    key: str
-    """Key in its data."""
-
-
-class PassphraseSource(_Frozen):
-    """Where the passphrase of a key in the keystore is read from; just one of the two."""
-
-    file: str | None = None
-    """Path of a file, relative to the project's folder."""
-    env: str | None = None
-    """Name of an environment variable."""
-
-    @pydantic.model_validator(mode="after")
-    def _just_one(self) -> "PassphraseSource":
-        if (self.file is None) == (self.env is None):
-            raise ValueError("give just one of file or env")
-        return self
-
-
-class SecretSource(_Frozen):
-    """Where a secret value is read from; just one of file, env, secret and keystore."""
-
-    file: str | None = None
-    """Path of a file, relative to the project's folder."""
-    env: str | None = None
-    """Name of an environment variable."""
-    secret: SecretObject | None = None
-    """A key of a Kubernetes Secret in the stack's cluster."""
-    keystore: str | None = None
-    """Name of a sealed key, see `ics keys list`."""
-    passphrase: PassphraseSource | None = None
-    """What opens the sealed key; none: asked for at the terminal."""
-
-    @pydantic.model_validator(mode="after")
-    def _just_one(self) -> "SecretSource":
-        if sum(source is not None for source in (self.file, self.env, self.secret, self.keystore)) != 1:
-            raise ValueError("give just one of file, env, secret or keystore")
-        if self.passphrase is not None and self.keystore is None:
-            raise ValueError("a passphrase goes with keystore only")
-        return self
 
 
 class Provider(_Frozen):
@@ -123,14 +73,7 @@ class Cluster(_Frozen):
     @pydantic.field_validator("proxy_ranges")
     @classmethod
     def _cidrs(cls, ranges: tuple[str, ...]) -> tuple[str, ...]:
-        for text in ranges:
-            try:
-                ipaddress.ip_network(text)
-            except ValueError:
-                raise ValueError(
-                    f"{text!r} is no CIDR: write 192.0.2.10/32, or the range of the nodes"
-                ) from None
-        return ranges
+        return key_settings.cidrs(ranges)
 
 
 class Participation(_Frozen):
@@ -213,9 +156,9 @@ class Reconciler(_Frozen):
     """When passes begin, as cron writes it; in the cluster's time zone."""
     image: str = ""
     """Image made from this repository's Dockerfile; needed when it is enabled."""
-    seed: SecretObject | None = None
+    seed: key_settings.SecretObject | None = None
     """Where it reads the seed; none: where `seed` says, if that is a Secret."""
-    account: SecretObject | None = None
+    account: key_settings.SecretObject | None = None
     """Where it reads the account; none: where `account` says, if that is a Secret."""
     resources: Mapping[str, Mapping[str, str]] = pydantic.Field(
         default_factory=lambda: {"requests": {"cpu": "50m", "memory": "96Mi"}, "limits": {"memory": "512Mi"}}
@@ -229,7 +172,7 @@ class Pulumi(_Frozen):
     backend: str | None = pydantic.Field(default=None, pattern=r"^[a-z0-9+]+://")
     """URL of the state's backend: `file:///var/lib/ics`, `s3://…`, `gs://…`, `azblob://…`, `https://…`; none:
     as $PULUMI_BACKEND_URL or `pulumi login` say."""
-    passphrase: SecretSource | None = None
+    passphrase: key_settings.SecretSource | None = None
     """What the secrets in the state are encrypted with; none: as the environment says
     (PULUMI_CONFIG_PASSPHRASE_FILE or PULUMI_CONFIG_PASSPHRASE), or the stack's own secrets provider."""
 
@@ -246,15 +189,17 @@ class Settings(_Frozen):
     one that converged the cluster last, as is on record there, and the embedded one on an empty cluster. So it
     never moves from one to the other by itself."""
     provider: Provider
-    account: SecretSource | None = None
+    account: key_settings.SecretSource | None = None
     """The account that signs transactions, a mnemonic or 64 hex characters; without it none is sent."""
     granter: str = ""
     """Account in whose name the signing account sends (authz), when that is only its grantee; a validator's can
     be only its operator's own."""
     fee_granter: str = ""
     """Account that pays the fees (feegrant); empty: the signing account."""
-    seed: SecretSource
+    seed: key_settings.SecretSource
     """The one secret that all derived keys come from: 64 hex characters."""
+    consensus_keys: Mapping[str, key_settings.ConsensusKey] = pydantic.Field(default_factory=dict)
+    """Chains whose consensus key does not come from the seed, by consumer id."""
     cluster: Cluster = Cluster()
     participation: Participation = Participation()
     gateway: Gateway = Gateway()
@@ -292,6 +237,18 @@ class Settings(_Frozen):
             )
         return address
 
+    @pydantic.field_validator("consensus_keys")
+    @classmethod
+    def _by_consumer_id(
+        cls, found: Mapping[str, key_settings.ConsensusKey]
+    ) -> Mapping[str, key_settings.ConsensusKey]:
+        for consumer_id in found:
+            try:
+                naming.check_consumer_id(consumer_id)
+            except errors.SettingsError as error:
+                raise ValueError(str(error)) from error
+        return found
+
     @pydantic.field_validator("hybrid_peer_updates")
     @classmethod
     def _is_fenced(cls, is_on: bool, info: pydantic.ValidationInfo) -> bool:
@@ -315,6 +272,12 @@ class Settings(_Frozen):
                     f"reconciler.{name}: missing: in the cluster ics:{name} can be read from a Secret only;"
                     " name one with {namespace, name, key}"
                 )
+        for consumer_id, key in self.consensus_keys.items():
+            if key.imported is not None and key.imported.secret is None:
+                raise ValueError(
+                    f"consensus_keys.{consumer_id}.imported: in the cluster a key can be read from a Secret only: name"
+                    " one with {secret: {namespace, name, key}}"
+                )
         return self
 
     @property
@@ -328,7 +291,7 @@ class Signing(_Frozen):
 
     provider: Provider
     """As `Settings.provider`."""
-    account: SecretSource | None = None
+    account: key_settings.SecretSource | None = None
     """As `Settings.account`."""
     granter: str = ""
     """As `Settings.granter`."""
@@ -400,6 +363,10 @@ def problems(error: pydantic.ValidationError, origin: str, prefix: str = "") -> 
 
 def _found(loc: tuple[int | str, ...], value: object, message: str) -> str:
     # A seed or mnemonic written in the place of its source must not reach a log.
-    if loc[:1] in (("seed",), ("account",)) or isinstance(value, Mapping) or repr(value) in message:
+    if (
+        loc[:1] in (("seed",), ("account",), ("consensus_keys",))
+        or isinstance(value, Mapping)
+        or repr(value) in message
+    ):
         return ""
     return f" (found {value!r})"

@@ -4,9 +4,11 @@ import datetime
 from dataclasses import dataclass, field
 
 from ics import (
+    config,
     definition,
     errors,
     funding,
+    key_settings,
     keys,
     launch,
     membership,
@@ -39,6 +41,7 @@ class Chain:
     stage: stopping.Stage = stopping.Stage.RUNS
     spawn_time: str | None = None
     """RFC 3339, as the provider has it."""
+    signer: key_settings.RemoteSigner | None = None
     laid_peers: model.LaidPeers | None = None
     care: model.Care = field(default_factory=model.Care)
 
@@ -113,10 +116,16 @@ def deploy(
         relays,
         course.stage,
         detail.spawn_time,
+        _signer(settings, summary.consumer_id),
         memory.laid_peers,
         memory.care,
     )
     return Deployed(chain, conditions, trouble)
+
+
+def _signer(settings: config.Settings, consumer_id: str) -> key_settings.RemoteSigner | None:
+    named = settings.consensus_keys.get(consumer_id)
+    return None if named is None else named.remote
 
 
 def _course(facts: membership.Facts, consumer: model.Consumer, memory: model.ChainMemory) -> stopping.Course:
@@ -176,6 +185,8 @@ def _arming(
     choice: signing.Choice,
     memory: model.ChainMemory,
 ) -> signing.Arming:
+    if isinstance(choice.key, keys.SignerKey):
+        return signing.Arming.REMOTE
     address = choice.key.address.hex().upper()
     record = next((record for record in memory.records if record.consensus_address == address), None)
     in_set = {member.consumer_key for member in detail.validators}

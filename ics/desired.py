@@ -15,6 +15,7 @@ from ics import (
     deployment,
     errors,
     funding,
+    keys,
     launch,
     membership,
     model,
@@ -124,6 +125,7 @@ def desired(
     settings: config.Settings,
     seed: model.Secret,
     definitions: Sequence[definition.Loaded],
+    imported: Mapping[str, keys.ConsensusKey] | None = None,
 ) -> Desired:
     """Judge every chain of the provider for one validator.
 
@@ -132,6 +134,7 @@ def desired(
         settings: of the stack.
         seed: 32 bytes, what all derived keys come from.
         definitions: all of the stack.
+        imported: keys made elsewhere, by consumer id, for the chains whose settings name one.
 
     Raises:
         Permanent: this validator is not among the provider's.
@@ -145,7 +148,9 @@ def desired(
     # What comes too late for a place is told so below; it must not keep the others from theirs.
     placed = ports.allocate(order[: ports.CAPACITY])
     top = {candidate.operator_address for candidate in selection.top66(bonded).selected}
-    facts = membership.Facts(observed, settings, seed, definitions, own, placed, own.operator_address in top)
+    is_selected = own.operator_address in top
+    given = given_keys(settings, imported or {})
+    facts = membership.Facts(observed, settings, seed, definitions, own, placed, is_selected, given)
     by_id = {consumer.summary.consumer_id: consumer for consumer in snapshot.consumers}
     verdicts = tuple(_judge(facts, by_id[consumer_id]) for consumer_id, _ in order)
     held = frozenset(v.summary.consumer_id for v in verdicts if v.is_held)
@@ -182,6 +187,22 @@ def desired(
         tuple(definitions),
         (*membership.of_validator(own), *observed.endpoints),
     )
+
+
+def given_keys(
+    settings: config.Settings, imported: Mapping[str, keys.ConsensusKey]
+) -> dict[str, signing.Given]:
+    """The keys that do not come from the seed, by consumer id.
+
+    Args:
+        settings: of the stack.
+        imported: what was read of those that lie somewhere.
+    """
+    found = {}
+    for consumer_id, source in settings.consensus_keys.items():
+        key = imported[consumer_id] if source.remote is None else keys.signer_key(source.remote.public_key)
+        found[consumer_id] = signing.Given(key, source.provider_key, f"ics:consensus_keys.{consumer_id}")
+    return found
 
 
 def _check_known(snapshot: model.Snapshot, memory: model.Memory) -> None:
@@ -294,14 +315,8 @@ def _with_definition(
     summary = consumer.summary
     memory = facts.memory_of(summary.consumer_id) or model.ChainMemory(namespace="")
     is_launched = summary.phase is model.Phase.LAUNCHED
-    choice = signing.choose_key(
-        facts.seed,
-        facts.snapshot.chain_id,
-        summary.consumer_id,
-        memory.records,
-        detail.own_consumer_address,
-        is_rejoin=is_launched and participation is membership.Participation.NONE and not memory.runs,
-    )
+    is_rejoin = is_launched and participation is membership.Participation.NONE and not memory.runs
+    choice = _choice(facts, summary.consumer_id, memory, detail.own_consumer_address, is_rejoin)
     if choice.problem:
         return _held(
             summary,
@@ -325,6 +340,21 @@ def _with_definition(
     elif participation in _OUTSIDE and not memory.runs:
         return verdict
     return _deployed(facts, consumer, detail, loaded, choice, verdict)
+
+
+def _choice(
+    facts: membership.Facts,
+    consumer_id: str,
+    memory: model.ChainMemory,
+    assigned: bytes | None,
+    is_rejoin: bool,
+) -> signing.Choice:
+    given = facts.given.get(consumer_id)
+    if given is not None:
+        return signing.choose_given(given, facts.own.consensus_key, memory.records, assigned, is_rejoin)
+    return signing.choose_key(
+        facts.seed, facts.snapshot.chain_id, consumer_id, memory.records, assigned, is_rejoin
+    )
 
 
 _OUTSIDE = (membership.Participation.NONE, membership.Participation.DECLINED)
@@ -355,7 +385,7 @@ def _deployed(
         if memory is not None and memory.has_workload:
             return dataclasses.replace(verdict, conditions=conditions, is_held=True)
     intents = verdict.intents
-    laid = (signing.Arming.ORDERED, signing.Arming.ARMED)
+    laid = (signing.Arming.ORDERED, signing.Arming.ARMED, signing.Arming.REMOTE)
     if verdict.summary.phase is model.Phase.LAUNCHED and made.chain.arming not in laid:
         # A key that is assigned on a running chain is in its set soon: its memory must be on record before.
         intents = tuple(i for i in intents if not isinstance(i, model.OptIn | model.AssignKey))

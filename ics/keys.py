@@ -54,6 +54,19 @@ class ConsensusKey:
 
 
 @dataclass(frozen=True, slots=True)
+class SignerKey:
+    """The public part of an ed25519 key that signs blocks elsewhere: a remote signer has it."""
+
+    public_key: bytes
+    address: bytes
+    """20 bytes, what valcons addresses carry."""
+
+    def public_json(self) -> str:
+        """The key as the chain's own commands write it."""
+        return json.dumps({"@type": addresses.PROTO_TYPE, "key": base64.b64encode(self.public_key).decode()})
+
+
+@dataclass(frozen=True, slots=True)
 class NodeKey:
     """The ed25519 key by which peers know a node."""
 
@@ -147,13 +160,51 @@ def derive_consensus_key(
 
 
 def consensus_key(private: model.Secret) -> ConsensusKey:
-    """A consensus key from its 32-byte ed25519 seed, for imported and throw-away keys.
+    """A consensus key from its 32-byte ed25519 seed.
 
     Raises:
         SettingsError: not 32 bytes.
     """
     public = _ed25519_public(private)
     return ConsensusKey(private, public, addresses.consensus_address(public))
+
+
+def parse_priv_validator_key(text: model.Secret, setting: str) -> ConsensusKey:
+    """The key in CometBFT's `priv_validator_key.json`.
+
+    Args:
+        text: content of the file.
+        setting: where it comes from, for the messages.
+
+    Raises:
+        SettingsError: it is no such file, or its parts do not fit each other. Never holds the value.
+    """
+    wanted = f"{setting}: is no priv_validator_key.json of an ed25519 key"
+    try:
+        document = json.loads(text.reveal())
+        kind, value = (
+            document["priv_key"]["type"],
+            base64.b64decode(document["priv_key"]["value"], validate=True),
+        )
+        stated = base64.b64decode(document["pub_key"]["value"], validate=True)
+    except (ValueError, KeyError, TypeError):
+        raise errors.SettingsError(f"{wanted}: give the whole file as the node wrote it") from None
+    if kind != "tendermint/PrivKeyEd25519" or len(value) != 64:
+        raise errors.SettingsError(f"{wanted}: other kinds of keys do not sign here")
+    found = consensus_key(model.Secret(value[:32]))
+    if not found.public_key == value[32:] == stated:
+        raise errors.SettingsError(f"{setting}: private and public key do not belong together: it is damaged")
+    return found
+
+
+def signer_key(text: str) -> SignerKey:
+    """The key of a remote signer, from any form of its public key.
+
+    Raises:
+        SettingsError: no form of an ed25519 key.
+    """
+    public = addresses.parse_consensus_pubkey(text)
+    return SignerKey(public, addresses.consensus_address(public))
 
 
 def derive_node_key(seed: model.Secret) -> NodeKey:

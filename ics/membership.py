@@ -7,7 +7,7 @@ with the derived consumer key in the same transaction, so that the provider's ke
 import dataclasses
 import enum
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ics import (
     addresses,
@@ -49,6 +49,8 @@ class Facts:
     ports: Mapping[str, ports.Ports]
     is_selected: bool
     """The 66 % rule selects this validator at the snapshot's height."""
+    given: Mapping[str, signing.Given] = field(default_factory=dict)
+    """Keys that do not come from the seed, by consumer id."""
 
     @property
     def snapshot(self) -> model.Snapshot:
@@ -213,6 +215,8 @@ def _own_key(
 
     The condition stays until the chain's own validators have the derived key, as its node tells.
     """
+    if choice.is_providers:
+        return (), []
     intents: tuple[model.Intent, ...] = ()
     if not choice.is_assigned:
         intents = (model.AssignKey(summary.consumer_id, summary.chain_id, choice.key.public_key),)

@@ -149,7 +149,7 @@ def desire(place: world.World, found: seen.Seen) -> desired.Desired:
         Permanent: this validator is unknown to the provider, or there is no port left.
         Transient: the provider's answer cannot be trusted.
     """
-    return desired.desired(found, place.settings, place.seed, place.definitions)
+    return desired.desired(found, place.settings, place.seed, place.definitions, place.imported)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,8 @@ POD_RPC = 26657
 POD_GRPC = 9090
 POD_GRPC_WEB = 9091
 POD_REST = 1317
+POD_SIGNER = 26659
+"""Where a node listens for its remote signer."""
 
 OFFSETS = 1000
 """How many places there are."""

@@ -4,16 +4,16 @@ import dataclasses
 import enum
 import json
 import typing
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pydantic
 import pydantic_core
 
-from ics import config, definition, units
+from ics import config, definition, key_settings, units
 
-_LEAVES = (config.SecretSource, config.SecretObject, config.PassphraseSource)
+_LEAVES = (key_settings.SecretSource, key_settings.SecretObject, key_settings.PassphraseSource)
 WITH_ITS_GROUP = "must be given with it"
 """Default of what is needed only when the group around it is given."""
 _PERIODS = ((86400, "d"), (3600, "h"), (60, "m"))
@@ -58,7 +58,8 @@ def _rows(model: type[pydantic.BaseModel], prefix: str) -> Iterator[Row]:
         inner = _inner(field.annotation)
         if inner is not None:
             may_be_left_out = inner is not field.annotation
-            for row in _rows(inner, f"{prefix}{name}."):
+            which = "CONSUMER_ID." if typing.get_origin(field.annotation) is Mapping else ""
+            for row in _rows(inner, f"{prefix}{name}.{which}"):
                 yield (
                     dataclasses.replace(row, default=WITH_ITS_GROUP)
                     if may_be_left_out and not row.default

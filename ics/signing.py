@@ -19,12 +19,27 @@ GENERATIONS_AHEAD = 16
 class Choice:
     """The consumer key of this validator for one chain."""
 
-    key: keys.ConsensusKey
+    key: keys.ConsensusKey | keys.SignerKey
+    """A remote signer's is public only."""
     generation: int
+    """Number of its record; of a derived key also part of what it is derived from."""
     is_assigned: bool
-    """The provider says that just this key is assigned."""
+    """The provider says that just this key is assigned, or that none is where its own is to be used."""
     problem: str = ""
     """Another key is assigned: the node must not start and no transaction is sent."""
+    is_providers: bool = False
+    """It is the provider node's own key, as the settings want it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """A consumer key that the settings name, instead of one from the seed."""
+
+    key: keys.ConsensusKey | keys.SignerKey
+    is_providers: bool
+    """It is meant to be the provider node's own."""
+    setting: str
+    """Its key in the settings, for the messages."""
 
 
 def choose_key(
@@ -53,7 +68,12 @@ def choose_key(
         return keys.derive_consensus_key(seed, provider_chain_id, consumer_id, generation)
 
     highest = max((record.generation for record in records), default=0)
-    retired = {record.generation for record in records if record.is_retired}
+    retired = {
+        record.generation
+        for record in records
+        # A number under which a key of the settings was used is none of the seed's any more.
+        if record.is_retired or record.consensus_address != key(record.generation).address.hex().upper()
+    }
     fresh = highest + 1 if highest in retired else highest
     if assigned is None:
         return Choice(key(fresh), fresh, is_assigned=False)
@@ -62,7 +82,7 @@ def choose_key(
     if found is None:
         problem = (
             f"the provider has {assigned.hex().upper()} as this validator's key, which does not come from the seed:"
-            " give the right ics:seed, or assign the derived key"
+            " give the right ics:seed, name the key under ics:consensus_keys, or assign the derived one"
         )
         return Choice(key(fresh), fresh, is_assigned=False, problem=problem)
     if found in retired or is_rejoin:
@@ -71,6 +91,47 @@ def choose_key(
         following = highest if is_begun else max(highest, found) + 1
         return Choice(key(following), following, is_assigned=False)
     return Choice(key(found), found, is_assigned=True)
+
+
+def choose_given(
+    given: Given,
+    provider_key: bytes,
+    records: tuple[model.SigningRecord, ...],
+    assigned: bytes | None,
+    is_rejoin: bool = False,
+) -> Choice:
+    """The key that the settings name, or why it must not be used.
+
+    Its generation is the number of its record: what was used before and is retired is known by that.
+
+    Args:
+        given: the key.
+        provider_key: public key (32 bytes) of this validator on the provider.
+        records: as for `choose_key`.
+        assigned: likewise.
+        is_rejoin: likewise.
+    """
+    address = given.key.address.hex().upper()
+    record = next((one for one in records if one.consensus_address == address), None)
+    highest = max((one.generation for one in records), default=-1)
+    generation = highest + 1 if record is None else record.generation
+    is_providers = given.key.public_key == provider_key
+    is_assigned = assigned is None if is_providers else assigned == given.key.address
+    problem = ""
+    if is_providers != given.is_providers:
+        problem = (
+            f"{given.setting}: {address} is the provider node's own key: name another, or set provider_key: true"
+            if is_providers
+            else f"{given.setting}.provider_key: {address} is not the provider node's own key: drop it, or name that"
+        )
+    elif (record is not None and record.is_retired) or (is_rejoin and is_assigned and not is_providers):
+        problem = f"{given.setting}: this validator left the chain with key {address}: a new one is needed to rejoin"
+    elif assigned is not None and not is_assigned and not is_rejoin:
+        problem = (
+            f"the provider has {assigned.hex().upper()} as this validator's key, {given.setting} names {address}:"
+            " name the assigned one; to change it, leave the chain and join it anew"
+        )
+    return Choice(given.key, generation, is_assigned and not problem, problem, is_providers)
 
 
 class Arming(enum.StrEnum):
@@ -82,6 +143,8 @@ class Arming(enum.StrEnum):
     ORDERED = "ordered"
     """Recorded for this volume; the Job has not been seen to succeed yet."""
     ARMED = "armed"
+    REMOTE = "remote"
+    """A remote signer keeps it: none is laid."""
     REFUSED = "refused"
     """The key may have signed on another volume: only the operator, by name, can say that it is safe."""
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ics import canonical, deployment, desired, health, membership, model, ports, signing
+from ics import canonical, deployment, desired, health, labels, membership, model, ports, signing
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +125,8 @@ def _node(chain: deployment.Chain, seen: model.Observation) -> NodeReport:
 def _signing_conditions(chain: deployment.Chain, seen: model.Observation | None) -> list[model.Condition]:
     node = None if seen is None else seen.node
     runs_unarmed = node is not None and node.consensus_key != chain.key.key.public_key
+    if chain.arming is signing.Arming.REMOTE:
+        return _signer_conditions(chain, seen, runs_unarmed)
     if chain.arming is signing.Arming.REFUSED and node is not None and not runs_unarmed:
         message = (
             "the node runs with its key, and no record says that the signing memory is on the present volume: it is"
@@ -143,6 +145,26 @@ def _signing_conditions(chain: deployment.Chain, seen: model.Observation | None)
             "the signing memory is being laid on the volume: until then the node runs with a throw-away key"
         )
         return [model.Condition(model.Severity.WARNING, "SigningMemoryPending", message, chain.consumer_id)]
+    return []
+
+
+def _signer_conditions(
+    chain: deployment.Chain, seen: model.Observation | None, is_other_key: bool
+) -> list[model.Condition]:
+    """Of a node whose signer is elsewhere: it does not come up before that has dialled in."""
+    if seen is not None and seen.pod is not None and seen.node is None:
+        message = (
+            f"the node answers only once its remote signer has dialled port {ports.POD_SIGNER} of Service"
+            f" {labels.SIGNER_SERVICE} in namespace {chain.namespace}, and ends and starts anew until then: see that"
+            f" the signer runs, that it signs for {chain.chain_id}, and that allow_from has its address"
+        )
+        return [model.Condition(model.Severity.WARNING, "SignerAwaited", message, chain.consumer_id)]
+    if is_other_key:
+        message = (
+            f"the remote signer has another key than {chain.key.key.address.hex().upper()}, which is this validator's"
+            f" on the chain: give it that key, or mend ics:consensus_keys.{chain.consumer_id}.remote.public_key"
+        )
+        return [model.Condition(model.Severity.CRITICAL, "SignerKeyMismatch", message, chain.consumer_id)]
     return []
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import httpx
 
-from ics import config, engines, errors, keys, model, stack, world
+from ics import config, engines, errors, key_settings, keys, model, stack, world
 from ics.cluster import client, holder, lease, observe, place, secrets
 from ics.engines import apply, auto, automation, drift, state
 from ics.provider import ibc_queries, queries
@@ -25,7 +25,7 @@ TENURE_SECONDS = 30
 if TYPE_CHECKING:
     from ics.provider import owner_queries, transactions
 
-ReadSecret: TypeAlias = Callable[[config.SecretSource, str], Awaitable[model.Secret]]
+ReadSecret: TypeAlias = Callable[[key_settings.SecretSource, str], Awaitable[model.Secret]]
 """Reads the value of a source; the second argument is the setting's name, for messages."""
 
 
@@ -82,7 +82,7 @@ class AccountSender:
         return transactions.Transactions(settings.provider, party, account, now, journal=self._journal)
 
 
-async def _account(source: config.SecretSource | None, read: ReadSecret) -> keys.Account:
+async def _account(source: key_settings.SecretSource | None, read: ReadSecret) -> keys.Account:
     if source is None:
         raise errors.SettingsError("ics:account: missing: give the account that signs transactions")
     return keys.parse_account(await read(source, "ics:account"))
@@ -138,7 +138,7 @@ async def open_chain(
 
     signing, validator = stack.load_signing(root, name, environment, overrides)
 
-    async def read(source: config.SecretSource, setting: str) -> model.Secret:
+    async def read(source: key_settings.SecretSource, setting: str) -> model.Secret:
         if source.secret is None:
             return await secrets.read(source, setting, root, environment, None)
         async with client.connect(signing.cluster, root, environment) as connection:
@@ -197,10 +197,11 @@ async def open_stack(
     async with contextlib.AsyncExitStack() as closing:
         connection = await closing.enter_async_context(client.connect(settings.cluster, root, environment))
 
-        async def read(source: config.SecretSource, setting: str) -> model.Secret:
+        async def read(source: key_settings.SecretSource, setting: str) -> model.Secret:
             return await secrets.read(source, setting, root, environment, connection)
 
         seed = keys.parse_seed(await read(settings.seed, "ics:seed"))
+        imported = await read_imported(settings, read)
         where = state.Stack(root, name, settings.pulumi.backend, tuple(overrides))
         tries = 1 if stays else queries.GENESIS_TRIES
         provider = await closing.enter_async_context(
@@ -210,12 +211,27 @@ async def open_stack(
         cluster = place.Place(connection, settings, held, observe.Patience() if stays else None)
         sender = AccountSender(settings, read, held)
         yield Opened(
-            world.World(settings, seed, definitions, provider, cluster, held),
+            world.World(settings, seed, definitions, provider, cluster, held, imported),
             engine_of(settings, where, connection, held, read),
             sender,
             cluster,
             connection,
         )
+
+
+async def read_imported(settings: config.Settings, read: ReadSecret) -> dict[str, keys.ConsensusKey]:
+    """The consensus keys that were made elsewhere, by consumer id.
+
+    Raises:
+        SettingsError: one is not there, or is none.
+        Transient: the cluster cannot be reached for a Secret.
+    """
+    found = {}
+    for consumer_id, source in settings.consensus_keys.items():
+        if source.imported is not None:
+            setting = f"ics:consensus_keys.{consumer_id}.imported"
+            found[consumer_id] = keys.parse_priv_validator_key(await read(source.imported, setting), setting)
+    return found
 
 
 def lease_of(settings: config.Settings, connection: client.Client, stays: bool) -> lease.Lease:

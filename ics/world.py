@@ -4,7 +4,7 @@ The adapters behind the protocols carry no decisions; fakes of them keep state.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from ics import (
@@ -12,6 +12,7 @@ from ics import (
     definition,
     deployment,
     ibc_queries,
+    keys,
     model,
 )
 from ics.cluster import consumer_rest
@@ -192,6 +193,8 @@ class World:
     provider: Provider
     cluster: Cluster
     lease: Lease
+    imported: Mapping[str, keys.ConsensusKey] = field(default_factory=dict)
+    """Consensus keys made elsewhere, by consumer id."""
     wishes: frozenset[str] = frozenset()
     """Consumer ids that the operator asks by hand to join."""
     confirmed: frozenset[str] = frozenset()

@@ -5,12 +5,12 @@ import pathlib
 import stat
 from collections.abc import Mapping
 
-from ics import config, errors, keystore, model, passphrases, sealed
+from ics import errors, key_settings, keystore, model, passphrases, sealed
 from ics.cluster import client, kinds
 
 
 async def read(
-    source: config.SecretSource,
+    source: key_settings.SecretSource,
     setting: str,
     base: pathlib.Path,
     env: Mapping[str, str],
@@ -50,7 +50,7 @@ async def read(
 
 def _sealed(
     name: str,
-    passphrase: config.PassphraseSource | None,
+    passphrase: key_settings.PassphraseSource | None,
     setting: str,
     base: pathlib.Path,
     env: Mapping[str, str],
@@ -82,7 +82,7 @@ def _file(path: pathlib.Path, setting: str) -> bytes:
         ) from error
 
 
-async def _object(place: config.SecretObject, setting: str, kube: client.Client) -> bytes:
+async def _object(place: key_settings.SecretObject, setting: str, kube: client.Client) -> bytes:
     found = await kube.find(kinds.SECRET, place.namespace, place.name)
     if found is None:
         raise errors.SettingsError(

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import datetime
+import functools
 import importlib.metadata
 import platform
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
@@ -10,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from ics import config, definition, errors, keys, model, observing, stack, status, wiring, world
+from ics import config, definition, errors, key_settings, keys, model, observing, stack, status, wiring, world
 from ics.cluster import balancer, client, place, secrets
 from ics.doctor import chain, cluster, findings, kube_probes, probes, pulumi_probes
 from ics.doctor.findings import Finding
@@ -151,7 +152,7 @@ async def _flag(work: Awaitable[heads.Head | None]) -> heads.Head:
     return await work or _NO_HEAD
 
 
-async def _read(patient: Patient, source: config.SecretSource, setting: str) -> model.Secret:
+async def _read(patient: Patient, source: key_settings.SecretSource, setting: str) -> model.Secret:
     return await secrets.read(source, setting, patient.root, patient.environment, patient.kube)
 
 
@@ -194,7 +195,7 @@ async def _provider(
     if own.is_jailed:
         patient.found.append(findings.fail("validator", "is jailed on the provider: unjail it"))
     if seed is not None:
-        patient.found.extend(chain.assigned_keys(snapshot, seed))
+        patient.found.extend(chain.assigned_keys(snapshot, seed, list(settings.consensus_keys)))
         there = await patient.tried("description", _balancer(patient))
         patient.found.extend(chain.description(own, settings, seed, there.address if there else None))
     return snapshot
@@ -286,7 +287,8 @@ async def _report(
     settings = patient.settings
     here = place.Place(kube, settings, wiring.lease_of(settings, kube, stays=False))
     async with ibc_queries.IbcQueries(settings.provider, wiring.now) as provider:
-        scene = world.World(settings, seed, definitions, provider, here, here.lease)
+        imported = await wiring.read_imported(settings, functools.partial(_read, patient))
+        scene = world.World(settings, seed, definitions, provider, here, here.lease, imported)
         observed = await observing.observe(scene)
         return status.report(observing.desire(scene, observed), observed.observations)
 

@@ -4,7 +4,7 @@ import base64
 import gzip
 from typing import Any
 
-from ics import canonical, config, deployment, desired, labels, ports
+from ics import canonical, config, deployment, desired, key_settings, keys, labels, model, ports
 from ics.manifests import node_files, objects
 
 PLAIN_LIMIT = 700_000
@@ -27,6 +27,8 @@ def build(wanted: desired.Desired, chain: deployment.Chain, owner: objects.Owner
     ]
     if chain.genesis is not None:
         built.append(_genesis(chain, chain.genesis, owner))
+    if chain.signer is not None:
+        built.append(_signer_service(chain, chain.signer, owner))
     return built
 
 
@@ -59,6 +61,9 @@ def _consensus_key(chain: deployment.Chain, owner: objects.Owner) -> dict[str, A
     metadata = owner.metadata(
         labels.consensus_key_name(generation), labels.CONSENSUS_KEY, chain.namespace, notes, is_retained=True
     )
+    if isinstance(chain.key.key, keys.SignerKey):
+        # A remote signer has the key. What is on record of it stands here all the same.
+        return objects.secret(metadata, {"public_key.json": model.Secret(chain.key.key.public_json())})
     return objects.secret(metadata, {"priv_validator_key.json": chain.key.key.priv_validator_key_json()})
 
 
@@ -69,9 +74,7 @@ def _node_key(chain: deployment.Chain, owner: objects.Owner) -> dict[str, Any]:
 
 def _config(wanted: desired.Desired, chain: deployment.Chain, owner: objects.Owner) -> dict[str, Any]:
     data = {
-        "config.toml": node_files.config_toml(
-            chain.definition, wanted.settings.validator, wanted.settings.hybrid_peer_updates
-        ),
+        "config.toml": node_files.of_chain(wanted, chain),
         "app.toml": node_files.app_toml(chain.definition),
         "start.sh": node_files.START_SCRIPT,
     }
@@ -123,6 +126,25 @@ def _service(chain: deployment.Chain, owner: objects.Owner) -> dict[str, Any]:
     }
 
 
+def _signer_service(
+    chain: deployment.Chain, signer: key_settings.RemoteSigner, owner: objects.Owner
+) -> dict[str, Any]:
+    metadata = owner.metadata(
+        labels.SIGNER_SERVICE, labels.SIGNER, chain.namespace, {**signer.annotations, **objects.SKIP_AWAIT}
+    )
+    spec: dict[str, Any] = {
+        "type": signer.service_type,
+        "selector": owner.labels(labels.NODE),
+        # The node is not ready before its signer has come.
+        "publishNotReadyAddresses": True,
+        "ports": [{"name": "signer", "port": ports.POD_SIGNER, "targetPort": "signer", "protocol": "TCP"}],
+    }
+    if signer.service_type != "ClusterIP":
+        # Else the node would see the addresses of the cluster's own nodes, and the policy nobody's.
+        spec["externalTrafficPolicy"] = "Local"
+    return {"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": spec}
+
+
 def _network_policy(wanted: desired.Desired, chain: deployment.Chain, owner: objects.Owner) -> dict[str, Any]:
     inside: list[dict[str, Any]] = [{"namespaceSelector": {}}]
     inside += [{"ipBlock": {"cidr": cidr}} for cidr in PRIVATE_RANGES]
@@ -134,6 +156,9 @@ def _network_policy(wanted: desired.Desired, chain: deployment.Chain, owner: obj
     else:
         services = [ports.POD_RPC, ports.POD_GRPC, ports.POD_REST]
         rules.append({"from": inside, "ports": [_tcp(number) for number in services]})
+    if chain.signer is not None:
+        dials = [{"ipBlock": {"cidr": cidr}} for cidr in chain.signer.allow_from]
+        rules.append({"from": dials, "ports": [_tcp(ports.POD_SIGNER)]})
     return {
         "apiVersion": "networking.k8s.io/v1",
         "kind": "NetworkPolicy",

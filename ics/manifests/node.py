@@ -57,9 +57,7 @@ def _checksums(wanted: desired.Desired, chain: deployment.Chain, genesis: bytes)
     """What the node reads only at its start; peers are left out, so that they change without a restart."""
     files = [
         node_files.START_SCRIPT,
-        node_files.config_toml(
-            chain.definition, wanted.settings.validator, wanted.settings.hybrid_peer_updates
-        ),
+        node_files.of_chain(wanted, chain),
         node_files.app_toml(chain.definition),
     ]
     identity = [chain.node_key.node_id, chain.key.key.address.hex()]
@@ -78,6 +76,8 @@ def _container(wanted: desired.Desired, chain: deployment.Chain, genesis: bytes)
         "GENESIS_SHA256": canonical.sha256_hex(genesis),
         "KEY_ADDRESS": chain.key.key.address.hex().upper(),
     }
+    if chain.signer is not None:
+        environment["REMOTE_SIGNER"] = "1"
     return {
         "name": "node",
         "image": chain.definition.image,
@@ -89,6 +89,7 @@ def _container(wanted: desired.Desired, chain: deployment.Chain, genesis: bytes)
             port("rpc", ports.POD_RPC),
             port("rest", ports.POD_REST),
             port("grpc", ports.POD_GRPC),
+            *([] if chain.signer is None else [port("signer", ports.POD_SIGNER)]),
         ],
         "resources": {key: dict(value) for key, value in wanted.settings.node.resources.items()},
         "securityContext": dict(objects.CONTAINER_SECURITY),

@@ -5,7 +5,7 @@ from typing import Any
 
 import tomli_w
 
-from ics import definition, labels, overlay, ports
+from ics import definition, deployment, desired, labels, overlay, ports
 
 CONFIG = "/etc/ics/config"
 GENESIS = "/etc/ics/genesis"
@@ -50,7 +50,9 @@ done
 memory="{labels.SIGNING_PATH}/$KEY_ADDRESS"
 identity={CONSENSUS_KEY}
 if [ ! -s "$memory/priv_validator_state.json" ]; then
-  echo "no signing memory of $KEY_ADDRESS on this volume: running with a throw-away key" >&2
+  if [ -z "${{REMOTE_SIGNER:-}}" ]; then
+    echo "no signing memory of $KEY_ADDRESS on this volume: running with a throw-away key" >&2
+  fi
   memory={DATA}/throwaway
   identity={DATA}/throwaway
   mkdir -p "$memory"
@@ -64,13 +66,16 @@ exec "$BINARY" start --home "$home" \\
 """
 
 
-def config_toml(known: definition.Definition, moniker: str, is_unsafe: bool = False) -> str:
+def config_toml(
+    known: definition.Definition, moniker: str, is_unsafe: bool = False, is_signed_elsewhere: bool = False
+) -> str:
     """CometBFT's config.toml: only what differs from its defaults, with the definition's overrides on top.
 
     Args:
         known: the chain's definition.
         moniker: name of the node.
         is_unsafe: its RPC takes orders, such as whom to dial.
+        is_signed_elsewhere: it waits for a remote signer to dial in, and asks that for every signature.
     """
     ours: dict[str, Any] = {
         "moniker": moniker,
@@ -90,7 +95,17 @@ def config_toml(known: definition.Definition, moniker: str, is_unsafe: bool = Fa
         # It would keep a node from restarting on a chain that waits for it, and is blind on an empty volume.
         "consensus": {"double_sign_check_height": 0},
     }
+    if is_signed_elsewhere:
+        ours["priv_validator_laddr"] = f"tcp://0.0.0.0:{ports.POD_SIGNER}"
     return tomli_w.dumps(ordered(overlay.merged(ours, known.config.get("config.toml", {}))))
+
+
+def of_chain(wanted: desired.Desired, chain: deployment.Chain) -> str:
+    """The config.toml of one chain's node."""
+    settings = wanted.settings
+    return config_toml(
+        chain.definition, settings.validator, settings.hybrid_peer_updates, chain.signer is not None
+    )
 
 
 def app_toml(known: definition.Definition) -> str:

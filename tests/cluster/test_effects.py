@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from ics import config, engines, errors, labels, model
+from ics import engines, errors, key_settings, labels, model
 from ics.cluster import arm, kinds, lease, memory, purge, requests, restart, route, secrets, slices, tend
 from ics.engines import apply
 from ics.manifests import arming, objects
@@ -307,8 +307,8 @@ async def test_secret_in_the_cluster(scene: conftest.Scene) -> None:
     await deployed(scene, 0)
 
     async def read(name: str, key: str) -> model.Secret:
-        place = config.SecretObject(namespace=f"{scene.validator}-0", name=name, key=key)
-        source = config.SecretSource(secret=place)
+        place = key_settings.SecretObject(namespace=f"{scene.validator}-0", name=name, key=key)
+        source = key_settings.SecretSource(secret=place)
         return await secrets.read(source, "ics:seed", pathlib.Path(), {}, scene.kube)
 
     assert await read("consensus-key-0", "priv_validator_key.json") == model.Secret("top secret")

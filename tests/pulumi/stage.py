@@ -16,7 +16,7 @@ import httpx
 import yaml
 
 from devnet import places
-from ics import config, desired, engines, handover, loop, model, seen, stack, wiring
+from ics import config, desired, engines, handover, key_settings, loop, model, seen, stack, wiring
 from ics.cluster import client, credentials, kinds, requests
 from ics.engines import applyset, state
 from tests.cluster import apiserver, recording
@@ -203,7 +203,7 @@ class Stage:
         settings = self.settings.model_copy(update={"engine": name})
         where = state.Stack(self.root, self.validator, settings.pulumi.backend)
 
-        async def read(source: config.SecretSource, setting: str) -> model.Secret:
+        async def read(source: key_settings.SecretSource, setting: str) -> model.Secret:
             assert source.file is not None, setting
             return model.Secret((self.root / source.file).read_text().strip())
 

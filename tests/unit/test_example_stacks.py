@@ -120,7 +120,7 @@ def test_pulumi_is_told_the_types_of_settings() -> None:
 def kind(field: FieldInfo) -> str:
     """As Pulumi names it."""
     default = field.get_default(call_default_factory=True)
-    if isinstance(default, pydantic.BaseModel) or field.annotation is config.Provider:
+    if isinstance(default, pydantic.BaseModel | dict) or field.annotation is config.Provider:
         return "object"
     if isinstance(default, bool):
         return "boolean"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from ics import config, keys, keystore, model
+from ics import key_settings, keys, keystore, model
 from ics.cli import __main__ as cli
 from ics.cluster import secrets
 from tests.unit import test_sealed as vectors
@@ -97,7 +97,7 @@ async def test_a_seed_and_what_a_stack_reads(hand: Hand, tmp_path: pathlib.Path)
     hand.good("add", "alice", *PASS)
 
     async def read(setting: str, **source: object) -> model.Secret:
-        value = config.SecretSource.model_validate(source)
+        value = key_settings.SecretSource.model_validate(source)
         environment = {"ICS_KEYSTORE": str(hand.place), "PASS": PASSPHRASE}
         return await secrets.read(value, setting, tmp_path, environment, None)
 

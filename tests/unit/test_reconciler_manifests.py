@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from devnet import reconciler as image
-from ics import config, definition, desired, errors, manifests, model, seen, stack
+from ics import config, definition, desired, errors, key_settings, manifests, model, seen, stack
 from ics.manifests import reconciler
 from tests.unit import scenes
 
@@ -103,9 +103,9 @@ def test_inside_it_knows_no_kubeconfig_and_reads_secrets_from_kubernetes() -> No
     )
     assert inside.cluster == config.Cluster(namespace_prefix="a")
     assert inside.engine == "apply"
-    assert inside.seed.secret == config.SecretObject(**PLACE, key="seed")
+    assert inside.seed.secret == key_settings.SecretObject(**PLACE, key="seed")
     assert inside.account is not None
-    assert inside.account.secret == config.SecretObject(**PLACE, key="account")
+    assert inside.account.secret == key_settings.SecretObject(**PLACE, key="account")
     assert (inside.participation, inside.node.stop_grace) == (settings().participation, 5400)
 
 

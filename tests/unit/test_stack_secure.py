@@ -5,7 +5,7 @@ import pathlib
 import pytest
 import yaml
 
-from ics import config, errors, stack
+from ics import errors, key_settings, stack
 from tests.unit import scenes
 
 SEED = stack.IN_PULUMI.format(key="seed")
@@ -27,12 +27,12 @@ def test_an_encrypted_seed_is_refused_where_nobody_can_open_it(tmp_path: pathlib
 
 def test_an_encrypted_seed_is_read_from_what_pulumi_hands_over(tmp_path: pathlib.Path) -> None:
     root = project(tmp_path, seed={"secure": "v1:abc"})
-    assert stack.load_settings(root, "alice", {SEED: "ab" * 32}).seed == config.SecretSource(env=SEED)
+    assert stack.load_settings(root, "alice", {SEED: "ab" * 32}).seed == key_settings.SecretSource(env=SEED)
 
 
 def test_another_source_goes_before_what_pulumi_has(tmp_path: pathlib.Path) -> None:
     root = project(tmp_path)
-    assert stack.load_settings(root, "alice", {SEED: "ab" * 32}).seed == config.SecretSource(env="SEED")
+    assert stack.load_settings(root, "alice", {SEED: "ab" * 32}).seed == key_settings.SecretSource(env="SEED")
 
 
 def test_no_other_setting_may_be_encrypted(tmp_path: pathlib.Path) -> None:

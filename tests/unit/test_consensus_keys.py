@@ -1,0 +1,233 @@
+"""Keys that the settings name for one chain, instead of those from the seed."""
+
+import base64
+import dataclasses
+import json
+from typing import Any
+
+import pytest
+
+from ics import config, desired, errors, keys, manifests, model, seen, signing, status
+from ics.manifests import node_files
+from tests.unit import scenes
+
+P = model.Phase
+OTHER = keys.consensus_key(model.Secret(b"elsewhere".ljust(32)))
+OTHER_ADDRESS = OTHER.address.hex().upper()
+REMOTE = {
+    "remote": {"public_key": base64.b64encode(OTHER.public_key).decode(), "allow_from": ["192.0.2.10/32"]}
+}
+IMPORTED = {"imported": {"file": "key.json"}}
+PROVIDERS = {
+    "remote": {
+        "public_key": base64.b64encode(scenes.consensus_key("alice")).decode(),
+        "allow_from": ["192.0.2.10/32"],
+    }
+}
+
+
+def judge(
+    named: dict[str, Any],
+    consumer: model.Consumer | None = None,
+    memory: model.Memory | None = None,
+    **changes: Any,
+) -> desired.Desired:
+    settings = scenes.settings(consensus_keys={"0": named}) if named else scenes.settings()
+    facts = seen.Seen(scenes.snapshot(consumer or scenes.consumer(), **changes), memory or model.Memory({}))
+    imported = {"0": OTHER} if "imported" in named else {}
+    return desired.desired(facts, settings, scenes.seed("alice"), [scenes.example()], imported)
+
+
+def assigned(key: bytes | None, **changes: Any) -> model.ConsumerDetail:
+    """A chain that alice has joined with this key address assigned."""
+    return dataclasses.replace(scenes.joined("alice", "bob"), own_consumer_address=key, **changes)
+
+
+def objects(wanted: desired.Desired) -> dict[tuple[str, str], model.Manifest]:
+    return {(one["kind"], one["metadata"]["name"]): one for one in manifests.render(wanted, "set")}
+
+
+@pytest.mark.parametrize("named", [REMOTE, IMPORTED], ids=["remote", "imported"])
+def test_it_is_assigned_with_the_opt_in(named: dict[str, Any]) -> None:
+    assert judge(named).intents == (model.OptIn("0", "consumer1-1", OTHER.public_key),)
+
+
+@pytest.mark.parametrize("named", [REMOTE, IMPORTED], ids=["remote", "imported"])
+@pytest.mark.parametrize(
+    ("records", "address"),
+    [
+        ((), scenes.consumer_key("alice").address),
+        ((model.SigningRecord(0, OTHER_ADDRESS, "volume-1", True, True),), OTHER.address),
+        ((model.SigningRecord(0, OTHER_ADDRESS, "volume-1", True, True),), None),
+    ],
+    ids=["another is assigned", "retired", "retired and no longer assigned"],
+)
+def test_nothing_is_started_or_sent_with_a_key_that_must_not_be_used(
+    named: dict[str, Any], records: tuple[model.SigningRecord, ...], address: bytes | None
+) -> None:
+    wanted = judge(named, scenes.consumer(found=assigned(address)), scenes.memory(records=records))
+    [verdict] = wanted.verdicts
+    assert [condition.reason for condition in verdict.conditions] == ["KeyMismatch"]
+    assert (verdict.is_held, verdict.intents, wanted.chains) == (True, (), ())
+
+
+def test_a_rejoin_with_the_key_that_was_left_with_is_refused() -> None:
+    detail = dataclasses.replace(scenes.joined("bob"), own_consumer_address=OTHER.address)
+    wanted = judge(REMOTE, scenes.consumer(P.LAUNCHED, detail))
+    assert [condition.reason for condition in wanted.verdicts[0].conditions] == ["KeyMismatch"]
+
+
+def test_the_providers_own_key_is_refused_unless_it_is_meant() -> None:
+    [refused] = judge(PROVIDERS).verdicts
+    assert [condition.reason for condition in refused.conditions] == ["KeyMismatch"]
+    assert judge(PROVIDERS | {"provider_key": True}).intents == (model.OptIn("0", "consumer1-1", None),)
+    [other] = judge(REMOTE | {"provider_key": True}).verdicts
+    assert [condition.reason for condition in other.conditions] == ["KeyMismatch"]
+
+
+def test_a_member_with_the_providers_own_key_assigns_no_other() -> None:
+    wanted = judge(PROVIDERS | {"provider_key": True}, scenes.consumer(P.LAUNCHED, assigned(None)))
+    assert wanted.intents == ()
+    assert "ProviderKeyInSet" not in {condition.reason for condition in wanted.verdicts[0].conditions}
+
+
+def test_a_remote_signers_key_is_not_in_the_cluster() -> None:
+    found = objects(judge(REMOTE, scenes.consumer(found=assigned(OTHER.address))))
+    assert set(found["Secret", "consensus-key-0"]["data"]) == {"public_key.json"}
+    document = json.loads(base64.b64decode(found["Secret", "consensus-key-0"]["data"]["public_key.json"]))
+    assert base64.b64decode(document["key"]) == OTHER.public_key
+    service = found["Service", "remote-signer"]
+    assert [(port["port"], port["targetPort"]) for port in service["spec"]["ports"]] == [(26659, "signer")]
+    assert "externalTrafficPolicy" not in service["spec"]
+    rule = found["NetworkPolicy", "node"]["spec"]["ingress"][-1]
+    assert rule == {
+        "from": [{"ipBlock": {"cidr": "192.0.2.10/32"}}],
+        "ports": [{"port": 26659, "protocol": "TCP"}],
+    }
+    config_toml = found["ConfigMap", "config"]["data"]["config.toml"]
+    assert 'priv_validator_laddr = "tcp://0.0.0.0:26659"' in config_toml
+
+
+def test_without_a_remote_signer_nothing_listens_for_one() -> None:
+    found = objects(judge(IMPORTED, scenes.consumer(found=assigned(OTHER.address))))
+    assert ("Service", "remote-signer") not in found
+    assert "priv_validator_laddr" not in found["ConfigMap", "config"]["data"]["config.toml"]
+    assert base64.b64decode(
+        found["Secret", "consensus-key-0"]["data"]["priv_validator_key.json"]
+    ).decode() == (OTHER.priv_validator_key_json().reveal_text())
+
+
+def launched(named: dict[str, Any], **changes: Any) -> desired.Desired:
+    consumer = scenes.consumer(P.LAUNCHED, assigned(OTHER.address))
+    memory = scenes.memory(records=(), **changes)
+    return judge(named, consumer, memory, launches={"0": scenes.launch("alice", "bob")})
+
+
+def test_an_imported_key_that_may_have_signed_elsewhere_is_armed_by_name_only() -> None:
+    assert launched(IMPORTED).chains[0].arming is signing.Arming.REFUSED
+
+
+@pytest.mark.parametrize(
+    ("node", "reasons"),
+    [
+        (None, {"SignerAwaited"}),
+        (scenes.node("alice"), {"SignerKeyMismatch"}),
+        (scenes.node("alice", consensus_key=OTHER.public_key), set()),
+    ],
+    ids=["it has not come", "it has another key", "well"],
+)
+def test_what_is_told_of_a_remote_signer(node: model.NodeStatus | None, reasons: set[str]) -> None:
+    wanted = launched(REMOTE)
+    assert wanted.chains[0].arming is signing.Arming.REMOTE
+    pod = model.PodStatus("uid", "10.0.0.1", node_name="node-1", is_ready=False, restarts=0, waiting="")
+    report = status.report(wanted, {"0": model.Observation(pod, node)})
+    told = {one.reason for one in report.chains[0].conditions}
+    assert {reason for reason in told if reason.startswith("Sign")} == reasons
+
+
+def test_a_number_under_which_another_key_was_used_is_not_the_seeds_any_more() -> None:
+    record = model.SigningRecord(0, OTHER_ADDRESS, None, False)
+    wanted = judge({}, memory=scenes.memory(records=(record,)))
+    key = scenes.consumer_key("alice", generation=1).public_key
+    assert wanted.intents == (model.OptIn("0", "consumer1-1", key),)
+
+
+def test_a_key_after_a_derived_one_has_the_next_number() -> None:
+    memory = scenes.memory()  # of the derived key
+    wanted = judge(REMOTE, scenes.consumer(found=assigned(OTHER.address)), memory)
+    assert wanted.chains[0].key.generation == 1
+
+
+@pytest.mark.parametrize(
+    ("named", "says"),
+    [
+        ({}, "just one of imported or remote"),
+        (REMOTE | IMPORTED, "just one of imported or remote"),
+        ({"imported": {"keystore": "alice"}}, "the keystore holds accounts and seeds"),
+        ({"remote": REMOTE["remote"] | {"public_key": "AAAA"}}, "is not an ed25519 consensus key"),
+        ({"remote": REMOTE["remote"] | {"allow_from": []}}, "at least 1 item"),
+        ({"remote": REMOTE["remote"] | {"allow_from": ["signer"]}}, "'signer' is no CIDR"),
+    ],
+)
+def test_settings_that_are_none(named: dict[str, Any], says: str) -> None:
+    with pytest.raises(errors.SettingsError, match=says):
+        scenes.settings(consensus_keys={"0": named})
+
+
+def test_a_chain_is_named_by_its_consumer_id() -> None:
+    with pytest.raises(errors.SettingsError, match=r"ics:consensus_keys: .*'consumer1-1'"):
+        scenes.settings(consensus_keys={"consumer1-1": REMOTE})
+
+
+def test_in_the_cluster_an_imported_key_lies_in_a_secret() -> None:
+    place = {"namespace": "ics", "name": "alice", "key": "seed"}
+    reconciler = {"enabled": True, "image": "ics:1", "seed": place, "account": place}
+    with pytest.raises(errors.SettingsError, match=r"consensus_keys\.0\.imported: .* a Secret only"):
+        scenes.settings(consensus_keys={"0": IMPORTED}, reconciler=reconciler)
+    key = {"imported": {"secret": place}}
+    found: config.Settings = scenes.settings(consensus_keys={"0": key}, reconciler=reconciler)
+    assert found.consensus_keys["0"].imported is not None
+
+
+def test_the_settings_keep_a_public_key_that_is_written_as_json() -> None:
+    written = {"@type": "/cosmos.crypto.ed25519.PubKey", "key": REMOTE["remote"]["public_key"]}
+    found = scenes.settings(consensus_keys={"0": {"remote": REMOTE["remote"] | {"public_key": written}}})
+    dumped = found.model_dump(mode="json", exclude_defaults=True)["consensus_keys"]
+    again = scenes.settings(consensus_keys=dumped)
+    remote = again.consensus_keys["0"].remote
+    assert remote is not None
+    assert keys.signer_key(remote.public_key).public_key == OTHER.public_key
+
+
+def test_a_key_file_is_read_as_the_node_wrote_it() -> None:
+    assert keys.parse_priv_validator_key(OTHER.priv_validator_key_json(), "here") == OTHER
+
+
+def spoiled(**changes: Any) -> model.Secret:
+    document = json.loads(OTHER.priv_validator_key_json().reveal())
+    return model.Secret(json.dumps(document | changes))
+
+
+SECRET = base64.b64encode(b"elsewhere".ljust(32) + OTHER.public_key).decode()
+FOREIGN = base64.b64encode(b"x" * 32).decode()
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (model.Secret("words"), "is no priv_validator_key.json"),
+        (spoiled(priv_key={"type": "tendermint/PrivKeySecp256k1", "value": SECRET}), "other kinds of keys"),
+        (spoiled(priv_key={"type": "tendermint/PrivKeyEd25519", "value": FOREIGN}), "other kinds of keys"),
+        (spoiled(pub_key={"type": "tendermint/PubKeyEd25519", "value": FOREIGN}), "do not belong together"),
+    ],
+)
+def test_a_key_file_that_is_none_is_refused_and_never_shown(text: model.Secret, says: str) -> None:
+    with pytest.raises(errors.SettingsError, match=says) as caught:
+        keys.parse_priv_validator_key(text, "ics:consensus_keys.0.imported")
+    assert SECRET not in str(caught.value)
+
+
+def test_the_nodes_file_says_where_it_listens_for_a_signer_only_if_there_is_one() -> None:
+    known = scenes.example().definition
+    assert "priv_validator_laddr" not in node_files.config_toml(known, "alice")
+    assert "priv_validator_laddr" in node_files.config_toml(known, "alice", is_signed_elsewhere=True)
