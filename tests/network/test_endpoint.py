@@ -14,9 +14,9 @@ from tests.network import operators, stage
 pytestmark = pytest.mark.network
 
 
-def ics(place: stage.Stage, *words: str) -> operators.Run:
+def ics(place: stage.Stage, *words: str, stack: str = "alice") -> operators.Run:
     environment = {k: v for k, v in os.environ.items() if not k.startswith("ICS_")}
-    where = ["--stack", "alice", "--project", str(place.root)]
+    where = ["--stack", stack, "--project", str(place.root)]
     done = subprocess.run(
         [sys.executable, "-m", "ics.cli.__main__", *words, *where],
         env=environment,
