@@ -6,6 +6,7 @@ the same 20 bytes, its consensus address (valcons) holds others: the hash of its
 
 import base64
 import binascii
+import functools
 import hashlib
 import json
 import re
@@ -18,6 +19,8 @@ _AMINO_TEXT = re.compile(r"PubKeyEd25519\{([0-9A-Fa-f]{64})\}")
 PROTO_TYPE = "/cosmos.crypto.ed25519.PubKey"
 
 
+# A pass writes and reads each of some thousand addresses many times.
+@functools.lru_cache(maxsize=16384)
 def encode(prefix: str, raw: bytes) -> str:
     """The bech32 text of `raw` (20 or 32 bytes for addresses) under `prefix`.
 
@@ -34,6 +37,7 @@ def encode(prefix: str, raw: bytes) -> str:
     return bech32.bech32_encode(prefix, data)
 
 
+@functools.lru_cache(maxsize=16384)
 def decode(text: str) -> tuple[str, bytes]:
     """Prefix and bytes of a bech32 address.
 

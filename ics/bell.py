@@ -31,6 +31,10 @@ class Bell:
         if wake.is_urgent:
             self._urgent.set()
 
+    async def urgent(self) -> None:
+        """Wait until something urgent has rung; it stays for `wait`."""
+        await self._urgent.wait()
+
     async def wait(self, seconds: float, settle: float = 0.0) -> tuple[Wake, ...]:
         """Wait for a wake-up, but no longer than so many seconds.
 

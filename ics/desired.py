@@ -230,6 +230,17 @@ def own_validator(snapshot: model.Snapshot, settings: config.Settings) -> model.
     )
 
 
+def may_lack_genesis(observed: seen.Seen) -> bool:
+    """Whether `lacks_genesis` could name a chain: told without judging a single one."""
+    here = observed.memory.chains
+    return any(
+        consumer.detail is not None
+        and consumer.summary.phase in (model.Phase.LAUNCHED, model.Phase.STOPPED)
+        and ((memory := here.get(consumer.summary.consumer_id)) is None or memory.genesis is None)
+        for consumer in observed.snapshot.consumers
+    )
+
+
 def lacks_genesis(wanted: Desired) -> tuple[str, ...]:
     """Consumer ids of launched chains whose genesis must be fetched before they can be judged whole."""
     return tuple(

@@ -2,7 +2,7 @@
 
 import asyncio
 import dataclasses
-from collections.abc import Awaitable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -75,7 +75,12 @@ async def preview(place: world.World, engine: engines.Engine) -> Plan:
     return Plan(changes, wanted.intents, status.report(wanted, observed.observations, unfitting), unfitting)
 
 
-async def one_pass(place: world.World, engine: engines.Engine, sender: world.Sender | None) -> Outcome:
+async def one_pass(
+    place: world.World,
+    engine: engines.Engine,
+    sender: world.Sender | None,
+    looked: Callable[[], None] = lambda: None,
+) -> Outcome:
     """Observe, desire, transact, converge, route, report.
 
     Trouble with one chain or one step never stops the rest; it is collected into the outcome.
@@ -84,6 +89,7 @@ async def one_pass(place: world.World, engine: engines.Engine, sender: world.Sen
         place: the validator's world.
         engine: what converges the cluster.
         sender: sends transactions; None: none is sent, and each that is due is a condition.
+        looked: called when all has been observed; until then the pass may be cancelled and leaves no trace.
 
     Raises:
         IcsError: the provider or the cluster cannot be judged at all; nothing was changed.
@@ -91,6 +97,7 @@ async def one_pass(place: world.World, engine: engines.Engine, sender: world.Sen
     try:
         observed = await observing.observe(place)
         wanted = observing.desire(place, observed)
+        looked()
         sender, observed, wanted, troubles = await _after_earlier(place, sender, observed, wanted)
         # A chain whose objects the cluster would refuse is not joined: nobody could run its node.
         refused = (

@@ -54,6 +54,8 @@ def workloads(memory: model.Memory) -> dict[str, str]:
 
 async def _with_launches(place: world.World, found: seen.Seen) -> seen.Seen:
     """Fetch the facts of launches whose genesis the cluster does not hold; one's trouble is its own."""
+    if not desired.may_lack_genesis(found):
+        return found
     answers = await _each(
         {one: place.provider.launch(one) for one in desired.lacks_genesis(desire(place, found))}
     )

@@ -37,12 +37,16 @@ STOPPING = 25.0
 class Work:
     """What is done; each raises IcsError when nothing could be judged."""
 
-    act: Callable[[], Awaitable[loop.Outcome]]
-    """One pass."""
+    act: Callable[[Callable[[], None]], Awaitable[loop.Outcome]]
+    """One pass; it calls what it is given when it has looked, and may be cancelled before that."""
     look: Callable[[], Awaitable[model.Snapshot]]
     """A standby's: read the provider and the cluster, and change nothing."""
     tell: Callable[[loop.Outcome | errors.IcsError | str, tuple[bell.Wake, ...]], None]
     """Tell the operator what came of it, and what had woken it."""
+
+
+class _GaveWayError(Exception):
+    """The pass was ended before it changed anything, and a fresh one is to be made."""
 
 
 class Resident:
@@ -76,6 +80,7 @@ class Resident:
         self._changed: dict[str, tuple[schedule.Standing, float]] = {}
         self._awaited_height = (0, 0.0)
         self._provider_time = ("", 0.0)
+        self._unanswered: tuple[bell.Wake, ...] = ()
         self.vitals = vitals.Vitals()
 
     async def run(self) -> None:
@@ -138,8 +143,12 @@ class Resident:
         began = self._ticks()
         is_acting = self._tenure.is_held
         self._set(busy_since=began, is_acting=is_acting, wakes=_counted(self.vitals.wakes, woken))
+        woken, self._unanswered = self._unanswered + woken, ()
         try:
             pause = await (self._act(woken) if is_acting else self._look())
+        except _GaveWayError:
+            self._unanswered = woken
+            return 0.0
         except errors.IcsError as error:
             self._failures += 1
             regular = self._pause()
@@ -154,7 +163,7 @@ class Resident:
         return pause
 
     async def _act(self, woken: tuple[bell.Wake, ...]) -> float:
-        done = await self._work.act()
+        done = await self._pass(is_urgent=any(wake.is_urgent for wake in woken))
         self._work.tell(done, woken)
         critical = [c for chain in done.report.chains for c in chain.conditions] + [*done.report.conditions]
         self._set(
@@ -168,6 +177,32 @@ class Resident:
         if done.report.height < height and self._ticks() - since < BEHIND:
             return AGAIN
         return self._pause()
+
+    async def _pass(self, *, is_urgent: bool) -> loop.Outcome:
+        """One pass; while it only looks it gives way to something urgent, which it may have looked past.
+
+        One that is itself urgent gives way to nothing, so that there is always an end.
+
+        Raises:
+            _GaveWayError: a fresh one is to be made.
+        """
+        has_looked = is_urgent
+
+        def looked() -> None:
+            nonlocal has_looked
+            has_looked = True
+
+        acting = asyncio.ensure_future(self._work.act(looked))
+        urgent = asyncio.ensure_future(self._bell.urgent())
+        try:
+            await asyncio.wait({acting, urgent}, return_when=asyncio.FIRST_COMPLETED)
+            if not acting.done() and not has_looked:
+                raise _GaveWayError
+            return await acting
+        finally:
+            for task in (acting, urgent):
+                task.cancel()
+            await asyncio.gather(acting, urgent, return_exceptions=True)
 
     async def _look(self) -> float:
         self._set(height=(await self._work.look()).height)

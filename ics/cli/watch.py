@@ -31,8 +31,9 @@ async def _watch(args: argparse.Namespace, found: wiring.Opened) -> int:
     sender = patience.PatientSender(found.sender)
     teller = Teller(is_json=args.json)
 
-    async def act() -> loop.Outcome:
-        return await loop.one_pass(found.world, found.engine, sender if settings.account else found.sender)
+    async def act(looked: Callable[[], None]) -> loop.Outcome:
+        chosen = sender if settings.account else found.sender
+        return await loop.one_pass(found.world, found.engine, chosen, looked)
 
     async def look() -> model.Snapshot:
         return (await observing.observe(found.world)).snapshot

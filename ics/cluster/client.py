@@ -17,13 +17,13 @@ from typing import Any, Self
 import httpx
 import yaml
 
-from ics import config, errors, model
+from ics import config, errors, lanes, model
 from ics.cluster import answers, credentials, kinds, kubeconfig, requests
 
 PARALLEL = 8
 """Requests under way at once; more of them only queue in the API server (measured with 302 objects)."""
 WATCHES = 1
-"""Connections beside them, for answers that do not end."""
+"""Answers beside them that do not end."""
 _TIMEOUT = httpx.Timeout(30.0, connect=5.0, pool=None)
 SERVICE_ACCOUNT = pathlib.Path("/var/run/secrets/kubernetes.io/serviceaccount")
 """Where the kubelet puts a pod's own credentials."""
@@ -45,17 +45,21 @@ class Client:
         tls = credentials.tls_context(access) if transport is None else None
         self.server = access.server
         self._extensions = {"sni_hostname": access.server_name} if access.server_name else {}
-        self._room = asyncio.Semaphore(PARALLEL)
-        self._http = httpx.AsyncClient(
-            base_url=access.server,
-            auth=credentials.auth(access, tls),
-            verify=tls if tls is not None else False,
-            proxy=access.proxy or None,
-            timeout=_TIMEOUT,
-            limits=httpx.Limits(max_connections=PARALLEL + WATCHES, max_keepalive_connections=PARALLEL),
-            transport=transport,
-            headers=[("User-Agent", "ics-operator"), *access.act_as],
-        )
+        auth = credentials.auth(access, tls)
+
+        def new_client() -> httpx.AsyncClient:
+            return httpx.AsyncClient(
+                base_url=access.server,
+                auth=auth,
+                verify=tls if tls is not None else False,
+                proxy=access.proxy or None,
+                timeout=_TIMEOUT,
+                transport=transport,
+                headers=[("User-Agent", "ics-operator"), *access.act_as],
+            )
+
+        self._lanes = lanes.Lanes(PARALLEL, new_client)
+        self._watches = lanes.Lanes(WATCHES, new_client)
 
     async def __aenter__(self) -> Self:
         """Connections are made with the first requests."""
@@ -65,7 +69,8 @@ class Client:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Close the connections."""
-        await self._http.aclose()
+        await self._lanes.aclose()
+        await self._watches.aclose()
 
     async def send(self, request: requests.Request, timeout: float | None = None) -> Answer:
         """Send one request.
@@ -78,10 +83,10 @@ class Client:
             Transient: unreachable, overloaded, or a conflict.
             Permanent: refused; the message names the right or the object.
         """
-        async with self._room:
+        async with self._lanes.one() as http:
             try:
                 async with asyncio.timeout(timeout):
-                    response = await self._http.request(
+                    response = await http.request(
                         request.method,
                         request.path,
                         params=request.query,
@@ -111,14 +116,17 @@ class Client:
             Permanent: refused.
         """
         try:
-            async with self._http.stream(
-                request.method,
-                request.path,
-                params=request.query,
-                headers={"Accept": request.accept},
-                timeout=httpx.Timeout(5.0, read=silence),
-                extensions=self._extensions,
-            ) as response:
+            async with (
+                self._watches.one() as http,
+                http.stream(
+                    request.method,
+                    request.path,
+                    params=request.query,
+                    headers={"Accept": request.accept},
+                    timeout=httpx.Timeout(5.0, read=silence),
+                    extensions=self._extensions,
+                ) as response,
+            ):
                 if not response.is_success:
                     await response.aread()
                     raise answers.error_of(request, response.status_code, _parsed(response))

@@ -12,7 +12,6 @@ import binascii
 import datetime
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any, NoReturn, TypeVar
 
 from ics import addresses, errors, model
@@ -26,13 +25,30 @@ _DURATION = re.compile(r"([0-9]+)(\.[0-9]+)?s")
 _T = TypeVar("_T")
 
 
-@dataclass(frozen=True, slots=True)
 class Field:
-    """A place in an answer; reading it checks its shape."""
+    """A place in an answer; reading it checks its shape. It is never changed.
 
-    query: str
-    value: Any
-    path: str = ""
+    No dataclass, and its path is put together only to be shown: a pass reads hundreds of thousands.
+    """
+
+    __slots__ = ("_step", "_within", "query", "value")
+
+    def __init__(self, query: str, value: Any, within: "Field | None" = None, step: str | int = "") -> None:
+        """The whole answer, or a part of another place under a name or an index."""
+        self.query = query
+        self.value = value
+        self._within = within
+        self._step = step
+
+    @property
+    def path(self) -> str:
+        """As `validators[3].tokens`, empty for the whole answer."""
+        if self._within is None:
+            return ""
+        before = self._within.path
+        if isinstance(self._step, int):
+            return f"{before}[{self._step}]"
+        return f"{before}.{self._step}" if before else self._step
 
     def fail(self, wanted: str) -> NoReturn:
         """Raise for this place."""
@@ -46,7 +62,7 @@ class Field:
     def __getitem__(self, name: str) -> "Field":
         if not isinstance(self.value, dict) or name not in self.value:
             self.fail(f"an object with {name!r}")
-        return Field(self.query, self.value[name], f"{self.path}.{name}" if self.path else name)
+        return Field(self.query, self.value[name], self, name)
 
     def has(self, name: str) -> bool:
         """Whether this is an object with that key."""
@@ -56,7 +72,7 @@ class Field:
         if not isinstance(self.value, list):
             self.fail("a list")
         for index, item in enumerate(self.value):
-            yield Field(self.query, item, f"{self.path}[{index}]")
+            yield Field(self.query, item, self, index)
 
     def mapping(self) -> dict[str, Any]:
         """The object itself."""

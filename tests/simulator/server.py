@@ -27,6 +27,8 @@ class Chain:
     def __init__(self, count: int) -> None:
         state = fake.State(_now(), scene.validators(), scene.chains(count))
         self._gateway = fake.Gateway({scene.LAUNCH_HEIGHT: state, scene.LAUNCH_HEIGHT + 1: state})
+        self._answered: dict[str, tuple[fake.Consumer, bytes]] = {}
+        """What was answered about a chain, by path, until the chain changes: only the passes are measured."""
         self.asked = 0
 
     def block(self, launches: int | None = None) -> None:
@@ -53,8 +55,24 @@ class Chain:
         if path.startswith("/cosmos/bank/v1beta1/balances/"):
             denom = request.url.params["denom"]
             return 200, json.dumps({"balance": {"denom": denom, "amount": "1000000"}}).encode()
+        consumer = self._asked_about(request)
+        known = self._answered.get(path)
+        if known is not None and known[0] is consumer:
+            return 200, known[1]
         response = self._gateway.answer(request)
+        if consumer is not None and response.status_code == 200:
+            self._answered[path] = consumer, response.content
         return response.status_code, response.content
+
+    def _asked_about(self, request: httpx.Request) -> fake.Consumer | None:
+        """The one chain that a question is about, at the height that it names."""
+        query, _, rest = request.url.path.removeprefix(fake.CCV).partition("/")
+        height = int(request.headers.get("x-cosmos-block-height", max(self._gateway.states)))
+        state = self._gateway.states.get(height)
+        consumer_id = rest.partition("/")[0]
+        if state is None or query not in fake.BY_CONSUMER or not consumer_id.isdecimal():
+            return None
+        return state.consumers.get(int(consumer_id))
 
 
 def _rpc_status(height: int, time: str) -> dict[str, Any]:

@@ -218,6 +218,20 @@ def test_a_launched_chain_without_genesis_asks_for_it() -> None:
     assert desired.lacks_genesis(judge(scenes.snapshot(chain))) == ("0",)
 
 
+def test_a_genesis_is_looked_for_only_where_one_may_be_lacking() -> None:
+    launched = scenes.consumer(P.LAUNCHED, scenes.joined("alice", "bob"))
+    waiting = scenes.consumer(P.INITIALIZED, scenes.detail())
+    others = dataclasses.replace(launched, detail=None)
+    here = scenes.memory(genesis=scenes.GENESIS)
+    staged = scenes.memory()
+
+    def lacks(chain: model.Consumer, memory: model.Memory) -> bool:
+        return desired.may_lack_genesis(seen.Seen(scenes.snapshot(chain), memory))
+
+    assert [lacks(launched, here), lacks(waiting, staged), lacks(others, model.Memory())] == [False] * 3
+    assert [lacks(launched, staged), lacks(launched, model.Memory())] == [True] * 2
+
+
 def test_a_pruned_launch_height_says_so_and_starts_nothing() -> None:
     chain = scenes.consumer(P.LAUNCHED, scenes.joined("alice", "bob"))
     facts = scenes.snapshot(chain, launches={"0": scenes.launch("alice", "bob", details=None)})

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import dataclasses
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 
@@ -61,18 +61,26 @@ class Play:
         self.looks = 0
         self.told: list[object] = []
         self.running = 0
+        self.begun = 0
         self.most_running = 0
         self.on_act: Callable[[], None] = lambda: None
+        self.looking: Callable[[], Awaitable[object]] = lambda: asyncio.sleep(0.005)
+        self.writing: Callable[[], Awaitable[object]] = lambda: asyncio.sleep(0)
         self.one = resident.Resident(
             resident.Work(self.act, self.look, self.tell), self.tenure, self.bell, luck=lambda: 0.5
         )
 
-    async def act(self) -> loop.Outcome:
+    async def act(self, looked: Callable[[], None]) -> loop.Outcome:
         self.running += 1
+        self.begun += 1
         self.most_running = max(self.most_running, self.running)
-        self.on_act()
-        await asyncio.sleep(0.005)
-        self.running -= 1
+        try:
+            self.on_act()
+            await self.looking()
+            looked()
+            await self.writing()
+        finally:
+            self.running -= 1
         found = self.script.pop(0) if self.script else outcome()
         if isinstance(found, errors.IcsError):
             raise found
@@ -138,6 +146,54 @@ async def test_events_of_a_pass_under_way_are_one_more_pass() -> None:
     assert play.acts == [("start",), ("pods", "pods", "pods")]
     assert play.most_running == 1
     assert play.one.vitals.wakes == {"start": 1, "pods": 3}
+
+
+LAUNCH = bell.Wake("consumer_client_created", 100, is_urgent=True)
+
+
+async def test_a_launch_waits_for_no_pass_that_only_looks() -> None:
+    play, never = Play(), asyncio.Event()
+    play.looking = never.wait
+    async with playing(play):
+        await play.until(lambda: play.begun == 1)
+        play.looking = lambda: asyncio.sleep(0)
+        play.bell.ring(LAUNCH)
+        await play.until(lambda: len(play.acts) == 1)
+
+    assert (play.begun, play.most_running) == (2, 1)
+    # What had begun the pass that gave way is answered by the next one.
+    assert play.acts == [("start", "consumer_client_created")]
+    assert (play.one.vitals.passes, play.one.vitals.failures) == (1, 0)
+
+
+@pytest.mark.parametrize("is_writing", [True, False])
+async def test_a_pass_that_writes_or_is_urgent_itself_is_ended_by_no_launch(is_writing: bool) -> None:
+    play, go_on = Play(), asyncio.Event()
+    async with playing(play):
+        await play.until(lambda: len(play.acts) == 1)
+        if is_writing:
+            play.writing = go_on.wait
+        else:
+            play.looking = go_on.wait
+        play.bell.ring(bell.Wake("pods", is_urgent=not is_writing))
+        await play.until(lambda: play.begun == 2)
+        await asyncio.sleep(0.01)
+        play.bell.ring(LAUNCH)
+        await asyncio.sleep(0.02)
+        assert (play.begun, play.running) == (2, 1)
+        go_on.set()
+        await play.until(lambda: len(play.acts) == 3)
+
+    assert play.acts == [("start",), ("pods",), ("consumer_client_created",)]
+
+
+async def test_it_stops_at_once_while_it_only_looks() -> None:
+    play, never = Play(), asyncio.Event()
+    play.looking = never.wait
+    async with playing(play):
+        await play.until(lambda: play.begun == 1)
+
+    assert (play.begun, play.running, play.acts) == (1, 0, [])
 
 
 async def test_an_answer_from_before_the_event_is_asked_again() -> None:

@@ -27,10 +27,11 @@ _STORED = recorded.body("removal_time")
 CHAIN_ID = "provider-1"
 CCV = "/interchain_security/ccv/provider/"
 OWNER = "cosmos1owner"
-_BY_CONSUMER = (
+BY_CONSUMER = (
     *("consumer_chain", "consumer_genesis", "consumer_validators"),
     *("opted_in_validators", "validator_consumer_addr"),
 )
+"""Questions about one chain, whose id is the next part of the path."""
 ZERO_TIME = "0001-01-01T00:00:00Z"
 _ACTIVE = ("REGISTERED", "INITIALIZED", "LAUNCHED")
 
@@ -210,7 +211,7 @@ def _ccv(request: httpx.Request, path: str, state: State) -> Mapping[str, Any]:
         ]
         return {"consumer_ids": [str(consumer_id) for consumer_id in found]}
     consumer_id, _, address = rest.partition("/")
-    if query not in _BY_CONSUMER:
+    if query not in BY_CONSUMER:
         raise _Error(501, 12, "Not Implemented")
     if not re.fullmatch(r"[0-9]+", consumer_id):
         raise _Error(400, 3, f"consumer id ({consumer_id}) cannot be parsed")
