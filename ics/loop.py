@@ -66,11 +66,10 @@ async def preview(place: world.World, engine: engines.Engine) -> Plan:
     changes = await engine.preview(thorough)
     questions = [change.question for change in changes if change.question is not None]
     unknown = place.confirmed - guard.judge(changes, thorough).answered
-    if (
-        unknown
-    ):  # a volume that is confirmed to stay as it is, is no change: what is asked without the answers?
-        asked = await engine.preview(dataclasses.replace(thorough, confirmed=frozenset()))
-        unknown -= {change.question.name for change in asked if change.question is not None}
+    if unknown:
+        # A volume that is confirmed to stay as it is, is no change: what would be asked without the answers?
+        unanswered = await engine.preview(dataclasses.replace(thorough, confirmed=frozenset()))
+        unknown -= {change.question.name for change in unanswered if change.question is not None}
     unfitting = _unfitting(unknown, questions)
     return Plan(changes, wanted.intents, status.report(wanted, observed.observations, unfitting), unfitting)
 
