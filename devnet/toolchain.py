@@ -125,6 +125,18 @@ def chains_recipe() -> cache.Recipe:
     return cache.Recipe("chains", plan.CHAINS_VERSION, sources("chains", flags), build, 240)
 
 
+def remote_signer_recipe() -> cache.Recipe:
+    """A signer outside of the node, for the stories that need one."""
+    flags = "-s -w"
+    program = SOURCES / "chains" / "remote-signer" / "main.go"
+
+    def build(folder: Path) -> None:
+        go_build("chains", flags, folder / "remote-signer", "./remote-signer")
+
+    ingredients = (*sources("chains", flags), program.read_bytes())
+    return cache.Recipe("remote-signer", plan.CHAINS_VERSION, ingredients, build, 60)
+
+
 def coredns_recipe() -> cache.Recipe:
     """CoreDNS with the few plugins that are used here."""
     flags = "-s -w"

@@ -5,11 +5,12 @@ import asyncio
 import contextlib
 import dataclasses
 import datetime
+import functools
 import json
 import signal
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from ics import bell, errors, loop, model, observing, patience, probes, resident, vitals, wiring
 from ics.cli import changes, passes, present
@@ -73,14 +74,15 @@ async def _ended(tasks: list[asyncio.Task[None]]) -> None:
 
 
 def _stop_on_signals(one: resident.Resident) -> None:
-    """SIGTERM and SIGINT end it in order; a second one, or too long a pass, at once."""
+    """SIGTERM and SIGINT end it in order; a second SIGINT, or too long a pass, at once."""
     running, current = asyncio.get_running_loop(), asyncio.current_task()
     if current is None:
         raise AssertionError("this runs in a task")
 
     def stop() -> None:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            running.remove_signal_handler(number)
+        running.remove_signal_handler(signal.SIGINT)
+        # Supervisors may send it twice, to the process and to its group: only SIGKILL means it again.
+        running.add_signal_handler(signal.SIGTERM, lambda: None)
         running.call_later(resident.STOPPING, current.cancel)
         one.stop()
 
@@ -88,10 +90,14 @@ def _stop_on_signals(one: resident.Resident) -> None:
         running.add_signal_handler(number, stop)
 
 
+LINE: Final = functools.partial(print, flush=True)
+"""Writes a line at once, also into a file or a pipe: a log that comes late is of no use."""
+
+
 class Teller:
     """The log: what a pass did, and what is told of the chains when that has changed."""
 
-    def __init__(self, is_json: bool, write: Callable[[str], object] = print) -> None:
+    def __init__(self, is_json: bool, write: Callable[[str], object] = LINE) -> None:
         """Nothing is written yet.
 
         Args:

@@ -30,6 +30,7 @@ STORIES = (
     "test_bad_input",
     "test_provider_node_pod",
     "test_reconciler_in_cluster",
+    "test_remote_signer",
     "test_local_network_page",
 )
 """The order of the operator's day on the local network; what is not told here needs just nodes of its own."""

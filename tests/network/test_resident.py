@@ -79,7 +79,9 @@ class Watcher:
         return None
 
     def stop(self, seconds: float = 20.0) -> int:
-        """SIGTERM, and the exit code."""
+        """SIGTERM, twice as from `timeout`, and the exit code."""
+        self.process.send_signal(signal.SIGTERM)
+        time.sleep(0.01)
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(seconds)
 
