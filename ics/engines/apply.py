@@ -5,6 +5,7 @@ The order of one convergence, so that a crash between any two writes leaves noth
 1. the gateway's namespace, for the parent lives in it (members of this kind are listed in any case)
 2. the parent is opened: it names the kinds and namespaces to come, and forgets what will be touched
 3. objects are applied, rank by rank; a chain whose object fails gets no further, the others do
+   (before each rank the Lease is looked at by this process's own clock: who has lost it stops there)
 4. members that left the set are deleted, in the reverse order
 5. the parent is closed: narrowed to the kinds and namespaces left, with the new record
 
@@ -47,8 +48,8 @@ class ApplyEngine:
             kube: client.
             validator: name of the stack's validator.
             namespace: of the gateway; its manifest is among the manifests, or it exists.
-            before_writing: called once before the first write, and never when nothing differs: takes
-                the Lease.
+            before_writing: called before each rank of writes, and never when nothing differs: takes the
+                Lease, or makes sure that it is still ours.
             beat: how often every field is looked at for drift.
             now: gives the present time.
             patience: seconds to wait, in one pass, for the end of an object that is replaced.
@@ -86,12 +87,18 @@ class ApplyEngine:
         steps = steps.without(judged.held, judged.left)
         # What is still among the steps and would be replaced is confirmed.
         confirmed = frozenset(change.ref for change in replacing)
-        doing = run.Run(self._kube, dict(books.members), confirmed, self._patience, failures=failures)
+        doing = run.Run(
+            *(self._kube, dict(books.members), confirmed, self._patience, self._before_writing),
+            failures=failures,
+        )
         if not steps.is_empty:
             await self._announce()
             books = await self.open(books, steps, doing)
             await doing.apply_all(steps.apply)
             await doing.prune_all(steps.prune)
+        if doing.is_over():  # who acts now finds the parent open, as after a crash
+            outcome = doing.outcome(steps, 0)
+            return dataclasses.replace(outcome, questions=judged.questions, answered=judged.answered)
         parent = parents.settled(
             engines.APPLY,
             wanted,
@@ -118,7 +125,7 @@ class ApplyEngine:
         if books.item is None:
             every = [kind.group_kind for kind in kinds.MEMBERS]
             books = await members.read(self._kube, self._validator, self._namespace, every)
-        doing = run.Run(self._kube, dict(books.members))
+        doing = run.Run(self._kube, dict(books.members), before_writing=self._before_writing)
         steps = applyset.diff({}, books.members, {}, frozenset())
         if books.item is not None or not steps.is_empty:
             await self._announce()
@@ -173,7 +180,7 @@ class ApplyEngine:
         """Make the gateway's namespace, and tell the parent what is about to be touched."""
         home = [step for step in steps.apply if step.key == applyset.Key("Namespace", "", self._namespace)]
         await doing.apply_all(home)
-        if doing.failed:  # nothing has a place then
+        if doing.failed or doing.is_over():  # nothing has a place then
             raise doing.failures[-1]
         books, writes = await members.opened(self._kube, books, [step.key for step in steps.apply])
         doing.writes += writes

@@ -67,7 +67,8 @@ class PulumiEngine:
             namespace: of the gateway.
             stack: where the state is.
             passphrase: reads what its secrets are encrypted with.
-            before_writing: called once before the first write: takes the Lease.
+            before_writing: called before Pulumi runs and before each rank of writes: takes the Lease, or
+                makes sure that it is still ours.
             beat: how often every field is looked at for drift, and the whole state compared with the cluster.
             now: gives the present time.
         """
@@ -112,9 +113,13 @@ class PulumiEngine:
             await self._announce()
         # What is still among the steps and would be replaced is confirmed.
         confirmed = frozenset(change.ref for change in changes if change.action == "replace")
-        doing = run.Run(self._kube, dict(work.books.members), confirmed, apply.PATIENCE_SECONDS)
+        doing = run.Run(
+            self._kube, dict(work.books.members), confirmed, apply.PATIENCE_SECONDS, self._announce
+        )
         work = dataclasses.replace(work, books=await self._embedded.open(work.books, work.steps, doing))
         await doing.apply_all(work.fast(changes))
+        if doing.is_over():
+            return _outcome(changes, doing, judged, [*doing.failures, *waiting, *work.refused])
         try:
             update = await asyncio.to_thread(self._updated, work, await self._passphrase())
         except errors.IcsError as error:
@@ -127,6 +132,8 @@ class PulumiEngine:
         await doing.prune_all([member for member in unknown if member.consumer_id not in update.held])
         failures = [*doing.failures, *waiting, *work.refused, *update.errors]
         found = _outcome((*changes, *update.surprises), doing, judged, failures, update)
+        if doing.is_over():
+            return found
         books = await self._embedded.read(work.wanted)
         return await self._closed(dataclasses.replace(work, held=update.held), books, update.done, found)
 

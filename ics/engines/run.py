@@ -23,6 +23,9 @@ class Run:
     """Guarded objects that may be replaced."""
     patience: float = 0.0
     """Seconds to wait for the end of an object that is replaced."""
+    before_writing: Callable[[], Awaitable[None]] | None = None
+    """Called before each rank: makes sure that the Lease is still ours."""
+    has_lost: bool = field(default=False, init=False)
     done: set[applyset.Key] = field(default_factory=set)
     changes: dict[applyset.Key, engines.Change] = field(default_factory=dict)
     failures: list[errors.IcsError] = field(default_factory=list)
@@ -37,17 +40,34 @@ class Run:
         failures = engines.distinct(sorted(self.failures, key=str))  # they came in any order
         return engines.Converged(changes, self.writes + writes, failures)
 
+    def is_over(self) -> bool:
+        """Whether the Lease was lost: nothing more is written."""
+        return self.has_lost
+
     async def apply_all(self, steps: Sequence[applyset.Step]) -> None:
         """Apply, one rank after the other."""
         for _, rank in itertools.groupby(steps, lambda step: step.key.rank):
             due = [step for step in rank if step.key not in self.done and step.consumer_id not in self.failed]
+            if due and not await self._may_go_on():
+                return
             await self._together([(step.consumer_id, self._applying(step)) for step in due])
 
     async def prune_all(self, leaving: Sequence[applyset.Live]) -> None:
         """Delete, one rank after the other; nothing of a chain that is not whole."""
         for _, rank in itertools.groupby(leaving, lambda member: member.key.rank):
             due = [member for member in rank if member.consumer_id not in self.failed]
+            if due and not await self._may_go_on():
+                return
             await self._together([(member.consumer_id, self._pruning(member)) for member in due])
+
+    async def _may_go_on(self) -> bool:
+        if self.before_writing is not None and not self.has_lost:
+            try:
+                await self.before_writing()
+            except errors.IcsError as error:
+                self.failures.append(error)
+                self.has_lost = True
+        return not self.has_lost
 
     async def _together(self, tasks: Sequence[tuple[str, Callable[[], Coroutine[Any, Any, None]]]]) -> None:
         async def one(scope: str, act: Callable[[], Awaitable[None]]) -> None:

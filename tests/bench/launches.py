@@ -14,22 +14,20 @@ import os
 import pathlib
 import signal
 import ssl
-import statistics
 import subprocess
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 import httpx
-from websockets.sync import client as websocket
 
 from ics import labels
 from ics.cluster import kinds
 from tests import documents
-from tests.network import stage
+from tests.network import launch_times, stage
 
 LAUNCHES = 10
 APART = 4.0
@@ -42,7 +40,7 @@ AHEAD = 25.0
 class Stamps:
     """Wall clock times, by consumer id."""
 
-    launched: dict[str, float] = field(default_factory=dict)
+    launched: Mapping[str, float]
     """The NewBlock event of the launch block came in."""
     genesis: dict[str, float] = field(default_factory=dict)
     workload: dict[str, float] = field(default_factory=dict)
@@ -50,21 +48,6 @@ class Stamps:
     def taken(self, consumer_id: str) -> float:
         """Seconds from the launch block to both objects."""
         return max(self.genesis[consumer_id], self.workload[consumer_id]) - self.launched[consumer_id]
-
-
-def subscribe(rpc: str, stamps: Stamps, is_over: threading.Event) -> None:
-    """Stamp the launches that the provider tells of."""
-    url = rpc.replace("http", "ws", 1) + "/websocket"
-    query = {"query": "tm.event='NewBlock'"}
-    with websocket.connect(url, max_size=2**26, proxy=None) as connection:
-        connection.send(json.dumps({"jsonrpc": "2.0", "id": 7, "method": "subscribe", "params": query}))
-        while not is_over.is_set():
-            with contextlib.suppress(TimeoutError):
-                text = connection.recv(timeout=0.5)
-                now = time.time()
-                events = (json.loads(text).get("result") or {}).get("events") or {}
-                for consumer_id in events.get("consumer_client_created.consumer_id", ()):
-                    stamps.launched.setdefault(consumer_id, now)
 
 
 def watch(
@@ -141,13 +124,6 @@ def launches(place: stage.Stage, stamps: Stamps, count: int, first: int) -> list
     return ids
 
 
-def show(title: str, taken: Sequence[float]) -> None:
-    """One line of the table."""
-    ordered = sorted(taken)
-    p50, p90 = statistics.median(ordered), ordered[max(0, round(0.9 * len(ordered)) - 1)]
-    print(f"{title:<16}{len(ordered):>8}{p50:>9.2f}s{p90:>9.2f}s{ordered[-1]:>9.2f}s", flush=True)
-
-
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -157,32 +133,22 @@ def main() -> None:
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, stage.running(pathlib.Path(folder)) as place:
         log = args.keep_log or pathlib.Path(folder, "log")
-        stamps, is_over = Stamps(), threading.Event()
         kubeconfig = place.server.kubeconfig("admin")
-        work = [
-            threading.Thread(target=subscribe, args=(place.node.rpc, stamps, is_over)),
-            *(
-                threading.Thread(target=watch, args=(kubeconfig, *what, is_over), daemon=True)
-                for what in (
-                    (kinds.CONFIG_MAP, labels.GENESIS, stamps.genesis),
-                    (kinds.STATEFUL_SET, labels.NODE, stamps.workload),
-                )
-            ),
-        ]
-        for thread in work:
-            thread.start()
-        print(
-            f"{'launch block to':<16}{'launches':>8}{'p50':>10}{'p90':>10}{'max':>10}   (genesis and StatefulSet)"
-        )
-        try:
+        with launch_times.subscribed(place.node.rpc) as launched:
+            stamps, is_over = Stamps(launched), threading.Event()
+            for what in (
+                (kinds.CONFIG_MAP, labels.GENESIS, stamps.genesis),
+                (kinds.STATEFUL_SET, labels.NODE, stamps.workload),
+            ):
+                threading.Thread(target=watch, args=(kubeconfig, *what, is_over), daemon=True).start()
+            print(f"from the launch block to genesis and StatefulSet\n{launch_times.HEADER}")
             for number, (title, value) in enumerate((("events", "true"), ("polling", "false"))):
                 if args.only in (None, title):
                     with reconciler(place.root, log, "--set", f"resident.events={value}"):
                         ids = launches(place, stamps, args.launches, 100 * number + 2)
-                    show(f"with {title}", [stamps.taken(one) for one in ids])
-        finally:
+                    taken = [stamps.taken(one) for one in ids]
+                    print(launch_times.row(f"with {title}, load {os.getloadavg()[0]:.1f}", taken), flush=True)
             is_over.set()
-            work[0].join()
 
 
 if __name__ == "__main__":

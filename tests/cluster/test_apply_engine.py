@@ -434,16 +434,50 @@ async def test_foreign_parent_is_refused(scene: conftest.Scene) -> None:
     assert recorder.writes == []
 
 
-async def test_lease_is_taken_once_and_only_to_write(scene: conftest.Scene) -> None:
-    taken: list[str] = []
+async def test_lease_is_looked_at_only_to_write(scene: conftest.Scene) -> None:
+    writes: list[int] = []
+    kube, recorder = await scene.connect()
 
-    async def take() -> None:
-        taken.append("taken")
+    async def ensure() -> None:
+        writes.append(len(recorder.writes))
 
-    one = apply.ApplyEngine(scene.kube, scene.validator, scene.gateway, take)
+    one = apply.ApplyEngine(kube, scene.validator, scene.gateway, ensure)
 
     await one.converge(engines.Order(rendered(scene, 0)))
+    looks = list(writes)
     await one.converge(engines.Order(rendered(scene, 0)))
     await one.preview(engines.Order(rendered(scene, 0, 1)))
 
-    assert taken == ["taken"]
+    assert (writes[0], writes) == (0, looks)
+    assert max(looks) < len(recorder.writes)
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+async def test_who_loses_the_lease_in_the_middle_writes_nothing_more(
+    scene: conftest.Scene, is_first: bool
+) -> None:
+    kube, recorder = await scene.connect()
+    wanted = rendered(scene, 0)
+    if not is_first:
+        await apply.ApplyEngine(kube, scene.validator, scene.gateway).converge(engines.Order(wanted))
+        wanted = rendered(scene, 0, 1, image="node:2")
+    recorder.writes.clear()
+    seen: list[int] = []
+
+    async def ensure() -> None:
+        seen.append(len(recorder.writes))
+        if len(seen) == 3:
+            raise errors.Transient("the Lease is lost")
+
+    one = apply.ApplyEngine(kube, scene.validator, scene.gateway, ensure)
+    found = await one.converge(engines.Order(wanted))
+
+    assert [str(error) for error in found.errors] == ["the Lease is lost"]
+    assert (len(seen), len(recorder.writes)) == (3, seen[-1])
+    assert "StatefulSet" not in {change.kind for change in found.changes}
+    assert found.changes != ()
+    # The next one to act goes on from there, to the same end.
+    second, other = await engine(scene)
+    assert (await second.converge(engines.Order(wanted))).errors == ()
+    other.writes.clear()
+    assert (await second.converge(engines.Order(wanted)), other.writes) == (engines.Converged(), [])

@@ -1,0 +1,50 @@
+"""How long launches take, by stamps that no reconciler has a part in."""
+
+import contextlib
+import json
+import statistics
+import threading
+import time
+from collections.abc import Iterator, Sequence
+
+from websockets.sync import client as websocket
+
+
+@contextlib.contextmanager
+def subscribed(rpc: str) -> Iterator[dict[str, float]]:
+    """Wall clock times of launches by consumer id, as the provider's NewBlock events come in."""
+    found: dict[str, float] = {}
+    is_over, is_listening = threading.Event(), threading.Event()
+
+    def listen() -> None:
+        url = rpc.replace("http", "ws", 1) + "/websocket"
+        query = {"query": "tm.event='NewBlock'"}
+        with websocket.connect(url, max_size=2**26, proxy=None) as connection:
+            connection.send(json.dumps({"jsonrpc": "2.0", "id": 7, "method": "subscribe", "params": query}))
+            is_listening.set()
+            while not is_over.is_set():
+                with contextlib.suppress(TimeoutError):
+                    text = connection.recv(timeout=0.5)
+                    now = time.time()
+                    events = (json.loads(text).get("result") or {}).get("events") or {}
+                    for consumer_id in events.get("consumer_client_created.consumer_id", ()):
+                        found.setdefault(consumer_id, now)
+
+    thread = threading.Thread(target=listen)
+    thread.start()
+    try:
+        assert is_listening.wait(20), "the provider's events are not to be had"
+        yield found
+    finally:
+        is_over.set()
+        thread.join()
+
+
+def row(title: str, taken: Sequence[float]) -> str:
+    """One line of the table: how many, median, the ninth of ten, the slowest; seconds."""
+    ordered = sorted(taken)
+    ninth = ordered[max(0, round(0.9 * len(ordered)) - 1)]
+    return f"{title:<34}{len(ordered):>4}{statistics.median(ordered):>9.2f}{ninth:>9.2f}{ordered[-1]:>9.2f}"
+
+
+HEADER = f"{'seconds':<34}{'n':>4}{'p50':>9}{'p90':>9}{'max':>9}"
