@@ -20,6 +20,8 @@ JOINED_IN = 45.0
 """Seconds that the validators of the 66 % rule are given to join before a launch is brought forward."""
 BETWEEN = (12.0, 40.0)
 """Seconds from one act to the next."""
+QUIET = 2.0
+"""Weight of nothing, beside those of the acts."""
 
 
 class Kind(enum.StrEnum):
@@ -88,7 +90,7 @@ class _Day:
         return self.made - 1
 
 
-_Option = tuple[float, Callable[[], Act]]
+_Option = tuple[float, Callable[[], Act] | None]
 
 
 def script(seed: int, minutes: float) -> tuple[Act, ...]:
@@ -101,10 +103,9 @@ def script(seed: int, minutes: float) -> tuple[Act, ...]:
     day = _Day(random.Random(seed))  # noqa: S311 - a play, no secret
     acts = []
     while day.now < 60 * minutes:
-        options = list(_options(day))
-        if options:
-            weights = [weight for weight, _ in options]
-            (_, act), *_ = day.draw.choices(options, weights)
+        options = [*_options(day), (QUIET, None)]
+        ((_, act),) = day.draw.choices(options, [weight for weight, _ in options])
+        if act is not None:
             acts.append(act())
         day.now = round(day.now + day.draw.uniform(*BETWEEN), 1)
     return tuple(acts)
