@@ -4,7 +4,10 @@ The record is what `applyset.diff` compares with. It is struck before objects ar
 anew afterwards, so that it never says more than is so.
 """
 
+import base64
+import gzip
 import json
+import zlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple, Self
@@ -19,6 +22,10 @@ NAMESPACES = "applyset.kubernetes.io/additional-namespaces"
 LOOKED_AT = f"{labels.DOMAIN}/drift-looked-at"
 RECORD = "record.json"
 """Key in the parent's data."""
+PACKED = "record.json.gz"
+"""Key in its binaryData, when the record is longer than `PLAIN_LIMIT`."""
+PLAIN_LIMIT = 500_000
+"""Bytes: a ConfigMap holds 1 MiB, and each thousand chains have a record of more than that."""
 ASKED = "questions.json"
 """Another one."""
 
@@ -52,7 +59,8 @@ class Parent:
         convergence that is cut short and then taken back would otherwise look as if it had never been.
         """
         group_kinds, namespaces = applyset.scope(keys)
-        kept = {key: entry for key, entry in self.record.items() if key not in set(keys)}
+        struck = frozenset(keys)
+        kept = {key: entry for key, entry in self.record.items() if key not in struck}
         return replace(
             self,
             group_kinds=self.group_kinds | group_kinds,
@@ -101,6 +109,10 @@ def manifest(validator: str, namespace: str, parent: Parent) -> model.Manifest:
     record = {
         f"{key.group_kind}/{key.namespace}/{key.name}": list(entry) for key, entry in parent.record.items()
     }
+    text = json.dumps(record, sort_keys=True, separators=(",", ":"))
+    packed = (
+        base64.b64encode(gzip.compress(text.encode(), mtime=0)).decode() if len(text) > PLAIN_LIMIT else ""
+    )
     return {
         "apiVersion": "v1",
         "kind": "ConfigMap",
@@ -120,8 +132,9 @@ def manifest(validator: str, namespace: str, parent: Parent) -> model.Manifest:
                 **({labels.ENGINE: parent.engine} if parent.engine else {}),
             },
         },
+        **({"binaryData": {PACKED: packed}} if packed else {}),
         "data": {
-            RECORD: json.dumps(record, sort_keys=True, separators=(",", ":")),
+            **({} if packed else {RECORD: text}),
             **({ASKED: json.dumps(parent.asked)} if parent.asked else {}),
         },
     }
@@ -147,7 +160,7 @@ def read(item: Mapping[str, Any]) -> Parent:
     return Parent(
         _items(annotations.get(GROUP_KINDS, "")),
         _items(annotations.get(NAMESPACES, "")),
-        _record((item.get("data") or {}).get(RECORD)),
+        _record(_text(item)),
         annotations.get(LOOKED_AT, ""),
         annotations.get(labels.ENGINE, ""),
         _asked((item.get("data") or {}).get(ASKED)),
@@ -159,7 +172,10 @@ def is_current(item: Mapping[str, Any] | None, manifest: model.Manifest) -> bool
     if item is None:
         return False
     own, found = manifest["metadata"], item["metadata"]
-    return item.get("data") == manifest["data"] and all(
+    data = {name: text for name, text in (item.get("data") or {}).items() if name != RECORD}
+    wanted = {name: text for name, text in manifest["data"].items() if name != RECORD}
+    # Of a packed record what it says counts: not every machine packs alike.
+    return (data, _text(item)) == (wanted, _text(manifest)) and all(
         own[part].items() <= (found.get(part) or {}).items() for part in ("labels", "annotations")
     )
 
@@ -173,6 +189,18 @@ def _asked(text: str | None) -> tuple[Asked, ...]:
         return tuple(Asked(*each) for each in json.loads(text or "[]"))
     except (ValueError, TypeError):
         return ()
+
+
+def _text(item: Mapping[str, Any]) -> str | None:
+    """The record as JSON text; None: there is none, or it cannot be unpacked."""
+    packed: str | None = (item.get("binaryData") or {}).get(PACKED)
+    if packed is None:
+        plain: str | None = (item.get("data") or {}).get(RECORD)
+        return plain
+    try:
+        return gzip.decompress(base64.b64decode(packed)).decode()
+    except (ValueError, EOFError, OSError, zlib.error):
+        return None
 
 
 def _record(text: str | None) -> dict[applyset.Key, applyset.Entry]:

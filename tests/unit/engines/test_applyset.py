@@ -1,6 +1,7 @@
 """The ApplySet's pure part: identity, comparison, record."""
 
 import base64
+import gzip
 import hashlib
 import json
 from typing import Any
@@ -277,6 +278,30 @@ def test_parent_object_and_back() -> None:
         assert not parents.is_current({**item, "metadata": {**item["metadata"], part: {}}}, item)
     more = {**item["metadata"]["labels"], "their": "label"}
     assert parents.is_current({**item, "metadata": {**item["metadata"], "labels": more}}, item)
+
+
+def test_the_record_of_a_thousand_chains_fits_into_the_parent() -> None:
+    record = {}
+    for number in range(9000):
+        digest = hashlib.sha256(str(number).encode()).hexdigest()[:32]
+        key = applyset.Key("StatefulSet.apps", f"consumer{number // 9}-1-0123456789", str(number))
+        record[key] = applyset.Entry(digest, digest[::-1])
+    parent = parents.Parent(record=record)
+
+    item = parents.manifest("alice", "provider", parent)
+
+    packed = base64.b64decode(item["binaryData"][parents.PACKED])
+    assert (item["data"], len(packed) < 700_000) == ({}, True)
+    assert parents.read(item) == parent
+    # Packed by another machine it says the same; another record does not, and a damaged one says nothing.
+    text = gzip.decompress(packed)
+    other = {parents.PACKED: base64.b64encode(gzip.compress(text, 1)).decode()}
+    assert parents.is_current({**item, "binaryData": other}, item)
+    less = parents.Parent(record=dict(list(record.items())[1:]))
+    assert not parents.is_current(parents.manifest("alice", "provider", less), item)
+    for damaged in (packed[:-9], b"no gzip", b""):
+        broken = {**item, "binaryData": {parents.PACKED: base64.b64encode(damaged).decode()}}
+        assert (parents.read(broken).record, parents.is_current(broken, item)) == ({}, False)
 
 
 @pytest.mark.parametrize("text", [None, "", "[]", "no json", '{"a": 1}', '{"a/b/c": [1]}'])
