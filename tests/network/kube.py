@@ -104,6 +104,11 @@ class Kube:
         assert answer.is_success, answer.text
         return answer.text
 
+    def events(self) -> list[Object]:
+        """What the cluster tells of all namespaces."""
+        items: list[Object] = _checked(self._http.get("/api/v1/events"))["items"]
+        return items
+
     def told(self, namespace: str, **wanted: str) -> str:
         """What there is to know of the pods with these labels: their states, last words, and the events.
 

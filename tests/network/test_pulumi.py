@@ -163,8 +163,12 @@ def test_what_is_made_by_hand_is_removed_by_hand(project: Project, charlie: oper
     charlie.settled()
 
 
-def test_no_private_key_of_the_network_is_in_state_preview_or_logs(
-    project: Project, bob: operators.Operator, alice: operators.Operator, charlie: operators.Operator
+def test_no_private_key_of_the_network_is_in_state_preview_logs_or_events(
+    project: Project,
+    home: str,
+    bob: operators.Operator,
+    alice: operators.Operator,
+    charlie: operators.Operator,
 ) -> None:
     secrets: set[bytes] = set()
     for one in (alice, bob, charlie):
@@ -185,7 +189,8 @@ def test_no_private_key_of_the_network_is_in_state_preview_or_logs(
             ("stack", "history", "--json"),
         )
     ]
-    shown.append(project.ics(bob, "plan", "pulumi").out)
+    shown += [project.ics(bob, "plan", "pulumi").out, bob.kube.log(home)]
+    shown += [json.dumps(one.kube.events()) for one in (alice, bob, charlie)]
     assert [text[:60] for text in shown if secrecy.finds(secrets, text.encode())] == []
     logs = pathlib.Path(os.environ.get("PULUMI_HOME", pathlib.Path.home() / ".pulumi")) / "logs"
     folders = [project.state, pathlib.Path(tempfile.gettempdir()), logs]

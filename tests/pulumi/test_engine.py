@@ -5,17 +5,34 @@ import pathlib
 import re
 import shutil
 import tempfile
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
+from pulumi import automation
 
 from ics import engines, errors, labels
 from ics.cluster import kinds
-from ics.engines import applyset, session
+from ics.engines import applyset, runs, session
 from tests.cluster import apiserver
 from tests.pulumi import secrecy, stage
 
 pytestmark = pytest.mark.pulumi
+
+
+@pytest.fixture(scope="module", autouse=True)
+def events() -> Iterator[list[str]]:
+    """What Pulumi has told of all passes of this module, as JSON."""
+    told: list[str] = []
+    tell = session.tell
+
+    def recorded(events: Sequence[automation.EngineEvent]) -> runs.Told:
+        told.extend(json.dumps(event, default=vars) for event in events)
+        return tell(events)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(session, "tell", recorded)
+        yield told
 
 
 def brief(found: engines.Converged) -> list[str]:
@@ -274,7 +291,9 @@ def test_another_backend_passphrase_or_kubeconfig_is_named(place: stage.Stage) -
     assert place.converge(order)[0].errors == ()
 
 
-def test_nothing_secret_is_in_state_output_or_temporary_files(place: stage.Stage) -> None:
+def test_nothing_secret_is_in_state_output_events_or_temporary_files(
+    place: stage.Stage, events: list[str]
+) -> None:
     facts = stage.facts([0, 1, 3])
     values = secrecy.values(place.objects(place.order(facts)), place.root / "seed")
     shown = [place.pulumi("preview", "--diff", "--json", handed=facts)]
@@ -283,6 +302,10 @@ def test_nothing_secret_is_in_state_output_or_temporary_files(place: stage.Stage
 
     assert len(values) > 10
     assert [text[:60] for text in shown if secrecy.finds(values, text.encode())] == []
+    assert [text[:60] for text in events if secrecy.finds(values, text.encode())] == []
+    assert any(
+        "priv_validator_key.json" in text for text in events
+    )  # the objects are told of, without their data
     assert secrecy.leaks(values, [place.backend, pathlib.Path(tempfile.gettempdir())]) == []
     # Neither a pass' folder is left, nor a copy of the kubeconfig that the plugin has made.
     folder = pathlib.Path(tempfile.gettempdir())
