@@ -41,6 +41,8 @@ def main() -> int:
         command += ["--set", override]
     command += ["--engine", args.engine] if args.engine else []
     command += ["--exit-code"] if args.exit_code else []
+    # A pass with a confirmation is somebody's who waits for it.
+    command += ["--unattended"] if command[0] == "up" and not args.confirm else []
     for name in args.confirm:
         command += ["--confirm", name]
     return cli.main(command)

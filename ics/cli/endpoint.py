@@ -24,7 +24,11 @@ def register(subparsers: Any) -> None:
         help="an endpoint of its own for one chain",
     )
     parser.add_argument("--dry-run", action="store_true", help="show the description; send nothing")
-    parser.set_defaults(run=passes.on_stack(_register, by_hand=lambda args: not args.dry_run))
+    parser.set_defaults(
+        run=passes.on_stack(
+            _register, asks=lambda args: passes.Asks.NOT if args.dry_run else passes.Asks.FIRST
+        )
+    )
     parser = passes.command(commands, "show", "the endpoints of all validators, or why there is none")
     parser.set_defaults(run=passes.on_stack(_show))
     text = "look names up and connect: own and peers' endpoints, this validator's description"

@@ -14,10 +14,11 @@ async def offer(args: argparse.Namespace, settings: config.Settings) -> None:
     Raises:
         Transient: the installer cannot be had from here.
     """
-    if installing.find() is not None:
-        return
+    may_ask = settings.engine == engines.PULUMI and sys.stdin.isatty() and sys.stderr.isatty()
     is_wanted = args.install_pulumi
-    if not is_wanted and settings.engine == engines.PULUMI and sys.stdin.isatty() and sys.stderr.isatty():
+    if not (is_wanted or may_ask) or installing.find() is not None:
+        return
+    if not is_wanted:
         question = f"ics: there is no Pulumi CLI: install it into {installing.folder()}? [y/N] "
         print(question, end="", file=sys.stderr, flush=True)
         is_wanted = (await asyncio.to_thread(sys.stdin.readline)).strip().lower() in ("y", "yes")

@@ -22,7 +22,7 @@ def register(subparsers: Any) -> None:
     ):
         parser = passes.command(subparsers, name, text)
         parser.add_argument("consumer_id", metavar="CONSUMER_ID")
-        parser.set_defaults(run=passes.on_stack(work, by_hand=lambda args: True))
+        parser.set_defaults(run=passes.on_stack(work, asks=lambda args: passes.Asks.FIRST))
 
 
 async def _opt_in(args: argparse.Namespace, found: wiring.Opened) -> int:

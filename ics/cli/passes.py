@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import dataclasses
+import enum
 import os
 import sys
 from collections.abc import Callable, Coroutine, Sequence
@@ -43,7 +44,10 @@ def register(subparsers: _Subparsers) -> None:
         if work is _plan:
             text = "exit code 3 when there is something to change or to send"
             parser.add_argument("--exit-code", action="store_true", help=text)
-        parser.set_defaults(run=on_stack(work, by_hand=lambda args: bool(getattr(args, "confirm", ()))))
+        if work is _up:
+            text = "nobody waits for it, as from cron: a reconciler that acts is not asked to step aside"
+            parser.add_argument("--unattended", action="store_true", help=text)
+        parser.set_defaults(run=on_stack(work, asks=_asks))
     parser = command(subparsers, "check-config", "check settings, definitions and secrets of a stack")
     parser.set_defaults(run=on_stack(_check))
 
@@ -60,15 +64,31 @@ def command(subparsers: _Subparsers, name: str, text: str) -> argparse.ArgumentP
     return parser
 
 
+class Asks(enum.Enum):
+    """Whether a command asks a reconciler that acts to step aside for it."""
+
+    NOT = "not"
+    IF_TAKEN = "if taken"
+    """A pass that writes nothing does not write the Lease either."""
+    FIRST = "first"
+
+
+def _asks(args: argparse.Namespace) -> Asks:
+    """An operator who waits for a pass is not sent away."""
+    if getattr(args, "unattended", False) or args.command in ("plan", "status"):
+        return Asks.NOT
+    return Asks.FIRST if getattr(args, "confirm", ()) else Asks.IF_TAKEN
+
+
 def on_stack(
-    work: Work, *, stays: bool = False, by_hand: Callable[[argparse.Namespace], bool] = lambda args: False
+    work: Work, *, stays: bool = False, asks: Callable[[argparse.Namespace], Asks] = lambda args: Asks.NOT
 ) -> Callable[[argparse.Namespace], int]:
     """Run some work on the stack that the arguments name.
 
     Args:
         work: what is done with the opened stack.
         stays: it goes on for long, pass after pass.
-        by_hand: whether an operator waits for it: a resident reconciler is asked to step aside.
+        asks: whether it asks for the Lease before it looks at anything.
     """
 
     async def opened(args: argparse.Namespace) -> int:
@@ -76,7 +96,8 @@ def on_stack(
         chosen = getattr(args, "engine", None)
         overrides = [*args.set, *([f"engine={chosen}"] if chosen else [])]
         async with wiring.open_stack(root, args.stack, os.environ, overrides, stays=stays) as found:
-            if not by_hand(args):
+            wish = asks(args)
+            if wish is Asks.NOT or (wish is Asks.IF_TAKEN and not await found.cluster.lease.is_taken()):
                 return await work(args, found)
             await found.cluster.lease.borrow(BORROWING_SECONDS)
             try:

@@ -3,7 +3,7 @@
 import argparse
 from typing import Any
 
-from ics import errors, model, observing, seen, wiring
+from ics import errors, model, observing, seen, signing, wiring
 from ics.cli import passes, present
 
 
@@ -16,7 +16,7 @@ def register(subparsers: Any) -> None:
         parser = passes.command(subparsers, name, text)
         parser.add_argument("consumer_id", metavar="CONSUMER_ID")
         parser.add_argument("--confirm", metavar="NAME", required=True, help="the chain's id, typed out")
-        parser.set_defaults(run=passes.on_stack(work, by_hand=lambda args: True))
+        parser.set_defaults(run=passes.on_stack(work, asks=lambda args: passes.Asks.FIRST))
 
 
 async def _confirmed(
@@ -61,6 +61,10 @@ async def _arm(args: argparse.Namespace, found: wiring.Opened) -> int:
     memory = facts.memory.chains.get(summary.consumer_id)
     if chain is None or memory is None or memory.volume_uid is None:
         raise errors.SettingsError(f"consumer {summary.consumer_id}: there is no volume here to arm")
+    if chain.arming is signing.Arming.REMOTE:
+        raise errors.SettingsError(
+            f"consumer {summary.consumer_id}: its remote signer remembers what was signed: there is nothing to arm here"
+        )
     await found.cluster.order_memory_anew(chain.namespace, chain.key.generation, memory.volume_uid)
     await found.cluster.lease.release()
     line = f"{summary.chain_id}: the next pass lays the signing memory and restarts the node with its key"

@@ -129,6 +129,11 @@ class Lease:
                 return
             await sleep(_ASK_EVERY)
 
+    async def is_taken(self) -> bool:
+        """Whether another one acts; only looks."""
+        found = await self._kube.find(kinds.LEASE, self._namespace, self._name)
+        return found is not None and self._is_of_another(found.get("spec") or {})
+
     async def acted_height(self, provider_chain_id: str) -> int:
         """Height of this provider's newest block that any reconciler acted upon; 0: none."""
         held = self._held or await self._kube.find(kinds.LEASE, self._namespace, self._name)
@@ -189,7 +194,7 @@ class Lease:
         holder = spec.get("holderIdentity") or ""
         if holder == self._holder:
             return await self._put(found, spec | {"renewTime": self._stamp()})
-        if holder and not self._is_expired(spec) and not self._is_dead(holder):
+        if self._is_of_another(spec):
             self._held = None
             raise Held(
                 f"Lease {self._namespace}/{self._name}: {holder} is acting for this validator, until at most"
@@ -219,6 +224,10 @@ class Lease:
             "acquireTime": now,
             "renewTime": now,
         }
+
+    def _is_of_another(self, spec: dict[str, Any]) -> bool:
+        holder = spec.get("holderIdentity") or ""
+        return holder not in ("", self._holder) and not self._is_expired(spec) and not self._is_dead(holder)
 
     def _is_expired(self, spec: dict[str, Any]) -> bool:
         renewed = datetime.datetime.fromisoformat(spec["renewTime"]) if spec.get("renewTime") else None

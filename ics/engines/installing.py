@@ -23,8 +23,19 @@ MISSING = (
 
 
 def folder() -> Path:
-    """Where the private installation lies: the Automation API's own place for this version."""
-    return Path.home() / ".pulumi" / "versions" / metadata.version("pulumi")
+    """Where the private installation lies: the Automation API's own place for this version.
+
+    Raises:
+        SettingsError: the library is not here, as in the image of the reconciler.
+    """
+    try:
+        version = metadata.version("pulumi")
+    except metadata.PackageNotFoundError:
+        raise errors.SettingsError(
+            "ics:engine pulumi: Pulumi's library is not installed here: set ics:engine: apply, the embedded engine,"
+            " which needs no other program"
+        ) from None
+    return Path.home() / ".pulumi" / "versions" / version
 
 
 def find() -> Path | None:

@@ -150,6 +150,18 @@ async def test_a_command_by_hand_gives_up_in_the_end(scene: conftest.Scene) -> N
     assert (await holder(scene), first.is_wanted) == ("a", True)
 
 
+async def test_to_look_whether_another_acts_writes_nothing(scene: conftest.Scene) -> None:
+    clock = Clock()
+    first, by_hand = resident(scene, "a", clock), command(scene, "hand", clock)
+    assert not await by_hand.is_taken()
+    await first.acquire()
+    assert (await by_hand.is_taken(), await first.is_taken(), first.is_wanted) == (True, False, False)
+    clock.seconds += 1000
+    assert not await by_hand.is_taken()
+    await first.give_up()
+    assert not await by_hand.is_taken()
+
+
 async def test_a_removed_lease_is_made_again(scene: conftest.Scene) -> None:
     clock = Clock()
     first = resident(scene, "a", clock)

@@ -2,7 +2,8 @@
 
 The provider chain and the API server are real; there are no pods, so the Job that lays the signing memory is
 ended by hand. The writes are counted in passes that nobody kills, on a chain of their own. Then each write
-gets a chain and a stack of its own, which the pass is killed at: once before it, once after it.
+gets a chain and a stack of its own, which the pass is killed at: before it, and, where that is another world,
+after it.
 """
 
 import asyncio
@@ -18,7 +19,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,7 +34,6 @@ from tests import documents
 from tests.cluster import jobs
 from tests.network import provider_node, stage, waiting
 
-pytestmark = pytest.mark.network
 FAR = datetime.timedelta(days=2)
 COUNTED = -1
 """Instead of the number of a write: nobody is killed."""
@@ -183,42 +183,82 @@ def measured(one: Corner) -> Measure:
     return Measure(writes, one.place.transactions() - before, one.state())
 
 
+@pytest.mark.network
 def test_killed_at_each_write(place: stage.Stage, tmp_path: pathlib.Path) -> None:
     """Nothing is lost, nothing is sent twice, and the next passes come to the same end."""
-    first, pilot = corner(place, tmp_path, "first"), corner(place, tmp_path, "pilot")
+    kill_everywhere(place, tmp_path, points)
+
+
+@pytest.mark.soak
+def test_killed_after_each_write_too(place: stage.Stage, tmp_path: pathlib.Path) -> None:
+    """The writes of one pass go side by side, so the moment after one is not always the one before the next."""
+    kill_everywhere(place, tmp_path, all_points)
+
+
+@dataclass(frozen=True)
+class Point:
+    """Where a pass is killed."""
+
+    write: int
+    when: str
+    """`before` or `after` it."""
+
+
+def points(unharmed: Measure) -> list[Point]:
+    """Before each write, and after those that somebody else goes on with: transactions, and the last."""
+    last = len(unharmed.writes) - 1
+    return [
+        Point(number, when)
+        for number, write in enumerate(unharmed.writes)
+        for when in ("before", "after")
+        if when == "before" or write == "broadcast" or number == last
+    ]
+
+
+def all_points(unharmed: Measure) -> list[Point]:
+    """Before and after each write."""
+    return [Point(number, when) for number in range(len(unharmed.writes)) for when in ("before", "after")]
+
+
+def kill_everywhere(
+    place: stage.Stage, folder: pathlib.Path, chosen: Callable[[Measure], list[Point]]
+) -> None:
+    """Kill passes that join and that launch, each on a chain of its own."""
+    first, pilot = corner(place, folder, "first"), corner(place, folder, "pilot")
     measured(first)  # it publishes the relayer's address, once for all
     joining = measured(pilot)
     launch([pilot])
     launching = measured(pilot)
     began = time.monotonic()
-    count = 2 * max(len(joining.writes), len(launching.writes))
-    corners = [corner(place, tmp_path, f"k{number}") for number in range(count)]
+    count = max(len(chosen(joining)), len(chosen(launching)))
+    corners = [corner(place, folder, f"k{number}") for number in range(count)]
     waiting.figure(f"{count} chains created", time.monotonic() - began)
 
-    tell("joining", joining)
+    tell("joining", joining, chosen(joining))
     for number, one in enumerate(corners):
-        check(one, number, joining)
+        check(one, chosen(joining)[number] if number < len(chosen(joining)) else None, joining)
 
-    running = corners[: 2 * len(launching.writes)]
+    running = corners[: len(chosen(launching))]
     launch(running)
-    tell("launching", launching)
-    for number, one in enumerate(running):
-        check(one, number, launching)
+    tell("launching", launching, chosen(launching))
+    for one, point in zip(running, chosen(launching), strict=True):
+        check(one, point, launching)
     waiting.figure("all kills", time.monotonic() - began)
 
 
-def check(one: Corner, number: int, unharmed: Measure) -> None:
-    """Kill a pass at its write; then nothing may tell this chain from one whose passes were let be."""
-    write, when = number // 2, ("before", "after")[number % 2]
+def check(one: Corner, point: Point | None, unharmed: Measure) -> None:
+    """Kill a pass at a point; then nothing may tell this chain from one whose passes were let be."""
     before = one.place.transactions()
-    if write < len(unharmed.writes):
-        writes = one.killed(write, when)
-        assert len(writes) > write
+    if point is not None:
+        writes = one.killed(point.write, point.when)
+        assert len(writes) > point.write
     one.settle()
-    assert one.state() == unharmed.state, f"killed {when} write {write}"
-    assert one.place.transactions() - before == unharmed.transactions, f"killed {when} write {write}"
+    assert one.state() == unharmed.state, f"killed at {point}"
+    assert one.place.transactions() - before == unharmed.transactions, f"killed at {point}"
 
 
-def tell(what: str, unharmed: Measure) -> None:
+def tell(what: str, unharmed: Measure, chosen: Sequence[Point]) -> None:
     sent = unharmed.writes.count("broadcast")
-    print(f"\n{what}: {len(unharmed.writes)} writes, {sent} of them broadcasts; each is killed twice")
+    print(
+        f"\n{what}: {len(unharmed.writes)} writes, {sent} of them broadcasts; killed at {len(chosen)} points"
+    )

@@ -174,3 +174,44 @@ def test_its_pods_have_no_rights_of_the_host_and_no_secret_is_in_plain_sight(ins
     shown = json.dumps([maps, pods, job])
     assert secret("seed") not in shown
     assert secret("account") not in shown
+
+
+def test_it_may_stay_as_a_deployment(installed: Installed) -> None:
+    """The same stack with another mode: the CronJob goes, and one pod stays, with the Lease in its hand."""
+    path = installed.root / "stacks" / "Pulumi.charlie.yaml"
+    document = yaml.safe_load(path.read_text())
+    document["config"]["ics:reconciler"]["mode"] = "deployment"
+    path.write_text(yaml.safe_dump(document))
+    kube = installed.charlie.kube
+    began = time.monotonic()
+
+    done = waiting.until(
+        "no pass of the CronJob is under way, and the mode is changed",
+        lambda: installed.charlie.ics("up", project=installed.root),
+        lambda run: run.code == 0,
+        every=3,
+    )
+
+    assert set(done.writes) >= {"create Deployment provider/reconciler", "delete CronJob provider/reconciler"}
+    deployment = waiting.until(
+        "its pod is ready",
+        lambda: kube.get(kinds.DEPLOYMENT, "provider", "reconciler"),
+        lambda seen: seen.get("status", {}).get("readyReplicas") == 1,
+        seconds=240,
+        every=2,
+        tell=lambda: told(installed),
+    )
+    waiting.figure("from the change of the mode to a ready pod", launch.since(began))
+    assert deployment["spec"]["strategy"]["type"] == "Recreate"
+    (pod,) = (
+        one
+        for one in kube.all(kinds.POD, "provider", **{labels.COMPONENT: labels.RECONCILER})
+        if one["status"]["phase"] == "Running"
+    )
+    waiting.until(
+        "it holds the Lease",
+        lambda: kube.get(kinds.LEASE, "provider", "ics-charlie")["spec"],
+        lambda spec: pod["metadata"]["name"] in (spec.get("holderIdentity") or ""),
+    )
+    status = installed.charlie.ics("status", project=installed.root)
+    assert installed.charlie.chain(installed.consumer_id, status.json)["node"]["signing"]

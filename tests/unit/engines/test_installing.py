@@ -1,13 +1,17 @@
 """Where the Pulumi CLI is found, and what is told when it cannot be had."""
 
+import argparse
 import pathlib
 import urllib.error
+from importlib import metadata
 
 import pytest
 from pulumi import automation
 
 from ics import errors
+from ics.cli import installation
 from ics.engines import installing
+from tests.unit import scenes
 
 
 @pytest.fixture(autouse=True)
@@ -33,6 +37,25 @@ def test_the_one_on_the_path_goes_before_the_private_one(tmp_path: pathlib.Path)
 
 def test_without_one_the_line_names_the_ways_out() -> None:
     with pytest.raises(errors.SettingsError, match=r"--install-pulumi.*ics:engine: apply"):
+        installing.check()
+
+
+@pytest.fixture
+def no_library(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in the image of the reconciler."""
+
+    def version(name: str) -> str:
+        raise metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(metadata, "version", version)
+
+
+async def test_where_there_is_no_library_the_embedded_engine_is_not_asked_for_one(no_library: None) -> None:
+    await installation.offer(argparse.Namespace(install_pulumi=False), scenes.settings(engine="apply"))
+
+
+def test_where_there_is_no_library_one_line_says_so(no_library: None) -> None:
+    with pytest.raises(errors.SettingsError, match=r"Pulumi's library is not installed here.*apply"):
         installing.check()
 
 
