@@ -76,8 +76,11 @@ def installed(charlie: operators.Operator, tmp_path_factory: pytest.TempPathFact
     yield Installed(charlie, root, run, consumer_id)
     gone = charlie.ics("destroy", project=root)
     assert gone.code == 0, gone.err
-    charlie.kube.delete(kinds.NAMESPACE, "", launch.namespace_of(charlie, consumer_id))
-    owner.remove_consumer(consumer_id)
+    # What it failed at is told by the tests: it may not have come so far.
+    for home in charlie.kube.all(kinds.NAMESPACE, **{labels.CONSUMER: consumer_id}):
+        charlie.kube.delete(kinds.NAMESPACE, "", home["metadata"]["name"])
+    if chains.phase(consumer_id) == "LAUNCHED":
+        owner.remove_consumer(consumer_id)
 
 
 def test_one_command_installs_it(installed: Installed) -> None:

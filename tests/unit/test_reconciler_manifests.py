@@ -182,12 +182,41 @@ def test_the_image_holds_what_the_product_needs_at_the_versions_of_make_check() 
 
 
 def test_the_image_needs_no_pulumi() -> None:
-    """With the embedded engine, whose passes are all that it makes."""
-    blocked = "for name in ('pulumi', 'pulumi_kubernetes'): sys.modules[name] = None"
-    used = (
-        "import reconcile; from ics import wiring; from ics.cli import __main__; from ics.engines import auto"
+    """With the embedded engine, whose passes are all that it makes: neither module, metadata nor program."""
+    program = """
+import sys
+from importlib import metadata
+
+for name in ("pulumi", "pulumi_kubernetes"):
+    sys.modules[name] = None
+
+known = metadata.Distribution.from_name
+
+def without(name):
+    if name.startswith("pulumi"):
+        raise metadata.PackageNotFoundError(name)
+    return known(name)
+
+metadata.Distribution.from_name = without
+
+import argparse, asyncio, types
+import reconcile
+from ics import wiring
+from ics.cli import __main__, installation
+from ics.engines import auto
+
+settings = types.SimpleNamespace(engine="apply")
+asyncio.run(installation.offer(argparse.Namespace(install_pulumi=False), settings))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=ROOT,
+        env={"PATH": "", "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
     )
-    subprocess.run([sys.executable, "-c", f"import sys; {chr(10)}{blocked}\n{used}"], cwd=ROOT, check=True)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_the_local_networks_image_has_what_the_dockerfile_copies() -> None:
