@@ -9,7 +9,7 @@ import dataclasses
 import datetime
 from dataclasses import dataclass
 
-from ics import config, deployment, desired, errors, model, seen, upkeep, world
+from ics import config, deployment, desired, errors, model, seen, stopping, upkeep, world
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +108,12 @@ def patients(wanted: desired.Desired, observed: seen.Seen) -> list[Patient]:
     return found
 
 
+def _of_running(wanted: desired.Desired, observed: seen.Seen) -> list[model.Observation]:
+    """What was seen of nodes that are to run: that of a stopped chain has no pod, and none comes up."""
+    ended = {one.consumer_id for one in wanted.chains if one.stage is stopping.Stage.NODE_ENDS}
+    return [found for consumer_id, found in observed.observations.items() if consumer_id not in ended]
+
+
 async def tend(
     place: world.World, wanted: desired.Desired, observed: seen.Seen
 ) -> list[tuple[str, errors.IcsError]]:
@@ -117,7 +123,7 @@ async def tend(
         What went wrong, by consumer id; one node's trouble is its own.
     """
     now = observed.snapshot.moment
-    is_quiet = not upkeep.is_coming_up(observed.observations.values(), now)
+    is_quiet = not upkeep.is_coming_up(_of_running(wanted, observed), now)
     turn = Round(place.cluster, place.settings, now, is_quiet)
     troubles: list[tuple[str, errors.IcsError]] = []
     for patient in patients(wanted, observed):

@@ -19,6 +19,13 @@ def reasons(operator: operators.Operator, consumer_id: str) -> list[str]:
     return [error["reason"] for error in relaying.report(operator, consumer_id)["errors"]]
 
 
+def conditions(operator: operators.Operator, consumer_id: str) -> set[str]:
+    """Reasons of the node's conditions, for one who calls a block of fifteen seconds old."""
+    done = operator.ics("status", "--set", "node.stuck_after=15s")
+    assert done.code == 0, done.err
+    return {one["reason"] for one in operator.chain(consumer_id, done.json)["conditions"]}
+
+
 def relays_again(alice: operators.Operator, consumer_id: str) -> None:
     """A change of power passes through, with nobody's help but that of the passes."""
     before = relaying.report(alice, consumer_id)["packets"]["last_vsc_sent"]
@@ -47,6 +54,16 @@ def test_the_consumer_stands_still_for_a_minute(everybody: Everybody, consumer: 
                 lambda found: "ConsumerHalted" in found,
             )
             waiting.figure("the chain stands still to its condition", launch.since(began))
+            # It waits for two thirds; alice's node is well, is not behind, and the provider answers.
+            told = waiting.until(
+                "the status says who is ill",
+                lambda: {name: conditions(everybody[name], consumer) for name in ("alice", "bob")},
+                lambda found: "ChainHalted" in found["alice"],
+                seconds=FAULT_SECONDS,
+                every=1,
+            )
+            assert not {"NodeStuck", "CatchingUp", "NodeUnreachable"} & told["alice"]
+            assert "NodeUnreachable" in told["bob"]
             time.sleep(max(0.0, FAULT_SECONDS - launch.since(began)))
         waiting.until(
             "nothing is wrong any more",

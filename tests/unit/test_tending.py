@@ -6,7 +6,7 @@ from typing import Any, cast
 
 import pytest
 
-from ics import desired, errors, keys, model, seen, status, tending, upkeep, world
+from ics import desired, errors, keys, model, seen, status, stopping, tending, upkeep, world
 from tests.unit import scenes
 
 NOW = datetime.datetime(2026, 1, 1, 0, 0, 30, tzinfo=datetime.UTC)
@@ -150,6 +150,21 @@ async def test_never_two_restarts_in_one_pass_nor_beside_a_node_that_comes_up() 
     young = pod(is_ready=False, created=NOW - datetime.timedelta(seconds=110))
     await Scene((ALONE,), pod=young).tend(coming, **AUTO)
     assert coming.done == []
+
+
+async def test_a_stopped_chain_whose_node_has_ended_keeps_no_other_from_its_restart() -> None:
+    facts, wanted, parsed = Scene((ALONE, None)).judged(AUTO)
+    running, stopped = wanted.verdicts
+    assert stopped.chain is not None
+    ended = dataclasses.replace(stopped.chain, stage=stopping.Stage.NODE_ENDS)
+    wanted = dataclasses.replace(wanted, verdicts=(running, dataclasses.replace(stopped, chain=ended)))
+    facts = dataclasses.replace(facts, observations={**facts.observations, "1": model.Observation(None)})
+    cluster = Cluster()
+    place = world.World(
+        parsed, scenes.seed("alice"), [], cast(Any, None), cast(Any, cluster), cast(Any, None)
+    )
+    assert await tending.tend(place, wanted, facts) == []
+    assert cluster.done == [("restart", "ns0")]
 
 
 async def test_who_cannot_be_told_is_restarted_or_named() -> None:
