@@ -100,6 +100,7 @@ class Account:
         return address_of(self.public_key, prefix)
 
 
+@functools.lru_cache(maxsize=16384)
 def address_of(public_key: bytes, prefix: str) -> str:
     """Bech32 address of a compressed secp256k1 key; see `Account.address`."""
     from Crypto.Hash import RIPEMD160  # OpenSSL builds without it exist
