@@ -16,6 +16,8 @@ ELSEWHERE = 30123
 FURTHER = 30124
 HYBRID = ("--set", "hybrid_peer_updates=true", "--set", "cluster.proxy_ranges=['10.231.0.0/16']")
 
+BY_RESTART = ("--set", "auto_update_consumers=true")
+
 
 def moved(bob: operators.Operator, consumer: str, port: int) -> None:
     """Bob's node of this one chain is reached at another port from now on."""
@@ -135,6 +137,40 @@ def test_a_running_node_is_told_and_goes_on(
     audit = alice.audit()
     alice.once(*HYBRID)
     assert audit.writes() == []
+
+
+def test_with_the_setting_a_node_that_lacks_its_peer_restarts_by_itself(
+    alice: operators.Operator, bob: operators.Operator, consumer: str
+) -> None:
+    alice.settled()  # without the RPC that takes orders; it restarts for that
+    until_it_signs(alice, consumer)
+    home = launch.namespace_of(alice, consumer)
+    moved(bob, consumer, ELSEWHERE)
+    assert "PeersStale" in reasons(alice, consumer)
+    # It is connected still: nothing is to be mended by a restart.
+    before = pod_of(alice, consumer)
+    alice.once(*BY_RESTART)
+    assert pod_of(alice, consumer) == before
+
+    bobs = launch.namespace_of(bob, consumer)
+    workload = bob.kube.get(kinds.STATEFUL_SET, bobs, labels.NODE_NAME)
+    bob.kube.put(kinds.STATEFUL_SET, workload | {"spec": workload["spec"] | {"replicas": 0}})
+    waiting.until("bob's node is gone", lambda: bob.kube.pod(bobs) is None)
+    waiting.until("alice's node has no peer", lambda: alice.kube.peers(home) == [])
+    waiting.until(
+        "alice's node is restarted",
+        lambda: (alice.once(*BY_RESTART), alice.kube.pod(home))[1],
+        lambda pod: pod is not None and pod["metadata"]["uid"] != before,
+        every=2,
+    )
+
+    bob.settled()
+    for operator in (alice, bob):
+        until_it_signs(operator, consumer)
+    assert "PeersStale" not in reasons(alice, consumer, *BY_RESTART)
+    restarted = pod_of(alice, consumer)
+    alice.once(*BY_RESTART)
+    assert pod_of(alice, consumer) == restarted
 
 
 def log_of(operator: operators.Operator, home: str) -> str:
