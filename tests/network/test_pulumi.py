@@ -91,12 +91,21 @@ def home(bob: operators.Operator, consumer: str) -> str:
 
 def identity(operator: operators.Operator, home: str) -> dict[str, Any]:
     """What an object that was made anew, changed or restarted would show in."""
+    pod = operator.kube.get(kinds.POD, home, labels.NODE_POD)
+    own = pod["metadata"]["labels"][labels.CONSUMER]
+
+    def is_meant(item: kube.Object) -> bool:
+        # The twin was removed by its owner: its slice goes when its pod does, and that may take a while.
+        is_slice = item["kind"] == kinds.ENDPOINT_SLICE.name
+        return item["kind"] != kinds.JOB.name and (
+            not is_slice or item["metadata"]["labels"][labels.CONSUMER] == own
+        )
+
     found = {
         launch.shown(item): (item["metadata"]["uid"], item["metadata"].get("generation"))
         for item in operator.kube.members()
-        if item["kind"] != kinds.JOB.name
+        if is_meant(item)
     }
-    pod = operator.kube.get(kinds.POD, home, labels.NODE_POD)
     status = pod["status"]["containerStatuses"][0]
     return found | {"pod": (pod["metadata"]["uid"], status["restartCount"])}
 
