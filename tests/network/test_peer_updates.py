@@ -136,7 +136,8 @@ def test_a_running_node_is_told_and_goes_on(
     assert pod_of(alice, consumer) == before
     audit = alice.audit()
     alice.once(*HYBRID)
-    assert audit.writes() == []
+    # Told by itself, this story has a handshake under way, of which a record is kept.
+    assert [write for write in audit.writes() if f"{home}/{labels.RELAYING_NAME} " not in write] == []
 
 
 def test_with_the_setting_a_node_that_lacks_its_peer_restarts_by_itself(
