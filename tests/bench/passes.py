@@ -2,7 +2,8 @@
 
 The provider is simulated, in a process of its own; the API server and its etcd are real; there is no kubelet,
 so no node answers and no relayer is asked for. Each pass is a process of its own, as cron makes it. What counts
-is how each row grows from the first: the seconds are of a noisy machine.
+is how each row grows from the first: the seconds are of a noisy machine. It takes 23 minutes on two cores that
+have as much else to do, most of them for the cold pass over 1,000 chains.
 """
 
 import asyncio
