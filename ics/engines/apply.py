@@ -78,7 +78,7 @@ class ApplyEngine:
         books = await self.read(wanted)
         steps = applyset.diff(wanted, books.members, books.parent.record, order.held)
         looked_at, failures = books.parent.looked_at, [waits(key) for key in steps.waiting]
-        if order.is_thorough or self._beat.is_due(looked_at, self._now()):
+        if order.is_thorough or self._beat.is_due(looked_at, self._now(), steps.makes_node):
             more, problems = await self.hidden(order, wanted, books)
             looked_at, failures = self._now().isoformat(timespec="seconds"), [*failures, *problems]
             steps = steps.joined(more)

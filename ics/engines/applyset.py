@@ -147,6 +147,11 @@ class Steps:
         """Nothing to apply and nothing to prune."""
         return not self.apply and not self.prune
 
+    @property
+    def makes_node(self) -> bool:
+        """Whether a node is made: a launch, which waits for nothing that could be done later."""
+        return any(step.key.kind == kinds.STATEFUL_SET and step.live is None for step in self.apply)
+
     def joined(self, steps: Sequence[Step]) -> "Steps":
         """With these objects to apply as well."""
         both = (*self.apply, *steps)

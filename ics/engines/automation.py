@@ -162,7 +162,7 @@ class PulumiEngine:
         books = await self._embedded.read(wanted)
         steps = applyset.diff(wanted, books.members, books.parent.record, order.held)
         work = Work(order, wanted, books, steps, order.held, looked_at=books.parent.looked_at)
-        if order.is_thorough or self._beat.is_due(work.looked_at, self._now()):
+        if order.is_thorough or self._beat.is_due(work.looked_at, self._now(), steps.makes_node):
             more, problems = await self._embedded.hidden(order, wanted, books)
             looked_at = self._now().isoformat(timespec="seconds")
             return dataclasses.replace(

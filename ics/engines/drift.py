@@ -56,18 +56,20 @@ class Beat:
     interval: int
     """Seconds; 0: never."""
 
-    def is_due(self, looked_at: str, now: datetime.datetime) -> bool:
+    def is_due(self, looked_at: str, now: datetime.datetime, is_launch: bool = False) -> bool:
         """Whether it is time again.
 
         Args:
             looked_at: when it was done last, RFC 3339; anything else counts as never.
             now: with a time zone.
+            is_launch: this pass makes a node, which would wait for a look at every other object: the next
+                pass looks.
         """
         if not self.interval:
             return False
         try:
             last = datetime.datetime.fromisoformat(looked_at)
-            return (now - last).total_seconds() >= self.interval
+            return not is_launch and (now - last).total_seconds() >= self.interval
         except (ValueError, TypeError):
             return True
 

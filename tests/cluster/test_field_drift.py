@@ -172,6 +172,29 @@ async def test_a_beat_that_finds_nothing_writes_only_its_time(scene: conftest.Sc
     assert recorder.writes == [f"PATCH /api/v1/namespaces/{scene.gateway}/configmaps/ics-{scene.validator}"]
 
 
+async def test_a_launch_does_not_wait_for_the_beat(scene: conftest.Scene) -> None:
+    clock = Clock()
+    kube, recorder = await scene.connect()
+    one = apply.ApplyEngine(kube, scene.validator, scene.gateway, None, HOUR, clock)
+    await one.converge(engines.Order(rendered(scene)))
+    both = engines.Order(chains.manifests(scene.validator, scene.gateway, [0, 1], image="node:1"))
+    await hide(scene)
+    clock.forward(3600)
+    recorder.requests.clear()
+
+    launch = await one.converge(both)
+    looked = [
+        request
+        for request in recorder.requests
+        if f"PATCH /api/v1/namespaces/{scene.validator}-0/" in request
+    ]
+    after = await one.converge(both)
+
+    assert {change.consumer_id for change in launch.changes} == {"1"}
+    assert looked == []
+    assert [(c.kind, c.cause) for c in after.changes] == [("ConfigMap", "drift")]
+
+
 async def test_a_thorough_preview_sees_it_and_leaves_it(scene: conftest.Scene) -> None:
     kube, recorder = await scene.connect()
     one = apply.ApplyEngine(kube, scene.validator, scene.gateway)

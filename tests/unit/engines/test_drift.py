@@ -79,6 +79,11 @@ def test_beat(interval: int, looked_at: str, is_due: bool) -> None:
     assert drift.Beat(interval).is_due(looked_at, NOON) is is_due
 
 
+@pytest.mark.parametrize(("looked_at", "is_due"), [("2026-01-01T11:00:00+00:00", False), ("", True)])
+def test_a_launch_puts_the_beat_off_but_not_the_first(looked_at: str, is_due: bool) -> None:
+    assert drift.Beat(3600).is_due(looked_at, NOON, is_launch=True) is is_due
+
+
 def test_in_words() -> None:
     fields_changed = (
         engines.FieldDrift("spec.replicas", 3, 1, "bob"),
