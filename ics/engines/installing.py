@@ -43,10 +43,7 @@ def find() -> Path | None:
     on_path = shutil.which("pulumi")
     if on_path is not None:
         return Path(on_path).parent.parent
-    try:
-        private = folder()
-    except metadata.PackageNotFoundError:
-        return None  # the reconciler's image has no library that could drive one
+    private = folder()
     return private if os.access(private / "bin" / "pulumi", os.X_OK) else None
 
 
