@@ -50,7 +50,7 @@ bench: venv ## how a pass grows from 10 to 1,000 chains, on a simulated provider
 	$(PYTHON) -m tests.bench.launches
 
 .PHONY: soak
-soak: venv ## what takes longer than a test may: ten channels, a relayer that comes late, times of launches, a day
+soak: venv ## what takes longer than a test may: ten channels, every kill, a stuck node, times of launches, a day in an hour
 	$(PYTHON) -m devnet build
 	$(PYTHON) -m pytest -m 'soak' -s
 

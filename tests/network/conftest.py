@@ -25,7 +25,6 @@ STORIES = (
     "test_pod",
     "test_peer_updates",
     "test_spawn_times",
-    "test_stuck_node",
     "test_volume",
     "test_pulumi",
     "test_bad_input",

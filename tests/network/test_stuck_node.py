@@ -18,7 +18,7 @@ from ics import labels
 from ics.cluster import kinds
 from tests.network import chains, launch, operators, projects, waiting
 
-pytestmark = pytest.mark.network
+pytestmark = pytest.mark.soak
 
 CHAIN_ID = "consumer73-1"
 HOUR = 3600.0
