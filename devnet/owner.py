@@ -110,7 +110,7 @@ def consumer(consumer_id: str) -> dict[str, Any]:
     """
     response = httpx.get(
         f"{_NODE.rest}/interchain_security/ccv/provider/consumer_chain/{consumer_id}",
-        timeout=5,
+        timeout=20,
         trust_env=False,
     )
     if response.is_error:

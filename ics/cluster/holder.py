@@ -46,7 +46,8 @@ def _kernel(proc: pathlib.Path) -> str | None:
 
 def _since(proc: pathlib.Path, pid: int) -> int | None:
     try:
-        stat = (proc / str(pid) / "stat").read_text()
+        fields = (proc / str(pid) / "stat").read_text().rpartition(")")[2].split()
     except OSError:
         return None
-    return int(stat.rpartition(")")[2].split()[19])
+    # Z: it is dead, and nobody has asked for its exit code yet.
+    return None if fields[0] == "Z" else int(fields[19])

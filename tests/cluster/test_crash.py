@@ -76,6 +76,16 @@ def _anonymous(scene: conftest.Scene, key: applyset.Key) -> str:
 
 EXPECTED_MEMBERS = 2 + 2 * 6 + 1 + 3
 """Gateway, two whole chains, the service account, and what is retained of the chain that left."""
+EXPECTED_KINDS = {
+    "ConfigMap",
+    "Namespace",
+    "PersistentVolumeClaim",
+    "Secret",
+    "Service",
+    "ServiceAccount",
+    "StatefulSet.apps",
+}
+EXPECTED_NAMESPACES = {"V-0", "V-1", "V-2"}
 
 
 @pytest.mark.parametrize("is_after", [False, True], ids=["before", "after"])
@@ -98,6 +108,8 @@ async def test_crash_then_converge(scene: conftest.Scene, at: int, is_after: boo
     assert len(state["members"]) == EXPECTED_MEMBERS
     assert state["images"] == {"StatefulSet V-0/node": "node:2", "StatefulSet V-2/node": "node:2"}
     assert len(state["recorded"]) == EXPECTED_MEMBERS - 3
+    assert state["kinds"] == EXPECTED_KINDS
+    assert state["namespaces"] == EXPECTED_NAMESPACES
 
 
 async def test_a_change_that_was_cut_short_and_taken_back(scene: conftest.Scene) -> None:

@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from devnet import identities, processes, provider
+from devnet import identities, owner, processes, provider
 from ics import addresses, labels
 from ics.cluster import kinds
-from tests.network import chains, kube, launch, operators, projects, waiting
+from tests.network import calm, chains, kube, launch, operators, projects, waiting
 
 pytestmark = pytest.mark.network
 
@@ -203,6 +203,7 @@ def joins_not(
     return str(condition["message"])
 
 
+@calm.undisturbed
 def test_a_chain_without_a_definition_is_not_joined(alice: operators.Operator, consumer: str) -> None:
     stranger = chains.create("nobodys-1", NEVER)
 
@@ -211,6 +212,7 @@ def test_a_chain_without_a_definition_is_not_joined(alice: operators.Operator, c
     assert message == "no definition under stacks/chains matches nobodys-1: not joined"
 
 
+@calm.undisturbed
 def test_a_chain_of_another_owner_than_the_definitions_is_not_joined(
     alice: operators.Operator, consumer: str, project: pathlib.Path
 ) -> None:
@@ -224,6 +226,7 @@ def test_a_chain_of_another_owner_than_the_definitions_is_not_joined(
     )
 
 
+@calm.undisturbed
 def test_a_base_genesis_that_is_not_the_stated_one_is_not_used(
     alice: operators.Operator, consumer: str
 ) -> None:
@@ -237,6 +240,7 @@ def test_a_base_genesis_that_is_not_the_stated_one_is_not_used(
     )
 
 
+@calm.undisturbed
 def test_a_chain_is_not_joined_without_the_right_to_make_its_namespace(
     alice: operators.Operator, consumer: str, project: pathlib.Path, all_but_namespaces: None
 ) -> None:
@@ -300,6 +304,7 @@ def all_but_namespaces(alice: operators.Operator) -> Iterator[None]:
     ],
     ids=["two", "broken", "none"],
 )
+@calm.undisturbed
 def test_a_bad_description_leaves_only_its_own_validator_out(
     details: str,
     error: str,
@@ -337,6 +342,7 @@ def test_a_bad_description_leaves_only_its_own_validator_out(
     assert alice.kube.get(kinds.POD, home, "node-0")["metadata"]["uid"] == pod
 
 
+@calm.undisturbed
 def test_a_bad_description_of_no_peer_changes_nothing_of_the_chain(
     alice: operators.Operator, charlie: operators.Operator, consumer: str
 ) -> None:
@@ -396,6 +402,14 @@ def test_odd_chain_ids_are_launched_under_valid_names(
         (name,) = spaces[one]  # the same on both hosts and in every pass
         assert re.fullmatch(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", name)
         assert alice.kube.find(kinds.NAMESPACE, "", name) is not None
+        owner.remove_consumer(one)
+
+    def pods() -> list[kube.Object | None]:
+        pass_on_both()
+        return [operator.kube.pod(name) for operator in (alice, bob) for (name,) in spaces.values()]
+
+    # Without their definitions they would be held, and load the machine in all later stories.
+    waiting.until("their nodes have ended", pods, lambda found: found == [None] * 4)
 
 
 def test_a_chain_id_beyond_the_longest_is_an_error(alice: operators.Operator) -> None:

@@ -11,6 +11,7 @@ pytestmark = pytest.mark.network
 def test_commands_of_the_page(network: None) -> None:
     page = documents.ROOT / "docs/local-network.md"
     reader = documents.Reader(places.CHECKOUT, documents.own_environment(), {})
-    for block in documents.blocks(page):
-        if block.kind == "devnet":
-            reader.follow(block)
+    blocks = [block for block in documents.blocks(page) if block.kind == "devnet"]
+    assert blocks
+    for block in blocks:
+        reader.follow(block)

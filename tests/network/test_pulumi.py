@@ -16,7 +16,7 @@ import yaml
 from devnet import places, plan
 from ics import labels
 from ics.cluster import kinds
-from tests.network import kube, launch, operators, projects, waiting
+from tests.network import calm, kube, launch, operators, projects, waiting
 from tests.pulumi import secrecy
 
 pytestmark = [
@@ -110,6 +110,7 @@ def identity(operator: operators.Operator, home: str) -> dict[str, Any]:
     return found | {"pod": (pod["metadata"]["uid"], status["restartCount"])}
 
 
+@calm.undisturbed
 def test_a_running_node_is_handed_over_both_ways(
     project: Project, bob: operators.Operator, home: str
 ) -> None:

@@ -209,7 +209,7 @@ def test_it_may_stay_as_a_deployment(installed: Installed) -> None:
     (pod,) = (
         one
         for one in kube.all(kinds.POD, "provider", **{labels.COMPONENT: labels.RECONCILER})
-        if one["status"]["phase"] == "Running"
+        if one["metadata"]["ownerReferences"][0]["kind"] == "ReplicaSet"
     )
     waiting.until(
         "it holds the Lease",

@@ -284,7 +284,8 @@ def test_one_acts_and_the_other_takes_over(place: stage.Stage, tmp_path: pathlib
         waiting.until("one acts again", roles, lambda seen: "acting" in seen, seconds=30)
 
         who = holder(place)
-        acting, standby = (first, second) if who.endswith(f"-{first.process.pid}") else (second, first)
+        acting, standby = (first, second) if f" pid {first.process.pid} " in who else (second, first)
+        assert f" pid {acting.process.pid} " in who
         acting.kill()
         began = time.monotonic()
         waiting.until(

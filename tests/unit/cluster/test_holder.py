@@ -1,5 +1,6 @@
 """A process that was killed is known to be dead by those who share its kernel, and by nobody else."""
 
+import os
 import pathlib
 import subprocess
 import sys
@@ -17,9 +18,11 @@ def test_a_killed_process_is_dead_and_a_running_one_is_not() -> None:
         words = process.stdout.readline().strip()
         running = holder.is_dead(words)
         process.kill()
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+        as_zombie = holder.is_dead(words)
         process.wait()
 
-    assert (running, holder.is_dead(words)) == (False, True)
+    assert (running, as_zombie, holder.is_dead(words)) == (False, True, True)
     assert not holder.is_dead(holder.own())
 
 
