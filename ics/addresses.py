@@ -18,6 +18,28 @@ from ics import errors
 _AMINO_TEXT = re.compile(r"PubKeyEd25519\{([0-9A-Fa-f]{64})\}")
 PROTO_TYPE = "/cosmos.crypto.ed25519.PubKey"
 
+MODULE_NAMES = (
+    # The consumer, democracy, sovereign and provider apps of interchain-security v7 (`maccPerms`) …
+    "fee_collector",
+    "bonded_tokens_pool",
+    "not_bonded_tokens_pool",
+    "gov",
+    "mint",
+    "distribution",
+    "transfer",
+    "cons_redistribute",
+    "cons_to_send_to_provider",
+    "consumer_rewards_pool",
+    # … and modules of the SDK, ibc-go and CosmWasm that other consumer chains add to them.
+    "feeibc",
+    "interchainaccounts",
+    "nft",
+    "protocolpool",
+    "tokenfactory",
+    "wasm",
+)
+"""Modules with an account of their own. Every validator must have the same list, or geneses would differ."""
+
 
 # A pass writes and reads each of some thousand addresses many times.
 @functools.lru_cache(maxsize=16384)
@@ -71,6 +93,19 @@ def consensus_address(pubkey: bytes) -> bytes:
     if len(pubkey) != 32:
         raise errors.SettingsError(f"a consensus key has 32 bytes, {pubkey.hex()!r} has {len(pubkey)}")
     return hashlib.sha256(pubkey).digest()[:20]
+
+
+def module_account(name: str) -> bytes:
+    """The 20 bytes of a module's own account (`authtypes.NewModuleAddress`); no key belongs to it."""
+    return hashlib.sha256(name.encode()).digest()[:20]
+
+
+_MODULES = {module_account(name): name for name in MODULE_NAMES}
+
+
+def module_of(raw: bytes) -> str | None:
+    """Name of the module whose account these bytes are, None when it is none of `MODULE_NAMES`."""
+    return _MODULES.get(raw)
 
 
 def parse_consensus_pubkey(value: str | Mapping[str, Any]) -> bytes:

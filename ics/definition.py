@@ -54,6 +54,8 @@ class Fund(_Frozen):
 
     relayers: str = ""
     """Coins for the published relayer address of each bonded validator, such as 100000000stake."""
+    module_accounts: tuple[str, ...] = ()
+    """Modules of the chain that have an account, beyond those that all chains have: nobody is funded there."""
 
 
 class RewardDenoms(_Frozen):

@@ -1,5 +1,6 @@
 """What the cluster needs of one chain that this validator takes part in; pure."""
 
+import dataclasses
 import datetime
 from dataclasses import dataclass, field
 
@@ -80,6 +81,11 @@ def deploy(
     placed = facts.ports[summary.consumer_id]
     found = peering.peering(consumer, facts.snapshot.validators, facts.own, placed.p2p, has_public_keys)
     conditions = found.conditions
+    if memory.genesis is None:
+        conditions += tuple(
+            dataclasses.replace(one, consumer_id=summary.consumer_id)
+            for one in launch.left_out(loaded, facts.snapshot.validators)
+        )
     relays, course = None, _course(facts, consumer, memory)
     if course.condition is not None:
         conditions += (course.condition,)

@@ -233,6 +233,15 @@ def verify(
         raise errors.Permanent(f"genesis app_state.ccvconsumer.{difference}: {mend}")
 
 
+def special_accounts(document: Mapping[str, Any]) -> frozenset[str]:
+    """Addresses of accounts in a genesis that are not plain ones: of modules, vesting, of contracts."""
+    accounts = _at(document, "app_state.auth.accounts")
+    found = (
+        [one for one in accounts if _at(one, "@type") != _BASE_ACCOUNT] if isinstance(accounts, list) else []
+    )
+    return frozenset(address for one in found if isinstance(address := _account_address(one), str))
+
+
 def _height_like(document: Mapping[str, Any], height: int) -> int | str:
     """The height in the form of the document's kind.
 

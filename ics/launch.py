@@ -4,6 +4,9 @@ Every validator must come to the same bytes, so all that enters is a published f
 parameters, the CCV state, and the descriptions that the bonded validators had after the launch block.
 """
 
+import functools
+from collections.abc import Iterable
+
 from ics import addresses, canonical, definition, errors, genesis, model, peers
 
 
@@ -73,7 +76,7 @@ def genesis_bytes(
             initial_height=detail.initial_height,
             genesis_time=_genesis_time(rules.time, detail, launch),
             ccv=launch.ccv,
-            fund=_funded(loaded.definition, launch),
+            fund=_funded(loaded, launch),
             reward_denoms=rules.reward_denoms.consumer,
             provider_reward_denoms=rules.reward_denoms.provider,
         )
@@ -94,10 +97,58 @@ def _genesis_time(rule: str, detail: model.ConsumerDetail, launch: model.Launch)
     return None
 
 
+def left_out(loaded: definition.Loaded, validators: Iterable[model.Validator]) -> tuple[model.Condition, ...]:
+    """Which bonded validators publish a relayer that is not funded if the chain is launched now, and why.
+
+    Returns:
+        Conditions without a consumer id.
+    """
+    if not genesis.parse_coins(loaded.definition.genesis.fund.relayers):
+        return ()
+    reasons = {v.operator_address: _refusal(loaded, v.details) for v in validators if v.is_bonded}
+    return tuple(
+        model.Condition(
+            model.Severity.INFO,
+            "RelayerLeftOut",
+            f"the relayer that {operator} publishes is not funded in the genesis: {reason}",
+        )
+        for operator, reason in sorted(reasons.items())
+        if reason is not None
+    )
+
+
+def _refusal(loaded: definition.Loaded, details: str) -> str | None:
+    """Why the relayer of a description gets no account; None as well when there is none.
+
+    What one validator writes must not keep the chain of all from starting, as an account does that stands where
+    the chain's own modules expect theirs.
+    """
+    known, published = loaded.definition, peers.parse(details)
+    if published.relayer is None:
+        return published.relayer_error
+    raw = addresses.decode(published.relayer)[1]
+    for name in known.genesis.fund.module_accounts:
+        if raw == addresses.module_account(name):
+            return f"relayer={published.relayer} is the account of the module {name}; give the relayer's own"
+    account = addresses.encode(known.bech32_prefix, raw)
+    if account in _special_accounts(loaded.genesis):
+        return f"{account} is not a plain account in the base genesis; publish another"
+    return None
+
+
+@functools.lru_cache(maxsize=64)  # asked in every pass until the chain is launched
+def _special_accounts(content: bytes | None) -> frozenset[str]:
+    try:
+        return genesis.special_accounts(canonical.parse(content or b"{}"))
+    except errors.IcsError:
+        return frozenset()  # what is no genesis is told of when it is completed
+
+
 def _funded(
-    known: definition.Definition, launch: model.Launch
+    loaded: definition.Loaded, launch: model.Launch
 ) -> tuple[tuple[str, tuple[genesis.Coin, ...]], ...]:
     """The accounts to fund: relayer addresses published at the launch height, each once, sorted."""
+    known = loaded.definition
     coins = genesis.parse_coins(known.genesis.fund.relayers)
     if not coins:
         return ()
@@ -107,7 +158,9 @@ def _funded(
             f" {genesis.launch_height(launch.ccv)}, which is pruned at every endpoint: give ics:provider.archive_rest"
             " one that keeps it, or the launch team's final genesis"
         )
-    published = {peers.parse(details).relayer for details in launch.details}
+    published = {
+        peers.parse(details).relayer for details in launch.details if _refusal(loaded, details) is None
+    }
     relayers = sorted({addresses.reprefix(address, known.bech32_prefix) for address in published if address})
     return tuple((address, coins) for address in relayers)
 

@@ -58,6 +58,8 @@ class Published:
     relayer: str | None = None
     by_consumer: Mapping[str, Endpoint] = field(default_factory=dict)
     error: str | None = None
+    relayer_error: str | None = None
+    """The part of `error` that is about the relayer."""
     broken: frozenset[str] = frozenset()
     """Consumer ids whose own entry cannot be used; the general one must not stand in for it."""
 
@@ -131,6 +133,7 @@ def _published(good: Mapping[str, Endpoint | str], problems: Mapping[str, str], 
         relayer=relayer if isinstance(relayer, str) else None,
         by_consumer=by_consumer,
         error="; ".join(lines) or None,
+        relayer_error=problems.get("relayer"),
         broken=frozenset(key.removeprefix("p2p.") for key in problems if key.startswith("p2p.")),
     )
 
@@ -239,6 +242,10 @@ def _account(shown: str, text: str) -> str:
         raw = b""
     if len(raw) not in (20, 32):
         raise _BrokenEntryError(f"{shown} is not a bech32 account address (mistyped or cut?); copy it again")
+    module = addresses.module_of(raw)
+    if module is not None:
+        # A chain whose genesis has a plain account in such a place never starts: x/auth panics.
+        raise _BrokenEntryError(f"{shown} is the account of the module {module}; give the relayer's own")
     return text.lower()
 
 

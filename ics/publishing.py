@@ -38,7 +38,8 @@ def details(published: str, settings: config.Settings, seed: model.Secret, wish:
         wish: what to publish.
 
     Raises:
-        SettingsError: there is no host, a value cannot be published, or the text becomes too long.
+        SettingsError: there is no host, a value cannot be published or is not to be kept, or the text becomes
+            too long.
     """
     found = peers.parse(published)
     host = wish.host or found.host
@@ -46,6 +47,10 @@ def details(published: str, settings: config.Settings, seed: model.Secret, wish:
         raise errors.SettingsError(
             "there is no address to publish: give --host, set ics:gateway.host, or wait until the LoadBalancer"
             " has one"
+        )
+    if found.relayer_error is not None and not settings.relayer.enabled:
+        raise errors.SettingsError(
+            f"the description would keep an account that nobody funds: {found.relayer_error}, or take it out"
         )
     own = node_id(settings, seed)
     port = wish.port or (found.port if host == found.host else None)

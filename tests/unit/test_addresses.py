@@ -89,3 +89,18 @@ def test_each_form_of_a_consensus_key_is_read(form: str | dict[str, str]) -> Non
 def test_other_forms_are_refused(form: str | dict[str, str]) -> None:
     with pytest.raises(errors.SettingsError, match="not an ed25519 consensus key"):
         addresses.parse_consensus_pubkey(form)
+
+
+@pytest.mark.parametrize(
+    ("name", "address"),
+    [  # as the provider's own `query auth module-accounts` shows them
+        ("fee_collector", "cosmos17xpfvakm2amg962yls6f84z3kell8c5lserqta"),
+        ("bonded_tokens_pool", "cosmos1fl48vsnmsdzcv85q5d2q4z5ajdha8yu34mf0eh"),
+        ("gov", "cosmos10d07y265gmmuvt4z0w9aw880jnsr700j6zn9kn"),
+    ],
+)
+def test_the_accounts_of_modules_are_known(name: str, address: str) -> None:
+    raw = addresses.decode(address)[1]
+    assert addresses.module_account(name) == raw
+    assert addresses.module_of(raw) == name
+    assert addresses.module_of(b"\1" * 20) is None

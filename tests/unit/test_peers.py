@@ -157,7 +157,7 @@ def test_a_relayer_without_endpoint_still_counts() -> None:
 )
 def test_a_broken_relayer_leaves_the_endpoint_as_it_is(relayer: str, said: str) -> None:
     published = peers.parse(f"p2p=a.b relayer={relayer}")
-    assert published == peers.Published(host="a.b", error=published.error)
+    assert published == peers.Published(host="a.b", error=published.error, relayer_error=published.error)
     assert published.error is not None
     assert said in published.error
 
