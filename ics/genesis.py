@@ -24,6 +24,9 @@ Json: TypeAlias = dict[str, Any]
 
 _COIN = re.compile(r"([0-9]{1,78})([a-zA-Z][a-zA-Z0-9/:._-]{2,127})")
 _TIME = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2})(\.[0-9]{1,9})?Z")
+_MOMENT = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?(Z|[+-][0-9]{2}:[0-9]{2})"
+)
 _HEX32 = re.compile(r"[0-9A-Fa-f]{64}")
 _BASE_ACCOUNT = "/cosmos.auth.v1beta1.BaseAccount"
 _SET_BY_LAUNCH_TEAM = frozenset({"params.reward_denoms", "params.provider_reward_denoms"})
@@ -88,6 +91,28 @@ def check_time(text: str) -> str:
     raise errors.SettingsError(
         f"time {text!r} is not RFC 3339 in UTC: write it like 2026-01-02T15:04:05.123Z"
     )
+
+
+def moment(document: Mapping[str, Any]) -> datetime | None:
+    """The genesis time, to microseconds; None when nodes could not read it, or would take their own clock's.
+
+    They read RFC 3339 in any zone; without a time, or with the year 1, each takes the present.
+    """
+    text = document.get("genesis_time")
+    if not isinstance(text, str) or not _MOMENT.fullmatch(text):
+        return None
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return found if found.year > 1 else None
+
+
+def funded_accounts(document: Mapping[str, Any]) -> frozenset[str]:
+    """Addresses that hold coins in a genesis; none when it has no bank."""
+    balances = _at(document, "app_state.bank.balances")
+    held = [one for one in balances if _at(one, "coins")] if isinstance(balances, list) else []
+    return frozenset(address for one in held if isinstance(address := _at(one, "address"), str))
 
 
 def unwrap_ccv(answer: Mapping[str, Any]) -> Json:
@@ -224,6 +249,10 @@ def verify(
     if height is None or (height or 1) != initial_height:
         raise errors.Permanent(
             f"genesis initial_height is {stated!r}, the provider says {initial_height}: {mend}"
+        )
+    if moment(document) is None:
+        raise errors.Permanent(
+            f"genesis genesis_time is {document.get('genesis_time')!r}, not a time in RFC 3339: {mend}"
         )
     ours = _at(document, "app_state.ccvconsumer")
     if not isinstance(ours, Mapping):

@@ -123,10 +123,11 @@ def plan(facts: membership.Facts, scene: Scene) -> Relayer | None:
     return _opening(facts, scene, found, finding, record, planned, document)
 
 
-def _is_due(facts: membership.Facts, genesis: Mapping[str, Any]) -> bool:
-    began = datetime.datetime.fromisoformat(str(genesis["genesis_time"])[:19] + "+00:00")
-    now = datetime.datetime.fromisoformat(facts.snapshot.time[:19] + "+00:00")
-    return now >= began + datetime.timedelta(seconds=facts.settings.relayer.delay)
+def _is_due(facts: membership.Facts, document: Mapping[str, Any]) -> bool:
+    began = genesis.moment(document)
+    if began is None:
+        return True  # a node that was started from it, by an older release perhaps, told its own time
+    return facts.snapshot.moment - began >= datetime.timedelta(seconds=facts.settings.relayer.delay)
 
 
 def remembered(
@@ -255,7 +256,7 @@ def _client_update(
 
 def creators(facts: membership.Facts, scene: Scene, document: Mapping[str, Any]) -> list[relaying.Creator]:
     """The initial validators, each with whether its relayer was funded in the genesis."""
-    funded = _funded(document)
+    funded = genesis.funded_accounts(document)
     by_valcons = {validator.consensus_address: validator for validator in facts.snapshot.validators}
     known = {m.consumer_key: by_valcons.get(m.consensus_address) for m in scene.detail.validators}
     found = []
@@ -266,11 +267,6 @@ def creators(facts: membership.Facts, scene: Scene, document: Mapping[str, Any])
         address = addresses.consensus_address(key).hex()
         found.append(relaying.Creator(address, power, account in funded))
     return found
-
-
-def _funded(document: Mapping[str, Any]) -> set[str]:
-    """Accounts that hold coins in the genesis."""
-    return {balance["address"] for balance in document["app_state"]["bank"]["balances"] if balance["coins"]}
 
 
 def _own_address(facts: membership.Facts, scene: Scene) -> str:
@@ -294,7 +290,7 @@ def _conditions(
     conditions = []
     own = peers.parse(facts.own.details).relayer
     account = addresses.reprefix(own, scene.definition.bech32_prefix) if own else ""
-    funded = _funded(document)
+    funded = genesis.funded_accounts(document)
     if account not in funded:
         message = (
             "this validator's relayer had no published address at the launch and is not funded in the genesis: it"

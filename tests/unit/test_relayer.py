@@ -2,6 +2,7 @@
 
 import dataclasses
 import datetime
+import json
 import tomllib
 
 import pytest
@@ -80,6 +81,27 @@ BEGUN = record(MARK)
 
 def test_there_is_none_before_the_delay_is_over() -> None:
     assert judge(NOTHING, time="2026-01-01T00:00:30Z").chains[0].relay is None
+
+
+@pytest.mark.parametrize(
+    ("time", "is_due"),
+    [
+        ("2026-01-01T02:00:01+02:00", True),
+        ("2025-12-31T22:00:31-02:00", False),
+        ("9999-12-31T23:59:59-01:00", False),
+        (None, True),
+    ],
+)
+def test_the_delay_begins_at_the_genesis_time_in_any_zone(time: str | None, is_due: bool) -> None:
+    document = {**json.loads(scenes.GENESIS), "genesis_time": time}
+    found = judge(NOTHING, time="2026-01-01T00:00:31Z", genesis=json.dumps(document).encode())
+    assert (found.chains[0].relay is not None) is is_due
+
+
+def test_a_genesis_without_balances_funds_nobody() -> None:
+    document = json.loads(scenes.GENESIS)
+    del document["app_state"]["bank"]
+    assert "RelayerUnfunded" in reasons(plan(NOTHING, genesis=json.dumps(document).encode()))
 
 
 def test_the_strongest_takes_the_first_step_at_once() -> None:
