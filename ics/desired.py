@@ -241,16 +241,21 @@ def may_lack_genesis(observed: seen.Seen) -> bool:
     )
 
 
-def lacks_genesis(wanted: Desired) -> tuple[str, ...]:
-    """Consumer ids of launched chains whose genesis must be fetched before they can be judged whole."""
-    return tuple(
-        verdict.summary.consumer_id
+def lacks_genesis(wanted: Desired) -> dict[str, bool]:
+    """Launched chains whose genesis must be fetched before they can be judged whole.
+
+    Returns:
+        By consumer id: whether it funds relayers. Only then is it asked what was published at the launch
+        height, which endpoints may have pruned.
+    """
+    return {
+        verdict.summary.consumer_id: bool(verdict.chain.definition.genesis.fund.relayers)
         for verdict in wanted.verdicts
         if verdict.chain is not None
         and verdict.chain.genesis is None
         and verdict.summary.phase in (model.Phase.LAUNCHED, model.Phase.STOPPED)
         and verdict.summary.consumer_id not in wanted.held
-    )
+    }
 
 
 def _judge(facts: membership.Facts, consumer: model.Consumer) -> Verdict:

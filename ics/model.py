@@ -140,7 +140,8 @@ class Launch:
     ccv: Mapping[str, Any]
     """The `genesis_state` answered by `consumer_genesis`."""
     details: tuple[str, ...] | None
-    """Descriptions of the validators bonded after the launch block, None when that height is pruned."""
+    """Descriptions of the validators bonded after the launch block; None when that height is pruned, empty when
+    they were not asked for."""
 
 
 @dataclass(frozen=True, slots=True)

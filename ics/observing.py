@@ -56,9 +56,8 @@ async def _with_launches(place: world.World, found: seen.Seen) -> seen.Seen:
     """Fetch the facts of launches whose genesis the cluster does not hold; one's trouble is its own."""
     if not desired.may_lack_genesis(found):
         return found
-    answers = await _each(
-        {one: place.provider.launch(one) for one in desired.lacks_genesis(desire(place, found))}
-    )
+    lacking = desired.lacks_genesis(desire(place, found))
+    answers = await _each({one: place.provider.launch(one, funds) for one, funds in lacking.items()})
     if not answers:
         return found
     launches = {one: answer for one, answer in answers.items() if isinstance(answer, model.Launch)}

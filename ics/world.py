@@ -41,8 +41,8 @@ class Provider(Protocol):
         """Read the provider at that height."""
         ...
 
-    async def launch(self, consumer_id: str) -> model.Launch:
-        """Read what a launched chain's genesis is completed with."""
+    async def launch(self, consumer_id: str, with_details: bool = True) -> model.Launch:
+        """Read what a launched chain's genesis is completed with, the validators' descriptions if asked."""
         ...
 
     async def terms(self) -> provider_ibc.Terms:

@@ -124,8 +124,12 @@ class Queries:
             problems={consumer_id: problems[consumer_id] for consumer_id in sorted(problems)},
         )
 
-    async def launch(self, consumer_id: str) -> model.Launch:
+    async def launch(self, consumer_id: str, with_details: bool = True) -> model.Launch:
         """What a launched chain's genesis is completed with; it never changes after the launch.
+
+        Args:
+            consumer_id: the chain.
+            with_details: whether the validators' descriptions are asked for as well, at the launch height.
 
         Raises:
             Transient: no genesis yet (asked 5 times, 2 s apart), or an endpoint that may have the launch
@@ -133,6 +137,8 @@ class Queries:
             Permanent: the answer has another shape, or has no launch height (a changeover).
         """
         ccv = await self._genesis(consumer_id)
+        if not with_details:
+            return model.Launch(ccv=ccv, details=())
         validators = await self._validators_then(genesis.launch_height(ccv))
         if validators is None:
             return model.Launch(ccv=ccv, details=None)

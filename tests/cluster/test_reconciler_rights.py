@@ -59,7 +59,7 @@ class Provider:
     async def snapshot(self, *_: object) -> model.Snapshot:
         return self.found
 
-    async def launch(self, consumer_id: str) -> model.Launch:
+    async def launch(self, consumer_id: str, with_details: bool = True) -> model.Launch:
         return scenes.launch("alice", "bob")
 
     async def balances(self, *_: object) -> Mapping[str, int]:

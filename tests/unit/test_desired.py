@@ -210,12 +210,23 @@ def test_a_genesis_in_the_cluster_is_never_made_anew() -> None:
     chain = scenes.consumer(P.LAUNCHED, scenes.joined("alice", "bob"))
     wanted = judge(scenes.snapshot(chain), memory=scenes.memory(genesis=scenes.GENESIS))
     assert wanted.chains[0].genesis == scenes.GENESIS
-    assert desired.lacks_genesis(wanted) == ()
+    assert desired.lacks_genesis(wanted) == {}
 
 
 def test_a_launched_chain_without_genesis_asks_for_it() -> None:
     chain = scenes.consumer(P.LAUNCHED, scenes.joined("alice", "bob"))
-    assert desired.lacks_genesis(judge(scenes.snapshot(chain))) == ("0",)
+    assert desired.lacks_genesis(judge(scenes.snapshot(chain))) == {"0": True}
+
+
+def test_nobody_is_asked_for_pruned_state_that_no_relayer_is_funded_from() -> None:
+    chain = scenes.consumer(P.LAUNCHED, scenes.joined("alice", "bob"))
+    wanted = desired.desired(
+        seen.Seen(scenes.snapshot(chain)),
+        scenes.settings(),
+        scenes.seed("alice"),
+        [scenes.example(genesis={"base": {"file": "base.json"}})],
+    )
+    assert desired.lacks_genesis(wanted) == {"0": False}
 
 
 def test_a_genesis_is_looked_for_only_where_one_may_be_lacking() -> None:

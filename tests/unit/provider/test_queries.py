@@ -376,6 +376,17 @@ async def test_launch_reads_the_validators_of_the_launch_block() -> None:
     assert gateway_.asked == [(f"{fake.CCV}consumer_genesis/2", None), (staking, 5), (staking, 5)]
 
 
+async def test_launch_without_descriptions_needs_no_old_state() -> None:
+    gateway_ = pruned()
+    async with ask(fake.Network(a=gateway_)) as provider:
+        await provider.open()
+        gateway_.asked.clear()
+        found = await provider.launch("2", with_details=False)
+
+    assert found == model.Launch(CCV_STATE, ())
+    assert gateway_.asked == [(f"{fake.CCV}consumer_genesis/2", None)]
+
+
 async def test_launch_waits_for_the_genesis() -> None:
     gateway_ = gate(states={5: AT_LAUNCH, 7: STATE})
     slept, sleep = sleeper(
