@@ -17,6 +17,8 @@ from ics import errors
 
 _AMINO_TEXT = re.compile(r"PubKeyEd25519\{([0-9A-Fa-f]{64})\}")
 PROTO_TYPE = "/cosmos.crypto.ed25519.PubKey"
+KEY_FORMS = f'give {{"@type":"{PROTO_TYPE}","key":base64}}, PubKeyEd25519{{64 hex}} or the base64 of 32 bytes'
+"""What is said to who wrote a consensus key in another form."""
 
 MODULE_NAMES = (
     # The consumer, democracy, sovereign and provider apps of interchain-security v7 (`maccPerms`) …
@@ -144,7 +146,4 @@ def _from_base64(text: str, shown: object) -> bytes:
 
 
 def _not_a_key(shown: object) -> errors.SettingsError:
-    return errors.SettingsError(
-        f'{shown!r} is not an ed25519 consensus key: give {{"@type":"{PROTO_TYPE}","key":base64}}, '
-        "PubKeyEd25519{64 hex} or the base64 of 32 bytes"
-    )
+    return errors.SettingsError(f"{shown!r} is not an ed25519 consensus key: {KEY_FORMS}")

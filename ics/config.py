@@ -5,12 +5,13 @@ answers either a whole, valid `Settings` or one `SettingsError` that names every
 """
 
 import re
-from collections.abc import Mapping
+import typing
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 import pydantic
 
-from ics import addresses, errors, key_settings, naming, provider_settings, selection, units
+from ics import addresses, errors, key_settings, naming, provider_settings, selection, units, urls
 
 PREFIX = "ics:"
 """Namespace of the keys in a Pulumi stack file."""
@@ -44,11 +45,11 @@ class Provider(_Frozen):
 
     @pydantic.field_validator("rest", "rpc", "grpc", "archive_rest")
     @classmethod
-    def _urls(cls, urls: tuple[str, ...]) -> tuple[str, ...]:
-        for url in urls:
+    def _urls(cls, found: tuple[str, ...]) -> tuple[str, ...]:
+        for url in found:
             if not re.match(r"^https?://[^/\s]+", url):
-                raise ValueError(f"{url!r} is no address: write http://HOST:PORT or https://HOST")
-        return tuple(url.rstrip("/") for url in urls)
+                raise ValueError(f"{urls.shown(url)!r} is no address: write http://HOST:PORT or https://HOST")
+        return tuple(url.rstrip("/") for url in found)
 
     @property
     def denom(self) -> str:
@@ -326,7 +327,7 @@ def parse_signing(values: Mapping[str, Any], origin: str) -> tuple[Signing, Sett
     try:
         return Signing.model_validate(dict(values)), None
     except pydantic.ValidationError as error:
-        raise errors.SettingsError(*problems(error, origin, PREFIX)) from error
+        raise errors.SettingsError(*problems(error, Signing, origin, PREFIX)) from error
 
 
 def parse(values: Mapping[str, Any], origin: str) -> Settings:
@@ -342,11 +343,20 @@ def parse(values: Mapping[str, Any], origin: str) -> Settings:
     try:
         return Settings.model_validate(dict(values))
     except pydantic.ValidationError as error:
-        raise errors.SettingsError(*problems(error, origin, PREFIX)) from error
+        raise errors.SettingsError(*problems(error, Settings, origin, PREFIX)) from error
 
 
-def problems(error: pydantic.ValidationError, origin: str, prefix: str = "") -> list[str]:
-    """One line for each wrong key: where, which, what was found, what is wanted."""
+def problems(
+    error: pydantic.ValidationError, model: type[pydantic.BaseModel], origin: str, prefix: str = ""
+) -> list[str]:
+    """One line for each wrong key: where, which, what was found, what is wanted.
+
+    Args:
+        error: what the model says of the values.
+        model: which of its groups are `Guarded` decides what is not quoted.
+        origin: what the values come from.
+        prefix: put before each key.
+    """
     lines = []
     for item in error.errors(include_url=False):
         key = prefix + ".".join(str(part) for part in item["loc"])
@@ -356,17 +366,48 @@ def problems(error: pydantic.ValidationError, origin: str, prefix: str = "") -> 
             text = "missing: add it"
         else:
             message = item["msg"].removeprefix("Value error, ")
-            text = f"{message}{_found(item['loc'], item['input'], message)}"
+            text = message if _is_guarded(model, item["loc"]) else message + _found(item["input"], message)
         lines.append(f"{origin}: {key}: {text}")
     return lines
 
 
-def _found(loc: tuple[int | str, ...], value: object, message: str) -> str:
-    # A seed or mnemonic written in the place of its source must not reach a log.
-    if (
-        loc[:1] in (("seed",), ("account",), ("consensus_keys",))
-        or isinstance(value, Mapping)
-        or repr(value) in message
-    ):
+def _is_guarded(model: type[pydantic.BaseModel], loc: tuple[int | str, ...]) -> bool:
+    """Whether a secret may have been written there, in the place of its source or of the group around it."""
+    at: Sequence[type[pydantic.BaseModel]] = (model,)
+    for part in loc:
+        fields = [group.model_fields[part] for group in at if part in group.model_fields]
+        # Places in a list and names in a mapping are no fields: the group behind them is the same.
+        at = [inner for field in fields for inner in _groups(field.annotation)] if fields else at
+        if any(issubclass(group, key_settings.Guarded) for group in at):
+            return True
+    return any(_guards(group) for group in at)
+
+
+def _guards(group: type[pydantic.BaseModel]) -> bool:
+    return issubclass(group, key_settings.Guarded) or any(
+        _guards(inner) for field in group.model_fields.values() for inner in _groups(field.annotation)
+    )
+
+
+def _groups(annotation: Any) -> Iterator[type[pydantic.BaseModel]]:
+    """The groups of settings that an annotation names, in whatever brackets."""
+    if isinstance(annotation, type) and issubclass(annotation, pydantic.BaseModel):
+        yield annotation
+    for inner in typing.get_args(annotation):
+        yield from _groups(inner)
+
+
+def _found(value: object, message: str) -> str:
+    fit = _fit(value)
+    if isinstance(value, Mapping) or repr(fit) in message:
         return ""
-    return f" (found {value!r})"
+    return f" (found {fit!r}{'' if fit == value else ', in part'})"
+
+
+def _fit(value: object) -> object:
+    """A value without what an address in it may carry: a user, a password, a token."""
+    if isinstance(value, str):
+        return urls.shown(value)
+    if isinstance(value, list | tuple):
+        return [_fit(one) for one in value]
+    return "{…}" if isinstance(value, Mapping) else value

@@ -151,7 +151,7 @@ def parse(values: Mapping[str, Any], origin: str) -> Definition:
     try:
         return Definition.model_validate(dict(values))
     except pydantic.ValidationError as error:
-        raise errors.SettingsError(*config.problems(error, origin)) from error
+        raise errors.SettingsError(*config.problems(error, Definition, origin)) from error
 
 
 def may_match(match: Match, consumer_id: str, chain_id: str) -> bool:

@@ -14,7 +14,11 @@ class _Frozen(pydantic.BaseModel):
     model_config = pydantic.ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
 
-class SecretObject(_Frozen):
+class Guarded(_Frozen):
+    """What a secret itself may be written into by mistake: no message quotes what is found here."""
+
+
+class SecretObject(Guarded):
     """Where in Kubernetes a secret value lies."""
 
     namespace: str
@@ -25,7 +29,7 @@ class SecretObject(_Frozen):
     """Key in its data."""
 
 
-class PassphraseSource(_Frozen):
+class PassphraseSource(Guarded):
     """Where the passphrase of a key in the keystore is read from; just one of the two."""
 
     file: str | None = None
@@ -40,7 +44,7 @@ class PassphraseSource(_Frozen):
         return self
 
 
-class SecretSource(_Frozen):
+class SecretSource(Guarded):
     """Where a secret value is read from; just one of file, env, secret and keystore."""
 
     file: str | None = None
@@ -63,7 +67,7 @@ class SecretSource(_Frozen):
         return self
 
 
-class RemoteSigner(_Frozen):
+class RemoteSigner(Guarded):
     """A signer outside of the node (tmkms, horcrux, …) that dials it, and that remembers what it has signed."""
 
     public_key: str
@@ -82,8 +86,9 @@ class RemoteSigner(_Frozen):
             return value
         try:
             addresses.parse_consensus_pubkey(value)
-        except errors.SettingsError as error:
-            raise ValueError(str(error)) from error
+        except errors.SettingsError:
+            # Who gives the private key's file by mistake must not find it in a log.
+            raise ValueError(f"it is not an ed25519 consensus key: {addresses.KEY_FORMS}") from None
         return value if isinstance(value, str) else json.dumps(dict(value), sort_keys=True)
 
     @pydantic.field_validator("allow_from")
@@ -92,7 +97,7 @@ class RemoteSigner(_Frozen):
         return cidrs(ranges)
 
 
-class ConsensusKey(_Frozen):
+class ConsensusKey(Guarded):
     """The key of one chain that does not come from the seed; just one of imported and remote."""
 
     imported: SecretSource | None = None

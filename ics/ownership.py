@@ -290,7 +290,7 @@ def _checked(values: Mapping[str, Any], origin: str) -> Terms:
     try:
         return Terms.model_validate(dict(values))
     except pydantic.ValidationError as error:
-        raise errors.SettingsError(*config.problems(error, origin)) from error
+        raise errors.SettingsError(*config.problems(error, Terms, origin)) from error
 
 
 def update(found: Found, new: Terms, new_owner: str = "") -> Update | None:

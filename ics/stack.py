@@ -104,7 +104,8 @@ def load_values(
     for flag in overrides:
         key, equals, text = flag.partition("=")
         if not equals:
-            raise errors.SettingsError(f"--set {flag!r}: write KEY=VALUE, such as engine=apply")
+            # It is not quoted: it may be a secret that lost its key.
+            raise errors.SettingsError("--set: an argument has no `=`: write KEY=VALUE, such as engine=apply")
         _put(
             values,
             key.removeprefix(config.PREFIX).split("."),

@@ -5,7 +5,7 @@ import datetime
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ics import config, errors, model
+from ics import config, errors, model, urls
 from ics.doctor import chain
 from ics.provider import gateway, heads, ibc_queries, ledger
 
@@ -33,8 +33,8 @@ async def grpc(url: str, provider: config.Provider, now: Now) -> heads.Head:
         Transient: it is not reached, or lags.
     """
     head = await asyncio.to_thread(_grpc_head, url)
-    heads.check_chain(head, gateway.shown(url), "ics:provider.grpc", provider)
-    heads.check_lag(head, gateway.shown(url), now(), provider)
+    heads.check_chain(head, urls.shown(url), "ics:provider.grpc", provider)
+    heads.check_lag(head, urls.shown(url), now(), provider)
     return head
 
 
@@ -56,7 +56,7 @@ def _grpc_head(url: str) -> heads.Head:
             pass
         except gateway.Refused as error:
             raise errors.SettingsError(
-                f"ics:provider.grpc: {gateway.shown(url)} cannot look a transaction up ({error}): give a node"
+                f"ics:provider.grpc: {urls.shown(url)} cannot look a transaction up ({error}): give a node"
                 ' whose config.toml has tx_index.indexer = "kv"'
             ) from error
     moment = datetime.datetime.fromtimestamp(status.timestamp.seconds, datetime.UTC)
@@ -69,7 +69,7 @@ def _call(url: str, method: Callable[..., Any], request: Any) -> Any:
     try:
         return method(request, timeout=ledger.CALL_SECONDS)
     except grpc.RpcError as error:
-        text = f"{gateway.shown(url)}: {gateway.one_line(error.details() or error.code().name)}"
+        text = f"{urls.shown(url)}: {gateway.one_line(error.details() or error.code().name)}"
         kinds = {"NOT_FOUND": gateway.NotFound, "UNKNOWN": gateway.Refused, "INTERNAL": gateway.Refused}
         raise kinds.get(error.code().name, errors.Transient)(text) from None
 

@@ -14,7 +14,7 @@ from typing import TypeAlias
 
 import httpx
 
-from ics import config, errors, lanes, model, tasks
+from ics import config, errors, lanes, model, tasks, urls
 from ics.provider import decode, gateway, heads
 
 GRACE = 1.0
@@ -79,7 +79,7 @@ class Endpoints:
         """What is wrong with endpoints that are not needed now; the same while nothing changes."""
         order = [(_REST, url) for url in self._provider.rest] + [(_RPC, url) for url in self._provider.rpc]
         found = {key: self._problems[key] for key in order if key in self._problems}
-        return tuple(heads.condition(key, gateway.shown(url), error) for (key, url), error in found.items())
+        return tuple(heads.condition(key, urls.shown(url), error) for (key, url), error in found.items())
 
     async def open(self, floor: int = 0) -> heads.Head:
         """Pick an endpoint, and its newest committed height for what follows.
@@ -102,7 +102,7 @@ class Endpoints:
                 break
             await self._sleep(0.5)
         problems = [self._problems.get((_REST, url)) for url in self._provider.rest]
-        behind = [heads.behind(gateway.shown(url), head, floor) for url, head in found.items()]
+        behind = [heads.behind(urls.shown(url), head, floor) for url, head in found.items()]
         raise heads.none_usable([*(problem for problem in problems if problem is not None), *behind])
 
     async def check_rpc(self) -> None:
@@ -153,13 +153,13 @@ class Endpoints:
             async with self._lanes.one() as client:
                 response = await client.send(asked)
         except httpx.TimeoutException:
-            raise errors.Transient(f"{gateway.shown(url)}: no answer in time to {request}") from None
+            raise errors.Transient(f"{urls.shown(url)}: no answer in time to {request}") from None
         except httpx.TransportError as error:
             text = gateway.one_line(str(error)) or type(error).__name__
-            raise errors.Transient(f"{gateway.shown(url)}: cannot be reached: {text}") from None
+            raise errors.Transient(f"{urls.shown(url)}: cannot be reached: {text}") from None
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             text = gateway.one_line(str(error)) or type(error).__name__
-            raise errors.Permanent(f"{gateway.shown(url)}: {request}: {text}") from None
+            raise errors.Permanent(f"{urls.shown(url)}: {request}: {text}") from None
         answer = gateway.read(request, url, response.status_code, response.content)
         return decode.Field(str(request), answer)
 
@@ -170,7 +170,7 @@ class Endpoints:
             SettingsError: another chain id.
             Transient: no answer.
         """
-        heads.check_chain(await self._newest(url), gateway.shown(url), key, self._provider)
+        heads.check_chain(await self._newest(url), urls.shown(url), key, self._provider)
 
     def _new_client(self) -> httpx.AsyncClient:
         # Making it takes longer than a question does: all clients share one.
@@ -194,28 +194,28 @@ class Endpoints:
         return self._checked(await self._newest(url), url, _REST)
 
     def _checked(self, head: heads.Head, url: str, key: str) -> heads.Head:
-        heads.check_chain(head, gateway.shown(url), key, self._provider)
-        heads.check_lag(head, gateway.shown(url), self._now(), self._provider)
+        heads.check_chain(head, urls.shown(url), key, self._provider)
+        heads.check_lag(head, urls.shown(url), self._now(), self._provider)
         return head
 
-    async def _survey(self, key: str, urls: Sequence[str], look: _Look) -> Mapping[str, heads.Head]:
+    async def _survey(self, key: str, listed: Sequence[str], look: _Look) -> Mapping[str, heads.Head]:
         """The newest blocks of all that are usable, in the order of the settings.
 
         Who failed the last time is not waited for when another one answers; its probe goes on meanwhile.
         """
-        trusted = {url for url in urls if (key, url) not in self._problems}
-        for url in urls:
+        trusted = {url for url in listed if (key, url) not in self._problems}
+        for url in listed:
             old = self._probes.get((key, url))
             if old is None or old.done():
                 self._probes[key, url] = asyncio.ensure_future(look(url))
-        probes = {url: self._probes[key, url] for url in urls}
+        probes = {url: self._probes[key, url] for url in listed}
         await _first_usable(probes.values())
         pending = [probes[url] for url in trusted if not probes[url].done()]
         if pending:
             await asyncio.wait(pending, timeout=GRACE)
         found = {}
         for url, probe in probes.items():
-            error = probe.exception() if probe.done() else heads.silent(gateway.shown(url), GRACE)
+            error = probe.exception() if probe.done() else heads.silent(urls.shown(url), GRACE)
             if error is None:
                 found[url] = probe.result()
                 self._problems.pop((key, url), None)

@@ -10,7 +10,7 @@ import random
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any, Protocol
 
-from ics import bell, config, hermes, schedule
+from ics import bell, config, hermes, schedule, urls
 from ics.provider import gateway, wakeups
 
 LONGEST_PAUSE = 30.0
@@ -80,7 +80,7 @@ class Events:
                         failures = 0
                 except faults as error:
                     self.trouble = (
-                        f"{gateway.shown(url)}: {gateway.one_line(str(error)) or type(error).__name__}"
+                        f"{urls.shown(url)}: {gateway.one_line(str(error)) or type(error).__name__}"
                     )
                 self.listens_to = ""
                 failures += 1
@@ -93,7 +93,7 @@ class Events:
             await self._check_chain(stream, url)
             for number, query in enumerate(wakeups.QUERIES, start=1):
                 await _call(stream, number, "subscribe", {"query": query})
-            self.listens_to, self.trouble = gateway.shown(url), ""
+            self.listens_to, self.trouble = urls.shown(url), ""
             self._ring(bell.Wake("connected"))
             while True:
                 # A chain that makes no blocks is no reason to go elsewhere every minute, but a quiet

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ics import errors
+from ics import errors, urls
 
 HEIGHT_HEADER = "x-cosmos-block-height"
 """Request header: the answer is of the state after this block (cosmos-sdk types/grpc)."""
@@ -54,12 +54,6 @@ class Request:
         return f"{self.path}{query}" + (f" at height {self.height}" if self.height is not None else "")
 
 
-def shown(url: str) -> str:
-    """A URL fit for messages: without user, password, query and fragment."""
-    parts = urllib.parse.urlsplit(url)
-    return urllib.parse.urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
-
-
 def read(request: Request, url: str, status: int, body: bytes) -> Mapping[str, Any]:
     """The JSON object that answers a request.
 
@@ -77,7 +71,7 @@ def read(request: Request, url: str, status: int, body: bytes) -> Mapping[str, A
         Transient: the endpoint is behind, busy or broken.
         Permanent: the answer is no JSON object, or the path is not served.
     """
-    where = f"{shown(url)}: {request}"
+    where = f"{urls.shown(url)}: {request}"
     try:
         answer = json.loads(body)
     except (ValueError, RecursionError):

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from ics import config, errors, keys, model
+from ics import config, errors, keys, model, urls
 from ics.provider import gateway, heads, messages, signers
 
 CALL_SECONDS = 10.0
@@ -257,7 +257,7 @@ class Ledger:
             name = error.code().name
             text = gateway.one_line(error.details() or name)
             if names_url or name in _BUSY:
-                text = f"{gateway.shown(self.url)}: {text}"
+                text = f"{urls.shown(self.url)}: {text}"
             if name in _BUSY:
                 raise Unanswered(text) from None
             raise (gateway.NotFound if name == "NOT_FOUND" else gateway.Refused)(text) from None

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias, TypeVar
 
-from ics import config, errors, intents, keys
+from ics import config, errors, intents, keys, urls
 from ics.provider import gateway, heads, ledger, mends, messages, signers
 
 TIMEOUT_BLOCKS = 20
@@ -247,8 +247,8 @@ class Transactions:
             try:
                 endpoint = await self._ledger(url)
                 head = await asyncio.to_thread(endpoint.head)
-                heads.check_chain(head, gateway.shown(url), "ics:provider.grpc", self._provider)
-                heads.check_lag(head, gateway.shown(url), self._now(), self._provider)
+                heads.check_chain(head, urls.shown(url), "ics:provider.grpc", self._provider)
+                heads.check_lag(head, urls.shown(url), self._now(), self._provider)
             except errors.IcsError as error:
                 problems.append(error)
             else:
@@ -329,7 +329,7 @@ class Transactions:
             return endpoint.find(tx_hash)
         except gateway.Refused as error:
             raise errors.SettingsError(
-                f"ics:provider.grpc: {gateway.shown(endpoint.url)} cannot look a transaction up ({error}): "
+                f"ics:provider.grpc: {urls.shown(endpoint.url)} cannot look a transaction up ({error}): "
                 'give a node whose config.toml has tx_index.indexer = "kv"'
             ) from error
 

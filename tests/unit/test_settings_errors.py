@@ -1,0 +1,139 @@
+"""What is said of wrong settings: the key and the value, but never a secret."""
+
+import json
+import pathlib
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+import yaml
+
+from ics import config, errors, stack, urls
+from tests.unit import scenes
+
+HEX = "5eed" * 16
+WORDS = "abandon ability able about"
+LOGIN = "http://user:passw0rd@node:26657"
+VALUES = scenes.settings().model_dump(mode="json", exclude_defaults=True)
+PRIVATE = {"pub_key": {"value": "b"}, "priv_key": {"type": "tendermint/PrivKeyEd25519", "value": "5eed"}}
+
+
+def merged(at: Mapping[str, Any], keys: list[str], value: object) -> dict[str, Any]:
+    inner = merged(at.get(keys[0], {}), keys[1:], value) if keys[1:] else value
+    return {**at, keys[0]: inner}
+
+
+def said(key: str, value: object) -> str:
+    with pytest.raises(errors.SettingsError) as caught:
+        config.parse(merged(VALUES, key.split("."), value), "stacks/Pulumi.alice.yaml")
+    (line,) = caught.value.problems
+    return line.removeprefix(f"stacks/Pulumi.alice.yaml: ics:{key}: ")
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("seed", HEX),
+        ("account", WORDS),
+        ("account.file", [WORDS]),
+        ("reconciler.seed", HEX),
+        ("reconciler.account", WORDS),
+        ("reconciler.seed", [5_170_517]),
+        ("reconciler", HEX),
+        ("pulumi.passphrase", "open sesame"),
+        ("pulumi.passphrase.env", ["open sesame"]),
+        ("pulumi", "open sesame"),
+        ("consensus_keys", HEX),
+        ("consensus_keys.7", HEX),
+        ("consensus_keys.7.imported", HEX),
+        ("consensus_keys.7.imported.secret", HEX),
+    ],
+)
+def test_what_is_written_in_the_place_of_a_secrets_source_is_not_quoted(key: str, value: object) -> None:
+    line = said(key, value)
+    assert "found" not in line
+    assert not any(word in line for word in (HEX, WORDS, "5170517", "open sesame"))
+
+
+@pytest.mark.parametrize("value", [PRIVATE, json.dumps(PRIVATE), "5eed"])
+def test_a_private_key_given_as_a_signers_public_one_is_not_quoted(value: object) -> None:
+    remote = {"public_key": value, "allow_from": ["192.0.2.10/32"]}
+    with pytest.raises(errors.SettingsError) as caught:
+        config.parse(merged(VALUES, ["consensus_keys", "7"], {"remote": remote}), "x")
+    (line,) = caught.value.problems
+    assert line.startswith(
+        "x: ics:consensus_keys.7.remote.public_key: it is not an ed25519 consensus key: give {"
+    )
+    assert "5eed" not in line
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "line"),
+    [
+        (
+            "provider.rpc",
+            [LOGIN.replace("http", "tcp")],
+            "'tcp://node:26657' is no address: write http://HOST:PORT or https://HOST"
+            " (found ['tcp://node:26657'], in part)",
+        ),
+        (
+            "provider.grpc",
+            ["user:passw0rd@node:9090/?key=t0ken"],
+            "'node:9090/' is no address: write http://HOST:PORT or https://HOST (found ['node:9090/'], in part)",
+        ),
+        ("provider.rest", LOGIN, "Input should be a valid tuple (found 'http://node:26657', in part)"),
+        (
+            "pulumi.backend",
+            "S3://key:passw0rd@bucket",
+            "String should match pattern '^[a-z0-9+]+://' (found 'S3://bucket', in part)",
+        ),
+        ("validator", "Alice", f"String should match pattern '{config._DNS_LABEL}' (found 'Alice')"),
+        ("provider.max_lag", "1y", "'1y' is no duration: write a whole number and s, m, h or d, such as 30s"),
+        (
+            "reconciler.schedule",
+            "hourly",
+            r"String should match pattern '^(@[a-z]+|\S+( \S+){4})$' (found 'hourly')",
+        ),
+        ("provider.chain_id", [{"file": "x"}], "Input should be a valid string (found ['{…}'], in part)"),
+    ],
+)
+def test_another_value_is_quoted_without_what_an_address_carries(key: str, value: object, line: str) -> None:
+    assert said(key, value) == line
+
+
+@pytest.mark.parametrize(
+    ("environment", "overrides"),
+    [
+        ({"ICS_RECONCILER__SEED": HEX}, []),
+        ({"ICS_PULUMI__PASSPHRASE": HEX}, []),
+        ({"ICS_PROVIDER__RPC": f"[tcp://user:{HEX}@node:26657]"}, []),
+        ({}, [f"reconciler.account={HEX}"]),
+        ({}, [f"account={HEX}"]),
+        ({}, [f"provider.rest=[tcp://{HEX}@node:1317]"]),
+        ({}, [f"seed:{HEX}"]),
+    ],
+)
+def test_overrides_are_not_quoted_either(
+    tmp_path: pathlib.Path, environment: dict[str, str], overrides: list[str]
+) -> None:
+    (tmp_path / "stacks").mkdir()
+    document = {"config": {f"ics:{key}": value for key, value in VALUES.items()}}
+    (tmp_path / "stacks" / "Pulumi.alice.yaml").write_text(yaml.safe_dump(document))
+    with pytest.raises(errors.SettingsError) as caught:
+        stack.load_settings(tmp_path, "alice", environment, overrides)
+    assert HEX not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("https://node.example.com:443/rest", "https://node.example.com:443/rest"),
+        ("https://user:pw@node/rest?key=1#x", "https://node/rest"),
+        ("https://t0ken@node", "https://node"),
+        ("https://user:p#w?/@node", "https://node"),
+        ("user:pw@node:9090", "node:9090"),
+        ("http://user:pw@[::1", "http://[::1"),
+    ],
+)
+def test_an_address_is_shown_without_its_secrets(url: str, shown: str) -> None:
+    assert urls.shown(url) == shown
