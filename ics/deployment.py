@@ -147,15 +147,7 @@ def _course(facts: membership.Facts, consumer: model.Consumer, memory: model.Cha
 def _relayer(
     facts: membership.Facts, scene: relayer.Scene
 ) -> tuple[relayer.Relayer | None, tuple[model.Condition, ...]]:
-    try:
-        planned = relayer.plan(facts, scene)
-    except errors.SettingsError as error:
-        # Hermes takes fewer chain ids and prices than the chains do; the node runs all the same.
-        message = f"no relayer can be made for this chain: {error}"
-        condition = model.Condition(
-            model.Severity.CRITICAL, "RelayerConfigInvalid", message, scene.consumer_id
-        )
-        return None, (condition,)
+    planned = relayer.plan(facts, scene)
     if planned is None:
         return None, ()
     return planned, (*planned.conditions, *funding.shortages(facts, scene.consumer_id))

@@ -135,7 +135,7 @@ async def one_pass(
         except errors.IcsError as error:
             troubles.append(_trouble(error))
         troubles += await _arm(place, wanted, observed)
-        troubles += await _relay(place, wanted, observed)
+        troubles += await _relay(place, wanted)
         troubles += [_trouble(error, one) for one, error in await tending.tend(place, wanted, observed)]
         stopped = frozenset(question.consumer_id for question in converged.questions)
         troubles += await _forget(
@@ -266,10 +266,9 @@ async def _arm(place: world.World, wanted: desired.Desired, observed: seen.Seen)
     )
 
 
-async def _relay(place: world.World, wanted: desired.Desired, observed: seen.Seen) -> list[_Trouble]:
+async def _relay(place: world.World, wanted: desired.Desired) -> list[_Trouble]:
     async def advance(chain: deployment.Chain, plan: relayer.Relayer) -> model.Condition | None:
-        remembered = observed.memory.chains[chain.consumer_id].relaying
-        return await opening.advance(place.cluster, chain, plan, remembered, wanted.provider_chain_id)
+        return await opening.advance(place.cluster, chain, plan, wanted.provider_chain_id)
 
     return await _collected(
         {chain.consumer_id: advance(chain, chain.relay) for chain in wanted.chains if chain.relay is not None}

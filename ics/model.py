@@ -196,9 +196,20 @@ class RelayingRecord:
     acted_on: str = ""
     """The mark on which our last Job acted; empty: none did."""
     accepted_config: str = ""
-    """sha256, lower-case hex, of the config.toml that Hermes accepted last; empty: none."""
+    """Fingerprint (`relayer.fingerprint`) of the setup with channels that Hermes accepted last; empty: none."""
     pending_since: datetime.datetime | None = None
     """Since when packets have been under way without a break, or since Hermes was last restarted for it."""
+    accepted_base: str = ""
+    """Likewise of the setup that names no channel."""
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """What a Hermes runs with."""
+
+    image: str
+    config: str
+    """config.toml."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,10 +269,10 @@ class ChainMemory:
     """The relaying Jobs, by name."""
     has_hermes: bool = False
     """A Hermes is there, wanted or still on its way out: it may sign."""
-    hermes_config: str | None = None
-    """config.toml of the Hermes that relays, None when there is none."""
-    hermes_base: str | None = None
-    """config.toml that Jobs use, None before the first."""
+    hermes: Setup | None = None
+    """Of the Hermes that relays, None when there is none."""
+    hermes_base: Setup | None = None
+    """Of the watch for evidence, and of Jobs; None before the first."""
     has_relaying: bool = False
     """Objects of the relaying are there that no engine removes: the loop made them."""
     laid_peers: LaidPeers | None = None

@@ -140,8 +140,8 @@ def _pod_conditions(chain: deployment.Chain, pods: Mapping[str, model.PodStatus]
     """What keeps the Hermes that should run on from running."""
     plan = chain.relay
     wanted = {
-        labels.HERMES: (labels.HERMES_NAME, plan is not None and plan.config is not None),
-        labels.EVIDENCE: (labels.EVIDENCE_NAME, plan is not None and bool(plan.base_config)),
+        labels.HERMES: (labels.HERMES_NAME, plan is not None and plan.relays is not None),
+        labels.EVIDENCE: (labels.EVIDENCE_NAME, plan is not None and plan.base is not None),
     }
     found = []
     for component, (name, is_wanted) in wanted.items():
@@ -161,7 +161,7 @@ def _pod_conditions(chain: deployment.Chain, pods: Mapping[str, model.PodStatus]
 
 def _job_conditions(chain: deployment.Chain, last_words: Mapping[str, str]) -> list[model.Condition]:
     """Why Jobs failed; of no interest any more once Hermes relays."""
-    if chain.relay is None or chain.relay.config is not None:
+    if chain.relay is None or chain.relay.relays is not None:
         return []
     return [
         model.Condition(
@@ -182,7 +182,7 @@ def _state(chain: deployment.Chain, conditions: tuple[model.Condition, ...]) -> 
         return "stuck"
     if plan is None or plan.finding is None:
         return "waiting"
-    return "relaying" if plan.finding.ccv is not None and plan.config is not None else "opening"
+    return "relaying" if plan.finding.ccv is not None and plan.relays is not None else "opening"
 
 
 def _pod(pod: model.PodStatus | None) -> dict[str, Any] | None:

@@ -15,6 +15,7 @@ from ics import (
     addresses,
     canonical,
     definition,
+    errors,
     genesis,
     hermes,
     ibc,
@@ -34,6 +35,8 @@ STUCK = datetime.timedelta(seconds=60)
 """A packet that is under way for so long was missed by Hermes."""
 HALTED = datetime.timedelta(seconds=30)
 """A consumer whose newest block is so far behind the provider's makes none."""
+CHECK = "hermes-check-"
+"""How the names of the Jobs begin that let Hermes check a config."""
 RETRIES_COUNTED = 8
 """The wait grows no further after so many tries."""
 
@@ -48,19 +51,27 @@ class Task:
 
 
 @dataclass(frozen=True, slots=True)
+class Candidate:
+    """A setup that Hermes has not accepted yet."""
+
+    setup: model.Setup
+    record: model.RelayingRecord
+    """To be remembered when it does."""
+
+
+@dataclass(frozen=True, slots=True)
 class Relayer:
     """All that the cluster needs of one chain's relayer."""
 
-    base_config: str
-    """Names both chains and no channel: for Jobs and for the watch for evidence."""
-    config: str | None
-    """What the Deployment runs with, accepted by Hermes itself; None: there is no Deployment."""
-    candidate: str | None
-    """A config that Hermes has not been asked about yet."""
+    base: model.Setup | None
+    """Names both chains and no channel: for Jobs and for the watch for evidence. Like the other, it was
+    accepted by Hermes of its own image, or is what runs already. None: there is neither."""
+    relays: model.Setup | None
+    """What the Deployment runs with; None: there is no Deployment."""
     consumer_mnemonic: model.Secret
     provider_mnemonic: model.Secret
     evidence_mnemonic: model.Secret
-    image: str
+    candidate: Candidate | None = None
     task: Task | None = None
     record: model.RelayingRecord | None = None
     """To be remembered; None: what is remembered stays."""
@@ -95,19 +106,17 @@ def plan(facts: membership.Facts, scene: Scene) -> Relayer | None:
     document = json.loads(scene.genesis)
     if not settings.relayer.enabled or not _is_due(facts, document):
         return None
-    base = _without_facts(facts, scene)
+    kept = _kept(facts, scene)
     found = facts.seen.relays.get(scene.consumer_id)
     if found is None:
         problem = facts.seen.relay_problems.get(scene.consumer_id)
         conditions = () if problem is None else (_condition(scene, "WARNING", "RelayingUnreadable", problem),)
-        # What runs goes on: a chain that does not answer now is no reason to stop its relayer.
-        return dataclasses.replace(base, config=scene.memory.hermes_config, conditions=conditions)
+        return dataclasses.replace(kept, conditions=conditions)
     finding = relaying.decide(found.provider, found.consumer, found.transfer_id)
     record = remembered(scene.memory.relaying, finding.mark, found.provider_time)
     record, is_stuck = _watched(record, found)
     planned = dataclasses.replace(
-        base,
-        base_config=_config(facts, scene, found, relaying.Finding()),
+        kept,
         finding=finding,
         record=record if record != scene.memory.relaying else None,
         restarts=is_stuck and scene.memory.has_hermes,
@@ -116,10 +125,16 @@ def plan(facts: membership.Facts, scene: Scene) -> Relayer | None:
             *([_stuck(scene)] if is_stuck else []),
         ),
     )
-    if _expired(found):
-        return dataclasses.replace(planned, config=scene.memory.hermes_config)
-    if finding.ccv is not None and (finding.step is None or scene.is_stopped):
-        return _relaying(facts, scene, found, finding, record, planned)
+    is_open = finding.ccv is not None and (finding.step is None or scene.is_stopped)
+    try:
+        planned = _with_base(scene, _setup(facts, scene, found, relaying.Finding()), record, planned)
+        if is_open:
+            planned = _relaying(scene, _setup(facts, scene, found, finding), record, planned)
+    except errors.SettingsError as error:
+        # Hermes takes fewer chain ids and prices than the chains do; the node runs all the same.
+        planned = dataclasses.replace(planned, conditions=(*planned.conditions, _invalid(scene, error)))
+    if is_open or _expired(found):
+        return planned
     return _opening(facts, scene, found, finding, record, planned, document)
 
 
@@ -169,7 +184,13 @@ def _failed(scene: Scene) -> model.Condition:
     return _condition(scene, "WARNING", "StepFailed", message)
 
 
-def _without_facts(facts: membership.Facts, scene: Scene) -> Relayer:
+def _invalid(scene: Scene, error: errors.SettingsError) -> model.Condition:
+    message = f"no config can be made for the relayer of this chain, so what runs is left as it is: {error}"
+    return _condition(scene, "CRITICAL", "RelayerConfigInvalid", message)
+
+
+def _kept(facts: membership.Facts, scene: Scene) -> Relayer:
+    """What runs, left as it is: a chain that does not answer now is no reason to stop its relayer."""
     identity = (facts.snapshot.chain_id, scene.consumer_id)
     accounts = (
         keys.RELAYER_INFO,
@@ -178,28 +199,37 @@ def _without_facts(facts: membership.Facts, scene: Scene) -> Relayer:
     )
     words = [keys.derive_mnemonic(facts.seed, info) for info in accounts]
     return Relayer(
-        base_config=scene.memory.hermes_base or "",
-        config=None,
-        candidate=None,
+        base=scene.memory.hermes_base,
+        relays=scene.memory.hermes,
         consumer_mnemonic=words[0],
         provider_mnemonic=words[1],
         evidence_mnemonic=words[2],
-        image=facts.settings.relayer.image,
     )
 
 
-def _relaying(
-    facts: membership.Facts,
-    scene: Scene,
-    found: relaying.Facts,
-    finding: relaying.Finding,
-    record: model.RelayingRecord,
-    planned: Relayer,
-) -> Relayer:
-    wanted = _config(facts, scene, found, finding)
-    if digest(wanted) == record.accepted_config:
-        return dataclasses.replace(planned, config=wanted)
-    return dataclasses.replace(planned, config=scene.memory.hermes_config, candidate=wanted)
+def _with_base(scene: Scene, wanted: model.Setup, record: model.RelayingRecord, planned: Relayer) -> Relayer:
+    mark = fingerprint(wanted)
+    if mark == record.accepted_base:
+        return dataclasses.replace(planned, base=wanted)
+    return _asking(scene, planned, wanted, dataclasses.replace(record, accepted_base=mark))
+
+
+def _asking(scene: Scene, planned: Relayer, setup: model.Setup, record: model.RelayingRecord) -> Relayer:
+    """One question at a time, and none while a step runs: Jobs of a chain never overlap."""
+    is_busy = any(
+        state is model.JobState.RUNNING and not name.startswith(CHECK)
+        for name, state in scene.memory.jobs.items()
+    )
+    if is_busy or planned.candidate is not None:
+        return planned
+    return dataclasses.replace(planned, candidate=Candidate(setup, record))
+
+
+def _relaying(scene: Scene, wanted: model.Setup, record: model.RelayingRecord, planned: Relayer) -> Relayer:
+    mark = fingerprint(wanted)
+    if mark == record.accepted_config:
+        return dataclasses.replace(planned, relays=wanted)
+    return _asking(scene, planned, wanted, dataclasses.replace(record, accepted_config=mark))
 
 
 def _opening(
@@ -214,8 +244,9 @@ def _opening(
     """The Job that is due: the next step of the handshake, or an update of the clients meanwhile."""
     order = relaying.ranking(creators(facts, scene, document))
     own = _own_address(facts, scene)
+    planned = dataclasses.replace(planned, relays=None)
     running = any(state is model.JobState.RUNNING for state in scene.memory.jobs.values())
-    if running or scene.memory.has_hermes:
+    if running or scene.memory.has_hermes or planned.base is None:
         return planned
     base = f"hermes-step-{digest(finding.mark)[:8]}"
     # Old Jobs are removed, so the number of the last one counts.
@@ -228,10 +259,10 @@ def _opening(
     if finding.step is not None and acts is not None and found.provider_time >= acts + wait:
         command = hermes.command(finding.step, facts.snapshot.chain_id, scene.chain_id)
         task = Task(f"{base}-{tries}", (command,))
-        return dataclasses.replace(
-            planned, task=task, record=dataclasses.replace(record, acted_on=record.mark)
-        )
-    return dataclasses.replace(planned, task=_client_update(facts, scene, found, order, own))
+        acted = dataclasses.replace(record, acted_on=record.mark)
+        return dataclasses.replace(planned, task=task, record=acted, candidate=None)
+    update = _client_update(facts, scene, found, order, own)
+    return planned if update is None else dataclasses.replace(planned, task=update, candidate=None)
 
 
 def _client_update(
@@ -330,13 +361,13 @@ def _condition(scene: Scene, severity: str, reason: str, message: str) -> model.
     return model.Condition(model.Severity[severity], reason, message, scene.consumer_id)
 
 
-def _config(
+def _setup(
     facts: membership.Facts,
     scene: Scene,
     found: relaying.Facts,
     finding: relaying.Finding,
-) -> str:
-    """Names the channels that are open; of a bare finding none."""
+) -> model.Setup:
+    """Names the channels that are open; of a bare finding none. Raises SettingsError: Hermes takes no such."""
     settings = facts.settings
     provider = hermes.Chain(
         chain_id=facts.snapshot.chain_id,
@@ -359,12 +390,18 @@ def _config(
         trusting_period=hermes.trusting_period(scene.detail.unbonding_period, found.trusting_fraction),
         channels=hermes.relayed(finding, ibc.Side.CONSUMER),
     )
-    return hermes.config_toml(provider, consumer, hermes.Options(hermes.KEY_STORE))
+    config = hermes.config_toml(provider, consumer, hermes.Options(hermes.KEY_STORE))
+    return model.Setup(settings.relayer.image, config)
 
 
 def first_price(min_gas_price: str) -> str:
     """The price in the first denomination of a node's minimum gas prices."""
     return min_gas_price.split(",")[0].strip()
+
+
+def fingerprint(setup: model.Setup) -> str:
+    """sha256, hex, of image and config: another image may refuse what this one accepts."""
+    return digest(f"{setup.image}\n{setup.config}")
 
 
 def digest(text: str) -> str:

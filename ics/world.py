@@ -146,7 +146,7 @@ class Cluster(Protocol):
         """Make the Job that runs Hermes once, and tell how it stands."""
         ...
 
-    async def ensure_check_job(self, chain: deployment.Chain, image: str, config_toml: str) -> model.JobState:
+    async def ensure_check_job(self, chain: deployment.Chain, setup: model.Setup) -> model.JobState:
         """Let Hermes check a config: DONE is accepted, FAILED refused."""
         ...
 

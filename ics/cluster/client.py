@@ -149,7 +149,7 @@ class Client:
     async def select(
         self,
         kind: kinds.Kind,
-        labels: Mapping[str, str],
+        labels: Mapping[str, str | tuple[str, ...]],
         *,
         namespace: str | None = None,
         only_metadata: bool = False,
@@ -161,7 +161,7 @@ class Client:
     async def snapshot_of(
         self,
         kind: kinds.Kind,
-        labels: Mapping[str, str],
+        labels: Mapping[str, str | tuple[str, ...]],
         *,
         namespace: str | None = None,
         only_metadata: bool = False,

@@ -22,8 +22,8 @@ async def read(kube: client.Client, validator: str, provider_chain_id: str) -> m
     """
     owner = {labels.VALIDATOR: validator, labels.PROVIDER: naming.label_value(provider_chain_id)}
 
-    async def listed(kind: kinds.Kind, component: str, *, only_metadata: bool = True) -> list[dict[str, Any]]:
-        wanted = owner | {labels.COMPONENT: component}
+    async def listed(kind: kinds.Kind, *components: str, only_metadata: bool = True) -> list[dict[str, Any]]:
+        wanted: dict[str, str | tuple[str, ...]] = {**owner, labels.COMPONENT: components}
         found = await kube.select(kind, wanted, only_metadata=only_metadata)
         return [item for item in found if labels.CONSUMER in item["metadata"]["labels"]]
 
@@ -36,7 +36,7 @@ async def read(kube: client.Client, validator: str, provider_chain_id: str) -> m
         listed(kinds.CONFIG_MAP, labels.GENESIS, only_metadata=False),
         listed(kinds.CONFIG_MAP, labels.RELAYING, only_metadata=False),
         listed(kinds.JOB, labels.RELAYING_STEP, only_metadata=False),
-        listed(kinds.DEPLOYMENT, labels.HERMES, only_metadata=False),
+        listed(kinds.DEPLOYMENT, labels.HERMES, labels.EVIDENCE, only_metadata=False),
         listed(kinds.POD, labels.HERMES, only_metadata=False),
     )
     found = recollection.memory(volumes, secrets, workloads, geneses, recollection.Relaying(*relaying), laid)

@@ -140,10 +140,10 @@ class Place:
             self._kube, self._owner(chain), chain.namespace, step, self.lease.ensure
         )
 
-    async def ensure_check_job(self, chain: deployment.Chain, image: str, config_toml: str) -> model.JobState:
+    async def ensure_check_job(self, chain: deployment.Chain, setup: model.Setup) -> model.JobState:
         """Let Hermes check a config: DONE is accepted, FAILED refused."""
         return await relay_jobs.ensure_check_job(
-            self._kube, self._owner(chain), chain.namespace, image, config_toml, self.lease.ensure
+            self._kube, self._owner(chain), chain.namespace, setup, self.lease.ensure
         )
 
     async def restart_hermes(self, namespace: str) -> None:

@@ -34,8 +34,8 @@ class _Found:
     relaying: model.RelayingRecord | None = None
     jobs: dict[str, model.JobState] = field(default_factory=dict)
     has_hermes: bool = False
-    hermes_config: str | None = None
-    hermes_base: str | None = None
+    configs: dict[str, str] = field(default_factory=dict)
+    images: dict[str, str] = field(default_factory=dict)
     has_relaying: bool = False
     laid_peers: model.LaidPeers | None = None
     care: model.Care = field(default_factory=model.Care)
@@ -53,6 +53,11 @@ class _Found:
     def weight(self) -> tuple[bool, bool, bool, str]:
         """A chain lives where its node runs, else where its genesis lies, else where its volume is."""
         return self.has_workload, self.genesis is not None, self.volume_uid is not None, self.namespace
+
+    def setup(self, config_map: str, deployment: str) -> model.Setup | None:
+        """What a Hermes runs with, by the names of its ConfigMap and Deployment; None without either."""
+        config, image = self.configs.get(config_map), self.images.get(deployment)
+        return None if config is None or image is None else model.Setup(image, config)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,15 +123,17 @@ def memory(
         if name == labels.RELAYING_NAME:
             with place(item).read():
                 place(item).relaying = relaying_record(item)
-        elif name == labels.HERMES_NAME:
-            place(item).hermes_config = data.get("config.toml")
-        elif name == labels.HERMES_BASE:
-            place(item).hermes_base = data.get("config.toml")
+        elif "config.toml" in data:
+            place(item).configs[name] = data["config.toml"]
     for item in left.jobs:
         place(item).jobs[item["metadata"]["name"]] = job_state(item)
         place(item).has_relaying = True
+    for item in left.deployments:
+        place(item).images[item["metadata"]["name"]] = _image(item)
     for item in (*filter(_has_replicas, left.deployments), *filter(_is_alive, left.pods)):
-        place(item).has_hermes = True
+        # The watch for evidence signs with an account of its own, and is in nobody's way.
+        if item["metadata"]["labels"].get(labels.COMPONENT) == labels.HERMES:
+            place(item).has_hermes = True
     return model.Memory(
         {consumer: _chain(list(places.values())) for consumer, places in sorted(found.items())}
     )
@@ -153,8 +160,8 @@ def _chain(places: Sequence[_Found]) -> model.ChainMemory:
         jobs=home.jobs,
         # A key signs on a chain, whichever namespace it lies in.
         has_hermes=any(found.has_hermes for found in places),
-        hermes_config=home.hermes_config,
-        hermes_base=home.hermes_base,
+        hermes=home.setup(labels.HERMES_NAME, labels.HERMES_NAME),
+        hermes_base=home.setup(labels.HERMES_BASE, labels.EVIDENCE_NAME),
         has_relaying=home.has_relaying,
         laid_peers=home.laid_peers,
         care=home.care,
@@ -242,6 +249,7 @@ def relaying_data(wanted: model.RelayingRecord) -> dict[str, str]:
         "ours": "true" if wanted.is_ours else "false",
         "acted_on": wanted.acted_on,
         "config": wanted.accepted_config,
+        "base": wanted.accepted_base,
         "pending_since": _written(wanted.pending_since),
     }
 
@@ -273,6 +281,7 @@ def relaying_record(item: Item) -> model.RelayingRecord:
             data["acted_on"],
             data["config"],
             _moment(pending) if pending else None,
+            data.get("base", ""),
         )
     except (KeyError, ValueError) as error:
         where = f"ConfigMap {item['metadata']['namespace']}/{item['metadata']['name']}"
@@ -318,6 +327,10 @@ def _error_result(line: str) -> str:
         return ""
     is_error = isinstance(answer, dict) and answer.get("status") == "error"
     return str(answer.get("result")) if is_error else ""
+
+
+def _image(deployment: Item) -> str:
+    return str(deployment["spec"]["template"]["spec"]["containers"][0]["image"])
 
 
 def _has_replicas(deployment: Item) -> bool:

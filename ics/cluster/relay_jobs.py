@@ -93,13 +93,12 @@ async def ensure_check_job(
     kube: client.Client,
     owner: objects.Owner,
     namespace: str,
-    image: str,
-    config_toml: str,
+    setup: model.Setup,
     before_writing: BeforeWriting,
 ) -> model.JobState:
     """Let Hermes check a config, unless the Job is there, and tell how it stands.
 
-    DONE means that Hermes accepted just this config, FAILED that it refused it; that stays so until the
+    DONE means that Hermes of this image accepted just this config, FAILED that it refused it; that stays so until the
     Job goes, an hour later.
 
     Raises:
@@ -107,7 +106,7 @@ async def ensure_check_job(
             removed, and the next pass makes it anew.
         Permanent: a right is missing, or the namespace is not there.
     """
-    job = relay_jobs.check_job(owner, namespace, image, config_toml)
+    job = relay_jobs.check_job(owner, namespace, setup)
     name = job["metadata"]["name"]
     found = await kube.find(kinds.JOB, namespace, name)
     if found is not None and recollection.is_late(found):
@@ -115,12 +114,12 @@ async def ensure_check_job(
         await kube.delete(kinds.JOB, namespace, name, found["metadata"]["uid"])
         raise errors.Transient(
             f"Job {namespace}/{name}: Hermes did not start or end within {relay_jobs.DEADLINE_SECONDS} s:"
-            f" check that image {image} can be pulled; it is tried anew"
+            f" check that image {setup.image} can be pulled; it is tried anew"
         )
 
     async def with_candidate() -> None:
         await before_writing()
-        manifest = relay_jobs.candidate(owner, namespace, config_toml)
+        manifest = relay_jobs.candidate(owner, namespace, setup)
         await kube.apply(manifest, labels.LOOP_MANAGER, only_metadata=True)
 
     return await _ensure(kube, job, with_candidate)

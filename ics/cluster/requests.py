@@ -85,7 +85,7 @@ def get(kind: kinds.Kind, namespace: str | None, name: str, *, only_metadata: bo
 
 def select(
     kind: kinds.Kind,
-    labels: Mapping[str, str],
+    labels: Mapping[str, str | tuple[str, ...]],
     *,
     namespace: str | None = None,
     only_metadata: bool = False,
@@ -95,12 +95,15 @@ def select(
 
     Args:
         kind: of the objects.
-        labels: names and values.
+        labels: names and values; of several values each will do.
         namespace: None for all namespaces.
         only_metadata: no spec, data or status; managedFields are part of the metadata.
         after: `continue` of the page before.
     """
-    selector = ",".join(f"{name}={value}" for name, value in sorted(labels.items()))
+    selector = ",".join(
+        f"{name}={value}" if isinstance(value, str) else f"{name} in ({','.join(value)})"
+        for name, value in sorted(labels.items())
+    )
     query = {"labelSelector": selector, "limit": str(PAGE)} | ({"continue": after} if after else {})
     return Request(
         "list", kind, namespace, query=query, accept=f"{_METADATA_LIST},{_JSON}" if only_metadata else _JSON

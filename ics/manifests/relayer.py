@@ -32,28 +32,26 @@ def build(
         accounts(labels.EVIDENCE_NAME, plan.evidence_mnemonic, plan.evidence_mnemonic),
     ]
     signers = relay_jobs.signers(provider_chain_id, chain.chain_id, relayer.KEY_NAME)
-    if plan.base_config:
-        built.append(config(labels.HERMES_BASE, plan.base_config))
+    if plan.base is not None:
+        built.append(config(labels.HERMES_BASE, plan.base.config))
         watch = _Instance(
             labels.EVIDENCE_NAME,
             labels.EVIDENCE,
             labels.HERMES_BASE,
             labels.EVIDENCE_NAME,
-            plan.base_config,
+            plan.base,
             hermes.evidence(chain.chain_id, relayer.KEY_NAME),
-            plan.image,
         )
         built.append(_deployment(watch, signers, chain.namespace, owner))
-    if plan.config is not None:
-        built.append(config(labels.HERMES_NAME, plan.config))
+    if plan.relays is not None:
+        built.append(config(labels.HERMES_NAME, plan.relays.config))
         relays = _Instance(
             labels.HERMES_NAME,
             labels.HERMES,
             labels.HERMES_NAME,
             labels.HERMES_KEYS,
-            plan.config,
+            plan.relays,
             ("start",),
-            plan.image,
         )
         built.append(_deployment(relays, signers, chain.namespace, owner))
     return built
@@ -68,9 +66,8 @@ class _Instance:
     config_map: str
     accounts: str
     """Secret."""
-    config: str
+    setup: model.Setup
     command: Sequence[str]
-    image: str
 
 
 def _deployment(
@@ -82,7 +79,7 @@ def _deployment(
         relay_jobs.home_volume(),
         relay_jobs.keys_volume(instance.accounts),
     ]
-    container = relay_jobs.container(instance.image, _script(instance, signers), volumes)
+    container = relay_jobs.container(instance.setup.image, _script(instance, signers), volumes)
     if instance.component == labels.HERMES:
         container |= _watched()
     return {
@@ -96,7 +93,7 @@ def _deployment(
             "template": {
                 "metadata": {
                     "labels": owner.labels(instance.component),
-                    "annotations": {f"{labels.DOMAIN}/config": objects.checksum(instance.config)},
+                    "annotations": {f"{labels.DOMAIN}/config": objects.checksum(instance.setup.config)},
                 },
                 "spec": {
                     "terminationGracePeriodSeconds": GRACE_SECONDS,

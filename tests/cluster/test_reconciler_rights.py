@@ -231,7 +231,7 @@ async def the_relaying(corner: Corner) -> None:
         step = relay_jobs.Step(name, "hermes:1", labels.HERMES_BASE, (signer,), [("tx", "conn-init")])
         await own.ensure_step_job(chain, step)
         await corner.end_jobs()
-    await own.ensure_check_job(chain, "hermes:1", "[global]")
+    await own.ensure_check_job(chain, model.Setup("hermes:1", "[global]"))
     await own.record_relaying(chain, test_relayer.record(test_relayer.MARK))
     await own.hermes_pods(labels.HERMES)
     await own.last_words(SPACE, "hermes-step-one")

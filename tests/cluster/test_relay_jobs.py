@@ -24,6 +24,11 @@ ENDED = {
 }
 
 
+def name_of(config_toml: str) -> str:
+    """Name of the Job that checks a config."""
+    return manifests.check_name(model.Setup("hermes:1", config_toml))
+
+
 class Chain:
     """One chain's namespace, and how often the Lease was taken."""
 
@@ -43,7 +48,7 @@ class Chain:
 
     async def check(self, config_toml: str) -> model.JobState:
         return await relay_jobs.ensure_check_job(
-            self.kube, self.owner, self.namespace, "hermes:1", config_toml, self.take_lease
+            self.kube, self.owner, self.namespace, model.Setup("hermes:1", config_toml), self.take_lease
         )
 
     async def record(self, record: model.RelayingRecord) -> bool:
@@ -128,9 +133,9 @@ async def test_the_last_jobs_are_kept_for_reading(chain: Chain) -> None:
 async def test_a_config_is_checked(chain: Chain) -> None:
     good, bad = "[global]\n", "[local]\n"
     states = [await chain.check(good)]
-    await chain.end(manifests.check_name(good), "done")
+    await chain.end(name_of(good), "done")
     states += [await chain.check(good), await chain.check(bad)]
-    await chain.end(manifests.check_name(bad), "failed")
+    await chain.end(name_of(bad), "failed")
     states.append(await chain.check(bad))
 
     running, done, failed = model.JobState.RUNNING, model.JobState.DONE, model.JobState.FAILED
@@ -138,11 +143,11 @@ async def test_a_config_is_checked(chain: Chain) -> None:
     assert chain.leases == 2
     candidate = await chain.scene.live(kinds.CONFIG_MAP, chain.namespace, labels.HERMES_CANDIDATE)
     assert candidate is not None
-    assert candidate["data"] == {manifests.check_name(bad): bad}
+    assert candidate["data"] == {name_of(bad): bad}
 
 
 async def test_a_check_that_found_no_time_is_no_refusal(chain: Chain) -> None:
-    name = manifests.check_name("[global]\n")
+    name = name_of("[global]\n")
     await chain.check("[global]\n")
     await chain.end(name, "late")
 
@@ -229,5 +234,5 @@ async def test_what_the_loop_made_is_cleared_away_and_nothing_else(chain: Chain)
 
     left = await chain.remembered()
     assert (left.relaying, dict(left.jobs), left.has_relaying) == (None, {}, False)
-    assert left.hermes_config == "x"
+    assert await chain.scene.live(kinds.CONFIG_MAP, chain.namespace, labels.HERMES_NAME) is not None
     assert chain.leases == 1

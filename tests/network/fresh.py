@@ -87,8 +87,9 @@ async def _made(name: str, server: apiserver.Server, renamed: Collection[str]) -
         place = dataclasses.replace(own.world, cluster=Forgetful(own.cluster, renamed))
         observed = await observing.observe(place)
         wanted = observing.desire(place, observed)
-        observed = dataclasses.replace(observed, memory=sameness.accepted(observed.memory, wanted))
-        wanted = observing.desire(place, observed)
+        for _ in ("the config without channels", "the one with them"):
+            observed = dataclasses.replace(observed, memory=sameness.accepted(observed.memory, wanted))
+            wanted = observing.desire(place, observed)
         assert wanted.intents == (), f"{name}: a fresh reconciler would send {wanted.intents}"
         done = await bare.engine.converge(loop.order(bare.world, wanted, handover.Handed(observed)))
         await bare.world.lease.release()

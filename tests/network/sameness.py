@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ics import desired, labels, model, port_moves, relayer
+from ics import desired, labels, model, port_moves
 from ics.cluster import recollection
 
 Object = Mapping[str, Any]
@@ -56,15 +56,14 @@ def forgotten(memory: model.Memory, renamed: Collection[str]) -> model.Memory:
 
 
 def accepted(memory: model.Memory, wanted: desired.Desired) -> model.Memory:
-    """The same once Hermes has accepted the configs that are to be checked by it."""
+    """The same once Hermes has accepted the config of each chain that it is to be asked about next."""
     chains = dict(memory.chains)
     for chain in wanted.chains:
         plan = chain.relay
-        if plan is not None and plan.candidate is not None and plan.finding is not None:
-            record = model.RelayingRecord(
-                plan.finding.mark, wanted.moment, accepted_config=relayer.digest(plan.candidate)
+        if plan is not None and plan.candidate is not None:
+            chains[chain.consumer_id] = dataclasses.replace(
+                chains[chain.consumer_id], relaying=plan.candidate.record
             )
-            chains[chain.consumer_id] = dataclasses.replace(chains[chain.consumer_id], relaying=record)
     return model.Memory(chains, memory.open_ports)
 
 

@@ -4,7 +4,7 @@ import os
 import pathlib
 import subprocess
 
-from ics import labels
+from ics import labels, model
 from ics.manifests import objects, relay_jobs
 
 OWNER = objects.Owner("alice", "provider-1", "0", "consumer1-1")
@@ -85,12 +85,13 @@ def test_step_job() -> None:
 
 
 def test_a_check_takes_just_the_config_that_it_is_named_for() -> None:
-    name = "hermes-check-c87899c878bf998c"
-    job = relay_jobs.check_job(OWNER, "n", "hermes:1", "[global]\n")
-    candidate = relay_jobs.candidate(OWNER, "n", "[global]\n")
+    name = "hermes-check-2907d44bf7b8e69e"
+    setup = model.Setup("hermes:1", "[global]\n")
+    job = relay_jobs.check_job(OWNER, "n", setup)
+    candidate = relay_jobs.candidate(OWNER, "n", setup)
     pod = job["spec"]["template"]["spec"]
 
-    assert relay_jobs.check_name("[global]\n") == job["metadata"]["name"] == name
+    assert relay_jobs.check_name(setup) == job["metadata"]["name"] == name
     assert candidate["data"] == {name: "[global]\n"}
     assert candidate["metadata"]["labels"] == LABELS | {"app.kubernetes.io/component": "relaying"}
     assert pod["containers"][0]["command"][2] == "hermes --config /etc/hermes/config.toml config validate\n"
@@ -99,7 +100,8 @@ def test_a_check_takes_just_the_config_that_it_is_named_for() -> None:
         {"name": "config", "configMap": {"name": "hermes-candidate", "items": items}},
         {"name": "home", "emptyDir": {"medium": "Memory", "sizeLimit": "16Mi"}},
     ]
-    assert relay_jobs.check_name("[global]") != name
+    others = (model.Setup("hermes:1", "[global]"), model.Setup("hermes:2", "[global]\n"))
+    assert len({name, *map(relay_jobs.check_name, others)}) == 3
 
 
 def ran(folder: pathlib.Path, *commands: tuple[str, ...]) -> tuple[int, list[str]]:

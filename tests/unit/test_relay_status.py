@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from ics import deployment, labels, model, relay_status, relayer, seen
+from ics import deployment, labels, model, relay_status, seen
 from tests.unit import scenes, test_relayer
 
 READY = model.PodStatus("hermes-1", "10.0.0.1", "n", True, 0, "")
@@ -14,11 +14,7 @@ SAID = "insufficient fees"
 
 def relaying_chain() -> deployment.Chain:
     """Alice's chain, whose Hermes relays with an accepted config."""
-    first = test_relayer.plan(test_relayer.OPEN)
-    assert first.record is not None
-    assert first.candidate is not None
-    kept = dataclasses.replace(first.record, accepted_config=relayer.digest(first.candidate))
-    return test_relayer.judge(test_relayer.OPEN, relaying=kept).chains[0]
+    return test_relayer.judge(test_relayer.OPEN, relaying=test_relayer.accepted(test_relayer.OPEN)).chains[0]
 
 
 def opening_chain() -> deployment.Chain:

@@ -47,7 +47,12 @@ TIME = "2026-01-01T00:01:00.5Z"
 
 
 def judge(
-    facts: relaying.Facts | None, name: str = "alice", time: str = TIME, problem: str = "", **memory: object
+    facts: relaying.Facts | None,
+    name: str = "alice",
+    time: str = TIME,
+    problem: str = "",
+    image: str = "hermes:1",
+    **memory: object,
 ) -> desired.Desired:
     chain = scenes.consumer(P.LAUNCHED, scenes.joined("alice", "bob", own=name))
     kept = scenes.memory(**{"has_workload": True, "genesis": scenes.GENESIS, **memory})
@@ -57,7 +62,9 @@ def judge(
         relays={} if facts is None else {"0": facts},
         relay_problems={"0": problem} if problem else {},
     )
-    return desired.desired(observed, scenes.settings(name), scenes.seed(name), [scenes.example()])
+    return desired.desired(
+        observed, scenes.settings(name, relayer={"image": image}), scenes.seed(name), [scenes.example()]
+    )
 
 
 def plan(*args: object, **kwargs: object) -> relayer.Relayer:
@@ -75,8 +82,20 @@ def reasons(found: relayer.Relayer) -> set[str]:
     return {condition.reason for condition in found.conditions}
 
 
+def accepted(facts: relaying.Facts, name: str = "alice", **changes: object) -> model.RelayingRecord:
+    """What is on record once Hermes has accepted all that it was asked about."""
+    found = plan(facts, name)
+    for _ in ("the config without channels", "the one with them"):
+        if found.candidate is None:
+            break
+        kept = found.candidate.record
+        found = plan(facts, name, relaying=kept)
+    return dataclasses.replace(kept, **changes)  # type: ignore[arg-type]
+
+
 MARK = relaying.decide(NOTHING.provider, NOTHING.consumer, "").mark
-BEGUN = record(MARK)
+BEGUN = accepted(NOTHING)
+LIVE = model.Setup("hermes:live", "live")
 
 
 def test_there_is_none_before_the_delay_is_over() -> None:
@@ -105,17 +124,17 @@ def test_a_genesis_without_balances_funds_nobody() -> None:
 
 
 def test_the_strongest_takes_the_first_step_at_once() -> None:
-    found = plan(NOTHING)
+    found = plan(NOTHING, relaying=BEGUN)
     assert found.task is not None
     assert found.task.commands[0][:3] == ("--json", "tx", "conn-init")
     assert found.record is not None
     assert (found.record.mark, found.record.acted_on) == (MARK, MARK)
-    assert (found.config, reasons(found)) == (None, {"ChannelOpening"})
+    assert (found.relays, reasons(found)) == (None, {"ChannelOpening"})
 
 
 def test_the_next_one_waits_its_turn_and_then_acts() -> None:
     later = dataclasses.replace(NOTHING, provider_time=START + 45 * SECOND)
-    assert plan(NOTHING, "bob").task is None
+    assert plan(NOTHING, "bob", relaying=BEGUN).task is None
     assert plan(later, "bob", relaying=BEGUN).task is not None
     assert (
         plan(dataclasses.replace(later, provider_time=START + 44 * SECOND), "bob", relaying=BEGUN).task
@@ -130,20 +149,20 @@ def test_who_took_the_last_step_goes_on_at_once() -> None:
             C_CLIENT.id, (dataclasses.replace(P_CONNECTION, state=ibc.State.INIT, counterparty_id=""),)
         ),
     )
-    ours = record(MARK, acted_on=MARK)
-    others = record(MARK)
+    ours = dataclasses.replace(BEGUN, acted_on=MARK)
+    others = BEGUN
     assert plan(half, "bob", relaying=ours).task is not None
     assert plan(half, "bob", relaying=others).task is None
 
 
 def test_nothing_is_begun_while_a_job_or_the_deployment_may_sign() -> None:
     running = {"hermes-step-x-0": model.JobState.RUNNING}
-    assert plan(NOTHING, jobs=running).task is None
-    assert plan(NOTHING, has_hermes=True).task is None
+    assert plan(NOTHING, relaying=BEGUN, jobs=running).task is None
+    assert plan(NOTHING, relaying=BEGUN, has_hermes=True).task is None
 
 
 def test_a_step_that_failed_is_tried_again_after_a_while_under_a_new_name() -> None:
-    first = plan(NOTHING).task
+    first = plan(NOTHING, relaying=BEGUN).task
     assert first is not None
     failed = {first.name: model.JobState.FAILED}
     soon = dataclasses.replace(NOTHING, provider_time=START + 14 * SECOND)
@@ -161,7 +180,7 @@ def test_a_step_that_failed_is_tried_again_after_a_while_under_a_new_name() -> N
 def test_clients_are_kept_alive_until_the_channel_is_open() -> None:
     due = dataclasses.replace(NOTHING, provider_time=START + 140 * SECOND, consumer_time=START + 140 * SECOND)
     # Somebody else is to take the step, so only the clients are ours to care for.
-    waiting = record(MARK, START + 139 * SECOND)
+    waiting = dataclasses.replace(BEGUN, since=START + 139 * SECOND)
     found = plan(
         due, relaying=waiting, jobs={f"hermes-step-{relayer.digest(MARK)[:8]}-0": model.JobState.FAILED}
     )
@@ -171,34 +190,70 @@ def test_clients_are_kept_alive_until_the_channel_is_open() -> None:
 
 def test_an_expired_client_is_named_and_nothing_more_is_tried() -> None:
     late = dataclasses.replace(NOTHING, provider_time=START + 396 * SECOND)
-    found = plan(late)
+    found = plan(late, relaying=BEGUN)
     assert found.task is None
     assert "ClientExpired" in reasons(found)
 
 
 def test_an_open_channel_is_relayed_only_with_a_config_that_hermes_accepted() -> None:
     fresh = plan(OPEN)
-    assert (fresh.config, fresh.task) == (None, None)
-    assert fresh.candidate is not None
-    kept = record(fresh.record.mark if fresh.record else "", accepted_config=relayer.digest(fresh.candidate))
-    found = plan(OPEN, relaying=kept)
-    assert (found.config, found.candidate) == (fresh.candidate, None)
-    provider, consumer = tomllib.loads(fresh.candidate)["chains"]
+    assert (fresh.base, fresh.relays, fresh.task) == (None, None, None)
+    found = plan(OPEN, relaying=accepted(OPEN))
+    assert found.candidate is None
+    assert found.relays is not None
+    provider, consumer = tomllib.loads(found.relays.config)["chains"]
     assert provider["packet_filter"]["list"] == [["provider", "channel-0"], ["transfer", "channel-1"]]
     assert consumer["packet_filter"]["list"] == [["consumer", "channel-0"], ["transfer", "channel-1"]]
     assert (provider["trusting_period"], consumer["trusting_period"]) == ("396s", "356s")
     assert (provider["ccv_consumer_chain"], consumer["ccv_consumer_chain"]) == (False, True)
 
 
-def test_a_config_that_is_not_accepted_leaves_the_old_one_in_place() -> None:
-    found = plan(OPEN, hermes_config="old", relaying=record("x", accepted_config="other"))
-    assert found.config == "old"
+def test_nothing_is_sent_with_a_config_that_hermes_has_not_accepted() -> None:
+    fresh = plan(NOTHING)
+    assert (fresh.base, fresh.task) == (None, None)
+    assert fresh.candidate is not None
+    found = plan(NOTHING, relaying=fresh.candidate.record)
+    assert (found.base, found.candidate) == (fresh.candidate.setup, None)
+    assert found.task is not None
+
+
+@pytest.mark.parametrize(
+    "kept",
+    [
+        record("x", accepted_config="other", accepted_base="other"),
+        # Written by an earlier release: of the config alone, whichever image had accepted it.
+        record("x", accepted_config=relayer.digest("live")),
+    ],
+)
+def test_what_is_not_accepted_leaves_all_that_runs_in_place(kept: model.RelayingRecord) -> None:
+    found = plan(OPEN, hermes=LIVE, hermes_base=LIVE, relaying=kept)
+    assert (found.base, found.relays) == (LIVE, LIVE)
     assert found.candidate is not None
 
 
+def test_another_image_is_asked_before_it_runs() -> None:
+    kept = accepted(OPEN)
+    before = judge(OPEN, relaying=kept).chains[0].relay
+    assert before is not None
+    found = plan(OPEN, image="hermes:2", relaying=kept, hermes=before.relays, hermes_base=before.base)
+    assert (found.base, found.relays) == (before.base, before.relays)
+    assert found.candidate is not None
+    assert found.candidate.setup.image == "hermes:2"
+
+
+def test_a_config_is_checked_while_no_step_runs() -> None:
+    check = {f"{relayer.CHECK}0": model.JobState.RUNNING}
+    step = {"hermes-step-x-0": model.JobState.RUNNING}
+    assert plan(NOTHING, jobs=check).candidate is not None
+    assert plan(NOTHING, jobs=step).candidate is None
+    other = plan(NOTHING, image="hermes:2", hermes_base=LIVE, relaying=BEGUN)
+    assert other.task is not None
+    assert other.candidate is None
+
+
 def test_a_chain_that_does_not_answer_keeps_its_relayer() -> None:
-    found = plan(None, problem="no answer", hermes_config="live", hermes_base="base")
-    assert (found.config, found.base_config, found.task) == ("live", "base", None)
+    found = plan(None, problem="no answer", hermes=LIVE, hermes_base=LIVE)
+    assert (found.relays, found.base, found.task) == (LIVE, LIVE, None)
     assert reasons(found) == {"RelayingUnreadable"}
 
 
@@ -239,16 +294,20 @@ def test_packets_that_arrive_are_forgotten() -> None:
     assert record_then.pending_since is None
 
 
-def test_a_chain_that_hermes_cannot_be_told_of_is_named_and_runs() -> None:
+def test_a_chain_that_hermes_cannot_be_told_of_is_named_and_what_runs_stays() -> None:
     chain = scenes.consumer(P.LAUNCHED, scenes.joined("alice", "bob"), chain_id="consumer/1-1")
     observed = seen.Seen(
         scenes.snapshot(chain, time=TIME),
-        scenes.memory(has_workload=True, genesis=scenes.GENESIS),
-        relays={"0": NOTHING},
+        scenes.memory(has_workload=True, genesis=scenes.GENESIS, hermes=LIVE, hermes_base=LIVE),
+        relays={"0": OPEN},
     )
     wanted = desired.desired(observed, scenes.settings(), scenes.seed("alice"), [scenes.example()])
-    assert wanted.chains[0].relay is None
+    found = wanted.chains[0].relay
+    assert found is not None
+    assert (found.base, found.relays, found.candidate) == (LIVE, LIVE, None)
     assert "RelayerConfigInvalid" in {c.reason for c in wanted.verdicts[0].conditions}
+    objects = rendered(wanted)
+    assert {"Deployment/hermes", "Deployment/hermes-evidence", "Secret/hermes-keys"} <= set(objects)
 
 
 def test_an_empty_wallet_is_named() -> None:
@@ -285,11 +344,9 @@ def rendered(found: desired.Desired) -> dict[str, model.Manifest]:
 
 
 def test_what_relays_and_what_watches_are_objects_of_their_own() -> None:
-    first = plan(OPEN)
-    assert first.record is not None
-    assert first.candidate is not None
-    kept = dataclasses.replace(first.record, accepted_config=relayer.digest(first.candidate))
-    before, after = rendered(judge(OPEN)), rendered(judge(OPEN, relaying=kept))
+    kept = accepted(OPEN)
+    asked = dataclasses.replace(kept, accepted_config="")
+    before, after = rendered(judge(OPEN, relaying=asked)), rendered(judge(OPEN, relaying=kept))
     watch = {
         "ConfigMap/hermes-base",
         "Deployment/hermes-evidence",
@@ -305,20 +362,16 @@ def test_what_relays_and_what_watches_are_objects_of_their_own() -> None:
 
 
 def test_two_that_sign_with_one_account_never_overlap() -> None:
-    first = plan(OPEN)
-    assert first.record is not None
-    assert first.candidate is not None
-    kept = dataclasses.replace(first.record, accepted_config=relayer.digest(first.candidate))
-    objects = rendered(judge(OPEN, relaying=kept))
+    objects = rendered(judge(OPEN, relaying=accepted(OPEN)))
     for name in ("Deployment/hermes", "Deployment/hermes-evidence"):
         spec = objects[name]["spec"]
         assert (spec["replicas"], spec["strategy"]) == (1, {"type": "Recreate"})
 
 
 def test_the_watch_starts_anew_and_passes_on_a_real_failure() -> None:
-    container = rendered(judge(OPEN))["Deployment/hermes-evidence"]["spec"]["template"]["spec"]["containers"][
-        0
-    ]
+    container = rendered(judge(OPEN, relaying=accepted(OPEN)))["Deployment/hermes-evidence"]["spec"][
+        "template"
+    ]["spec"]["containers"][0]
     script = container["command"][-1]
     assert "timeout 600 hermes" in script
     assert "--check-past-blocks 1000" in script

@@ -103,7 +103,8 @@ def judge(packets: relaying.Packets, **memory: object) -> desired.Desired:
                 "has_workload": True,
                 "genesis": scenes.GENESIS,
                 "relaying": record,
-                "hermes_config": "live",
+                "hermes": test_relayer.LIVE,
+                "hermes_base": test_relayer.LIVE,
                 **memory,
             }
         ),

@@ -9,16 +9,24 @@ from ics import labels, model
 from ics.cluster import recollection
 
 SINCE = datetime.datetime(2026, 11, 22, 12, 0, 0, 5, tzinfo=datetime.UTC)
-RECORD = model.RelayingRecord("consumer/connection-0=INIT", SINCE, True, "before", "ab" * 32)
+RECORD = model.RelayingRecord(
+    "consumer/connection-0=INIT", SINCE, True, "before", "ab" * 32, accepted_base="cd" * 32
+)
 NEW = model.RelayingRecord("", SINCE)
 OVER = {"conditions": [{"type": "Complete", "status": "True"}]}
 FAILED = {"conditions": [{"type": "Failed", "status": "True", "reason": "BackoffLimitExceeded"}]}
 LATE = {"conditions": [{"type": "Failed", "status": "True", "reason": "DeadlineExceeded"}]}
 
 
-def item(name: str, namespace: str = "n", **rest: Any) -> dict[str, Any]:
-    metadata = {"name": name, "namespace": namespace, "labels": {labels.CONSUMER: "1"}, "uid": "u"}
+def item(name: str, namespace: str = "n", component: str = labels.HERMES, **rest: Any) -> dict[str, Any]:
+    marks = {labels.CONSUMER: "1", labels.COMPONENT: component}
+    metadata = {"name": name, "namespace": namespace, "labels": marks, "uid": "u"}
     return {"metadata": metadata, **rest}
+
+
+def deployment(name: str, component: str = labels.HERMES, **spec: Any) -> dict[str, Any]:
+    template = {"spec": {"containers": [{"image": "hermes:1"}]}}
+    return item(name, component=component, spec={"template": template, **spec})
 
 
 def memory(*volumes: dict[str, Any], **left: Any) -> model.Memory:
@@ -66,19 +74,32 @@ def test_a_job_whose_pod_may_still_sign_is_running(status: dict[str, Any], expec
 @pytest.mark.parametrize(
     ("left", "expected"),
     [
-        ({"deployments": [item("hermes", spec={"replicas": 1})]}, True),
-        ({"deployments": [item("hermes", spec={})]}, True),
-        ({"deployments": [item("hermes", spec={"replicas": 0})]}, False),
+        ({"deployments": [deployment("hermes", replicas=1)]}, True),
+        ({"deployments": [deployment("hermes")]}, True),
+        ({"deployments": [deployment("hermes", replicas=0)]}, False),
+        ({"deployments": [deployment("hermes-evidence", labels.EVIDENCE)]}, False),
         ({"pods": [item("hermes-1", status={"phase": "Pending"})]}, True),
         ({"pods": [item("hermes-1", status={"phase": "Running"})]}, True),
         ({"pods": [item("hermes-1", status={})]}, True),
         ({"pods": [item("hermes-1", status={"phase": "Failed"})]}, False),
+        ({"pods": [item("evidence-1", component=labels.EVIDENCE, status={"phase": "Running"})]}, False),
     ],
 )
 def test_whether_a_hermes_may_sign(left: dict[str, Any], expected: bool) -> None:
     found = memory(item("data"), **left)
 
     assert found == model.Memory({"1": model.ChainMemory("n", volume_uid="u", has_hermes=expected)})
+
+
+def test_what_each_hermes_runs_with() -> None:
+    configs = [item(name, data={"config.toml": name}) for name in ("hermes", "hermes-base")]
+    watch = deployment("hermes-evidence", labels.EVIDENCE)
+
+    (found,) = memory(config_maps=configs, deployments=[watch]).chains.values()
+    (both,) = memory(config_maps=configs, deployments=[deployment("hermes"), watch]).chains.values()
+
+    assert (found.hermes, found.hermes_base) == (None, model.Setup("hermes:1", "hermes-base"))
+    assert (both.hermes, both.hermes_base) == (model.Setup("hermes:1", "hermes"), found.hermes_base)
 
 
 def test_a_hermes_of_an_earlier_namespace_signs_as_well() -> None:

@@ -1,0 +1,70 @@
+"""What comes of the Jobs that a chain's relayer needs."""
+
+import dataclasses
+from typing import cast
+
+import pytest
+
+from ics import deployment, model, opening, world
+from ics.manifests import relay_jobs
+from tests.unit import test_relayer
+
+
+@dataclasses.dataclass
+class Cluster:
+    """Of the world's cluster what is needed here; each check ends as told."""
+
+    ends: model.JobState
+    checked: list[model.Setup] = dataclasses.field(default_factory=list)
+    recorded: list[model.RelayingRecord] = dataclasses.field(default_factory=list)
+    steps: list[relay_jobs.Step] = dataclasses.field(default_factory=list)
+
+    async def record_relaying(self, _: deployment.Chain, record: model.RelayingRecord) -> None:
+        self.recorded.append(record)
+
+    async def ensure_check_job(self, _: deployment.Chain, setup: model.Setup) -> model.JobState:
+        self.checked.append(setup)
+        return self.ends
+
+    async def ensure_step_job(self, _: deployment.Chain, step: relay_jobs.Step) -> model.JobState:
+        self.steps.append(step)
+        return self.ends
+
+
+async def advance(cluster: Cluster, chain: deployment.Chain) -> model.Condition | None:
+    assert chain.relay is not None
+    return await opening.advance(cast(world.Cluster, cluster), chain, chain.relay, "provider-1")
+
+
+@pytest.mark.parametrize(
+    ("ends", "reason", "is_accepted"),
+    [
+        (model.JobState.RUNNING, "", False),
+        (model.JobState.DONE, "", True),
+        (model.JobState.FAILED, "RelayerConfigRefused", False),
+    ],
+)
+async def test_what_hermes_accepts_is_on_record(ends: model.JobState, reason: str, is_accepted: bool) -> None:
+    cluster = Cluster(ends)
+    (chain,) = test_relayer.judge(test_relayer.NOTHING).chains
+
+    told = await advance(cluster, chain)
+
+    plan = chain.relay
+    assert plan is not None
+    assert plan.candidate is not None
+    assert cluster.checked == [plan.candidate.setup]
+    assert (told.reason if told else "") == reason
+    assert cluster.recorded == [plan.record, *([plan.candidate.record] if is_accepted else [])]
+
+
+async def test_a_step_runs_with_the_image_that_accepted_its_config() -> None:
+    cluster = Cluster(model.JobState.RUNNING)
+    (chain,) = test_relayer.judge(
+        test_relayer.NOTHING, image="hermes:2", relaying=test_relayer.BEGUN, hermes_base=test_relayer.LIVE
+    ).chains
+
+    await advance(cluster, chain)
+
+    assert [step.image for step in cluster.steps] == [test_relayer.LIVE.image]
+    assert cluster.checked == []
