@@ -98,6 +98,7 @@ async def one_pass(
         wanted = observing.desire(place, observed)
         looked()
         sender, observed, wanted, troubles = await _after_earlier(place, sender, observed, wanted)
+        troubles += outdated(place)
         # A chain whose objects the cluster would refuse is not joined: nobody could run its node.
         refused = (
             {}
@@ -213,6 +214,16 @@ def _trouble(error: errors.IcsError, consumer_id: str = "", reason: str = "") ->
     severity = model.Severity.WARNING if is_transient else model.Severity.CRITICAL
     name = reason or ("ClusterTrouble" if is_transient else "ClusterRefuses")
     return model.Condition(severity, name, str(error), consumer_id), error
+
+
+def outdated(place: world.World) -> list[_Trouble]:
+    """The trouble of definitions that went wrong under a resident reconciler: it goes on with those that it had."""
+    if not place.definitions_problem:
+        return []
+    text = f"{place.definitions_problem}; until then the definitions from before are in force"
+    return [
+        (model.Condition(model.Severity.CRITICAL, "DefinitionsRefused", text), errors.SettingsError(text))
+    ]
 
 
 def asked(text: str, consumer_id: str) -> model.Condition:

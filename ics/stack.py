@@ -191,10 +191,23 @@ async def load_definitions(root: Path, fetch: Fetch) -> tuple[definition.Loaded,
     Raises:
         SettingsError: a definition is wrong; every one that is, is named.
     """
-    folder = root / "stacks" / "chains"
+    return await with_genesis(root, read_definitions(root), fetch)
+
+
+def definition_files(root: Path) -> list[Path]:
+    """The files that hold a chain definition each, sorted."""
+    return sorted(_chains(root).glob("*.yaml"))
+
+
+def read_definitions(root: Path) -> tuple[definition.Definition, ...]:
+    """Read all chain definitions under `stacks/chains`, without their genesis files.
+
+    Raises:
+        SettingsError: a definition is wrong; every one that is, is named.
+    """
     known: list[definition.Definition] = []
     problems: list[str] = []
-    for path in sorted(folder.glob("*.yaml")):
+    for path in definition_files(root):
         origin = f"stacks/chains/{path.name}"
         try:
             document = read_yaml(path, origin)
@@ -210,17 +223,56 @@ async def load_definitions(root: Path, fetch: Fetch) -> tuple[definition.Loaded,
             problems += error.problems
     if problems:
         raise errors.SettingsError(*problems)
-    return tuple([await _with_genesis(folder, one, fetch) for one in known])
+    return tuple(known)
 
 
-async def _with_genesis(folder: Path, known: definition.Definition, fetch: Fetch) -> definition.Loaded:
+def genesis_files(root: Path, known: Sequence[definition.Definition]) -> list[Path]:
+    """The genesis files that definitions name by their path; one need not be there."""
+    published = (one.genesis.base or one.genesis.final for one in known)
+    return [_chains(root) / one.file for one in published if one is not None and one.file is not None]
+
+
+async def with_genesis(
+    root: Path,
+    known: Sequence[definition.Definition],
+    fetch: Fetch,
+    kept: Sequence[definition.Loaded] = (),
+) -> tuple[definition.Loaded, ...]:
+    """Read or fetch the published genesis file of each definition.
+
+    Args:
+        root: the project's folder.
+        known: the definitions.
+        fetch: fetches what is published at an address.
+        kept: loaded before: what was fetched from the same address with the same sha256 is not fetched again.
+    """
+    fetched = {
+        published: one.genesis
+        for one in kept
+        if (published := one.definition.genesis.base or one.definition.genesis.final) is not None
+        and published.url is not None
+        and one.genesis is not None
+    }
+    return tuple([await _with_genesis(_chains(root), one, fetch, fetched) for one in known])
+
+
+def _chains(root: Path) -> Path:
+    return root / "stacks" / "chains"
+
+
+async def _with_genesis(
+    folder: Path,
+    known: definition.Definition,
+    fetch: Fetch,
+    fetched: Mapping[definition.Published, bytes],
+) -> definition.Loaded:
     """Trouble with one chain's file is that chain's: it must not stop the others."""
     published = known.genesis.base or known.genesis.final
     try:
         if published is not None and published.file is not None:
             content = (folder / published.file).read_bytes()
         elif published is not None and published.url is not None:
-            content = await fetch(published.url)
+            content = fetched[published] if published in fetched else await fetch(published.url)
         else:
             return definition.Loaded(known, None, "no genesis is given")
     except (OSError, errors.IcsError) as error:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import httpx
 
-from ics import config, engines, errors, key_settings, keys, model, stack, world
+from ics import config, engines, errors, key_settings, keys, model, rereading, stack, world
 from ics.cluster import client, holder, lease, observe, place, secrets
 from ics.engines import apply, auto, automation, drift, state
 from ics.provider import ibc_queries, queries
@@ -38,6 +38,8 @@ class Opened:
     sender: "AccountSender"
     cluster: place.Place
     kube: client.Client
+    definitions: rereading.Definitions
+    """Where those of the world come from, for who stays and takes them again."""
 
 
 class AccountSender:
@@ -193,7 +195,8 @@ async def open_stack(
         Transient: the cluster cannot be reached for a secret.
     """
     settings = stack.load_settings(root, name, environment, overrides)
-    definitions = await stack.load_definitions(root, fetch)
+    definitions = rereading.Definitions(root, fetch)
+    await definitions.load()
     async with contextlib.AsyncExitStack() as closing:
         connection = await closing.enter_async_context(client.connect(settings.cluster, root, environment))
 
@@ -211,11 +214,12 @@ async def open_stack(
         cluster = place.Place(connection, settings, held, observe.Patience() if stays else None)
         sender = AccountSender(settings, read, held)
         yield Opened(
-            world.World(settings, seed, definitions, provider, cluster, held, imported),
+            world.World(settings, seed, definitions.loaded, provider, cluster, held, imported),
             engine_of(settings, where, connection, held, read),
             sender,
             cluster,
             connection,
+            definitions,
         )
 
 

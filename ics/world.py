@@ -195,6 +195,8 @@ class World:
     lease: Lease
     imported: Mapping[str, keys.ConsensusKey] = field(default_factory=dict)
     """Consensus keys made elsewhere, by consumer id."""
+    definitions_problem: str = ""
+    """Why the files of now are not the definitions here: they went wrong while this runs; empty: they are."""
     wishes: frozenset[str] = frozenset()
     """Consumer ids that the operator asks by hand to join."""
     confirmed: frozenset[str] = frozenset()

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from typing import Any, Final
 
-from ics import bell, errors, loop, model, observing, patience, probes, resident, vitals, wiring
+from ics import bell, errors, loop, model, observing, patience, probes, resident, vitals, wiring, world
 from ics.cli import changes, passes, present
 from ics.cluster import lease, watching
 from ics.provider import events
@@ -32,12 +32,16 @@ async def _watch(args: argparse.Namespace, found: wiring.Opened) -> int:
     sender = patience.PatientSender(found.sender)
     teller = Teller(is_json=args.json)
 
+    def place() -> world.World:
+        known = found.definitions
+        return dataclasses.replace(found.world, definitions=known.loaded, definitions_problem=known.problem)
+
     async def act(looked: Callable[[], None]) -> loop.Outcome:
         chosen = sender if settings.account else found.sender
-        return await loop.one_pass(found.world, found.engine, chosen, looked)
+        return await loop.one_pass(place(), found.engine, chosen, looked)
 
     async def look() -> model.Snapshot:
-        return (await observing.observe(found.world)).snapshot
+        return (await observing.observe(place())).snapshot
 
     wakes = bell.Bell()
     one = resident.Resident(resident.Work(act, look, teller.tell), tenure, wakes)
@@ -50,10 +54,10 @@ async def _watch(args: argparse.Namespace, found: wiring.Opened) -> int:
     async with contextlib.AsyncExitStack() as closing:
         port = await closing.enter_async_context(probes.served(settings.resident.port, now, time.monotonic))
         teller.say(f"watching as {settings.validator}" + (f", probes on port {port}" if port else ""))
-        sources = [asyncio.create_task(source.run()) for source in (provider, pods)]
-        closing.push_async_callback(_ended, sources if settings.resident.events else [])
-        if not settings.resident.events:
-            await _ended(sources)
+        sources = [found.definitions.run(wakes.ring)]
+        if settings.resident.events:
+            sources += [provider.run(), pods.run()]
+        closing.push_async_callback(_ended, [asyncio.create_task(source) for source in sources])
         _stop_on_signals(one)
         try:
             await one.run()
