@@ -84,9 +84,14 @@ class Resident:
         self.vitals = vitals.Vitals()
 
     async def run(self) -> None:
-        """Pass after pass, until `stop`; then the Lease is given back."""
+        """Pass after pass, until `stop`; then the Lease is given back.
+
+        When this is cancelled it is not: what the pass had begun may still be written, and nobody else may
+        write before the Lease runs out.
+        """
         await self._renew()
         keeping = asyncio.create_task(self._keep())
+        is_cut = False
         try:
             woken: tuple[bell.Wake, ...] = (bell.Wake("start"),)
             while True:
@@ -96,10 +101,14 @@ class Resident:
                     return
                 if keeping.done():
                     keeping.result()
+        except asyncio.CancelledError:
+            is_cut = True
+            raise
         finally:
             keeping.cancel()
             await asyncio.gather(keeping, return_exceptions=True)
-            await self._tenure.give_up()
+            if not is_cut:
+                await self._tenure.give_up()
 
     def stop(self) -> None:
         """End after the write that is under way; no other begins."""

@@ -63,7 +63,8 @@ async def _watch(args: argparse.Namespace, found: wiring.Opened) -> int:
             await one.run()
         except asyncio.CancelledError:
             raise errors.Transient(
-                "ended in the middle of a pass that took too long to stop: the next one goes on from there"
+                "ended in the middle of a pass that took too long to stop: the Lease is left to run out, and"
+                " then the next one goes on from there"
             ) from None
     teller.say("stopped; the Lease is given back")
     return 0

@@ -15,7 +15,6 @@ process. The order of a convergence that has something to do:
 If anything of 4 or 5 fails, the record stays open and the next pass tries again.
 """
 
-import asyncio
 import dataclasses
 import datetime
 from collections.abc import Awaitable, Callable, Mapping
@@ -27,6 +26,7 @@ from ics.cluster import client, kinds
 from ics.engines import (
     apply,
     applyset,
+    attending,
     complaints,
     drift,
     dryrun,
@@ -90,7 +90,8 @@ class PulumiEngine:
         work = work.without(judged, changes)
         if work.steps.is_empty and not work.is_whole:
             return guard.marked(changes, order)
-        seen = await asyncio.to_thread(self._previewed, work, await self._passphrase())
+        passphrase = await self._passphrase()
+        seen = await attending.attended(lambda: self._previewed(work, passphrase), None)
         return guard.marked(
             (*changes, *runs.surprises(seen.told, work.known, work.books.members, seen.held)), order
         )
@@ -121,7 +122,8 @@ class PulumiEngine:
         if doing.is_over():
             return _outcome(changes, doing, judged, [*doing.failures, *waiting, *work.refused])
         try:
-            update = await asyncio.to_thread(self._updated, work, await self._passphrase())
+            passphrase = await self._passphrase()
+            update = await attending.attended(lambda: self._updated(work, passphrase), self._announce)
         except errors.IcsError as error:
             failures = [*doing.failures, *waiting, *work.refused, error]
             return _outcome(changes, doing, judged, failures)
@@ -142,7 +144,8 @@ class PulumiEngine:
         installing.check()
         if self._announce is not None:
             await self._announce()
-        told, repairs = await asyncio.to_thread(self._destroyed, await self._passphrase())
+        passphrase = await self._passphrase()
+        told, repairs = await attending.attended(lambda: self._destroyed(passphrase), self._announce)
         rest = await self._embedded.destroy()
         gone = {
             key for step in told.steps if step.urn in told.done and _is_removal(step) if (key := step.key)

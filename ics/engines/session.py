@@ -18,9 +18,8 @@ from typing import Any
 from pulumi import automation
 
 from ics import errors, handover, model
-from ics.engines import applyset, complaints, here, installing, locks, runs, state
+from ics.engines import applyset, attending, complaints, here, installing, locks, runs, state
 
-_PREFIX = "ics-pulumi-"
 _PASSPHRASE = "PULUMI_CONFIG_PASSPHRASE"  # noqa: S105 - a variable's name
 _PENDING = "pending operations from previous deployment"
 _ECHO = "whose registration isn't pending"
@@ -168,7 +167,7 @@ def opened(stack: state.Stack, passphrase: model.Secret | None) -> Iterator[Sess
     """
     command = installing.command()
     _sweep()
-    folder = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-"))
+    folder = Path(tempfile.mkdtemp(prefix=f"{attending.PREFIX}{os.getpid()}-"))
     try:
         environment = {"PULUMI_SKIP_UPDATE_CHECK": "true", "TMPDIR": str(folder)}
         if stack.backend is not None:
@@ -193,8 +192,8 @@ def opened(stack: state.Stack, passphrase: model.Secret | None) -> Iterator[Sess
 
 def _sweep() -> None:
     """Remove the folders of runs that died; their names tell whose they are."""
-    for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
-        pid = folder.name.removeprefix(_PREFIX).partition("-")[0]
+    for folder in Path(tempfile.gettempdir()).glob(f"{attending.PREFIX}*"):
+        pid = folder.name.removeprefix(attending.PREFIX).partition("-")[0]
         if pid.isdigit() and folder.stat().st_uid == os.getuid() and here.began(int(pid)) is None:
             shutil.rmtree(folder, ignore_errors=True)
 

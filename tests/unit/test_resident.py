@@ -264,3 +264,15 @@ async def test_a_mistake_in_the_program_is_not_hidden() -> None:
     with pytest.raises(ZeroDivisionError):
         await play.one.run()
     assert play.tenure.given_up == 1
+
+
+async def test_who_is_cut_off_in_the_middle_of_a_pass_leaves_the_lease_to_run_out() -> None:
+    play, never = Play(), asyncio.Event()
+    play.writing = never.wait
+    task = asyncio.create_task(play.one.run())
+    await play.until(lambda: play.begun == 1)
+    play.one.stop()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert (play.running, play.tenure.given_up, play.tenure.has_it) == (0, 0, True)
