@@ -5,6 +5,9 @@ run the Job that makes an empty memory     only if there is none
 restart a node that runs without the key   it looks for the memory at its start only
 record that the memory is laid             from here on it is never laid again by itself
 
+A node from which the key is withheld is not restarted here: it is given the key, and so made anew, by the
+engine once the record is there.
+
 A record that went with its Secret is written again once a node is seen to run with the key: it runs with
 it only where its memory lies. Nothing is laid then, so that a mistake could not make a key sign twice.
 """
@@ -39,28 +42,25 @@ async def advance(
             chain.consumer_id,
         )
     if state is model.JobState.DONE:
-        if chain.genesis is not None and runs_without_key(chain, seen):
+        if chain.genesis is not None and not chain.is_withheld and runs_without_key(chain, seen):
             await cluster.restart_node(chain.namespace)
         await cluster.record_memory(chain.namespace, generation, volume_uid)
     return None
 
 
 async def recall(
-    cluster: world.Cluster, chain: deployment.Chain, memory: model.ChainMemory, seen: model.Observation | None
+    cluster: world.Cluster, chain: deployment.Chain, volume_uid: str, seen: model.Observation | None
 ) -> None:
     """Write the record anew when it is lost and the node shows that the memory is there.
 
     Args:
         cluster: where to.
-        chain: whose memory counts as refused.
-        memory: what the cluster remembers of the chain.
+        chain: whose memory is unrecorded.
+        volume_uid: of the chain's present volume.
         seen: of its node, None when it has not been looked at.
     """
-    address = chain.key.key.address.hex().upper()
-    is_on_record = any(r.consensus_address == address and r.volume_uid for r in memory.records)
-    runs_with_key = seen is not None and seen.node is not None and not runs_without_key(chain, seen)
-    if memory.volume_uid is not None and runs_with_key and not is_on_record:
-        await cluster.recall_memory(chain.namespace, chain.key.generation, memory.volume_uid)
+    if seen is not None and seen.node is not None and not runs_without_key(chain, seen):
+        await cluster.recall_memory(chain.namespace, chain.key.generation, volume_uid)
 
 
 def runs_without_key(chain: deployment.Chain, seen: model.Observation | None) -> bool:

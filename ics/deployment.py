@@ -36,6 +36,8 @@ class Chain:
     key: signing.Choice
     node_key: keys.NodeKey
     arming: signing.Arming
+    is_withheld: bool
+    """The node is not given the key."""
     genesis: bytes | None
     """None: staged, the node is not started yet."""
     relay: relayer.Relayer | None = None
@@ -102,6 +104,7 @@ def deploy(
         )
         relays, more = _relayer(facts, scene)
         conditions += more
+    armed = _arming(facts, summary, detail, choice, memory)
     chain = Chain(
         summary.consumer_id,
         summary.chain_id,
@@ -117,7 +120,8 @@ def deploy(
         keys.public_node_key(facts.own.moniker, summary.chain_id)
         if has_public_keys
         else keys.derive_node_key(facts.seed),
-        _arming(facts, summary, detail, choice, memory),
+        armed,
+        signing.withholds(armed, memory.is_withheld),
         genesis,
         relays,
         course.stage,
@@ -197,4 +201,5 @@ def _arming(
         is_in_set=choice.key.public_key in in_set,
         record=record,
     )
-    return signing.arming(record, memory.volume_uid, risky)
+    is_given = memory.has_workload and not memory.is_withheld
+    return signing.arming(record, memory.volume_uid, risky, is_given)

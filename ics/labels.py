@@ -42,6 +42,8 @@ SIGNS = f"{DOMAIN}/signs"
 """Whether the provider node is given a consensus key."""
 ENDING = f"{DOMAIN}/ending"
 """`true` on the StatefulSet of a stopped chain once nothing is awaited any more."""
+WITHHELD = f"{DOMAIN}/key-withheld"
+"""`true` on the StatefulSet of a node that is not given the consumer key."""
 # … of the parent of the set.
 ENGINE = f"{DOMAIN}/engine"
 """The engine that converged the set last: `apply` or `pulumi`."""

@@ -265,13 +265,14 @@ async def _transact(
 
 async def _arm(place: world.World, wanted: desired.Desired, observed: seen.Seen) -> list[_Trouble]:
     async def advance(chain: deployment.Chain) -> model.Condition | None:
-        memory, node = observed.memory.chains[chain.consumer_id], observed.observations.get(chain.consumer_id)
-        if chain.arming is signing.Arming.REFUSED:
-            await arming.recall(place.cluster, chain, memory, node)
+        node = observed.observations.get(chain.consumer_id)
+        volume_uid = observed.memory.chains[chain.consumer_id].volume_uid or ""
+        if chain.arming is signing.Arming.UNRECORDED:
+            await arming.recall(place.cluster, chain, volume_uid, node)
             return None
-        return await arming.advance(place.cluster, chain, memory.volume_uid or "", node)
+        return await arming.advance(place.cluster, chain, volume_uid, node)
 
-    due = (signing.Arming.DUE, signing.Arming.ORDERED, signing.Arming.REFUSED)
+    due = (signing.Arming.DUE, signing.Arming.ORDERED, signing.Arming.UNRECORDED)
     return await _collected(
         {chain.consumer_id: advance(chain) for chain in wanted.chains if chain.arming in due}
     )

@@ -263,6 +263,8 @@ class ChainMemory:
     """A StatefulSet of the chain exists."""
     is_ending: bool = False
     """It says that the stopped chain is done with: its relayer goes, then its node."""
+    is_withheld: bool = False
+    """It keeps the consumer key from the node."""
     relaying: RelayingRecord | None = None
     """None: there was no relaying yet."""
     jobs: Mapping[str, JobState] = field(default_factory=dict)

@@ -4,6 +4,9 @@ Two signers with one key, or one signer that forgot what it signed, cost the val
 a key signs only where its signing memory (`priv_validator_state.json`, one folder for each key address
 on the retained volume) lies, and that memory is laid on a volume once, by a Job, and only while the
 key cannot have signed anything yet. A node that finds no memory runs with a throw-away key.
+
+A volume that came from an older copy has a memory too, one that lacks what was signed since. So a node on
+another volume than the one on record is not given the key at all, until the operator says that it is safe.
 """
 
 import enum
@@ -145,23 +148,46 @@ class Arming(enum.StrEnum):
     ARMED = "armed"
     REMOTE = "remote"
     """A remote signer keeps it: none is laid."""
+    UNRECORDED = "unrecorded"
+    """The record went, and a node here was given the key before: it is written again once that runs with it."""
     REFUSED = "refused"
     """The key may have signed on another volume: only the operator, by name, can say that it is safe."""
 
 
-def arming(record: model.SigningRecord | None, volume_uid: str | None, may_have_signed: bool) -> Arming:
+def arming(
+    record: model.SigningRecord | None, volume_uid: str | None, may_have_signed: bool, is_given: bool
+) -> Arming:
     """Decide what is to be done about the signing memory.
 
     Args:
         record: of the chosen key's generation, None when no key Secret exists yet.
         volume_uid: of the volume that exists now.
         may_have_signed: see `may_have_signed`; it matters only for a volume that is not on record.
+        is_given: the node that is here is given its key; it matters only while there is no volume or no record.
     """
     if volume_uid is None:
-        return Arming.NO_VOLUME
+        # A node that is not there yet might find any copy; one that runs may hold a volume that is deleted.
+        return Arming.REFUSED if may_have_signed and not is_given else Arming.NO_VOLUME
     if record is not None and record.volume_uid == volume_uid:
         return Arming.ARMED if record.is_armed else Arming.ORDERED
-    return Arming.REFUSED if may_have_signed else Arming.DUE
+    if not may_have_signed:
+        return Arming.DUE
+    is_on_record = record is not None and record.volume_uid is not None
+    return Arming.UNRECORDED if is_given and not is_on_record else Arming.REFUSED
+
+
+def withholds(found: Arming, is_withheld: bool) -> bool:
+    """Whether the node is not to be given its key, though a memory may lie on its volume.
+
+    What is withheld once is given again only when the memory is on record as laid: a volume that is deleted
+    meanwhile makes room for one that may be any copy.
+
+    Args:
+        found: state of the signing memory.
+        is_withheld: the key is withheld from the node that is here.
+    """
+    settled = (Arming.ARMED, Arming.REMOTE)
+    return found is Arming.REFUSED or (is_withheld and found not in settled)
 
 
 def may_have_signed(

@@ -127,17 +127,19 @@ def _signing_conditions(chain: deployment.Chain, seen: model.Observation | None)
     runs_unarmed = node is not None and node.consensus_key != chain.key.key.public_key
     if chain.arming is signing.Arming.REMOTE:
         return _signer_conditions(chain, seen, runs_unarmed)
-    if chain.arming is signing.Arming.REFUSED and node is not None and not runs_unarmed:
+    if chain.arming is signing.Arming.UNRECORDED and node is not None and not runs_unarmed:
         message = (
-            "the node runs with its key, and no record says that the signing memory is on the present volume: it is"
-            " recorded now; if this stays, the node still runs on an older volume: stop it before that is lost"
+            "the node runs with its key, and no record says that the signing memory is on the present volume: a pass"
+            " writes it again"
         )
         return [model.Condition(model.Severity.WARNING, "SigningRecordLost", message, chain.consumer_id)]
-    if chain.arming is signing.Arming.REFUSED or (chain.arming is signing.Arming.ARMED and runs_unarmed):
+    is_refused = chain.arming in (signing.Arming.UNRECORDED, signing.Arming.REFUSED)
+    if is_refused or (chain.arming is signing.Arming.ARMED and runs_unarmed):
         message = (
-            f"the volume lacks the signing memory of {chain.key.key.address.hex().upper()}, which may have signed"
-            " before: the node runs with a throw-away key; when no other node holds this key, and the chain is past"
-            f" every height it may have signed, run: ics arm {chain.consumer_id} --confirm {chain.chain_id}"
+            "the volume is not the one on which the signing memory of"
+            f" {chain.key.key.address.hex().upper()} was laid, or lacks it, and this key may have signed before: the"
+            " node is given a throw-away key; when no other node holds this key, and the chain is past every height it"
+            f" may have signed, run: ics arm {chain.consumer_id} --confirm {chain.chain_id}"
         )
         return [model.Condition(model.Severity.CRITICAL, "SigningMemoryLost", message, chain.consumer_id)]
     if chain.genesis is not None and chain.arming is not signing.Arming.ARMED:

@@ -67,6 +67,9 @@ async def _arm(args: argparse.Namespace, found: wiring.Opened) -> int:
         )
     await found.cluster.order_memory_anew(chain.namespace, chain.key.generation, memory.volume_uid)
     await found.cluster.lease.release()
-    line = f"{summary.chain_id}: the next pass lays the signing memory and restarts the node with its key"
+    line = (
+        f"{summary.chain_id}: the next passes lay the signing memory, keep one that lies there with all that it"
+        " remembers, and restart the node with its key"
+    )
     present.tell(args, {"consumer_id": summary.consumer_id, "volume_uid": memory.volume_uid}, [line])
     return 0

@@ -2,10 +2,26 @@
 
 import asyncio
 import dataclasses
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ics import labels, model, naming
 from ics.cluster import client, kinds, recollection
+
+
+async def _unmarked(kube: client.Client, workloads: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Volumes that somebody made by hand in the place of others: they have no labels, and pods run on them."""
+
+    async def one(workload: Mapping[str, Any]) -> list[dict[str, Any]]:
+        metadata = workload["metadata"]
+        found = await kube.find(
+            kinds.VOLUME_CLAIM, metadata["namespace"], labels.VOLUME_NAME, only_metadata=True
+        )
+        if found is None:
+            return []
+        return [found | {"metadata": found["metadata"] | {"labels": metadata["labels"]}}]
+
+    return [item for items in await asyncio.gather(*map(one, workloads)) for item in items]
 
 
 async def read(kube: client.Client, validator: str, provider_chain_id: str) -> model.Memory:
@@ -39,5 +55,7 @@ async def read(kube: client.Client, validator: str, provider_chain_id: str) -> m
         listed(kinds.DEPLOYMENT, labels.HERMES, labels.EVIDENCE, only_metadata=False),
         listed(kinds.POD, labels.HERMES, only_metadata=False),
     )
+    marked = {item["metadata"]["namespace"] for item in volumes}
+    volumes += await _unmarked(kube, [w for w in workloads if w["metadata"]["namespace"] not in marked])
     found = recollection.memory(volumes, secrets, workloads, geneses, recollection.Relaying(*relaying), laid)
     return dataclasses.replace(found, open_ports=recollection.open_ports(gateway))

@@ -31,6 +31,7 @@ class _Found:
     volume_uid: str | None = None
     has_workload: bool = False
     is_ending: bool = False
+    is_withheld: bool = False
     relaying: model.RelayingRecord | None = None
     jobs: dict[str, model.JobState] = field(default_factory=dict)
     has_hermes: bool = False
@@ -106,8 +107,10 @@ def memory(
         with place(item).read():
             place(item).records.append(record(item))
     for item in workloads:
+        notes = item["metadata"].get("annotations") or {}
         place(item).has_workload = True
-        place(item).is_ending = (item["metadata"].get("annotations") or {}).get(labels.ENDING) == "true"
+        place(item).is_ending = notes.get(labels.ENDING) == "true"
+        place(item).is_withheld = notes.get(labels.WITHHELD) == "true"
     for item in geneses:
         with place(item).read():
             place(item).genesis = genesis(item)
@@ -156,6 +159,7 @@ def _chain(places: Sequence[_Found]) -> model.ChainMemory:
         volume_uid=home.volume_uid,
         has_workload=home.has_workload,
         is_ending=home.is_ending,
+        is_withheld=home.is_withheld,
         relaying=home.relaying,
         jobs=home.jobs,
         # A key signs on a chain, whichever namespace it lies in.

@@ -25,6 +25,8 @@ def build(
     """
     # A stopped chain's relayer goes before its node, and none comes back: that is remembered here.
     notes = {} if chain.stage.relays else {labels.ENDING: "true"}
+    if chain.is_withheld:
+        notes[labels.WITHHELD] = "true"
     metadata = owner.metadata(labels.NODE_NAME, labels.NODE, chain.namespace, {**objects.SKIP_AWAIT, **notes})
     return {
         "apiVersion": "apps/v1",
@@ -68,13 +70,19 @@ def _checksums(wanted: desired.Desired, chain: deployment.Chain, genesis: bytes)
     }
 
 
+def _key_address(chain: deployment.Chain) -> str:
+    """Whose memory the node looks for at its start; there is none by the name of a key that is withheld."""
+    address = chain.key.key.address.hex().upper()
+    return f"{address}-withheld" if chain.is_withheld else address
+
+
 def _container(wanted: desired.Desired, chain: deployment.Chain, genesis: bytes) -> dict[str, Any]:
     environment = {
         "BINARY": chain.definition.binary,
         # Programs write there as soon as they start; their data is on the volume.
         "HOME": TEMPORARY,
         "GENESIS_SHA256": canonical.sha256_hex(genesis),
-        "KEY_ADDRESS": chain.key.key.address.hex().upper(),
+        "KEY_ADDRESS": _key_address(chain),
     }
     if chain.signer is not None:
         environment["REMOTE_SIGNER"] = "1"

@@ -70,6 +70,18 @@ async def test_memory(scene: conftest.Scene) -> None:
     assert await memory.read(scene.kube, scene.validator, "provider-2") == model.Memory()
 
 
+async def test_a_volume_made_by_hand_is_seen(scene: conftest.Scene) -> None:
+    await deployed(scene, 0)
+    namespace = f"{scene.validator}-0"
+    await scene.kube.delete(kinds.VOLUME_CLAIM, namespace, "data", None)
+    spec = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
+    await scene.kube.apply(metadata(scene, "PersistentVolumeClaim", "data") | {"spec": spec}, "kubectl")
+
+    found = (await memory.read(scene.kube, scene.validator, PROVIDER)).chains["0"].volume_uid
+
+    assert found == await uid(scene, kinds.VOLUME_CLAIM, namespace, "data")
+
+
 async def test_packed_genesis(scene: conftest.Scene) -> None:
     await deployed(scene, 0)
     content = b'{"a":"' + b"x" * 1000 + b'"}'

@@ -38,8 +38,9 @@ class Comparison:
 def forgotten(memory: model.Memory, renamed: Collection[str]) -> model.Memory:
     """What a fresh reconciler finds: the nodes that run, and nothing of what earlier passes wrote down.
 
-    Kept are the present facts (a node is there, a Hermes is there), that a stopped chain is done with (a
-    node that is gone can be asked nothing), and the namespace of a chain that was renamed after its staging.
+    Kept are the present facts (a node is there, with its key or without, a Hermes is there), that a stopped
+    chain is done with (a node that is gone can be asked nothing), and the namespace of a chain that was
+    renamed after its staging.
     """
     return model.Memory(
         {
@@ -47,6 +48,7 @@ def forgotten(memory: model.Memory, renamed: Collection[str]) -> model.Memory:
                 namespace=chain.namespace if consumer_id in renamed else "",
                 has_workload=chain.has_workload,
                 is_ending=chain.is_ending,
+                is_withheld=chain.is_withheld,
                 has_hermes=chain.has_hermes,
             )
             for consumer_id, chain in memory.chains.items()

@@ -1,11 +1,17 @@
 """Bob's disk is lost, and with it what his key has signed: nothing but his own word arms the key again."""
 
+import json
+import os
+import pathlib
 import time
+from collections.abc import Mapping
+from typing import Any
 
 import pytest
 
 from ics import labels
 from ics.cluster import kinds
+from ics.manifests import objects
 from tests.network import launch, operators, waiting
 
 pytestmark = pytest.mark.network
@@ -41,14 +47,7 @@ def test_an_empty_volume_made_by_hand_is_not_taken_for_the_lost_one(
     home = launch.namespace_of(bob, consumer)
     lose_volume(bob, home)
 
-    bob.kube.create(
-        {
-            "apiVersion": "v1",
-            "kind": "PersistentVolumeClaim",
-            "metadata": {"name": labels.VOLUME_NAME, "namespace": home},
-            "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}},
-        }
-    )
+    make_volume(bob, home)
     waiting.until(
         "the node runs on it, without any pass, and not with its key",
         lambda: bob.kube.running_key(home),
@@ -56,6 +55,35 @@ def test_an_empty_volume_made_by_hand_is_not_taken_for_the_lost_one(
     )
 
     refuses_to_sign(alice, bob, consumer)
+    arm(alice, bob, consumer)
+
+
+def test_an_older_copy_of_the_volume_is_not_signed_on(
+    alice: operators.Operator, bob: operators.Operator, consumer: str
+) -> None:
+    alice.settled()
+    bob.settled()
+    home = launch.namespace_of(bob, consumer)
+    memory = bob.kube.signing_memory(home, bob.address_of(consumer))
+    node = bob.kube.get(kinds.STATEFUL_SET, home, labels.NODE_NAME)
+    node["spec"]["replicas"] = 0
+    bob.kube.put(kinds.STATEFUL_SET, node)
+    waiting.until("the node has ended", lambda: bob.kube.pod(home) is None, seconds=120)
+    bob.kube.delete(kinds.VOLUME_CLAIM, home, labels.VOLUME_NAME)
+    waiting.until(
+        "the claim is gone", lambda: bob.kube.find(kinds.VOLUME_CLAIM, home, labels.VOLUME_NAME) is None
+    )
+    make_volume(bob, home)
+    waiting.until("the new one is there", lambda: "volumeName" in claim(bob, home)["spec"])
+    put_back(bob.kube.volume(home) / "signing" / bob.address_of(consumer), memory)
+
+    waiting.until(
+        "a pass has started the node, and not with its key",
+        lambda: (bob.once(), bob.kube.running_key(home))[1],
+        lambda key: key not in ("", bob.address_of(consumer)),
+    )
+
+    refuses_to_sign(alice, bob, consumer, has_copy=True)
     arm(alice, bob, consumer)
 
 
@@ -77,6 +105,27 @@ def test_a_lost_namespace_is_a_lost_volume(
     arm(alice, bob, consumer)
 
 
+def make_volume(bob: operators.Operator, home: str) -> None:
+    """A claim made by hand, in the place of the one that was deleted."""
+    bob.kube.create(
+        {
+            "apiVersion": "v1",
+            "kind": "PersistentVolumeClaim",
+            "metadata": {"name": labels.VOLUME_NAME, "namespace": home},
+            "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}},
+        }
+    )
+
+
+def put_back(folder: pathlib.Path, memory: Mapping[str, Any]) -> None:
+    """Lay a signing memory as the node would have left it."""
+    folder.mkdir(parents=True)
+    state = folder / "priv_validator_state.json"
+    state.write_text(json.dumps(memory, indent=2))
+    for path in (folder.parent, folder, state):
+        os.chown(path, objects.RUN_AS, objects.RUN_AS)
+
+
 def lose_volume(bob: operators.Operator, home: str) -> str:
     """Delete claim and pod, wait until the claim is gone, and answer its uid."""
     uid = uid_of_volume(bob, home)
@@ -88,7 +137,9 @@ def lose_volume(bob: operators.Operator, home: str) -> str:
     return uid
 
 
-def refuses_to_sign(alice: operators.Operator, bob: operators.Operator, consumer: str) -> None:
+def refuses_to_sign(
+    alice: operators.Operator, bob: operators.Operator, consumer: str, *, has_copy: bool = False
+) -> None:
     """Bob's passes do not arm the key, the condition says what does, and nobody else's name does it."""
     home, other = launch.namespace_of(bob, consumer), launch.namespace_of(alice, consumer)
     # Alice's 60 % are no quorum: while bob's key signs nothing, no block is made.
@@ -112,7 +163,7 @@ def refuses_to_sign(alice: operators.Operator, bob: operators.Operator, consumer
     bob.once()
     assert bob.kube.running_key(home) != bob.address_of(consumer)
     assert alice.kube.height(other) == height
-    assert bob.address_of(consumer) not in key_folders(bob, home)
+    assert (bob.address_of(consumer) in key_folders(bob, home)) is has_copy
 
 
 def stands_still(operator: operators.Operator, home: str) -> bool:
@@ -147,4 +198,8 @@ def arm(alice: operators.Operator, bob: operators.Operator, consumer: str) -> No
 
 
 def uid_of_volume(bob: operators.Operator, home: str) -> str:
-    return str(bob.kube.get(kinds.VOLUME_CLAIM, home, labels.VOLUME_NAME)["metadata"]["uid"])
+    return str(claim(bob, home)["metadata"]["uid"])
+
+
+def claim(bob: operators.Operator, home: str) -> dict[str, Any]:
+    return bob.kube.get(kinds.VOLUME_CLAIM, home, labels.VOLUME_NAME)

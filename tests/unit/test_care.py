@@ -4,7 +4,20 @@ import dataclasses
 
 import pytest
 
-from ics import arming, deployment, desired, engines, errors, joining, keys, membership, model, seen, signing
+from ics import (
+    arming,
+    deployment,
+    desired,
+    engines,
+    errors,
+    joining,
+    keys,
+    membership,
+    model,
+    seen,
+    signing,
+    status,
+)
 from ics.engines import guard
 from tests.unit import scenes
 
@@ -127,19 +140,29 @@ def test_a_stopped_chain_that_never_ran_here_is_nothing_to_us() -> None:
 
 
 class Recorder:
-    """A cluster that only writes down what is recalled."""
+    """A cluster whose Job is done, that only writes down what is recorded and who is restarted."""
 
     def __init__(self) -> None:
         self.recalled: list[tuple[str, int, str]] = []
+        self.done: list[str] = []
 
     async def recall_memory(self, namespace: str, generation: int, volume_uid: str) -> None:
         self.recalled.append((namespace, generation, volume_uid))
 
+    async def ensure_memory_job(self, chain: deployment.Chain, volume_uid: str) -> model.JobState:
+        return model.JobState.DONE
 
-def refused_chain() -> deployment.Chain:
-    memory = scenes.memory(records=(), genesis=scenes.GENESIS)
-    (chain,) = judge(scenes.consumer(P.LAUNCHED, scenes.joined("alice", "bob")), memory).chains
-    assert chain.arming is signing.Arming.REFUSED
+    async def restart_node(self, namespace: str) -> None:
+        self.done.append("restarted")
+
+    async def record_memory(self, namespace: str, generation: int, volume_uid: str) -> None:
+        self.done.append(f"recorded {volume_uid}")
+
+
+def running_chain(**memory: object) -> deployment.Chain:
+    """Alice's chain, whose node was given its key."""
+    here = scenes.memory(**{"genesis": scenes.GENESIS, "has_workload": True, **memory})
+    (chain,) = judge(scenes.consumer(P.LAUNCHED, scenes.joined("alice", "bob")), here).chains
     return chain
 
 
@@ -151,28 +174,57 @@ def running(key: bytes) -> model.Observation:
 
 OWN_KEY = scenes.consumer_key("alice").public_key
 ELSEWHERE = model.SigningRecord(0, scenes.consumer_key("alice").address.hex().upper(), "volume-0", True)
+HERE = dataclasses.replace(ELSEWHERE, volume_uid="volume-1", is_armed=False)
 LOST = dataclasses.replace(ELSEWHERE, volume_uid=None, is_armed=False)
 
 
 @pytest.mark.parametrize(
-    ("records", "volume", "observed", "is_recalled"),
+    ("observed", "is_recalled"),
     [
-        ((), "volume-1", running(OWN_KEY), True),
-        ((LOST,), "volume-1", running(OWN_KEY), True),
-        ((ELSEWHERE,), "volume-1", running(OWN_KEY), False),
-        ((LOST,), None, running(OWN_KEY), False),
-        ((LOST,), "volume-1", running(b"t" * 32), False),
-        ((LOST,), "volume-1", model.Observation(running(OWN_KEY).pod), False),
-        ((LOST,), "volume-1", None, False),
+        (running(OWN_KEY), True),
+        (running(b"t" * 32), False),
+        (model.Observation(running(OWN_KEY).pod), False),
+        (None, False),
     ],
 )
 async def test_a_lost_record_is_written_again_only_from_a_node_that_runs_with_the_key(
-    records: tuple[model.SigningRecord, ...],
-    volume: str | None,
-    observed: model.Observation | None,
-    is_recalled: bool,
+    observed: model.Observation | None, is_recalled: bool
 ) -> None:
-    chain, cluster = refused_chain(), Recorder()
-    memory = model.ChainMemory("ns", b"{}", records, volume, True)
-    await arming.recall(cluster, chain, memory, observed)  # type: ignore[arg-type]
-    assert cluster.recalled == ([(chain.namespace, 0, "volume-1")] if is_recalled else [])
+    cluster = Recorder()
+    for records in ((), (LOST,)):
+        chain = running_chain(records=records)
+        assert chain.arming is signing.Arming.UNRECORDED
+        await arming.recall(cluster, chain, "volume-1", observed)  # type: ignore[arg-type]
+    assert cluster.recalled == [(chain.namespace, 0, "volume-1")] * (2 if is_recalled else 0)
+
+
+@pytest.mark.parametrize(
+    ("is_withheld", "done"),
+    [(False, ["restarted", "recorded volume-1"]), (True, ["recorded volume-1"])],
+)
+async def test_a_node_that_is_not_given_its_key_is_not_restarted_for_it(
+    is_withheld: bool, done: list[str]
+) -> None:
+    cluster, chain = Recorder(), running_chain(records=(HERE,), is_withheld=is_withheld)
+    assert chain.arming is signing.Arming.ORDERED
+    await arming.advance(cluster, chain, "volume-1", running(b"t" * 32))  # type: ignore[arg-type]
+    assert cluster.done == done
+
+
+@pytest.mark.parametrize(
+    ("records", "key", "reasons"),
+    [
+        ((ELSEWHERE,), OWN_KEY, [("CRITICAL", "SigningMemoryLost")]),
+        ((ELSEWHERE,), b"t" * 32, [("CRITICAL", "SigningMemoryLost")]),
+        ((LOST,), OWN_KEY, [("WARNING", "SigningRecordLost")]),
+        ((LOST,), b"t" * 32, [("CRITICAL", "SigningMemoryLost")]),
+        ((HERE,), b"t" * 32, [("WARNING", "SigningMemoryPending")]),
+    ],
+)
+def test_what_is_told_of_the_signing_memory(
+    records: tuple[model.SigningRecord, ...], key: bytes, reasons: list[tuple[str, str]]
+) -> None:
+    memory = scenes.memory(genesis=scenes.GENESIS, has_workload=True, records=records)
+    wanted = judge(scenes.consumer(P.LAUNCHED, scenes.joined("alice", "bob")), memory)
+    told = status.report(wanted, {"0": running(key)}).chains[0].conditions
+    assert [(c.severity.name, c.reason) for c in told if c.reason.startswith("Signing")] == reasons

@@ -458,23 +458,39 @@ BLANK = model.SigningRecord(0, "AA", None, False)
 
 
 @pytest.mark.parametrize(
-    ("record", "volume", "risky", "expected"),
+    ("record", "volume", "risky", "given", "expected"),
     [
-        (None, None, False, signing.Arming.NO_VOLUME),
-        (None, U, False, signing.Arming.DUE),
-        (None, U, True, signing.Arming.REFUSED),
-        (BLANK, U, False, signing.Arming.DUE),
-        (BLANK, U, True, signing.Arming.REFUSED),
-        (ORDERED, U, True, signing.Arming.ORDERED),
-        (RECORD, U, True, signing.Arming.ARMED),
-        (RECORD, V, True, signing.Arming.REFUSED),
-        (RECORD, V, False, signing.Arming.DUE),
+        (None, None, False, False, signing.Arming.NO_VOLUME),
+        (RECORD, None, True, True, signing.Arming.NO_VOLUME),
+        (RECORD, None, True, False, signing.Arming.REFUSED),
+        (None, U, False, False, signing.Arming.DUE),
+        (None, U, True, False, signing.Arming.REFUSED),
+        (None, U, True, True, signing.Arming.UNRECORDED),
+        (BLANK, U, False, True, signing.Arming.DUE),
+        (BLANK, U, True, False, signing.Arming.REFUSED),
+        (BLANK, U, True, True, signing.Arming.UNRECORDED),
+        (ORDERED, U, True, True, signing.Arming.ORDERED),
+        (RECORD, U, True, True, signing.Arming.ARMED),
+        (RECORD, V, True, True, signing.Arming.REFUSED),
+        (ORDERED, V, True, True, signing.Arming.REFUSED),
+        (RECORD, V, False, True, signing.Arming.DUE),
     ],
 )
 def test_a_volume_is_armed_once_and_only_for_a_key_that_signed_nowhere(
-    record: model.SigningRecord | None, volume: str | None, risky: bool, expected: signing.Arming
+    record: model.SigningRecord | None,
+    volume: str | None,
+    risky: bool,
+    given: bool,
+    expected: signing.Arming,
 ) -> None:
-    assert signing.arming(record, volume, risky) is expected
+    assert signing.arming(record, volume, risky, given) is expected
+
+
+def test_a_key_that_is_withheld_is_given_again_only_once_its_memory_is_on_record() -> None:
+    every = list(signing.Arming)
+    given = {signing.Arming.ARMED, signing.Arming.REMOTE}
+    assert [one for one in every if signing.withholds(one, False)] == [signing.Arming.REFUSED]
+    assert {one for one in every if not signing.withholds(one, True)} == given
 
 
 @pytest.mark.parametrize(

@@ -127,6 +127,57 @@ def test_peers_do_not_roll_the_pod_but_config_and_keys_do() -> None:
     assert template(alone) == template(LAUNCHED)
 
 
+def node_of(**memory: Any) -> model.Manifest:
+    """The StatefulSet of a chain that runs, with what the cluster remembers of it."""
+    here = scenes.memory(**{"genesis": scenes.GENESIS, "has_workload": True, **memory})
+    found = manifests.render(wanted(LAUNCHED, memory=here), "set")
+    return next(m for m in found if m["kind"] == "StatefulSet")
+
+
+def environment(node: model.Manifest) -> dict[str, str]:
+    return {one["name"]: one["value"] for one in node["spec"]["template"]["spec"]["containers"][0]["env"]}
+
+
+ADDRESS = scenes.consumer_key("alice").address.hex().upper()
+ELSEWHERE = model.SigningRecord(0, ADDRESS, "volume-0", True)
+ORDERED = model.SigningRecord(0, ADDRESS, "volume-1", False)
+
+
+@pytest.mark.parametrize(
+    "memory",
+    [
+        {"records": (ELSEWHERE,)},
+        {"records": (), "has_workload": False},
+        {"records": (), "has_workload": False, "volume_uid": None},
+        {"is_withheld": True, "records": ()},
+        {"is_withheld": True, "volume_uid": None},
+        {"is_withheld": True, "records": (ORDERED,)},
+    ],
+    ids=[
+        "another volume",
+        "nothing is known",
+        "nothing is there",
+        "still nothing",
+        "the other volume went",
+        "ordered by name",
+    ],
+)
+def test_a_volume_that_is_not_the_one_on_record_is_not_signed_on(memory: dict[str, Any]) -> None:
+    plain, node = node_of(), node_of(**memory)
+    assert environment(node) == environment(plain) | {"KEY_ADDRESS": f"{ADDRESS}-withheld"}
+    assert node["metadata"]["annotations"][labels.WITHHELD] == "true"
+
+
+@pytest.mark.parametrize(
+    "memory",
+    [{"is_withheld": True}, {"records": ()}, {"volume_uid": None}, {"records": (ORDERED,)}],
+    ids=["laid since", "the record went", "the volume is leaving", "ordered"],
+)
+def test_no_other_node_is_made_anew_for_it(memory: dict[str, Any]) -> None:
+    assert node_of(**memory) == node_of()
+    assert environment(node_of())["KEY_ADDRESS"] == ADDRESS
+
+
 def test_a_large_genesis_is_compressed() -> None:
     content = b'{"genesis_time":"2027-01-01T00:00:00Z","a":"' + b"x" * 800_000 + b'"}'
     found = manifests.render(wanted(LAUNCHED, memory=scenes.memory(genesis=content)), "set")

@@ -27,7 +27,7 @@ def home(tmp_path: pathlib.Path) -> pathlib.Path:
     return tmp_path / "data" / "home"
 
 
-def start(home: pathlib.Path) -> subprocess.CompletedProcess[str]:
+def start(home: pathlib.Path, address: str = "AB") -> subprocess.CompletedProcess[str]:
     """Run the script with a program that only says how it was called."""
     root = home.parent.parent
     script = node_files.START_SCRIPT.replace("/etc/ics", f"{root}/etc").replace("/data", f"{root}/data")
@@ -37,7 +37,7 @@ def start(home: pathlib.Path) -> subprocess.CompletedProcess[str]:
         "PATH": "/usr/bin:/bin",
         "BINARY": "echo",
         "GENESIS_SHA256": hashlib.sha256(GENESIS).hexdigest(),
-        "KEY_ADDRESS": "AB",
+        "KEY_ADDRESS": address,
     }
     return subprocess.run(
         ["/bin/sh", "-c", script], env=environment, capture_output=True, text=True, check=False
@@ -74,3 +74,29 @@ def test_only_a_database_that_was_never_finished_is_removed(
 
     assert done.returncode == 0, done.stderr
     assert (database.exists(), other.exists()) == (stays, True)
+
+
+def links(home: pathlib.Path) -> dict[str, str]:
+    """Where the node finds its key and what it signed."""
+    root = home.parent.parent
+    return {name: str((home / name).readlink().relative_to(root)) for name in ("identity", "memory")}
+
+
+def lay_memory(home: pathlib.Path) -> pathlib.Path:
+    state = home.parent / "signing" / "AB" / "priv_validator_state.json"
+    state.parent.mkdir(parents=True)
+    state.write_text('{"height": "7"}')
+    return state
+
+
+def test_the_key_signs_where_its_memory_lies_and_not_where_it_is_withheld(home: pathlib.Path) -> None:
+    throwaway = {"identity": "data/throwaway", "memory": "data/throwaway"}
+    assert (start(home).returncode, links(home)) == (0, throwaway)
+    lay_memory(home)
+    assert (start(home).returncode, links(home)) == (
+        0,
+        {"identity": "etc/consensus-key", "memory": "data/signing/AB"},
+    )
+    withheld = start(home, "AB-withheld")
+    assert (withheld.returncode, links(home)) == (0, throwaway)
+    assert "no signing memory of AB-withheld on this volume" in withheld.stderr

@@ -59,6 +59,12 @@ def test_whole_chain() -> None:
     assert found == model.Memory({"1": model.ChainMemory("n", b"{}", records, "uid-n", True)})
 
 
+def test_a_node_that_is_not_given_its_key() -> None:
+    node = item("node", notes={labels.WITHHELD: "true"})
+    withheld = model.ChainMemory("n", has_workload=True, is_withheld=True)
+    assert recollection.memory([], [], [node], []) == model.Memory({"1": withheld})
+
+
 def test_volume_on_its_way_out_does_not_count() -> None:
     leaving = item("data", metadata={"deletionTimestamp": "2026-01-01T00:00:00Z"})
 
