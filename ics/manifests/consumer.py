@@ -76,7 +76,7 @@ def _config(wanted: desired.Desired, chain: deployment.Chain, owner: objects.Own
     data = {
         "config.toml": node_files.of_chain(wanted, chain),
         "app.toml": node_files.app_toml(chain.definition),
-        "start.sh": node_files.START_SCRIPT,
+        "start.sh": node_files.start_script(chain),
     }
     return objects.config_map(owner.metadata(labels.CONFIG, labels.CONFIG, chain.namespace), data)
 

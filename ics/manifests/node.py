@@ -58,7 +58,7 @@ def build(
 def _checksums(wanted: desired.Desired, chain: deployment.Chain, genesis: bytes) -> dict[str, str]:
     """What the node reads only at its start; peers are left out, so that they change without a restart."""
     files = [
-        node_files.START_SCRIPT,
+        node_files.start_script(chain),
         node_files.of_chain(wanted, chain),
         node_files.app_toml(chain.definition),
     ]
@@ -84,8 +84,6 @@ def _container(wanted: desired.Desired, chain: deployment.Chain, genesis: bytes)
         "GENESIS_SHA256": canonical.sha256_hex(genesis),
         "KEY_ADDRESS": _key_address(chain),
     }
-    if chain.signer is not None:
-        environment["REMOTE_SIGNER"] = "1"
     return {
         "name": "node",
         "image": chain.definition.image,

@@ -14,7 +14,7 @@ NODE_KEY = "/etc/ics/node-key"
 CONSENSUS_KEY = "/etc/ics/consensus-key"
 DATA = "/data"
 
-START_SCRIPT = f"""\
+_LAY_FILES = f"""\
 #!/bin/sh
 # Lays the node's files on its volume and starts it. Needs a POSIX shell, cp, mv, ln, rm, sha256sum, gzip.
 set -eu
@@ -46,6 +46,9 @@ for made in "$home"/data/*.db/MANIFEST-*; do
   fi
 done
 
+"""
+# No version sets REMOTE_SIGNER any more. The script stays as it is, for another one would restart every node.
+_SIGN_HERE = f"""\
 # The key signs only where its signing memory lies; a volume without it may have lost what was signed.
 memory="{labels.SIGNING_PATH}/$KEY_ADDRESS"
 identity={CONSENSUS_KEY}
@@ -57,6 +60,19 @@ if [ ! -s "$memory/priv_validator_state.json" ]; then
   identity={DATA}/throwaway
   mkdir -p "$memory"
 fi
+"""
+_SIGN_ELSEWHERE = f"""\
+# A remote signer remembers what it signs from now on. What was remembered here is out of date then, and must not
+# be taken up should the key come back.
+state="{labels.SIGNING_PATH}/$KEY_ADDRESS/priv_validator_state.json"
+if [ -e "$state" ]; then
+  mv "$state" "$state.before-remote"
+fi
+memory={DATA}/throwaway
+identity={DATA}/throwaway
+mkdir -p "$memory"
+"""
+_START = f"""\
 ln -sfn "$identity" "$home/identity"
 ln -sfn "$memory" "$home/memory"
 
@@ -64,6 +80,14 @@ exec "$BINARY" start --home "$home" \\
   --p2p.persistent_peers "$(cat {PEERS}/persistent_peers)" \\
   --p2p.external-address "$(cat {PEERS}/external_address)"
 """
+START_SCRIPT = _LAY_FILES + _SIGN_HERE + _START
+REMOTE_START_SCRIPT = _LAY_FILES + _SIGN_ELSEWHERE + _START
+"""Of a node whose key a remote signer has."""
+
+
+def start_script(chain: deployment.Chain) -> str:
+    """The script that starts one chain's node."""
+    return START_SCRIPT if chain.signer is None else REMOTE_START_SCRIPT
 
 
 def config_toml(

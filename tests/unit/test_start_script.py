@@ -27,10 +27,12 @@ def home(tmp_path: pathlib.Path) -> pathlib.Path:
     return tmp_path / "data" / "home"
 
 
-def start(home: pathlib.Path, address: str = "AB") -> subprocess.CompletedProcess[str]:
+def start(
+    home: pathlib.Path, address: str = "AB", text: str = node_files.START_SCRIPT
+) -> subprocess.CompletedProcess[str]:
     """Run the script with a program that only says how it was called."""
     root = home.parent.parent
-    script = node_files.START_SCRIPT.replace("/etc/ics", f"{root}/etc").replace("/data", f"{root}/data")
+    script = text.replace("/etc/ics", f"{root}/etc").replace("/data", f"{root}/data")
     # Within the home the folder has the same name.
     script = script.replace(f"$home{root}/data", "$home/data").replace(f'"$home"{root}/data', '"$home"/data')
     environment = {
@@ -100,3 +102,14 @@ def test_the_key_signs_where_its_memory_lies_and_not_where_it_is_withheld(home: 
     withheld = start(home, "AB-withheld")
     assert (withheld.returncode, links(home)) == (0, throwaway)
     assert "no signing memory of AB-withheld on this volume" in withheld.stderr
+
+
+def test_what_a_remote_signer_makes_out_of_date_is_not_taken_up_again(home: pathlib.Path) -> None:
+    throwaway = {"identity": "data/throwaway", "memory": "data/throwaway"}
+    state = lay_memory(home)
+    for _ in range(2):
+        assert start(home, text=node_files.REMOTE_START_SCRIPT).returncode == 0
+        assert links(home) == throwaway
+    assert state.with_name("priv_validator_state.json.before-remote").read_text() == '{"height": "7"}'
+    # The key comes back: it does not sign until a memory is laid by name.
+    assert (start(home).returncode, links(home)) == (0, throwaway)
