@@ -401,9 +401,9 @@ def _deployed(
         if memory is not None and memory.has_workload:
             return dataclasses.replace(verdict, conditions=conditions, is_held=True)
     intents = verdict.intents
-    laid = (signing.Arming.ORDERED, signing.Arming.ARMED, signing.Arming.REMOTE)
-    if verdict.summary.phase is model.Phase.LAUNCHED and made.chain.arming not in laid:
-        # A key that is assigned on a running chain is in its set soon: its memory must be on record before.
+    if verdict.summary.phase is model.Phase.LAUNCHED and not signing.is_settled(made.chain.arming):
+        # A key that is assigned on a running chain is in its set soon: its memory must lie there before, which
+        # also shows that the volume can be had and the image be pulled.
         intents = tuple(i for i in intents if not isinstance(i, model.OptIn | model.AssignKey))
     if made.chain.stage.relays:
         intents += funding.top_ups(facts, verdict.summary.consumer_id, verdict.summary.chain_id)

@@ -176,6 +176,11 @@ def arming(
     return Arming.UNRECORDED if is_given and not is_on_record else Arming.REFUSED
 
 
+def is_settled(found: Arming) -> bool:
+    """Whether a node with this key can sign: its memory is laid, or kept by a remote signer."""
+    return found in (Arming.ARMED, Arming.REMOTE)
+
+
 def withholds(found: Arming, is_withheld: bool) -> bool:
     """Whether the node is not to be given its key, though a memory may lie on its volume.
 
@@ -186,8 +191,7 @@ def withholds(found: Arming, is_withheld: bool) -> bool:
         found: state of the signing memory.
         is_withheld: the key is withheld from the node that is here.
     """
-    settled = (Arming.ARMED, Arming.REMOTE)
-    return found is Arming.REFUSED or (is_withheld and found not in settled)
+    return found is Arming.REFUSED or (is_withheld and not is_settled(found))
 
 
 def may_have_signed(

@@ -55,13 +55,17 @@ class Stage:
         """Alice on the chain."""
         return self.node.operators["alice"]
 
-    def kubectl(self, *words: str, given: Any = None) -> None:
-        """Run kubectl as the cluster's admin; `given` is a manifest for its stdin."""
+    def kubectl(self, *words: str, given: Any = None) -> str:
+        """Run kubectl as the cluster's admin; `given` is a manifest for its stdin. Answers what it prints."""
         reader = documents.with_kubectl(
             documents.Reader(self.root, documents.own_environment(), {}), self.server.kubeconfig("admin")
         )
         text = None if given is None else json.dumps(given)
-        subprocess.run(["kubectl", *words], env=dict(reader.environment), input=text, text=True, check=True)
+        environment = dict(reader.environment)
+        done = subprocess.run(
+            ["kubectl", *words], env=environment, input=text, text=True, check=True, stdout=subprocess.PIPE
+        )
+        return done.stdout
 
     def stack(self) -> dict[str, Any]:
         """The content of the stack file."""

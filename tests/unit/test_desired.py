@@ -344,10 +344,10 @@ def test_a_rejoin_first_lays_the_memory_of_the_next_key() -> None:
     assert wanted.chains[0].arming is signing.Arming.DUE
 
 
-def test_a_rejoin_is_sent_once_the_next_key_is_on_record() -> None:
-    wanted = rejoin(volume_uid="volume-1")
+def test_a_rejoin_is_sent_once_the_memory_of_the_next_key_is_laid() -> None:
+    ordered, laid = rejoin(volume_uid="volume-1"), rejoin(volume_uid="volume-1", is_armed=True)
     key = scenes.consumer_key("alice", generation=1).public_key
-    assert wanted.intents == (model.OptIn("0", "consumer1-1", key),)
+    assert (ordered.intents, laid.intents) == ((), (model.OptIn("0", "consumer1-1", key),))
 
 
 def test_a_policy_never_rejoins_what_was_left() -> None:

@@ -77,10 +77,20 @@ def test_a_running_chain_is_not_joined_by_a_fresh_install(policy: str) -> None:
 def test_a_late_joiner_stages_its_node_before_the_opt_in(policy: str) -> None:
     running = scenes.consumer(P.LAUNCHED, scenes.joined("bob"))
     lists = {"policy": policy, "allow": ["consumer1-1"]}
-    first = judge(running, participation=lists)
-    laid = judge(running, participation=lists, memory=scenes.memory())
+    record = scenes.memory().chains["0"].records[0]
+    ordered = dataclasses.replace(record, is_armed=False)
+    steps = [
+        judge(running, participation=lists, memory=memory)
+        for memory in (None, scenes.memory(records=()), scenes.memory(records=(ordered,)), scenes.memory())
+    ]
+    assert [one.chains[0].arming for one in steps] == [
+        signing.Arming.NO_VOLUME,
+        signing.Arming.DUE,
+        signing.Arming.ORDERED,
+        signing.Arming.ARMED,
+    ]
     key = scenes.consumer_key("alice").public_key
-    assert (first.intents, laid.intents) == ((), (model.OptIn("0", "consumer1-1", key),))
+    assert [one.intents for one in steps] == [(), (), (), (model.OptIn("0", "consumer1-1", key),)]
 
 
 def test_a_fresh_install_finds_its_member_again_and_signs_nothing_unasked() -> None:
