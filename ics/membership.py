@@ -5,6 +5,7 @@ with the derived consumer key in the same transaction, so that the provider's ke
 """
 
 import dataclasses
+import datetime
 import enum
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -21,6 +22,7 @@ from ics import (
     seen,
     selection,
     signing,
+    upkeep,
 )
 
 
@@ -195,7 +197,8 @@ def leaving(
 
     Three confirmations are needed: not opted in, not asked for by `has-to-validate` nor in the provider's
     set of the consumer (all three are `Participation.NONE`), and the key gone from the consumer's own
-    `/validators`, as a node that is not behind tells.
+    `/validators`, as a node at the head of the chain tells: one that stands still before the update with the key
+    would say the same.
     """
     gone = (Participation.NONE, Participation.DECLINED)
     memory = facts.memory_of(summary.consumer_id)
@@ -203,9 +206,12 @@ def leaving(
         return Leaving.STAYS
     observation = facts.seen.observations.get(summary.consumer_id)
     node = observation.node if observation else None
-    if node is None or node.is_catching_up or node.height == 0 or not node.validators:
+    if node is None or not node.validators or choice.key.address in node.validators:
         return Leaving.UNDER_WAY
-    return Leaving.UNDER_WAY if choice.key.address in node.validators else Leaving.LEFT
+    patience = datetime.timedelta(seconds=facts.settings.node.stuck_after)
+    found = upkeep.progress(node, facts.snapshot.moment, patience)
+    is_at_head = found is upkeep.Progress.MOVING and not node.blocks_behind
+    return Leaving.LEFT if is_at_head else Leaving.UNDER_WAY
 
 
 def _own_key(

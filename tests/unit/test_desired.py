@@ -1,6 +1,7 @@
 """What a validator should do about each chain, judged from frozen facts."""
 
 import dataclasses
+import datetime
 from typing import Any
 
 import pytest
@@ -288,6 +289,10 @@ def test_a_chain_that_runs_or_whose_definition_is_gone_has_not_ended() -> None:
     assert judge(running, memory=memory).ended == frozenset()
 
 
+JUST_NOW = datetime.datetime.fromisoformat("2026-01-01T00:00:25Z")
+LONG_AGO = datetime.datetime.fromisoformat("2025-12-31T00:00:00Z")
+
+
 def left(*still_in: str, **node: object) -> desired.Desired:
     """Alice opted out; the consumer's own node has these validators."""
     detail = dataclasses.replace(
@@ -303,7 +308,14 @@ def left(*still_in: str, **node: object) -> desired.Desired:
 
 @pytest.mark.parametrize(
     ("still_in", "node"),
-    [(("alice", "bob"), {}), (("bob",), {"is_catching_up": True}), ((), {"height": 0})],
+    [
+        (("alice", "bob"), {}),
+        (("bob",), {"is_catching_up": True}),
+        ((), {"height": 0}),
+        (("bob",), {"block_time": LONG_AGO, "blocks_behind": 40}),
+        (("bob",), {"block_time": LONG_AGO}),
+        (("bob",), {"block_time": JUST_NOW, "blocks_behind": 2}),
+    ],
 )
 def test_a_node_runs_on_while_nothing_confirms_the_way_out(
     still_in: tuple[str, ...], node: dict[str, object]
@@ -314,7 +326,7 @@ def test_a_node_runs_on_while_nothing_confirms_the_way_out(
 
 
 def test_who_is_out_everywhere_goes_and_the_key_is_retired() -> None:
-    wanted = left("bob")
+    wanted = left("bob", block_time=JUST_NOW)
     assert wanted.chains == ()
     assert (wanted.verdicts[0].retires, wanted.verdicts[0].namespace) == (0, "ns")
     assert wanted.ended == {"0"}
