@@ -4,6 +4,7 @@
 """
 
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Any
 
 from ics import errors, labels, model
@@ -39,11 +40,23 @@ async def order_anew(kube: client.Client, namespace: str, generation: int, volum
     if job is not None:
         await _remove(kube, job)
     # What a field manager no longer applies is removed: the record that the memory is laid goes.
-    await _annotate(kube, secret, {labels.VOLUME_UID: volume_uid})
+    await _annotate(kube, secret, {labels.VOLUME_UID: volume_uid, labels.BY_NAME: "true"})
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """The signing memory that is to be laid."""
+
+    generation: int
+    """Of the key."""
+    address: str
+    """Of the key, upper-case hex."""
+    volume_uid: str
+    """Of the volume on record."""
 
 
 async def ensure_job(
-    kube: client.Client, owner: objects.Owner, namespace: str, volume_uid: str, address: str, image: str
+    kube: client.Client, owner: objects.Owner, namespace: str, wanted: Memory, image: str
 ) -> model.JobState:
     """Make the Job unless it is there, and tell how it stands.
 
@@ -51,16 +64,19 @@ async def ensure_job(
         kube: client.
         owner: the chain whose key it is.
         namespace: of the chain.
-        volume_uid: of the volume on record.
-        address: of the key, upper-case hex.
+        wanted: what it is to lay.
         image: with a POSIX shell.
 
     Raises:
         Transient: a Job for another key is in the way; it is removed.
+        Permanent: the key's Secret is not there.
     """
+    volume_uid, address = wanted.volume_uid, wanted.address
     found = await kube.find(kinds.JOB, namespace, arming.name(volume_uid))
     if found is None:
-        manifest = arming.job(owner, namespace, volume_uid, address, image)
+        notes = _notes(await _secret(kube, namespace, wanted.generation))
+        is_by_name = notes.get(labels.BY_NAME) == "true"
+        manifest = arming.job(owner, namespace, volume_uid, address, image, is_by_name)
         await kube.send(requests.create(manifest, labels.LOOP_MANAGER))
         return model.JobState.RUNNING
     if _notes(found).get(labels.CONSENSUS_ADDRESS) != address:

@@ -84,9 +84,8 @@ class Place:
         """Make the Job that lays the signing memory, and tell how it stands."""
         await self.lease.ensure()
         owner = self._owner(chain)
-        address = chain.key.key.address.hex().upper()
-        image = chain.definition.image
-        return await arm.ensure_job(self._kube, owner, chain.namespace, volume_uid, address, image)
+        wanted = arm.Memory(chain.key.generation, chain.key.key.address.hex().upper(), volume_uid)
+        return await arm.ensure_job(self._kube, owner, chain.namespace, wanted, chain.definition.image)
 
     async def record_memory(self, namespace: str, generation: int, volume_uid: str) -> None:
         """Record that the memory is laid, and remove the Job."""

@@ -18,13 +18,18 @@ set -eu
 umask 077
 memory="{labels.SIGNING_PATH}/$KEY_ADDRESS"
 state="$memory/priv_validator_state.json"
-if [ -s "$state" ]; then
-  echo "the signing memory of $KEY_ADDRESS is there: left as it is"
-  exit 0
-fi
 if [ -e "$state" ]; then
-  echo "the signing memory of $KEY_ADDRESS is empty, so what was signed is lost: left as it is" >&2
-  exit 1
+  # A power failure may leave a file that is empty or cut off; whole, it ends with a brace.
+  case "$(cat "$state")" in
+    \\{{*'"height"'*\\}})
+      echo "the signing memory of $KEY_ADDRESS is there: left as it is"
+      exit 0;;
+  esac
+  if [ -z "$BY_NAME" ]; then
+    echo "the signing memory of $KEY_ADDRESS is empty or cut off, so what was signed is lost: left as it is" >&2
+    exit 1
+  fi
+  mv "$state" "$state.broken"
 fi
 mkdir -p "$memory"
 printf '%s' '{{"height":"0","round":0,"step":0}}' > "$state.new"
@@ -38,7 +43,9 @@ def name(volume_uid: str) -> str:
     return f"arm-{volume_uid[:8]}"
 
 
-def job(owner: objects.Owner, namespace: str, volume_uid: str, address: str, image: str) -> model.Manifest:
+def job(
+    owner: objects.Owner, namespace: str, volume_uid: str, address: str, image: str, is_by_name: bool = False
+) -> model.Manifest:
     """The Job.
 
     Args:
@@ -46,7 +53,8 @@ def job(owner: objects.Owner, namespace: str, volume_uid: str, address: str, ima
         namespace: of the chain.
         volume_uid: of the PersistentVolumeClaim that is there now.
         address: of the key, upper-case hex.
-        image: any with a POSIX shell, mkdir and mv; the node's own, for that is pulled anyway.
+        image: any with a POSIX shell, cat, mkdir and mv; the node's own, for that is pulled anyway.
+        is_by_name: the operator says that it is safe: a memory that is broken gives way to a new one.
     """
     notes = {labels.VOLUME_UID: volume_uid, labels.CONSENSUS_ADDRESS: address}
     return {
@@ -64,7 +72,7 @@ def job(owner: objects.Owner, namespace: str, volume_uid: str, address: str, ima
                     "automountServiceAccountToken": False,
                     "enableServiceLinks": False,
                     "securityContext": dict(objects.POD_SECURITY),
-                    "containers": [_container(address, image)],
+                    "containers": [_container(address, image, is_by_name)],
                     "volumes": [
                         {"name": "data", "persistentVolumeClaim": {"claimName": labels.VOLUME_NAME}},
                     ],
@@ -74,13 +82,14 @@ def job(owner: objects.Owner, namespace: str, volume_uid: str, address: str, ima
     }
 
 
-def _container(address: str, image: str) -> dict[str, Any]:
+def _container(address: str, image: str, is_by_name: bool) -> dict[str, Any]:
+    environment = {"KEY_ADDRESS": address, "BY_NAME": "true" if is_by_name else ""}
     return {
         "name": "arm",
         "image": image,
         "imagePullPolicy": "IfNotPresent",
         "command": ["/bin/sh", "-c", SCRIPT],
-        "env": [{"name": "KEY_ADDRESS", "value": address}],
+        "env": [{"name": name, "value": value} for name, value in environment.items()],
         "resources": {
             "requests": {"cpu": "10m", "memory": "16Mi"},
             "limits": {"memory": "64Mi"},

@@ -107,7 +107,7 @@ async def test_arming(scene: conftest.Scene) -> None:
         return (await memory.read(scene.kube, scene.validator, PROVIDER)).chains["0"].records[0]
 
     async def job() -> model.JobState:
-        return await arm.ensure_job(kube, owner, namespace, volume, ADDRESS, "node:1")
+        return await arm.ensure_job(kube, owner, namespace, arm.Memory(0, ADDRESS, volume), "node:1")
 
     ordered = [await arm.ensure_ordered(kube, namespace, 0, volume) for _ in range(2)]
     assert ordered == [True, False]
@@ -137,25 +137,32 @@ async def test_arming_anew_forgets_record_and_job(scene: conftest.Scene) -> None
     owner = objects.Owner(scene.validator, PROVIDER, "0", "consumer-1")
     await arm.ensure_ordered(scene.kube, namespace, 0, volume)
     await arm.ensure_armed_recorded(scene.kube, namespace, 0, volume)
-    await arm.ensure_job(scene.kube, owner, namespace, volume, ADDRESS, "node:1")
+    await arm.ensure_job(scene.kube, owner, namespace, arm.Memory(0, ADDRESS, volume), "node:1")
     await jobs.finish(scene.kube, namespace, arming.name(volume), jobs.FAILED)
 
     await arm.order_anew(scene.kube, namespace, 0, volume)
 
     remembered = (await memory.read(scene.kube, scene.validator, PROVIDER)).chains["0"]
     assert remembered.records == (model.SigningRecord(0, ADDRESS, volume, False),)
-    state = await arm.ensure_job(scene.kube, owner, namespace, volume, ADDRESS, "node:1")
+    state = await arm.ensure_job(scene.kube, owner, namespace, arm.Memory(0, ADDRESS, volume), "node:1")
     assert state is model.JobState.RUNNING
+    made = await scene.live(kinds.JOB, namespace, arming.name(volume))
+    assert made is not None
+    assert {"name": "BY_NAME", "value": "true"} in made["spec"]["template"]["spec"]["containers"][0]["env"]
+    await arm.ensure_armed_recorded(scene.kube, namespace, 0, volume)
+    secret = await scene.live(kinds.SECRET, namespace, "consensus-key-0")
+    assert secret is not None
+    assert labels.BY_NAME not in secret["metadata"]["annotations"]
 
 
 async def test_failed_arming(scene: conftest.Scene) -> None:
     await deployed(scene, 0)
     namespace = f"{scene.validator}-0"
     owner = objects.Owner(scene.validator, PROVIDER, "0", "consumer-1")
-    await arm.ensure_job(scene.kube, owner, namespace, "abcdefgh-1", ADDRESS, "node:1")
+    await arm.ensure_job(scene.kube, owner, namespace, arm.Memory(0, ADDRESS, "abcdefgh-1"), "node:1")
     await jobs.finish(scene.kube, namespace, "arm-abcdefgh", jobs.FAILED)
 
-    state = await arm.ensure_job(scene.kube, owner, namespace, "abcdefgh-1", ADDRESS, "node:1")
+    state = await arm.ensure_job(scene.kube, owner, namespace, arm.Memory(0, ADDRESS, "abcdefgh-1"), "node:1")
 
     assert state is model.JobState.FAILED
 
@@ -173,10 +180,10 @@ async def test_job_for_another_key_gives_way(scene: conftest.Scene) -> None:
     await deployed(scene, 0)
     namespace = f"{scene.validator}-0"
     owner = objects.Owner(scene.validator, PROVIDER, "0", "consumer-1")
-    await arm.ensure_job(scene.kube, owner, namespace, "abcdefgh-1", "F" * 40, "node:1")
+    await arm.ensure_job(scene.kube, owner, namespace, arm.Memory(0, "F" * 40, "abcdefgh-1"), "node:1")
 
     with pytest.raises(errors.Transient, match="is for another key"):
-        await arm.ensure_job(scene.kube, owner, namespace, "abcdefgh-1", ADDRESS, "node:1")
+        await arm.ensure_job(scene.kube, owner, namespace, arm.Memory(0, ADDRESS, "abcdefgh-1"), "node:1")
 
     assert await scene.live(kinds.JOB, namespace, "arm-abcdefgh") is None
 

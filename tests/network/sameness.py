@@ -20,7 +20,7 @@ _GIVEN = ("clusterIP", "clusterIPs", "healthCheckNodePort", "volumeName", "stora
 """Fields of a spec that the cluster fills in; the default class of volumes is the cluster's own."""
 _OF_THE_CLUSTER = ("pv.kubernetes.io/", "volume.", "deployment.kubernetes.io/")
 """Annotations that the cluster's own programs write."""
-_OF_THE_LOOP = (labels.VOLUME_UID, labels.ARMED, labels.RETIRED, labels.CARE)
+_OF_THE_LOOP = (labels.VOLUME_UID, labels.ARMED, labels.BY_NAME, labels.RETIRED, labels.CARE)
 """Annotations that are records: of the volume on which a key signs, and of the node that runs."""
 
 

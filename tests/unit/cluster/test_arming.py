@@ -12,10 +12,11 @@ from ics.manifests import arming, objects
 ADDRESS = "0123456789ABCDEF0123456789ABCDEF01234567"
 
 
-def run(folder: pathlib.Path) -> "subprocess.CompletedProcess[str]":
+def run(folder: pathlib.Path, by_name: str = "") -> "subprocess.CompletedProcess[str]":
     script = arming.SCRIPT.replace("/data/", f"{folder}/")
+    environment = {"PATH": "/usr/bin:/bin", "KEY_ADDRESS": ADDRESS, "BY_NAME": by_name}
     return subprocess.run(
-        ["/bin/sh", "-c", script], env={"KEY_ADDRESS": ADDRESS}, text=True, capture_output=True, check=False
+        ["/bin/sh", "-c", script], env=environment, text=True, capture_output=True, check=False
     )
 
 
@@ -30,13 +31,35 @@ def test_script_lays_an_empty_memory(tmp_path: pathlib.Path) -> None:
     assert [path.name for path in state(tmp_path).parent.iterdir()] == ["priv_validator_state.json"]
 
 
-@pytest.mark.parametrize(("content", "code"), [('{"height":"7"}', 0), ("", 1)])
+WHOLE = '{\n  "height": "7",\n  "round": 0,\n  "step": 3\n}\n'
+BROKEN = ["", '{\n  "height": "7",\n  "sig', "\0" * 40]
+
+
+@pytest.mark.parametrize(("content", "code"), [(WHOLE, 0), *((one, 1) for one in BROKEN)])
 def test_script_never_touches_a_memory(tmp_path: pathlib.Path, content: str, code: int) -> None:
     state(tmp_path).parent.mkdir(parents=True)
     state(tmp_path).write_text(content)
 
     assert run(tmp_path).returncode == code
     assert state(tmp_path).read_text() == content
+
+
+@pytest.mark.parametrize("content", BROKEN)
+def test_by_name_a_broken_memory_gives_way(tmp_path: pathlib.Path, content: str) -> None:
+    state(tmp_path).parent.mkdir(parents=True)
+    state(tmp_path).write_text(content)
+
+    assert run(tmp_path, "true").returncode == 0
+    assert state(tmp_path).read_text() == '{"height":"0","round":0,"step":0}'
+    assert state(tmp_path).with_name("priv_validator_state.json.broken").read_text() == content
+
+
+def test_by_name_a_whole_memory_stays(tmp_path: pathlib.Path) -> None:
+    state(tmp_path).parent.mkdir(parents=True)
+    state(tmp_path).write_text(WHOLE)
+
+    assert run(tmp_path, "true").returncode == 0
+    assert state(tmp_path).read_text() == WHOLE
 
 
 def test_job() -> None:
