@@ -3,7 +3,7 @@
 `ics.arming` decides on the order of these steps. Each can be repeated after a crash.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -68,7 +68,7 @@ async def ensure_job(
         image: with a POSIX shell.
 
     Raises:
-        Transient: a Job for another key is in the way; it is removed.
+        Transient: a Job for another key is in the way, or one has not ended in its time; it is removed.
         Permanent: the key's Secret is not there.
     """
     volume_uid, address = wanted.volume_uid, wanted.address
@@ -86,7 +86,20 @@ async def ensure_job(
             " next pass makes"
             " the right one"
         )
+    if is_late(found):
+        await _remove(kube, found)
+        raise errors.Transient(
+            f"Job {namespace}/{arming.name(volume_uid)}, which lays the signing memory, did not end within"
+            f" {arming.DEADLINE_SECONDS} s: it was removed, and the next pass makes it anew; if it waits again,"
+            f" kubectl -n {namespace} describe pods -l {labels.COMPONENT}={labels.ARMING} says why"
+        )
     return job_state(found)
+
+
+def is_late(item: Mapping[str, Any]) -> bool:
+    """Whether a Job failed because its time was over."""
+    conditions = (item.get("status") or {}).get("conditions") or []
+    return any(c["type"] == "Failed" and c.get("reason") == "DeadlineExceeded" for c in conditions)
 
 
 def job_state(item: dict[str, Any]) -> model.JobState:

@@ -303,12 +303,6 @@ def job_state(item: Item) -> model.JobState:
     return arm.job_state(dict(item))
 
 
-def is_late(item: Item) -> bool:
-    """Whether a Job failed because its time was over."""
-    conditions = (item.get("status") or {}).get("conditions") or []
-    return any(c["type"] == "Failed" and c.get("reason") == "DeadlineExceeded" for c in conditions)
-
-
 def last_words(pod: Item) -> str:
     """Why Hermes failed in a pod, from the end of its log as Kubernetes kept it; at most 400 characters.
 

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from ics import errors, labels, model, naming
-from ics.cluster import client, kinds, recollection, requests, sighting
+from ics.cluster import arm, client, kinds, recollection, requests, sighting
 from ics.manifests import objects, relay_jobs
 
 KEPT_JOBS = 3
@@ -109,7 +109,7 @@ async def ensure_check_job(
     job = relay_jobs.check_job(owner, namespace, setup)
     name = job["metadata"]["name"]
     found = await kube.find(kinds.JOB, namespace, name)
-    if found is not None and recollection.is_late(found):
+    if found is not None and arm.is_late(found):
         await before_writing()
         await kube.delete(kinds.JOB, namespace, name, found["metadata"]["uid"])
         raise errors.Transient(

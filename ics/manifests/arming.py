@@ -10,6 +10,8 @@ from ics.manifests import objects
 
 RETRIES = 3
 """Pods that may fail before the Job has."""
+DEADLINE_SECONDS = 600
+"""Time for the volume, the image and the work; a Job that takes longer is made anew, and so placed anew."""
 KEPT_SECONDS = 86400
 """A Job that ended is removed by the loop; one that a crash left behind, or that failed, after a day."""
 
@@ -63,6 +65,7 @@ def job(
         "metadata": owner.metadata(name(volume_uid), labels.ARMING, namespace, notes),
         "spec": {
             "backoffLimit": RETRIES,
+            "activeDeadlineSeconds": DEADLINE_SECONDS,
             "ttlSecondsAfterFinished": KEPT_SECONDS,
             "template": {
                 "metadata": {"labels": owner.labels(labels.ARMING)},
@@ -71,6 +74,7 @@ def job(
                     "restartPolicy": "Never",
                     "automountServiceAccountToken": False,
                     "enableServiceLinks": False,
+                    "affinity": _beside_the_node(),
                     "securityContext": dict(objects.POD_SECURITY),
                     "containers": [_container(address, image, is_by_name)],
                     "volumes": [
@@ -80,6 +84,19 @@ def job(
             },
         },
     }
+
+
+def _beside_the_node() -> dict[str, Any]:
+    """Where the volume is in use already, for one machine only may mount it.
+
+    The selector takes in the Job's own pod: so the scheduler lets it go anywhere while there is no node.
+    """
+    components = {"key": labels.COMPONENT, "operator": "In", "values": [labels.ARMING, labels.NODE]}
+    term = {
+        "labelSelector": {"matchExpressions": [components]},
+        "topologyKey": "kubernetes.io/hostname",
+    }
+    return {"podAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [term]}}
 
 
 def _container(address: str, image: str, is_by_name: bool) -> dict[str, Any]:

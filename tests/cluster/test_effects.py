@@ -167,6 +167,23 @@ async def test_failed_arming(scene: conftest.Scene) -> None:
     assert state is model.JobState.FAILED
 
 
+async def test_arming_that_comes_to_no_end_is_made_anew(scene: conftest.Scene) -> None:
+    await deployed(scene, 0)
+    namespace = f"{scene.validator}-0"
+    owner = objects.Owner(scene.validator, PROVIDER, "0", "consumer-1")
+    wanted = arm.Memory(0, ADDRESS, "abcdefgh-1")
+    await arm.ensure_job(scene.kube, owner, namespace, wanted, "node:1")
+    await jobs.finish(scene.kube, namespace, "arm-abcdefgh", jobs.FAILED, "DeadlineExceeded")
+
+    with pytest.raises(errors.Transient, match="did not end within 600 s: it was removed"):
+        await arm.ensure_job(scene.kube, owner, namespace, wanted, "node:1")
+
+    state = await arm.ensure_job(scene.kube, owner, namespace, wanted, "node:1")
+    made = await scene.live(kinds.JOB, namespace, "arm-abcdefgh")
+    assert made is not None
+    assert (state, (made.get("status") or {}).get("conditions")) == (model.JobState.RUNNING, None)
+
+
 async def test_arming_of_another_volume_is_not_recorded(scene: conftest.Scene) -> None:
     await deployed(scene, 0)
     namespace = f"{scene.validator}-0"

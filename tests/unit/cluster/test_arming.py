@@ -71,6 +71,17 @@ def test_job() -> None:
     assert job["metadata"]["name"] == "arm-12345678"
     assert job["metadata"]["annotations"][labels.CONSENSUS_ADDRESS] == ADDRESS
     assert job["spec"]["template"]["metadata"]["labels"][labels.COMPONENT] == "arming"
+    assert job["spec"]["activeDeadlineSeconds"] == 600
+    (near,) = pod["affinity"]["podAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]
+    # Itself among them: with no node there is no pod to be beside.
+    assert near == {
+        "labelSelector": {
+            "matchExpressions": [
+                {"key": labels.COMPONENT, "operator": "In", "values": [labels.ARMING, labels.NODE]}
+            ]
+        },
+        "topologyKey": "kubernetes.io/hostname",
+    }
     assert labels.PART_OF_SET not in job["metadata"]["labels"]
     assert pod["securityContext"]["runAsUser"] == pod["securityContext"]["fsGroup"] == 1000
     assert pod["containers"][0]["securityContext"] == {

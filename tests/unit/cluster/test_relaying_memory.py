@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from ics import labels, model
-from ics.cluster import recollection
+from ics.cluster import arm, recollection
 
 SINCE = datetime.datetime(2026, 11, 22, 12, 0, 0, 5, tzinfo=datetime.UTC)
 RECORD = model.RelayingRecord(
@@ -113,7 +113,7 @@ def test_a_hermes_of_an_earlier_namespace_signs_as_well() -> None:
     [({}, False), (OVER, False), (FAILED, False), (LATE, True)],
 )
 def test_late(status: dict[str, Any], expected: bool) -> None:
-    assert recollection.is_late(item("check", status=status)) is expected
+    assert arm.is_late(item("check", status=status)) is expected
 
 
 REFUSED = """\
