@@ -47,6 +47,8 @@ class Chain:
     signer: key_settings.RemoteSigner | None = None
     laid_peers: model.LaidPeers | None = None
     care: model.Care = field(default_factory=model.Care)
+    arming_waits: str = ""
+    """Why the pod that is to lay the signing memory waits; empty: it does not, or is not there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +131,7 @@ def deploy(
         _signer(settings, summary.consumer_id),
         memory.laid_peers,
         memory.care,
+        facts.seen.arming.get(summary.consumer_id, ""),
     )
     return Deployed(chain, conditions, trouble)
 

@@ -3,7 +3,7 @@
 import datetime
 from collections.abc import Mapping
 
-from ics import config, deployment, membership, model, stopping, upkeep
+from ics import config, deployment, membership, model, signing, stopping, upkeep
 
 YOUNG = datetime.timedelta(seconds=60)
 """A process that has run for less has not met all of its peers yet."""
@@ -28,7 +28,8 @@ def conditions(
     if chain.stage is stopping.Stage.NODE_ENDS:
         return []
     if chain.genesis is None:
-        return [_staged(chain)]
+        # What is missing else is told with the signing memory, which needs the volume and the image too.
+        return [_staged(chain)] if signing.is_settled(chain.arming) else []
     if seen is None or seen.pod is None:
         return [_condition(chain, model.Severity.WARNING, "PodMissing", "the node's pod does not exist yet")]
     if seen.pod.waiting:

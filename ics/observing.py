@@ -29,15 +29,24 @@ async def observe(place: world.World) -> seen.Seen:
     async with tasks.together() as group:
         snapshot = group.create_task(place.provider.snapshot(place.settings.operator_address, interest))
         observations = group.create_task(place.cluster.observe(workloads(memory)))
+        waiting = group.create_task(_arming(place, memory))
     place.lease.note(snapshot.result().chain_id, snapshot.result().height)
     found = seen.Seen(
         snapshot.result(),
         memory,
         observations.result(),
+        waiting.result(),
         wishes=place.wishes,
         endpoints=place.provider.conditions(),
     )
     return await _with_relaying(place, await _with_launches(place, found))
+
+
+async def _arming(place: world.World, memory: model.Memory) -> Mapping[str, str]:
+    """Why signing memories are not laid yet; nothing is asked while none is due."""
+    records = [record for chain in memory.chains.values() for record in chain.records]
+    is_due = any(record.volume_uid is not None and not record.is_armed for record in records)
+    return await place.cluster.arming() if is_due else {}
 
 
 async def _opened(place: world.World) -> None:

@@ -14,6 +14,8 @@ class Seen:
     memory: model.Memory = field(default_factory=model.Memory)
     observations: Mapping[str, model.Observation] = field(default_factory=dict)
     """Of chains that had a node when the pass began, by consumer id."""
+    arming: Mapping[str, str] = field(default_factory=dict)
+    """Why the pod that is to lay a chain's signing memory waits, by consumer id."""
     relays: Mapping[str, relaying.Facts] = field(default_factory=dict)
     """Of chains whose node answers and whose relayer is due, by consumer id."""
     relay_problems: Mapping[str, str] = field(default_factory=dict)

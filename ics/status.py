@@ -142,12 +142,24 @@ def _signing_conditions(chain: deployment.Chain, seen: model.Observation | None)
             f" may have signed, run: ics arm {chain.consumer_id} --confirm {chain.chain_id}"
         )
         return [model.Condition(model.Severity.CRITICAL, "SigningMemoryLost", message, chain.consumer_id)]
-    if chain.genesis is not None and chain.arming is not signing.Arming.ARMED:
+    return [] if signing.is_settled(chain.arming) else [_pending(chain)]
+
+
+def _pending(chain: deployment.Chain) -> model.Condition:
+    if chain.arming is signing.Arming.NO_VOLUME:
+        message = "the signing memory is not laid yet: the volume does not exist"
+    elif chain.arming_waits:
         message = (
-            "the signing memory is being laid on the volume: until then the node runs with a throw-away key"
+            f"the signing memory is not laid yet: the pod of its Job waits: {chain.arming_waits}; see kubectl"
+            f" -n {chain.namespace} describe pods,pvc -l '{labels.COMPONENT} in ({labels.ARMING},{labels.VOLUME})'"
         )
-        return [model.Condition(model.Severity.WARNING, "SigningMemoryPending", message, chain.consumer_id)]
-    return []
+    else:
+        message = "the signing memory is being laid on the volume"
+    if chain.genesis is not None:
+        message += ": until then the node runs with a throw-away key"
+    is_in_order = chain.genesis is None and not chain.arming_waits
+    severity = model.Severity.INFO if is_in_order else model.Severity.WARNING
+    return model.Condition(severity, "SigningMemoryPending", message, chain.consumer_id)
 
 
 def _signer_conditions(

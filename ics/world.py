@@ -85,6 +85,10 @@ class Cluster(Protocol):
         """Look at the nodes of the chains in these namespaces; both by consumer id."""
         ...
 
+    async def arming(self) -> Mapping[str, str]:
+        """Why pods that are to lay signing memories wait, by consumer id."""
+        ...
+
     async def ensure_routes(
         self,
         pods: Mapping[str, model.PodStatus | None],

@@ -74,12 +74,7 @@ async def observe(
     """
     if not namespaces:
         return {}
-    owner = {
-        labels.VALIDATOR: validator,
-        labels.PROVIDER: naming.label_value(provider_chain_id),
-        labels.COMPONENT: labels.NODE,
-    }
-    items = await kube.select(kinds.POD, owner)
+    items = await _pods(kube, validator, provider_chain_id, labels.NODE)
     pods = {
         item["metadata"]["namespace"]: sighting.pod(item)
         for item in items
@@ -94,6 +89,26 @@ async def observe(
         return consumer_id, found
 
     return dict(await asyncio.gather(*(one(*item) for item in namespaces.items())))
+
+
+async def arming(kube: client.Client, validator: str, provider_chain_id: str) -> dict[str, str]:
+    """Why the pods that are to lay signing memories wait, by consumer id; those that do not are left out.
+
+    Raises:
+        Transient: the API server is not reached.
+        Permanent: the right to list pods is missing.
+    """
+    items = await _pods(kube, validator, provider_chain_id, labels.ARMING)
+    waiting = {item["metadata"]["labels"][labels.CONSUMER]: sighting.pod(item).waiting for item in items}
+    return {consumer_id: reason for consumer_id, reason in waiting.items() if reason}
+
+
+async def _pods(
+    kube: client.Client, validator: str, provider_chain_id: str, component: str
+) -> list[dict[str, Any]]:
+    provider = naming.label_value(provider_chain_id)
+    owner = {labels.VALIDATOR: validator, labels.PROVIDER: provider, labels.COMPONENT: component}
+    return await kube.select(kinds.POD, owner)
 
 
 async def _node(

@@ -59,6 +59,10 @@ class Place:
             self._kube, self._validator, self._provider, namespaces, self._now(), self._patience
         )
 
+    async def arming(self) -> Mapping[str, str]:
+        """Why pods that are to lay signing memories wait, by consumer id."""
+        return await observe.arming(self._kube, self._validator, self._provider)
+
     async def ensure_routes(
         self,
         pods: Mapping[str, model.PodStatus | None],

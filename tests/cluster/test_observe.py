@@ -228,3 +228,34 @@ async def test_nothing_to_look_at_asks_nothing(scene: conftest.Scene) -> None:
 
     assert await observe.observe(kube, scene.validator, "provider-1", {}, NOW) == {}
     assert recorder.requests == []
+
+
+async def test_why_signing_memories_are_not_laid(scene: conftest.Scene) -> None:
+    own = {labels.VALIDATOR: scene.validator, labels.PROVIDER: "provider-1", labels.COMPONENT: labels.ARMING}
+    namespaces = {"kind": "Namespace", "apiVersion": "v1", "metadata": {"name": f"{scene.validator}-arming"}}
+    await scene.kube.apply(namespaces, "test")
+    for consumer_id, condition in (("0", "False"), ("1", "True")):
+        metadata = {
+            "name": f"arm-{consumer_id}",
+            "namespace": f"{scene.validator}-arming",
+            "labels": own | {labels.CONSUMER: consumer_id},
+        }
+        spec = {"containers": [{"name": "arm", "image": "i"}]}
+        await scene.kube.apply(
+            {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}, "test"
+        )
+        scheduled = {"type": "PodScheduled", "status": condition, "reason": "Unschedulable"}
+        await scene.kube.send(
+            requests.Request(
+                "patch",
+                kinds.POD,
+                f"{scene.validator}-arming",
+                f"arm-{consumer_id}",
+                {},
+                requests.encode({"status": {"conditions": [scheduled]}}),
+                "application/merge-patch+json",
+                subpath="/status",
+            )
+        )
+
+    assert await observe.arming(scene.kube, scene.validator, "provider-1") == {"0": "Unschedulable"}

@@ -221,10 +221,35 @@ async def test_a_node_that_is_not_given_its_key_is_not_restarted_for_it(
         ((HERE,), b"t" * 32, [("WARNING", "SigningMemoryPending")]),
     ],
 )
-def test_what_is_told_of_the_signing_memory(
+def test_what_is_told_of_the_signing_memory_of_a_running_chain(
     records: tuple[model.SigningRecord, ...], key: bytes, reasons: list[tuple[str, str]]
 ) -> None:
     memory = scenes.memory(genesis=scenes.GENESIS, has_workload=True, records=records)
     wanted = judge(scenes.consumer(P.LAUNCHED, scenes.joined("alice", "bob")), memory)
     told = status.report(wanted, {"0": running(key)}).chains[0].conditions
     assert [(c.severity.name, c.reason) for c in told if c.reason.startswith("Signing")] == reasons
+
+
+@pytest.mark.parametrize(
+    ("memory", "waits", "told"),
+    [
+        (model.Memory(), "", ("INFO", "SigningMemoryPending", "the volume does not exist")),
+        (scenes.memory(records=(LOST,)), "", ("INFO", "SigningMemoryPending", "is being laid")),
+        (
+            scenes.memory(records=(HERE,)),
+            "ImagePullBackOff",
+            ("WARNING", "SigningMemoryPending", "the pod of its Job waits: ImagePullBackOff"),
+        ),
+        (scenes.memory(), "", ("INFO", "Staged", "all is ready but the genesis")),
+    ],
+    ids=["no volume", "due", "its pod waits", "laid"],
+)
+def test_what_is_told_of_a_chain_that_is_staged(
+    memory: model.Memory, waits: str, told: tuple[str, str, str]
+) -> None:
+    snapshot = scenes.snapshot(scenes.consumer(found=scenes.joined("alice", "bob")))
+    facts = seen.Seen(snapshot, memory, arming={"0": waits} if waits else {})
+    wanted = desired.desired(facts, scenes.settings(), scenes.seed("alice"), [scenes.example()])
+    (found,) = status.report(wanted, {}).chains[0].conditions
+    assert (found.severity.name, found.reason) == told[:2]
+    assert told[2] in found.message
