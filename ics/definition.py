@@ -36,7 +36,7 @@ class Published(_Frozen):
     file: str | None = None
     """Path relative to the definition's folder."""
     url: str | None = pydantic.Field(default=None, pattern=r"^https?://\S+$")
-    """Address to fetch it from; asks for sha256."""
+    """Address to fetch it from; asks for sha256, for what is fetched must be known beforehand."""
     sha256: str | None = pydantic.Field(default=None, pattern=r"^[0-9a-f]{64}$")
     """sha256 of the file's bytes, lower-case hex."""
 
@@ -44,8 +44,6 @@ class Published(_Frozen):
     def _just_one(self) -> "Published":
         if (self.file is None) == (self.url is None):
             raise ValueError("give just one of file and url")
-        if self.url is not None and self.sha256 is None:
-            raise ValueError("a url asks for sha256: what is fetched must be known beforehand")
         return self
 
 
@@ -68,12 +66,17 @@ class RewardDenoms(_Frozen):
 
 
 class Genesis(_Frozen):
-    """Where a chain's genesis comes from: completed here from `base`, or used as it is from `final`."""
+    """Where a chain's genesis comes from: completed here from `base`, or used as it is from `final`.
+
+    With both, `final` is used, and the chain's `genesis_hash` is compared with the sha256 of `base`, which is
+    not fetched: the owner states it before the launch, and a final file, with the CCV state, is made after it.
+    """
 
     base: Published | None = None
     """Genesis without the CCV state, whose sha256 is the chain's `genesis_hash`."""
     final: Published | None = None
-    """Genesis as the launch team distributes it; nothing is added to it."""
+    """Genesis as the launch team distributes it; nothing is added to it. It and its sha256 may come after the
+    launch: no node is started before."""
     time: Literal["base", "spawn", "launch"] = "launch"
     """Genesis time of a completed genesis: the base's own, the spawn time, or the launch block's time."""
     fund: Fund = Fund()
@@ -82,9 +85,11 @@ class Genesis(_Frozen):
     """Set in the CCV parameters of a completed genesis."""
 
     @pydantic.model_validator(mode="after")
-    def _just_one(self) -> "Genesis":
-        if (self.base is None) == (self.final is None):
-            raise ValueError("give just one of base and final")
+    def _fits_together(self) -> "Genesis":
+        if self.base is None and self.final is None:
+            raise ValueError("give base, final, or both")
+        if self.base is not None and self.base.sha256 is None and (self.base.url or self.final):
+            raise ValueError("base asks for sha256 when it has a url, or stands beside final")
         if self.final is not None and (self.fund.relayers or self.reward_denoms != RewardDenoms()):
             raise ValueError("nothing is added to a final genesis: remove fund and reward_denoms")
         try:
@@ -134,12 +139,18 @@ class Definition(_Frozen):
 class Loaded:
     """A definition with its published genesis file.
 
-    Either `genesis` holds the file's bytes or `problem` says why it could not be had.
+    Either `genesis` holds the file's bytes (those of the final one if there is to be one) or `problem` says why
+    it could not be had.
     """
 
     definition: Definition
     genesis: bytes | None
     problem: str = ""
+
+    @property
+    def is_awaited(self) -> bool:
+        """Whether the file is missing and may well be: a final genesis is made after the launch."""
+        return self.genesis is None and self.definition.genesis.final is not None
 
 
 def parse(values: Mapping[str, Any], origin: str) -> Definition:

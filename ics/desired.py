@@ -338,12 +338,11 @@ def _with_definition(
             summary,
             model.Condition(model.Severity.CRITICAL, "KeyMismatch", choice.problem, summary.consumer_id),
         )
-    published = None if memory.genesis is not None else launch.check_published(loaded, detail)
-    conditions = (
-        [] if published is None else [dataclasses.replace(published, consumer_id=summary.consumer_id)]
-    )
-    if published is not None and published.severity is model.Severity.CRITICAL:
-        return Verdict(summary, participation, conditions=tuple(conditions), is_held=bool(memory.namespace))
+    is_staged = summary.phase is model.Phase.INITIALIZED
+    published = () if memory.genesis is not None else launch.check_published(loaded, detail, not is_staged)
+    conditions = tuple(dataclasses.replace(one, consumer_id=summary.consumer_id) for one in published)
+    if any(one.severity is model.Severity.CRITICAL for one in conditions):
+        return Verdict(summary, participation, conditions=conditions, is_held=bool(memory.namespace))
     participation, intents, more = membership.membership(facts, summary, detail, choice, participation)
     verdict = Verdict(summary, participation, None, intents, (*conditions, *more))
     way_out = membership.leaving(facts, summary, choice, participation)

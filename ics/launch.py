@@ -10,34 +10,57 @@ from collections.abc import Iterable
 from ics import addresses, canonical, definition, errors, genesis, model, peers
 
 
-def check_published(loaded: definition.Loaded, detail: model.ConsumerDetail) -> model.Condition | None:
-    """Compare the published genesis file with the hash that the owner stated on the provider.
+def check_published(
+    loaded: definition.Loaded, detail: model.ConsumerDetail, is_launched: bool
+) -> tuple[model.Condition, ...]:
+    """Compare what is published of a chain with what its owner stated on the provider.
+
+    Args:
+        loaded: its definition.
+        detail: of the chain.
+        is_launched: its node is to be started; a final genesis may come as late as that.
 
     Returns:
-        None when they agree, else a condition without a consumer id: `HashNotStated` (a warning) or a
-        critical one with which the chain must not be joined.
+        Conditions without a consumer id; with a critical one, which stands alone, the chain must not be joined.
     """
-    name = loaded.definition.name
+    refusal = check_binary(loaded.definition, detail) or _check_hash(loaded, detail)
+    if refusal is not None:
+        return (refusal,)
+    name, found = loaded.definition.name, []
     if loaded.genesis is None:
-        return model.Condition(
-            model.Severity.CRITICAL, "GenesisUnavailable", f"definition {name}: {loaded.problem}"
+        if is_launched or not loaded.is_awaited:
+            text = f"definition {name}: {loaded.problem}"
+            return (model.Condition(model.Severity.CRITICAL, "GenesisUnavailable", text),)
+        text = f"definition {name}: the final genesis is awaited, its node starts with it: {loaded.problem}"
+        found.append(model.Condition(model.Severity.INFO, "GenesisAwaited", text))
+    if genesis.stated_hash(detail.genesis_hash) is None:
+        text = "the owner stated no sha256 as genesis_hash: nothing on chain vouches for the genesis file"
+        found.append(model.Condition(model.Severity.WARNING, "HashNotStated", text))
+    return tuple(found)
+
+
+def _check_hash(loaded: definition.Loaded, detail: model.ConsumerDetail) -> model.Condition | None:
+    """Compare the owner's `genesis_hash` with the file that it is about, as far as both are known."""
+    rules, stated = loaded.definition.genesis, genesis.stated_hash(detail.genesis_hash)
+    if rules.final is not None:
+        found = rules.final.sha256 if rules.base is None else rules.base.sha256
+    else:
+        found = None if loaded.genesis is None else canonical.sha256_hex(loaded.genesis)
+    if stated is None or found is None or stated == found:
+        return None
+    mend = "get the file that the launch team published"
+    if rules.final is not None and rules.base is None:
+        mend += (
+            "; or, if genesis_hash is of the file before the CCV state was added, give that file as genesis.base"
+            " with its sha256 beside final"
         )
-    found = canonical.sha256_hex(loaded.genesis)
-    stated = genesis.stated_hash(detail.genesis_hash)
-    if stated is None:
-        return model.Condition(
-            model.Severity.WARNING,
-            "HashNotStated",
-            "the owner stated no sha256 as genesis_hash: nothing on chain vouches for the genesis file",
-        )
-    if stated != found:
-        return model.Condition(
-            model.Severity.CRITICAL,
-            "GenesisHashMismatch",
-            f"definition {name}: the genesis file has sha256 {found}, the chain's genesis_hash is {stated}:"
-            " not joined; get the file that the launch team published",
-        )
-    return check_binary(loaded.definition, detail)
+    what = "base genesis" if rules.final is not None and rules.base is not None else "genesis file"
+    return model.Condition(
+        model.Severity.CRITICAL,
+        "GenesisHashMismatch",
+        f"definition {loaded.definition.name}: the {what} has sha256 {found}, the chain's genesis_hash is {stated}:"
+        f" not joined; {mend}",
+    )
 
 
 def check_binary(known: definition.Definition, detail: model.ConsumerDetail) -> model.Condition | None:

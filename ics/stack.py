@@ -267,7 +267,11 @@ async def _with_genesis(
     fetched: Mapping[definition.Published, bytes],
 ) -> definition.Loaded:
     """Trouble with one chain's file is that chain's: it must not stop the others."""
-    published = known.genesis.base or known.genesis.final
+    final = known.genesis.final
+    published = final or known.genesis.base
+    if final is not None and final.sha256 is None:
+        problem = "genesis.final.sha256 is not given: no node starts without it; write it when the file is published"
+        return definition.Loaded(known, None, problem)
     try:
         if published is not None and published.file is not None:
             content = (folder / published.file).read_bytes()

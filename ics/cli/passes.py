@@ -189,7 +189,9 @@ async def _check(args: argparse.Namespace, found: wiring.Opened) -> int:
     facts = await observing.observe(found.world)
     observing.desire(found.world, facts)
     problems = [
-        f"definition {one.definition.name}: {one.problem}" for one in found.world.definitions if one.problem
+        f"definition {one.definition.name}: {one.problem}"
+        for one in found.world.definitions
+        if one.problem and not one.is_awaited
     ]
     if problems:
         raise errors.SettingsError(*problems)

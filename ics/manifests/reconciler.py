@@ -64,14 +64,14 @@ def _definition(loaded: definition.Loaded, settings: config.Settings, owner: obj
     """One definition, with its genesis file unless that is fetched by its url."""
     values = loaded.definition.model_dump(mode="json", exclude_defaults=True)
     found = loaded.definition.genesis
-    published = found.base or found.final
+    published = found.final or found.base
     metadata = owner.metadata(
         f"{NAME}-chain-{loaded.definition.name}", labels.RECONCILER, settings.gateway.namespace
     )
     files: dict[str, str] = {}
     if published is not None and published.file is not None:
         file = f"{loaded.definition.name}.genesis.json"
-        values["genesis"]["base" if found.base else "final"]["file"] = file
+        values["genesis"]["final" if found.final else "base"]["file"] = file
         if loaded.genesis is not None:
             files[file] = _text(loaded.genesis, loaded.definition.name)
     files[f"{loaded.definition.name}.yaml"] = yaml.safe_dump(values, sort_keys=True, width=100)

@@ -220,7 +220,7 @@ def test_names_are_valid_for_any_chain_id(chain_id: str) -> None:
 
 
 def test_definition_without_a_genesis_source_is_refused() -> None:
-    with pytest.raises(Exception, match="just one of base and final"):
+    with pytest.raises(Exception, match="give base, final, or both"):
         definition.Genesis()
 
 
