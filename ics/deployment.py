@@ -17,6 +17,7 @@ from ics import (
     naming,
     peering,
     ports,
+    relay_health,
     relayer,
     signing,
     stopping,
@@ -157,7 +158,12 @@ def _relayer(
     planned = relayer.plan(facts, scene)
     if planned is None:
         return None, ()
-    return planned, (*planned.conditions, *funding.shortages(facts, scene.consumer_id))
+    conditions = (
+        *planned.conditions,
+        *relay_health.conditions(planned, scene.memory, scene.consumer_id, facts.snapshot.moment),
+        *funding.shortages(facts, scene.consumer_id),
+    )
+    return planned, conditions
 
 
 def _genesis(

@@ -249,6 +249,33 @@ class JobState(enum.Enum):
 
 
 @dataclass(frozen=True, slots=True)
+class PodStatus:
+    """A pod of a chain: its node's, or a Hermes'."""
+
+    name: str
+    ip: str | None
+    node_name: str | None
+    is_ready: bool
+    restarts: int
+    waiting: str
+    """Why a container waits (ImagePullBackOff …), empty when none does."""
+    uid: str = ""
+    created: datetime.datetime | None = None
+    started: datetime.datetime | None = None
+    """When the container that runs was started."""
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """A Hermes that runs on, as the cluster tells."""
+
+    pod: PodStatus | None = None
+    """The one that is not on its way out; of several the one that is ready."""
+    since: datetime.datetime | None = None
+    """When its Deployment came to have an available pod, or lost it, or was made; None: there is none."""
+
+
+@dataclass(frozen=True, slots=True)
 class ChainMemory:
     """What the cluster remembers of one consumer chain from earlier passes."""
 
@@ -269,6 +296,10 @@ class ChainMemory:
     """None: there was no relaying yet."""
     jobs: Mapping[str, JobState] = field(default_factory=dict)
     """The relaying Jobs, by name."""
+    last_words: Mapping[str, str] = field(default_factory=dict)
+    """Why Hermes failed, by name of the Job, one line; of those that left a word."""
+    instances: Mapping[str, Instance] = field(default_factory=dict)
+    """The Hermes that run on, by component."""
     has_hermes: bool = False
     """A Hermes is there, wanted or still on its way out: it may sign."""
     hermes: Setup | None = None
@@ -423,23 +454,6 @@ class NodeStatus:
     """Of its last block."""
     blocks_behind: int | None = None
     """How far its peers say that they are ahead; asked for only when its last block is old."""
-
-
-@dataclass(frozen=True, slots=True)
-class PodStatus:
-    """The one pod of a chain's StatefulSet."""
-
-    name: str
-    ip: str | None
-    node_name: str | None
-    is_ready: bool
-    restarts: int
-    waiting: str
-    """Why a container waits (ImagePullBackOff …), empty when none does."""
-    uid: str = ""
-    created: datetime.datetime | None = None
-    started: datetime.datetime | None = None
-    """When the container that runs was started."""
 
 
 @dataclass(frozen=True, slots=True)

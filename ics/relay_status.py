@@ -70,42 +70,34 @@ class RelayReport:
 def report(
     observed: seen.Seen,
     chain: deployment.Chain,
-    pods: Mapping[str, model.PodStatus],
     accounts: Mapping[str, str],
     conditions: tuple[model.Condition, ...],
-    last_words: Mapping[str, str],
 ) -> RelayReport:
     """Put together what is known of the relaying to one chain.
 
     Args:
         observed: of this pass.
         chain: with its relayer.
-        pods: of Hermes in the chain's namespace, by component.
         accounts: addresses on the provider by purpose.
         conditions: of the chain.
-        last_words: what Hermes said last, by failed Job.
     """
     facts = observed.relays.get(chain.consumer_id)
     plan = chain.relay
     finding = plan.finding if plan else None
     balances: dict[str, int | None] = {"consumer": facts.consumer_balance if facts else None}
     balances |= {purpose: observed.balances.get(address) for purpose, address in accounts.items()}
-    memory = observed.memory.chains.get(chain.consumer_id)
-    own = (
-        *(c for c in conditions if c.reason in REASONS),
-        *_pod_conditions(chain, pods),
-        *_job_conditions(chain, last_words),
-    )
+    memory = observed.memory.chains.get(chain.consumer_id) or model.ChainMemory("")
+    own = tuple(c for c in conditions if c.reason in REASONS)
     return RelayReport(
         chain.consumer_id,
         chain.chain_id,
         _state(chain, own),
         facts,
         finding,
-        pods,
+        {name: found.pod for name, found in memory.instances.items() if found.pod is not None},
         balances,
-        memory.jobs if memory else {},
-        last_words,
+        memory.jobs,
+        memory.last_words,
         own,
     )
 
@@ -118,6 +110,8 @@ REASONS = frozenset(
         "ClientExpired",
         "ConsumerHalted",
         "HandshakeLeftovers",
+        "HermesNotReady",
+        "JobFailed",
         "NodeUnreachable",
         "PacketsPending",
         "PodMissing",
@@ -134,44 +128,6 @@ REASONS = frozenset(
     }
 )
 """Conditions that are about relaying, and those of the node that keep it waiting."""
-
-
-def _pod_conditions(chain: deployment.Chain, pods: Mapping[str, model.PodStatus]) -> list[model.Condition]:
-    """What keeps the Hermes that should run on from running."""
-    plan = chain.relay
-    wanted = {
-        labels.HERMES: (labels.HERMES_NAME, plan is not None and plan.relays is not None),
-        labels.EVIDENCE: (labels.EVIDENCE_NAME, plan is not None and plan.base is not None),
-    }
-    found = []
-    for component, (name, is_wanted) in wanted.items():
-        pod = pods.get(component)
-        if not is_wanted or (pod is not None and pod.is_ready):
-            continue
-        why = "it has no pod yet" if pod is None else pod.waiting or "it is starting"
-        again = f", after {pod.restarts} restarts" if pod is not None and pod.restarts else ""
-        is_fresh = pod is not None and not (pod.waiting or pod.restarts)
-        message = (
-            f"{name} is not ready: {why}{again}: read kubectl -n {chain.namespace} logs deployment/{name}"
-        )
-        severity = model.Severity.INFO if is_fresh else model.Severity.WARNING
-        found.append(model.Condition(severity, "HermesNotReady", message, chain.consumer_id))
-    return found
-
-
-def _job_conditions(chain: deployment.Chain, last_words: Mapping[str, str]) -> list[model.Condition]:
-    """Why Jobs failed; of no interest any more once Hermes relays."""
-    if chain.relay is None or chain.relay.relays is not None:
-        return []
-    return [
-        model.Condition(
-            model.Severity.WARNING,
-            "JobFailed",
-            f"{name} failed: {said or 'without a word'}: read kubectl -n {chain.namespace} logs job/{name}",
-            chain.consumer_id,
-        )
-        for name, said in sorted(last_words.items())
-    ]
 
 
 def _state(chain: deployment.Chain, conditions: tuple[model.Condition, ...]) -> str:

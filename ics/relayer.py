@@ -7,7 +7,7 @@ Deployment relays. The two never run at the same time, because they sign with th
 import dataclasses
 import datetime
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +20,7 @@ from ics import (
     hermes,
     ibc,
     keys,
+    labels,
     membership,
     model,
     peers,
@@ -37,6 +38,8 @@ HALTED = datetime.timedelta(seconds=30)
 """A consumer whose newest block is so far behind the provider's makes none."""
 CHECK = "hermes-check-"
 """How the names of the Jobs begin that let Hermes check a config."""
+UPDATE = "hermes-clients-"
+"""Likewise of those that update clients."""
 RETRIES_COUNTED = 8
 """The wait grows no further after so many tries."""
 
@@ -176,12 +179,28 @@ def _stuck(scene: Scene) -> model.Condition:
     return _condition(scene, "WARNING", "PacketsPending", message)
 
 
-def _failed(scene: Scene) -> model.Condition:
-    message = (
-        "a step of the handshake failed here, and is tried again: what Hermes said is in ics hermes status"
-        f" {scene.consumer_id}"
-    )
-    return _condition(scene, "WARNING", "StepFailed", message)
+def _step_failed(scene: Scene, jobs: Iterable[str]) -> list[model.Condition]:
+    message = _failed(scene, "a step of the handshake", jobs)
+    return [_condition(scene, "WARNING", "StepFailed", message)] if message else []
+
+
+def _job_failed(scene: Scene, what: str, jobs: Iterable[str]) -> list[model.Condition]:
+    message = _failed(scene, what, jobs)
+    return [_condition(scene, "WARNING", "JobFailed", message)] if message else []
+
+
+def _failed(scene: Scene, what: str, jobs: Iterable[str]) -> str:
+    """What is told of Jobs that tried the same, the last one last; empty when none failed.
+
+    None is named: each has another name, and the text should stay while the trouble does.
+    """
+    failed = [name for name in jobs if scene.memory.jobs.get(name) is model.JobState.FAILED]
+    if not failed:
+        return ""
+    said = next(filter(None, map(scene.memory.last_words.get, reversed(failed))), "")
+    words = f"Hermes said: {said}: " if said else ""
+    logs = f"kubectl -n {scene.memory.namespace} logs -l {labels.COMPONENT}={labels.RELAYING_STEP}"
+    return f"{what} failed here, and is tried again: {words}read {logs}"
 
 
 def _invalid(scene: Scene, error: errors.SettingsError) -> model.Condition:
@@ -222,7 +241,9 @@ def _asking(scene: Scene, planned: Relayer, setup: model.Setup, record: model.Re
     )
     if is_busy or planned.candidate is not None:
         return planned
-    return dataclasses.replace(planned, candidate=Candidate(setup, record))
+    failed = _job_failed(scene, "the check of a config", [check_name(setup)])
+    conditions = (*planned.conditions, *failed)
+    return dataclasses.replace(planned, candidate=Candidate(setup, record), conditions=conditions)
 
 
 def _relaying(scene: Scene, wanted: model.Setup, record: model.RelayingRecord, planned: Relayer) -> Relayer:
@@ -244,16 +265,26 @@ def _opening(
     """The Job that is due: the next step of the handshake, or an update of the clients meanwhile."""
     order = relaying.ranking(creators(facts, scene, document))
     own = _own_address(facts, scene)
-    planned = dataclasses.replace(planned, relays=None)
-    running = any(state is model.JobState.RUNNING for state in scene.memory.jobs.values())
-    if running or scene.memory.has_hermes or planned.base is None:
-        return planned
+    jobs = scene.memory.jobs
     base = f"hermes-step-{digest(finding.mark)[:8]}"
     # Old Jobs are removed, so the number of the last one counts.
-    before = [name.rpartition("-")[2] for name in scene.memory.jobs if name.startswith(f"{base}-")]
-    tries = 1 + max((int(number) for number in before if number.isdecimal()), default=-1)
-    if any(scene.memory.jobs[f"{base}-{number}"] is model.JobState.FAILED for number in before):
-        planned = dataclasses.replace(planned, conditions=(*planned.conditions, _failed(scene)))
+    numbers = [name.rpartition("-")[2] for name in jobs if name.startswith(f"{base}-")]
+    before = sorted(int(number) for number in numbers if number.isdecimal())
+    update = _client_update(facts, scene, found, order, own)
+    updates = [name for name in jobs if update is not None and name.startswith(UPDATE)]
+    planned = dataclasses.replace(
+        planned,
+        relays=None,
+        conditions=(
+            *planned.conditions,
+            *_step_failed(scene, [f"{base}-{n}" for n in before]),
+            *_job_failed(scene, "an update of the IBC clients", sorted(updates)),
+        ),
+    )
+    running = model.JobState.RUNNING in jobs.values()
+    if running or scene.memory.has_hermes or planned.base is None:
+        return planned
+    tries = 1 + max(before, default=-1)
     wait = RETRY * min(tries, RETRIES_COUNTED)
     acts = relaying.acts_at(order, own, record.since, record.is_ours)
     if finding.step is not None and acts is not None and found.provider_time >= acts + wait:
@@ -261,7 +292,6 @@ def _opening(
         task = Task(f"{base}-{tries}", (command,))
         acted = dataclasses.replace(record, acted_on=record.mark)
         return dataclasses.replace(planned, task=task, record=acted, candidate=None)
-    update = _client_update(facts, scene, found, order, own)
     return planned if update is None else dataclasses.replace(planned, task=update, candidate=None)
 
 
@@ -282,7 +312,7 @@ def _client_update(
     if not commands:
         return None
     stamp = found.provider_time.strftime("%H%M%S")
-    return Task(f"hermes-clients-{stamp}", tuple(commands))
+    return Task(f"{UPDATE}{stamp}", tuple(commands))
 
 
 def creators(facts: membership.Facts, scene: Scene, document: Mapping[str, Any]) -> list[relaying.Creator]:
@@ -402,6 +432,11 @@ def first_price(min_gas_price: str) -> str:
 def fingerprint(setup: model.Setup) -> str:
     """sha256, hex, of image and config: another image may refuse what this one accepts."""
     return digest(f"{setup.image}\n{setup.config}")
+
+
+def check_name(setup: model.Setup) -> str:
+    """Name of the Job that checks a config."""
+    return f"{CHECK}{fingerprint(setup)[:16]}"
 
 
 def digest(text: str) -> str:

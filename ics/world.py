@@ -158,14 +158,6 @@ class Cluster(Protocol):
         """Delete the pods that relay to a chain; their Deployment makes them anew."""
         ...
 
-    async def last_words(self, namespace: str, job: str) -> str:
-        """Why Hermes failed in a Job; empty if unknown."""
-        ...
-
-    async def hermes_pods(self, component: str) -> Mapping[str, tuple[model.PodStatus, ...]]:
-        """The pods of the Hermes that run on, by consumer id."""
-        ...
-
 
 class Lease(Protocol):
     """One acting reconciler for each validator."""

@@ -1,19 +1,15 @@
 """`ics hermes status`: clients, channels, wallets and packets of all chains or of one."""
 
 import argparse
-import asyncio
 from typing import Any
 
 from ics import (
-    deployment,
     desired,
     errors,
     funding,
     labels,
-    model,
     observing,
     relay_status,
-    seen,
     status,
     wiring,
 )
@@ -50,10 +46,6 @@ async def gather(found: wiring.Opened, consumer_id: str | None) -> list[relay_st
     chains = [chain for chain in wanted.chains if consumer_id in (None, chain.consumer_id)]
     if consumer_id is not None and not chains:
         raise errors.SettingsError(f"consumer id {consumer_id!r}: no chain of this stack; see ics status")
-    components = (labels.HERMES, labels.EVIDENCE)
-    alive = dict(
-        zip(components, await asyncio.gather(*map(found.cluster.hermes_pods, components)), strict=True)
-    )
     conditions = _conditions(wanted, observed.observations)
     reports = []
     for chain in chains:
@@ -64,31 +56,11 @@ async def gather(found: wiring.Opened, consumer_id: str | None) -> list[relay_st
             relay_status.report(
                 observed,
                 chain,
-                _newest(alive, chain.consumer_id),
                 dict(accounts),
                 conditions.get(chain.consumer_id, ()),
-                await _last_words(found, observed, chain),
             )
         )
     return reports
-
-
-async def _last_words(found: wiring.Opened, observed: seen.Seen, chain: deployment.Chain) -> dict[str, str]:
-    """What Hermes said last in each Job that failed."""
-    memory = observed.memory.chains.get(chain.consumer_id)
-    jobs = memory.jobs if memory else {}
-    failed = sorted(name for name, state in jobs.items() if state is model.JobState.FAILED)
-    said = await asyncio.gather(*(found.cluster.last_words(chain.namespace, name) for name in failed))
-    return dict(zip(failed, said, strict=True))
-
-
-def _newest(alive: Any, consumer_id: str) -> dict[str, model.PodStatus]:
-    """By component; while one pod ends and another begins, the one that is ready counts."""
-    return {
-        component: max(pods[consumer_id], key=lambda pod: pod.is_ready)
-        for component, pods in alive.items()
-        if pods.get(consumer_id)
-    }
 
 
 def _conditions(wanted: desired.Desired, observations: Any) -> dict[str, Any]:

@@ -53,7 +53,7 @@ async def read(kube: client.Client, validator: str, provider_chain_id: str) -> m
         listed(kinds.CONFIG_MAP, labels.RELAYING, only_metadata=False),
         listed(kinds.JOB, labels.RELAYING_STEP, only_metadata=False),
         listed(kinds.DEPLOYMENT, labels.HERMES, labels.EVIDENCE, only_metadata=False),
-        listed(kinds.POD, labels.HERMES, only_metadata=False),
+        listed(kinds.POD, labels.HERMES, labels.EVIDENCE, labels.RELAYING_STEP, only_metadata=False),
     )
     marked = {item["metadata"]["namespace"] for item in volumes}
     volumes += await _unmarked(kube, [w for w in workloads if w["metadata"]["namespace"] not in marked])

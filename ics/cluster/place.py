@@ -154,14 +154,6 @@ class Place:
         await self.lease.ensure()
         await restart.restart_hermes(self._kube, namespace)
 
-    async def last_words(self, namespace: str, job: str) -> str:
-        """Why Hermes failed in a Job; empty if unknown."""
-        return await relay_jobs.last_words(self._kube, namespace, job)
-
-    async def hermes_pods(self, component: str) -> Mapping[str, tuple[model.PodStatus, ...]]:
-        """The pods of the Hermes that run on, by consumer id."""
-        return await relay_jobs.hermes_pods(self._kube, self._validator, self._provider, component)
-
     def _owner(self, chain: deployment.Chain) -> objects.Owner:
         return objects.Owner(self._validator, self._provider, chain.consumer_id, chain.chain_id)
 

@@ -13,10 +13,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ics import errors, labels, model, port_moves
-from ics.cluster import arm, laid
+from ics.cluster import arm, laid, sighting
 
 Item = Mapping[str, Any]
 
+JOB_NAME = "batch.kubernetes.io/job-name"
+"""Label that Kubernetes gives a Job's pods."""
 LOOP_MADE = (labels.RELAYING_NAME, labels.HERMES_CANDIDATE)
 """ConfigMaps of the relaying that the loop makes; no engine knows of them."""
 
@@ -34,13 +36,27 @@ class _Found:
     is_withheld: bool = False
     relaying: model.RelayingRecord | None = None
     jobs: dict[str, model.JobState] = field(default_factory=dict)
+    last_words: dict[str, str] = field(default_factory=dict)
     has_hermes: bool = False
+    pods: dict[str, list[model.PodStatus]] = field(default_factory=lambda: defaultdict(list))
+    since: dict[str, datetime.datetime] = field(default_factory=dict)
     configs: dict[str, str] = field(default_factory=dict)
     images: dict[str, str] = field(default_factory=dict)
     has_relaying: bool = False
     laid_peers: model.LaidPeers | None = None
     care: model.Care = field(default_factory=model.Care)
     problem: str = ""
+
+    @property
+    def instances(self) -> dict[str, model.Instance]:
+        """The Hermes that run on, by component."""
+        return {
+            component: model.Instance(
+                max(self.pods.get(component, ()), key=lambda pod: pod.is_ready, default=None),
+                self.since.get(component),
+            )
+            for component in sorted(self.pods.keys() | self.since.keys())
+        }
 
     @contextlib.contextmanager
     def read(self) -> Iterator[None]:
@@ -69,7 +85,7 @@ class Relaying:
     jobs: Iterable[Item] = ()
     deployments: Iterable[Item] = ()
     pods: Iterable[Item] = ()
-    """Those of the Deployments."""
+    """Those of the Deployments and of the Jobs."""
 
 
 def memory(
@@ -133,9 +149,16 @@ def memory(
         place(item).has_relaying = True
     for item in left.deployments:
         place(item).images[item["metadata"]["name"]] = _image(item)
+        place(item).since[_component(item)] = _available_since(item)
+    for item in left.pods:
+        if _component(item) == labels.RELAYING_STEP:
+            if said := last_words(item):
+                place(item).last_words[item["metadata"]["labels"].get(JOB_NAME, "")] = said
+        elif _is_alive(item) and "deletionTimestamp" not in item["metadata"]:
+            place(item).pods[_component(item)].append(sighting.pod(item))
     for item in (*filter(_has_replicas, left.deployments), *filter(_is_alive, left.pods)):
         # The watch for evidence signs with an account of its own, and is in nobody's way.
-        if item["metadata"]["labels"].get(labels.COMPONENT) == labels.HERMES:
+        if _component(item) == labels.HERMES:
             place(item).has_hermes = True
     return model.Memory(
         {consumer: _chain(list(places.values())) for consumer, places in sorted(found.items())}
@@ -162,6 +185,8 @@ def _chain(places: Sequence[_Found]) -> model.ChainMemory:
         is_withheld=home.is_withheld,
         relaying=home.relaying,
         jobs=home.jobs,
+        last_words=home.last_words,
+        instances=home.instances,
         # A key signs on a chain, whichever namespace it lies in.
         has_hermes=any(found.has_hermes for found in places),
         hermes=home.setup(labels.HERMES_NAME, labels.HERMES_NAME),
@@ -325,6 +350,16 @@ def _error_result(line: str) -> str:
         return ""
     is_error = isinstance(answer, dict) and answer.get("status") == "error"
     return str(answer.get("result")) if is_error else ""
+
+
+def _component(item: Item) -> str:
+    return str(item["metadata"]["labels"].get(labels.COMPONENT, ""))
+
+
+def _available_since(deployment: Item) -> datetime.datetime:
+    conditions = (deployment.get("status") or {}).get("conditions") or []
+    turned = [c["lastTransitionTime"] for c in conditions if c["type"] == "Available"]
+    return datetime.datetime.fromisoformat((turned or [deployment["metadata"]["creationTimestamp"]])[0])
 
 
 def _image(deployment: Item) -> str:

@@ -1,17 +1,15 @@
-"""The effects of relaying in the cluster: the record, the Jobs that run Hermes once, a look at its pods."""
+"""The effects of relaying in the cluster: the record, and the Jobs that run Hermes once."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from typing import Any
 
-from ics import errors, labels, model, naming
-from ics.cluster import arm, client, kinds, recollection, requests, sighting
+from ics import errors, labels, model
+from ics.cluster import arm, client, kinds, recollection, requests
 from ics.manifests import objects, relay_jobs
 
 KEPT_JOBS = 3
 """How many Jobs of one chain are there at most, the newest ones; the others are removed."""
-JOB_NAME = "batch.kubernetes.io/job-name"
-"""Label that Kubernetes gives a Job's pods."""
 
 BeforeWriting = Callable[[], Awaitable[None]]
 """Called before the first write, and never when there is none: takes the Lease."""
@@ -123,28 +121,6 @@ async def ensure_check_job(
         await kube.apply(manifest, labels.LOOP_MANAGER, only_metadata=True)
 
     return await _ensure(kube, job, with_candidate)
-
-
-async def hermes_pods(
-    kube: client.Client, validator: str, provider_chain_id: str, component: str = labels.HERMES
-) -> Mapping[str, tuple[model.PodStatus, ...]]:
-    """The pods of the Hermes that run on, by consumer id; of the relaying ones, or of another component."""
-    wanted = {
-        labels.VALIDATOR: validator,
-        labels.PROVIDER: naming.label_value(provider_chain_id),
-        labels.COMPONENT: component,
-    }
-    found: dict[str, tuple[model.PodStatus, ...]] = {}
-    for item in await kube.select(kinds.POD, wanted):
-        consumer_id = item["metadata"]["labels"].get(labels.CONSUMER, "")
-        found[consumer_id] = (*found.get(consumer_id, ()), sighting.pod(item))
-    return found
-
-
-async def last_words(kube: client.Client, namespace: str, name: str) -> str:
-    """Why Hermes failed in a Job, one line of at most 400 characters; empty if unknown."""
-    pods = await kube.select(kinds.POD, {JOB_NAME: name}, namespace=namespace)
-    return next(filter(None, map(recollection.last_words, pods)), "")
 
 
 async def _ensure(kube: client.Client, job: model.Manifest, before_writing: BeforeWriting) -> model.JobState:

@@ -65,23 +65,18 @@ def signers(provider_chain_id: str, consumer_chain_id: str, key_name: str) -> tu
     )
 
 
-def check_name(setup: model.Setup) -> str:
-    """Name of the Job that checks a config."""
-    return f"{relayer.CHECK}{relayer.fingerprint(setup)[:16]}"
-
-
 def candidate(owner: objects.Owner, namespace: str, setup: model.Setup) -> model.Manifest:
     """The ConfigMap with a config that Hermes is to check.
 
     Its key is the name of the Job, so that no Job can take a later config for its own.
     """
     metadata = owner.metadata(labels.HERMES_CANDIDATE, labels.RELAYING, namespace)
-    return objects.config_map(metadata, {check_name(setup): setup.config})
+    return objects.config_map(metadata, {relayer.check_name(setup): setup.config})
 
 
 def check_job(owner: objects.Owner, namespace: str, setup: model.Setup) -> model.Manifest:
     """The Job that lets Hermes check the config in `candidate`; it has no keys."""
-    name = check_name(setup)
+    name = relayer.check_name(setup)
     items = [{"key": name, "path": CONFIG_FILE}]
     volumes = [config_volume(labels.HERMES_CANDIDATE, items), home_volume()]
     return _job(owner, namespace, name, setup.image, script([("config", "validate")]), volumes, {})

@@ -220,7 +220,9 @@ async def a_chains_life(corner: Corner) -> None:
 
 async def the_relaying(corner: Corner) -> None:
     """All that a pass does for the relaying, and for what goes wrong."""
-    wanted = test_relayer.judge(test_relayer.OPEN, namespace=SPACE)
+    wanted = test_relayer.judge(
+        test_relayer.OPEN, namespace=SPACE, relaying=test_relayer.accepted(test_relayer.OPEN)
+    )
     (chain,) = wanted.chains
     done = await corner.engine().converge(order(wanted))
     assert done.errors == ()
@@ -233,8 +235,6 @@ async def the_relaying(corner: Corner) -> None:
         await corner.end_jobs()
     await own.ensure_check_job(chain, model.Setup("hermes:1", "[global]"))
     await own.record_relaying(chain, test_relayer.record(test_relayer.MARK))
-    await own.hermes_pods(labels.HERMES)
-    await own.last_words(SPACE, "hermes-step-one")
     for asked in (own.relay_ends(SPACE, "address", "stake"), own.received(SPACE, "channel-0", "channel-1")):
         with pytest.raises(errors.Transient):  # nobody answers there, but it was let through
             await asked
@@ -265,7 +265,11 @@ async def the_watch(corner: Corner) -> None:
 
 async def what_others_changed(corner: Corner) -> None:
     """Somebody takes over a label of each object, and moves the LoadBalancer's port."""
-    wanted = order(test_relayer.judge(test_relayer.OPEN, namespace=SPACE))
+    wanted = order(
+        test_relayer.judge(
+            test_relayer.OPEN, namespace=SPACE, relaying=test_relayer.accepted(test_relayer.OPEN)
+        )
+    )
     for manifest in wanted.manifests:
         metadata = manifest["metadata"]
         change = {"metadata": {"labels": {labels.MANAGED_BY: "somebody"}}}
@@ -282,7 +286,11 @@ async def what_others_changed(corner: Corner) -> None:
 
 
 async def its_end(corner: Corner) -> None:
-    wanted = order(test_relayer.judge(test_relayer.OPEN, namespace=SPACE))
+    wanted = order(
+        test_relayer.judge(
+            test_relayer.OPEN, namespace=SPACE, relaying=test_relayer.accepted(test_relayer.OPEN)
+        )
+    )
     shared = [m for m in wanted.manifests if labels.CONSUMER not in m["metadata"]["labels"]]
     without = [m for m in shared if m["kind"] != "Service"]
     done = await corner.engine().converge(engines.Order(without, ended=frozenset({"0"})))

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from ics import errors, labels, model
+from ics import errors, labels, model, relayer
 from ics.cluster import kinds, memory, recollection, relay_jobs, requests
 from ics.manifests import objects
 from ics.manifests import relay_jobs as manifests
@@ -26,7 +26,7 @@ ENDED = {
 
 def name_of(config_toml: str) -> str:
     """Name of the Job that checks a config."""
-    return manifests.check_name(model.Setup("hermes:1", config_toml))
+    return relayer.check_name(model.Setup("hermes:1", config_toml))
 
 
 class Chain:
@@ -161,35 +161,36 @@ async def test_a_check_that_found_no_time_is_no_refusal(chain: Chain) -> None:
     assert await chain.check("[global]\n") is model.JobState.RUNNING
 
 
-async def test_last_words(chain: Chain) -> None:
-    await chain.pod("other", labels.RELAYING_STEP, **{relay_jobs.JOB_NAME: "step-2"})
-    await chain.pod("step-1-x", labels.RELAYING_STEP, **{relay_jobs.JOB_NAME: "step-1"})
+async def test_what_hermes_said_last_in_its_jobs(chain: Chain) -> None:
+    await chain.record(RECORD)
+    await chain.pod("other", labels.RELAYING_STEP, **{recollection.JOB_NAME: "step-2"})
+    await chain.pod("step-1-x", labels.RELAYING_STEP, **{recollection.JOB_NAME: "step-1"})
     said = '{"result":"client expired","status":"error"}\n'
     ended = {"exitCode": 1, "message": said}
     container = {"name": "hermes", "image": "i", "imageID": "", "ready": False, "restartCount": 0}
     status = {"phase": "Failed", "containerStatuses": [container | {"state": {"terminated": ended}}]}
     await chain.merge(kinds.POD, "step-1-x", {"status": status}, "/status")
 
-    words = [await relay_jobs.last_words(chain.kube, chain.namespace, f"step-{n}") for n in (1, 2, 3)]
+    found = await chain.remembered()
 
-    assert words == ["client expired", "", ""]
+    assert (found.last_words, found.instances) == ({"step-1": "client expired"}, {})
 
 
 async def test_hermes_pods_and_whether_one_may_sign(chain: Chain) -> None:
     await chain.record(RECORD)
+    await chain.pod("evidence-1", labels.EVIDENCE)
     assert not (await chain.remembered()).has_hermes
     await chain.pod("hermes-1", labels.HERMES)
     await chain.pod("step-1", labels.RELAYING_STEP)
     live = (await chain.scene.live(kinds.POD, chain.namespace, "hermes-1") or {})["metadata"]
     created = datetime.datetime.fromisoformat(live["creationTimestamp"])
 
-    found = await relay_jobs.hermes_pods(chain.kube, chain.scene.validator, PROVIDER)
+    found = await chain.remembered()
 
-    assert found == {
-        "0": (model.PodStatus("hermes-1", None, None, False, 0, "", uid=live["uid"], created=created),)
-    }
-    assert (await chain.remembered()).has_hermes
-    assert await relay_jobs.hermes_pods(chain.kube, chain.scene.validator, "provider-2") == {}
+    assert (found.has_hermes, set(found.instances)) == (True, {labels.HERMES, labels.EVIDENCE})
+    assert found.instances[labels.HERMES] == model.Instance(
+        model.PodStatus("hermes-1", None, None, False, 0, "", uid=live["uid"], created=created)
+    )
 
 
 async def test_a_deployment_may_sign_before_its_pod_is_there(chain: Chain) -> None:

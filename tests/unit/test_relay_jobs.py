@@ -4,7 +4,7 @@ import os
 import pathlib
 import subprocess
 
-from ics import labels, model
+from ics import labels, model, relayer
 from ics.manifests import objects, relay_jobs
 
 OWNER = objects.Owner("alice", "provider-1", "0", "consumer1-1")
@@ -91,7 +91,7 @@ def test_a_check_takes_just_the_config_that_it_is_named_for() -> None:
     candidate = relay_jobs.candidate(OWNER, "n", setup)
     pod = job["spec"]["template"]["spec"]
 
-    assert relay_jobs.check_name(setup) == job["metadata"]["name"] == name
+    assert relayer.check_name(setup) == job["metadata"]["name"] == name
     assert candidate["data"] == {name: "[global]\n"}
     assert candidate["metadata"]["labels"] == LABELS | {"app.kubernetes.io/component": "relaying"}
     assert pod["containers"][0]["command"][2] == "hermes --config /etc/hermes/config.toml config validate\n"
@@ -101,7 +101,7 @@ def test_a_check_takes_just_the_config_that_it_is_named_for() -> None:
         {"name": "home", "emptyDir": {"medium": "Memory", "sizeLimit": "16Mi"}},
     ]
     others = (model.Setup("hermes:1", "[global]"), model.Setup("hermes:2", "[global]\n"))
-    assert len({name, *map(relay_jobs.check_name, others)}) == 3
+    assert len({name, *map(relayer.check_name, others)}) == 3
 
 
 def ran(folder: pathlib.Path, *commands: tuple[str, ...]) -> tuple[int, list[str]]:

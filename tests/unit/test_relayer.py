@@ -177,6 +177,40 @@ def test_a_step_that_failed_is_tried_again_after_a_while_under_a_new_name() -> N
     )
 
 
+READ = "read kubectl -n ns logs -l app.kubernetes.io/component=relaying-step"
+
+
+def told(found: relayer.Relayer, reason: str) -> list[str]:
+    return [condition.message for condition in found.conditions if condition.reason == reason]
+
+
+def test_what_hermes_said_last_is_told_however_often_it_failed() -> None:
+    base = f"hermes-step-{relayer.digest(MARK)[:8]}"
+    jobs = {f"{base}-{number}": model.JobState.FAILED for number in (9, 10)}
+    words = {f"{base}-9": "out of gas", f"{base}-10": "insufficient fees"}
+    found = plan(NOTHING, relaying=BEGUN, jobs=jobs, last_words=words)
+    says = "a step of the handshake failed here, and is tried again: Hermes said: insufficient fees: "
+    assert told(found, "StepFailed") == [says + READ]
+
+
+def test_a_check_that_failed_is_told() -> None:
+    fresh = plan(NOTHING).candidate
+    assert fresh is not None
+    failed = {relayer.check_name(fresh.setup): model.JobState.FAILED}
+    found = plan(NOTHING, jobs=failed, last_words={relayer.check_name(fresh.setup): "no such key"})
+    says = "the check of a config failed here, and is tried again: Hermes said: no such key: "
+    assert told(found, "JobFailed") == [says + READ]
+    assert told(plan(OPEN, relaying=accepted(OPEN), jobs=failed), "JobFailed") == []
+
+
+def test_an_update_of_clients_that_failed_is_told_while_it_is_due() -> None:
+    failed = {f"{relayer.UPDATE}000000": model.JobState.FAILED}
+    due = dataclasses.replace(NOTHING, provider_time=START + 140 * SECOND, consumer_time=START + 140 * SECOND)
+    says = f"an update of the IBC clients failed here, and is tried again: {READ}"
+    assert told(plan(due, relaying=BEGUN, jobs=failed), "JobFailed") == [says]
+    assert told(plan(NOTHING, relaying=BEGUN, jobs=failed), "JobFailed") == []
+
+
 def test_clients_are_kept_alive_until_the_channel_is_open() -> None:
     due = dataclasses.replace(NOTHING, provider_time=START + 140 * SECOND, consumer_time=START + 140 * SECOND)
     # Somebody else is to take the step, so only the clients are ours to care for.

@@ -20,7 +20,9 @@ LATE = {"conditions": [{"type": "Failed", "status": "True", "reason": "DeadlineE
 
 def item(name: str, namespace: str = "n", component: str = labels.HERMES, **rest: Any) -> dict[str, Any]:
     marks = {labels.CONSUMER: "1", labels.COMPONENT: component}
-    metadata = {"name": name, "namespace": namespace, "labels": marks, "uid": "u"}
+    metadata = {"name": name, "namespace": namespace, "labels": marks, "uid": "u"} | {
+        "creationTimestamp": "2026-11-22T12:00:00Z"
+    }
     return {"metadata": metadata, **rest}
 
 
@@ -86,9 +88,9 @@ def test_a_job_whose_pod_may_still_sign_is_running(status: dict[str, Any], expec
     ],
 )
 def test_whether_a_hermes_may_sign(left: dict[str, Any], expected: bool) -> None:
-    found = memory(item("data"), **left)
+    (found,) = memory(item("data"), **left).chains.values()
 
-    assert found == model.Memory({"1": model.ChainMemory("n", volume_uid="u", has_hermes=expected)})
+    assert found.has_hermes is expected
 
 
 def test_what_each_hermes_runs_with() -> None:
@@ -106,6 +108,43 @@ def test_a_hermes_of_an_earlier_namespace_signs_as_well() -> None:
     found = memory(item("data"), pods=[item("hermes-1", "earlier", status={"phase": "Running"})])
 
     assert found == model.Memory({"1": model.ChainMemory("n", volume_uid="u", has_hermes=True)})
+
+
+def test_how_each_hermes_is() -> None:
+    made = datetime.datetime(2026, 11, 22, 12, tzinfo=datetime.UTC)
+    lost = {"conditions": [{"type": "Available", "lastTransitionTime": "2026-11-22T12:01:00Z"}]}
+    ready = {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}
+    leaving = item("hermes-1", status=ready)
+    leaving["metadata"]["deletionTimestamp"] = "2026-11-22T12:00:00Z"
+
+    (found,) = memory(
+        deployments=[
+            deployment("hermes") | {"status": lost},
+            deployment("hermes-evidence", labels.EVIDENCE),
+        ],
+        pods=[
+            leaving,
+            item("evidence-1", component=labels.EVIDENCE, status={"phase": "Failed"}),
+            item("evidence-2", component=labels.EVIDENCE, status=ready),
+            item("evidence-3", component=labels.EVIDENCE),
+        ],
+    ).chains.values()
+
+    pod = model.PodStatus("evidence-2", None, None, True, 0, "", uid="u", created=made)
+    assert found.instances == {
+        labels.EVIDENCE: model.Instance(pod, made),
+        labels.HERMES: model.Instance(None, made + datetime.timedelta(minutes=1)),
+    }
+
+
+def test_last_words_are_found_by_the_job() -> None:
+    state = {"terminated": {"exitCode": 1, "message": "/bin/sh: hermes: not found\n"}}
+    pod = item("step-x", component=labels.RELAYING_STEP, status={"containerStatuses": [{"state": state}]})
+    pod["metadata"]["labels"][recollection.JOB_NAME] = "step"
+
+    (found,) = memory(pods=[pod]).chains.values()
+
+    assert (found.last_words, found.instances) == ({"step": "/bin/sh: hermes: not found"}, {})
 
 
 @pytest.mark.parametrize(
