@@ -1,6 +1,5 @@
 """What an operator is told about the relaying to one chain; pure."""
 
-import datetime
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -36,10 +35,7 @@ class RelayReport:
             "chain_id": self.chain_id,
             "state": self.state,
             "deployments": {name: _pod(self.pods.get(name)) for name in (labels.HERMES, labels.EVIDENCE)},
-            "clients": {
-                "provider": _client(facts.provider_client, facts.consumer_time) if facts else None,
-                "consumer": _client(facts.consumer_client, facts.provider_time) if facts else None,
-            },
+            "clients": {side.value: _client(facts, side) if facts else None for side in ibc.Side},
             "connection": _pair(finding.connection if finding else None),
             "channels": {
                 "ccv": _channel(facts, finding.ccv if finding else None, "provider", "consumer"),
@@ -147,11 +143,14 @@ def _pod(pod: model.PodStatus | None) -> dict[str, Any] | None:
     return {"ready": pod.is_ready, "restarts": pod.restarts, "waiting": pod.waiting}
 
 
-def _client(client: ibc.Client | None, now: datetime.datetime) -> dict[str, Any] | None:
-    if client is None:
+def _client(facts: relaying.Facts, side: ibc.Side) -> dict[str, Any] | None:
+    live = next((live for live in facts.clients if live.host is side), None)
+    if live is None:
         return None
-    left = max(0, int((client.expires - now).total_seconds()))
-    return {"id": client.id, "seconds_left": left, "expired": client.is_expired(now)}
+    client = live.client
+    left = max(0, int((client.expires - live.now).total_seconds()))
+    is_expired = client.is_expired(live.now)
+    return {"id": client.id, "seconds_left": left, "expired": is_expired, "frozen": client.is_frozen}
 
 
 def _pair(pair: ibc.Pair | None) -> dict[str, str] | None:

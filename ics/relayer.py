@@ -34,8 +34,6 @@ RETRY = datetime.timedelta(seconds=15)
 """Added to the wait before each further try of one step."""
 STUCK = datetime.timedelta(seconds=60)
 """A packet that is under way for so long was missed by Hermes."""
-HALTED = datetime.timedelta(seconds=30)
-"""A consumer whose newest block is so far behind the provider's makes none."""
 CHECK = "hermes-check-"
 """How the names of the Jobs begin that let Hermes check a config."""
 UPDATE = "hermes-clients-"
@@ -136,7 +134,7 @@ def plan(facts: membership.Facts, scene: Scene) -> Relayer | None:
     except errors.SettingsError as error:
         # Hermes takes fewer chain ids and prices than the chains do; the node runs all the same.
         planned = dataclasses.replace(planned, conditions=(*planned.conditions, _invalid(scene, error)))
-    if is_open or _expired(found):
+    if is_open or any(live.is_dead for live in found.clients):
         return planned
     return _opening(facts, scene, found, finding, record, planned, document)
 
@@ -166,7 +164,7 @@ def _watched(record: model.RelayingRecord, found: relaying.Facts) -> tuple[model
     if packets is None or not (packets.unacknowledged_by_consumer or packets.unacknowledged_by_provider):
         return dataclasses.replace(record, pending_since=None), False
     since = record.pending_since or found.provider_time
-    if found.provider_time - found.consumer_time > HALTED:
+    if found.is_halted:
         # Hermes is not to blame while the chain stands still.
         return dataclasses.replace(record, pending_since=found.provider_time), False
     if found.provider_time - since < STUCK:
@@ -299,16 +297,11 @@ def _client_update(
     facts: membership.Facts, scene: Scene, found: relaying.Facts, order: tuple[str, ...], own: str
 ) -> Task | None:
     """Hermes refreshes only clients of open channels; until then a client would expire by itself."""
-    sides = (
-        (found.provider_client, facts.snapshot.chain_id, found.consumer_time),
-        (found.consumer_client, scene.chain_id, found.provider_time),
-    )
     commands = []
-    for client, host, now in sides:
-        due = None if client is None else client.refresh_from
-        acts = None if due is None else relaying.acts_at(order, own, due)
-        if client is not None and acts is not None and now >= acts:
-            commands.append(hermes.update_client(host, client.id))
+    for live in found.clients:
+        acts = relaying.acts_at(order, own, live.client.refresh_from)
+        if acts is not None and live.now >= acts and found.has_news(live):
+            commands.append(hermes.update_client(_host(facts, scene, live), live.client.id))
     if not commands:
         return None
     stamp = found.provider_time.strftime("%H%M%S")
@@ -336,9 +329,9 @@ def _own_address(facts: membership.Facts, scene: Scene) -> str:
     return addresses.consensus_address(mine[0]).hex() if mine else ""
 
 
-def _expired(found: relaying.Facts) -> list[str]:
-    sides = ((found.provider_client, found.consumer_time), (found.consumer_client, found.provider_time))
-    return [client.id for client, now in sides if client is not None and client.is_expired(now)]
+def _host(facts: membership.Facts, scene: Scene, live: relaying.LiveClient) -> str:
+    """Chain id of the chain that a client lives on."""
+    return facts.snapshot.chain_id if live.host is ibc.Side.PROVIDER else scene.chain_id
 
 
 def _conditions(
@@ -363,14 +356,16 @@ def _conditions(
             f"the relayer's account {account} on {scene.chain_id} is empty: send it {scene.definition.denom}"
         )
         conditions.append(_condition(scene, "CRITICAL", "WalletEmpty", message))
-    if found.provider_time - found.consumer_time > HALTED:
+    if found.is_halted:
         message = "the chain has made no block for half a minute: nothing can be relayed until two thirds sign again"
         conditions.append(_condition(scene, "WARNING", "ConsumerHalted", message))
-    for client in _expired(found):
-        message = (
-            f"IBC client {client} has expired: no relayer can mend it; its chain's governance must recover it"
-        )
-        conditions.append(_condition(scene, "CRITICAL", "ClientExpired", message))
+    for live in found.clients:
+        if live.client.is_expired(live.now):
+            message = (
+                f"IBC client {live.client.id} on {_host(facts, scene, live)} has expired: no relayer can mend it;"
+                " that chain's governance must recover it"
+            )
+            conditions.append(_condition(scene, "CRITICAL", "ClientExpired", message))
     if finding.is_closed:
         message = "the CCV channel is closed: validator updates reach the chain no more; ask its owner"
         conditions.append(_condition(scene, "CRITICAL", "ChannelClosed", message))

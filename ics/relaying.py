@@ -18,6 +18,8 @@ from typing import Final
 
 from ics import ibc
 
+HALTED: Final = datetime.timedelta(seconds=30)
+"""A consumer whose newest block is so far behind the provider's makes none."""
 PATIENCE: Final = datetime.timedelta(seconds=45)
 """How long each creator leaves the next step to the one before it."""
 
@@ -398,3 +400,42 @@ class Facts:
     """What this validator's relayer holds on the consumer, in the definition's denomination."""
     packets: Packets | None = None
     """None while no CCV channel is open."""
+
+    @property
+    def is_halted(self) -> bool:
+        """Whether the consumer stands still."""
+        return self.provider_time - self.consumer_time > HALTED
+
+    def has_news(self, live: "LiveClient") -> bool:
+        """Whether an update of a client would come to something: a chain that stands still has nothing to tell
+        once its last block is known, and takes no transaction.
+        """
+        if live.host is ibc.Side.CONSUMER:
+            return not self.is_halted
+        return self.consumer_time - live.client.updated > HALTED
+
+    @property
+    def clients(self) -> tuple["LiveClient", ...]:
+        """The clients that there are, the provider's first."""
+        # A chain that stands still has the time of then; its first blocks after that have about the present one.
+        on_consumer = max(self.provider_time, self.consumer_time)
+        found = (
+            (ibc.Side.PROVIDER, self.provider_client, self.provider_time),
+            (ibc.Side.CONSUMER, self.consumer_client, on_consumer),
+        )
+        return tuple(LiveClient(side, client, now) for side, client, now in found if client is not None)
+
+
+@dataclass(frozen=True, slots=True)
+class LiveClient:
+    """A client, with the time by which it is judged."""
+
+    host: ibc.Side
+    """The chain that it lives on: ibc-go compares its newest header with the time of that chain's block."""
+    client: ibc.Client
+    now: datetime.datetime
+
+    @property
+    def is_dead(self) -> bool:
+        """Expired or frozen: it takes no update, and only a vote on its host could recover it."""
+        return self.client.is_frozen or self.client.is_expired(self.now)

@@ -1,5 +1,7 @@
 """What `ics hermes status` tells of one chain, and what is to be done about each trouble."""
 
+import dataclasses
+
 from ics import deployment, labels, model, relay_status, seen
 from tests.unit import scenes, test_relayer
 
@@ -51,3 +53,17 @@ def test_what_keeps_relaying_waiting_is_shown_and_what_is_none_of_its_business_i
 def test_a_trouble_that_no_pass_can_mend_is_stuck() -> None:
     expired = model.Condition(model.Severity.CRITICAL, "ClientExpired", "text", "0")
     assert report(relaying_chain(), expired).state == "stuck"
+
+
+def test_each_client_is_judged_by_the_time_of_the_chain_that_it_lives_on() -> None:
+    """The consumer has stood still for five minutes."""
+    halted = dataclasses.replace(
+        test_relayer.OPEN, provider_time=test_relayer.START + 300 * test_relayer.SECOND
+    )
+    observed = seen.Seen(scenes.snapshot(), scenes.memory(), relays={"0": halted})
+    found = relay_status.report(observed, relaying_chain(), {}, ()).as_dict()
+    rest = {"id": "07-tendermint-0", "expired": False, "frozen": False}
+    assert found["clients"] == {
+        "provider": rest | {"seconds_left": 56},
+        "consumer": rest | {"seconds_left": 96},
+    }

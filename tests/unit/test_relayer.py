@@ -222,6 +222,28 @@ def test_clients_are_kept_alive_until_the_channel_is_open() -> None:
     assert [command[1:3] for command in found.task.commands] == [("update", "client")] * 2
 
 
+def test_a_chain_that_stands_still_is_sent_no_update_and_its_last_block_told_once() -> None:
+    now = START + 200 * SECOND
+    halted = dataclasses.replace(NOTHING, provider_time=now, consumer_time=START + 140 * SECOND)
+    waiting = dataclasses.replace(BEGUN, since=now - SECOND)
+    jobs = {f"hermes-step-{relayer.digest(MARK)[:8]}-0": model.JobState.FAILED}
+    found = plan(halted, relaying=waiting, jobs=jobs).task
+    assert found is not None
+    assert [command[4] for command in found.commands] == ["provider-1"]
+    updated = dataclasses.replace(P_CLIENT, updated=halted.consumer_time)
+    after = dataclasses.replace(halted, provider_time=now + 100 * SECOND, provider_client=updated)
+    later = dataclasses.replace(waiting, since=after.provider_time)
+    assert plan(after, relaying=later, jobs=jobs).task is None
+
+
+def test_the_providers_client_of_a_chain_that_stands_still_expires_all_the_same() -> None:
+    late = dataclasses.replace(OPEN, provider_time=START + 356 * SECOND)
+    assert told(plan(late, relaying=accepted(OPEN)), "ClientExpired") == [
+        "IBC client 07-tendermint-0 on provider-1 has expired: no relayer can mend it; that chain's governance"
+        " must recover it"
+    ]
+
+
 def test_an_expired_client_is_named_and_nothing_more_is_tried() -> None:
     late = dataclasses.replace(NOTHING, provider_time=START + 396 * SECOND)
     found = plan(late, relaying=BEGUN)
