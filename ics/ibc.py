@@ -87,6 +87,7 @@ class Client:
     updated: datetime.datetime
     """Time of the newest header that it knows, by the clock of the chain that it follows."""
     is_frozen: bool = False
+    """It was shown that the chain it follows signed two blocks of one height."""
 
     @property
     def expires(self) -> datetime.datetime:
@@ -102,9 +103,9 @@ class Client:
         """From then on it should be updated, a third of its trusting period being over."""
         return self.updated + self.trusting_period / REFRESH_PART
 
-    def is_due(self, now: datetime.datetime) -> bool:
-        """Whether it should be updated, a third of its trusting period being over."""
-        return now >= self.refresh_from
+    def is_expiring(self, now: datetime.datetime) -> bool:
+        """Whether less than a third of its trusting period is left: who should have updated it did not."""
+        return now > self.expires - self.trusting_period / REFRESH_PART
 
 
 @dataclass(frozen=True, slots=True)

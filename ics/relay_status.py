@@ -104,6 +104,8 @@ REASONS = frozenset(
         "ChannelClosed",
         "ChannelOpening",
         "ClientExpired",
+        "ClientExpiring",
+        "ClientFrozen",
         "ConsumerHalted",
         "HandshakeLeftovers",
         "HermesNotReady",

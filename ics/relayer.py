@@ -359,13 +359,7 @@ def _conditions(
     if found.is_halted:
         message = "the chain has made no block for half a minute: nothing can be relayed until two thirds sign again"
         conditions.append(_condition(scene, "WARNING", "ConsumerHalted", message))
-    for live in found.clients:
-        if live.client.is_expired(live.now):
-            message = (
-                f"IBC client {live.client.id} on {_host(facts, scene, live)} has expired: no relayer can mend it;"
-                " that chain's governance must recover it"
-            )
-            conditions.append(_condition(scene, "CRITICAL", "ClientExpired", message))
+    conditions += [one for live in found.clients for one in _of_client(facts, scene, live)]
     if finding.is_closed:
         message = "the CCV channel is closed: validator updates reach the chain no more; ask its owner"
         conditions.append(_condition(scene, "CRITICAL", "ChannelClosed", message))
@@ -380,6 +374,30 @@ def _conditions(
         message = f"ends of handshakes that came to nothing: {names}; they do no harm"
         conditions.append(_condition(scene, "INFO", "HandshakeLeftovers", message))
     return conditions
+
+
+def _of_client(facts: membership.Facts, scene: Scene, live: relaying.LiveClient) -> list[model.Condition]:
+    host, client = _host(facts, scene, live), live.client
+    name = f"IBC client {client.id} on {host}"
+    if client.is_frozen:
+        message = (
+            f"{name} is frozen: it was shown that {client.chain_id} signed two blocks of one height, and nothing is"
+            f" relayed by it any more; no relayer can mend it: learn with the chain's owner who signed twice; then"
+            f" {host}'s governance must recover it"
+        )
+        return [_condition(scene, "CRITICAL", "ClientFrozen", message)]
+    if client.is_expired(live.now):
+        message = f"{name} has expired: no relayer can mend it; that chain's governance must recover it"
+        return [_condition(scene, "CRITICAL", "ClientExpired", message)]
+    if client.is_expiring(live.now):
+        moment = client.expires.astimezone(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        message = (
+            f"{name} has not been updated for two thirds of its trusting period and expires at {moment}, beyond"
+            f" repair: before then {client.chain_id} must make blocks, and a relayer run that can pay on {host}: see"
+            f" ics hermes status {scene.consumer_id}"
+        )
+        return [_condition(scene, "WARNING", "ClientExpiring", message)]
+    return []
 
 
 def _condition(scene: Scene, severity: str, reason: str, message: str) -> model.Condition:

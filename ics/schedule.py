@@ -20,7 +20,9 @@ _SOONEST = 0.2
 _LONGEST_RETRY = 30.0
 _URGENT_RETRY = 5.0
 
-SETTLED = frozenset({"Changeover", "NoDefinition", "NotJoined", "ChannelClosed", "ClientExpired", "Stopped"})
+SETTLED = frozenset(
+    {"Changeover", "NoDefinition", "NotJoined", "ChannelClosed", "ClientExpired", "ClientFrozen", "Stopped"}
+)
 """Reasons that no look changes soon: they are somebody else's move."""
 
 

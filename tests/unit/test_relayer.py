@@ -244,6 +244,34 @@ def test_the_providers_client_of_a_chain_that_stands_still_expires_all_the_same(
     ]
 
 
+@pytest.mark.parametrize("side", ["provider_client", "consumer_client"])
+def test_a_frozen_client_is_named_and_nothing_more_is_tried(side: str) -> None:
+    known = {"provider_client": P_CLIENT, "consumer_client": C_CLIENT}[side]
+    frozen = {side: dataclasses.replace(known, is_frozen=True)}
+    due = dataclasses.replace(NOTHING, provider_time=START + 200 * SECOND, consumer_time=START + 200 * SECOND)
+    assert plan(due, relaying=BEGUN).task is not None
+    found = plan(dataclasses.replace(due, **frozen), relaying=BEGUN)  # type: ignore[arg-type]
+    host = {"provider_client": "provider-1", "consumer_client": "consumer1-1"}[side]
+    assert found.task is None
+    assert [text.partition(":")[0] for text in told(found, "ClientFrozen")] == [
+        f"IBC client 07-tendermint-0 on {host} is frozen"
+    ]
+
+
+def test_a_client_that_nobody_updates_is_named_before_it_expires() -> None:
+    def at(seconds: int) -> list[str]:
+        now = START + seconds * SECOND
+        late = dataclasses.replace(OPEN, provider_time=now, consumer_time=now)
+        return told(plan(late, relaying=accepted(OPEN)), "ClientExpiring")
+
+    says = (
+        "IBC client 07-tendermint-0 on provider-1 has not been updated for two thirds of its trusting period and"
+        " expires at 2026-01-01T00:06:56Z, beyond repair: before then consumer1-1 must make blocks, and a relayer"
+        " run that can pay on provider-1: see ics hermes status 0"
+    )
+    assert (at(237), at(238), at(264)) == ([], [says], [says])
+
+
 def test_an_expired_client_is_named_and_nothing_more_is_tried() -> None:
     late = dataclasses.replace(NOTHING, provider_time=START + 396 * SECOND)
     found = plan(late, relaying=BEGUN)
