@@ -25,6 +25,7 @@ from ics import (
     model,
     peers,
     ports,
+    publishing,
     relaying,
 )
 
@@ -323,6 +324,12 @@ def creators(facts: membership.Facts, scene: Scene, document: Mapping[str, Any])
     return found
 
 
+def _account(facts: membership.Facts, scene: Scene) -> str:
+    """With which this validator's Hermes signs on the consumer, whatever its description says."""
+    account = publishing.relayer_address(facts.settings, facts.seed)
+    return addresses.reprefix(account, scene.definition.bech32_prefix)
+
+
 def _own_address(facts: membership.Facts, scene: Scene) -> str:
     valcons = facts.own.consensus_address
     mine = [m.consumer_key for m in scene.detail.validators if m.consensus_address == valcons]
@@ -342,12 +349,10 @@ def _conditions(
     document: Mapping[str, Any],
 ) -> list[model.Condition]:
     conditions = []
-    own = peers.parse(facts.own.details).relayer
-    account = addresses.reprefix(own, scene.definition.bech32_prefix) if own else ""
-    funded = genesis.funded_accounts(document)
-    if account not in funded:
+    account = _account(facts, scene)
+    if found.consumer_balance == 0 and account not in genesis.funded_accounts(document):
         message = (
-            "this validator's relayer had no published address at the launch and is not funded in the genesis: it"
+            f"this validator's relayer {account} was not published at the launch and is not funded in the genesis: it"
             " relays nothing on this chain; others do"
         )
         conditions.append(_condition(scene, "WARNING", "RelayerUnfunded", message))

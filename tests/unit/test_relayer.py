@@ -394,26 +394,59 @@ def test_a_chain_that_hermes_cannot_be_told_of_is_named_and_what_runs_stays() ->
     assert {"Deployment/hermes", "Deployment/hermes-evidence", "Secret/hermes-keys"} <= set(objects)
 
 
+EMPTY = dataclasses.replace(OPEN, consumer_balance=0)
+
+
 def test_an_empty_wallet_is_named() -> None:
-    assert "WalletEmpty" in reasons(plan(dataclasses.replace(OPEN, consumer_balance=0)))
+    says = f"the relayer's account {scenes.funded('alice')} on consumer1-1 is empty: send it stake"
+    assert told(plan(EMPTY), "WalletEmpty") == [says]
 
 
-def test_who_published_no_relayer_never_acts_and_says_so() -> None:
+def without(account: str) -> bytes:
+    """The genesis, in which this account holds nothing."""
+    document = json.loads(scenes.GENESIS)
+    balances = document["app_state"]["bank"]["balances"]
+    document["app_state"]["bank"]["balances"] = [one for one in balances if one["address"] != account]
+    return json.dumps(document).encode()
+
+
+@pytest.mark.parametrize("published", ["hello", f"relayer={scenes.relayer('bob')}"])
+def test_who_published_no_relayer_or_another_one_says_so(published: str) -> None:
+    own = scenes.funded("alice")
+    observed = seen.Seen(
+        scenes.snapshot(
+            scenes.consumer(P.LAUNCHED, scenes.joined("alice", "bob")),
+            time=TIME,
+            validators=(scenes.validator("alice", details=published), scenes.validator("bob")),
+        ),
+        scenes.memory(has_workload=True, genesis=without(own)),
+        relays={"0": EMPTY},
+    )
+    wanted = desired.desired(observed, scenes.settings(), scenes.seed("alice"), [scenes.example()])
+    found = wanted.chains[0].relay
+    assert found is not None
+    assert told(found, "WalletEmpty") == []
+    assert told(found, "RelayerUnfunded") == [
+        f"this validator's relayer {own} was not published at the launch and is not funded in the genesis: it"
+        " relays nothing on this chain; others do"
+    ]
+
+
+def test_who_published_no_relayer_never_acts() -> None:
     silent = scenes.validator("alice", details="hello")
-    base = judge(NOTHING)
     observed = seen.Seen(
         scenes.snapshot(
             scenes.consumer(P.LAUNCHED, scenes.joined("alice", "bob")),
             time=TIME,
             validators=(silent, scenes.validator("bob"), scenes.validator("charlie")),
         ),
-        scenes.memory(has_workload=True, genesis=scenes.GENESIS),
+        scenes.memory(has_workload=True, genesis=scenes.GENESIS, relaying=BEGUN),
         relays={"0": NOTHING},
     )
-    found = desired.desired(observed, base.settings, scenes.seed("alice"), [scenes.example()]).chains[0].relay
+    settings = scenes.settings(relayer={"image": "hermes:1"})
+    found = desired.desired(observed, settings, scenes.seed("alice"), [scenes.example()]).chains[0].relay
     assert found is not None
-    assert found.task is None
-    assert "RelayerUnfunded" in reasons(found)
+    assert (found.base is None, found.task) == (False, None)
 
 
 @pytest.mark.parametrize("facts", [NOTHING, OPEN])
