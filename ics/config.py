@@ -39,7 +39,7 @@ class Provider(_Frozen):
     gas_price: str = pydantic.Field(default="0.001stake", pattern=units.PRICE)
     """Price of a unit of gas, amount and denomination."""
     gas_adjustment: float = pydantic.Field(default=1.5, ge=1.0, le=10.0)
-    """Factor on the simulated gas."""
+    """Factor on the simulated gas, of the validator's transactions and of Hermes' on the provider."""
     max_lag: units.Duration = 60
     """An endpoint whose last block is older than this is lagging and is not acted upon; default 60s."""
 

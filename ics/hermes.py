@@ -64,6 +64,8 @@ class Chain:
     """Seconds; Hermes replaces it by the chain's own IBC parameter if they differ."""
     clock_drift: int = 10
     """Seconds; what the provider writes into the clients that it creates."""
+    gas_multiplier: float = 1.5
+    """Factor on the simulated gas, at least 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +74,6 @@ class Options:
 
     key_store_folder: str
     """Holds `<chain id>/keyring-test/<key name>.json` for both chains."""
-    gas_multiplier: float = 1.5
-    """Factor on the simulated gas, at least 1."""
     default_gas: int = 500_000
     """Gas of a transaction whose simulation failed in a way that Hermes takes for passing."""
     max_gas: int = 10_000_000
@@ -252,7 +252,7 @@ def _chain(chain: Chain, options: Options, is_consumer: bool) -> dict[str, Any]:
         "clock_drift": f"{chain.clock_drift}s",
         "max_block_time": f"{chain.max_block_time}s",
         "gas_price": {"price": price, "denom": denom},
-        "gas_multiplier": options.gas_multiplier,
+        "gas_multiplier": chain.gas_multiplier,
         "default_gas": options.default_gas,
         "max_gas": options.max_gas,
         "memo_prefix": options.memo_prefix,
@@ -288,6 +288,8 @@ def _problems(chain: Chain) -> list[str]:
         "clock_drift": chain.clock_drift,
     }
     wrong += [f"{name} {value} s must be more than 0" for name, value in seconds.items() if value <= 0]
+    if not 1 <= chain.gas_multiplier < math.inf:
+        wrong.append(f"gas_multiplier {chain.gas_multiplier} must be at least 1")
     return [f"chain {chain.chain_id!r}: {problem}" for problem in wrong]
 
 
@@ -301,8 +303,6 @@ def _option_problems(options: Options) -> list[str]:
     wrong = [f"{name} {value} must be more than 0" for name, value in numbers.items() if value <= 0]
     if options.default_gas > options.max_gas:
         wrong.append(f"default_gas {options.default_gas} is more than max_gas {options.max_gas}: lower it")
-    if not 1 <= options.gas_multiplier < math.inf:
-        wrong.append(f"gas_multiplier {options.gas_multiplier} must be at least 1")
     if len(options.memo_prefix.encode()) > MAX_MEMO:
         wrong.append(f"memo_prefix {options.memo_prefix!r} is longer than {MAX_MEMO} bytes: shorten it")
     if options.log_level not in ("trace", "debug", "info", "warn", "error"):

@@ -426,6 +426,7 @@ def _setup(
         gas_price=settings.provider.gas_price,
         trusting_period=hermes.trusting_period(found.provider_unbonding, found.trusting_fraction),
         channels=hermes.relayed(finding, ibc.Side.PROVIDER),
+        gas_multiplier=settings.provider.gas_adjustment,
     )
     consumer = hermes.Chain(
         chain_id=scene.chain_id,

@@ -53,6 +53,7 @@ def _chain(draw: st.DrawFn, port: str) -> hermes.Chain:
         channels=channels,
         max_block_time=draw(st.integers(1, 600)),
         clock_drift=draw(st.integers(1, 600)),
+        gas_multiplier=draw(st.floats(1, 1000)),
     )
 
 
@@ -63,7 +64,6 @@ def configs(draw: st.DrawFn) -> Case:
     default_gas = draw(st.integers(1, 10**9))
     options = hermes.Options(
         key_store_folder=draw(st.sampled_from(["/keys", "/var/run/a folder", '/tmp/"quoted"\\\''])),
-        gas_multiplier=draw(st.floats(1, 1000)),
         default_gas=default_gas,
         max_gas=draw(st.integers(default_gas, 10**10)),
         looks_for_misbehaviour=draw(st.booleans()),

@@ -292,6 +292,23 @@ def test_an_open_channel_is_relayed_only_with_a_config_that_hermes_accepted() ->
     assert (provider["ccv_consumer_chain"], consumer["ccv_consumer_chain"]) == (False, True)
 
 
+def test_the_providers_gas_is_reckoned_as_the_settings_say() -> None:
+    chain = scenes.consumer(P.LAUNCHED, scenes.joined("alice", "bob"))
+    observed = seen.Seen(
+        scenes.snapshot(chain, time=TIME),
+        scenes.memory(has_workload=True, genesis=scenes.GENESIS),
+        relays={"0": OPEN},
+    )
+    base = scenes.settings()
+    provider = base.provider.model_copy(update={"gas_adjustment": 2.5})
+    settings = base.model_copy(update={"provider": provider})
+    found = desired.desired(observed, settings, scenes.seed("alice"), [scenes.example()]).chains[0].relay
+    assert found is not None
+    assert found.candidate is not None
+    chains = tomllib.loads(found.candidate.setup.config)["chains"]
+    assert [each["gas_multiplier"] for each in chains] == [2.5, 1.5]
+
+
 def test_nothing_is_sent_with_a_config_that_hermes_has_not_accepted() -> None:
     fresh = plan(NOTHING)
     assert (fresh.base, fresh.task) == (None, None)
