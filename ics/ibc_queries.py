@@ -85,10 +85,11 @@ def _number(end: ibc.ConnectionEnd | ibc.ChannelEnd) -> int:
     return ibc.number(end.id)
 
 
-async def unacknowledged(ask: Ask, port: str, channel_id: str) -> int:
-    """Number of packets that a chain sent on a channel and whose acknowledgement it has not seen."""
+async def unacknowledged(ask: Ask, port: str, channel_id: str) -> tuple[int, ...]:
+    """Sequences of the packets that a chain sent on a channel and whose acknowledgement it has not seen."""
     pages = await _pages(ask, f"{_CHANNEL}/channels/{channel_id}/ports/{port}/packet_commitments")
-    return sum(relay_answers.commitments(page) for page in pages)
+    # They are listed in the order of their texts.
+    return tuple(sorted(sequence for page in pages for sequence in relay_answers.commitments(page)))
 
 
 async def last_sent(ask: Ask, port: str, channel_id: str) -> int:

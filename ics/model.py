@@ -198,9 +198,11 @@ class RelayingRecord:
     accepted_config: str = ""
     """Fingerprint (`relayer.fingerprint`) of the setup with channels that Hermes accepted last; empty: none."""
     pending_since: datetime.datetime | None = None
-    """Since when packets have been under way without a break, or since Hermes was last restarted for it."""
+    """Since when one of the packets in `pending` is under way, or since Hermes was last restarted for it."""
     accepted_base: str = ""
-    """Likewise of the setup that names no channel."""
+    """Like `accepted_config`, of the setup that names no channel."""
+    pending: tuple[int, int] = (0, 0)
+    """The oldest packets at that time, see `relaying.Packets`."""
 
 
 @dataclass(frozen=True, slots=True)

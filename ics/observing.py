@@ -244,5 +244,10 @@ async def _packets(place: world.World, namespace: str, ccv: ibc.Pair, transfer_i
         on_consumer = group.create_task(place.cluster.received(namespace, ccv.consumer, transfer_id))
     sent, received = on_provider.result(), on_consumer.result()
     return relaying.Packets(
-        sent.unacknowledged, received.unacknowledged, sent.last, received.last, received.rewards
+        len(sent.unacknowledged),
+        len(received.unacknowledged),
+        sent.last,
+        received.last,
+        received.rewards,
+        (min(sent.unacknowledged, default=0), min(received.unacknowledged, default=0)),
     )

@@ -27,10 +27,10 @@ def connection_ids(document: Mapping[str, Any]) -> tuple[str, ...]:
         return tuple(str(path) for path in document["connection_paths"])
 
 
-def commitments(document: Mapping[str, Any]) -> int:
-    """Number of packets in one page of `packet_commitments`: they are sent and not acknowledged."""
+def commitments(document: Mapping[str, Any]) -> tuple[int, ...]:
+    """Sequences of the packets in one page of `packet_commitments`: they are sent and not acknowledged."""
     with _shape("packet_commitments"):
-        return len(document["commitments"])
+        return tuple(int(packet["sequence"]) for packet in document["commitments"])
 
 
 def next_send(document: Mapping[str, Any]) -> int:

@@ -160,21 +160,23 @@ def remembered(
 
 
 def _watched(record: model.RelayingRecord, found: relaying.Facts) -> tuple[model.RelayingRecord, bool]:
-    """Keep the time since when packets are under way; True when that is for too long."""
-    packets = found.packets
-    if packets is None or not (packets.unacknowledged_by_consumer or packets.unacknowledged_by_provider):
-        return dataclasses.replace(record, pending_since=None), False
-    since = record.pending_since or found.provider_time
-    if found.is_halted:
-        # Hermes is not to blame while the chain stands still.
-        return dataclasses.replace(record, pending_since=found.provider_time), False
-    if found.provider_time - since < STUCK:
-        return dataclasses.replace(record, pending_since=since), False
-    return dataclasses.replace(record, pending_since=found.provider_time), True
+    """Keep the packets that were the oldest and since when they are; True when one is for too long.
+
+    That there are packets under way says nothing: on a busy channel there always are.
+    """
+    oldest = (0, 0) if found.packets is None else found.packets.oldest
+    since = found.provider_time if any(oldest) else None
+    anew = dataclasses.replace(record, pending=oldest, pending_since=since)
+    is_there = any(old and old == now for old, now in zip(record.pending, oldest, strict=True))
+    # Hermes is not to blame while the chain stands still.
+    if not is_there or record.pending_since is None or found.is_halted:
+        return anew, False
+    is_stuck = found.provider_time - record.pending_since >= STUCK
+    return (anew, True) if is_stuck else (record, False)
 
 
 def _stuck(scene: Scene) -> model.Condition:
-    message = "packets have not been acknowledged for a minute though both chains go on: Hermes is restarted"
+    message = "a packet has not been acknowledged for a minute though both chains go on: Hermes is restarted"
     return _condition(scene, "WARNING", "PacketsPending", message)
 
 

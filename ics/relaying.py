@@ -374,6 +374,8 @@ class Packets:
     """Sequence of the last VSC packet that the consumer has taken; 0 before the first."""
     rewards: int = 0
     """Transfers of rewards that the consumer sent, likewise; asked only of a chain that is stopped."""
+    oldest: tuple[int, int] = (0, 0)
+    """Sequences of the oldest ones without an acknowledgement, of the provider's and of the consumer's; 0: none."""
 
 
 @dataclass(frozen=True, slots=True)

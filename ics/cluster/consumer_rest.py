@@ -35,8 +35,8 @@ class Told:
 class Received:
     """The consumer's side of the CCV channel."""
 
-    unacknowledged: int
-    """Packets to the provider whose acknowledgement it has not seen."""
+    unacknowledged: tuple[int, ...]
+    """Sequences of the packets to the provider whose acknowledgement it has not seen."""
     last: int
     """Sequence of the last VSC packet that it took, 0 before the first."""
     rewards: int = 0
@@ -74,7 +74,7 @@ async def received(kube: client.Client, namespace: str, channel_id: str, transfe
     async def rewards() -> int:
         if not transfer_id:
             return 0
-        return await ibc_queries.unacknowledged(node.ask, ibc.TRANSFER_PORT, transfer_id)
+        return len(await ibc_queries.unacknowledged(node.ask, ibc.TRANSFER_PORT, transfer_id))
 
     return Received(
         *await ibc_queries.together(

@@ -279,6 +279,7 @@ def relaying_data(wanted: model.RelayingRecord) -> dict[str, str]:
         "acted_on": wanted.acted_on,
         "config": wanted.accepted_config,
         "base": wanted.accepted_base,
+        "pending": " ".join(map(str, wanted.pending)),
         "pending_since": _written(wanted.pending_since),
     }
 
@@ -303,6 +304,8 @@ def relaying_record(item: Item) -> model.RelayingRecord:
     data = item.get("data") or {}
     try:
         pending = data.get("pending_since", "")
+        # A record of an earlier release has no packets.
+        to_consumer, to_provider = map(int, data.get("pending", "0 0").split())
         return model.RelayingRecord(
             data["mark"],
             _moment(data["since"]),
@@ -311,6 +314,7 @@ def relaying_record(item: Item) -> model.RelayingRecord:
             data["config"],
             _moment(pending) if pending else None,
             data.get("base", ""),
+            (to_consumer, to_provider),
         )
     except (KeyError, ValueError) as error:
         where = f"ConfigMap {item['metadata']['namespace']}/{item['metadata']['name']}"

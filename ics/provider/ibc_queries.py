@@ -22,8 +22,8 @@ class Terms:
 class Sent:
     """The provider's side of a CCV channel."""
 
-    unacknowledged: int
-    """VSC packets whose acknowledgement it has not seen."""
+    unacknowledged: tuple[int, ...]
+    """Sequences of the VSC packets whose acknowledgement it has not seen."""
     last: int
     """Sequence of the last VSC packet, 0 before the first."""
 

@@ -181,7 +181,8 @@ class Chain:
     def _packet_commitments(self, params: Mapping[str, str], id_: str, port: str) -> dict[str, Any]:
         number = self._channel(id_, port).commitments
         found = [
-            {"port_id": port, "channel_id": id_, "sequence": str(n), "data": "AA=="} for n in range(number)
+            {"port_id": port, "channel_id": id_, "sequence": str(n), "data": "AA=="}
+            for n in sorted(range(8, 8 + number), key=str)
         ]
         return self._paged("commitments", found, params) | {"height": HEIGHT}
 

@@ -47,6 +47,7 @@ def test_a_node_that_is_not_there_yet(changes: dict[str, Any], says: str) -> Non
         (relay_answers.next_key, {"pagination": None}),
         (relay_answers.connection_ids, {"code": 5}),
         (relay_answers.commitments, {}),
+        (relay_answers.commitments, {"commitments": [{"sequence": "x"}]}),
         (relay_answers.next_send, {"next_sequence_send": "x"}),
         (relay_answers.next_receive, {"next_sequence_receive": None}),
         (relay_answers.balance, {"balance": None}),

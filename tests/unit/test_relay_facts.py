@@ -54,7 +54,9 @@ class Cluster:
         return consumer_rest.Received(
             await ibc_queries.unacknowledged(self.chain.ask, "consumer", channel_id),
             await ibc_queries.last_received(self.chain.ask, "consumer", channel_id),
-            await ibc_queries.unacknowledged(self.chain.ask, "transfer", transfer_id) if transfer_id else 0,
+            len(await ibc_queries.unacknowledged(self.chain.ask, "transfer", transfer_id))
+            if transfer_id
+            else 0,
         )
 
 
@@ -94,7 +96,7 @@ async def test_an_open_channel() -> None:
             provider_unbonding=600,
             trusting_fraction="0.66",
             consumer_balance=100,
-            packets=relaying.Packets(3, 1, 7, 5),
+            packets=relaying.Packets(3, 1, 7, 5, oldest=(8, 8)),
         )
     }
 
@@ -103,7 +105,7 @@ async def test_a_stopped_chain_is_asked_for_rewards_as_well() -> None:
     found = (await facts(dataclasses.replace(QUESTION, is_stopped=True)))["0"]
 
     assert isinstance(found, relaying.Facts)
-    assert found.packets == relaying.Packets(3, 1, 7, 5, rewards=2)
+    assert found.packets == relaying.Packets(3, 1, 7, 5, rewards=2, oldest=(8, 8))
 
 
 async def test_there_are_no_packets_before_the_channel_is_open_on_both_sides() -> None:

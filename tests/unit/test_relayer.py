@@ -358,7 +358,7 @@ def test_a_chain_that_does_not_answer_keeps_its_relayer() -> None:
     assert reasons(found) == {"RelayingUnreadable"}
 
 
-PENDING = dataclasses.replace(OPEN, packets=relaying.Packets(1, 0, 2, 1))
+PENDING = dataclasses.replace(OPEN, packets=relaying.Packets(1, 0, 2, 1, oldest=(2, 0)))
 
 
 def test_packets_that_are_stuck_restart_hermes_once_a_minute() -> None:
@@ -374,6 +374,24 @@ def test_packets_that_are_stuck_restart_hermes_once_a_minute() -> None:
         PENDING, provider_time=START + 119 * SECOND, consumer_time=START + 119 * SECOND
     )
     assert not plan(again, relaying=found.record, has_hermes=True).restarts
+
+
+def test_busy_traffic_restarts_nothing_and_one_packet_in_it_that_is_missed_does() -> None:
+    def restarts(*oldest: tuple[int, int]) -> list[bool]:
+        """Looks 20 s apart, each with what the one before remembers."""
+        kept, found = accepted(OPEN), []
+        for number, each in enumerate(oldest):
+            now = START + number * 20 * SECOND
+            packets = relaying.Packets(2, 2, 100, 90, oldest=each)
+            facts = dataclasses.replace(OPEN, provider_time=now, consumer_time=now, packets=packets)
+            planned = plan(facts, relaying=kept, has_hermes=True)
+            found.append(planned.restarts)
+            kept = planned.record or kept
+        return found
+
+    assert restarts((1, 1), (1, 2), (2, 2), (2, 3), (3, 3), (4, 4), (5, 5)) == [False] * 7
+    assert restarts((1, 1), (1, 2), (1, 3), (1, 4)) == [False, False, False, True]
+    assert restarts((1, 1), (0, 1), (2, 1), (3, 1)) == [False, False, False, True]
 
 
 def test_a_chain_that_stands_still_is_named_and_hermes_left_alone() -> None:

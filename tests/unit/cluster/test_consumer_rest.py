@@ -102,9 +102,9 @@ async def test_a_chain_that_follows_another_provider() -> None:
 async def test_packets() -> None:
     proxy = Proxy(ibc_chain.fresh(ibc_chain.CONSUMER))
 
-    assert await consumer_rest.received(kube(proxy), "n", "channel-0") == consumer_rest.Received(1, 5)
+    assert await consumer_rest.received(kube(proxy), "n", "channel-0") == consumer_rest.Received((8,), 5)
     with_rewards = await consumer_rest.received(kube(proxy), "n", "channel-0", "channel-1")
-    assert with_rewards == consumer_rest.Received(1, 5, 2)
+    assert with_rewards == consumer_rest.Received((8,), 5, 2)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from ics.cluster import arm, recollection
 
 SINCE = datetime.datetime(2026, 11, 22, 12, 0, 0, 5, tzinfo=datetime.UTC)
 RECORD = model.RelayingRecord(
-    "consumer/connection-0=INIT", SINCE, True, "before", "ab" * 32, accepted_base="cd" * 32
+    "consumer/connection-0=INIT", SINCE, True, "before", "ab" * 32, accepted_base="cd" * 32, pending=(5, 0)
 )
 NEW = model.RelayingRecord("", SINCE)
 OVER = {"conditions": [{"type": "Complete", "status": "True"}]}
@@ -47,7 +47,19 @@ def test_the_record_comes_back_as_it_was(record: model.RelayingRecord) -> None:
 
 @pytest.mark.parametrize(
     "data",
-    [None, {}, {"mark": "m", "since": "2026-11-22T12:00:00", "ours": "true", "acted_on": "", "config": ""}],
+    [
+        None,
+        {},
+        {
+            "mark": "m",
+            "since": "2026-11-22T12:00:00Z",
+            "ours": "true",
+            "acted_on": "",
+            "config": "",
+            "pending": "x",
+        },
+        {"mark": "m", "since": "2026-11-22T12:00:00", "ours": "true", "acted_on": "", "config": ""},
+    ],
 )
 def test_a_record_that_somebody_changed(data: dict[str, str] | None) -> None:
     (found,) = memory(config_maps=[item("relaying", data=data)]).chains.values()

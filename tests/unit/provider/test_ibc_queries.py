@@ -53,7 +53,7 @@ async def test_everything_is_of_one_height() -> None:
 
     assert terms == ibc_queries.Terms(600, "0.66")
     assert (told.ends, told.client) == (expected.ENDS, expected.CLIENT)
-    assert sent == ibc_queries.Sent(3, 7)
+    assert sent == ibc_queries.Sent((8, 9, 10), 7)
     assert balances == {"cosmos1a": 5, "cosmos1b": 7, "cosmos1c": 0}
     assert transport.heights == {"7"}
 
