@@ -43,6 +43,9 @@ def stack(
         enable_secret_mutable=True,
         # A field of ours that somebody else has set is set back, as the embedded engine does.
         enable_patch_force=True,
+        # It is made of the validator's name and the gateway's namespace, and the first one stays: another one
+        # would replace the provider as well.
+        opts=pulumi.ResourceOptions(ignore_changes=["clusterIdentifier"]),
     )
     options = pulumi.ResourceOptions(providers={"kubernetes": provider})
     shared, chains = by_chain(manifests)

@@ -242,6 +242,7 @@ class PulumiEngine:
             )
         while True:
             told = pulumi.preview(self._handed(work, held), is_plan and is_fresh)
+            runs.check_provider(told)
             owners = runs.consumers(work.wanted, work.books.members)
             failed = runs.failed_chains(told, owners)
             found = [complaints.as_error(text, _name(urn)) for urn, text in told.failures.items()]

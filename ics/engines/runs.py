@@ -8,13 +8,14 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ics import engines, labels
+from ics import engines, errors, labels
 from ics.cluster import kinds
 from ics.engines import applyset, fields
 
 _QUIET = frozenset({"same", "read", "refresh", "discard", "read-discard"})
 """Operations that change nothing but what Pulumi knows."""
 _REPLACING = frozenset({"replace", "create-replacement", "delete-replaced", "import-replacement"})
+_PROVIDER = "::pulumi:providers:kubernetes::"
 _KINDS = {kind.name.lower(): kind for kind in kinds.MEMBERS}
 
 
@@ -75,6 +76,24 @@ def key_of(urn: str) -> applyset.Key | None:
     if kind not in _KINDS or len(rest) not in (1, 2):
         return None
     return applyset.Key(_KINDS[kind].group_kind, rest[0] if len(rest) == 2 else "", rest[-1])
+
+
+def check_provider(told: Told) -> None:
+    """Refuse to replace the Kubernetes provider: Pulumi would make every object anew and delete the old one.
+
+    Making it anew finds the object that is there, and the deletion then removes that one.
+
+    Args:
+        told: by a preview.
+
+    Raises:
+        Permanent: the provider would be replaced.
+    """
+    if any(step.op in _REPLACING and _PROVIDER in step.urn for step in told.steps):
+        raise errors.Permanent(
+            "Pulumi would replace its Kubernetes provider, and so delete every object of the stack: nothing is"
+            " changed: take back what was changed in the stack's provider or its state, or run `ics up --engine apply`"
+        )
 
 
 def targets(told: Told, held: Collection[str], left: Collection[engines.Ref]) -> tuple[str, ...]:

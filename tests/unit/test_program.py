@@ -20,6 +20,8 @@ class Recorder(mocks.Mocks):
 
     def __init__(self) -> None:
         self.registered: list[mocks.MockResourceArgs] = []
+        self.ignored: dict[str, list[str]] = {}
+        """By name: inputs that stay as they were first."""
 
     def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str | None, dict[Any, Any]]:
         self.registered.append(args)
@@ -42,6 +44,13 @@ def recorder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Recorder]:
     monkeypatch.setattr(asyncio, "new_event_loop", recorded)
     asyncio.set_event_loop(asyncio.new_event_loop())
     recorder = Recorder()
+    register = mocks.MockMonitor.RegisterResource
+
+    def noted(monitor: mocks.MockMonitor, request: Any) -> Any:
+        recorder.ignored[request.name] = list(request.ignoreChanges)
+        return register(monitor, request)
+
+    monkeypatch.setattr(mocks.MockMonitor, "RegisterResource", noted)
     mocks.set_mocks(recorder, preview=False)
     yield recorder
     asyncio.set_event_loop(None)
@@ -114,6 +123,13 @@ def test_another_way_to_the_cluster_replaces_nothing(recorder: Recorder) -> None
     declare(launched())
     (provider,) = (r for r in recorder.registered if r.typ == "pulumi:providers:kubernetes")
     assert provider.inputs["clusterIdentifier"] == "set"
+
+
+def test_another_name_of_the_validator_or_of_its_gateways_namespace_replaces_nothing(
+    recorder: Recorder,
+) -> None:
+    declare(launched())
+    assert recorder.ignored["cluster"] == ["clusterIdentifier"]
 
 
 def test_the_tree_reads_like_the_domain(recorder: Recorder) -> None:

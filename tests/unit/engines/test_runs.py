@@ -2,7 +2,9 @@
 
 from typing import Any
 
-from ics import components, engines
+import pytest
+
+from ics import components, engines, errors
 from ics.cluster import kinds
 from ics.engines import applyset, runs
 
@@ -66,6 +68,14 @@ def test_only_what_changes_is_a_target() -> None:
     )
     found = runs.targets(told, frozenset(), frozenset())
     assert found == (component("1"), step("create", kinds.STATEFUL_SET, "1").urn)
+
+
+@pytest.mark.parametrize("op", ["replace", "create-replacement", "delete-replaced"])
+def test_another_provider_would_delete_everything_and_is_refused(op: str) -> None:
+    urn = "urn:pulumi:alice::ics::pulumi:providers:kubernetes::cluster"
+    with pytest.raises(errors.Permanent, match="delete every object of the stack: nothing is changed"):
+        runs.check_provider(runs.Told((runs.Step("same", STACK), runs.Step(op, urn))))
+    runs.check_provider(runs.Told((runs.Step("update", urn), step(op, kinds.SERVICE, "1"))))
 
 
 def test_nothing_of_a_held_chain_is_a_target_nor_its_component() -> None:
