@@ -21,12 +21,17 @@ def main() -> None:
     root = Path(__file__).parent
     environment = {**os.environ, **_secrets()}
     # Pulumi runs this within its own event loop, so ours needs a thread of its own.
+    computed = declared.declared(
+        root, pulumi.get_stack(), environment, is_preview=pulumi.runtime.is_dry_run()
+    )
     with ThreadPoolExecutor(1) as pool:
-        wanted = pool.submit(asyncio.run, declared.declared(root, pulumi.get_stack(), environment))
+        wanted = pool.submit(asyncio.run, computed)
     try:
         plan = wanted.result()
     except errors.IcsError as error:
         raise pulumi.RunError(str(error)) from error  # one line, not a traceback
+    for line in plan.warnings:
+        pulumi.log.warn(f"not done unasked: {line}")
     program.stack(plan.manifests, plan.outputs, plan.kubeconfig, plan.context)
     kubeconfig = plan.kubeconfig or os.environ.get("KUBECONFIG")  # the plugin takes that one by itself
     if kubeconfig:  # at the end, when the plugin has made its copy

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ics import desired, errors, handover, joining, loop, model, observing, outputs, wiring
+from ics import desired, errors, handover, joining, loop, model, observing, outputs, seen, wiring
+from ics.engines import apply, guard
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,21 +18,37 @@ class Declared:
     kubeconfig: str | None
     """Path of the kubeconfig, None for the user's default one."""
     context: str | None
+    warnings: tuple[str, ...] = ()
+    """Of a preview by hand: what the update would refuse to do unasked, one line for each."""
 
 
-async def declared(root: Path, name: str, environment: Mapping[str, str]) -> Declared:
+async def declared(
+    root: Path, name: str, environment: Mapping[str, str], *, is_preview: bool = False
+) -> Declared:
     """Compute what the Pulumi program declares; sends nothing and changes nothing.
+
+    Args:
+        root: the project's folder.
+        name: of the stack.
+        environment: of the process.
+        is_preview: what must not be done unasked is a warning, and no error.
 
     Raises:
         IcsError: the stack, the provider or the cluster cannot be judged.
+        Permanent: something must be confirmed first, or is what no Pulumi program can say.
     """
     path = environment.get(handover.VARIABLE)
     handed = handover.read(Path(path)) if path else None
     async with wiring.open_stack(root, name, environment, handed.overrides if handed else ()) as found:
         facts = handed.facts if handed else await observing.observe(found.world)
         wanted = observing.desire(found.world, facts)
+        warnings: tuple[str, ...] = ()
+        if handed is None:
+            check_removals(wanted, facts.memory)
+            warnings = unasked(await _judged(found, wanted, facts))
+    if warnings and not is_preview:
+        raise errors.Permanent(f"nothing is changed: {'; '.join(warnings)}")
     if handed is None:
-        check_removals(wanted, facts.memory)
         manifests = loop.render(wanted)
     else:
         wanted = joining.without(wanted, handed.refused, facts.memory)
@@ -41,7 +58,30 @@ async def declared(root: Path, name: str, environment: Mapping[str, str]) -> Dec
     kubeconfig = (
         None if cluster.kubeconfig is None else str((root / Path(cluster.kubeconfig).expanduser()).resolve())
     )
-    return Declared(manifests, outputs.of(wanted), kubeconfig, cluster.context)
+    return Declared(manifests, outputs.of(wanted), kubeconfig, cluster.context, warnings)
+
+
+async def _judged(found: wiring.Opened, wanted: desired.Desired, facts: seen.Seen) -> guard.Judgement:
+    """What the embedded engine would ask about: nobody holds back a Pulumi that is run by hand."""
+    settings = found.world.settings
+    engine = apply.ApplyEngine(found.kube, settings.validator, settings.gateway.namespace)
+    return await engine.judge(loop.order(found.world, wanted, handover.Handed(facts)))
+
+
+def unasked(judged: guard.Judgement) -> tuple[str, ...]:
+    """What keeps a Pulumi that is run by hand from going on, one line for each object.
+
+    Args:
+        judged: all that would be done; the names in `ics:confirm` are its confirmations.
+    """
+    asked = {question.ref for question in judged.questions}
+    questions = [f"{question.text}, or put that name into ics:confirm" for question in judged.questions]
+    stays = [
+        f"{ref} is confirmed to stay as it is, which no Pulumi program can say: set the change back, or run"
+        " `python reconcile.py`, which leaves it"
+        for ref in sorted(judged.left - asked)
+    ]
+    return (*questions, *stays)
 
 
 def _as_handed(wanted: desired.Desired, handed: handover.Handed) -> tuple[model.Manifest, ...]:

@@ -72,6 +72,23 @@ class ApplyEngine:
             steps = steps.joined(more)
         return guard.marked(await dryrun.preview(self._kube, steps), order)
 
+    async def judge(self, order: engines.Order) -> guard.Judgement:
+        """Say what must not be done unasked by one who does all or nothing, as a Pulumi that is run by hand.
+
+        Without a parent, members of every kind that there may be are looked for; nothing is written.
+
+        Raises:
+            Transient: the cluster cannot be asked now.
+            Permanent: this validator's gateway is in another namespace.
+        """
+        wanted = applyset.index(order.manifests, applyset.set_id(self._validator, self._namespace))
+        books = await self.read(wanted)
+        if books.item is None:
+            books = await self._all_kinds()
+        steps = applyset.diff(wanted, books.members, books.parent.record, order.held)
+        replacing = await dryrun.replacements(self._kube, steps.apply)
+        return guard.judge([*replacing, *map(dryrun.deleted, steps.prune)], order)
+
     async def converge(self, order: engines.Order) -> engines.Converged:
         """See `engines.Engine`."""
         wanted = applyset.index(order.manifests, applyset.set_id(self._validator, self._namespace))
@@ -123,8 +140,7 @@ class ApplyEngine:
         """See `engines.Engine`. Without a parent, members of every kind that there may be are looked for."""
         books = await members.read(self._kube, self._validator, self._namespace, ())
         if books.item is None:
-            every = [kind.group_kind for kind in kinds.MEMBERS]
-            books = await members.read(self._kube, self._validator, self._namespace, every)
+            books = await self._all_kinds()
         doing = run.Run(self._kube, dict(books.members), before_writing=self._before_writing)
         steps = applyset.diff({}, books.members, {}, frozenset())
         if books.item is not None or not steps.is_empty:
@@ -148,6 +164,11 @@ class ApplyEngine:
         if books.item is None:
             await self._check_home(wanted)
         return books
+
+    async def _all_kinds(self) -> members.Books:
+        """Where no parent names the kinds of the set, it may hold members of any."""
+        every = [kind.group_kind for kind in kinds.MEMBERS]
+        return await members.read(self._kube, self._validator, self._namespace, every)
 
     async def _check_home(self, wanted: Mapping[applyset.Key, model.Manifest]) -> None:
         """A first convergence makes no second gateway: every peer would lose the address of the first.

@@ -1,0 +1,118 @@
+"""A Pulumi program that nobody has handed anything: what it refuses to do unasked."""
+
+import contextlib
+import dataclasses
+import pathlib
+from collections.abc import AsyncIterator
+from typing import Any, cast
+
+import httpx
+import pytest
+
+from ics import config, declared, engines, errors, labels, model, observing, seen, wiring, world
+from ics.cluster import client, kubeconfig
+from ics.engines import applyset, guard
+from tests.unit import scenes
+
+NODE = "StatefulSet/provider/provider-node@0a1b2c3d"
+
+
+def member() -> dict[str, Any]:
+    """The provider node's StatefulSet; no parent names its kind, for no pass was ever here."""
+    return {
+        "metadata": {
+            "name": "provider-node",
+            "namespace": "provider",
+            "uid": "0a1b2c3d-4e5f",
+            "resourceVersion": "7",
+            "labels": {labels.PART_OF_SET: applyset.set_id("alice", "provider")},
+        }
+    }
+
+
+def gateway(namespace: str) -> dict[str, Any]:
+    own = {labels.VALIDATOR: "alice", labels.PROVIDER: scenes.PROVIDER, labels.COMPONENT: labels.GATEWAY}
+    return {"metadata": {"name": labels.GATEWAY_SERVICE, "namespace": namespace, "labels": own}}
+
+
+def cluster(**lists: list[dict[str, Any]]) -> httpx.MockTransport:
+    """An API server with these objects, by the last part of their lists' paths."""
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        assert request.method == "GET", request
+        name = request.url.path.rpartition("/")[2]
+        if "labelSelector" not in request.url.params:
+            return httpx.Response(404, json={"reason": "NotFound", "message": "not found"})
+        asked = dict(part.split("=") for part in request.url.params["labelSelector"].split(","))
+        found = [one for one in lists.get(name, []) if asked.items() <= one["metadata"]["labels"].items()]
+        return httpx.Response(200, json={"metadata": {}, "items": found})
+
+    return httpx.MockTransport(answer)
+
+
+@pytest.fixture
+def project(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Opens a stack of settings on such a cluster, and a provider with these chains."""
+
+    def given(transport: httpx.MockTransport, settings: config.Settings, *consumers: model.Consumer) -> None:
+        @contextlib.asynccontextmanager
+        async def opened(*_: Any) -> AsyncIterator[wiring.Opened]:
+            place = world.World(settings, scenes.seed("alice"), [scenes.example()], *(cast(Any, None),) * 3)
+            async with client.Client(kubeconfig.Access("https://h:6443"), transport) as kube:
+                yield wiring.Opened(place, *(cast(Any, None),) * 3, kube)
+
+        async def observed(_: world.World) -> seen.Seen:
+            return seen.Seen(scenes.snapshot(*consumers), model.Memory())
+
+        monkeypatch.setattr(wiring, "open_stack", opened)
+        monkeypatch.setattr(observing, "observe", observed)
+
+    return given
+
+
+async def test_a_node_that_left_the_settings_is_not_deleted_unasked(
+    project: Any, tmp_path: pathlib.Path
+) -> None:
+    project(cluster(statefulsets=[member()]), scenes.settings())
+    asked = (
+        "StatefulSet provider/provider-node: it would be deleted: set back what was changed in the settings or"
+        f" definitions, or, to delete it, run: ics up --confirm {NODE}, or put that name into ics:confirm"
+    )
+
+    with pytest.raises(errors.Permanent) as raised:
+        await declared.declared(tmp_path, "alice", {})
+    previewed = await declared.declared(tmp_path, "alice", {}, is_preview=True)
+
+    assert str(raised.value) == f"nothing is changed: {asked}"
+    assert previewed.warnings == (asked,)
+
+
+async def test_what_the_settings_confirm_is_done(project: Any, tmp_path: pathlib.Path) -> None:
+    project(cluster(statefulsets=[member()]), scenes.settings(confirm=[NODE]))
+    found = await declared.declared(tmp_path, "alice", {})
+    assert [m["kind"] for m in found.manifests] == ["Namespace"]
+
+
+async def test_a_second_gateway_is_not_made_elsewhere(project: Any, tmp_path: pathlib.Path) -> None:
+    project(cluster(services=[gateway("earlier")]), scenes.settings(), scenes.consumer())
+    with pytest.raises(errors.Permanent, match=r"ics:gateway.namespace is provider, and .* earlier/"):
+        await declared.declared(tmp_path, "alice", {})
+
+
+def test_a_volume_cannot_stay_as_it_is_by_hand() -> None:
+    volume = engines.Change(
+        "replace",
+        "PersistentVolumeClaim",
+        "c",
+        "data",
+        (("spec.resources", 1, 2),),
+        is_retained=True,
+        uid="5f607182",
+    )
+    order = engines.Order((), confirmed=frozenset({guard.name(volume)}))
+    (line,) = declared.unasked(guard.judge([volume], order))
+    assert line.startswith(
+        "PersistentVolumeClaim c/data is confirmed to stay as it is, which no Pulumi program"
+    )
+    (question,) = declared.unasked(guard.judge([volume], dataclasses.replace(order, confirmed=frozenset())))
+    assert question.endswith("@5f607182, or put that name into ics:confirm")
