@@ -32,10 +32,11 @@ def main() -> None:
         raise pulumi.RunError(str(error)) from error  # one line, not a traceback
     for line in plan.warnings:
         pulumi.log.warn(f"not done unasked: {line}")
+    # The library would put it into the state, as one path; the plugin reads it by itself, as kubectl does.
+    os.environ.pop("KUBECONFIG", None)
     program.stack(plan.manifests, plan.outputs, plan.kubeconfig, plan.context)
-    kubeconfig = plan.kubeconfig or os.environ.get("KUBECONFIG")  # the plugin takes that one by itself
-    if kubeconfig:  # at the end, when the plugin has made its copy
-        atexit.register(copies.sweep, Path(kubeconfig), os.getpid())
+    if plan.path is not None:  # at the end, when the plugin has made its copy
+        atexit.register(copies.sweep, plan.path, os.getpid())
 
 
 def _secrets() -> dict[str, str]:

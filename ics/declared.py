@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ics import desired, errors, handover, joining, loop, model, observing, outputs, seen, wiring
-from ics.engines import apply, guard
+from ics.engines import apply, guard, here
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,8 +16,10 @@ class Declared:
     manifests: tuple[model.Manifest, ...]
     outputs: Mapping[str, Any]
     kubeconfig: str | None
-    """Path of the kubeconfig, None for the user's default one."""
+    """Path of the kubeconfig as Pulumi's plugin and its state have it, None for the user's default one."""
     context: str | None
+    path: Path | None = None
+    """Where that kubeconfig lies here."""
     warnings: tuple[str, ...] = ()
     """Of a preview by hand: what the update would refuse to do unasked, one line for each."""
 
@@ -37,8 +39,8 @@ async def declared(
         IcsError: the stack, the provider or the cluster cannot be judged.
         Permanent: something must be confirmed first, or is what no Pulumi program can say.
     """
-    path = environment.get(handover.VARIABLE)
-    handed = handover.read(Path(path)) if path else None
+    facts_file = environment.get(handover.VARIABLE)
+    handed = handover.read(Path(facts_file)) if facts_file else None
     async with wiring.open_stack(root, name, environment, handed.overrides if handed else ()) as found:
         facts = handed.facts if handed else await observing.observe(found.world)
         wanted = observing.desire(found.world, facts)
@@ -54,11 +56,9 @@ async def declared(
         wanted = joining.without(wanted, handed.refused, facts.memory)
         manifests = _as_handed(wanted, handed)
     cluster = found.world.settings.cluster
-    # As a path: given as text, its credentials would be in the state, and in a file that the plugin leaves.
-    kubeconfig = (
-        None if cluster.kubeconfig is None else str((root / Path(cluster.kubeconfig).expanduser()).resolve())
-    )
-    return Declared(manifests, outputs.of(wanted), kubeconfig, cluster.context, warnings)
+    path = None if cluster.kubeconfig is None else root / Path(cluster.kubeconfig).expanduser()
+    kubeconfig = None if path is None else of_plugin(cluster.kubeconfig or "", path, here.home())
+    return Declared(manifests, outputs.of(wanted), kubeconfig, cluster.context, path, warnings)
 
 
 async def _judged(found: wiring.Opened, wanted: desired.Desired, facts: seen.Seen) -> guard.Judgement:
@@ -66,6 +66,21 @@ async def _judged(found: wiring.Opened, wanted: desired.Desired, facts: seen.See
     settings = found.world.settings
     engine = apply.ApplyEngine(found.kube, settings.validator, settings.gateway.namespace)
     return await engine.judge(loop.order(found.world, wanted, handover.Handed(facts)))
+
+
+def of_plugin(written: str, path: Path, home: Path) -> str:
+    """A kubeconfig's path as it is given to Pulumi's plugin, and so stands in the state.
+
+    As it is written: a path of this machine would make every other one fail. The plugin works in the project's
+    folder too. As text, its credentials would be in the state, and in a file that the plugin leaves.
+
+    Args:
+        written: in the settings.
+        path: what it means to us.
+        home: what the plugin takes `~/` for.
+    """
+    is_other_home = written.startswith("~") and home / written[2:] != path
+    return str(path) if is_other_home else written
 
 
 def unasked(judged: guard.Judgement) -> tuple[str, ...]:

@@ -30,6 +30,14 @@ def children(marks: str) -> frozenset[int]:
     return frozenset(found)
 
 
+def home() -> Path:
+    """Home of this process's user as the user database has it, which `$HOME` need not be."""
+    try:
+        return Path(pwd.getpwuid(os.getuid()).pw_dir)
+    except KeyError:  # a container whose user has no entry
+        return Path.home()
+
+
 def began(pid: int) -> datetime.datetime | None:
     """When a process began; None when there is none.
 

@@ -116,3 +116,24 @@ def test_a_volume_cannot_stay_as_it_is_by_hand() -> None:
     )
     (question,) = declared.unasked(guard.judge([volume], dataclasses.replace(order, confirmed=frozenset())))
     assert question.endswith("@5f607182, or put that name into ics:confirm")
+
+
+async def test_the_state_holds_the_kubeconfigs_path_as_it_is_written(
+    project: Any, tmp_path: pathlib.Path
+) -> None:
+    project(cluster(), scenes.settings(cluster={"kubeconfig": "private/kubeconfig"}))
+    found = await declared.declared(tmp_path, "alice", {})
+    assert (found.kubeconfig, found.path) == ("private/kubeconfig", tmp_path / "private" / "kubeconfig")
+
+
+@pytest.mark.parametrize(
+    ("written", "meant", "given"),
+    [
+        pytest.param("~/.kube/config", "/home/alice/.kube/config", "~/.kube/config", id="home"),
+        pytest.param("~/.kube/config", "/root/.kube/config", "/root/.kube/config", id="another $HOME"),
+        pytest.param("~bob/config", "/home/bob/config", "/home/bob/config", id="home of another user"),
+        pytest.param("/etc/kubeconfig", "/etc/kubeconfig", "/etc/kubeconfig", id="absolute"),
+    ],
+)
+def test_the_plugin_reads_the_same_kubeconfig_as_we_do(written: str, meant: str, given: str) -> None:
+    assert declared.of_plugin(written, pathlib.Path(meant), pathlib.Path("/home/alice")) == given

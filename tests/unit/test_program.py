@@ -2,6 +2,8 @@
 
 import asyncio
 import dataclasses
+import pathlib
+import runpy
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,6 +15,7 @@ from ics import declared, desired, errors, handover, labels, manifests, model, o
 from tests.unit import scenes
 
 P = model.Phase
+PROGRAM = pathlib.Path(__file__).parents[2] / "__main__.py"
 
 
 class Recorder(mocks.Mocks):
@@ -44,7 +47,7 @@ def recorder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Recorder]:
     monkeypatch.setattr(asyncio, "new_event_loop", recorded)
     asyncio.set_event_loop(asyncio.new_event_loop())
     recorder = Recorder()
-    register = mocks.MockMonitor.RegisterResource
+    register: Any = mocks.MockMonitor.RegisterResource
 
     def noted(monitor: mocks.MockMonitor, request: Any) -> Any:
         recorder.ignored[request.name] = list(request.ignoreChanges)
@@ -123,6 +126,26 @@ def test_another_way_to_the_cluster_replaces_nothing(recorder: Recorder) -> None
     declare(launched())
     (provider,) = (r for r in recorder.registered if r.typ == "pulumi:providers:kubernetes")
     assert provider.inputs["clusterIdentifier"] == "set"
+
+
+def test_a_kubeconfig_that_the_environment_names_is_not_in_the_state(
+    recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KUBECONFIG", "/home/alice/one:/home/alice/another")
+    rendered = manifests.render(launched(), "set")
+
+    async def computed(*_: Any, **__: Any) -> declared.Declared:
+        return declared.Declared(rendered, {}, None, None)
+
+    monkeypatch.setattr(declared, "declared", computed)
+
+    @pulumi.runtime.test  # type: ignore[untyped-decorator]
+    def run() -> None:
+        runpy.run_path(str(PROGRAM), run_name="__main__")
+
+    run()
+    (provider,) = (r for r in recorder.registered if r.typ == "pulumi:providers:kubernetes")
+    assert "kubeconfig" not in provider.inputs
 
 
 def test_another_name_of_the_validator_or_of_its_gateways_namespace_replaces_nothing(
