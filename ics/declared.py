@@ -55,10 +55,11 @@ async def declared(
     else:
         wanted = joining.without(wanted, handed.refused, facts.memory)
         manifests = _as_handed(wanted, handed)
+    sent = handed.sent if handed else frozenset()
     cluster = found.world.settings.cluster
     path = None if cluster.kubeconfig is None else root / Path(cluster.kubeconfig).expanduser()
     kubeconfig = None if path is None else of_plugin(cluster.kubeconfig or "", path, here.home())
-    return Declared(manifests, outputs.of(wanted), kubeconfig, cluster.context, path, warnings)
+    return Declared(manifests, outputs.of(wanted, sent), kubeconfig, cluster.context, path, warnings)
 
 
 async def _judged(found: wiring.Opened, wanted: desired.Desired, facts: seen.Seen) -> guard.Judgement:

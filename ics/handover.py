@@ -34,6 +34,8 @@ class Handed:
     """Settings given as flags, see `ics.stack`."""
     digest: str = ""
     """Of the manifests that the pass has made, without what is left out; empty: not compared."""
+    sent: frozenset[str] = frozenset()
+    """Transactions that this pass has sent since the facts were read, as `ics.intents.describe` tells them."""
 
 
 class _Document(pydantic.BaseModel):

@@ -13,6 +13,7 @@ from ics import (
     engines,
     errors,
     handover,
+    intents,
     joining,
     manifests,
     model,
@@ -113,7 +114,8 @@ async def one_pass(
         # A key is on record as retired before its node goes, so that no rejoin could take it again.
         wanted, retiring = await _retire(place, wanted)
         troubles += retiring
-        handed = handover.Handed(observed, frozenset(refused))
+        gone = frozenset(intents.describe(intent) for intent in sent)
+        handed = handover.Handed(observed, frozenset(refused), sent=gone)
         converged = await engine.converge(order(place, wanted, handed))
         troubles += [_trouble(error) for error in converged.errors]
         troubles += [

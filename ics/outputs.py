@@ -1,15 +1,31 @@
 """Outputs of a Pulumi stack: what an operator reads after `pulumi up`; none of it is secret."""
 
+from collections.abc import Collection
 from typing import Any
 
-from ics import canonical, desired, intents
+from ics import canonical, desired, intents, signing
+
+_BOTH = "inbound p2p and the signing memory are"
+_WAITS = {
+    signing.Arming.NO_VOLUME: _BOTH,
+    signing.Arming.DUE: _BOTH,
+    signing.Arming.ORDERED: _BOTH,
+    # It lays no memory, and nothing that is read tells whether it has been here.
+    signing.Arming.REMOTE: "inbound p2p is",
+    signing.Arming.REFUSED: "inbound p2p is",
+}
+"""What the reconciler still has to make; of a node whose memory lies it has made both."""
 
 
-def of(wanted: desired.Desired) -> dict[str, Any]:
+def of(wanted: desired.Desired, sent: Collection[str] = ()) -> dict[str, Any]:
     """Status, endpoints, ports, genesis hashes, due transactions, and what waits for the reconciler.
 
     Nothing in it changes while nothing happens, so that a preview of an unchanged stack shows no difference:
     no height, above all.
+
+    Args:
+        wanted: what should be.
+        sent: transactions that were sent since the provider was read, as `ics.intents.describe` tells them.
 
     Returns:
         Mappings by consumer id, and lists of texts.
@@ -32,10 +48,13 @@ def of(wanted: desired.Desired) -> dict[str, Any]:
         "genesis_sha256": {
             c.consumer_id: canonical.sha256_hex(c.genesis) for c in wanted.chains if c.genesis is not None
         },
-        "transactions_due": [intents.describe(intent) for intent in wanted.intents],
+        "transactions_due": [
+            text for intent in wanted.intents if (text := intents.describe(intent)) not in sent
+        ],
         "waits_for_reconciler": [
-            f"{c.chain_id}: inbound p2p and the signing memory are made by `python reconcile.py`"
+            f"{c.chain_id}: {due} made by `python reconcile.py`"
             for c in wanted.chains
+            if (due := _WAITS.get(c.arming))
         ],
         "conditions": [
             f"{c.consumer_id} {c.severity.name.lower()} {c.reason}: {c.message}" for c in conditions

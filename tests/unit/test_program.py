@@ -5,13 +5,29 @@ import dataclasses
 import pathlib
 import runpy
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 import pulumi
 import pytest
 from pulumi.runtime import mocks
 
-from ics import declared, desired, errors, handover, labels, manifests, model, outputs, seen
+from ics import (
+    declared,
+    desired,
+    engines,
+    errors,
+    handover,
+    intents,
+    labels,
+    loop,
+    manifests,
+    model,
+    observing,
+    outputs,
+    seen,
+    signing,
+    world,
+)
 from tests.unit import scenes
 
 P = model.Phase
@@ -57,8 +73,8 @@ def recorder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Recorder]:
     mocks.set_mocks(recorder, preview=False)
     yield recorder
     asyncio.set_event_loop(None)
-    for loop in made:
-        loop.close()
+    for one in made:
+        one.close()
 
 
 WHOLE: dict[str, Any] = {
@@ -216,6 +232,28 @@ def test_due_transactions_are_an_output() -> None:
     )
     due = outputs.of(staged)["transactions_due"]
     assert [text.partition(" with ")[0] for text in due] == ["opt-in to consumer 0 (consumer1-1)"]
+    assert outputs.of(staged, due)["transactions_due"] == []
+
+
+@pytest.mark.parametrize(
+    ("arming", "waits"),
+    [
+        (signing.Arming.NO_VOLUME, ["inbound p2p and the signing memory are"]),
+        (signing.Arming.ORDERED, ["inbound p2p and the signing memory are"]),
+        (signing.Arming.REMOTE, ["inbound p2p is"]),
+        (signing.Arming.REFUSED, ["inbound p2p is"]),
+        (signing.Arming.ARMED, []),
+    ],
+)
+def test_only_what_the_reconciler_has_still_to_make_waits_for_it(
+    arming: signing.Arming, waits: list[str]
+) -> None:
+    wanted = launched()
+    (verdict,) = wanted.verdicts
+    assert verdict.chain is not None
+    there = dataclasses.replace(verdict, chain=dataclasses.replace(verdict.chain, arming=arming))
+    found = outputs.of(dataclasses.replace(wanted, verdicts=(there,)))["waits_for_reconciler"]
+    assert found == [f"consumer1-1: {one} made by `python reconcile.py`" for one in waits]
 
 
 def test_chains_are_split_by_their_label() -> None:
@@ -240,6 +278,7 @@ def test_handed_over_facts_come_back_as_they_were(tmp_path: Any) -> None:
         frozenset({("Service", "ns", "node")}),
         ("engine=pulumi",),
         "abc",
+        frozenset({"opt-in to consumer 1 (consumer1-1)"}),
     )
     handover.write(handed, tmp_path / "facts.json")
     assert handover.read(tmp_path / "facts.json") == handed
@@ -269,3 +308,51 @@ def test_a_left_chain_waits_until_its_key_is_retired() -> None:
     left = dataclasses.replace(wanted.verdicts[0], chain=None, retires=0)
     with pytest.raises(errors.Transient, match="key generation 0 must be recorded as retired first"):
         declared.check_removals(dataclasses.replace(wanted, verdicts=(left,)), memory)
+
+
+class Pass:
+    """Stands for the engine, the sender and the Lease of one pass that ends with its convergence."""
+
+    def __init__(self) -> None:
+        self.handed: handover.Handed | None = None
+
+    async def preview(self, _: engines.Order) -> tuple[engines.Change, ...]:
+        return ()
+
+    async def converge(self, order: engines.Order) -> engines.Converged:
+        self.handed = order.handed
+        raise errors.Transient("this is as far as it goes")
+
+    async def earlier(self) -> int:
+        return 0
+
+    async def send(self, _: model.Intent) -> None:
+        pass
+
+    async def ensure(self) -> None:
+        pass
+
+    async def release(self) -> None:
+        pass
+
+
+async def test_the_program_is_told_what_the_pass_has_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    facts = seen.Seen(scenes.snapshot(scenes.consumer()), model.Memory())
+
+    async def observed(_: world.World) -> seen.Seen:
+        return facts
+
+    monkeypatch.setattr(observing, "observe", observed)
+    one = Pass()
+    party: Any = one
+    place = world.World(
+        scenes.settings(), scenes.seed("alice"), [scenes.example()], *(cast(Any, None),) * 2, party
+    )
+
+    with pytest.raises(errors.Transient, match="as far as it goes"):
+        await loop.one_pass(place, party, party)
+
+    due = observing.desire(place, facts).intents
+    assert due
+    sent = frozenset(intents.describe(intent) for intent in due)
+    assert one.handed == handover.Handed(facts, sent=sent)
