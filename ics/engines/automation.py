@@ -207,6 +207,8 @@ class PulumiEngine:
         from ics.engines import session
 
         with session.opened(self._stack, passphrase) as pulumi:
+            if not pulumi.is_made():  # a plan makes none, and what has no state shows no surprise
+                return Seen(runs.Told(), work.held, ())
             return self._looked(work, pulumi, is_plan=True)
 
     def _updated(self, work: "Work", passphrase: model.Secret | None) -> "Update":
@@ -226,7 +228,8 @@ class PulumiEngine:
         from ics.engines import session
 
         with session.opened(self._stack, passphrase) as pulumi:
-            return pulumi.destroy(), tuple(pulumi.repairs)
+            told = pulumi.destroy() if pulumi.is_made() else runs.Told()
+            return told, tuple(pulumi.repairs)
 
     def _looked(self, work: "Work", pulumi: "session.Session", is_plan: bool) -> "Seen":
         """Preview, leaving out one chain after the other of which something is refused.

@@ -38,6 +38,20 @@ class Session:
     """What was mended, for people."""
     _pulumi: automation.Stack | None = None
 
+    def is_made(self) -> bool:
+        """Whether there is such a stack; asking makes none, and writes nothing into the stack file.
+
+        Raises:
+            IcsError: the backend cannot be asked.
+        """
+        try:
+            self._pulumi = automation.Stack.select(self.stack.name, self.workspace)
+        except automation.StackNotFoundError:
+            return False
+        except automation.CommandError as error:
+            raise complaints.as_error(complaints.from_output(*_output(error))) from error
+        return True
+
     def preview(self, handed: handover.Handed | None, is_refreshing: bool) -> runs.Told:
         """Run the program and tell what an update would do.
 

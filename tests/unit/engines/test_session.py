@@ -1,10 +1,19 @@
 """What the events of a run of Pulumi say."""
 
-from typing import Any
+import contextlib
+import pathlib
+from collections.abc import Iterator
+from typing import Any, cast
 
+import httpx
+import pytest
 from pulumi import automation
+from pulumi.automation import CommandResult
 
-from ics.engines import runs, session
+from ics import engines
+from ics.cluster import client, kubeconfig
+from ics.engines import runs, session, state
+from ics.engines.automation import PulumiEngine
 
 URN = "urn:pulumi:alice::ics::ics:index:ConsumerChain$kubernetes:core/v1:Service::service/c1/node"
 ABOVE = "urn:pulumi:alice::ics::ics:index:ConsumerChain::consumer-1"
@@ -59,3 +68,29 @@ def test_a_program_that_fails_fails_as_a_whole() -> None:
 def test_operations_that_are_left_over() -> None:
     text = "Attempting to deploy or update resources with 2 pending operations from previous deployment."
     assert session.tell([said(text, "warning")]) == runs.Told(has_pending=True)
+
+
+async def test_a_plan_of_a_stack_that_is_not_made_yet_makes_none(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path
+) -> None:
+    asked: list[str] = []
+
+    def select(name: str, _: Any) -> automation.Stack:
+        asked.append(name)
+        raise automation.StackNotFoundError(CommandResult("", f"no stack named '{name}' found", 255))
+
+    @contextlib.contextmanager
+    def opened(where: state.Stack, _: Any) -> Iterator[session.Session]:
+        yield session.Session(where, tmp_path, cast(Any, None))  # without a workspace nothing can be run
+
+    async def passphrase() -> None:
+        pass
+
+    monkeypatch.setattr(automation.Stack, "select", select)
+    monkeypatch.setattr(session, "opened", opened)
+    nothing = httpx.MockTransport(lambda _: httpx.Response(404, json={"reason": "NotFound"}))
+    async with client.Client(kubeconfig.Access("https://h:6443"), nothing) as kube:
+        where = state.Stack(tmp_path, "alice")
+        engine = PulumiEngine(kube, "alice", "provider", where, passphrase)
+        assert await engine.preview(engines.Order(())) == ()
+    assert asked == ["alice"]
