@@ -240,6 +240,8 @@ class Care:
     """When it was last looked at while it was behind, by the clock of the provider."""
     restarts: int = 0
     """How often it was restarted in vain."""
+    restarted: datetime.datetime | None = None
+    """When it was last restarted, by the clock of the provider."""
 
 
 class JobState(enum.Enum):
@@ -265,6 +267,8 @@ class PodStatus:
     created: datetime.datetime | None = None
     started: datetime.datetime | None = None
     """When the container that runs was started."""
+    gone_by: datetime.datetime | None = None
+    """When a pod that is being deleted ends at the latest, if its kubelet is there."""
 
 
 @dataclass(frozen=True, slots=True)

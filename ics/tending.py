@@ -2,14 +2,14 @@
 
 note a look at a node that is behind     passes of a cron job have nothing else to remember it by
 tell a node its new peers, then note it  a crash between the two tells it once more
-note a restart, then restart             a crash between the two costs three more looks
+note a restart, then restart             a crash between the two costs some looks more
 """
 
 import dataclasses
 import datetime
 from dataclasses import dataclass
 
-from ics import config, deployment, desired, errors, model, seen, stopping, upkeep, world
+from ics import config, deployment, desired, errors, model, seen, upkeep, world
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ class Round:
         if looked != care:
             await self.cluster.record_care(chain.namespace, looked)
         if upkeep.is_stuck(looked, patient.process):
-            await self._restart(chain, upkeep.restarted(looked))
+            await self._restart(chain, upkeep.restarted(looked, self.now, is_stuck=True))
         elif upkeep.is_stale(chain.peering.persistent_peers, chain.laid_peers, looked, patient.pod):
             await self._update(patient, looked)
 
@@ -67,14 +67,13 @@ class Round:
         own = patient.chain.key.key.address
         is_due = self.settings.auto_update_consumers and patient.lacking
         if is_due and upkeep.may_restart(own, patient.node):
-            await self._restart(patient.chain, None)
+            await self._restart(patient.chain, upkeep.restarted(care, self.now, is_stuck=False))
 
-    async def _restart(self, chain: deployment.Chain, care: model.Care | None) -> None:
+    async def _restart(self, chain: deployment.Chain, care: model.Care) -> None:
         if not self.may_restart:
             return
         self.may_restart = False
-        if care is not None:
-            await self.cluster.record_care(chain.namespace, care)
+        await self.cluster.record_care(chain.namespace, care)
         await self.cluster.restart_node(chain.namespace)
 
 
@@ -108,10 +107,13 @@ def patients(wanted: desired.Desired, observed: seen.Seen) -> list[Patient]:
     return found
 
 
-def _of_running(wanted: desired.Desired, observed: seen.Seen) -> list[model.Observation]:
-    """What was seen of nodes that are to run: that of a stopped chain has no pod, and none comes up."""
-    ended = {one.consumer_id for one in wanted.chains if one.stage is stopping.Stage.NODE_ENDS}
-    return [found for consumer_id, found in observed.observations.items() if consumer_id not in ended]
+def _is_quiet(observed: seen.Seen) -> bool:
+    """Whether no node is on its way up, also none of a chain that is held."""
+    now, remembered = observed.snapshot.moment, observed.memory.chains
+    return not any(
+        upkeep.is_coming_up(found.pod, remembered[consumer_id].care, now)
+        for consumer_id, found in observed.observations.items()
+    )
 
 
 async def tend(
@@ -122,9 +124,7 @@ async def tend(
     Returns:
         What went wrong, by consumer id; one node's trouble is its own.
     """
-    now = observed.snapshot.moment
-    is_quiet = not upkeep.is_coming_up(_of_running(wanted, observed), now)
-    turn = Round(place.cluster, place.settings, now, is_quiet)
+    turn = Round(place.cluster, place.settings, observed.snapshot.moment, _is_quiet(observed))
     troubles: list[tuple[str, errors.IcsError]] = []
     for patient in patients(wanted, observed):
         try:

@@ -12,7 +12,7 @@ import dataclasses
 import datetime
 import enum
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from ics import model
 
@@ -24,7 +24,7 @@ MOST_DOUBLINGS = 5
 REFRESH = datetime.timedelta(seconds=120)
 """How long a kubelet may take to renew the files of a ConfigMap in a pod that runs, with some room."""
 STARTING = datetime.timedelta(seconds=180)
-"""A pod that is younger and not ready is coming up."""
+"""How long a node may take to come up, or to go and come up again; after that it is in trouble of its own."""
 
 
 def process(pod: model.PodStatus) -> str:
@@ -86,13 +86,21 @@ def may_restart(own: bytes, node: model.NodeStatus) -> bool:
     return 3 * others > 2 * sum(node.validators.values())
 
 
-def is_coming_up(observations: Iterable[model.Observation], now: datetime.datetime) -> bool:
-    """Whether one of these nodes is starting, so that no other is restarted at the same time."""
-    return any(
-        seen.pod is None
-        or (not seen.pod.is_ready and seen.pod.created is not None and now - seen.pod.created < STARTING)
-        for seen in observations
-    )
+def is_coming_up(pod: model.PodStatus | None, care: model.Care, now: datetime.datetime) -> bool:
+    """Whether a node is between two pods, or starting, so that no other is restarted at the same time.
+
+    None is waited for without an end: a pod that never comes, or never goes, keeps no other node ill.
+
+    Args:
+        pod: the node's, None when it has none.
+        care: what is remembered of the node.
+        now: by the clock of the provider.
+    """
+    if pod is None:
+        return care.restarted is not None and now - care.restarted < STARTING
+    if pod.gone_by is not None:
+        return now - pod.gone_by < STARTING
+    return not pod.is_ready and pod.created is not None and now - pod.created < STARTING
 
 
 # -- progress -----------------------------------------------------------------------------------------
@@ -162,9 +170,15 @@ def is_stuck(care: model.Care, current: str) -> bool:
     return care.process == current and care.strikes >= LOOKS * 2 ** min(care.restarts, MOST_DOUBLINGS)
 
 
-def restarted(care: model.Care) -> model.Care:
-    """What is remembered of a node that is restarted because it is stuck."""
-    return model.Care(care.process, restarts=care.restarts + 1)
+def restarted(care: model.Care, now: datetime.datetime, *, is_stuck: bool) -> model.Care:
+    """What is remembered of a node that is restarted.
+
+    Args:
+        care: what is remembered.
+        now: by the clock of the provider.
+        is_stuck: why; else because of its peers.
+    """
+    return model.Care(care.process, restarts=care.restarts + is_stuck, restarted=now)
 
 
 # -- the record ---------------------------------------------------------------------------------------
@@ -179,6 +193,7 @@ def written(care: model.Care) -> dict[str, str]:
         "strikes": str(care.strikes or ""),
         "since": care.since.isoformat() if care.since else "",
         "restarts": str(care.restarts or ""),
+        "restarted": care.restarted.isoformat() if care.restarted else "",
     }
     return {name: text for name, text in texts.items() if text}
 
@@ -189,15 +204,19 @@ def read(texts: Mapping[str, str]) -> model.Care:
     Raises:
         ValueError: they are not what was written.
     """
-    since = texts.get("since")
-    moment = datetime.datetime.fromisoformat(since) if since else None
-    if moment is not None and moment.tzinfo is None:
-        raise ValueError(f"{since} has no time zone")
     return model.Care(
         texts.get("process", ""),
         texts.get("told", ""),
         int(texts.get("height", "0")),
         int(texts.get("strikes", "0")),
-        moment,
+        _moment(texts.get("since")),
         int(texts.get("restarts", "0")),
+        _moment(texts.get("restarted")),
     )
+
+
+def _moment(text: str | None) -> datetime.datetime | None:
+    moment = datetime.datetime.fromisoformat(text) if text else None
+    if moment is not None and moment.tzinfo is None:
+        raise ValueError(f"{text} has no time zone")
+    return moment

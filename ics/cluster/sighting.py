@@ -19,17 +19,18 @@ def pod(item: Mapping[str, Any]) -> model.PodStatus:
     spec, status = item.get("spec") or {}, item.get("status") or {}
     conditions = {c["type"]: c for c in status.get("conditions") or []}
     containers = status.get("containerStatuses") or []
-    is_leaving = "deletionTimestamp" in item["metadata"]
+    gone_by = _moment(item["metadata"].get("deletionTimestamp"))
     return model.PodStatus(
         name=item["metadata"]["name"],
         ip=(status.get("podIP") or None) if status.get("phase") == "Running" else None,
         node_name=spec.get("nodeName") or None,
-        is_ready=conditions.get("Ready", {}).get("status") == "True" and not is_leaving,
+        is_ready=conditions.get("Ready", {}).get("status") == "True" and gone_by is None,
         restarts=max((c.get("restartCount", 0) for c in containers), default=0),
         waiting=_waiting([*(status.get("initContainerStatuses") or []), *containers], conditions),
         uid=item["metadata"].get("uid", ""),
         created=_moment(item["metadata"].get("creationTimestamp")),
         started=_moment(next((_started(c) for c in containers), None)),
+        gone_by=gone_by,
     )
 
 

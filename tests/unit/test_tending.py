@@ -6,7 +6,7 @@ from typing import Any, cast
 
 import pytest
 
-from ics import desired, errors, keys, model, seen, status, stopping, tending, upkeep, world
+from ics import desired, errors, keys, model, seen, status, tending, upkeep, world
 from tests.unit import scenes
 
 NOW = datetime.datetime(2026, 1, 1, 0, 0, 30, tzinfo=datetime.UTC)
@@ -103,6 +103,8 @@ class Scene:
 OLD = node(peer_ids=frozenset())
 """Started before its peers were what they are, and connected with somebody else."""
 ALONE = node(peer_ids=frozenset(), peers=0)
+RESTART = [("note", "ns0", model.Care(restarted=NOW)), ("restart", "ns0")]
+"""Because of its peers."""
 
 
 @pytest.mark.parametrize("settings", [{}, AUTO, HYBRID])
@@ -127,9 +129,9 @@ async def test_a_running_node_is_told_its_peers_and_that_is_noted() -> None:
     [
         # Two of two must vote: the chain would stand still, and it gossips as it is.
         (OLD, AUTO, []),
-        (ALONE, AUTO, [("restart", "ns0")]),
+        (ALONE, AUTO, RESTART),
         (ALONE, {}, []),
-        (dataclasses.replace(OLD, validators={}, signers=frozenset()), AUTO, [("restart", "ns0")]),
+        (dataclasses.replace(OLD, validators={}, signers=frozenset()), AUTO, RESTART),
         # It lacks nobody: a restart would bring nothing.
         (dataclasses.replace(node(), validators={}), AUTO, []),
     ],
@@ -145,26 +147,43 @@ async def test_a_restart_is_for_what_it_brings(
 async def test_never_two_restarts_in_one_pass_nor_beside_a_node_that_comes_up() -> None:
     cluster = Cluster()
     await Scene((ALONE, ALONE, ALONE)).tend(cluster, **AUTO)
-    assert cluster.done == [("restart", "ns0")]
+    assert cluster.done == RESTART
     coming = Cluster()
     young = pod(is_ready=False, created=NOW - datetime.timedelta(seconds=110))
     await Scene((ALONE,), pod=young).tend(coming, **AUTO)
     assert coming.done == []
 
 
-async def test_a_stopped_chain_whose_node_has_ended_keeps_no_other_from_its_restart() -> None:
+@pytest.mark.parametrize(
+    ("other", "is_held", "care", "expected"),
+    [
+        # It was restarted a moment ago and is between two pods, also while its chain is held.
+        (None, False, model.Care("uid.0", restarted=NOW - datetime.timedelta(seconds=91)), []),
+        (None, True, model.Care("uid.0", restarted=NOW - datetime.timedelta(seconds=91)), []),
+        # An old pod takes its time to end.
+        (pod(is_ready=False, gone_by=NOW + datetime.timedelta(seconds=60)), False, model.Care(), []),
+        # It stands without a pod: its chain has ended, or is held, or its pod is refused.
+        (None, False, model.Care(), RESTART),
+        (None, True, model.Care(), RESTART),
+    ],
+)
+async def test_another_node_is_waited_for_only_while_it_comes_up(
+    other: model.PodStatus | None, is_held: bool, care: model.Care, expected: list[Any]
+) -> None:
     facts, wanted, parsed = Scene((ALONE, None)).judged(AUTO)
-    running, stopped = wanted.verdicts
-    assert stopped.chain is not None
-    ended = dataclasses.replace(stopped.chain, stage=stopping.Stage.NODE_ENDS)
-    wanted = dataclasses.replace(wanted, verdicts=(running, dataclasses.replace(stopped, chain=ended)))
-    facts = dataclasses.replace(facts, observations={**facts.observations, "1": model.Observation(None)})
+    chains = {**facts.memory.chains, "1": dataclasses.replace(facts.memory.chains["1"], care=care)}
+    facts = dataclasses.replace(
+        facts,
+        memory=model.Memory(chains),
+        observations={**facts.observations, "1": model.Observation(other)},
+    )
+    wanted = dataclasses.replace(wanted, held=frozenset({"1"} if is_held else ()))
     cluster = Cluster()
     place = world.World(
         parsed, scenes.seed("alice"), [], cast(Any, None), cast(Any, cluster), cast(Any, None)
     )
     assert await tending.tend(place, wanted, facts) == []
-    assert cluster.done == [("restart", "ns0")]
+    assert cluster.done == expected
 
 
 async def test_who_cannot_be_told_is_restarted_or_named() -> None:
@@ -172,7 +191,7 @@ async def test_who_cannot_be_told_is_restarted_or_named() -> None:
     named, fallen_back = Cluster(refusal), Cluster(refusal)
     assert await Scene((ALONE,)).tend(named, **HYBRID) == [("0", refusal)]
     assert await Scene((ALONE,)).tend(fallen_back, **HYBRID, **AUTO) == []
-    assert (named.done, fallen_back.done) == ([], [("restart", "ns0")])
+    assert (named.done, fallen_back.done) == ([], RESTART)
 
 
 LONG_AGO = NOW - datetime.timedelta(minutes=10)
@@ -188,7 +207,7 @@ async def test_the_third_failed_look_restarts_the_node() -> None:
     await dataclasses.replace(scene, care=STRUCK).tend(third)
     assert third.done == [
         ("note", "ns0", dataclasses.replace(STRUCK, strikes=3, since=NOW)),
-        ("note", "ns0", model.Care("uid.0", restarts=1)),
+        ("note", "ns0", model.Care("uid.0", restarts=1, restarted=NOW)),
         ("restart", "ns0"),
     ]
 

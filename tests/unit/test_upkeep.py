@@ -149,7 +149,7 @@ def test_a_node_that_goes_on_is_forgiven_once() -> None:
 
 def test_each_restart_in_vain_doubles_the_looks() -> None:
     stuck = looks((0, 7, P.BEHIND), (20, 7, P.BEHIND), (40, 7, P.BEHIND))
-    after = upkeep.restarted(stuck)
+    after = upkeep.restarted(stuck, NOW, is_stuck=True)
     assert (after.restarts, upkeep.is_stuck(after, "uid.0")) == (1, False)
     again = after
     for number in range(5):
@@ -162,18 +162,27 @@ def test_each_restart_in_vain_doubles_the_looks() -> None:
 
 
 @pytest.mark.parametrize(
-    ("the_pods", "expected"),
+    ("the_pod", "restarted", "expected"),
     [
-        ([pod()], False),
-        ([pod(is_ready=False, created=ago(30))], True),
-        ([pod(is_ready=False, created=ago(300))], False),
-        ([pod(), None], True),
+        (pod(), None, False),
+        (pod(is_ready=False, created=ago(30)), None, True),
+        (pod(is_ready=False, created=ago(300)), None, False),
+        # An old pod that goes: until it has gone, and no longer.
+        (pod(is_ready=False, gone_by=NOW + datetime.timedelta(seconds=80)), None, True),
+        (pod(is_ready=False, gone_by=ago(30)), None, True),
+        (pod(is_ready=False, gone_by=ago(180)), None, False),
+        # Between two pods; one that never comes keeps nobody.
+        (None, ago(91), True),
+        (None, ago(180), False),
+        (None, None, False),
+        (pod(), ago(91), False),
     ],
 )
-def test_a_pod_that_is_coming_up_is_waited_for(
-    the_pods: list[model.PodStatus | None], expected: bool
+def test_a_node_that_is_coming_up_is_waited_for(
+    the_pod: model.PodStatus | None, restarted: datetime.datetime | None, expected: bool
 ) -> None:
-    assert upkeep.is_coming_up([model.Observation(one) for one in the_pods], NOW) is expected
+    care = model.Care("another.0", restarted=restarted)
+    assert upkeep.is_coming_up(the_pod, care, NOW) is expected
 
 
 # -- what is read ---------------------------------------------------------------------------------------
@@ -193,13 +202,15 @@ def test_the_config_map_tells_what_it_holds_and_since_when() -> None:
     assert laid.peers(config_map({})) == model.LaidPeers(PEERS, "h:1", when)
 
 
-@pytest.mark.parametrize("care", [model.Care(), TOLD, model.Care("uid.3", "told", 7, 2, NOW, 1)])
+@pytest.mark.parametrize("care", [model.Care(), TOLD, model.Care("uid.3", "told", 7, 2, NOW, 1, NOW)])
 def test_what_is_noted_is_read_again(care: model.Care) -> None:
     notes = {f"{labels.CARE}{name}": text for name, text in upkeep.written(care).items()}
     assert laid.care(config_map({"another": "x", **notes})) == care
 
 
-@pytest.mark.parametrize("changed", [{"strikes": "many"}, {"since": "2026-01-01"}])
+@pytest.mark.parametrize(
+    "changed", [{"strikes": "many"}, {"since": "2026-01-01"}, {"restarted": "2026-01-01"}]
+)
 def test_a_note_that_somebody_changed_is_named(changed: dict[str, str]) -> None:
     notes = {f"{labels.CARE}{name}": text for name, text in changed.items()}
     with pytest.raises(errors.Permanent, match=r"ConfigMap n/peers: .* delete those annotations"):

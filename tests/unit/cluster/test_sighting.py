@@ -1,5 +1,6 @@
 """What pods and nodes say."""
 
+import datetime
 from typing import Any
 
 import pytest
@@ -15,6 +16,9 @@ def pod(status: dict[str, Any], **metadata: Any) -> dict[str, Any]:
 RUNNING = {"phase": "Running", "podIP": "10.0.0.1", "conditions": [{"type": "Ready", "status": "True"}]}
 
 
+GONE_BY = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
+
+
 def container(restarts: int = 0, **state: Any) -> dict[str, Any]:
     return {"name": "node", "restartCount": restarts, "state": state}
 
@@ -28,7 +32,7 @@ def container(restarts: int = 0, **state: Any) -> dict[str, Any]:
         ),
         (
             pod(RUNNING, deletionTimestamp="2026-01-01T00:00:00Z"),
-            model.PodStatus("node-0", "10.0.0.1", "n1", False, 0, ""),
+            model.PodStatus("node-0", "10.0.0.1", "n1", False, 0, "", gone_by=GONE_BY),
         ),
         (
             pod(
