@@ -41,7 +41,7 @@ def conditions(
     patience = datetime.timedelta(seconds=settings.node.stuck_after)
     found = upkeep.progress(seen.node, now, patience)
     return [
-        *_of_progress(chain, seen.node, found, now),
+        *_of_progress(chain, seen.node, found),
         *_of_signing(chain, participation, seen.node, found),
         *_of_peers(chain, seen.pod, seen.node, now, settings),
     ]
@@ -54,12 +54,19 @@ def _staged(chain: deployment.Chain) -> model.Condition:
 
 
 def _of_progress(
-    chain: deployment.Chain, node: model.NodeStatus, found: upkeep.Progress, now: datetime.datetime
+    chain: deployment.Chain, node: model.NodeStatus, found: upkeep.Progress
 ) -> list[model.Condition]:
     if found is upkeep.Progress.BEHIND:
         message = (
             f"the node stands at height {node.height} and its peers go on: it is restarted after"
             f" {upkeep.LOOKS} looks in a row that find it so; if that does not help, read its log"
+        )
+        return [_condition(chain, model.Severity.CRITICAL, "NodeStuck", message)]
+    if found is upkeep.Progress.SILENT:
+        message = (
+            f"the node stands at height {node.height} and does not tell of its consensus, which one that waits for"
+            f" its quorum does: a block may hang in its application; it is restarted after {upkeep.LOOKS} looks in a"
+            " row that find it so; if that does not help, read its log"
         )
         return [_condition(chain, model.Severity.CRITICAL, "NodeStuck", message)]
     if found is upkeep.Progress.SYNCING:

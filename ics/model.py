@@ -460,6 +460,8 @@ class NodeStatus:
     """Of its last block."""
     blocks_behind: int | None = None
     """How far its peers say that they are ahead; asked for only when its last block is old."""
+    is_silent: bool = False
+    """Asked for that, it gave no answer in time, though it gives others: a block may hang in its application."""
 
 
 @dataclass(frozen=True, slots=True)

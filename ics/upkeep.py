@@ -3,7 +3,8 @@
 A node reads its peers at its start only. The ConfigMap that holds them follows the chain without rolling the
 pod; whether the process that runs has read, or was told, what it holds now is judged here.
 
-A node is stuck when it makes no block though its peers do. Three looks in a row must say so before it is
+A node is stuck when it makes no block though its peers do, or though it does not even say what it waits for:
+its application hangs, as one node's may while the chain goes on. Three looks in a row must say so before it is
 restarted, and each restart in vain doubles that number. What a look leaves behind is written only while a
 node is behind, so that a pass over healthy nodes writes nothing.
 """
@@ -116,6 +117,8 @@ class Progress(enum.Enum):
     """No block for long, and its peers have newer ones."""
     WAITING = "waiting"
     """No block for long, and nobody has a newer one: the chain waits for two thirds of its power."""
+    SILENT = "silent"
+    """No block for long, and it does not tell of its consensus: one that waits for its quorum would."""
     ALONE = "alone"
     """No block for long and no peer: nobody can say whether there is a newer one."""
 
@@ -133,6 +136,8 @@ def progress(node: model.NodeStatus, now: datetime.datetime, patience: datetime.
         return Progress.SYNCING if node.is_catching_up else Progress.MOVING
     if node.blocks_behind:
         return Progress.SYNCING if node.is_catching_up else Progress.BEHIND
+    if node.is_silent:
+        return Progress.SILENT
     if node.peers == 0:
         return Progress.ALONE
     return Progress.SYNCING if node.is_catching_up else Progress.WAITING
@@ -152,7 +157,10 @@ def looked(
     """
     known = care if care.process == current else model.Care(current, restarts=care.restarts)
     is_behind = bool(node.blocks_behind) and found in (Progress.BEHIND, Progress.SYNCING)
-    if not is_behind:
+    if found in (Progress.WAITING, Progress.ALONE) and node.blocks_behind is None:
+        # Nobody said how far the peers are: that proves nothing, neither way.
+        return care
+    if not is_behind and found is not Progress.SILENT:
         calm = dataclasses.replace(known, height=0, strikes=0, since=None, restarts=0)
         return care if calm == known else calm
     if known.since is not None and now - known.since < LOOK_EVERY:
@@ -160,7 +168,7 @@ def looked(
     has_moved = node.height > known.height
     # The first look at a node that fetches blocks cannot tell whether it gets any.
     is_first = known.since is None
-    fails = found is Progress.BEHIND if is_first else not has_moved
+    fails = found is not Progress.SYNCING if is_first else not has_moved
     strikes = known.strikes + 1 if fails else 0
     return dataclasses.replace(known, height=node.height, strikes=strikes, since=now)
 

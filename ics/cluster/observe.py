@@ -132,21 +132,24 @@ async def _status(
     status = await _ask(kube, namespace, "/status", timeout=timeout)
     height, made = sighting.height(status), sighting.block_time(status)
     is_old = made is None or now - made > OLD
-    net_info, commit, validators, behind = await asyncio.gather(
+    net_info, commit, validators, (behind, is_silent) = await asyncio.gather(
         _ask(kube, namespace, "/net_info"),
         _commit(kube, namespace, height - 1) if sighting.has_commit(status) else _nothing(),
         _validators(kube, namespace) if height > 0 else _nobody(),
-        _behind(kube, namespace, status) if is_old else _nothing(),
+        _behind(kube, namespace, status) if is_old else _unasked(),
     )
-    return sighting.node(status, net_info, commit, validators, behind)
+    return sighting.node(status, net_info, commit, validators, behind, is_silent=is_silent)
 
 
-async def _behind(kube: client.Client, namespace: str, status: Mapping[str, Any]) -> int | None:
-    """How far the peers are ahead, None when the node cannot say: its consensus may be what is stuck."""
+async def _behind(kube: client.Client, namespace: str, status: Mapping[str, Any]) -> tuple[int | None, bool]:
+    """How far the peers are ahead, None when the node does not say, and whether it gave no answer in time.
+
+    CometBFT keeps its consensus to itself while the application works on a block.
+    """
     try:
-        return sighting.blocks_behind(await _ask(kube, namespace, "/dump_consensus_state"), status)
-    except errors.Transient:
-        return None
+        return sighting.blocks_behind(await _ask(kube, namespace, "/dump_consensus_state"), status), False
+    except errors.Transient as error:
+        return None, sighting.error_text(error) == sighting.NO_ANSWER
 
 
 async def net_info(kube: client.Client, namespace: str) -> frozenset[str]:
@@ -196,6 +199,10 @@ async def _validators(kube: client.Client, namespace: str) -> Sequence[Mapping[s
 
 async def _nothing() -> Any:
     return None
+
+
+async def _unasked() -> tuple[int | None, bool]:
+    return None, False
 
 
 async def _nobody() -> Sequence[Mapping[str, Any]]:

@@ -11,6 +11,7 @@ from ics.cluster import answers
 
 _COMMITTED = 2
 """BlockIDFlagCommit: the signature is for the block itself (1 is absent, 3 is nil)."""
+NO_ANSWER = "its RPC gives no answer in time"
 _ADDRESS = re.compile(r"(?<![\w-])\[?[0-9a-f:.]+\]?:\d+")
 
 
@@ -110,6 +111,8 @@ def node(
     commit: Mapping[str, Any] | None,
     validators: Sequence[Mapping[str, Any]],
     behind: int | None = None,
+    *,
+    is_silent: bool = False,
 ) -> model.NodeStatus:
     """Put the answers of one node together.
 
@@ -118,7 +121,8 @@ def node(
         net_info: result of `/net_info`.
         commit: result of `/commit` at the block before the last, None when there is none.
         validators: members of all pages of `/validators`, none before the first block.
-        behind: see `blocks_behind`, None when it was not asked for.
+        behind: see `blocks_behind`, None when it is not known.
+        is_silent: it was asked for, and there was no answer in time.
     """
     signatures = commit["signed_header"]["commit"]["signatures"] if commit is not None else []
     return model.NodeStatus(
@@ -133,6 +137,7 @@ def node(
         peer_ids=node_ids(net_info),
         block_time=block_time(status),
         blocks_behind=behind,
+        is_silent=is_silent,
     )
 
 
@@ -144,7 +149,7 @@ def error_text(error: errors.IcsError) -> str:
     if "connection refused" in text:
         return "its RPC refuses connections"
     if "no answer within" in text or "i/o timeout" in text or "deadline exceeded" in text:
-        return "its RPC gives no answer in time"
+        return NO_ANSWER
     if "its RPC answers" in text:
         return text
     return f"its RPC is not reached: {_ADDRESS.sub('…', text)}"

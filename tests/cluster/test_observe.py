@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
-from ics import labels, model, ports
-from ics.cluster import kinds, observe, requests
+from ics import errors, labels, model, ports
+from ics.cluster import client, kinds, observe, requests
 from tests.cluster import conftest
 
 pytestmark = pytest.mark.cluster
@@ -182,6 +182,28 @@ async def test_a_node_whose_block_is_old_is_asked_how_far_its_peers_are(
 
     assert node is not None
     assert (node.blocks_behind, node.block_time, node.peer_ids) == (behind, made, frozenset({"ab" * 20}))
+
+
+async def test_a_node_that_does_not_tell_of_its_consensus_in_time_is_silent(
+    scene: conftest.Scene, rpc: Rpc, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await running(scene, scene.gateway, HOST)
+    answers = _answers(7)
+    made = NOW - datetime.timedelta(seconds=60)
+    answers["/status"]["sync_info"]["latest_block_time"] = made.isoformat()
+    rpc.answers = answers
+    ask = observe._ask
+
+    async def hangs(kube: client.Client, namespace: str, path: str, **query: Any) -> Mapping[str, Any]:
+        if path == "/dump_consensus_state":
+            raise errors.Transient("Pod a/node-0:26657: no answer within 3.0 s")
+        return await ask(kube, namespace, path, **query)
+
+    monkeypatch.setattr(observe, "_ask", hangs)
+    node = (await look(scene, scene.gateway))["0"].node
+
+    assert node is not None
+    assert (node.height, node.blocks_behind, node.is_silent) == (7, None, True)
 
 
 async def test_node_that_waits_for_its_first_block(scene: conftest.Scene, rpc: Rpc) -> None:

@@ -226,6 +226,7 @@ async def test_a_chain_that_waits_for_its_quorum_is_not_ill() -> None:
     [
         (node(), {}, []),
         (STUCK, {}, ["CRITICAL NodeStuck"]),
+        (dataclasses.replace(STUCK, blocks_behind=None, is_silent=True), {}, ["CRITICAL NodeStuck"]),
         (HALTED, {}, ["WARNING ChainHalted"]),
         (node(is_catching_up=True), {}, ["INFO CatchingUp"]),
         (dataclasses.replace(STUCK, is_catching_up=True), {}, ["INFO CatchingUp"]),

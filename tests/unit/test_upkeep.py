@@ -96,6 +96,10 @@ def test_a_small_vote_can_be_spared_while_the_others_sign() -> None:
         ({"block_time": ago(61), "blocks_behind": 0}, P.WAITING),
         ({"block_time": ago(61), "blocks_behind": None}, P.WAITING),
         ({"block_time": ago(61), "peers": 0}, P.ALONE),
+        # A block hangs in its application: what it does not say may be asked for in vain.
+        ({"block_time": ago(61), "is_silent": True}, P.SILENT),
+        ({"block_time": ago(61), "is_silent": True, "peers": 0}, P.SILENT),
+        ({"block_time": ago(5), "is_silent": True}, P.MOVING),
         ({"height": 0, "block_time": None}, P.WAITING),
         ({"height": 0, "block_time": None, "blocks_behind": 7, "is_catching_up": True}, P.SYNCING),
         ({"height": 0, "block_time": None, "peers": 0}, P.ALONE),
@@ -109,8 +113,8 @@ def looks(*found: tuple[int, int, P], care: model.Care | None = None) -> model.C
     """What is remembered after looks: seconds from now, height, how the node came along."""
     remembered = care or model.Care()
     for seconds, height, one in found:
-        behind = 5 if one in (P.BEHIND, P.SYNCING) else 0
-        node = scenes.node("alice", height=height, blocks_behind=behind)
+        behind = {P.BEHIND: 5, P.SYNCING: 5, P.SILENT: None}.get(one, 0)
+        node = scenes.node("alice", height=height, blocks_behind=behind, is_silent=one is P.SILENT)
         remembered = upkeep.looked(remembered, "uid.0", node, one, NOW + datetime.timedelta(seconds=seconds))
     return remembered
 
@@ -126,12 +130,21 @@ def looks(*found: tuple[int, int, P], care: model.Care | None = None) -> model.C
         (((0, 7, P.SYNCING), (20, 9, P.SYNCING), (40, 30, P.SYNCING)), 0),
         (((0, 7, P.SYNCING), (20, 7, P.SYNCING), (40, 7, P.SYNCING), (60, 7, P.SYNCING)), 3),
         (((0, 7, P.BEHIND), (20, 7, P.BEHIND), (40, 7, P.WAITING), (60, 7, P.BEHIND)), 1),
+        (((0, 7, P.SILENT), (20, 7, P.SILENT), (40, 7, P.SILENT)), 3),
+        (((0, 7, P.BEHIND), (20, 7, P.SILENT), (40, 7, P.BEHIND)), 3),
+        (((0, 7, P.SILENT), (20, 9, P.SILENT)), 0),
     ],
 )
 def test_failed_looks_in_a_row(found: tuple[tuple[int, int, P], ...], strikes: int) -> None:
     care = looks(*found)
     assert care.strikes == strikes
     assert upkeep.is_stuck(care, "uid.0") is (strikes >= 3)
+
+
+def test_a_look_that_says_nothing_of_the_peers_forgives_nothing() -> None:
+    care = looks((0, 7, P.BEHIND), (20, 7, P.BEHIND))
+    node = scenes.node("alice", blocks_behind=None)
+    assert upkeep.looked(care, "uid.0", node, P.WAITING, NOW + datetime.timedelta(seconds=40)) is care
 
 
 @pytest.mark.parametrize("found", [P.MOVING, P.WAITING, P.ALONE])
