@@ -100,12 +100,6 @@ def _of_signing(
     if address not in node.validators and participation is membership.Participation.VALIDATING:
         message = "the provider counts this validator in, and its update has not come to the chain yet"
         return [_condition(chain, model.Severity.INFO, "NotInSet", message)]
-    if address not in node.validators and participation is membership.Participation.OPTED_IN:
-        message = (
-            "opted in, and not in the chain's validator set: it comes with the provider's next epoch, or the owner's"
-            " lists, least stake or cap keep it out"
-        )
-        return [_condition(chain, model.Severity.INFO, "NotInSet", message)]
     return []
 
 

@@ -244,6 +244,20 @@ def test_conditions_of_a_node(
     assert Scene((one,), written=MADE).reasons(**settings) == expected
 
 
+def test_who_has_opted_in_and_is_in_no_set_is_told_so_once() -> None:
+    facts, _, parsed = Scene((node(validators={b"b" * 20: 1}),), written=MADE).judged({})
+    (consumer,) = facts.snapshot.consumers
+    assert consumer.detail is not None
+    others = tuple(
+        one for one in consumer.detail.validators if one.consensus_address != scenes.valcons("alice")
+    )
+    left_out = dataclasses.replace(consumer, detail=dataclasses.replace(consumer.detail, validators=others))
+    facts = dataclasses.replace(facts, snapshot=scenes.snapshot(left_out))
+    wanted = desired.desired(facts, parsed, scenes.seed("alice"), [scenes.example()])
+    [chain] = status.report(wanted, facts.observations).chains
+    assert [condition.reason for condition in chain.conditions] == ["NotInSet"]
+
+
 @pytest.mark.parametrize(("one", "severity"), [(node(), "INFO"), (OLD, "WARNING")])
 @pytest.mark.parametrize("settings", [{}, AUTO, HYBRID])
 def test_peers_of_before_are_named(one: model.NodeStatus, severity: str, settings: dict[str, Any]) -> None:
