@@ -213,7 +213,8 @@ class Settings(_Frozen):
     """Restart a node that lacks a peer because its peers have changed since it was started: one at a time, and
     never while its chain needs its vote."""
     hybrid_peer_updates: bool = False
-    """Tell a running node its new peers (its RPC is `unsafe` then); a restart comes only after that failed."""
+    """Tell a running node its new peers (its RPC is `unsafe` then); a restart, with
+    `auto_update_consumers`, comes only when that failed or brought no connection."""
     drift_interval: units.Duration = 3600
     """How often every field of every object is compared, also where nothing hints at a change; default 1h,
     `0s`: never. What others change is usually seen, and put back, by the very next pass."""

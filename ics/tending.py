@@ -56,17 +56,21 @@ class Round:
 
     async def _update(self, patient: Patient, care: model.Care) -> None:
         """Let a node know its new peers in the way that the settings allow."""
+        own = patient.chain.key.key.address
+        is_allowed = self.settings.auto_update_consumers and upkeep.may_restart(own, patient.node)
+        lacking = frozenset(patient.lacking)
         if self.settings.hybrid_peer_updates:
             try:
-                await tell(self.cluster, patient, care)
+                lacking = await dial(self.cluster, patient)
             except errors.IcsError:
                 if not self.settings.auto_update_consumers:
                     raise
             else:
-                return
-        own = patient.chain.key.key.address
-        is_due = self.settings.auto_update_consumers and patient.lacking
-        if is_due and upkeep.may_restart(own, patient.node):
+                if not (lacking and is_allowed):
+                    # It goes on trying by itself.
+                    await note_told(self.cluster, patient, care)
+                    return
+        if lacking and is_allowed:
             await self._restart(patient.chain, upkeep.restarted(care, self.now, is_stuck=False))
 
     async def _restart(self, chain: deployment.Chain, care: model.Care) -> None:
@@ -86,13 +90,24 @@ async def tell(cluster: world.Cluster, patient: Patient, care: model.Care) -> fr
     Raises:
         IcsError: it could not be told.
     """
-    chain = patient.chain
-    wanted = chain.peering.persistent_peers
+    lacking = await dial(cluster, patient)
+    await note_told(cluster, patient, care)
+    return lacking
+
+
+async def dial(cluster: world.Cluster, patient: Patient) -> frozenset[str]:
+    """Tell a node its peers; answers and raises as `tell`."""
+    wanted = patient.chain.peering.persistent_peers
     # A node cannot be told that it has no peers any more; those of before do no harm.
-    connected = await cluster.tell_peers(chain.namespace, wanted) if wanted else frozenset()
-    known = care if care.process == patient.process else model.Care(patient.process, restarts=care.restarts)
-    await cluster.record_care(chain.namespace, dataclasses.replace(known, told=upkeep.digest(wanted)))
+    connected = await cluster.tell_peers(patient.chain.namespace, wanted) if wanted else frozenset()
     return frozenset(upkeep.addresses(wanted)) - connected
+
+
+async def note_told(cluster: world.Cluster, patient: Patient, care: model.Care) -> None:
+    """Note that the process that runs knows its peers of now."""
+    told = upkeep.digest(patient.chain.peering.persistent_peers)
+    known = care if care.process == patient.process else model.Care(patient.process, restarts=care.restarts)
+    await cluster.record_care(patient.chain.namespace, dataclasses.replace(known, told=told))
 
 
 def patients(wanted: desired.Desired, observed: seen.Seen) -> list[Patient]:

@@ -21,15 +21,18 @@ AUTO = {"auto_update_consumers": True}
 class Cluster:
     """What is done to the nodes, in order."""
 
-    def __init__(self, trouble: errors.IcsError | None = None) -> None:
+    def __init__(
+        self, trouble: errors.IcsError | None = None, connected: frozenset[str] = frozenset({BOB})
+    ) -> None:
         self.trouble = trouble
+        self.connected = connected
         self.done: list[tuple[Any, ...]] = []
 
     async def tell_peers(self, namespace: str, persistent_peers: str) -> frozenset[str]:
         if self.trouble is not None:
             raise self.trouble
         self.done.append(("tell", namespace, persistent_peers))
-        return frozenset({BOB})
+        return self.connected
 
     async def record_care(self, namespace: str, care: model.Care) -> None:
         self.done.append(("note", namespace, care))
@@ -192,6 +195,27 @@ async def test_who_cannot_be_told_is_restarted_or_named() -> None:
     assert await Scene((ALONE,)).tend(named, **HYBRID) == [("0", refusal)]
     assert await Scene((ALONE,)).tend(fallen_back, **HYBRID, **AUTO) == []
     assert (named.done, fallen_back.done) == ([], RESTART)
+
+
+@pytest.mark.parametrize(
+    ("one", "settings", "expected"),
+    [
+        (ALONE, AUTO, RESTART),
+        # Nothing else is allowed: it goes on trying by itself.
+        (OLD, AUTO, ["note"]),
+        (ALONE, {}, ["note"]),
+    ],
+)
+async def test_who_was_told_and_meets_nobody_is_restarted_where_that_is_allowed(
+    one: model.NodeStatus, settings: dict[str, Any], expected: list[Any]
+) -> None:
+    cluster, scene = Cluster(connected=frozenset()), Scene((one,))
+    await scene.tend(cluster, **HYBRID, **settings)
+    noted = [("note", "ns0", model.Care("uid.0", upkeep.digest(scene.peers())))]
+    assert cluster.done == [
+        ("tell", "ns0", scene.peers()),
+        *(noted if expected == ["note"] else expected),
+    ]
 
 
 LONG_AGO = NOW - datetime.timedelta(minutes=10)
