@@ -24,6 +24,8 @@ SETTLED = frozenset(
     {"Changeover", "NoDefinition", "NotJoined", "ChannelClosed", "ClientExpired", "ClientFrozen", "Stopped"}
 )
 """Reasons that no look changes soon: they are somebody else's move."""
+_FOREIGN = frozenset({"Changeover", "NoDefinition", "DefinitionAmbiguous"})
+"""Reasons for which a chain is none of this validator's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,10 +115,14 @@ def standings(snapshot: model.Snapshot, report: status.Report) -> dict[str, Stan
 
 
 def _is_awaited(chain: status.ChainReport) -> bool:
-    if chain.namespace is None or chain.phase is model.Phase.STOPPED:
-        return False
+    """Whether more is to come of a chain; what could not be read or judged this time is told by its reasons."""
     reasons = {condition.reason for condition in chain.conditions}
-    return chain.phase is model.Phase.INITIALIZED or bool(reasons - SETTLED)
+    if chain.phase is model.Phase.STOPPED or reasons & _FOREIGN:
+        return False
+    if chain.phase is model.Phase.INITIALIZED:
+        # One that is declined may be joined at the next height, and one that was refused at the next pass.
+        return True
+    return "NotJoined" not in reasons and bool(reasons - SETTLED)
 
 
 def seconds_until(moment: str | None, now: str) -> float | None:

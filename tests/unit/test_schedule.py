@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from ics import desired, membership, model, schedule, seen, status
+from ics import desired, joining, membership, model, schedule, seen, status
 from tests.unit import scenes
 
 LONG = 1e6
@@ -70,6 +70,37 @@ def test_chains_of_which_something_is_expected() -> None:
     assert found["0"].told[:3] == ("INITIALIZED", "validating", "None")
     assert report(scenes.consumer(model.Phase.REGISTERED)) == {}
     assert report(scenes.consumer(chain_id="stranger-1")) == {}
+
+
+@pytest.mark.parametrize(
+    ("phase", "name", "problems", "is_awaited"),
+    [
+        # Out of the top until somebody's stake moves, and asked for by a Top N chain at any height.
+        (model.Phase.INITIALIZED, "charlie", {}, True),
+        (model.Phase.INITIALIZED, "alice", {"0": "the endpoint is in trouble"}, True),
+        # The genesis was not there yet: the chain is held, and looked at again at once.
+        (model.Phase.LAUNCHED, "alice", {"0": "consumer 0 has no genesis yet"}, True),
+        (model.Phase.LAUNCHED, "charlie", {}, False),
+    ],
+)
+def test_what_is_awaited_does_not_hang_on_what_is_there_of_it(
+    phase: model.Phase, name: str, problems: dict[str, str], is_awaited: bool
+) -> None:
+    snapshot = scenes.snapshot(scenes.consumer(phase), problems=problems)
+    wanted = desired.desired(
+        seen.Seen(snapshot), scenes.settings(name), scenes.seed(name), [scenes.example()]
+    )
+    found = schedule.standings(snapshot, status.report(wanted, {}))
+    assert {one: standing.spawn_time for one, standing in found.items()} == (
+        {"0": "2026-01-01T00:00:00Z"} if is_awaited else {}
+    )
+
+
+def test_a_chain_that_the_cluster_refused_for_the_moment_is_looked_at_as_before_its_spawn() -> None:
+    snapshot = scenes.snapshot(scenes.consumer())
+    wanted = desired.desired(seen.Seen(snapshot), scenes.settings(), scenes.seed("alice"), [scenes.example()])
+    without = joining.without(wanted, {"0"}, model.Memory())
+    assert set(schedule.standings(snapshot, status.report(without, {}))) == {"0"}
 
 
 def test_a_chain_that_runs_well_is_not_waited_for() -> None:
