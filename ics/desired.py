@@ -341,7 +341,9 @@ def _with_definition(
     is_staged = summary.phase is model.Phase.INITIALIZED
     published = () if memory.genesis is not None else launch.check_published(loaded, detail, not is_staged)
     conditions = tuple(dataclasses.replace(one, consumer_id=summary.consumer_id) for one in published)
-    if any(one.severity is model.Severity.CRITICAL for one in conditions):
+    is_wrong = any(one.severity is model.Severity.CRITICAL for one in conditions)
+    # Who is a member already needs a key of its own on the chain, whatever becomes of the genesis.
+    if is_wrong and not (is_staged and participation is not membership.Participation.NONE):
         return Verdict(summary, participation, conditions=conditions, is_held=bool(memory.namespace))
     participation, intents, more = membership.membership(facts, summary, detail, choice, participation)
     verdict = Verdict(summary, participation, None, intents, (*conditions, *more))

@@ -141,6 +141,20 @@ def test_a_base_genesis_with_another_hash_is_not_joined() -> None:
     assert reasons(found) == ["GenesisHashMismatch"]
 
 
+def test_a_member_assigns_its_key_before_the_launch_whatever_becomes_of_the_genesis() -> None:
+    in_set = (model.ConsumerValidator(scenes.valcons("alice"), scenes.consensus_key("alice"), 300),)
+    wrong = scenes.detail(validators=in_set, genesis_hash=b"\1" * 32)
+    due = (model.AssignKey("0", "consumer1-1", scenes.consumer_key("alice").public_key),)
+    staged = verdict(scenes.snapshot(scenes.consumer(found=wrong)))
+    launched = verdict(
+        scenes.snapshot(scenes.consumer(P.LAUNCHED, wrong), launches={"0": scenes.launch("alice")}),
+        memory=scenes.memory(),
+    )
+    assert (staged.intents, staged.chain is not None, reasons(staged)) == (due, True, ["GenesisHashMismatch"])
+    # No node starts from it.
+    assert (launched.chain, launched.is_held, reasons(launched)) == (None, True, ["GenesisHashMismatch"])
+
+
 def test_an_owner_who_states_no_hash_is_reported_and_joined() -> None:
     found = verdict(scenes.snapshot(scenes.consumer(found=scenes.detail(genesis_hash=b"not_used"))))
     assert len(found.intents) == 1
