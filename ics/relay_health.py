@@ -5,9 +5,9 @@ import datetime
 from ics import labels, model, relayer
 
 YOUNG = datetime.timedelta(seconds=120)
-"""A pod that is not ready for less is still starting: it pulls an image, and waits for both chains."""
+"""What is not ready for less is still starting: it pulls an image, and waits for both chains."""
 LOOPS = 3
-"""Restarts from which a container that has just started is expected to end again."""
+"""Restarts from which a container is expected to end again."""
 _UNPULLED = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName")
 
 
@@ -47,8 +47,13 @@ def _is_well(pod: model.PodStatus | None, now: datetime.datetime) -> bool:
 
 
 def _is_young(instance: model.Instance, now: datetime.datetime) -> bool:
-    since = instance.since if instance.pod is None else instance.pod.created
-    return since is None or now - since < YOUNG
+    pod = instance.pod
+    # One that ends again and again is available for a moment each time.
+    loops = pod is not None and pod.restarts >= LOOPS
+    moments = (None if loops else instance.since, None if pod is None else pod.created)
+    return all(moment is None for moment in moments) or any(
+        moment is not None and now - moment < YOUNG for moment in moments
+    )
 
 
 def _why(
@@ -62,7 +67,7 @@ def _why(
     if pod.waiting in _UNPULLED:
         # Which of these it is changes with every try.
         return f"its image {setup.image} cannot be pulled: mend ics:relayer.image, or {look}"
-    if pod.restarts:
+    if pod.restarts >= LOOPS:
         return f"it ends and is started anew, again and again: {read}"
     if pod.waiting:
         return f"its container waits ({pod.waiting}): {look}"

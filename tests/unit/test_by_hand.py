@@ -59,7 +59,7 @@ def project(monkeypatch: pytest.MonkeyPatch) -> Any:
         async def opened(*_: Any) -> AsyncIterator[wiring.Opened]:
             place = world.World(settings, scenes.seed("alice"), [scenes.example()], *(cast(Any, None),) * 3)
             async with client.Client(kubeconfig.Access("https://h:6443"), transport) as kube:
-                yield wiring.Opened(place, *(cast(Any, None),) * 3, kube)
+                yield wiring.Opened(place, *(cast(Any, None),) * 3, kube, cast(Any, None))
 
         async def observed(_: world.World) -> seen.Seen:
             return seen.Seen(scenes.snapshot(*consumers), model.Memory())

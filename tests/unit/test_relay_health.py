@@ -57,12 +57,20 @@ def test_a_hermes_that_does_not_run(pod: model.PodStatus | None, says: str) -> N
     assert told(model.Instance(pod, OLD)) == [("WARNING", says)]
 
 
+def test_one_that_ends_again_and_again_is_told_though_it_ran_just_now() -> None:
+    crashing = dataclasses.replace(ILL, restarts=3, waiting="CrashLoopBackOff")
+    assert told(model.Instance(crashing, YOUNG)) == [("WARNING", AGAIN)]
+
+
 @pytest.mark.parametrize(
     "instance",
     [
         model.Instance(dataclasses.replace(ILL, created=YOUNG, waiting="ContainerCreating"), OLD),
         model.Instance(dataclasses.replace(ILL, created=YOUNG), OLD),
         model.Instance(None, YOUNG),
+        # It relayed until just now.
+        model.Instance(ILL, YOUNG),
+        model.Instance(dataclasses.replace(ILL, restarts=1, waiting="CrashLoopBackOff"), YOUNG),
         None,
     ],
 )
