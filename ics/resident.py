@@ -122,7 +122,8 @@ class Resident:
         """Take the Lease when it is free, and renew it, beside the passes."""
         while True:
             was_held = self._tenure.is_held
-            if self._ticks() >= self._aside_until:
+            # A loop that hangs lets it run out: a standby takes over, and what hangs may write no more.
+            if self._ticks() >= self._aside_until and not vitals.ailment(self.vitals, self._ticks()):
                 await self._renew()
             if self._tenure.is_held != was_held:
                 self._bell.ring(bell.Wake("lease", is_urgent=True))

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 
-from ics import bell, errors, loop, model, resident, status
+from ics import bell, errors, loop, model, resident, status, vitals
 from ics.cluster import lease
 from tests.unit import scenes
 
@@ -276,3 +276,26 @@ async def test_who_is_cut_off_in_the_middle_of_a_pass_leaves_the_lease_to_run_ou
     with pytest.raises(asyncio.CancelledError):
         await task
     assert (play.running, play.tenure.given_up, play.tenure.has_it) == (0, 0, True)
+
+
+async def test_a_pass_that_hangs_does_not_keep_the_lease() -> None:
+    play, go_on = Play(), asyncio.Event()
+    now, asked = 100.0, 0
+
+    def ticks() -> float:
+        nonlocal asked
+        asked += 1
+        return now
+
+    play.one._ticks = ticks
+    play.writing = go_on.wait
+    async with playing(play):
+        await play.until(lambda: play.running == 1)
+        now += vitals.LONGEST_PASS + 1
+        play.tenure.has_it = False  # it has run out
+        before = asked
+        await play.until(lambda: asked > before + 10)  # nobody but who keeps the Lease asks for the time
+        assert not play.tenure.has_it
+        go_on.set()
+        await play.until(lambda: len(play.acts) == 2)
+    assert play.acts == [("start",), ("lease",)]
