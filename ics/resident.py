@@ -173,6 +173,10 @@ class Resident:
         return pause
 
     async def _act(self, woken: tuple[bell.Wake, ...]) -> float:
+        # Before the pass: one that fails has not answered the event, and the next must not forget it.
+        newest = max((wake.height for wake in woken), default=0)
+        if newest > self._awaited_height[0]:
+            self._awaited_height = newest, self._ticks()
         done = await self._pass(is_urgent=any(wake.is_urgent for wake in woken))
         self._work.tell(done, woken)
         critical = [c for chain in done.report.chains for c in chain.conditions] + [*done.report.conditions]
@@ -180,9 +184,6 @@ class Resident:
             height=done.report.height, critical=sum(c.severity is model.Severity.CRITICAL for c in critical)
         )
         self._take_in(done)
-        newest = max((wake.height for wake in woken), default=0)
-        if newest > self._awaited_height[0]:
-            self._awaited_height = newest, self._ticks()
         height, since = self._awaited_height
         if done.report.height < height and self._ticks() - since < BEHIND:
             return AGAIN

@@ -299,3 +299,16 @@ async def test_a_pass_that_hangs_does_not_keep_the_lease() -> None:
         go_on.set()
         await play.until(lambda: len(play.acts) == 2)
     assert play.acts == [("start",), ("lease",)]
+
+
+async def test_a_pass_that_fails_does_not_forget_the_block_that_woke_it() -> None:
+    play = Play()
+    play.one._luck = lambda: -0.99  # no time is to be lost in a test
+    play.script = [outcome(100), errors.Transient("down"), outcome(100), outcome(101)]
+    async with playing(play):
+        await play.until(lambda: len(play.acts) == 1)
+        play.bell.ring(bell.Wake("opt_in", 101))
+        await play.until(lambda: len(play.acts) == 4)
+
+    assert play.acts == [("start",), ("opt_in",), (), ()]
+    assert play.script == []
