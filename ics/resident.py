@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ics import bell, errors, loop, model, schedule, vitals
-from ics.cluster import lease
+from ics.cluster import answers, lease
 
 RENEW = 5.0
 """Seconds between two renewals of the Lease."""
@@ -76,6 +76,8 @@ class Resident:
         self._luck = luck
         self._is_stopping = False
         self._aside_until = 0.0
+        self._holder = ""
+        """Who else holds the Lease, as it was told."""
         self._failures = 0
         self._changed: dict[str, tuple[schedule.Standing, float]] = {}
         self._awaited_height = (0, 0.0)
@@ -132,11 +134,21 @@ class Resident:
             await asyncio.sleep(RENEW if self._tenure.is_held else STANDBY)
 
     async def _renew(self) -> None:
+        holder, trouble = "", ""
         try:
             await self._tenure.acquire()
-        except errors.IcsError:
-            # Another holds it, or nothing is reached: then `is_held` ends by itself, and passes tell why.
-            return
+        except lease.Held as error:
+            holder = error.holder or "another one"
+        except answers.Conflict:
+            return  # just now somebody has written it
+        except errors.IcsError as error:
+            trouble = f"the Lease cannot be had: {error}"
+        if holder and holder != self._holder:
+            self._work.tell(f"standing by: {holder} is acting for this validator", ())
+        if trouble and trouble != self.vitals.lease_trouble:
+            self._work.tell(trouble, ())
+        self._holder = holder
+        self._set(lease_trouble=trouble)
 
     async def _step_aside(self) -> None:
         """Let a command by hand have the Lease."""

@@ -29,6 +29,8 @@ class Vitals:
     """When the provider and the cluster were judged last."""
     trouble: str = "there was no look yet"
     """Why the last look could not judge; empty: it could."""
+    lease_trouble: str = ""
+    """Why the Lease can neither be taken nor renewed, though nobody else is known to hold it; empty: it can."""
     height: int = 0
     """Of the provider, at the last judgement."""
     passes: int = 0
@@ -57,8 +59,8 @@ def ailment(vitals: Vitals, now: float) -> str:
 
 def obstacle(vitals: Vitals, now: float) -> str:
     """Why it is not ready; empty: it is."""
-    if vitals.trouble:
-        return vitals.trouble
+    if vitals.trouble or vitals.lease_trouble:
+        return vitals.trouble or vitals.lease_trouble
     if vitals.judged_at is None or now - vitals.judged_at > STALE:
         return "the last judgement is too old"
     return ""

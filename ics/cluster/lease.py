@@ -198,7 +198,8 @@ class Lease:
             self._held = None
             raise Held(
                 f"Lease {self._namespace}/{self._name}: {holder} is acting for this validator, until at most"
-                f" {spec.get('leaseDurationSeconds')} s after {spec.get('renewTime')}: wait, or stop it"
+                f" {spec.get('leaseDurationSeconds')} s after {spec.get('renewTime')}: wait, or stop it",
+                holder,
             )
         # Whoever wanted it asks again, if it is not the one that takes it now.
         notes = {name: text for name, text in _notes(found).items() if name != labels.WANTED_BY}
@@ -285,7 +286,16 @@ class Lease:
 
 
 class Held(errors.Transient):
-    """Another one acts for this validator."""
+    """Another one acts for this validator.
+
+    Args:
+        text: the line for the operator.
+        holder: who holds it; empty: nobody knows.
+    """
+
+    def __init__(self, text: str, holder: str = "") -> None:
+        super().__init__(text)
+        self.holder = holder
 
 
 class Stopping(errors.Transient):

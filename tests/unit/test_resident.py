@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import pytest
 
 from ics import bell, errors, loop, model, resident, status, vitals
-from ics.cluster import lease
+from ics.cluster import answers, lease
 from tests.unit import scenes
 
 
@@ -21,6 +21,8 @@ class Tenure(lease.Tenure):
         self.asked_for = False
         self.stopped = False
         self.given_up = 0
+        self.refusal: errors.IcsError | None = None
+        self.tries = 0
 
     @property
     def is_held(self) -> bool:
@@ -31,6 +33,9 @@ class Tenure(lease.Tenure):
         return self.has_it and self.asked_for
 
     async def acquire(self) -> None:
+        self.tries += 1
+        if self.refusal is not None:
+            raise self.refusal
         if not self.is_free:
             self.has_it = False
             raise lease.Held("another is acting")
@@ -312,3 +317,35 @@ async def test_a_pass_that_fails_does_not_forget_the_block_that_woke_it() -> Non
 
     assert play.acts == [("start",), ("opt_in",), (), ()]
     assert play.script == []
+
+
+async def test_who_holds_the_lease_is_told_once_and_such_a_standby_is_ready() -> None:
+    play = Play()
+    play.tenure.refusal = lease.Held("bob is acting, until at most 30 s after now", "bob")
+    async with playing(play):
+        await play.until(lambda: play.tenure.tries > 3 and play.looks > 0)
+        assert vitals.obstacle(play.one.vitals, play.one._ticks()) == ""
+    assert play.told == ["standing by: bob is acting for this validator"]
+
+
+async def test_a_standby_that_could_never_act_tells_why_and_is_not_ready() -> None:
+    play = Play()
+    play.tenure.refusal = errors.Permanent("no right to update leases: grant it")
+    trouble = "the Lease cannot be had: no right to update leases: grant it"
+    async with playing(play):
+        await play.until(lambda: play.tenure.tries > 3 and play.looks > 0)
+        assert vitals.obstacle(play.one.vitals, play.one._ticks()) == trouble
+        play.tenure.refusal = None
+        await play.until(lambda: len(play.acts) == 1)
+        assert vitals.obstacle(play.one.vitals, play.one._ticks()) == ""
+    assert play.told[0] == trouble
+    assert [one for one in play.told if isinstance(one, str)] == [trouble]
+
+
+async def test_a_lease_that_somebody_wrote_just_now_is_no_trouble() -> None:
+    play = Play()
+    play.tenure.refusal = answers.Conflict("it has changed")
+    async with playing(play):
+        await play.until(lambda: play.tenure.tries > 3 and play.looks > 0)
+        assert vitals.obstacle(play.one.vitals, play.one._ticks()) == ""
+    assert play.told == []
