@@ -203,6 +203,8 @@ class RelayingRecord:
     """Like `accepted_config`, of the setup that names no channel."""
     pending: tuple[int, int] = (0, 0)
     """The oldest packets at that time, see `relaying.Packets`."""
+    open_since: datetime.datetime | None = None
+    """When the CCV channel was first seen to be open, by the clock of the provider; None: it is not."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -121,6 +121,7 @@ REASONS = frozenset(
         "StepFailed",
         "Stopped",
         "TransferOpening",
+        "TransferStalled",
         "WaitingForQuorum",
         "WalletEmpty",
     }

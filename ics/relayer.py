@@ -35,6 +35,11 @@ RETRY = datetime.timedelta(seconds=15)
 """Added to the wait before each further try of one step."""
 STUCK = datetime.timedelta(seconds=60)
 """A packet that is under way for so long was missed by Hermes."""
+TRANSFER_TRIED = datetime.timedelta(minutes=10)
+"""How long validator updates wait for the handshake of the transfer channel, whose steps Hermes' own
+Deployment cannot take: both sign with one account."""
+TRANSFER_EVERY = datetime.timedelta(hours=6)
+"""How often that handshake is given so much time again."""
 CHECK = "hermes-check-"
 """How the names of the Jobs begin that let Hermes check a config."""
 UPDATE = "hermes-clients-"
@@ -116,6 +121,7 @@ def plan(facts: membership.Facts, scene: Scene) -> Relayer | None:
         return dataclasses.replace(kept, conditions=conditions)
     finding = relaying.decide(found.provider, found.consumer, found.transfer_id)
     record = remembered(scene.memory.relaying, finding.mark, found.provider_time)
+    record = _opened(record, found, finding)
     record, is_stuck = _watched(record, found)
     planned = dataclasses.replace(
         kept,
@@ -125,9 +131,12 @@ def plan(facts: membership.Facts, scene: Scene) -> Relayer | None:
         conditions=(
             *_conditions(facts, scene, found, finding, document),
             *([_stuck(scene)] if is_stuck else []),
+            *_transfer(scene, found, finding, record),
         ),
     )
-    is_open = finding.ccv is not None and (finding.step is None or scene.is_stopped)
+    is_open = finding.ccv is not None and (
+        finding.step is None or scene.is_stopped or not _tries_transfer(record, found)
+    )
     try:
         planned = _with_base(scene, _setup(facts, scene, found, relaying.Finding()), record, planned)
         if is_open:
@@ -157,6 +166,38 @@ def remembered(
     if before is None:
         return model.RelayingRecord(mark, now)
     return dataclasses.replace(before, mark=mark, since=now, is_ours=is_ours, acted_on="")
+
+
+def _opened(
+    record: model.RelayingRecord, found: relaying.Facts, finding: relaying.Finding
+) -> model.RelayingRecord:
+    since = None if finding.ccv is None else record.open_since or found.provider_time
+    return dataclasses.replace(record, open_since=since)
+
+
+def _open_for(record: model.RelayingRecord, found: relaying.Facts) -> datetime.timedelta:
+    return found.provider_time - (record.open_since or found.provider_time)
+
+
+def _tries_transfer(record: model.RelayingRecord, found: relaying.Facts) -> bool:
+    """Whether the transfer channel's handshake goes before the relaying of validator updates."""
+    return _open_for(record, found) % TRANSFER_EVERY < TRANSFER_TRIED
+
+
+def _transfer(
+    scene: Scene, found: relaying.Facts, finding: relaying.Finding, record: model.RelayingRecord
+) -> list[model.Condition]:
+    if finding.is_closed or finding.ccv is None or finding.transfer is not None:
+        return []
+    if finding.step is None or _open_for(record, found) < TRANSFER_TRIED:
+        message = "the transfer channel for rewards is not open yet"
+        return [_condition(scene, "INFO", "TransferOpening", message)]
+    message = (
+        "the transfer channel for rewards did not open within ten minutes: validator updates are relayed without it,"
+        " rewards stay on the chain, and its handshake is tried again every six hours: see what Hermes said in ics"
+        f" hermes status {scene.consumer_id} --verbose"
+    )
+    return [_condition(scene, "WARNING", "TransferStalled", message)]
 
 
 def _watched(record: model.RelayingRecord, found: relaying.Facts) -> tuple[model.RelayingRecord, bool]:
@@ -373,9 +414,6 @@ def _conditions(
     elif finding.ccv is None:
         message = "the CCV channel is not open yet: validator updates do not reach the chain"
         conditions.append(_condition(scene, "INFO", "ChannelOpening", message))
-    elif finding.transfer is None:
-        message = "the transfer channel for rewards is not open yet"
-        conditions.append(_condition(scene, "INFO", "TransferOpening", message))
     if finding.leftovers:
         names = ", ".join(f"{left.id} on the {left.side}" for left in finding.leftovers)
         message = f"ends of handshakes that came to nothing: {names}; they do no harm"

@@ -280,6 +280,7 @@ def relaying_data(wanted: model.RelayingRecord) -> dict[str, str]:
         "config": wanted.accepted_config,
         "base": wanted.accepted_base,
         "pending": " ".join(map(str, wanted.pending)),
+        "open_since": _written(wanted.open_since),
         "pending_since": _written(wanted.pending_since),
     }
 
@@ -303,7 +304,7 @@ def relaying_record(item: Item) -> model.RelayingRecord:
     """
     data = item.get("data") or {}
     try:
-        pending = data.get("pending_since", "")
+        pending, opened = data.get("pending_since", ""), data.get("open_since", "")
         # A record of an earlier release has no packets.
         to_consumer, to_provider = map(int, data.get("pending", "0 0").split())
         return model.RelayingRecord(
@@ -315,6 +316,7 @@ def relaying_record(item: Item) -> model.RelayingRecord:
             _moment(pending) if pending else None,
             data.get("base", ""),
             (to_consumer, to_provider),
+            _moment(opened) if opened else None,
         )
     except (KeyError, ValueError) as error:
         where = f"ConfigMap {item['metadata']['namespace']}/{item['metadata']['name']}"

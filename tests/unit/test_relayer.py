@@ -377,6 +377,64 @@ def test_packets_that_are_stuck_restart_hermes_once_a_minute() -> None:
     assert not plan(again, relaying=found.record, has_hermes=True).restarts
 
 
+HALF = dataclasses.replace(
+    OPEN,
+    provider=ibc.Ends(P_CLIENT.id, (P_CONNECTION,), (P_CCV,)),
+    consumer=ibc.Ends(
+        C_CLIENT.id,
+        (P_CONNECTION,),
+        (C_CCV, dataclasses.replace(P_TRANSFER, state=ibc.State.INIT, counterparty_id="")),
+    ),
+)
+"""The transfer channel has been begun, as CCV does it."""
+MINUTE = 60 * SECOND
+
+
+@pytest.mark.parametrize(
+    ("minutes", "does"),
+    [
+        (0, ("step", "TransferOpening")),
+        (9, ("step", "TransferOpening")),
+        (10, ("relays", "TransferStalled")),
+        (359, ("relays", "TransferStalled")),
+        (360, ("step", "TransferStalled")),
+        (370, ("relays", "TransferStalled")),
+    ],
+)
+def test_validator_updates_do_not_wait_for_the_transfer_channel_for_ever(
+    minutes: int, does: tuple[str, str]
+) -> None:
+    now = START + minutes * MINUTE
+    fresh = [dataclasses.replace(client, updated=now) for client in (P_CLIENT, C_CLIENT)]
+    facts = dataclasses.replace(
+        HALF, provider_time=now, consumer_time=now, provider_client=fresh[0], consumer_client=fresh[1]
+    )
+    first = plan(HALF).record
+    assert first is not None
+    assert first.open_since == START
+    late = dataclasses.replace(facts, provider_time=START + 10 * MINUTE, consumer_time=START + 10 * MINUTE)
+    kept = plan(late, relaying=first).candidate
+    assert kept is not None
+    also = plan(late, relaying=kept.record).candidate
+    assert also is not None
+    found = plan(facts, relaying=also.record)
+    did = "relays" if found.relays else "step" if found.task and "step" in found.task.name else "nothing"
+    named = {"TransferOpening", "TransferStalled"} & reasons(found)
+    assert (did, named) == (does[0], {does[1]})
+
+
+def test_hermes_is_told_of_no_channel_that_is_not_open() -> None:
+    first = plan(HALF).record
+    late = dataclasses.replace(HALF, provider_time=START + 10 * MINUTE, consumer_time=START + 10 * MINUTE)
+    late = dataclasses.replace(late, consumer_client=None, provider_client=None)
+    base = plan(late, relaying=first).candidate
+    assert base is not None
+    wanted = plan(late, relaying=base.record).candidate
+    assert wanted is not None
+    lists = [chain["packet_filter"]["list"] for chain in tomllib.loads(wanted.setup.config)["chains"]]
+    assert lists == [[["provider", "channel-0"]], [["consumer", "channel-0"]]]
+
+
 def test_busy_traffic_restarts_nothing_and_one_packet_in_it_that_is_missed_does() -> None:
     def restarts(*oldest: tuple[int, int]) -> list[bool]:
         """Looks 20 s apart, each with what the one before remembers."""

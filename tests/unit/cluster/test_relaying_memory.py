@@ -10,7 +10,14 @@ from ics.cluster import arm, recollection
 
 SINCE = datetime.datetime(2026, 11, 22, 12, 0, 0, 5, tzinfo=datetime.UTC)
 RECORD = model.RelayingRecord(
-    "consumer/connection-0=INIT", SINCE, True, "before", "ab" * 32, accepted_base="cd" * 32, pending=(5, 0)
+    "consumer/connection-0=INIT",
+    SINCE,
+    True,
+    "before",
+    "ab" * 32,
+    accepted_base="cd" * 32,
+    pending=(5, 0),
+    open_since=SINCE,
 )
 NEW = model.RelayingRecord("", SINCE)
 OVER = {"conditions": [{"type": "Complete", "status": "True"}]}
