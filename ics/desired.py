@@ -154,13 +154,11 @@ def desired(
     by_id = {consumer.summary.consumer_id: consumer for consumer in snapshot.consumers}
     verdicts = tuple(_judge(facts, by_id[consumer_id]) for consumer_id, _ in order)
     held = frozenset(v.summary.consumer_id for v in verdicts if v.is_held)
-    gateway_ports = {
-        chain_id: peering.gateway_port(own, chain_id, placed[chain_id].p2p)
-        for chain_id in held & set(memory.chains) & set(placed)
-    }
-    gateway_ports |= {
-        v.chain.consumer_id: v.chain.peering.gateway_port for v in verdicts if v.chain is not None
-    }
+    here = {v.chain.consumer_id for v in verdicts if v.chain is not None}.union(held & set(memory.chains))
+    gateway_ports = peering.gateway_ports(
+        own, [(one, placed[one].p2p) for one, _ in order if one in here and one in placed]
+    )
+    verdicts = tuple(_with_port(verdict, gateway_ports) for verdict in verdicts)
     opened = port_moves.open_ports(
         memory.open_ports,
         gateway_ports,
@@ -292,6 +290,16 @@ def _judge(facts: membership.Facts, consumer: model.Consumer) -> Verdict:
 
 def _held(summary: model.ConsumerSummary, *conditions: model.Condition) -> Verdict:
     return Verdict(summary, conditions=conditions, is_held=True)
+
+
+def _with_port(verdict: Verdict, gateway_ports: Mapping[str, int]) -> Verdict:
+    """The verdict with the port that its chain has got on the shared LoadBalancer."""
+    chain = verdict.chain
+    if chain is None or chain.peering.gateway_port == gateway_ports.get(chain.consumer_id):
+        return verdict
+    found, condition = peering.moved(chain.peering, chain.consumer_id, gateway_ports.get(chain.consumer_id))
+    chain = dataclasses.replace(chain, peering=found)
+    return dataclasses.replace(verdict, chain=chain, conditions=(*verdict.conditions, condition))
 
 
 def _changeover(summary: model.ConsumerSummary) -> Verdict:

@@ -40,7 +40,7 @@ def of(wanted: desired.Desired, sent: Collection[str] = ()) -> dict[str, Any]:
             }
             for v in wanted.verdicts
         },
-        "endpoints": {c.consumer_id: c.peering.external_address for c in wanted.chains},
+        "endpoints": {c.consumer_id: c.peering.endpoint for c in wanted.chains},
         "ports": {
             c.consumer_id: {"chain_id": c.chain_id, "p2p": c.ports.p2p, "rpc": c.ports.rpc}
             for c in wanted.chains

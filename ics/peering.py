@@ -1,5 +1,8 @@
 """Who the peers of a consumer chain are, from what the validators publish on the provider; pure."""
 
+import dataclasses
+import ipaddress
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ics import keys, model, peers
@@ -11,11 +14,24 @@ class Peering:
 
     persistent_peers: str
     """`id@host:port,…`, sorted, without this validator."""
-    external_address: str
+    endpoint: str
     """`host:port` under which peers reach this validator's node, empty when it publishes no endpoint."""
-    gateway_port: int
-    """Port of the shared LoadBalancer."""
+    gateway_port: int | None
+    """Port of the shared LoadBalancer; None: all that it could have belong to other chains."""
     conditions: tuple[model.Condition, ...]
+
+    @property
+    def external_address(self) -> str:
+        """What the node tells its peers of itself: its endpoint if that is an IP address, else nothing.
+
+        CometBFT looks a name up when it starts, and does not start without an answer; and so does each peer in
+        the handshake, which it ends then. Peers dial what is published, so nothing is lost.
+        """
+        try:
+            ipaddress.ip_address(self.endpoint.rpartition(":")[0].strip("[]"))
+        except ValueError:
+            return ""
+        return self.endpoint
 
 
 def peering(
@@ -73,8 +89,7 @@ def peering(
         entries.append((node_id, endpoint.host, endpoint.port))
     port = gateway_port(own, consumer_id, p2p_port)
     endpoint = peers.parse(own.details).endpoint_of(consumer_id, p2p_port)
-    external = f"{peers.bracketed(endpoint.host)}:{port}" if endpoint else ""
-    if not external:
+    if endpoint is None:
         conditions.append(
             model.Condition(
                 model.Severity.WARNING,
@@ -83,7 +98,43 @@ def peering(
                 consumer_id,
             )
         )
-    return Peering(peers.persistent_peers(entries), external, port, tuple(conditions))
+    where = f"{peers.bracketed(endpoint.host)}:{port}" if endpoint else ""
+    return Peering(peers.persistent_peers(entries), where, port, tuple(conditions))
+
+
+def gateway_ports(own: model.Validator, placed: Iterable[tuple[str, int]]) -> dict[str, int]:
+    """Ports on the shared LoadBalancer, each given once: of doubled ones the API server takes none at all.
+
+    Args:
+        own: this validator.
+        placed: consumer id and computed p2p port of the chains that have objects, in the order of the ports.
+
+    Returns:
+        By consumer id the published port, or the computed one if an earlier chain has that; chains for which
+        both are taken have none.
+    """
+    found: dict[str, int] = {}
+    for consumer_id, p2p_port in placed:
+        for port in (gateway_port(own, consumer_id, p2p_port), p2p_port):
+            if port not in found.values():
+                found[consumer_id] = port
+                break
+    return found
+
+
+def moved(peering: Peering, consumer_id: str, port: int | None) -> tuple[Peering, model.Condition]:
+    """The same where an earlier chain has the port that was published for this one, and what is told of it."""
+    host = peering.endpoint.rpartition(":")[0]
+    told = f"{port} leads to its node instead" if port is not None else "none leads to its node"
+    condition = model.Condition(
+        model.Severity.WARNING,
+        "PortTaken",
+        f"port {peering.gateway_port} of the LoadBalancer belongs to another chain of this validator, and {told}:"
+        f" peers cannot dial it; run ics endpoint register --consumer {consumer_id}=HOST:PORT with a port of its own",
+        consumer_id,
+    )
+    endpoint = f"{host}:{port}" if host and port is not None else ""
+    return dataclasses.replace(peering, endpoint=endpoint, gateway_port=port), condition
 
 
 def gateway_port(own: model.Validator, consumer_id: str, p2p_port: int) -> int:

@@ -28,7 +28,13 @@ class Wish:
     """Host and port of single chains, by consumer id."""
 
 
-def details(published: str, settings: config.Settings, seed: model.Secret, wish: Wish) -> str:
+def details(
+    published: str,
+    settings: config.Settings,
+    seed: model.Secret,
+    wish: Wish,
+    computed: Mapping[str, int] | None = None,
+) -> str:
     """The description that publishes endpoint, node id and relayer, with the text around them kept.
 
     Args:
@@ -36,10 +42,11 @@ def details(published: str, settings: config.Settings, seed: model.Secret, wish:
         settings: of the stack.
         seed: what node id and relayer come from.
         wish: what to publish.
+        computed: p2p ports of the chains, by consumer id, as all validators compute them.
 
     Raises:
-        SettingsError: there is no host, a value cannot be published or is not to be kept, or the text becomes
-            too long.
+        SettingsError: there is no host, two chains would share a port of the LoadBalancer, a value cannot be
+            published or is not to be kept, or the text becomes too long.
     """
     found = peers.parse(published)
     host = wish.host or found.host
@@ -54,6 +61,7 @@ def details(published: str, settings: config.Settings, seed: model.Secret, wish:
         )
     own = node_id(settings, seed)
     port = wish.port or (found.port if host == found.host else None)
+    _check_ports(computed or {}, found.by_consumer, wish.by_consumer or {})
     return peers.compose(
         published,
         endpoint=peers.Endpoint(host, port, own),
@@ -63,6 +71,22 @@ def details(published: str, settings: config.Settings, seed: model.Secret, wish:
             for consumer_id, (where, number) in (wish.by_consumer or {}).items()
         },
     )
+
+
+def _check_ports(
+    computed: Mapping[str, int],
+    published: Mapping[str, peers.Endpoint],
+    wished: Mapping[str, tuple[str, int]],
+) -> None:
+    given = {consumer_id: one.port for consumer_id, one in published.items()}
+    given |= {consumer_id: port for consumer_id, (_, port) in wished.items()}
+    for consumer_id, (_, port) in wished.items():
+        for other, taken in sorted({**computed, **given}.items()):
+            if other != consumer_id and taken == port:
+                raise errors.SettingsError(
+                    f"--consumer {consumer_id}: port {port} of the LoadBalancer is that of consumer {other}: give"
+                    " another"
+                )
 
 
 def problems(published: str, settings: config.Settings, seed: model.Secret, address: str | None) -> list[str]:

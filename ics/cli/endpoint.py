@@ -4,7 +4,7 @@ import argparse
 import asyncio
 from typing import Any
 
-from ics import dialing, errors, model, observing, peers, publishing, wiring
+from ics import desired, dialing, errors, model, observing, peers, ports, publishing, wiring
 from ics.cli import passes, present, show
 
 
@@ -46,13 +46,15 @@ async def _snapshot(found: wiring.Opened) -> tuple[model.Snapshot, model.Validat
 
 async def _register(args: argparse.Namespace, found: wiring.Opened) -> int:
     settings = found.world.settings
-    (_, own), balancer = await asyncio.gather(_snapshot(found), found.cluster.balancer())
+    (snapshot, own), balancer = await asyncio.gather(_snapshot(found), found.cluster.balancer())
     wish = publishing.Wish(
         args.host or settings.gateway.host or (balancer.address if balancer else None),
         args.port,
         dict(_of_consumer(text) for text in args.consumer),
     )
-    details = publishing.details(own.details, settings, found.world.seed, wish)
+    placed = ports.allocate(desired.port_order(snapshot.consumers)[: ports.CAPACITY])
+    computed = {consumer_id: one.p2p for consumer_id, one in placed.items()}
+    details = publishing.details(own.details, settings, found.world.seed, wish, computed)
     is_due = details != own.details
     if is_due and not args.dry_run:
         await found.cluster.lease.ensure()
@@ -115,7 +117,7 @@ async def _check(args: argparse.Namespace, found: wiring.Opened) -> int:
     validators, operator = observed.snapshot.validators, place.settings.operator_address
     own = next(v for v in validators if v.operator_address == operator)
     chains = [
-        (chain.chain_id, chain.peering.persistent_peers, chain.peering.external_address)
+        (chain.chain_id, chain.peering.persistent_peers, chain.peering.endpoint)
         for chain in observing.desire(place, observed).chains
     ]
     targets = publishing.targets(validators, operator, chains)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from ics import desired, errors, funding, keys, membership, model, ports, seen, signing
+from ics import desired, errors, funding, keys, labels, manifests, membership, model, ports, seen, signing
 from tests.unit import scenes
 
 P = model.Phase
@@ -463,6 +463,60 @@ def test_peers_are_the_other_members_at_the_chains_port() -> None:
     node_id = keys.derive_node_key(scenes.seed("bob")).node_id
     assert found.peering.persistent_peers == f"{node_id}@10.231.0.112:{found.ports.p2p}"
     assert found.peering.external_address == f"10.231.0.111:{found.ports.p2p}"
+
+
+def two_chains(details: str) -> tuple[desired.Desired, list[int]]:
+    """Alice on two chains with this description, and the computed ports of them."""
+    chains = (
+        scenes.consumer(found=scenes.joined("alice")),
+        scenes.consumer(
+            found=scenes.joined("alice", consumer_id="1"), consumer_id="1", chain_id="consumer2-1"
+        ),
+    )
+    alice = scenes.validator("alice", details=details)
+    wanted = judge(scenes.snapshot(*chains, validators=(alice, scenes.validator("bob"))))
+    return wanted, [wanted.ports[one].p2p for one in ("0", "1")]
+
+
+def on_gateway(wanted: desired.Desired) -> tuple[dict[str, int], list[str], list[int | None]]:
+    endpoints = [chain.peering.endpoint for chain in wanted.chains]
+    troubled = [i for i, found in enumerate(wanted.verdicts) if "PortTaken" in reasons(found)]
+    return dict(wanted.gateway_ports), endpoints, list(troubled)
+
+
+def test_two_chains_never_share_a_port_of_the_load_balancer() -> None:
+    _, (first, second) = two_chains("p2p=10.0.0.1")
+    same, _ = two_chains("p2p=10.0.0.1 p2p.0=10.0.0.2:26656 p2p.1=10.0.0.3:26656")
+    assert on_gateway(same) == ({"0": 26656, "1": second}, ["10.0.0.2:26656", f"10.0.0.3:{second}"], [1])
+    on_other, _ = two_chains(f"p2p=10.0.0.1 p2p.0=10.0.0.2:{second}")
+    assert on_gateway(on_other) == ({"0": second}, [f"10.0.0.2:{second}", ""], [1])
+    on_earlier, _ = two_chains(f"p2p=10.0.0.1 p2p.1=10.0.0.3:{first}")
+    assert on_gateway(on_earlier) == (
+        {"0": first, "1": second},
+        [f"10.0.0.1:{first}", f"10.0.0.3:{second}"],
+        [1],
+    )
+    apart, _ = two_chains("p2p=10.0.0.1 p2p.0=10.0.0.2:1 p2p.1=10.0.0.3:2")
+    assert on_gateway(apart) == ({"0": 1, "1": 2}, ["10.0.0.2:1", "10.0.0.3:2"], [])
+    for wanted in (same, on_other, on_earlier):
+        [service] = [
+            m
+            for m in manifests.render(wanted, "set")
+            if m["metadata"]["name"] == labels.GATEWAY_SERVICE and m["kind"] == "Service"
+        ]
+        numbers = [port["port"] for port in service["spec"]["ports"]]
+        assert len(numbers) == len(set(numbers))
+
+
+@pytest.mark.parametrize(
+    ("host", "is_told"), [("10.0.0.1", True), ("[2001:db8::1]", True), ("p2p.example.org", False)]
+)
+def test_a_node_tells_its_peers_an_address_and_never_a_name(host: str, is_told: bool) -> None:
+    wanted, (port, _) = two_chains(f"p2p={host}")
+    found = wanted.chains[0].peering
+    assert found.endpoint == f"{host}:{port}"
+    assert found.external_address == (found.endpoint if is_told else "")
+    assert "EndpointUnpublished" not in reasons(wanted.verdicts[0])
 
 
 def test_a_peer_without_endpoint_is_left_out_and_named() -> None:

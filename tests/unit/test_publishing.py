@@ -37,6 +37,26 @@ def test_details(published: str, wish: dict[str, object], expected: str) -> None
     assert details(expected, **wish) == expected  # nothing is left to send
 
 
+@pytest.mark.parametrize(
+    ("published", "wished"),
+    [
+        ("p2p.1=b.example:26656", {"0": ("a.example", 26656)}),
+        ("", {"0": ("a.example", 26656), "1": ("b.example", 26656)}),
+        ("", {"0": ("a.example", 27346)}),
+    ],
+)
+def test_two_chains_on_one_port_are_not_published(published: str, wished: dict[str, tuple[str, int]]) -> None:
+    wish = publishing.Wish("a.example", by_consumer=wished)
+    with pytest.raises(errors.SettingsError, match=r"^--consumer 0: port \d+ .* is that of consumer 1: give"):
+        publishing.details(published, SETTINGS, SEED, wish, {"0": 27346 - 10, "1": 27346})
+
+
+def test_a_chain_may_leave_a_port_that_another_one_takes() -> None:
+    wish = publishing.Wish("a.example", by_consumer={"0": ("a.example", 27346), "1": ("b.example", 1)})
+    found = peers.parse(publishing.details("", SETTINGS, SEED, wish, {"0": 27336, "1": 27346}))
+    assert {one: where.port for one, where in found.by_consumer.items()} == {"0": 27346, "1": 1}
+
+
 def test_networks_with_public_node_keys_publish_no_node_id() -> None:
     settings = SETTINGS.model_copy(update={"node_keys": "public"})
     found = publishing.details(f"p2p={NODE}@a.b", settings, SEED, publishing.Wish())
