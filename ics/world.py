@@ -28,7 +28,7 @@ class Provider(Protocol):
         ...
 
     async def check_rpc(self) -> None:
-        """Make sure that an RPC address, of which the relayers are told, is usable."""
+        """Make sure that the RPC addresses, of which the relayers are told, are not those of another chain."""
         ...
 
     def conditions(self) -> tuple[model.Condition, ...]:

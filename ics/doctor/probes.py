@@ -21,8 +21,8 @@ async def rest(url: str, provider: config.Provider, now: Now) -> heads.Head:
 
 async def rpc(url: str, provider: config.Provider, now: Now) -> None:
     """Make sure that one RPC address is of the right chain and does not lag."""
-    async with ibc_queries.IbcQueries(provider.model_copy(update={"rpc": (url,)}), now) as asking:
-        await asking.check_rpc()
+    async with ibc_queries.IbcQueries(provider, now) as asking:
+        await asking.endpoints.rpc_head(url)
 
 
 async def grpc(url: str, provider: config.Provider, now: Now) -> heads.Head:

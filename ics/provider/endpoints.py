@@ -77,9 +77,20 @@ class Endpoints:
 
     def conditions(self) -> tuple[model.Condition, ...]:
         """What is wrong with endpoints that are not needed now; the same while nothing changes."""
-        order = [(_REST, url) for url in self._provider.rest] + [(_RPC, url) for url in self._provider.rpc]
-        found = {key: self._problems[key] for key in order if key in self._problems}
-        return tuple(heads.condition(key, urls.shown(url), error) for (key, url), error in found.items())
+        rest, rpc = self._wrong(_REST, self._provider.rest), self._wrong(_RPC, self._provider.rpc)
+        is_any_left = any((_RPC, url) not in self._problems for url in self._provider.rpc)
+        down = (
+            {} if is_any_left else {u: e for u, e in rpc.items() if not isinstance(e, errors.SettingsError)}
+        )
+        return (
+            *(heads.condition(_REST, url, error) for url, error in rest.items()),
+            *([heads.none_left(_RPC, down)] if down else []),
+            *(heads.condition(_RPC, url, error) for url, error in rpc.items() if url not in down),
+        )
+
+    def _wrong(self, key: str, listed: Sequence[str]) -> dict[str, errors.IcsError]:
+        """What is wrong with the endpoints of one setting, by those fit to be shown."""
+        return {urls.shown(url): self._problems[key, url] for url in listed if (key, url) in self._problems}
 
     async def open(self, floor: int = 0) -> heads.Head:
         """Pick an endpoint, and its newest committed height for what follows.
@@ -106,20 +117,28 @@ class Endpoints:
         raise heads.none_usable([*(problem for problem in problems if problem is not None), *behind])
 
     async def check_rpc(self) -> None:
-        """Make sure that one of the RPC addresses is of the right chain and not behind.
+        """Make sure that the RPC addresses, of which the relayers are told, are not those of another chain.
 
-        Nothing is read from them here, but the relayers are told of them.
+        Nothing is read from them here, so that none answers stops nothing: it is one of the conditions.
 
         Raises:
             SettingsError: every one answers for another chain.
-            Transient: none is usable: not reached, broken or lagging; every one is named.
         """
+        if await self._survey(_RPC, self._provider.rpc, self.rpc_head, is_needed=False):
+            return
+        error = heads.none_usable([self._problems[_RPC, url] for url in self._provider.rpc])
+        if isinstance(error, errors.SettingsError):
+            raise error
 
-        async def look(url: str) -> heads.Head:
-            return self._checked(decode.rpc_head(await self.at(url, _RPC_STATUS)), url, _RPC)
+    async def rpc_head(self, url: str) -> heads.Head:
+        """Newest block of one RPC address, which must be of the right chain and not behind.
 
-        if not await self._survey(_RPC, self._provider.rpc, look):
-            raise heads.none_usable([self._problems[_RPC, url] for url in self._provider.rpc])
+        Raises:
+            SettingsError: it answers for another chain.
+            Transient: it is not reached, broken or lagging.
+            Permanent: it is no RPC address.
+        """
+        return self._checked(decode.rpc_head(await self.at(url, _RPC_STATUS)), url, _RPC)
 
     async def ask(self, request: gateway.Request) -> decode.Field:
         """Ask the picked endpoint; if it fails, the next one that is right, for the rest of the pass.
@@ -198,19 +217,23 @@ class Endpoints:
         heads.check_lag(head, urls.shown(url), self._now(), self._provider)
         return head
 
-    async def _survey(self, key: str, listed: Sequence[str], look: _Look) -> Mapping[str, heads.Head]:
+    async def _survey(
+        self, key: str, listed: Sequence[str], look: _Look, *, is_needed: bool = True
+    ) -> Mapping[str, heads.Head]:
         """The newest blocks of all that are usable, in the order of the settings.
 
-        Who failed the last time is not waited for when another one answers; its probe goes on meanwhile.
+        Who failed the last time is not waited for when another one answers, or when none is needed; its probe
+        goes on meanwhile.
         """
         trusted = {url for url in listed if (key, url) not in self._problems}
         for url in listed:
             old = self._probes.get((key, url))
             if old is None or old.done():
                 self._probes[key, url] = asyncio.ensure_future(look(url))
+                self._probes[key, url].add_done_callback(_fails_unheard)
         probes = {url: self._probes[key, url] for url in listed}
-        await _first_usable(probes.values())
-        pending = [probes[url] for url in trusted if not probes[url].done()]
+        answered = await _first_usable(probes[url] for url in listed if is_needed or url in trusted)
+        pending = [probes[url] for url in (trusted if answered else listed) if not probes[url].done()]
         if pending:
             await asyncio.wait(pending, timeout=GRACE)
         found = {}
@@ -250,10 +273,17 @@ class Endpoints:
         raise error
 
 
-async def _first_usable(probes: Iterable[asyncio.Task[heads.Head]]) -> None:
-    """Wait until one has succeeded, or all have failed."""
+def _fails_unheard(probe: asyncio.Task[heads.Head]) -> None:
+    # Of a probe that nobody waited for the event loop would complain at length.
+    if not probe.cancelled():
+        probe.exception()
+
+
+async def _first_usable(probes: Iterable[asyncio.Task[heads.Head]]) -> bool:
+    """Wait until one has succeeded, or all have failed: then False."""
     pending = set(probes)
     while pending:
         done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
         if any(probe.exception() is None for probe in done):
-            return
+            return True
+    return False

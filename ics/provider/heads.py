@@ -103,12 +103,32 @@ def condition(key: str, url: str, error: errors.IcsError) -> model.Condition:
     """
     if isinstance(error, errors.SettingsError):
         return model.Condition(model.Severity.CRITICAL, "EndpointOfOtherChain", str(error))
-    why = "its newest block is older than ics:provider.max_lag" if isinstance(error, Lagging) else str(error)
     return model.Condition(
         model.Severity.WARNING,
         "EndpointTrouble",
-        f"{key}: {url} is passed over ({why.removeprefix(f'{url}: ')}): mend it or take it out of the setting",
+        f"{key}: {url} is passed over ({_why(url, error)}): mend it or take it out of the setting",
     )
+
+
+def none_left(key: str, problems: Mapping[str, errors.IcsError]) -> model.Condition:
+    """What an operator is told when passes go on though no endpoint of a setting is usable.
+
+    Args:
+        key: the setting that names them.
+        problems: by endpoint, fit to be shown: why it is not usable.
+    """
+    each = "; ".join(f"{url}: {_why(url, error)}" for url, error in problems.items())
+    return model.Condition(
+        model.Severity.CRITICAL,
+        "RpcUnusable",
+        f"{key}: none is usable ({each}): passes go on by the clock, but Hermes and the events need one: mend it",
+    )
+
+
+def _why(url: str, error: errors.IcsError) -> str:
+    # A height and an age would change from pass to pass.
+    why = "its newest block is older than ics:provider.max_lag" if isinstance(error, Lagging) else str(error)
+    return why.removeprefix(f"{url}: ")
 
 
 def none_usable(problems: Sequence[errors.IcsError]) -> errors.IcsError:

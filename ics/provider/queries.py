@@ -76,7 +76,7 @@ class Queries:
         return await self.endpoints.open(floor)
 
     async def check_rpc(self) -> None:
-        """Make sure that an RPC address is usable; see `endpoints.Endpoints.check_rpc`."""
+        """Make sure that the RPC addresses are not another chain's; see `endpoints.Endpoints.check_rpc`."""
         await self.endpoints.check_rpc()
 
     def conditions(self) -> tuple[model.Condition, ...]:

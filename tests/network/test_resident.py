@@ -317,6 +317,9 @@ def test_another_chains_endpoint_is_named_and_the_right_one_is_asked(
 
     assert done.returncode == 0, done.stderr
     assert [condition["reason"] for condition in json.loads(done.stdout)["conditions"]] == ["EndpointTrouble"]
+    deaf = command(place, "status", "--json", "--set", "provider.rpc=[http://127.0.0.1:9]")
+    assert deaf.returncode == 0, deaf.stderr
+    assert [condition["reason"] for condition in json.loads(deaf.stdout)["conditions"]] == ["RpcUnusable"]
     wrong = command(place, "status", "--json", "--set", "provider.chain_id=other-1")
     assert (wrong.returncode, "answers for chain 'provider-1', wanted is 'other-1'" in wrong.stderr) == (
         2,

@@ -1,8 +1,10 @@
 """Reading a provider that moves on, is behind, is down or is another chain."""
 
+import asyncio
 import base64
 import dataclasses
 import datetime
+import gc
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -10,7 +12,7 @@ import httpx
 import pytest
 
 from ics import addresses, config, errors, model
-from ics.provider import heads, queries
+from ics.provider import endpoints, heads, queries
 from tests.unit.provider import fake
 
 NOW = datetime.datetime(2026, 11, 22, 12, 0, 30, tzinfo=datetime.UTC)
@@ -508,23 +510,81 @@ def rpc_status(chain_id: str = fake.CHAIN_ID, seconds_ago: int = 1) -> httpx.Res
 async def test_one_usable_rpc_address_is_enough() -> None:
     async with rpc(httpx.ConnectError("refused"), rpc_status("other-1"), rpc_status()) as asked:
         await asked.check_rpc()
+        told = asked.conditions()
+    assert [(one.severity, one.reason) for one in told] == [
+        (model.Severity.WARNING, "EndpointTrouble"),
+        (model.Severity.CRITICAL, "EndpointOfOtherChain"),
+    ]
+
+
+async def test_rpc_addresses_of_another_chain_are_refused() -> None:
+    async with rpc(rpc_status("other-1")) as asked:
+        with pytest.raises(
+            errors.SettingsError, match=r"^ics:provider.rpc: http://rpc0 answers for chain 'other-1'"
+        ):
+            await asked.check_rpc()
 
 
 @pytest.mark.parametrize(
-    ("answer", "kind", "text"),
+    ("answers", "each", "more"),
     [
+        ([httpx.ConnectError("refused")], "http://rpc0: cannot be reached: refused", []),
         (
-            rpc_status("other-1"),
-            errors.SettingsError,
-            r"^ics:provider.rpc: http://rpc0 answers for chain 'other-1'",
+            [rpc_status(seconds_ago=61), httpx.ConnectError("refused")],
+            "http://rpc0: its newest block is older than ics:provider.max_lag; http://rpc1: cannot be reached: refused",
+            [],
         ),
-        (rpc_status(seconds_ago=61), errors.Transient, r"^http://rpc0: its newest block, 7, is 61 s old"),
-        (httpx.ConnectError("refused"), errors.Transient, r"^http://rpc0: cannot be reached: refused"),
+        (
+            [rpc_status("other-1"), httpx.ConnectError("refused")],
+            "http://rpc1: cannot be reached: refused",
+            ["EndpointOfOtherChain"],
+        ),
     ],
 )
-async def test_an_rpc_address_that_is_of_no_use_is_named(
-    answer: httpx.Response | Exception, kind: type[errors.IcsError], text: str
+async def test_a_pass_goes_on_without_any_rpc_address_and_says_so(
+    answers: list[httpx.Response | Exception], each: str, more: list[str]
 ) -> None:
-    async with rpc(answer) as asked:
-        with pytest.raises(kind, match=text):
-            await asked.check_rpc()
+    async with rpc(*answers) as asked:
+        await asked.check_rpc()
+        unusable, *others = asked.conditions()
+    assert unusable == model.Condition(
+        model.Severity.CRITICAL,
+        "RpcUnusable",
+        f"ics:provider.rpc: none is usable ({each}): passes go on by the clock, but Hermes and the events need one:"
+        " mend it",
+    )
+    assert [one.reason for one in others] == more
+
+
+async def test_an_rpc_address_that_answered_nothing_is_hardly_waited_for_again(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(endpoints, "GRACE", 0.01)
+    hangs = asyncio.Event()
+
+    async def answer(request: httpx.Request) -> httpx.Response:
+        if told:
+            await hangs.wait()
+        raise httpx.ConnectError("refused")
+
+    told: list[model.Condition] = []
+    provider = config.Provider(
+        chain_id=fake.CHAIN_ID, rest=("http://x",), rpc=("http://rpc0",), grpc=("http://x",)
+    )
+    async with queries.Queries(provider, lambda: NOW, transport=httpx.MockTransport(answer)) as asked:
+        await asked.check_rpc()
+        told += asked.conditions()
+        await asked.check_rpc()  # would never end
+        told += asked.conditions()
+        hangs.set()
+        await asyncio.wait(asked.endpoints._probes.values())  # while no pass looks
+        await asked.check_rpc()
+    assert [one.reason for one in told] == ["RpcUnusable", "RpcUnusable"]
+    gc.collect()
+    assert caplog.records == []
+
+
+async def test_one_rpc_address_is_judged_by_itself() -> None:
+    async with rpc(httpx.ConnectError("refused")) as asked:
+        with pytest.raises(errors.Transient, match=r"^http://rpc0: cannot be reached: refused"):
+            await asked.endpoints.rpc_head("http://rpc0")
