@@ -43,16 +43,32 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True)
+class Trouble:
+    """An error that a pass met, and whose it is."""
+
+    error: errors.IcsError
+    consumer_id: str = ""
+    """Of the chain that it is about; empty: it is the stack's, what an engine could not do among them."""
+
+    def __str__(self) -> str:
+        return str(self.error)
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """What a pass did."""
 
     changes: tuple[engines.Change, ...]
     sent: tuple[model.Intent, ...]
     report: status.Report
-    troubles: tuple[errors.IcsError, ...]
+    troubles: tuple[Trouble, ...]
     """All errors that were met; empty when everything is as it should be."""
     snapshot: model.Snapshot
     """The provider as it was acted upon."""
+
+    def troubles_of(self, consumer_id: str) -> tuple[Trouble, ...]:
+        """Those that concern one chain: its own, and the stack's."""
+        return tuple(one for one in self.troubles if one.consumer_id in ("", consumer_id))
 
 
 async def preview(place: world.World, engine: engines.Engine) -> Plan:
@@ -145,7 +161,9 @@ async def one_pass(
             place, observed, wanted.held | stopped | {c.consumer_id for c in wanted.chains}
         )
         report = status.report(wanted, observed.observations, [condition for condition, _ in troubles])
-        met = tuple(error for _, error in troubles if error is not None)
+        met = tuple(
+            Trouble(error, condition.consumer_id) for condition, error in troubles if error is not None
+        )
         return Outcome(converged.changes, sent, report, met, observed.snapshot)
     finally:
         await place.lease.release()

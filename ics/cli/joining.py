@@ -34,9 +34,11 @@ async def _opt_in(args: argparse.Namespace, found: wiring.Opened) -> int:
         is_sent = any(isinstance(i, model.OptIn) and i.consumer_id == args.consumer_id for i in done.sent)
         if is_sent or chain.participation in _IN:
             how = "opted in" if is_sent else "was opted in already"
+            _tell_others(done, args.consumer_id)
             return _tell(args, chain, f"{chain.chain_id}: {how}; `ics status` shows how its node comes along")
         _raise_obstacle(chain, done)
         if asyncio.get_running_loop().time() > deadline:
+            _tell_others(done, args.consumer_id)
             raise errors.Transient(
                 f"consumer {args.consumer_id}: its volume or signing memory is not in place after"
                 f" {PATIENCE_SECONDS} s, so the opt-in was not sent: see `ics status`, then run this again"
@@ -78,12 +80,19 @@ def _chain(report: status.Report, consumer_id: str) -> status.ChainReport:
 
 
 def _raise_obstacle(chain: status.ChainReport, done: loop.Outcome) -> None:
-    if done.troubles:
-        raise done.troubles[0]
+    troubles = done.troubles_of(chain.consumer_id)
+    if troubles:
+        raise troubles[0].error
     if chain.participation is membership.Participation.SELECTED:
         return
     reasons = [f"{condition.reason}: {condition.message}" for condition in chain.conditions]
     raise errors.Permanent(f"{chain.chain_id} is not joined: {'; '.join(reasons) or chain.phase}")
+
+
+def _tell_others(done: loop.Outcome, consumer_id: str) -> None:
+    """Other chains' trouble is worth a line, and does not change what became of this one's order."""
+    own = done.troubles_of(consumer_id)
+    passes.troubled([trouble.error for trouble in done.troubles if trouble not in own])
 
 
 def _tell(args: argparse.Namespace, chain: status.ChainReport, line: str) -> int:

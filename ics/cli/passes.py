@@ -145,13 +145,14 @@ async def _up(args: argparse.Namespace, found: wiring.Opened) -> int:
     done = await loop.one_pass(_confirming(args, found.world), found.engine, found.sender)
     lines = [*changes.outcome_lines(done), *present.status_lines(done.report)]
     present.tell(args, changes.outcome(done), lines)
-    return _troubled(done.troubles)
+    return troubled([trouble.error for trouble in done.troubles])
 
 
-def _troubled(troubles: Sequence[errors.IcsError]) -> int:
-    for trouble in troubles:
-        print(f"ics: {trouble}", file=sys.stderr)
-    return max((exit_code(trouble) for trouble in troubles), default=0)
+def troubled(met: Sequence[errors.IcsError]) -> int:
+    """Tell errors on stderr; the exit code that is theirs."""
+    for error in met:
+        print(f"ics: {error}", file=sys.stderr)
+    return max((exit_code(error) for error in met), default=0)
 
 
 def _confirming(args: argparse.Namespace, place: world.World) -> world.World:
@@ -174,7 +175,7 @@ async def _destroy(args: argparse.Namespace, found: wiring.Opened) -> int:
     await found.cluster.lease.release()
     lines = [*changes.lines(done.changes), "volumes, keys and their namespaces stay until `ics purge`"]
     present.tell(args, {"changes": [change.as_dict() for change in done.changes]}, lines)
-    return _troubled(done.errors)
+    return troubled(done.errors)
 
 
 async def _check(args: argparse.Namespace, found: wiring.Opened) -> int:

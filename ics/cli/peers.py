@@ -29,21 +29,27 @@ def register(subparsers: Any) -> None:
 async def _update(args: argparse.Namespace, found: wiring.Opened) -> int:
     # What is laid down must be of now before a node reads it.
     done = await loop.one_pass(found.world, found.engine, found.sender)
-    if done.troubles:
-        raise done.troubles[0]
+    shared = done.troubles_of("")
+    if shared:
+        raise shared[0].error
+    troubled = {trouble.consumer_id: trouble.error for trouble in done.troubles}
     known = {patient.chain.consumer_id for patient in await _patients(found)}
     if args.consumer_id is not None and args.consumer_id not in known:
         raise errors.SettingsError(
             f"consumer id {args.consumer_id!r}: no node of such a chain answers here; `ics status` lists them"
         )
-    chosen = sorted(known, key=int) if args.all else [args.consumer_id]
+    if args.consumer_id in troubled:
+        raise troubled[args.consumer_id]
+    # A node in trouble is not restarted unasked; the others do not wait for its mend.
+    chosen = sorted(known - troubled.keys(), key=int) if args.all else [args.consumer_id]
     try:
         rows = [await _one(found, consumer_id) for consumer_id in chosen]
     finally:
         await found.cluster.lease.release()
     lines = present.table(("ID", "CHAIN", "DONE"), [tuple(row.values()) for row in rows])
     print(present.dump(rows) if args.json else "\n".join(lines))
-    return 0
+    code = passes.troubled(list(troubled.values()))
+    return code if args.all else 0
 
 
 async def _patients(found: wiring.Opened) -> list[tending.Patient]:

@@ -56,7 +56,7 @@ async def measured(provider_url: str, kubeconfig: str) -> dict[str, Any]:
         outcome = await loop.one_pass(where, engine, None)
         seconds = time.perf_counter() - began
     if outcome.troubles:
-        raise outcome.troubles[0]
+        raise outcome.troubles[0].error
     return {
         "seconds": seconds,
         "cpu": time.process_time(),

@@ -1,0 +1,121 @@
+"""What a command for one chain makes of the trouble that its pass has met with others."""
+
+import argparse
+import dataclasses
+import types
+from typing import Any, cast
+
+import pytest
+
+from ics import errors, loop, membership, model, status, wiring
+from ics.cli import joining, peers
+
+STACKS = loop.Trouble(errors.Transient("the gateway's namespace is full"))
+OWN = loop.Trouble(errors.Permanent("consumer 7: refused"), "7")
+OTHERS = loop.Trouble(errors.Permanent("consumer 9: refused"), "9")
+CHAIN = status.ChainReport(
+    "consumer7-1",
+    "7",
+    model.Phase.INITIALIZED,
+    membership.Participation.SELECTED,
+    None,
+    None,
+    None,
+    None,
+    (),
+)
+SNAPSHOT = model.Snapshot("provider-1", 7, "2026-01-01T00:00:00Z", (), (), frozenset())
+
+
+def outcome(*troubles: loop.Trouble, sent: tuple[model.Intent, ...] = ()) -> loop.Outcome:
+    report = status.Report("alice", "provider-1", 7, (CHAIN,), ())
+    return loop.Outcome((), sent, report, troubles, SNAPSHOT)
+
+
+@dataclasses.dataclass(frozen=True)
+class World:
+    wishes: frozenset[str] = frozenset()
+
+
+class Lease:
+    async def release(self) -> None:
+        return None
+
+
+FOUND = cast(
+    wiring.Opened,
+    types.SimpleNamespace(
+        world=World(), engine=None, sender=None, cluster=types.SimpleNamespace(lease=Lease())
+    ),
+)
+
+
+def passing(monkeypatch: pytest.MonkeyPatch, *outcomes: loop.Outcome) -> None:
+    left = list(outcomes)
+
+    async def one_pass(*_: object) -> loop.Outcome:
+        return left.pop(0)
+
+    monkeypatch.setattr(loop, "one_pass", one_pass)
+    monkeypatch.setattr(joining, "_BETWEEN_PASSES", 0.0)
+
+
+OPT_IN = argparse.Namespace(consumer_id="7", json=False)
+SENT = (model.OptIn("7", "consumer7-1", b"k" * 32),)
+
+
+async def test_another_chains_trouble_does_not_end_an_opt_in(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    passing(monkeypatch, outcome(OTHERS), outcome(OTHERS, sent=SENT))
+    assert await joining._opt_in(OPT_IN, FOUND) == 0
+    said = capsys.readouterr()
+    assert said.out.startswith("consumer7-1: opted in")
+    assert said.err == "ics: consumer 9: refused\n"
+
+
+@pytest.mark.parametrize("trouble", [OWN, STACKS])
+async def test_its_own_trouble_and_the_stacks_end_an_opt_in(
+    monkeypatch: pytest.MonkeyPatch, trouble: loop.Trouble
+) -> None:
+    passing(monkeypatch, outcome(OTHERS, trouble))
+    with pytest.raises(type(trouble.error), match=str(trouble)):
+        await joining._opt_in(OPT_IN, FOUND)
+
+
+def nodes(monkeypatch: pytest.MonkeyPatch, *consumer_ids: str) -> None:
+    async def patients(_: object) -> list[Any]:
+        chains = [types.SimpleNamespace(consumer_id=one) for one in consumer_ids]
+        return [types.SimpleNamespace(chain=chain) for chain in chains]
+
+    async def one(_: object, consumer_id: str) -> dict[str, str]:
+        return {"consumer_id": consumer_id, "chain_id": f"consumer{consumer_id}-1", "done": "restarted"}
+
+    monkeypatch.setattr(peers, "_patients", patients)
+    monkeypatch.setattr(peers, "_one", one)
+
+
+@pytest.mark.parametrize(("consumer_id", "code"), [("7", 0), (None, 2)])
+async def test_peers_are_updated_but_for_the_chain_in_trouble(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    consumer_id: str | None,
+    code: int,
+) -> None:
+    passing(monkeypatch, outcome(OTHERS))
+    nodes(monkeypatch, "7", "9")
+    args = argparse.Namespace(consumer_id=consumer_id, all=consumer_id is None, json=False)
+    assert await peers._update(args, FOUND) == code
+    said = capsys.readouterr()
+    assert [line.split() for line in said.out.splitlines()[1:]] == [["7", "consumer7-1", "restarted"]]
+    assert said.err == "ics: consumer 9: refused\n"
+
+
+@pytest.mark.parametrize("trouble", [OWN, STACKS])
+async def test_peers_are_not_updated_with_trouble_of_ones_own(
+    monkeypatch: pytest.MonkeyPatch, trouble: loop.Trouble
+) -> None:
+    passing(monkeypatch, outcome(OTHERS, trouble))
+    nodes(monkeypatch, "7", "9")
+    with pytest.raises(type(trouble.error), match=str(trouble)):
+        await peers._update(argparse.Namespace(consumer_id="7", all=False, json=False), FOUND)
