@@ -97,7 +97,7 @@ async def one_pass(
     sender: world.Sender | None,
     looked: Callable[[], None] = lambda: None,
 ) -> Outcome:
-    """Observe, desire, transact, converge, route, report.
+    """Observe, desire, transact, converge, route, fill up the relayers' accounts, report.
 
     Trouble with one chain or one step never stops the rest; it is collected into the outcome.
 
@@ -124,7 +124,7 @@ async def one_pass(
         )
         wanted = joining.without(wanted, refused, observed.memory)
         # The opt-in comes first: it has a deadline, and everything it needs can be computed again.
-        sent, met_sending = await _transact(place, wanted, sender)
+        sent, met_sending = await _transact(place, [i for i in wanted.intents if not _can_wait(i)], sender)
         troubles += met_sending
         troubles += [_trouble(error, consumer_id) for consumer_id, error in refused.items()]
         # A key is on record as retired before its node goes, so that no rejoin could take it again.
@@ -156,6 +156,8 @@ async def one_pass(
         troubles += await _arm(place, wanted, observed)
         troubles += await _relay(place, wanted)
         troubles += [_trouble(error, one) for one, error in await tending.tend(place, wanted, observed)]
+        filled, filling = await _fill_up(place, sender, observed, wanted)
+        troubles += filling
         stopped = frozenset(question.consumer_id for question in converged.questions)
         troubles += await _forget(
             place, observed, wanted.held | stopped | {c.consumer_id for c in wanted.chains}
@@ -164,7 +166,7 @@ async def one_pass(
         met = tuple(
             Trouble(error, condition.consumer_id) for condition, error in troubles if error is not None
         )
-        return Outcome(converged.changes, sent, report, met, observed.snapshot)
+        return Outcome(converged.changes, (*sent, *filled), report, met, observed.snapshot)
     finally:
         await place.lease.release()
 
@@ -172,7 +174,7 @@ async def one_pass(
 async def _after_earlier(
     place: world.World, sender: world.Sender | None, observed: seen.Seen, wanted: desired.Desired
 ) -> tuple[world.Sender | None, seen.Seen, desired.Desired, list[_Trouble]]:
-    """Look again, if a run that died had sent something since: else it would be sent twice.
+    """Look again, if anything was sent since, as by a run that died: else it would be sent twice.
 
     Returns:
         Who may send, what was seen, what is wanted of it, and the trouble of not knowing: then nobody may.
@@ -186,8 +188,8 @@ async def _after_earlier(
             wanted = observing.desire(place, observed)
         if observed.snapshot.height < height:
             raise errors.Transient(
-                f"the provider's REST gateway is at height {observed.snapshot.height}, and a transaction of an"
-                f" earlier run came into block {height}: nothing is sent before it has that one"
+                f"the provider's REST gateway is at height {observed.snapshot.height}, and an earlier transaction"
+                f" came into block {height}: nothing is sent before it has that one"
             )
     except errors.IcsError as error:
         return None, observed, wanted, [_trouble(error, "", "TransactionUnderWay")]
@@ -265,14 +267,32 @@ def _drifted(change: engines.Change) -> _Trouble:
     return model.Condition(model.Severity.WARNING, "Drifted", words, change.consumer_id), None
 
 
+def _can_wait(intent: model.Intent) -> bool:
+    """Whether nothing of this pass depends on it: a launch must not stand behind a block that is slow to come."""
+    return isinstance(intent, model.TopUp)
+
+
+async def _fill_up(
+    place: world.World, sender: world.Sender | None, observed: seen.Seen, wanted: desired.Desired
+) -> tuple[tuple[model.Intent, ...], list[_Trouble]]:
+    """Send what could wait; what the balances were before the latest transaction is no reason for another.
+
+    What stands in its way is no trouble: it waits for the next pass then, which looks again.
+    """
+    if not any(map(_can_wait, wanted.intents)):
+        return (), []
+    sender, _, wanted, _ = await _after_earlier(place, sender, observed, wanted)
+    return await _transact(place, [i for i in wanted.intents if _can_wait(i)], sender)
+
+
 async def _transact(
-    place: world.World, wanted: desired.Desired, sender: world.Sender | None
+    place: world.World, due: Sequence[model.Intent], sender: world.Sender | None
 ) -> tuple[tuple[model.Intent, ...], list[_Trouble]]:
     sent: list[model.Intent] = []
     troubles: list[_Trouble] = []
     if sender is None:
         return (), []
-    for intent in wanted.intents:
+    for intent in due:
         try:
             await place.lease.ensure()
             await sender.send(intent)

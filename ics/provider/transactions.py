@@ -21,6 +21,8 @@ TRIES = 5
 """How often a transaction that the chain did not take at all is made anew."""
 CONFIRM_SECONDS = 60
 """How long a transaction is looked for before its outcome is called unknown."""
+SHUN_SECONDS = 300
+"""How long an address that gave no answer is asked last: each question that gets none takes its time."""
 
 _T = TypeVar("_T")
 
@@ -157,6 +159,7 @@ class Transactions:
         self._turn = asyncio.Lock()
         self._pending: _Pending | None = None
         self._ledgers: dict[str, Endpoint] = {}
+        self._shunned: dict[str, datetime.datetime] = {}
 
     async def send(self, order: messages.Order) -> Sent:
         """Simulate, sign, broadcast and confirm one transaction.
@@ -243,7 +246,7 @@ class Transactions:
 
     async def _open(self) -> tuple[Endpoint, heads.Head]:
         problems: list[errors.IcsError] = []
-        for url in self._provider.grpc:
+        for url in self._in_turn():
             try:
                 endpoint = await self._ledger(url)
                 head = await asyncio.to_thread(endpoint.head)
@@ -251,9 +254,17 @@ class Transactions:
                 heads.check_lag(head, urls.shown(url), self._now(), self._provider)
             except errors.IcsError as error:
                 problems.append(error)
+                if isinstance(error, ledger.Unanswered):
+                    self._shunned[url] = self._now() + datetime.timedelta(seconds=SHUN_SECONDS)
             else:
+                self._shunned.pop(url, None)
                 return endpoint, head
         raise heads.none_usable(problems)
+
+    def _in_turn(self) -> list[str]:
+        """The addresses in the order of the settings, those last that gave no answer just now."""
+        now = self._now()
+        return sorted(self._provider.grpc, key=lambda url: url in self._shunned and now < self._shunned[url])
 
     async def _ledger(self, url: str) -> Endpoint:
         if url not in self._ledgers:

@@ -219,6 +219,40 @@ async def test_the_next_usable_endpoint_is_taken() -> None:
     assert old.executed == []
 
 
+async def test_an_address_that_gave_no_answer_is_asked_last_for_a_while() -> None:
+    chain = Chain()
+    asked: list[str] = []
+
+    class Noted(Endpoint):
+        def head(self) -> heads.Head:
+            asked.append(self.url)
+            if "down" in self.url:
+                raise ledger.Unanswered(f"{self.url}: no answer")
+            return super().head()
+
+    provider = config.Provider(
+        chain_id="provider-1",
+        rest=("http://x",),
+        rpc=("http://x",),
+        grpc=("http://down:9090", "http://a:9090"),
+    )
+    sending = transactions.Transactions(
+        provider,
+        OWN,
+        ACCOUNT,
+        lambda: chain.now,
+        connect=lambda url, *_: Noted(url, chain),
+        sleep=chain.sleep,
+    )
+    for order in (OPT_IN, OTHER):
+        await sending.send(order)
+    chain.now += datetime.timedelta(seconds=transactions.SHUN_SECONDS)
+    await sending.send(OPT_IN)
+
+    down, well = "http://down:9090", "http://a:9090"
+    assert asked == [down, well, well, down, well]
+
+
 @pytest.mark.parametrize(
     ("chain", "kind", "says"),
     [
