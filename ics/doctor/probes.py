@@ -109,4 +109,11 @@ def images(settings: config.Settings, definitions: Mapping[str, str]) -> dict[st
     found = dict(definitions)
     if settings.relayer.enabled:
         found[settings.relayer.image] = "ics:relayer.image"
+    node = settings.provider_node
+    if node.enabled:
+        found[node.image] = "ics:provider_node.image"
+        if node.genesis is not None and node.genesis.url is not None:
+            found[node.fetch_image] = "ics:provider_node.fetch_image"
+    if settings.reconciler.enabled:
+        found[settings.reconciler.image] = "ics:reconciler.image"
     return found

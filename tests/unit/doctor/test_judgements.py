@@ -7,7 +7,7 @@ import pytest
 
 from ics import addresses, config, errors, labels, model
 from ics.cluster import balancer
-from ics.doctor import chain, cluster, examination, findings
+from ics.doctor import chain, cluster, examination, findings, probes
 from ics.doctor.findings import Level
 from tests.unit import scenes
 
@@ -246,6 +246,26 @@ def test_ports() -> None:
     [found] = cluster.ports([*others, service("e", "1.2.3.4", 27356)], "gw", own)
     assert (found.level, "Service e/s has 27356 at the same address" in found.text) == (Level.FAIL, True)
     assert cluster.ports(others, "gw", None) == [findings.ok("ports", "none is in use yet")]
+
+
+def test_whose_images_are_looked_at() -> None:
+    definitions = {"c:1": "stacks/chains/c.yaml"}
+    genesis = {"url": "https://example.com/genesis.json", "sha256": "ab" * 32}
+    whole = scenes.settings(
+        seed={"secret": {"namespace": "n", "name": "s", "key": "seed"}},
+        relayer={"image": "hermes:1"},
+        provider_node={"enabled": True, "image": "gaia:1", "fetch_image": "box:1", "genesis": genesis},
+        account=None,
+        reconciler={"enabled": True, "image": "ics:1"},
+    )
+    assert probes.images(whole, definitions) == {
+        "c:1": "stacks/chains/c.yaml",
+        "hermes:1": "ics:relayer.image",
+        "gaia:1": "ics:provider_node.image",
+        "box:1": "ics:provider_node.fetch_image",
+        "ics:1": "ics:reconciler.image",
+    }
+    assert probes.images(scenes.settings(relayer={"enabled": False}), definitions) == definitions
 
 
 def test_images() -> None:
