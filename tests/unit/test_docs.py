@@ -46,6 +46,16 @@ def test_the_settings_page_is_made_from_the_docstrings() -> None:
     assert text == settings_page.written(text), "run: .venv/bin/python -m tests.settings_page"
 
 
+def test_no_setting_is_named_that_there_is_not() -> None:
+    keys = {row.key for row in reference.settings()}
+    groups = {key.rsplit(".", parts)[0] for key in keys for parts in range(1, key.count(".") + 1)}
+    # What stands below a key is a mapping: a source of a secret, annotations, overrides.
+    for document in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]:
+        for name in re.findall(r"\bics:[a-z][a-z0-9_]*(?:\.[a-z][a-z0-9_]*)*", document.read_text()):
+            above = {name.rsplit(".", parts)[0] for parts in range(name.count(".") + 1)}
+            assert name in groups or above & keys, f"{document.name} names {name}"
+
+
 def test_every_setting_says_what_it_means() -> None:
     rows = (*reference.settings(), *reference.definitions())
     assert [row.key for row in rows if not row.text] == []
