@@ -149,6 +149,9 @@ def _export(args: argparse.Namespace) -> int:
             text = sealed.open_seed(found, opening, origin).reveal().hex() + "\n"
         else:
             text = sealed.open_account(found, opening, origin).private_key.reveal().hex() + "\n"
+    if args.out is None and args.json:
+        content = {"sealed": text} if args.reveal is None else {"secret": text.strip()}
+        return present.tell(args, {"name": args.name, "kind": found.kind, **content}, ())
     if args.out is None:
         sys.stdout.write(text)
         return 0

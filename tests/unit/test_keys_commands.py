@@ -70,6 +70,10 @@ def test_an_account_from_its_making_to_its_end(hand: Hand, tmp_path: pathlib.Pat
     revealed = hand.good("export", "alice", "--reveal", "alice", *PASS).strip()
     account = keys.account_from_hex(model.Secret(revealed))
     assert account.address("cosmos") == made["address"]
+    told = {"name": "alice", "kind": "account"}
+    assert json.loads(hand.good("export", "alice", "--json")) == {**told, "sealed": path.read_text()}
+    bare = hand.good("export", "alice", "--json", "--reveal", "alice", *PASS)
+    assert json.loads(bare) == {**told, "secret": revealed}
     hand.good("recover", "again", "--from", private(tmp_path / "hex", revealed), *PASS)
     assert json.loads(hand.good("show", "again", "--json"))["address"] == made["address"]
 
