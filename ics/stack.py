@@ -20,6 +20,9 @@ NOT_SETTINGS = frozenset({"ICS_KEYSTORE", "ICS_SNAPSHOT", "ICS_PROJECT", "ICS_CA
 IN_PULUMI = "ics:{key} in Pulumi's config"
 """Under which name, beside the environment's own, the value of a `secure:` key is found where Pulumi runs us."""
 
+SEALABLE = ("seed", "account")
+"""Settings that may be `secure:`, where Pulumi opens them."""
+
 Fetch = Callable[[str], Awaitable[bytes]]
 """Fetches the bytes at an address; raises IcsError."""
 
@@ -87,16 +90,8 @@ def load_values(
     Raises:
         SettingsError: the file cannot be read, or an override names no setting.
     """
-    path = root / "stacks" / f"Pulumi.{stack}.yaml"
-    if not path.is_file():
-        known = sorted(
-            p.name.removeprefix("Pulumi.").removesuffix(".yaml") for p in path.parent.glob("Pulumi.*.yaml")
-        )
-        raise errors.SettingsError(
-            f"stack {stack!r} has no file stacks/{path.name}: the stacks there are {', '.join(known) or 'none'}"
-        )
-    origin = f"stacks/{path.name}"
-    values = _stack_values(read_yaml(path, origin), origin, environment)
+    document, origin = _document(root, stack)
+    values = _stack_values(document, origin, environment)
     for name, text in sorted(environment.items()):
         if name.startswith(ENVIRONMENT_PREFIX) and name not in NOT_SETTINGS:
             keys = name.removeprefix(ENVIRONMENT_PREFIX).lower().split("__")
@@ -113,6 +108,36 @@ def load_values(
             f"--set {key}",
         )
     return values, origin
+
+
+def sealed(root: Path, stack: str, environment: Mapping[str, str]) -> tuple[str, ...]:
+    """Which of `SEALABLE` Pulumi has encrypted in the stack file, and nobody has opened yet.
+
+    Raises:
+        SettingsError: the file cannot be read.
+    """
+    document, _ = _document(root, stack)
+    found = document.get("config") if isinstance(document, dict) else None
+    values = found if isinstance(found, dict) else {}
+    return tuple(
+        key
+        for key in SEALABLE
+        if is_secure(values.get(f"{config.PREFIX}{key}")) and IN_PULUMI.format(key=key) not in environment
+    )
+
+
+def _document(root: Path, stack: str) -> tuple[object, str]:
+    """A stack file, and how messages name it."""
+    path = root / "stacks" / f"Pulumi.{stack}.yaml"
+    if not path.is_file():
+        known = sorted(
+            p.name.removeprefix("Pulumi.").removesuffix(".yaml") for p in path.parent.glob("Pulumi.*.yaml")
+        )
+        raise errors.SettingsError(
+            f"stack {stack!r} has no file stacks/{path.name}: the stacks there are {', '.join(known) or 'none'}"
+        )
+    origin = f"stacks/{path.name}"
+    return read_yaml(path, origin), origin
 
 
 def _stack_values(document: object, origin: str, environment: Mapping[str, str]) -> dict[str, Any]:
@@ -142,9 +167,11 @@ def _refuse_secure(value: object, key: str, origin: str) -> None:
     if not isinstance(value, dict):
         return
     if is_secure(value):
+        is_sealable = key.removeprefix(config.PREFIX) in SEALABLE
         raise errors.SettingsError(
             f"{origin}: {key}: only Pulumi can read a `secure:` value: give {{file: PATH}}, {{env: NAME}} or"
             " {secret: {namespace, name, key}}"
+            + (", or set ics:engine: pulumi (auto may be the embedded engine)" if is_sealable else "")
         )
     for part, inner in value.items():
         _refuse_secure(inner, f"{key}.{part}", origin)

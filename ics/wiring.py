@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import httpx
 
-from ics import config, engines, errors, key_settings, keys, model, rereading, stack, world
+from ics import config, engines, errors, key_settings, keys, model, rereading, stack, unsealing, world
 from ics.cluster import client, holder, lease, observe, place, secrets
 from ics.engines import apply, auto, automation, drift, state
 from ics.provider import ibc_queries, queries
@@ -138,6 +138,7 @@ async def open_chain(
     """
     from ics.provider import owner_queries
 
+    environment = await unsealing.unsealed(root, name, environment, overrides)
     signing, validator = stack.load_signing(root, name, environment, overrides)
 
     async def read(source: key_settings.SecretSource, setting: str) -> model.Secret:
@@ -194,6 +195,7 @@ async def open_stack(
         SettingsError: settings, definitions or secrets are wrong.
         Transient: the cluster cannot be reached for a secret.
     """
+    environment = await unsealing.unsealed(root, name, environment, overrides)
     settings = stack.load_settings(root, name, environment, overrides)
     definitions = rereading.Definitions(root, fetch)
     await definitions.load()

@@ -12,7 +12,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from ics import config, definition, errors, key_settings, keys, model, observing, stack, status, wiring, world
+from ics import (
+    config,
+    definition,
+    errors,
+    key_settings,
+    keys,
+    model,
+    observing,
+    stack,
+    status,
+    unsealing,
+    wiring,
+    world,
+)
 from ics.cluster import balancer, client, place, secrets
 from ics.doctor import chain, cluster, findings, kube_probes, probes, pulumi_probes
 from ics.doctor.findings import Finding
@@ -50,8 +63,9 @@ async def examine(
     """All findings about a stack, in the order of the checks."""
     found = [_version()]
     try:
+        environment = await unsealing.unsealed(root, name, environment, overrides)
         values, origin = stack.load_values(root, name, environment, overrides)
-    except errors.SettingsError as error:
+    except errors.IcsError as error:
         return [*found, *findings.of_error("settings", error)]
     settings, problems, wrong = as_far_as_it_goes(values, origin)
     found += findings.of_problems("settings", problems, origin)

@@ -52,6 +52,17 @@ class Session:
             raise complaints.as_error(complaints.from_output(*_output(error))) from error
         return True
 
+    def config(self, key: str) -> str:
+        """One value of the stack's own config, opened if it is a secret.
+
+        Raises:
+            IcsError: there is no such value or stack, or the passphrase is not the right one.
+        """
+        try:
+            return self.workspace.get_config(self.stack.name, key).value
+        except automation.CommandError as error:
+            raise complaints.as_error(complaints.from_output(*_output(error))) from error
+
     def preview(self, handed: handover.Handed | None, is_refreshing: bool) -> runs.Told:
         """Run the program and tell what an update would do.
 

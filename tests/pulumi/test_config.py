@@ -1,11 +1,12 @@
 """The stack's settings as Pulumi itself checks and keeps them, with the real CLI, told in order."""
 
+import asyncio
 import pathlib
 
 import pytest
 import yaml
 
-from ics import stack
+from ics import stack, unsealing
 from ics.engines import applyset
 from tests.pulumi import secrecy, stage
 from tests.unit import scenes
@@ -27,6 +28,8 @@ def test_a_seed_in_pulumis_secret_config_gives_the_same_keys(place: stage.Stage)
     text = stack_file(place).read_text()
     assert stack.is_secure(yaml.safe_load(text)["config"]["ics:seed"])
     (place.root / "seed").unlink()
+    opened = asyncio.run(unsealing.unsealed(place.root, place.validator, {}))
+    assert opened == {stack.IN_PULUMI.format(key="seed"): SEED}
 
     said = place.pulumi("up", "--yes", "--skip-preview", handed=facts)
 
