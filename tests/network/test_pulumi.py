@@ -165,6 +165,7 @@ def test_what_is_made_by_hand_is_removed_by_hand(project: Project, charlie: oper
     charlie.settled()
     project.pulumi(charlie, "stack", "select", "--create")
     project.pulumi(charlie, "up", "--yes", "--skip-preview")
+    project.pulumi(charlie, "preview", "--expect-no-changes")
     project.pulumi(charlie, "destroy", "--yes", "--skip-preview")
     kept = {
         item["kind"] for item in charlie.kube.members() if labels.PART_OF_SET in item["metadata"]["labels"]

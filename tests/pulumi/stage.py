@@ -5,10 +5,11 @@ import base64
 import json
 import os
 import pathlib
+import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -164,6 +165,20 @@ class Stage:
         )
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout + done.stderr
+
+    def typed(self, *commands: Sequence[str]) -> None:
+        """Commands as they are typed into one shell, whose environment says nothing of Pulumi."""
+        environment = {key: value for key, value in os.environ.items() if not key.startswith("PULUMI_")}
+        done = subprocess.run(
+            ["bash", "-euo", "pipefail", "-c", "\n".join(shlex.join(words) for words in commands)],
+            cwd=self.root,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
 
     def ics(self, *arguments: str) -> Any:
         """A command of the product's own; answers its JSON."""

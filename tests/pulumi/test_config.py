@@ -23,7 +23,11 @@ def stack_file(place: stage.Stage) -> pathlib.Path:
 def test_a_seed_in_pulumis_secret_config_gives_the_same_keys(place: stage.Stage) -> None:
     facts = stage.facts([0])
     wanted = place.order(facts)  # its keys come from the seed in a file
-    place.pulumi("stack", "init")
+    place.typed(
+        ["export", f"PULUMI_BACKEND_URL=file://{place.backend}"],
+        ["export", f"PULUMI_CONFIG_PASSPHRASE_FILE={place.root / 'passphrase'}"],
+        ["pulumi", "stack", "init", place.validator],
+    )
     place.pulumi("config", "set", "--secret", "ics:seed", SEED)
     text = stack_file(place).read_text()
     assert stack.is_secure(yaml.safe_load(text)["config"]["ics:seed"])
