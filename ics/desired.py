@@ -24,6 +24,7 @@ from ics import (
     ports,
     seen,
     selection,
+    sharing,
     signing,
 )
 
@@ -150,7 +151,8 @@ def desired(
     top = {candidate.operator_address for candidate in selection.top66(bonded).selected}
     is_selected = own.operator_address in top
     given = given_keys(settings, imported or {})
-    facts = membership.Facts(observed, settings, seed, definitions, own, placed, is_selected, given)
+    shared = sharing.conflicts(_uses(snapshot, memory, own, given))
+    facts = membership.Facts(observed, settings, seed, definitions, own, placed, is_selected, given, shared)
     by_id = {consumer.summary.consumer_id: consumer for consumer in snapshot.consumers}
     verdicts = tuple(_judge(facts, by_id[consumer_id]) for consumer_id, _ in order)
     held = frozenset(v.summary.consumer_id for v in verdicts if v.is_held)
@@ -200,6 +202,30 @@ def given_keys(
     for consumer_id, source in settings.consensus_keys.items():
         key = imported[consumer_id] if source.remote is None else keys.signer_key(source.remote.public_key)
         found[consumer_id] = signing.Given(key, source.provider_key, f"ics:consensus_keys.{consumer_id}")
+    return found
+
+
+def _uses(
+    snapshot: model.Snapshot,
+    memory: model.Memory,
+    own: model.Validator,
+    given: Mapping[str, signing.Given],
+) -> list[sharing.Use]:
+    """The chains for which keys are given, and the provider, whose own key may be one of them."""
+    found = [sharing.Use("", snapshot.chain_id, own.consensus_key, runs=True)]
+    chain_ids = {c.summary.consumer_id: c.summary.chain_id for c in snapshot.consumers}
+    order = [consumer_id for consumer_id, _ in port_order(snapshot.consumers)]
+    for consumer_id in (*order, *sorted(set(chain_ids) - set(order), key=int)):
+        if consumer_id not in given:
+            continue
+        key, known = given[consumer_id].key, memory.chains.get(consumer_id)
+        address = key.address.hex().upper()
+        runs = known is not None and (
+            known.runs or any(record.consensus_address == address for record in known.records)
+        )
+        # Of a deleted chain only a key that may have signed for it matters.
+        if runs or consumer_id in order:
+            found.append(sharing.Use(consumer_id, chain_ids[consumer_id], key.public_key, runs))
     return found
 
 
@@ -346,10 +372,16 @@ def _with_definition(
             summary,
             model.Condition(model.Severity.CRITICAL, "KeyMismatch", choice.problem, summary.consumer_id),
         )
+    shared = facts.shared.get(summary.consumer_id)
+    if shared is not None and shared.severity is model.Severity.CRITICAL:
+        return _held(summary, shared)
     is_staged = summary.phase is model.Phase.INITIALIZED
     published = () if memory.genesis is not None else launch.check_published(loaded, detail, not is_staged)
-    conditions = tuple(dataclasses.replace(one, consumer_id=summary.consumer_id) for one in published)
-    is_wrong = any(one.severity is model.Severity.CRITICAL for one in conditions)
+    conditions = (
+        *(() if shared is None else (shared,)),
+        *(dataclasses.replace(one, consumer_id=summary.consumer_id) for one in published),
+    )
+    is_wrong = any(one.severity is model.Severity.CRITICAL for one in published)
     # Who is a member already needs a key of its own on the chain, whatever becomes of the genesis.
     if is_wrong and not (is_staged and participation is not membership.Participation.NONE):
         return Verdict(summary, participation, conditions=conditions, is_held=bool(memory.namespace))

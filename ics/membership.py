@@ -53,6 +53,8 @@ class Facts:
     """The 66 % rule selects this validator at the snapshot's height."""
     given: Mapping[str, signing.Given] = field(default_factory=dict)
     """Keys that do not come from the seed, by consumer id."""
+    shared: Mapping[str, model.Condition] = field(default_factory=dict)
+    """What is the matter with those that several chains are given, by consumer id."""
 
     @property
     def snapshot(self) -> model.Snapshot:

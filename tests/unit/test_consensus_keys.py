@@ -91,6 +91,52 @@ def test_a_member_with_the_providers_own_key_assigns_no_other() -> None:
     assert "ProviderKeyInSet" not in {condition.reason for condition in wanted.verdicts[0].conditions}
 
 
+TWICE = {"0": REMOTE, "1": REMOTE}
+RUNS = model.ChainMemory("ns1", scenes.GENESIS, (), "volume", True)
+RECORDED = model.ChainMemory("ns1", records=(model.SigningRecord(0, OTHER_ADDRESS, None, False),))
+
+
+@pytest.mark.parametrize(
+    ("chain_id", "phase", "chains", "expected"),
+    [
+        # The first keeps it.
+        ("consumer1-1", P.INITIALIZED, {}, {"0": "WARNING", "1": "CRITICAL"}),
+        # The one that runs keeps it, and so does one that is gone and may have signed.
+        ("consumer1-1", P.LAUNCHED, {"1": RUNS}, {"0": "CRITICAL", "1": "WARNING"}),
+        ("consumer1-1", P.DELETED, {"1": RECORDED}, {"0": "CRITICAL"}),
+        ("consumer1-1", P.DELETED, {}, {}),
+        ("consumer2-1", P.INITIALIZED, {}, {"0": "WARNING", "1": "WARNING"}),
+    ],
+)
+def test_one_key_signs_for_one_chain_of_a_chain_id(
+    chain_id: str, phase: model.Phase, chains: dict[str, model.ChainMemory], expected: dict[str, str]
+) -> None:
+    second = scenes.consumer(phase, consumer_id="1", chain_id=chain_id)
+    facts = seen.Seen(scenes.snapshot(scenes.consumer(), second), model.Memory(chains))
+    settings = scenes.settings(consensus_keys=TWICE)
+    wanted = desired.desired(facts, settings, scenes.seed("alice"), [scenes.example()])
+    told = {
+        one.consumer_id: one.severity.name
+        for verdict in wanted.verdicts
+        for one in verdict.conditions
+        if one.reason == "KeyShared"
+    }
+    refused = {consumer_id for consumer_id, severity in told.items() if severity == "CRITICAL"}
+    assert (told, refused <= wanted.held) == (expected, True)
+    assert not refused & {getattr(intent, "consumer_id", "") for intent in wanted.intents}
+    assert not refused & {chain.consumer_id for chain in wanted.chains}
+
+
+def test_the_providers_own_key_signs_for_no_chain_with_the_providers_chain_id() -> None:
+    named = {"0": PROVIDERS | {"provider_key": True}}
+    settings = scenes.settings(consensus_keys=named)
+    facts = seen.Seen(scenes.snapshot(scenes.consumer(chain_id=scenes.PROVIDER)))
+    loaded = [scenes.example(match={"chain_id": scenes.PROVIDER})]
+    [verdict] = desired.desired(facts, settings, scenes.seed("alice"), loaded).verdicts
+    assert [one.reason for one in verdict.conditions] == ["KeyShared"]
+    assert (verdict.is_held, verdict.intents, verdict.chain) == (True, (), None)
+
+
 def test_a_remote_signers_key_is_not_in_the_cluster() -> None:
     found = objects(judge(REMOTE, scenes.consumer(found=assigned(OTHER.address))))
     assert set(found["Secret", "consensus-key-0"]["data"]) == {"public_key.json"}
