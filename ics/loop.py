@@ -359,9 +359,6 @@ async def _collected(works: Mapping[str, Awaitable[model.Condition | None]]) -> 
 def _routed(
     wanted: desired.Desired, observations: Mapping[str, model.Observation]
 ) -> dict[str, model.PodStatus | None]:
-    """The pods behind the LoadBalancer, by consumer id."""
-    return {
-        chain.consumer_id: observations[chain.consumer_id].pod
-        for chain in wanted.chains
-        if chain.consumer_id in observations
-    }
+    """The pods behind the LoadBalancer, by consumer id: also of chains that are held, whose nodes run on."""
+    here = wanted.held.union(chain.consumer_id for chain in wanted.chains).intersection(wanted.gateway_ports)
+    return {consumer_id: found.pod for consumer_id, found in observations.items() if consumer_id in here}

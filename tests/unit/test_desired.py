@@ -6,7 +6,20 @@ from typing import Any
 
 import pytest
 
-from ics import desired, errors, funding, keys, labels, manifests, membership, model, ports, seen, signing
+from ics import (
+    desired,
+    errors,
+    funding,
+    keys,
+    labels,
+    loop,
+    manifests,
+    membership,
+    model,
+    ports,
+    seen,
+    signing,
+)
 from tests.unit import scenes
 
 P = model.Phase
@@ -275,6 +288,15 @@ def test_a_running_chain_that_cannot_be_read_is_held() -> None:
     assert wanted.held == {"0"}
     assert [found.consumer_id for found in wanted.chains] == ["1"]
     assert set(wanted.gateway_ports) == {"0", "1"}
+
+
+def test_the_node_of_a_chain_that_is_held_is_reached_at_its_new_address() -> None:
+    pod = model.PodStatus("node-0", "10.0.0.9", "n1", True, 0, "")
+    chain = scenes.consumer(P.LAUNCHED, scenes.joined("alice", "bob"))
+    facts = scenes.snapshot(chain, problems={"0": "the provider gave nonsense"})
+    wanted = judge(facts, memory=scenes.memory(has_workload=True))
+    seen_pods = {"0": model.Observation(pod), "7": model.Observation(pod)}
+    assert loop._routed(wanted, seen_pods) == {"0": pod}
 
 
 def test_a_chain_whose_record_was_changed_is_held() -> None:
