@@ -204,9 +204,11 @@ def _arming(
     known = facts.snapshot.launches.get(summary.consumer_id)
     if known is not None:
         in_set |= {key for key, _ in launch.initial_keys(known)}
+    # The provider's own key is assigned to nobody: it is this validator's on the chain while it is a member.
+    is_member = membership.standing(facts, summary, detail) is not membership.Participation.NONE
     risky = signing.may_have_signed(
         is_launched=summary.phase is not model.Phase.INITIALIZED,
-        is_assigned=choice.is_assigned,
+        is_assigned=choice.is_assigned and (is_member or not choice.is_providers),
         is_in_set=choice.key.public_key in in_set,
         record=record,
     )

@@ -137,6 +137,33 @@ def test_the_providers_own_key_signs_for_no_chain_with_the_providers_chain_id() 
     assert (verdict.is_held, verdict.intents, verdict.chain) == (True, (), None)
 
 
+def late(records: tuple[model.SigningRecord, ...], *, is_member: bool) -> desired.Desired:
+    """Alice asks by hand to join a running chain with the provider's own key, whose file she imports."""
+    own = keys.consensus_key(model.Secret(b"provider".ljust(32)))
+    alice = scenes.validator("alice", consensus_key=own.public_key)
+    detail = scenes.joined("alice", "bob") if is_member else scenes.joined("bob")
+    facts = seen.Seen(
+        scenes.snapshot(
+            scenes.consumer(P.LAUNCHED, dataclasses.replace(detail, own_consumer_address=None)),
+            validators=(alice, scenes.validator("bob"), scenes.validator("charlie")),
+            launches={"0": scenes.launch("bob")},
+        ),
+        scenes.memory(records=records),
+        wishes=frozenset({"0"}),
+    )
+    settings = scenes.settings(consensus_keys={"0": IMPORTED | {"provider_key": True}})
+    return desired.desired(facts, settings, scenes.seed("alice"), [scenes.example()], {"0": own})
+
+
+def test_a_running_chain_is_joined_late_with_the_providers_own_key() -> None:
+    address = keys.consensus_key(model.Secret(b"provider".ljust(32))).address.hex().upper()
+    fresh, laid = late((), is_member=False), model.SigningRecord(0, address, "volume-1", False)
+    assert (fresh.chains[0].arming, fresh.intents) == (signing.Arming.DUE, ())
+    assert late((laid,), is_member=False).intents == (model.OptIn("0", "consumer1-1", None),)
+    # A member's may have signed elsewhere.
+    assert late((), is_member=True).chains[0].arming is signing.Arming.REFUSED
+
+
 def test_a_remote_signers_key_is_not_in_the_cluster() -> None:
     found = objects(judge(REMOTE, scenes.consumer(found=assigned(OTHER.address))))
     assert set(found["Secret", "consensus-key-0"]["data"]) == {"public_key.json"}
