@@ -137,18 +137,37 @@ def _decision(facts: Facts, summary: model.ConsumerSummary, detail: model.Consum
     is_launched = summary.phase is not model.Phase.INITIALIZED
     if is_launched and detail.own_consumer_address is not None:
         return False, f"this validator left the chain: to rejoin run ics opt-in {summary.consumer_id}"
-    lists = facts.settings.participation
-    decision = selection.decide(
+    decision = _by_policy(facts.settings, summary, detail.owner, facts.is_selected)
+    return decision.joins, decision.reason
+
+
+def _by_policy(
+    settings: config.Settings, summary: model.ConsumerSummary, owner: str, is_selected: bool
+) -> selection.Decision:
+    lists = settings.participation
+    return selection.decide(
         lists.policy,
         allow=lists.allow,
         deny=lists.deny,
         chain_id=summary.chain_id,
         consumer_id=summary.consumer_id,
-        owner=detail.owner,
-        is_selected=facts.is_selected,
-        is_launched=is_launched,
+        owner=owner,
+        is_selected=is_selected,
+        is_launched=summary.phase is not model.Phase.INITIALIZED,
     )
-    return decision.joins, decision.reason
+
+
+def returns(settings: config.Settings, consumer: model.Consumer) -> str:
+    """Why the policy would join a running chain again as soon as it is left; empty when it would not.
+
+    Who left is known by the key that stays assigned. The provider's own is assigned to nobody.
+    """
+    summary, detail = consumer.summary, consumer.detail
+    named = settings.consensus_keys.get(summary.consumer_id)
+    if detail is None or named is None or not named.provider_key:
+        return ""
+    decision = _by_policy(settings, summary, detail.owner, is_selected=False)
+    return decision.reason if decision.joins else ""
 
 
 def _stopped(

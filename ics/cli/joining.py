@@ -58,6 +58,14 @@ async def _opt_out(args: argparse.Namespace, found: wiring.Opened) -> int:
         raise errors.SettingsError(
             f"consumer {chain.consumer_id} ({chain.chain_id}): this validator is not opted in"
         )
+    consumer = next(c for c in observed.snapshot.consumers if c.summary.consumer_id == chain.consumer_id)
+    reason = membership.returns(found.world.settings, consumer)
+    if reason:
+        raise errors.SettingsError(
+            f"consumer {chain.consumer_id} ({chain.chain_id}): the next pass would opt in again ({reason}): with"
+            f" provider_key: true no key stays assigned by which it is known as left; add {chain.consumer_id!r} to"
+            " ics:participation.deny first"
+        )
     await found.cluster.lease.ensure()
     try:
         await found.sender.send(model.OptOut(chain.consumer_id, chain.chain_id))

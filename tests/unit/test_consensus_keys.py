@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ics import config, desired, errors, keys, manifests, model, seen, signing, status
+from ics import config, desired, errors, keys, manifests, membership, model, seen, signing, status
 from ics.manifests import node_files
 from tests.unit import scenes
 
@@ -162,6 +162,25 @@ def test_a_running_chain_is_joined_late_with_the_providers_own_key() -> None:
     assert late((laid,), is_member=False).intents == (model.OptIn("0", "consumer1-1", None),)
     # A member's may have signed elsewhere.
     assert late((), is_member=True).chains[0].arming is signing.Arming.REFUSED
+
+
+@pytest.mark.parametrize(
+    ("named", "participation", "reason"),
+    [
+        (PROVIDERS | {"provider_key": True}, {"policy": "all"}, "policy all"),
+        (PROVIDERS | {"provider_key": True}, {"allow": ["0"]}, "the allow list names '0'"),
+        (PROVIDERS | {"provider_key": True}, {"policy": "all", "deny": ["0"]}, ""),
+        (PROVIDERS | {"provider_key": True}, {}, ""),
+        # A key that stays assigned tells that this validator left.
+        (REMOTE, {"policy": "all"}, ""),
+    ],
+)
+def test_who_leaves_with_the_providers_own_key_must_deny_the_chain_first(
+    named: dict[str, Any], participation: dict[str, Any], reason: str
+) -> None:
+    settings = scenes.settings(consensus_keys={"0": named}, participation=participation)
+    chain = scenes.consumer(P.LAUNCHED, assigned(None))
+    assert membership.returns(settings, chain) == reason
 
 
 def test_a_remote_signers_key_is_not_in_the_cluster() -> None:
