@@ -367,7 +367,9 @@ def _with_definition(
     is_launched = summary.phase is model.Phase.LAUNCHED
     is_rejoin = is_launched and participation is membership.Participation.NONE and not memory.runs
     choice = _choice(facts, summary.consumer_id, memory, detail.own_consumer_address, is_rejoin)
-    if choice.problem:
+    # Of a chain that was left nothing is to be mended, unless this validator is asked to join it again.
+    is_left = is_rejoin and detail.own_consumer_address is not None
+    if choice.problem and not (is_left and summary.consumer_id not in facts.seen.wishes):
         return _held(
             summary,
             model.Condition(model.Severity.CRITICAL, "KeyMismatch", choice.problem, summary.consumer_id),

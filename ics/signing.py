@@ -82,6 +82,9 @@ def choose_key(
         return Choice(key(fresh), fresh, is_assigned=False)
     candidates = sorted(range(highest + 1 + GENERATIONS_AHEAD), key=lambda number: abs(number - highest))
     found = next((number for number in candidates if key(number).address == assigned), None)
+    if found is None and is_rejoin and records:
+        # It was left with a key that the settings named; which of the seed's were used is on record.
+        return Choice(key(fresh), fresh, is_assigned=False)
     if found is None:
         problem = (
             f"the provider has {assigned.hex().upper()} as this validator's key, which does not come from the seed:"

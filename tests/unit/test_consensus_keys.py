@@ -73,8 +73,49 @@ def test_nothing_is_started_or_sent_with_a_key_that_must_not_be_used(
 
 def test_a_rejoin_with_the_key_that_was_left_with_is_refused() -> None:
     detail = dataclasses.replace(scenes.joined("bob"), own_consumer_address=OTHER.address)
-    wanted = judge(REMOTE, scenes.consumer(P.LAUNCHED, detail))
+    settings = scenes.settings(consensus_keys={"0": REMOTE})
+    facts = seen.Seen(scenes.snapshot(scenes.consumer(P.LAUNCHED, detail)), wishes=frozenset({"0"}))
+    wanted = desired.desired(facts, settings, scenes.seed("alice"), [scenes.example()])
     assert [condition.reason for condition in wanted.verdicts[0].conditions] == ["KeyMismatch"]
+
+
+LEFT_WITH = model.SigningRecord(0, OTHER_ADDRESS, "volume-1", True, True)
+FIRST = model.SigningRecord(0, scenes.consumer_key("alice").address.hex().upper(), "volume-1", True, True)
+
+
+@pytest.mark.parametrize(
+    ("records", "generation"),
+    [((LEFT_WITH,), 1), ((FIRST, dataclasses.replace(LEFT_WITH, generation=1)), 2)],
+)
+def test_who_left_with_a_named_key_rejoins_with_the_next_of_the_seed(
+    records: tuple[model.SigningRecord, ...], generation: int
+) -> None:
+    found = signing.choose_key(
+        scenes.seed("alice"), scenes.PROVIDER, "0", records, OTHER.address, is_rejoin=True
+    )
+    key = scenes.consumer_key("alice", generation=generation)
+    assert found == signing.Choice(key, generation, is_assigned=False)
+
+
+@pytest.mark.parametrize(
+    ("named", "wishes", "expected"),
+    [
+        # Nothing is on record any more: which of the seed's keys has signed is not known.
+        ({}, {"0"}, ["CRITICAL KeyMismatch"]),
+        ({}, set(), ["INFO NotJoined"]),
+        (REMOTE, {"0"}, ["CRITICAL KeyMismatch"]),
+        (REMOTE, set(), ["INFO NotJoined"]),
+    ],
+)
+def test_a_chain_that_was_left_needs_a_mend_only_when_it_is_to_be_joined_again(
+    named: dict[str, Any], wishes: set[str], expected: list[str]
+) -> None:
+    detail = dataclasses.replace(scenes.joined("bob"), own_consumer_address=OTHER.address)
+    facts = seen.Seen(scenes.snapshot(scenes.consumer(P.LAUNCHED, detail)), wishes=frozenset(wishes))
+    settings = scenes.settings(consensus_keys={"0": named} if named else {})
+    [verdict] = desired.desired(facts, settings, scenes.seed("alice"), [scenes.example()]).verdicts
+    assert [f"{one.severity.name} {one.reason}" for one in verdict.conditions] == expected
+    assert (verdict.intents, verdict.chain) == ((), None)
 
 
 def test_the_providers_own_key_is_refused_unless_it_is_meant() -> None:
