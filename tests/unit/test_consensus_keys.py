@@ -198,7 +198,7 @@ def late(records: tuple[model.SigningRecord, ...], *, is_member: bool) -> desire
 
 def test_a_running_chain_is_joined_late_with_the_providers_own_key() -> None:
     address = keys.consensus_key(model.Secret(b"provider".ljust(32))).address.hex().upper()
-    fresh, laid = late((), is_member=False), model.SigningRecord(0, address, "volume-1", False)
+    fresh, laid = late((), is_member=False), model.SigningRecord(0, address, "volume-1", True)
     assert (fresh.chains[0].arming, fresh.intents) == (signing.Arming.DUE, ())
     assert late((laid,), is_member=False).intents == (model.OptIn("0", "consumer1-1", None),)
     # A member's may have signed elsewhere.
