@@ -46,8 +46,6 @@ class Tools:
     consumer: Path
     """The program `interchain-security-cd`."""
     coredns: Path
-    hermes: Path
-    """The program `hermes`."""
     images: tuple[Path, ...]
     """Archives that every host's containerd imports."""
 
@@ -73,7 +71,6 @@ def ensure(progress: Progress) -> Tools:
         provider=chains / "interchain-security-pd",
         consumer=chains / "interchain-security-cd",
         coredns=coredns / "coredns",
-        hermes=relayer,
         images=(pause / "image.tar", consumer / "image.tar", relayer_image / "image.tar"),
     )
 

@@ -107,7 +107,6 @@ class ConsumerDetail:
     owner: str
     spawn_time: str | None
     """RFC 3339, None when not set."""
-    initial_revision: int
     initial_height: int
     genesis_hash: bytes
     binary_hash: bytes

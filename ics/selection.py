@@ -31,10 +31,6 @@ class Selection:
     threshold: int
     selected: tuple[Candidate, ...]
 
-    def includes(self, operator_address: str) -> bool:
-        """Whether this validator is among the selected."""
-        return any(candidate.operator_address == operator_address for candidate in self.selected)
-
 
 class Policy(enum.StrEnum):
     """What a validator joins by itself."""

@@ -1,4 +1,4 @@
-"""What a pass needs of the world, as narrow protocols, and the two steps that only read it.
+"""What a pass needs of the world, as narrow protocols.
 
 The adapters behind the protocols carry no decisions; fakes of them keep state.
 """

@@ -72,11 +72,6 @@ class Request:
             else f"{self.kind.name} {self.name}"
         )
 
-    @property
-    def is_write(self) -> bool:
-        """Whether it changes anything when it succeeds."""
-        return self.method != "GET" and "dryRun" not in self.query
-
 
 def get(kind: kinds.Kind, namespace: str | None, name: str, *, only_metadata: bool = False) -> Request:
     """Read one object."""

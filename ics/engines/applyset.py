@@ -140,7 +140,6 @@ class Steps:
     """In the order of removing."""
     waiting: tuple[Key, ...] = ()
     """Wanted objects that are being deleted; they are made again once they are gone."""
-    unchanged: int = 0
 
     @property
     def is_empty(self) -> bool:
@@ -287,18 +286,15 @@ def diff(
     }
     apply: list[Step] = []
     waiting: list[Key] = []
-    unchanged = 0
     for key, manifest in wanted.items():
         member = members.get(key)
+        is_unchanged = member is not None and record.get(key) == Entry(digest(manifest), member.fingerprint)
         if consumer_of(manifest) in held:
-            unchanged += 1
-        elif member is not None and member.is_deleting:
+            continue
+        if member is not None and member.is_deleting:
             waiting.append(key)
-        elif key.namespace in leaving:
-            continue  # its namespace waits, and stands for it
-        elif member is not None and record.get(key) == Entry(digest(manifest), member.fingerprint):
-            unchanged += 1
-        else:
+        # Of a namespace that is on its way out the namespace waits, and stands for all in it.
+        elif key.namespace not in leaving and not is_unchanged:
             apply.append(Step(key, manifest, member, record.get(key)))
     prune = [
         member
@@ -309,7 +305,6 @@ def diff(
         tuple(sorted(apply, key=lambda step: (step.key.rank, step.key))),
         tuple(sorted(prune, key=lambda member: (-member.key.rank, member.key))),
         tuple(sorted(waiting)),
-        unchanged,
     )
 
 

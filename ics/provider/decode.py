@@ -263,7 +263,6 @@ def consumer_detail(
     return model.ConsumerDetail(
         owner=chain["owner_address"].text(),
         spawn_time=None if spawn_time == UNSET_TIME else spawn_time,
-        initial_revision=params["initial_height"]["revision_number"].whole(),
         initial_height=params["initial_height"]["revision_height"].whole(),
         genesis_hash=params["genesis_hash"].bytes(),
         binary_hash=params["binary_hash"].bytes(),

@@ -74,7 +74,6 @@ def detail(**changes: Any) -> model.ConsumerDetail:
     base = model.ConsumerDetail(
         owner=OWNER,
         spawn_time="2026-01-01T00:00:00Z",
-        initial_revision=1,
         initial_height=1,
         genesis_hash=hashlib.sha256(BASE.encode()).digest(),
         binary_hash=b"",

@@ -64,6 +64,15 @@ def test_every_setting_says_what_it_means() -> None:
     }
 
 
+def test_the_readme_places_every_module_once() -> None:
+    layout = (ROOT / "README.md").read_text().partition("## Layout")[2]
+    rows = re.findall(r"^\| (`.*?) \|", layout, re.MULTILINE)
+    named = [name.removeprefix("ics/") for row in rows for name in re.findall(r"`([^`]+)`", row)]
+    there = [path.name for path in (ROOT / "ics").glob("*.py") if path.name != "__init__.py"]
+    there += [f"{path.parent.name}/" for path in (ROOT / "ics").glob("*/__init__.py")]
+    assert {name: named.count(name) for name in there if named.count(name) != 1} == {}
+
+
 def test_every_document_that_is_linked_exists() -> None:
     for document in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]:
         for target in re.findall(r"\]\((?!http)([^)#]+)\)", document.read_text()):

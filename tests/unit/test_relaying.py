@@ -12,7 +12,6 @@ from ics.ibc import Side, State
 from ics.relaying import Message
 
 CLIENTS = {Side.PROVIDER: "07-tendermint-7", Side.CONSUMER: "07-tendermint-0"}
-CCV_PORTS = {Side.PROVIDER: ibc.PROVIDER_PORT, Side.CONSUMER: ibc.CONSUMER_PORT}
 START = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
 End = ibc.ConnectionEnd | ibc.ChannelEnd
 

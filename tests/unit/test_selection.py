@@ -52,12 +52,6 @@ def test_selection_is_the_least_that_covers_66_percent_in_any_order(tokens: list
     assert selection.top66(candidates) == found
 
 
-def test_includes() -> None:
-    found = selection.top66([candidate("a", 70), candidate("b", 30)])
-    assert found.includes("cosmosvaloper1a")
-    assert not found.includes("cosmosvaloper1b")
-
-
 def entry(**changes: Any) -> dict[str, Any]:
     usual = {
         "operator_address": "cosmosvaloper1a",

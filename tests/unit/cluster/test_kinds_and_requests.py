@@ -64,7 +64,6 @@ def test_apply_is_forced_and_dry_only_when_asked() -> None:
     assert (earnest.method, earnest.path) == ("PATCH", "/api/v1/namespaces/a/configmaps/b")
     assert earnest.query == {"fieldManager": "m", "force": "true"}
     assert dry.query == {"fieldManager": "m", "force": "true", "dryRun": "All"}
-    assert (earnest.is_write, dry.is_write) == (True, False)
     assert earnest.content_type == "application/apply-patch+yaml"
     assert json.loads(earnest.body or b"") == manifest
 
@@ -80,7 +79,6 @@ def test_delete_says_dry_run_in_its_body() -> None:
         "preconditions": {"uid": "u"},
         "dryRun": ["All"],
     }
-    assert not request.is_write
 
 
 def test_select_sorts_the_labels() -> None:

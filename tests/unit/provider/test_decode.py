@@ -70,14 +70,13 @@ def test_consumer_chains_of_all_phases() -> None:
     [
         (
             "registered",
-            model.ConsumerDetail(OWNER, None, 1, 1, b"", b"", 1_728_000, "", frozenset(), (), None),
+            model.ConsumerDetail(OWNER, None, 1, b"", b"", 1_728_000, "", frozenset(), (), None),
         ),
         (
             "launched",
             model.ConsumerDetail(
                 owner=OWNER,
                 spawn_time="2026-11-22T12:30:44.563937Z",
-                initial_revision=3,
                 initial_height=1,
                 genesis_hash=b"genesis hash",
                 binary_hash=b"binary hash",

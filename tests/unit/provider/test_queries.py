@@ -149,7 +149,6 @@ async def test_snapshot_before_open() -> None:
 DETAIL = model.ConsumerDetail(
     owner="cosmos1owner",
     spawn_time=None,
-    initial_revision=1,
     initial_height=1,
     genesis_hash=b"hash",
     binary_hash=b"",
