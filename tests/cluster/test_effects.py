@@ -74,6 +74,10 @@ async def test_a_volume_made_by_hand_is_seen(scene: conftest.Scene) -> None:
     await deployed(scene, 0)
     namespace = f"{scene.validator}-0"
     await scene.kube.delete(kinds.VOLUME_CLAIM, namespace, "data", None)
+    ending = await scene.live(kinds.VOLUME_CLAIM, namespace, "data")
+    assert ending is not None  # no controller runs here that would let it go
+    ending["metadata"]["finalizers"] = []
+    await scene.kube.send(requests.update(ending, "test"))
     spec = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
     await scene.kube.apply(metadata(scene, "PersistentVolumeClaim", "data") | {"spec": spec}, "kubectl")
 
