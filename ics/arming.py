@@ -16,7 +16,11 @@ from ics import deployment, model, signing, world
 
 
 async def advance(
-    cluster: world.Cluster, chain: deployment.Chain, volume_uid: str, seen: model.Observation | None
+    cluster: world.Cluster,
+    chain: deployment.Chain,
+    volume_uid: str,
+    seen: model.Observation | None,
+    restarted: set[str],
 ) -> model.Condition | None:
     """Take the next steps for one chain whose memory is due or ordered.
 
@@ -25,6 +29,7 @@ async def advance(
         chain: whose key.
         volume_uid: of the chain's present volume.
         seen: of its node, None when it has not been looked at.
+        restarted: consumer ids of the nodes that this pass restarts; this one's is added when it is.
 
     Returns:
         A condition when the Job fails, so that the operator sees why the node does not sign.
@@ -43,6 +48,8 @@ async def advance(
         )
     if state is model.JobState.DONE:
         if chain.genesis is not None and not chain.is_withheld and runs_without_key(chain, seen):
+            # Before it is tried: what fails may have been done.
+            restarted.add(chain.consumer_id)
             await cluster.restart_node(chain.namespace)
         await cluster.record_memory(chain.namespace, generation, volume_uid)
     return None

@@ -153,9 +153,11 @@ async def one_pass(
             await place.cluster.ensure_routes(pods, wanted.held, wanted.open_ports)
         except errors.IcsError as error:
             troubles.append(_trouble(error))
-        troubles += await _arm(place, wanted, observed)
+        restarted: set[str] = set()
+        troubles += await _arm(place, wanted, observed, restarted)
         troubles += await _relay(place, wanted)
-        troubles += [_trouble(error, one) for one, error in await tending.tend(place, wanted, observed)]
+        tended = await tending.tend(place, wanted, observed, restarted)
+        troubles += [_trouble(error, one) for one, error in tended]
         filled, filling = await _fill_up(place, sender, observed, wanted)
         troubles += filling
         stopped = frozenset(question.consumer_id for question in converged.questions)
@@ -303,14 +305,16 @@ async def _transact(
     return tuple(sent), troubles
 
 
-async def _arm(place: world.World, wanted: desired.Desired, observed: seen.Seen) -> list[_Trouble]:
+async def _arm(
+    place: world.World, wanted: desired.Desired, observed: seen.Seen, restarted: set[str]
+) -> list[_Trouble]:
     async def advance(chain: deployment.Chain) -> model.Condition | None:
         node = observed.observations.get(chain.consumer_id)
         volume_uid = observed.memory.chains[chain.consumer_id].volume_uid or ""
         if chain.arming is signing.Arming.UNRECORDED:
             await arming.recall(place.cluster, chain, volume_uid, node)
             return None
-        return await arming.advance(place.cluster, chain, volume_uid, node)
+        return await arming.advance(place.cluster, chain, volume_uid, node, restarted)
 
     due = (signing.Arming.DUE, signing.Arming.ORDERED, signing.Arming.UNRECORDED)
     return await _collected(

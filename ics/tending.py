@@ -7,6 +7,7 @@ note a restart, then restart             a crash between the two costs some look
 
 import dataclasses
 import datetime
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from ics import config, deployment, desired, errors, model, seen, upkeep, world
@@ -132,14 +133,21 @@ def _is_quiet(observed: seen.Seen) -> bool:
 
 
 async def tend(
-    place: world.World, wanted: desired.Desired, observed: seen.Seen
+    place: world.World, wanted: desired.Desired, observed: seen.Seen, restarted: Collection[str] = ()
 ) -> list[tuple[str, errors.IcsError]]:
     """Take what is due for every node, one after the other.
+
+    Args:
+        place: the validator's world.
+        wanted: what should be.
+        observed: what it was made of.
+        restarted: consumer ids of the nodes that this pass has restarted already, to give them their key.
 
     Returns:
         What went wrong, by consumer id; one node's trouble is its own.
     """
-    turn = Round(place.cluster, place.settings, observed.snapshot.moment, _is_quiet(observed))
+    may_restart = not restarted and _is_quiet(observed)
+    turn = Round(place.cluster, place.settings, observed.snapshot.moment, may_restart)
     troubles: list[tuple[str, errors.IcsError]] = []
     for patient in patients(wanted, observed):
         try:

@@ -207,8 +207,10 @@ async def test_a_node_that_is_not_given_its_key_is_not_restarted_for_it(
 ) -> None:
     cluster, chain = Recorder(), running_chain(records=(HERE,), is_withheld=is_withheld)
     assert chain.arming is signing.Arming.ORDERED
-    await arming.advance(cluster, chain, "volume-1", running(b"t" * 32))  # type: ignore[arg-type]
-    assert cluster.done == done
+    restarted: set[str] = set()
+    node = running(b"t" * 32)
+    await arming.advance(cluster, chain, "volume-1", node, restarted)  # type: ignore[arg-type]
+    assert (cluster.done, restarted) == (done, {"0"} if "restarted" in done else set())
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from typing import Any, cast
 
 import pytest
 
-from ics import desired, engines, errors, loop, model, observing, seen, tending, world
+from ics import arming, deployment, desired, engines, errors, loop, model, observing, seen, tending, world
 from tests.unit import scenes
 
 SETTINGS = scenes.settings()
@@ -55,8 +55,8 @@ class Scene:
     async def ensure_routes(self, *_: object) -> None:
         self.done.append("route")
 
-    async def tend(self, *_: object) -> list[tuple[str, errors.IcsError]]:
-        self.done.append("tend")
+    async def tend(self, *asked: Any) -> list[tuple[str, errors.IcsError]]:
+        self.done.append("tend" + "".join(f", restarted {one}" for one in asked[3]))
         return []
 
     async def earlier(self) -> int:
@@ -112,3 +112,18 @@ async def test_nobody_is_paid_on_an_answer_that_lacks_the_latest_transaction(
     done = await passed(scene, monkeypatch)
     assert (done.sent, done.troubles) == ((), ())
     assert "TopUp" not in scene.done
+
+
+async def test_who_keeps_the_nodes_is_told_which_were_restarted_to_be_given_their_key(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def advance(_: object, chain: deployment.Chain, *more: Any) -> None:
+        more[-1].add(chain.consumer_id)
+
+    monkeypatch.setattr(arming, "advance", advance)
+    now = dataclasses.replace(SEEN, memory=scenes.memory(records=()))
+    wanted = desired.desired(now, SETTINGS, scenes.seed("alice"), [scenes.example()], {})
+    verdict = dataclasses.replace(wanted.verdicts[0], intents=())
+    scene = Scene(now=now, wanted={HEIGHT: dataclasses.replace(wanted, verdicts=(verdict,))})
+    await passed(scene, monkeypatch)
+    assert scene.done[-1] == "tend, restarted 0"

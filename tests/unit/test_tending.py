@@ -236,6 +236,18 @@ async def test_the_third_failed_look_restarts_the_node() -> None:
     ]
 
 
+async def test_no_node_is_restarted_beside_one_that_was_just_given_its_key() -> None:
+    cluster, scene = Cluster(), Scene((STUCK, node()), written=MADE, care=STRUCK)
+    facts, wanted, parsed = scene.judged({})
+    place = world.World(
+        parsed, scenes.seed("alice"), [], cast(Any, None), cast(Any, cluster), cast(Any, None)
+    )
+    assert await tending.tend(place, wanted, facts, {"1"}) == []
+    assert [done for done in cluster.done if done[0] == "restart"] == []
+    assert await tending.tend(place, wanted, facts) == []
+    assert [done for done in cluster.done if done[0] == "restart"] == [("restart", "ns0")]
+
+
 HALTED = dataclasses.replace(STUCK, blocks_behind=0)
 
 
