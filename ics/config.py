@@ -47,8 +47,11 @@ class Provider(_Frozen):
     @classmethod
     def _urls(cls, found: tuple[str, ...]) -> tuple[str, ...]:
         for url in found:
-            if not re.match(r"^https?://[^/\s]+", url):
-                raise ValueError(f"{urls.shown(url)!r} is no address: write http://HOST:PORT or https://HOST")
+            if not urls.is_http(url):
+                raise ValueError(
+                    f"{urls.shown(url)!r} is no address: write http://HOST:PORT or https://HOST, PORT from 1 to"
+                    " 65535 and IPv6 in brackets"
+                )
         return tuple(url.rstrip("/") for url in found)
 
     @property

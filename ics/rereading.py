@@ -72,6 +72,22 @@ class Definitions:
         before, self._seen = self._seen, self._stamps()
         is_changed = self._seen != self._read and self._seen == before
         was = self.loaded, self.problem
+        try:
+            await self._catch_up(is_changed)
+        except Exception:
+            # Nobody foresaw it: the next look shall not take for read what is not.
+            self._read = (), ()
+            raise
+        return was != (self.loaded, self.problem)
+
+    async def run(self, ring: Callable[[bell.Wake], None]) -> None:
+        """Look for ever, and wake the reconciler when something is different."""
+        while True:
+            await asyncio.sleep(EVERY)
+            if await self.look():
+                ring(bell.Wake("definitions"))
+
+    async def _catch_up(self, is_changed: bool) -> None:
         if is_changed:
             self._failures = 0
             try:
@@ -81,14 +97,6 @@ class Definitions:
                 self.problem = str(error)
         if is_changed or (self._failures and self._ticks() >= self._due):
             await self._get()
-        return was != (self.loaded, self.problem)
-
-    async def run(self, ring: Callable[[bell.Wake], None]) -> None:
-        """Look for ever, and wake the reconciler when something is different."""
-        while True:
-            await asyncio.sleep(EVERY)
-            if await self.look():
-                ring(bell.Wake("definitions"))
 
     def _read_definitions(self) -> None:
         # Stamped before it is read: what is written meanwhile is read again.

@@ -1,8 +1,19 @@
-"""Addresses as messages may show them; pure."""
+"""Addresses: whether they are any, and as messages may show them; pure."""
 
 import re
+from urllib import parse
 
 _SCHEME = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://")
+
+
+def is_http(url: str) -> bool:
+    """Whether it is an http or https address of a host, with a port from 1 to 65535 if it has one."""
+    try:
+        parts = parse.urlsplit(url)
+        has_place = bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port that is no number or beyond 65535, brackets without an end
+        return False
+    return has_place and re.fullmatch(r"https?://[^/\s]\S*", url) is not None
 
 
 def shown(url: str) -> str:

@@ -285,7 +285,7 @@ async def fetch(url: str) -> bytes:
     try:
         async with httpx.AsyncClient(follow_redirects=True, timeout=30) as session:
             answer = await session.get(url)
-    except httpx.HTTPError as error:
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise errors.Transient(f"{url}: no answer: {error or type(error).__name__}") from error
     if answer.status_code != httpx.codes.OK:
         raise errors.Transient(f"{url}: answers {answer.status_code}")

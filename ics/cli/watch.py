@@ -7,15 +7,29 @@ import dataclasses
 import datetime
 import functools
 import json
+import random
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
-from ics import bell, errors, loop, model, observing, patience, probes, resident, vitals, wiring, world
+from ics import (
+    bell,
+    errors,
+    loop,
+    model,
+    observing,
+    patience,
+    probes,
+    resident,
+    schedule,
+    vitals,
+    wiring,
+    world,
+)
 from ics.cli import changes, passes, present
 from ics.cluster import lease, watching
-from ics.provider import events
+from ics.provider import events, gateway
 
 
 def register(subparsers: Any) -> None:
@@ -54,10 +68,11 @@ async def _watch(args: argparse.Namespace, found: wiring.Opened) -> int:
     async with contextlib.AsyncExitStack() as closing:
         port = await closing.enter_async_context(probes.served(settings.resident.port, now, time.monotonic))
         teller.say(f"watching as {settings.validator}" + (f", probes on port {port}" if port else ""))
-        sources = [found.definitions.run(wakes.ring)]
+        sources: dict[str, Source] = {"the definitions": lambda: found.definitions.run(wakes.ring)}
         if settings.resident.events:
-            sources += [provider.run(), pods.run()]
-        closing.push_async_callback(_ended, [asyncio.create_task(source) for source in sources])
+            sources |= {"the provider's events": provider.run, "the own pods": pods.run}
+        kept = [asyncio.create_task(keep_up(name, run, teller.say)) for name, run in sources.items()]
+        closing.push_async_callback(_ended, kept)
         _stop_on_signals(one)
         try:
             await one.run()
@@ -68,6 +83,45 @@ async def _watch(args: argparse.Namespace, found: wiring.Opened) -> int:
             ) from None
     teller.say("stopped; the Lease is given back")
     return 0
+
+
+Source = Callable[[], Awaitable[None]]
+"""Wakes the reconciler for ever; it is not meant to return or to raise."""
+LONGEST_PAUSE: Final = 30.0
+"""Seconds until a source that has ended is begun anew, at most."""
+
+
+async def keep_up(
+    name: str,
+    source: Source,
+    say: Callable[..., None],
+    pause: Callable[[float], Awaitable[object]] = asyncio.sleep,
+    ticks: Callable[[], float] = time.monotonic,
+    luck: Callable[[], float] = random.random,
+) -> None:
+    """Run a source for ever: when it ends all the same that is told, and it is begun anew, later and later.
+
+    Args:
+        name: what it looks at, for the operator.
+        source: what is run.
+        say: takes a line, and `problem`: why it ended.
+        pause: waits that many seconds.
+        ticks: seconds of a clock that is never set.
+        luck: draws a number from 0 to 1.
+    """
+    failures = 0
+    while True:
+        began = ticks()
+        try:
+            await source()
+            problem = "it returned"
+        # What nobody foresaw: passes go on by the clock, and whoever runs this must hear of it.
+        except Exception as error:
+            problem = f"{type(error).__name__}: {gateway.one_line(str(error))}"
+        failures = 1 if ticks() - began > LONGEST_PAUSE else failures + 1
+        seconds = schedule.backoff(failures, LONGEST_PAUSE, luck())
+        say(f"nothing is heard of {name}: {problem}; this is begun anew in {seconds:.1f} s", problem=problem)
+        await pause(seconds)
 
 
 async def _ended(tasks: list[asyncio.Task[None]]) -> None:

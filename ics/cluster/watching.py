@@ -53,7 +53,8 @@ class PodWatch:
             except errors.IcsError as error:
                 self.trouble = str(error)
                 failures += 1
-            self.is_watching = False
+            finally:
+                self.is_watching = False
             await asyncio.sleep(schedule.backoff(max(failures, 1), LONGEST_PAUSE, self._luck()))
 
     async def _list(self) -> str:

@@ -82,7 +82,8 @@ class Events:
                     self.trouble = (
                         f"{urls.shown(url)}: {gateway.one_line(str(error)) or type(error).__name__}"
                     )
-                self.listens_to = ""
+                finally:
+                    self.listens_to = ""
                 failures += 1
                 await asyncio.sleep(schedule.backoff(failures, LONGEST_PAUSE, self._luck()))
 

@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytest
 import yaml
 
-from ics import canonical, errors, loop, model, rereading, world
+from ics import canonical, errors, loop, model, rereading, wiring, world
 from tests.unit import scenes
 
 BASE = b"{}"
@@ -26,6 +26,7 @@ class Play:
         self.chains = root / "stacks/chains"
         self.chains.mkdir(parents=True)
         self.answer: bytes | None = BASE
+        self.fault: Exception | None = None
         self.fetched = 0
         self.now = 100.0
         self.changes = 0
@@ -33,6 +34,8 @@ class Play:
 
     async def fetch(self, url: str) -> bytes:
         self.fetched += 1
+        if self.fault is not None:
+            raise self.fault
         if self.answer is None:
             raise errors.Transient(f"{url}: no answer")
         return self.answer
@@ -151,6 +154,25 @@ async def test_a_mistake_leaves_the_last_good_ones_in_force_and_their_genesis_is
     (play.chains / "two.yaml").unlink()
     assert await play.looks() == [False, True]
     assert play.definitions.problem == ""
+
+
+async def test_what_nobody_foresaw_leaves_nothing_unread(play: Play) -> None:
+    await play.definitions.load()
+    play.define("one", FETCHED)
+    play.fault = RuntimeError("a mistake of the program")
+    with pytest.raises(RuntimeError):
+        await play.looks()
+    assert play.known == []
+    play.fault = None
+    assert await play.looks() == [True, False]
+    assert play.known == [("one", "consumer:1", BASE, "")]
+
+
+async def test_an_address_that_is_none_is_its_chains_trouble() -> None:
+    with pytest.raises(
+        errors.Transient, match=r"^http://launch\.example:abc: no answer: Invalid port: 'abc'$"
+    ):
+        await wiring.fetch("http://launch.example:abc")
 
 
 async def test_a_mistake_at_the_start_is_an_error(play: Play) -> None:

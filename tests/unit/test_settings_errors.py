@@ -14,6 +14,9 @@ from tests.unit import scenes
 HEX = "5eed" * 16
 WORDS = "abandon ability able about"
 LOGIN = "http://user:passw0rd@node:26657"
+NO_ADDRESS = (
+    "is no address: write http://HOST:PORT or https://HOST, PORT from 1 to 65535 and IPv6 in brackets"
+)
 VALUES = scenes.settings().model_dump(mode="json", exclude_defaults=True)
 PRIVATE = {"pub_key": {"value": "b"}, "priv_key": {"type": "tendermint/PrivKeyEd25519", "value": "5eed"}}
 
@@ -73,13 +76,17 @@ def test_a_private_key_given_as_a_signers_public_one_is_not_quoted(value: object
         (
             "provider.rpc",
             [LOGIN.replace("http", "tcp")],
-            "'tcp://node:26657' is no address: write http://HOST:PORT or https://HOST"
-            " (found ['tcp://node:26657'], in part)",
+            f"'tcp://node:26657' {NO_ADDRESS} (found ['tcp://node:26657'], in part)",
         ),
         (
             "provider.grpc",
             ["user:passw0rd@node:9090/?key=t0ken"],
-            "'node:9090/' is no address: write http://HOST:PORT or https://HOST (found ['node:9090/'], in part)",
+            f"'node:9090/' {NO_ADDRESS} (found ['node:9090/'], in part)",
+        ),
+        (
+            "provider.rpc",
+            ["http://user:passw0rd@node:abc"],
+            f"'http://node:abc' {NO_ADDRESS} (found ['http://node:abc'], in part)",
         ),
         ("provider.rest", LOGIN, "Input should be a valid tuple (found 'http://node:26657', in part)"),
         (
@@ -137,3 +144,26 @@ def test_overrides_are_not_quoted_either(
 )
 def test_an_address_is_shown_without_its_secrets(url: str, shown: str) -> None:
     assert urls.shown(url) == shown
+
+
+@pytest.mark.parametrize(
+    ("url", "is_one"),
+    [
+        ("http://node:26657", True),
+        ("https://node.example.com/rest", True),
+        ("https://t0ken@node", True),
+        ("http://[fd00::1]:26657", True),
+        ("http://node:abc", False),
+        ("http://node:0", False),
+        ("http://node:65536", False),
+        ("http://:26657", False),
+        ("http://user@", False),
+        ("http://[fd00::1:26657", False),
+        ("http://fd00::1:26657", False),
+        ("https://user:p#w@node", False),
+        ("http://", False),
+        ("ws://node:26657", False),
+    ],
+)
+def test_an_address_has_a_host_and_a_port_that_can_be(url: str, is_one: bool) -> None:
+    assert urls.is_http(url) is is_one

@@ -151,3 +151,16 @@ async def test_a_silent_connection_is_given_up(monkeypatch: pytest.MonkeyPatch) 
         monkeypatch.setattr(events, "SHORTEST_SILENCE", 0.05)
         await until(lambda: node.connections >= 2)
     assert bell.Wake("connected") in rung
+
+
+async def test_what_nobody_foresaw_leaves_no_endpoint_that_is_listened_to(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def broken(message: object) -> None:
+        raise ValueError("another shape")
+
+    node = Node(tells=[OPT_IN], stays=True)
+    monkeypatch.setattr(wakeups, "read", broken)
+    async with listening(node, monkeypatch=monkeypatch) as (listener, rung, until):
+        await until(lambda: bool(rung) and not listener.listens_to)
+    assert node.connections == 1
