@@ -29,6 +29,10 @@ def main() -> int:
     args = parser.parse_args()
     if args.exit_code and not args.preview:
         parser.error("--exit-code goes with --preview")
+    if args.confirm and args.watch:
+        parser.error(
+            "--confirm is for one pass: run `ics up --confirm NAME` beside --watch, which steps aside for it"
+        )
     command = [
         "plan" if args.preview else "watch" if args.watch else "up",
         "--stack",

@@ -36,8 +36,7 @@ def register(subparsers: _Subparsers) -> None:
             text = "make this change that needs a confirmation; may be given several times"
             parser.add_argument("--confirm", metavar="NAME", action="append", default=[], help=text)
         if work is not _status:
-            text = "the engine for this time; the same as --set engine=…"
-            parser.add_argument("--engine", choices=("pulumi", "apply"), help=text)
+            choose_engine(parser)
         if work is _up:
             text = "where there is no Pulumi CLI: install it with Pulumi's own installer"
             parser.add_argument("--install-pulumi", action="store_true", help=text)
@@ -62,6 +61,12 @@ def command(subparsers: _Subparsers, name: str, text: str) -> argparse.ArgumentP
     parser.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="override a setting")
     parser.add_argument("--json", action="store_true", help="JSON on stdout, of a stable shape")
     return parser
+
+
+def choose_engine(parser: argparse.ArgumentParser) -> None:
+    """Add `--engine`, which `on_stack` heeds."""
+    text = "the engine for this time; the same as --set engine=…"
+    parser.add_argument("--engine", choices=("pulumi", "apply"), help=text)
 
 
 class Asks(enum.Enum):

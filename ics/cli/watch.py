@@ -36,6 +36,7 @@ def register(subparsers: Any) -> None:
     """Add the command; it sets `run`, which takes the namespace and returns an exit code."""
     text = "pass after pass until it is told to stop, woken by events; see docs/resident.md"
     parser = passes.command(subparsers, "watch", text)
+    passes.choose_engine(parser)
     parser.set_defaults(run=passes.on_stack(_watch, stays=True))
 
 
