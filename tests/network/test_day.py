@@ -28,6 +28,7 @@ POLICY_JOINS = ("alice", "bob")
 EXPLAINED = {
     "a command by hand, or the killed one, had the Lease": r"Lease provider/ics-\w+: ",
     "one Hermes after the other signs on a chain": r"Job \S+ still runs: \S+ waits for it",
+    "the day was over in the midst of a pass": r"this reconciler is stopping: the next one goes on from here",
 }
 """Complaints that the day itself brings about, by their explanation."""
 
