@@ -1,9 +1,12 @@
 """The command `ics`."""
 
 import argparse
+import contextlib
 import os
+import signal
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
 
 from ics import errors
 from ics.cli import (
@@ -30,7 +33,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     args = parser().parse_args(arguments)
     try:
-        code: int = args.run(args)
+        with _terminated_as_interrupted():
+            code: int = args.run(args)
         sys.stdout.flush()
     except errors.SettingsError as error:
         for problem in error.problems:
@@ -47,6 +51,34 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     return code
+
+
+@contextlib.contextmanager
+def _terminated_as_interrupted() -> Iterator[None]:
+    """SIGTERM ends a command as Ctrl-C does, in order, so that the Lease is given back.
+
+    Only where signals can be handled and nobody else handles this one; `ics watch` sets its own handling.
+    """
+    is_main = threading.current_thread() is threading.main_thread()
+    if not is_main or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+        yield
+        return
+
+    def interrupt(number: int, frame: object) -> None:
+        # Supervisors may send it twice, to the process and to its group: that must not break the end. Not
+        # SIG_IGN, which programs that are started meanwhile would inherit.
+        signal.signal(signal.SIGTERM, lambda *_: None)
+        if callable(signal.getsignal(signal.SIGINT)):
+            signal.raise_signal(signal.SIGINT)
+        else:
+            # A shell starts what is in its background with SIGINT ignored.
+            raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def parser() -> argparse.ArgumentParser:
