@@ -7,7 +7,11 @@ parameters, the CCV state, and the descriptions that the bonded validators had a
 import functools
 from collections.abc import Iterable
 
-from ics import addresses, canonical, definition, errors, genesis, model, peers
+from ics import addresses, canonical, definition, errors, genesis, model, packing, peers
+
+COMPLETION_ROOM = 131_072
+"""Bytes, compressed, that are kept for what the launch adds to a base: a hundred for each of 1300 validators."""
+_TOO_LARGE = "no node can be given it: leave the chain alone, or ask its launch team for a smaller genesis"
 
 
 def check_published(
@@ -23,7 +27,7 @@ def check_published(
     Returns:
         Conditions without a consumer id; with a critical one, which stands alone, the chain must not be joined.
     """
-    refusal = check_binary(loaded.definition, detail) or _check_hash(loaded, detail)
+    refusal = check_binary(loaded.definition, detail) or _check_hash(loaded, detail) or _check_size(loaded)
     if refusal is not None:
         return (refusal,)
     name, found = loaded.definition.name, []
@@ -63,6 +67,23 @@ def _check_hash(loaded: definition.Loaded, detail: model.ConsumerDetail) -> mode
     )
 
 
+def _check_size(loaded: definition.Loaded) -> model.Condition | None:
+    """Whether the nodes can be given what is published: known before an opt-in binds this validator."""
+    if loaded.genesis is None:
+        return None
+    is_base = loaded.definition.genesis.final is None
+    size = packing.size(loaded.genesis)
+    if size + (COMPLETION_ROOM if is_base else 0) <= packing.LIMIT:
+        return None
+    kept = f", of which {COMPLETION_ROOM} are kept for what the launch adds" if is_base else ""
+    return model.Condition(
+        model.Severity.CRITICAL,
+        "GenesisTooLarge",
+        f"definition {loaded.definition.name}: the genesis file has {size} bytes, compressed; a ConfigMap takes"
+        f" {packing.LIMIT}{kept}: not joined; {_TOO_LARGE}",
+    )
+
+
 def check_binary(known: definition.Definition, detail: model.ConsumerDetail) -> model.Condition | None:
     """Compare the binary's hash where both the definition and the owner state one."""
     stated = genesis.stated_hash(detail.binary_hash)
@@ -85,8 +106,8 @@ def genesis_bytes(
         The final file as published, or the canonical bytes of the completed base.
 
     Raises:
-        Permanent: the file does not belong to the chain, or the state after the launch block is pruned
-            at every endpoint though accounts must be funded from it.
+        Permanent: the file does not belong to the chain, or is too large when it is completed; or the state
+            after the launch block is pruned at every endpoint though accounts must be funded from it.
     """
     if loaded.genesis is None:
         raise errors.Permanent(f"definition {loaded.definition.name}: {loaded.problem}")
@@ -104,7 +125,15 @@ def genesis_bytes(
             provider_reward_denoms=rules.reward_denoms.provider,
         )
     genesis.verify(document, chain_id=chain_id, initial_height=detail.initial_height, ccv=launch.ccv)
-    return loaded.genesis if rules.final is not None else canonical.canonical(document)
+    if rules.final is not None:
+        return loaded.genesis
+    completed = canonical.canonical(document)
+    if packing.size(completed) > packing.LIMIT:
+        raise errors.Permanent(
+            f"definition {loaded.definition.name}: the completed genesis has {packing.size(completed)} bytes,"
+            f" compressed; a ConfigMap takes {packing.LIMIT}: {_TOO_LARGE}"
+        )
+    return completed
 
 
 def _genesis_time(rule: str, detail: model.ConsumerDetail, launch: model.Launch) -> str | None:

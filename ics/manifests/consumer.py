@@ -1,14 +1,11 @@
 """The objects of one consumer chain, apart from its node's StatefulSet."""
 
 import base64
-import gzip
 from typing import Any
 
-from ics import canonical, config, deployment, desired, key_settings, keys, labels, model, ports
+from ics import canonical, config, deployment, desired, key_settings, keys, labels, model, packing, ports
 from ics.manifests import node_files, objects
 
-PLAIN_LIMIT = 700_000
-"""Bytes of genesis above which it is compressed: an object holds 1 MiB, and base64 adds a third."""
 PRIVATE_RANGES = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fd00::/8")
 """Where a cluster's own nodes are: the API server proxies from there, and no selector matches it."""
 
@@ -92,9 +89,9 @@ def _peers(chain: deployment.Chain, owner: objects.Owner) -> dict[str, Any]:
 def _genesis(chain: deployment.Chain, content: bytes, owner: objects.Owner) -> dict[str, Any]:
     notes = {labels.GENESIS_SHA256: canonical.sha256_hex(content)}
     metadata = owner.metadata(labels.GENESIS_NAME, labels.GENESIS, chain.namespace, notes)
-    if len(content) <= PLAIN_LIMIT:
+    if len(content) <= packing.PLAIN_LIMIT:
         return objects.config_map(metadata, {"genesis.json": content.decode()})
-    packed = base64.b64encode(gzip.compress(content, mtime=0)).decode()
+    packed = base64.b64encode(packing.packed(content)).decode()
     return {
         "apiVersion": "v1",
         "kind": "ConfigMap",
