@@ -365,8 +365,9 @@ def _with_definition(
     summary = consumer.summary
     memory = facts.memory_of(summary.consumer_id) or model.ChainMemory(namespace="")
     is_launched = summary.phase is model.Phase.LAUNCHED
-    is_rejoin = is_launched and participation is membership.Participation.NONE and not memory.runs
-    choice = _choice(facts, summary.consumer_id, memory, detail.own_consumer_address, is_rejoin)
+    is_outside = is_launched and participation is membership.Participation.NONE
+    is_rejoin = is_outside and not memory.runs
+    choice = _choice(facts, summary.consumer_id, memory, detail.own_consumer_address, is_outside)
     # Of a chain that was left nothing is to be mended, unless this validator is asked to join it again.
     is_left = is_rejoin and detail.own_consumer_address is not None
     if choice.problem and not (is_left and summary.consumer_id not in facts.seen.wishes):
@@ -406,14 +407,13 @@ def _choice(
     consumer_id: str,
     memory: model.ChainMemory,
     assigned: bytes | None,
-    is_rejoin: bool,
+    is_outside: bool,
 ) -> signing.Choice:
-    given = facts.given.get(consumer_id)
+    given, records = facts.given.get(consumer_id), memory.records
+    place = {"is_rejoin": is_outside and not memory.runs, "is_outside": is_outside}
     if given is not None:
-        return signing.choose_given(given, facts.own.consensus_key, memory.records, assigned, is_rejoin)
-    return signing.choose_key(
-        facts.seed, facts.snapshot.chain_id, consumer_id, memory.records, assigned, is_rejoin
-    )
+        return signing.choose_given(given, facts.own.consensus_key, records, assigned, **place)
+    return signing.choose_key(facts.seed, facts.snapshot.chain_id, consumer_id, records, assigned, **place)
 
 
 _OUTSIDE = (membership.Participation.NONE, membership.Participation.DECLINED)

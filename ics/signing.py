@@ -52,6 +52,7 @@ def choose_key(
     records: tuple[model.SigningRecord, ...],
     assigned: bytes | None,
     is_rejoin: bool = False,
+    is_outside: bool = False,
 ) -> Choice:
     """Pick the key generation: the one that the provider says is assigned, else the highest used here.
 
@@ -64,7 +65,8 @@ def choose_key(
         consumer_id: likewise.
         records: key generations that the cluster remembers.
         assigned: address (20 bytes) assigned on the provider, None when none is.
-        is_rejoin: the chain runs and this validator is no member: the assigned key is one it left with.
+        is_rejoin: the chain runs, this validator is no member and has no node: it left with the assigned key.
+        is_outside: likewise, with or without a node: that may be on its way out, or of a rejoin under way.
     """
 
     def key(generation: int) -> keys.ConsensusKey:
@@ -82,7 +84,10 @@ def choose_key(
         return Choice(key(fresh), fresh, is_assigned=False)
     candidates = sorted(range(highest + 1 + GENERATIONS_AHEAD), key=lambda number: abs(number - highest))
     found = next((number for number in candidates if key(number).address == assigned), None)
-    if found is None and is_rejoin and records:
+    has_later = highest not in retired and (found is None or highest > found)
+    # An earlier pass began to rejoin with that one: its Secret is there, and the provider's assignment follows.
+    is_begun = is_outside and bool(records) and has_later
+    if found is None and (is_begun or (is_rejoin and records)):
         # It was left with a key that the settings named; which of the seed's were used is on record.
         return Choice(key(fresh), fresh, is_assigned=False)
     if found is None:
@@ -91,10 +96,8 @@ def choose_key(
             " give the right ics:seed, name the key under ics:consensus_keys, or assign the derived one"
         )
         return Choice(key(fresh), fresh, is_assigned=False, problem=problem)
-    if found in retired or is_rejoin:
-        # The next one may have been begun already by an earlier pass.
-        is_begun = highest > found and highest not in retired
-        following = highest if is_begun else max(highest, found) + 1
+    if found in retired or is_rejoin or is_begun:
+        following = highest if has_later else max(highest, found) + 1
         return Choice(key(following), following, is_assigned=False)
     return Choice(key(found), found, is_assigned=True)
 
@@ -105,6 +108,7 @@ def choose_given(
     records: tuple[model.SigningRecord, ...],
     assigned: bytes | None,
     is_rejoin: bool = False,
+    is_outside: bool = False,
 ) -> Choice:
     """The key that the settings name, or why it must not be used.
 
@@ -116,6 +120,7 @@ def choose_given(
         records: as for `choose_key`.
         assigned: likewise.
         is_rejoin: likewise.
+        is_outside: likewise.
     """
     address = given.key.address.hex().upper()
     record = next((one for one in records if one.consensus_address == address), None)
@@ -132,7 +137,7 @@ def choose_given(
         )
     elif (record is not None and record.is_retired) or (is_rejoin and is_assigned and not is_providers):
         problem = f"{given.setting}: this validator left the chain with key {address}: a new one is needed to rejoin"
-    elif assigned is not None and not is_assigned and not is_rejoin:
+    elif assigned is not None and not is_assigned and not (is_rejoin or (is_outside and record is not None)):
         problem = (
             f"the provider has {assigned.hex().upper()} as this validator's key, {given.setting} names {address}:"
             " name the assigned one; to change it, leave the chain and join it anew"

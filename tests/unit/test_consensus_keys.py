@@ -97,6 +97,40 @@ def test_who_left_with_a_named_key_rejoins_with_the_next_of_the_seed(
     assert found == signing.Choice(key, generation, is_assigned=False)
 
 
+def begun(generation: int) -> model.SigningRecord:
+    """The key of a rejoin under way, whose memory is laid."""
+    address = scenes.consumer_key("alice", generation=generation).address.hex().upper()
+    return model.SigningRecord(generation, address, "volume-1", True)
+
+
+@pytest.mark.parametrize(
+    ("records", "left_with"),
+    [
+        # Its cluster is new, and knows nothing of the first key.
+        ((begun(1),), scenes.consumer_key("alice").address),
+        # The stack was destroyed before it left: nothing retired the first key.
+        ((begun(0), begun(1)), scenes.consumer_key("alice").address),
+        ((LEFT_WITH, begun(1)), OTHER.address),
+    ],
+    ids=["no record", "not retired", "a named key"],
+)
+def test_a_rejoin_goes_on_with_the_key_that_it_began_with(
+    records: tuple[model.SigningRecord, ...], left_with: bytes
+) -> None:
+    found = signing.choose_key(
+        scenes.seed("alice"), scenes.PROVIDER, "0", records, left_with, is_outside=True
+    )
+    assert found == signing.Choice(scenes.consumer_key("alice", generation=1), 1, is_assigned=False)
+
+
+def test_a_rejoin_goes_on_with_the_named_key_that_it_began_with() -> None:
+    given = signing.Given(OTHER, False, "ics:consensus_keys.0")
+    records = (FIRST, model.SigningRecord(1, OTHER_ADDRESS, "volume-1", True))
+    left_with = scenes.consumer_key("alice").address
+    found = signing.choose_given(given, scenes.consensus_key("alice"), records, left_with, is_outside=True)
+    assert found == signing.Choice(OTHER, 1, is_assigned=False)
+
+
 @pytest.mark.parametrize(
     ("named", "wishes", "expected"),
     [
