@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ics import (
+    addresses,
     config,
     definition,
     deployment,
@@ -282,6 +283,17 @@ def lacks_genesis(wanted: Desired) -> dict[str, bool]:
     }
 
 
+def new_keys(wanted: Desired) -> dict[str, bytes]:
+    """Addresses (20 bytes) of the keys from the seed that are about to be assigned, by consumer id."""
+    return {
+        intent.consumer_id: addresses.consensus_address(intent.consumer_key)
+        for intent in wanted.intents
+        if isinstance(intent, model.OptIn | model.AssignKey)
+        and intent.consumer_key is not None
+        and intent.consumer_id not in wanted.settings.consensus_keys
+    }
+
+
 def _judge(facts: membership.Facts, consumer: model.Consumer) -> Verdict:
     summary = consumer.summary
     problem = facts.snapshot.problems.get(summary.consumer_id)
@@ -413,7 +425,9 @@ def _choice(
     place = {"is_rejoin": is_outside and not memory.runs, "is_outside": is_outside}
     if given is not None:
         return signing.choose_given(given, facts.own.consensus_key, records, assigned, **place)
-    return signing.choose_key(facts.seed, facts.snapshot.chain_id, consumer_id, records, assigned, **place)
+    return signing.choose_key(
+        facts.seed, facts.snapshot.chain_id, consumer_id, records, assigned, facts.seen.used_keys, **place
+    )
 
 
 _OUTSIDE = (membership.Participation.NONE, membership.Participation.DECLINED)

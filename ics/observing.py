@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from ics import desired, errors, funding, ibc, keys, model, relaying, seen, stopping, tasks, world
+from ics import addresses, desired, errors, funding, ibc, keys, model, relaying, seen, stopping, tasks, world
 from ics.provider import ibc_queries as provider_ibc
 
 
@@ -77,9 +77,35 @@ async def _with_launches(place: world.World, found: seen.Seen) -> seen.Seen:
     return dataclasses.replace(found, snapshot=snapshot)
 
 
+async def with_used_keys(
+    place: world.World, found: seen.Seen, wanted: desired.Desired
+) -> tuple[seen.Seen, desired.Desired]:
+    """Ask whether keys that are about to be assigned are free, until those that are wanted are.
+
+    What the provider knows of a key outlives all that is written down here.
+    """
+    prefix, _ = addresses.decode(desired.own_validator(found.snapshot, place.settings).consensus_address)
+    asked: set[bytes] = set()
+    while due := {one: key for one, key in desired.new_keys(wanted).items() if key not in asked}:
+        asked |= set(due.values())
+        answers = await _each(
+            {one: place.provider.is_key_used(one, addresses.encode(prefix, key)) for one, key in due.items()}
+        )
+        problems = {
+            one: str(answer) for one, answer in answers.items() if isinstance(answer, errors.IcsError)
+        }
+        used = {due[one] for one, answer in answers.items() if answer is True}
+        if not problems and not used:
+            break
+        snapshot = dataclasses.replace(found.snapshot, problems={**found.snapshot.problems, **problems})
+        found = dataclasses.replace(found, snapshot=snapshot, used_keys=found.used_keys | used)
+        wanted = desire(place, found)
+    return found, wanted
+
+
 async def _with_relaying(place: world.World, found: seen.Seen) -> seen.Seen:
     """Ask about channels and wallets of the chains whose relayer is due and whose node answers."""
-    wanted = desire(place, found)
+    found, wanted = await with_used_keys(place, found, desire(place, found))
     async with tasks.together() as group:
         asked = group.create_task(relay_facts(place, found, _questions(place, wanted, found)))
         held = group.create_task(_balances(place, wanted))

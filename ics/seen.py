@@ -22,6 +22,8 @@ class Seen:
     """By consumer id: why the relaying could not be read."""
     balances: Mapping[str, int] = field(default_factory=dict)
     """What accounts hold on the provider, by address, in the denomination of the gas price."""
+    used_keys: frozenset[bytes] = frozenset()
+    """Addresses (20 bytes) of keys that were to be assigned and that the provider knows already."""
     wishes: frozenset[str] = frozenset()
     """Consumer ids that the operator asked by hand to join."""
     endpoints: tuple[model.Condition, ...] = ()

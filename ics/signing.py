@@ -10,6 +10,7 @@ another volume than the one on record is not given the key at all, until the ope
 """
 
 import enum
+import itertools
 from dataclasses import dataclass
 
 from ics import keys, model
@@ -51,13 +52,15 @@ def choose_key(
     consumer_id: str,
     records: tuple[model.SigningRecord, ...],
     assigned: bytes | None,
+    used: frozenset[bytes] = frozenset(),
     is_rejoin: bool = False,
     is_outside: bool = False,
 ) -> Choice:
     """Pick the key generation: the one that the provider says is assigned, else the highest used here.
 
     A retired key is never picked, and who joins a running chain once more takes the next generation: the
-    provider keeps the old assignment, and an old key may have signed anything.
+    provider keeps the old assignment, and an old key may have signed anything. Nor is one that the provider
+    knows to be used, whatever the records say: they may be lost.
 
     Args:
         seed: 32 bytes.
@@ -65,12 +68,16 @@ def choose_key(
         consumer_id: likewise.
         records: key generations that the cluster remembers.
         assigned: address (20 bytes) assigned on the provider, None when none is.
+        used: addresses that the provider maps to somebody (`validator_provider_addr`).
         is_rejoin: the chain runs, this validator is no member and has no node: it left with the assigned key.
         is_outside: likewise, with or without a node: that may be on its way out, or of a rejoin under way.
     """
 
     def key(generation: int) -> keys.ConsensusKey:
         return keys.derive_consensus_key(seed, provider_chain_id, consumer_id, generation)
+
+    def unused(generation: int) -> int:
+        return next(number for number in itertools.count(generation) if key(number).address not in used)
 
     highest = max((record.generation for record in records), default=0)
     retired = {
@@ -79,7 +86,7 @@ def choose_key(
         # A number under which a key of the settings was used is none of the seed's any more.
         if record.is_retired or record.consensus_address != key(record.generation).address.hex().upper()
     }
-    fresh = highest + 1 if highest in retired else highest
+    fresh = unused(highest + 1 if highest in retired else highest)
     if assigned is None:
         return Choice(key(fresh), fresh, is_assigned=False)
     candidates = sorted(range(highest + 1 + GENERATIONS_AHEAD), key=lambda number: abs(number - highest))
@@ -97,7 +104,7 @@ def choose_key(
         )
         return Choice(key(fresh), fresh, is_assigned=False, problem=problem)
     if found in retired or is_rejoin or is_begun:
-        following = highest if has_later else max(highest, found) + 1
+        following = unused(highest if has_later else max(highest, found) + 1)
         return Choice(key(following), following, is_assigned=False)
     return Choice(key(found), found, is_assigned=True)
 

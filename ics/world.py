@@ -41,6 +41,10 @@ class Provider(Protocol):
         """Read the provider at that height."""
         ...
 
+    async def is_key_used(self, consumer_id: str, consumer_address: str) -> bool:
+        """Tell whether a consumer key is anybody's on a chain, or was lately."""
+        ...
+
     async def launch(self, consumer_id: str, with_details: bool = True) -> model.Launch:
         """Read what a launched chain's genesis is completed with, the validators' descriptions if asked."""
         ...

@@ -246,6 +246,11 @@ def consumer_address(answer: Field) -> bytes | None:
     return raw
 
 
+def is_key_used(answer: Field) -> bool:
+    """`validator_provider_addr`: whether a consumer key is anybody's on a chain, or was lately."""
+    return answer["provider_address"].text() != ""
+
+
 def genesis_state(answer: Field) -> dict[str, Any]:
     """`consumer_genesis`: what goes into `app_state.ccvconsumer`, as it is."""
     return answer["genesis_state"].mapping()

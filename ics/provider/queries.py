@@ -124,6 +124,21 @@ class Queries:
             problems={consumer_id: problems[consumer_id] for consumer_id in sorted(problems)},
         )
 
+    async def is_key_used(self, consumer_id: str, consumer_address: str) -> bool:
+        """Whether a consumer key is assigned to anybody on a chain, or was within the unbonding period.
+
+        Args:
+            consumer_id: the chain.
+            consumer_address: valcons of the key, with the provider's prefix.
+
+        Raises:
+            Transient: the endpoint went away or is in trouble.
+            Permanent: the answer has another shape.
+        """
+        path = f"{_CCV}/validator_provider_addr/{consumer_id}/{consumer_address}"
+        request = gateway.Request(path, height=self.endpoints.head.height)
+        return decode.is_key_used(await self.endpoints.ask(request))
+
     async def launch(self, consumer_id: str, with_details: bool = True) -> model.Launch:
         """What a launched chain's genesis is completed with; it never changes after the launch.
 

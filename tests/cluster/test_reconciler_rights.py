@@ -59,6 +59,9 @@ class Provider:
     async def snapshot(self, *_: object) -> model.Snapshot:
         return self.found
 
+    async def is_key_used(self, consumer_id: str, consumer_address: str) -> bool:
+        return False
+
     async def launch(self, consumer_id: str, with_details: bool = True) -> model.Launch:
         return scenes.launch("alice", "bob")
 

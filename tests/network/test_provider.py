@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from ics import config, errors, keys, model
+from ics import addresses, config, errors, keys, model
 from ics.provider import ledger, queries, signers, transactions
 from tests.network import provider_node
 
@@ -62,6 +62,14 @@ async def look(node: provider_node.Node, name: str = "alice", page_size: int = 2
         return await provider.snapshot(node.operators[name].operator_address, lambda summary, must: True)
 
 
+async def used(node: provider_node.Node, consumer_id: str, *asked: keys.ConsensusKey) -> list[bool]:
+    """Whether the provider knows these keys on a chain."""
+    async with queries.Queries(settings(node), now) as provider:
+        await provider.open()
+        texts = [addresses.encode("cosmosvalcons", key.address) for key in asked]
+        return [await provider.is_key_used(consumer_id, text) for text in texts]
+
+
 def chain(snapshot: model.Snapshot, consumer_id: str) -> model.Consumer:
     return next(c for c in snapshot.consumers if c.summary.consumer_id == consumer_id)
 
@@ -90,6 +98,8 @@ async def test_opt_in_with_its_key_in_one_transaction(node: provider_node.Node) 
     alice = next(v for v in snapshot.validators if v.moniker == "alice")
     detail = chain(snapshot, consumer_id).detail
     assert detail is not None
+    other = consensus_key(2)
+    assert await used(node, consumer_id, key, other) == [True, False]
     assert detail == dataclasses.replace(
         detail,
         opted_in=frozenset({alice.consensus_address}),
@@ -104,11 +114,12 @@ async def test_opt_in_with_its_key_in_one_transaction(node: provider_node.Node) 
     with pytest.raises(errors.Permanent, match=r"consumer key is already in use by a validator"):
         await sending.send(model.OptIn(consumer_id, "soon-1", key.public_key))
     assert (await sending.send(model.OptIn(consumer_id, "soon-1", None))).height > sent.height
-    other = consensus_key(2)
     await sending.send(model.AssignKey(consumer_id, "soon-1", other.public_key))
     after = chain(await look(node), consumer_id).detail
     assert after is not None
     assert after.own_consumer_address == other.address
+    # Nothing was signed with the first one: the chain forgets it.
+    assert await used(node, consumer_id, key, other) == [False, True]
     with pytest.raises(errors.Permanent, match=r"opting out of a consumer chain not yet launched"):
         await sending.send(model.OptOut(consumer_id, "soon-1"))
 

@@ -29,7 +29,7 @@ CCV = "/interchain_security/ccv/provider/"
 OWNER = "cosmos1owner"
 BY_CONSUMER = (
     *("consumer_chain", "consumer_genesis", "consumer_validators"),
-    *("opted_in_validators", "validator_consumer_addr"),
+    *("opted_in_validators", "validator_consumer_addr", "validator_provider_addr"),
 )
 """Questions about one chain, whose id is the next part of the path."""
 ZERO_TIME = "0001-01-01T00:00:00Z"
@@ -218,6 +218,8 @@ def _ccv(request: httpx.Request, path: str, state: State) -> Mapping[str, Any]:
     consumer = state.consumers.get(int(consumer_id))
     if query == "validator_consumer_addr":
         return {"consumer_address": _assigned(consumer, address)}
+    if query == "validator_provider_addr":
+        return {"provider_address": _owner(consumer, address)}
     if query == "consumer_genesis":
         if consumer is None or consumer.genesis is None:
             raise _Error(404, 5, f"{consumer_id}: no consumer chain with this consumer id")
@@ -244,6 +246,12 @@ def _assigned(consumer: Consumer | None, address: str) -> str:
     if address not in keys:
         return ""
     return addresses.encode("cosmosvalcons", addresses.consensus_address(keys[address]))
+
+
+def _owner(consumer: Consumer | None, address: str) -> str:
+    _, raw = addresses.decode(address)
+    assigned = {} if consumer is None else consumer.assigned
+    return next((valcons(n) for n, one in assigned.items() if addresses.consensus_address(one) == raw), "")
 
 
 def _set(consumer: Consumer) -> list[dict[str, Any]]:
