@@ -107,14 +107,17 @@ async def test_a_wrong_name_changes_nothing(scene: conftest.Scene, wrong: str) -
 
 
 async def test_the_right_name_replaces_once(scene: conftest.Scene) -> None:
-    one, recorder = await engine(scene, patience=30)
+    one, _ = await engine(scene, patience=30)
     await one.converge(engines.Order(rendered(scene, 0, 1)))
     before = await uid(scene, kinds.STATEFUL_SET, "node")
     confirmed = frozenset({f"StatefulSet/{home(scene)}/node@{before[:8]}"})
-    recorder.writes.clear()
+
+    async def is_leaving() -> bool:
+        node = await scene.live(kinds.STATEFUL_SET, home(scene), "node")
+        return node is not None and "deletionTimestamp" in node["metadata"]
 
     async def garbage() -> None:
-        while f"DELETE /apis/apps/v1/namespaces/{home(scene)}/statefulsets/node" not in recorder.writes:
+        while not await is_leaving():
             await asyncio.sleep(0.05)
         await collected(scene.kube, home(scene))
 
