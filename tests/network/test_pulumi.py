@@ -16,7 +16,7 @@ import yaml
 from devnet import places, plan
 from ics import labels
 from ics.cluster import kinds
-from tests.network import calm, kube, launch, operators, projects, waiting
+from tests.network import calm, kube, launch, operators, projects, relaying, waiting
 from tests.pulumi import secrecy
 
 pytestmark = [
@@ -112,8 +112,11 @@ def identity(operator: operators.Operator, home: str) -> dict[str, Any]:
 
 @calm.undisturbed
 def test_a_running_node_is_handed_over_both_ways(
-    project: Project, bob: operators.Operator, home: str
+    project: Project, alice: operators.Operator, bob: operators.Operator, home: str, consumer: str
 ) -> None:
+    # Until a relayer runs, each config that Hermes has checked brings new objects with it.
+    with operators.Cron([alice, bob]):
+        relaying.until_open(bob, consumer, 600.0)
     bob.settled()
     before = identity(bob, home)
 
