@@ -84,10 +84,10 @@ async def with_used_keys(
 
     What the provider knows of a key outlives all that is written down here.
     """
-    prefix, _ = addresses.decode(desired.own_validator(found.snapshot, place.settings).consensus_address)
     asked: set[bytes] = set()
     while due := {one: key for one, key in desired.new_keys(wanted).items() if key not in asked}:
         asked |= set(due.values())
+        prefix, _ = addresses.decode(desired.own_validator(found.snapshot, place.settings).consensus_address)
         answers = await _each(
             {one: place.provider.is_key_used(one, addresses.encode(prefix, key)) for one, key in due.items()}
         )

@@ -54,21 +54,14 @@ def _plugins_of_others(pid: int) -> Iterator[int]:
             program = (folder / "cmdline").read_bytes().partition(b"\0")[0].decode(errors="replace")
         except OSError:  # it has ended
             continue
-        if Path(program).name == PLUGIN and _parent(int(folder.name)) not in own:
+        if Path(program).name == PLUGIN and here.parent(int(folder.name)) not in own:
             yield int(folder.name)
 
 
 def _ancestors(pid: int) -> Iterator[int]:
     """Pulumi's CLI is among them, and the plugin of its run is its child."""
-    while (pid := _parent(pid)) > 1:
+    while (pid := here.parent(pid)) > 1:
         yield pid
-
-
-def _parent(pid: int) -> int:
-    try:
-        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
-    except OSError:
-        return 0
 
 
 def _content(path: Path) -> tuple[Any, ...] | None:

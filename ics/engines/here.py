@@ -19,13 +19,23 @@ def here() -> locks.Here:
     return locks.Here(user, socket.gethostname(), began)
 
 
+def parent(pid: int) -> int:
+    """The process that started one, or took it over; 0 when there is none, or no /proc."""
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    except OSError:
+        return 0
+
+
 def children(marks: str) -> frozenset[int]:
     """The processes that this one has started with such a text in their environment; without /proc none."""
     found = set()
     for folder in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError, ValueError, IndexError):
-            parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
-            if parent == os.getpid() and marks.encode() in (folder / "environ").read_bytes():
+        with contextlib.suppress(OSError):
+            if (
+                parent(int(folder.name)) == os.getpid()
+                and marks.encode() in (folder / "environ").read_bytes()
+            ):
                 found.add(int(folder.name))
     return frozenset(found)
 
