@@ -5,6 +5,7 @@ its `Configure`, pulumi-kubernetes 4.34. Nothing here uses Helm. A pass has a pr
 goes with it; after a run by hand the program removes them.
 """
 
+import contextlib
 import os
 import re
 import tempfile
@@ -13,8 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-
-from ics.engines import here
 
 _NAME = re.compile(r"kubeconfig\d+")
 PLUGIN = "pulumi-resource-kubernetes"
@@ -35,9 +34,9 @@ def sweep(kubeconfig: Path, pid: int) -> None:
         pid: of the program that Pulumi runs.
     """
     original = _content(kubeconfig)
-    if original is None or not Path("/proc/self/stat").exists():  # who runs beside us is not known there
+    if original is None:
         return
-    others = [began.timestamp() for one in _plugins_of_others(pid) if (began := here.began(one)) is not None]
+    others = list(_starts_of_other_plugins(pid))
     for path in Path(tempfile.gettempdir()).iterdir():
         if not _NAME.fullmatch(path.name) or path.is_symlink():
             continue
@@ -47,21 +46,17 @@ def sweep(kubeconfig: Path, pid: int) -> None:
             path.unlink(missing_ok=True)
 
 
-def _plugins_of_others(pid: int) -> Iterator[int]:
-    own = set(_ancestors(pid))
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            program = (folder / "cmdline").read_bytes().partition(b"\0")[0].decode(errors="replace")
-        except OSError:  # it has ended
-            continue
-        if Path(program).name == PLUGIN and here.parent(int(folder.name)) not in own:
-            yield int(folder.name)
+def _starts_of_other_plugins(pid: int) -> Iterator[float]:
+    """When the plugins began that run, but for that of this very run, in seconds since the epoch."""
+    import psutil
 
-
-def _ancestors(pid: int) -> Iterator[int]:
-    """Pulumi's CLI is among them, and the plugin of its run is its child."""
-    while (pid := here.parent(pid)) > 1:
-        yield pid
+    own = set()  # Pulumi's CLI is among the ancestors, and the plugin of its run is its child
+    with contextlib.suppress(psutil.NoSuchProcess):  # one of them has ended: the copy stays for the next run
+        own = {ancestor.pid for ancestor in psutil.Process(pid).parents()} - {1}  # which adopts all orphans
+    for process in psutil.process_iter(["cmdline", "ppid", "create_time"]):
+        command = process.info["cmdline"]  # None: it is dead, or may not be looked at
+        if command and Path(command[0]).name == PLUGIN and process.info["ppid"] not in own:
+            yield process.info["create_time"]
 
 
 def _content(path: Path) -> tuple[Any, ...] | None:

@@ -5,6 +5,9 @@ import pathlib
 import subprocess
 import sys
 
+import psutil
+import pytest
+
 from ics.cluster import holder
 
 PRINT_OWN = "from ics.cluster import holder; print(holder.own(), flush=True); input()"
@@ -33,11 +36,44 @@ def test_another_process_with_the_same_id_is_not_the_holder() -> None:
     assert holder.is_dead(f"{host} since {int(since) + 1} of {kernel}")
 
 
-def test_of_another_kernel_nothing_is_known(tmp_path: pathlib.Path) -> None:
+def test_a_clock_that_is_set_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    words, boot = holder.own(), psutil.boot_time()
+
+    monkeypatch.setattr(psutil, "boot_time", lambda: boot + 3600)
+    monkeypatch.setattr(psutil._pslinux, "boot_time", lambda: boot + 3600)
+
+    assert holder.own() == words
+    assert not holder.is_dead(words)
+
+
+def test_a_clock_that_is_set_meanwhile_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    words, boot = holder.own(), psutil.boot_time()
+    boots = iter([boot, boot + 3600])
+
+    monkeypatch.setattr(psutil, "boot_time", lambda: next(boots, boot + 3600))
+    monkeypatch.setattr(psutil._pslinux, "boot_time", lambda: boot + 3600)
+
+    assert not holder.is_dead(words)
+
+
+def test_of_one_that_may_not_be_looked_at_nothing_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(pid: int) -> None:
+        raise psutil.AccessDenied(pid)
+
+    words = holder.own()
+    monkeypatch.setattr(psutil, "Process", refuse)
+
+    assert not holder.is_dead(words)
+
+
+def test_of_another_kernel_nothing_is_known(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     host, _, kernel = holder.own().rpartition(" of ")
     other = ("0" if kernel[0] != "0" else "1") + kernel[1:]
 
     assert not holder.is_dead(f"{host.replace(' pid ', ' pid 9')} of {other}")
     assert not holder.is_dead("some-pod-1")
-    assert not holder.is_dead(holder.own(), tmp_path)
-    assert " " not in holder.own(tmp_path)
+
+    words = holder.own()
+    monkeypatch.setattr(holder, "_PROC", tmp_path)
+    assert not holder.is_dead(words)
+    assert " " not in holder.own()

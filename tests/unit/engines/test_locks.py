@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 
+import psutil
 import pytest
 
 from ics.engines import here, locks
@@ -56,5 +57,16 @@ def test_when_a_process_began() -> None:
     assert own is not None
     assert now - datetime.timedelta(days=1) < own <= now + datetime.timedelta(seconds=2)
     child = subprocess.Popen([sys.executable, "-c", "pass"])
+    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+    as_zombie = here.began(child.pid)
     child.wait()
-    assert here.began(child.pid) is None
+    assert (as_zombie, here.began(child.pid)) == (None, None)
+
+
+def test_a_process_that_may_not_be_looked_at_began_long_ago(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(pid: int) -> None:
+        raise psutil.AccessDenied(pid)
+
+    monkeypatch.setattr(psutil, "Process", refuse)
+
+    assert not locks.is_left_over(OWN, locks.Here(OWN.user, OWN.host, here.began))
