@@ -67,7 +67,10 @@ def answer(request_line: str, now: vitals.Vitals, ticks: float) -> tuple[str, st
     if method not in ("GET", "HEAD"):
         return "405 Method Not Allowed", plain, b"GET only\n"
     if path == "/metrics":
-        return "200 OK", "text/plain; version=0.0.4", vitals.metrics(now, ticks).encode()
+        from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4
+
+        # Later versions are for clients that ask for them; others reject a version that they do not know.
+        return "200 OK", CONTENT_TYPE_PLAIN_0_0_4, vitals.metrics(now, ticks)
     judges = {"/healthz": vitals.ailment, "/readyz": vitals.obstacle}
     if path not in judges:
         return "404 Not Found", plain, b"/healthz, /readyz or /metrics\n"

@@ -4,6 +4,7 @@ import asyncio
 import dataclasses
 
 import pytest
+from prometheus_client import parser
 
 from ics import errors, probes, vitals
 
@@ -35,19 +36,33 @@ def test_alive_and_ready(found: vitals.Vitals, now: float, alive: str, ready: st
 
 def test_metrics() -> None:
     found = dataclasses.replace(WELL, failures=1, seconds=0.25, wakes={"pods": 2, "opt_in": 1}, critical=1)
-    lines = vitals.metrics(found, 100.0).splitlines()
-    assert [line for line in lines if not line.startswith("#")] == [
-        "ics_acting 1",
-        "ics_ready 1",
-        "ics_provider_height 42",
-        "ics_pass_seconds 0.25",
-        "ics_critical_conditions 1",
-        "ics_events_connected 0",
-        "ics_pods_watched 0",
-        "ics_passes_total 3",
-        "ics_failed_passes_total 1",
-        'ics_wakeups_total{reason="opt_in"} 1',
-        'ics_wakeups_total{reason="pods"} 2',
+    status, kind, text = probes.answer("GET /metrics HTTP/1.1", found, 100.0)
+    assert (status, kind) == ("200 OK", "text/plain; version=0.0.4; charset=utf-8")
+    families = list(parser.text_string_to_metric_families(text.decode()))
+    assert [(one.name, one.type) for one in families if one.documentation] == [
+        ("ics_acting", "gauge"),
+        ("ics_ready", "gauge"),
+        ("ics_provider_height", "gauge"),
+        ("ics_pass_seconds", "gauge"),
+        ("ics_critical_conditions", "gauge"),
+        ("ics_events_connected", "gauge"),
+        ("ics_pods_watched", "gauge"),
+        ("ics_passes", "counter"),
+        ("ics_failed_passes", "counter"),
+        ("ics_wakeups", "counter"),
+    ]
+    assert [(one.name, one.labels, one.value) for family in families for one in family.samples] == [
+        ("ics_acting", {}, 1),
+        ("ics_ready", {}, 1),
+        ("ics_provider_height", {}, 42),
+        ("ics_pass_seconds", {}, 0.25),
+        ("ics_critical_conditions", {}, 1),
+        ("ics_events_connected", {}, 0),
+        ("ics_pods_watched", {}, 0),
+        ("ics_passes_total", {}, 3),
+        ("ics_failed_passes_total", {}, 1),
+        ("ics_wakeups_total", {"reason": "opt_in"}, 1),
+        ("ics_wakeups_total", {"reason": "pods"}, 2),
     ]
 
 
