@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 from ics.cli import __main__ as cli
+from ics.cli import signals
 
 
 def main() -> int:
@@ -53,4 +54,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(signals.run_process(main))

@@ -1,28 +1,21 @@
-"""The command `ics`."""
+"""The command `ics`.
+
+Its commands are imported by `parser` only: that takes a second, and SIGTERM must be handled before.
+"""
 
 import argparse
-import contextlib
 import os
 import signal
 import sys
-import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from ics import errors
-from ics.cli import (
-    by_hand,
-    consumer,
-    doctor,
-    endpoint,
-    hermes_status,
-    joining,
-    keys,
-    passes,
-    peers,
-    retained,
-    show,
-    watch,
-)
+from ics.cli import signals
+
+
+def run() -> int:
+    """Run the process `ics`."""
+    return signals.run_process(main)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -31,16 +24,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         0 when all is as it should be, 1 when trying again may help, 2 when something must be changed first.
     """
-    args = parser().parse_args(arguments)
     try:
-        with _terminated_as_interrupted():
-            code: int = args.run(args)
+        code = _stoppable(parser().parse_args(arguments))
         sys.stdout.flush()
     except errors.SettingsError as error:
         for problem in error.problems:
             print(f"ics: {problem}", file=sys.stderr)
         return 2
     except errors.IcsError as error:
+        from ics.cli import passes
+
         print(f"ics: {error}", file=sys.stderr)
         return passes.exit_code(error)
     except KeyboardInterrupt:
@@ -53,36 +46,50 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return code
 
 
-@contextlib.contextmanager
-def _terminated_as_interrupted() -> Iterator[None]:
-    """SIGTERM ends a command as Ctrl-C does, in order, so that the Lease is given back.
+def _stoppable(args: argparse.Namespace) -> int:
+    """Run the command; SIGTERM ends it as Ctrl-C does, in order, so that the Lease is given back.
 
-    Only where signals can be handled and nobody else handles this one; `ics watch` sets its own handling.
+    To a command that stays SIGTERM is no failure. Once it has begun its first pass it handles SIGTERM itself.
     """
-    is_main = threading.current_thread() is threading.main_thread()
-    if not is_main or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
-        yield
-        return
+    is_told = False
 
-    def interrupt(number: int, frame: object) -> None:
-        # Supervisors may send it twice, to the process and to its group: that must not break the end. Not
-        # SIG_IGN, which programs that are started meanwhile would inherit.
-        signal.signal(signal.SIGTERM, lambda *_: None)
+    def interrupt() -> None:
+        nonlocal is_told
+        is_told = True
         if callable(signal.getsignal(signal.SIGINT)):
             signal.raise_signal(signal.SIGINT)
         else:
             # A shell starts what is in its background with SIGINT ignored.
             raise KeyboardInterrupt
 
-    signal.signal(signal.SIGTERM, interrupt)
     try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        with signals.sigterm_handler().calling(interrupt):
+            code: int = args.run(args)
+    except KeyboardInterrupt:
+        if not is_told or not getattr(args, "stays", False):
+            raise
+        print("ics: stopped before the first pass", file=sys.stderr)
+        return 0
+    return code
 
 
 def parser() -> argparse.ArgumentParser:
     """All commands and their arguments."""
+    from ics.cli import (
+        by_hand,
+        consumer,
+        doctor,
+        endpoint,
+        hermes_status,
+        joining,
+        keys,
+        passes,
+        peers,
+        retained,
+        show,
+        watch,
+    )
+
     top = argparse.ArgumentParser(
         prog="ics", description="consumer chains of one validator of an ICS provider"
     )
@@ -106,4 +113,4 @@ def parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run())

@@ -10,7 +10,7 @@ import json
 import random
 import signal
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, Final
 
 from ics import (
@@ -27,7 +27,7 @@ from ics import (
     wiring,
     world,
 )
-from ics.cli import changes, passes, present
+from ics.cli import changes, passes, present, signals
 from ics.cluster import lease, watching
 from ics.provider import events, gateway
 
@@ -37,7 +37,7 @@ def register(subparsers: Any) -> None:
     text = "pass after pass until it is told to stop, woken by events; see docs/resident.md"
     parser = passes.command(subparsers, "watch", text)
     passes.choose_engine(parser)
-    parser.set_defaults(run=passes.on_stack(_watch, stays=True))
+    parser.set_defaults(run=passes.on_stack(_watch, stays=True), stays=True)
 
 
 async def _watch(args: argparse.Namespace, found: wiring.Opened) -> int:
@@ -67,6 +67,9 @@ async def _watch(args: argparse.Namespace, found: wiring.Opened) -> int:
         return dataclasses.replace(one.vitals, listens_to=provider.listens_to, watches=pods.is_watching)
 
     async with contextlib.AsyncExitStack() as closing:
+        closing.enter_context(_stopped_by_signals(one))
+        # A signal that came just before has cancelled this task: that ends it here, before the first pass.
+        await asyncio.sleep(0)
         port = await closing.enter_async_context(probes.served(settings.resident.port, now, time.monotonic))
         teller.say(f"watching as {settings.validator}" + (f", probes on port {port}" if port else ""))
         sources: dict[str, Source] = {"the definitions": lambda: found.definitions.run(wakes.ring)}
@@ -74,14 +77,8 @@ async def _watch(args: argparse.Namespace, found: wiring.Opened) -> int:
             sources |= {"the provider's events": provider.run, "the own pods": pods.run}
         kept = [asyncio.create_task(keep_up(name, run, teller.say)) for name, run in sources.items()]
         closing.push_async_callback(_ended, kept)
-        _stop_on_signals(one)
-        try:
-            await one.run()
-        except asyncio.CancelledError:
-            raise errors.Transient(
-                "ended in the middle of a pass that took too long to stop: the Lease is left to run out, and"
-                " then the next one goes on from there"
-            ) from None
+        await one.run()
+    signals.settle(0)
     teller.say("stopped; the Lease is given back")
     return 0
 
@@ -133,21 +130,47 @@ async def _ended(tasks: list[asyncio.Task[None]]) -> None:
             raise outcome
 
 
-def _stop_on_signals(one: resident.Resident) -> None:
-    """SIGTERM and SIGINT end it in order; a second SIGINT, or too long a pass, at once."""
+@contextlib.contextmanager
+def _stopped_by_signals(one: resident.Resident) -> Iterator[None]:
+    """SIGTERM and SIGINT end it in order; a second SIGINT, or too long a pass, at once.
+
+    SIGTERM is not handled by the loop, which, when it is closed, would give it the default action back.
+
+    Raises:
+        Transient: the pass took too long.
+    """
     running, current = asyncio.get_running_loop(), asyncio.current_task()
     if current is None:
         raise AssertionError("this runs in a task")
+    is_too_long = False
+
+    def cut_off() -> None:
+        nonlocal is_too_long
+        is_too_long = True
+        current.cancel()
 
     def stop() -> None:
-        running.remove_signal_handler(signal.SIGINT)
-        # Supervisors may send it twice, to the process and to its group: only SIGKILL means it again.
-        running.add_signal_handler(signal.SIGTERM, lambda: None)
-        running.call_later(resident.STOPPING, current.cancel)
+        running.call_later(resident.STOPPING, cut_off)
         one.stop()
 
-    for number in (signal.SIGTERM, signal.SIGINT):
-        running.add_signal_handler(number, stop)
+    def interrupt() -> None:
+        running.remove_signal_handler(signal.SIGINT)
+        stop()
+
+    # While the loop handles one signal it is woken by all of them.
+    running.add_signal_handler(signal.SIGINT, interrupt)
+    try:
+        with signals.sigterm_handler().calling(lambda: running.call_soon_threadsafe(stop)):
+            yield
+    except asyncio.CancelledError:
+        if not is_too_long:
+            raise
+        raise errors.Transient(
+            "ended in the middle of a pass that took too long to stop: the Lease is left to run out, and"
+            " then the next one goes on from there"
+        ) from None
+    finally:
+        running.remove_signal_handler(signal.SIGINT)
 
 
 LINE: Final = functools.partial(print, flush=True)
