@@ -12,8 +12,11 @@ from pathlib import Path
 import pulumi
 from pulumi.runtime.config import get_config
 
-from ics import config, declared, errors, program, stack
-from ics.engines import copies
+from ics import errors
+from ics.config import settings, stack_file
+from ics.engines.pulumi import kubeconfig_copies
+from ics.pulumi_program import plan as pulumi_program_plan
+from ics.pulumi_program import resources
 
 
 def main() -> None:
@@ -21,7 +24,7 @@ def main() -> None:
     root = Path(__file__).parent
     environment = {**os.environ, **_secrets()}
     # Pulumi runs this within its own event loop, so ours needs a thread of its own.
-    computed = declared.declared(
+    computed = pulumi_program_plan.declared(
         root, pulumi.get_stack(), environment, is_preview=pulumi.runtime.is_dry_run()
     )
     with ThreadPoolExecutor(1) as pool:
@@ -34,15 +37,15 @@ def main() -> None:
         pulumi.log.warn(f"not done unasked: {line}")
     # The library would put it into the state, as one path; the plugin reads it by itself, as kubectl does.
     os.environ.pop("KUBECONFIG", None)
-    program.stack(plan.manifests, plan.outputs, plan.kubeconfig, plan.context)
+    resources.stack(plan.manifests, plan.outputs, plan.kubeconfig, plan.context)
     if plan.path is not None:  # at the end, when the plugin has made its copy
-        atexit.register(copies.sweep, plan.path, os.getpid())
+        atexit.register(kubeconfig_copies.sweep, plan.path, os.getpid())
 
 
 def _secrets() -> dict[str, str]:
     """Seed and account of Pulumi's own config, of use where the stack file has them as `secure:`."""
-    found = {key: get_config(f"{config.PREFIX}{key}") for key in ("seed", "account")}
-    return {stack.IN_PULUMI.format(key=key): text for key, text in found.items() if text is not None}
+    found = {key: get_config(f"{settings.PREFIX}{key}") for key in ("seed", "account")}
+    return {stack_file.IN_PULUMI.format(key=key): text for key, text in found.items() if text is not None}
 
 
 main()

@@ -8,7 +8,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from ics.cli import __main__ as cli
+from ics.cli import __main__ as commands
 from ics.cli import signals
 
 
@@ -50,7 +50,7 @@ def main() -> int:
     command += ["--unattended"] if command[0] == "up" and not args.confirm else []
     for name in args.confirm:
         command += ["--confirm", name]
-    return cli.main(command)
+    return commands.main(command)
 
 
 if __name__ == "__main__":

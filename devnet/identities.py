@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 from devnet import plan
 from devnet.plan import Host
-from ics import addresses, keys
+from ics.cosmos import addresses
+from ics.keys import derivation
 from ics.model import Secret
 
 ACCOUNT_INFO = "devnet/account"
@@ -23,11 +24,11 @@ class Validator:
     host: Host
     seed: Secret
     """The 32 bytes that its operator derives all consumer keys from."""
-    account: keys.Account
+    account: derivation.Account
     """Its operator's account on the provider."""
-    consensus: keys.ConsensusKey
+    consensus: derivation.ConsensusKey
     """Its consensus key on the provider."""
-    node: keys.NodeKey
+    node: derivation.NodeKey
     """Its provider node's own p2p identity."""
 
     @property
@@ -38,8 +39,8 @@ class Validator:
     @property
     def details(self) -> str:
         """Its description's text: where peers find its consumer nodes, and its relayer's account."""
-        node_id = keys.derive_node_key(self.seed).node_id
-        relayer = keys.derive_account(self.seed, keys.RELAYER_INFO).address(PREFIX)
+        node_id = derivation.derive_node_key(self.seed).node_id
+        relayer = derivation.derive_account(self.seed, derivation.RELAYER_INFO).address(PREFIX)
         return f"p2p={node_id}@{self.host.balancer} relayer={relayer}"
 
 
@@ -48,9 +49,9 @@ def validator(host: Host) -> Validator:
     return Validator(
         host=host,
         seed=_phrase(f"{host.name} seed"),
-        account=keys.derive_account(_phrase(f"{host.name} account"), ACCOUNT_INFO),
-        consensus=keys.consensus_key(_phrase(f"{host.name} provider consensus key")),
-        node=keys.derive_node_key(_phrase(f"{host.name} provider node key")),
+        account=derivation.derive_account(_phrase(f"{host.name} account"), ACCOUNT_INFO),
+        consensus=derivation.consensus_key(_phrase(f"{host.name} provider consensus key")),
+        node=derivation.derive_node_key(_phrase(f"{host.name} provider node key")),
     )
 
 
@@ -59,9 +60,9 @@ def validators() -> tuple[Validator, ...]:
     return tuple(validator(host) for host in plan.HOSTS)
 
 
-def owner() -> keys.Account:
+def owner() -> derivation.Account:
     """The account that creates and owns consumer chains; it has no part in any validator."""
-    return keys.derive_account(_phrase("owner account"), ACCOUNT_INFO)
+    return derivation.derive_account(_phrase("owner account"), ACCOUNT_INFO)
 
 
 def _phrase(text: str) -> Secret:

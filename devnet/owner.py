@@ -12,8 +12,10 @@ from typing import Any, Final
 import httpx
 
 from devnet import cache, commands, identities, plan, provider, toolchain
-from ics import config, errors, ownership
-from ics.provider import messages, signers, transactions
+from ics import errors
+from ics.config import settings
+from ics.provider.owner import terms as owner_terms
+from ics.provider.tx import messages, signers, transactions
 
 _NODE: Final = plan.HOSTS[0]
 
@@ -31,7 +33,7 @@ class ConsumerSpec:
     """Seconds; shorter than the provider's."""
 
     @property
-    def terms(self) -> ownership.Terms:
+    def terms(self) -> owner_terms.Terms:
         """All that is sent of it.
 
         Raises:
@@ -43,7 +45,7 @@ class ConsumerSpec:
             "spawn_time": None if spawn is None else spawn.astimezone(datetime.UTC).isoformat(),
             "unbonding_period": f"{self.unbonding}s",
         }
-        return ownership.created(
+        return owner_terms.created(
             {"chain_id": self.chain_id, "initialization_parameters": parameters}, "the local network's owner"
         )
 
@@ -55,7 +57,7 @@ def create_consumer(spec: ConsumerSpec) -> str:
         Permanent: the provider refuses it.
         Transient: the transaction is not in a block in time.
     """
-    return _send(ownership.Create(spec.terms)).consumer_id
+    return _send(owner_terms.Create(spec.terms)).consumer_id
 
 
 def update_consumer(consumer_id: str, spec: ConsumerSpec) -> None:
@@ -68,7 +70,7 @@ def update_consumer(consumer_id: str, spec: ConsumerSpec) -> None:
     terms = spec.terms
     is_renamed = consumer(consumer_id)["chain_id"] != spec.chain_id
     _send(
-        ownership.Update(
+        owner_terms.Update(
             consumer_id,
             spec.chain_id,
             is_renamed,
@@ -85,7 +87,7 @@ def remove_consumer(consumer_id: str) -> None:
         Permanent: the provider refuses it (not launched, or another owner's).
         Transient: the transaction is not in a block in time.
     """
-    _send(ownership.Remove(consumer_id, consumer(consumer_id)["chain_id"]))
+    _send(owner_terms.Remove(consumer_id, consumer(consumer_id)["chain_id"]))
 
 
 def delegate(operator_address: str, amount: int) -> None:
@@ -133,8 +135,8 @@ def _send(order: messages.Order) -> transactions.Sent:
         return pool.submit(lambda: asyncio.run(sent())).result()
 
 
-def _provider() -> config.Provider:
-    return config.Provider(
+def _provider() -> settings.Provider:
+    return settings.Provider(
         chain_id=plan.PROVIDER_CHAIN_ID,
         rest=(_NODE.rest,),
         rpc=(_NODE.rpc,),

@@ -1,6 +1,6 @@
 """An Interchain Security operator: takes part in consumer chains on a validator's behalf.
 
-One pass, in `ics.loop`:
+One pass, in `ics.reconciler.reconcile`:
 
     observe    the provider at one height, and what the cluster remembers
     desire     a pure function of what was observed, the settings and the secrets

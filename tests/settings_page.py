@@ -3,7 +3,7 @@
 import pathlib
 import re
 
-from ics import reference
+from ics.config import reference
 
 PAGE = pathlib.Path(__file__).resolve().parents[1] / "docs" / "settings.md"
 

@@ -1,1 +1,1 @@
-"""Commands; the only package that wires everything together, through `ics.wiring`."""
+"""Commands; the only package that wires everything together, through `ics.reconciler.wiring`."""

@@ -32,10 +32,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(f"ics: {problem}", file=sys.stderr)
         return 2
     except errors.IcsError as error:
-        from ics.cli import passes
+        from ics.cli import options
 
         print(f"ics: {error}", file=sys.stderr)
-        return passes.exit_code(error)
+        return options.exit_code(error)
     except KeyboardInterrupt:
         print("ics: interrupted; the next pass goes on from here", file=sys.stderr)
         return 1
@@ -75,18 +75,17 @@ def _stoppable(args: argparse.Namespace) -> int:
 
 def parser() -> argparse.ArgumentParser:
     """All commands and their arguments."""
-    from ics.cli import (
-        by_hand,
+    from ics.cli.commands import (
         consumer,
         doctor,
         endpoint,
-        hermes_status,
-        joining,
         keys,
-        passes,
         peers,
-        retained,
+        recovery,
+        relayer,
         show,
+        stack,
+        validator,
         watch,
     )
 
@@ -95,13 +94,12 @@ def parser() -> argparse.ArgumentParser:
     )
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for group in (
-        passes,
+        stack,
         watch,
-        joining,
-        by_hand,
+        validator,
         consumer,
-        hermes_status,
-        retained,
+        relayer,
+        recovery,
         doctor,
         endpoint,
         peers,

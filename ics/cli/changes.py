@@ -4,37 +4,40 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ics import engines, intents, loop, model, status
-from ics.cli import present
-from ics.engines import drift, fields
+from ics import engines, model
+from ics.cli import output
+from ics.consumer import status
+from ics.engines import diff, drift
+from ics.provider.tx import descriptions
+from ics.reconciler import outcome as reconciler_outcome
 
 PENDING = 3
 """Exit code of `ics plan --exit-code`: there is something to change or to send. 1 and 2 are taken by trouble."""
 _FOUND = ("create", "update", "replace", "delete")
 
 
-def plan(found: loop.Plan) -> dict[str, Any]:
+def plan(found: reconciler_outcome.Plan) -> dict[str, Any]:
     """The JSON of `ics plan`, see docs/preview.md."""
     return {
         "pending": is_pending(found),
         "summary": summary(found.changes, found.transactions),
         "changes": [change.as_dict() for change in found.changes],
-        "transactions": [intents.as_dict(intent) for intent in found.transactions],
+        "transactions": [descriptions.as_dict(intent) for intent in found.transactions],
         "status": found.report.as_dict(),
     }
 
 
-def outcome(done: loop.Outcome) -> dict[str, Any]:
+def outcome(done: reconciler_outcome.Outcome) -> dict[str, Any]:
     """The JSON of `ics up`."""
     return {
         "summary": summary(done.changes, done.sent),
         "changes": [change.as_dict() for change in done.changes],
-        "transactions": [intents.as_dict(intent) for intent in done.sent],
+        "transactions": [descriptions.as_dict(intent) for intent in done.sent],
         "status": done.report.as_dict(),
     }
 
 
-def is_pending(found: loop.Plan) -> bool:
+def is_pending(found: reconciler_outcome.Plan) -> bool:
     """Whether a pass would change or send anything, or ask about it."""
     return bool(found.changes or found.transactions)
 
@@ -51,16 +54,16 @@ def summary(changes: Sequence[engines.Change], transactions: Sequence[model.Inte
     }
 
 
-def plan_lines(found: loop.Plan) -> list[str]:
+def plan_lines(found: reconciler_outcome.Plan) -> list[str]:
     """What a preview shows to people."""
-    unfitting = [present.condition(one) for one in found.unfitting]
+    unfitting = [output.condition(one) for one in found.unfitting]
     if not is_pending(found):
         return [*unfitting, "nothing to change, nothing to send"]
     lines = _sections(found.changes, found.transactions, "send", found.report)
     return [*lines, *unfitting, _in_words(summary(found.changes, found.transactions))]
 
 
-def outcome_lines(found: loop.Outcome) -> list[str]:
+def outcome_lines(found: reconciler_outcome.Outcome) -> list[str]:
     """What a pass did."""
     return _sections(found.changes, found.sent, "sent", found.report) or ["nothing changed"]
 
@@ -82,7 +85,7 @@ def _sections(
     for change in changes:
         found.setdefault(change.consumer_id, []).extend(_lines(change))
     for intent in transactions:
-        text = f"  {verb:<8}{intents.describe(intent)}"
+        text = f"  {verb:<8}{descriptions.describe(intent)}"
         found.setdefault(getattr(intent, "consumer_id", ""), []).append(text)
     ids = sorted(found, key=lambda consumer_id: int(consumer_id or -1))
     return [line for one in ids for line in (_heading(one, chain_ids), *found[one])]
@@ -105,7 +108,7 @@ def _lines(change: engines.Change) -> list[str]:
 def _details(change: engines.Change) -> list[str]:
     by = {one.path: drift.by(one) for one in change.drift}
     texts = [
-        f"{path}: {fields.shown(now)} -> {fields.shown(then)}" + (f"  ({by[path]})" if path in by else "")
+        f"{path}: {diff.shown(now)} -> {diff.shown(then)}" + (f"  ({by[path]})" if path in by else "")
         for path, now, then in change.diff
     ]
     if change.cause == "drift" and change.action == "create":

@@ -2,8 +2,9 @@
 
 import asyncio
 
-from ics import errors, labels, naming
-from ics.cluster import client, kinds
+from ics import errors
+from ics import names as ics_names
+from ics.cluster.api import client, kinds
 
 
 async def purge(
@@ -25,9 +26,9 @@ async def purge(
         Permanent: the namespace is another's, or the chain's node is still there.
     """
     owner = {
-        labels.VALIDATOR: validator,
-        labels.PROVIDER: naming.label_value(provider_chain_id),
-        labels.CONSUMER: consumer_id,
+        ics_names.VALIDATOR: validator,
+        ics_names.PROVIDER: ics_names.label_value(provider_chain_id),
+        ics_names.CONSUMER: consumer_id,
     }
     home = await kube.find(kinds.NAMESPACE, None, namespace, only_metadata=True)
     if home is None:
@@ -52,7 +53,7 @@ async def purge(
 
 
 async def _remove(kube: client.Client, owner: dict[str, str], namespace: str) -> list[str]:
-    retained = owner | {labels.RETAIN: "true"}
+    retained = owner | {ics_names.RETAIN: "true"}
     removed = []
     for kind in (kinds.SECRET, kinds.VOLUME_CLAIM):
         items = await kube.select(kind, retained, namespace=namespace, only_metadata=True)

@@ -5,12 +5,14 @@ import pathlib
 import stat
 from collections.abc import Mapping
 
-from ics import errors, key_settings, keystore, model, passphrases, sealed
-from ics.cluster import client, kinds
+from ics import errors, model
+from ics.cluster.api import client, kinds
+from ics.config import secret_sources
+from ics.keys import key_file, keystore, passphrases
 
 
 async def read(
-    source: key_settings.SecretSource,
+    source: secret_sources.SecretSource,
     setting: str,
     base: pathlib.Path,
     env: Mapping[str, str],
@@ -50,7 +52,7 @@ async def read(
 
 def _sealed(
     name: str,
-    passphrase: key_settings.PassphraseSource | None,
+    passphrase: secret_sources.PassphraseSource | None,
     setting: str,
     base: pathlib.Path,
     env: Mapping[str, str],
@@ -64,8 +66,8 @@ def _sealed(
     else:
         opening = passphrases.read(passphrase.env if passphrase else None, env, f"passphrase of {origin}: ")
     if setting == "ics:seed":
-        return model.Secret(sealed.open_seed(found, opening, origin).reveal().hex())
-    return model.Secret(sealed.open_account(found, opening, origin).private_key.reveal().hex())
+        return model.Secret(key_file.open_seed(found, opening, origin).reveal().hex())
+    return model.Secret(key_file.open_account(found, opening, origin).private_key.reveal().hex())
 
 
 def _file(path: pathlib.Path, setting: str) -> bytes:
@@ -82,7 +84,7 @@ def _file(path: pathlib.Path, setting: str) -> bytes:
         ) from error
 
 
-async def _object(place: key_settings.SecretObject, setting: str, kube: client.Client) -> bytes:
+async def _object(place: secret_sources.SecretObject, setting: str, kube: client.Client) -> bytes:
     found = await kube.find(kinds.SECRET, place.namespace, place.name)
     if found is None:
         raise errors.SettingsError(

@@ -9,7 +9,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ics import labels, model, naming, ports
+from ics import model
+from ics import names as ics_names
+from ics.consumer.peers import ports
 
 SERVICE = "kubernetes.io/service-name"
 MANAGED_BY = "endpointslice.kubernetes.io/managed-by"
@@ -55,7 +57,7 @@ def plan(
     remove = tuple(
         (name, item["metadata"]["uid"])
         for name, item in sorted(found.items())
-        if name not in kept and item["metadata"]["labels"].get(labels.CONSUMER) not in held
+        if name not in kept and item["metadata"]["labels"].get(ics_names.CONSUMER) not in held
     )
     return Plan(write, remove)
 
@@ -69,8 +71,8 @@ def slice_of(
     opened: model.OpenPorts | None = None,
 ) -> dict[str, Any]:
     """The slice of one chain, whose pod has this address; its ports bear the names of the Service's."""
-    names = [naming.port_name(consumer_id)]
-    names += [naming.port_name(consumer_id, one.port) for one in (opened.former if opened else ())]
+    names = [ics_names.port_name(consumer_id)]
+    names += [ics_names.port_name(consumer_id, one.port) for one in (opened.former if opened else ())]
     family = f"IPv{ipaddress.ip_address(address).version}"
     metadata = service["metadata"]
     return {
@@ -82,9 +84,9 @@ def slice_of(
             "namespace": metadata["namespace"],
             "labels": {
                 **owner,
-                labels.CONSUMER: consumer_id,
+                ics_names.CONSUMER: consumer_id,
                 SERVICE: metadata["name"],
-                MANAGED_BY: labels.MANAGER,
+                MANAGED_BY: ics_names.MANAGER,
             },
             # Goes when the Service goes, whoever removes it.
             "ownerReferences": [

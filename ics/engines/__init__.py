@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, Protocol, TypeAlias
 
-from ics import errors, handover, model
+from ics import errors, model
+from ics.engines import handoff
 
 Action: TypeAlias = Literal["create", "update", "replace", "delete"]
 APPLY, PULUMI = "apply", "pulumi"
@@ -138,7 +139,7 @@ class Order:
     """Names of questions that the operator has answered with yes."""
     is_thorough: bool = False
     """Look at every field for drift, also where nothing hints at it; engines do so by themselves on a slow beat."""
-    handed: handover.Handed | None = None
+    handed: handoff.Handed | None = None
     """What the manifests were made of, for an engine whose program makes them anew; None: it looks itself."""
 
 

@@ -5,8 +5,8 @@ to the other: only the settings do.
 """
 
 from ics import engines
-from ics.cluster import client, kinds
-from ics.engines import applyset, parents
+from ics.cluster.api import client, kinds
+from ics.engines.applyset import members, parent
 
 
 class AutoEngine:
@@ -48,7 +48,7 @@ class AutoEngine:
         return await (await self._last()).destroy()
 
     async def _last(self) -> engines.Engine:
-        name = applyset.parent_name(self._validator)
+        name = members.parent_name(self._validator)
         item = await self._kube.find(kinds.CONFIG_MAP, self._namespace, name, only_metadata=True)
-        is_pulumi = item is not None and parents.read(item).engine == engines.PULUMI
+        is_pulumi = item is not None and parent.read(item).engine == engines.PULUMI
         return self._pulumi if is_pulumi else self._embedded

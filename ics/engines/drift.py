@@ -5,8 +5,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ics import engines, labels
-from ics.engines import fields
+from ics import engines, names
+from ics.engines import diff
 
 
 def found(before: Mapping[str, Any], diff: Sequence[engines.FieldDiff]) -> tuple[engines.FieldDrift, ...]:
@@ -24,7 +24,7 @@ def found(before: Mapping[str, Any], diff: Sequence[engines.FieldDiff]) -> tuple
     others = [
         _Entry(str(entry.get("time", "")), str(entry.get("manager", "")), frozenset(_paths(entry)))
         for entry in entries
-        if entry.get("manager") != labels.FIELD_MANAGER
+        if entry.get("manager") != names.FIELD_MANAGER
     ]
     return tuple(
         engines.FieldDrift(path, now, wanted, _manager(path, others))
@@ -38,7 +38,7 @@ def in_words(change: engines.Change) -> str:
     if change.action == "create":
         return f"{change.ref}: somebody deleted it; it is made again"
     texts = [
-        f"{one.path} was {fields.shown(one.now)}, is to be {fields.shown(one.wanted)} ({by(one)})"
+        f"{one.path} was {diff.shown(one.now)}, is to be {diff.shown(one.wanted)} ({by(one)})"
         for one in change.drift
     ]
     return f"{change.ref}: {'; '.join(texts)}"
@@ -85,7 +85,7 @@ class _Entry:
 
 
 def _is_own(entry: Mapping[str, Any]) -> bool:
-    return entry.get("manager") == labels.FIELD_MANAGER and not entry.get("subresource")
+    return entry.get("manager") == names.FIELD_MANAGER and not entry.get("subresource")
 
 
 def _manager(path: str, others: Sequence[_Entry]) -> str:
@@ -113,8 +113,8 @@ def _leaves(path: str, node: Mapping[str, Any]) -> Iterator[str]:
         yield path
     for key, value in inner.items():
         if key.startswith("f:"):
-            yield from _leaves(fields.joined(path, key[2:]), value)
-        elif (name := fields.member_name(key)) is not None:
+            yield from _leaves(diff.joined(path, key[2:]), value)
+        elif (name := diff.member_name(key)) is not None:
             yield from _leaves(f"{path}[{name}]", value)
         else:  # a member that has no name stands for its list
             yield path

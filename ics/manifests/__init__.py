@@ -6,8 +6,9 @@ state (EndpointSlices, signing records, arming Jobs) is written by the loop and 
 
 from typing import Any
 
-from ics import desired, labels, model
-from ics.manifests import consumer, gateway, node, objects, provider, reconciler, relayer
+from ics import model, names
+from ics.consumer import desired
+from ics.manifests import consumer, gateway, node, objects, provider_node, reconciler, relayer
 
 
 def render(wanted: desired.Desired, set_id: str) -> tuple[model.Manifest, ...]:
@@ -21,7 +22,7 @@ def render(wanted: desired.Desired, set_id: str) -> tuple[model.Manifest, ...]:
     shared = objects.Owner(settings.validator, wanted.provider_chain_id)
     built = [
         *gateway.build(wanted, shared),
-        *provider.build(settings, shared),
+        *provider_node.build(settings, shared),
         *reconciler.build(wanted, shared),
     ]
     for chain in wanted.chains:
@@ -38,11 +39,11 @@ def _stamped(manifest: dict[str, Any], set_id: str) -> dict[str, Any]:
     metadata = manifest["metadata"]
     stamped = {
         **metadata,
-        "labels": {**metadata["labels"], labels.PART_OF_SET: set_id},
+        "labels": {**metadata["labels"], names.PART_OF_SET: set_id},
         "annotations": {
             **metadata.get("annotations", {}),
             # Pulumi's field manager is random without this, and then neither engine could adopt an object.
-            "pulumi.com/patchFieldManager": labels.FIELD_MANAGER,
+            "pulumi.com/patchFieldManager": names.FIELD_MANAGER,
         },
     }
     return {**manifest, "metadata": stamped}

@@ -3,14 +3,19 @@
 import base64
 from typing import Any
 
-from ics import canonical, config, deployment, desired, key_settings, keys, labels, model, packing, ports
+from ics import model, names
+from ics.config import secret_sources, settings
+from ics.consumer import chain, desired, genesis
+from ics.consumer.peers import ports
+from ics.cosmos import canonical_json
+from ics.keys import derivation
 from ics.manifests import node_files, objects
 
 PRIVATE_RANGES = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fd00::/8")
 """Where a cluster's own nodes are: the API server proxies from there, and no selector matches it."""
 
 
-def build(wanted: desired.Desired, chain: deployment.Chain, owner: objects.Owner) -> list[dict[str, Any]]:
+def build(wanted: desired.Desired, chain: chain.Chain, owner: objects.Owner) -> list[dict[str, Any]]:
     """Namespace, volume, keys, files, Service and NetworkPolicy; the genesis once there is one."""
     built = [
         _namespace(chain, owner),
@@ -29,13 +34,13 @@ def build(wanted: desired.Desired, chain: deployment.Chain, owner: objects.Owner
     return built
 
 
-def _namespace(chain: deployment.Chain, owner: objects.Owner) -> dict[str, Any]:
-    metadata = owner.metadata(chain.namespace, labels.NAMESPACE, is_retained=True)
+def _namespace(chain: chain.Chain, owner: objects.Owner) -> dict[str, Any]:
+    metadata = owner.metadata(chain.namespace, names.NAMESPACE, is_retained=True)
     metadata["labels"]["pod-security.kubernetes.io/enforce"] = "restricted"
     return {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}
 
 
-def _volume(wanted: desired.Desired, chain: deployment.Chain, owner: objects.Owner) -> dict[str, Any]:
+def _volume(wanted: desired.Desired, chain: chain.Chain, owner: objects.Owner) -> dict[str, Any]:
     node = wanted.settings.node
     spec: dict[str, Any] = {
         "accessModes": ["ReadWriteOnce"],
@@ -44,54 +49,54 @@ def _volume(wanted: desired.Desired, chain: deployment.Chain, owner: objects.Own
     if node.storage_class:
         spec["storageClassName"] = node.storage_class
     metadata = owner.metadata(
-        labels.VOLUME_NAME, labels.VOLUME, chain.namespace, objects.SKIP_AWAIT, is_retained=True
+        names.VOLUME_NAME, names.VOLUME, chain.namespace, objects.SKIP_AWAIT, is_retained=True
     )
     return {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": metadata, "spec": spec}
 
 
-def _consensus_key(chain: deployment.Chain, owner: objects.Owner) -> dict[str, Any]:
+def _consensus_key(chain: chain.Chain, owner: objects.Owner) -> dict[str, Any]:
     generation = chain.key.generation
     notes = {
-        labels.GENERATION: str(generation),
-        labels.CONSENSUS_ADDRESS: chain.key.key.address.hex().upper(),
+        names.GENERATION: str(generation),
+        names.CONSENSUS_ADDRESS: chain.key.key.address.hex().upper(),
     }
     metadata = owner.metadata(
-        labels.consensus_key_name(generation), labels.CONSENSUS_KEY, chain.namespace, notes, is_retained=True
+        names.consensus_key_name(generation), names.CONSENSUS_KEY, chain.namespace, notes, is_retained=True
     )
-    if isinstance(chain.key.key, keys.SignerKey):
+    if isinstance(chain.key.key, derivation.SignerKey):
         # A remote signer has the key. What is on record of it stands here all the same.
         return objects.secret(metadata, {"public_key.json": model.Secret(chain.key.key.public_json())})
     return objects.secret(metadata, {"priv_validator_key.json": chain.key.key.priv_validator_key_json()})
 
 
-def _node_key(chain: deployment.Chain, owner: objects.Owner) -> dict[str, Any]:
-    metadata = owner.metadata(labels.NODE_KEY, labels.NODE_KEY, chain.namespace)
+def _node_key(chain: chain.Chain, owner: objects.Owner) -> dict[str, Any]:
+    metadata = owner.metadata(names.NODE_KEY, names.NODE_KEY, chain.namespace)
     return objects.secret(metadata, {"node_key.json": chain.node_key.node_key_json()})
 
 
-def _config(wanted: desired.Desired, chain: deployment.Chain, owner: objects.Owner) -> dict[str, Any]:
+def _config(wanted: desired.Desired, chain: chain.Chain, owner: objects.Owner) -> dict[str, Any]:
     data = {
         "config.toml": node_files.of_chain(wanted, chain),
         "app.toml": node_files.app_toml(chain.definition),
         "start.sh": node_files.start_script(chain),
     }
-    return objects.config_map(owner.metadata(labels.CONFIG, labels.CONFIG, chain.namespace), data)
+    return objects.config_map(owner.metadata(names.CONFIG, names.CONFIG, chain.namespace), data)
 
 
-def _peers(chain: deployment.Chain, owner: objects.Owner) -> dict[str, Any]:
+def _peers(chain: chain.Chain, owner: objects.Owner) -> dict[str, Any]:
     data = {
         "persistent_peers": chain.peering.persistent_peers,
         "external_address": chain.peering.external_address,
     }
-    return objects.config_map(owner.metadata(labels.PEERS, labels.PEERS, chain.namespace), data)
+    return objects.config_map(owner.metadata(names.PEERS, names.PEERS, chain.namespace), data)
 
 
-def _genesis(chain: deployment.Chain, content: bytes, owner: objects.Owner) -> dict[str, Any]:
-    notes = {labels.GENESIS_SHA256: canonical.sha256_hex(content)}
-    metadata = owner.metadata(labels.GENESIS_NAME, labels.GENESIS, chain.namespace, notes)
-    if len(content) <= packing.PLAIN_LIMIT:
+def _genesis(chain: chain.Chain, content: bytes, owner: objects.Owner) -> dict[str, Any]:
+    notes = {names.GENESIS_SHA256: canonical_json.sha256_hex(content)}
+    metadata = owner.metadata(names.GENESIS_NAME, names.GENESIS, chain.namespace, notes)
+    if len(content) <= genesis.PLAIN_LIMIT:
         return objects.config_map(metadata, {"genesis.json": content.decode()})
-    packed = base64.b64encode(packing.packed(content)).decode()
+    packed = base64.b64encode(genesis.compress(content)).decode()
     return {
         "apiVersion": "v1",
         "kind": "ConfigMap",
@@ -100,17 +105,17 @@ def _genesis(chain: deployment.Chain, content: bytes, owner: objects.Owner) -> d
     }
 
 
-def _service(chain: deployment.Chain, owner: objects.Owner) -> dict[str, Any]:
+def _service(chain: chain.Chain, owner: objects.Owner) -> dict[str, Any]:
     def port(name: str, number: int) -> dict[str, Any]:
         return {"name": name, "port": number, "targetPort": name, "protocol": "TCP"}
 
     return {
         "apiVersion": "v1",
         "kind": "Service",
-        "metadata": owner.metadata(labels.NODE_NAME, labels.NODE, chain.namespace, objects.SKIP_AWAIT),
+        "metadata": owner.metadata(names.NODE_NAME, names.NODE, chain.namespace, objects.SKIP_AWAIT),
         "spec": {
             "type": "ClusterIP",
-            "selector": owner.labels(labels.NODE),
+            "selector": owner.labels(names.NODE),
             # A node that waits for its quorum is asked for its status as well.
             "publishNotReadyAddresses": True,
             "ports": [
@@ -124,14 +129,14 @@ def _service(chain: deployment.Chain, owner: objects.Owner) -> dict[str, Any]:
 
 
 def _signer_service(
-    chain: deployment.Chain, signer: key_settings.RemoteSigner, owner: objects.Owner
+    chain: chain.Chain, signer: secret_sources.RemoteSigner, owner: objects.Owner
 ) -> dict[str, Any]:
     metadata = owner.metadata(
-        labels.SIGNER_SERVICE, labels.SIGNER, chain.namespace, {**signer.annotations, **objects.SKIP_AWAIT}
+        names.SIGNER_SERVICE, names.SIGNER, chain.namespace, {**signer.annotations, **objects.SKIP_AWAIT}
     )
     spec: dict[str, Any] = {
         "type": signer.service_type,
-        "selector": owner.labels(labels.NODE),
+        "selector": owner.labels(names.NODE),
         # The node is not ready before its signer has come.
         "publishNotReadyAddresses": True,
         "ports": [{"name": "signer", "port": ports.POD_SIGNER, "targetPort": "signer", "protocol": "TCP"}],
@@ -142,7 +147,7 @@ def _signer_service(
     return {"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": spec}
 
 
-def _network_policy(wanted: desired.Desired, chain: deployment.Chain, owner: objects.Owner) -> dict[str, Any]:
+def _network_policy(wanted: desired.Desired, chain: chain.Chain, owner: objects.Owner) -> dict[str, Any]:
     inside: list[dict[str, Any]] = [{"namespaceSelector": {}}]
     inside += [{"ipBlock": {"cidr": cidr}} for cidr in PRIVATE_RANGES]
     rules: list[dict[str, Any]] = [{"ports": [_tcp(ports.POD_P2P)]}]
@@ -159,16 +164,16 @@ def _network_policy(wanted: desired.Desired, chain: deployment.Chain, owner: obj
     return {
         "apiVersion": "networking.k8s.io/v1",
         "kind": "NetworkPolicy",
-        "metadata": owner.metadata(labels.NODE_NAME, labels.NETWORK_POLICY, chain.namespace),
+        "metadata": owner.metadata(names.NODE_NAME, names.NETWORK_POLICY, chain.namespace),
         "spec": {
-            "podSelector": {"matchLabels": owner.labels(labels.NODE)},
+            "podSelector": {"matchLabels": owner.labels(names.NODE)},
             "policyTypes": ["Ingress"],
             "ingress": rules,
         },
     }
 
 
-def _trusted(settings: config.Settings) -> list[dict[str, Any]]:
+def _trusted(settings: settings.Settings) -> list[dict[str, Any]]:
     gateway = {"kubernetes.io/metadata.name": settings.gateway.namespace}
     return [
         {"podSelector": {}},

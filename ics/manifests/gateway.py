@@ -3,7 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
-from ics import config, desired, labels, port_moves
+from ics import names
+from ics.config import settings
+from ics.consumer import desired
+from ics.consumer.peers import gateway_ports
 from ics.manifests import objects
 
 _CLOUDS: Mapping[str, Mapping[str, str]] = {
@@ -28,7 +31,7 @@ _CLOUDS: Mapping[str, Mapping[str, str]] = {
 }
 
 
-def annotations(settings: config.Settings) -> dict[str, str]:
+def annotations(settings: settings.Settings) -> dict[str, str]:
     """Annotations of the LoadBalancer Service: those of its cloud, and the settings' own over them."""
     ours = _CLOUDS[settings.gateway.cloud]
     key = f"p2p-{settings.validator}"
@@ -45,7 +48,7 @@ def build(wanted: desired.Desired, owner: objects.Owner) -> list[dict[str, Any]]
         {
             "apiVersion": "v1",
             "kind": "Namespace",
-            "metadata": owner.metadata(gateway.namespace, labels.NAMESPACE, is_retained=True),
+            "metadata": owner.metadata(gateway.namespace, names.NAMESPACE, is_retained=True),
         }
     ]
     if not wanted.gateway_ports:
@@ -55,13 +58,13 @@ def build(wanted: desired.Desired, owner: objects.Owner) -> list[dict[str, Any]]
             "apiVersion": "v1",
             "kind": "Service",
             "metadata": owner.metadata(
-                labels.GATEWAY_SERVICE,
-                labels.GATEWAY,
+                names.GATEWAY_SERVICE,
+                names.GATEWAY,
                 gateway.namespace,
                 {
                     **annotations(wanted.settings),
                     **objects.SKIP_AWAIT,
-                    labels.OPEN_PORTS: port_moves.written(wanted.open_ports),
+                    names.OPEN_PORTS: gateway_ports.written(wanted.open_ports),
                 },
             ),
             "spec": {
@@ -71,7 +74,7 @@ def build(wanted: desired.Desired, owner: objects.Owner) -> list[dict[str, Any]]
                     for consumer_id, opened in sorted(
                         wanted.open_ports.items(), key=lambda item: int(item[0])
                     )
-                    for name, port in port_moves.named(consumer_id, opened)
+                    for name, port in gateway_ports.named(consumer_id, opened)
                 ],
             },
         }

@@ -3,7 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
-from ics import canonical, deployment, desired, labels, ports, stopping
+from ics import names
+from ics.consumer import chain, desired, lifecycle
+from ics.consumer.peers import ports
+from ics.cosmos import canonical_json
 from ics.manifests import node_files, objects
 
 GRACE_SECONDS = 90
@@ -16,7 +19,7 @@ TEMPORARY = "/tmp"  # noqa: S108 - a path in the container
 
 
 def build(
-    wanted: desired.Desired, chain: deployment.Chain, genesis: bytes, owner: objects.Owner
+    wanted: desired.Desired, chain: chain.Chain, genesis: bytes, owner: objects.Owner
 ) -> dict[str, Any]:
     """One replica, never two pods with one key.
 
@@ -24,22 +27,22 @@ def build(
     never came up; with one replica it still never runs two.
     """
     # A stopped chain's relayer goes before its node, and none comes back: that is remembered here.
-    notes = {} if chain.stage.relays else {labels.ENDING: "true"}
+    notes = {} if chain.stage.relays else {names.ENDING: "true"}
     if chain.is_withheld:
-        notes[labels.WITHHELD] = "true"
-    metadata = owner.metadata(labels.NODE_NAME, labels.NODE, chain.namespace, {**objects.SKIP_AWAIT, **notes})
+        notes[names.WITHHELD] = "true"
+    metadata = owner.metadata(names.NODE_NAME, names.NODE, chain.namespace, {**objects.SKIP_AWAIT, **notes})
     return {
         "apiVersion": "apps/v1",
         "kind": "StatefulSet",
         "metadata": metadata,
         "spec": {
-            "replicas": 0 if chain.stage is stopping.Stage.NODE_ENDS else 1,
-            "serviceName": labels.NODE_NAME,
+            "replicas": 0 if chain.stage is lifecycle.Stage.NODE_ENDS else 1,
+            "serviceName": names.NODE_NAME,
             "podManagementPolicy": "Parallel",
-            "selector": {"matchLabels": owner.labels(labels.NODE)},
+            "selector": {"matchLabels": owner.labels(names.NODE)},
             "template": {
                 "metadata": {
-                    "labels": owner.labels(labels.NODE),
+                    "labels": owner.labels(names.NODE),
                     "annotations": _checksums(wanted, chain, genesis),
                 },
                 "spec": {
@@ -55,7 +58,7 @@ def build(
     }
 
 
-def _checksums(wanted: desired.Desired, chain: deployment.Chain, genesis: bytes) -> dict[str, str]:
+def _checksums(wanted: desired.Desired, chain: chain.Chain, genesis: bytes) -> dict[str, str]:
     """What the node reads only at its start; peers are left out, so that they change without a restart."""
     files = [
         node_files.start_script(chain),
@@ -64,24 +67,24 @@ def _checksums(wanted: desired.Desired, chain: deployment.Chain, genesis: bytes)
     ]
     identity = [chain.node_key.node_id, chain.key.key.address.hex()]
     return {
-        f"{labels.DOMAIN}/config": objects.checksum(files),
-        f"{labels.DOMAIN}/keys": objects.checksum(identity),
-        labels.GENESIS_SHA256: canonical.sha256_hex(genesis),
+        f"{names.DOMAIN}/config": objects.checksum(files),
+        f"{names.DOMAIN}/keys": objects.checksum(identity),
+        names.GENESIS_SHA256: canonical_json.sha256_hex(genesis),
     }
 
 
-def _key_address(chain: deployment.Chain) -> str:
+def _key_address(chain: chain.Chain) -> str:
     """Whose memory the node looks for at its start; there is none by the name of a key that is withheld."""
     address = chain.key.key.address.hex().upper()
     return f"{address}-withheld" if chain.is_withheld else address
 
 
-def _container(wanted: desired.Desired, chain: deployment.Chain, genesis: bytes) -> dict[str, Any]:
+def _container(wanted: desired.Desired, chain: chain.Chain, genesis: bytes) -> dict[str, Any]:
     environment = {
         "BINARY": chain.definition.binary,
         # Programs write there as soon as they start; their data is on the volume.
         "HOME": TEMPORARY,
-        "GENESIS_SHA256": canonical.sha256_hex(genesis),
+        "GENESIS_SHA256": canonical_json.sha256_hex(genesis),
         "KEY_ADDRESS": _key_address(chain),
     }
     return {
@@ -120,18 +123,18 @@ def _container(wanted: desired.Desired, chain: deployment.Chain, genesis: bytes)
     }
 
 
-def _volumes(chain: deployment.Chain) -> list[Mapping[str, Any]]:
+def _volumes(chain: chain.Chain) -> list[Mapping[str, Any]]:
     def from_secret(name: str, secret: str) -> dict[str, Any]:
         return {"name": name, "secret": {"secretName": secret, "defaultMode": FILE_MODE}}
 
     return [
-        {"name": "data", "persistentVolumeClaim": {"claimName": labels.VOLUME_NAME}},
+        {"name": "data", "persistentVolumeClaim": {"claimName": names.VOLUME_NAME}},
         {"name": "tmp", "emptyDir": {}},
-        {"name": "config", "configMap": {"name": labels.CONFIG}},
-        {"name": "genesis", "configMap": {"name": labels.GENESIS_NAME}},
-        {"name": "peers", "configMap": {"name": labels.PEERS}},
-        from_secret("node-key", labels.NODE_KEY),
-        from_secret("consensus-key", labels.consensus_key_name(chain.key.generation)),
+        {"name": "config", "configMap": {"name": names.CONFIG}},
+        {"name": "genesis", "configMap": {"name": names.GENESIS_NAME}},
+        {"name": "peers", "configMap": {"name": names.PEERS}},
+        from_secret("node-key", names.NODE_KEY),
+        from_secret("consensus-key", names.consensus_key_name(chain.key.generation)),
     ]
 
 

@@ -5,7 +5,10 @@ from typing import Any
 
 import tomli_w
 
-from ics import definition, deployment, desired, labels, overlay, ports
+from ics import names
+from ics.config import chain_definition, overrides
+from ics.consumer import chain, desired
+from ics.consumer.peers import ports
 
 CONFIG = "/etc/ics/config"
 GENESIS = "/etc/ics/genesis"
@@ -47,10 +50,12 @@ for made in "$home"/data/*.db/MANIFEST-*; do
 done
 
 """
+
+
 # No version sets REMOTE_SIGNER any more. The script stays as it is, for another one would restart every node.
 _SIGN_HERE = f"""\
 # The key signs only where its signing memory lies; a volume without it may have lost what was signed.
-memory="{labels.SIGNING_PATH}/$KEY_ADDRESS"
+memory="{names.SIGNING_PATH}/$KEY_ADDRESS"
 identity={CONSENSUS_KEY}
 if [ ! -s "$memory/priv_validator_state.json" ]; then
   if [ -z "${{REMOTE_SIGNER:-}}" ]; then
@@ -64,7 +69,7 @@ fi
 _SIGN_ELSEWHERE = f"""\
 # A remote signer remembers what it signs from now on. What was remembered here is out of date then, and must not
 # be taken up should the key come back.
-state="{labels.SIGNING_PATH}/$KEY_ADDRESS/priv_validator_state.json"
+state="{names.SIGNING_PATH}/$KEY_ADDRESS/priv_validator_state.json"
 if [ -e "$state" ]; then
   mv "$state" "$state.before-remote"
 fi
@@ -85,13 +90,16 @@ REMOTE_START_SCRIPT = _LAY_FILES + _SIGN_ELSEWHERE + _START
 """Of a node whose key a remote signer has."""
 
 
-def start_script(chain: deployment.Chain) -> str:
+def start_script(chain: chain.Chain) -> str:
     """The script that starts one chain's node."""
     return START_SCRIPT if chain.signer is None else REMOTE_START_SCRIPT
 
 
 def config_toml(
-    known: definition.Definition, moniker: str, is_unsafe: bool = False, is_signed_elsewhere: bool = False
+    known: chain_definition.Definition,
+    moniker: str,
+    is_unsafe: bool = False,
+    is_signed_elsewhere: bool = False,
 ) -> str:
     """CometBFT's config.toml: only what differs from its defaults, with the definition's overrides on top.
 
@@ -121,10 +129,10 @@ def config_toml(
     }
     if is_signed_elsewhere:
         ours["priv_validator_laddr"] = f"tcp://0.0.0.0:{ports.POD_SIGNER}"
-    return tomli_w.dumps(ordered(overlay.merged(ours, known.config.get("config.toml", {}))))
+    return tomli_w.dumps(ordered(overrides.merged(ours, known.config.get("config.toml", {}))))
 
 
-def of_chain(wanted: desired.Desired, chain: deployment.Chain) -> str:
+def of_chain(wanted: desired.Desired, chain: chain.Chain) -> str:
     """The config.toml of one chain's node."""
     settings = wanted.settings
     return config_toml(
@@ -132,7 +140,7 @@ def of_chain(wanted: desired.Desired, chain: deployment.Chain) -> str:
     )
 
 
-def app_toml(known: definition.Definition) -> str:
+def app_toml(known: chain_definition.Definition) -> str:
     """The SDK's app.toml, likewise."""
     ours: dict[str, Any] = {
         "minimum-gas-prices": known.min_gas_price,
@@ -142,7 +150,7 @@ def app_toml(known: definition.Definition) -> str:
         "grpc": {"enable": True, "address": f"0.0.0.0:{ports.POD_GRPC}"},
         "grpc-web": {"enable": True},
     }
-    return tomli_w.dumps(ordered(overlay.merged(ours, known.config.get("app.toml", {}))))
+    return tomli_w.dumps(ordered(overrides.merged(ours, known.config.get("app.toml", {}))))
 
 
 def ordered(table: Mapping[str, Any]) -> dict[str, Any]:

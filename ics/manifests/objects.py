@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ics import labels, model, naming
+from ics import model, names
 
 RUN_AS = 1000
 """uid and gid of every container."""
@@ -41,13 +41,13 @@ class Owner:
     def labels(self, component: str) -> dict[str, str]:
         """Labels of one object."""
         found = {
-            labels.MANAGED_BY: labels.MANAGER,
-            labels.COMPONENT: component,
-            labels.VALIDATOR: self.validator,
-            labels.PROVIDER: naming.label_value(self.provider_chain_id),
+            names.MANAGED_BY: names.MANAGER,
+            names.COMPONENT: component,
+            names.VALIDATOR: self.validator,
+            names.PROVIDER: names.label_value(self.provider_chain_id),
         }
         if self.consumer_id:
-            found[labels.CONSUMER] = self.consumer_id
+            found[names.CONSUMER] = self.consumer_id
         return found
 
     def metadata(
@@ -63,10 +63,10 @@ class Owner:
         if namespace is not None:
             found["namespace"] = namespace
         if is_retained:
-            found["labels"][labels.RETAIN] = "true"
+            found["labels"][names.RETAIN] = "true"
         notes = dict(annotations or {})
         if self.chain_id:
-            notes[labels.CHAIN_ID] = self.chain_id
+            notes[names.CHAIN_ID] = self.chain_id
         if notes:
             found["annotations"] = notes
         return found

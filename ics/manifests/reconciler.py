@@ -5,7 +5,10 @@ from typing import Any
 
 import yaml
 
-from ics import config, definition, desired, errors, labels
+from ics import errors, names
+from ics.config import chain_definition
+from ics.config import settings as config_settings
+from ics.consumer import desired
 from ics.manifests import node, objects, rights
 
 NAME = "reconciler"
@@ -33,7 +36,7 @@ def build(wanted: desired.Desired, owner: objects.Owner) -> list[dict[str, Any]]
     return [*_account(settings, owner), *files, _workload(settings, files, owner)]
 
 
-def stack_file(settings: config.Settings) -> str:
+def stack_file(settings: config_settings.Settings) -> str:
     """The stack file that it reads: these settings, as they are right inside the cluster.
 
     It is made from the settings themselves, so flags and the environment of who installs it are in it; and
@@ -51,22 +54,24 @@ def stack_file(settings: config.Settings) -> str:
         named = getattr(settings.reconciler, name) or (source.secret if source is not None else None)
         if named is not None:
             values[name] = {"secret": named.model_dump()}
-    document = {"config": {f"{config.PREFIX}{key}": value for key, value in values.items()}}
+    document = {"config": {f"{config_settings.PREFIX}{key}": value for key, value in values.items()}}
     return yaml.safe_dump(document, sort_keys=True, width=100)
 
 
-def _stack(settings: config.Settings, owner: objects.Owner) -> dict[str, Any]:
-    metadata = owner.metadata(f"{NAME}-stack", labels.RECONCILER, settings.gateway.namespace)
+def _stack(settings: config_settings.Settings, owner: objects.Owner) -> dict[str, Any]:
+    metadata = owner.metadata(f"{NAME}-stack", names.RECONCILER, settings.gateway.namespace)
     return objects.config_map(metadata, {f"Pulumi.{settings.validator}.yaml": stack_file(settings)})
 
 
-def _definition(loaded: definition.Loaded, settings: config.Settings, owner: objects.Owner) -> dict[str, Any]:
+def _definition(
+    loaded: chain_definition.Loaded, settings: config_settings.Settings, owner: objects.Owner
+) -> dict[str, Any]:
     """One definition, with its genesis file unless that is fetched by its url."""
     values = loaded.definition.model_dump(mode="json", exclude_defaults=True)
     found = loaded.definition.genesis
     published = found.final or found.base
     metadata = owner.metadata(
-        f"{NAME}-chain-{loaded.definition.name}", labels.RECONCILER, settings.gateway.namespace
+        f"{NAME}-chain-{loaded.definition.name}", names.RECONCILER, settings.gateway.namespace
     )
     files: dict[str, str] = {}
     if published is not None and published.file is not None:
@@ -87,17 +92,17 @@ def _text(content: bytes, name: str) -> str:
     return content.decode()
 
 
-def _account(settings: config.Settings, owner: objects.Owner) -> list[dict[str, Any]]:
+def _account(settings: config_settings.Settings, owner: objects.Owner) -> list[dict[str, Any]]:
     home = settings.gateway.namespace
     name = f"ics-{home}-{settings.validator}"
     subject = {"kind": "ServiceAccount", "name": NAME, "namespace": home}
-    whole = owner.metadata(name, labels.RECONCILER, None)
-    within = owner.metadata(NAME, labels.RECONCILER, home)
+    whole = owner.metadata(name, names.RECONCILER, None)
+    within = owner.metadata(NAME, names.RECONCILER, home)
     return [
         {
             "apiVersion": "v1",
             "kind": "ServiceAccount",
-            "metadata": owner.metadata(NAME, labels.RECONCILER, home),
+            "metadata": owner.metadata(NAME, names.RECONCILER, home),
             # Its one pod asks for the token; no other pod is given it unasked.
             "automountServiceAccountToken": False,
         },
@@ -108,8 +113,10 @@ def _account(settings: config.Settings, owner: objects.Owner) -> list[dict[str, 
     ]
 
 
-def _workload(settings: config.Settings, files: list[dict[str, Any]], owner: objects.Owner) -> dict[str, Any]:
-    metadata = owner.metadata(NAME, labels.RECONCILER, settings.gateway.namespace, objects.SKIP_AWAIT)
+def _workload(
+    settings: config_settings.Settings, files: list[dict[str, Any]], owner: objects.Owner
+) -> dict[str, Any]:
+    metadata = owner.metadata(NAME, names.RECONCILER, settings.gateway.namespace, objects.SKIP_AWAIT)
     if settings.reconciler.mode == "deployment":
         return {
             "apiVersion": "apps/v1",
@@ -118,7 +125,7 @@ def _workload(settings: config.Settings, files: list[dict[str, Any]], owner: obj
             "spec": {
                 "replicas": 1,
                 "strategy": {"type": "Recreate"},
-                "selector": {"matchLabels": owner.labels(labels.RECONCILER)},
+                "selector": {"matchLabels": owner.labels(names.RECONCILER)},
                 # What it reads at its start rolls it.
                 "template": _pod(settings, files, owner, "Always", [one["data"] for one in files]),
             },
@@ -146,15 +153,15 @@ def _workload(settings: config.Settings, files: list[dict[str, Any]], owner: obj
 
 
 def _pod(
-    settings: config.Settings,
+    settings: config_settings.Settings,
     files: list[dict[str, Any]],
     owner: objects.Owner,
     restart: str,
     read_at_start: object = None,
 ) -> dict[str, Any]:
-    metadata: dict[str, Any] = {"labels": owner.labels(labels.RECONCILER)}
+    metadata: dict[str, Any] = {"labels": owner.labels(names.RECONCILER)}
     if read_at_start is not None:
-        metadata["annotations"] = {f"{labels.DOMAIN}/config": objects.checksum(read_at_start)}
+        metadata["annotations"] = {f"{names.DOMAIN}/config": objects.checksum(read_at_start)}
     return {
         "metadata": metadata,
         "spec": {
@@ -172,7 +179,7 @@ def _pod(
     }
 
 
-def _container(settings: config.Settings) -> dict[str, Any]:
+def _container(settings: config_settings.Settings) -> dict[str, Any]:
     mode = "--watch" if settings.reconciler.mode == "deployment" else "--once"
     container: dict[str, Any] = {
         "name": NAME,

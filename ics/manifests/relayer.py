@@ -4,8 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ics import deployment, hermes, labels, model, relayer
-from ics.manifests import objects, relay_jobs
+from ics import model, names
+from ics.consumer import chain
+from ics.manifests import hermes_jobs, objects
+from ics.relayer import hermes
+from ics.relayer import plan as relayer_plan
 
 WATCH_SECONDS = 600
 """How long the watch for evidence runs before it starts anew; shorter than the blocks it looks back at."""
@@ -14,42 +17,42 @@ GRACE_SECONDS = 5
 
 
 def build(
-    chain: deployment.Chain, plan: relayer.Relayer, provider_chain_id: str, owner: objects.Owner
+    chain: chain.Chain, plan: relayer_plan.Relayer, provider_chain_id: str, owner: objects.Owner
 ) -> list[dict[str, Any]]:
     """Accounts and configs as soon as the relayer is due; what relays, once the channel is open."""
 
     def accounts(name: str, consumer: model.Secret, provider: model.Secret) -> dict[str, Any]:
-        words = {relay_jobs.CONSUMER_MNEMONIC: consumer, relay_jobs.PROVIDER_MNEMONIC: provider}
-        return objects.secret(owner.metadata(name, labels.HERMES_KEYS, chain.namespace), words)
+        words = {hermes_jobs.CONSUMER_MNEMONIC: consumer, hermes_jobs.PROVIDER_MNEMONIC: provider}
+        return objects.secret(owner.metadata(name, names.HERMES_KEYS, chain.namespace), words)
 
     def config(name: str, text: str) -> dict[str, Any]:
-        metadata = owner.metadata(name, labels.RELAYING, chain.namespace)
-        return objects.config_map(metadata, {relay_jobs.CONFIG_FILE: text})
+        metadata = owner.metadata(name, names.RELAYING, chain.namespace)
+        return objects.config_map(metadata, {hermes_jobs.CONFIG_FILE: text})
 
     built = [
-        accounts(labels.HERMES_KEYS, plan.consumer_mnemonic, plan.provider_mnemonic),
+        accounts(names.HERMES_KEYS, plan.consumer_mnemonic, plan.provider_mnemonic),
         # The watch signs on the provider only; a key store wants a key for the consumer as well.
-        accounts(labels.EVIDENCE_NAME, plan.evidence_mnemonic, plan.evidence_mnemonic),
+        accounts(names.EVIDENCE_NAME, plan.evidence_mnemonic, plan.evidence_mnemonic),
     ]
-    signers = relay_jobs.signers(provider_chain_id, chain.chain_id, relayer.KEY_NAME)
+    signers = hermes_jobs.signers(provider_chain_id, chain.chain_id, relayer_plan.KEY_NAME)
     if plan.base is not None:
-        built.append(config(labels.HERMES_BASE, plan.base.config))
+        built.append(config(names.HERMES_BASE, plan.base.config))
         watch = _Instance(
-            labels.EVIDENCE_NAME,
-            labels.EVIDENCE,
-            labels.HERMES_BASE,
-            labels.EVIDENCE_NAME,
+            names.EVIDENCE_NAME,
+            names.EVIDENCE,
+            names.HERMES_BASE,
+            names.EVIDENCE_NAME,
             plan.base,
-            hermes.evidence(chain.chain_id, relayer.KEY_NAME),
+            hermes.evidence(chain.chain_id, relayer_plan.KEY_NAME),
         )
         built.append(_deployment(watch, signers, chain.namespace, owner))
     if plan.relays is not None:
-        built.append(config(labels.HERMES_NAME, plan.relays.config))
+        built.append(config(names.HERMES_NAME, plan.relays.config))
         relays = _Instance(
-            labels.HERMES_NAME,
-            labels.HERMES,
-            labels.HERMES_NAME,
-            labels.HERMES_KEYS,
+            names.HERMES_NAME,
+            names.HERMES,
+            names.HERMES_NAME,
+            names.HERMES_KEYS,
             plan.relays,
             ("start",),
         )
@@ -71,16 +74,16 @@ class _Instance:
 
 
 def _deployment(
-    instance: _Instance, signers: Sequence[relay_jobs.Signer], namespace: str, owner: objects.Owner
+    instance: _Instance, signers: Sequence[hermes_jobs.Signer], namespace: str, owner: objects.Owner
 ) -> dict[str, Any]:
     """One replica that is gone before the next one comes: two would take each other's sequence numbers."""
     volumes = [
-        relay_jobs.config_volume(instance.config_map),
-        relay_jobs.home_volume(),
-        relay_jobs.keys_volume(instance.accounts),
+        hermes_jobs.config_volume(instance.config_map),
+        hermes_jobs.home_volume(),
+        hermes_jobs.keys_volume(instance.accounts),
     ]
-    container = relay_jobs.container(instance.setup.image, _script(instance, signers), volumes)
-    if instance.component == labels.HERMES:
+    container = hermes_jobs.container(instance.setup.image, _script(instance, signers), volumes)
+    if instance.component == names.HERMES:
         container |= _watched()
     return {
         "apiVersion": "apps/v1",
@@ -93,7 +96,7 @@ def _deployment(
             "template": {
                 "metadata": {
                     "labels": owner.labels(instance.component),
-                    "annotations": {f"{labels.DOMAIN}/config": objects.checksum(instance.setup.config)},
+                    "annotations": {f"{names.DOMAIN}/config": objects.checksum(instance.setup.config)},
                 },
                 "spec": {
                     "terminationGracePeriodSeconds": GRACE_SECONDS,
@@ -108,18 +111,18 @@ def _deployment(
     }
 
 
-def _script(instance: _Instance, signers: Sequence[relay_jobs.Signer]) -> str:
+def _script(instance: _Instance, signers: Sequence[hermes_jobs.Signer]) -> str:
     """Import the keys, wait for both chains, and let Hermes take the shell's place.
 
     A chain that does not answer while Hermes starts is never taken up again by it.
     """
-    keys = relay_jobs.script([relay_jobs.import_key(signer) for signer in signers])
+    keys = hermes_jobs.script([hermes_jobs.import_key(signer) for signer in signers])
     waits = [
-        f"until {relay_jobs.script([hermes.balance(signer.chain_id, signer.key_name)]).strip()}; do sleep 3; done\n"
+        f"until {hermes_jobs.script([hermes.balance(signer.chain_id, signer.key_name)]).strip()}; do sleep 3; done\n"
         for signer in signers
     ]
-    program = relay_jobs.script([instance.command])
-    ending = f"exec {program}" if instance.component == labels.HERMES else _again_and_again(program)
+    program = hermes_jobs.script([instance.command])
+    ending = f"exec {program}" if instance.component == names.HERMES else _again_and_again(program)
     return "".join([keys, *waits, ending])
 
 

@@ -10,8 +10,10 @@ import random
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any, Protocol
 
-from ics import bell, config, hermes, schedule, urls
-from ics.provider import gateway, wakeups
+from ics import aio
+from ics.config import settings, urls
+from ics.provider import event_filter, gateway
+from ics.reconciler.daemon import wakeups
 
 LONGEST_PAUSE = 30.0
 """Seconds between two tries to connect, at most."""
@@ -47,8 +49,8 @@ class Events:
 
     def __init__(
         self,
-        provider: config.Provider,
-        ring: Callable[[bell.Wake], None],
+        provider: settings.Provider,
+        ring: Callable[[wakeups.Wake], None],
         connect: Callable[[str], Any] | None = None,
         luck: Callable[[], float] = random.random,
     ) -> None:
@@ -85,17 +87,17 @@ class Events:
                 finally:
                     self.listens_to = ""
                 failures += 1
-                await asyncio.sleep(schedule.backoff(failures, LONGEST_PAUSE, self._luck()))
+                await asyncio.sleep(aio.backoff(failures, LONGEST_PAUSE, self._luck()))
 
     async def _listen(self, url: str) -> AsyncIterator[None]:
         """Yield once for each message that tells of a block or transaction."""
-        stream: Stream = await self._connect(hermes.websocket(url))
+        stream: Stream = await self._connect(urls.websocket(url))
         try:
             await self._check_chain(stream, url)
-            for number, query in enumerate(wakeups.QUERIES, start=1):
+            for number, query in enumerate(event_filter.QUERIES, start=1):
                 await _call(stream, number, "subscribe", {"query": query})
             self.listens_to, self.trouble = urls.shown(url), ""
-            self._ring(bell.Wake("connected"))
+            self._ring(wakeups.Wake("connected"))
             while True:
                 # A chain that makes no blocks is no reason to go elsewhere every minute, but a quiet
                 # connection is: that it is dead is told by nobody.
@@ -103,12 +105,12 @@ class Events:
                     message = _parsed(await stream.recv())
                 if "error" in message:
                     raise Lost(f"it ends the subscription: {message['error']}")
-                if wakeups.height(message) is None:
+                if event_filter.height(message) is None:
                     continue
-                tidings = wakeups.read(message)
+                tidings = event_filter.read(message)
                 if tidings is not None:
                     for kind in tidings.types:
-                        self._ring(bell.Wake(kind, tidings.height, tidings.is_launch))
+                        self._ring(wakeups.Wake(kind, tidings.height, tidings.is_launch))
                 yield
         finally:
             await stream.close()
@@ -134,7 +136,7 @@ async def _call(stream: Stream, number: int, method: str, params: Mapping[str, s
         while True:
             message = _parsed(await stream.recv())
             # Events of the first subscription may come before the answer to the second.
-            if message.get("id") == number and wakeups.height(message) is None:
+            if message.get("id") == number and event_filter.height(message) is None:
                 break
     if "error" in message:
         raise Lost(f"it refuses {method}: {message['error']}")

@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ics import errors, urls
+from ics import errors
+from ics.config import urls
 
 HEIGHT_HEADER = "x-cosmos-block-height"
 """Request header: the answer is of the state after this block (cosmos-sdk types/grpc)."""

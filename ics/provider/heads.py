@@ -4,7 +4,8 @@ import datetime
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ics import config, errors, model
+from ics import errors, model
+from ics.config import settings
 
 NEVER_PICKED = 2
 """Blocks: an endpoint that is further behind the best one is not picked, though it be the first."""
@@ -30,7 +31,7 @@ class Head:
     """RFC 3339, of its block."""
 
 
-def check_chain(head: Head, url: str, key: str, provider: config.Provider) -> None:
+def check_chain(head: Head, url: str, key: str, provider: settings.Provider) -> None:
     """Refuse an endpoint of another chain.
 
     Args:
@@ -49,7 +50,7 @@ def check_chain(head: Head, url: str, key: str, provider: config.Provider) -> No
         )
 
 
-def check_lag(head: Head, url: str, now: datetime.datetime, provider: config.Provider) -> None:
+def check_lag(head: Head, url: str, now: datetime.datetime, provider: settings.Provider) -> None:
     """Refuse an endpoint whose newest block is too old.
 
     Raises:

@@ -8,15 +8,16 @@ import functools
 import time
 from collections.abc import Callable
 
-from ics import desired, manifests, model, seen
-from ics.engines import applyset
+from ics import manifests, model
+from ics.consumer import desired, observed
+from ics.engines.applyset import members
 from tests.unit import scenes
 
 SIZES = (10, 100, 1000)
 RUNS = 3
 
 
-def scene(count: int) -> seen.Seen:
+def scene(count: int) -> observed.Seen:
     """A provider with so many chains, the even ones launched and run by alice."""
     consumers, remembered = [], {}
     for number in range(count):
@@ -27,7 +28,7 @@ def scene(count: int) -> seen.Seen:
         consumers.append(scenes.consumer(phase, detail, consumer_id, chain_id))
         if is_launched:
             remembered[consumer_id] = model.ChainMemory(f"ns-{number}", scenes.GENESIS, (), "uid", True)
-    return seen.Seen(scenes.snapshot(*consumers), model.Memory(remembered))
+    return observed.Seen(scenes.snapshot(*consumers), model.Memory(remembered))
 
 
 def best(work: Callable[[], object]) -> float:
@@ -48,7 +49,7 @@ def main() -> None:
     for size in SIZES:
         observed = scene(size)
         wanted = desired.desired(observed, settings, seed, definitions)
-        set_id = applyset.set_id("alice", "provider")
+        set_id = members.set_id("alice", "provider")
         objects = len(manifests.render(wanted, set_id))
         desire = best(functools.partial(desired.desired, observed, settings, seed, definitions))
         render = best(functools.partial(manifests.render, wanted, set_id))

@@ -24,8 +24,8 @@ from dataclasses import dataclass, field
 
 import httpx
 
-from ics import labels
-from ics.cluster import kinds
+from ics import names
+from ics.cluster.api import kinds
 from tests import documents
 from tests.network import launch_times, stage
 
@@ -62,7 +62,7 @@ def watch(
     cluster, user = document["clusters"][0]["cluster"], document["users"][0]["user"]
     context = ssl.create_default_context(cafile=kubeconfig.parent / cluster["certificate-authority"])
     headers = {"Authorization": f"Bearer {user['token']}"}
-    query = {"watch": "1", "labelSelector": f"{labels.COMPONENT}={component}", "timeoutSeconds": "600"}
+    query = {"watch": "1", "labelSelector": f"{names.COMPONENT}={component}", "timeoutSeconds": "600"}
     with httpx.Client(
         base_url=cluster["server"], headers=headers, verify=context, timeout=600, trust_env=False
     ) as http:
@@ -77,7 +77,7 @@ def watch(
                     now = time.time()
                     event = json.loads(line)
                     if event["type"] == "ADDED":
-                        found.setdefault(event["object"]["metadata"]["labels"][labels.CONSUMER], now)
+                        found.setdefault(event["object"]["metadata"]["labels"][names.CONSUMER], now)
 
 
 @contextlib.contextmanager
@@ -137,8 +137,8 @@ def main() -> None:
         with launch_times.subscribed(place.node.rpc) as launched:
             stamps, is_over = Stamps(launched), threading.Event()
             for what in (
-                (kinds.CONFIG_MAP, labels.GENESIS, stamps.genesis),
-                (kinds.STATEFUL_SET, labels.NODE, stamps.workload),
+                (kinds.CONFIG_MAP, names.GENESIS, stamps.genesis),
+                (kinds.STATEFUL_SET, names.NODE, stamps.workload),
             ):
                 threading.Thread(target=watch, args=(kubeconfig, *what, is_over), daemon=True).start()
             print(f"from the launch block to genesis and StatefulSet\n{launch_times.HEADER}")

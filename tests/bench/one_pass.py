@@ -14,10 +14,11 @@ import sys
 import time
 from typing import Any
 
-from ics import loop, wiring, world
-from ics.cluster import client, place, requests
-from ics.engines import apply
-from ics.provider import ibc_queries
+from ics.cluster import place
+from ics.cluster.api import client, connect, requests
+from ics.engines.applyset import engine as applyset_engine
+from ics.provider.rest import relayer_queries
+from ics.reconciler import reconcile, wiring, world
 from tests.simulator import scene
 from tests.unit import scenes
 from tests.unit.provider import fake
@@ -44,16 +45,18 @@ async def measured(provider_url: str, kubeconfig: str) -> dict[str, Any]:
         provider={"chain_id": fake.CHAIN_ID, "rest": urls, "rpc": urls, "grpc": urls},
         cluster={"kubeconfig": kubeconfig},
     )
-    access = client.access(settings.cluster, pathlib.Path(), {})
+    access = connect.access(settings.cluster, pathlib.Path(), {})
     async with (
         Counting(access) as kube,
-        ibc_queries.IbcQueries(settings.provider, wiring.now) as provider,
+        relayer_queries.IbcQueries(settings.provider, wiring.now) as provider,
     ):
         cluster = place.Place(kube, settings, wiring.lease_of(settings, kube, stays=False))
-        engine = apply.ApplyEngine(kube, settings.validator, settings.gateway.namespace, cluster.lease.ensure)
+        engine = applyset_engine.ApplyEngine(
+            kube, settings.validator, settings.gateway.namespace, cluster.lease.ensure
+        )
         where = world.World(settings, scene.SEED, [scenes.example()], provider, cluster, cluster.lease)
         began = time.perf_counter()
-        outcome = await loop.one_pass(where, engine, None)
+        outcome = await reconcile.one_pass(where, engine, None)
         seconds = time.perf_counter() - began
     if outcome.troubles:
         raise outcome.troubles[0].error

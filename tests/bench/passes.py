@@ -17,8 +17,10 @@ import urllib.request
 from collections.abc import Iterator
 from typing import Any
 
-from ics import config, model
-from ics.cluster import arm, client, kinds
+from ics import model
+from ics.cluster import sign_state
+from ics.cluster.api import connect, kinds
+from ics.config import settings
 from tests.cluster import apiserver, jobs
 
 SIZES = (10, 100, 1000)
@@ -61,9 +63,9 @@ def one_pass(url: str, kubeconfig: pathlib.Path) -> dict[str, Any]:
 
 async def end_jobs(kubeconfig: pathlib.Path) -> None:
     """Let every Job be done, as if a node had run its pod: those that lay the signing memories."""
-    async with client.connect(config.Cluster(kubeconfig=str(kubeconfig)), pathlib.Path(), {}) as kube:
+    async with connect.connect(settings.Cluster(kubeconfig=str(kubeconfig)), pathlib.Path(), {}) as kube:
         for job in await kube.select(kinds.JOB, {}):
-            if arm.job_state(job) is model.JobState.RUNNING:
+            if sign_state.job_state(job) is model.JobState.RUNNING:
                 at = job["metadata"]
                 await jobs.finish(kube, at["namespace"], at["name"], jobs.DONE)
 

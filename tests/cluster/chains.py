@@ -4,8 +4,8 @@ import base64
 from collections.abc import Iterable
 from typing import Any
 
-from ics import labels
-from ics.engines import applyset
+from ics import names
+from ics.engines.applyset import members
 
 
 def manifests(
@@ -18,7 +18,7 @@ def manifests(
             "v1",
             "Service",
             gateway,
-            labels.GATEWAY_SERVICE,
+            names.GATEWAY_SERVICE,
             validator,
             gateway,
             spec={"type": "LoadBalancer", "ports": [{"name": "c-0", "port": 27346, "targetPort": 26656}]},
@@ -32,7 +32,7 @@ def manifests(
 def chain(validator: str, gateway: str, consumer: str, *, image: str = "node:1") -> list[dict[str, Any]]:
     """Namespace, volume, key, genesis, Service and StatefulSet of one chain; the first three are retained."""
     namespace = f"{validator}-{consumer}"
-    kept = {labels.RETAIN: "true"}
+    kept = {names.RETAIN: "true"}
 
     def made(
         api: str, kind: str, name: str, component: str, retained: bool = False, **rest: Any
@@ -41,7 +41,7 @@ def chain(validator: str, gateway: str, consumer: str, *, image: str = "node:1")
         extra = kept if retained else {}
         return _object(api, kind, where, name, validator, gateway, consumer, component, extra, **rest)
 
-    selector = {labels.CONSUMER: consumer, labels.COMPONENT: labels.NODE}
+    selector = {names.CONSUMER: consumer, names.COMPONENT: names.NODE}
     container = {
         "name": "node",
         "image": image,
@@ -49,35 +49,35 @@ def chain(validator: str, gateway: str, consumer: str, *, image: str = "node:1")
         "resources": {"requests": {"cpu": "250m", "memory": "512Mi"}},
     }
     return [
-        made("v1", "Namespace", namespace, labels.NAMESPACE, retained=True),
+        made("v1", "Namespace", namespace, names.NAMESPACE, retained=True),
         made(
             "v1",
             "PersistentVolumeClaim",
-            labels.VOLUME_NAME,
-            labels.VOLUME,
+            names.VOLUME_NAME,
+            names.VOLUME,
             retained=True,
             spec={"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "10Gi"}}},
         ),
         made(
             "v1",
             "Secret",
-            labels.consensus_key_name(0),
-            labels.CONSENSUS_KEY,
+            names.consensus_key_name(0),
+            names.CONSENSUS_KEY,
             retained=True,
             data={"priv_validator_key.json": base64.b64encode(b"top secret").decode()},
         ),
         made(
             "v1",
             "ConfigMap",
-            labels.GENESIS_NAME,
-            labels.GENESIS,
+            names.GENESIS_NAME,
+            names.GENESIS,
             data={"genesis.json": "{}", "note": "a\nb\n"},
         ),
         made(
             "v1",
             "Service",
-            labels.NODE_NAME,
-            labels.NODE,
+            names.NODE_NAME,
+            names.NODE,
             spec={
                 "selector": selector,
                 "ports": [{"name": "p2p", "port": 26656}, {"name": "rpc", "port": 26657}],
@@ -86,11 +86,11 @@ def chain(validator: str, gateway: str, consumer: str, *, image: str = "node:1")
         made(
             "apps/v1",
             "StatefulSet",
-            labels.NODE_NAME,
-            labels.NODE,
+            names.NODE_NAME,
+            names.NODE,
             spec={
                 "replicas": 1,
-                "serviceName": labels.NODE_NAME,
+                "serviceName": names.NODE_NAME,
                 "selector": {"matchLabels": selector},
                 "template": {"metadata": {"labels": selector}, "spec": {"containers": [container]}},
             },
@@ -106,19 +106,19 @@ def _object(
     validator: str,
     gateway: str,
     consumer: str = "",
-    component: str = labels.GATEWAY,
+    component: str = names.GATEWAY,
     extra: dict[str, str] | None = None,
     **rest: Any,
 ) -> dict[str, Any]:
     metadata: dict[str, Any] = {
         "name": name,
         "labels": {
-            labels.PART_OF_SET: applyset.set_id(validator, gateway),
-            labels.MANAGED_BY: labels.MANAGER,
-            labels.VALIDATOR: validator,
-            labels.PROVIDER: "provider-1",
-            labels.COMPONENT: component,
-            **({labels.CONSUMER: consumer} if consumer else {}),
+            names.PART_OF_SET: members.set_id(validator, gateway),
+            names.MANAGED_BY: names.MANAGER,
+            names.VALIDATOR: validator,
+            names.PROVIDER: "provider-1",
+            names.COMPONENT: component,
+            **({names.CONSUMER: consumer} if consumer else {}),
             **(extra or {}),
         },
     }

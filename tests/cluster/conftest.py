@@ -9,8 +9,9 @@ from typing import Any
 import httpx
 import pytest
 
-from ics import config
-from ics.cluster import client, credentials, kinds
+from ics.cluster.api import client, credentials, kinds
+from ics.cluster.api import connect as api_connect
+from ics.config import settings as config_settings
 from tests.cluster import apiserver, recording
 
 USERS = ["admin", "nobody", "reader", "editor"]
@@ -48,7 +49,9 @@ class Scene:
 
 def transport(server: apiserver.Server) -> httpx.AsyncHTTPTransport:
     """What a client really sends through."""
-    access = client.access(config.Cluster(kubeconfig=str(server.kubeconfig("admin"))), pathlib.Path(), {})
+    access = api_connect.access(
+        config_settings.Cluster(kubeconfig=str(server.kubeconfig("admin"))), pathlib.Path(), {}
+    )
     tls = credentials.tls_context(access)
     assert tls is not None
     return httpx.AsyncHTTPTransport(verify=tls)
@@ -64,13 +67,13 @@ async def scene(server: apiserver.Server) -> AsyncIterator[Scene]:
         user: str = "admin", fault: recording.Fault | None = None
     ) -> tuple[client.Client, recording.Transport]:
         recorder = recording.Transport(transport(server), fault)
-        settings = config.Cluster(kubeconfig=str(server.kubeconfig(user)))
-        kube = client.connect(settings, pathlib.Path(), {}, recorder)
+        settings = config_settings.Cluster(kubeconfig=str(server.kubeconfig(user)))
+        kube = api_connect.connect(settings, pathlib.Path(), {}, recorder)
         opened.append(kube)
         return kube, recorder
 
-    async with client.connect(
-        config.Cluster(kubeconfig=str(server.kubeconfig("admin"))), pathlib.Path(), {}
+    async with api_connect.connect(
+        config_settings.Cluster(kubeconfig=str(server.kubeconfig("admin"))), pathlib.Path(), {}
     ) as admin:
         yield Scene(server, f"v{number}", f"gw{number}", admin, connect)
         for kube in opened:

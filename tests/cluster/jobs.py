@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ics.cluster import client, kinds, requests
+from ics.cluster.api import client, kinds, requests
 
 NOW = "2026-01-01T00:00:00Z"
 DONE = ("SuccessCriteriaMet", "Complete")

@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 
-from ics import engines, errors, labels
-from ics.cluster import kinds
-from ics.engines import apply, applyset, parents
+from ics import engines, errors, names
+from ics.cluster.api import kinds
+from ics.engines.applyset import engine as applyset_engine
+from ics.engines.applyset import members
+from ics.engines.applyset import parent as applyset_parent
 from tests.cluster import chains, conftest
 
 pytestmark = pytest.mark.cluster
@@ -18,9 +20,9 @@ def rendered(scene: conftest.Scene, *consumers: int, image: str = "node:1") -> l
     return chains.manifests(scene.validator, scene.gateway, consumers, image=image)
 
 
-async def engine(scene: conftest.Scene, user: str = "admin") -> tuple[apply.ApplyEngine, Any]:
+async def engine(scene: conftest.Scene, user: str = "admin") -> tuple[applyset_engine.ApplyEngine, Any]:
     kube, recorder = await scene.connect(user)
-    return apply.ApplyEngine(kube, scene.validator, scene.gateway), recorder
+    return applyset_engine.ApplyEngine(kube, scene.validator, scene.gateway), recorder
 
 
 def brief(changes: Sequence[engines.Change]) -> set[tuple[str, str, str, str]]:
@@ -32,7 +34,7 @@ def node(scene: conftest.Scene, consumer: int, action: str = "update") -> tuple[
 
 
 async def parent(scene: conftest.Scene) -> dict[str, Any]:
-    found = await scene.live(kinds.CONFIG_MAP, scene.gateway, applyset.parent_name(scene.validator))
+    found = await scene.live(kinds.CONFIG_MAP, scene.gateway, members.parent_name(scene.validator))
     assert found is not None
     return found
 
@@ -65,16 +67,16 @@ async def test_parent_is_an_applyset(scene: conftest.Scene) -> None:
     metadata = (await parent(scene))["metadata"]
 
     assert metadata["labels"] == {
-        "applyset.kubernetes.io/id": applyset.set_id(scene.validator, scene.gateway),
-        labels.MANAGED_BY: labels.MANAGER,
-        labels.VALIDATOR: scene.validator,
+        "applyset.kubernetes.io/id": members.set_id(scene.validator, scene.gateway),
+        names.MANAGED_BY: names.MANAGER,
+        names.VALIDATOR: scene.validator,
     }
     assert metadata["annotations"] == {
         "applyset.kubernetes.io/tooling": "ics-operator/v1",
         "applyset.kubernetes.io/contains-group-kinds": "ConfigMap,Namespace,PersistentVolumeClaim,Secret,Service,"
         "StatefulSet.apps",
         "applyset.kubernetes.io/additional-namespaces": f"{scene.validator}-0",
-        labels.ENGINE: "apply",
+        names.ENGINE: "apply",
     }
 
 
@@ -128,8 +130,8 @@ async def test_a_chain_that_left_is_pruned_but_for_what_is_retained(scene: conft
     assert done.changes[0].kind == "StatefulSet"
     kept = (
         await scene.live(kinds.NAMESPACE, "", gone),
-        await scene.live(kinds.SECRET, gone, labels.consensus_key_name(0)),
-        await scene.live(kinds.VOLUME_CLAIM, gone, labels.VOLUME_NAME),
+        await scene.live(kinds.SECRET, gone, names.consensus_key_name(0)),
+        await scene.live(kinds.VOLUME_CLAIM, gone, names.VOLUME_NAME),
     )
     assert all(item is not None and "deletionTimestamp" not in item["metadata"] for item in kept)
     assert await one.converge(engines.Order(rendered(scene, 0))) == engines.Converged()
@@ -163,7 +165,7 @@ async def test_parent_is_narrowed(scene: conftest.Scene) -> None:
         "applyset.kubernetes.io/tooling": "ics-operator/v1",
         "applyset.kubernetes.io/contains-group-kinds": "Namespace,Service",
         "applyset.kubernetes.io/additional-namespaces": "",
-        labels.ENGINE: "apply",
+        names.ENGINE: "apply",
     }
 
 
@@ -179,7 +181,7 @@ async def test_objects_of_the_same_manager_are_adopted(scene: conftest.Scene) ->
     wanted = rendered(scene, 0)
     # Twice, for the API server itself writes a volume claim once more at its second apply.
     for manifest in wanted * 2:
-        await scene.kube.apply(manifest, labels.FIELD_MANAGER)
+        await scene.kube.apply(manifest, names.FIELD_MANAGER)
     before = await scene.live(kinds.STATEFUL_SET, f"{scene.validator}-0", "node")
     one, _ = await engine(scene)
 
@@ -283,7 +285,7 @@ async def test_nothing_is_previewed_when_only_the_record_is_lost(scene: conftest
     one, _ = await engine(scene)
     wanted = rendered(scene, 0)
     await one.converge(engines.Order(wanted))
-    await scene.kube.delete(kinds.CONFIG_MAP, scene.gateway, applyset.parent_name(scene.validator), None)
+    await scene.kube.delete(kinds.CONFIG_MAP, scene.gateway, members.parent_name(scene.validator), None)
 
     previewed = await one.preview(engines.Order(wanted))
     done = await one.converge(engines.Order(wanted))
@@ -325,7 +327,7 @@ async def test_creating_needs_a_right_of_its_own(scene: conftest.Scene) -> None:
     one, _ = await engine(scene, "editor")
     wanted = rendered(scene, 0)
     wanted[1]["metadata"]["name"] = "second"
-    wanted[1]["metadata"]["labels"] |= {labels.RETAIN: "true"}
+    wanted[1]["metadata"]["labels"] |= {names.RETAIN: "true"}
 
     done = await one.converge(engines.Order(wanted))
 
@@ -360,7 +362,7 @@ async def test_object_that_is_being_deleted_is_waited_for(scene: conftest.Scene)
     wanted = rendered(scene, 0)
     await one.converge(engines.Order(wanted))
     # Volume claims carry the finalizer pvc-protection, which nobody takes away here.
-    await scene.kube.delete(kinds.VOLUME_CLAIM, f"{scene.validator}-0", labels.VOLUME_NAME, None)
+    await scene.kube.delete(kinds.VOLUME_CLAIM, f"{scene.validator}-0", names.VOLUME_NAME, None)
 
     done = await one.converge(engines.Order(wanted))
 
@@ -409,7 +411,7 @@ async def test_destroy(scene: conftest.Scene) -> None:
 
 async def test_foreign_parent_is_refused(scene: conftest.Scene) -> None:
     one, recorder = await engine(scene)
-    name = applyset.parent_name(scene.validator)
+    name = members.parent_name(scene.validator)
     await scene.kube.apply(
         {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": scene.gateway}}, "test"
     )
@@ -420,7 +422,7 @@ async def test_foreign_parent_is_refused(scene: conftest.Scene) -> None:
             "metadata": {
                 "name": name,
                 "namespace": scene.gateway,
-                "annotations": {parents.TOOLING: "kubectl/v1.34"},
+                "annotations": {applyset_parent.TOOLING: "kubectl/v1.34"},
             },
         },
         "test",
@@ -441,7 +443,7 @@ async def test_lease_is_looked_at_only_to_write(scene: conftest.Scene) -> None:
     async def ensure() -> None:
         writes.append(len(recorder.writes))
 
-    one = apply.ApplyEngine(kube, scene.validator, scene.gateway, ensure)
+    one = applyset_engine.ApplyEngine(kube, scene.validator, scene.gateway, ensure)
 
     await one.converge(engines.Order(rendered(scene, 0)))
     looks = list(writes)
@@ -459,7 +461,9 @@ async def test_who_loses_the_lease_in_the_middle_writes_nothing_more(
     kube, recorder = await scene.connect()
     wanted = rendered(scene, 0)
     if not is_first:
-        await apply.ApplyEngine(kube, scene.validator, scene.gateway).converge(engines.Order(wanted))
+        await applyset_engine.ApplyEngine(kube, scene.validator, scene.gateway).converge(
+            engines.Order(wanted)
+        )
         wanted = rendered(scene, 0, 1, image="node:2")
     recorder.writes.clear()
     seen: list[int] = []
@@ -469,7 +473,7 @@ async def test_who_loses_the_lease_in_the_middle_writes_nothing_more(
         if len(seen) == 3:
             raise errors.Transient("the Lease is lost")
 
-    one = apply.ApplyEngine(kube, scene.validator, scene.gateway, ensure)
+    one = applyset_engine.ApplyEngine(kube, scene.validator, scene.gateway, ensure)
     found = await one.converge(engines.Order(wanted))
 
     assert [str(error) for error in found.errors] == ["the Lease is lost"]

@@ -4,9 +4,10 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from ics import engines, labels
-from ics.cluster import kinds, requests
-from ics.engines import apply, applyset, auto
+from ics import engines, names
+from ics.cluster.api import kinds, requests
+from ics.engines import auto
+from ics.engines.applyset import engine, members
 from tests.cluster import chains, conftest
 
 pytestmark = pytest.mark.cluster
@@ -33,18 +34,18 @@ class Asked:
 
 async def converged_by(scene: conftest.Scene, engine: str) -> None:
     """Note on the set's parent that this engine was the last."""
-    name = applyset.parent_name(scene.validator)
+    name = members.parent_name(scene.validator)
     item = await scene.live(kinds.CONFIG_MAP, scene.gateway, name)
     assert item is not None
-    item["metadata"]["annotations"][labels.ENGINE] = engine
-    await scene.kube.send(requests.update(item, labels.FIELD_MANAGER))
+    item["metadata"]["annotations"][names.ENGINE] = engine
+    await scene.kube.send(requests.update(item, names.FIELD_MANAGER))
 
 
 async def test_it_begins_embedded_and_follows_the_engine_on_record(scene: conftest.Scene) -> None:
     corner = (scene.kube, scene.validator, scene.gateway)
     order = engines.Order(chains.manifests(scene.validator, scene.gateway, [0]))
     pulumi = Asked()
-    one = auto.AutoEngine(*corner, apply.ApplyEngine(*corner), pulumi)
+    one = auto.AutoEngine(*corner, engine.ApplyEngine(*corner), pulumi)
 
     previewed = await one.preview(order)
     first = await one.converge(order)

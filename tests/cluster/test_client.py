@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from ics import config, errors
-from ics.cluster import client, kinds, requests
+from ics import errors
+from ics.cluster.api import client, connect, kinds, requests
+from ics.config import settings as config_settings
 from tests.cluster import apiserver, conftest
 
 pytestmark = pytest.mark.cluster
@@ -23,7 +24,9 @@ async def who(kube: client.Client) -> str:
     return str(answer.body["status"]["userInfo"]["username"])
 
 
-def kubeconfig(running: apiserver.Server, path: pathlib.Path, user: Any, **cluster: Any) -> config.Cluster:
+def kubeconfig(
+    running: apiserver.Server, path: pathlib.Path, user: Any, **cluster: Any
+) -> config_settings.Cluster:
     content = {
         "clusters": [
             {
@@ -36,7 +39,7 @@ def kubeconfig(running: apiserver.Server, path: pathlib.Path, user: Any, **clust
         "current-context": "x",
     }
     path.write_text(json.dumps(content))
-    return config.Cluster(kubeconfig=str(path))
+    return config_settings.Cluster(kubeconfig=str(path))
 
 
 def plugin(path: pathlib.Path, *statuses: dict[str, Any]) -> pathlib.Path:
@@ -58,13 +61,13 @@ def plugin(path: pathlib.Path, *statuses: dict[str, Any]) -> pathlib.Path:
 async def test_token(server: apiserver.Server, tmp_path: pathlib.Path) -> None:
     settings = kubeconfig(server, tmp_path / "k", {"token": "editor"})
 
-    assert await who(client.connect(settings, tmp_path, {})) == "editor"
+    assert await who(connect.connect(settings, tmp_path, {})) == "editor"
 
 
 async def test_acting_as_another(server: apiserver.Server, tmp_path: pathlib.Path) -> None:
     user = {"token": "admin", "as": "other", "as-groups": ["a", "b"]}
 
-    assert await who(client.connect(kubeconfig(server, tmp_path / "k", user), tmp_path, {})) == "other"
+    assert await who(connect.connect(kubeconfig(server, tmp_path / "k", user), tmp_path, {})) == "other"
 
 
 async def test_relative_path_and_named_context(server: apiserver.Server, tmp_path: pathlib.Path) -> None:
@@ -80,9 +83,9 @@ async def test_relative_path_and_named_context(server: apiserver.Server, tmp_pat
     (folder / "editor.token").write_text("editor\n")
     (folder / "k").write_text(json.dumps(content))
 
-    settings = config.Cluster(kubeconfig="conf/k", context="editor")
+    settings = config_settings.Cluster(kubeconfig="conf/k", context="editor")
 
-    assert await who(client.connect(settings, tmp_path, {})) == "editor"
+    assert await who(connect.connect(settings, tmp_path, {})) == "editor"
 
 
 @pytest.mark.parametrize("version", ["v1", "v1beta1"])
@@ -90,7 +93,7 @@ async def test_plugin(server: apiserver.Server, tmp_path: pathlib.Path, version:
     program = plugin(tmp_path / "login", {"token": "editor"})
     user = {"exec": {"apiVersion": f"client.authentication.k8s.io/{version}", "command": str(program)}}
 
-    assert await who(client.connect(kubeconfig(server, tmp_path / "k", user), tmp_path, {})) == "editor"
+    assert await who(connect.connect(kubeconfig(server, tmp_path / "k", user), tmp_path, {})) == "editor"
 
     told = json.loads((tmp_path / "info").read_text())
     assert told == {
@@ -106,7 +109,7 @@ async def test_plugin_is_run_again_when_its_token_is_refused(
     plugin(tmp_path / "login", {"token": "outdated"}, {"token": "editor"})
     user = {"exec": {"apiVersion": "client.authentication.k8s.io/v1", "command": "./login"}}
 
-    assert await who(client.connect(kubeconfig(server, tmp_path / "k", user), tmp_path, {})) == "editor"
+    assert await who(connect.connect(kubeconfig(server, tmp_path / "k", user), tmp_path, {})) == "editor"
 
     assert (tmp_path / "runs").read_text() == "x\nx\n"
 
@@ -119,7 +122,7 @@ async def test_plugin_with_a_certificate(server: apiserver.Server, tmp_path: pat
     program = plugin(tmp_path / "login", shown)
     user = {"exec": {"apiVersion": "client.authentication.k8s.io/v1", "command": str(program)}}
 
-    assert await who(client.connect(kubeconfig(server, tmp_path / "k", user), tmp_path, {})) == "cert-admin"
+    assert await who(connect.connect(kubeconfig(server, tmp_path / "k", user), tmp_path, {})) == "cert-admin"
 
 
 async def test_certificate_files_and_server_name(server: apiserver.Server, tmp_path: pathlib.Path) -> None:
@@ -129,7 +132,7 @@ async def test_certificate_files_and_server_name(server: apiserver.Server, tmp_p
     }
     settings = kubeconfig(server, tmp_path / "k", user, **{"tls-server-name": "test-server"})
 
-    assert await who(client.connect(settings, tmp_path, {})) == "cert-admin"
+    assert await who(connect.connect(settings, tmp_path, {})) == "cert-admin"
 
 
 async def test_service_account(server: apiserver.Server, tmp_path: pathlib.Path) -> None:
@@ -141,7 +144,7 @@ async def test_service_account(server: apiserver.Server, tmp_path: pathlib.Path)
         "KUBERNETES_SERVICE_PORT": server.url.rpartition(":")[2],
     }
 
-    kube = client.connect(config.Cluster(), tmp_path, env, service_account=tmp_path)
+    kube = connect.connect(config_settings.Cluster(), tmp_path, env, service_account=tmp_path)
 
     assert await who(kube) == "reader"
 
@@ -150,14 +153,14 @@ async def test_environment_names_several_files(server: apiserver.Server, tmp_pat
     kubeconfig(server, tmp_path / "k", {"token": "editor"})
     env = {"KUBECONFIG": f"{tmp_path}/absent:{tmp_path}/k"}
 
-    assert await who(client.connect(config.Cluster(), tmp_path, env)) == "editor"
+    assert await who(connect.connect(config_settings.Cluster(), tmp_path, env)) == "editor"
 
 
 async def test_refused_credentials(server: apiserver.Server, tmp_path: pathlib.Path) -> None:
     settings = kubeconfig(server, tmp_path / "k", {"token": "stranger"})
 
     with pytest.raises(errors.Permanent, match=r"refuses the credentials \(401\)"):
-        await who(client.connect(settings, tmp_path, {}))
+        await who(connect.connect(settings, tmp_path, {}))
 
 
 async def test_untrusted_certificate(server: apiserver.Server, tmp_path: pathlib.Path) -> None:
@@ -168,14 +171,14 @@ async def test_untrusted_certificate(server: apiserver.Server, tmp_path: pathlib
     )
 
     with pytest.raises(errors.SettingsError, match=r"ics:cluster.kubeconfig: the certificate of https://"):
-        await who(client.connect(settings, tmp_path, {}))
+        await who(connect.connect(settings, tmp_path, {}))
 
 
 async def test_unreachable(server: apiserver.Server, tmp_path: pathlib.Path) -> None:
     settings = kubeconfig(server, tmp_path / "k", {"token": "editor"}, server="https://127.0.0.1:1")
 
     with pytest.raises(errors.Transient, match=r"API server https://127.0.0.1:1 is not reached"):
-        await who(client.connect(settings, tmp_path, {}))
+        await who(connect.connect(settings, tmp_path, {}))
 
 
 @pytest.mark.parametrize("only_metadata", [True, False])

@@ -6,9 +6,13 @@ from typing import Any, cast
 
 import pytest
 
-from ics import config, loop, model, world
-from ics.cluster import kinds, lease, place, requests
-from ics.engines import apply, members
+from ics import model
+from ics.cluster import place
+from ics.cluster.api import kinds, lease, requests
+from ics.config import settings as config_settings
+from ics.engines.applyset import engine as applyset_engine
+from ics.engines.applyset import inventory
+from ics.reconciler import reconcile, world
 from tests.cluster import conftest
 from tests.cluster.test_reconciler_rights import Provider
 from tests.unit import scenes
@@ -18,7 +22,7 @@ pytestmark = pytest.mark.cluster
 RUNNING = scenes.consumer(model.Phase.LAUNCHED, scenes.joined("alice", "bob"))
 
 
-def settings(scene: conftest.Scene, **changes: Any) -> config.Settings:
+def settings(scene: conftest.Scene, **changes: Any) -> config_settings.Settings:
     return scenes.settings(
         validator=scene.validator,
         gateway={"namespace": scene.gateway},
@@ -38,14 +42,14 @@ def the_world(scene: conftest.Scene, confirmed: Collection[str], **changes: Any)
     )
 
 
-def engine(scene: conftest.Scene) -> apply.ApplyEngine:
-    return apply.ApplyEngine(scene.kube, scene.validator, scene.gateway)
+def engine(scene: conftest.Scene) -> applyset_engine.ApplyEngine:
+    return applyset_engine.ApplyEngine(scene.kube, scene.validator, scene.gateway)
 
 
 async def passes(scene: conftest.Scene, *confirmed: str, **changes: Any) -> dict[str, list[str]]:
     """The texts of a pass' conditions by their reason; a preview before it tells the same of confirmations."""
-    planned = await loop.preview(the_world(scene, confirmed, **changes), engine(scene))
-    done = await loop.one_pass(the_world(scene, confirmed, **changes), engine(scene), None)
+    planned = await reconcile.preview(the_world(scene, confirmed, **changes), engine(scene))
+    done = await reconcile.one_pass(the_world(scene, confirmed, **changes), engine(scene), None)
     found: dict[str, list[str]] = {"ConfirmsNothing": []}
     for one in (*done.report.conditions, *done.report.chains[0].conditions):
         found.setdefault(one.reason, []).append(one.message)
@@ -109,12 +113,12 @@ async def test_a_name_that_fits_is_not_told_nor_one_that_lies_in_the_settings(sc
 async def test_a_question_stays_on_record_until_it_is_answered_or_gone(scene: conftest.Scene) -> None:
     await passes(scene)
     books = (scene.kube, scene.validator, scene.gateway)
-    before = await members.asked(*books)
+    before = await inventory.asked(*books)
     asked = await passes(scene, node={"storage": "5Gi"})
 
-    there = await members.asked(*books)
+    there = await inventory.asked(*books)
     await passes(scene)
 
     assert before == ()
     assert there == (("0", asked["NeedsConfirmation"][0]),)
-    assert await members.asked(*books) == ()
+    assert await inventory.asked(*books) == ()

@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
-from ics import engines, labels
-from ics.cluster import kinds
-from ics.engines import apply, applyset, members
+from ics import engines, names
+from ics.cluster.api import kinds
+from ics.engines.applyset import engine as applyset_engine
+from ics.engines.applyset import inventory, members
 from tests.cluster import chains, conftest, recording
 
 pytestmark = pytest.mark.cluster
@@ -27,7 +28,7 @@ def after(scene: conftest.Scene) -> list[dict[str, Any]]:
         "metadata": {
             "name": "relayer",
             "namespace": scene.gateway,
-            "labels": {labels.PART_OF_SET: applyset.set_id(scene.validator, scene.gateway)},
+            "labels": {names.PART_OF_SET: members.set_id(scene.validator, scene.gateway)},
         },
     }
     return [*chains.manifests(scene.validator, scene.gateway, [0, 2], image="node:2"), shared]
@@ -37,24 +38,24 @@ async def converged(
     scene: conftest.Scene, manifests: Sequence[dict[str, Any]], fault: recording.Fault | None = None
 ) -> tuple[engines.Converged | None, list[str]]:
     kube, recorder = await scene.connect("admin", fault)
-    engine = apply.ApplyEngine(kube, scene.validator, scene.gateway)
+    engine = applyset_engine.ApplyEngine(kube, scene.validator, scene.gateway)
     try:
         return await engine.converge(engines.Order(manifests, ended=frozenset({"1"}))), recorder.writes
     except (recording.CrashError, BaseExceptionGroup):
         return None, recorder.writes
 
 
-async def known_and_all(scene: conftest.Scene) -> tuple[set[applyset.Key], set[applyset.Key]]:
+async def known_and_all(scene: conftest.Scene) -> tuple[set[members.Key], set[members.Key]]:
     """Members as the next pass finds them, which looks where the parent says, and all there are."""
-    wanted, _ = applyset.scope([applyset.key_of(m) for m in after(scene)])
-    seen = await members.read(scene.kube, scene.validator, scene.gateway, wanted)
-    every = await members.read(scene.kube, scene.validator, scene.gateway, EVERY)
+    wanted, _ = members.scope([members.key_of(m) for m in after(scene)])
+    seen = await inventory.read(scene.kube, scene.validator, scene.gateway, wanted)
+    every = await inventory.read(scene.kube, scene.validator, scene.gateway, EVERY)
     return set(seen.members), set(every.members)
 
 
 async def end_state(scene: conftest.Scene) -> dict[str, Any]:
     """What there is, without what tells one run from another."""
-    books = await members.read(scene.kube, scene.validator, scene.gateway, EVERY)
+    books = await inventory.read(scene.kube, scene.validator, scene.gateway, EVERY)
     images = {}
     for key in books.members:
         if key.kind == kinds.STATEFUL_SET:
@@ -70,7 +71,7 @@ async def end_state(scene: conftest.Scene) -> dict[str, Any]:
     }
 
 
-def _anonymous(scene: conftest.Scene, key: applyset.Key) -> str:
+def _anonymous(scene: conftest.Scene, key: members.Key) -> str:
     return str(key).replace(scene.validator + "-", "V-").replace(scene.gateway, "G")
 
 

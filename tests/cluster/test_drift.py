@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from ics import labels
-from ics.cluster import kinds, requests
-from ics.engines import applyset
+from ics import names
+from ics.cluster.api import kinds, requests
+from ics.engines.applyset import members
 from tests.cluster import conftest
 
 pytestmark = pytest.mark.cluster
@@ -81,7 +81,7 @@ def in_turn(*acts: Act) -> Act:
 
 async def recreated(scene: conftest.Scene, namespace: str) -> None:
     await scene.kube.delete(kinds.STATEFUL_SET, namespace, "node", None)
-    await scene.kube.apply(_manifest(namespace), labels.FIELD_MANAGER)
+    await scene.kube.apply(_manifest(namespace), names.FIELD_MANAGER)
 
 
 async def a_second(scene: conftest.Scene, namespace: str) -> None:
@@ -100,11 +100,11 @@ SEEN: dict[str, Act] = {
     "a label of ours removed": patch(_MERGE, {"metadata": {"labels": {"x": None}}}),
     "an annotation of ours removed": patch(_JSON_PATCH, '[{"op":"remove","path":"/metadata/annotations/n"}]'),
     "scaled": patch(_MERGE, {"spec": {"replicas": 3}}, subpath="/scale"),
-    "another value in our name": in_turn(a_second, apply(labels.FIELD_MANAGER, image="i:2")),
+    "another value in our name": in_turn(a_second, apply(names.FIELD_MANAGER, image="i:2")),
     "made anew": recreated,
 }
 UNSEEN: dict[str, Act] = {
-    "applied again by us": in_turn(a_second, apply(labels.FIELD_MANAGER)),
+    "applied again by us": in_turn(a_second, apply(names.FIELD_MANAGER)),
     "the same value applied by another": apply("eve"),
     "the same value updated": IMAGE_BACK,
     "scaled to the same": patch(_MERGE, {"spec": {"replicas": 1}}, subpath="/scale"),
@@ -118,7 +118,7 @@ UNSEEN: dict[str, Act] = {
 async def _fingerprint(scene: conftest.Scene, namespace: str) -> str:
     item = await scene.kube.find(kinds.STATEFUL_SET, namespace, "node", only_metadata=True)
     assert item is not None
-    return applyset.live(kinds.STATEFUL_SET, item).fingerprint
+    return members.live(kinds.STATEFUL_SET, item).fingerprint
 
 
 @pytest.mark.parametrize(
@@ -129,7 +129,7 @@ async def _fingerprint(scene: conftest.Scene, namespace: str) -> str:
 async def test_fingerprint(scene: conftest.Scene, act: Act, is_seen: bool) -> None:
     home = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": scene.gateway}}
     await scene.kube.apply(home, "test")
-    await scene.kube.apply(_manifest(scene.gateway), labels.FIELD_MANAGER)
+    await scene.kube.apply(_manifest(scene.gateway), names.FIELD_MANAGER)
     before = await _fingerprint(scene, scene.gateway)
 
     await act(scene, scene.gateway)

@@ -9,10 +9,14 @@ from typing import Any
 
 import pytest
 
-from ics import engines, errors, key_settings, labels, model
-from ics.cluster import arm, kinds, lease, memory, purge, requests, restart, route, secrets, slices, tend
-from ics.engines import apply
-from ics.manifests import arming, objects
+from ics import engines, errors, model, names
+from ics.cluster import gateway, purge, secrets, sign_state, slices
+from ics.cluster.api import kinds, lease, requests
+from ics.cluster.nodes import control
+from ics.cluster.state import read
+from ics.config import secret_sources
+from ics.engines.applyset import engine as applyset_engine
+from ics.manifests import objects, sign_state_job
 from tests.cluster import chains, conftest, jobs
 
 pytestmark = pytest.mark.cluster
@@ -22,14 +26,14 @@ ADDRESS = "0123456789ABCDEF0123456789ABCDEF01234567"
 
 
 async def deployed(scene: conftest.Scene, *consumers: int) -> None:
-    engine = apply.ApplyEngine(scene.kube, scene.validator, scene.gateway)
+    engine = applyset_engine.ApplyEngine(scene.kube, scene.validator, scene.gateway)
     manifests = chains.manifests(scene.validator, scene.gateway, consumers)
     for manifest in manifests:
         notes = {}
         if manifest["kind"] == "Secret":
-            notes = {labels.GENERATION: "0", labels.CONSENSUS_ADDRESS: ADDRESS}
+            notes = {names.GENERATION: "0", names.CONSENSUS_ADDRESS: ADDRESS}
         if manifest["kind"] == "ConfigMap":
-            notes = {labels.GENESIS_SHA256: hashlib.sha256(b"{}").hexdigest()}
+            notes = {names.GENESIS_SHA256: hashlib.sha256(b"{}").hexdigest()}
         manifest["metadata"]["annotations"] = notes
     assert (await engine.converge(engines.Order(manifests))).errors == ()
 
@@ -57,7 +61,7 @@ async def test_memory(scene: conftest.Scene) -> None:
     await scene.kube.delete(kinds.VOLUME_CLAIM, f"{scene.validator}-1", "data", None)
     kube, recorder = await scene.connect()
 
-    found = await memory.read(kube, scene.validator, PROVIDER)
+    found = await read.read(kube, scene.validator, PROVIDER)
 
     record = model.SigningRecord(0, ADDRESS, None, False)
     assert found == model.Memory(
@@ -67,7 +71,7 @@ async def test_memory(scene: conftest.Scene) -> None:
         }
     )
     assert recorder.writes == []
-    assert await memory.read(scene.kube, scene.validator, "provider-2") == model.Memory()
+    assert await read.read(scene.kube, scene.validator, "provider-2") == model.Memory()
 
 
 async def test_a_volume_made_by_hand_is_seen(scene: conftest.Scene) -> None:
@@ -81,7 +85,7 @@ async def test_a_volume_made_by_hand_is_seen(scene: conftest.Scene) -> None:
     spec = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
     await scene.kube.apply(metadata(scene, "PersistentVolumeClaim", "data") | {"spec": spec}, "kubectl")
 
-    found = (await memory.read(scene.kube, scene.validator, PROVIDER)).chains["0"].volume_uid
+    found = (await read.read(scene.kube, scene.validator, PROVIDER)).chains["0"].volume_uid
 
     assert found == await uid(scene, kinds.VOLUME_CLAIM, namespace, "data")
 
@@ -94,10 +98,10 @@ async def test_packed_genesis(scene: conftest.Scene) -> None:
     assert found is not None
     del found["data"]
     found["binaryData"] = {"genesis.json.gz": packed}
-    found["metadata"]["annotations"][labels.GENESIS_SHA256] = hashlib.sha256(content).hexdigest()
+    found["metadata"]["annotations"][names.GENESIS_SHA256] = hashlib.sha256(content).hexdigest()
     await scene.kube.send(requests.update(found, "test"))
 
-    assert (await memory.read(scene.kube, scene.validator, PROVIDER)).chains["0"].genesis == content
+    assert (await read.read(scene.kube, scene.validator, PROVIDER)).chains["0"].genesis == content
 
 
 async def test_arming(scene: conftest.Scene) -> None:
@@ -108,29 +112,31 @@ async def test_arming(scene: conftest.Scene) -> None:
     kube, recorder = await scene.connect()
 
     async def record() -> model.SigningRecord:
-        return (await memory.read(scene.kube, scene.validator, PROVIDER)).chains["0"].records[0]
+        return (await read.read(scene.kube, scene.validator, PROVIDER)).chains["0"].records[0]
 
     async def job() -> model.JobState:
-        return await arm.ensure_job(kube, owner, namespace, arm.Memory(0, ADDRESS, volume), "node:1")
+        return await sign_state.ensure_job(
+            kube, owner, namespace, sign_state.Memory(0, ADDRESS, volume), "node:1"
+        )
 
-    ordered = [await arm.ensure_ordered(kube, namespace, 0, volume) for _ in range(2)]
+    ordered = [await sign_state.ensure_ordered(kube, namespace, 0, volume) for _ in range(2)]
     assert ordered == [True, False]
     assert await record() == model.SigningRecord(0, ADDRESS, volume, False)
     assert [await job(), await job()] == [model.JobState.RUNNING, model.JobState.RUNNING]
-    await jobs.finish(scene.kube, namespace, arming.name(volume), jobs.DONE)
+    await jobs.finish(scene.kube, namespace, sign_state_job.name(volume), jobs.DONE)
     assert await job() is model.JobState.DONE
-    laid = [await arm.ensure_armed_recorded(kube, namespace, 0, volume) for _ in range(2)]
+    laid = [await sign_state.ensure_armed_recorded(kube, namespace, 0, volume) for _ in range(2)]
     assert laid == [True, False]
     assert await record() == model.SigningRecord(0, ADDRESS, volume, True)
     # Neither the order nor the engine's next pass takes the record away.
-    assert await arm.ensure_ordered(kube, namespace, 0, volume) is False
+    assert await sign_state.ensure_ordered(kube, namespace, 0, volume) is False
     await deployed(scene, 0)
     assert await record() == model.SigningRecord(0, ADDRESS, volume, True)
     assert recorder.writes == [
         f"PATCH /api/v1/namespaces/{namespace}/secrets/consensus-key-0",
         f"POST /apis/batch/v1/namespaces/{namespace}/jobs",
         f"PATCH /api/v1/namespaces/{namespace}/secrets/consensus-key-0",
-        f"DELETE /apis/batch/v1/namespaces/{namespace}/jobs/{arming.name(volume)}",
+        f"DELETE /apis/batch/v1/namespaces/{namespace}/jobs/{sign_state_job.name(volume)}",
     ]
 
 
@@ -139,34 +145,40 @@ async def test_arming_anew_forgets_record_and_job(scene: conftest.Scene) -> None
     namespace = f"{scene.validator}-0"
     volume = await uid(scene, kinds.VOLUME_CLAIM, namespace, "data")
     owner = objects.Owner(scene.validator, PROVIDER, "0", "consumer-1")
-    await arm.ensure_ordered(scene.kube, namespace, 0, volume)
-    await arm.ensure_armed_recorded(scene.kube, namespace, 0, volume)
-    await arm.ensure_job(scene.kube, owner, namespace, arm.Memory(0, ADDRESS, volume), "node:1")
-    await jobs.finish(scene.kube, namespace, arming.name(volume), jobs.FAILED)
+    await sign_state.ensure_ordered(scene.kube, namespace, 0, volume)
+    await sign_state.ensure_armed_recorded(scene.kube, namespace, 0, volume)
+    await sign_state.ensure_job(scene.kube, owner, namespace, sign_state.Memory(0, ADDRESS, volume), "node:1")
+    await jobs.finish(scene.kube, namespace, sign_state_job.name(volume), jobs.FAILED)
 
-    await arm.order_anew(scene.kube, namespace, 0, volume)
+    await sign_state.order_anew(scene.kube, namespace, 0, volume)
 
-    remembered = (await memory.read(scene.kube, scene.validator, PROVIDER)).chains["0"]
+    remembered = (await read.read(scene.kube, scene.validator, PROVIDER)).chains["0"]
     assert remembered.records == (model.SigningRecord(0, ADDRESS, volume, False),)
-    state = await arm.ensure_job(scene.kube, owner, namespace, arm.Memory(0, ADDRESS, volume), "node:1")
+    state = await sign_state.ensure_job(
+        scene.kube, owner, namespace, sign_state.Memory(0, ADDRESS, volume), "node:1"
+    )
     assert state is model.JobState.RUNNING
-    made = await scene.live(kinds.JOB, namespace, arming.name(volume))
+    made = await scene.live(kinds.JOB, namespace, sign_state_job.name(volume))
     assert made is not None
     assert {"name": "BY_NAME", "value": "true"} in made["spec"]["template"]["spec"]["containers"][0]["env"]
-    await arm.ensure_armed_recorded(scene.kube, namespace, 0, volume)
+    await sign_state.ensure_armed_recorded(scene.kube, namespace, 0, volume)
     secret = await scene.live(kinds.SECRET, namespace, "consensus-key-0")
     assert secret is not None
-    assert labels.BY_NAME not in secret["metadata"]["annotations"]
+    assert names.BY_NAME not in secret["metadata"]["annotations"]
 
 
 async def test_failed_arming(scene: conftest.Scene) -> None:
     await deployed(scene, 0)
     namespace = f"{scene.validator}-0"
     owner = objects.Owner(scene.validator, PROVIDER, "0", "consumer-1")
-    await arm.ensure_job(scene.kube, owner, namespace, arm.Memory(0, ADDRESS, "abcdefgh-1"), "node:1")
+    await sign_state.ensure_job(
+        scene.kube, owner, namespace, sign_state.Memory(0, ADDRESS, "abcdefgh-1"), "node:1"
+    )
     await jobs.finish(scene.kube, namespace, "arm-abcdefgh", jobs.FAILED)
 
-    state = await arm.ensure_job(scene.kube, owner, namespace, arm.Memory(0, ADDRESS, "abcdefgh-1"), "node:1")
+    state = await sign_state.ensure_job(
+        scene.kube, owner, namespace, sign_state.Memory(0, ADDRESS, "abcdefgh-1"), "node:1"
+    )
 
     assert state is model.JobState.FAILED
 
@@ -175,14 +187,14 @@ async def test_arming_that_comes_to_no_end_is_made_anew(scene: conftest.Scene) -
     await deployed(scene, 0)
     namespace = f"{scene.validator}-0"
     owner = objects.Owner(scene.validator, PROVIDER, "0", "consumer-1")
-    wanted = arm.Memory(0, ADDRESS, "abcdefgh-1")
-    await arm.ensure_job(scene.kube, owner, namespace, wanted, "node:1")
+    wanted = sign_state.Memory(0, ADDRESS, "abcdefgh-1")
+    await sign_state.ensure_job(scene.kube, owner, namespace, wanted, "node:1")
     await jobs.finish(scene.kube, namespace, "arm-abcdefgh", jobs.FAILED, "DeadlineExceeded")
 
     with pytest.raises(errors.Transient, match="did not end within 600 s: it was removed"):
-        await arm.ensure_job(scene.kube, owner, namespace, wanted, "node:1")
+        await sign_state.ensure_job(scene.kube, owner, namespace, wanted, "node:1")
 
-    state = await arm.ensure_job(scene.kube, owner, namespace, wanted, "node:1")
+    state = await sign_state.ensure_job(scene.kube, owner, namespace, wanted, "node:1")
     made = await scene.live(kinds.JOB, namespace, "arm-abcdefgh")
     assert made is not None
     assert (state, (made.get("status") or {}).get("conditions")) == (model.JobState.RUNNING, None)
@@ -191,20 +203,24 @@ async def test_arming_that_comes_to_no_end_is_made_anew(scene: conftest.Scene) -
 async def test_arming_of_another_volume_is_not_recorded(scene: conftest.Scene) -> None:
     await deployed(scene, 0)
     namespace = f"{scene.validator}-0"
-    await arm.ensure_ordered(scene.kube, namespace, 0, "first")
+    await sign_state.ensure_ordered(scene.kube, namespace, 0, "first")
 
     with pytest.raises(errors.Permanent, match="was ordered for volume first, not for second"):
-        await arm.ensure_armed_recorded(scene.kube, namespace, 0, "second")
+        await sign_state.ensure_armed_recorded(scene.kube, namespace, 0, "second")
 
 
 async def test_job_for_another_key_gives_way(scene: conftest.Scene) -> None:
     await deployed(scene, 0)
     namespace = f"{scene.validator}-0"
     owner = objects.Owner(scene.validator, PROVIDER, "0", "consumer-1")
-    await arm.ensure_job(scene.kube, owner, namespace, arm.Memory(0, "F" * 40, "abcdefgh-1"), "node:1")
+    await sign_state.ensure_job(
+        scene.kube, owner, namespace, sign_state.Memory(0, "F" * 40, "abcdefgh-1"), "node:1"
+    )
 
     with pytest.raises(errors.Transient, match="is for another key"):
-        await arm.ensure_job(scene.kube, owner, namespace, arm.Memory(0, ADDRESS, "abcdefgh-1"), "node:1")
+        await sign_state.ensure_job(
+            scene.kube, owner, namespace, sign_state.Memory(0, ADDRESS, "abcdefgh-1"), "node:1"
+        )
 
     assert await scene.live(kinds.JOB, namespace, "arm-abcdefgh") is None
 
@@ -213,17 +229,17 @@ async def test_arming_needs_the_secret(scene: conftest.Scene) -> None:
     await deployed(scene)
 
     with pytest.raises(errors.Permanent, match=f"Secret {scene.gateway}/consensus-key-3 is not there"):
-        await arm.ensure_ordered(scene.kube, scene.gateway, 3, "volume")
+        await sign_state.ensure_ordered(scene.kube, scene.gateway, 3, "volume")
 
 
 async def test_restart_takes_just_the_pod_that_is_there(scene: conftest.Scene) -> None:
     await deployed(scene, 0)
     namespace = f"{scene.validator}-0"
-    assert await restart.restart_node(scene.kube, namespace) is False
+    assert await control.restart_node(scene.kube, namespace) is False
     pod = metadata(scene, "Pod", "node-0") | {"spec": {"containers": [{"name": "c", "image": "i"}]}}
     await scene.kube.apply(pod, "test")
 
-    assert await restart.restart_node(scene.kube, namespace) is True
+    assert await control.restart_node(scene.kube, namespace) is True
 
     assert await scene.live(kinds.POD, namespace, "node-0") is None
 
@@ -268,7 +284,7 @@ async def _routed(scene: conftest.Scene, pods: dict[str, model.PodStatus | None]
     async def nothing() -> None:
         return None
 
-    return await route.ensure_slices(
+    return await gateway.ensure_slices(
         scene.kube, scene.gateway, scene.validator, PROVIDER, pods, frozenset(held), nothing
     )
 
@@ -278,10 +294,10 @@ def _pod(address: str | None, ready: bool = True) -> model.PodStatus:
 
 
 async def _addresses(scene: conftest.Scene) -> dict[str, list[list[str]]]:
-    service = {slices.SERVICE: labels.GATEWAY_SERVICE}
+    service = {slices.SERVICE: names.GATEWAY_SERVICE}
     found = await scene.kube.select(kinds.ENDPOINT_SLICE, service, namespace=scene.gateway)
     return {
-        item["metadata"]["labels"][labels.CONSUMER]: [e["addresses"] for e in item["endpoints"] or []]
+        item["metadata"]["labels"][names.CONSUMER]: [e["addresses"] for e in item["endpoints"] or []]
         for item in found
     }
 
@@ -347,8 +363,8 @@ async def test_secret_in_the_cluster(scene: conftest.Scene) -> None:
     await deployed(scene, 0)
 
     async def read(name: str, key: str) -> model.Secret:
-        place = key_settings.SecretObject(namespace=f"{scene.validator}-0", name=name, key=key)
-        source = key_settings.SecretSource(secret=place)
+        place = secret_sources.SecretObject(namespace=f"{scene.validator}-0", name=name, key=key)
+        source = secret_sources.SecretSource(secret=place)
         return await secrets.read(source, "ics:seed", pathlib.Path(), {}, scene.kube)
 
     assert await read("consensus-key-0", "priv_validator_key.json") == model.Secret("top secret")
@@ -367,22 +383,22 @@ async def test_care_of_a_node_is_noted_beside_its_peers(scene: conftest.Scene) -
     namespace = f"{scene.validator}-0"
     owner = objects.Owner(scene.validator, PROVIDER, "0", "consumer-1")
     laid = objects.config_map(
-        owner.metadata(labels.PEERS, labels.PEERS, namespace), {"persistent_peers": "a@b:1"}
+        owner.metadata(names.PEERS, names.PEERS, namespace), {"persistent_peers": "a@b:1"}
     )
-    await scene.kube.apply(laid, labels.FIELD_MANAGER)
-    before = (await memory.read(scene.kube, scene.validator, PROVIDER)).chains["0"]
+    await scene.kube.apply(laid, names.FIELD_MANAGER)
+    before = (await read.read(scene.kube, scene.validator, PROVIDER)).chains["0"]
     care = model.Care("uid.0", "told", 7, 2, datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC), 1)
 
-    await tend.record_care(scene.kube, namespace, care)
+    await control.record_care(scene.kube, namespace, care)
 
-    noted = (await memory.read(scene.kube, scene.validator, PROVIDER)).chains["0"]
+    noted = (await read.read(scene.kube, scene.validator, PROVIDER)).chains["0"]
     assert (before.care, noted.care, noted.laid_peers) == (model.Care(), care, before.laid_peers)
     assert before.laid_peers is not None
     assert before.laid_peers.persistent_peers == "a@b:1"
     # A note leaves no trace when it is taken back, and the engine's next apply leaves it alone.
-    await scene.kube.apply(laid, labels.FIELD_MANAGER)
-    assert (await memory.read(scene.kube, scene.validator, PROVIDER)).chains["0"].care == care
-    await tend.record_care(scene.kube, namespace, model.Care())
-    assert (await memory.read(scene.kube, scene.validator, PROVIDER)).chains["0"].care == model.Care()
+    await scene.kube.apply(laid, names.FIELD_MANAGER)
+    assert (await read.read(scene.kube, scene.validator, PROVIDER)).chains["0"].care == care
+    await control.record_care(scene.kube, namespace, model.Care())
+    assert (await read.read(scene.kube, scene.validator, PROVIDER)).chains["0"].care == model.Care()
     with pytest.raises(errors.Permanent, match="is not there"):
-        await tend.record_care(scene.kube, f"{scene.validator}-1", care)
+        await control.record_care(scene.kube, f"{scene.validator}-1", care)

@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 
-from ics import engines, labels
-from ics.cluster import kinds, requests
-from ics.engines import apply, applyset, drift, parents
+from ics import engines, names
+from ics.cluster.api import kinds, requests
+from ics.engines import drift
+from ics.engines.applyset import engine, members
+from ics.engines.applyset import parent as applyset_parent
 from tests.cluster import chains, conftest, test_drift
 
 pytestmark = pytest.mark.cluster
@@ -46,21 +48,21 @@ async def edited(scene: conftest.Scene) -> None:
         "application/merge-patch+json", {"spec": {"replicas": 3}}, subpath="/scale", manager="autoscaler"
     )
     unlabelled = test_drift.patch(
-        "application/merge-patch+json", {"metadata": {"labels": {labels.PROVIDER: None}}}, manager="bob"
+        "application/merge-patch+json", {"metadata": {"labels": {names.PROVIDER: None}}}, manager="bob"
     )
     for act in (image, scaled, unlabelled):
         await act(scene, where)
 
 
 DRIFT = (
-    (f"metadata.labels[{labels.PROVIDER}]", None, "provider-1", ""),
+    (f"metadata.labels[{names.PROVIDER}]", None, "provider-1", ""),
     ("spec.replicas", 3, 1, "autoscaler"),
     ("spec.template.spec.containers[node].image", "evil:1", "node:1", "kubectl-set"),
 )
 
 
 async def test_each_field_is_told_with_who_changed_it(scene: conftest.Scene) -> None:
-    one = apply.ApplyEngine(scene.kube, scene.validator, scene.gateway)
+    one = engine.ApplyEngine(scene.kube, scene.validator, scene.gateway)
     await one.converge(engines.Order(rendered(scene)))
     await edited(scene)
 
@@ -72,7 +74,7 @@ async def test_each_field_is_told_with_who_changed_it(scene: conftest.Scene) -> 
     ]
     assert done.changes == previewed
     assert drift.in_words(done.changes[0]) == (
-        f"StatefulSet {scene.validator}-0/node: metadata.labels[{labels.PROVIDER}] was nothing, is to be"
+        f"StatefulSet {scene.validator}-0/node: metadata.labels[{names.PROVIDER}] was nothing, is to be"
         ' "provider-1" (somebody removed it); spec.replicas was 3, is to be 1 (changed by autoscaler);'
         ' spec.template.spec.containers[node].image was "evil:1", is to be "node:1" (changed by kubectl-set)'
     )
@@ -80,7 +82,7 @@ async def test_each_field_is_told_with_who_changed_it(scene: conftest.Scene) -> 
 
 
 async def test_drift_beside_a_wanted_change(scene: conftest.Scene) -> None:
-    one = apply.ApplyEngine(scene.kube, scene.validator, scene.gateway)
+    one = engine.ApplyEngine(scene.kube, scene.validator, scene.gateway)
     await one.converge(engines.Order(rendered(scene)))
     await test_drift.patch(
         "application/merge-patch+json", {"spec": {"replicas": 3}}, manager="kubectl-scale"
@@ -99,7 +101,7 @@ async def test_drift_beside_a_wanted_change(scene: conftest.Scene) -> None:
 
 
 async def test_a_deleted_object_is_drift_and_a_new_one_is_not(scene: conftest.Scene) -> None:
-    one = apply.ApplyEngine(scene.kube, scene.validator, scene.gateway)
+    one = engine.ApplyEngine(scene.kube, scene.validator, scene.gateway)
     first = await one.converge(engines.Order(rendered(scene)))
     await scene.kube.delete(kinds.SERVICE, f"{scene.validator}-0", "node", None)
 
@@ -120,21 +122,21 @@ async def hide(scene: conftest.Scene) -> None:
     """
     changed = next(m for m in rendered(scene) if m["kind"] == "ConfigMap")
     changed["data"] = {"genesis.json": "{}", "note": "hidden"}
-    live = (await scene.kube.apply(changed, labels.FIELD_MANAGER)).body
-    fingerprint = applyset.live(kinds.CONFIG_MAP, live).fingerprint
-    parent = await scene.live(kinds.CONFIG_MAP, scene.gateway, applyset.parent_name(scene.validator))
+    live = (await scene.kube.apply(changed, names.FIELD_MANAGER)).body
+    fingerprint = members.live(kinds.CONFIG_MAP, live).fingerprint
+    parent = await scene.live(kinds.CONFIG_MAP, scene.gateway, members.parent_name(scene.validator))
     assert parent is not None
-    record = json.loads(parent["data"][parents.RECORD])
-    name = f"ConfigMap/{scene.validator}-0/{labels.GENESIS_NAME}"
+    record = json.loads(parent["data"][applyset_parent.RECORD])
+    name = f"ConfigMap/{scene.validator}-0/{names.GENESIS_NAME}"
     record[name][1] = fingerprint
-    parent["data"][parents.RECORD] = json.dumps(record, sort_keys=True, separators=(",", ":"))
-    await scene.kube.send(requests.update(parent, labels.FIELD_MANAGER))
+    parent["data"][applyset_parent.RECORD] = json.dumps(record, sort_keys=True, separators=(",", ":"))
+    await scene.kube.send(requests.update(parent, names.FIELD_MANAGER))
 
 
 async def test_on_the_slow_beat_every_field_is_looked_at(scene: conftest.Scene) -> None:
     clock = Clock()
     kube, recorder = await scene.connect()
-    one = apply.ApplyEngine(kube, scene.validator, scene.gateway, None, HOUR, clock)
+    one = engine.ApplyEngine(kube, scene.validator, scene.gateway, None, HOUR, clock)
     order = engines.Order(rendered(scene))
     await one.converge(order)
     await hide(scene)
@@ -153,7 +155,7 @@ async def test_on_the_slow_beat_every_field_is_looked_at(scene: conftest.Scene) 
     assert [(c.kind, c.action, c.cause, c.diff) for c in due.changes] == [
         ("ConfigMap", "update", "drift", (("data.note", "hidden", "a\nb"),))
     ]
-    live = await scene.live(kinds.CONFIG_MAP, f"{scene.validator}-0", labels.GENESIS_NAME)
+    live = await scene.live(kinds.CONFIG_MAP, f"{scene.validator}-0", names.GENESIS_NAME)
     assert live is not None
     assert live["data"]["note"] == "a\nb\n"
 
@@ -161,7 +163,7 @@ async def test_on_the_slow_beat_every_field_is_looked_at(scene: conftest.Scene) 
 async def test_a_beat_that_finds_nothing_writes_only_its_time(scene: conftest.Scene) -> None:
     clock = Clock()
     kube, recorder = await scene.connect()
-    one = apply.ApplyEngine(kube, scene.validator, scene.gateway, None, HOUR, clock)
+    one = engine.ApplyEngine(kube, scene.validator, scene.gateway, None, HOUR, clock)
     await one.converge(engines.Order(rendered(scene)))
     recorder.writes.clear()
 
@@ -175,7 +177,7 @@ async def test_a_beat_that_finds_nothing_writes_only_its_time(scene: conftest.Sc
 async def test_a_launch_does_not_wait_for_the_beat(scene: conftest.Scene) -> None:
     clock = Clock()
     kube, recorder = await scene.connect()
-    one = apply.ApplyEngine(kube, scene.validator, scene.gateway, None, HOUR, clock)
+    one = engine.ApplyEngine(kube, scene.validator, scene.gateway, None, HOUR, clock)
     await one.converge(engines.Order(rendered(scene)))
     both = engines.Order(chains.manifests(scene.validator, scene.gateway, [0, 1], image="node:1"))
     await hide(scene)
@@ -197,7 +199,7 @@ async def test_a_launch_does_not_wait_for_the_beat(scene: conftest.Scene) -> Non
 
 async def test_a_thorough_preview_sees_it_and_leaves_it(scene: conftest.Scene) -> None:
     kube, recorder = await scene.connect()
-    one = apply.ApplyEngine(kube, scene.validator, scene.gateway)
+    one = engine.ApplyEngine(kube, scene.validator, scene.gateway)
     await one.converge(engines.Order(rendered(scene)))
     await hide(scene)
     recorder.writes.clear()

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from ics import engines, errors, labels
-from ics.cluster import client, kinds, requests
-from ics.engines import apply, applyset
+from ics import engines, errors, names
+from ics.cluster.api import client, kinds, requests
+from ics.engines.applyset import engine as applyset_engine
+from ics.engines.applyset import members
 from tests.cluster import chains, conftest
 
 pytestmark = pytest.mark.cluster
@@ -31,9 +32,9 @@ def record(scene: conftest.Scene) -> str:
     return f"PATCH /api/v1/namespaces/{scene.gateway}/configmaps/ics-{scene.validator}"
 
 
-async def engine(scene: conftest.Scene, patience: float = 0.0) -> tuple[apply.ApplyEngine, Any]:
+async def engine(scene: conftest.Scene, patience: float = 0.0) -> tuple[applyset_engine.ApplyEngine, Any]:
     kube, recorder = await scene.connect()
-    return apply.ApplyEngine(kube, scene.validator, scene.gateway, patience=patience), recorder
+    return applyset_engine.ApplyEngine(kube, scene.validator, scene.gateway, patience=patience), recorder
 
 
 async def uid(scene: conftest.Scene, kind: kinds.Kind, name: str, consumer: int = 0) -> str:
@@ -142,7 +143,7 @@ async def test_the_new_workload_waits_for_the_end_of_the_old_one(scene: conftest
     one, _ = await engine(scene, patience=0)
     await one.converge(engines.Order(rendered(scene, 0)))
     before = await uid(scene, kinds.STATEFUL_SET, "node")
-    wanted = [m for m in moved(scene) if m["metadata"].get("labels", {}).get(labels.CONSUMER) != "1"]
+    wanted = [m for m in moved(scene) if m["metadata"].get("labels", {}).get(names.CONSUMER) != "1"]
 
     confirmed = frozenset({f"StatefulSet/{home(scene)}/node@{before[:8]}"})
     first = await one.converge(engines.Order(wanted, confirmed=confirmed))
@@ -178,7 +179,7 @@ async def test_a_chain_that_is_dropped_is_asked_about(scene: conftest.Scene) -> 
         ("delete", "Service"),
         ("delete", "ConfigMap"),
     }
-    assert await scene.live(kinds.VOLUME_CLAIM, home(scene, 1), labels.VOLUME_NAME) is not None
+    assert await scene.live(kinds.VOLUME_CLAIM, home(scene, 1), names.VOLUME_NAME) is not None
 
 
 async def test_a_chain_that_ended_goes_without_asking(scene: conftest.Scene) -> None:
@@ -207,7 +208,7 @@ async def test_a_volume_stays_as_it_is_and_its_chain_goes_on(
     first = rendered(scene, 0)
     of(first, "PersistentVolumeClaim", home(scene))["spec"]["storageClassName"] = "first"
     await one.converge(engines.Order(first))
-    before = await scene.live(kinds.VOLUME_CLAIM, home(scene), labels.VOLUME_NAME)
+    before = await scene.live(kinds.VOLUME_CLAIM, home(scene), names.VOLUME_NAME)
     assert before is not None
     wanted = copy.deepcopy(first)
     of(wanted, "PersistentVolumeClaim", home(scene))["spec"] |= spec
@@ -230,14 +231,14 @@ async def test_a_volume_stays_as_it_is_and_its_chain_goes_on(
     assert await one.converge(confirmed) == engines.Converged(answered=frozenset({name}))
     assert await one.preview(confirmed) == ()
     assert recorder.writes == [record(scene)]
-    assert await scene.live(kinds.VOLUME_CLAIM, home(scene), labels.VOLUME_NAME) == before
+    assert await scene.live(kinds.VOLUME_CLAIM, home(scene), names.VOLUME_NAME) == before
 
 
 async def test_another_key_is_asked_about_and_an_edited_one_is_put_back(scene: conftest.Scene) -> None:
     one, _ = await engine(scene)
     first = rendered(scene, 0)
     await one.converge(engines.Order(first))
-    key = labels.consensus_key_name(0)
+    key = names.consensus_key_name(0)
     edited = copy.deepcopy(of(first, "Secret", home(scene)))
     edited["data"] = {"priv_validator_key.json": "ZWRpdGVk"}
     await scene.kube.apply(edited, "eve")
@@ -269,15 +270,15 @@ async def test_what_another_set_holds_is_not_taken_from_it(scene: conftest.Scene
     one, _ = await engine(scene)
     await one.converge(engines.Order(rendered(scene, 0)))
     recorder_client, recorder = await scene.connect()
-    other = apply.ApplyEngine(recorder_client, "other", scene.gateway, patience=0)
+    other = applyset_engine.ApplyEngine(recorder_client, "other", scene.gateway, patience=0)
     theirs = rendered(scene, 0)
     for manifest in theirs:
         manifest["metadata"]["labels"] |= {
-            labels.VALIDATOR: "other",
-            labels.PART_OF_SET: applyset.set_id("other", scene.gateway),
+            names.VALIDATOR: "other",
+            names.PART_OF_SET: members.set_id("other", scene.gateway),
         }
     of(theirs, "Secret", home(scene))["data"] = {"priv_validator_key.json": "b3RoZXI="}
-    chosen = {labels.VALIDATOR: "other"}
+    chosen = {names.VALIDATOR: "other"}
     spec = of(theirs, "StatefulSet", home(scene))["spec"]
     spec["selector"]["matchLabels"] = chosen
     spec["template"]["metadata"]["labels"] = chosen
@@ -286,7 +287,7 @@ async def test_what_another_set_holds_is_not_taken_from_it(scene: conftest.Scene
     done = await other.converge(engines.Order(theirs))
 
     key, node = (
-        f"Secret/{home(scene)}/{labels.consensus_key_name(0)}",
+        f"Secret/{home(scene)}/{names.consensus_key_name(0)}",
         f"StatefulSet/{home(scene)}/node",
     )
     assert [q.name.partition("@")[0] for q in done.questions] == [key, node]
@@ -299,7 +300,7 @@ async def test_a_gateway_is_not_made_a_second_time_elsewhere(scene: conftest.Sce
     one, _ = await engine(scene)
     await one.converge(engines.Order(rendered(scene, 0)))
     kube, recorder = await scene.connect()
-    moved_there = apply.ApplyEngine(kube, scene.validator, f"{scene.gateway}-b")
+    moved_there = applyset_engine.ApplyEngine(kube, scene.validator, f"{scene.gateway}-b")
     wanted = chains.manifests(scene.validator, f"{scene.gateway}-b", [0])
 
     for ask in (moved_there.preview, moved_there.converge):
@@ -319,8 +320,8 @@ async def test_destroy_keeps_volumes_keys_and_namespaces(scene: conftest.Scene) 
 
     kept = [
         await scene.live(kinds.NAMESPACE, "", home(scene)),
-        await scene.live(kinds.VOLUME_CLAIM, home(scene), labels.VOLUME_NAME),
-        await scene.live(kinds.SECRET, home(scene), labels.consensus_key_name(0)),
+        await scene.live(kinds.VOLUME_CLAIM, home(scene), names.VOLUME_NAME),
+        await scene.live(kinds.SECRET, home(scene), names.consensus_key_name(0)),
     ]
     assert all(item is not None and "deletionTimestamp" not in item["metadata"] for item in kept)
     assert await scene.live(kinds.STATEFUL_SET, home(scene), "node") is None

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from ics import errors, labels
-from ics.cluster import kinds, lease, requests
+from ics import errors, names
+from ics.cluster.api import kinds, lease, requests
 from tests.cluster import conftest
 
 pytestmark = pytest.mark.cluster
@@ -188,7 +188,7 @@ async def test_the_height_that_was_acted_upon_is_known_to_the_next_process(scene
     assert await second.acted_height("provider-2") == 0
     clock.seconds += 121
     await second.ensure()
-    assert (await live(scene))["metadata"]["annotations"] == {labels.ACTED_UPON: "provider-1@42"}
+    assert (await live(scene))["metadata"]["annotations"] == {names.ACTED_UPON: "provider-1@42"}
 
 
 async def test_a_renewal_tells_the_newest_height(scene: conftest.Scene) -> None:

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from ics import engines, labels
-from ics.cluster import kinds, lease, requests
-from ics.engines import apply
+from ics import engines, names
+from ics.cluster.api import kinds, lease, requests
+from ics.engines.applyset import engine as applyset_engine
 from tests.cluster import chains, conftest
 
 pytestmark = pytest.mark.cluster
@@ -23,13 +23,13 @@ def with_port(scene: conftest.Scene, number: int) -> list[dict[str, Any]]:
 
 
 async def ports(scene: conftest.Scene) -> list[tuple[str, int]]:
-    service = await scene.live(kinds.SERVICE, scene.gateway, labels.GATEWAY_SERVICE)
+    service = await scene.live(kinds.SERVICE, scene.gateway, names.GATEWAY_SERVICE)
     assert service is not None
     return [(port["name"], port["port"]) for port in service["spec"]["ports"]]
 
 
 async def edit_port(scene: conftest.Scene, number: int) -> None:
-    service = await scene.live(kinds.SERVICE, scene.gateway, labels.GATEWAY_SERVICE)
+    service = await scene.live(kinds.SERVICE, scene.gateway, names.GATEWAY_SERVICE)
     assert service is not None
     service["spec"]["ports"][0]["port"] = number
     await scene.kube.send(requests.update(service, "somebody"))
@@ -37,7 +37,7 @@ async def edit_port(scene: conftest.Scene, number: int) -> None:
 
 async def test_the_edited_number_of_a_port_is_put_back(scene: conftest.Scene) -> None:
     kube, recorder = await scene.connect()
-    engine = apply.ApplyEngine(kube, scene.validator, scene.gateway)
+    engine = applyset_engine.ApplyEngine(kube, scene.validator, scene.gateway)
     await engine.converge(engines.Order(with_port(scene, 27000)))
     await edit_port(scene, 28000)
 
@@ -52,7 +52,7 @@ async def test_the_edited_number_of_a_port_is_put_back(scene: conftest.Scene) ->
 
 async def test_the_preview_of_an_edited_port_says_what_the_pass_does(scene: conftest.Scene) -> None:
     kube, recorder = await scene.connect()
-    engine = apply.ApplyEngine(kube, scene.validator, scene.gateway)
+    engine = applyset_engine.ApplyEngine(kube, scene.validator, scene.gateway)
     await engine.converge(engines.Order(with_port(scene, 27000)))
     await edit_port(scene, 28000)
     recorder.writes.clear()
@@ -69,7 +69,7 @@ async def test_the_preview_of_an_edited_port_says_what_the_pass_does(scene: conf
 
 async def test_a_port_that_was_put_back_can_move_later(scene: conftest.Scene) -> None:
     kube, _ = await scene.connect()
-    engine = apply.ApplyEngine(kube, scene.validator, scene.gateway)
+    engine = applyset_engine.ApplyEngine(kube, scene.validator, scene.gateway)
     await engine.converge(engines.Order(with_port(scene, 27000)))
     await edit_port(scene, 28000)
     await engine.converge(engines.Order(with_port(scene, 27000)))

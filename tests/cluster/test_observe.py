@@ -15,8 +15,10 @@ from typing import Any
 
 import pytest
 
-from ics import errors, labels, model, ports
-from ics.cluster import client, kinds, observe, requests
+from ics import errors, model, names
+from ics.cluster.api import client, kinds, requests
+from ics.cluster.nodes import observe
+from ics.consumer.peers import ports
 from tests.cluster import conftest
 
 pytestmark = pytest.mark.cluster
@@ -99,9 +101,9 @@ async def running(scene: conftest.Scene, namespace: str, ip: str, **status: Any)
     home = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}
     await scene.kube.apply(home, "test")
     own = {
-        labels.VALIDATOR: scene.validator,
-        labels.PROVIDER: "provider-1",
-        labels.COMPONENT: labels.NODE,
+        names.VALIDATOR: scene.validator,
+        names.PROVIDER: "provider-1",
+        names.COMPONENT: names.NODE,
     }
     await scene.kube.apply(
         {
@@ -253,14 +255,14 @@ async def test_nothing_to_look_at_asks_nothing(scene: conftest.Scene) -> None:
 
 
 async def test_why_signing_memories_are_not_laid(scene: conftest.Scene) -> None:
-    own = {labels.VALIDATOR: scene.validator, labels.PROVIDER: "provider-1", labels.COMPONENT: labels.ARMING}
+    own = {names.VALIDATOR: scene.validator, names.PROVIDER: "provider-1", names.COMPONENT: names.ARMING}
     namespaces = {"kind": "Namespace", "apiVersion": "v1", "metadata": {"name": f"{scene.validator}-arming"}}
     await scene.kube.apply(namespaces, "test")
     for consumer_id, condition in (("0", "False"), ("1", "True")):
         metadata = {
             "name": f"arm-{consumer_id}",
             "namespace": f"{scene.validator}-arming",
-            "labels": own | {labels.CONSUMER: consumer_id},
+            "labels": own | {names.CONSUMER: consumer_id},
         }
         spec = {"containers": [{"name": "arm", "image": "i"}]}
         await scene.kube.apply(

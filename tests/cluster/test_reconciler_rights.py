@@ -15,10 +15,16 @@ from typing import Any, cast
 
 import pytest
 
-from ics import bell, config, desired, engines, errors, labels, loop, model, world
-from ics.cluster import client, kinds, lease, place, requests, watching
-from ics.engines import apply
-from ics.manifests import relay_jobs, rights
+from ics import engines, errors, model, names
+from ics.cluster import place
+from ics.cluster.api import client, connect, kinds, lease, requests
+from ics.cluster.nodes import watch as nodes_watch
+from ics.config import settings
+from ics.consumer import desired
+from ics.engines.applyset import engine
+from ics.manifests import hermes_jobs, rights
+from ics.reconciler import outcome, reconcile, world
+from ics.reconciler.daemon import wakeups
 from tests.cluster import conftest
 from tests.unit import scenes, test_relayer
 
@@ -102,15 +108,15 @@ class Corner:
     def place(self) -> place.Place:
         return place.Place(self.kube, SETTINGS, lease.Lease(self.kube, "alice", HOME, "pod", 120))
 
-    def engine(self, kube: client.Client | None = None) -> apply.ApplyEngine:
-        return apply.ApplyEngine(kube or self.kube, "alice", HOME)
+    def engine(self, kube: client.Client | None = None) -> engine.ApplyEngine:
+        return engine.ApplyEngine(kube or self.kube, "alice", HOME)
 
-    async def passes(self, *consumers: model.Consumer) -> loop.Outcome:
+    async def passes(self, *consumers: model.Consumer) -> outcome.Outcome:
         """One whole pass as the service account; none of its steps may lack a right."""
         provider = cast(world.Provider, Provider(scenes.snapshot(*consumers)))
         own = self.place
         known = [scenes.example()]
-        done = await loop.one_pass(
+        done = await reconcile.one_pass(
             world.World(SETTINGS, scenes.seed("alice"), known, provider, own, own.lease),
             self.engine(),
             None,
@@ -141,11 +147,11 @@ class Corner:
     async def pod(self, name: str, component: str, address: str = "192.0.2.1") -> None:
         """A pod as its kubelet would report it; nobody answers on its address."""
         own = {
-            labels.MANAGED_BY: labels.MANAGER,
-            labels.VALIDATOR: "alice",
-            labels.PROVIDER: scenes.PROVIDER,
-            labels.CONSUMER: "0",
-            labels.COMPONENT: component,
+            names.MANAGED_BY: names.MANAGER,
+            names.VALIDATOR: "alice",
+            names.PROVIDER: scenes.PROVIDER,
+            names.CONSUMER: "0",
+            names.COMPONENT: component,
         }
         metadata = {"name": name, "namespace": SPACE, "labels": own}
         restricted = {
@@ -163,7 +169,7 @@ class Corner:
 
 
 def order(wanted: desired.Desired, **more: Any) -> engines.Order:
-    return engines.Order(loop.render(dataclasses.replace(wanted, settings=SETTINGS)), **more)
+    return engines.Order(reconcile.render(dataclasses.replace(wanted, settings=SETTINGS)), **more)
 
 
 @contextlib.asynccontextmanager
@@ -173,7 +179,7 @@ async def installed(scene: conftest.Scene, folder: pathlib.Path) -> AsyncIterato
     nothing = dataclasses.replace(
         empty, verdicts=(), gateway_ports={}, open_ports={}, definitions=(scenes.example(),)
     )
-    done = await apply.ApplyEngine(scene.kube, "alice", HOME).converge(order(nothing))
+    done = await engine.ApplyEngine(scene.kube, "alice", HOME).converge(order(nothing))
     assert done.errors == ()
     body = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}}
     request = requests.Request(
@@ -185,7 +191,7 @@ async def installed(scene: conftest.Scene, folder: pathlib.Path) -> AsyncIterato
     found["clusters"][0]["cluster"]["certificate-authority"] = str(scene.server.ca)
     path = folder / "kubeconfig"
     path.write_text(json.dumps(found))
-    async with Watched(client.access(config.Cluster(kubeconfig=str(path)), folder, {})) as kube:
+    async with Watched(connect.access(settings.Cluster(kubeconfig=str(path)), folder, {})) as kube:
         kube.used = set()
         yield Corner(scene, kube)
 
@@ -212,11 +218,11 @@ async def a_chains_life(corner: Corner) -> None:
     running = scenes.consumer(P.LAUNCHED, JOINED)
     await corner.passes(running)
     for address in ("192.0.2.1", "192.0.2.2"):
-        await corner.pod(labels.NODE_POD, labels.NODE, address)
+        await corner.pod(names.NODE_POD, names.NODE, address)
         await corner.passes(running)
     at_once = {"kind": "DeleteOptions", "apiVersion": "v1", "gracePeriodSeconds": 0}
     await corner.scene.kube.send(
-        requests.Request("delete", kinds.POD, SPACE, labels.NODE_POD, body=requests.encode(at_once))
+        requests.Request("delete", kinds.POD, SPACE, names.NODE_POD, body=requests.encode(at_once))
     )
     await corner.passes(running)
 
@@ -229,11 +235,11 @@ async def the_relaying(corner: Corner) -> None:
     (chain,) = wanted.chains
     done = await corner.engine().converge(order(wanted))
     assert done.errors == ()
-    await corner.pod(labels.NODE_POD, labels.NODE)
-    await corner.pod("hermes-0", labels.HERMES)
-    own, signer = corner.place, relay_jobs.Signer("consumer1-1", "r", relay_jobs.CONSUMER_MNEMONIC)
+    await corner.pod(names.NODE_POD, names.NODE)
+    await corner.pod("hermes-0", names.HERMES)
+    own, signer = corner.place, hermes_jobs.Signer("consumer1-1", "r", hermes_jobs.CONSUMER_MNEMONIC)
     for name in ("one", "two"):
-        step = relay_jobs.Step(name, "hermes:1", labels.HERMES_BASE, (signer,), [("tx", "conn-init")])
+        step = hermes_jobs.Step(name, "hermes:1", names.HERMES_BASE, (signer,), [("tx", "conn-init")])
         await own.ensure_step_job(chain, step)
         await corner.end_jobs()
     await own.ensure_check_job(chain, model.Setup("hermes:1", "[global]"))
@@ -250,15 +256,15 @@ async def the_relaying(corner: Corner) -> None:
 
 async def the_watch(corner: Corner) -> None:
     """A reconciler that stays is told of its pods."""
-    changes = asyncio.Queue[bell.Wake]()
-    watch = watching.PodWatch(corner.kube, "alice", changes.put_nowait)
+    changes = asyncio.Queue[wakeups.Wake]()
+    watch = nodes_watch.PodWatch(corner.kube, "alice", changes.put_nowait)
     task = asyncio.create_task(watch.run())
     async with asyncio.timeout(60):
         while not watch.is_watching:
             await asyncio.sleep(0.05)
         number = 0
         while ("", "", "pods", "watch") not in corner.kube.used:
-            await corner.pod(labels.NODE_POD, labels.NODE, f"192.0.2.{10 + number % 200}")
+            await corner.pod(names.NODE_POD, names.NODE, f"192.0.2.{10 + number % 200}")
             number += 1
             await asyncio.sleep(0.2)
         await changes.get()
@@ -275,17 +281,17 @@ async def what_others_changed(corner: Corner) -> None:
     )
     for manifest in wanted.manifests:
         metadata = manifest["metadata"]
-        change = {"metadata": {"labels": {labels.MANAGED_BY: "somebody"}}}
+        change = {"metadata": {"labels": {names.MANAGED_BY: "somebody"}}}
         await corner.merge(kinds.of(manifest), metadata.get("namespace", ""), metadata["name"], change)
     ports = [{"name": "c-0", "port": 4444, "targetPort": 4444, "protocol": "TCP"}]
-    await corner.merge(kinds.SERVICE, HOME, labels.GATEWAY_SERVICE, {"spec": {"ports": ports}})
+    await corner.merge(kinds.SERVICE, HOME, names.GATEWAY_SERVICE, {"spec": {"ports": ports}})
     done = await corner.engine().converge(wanted)
     assert done.errors == ()
     for manifest in wanted.manifests:
         metadata = manifest["metadata"]
         live = await corner.scene.live(kinds.of(manifest), metadata.get("namespace", ""), metadata["name"])
         assert live is not None
-        assert live["metadata"]["labels"][labels.MANAGED_BY] == labels.MANAGER
+        assert live["metadata"]["labels"][names.MANAGED_BY] == names.MANAGER
 
 
 async def its_end(corner: Corner) -> None:
@@ -294,7 +300,7 @@ async def its_end(corner: Corner) -> None:
             test_relayer.OPEN, namespace=SPACE, relaying=test_relayer.accepted(test_relayer.OPEN)
         )
     )
-    shared = [m for m in wanted.manifests if labels.CONSUMER not in m["metadata"]["labels"]]
+    shared = [m for m in wanted.manifests if names.CONSUMER not in m["metadata"]["labels"]]
     without = [m for m in shared if m["kind"] != "Service"]
     done = await corner.engine().converge(engines.Order(without, ended=frozenset({"0"})))
     assert done.errors == ()
@@ -323,6 +329,6 @@ async def test_it_can_grant_itself_nothing(scene: conftest.Scene, tmp_path: path
             "rules": rules,
         }
         with pytest.raises(errors.Permanent, match="attempting to grant RBAC permissions not currently held"):
-            await corner.kube.apply(role, labels.FIELD_MANAGER)
+            await corner.kube.apply(role, names.FIELD_MANAGER)
         with pytest.raises(errors.Permanent, match="missing right"):
             await corner.kube.delete(kinds.NAMESPACE, None, SPACE, None)

@@ -5,10 +5,13 @@ from typing import Any
 
 import pytest
 
-from ics import errors, labels, model, relayer
-from ics.cluster import kinds, memory, recollection, relay_jobs, requests
+from ics import errors, model, names
+from ics.cluster import hermes_jobs as cluster_hermes_jobs
+from ics.cluster.api import kinds, requests
+from ics.cluster.state import decode, read
+from ics.manifests import hermes_jobs as manifests_hermes_jobs
 from ics.manifests import objects
-from ics.manifests import relay_jobs as manifests
+from ics.relayer import plan
 from tests.cluster import conftest
 
 pytestmark = pytest.mark.cluster
@@ -26,7 +29,7 @@ ENDED = {
 
 def name_of(config_toml: str) -> str:
     """Name of the Job that checks a config."""
-    return relayer.check_name(model.Setup("hermes:1", config_toml))
+    return plan.check_name(model.Setup("hermes:1", config_toml))
 
 
 class Chain:
@@ -42,20 +45,28 @@ class Chain:
         self.leases += 1
 
     async def step(self, name: str) -> model.JobState:
-        signer = manifests.Signer("consumer1-1", "relayer", manifests.CONSUMER_MNEMONIC)
-        step = manifests.Step(name, "hermes:1", "hermes", (signer,), [("--json", "tx", "conn-init")])
-        return await relay_jobs.ensure_step_job(self.kube, self.owner, self.namespace, step, self.take_lease)
+        signer = manifests_hermes_jobs.Signer(
+            "consumer1-1", "relayer", manifests_hermes_jobs.CONSUMER_MNEMONIC
+        )
+        step = manifests_hermes_jobs.Step(
+            name, "hermes:1", "hermes", (signer,), [("--json", "tx", "conn-init")]
+        )
+        return await cluster_hermes_jobs.ensure_step_job(
+            self.kube, self.owner, self.namespace, step, self.take_lease
+        )
 
     async def check(self, config_toml: str) -> model.JobState:
-        return await relay_jobs.ensure_check_job(
+        return await cluster_hermes_jobs.ensure_check_job(
             self.kube, self.owner, self.namespace, model.Setup("hermes:1", config_toml), self.take_lease
         )
 
     async def record(self, record: model.RelayingRecord) -> bool:
-        return await relay_jobs.record(self.kube, self.owner, self.namespace, record, self.take_lease)
+        return await cluster_hermes_jobs.record(
+            self.kube, self.owner, self.namespace, record, self.take_lease
+        )
 
     async def remembered(self) -> model.ChainMemory:
-        return (await memory.read(self.kube, self.scene.validator, PROVIDER)).chains["0"]
+        return (await read.read(self.kube, self.scene.validator, PROVIDER)).chains["0"]
 
     async def end(self, name: str, how: str) -> None:
         """End a Job as its controller would."""
@@ -87,7 +98,7 @@ class Chain:
 @pytest.fixture
 async def chain(scene: conftest.Scene) -> Chain:
     found = Chain(scene)
-    metadata = found.owner.metadata(found.namespace, labels.NAMESPACE)
+    metadata = found.owner.metadata(found.namespace, names.NAMESPACE)
     await scene.kube.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}, "test")
     return found
 
@@ -141,7 +152,7 @@ async def test_a_config_is_checked(chain: Chain) -> None:
     running, done, failed = model.JobState.RUNNING, model.JobState.DONE, model.JobState.FAILED
     assert states == [running, done, running, failed]
     assert chain.leases == 2
-    candidate = await chain.scene.live(kinds.CONFIG_MAP, chain.namespace, labels.HERMES_CANDIDATE)
+    candidate = await chain.scene.live(kinds.CONFIG_MAP, chain.namespace, names.HERMES_CANDIDATE)
     assert candidate is not None
     assert candidate["data"] == {name_of(bad): bad}
 
@@ -163,8 +174,8 @@ async def test_a_check_that_found_no_time_is_no_refusal(chain: Chain) -> None:
 
 async def test_what_hermes_said_last_in_its_jobs(chain: Chain) -> None:
     await chain.record(RECORD)
-    await chain.pod("other", labels.RELAYING_STEP, **{recollection.JOB_NAME: "step-2"})
-    await chain.pod("step-1-x", labels.RELAYING_STEP, **{recollection.JOB_NAME: "step-1"})
+    await chain.pod("other", names.RELAYING_STEP, **{decode.JOB_NAME: "step-2"})
+    await chain.pod("step-1-x", names.RELAYING_STEP, **{decode.JOB_NAME: "step-1"})
     said = '{"result":"client expired","status":"error"}\n'
     ended = {"exitCode": 1, "message": said}
     container = {"name": "hermes", "image": "i", "imageID": "", "ready": False, "restartCount": 0}
@@ -178,17 +189,17 @@ async def test_what_hermes_said_last_in_its_jobs(chain: Chain) -> None:
 
 async def test_hermes_pods_and_whether_one_may_sign(chain: Chain) -> None:
     await chain.record(RECORD)
-    await chain.pod("evidence-1", labels.EVIDENCE)
+    await chain.pod("evidence-1", names.EVIDENCE)
     assert not (await chain.remembered()).has_hermes
-    await chain.pod("hermes-1", labels.HERMES)
-    await chain.pod("step-1", labels.RELAYING_STEP)
+    await chain.pod("hermes-1", names.HERMES)
+    await chain.pod("step-1", names.RELAYING_STEP)
     live = (await chain.scene.live(kinds.POD, chain.namespace, "hermes-1") or {})["metadata"]
     created = datetime.datetime.fromisoformat(live["creationTimestamp"])
 
     found = await chain.remembered()
 
-    assert (found.has_hermes, set(found.instances)) == (True, {labels.HERMES, labels.EVIDENCE})
-    assert found.instances[labels.HERMES] == model.Instance(
+    assert (found.has_hermes, set(found.instances)) == (True, {names.HERMES, names.EVIDENCE})
+    assert found.instances[names.HERMES] == model.Instance(
         model.PodStatus("hermes-1", None, None, False, 0, "", uid=live["uid"], created=created)
     )
 
@@ -198,7 +209,7 @@ async def test_a_deployment_may_sign_before_its_pod_is_there(chain: Chain) -> No
     containers = [{"name": "hermes", "image": "hermes:1"}]
     template = {"metadata": {"labels": own}, "spec": {"containers": containers}}
     spec = {"replicas": 1, "selector": {"matchLabels": own}, "template": template}
-    metadata = chain.owner.metadata("hermes", labels.HERMES, chain.namespace)
+    metadata = chain.owner.metadata("hermes", names.HERMES, chain.namespace)
     manifest = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata, "spec": spec}
 
     await chain.record(RECORD)
@@ -211,12 +222,12 @@ async def test_a_deployment_may_sign_before_its_pod_is_there(chain: Chain) -> No
 
 async def test_a_record_that_somebody_changed(chain: Chain) -> None:
     await chain.record(RECORD)
-    await chain.merge(kinds.CONFIG_MAP, labels.RELAYING_NAME, {"data": {"since": "yesterday"}})
+    await chain.merge(kinds.CONFIG_MAP, names.RELAYING_NAME, {"data": {"since": "yesterday"}})
 
     assert "delete this ConfigMap" in (await chain.remembered()).problem
     assert await chain.record(RECORD)
     assert (await chain.remembered()).relaying == RECORD
-    assert recollection.relaying_data(RECORD)["since"] == "2026-01-01T00:00:00.000005+00:00"
+    assert decode.relaying_data(RECORD)["since"] == "2026-01-01T00:00:00.000005+00:00"
 
 
 async def test_what_the_loop_made_is_cleared_away_and_nothing_else(chain: Chain) -> None:
@@ -225,15 +236,15 @@ async def test_what_the_loop_made_is_cleared_away_and_nothing_else(chain: Chain)
     await chain.end("step-1", "done")
     await chain.check("[global]\n")
     kept = objects.config_map(
-        chain.owner.metadata(labels.HERMES_NAME, labels.RELAYING, chain.namespace), {"config.toml": "x"}
+        chain.owner.metadata(names.HERMES_NAME, names.RELAYING, chain.namespace), {"config.toml": "x"}
     )
     await chain.kube.apply(kept, "test")
     chain.leases = 0
 
     for _ in range(2):
-        await relay_jobs.forget(chain.kube, chain.owner, chain.namespace, chain.take_lease)
+        await cluster_hermes_jobs.forget(chain.kube, chain.owner, chain.namespace, chain.take_lease)
 
     left = await chain.remembered()
     assert (left.relaying, dict(left.jobs), left.has_relaying) == (None, {}, False)
-    assert await chain.scene.live(kinds.CONFIG_MAP, chain.namespace, labels.HERMES_NAME) is not None
+    assert await chain.scene.live(kinds.CONFIG_MAP, chain.namespace, names.HERMES_NAME) is not None
     assert chain.leases == 1

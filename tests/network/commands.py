@@ -9,9 +9,10 @@ from typing import Any
 
 import yaml
 
-from ics import config, keys
-from ics.cli import __main__ as command
-from ics.provider import signers, transactions
+from ics.cli import __main__ as commands
+from ics.config import settings
+from ics.keys import derivation
+from ics.provider.tx import signers, transactions
 from tests.network import provider_node
 
 
@@ -54,7 +55,7 @@ class Operator:
 
     def run(self, stack: str, *words: str) -> Said:
         self._capsys.readouterr()
-        code = command.main([*words, "--stack", stack, "--project", str(self.root)])
+        code = commands.main([*words, "--stack", stack, "--project", str(self.root)])
         printed = self._capsys.readouterr()
         return Said(code, printed.out, printed.err)
 
@@ -70,9 +71,9 @@ class Operator:
         assert said.code == code, said.out
         return said.err.strip()
 
-    def sender(self, signer: keys.Account, party: signers.Party) -> transactions.Transactions:
+    def sender(self, signer: derivation.Account, party: signers.Party) -> transactions.Transactions:
         node = self.node
-        provider = config.Provider(
+        provider = settings.Provider(
             chain_id="provider-1", rest=(node.rest,), rpc=(node.rpc,), grpc=(node.grpc,)
         )
         return transactions.Transactions(provider, party, signer, lambda: datetime.datetime.now(datetime.UTC))

@@ -11,7 +11,9 @@ from typing import Any
 import httpx
 
 from devnet import places
-from ics import handover, loop, model, observing, wiring
+from ics import model
+from ics.engines import handoff
+from ics.reconciler import observe, reconcile, wiring
 from tests.cluster import apiserver
 from tests.network import kube, operators, sameness
 
@@ -85,12 +87,12 @@ async def _made(name: str, server: apiserver.Server, renamed: Collection[str]) -
         wiring.open_stack(places.CHECKOUT, name, environment, elsewhere) as bare,
     ):
         place = dataclasses.replace(own.world, cluster=Forgetful(own.cluster, renamed))
-        observed = await observing.observe(place)
-        wanted = observing.desire(place, observed)
+        observed = await observe.observe(place)
+        wanted = observe.desire(place, observed)
         for _ in ("the config without channels", "the one with them"):
             observed = dataclasses.replace(observed, memory=sameness.accepted(observed.memory, wanted))
-            wanted = observing.desire(place, observed)
+            wanted = observe.desire(place, observed)
         assert wanted.intents == (), f"{name}: a fresh reconciler would send {wanted.intents}"
-        done = await bare.engine.converge(loop.order(bare.world, wanted, handover.Handed(observed)))
+        done = await bare.engine.converge(reconcile.order(bare.world, wanted, handoff.Handed(observed)))
         await bare.world.lease.release()
     assert (done.errors, done.questions) == ((), ()), (done.errors, done.questions)

@@ -12,8 +12,9 @@ from typing import Any
 import httpx
 
 from devnet import places, plan
-from ics import labels, ports
-from ics.cluster import kinds
+from ics import names
+from ics.cluster.api import kinds
+from ics.consumer.peers import ports
 
 Object = dict[str, Any]
 
@@ -70,10 +71,10 @@ class Kube:
 
     def members(self) -> list[Object]:
         """All objects of the operator's, with their kinds: its set, and the slices and Jobs of its loop."""
-        owned = {labels.MANAGED_BY: labels.MANAGER}
+        owned = {names.MANAGED_BY: names.MANAGER}
         found = [(kind, item) for kind in kinds.MEMBERS for item in self.all(kind, **owned)]
         # Kubernetes gives the slices that it makes itself the labels of their Service.
-        slices = self.all(kinds.ENDPOINT_SLICE, **owned, **{labels.COMPONENT: labels.GATEWAY})
+        slices = self.all(kinds.ENDPOINT_SLICE, **owned, **{names.COMPONENT: names.GATEWAY})
         found += [(kinds.ENDPOINT_SLICE, item) for item in slices]
         return [{**item, "kind": kind.name} for kind, item in found]
 
@@ -81,14 +82,14 @@ class Kube:
 
     def pod(self, namespace: str) -> Object | None:
         """The node's pod."""
-        return self.find(kinds.POD, namespace, labels.NODE_POD)
+        return self.find(kinds.POD, namespace, names.NODE_POD)
 
     def ask_node(self, namespace: str, path: str, **query: str) -> dict[str, Any]:
         """What the consumer node itself answers on its RPC; empty while it does not.
 
         Through the API server, so no address of a pod has to be reachable from here.
         """
-        pod = f"{labels.NODE_POD}:{ports.POD_RPC}"
+        pod = f"{names.NODE_POD}:{ports.POD_RPC}"
         url = f"/api/v1/namespaces/{namespace}/pods/{pod}/proxy{path}"
         try:
             answer = self._http.get(url, params=query)
@@ -99,7 +100,7 @@ class Kube:
 
     def log(self, namespace: str, lines: int = 2000) -> str:
         """The last lines that the node's container printed."""
-        path = f"/api/v1/namespaces/{namespace}/pods/{labels.NODE_POD}/log"
+        path = f"/api/v1/namespaces/{namespace}/pods/{names.NODE_POD}/log"
         answer = self._http.get(path, params={"container": "node", "tailLines": str(lines)})
         assert answer.is_success, answer.text
         return answer.text
@@ -148,7 +149,7 @@ class Kube:
         found: list[dict[str, Any]] = self.ask_node(namespace, "/net_info").get("peers", [])
         return found
 
-    def processes(self, namespace: str, name: str = labels.NODE_POD) -> list[int]:
+    def processes(self, namespace: str, name: str = names.NODE_POD) -> list[int]:
         """Ids of the processes in a pod's container, the node's or another one; the oldest first."""
         pod = self.get(kinds.POD, namespace, name)
         container = pod["status"]["containerStatuses"][0]["containerID"].rpartition("/")[2]
@@ -168,7 +169,7 @@ class Kube:
 
     def hermes(self, namespace: str) -> list[str]:
         """Names of the pods that relay to a chain."""
-        found = self.all(kinds.POD, namespace, **{labels.COMPONENT: labels.HERMES})
+        found = self.all(kinds.POD, namespace, **{names.COMPONENT: names.HERMES})
         return [item["metadata"]["name"] for item in found]
 
     def kill_container(self, namespace: str) -> None:
@@ -178,13 +179,13 @@ class Kube:
 
     def volume(self, namespace: str) -> pathlib.Path:
         """The folder that is the chain's volume."""
-        claim = self.get(kinds.VOLUME_CLAIM, namespace, labels.VOLUME_NAME)
+        claim = self.get(kinds.VOLUME_CLAIM, namespace, names.VOLUME_NAME)
         volume = self.get(VOLUME, "", claim["spec"]["volumeName"])
         return pathlib.Path(volume["spec"]["hostPath"]["path"])
 
     def signing_memory(self, namespace: str, address: str) -> dict[str, Any]:
         """What the chain's volume remembers of what a key has signed."""
-        folder = self.volume(namespace) / pathlib.Path(labels.SIGNING_PATH).name / address
+        folder = self.volume(namespace) / pathlib.Path(names.SIGNING_PATH).name / address
         content: dict[str, Any] = json.loads((folder / "priv_validator_state.json").read_text())
         return content
 

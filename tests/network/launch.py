@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from devnet import owner
-from ics import labels
+from ics import names
 from tests.network import chains, kube, operators, waiting
 
 CHAIN_ID = "consumer1-1"
@@ -103,7 +103,7 @@ def namespace_of(operator: operators.Operator, consumer_id: str) -> str:
     found = [
         item["metadata"]["name"]
         for item in operator.kube.members()
-        if item["kind"] == "Namespace" and item["metadata"]["labels"].get(labels.CONSUMER) == consumer_id
+        if item["kind"] == "Namespace" and item["metadata"]["labels"].get(names.CONSUMER) == consumer_id
     ]
     assert len(found) == 1, f"{operator.name} has the namespaces {found} for consumer {consumer_id}"
     return str(found[0])

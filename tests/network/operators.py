@@ -14,8 +14,9 @@ from typing import Any
 import httpx
 
 from devnet import identities, places, plan
-from ics import keys, labels
-from ics.cluster import kinds
+from ics import names
+from ics.cluster.api import kinds
+from ics.keys import derivation
 from tests.network import kube
 
 OWN = ("ICS_CACHE", "ICS_DEVNET_STATE")
@@ -157,17 +158,19 @@ class Operator:
         messages = [message for tx in self.transactions() for message in tx["body"]["messages"]]
         return [m["consumer_id"] for m in messages if m["@type"].endswith(".MsgOptIn")]
 
-    def key_of(self, consumer_id: str) -> keys.ConsensusKey:
+    def key_of(self, consumer_id: str) -> derivation.ConsensusKey:
         """The consumer key that comes from the seed."""
         return self.key(consumer_id, 0)
 
-    def key(self, consumer_id: str, generation: int) -> keys.ConsensusKey:
+    def key(self, consumer_id: str, generation: int) -> derivation.ConsensusKey:
         """A generation of the consumer key."""
-        return keys.derive_consensus_key(self.validator.seed, plan.PROVIDER_CHAIN_ID, consumer_id, generation)
+        return derivation.derive_consensus_key(
+            self.validator.seed, plan.PROVIDER_CHAIN_ID, consumer_id, generation
+        )
 
     def jobs(self, namespace: str) -> list[str]:
         """Names of the relayer's Jobs of one chain."""
-        found = self.kube.all(kinds.JOB, namespace, **{labels.COMPONENT: labels.RELAYING_STEP})
+        found = self.kube.all(kinds.JOB, namespace, **{names.COMPONENT: names.RELAYING_STEP})
         return [item["metadata"]["name"] for item in found]
 
     def summary(self, consumer_id: str) -> dict[str, Any]:

@@ -13,7 +13,7 @@ import pathlib
 import tempfile
 import urllib.parse
 
-from ics.provider import removal
+from ics.provider.rest import stopped_at
 from tests.network import provider_node
 
 FOLDER = pathlib.Path(__file__).parent.parent / "unit" / "provider" / "recorded"
@@ -52,8 +52,8 @@ def record_all(node: provider_node.Node) -> None:
     node.send("charlie", "provider", "remove-consumer", doomed)
     node.until(lambda: node.phase(doomed) == "STOPPED")
     save_chain(node, "stopped", doomed, valcons["alice"])
-    query = urllib.parse.urlencode(removal.params(doomed, node.height()))
-    save(node, "removal_time", f"{removal.PATH}?{query}")
+    query = urllib.parse.urlencode(stopped_at.params(doomed, node.height()))
+    save(node, "removal_time", f"{stopped_at.PATH}?{query}")
     node.until(lambda: node.phase(doomed) == "DELETED")
     for name, consumer_id in (
         ("registered", registered),

@@ -9,8 +9,10 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ics import desired, labels, model, port_moves
-from ics.cluster import recollection
+from ics import model, names
+from ics.cluster.state import decode
+from ics.consumer import desired
+from ics.consumer.peers import gateway_ports
 
 Object = Mapping[str, Any]
 Key = tuple[str, str, str]
@@ -20,7 +22,7 @@ _GIVEN = ("clusterIP", "clusterIPs", "healthCheckNodePort", "volumeName", "stora
 """Fields of a spec that the cluster fills in; the default class of volumes is the cluster's own."""
 _OF_THE_CLUSTER = ("pv.kubernetes.io/", "volume.", "deployment.kubernetes.io/")
 """Annotations that the cluster's own programs write."""
-_OF_THE_LOOP = (labels.VOLUME_UID, labels.ARMED, labels.BY_NAME, labels.RETIRED, labels.CARE)
+_OF_THE_LOOP = (names.VOLUME_UID, names.ARMED, names.BY_NAME, names.RETIRED, names.CARE)
 """Annotations that are records: of the volume on which a key signs, and of the node that runs."""
 
 
@@ -104,9 +106,9 @@ def content(item: Object) -> dict[str, Any]:
         if not name.startswith(_OF_THE_CLUSTER + _OF_THE_LOOP)
     }
     spec = {name: value for name, value in (item.get("spec") or {}).items() if name not in _GIVEN}
-    if labels.OPEN_PORTS in notes:
-        opened = port_moves.read(notes[labels.OPEN_PORTS])
-        notes[labels.OPEN_PORTS] = str({one: ports.port for one, ports in sorted(opened.items())})
+    if names.OPEN_PORTS in notes:
+        opened = gateway_ports.read(notes[names.OPEN_PORTS])
+        notes[names.OPEN_PORTS] = str({one: ports.port for one, ports in sorted(opened.items())})
     if item["kind"] == "Service":
         former = _former(item)
         spec["ports"] = [
@@ -123,8 +125,8 @@ def content(item: Object) -> dict[str, Any]:
 
 
 def _former(service: Object) -> set[int]:
-    text = (service["metadata"].get("annotations") or {}).get(labels.OPEN_PORTS)
-    opened = {} if text is None else port_moves.read(text)
+    text = (service["metadata"].get("annotations") or {}).get(names.OPEN_PORTS)
+    opened = {} if text is None else gateway_ports.read(text)
     return {former.port for one in opened.values() for former in one.former}
 
 
@@ -134,11 +136,11 @@ def _remembered(item: Object, other: Object | None, validator: str) -> str:
     name, marks = metadata["name"], metadata["labels"]
     if kind in ("Job", "EndpointSlice"):
         return "run-time state: slices and Jobs of the loop"
-    if kind == "ConfigMap" and name in recollection.LOOP_MADE:
+    if kind == "ConfigMap" and name in decode.LOOP_MADE:
         return "record of the relaying"
     if name == f"ics-{validator}":
         return "record of the set"
-    if other is not None or marks.get(labels.RETAIN) != "true":
+    if other is not None or marks.get(names.RETAIN) != "true":
         return ""
     if kind in ("Namespace", "PersistentVolumeClaim"):
         return f"retained {kind} of a chain that is over or was left"

@@ -18,7 +18,8 @@ from typing import Any
 import yaml
 
 from devnet import plan
-from ics import keys, model
+from ics import model
+from ics.keys import derivation
 from tests import documents
 from tests.cluster import apiserver
 from tests.network import provider_node
@@ -48,7 +49,7 @@ class Stage:
     @property
     def seed(self) -> model.Secret:
         """The 32 bytes of alice's seed."""
-        return keys.parse_seed(model.Secret(SEED))
+        return derivation.parse_seed(model.Secret(SEED))
 
     @property
     def operator(self) -> provider_node.Operator:

@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 import pytest
 
 from devnet import identities, owner, processes, provider
-from ics import addresses, labels
-from ics.cluster import kinds
+from ics import names
+from ics.cluster.api import kinds
+from ics.cosmos import addresses
 from tests.network import calm, chains, kube, launch, operators, projects, waiting
 
 pytestmark = pytest.mark.network
@@ -372,7 +373,7 @@ def versions_in(operator: operators.Operator, home: str) -> dict[str, str]:
         for item in operator.kube.members()
         if item["metadata"].get("namespace") == home
         and item["kind"] in steady
-        and item["metadata"]["name"] not in (labels.RELAYING_NAME, labels.HERMES_CANDIDATE)
+        and item["metadata"]["name"] not in (names.RELAYING_NAME, names.HERMES_CANDIDATE)
     }
 
 

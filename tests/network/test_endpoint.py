@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from ics import keys
+from ics.keys import derivation
 from tests.network import operators, stage
 
 pytestmark = pytest.mark.network
@@ -30,8 +30,8 @@ def ics(place: stage.Stage, *words: str, stack: str = "alice") -> operators.Run:
 
 
 def test_an_endpoint_is_published_once(place: stage.Stage) -> None:
-    node_id = keys.derive_node_key(place.seed).node_id
-    relayer = keys.derive_account(place.seed, keys.RELAYER_INFO).address("cosmos")
+    node_id = derivation.derive_node_key(place.seed).node_id
+    relayer = derivation.derive_account(place.seed, derivation.RELAYER_INFO).address("cosmos")
     text = f"We & you: p2p=10.9.9.9:26656 - {chr(0x1F680)}"
     place.node.send("alice", "staking", "edit-validator", "--details", text, "--website", "https://a.example")
     before = place.transactions()
@@ -104,7 +104,8 @@ def test_who_is_reached(place: stage.Stage) -> None:
     other.write_text("22" * 32)
     wrong = ics(place, "endpoint", "check", "--json", "--set", "seed={file: other}")
     assert wrong.code == 2
+    account = derivation.derive_account(place.seed, derivation.RELAYER_INFO)
     assert [line.partition(",")[0] for line in json.loads(wrong.out)["problems"]] == [
-        f"the description has node id {keys.derive_node_key(place.seed).node_id}",
-        f"the description has relayer={keys.derive_account(place.seed, keys.RELAYER_INFO).address('cosmos')}",
+        f"the description has node id {derivation.derive_node_key(place.seed).node_id}",
+        f"the description has relayer={account.address('cosmos')}",
     ]

@@ -18,8 +18,12 @@ import httpx
 import pytest
 
 from devnet import hosts, places, plan
-from ics import addresses, funding, labels, stack
-from ics.cluster import kinds, recollection
+from ics import names
+from ics.cluster.api import kinds
+from ics.cluster.state import decode
+from ics.config import stack_file
+from ics.cosmos import addresses
+from ics.relayer import accounts as relayer_accounts
 from tests.network import launch, operators, relaying, waiting
 
 pytestmark = pytest.mark.network
@@ -72,8 +76,8 @@ def test_a_double_signature_reaches_the_provider(everybody: Everybody, consumer:
 def second_node(operator: operators.Operator, consumer_id: str) -> Iterator[None]:
     """What nobody may do: another node with the validator's key, and no memory of what it has signed."""
     namespace = launch.namespace_of(operator, consumer_id)
-    peers = operator.kube.get(kinds.CONFIG_MAP, namespace, labels.PEERS)["data"]["persistent_peers"]
-    genesis = recollection.genesis(operator.kube.get(kinds.CONFIG_MAP, namespace, labels.GENESIS_NAME))
+    peers = operator.kube.get(kinds.CONFIG_MAP, namespace, names.PEERS)["data"]["persistent_peers"]
+    genesis = decode.genesis(operator.kube.get(kinds.CONFIG_MAP, namespace, names.GENESIS_NAME))
     folder = places.host_state(operator.name) / PROGRAM
     # The blocks of the first node as it was at a moment, and an empty signing state.
     with relaying.frozen(operator.kube.process(namespace)):
@@ -167,8 +171,8 @@ def signing_info(operator: operators.Operator) -> dict[str, Any]:
 
 def watcher(operator: operators.Operator, consumer_id: str) -> str:
     """The account with which an operator's watch for evidence signs."""
-    settings = stack.load_settings(places.CHECKOUT, operator.name, {})
-    accounts = funding.provider_addresses(
+    settings = stack_file.load_settings(places.CHECKOUT, operator.name, {})
+    accounts = relayer_accounts.provider_addresses(
         settings, operator.validator.seed, plan.PROVIDER_CHAIN_ID, consumer_id
     )
     return dict(accounts)["evidence"]

@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
-from ics import keys, model
+from ics import model
+from ics.keys import derivation
 from ics.manifests import rights
-from ics.provider import messages
+from ics.provider.tx import messages
 from tests.network import provider_node, stage
 from tests.network.test_endpoint import ics
 
@@ -69,7 +70,7 @@ def test_all_is_well(well: stage.Stage) -> None:
 
 def test_one_failure_hides_no_other(well: stage.Stage) -> None:
     dead = f"http://127.0.0.1:{provider_node.free_port()}"
-    poor = keys.account_from_hex(model.Secret("22" * 32)).address("cosmos")
+    poor = derivation.account_from_hex(model.Secret("22" * 32)).address("cosmos")
     (well.root / "poor").write_text("22" * 32)
     (well.root / "poor").chmod(0o600)
     code, found = examine(
@@ -154,7 +155,7 @@ def test_the_seed_is_not_the_one_of_the_assigned_keys(well: stage.Stage) -> None
     """Last, for the stage has a chain with a foreign key from now on."""
     node = well.node
     consumer_id = node.create_consumer("consumer2-1", "2099-01-01T00:00:00Z")
-    foreign = keys.derive_consensus_key(model.Secret(b"f" * 32), provider_node.CHAIN_ID, consumer_id, 0)
+    foreign = derivation.derive_consensus_key(model.Secret(b"f" * 32), provider_node.CHAIN_ID, consumer_id, 0)
     node.send("alice", "provider", "opt-in", consumer_id, messages.consumer_key_json(foreign.public_key))
 
     code, found = examine(well)

@@ -9,8 +9,9 @@ import pytest
 
 from devnet import cache, granting
 from devnet.progress import Progress
-from ics import errors, keys, model
-from ics.provider import messages, signers
+from ics import errors, model
+from ics.keys import derivation
+from ics.provider.tx import messages, signers
 from tests.network import commands, provider_node
 
 pytestmark = pytest.mark.network
@@ -32,11 +33,11 @@ def ics(node: provider_node.Node, tmp_path: pathlib.Path, capsys: Any) -> comman
 
 async def test_a_grantee_signs(ics: commands.Operator, node: provider_node.Node) -> None:
     consumer_id = node.create_consumer("grant-1")
-    alice, key = node.operators["alice"], keys.consensus_key(model.Secret(b"\x07" * 32))
-    grantee = keys.account_from_hex(model.Secret("33" * 32))
+    alice, key = node.operators["alice"], derivation.consensus_key(model.Secret(b"\x07" * 32))
+    grantee = derivation.account_from_hex(model.Secret("33" * 32))
     party = signers.of_operator(alice.operator_address, grantee, alice.account, alice.account)
     sending = ics.sender(grantee, party)
-    fresh = keys.account_from_hex(model.Secret("44" * 32)).address("cosmos")
+    fresh = derivation.account_from_hex(model.Secret("44" * 32)).address("cosmos")
     orders: list[messages.Order] = [
         model.OptIn(consumer_id, "grant-1", key.public_key),
         model.SetCommission(consumer_id, "grant-1", "0.2"),
@@ -81,14 +82,14 @@ async def test_a_provider_without_these_modules(tmp_path: pathlib.Path, capsys: 
     """interchain-security-pd as it is published."""
     for node in provider_node.running(tmp_path):
         alice = node.operators["alice"]
-        grantee = keys.account_from_hex(model.Secret("33" * 32))
+        grantee = derivation.account_from_hex(model.Secret("33" * 32))
         (tmp_path / "project").mkdir()
         ics = commands.Operator(node, tmp_path / "project", capsys)
         for granter, payer, says in (
             (alice.account, "", "ics:granter: provider-1 has no authz module"),
             ("", node.operators["bob"].account, "ics:fee_granter: provider-1 has no feegrant module"),
         ):
-            own = keys.parse_account(model.Secret(alice.mnemonic))
+            own = derivation.parse_account(model.Secret(alice.mnemonic))
             signer = grantee if granter else own
             party = signers.of_operator(alice.operator_address, signer, granter, payer)
             with pytest.raises(errors.SettingsError, match=says):

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 
 from devnet import cache
 from devnet import hermes as recipes
-from ics import hermes
+from ics.relayer import hermes
 from tests.unit import hermes_cases
 
 pytestmark = pytest.mark.network
@@ -66,7 +66,7 @@ def test_hermes_takes_every_config(
 def test_hermes_refuses_what_is_refused_here_too(
     program: pathlib.Path, config: pathlib.Path, right: str, wrong: str
 ) -> None:
-    """So that the test above can fail: what `ics.hermes` guards against really is an error."""
+    """So that the test above can fail: what `ics.relayer.hermes` guards against really is an error."""
     chains = [
         hermes.Chain(f"{name}-1", name, f"http://{name}:1", f"http://{name}:2", "key", "0stake", 60)
         for name in ("a", "b")

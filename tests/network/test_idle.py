@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import pytest
 
 from devnet import places
-from ics import loop, wiring
+from ics.reconciler import reconcile, wiring
 from tests.network import calm, launch, operators, waiting
 
 pytestmark = pytest.mark.network
@@ -52,7 +52,7 @@ async def pass_in_process(name: str) -> float:
     environment = {k: v for k, v in os.environ.items() if not k.startswith("ICS_")}
     async with wiring.open_stack(places.CHECKOUT, name, environment) as found:
         began = time.monotonic()
-        done = await loop.one_pass(found.world, found.engine, found.sender)
+        done = await reconcile.one_pass(found.world, found.engine, found.sender)
         took = time.monotonic() - began
     assert (done.changes, done.sent, done.troubles) == ((), (), ())
     return took

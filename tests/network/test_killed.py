@@ -26,10 +26,13 @@ from typing import Any
 import pytest
 import yaml
 
-from ics import config, keys, labels, model
-from ics.cli import __main__ as cli
-from ics.cluster import arm, client, kinds
-from ics.engines import applyset
+from ics import model, names
+from ics.cli import __main__ as commands
+from ics.cluster import sign_state
+from ics.cluster.api import client, connect, kinds
+from ics.config import settings
+from ics.engines.applyset import members
+from ics.keys import derivation
 from tests import documents
 from tests.cluster import jobs
 from tests.network import provider_node, stage, waiting
@@ -65,7 +68,7 @@ class Corner:
         """What a command prints as JSON; it must succeed."""
         printed = io.StringIO()
         with contextlib.redirect_stdout(printed):
-            code = cli.main([*command, *self._stack()])
+            code = commands.main([*command, *self._stack()])
         assert code == 0, (command, printed.getvalue())
         return json.loads(printed.getvalue())
 
@@ -88,31 +91,35 @@ class Corner:
 
     def _connect(self) -> client.Client:
         kubeconfig = str(self.place.server.kubeconfig("admin"))
-        return client.connect(config.Cluster(kubeconfig=kubeconfig), pathlib.Path(), {})
+        return connect.connect(settings.Cluster(kubeconfig=kubeconfig), pathlib.Path(), {})
 
     async def _end_jobs(self) -> int:
         async with self._connect() as kube:
-            found = await kube.select(kinds.JOB, {labels.VALIDATOR: self.name})
-            running = [job["metadata"] for job in found if arm.job_state(job) is model.JobState.RUNNING]
+            found = await kube.select(kinds.JOB, {names.VALIDATOR: self.name})
+            running = [
+                job["metadata"] for job in found if sign_state.job_state(job) is model.JobState.RUNNING
+            ]
             for job in running:
                 await jobs.finish(kube, job["namespace"], job["name"], jobs.DONE)
         return len(running)
 
     async def _state(self) -> dict[str, Any]:
-        part_of = {labels.PART_OF_SET: applyset.set_id(self.name, gateway(self.name))}
+        part_of = {names.PART_OF_SET: members.set_id(self.name, gateway(self.name))}
         async with self._connect() as kube:
             found = {kind.name: await kube.select(kind, part_of) for kind in kinds.MEMBERS}
         objects = [
-            f"{kind} {item['metadata']['labels'][labels.COMPONENT]}" for kind in found for item in found[kind]
+            f"{kind} {item['metadata']['labels'][names.COMPONENT]}" for kind in found for item in found[kind]
         ]
         secret = next(
-            item for item in found["Secret"] if item["metadata"]["name"] == labels.consensus_key_name(0)
+            item for item in found["Secret"] if item["metadata"]["name"] == names.consensus_key_name(0)
         )
         private = json.loads(base64.b64decode(secret["data"]["priv_validator_key.json"]))
-        expected = keys.derive_consensus_key(self.place.seed, provider_node.CHAIN_ID, self.consumer_id, 0)
+        expected = derivation.derive_consensus_key(
+            self.place.seed, provider_node.CHAIN_ID, self.consumer_id, 0
+        )
         return {
             "objects": sorted(objects),
-            "is armed": secret["metadata"]["annotations"].get(labels.ARMED),
+            "is armed": secret["metadata"]["annotations"].get(names.ARMED),
             "has the derived key": private["address"] == expected.address.hex().upper(),
             "nodes": [item["spec"]["replicas"] for item in found["StatefulSet"]],
         }

@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 
 from devnet import identities, plan
-from ics import addresses, keys, labels
-from ics.cluster import kinds
+from ics import names
+from ics.cluster.api import kinds
+from ics.cosmos import addresses
+from ics.keys import derivation
 from tests.network import chains, kube, launch, operators
 
 pytestmark = pytest.mark.network
@@ -142,7 +144,8 @@ def test_the_genesis_is_the_same_and_can_be_computed_again(
 def with_relayers(base: dict[str, Any]) -> dict[str, Any]:
     """The base genesis with the three published relayers funded, as anybody can do it by hand."""
     published = [
-        keys.derive_account(one.seed, keys.RELAYER_INFO).address("cosmos") for one in identities.validators()
+        derivation.derive_account(one.seed, derivation.RELAYER_INFO).address("cosmos")
+        for one in identities.validators()
     ]
     state = base["app_state"]
     for address in sorted(addresses.reprefix(one, "consumer") for one in published):
@@ -180,7 +183,7 @@ def test_peers_meet_at_the_load_balancers(everybody: Everybody, launched: launch
     port = everybody["alice"].chain(launched.first, launched.running_status["alice"])["ports"]["p2p"]
 
     for name, other in (("alice", "bob"), ("bob", "alice")):
-        node_id = keys.derive_node_key(identities.validator(plan.host(other)).seed).node_id
+        node_id = derivation.derive_node_key(identities.validator(plan.host(other)).seed).node_id
         assert found[name].configured == f"{node_id}@{plan.host(other).balancer}:{port}"
     # One of the two has dialled the other, and the address that it dialled is the load balancer's.
     reached = [one for name in launch.RUNNERS for one in found[name].outbound]
@@ -199,7 +202,7 @@ class Dialled:
 def dialled(everybody: Everybody, name: str, consumer_id: str) -> Dialled:
     cluster: kube.Kube = everybody[name].kube
     home = launch.namespace_of(everybody[name], consumer_id)
-    peers = cluster.get(kinds.CONFIG_MAP, home, labels.PEERS)["data"]["persistent_peers"]
+    peers = cluster.get(kinds.CONFIG_MAP, home, names.PEERS)["data"]["persistent_peers"]
     return Dialled(peers, [peer["remote_ip"] for peer in cluster.peers(home) if peer["is_outbound"]])
 
 

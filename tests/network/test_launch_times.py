@@ -17,8 +17,8 @@ from typing import Any
 import pytest
 
 from devnet import owner, places
-from ics import labels
-from ics.cluster import kinds
+from ics import names
+from ics.cluster.api import kinds
 from tests.network import chains, kube, launch_times, operators, residents, waiting
 
 pytestmark = pytest.mark.soak
@@ -100,8 +100,8 @@ def unstaged(operator: operators.Operator, ids: Sequence[str]) -> list[str]:
 
 def nodes(operator: operators.Operator) -> list[str]:
     """Consumer ids of the chains that have a node's pod."""
-    found = operator.kube.all(kinds.POD, **{labels.COMPONENT: labels.NODE})
-    return [pod["metadata"]["labels"][labels.CONSUMER] for pod in found]
+    found = operator.kube.all(kinds.POD, **{names.COMPONENT: names.NODE})
+    return [pod["metadata"]["labels"][names.CONSUMER] for pod in found]
 
 
 class Follower:
@@ -126,8 +126,8 @@ class Follower:
 
     def _look(self) -> None:
         while not self._is_over.wait(0.2):
-            for pod in self._kube.all(kinds.POD, **{labels.COMPONENT: labels.NODE}):
-                consumer_id = pod["metadata"]["labels"][labels.CONSUMER]
+            for pod in self._kube.all(kinds.POD, **{names.COMPONENT: names.NODE}):
+                consumer_id = pod["metadata"]["labels"][names.CONSUMER]
                 if consumer_id not in self._ids or consumer_id in self.block or not _runs(pod):
                     continue
                 self.running.setdefault(consumer_id, time.time())
@@ -143,11 +143,11 @@ def _runs(pod: Mapping[str, Any]) -> bool:
 def accepted(operator: operators.Operator) -> dict[str, float]:
     """When the later one of a chain's genesis and StatefulSet was made, by consumer id."""
     homes = {
-        item["metadata"]["name"]: item["metadata"]["labels"][labels.CONSUMER]
-        for item in operator.kube.all(kinds.NAMESPACE, **{labels.MANAGED_BY: labels.MANAGER})
-        if labels.CONSUMER in item["metadata"]["labels"]
+        item["metadata"]["name"]: item["metadata"]["labels"][names.CONSUMER]
+        for item in operator.kube.all(kinds.NAMESPACE, **{names.MANAGED_BY: names.MANAGER})
+        if names.CONSUMER in item["metadata"]["labels"]
     }
-    wanted = {("configmaps", labels.GENESIS_NAME), ("statefulsets", labels.NODE_NAME)}
+    wanted = {("configmaps", names.GENESIS_NAME), ("statefulsets", names.NODE_NAME)}
     found: dict[str, float] = {}
     with places.audit_log(operator.host.name).open() as log:
         for event in map(json.loads, log):

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 import pytest
 
-from ics import labels, port_moves
-from ics.cluster import kinds
+from ics import names
+from ics.cluster.api import kinds
+from ics.consumer.peers import gateway_ports
 from tests.network import calm, kube, launch, operators, waiting
 
 pytestmark = pytest.mark.network
@@ -54,7 +55,7 @@ TARGETS = (
 )
 ELSEWHERE = {kinds.VOLUME_CLAIM.name, kinds.NAMESPACE.name, kinds.JOB.name}
 """The loss of volume and namespace is told in test_volume; Jobs come and go."""
-PASSING = labels.HERMES_CANDIDATE
+PASSING = names.HERMES_CANDIDATE
 """It comes and goes with a Job that checks it."""
 
 
@@ -115,14 +116,14 @@ def test_the_record_of_a_deleted_key_comes_back_with_it(
 ) -> None:
     bob.settled()
     before = record(bob, home)
-    assert before[labels.ARMED] == "true"
+    assert before[names.ARMED] == "true"
 
     bob.kube.delete(kinds.SECRET, home, "consensus-key-0")
     bob.settled()
 
     assert record(bob, home) == before
-    claim = bob.kube.get(kinds.VOLUME_CLAIM, home, labels.VOLUME_NAME)
-    assert before[labels.VOLUME_UID] == claim["metadata"]["uid"]
+    claim = bob.kube.get(kinds.VOLUME_CLAIM, home, names.VOLUME_NAME)
+    assert before[names.VOLUME_UID] == claim["metadata"]["uid"]
 
 
 @calm.undisturbed
@@ -169,7 +170,7 @@ def edit_policy(item: kube.Object) -> None:
 
 
 def edit_labels(item: kube.Object) -> None:
-    del item["metadata"]["labels"][labels.PART_OF_SET]
+    del item["metadata"]["labels"][names.PART_OF_SET]
 
 
 @pytest.mark.parametrize(
@@ -210,8 +211,8 @@ def test_an_edited_field_is_put_back(
 
 def former_ports(service: kube.Object) -> set[int]:
     """Ports that a chain has moved away from: they go with the Service that remembers them."""
-    recorded = service["metadata"].get("annotations", {}).get(labels.OPEN_PORTS)
-    opened = {} if recorded is None else port_moves.read(recorded)
+    recorded = service["metadata"].get("annotations", {}).get(names.OPEN_PORTS)
+    opened = {} if recorded is None else gateway_ports.read(recorded)
     return {former.port for one in opened.values() for former in one.former}
 
 
@@ -241,15 +242,15 @@ def goes_on(bob: operators.Operator, consumer: str, home: str, height: int) -> N
         lambda chain: chain["node"] and chain["node"]["signing"] and chain["node"]["height"] > height,
     )
     assert bob.kube.running_key(home) == bob.address_of(consumer)
-    pods = bob.kube.all(kinds.POD, home, **{labels.COMPONENT: labels.NODE})
-    assert [pod["metadata"]["name"] for pod in pods] == [labels.NODE_POD]
+    pods = bob.kube.all(kinds.POD, home, **{names.COMPONENT: names.NODE})
+    assert [pod["metadata"]["name"] for pod in pods] == [names.NODE_POD]
 
 
 def pod_uid(bob: operators.Operator, home: str) -> str:
-    return str(bob.kube.get(kinds.POD, home, labels.NODE_POD)["metadata"]["uid"])
+    return str(bob.kube.get(kinds.POD, home, names.NODE_POD)["metadata"]["uid"])
 
 
 def record(bob: operators.Operator, home: str) -> dict[str, str]:
     """What the key's Secret says about its signing memory."""
     notes = bob.kube.get(kinds.SECRET, home, "consensus-key-0")["metadata"]["annotations"]
-    return {key: notes[key] for key in (labels.VOLUME_UID, labels.ARMED) if key in notes}
+    return {key: notes[key] for key in (names.VOLUME_UID, names.ARMED) if key in notes}

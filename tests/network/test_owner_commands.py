@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 import yaml
 
-from ics import ownership
-from ics.provider import owner_messages
+from ics.provider.owner import messages
+from ics.provider.owner import terms as owner_terms
 from tests.network import commands, provider_node
 
 pytestmark = pytest.mark.network
@@ -41,12 +41,12 @@ def test_a_chains_life(ics: commands.Operator, node: provider_node.Node) -> None
     consumer_id = made["consumer_id"]
     created = chain(node, consumer_id)
     assert (created["phase"], created["owner_address"]) == ("CONSUMER_PHASE_REGISTERED", owner)
-    terms = ownership.created(
+    terms = owner_terms.created(
         {"chain_id": "life-3", "initialization_parameters": {"genesis_hash": "ab" * 32}}, "x"
     )
     # The chain shows the message as `--preview` does.
     included = node.ask(f"/cosmos/tx/v1beta1/txs/{made['transaction']['hash']}")
-    assert included["tx"]["body"]["messages"] == [owner_messages.as_json(ownership.Create(terms), owner)]
+    assert included["tx"]["body"]["messages"] == [messages.as_json(owner_terms.Create(terms), owner)]
 
     # A spawn time, without touching the hash; then a name, without touching the spawn time.
     spawn = "2035-01-31T12:00:00.000000001Z"

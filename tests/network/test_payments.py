@@ -5,8 +5,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from ics import addresses, config, errors, keys, model
-from ics.provider import ibc_queries, signers, transactions
+from ics import errors, model
+from ics.config import settings as config_settings
+from ics.cosmos import addresses
+from ics.keys import derivation
+from ics.provider.rest import relayer_queries
+from ics.provider.tx import signers, transactions
 from tests.network import provider_node
 
 pytestmark = pytest.mark.network
@@ -23,13 +27,15 @@ def now() -> datetime.datetime:
     return datetime.datetime.now(datetime.UTC)
 
 
-def settings(node: provider_node.Node) -> config.Provider:
-    return config.Provider(chain_id="provider-1", rest=(node.rest,), rpc=(node.rpc,), grpc=(node.grpc,))
+def settings(node: provider_node.Node) -> config_settings.Provider:
+    return config_settings.Provider(
+        chain_id="provider-1", rest=(node.rest,), rpc=(node.rpc,), grpc=(node.grpc,)
+    )
 
 
 def sender(node: provider_node.Node) -> transactions.Transactions:
     operator = node.operators["alice"]
-    account = keys.parse_account(model.Secret(operator.mnemonic))
+    account = derivation.parse_account(model.Secret(operator.mnemonic))
     return transactions.Transactions(
         settings(node), signers.Party(operator.account, operator.account), account, now
     )
@@ -43,7 +49,7 @@ def validator(node: provider_node.Node) -> dict[str, object]:
 
 
 async def test_top_up(node: provider_node.Node) -> None:
-    async with ibc_queries.IbcQueries(settings(node), now) as provider:
+    async with relayer_queries.IbcQueries(settings(node), now) as provider:
         await provider.open()
         before = await provider.balances([FRESH], "stake")
         await sender(node).send(model.TopUp("0", "consumer1-1", "relayer", FRESH, 1234, "stake"))
@@ -83,8 +89,8 @@ async def test_details_that_are_too_long(node: provider_node.Node) -> None:
 
 async def test_parameters_of_the_relaying(node: provider_node.Node) -> None:
     unbonding = node.ask("/cosmos/staking/v1beta1/params")["params"]["unbonding_time"]
-    async with ibc_queries.IbcQueries(settings(node), now) as provider:
+    async with relayer_queries.IbcQueries(settings(node), now) as provider:
         await provider.open()
         found = await provider.terms()
 
-    assert found == ibc_queries.Terms(int(unbonding.removesuffix("s")), "0.66")
+    assert found == relayer_queries.Terms(int(unbonding.removesuffix("s")), "0.66")

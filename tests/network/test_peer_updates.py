@@ -6,8 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from ics import labels, upkeep
-from ics.cluster import kinds, sighting
+from ics import names
+from ics.cluster.api import kinds
+from ics.cluster.nodes import decode
+from ics.consumer.peers import updates
 from tests.network import chains, launch, operators, waiting
 
 pytestmark = pytest.mark.network
@@ -28,13 +30,13 @@ def moved(bob: operators.Operator, consumer: str, port: int) -> None:
 
 def pod_of(operator: operators.Operator, consumer: str) -> str:
     """The identity of the node's pod."""
-    pod = operator.kube.get(kinds.POD, launch.namespace_of(operator, consumer), labels.NODE_POD)
+    pod = operator.kube.get(kinds.POD, launch.namespace_of(operator, consumer), names.NODE_POD)
     return str(pod["metadata"]["uid"])
 
 
 def configured(operator: operators.Operator, consumer: str) -> str:
     home = launch.namespace_of(operator, consumer)
-    return str(operator.kube.get(kinds.CONFIG_MAP, home, labels.PEERS)["data"]["persistent_peers"])
+    return str(operator.kube.get(kinds.CONFIG_MAP, home, names.PEERS)["data"]["persistent_peers"])
 
 
 def reasons(operator: operators.Operator, consumer: str, *flags: str) -> list[str]:
@@ -68,7 +70,7 @@ def test_both_ports_lead_to_the_node(bob: operators.Operator, consumer: str) -> 
 
     moved(bob, consumer, ELSEWHERE)
 
-    service = bob.kube.get(kinds.SERVICE, "provider", labels.GATEWAY_SERVICE)
+    service = bob.kube.get(kinds.SERVICE, "provider", names.GATEWAY_SERVICE)
     ports = {port["name"]: port["port"] for port in service["spec"]["ports"]}
     assert ports[f"c-{consumer}"] == ELSEWHERE
     assert ports[f"c-{consumer}-{computed}"] == computed
@@ -129,15 +131,15 @@ def test_a_running_node_is_told_and_goes_on(
     assert "PeersStale" not in reasons(alice, consumer, *HYBRID), found
     peers = configured(alice, consumer)
     assert peers.endswith(f":{FURTHER}")
-    notes = alice.kube.get(kinds.CONFIG_MAP, home, labels.PEERS)["metadata"]["annotations"]
-    assert notes[f"{labels.CARE}told"] == upkeep.digest(peers)
+    notes = alice.kube.get(kinds.CONFIG_MAP, home, names.PEERS)["metadata"]["annotations"]
+    assert notes[f"{names.CARE}told"] == updates.digest(peers)
     assert f"addrs=[{peers}]" in log_of(alice, home)
-    assert {peer["node_info"]["id"] for peer in alice.kube.peers(home)} == set(upkeep.addresses(peers))
+    assert {peer["node_info"]["id"] for peer in alice.kube.peers(home)} == set(updates.addresses(peers))
     assert pod_of(alice, consumer) == before
     audit = alice.audit()
     alice.once(*HYBRID)
     # Told by itself, this story has a handshake under way, of which a record is kept.
-    assert [write for write in audit.writes() if f"{home}/{labels.RELAYING_NAME} " not in write] == []
+    assert [write for write in audit.writes() if f"{home}/{names.RELAYING_NAME} " not in write] == []
 
 
 def test_with_the_setting_a_node_that_lacks_its_peer_restarts_by_itself(
@@ -154,7 +156,7 @@ def test_with_the_setting_a_node_that_lacks_its_peer_restarts_by_itself(
     assert pod_of(alice, consumer) == before
 
     bobs = launch.namespace_of(bob, consumer)
-    workload = bob.kube.get(kinds.STATEFUL_SET, bobs, labels.NODE_NAME)
+    workload = bob.kube.get(kinds.STATEFUL_SET, bobs, names.NODE_NAME)
     bob.kube.put(kinds.STATEFUL_SET, workload | {"spec": workload["spec"] | {"replicas": 0}})
     waiting.until("bob's node is gone", lambda: bob.kube.pod(bobs) is None)
     waiting.until("alice's node has no peer", lambda: alice.kube.peers(home) == [])
@@ -183,7 +185,7 @@ def test_a_node_says_how_far_its_peers_are(alice: operators.Operator, consumer: 
     home = launch.namespace_of(alice, consumer)
     dump, status = alice.kube.ask_node(home, "/dump_consensus_state"), alice.kube.ask_node(home, "/status")
 
-    assert sighting.blocks_behind(dump, status) <= 2
+    assert decode.blocks_behind(dump, status) <= 2
     long_ago = {**dump, "round_state": {**dump["round_state"], "height": "1"}}
-    behind = sighting.blocks_behind(long_ago, {"sync_info": {"latest_block_height": "0"}})
-    assert abs(behind - sighting.height(status)) <= 3
+    behind = decode.blocks_behind(long_ago, {"sync_info": {"latest_block_height": "0"}})
+    assert abs(behind - decode.height(status)) <= 3

@@ -5,15 +5,15 @@ from collections.abc import Callable
 
 import pytest
 
-from ics import labels
-from ics.cluster import kinds
+from ics import names
+from ics.cluster.api import kinds
 from tests.network import kube, launch, operators, waiting
 
 pytestmark = pytest.mark.network
 
 
 def delete_pod(cluster: kube.Kube, home: str) -> None:
-    cluster.delete(kinds.POD, home, labels.NODE_POD)
+    cluster.delete(kinds.POD, home, names.NODE_POD)
 
 
 def kill_container(cluster: kube.Kube, home: str) -> None:
@@ -45,7 +45,7 @@ def test_the_node_comes_back_with_its_data_and_its_signing_memory(
     assert height >= before
     assert bob.kube.volume(home) == volume
     assert bob.kube.running_key(home) == bob.address_of(consumer)
-    ip = bob.kube.get(kinds.POD, home, labels.NODE_POD)["status"]["podIP"]
+    ip = bob.kube.get(kinds.POD, home, names.NODE_POD)["status"]["podIP"]
     bob.once()
     assert slice_of(bob.kube, consumer) == [ip]
     waiting.until("alice sees bob again", lambda: len(alice.kube.peers(other)), lambda peers: peers == 1)
@@ -64,7 +64,7 @@ def identity(cluster: kube.Kube, home: str) -> str:
 
 def slice_of(cluster: kube.Kube, consumer: str) -> list[str]:
     """Addresses behind the chain's port of the load balancer."""
-    wanted = {labels.COMPONENT: labels.GATEWAY, labels.CONSUMER: consumer}
+    wanted = {names.COMPONENT: names.GATEWAY, names.CONSUMER: consumer}
     slices = cluster.all(kinds.ENDPOINT_SLICE, "provider", **wanted)
     endpoints = [endpoint for item in slices for endpoint in item["endpoints"] or []]
     return [address for endpoint in endpoints for address in endpoint["addresses"]]

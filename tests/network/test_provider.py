@@ -9,8 +9,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from ics import addresses, config, errors, keys, model
-from ics.provider import ledger, queries, signers, transactions
+from ics import errors, model
+from ics.config import settings as config_settings
+from ics.cosmos import addresses
+from ics.keys import derivation
+from ics.provider.rest import queries
+from ics.provider.tx import grpc, signers, transactions
 from tests.network import provider_node
 
 pytestmark = pytest.mark.network
@@ -31,19 +35,19 @@ def in_seconds(seconds: float) -> str:
     return (now() + datetime.timedelta(seconds=seconds)).isoformat().replace("+00:00", "Z")
 
 
-def settings(node: provider_node.Node, **changes: object) -> config.Provider:
+def settings(node: provider_node.Node, **changes: object) -> config_settings.Provider:
     values = {"chain_id": "provider-1", "rest": (node.rest,), "rpc": (node.rpc,), "grpc": (node.grpc,)}
-    return config.Provider.model_validate({**values, **changes})
+    return config_settings.Provider.model_validate({**values, **changes})
 
 
-def account(node: provider_node.Node, name: str = "alice") -> keys.Account:
-    return keys.parse_account(model.Secret(node.operators[name].mnemonic))
+def account(node: provider_node.Node, name: str = "alice") -> derivation.Account:
+    return derivation.parse_account(model.Secret(node.operators[name].mnemonic))
 
 
 def sender(
     node: provider_node.Node,
     name: str = "alice",
-    connect: transactions.Connect = ledger.Ledger,
+    connect: transactions.Connect = grpc.Ledger,
     **changes: object,
 ) -> transactions.Transactions:
     return transactions.Transactions(
@@ -62,7 +66,7 @@ async def look(node: provider_node.Node, name: str = "alice", page_size: int = 2
         return await provider.snapshot(node.operators[name].operator_address, lambda summary, must: True)
 
 
-async def used(node: provider_node.Node, consumer_id: str, *asked: keys.ConsensusKey) -> list[bool]:
+async def used(node: provider_node.Node, consumer_id: str, *asked: derivation.ConsensusKey) -> list[bool]:
     """Whether the provider knows these keys on a chain."""
     async with queries.Queries(settings(node), now) as provider:
         await provider.open()
@@ -74,8 +78,8 @@ def chain(snapshot: model.Snapshot, consumer_id: str) -> model.Consumer:
     return next(c for c in snapshot.consumers if c.summary.consumer_id == consumer_id)
 
 
-def consensus_key(number: int) -> keys.ConsensusKey:
-    return keys.consensus_key(model.Secret(bytes([number]) * 32))
+def consensus_key(number: int) -> derivation.ConsensusKey:
+    return derivation.consensus_key(model.Secret(bytes([number]) * 32))
 
 
 def soon(node: provider_node.Node) -> str:
@@ -235,19 +239,19 @@ async def test_two_processes_of_one_account(node: provider_node.Node) -> None:
         assert detail.opted_in == {bob}
 
 
-class LosesAnswers(ledger.Ledger):
+class LosesAnswers(grpc.Ledger):
     """A connection that breaks after the transaction has gone out."""
 
-    def broadcast(self, signed: ledger.Signed) -> ledger.Verdict:
+    def broadcast(self, signed: grpc.Signed) -> grpc.Verdict:
         super().broadcast(signed)
-        raise ledger.Unanswered("connection reset")
+        raise grpc.Unanswered("connection reset")
 
 
-class LosesTransactions(ledger.Ledger):
+class LosesTransactions(grpc.Ledger):
     """A connection that breaks before."""
 
-    def broadcast(self, signed: ledger.Signed) -> ledger.Verdict:
-        raise ledger.Unanswered("connection reset")
+    def broadcast(self, signed: grpc.Signed) -> grpc.Verdict:
+        raise grpc.Unanswered("connection reset")
 
 
 async def test_a_lost_answer(node: provider_node.Node) -> None:
@@ -290,14 +294,14 @@ async def test_account_without_funds(node: provider_node.Node) -> None:
 
 def test_balance_of_the_account(node: provider_node.Node) -> None:
     operator = node.operators["bob"]
-    made = ledger.Ledger(node.grpc, settings(node), party(node, "bob"), account(node, "bob"))
+    made = grpc.Ledger(node.grpc, settings(node), party(node, "bob"), account(node, "bob"))
 
     found = node.ask(f"/cosmos/bank/v1beta1/balances/{operator.account}")["balances"]
     assert [{"denom": "stake", "amount": str(made.balance(operator.account))}] == found
 
 
 async def test_account_that_the_chain_does_not_know(node: provider_node.Node) -> None:
-    unknown = keys.account_from_hex(model.Secret("22" * 32))
+    unknown = derivation.account_from_hex(model.Secret("22" * 32))
     address = unknown.address("cosmos")
     sending = transactions.Transactions(settings(node), signers.Party(address, address), unknown, now)
 

@@ -14,8 +14,8 @@ import pytest
 import yaml
 
 from devnet import delivery, identities, images, places, plan
-from ics import keys
-from ics.cluster import kinds
+from ics.cluster.api import kinds
+from ics.keys import derivation
 from tests.network import operators, projects, waiting
 
 pytestmark = pytest.mark.network
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.network
 IMAGE = "localhost/ics-devnet/provider:1"
 NAME, HOME = "provider-node", "provider"
 POD = f"{NAME}-0"
-KEY = keys.derive_consensus_key(identities.validator(plan.host("charlie")).seed, "moved-1", "0", 0)
+KEY = derivation.derive_consensus_key(identities.validator(plan.host("charlie")).seed, "moved-1", "0", 0)
 ADDRESS = KEY.address.hex().upper()
 STATE = '{"height":"0","round":0,"step":0}'
 

@@ -14,8 +14,8 @@ import pytest
 import yaml
 
 from devnet import places, plan
-from ics import labels
-from ics.cluster import kinds
+from ics import names
+from ics.cluster.api import kinds
 from tests.network import calm, kube, launch, operators, projects, relaying, waiting
 from tests.pulumi import secrecy
 
@@ -91,14 +91,14 @@ def home(bob: operators.Operator, consumer: str) -> str:
 
 def identity(operator: operators.Operator, home: str) -> dict[str, Any]:
     """What an object that was made anew, changed or restarted would show in."""
-    pod = operator.kube.get(kinds.POD, home, labels.NODE_POD)
-    own = pod["metadata"]["labels"][labels.CONSUMER]
+    pod = operator.kube.get(kinds.POD, home, names.NODE_POD)
+    own = pod["metadata"]["labels"][names.CONSUMER]
 
     def is_meant(item: kube.Object) -> bool:
         # The twin was removed by its owner: its slice goes when its pod does, and that may take a while.
         is_slice = item["kind"] == kinds.ENDPOINT_SLICE.name
         return item["kind"] != kinds.JOB.name and (
-            not is_slice or item["metadata"]["labels"][labels.CONSUMER] == own
+            not is_slice or item["metadata"]["labels"][names.CONSUMER] == own
         )
 
     found = {
@@ -150,7 +150,7 @@ def test_the_stack_reads_like_the_domain(project: Project, bob: operators.Operat
 
 def test_an_edited_field_is_told_and_put_back(project: Project, bob: operators.Operator, home: str) -> None:
     project.ics(bob, "up", "pulumi")
-    item = bob.kube.get(kinds.NETWORK_POLICY, home, labels.NODE_NAME)
+    item = bob.kube.get(kinds.NETWORK_POLICY, home, names.NODE_NAME)
     wanted = item["spec"]
     bob.kube.put(kinds.NETWORK_POLICY, item | {"spec": wanted | {"ingress": []}})
 
@@ -160,7 +160,7 @@ def test_an_edited_field_is_told_and_put_back(project: Project, bob: operators.O
     for found in (planned, done):
         assert [(c["action"], c["cause"], c["kind"]) for c in found] == [("update", "drift", "NetworkPolicy")]
         assert any(path.startswith("spec.ingress") for path, _, _ in found[0]["diff"])
-    assert bob.kube.get(kinds.NETWORK_POLICY, home, labels.NODE_NAME)["spec"] == wanted
+    assert bob.kube.get(kinds.NETWORK_POLICY, home, names.NODE_NAME)["spec"] == wanted
     assert project.ics(bob, "plan", "apply").json["changes"] == []
 
 
@@ -171,7 +171,7 @@ def test_what_is_made_by_hand_is_removed_by_hand(project: Project, charlie: oper
     project.pulumi(charlie, "preview", "--expect-no-changes")
     project.pulumi(charlie, "destroy", "--yes", "--skip-preview")
     kept = {
-        item["kind"] for item in charlie.kube.members() if labels.PART_OF_SET in item["metadata"]["labels"]
+        item["kind"] for item in charlie.kube.members() if names.PART_OF_SET in item["metadata"]["labels"]
     }
     assert kept <= {"Namespace", "PersistentVolumeClaim", "Secret"}
     charlie.settled()
@@ -189,7 +189,7 @@ def test_no_private_key_of_the_network_is_in_state_preview_logs_or_events(
         files = [places.credentials() / one.name / name for name in ("seed", "account")]
         objects: dict[str, kube.Object] = {
             str(number): item | {"kind": "Secret"}
-            for number, item in enumerate(one.kube.all(kinds.SECRET, **{labels.MANAGED_BY: labels.MANAGER}))
+            for number, item in enumerate(one.kube.all(kinds.SECRET, **{names.MANAGED_BY: names.MANAGER}))
         }
         secrets |= secrecy.values(objects, *files)
     assert len(secrets) > 10

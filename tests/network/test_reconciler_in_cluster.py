@@ -16,8 +16,8 @@ import yaml
 
 from devnet import owner, places, plan, reconciler
 from devnet.progress import Progress
-from ics import labels
-from ics.cluster import kinds
+from ics import names
+from ics.cluster.api import kinds
 from tests.network import chains, launch, operators, projects, waiting
 
 pytestmark = pytest.mark.network
@@ -77,7 +77,7 @@ def installed(charlie: operators.Operator, tmp_path_factory: pytest.TempPathFact
     gone = charlie.ics("destroy", project=root)
     assert gone.code == 0, gone.err
     # What it failed at is told by the tests: it may not have come so far.
-    for home in charlie.kube.all(kinds.NAMESPACE, **{labels.CONSUMER: consumer_id}):
+    for home in charlie.kube.all(kinds.NAMESPACE, **{names.CONSUMER: consumer_id}):
         charlie.kube.delete(kinds.NAMESPACE, "", home["metadata"]["name"])
     if chains.phase(consumer_id) == "LAUNCHED":
         owner.remove_consumer(consumer_id)
@@ -148,7 +148,7 @@ def told(installed: Installed) -> str:
             *(f"Job {one['metadata']['name']}: {one['status']}" for one in kube.all(kinds.JOB, "provider")),
             f"Lease: {lease and (lease['metadata'].get('annotations'), lease['spec'])}",
             f"the chain on the provider: {owner.consumer(installed.consumer_id)}",
-            kube.told("provider", **{labels.COMPONENT: labels.RECONCILER}),
+            kube.told("provider", **{names.COMPONENT: names.RECONCILER}),
         ]
     )
 
@@ -170,7 +170,7 @@ def test_its_pods_have_no_rights_of_the_host_and_no_secret_is_in_plain_sight(ins
     assert job["spec"]["concurrencyPolicy"] == "Forbid"
     assert spec["securityContext"]["runAsNonRoot"] is True
     assert spec["containers"][0]["securityContext"]["readOnlyRootFilesystem"] is True
-    pods = kube.all(kinds.POD, "provider", **{labels.COMPONENT: labels.RECONCILER})
+    pods = kube.all(kinds.POD, "provider", **{names.COMPONENT: names.RECONCILER})
     assert pods
     assert {pod["spec"]["serviceAccountName"] for pod in pods} == {"reconciler"}
     maps = kube.all(kinds.CONFIG_MAP, "provider")
@@ -208,7 +208,7 @@ def test_it_may_stay_as_a_deployment(installed: Installed) -> None:
     assert deployment["spec"]["strategy"]["type"] == "Recreate"
     (pod,) = (
         one
-        for one in kube.all(kinds.POD, "provider", **{labels.COMPONENT: labels.RECONCILER})
+        for one in kube.all(kinds.POD, "provider", **{names.COMPONENT: names.RECONCILER})
         if one["metadata"]["ownerReferences"][0]["kind"] == "ReplicaSet"
     )
     waiting.until(

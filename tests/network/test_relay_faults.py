@@ -6,7 +6,8 @@ from collections.abc import Mapping
 import pytest
 
 from devnet import commands, owner, places, plan, processes, provider
-from ics import keys, model
+from ics import model
+from ics.keys import derivation
 from tests.network import launch, operators, relaying, waiting
 
 pytestmark = pytest.mark.network
@@ -95,7 +96,7 @@ def test_the_relayers_wallet_is_emptied(everybody: Everybody, consumer: str) -> 
     alice, bob = everybody["alice"], everybody["bob"]
     home = launch.namespace_of(alice, consumer)
     accounts = {
-        name: keys.derive_account(everybody[name].validator.seed, keys.RELAYER_INFO)
+        name: derivation.derive_account(everybody[name].validator.seed, derivation.RELAYER_INFO)
         for name in ("alice", "bob")
     }
     there = {name: account.address("consumer") for name, account in accounts.items()}

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 import pytest
 
 from devnet import owner
-from ics import labels, relayer
-from ics.cluster import kinds
+from ics import names
+from ics.cluster.api import kinds
+from ics.relayer import plan
 from tests.network import chains, launch, operators, relaying, waiting
 
 pytestmark = pytest.mark.network
@@ -63,7 +64,7 @@ def test_a_removed_chain_gets_its_last_packets_before_relayer_and_node_end(
         for operator, home in homes.items():
             operator.once()
             assert operator.kube.hermes(home)
-            assert operator.kube.get(kinds.STATEFUL_SET, home, labels.NODE_NAME)["spec"]["replicas"] == 1
+            assert operator.kube.get(kinds.STATEFUL_SET, home, names.NODE_NAME)["spec"]["replicas"] == 1
             found = {c["reason"]: c["message"] for c in operator.chain(doomed)["conditions"]}
             assert "until the packets in flight are through" in found["Stopped"]
         assert relaying.pending(channel)
@@ -129,20 +130,20 @@ def test_charlie_joins_late_leaves_and_comes_back_with_another_key(
 
     left = time.monotonic()
     assert charlie.ics("opt-out", consumer).code == 0
-    assert charlie.kube.find(kinds.STATEFUL_SET, home, labels.NODE_NAME) is not None
+    assert charlie.kube.find(kinds.STATEFUL_SET, home, names.NODE_NAME) is not None
     with operators.Cron([charlie]):
         waiting.until(
             "charlie's node is gone",
-            lambda: charlie.kube.find(kinds.STATEFUL_SET, home, labels.NODE_NAME),
+            lambda: charlie.kube.find(kinds.STATEFUL_SET, home, names.NODE_NAME),
             lambda found: found is None,
             seconds=180,
         )
         waiting.figure("charlie's opt-out to the end of his node", launch.since(left))
     alice = everybody["alice"]
     assert first not in relaying.powers(alice, launch.namespace_of(alice, consumer))
-    kept = charlie.kube.get(kinds.SECRET, home, labels.consensus_key_name(0))
-    assert kept["metadata"]["annotations"][labels.RETIRED] == "true"
-    assert charlie.kube.find(kinds.VOLUME_CLAIM, home, labels.VOLUME_NAME) is not None
+    kept = charlie.kube.get(kinds.SECRET, home, names.consensus_key_name(0))
+    assert kept["metadata"]["annotations"][names.RETIRED] == "true"
+    assert charlie.kube.find(kinds.VOLUME_CLAIM, home, names.VOLUME_NAME) is not None
 
     assert charlie.ics("opt-in", consumer).code == 0
     second = charlie.key(consumer, 1).address.hex().upper()
@@ -153,7 +154,7 @@ def test_charlie_joins_late_leaves_and_comes_back_with_another_key(
     with operators.Cron([charlie]):
         waiting.until(
             "charlie's node is gone again",
-            lambda: charlie.kube.find(kinds.STATEFUL_SET, home, labels.NODE_NAME),
+            lambda: charlie.kube.find(kinds.STATEFUL_SET, home, names.NODE_NAME),
             lambda found: found is None,
             seconds=180,
         )
@@ -177,7 +178,7 @@ def test_a_successor_continues_what_the_elected_creator_began(everybody: Everybo
         # Before that Hermes is asked about its config, in a Job as well.
         waiting.until(
             "alice begins the handshake",
-            lambda: [name for name in alice.jobs(home) if not name.startswith(relayer.CHECK)],
+            lambda: [name for name in alice.jobs(home) if not name.startswith(plan.CHECK)],
             seconds=120,
         )
     # Killed in the middle: the pod goes with its Job, and alice's reconciler runs no more.

@@ -18,14 +18,15 @@ import yaml
 
 from devnet import cache, hosts, owner, toolchain
 from devnet.progress import Progress
-from ics import keys, labels, model
-from ics.cluster import kinds
+from ics import model, names
+from ics.cluster.api import kinds
+from ics.keys import derivation
 from tests.network import chains, launch, operators, projects, waiting
 
 pytestmark = pytest.mark.network
 
 CHAIN_ID = "consumer-signed-elsewhere-1"
-KEY = keys.consensus_key(model.Secret(b"the key of the remote signer".ljust(32)))
+KEY = derivation.consensus_key(model.Secret(b"the key of the remote signer".ljust(32)))
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ class Scene:
     def signer(self) -> Iterator[None]:
         """The signer, on charlie's host, for as long as the context lasts."""
         program = cache.ensure(toolchain.remote_signer_recipe(), Progress()) / "remote-signer"
-        service = self.charlie.kube.get(kinds.SERVICE, self.namespace, labels.SIGNER_SERVICE)
+        service = self.charlie.kube.get(kinds.SERVICE, self.namespace, names.SIGNER_SERVICE)
         address = f"{service['spec']['clusterIP']}:26659"
         argv: list[str | pathlib.Path] = [
             program,

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import pytest
 
 from devnet import owner, plan
-from ics import labels
-from ics.cluster import kinds
+from ics import names
+from ics.cluster.api import kinds
 from tests.network import chains, kube, launch, operators, waiting
 
 pytestmark = pytest.mark.network
@@ -50,7 +50,7 @@ def test_a_stopped_chain_with_no_packet_in_flight_keeps_just_its_data(
         assert [c["reason"] for c in chain["conditions"]] == ["Stopped"]
         home = launch.namespace_of(operator, removed.twin)
         waiting.until("its pod is gone", lambda home=home, operator=operator: operator.kube.pod(home) is None)  # type: ignore[misc]
-        node = operator.kube.get(kinds.STATEFUL_SET, home, labels.NODE_NAME)
+        node = operator.kube.get(kinds.STATEFUL_SET, home, names.NODE_NAME)
         assert node["spec"]["replicas"] == 0
         assert operator.kube.volume(home).exists()
         address = operator.address_of(removed.twin)
@@ -148,10 +148,10 @@ def is_retained(item: kube.Object) -> bool:
 
 
 def consumer_of(item: kube.Object) -> str:
-    return str(item["metadata"]["labels"].get(labels.CONSUMER, ""))
+    return str(item["metadata"]["labels"].get(names.CONSUMER, ""))
 
 
 def port_names(operator: operators.Operator) -> set[str]:
     """Names of the load balancer's ports."""
-    service = operator.kube.get(kinds.SERVICE, "provider", labels.GATEWAY_SERVICE)
+    service = operator.kube.get(kinds.SERVICE, "provider", names.GATEWAY_SERVICE)
     return {port["name"] for port in service["spec"]["ports"]}

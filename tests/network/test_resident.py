@@ -24,8 +24,8 @@ from typing import Any
 import httpx
 import pytest
 
-from ics import labels
-from ics.cluster import kinds
+from ics import names
+from ics.cluster.api import kinds
 from tests import documents
 from tests.network import provider_node, stage, waiting
 
@@ -179,7 +179,7 @@ def test_a_launch_is_noticed_at_its_block(place: stage.Stage, tmp_path: pathlib.
     assert 'ics_wakeups_total{reason="create_consumer"}' in metrics
     assert holder(place) == ""
     # What was acted upon is on record, for the next process on whatever host.
-    chain_id, _, height = lease(place)["metadata"]["annotations"][labels.ACTED_UPON].rpartition("@")
+    chain_id, _, height = lease(place)["metadata"]["annotations"][names.ACTED_UPON].rpartition("@")
     assert (chain_id, int(height) >= made["status"]["height"]) == (provider_node.CHAIN_ID, True)
 
 

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from devnet import owner
-from ics import labels
-from ics.cluster import kinds
+from ics import names
+from ics.cluster.api import kinds
 from tests.network import chains, launch, operators, waiting
 
 pytestmark = pytest.mark.network
@@ -35,7 +35,7 @@ def objects(operator: operators.Operator, consumer_id: str) -> set[str]:
     return {
         launch.shown(item)
         for item in operator.kube.members()
-        if item["metadata"]["labels"].get(labels.CONSUMER) == consumer_id and item["kind"] != "Job"
+        if item["metadata"]["labels"].get(names.CONSUMER) == consumer_id and item["kind"] != "Job"
     }
 
 
@@ -70,7 +70,7 @@ def test_a_spawn_time_moves_and_a_launch_fails(everybody: Mapping[str, operators
                 seconds=240,
             )
     home = launch.namespace_of(alice, consumer_id)
-    assert alice.kube.get(kinds.STATEFUL_SET, home, labels.NODE_NAME)["status"]["readyReplicas"] == 1
+    assert alice.kube.get(kinds.STATEFUL_SET, home, names.NODE_NAME)["status"]["readyReplicas"] == 1
     genesis = alice.kube.ask_node(home, "/genesis")["genesis"]
     assert genesis["chain_id"] == LAST_NAME
     assert datetime.datetime.fromisoformat(genesis["genesis_time"]) > datetime.datetime.now(

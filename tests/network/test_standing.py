@@ -13,8 +13,11 @@ from typing import Any
 import pytest
 import yaml
 
-from ics import addresses, keys, labels, membership
-from ics.manifests import arming
+from ics import names
+from ics.consumer import participation
+from ics.cosmos import addresses
+from ics.keys import derivation
+from ics.manifests import sign_state_job
 from tests.cluster import jobs
 from tests.network import operators, provider_node, stage
 from tests.network.test_endpoint import ics
@@ -82,8 +85,8 @@ def initial_keys(place: stage.Stage, consumer_id: str) -> set[bytes]:
     return {base64.b64decode(one["pub_key"]["ed25519"]) for one in genesis["provider"]["initial_val_set"]}
 
 
-def derived(place: stage.Stage, consumer_id: str) -> keys.ConsensusKey:
-    return keys.derive_consensus_key(place.seed, provider_node.CHAIN_ID, consumer_id, 0)
+def derived(place: stage.Stage, consumer_id: str) -> derivation.ConsensusKey:
+    return derivation.derive_consensus_key(place.seed, provider_node.CHAIN_ID, consumer_id, 0)
 
 
 def assigned(place: stage.Stage, consumer_id: str) -> list[str]:
@@ -114,11 +117,11 @@ def reasons(chain: dict[str, Any]) -> dict[str, str]:
 def lay_memory(place: stage.Stage, namespace: str) -> None:
     """End the Job that lays the signing memory as its controller would, and let a pass put it on record."""
     inside = ("-n", namespace)
-    uid = place.kubectl(*inside, "get", "pvc", labels.VOLUME_NAME, "-o", "jsonpath={.metadata.uid}")
+    uid = place.kubectl(*inside, "get", "pvc", names.VOLUME_NAME, "-o", "jsonpath={.metadata.uid}")
     met = [{"type": one, "status": "True", "lastTransitionTime": jobs.NOW} for one in jobs.DONE]
     status = {"conditions": met, "startTime": jobs.NOW, "completionTime": jobs.NOW, "succeeded": 1}
     patch = ("--subresource=status", "--type=merge", "-p", json.dumps({"status": status}))
-    place.kubectl(*inside, "patch", "job", arming.name(uid), *patch)
+    place.kubectl(*inside, "patch", "job", sign_state_job.name(uid), *patch)
     done(place, "up", "--json", *NEVER_BY_ITSELF)
 
 
@@ -172,7 +175,7 @@ def test_a_jailed_validator_keeps_what_it_has_and_joins_nothing_until_it_is_rele
     first = create(place, BEFORE_THE_JAIL)
     done(place, "up", "--json", *ANY_CHAIN, stack="bob")
     joined = told(done(place, "up", "--json", *ANY_CHAIN, stack="bob"), first)
-    assert joined["participation"] == membership.Participation.VALIDATING
+    assert joined["participation"] == participation.Participation.VALIDATING
 
     # A validator whose own stake falls below its least is jailed at once.
     node.send("charlie", "staking", "delegate", bob, "1000000stake")
@@ -196,7 +199,7 @@ def test_a_jailed_validator_keeps_what_it_has_and_joins_nothing_until_it_is_rele
     free = done(place, "up", "--json", *ANY_CHAIN, stack="bob")
 
     assert free.json["status"]["conditions"] == []
-    assert told(free, second)["participation"] == membership.Participation.VALIDATING
+    assert told(free, second)["participation"] == participation.Participation.VALIDATING
     for consumer_id in (first, second):
         assert messages(place, "bob", consumer_id) == ["MsgOptIn"]
 

@@ -14,8 +14,8 @@ import pytest
 import yaml
 
 from devnet import owner
-from ics import labels
-from ics.cluster import kinds
+from ics import names
+from ics.cluster.api import kinds
 from tests.network import chains, launch, operators, projects, waiting
 
 pytestmark = pytest.mark.soak
@@ -116,8 +116,8 @@ def test_it_is_restarted_after_three_looks_and_comes_back(
     assert "NodeStuck" in seen
     assert not {"ChainHalted", "NodeUnreachable"} & set(seen)
     assert alice.kube.height(halting.home) > halting.height
-    notes = kube.get(kinds.CONFIG_MAP, halting.home, labels.PEERS)["metadata"]["annotations"]
-    assert notes[f"{labels.CARE}restarts"] == "1"
+    notes = kube.get(kinds.CONFIG_MAP, halting.home, names.PEERS)["metadata"]["annotations"]
+    assert notes[f"{names.CARE}restarts"] == "1"
     waiting.figure("looks at the stuck node until its restart", len(looks), "passes")
 
     define(halting.root, 0)

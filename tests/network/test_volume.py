@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from ics import labels
-from ics.cluster import kinds
+from ics import names
+from ics.cluster.api import kinds
 from ics.manifests import objects
 from tests.network import launch, operators, waiting
 
@@ -65,13 +65,13 @@ def test_an_older_copy_of_the_volume_is_not_signed_on(
     bob.settled()
     home = launch.namespace_of(bob, consumer)
     memory = bob.kube.signing_memory(home, bob.address_of(consumer))
-    node = bob.kube.get(kinds.STATEFUL_SET, home, labels.NODE_NAME)
+    node = bob.kube.get(kinds.STATEFUL_SET, home, names.NODE_NAME)
     node["spec"]["replicas"] = 0
     bob.kube.put(kinds.STATEFUL_SET, node)
     waiting.until("the node has ended", lambda: bob.kube.pod(home) is None, seconds=120)
-    bob.kube.delete(kinds.VOLUME_CLAIM, home, labels.VOLUME_NAME)
+    bob.kube.delete(kinds.VOLUME_CLAIM, home, names.VOLUME_NAME)
     waiting.until(
-        "the claim is gone", lambda: bob.kube.find(kinds.VOLUME_CLAIM, home, labels.VOLUME_NAME) is None
+        "the claim is gone", lambda: bob.kube.find(kinds.VOLUME_CLAIM, home, names.VOLUME_NAME) is None
     )
     make_volume(bob, home)
     waiting.until("the new one is there", lambda: "volumeName" in claim(bob, home)["spec"])
@@ -111,7 +111,7 @@ def make_volume(bob: operators.Operator, home: str) -> None:
         {
             "apiVersion": "v1",
             "kind": "PersistentVolumeClaim",
-            "metadata": {"name": labels.VOLUME_NAME, "namespace": home},
+            "metadata": {"name": names.VOLUME_NAME, "namespace": home},
             "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}},
         }
     )
@@ -129,10 +129,10 @@ def put_back(folder: pathlib.Path, memory: Mapping[str, Any]) -> None:
 def lose_volume(bob: operators.Operator, home: str) -> str:
     """Delete claim and pod, wait until the claim is gone, and answer its uid."""
     uid = uid_of_volume(bob, home)
-    bob.kube.delete(kinds.VOLUME_CLAIM, home, labels.VOLUME_NAME)
-    bob.kube.delete(kinds.POD, home, labels.NODE_POD)
+    bob.kube.delete(kinds.VOLUME_CLAIM, home, names.VOLUME_NAME)
+    bob.kube.delete(kinds.POD, home, names.NODE_POD)
     waiting.until(
-        "the claim is gone", lambda: bob.kube.find(kinds.VOLUME_CLAIM, home, labels.VOLUME_NAME) is None
+        "the claim is gone", lambda: bob.kube.find(kinds.VOLUME_CLAIM, home, names.VOLUME_NAME) is None
     )
     return uid
 
@@ -202,4 +202,4 @@ def uid_of_volume(bob: operators.Operator, home: str) -> str:
 
 
 def claim(bob: operators.Operator, home: str) -> dict[str, Any]:
-    return bob.kube.get(kinds.VOLUME_CLAIM, home, labels.VOLUME_NAME)
+    return bob.kube.get(kinds.VOLUME_CLAIM, home, names.VOLUME_NAME)

@@ -15,8 +15,8 @@ from typing import Any
 
 import httpx
 
-from ics.cli import __main__ as cli
-from ics.provider import ledger
+from ics.cli import __main__ as commands
+from ics.provider.tx import grpc
 
 
 class Fate:
@@ -44,7 +44,7 @@ def end() -> None:
 
 def watch(fate: Fate) -> None:
     """Put the fate between the product and the world."""
-    sent, broadcast = httpx.AsyncHTTPTransport.handle_async_request, ledger.Ledger.broadcast
+    sent, broadcast = httpx.AsyncHTTPTransport.handle_async_request, grpc.Ledger.broadcast
 
     async def handle(self: httpx.AsyncHTTPTransport, request: httpx.Request) -> httpx.Response:
         if request.method == "GET" or "dryRun" in request.url.params:
@@ -56,7 +56,7 @@ def watch(fate: Fate) -> None:
             end()
         return response
 
-    def hand_over(self: ledger.Ledger, signed: ledger.Signed) -> Any:
+    def hand_over(self: grpc.Ledger, signed: grpc.Signed) -> Any:
         is_last = fate.begins("broadcast")
         verdict = broadcast(self, signed)
         if is_last:
@@ -64,14 +64,14 @@ def watch(fate: Fate) -> None:
         return verdict
 
     httpx.AsyncHTTPTransport.handle_async_request = handle  # type: ignore[method-assign]
-    ledger.Ledger.broadcast = hand_over  # type: ignore[method-assign]
+    grpc.Ledger.broadcast = hand_over  # type: ignore[method-assign]
 
 
 def main() -> int:
     """Run the command."""
     journal, at, when, *arguments = sys.argv[1:]
     watch(Fate(pathlib.Path(journal), int(at), when == "after"))
-    return cli.main(arguments)
+    return commands.main(arguments)
 
 
 if __name__ == "__main__":

@@ -17,9 +17,14 @@ import httpx
 import yaml
 
 from devnet import places
-from ics import config, desired, engines, handover, key_settings, loop, model, seen, stack, wiring
-from ics.cluster import client, credentials, kinds, requests
-from ics.engines import applyset, state
+from ics import engines, model
+from ics.cluster.api import client, connect, credentials, kinds, requests
+from ics.config import secret_sources, settings, stack_file
+from ics.consumer import desired, observed
+from ics.engines import handoff
+from ics.engines.applyset import members
+from ics.engines.pulumi import stack
+from ics.reconciler import reconcile, wiring
 from tests.cluster import apiserver, recording
 from tests.unit import scenes
 
@@ -41,37 +46,37 @@ class Stage:
         return self.root / "state"
 
     @property
-    def settings(self) -> config.Settings:
+    def settings(self) -> settings.Settings:
         """As the stack file has them."""
-        return stack.load_settings(self.root, self.validator, {})
+        return stack_file.load_settings(self.root, self.validator, {})
 
     def kube(self) -> tuple[client.Client, recording.Transport]:
         """A client whose requests are written down."""
-        access = client.access(self.settings.cluster, self.root, {})
+        access = connect.access(self.settings.cluster, self.root, {})
         tls = credentials.tls_context(access)
         assert tls is not None
         recorder = recording.Transport(httpx.AsyncHTTPTransport(verify=tls))
-        return client.connect(self.settings.cluster, self.root, {}, recorder), recorder
+        return connect.connect(self.settings.cluster, self.root, {}, recorder), recorder
 
     def order(
         self,
-        facts: seen.Seen,
+        facts: observed.Seen,
         held: Collection[str] = (),
         confirmed: Collection[str] = (),
         **changes: Any,
     ) -> engines.Order:
         """What a pass that has seen these facts asks of its engine."""
         settings = self.settings
-        definitions = asyncio.run(stack.load_definitions(self.root, wiring.fetch))
+        definitions = asyncio.run(stack_file.load_definitions(self.root, wiring.fetch))
         wanted = desired.desired(facts, settings, scenes.seed("alice"), definitions)
         manifests = [
-            m for m in loop.render(wanted) if m["metadata"]["labels"].get(_CONSUMER, "") not in set(held)
+            m for m in reconcile.render(wanted) if m["metadata"]["labels"].get(_CONSUMER, "") not in set(held)
         ]
         return engines.Order(
             manifests,
             frozenset(held),
             confirmed=frozenset(confirmed),
-            handed=handover.Handed(facts),
+            handed=handoff.Handed(facts),
             **changes,
         )
 
@@ -101,7 +106,7 @@ class Stage:
         async def read() -> dict[str, dict[str, Any]]:
             kube, _ = self.kube()
             async with kube:
-                keys = [applyset.key_of(manifest) for manifest in order.manifests]
+                keys = [members.key_of(manifest) for manifest in order.manifests]
                 items = [await kube.find(key.kind, key.namespace, key.name) for key in keys]
             return {str(key): item for key, item in zip(keys, items, strict=True) if item is not None}
 
@@ -144,7 +149,7 @@ class Stage:
         content["config"][f"ics:{key}"] = value
         path.write_text(yaml.safe_dump(content))
 
-    def pulumi(self, *arguments: str, handed: seen.Seen | None = None) -> str:
+    def pulumi(self, *arguments: str, handed: observed.Seen | None = None) -> str:
         """The CLI by hand; answers all that it printed."""
         environment = os.environ | {
             "PULUMI_BACKEND_URL": f"file://{self.backend}",
@@ -153,8 +158,8 @@ class Stage:
         if handed is not None:
             path = self.root / "handed.json"
             path.unlink(missing_ok=True)
-            handover.write(handover.Handed(handed), path)
-            environment[handover.VARIABLE] = str(path)
+            handoff.write(handoff.Handed(handed), path)
+            environment[handoff.VARIABLE] = str(path)
         done = subprocess.run(
             ["pulumi", "--non-interactive", *arguments, "--stack", self.validator],
             cwd=self.root,
@@ -216,9 +221,9 @@ class Stage:
     def engine(self, kube: client.Client, name: str) -> engines.Engine:
         """The engine of that name."""
         settings = self.settings.model_copy(update={"engine": name})
-        where = state.Stack(self.root, self.validator, settings.pulumi.backend)
+        where = stack.Stack(self.root, self.validator, settings.pulumi.backend)
 
-        async def read(source: key_settings.SecretSource, setting: str) -> model.Secret:
+        async def read(source: secret_sources.SecretSource, setting: str) -> model.Secret:
             assert source.file is not None, setting
             return model.Secret((self.root / source.file).read_text().strip())
 
@@ -281,7 +286,7 @@ def make(folder: pathlib.Path, server: apiserver.Server, validator: str) -> Stag
 
 def facts(
     running: Collection[int], launching: Collection[int] = (), staged: Collection[int] = ()
-) -> seen.Seen:
+) -> observed.Seen:
     """The provider with these chains, by consumer id.
 
     Args:
@@ -296,7 +301,7 @@ def facts(
         consumers.append(scenes.consumer(phase, scenes.joined("alice", "bob", consumer_id=one), one))
         if phase is P.LAUNCHED:
             launches[one] = scenes.launch("alice", "bob")
-    return seen.Seen(scenes.snapshot(*consumers, launches=launches), model.Memory())
+    return observed.Seen(scenes.snapshot(*consumers, launches=launches), model.Memory())
 
 
 def _inline(server: apiserver.Server) -> dict[str, Any]:

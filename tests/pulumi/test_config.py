@@ -6,8 +6,9 @@ import pathlib
 import pytest
 import yaml
 
-from ics import stack, unsealing
-from ics.engines import applyset
+from ics.config import stack_file as config_stack_file
+from ics.engines.applyset import members
+from ics.engines.pulumi import secure_config
 from tests.pulumi import secrecy, stage
 from tests.unit import scenes
 
@@ -30,16 +31,16 @@ def test_a_seed_in_pulumis_secret_config_gives_the_same_keys(place: stage.Stage)
     )
     place.pulumi("config", "set", "--secret", "ics:seed", SEED)
     text = stack_file(place).read_text()
-    assert stack.is_secure(yaml.safe_load(text)["config"]["ics:seed"])
+    assert config_stack_file.is_secure(yaml.safe_load(text)["config"]["ics:seed"])
     (place.root / "seed").unlink()
-    opened = asyncio.run(unsealing.unsealed(place.root, place.validator, {}))
-    assert opened == {stack.IN_PULUMI.format(key="seed"): SEED}
+    opened = asyncio.run(secure_config.unsealed(place.root, place.validator, {}))
+    assert opened == {config_stack_file.IN_PULUMI.format(key="seed"): SEED}
 
     said = place.pulumi("up", "--yes", "--skip-preview", handed=facts)
 
     place.set("seed", {"env": "SEED"})  # which is read only where a key is derived
     live = place.objects(wanted)
-    made = {str(applyset.key_of(m)): m["data"] for m in wanted.manifests if m["kind"] == "Secret"}
+    made = {str(members.key_of(m)): m["data"] for m in wanted.manifests if m["kind"] == "Secret"}
     assert {name: live[name]["data"] for name in made} == made
     assert SEED not in said + text + place.pulumi("stack", "output", "--show-secrets")
 

@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 from pulumi import automation
 
-from ics import engines, errors, labels
-from ics.cluster import kinds
-from ics.engines import applyset, runs, session
+from ics import engines, errors, names
+from ics.cluster.api import kinds
+from ics.engines.applyset import members
+from ics.engines.pulumi import runs, session
 from tests.cluster import apiserver
 from tests.pulumi import secrecy, stage
 
@@ -44,7 +45,7 @@ def home(order: engines.Order, consumer: str) -> str:
     found: str = next(
         m["metadata"]["namespace"]
         for m in order.manifests
-        if applyset.consumer_of(m) == consumer and m["kind"] == "StatefulSet"
+        if members.consumer_of(m) == consumer and m["kind"] == "StatefulSet"
     )
     return found
 
@@ -125,7 +126,7 @@ def shown(place: stage.Stage, facts: Any) -> dict[str, Any]:
             port.pop("nodePort", None)
         text = json.dumps([metadata, managers, rest, spec], sort_keys=True)
         for word, neutral in (
-            (applyset.set_id(place.validator, place.settings.gateway.namespace), "SET"),
+            (members.set_id(place.validator, place.settings.gateway.namespace), "SET"),
             (place.validator, "VALIDATOR"),
         ):
             name, text = name.replace(word, neutral), text.replace(word, neutral)
@@ -328,7 +329,7 @@ def test_destroy_leaves_volumes_keys_and_namespaces(place: stage.Stage) -> None:
 
 
 def is_retained(item: dict[str, Any]) -> bool:
-    return bool(item["metadata"]["labels"].get(labels.RETAIN) == "true")
+    return bool(item["metadata"]["labels"].get(names.RETAIN) == "true")
 
 
 def test_without_a_cli_the_embedded_engine_is_named(

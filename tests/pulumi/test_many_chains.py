@@ -8,8 +8,8 @@ import httpx
 import pytest
 
 from ics import engines
-from ics.cluster import client, credentials
-from ics.engines import automation, runs, session
+from ics.cluster.api import connect, credentials
+from ics.engines.pulumi import engine, runs, session
 from tests.network import waiting
 from tests.pulumi import stage
 from tests.pulumi.test_engine import home
@@ -28,7 +28,7 @@ def accepted(place: stage.Stage, launching: int) -> tuple[float, float, engines.
     is_over = threading.Event()
 
     def look() -> None:
-        access = client.access(place.settings.cluster, place.root, {})
+        access = connect.access(place.settings.cluster, place.root, {})
         tls = credentials.tls_context(access)
         assert tls is not None
         with httpx.Client(verify=tls, headers={"Authorization": "Bearer admin"}) as http:
@@ -76,7 +76,7 @@ def test_a_launch_among_fifty_chains(place: stage.Stage, monkeypatch: pytest.Mon
         where = home(place.order(stage.facts(range(number + 1))), str(number))
         assert all(where in name or name == shared for name in owners), owners
 
-    monkeypatch.setattr(automation.Work, "fast", lambda self, changes: [])
+    monkeypatch.setattr(engine.Work, "fast", lambda self, changes: [])
     slow = accepted(place, RECORDED + 3)
     waiting.figure("StatefulSet accepted, by Pulumi's targets alone", slow[0])
     assert slow[2].errors == ()

@@ -5,7 +5,8 @@ import hashlib
 from collections.abc import Mapping
 from typing import Any, Final
 
-from ics import keys, model
+from ics import model
+from ics.keys import derivation
 from tests.unit import scenes
 from tests.unit.provider import fake, recorded
 
@@ -36,7 +37,7 @@ def chain(number: int, *, is_launched: bool) -> fake.Consumer:
         number: its consumer id.
         is_launched: LAUNCHED, with its genesis; else INITIALIZED, its spawn far ahead.
     """
-    own = keys.derive_consensus_key(SEED, fake.CHAIN_ID, str(number), 0).public_key
+    own = derivation.derive_consensus_key(SEED, fake.CHAIN_ID, str(number), 0).public_key
     powers = {
         member: (own if member == OWN else _consumer_key(number, member), VALIDATORS + 1 - member)
         for member in MEMBERS
@@ -78,10 +79,10 @@ def _consumer_key(number: int, member: int) -> bytes:
 
 def _details(number: int) -> str:
     digest = hashlib.sha256(str(number).encode()).digest()
-    relayer = keys.derive_account(model.Secret(digest), keys.RELAYER_INFO).address("cosmos")
+    relayer = derivation.derive_account(model.Secret(digest), derivation.RELAYER_INFO).address("cosmos")
     if number == OWN:
-        relayer = keys.derive_account(SEED, keys.RELAYER_INFO).address("cosmos")
-        node_id = keys.derive_node_key(SEED).node_id
+        relayer = derivation.derive_account(SEED, derivation.RELAYER_INFO).address("cosmos")
+        node_id = derivation.derive_node_key(SEED).node_id
     else:
         node_id = digest.hex()[:40]
     return DETAILS.format(node_id=node_id, high=number // 250, low=number % 250 + 1, relayer=relayer)

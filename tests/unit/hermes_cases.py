@@ -1,4 +1,4 @@
-"""Everything that `ics.hermes` may be asked to render: for the offline test and for the real Hermes."""
+"""Everything that `ics.relayer.hermes` may be asked to render: for the offline test and for the real Hermes."""
 
 import dataclasses
 import string
@@ -6,7 +6,7 @@ from typing import TypeAlias
 
 from hypothesis import strategies as st
 
-from ics import hermes
+from ics.relayer import hermes
 
 Case: TypeAlias = tuple[hermes.Chain, hermes.Chain, hermes.Options]
 

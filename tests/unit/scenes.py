@@ -6,7 +6,12 @@ import hashlib
 import json
 from typing import Any
 
-from ics import addresses, canonical, config, definition, keys, model, peers
+from ics import model
+from ics.config import chain_definition
+from ics.config import settings as config_settings
+from ics.consumer.peers import description
+from ics.cosmos import addresses, canonical_json
+from ics.keys import derivation
 
 PROVIDER = "provider-1"
 OWNER = addresses.encode("cosmos", b"o" * 20)
@@ -42,19 +47,19 @@ def valoper(name: str) -> str:
     return addresses.encode("cosmosvaloper", hashlib.sha256(name.encode()).digest()[:20])
 
 
-def consumer_key(name: str, consumer_id: str = "0", generation: int = 0) -> keys.ConsensusKey:
+def consumer_key(name: str, consumer_id: str = "0", generation: int = 0) -> derivation.ConsensusKey:
     """A validator's derived key on a consumer."""
-    return keys.derive_consensus_key(seed(name), PROVIDER, consumer_id, generation)
+    return derivation.derive_consensus_key(seed(name), PROVIDER, consumer_id, generation)
 
 
 def relayer(name: str) -> str:
     """A validator's published relayer address."""
-    return keys.derive_account(seed(name), keys.RELAYER_INFO).address("cosmos")
+    return derivation.derive_account(seed(name), derivation.RELAYER_INFO).address("cosmos")
 
 
 def validator(name: str, **changes: Any) -> model.Validator:
     """A validator that publishes its endpoint and its relayer."""
-    node_id = keys.derive_node_key(seed(name)).node_id
+    node_id = derivation.derive_node_key(seed(name)).node_id
     host = f"10.231.0.{111 + NAMES.index(name)}"
     base = model.Validator(
         operator_address=valoper(name),
@@ -153,7 +158,7 @@ def snapshot(*consumers: model.Consumer, **changes: Any) -> model.Snapshot:
     return dataclasses.replace(base, **changes)
 
 
-def settings(name: str = "alice", **changes: Any) -> config.Settings:
+def settings(name: str = "alice", **changes: Any) -> config_settings.Settings:
     """A validator's settings."""
     values: dict[str, Any] = {
         "validator": name,
@@ -168,10 +173,10 @@ def settings(name: str = "alice", **changes: Any) -> config.Settings:
         "seed": {"env": "SEED"},
         **changes,
     }
-    return config.parse(values, "test")
+    return config_settings.parse(values, "test")
 
 
-def example(**changes: Any) -> definition.Loaded:
+def example(**changes: Any) -> chain_definition.Loaded:
     """The definition of the example chain, with its base genesis."""
     values: dict[str, Any] = {
         "name": "ics-example",
@@ -184,7 +189,7 @@ def example(**changes: Any) -> definition.Loaded:
         "genesis": {"base": {"file": "base.json"}, "fund": {"relayers": "100stake"}},
         **changes,
     }
-    return definition.Loaded(definition.parse(values, "test"), BASE.encode())
+    return chain_definition.Loaded(chain_definition.parse(values, "test"), BASE.encode())
 
 
 def memory(**changes: Any) -> model.Memory:
@@ -196,13 +201,13 @@ def memory(**changes: Any) -> model.Memory:
 
 def funded(name: str) -> str:
     """A relayer's address on the example chain."""
-    found = peers.parse(validator(name).details).relayer
+    found = description.parse(validator(name).details).relayer
     return addresses.reprefix(found or "", "consumer")
 
 
 def genesis_document(raw: bytes) -> dict[str, Any]:
     """A genesis, parsed."""
-    return canonical.parse(raw)
+    return canonical_json.parse(raw)
 
 
 def node(*validators: str, **changes: Any) -> model.NodeStatus:

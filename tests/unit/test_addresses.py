@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ics import addresses, errors
+from ics import errors
+from ics.cosmos import addresses
 
 KEY = bytes(range(32))
 KEY64 = base64.b64encode(KEY).decode()

@@ -9,9 +9,14 @@ from typing import Any, cast
 import httpx
 import pytest
 
-from ics import config, declared, engines, errors, labels, model, observing, seen, wiring, world
-from ics.cluster import client, kubeconfig
-from ics.engines import applyset, guard
+from ics import engines, errors, model, names
+from ics.cluster.api import client, kubeconfig
+from ics.config import settings
+from ics.consumer import observed as consumer_observed
+from ics.engines import guard
+from ics.engines.applyset import members
+from ics.pulumi_program import plan
+from ics.reconciler import observe, wiring, world
 from tests.unit import scenes
 
 NODE = "StatefulSet/provider/provider-node@0a1b2c3d"
@@ -25,14 +30,14 @@ def member() -> dict[str, Any]:
             "namespace": "provider",
             "uid": "0a1b2c3d-4e5f",
             "resourceVersion": "7",
-            "labels": {labels.PART_OF_SET: applyset.set_id("alice", "provider")},
+            "labels": {names.PART_OF_SET: members.set_id("alice", "provider")},
         }
     }
 
 
 def gateway(namespace: str) -> dict[str, Any]:
-    own = {labels.VALIDATOR: "alice", labels.PROVIDER: scenes.PROVIDER, labels.COMPONENT: labels.GATEWAY}
-    return {"metadata": {"name": labels.GATEWAY_SERVICE, "namespace": namespace, "labels": own}}
+    own = {names.VALIDATOR: "alice", names.PROVIDER: scenes.PROVIDER, names.COMPONENT: names.GATEWAY}
+    return {"metadata": {"name": names.GATEWAY_SERVICE, "namespace": namespace, "labels": own}}
 
 
 def cluster(**lists: list[dict[str, Any]]) -> httpx.MockTransport:
@@ -54,18 +59,20 @@ def cluster(**lists: list[dict[str, Any]]) -> httpx.MockTransport:
 def project(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Opens a stack of settings on such a cluster, and a provider with these chains."""
 
-    def given(transport: httpx.MockTransport, settings: config.Settings, *consumers: model.Consumer) -> None:
+    def given(
+        transport: httpx.MockTransport, settings: settings.Settings, *consumers: model.Consumer
+    ) -> None:
         @contextlib.asynccontextmanager
         async def opened(*_: Any) -> AsyncIterator[wiring.Opened]:
             place = world.World(settings, scenes.seed("alice"), [scenes.example()], *(cast(Any, None),) * 3)
             async with client.Client(kubeconfig.Access("https://h:6443"), transport) as kube:
                 yield wiring.Opened(place, *(cast(Any, None),) * 3, kube, cast(Any, None))
 
-        async def observed(_: world.World) -> seen.Seen:
-            return seen.Seen(scenes.snapshot(*consumers), model.Memory())
+        async def observed(_: world.World) -> consumer_observed.Seen:
+            return consumer_observed.Seen(scenes.snapshot(*consumers), model.Memory())
 
         monkeypatch.setattr(wiring, "open_stack", opened)
-        monkeypatch.setattr(observing, "observe", observed)
+        monkeypatch.setattr(observe, "observe", observed)
 
     return given
 
@@ -80,8 +87,8 @@ async def test_a_node_that_left_the_settings_is_not_deleted_unasked(
     )
 
     with pytest.raises(errors.Permanent) as raised:
-        await declared.declared(tmp_path, "alice", {})
-    previewed = await declared.declared(tmp_path, "alice", {}, is_preview=True)
+        await plan.declared(tmp_path, "alice", {})
+    previewed = await plan.declared(tmp_path, "alice", {}, is_preview=True)
 
     assert str(raised.value) == f"nothing is changed: {asked}"
     assert previewed.warnings == (asked,)
@@ -89,14 +96,14 @@ async def test_a_node_that_left_the_settings_is_not_deleted_unasked(
 
 async def test_what_the_settings_confirm_is_done(project: Any, tmp_path: pathlib.Path) -> None:
     project(cluster(statefulsets=[member()]), scenes.settings(confirm=[NODE]))
-    found = await declared.declared(tmp_path, "alice", {})
+    found = await plan.declared(tmp_path, "alice", {})
     assert [m["kind"] for m in found.manifests] == ["Namespace"]
 
 
 async def test_a_second_gateway_is_not_made_elsewhere(project: Any, tmp_path: pathlib.Path) -> None:
     project(cluster(services=[gateway("earlier")]), scenes.settings(), scenes.consumer())
     with pytest.raises(errors.Permanent, match=r"ics:gateway.namespace is provider, and .* earlier/"):
-        await declared.declared(tmp_path, "alice", {})
+        await plan.declared(tmp_path, "alice", {})
 
 
 def test_a_volume_cannot_stay_as_it_is_by_hand() -> None:
@@ -110,11 +117,11 @@ def test_a_volume_cannot_stay_as_it_is_by_hand() -> None:
         uid="5f607182",
     )
     order = engines.Order((), confirmed=frozenset({guard.name(volume)}))
-    (line,) = declared.unasked(guard.judge([volume], order))
+    (line,) = plan.unasked(guard.judge([volume], order))
     assert line.startswith(
         "PersistentVolumeClaim c/data is confirmed to stay as it is, which no Pulumi program"
     )
-    (question,) = declared.unasked(guard.judge([volume], dataclasses.replace(order, confirmed=frozenset())))
+    (question,) = plan.unasked(guard.judge([volume], dataclasses.replace(order, confirmed=frozenset())))
     assert question.endswith("@5f607182, or put that name into ics:confirm")
 
 
@@ -122,7 +129,7 @@ async def test_the_state_holds_the_kubeconfigs_path_as_it_is_written(
     project: Any, tmp_path: pathlib.Path
 ) -> None:
     project(cluster(), scenes.settings(cluster={"kubeconfig": "private/kubeconfig"}))
-    found = await declared.declared(tmp_path, "alice", {})
+    found = await plan.declared(tmp_path, "alice", {})
     assert (found.kubeconfig, found.path) == ("private/kubeconfig", tmp_path / "private" / "kubeconfig")
 
 
@@ -136,4 +143,4 @@ async def test_the_state_holds_the_kubeconfigs_path_as_it_is_written(
     ],
 )
 def test_the_plugin_reads_the_same_kubeconfig_as_we_do(written: str, meant: str, given: str) -> None:
-    assert declared.of_plugin(written, pathlib.Path(meant), pathlib.Path("/home/alice")) == given
+    assert plan.of_plugin(written, pathlib.Path(meant), pathlib.Path("/home/alice")) == given

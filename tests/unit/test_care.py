@@ -4,21 +4,11 @@ import dataclasses
 
 import pytest
 
-from ics import (
-    arming,
-    deployment,
-    desired,
-    engines,
-    errors,
-    joining,
-    keys,
-    membership,
-    model,
-    seen,
-    signing,
-    status,
-)
+from ics import engines, errors, model
+from ics.consumer import chain, desired, observed, participation, signing, status
 from ics.engines import guard
+from ics.keys import derivation
+from ics.reconciler import opt_ins, sign_state
 from tests.unit import scenes
 
 P = model.Phase
@@ -28,7 +18,7 @@ def judge(
     consumer: model.Consumer, memory: model.Memory | None = None, node_keys: str = "derived"
 ) -> desired.Desired:
     return desired.desired(
-        seen.Seen(scenes.snapshot(consumer), memory or model.Memory()),
+        observed.Seen(scenes.snapshot(consumer), memory or model.Memory()),
         scenes.settings("alice", node_keys=node_keys, relayer={"enabled": False}),
         scenes.seed("alice"),
         [scenes.example()],
@@ -68,7 +58,7 @@ async def test_a_chain_whose_objects_are_refused_is_not_joined(where: str) -> No
         "object": engines.Change("create", "Secret", home_of(wanted), "node-key", problem=REFUSAL),
         "gateway": engines.Change("update", "Service", "provider", "p2p-loadbalancer", problem=REFUSAL),
     }
-    assert await joining.refusals(Reluctant(refused[where]), engines.Order(()), wanted) == {"0": REFUSAL}
+    assert await opt_ins.refusals(Reluctant(refused[where]), engines.Order(()), wanted) == {"0": REFUSAL}
 
 
 async def test_what_must_be_confirmed_keeps_from_joining_but_for_a_volume_that_stays() -> None:
@@ -78,19 +68,19 @@ async def test_what_must_be_confirmed_keeps_from_joining_but_for_a_volume_that_s
     volume = dataclasses.replace(key, kind="PersistentVolumeClaim", name="data")
     stopped = guard.marked((volume, key), engines.Order(()))
     going_on = guard.marked((volume,), engines.Order(()))
-    found = await joining.refusals(Reluctant(*stopped), engines.Order(()), wanted)
+    found = await opt_ins.refusals(Reluctant(*stopped), engines.Order(()), wanted)
     assert [str(error).partition(":")[0] for error in found.values()] == [f"Secret {where}/key"]
-    assert await joining.refusals(Reluctant(*going_on), engines.Order(()), wanted) == {}
+    assert await opt_ins.refusals(Reluctant(*going_on), engines.Order(()), wanted) == {}
 
 
 async def test_trouble_elsewhere_stops_no_joining() -> None:
     elsewhere = engines.Change("update", "Service", "another-chain", "node", problem=REFUSAL)
-    assert await joining.refusals(Reluctant(elsewhere), engines.Order(()), judge(scenes.consumer())) == {}
+    assert await opt_ins.refusals(Reluctant(elsewhere), engines.Order(()), judge(scenes.consumer())) == {}
 
 
 async def test_the_cluster_is_not_asked_when_no_opt_in_is_due() -> None:
     engine = Reluctant()
-    await joining.refusals(
+    await opt_ins.refusals(
         engine, engines.Order(()), judge(scenes.consumer(found=scenes.joined("alice", "bob")))
     )
     assert engine.asked == 0
@@ -98,7 +88,7 @@ async def test_the_cluster_is_not_asked_when_no_opt_in_is_due() -> None:
 
 def test_what_cannot_be_joined_leaves_no_trace() -> None:
     wanted = judge(scenes.consumer())
-    left = joining.without(wanted, {"0"}, model.Memory())
+    left = opt_ins.without(wanted, {"0"}, model.Memory())
     assert (left.chains, left.intents) == ((), ())
     assert (dict(left.gateway_ports), set(left.held)) == ({}, {"0"})
 
@@ -106,7 +96,7 @@ def test_what_cannot_be_joined_leaves_no_trace() -> None:
 def test_what_is_there_of_it_stays_as_it_is() -> None:
     memory = scenes.memory()
     wanted = judge(scenes.consumer(), memory)
-    left = joining.without(wanted, {"0"}, memory)
+    left = opt_ins.without(wanted, {"0"}, memory)
     assert left.chains == ()
     assert (left.gateway_ports, set(left.held)) == (wanted.gateway_ports, {"0"})
 
@@ -119,11 +109,11 @@ def test_the_node_of_a_stopped_chain_runs_on_and_keeps_its_peers() -> None:
     assert found.chain is not None
     port = found.chain.ports.p2p
     others = {
-        f"{keys.derive_node_key(scenes.seed(name)).node_id}@{host}:{port}"
+        f"{derivation.derive_node_key(scenes.seed(name)).node_id}@{host}:{port}"
         for name, host in (("bob", "10.231.0.112"), ("charlie", "10.231.0.113"))
     }
     assert set(found.chain.peering.persistent_peers.split(",")) == others
-    assert found.participation is membership.Participation.OPTED_IN
+    assert found.participation is participation.Participation.OPTED_IN
     assert [condition.reason for condition in found.conditions] == ["Stopped"]
 
 
@@ -135,7 +125,7 @@ def test_the_deleted_workload_of_a_stopped_chain_is_made_again() -> None:
 
 def test_a_stopped_chain_that_never_ran_here_is_nothing_to_us() -> None:
     found = judge(STOPPED).verdicts[0]
-    assert (found.chain, found.participation) == (None, membership.Participation.NONE)
+    assert (found.chain, found.participation) == (None, participation.Participation.NONE)
     assert found.conditions == ()
 
 
@@ -149,7 +139,7 @@ class Recorder:
     async def recall_memory(self, namespace: str, generation: int, volume_uid: str) -> None:
         self.recalled.append((namespace, generation, volume_uid))
 
-    async def ensure_memory_job(self, chain: deployment.Chain, volume_uid: str) -> model.JobState:
+    async def ensure_memory_job(self, chain: chain.Chain, volume_uid: str) -> model.JobState:
         return model.JobState.DONE
 
     async def restart_node(self, namespace: str) -> None:
@@ -159,7 +149,7 @@ class Recorder:
         self.done.append(f"recorded {volume_uid}")
 
 
-def running_chain(**memory: object) -> deployment.Chain:
+def running_chain(**memory: object) -> chain.Chain:
     """Alice's chain, whose node was given its key."""
     here = scenes.memory(**{"genesis": scenes.GENESIS, "has_workload": True, **memory})
     (chain,) = judge(scenes.consumer(P.LAUNCHED, scenes.joined("alice", "bob")), here).chains
@@ -194,7 +184,7 @@ async def test_a_lost_record_is_written_again_only_from_a_node_that_runs_with_th
     for records in ((), (LOST,)):
         chain = running_chain(records=records)
         assert chain.arming is signing.Arming.UNRECORDED
-        await arming.recall(cluster, chain, "volume-1", observed)  # type: ignore[arg-type]
+        await sign_state.recall(cluster, chain, "volume-1", observed)  # type: ignore[arg-type]
     assert cluster.recalled == [(chain.namespace, 0, "volume-1")] * (2 if is_recalled else 0)
 
 
@@ -209,7 +199,7 @@ async def test_a_node_that_is_not_given_its_key_is_not_restarted_for_it(
     assert chain.arming is signing.Arming.ORDERED
     restarted: set[str] = set()
     node = running(b"t" * 32)
-    await arming.advance(cluster, chain, "volume-1", node, restarted)  # type: ignore[arg-type]
+    await sign_state.advance(cluster, chain, "volume-1", node, restarted)  # type: ignore[arg-type]
     assert (cluster.done, restarted) == (done, {"0"} if "restarted" in done else set())
 
 
@@ -250,7 +240,7 @@ def test_what_is_told_of_a_chain_that_is_staged(
     memory: model.Memory, waits: str, told: tuple[str, str, str]
 ) -> None:
     snapshot = scenes.snapshot(scenes.consumer(found=scenes.joined("alice", "bob")))
-    facts = seen.Seen(snapshot, memory, arming={"0": waits} if waits else {})
+    facts = observed.Seen(snapshot, memory, arming={"0": waits} if waits else {})
     wanted = desired.desired(facts, scenes.settings(), scenes.seed("alice"), [scenes.example()])
     (found,) = status.report(wanted, {}).chains[0].conditions
     assert (found.severity.name, found.reason) == told[:2]

@@ -5,16 +5,19 @@ import json
 
 import pytest
 
-from ics import engines, errors, loop, membership, model, status
-from ics.cli import __main__ as command_line
-from ics.cli import changes, passes
+from ics import engines, errors, model
+from ics.cli import __main__ as commands
+from ics.cli import changes
+from ics.cli.commands import stack
+from ics.consumer import participation, status
 from ics.engines import guard
+from ics.reconciler import outcome
 
 CHAIN = status.ChainReport(
     "consumer1-1",
     "0",
     model.Phase.LAUNCHED,
-    membership.Participation.OPTED_IN,
+    participation.Participation.OPTED_IN,
     "ns-0",
     None,
     None,
@@ -58,8 +61,8 @@ TOP_UP = model.TopUp("0", "consumer1-1", "relayer", "cosmos1x", 5, "stake")
 ALL = guard.marked((SHARED, GONE, REFUSED, UPDATE, KEY, REPLACED), engines.Order(()))
 
 
-def plan(*found: engines.Change, send: tuple[model.Intent, ...] = ()) -> loop.Plan:
-    return loop.Plan(found, send, REPORT)
+def plan(*found: engines.Change, send: tuple[model.Intent, ...] = ()) -> outcome.Plan:
+    return outcome.Plan(found, send, REPORT)
 
 
 def test_lines() -> None:
@@ -133,7 +136,7 @@ def test_json() -> None:
 
 
 def test_what_was_done_is_shown_alike() -> None:
-    done = loop.Outcome((SHARED, KEY), (TOP_UP,), REPORT, (), SNAPSHOT)
+    done = outcome.Outcome((SHARED, KEY), (TOP_UP,), REPORT, (), SNAPSHOT)
     assert changes.outcome_lines(done) == [
         "shared by all chains",
         "  create  Service                 provider/p2p-loadbalancer",
@@ -142,7 +145,7 @@ def test_what_was_done_is_shown_alike() -> None:
         '          data.k: "[secret]" -> "[secret]"  (somebody removed it)',
         "  sent    top-up of the relayer account of consumer 0 (consumer1-1): 5stake to cosmos1x",
     ]
-    assert changes.outcome_lines(loop.Outcome((), (), REPORT, (), SNAPSHOT)) == ["nothing changed"]
+    assert changes.outcome_lines(outcome.Outcome((), (), REPORT, (), SNAPSHOT)) == ["nothing changed"]
 
 
 REFUSED_FOR_GOOD = dataclasses.replace(REFUSED, problem=errors.Permanent("no"))
@@ -161,11 +164,11 @@ REFUSED_FOR_GOOD = dataclasses.replace(REFUSED, problem=errors.Permanent("no"))
     ],
     ids=["nothing", "change", "transaction", "drift", "passes", "must be mended", "must be confirmed"],
 )
-def test_exit_code(found: loop.Plan, code: int) -> None:
-    assert passes.pending_code(found) == code
+def test_exit_code(found: outcome.Plan, code: int) -> None:
+    assert stack.pending_code(found) == code
 
 
 @pytest.mark.parametrize("is_asked", [True, False])
 def test_the_exit_code_tells_only_when_it_is_asked_to(is_asked: bool) -> None:
     words = ["plan", "--stack", "alice", *(["--exit-code"] if is_asked else [])]
-    assert command_line.parser().parse_args(words).exit_code is is_asked
+    assert commands.parser().parse_args(words).exit_code is is_asked

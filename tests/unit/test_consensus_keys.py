@@ -7,12 +7,16 @@ from typing import Any
 
 import pytest
 
-from ics import config, desired, errors, keys, manifests, membership, model, seen, signing, status
+from ics import errors, manifests, model
+from ics.config import settings
+from ics.consumer import desired, observed, signing, status
+from ics.consumer import participation as consumer_participation
+from ics.keys import derivation
 from ics.manifests import node_files
 from tests.unit import scenes
 
 P = model.Phase
-OTHER = keys.consensus_key(model.Secret(b"elsewhere".ljust(32)))
+OTHER = derivation.consensus_key(model.Secret(b"elsewhere".ljust(32)))
 OTHER_ADDRESS = OTHER.address.hex().upper()
 REMOTE = {
     "remote": {"public_key": base64.b64encode(OTHER.public_key).decode(), "allow_from": ["192.0.2.10/32"]}
@@ -33,7 +37,9 @@ def judge(
     **changes: Any,
 ) -> desired.Desired:
     settings = scenes.settings(consensus_keys={"0": named}) if named else scenes.settings()
-    facts = seen.Seen(scenes.snapshot(consumer or scenes.consumer(), **changes), memory or model.Memory({}))
+    facts = observed.Seen(
+        scenes.snapshot(consumer or scenes.consumer(), **changes), memory or model.Memory({})
+    )
     imported = {"0": OTHER} if "imported" in named else {}
     return desired.desired(facts, settings, scenes.seed("alice"), [scenes.example()], imported)
 
@@ -74,7 +80,7 @@ def test_nothing_is_started_or_sent_with_a_key_that_must_not_be_used(
 def test_a_rejoin_with_the_key_that_was_left_with_is_refused() -> None:
     detail = dataclasses.replace(scenes.joined("bob"), own_consumer_address=OTHER.address)
     settings = scenes.settings(consensus_keys={"0": REMOTE})
-    facts = seen.Seen(scenes.snapshot(scenes.consumer(P.LAUNCHED, detail)), wishes=frozenset({"0"}))
+    facts = observed.Seen(scenes.snapshot(scenes.consumer(P.LAUNCHED, detail)), wishes=frozenset({"0"}))
     wanted = desired.desired(facts, settings, scenes.seed("alice"), [scenes.example()])
     assert [condition.reason for condition in wanted.verdicts[0].conditions] == ["KeyMismatch"]
 
@@ -145,7 +151,7 @@ def test_a_chain_that_was_left_needs_a_mend_only_when_it_is_to_be_joined_again(
     named: dict[str, Any], wishes: set[str], expected: list[str]
 ) -> None:
     detail = dataclasses.replace(scenes.joined("bob"), own_consumer_address=OTHER.address)
-    facts = seen.Seen(scenes.snapshot(scenes.consumer(P.LAUNCHED, detail)), wishes=frozenset(wishes))
+    facts = observed.Seen(scenes.snapshot(scenes.consumer(P.LAUNCHED, detail)), wishes=frozenset(wishes))
     settings = scenes.settings(consensus_keys={"0": named} if named else {})
     [verdict] = desired.desired(facts, settings, scenes.seed("alice"), [scenes.example()]).verdicts
     assert [f"{one.severity.name} {one.reason}" for one in verdict.conditions] == expected
@@ -187,7 +193,7 @@ def test_one_key_signs_for_one_chain_of_a_chain_id(
     chain_id: str, phase: model.Phase, chains: dict[str, model.ChainMemory], expected: dict[str, str]
 ) -> None:
     second = scenes.consumer(phase, consumer_id="1", chain_id=chain_id)
-    facts = seen.Seen(scenes.snapshot(scenes.consumer(), second), model.Memory(chains))
+    facts = observed.Seen(scenes.snapshot(scenes.consumer(), second), model.Memory(chains))
     settings = scenes.settings(consensus_keys=TWICE)
     wanted = desired.desired(facts, settings, scenes.seed("alice"), [scenes.example()])
     told = {
@@ -205,7 +211,7 @@ def test_one_key_signs_for_one_chain_of_a_chain_id(
 def test_the_providers_own_key_signs_for_no_chain_with_the_providers_chain_id() -> None:
     named = {"0": PROVIDERS | {"provider_key": True}}
     settings = scenes.settings(consensus_keys=named)
-    facts = seen.Seen(scenes.snapshot(scenes.consumer(chain_id=scenes.PROVIDER)))
+    facts = observed.Seen(scenes.snapshot(scenes.consumer(chain_id=scenes.PROVIDER)))
     loaded = [scenes.example(match={"chain_id": scenes.PROVIDER})]
     [verdict] = desired.desired(facts, settings, scenes.seed("alice"), loaded).verdicts
     assert [one.reason for one in verdict.conditions] == ["KeyShared"]
@@ -214,10 +220,10 @@ def test_the_providers_own_key_signs_for_no_chain_with_the_providers_chain_id() 
 
 def late(records: tuple[model.SigningRecord, ...], *, is_member: bool) -> desired.Desired:
     """Alice asks by hand to join a running chain with the provider's own key, whose file she imports."""
-    own = keys.consensus_key(model.Secret(b"provider".ljust(32)))
+    own = derivation.consensus_key(model.Secret(b"provider".ljust(32)))
     alice = scenes.validator("alice", consensus_key=own.public_key)
     detail = scenes.joined("alice", "bob") if is_member else scenes.joined("bob")
-    facts = seen.Seen(
+    facts = observed.Seen(
         scenes.snapshot(
             scenes.consumer(P.LAUNCHED, dataclasses.replace(detail, own_consumer_address=None)),
             validators=(alice, scenes.validator("bob"), scenes.validator("charlie")),
@@ -231,7 +237,7 @@ def late(records: tuple[model.SigningRecord, ...], *, is_member: bool) -> desire
 
 
 def test_a_running_chain_is_joined_late_with_the_providers_own_key() -> None:
-    address = keys.consensus_key(model.Secret(b"provider".ljust(32))).address.hex().upper()
+    address = derivation.consensus_key(model.Secret(b"provider".ljust(32))).address.hex().upper()
     fresh, laid = late((), is_member=False), model.SigningRecord(0, address, "volume-1", True)
     assert (fresh.chains[0].arming, fresh.intents) == (signing.Arming.DUE, ())
     assert late((laid,), is_member=False).intents == (model.OptIn("0", "consumer1-1", None),)
@@ -255,7 +261,7 @@ def test_who_leaves_with_the_providers_own_key_must_deny_the_chain_first(
 ) -> None:
     settings = scenes.settings(consensus_keys={"0": named}, participation=participation)
     chain = scenes.consumer(P.LAUNCHED, assigned(None))
-    assert membership.returns(settings, chain) == reason
+    assert consumer_participation.returns(settings, chain) == reason
 
 
 def test_a_remote_signers_key_is_not_in_the_cluster() -> None:
@@ -352,7 +358,7 @@ def test_in_the_cluster_an_imported_key_lies_in_a_secret() -> None:
     with pytest.raises(errors.SettingsError, match=r"consensus_keys\.0\.imported: .* a Secret only"):
         scenes.settings(consensus_keys={"0": IMPORTED}, reconciler=reconciler)
     key = {"imported": {"secret": place}}
-    found: config.Settings = scenes.settings(consensus_keys={"0": key}, reconciler=reconciler)
+    found: settings.Settings = scenes.settings(consensus_keys={"0": key}, reconciler=reconciler)
     assert found.consensus_keys["0"].imported is not None
 
 
@@ -363,11 +369,11 @@ def test_the_settings_keep_a_public_key_that_is_written_as_json() -> None:
     again = scenes.settings(consensus_keys=dumped)
     remote = again.consensus_keys["0"].remote
     assert remote is not None
-    assert keys.signer_key(remote.public_key).public_key == OTHER.public_key
+    assert derivation.signer_key(remote.public_key).public_key == OTHER.public_key
 
 
 def test_a_key_file_is_read_as_the_node_wrote_it() -> None:
-    assert keys.parse_priv_validator_key(OTHER.priv_validator_key_json(), "here") == OTHER
+    assert derivation.parse_priv_validator_key(OTHER.priv_validator_key_json(), "here") == OTHER
 
 
 def spoiled(**changes: Any) -> model.Secret:
@@ -390,7 +396,7 @@ FOREIGN = base64.b64encode(b"x" * 32).decode()
 )
 def test_a_key_file_that_is_none_is_refused_and_never_shown(text: model.Secret, says: str) -> None:
     with pytest.raises(errors.SettingsError, match=says) as caught:
-        keys.parse_priv_validator_key(text, "ics:consensus_keys.0.imported")
+        derivation.parse_priv_validator_key(text, "ics:consensus_keys.0.imported")
     assert SECRET not in str(caught.value)
 
 

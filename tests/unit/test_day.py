@@ -4,7 +4,7 @@ from collections import Counter, defaultdict
 
 import pytest
 
-from ics import definition
+from ics.config import chain_definition
 from tests.network import day
 
 SEEDS = range(40)
@@ -55,8 +55,8 @@ def test_nobody_joins_twice_or_leaves_what_he_is_not_in_and_somebody_stays(seed:
         assert act.chain not in removed
         if act.kind in (day.Kind.CREATE, day.Kind.MOVE):
             spawn[act.chain] = act.at + max(act.spawn_in, 0)
-            assert definition.may_match(
-                definition.Match(chain_id="consumer*-1"), str(act.chain), act.chain_id
+            assert chain_definition.may_match(
+                chain_definition.Match(chain_id="consumer*-1"), str(act.chain), act.chain_id
             ), act
         if act.kind is day.Kind.JOIN:
             assert act.who not in members[act.chain]

@@ -6,20 +6,12 @@ from typing import Any
 
 import pytest
 
-from ics import (
-    desired,
-    errors,
-    funding,
-    keys,
-    labels,
-    loop,
-    manifests,
-    membership,
-    model,
-    ports,
-    seen,
-    signing,
-)
+from ics import errors, manifests, model, names
+from ics.consumer import desired, observed, participation, signing
+from ics.consumer.peers import ports
+from ics.keys import derivation
+from ics.reconciler import reconcile
+from ics.relayer import accounts as relayer_accounts
 from tests.unit import scenes
 
 P = model.Phase
@@ -29,7 +21,7 @@ def judge(
     snapshot: model.Snapshot, name: str = "alice", memory: model.Memory | None = None, **settings: object
 ) -> desired.Desired:
     return desired.desired(
-        seen.Seen(snapshot, memory or model.Memory()),
+        observed.Seen(snapshot, memory or model.Memory()),
         scenes.settings(name, **settings),
         scenes.seed(name),
         [scenes.example()],
@@ -53,7 +45,7 @@ def test_the_top_two_thirds_opt_in_with_their_derived_key(name: str, joins: bool
     assert found.intents == expected
     assert (found.chain is not None) is joins
     assert found.participation is (
-        membership.Participation.SELECTED if joins else membership.Participation.DECLINED
+        participation.Participation.SELECTED if joins else participation.Participation.DECLINED
     )
 
 
@@ -67,7 +59,7 @@ def test_who_opted_in_stays_in_when_out_of_the_top() -> None:
     chain = scenes.consumer(found=scenes.joined("charlie", own="charlie"))
     found = verdict(scenes.snapshot(chain), "charlie")
     assert found.intents == ()
-    assert found.participation is membership.Participation.VALIDATING
+    assert found.participation is participation.Participation.VALIDATING
     assert found.chain is not None
 
 
@@ -100,7 +92,7 @@ def test_jail_removes_no_node(phase: model.Phase) -> None:
 
     assert held.verdicts[0].chain == free.verdicts[0].chain is not None
     assert (held.held, held.ended, held.gateway_ports) == (free.held, free.ended, free.gateway_ports)
-    assert held.verdicts[0].participation is membership.Participation.OPTED_IN
+    assert held.verdicts[0].participation is participation.Participation.OPTED_IN
     assert "NotInSet" in reasons(held.verdicts[0])
 
 
@@ -128,7 +120,7 @@ def test_no_chain_is_joined_without_a_definition_that_matches(
     changes: dict[str, object], reason: str
 ) -> None:
     wanted = desired.desired(
-        seen.Seen(scenes.snapshot(scenes.consumer())),
+        observed.Seen(scenes.snapshot(scenes.consumer())),
         scenes.settings(),
         scenes.seed("alice"),
         [scenes.example(**changes)],
@@ -141,7 +133,7 @@ def test_no_chain_is_joined_without_a_definition_that_matches(
 def test_two_definitions_for_one_chain_are_no_definition() -> None:
     both = [scenes.example(), scenes.example(name="other")]
     wanted = desired.desired(
-        seen.Seen(scenes.snapshot(scenes.consumer())), scenes.settings(), scenes.seed("alice"), both
+        observed.Seen(scenes.snapshot(scenes.consumer())), scenes.settings(), scenes.seed("alice"), both
     )
     assert wanted.intents == ()
     assert reasons(wanted.verdicts[0]) == ["DefinitionAmbiguous"]
@@ -184,7 +176,7 @@ def test_the_relayer_is_published_before_the_opt_in() -> None:
     text = "p2p=" + "a" * 40 + "@10.0.0.1"
     found = verdict(with_details(text))
     assert found.intents == (model.PublishDetails(f"{text} relayer={scenes.relayer('alice')}"),)
-    assert found.participation is membership.Participation.SELECTED
+    assert found.participation is participation.Participation.SELECTED
 
 
 def test_a_description_without_room_for_the_relayer_keeps_from_joining() -> None:
@@ -249,7 +241,7 @@ def test_a_launched_chain_without_genesis_asks_for_it() -> None:
 def test_nobody_is_asked_for_pruned_state_that_no_relayer_is_funded_from() -> None:
     chain = scenes.consumer(P.LAUNCHED, scenes.joined("alice", "bob"))
     wanted = desired.desired(
-        seen.Seen(scenes.snapshot(chain)),
+        observed.Seen(scenes.snapshot(chain)),
         scenes.settings(),
         scenes.seed("alice"),
         [scenes.example(genesis={"base": {"file": "base.json"}})],
@@ -265,7 +257,7 @@ def test_a_genesis_is_looked_for_only_where_one_may_be_lacking() -> None:
     staged = scenes.memory()
 
     def lacks(chain: model.Consumer, memory: model.Memory) -> bool:
-        return desired.may_lack_genesis(seen.Seen(scenes.snapshot(chain), memory))
+        return desired.may_lack_genesis(observed.Seen(scenes.snapshot(chain), memory))
 
     assert [lacks(launched, here), lacks(waiting, staged), lacks(others, model.Memory())] == [False] * 3
     assert [lacks(launched, staged), lacks(launched, model.Memory())] == [True] * 2
@@ -296,7 +288,7 @@ def test_the_node_of_a_chain_that_is_held_is_reached_at_its_new_address() -> Non
     facts = scenes.snapshot(chain, problems={"0": "the provider gave nonsense"})
     wanted = judge(facts, memory=scenes.memory(has_workload=True))
     seen_pods = {"0": model.Observation(pod), "7": model.Observation(pod)}
-    assert loop._routed(wanted, seen_pods) == {"0": pod}
+    assert reconcile._routed(wanted, seen_pods) == {"0": pod}
 
 
 def test_a_chain_whose_record_was_changed_is_held() -> None:
@@ -320,7 +312,7 @@ def test_a_deleted_chain_leaves_nothing_to_run() -> None:
 def test_a_chain_that_runs_or_whose_definition_is_gone_has_not_ended() -> None:
     running = scenes.snapshot(scenes.consumer(P.LAUNCHED, scenes.joined("alice")))
     memory = scenes.memory(has_workload=True, genesis=scenes.GENESIS)
-    undefined = desired.desired(seen.Seen(running, memory), scenes.settings(), scenes.seed("alice"), [])
+    undefined = desired.desired(observed.Seen(running, memory), scenes.settings(), scenes.seed("alice"), [])
     assert (set(undefined.ended), set(undefined.held)) == (set(), {"0"})
     assert judge(running, memory=memory).ended == frozenset()
 
@@ -334,7 +326,7 @@ def left(*still_in: str, **node: object) -> desired.Desired:
     detail = dataclasses.replace(
         scenes.joined("bob"), own_consumer_address=scenes.consumer_key("alice").address
     )
-    facts = seen.Seen(
+    facts = observed.Seen(
         scenes.snapshot(scenes.consumer(P.LAUNCHED, detail)),
         scenes.memory(has_workload=True, genesis=scenes.GENESIS),
         {"0": model.Observation(node=scenes.node(*still_in, **node))},
@@ -377,7 +369,7 @@ def rejoin(**record: Any) -> desired.Desired:
     later = scenes.consumer_key("alice", generation=1)
     new = model.SigningRecord(1, later.address.hex().upper(), None, False)
     records = (old, dataclasses.replace(new, **record)) if record else (old,)
-    facts = seen.Seen(
+    facts = observed.Seen(
         scenes.snapshot(scenes.consumer(P.LAUNCHED, detail), launches={"0": scenes.launch("alice", "bob")}),
         scenes.memory(records=records),
         wishes=frozenset({"0"}),
@@ -409,10 +401,12 @@ def test_a_policy_never_rejoins_what_was_left() -> None:
 
 def test_low_accounts_are_filled_up() -> None:
     facts = scenes.snapshot(scenes.consumer(found=scenes.joined("alice", "bob")))
-    accounts = dict(funding.provider_addresses(scenes.settings(), scenes.seed("alice"), scenes.PROVIDER, "0"))
+    accounts = dict(
+        relayer_accounts.provider_addresses(scenes.settings(), scenes.seed("alice"), scenes.PROVIDER, "0")
+    )
     balances = {accounts["relayer"]: 499_999, accounts["evidence"]: 500_000}
     wanted = desired.desired(
-        seen.Seen(facts, balances=balances), scenes.settings(), scenes.seed("alice"), [scenes.example()]
+        observed.Seen(facts, balances=balances), scenes.settings(), scenes.seed("alice"), [scenes.example()]
     )
     assert wanted.intents == (
         model.TopUp("0", "consumer1-1", "relayer", accounts["relayer"], 500_001, "stake"),
@@ -431,10 +425,10 @@ def test_an_empty_account_on_the_provider_is_named(
     changes: dict[str, Any], severity: model.Severity, mend: str
 ) -> None:
     settings = scenes.settings(**changes)
-    accounts = dict(funding.provider_addresses(settings, scenes.seed("alice"), scenes.PROVIDER, "0"))
+    accounts = dict(relayer_accounts.provider_addresses(settings, scenes.seed("alice"), scenes.PROVIDER, "0"))
     balances = {accounts["relayer"]: 0, accounts["evidence"]: 1}
     chain = scenes.consumer(P.LAUNCHED, scenes.joined("alice", "bob"))
-    facts = seen.Seen(
+    facts = observed.Seen(
         scenes.snapshot(chain, time="2026-01-01T00:01:00Z"),
         scenes.memory(has_workload=True, genesis=scenes.GENESIS),
         balances=balances,
@@ -482,7 +476,7 @@ def test_peers_are_the_other_members_at_the_chains_port() -> None:
     chain = scenes.consumer(found=scenes.joined("alice", "bob"))
     found = verdict(scenes.snapshot(chain)).chain
     assert found is not None
-    node_id = keys.derive_node_key(scenes.seed("bob")).node_id
+    node_id = derivation.derive_node_key(scenes.seed("bob")).node_id
     assert found.peering.persistent_peers == f"{node_id}@10.231.0.112:{found.ports.p2p}"
     assert found.peering.external_address == f"10.231.0.111:{found.ports.p2p}"
 
@@ -524,7 +518,7 @@ def test_two_chains_never_share_a_port_of_the_load_balancer() -> None:
         [service] = [
             m
             for m in manifests.render(wanted, "set")
-            if m["metadata"]["name"] == labels.GATEWAY_SERVICE and m["kind"] == "Service"
+            if m["metadata"]["name"] == names.GATEWAY_SERVICE and m["kind"] == "Service"
         ]
         numbers = [port["port"] for port in service["spec"]["ports"]]
         assert len(numbers) == len(set(numbers))

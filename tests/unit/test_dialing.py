@@ -6,28 +6,28 @@ import socket
 
 import pytest
 
-from ics import dialing
+from ics.cli import dial
 
 
 async def test_an_address_that_takes_connections() -> None:
     server = await asyncio.start_server(lambda reader, writer: writer.close(), "127.0.0.1", 0)
     async with server:
         port = server.sockets[0].getsockname()[1]
-        assert await dialing.dial("127.0.0.1", port) == dialing.Dialed(("127.0.0.1",))
+        assert await dial.dial("127.0.0.1", port) == dial.Dialed(("127.0.0.1",))
 
 
 async def test_a_port_where_nothing_listens() -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-        found = await dialing.dial("127.0.0.1", port)
-    assert found == dialing.Dialed(
+        found = await dial.dial("127.0.0.1", port)
+    assert found == dial.Dialed(
         ("127.0.0.1",), f"127.0.0.1 refuses port {port}: nothing listens there, or the port is another"
     )
 
 
 async def test_a_name_that_nobody_knows() -> None:
-    found = await dialing.dial("no-such-name.invalid", 1)
+    found = await dial.dial("no-such-name.invalid", 1)
     assert found.addresses == ()
     assert re.match(
         r"(no address is known for the name|the DNS gave no answer for) no-such-name", found.problem
@@ -43,7 +43,7 @@ async def test_an_address_that_does_not_answer() -> None:
             one.setblocking(False)
             with pytest.raises(BlockingIOError):
                 one.connect(busy.getsockname())
-        found = await dialing.dial("127.0.0.1", busy.getsockname()[1], seconds=0.2)
+        found = await dial.dial("127.0.0.1", busy.getsockname()[1], seconds=0.2)
     assert found.problem == "no answer from 127.0.0.1 within 0 s: check firewalls and the route"
 
 
@@ -56,4 +56,4 @@ async def test_the_second_address_of_a_name(monkeypatch: pytest.MonkeyPatch) -> 
             return [(0, 0, 0, "", ("127.0.0.2", port)), (0, 0, 0, "", ("127.0.0.1", port))]
 
         monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", both)
-        assert await dialing.dial("two.example", port) == dialing.Dialed(("127.0.0.2", "127.0.0.1"))
+        assert await dial.dial("two.example", port) == dial.Dialed(("127.0.0.2", "127.0.0.1"))

@@ -4,7 +4,7 @@ import ast
 import re
 from pathlib import Path
 
-from ics import config, reference
+from ics.config import reference, settings
 from tests import settings_page
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -60,17 +60,16 @@ def test_every_setting_says_what_it_means() -> None:
     rows = (*reference.settings(), *reference.definitions())
     assert [row.key for row in rows if not row.text] == []
     assert {row.key.partition(".")[0] for row in reference.settings()} == {
-        f"ics:{name}" for name in config.Settings.model_fields
+        f"ics:{name}" for name in settings.Settings.model_fields
     }
 
 
-def test_the_readme_places_every_module_once() -> None:
-    layout = (ROOT / "README.md").read_text().partition("## Layout")[2]
-    rows = re.findall(r"^\| (`.*?) \|", layout, re.MULTILINE)
-    named = [name.removeprefix("ics/") for row in rows for name in re.findall(r"`([^`]+)`", row)]
-    there = [path.name for path in (ROOT / "ics").glob("*.py") if path.name != "__init__.py"]
-    there += [f"{path.parent.name}/" for path in (ROOT / "ics").glob("*/__init__.py")]
-    assert {name: named.count(name) for name in there if named.count(name) != 1} == {}
+def test_readme_tree_lists_every_package_and_top_level_module_once() -> None:
+    tree = (ROOT / "README.md").read_text().partition("## Layout")[2].split("```")[1]
+    listed = re.findall(r"^ +([a-z_]+(?:/|\.py)) ", tree, re.MULTILINE)
+    modules = [path.name for path in (ROOT / "ics").glob("*.py") if path.name != "__init__.py"]
+    packages = [f"{path.parent.name}/" for path in (ROOT / "ics").glob("*/**/__init__.py")]
+    assert sorted(listed) == sorted(modules + packages)
 
 
 def test_every_document_that_is_linked_exists() -> None:

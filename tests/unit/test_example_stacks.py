@@ -8,7 +8,9 @@ import pytest
 import yaml
 from pydantic.fields import FieldInfo
 
-from ics import config, desired, manifests, model, seen, stack
+from ics import manifests, model
+from ics.config import settings, stack_file
+from ics.consumer import desired, observed
 from ics.manifests import gateway
 from tests.unit import scenes
 
@@ -43,10 +45,10 @@ PUBLISHED = {
 OURS = {"pulumi.com/skipAwait": "true", "pulumi.com/patchFieldManager": "ics-operator"}
 
 
-def loaded(folder: pathlib.Path, name: str) -> config.Settings:
+def loaded(folder: pathlib.Path, name: str) -> settings.Settings:
     (folder / "stacks").mkdir()
     shutil.copy(EXAMPLES / f"Pulumi.{name}.yaml", folder / "stacks" / "Pulumi.mine.yaml")
-    return stack.load_settings(folder, "mine", {})
+    return stack_file.load_settings(folder, "mine", {})
 
 
 def test_every_example_is_looked_at() -> None:
@@ -59,7 +61,9 @@ def test_an_example_gives_the_load_balancer_of_its_cloud(name: str, tmp_path: pa
     # The one value of theirs that must be somebody's: the scene's provider knows alice.
     settings = settings.model_copy(update={"operator_address": scenes.valoper("alice")})
     chain = scenes.consumer(model.Phase.LAUNCHED, scenes.joined("alice", "bob"))
-    facts = seen.Seen(scenes.snapshot(chain, launches={"0": scenes.launch("alice", "bob")}), model.Memory())
+    facts = observed.Seen(
+        scenes.snapshot(chain, launches={"0": scenes.launch("alice", "bob")}), model.Memory()
+    )
     found = manifests.render(
         desired.desired(facts, settings, scenes.seed("alice"), [scenes.example()]), "set"
     )
@@ -82,7 +86,7 @@ def test_an_example_gives_the_load_balancer_of_its_cloud(name: str, tmp_path: pa
 )
 def test_what_runs_beside_the_chains(name: str, wanted: set[str], tmp_path: pathlib.Path) -> None:
     settings = loaded(tmp_path, name).model_copy(update={"operator_address": scenes.valoper("alice")})
-    facts = seen.Seen(scenes.snapshot(), model.Memory())
+    facts = observed.Seen(scenes.snapshot(), model.Memory())
     found = manifests.render(desired.desired(facts, settings, scenes.seed("alice"), []), "set")
     runs = {f"{m['kind']}/{m['metadata']['name']}" for m in found if m["kind"] in RUNS}
     assert runs == wanted
@@ -111,7 +115,7 @@ def test_pulumi_is_told_the_types_of_settings() -> None:
     typed = {key: item.get("type") for key, item in document["config"].items()}
     assert document["stackConfigDir"] == "stacks"
     # An account may be left out, and Pulumi has no word for a setting without a type and without a value.
-    wanted = {key: kind(field) for key, field in config.Settings.model_fields.items() if key != "account"}
+    wanted = {key: kind(field) for key, field in settings.Settings.model_fields.items() if key != "account"}
     assert typed.items() <= (wanted | {"seed": None}).items()
     required = {key for key, item in document["config"].items() if "default" not in item}
     assert required == {"validator", "operator_address", "provider", "seed"}
@@ -120,7 +124,7 @@ def test_pulumi_is_told_the_types_of_settings() -> None:
 def kind(field: FieldInfo) -> str:
     """As Pulumi names it."""
     default = field.get_default(call_default_factory=True)
-    if isinstance(default, pydantic.BaseModel | dict) or field.annotation is config.Provider:
+    if isinstance(default, pydantic.BaseModel | dict) or field.annotation is settings.Provider:
         return "object"
     if isinstance(default, bool):
         return "boolean"

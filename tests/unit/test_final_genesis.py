@@ -9,8 +9,12 @@ from typing import Any
 import pytest
 import yaml
 
-from ics import canonical, definition, desired, errors, model, seen, stack
-from ics.doctor import chain, findings
+from ics import errors, model
+from ics.cli.doctor import chain_checks, findings
+from ics.config import chain_definition, stack_file
+from ics.consumer import desired
+from ics.consumer import observed as consumer_observed
+from ics.cosmos import canonical_json
 from tests.unit import scenes
 
 P = model.Phase
@@ -27,16 +31,16 @@ URL = "https://example.org/genesis.json"
 AWAITED = "the genesis file cannot be had: HTTP 404"
 
 
-def final(content: bytes | None = None, problem: str = "", **rules: Any) -> definition.Loaded:
+def final(content: bytes | None = None, problem: str = "", **rules: Any) -> chain_definition.Loaded:
     known = scenes.example(genesis={"final": {"url": URL, "sha256": SHA}, **rules}).definition
-    return definition.Loaded(known, content, problem)
+    return chain_definition.Loaded(known, content, problem)
 
 
-def judge(loaded: definition.Loaded, phase: model.Phase, stated: str, **detail: Any) -> desired.Verdict:
+def judge(loaded: chain_definition.Loaded, phase: model.Phase, stated: str, **detail: Any) -> desired.Verdict:
     members = scenes.joined("alice", "bob") if phase is P.LAUNCHED else scenes.detail()
     owners = dataclasses.replace(members, genesis_hash=bytes.fromhex(stated), **detail)
     launches = {"0": scenes.launch("alice", "bob", details=())} if phase is P.LAUNCHED else {}
-    observed = seen.Seen(scenes.snapshot(scenes.consumer(phase, owners), launches=launches))
+    observed = consumer_observed.Seen(scenes.snapshot(scenes.consumer(phase, owners), launches=launches))
     return desired.desired(observed, scenes.settings(), scenes.seed("alice"), [loaded]).verdicts[0]
 
 
@@ -102,7 +106,7 @@ def test_what_does_not_fit_together(rules: dict[str, Any], said: str) -> None:
         scenes.example(genesis=rules)
 
 
-async def loaded(folder: Path, rules: dict[str, Any]) -> definition.Loaded:
+async def loaded(folder: Path, rules: dict[str, Any]) -> chain_definition.Loaded:
     async def fetch(url: str) -> bytes:
         assert url == URL
         return FINAL
@@ -113,7 +117,7 @@ async def loaded(folder: Path, rules: dict[str, Any]) -> definition.Loaded:
     (chains / "ics-example.yaml").write_text(
         yaml.safe_dump(known.model_dump(mode="json", exclude_defaults=True))
     )
-    [found] = await stack.load_definitions(folder, fetch)
+    [found] = await stack_file.load_definitions(folder, fetch)
     return found
 
 
@@ -123,5 +127,5 @@ async def test_no_final_file_is_used_that_is_not_known_beforehand(tmp_path: Path
     unknown = await loaded(tmp_path, {"base": BASE, "final": {"url": URL}})
     assert (unknown.genesis, unknown.is_awaited) == (None, True)
     assert unknown.problem.startswith("genesis.final.sha256 is not given")
-    assert chain.definitions([unknown], None)[0].level is findings.Level.WARN
-    assert canonical.sha256_hex(FINAL) == SHA
+    assert chain_checks.definitions([unknown], None)[0].level is findings.Level.WARN
+    assert canonical_json.sha256_hex(FINAL) == SHA

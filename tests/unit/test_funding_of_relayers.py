@@ -5,7 +5,12 @@ import json
 
 import pytest
 
-from ics import addresses, definition, desired, errors, launch, model, publishing, seen
+from ics import errors, model
+from ics.config import chain_definition
+from ics.consumer import desired, genesis
+from ics.consumer import observed as consumer_observed
+from ics.consumer.peers import publication
+from ics.cosmos import addresses
 from tests.unit import scenes
 
 FEES = addresses.module_account("fee_collector")
@@ -18,27 +23,27 @@ VESTING = {
 }
 
 
-def loaded(*accounts: object, **fund: object) -> definition.Loaded:
+def loaded(*accounts: object, **fund: object) -> chain_definition.Loaded:
     base = json.loads(scenes.BASE)
     base["app_state"]["auth"]["accounts"] = list(accounts)
     rules = {"base": {"file": "base.json"}, "fund": {"relayers": "100stake", **fund}}
     return dataclasses.replace(scenes.example(genesis=rules), genesis=json.dumps(base).encode())
 
 
-def funded(known: definition.Loaded, relayer: str) -> set[str]:
+def funded(known: chain_definition.Loaded, relayer: str) -> set[str]:
     """Who is funded when charlie publishes this relayer."""
     details = (*(scenes.validator(name).details for name in ("alice", "bob")), f"relayer={relayer}")
     facts = scenes.launch("alice", "bob", details=details)
-    content = launch.genesis_bytes(known, "consumer1-1", scenes.detail(), facts)
+    content = genesis.genesis_bytes(known, "consumer1-1", scenes.detail(), facts)
     state = scenes.genesis_document(content)["app_state"]
     made = {one["address"] for one in state["auth"]["accounts"] if "address" in one}
     assert made == {one["address"] for one in state["bank"]["balances"]}
     return made
 
 
-def told(known: definition.Loaded, relayer: str) -> list[str]:
+def told(known: chain_definition.Loaded, relayer: str) -> list[str]:
     charlie = scenes.validator("charlie", details=f"p2p=c.example relayer={relayer}")
-    found = launch.left_out(known, [scenes.validator("alice"), charlie])
+    found = genesis.left_out(known, [scenes.validator("alice"), charlie])
     assert {one.reason for one in found} <= {"RelayerLeftOut"}
     return [one.message.partition(": ")[2] for one in found]
 
@@ -79,14 +84,14 @@ def test_who_is_funded_or_publishes_nothing_is_not_told_of() -> None:
     assert told(loaded(), ODD) == []
     silent = scenes.validator("charlie", details="")
     waiting = scenes.validator("charlie", details="relayer=x", is_bonded=False)
-    assert launch.left_out(loaded(), [silent, waiting]) == ()
-    assert launch.left_out(loaded(relayers=""), [scenes.validator("charlie", details="relayer=x")]) == ()
+    assert genesis.left_out(loaded(), [silent, waiting]) == ()
+    assert genesis.left_out(loaded(relayers=""), [scenes.validator("charlie", details="relayer=x")]) == ()
 
 
 def test_the_condition_is_of_the_chain_that_is_staged() -> None:
     mallory = scenes.validator("charlie", details="relayer=" + addresses.encode("cosmos", FEES))
     validators = (scenes.validator("alice"), scenes.validator("bob"), mallory)
-    observed = seen.Seen(scenes.snapshot(scenes.consumer(), validators=validators))
+    observed = consumer_observed.Seen(scenes.snapshot(scenes.consumer(), validators=validators))
     wanted = desired.desired(observed, scenes.settings(), scenes.seed("alice"), [scenes.example()])
     found = wanted.verdicts[0]
     (condition,) = [one for one in found.conditions if one.reason == "RelayerLeftOut"]
@@ -96,9 +101,9 @@ def test_the_condition_is_of_the_chain_that_is_staged() -> None:
 
 def test_register_keeps_no_account_of_a_module() -> None:
     off = scenes.settings(relayer={"enabled": False})
-    wish = publishing.Wish("a.example")
+    wish = publication.Wish("a.example")
     odd = "relayer=" + addresses.encode("cosmos", FEES)
     with pytest.raises(errors.SettingsError, match="module fee_collector"):
-        publishing.details(odd, off, scenes.seed("alice"), wish)
-    mended = publishing.details(odd, scenes.settings(), scenes.seed("alice"), wish)
+        publication.details(odd, off, scenes.seed("alice"), wish)
+    mended = publication.details(odd, scenes.settings(), scenes.seed("alice"), wish)
     assert f"relayer={scenes.relayer('alice')}" in mended

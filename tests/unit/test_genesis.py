@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
-from ics import errors, genesis
+from ics import errors
+from ics.cosmos import canonical_json, genesis, times
+from ics.cosmos import coins as cosmos_coins
 
 KEY_A, KEY_B = bytes(range(32)), bytes(range(1, 33))
 LAUNCH = "2026-11-22T12:10:15.947350052Z"
@@ -132,9 +134,9 @@ def test_reward_denoms_are_set_where_given() -> None:
 
 
 def test_accounts_are_funded_whatever_their_order() -> None:
-    coins = genesis.parse_coins("100stake,5atom")
+    coins = cosmos_coins.parse_coins("100stake,5atom")
     start = base()
-    document = completed(start, fund=[(B, coins), (A, coins), (B, genesis.parse_coins("1stake"))])
+    document = completed(start, fund=[(B, coins), (A, coins), (B, cosmos_coins.parse_coins("1stake"))])
     assert document["app_state"]["auth"]["accounts"] == [account(A), account(B)]
     assert document["app_state"]["bank"] == {
         "params": {},
@@ -145,7 +147,7 @@ def test_accounts_are_funded_whatever_their_order() -> None:
         "supply": [],
     }
     assert start == base()
-    assert document == completed(base(), fund=[(A, coins), (B, genesis.parse_coins("5atom,101stake"))])
+    assert document == completed(base(), fund=[(A, coins), (B, cosmos_coins.parse_coins("5atom,101stake"))])
 
 
 def test_existing_accounts_balances_and_supply_are_added_to() -> None:
@@ -161,7 +163,9 @@ def test_existing_accounts_balances_and_supply_are_added_to() -> None:
         "supply": [{"denom": "stake", "amount": "1"}, {"denom": "zzz", "amount": "7"}],
     }
     start = changed(start, "app_state.bank", bank)
-    document = completed(start, fund=[(A, genesis.parse_coins("10stake")), (B, genesis.parse_coins("2atom"))])
+    document = completed(
+        start, fund=[(A, cosmos_coins.parse_coins("10stake")), (B, cosmos_coins.parse_coins("2atom"))]
+    )
     assert document["app_state"]["auth"]["accounts"] == [vesting, account(B)]
     assert document["app_state"]["bank"] == {
         "balances": [
@@ -182,17 +186,17 @@ def test_existing_accounts_balances_and_supply_are_added_to() -> None:
         (changed(base(), "app_state", ...), {}, "app_state is missing"),
         (
             changed(base(), "app_state.auth", ...),
-            {"fund": [(A, genesis.parse_coins("1a11"))]},
+            {"fund": [(A, cosmos_coins.parse_coins("1a11"))]},
             "auth is missing",
         ),
         (
             changed(base(), "app_state.bank.balances", {}),
-            {"fund": [(A, genesis.parse_coins("1a11"))]},
+            {"fund": [(A, cosmos_coins.parse_coins("1a11"))]},
             "balances is",
         ),
         (
             changed(base(), "app_state.bank.supply", [{"denom": "stake", "amount": "-1"}]),
-            {"fund": [(A, genesis.parse_coins("1a11"))]},
+            {"fund": [(A, cosmos_coins.parse_coins("1a11"))]},
             "no coin",
         ),
         (base(), {"chain_id": "a" * 51}, "chain id"),
@@ -211,7 +215,7 @@ def test_complete_names_what_is_wrong(start: dict[str, Any], changes: dict[str, 
     [LAUNCH, "2026-01-02T15:04:05Z", "2026-01-02T15:04:05.1Z", "2028-02-29T00:00:00.000000000Z"],
 )
 def test_times_that_cometbft_reads(text: str) -> None:
-    assert genesis.check_time(text) == text
+    assert times.check_time(text) == text
 
 
 @pytest.mark.parametrize(
@@ -231,7 +235,7 @@ def test_times_that_cometbft_reads(text: str) -> None:
 )
 def test_other_times_are_refused(text: str) -> None:
     with pytest.raises(errors.SettingsError, match="not RFC 3339"):
-        genesis.check_time(text)
+        times.check_time(text)
 
 
 def test_what_a_ccv_state_says() -> None:
@@ -353,13 +357,13 @@ def test_no_initial_height_means_1() -> None:
     [
         ("", ()),
         (" ", ()),
-        ("100stake", (genesis.Coin("stake", 100),)),
-        ("100stake, 5atom", (genesis.Coin("atom", 5), genesis.Coin("stake", 100))),
-        ("1ibc/27394FB092D2ECCD", (genesis.Coin("ibc/27394FB092D2ECCD", 1),)),
+        ("100stake", (cosmos_coins.Coin("stake", 100),)),
+        ("100stake, 5atom", (cosmos_coins.Coin("atom", 5), cosmos_coins.Coin("stake", 100))),
+        ("1ibc/27394FB092D2ECCD", (cosmos_coins.Coin("ibc/27394FB092D2ECCD", 1),)),
     ],
 )
-def test_coins(text: str, coins: tuple[genesis.Coin, ...]) -> None:
-    assert genesis.parse_coins(text) == coins
+def test_coins(text: str, coins: tuple[cosmos_coins.Coin, ...]) -> None:
+    assert cosmos_coins.parse_coins(text) == coins
 
 
 @pytest.mark.parametrize(
@@ -367,7 +371,7 @@ def test_coins(text: str, coins: tuple[genesis.Coin, ...]) -> None:
 )
 def test_bad_coins(text: str) -> None:
     with pytest.raises(errors.SettingsError, match="coins"):
-        genesis.parse_coins(text)
+        cosmos_coins.parse_coins(text)
 
 
 HASH = bytes(range(0xA0, 0xC0))
@@ -400,9 +404,9 @@ def test_anything_else_states_no_hash(raw: bytes) -> None:
 
 def test_the_published_base_of_the_example_chain_can_be_completed() -> None:
     folder = Path(__file__).parents[2] / "stacks" / "chains"
-    start = genesis.parse((folder / "ics-example.genesis.json").read_bytes())
-    document = completed(start, fund=[(A, genesis.parse_coins("100000000stake"))])
-    check(json.loads(genesis.canonical(document)))
+    start = canonical_json.parse((folder / "ics-example.genesis.json").read_bytes())
+    document = completed(start, fund=[(A, cosmos_coins.parse_coins("100000000stake"))])
+    check(json.loads(canonical_json.canonical(document)))
     assert document["app_state"]["auth"]["accounts"] == [account(A)]
     assert start["app_state"]["ccvconsumer"]["provider"]["initial_val_set"] == []
     assert start["app_state"]["genutil"] == {"gen_txs": []}

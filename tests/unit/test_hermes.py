@@ -7,7 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ics import errors, hermes, ibc, relaying
+from ics import errors
+from ics.config import urls
+from ics.relayer import handshake, hermes, ibc
 from tests.unit import hermes_cases
 
 PROVIDER = hermes.Chain(
@@ -181,12 +183,12 @@ def test_a_trusting_period_lies_below_the_unbonding_period(unbonding: int, fract
     ],
 )
 def test_the_events_are_where_the_rpc_is(rpc: str, websocket: str) -> None:
-    assert hermes.websocket(rpc) == websocket
+    assert urls.websocket(rpc) == websocket
 
 
 def test_only_channels_that_are_open_on_both_sides_are_relayed() -> None:
     ccv, transfer = ibc.Pair("channel-42", "channel-0"), ibc.Pair("channel-43", "channel-1")
-    stages = [relaying.Finding(), relaying.Finding(ccv=ccv), relaying.Finding(ccv=ccv, transfer=transfer)]
+    stages = [handshake.Finding(), handshake.Finding(ccv=ccv), handshake.Finding(ccv=ccv, transfer=transfer)]
     assert [[hermes.relayed(found, side) for side in ibc.Side] for found in stages] == [
         [(), ()],
         [(("provider", "channel-42"),), (("consumer", "channel-0"),)],
@@ -198,12 +200,12 @@ def test_only_channels_that_are_open_on_both_sides_are_relayed() -> None:
 
 
 def test_commands_of_a_connection_name_both_clients() -> None:
-    init = relaying.Step(
-        relaying.Message.CONNECTION_INIT, ibc.Side.CONSUMER, "07-tendermint-0", "07-tendermint-7"
+    init = handshake.Step(
+        handshake.Message.CONNECTION_INIT, ibc.Side.CONSUMER, "07-tendermint-0", "07-tendermint-7"
     )
     begun = dataclasses.replace(
         init,
-        message=relaying.Message.CONNECTION_ACK,
+        message=handshake.Message.CONNECTION_ACK,
         connection_id="connection-0",
         other_connection_id="connection-9",
     )
@@ -217,8 +219,8 @@ def test_commands_of_a_connection_name_both_clients() -> None:
 
 
 def test_commands_of_a_channel_name_connection_ports_and_channels() -> None:
-    init = relaying.Step(
-        relaying.Message.CHANNEL_INIT,
+    init = handshake.Step(
+        handshake.Message.CHANNEL_INIT,
         ibc.Side.CONSUMER,
         client_id="07-tendermint-0",
         other_client_id="07-tendermint-7",
@@ -227,8 +229,8 @@ def test_commands_of_a_channel_name_connection_ports_and_channels() -> None:
         port="consumer",
         other_port="provider",
     )
-    confirm = relaying.Step(
-        relaying.Message.CHANNEL_CONFIRM,
+    confirm = handshake.Step(
+        handshake.Message.CHANNEL_CONFIRM,
         ibc.Side.PROVIDER,
         client_id="07-tendermint-7",
         other_client_id="07-tendermint-0",

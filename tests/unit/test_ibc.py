@@ -2,8 +2,9 @@ import datetime
 
 import pytest
 
-from ics import errors, ibc
-from ics.ibc import State
+from ics import errors
+from ics.relayer import ibc
+from ics.relayer.ibc import State
 
 ZERO = {"revision_number": "0", "revision_height": "0"}
 CONNECTION = {

@@ -2,7 +2,9 @@
 
 import pytest
 
-from ics import intents, model, ownership
+from ics import model
+from ics.provider.owner import terms
+from ics.provider.tx import descriptions
 
 KEY = bytes(range(32))
 BASE64 = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
@@ -27,7 +29,7 @@ BASE64 = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
     ],
 )
 def test_words(order: model.Intent, name: str, rest: str) -> None:
-    assert (intents.name(order), intents.describe(order)) == (name, name + rest)
+    assert (descriptions.name(order), descriptions.describe(order)) == (name, name + rest)
 
 
 @pytest.mark.parametrize(
@@ -36,10 +38,10 @@ def test_words(order: model.Intent, name: str, rest: str) -> None:
         (model.OptOut("5", "c-1"), "opt-out of consumer 5 (c-1)"),
         (model.SetCommission("5", "c-1", "0.1"), "commission rate on consumer 5 (c-1)"),
         (model.Unjail(), "release from jail"),
-        (ownership.Create(ownership.created({"chain_id": "c-1"}, "x")), "creation of consumer chain c-1"),
-        (ownership.Update("5", "c-1"), "update of consumer 5 (c-1)"),
-        (ownership.Remove("5", "c-1"), "removal of consumer 5 (c-1)"),
+        (terms.Create(terms.created({"chain_id": "c-1"}, "x")), "creation of consumer chain c-1"),
+        (terms.Update("5", "c-1"), "update of consumer 5 (c-1)"),
+        (terms.Remove("5", "c-1"), "removal of consumer 5 (c-1)"),
     ],
 )
-def test_orders_by_hand_have_names(order: model.ByHand | ownership.Order, name: str) -> None:
-    assert intents.name(order) == name
+def test_orders_by_hand_have_names(order: model.ByHand | terms.Order, name: str) -> None:
+    assert descriptions.name(order) == name

@@ -7,7 +7,9 @@ import pytest
 from cosmpy.crypto.address import Address
 from cosmpy.crypto.keypairs import PrivateKey
 
-from ics import addresses, errors, keys, model
+from ics import errors, model
+from ics.cosmos import addresses
+from ics.keys import derivation
 
 SEED = model.Secret(bytes(range(32)))
 ABANDON = "abandon " * 11 + "about"
@@ -33,7 +35,7 @@ def test_the_hkdf_of_this_test_is_the_one_of_rfc_5869() -> None:
 
 @pytest.mark.parametrize("text", ["00" * 31 + "ff", " " + "00" * 31 + "FF\n"])
 def test_a_seed_is_64_hex_characters(text: str) -> None:
-    assert keys.parse_seed(model.Secret(text)) == model.Secret(bytes(31) + b"\xff")
+    assert derivation.parse_seed(model.Secret(text)) == model.Secret(bytes(31) + b"\xff")
 
 
 @pytest.mark.parametrize(
@@ -41,72 +43,72 @@ def test_a_seed_is_64_hex_characters(text: str) -> None:
 )
 def test_a_bad_seed_is_refused_and_not_shown(text: str) -> None:
     with pytest.raises(errors.SettingsError, match="seed is not 64 hex characters") as caught:
-        keys.parse_seed(model.Secret(text))
+        derivation.parse_seed(model.Secret(text))
     assert "5e5e" not in str(caught.value)
 
 
 def test_a_seed_that_is_no_text_is_refused() -> None:
     with pytest.raises(errors.SettingsError, match="seed is not text"):
-        keys.parse_seed(model.Secret(b"\xff\xfe"))
+        derivation.parse_seed(model.Secret(b"\xff\xfe"))
 
 
 def test_consensus_key_is_hkdf_of_its_identity() -> None:
-    key = keys.derive_consensus_key(SEED, "provider-1", "7", 2)
+    key = derivation.derive_consensus_key(SEED, "provider-1", "7", 2)
     assert key.private.reveal() == hkdf(SEED.reveal(), b"ics/v1/consensus/provider-1/7/2", 32)
     assert key.address == addresses.consensus_address(key.public_key)
 
 
 def test_derived_keys_are_the_same_for_ever() -> None:
     # Seen also from the consumer's binary itself (`comet show-node-id`, `comet show-address`).
-    seed = keys.parse_seed(model.Secret("11" * 32))
-    consensus = keys.derive_consensus_key(seed, "provider-1", "0", 0)
+    seed = derivation.parse_seed(model.Secret("11" * 32))
+    consensus = derivation.derive_consensus_key(seed, "provider-1", "0", 0)
     assert addresses.encode("consumervalcons", consensus.address) == (
         "consumervalcons1yqyfxgztac6xy839cwy886gt2llmlug64zhwnn"
     )
-    assert keys.derive_node_key(seed).node_id == "1ff30591ee50a7808d229cdc45a518ee35c2e0b0"
-    relayer = keys.derive_account(seed, keys.RELAYER_INFO)
+    assert derivation.derive_node_key(seed).node_id == "1ff30591ee50a7808d229cdc45a518ee35c2e0b0"
+    relayer = derivation.derive_account(seed, derivation.RELAYER_INFO)
     assert relayer.address("consumer") == "consumer1s6g209a0y409npzhy8d3d6wwuj6guxaf9w8kr6"
 
 
 def test_every_purpose_has_a_key_of_its_own() -> None:
     private = [
-        keys.derive_consensus_key(SEED, "provider-1", "7", 0).private,
-        keys.derive_consensus_key(SEED, "provider-1", "7", 1).private,
-        keys.derive_consensus_key(SEED, "provider-1", "70", 0).private,
-        keys.derive_consensus_key(SEED, "provider-17", "7", 0).private,
-        keys.derive_node_key(SEED).private,
-        keys.derive_account(SEED, keys.RELAYER_INFO).private_key,
-        keys.derive_account(SEED, keys.relayer_info("provider-1", "7")).private_key,
-        keys.derive_account(SEED, keys.evidence_info("provider-1", "7")).private_key,
+        derivation.derive_consensus_key(SEED, "provider-1", "7", 0).private,
+        derivation.derive_consensus_key(SEED, "provider-1", "7", 1).private,
+        derivation.derive_consensus_key(SEED, "provider-1", "70", 0).private,
+        derivation.derive_consensus_key(SEED, "provider-17", "7", 0).private,
+        derivation.derive_node_key(SEED).private,
+        derivation.derive_account(SEED, derivation.RELAYER_INFO).private_key,
+        derivation.derive_account(SEED, derivation.relayer_info("provider-1", "7")).private_key,
+        derivation.derive_account(SEED, derivation.evidence_info("provider-1", "7")).private_key,
     ]
     assert len(set(private)) == len(private)
 
 
 def test_infos() -> None:
-    assert keys.RELAYER_INFO == "ics/v1/relayer"
-    assert keys.relayer_info("provider-1", "7") == "ics/v1/relayer/provider-1/7"
-    assert keys.evidence_info("provider-1", "7") == "ics/v1/evidence/provider-1/7"
+    assert derivation.RELAYER_INFO == "ics/v1/relayer"
+    assert derivation.relayer_info("provider-1", "7") == "ics/v1/relayer/provider-1/7"
+    assert derivation.evidence_info("provider-1", "7") == "ics/v1/evidence/provider-1/7"
 
 
 @pytest.mark.parametrize(
     ("chain", "consumer"), [("a/b", "7"), ("", "7"), ("a b", "7"), ("a", "7/1"), ("a", "")]
 )
 def test_an_ambiguous_identity_is_refused(chain: str, consumer: str) -> None:
-    for derive in (keys.relayer_info, keys.evidence_info):
+    for derive in (derivation.relayer_info, derivation.evidence_info):
         with pytest.raises(errors.SettingsError):
             derive(chain, consumer)
     with pytest.raises(errors.SettingsError):
-        keys.derive_consensus_key(SEED, chain, consumer, 0)
+        derivation.derive_consensus_key(SEED, chain, consumer, 0)
 
 
 def test_a_generation_below_0_is_refused() -> None:
     with pytest.raises(errors.SettingsError, match="generation -1"):
-        keys.derive_consensus_key(SEED, "provider-1", "7", -1)
+        derivation.derive_consensus_key(SEED, "provider-1", "7", -1)
 
 
 def test_keys_of_another_length_are_refused() -> None:
     short = model.Secret(b"short")
-    for derive in (keys.derive_node_key, keys.consensus_key):
+    for derive in (derivation.derive_node_key, derivation.consensus_key):
         with pytest.raises(errors.SettingsError, match="5 bytes"):
             derive(short)
 
@@ -115,7 +117,7 @@ def test_priv_validator_key_file() -> None:
     # RFC 8032, section 7.1, test 1.
     private = bytes.fromhex("9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60")
     public = bytes.fromhex("d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a")
-    key = keys.consensus_key(model.Secret(private))
+    key = derivation.consensus_key(model.Secret(private))
     assert json.loads(key.priv_validator_key_json().reveal()) == {
         "address": hashlib.sha256(public).hexdigest()[:40].upper(),
         "pub_key": {"type": "tendermint/PubKeyEd25519", "value": base64.b64encode(public).decode()},
@@ -127,7 +129,7 @@ def test_priv_validator_key_file() -> None:
 
 
 def test_node_key_file() -> None:
-    key = keys.derive_node_key(SEED)
+    key = derivation.derive_node_key(SEED)
     both = hkdf(SEED.reveal(), b"ics/v1/node", 32) + key.public_key
     assert json.loads(key.node_key_json().reveal()) == {
         "priv_key": {"type": "tendermint/PrivKeyEd25519", "value": base64.b64encode(both).decode()}
@@ -136,20 +138,20 @@ def test_node_key_file() -> None:
 
 def test_public_node_key_follows_the_formula() -> None:
     # printf ics-consumer-alice-consumer-1 | sha256sum, its bytes through sha256sum again
-    key = keys.public_node_key("alice", "consumer-1")
+    key = derivation.public_node_key("alice", "consumer-1")
     assert key.private.reveal().hex() == "fa7cdf1cb80dcdabb146af631794e1fe2051ed8b31a6252cd5be87e17a50b5e5"
     assert key.node_id == hashlib.sha256(key.public_key).hexdigest()[:40]
 
 
 def test_known_mnemonic_has_its_known_address() -> None:
-    account = keys.account_from_mnemonic(model.Secret(ABANDON))
+    account = derivation.account_from_mnemonic(model.Secret(ABANDON))
     assert account.address("cosmos") == "cosmos19rl4cm2hmr8afy4kldpxz3fka4jguq0auqdal4"
-    again = keys.account_from_mnemonic(model.Secret(f"\n {ABANDON.upper().replace(' ', '  ')} \n"))
+    again = derivation.account_from_mnemonic(model.Secret(f"\n {ABANDON.upper().replace(' ', '  ')} \n"))
     assert again == account
 
 
 def test_a_derived_account_has_24_words_of_its_entropy() -> None:
-    account = keys.derive_account(SEED, keys.RELAYER_INFO)
+    account = derivation.derive_account(SEED, derivation.RELAYER_INFO)
     assert account.mnemonic is not None
     words = account.mnemonic.reveal_text().split()
     assert len(words) == 24
@@ -161,14 +163,14 @@ def test_a_derived_account_has_24_words_of_its_entropy() -> None:
         number = number << 11 | Mnemonic("english").wordlist.index(word)
     entropy = hkdf(SEED.reveal(), b"ics/v1/relayer", 32)
     assert number.to_bytes(33, "big") == entropy + hashlib.sha256(entropy).digest()[:1]
-    assert keys.parse_account(account.mnemonic) == account
+    assert derivation.parse_account(account.mnemonic) == account
 
 
 def test_addresses_are_those_of_cosmpy() -> None:
     for account in (
-        keys.derive_account(SEED, keys.RELAYER_INFO),
-        keys.account_from_hex(model.Secret("5e" * 32)),
-        keys.account_from_mnemonic(model.Secret(ABANDON)),
+        derivation.derive_account(SEED, derivation.RELAYER_INFO),
+        derivation.account_from_hex(model.Secret("5e" * 32)),
+        derivation.account_from_mnemonic(model.Secret(ABANDON)),
     ):
         theirs = PrivateKey(account.private_key.reveal()).public_key
         assert account.public_key == theirs.public_key_bytes
@@ -176,7 +178,7 @@ def test_addresses_are_those_of_cosmpy() -> None:
 
 
 def test_hex_account_has_no_mnemonic() -> None:
-    account = keys.parse_account(model.Secret("5E" * 32 + "\n"))
+    account = derivation.parse_account(model.Secret("5E" * 32 + "\n"))
     assert (account.mnemonic, account.private_key) == (None, model.Secret(b"\x5e" * 32))
 
 
@@ -194,7 +196,7 @@ def test_hex_account_has_no_mnemonic() -> None:
 )
 def test_a_bad_account_is_refused_and_not_shown(text: str, said: str) -> None:
     with pytest.raises(errors.SettingsError, match=said) as caught:
-        keys.parse_account(model.Secret(text))
+        derivation.parse_account(model.Secret(text))
     assert "secretword" not in str(caught.value)
     assert "abandon" not in str(caught.value)
 
@@ -202,10 +204,10 @@ def test_a_bad_account_is_refused_and_not_shown(text: str, said: str) -> None:
 def test_no_key_shows_itself() -> None:
     shown = repr(
         [
-            keys.derive_consensus_key(SEED, "provider-1", "7", 0),
-            keys.derive_node_key(SEED),
-            keys.derive_account(SEED, keys.RELAYER_INFO),
-            keys.derive_consensus_key(SEED, "provider-1", "7", 0).priv_validator_key_json(),
+            derivation.derive_consensus_key(SEED, "provider-1", "7", 0),
+            derivation.derive_node_key(SEED),
+            derivation.derive_account(SEED, derivation.RELAYER_INFO),
+            derivation.derive_consensus_key(SEED, "provider-1", "7", 0).priv_validator_key_json(),
         ]
     )
     assert shown.count("[secret]") == 5

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 
 import pytest
 
-from ics import key_settings, keys, keystore, model
-from ics.cli import __main__ as cli
+from ics import model
+from ics.cli import __main__ as commands
 from ics.cluster import secrets
+from ics.config import secret_sources
+from ics.keys import derivation, keystore
 from tests.unit import test_sealed as vectors
 
 PASSPHRASE = "correct horse"
@@ -24,7 +26,7 @@ class Hand:
     capture: pytest.CaptureFixture[str]
 
     def run(self, *words: str) -> tuple[int, str, str]:
-        code = cli.main(["keys", *words])
+        code = commands.main(["keys", *words])
         out, err = self.capture.readouterr()
         return code, out, err
 
@@ -68,7 +70,7 @@ def test_an_account_from_its_making_to_its_end(hand: Hand, tmp_path: pathlib.Pat
 
     assert hand.good("export", "alice") == path.read_text()
     revealed = hand.good("export", "alice", "--reveal", "alice", *PASS).strip()
-    account = keys.account_from_hex(model.Secret(revealed))
+    account = derivation.account_from_hex(model.Secret(revealed))
     assert account.address("cosmos") == made["address"]
     told = {"name": "alice", "kind": "account"}
     assert json.loads(hand.good("export", "alice", "--json")) == {**told, "sealed": path.read_text()}
@@ -96,20 +98,22 @@ def test_words_are_shown_once_and_by_name_only(hand: Hand, tmp_path: pathlib.Pat
 async def test_a_seed_and_what_a_stack_reads(hand: Hand, tmp_path: pathlib.Path) -> None:
     made = json.loads(hand.good("add", "seed", "--seed", "--json", *PASS))
     revealed = hand.good("export", "seed", "--reveal", "seed", *PASS).strip()
-    seed = keys.parse_seed(model.Secret(revealed))
-    assert made == {"name": "seed", "kind": "seed", "node_id": keys.derive_node_key(seed).node_id}
+    seed = derivation.parse_seed(model.Secret(revealed))
+    assert made == {"name": "seed", "kind": "seed", "node_id": derivation.derive_node_key(seed).node_id}
     hand.good("add", "alice", *PASS)
 
     async def read(setting: str, **source: object) -> model.Secret:
-        value = key_settings.SecretSource.model_validate(source)
+        value = secret_sources.SecretSource.model_validate(source)
         environment = {"ICS_KEYSTORE": str(hand.place), "PASS": PASSPHRASE}
         return await secrets.read(value, setting, tmp_path, environment, None)
 
     private(tmp_path / "pass", f"{PASSPHRASE}\n")
     from_file = await read("ics:seed", keystore="seed", passphrase={"file": "pass"})
     from_env = await read("ics:seed", keystore="seed", passphrase={"env": "PASS"})
-    assert keys.parse_seed(from_file) == keys.parse_seed(from_env) == seed
-    account = keys.parse_account(await read("ics:account", keystore="alice", passphrase={"env": "PASS"}))
+    assert derivation.parse_seed(from_file) == derivation.parse_seed(from_env) == seed
+    account = derivation.parse_account(
+        await read("ics:account", keystore="alice", passphrase={"env": "PASS"})
+    )
     assert account.address("cosmos") == json.loads(hand.good("show", "alice", "--json"))["address"]
     with pytest.raises(
         Exception, match=r"^ics:account.keystore: key 'seed': is a seed, wanted is an account"

@@ -4,7 +4,7 @@ import asyncio
 
 import httpx
 
-from ics import lanes
+from ics import aio
 
 
 async def test_as_many_clients_as_requests_at_once_and_no_more() -> None:
@@ -16,7 +16,7 @@ async def test_as_many_clients_as_requests_at_once_and_no_more() -> None:
         made.append(httpx.AsyncClient(transport=httpx.MockTransport(lambda _: httpx.Response(200))))
         return made[-1]
 
-    found = lanes.Lanes(3, make)
+    found = aio.Lanes(3, make)
 
     async def ask() -> None:
         nonlocal under_way, most
@@ -41,7 +41,7 @@ async def test_a_client_whose_request_fails_is_free_again() -> None:
     def refuse(_: httpx.Request) -> httpx.Response:
         raise httpx.ConnectError("refused")
 
-    found = lanes.Lanes(1, lambda: httpx.AsyncClient(transport=httpx.MockTransport(refuse)))
+    found = aio.Lanes(1, lambda: httpx.AsyncClient(transport=httpx.MockTransport(refuse)))
     for _ in range(3):
         async with asyncio.timeout(5):
             try:

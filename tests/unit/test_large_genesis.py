@@ -5,7 +5,10 @@ import hashlib
 import json
 from typing import Any
 
-from ics import definition, desired, launch, model, packing, seen
+from ics import model
+from ics.config import chain_definition
+from ics.consumer import desired, genesis
+from ics.consumer import observed as consumer_observed
 from tests.unit import scenes
 
 P = model.Phase
@@ -27,13 +30,13 @@ SHA = hashlib.sha256(LARGE_FINAL).hexdigest()
 
 
 def judge(
-    loaded: definition.Loaded, phase: model.Phase = P.INITIALIZED, memory: model.Memory | None = None
+    loaded: chain_definition.Loaded, phase: model.Phase = P.INITIALIZED, memory: model.Memory | None = None
 ) -> desired.Desired:
     members = scenes.joined("alice", "bob") if phase is P.LAUNCHED else scenes.detail()
     owners = dataclasses.replace(members, genesis_hash=b"")
     launches = {"0": scenes.launch("alice", "bob")} if phase is P.LAUNCHED else {}
     snapshot = scenes.snapshot(scenes.consumer(phase, owners), launches=launches)
-    observed = seen.Seen(snapshot, memory or scenes.memory())
+    observed = consumer_observed.Seen(snapshot, memory or scenes.memory())
     return desired.desired(observed, scenes.settings(), scenes.seed("alice"), [loaded])
 
 
@@ -42,17 +45,17 @@ def critical(found: desired.Verdict) -> list[tuple[str, str]]:
     return [(one.reason, one.message) for one in worst]
 
 
-def base(content: bytes) -> definition.Loaded:
+def base(content: bytes) -> chain_definition.Loaded:
     return dataclasses.replace(scenes.example(), genesis=content)
 
 
-def final(**published: Any) -> definition.Loaded:
-    return definition.Loaded(scenes.example(genesis={"final": published}).definition, LARGE_FINAL)
+def final(**published: Any) -> chain_definition.Loaded:
+    return chain_definition.Loaded(scenes.example(genesis={"final": published}).definition, LARGE_FINAL)
 
 
 def test_a_base_that_could_not_be_completed_is_not_joined() -> None:
-    size = packing.size(LARGE_BASE)
-    assert packing.LIMIT - launch.COMPLETION_ROOM < size < packing.LIMIT
+    size = genesis.packed_size(LARGE_BASE)
+    assert genesis.LIMIT - genesis.COMPLETION_ROOM < size < genesis.LIMIT
     [found] = judge(base(LARGE_BASE)).verdicts
     assert found.intents == ()
     assert critical(found) == [
@@ -74,7 +77,7 @@ def test_a_final_genesis_that_fits_nowhere_is_not_joined() -> None:
         assert critical(found) == [
             (
                 "GenesisTooLarge",
-                f"definition ics-example: the genesis file has {packing.size(LARGE_FINAL)} bytes, compressed;"
+                f"definition ics-example: the genesis file has {genesis.packed_size(LARGE_FINAL)} bytes, compressed;"
                 " a ConfigMap takes 1048576: not joined; no node can be given it: leave the chain alone, or ask"
                 " its launch team for a smaller genesis",
             )

@@ -8,7 +8,10 @@ from typing import Any
 
 import pytest
 
-from ics import definition, desired, errors, labels, manifests, model, seen
+from ics import errors, manifests, model
+from ics import names as ics_names
+from ics.config import chain_definition
+from ics.consumer import desired, observed
 from ics.manifests import node_files
 from tests.unit import scenes
 
@@ -22,7 +25,7 @@ def wanted(*consumers: model.Consumer, memory: model.Memory | None = None) -> de
         if c.summary.phase is P.LAUNCHED
     }
     return desired.desired(
-        seen.Seen(scenes.snapshot(*consumers, launches=launches), memory or model.Memory()),
+        observed.Seen(scenes.snapshot(*consumers, launches=launches), memory or model.Memory()),
         scenes.settings(),
         scenes.seed("alice"),
         [scenes.example()],
@@ -71,15 +74,17 @@ def test_nobody_joined_leaves_only_the_shared_namespace() -> None:
 def test_every_object_carries_its_labels_and_the_set() -> None:
     for manifest in manifests.render(wanted(LAUNCHED), "set"):
         found = manifest["metadata"]["labels"]
-        assert found[labels.PART_OF_SET] == "set"
-        assert found[labels.VALIDATOR] == "alice"
+        assert found[ics_names.PART_OF_SET] == "set"
+        assert found[ics_names.VALIDATOR] == "alice"
         is_chains = manifest["metadata"].get("namespace") == SPACE or manifest["metadata"]["name"] == SPACE
-        assert found.get(labels.CONSUMER) == ("0" if is_chains else None)
-        assert manifest["metadata"]["annotations"]["pulumi.com/patchFieldManager"] == labels.FIELD_MANAGER
+        assert found.get(ics_names.CONSUMER) == ("0" if is_chains else None)
+        assert manifest["metadata"]["annotations"]["pulumi.com/patchFieldManager"] == ics_names.FIELD_MANAGER
 
 
 def test_only_volume_keys_and_namespaces_are_retained() -> None:
-    kept = [m for m in manifests.render(wanted(LAUNCHED), "set") if labels.RETAIN in m["metadata"]["labels"]]
+    kept = [
+        m for m in manifests.render(wanted(LAUNCHED), "set") if ics_names.RETAIN in m["metadata"]["labels"]
+    ]
     assert names(tuple(kept)) == [
         f"Namespace/{SPACE}",
         "Namespace/provider",
@@ -165,7 +170,7 @@ ORDERED = model.SigningRecord(0, ADDRESS, "volume-1", False)
 def test_a_volume_that_is_not_the_one_on_record_is_not_signed_on(memory: dict[str, Any]) -> None:
     plain, node = node_of(), node_of(**memory)
     assert environment(node) == environment(plain) | {"KEY_ADDRESS": f"{ADDRESS}-withheld"}
-    assert node["metadata"]["annotations"][labels.WITHHELD] == "true"
+    assert node["metadata"]["annotations"][ics_names.WITHHELD] == "true"
 
 
 @pytest.mark.parametrize(
@@ -205,7 +210,7 @@ def test_overrides_of_the_definition_win() -> None:
 @pytest.mark.parametrize("chain_id", ["Weird_Chain.1-1", "x" * 48 + "-1", "consumer1-1"])
 def test_names_are_valid_for_any_chain_id(chain_id: str) -> None:
     facts = desired.desired(
-        seen.Seen(scenes.snapshot(scenes.consumer(chain_id=chain_id)), model.Memory()),
+        observed.Seen(scenes.snapshot(scenes.consumer(chain_id=chain_id)), model.Memory()),
         scenes.settings(cluster={"namespace_prefix": "validator-alice"}),
         scenes.seed("alice"),
         [scenes.example(match={"chain_id": "*"})],
@@ -221,11 +226,11 @@ def test_names_are_valid_for_any_chain_id(chain_id: str) -> None:
 
 def test_definition_without_a_genesis_source_is_refused() -> None:
     with pytest.raises(Exception, match="give base, final, or both"):
-        definition.Genesis()
+        chain_definition.Genesis()
 
 
 def rendered(**settings: Any) -> dict[str, model.Manifest]:
-    facts = seen.Seen(
+    facts = observed.Seen(
         scenes.snapshot(LAUNCHED, launches={"0": scenes.launch("alice", "bob")}), model.Memory()
     )
     found = desired.desired(facts, scenes.settings(**settings), scenes.seed("alice"), [scenes.example()])

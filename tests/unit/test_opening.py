@@ -5,8 +5,10 @@ from typing import cast
 
 import pytest
 
-from ics import deployment, model, opening, world
-from ics.manifests import relay_jobs
+from ics import model
+from ics.consumer import chain
+from ics.manifests import hermes_jobs
+from ics.reconciler import relayer_jobs, world
 from tests.unit import test_relayer
 
 
@@ -17,23 +19,23 @@ class Cluster:
     ends: model.JobState
     checked: list[model.Setup] = dataclasses.field(default_factory=list)
     recorded: list[model.RelayingRecord] = dataclasses.field(default_factory=list)
-    steps: list[relay_jobs.Step] = dataclasses.field(default_factory=list)
+    steps: list[hermes_jobs.Step] = dataclasses.field(default_factory=list)
 
-    async def record_relaying(self, _: deployment.Chain, record: model.RelayingRecord) -> None:
+    async def record_relaying(self, _: chain.Chain, record: model.RelayingRecord) -> None:
         self.recorded.append(record)
 
-    async def ensure_check_job(self, _: deployment.Chain, setup: model.Setup) -> model.JobState:
+    async def ensure_check_job(self, _: chain.Chain, setup: model.Setup) -> model.JobState:
         self.checked.append(setup)
         return self.ends
 
-    async def ensure_step_job(self, _: deployment.Chain, step: relay_jobs.Step) -> model.JobState:
+    async def ensure_step_job(self, _: chain.Chain, step: hermes_jobs.Step) -> model.JobState:
         self.steps.append(step)
         return self.ends
 
 
-async def advance(cluster: Cluster, chain: deployment.Chain) -> model.Condition | None:
+async def advance(cluster: Cluster, chain: chain.Chain) -> model.Condition | None:
     assert chain.relay is not None
-    return await opening.advance(cast(world.Cluster, cluster), chain, chain.relay, "provider-1")
+    return await relayer_jobs.advance(cast(world.Cluster, cluster), chain, chain.relay, "provider-1")
 
 
 @pytest.mark.parametrize(

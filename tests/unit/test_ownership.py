@@ -5,10 +5,11 @@ from typing import Any
 
 import pytest
 
-from ics import errors, model, ownership
+from ics import errors, model
+from ics.provider.owner import terms
 
 HASH = "ab" * 32
-TERMS = ownership.created(
+TERMS = terms.created(
     {
         "chain_id": "c-7",
         "metadata": {"name": "C"},
@@ -17,11 +18,11 @@ TERMS = ownership.created(
     },
     "flags",
 )
-FOUND = ownership.Found("5", model.Phase.INITIALIZED, "cosmos1owner", "", TERMS)
+FOUND = terms.Found("5", model.Phase.INITIALIZED, "cosmos1owner", "", TERMS)
 
 
 def test_the_defaults_of_a_new_chain() -> None:
-    assert ownership.created({"chain_id": "c-7"}, "flags").as_dict() == {
+    assert terms.created({"chain_id": "c-7"}, "flags").as_dict() == {
         "chain_id": "c-7",
         "metadata": {"name": "c-7", "description": "consumer chain c-7", "metadata": "{}"},
         "initialization_parameters": {
@@ -68,7 +69,7 @@ def test_the_defaults_of_a_new_chain() -> None:
 def test_the_initial_heights_revision_is_the_one_ibc_reads_from_the_chain_id(
     chain_id: str, revision: int
 ) -> None:
-    assert ownership.revision(chain_id) == revision
+    assert terms.revision(chain_id) == revision
 
 
 @pytest.mark.parametrize(
@@ -87,12 +88,12 @@ def test_the_initial_heights_revision_is_the_one_ibc_reads_from_the_chain_id(
     ],
 )
 def test_durations(text: str, nanoseconds: int, shown: str) -> None:
-    assert (ownership.nanoseconds(text), ownership.duration(nanoseconds)) == (nanoseconds, shown)
+    assert (terms.nanoseconds(text), terms.duration(nanoseconds)) == (nanoseconds, shown)
 
 
 def test_every_wrong_value_is_named() -> None:
     with pytest.raises(errors.SettingsError) as caught:
-        ownership.created(
+        terms.created(
             {
                 "chain_id": "c-1",
                 "spawn": 1,
@@ -122,14 +123,12 @@ def test_every_wrong_value_is_named() -> None:
 
 
 def test_a_change_leaves_all_else_as_it_is() -> None:
-    new = ownership.changed(TERMS, {"initialization_parameters": {"unbonding_period": "9m"}}, "flags")
+    new = terms.changed(TERMS, {"initialization_parameters": {"unbonding_period": "9m"}}, "flags")
 
-    assert ownership.differences(TERMS, new) == [("initialization_parameters.unbonding_period", "24h", "9m")]
+    assert terms.differences(TERMS, new) == [("initialization_parameters.unbonding_period", "24h", "9m")]
     initialization = TERMS.initialization_parameters.model_copy(update={"unbonding_period": 540 * 10**9})
     # The whole structure is sent, its spawn time to the nanosecond and its hashes too; and no other.
-    assert ownership.update(FOUND, new) == ownership.Update(
-        "5", "c-7", initialization_parameters=initialization
-    )
+    assert terms.update(FOUND, new) == terms.Update("5", "c-7", initialization_parameters=initialization)
 
 
 @pytest.mark.parametrize(
@@ -147,7 +146,7 @@ def test_a_change_leaves_all_else_as_it_is() -> None:
     ],
 )
 def test_only_what_differs_is_sent(values: dict[str, Any], sent: set[str]) -> None:
-    order = ownership.update(FOUND, ownership.changed(TERMS, values, "flags"))
+    order = terms.update(FOUND, terms.changed(TERMS, values, "flags"))
 
     assert order is not None
     names = {
@@ -159,24 +158,22 @@ def test_only_what_differs_is_sent(values: dict[str, Any], sent: set[str]) -> No
 
 
 def test_a_new_owner() -> None:
-    assert ownership.update(FOUND, TERMS, "cosmos1new") == ownership.Update(
-        "5", "c-7", new_owner="cosmos1new"
-    )
-    assert ownership.update(FOUND, TERMS, "cosmos1owner") is None
-    assert ownership.update(FOUND, TERMS) is None
+    assert terms.update(FOUND, TERMS, "cosmos1new") == terms.Update("5", "c-7", new_owner="cosmos1new")
+    assert terms.update(FOUND, TERMS, "cosmos1owner") is None
+    assert terms.update(FOUND, TERMS) is None
 
 
 def test_after_the_launch_only_the_rest_can_be_changed() -> None:
     launched = dataclasses.replace(FOUND, phase=model.Phase.LAUNCHED)
-    spawn = ownership.changed(TERMS, {"initialization_parameters": {"spawn_time": "none"}}, "flags")
+    spawn = terms.changed(TERMS, {"initialization_parameters": {"spawn_time": "none"}}, "flags")
 
     with pytest.raises(errors.SettingsError, match=r"consumer 5 \(c-7\) is LAUNCHED: its chain id and init"):
-        ownership.update(launched, spawn)
-    named = ownership.changed(TERMS, {"metadata": {"name": "D"}}, "flags")
-    assert ownership.update(launched, named) == ownership.Update("5", "c-7", metadata=named.metadata)
+        terms.update(launched, spawn)
+    named = terms.changed(TERMS, {"metadata": {"name": "D"}}, "flags")
+    assert terms.update(launched, named) == terms.Update("5", "c-7", metadata=named.metadata)
 
 
 @pytest.mark.parametrize("phase", [model.Phase.STOPPED, model.Phase.DELETED])
 def test_nothing_of_a_removed_chain_can_be_changed(phase: model.Phase) -> None:
     with pytest.raises(errors.SettingsError, match=rf"is {phase}: nothing of it can be changed"):
-        ownership.update(dataclasses.replace(FOUND, phase=phase), TERMS, "cosmos1new")
+        terms.update(dataclasses.replace(FOUND, phase=phase), TERMS, "cosmos1new")

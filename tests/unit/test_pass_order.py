@@ -6,11 +6,13 @@ from typing import Any, cast
 
 import pytest
 
-from ics import arming, deployment, desired, engines, errors, loop, model, observing, seen, tending, world
+from ics import engines, errors, model
+from ics.consumer import chain, desired, observed
+from ics.reconciler import node_care, observe, outcome, reconcile, sign_state, world
 from tests.unit import scenes
 
 SETTINGS = scenes.settings()
-SEEN = seen.Seen(scenes.snapshot(scenes.consumer(model.Phase.INITIALIZED)))
+SEEN = observed.Seen(scenes.snapshot(scenes.consumer(model.Phase.INITIALIZED)))
 OPT_IN = model.OptIn("0", "consumer1-1", b"k" * 32)
 TOP_UP = model.TopUp("0", "consumer1-1", "relayer", "cosmos1x", 5, "stake")
 
@@ -27,16 +29,16 @@ class Scene:
 
     heights: list[int] = dataclasses.field(default_factory=list)
     """Blocks of the newest transaction, look by look."""
-    now: seen.Seen = SEEN
+    now: observed.Seen = SEEN
     wanted: Mapping[int, desired.Desired] = dataclasses.field(default_factory=dict)
     """By height of the provider."""
     done: list[str] = dataclasses.field(default_factory=list)
 
-    async def observe(self, _: object) -> seen.Seen:
+    async def observe(self, _: object) -> observed.Seen:
         self.done.append(f"observe {self.now.snapshot.height}")
         return self.now
 
-    def desire(self, _: object, found: seen.Seen) -> desired.Desired:
+    def desire(self, _: object, found: observed.Seen) -> desired.Desired:
         return self.wanted[found.snapshot.height]
 
     async def ensure(self) -> None:
@@ -67,16 +69,16 @@ class Scene:
         return None
 
 
-async def passed(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> loop.Outcome:
-    monkeypatch.setattr(observing, "observe", scene.observe)
-    monkeypatch.setattr(observing, "desire", scene.desire)
-    monkeypatch.setattr(tending, "tend", scene.tend)
+async def passed(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> outcome.Outcome:
+    monkeypatch.setattr(observe, "observe", scene.observe)
+    monkeypatch.setattr(observe, "desire", scene.desire)
+    monkeypatch.setattr(node_care, "tend", scene.tend)
     there = cast(Any, scene)
     place = world.World(SETTINGS, scenes.seed("alice"), [scenes.example()], there, there, there)
-    return await loop.one_pass(place, there, there)
+    return await reconcile.one_pass(place, there, there)
 
 
-def later(height: int) -> seen.Seen:
+def later(height: int) -> observed.Seen:
     return dataclasses.replace(SEEN, snapshot=dataclasses.replace(SEEN.snapshot, height=height))
 
 
@@ -117,10 +119,10 @@ async def test_nobody_is_paid_on_an_answer_that_lacks_the_latest_transaction(
 async def test_who_keeps_the_nodes_is_told_which_were_restarted_to_be_given_their_key(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    async def advance(_: object, chain: deployment.Chain, *more: Any) -> None:
+    async def advance(_: object, chain: chain.Chain, *more: Any) -> None:
         more[-1].add(chain.consumer_id)
 
-    monkeypatch.setattr(arming, "advance", advance)
+    monkeypatch.setattr(sign_state, "advance", advance)
     now = dataclasses.replace(SEEN, memory=scenes.memory(records=()))
     wanted = desired.desired(now, SETTINGS, scenes.seed("alice"), [scenes.example()], {})
     verdict = dataclasses.replace(wanted.verdicts[0], intents=())

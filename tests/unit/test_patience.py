@@ -2,8 +2,9 @@
 
 import pytest
 
-from ics import errors, model, patience
-from ics.cluster import observe
+from ics import errors, model
+from ics.cluster.nodes import observe
+from ics.reconciler.daemon import sender as daemon_sender
 
 FIRST, SECOND = model.OptIn("0", "c-1", None), model.OptIn("1", "d-1", None)
 
@@ -28,7 +29,7 @@ class Sender:
 async def test_a_transaction_that_failed_is_tried_later_and_later() -> None:
     now = 0.0
     inner = Sender()
-    sender = patience.PatientSender(inner, lambda: now, lambda: 1.0)
+    sender = daemon_sender.PatientSender(inner, lambda: now, lambda: 1.0)
     said = []
     for now in (0.0, 1.0, 1.9, 2.0, 5.9, 6.0, 13.9, 14.0, 29.9, 30.0, 59.9, 60.0, 89.9, 90.0):
         with pytest.raises(errors.Transient) as caught:
@@ -44,7 +45,7 @@ async def test_a_transaction_that_failed_is_tried_later_and_later() -> None:
 async def test_once_it_succeeds_all_is_forgotten() -> None:
     now = 0.0
     inner = Sender()
-    sender = patience.PatientSender(inner, lambda: now, lambda: 1.0)
+    sender = daemon_sender.PatientSender(inner, lambda: now, lambda: 1.0)
     with pytest.raises(errors.Transient):
         await sender.send(FIRST)
     inner.refuses.clear()

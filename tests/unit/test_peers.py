@@ -2,15 +2,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ics import errors, peers
+from ics import errors
+from ics.consumer.peers import description
 
 RELAYER = "cosmos19rl4cm2hmr8afy4kldpxz3fka4jguq0auqdal4"
 NODE = "ab" * 20
 OTHER = "cd" * 20
 
 
-def found(host: str | None = None, port: int | None = None, node_id: str | None = None) -> peers.Published:
-    return peers.Published(host=host, port=port, node_id=node_id)
+def found(
+    host: str | None = None, port: int | None = None, node_id: str | None = None
+) -> description.Published:
+    return description.Published(host=host, port=port, node_id=node_id)
 
 
 @pytest.mark.parametrize(
@@ -48,8 +51,8 @@ def found(host: str | None = None, port: int | None = None, node_id: str | None 
         (f"p2p={NODE}@A.b p2p={NODE.upper()}@a.B", found("a.b", None, NODE)),
     ],
 )
-def test_endpoint(details: str, expected: peers.Published) -> None:
-    assert peers.parse(details) == expected
+def test_endpoint(details: str, expected: description.Published) -> None:
+    assert description.parse(details) == expected
 
 
 @pytest.mark.parametrize(
@@ -68,7 +71,7 @@ def test_endpoint(details: str, expected: peers.Published) -> None:
     ],
 )
 def test_nothing_published(details: str) -> None:
-    assert peers.parse(details) == peers.Published(error="no p2p=... in the description")
+    assert description.parse(details) == description.Published(error="no p2p=... in the description")
 
 
 @pytest.mark.parametrize(
@@ -115,8 +118,8 @@ def test_nothing_published(details: str) -> None:
     ],
 )
 def test_a_broken_endpoint_is_never_guessed(details: str, said: str) -> None:
-    published = peers.parse(details)
-    assert published == peers.Published(error=published.error, relayer=published.relayer)
+    published = description.parse(details)
+    assert published == description.Published(error=published.error, relayer=published.relayer)
     assert published.error is not None
     assert said in published.error
     assert "\n" not in published.error
@@ -134,12 +137,12 @@ def test_a_broken_endpoint_is_never_guessed(details: str, said: str) -> None:
     ],
 )
 def test_relayer(details: str, relayer: str | None) -> None:
-    assert peers.parse(details) == peers.Published(host="a.b", relayer=relayer)
+    assert description.parse(details) == description.Published(host="a.b", relayer=relayer)
 
 
 def test_a_relayer_without_endpoint_still_counts() -> None:
-    expected = peers.Published(relayer=RELAYER, error="no p2p=... in the description")
-    assert peers.parse(f"relayer={RELAYER}") == expected
+    expected = description.Published(relayer=RELAYER, error="no p2p=... in the description")
+    assert description.parse(f"relayer={RELAYER}") == expected
 
 
 @pytest.mark.parametrize(
@@ -156,28 +159,30 @@ def test_a_relayer_without_endpoint_still_counts() -> None:
     ],
 )
 def test_a_broken_relayer_leaves_the_endpoint_as_it_is(relayer: str, said: str) -> None:
-    published = peers.parse(f"p2p=a.b relayer={relayer}")
-    assert published == peers.Published(host="a.b", error=published.error, relayer_error=published.error)
+    published = description.parse(f"p2p=a.b relayer={relayer}")
+    assert published == description.Published(
+        host="a.b", error=published.error, relayer_error=published.error
+    )
     assert published.error is not None
     assert said in published.error
 
 
 def test_an_endpoint_of_one_consumer() -> None:
-    published = peers.parse(f"p2p={NODE}@1.2.3.4:26656 p2p.5=b.c:77 p2p.6={OTHER}@[::1]:78")
-    own = {"5": peers.Endpoint("b.c", 77, None), "6": peers.Endpoint("::1", 78, OTHER)}
-    assert published == peers.Published("1.2.3.4", 26656, NODE, by_consumer=own)
+    published = description.parse(f"p2p={NODE}@1.2.3.4:26656 p2p.5=b.c:77 p2p.6={OTHER}@[::1]:78")
+    own = {"5": description.Endpoint("b.c", 77, None), "6": description.Endpoint("::1", 78, OTHER)}
+    assert published == description.Published("1.2.3.4", 26656, NODE, by_consumer=own)
     assert [published.endpoint_of(consumer_id, 27346) for consumer_id in ("4", "5", "6")] == [
-        peers.Endpoint("1.2.3.4", 27346, NODE),
-        peers.Endpoint("b.c", 77, NODE),
-        peers.Endpoint("::1", 78, OTHER),
+        description.Endpoint("1.2.3.4", 27346, NODE),
+        description.Endpoint("b.c", 77, NODE),
+        description.Endpoint("::1", 78, OTHER),
     ]
 
 
 def test_only_an_endpoint_of_one_consumer() -> None:
-    own = {"5": peers.Endpoint("b.c", 77, None)}
+    own = {"5": description.Endpoint("b.c", 77, None)}
     error = "no p2p=... in the description (only for consumer 5)"
-    published = peers.parse("p2p.5=b.c:77")
-    assert published == peers.Published(by_consumer=own, error=error)
+    published = description.parse("p2p.5=b.c:77")
+    assert published == description.Published(by_consumer=own, error=error)
     assert published.endpoint_of("6", 1) is None
 
 
@@ -190,26 +195,26 @@ def test_only_an_endpoint_of_one_consumer() -> None:
     ],
 )
 def test_a_broken_endpoint_of_one_consumer_is_not_replaced_by_the_general_one(entry: str, said: str) -> None:
-    published = peers.parse(f"p2p=a.b {entry}")
-    assert published == peers.Published("a.b", error=published.error, broken=frozenset({"5"}))
+    published = description.parse(f"p2p=a.b {entry}")
+    assert published == description.Published("a.b", error=published.error, broken=frozenset({"5"}))
     assert said in str(published.error)
     assert published.endpoint_of("5", 1) is None
-    assert published.endpoint_of("6", 1) == peers.Endpoint("a.b", 1, None)
+    assert published.endpoint_of("6", 1) == description.Endpoint("a.b", 1, None)
 
 
 @pytest.mark.parametrize("consumer_id", ["x", "05", "-1", "1.2"])
 def test_a_consumer_id_is_a_number(consumer_id: str) -> None:
-    assert f"{consumer_id!r} is not a consumer id" in str(peers.parse(f"p2p.{consumer_id}=a.b:1").error)
+    assert f"{consumer_id!r} is not a consumer id" in str(description.parse(f"p2p.{consumer_id}=a.b:1").error)
 
 
 @given(st.text(alphabet="p2=relay.:\"'[]@ ,1a0xé\n", max_size=60) | st.text(max_size=300))
 def test_no_text_raises_and_nothing_comes_without_reason(details: str) -> None:
-    published = peers.parse(details)
+    published = description.parse(details)
     assert (published.host is None) <= (published.error is not None)
     assert published.error is None or "\n" not in published.error
 
 
-ENDPOINT = peers.Endpoint("1.2.3.4", 26656, NODE)
+ENDPOINT = description.Endpoint("1.2.3.4", 26656, NODE)
 P2P = f"p2p={NODE}@1.2.3.4:26656"
 
 
@@ -230,55 +235,55 @@ P2P = f"p2p={NODE}@1.2.3.4:26656"
     ],
 )
 def test_compose_keeps_the_text_around(details: str, expected: str) -> None:
-    composed = peers.compose(details, ENDPOINT, RELAYER)
+    composed = description.compose(details, ENDPOINT, RELAYER)
     assert composed == expected
-    assert peers.compose(composed, ENDPOINT, RELAYER) == composed
+    assert description.compose(composed, ENDPOINT, RELAYER) == composed
 
 
 def test_compose_leaves_alone_what_is_not_given() -> None:
     details = f"a relayer={RELAYER} p2p=1.2.3.4 "
-    assert peers.compose(details) == details
-    own = {"7": peers.Endpoint("2001:db8::1", 5, None)}
-    assert peers.compose("a p2p=1.2.3.4", by_consumer=own) == "a p2p=1.2.3.4 p2p.7=[2001:db8::1]:5"
+    assert description.compose(details) == details
+    own = {"7": description.Endpoint("2001:db8::1", 5, None)}
+    assert description.compose("a p2p=1.2.3.4", by_consumer=own) == "a p2p=1.2.3.4 p2p.7=[2001:db8::1]:5"
 
 
 @given(st.text(max_size=120))
 def test_what_is_composed_is_read_back(details: str) -> None:
     try:
-        composed = peers.compose(details, ENDPOINT, RELAYER)
+        composed = description.compose(details, ENDPOINT, RELAYER)
     except errors.SettingsError:
         return  # too long, or a text that swallows what is appended
-    published = peers.parse(composed)
+    published = description.parse(composed)
     assert (published.host, published.port, published.node_id) == ("1.2.3.4", 26656, NODE)
     assert published.relayer == RELAYER
 
 
 def test_compose_respects_the_limit_in_bytes() -> None:
     room = 280 - len(f" {P2P}")
-    assert len(peers.compose("a" * room, ENDPOINT)) == 280
+    assert len(description.compose("a" * room, ENDPOINT)) == 280
     with pytest.raises(errors.SettingsError, match="281 bytes, the chain takes 280"):
-        peers.compose("a" * (room + 1), ENDPOINT)
+        description.compose("a" * (room + 1), ENDPOINT)
     with pytest.raises(errors.SettingsError, match="the chain takes 280"):
-        peers.compose("ü" * (room // 2 + 1), ENDPOINT)
+        description.compose("ü" * (room // 2 + 1), ENDPOINT)
 
 
 @pytest.mark.parametrize(
     ("endpoint", "relayer", "own"),
     [
-        (peers.Endpoint("a b", None, None), None, None),
-        (peers.Endpoint("1.2.3.4", 70000, None), None, None),
+        (description.Endpoint("a b", None, None), None, None),
+        (description.Endpoint("1.2.3.4", 70000, None), None, None),
         (None, "nobody", None),
-        (None, None, {"7": peers.Endpoint("a.b", None, None)}),
+        (None, None, {"7": description.Endpoint("a.b", None, None)}),
     ],
 )
 def test_compose_refuses_what_would_not_be_read(
-    endpoint: peers.Endpoint | None, relayer: str | None, own: dict[str, peers.Endpoint] | None
+    endpoint: description.Endpoint | None, relayer: str | None, own: dict[str, description.Endpoint] | None
 ) -> None:
     with pytest.raises(errors.SettingsError):
-        peers.compose("text", endpoint, relayer, own)
+        description.compose("text", endpoint, relayer, own)
 
 
 def test_persistent_peers_are_sorted_once_each_with_ipv6_in_brackets() -> None:
     entries = [("cc", "b.c", 2), ("aa", "2001:db8::1", 1), ("bb", "1.2.3.4", 3), ("bb", "1.2.3.4", 3)]
-    assert peers.persistent_peers(entries) == "aa@[2001:db8::1]:1,bb@1.2.3.4:3,cc@b.c:2"
-    assert peers.persistent_peers([]) == ""
+    assert description.persistent_peers(entries) == "aa@[2001:db8::1]:1,bb@1.2.3.4:3,cc@b.c:2"
+    assert description.persistent_peers([]) == ""

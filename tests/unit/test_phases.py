@@ -5,7 +5,10 @@ import datetime
 
 import pytest
 
-from ics import addresses, desired, manifests, membership, model, ports, seen, signing
+from ics import manifests, model
+from ics.consumer import desired, observed, participation, signing
+from ics.consumer.peers import ports
+from ics.cosmos import addresses
 from tests.unit import scenes
 
 P = model.Phase
@@ -20,7 +23,7 @@ def judge(
     **settings: object,
 ) -> desired.Desired:
     snapshot = scenes.snapshot(*consumers)
-    facts = seen.Seen(snapshot, memory or model.Memory(), observations or {})
+    facts = observed.Seen(snapshot, memory or model.Memory(), observations or {})
     return desired.desired(facts, scenes.settings(name, **settings), scenes.seed(name), [scenes.example()])
 
 
@@ -96,7 +99,7 @@ def test_a_late_joiner_stages_its_node_before_the_opt_in(policy: str) -> None:
 def test_a_fresh_install_finds_its_member_again_and_signs_nothing_unasked() -> None:
     """All that this validator had in its cluster is lost; the chain has it in its set."""
     running = scenes.consumer(P.LAUNCHED, scenes.joined("alice", "bob"))
-    facts = seen.Seen(
+    facts = observed.Seen(
         scenes.snapshot(running, launches={"0": scenes.launch("alice", "bob")}), scenes.memory(records=())
     )
     wanted = desired.desired(facts, scenes.settings(), scenes.seed("alice"), [scenes.example()])
@@ -135,7 +138,7 @@ def test_who_is_shaped_out_of_the_set_stays_opted_in() -> None:
     shaped = dataclasses.replace(scenes.joined("alice", "bob"), validators=scenes.joined("bob").validators)
     for phase in (P.INITIALIZED, P.LAUNCHED):
         wanted = judge(scenes.consumer(phase, shaped), memory=scenes.memory())
-        assert wanted.verdicts[0].participation is membership.Participation.OPTED_IN
+        assert wanted.verdicts[0].participation is participation.Participation.OPTED_IN
         assert (len(wanted.chains), wanted.intents) == (1, ())
 
 
@@ -161,7 +164,7 @@ def test_a_member_by_power_publishes_its_relayer_before_the_launch() -> None:
     chain = scenes.consumer(found=top_n())
     facts = scenes.snapshot(chain, validators=(scenes.validator("alice"), scenes.validator("bob"), silent))
     wanted = desired.desired(
-        seen.Seen(facts), scenes.settings("charlie"), scenes.seed("charlie"), [scenes.example()]
+        observed.Seen(facts), scenes.settings("charlie"), scenes.seed("charlie"), [scenes.example()]
     )
     relayer = model.PublishDetails(f"{silent.details} relayer={scenes.relayer('charlie')}")
     key = scenes.consumer_key("charlie").public_key

@@ -5,8 +5,10 @@ import datetime
 
 import pytest
 
-from ics import desired, labels, manifests, model, port_moves, seen
-from ics.cluster import recollection
+from ics import manifests, model, names
+from ics.cluster.state import decode
+from ics.consumer import desired, observed
+from ics.consumer.peers import gateway_ports
 from tests.unit import scenes
 
 NOW = datetime.datetime(2026, 1, 1, 0, 0, 30, tzinfo=datetime.UTC)
@@ -44,20 +46,20 @@ def opened(port: int, *former: tuple[int, datetime.datetime]) -> model.OpenPorts
 def test_the_old_port_stays_open_for_the_grace_time(
     recorded: dict[str, model.OpenPorts], wanted: dict[str, int], expected: dict[str, model.OpenPorts]
 ) -> None:
-    assert port_moves.open_ports(recorded, wanted, frozenset({"0", "1"}), NOW, DAY) == expected
+    assert gateway_ports.open_ports(recorded, wanted, frozenset({"0", "1"}), NOW, DAY) == expected
 
 
 def test_the_record_is_read_as_it_was_written() -> None:
     record = {"0": opened(2, (1, EARLIER), (5, LONG_AGO)), "12": opened(7)}
-    assert port_moves.read(port_moves.written(record)) == record
+    assert gateway_ports.read(gateway_ports.written(record)) == record
 
 
 @pytest.mark.parametrize(
     "text", ["", "[]", "{", '{"0":[]}', '{"0":["x"]}', '{"0":[1,[2,"2026-01-01"]]}', '{"0":1}']
 )
 def test_a_record_that_somebody_changed_counts_as_none(text: str) -> None:
-    service = {"metadata": {"name": "p2p-loadbalancer", "annotations": {labels.OPEN_PORTS: text}}}
-    assert recollection.open_ports([service]) == {}
+    service = {"metadata": {"name": "p2p-loadbalancer", "annotations": {names.OPEN_PORTS: text}}}
+    assert decode.open_ports([service]) == {}
 
 
 def test_a_launch_before_ours_moves_the_service_and_leaves_the_old_port_open() -> None:
@@ -71,7 +73,7 @@ def test_a_launch_before_ours_moves_the_service_and_leaves_the_old_port_open() -
     )
 
     def judged(*consumers: model.Consumer, remembered: model.Memory) -> desired.Desired:
-        facts = seen.Seen(scenes.snapshot(*consumers), remembered)
+        facts = observed.Seen(scenes.snapshot(*consumers), remembered)
         return desired.desired(facts, scenes.settings(), scenes.seed("alice"), [scenes.example()])
 
     def service(wanted: desired.Desired) -> model.Manifest:
@@ -80,7 +82,7 @@ def test_a_launch_before_ours_moves_the_service_and_leaves_the_old_port_open() -
     record = model.SigningRecord(0, scenes.consumer_key("alice", "1").address.hex().upper(), "volume-1", True)
     running = model.ChainMemory("ns", scenes.GENESIS, (record,), "volume-1", True)
     alone = judged(second, remembered=model.Memory({"1": running}))
-    noted = recollection.open_ports([service(alone)])
+    noted = decode.open_ports([service(alone)])
     both = judged(first, second, remembered=model.Memory({"1": running}, noted))
     home = alone.ports["1"].p2p
 
@@ -88,11 +90,11 @@ def test_a_launch_before_ours_moves_the_service_and_leaves_the_old_port_open() -
 
     # The elder takes the port at once: there it cannot stay open for the one that moved.
     assert ports == {"c-0": home, "c-1": home + 10}
-    gone = judged(second, remembered=model.Memory({"1": running}, recollection.open_ports([service(both)])))
+    gone = judged(second, remembered=model.Memory({"1": running}, decode.open_ports([service(both)])))
     ports = {port["name"]: port["port"] for port in service(gone)["spec"]["ports"]}
     assert ports == {"c-1": home, f"c-1-{home + 10}": home + 10}
-    kept = recollection.open_ports([service(gone)])
+    kept = decode.open_ports([service(gone)])
     late = dataclasses.replace(scenes.snapshot(second), time="2026-01-02T00:00:30Z")
-    facts = seen.Seen(late, model.Memory({"1": running}, kept))
+    facts = observed.Seen(late, model.Memory({"1": running}, kept))
     over = desired.desired(facts, scenes.settings(), scenes.seed("alice"), [scenes.example()])
     assert {port["port"] for port in service(over)["spec"]["ports"]} == {home}

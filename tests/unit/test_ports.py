@@ -2,9 +2,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ics import errors, ports
+from ics import errors
+from ics.consumer.peers import ports
 
 chain_ids = st.text(min_size=1, max_size=50)
+
 
 # Home offsets found by `printf NAME | sha256sum`, first 16 hex digits modulo 1000.
 AT_26 = "consumer-180"  # RPC would be 27017

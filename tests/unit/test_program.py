@@ -11,23 +11,13 @@ import pulumi
 import pytest
 from pulumi.runtime import mocks
 
-from ics import (
-    declared,
-    desired,
-    engines,
-    errors,
-    handover,
-    intents,
-    labels,
-    loop,
-    manifests,
-    model,
-    observing,
-    outputs,
-    seen,
-    signing,
-    world,
-)
+from ics import engines, errors, manifests, model, names
+from ics.consumer import desired, signing
+from ics.consumer import observed as consumer_observed
+from ics.engines import handoff
+from ics.provider.tx import descriptions
+from ics.pulumi_program import outputs, plan
+from ics.reconciler import observe, reconcile, world
 from tests.unit import scenes
 
 P = model.Phase
@@ -95,7 +85,9 @@ STAYS = {"enabled": True, "image": "ics:1", "mode": "deployment"}
 def launched(**changes: Any) -> desired.Desired:
     chain = scenes.consumer(P.LAUNCHED, scenes.joined("alice", "bob"))
     return desired.desired(
-        seen.Seen(scenes.snapshot(chain, launches={"0": scenes.launch("alice", "bob")}), model.Memory()),
+        consumer_observed.Seen(
+            scenes.snapshot(chain, launches={"0": scenes.launch("alice", "bob")}), model.Memory()
+        ),
         scenes.settings(**changes),
         scenes.seed("alice"),
         [scenes.example()],
@@ -103,13 +95,13 @@ def launched(**changes: Any) -> desired.Desired:
 
 
 def declare(found: desired.Desired) -> tuple[model.Manifest, ...]:
-    from ics import program
+    from ics.pulumi_program import resources
 
     rendered = manifests.render(found, "set")
 
     @pulumi.runtime.test  # type: ignore[untyped-decorator]
     def run() -> None:
-        program.stack(rendered, outputs.of(found), "kubeconfig", "context")
+        resources.stack(rendered, outputs.of(found), "kubeconfig", "context")
 
     run()
     return rendered
@@ -150,10 +142,10 @@ def test_a_kubeconfig_that_the_environment_names_is_not_in_the_state(
     monkeypatch.setenv("KUBECONFIG", "/home/alice/one:/home/alice/another")
     rendered = manifests.render(launched(), "set")
 
-    async def computed(*_: Any, **__: Any) -> declared.Declared:
-        return declared.Declared(rendered, {}, None, None)
+    async def computed(*_: Any, **__: Any) -> plan.Declared:
+        return plan.Declared(rendered, {}, None, None)
 
-    monkeypatch.setattr(declared, "declared", computed)
+    monkeypatch.setattr(plan, "declared", computed)
 
     @pulumi.runtime.test  # type: ignore[untyped-decorator]
     def run() -> None:
@@ -184,7 +176,7 @@ def test_the_whole_of_a_validators_stack(recorder: Recorder) -> None:
 
 
 def test_the_relayer_is_a_part_of_its_chain(recorder: Recorder) -> None:
-    from ics import program
+    from ics.pulumi_program import resources
 
     rendered = manifests.render(launched(), "set")
     (node,) = (m for m in rendered if m["kind"] == "StatefulSet")
@@ -194,17 +186,17 @@ def test_the_relayer_is_a_part_of_its_chain(recorder: Recorder) -> None:
         "kind": "Deployment",
         "metadata": {
             **metadata,
-            "name": labels.HERMES_NAME,
-            "labels": {**metadata["labels"], labels.COMPONENT: labels.HERMES},
+            "name": names.HERMES_NAME,
+            "labels": {**metadata["labels"], names.COMPONENT: names.HERMES},
         },
     }
-    _, (chain,) = program.by_chain((*rendered, hermes))
+    _, (chain,) = resources.by_chain((*rendered, hermes))
     assert chain.relayer == (hermes,)
     assert hermes not in chain.manifests
 
     @pulumi.runtime.test  # type: ignore[untyped-decorator]
     def run() -> None:
-        program.stack((*rendered, hermes), {}, None, None)
+        resources.stack((*rendered, hermes), {}, None, None)
 
     run()
     components = [(r.typ, r.name) for r in recorder.registered if r.typ.startswith("ics:")]
@@ -225,7 +217,7 @@ def test_outputs_name_what_waits_and_hold_no_secret() -> None:
 
 def test_due_transactions_are_an_output() -> None:
     staged = desired.desired(
-        seen.Seen(scenes.snapshot(scenes.consumer()), model.Memory()),
+        consumer_observed.Seen(scenes.snapshot(scenes.consumer()), model.Memory()),
         scenes.settings(),
         scenes.seed("alice"),
         [scenes.example()],
@@ -257,21 +249,21 @@ def test_only_what_the_reconciler_has_still_to_make_waits_for_it(
 
 
 def test_chains_are_split_by_their_label() -> None:
-    from ics import program
+    from ics.pulumi_program import resources
 
-    shared, chains = program.by_chain(manifests.render(launched(), "set"))
+    shared, chains = resources.by_chain(manifests.render(launched(), "set"))
     assert [m["kind"] for m in shared] == ["Namespace", "Service"]
     assert [(chain.consumer_id, chain.chain_id) for chain in chains] == [("0", "consumer1-1")]
-    assert all(m["metadata"]["labels"][labels.CONSUMER] == "0" for m in chains[0].manifests)
+    assert all(m["metadata"]["labels"][names.CONSUMER] == "0" for m in chains[0].manifests)
 
 
 def test_handed_over_facts_come_back_as_they_were(tmp_path: Any) -> None:
     chain = scenes.consumer(P.LAUNCHED, scenes.joined("alice", "bob"))
-    facts = seen.Seen(
+    facts = consumer_observed.Seen(
         scenes.snapshot(chain, launches={"0": scenes.launch("alice", "bob")}),
         scenes.memory(genesis=b'{"a":1}'),
     )
-    handed = handover.Handed(
+    handed = handoff.Handed(
         facts,
         frozenset({"1"}),
         frozenset({"2"}),
@@ -280,14 +272,14 @@ def test_handed_over_facts_come_back_as_they_were(tmp_path: Any) -> None:
         "abc",
         frozenset({"opt-in to consumer 1 (consumer1-1)"}),
     )
-    handover.write(handed, tmp_path / "facts.json")
-    assert handover.read(tmp_path / "facts.json") == handed
+    handoff.write(handed, tmp_path / "facts.json")
+    assert handoff.read(tmp_path / "facts.json") == handed
     assert (tmp_path / "facts.json").stat().st_mode & 0o777 == 0o600
 
 
 def judged(memory: model.Memory, **changes: Any) -> desired.Desired:
     chain = scenes.consumer(P.LAUNCHED, scenes.joined("alice", "bob"))
-    facts = seen.Seen(scenes.snapshot(chain, **changes), memory)
+    facts = consumer_observed.Seen(scenes.snapshot(chain, **changes), memory)
     return desired.desired(facts, scenes.settings(), scenes.seed("alice"), [scenes.example()])
 
 
@@ -297,9 +289,9 @@ def test_a_held_chain_is_not_left_out_of_the_program() -> None:
     with pytest.raises(
         errors.Transient, match=r"consumer id 0\): ChainUnreadable: the provider gave nonsense"
     ):
-        declared.check_removals(held, memory)
-    declared.check_removals(held, model.Memory())  # there is nothing that could be removed
-    declared.check_removals(judged(memory), memory)
+        plan.check_removals(held, memory)
+    plan.check_removals(held, model.Memory())  # there is nothing that could be removed
+    plan.check_removals(judged(memory), memory)
 
 
 def test_a_left_chain_waits_until_its_key_is_retired() -> None:
@@ -307,14 +299,14 @@ def test_a_left_chain_waits_until_its_key_is_retired() -> None:
     wanted = judged(memory)
     left = dataclasses.replace(wanted.verdicts[0], chain=None, retires=0)
     with pytest.raises(errors.Transient, match="key generation 0 must be recorded as retired first"):
-        declared.check_removals(dataclasses.replace(wanted, verdicts=(left,)), memory)
+        plan.check_removals(dataclasses.replace(wanted, verdicts=(left,)), memory)
 
 
 class Pass:
     """Stands for the engine, the sender and the Lease of one pass that ends with its convergence."""
 
     def __init__(self) -> None:
-        self.handed: handover.Handed | None = None
+        self.handed: handoff.Handed | None = None
 
     async def preview(self, _: engines.Order) -> tuple[engines.Change, ...]:
         return ()
@@ -337,12 +329,12 @@ class Pass:
 
 
 async def test_the_program_is_told_what_the_pass_has_sent(monkeypatch: pytest.MonkeyPatch) -> None:
-    facts = seen.Seen(scenes.snapshot(scenes.consumer()), model.Memory())
+    facts = consumer_observed.Seen(scenes.snapshot(scenes.consumer()), model.Memory())
 
-    async def observed(_: world.World) -> seen.Seen:
+    async def observed(_: world.World) -> consumer_observed.Seen:
         return facts
 
-    monkeypatch.setattr(observing, "observe", observed)
+    monkeypatch.setattr(observe, "observe", observed)
     one = Pass()
     party: Any = one
     place = world.World(
@@ -350,9 +342,9 @@ async def test_the_program_is_told_what_the_pass_has_sent(monkeypatch: pytest.Mo
     )
 
     with pytest.raises(errors.Transient, match="as far as it goes"):
-        await loop.one_pass(place, party, party)
+        await reconcile.one_pass(place, party, party)
 
-    due = observing.desire(place, facts).intents
+    due = observe.desire(place, facts).intents
     assert due
-    sent = frozenset(intents.describe(intent) for intent in due)
-    assert one.handed == handover.Handed(facts, sent=sent)
+    sent = frozenset(descriptions.describe(intent) for intent in due)
+    assert one.handed == handoff.Handed(facts, sent=sent)

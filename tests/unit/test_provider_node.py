@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
-from ics import config, desired, errors, labels, manifests, model, seen
-from ics.manifests import node_files, provider, provider_files
+from ics import errors, manifests, model, names
+from ics.config import settings as config_settings
+from ics.consumer import desired, observed
+from ics.manifests import node_files, provider_node, provider_node_files
 from tests.unit import scenes
 
 PEER = "a" * 40 + "@203.0.113.7:26656"
@@ -22,22 +24,22 @@ NODE: dict[str, Any] = {
 ADDRESS = "0123456789ABCDEF0123456789ABCDEF01234567"
 
 
-def settings(**changes: Any) -> config.Settings:
+def settings(**changes: Any) -> config_settings.Settings:
     return scenes.settings(provider_node={**NODE, **changes})
 
 
-def own(found: config.Settings) -> dict[str, model.Manifest]:
+def own(found: config_settings.Settings) -> dict[str, model.Manifest]:
     wanted = desired.desired(
-        seen.Seen(scenes.snapshot(), model.Memory()), found, scenes.seed("alice"), [scenes.example()]
+        observed.Seen(scenes.snapshot(), model.Memory()), found, scenes.seed("alice"), [scenes.example()]
     )
     return {
         f"{m['kind']}/{m['metadata']['name']}": m
         for m in manifests.render(wanted, "set")
-        if m["metadata"]["labels"][labels.COMPONENT] == labels.PROVIDER_NODE
+        if m["metadata"]["labels"][names.COMPONENT] == names.PROVIDER_NODE
     }
 
 
-def pod(found: config.Settings) -> Any:
+def pod(found: config_settings.Settings) -> Any:
     return own(found)["StatefulSet/provider-node"]["spec"]["template"]["spec"]
 
 
@@ -58,13 +60,13 @@ def test_its_objects() -> None:
 
 
 def test_only_its_volume_is_retained() -> None:
-    kept = [name for name, m in own(settings()).items() if labels.RETAIN in m["metadata"]["labels"]]
+    kept = [name for name, m in own(settings()).items() if names.RETAIN in m["metadata"]["labels"]]
     assert kept == ["PersistentVolumeClaim/provider-node"]
 
 
 def test_it_is_a_full_node_unless_a_key_is_named() -> None:
     assert {v["name"] for v in pod(settings())["volumes"]} == {"data", "tmp", "config"}
-    assert provider.signs(settings()) == "nothing: a full node, for no consensus_key is named"
+    assert provider_node.signs(settings()) == "nothing: a full node, for no consensus_key is named"
     named = settings(consensus_key="k", node_key="n")
     volumes = {v["name"]: v for v in pod(named)["volumes"]}
     assert volumes["consensus-key"]["secret"] == {"secretName": "k", "defaultMode": 0o440}
@@ -90,8 +92,8 @@ def test_its_files() -> None:
         min_gas_price="1uatom",
         config={"config.toml": {"p2p": {"pex": False}}},
     )
-    comet = tomllib.loads(provider_files.config_toml(found))
-    app = tomllib.loads(provider_files.app_toml(found))
+    comet = tomllib.loads(provider_node_files.config_toml(found))
+    app = tomllib.loads(provider_node_files.app_toml(found))
     assert comet["p2p"]["persistent_peers"] == PEER
     assert comet["p2p"]["pex"] is False
     assert comet["statesync"] == {
@@ -133,7 +135,7 @@ def started(folder: pathlib.Path, *, has_key: bool, has_memory: bool) -> dict[st
         memory = folder / "data/signing" / ADDRESS
         memory.mkdir(parents=True)
         (memory / "priv_validator_state.json").write_text("{}")
-    script = provider_files.START_SCRIPT
+    script = provider_node_files.START_SCRIPT
     for path in (node_files.DATA, "/etc/ics"):
         script = script.replace(path, f"{folder}{path}")
     genesis = f"{folder}{node_files.GENESIS}/genesis.json"

@@ -2,17 +2,19 @@
 
 import pytest
 
-from ics import errors, keys, peers, publishing
+from ics import errors
+from ics.consumer.peers import description, publication
+from ics.keys import derivation
 from tests.unit import scenes
 
 SEED = scenes.seed("alice")
 SETTINGS = scenes.settings()
-NODE = keys.derive_node_key(SEED).node_id
+NODE = derivation.derive_node_key(SEED).node_id
 RELAYER = scenes.relayer("alice")
 
 
 def details(published: str, **wish: object) -> str:
-    return publishing.details(published, SETTINGS, SEED, publishing.Wish(**wish))  # type: ignore[arg-type]
+    return publication.details(published, SETTINGS, SEED, publication.Wish(**wish))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -46,20 +48,20 @@ def test_details(published: str, wish: dict[str, object], expected: str) -> None
     ],
 )
 def test_two_chains_on_one_port_are_not_published(published: str, wished: dict[str, tuple[str, int]]) -> None:
-    wish = publishing.Wish("a.example", by_consumer=wished)
+    wish = publication.Wish("a.example", by_consumer=wished)
     with pytest.raises(errors.SettingsError, match=r"^--consumer 0: port \d+ .* is that of consumer 1: give"):
-        publishing.details(published, SETTINGS, SEED, wish, {"0": 27346 - 10, "1": 27346})
+        publication.details(published, SETTINGS, SEED, wish, {"0": 27346 - 10, "1": 27346})
 
 
 def test_a_chain_may_leave_a_port_that_another_one_takes() -> None:
-    wish = publishing.Wish("a.example", by_consumer={"0": ("a.example", 27346), "1": ("b.example", 1)})
-    found = peers.parse(publishing.details("", SETTINGS, SEED, wish, {"0": 27336, "1": 27346}))
+    wish = publication.Wish("a.example", by_consumer={"0": ("a.example", 27346), "1": ("b.example", 1)})
+    found = description.parse(publication.details("", SETTINGS, SEED, wish, {"0": 27336, "1": 27346}))
     assert {one: where.port for one, where in found.by_consumer.items()} == {"0": 27346, "1": 1}
 
 
 def test_networks_with_public_node_keys_publish_no_node_id() -> None:
     settings = SETTINGS.model_copy(update={"node_keys": "public"})
-    found = publishing.details(f"p2p={NODE}@a.b", settings, SEED, publishing.Wish())
+    found = publication.details(f"p2p={NODE}@a.b", settings, SEED, publication.Wish())
     assert found == f"p2p=a.b relayer={RELAYER}"
 
 
@@ -71,7 +73,7 @@ def test_without_an_address() -> None:
 def test_too_long_a_text() -> None:
     """Two bytes each: the chain counts bytes."""
     own = "ü" * 100
-    room = peers.MAX_DETAILS - len(f" p2p={NODE}@a.example relayer={RELAYER}")
+    room = description.MAX_DETAILS - len(f" p2p={NODE}@a.example relayer={RELAYER}")
     with pytest.raises(errors.SettingsError, match=rf"shorten its own text by {200 - room}$"):
         details(own, host="a.example")
 
@@ -81,7 +83,7 @@ def test_problems() -> None:
     mend = "run ics endpoint register"
 
     def found(text: str, address: str | None = "a.example") -> list[str]:
-        return publishing.problems(text, SETTINGS, SEED, address)
+        return publication.problems(text, SETTINGS, SEED, address)
 
     assert found(good) == []
     assert found(good, None) == []
@@ -98,15 +100,15 @@ def test_problems() -> None:
         f"the description has no node id, the seed's is {NODE}: {mend}",
         f"the description has no relayer=, the seed's is {RELAYER}: {mend}",
     ]
-    assert found(f"relayer={RELAYER}") == [f"{peers.NOTHING_PUBLISHED}: {mend}"]
+    assert found(f"relayer={RELAYER}") == [f"{description.NOTHING_PUBLISHED}: {mend}"]
 
 
 def test_doubles() -> None:
     alice, bob = scenes.validator("alice"), scenes.validator("bob")
     twin = scenes.validator("charlie", details=f"p2p={NODE}@c.example")
-    assert publishing.doubles([alice, bob]) == []
+    assert publication.doubles([alice, bob]) == []
     both = " and ".join(sorted([alice.operator_address, twin.operator_address]))
-    assert publishing.doubles([alice, bob, twin]) == [
+    assert publication.doubles([alice, bob, twin]) == [
         f"node id {NODE} is published by {both}: each needs one of its own"
     ]
 
@@ -114,12 +116,12 @@ def test_doubles() -> None:
 def test_targets() -> None:
     alice = scenes.validator("alice", details="p2p=a.example:26656")
     bob = scenes.validator("bob")
-    theirs = keys.derive_node_key(scenes.seed("bob")).node_id
+    theirs = derivation.derive_node_key(scenes.seed("bob")).node_id
     chains = [("c-1", f"{theirs}@10.231.0.112:27346,{'ef' * 20}@[::1]:5", "a.example:27346")]
 
-    assert publishing.targets([alice, bob], alice.operator_address, chains) == (
-        publishing.Target("a peer", "c-1", "::1", 5),
-        publishing.Target(bob.operator_address, "c-1", "10.231.0.112", 27346),
-        publishing.Target("this validator", "c-1", "a.example", 27346),
-        publishing.Target("this validator", "provider", "a.example", 26656),
+    assert publication.targets([alice, bob], alice.operator_address, chains) == (
+        publication.Target("a peer", "c-1", "::1", 5),
+        publication.Target(bob.operator_address, "c-1", "10.231.0.112", 27346),
+        publication.Target("this validator", "c-1", "a.example", 27346),
+        publication.Target("this validator", "provider", "a.example", 26656),
     )

@@ -11,7 +11,10 @@ import pytest
 import yaml
 
 from devnet import reconciler as image
-from ics import config, definition, desired, errors, key_settings, manifests, model, seen, stack
+from ics import errors, manifests, model
+from ics.config import chain_definition, secret_sources, stack_file
+from ics.config import settings as config_settings
+from ics.consumer import desired, observed
 from ics.manifests import reconciler
 from tests.unit import scenes
 
@@ -32,13 +35,15 @@ ENABLED: dict[str, Any] = {
 }
 
 
-def settings(**changes: Any) -> config.Settings:
+def settings(**changes: Any) -> config_settings.Settings:
     return scenes.settings(**{**ENABLED, **changes})
 
 
-def rendered(found: config.Settings, *loaded: definition.Loaded) -> list[model.Manifest]:
+def rendered(found: config_settings.Settings, *loaded: chain_definition.Loaded) -> list[model.Manifest]:
     chain = scenes.consumer(model.Phase.LAUNCHED, scenes.joined("alice", "bob"))
-    facts = seen.Seen(scenes.snapshot(chain, launches={"0": scenes.launch("alice", "bob")}), model.Memory())
+    facts = observed.Seen(
+        scenes.snapshot(chain, launches={"0": scenes.launch("alice", "bob")}), model.Memory()
+    )
     wanted = desired.desired(facts, found, scenes.seed("alice"), loaded or [scenes.example()])
     return list(manifests.render(wanted, "set"))
 
@@ -87,8 +92,8 @@ def test_what_is_installed() -> None:
 async def test_it_renders_itself_as_it_was_installed(mode: str, tmp_path: pathlib.Path) -> None:
     first = rendered(settings(reconciler={**ENABLED["reconciler"], "mode": mode}))
     root = project(tmp_path, own(first))
-    inside = stack.load_settings(root, "alice", {})
-    definitions = await stack.load_definitions(root, no_fetch)
+    inside = stack_file.load_settings(root, "alice", {})
+    definitions = await stack_file.load_definitions(root, no_fetch)
     assert rendered(inside, *definitions) == first
 
 
@@ -98,14 +103,14 @@ async def no_fetch(url: str) -> bytes:
 
 def test_inside_it_knows_no_kubeconfig_and_reads_secrets_from_kubernetes() -> None:
     document = yaml.safe_load(reconciler.stack_file(settings()))
-    inside = config.parse(
+    inside = config_settings.parse(
         {key.removeprefix("ics:"): value for key, value in document["config"].items()}, "the ConfigMap"
     )
-    assert inside.cluster == config.Cluster(namespace_prefix="a")
+    assert inside.cluster == config_settings.Cluster(namespace_prefix="a")
     assert inside.engine == "apply"
-    assert inside.seed.secret == key_settings.SecretObject(**PLACE, key="seed")
+    assert inside.seed.secret == secret_sources.SecretObject(**PLACE, key="seed")
     assert inside.account is not None
-    assert inside.account.secret == key_settings.SecretObject(**PLACE, key="account")
+    assert inside.account.secret == secret_sources.SecretObject(**PLACE, key="account")
     assert (inside.participation, inside.node.stop_grace) == (settings().participation, 5400)
 
 
@@ -150,7 +155,7 @@ def test_what_is_missing_is_named(changes: dict[str, Any], complaint: str) -> No
 
 def test_a_genesis_that_no_config_map_holds_is_refused() -> None:
     example = scenes.example()
-    large = definition.Loaded(example.definition, b" " * 700_001)
+    large = chain_definition.Loaded(example.definition, b" " * 700_001)
     with pytest.raises(errors.SettingsError, match=r"ics-example\.yaml: the genesis file has 700001 bytes"):
         rendered(settings(), large)
 
@@ -201,12 +206,12 @@ metadata.Distribution.from_name = without
 
 import argparse, asyncio, types
 import reconcile
-from ics import wiring
-from ics.cli import __main__, installation
+from ics.reconciler import wiring
+from ics.cli import __main__, options
 from ics.engines import auto
 
 settings = types.SimpleNamespace(engine="apply")
-asyncio.run(installation.offer(argparse.Namespace(install_pulumi=False), settings))
+asyncio.run(options.offer_installation(argparse.Namespace(install_pulumi=False), settings))
 """
     done = subprocess.run(
         [sys.executable, "-c", program],

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from ics import errors, relay_answers
+from ics import errors
+from ics.relayer import ibc
 
 
 def status(**changes: Any) -> dict[str, Any]:
@@ -21,7 +22,7 @@ def status(**changes: Any) -> dict[str, Any]:
 def test_the_newest_block() -> None:
     at = datetime.datetime(2026, 11, 22, 12, 42, 31, 123456, tzinfo=datetime.UTC)
 
-    assert relay_answers.newest_block(status()) == at
+    assert ibc.newest_block(status()) == at
 
 
 @pytest.mark.parametrize(
@@ -36,7 +37,7 @@ def test_the_newest_block() -> None:
 )
 def test_a_node_that_is_not_there_yet(changes: dict[str, Any], says: str) -> None:
     with pytest.raises(errors.Transient) as caught:
-        relay_answers.newest_block(status(**changes))
+        ibc.newest_block(status(**changes))
 
     assert str(caught.value) == says
 
@@ -44,16 +45,16 @@ def test_a_node_that_is_not_there_yet(changes: dict[str, Any], says: str) -> Non
 @pytest.mark.parametrize(
     ("read", "document"),
     [
-        (relay_answers.next_key, {"pagination": None}),
-        (relay_answers.connection_ids, {"code": 5}),
-        (relay_answers.commitments, {}),
-        (relay_answers.commitments, {"commitments": [{"sequence": "x"}]}),
-        (relay_answers.next_send, {"next_sequence_send": "x"}),
-        (relay_answers.next_receive, {"next_sequence_receive": None}),
-        (relay_answers.balance, {"balance": None}),
-        (relay_answers.unbonding_time, {"params": {"unbonding_time": "3 weeks"}}),
-        (relay_answers.trusting_fraction, {"params": {}}),
-        (relay_answers.newest_block, {"sync_info": {"latest_block_height": "1"}}),
+        (ibc.next_key, {"pagination": None}),
+        (ibc.connection_ids, {"code": 5}),
+        (ibc.commitments, {}),
+        (ibc.commitments, {"commitments": [{"sequence": "x"}]}),
+        (ibc.next_send, {"next_sequence_send": "x"}),
+        (ibc.next_receive, {"next_sequence_receive": None}),
+        (ibc.balance, {"balance": None}),
+        (ibc.unbonding_time, {"params": {"unbonding_time": "3 weeks"}}),
+        (ibc.trusting_fraction, {"params": {}}),
+        (ibc.newest_block, {"sync_info": {"latest_block_height": "1"}}),
     ],
 )
 def test_another_shape(read: Callable[[Mapping[str, Any]], object], document: dict[str, Any]) -> None:

@@ -5,13 +5,17 @@ import datetime
 from collections.abc import Mapping
 from typing import Any, cast
 
-from ics import errors, ibc, ibc_queries, observing, relaying, seen, world
-from ics.cluster import consumer_rest
-from ics.provider import ibc_queries as provider_ibc
+from ics import errors
+from ics.cluster.nodes import chain_queries
+from ics.consumer import observed
+from ics.provider.rest import relayer_queries
+from ics.reconciler import observe, world
+from ics.relayer import facts as relayer_facts
+from ics.relayer import ibc, queries
 from tests.unit import ibc_chain, scenes
 
-QUESTION = observing.RelayQuestion("0", "n", "07-tendermint-3", "consumer1me", "stake")
-FACTS = seen.Seen(scenes.snapshot())
+QUESTION = observe.RelayQuestion("0", "n", "07-tendermint-3", "consumer1me", "stake")
+FACTS = observed.Seen(scenes.snapshot())
 CONSUMER_TIME = datetime.datetime(2026, 11, 22, 12, 42, 31, tzinfo=datetime.UTC)
 
 
@@ -22,18 +26,18 @@ class Provider:
     chain: ibc_chain.Chain
     trouble: str = ""
 
-    async def terms(self) -> provider_ibc.Terms:
-        return provider_ibc.Terms(600, "0.66")
+    async def terms(self) -> relayer_queries.Terms:
+        return relayer_queries.Terms(600, "0.66")
 
-    async def relay_ends(self, client_id: str) -> ibc_queries.Told:
+    async def relay_ends(self, client_id: str) -> queries.Told:
         if self.trouble:
             raise errors.Transient(self.trouble)
-        return await ibc_queries.told(self.chain.ask, client_id)
+        return await queries.told(self.chain.ask, client_id)
 
-    async def sent(self, channel_id: str) -> provider_ibc.Sent:
-        return provider_ibc.Sent(
-            await ibc_queries.unacknowledged(self.chain.ask, "provider", channel_id),
-            await ibc_queries.last_sent(self.chain.ask, "provider", channel_id),
+    async def sent(self, channel_id: str) -> relayer_queries.Sent:
+        return relayer_queries.Sent(
+            await queries.unacknowledged(self.chain.ask, "provider", channel_id),
+            await queries.last_sent(self.chain.ask, "provider", channel_id),
         )
 
 
@@ -43,20 +47,18 @@ class Cluster:
 
     chain: ibc_chain.Chain
 
-    async def relay_ends(self, namespace: str, address: str, denom: str) -> consumer_rest.Told:
+    async def relay_ends(self, namespace: str, address: str, denom: str) -> chain_queries.Told:
         if namespace != "n":
             raise errors.Transient("the consumer's node has no pod")
-        told = await ibc_queries.told(self.chain.ask, "07-tendermint-0")
-        balance = await ibc_queries.balance(self.chain.ask, address, denom)
-        return consumer_rest.Told(told.ends, told.client, self.chain.transfer_id, CONSUMER_TIME, balance)
+        told = await queries.told(self.chain.ask, "07-tendermint-0")
+        balance = await queries.balance(self.chain.ask, address, denom)
+        return chain_queries.Told(told.ends, told.client, self.chain.transfer_id, CONSUMER_TIME, balance)
 
-    async def received(self, namespace: str, channel_id: str, transfer_id: str) -> consumer_rest.Received:
-        return consumer_rest.Received(
-            await ibc_queries.unacknowledged(self.chain.ask, "consumer", channel_id),
-            await ibc_queries.last_received(self.chain.ask, "consumer", channel_id),
-            len(await ibc_queries.unacknowledged(self.chain.ask, "transfer", transfer_id))
-            if transfer_id
-            else 0,
+    async def received(self, namespace: str, channel_id: str, transfer_id: str) -> chain_queries.Received:
+        return chain_queries.Received(
+            await queries.unacknowledged(self.chain.ask, "consumer", channel_id),
+            await queries.last_received(self.chain.ask, "consumer", channel_id),
+            len(await queries.unacknowledged(self.chain.ask, "transfer", transfer_id)) if transfer_id else 0,
         )
 
 
@@ -72,20 +74,20 @@ def a_world(provider: Provider, consumer: ibc_chain.Chain) -> world.World:
 
 
 async def facts(
-    *questions: observing.RelayQuestion,
+    *questions: observe.RelayQuestion,
     provider: Provider | None = None,
     consumer: ibc_chain.Chain = ibc_chain.CONSUMER,
-) -> Mapping[str, relaying.Facts | errors.IcsError]:
+) -> Mapping[str, relayer_facts.Facts | errors.IcsError]:
     found = a_world(provider or Provider(ibc_chain.fresh(ibc_chain.PROVIDER)), ibc_chain.fresh(consumer))
-    return await observing.relay_facts(found, FACTS, questions)
+    return await observe.relay_facts(found, FACTS, questions)
 
 
 async def test_an_open_channel() -> None:
-    there = await ibc_queries.told(ibc_chain.fresh(ibc_chain.PROVIDER).ask, "07-tendermint-3")
-    here = await ibc_queries.told(ibc_chain.fresh(ibc_chain.CONSUMER).ask, "07-tendermint-0")
+    there = await queries.told(ibc_chain.fresh(ibc_chain.PROVIDER).ask, "07-tendermint-3")
+    here = await queries.told(ibc_chain.fresh(ibc_chain.CONSUMER).ask, "07-tendermint-0")
 
     assert await facts(QUESTION) == {
-        "0": relaying.Facts(
+        "0": relayer_facts.Facts(
             provider=there.ends,
             consumer=here.ends,
             provider_client=there.client,
@@ -96,7 +98,7 @@ async def test_an_open_channel() -> None:
             provider_unbonding=600,
             trusting_fraction="0.66",
             consumer_balance=100,
-            packets=relaying.Packets(3, 1, 7, 5, oldest=(8, 8)),
+            packets=relayer_facts.Packets(3, 1, 7, 5, oldest=(8, 8)),
         )
     }
 
@@ -104,8 +106,8 @@ async def test_an_open_channel() -> None:
 async def test_a_stopped_chain_is_asked_for_rewards_as_well() -> None:
     found = (await facts(dataclasses.replace(QUESTION, is_stopped=True)))["0"]
 
-    assert isinstance(found, relaying.Facts)
-    assert found.packets == relaying.Packets(3, 1, 7, 5, rewards=2, oldest=(8, 8))
+    assert isinstance(found, relayer_facts.Facts)
+    assert found.packets == relayer_facts.Packets(3, 1, 7, 5, rewards=2, oldest=(8, 8))
 
 
 async def test_there_are_no_packets_before_the_channel_is_open_on_both_sides() -> None:
@@ -116,7 +118,7 @@ async def test_there_are_no_packets_before_the_channel_is_open_on_both_sides() -
 
     found = (await facts(QUESTION, consumer=ibc_chain.fresh(ibc_chain.CONSUMER, channels=channels)))["0"]
 
-    assert isinstance(found, relaying.Facts)
+    assert isinstance(found, relayer_facts.Facts)
     assert (found.packets, found.consumer.channels[0].state) == (None, ibc.State.INIT)
 
 
@@ -127,7 +129,7 @@ async def test_one_chains_trouble_is_its_own() -> None:
 
     assert list(found) == ["1", "0"]
     assert str(found["1"]) == "the consumer's node has no pod"
-    assert isinstance(found["0"], relaying.Facts)
+    assert isinstance(found["0"], relayer_facts.Facts)
 
 
 async def test_the_providers_trouble() -> None:
@@ -139,4 +141,4 @@ async def test_the_providers_trouble() -> None:
 
 
 async def test_nothing_is_asked_for_no_chain() -> None:
-    assert await observing.relay_facts(cast(Any, None), FACTS, []) == {}
+    assert await observe.relay_facts(cast(Any, None), FACTS, []) == {}

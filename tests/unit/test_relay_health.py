@@ -5,7 +5,8 @@ import datetime
 
 import pytest
 
-from ics import labels, model, status
+from ics import model, names
+from ics.consumer import status
 from tests.unit import test_relayer
 
 NOW = datetime.datetime.fromisoformat(test_relayer.TIME)
@@ -25,7 +26,7 @@ UNPULLED = (
 
 def told(hermes: model.Instance | None, evidence: model.Instance = RUNS) -> list[tuple[str, str]]:
     """Severity and text of all that a chain whose Hermes relays is said to suffer from."""
-    both = {labels.HERMES: hermes, labels.EVIDENCE: evidence}
+    both = {names.HERMES: hermes, names.EVIDENCE: evidence}
     wanted = test_relayer.judge(
         test_relayer.OPEN,
         relaying=test_relayer.accepted(test_relayer.OPEN),

@@ -4,8 +4,9 @@ import os
 import pathlib
 import subprocess
 
-from ics import labels, model, relayer
-from ics.manifests import objects, relay_jobs
+from ics import model, names
+from ics.manifests import hermes_jobs, objects
+from ics.relayer import plan
 
 OWNER = objects.Owner("alice", "provider-1", "0", "consumer1-1")
 LABELS = {
@@ -16,10 +17,10 @@ LABELS = {
     "ics-operator.dev/consumer-id": "0",
 }
 SIGNERS = (
-    relay_jobs.Signer("provider-1", "relayer", relay_jobs.PROVIDER_MNEMONIC),
-    relay_jobs.Signer("consumer1-1", "relayer", relay_jobs.CONSUMER_MNEMONIC),
+    hermes_jobs.Signer("provider-1", "relayer", hermes_jobs.PROVIDER_MNEMONIC),
+    hermes_jobs.Signer("consumer1-1", "relayer", hermes_jobs.CONSUMER_MNEMONIC),
 )
-STEP = relay_jobs.Step(
+STEP = hermes_jobs.Step(
     "hermes-step-1", "hermes:1", "hermes", SIGNERS, [("--json", "tx", "conn-init")], {"note": "why"}
 )
 SCRIPT = """\
@@ -32,14 +33,14 @@ hermes --config /etc/hermes/config.toml --json tx conn-init
 
 
 def test_step_job() -> None:
-    assert relay_jobs.step_job(OWNER, "n", STEP) == {
+    assert hermes_jobs.step_job(OWNER, "n", STEP) == {
         "apiVersion": "batch/v1",
         "kind": "Job",
         "metadata": {
             "name": "hermes-step-1",
             "namespace": "n",
             "labels": LABELS,
-            "annotations": {"note": "why", labels.CHAIN_ID: "consumer1-1"},
+            "annotations": {"note": "why", names.CHAIN_ID: "consumer1-1"},
         },
         "spec": {
             "backoffLimit": 0,
@@ -87,11 +88,11 @@ def test_step_job() -> None:
 def test_a_check_takes_just_the_config_that_it_is_named_for() -> None:
     name = "hermes-check-2907d44bf7b8e69e"
     setup = model.Setup("hermes:1", "[global]\n")
-    job = relay_jobs.check_job(OWNER, "n", setup)
-    candidate = relay_jobs.candidate(OWNER, "n", setup)
+    job = hermes_jobs.check_job(OWNER, "n", setup)
+    candidate = hermes_jobs.candidate(OWNER, "n", setup)
     pod = job["spec"]["template"]["spec"]
 
-    assert relayer.check_name(setup) == job["metadata"]["name"] == name
+    assert plan.check_name(setup) == job["metadata"]["name"] == name
     assert candidate["data"] == {name: "[global]\n"}
     assert candidate["metadata"]["labels"] == LABELS | {"app.kubernetes.io/component": "relaying"}
     assert pod["containers"][0]["command"][2] == "hermes --config /etc/hermes/config.toml config validate\n"
@@ -101,7 +102,7 @@ def test_a_check_takes_just_the_config_that_it_is_named_for() -> None:
         {"name": "home", "emptyDir": {"medium": "Memory", "sizeLimit": "16Mi"}},
     ]
     others = (model.Setup("hermes:1", "[global]"), model.Setup("hermes:2", "[global]\n"))
-    assert len({name, *map(relayer.check_name, others)}) == 3
+    assert len({name, *map(plan.check_name, others)}) == 3
 
 
 def ran(folder: pathlib.Path, *commands: tuple[str, ...]) -> tuple[int, list[str]]:
@@ -111,7 +112,7 @@ def ran(folder: pathlib.Path, *commands: tuple[str, ...]) -> tuple[int, list[str
     program.chmod(0o755)
     log = folder / "log"
     done = subprocess.run(
-        ["/bin/sh", "-ec", relay_jobs.script(commands)],
+        ["/bin/sh", "-ec", hermes_jobs.script(commands)],
         env={"PATH": f"{folder}:{os.environ['PATH']}", "LOG": str(log)},
         check=False,
     )

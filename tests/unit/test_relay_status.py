@@ -2,30 +2,31 @@
 
 import dataclasses
 
-from ics import deployment, labels, model, relay_status, seen
+from ics import model, names
+from ics.consumer import chain
+from ics.consumer import observed as consumer_observed
+from ics.relayer import report as relayer_report
 from tests.unit import scenes, test_relayer
 
 READY = model.PodStatus("hermes-1", "10.0.0.1", "n", True, 0, "")
-INSTANCES = {labels.HERMES: model.Instance(READY), labels.EVIDENCE: model.Instance(READY)}
+INSTANCES = {names.HERMES: model.Instance(READY), names.EVIDENCE: model.Instance(READY)}
 
 
-def relaying_chain() -> deployment.Chain:
+def relaying_chain() -> chain.Chain:
     """Alice's chain, whose Hermes relays with an accepted config."""
     return test_relayer.judge(test_relayer.OPEN, relaying=test_relayer.accepted(test_relayer.OPEN)).chains[0]
 
 
-def opening_chain() -> deployment.Chain:
+def opening_chain() -> chain.Chain:
     return test_relayer.judge(test_relayer.NOTHING).chains[0]
 
 
-def report(
-    chain: deployment.Chain, *conditions: model.Condition, **memory: object
-) -> relay_status.RelayReport:
-    observed = seen.Seen(scenes.snapshot(), scenes.memory(**{"instances": INSTANCES, **memory}))
-    return relay_status.report(observed, chain, {}, conditions)
+def report(chain: chain.Chain, *conditions: model.Condition, **memory: object) -> relayer_report.RelayReport:
+    observed = consumer_observed.Seen(scenes.snapshot(), scenes.memory(**{"instances": INSTANCES, **memory}))
+    return relayer_report.report(observed, chain, {}, conditions)
 
 
-def errors_of(found: relay_status.RelayReport) -> list[tuple[str, str]]:
+def errors_of(found: relayer_report.RelayReport) -> list[tuple[str, str]]:
     return [(error["reason"], error["message"]) for error in found.as_dict()["errors"]]
 
 
@@ -38,7 +39,7 @@ def test_what_runs_and_what_hermes_said_last() -> None:
     failed = {"hermes-step-1-0": model.JobState.FAILED}
     found = report(opening_chain(), jobs=failed, last_words={"hermes-step-1-0": "out of gas"}).as_dict()
     pod = {"ready": True, "restarts": 0, "waiting": ""}
-    assert found["deployments"] == {labels.HERMES: pod, labels.EVIDENCE: pod}
+    assert found["deployments"] == {names.HERMES: pod, names.EVIDENCE: pod}
     assert found["jobs"] == {"hermes-step-1-0": {"state": "failed", "said": "out of gas"}}
 
 
@@ -60,8 +61,8 @@ def test_each_client_is_judged_by_the_time_of_the_chain_that_it_lives_on() -> No
     halted = dataclasses.replace(
         test_relayer.OPEN, provider_time=test_relayer.START + 300 * test_relayer.SECOND
     )
-    observed = seen.Seen(scenes.snapshot(), scenes.memory(), relays={"0": halted})
-    found = relay_status.report(observed, relaying_chain(), {}, ()).as_dict()
+    observed = consumer_observed.Seen(scenes.snapshot(), scenes.memory(), relays={"0": halted})
+    found = relayer_report.report(observed, relaying_chain(), {}, ()).as_dict()
     rest = {"id": "07-tendermint-0", "expired": False, "frozen": False}
     assert found["clients"] == {
         "provider": rest | {"seconds_left": 56},

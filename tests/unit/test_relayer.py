@@ -7,7 +7,12 @@ import tomllib
 
 import pytest
 
-from ics import desired, ibc, manifests, model, relayer, relaying, seen
+from ics import manifests, model
+from ics.consumer import desired
+from ics.consumer import observed as consumer_observed
+from ics.relayer import facts as relayer_facts
+from ics.relayer import handshake, ibc
+from ics.relayer import plan as relayer_plan
 from tests.unit import scenes
 
 P = model.Phase
@@ -25,7 +30,7 @@ P_TRANSFER = ibc.ChannelEnd(
     "channel-1", "transfer", ibc.State.OPEN, "connection-0", "transfer", "channel-1", False, "ics20-1"
 )
 
-NOTHING = relaying.Facts(
+NOTHING = relayer_facts.Facts(
     provider=ibc.Ends(P_CLIENT.id),
     consumer=ibc.Ends(C_CLIENT.id),
     provider_client=P_CLIENT,
@@ -47,7 +52,7 @@ TIME = "2026-01-01T00:01:00.5Z"
 
 
 def judge(
-    facts: relaying.Facts | None,
+    facts: relayer_facts.Facts | None,
     name: str = "alice",
     time: str = TIME,
     problem: str = "",
@@ -56,7 +61,7 @@ def judge(
 ) -> desired.Desired:
     chain = scenes.consumer(P.LAUNCHED, scenes.joined("alice", "bob", own=name))
     kept = scenes.memory(**{"has_workload": True, "genesis": scenes.GENESIS, **memory})
-    observed = seen.Seen(
+    observed = consumer_observed.Seen(
         scenes.snapshot(chain, time=time),
         kept,
         relays={} if facts is None else {"0": facts},
@@ -67,7 +72,7 @@ def judge(
     )
 
 
-def plan(*args: object, **kwargs: object) -> relayer.Relayer:
+def plan(*args: object, **kwargs: object) -> relayer_plan.Relayer:
     found = judge(*args, **kwargs).chains[0].relay  # type: ignore[arg-type]
     assert found is not None
     return found
@@ -78,11 +83,11 @@ def record(mark: str, since: datetime.datetime = START, **changes: object) -> mo
     return dataclasses.replace(base, **changes)  # type: ignore[arg-type]
 
 
-def reasons(found: relayer.Relayer) -> set[str]:
+def reasons(found: relayer_plan.Relayer) -> set[str]:
     return {condition.reason for condition in found.conditions}
 
 
-def accepted(facts: relaying.Facts, name: str = "alice", **changes: object) -> model.RelayingRecord:
+def accepted(facts: relayer_facts.Facts, name: str = "alice", **changes: object) -> model.RelayingRecord:
     """What is on record once Hermes has accepted all that it was asked about."""
     found = plan(facts, name)
     for _ in ("the config without channels", "the one with them"):
@@ -93,7 +98,7 @@ def accepted(facts: relaying.Facts, name: str = "alice", **changes: object) -> m
     return dataclasses.replace(kept, **changes)  # type: ignore[arg-type]
 
 
-MARK = relaying.decide(NOTHING.provider, NOTHING.consumer, "").mark
+MARK = handshake.decide(NOTHING.provider, NOTHING.consumer, "").mark
 BEGUN = accepted(NOTHING)
 LIVE = model.Setup("hermes:live", "live")
 
@@ -181,12 +186,12 @@ def test_a_step_that_failed_is_tried_again_after_a_while_under_a_new_name() -> N
 READ = "read kubectl -n ns logs -l app.kubernetes.io/component=relaying-step"
 
 
-def told(found: relayer.Relayer, reason: str) -> list[str]:
+def told(found: relayer_plan.Relayer, reason: str) -> list[str]:
     return [condition.message for condition in found.conditions if condition.reason == reason]
 
 
 def test_what_hermes_said_last_is_told_however_often_it_failed() -> None:
-    base = f"hermes-step-{relayer.digest(MARK)[:8]}"
+    base = f"hermes-step-{relayer_plan.digest(MARK)[:8]}"
     jobs = {f"{base}-{number}": model.JobState.FAILED for number in (9, 10)}
     words = {f"{base}-9": "out of gas", f"{base}-10": "insufficient fees"}
     found = plan(NOTHING, relaying=BEGUN, jobs=jobs, last_words=words)
@@ -197,15 +202,15 @@ def test_what_hermes_said_last_is_told_however_often_it_failed() -> None:
 def test_a_check_that_failed_is_told() -> None:
     fresh = plan(NOTHING).candidate
     assert fresh is not None
-    failed = {relayer.check_name(fresh.setup): model.JobState.FAILED}
-    found = plan(NOTHING, jobs=failed, last_words={relayer.check_name(fresh.setup): "no such key"})
+    failed = {relayer_plan.check_name(fresh.setup): model.JobState.FAILED}
+    found = plan(NOTHING, jobs=failed, last_words={relayer_plan.check_name(fresh.setup): "no such key"})
     says = "the check of a config failed here, and is tried again: Hermes said: no such key: "
     assert told(found, "JobFailed") == [says + READ]
     assert told(plan(OPEN, relaying=accepted(OPEN), jobs=failed), "JobFailed") == []
 
 
 def test_an_update_of_clients_that_failed_is_told_while_it_is_due() -> None:
-    failed = {f"{relayer.UPDATE}000000": model.JobState.FAILED}
+    failed = {f"{relayer_plan.UPDATE}000000": model.JobState.FAILED}
     due = dataclasses.replace(NOTHING, provider_time=START + 140 * SECOND, consumer_time=START + 140 * SECOND)
     says = f"an update of the IBC clients failed here, and is tried again: {READ}"
     assert told(plan(due, relaying=BEGUN, jobs=failed), "JobFailed") == [says]
@@ -217,7 +222,7 @@ def test_clients_are_kept_alive_until_the_channel_is_open() -> None:
     # Somebody else is to take the step, so only the clients are ours to care for.
     waiting = dataclasses.replace(BEGUN, since=START + 139 * SECOND)
     found = plan(
-        due, relaying=waiting, jobs={f"hermes-step-{relayer.digest(MARK)[:8]}-0": model.JobState.FAILED}
+        due, relaying=waiting, jobs={f"hermes-step-{relayer_plan.digest(MARK)[:8]}-0": model.JobState.FAILED}
     )
     assert found.task is not None
     assert [command[1:3] for command in found.task.commands] == [("update", "client")] * 2
@@ -227,7 +232,7 @@ def test_a_chain_that_stands_still_is_sent_no_update_and_its_last_block_told_onc
     now = START + 200 * SECOND
     halted = dataclasses.replace(NOTHING, provider_time=now, consumer_time=START + 140 * SECOND)
     waiting = dataclasses.replace(BEGUN, since=now - SECOND)
-    jobs = {f"hermes-step-{relayer.digest(MARK)[:8]}-0": model.JobState.FAILED}
+    jobs = {f"hermes-step-{relayer_plan.digest(MARK)[:8]}-0": model.JobState.FAILED}
     found = plan(halted, relaying=waiting, jobs=jobs).task
     assert found is not None
     assert [command[4] for command in found.commands] == ["provider-1"]
@@ -295,7 +300,7 @@ def test_an_open_channel_is_relayed_only_with_a_config_that_hermes_accepted() ->
 
 def test_the_providers_gas_is_reckoned_as_the_settings_say() -> None:
     chain = scenes.consumer(P.LAUNCHED, scenes.joined("alice", "bob"))
-    observed = seen.Seen(
+    observed = consumer_observed.Seen(
         scenes.snapshot(chain, time=TIME),
         scenes.memory(has_workload=True, genesis=scenes.GENESIS),
         relays={"0": OPEN},
@@ -324,7 +329,7 @@ def test_nothing_is_sent_with_a_config_that_hermes_has_not_accepted() -> None:
     [
         record("x", accepted_config="other", accepted_base="other"),
         # Written by an earlier release: of the config alone, whichever image had accepted it.
-        record("x", accepted_config=relayer.digest("live")),
+        record("x", accepted_config=relayer_plan.digest("live")),
     ],
 )
 def test_what_is_not_accepted_leaves_all_that_runs_in_place(kept: model.RelayingRecord) -> None:
@@ -344,7 +349,7 @@ def test_another_image_is_asked_before_it_runs() -> None:
 
 
 def test_a_config_is_checked_while_no_step_runs() -> None:
-    check = {f"{relayer.CHECK}0": model.JobState.RUNNING}
+    check = {f"{relayer_plan.CHECK}0": model.JobState.RUNNING}
     step = {"hermes-step-x-0": model.JobState.RUNNING}
     assert plan(NOTHING, jobs=check).candidate is not None
     assert plan(NOTHING, jobs=step).candidate is None
@@ -359,7 +364,7 @@ def test_a_chain_that_does_not_answer_keeps_its_relayer() -> None:
     assert reasons(found) == {"RelayingUnreadable"}
 
 
-PENDING = dataclasses.replace(OPEN, packets=relaying.Packets(1, 0, 2, 1, oldest=(2, 0)))
+PENDING = dataclasses.replace(OPEN, packets=relayer_facts.Packets(1, 0, 2, 1, oldest=(2, 0)))
 
 
 def test_packets_that_are_stuck_restart_hermes_once_a_minute() -> None:
@@ -441,7 +446,7 @@ def test_busy_traffic_restarts_nothing_and_one_packet_in_it_that_is_missed_does(
         kept, found = accepted(OPEN), []
         for number, each in enumerate(oldest):
             now = START + number * 20 * SECOND
-            packets = relaying.Packets(2, 2, 100, 90, oldest=each)
+            packets = relayer_facts.Packets(2, 2, 100, 90, oldest=each)
             facts = dataclasses.replace(OPEN, provider_time=now, consumer_time=now, packets=packets)
             planned = plan(facts, relaying=kept, has_hermes=True)
             found.append(planned.restarts)
@@ -466,7 +471,7 @@ def test_a_chain_that_stands_still_is_named_and_hermes_left_alone() -> None:
 def test_packets_that_arrive_are_forgotten() -> None:
     first = plan(PENDING).record
     assert first is not None
-    done = dataclasses.replace(OPEN, packets=relaying.Packets(0, 0, 2, 2))
+    done = dataclasses.replace(OPEN, packets=relayer_facts.Packets(0, 0, 2, 2))
     record_then = plan(done, relaying=first).record
     assert record_then is not None
     assert record_then.pending_since is None
@@ -474,7 +479,7 @@ def test_packets_that_arrive_are_forgotten() -> None:
 
 def test_a_chain_that_hermes_cannot_be_told_of_is_named_and_what_runs_stays() -> None:
     chain = scenes.consumer(P.LAUNCHED, scenes.joined("alice", "bob"), chain_id="consumer/1-1")
-    observed = seen.Seen(
+    observed = consumer_observed.Seen(
         scenes.snapshot(chain, time=TIME),
         scenes.memory(has_workload=True, genesis=scenes.GENESIS, hermes=LIVE, hermes_base=LIVE),
         relays={"0": OPEN},
@@ -507,7 +512,7 @@ def without(account: str) -> bytes:
 @pytest.mark.parametrize("published", ["hello", f"relayer={scenes.relayer('bob')}"])
 def test_who_published_no_relayer_or_another_one_says_so(published: str) -> None:
     own = scenes.funded("alice")
-    observed = seen.Seen(
+    observed = consumer_observed.Seen(
         scenes.snapshot(
             scenes.consumer(P.LAUNCHED, scenes.joined("alice", "bob")),
             time=TIME,
@@ -528,7 +533,7 @@ def test_who_published_no_relayer_or_another_one_says_so(published: str) -> None
 
 def test_who_published_no_relayer_never_acts() -> None:
     silent = scenes.validator("alice", details="hello")
-    observed = seen.Seen(
+    observed = consumer_observed.Seen(
         scenes.snapshot(
             scenes.consumer(P.LAUNCHED, scenes.joined("alice", "bob")),
             time=TIME,
@@ -544,7 +549,7 @@ def test_who_published_no_relayer_never_acts() -> None:
 
 
 @pytest.mark.parametrize("facts", [NOTHING, OPEN])
-def test_the_same_mark_is_not_written_twice(facts: relaying.Facts) -> None:
+def test_the_same_mark_is_not_written_twice(facts: relayer_facts.Facts) -> None:
     first = plan(facts, "bob").record
     assert first is not None
     assert plan(facts, "bob", relaying=first).record is None

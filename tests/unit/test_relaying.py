@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ics import ibc, relaying
-from ics.ibc import Side, State
-from ics.relaying import Message
+from ics.relayer import handshake, ibc
+from ics.relayer.handshake import Message
+from ics.relayer.ibc import Side, State
 
 CLIENTS = {Side.PROVIDER: "07-tendermint-7", Side.CONSUMER: "07-tendermint-0"}
 START = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
@@ -38,7 +38,7 @@ class Chains:
         }
         return ends[Side.PROVIDER], ends[Side.CONSUMER], self.transfer_id
 
-    def send(self, step: relaying.Step) -> None:
+    def send(self, step: handshake.Step) -> None:
         assert (step.client_id, step.other_client_id) == (CLIENTS[step.side], CLIENTS[step.side.other])
         if step.message.is_of_connection:
             self._connection(step)
@@ -49,7 +49,7 @@ class Chains:
         self.next_id[side] += 1
         return f"{kind}-{self.next_id[side]}"
 
-    def _connection(self, step: relaying.Step) -> None:
+    def _connection(self, step: handshake.Step) -> None:
         here, there = self.connections[step.side], self.connections[step.side.other]
         if step.message in (Message.CONNECTION_INIT, Message.CONNECTION_TRY):
             is_init = step.message is Message.CONNECTION_INIT
@@ -68,7 +68,7 @@ class Chains:
             here[step.connection_id], state=State.OPEN, counterparty_id=step.other_connection_id
         )
 
-    def _channel(self, step: relaying.Step) -> None:
+    def _channel(self, step: handshake.Step) -> None:
         here, there = self.channels[step.side], self.channels[step.side.other]
         if self.connections[step.side][step.connection_id].state is not State.OPEN:
             raise RefusedError("the connection is not open")
@@ -91,7 +91,7 @@ class Chains:
             ports = (ibc.TRANSFER_PORT, State.INIT, step.connection_id, ibc.TRANSFER_PORT)
             here[self.transfer_id] = ibc.ChannelEnd(self.transfer_id, *ports, "", False, "ics20-1")
 
-    def _add(self, step: relaying.Step) -> None:
+    def _add(self, step: handshake.Step) -> None:
         is_init = step.message is Message.CHANNEL_INIT
         if is_init and step.side is Side.PROVIDER:
             raise RefusedError("the consumer begins")
@@ -118,7 +118,7 @@ class Chains:
         if any(end.port == ibc.PROVIDER_PORT and end.state is not State.TRYOPEN for end in ends):
             raise RefusedError("there is a CCV channel")
 
-    def _states(self, step: relaying.Step) -> tuple[State, State]:
+    def _states(self, step: handshake.Step) -> tuple[State, State]:
         is_ack = step.message in (Message.CONNECTION_ACK, Message.CHANNEL_ACK)
         return (State.INIT, State.TRYOPEN) if is_ack else (State.TRYOPEN, State.OPEN)
 
@@ -146,7 +146,7 @@ class Chains:
 def take_steps(chains: Chains, most: int = 100) -> list[Message]:
     """Takes one step after the other, as one creator alone does."""
     taken: list[Message] = []
-    while len(taken) < most and (step := relaying.decide(*chains.facts()).step):
+    while len(taken) < most and (step := handshake.decide(*chains.facts()).step):
         chains.send(step)
         taken.append(step.message)
     return taken
@@ -170,8 +170,8 @@ HANDSHAKES = [
 def test_a_creator_alone_opens_connection_ccv_channel_and_transfer_channel() -> None:
     chains = Chains()
     assert take_steps(chains) == HANDSHAKES
-    finding = relaying.decide(*chains.facts())
-    assert finding == relaying.Finding(
+    finding = handshake.decide(*chains.facts())
+    assert finding == handshake.Finding(
         connection=ibc.Pair("connection-41", "connection-1"),
         ccv=ibc.Pair("channel-42", "channel-2"),
         transfer=ibc.Pair("channel-43", "channel-3"),
@@ -187,11 +187,11 @@ def test_a_successor_continues_where_the_creator_was_killed(taken: int) -> None:
     take_steps(chains, taken)
     assert take_steps(chains) == HANDSHAKES[taken:]
     assert chains.open_ccv() == ["channel-42"]
-    assert relaying.decide(*chains.facts()).leftovers == ()
+    assert handshake.decide(*chains.facts()).leftovers == ()
 
 
 def test_the_first_step_names_the_existing_clients() -> None:
-    assert relaying.decide(*Chains().facts()).step == relaying.Step(
+    assert handshake.decide(*Chains().facts()).step == handshake.Step(
         Message.CONNECTION_INIT, Side.CONSUMER, "07-tendermint-0", "07-tendermint-7"
     )
 
@@ -199,7 +199,7 @@ def test_the_first_step_names_the_existing_clients() -> None:
 def test_a_step_names_both_ends_of_what_exists() -> None:
     chains = Chains()
     take_steps(chains, 6)
-    assert relaying.decide(*chains.facts()).step == relaying.Step(
+    assert handshake.decide(*chains.facts()).step == handshake.Step(
         message=Message.CHANNEL_ACK,
         side=Side.CONSUMER,
         client_id="07-tendermint-0",
@@ -217,17 +217,17 @@ def test_a_step_names_both_ends_of_what_exists() -> None:
 def test_however_creators_race_just_one_channel_opens(moves: list[tuple[int, bool]]) -> None:
     """Four creators look and act at any time; what one does on stale facts is refused or left over."""
     chains = Chains()
-    plans: dict[int, relaying.Step | None] = {}
+    plans: dict[int, handshake.Step | None] = {}
     for creator, looks in moves:
         if looks:
-            plans[creator] = relaying.decide(*chains.facts()).step
+            plans[creator] = handshake.decide(*chains.facts()).step
         elif step := plans.pop(creator, None):
             try:
                 chains.send(step)
             except RefusedError:
                 continue
     take_steps(chains)
-    finding = relaying.decide(*chains.facts())
+    finding = handshake.decide(*chains.facts())
     assert finding.ccv is not None
     assert chains.open_ccv() == [finding.ccv.provider]
     assert finding.transfer is not None
@@ -240,23 +240,23 @@ def test_however_creators_race_just_one_channel_opens(moves: list[tuple[int, boo
 
 def test_the_furthest_of_several_handshakes_goes_on() -> None:
     chains = Chains()
-    init = relaying.decide(*chains.facts()).step
+    init = handshake.decide(*chains.facts()).step
     assert init is not None
     chains.send(init)
-    try_open = relaying.decide(*chains.facts()).step
+    try_open = handshake.decide(*chains.facts()).step
     assert try_open is not None
     chains.send(init)
     chains.send(try_open)
-    finding = relaying.decide(*chains.facts())
+    finding = handshake.decide(*chains.facts())
     assert finding.step is not None
     assert (finding.step.message, finding.step.connection_id) == (Message.CONNECTION_ACK, "connection-1")
-    assert finding.leftovers == (relaying.Leftover("consumer", "connection-2", State.INIT),)
+    assert finding.leftovers == (handshake.Leftover("consumer", "connection-2", State.INIT),)
 
 
 def test_a_handshake_that_was_begun_on_the_provider_is_continued_too() -> None:
     chains = Chains()
     chains.send(
-        relaying.Step(Message.CONNECTION_INIT, Side.PROVIDER, CLIENTS[Side.PROVIDER], CLIENTS[Side.CONSUMER])
+        handshake.Step(Message.CONNECTION_INIT, Side.PROVIDER, CLIENTS[Side.PROVIDER], CLIENTS[Side.CONSUMER])
     )
     assert take_steps(chains) == HANDSHAKES[1:]
 
@@ -268,12 +268,12 @@ def test_ends_over_other_clients_and_other_channels_are_none_of_ours() -> None:
     )
     chains.connections[Side.PROVIDER]["connection-9"] = other
     take_steps(chains)
-    ours = relaying.decide(*chains.facts())
+    ours = handshake.decide(*chains.facts())
     foreign = ibc.ChannelEnd(
         "channel-5", "transfer", State.TRYOPEN, "connection-41", "transfer", "channel-90", False, "ics20-1"
     )
     chains.channels[Side.PROVIDER]["channel-5"] = foreign
-    assert dataclasses.replace(relaying.decide(*chains.facts()), mark="") == dataclasses.replace(
+    assert dataclasses.replace(handshake.decide(*chains.facts()), mark="") == dataclasses.replace(
         ours, mark=""
     )
     assert ours.leftovers == ()
@@ -285,21 +285,21 @@ def test_a_connection_that_could_never_open_is_left_over_and_another_is_begun() 
         "connection-0", State.INIT, CLIENTS[Side.CONSUMER], CLIENTS[Side.PROVIDER], "", is_plain=False
     )
     chains.connections[Side.CONSUMER]["connection-0"] = odd
-    finding = relaying.decide(*chains.facts())
+    finding = handshake.decide(*chains.facts())
     assert finding.step is not None
     assert finding.step.message is Message.CONNECTION_INIT
-    assert finding.leftovers == (relaying.Leftover("consumer", "connection-0", State.INIT),)
+    assert finding.leftovers == (handshake.Leftover("consumer", "connection-0", State.INIT),)
 
 
 @pytest.mark.parametrize("side", Side)
 def test_no_other_channel_is_begun_after_one_was_closed(side: Side) -> None:
     chains = Chains()
     take_steps(chains)
-    ccv = relaying.decide(*chains.facts()).ccv
+    ccv = handshake.decide(*chains.facts()).ccv
     assert ccv is not None
     id_ = ccv.provider if side is Side.PROVIDER else ccv.consumer
     chains.channels[side][id_] = dataclasses.replace(chains.channels[side][id_], state=State.CLOSED)
-    finding = relaying.decide(*chains.facts())
+    finding = handshake.decide(*chains.facts())
     assert (finding.is_closed, finding.ccv, finding.step) == (True, None, None)
 
 
@@ -315,34 +315,34 @@ def test_facts_of_different_moments_are_waited_out() -> None:
     )
     take_steps(chains, 1)
     provider, _, _ = chains.facts()
-    finding = relaying.decide(provider, stale)
+    finding = handshake.decide(provider, stale)
     assert (finding.is_closed, finding.step) == (False, None)
 
 
 def test_nothing_is_done_before_both_clients_are_known() -> None:
-    assert relaying.decide(ibc.Ends("07-tendermint-7"), ibc.Ends("")).step is None
+    assert handshake.decide(ibc.Ends("07-tendermint-7"), ibc.Ends("")).step is None
 
 
 def test_the_mark_changes_with_every_step_and_only_then() -> None:
     chains = Chains()
-    marks = [relaying.decide(*chains.facts()).mark]
+    marks = [handshake.decide(*chains.facts()).mark]
     while take_steps(chains, 1):
-        assert relaying.decide(*chains.facts()).mark == relaying.decide(*chains.facts()).mark
-        marks.append(relaying.decide(*chains.facts()).mark)
+        assert handshake.decide(*chains.facts()).mark == handshake.decide(*chains.facts()).mark
+        marks.append(handshake.decide(*chains.facts()).mark)
     assert len(set(marks)) == len(HANDSHAKES) + 1
 
 
 def test_creators_act_in_the_order_of_power_then_address() -> None:
     creators = [
-        relaying.Creator("cosmosvalcons1c", 10, True),
-        relaying.Creator("cosmosvalcons1b", 10, True),
-        relaying.Creator("cosmosvalcons1a", 300, False),
-        relaying.Creator("cosmosvalcons1d", 200, True),
-        relaying.Creator("cosmosvalcons1e", 0, True),
+        handshake.Creator("cosmosvalcons1c", 10, True),
+        handshake.Creator("cosmosvalcons1b", 10, True),
+        handshake.Creator("cosmosvalcons1a", 300, False),
+        handshake.Creator("cosmosvalcons1d", 200, True),
+        handshake.Creator("cosmosvalcons1e", 0, True),
     ]
-    order = relaying.ranking(creators)
+    order = handshake.ranking(creators)
     assert order == ("cosmosvalcons1d", "cosmosvalcons1b", "cosmosvalcons1c")
-    waits = [relaying.acts_at(order, address, START) for address in (*order, "cosmosvalcons1a")]
+    waits = [handshake.acts_at(order, address, START) for address in (*order, "cosmosvalcons1a")]
     second = datetime.timedelta(seconds=1)
     assert waits == [START, START + 45 * second, START + 90 * second, None]
-    assert relaying.acts_at(order, "cosmosvalcons1c", START, is_ours=True) == START
+    assert handshake.acts_at(order, "cosmosvalcons1c", START, is_ours=True) == START

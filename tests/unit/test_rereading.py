@@ -9,12 +9,15 @@ from typing import Any, cast
 import pytest
 import yaml
 
-from ics import canonical, errors, loop, model, rereading, wiring, world
+from ics import errors, model
+from ics.cosmos import canonical_json
+from ics.reconciler import reconcile, wiring, world
+from ics.reconciler.daemon import definitions
 from tests.unit import scenes
 
 BASE = b"{}"
 URL = "https://launch.example/genesis.json"
-FETCHED = {"base": {"url": URL, "sha256": canonical.sha256_hex(BASE)}}
+FETCHED = {"base": {"url": URL, "sha256": canonical_json.sha256_hex(BASE)}}
 TRANSIENT = f"the genesis file cannot be had: {URL}: no answer"
 
 
@@ -30,7 +33,7 @@ class Play:
         self.fetched = 0
         self.now = 100.0
         self.changes = 0
-        self.definitions = rereading.Definitions(root, self.fetch, lambda: self.now, lambda: 0.0)
+        self.definitions = definitions.Definitions(root, self.fetch, lambda: self.now, lambda: 0.0)
 
     async def fetch(self, url: str) -> bytes:
         self.fetched += 1
@@ -184,8 +187,10 @@ async def test_a_mistake_at_the_start_is_an_error(play: Play) -> None:
 def test_definitions_that_are_not_in_force_are_told_by_each_pass() -> None:
     nothing = cast(Any, None)
     place = world.World(scenes.settings(), scenes.seed("alice"), [], nothing, nothing, nothing)
-    assert loop.outdated(place) == []
-    [(condition, error)] = loop.outdated(dataclasses.replace(place, definitions_problem="one.yaml: wrong"))
+    assert reconcile.outdated(place) == []
+    [(condition, error)] = reconcile.outdated(
+        dataclasses.replace(place, definitions_problem="one.yaml: wrong")
+    )
     text = "one.yaml: wrong; until then the definitions from before are in force"
     assert condition == model.Condition(model.Severity.CRITICAL, "DefinitionsRefused", text)
     assert (type(error), str(error)) == (errors.SettingsError, text)

@@ -7,8 +7,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 
-from ics import bell, errors, loop, model, resident, status, vitals
-from ics.cluster import answers, lease
+from ics import errors as ics_errors
+from ics import model
+from ics.cluster.api import errors as api_errors
+from ics.cluster.api import lease
+from ics.consumer import status
+from ics.reconciler import outcome as reconciler_outcome
+from ics.reconciler.daemon import daemon, health, wakeups
 from tests.unit import scenes
 
 
@@ -21,7 +26,7 @@ class Tenure(lease.Tenure):
         self.asked_for = False
         self.stopped = False
         self.given_up = 0
-        self.refusal: errors.IcsError | None = None
+        self.refusal: ics_errors.IcsError | None = None
         self.tries = 0
 
     @property
@@ -49,10 +54,12 @@ class Tenure(lease.Tenure):
         self.stopped = True
 
 
-def outcome(height: int = 100, spawn_time: str = "2027-01-01T00:00:00Z") -> loop.Outcome:
+def outcome(height: int = 100, spawn_time: str = "2027-01-01T00:00:00Z") -> reconciler_outcome.Outcome:
     """A pass over a provider without chains that concern us, at this height."""
     snapshot = dataclasses.replace(scenes.snapshot(), height=height)
-    return loop.Outcome((), (), status.Report("alice", "provider-1", height, (), ()), (), snapshot)
+    return reconciler_outcome.Outcome(
+        (), (), status.Report("alice", "provider-1", height, (), ()), (), snapshot
+    )
 
 
 class Play:
@@ -60,8 +67,8 @@ class Play:
 
     def __init__(self, is_free: bool = True) -> None:
         self.tenure = Tenure(is_free)
-        self.bell = bell.Bell()
-        self.script: list[loop.Outcome | errors.IcsError] = []
+        self.bell = wakeups.Bell()
+        self.script: list[reconciler_outcome.Outcome | ics_errors.IcsError] = []
         self.acts: list[tuple[str, ...]] = []
         self.looks = 0
         self.told: list[object] = []
@@ -71,11 +78,11 @@ class Play:
         self.on_act: Callable[[], None] = lambda: None
         self.looking: Callable[[], Awaitable[object]] = lambda: asyncio.sleep(0.005)
         self.writing: Callable[[], Awaitable[object]] = lambda: asyncio.sleep(0)
-        self.one = resident.Resident(
-            resident.Work(self.act, self.look, self.tell), self.tenure, self.bell, luck=lambda: 0.5
+        self.one = daemon.Resident(
+            daemon.Work(self.act, self.look, self.tell), self.tenure, self.bell, luck=lambda: 0.5
         )
 
-    async def act(self, looked: Callable[[], None]) -> loop.Outcome:
+    async def act(self, looked: Callable[[], None]) -> reconciler_outcome.Outcome:
         self.running += 1
         self.begun += 1
         self.most_running = max(self.most_running, self.running)
@@ -87,7 +94,7 @@ class Play:
         finally:
             self.running -= 1
         found = self.script.pop(0) if self.script else outcome()
-        if isinstance(found, errors.IcsError):
+        if isinstance(found, ics_errors.IcsError):
             raise found
         return found
 
@@ -95,7 +102,7 @@ class Play:
         self.looks += 1
         return scenes.snapshot()
 
-    def tell(self, what: object, woken: tuple[bell.Wake, ...]) -> None:
+    def tell(self, what: object, woken: tuple[wakeups.Wake, ...]) -> None:
         self.told.append(what)
         if not isinstance(what, str):
             self.acts.append(tuple(wake.reason for wake in woken))
@@ -120,15 +127,15 @@ async def playing(play: Play) -> AsyncIterator[Play]:
 @pytest.fixture(autouse=True)
 def haste(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("SETTLE", "GAP"):
-        monkeypatch.setattr(resident, name, 0.0)
+        monkeypatch.setattr(daemon, name, 0.0)
     for name in ("RENEW", "STANDBY", "ASIDE", "AGAIN"):
-        monkeypatch.setattr(resident, name, 0.01)
+        monkeypatch.setattr(daemon, name, 0.01)
 
 
 async def test_it_acts_at_once_and_then_at_each_event() -> None:
     async with playing(Play()) as play:
         await play.until(lambda: len(play.acts) == 1)
-        play.bell.ring(bell.Wake("opt_in", 99))
+        play.bell.ring(wakeups.Wake("opt_in", 99))
         await play.until(lambda: len(play.acts) == 2)
         await asyncio.sleep(0.05)
 
@@ -141,7 +148,7 @@ async def test_events_of_a_pass_under_way_are_one_more_pass() -> None:
 
     def burst() -> None:
         for _ in range(0 if play.acts else 3):
-            play.bell.ring(bell.Wake("pods"))
+            play.bell.ring(wakeups.Wake("pods"))
 
     play.on_act = burst
     async with playing(play):
@@ -153,7 +160,7 @@ async def test_events_of_a_pass_under_way_are_one_more_pass() -> None:
     assert play.one.vitals.wakes == {"start": 1, "pods": 3}
 
 
-LAUNCH = bell.Wake("consumer_client_created", 100, is_urgent=True)
+LAUNCH = wakeups.Wake("consumer_client_created", 100, is_urgent=True)
 
 
 async def test_a_launch_waits_for_no_pass_that_only_looks() -> None:
@@ -180,7 +187,7 @@ async def test_a_pass_that_writes_or_is_urgent_itself_is_ended_by_no_launch(is_w
             play.writing = go_on.wait
         else:
             play.looking = go_on.wait
-        play.bell.ring(bell.Wake("pods", is_urgent=not is_writing))
+        play.bell.ring(wakeups.Wake("pods", is_urgent=not is_writing))
         await play.until(lambda: play.begun == 2)
         await asyncio.sleep(0.01)
         play.bell.ring(LAUNCH)
@@ -206,7 +213,7 @@ async def test_an_answer_from_before_the_event_is_asked_again() -> None:
     play.script = [outcome(100), outcome(100), outcome(100), outcome(101)]
     async with playing(play):
         await play.until(lambda: len(play.acts) == 1)
-        play.bell.ring(bell.Wake("consumer_client_created", 101, is_urgent=True))
+        play.bell.ring(wakeups.Wake("consumer_client_created", 101, is_urgent=True))
         await play.until(lambda: len(play.acts) == 4)
         await asyncio.sleep(0.05)
 
@@ -228,7 +235,7 @@ async def test_who_loses_the_lease_only_looks() -> None:
         await play.until(lambda: len(play.acts) == 1)
         play.tenure.is_free = False
         await play.until(lambda: play.looks == 1)
-        play.bell.ring(bell.Wake("opt_in"))
+        play.bell.ring(wakeups.Wake("opt_in"))
         await play.until(lambda: play.looks == 2)
 
     assert play.acts == [("start",)]
@@ -247,7 +254,7 @@ async def test_a_command_by_hand_is_let_in() -> None:
 
 async def test_what_cannot_be_judged_is_tried_again_and_told() -> None:
     play = Play()
-    play.script = [errors.Transient("down")]
+    play.script = [ics_errors.Transient("down")]
     play.one._luck = lambda: -0.99  # no time is to be lost in a test
     async with playing(play):
         await play.until(lambda: len(play.acts) == 1)
@@ -296,7 +303,7 @@ async def test_a_pass_that_hangs_does_not_keep_the_lease() -> None:
     play.writing = go_on.wait
     async with playing(play):
         await play.until(lambda: play.running == 1)
-        now += vitals.LONGEST_PASS + 1
+        now += health.LONGEST_PASS + 1
         play.tenure.has_it = False  # it has run out
         before = asked
         await play.until(lambda: asked > before + 10)  # nobody but who keeps the Lease asks for the time
@@ -309,10 +316,10 @@ async def test_a_pass_that_hangs_does_not_keep_the_lease() -> None:
 async def test_a_pass_that_fails_does_not_forget_the_block_that_woke_it() -> None:
     play = Play()
     play.one._luck = lambda: -0.99  # no time is to be lost in a test
-    play.script = [outcome(100), errors.Transient("down"), outcome(100), outcome(101)]
+    play.script = [outcome(100), ics_errors.Transient("down"), outcome(100), outcome(101)]
     async with playing(play):
         await play.until(lambda: len(play.acts) == 1)
-        play.bell.ring(bell.Wake("opt_in", 101))
+        play.bell.ring(wakeups.Wake("opt_in", 101))
         await play.until(lambda: len(play.acts) == 4)
 
     assert play.acts == [("start",), ("opt_in",), (), ()]
@@ -324,28 +331,28 @@ async def test_who_holds_the_lease_is_told_once_and_such_a_standby_is_ready() ->
     play.tenure.refusal = lease.Held("bob is acting, until at most 30 s after now", "bob")
     async with playing(play):
         await play.until(lambda: play.tenure.tries > 3 and play.looks > 0)
-        assert vitals.obstacle(play.one.vitals, play.one._ticks()) == ""
+        assert health.obstacle(play.one.vitals, play.one._ticks()) == ""
     assert play.told == ["standing by: bob is acting for this validator"]
 
 
 async def test_a_standby_that_could_never_act_tells_why_and_is_not_ready() -> None:
     play = Play()
-    play.tenure.refusal = errors.Permanent("no right to update leases: grant it")
+    play.tenure.refusal = ics_errors.Permanent("no right to update leases: grant it")
     trouble = "the Lease cannot be had: no right to update leases: grant it"
     async with playing(play):
         await play.until(lambda: play.tenure.tries > 3 and play.looks > 0)
-        assert vitals.obstacle(play.one.vitals, play.one._ticks()) == trouble
+        assert health.obstacle(play.one.vitals, play.one._ticks()) == trouble
         play.tenure.refusal = None
         await play.until(lambda: len(play.acts) == 1)
-        assert vitals.obstacle(play.one.vitals, play.one._ticks()) == ""
+        assert health.obstacle(play.one.vitals, play.one._ticks()) == ""
     assert play.told[0] == trouble
     assert [one for one in play.told if isinstance(one, str)] == [trouble]
 
 
 async def test_a_lease_that_somebody_wrote_just_now_is_no_trouble() -> None:
     play = Play()
-    play.tenure.refusal = answers.Conflict("it has changed")
+    play.tenure.refusal = api_errors.Conflict("it has changed")
     async with playing(play):
         await play.until(lambda: play.tenure.tries > 3 and play.looks > 0)
-        assert vitals.obstacle(play.one.vitals, play.one._ticks()) == ""
+        assert health.obstacle(play.one.vitals, play.one._ticks()) == ""
     assert play.told == []

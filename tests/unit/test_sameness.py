@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from ics import labels, model
+from ics import model, names
 from tests.network import sameness
 
 HOME = "consumer1-1-0-d2b42c08"
@@ -14,7 +14,7 @@ HOME = "consumer1-1-0-d2b42c08"
 def item(
     kind: str, name: str, *, retained: bool = False, notes: dict[str, str] | None = None, **rest: Any
 ) -> Any:
-    marks = {labels.CONSUMER: "0", **({labels.RETAIN: "true"} if retained else {})}
+    marks = {names.CONSUMER: "0", **({names.RETAIN: "true"} if retained else {})}
     metadata = {
         "name": name,
         "namespace": HOME,
@@ -29,8 +29,8 @@ def service(ports: list[int], opened: str, address: str = "10.0.0.1") -> Any:
     listed = [{"port": port, "nodePort": 30000 + port % 100, "name": f"c-{port}"} for port in ports]
     return item(
         "Service",
-        labels.GATEWAY_SERVICE,
-        notes={labels.OPEN_PORTS: opened},
+        names.GATEWAY_SERVICE,
+        notes={names.OPEN_PORTS: opened},
         spec={"clusterIP": address, "ports": listed},
         status={"loadBalancer": {}},
     )
@@ -114,8 +114,8 @@ def test_what_is_retained_is_told_by_its_label() -> None:
 
 
 def test_records_on_an_object_are_left_aside() -> None:
-    noted = item("Secret", "consensus-key-0", notes={labels.VOLUME_UID: "u", labels.GENERATION: "0"})
-    plain = item("Secret", "consensus-key-0", notes={labels.GENERATION: "0"})
+    noted = item("Secret", "consensus-key-0", notes={names.VOLUME_UID: "u", names.GENERATION: "0"})
+    plain = item("Secret", "consensus-key-0", notes={names.GENERATION: "0"})
     assert sameness.compare([noted], [plain], "alice").same == 1
 
 

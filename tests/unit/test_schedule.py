@@ -4,7 +4,11 @@ import dataclasses
 
 import pytest
 
-from ics import desired, joining, membership, model, schedule, seen, status
+from ics import aio, model
+from ics.consumer import desired, participation, status
+from ics.consumer import observed as consumer_observed
+from ics.reconciler import opt_ins
+from ics.reconciler.daemon import schedule
 from tests.unit import scenes
 
 LONG = 1e6
@@ -44,8 +48,8 @@ def test_the_most_urgent_chain_sets_the_pause() -> None:
 
 
 def test_backoff_doubles_up_to_its_limit_with_jitter() -> None:
-    assert [schedule.backoff(n, 30.0, 1.0) for n in (1, 2, 3, 4, 5, 6, 10_000)] == [1, 2, 4, 8, 16, 30, 30]
-    assert [schedule.backoff(n, 30.0, 0.0) for n in (1, 6)] == [0.5, 15.0]
+    assert [aio.backoff(n, 30.0, 1.0) for n in (1, 2, 3, 4, 5, 6, 10_000)] == [1, 2, 4, 8, 16, 30, 30]
+    assert [aio.backoff(n, 30.0, 0.0) for n in (1, 6)] == [0.5, 15.0]
 
 
 def test_no_retry_waits_long_around_a_spawn() -> None:
@@ -56,7 +60,7 @@ def test_no_retry_waits_long_around_a_spawn() -> None:
 
 def report(consumer: model.Consumer, memory: model.Memory | None = None) -> dict[str, schedule.Standing]:
     snapshot = scenes.snapshot(consumer)
-    observed = seen.Seen(snapshot, memory or model.Memory())
+    observed = consumer_observed.Seen(snapshot, memory or model.Memory())
     wanted = desired.desired(observed, scenes.settings(), scenes.seed("alice"), [scenes.example()])
     return schedule.standings(snapshot, status.report(wanted, {}))
 
@@ -88,7 +92,7 @@ def test_what_is_awaited_does_not_hang_on_what_is_there_of_it(
 ) -> None:
     snapshot = scenes.snapshot(scenes.consumer(phase), problems=problems)
     wanted = desired.desired(
-        seen.Seen(snapshot), scenes.settings(name), scenes.seed(name), [scenes.example()]
+        consumer_observed.Seen(snapshot), scenes.settings(name), scenes.seed(name), [scenes.example()]
     )
     found = schedule.standings(snapshot, status.report(wanted, {}))
     assert {one: standing.spawn_time for one, standing in found.items()} == (
@@ -98,8 +102,10 @@ def test_what_is_awaited_does_not_hang_on_what_is_there_of_it(
 
 def test_a_chain_that_the_cluster_refused_for_the_moment_is_looked_at_as_before_its_spawn() -> None:
     snapshot = scenes.snapshot(scenes.consumer())
-    wanted = desired.desired(seen.Seen(snapshot), scenes.settings(), scenes.seed("alice"), [scenes.example()])
-    without = joining.without(wanted, {"0"}, model.Memory())
+    wanted = desired.desired(
+        consumer_observed.Seen(snapshot), scenes.settings(), scenes.seed("alice"), [scenes.example()]
+    )
+    without = opt_ins.without(wanted, {"0"}, model.Memory())
     assert set(schedule.standings(snapshot, status.report(without, {}))) == {"0"}
 
 
@@ -108,7 +114,7 @@ def test_a_chain_that_runs_well_is_not_waited_for() -> None:
         "c-1",
         "0",
         model.Phase.LAUNCHED,
-        membership.Participation.VALIDATING,
+        participation.Participation.VALIDATING,
         "ns",
         "ab",
         None,

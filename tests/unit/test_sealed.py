@@ -6,12 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ics import armor, errors, keys, model, sealed
+from ics import errors, model
+from ics.keys import armor, derivation, key_file
 
 PASSPHRASE = model.Secret("correct horse")
 SALT = bytes(range(16))
 SEED = model.Secret(bytes(range(32)))
-ACCOUNT = keys.account_from_hex(model.Secret("11" * 32))
+ACCOUNT = derivation.account_from_hex(model.Secret("11" * 32))
+
 
 # Written by `interchain-security-pd v7.0.1 keys export` for a key made for this test.
 EXPORTED = """-----BEGIN TENDERMINT PRIVATE KEY-----
@@ -25,6 +27,8 @@ vOYu2UQ=
 -----END TENDERMINT PRIVATE KEY-----
 """
 EXPORTED_HEX = "080214dcbfbba7691c68e9c6183f9f64e4ebd89fc2da0ce920355f02e9beef09"
+
+
 # A test vector of cosmos-sdk (client/keys/import_test.go), sealed in the way before v0.50.
 OLD = """-----BEGIN TENDERMINT PRIVATE KEY-----
 salt: A790BB721D1C094260EA84F5E5B72289
@@ -63,79 +67,79 @@ def test_armor_is_that_of_the_chain() -> None:
 )
 def test_a_damaged_file(text: str, why: str) -> None:
     with pytest.raises(errors.SettingsError, match=f"^key x: {why}"):
-        sealed.parse(text, "key x")
+        key_file.parse(text, "key x")
 
 
 @pytest.mark.parametrize(
     ("text", "passphrase", "expected"), [(EXPORTED, "abcdefgh", EXPORTED_HEX), (OLD, "123456789", OLD_HEX)]
 )
 def test_what_the_chain_has_sealed(text: str, passphrase: str, expected: str) -> None:
-    found = sealed.parse(text, "f")
-    assert (found.kind, found.public) == (sealed.Kind.ACCOUNT, "")
-    account = sealed.open_account(found, model.Secret(passphrase), "f")
+    found = key_file.parse(text, "f")
+    assert (found.kind, found.public) == (key_file.Kind.ACCOUNT, "")
+    account = key_file.open_account(found, model.Secret(passphrase), "f")
     assert account.private_key.reveal().hex() == expected
     with pytest.raises(
         errors.SettingsError, match=r"^f: the passphrase does not open it: give the right one$"
     ):
-        sealed.open_account(found, model.Secret(passphrase + "x"), "f")
+        key_file.open_account(found, model.Secret(passphrase + "x"), "f")
 
 
 def test_sealing_an_account() -> None:
-    key = sealed.seal_account(ACCOUNT, PASSPHRASE, SALT)
-    found = sealed.parse(key.text(), "f")
+    key = key_file.seal_account(ACCOUNT, PASSPHRASE, SALT)
+    found = key_file.parse(key.text(), "f")
 
     assert found == key
-    assert (found.kind, found.public) == (sealed.Kind.ACCOUNT, ACCOUNT.public_key.hex())
-    assert sealed.open_account(found, PASSPHRASE, "f") == ACCOUNT
+    assert (found.kind, found.public) == (key_file.Kind.ACCOUNT, ACCOUNT.public_key.hex())
+    assert key_file.open_account(found, PASSPHRASE, "f") == ACCOUNT
     assert "11" * 32 not in key.text()
     with pytest.raises(errors.SettingsError, match="is an account, wanted is a seed"):
-        sealed.open_seed(found, PASSPHRASE, "f")
+        key_file.open_seed(found, PASSPHRASE, "f")
 
 
 def test_sealing_a_seed() -> None:
-    key = sealed.seal_seed(SEED, PASSPHRASE, SALT)
-    found = sealed.parse(key.text(), "f")
+    key = key_file.seal_seed(SEED, PASSPHRASE, SALT)
+    found = key_file.parse(key.text(), "f")
 
     assert found == key
-    assert (found.kind, found.public) == (sealed.Kind.SEED, keys.derive_node_key(SEED).node_id)
-    assert sealed.open_seed(found, PASSPHRASE, "f") == SEED
+    assert (found.kind, found.public) == (key_file.Kind.SEED, derivation.derive_node_key(SEED).node_id)
+    assert key_file.open_seed(found, PASSPHRASE, "f") == SEED
     with pytest.raises(errors.SettingsError, match="is a seed, wanted is an account"):
-        sealed.open_account(found, PASSPHRASE, "f")
+        key_file.open_account(found, PASSPHRASE, "f")
     with pytest.raises(errors.SettingsError, match="the passphrase does not open it"):
-        sealed.open_seed(found, model.Secret("wrong horse"), "f")
+        key_file.open_seed(found, model.Secret("wrong horse"), "f")
 
 
 def test_headers_that_belong_to_another_key() -> None:
     """Somebody who may write the file must not make it tell of another account."""
-    text = sealed.seal_account(ACCOUNT, PASSPHRASE, SALT).text()
-    other = keys.account_from_hex(model.Secret("22" * 32)).public_key.hex()
-    found = sealed.parse(text.replace(ACCOUNT.public_key.hex(), other), "f")
+    text = key_file.seal_account(ACCOUNT, PASSPHRASE, SALT).text()
+    other = derivation.account_from_hex(model.Secret("22" * 32)).public_key.hex()
+    found = key_file.parse(text.replace(ACCOUNT.public_key.hex(), other), "f")
     with pytest.raises(errors.SettingsError, match=r"^f: what it says of its key is not so"):
-        sealed.open_account(found, PASSPHRASE, "f")
+        key_file.open_account(found, PASSPHRASE, "f")
     with pytest.raises(errors.SettingsError, match=r"^f: what it says of its key is not so"):
-        sealed.parse(text.replace(ACCOUNT.public_key.hex(), "zz"), "f")
+        key_file.parse(text.replace(ACCOUNT.public_key.hex(), "zz"), "f")
 
 
 def test_a_short_passphrase() -> None:
     with pytest.raises(errors.SettingsError, match="at least 8 characters"):
-        sealed.seal_seed(SEED, model.Secret("1234567"), SALT)
+        key_file.seal_seed(SEED, model.Secret("1234567"), SALT)
 
 
 def test_another_way_of_sealing() -> None:
-    found = sealed.parse(EXPORTED.replace("kdf: argon2", "kdf: scrypt"), "f")
+    found = key_file.parse(EXPORTED.replace("kdf: argon2", "kdf: scrypt"), "f")
     with pytest.raises(
         errors.SettingsError, match=r"^f: is sealed in a way that is not known here \(kdf 'scrypt'\)"
     ):
-        sealed.open_account(found, PASSPHRASE, "f")
+        key_file.open_account(found, PASSPHRASE, "f")
 
 
 def test_a_key_of_another_curve() -> None:
     """ed25519, as a validator's: it signs blocks, not transactions."""
-    key = sealed.seal_seed(SEED, PASSPHRASE, SALT)
+    key = key_file.seal_seed(SEED, PASSPHRASE, SALT)
     block = dataclasses.replace(key.block, kind="TENDERMINT PRIVATE KEY")
-    found = sealed.parse(armor.encode(block), "f")
+    found = key_file.parse(armor.encode(block), "f")
     with pytest.raises(errors.SettingsError, match=r"^f: is no secp256k1 key"):
-        sealed.open_account(found, PASSPHRASE, "f")
+        key_file.open_account(found, PASSPHRASE, "f")
 
 
 def test_the_sum_of_the_standard() -> None:

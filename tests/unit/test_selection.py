@@ -4,7 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ics import errors, selection
+from ics import errors
+from ics.cli.commands import show
+from ics.config import settings
+from ics.consumer import selection
 
 
 def candidate(name: str, tokens: int) -> selection.Candidate:
@@ -71,7 +74,7 @@ def test_only_bonded_validators_of_an_answer_count() -> None:
         ],
         "pagination": {"next_key": None, "total": "3"},
     }
-    assert selection.from_staking_answer(answer) == [selection.Candidate("cosmosvaloper1a", 5)]
+    assert show.from_staking_answer(answer) == [selection.Candidate("cosmosvaloper1a", 5)]
 
 
 @pytest.mark.parametrize(
@@ -91,7 +94,7 @@ def test_only_bonded_validators_of_an_answer_count() -> None:
 )
 def test_a_malformed_answer_is_named(answer: dict[str, Any], named: str) -> None:
     with pytest.raises(errors.SettingsError, match=named):
-        selection.from_staking_answer(answer)
+        show.from_staking_answer(answer)
 
 
 OWNER = "cosmos19rl4cm2hmr8afy4kldpxz3fka4jguq0auqdal4"
@@ -127,7 +130,7 @@ CHAIN: dict[str, Any] = {
     ],
 )
 def test_policies(policy: str, changes: dict[str, Any], joins: bool) -> None:
-    decision = selection.decide(selection.Policy(policy), **(CHAIN | changes))
+    decision = selection.decide(settings.Policy(policy), **(CHAIN | changes))
     assert decision.joins is joins
     assert decision.reason
 
@@ -137,10 +140,10 @@ def test_a_chain_id_that_looks_like_another_identity_opens_no_door() -> None:
         CHAIN | {"chain_id": "3", "allow": ("3",)},
         CHAIN | {"chain_id": OWNER, "owner": "x", "allow": (OWNER,)},
     ]
-    listed = selection.Policy.LISTED
+    listed = settings.Policy.LISTED
     assert [selection.decide(listed, **facts).joins for facts in posing] == [False, False]
 
 
 def test_the_deny_list_takes_such_a_chain_id_at_its_word() -> None:
     facts = CHAIN | {"chain_id": "3", "deny": ("3",)}
-    assert not selection.decide(selection.Policy.ALL, **facts).joins
+    assert not selection.decide(settings.Policy.ALL, **facts).joins

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 import yaml
 
-from ics import config, errors, stack, urls
+from ics import errors
+from ics.config import settings, stack_file, urls
 from tests.unit import scenes
 
 HEX = "5eed" * 16
@@ -28,7 +29,7 @@ def merged(at: Mapping[str, Any], keys: list[str], value: object) -> dict[str, A
 
 def said(key: str, value: object) -> str:
     with pytest.raises(errors.SettingsError) as caught:
-        config.parse(merged(VALUES, key.split("."), value), "stacks/Pulumi.alice.yaml")
+        settings.parse(merged(VALUES, key.split("."), value), "stacks/Pulumi.alice.yaml")
     (line,) = caught.value.problems
     return line.removeprefix(f"stacks/Pulumi.alice.yaml: ics:{key}: ")
 
@@ -62,7 +63,7 @@ def test_what_is_written_in_the_place_of_a_secrets_source_is_not_quoted(key: str
 def test_a_private_key_given_as_a_signers_public_one_is_not_quoted(value: object) -> None:
     remote = {"public_key": value, "allow_from": ["192.0.2.10/32"]}
     with pytest.raises(errors.SettingsError) as caught:
-        config.parse(merged(VALUES, ["consensus_keys", "7"], {"remote": remote}), "x")
+        settings.parse(merged(VALUES, ["consensus_keys", "7"], {"remote": remote}), "x")
     (line,) = caught.value.problems
     assert line.startswith(
         "x: ics:consensus_keys.7.remote.public_key: it is not an ed25519 consensus key: give {"
@@ -94,7 +95,7 @@ def test_a_private_key_given_as_a_signers_public_one_is_not_quoted(value: object
             "S3://key:passw0rd@bucket",
             "String should match pattern '^[a-z0-9+]+://' (found 'S3://bucket', in part)",
         ),
-        ("validator", "Alice", f"String should match pattern '{config._DNS_LABEL}' (found 'Alice')"),
+        ("validator", "Alice", f"String should match pattern '{settings._DNS_LABEL}' (found 'Alice')"),
         ("provider.max_lag", "1y", "'1y' is no duration: write a whole number and s, m, h or d, such as 30s"),
         (
             "reconciler.schedule",
@@ -127,7 +128,7 @@ def test_overrides_are_not_quoted_either(
     document = {"config": {f"ics:{key}": value for key, value in VALUES.items()}}
     (tmp_path / "stacks" / "Pulumi.alice.yaml").write_text(yaml.safe_dump(document))
     with pytest.raises(errors.SettingsError) as caught:
-        stack.load_settings(tmp_path, "alice", environment, overrides)
+        stack_file.load_settings(tmp_path, "alice", environment, overrides)
     assert HEX not in str(caught.value)
 
 

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from ics import errors
-from ics.cli import show
+from ics.cli.commands import show
 from ics.manifests import rights
 
 RELAYER = "cosmos19rl4cm2hmr8afy4kldpxz3fka4jguq0auqdal4"

@@ -6,14 +6,18 @@ from typing import Any, cast
 
 import pytest
 
-from ics import desired, errors, keys, model, seen, status, tending, upkeep, world
+from ics import errors, model
+from ics.consumer import desired, observed, status
+from ics.consumer.peers import updates
+from ics.keys import derivation
+from ics.reconciler import node_care, world
 from tests.unit import scenes
 
 NOW = datetime.datetime(2026, 1, 1, 0, 0, 30, tzinfo=datetime.UTC)
 LATER = NOW - datetime.timedelta(seconds=100)
 """When the peers were written: after the pods were made."""
 MADE = NOW - datetime.timedelta(seconds=600)
-BOB = keys.derive_node_key(scenes.seed("bob")).node_id
+BOB = derivation.derive_node_key(scenes.seed("bob")).node_id
 HYBRID = {"hybrid_peer_updates": True, "cluster": {"proxy_ranges": ["192.0.2.0/24"]}}
 AUTO = {"auto_update_consumers": True}
 
@@ -60,7 +64,7 @@ class Scene:
     care: model.Care = dataclasses.field(default_factory=model.Care)
     pod: model.PodStatus = dataclasses.field(default_factory=pod)
 
-    def judged(self, settings: dict[str, Any]) -> tuple[seen.Seen, desired.Desired, Any]:
+    def judged(self, settings: dict[str, Any]) -> tuple[observed.Seen, desired.Desired, Any]:
         consumers, chains, observations = [], {}, {}
         for number, one in enumerate(self.nodes):
             consumer_id = str(number)
@@ -72,10 +76,10 @@ class Scene:
             chains[consumer_id] = model.ChainMemory(f"ns{number}", scenes.GENESIS, (record,), "volume", True)
             told = None if one is None else dataclasses.replace(one, consensus_key=key.public_key)
             observations[consumer_id] = model.Observation(self.pod, told)
-        facts = seen.Seen(scenes.snapshot(*consumers), model.Memory(chains), observations)
+        facts = observed.Seen(scenes.snapshot(*consumers), model.Memory(chains), observations)
         parsed = scenes.settings(relayer={"enabled": False}, **settings)
 
-        def judge(observed: seen.Seen) -> desired.Desired:
+        def judge(observed: observed.Seen) -> desired.Desired:
             return desired.desired(observed, parsed, scenes.seed("alice"), [scenes.example()])
 
         laid = {
@@ -92,7 +96,7 @@ class Scene:
     async def tend(self, to: Cluster, /, **settings: Any) -> list[tuple[str, errors.IcsError]]:
         facts, wanted, parsed = self.judged(settings)
         place = world.World(parsed, scenes.seed("alice"), [], cast(Any, None), cast(Any, to), cast(Any, None))
-        return await tending.tend(place, wanted, facts)
+        return await node_care.tend(place, wanted, facts)
 
     def reasons(self, **settings: Any) -> list[str]:
         facts, wanted, _ = self.judged(settings)
@@ -120,7 +124,7 @@ async def test_nothing_is_done_to_a_node_that_knows_its_peers(settings: dict[str
 async def test_a_running_node_is_told_its_peers_and_that_is_noted() -> None:
     cluster, scene = Cluster(), Scene((OLD,))
     await scene.tend(cluster, **HYBRID)
-    noted = model.Care("uid.0", upkeep.digest(scene.peers()))
+    noted = model.Care("uid.0", updates.digest(scene.peers()))
     assert cluster.done == [("tell", "ns0", scene.peers()), ("note", "ns0", noted)]
     after = Cluster()
     await dataclasses.replace(scene, care=noted).tend(after, **HYBRID)
@@ -185,7 +189,7 @@ async def test_another_node_is_waited_for_only_while_it_comes_up(
     place = world.World(
         parsed, scenes.seed("alice"), [], cast(Any, None), cast(Any, cluster), cast(Any, None)
     )
-    assert await tending.tend(place, wanted, facts) == []
+    assert await node_care.tend(place, wanted, facts) == []
     assert cluster.done == expected
 
 
@@ -211,7 +215,7 @@ async def test_who_was_told_and_meets_nobody_is_restarted_where_that_is_allowed(
 ) -> None:
     cluster, scene = Cluster(connected=frozenset()), Scene((one,))
     await scene.tend(cluster, **HYBRID, **settings)
-    noted = [("note", "ns0", model.Care("uid.0", upkeep.digest(scene.peers())))]
+    noted = [("note", "ns0", model.Care("uid.0", updates.digest(scene.peers())))]
     assert cluster.done == [
         ("tell", "ns0", scene.peers()),
         *(noted if expected == ["note"] else expected),
@@ -242,9 +246,9 @@ async def test_no_node_is_restarted_beside_one_that_was_just_given_its_key() -> 
     place = world.World(
         parsed, scenes.seed("alice"), [], cast(Any, None), cast(Any, cluster), cast(Any, None)
     )
-    assert await tending.tend(place, wanted, facts, {"1"}) == []
+    assert await node_care.tend(place, wanted, facts, {"1"}) == []
     assert [done for done in cluster.done if done[0] == "restart"] == []
-    assert await tending.tend(place, wanted, facts) == []
+    assert await node_care.tend(place, wanted, facts) == []
     assert [done for done in cluster.done if done[0] == "restart"] == [("restart", "ns0")]
 
 

@@ -7,17 +7,20 @@ from typing import Any, cast
 
 import pytest
 
-from ics import errors, loop, membership, model, status, wiring
-from ics.cli import joining, peers
+from ics import errors, model
+from ics.cli.commands import peers, validator
+from ics.consumer import participation, status
+from ics.reconciler import outcome as reconciler_outcome
+from ics.reconciler import reconcile, wiring
 
-STACKS = loop.Trouble(errors.Transient("the gateway's namespace is full"))
-OWN = loop.Trouble(errors.Permanent("consumer 7: refused"), "7")
-OTHERS = loop.Trouble(errors.Permanent("consumer 9: refused"), "9")
+STACKS = reconciler_outcome.Trouble(errors.Transient("the gateway's namespace is full"))
+OWN = reconciler_outcome.Trouble(errors.Permanent("consumer 7: refused"), "7")
+OTHERS = reconciler_outcome.Trouble(errors.Permanent("consumer 9: refused"), "9")
 CHAIN = status.ChainReport(
     "consumer7-1",
     "7",
     model.Phase.INITIALIZED,
-    membership.Participation.SELECTED,
+    participation.Participation.SELECTED,
     None,
     None,
     None,
@@ -27,9 +30,11 @@ CHAIN = status.ChainReport(
 SNAPSHOT = model.Snapshot("provider-1", 7, "2026-01-01T00:00:00Z", (), (), frozenset())
 
 
-def outcome(*troubles: loop.Trouble, sent: tuple[model.Intent, ...] = ()) -> loop.Outcome:
+def outcome(
+    *troubles: reconciler_outcome.Trouble, sent: tuple[model.Intent, ...] = ()
+) -> reconciler_outcome.Outcome:
     report = status.Report("alice", "provider-1", 7, (CHAIN,), ())
-    return loop.Outcome((), sent, report, troubles, SNAPSHOT)
+    return reconciler_outcome.Outcome((), sent, report, troubles, SNAPSHOT)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,14 +55,14 @@ FOUND = cast(
 )
 
 
-def passing(monkeypatch: pytest.MonkeyPatch, *outcomes: loop.Outcome) -> None:
+def passing(monkeypatch: pytest.MonkeyPatch, *outcomes: reconciler_outcome.Outcome) -> None:
     left = list(outcomes)
 
-    async def one_pass(*_: object) -> loop.Outcome:
+    async def one_pass(*_: object) -> reconciler_outcome.Outcome:
         return left.pop(0)
 
-    monkeypatch.setattr(loop, "one_pass", one_pass)
-    monkeypatch.setattr(joining, "_BETWEEN_PASSES", 0.0)
+    monkeypatch.setattr(reconcile, "one_pass", one_pass)
+    monkeypatch.setattr(validator, "_BETWEEN_PASSES", 0.0)
 
 
 OPT_IN = argparse.Namespace(consumer_id="7", json=False)
@@ -68,7 +73,7 @@ async def test_another_chains_trouble_does_not_end_an_opt_in(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     passing(monkeypatch, outcome(OTHERS), outcome(OTHERS, sent=SENT))
-    assert await joining._opt_in(OPT_IN, FOUND) == 0
+    assert await validator._opt_in(OPT_IN, FOUND) == 0
     said = capsys.readouterr()
     assert said.out.startswith("consumer7-1: opted in")
     assert said.err == "ics: consumer 9: refused\n"
@@ -76,11 +81,11 @@ async def test_another_chains_trouble_does_not_end_an_opt_in(
 
 @pytest.mark.parametrize("trouble", [OWN, STACKS])
 async def test_its_own_trouble_and_the_stacks_end_an_opt_in(
-    monkeypatch: pytest.MonkeyPatch, trouble: loop.Trouble
+    monkeypatch: pytest.MonkeyPatch, trouble: reconciler_outcome.Trouble
 ) -> None:
     passing(monkeypatch, outcome(OTHERS, trouble))
     with pytest.raises(type(trouble.error), match=str(trouble)):
-        await joining._opt_in(OPT_IN, FOUND)
+        await validator._opt_in(OPT_IN, FOUND)
 
 
 def nodes(monkeypatch: pytest.MonkeyPatch, *consumer_ids: str) -> None:
@@ -113,7 +118,7 @@ async def test_peers_are_updated_but_for_the_chain_in_trouble(
 
 @pytest.mark.parametrize("trouble", [OWN, STACKS])
 async def test_peers_are_not_updated_with_trouble_of_ones_own(
-    monkeypatch: pytest.MonkeyPatch, trouble: loop.Trouble
+    monkeypatch: pytest.MonkeyPatch, trouble: reconciler_outcome.Trouble
 ) -> None:
     passing(monkeypatch, outcome(OTHERS, trouble))
     nodes(monkeypatch, "7", "9")

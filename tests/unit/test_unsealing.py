@@ -8,31 +8,32 @@ from typing import Any
 import pytest
 import yaml
 
-from ics import errors, key_settings, model, stack, unsealing
-from ics.engines import installing, session, state
+from ics import errors, model
+from ics.config import secret_sources, stack_file
+from ics.engines.pulumi import cli, secure_config, session, stack
 from tests.unit import scenes
 
-SEED, ACCOUNT = (stack.IN_PULUMI.format(key=key) for key in ("seed", "account"))
+SEED, ACCOUNT = (stack_file.IN_PULUMI.format(key=key) for key in ("seed", "account"))
 SEALED = {"secure": "v1:abc"}
 OPENED = {SEED: "opened ics:seed", ACCOUNT: "opened ics:account"}
 
 
 @pytest.fixture
-def opened(monkeypatch: pytest.MonkeyPatch) -> list[tuple[state.Stack, model.Secret | None]]:
+def opened(monkeypatch: pytest.MonkeyPatch) -> list[tuple[stack.Stack, model.Secret | None]]:
     """Which stacks were opened, and with which passphrase."""
-    asked: list[tuple[state.Stack, model.Secret | None]] = []
+    asked: list[tuple[stack.Stack, model.Secret | None]] = []
 
     class Session:
         def config(self, key: str) -> str:
             return f"opened {key}"
 
     @contextlib.contextmanager
-    def opening(where: state.Stack, passphrase: model.Secret | None) -> Iterator[Session]:
+    def opening(where: stack.Stack, passphrase: model.Secret | None) -> Iterator[Session]:
         asked.append((where, passphrase))
         yield Session()
 
     monkeypatch.setattr(session, "opened", opening)
-    monkeypatch.setattr(installing, "check", lambda: None)
+    monkeypatch.setattr(cli, "check", lambda: None)
     return asked
 
 
@@ -54,25 +55,25 @@ async def test_seed_and_account_are_opened_with_the_stacks_passphrase(opened: An
     pulumi = {"backend": "file:///state", "passphrase": {"env": "WORDS"}}
     root = project(engine="pulumi", seed=SEALED, account=SEALED, pulumi=pulumi)
 
-    found = await unsealing.unsealed(root, "alice", {"WORDS": "a b"})
+    found = await secure_config.unsealed(root, "alice", {"WORDS": "a b"})
 
     assert found == {"WORDS": "a b", **OPENED}
-    assert opened == [(state.Stack(root, "alice", "file:///state"), model.Secret("a b"))]
-    settings = stack.load_settings(root, "alice", found)
+    assert opened == [(stack.Stack(root, "alice", "file:///state"), model.Secret("a b"))]
+    settings = stack_file.load_settings(root, "alice", found)
     assert (settings.seed, settings.account) == (
-        key_settings.SecretSource(env=SEED),
-        key_settings.SecretSource(env=ACCOUNT),
+        secret_sources.SecretSource(env=SEED),
+        secret_sources.SecretSource(env=ACCOUNT),
     )
 
 
 @pytest.mark.parametrize("engine", ["apply", "auto"])
 async def test_under_another_engine_nothing_is_opened(opened: Any, project: Any, engine: str) -> None:
     root = project(engine=engine, seed=SEALED)
-    found = await unsealing.unsealed(root, "alice", {})
+    found = await secure_config.unsealed(root, "alice", {})
     assert (found, opened) == ({}, [])
     with pytest.raises(errors.SettingsError, match=r"ics:seed: only Pulumi.*or set ics:engine: pulumi"):
-        stack.load_settings(root, "alice", found)
-    assert await unsealing.unsealed(root, "alice", {}, ("engine=pulumi",)) == {SEED: OPENED[SEED]}
+        stack_file.load_settings(root, "alice", found)
+    assert await secure_config.unsealed(root, "alice", {}, ("engine=pulumi",)) == {SEED: OPENED[SEED]}
 
 
 @pytest.mark.parametrize(
@@ -87,10 +88,10 @@ async def test_what_is_not_needed_is_not_opened(
     opened: Any, project: Any, environment: dict[str, str], overrides: tuple[str, ...]
 ) -> None:
     root = project(engine="pulumi", seed=SEALED)
-    found = await unsealing.unsealed(root, "alice", environment, overrides)
+    found = await secure_config.unsealed(root, "alice", environment, overrides)
     assert (found, opened) == (environment, [])
 
 
 async def test_without_a_sealed_value_no_pulumi_is_started(opened: Any, project: Any) -> None:
-    assert await unsealing.unsealed(project(engine="pulumi"), "alice", {}) == {}
+    assert await secure_config.unsealed(project(engine="pulumi"), "alice", {}) == {}
     assert opened == []

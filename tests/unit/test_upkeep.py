@@ -6,13 +6,16 @@ from typing import Any
 
 import pytest
 
-from ics import errors, labels, model, upkeep
-from ics.cluster import laid, sighting
+from ics import errors, model, names
+from ics.cluster.nodes import decode as nodes_decode
+from ics.cluster.state import decode as state_decode
+from ics.consumer import watchdog
+from ics.consumer.peers import updates
 from tests.unit import scenes
 
 NOW = datetime.datetime(2026, 1, 1, 12, tzinfo=datetime.UTC)
 PATIENCE = datetime.timedelta(seconds=60)
-P = upkeep.Progress
+P = watchdog.Progress
 PEERS = "a" * 40 + "@10.0.0.1:27356"
 
 
@@ -25,7 +28,7 @@ def pod(**changes: Any) -> model.PodStatus:
     return dataclasses.replace(base, **changes)
 
 
-TOLD = model.Care("uid.0", upkeep.digest(PEERS))
+TOLD = model.Care("uid.0", updates.digest(PEERS))
 
 
 @pytest.mark.parametrize(
@@ -48,19 +51,19 @@ TOLD = model.Care("uid.0", upkeep.digest(PEERS))
 def test_a_process_knows_the_peers_it_was_started_with_or_was_told(
     the_pod: model.PodStatus | None, written: datetime.datetime | None, care: model.Care, expected: bool
 ) -> None:
-    assert upkeep.is_stale(PEERS, model.LaidPeers(PEERS, "", written), care, the_pod) is expected
+    assert updates.is_stale(PEERS, model.LaidPeers(PEERS, "", written), care, the_pod) is expected
 
 
 def test_peers_that_are_not_laid_down_yet_are_not_known_either() -> None:
-    assert upkeep.is_stale(PEERS, model.LaidPeers("", "", ago(9999)), model.Care(), pod())
-    assert not upkeep.is_stale(PEERS, None, model.Care(), pod())
+    assert updates.is_stale(PEERS, model.LaidPeers("", "", ago(9999)), model.Care(), pod())
+    assert not updates.is_stale(PEERS, None, model.Care(), pod())
 
 
 def test_missing_peers_are_those_not_connected() -> None:
     both = f"{PEERS},{'b' * 40}@[2001:db8::1]:27356"
     node = scenes.node("alice", peer_ids=frozenset({"a" * 40}))
-    assert upkeep.missing(both, node) == {"b" * 40: "[2001:db8::1]:27356"}
-    assert upkeep.missing("", node) == {}
+    assert updates.missing(both, node) == {"b" * 40: "[2001:db8::1]:27356"}
+    assert updates.missing("", node) == {}
 
 
 @pytest.mark.parametrize(
@@ -75,15 +78,15 @@ def test_a_node_whose_vote_is_needed_is_not_restarted(
     members: tuple[str, ...], changes: dict[str, object], expected: bool
 ) -> None:
     own = scenes.consumer_key("alice").address
-    assert upkeep.may_restart(own, scenes.node(*members, **changes)) is expected
+    assert watchdog.may_restart(own, scenes.node(*members, **changes)) is expected
 
 
 def test_a_small_vote_can_be_spared_while_the_others_sign() -> None:
     own = scenes.consumer_key("alice").address
     powers = {own: 1, b"b" * 20: 9}
     node = scenes.node(validators=powers, signers=frozenset(powers))
-    assert upkeep.may_restart(own, node)
-    assert not upkeep.may_restart(own, dataclasses.replace(node, signers=frozenset({own})))
+    assert watchdog.may_restart(own, node)
+    assert not watchdog.may_restart(own, dataclasses.replace(node, signers=frozenset({own})))
 
 
 @pytest.mark.parametrize(
@@ -105,8 +108,8 @@ def test_a_small_vote_can_be_spared_while_the_others_sign() -> None:
         ({"height": 0, "block_time": None, "peers": 0}, P.ALONE),
     ],
 )
-def test_progress(changes: dict[str, object], expected: upkeep.Progress) -> None:
-    assert upkeep.progress(scenes.node("alice", **changes), NOW, PATIENCE) is expected
+def test_progress(changes: dict[str, object], expected: watchdog.Progress) -> None:
+    assert watchdog.progress(scenes.node("alice", **changes), NOW, PATIENCE) is expected
 
 
 def looks(*found: tuple[int, int, P], care: model.Care | None = None) -> model.Care:
@@ -115,7 +118,9 @@ def looks(*found: tuple[int, int, P], care: model.Care | None = None) -> model.C
     for seconds, height, one in found:
         behind = {P.BEHIND: 5, P.SYNCING: 5, P.SILENT: None}.get(one, 0)
         node = scenes.node("alice", height=height, blocks_behind=behind, is_silent=one is P.SILENT)
-        remembered = upkeep.looked(remembered, "uid.0", node, one, NOW + datetime.timedelta(seconds=seconds))
+        remembered = watchdog.looked(
+            remembered, "uid.0", node, one, NOW + datetime.timedelta(seconds=seconds)
+        )
     return remembered
 
 
@@ -138,13 +143,13 @@ def looks(*found: tuple[int, int, P], care: model.Care | None = None) -> model.C
 def test_failed_looks_in_a_row(found: tuple[tuple[int, int, P], ...], strikes: int) -> None:
     care = looks(*found)
     assert care.strikes == strikes
-    assert upkeep.is_stuck(care, "uid.0") is (strikes >= 3)
+    assert watchdog.is_stuck(care, "uid.0") is (strikes >= 3)
 
 
 def test_a_look_that_says_nothing_of_the_peers_forgives_nothing() -> None:
     care = looks((0, 7, P.BEHIND), (20, 7, P.BEHIND))
     node = scenes.node("alice", blocks_behind=None)
-    assert upkeep.looked(care, "uid.0", node, P.WAITING, NOW + datetime.timedelta(seconds=40)) is care
+    assert watchdog.looked(care, "uid.0", node, P.WAITING, NOW + datetime.timedelta(seconds=40)) is care
 
 
 @pytest.mark.parametrize("found", [P.MOVING, P.WAITING, P.ALONE])
@@ -162,16 +167,16 @@ def test_a_node_that_goes_on_is_forgiven_once() -> None:
 
 def test_each_restart_in_vain_doubles_the_looks() -> None:
     stuck = looks((0, 7, P.BEHIND), (20, 7, P.BEHIND), (40, 7, P.BEHIND))
-    after = upkeep.restarted(stuck, NOW, is_stuck=True)
-    assert (after.restarts, upkeep.is_stuck(after, "uid.0")) == (1, False)
+    after = watchdog.restarted(stuck, NOW, is_stuck=True)
+    assert (after.restarts, watchdog.is_stuck(after, "uid.0")) == (1, False)
     again = after
     for number in range(5):
         node = scenes.node("alice", blocks_behind=5)
         when = NOW + datetime.timedelta(seconds=60 + 20 * number)
-        again = upkeep.looked(again, "new.0", node, P.BEHIND, when)
-        assert not upkeep.is_stuck(again, "new.0")
+        again = watchdog.looked(again, "new.0", node, P.BEHIND, when)
+        assert not watchdog.is_stuck(again, "new.0")
     assert (again.strikes, again.restarts) == (5, 1)
-    assert upkeep.is_stuck(dataclasses.replace(again, strikes=6), "new.0")
+    assert watchdog.is_stuck(dataclasses.replace(again, strikes=6), "new.0")
 
 
 @pytest.mark.parametrize(
@@ -195,7 +200,7 @@ def test_a_node_that_is_coming_up_is_waited_for(
     the_pod: model.PodStatus | None, restarted: datetime.datetime | None, expected: bool
 ) -> None:
     care = model.Care("another.0", restarted=restarted)
-    assert upkeep.is_coming_up(the_pod, care, NOW) is expected
+    assert watchdog.is_coming_up(the_pod, care, NOW) is expected
 
 
 # -- what is read ---------------------------------------------------------------------------------------
@@ -203,8 +208,8 @@ def test_a_node_that_is_coming_up_is_waited_for(
 
 def config_map(notes: dict[str, str]) -> dict[str, Any]:
     fields = [
-        {"manager": labels.FIELD_MANAGER, "time": "2026-01-01T11:00:00Z"},
-        {"manager": labels.LOOP_MANAGER, "time": "2026-01-01T11:30:00Z"},
+        {"manager": names.FIELD_MANAGER, "time": "2026-01-01T11:00:00Z"},
+        {"manager": names.LOOP_MANAGER, "time": "2026-01-01T11:30:00Z"},
     ]
     metadata = {"name": "peers", "namespace": "n", "annotations": notes, "managedFields": fields}
     return {"metadata": metadata, "data": {"persistent_peers": PEERS, "external_address": "h:1"}}
@@ -212,22 +217,22 @@ def config_map(notes: dict[str, str]) -> dict[str, Any]:
 
 def test_the_config_map_tells_what_it_holds_and_since_when() -> None:
     when = datetime.datetime(2026, 1, 1, 11, tzinfo=datetime.UTC)
-    assert laid.peers(config_map({})) == model.LaidPeers(PEERS, "h:1", when)
+    assert state_decode.configured_peers(config_map({})) == model.LaidPeers(PEERS, "h:1", when)
 
 
 @pytest.mark.parametrize("care", [model.Care(), TOLD, model.Care("uid.3", "told", 7, 2, NOW, 1, NOW)])
 def test_what_is_noted_is_read_again(care: model.Care) -> None:
-    notes = {f"{labels.CARE}{name}": text for name, text in upkeep.written(care).items()}
-    assert laid.care(config_map({"another": "x", **notes})) == care
+    notes = {f"{names.CARE}{name}": text for name, text in watchdog.written(care).items()}
+    assert state_decode.watchdog_record(config_map({"another": "x", **notes})) == care
 
 
 @pytest.mark.parametrize(
     "changed", [{"strikes": "many"}, {"since": "2026-01-01"}, {"restarted": "2026-01-01"}]
 )
 def test_a_note_that_somebody_changed_is_named(changed: dict[str, str]) -> None:
-    notes = {f"{labels.CARE}{name}": text for name, text in changed.items()}
+    notes = {f"{names.CARE}{name}": text for name, text in changed.items()}
     with pytest.raises(errors.Permanent, match=r"ConfigMap n/peers: .* delete those annotations"):
-        laid.care(config_map(notes))
+        state_decode.watchdog_record(config_map(notes))
 
 
 @pytest.mark.parametrize(
@@ -244,4 +249,4 @@ def test_the_peers_say_how_far_they_are(own: str, height: int, theirs: list[str]
     peers = [{"peer_state": {"round_state": {"height": one}}} for one in theirs]
     dump = {"round_state": {"height": own}, "peers": peers}
     status = {"sync_info": {"latest_block_height": str(height)}}
-    assert sighting.blocks_behind(dump, status) == expected
+    assert nodes_decode.blocks_behind(dump, status) == expected

@@ -6,7 +6,11 @@ from typing import cast
 
 import pytest
 
-from ics import addresses, errors, keys, model, observing, seen, signing, world
+from ics import errors, model
+from ics.consumer import observed, signing
+from ics.cosmos import addresses
+from ics.keys import derivation
+from ics.reconciler import observe, world
 from tests.unit import scenes
 
 FIRST, SECOND, THIRD = (scenes.consumer_key("alice", generation=number) for number in range(3))
@@ -18,7 +22,7 @@ VALCONS = "cosmosvalcons"
     [((), 0), ((FIRST,), 1), ((SECOND,), 0), ((FIRST, SECOND), 2)],
 )
 def test_the_next_generation_that_nobody_has_is_chosen(
-    used: tuple[keys.ConsensusKey, ...], generation: int
+    used: tuple[derivation.ConsensusKey, ...], generation: int
 ) -> None:
     known = frozenset(key.address for key in used)
     found = signing.choose_key(scenes.seed("alice"), scenes.PROVIDER, "0", (), None, known)
@@ -58,12 +62,12 @@ async def checked(provider: Provider, detail: model.ConsumerDetail | None = None
         cast(world.Cluster, None),
         cast(world.Lease, None),
     )
-    found = seen.Seen(scenes.snapshot(scenes.consumer(found=detail)))
-    _, wanted = await observing.with_used_keys(place, found, observing.desire(place, found))
+    found = observed.Seen(scenes.snapshot(scenes.consumer(found=detail)))
+    _, wanted = await observe.with_used_keys(place, found, observe.desire(place, found))
     return wanted.intents
 
 
-def shown(key: keys.ConsensusKey) -> tuple[str, str]:
+def shown(key: derivation.ConsensusKey) -> tuple[str, str]:
     return "0", addresses.encode(VALCONS, key.address)
 
 

@@ -6,9 +6,10 @@ import dataclasses
 import pytest
 from prometheus_client import parser
 
-from ics import errors, probes, vitals
+from ics import errors
+from ics.reconciler.daemon import health, health_server
 
-WELL = vitals.Vitals(is_acting=True, due=130.0, judged_at=95.0, trouble="", height=42, passes=3)
+WELL = health.Vitals(is_acting=True, due=130.0, judged_at=95.0, trouble="", height=42, passes=3)
 
 
 @pytest.mark.parametrize(
@@ -27,16 +28,16 @@ WELL = vitals.Vitals(is_acting=True, due=130.0, judged_at=95.0, trouble="", heig
             "",
         ),
         (dataclasses.replace(WELL, trouble="provider down"), 100.0, "", "provider down"),
-        (vitals.Vitals(busy_since=0.0), 1.0, "", "there was no look yet"),
+        (health.Vitals(busy_since=0.0), 1.0, "", "there was no look yet"),
     ],
 )
-def test_alive_and_ready(found: vitals.Vitals, now: float, alive: str, ready: str) -> None:
-    assert (vitals.ailment(found, now), vitals.obstacle(found, now)) == (alive, ready)
+def test_alive_and_ready(found: health.Vitals, now: float, alive: str, ready: str) -> None:
+    assert (health.ailment(found, now), health.obstacle(found, now)) == (alive, ready)
 
 
 def test_metrics() -> None:
     found = dataclasses.replace(WELL, failures=1, seconds=0.25, wakes={"pods": 2, "opt_in": 1}, critical=1)
-    status, kind, text = probes.answer("GET /metrics HTTP/1.1", found, 100.0)
+    status, kind, text = health_server.answer("GET /metrics HTTP/1.1", found, 100.0)
     assert (status, kind) == ("200 OK", "text/plain; version=0.0.4; charset=utf-8")
     families = list(parser.text_string_to_metric_families(text.decode()))
     assert [(one.name, one.type) for one in families if one.documentation] == [
@@ -77,7 +78,7 @@ async def ask(port: int, request: bytes) -> str:
 
 async def test_probes_over_http(unused_tcp_port: int) -> None:
     states = [WELL, dataclasses.replace(WELL, trouble="provider down"), WELL, WELL, WELL]
-    async with probes.served(unused_tcp_port, lambda: states.pop(0), lambda: 100.0) as port:
+    async with health_server.served(unused_tcp_port, lambda: states.pop(0), lambda: 100.0) as port:
         found = [
             await ask(port, request)
             for request in (
@@ -100,12 +101,12 @@ async def test_probes_over_http(unused_tcp_port: int) -> None:
 
 
 async def test_a_port_that_is_taken(unused_tcp_port: int) -> None:
-    async with probes.served(unused_tcp_port, lambda: WELL, lambda: 0.0):
+    async with health_server.served(unused_tcp_port, lambda: WELL, lambda: 0.0):
         with pytest.raises(errors.SettingsError, match=rf"ics:resident.port: {unused_tcp_port} cannot be"):
-            async with probes.served(unused_tcp_port, lambda: WELL, lambda: 0.0):
+            async with health_server.served(unused_tcp_port, lambda: WELL, lambda: 0.0):
                 pass
 
 
 async def test_no_port() -> None:
-    async with probes.served(0, lambda: WELL, lambda: 0.0) as port:
+    async with health_server.served(0, lambda: WELL, lambda: 0.0) as port:
         assert port == 0

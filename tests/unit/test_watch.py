@@ -2,7 +2,7 @@
 
 import pytest
 
-from ics.cli import watch
+from ics.cli.commands import watch
 
 
 class Over(Exception):

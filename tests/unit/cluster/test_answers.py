@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
-from ics import errors
-from ics.cluster import answers, kinds, requests
+from ics import errors as ics_errors
+from ics.cluster.api import errors as api_errors
+from ics.cluster.api import kinds, requests
 
 SET = {"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": {"name": "node", "namespace": "a"}}
 HOME = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "zz"}}
@@ -17,7 +18,7 @@ def status(message: str, *causes: dict[str, str]) -> dict[str, Any]:
     return {"kind": "Status", "message": message, "details": {"causes": list(causes)}}
 
 
-CASES: list[tuple[str, requests.Request, int, dict[str, Any], type[errors.IcsError], str]] = [
+CASES: list[tuple[str, requests.Request, int, dict[str, Any], type[ics_errors.IcsError], str]] = [
     (
         "right missing cluster-wide",
         requests.apply(HOME, "m"),
@@ -26,7 +27,7 @@ CASES: list[tuple[str, requests.Request, int, dict[str, Any], type[errors.IcsErr
             'namespaces "zz" is forbidden: User "reader" cannot patch resource "namespaces" in API group ""'
             ' in the namespace "zz"'
         ),
-        answers.MissingRight,
+        api_errors.MissingRight,
         "missing right: reader cannot patch namespaces in the whole cluster: grant it with a ClusterRoleBinding"
         " (ics show rights prints what is needed)",
     ),
@@ -38,7 +39,7 @@ CASES: list[tuple[str, requests.Request, int, dict[str, Any], type[errors.IcsErr
             'statefulsets.apps "node" is forbidden: User "system:serviceaccount:a:b" cannot create resource'
             ' "statefulsets" in API group "apps" in the namespace "a"'
         ),
-        answers.MissingRight,
+        api_errors.MissingRight,
         "missing right: system:serviceaccount:a:b cannot create statefulsets.apps in namespace a: grant it with a"
         " RoleBinding (ics show rights prints what is needed)",
     ),
@@ -47,7 +48,7 @@ CASES: list[tuple[str, requests.Request, int, dict[str, Any], type[errors.IcsErr
         APPLY,
         403,
         status("forbidden: because it is being terminated", {"reason": "NamespaceTerminating"}),
-        errors.Transient,
+        ics_errors.Transient,
         "namespace a is being deleted: what belongs in it waits",
     ),
     (
@@ -55,7 +56,7 @@ CASES: list[tuple[str, requests.Request, int, dict[str, Any], type[errors.IcsErr
         APPLY,
         403,
         status('pods "x" is forbidden: exceeded quota: q, requested: cpu=1'),
-        errors.Permanent,
+        ics_errors.Permanent,
         'StatefulSet a/node: refused by the cluster: pods "x" is forbidden: exceeded quota: q, requested: cpu=1',
     ),
     (
@@ -66,7 +67,7 @@ CASES: list[tuple[str, requests.Request, int, dict[str, Any], type[errors.IcsErr
             "PersistentVolumeClaim is invalid: spec: Forbidden: spec is immutable\n@@ -6 +6 @@\n",
             {"field": "spec", "reason": "FieldValueForbidden"},
         ),
-        answers.Immutable,
+        api_errors.Immutable,
         "StatefulSet a/node: spec cannot be changed in place: set it back, or delete the object so that it is made"
         " anew (PersistentVolumeClaim is invalid: spec: Forbidden: spec is immutable)",
     ),
@@ -77,7 +78,7 @@ CASES: list[tuple[str, requests.Request, int, dict[str, Any], type[errors.IcsErr
         status(
             "failed to create typed patch object (a/node; apps/v1): .spec.x: field not declared in schema"
         ),
-        errors.Permanent,
+        ics_errors.Permanent,
         "StatefulSet a/node: not accepted (500): failed to create typed patch object (a/node; apps/v1): .spec.x:"
         " field not declared in schema",
     ),
@@ -86,7 +87,7 @@ CASES: list[tuple[str, requests.Request, int, dict[str, Any], type[errors.IcsErr
         requests.apply(SECRET, "m"),
         422,
         status("Secret is invalid: data: hunter2"),
-        errors.Permanent,
+        ics_errors.Permanent,
         "Secret a/s: not accepted (422): the server's words are left out, for they may quote the value",
     ),
     (
@@ -94,17 +95,17 @@ CASES: list[tuple[str, requests.Request, int, dict[str, Any], type[errors.IcsErr
         APPLY,
         409,
         status("changed"),
-        answers.Conflict,
+        api_errors.Conflict,
         "StatefulSet a/node: patch answered 409: changed",
     ),
-    ("overload", APPLY, 429, {}, errors.Transient, "StatefulSet a/node: patch answered 429: no message"),
-    ("outage", APPLY, 503, {}, errors.Transient, "StatefulSet a/node: patch answered 503: no message"),
+    ("overload", APPLY, 429, {}, ics_errors.Transient, "StatefulSet a/node: patch answered 429: no message"),
+    ("outage", APPLY, 503, {}, ics_errors.Transient, "StatefulSet a/node: patch answered 503: no message"),
     (
         "nothing there",
         requests.get(kinds.SECRET, "a", "s"),
         404,
         status("not found"),
-        answers.Missing,
+        api_errors.Missing,
         "Secret a/s: not found (not found): make it or mend its name",
     ),
     (
@@ -112,7 +113,7 @@ CASES: list[tuple[str, requests.Request, int, dict[str, Any], type[errors.IcsErr
         APPLY,
         401,
         status("Unauthorized"),
-        errors.Permanent,
+        ics_errors.Permanent,
         "the Kubernetes API server refuses the credentials (401): renew those of ics:cluster.kubeconfig's context",
     ),
     (
@@ -120,7 +121,7 @@ CASES: list[tuple[str, requests.Request, int, dict[str, Any], type[errors.IcsErr
         requests.proxy("a", "node-0", 26657, "/commit"),
         500,
         {"jsonrpc": "2.0", "error": {"code": -32603, "message": "Internal error", "data": "no such height"}},
-        errors.Transient,
+        ics_errors.Transient,
         "its RPC answers an error: no such height",
     ),
 ]
@@ -130,12 +131,12 @@ CASES: list[tuple[str, requests.Request, int, dict[str, Any], type[errors.IcsErr
     ("request_", "code", "body", "kind", "text"), [pytest.param(*c[1:], id=c[0]) for c in CASES]
 )
 def test_error(
-    request_: requests.Request, code: int, body: dict[str, Any], kind: type[errors.IcsError], text: str
+    request_: requests.Request, code: int, body: dict[str, Any], kind: type[ics_errors.IcsError], text: str
 ) -> None:
-    error = answers.error_of(request_, code, body)
+    error = api_errors.error_of(request_, code, body)
 
     assert (type(error), str(error)) == (kind, text)
 
 
 def test_long_words_are_cut() -> None:
-    assert len(str(answers.error_of(APPLY, 503, status("x" * 5000)))) < 400
+    assert len(str(api_errors.error_of(APPLY, 503, status("x" * 5000)))) < 400

@@ -5,15 +5,15 @@ import subprocess
 
 import pytest
 
-from ics import labels, model
-from ics.cluster import arm
-from ics.manifests import arming, objects
+from ics import model, names
+from ics.cluster import sign_state
+from ics.manifests import objects, sign_state_job
 
 ADDRESS = "0123456789ABCDEF0123456789ABCDEF01234567"
 
 
 def run(folder: pathlib.Path, by_name: str = "") -> "subprocess.CompletedProcess[str]":
-    script = arming.SCRIPT.replace("/data/", f"{folder}/")
+    script = sign_state_job.SCRIPT.replace("/data/", f"{folder}/")
     environment = {"PATH": "/usr/bin:/bin", "KEY_ADDRESS": ADDRESS, "BY_NAME": by_name}
     return subprocess.run(
         ["/bin/sh", "-c", script], env=environment, text=True, capture_output=True, check=False
@@ -65,24 +65,24 @@ def test_by_name_a_whole_memory_stays(tmp_path: pathlib.Path) -> None:
 def test_job() -> None:
     owner = objects.Owner("alice", "provider-1", "7", "consumer-1")
 
-    job = arming.job(owner, "ns", "12345678-aaaa", ADDRESS, "node:1")
+    job = sign_state_job.job(owner, "ns", "12345678-aaaa", ADDRESS, "node:1")
 
     pod = job["spec"]["template"]["spec"]
     assert job["metadata"]["name"] == "arm-12345678"
-    assert job["metadata"]["annotations"][labels.CONSENSUS_ADDRESS] == ADDRESS
-    assert job["spec"]["template"]["metadata"]["labels"][labels.COMPONENT] == "arming"
+    assert job["metadata"]["annotations"][names.CONSENSUS_ADDRESS] == ADDRESS
+    assert job["spec"]["template"]["metadata"]["labels"][names.COMPONENT] == "arming"
     assert job["spec"]["activeDeadlineSeconds"] == 600
     (near,) = pod["affinity"]["podAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]
     # Itself among them: with no node there is no pod to be beside.
     assert near == {
         "labelSelector": {
             "matchExpressions": [
-                {"key": labels.COMPONENT, "operator": "In", "values": [labels.ARMING, labels.NODE]}
+                {"key": names.COMPONENT, "operator": "In", "values": [names.ARMING, names.NODE]}
             ]
         },
         "topologyKey": "kubernetes.io/hostname",
     }
-    assert labels.PART_OF_SET not in job["metadata"]["labels"]
+    assert names.PART_OF_SET not in job["metadata"]["labels"]
     assert pod["securityContext"]["runAsUser"] == pod["securityContext"]["fsGroup"] == 1000
     assert pod["containers"][0]["securityContext"] == {
         "allowPrivilegeEscalation": False,
@@ -106,6 +106,6 @@ def test_job_state(types: list[str], expected: model.JobState) -> None:
     conditions = [{"type": kind, "status": "True"} for kind in types]
     item = {"metadata": {}, "status": {"conditions": conditions}}
 
-    assert arm.job_state(item) is expected
+    assert sign_state.job_state(item) is expected
     leaving = item | {"metadata": {"deletionTimestamp": "2026-01-01T00:00:00Z"}}
-    assert arm.job_state(leaving) is model.JobState.RUNNING
+    assert sign_state.job_state(leaving) is model.JobState.RUNNING

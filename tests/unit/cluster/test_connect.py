@@ -6,13 +6,14 @@ from collections.abc import Callable
 import httpx
 import pytest
 
-from ics import config, errors
-from ics.cluster import client, kinds, kubeconfig, requests
+from ics import errors
+from ics.cluster.api import client, connect, kinds, kubeconfig, requests
+from ics.config import settings
 
 
 def test_missing_kubeconfig(tmp_path: pathlib.Path) -> None:
     with pytest.raises(errors.SettingsError) as raised:
-        client.connect(config.Cluster(kubeconfig="absent"), tmp_path, {})
+        connect.connect(settings.Cluster(kubeconfig="absent"), tmp_path, {})
 
     assert str(raised.value) == (
         f"ics:cluster.kubeconfig: {tmp_path}/absent: No such file or directory: mend the path"
@@ -23,14 +24,14 @@ def test_broken_kubeconfig_is_not_quoted(tmp_path: pathlib.Path) -> None:
     (tmp_path / "k").write_text("users:\n- user: {token: hunter2\n")
 
     with pytest.raises(errors.SettingsError) as raised:
-        client.connect(config.Cluster(kubeconfig="k"), tmp_path, {})
+        connect.connect(settings.Cluster(kubeconfig="k"), tmp_path, {})
 
     assert str(raised.value) == f"ics:cluster.kubeconfig: {tmp_path}/k: line 3: no YAML: mend it"
 
 
 def test_no_way_in(tmp_path: pathlib.Path) -> None:
     with pytest.raises(errors.SettingsError, match="this runs in no pod: name one"):
-        client.connect(config.Cluster(), tmp_path, {"HOME": str(tmp_path)}, service_account=tmp_path)
+        connect.connect(settings.Cluster(), tmp_path, {"HOME": str(tmp_path)}, service_account=tmp_path)
 
 
 def test_context_in_a_pod(tmp_path: pathlib.Path) -> None:
@@ -38,14 +39,14 @@ def test_context_in_a_pod(tmp_path: pathlib.Path) -> None:
     env = {"HOME": str(tmp_path), "KUBERNETES_SERVICE_HOST": "10.0.0.1"}
 
     with pytest.raises(errors.SettingsError, match=r"ics:cluster.context: 'x' needs a kubeconfig"):
-        client.connect(config.Cluster(context="x"), tmp_path, env, service_account=tmp_path)
+        connect.connect(settings.Cluster(context="x"), tmp_path, env, service_account=tmp_path)
 
 
 def test_service_account(tmp_path: pathlib.Path) -> None:
     (tmp_path / "token").write_text("t")
     env = {"HOME": str(tmp_path), "KUBERNETES_SERVICE_HOST": "fd00::1", "KUBERNETES_SERVICE_PORT": "6443"}
 
-    assert client.access(config.Cluster(), tmp_path, env, tmp_path) == kubeconfig.Access(
+    assert connect.access(settings.Cluster(), tmp_path, env, tmp_path) == kubeconfig.Access(
         "https://[fd00::1]:6443", authority_file=tmp_path / "ca.crt", token_file=tmp_path / "token"
     )
 

@@ -7,8 +7,10 @@ from typing import Any
 import httpx
 import pytest
 
-from ics import errors, ibc
-from ics.cluster import client, consumer_rest, kubeconfig
+from ics import errors
+from ics.cluster.api import client, kubeconfig
+from ics.cluster.nodes import chain_queries
+from ics.relayer import ibc
 from tests.unit import ibc_chain
 
 POD = "/api/v1/namespaces/n/pods/node-0"
@@ -54,8 +56,8 @@ def kube(proxy: Proxy) -> client.Client:
     return client.Client(kubeconfig.Access("https://h"), proxy)
 
 
-async def told(proxy: Proxy, address: str = "consumer1me", namespace: str = "n") -> consumer_rest.Told:
-    return await consumer_rest.told(kube(proxy), namespace, "provider-1", address, "stake")
+async def told(proxy: Proxy, address: str = "consumer1me", namespace: str = "n") -> chain_queries.Told:
+    return await chain_queries.told(kube(proxy), namespace, "provider-1", address, "stake")
 
 
 async def test_the_whole_side() -> None:
@@ -80,7 +82,7 @@ async def test_the_whole_side() -> None:
         ),
     )
     own = ibc.Client("07-tendermint-0", "provider-1", datetime.timedelta(seconds=396), ibc_chain.TIME)
-    assert found == consumer_rest.Told(ends, own, "channel-1", AT, 100)
+    assert found == chain_queries.Told(ends, own, "channel-1", AT, 100)
 
 
 async def test_before_the_first_connection() -> None:
@@ -102,9 +104,9 @@ async def test_a_chain_that_follows_another_provider() -> None:
 async def test_packets() -> None:
     proxy = Proxy(ibc_chain.fresh(ibc_chain.CONSUMER))
 
-    assert await consumer_rest.received(kube(proxy), "n", "channel-0") == consumer_rest.Received((8,), 5)
-    with_rewards = await consumer_rest.received(kube(proxy), "n", "channel-0", "channel-1")
-    assert with_rewards == consumer_rest.Received((8,), 5, 2)
+    assert await chain_queries.received(kube(proxy), "n", "channel-0") == chain_queries.Received((8,), 5)
+    with_rewards = await chain_queries.received(kube(proxy), "n", "channel-0", "channel-1")
+    assert with_rewards == chain_queries.Received((8,), 5, 2)
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,9 @@ import sys
 import psutil
 import pytest
 
-from ics.cluster import holder
+from ics.cluster.api import lease_holder
 
-PRINT_OWN = "from ics.cluster import holder; print(holder.own(), flush=True); input()"
+PRINT_OWN = "from ics.cluster.api import lease_holder; print(lease_holder.own(), flush=True); input()"
 
 
 def test_a_killed_process_is_dead_and_a_running_one_is_not() -> None:
@@ -19,61 +19,61 @@ def test_a_killed_process_is_dead_and_a_running_one_is_not() -> None:
     ) as process:
         assert process.stdout is not None
         words = process.stdout.readline().strip()
-        running = holder.is_dead(words)
+        running = lease_holder.is_dead(words)
         process.kill()
         os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
-        as_zombie = holder.is_dead(words)
+        as_zombie = lease_holder.is_dead(words)
         process.wait()
 
-    assert (running, as_zombie, holder.is_dead(words)) == (False, True, True)
-    assert not holder.is_dead(holder.own())
+    assert (running, as_zombie, lease_holder.is_dead(words)) == (False, True, True)
+    assert not lease_holder.is_dead(lease_holder.own())
 
 
 def test_another_process_with_the_same_id_is_not_the_holder() -> None:
-    host, _, rest = holder.own().partition(" since ")
+    host, _, rest = lease_holder.own().partition(" since ")
     since, _, kernel = rest.partition(" of ")
 
-    assert holder.is_dead(f"{host} since {int(since) + 1} of {kernel}")
+    assert lease_holder.is_dead(f"{host} since {int(since) + 1} of {kernel}")
 
 
 def test_a_clock_that_is_set_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    words, boot = holder.own(), psutil.boot_time()
+    words, boot = lease_holder.own(), psutil.boot_time()
 
     monkeypatch.setattr(psutil, "boot_time", lambda: boot + 3600)
     monkeypatch.setattr(psutil._pslinux, "boot_time", lambda: boot + 3600)
 
-    assert holder.own() == words
-    assert not holder.is_dead(words)
+    assert lease_holder.own() == words
+    assert not lease_holder.is_dead(words)
 
 
 def test_a_clock_that_is_set_meanwhile_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    words, boot = holder.own(), psutil.boot_time()
+    words, boot = lease_holder.own(), psutil.boot_time()
     boots = iter([boot, boot + 3600])
 
     monkeypatch.setattr(psutil, "boot_time", lambda: next(boots, boot + 3600))
     monkeypatch.setattr(psutil._pslinux, "boot_time", lambda: boot + 3600)
 
-    assert not holder.is_dead(words)
+    assert not lease_holder.is_dead(words)
 
 
 def test_of_one_that_may_not_be_looked_at_nothing_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(pid: int) -> None:
         raise psutil.AccessDenied(pid)
 
-    words = holder.own()
+    words = lease_holder.own()
     monkeypatch.setattr(psutil, "Process", refuse)
 
-    assert not holder.is_dead(words)
+    assert not lease_holder.is_dead(words)
 
 
 def test_of_another_kernel_nothing_is_known(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    host, _, kernel = holder.own().rpartition(" of ")
+    host, _, kernel = lease_holder.own().rpartition(" of ")
     other = ("0" if kernel[0] != "0" else "1") + kernel[1:]
 
-    assert not holder.is_dead(f"{host.replace(' pid ', ' pid 9')} of {other}")
-    assert not holder.is_dead("some-pod-1")
+    assert not lease_holder.is_dead(f"{host.replace(' pid ', ' pid 9')} of {other}")
+    assert not lease_holder.is_dead("some-pod-1")
 
-    words = holder.own()
-    monkeypatch.setattr(holder, "_PROC", tmp_path)
-    assert not holder.is_dead(words)
-    assert " " not in holder.own()
+    words = lease_holder.own()
+    monkeypatch.setattr(lease_holder, "_PROC", tmp_path)
+    assert not lease_holder.is_dead(words)
+    assert " " not in lease_holder.own()

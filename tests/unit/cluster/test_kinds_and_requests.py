@@ -5,7 +5,7 @@ import json
 import pytest
 
 from ics import errors
-from ics.cluster import kinds, requests
+from ics.cluster.api import kinds, requests
 
 
 @pytest.mark.parametrize(

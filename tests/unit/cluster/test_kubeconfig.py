@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from ics import errors, model
-from ics.cluster import kubeconfig
+from ics.cluster.api import kubeconfig
 
 PATH = pathlib.Path("/conf/k")
 

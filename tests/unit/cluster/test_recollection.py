@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from ics import labels, model
-from ics.cluster import recollection
+from ics import model, names
+from ics.cluster.state import decode
 
 ADDRESS = "0123456789ABCDEF0123456789ABCDEF01234567"
 
@@ -20,21 +20,21 @@ def item(
         "name": name,
         "namespace": namespace,
         "uid": f"uid-{namespace}",
-        "labels": {labels.CONSUMER: consumer},
+        "labels": {names.CONSUMER: consumer},
         "annotations": notes or {},
     }
     return {"metadata": metadata | rest.pop("metadata", {}), **rest}
 
 
 def secret(generation: str = "0", namespace: str = "n", **notes: str) -> dict[str, Any]:
-    known = {labels.GENERATION: generation, labels.CONSENSUS_ADDRESS: ADDRESS} | notes
+    known = {names.GENERATION: generation, names.CONSENSUS_ADDRESS: ADDRESS} | notes
     return item(f"consensus-key-{generation}", namespace, notes=known)
 
 
 def config_map(
     content: bytes, stated: bytes, namespace: str = "n", is_packed: bool = False
 ) -> dict[str, Any]:
-    notes = {labels.GENESIS_SHA256: hashlib.sha256(stated).hexdigest()}
+    notes = {names.GENESIS_SHA256: hashlib.sha256(stated).hexdigest()}
     if is_packed:
         packed = base64.b64encode(gzip.compress(content)).decode()
         return item("genesis", namespace, notes=notes, binaryData={"genesis.json.gz": packed})
@@ -42,13 +42,13 @@ def config_map(
 
 
 def test_nothing() -> None:
-    assert recollection.memory([], [], [], []) == model.Memory()
+    assert decode.memory([], [], [], []) == model.Memory()
 
 
 def test_whole_chain() -> None:
-    found = recollection.memory(
+    found = decode.memory(
         [item("data")],
-        [secret("1"), secret("0", **{labels.VOLUME_UID: "uid-n", labels.ARMED: "true"})],
+        [secret("1"), secret("0", **{names.VOLUME_UID: "uid-n", names.ARMED: "true"})],
         [item("node")],
         [config_map(b"{}", b"{}", is_packed=True)],
     )
@@ -60,21 +60,21 @@ def test_whole_chain() -> None:
 
 
 def test_a_node_that_is_not_given_its_key() -> None:
-    node = item("node", notes={labels.WITHHELD: "true"})
+    node = item("node", notes={names.WITHHELD: "true"})
     withheld = model.ChainMemory("n", has_workload=True, is_withheld=True)
-    assert recollection.memory([], [], [node], []) == model.Memory({"1": withheld})
+    assert decode.memory([], [], [node], []) == model.Memory({"1": withheld})
 
 
 def test_volume_on_its_way_out_does_not_count() -> None:
     leaving = item("data", metadata={"deletionTimestamp": "2026-01-01T00:00:00Z"})
 
-    assert recollection.memory([leaving], [], [], []) == model.Memory({"1": model.ChainMemory("n")})
+    assert decode.memory([leaving], [], [], []) == model.Memory({"1": model.ChainMemory("n")})
 
 
 def test_home_is_where_the_node_runs_and_no_record_is_lost() -> None:
-    armed = {labels.VOLUME_UID: "uid-z", labels.ARMED: "true"}
+    armed = {names.VOLUME_UID: "uid-z", names.ARMED: "true"}
 
-    found = recollection.memory(
+    found = decode.memory(
         [item("data", "a"), item("data", "z")],
         [secret("0", "a"), secret("0", "z", **armed)],
         [item("node", "a")],
@@ -93,7 +93,7 @@ def test_home_is_where_the_node_runs_and_no_record_is_lost() -> None:
     ],
 )
 def test_changed_record(generation: str, address: str, text: str) -> None:
-    found = recollection.memory([], [secret(generation, **{labels.CONSENSUS_ADDRESS: address})], [], [])
+    found = decode.memory([], [secret(generation, **{names.CONSENSUS_ADDRESS: address})], [], [])
     assert [chain.problem[: len(text)] for chain in found.chains.values()] == [text]
 
 
@@ -116,5 +116,5 @@ def test_changed_record(generation: str, address: str, text: str) -> None:
     ],
 )
 def test_changed_genesis(found: dict[str, Any], text: str) -> None:
-    memory = recollection.memory([], [], [], [found])
+    memory = decode.memory([], [], [], [found])
     assert [chain.problem[: len(text)] for chain in memory.chains.values()] == [text]

@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from ics import labels, model
-from ics.cluster import arm, recollection
+from ics import model, names
+from ics.cluster import sign_state
+from ics.cluster.state import decode
 
 SINCE = datetime.datetime(2026, 11, 22, 12, 0, 0, 5, tzinfo=datetime.UTC)
 RECORD = model.RelayingRecord(
@@ -25,26 +26,26 @@ FAILED = {"conditions": [{"type": "Failed", "status": "True", "reason": "Backoff
 LATE = {"conditions": [{"type": "Failed", "status": "True", "reason": "DeadlineExceeded"}]}
 
 
-def item(name: str, namespace: str = "n", component: str = labels.HERMES, **rest: Any) -> dict[str, Any]:
-    marks = {labels.CONSUMER: "1", labels.COMPONENT: component}
+def item(name: str, namespace: str = "n", component: str = names.HERMES, **rest: Any) -> dict[str, Any]:
+    marks = {names.CONSUMER: "1", names.COMPONENT: component}
     metadata = {"name": name, "namespace": namespace, "labels": marks, "uid": "u"} | {
         "creationTimestamp": "2026-11-22T12:00:00Z"
     }
     return {"metadata": metadata, **rest}
 
 
-def deployment(name: str, component: str = labels.HERMES, **spec: Any) -> dict[str, Any]:
+def deployment(name: str, component: str = names.HERMES, **spec: Any) -> dict[str, Any]:
     template = {"spec": {"containers": [{"image": "hermes:1"}]}}
     return item(name, component=component, spec={"template": template, **spec})
 
 
 def memory(*volumes: dict[str, Any], **left: Any) -> model.Memory:
-    return recollection.memory(volumes, [], [], [], recollection.Relaying(**left))
+    return decode.memory(volumes, [], [], [], decode.Relaying(**left))
 
 
 @pytest.mark.parametrize("record", [RECORD, NEW])
 def test_the_record_comes_back_as_it_was(record: model.RelayingRecord) -> None:
-    written = item("relaying", data=recollection.relaying_data(record))
+    written = item("relaying", data=decode.relaying_data(record))
     candidate = item("hermes-candidate", data={"x": "[global]"})
 
     found = memory(config_maps=[written, candidate])
@@ -98,12 +99,12 @@ def test_a_job_whose_pod_may_still_sign_is_running(status: dict[str, Any], expec
         ({"deployments": [deployment("hermes", replicas=1)]}, True),
         ({"deployments": [deployment("hermes")]}, True),
         ({"deployments": [deployment("hermes", replicas=0)]}, False),
-        ({"deployments": [deployment("hermes-evidence", labels.EVIDENCE)]}, False),
+        ({"deployments": [deployment("hermes-evidence", names.EVIDENCE)]}, False),
         ({"pods": [item("hermes-1", status={"phase": "Pending"})]}, True),
         ({"pods": [item("hermes-1", status={"phase": "Running"})]}, True),
         ({"pods": [item("hermes-1", status={})]}, True),
         ({"pods": [item("hermes-1", status={"phase": "Failed"})]}, False),
-        ({"pods": [item("evidence-1", component=labels.EVIDENCE, status={"phase": "Running"})]}, False),
+        ({"pods": [item("evidence-1", component=names.EVIDENCE, status={"phase": "Running"})]}, False),
     ],
 )
 def test_whether_a_hermes_may_sign(left: dict[str, Any], expected: bool) -> None:
@@ -114,7 +115,7 @@ def test_whether_a_hermes_may_sign(left: dict[str, Any], expected: bool) -> None
 
 def test_what_each_hermes_runs_with() -> None:
     configs = [item(name, data={"config.toml": name}) for name in ("hermes", "hermes-base")]
-    watch = deployment("hermes-evidence", labels.EVIDENCE)
+    watch = deployment("hermes-evidence", names.EVIDENCE)
 
     (found,) = memory(config_maps=configs, deployments=[watch]).chains.values()
     (both,) = memory(config_maps=configs, deployments=[deployment("hermes"), watch]).chains.values()
@@ -139,27 +140,27 @@ def test_how_each_hermes_is() -> None:
     (found,) = memory(
         deployments=[
             deployment("hermes") | {"status": lost},
-            deployment("hermes-evidence", labels.EVIDENCE),
+            deployment("hermes-evidence", names.EVIDENCE),
         ],
         pods=[
             leaving,
-            item("evidence-1", component=labels.EVIDENCE, status={"phase": "Failed"}),
-            item("evidence-2", component=labels.EVIDENCE, status=ready),
-            item("evidence-3", component=labels.EVIDENCE),
+            item("evidence-1", component=names.EVIDENCE, status={"phase": "Failed"}),
+            item("evidence-2", component=names.EVIDENCE, status=ready),
+            item("evidence-3", component=names.EVIDENCE),
         ],
     ).chains.values()
 
     pod = model.PodStatus("evidence-2", None, None, True, 0, "", uid="u", created=made)
     assert found.instances == {
-        labels.EVIDENCE: model.Instance(pod, made),
-        labels.HERMES: model.Instance(None, made + datetime.timedelta(minutes=1)),
+        names.EVIDENCE: model.Instance(pod, made),
+        names.HERMES: model.Instance(None, made + datetime.timedelta(minutes=1)),
     }
 
 
 def test_last_words_are_found_by_the_job() -> None:
     state = {"terminated": {"exitCode": 1, "message": "/bin/sh: hermes: not found\n"}}
-    pod = item("step-x", component=labels.RELAYING_STEP, status={"containerStatuses": [{"state": state}]})
-    pod["metadata"]["labels"][recollection.JOB_NAME] = "step"
+    pod = item("step-x", component=names.RELAYING_STEP, status={"containerStatuses": [{"state": state}]})
+    pod["metadata"]["labels"][decode.JOB_NAME] = "step"
 
     (found,) = memory(pods=[pod]).chains.values()
 
@@ -171,7 +172,7 @@ def test_last_words_are_found_by_the_job() -> None:
     [({}, False), (OVER, False), (FAILED, False), (LATE, True)],
 )
 def test_late(status: dict[str, Any], expected: bool) -> None:
-    assert arm.is_late(item("check", status=status)) is expected
+    assert sign_state.is_late(item("check", status=status)) is expected
 
 
 REFUSED = """\
@@ -198,8 +199,8 @@ QUERY = """\
 def test_last_words(message: str, expected: str) -> None:
     state = {"terminated": {"exitCode": 1, "message": message}}
 
-    assert recollection.last_words(item("p", status={"containerStatuses": [{"state": state}]})) == expected
-    assert recollection.last_words(item("p")) == ""
+    assert decode.last_words(item("p", status={"containerStatuses": [{"state": state}]})) == expected
+    assert decode.last_words(item("p")) == ""
 
 
 @pytest.mark.parametrize(("name", "expected"), [("hermes-candidate", True), ("hermes", False)])
@@ -208,9 +209,9 @@ def test_what_only_the_loop_clears_away(name: str, expected: bool) -> None:
     assert found.has_relaying == expected
 
 
-@pytest.mark.parametrize(("note", "expected"), [({}, False), ({labels.ENDING: "true"}, True)])
+@pytest.mark.parametrize(("note", "expected"), [({}, False), ({names.ENDING: "true"}, True)])
 def test_a_node_at_its_end_says_so(note: dict[str, str], expected: bool) -> None:
     workload = item("node")
     workload["metadata"]["annotations"] = note
-    (found,) = recollection.memory([], [], [workload], []).chains.values()
+    (found,) = decode.memory([], [], [workload], []).chains.values()
     assert (found.has_workload, found.is_ending) == (True, expected)

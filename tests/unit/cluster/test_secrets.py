@@ -4,11 +4,12 @@ import pathlib
 
 import pytest
 
-from ics import errors, key_settings, model
+from ics import errors, model
 from ics.cluster import secrets
+from ics.config import secret_sources
 
 
-async def read(source: key_settings.SecretSource, base: pathlib.Path, **env: str) -> model.Secret:
+async def read(source: secret_sources.SecretSource, base: pathlib.Path, **env: str) -> model.Secret:
     return await secrets.read(source, "ics:seed", base, env, None)
 
 
@@ -16,11 +17,11 @@ async def test_file(tmp_path: pathlib.Path) -> None:
     (tmp_path / "seed").write_text(" hunter2\n")
     (tmp_path / "seed").chmod(0o600)
 
-    assert await read(key_settings.SecretSource(file="seed"), tmp_path) == model.Secret("hunter2")
+    assert await read(secret_sources.SecretSource(file="seed"), tmp_path) == model.Secret("hunter2")
 
 
 async def test_environment(tmp_path: pathlib.Path) -> None:
-    assert await read(key_settings.SecretSource(env="SEED"), tmp_path, SEED="hunter2\n") == model.Secret(
+    assert await read(secret_sources.SecretSource(env="SEED"), tmp_path, SEED="hunter2\n") == model.Secret(
         "hunter2"
     )
 
@@ -32,7 +33,7 @@ async def test_file_that_others_may_read(tmp_path: pathlib.Path, mode: int) -> N
     path.chmod(mode)
 
     with pytest.raises(errors.SettingsError) as raised:
-        await read(key_settings.SecretSource(file="seed"), tmp_path)
+        await read(secret_sources.SecretSource(file="seed"), tmp_path)
 
     assert str(raised.value) == (
         f"ics:seed.file: {path} may be read by others (mode {mode:04o}): chmod 600 {path}"
@@ -42,19 +43,23 @@ async def test_file_that_others_may_read(tmp_path: pathlib.Path, mode: int) -> N
 @pytest.mark.parametrize(
     ("source", "content", "text"),
     [
-        (key_settings.SecretSource(file="absent"), b"", "ics:seed.file: .*absent: No such file or directory"),
-        (key_settings.SecretSource(file="seed"), b" \n", "ics:seed.file: is empty"),
-        (key_settings.SecretSource(file="seed"), b"\xff\xfe", "ics:seed.file: is no text"),
-        (key_settings.SecretSource(env="NO"), b"", "ics:seed.env: the environment has no NO: set it"),
         (
-            key_settings.SecretSource(secret=key_settings.SecretObject(namespace="a", name="b", key="c")),
+            secret_sources.SecretSource(file="absent"),
+            b"",
+            "ics:seed.file: .*absent: No such file or directory",
+        ),
+        (secret_sources.SecretSource(file="seed"), b" \n", "ics:seed.file: is empty"),
+        (secret_sources.SecretSource(file="seed"), b"\xff\xfe", "ics:seed.file: is no text"),
+        (secret_sources.SecretSource(env="NO"), b"", "ics:seed.env: the environment has no NO: set it"),
+        (
+            secret_sources.SecretSource(secret=secret_sources.SecretObject(namespace="a", name="b", key="c")),
             b"",
             "ics:seed: names no place, or no cluster to read it from",
         ),
     ],
 )
 async def test_wrong(
-    tmp_path: pathlib.Path, source: key_settings.SecretSource, content: bytes, text: str
+    tmp_path: pathlib.Path, source: secret_sources.SecretSource, content: bytes, text: str
 ) -> None:
     (tmp_path / "seed").write_bytes(content)
     (tmp_path / "seed").chmod(0o600)

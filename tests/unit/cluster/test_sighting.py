@@ -5,8 +5,10 @@ from typing import Any
 
 import pytest
 
-from ics import errors, model
-from ics.cluster import answers, sighting
+from ics import errors as ics_errors
+from ics import model
+from ics.cluster.api import errors as api_errors
+from ics.cluster.nodes import decode
 
 
 def pod(status: dict[str, Any], **metadata: Any) -> dict[str, Any]:
@@ -57,7 +59,7 @@ def container(restarts: int = 0, **state: Any) -> dict[str, Any]:
     ],
 )
 def test_pod(item: dict[str, Any], expected: model.PodStatus) -> None:
-    assert sighting.pod(item) == expected
+    assert decode.pod(item) == expected
 
 
 @pytest.mark.parametrize(
@@ -67,35 +69,38 @@ def test_pod(item: dict[str, Any], expected: model.PodStatus) -> None:
 def test_commit_of_the_block_before_the_last(latest: str, earliest: str, has_commit: bool) -> None:
     sync = {"latest_block_height": latest, "earliest_block_height": earliest}
 
-    assert sighting.has_commit({"sync_info": sync}) is has_commit
+    assert decode.has_commit({"sync_info": sync}) is has_commit
 
 
 @pytest.mark.parametrize(
     ("error", "text"),
     [
         (
-            errors.Transient("503: dial tcp 10.1.2.3:26657: connect: connection refused"),
+            ics_errors.Transient("503: dial tcp 10.1.2.3:26657: connect: connection refused"),
             "its RPC refuses connections",
         ),
-        (errors.Transient("Pod a/node-0:26657: no answer within 3.0 s"), "its RPC gives no answer in time"),
-        (errors.Transient("its RPC answers an error: bad"), "its RPC answers an error: bad"),
         (
-            answers.MissingRight("missing right: u cannot get pods/proxy"),
+            ics_errors.Transient("Pod a/node-0:26657: no answer within 3.0 s"),
+            "its RPC gives no answer in time",
+        ),
+        (ics_errors.Transient("its RPC answers an error: bad"), "its RPC answers an error: bad"),
+        (
+            api_errors.MissingRight("missing right: u cannot get pods/proxy"),
             "missing right: u cannot get pods/proxy",
         ),
         (
-            errors.Transient("read tcp 10.0.0.1:44321->10.1.2.3:26657: reset"),
+            ics_errors.Transient("read tcp 10.0.0.1:44321->10.1.2.3:26657: reset"),
             "its RPC is not reached: read tcp …->…: reset",
         ),
     ],
 )
-def test_error_text_stays_the_same(error: errors.IcsError, text: str) -> None:
-    assert sighting.error_text(error) == text
+def test_error_text_stays_the_same(error: ics_errors.IcsError, text: str) -> None:
+    assert decode.error_text(error) == text
 
 
 def test_result() -> None:
-    assert sighting.result({"result": {"a": 1}}) == {"a": 1}
-    with pytest.raises(errors.Transient, match="its RPC answers an error: words"):
-        sighting.result({"error": {"message": "words"}})
-    with pytest.raises(errors.Transient, match="its RPC answers an error: without words"):
-        sighting.result({})
+    assert decode.result({"result": {"a": 1}}) == {"a": 1}
+    with pytest.raises(ics_errors.Transient, match="its RPC answers an error: words"):
+        decode.result({"error": {"message": "words"}})
+    with pytest.raises(ics_errors.Transient, match="its RPC answers an error: without words"):
+        decode.result({})

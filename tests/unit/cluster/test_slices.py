@@ -3,11 +3,11 @@
 import datetime
 from typing import Any
 
-from ics import labels, model
+from ics import model, names
 from ics.cluster import slices
 
 SERVICE = {"metadata": {"name": "p2p-loadbalancer", "namespace": "gw", "uid": "service-uid"}}
-OWNER = {labels.VALIDATOR: "alice"}
+OWNER = {names.VALIDATOR: "alice"}
 
 
 def pod(ip: str | None = "10.0.0.1", *, ready: bool = True, node: str | None = "n1") -> model.PodStatus:
@@ -32,8 +32,8 @@ def test_slice() -> None:
             "name": "p2p-loadbalancer-7-ipv4",
             "namespace": "gw",
             "labels": {
-                labels.VALIDATOR: "alice",
-                labels.CONSUMER: "7",
+                names.VALIDATOR: "alice",
+                names.CONSUMER: "7",
                 "kubernetes.io/service-name": "p2p-loadbalancer",
                 "endpointslice.kubernetes.io/managed-by": "ics-operator",
             },

@@ -3,7 +3,8 @@ import datetime
 import pytest
 
 from devnet import owner, plan
-from ics import errors, ownership
+from ics import errors
+from ics.provider.owner import terms
 
 SPAWN = datetime.datetime(2030, 1, 2, 3, 4, 5, tzinfo=datetime.timezone(datetime.timedelta(hours=1)))
 
@@ -16,7 +17,7 @@ def test_a_chain_has_the_products_defaults_but_for_the_unbonding() -> None:
         "spawn_time": "2030-01-02T02:04:05+00:00",
         "unbonding_period": f"{plan.CONSUMER_UNBONDING_SECONDS}s",
     }
-    assert found == ownership.created({"chain_id": "consumer-a-7", "initialization_parameters": given}, "x")
+    assert found == terms.created({"chain_id": "consumer-a-7", "initialization_parameters": given}, "x")
 
 
 def test_without_a_spawn_time_a_chain_is_only_registered() -> None:

@@ -5,10 +5,12 @@ import datetime
 
 import pytest
 
-from ics import addresses, config, errors, labels, model
-from ics.cluster import balancer
-from ics.doctor import chain, cluster, examination, findings, probes
-from ics.doctor.findings import Level
+from ics import errors, model, names
+from ics.cli.doctor import chain_checks, cluster_checks, findings, provider_probes, run
+from ics.cli.doctor.findings import Level
+from ics.cluster import gateway
+from ics.config import settings
+from ics.cosmos import addresses
 from tests.unit import scenes
 
 NOW = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
@@ -70,7 +72,7 @@ def test_settings_as_far_as_they_go() -> None:
         "node": {"storage": "lots", "storage_class": "fast"},
         "colour": "red",
     }
-    settings, problems, wrong = examination.as_far_as_it_goes(values, "f.yaml")
+    settings, problems, wrong = run.as_far_as_it_goes(values, "f.yaml")
     assert settings is not None
     assert (settings.provider.gas_price, settings.node.storage) == ("0.001stake", "10Gi")
     assert settings.node.storage_class == "fast"
@@ -78,7 +80,7 @@ def test_settings_as_far_as_they_go() -> None:
     assert len(problems) == 4
 
     values["operator_address"] = "x"
-    settings, problems, wrong = examination.as_far_as_it_goes(values, "f.yaml")
+    settings, problems, wrong = run.as_far_as_it_goes(values, "f.yaml")
     assert settings is None
     assert len(problems) == 5
 
@@ -97,7 +99,7 @@ def test_settings_as_far_as_they_go() -> None:
     ],
 )
 def test_clock(age: float, level: Level, text: str) -> None:
-    found = chain.clock(NOW - datetime.timedelta(seconds=age), NOW, 60)
+    found = chain_checks.clock(NOW - datetime.timedelta(seconds=age), NOW, 60)
     assert (found.level, text in found.text) == (level, True)
 
 
@@ -110,16 +112,16 @@ def snapshot(own: bytes | None) -> model.Snapshot:
 def test_keys_of_this_seed(generation: int | None) -> None:
     own = None if generation is None else scenes.consumer_key("alice", "0", generation).address
     expected = f"{int(own is not None)} assigned keys on the chain come from it"
-    assert chain.assigned_keys(snapshot(own), SEED) == [findings.ok("ics:seed", expected)]
+    assert chain_checks.assigned_keys(snapshot(own), SEED) == [findings.ok("ics:seed", expected)]
 
 
 def test_a_key_of_another_seed() -> None:
     other = scenes.consumer_key("bob").address
-    [found] = chain.assigned_keys(snapshot(other), SEED)
+    [found] = chain_checks.assigned_keys(snapshot(other), SEED)
     assert found.level is Level.FAIL
     assert found.text.startswith("consumer 0 (")
     assert other.hex().upper() in found.text
-    assert chain.assigned_keys(snapshot(other), SEED, ["0"])[0].level is Level.OK
+    assert chain_checks.assigned_keys(snapshot(other), SEED, ["0"])[0].level is Level.OK
 
 
 OPERATOR = addresses.reprefix(scenes.valoper("alice"), "cosmos")
@@ -128,11 +130,11 @@ OPERATOR = addresses.reprefix(scenes.valoper("alice"), "cosmos")
 @pytest.mark.parametrize(("held", "level"), [(6000, "OK"), (5999, "WARN"), (300, "WARN"), (299, "FAIL")])
 def test_funds(held: int, level: str) -> None:
     """A fee is 300,000 units of gas at 0.001stake."""
-    assert levels(chain.funds(OPERATOR, SETTINGS, chain.Purse(held, True))) == [level]
+    assert levels(chain_checks.funds(OPERATOR, SETTINGS, chain_checks.Purse(held, True))) == [level]
 
 
 def test_account_that_the_chain_has_never_seen() -> None:
-    [found] = chain.funds(OPERATOR, SETTINGS, chain.Purse(0, False))
+    [found] = chain_checks.funds(OPERATOR, SETTINGS, chain_checks.Purse(0, False))
     assert (
         found.text
         == f"{OPERATOR}, which the chain has never seen, holds 0stake and a fee takes 300stake: send it some"
@@ -143,13 +145,13 @@ def test_definitions() -> None:
     good = scenes.example()
     bad = dataclasses.replace(good, genesis=None, problem="the genesis file has sha256 x")
     path = f"stacks/chains/{good.definition.name}.yaml"
-    assert chain.definitions([bad], None) == [findings.fail(path, "the genesis file has sha256 x")]
-    assert chain.definitions([good], None) == [findings.ok(path, "its genesis file is there")]
-    [found] = chain.definitions([good], scenes.snapshot(scenes.consumer()))
+    assert chain_checks.definitions([bad], None) == [findings.fail(path, "the genesis file has sha256 x")]
+    assert chain_checks.definitions([good], None) == [findings.ok(path, "its genesis file is there")]
+    [found] = chain_checks.definitions([good], scenes.snapshot(scenes.consumer()))
     summary = scenes.consumer().summary
     assert found.text == f"its genesis file is there; matches {summary.chain_id} (0)"
-    assert chain.definitions([good], scenes.snapshot())[0].text.endswith("; matches no chain")
-    assert levels(chain.definitions([], None)) == ["WARN"]
+    assert chain_checks.definitions([good], scenes.snapshot())[0].text.endswith("; matches no chain")
+    assert levels(chain_checks.definitions([], None)) == ["WARN"]
 
 
 def test_conditions() -> None:
@@ -160,11 +162,11 @@ def test_conditions() -> None:
         ],
         "": [model.Condition(model.Severity.CRITICAL, "KeyMismatch", "mend")],
     }
-    assert chain.conditions(several) == [
+    assert chain_checks.conditions(several) == [
         findings.warn("chain c-1", "NotSigning: mend"),
         findings.fail("validator", "KeyMismatch: mend"),
     ]
-    assert levels(chain.conditions({"c-1": [several["c-1"][0]]})) == ["OK"]
+    assert levels(chain_checks.conditions({"c-1": [several["c-1"][0]]})) == ["OK"]
 
 
 # -- cluster -------------------------------------------------------------------------------------------
@@ -172,12 +174,12 @@ def test_conditions() -> None:
 
 def test_rights() -> None:
     answers = {
-        cluster.Right("apps", "statefulsets", "patch", ""): False,
-        cluster.Right("apps", "statefulsets", "create", ""): False,
-        cluster.Right("", "pods/proxy", "get", ""): True,
-        cluster.Right("coordination.k8s.io", "leases", "get", "gw"): False,
+        cluster_checks.Right("apps", "statefulsets", "patch", ""): False,
+        cluster_checks.Right("apps", "statefulsets", "create", ""): False,
+        cluster_checks.Right("", "pods/proxy", "get", ""): True,
+        cluster_checks.Right("coordination.k8s.io", "leases", "get", "gw"): False,
     }
-    assert cluster.rights(answers) == [
+    assert cluster_checks.rights(answers) == [
         findings.fail(
             "rights",
             "missing: create, patch statefulsets.apps in the whole cluster: grant it by a ClusterRoleBinding",
@@ -186,7 +188,7 @@ def test_rights() -> None:
             "rights", "missing: get leases.coordination.k8s.io in namespace gw: grant it by a RoleBinding"
         ),
     ]
-    assert cluster.rights(dict.fromkeys(answers, True)) == [
+    assert cluster_checks.rights(dict.fromkeys(answers, True)) == [
         findings.ok("rights", "all 4 that passes use are granted")
     ]
 
@@ -207,7 +209,7 @@ def storage_class(name: str, is_default: str = "") -> dict[str, object]:
     ],
 )
 def test_storage(classes: list[dict[str, object]], wanted: str, level: Level, text: str) -> None:
-    found = cluster.storage(classes, wanted)
+    found = cluster_checks.storage(classes, wanted)
     assert (found.level, text in found.text) == (level, True)
 
 
@@ -215,15 +217,15 @@ def test_storage(classes: list[dict[str, object]], wanted: str, level: Level, te
     ("found", "host", "level", "text"),
     [
         (None, "", Level.OK, "is not there yet"),
-        (balancer.Balancer("1.2.3.4", frozenset()), "", Level.OK, "is at 1.2.3.4"),
-        (balancer.Balancer(None, frozenset()), "", Level.FAIL, "has no address"),
-        (balancer.Balancer(None, frozenset()), "a.example", Level.OK, "ics:gateway.host says a.example"),
+        (gateway.Balancer("1.2.3.4", frozenset()), "", Level.OK, "is at 1.2.3.4"),
+        (gateway.Balancer(None, frozenset()), "", Level.FAIL, "has no address"),
+        (gateway.Balancer(None, frozenset()), "a.example", Level.OK, "ics:gateway.host says a.example"),
     ],
 )
-def test_gateway(found: balancer.Balancer | None, host: str, level: Level, text: str) -> None:
-    judged = cluster.gateway(found, config.Gateway(host=host))
+def test_gateway(found: gateway.Balancer | None, host: str, level: Level, text: str) -> None:
+    judged = cluster_checks.gateway(found, settings.Gateway(host=host))
     assert (judged.level, text in judged.text) == (level, True)
-    assert judged.check == f"LoadBalancer provider/{labels.GATEWAY_SERVICE}"
+    assert judged.check == f"LoadBalancer provider/{names.GATEWAY_SERVICE}"
 
 
 def service(namespace: str, address: str, port: int, kind: str = "LoadBalancer") -> dict[str, object]:
@@ -235,17 +237,17 @@ def service(namespace: str, address: str, port: int, kind: str = "LoadBalancer")
 
 
 def test_ports() -> None:
-    own = balancer.Balancer("1.2.3.4", frozenset({27346, 27356}))
+    own = gateway.Balancer("1.2.3.4", frozenset({27346, 27356}))
     others = [
         service("gw", "1.2.3.4", 27346),
         service("b", "1.2.3.5", 27346),
         service("c", "1.2.3.4", 80),
         service("d", "1.2.3.4", 27346, "ClusterIP"),
     ]
-    assert cluster.ports(others, "gw", own) == [findings.ok("ports", "2 in use, and by nobody else")]
-    [found] = cluster.ports([*others, service("e", "1.2.3.4", 27356)], "gw", own)
+    assert cluster_checks.ports(others, "gw", own) == [findings.ok("ports", "2 in use, and by nobody else")]
+    [found] = cluster_checks.ports([*others, service("e", "1.2.3.4", 27356)], "gw", own)
     assert (found.level, "Service e/s has 27356 at the same address" in found.text) == (Level.FAIL, True)
-    assert cluster.ports(others, "gw", None) == [findings.ok("ports", "none is in use yet")]
+    assert cluster_checks.ports(others, "gw", None) == [findings.ok("ports", "none is in use yet")]
 
 
 def test_whose_images_are_looked_at() -> None:
@@ -258,14 +260,14 @@ def test_whose_images_are_looked_at() -> None:
         account=None,
         reconciler={"enabled": True, "image": "ics:1"},
     )
-    assert probes.images(whole, definitions) == {
+    assert provider_probes.images(whole, definitions) == {
         "c:1": "stacks/chains/c.yaml",
         "hermes:1": "ics:relayer.image",
         "gaia:1": "ics:provider_node.image",
         "box:1": "ics:provider_node.fetch_image",
         "ics:1": "ics:reconciler.image",
     }
-    assert probes.images(scenes.settings(relayer={"enabled": False}), definitions) == definitions
+    assert provider_probes.images(scenes.settings(relayer={"enabled": False}), definitions) == definitions
 
 
 def test_images() -> None:
@@ -279,11 +281,13 @@ def test_images() -> None:
             ],
         },
     }
-    failing = cluster.failing_pulls([pod])
+    failing = cluster_checks.failing_pulls([pod])
     assert failing == {"a:1": "n/node-0: ImagePullBackOff"}
-    pulls = cluster.Pulls(frozenset({"b:1"}), failing, {"c:1": "", "d:1": "the registry r has no such image"})
+    pulls = cluster_checks.Pulls(
+        frozenset({"b:1"}), failing, {"c:1": "", "d:1": "the registry r has no such image"}
+    )
     wanted = dict.fromkeys(("a:1", "b:1", "c:1", "d:1"), "ics:relayer.image")
-    found = cluster.images(wanted, pulls)
+    found = cluster_checks.images(wanted, pulls)
     assert levels(found) == ["FAIL", "OK", "OK", "WARN"]
     assert found[0].may_pass
     assert found[3].text == (

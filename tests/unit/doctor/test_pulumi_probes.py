@@ -4,7 +4,7 @@ import pathlib
 
 import pytest
 
-from ics.doctor import findings, pulumi_probes
+from ics.cli.doctor import findings, pulumi_probes
 from tests.unit import scenes
 
 ANSWERS = """#!/bin/sh

@@ -3,7 +3,7 @@
 import httpx
 import pytest
 
-from ics.doctor import registry
+from ics.cli.doctor import registry
 
 
 @pytest.mark.parametrize(

@@ -10,11 +10,12 @@ import hypothesis
 import hypothesis.strategies as st
 import pytest
 
-from ics import engines, errors, labels
-from ics.cluster import kinds
-from ics.engines import applyset, parents
+from ics import engines, errors, names
+from ics.cluster.api import kinds
+from ics.engines.applyset import members
+from ics.engines.applyset import parent as applyset_parent
 
-SET_ID = applyset.set_id("alice", "provider")
+SET_ID = members.set_id("alice", "provider")
 NONE: frozenset[str] = frozenset()
 
 
@@ -22,45 +23,45 @@ def manifest(
     kind: str = "ConfigMap", name: str = "c", namespace: str = "n", consumer: str = "", **rest: Any
 ) -> dict[str, Any]:
     known = {"StatefulSet": "apps/v1"}
-    metadata: dict[str, Any] = {"name": name, "labels": {labels.PART_OF_SET: SET_ID}}
+    metadata: dict[str, Any] = {"name": name, "labels": {names.PART_OF_SET: SET_ID}}
     if namespace:
         metadata["namespace"] = namespace
     if consumer:
-        metadata["labels"][labels.CONSUMER] = consumer
+        metadata["labels"][names.CONSUMER] = consumer
     return {"apiVersion": known.get(kind, "v1"), "kind": kind, "metadata": metadata, **rest}
 
 
-def member(of: dict[str, Any], fingerprint: str = "f", **changes: Any) -> applyset.Live:
-    fields = {"consumer_id": applyset.consumer_of(of)} | changes
-    return applyset.Live(applyset.key_of(of), "uid", "1", fingerprint, **fields)
+def member(of: dict[str, Any], fingerprint: str = "f", **changes: Any) -> members.Live:
+    fields = {"consumer_id": members.consumer_of(of)} | changes
+    return members.Live(members.key_of(of), "uid", "1", fingerprint, **fields)
 
 
-def entry(of: dict[str, Any], fingerprint: str = "f") -> applyset.Entry:
-    return applyset.Entry(applyset.digest(of), fingerprint)
+def entry(of: dict[str, Any], fingerprint: str = "f") -> members.Entry:
+    return members.Entry(members.digest(of), fingerprint)
 
 
 def compare(
     wanted: list[dict[str, Any]],
-    live: list[applyset.Live],
-    record: dict[applyset.Key, applyset.Entry],
+    live: list[members.Live],
+    record: dict[members.Key, members.Entry],
     held: frozenset[str] = NONE,
-) -> applyset.Steps:
-    return applyset.diff(applyset.index(wanted, SET_ID), {m.key: m for m in live}, record, held)
+) -> members.Steps:
+    return members.diff(members.index(wanted, SET_ID), {m.key: m for m in live}, record, held)
 
 
 def test_set_id_is_that_of_the_specification() -> None:
     digest = hashlib.sha256(b"ics-alice.provider.ConfigMap.").digest()
     expected = "applyset-" + base64.urlsafe_b64encode(digest).decode().rstrip("=") + "-v1"
 
-    assert applyset.set_id("alice", "provider") == expected
+    assert members.set_id("alice", "provider") == expected
     assert len(expected) == 55
-    assert applyset.set_id("bob", "provider") != expected
+    assert members.set_id("bob", "provider") != expected
 
 
 def test_unchanged() -> None:
     one = manifest()
 
-    assert compare([one], [member(one)], {applyset.key_of(one): entry(one)}) == applyset.Steps()
+    assert compare([one], [member(one)], {members.key_of(one): entry(one)}) == members.Steps()
 
 
 @pytest.mark.parametrize(
@@ -74,22 +75,22 @@ def test_unchanged() -> None:
 )
 def test_applied(live: str | None, record: str | None) -> None:
     one = manifest()
-    key = applyset.key_of(one)
+    key = members.key_of(one)
     found = None if live is None else member(one, live)
     recorded = None if record is None else entry(one, record)
 
     steps = compare([one], [found] if found else [], {key: recorded} if recorded else {})
 
-    assert steps == applyset.Steps(apply=(applyset.Step(key, one, found, recorded),))
+    assert steps == members.Steps(apply=(members.Step(key, one, found, recorded),))
 
 
 def test_changed_manifest_is_applied() -> None:
     old, new = manifest(data={"a": "1"}), manifest(data={"a": "2"})
-    key = applyset.key_of(old)
+    key = members.key_of(old)
 
     steps = compare([new], [member(old)], {key: entry(old)})
 
-    assert steps == applyset.Steps(apply=(applyset.Step(key, new, member(old), entry(old)),))
+    assert steps == members.Steps(apply=(members.Step(key, new, member(old), entry(old)),))
 
 
 def test_orders() -> None:
@@ -117,7 +118,7 @@ def test_what_is_not_pruned() -> None:
 
     steps = compare([], [*kept, member(one)], {}, frozenset({"7"}))
 
-    assert steps == applyset.Steps(prune=(member(one),))
+    assert steps == members.Steps(prune=(member(one),))
 
 
 def test_held_chain_is_not_applied_either() -> None:
@@ -133,27 +134,27 @@ def test_namespace_on_its_way_out_stands_for_its_objects() -> None:
 
     steps = compare([home, manifest(), manifest("StatefulSet")], [member(home, is_deleting=True)], {})
 
-    assert steps == applyset.Steps(waiting=(applyset.key_of(home),))
+    assert steps == members.Steps(waiting=(members.key_of(home),))
 
 
 def test_index_refuses() -> None:
     unlabelled = manifest()
     unlabelled["metadata"]["labels"] = {}
     with pytest.raises(errors.Permanent, match="ConfigMap n/c is rendered twice"):
-        applyset.index([manifest(), manifest()], SET_ID)
+        members.index([manifest(), manifest()], SET_ID)
     with pytest.raises(
         errors.Permanent, match=r"ConfigMap n/c lacks the label applyset.kubernetes.io/part-of"
     ):
-        applyset.index([unlabelled], SET_ID)
+        members.index([unlabelled], SET_ID)
     with pytest.raises(errors.Permanent, match="ConfigMap c: namespace '' does not fit its kind"):
-        applyset.index([manifest(namespace="")], SET_ID)
+        members.index([manifest(namespace="")], SET_ID)
     with pytest.raises(errors.Permanent, match="Namespace c: namespace 'n' does not fit its kind"):
-        applyset.index([manifest("Namespace")], SET_ID)
+        members.index([manifest("Namespace")], SET_ID)
 
 
 def metadata(**changes: Any) -> dict[str, Any]:
     own = {
-        "manager": labels.FIELD_MANAGER,
+        "manager": names.FIELD_MANAGER,
         "operation": "Apply",
         "time": "2026-01-01T00:00:00Z",
         "fieldsV1": {"f:data": {"f:a": {}}},
@@ -163,18 +164,18 @@ def metadata(**changes: Any) -> dict[str, Any]:
         "namespace": "n",
         "uid": "u",
         "resourceVersion": "1",
-        "labels": {labels.CONSUMER: "7", labels.RETAIN: "true"},
+        "labels": {names.CONSUMER: "7", names.RETAIN: "true"},
         "managedFields": [own | changes.pop("own", {}), *changes.pop("others", [])],
     } | changes
 
 
 def test_live() -> None:
-    found = applyset.live(kinds.CONFIG_MAP, {"metadata": metadata()})
+    found = members.live(kinds.CONFIG_MAP, {"metadata": metadata()})
 
-    assert found == applyset.Live(
-        applyset.Key("ConfigMap", "n", "c"), "u", "1", found.fingerprint, "7", is_retained=True
+    assert found == members.Live(
+        members.Key("ConfigMap", "n", "c"), "u", "1", found.fingerprint, "7", is_retained=True
     )
-    leaving = applyset.live(kinds.CONFIG_MAP, {"metadata": metadata(deletionTimestamp="x")})
+    leaving = members.live(kinds.CONFIG_MAP, {"metadata": metadata(deletionTimestamp="x")})
     assert leaving.is_deleting
 
 
@@ -188,14 +189,14 @@ def test_live() -> None:
         ({"own": {"manager": "bob"}}, True),
         ({"resourceVersion": "2"}, False),
         ({"others": [{"manager": "bob", "operation": "Update", "fieldsV1": {}}]}, False),
-        ({"others": [{"manager": labels.FIELD_MANAGER, "operation": "Update", "fieldsV1": {}}]}, False),
+        ({"others": [{"manager": names.FIELD_MANAGER, "operation": "Update", "fieldsV1": {}}]}, False),
         ({"labels": {}}, False),
     ],
 )
 def test_fingerprint(changes: dict[str, Any], is_seen: bool) -> None:
-    before = applyset.live(kinds.CONFIG_MAP, {"metadata": metadata()}).fingerprint
+    before = members.live(kinds.CONFIG_MAP, {"metadata": metadata()}).fingerprint
 
-    after = applyset.live(kinds.CONFIG_MAP, {"metadata": metadata(**changes)}).fingerprint
+    after = members.live(kinds.CONFIG_MAP, {"metadata": metadata(**changes)}).fingerprint
 
     assert (after != before) is is_seen
 
@@ -213,9 +214,9 @@ def test_fingerprint(changes: dict[str, Any], is_seen: bool) -> None:
 )
 def test_has_changed(kind: str, version: str, fingerprint: str, recorded: str | None, expected: bool) -> None:
     one = manifest(kind)
-    known = {None: None, "same": entry(one), "other": applyset.Entry("other", "f")}[recorded]
-    step = applyset.Step(applyset.key_of(one), one, member(one), known)
-    now = applyset.Live(step.key, "uid", version, fingerprint)
+    known = {None: None, "same": entry(one), "other": members.Entry("other", "f")}[recorded]
+    step = members.Step(members.key_of(one), one, member(one), known)
+    now = members.Live(step.key, "uid", version, fingerprint)
 
     assert step.has_changed(now) is expected
 
@@ -223,27 +224,27 @@ def test_has_changed(kind: str, version: str, fingerprint: str, recorded: str | 
 def test_parent_is_opened_before_and_settled_after() -> None:
     kept, touched, new, gone = (manifest(name=name) for name in ("kept", "touched", "new", "gone"))
     node = manifest("StatefulSet", "node", "m")
-    old = {applyset.key_of(m): entry(m) for m in (kept, touched, gone)}
-    parent = parents.Parent(frozenset({"ConfigMap"}), frozenset({"n"}), old)
-    keys = [applyset.key_of(m) for m in (touched, new, node)]
+    old = {members.key_of(m): entry(m) for m in (kept, touched, gone)}
+    parent = applyset_parent.Parent(frozenset({"ConfigMap"}), frozenset({"n"}), old)
+    keys = [members.key_of(m) for m in (touched, new, node)]
 
     opened = parent.opened(keys)
 
-    assert opened == parents.Parent(
+    assert opened == applyset_parent.Parent(
         frozenset({"ConfigMap", "StatefulSet.apps"}),
         frozenset({"n", "m"}),
-        {applyset.key_of(m): entry(m) for m in (kept, gone)},
+        {members.key_of(m): entry(m) for m in (kept, gone)},
     )
     live = {m.key: m for m in (member(kept), member(touched, "g"), member(new, "h"))}
-    wanted = applyset.index([kept, touched, new, node], SET_ID)
-    settled = parents.settled(engines.APPLY, wanted, live, opened.record, frozenset(keys), NONE)
-    assert settled == parents.Parent(
+    wanted = members.index([kept, touched, new, node], SET_ID)
+    settled = applyset_parent.settled(engines.APPLY, wanted, live, opened.record, frozenset(keys), NONE)
+    assert settled == applyset_parent.Parent(
         frozenset({"ConfigMap"}),
         frozenset({"n"}),
         {
-            applyset.key_of(kept): entry(kept),
-            applyset.key_of(touched): entry(touched, "g"),
-            applyset.key_of(new): entry(new, "h"),
+            members.key_of(kept): entry(kept),
+            members.key_of(touched): entry(touched, "g"),
+            members.key_of(new): entry(new, "h"),
         },
         engine=engines.APPLY,
     )
@@ -251,10 +252,10 @@ def test_parent_is_opened_before_and_settled_after() -> None:
 
 def test_what_is_known_of_a_held_chain_stays_known() -> None:
     held = manifest(name="held", consumer="7")
-    record = {applyset.key_of(held): entry(held)}
+    record = {members.key_of(held): entry(held)}
 
-    settled = parents.settled(
-        engines.APPLY, {}, {applyset.key_of(held): member(held)}, record, frozenset(), frozenset({"7"})
+    settled = applyset_parent.settled(
+        engines.APPLY, {}, {members.key_of(held): member(held)}, record, frozenset(), frozenset({"7"})
     )
 
     assert settled.record == record
@@ -262,81 +263,81 @@ def test_what_is_known_of_a_held_chain_stays_known() -> None:
 
 def test_parent_object_and_back() -> None:
     one = manifest("StatefulSet", "node", "m")
-    parent = parents.Parent(
+    parent = applyset_parent.Parent(
         frozenset({"StatefulSet.apps"}),
         frozenset({"m"}),
-        {applyset.key_of(one): entry(one)},
-        asked=(parents.Asked("7", "may it be replaced?"),),
+        {members.key_of(one): entry(one)},
+        asked=(applyset_parent.Asked("7", "may it be replaced?"),),
     )
 
-    item = parents.manifest("alice", "provider", parent)
+    item = applyset_parent.manifest("alice", "provider", parent)
 
-    assert parents.read(item) == parent
-    assert parents.is_current(item, item)
-    assert not parents.is_current(None, item)
+    assert applyset_parent.read(item) == parent
+    assert applyset_parent.is_current(item, item)
+    assert not applyset_parent.is_current(None, item)
     for part in ("labels", "annotations"):
-        assert not parents.is_current({**item, "metadata": {**item["metadata"], part: {}}}, item)
+        assert not applyset_parent.is_current({**item, "metadata": {**item["metadata"], part: {}}}, item)
     more = {**item["metadata"]["labels"], "their": "label"}
-    assert parents.is_current({**item, "metadata": {**item["metadata"], "labels": more}}, item)
+    assert applyset_parent.is_current({**item, "metadata": {**item["metadata"], "labels": more}}, item)
 
 
 def test_the_record_of_a_thousand_chains_fits_into_the_parent() -> None:
     record = {}
     for number in range(9000):
         digest = hashlib.sha256(str(number).encode()).hexdigest()[:32]
-        key = applyset.Key("StatefulSet.apps", f"consumer{number // 9}-1-0123456789", str(number))
-        record[key] = applyset.Entry(digest, digest[::-1])
-    parent = parents.Parent(record=record)
+        key = members.Key("StatefulSet.apps", f"consumer{number // 9}-1-0123456789", str(number))
+        record[key] = members.Entry(digest, digest[::-1])
+    parent = applyset_parent.Parent(record=record)
 
-    item = parents.manifest("alice", "provider", parent)
+    item = applyset_parent.manifest("alice", "provider", parent)
 
-    packed = base64.b64decode(item["binaryData"][parents.PACKED])
+    packed = base64.b64decode(item["binaryData"][applyset_parent.PACKED])
     assert (item["data"], len(packed) < 700_000) == ({}, True)
-    assert parents.read(item) == parent
+    assert applyset_parent.read(item) == parent
     # Packed by another machine it says the same; another record does not, and a damaged one says nothing.
     text = gzip.decompress(packed)
-    other = {parents.PACKED: base64.b64encode(gzip.compress(text, 1)).decode()}
-    assert parents.is_current({**item, "binaryData": other}, item)
-    less = parents.Parent(record=dict(list(record.items())[1:]))
-    assert not parents.is_current(parents.manifest("alice", "provider", less), item)
+    other = {applyset_parent.PACKED: base64.b64encode(gzip.compress(text, 1)).decode()}
+    assert applyset_parent.is_current({**item, "binaryData": other}, item)
+    less = applyset_parent.Parent(record=dict(list(record.items())[1:]))
+    assert not applyset_parent.is_current(applyset_parent.manifest("alice", "provider", less), item)
     for damaged in (packed[:-9], b"no gzip", b""):
-        broken = {**item, "binaryData": {parents.PACKED: base64.b64encode(damaged).decode()}}
-        assert (parents.read(broken).record, parents.is_current(broken, item)) == ({}, False)
+        broken = {**item, "binaryData": {applyset_parent.PACKED: base64.b64encode(damaged).decode()}}
+        assert (applyset_parent.read(broken).record, applyset_parent.is_current(broken, item)) == ({}, False)
 
 
 @pytest.mark.parametrize("text", [None, "", "[]", "no json", '{"a": 1}', '{"a/b/c": [1]}'])
 def test_record_that_cannot_be_read_counts_as_none(text: str | None) -> None:
-    item = dict(parents.manifest("alice", "provider", parents.Parent()))
-    item["data"] = {parents.RECORD: text} if text is not None else None
+    item = dict(applyset_parent.manifest("alice", "provider", applyset_parent.Parent()))
+    item["data"] = {applyset_parent.RECORD: text} if text is not None else None
 
-    assert parents.read(item) == parents.Parent()
+    assert applyset_parent.read(item) == applyset_parent.Parent()
 
 
 @pytest.mark.parametrize("text", [None, "", "no json", "7", "[1]", '[["7"]]'])
 def test_questions_that_cannot_be_read_count_as_none(text: str | None) -> None:
-    item = dict(parents.manifest("alice", "provider", parents.Parent()))
-    item["data"] = {parents.ASKED: text}
+    item = dict(applyset_parent.manifest("alice", "provider", applyset_parent.Parent()))
+    item["data"] = {applyset_parent.ASKED: text}
 
-    assert parents.read(item) == parents.Parent()
+    assert applyset_parent.read(item) == applyset_parent.Parent()
 
 
 def test_foreign_parent() -> None:
-    item = parents.manifest("alice", "provider", parents.Parent())
-    notes = {parents.TOOLING: "kubectl/v1.34"}
+    item = applyset_parent.manifest("alice", "provider", applyset_parent.Parent())
+    notes = {applyset_parent.TOOLING: "kubectl/v1.34"}
 
     with pytest.raises(
         errors.Permanent, match=r"ConfigMap provider/ics-alice belongs to kubectl/v1\.34, not to"
     ):
-        parents.read({**item, "metadata": {**item["metadata"], "annotations": notes}})
-    newer = {parents.TOOLING: "ics-operator/v2"}
-    assert parents.read({**item, "metadata": {**item["metadata"], "annotations": newer}})
+        applyset_parent.read({**item, "metadata": {**item["metadata"], "annotations": notes}})
+    newer = {applyset_parent.TOOLING: "ics-operator/v2"}
+    assert applyset_parent.read({**item, "metadata": {**item["metadata"], "annotations": newer}})
 
 
 NAMES = st.sampled_from(["a", "b", "c"])
 KINDS = st.sampled_from(["ConfigMap", "Secret", "Service", "StatefulSet"])
 OBJECTS = st.lists(
     st.builds(manifest, KINDS, NAMES, NAMES, st.sampled_from(["", "1", "2"])),
-    unique_by=lambda m: str(applyset.key_of(m)),
+    unique_by=lambda m: str(members.key_of(m)),
 )
 
 
@@ -345,20 +346,20 @@ def test_a_convergence_settles_and_touches_nothing_held(
     before: list[dict[str, Any]], after: list[dict[str, Any]], held: frozenset[str]
 ) -> None:
     """Carried out as they say, the steps leave nothing to do, and held chains as they were."""
-    live = {applyset.key_of(m): member(m) for m in before}
-    record = {applyset.key_of(m): entry(m) for m in before}
-    wanted = applyset.index(after, SET_ID)
+    live = {members.key_of(m): member(m) for m in before}
+    record = {members.key_of(m): entry(m) for m in before}
+    wanted = members.index(after, SET_ID)
 
-    steps = applyset.diff(wanted, live, record, held)
+    steps = members.diff(wanted, live, record, held)
     now = dict(live)
     now |= {step.key: member(dict(step.manifest), "new") for step in steps.apply}
     for one in steps.prune:
         del now[one.key]
     done = frozenset(step.key for step in steps.apply)
-    parent = parents.settled(engines.APPLY, wanted, now, record, done, held)
+    parent = applyset_parent.settled(engines.APPLY, wanted, now, record, done, held)
 
-    again = applyset.diff(wanted, now, parent.record, held)
+    again = members.diff(wanted, now, parent.record, held)
     assert again.is_empty
     assert all(now[key] == one for key, one in live.items() if one.consumer_id in held and key not in wanted)
     assert parent.group_kinds == {key.group_kind for key in now}
-    assert json.dumps(parents.manifest("alice", "provider", parent))
+    assert json.dumps(applyset_parent.manifest("alice", "provider", parent))

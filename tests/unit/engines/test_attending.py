@@ -11,8 +11,8 @@ from collections.abc import Collection
 import pytest
 
 from ics import errors
-from ics.cluster import lease
-from ics.engines import attending, here
+from ics.cluster.api import lease
+from ics.engines.pulumi import processes, supervision
 
 
 class Pulumi:
@@ -40,8 +40,8 @@ class Pulumi:
 @pytest.fixture(autouse=True)
 def haste(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("CHECK", "_STEP"):
-        monkeypatch.setattr(attending, name, 0.01)
-    monkeypatch.setattr(attending, "POLITE", 0.05)
+        monkeypatch.setattr(supervision, name, 0.01)
+    monkeypatch.setattr(supervision, "POLITE", 0.05)
 
 
 async def test_a_run_is_let_end_while_the_lease_is_ours_or_cannot_be_asked_for() -> None:
@@ -56,7 +56,7 @@ async def test_a_run_is_let_end_while_the_lease_is_ours_or_cannot_be_asked_for()
             raise errors.Transient("no answer")
         pulumi.over.set()
 
-    assert await attending.attended(pulumi.run, ensure, pulumi.tell) == "done"
+    assert await supervision.attended(pulumi.run, ensure, pulumi.tell) == "done"
     assert (asked >= 3, pulumi.heard) == (True, [])
 
 
@@ -67,7 +67,7 @@ async def test_a_run_that_lost_the_lease_is_interrupted() -> None:
         raise lease.Held("another one may be acting")
 
     with pytest.raises(lease.Held):
-        await attending.attended(pulumi.run, ensure, pulumi.tell)
+        await supervision.attended(pulumi.run, ensure, pulumi.tell)
     assert (pulumi.over.is_set(), pulumi.heard) == (True, [signal.SIGINT])
 
 
@@ -76,7 +76,7 @@ async def test_a_run_that_lost_the_lease_is_interrupted() -> None:
 )
 async def test_a_pass_that_is_cancelled_ends_only_after_its_run(obeys: int, heard: set[int]) -> None:
     pulumi = Pulumi(obeys)
-    task = asyncio.create_task(attending.attended(pulumi.run, None, pulumi.tell))
+    task = asyncio.create_task(supervision.attended(pulumi.run, None, pulumi.tell))
     await asyncio.to_thread(pulumi.begun.wait, 10)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -90,7 +90,7 @@ def test_only_the_own_children_with_the_session_s_folder_are_told(tmp_path: path
         subprocess.Popen(["cat"], stdin=subprocess.PIPE, env={"TMPDIR": f"{tmp_path}/ics-pulumi-1"}) as one,
         subprocess.Popen(["cat"], stdin=subprocess.PIPE, env={"PATH": os.environ["PATH"]}) as other,
     ):
-        found = here.children(mark)
+        found = processes.children(mark)
         for process in (one, other):
             process.communicate()
     assert found == {one.pid}

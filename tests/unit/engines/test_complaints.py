@@ -2,8 +2,8 @@
 
 import pytest
 
-from ics import errors
-from ics.engines import complaints
+from ics import errors as ics_errors
+from ics.engines.pulumi import errors as pulumi_errors
 
 
 @pytest.mark.parametrize(
@@ -11,40 +11,44 @@ from ics.engines import complaints
     [
         (
             "error: constructing secrets manager: passphrase must be set with …",
-            errors.SettingsError,
+            ics_errors.SettingsError,
             "pulumi.pass",
         ),
         (
             "error: PULUMI_ACCESS_TOKEN must be set for login during …",
-            errors.SettingsError,
+            ics_errors.SettingsError,
             "ics:pulumi.backend",
         ),
         (
             "error: no resource plugin 'pulumi-resource-kubernetes' found",
-            errors.SettingsError,
+            ics_errors.SettingsError,
             "plugin install",
         ),
-        ("configured Kubernetes cluster is unreachable: dial tcp", errors.Transient, "StatefulSet c/n: conf"),
+        (
+            "configured Kubernetes cluster is unreachable: dial tcp",
+            ics_errors.Transient,
+            "StatefulSet c/n: conf",
+        ),
         (
             'StatefulSet.apps "node" is invalid: spec: Forbidden: updates',
-            errors.Permanent,
+            ics_errors.Permanent,
             "StatefulSet c/n: ",
         ),
     ],
 )
-def test_errors(text: str, kind: type[errors.IcsError], part: str) -> None:
-    found = complaints.as_error(text, "StatefulSet c/n")
+def test_errors(text: str, kind: type[ics_errors.IcsError], part: str) -> None:
+    found = pulumi_errors.as_error(text, "StatefulSet c/n")
     assert type(found) is kind
     assert part in str(found)
 
 
 def test_one_line_without_colours() -> None:
-    assert complaints.one_line("<{%fg 1%}>error: <{%reset%}>a\n  b\x1b[0m\t c") == "a b c"
-    assert len(complaints.one_line("x" * 9999)) == 500
+    assert pulumi_errors.one_line("<{%fg 1%}>error: <{%reset%}>a\n  b\x1b[0m\t c") == "a b c"
+    assert len(pulumi_errors.one_line("x" * 9999)) == 500
 
 
 def test_the_line_that_says_why() -> None:
     stderr = "warning: x\nerror: update failed\n\nerror: the passphrase is wrong\n"
-    assert complaints.from_output("", stderr) == "error: the passphrase is wrong"
-    assert complaints.from_output("Diagnostics:\n    error: no\n", "") == "error: no"
-    assert complaints.from_output("", "") == "it failed without a word"
+    assert pulumi_errors.from_output("", stderr) == "error: the passphrase is wrong"
+    assert pulumi_errors.from_output("Diagnostics:\n    error: no\n", "") == "error: no"
+    assert pulumi_errors.from_output("", "") == "it failed without a word"

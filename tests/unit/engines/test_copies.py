@@ -13,7 +13,7 @@ from collections.abc import Iterator
 import pytest
 import yaml
 
-from ics.engines import copies
+from ics.engines.pulumi import kubeconfig_copies
 
 USER = {"name": "operator", "user": {"token": "secret"}}
 CLUSTER = {"name": "c", "cluster": {"server": "https://c:6443"}}
@@ -25,7 +25,9 @@ MORE: dict[str, object] = {"preferences": {}, "clusters": [CLUSTER], "users": [U
 @pytest.fixture
 def folder(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> pathlib.Path:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    monkeypatch.setattr(copies, "PLUGIN", f"plugin-of-{os.getpid()}")  # a real one may run on this host
+    monkeypatch.setattr(
+        kubeconfig_copies, "PLUGIN", f"plugin-of-{os.getpid()}"
+    )  # a real one may run on this host
     write(tmp_path / "original", ORIGINAL)
     return tmp_path
 
@@ -38,7 +40,7 @@ def write(path: pathlib.Path, content: object) -> pathlib.Path:
 @contextlib.contextmanager
 def running(folder: pathlib.Path) -> Iterator[None]:
     """A plugin, a child of this process."""
-    program = folder / copies.PLUGIN
+    program = folder / kubeconfig_copies.PLUGIN
     shutil.copy("/bin/sleep", program)
     with subprocess.Popen([program, "60"]) as process:
         yield
@@ -51,7 +53,7 @@ def test_only_copies_of_this_kubeconfig_go(folder: pathlib.Path) -> None:
     named = write(folder / "kubeconfig-of-mine", MORE)
     broken = write(folder / "kubeconfig125", ["a list"])
 
-    copies.sweep(folder / "original", os.getpid())
+    kubeconfig_copies.sweep(folder / "original", os.getpid())
 
     assert not copy.exists()
     assert all(path.exists() for path in (other, named, broken))
@@ -62,7 +64,7 @@ def test_without_an_original_nothing_goes(folder: pathlib.Path, original: str) -
     write(folder / "kubeconfig125", ["a list"])
     copy = write(folder / "kubeconfig123", MORE)
 
-    copies.sweep(folder / original, os.getpid())
+    kubeconfig_copies.sweep(folder / original, os.getpid())
 
     assert copy.exists()
 
@@ -74,7 +76,7 @@ def test_a_copy_that_another_run_may_read_stays(folder: pathlib.Path) -> None:
         hour_ago = time.time() - 3600
         os.utime(earlier, (hour_ago, hour_ago))
 
-        copies.sweep(folder / "original", os.getpid())
+        kubeconfig_copies.sweep(folder / "original", os.getpid())
 
         assert later.exists()
         assert not earlier.exists()
@@ -87,7 +89,7 @@ def test_that_of_this_run_goes_while_its_plugin_runs(folder: pathlib.Path) -> No
     ):
         copy = write(folder / "kubeconfig123", MORE)
 
-        copies.sweep(folder / "original", program.pid)
+        kubeconfig_copies.sweep(folder / "original", program.pid)
 
         assert not copy.exists()
         program.kill()

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from ics import engines, labels
-from ics.engines import drift, fields
+from ics import engines, names
+from ics.engines import diff, drift
 
 
 def entry(manager: str, owned: dict[str, Any], operation: str = "Update", **more: str) -> dict[str, Any]:
@@ -24,7 +24,7 @@ def live(*entries: dict[str, Any]) -> dict[str, Any]:
 
 CONTAINER = "spec.template.spec.containers[node]"
 OWN = entry(
-    labels.FIELD_MANAGER,
+    names.FIELD_MANAGER,
     {"f:spec": {"f:template": {"f:spec": {"f:containers": {'k:{"name":"node"}': {".": {}, "f:image": {}}}}}}},
     "Apply",
 )
@@ -103,7 +103,7 @@ def test_a_manifest_is_laid_over_a_live_object() -> None:
     }
     manifest = {"spec": {"b": 3, "list": [{"name": "x", "v": 2}], "plain": [2], "new": {"c": 1}}}
 
-    assert fields.merged(before, manifest) == {
+    assert diff.merged(before, manifest) == {
         "spec": {
             "a": 1,
             "b": 3,

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from ics.engines import fields
+from ics.engines import diff
 
 
 def workload(image: str = "i:1", **container: Any) -> dict[str, Any]:
@@ -53,7 +53,7 @@ CONTAINER = "spec.template.spec.containers[node]"
     ],
 )
 def test_diff(before: dict[str, Any], after: dict[str, Any], expected: tuple[Any, ...]) -> None:
-    assert fields.diff(before, after) == expected
+    assert diff.diff(before, after) == expected
 
 
 def test_what_the_server_keeps_is_no_difference() -> None:
@@ -66,7 +66,7 @@ def test_what_the_server_keeps_is_no_difference() -> None:
     }
     before = {"kind": "ConfigMap", "metadata": kept, "status": {"a": 1}}
 
-    assert fields.diff(before, {"kind": "ConfigMap", "metadata": {}, "status": {"a": 2}}) == ()
+    assert diff.diff(before, {"kind": "ConfigMap", "metadata": {}, "status": {"a": 2}}) == ()
 
 
 def test_no_value_of_a_secret_is_shown() -> None:
@@ -83,7 +83,7 @@ def test_no_value_of_a_secret_is_shown() -> None:
         "stringData": {"d": "hunter2"},
     }
 
-    found = fields.diff(before, after)
+    found = diff.diff(before, after)
 
     assert found == (
         ("data.a", "[secret]", "[secret]"),
@@ -103,7 +103,7 @@ def test_of_long_texts_only_the_lines_that_differ() -> None:
     lines = [f"line {number}" for number in range(500)]
     changed = [*lines[:100], "new", *lines[101:]]
 
-    assert fields.diff(text("\n".join(lines)), text("\n".join(changed))) == (("data.a", "line 100", "new"),)
+    assert diff.diff(text("\n".join(lines)), text("\n".join(changed))) == (("data.a", "line 100", "new"),)
 
 
 def test_of_huge_texts_only_length_and_digest() -> None:
@@ -112,4 +112,4 @@ def test_of_huge_texts_only_length_and_digest() -> None:
     def shown(value: str) -> str:
         return f"(300000 characters, sha256 {hashlib.sha256(value.encode()).hexdigest()[:12]})"
 
-    assert fields.diff(text(old), text(new)) == (("data.a", shown(old), shown(new)),)
+    assert diff.diff(text(old), text(new)) == (("data.a", shown(old), shown(new)),)

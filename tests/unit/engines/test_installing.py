@@ -9,8 +9,8 @@ import pytest
 from pulumi import automation
 
 from ics import errors
-from ics.cli import installation
-from ics.engines import installing
+from ics.cli import options
+from ics.engines.pulumi import cli
 from tests.unit import scenes
 
 
@@ -27,17 +27,17 @@ def program(folder: pathlib.Path) -> None:
 
 
 def test_the_one_on_the_path_goes_before_the_private_one(tmp_path: pathlib.Path) -> None:
-    assert installing.find() is None
-    program(installing.folder())
-    assert installing.find() == installing.folder()
-    assert installing.folder().parent == tmp_path / ".pulumi" / "versions"
+    assert cli.find() is None
+    program(cli.folder())
+    assert cli.find() == cli.folder()
+    assert cli.folder().parent == tmp_path / ".pulumi" / "versions"
     program(tmp_path / "path")
-    assert installing.find() == tmp_path / "path"
+    assert cli.find() == tmp_path / "path"
 
 
 def test_without_one_the_line_names_the_ways_out() -> None:
     with pytest.raises(errors.SettingsError, match=r"--install-pulumi.*ics:engine: apply"):
-        installing.check()
+        cli.check()
 
 
 @pytest.fixture
@@ -51,12 +51,14 @@ def no_library(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def test_where_there_is_no_library_the_embedded_engine_is_not_asked_for_one(no_library: None) -> None:
-    await installation.offer(argparse.Namespace(install_pulumi=False), scenes.settings(engine="apply"))
+    await options.offer_installation(
+        argparse.Namespace(install_pulumi=False), scenes.settings(engine="apply")
+    )
 
 
 def test_where_there_is_no_library_one_line_says_so(no_library: None) -> None:
     with pytest.raises(errors.SettingsError, match=r"Pulumi's library is not installed here.*apply"):
-        installing.check()
+        cli.check()
 
 
 def test_an_installer_that_is_not_to_be_had(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -66,5 +68,5 @@ def test_an_installer_that_is_not_to_be_had(monkeypatch: pytest.MonkeyPatch) -> 
 
     monkeypatch.setattr(automation.PulumiCommand, "install", refused)
     with pytest.raises(errors.Transient, match=r"no route to host.*ics:engine: apply"):
-        installing.install()
-    assert not installing.folder().exists()
+        cli.install()
+    assert not cli.folder().exists()

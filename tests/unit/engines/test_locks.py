@@ -8,7 +8,7 @@ import sys
 import psutil
 import pytest
 
-from ics.engines import here, locks
+from ics.engines.pulumi import locks, processes
 
 SINCE = datetime.datetime(2026, 1, 2, 3, 4, 5, tzinfo=datetime.UTC)
 TEXT = """
@@ -53,14 +53,14 @@ def test_somebody_else_is_named() -> None:
 
 def test_when_a_process_began() -> None:
     now = datetime.datetime.now(datetime.UTC)
-    own = here.began(os.getpid())
+    own = processes.began(os.getpid())
     assert own is not None
     assert now - datetime.timedelta(days=1) < own <= now + datetime.timedelta(seconds=2)
     child = subprocess.Popen([sys.executable, "-c", "pass"])
     os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
-    as_zombie = here.began(child.pid)
+    as_zombie = processes.began(child.pid)
     child.wait()
-    assert (as_zombie, here.began(child.pid)) == (None, None)
+    assert (as_zombie, processes.began(child.pid)) == (None, None)
 
 
 def test_a_process_that_may_not_be_looked_at_began_long_ago(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -69,4 +69,4 @@ def test_a_process_that_may_not_be_looked_at_began_long_ago(monkeypatch: pytest.
 
     monkeypatch.setattr(psutil, "Process", refuse)
 
-    assert not locks.is_left_over(OWN, locks.Here(OWN.user, OWN.host, here.began))
+    assert not locks.is_left_over(OWN, locks.Here(OWN.user, OWN.host, processes.began))

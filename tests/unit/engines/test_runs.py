@@ -4,9 +4,11 @@ from typing import Any
 
 import pytest
 
-from ics import components, engines, errors
-from ics.cluster import kinds
-from ics.engines import applyset, runs
+from ics import engines, errors
+from ics.cluster.api import kinds
+from ics.engines.applyset import members
+from ics.engines.pulumi import runs
+from ics.pulumi_program import components
 
 STACK = "urn:pulumi:alice::ics::pulumi:pulumi:Stack::ics-alice"
 
@@ -36,12 +38,12 @@ def gone(consumer: str) -> runs.Step:
     return runs.Step("delete", component(consumer), STACK)
 
 
-def member(kind: kinds.Kind, consumer: str) -> applyset.Live:
-    return applyset.Live(key(kind, consumer), "uid", "1", "f", consumer)
+def member(kind: kinds.Kind, consumer: str) -> members.Live:
+    return members.Live(key(kind, consumer), "uid", "1", "f", consumer)
 
 
-def key(kind: kinds.Kind, consumer: str) -> applyset.Key:
-    return applyset.Key(kind.group_kind, f"c{consumer}", "node")
+def key(kind: kinds.Kind, consumer: str) -> members.Key:
+    return members.Key(kind.group_kind, f"c{consumer}", "node")
 
 
 def test_an_object_is_known_by_the_name_that_the_program_gives_it() -> None:
@@ -50,8 +52,8 @@ def test_an_object_is_known_by_the_name_that_the_program_gives_it() -> None:
         if not kind.is_namespaced:
             del item["metadata"]["namespace"]
         name = components.resource_name(item)
-        assert runs.key_of(f"urn:pulumi:alice::ics::a$b::{name}") == applyset.key_of(item)
-        assert runs.resource_name(applyset.key_of(item)) == name
+        assert runs.key_of(f"urn:pulumi:alice::ics::a$b::{name}") == members.key_of(item)
+        assert runs.resource_name(members.key_of(item)) == name
     assert runs.key_of(component("0")) is None
     assert runs.key_of(STACK) is None
 

@@ -11,9 +11,9 @@ from pulumi import automation
 from pulumi.automation import CommandResult
 
 from ics import engines
-from ics.cluster import client, kubeconfig
-from ics.engines import runs, session, state
-from ics.engines.automation import PulumiEngine
+from ics.cluster.api import client, kubeconfig
+from ics.engines.pulumi import runs, session, stack
+from ics.engines.pulumi.engine import PulumiEngine
 
 URN = "urn:pulumi:alice::ics::ics:index:ConsumerChain$kubernetes:core/v1:Service::service/c1/node"
 ABOVE = "urn:pulumi:alice::ics::ics:index:ConsumerChain::consumer-1"
@@ -80,7 +80,7 @@ async def test_a_plan_of_a_stack_that_is_not_made_yet_makes_none(
         raise automation.StackNotFoundError(CommandResult("", f"no stack named '{name}' found", 255))
 
     @contextlib.contextmanager
-    def opened(where: state.Stack, _: Any) -> Iterator[session.Session]:
+    def opened(where: stack.Stack, _: Any) -> Iterator[session.Session]:
         yield session.Session(where, tmp_path, cast(Any, None))  # without a workspace nothing can be run
 
     async def passphrase() -> None:
@@ -90,7 +90,7 @@ async def test_a_plan_of_a_stack_that_is_not_made_yet_makes_none(
     monkeypatch.setattr(session, "opened", opened)
     nothing = httpx.MockTransport(lambda _: httpx.Response(404, json={"reason": "NotFound"}))
     async with client.Client(kubeconfig.Access("https://h:6443"), nothing) as kube:
-        where = state.Stack(tmp_path, "alice")
+        where = stack.Stack(tmp_path, "alice")
         engine = PulumiEngine(kube, "alice", "provider", where, passphrase)
         assert await engine.preview(engines.Order(())) == ()
     assert asked == ["alice"]

@@ -6,26 +6,28 @@ from typing import Any
 import pytest
 
 from ics import engines, errors
-from ics.cluster import kinds
-from ics.engines import applyset, automation, dryrun, guard, members, parents
+from ics.cluster.api import kinds
+from ics.engines import guard
+from ics.engines.applyset import dry_run, inventory, members, parent
+from ics.engines.pulumi import engine
 
-BOOKS = members.Books("alice", "provider", None, parents.Parent(), {})
+BOOKS = inventory.Books("alice", "provider", None, parent.Parent(), {})
 
 
 def step(
     kind: kinds.Kind,
     consumer: str,
-    live: applyset.Live | None = None,
-    recorded: applyset.Entry | None = None,
-) -> applyset.Step:
+    live: members.Live | None = None,
+    recorded: members.Entry | None = None,
+) -> members.Step:
     own = {"ics-operator.dev/consumer-id": consumer} if consumer else {}
     metadata: dict[str, Any] = {"name": "node", "namespace": f"c{consumer}", "labels": own}
     manifest = {"apiVersion": kind.api_version, "kind": kind.name, "metadata": metadata}
-    return applyset.Step(applyset.key_of(manifest), manifest, live, recorded)
+    return members.Step(members.key_of(manifest), manifest, live, recorded)
 
 
-def there(kind: kinds.Kind, consumer: str) -> applyset.Live:
-    return applyset.Live(step(kind, consumer).key, "uid", "1", "as it was", consumer)
+def there(kind: kinds.Kind, consumer: str) -> members.Live:
+    return members.Live(step(kind, consumer).key, "uid", "1", "as it was", consumer)
 
 
 NODE = step(kinds.STATEFUL_SET, "1")
@@ -34,32 +36,32 @@ OTHER = step(kinds.STATEFUL_SET, "2", there(kinds.STATEFUL_SET, "2"))
 SHARED = step(kinds.SERVICE, "", there(kinds.SERVICE, ""))
 
 
-def work(*steps: applyset.Step) -> automation.Work:
+def work(*steps: members.Step) -> engine.Work:
     order = engines.Order((), frozenset({"9"}))
-    return automation.Work(order, {}, BOOKS, applyset.Steps(apply=steps), order.held)
+    return engine.Work(order, {}, BOOKS, members.Steps(apply=steps), order.held)
 
 
 def test_a_chain_whose_node_is_made_takes_the_quick_lane() -> None:
-    changes = (dryrun.applied("create", NODE), dryrun.applied("update", OTHER))
+    changes = (dry_run.applied("create", NODE), dry_run.applied("update", OTHER))
     assert work(CONFIG, SHARED, NODE, OTHER).fast(changes) == [CONFIG, NODE]
 
 
 def test_a_confirmed_replacement_takes_it_with_its_chain() -> None:
-    assert work(NODE, OTHER, SHARED).fast((dryrun.applied("replace", OTHER),)) == [NODE, OTHER]
-    assert work(OTHER, SHARED).fast((dryrun.applied("update", OTHER),)) == []
+    assert work(NODE, OTHER, SHARED).fast((dry_run.applied("replace", OTHER),)) == [NODE, OTHER]
+    assert work(OTHER, SHARED).fast((dry_run.applied("update", OTHER),)) == []
 
 
 def test_a_service_that_somebody_renumbered_takes_it_alone() -> None:
-    drifted = dataclasses.replace(dryrun.applied("update", SHARED), cause="drift")
+    drifted = dataclasses.replace(dry_run.applied("update", SHARED), cause="drift")
     assert work(OTHER, SHARED).fast((drifted,)) == [SHARED]
 
 
 def test_what_is_refused_holds_its_chain_or_is_left_by_itself() -> None:
     no, never = errors.Transient("not now"), errors.Permanent("never")
     changes = (
-        dataclasses.replace(dryrun.applied("update", OTHER), problem=no),
-        dataclasses.replace(dryrun.applied("update", SHARED), problem=never),
-        dryrun.applied("create", NODE),
+        dataclasses.replace(dry_run.applied("update", OTHER), problem=no),
+        dataclasses.replace(dry_run.applied("update", SHARED), problem=never),
+        dry_run.applied("create", NODE),
     )
     found = work(CONFIG, SHARED, NODE, OTHER).without(guard.Judgement(held=frozenset({"9"})), changes)
     assert found.steps.apply == (CONFIG, NODE)
@@ -70,13 +72,13 @@ def test_what_is_refused_holds_its_chain_or_is_left_by_itself() -> None:
 @pytest.mark.parametrize(
     ("recorded", "must"),
     [
-        pytest.param(applyset.Entry("another manifest", "as it was"), False, id="only wanted otherwise"),
-        pytest.param(applyset.Entry("another manifest", "as it is"), True, id="somebody changed it"),
+        pytest.param(members.Entry("another manifest", "as it was"), False, id="only wanted otherwise"),
+        pytest.param(members.Entry("another manifest", "as it is"), True, id="somebody changed it"),
         pytest.param(None, False, id="nothing is on record"),
     ],
 )
 def test_the_state_follows_the_cluster_only_where_somebody_had_a_hand_in_it(
-    recorded: applyset.Entry | None, must: bool
+    recorded: members.Entry | None, must: bool
 ) -> None:
     found = work(dataclasses.replace(OTHER, recorded=recorded))
     assert found.must_refresh is must
@@ -84,6 +86,6 @@ def test_the_state_follows_the_cluster_only_where_somebody_had_a_hand_in_it(
 
 
 def test_an_object_that_somebody_deleted_is_looked_for() -> None:
-    gone = dataclasses.replace(NODE, recorded=applyset.Entry(applyset.digest(NODE.manifest), "as it was"))
+    gone = dataclasses.replace(NODE, recorded=members.Entry(members.digest(NODE.manifest), "as it was"))
     assert work(gone).must_refresh
     assert not work(NODE).must_refresh

@@ -13,7 +13,7 @@ from typing import Any
 
 import httpx
 
-from ics import addresses
+from ics.cosmos import addresses
 from tests.unit.provider import recorded
 
 _SUMMARY = recorded.body("consumer_chains")["chains"][0]

@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
-from ics import addresses, errors, model
-from ics.provider import decode, gateway, heads
+from ics import errors, model
+from ics.cosmos import addresses
+from ics.provider import gateway, heads
+from ics.provider.rest import decode
 from tests.unit.provider import recorded
 
 ALICE = "cosmosvalcons17pgcvv86ltvsa76jlf0kzazmhq8mjmu4jff0ue"

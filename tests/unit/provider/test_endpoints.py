@@ -7,8 +7,10 @@ from typing import Any
 import httpx
 import pytest
 
-from ics import config, errors, model
-from ics.provider import endpoints, gateway, queries
+from ics import errors, model
+from ics.config import settings as config_settings
+from ics.provider import gateway
+from ics.provider.rest import endpoints, queries
 from tests.unit.provider import fake, test_queries
 
 STATE = test_queries.STATE
@@ -175,7 +177,7 @@ async def test_an_endpoint_that_hangs_is_named_and_not_waited_for_again(
 ) -> None:
     monkeypatch.setattr(endpoints, "GRACE", 0.01)
     hanging = Hanging(fake.Network(good=heights(7)))
-    settings = config.Provider(
+    settings = config_settings.Provider(
         chain_id=fake.CHAIN_ID, rest=("http://hangs", "http://good"), rpc=("http://x",), grpc=("http://x",)
     )
     async with queries.Queries(settings, lambda: test_queries.NOW, transport=hanging) as provider:

@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 from websockets.asyncio import server
 
-from ics import bell, config, schedule
-from ics.provider import events, wakeups
+from ics import aio
+from ics.config import settings as config_settings
+from ics.provider import event_filter, events
+from ics.reconciler.daemon import wakeups
 from tests.unit.provider import test_wakeups
 
 LAUNCH = test_wakeups.block("consumer_client_created.consumer_id")
@@ -64,10 +66,10 @@ class Node:
 @contextlib.asynccontextmanager
 async def listening(
     *nodes: Node, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[tuple[events.Events, list[bell.Wake], Callable[[Callable[[], bool]], Awaitable[None]]]]:
+) -> AsyncIterator[tuple[events.Events, list[wakeups.Wake], Callable[[Callable[[], bool]], Awaitable[None]]]]:
     """A listener to these nodes, what it rang, and a wait for something."""
-    monkeypatch.setattr(schedule, "backoff", lambda *_: 0.01)
-    rung: list[bell.Wake] = []
+    monkeypatch.setattr(aio, "backoff", lambda *_: 0.01)
+    rung: list[wakeups.Wake] = []
 
     async def until(is_so: Callable[[], bool]) -> None:
         async with asyncio.timeout(10):
@@ -78,7 +80,7 @@ async def listening(
         for node in nodes:
             running = await closing.enter_async_context(server.serve(node.serve, "127.0.0.1", 0))
             node.port = next(iter(running.sockets)).getsockname()[1]
-        settings = config.Provider(
+        settings = config_settings.Provider(
             chain_id="provider-1",
             rest=("http://unused",),
             rpc=tuple(node.url for node in nodes),
@@ -100,11 +102,11 @@ async def test_what_concerns_us_rings(monkeypatch: pytest.MonkeyPatch) -> None:
         heard = listener.listens_to
 
     assert rung == [
-        bell.Wake("connected"),
-        bell.Wake("opt_in", 43),
-        bell.Wake("consumer_client_created", 42, is_urgent=True),
+        wakeups.Wake("connected"),
+        wakeups.Wake("opt_in", 43),
+        wakeups.Wake("consumer_client_created", 42, is_urgent=True),
     ]
-    assert (node.subscribed, heard, listener.trouble) == (list(wakeups.QUERIES), node.url, "")
+    assert (node.subscribed, heard, listener.trouble) == (list(event_filter.QUERIES), node.url, "")
 
 
 async def test_a_connection_that_ends_is_made_anew(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -113,7 +115,7 @@ async def test_a_connection_that_ends_is_made_anew(monkeypatch: pytest.MonkeyPat
         await until(lambda: node.connections >= 3)
 
     # After each one it is asked what was missed.
-    assert rung[:4] == [bell.Wake("connected"), bell.Wake("opt_in", 43)] * 2
+    assert rung[:4] == [wakeups.Wake("connected"), wakeups.Wake("opt_in", 43)] * 2
 
 
 @pytest.mark.parametrize(
@@ -150,7 +152,7 @@ async def test_a_silent_connection_is_given_up(monkeypatch: pytest.MonkeyPatch) 
         listener._provider = listener._provider.model_copy(update={"max_lag": 0.05})
         monkeypatch.setattr(events, "SHORTEST_SILENCE", 0.05)
         await until(lambda: node.connections >= 2)
-    assert bell.Wake("connected") in rung
+    assert wakeups.Wake("connected") in rung
 
 
 async def test_what_nobody_foresaw_leaves_no_endpoint_that_is_listened_to(
@@ -160,7 +162,7 @@ async def test_what_nobody_foresaw_leaves_no_endpoint_that_is_listened_to(
         raise ValueError("another shape")
 
     node = Node(tells=[OPT_IN], stays=True)
-    monkeypatch.setattr(wakeups, "read", broken)
+    monkeypatch.setattr(event_filter, "read", broken)
     async with listening(node, monkeypatch=monkeypatch) as (listener, rung, until):
         await until(lambda: bool(rung) and not listener.listens_to)
     assert node.connections == 1

@@ -5,8 +5,10 @@ import datetime
 import httpx
 import pytest
 
-from ics import config, errors
-from ics.provider import gateway, ibc_queries
+from ics import errors
+from ics.config import settings as config_settings
+from ics.provider import gateway
+from ics.provider.rest import relayer_queries
 from tests.unit import ibc_chain
 from tests.unit import test_ibc_queries as expected
 
@@ -34,11 +36,11 @@ class Transport(httpx.AsyncBaseTransport):
             return httpx.Response(refusal.status, json=refusal.body)
 
 
-async def opened(transport: Transport) -> ibc_queries.IbcQueries:
-    settings = config.Provider(
+async def opened(transport: Transport) -> relayer_queries.IbcQueries:
+    settings = config_settings.Provider(
         chain_id="provider-1", rest=("http://a",), rpc=("http://unused",), grpc=("http://unused",)
     )
-    found = ibc_queries.IbcQueries(settings, lambda: NOW, transport=transport)
+    found = relayer_queries.IbcQueries(settings, lambda: NOW, transport=transport)
     await found.open()
     return found
 
@@ -51,9 +53,9 @@ async def test_everything_is_of_one_height() -> None:
         sent = await provider.sent("channel-8")
         balances = await provider.balances(["cosmos1b", "cosmos1a", "cosmos1c", "cosmos1a"], "stake")
 
-    assert terms == ibc_queries.Terms(600, "0.66")
+    assert terms == relayer_queries.Terms(600, "0.66")
     assert (told.ends, told.client) == (expected.ENDS, expected.CLIENT)
-    assert sent == ibc_queries.Sent((8, 9, 10), 7)
+    assert sent == relayer_queries.Sent((8, 9, 10), 7)
     assert balances == {"cosmos1a": 5, "cosmos1b": 7, "cosmos1c": 0}
     assert transport.heights == {"7"}
 

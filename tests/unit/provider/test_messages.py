@@ -9,9 +9,11 @@ from decimal import Decimal
 import pytest
 from google.protobuf import descriptor_pb2, json_format, message
 
-from ics import addresses, errors, model, ownership
-from ics.provider import messages, signers
+from ics import errors, model
+from ics.cosmos import addresses
+from ics.provider.owner import terms
 from ics.provider.proto import tx_pb2
+from ics.provider.tx import messages, signers
 
 KEY = bytes(range(32))
 KEY_JSON = '{"@type":"/cosmos.crypto.ed25519.PubKey","key":"AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="}'
@@ -34,7 +36,7 @@ COMMON = {"provider_addr": OPERATOR, "signer": OWN, "consumer_id": "5"}
             model.SetCommission("5", "c-1", "0.075"),
             tx_pb2.MsgSetConsumerCommissionRate(rate="75000000000000000", **COMMON),
         ),
-        (ownership.Remove("5", "c-1"), tx_pb2.MsgRemoveConsumer(consumer_id="5", owner=OWN)),
+        (terms.Remove("5", "c-1"), tx_pb2.MsgRemoveConsumer(consumer_id="5", owner=OWN)),
     ],
 )
 def test_build(order: messages.Order, expected: message.Message) -> None:
@@ -60,7 +62,7 @@ def test_a_release_from_jail() -> None:
         model.Unjail(),
         model.PublishDetails("p2p=h"),
         TOP_UP,
-        ownership.Remove("5", "c-1"),
+        terms.Remove("5", "c-1"),
     ],
 )
 def test_a_grantee_sends_the_same_message_in_the_name_of_its_granter(order: messages.Order) -> None:

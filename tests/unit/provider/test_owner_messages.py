@@ -3,12 +3,13 @@
 import pytest
 from google.protobuf import json_format
 
-from ics import model, ownership
-from ics.provider import mends, owner_decode, owner_messages
+from ics import model
+from ics.provider.owner import decode, messages, terms
+from ics.provider.tx import refusals
 from tests.unit.provider import recorded
 
 OWNER = "cosmos1owner"
-TERMS = ownership.created(
+TERMS = terms.created(
     {
         "chain_id": "c-7",
         "metadata": {"name": "C", "description": "D", "metadata": "M"},
@@ -43,7 +44,7 @@ INITIALIZATION = {
 
 
 def test_create() -> None:
-    built = owner_messages.build(ownership.Create(TERMS), OWNER)
+    built = messages.build(terms.Create(TERMS), OWNER)
 
     assert json_format.MessageToDict(built) == {
         "submitter": OWNER,
@@ -69,9 +70,9 @@ def test_create() -> None:
 
 
 def test_update_of_nothing_but_a_name() -> None:
-    order = ownership.Update("5", "c-7", metadata=TERMS.metadata)
+    order = terms.Update("5", "c-7", metadata=TERMS.metadata)
 
-    assert json_format.MessageToDict(owner_messages.build(order, OWNER)) == {
+    assert json_format.MessageToDict(messages.build(order, OWNER)) == {
         "owner": OWNER,
         "consumerId": "5",
         "metadata": {"name": "C", "description": "D", "metadata": "M"},
@@ -80,7 +81,7 @@ def test_update_of_nothing_but_a_name() -> None:
 
 def test_update_of_all() -> None:
     new = TERMS.model_copy(update={"chain_id": "c-7"})
-    order = ownership.Update(
+    order = terms.Update(
         "5",
         new.chain_id,
         True,
@@ -89,7 +90,7 @@ def test_update_of_all() -> None:
         allowlisted_reward_denoms=(),
     )
 
-    assert json_format.MessageToDict(owner_messages.build(order, OWNER)) == {
+    assert json_format.MessageToDict(messages.build(order, OWNER)) == {
         "owner": OWNER,
         "consumerId": "5",
         "newOwnerAddress": "cosmos1new",
@@ -103,10 +104,10 @@ def test_update_of_all() -> None:
 def test_what_is_read_is_what_is_sent_back(name: str) -> None:
     answer = recorded.answer(f"consumer_chain_{name}")
 
-    found = owner_decode.consumer_chain(answer)
+    found = decode.consumer_chain(answer)
 
     assert (found.consumer_id, found.phase) == (answer["consumer_id"].text(), model.Phase(name.upper()))
-    sent = owner_messages.as_json(ownership.Create(found.terms), found.owner)
+    sent = messages.as_json(terms.Create(found.terms), found.owner)
     said = answer.mapping()
     assert {
         "metadata": sent["metadata"],
@@ -125,7 +126,7 @@ def test_what_is_read_is_what_is_sent_back(name: str) -> None:
 
 
 def test_members_are_sorted_by_power() -> None:
-    found = owner_decode.members(recorded.answer("consumer_validators_launched"))
+    found = decode.members(recorded.answer("consumer_validators_launched"))
 
     assert [(one.moniker, one.consumer_power, one.commission, one.is_jailed) for one in found] == [
         ("alice", 300_000, "0.1", False),
@@ -135,8 +136,8 @@ def test_members_are_sorted_by_power() -> None:
 
 def test_mends() -> None:
     refused = "failed to execute message: expected owner address cosmos1a, got cosmos1b: unauthorized"
-    assert mends.told(refused) == (
+    assert refusals.told(refused) == (
         f"{refused}: only its owner may: sign with the key of cosmos1a (ics:account), or have cosmos1a grant it"
         " (ics:granter)"
     )
-    assert mends.told("something else") == "something else"
+    assert refusals.told("something else") == "something else"

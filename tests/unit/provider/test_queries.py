@@ -11,8 +11,11 @@ from typing import Any
 import httpx
 import pytest
 
-from ics import addresses, config, errors, model
-from ics.provider import endpoints, heads, queries
+from ics import errors, model
+from ics.config import settings
+from ics.cosmos import addresses
+from ics.provider import heads
+from ics.provider.rest import endpoints, queries
 from tests.unit.provider import fake
 
 NOW = datetime.datetime(2026, 11, 22, 12, 0, 30, tzinfo=datetime.UTC)
@@ -55,7 +58,7 @@ def gate(**changes: Any) -> fake.Gateway:
 
 
 def ask(network: fake.Network, *rest: str, archive: tuple[str, ...] = (), **options: Any) -> queries.Queries:
-    provider = config.Provider(
+    provider = settings.Provider(
         chain_id=fake.CHAIN_ID,
         rest=tuple(f"http://{host}" for host in rest or network.gateways),
         rpc=("http://unused",),
@@ -491,7 +494,7 @@ def rpc(*answers: httpx.Response | Exception) -> queries.Queries:
             raise found
         return found
 
-    provider = config.Provider(
+    provider = settings.Provider(
         chain_id=fake.CHAIN_ID,
         rest=("http://unused",),
         rpc=tuple(f"http://rpc{number}" for number in range(len(answers))),
@@ -567,7 +570,7 @@ async def test_an_rpc_address_that_answered_nothing_is_hardly_waited_for_again(
         raise httpx.ConnectError("refused")
 
     told: list[model.Condition] = []
-    provider = config.Provider(
+    provider = settings.Provider(
         chain_id=fake.CHAIN_ID, rest=("http://x",), rpc=("http://rpc0",), grpc=("http://x",)
     )
     async with queries.Queries(provider, lambda: NOW, transport=httpx.MockTransport(answer)) as asked:

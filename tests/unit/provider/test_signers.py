@@ -2,10 +2,12 @@
 
 import pytest
 
-from ics import addresses, errors, keys, model
-from ics.provider import signers
+from ics import errors, model
+from ics.cosmos import addresses
+from ics.keys import derivation
+from ics.provider.tx import signers
 
-ACCOUNT = keys.account_from_hex(model.Secret("11" * 32))
+ACCOUNT = derivation.account_from_hex(model.Secret("11" * 32))
 SIGNER = ACCOUNT.address("cosmos")
 OPERATOR = addresses.reprefix(SIGNER, "cosmosvaloper")
 OTHER = addresses.encode("cosmos", bytes(20))

@@ -8,11 +8,15 @@ from typing import Any
 
 import pytest
 
-from ics import addresses, config, errors, keys, model
-from ics.provider import gateway, heads, ledger, messages, signers, transactions
+from ics import errors, model
+from ics.config import settings
+from ics.cosmos import addresses
+from ics.keys import derivation
+from ics.provider import gateway, heads
+from ics.provider.tx import grpc, messages, signers, transactions
 
 START = datetime.datetime(2026, 11, 22, 12, 0, tzinfo=datetime.UTC)
-ACCOUNT = keys.account_from_hex(model.Secret("11" * 32))
+ACCOUNT = derivation.account_from_hex(model.Secret("11" * 32))
 SIGNER = ACCOUNT.address("cosmos")
 OPERATOR = addresses.reprefix(SIGNER, "cosmosvaloper")
 PRINCIPAL = addresses.encode("cosmos", bytes(20))
@@ -20,11 +24,11 @@ PRINCIPAL = addresses.encode("cosmos", bytes(20))
 OWN = signers.Party(SIGNER, SIGNER)
 OPT_IN = model.OptIn("5", "c-1", bytes(32))
 OTHER = model.AssignKey("6", "d-1", bytes(32))
-FULL = ledger.Verdict(20, "sdk", "", 0)
+FULL = grpc.Verdict(20, "sdk", "", 0)
 
 
-def refused(code: int, log: str, codespace: str = "sdk") -> ledger.Verdict:
-    return ledger.Verdict(code, codespace, log, 0)
+def refused(code: int, log: str, codespace: str = "sdk") -> grpc.Verdict:
+    return grpc.Verdict(code, codespace, log, 0)
 
 
 @dataclasses.dataclass
@@ -39,11 +43,11 @@ class Chain:
     height: int = 100
     sequence: int = 7
     chain_id: str = "provider-1"
-    checks: list[ledger.Verdict] = dataclasses.field(default_factory=list)
+    checks: list[grpc.Verdict] = dataclasses.field(default_factory=list)
     """What the next checks answer; when empty, the checks are real."""
     losses: list[str] = dataclasses.field(default_factory=list)
     """`before` or `after`: the next broadcasts get no answer, and did not or did arrive."""
-    execution: ledger.Verdict = dataclasses.field(default_factory=lambda: ledger.Verdict(0, "", "", 0))
+    execution: grpc.Verdict = dataclasses.field(default_factory=lambda: grpc.Verdict(0, "", "", 0))
     simulation: str = ""
     """Error of the simulation."""
     is_known: bool = True
@@ -54,9 +58,9 @@ class Chain:
     allowance: signers.Allowance | None = None
     silent: int = 0
     """How many of the next looks get no answer."""
-    mempool: dict[str, ledger.Draft] = dataclasses.field(default_factory=dict)
-    included: dict[str, ledger.Verdict] = dataclasses.field(default_factory=dict)
-    executed: list[ledger.Draft] = dataclasses.field(default_factory=list)
+    mempool: dict[str, grpc.Draft] = dataclasses.field(default_factory=dict)
+    included: dict[str, grpc.Verdict] = dataclasses.field(default_factory=dict)
+    executed: list[grpc.Draft] = dataclasses.field(default_factory=list)
     slept: list[float] = dataclasses.field(default_factory=list)
 
     async def sleep(self, seconds: float) -> None:
@@ -78,13 +82,13 @@ class Chain:
 
 
 class Endpoint:
-    """A gRPC endpoint of the chain, in the place of `ics.provider.ledger.Ledger`."""
+    """A gRPC endpoint of the chain, in the place of `ics.provider.tx.grpc.Ledger`."""
 
     def __init__(self, url: str, chain: Chain) -> None:
         self.url, self.chain, self.address = url, chain, SIGNER
         self.broadcasts: list[str] = []
         self._handed_over: set[str] = set()
-        self._drafts: dict[bytes, ledger.Draft] = {}
+        self._drafts: dict[bytes, grpc.Draft] = {}
 
     def head(self) -> heads.Head:
         return heads.Head(self.chain.chain_id, self.chain.height, self.chain.now.isoformat())
@@ -92,8 +96,8 @@ class Endpoint:
     def height(self) -> int:
         return self.chain.height
 
-    def sequence(self) -> ledger.Sequence | None:
-        return ledger.Sequence(42, self.chain.sequence) if self.chain.is_known else None
+    def sequence(self) -> grpc.Sequence | None:
+        return grpc.Sequence(42, self.chain.sequence) if self.chain.is_known else None
 
     def balance(self, address: str) -> int:
         return {SIGNER: 3, PRINCIPAL: 5}[address]
@@ -104,18 +108,18 @@ class Endpoint:
     def allowance(self) -> signers.Allowance | None:
         return self.chain.allowance
 
-    def sign(self, draft: ledger.Draft) -> ledger.Signed:
+    def sign(self, draft: grpc.Draft) -> grpc.Signed:
         raw = repr(draft).encode()
         self._drafts[raw] = draft
-        return ledger.Signed(raw)
+        return grpc.Signed(raw)
 
-    def simulate(self, signed: ledger.Signed) -> int:
+    def simulate(self, signed: grpc.Signed) -> int:
         assert self._drafts[signed.raw].fee == 1
         if self.chain.simulation:
             raise gateway.Refused(self.chain.simulation)
         return 100_001
 
-    def broadcast(self, signed: ledger.Signed) -> ledger.Verdict:
+    def broadcast(self, signed: grpc.Signed) -> grpc.Verdict:
         draft, chain = self._drafts[signed.raw], self.chain
         self.broadcasts.append(signed.hash)
         if chain.checks:
@@ -125,20 +129,20 @@ class Endpoint:
         self._handed_over.add(signed.hash)
         loss = chain.losses.pop(0) if chain.losses else ""
         if loss == "before":
-            raise ledger.Unanswered(f"{self.url}: connection reset")
+            raise grpc.Unanswered(f"{self.url}: connection reset")
         if draft.sequence.next != chain.sequence:
             return refused(32, "account sequence mismatch")
         chain.mempool[signed.hash] = draft
         if loss:
-            raise ledger.Unanswered(f"{self.url}: connection reset")
-        return ledger.Verdict(0, "", "", 0)
+            raise grpc.Unanswered(f"{self.url}: connection reset")
+        return grpc.Verdict(0, "", "", 0)
 
-    def find(self, tx_hash: str) -> ledger.Verdict | None:
+    def find(self, tx_hash: str) -> grpc.Verdict | None:
         if not self.chain.is_indexed:
             raise gateway.Refused("transaction indexing is disabled")
         if self.chain.silent and self.broadcasts:
             self.chain.silent -= 1
-            raise ledger.Unanswered(f"{self.url}: no answer")
+            raise grpc.Unanswered(f"{self.url}: no answer")
         return self.chain.included.get(tx_hash)
 
 
@@ -149,7 +153,7 @@ class Down:
         self.url = url
 
     def head(self) -> heads.Head:
-        raise ledger.Unanswered(f"{self.url}: connection refused")
+        raise grpc.Unanswered(f"{self.url}: connection refused")
 
 
 @dataclasses.dataclass
@@ -175,7 +179,7 @@ def sender(
     for name, other in others.items():
         url = f"http://{name}:9090"
         made[url] = Down(url) if other is None else Endpoint(url, other)
-    provider = config.Provider(
+    provider = settings.Provider(
         chain_id="provider-1", rest=("http://unused",), rpc=("http://unused",), grpc=tuple(reversed(made))
     )
     found = transactions.Transactions(
@@ -190,12 +194,12 @@ def sender(
     return found, endpoint
 
 
-def draft(order: messages.Order = OPT_IN, sequence: int = 7, timeout_height: int = 120) -> ledger.Draft:
+def draft(order: messages.Order = OPT_IN, sequence: int = 7, timeout_height: int = 120) -> grpc.Draft:
     # 100001 gas x 1.5 = 150001.5, rounded up; x 0.001stake, rounded up.
-    return ledger.Draft(order, ledger.Sequence(42, sequence), 150_002, 151, timeout_height)
+    return grpc.Draft(order, grpc.Sequence(42, sequence), 150_002, 151, timeout_height)
 
 
-def tx_hash(of: ledger.Draft) -> str:
+def tx_hash(of: grpc.Draft) -> str:
     return hashlib.sha256(repr(of).encode()).hexdigest().upper()
 
 
@@ -227,10 +231,10 @@ async def test_an_address_that_gave_no_answer_is_asked_last_for_a_while() -> Non
         def head(self) -> heads.Head:
             asked.append(self.url)
             if "down" in self.url:
-                raise ledger.Unanswered(f"{self.url}: no answer")
+                raise grpc.Unanswered(f"{self.url}: no answer")
             return super().head()
 
-    provider = config.Provider(
+    provider = settings.Provider(
         chain_id="provider-1",
         rest=("http://x",),
         rpc=("http://x",),
@@ -346,7 +350,7 @@ async def test_a_top_up_that_the_account_cannot_pay() -> None:
 @pytest.mark.parametrize(
     "check", [FULL, refused(32, "account sequence mismatch, expected 8, got 7: incorrect account sequence")]
 )
-async def test_what_was_not_taken_is_made_anew(check: ledger.Verdict) -> None:
+async def test_what_was_not_taken_is_made_anew(check: grpc.Verdict) -> None:
     chain = Chain(checks=[check] * 4)
     sending, endpoint = sender(chain)
 
@@ -481,7 +485,7 @@ async def test_an_estimate_sends_nothing() -> None:
 
 
 async def test_the_id_of_a_chain_that_was_created() -> None:
-    sending, _ = sender(Chain(execution=ledger.Verdict(0, "", "", 0, consumer_id="12")))
+    sending, _ = sender(Chain(execution=grpc.Verdict(0, "", "", 0, consumer_id="12")))
 
     assert (await sending.send(OPT_IN)).consumer_id == "12"
 

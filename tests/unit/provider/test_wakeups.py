@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from ics.provider import wakeups
+from ics.provider import event_filter
 
 
 def block(*names: str, height: Any = "42") -> dict[str, Any]:
@@ -12,7 +12,7 @@ def block(*names: str, height: Any = "42") -> dict[str, Any]:
     value = {"block": {"header": {"chain_id": "provider-1", "height": height}}}
     events = {"tm.event": ["NewBlock"], **{name: ["0"] for name in names}}
     data = {"type": "tendermint/event/NewBlock", "value": value}
-    result = {"query": wakeups.QUERIES[1], "data": data, "events": events}
+    result = {"query": event_filter.QUERIES[1], "data": data, "events": events}
     return {"jsonrpc": "2.0", "id": 2, "result": result}
 
 
@@ -23,7 +23,7 @@ def transaction(*names: str) -> dict[str, Any]:
     return {
         "jsonrpc": "2.0",
         "id": 1,
-        "result": {"query": wakeups.QUERIES[0], "data": data, "events": events},
+        "result": {"query": event_filter.QUERIES[0], "data": data, "events": events},
     }
 
 
@@ -43,11 +43,13 @@ def transaction(*names: str) -> dict[str, Any]:
     ],
 )
 def test_what_concerns_us(message: dict[str, Any], expected: tuple[int, tuple[str, ...]] | None) -> None:
-    assert wakeups.read(message) == (None if expected is None else wakeups.Tidings(*expected))
+    assert event_filter.read(message) == (None if expected is None else event_filter.Tidings(*expected))
 
 
 def test_a_launch_is_known_as_one() -> None:
-    found = [wakeups.read(block(f"{name}.consumer_id")) for name in ("consumer_client_created", "opt_in")]
+    found = [
+        event_filter.read(block(f"{name}.consumer_id")) for name in ("consumer_client_created", "opt_in")
+    ]
     assert [tidings is not None and tidings.is_launch for tidings in found] == [True, False]
 
 
@@ -62,4 +64,4 @@ def test_a_launch_is_known_as_one() -> None:
     ],
 )
 def test_what_tells_of_no_block(message: dict[str, Any]) -> None:
-    assert (wakeups.height(message), wakeups.read(message)) == (None, None)
+    assert (event_filter.height(message), event_filter.read(message)) == (None, None)

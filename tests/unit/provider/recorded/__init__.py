@@ -4,7 +4,8 @@ import json
 import pathlib
 from typing import Any
 
-from ics.provider import decode, gateway
+from ics.provider import gateway
+from ics.provider.rest import decode
 
 _FOLDER = pathlib.Path(__file__).parent
 NAMES = sorted(path.stem for path in _FOLDER.glob("*.json"))

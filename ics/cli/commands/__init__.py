@@ -1,0 +1,1 @@
+"""The commands of `ics`, one module for each group."""

@@ -1,0 +1,81 @@
+"""Asks the cluster what the doctor judges."""
+
+import asyncio
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import httpx
+
+from ics import names
+from ics.cli.doctor import cluster_checks, registry
+from ics.cluster.api import client, kinds, requests
+from ics.config import settings
+from ics.manifests import rights
+
+_REVIEW = kinds.Kind(
+    "SelfSubjectAccessReview", "authorization.k8s.io", "v1", "selfsubjectaccessreviews", False, -1
+)
+_NODE = kinds.Kind("Node", "", "v1", "nodes", False, -1)
+_STORAGE_CLASS = kinds.Kind("StorageClass", "storage.k8s.io", "v1", "storageclasses", False, -1)
+
+
+async def granted(kube: client.Client, settings: settings.Settings) -> Mapping[cluster_checks.Right, bool]:
+    """Ask the cluster's authorization for each right that passes use; anybody may ask for himself."""
+    wanted = [
+        cluster_checks.Right(*right)
+        for right in rights.used(settings.gateway.namespace, settings.reconciler.enabled)
+    ]
+    answers = await asyncio.gather(*(_is_granted(kube, right) for right in wanted))
+    return dict(zip(wanted, answers, strict=True))
+
+
+async def _is_granted(kube: client.Client, right: cluster_checks.Right) -> bool:
+    resource, _, subresource = right.resource.partition("/")
+    attributes = {
+        "verb": right.verb,
+        "group": right.group,
+        "resource": resource,
+        "subresource": subresource,
+        "namespace": right.namespace,
+    }
+    body = {
+        "apiVersion": "authorization.k8s.io/v1",
+        "kind": _REVIEW.name,
+        "spec": {"resourceAttributes": attributes},
+    }
+    answer = await kube.send(requests.Request("create", _REVIEW, body=json.dumps(body).encode()))
+    return answer.body["status"].get("allowed") is True
+
+
+async def storage_classes(kube: client.Client) -> list[dict[str, Any]]:
+    """All StorageClasses."""
+    return await kube.select(_STORAGE_CLASS, {})
+
+
+async def services(kube: client.Client) -> list[dict[str, Any]]:
+    """All Services of the cluster."""
+    return await kube.select(kinds.SERVICE, {})
+
+
+async def pulls(kube: client.Client, validator: str, wanted: Iterable[str]) -> cluster_checks.Pulls:
+    """Look for images on the nodes, at our own pods, and for the rest at their registries."""
+    ours = {names.MANAGED_BY: names.MANAGER, names.VALIDATOR: validator}
+    nodes, pods = await asyncio.gather(kube.select(_NODE, {}), kube.select(kinds.POD, ours))
+    there = frozenset(
+        name
+        for node in nodes
+        for image in (node.get("status") or {}).get("images") or []
+        for name in image.get("names") or []
+    )
+    failing = cluster_checks.failing_pulls(pods)
+    # A node names Docker Hub's images in full.
+    missing = [
+        image
+        for image in wanted
+        if image not in failing and not {image, f"docker.io/{image}", f"docker.io/library/{image}"} & there
+    ]
+    async with httpx.AsyncClient(timeout=5.0, follow_redirects=True) as session:
+        said = await asyncio.gather(*(registry.problem(image, session) for image in missing))
+    on_nodes = frozenset(wanted) - frozenset(missing)
+    return cluster_checks.Pulls(on_nodes, failing, dict(zip(missing, said, strict=True)))

@@ -1,0 +1,122 @@
+"""Asks the provider's endpoints, one by one, what the doctor judges."""
+
+import asyncio
+import datetime
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ics import errors, model
+from ics.cli.doctor import chain_checks
+from ics.config import settings, urls
+from ics.provider import gateway, heads
+from ics.provider.rest import relayer_queries
+from ics.provider.tx import grpc as tx_grpc
+
+_NO_TRANSACTION = "0" * 64
+Now = Callable[[], datetime.datetime]
+
+
+async def rest(url: str, provider: settings.Provider, now: Now) -> heads.Head:
+    """Newest state of one REST gateway, which must be of the right chain and not lag."""
+    async with relayer_queries.IbcQueries(provider.model_copy(update={"rest": (url,)}), now) as asking:
+        return await asking.open()
+
+
+async def rpc(url: str, provider: settings.Provider, now: Now) -> None:
+    """Make sure that one RPC address is of the right chain and does not lag."""
+    async with relayer_queries.IbcQueries(provider, now) as asking:
+        await asking.endpoints.rpc_head(url)
+
+
+async def grpc(url: str, provider: settings.Provider, now: Now) -> heads.Head:
+    """Newest state of one gRPC address, which must be of the right chain, not lag, and index transactions.
+
+    Raises:
+        SettingsError: another chain, or it cannot look transactions up.
+        Transient: it is not reached, or lags.
+    """
+    head = await asyncio.to_thread(_grpc_head, url)
+    heads.check_chain(head, urls.shown(url), "ics:provider.grpc", provider)
+    heads.check_lag(head, urls.shown(url), now(), provider)
+    return head
+
+
+def _grpc_head(url: str) -> heads.Head:
+    # cosmpy takes half a second to load.
+    from cosmpy.protos.cosmos.base.node.v1beta1 import query_pb2 as node
+    from cosmpy.protos.cosmos.base.node.v1beta1 import query_pb2_grpc as node_service
+    from cosmpy.protos.cosmos.base.tendermint.v1beta1 import query_pb2 as comet
+    from cosmpy.protos.cosmos.base.tendermint.v1beta1 import query_pb2_grpc as comet_service
+    from cosmpy.protos.cosmos.tx.v1beta1 import service_pb2 as tx
+    from cosmpy.protos.cosmos.tx.v1beta1 import service_pb2_grpc as tx_service
+
+    with tx_grpc.channel(url) as channel:
+        info = _call(url, comet_service.ServiceStub(channel).GetNodeInfo, comet.GetNodeInfoRequest())
+        status = _call(url, node_service.ServiceStub(channel).Status, node.StatusRequest())
+        try:
+            _call(url, tx_service.ServiceStub(channel).GetTx, tx.GetTxRequest(hash=_NO_TRANSACTION))
+        except gateway.NotFound:
+            pass
+        except gateway.Refused as error:
+            raise errors.SettingsError(
+                f"ics:provider.grpc: {urls.shown(url)} cannot look a transaction up ({error}): give a node"
+                ' whose config.toml has tx_index.indexer = "kv"'
+            ) from error
+    moment = datetime.datetime.fromtimestamp(status.timestamp.seconds, datetime.UTC)
+    return heads.Head(info.default_node_info.network, status.height, moment.isoformat())
+
+
+def _call(url: str, method: Callable[..., Any], request: Any) -> Any:
+    import grpc
+
+    try:
+        return method(request, timeout=tx_grpc.CALL_SECONDS)
+    except grpc.RpcError as error:
+        text = f"{urls.shown(url)}: {gateway.one_line(error.details() or error.code().name)}"
+        kinds = {"NOT_FOUND": gateway.NotFound, "UNKNOWN": gateway.Refused, "INTERNAL": gateway.Refused}
+        raise kinds.get(error.code().name, errors.Transient)(text) from None
+
+
+class Asking(relayer_queries.IbcQueries):
+    """The provider's REST gateways, with questions that only the doctor has; `open` comes first."""
+
+    async def purse(self, address: str, denom: str) -> chain_checks.Purse:
+        """What an account holds."""
+        held, known = await asyncio.gather(
+            self.balances([address], denom), self._ask(f"/cosmos/auth/v1beta1/account_info/{address}", {})
+        )
+        return chain_checks.Purse(held[address], known is not None)
+
+    async def concerns(
+        self, operator_address: str, may_match: Callable[[model.ConsumerSummary], bool]
+    ) -> model.Snapshot:
+        """The provider, with details of the chains that concern this validator.
+
+        Args:
+            operator_address: valoper.
+            may_match: whether a definition may be meant for a chain.
+        """
+        alive = (model.Phase.INITIALIZED, model.Phase.LAUNCHED)
+        return await self.snapshot(
+            operator_address, lambda one, must: one.phase in alive and (must or may_match(one))
+        )
+
+
+def images(settings: settings.Settings, definitions: Mapping[str, str]) -> dict[str, str]:
+    """By image: what names it.
+
+    Args:
+        settings: of the stack.
+        definitions: by image, the path of a definition that names it.
+    """
+    found = dict(definitions)
+    if settings.relayer.enabled:
+        found[settings.relayer.image] = "ics:relayer.image"
+    node = settings.provider_node
+    if node.enabled:
+        found[node.image] = "ics:provider_node.image"
+        if node.genesis is not None and node.genesis.url is not None:
+            found[node.fetch_image] = "ics:provider_node.fetch_image"
+    if settings.reconciler.enabled:
+        found[settings.reconciler.image] = "ics:reconciler.image"
+    return found

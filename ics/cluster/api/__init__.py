@@ -1,0 +1,1 @@
+"""The Kubernetes API: client, kubeconfig, credentials, and the reconciler's Lease."""

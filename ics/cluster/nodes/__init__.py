@@ -1,0 +1,1 @@
+"""Consumer nodes in the cluster: observing, querying and restarting them."""

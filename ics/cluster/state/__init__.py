@@ -1,0 +1,1 @@
+"""State that earlier passes left in the cluster."""

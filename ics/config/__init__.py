@@ -1,0 +1,1 @@
+"""Settings of a stack and chain definitions: their schema, their checks, and the files that hold them."""

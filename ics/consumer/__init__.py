@@ -1,0 +1,1 @@
+"""One consumer chain, from what was observed to what should be; pure."""

@@ -1,0 +1,1 @@
+"""The Pulumi engine, through the Automation API."""

@@ -1,0 +1,118 @@
+"""The files that the validator's own provider node reads at its start."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import tomli_w
+
+from ics import names
+from ics.config import overrides, settings
+from ics.consumer.peers import ports
+from ics.manifests import node_files
+
+GENESIS = f"{node_files.DATA}/genesis.json"
+"""Where a fetched genesis lies, on the volume."""
+
+FETCH_SCRIPT = f"""\
+set -eu
+if [ -f {GENESIS} ]; then
+  found=$(sha256sum < {GENESIS})
+  if [ "${{found%% *}}" = "$SHA256" ]; then exit 0; fi
+fi
+wget -q -O {GENESIS}.new "$URL"
+case "$URL" in *.gz) gzip -dc {GENESIS}.new > {GENESIS}.plain; mv {GENESIS}.plain {GENESIS}.new ;; esac
+found=$(sha256sum < {GENESIS}.new)
+if [ "${{found%% *}}" != "$SHA256" ]; then
+  echo "the genesis at $URL has sha256 ${{found%% *}}, not $SHA256: not taken" >&2
+  exit 1
+fi
+mv {GENESIS}.new {GENESIS}
+"""
+
+START_SCRIPT = f"""\
+#!/bin/sh
+# Lays the node's files on its volume and starts it. Needs a POSIX shell, cp, ln, sed and gzip.
+set -eu
+umask 077
+home={node_files.DATA}/home
+mkdir -p "$home/config" "$home/data"
+cp -f {node_files.CONFIG}/config.toml {node_files.CONFIG}/app.toml "$home/config/"
+if [ -f {node_files.NODE_KEY}/node_key.json ]; then
+  cp -f {node_files.NODE_KEY}/node_key.json "$home/config/"
+fi
+case "$GENESIS" in
+  *.gz) gzip -dc "$GENESIS" > "$home/config/genesis.json" ;;
+  *) cp -f "$GENESIS" "$home/config/genesis.json" ;;
+esac
+
+# The key signs only where its signing memory lies. It may have signed elsewhere, so nobody but the operator
+# can say where that is: no memory is ever made here.
+identity={node_files.DATA}/throwaway
+memory={node_files.DATA}/throwaway
+key={node_files.CONSENSUS_KEY}/priv_validator_key.json
+if [ -f "$key" ]; then
+  address=$(sed -n 's/.*"address": *"\\([0-9A-F]\\{{40\\}}\\)".*/\\1/p' "$key")
+  if [ -z "$address" ]; then
+    echo "priv_validator_key.json names no address: not started" >&2
+    exit 1
+  fi
+  if [ -s "{names.SIGNING_PATH}/$address/priv_validator_state.json" ]; then
+    identity={node_files.CONSENSUS_KEY}
+    memory="{names.SIGNING_PATH}/$address"
+  else
+    echo "no signing memory of $address on this volume: running with a throw-away key" >&2
+  fi
+fi
+mkdir -p {node_files.DATA}/throwaway
+ln -sfn "$identity" "$home/identity"
+ln -sfn "$memory" "$home/memory"
+
+exec "$BINARY" start --home "$home"
+"""
+
+
+def config_toml(settings: settings.Settings) -> str:
+    """CometBFT's config.toml: only what differs from its defaults, with the settings' overrides on top."""
+    node = settings.provider_node
+    ours: dict[str, Any] = {
+        "moniker": settings.validator,
+        "node_key_file": "config/node_key.json",
+        "priv_validator_key_file": "identity/priv_validator_key.json",
+        "priv_validator_state_file": "memory/priv_validator_state.json",
+        "rpc": {"laddr": f"tcp://0.0.0.0:{ports.POD_RPC}"},
+        "p2p": {
+            "laddr": f"tcp://0.0.0.0:{ports.POD_P2P}",
+            "external_address": node.external_address,
+            "persistent_peers": ",".join(node.peers),
+            "seeds": ",".join(node.seeds),
+        },
+        # It would keep a node from restarting, and is blind on an empty volume.
+        "consensus": {"double_sign_check_height": 0},
+    }
+    if node.state_sync is not None:
+        ours["statesync"] = {
+            "enable": True,
+            "rpc_servers": ",".join(node.state_sync.rpc),
+            "trust_height": node.state_sync.height,
+            "trust_hash": node.state_sync.hash,
+        }
+    return _written(ours, node.config.get("config.toml", {}))
+
+
+def app_toml(settings: settings.Settings) -> str:
+    """The SDK's app.toml, likewise."""
+    node = settings.provider_node
+    ours: dict[str, Any] = {
+        "minimum-gas-prices": node.min_gas_price or settings.provider.gas_price,
+        "pruning": node.pruning,
+        # Read without a default of its own: zero would turn the cache off.
+        "iavl-cache-size": 781250,
+        "api": {"enable": True, "address": f"tcp://0.0.0.0:{ports.POD_REST}"},
+        "grpc": {"enable": True, "address": f"0.0.0.0:{ports.POD_GRPC}"},
+        "grpc-web": {"enable": True},
+    }
+    return _written(ours, node.config.get("app.toml", {}))
+
+
+def _written(ours: dict[str, Any], over: Mapping[str, Any]) -> str:
+    return tomli_w.dumps(node_files.ordered(overrides.merged(ours, over)))

@@ -1,0 +1,1 @@
+"""The owner's side of consumer chains: creating, changing and removing them."""

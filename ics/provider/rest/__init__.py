@@ -1,0 +1,1 @@
+"""Queries to the provider chain's REST gateways, at one height."""

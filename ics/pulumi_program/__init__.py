@@ -1,0 +1,1 @@
+"""The Pulumi program over the same manifests."""

@@ -1,0 +1,1 @@
+"""The reconcile pass and the daemon that repeats it."""

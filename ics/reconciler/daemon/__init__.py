@@ -1,0 +1,1 @@
+"""The long-running reconciler: events and timers wake it, passes do the work."""
