@@ -353,26 +353,6 @@ class Memory:
     """As recorded on the shared LoadBalancer's Service."""
 
 
-class Severity(enum.IntEnum):
-    """How bad a condition is; the worst one of a chain is its state."""
-
-    INFO = 0
-    WARNING = 1
-    CRITICAL = 2
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class Condition:
-    """One finding about one chain (or about the validator, when `consumer_id` is empty)."""
-
-    severity: Severity
-    reason: str
-    """CamelCase, stable, documented in the troubleshooting page."""
-    message: str
-    """One line with the mend; stays the same while nothing changes."""
-    consumer_id: str = ""
-
-
 @dataclass(frozen=True, slots=True)
 class OptIn:
     """The transaction with which this validator joins a consumer chain."""

@@ -5,7 +5,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from ics import model
+from ics.conditions import Condition
 from ics.consumer import status
 
 
@@ -82,6 +82,6 @@ def _row(chain: status.ChainReport) -> tuple[object, ...]:
     )
 
 
-def condition(found: model.Condition) -> str:
+def condition(found: Condition) -> str:
     """One line for a condition."""
     return f"{found.severity.name.lower():<9}{found.reason}: {found.message}"

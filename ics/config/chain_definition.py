@@ -13,6 +13,7 @@ from typing import Any, Literal
 import pydantic
 
 from ics import errors
+from ics.conditions import Reason
 from ics.config import settings
 from ics.cosmos import coins
 
@@ -175,31 +176,31 @@ def may_match(match: Match, consumer_id: str, chain_id: str) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """The definition of a chain, or the reason and message of the condition that says why there is none."""
+class Unmatched:
+    """Reason and message of the condition of a chain without a definition."""
 
-    loaded: Loaded | None
-    reason: str = ""
-    message: str = ""
+    reason: Reason
+    message: str
 
 
-def find(definitions: Sequence[Loaded], consumer_id: str, chain_id: str, owner: str) -> Found:
-    """The one definition that matches a chain, or why there is none."""
+def find(definitions: Sequence[Loaded], consumer_id: str, chain_id: str, owner: str) -> Loaded | Unmatched:
+    """Return the one definition that matches a chain, or why there is none."""
     near = [d for d in definitions if may_match(d.definition.match, consumer_id, chain_id)]
     exact = [d for d in near if d.definition.match.owner in ("any", owner)]
     if len(exact) > 1:
         names = ", ".join(sorted(d.definition.name for d in exact))
-        return Found(
-            None, "DefinitionAmbiguous", f"definitions {names} all match {chain_id}: narrow their match"
+        return Unmatched(
+            Reason.DEFINITION_AMBIGUOUS, f"definitions {names} all match {chain_id}: narrow their match"
         )
     if exact:
-        return Found(exact[0])
+        return exact[0]
     if near:
         names = ", ".join(sorted(d.definition.name for d in near))
-        return Found(
-            None,
-            "NoDefinition",
+        return Unmatched(
+            Reason.NO_DEFINITION,
             f"owner {owner} of {chain_id} is not the one that definition {names} names: not joined;"
             " if the owner is right, change match.owner",
         )
-    return Found(None, "NoDefinition", f"no definition under stacks/chains matches {chain_id}: not joined")
+    return Unmatched(
+        Reason.NO_DEFINITION, f"no definition under stacks/chains matches {chain_id}: not joined"
+    )

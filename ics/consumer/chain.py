@@ -5,6 +5,7 @@ import datetime
 from dataclasses import dataclass, field
 
 from ics import errors, model, names
+from ics.conditions import Condition, Reason
 from ics.config import chain_definition, secret_sources, settings
 from ics.consumer import context, lifecycle, participation, signing
 from ics.consumer import genesis as consumer_genesis
@@ -47,8 +48,8 @@ class Deployed:
     """A chain with the conditions that composing it met."""
 
     chain: Chain
-    conditions: tuple[model.Condition, ...]
-    trouble: model.Condition | None
+    conditions: tuple[Condition, ...]
+    trouble: Condition | None
     """Why a launched chain has no genesis."""
 
 
@@ -146,7 +147,7 @@ def _course(
 
 def _relayer(
     facts: context.ChainContext, scene: plan.Scene
-) -> tuple[plan.Relayer | None, tuple[model.Condition, ...]]:
+) -> tuple[plan.Relayer | None, tuple[Condition, ...]]:
     planned = plan.plan(facts, scene)
     if planned is None:
         return None, ()
@@ -164,7 +165,7 @@ def _genesis(
     detail: model.ConsumerDetail,
     loaded: chain_definition.Loaded,
     memory: model.ChainMemory,
-) -> tuple[bytes | None, model.Condition | None]:
+) -> tuple[bytes | None, Condition | None]:
     """The genesis if the chain is launched: the one in use, else made anew from the launch's facts."""
     if summary.phase is model.Phase.INITIALIZED:
         return None, None
@@ -176,9 +177,7 @@ def _genesis(
     try:
         return consumer_genesis.genesis_bytes(loaded, summary.chain_id, detail, known), None
     except errors.IcsError as error:
-        return None, model.Condition(
-            model.Severity.CRITICAL, "GenesisInvalid", str(error), summary.consumer_id
-        )
+        return None, Condition.new(Reason.GENESIS_INVALID, str(error), summary.consumer_id)
 
 
 def _arming(

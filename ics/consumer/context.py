@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ics import model
+from ics.conditions import Condition
 from ics.config import chain_definition, settings
 from ics.consumer import observed, signing
 from ics.consumer.peers import ports
@@ -23,7 +24,7 @@ class ChainContext:
     """The 66 % rule selects this validator at the snapshot's height."""
     given: Mapping[str, signing.Given] = field(default_factory=dict)
     """Keys that do not come from the seed, by consumer id."""
-    shared: Mapping[str, model.Condition] = field(default_factory=dict)
+    shared: Mapping[str, Condition] = field(default_factory=dict)
     """What is the matter with those that several chains are given, by consumer id."""
 
     @property

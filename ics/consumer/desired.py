@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ics import errors, model
+from ics.conditions import Condition, Reason, Severity
 from ics.config import chain_definition, settings
 from ics.consumer import chain as consumer_chain
 from ics.consumer import context, genesis, observed, selection, signing
@@ -29,7 +30,7 @@ class Verdict:
     participation: consumer_participation.Participation = consumer_participation.Participation.NONE
     chain: consumer_chain.Chain | None = None
     intents: tuple[model.Intent, ...] = ()
-    conditions: tuple[model.Condition, ...] = ()
+    conditions: tuple[Condition, ...] = ()
     is_held: bool = False
     """Could not be judged: whatever exists of it stays as it is."""
     retires: int | None = None
@@ -62,7 +63,7 @@ class Desired:
     """Consumer ids whose workloads the lifecycle removes: DELETED chains, and those that were left for good."""
     definitions: tuple[chain_definition.Loaded, ...] = ()
     """All of the stack, for the reconciler in the cluster."""
-    conditions: tuple[model.Condition, ...] = ()
+    conditions: tuple[Condition, ...] = ()
     """Of the validator, not of one chain."""
 
     @property
@@ -295,22 +296,18 @@ def _judge(facts: context.ChainContext, consumer: model.Consumer) -> Verdict:
     summary = consumer.summary
     problem = facts.snapshot.problems.get(summary.consumer_id)
     if problem is not None:
-        return _held(
-            summary, model.Condition(model.Severity.WARNING, "ChainUnreadable", problem, summary.consumer_id)
-        )
+        return _held(summary, Condition.new(Reason.CHAIN_UNREADABLE, problem, summary.consumer_id))
     memory = facts.memory_of(summary.consumer_id)
     if memory is not None and memory.problem:
         return _held(
             summary,
-            model.Condition(model.Severity.CRITICAL, "RecordBroken", memory.problem, summary.consumer_id),
+            Condition.new(Reason.RECORD_BROKEN, memory.problem, summary.consumer_id),
         )
     if summary.consumer_id not in facts.ports:
         message = (
             f"all {ports.CAPACITY} places for ports are taken by chains that launched or were created before"
         )
-        return _held(
-            summary, model.Condition(model.Severity.CRITICAL, "NoPort", message, summary.consumer_id)
-        )
+        return _held(summary, Condition.new(Reason.NO_PORT, message, summary.consumer_id))
     detail = consumer.detail
     if detail is None or summary.phase in (model.Phase.REGISTERED, model.Phase.DELETED):
         return Verdict(summary)
@@ -318,12 +315,12 @@ def _judge(facts: context.ChainContext, consumer: model.Consumer) -> Verdict:
         return _changeover(summary)
     found = chain_definition.find(facts.definitions, summary.consumer_id, summary.chain_id, detail.owner)
     participation = consumer_participation.standing(facts, summary, detail)
-    if found.loaded is None:
+    if isinstance(found, chain_definition.Unmatched):
         return _without_definition(facts, summary, participation, found)
-    return _with_definition(facts, consumer, detail, found.loaded, participation)
+    return _with_definition(facts, consumer, detail, found, participation)
 
 
-def _held(summary: model.ConsumerSummary, *conditions: model.Condition) -> Verdict:
+def _held(summary: model.ConsumerSummary, *conditions: Condition) -> Verdict:
     return Verdict(summary, conditions=conditions, is_held=True)
 
 
@@ -338,9 +335,8 @@ def _with_port(verdict: Verdict, gateway_ports: Mapping[str, int]) -> Verdict:
 
 
 def _changeover(summary: model.ConsumerSummary) -> Verdict:
-    condition = model.Condition(
-        model.Severity.INFO,
-        "Changeover",
+    condition = Condition.new(
+        Reason.CHANGEOVER,
         "a sovereign chain that changes over: its node is the operator's own, none is made here",
         summary.consumer_id,
     )
@@ -351,11 +347,11 @@ def _without_definition(
     facts: context.ChainContext,
     summary: model.ConsumerSummary,
     participation: consumer_participation.Participation,
-    found: chain_definition.Found,
+    found: chain_definition.Unmatched,
 ) -> Verdict:
     is_ours = participation is not consumer_participation.Participation.NONE
-    severity = model.Severity.CRITICAL if is_ours else model.Severity.INFO
-    condition = model.Condition(severity, found.reason, found.message, summary.consumer_id)
+    severity = Severity.CRITICAL if is_ours else Severity.INFO
+    condition = Condition.new(found.reason, found.message, summary.consumer_id, severity=severity)
     return Verdict(
         summary,
         participation,
@@ -382,10 +378,10 @@ def _with_definition(
     if choice.problem and not (is_left and summary.consumer_id not in facts.seen.wishes):
         return _held(
             summary,
-            model.Condition(model.Severity.CRITICAL, "KeyMismatch", choice.problem, summary.consumer_id),
+            Condition.new(Reason.KEY_MISMATCH, choice.problem, summary.consumer_id),
         )
     shared = facts.shared.get(summary.consumer_id)
-    if shared is not None and shared.severity is model.Severity.CRITICAL:
+    if shared is not None and shared.severity is Severity.CRITICAL:
         return _held(summary, shared)
     is_staged = summary.phase is model.Phase.INITIALIZED
     published = () if memory.genesis is not None else genesis.check_published(loaded, detail, not is_staged)
@@ -393,7 +389,7 @@ def _with_definition(
         *(() if shared is None else (shared,)),
         *(dataclasses.replace(one, consumer_id=summary.consumer_id) for one in published),
     )
-    is_wrong = any(one.severity is model.Severity.CRITICAL for one in published)
+    is_wrong = any(one.severity is Severity.CRITICAL for one in published)
     # Who is a member already needs a key of its own on the chain, whatever becomes of the genesis.
     if is_wrong and not (is_staged and participation is not consumer_participation.Participation.NONE):
         return Verdict(summary, participation, conditions=conditions, is_held=bool(memory.namespace))
@@ -432,10 +428,9 @@ def _choice(
 _OUTSIDE = (consumer_participation.Participation.NONE, consumer_participation.Participation.DECLINED)
 
 
-def _leaving(summary: model.ConsumerSummary) -> model.Condition:
-    return model.Condition(
-        model.Severity.INFO,
-        "Leaving",
+def _leaving(summary: model.ConsumerSummary) -> Condition:
+    return Condition.new(
+        Reason.LEAVING,
         "opted out: the node runs until the chain's own validators no longer have the key",
         summary.consumer_id,
     )

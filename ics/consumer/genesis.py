@@ -9,6 +9,7 @@ import gzip
 from collections.abc import Iterable
 
 from ics import errors, model
+from ics.conditions import Condition, Reason
 from ics.config import chain_definition
 from ics.consumer.peers import description
 from ics.cosmos import addresses, canonical_json, genesis
@@ -21,7 +22,7 @@ _TOO_LARGE = "no node can be given it: leave the chain alone, or ask its launch 
 
 def check_published(
     loaded: chain_definition.Loaded, detail: model.ConsumerDetail, is_launched: bool
-) -> tuple[model.Condition, ...]:
+) -> tuple[Condition, ...]:
     """Compare what is published of a chain with what its owner stated on the provider.
 
     Args:
@@ -39,16 +40,16 @@ def check_published(
     if loaded.genesis is None:
         if is_launched or not loaded.is_awaited:
             text = f"definition {name}: {loaded.problem}"
-            return (model.Condition(model.Severity.CRITICAL, "GenesisUnavailable", text),)
+            return (Condition.new(Reason.GENESIS_UNAVAILABLE, text),)
         text = f"definition {name}: the final genesis is awaited, its node starts with it: {loaded.problem}"
-        found.append(model.Condition(model.Severity.INFO, "GenesisAwaited", text))
+        found.append(Condition.new(Reason.GENESIS_AWAITED, text))
     if genesis.stated_hash(detail.genesis_hash) is None:
         text = "the owner stated no sha256 as genesis_hash: nothing on chain vouches for the genesis file"
-        found.append(model.Condition(model.Severity.WARNING, "HashNotStated", text))
+        found.append(Condition.new(Reason.HASH_NOT_STATED, text))
     return tuple(found)
 
 
-def _check_hash(loaded: chain_definition.Loaded, detail: model.ConsumerDetail) -> model.Condition | None:
+def _check_hash(loaded: chain_definition.Loaded, detail: model.ConsumerDetail) -> Condition | None:
     """Compare the owner's `genesis_hash` with the file that it is about, as far as both are known."""
     rules, stated = loaded.definition.genesis, genesis.stated_hash(detail.genesis_hash)
     if rules.final is not None:
@@ -64,15 +65,14 @@ def _check_hash(loaded: chain_definition.Loaded, detail: model.ConsumerDetail) -
             " with its sha256 beside final"
         )
     what = "base genesis" if rules.final is not None and rules.base is not None else "genesis file"
-    return model.Condition(
-        model.Severity.CRITICAL,
-        "GenesisHashMismatch",
+    return Condition.new(
+        Reason.GENESIS_HASH_MISMATCH,
         f"definition {loaded.definition.name}: the {what} has sha256 {found}, the chain's genesis_hash is {stated}:"
         f" not joined; {mend}",
     )
 
 
-def _check_size(loaded: chain_definition.Loaded) -> model.Condition | None:
+def _check_size(loaded: chain_definition.Loaded) -> Condition | None:
     """Whether the nodes can be given what is published: known before an opt-in binds this validator."""
     if loaded.genesis is None:
         return None
@@ -81,22 +81,20 @@ def _check_size(loaded: chain_definition.Loaded) -> model.Condition | None:
     if size + (COMPLETION_ROOM if is_base else 0) <= LIMIT:
         return None
     kept = f", of which {COMPLETION_ROOM} are kept for what the launch adds" if is_base else ""
-    return model.Condition(
-        model.Severity.CRITICAL,
-        "GenesisTooLarge",
+    return Condition.new(
+        Reason.GENESIS_TOO_LARGE,
         f"definition {loaded.definition.name}: the genesis file has {size} bytes, compressed; a ConfigMap takes"
         f" {LIMIT}{kept}: not joined; {_TOO_LARGE}",
     )
 
 
-def check_binary(known: chain_definition.Definition, detail: model.ConsumerDetail) -> model.Condition | None:
+def check_binary(known: chain_definition.Definition, detail: model.ConsumerDetail) -> Condition | None:
     """Compare the binary's hash where both the definition and the owner state one."""
     stated = genesis.stated_hash(detail.binary_hash)
     if known.binary_hash is None or stated is None or stated == known.binary_hash:
         return None
-    return model.Condition(
-        model.Severity.CRITICAL,
-        "BinaryHashMismatch",
+    return Condition.new(
+        Reason.BINARY_HASH_MISMATCH,
         f"definition {known.name}: its image holds the binary {known.binary_hash}, the chain's binary_hash is"
         f" {stated}: not joined; take the image of the launch team's release",
     )
@@ -154,9 +152,7 @@ def _genesis_time(rule: str, detail: model.ConsumerDetail, launch: model.Launch)
     return None
 
 
-def left_out(
-    loaded: chain_definition.Loaded, validators: Iterable[model.Validator]
-) -> tuple[model.Condition, ...]:
+def left_out(loaded: chain_definition.Loaded, validators: Iterable[model.Validator]) -> tuple[Condition, ...]:
     """Which bonded validators publish a relayer that is not funded if the chain is launched now, and why.
 
     Returns:
@@ -166,9 +162,8 @@ def left_out(
         return ()
     reasons = {v.operator_address: _refusal(loaded, v.details) for v in validators if v.is_bonded}
     return tuple(
-        model.Condition(
-            model.Severity.INFO,
-            "RelayerLeftOut",
+        Condition.new(
+            Reason.RELAYER_LEFT_OUT,
             f"the relayer that {operator} publishes is not funded in the genesis: {reason}",
         )
         for operator, reason in sorted(reasons.items())

@@ -12,6 +12,7 @@ import enum
 from dataclasses import dataclass
 
 from ics import model
+from ics.conditions import Condition, Reason
 from ics.relayer import facts
 
 
@@ -38,7 +39,7 @@ class Course:
     """What becomes of a chain."""
 
     stage: Stage
-    condition: model.Condition | None = None
+    condition: Condition | None = None
 
 
 def course(
@@ -71,7 +72,7 @@ def course(
         text = "its node is stopped, volume and keys are kept; the rest goes when the provider deletes it"
         stage = Stage.NODE_ENDS
     message = f"the owner has removed the chain: {text}"
-    return Course(stage, model.Condition(model.Severity.INFO, "Stopped", message, summary.consumer_id))
+    return Course(stage, Condition.new(Reason.STOPPED, message, summary.consumer_id))
 
 
 def _under_way(facts: facts.Facts) -> int:

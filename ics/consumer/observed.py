@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ics import model
+from ics.conditions import Condition
 from ics.relayer import facts
 
 
@@ -27,5 +28,5 @@ class Seen:
     """Addresses (20 bytes) of keys that were to be assigned and that the provider knows already."""
     wishes: frozenset[str] = frozenset()
     """Consumer ids that the operator asked by hand to join."""
-    endpoints: tuple[model.Condition, ...] = ()
+    endpoints: tuple[Condition, ...] = ()
     """What is wrong with endpoints of the provider that others stand in for."""

@@ -9,6 +9,7 @@ import datetime
 import enum
 
 from ics import errors, model
+from ics.conditions import Condition, Reason
 from ics.config import settings
 from ics.consumer import context, selection, signing, watchdog
 from ics.consumer.peers import description
@@ -47,7 +48,7 @@ def membership(
     detail: model.ConsumerDetail,
     choice: signing.Choice,
     participation: Participation,
-) -> tuple[Participation, tuple[model.Intent, ...], list[model.Condition]]:
+) -> tuple[Participation, tuple[model.Intent, ...], list[Condition]]:
     """Decide on joining; give the transaction that is due and the conditions met."""
     if summary.phase is model.Phase.STOPPED:
         return _stopped(facts, summary, participation)
@@ -58,7 +59,7 @@ def membership(
         return participation, published + intents, conditions
     joins, reason = _decision(facts, summary, detail)
     if not joins:
-        condition = model.Condition(model.Severity.INFO, "NotJoined", reason, summary.consumer_id)
+        condition = Condition.new(Reason.NOT_JOINED, reason, summary.consumer_id)
         return Participation.DECLINED, (), [condition]
     intent, obstacle = _before_joining(facts)
     if obstacle is not None:
@@ -70,7 +71,7 @@ def membership(
     return Participation.SELECTED, (model.OptIn(summary.consumer_id, summary.chain_id, key),), []
 
 
-def of_validator(own: model.Validator) -> tuple[model.Condition, ...]:
+def of_validator(own: model.Validator) -> tuple[Condition, ...]:
     """What is the matter with the validator itself, whatever its chains."""
     if not own.is_jailed:
         return ()
@@ -78,10 +79,10 @@ def of_validator(own: model.Validator) -> tuple[model.Condition, ...]:
         "this validator is jailed on the provider: no chain counts its signature, and its nodes run on; see that"
         " they sign again, then run ics unjail"
     )
-    return (model.Condition(model.Severity.CRITICAL, "Jailed", message),)
+    return (Condition.new(Reason.JAILED, message),)
 
 
-def _outside(summary: model.ConsumerSummary, participation: Participation) -> list[model.Condition]:
+def _outside(summary: model.ConsumerSummary, participation: Participation) -> list[Condition]:
     """Who has opted in and is not in the set waits for the next epoch, or the owner leaves it out."""
     if participation is not Participation.OPTED_IN:
         return []
@@ -89,7 +90,7 @@ def _outside(summary: model.ConsumerSummary, participation: Participation) -> li
         "opted in, but not in the chain's validator set: that comes with the next epoch, unless the validator is"
         f" jailed or the owner's lists, caps or least stake leave it out: ics consumer show {summary.consumer_id}"
     )
-    return [model.Condition(model.Severity.INFO, "NotInSet", message, summary.consumer_id)]
+    return [Condition.new(Reason.NOT_IN_SET, message, summary.consumer_id)]
 
 
 def _decision(
@@ -139,7 +140,7 @@ def returns(settings: settings.Settings, consumer: model.Consumer) -> str:
 
 def _stopped(
     facts: context.ChainContext, summary: model.ConsumerSummary, participation: Participation
-) -> tuple[Participation, tuple[model.Intent, ...], list[model.Condition]]:
+) -> tuple[Participation, tuple[model.Intent, ...], list[Condition]]:
     """The provider does not tell the members of a stopped chain any more: who has its genesis was one."""
     memory = facts.memory_of(summary.consumer_id)
     return (Participation.OPTED_IN if memory and memory.runs else participation), (), []
@@ -147,13 +148,11 @@ def _stopped(
 
 def _before_joining(
     facts: context.ChainContext,
-) -> tuple[model.PublishDetails | None, model.Condition | None]:
+) -> tuple[model.PublishDetails | None, Condition | None]:
     """What must be published, or mended, before an opt-in may be sent."""
     settings, own = facts.settings, facts.own
     if settings.account is None:
-        return None, model.Condition(
-            model.Severity.WARNING, "NoAccount", "no account to sign transactions with: set ics:account"
-        )
+        return None, Condition.new(Reason.NO_ACCOUNT, "no account to sign transactions with: set ics:account")
     if not settings.relayer.enabled:
         return None, None
     expected = accounts.relayer_address(settings, facts.seed)
@@ -162,9 +161,8 @@ def _before_joining(
     try:
         return model.PublishDetails(description.compose(own.details, relayer=expected)), None
     except errors.SettingsError as error:
-        return None, model.Condition(
-            model.Severity.WARNING,
-            "RelayerUnpublished",
+        return None, Condition.new(
+            Reason.RELAYER_UNPUBLISHED,
             f"a relayer is funded in the genesis or not at all, and relayer={expected} cannot be published:"
             f" {error}; no chain is joined until it is",
         )
@@ -212,7 +210,7 @@ def _own_key(
     summary: model.ConsumerSummary,
     detail: model.ConsumerDetail,
     choice: signing.Choice,
-) -> tuple[tuple[model.Intent, ...], list[model.Condition]]:
+) -> tuple[tuple[model.Intent, ...], list[Condition]]:
     """A member without an assigned key would sign with the provider's: assign the derived one.
 
     The condition stays until the chain's own validators have the derived key, as its node tells.
@@ -228,9 +226,7 @@ def _own_key(
         "the chain has this validator with its provider key: the derived key is assigned instead; the node"
         " cannot sign until the validator update arrives"
     )
-    return intents, [
-        model.Condition(model.Severity.CRITICAL, "ProviderKeyInSet", message, summary.consumer_id)
-    ]
+    return intents, [Condition.new(Reason.PROVIDER_KEY_IN_SET, message, summary.consumer_id)]
 
 
 def _has_provider_key(
@@ -251,7 +247,7 @@ def _has_provider_key(
 
 def _published_in_time(
     facts: context.ChainContext, summary: model.ConsumerSummary
-) -> tuple[tuple[model.Intent, ...], list[model.Condition]]:
+) -> tuple[tuple[model.Intent, ...], list[Condition]]:
     """A member that never sent an opt-in (Top-N) publishes its relayer before the launch as well."""
     if summary.phase is not model.Phase.INITIALIZED:
         return (), []

@@ -15,6 +15,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ics import model
+from ics.conditions import Condition, Reason, Severity
 from ics.keys import derivation
 
 GENERATIONS_AHEAD = 16
@@ -235,7 +236,7 @@ class Use:
     """Its node was started here, or has the key on record: the key may have signed for it."""
 
 
-def conflicts(uses: Iterable[Use]) -> dict[str, model.Condition]:
+def conflicts(uses: Iterable[Use]) -> dict[str, Condition]:
     """What is the matter with keys that several chains are given, by consumer id.
 
     Of two chains with one chain id the one that runs keeps the key, else the first; the other gets a critical
@@ -256,16 +257,16 @@ def conflicts(uses: Iterable[Use]) -> dict[str, model.Condition]:
                 " for both would be an equivocation, so this one is neither joined nor started; give it another under"
                 f" ics:consensus_keys.{use.consumer_id}"
             )
-            found[use.consumer_id] = model.Condition(
-                model.Severity.CRITICAL, "KeyShared", message, use.consumer_id
+            found[use.consumer_id] = Condition.new(
+                Reason.KEY_SHARED, message, use.consumer_id, severity=Severity.CRITICAL
             )
         elif others and use.consumer_id:
             message = (
                 f"its key is also that of {', '.join(_named(other) for other in others)}: who gets hold of it has"
                 f" both; give each chain its own under ics:consensus_keys"
             )
-            found[use.consumer_id] = model.Condition(
-                model.Severity.WARNING, "KeyShared", message, use.consumer_id
+            found[use.consumer_id] = Condition.new(
+                Reason.KEY_SHARED, message, use.consumer_id, severity=Severity.WARNING
             )
     return found
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ics import model, names
+from ics.conditions import Condition, Reason, Severity
 from ics.consumer import chain, desired, health, participation, signing
 from ics.consumer.peers import ports
 from ics.cosmos import canonical_json
@@ -43,7 +44,7 @@ class ChainReport:
     genesis_sha256: str | None
     ports: ports.Ports | None
     node: NodeReport | None
-    conditions: tuple[model.Condition, ...]
+    conditions: tuple[Condition, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,7 @@ class Report:
     provider_chain_id: str
     height: int
     chains: tuple[ChainReport, ...]
-    conditions: tuple[model.Condition, ...]
+    conditions: tuple[Condition, ...]
     """Of the validator, not of one chain."""
 
     def as_dict(self) -> dict[str, Any]:
@@ -71,7 +72,7 @@ class Report:
 def report(
     wanted: desired.Desired,
     observations: Mapping[str, model.Observation],
-    troubles: Sequence[model.Condition] = (),
+    troubles: Sequence[Condition] = (),
 ) -> Report:
     """Put the status together.
 
@@ -89,7 +90,7 @@ def _chain(
     wanted: desired.Desired,
     verdict: desired.Verdict,
     observations: Mapping[str, model.Observation],
-    troubles: Sequence[model.Condition],
+    troubles: Sequence[Condition],
 ) -> ChainReport:
     summary, chain = verdict.summary, verdict.chain
     seen = observations.get(summary.consumer_id)
@@ -125,7 +126,7 @@ def _node(chain: chain.Chain, seen: model.Observation) -> NodeReport:
     )
 
 
-def _signing_conditions(chain: chain.Chain, seen: model.Observation | None) -> list[model.Condition]:
+def _signing_conditions(chain: chain.Chain, seen: model.Observation | None) -> list[Condition]:
     node = None if seen is None else seen.node
     runs_unarmed = node is not None and node.consensus_key != chain.key.key.public_key
     if chain.arming is signing.Arming.REMOTE:
@@ -135,7 +136,7 @@ def _signing_conditions(chain: chain.Chain, seen: model.Observation | None) -> l
             "the node runs with its key, and no record says that the signing memory is on the present volume: a pass"
             " writes it again"
         )
-        return [model.Condition(model.Severity.WARNING, "SigningRecordLost", message, chain.consumer_id)]
+        return [Condition.new(Reason.SIGNING_RECORD_LOST, message, chain.consumer_id)]
     is_refused = chain.arming in (signing.Arming.UNRECORDED, signing.Arming.REFUSED)
     if is_refused or (chain.arming is signing.Arming.ARMED and runs_unarmed):
         message = (
@@ -144,11 +145,11 @@ def _signing_conditions(chain: chain.Chain, seen: model.Observation | None) -> l
             " node is given a throw-away key; when no other node holds this key, and the chain is past every height it"
             f" may have signed, run: ics arm {chain.consumer_id} --confirm {chain.chain_id}"
         )
-        return [model.Condition(model.Severity.CRITICAL, "SigningMemoryLost", message, chain.consumer_id)]
+        return [Condition.new(Reason.SIGN_STATE_LOST, message, chain.consumer_id)]
     return [] if signing.is_settled(chain.arming) else [_pending(chain)]
 
 
-def _pending(chain: chain.Chain) -> model.Condition:
+def _pending(chain: chain.Chain) -> Condition:
     if chain.arming is signing.Arming.NO_VOLUME:
         message = "the signing memory is not laid yet: the volume does not exist"
     elif chain.arming_waits:
@@ -161,13 +162,13 @@ def _pending(chain: chain.Chain) -> model.Condition:
     if chain.genesis is not None:
         message += ": until then the node runs with a throw-away key"
     is_in_order = chain.genesis is None and not chain.arming_waits
-    severity = model.Severity.INFO if is_in_order else model.Severity.WARNING
-    return model.Condition(severity, "SigningMemoryPending", message, chain.consumer_id)
+    severity = Severity.INFO if is_in_order else Severity.WARNING
+    return Condition.new(Reason.SIGN_STATE_PENDING, message, chain.consumer_id, severity=severity)
 
 
 def _signer_conditions(
     chain: chain.Chain, seen: model.Observation | None, is_other_key: bool
-) -> list[model.Condition]:
+) -> list[Condition]:
     """Of a node whose signer is elsewhere: it does not come up before that has dialled in."""
     if seen is not None and seen.pod is not None and seen.node is None:
         message = (
@@ -175,13 +176,13 @@ def _signer_conditions(
             f" {names.SIGNER_SERVICE} in namespace {chain.namespace}, and ends and starts anew until then: see that"
             f" the signer runs, that it signs for {chain.chain_id}, and that allow_from has its address"
         )
-        return [model.Condition(model.Severity.WARNING, "SignerAwaited", message, chain.consumer_id)]
+        return [Condition.new(Reason.SIGNER_AWAITED, message, chain.consumer_id)]
     if is_other_key:
         message = (
             f"the remote signer has another key than {chain.key.key.address.hex().upper()}, which is this validator's"
             f" on the chain: give it that key, or mend ics:consensus_keys.{chain.consumer_id}.remote.public_key"
         )
-        return [model.Condition(model.Severity.CRITICAL, "SignerKeyMismatch", message, chain.consumer_id)]
+        return [Condition.new(Reason.SIGNER_KEY_MISMATCH, message, chain.consumer_id)]
     return []
 
 
@@ -212,9 +213,9 @@ def _chain_dict(chain: ChainReport) -> dict[str, Any]:
     }
 
 
-def _condition_dict(condition: model.Condition) -> dict[str, Any]:
+def _condition_dict(condition: Condition) -> dict[str, Any]:
     return {
         "severity": condition.severity.name.lower(),
-        "reason": condition.reason,
+        "reason": condition.reason.value,
         "message": condition.message,
     }

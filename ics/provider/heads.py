@@ -4,7 +4,8 @@ import datetime
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ics import errors, model
+from ics import errors
+from ics.conditions import Condition, Reason
 from ics.config import settings
 
 NEVER_PICKED = 2
@@ -94,7 +95,7 @@ def silent(url: str, seconds: float) -> errors.Transient:
     return errors.Transient(f"{url}: cannot be reached: no answer within {seconds:.0f} s")
 
 
-def condition(key: str, url: str, error: errors.IcsError) -> model.Condition:
+def condition(key: str, url: str, error: errors.IcsError) -> Condition:
     """What an operator is told of an endpoint that another one stands in for; the same from pass to pass.
 
     Args:
@@ -103,15 +104,14 @@ def condition(key: str, url: str, error: errors.IcsError) -> model.Condition:
         error: why it is not usable.
     """
     if isinstance(error, errors.SettingsError):
-        return model.Condition(model.Severity.CRITICAL, "EndpointOfOtherChain", str(error))
-    return model.Condition(
-        model.Severity.WARNING,
-        "EndpointTrouble",
+        return Condition.new(Reason.ENDPOINT_OF_OTHER_CHAIN, str(error))
+    return Condition.new(
+        Reason.ENDPOINT_TROUBLE,
         f"{key}: {url} is passed over ({_why(url, error)}): mend it or take it out of the setting",
     )
 
 
-def none_left(key: str, problems: Mapping[str, errors.IcsError]) -> model.Condition:
+def none_left(key: str, problems: Mapping[str, errors.IcsError]) -> Condition:
     """What an operator is told when passes go on though no endpoint of a setting is usable.
 
     Args:
@@ -119,9 +119,8 @@ def none_left(key: str, problems: Mapping[str, errors.IcsError]) -> model.Condit
         problems: by endpoint, fit to be shown: why it is not usable.
     """
     each = "; ".join(f"{url}: {_why(url, error)}" for url, error in problems.items())
-    return model.Condition(
-        model.Severity.CRITICAL,
-        "RpcUnusable",
+    return Condition.new(
+        Reason.RPC_UNUSABLE,
         f"{key}: none is usable ({each}): passes go on by the clock, but Hermes and the events need one: mend it",
     )
 

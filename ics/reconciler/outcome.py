@@ -4,9 +4,10 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from ics import engines, errors, model
+from ics.conditions import Condition
 from ics.consumer import status
 
-Entry: TypeAlias = tuple[model.Condition, errors.IcsError | None]
+Entry: TypeAlias = tuple[Condition, errors.IcsError | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +17,7 @@ class Plan:
     changes: tuple[engines.Change, ...]
     transactions: tuple[model.Intent, ...]
     report: status.Report
-    unfitting: tuple[model.Condition, ...] = ()
+    unfitting: tuple[Condition, ...] = ()
     """Of confirmations given by hand that confirm nothing; they are in the report as well."""
 
 

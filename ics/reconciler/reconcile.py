@@ -5,6 +5,7 @@ import dataclasses
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 
 from ics import engines, errors, manifests, model
+from ics.conditions import Condition, Reason, Severity
 from ics.consumer import chain, desired, observed, signing, status
 from ics.engines import drift, guard, handoff
 from ics.engines.applyset import members
@@ -85,9 +86,7 @@ async def one_pass(
         unknown = place.confirmed - converged.answered
         troubles += [(condition, None) for condition in _unfitting(unknown, converged.questions)]
         troubles += [_drifted(change) for change in converged.changes if change.is_drift]
-        troubles += [
-            (model.Condition(model.Severity.INFO, "StackMended", text), None) for text in converged.repairs
-        ]
+        troubles += [(Condition.new(Reason.STACK_MENDED, text), None) for text in converged.repairs]
         if converged.writes:
             observed, wanted = await _again(place, observed)
             wanted = opt_ins.without(wanted, refused, observed.memory)
@@ -140,7 +139,7 @@ async def _after_earlier(
                 f" came into block {height}: nothing is sent before it has that one"
             )
     except errors.IcsError as error:
-        return None, observed, wanted, [_trouble(error, "", "TransactionUnderWay")]
+        return None, observed, wanted, [_transaction_trouble(error, Reason.TRANSACTION_UNDER_WAY)]
     return sender, observed, wanted, []
 
 
@@ -179,11 +178,15 @@ def render(wanted: desired.Desired) -> tuple[model.Manifest, ...]:
     return manifests.render(wanted, members.set_id(settings.validator, settings.gateway.namespace))
 
 
-def _trouble(error: errors.IcsError, consumer_id: str = "", reason: str = "") -> outcome.Entry:
+def _trouble(error: errors.IcsError, consumer_id: str = "") -> outcome.Entry:
     is_transient = isinstance(error, errors.Transient)
-    severity = model.Severity.WARNING if is_transient else model.Severity.CRITICAL
-    name = reason or ("ClusterTrouble" if is_transient else "ClusterRefuses")
-    return model.Condition(severity, name, str(error), consumer_id), error
+    reason = Reason.CLUSTER_TROUBLE if is_transient else Reason.CLUSTER_REFUSES
+    return Condition.new(reason, str(error), consumer_id), error
+
+
+def _transaction_trouble(error: errors.IcsError, reason: Reason, consumer_id: str = "") -> outcome.Entry:
+    severity = Severity.WARNING if isinstance(error, errors.Transient) else Severity.CRITICAL
+    return Condition.new(reason, str(error), consumer_id, severity=severity), error
 
 
 def outdated(place: world.World) -> list[outcome.Entry]:
@@ -191,28 +194,25 @@ def outdated(place: world.World) -> list[outcome.Entry]:
     if not place.definitions_problem:
         return []
     text = f"{place.definitions_problem}; until then the definitions from before are in force"
-    return [
-        (model.Condition(model.Severity.CRITICAL, "DefinitionsRefused", text), errors.SettingsError(text))
-    ]
+    return [(Condition.new(Reason.DEFINITIONS_REFUSED, text), errors.SettingsError(text))]
 
 
-def asked(text: str, consumer_id: str) -> model.Condition:
+def asked(text: str, consumer_id: str) -> Condition:
     """The condition of a question that waits."""
-    return model.Condition(model.Severity.CRITICAL, "NeedsConfirmation", text, consumer_id)
+    return Condition.new(Reason.NEEDS_CONFIRMATION, text, consumer_id)
 
 
-def _unfitting(names: Collection[str], questions: Sequence[engines.Question]) -> tuple[model.Condition, ...]:
+def _unfitting(names: Collection[str], questions: Sequence[engines.Question]) -> tuple[Condition, ...]:
     """No trouble, for nothing was done wrongly; but it is not what the operator has meant."""
     return tuple(
-        model.Condition(model.Severity.WARNING, "ConfirmsNothing", text)
-        for text in guard.fits_nothing(names, questions)
+        Condition.new(Reason.CONFIRMS_NOTHING, text) for text in guard.fits_nothing(names, questions)
     )
 
 
 def _drifted(change: engines.Change) -> outcome.Entry:
     """Worth a line in the report, and no trouble: it is put back."""
     words = drift.in_words(change)
-    return model.Condition(model.Severity.WARNING, "Drifted", words, change.consumer_id), None
+    return Condition.new(Reason.DRIFTED, words, change.consumer_id), None
 
 
 def _can_wait(intent: model.Intent) -> bool:
@@ -245,7 +245,8 @@ async def _transact(
             await place.lease.ensure()
             await sender.send(intent)
         except errors.IcsError as error:
-            troubles.append(_trouble(error, getattr(intent, "consumer_id", ""), "TransactionFailed"))
+            consumer_id = getattr(intent, "consumer_id", "")
+            troubles.append(_transaction_trouble(error, Reason.TRANSACTION_FAILED, consumer_id))
         else:
             sent.append(intent)
     return tuple(sent), troubles
@@ -254,7 +255,7 @@ async def _transact(
 async def _arm(
     place: world.World, wanted: desired.Desired, observed: observed.Seen, restarted: set[str]
 ) -> list[outcome.Entry]:
-    async def advance(chain: chain.Chain) -> model.Condition | None:
+    async def advance(chain: chain.Chain) -> Condition | None:
         node = observed.observations.get(chain.consumer_id)
         volume_uid = observed.memory.chains[chain.consumer_id].volume_uid or ""
         if chain.arming is signing.Arming.UNRECORDED:
@@ -269,7 +270,7 @@ async def _arm(
 
 
 async def _relay(place: world.World, wanted: desired.Desired) -> list[outcome.Entry]:
-    async def advance(chain: chain.Chain, plan: plan.Relayer) -> model.Condition | None:
+    async def advance(chain: chain.Chain, plan: plan.Relayer) -> Condition | None:
         return await relayer_jobs.advance(place.cluster, chain, plan, wanted.provider_chain_id)
 
     return await _collected(
@@ -292,10 +293,10 @@ async def _forget(place: world.World, observed: observed.Seen, here: frozenset[s
     )
 
 
-async def _collected(works: Mapping[str, Awaitable[model.Condition | None]]) -> list[outcome.Entry]:
+async def _collected(works: Mapping[str, Awaitable[Condition | None]]) -> list[outcome.Entry]:
     """Work on all chains at once; the trouble of one, or the condition it comes to, is its own."""
 
-    async def one(consumer_id: str, work: Awaitable[model.Condition | None]) -> list[outcome.Entry]:
+    async def one(consumer_id: str, work: Awaitable[Condition | None]) -> list[outcome.Entry]:
         try:
             condition = await work
         except errors.IcsError as error:

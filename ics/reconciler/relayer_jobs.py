@@ -6,6 +6,7 @@ remember a config that Hermes accepted  the next pass rolls it out
 """
 
 from ics import model, names
+from ics.conditions import Condition, Reason
 from ics.consumer import chain
 from ics.manifests import hermes_jobs
 from ics.reconciler import world
@@ -17,7 +18,7 @@ async def advance(
     chain: chain.Chain,
     plan: plan.Relayer,
     provider_chain_id: str,
-) -> model.Condition | None:
+) -> Condition | None:
     """Take what is due for one chain's relayer.
 
     Args:
@@ -42,12 +43,11 @@ async def advance(
     if state is model.JobState.DONE:
         await cluster.record_relaying(chain, plan.candidate.record)
     if state is model.JobState.FAILED:
-        return model.Condition(
-            model.Severity.CRITICAL,
-            "RelayerConfigRefused",
+        return Condition.new(
+            Reason.RELAYER_CONFIG_REFUSED,
             "Hermes refuses the config that the settings make, so the relayer is not changed: read"
-            f" kubectl -n {chain.namespace} logs -l app.kubernetes.io/component=relay-check, and mend ics:relayer or"
-            " the definition",
+            f" kubectl -n {chain.namespace} logs -l {names.COMPONENT}={names.RELAYING_STEP}, and fix ics:relayer or the"
+            " definition",
             chain.consumer_id,
         )
     return None

@@ -12,7 +12,8 @@ A record that went with its Secret is written again once a node is seen to run w
 it only where its memory lies. Nothing is laid then, so that a mistake could not make a key sign twice.
 """
 
-from ics import model
+from ics import model, names
+from ics.conditions import Condition, Reason
 from ics.consumer import chain, signing
 from ics.reconciler import world
 
@@ -23,7 +24,7 @@ async def advance(
     volume_uid: str,
     seen: model.Observation | None,
     restarted: set[str],
-) -> model.Condition | None:
+) -> Condition | None:
     """Take the next steps for one chain whose memory is due or ordered.
 
     Args:
@@ -41,11 +42,10 @@ async def advance(
         await cluster.order_memory(chain.namespace, generation, volume_uid)
     state = await cluster.ensure_memory_job(chain, volume_uid)
     if state is model.JobState.FAILED:
-        return model.Condition(
-            model.Severity.CRITICAL,
-            "SigningMemoryFailed",
+        return Condition.new(
+            Reason.SIGN_STATE_FAILED,
             f"the Job that lays the signing memory in namespace {chain.namespace} failed: read its log with"
-            f" kubectl -n {chain.namespace} logs -l app.kubernetes.io/component=arming",
+            f" kubectl -n {chain.namespace} logs -l {names.COMPONENT}={names.ARMING}",
             chain.consumer_id,
         )
     if state is model.JobState.DONE:

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from ics import model
 from ics.cluster.nodes import chain_queries
+from ics.conditions import Condition
 from ics.config import chain_definition, settings
 from ics.consumer import chain
 from ics.keys import derivation
@@ -28,7 +29,7 @@ class Provider(Protocol):
         """Make sure that the RPC addresses, of which the relayers are told, are not those of another chain."""
         ...
 
-    def conditions(self) -> tuple[model.Condition, ...]:
+    def conditions(self) -> tuple[Condition, ...]:
         """What is wrong with endpoints that others stand in for."""
         ...
 

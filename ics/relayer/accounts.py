@@ -3,6 +3,7 @@
 from typing import Final
 
 from ics import model
+from ics.conditions import Condition, Reason, Severity
 from ics.config import settings
 from ics.consumer import context
 from ics.keys import derivation
@@ -34,7 +35,7 @@ def top_ups(facts: context.ChainContext, consumer_id: str, chain_id: str) -> tup
     return tuple(due)
 
 
-def shortages(facts: context.ChainContext, consumer_id: str) -> tuple[model.Condition, ...]:
+def shortages(facts: context.ChainContext, consumer_id: str) -> tuple[Condition, ...]:
     """Accounts on the provider that are empty, each with what is to be done."""
     settings = facts.settings
     fills = settings.account is not None and settings.relayer.fund > 0
@@ -45,12 +46,12 @@ def shortages(facts: context.ChainContext, consumer_id: str) -> tuple[model.Cond
     )
     addresses = provider_addresses(settings, facts.seed, facts.snapshot.chain_id, consumer_id)
     return tuple(
-        model.Condition(
-            model.Severity.WARNING if fills else model.Severity.CRITICAL,
-            "WalletEmpty",
+        Condition.new(
+            Reason.WALLET_EMPTY,
             f"the account {address} on {facts.snapshot.chain_id}, with which {_SIGNERS[purpose]} signs, is"
             f" empty: {mend}",
             consumer_id,
+            severity=Severity.WARNING if fills else Severity.CRITICAL,
         )
         for purpose, address in addresses
         if facts.seen.balances.get(address) == 0

@@ -3,6 +3,7 @@
 import datetime
 
 from ics import model, names
+from ics.conditions import Condition, Reason, Severity
 from ics.relayer import plan
 
 YOUNG = datetime.timedelta(seconds=120)
@@ -14,7 +15,7 @@ _UNPULLED = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName")
 
 def conditions(
     plan: plan.Relayer, memory: model.ChainMemory, consumer_id: str, now: datetime.datetime
-) -> tuple[model.Condition, ...]:
+) -> tuple[Condition, ...]:
     """What keeps the Hermes that should run on from running.
 
     Args:
@@ -33,10 +34,14 @@ def conditions(
         if setup is None or _is_well(instance.pod, now):
             continue
         if _is_young(instance, now):
-            severity, why = model.Severity.INFO, "it is starting"
+            severity, why = Severity.INFO, "it is starting"
         else:
-            severity, why = model.Severity.WARNING, _why(instance.pod, setup, component, name, memory)
-        found.append(model.Condition(severity, "HermesNotReady", f"{name} is not ready: {why}", consumer_id))
+            severity, why = Severity.WARNING, _why(instance.pod, setup, component, name, memory)
+        found.append(
+            Condition.new(
+                Reason.HERMES_NOT_READY, f"{name} is not ready: {why}", consumer_id, severity=severity
+            )
+        )
     return tuple(found)
 
 

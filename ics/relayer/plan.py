@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ics import errors, model, names
+from ics.conditions import Condition, Reason, Severity
 from ics.config import chain_definition
 from ics.consumer import context
 from ics.consumer.peers import description, ports
@@ -75,7 +76,7 @@ class Relayer:
     finding: handshake.Finding | None = None
     restarts: bool = False
     """Packets are stuck though both chains go on: Hermes looks for them anew only when it starts."""
-    conditions: tuple[model.Condition, ...] = ()
+    conditions: tuple[Condition, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +108,11 @@ def plan(facts: context.ChainContext, scene: Scene) -> Relayer | None:
     found = facts.seen.relays.get(scene.consumer_id)
     if found is None:
         problem = facts.seen.relay_problems.get(scene.consumer_id)
-        conditions = () if problem is None else (_condition(scene, "WARNING", "RelayingUnreadable", problem),)
+        conditions = (
+            ()
+            if problem is None
+            else (Condition.new(Reason.RELAYING_UNREADABLE, problem, scene.consumer_id),)
+        )
         return dataclasses.replace(kept, conditions=conditions)
     finding = handshake.decide(found.provider, found.consumer, found.transfer_id)
     record = remembered(scene.memory.relaying, finding.mark, found.provider_time)
@@ -176,18 +181,18 @@ def _tries_transfer(record: model.RelayingRecord, found: facts.Facts) -> bool:
 
 def _transfer(
     scene: Scene, found: facts.Facts, finding: handshake.Finding, record: model.RelayingRecord
-) -> list[model.Condition]:
+) -> list[Condition]:
     if finding.is_closed or finding.ccv is None or finding.transfer is not None:
         return []
     if finding.step is None or _open_for(record, found) < TRANSFER_TRIED:
         message = "the transfer channel for rewards is not open yet"
-        return [_condition(scene, "INFO", "TransferOpening", message)]
+        return [Condition.new(Reason.TRANSFER_OPENING, message, scene.consumer_id)]
     message = (
         "the transfer channel for rewards did not open within ten minutes: validator updates are relayed without it,"
         " rewards stay on the chain, and its handshake is tried again every six hours: see what Hermes said in ics"
         f" hermes status {scene.consumer_id} --verbose"
     )
-    return [_condition(scene, "WARNING", "TransferStalled", message)]
+    return [Condition.new(Reason.TRANSFER_STALLED, message, scene.consumer_id)]
 
 
 def _watched(record: model.RelayingRecord, found: facts.Facts) -> tuple[model.RelayingRecord, bool]:
@@ -206,19 +211,19 @@ def _watched(record: model.RelayingRecord, found: facts.Facts) -> tuple[model.Re
     return (anew, True) if is_stuck else (record, False)
 
 
-def _stuck(scene: Scene) -> model.Condition:
+def _stuck(scene: Scene) -> Condition:
     message = "a packet has not been acknowledged for a minute though both chains go on: Hermes is restarted"
-    return _condition(scene, "WARNING", "PacketsPending", message)
+    return Condition.new(Reason.PACKETS_PENDING, message, scene.consumer_id)
 
 
-def _step_failed(scene: Scene, jobs: Iterable[str]) -> list[model.Condition]:
+def _step_failed(scene: Scene, jobs: Iterable[str]) -> list[Condition]:
     message = _failed(scene, "a step of the handshake", jobs)
-    return [_condition(scene, "WARNING", "StepFailed", message)] if message else []
+    return [Condition.new(Reason.STEP_FAILED, message, scene.consumer_id)] if message else []
 
 
-def _job_failed(scene: Scene, what: str, jobs: Iterable[str]) -> list[model.Condition]:
+def _job_failed(scene: Scene, what: str, jobs: Iterable[str]) -> list[Condition]:
     message = _failed(scene, what, jobs)
-    return [_condition(scene, "WARNING", "JobFailed", message)] if message else []
+    return [Condition.new(Reason.JOB_FAILED, message, scene.consumer_id)] if message else []
 
 
 def _failed(scene: Scene, what: str, jobs: Iterable[str]) -> str:
@@ -235,9 +240,9 @@ def _failed(scene: Scene, what: str, jobs: Iterable[str]) -> str:
     return f"{what} failed here, and is tried again: {words}read {logs}"
 
 
-def _invalid(scene: Scene, error: errors.SettingsError) -> model.Condition:
+def _invalid(scene: Scene, error: errors.SettingsError) -> Condition:
     message = f"no config can be made for the relayer of this chain, so what runs is left as it is: {error}"
-    return _condition(scene, "CRITICAL", "RelayerConfigInvalid", message)
+    return Condition.new(Reason.RELAYER_CONFIG_INVALID, message, scene.consumer_id)
 
 
 def _kept(facts: context.ChainContext, scene: Scene) -> Relayer:
@@ -382,7 +387,7 @@ def _conditions(
     found: facts.Facts,
     finding: handshake.Finding,
     document: Mapping[str, Any],
-) -> list[model.Condition]:
+) -> list[Condition]:
     conditions = []
     account = _account(facts, scene)
     if found.consumer_balance == 0 and account not in genesis.funded_accounts(document):
@@ -390,30 +395,32 @@ def _conditions(
             f"this validator's relayer {account} was not published at the launch and is not funded in the genesis: it"
             " relays nothing on this chain; others do"
         )
-        conditions.append(_condition(scene, "WARNING", "RelayerUnfunded", message))
+        conditions.append(Condition.new(Reason.RELAYER_UNFUNDED, message, scene.consumer_id))
     elif found.consumer_balance == 0:
         message = (
             f"the relayer's account {account} on {scene.chain_id} is empty: send it {scene.definition.denom}"
         )
-        conditions.append(_condition(scene, "CRITICAL", "WalletEmpty", message))
+        conditions.append(
+            Condition.new(Reason.WALLET_EMPTY, message, scene.consumer_id, severity=Severity.CRITICAL)
+        )
     if found.is_halted:
         message = "the chain has made no block for half a minute: nothing can be relayed until two thirds sign again"
-        conditions.append(_condition(scene, "WARNING", "ConsumerHalted", message))
+        conditions.append(Condition.new(Reason.CONSUMER_HALTED, message, scene.consumer_id))
     conditions += [one for live in found.clients for one in _of_client(facts, scene, live)]
     if finding.is_closed:
         message = "the CCV channel is closed: validator updates reach the chain no more; ask its owner"
-        conditions.append(_condition(scene, "CRITICAL", "ChannelClosed", message))
+        conditions.append(Condition.new(Reason.CHANNEL_CLOSED, message, scene.consumer_id))
     elif finding.ccv is None:
         message = "the CCV channel is not open yet: validator updates do not reach the chain"
-        conditions.append(_condition(scene, "INFO", "ChannelOpening", message))
+        conditions.append(Condition.new(Reason.CHANNEL_OPENING, message, scene.consumer_id))
     if finding.leftovers:
         names = ", ".join(f"{left.id} on the {left.side}" for left in finding.leftovers)
         message = f"ends of handshakes that came to nothing: {names}; they do no harm"
-        conditions.append(_condition(scene, "INFO", "HandshakeLeftovers", message))
+        conditions.append(Condition.new(Reason.HANDSHAKE_LEFTOVERS, message, scene.consumer_id))
     return conditions
 
 
-def _of_client(facts: context.ChainContext, scene: Scene, live: facts.LiveClient) -> list[model.Condition]:
+def _of_client(facts: context.ChainContext, scene: Scene, live: facts.LiveClient) -> list[Condition]:
     host, client = _host(facts, scene, live), live.client
     name = f"IBC client {client.id} on {host}"
     if client.is_frozen:
@@ -422,10 +429,10 @@ def _of_client(facts: context.ChainContext, scene: Scene, live: facts.LiveClient
             f" relayed by it any more; no relayer can mend it: learn with the chain's owner who signed twice; then"
             f" {host}'s governance must recover it"
         )
-        return [_condition(scene, "CRITICAL", "ClientFrozen", message)]
+        return [Condition.new(Reason.CLIENT_FROZEN, message, scene.consumer_id)]
     if client.is_expired(live.now):
         message = f"{name} has expired: no relayer can mend it; that chain's governance must recover it"
-        return [_condition(scene, "CRITICAL", "ClientExpired", message)]
+        return [Condition.new(Reason.CLIENT_EXPIRED, message, scene.consumer_id)]
     if client.is_expiring(live.now):
         moment = client.expires.astimezone(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         message = (
@@ -433,12 +440,8 @@ def _of_client(facts: context.ChainContext, scene: Scene, live: facts.LiveClient
             f" repair: before then {client.chain_id} must make blocks, and a relayer run that can pay on {host}: see"
             f" ics hermes status {scene.consumer_id}"
         )
-        return [_condition(scene, "WARNING", "ClientExpiring", message)]
+        return [Condition.new(Reason.CLIENT_EXPIRING, message, scene.consumer_id)]
     return []
-
-
-def _condition(scene: Scene, severity: str, reason: str, message: str) -> model.Condition:
-    return model.Condition(model.Severity[severity], reason, message, scene.consumer_id)
 
 
 def _setup(

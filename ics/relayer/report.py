@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ics import model, names
+from ics.conditions import Condition, Severity, Topic
 from ics.consumer import chain, observed
 from ics.relayer import facts, handshake, ibc
 
@@ -26,7 +27,7 @@ class RelayReport:
     jobs: Mapping[str, model.JobState]
     last_words: Mapping[str, str]
     """By failed Job: what Hermes said last; empty if unknown."""
-    conditions: tuple[model.Condition, ...]
+    conditions: tuple[Condition, ...]
 
     def as_dict(self) -> dict[str, Any]:
         """The JSON of one chain in `ics hermes status`."""
@@ -58,9 +59,9 @@ class RelayReport:
                 for name, state in sorted(self.jobs.items())
             },
             "errors": [
-                {"reason": c.reason, "message": c.message}
+                {"reason": c.reason.value, "message": c.message}
                 for c in self.conditions
-                if c.severity > model.Severity.INFO
+                if c.severity > Severity.INFO
             ],
         }
 
@@ -69,7 +70,7 @@ def report(
     observed: observed.Seen,
     chain: chain.Chain,
     accounts: Mapping[str, str],
-    conditions: tuple[model.Condition, ...],
+    conditions: tuple[Condition, ...],
 ) -> RelayReport:
     """Put together what is known of the relaying to one chain.
 
@@ -85,7 +86,7 @@ def report(
     balances: dict[str, int | None] = {"consumer": facts.consumer_balance if facts else None}
     balances |= {purpose: observed.balances.get(address) for purpose, address in accounts.items()}
     memory = observed.memory.chains.get(chain.consumer_id) or model.ChainMemory("")
-    own = tuple(c for c in conditions if c.reason in REASONS)
+    own = tuple(c for c in conditions if Topic.RELAYING in c.reason.entry.topics)
     return RelayReport(
         chain.consumer_id,
         chain.chain_id,
@@ -100,42 +101,11 @@ def report(
     )
 
 
-REASONS = frozenset(
-    {
-        "CatchingUp",
-        "ChannelClosed",
-        "ChannelOpening",
-        "ClientExpired",
-        "ClientExpiring",
-        "ClientFrozen",
-        "ConsumerHalted",
-        "HandshakeLeftovers",
-        "HermesNotReady",
-        "JobFailed",
-        "NodeUnreachable",
-        "PacketsPending",
-        "PodMissing",
-        "PodWaiting",
-        "RelayerConfigInvalid",
-        "RelayerConfigRefused",
-        "RelayerUnfunded",
-        "RelayingUnreadable",
-        "StepFailed",
-        "Stopped",
-        "TransferOpening",
-        "TransferStalled",
-        "WaitingForQuorum",
-        "WalletEmpty",
-    }
-)
-"""Conditions that are about relaying, and those of the node that keep it waiting."""
-
-
-def _state(chain: chain.Chain, conditions: tuple[model.Condition, ...]) -> str:
+def _state(chain: chain.Chain, conditions: tuple[Condition, ...]) -> str:
     plan = chain.relay
     if not chain.stage.relays:
         return "ended"
-    if any(c.severity is model.Severity.CRITICAL for c in conditions):
+    if any(c.severity is Severity.CRITICAL for c in conditions):
         return "stuck"
     if plan is None or plan.finding is None:
         return "waiting"

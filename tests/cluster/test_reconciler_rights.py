@@ -19,6 +19,7 @@ from ics import engines, errors, model, names
 from ics.cluster import place
 from ics.cluster.api import client, connect, kinds, lease, requests
 from ics.cluster.nodes import watch as nodes_watch
+from ics.conditions import Condition
 from ics.config import settings
 from ics.consumer import desired
 from ics.engines.applyset import engine
@@ -56,7 +57,7 @@ class Provider:
     async def open(self, floor: int) -> object:
         return None
 
-    def conditions(self) -> tuple[model.Condition, ...]:
+    def conditions(self) -> tuple[Condition, ...]:
         return ()
 
     async def check_rpc(self) -> None:

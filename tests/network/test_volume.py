@@ -148,7 +148,7 @@ def refuses_to_sign(
     for _ in range(PASSES):
         bob.once()
         assert bob.kube.running_key(home) != bob.address_of(consumer)
-    (condition,) = [c for c in bob.chain(consumer)["conditions"] if c["reason"] == "SigningMemoryLost"]
+    (condition,) = [c for c in bob.chain(consumer)["conditions"] if c["reason"] == "SignStateLost"]
     assert condition["severity"] == "critical"
     assert f"ics arm {consumer} --confirm {launch.CHAIN_ID}" in condition["message"]
 

@@ -206,11 +206,11 @@ async def test_a_node_that_is_not_given_its_key_is_not_restarted_for_it(
 @pytest.mark.parametrize(
     ("records", "key", "reasons"),
     [
-        ((ELSEWHERE,), OWN_KEY, [("CRITICAL", "SigningMemoryLost")]),
-        ((ELSEWHERE,), b"t" * 32, [("CRITICAL", "SigningMemoryLost")]),
+        ((ELSEWHERE,), OWN_KEY, [("CRITICAL", "SignStateLost")]),
+        ((ELSEWHERE,), b"t" * 32, [("CRITICAL", "SignStateLost")]),
         ((LOST,), OWN_KEY, [("WARNING", "SigningRecordLost")]),
-        ((LOST,), b"t" * 32, [("CRITICAL", "SigningMemoryLost")]),
-        ((HERE,), b"t" * 32, [("WARNING", "SigningMemoryPending")]),
+        ((LOST,), b"t" * 32, [("CRITICAL", "SignStateLost")]),
+        ((HERE,), b"t" * 32, [("WARNING", "SignStatePending")]),
     ],
 )
 def test_what_is_told_of_the_signing_memory_of_a_running_chain(
@@ -219,18 +219,18 @@ def test_what_is_told_of_the_signing_memory_of_a_running_chain(
     memory = scenes.memory(genesis=scenes.GENESIS, has_workload=True, records=records)
     wanted = judge(scenes.consumer(P.LAUNCHED, scenes.joined("alice", "bob")), memory)
     told = status.report(wanted, {"0": running(key)}).chains[0].conditions
-    assert [(c.severity.name, c.reason) for c in told if c.reason.startswith("Signing")] == reasons
+    assert [(c.severity.name, c.reason) for c in told if c.reason.startswith("Sign")] == reasons
 
 
 @pytest.mark.parametrize(
     ("memory", "waits", "told"),
     [
-        (model.Memory(), "", ("INFO", "SigningMemoryPending", "the volume does not exist")),
-        (scenes.memory(records=(LOST,)), "", ("INFO", "SigningMemoryPending", "is being laid")),
+        (model.Memory(), "", ("INFO", "SignStatePending", "the volume does not exist")),
+        (scenes.memory(records=(LOST,)), "", ("INFO", "SignStatePending", "is being laid")),
         (
             scenes.memory(records=(HERE,)),
             "ImagePullBackOff",
-            ("WARNING", "SigningMemoryPending", "the pod of its Job waits: ImagePullBackOff"),
+            ("WARNING", "SignStatePending", "the pod of its Job waits: ImagePullBackOff"),
         ),
         (scenes.memory(), "", ("INFO", "Staged", "all is ready but the genesis")),
     ],

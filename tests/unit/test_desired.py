@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from ics import errors, manifests, model, names
+from ics.conditions import Severity
 from ics.consumer import desired, observed, participation, signing
 from ics.consumer.peers import ports
 from ics.keys import derivation
@@ -416,13 +417,13 @@ def test_low_accounts_are_filled_up() -> None:
 @pytest.mark.parametrize(
     ("changes", "severity", "mend"),
     [
-        ({}, model.Severity.WARNING, "the next pass fills it up"),
-        ({"account": None}, model.Severity.CRITICAL, "send it stake, or set ics:account"),
-        ({"relayer": {"fund": 0}}, model.Severity.CRITICAL, "send it stake, or set ics:account"),
+        ({}, Severity.WARNING, "the next pass fills it up"),
+        ({"account": None}, Severity.CRITICAL, "send it stake, or set ics:account"),
+        ({"relayer": {"fund": 0}}, Severity.CRITICAL, "send it stake, or set ics:account"),
     ],
 )
 def test_an_empty_account_on_the_provider_is_named(
-    changes: dict[str, Any], severity: model.Severity, mend: str
+    changes: dict[str, Any], severity: Severity, mend: str
 ) -> None:
     settings = scenes.settings(**changes)
     accounts = dict(relayer_accounts.provider_addresses(settings, scenes.seed("alice"), scenes.PROVIDER, "0"))

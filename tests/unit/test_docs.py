@@ -1,6 +1,5 @@
 """The documents name what there is, and nothing that there is not."""
 
-import ast
 import re
 from pathlib import Path
 
@@ -8,37 +7,6 @@ from ics.config import reference, settings
 from tests import settings_page
 
 ROOT = Path(__file__).resolve().parents[2]
-REASON = re.compile(r"[A-Z][a-z]+([A-Z][a-z]+)*")
-
-
-def reasons() -> set[str]:
-    """Every reason that a Condition is made with in the product: a CamelCase literal among its arguments."""
-    found = set()
-    for path in (ROOT / "ics").rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text())):
-            if not isinstance(node, ast.Call):
-                continue
-            name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
-            if name not in ("Condition", "condition", "_condition", "_trouble", "Found"):
-                continue
-            texts = [arg.value for arg in node.args if isinstance(arg, ast.Constant)]
-            found |= {text for text in texts if isinstance(text, str) and REASON.fullmatch(text)}
-    return found
-
-
-def test_every_condition_has_its_mend_and_no_other_is_named() -> None:
-    rows = [line for line in (ROOT / "docs/conditions.md").read_text().splitlines() if line.startswith("| `")]
-    documented = {name for row in rows for name in re.findall(r"`(\w+)`", row.split("|")[1])}
-    assert documented == reasons() | {"ClusterTrouble", "ClusterRefuses"}
-
-
-def test_every_condition_stands_where_one_would_look_for_it() -> None:
-    rows = (ROOT / "docs/troubleshooting.md").read_text().splitlines()
-    named = {
-        name for row in rows if row.startswith("| `") for name in re.findall(r"`(\w+)`", row.split("|")[1])
-    }
-    missing = (reasons() | {"ClusterTrouble", "ClusterRefuses"}) - named
-    assert not missing, f"add a row to docs/troubleshooting.md for {', '.join(sorted(missing))}"
 
 
 def test_the_settings_page_is_made_from_the_docstrings() -> None:

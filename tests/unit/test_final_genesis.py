@@ -11,6 +11,7 @@ import yaml
 
 from ics import errors, model
 from ics.cli.doctor import chain_checks, findings
+from ics.conditions import Severity
 from ics.config import chain_definition, stack_file
 from ics.consumer import desired
 from ics.consumer import observed as consumer_observed
@@ -44,7 +45,7 @@ def judge(loaded: chain_definition.Loaded, phase: model.Phase, stated: str, **de
     return desired.desired(observed, scenes.settings(), scenes.seed("alice"), [loaded]).verdicts[0]
 
 
-def told(found: desired.Verdict) -> dict[str, model.Severity]:
+def told(found: desired.Verdict) -> dict[str, Severity]:
     return {
         one.reason: one.severity for one in found.conditions if one.reason.startswith(("Gen", "Hash", "Bin"))
     }
@@ -52,7 +53,7 @@ def told(found: desired.Verdict) -> dict[str, model.Severity]:
 
 def test_a_chain_is_joined_before_its_final_genesis_is_made() -> None:
     found = judge(final(problem=AWAITED, base=BASE), P.INITIALIZED, BASE["sha256"])
-    assert told(found) == {"GenesisAwaited": model.Severity.INFO}
+    assert told(found) == {"GenesisAwaited": Severity.INFO}
     assert [type(one) for one in found.intents] == [model.OptIn]
     unstated = judge(final(problem=AWAITED), P.INITIALIZED, "")
     assert set(told(unstated)) == {"GenesisAwaited", "HashNotStated"}
@@ -61,7 +62,7 @@ def test_a_chain_is_joined_before_its_final_genesis_is_made() -> None:
 
 def test_a_node_is_not_started_without_it() -> None:
     found = judge(final(problem=AWAITED, base=BASE), P.LAUNCHED, BASE["sha256"])
-    assert told(found) == {"GenesisUnavailable": model.Severity.CRITICAL}
+    assert told(found) == {"GenesisUnavailable": Severity.CRITICAL}
     assert (found.chain, found.intents) == (None, ())
 
 
@@ -75,21 +76,21 @@ def test_the_hash_of_the_owner_is_of_the_file_before_the_launch() -> None:
 def test_the_hash_of_the_final_file_itself() -> None:
     assert told(judge(final(FINAL), P.LAUNCHED, SHA)) == {}
     other = judge(final(FINAL), P.LAUNCHED, BASE["sha256"])
-    assert told(other) == {"GenesisHashMismatch": model.Severity.CRITICAL}
+    assert told(other) == {"GenesisHashMismatch": Severity.CRITICAL}
     assert other.conditions[0].message == (
         f"definition ics-example: the genesis file has sha256 {SHA}, the chain's genesis_hash is {BASE['sha256']}:"
         " not joined; get the file that the launch team published; or, if genesis_hash is of the file before the"
         " CCV state was added, give that file as genesis.base with its sha256 beside final"
     )
     early = judge(final(problem=AWAITED, base=BASE), P.INITIALIZED, SHA)
-    assert told(early) == {"GenesisHashMismatch": model.Severity.CRITICAL}
+    assert told(early) == {"GenesisHashMismatch": Severity.CRITICAL}
     assert early.intents == ()
 
 
 def test_the_binary_is_compared_whatever_is_stated_of_the_genesis() -> None:
     known = scenes.example(binary_hash="ab" * 32)
     found = judge(known, P.INITIALIZED, "", binary_hash=b"\1" * 32)
-    assert told(found) == {"BinaryHashMismatch": model.Severity.CRITICAL}
+    assert told(found) == {"BinaryHashMismatch": Severity.CRITICAL}
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,8 @@ import json
 
 import pytest
 
-from ics import errors, model
+from ics import errors
+from ics.conditions import Severity
 from ics.config import chain_definition
 from ics.consumer import desired, genesis
 from ics.consumer import observed as consumer_observed
@@ -95,7 +96,7 @@ def test_the_condition_is_of_the_chain_that_is_staged() -> None:
     wanted = desired.desired(observed, scenes.settings(), scenes.seed("alice"), [scenes.example()])
     found = wanted.verdicts[0]
     (condition,) = [one for one in found.conditions if one.reason == "RelayerLeftOut"]
-    assert (condition.severity, condition.consumer_id) == (model.Severity.INFO, "0")
+    assert (condition.severity, condition.consumer_id) == (Severity.INFO, "0")
     assert mallory.operator_address in condition.message
 
 

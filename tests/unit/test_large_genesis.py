@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from ics import model
+from ics.conditions import Severity
 from ics.config import chain_definition
 from ics.consumer import desired, genesis
 from ics.consumer import observed as consumer_observed
@@ -41,7 +42,7 @@ def judge(
 
 
 def critical(found: desired.Verdict) -> list[tuple[str, str]]:
-    worst = [one for one in found.conditions if one.severity is model.Severity.CRITICAL]
+    worst = [one for one in found.conditions if one.severity is Severity.CRITICAL]
     return [(one.reason, one.message) for one in worst]
 
 

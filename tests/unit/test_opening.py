@@ -6,6 +6,7 @@ from typing import cast
 import pytest
 
 from ics import model
+from ics.conditions import Condition
 from ics.consumer import chain
 from ics.manifests import hermes_jobs
 from ics.reconciler import relayer_jobs, world
@@ -33,7 +34,7 @@ class Cluster:
         return self.ends
 
 
-async def advance(cluster: Cluster, chain: chain.Chain) -> model.Condition | None:
+async def advance(cluster: Cluster, chain: chain.Chain) -> Condition | None:
     assert chain.relay is not None
     return await relayer_jobs.advance(cast(world.Cluster, cluster), chain, chain.relay, "provider-1")
 

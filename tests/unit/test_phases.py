@@ -6,6 +6,7 @@ import datetime
 import pytest
 
 from ics import manifests, model
+from ics.conditions import Severity
 from ics.consumer import desired, observed, participation, signing
 from ics.consumer.peers import ports
 from ics.cosmos import addresses
@@ -65,7 +66,7 @@ def test_a_chain_id_that_no_definition_knows_stops_and_asks() -> None:
     wanted = judge(renamed, memory=scenes.memory())
     assert (wanted.chains, wanted.intents, set(wanted.held)) == ((), (), {"0"})
     assert [(c.severity, c.reason) for c in wanted.verdicts[0].conditions] == [
-        (model.Severity.CRITICAL, "NoDefinition")
+        (Severity.CRITICAL, "NoDefinition")
     ]
 
 

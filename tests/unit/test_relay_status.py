@@ -3,6 +3,7 @@
 import dataclasses
 
 from ics import model, names
+from ics.conditions import Condition, Reason, Severity
 from ics.consumer import chain
 from ics.consumer import observed as consumer_observed
 from ics.relayer import report as relayer_report
@@ -21,7 +22,7 @@ def opening_chain() -> chain.Chain:
     return test_relayer.judge(test_relayer.NOTHING).chains[0]
 
 
-def report(chain: chain.Chain, *conditions: model.Condition, **memory: object) -> relayer_report.RelayReport:
+def report(chain: chain.Chain, *conditions: Condition, **memory: object) -> relayer_report.RelayReport:
     observed = consumer_observed.Seen(scenes.snapshot(), scenes.memory(**{"instances": INSTANCES, **memory}))
     return relayer_report.report(observed, chain, {}, conditions)
 
@@ -44,15 +45,15 @@ def test_what_runs_and_what_hermes_said_last() -> None:
 
 
 def test_what_keeps_relaying_waiting_is_shown_and_what_is_none_of_its_business_is_not() -> None:
-    def warning(reason: str) -> model.Condition:
-        return model.Condition(model.Severity.WARNING, reason, "text", "0")
+    def warning(reason: str) -> Condition:
+        return Condition(Severity.WARNING, Reason(reason), "text", "0")
 
     found = report(opening_chain(), warning("NodeUnreachable"), warning("PeerLeftOut"))
     assert errors_of(found) == [("NodeUnreachable", "text")]
 
 
 def test_a_trouble_that_no_pass_can_mend_is_stuck() -> None:
-    expired = model.Condition(model.Severity.CRITICAL, "ClientExpired", "text", "0")
+    expired = Condition(Severity.CRITICAL, Reason.CLIENT_EXPIRED, "text", "0")
     assert report(relaying_chain(), expired).state == "stuck"
 
 

@@ -9,7 +9,8 @@ from typing import Any, cast
 import pytest
 import yaml
 
-from ics import errors, model
+from ics import errors
+from ics.conditions import Condition, Reason, Severity
 from ics.cosmos import canonical_json
 from ics.reconciler import reconcile, wiring, world
 from ics.reconciler.daemon import definitions
@@ -192,5 +193,5 @@ def test_definitions_that_are_not_in_force_are_told_by_each_pass() -> None:
         dataclasses.replace(place, definitions_problem="one.yaml: wrong")
     )
     text = "one.yaml: wrong; until then the definitions from before are in force"
-    assert condition == model.Condition(model.Severity.CRITICAL, "DefinitionsRefused", text)
+    assert condition == Condition(Severity.CRITICAL, Reason.DEFINITIONS_REFUSED, text)
     assert (type(error), str(error)) == (errors.SettingsError, text)

@@ -5,6 +5,7 @@ import dataclasses
 import pytest
 
 from ics import aio, model
+from ics.conditions import Condition, Reason, Severity
 from ics.consumer import desired, participation, status
 from ics.consumer import observed as consumer_observed
 from ics.reconciler import opt_ins
@@ -123,10 +124,10 @@ def test_a_chain_that_runs_well_is_not_waited_for() -> None:
     )
     whole = status.Report("alice", "provider-1", 7, (chain,), ())
     waits = dataclasses.replace(
-        chain, conditions=(model.Condition(model.Severity.INFO, "WaitingForQuorum", "no block yet"),)
+        chain, conditions=(Condition(Severity.INFO, Reason.WAITING_FOR_QUORUM, "no block yet"),)
     )
     ended = dataclasses.replace(
-        chain, conditions=(model.Condition(model.Severity.INFO, "ChannelClosed", "closed"),)
+        chain, conditions=(Condition(Severity.INFO, Reason.CHANNEL_CLOSED, "closed"),)
     )
 
     snapshot = scenes.snapshot()

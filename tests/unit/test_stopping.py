@@ -6,6 +6,7 @@ import datetime
 import pytest
 
 from ics import manifests, model, names
+from ics.conditions import Severity
 from ics.consumer import desired, lifecycle, status
 from ics.consumer import observed as consumer_observed
 from ics.relayer import facts, handshake, ibc
@@ -83,7 +84,7 @@ def test_the_condition_names_the_end() -> None:
         kept = model.ChainMemory("ns", has_workload=True)
         condition = lifecycle.course(chain, STOP + after, GRACE, kept, None).condition
         assert condition is not None
-        assert (condition.severity, condition.reason) == (model.Severity.INFO, "Stopped")
+        assert (condition.severity, condition.reason) == (Severity.INFO, "Stopped")
         return condition.message
 
     assert "at most until 2026-01-01T01:10:00Z (ics:node.stop_grace)" in text(CHAIN)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from ics import model
 from ics.cli.doctor import findings
 from ics.cli.doctor.findings import Finding
+from ics.conditions import Condition, Severity
 from ics.config import chain_definition, settings
 from ics.consumer.peers import publication
 from ics.keys import derivation
@@ -157,14 +158,14 @@ def _matched(one: chain_definition.Loaded, snapshot: model.Snapshot | None) -> l
     ]
 
 
-def conditions(reasons: Mapping[str, Sequence[model.Condition]]) -> list[Finding]:
+def conditions(reasons: Mapping[str, Sequence[Condition]]) -> list[Finding]:
     """What `ics status` warns of, by chain id (empty: of the validator); information is left aside."""
     found = []
     for chain_id, several in reasons.items():
         for one in several:
-            if one.severity is model.Severity.INFO:
+            if one.severity is Severity.INFO:
                 continue
-            level = findings.Level.FAIL if one.severity is model.Severity.CRITICAL else findings.Level.WARN
+            level = findings.Level.FAIL if one.severity is Severity.CRITICAL else findings.Level.WARN
             check = f"chain {chain_id}" if chain_id else "validator"
             found.append(Finding(check, level, f"{one.reason}: {one.message}"))
     return found or [findings.ok("conditions", "no chain has one that asks for anything")]

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ics import model
+from ics.conditions import Condition, Reason
 from ics.consumer.peers import description
 from ics.keys import derivation
 
@@ -20,7 +21,7 @@ class Peering:
     """`host:port` under which peers reach this validator's node, empty when it publishes no endpoint."""
     gateway_port: int | None
     """Port of the shared LoadBalancer; None: all that it could have belong to other chains."""
-    conditions: tuple[model.Condition, ...]
+    conditions: tuple[Condition, ...]
 
     @property
     def external_address(self) -> str:
@@ -80,9 +81,8 @@ def peering(
                 continue
             why = published[validator.operator_address].error or "no node id in the description"
             conditions.append(
-                model.Condition(
-                    model.Severity.INFO,
-                    "PeerLeftOut",
+                Condition.new(
+                    Reason.PEER_LEFT_OUT,
                     f"{validator.operator_address} is no peer: {why}; it must publish p2p=<node id>@<host>",
                     consumer_id,
                 )
@@ -93,9 +93,8 @@ def peering(
     endpoint = description.parse(own.details).endpoint_of(consumer_id, p2p_port)
     if endpoint is None:
         conditions.append(
-            model.Condition(
-                model.Severity.WARNING,
-                "EndpointUnpublished",
+            Condition.new(
+                Reason.ENDPOINT_UNPUBLISHED,
                 "this validator's description has no usable p2p=<node id>@<host>: peers cannot dial it; publish it",
                 consumer_id,
             )
@@ -124,13 +123,12 @@ def gateway_ports(own: model.Validator, placed: Iterable[tuple[str, int]]) -> di
     return found
 
 
-def moved(peering: Peering, consumer_id: str, port: int | None) -> tuple[Peering, model.Condition]:
+def moved(peering: Peering, consumer_id: str, port: int | None) -> tuple[Peering, Condition]:
     """The same where an earlier chain has the port that was published for this one, and what is told of it."""
     host = peering.endpoint.rpartition(":")[0]
     told = f"{port} leads to its node instead" if port is not None else "none leads to its node"
-    condition = model.Condition(
-        model.Severity.WARNING,
-        "PortTaken",
+    condition = Condition.new(
+        Reason.PORT_TAKEN,
         f"port {peering.gateway_port} of the LoadBalancer belongs to another chain of this validator, and {told}:"
         f" peers cannot dial it; run ics endpoint register --consumer {consumer_id}=HOST:PORT with a port of its own",
         consumer_id,

@@ -14,7 +14,8 @@ from typing import TypeAlias
 
 import httpx
 
-from ics import aio, errors, model
+from ics import aio, errors
+from ics.conditions import Condition
 from ics.config import settings, urls
 from ics.provider import gateway, heads
 from ics.provider.rest import decode
@@ -77,7 +78,7 @@ class Endpoints:
         """
         return self._endpoint()[1]
 
-    def conditions(self) -> tuple[model.Condition, ...]:
+    def conditions(self) -> tuple[Condition, ...]:
         """What is wrong with endpoints that are not needed now; the same while nothing changes."""
         rest, rpc = self._wrong(_REST, self._provider.rest), self._wrong(_RPC, self._provider.rpc)
         is_any_left = any((_RPC, url) not in self._problems for url in self._provider.rpc)

@@ -11,6 +11,7 @@ from typing import Any, Self, TypeAlias, TypeVar
 import httpx
 
 from ics import aio, errors, model
+from ics.conditions import Condition
 from ics.config import settings
 from ics.cosmos import genesis
 from ics.provider import gateway, heads
@@ -82,7 +83,7 @@ class Queries:
         """Make sure that the RPC addresses are not another chain's; see `endpoints.Endpoints.check_rpc`."""
         await self.endpoints.check_rpc()
 
-    def conditions(self) -> tuple[model.Condition, ...]:
+    def conditions(self) -> tuple[Condition, ...]:
         """What is wrong with endpoints that others stand in for."""
         return self.endpoints.conditions()
 

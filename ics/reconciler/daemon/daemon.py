@@ -16,6 +16,7 @@ from ics import errors as ics_errors
 from ics import model
 from ics.cluster.api import errors as api_errors
 from ics.cluster.api import lease
+from ics.conditions import Severity
 from ics.reconciler import outcome
 from ics.reconciler.daemon import health, schedule, wakeups
 
@@ -196,9 +197,7 @@ class Resident:
         done = await self._pass(is_urgent=any(wake.is_urgent for wake in woken))
         self._work.tell(done, woken)
         critical = [c for chain in done.report.chains for c in chain.conditions] + [*done.report.conditions]
-        self._set(
-            height=done.report.height, critical=sum(c.severity is model.Severity.CRITICAL for c in critical)
-        )
+        self._set(height=done.report.height, critical=sum(c.severity is Severity.CRITICAL for c in critical))
         self._take_in(done)
         height, since = self._awaited_height
         if done.report.height < height and self._ticks() - since < BEHIND:

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ics import aio, model
+from ics.conditions import Reason
 from ics.consumer import status
 
 BACKGROUND = 30.0
@@ -20,13 +21,6 @@ _SECOND = 120.0
 _SOONEST = 0.2
 _LONGEST_RETRY = 30.0
 _URGENT_RETRY = 5.0
-
-SETTLED = frozenset(
-    {"Changeover", "NoDefinition", "NotJoined", "ChannelClosed", "ClientExpired", "ClientFrozen", "Stopped"}
-)
-"""Reasons that no look changes soon: they are somebody else's move."""
-_FOREIGN = frozenset({"Changeover", "NoDefinition", "DefinitionAmbiguous"})
-"""Reasons for which a chain is none of this validator's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,14 +99,14 @@ def standings(snapshot: model.Snapshot, report: status.Report) -> dict[str, Stan
 
 
 def _is_awaited(chain: status.ChainReport) -> bool:
-    """Whether more is to come of a chain; what could not be read or judged this time is told by its reasons."""
+    """Return whether a change of a chain is expected soon, judged by its phase and the reasons of its conditions."""
     reasons = {condition.reason for condition in chain.conditions}
-    if chain.phase is model.Phase.STOPPED or reasons & _FOREIGN:
+    if chain.phase is model.Phase.STOPPED or any(reason.entry.is_foreign for reason in reasons):
         return False
     if chain.phase is model.Phase.INITIALIZED:
         # One that is declined may be joined at the next height, and one that was refused at the next pass.
         return True
-    return "NotJoined" not in reasons and bool(reasons - SETTLED)
+    return Reason.NOT_JOINED not in reasons and not all(reason.entry.is_settled for reason in reasons)
 
 
 def seconds_until(moment: str | None, now: str) -> float | None:

@@ -9,6 +9,7 @@ from ics import errors, model, names
 from ics.cli.doctor import chain_checks, cluster_checks, findings, provider_probes, run
 from ics.cli.doctor.findings import Level
 from ics.cluster import gateway
+from ics.conditions import Condition, Reason, Severity
 from ics.config import settings
 from ics.cosmos import addresses
 from tests.unit import scenes
@@ -157,10 +158,10 @@ def test_definitions() -> None:
 def test_conditions() -> None:
     several = {
         "c-1": [
-            model.Condition(model.Severity.INFO, "Staged", "waits"),
-            model.Condition(model.Severity.WARNING, "NotSigning", "mend"),
+            Condition(Severity.INFO, Reason.STAGED, "waits"),
+            Condition(Severity.WARNING, Reason.NOT_SIGNING, "mend"),
         ],
-        "": [model.Condition(model.Severity.CRITICAL, "KeyMismatch", "mend")],
+        "": [Condition(Severity.CRITICAL, Reason.KEY_MISMATCH, "mend")],
     }
     assert chain_checks.conditions(several) == [
         findings.warn("chain c-1", "NotSigning: mend"),

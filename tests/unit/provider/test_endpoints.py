@@ -7,7 +7,8 @@ from typing import Any
 import httpx
 import pytest
 
-from ics import errors, model
+from ics import errors
+from ics.conditions import Condition, Reason, Severity
 from ics.config import settings as config_settings
 from ics.provider import gateway
 from ics.provider.rest import endpoints, queries
@@ -15,7 +16,7 @@ from tests.unit.provider import fake, test_queries
 
 STATE = test_queries.STATE
 ME = test_queries.ME
-WARNING, CRITICAL = model.Severity.WARNING, model.Severity.CRITICAL
+WARNING, CRITICAL = Severity.WARNING, Severity.CRITICAL
 
 
 def heights(*numbers: int, **changes: Any) -> fake.Gateway:
@@ -96,20 +97,20 @@ async def test_what_is_wrong_with_the_others_is_told() -> None:
         third = provider.conditions()
 
     mend = "mend it or take it out of the setting"
-    down = model.Condition(
+    down = Condition(
         WARNING,
-        "EndpointTrouble",
+        Reason.ENDPOINT_TROUBLE,
         f"ics:provider.rest: http://down is passed over (cannot be reached: All connection attempts failed): {mend}",
     )
-    other = model.Condition(
+    other = Condition(
         CRITICAL,
-        "EndpointOfOtherChain",
+        Reason.ENDPOINT_OF_OTHER_CHAIN,
         "ics:provider.rest: http://other answers for chain 'other-1', wanted is 'provider-1' (ics:provider.chain_id):"
         " mend the one that is wrong",
     )
-    lags = model.Condition(
+    lags = Condition(
         WARNING,
-        "EndpointTrouble",
+        Reason.ENDPOINT_TROUBLE,
         "ics:provider.rest: http://old is passed over (its newest block is older than ics:provider.max_lag):"
         f" {mend}",
     )

@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from ics import errors, model
+from ics.conditions import Condition, Reason, Severity
 from ics.config import settings
 from ics.cosmos import addresses
 from ics.provider import heads
@@ -514,8 +515,8 @@ async def test_one_usable_rpc_address_is_enough() -> None:
         await asked.check_rpc()
         told = asked.conditions()
     assert [(one.severity, one.reason) for one in told] == [
-        (model.Severity.WARNING, "EndpointTrouble"),
-        (model.Severity.CRITICAL, "EndpointOfOtherChain"),
+        (Severity.WARNING, "EndpointTrouble"),
+        (Severity.CRITICAL, "EndpointOfOtherChain"),
     ]
 
 
@@ -549,9 +550,9 @@ async def test_a_pass_goes_on_without_any_rpc_address_and_says_so(
     async with rpc(*answers) as asked:
         await asked.check_rpc()
         unusable, *others = asked.conditions()
-    assert unusable == model.Condition(
-        model.Severity.CRITICAL,
-        "RpcUnusable",
+    assert unusable == Condition(
+        Severity.CRITICAL,
+        Reason.RPC_UNUSABLE,
         f"ics:provider.rpc: none is usable ({each}): passes go on by the clock, but Hermes and the events need one:"
         " mend it",
     )
@@ -569,7 +570,7 @@ async def test_an_rpc_address_that_answered_nothing_is_hardly_waited_for_again(
             await hangs.wait()
         raise httpx.ConnectError("refused")
 
-    told: list[model.Condition] = []
+    told: list[Condition] = []
     provider = settings.Provider(
         chain_id=fake.CHAIN_ID, rest=("http://x",), rpc=("http://rpc0",), grpc=("http://x",)
     )

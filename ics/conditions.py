@@ -1,0 +1,819 @@
+"""The catalogue of conditions: what each reason means, where to look and what to do; pure.
+
+A condition is the unit of everything that is reported. To add one, add it to `Reason` and to `CATALOGUE`, make
+it with `Condition.new`, and render the pages: `python -m tests.conditions_pages`.
+"""
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, Self
+
+
+class Severity(enum.IntEnum):
+    """Urgency of a condition; the highest one of a chain is the chain's state."""
+
+    INFO = 0
+    WARNING = 1
+    CRITICAL = 2
+
+
+class Topic(enum.StrEnum):
+    """Area of the operator's work that a condition belongs to; each has a section in the troubleshooting page."""
+
+    JOINING = "joining"
+    TRANSACTIONS = "transactions"
+    GENESIS = "genesis"
+    NODE = "node"
+    SIGNING = "signing"
+    PEERS = "peers"
+    RELAYING = "relaying"
+    """Also conditions of the node that the relayer waits for: `ics hermes status` lists all of them."""
+    CHANGES = "changes"
+    PROVIDER = "provider"
+    CLUSTER = "cluster"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CatalogueEntry:
+    """Everything that is known about a reason, whatever the chain."""
+
+    severities: tuple[Severity, ...]
+    """Mildest first; with several, the code that makes the condition picks one."""
+    topics: tuple[Topic, ...]
+    """The first one is the section of the troubleshooting page."""
+    meaning: str
+    look: str
+    """Commands, settings or objects that show the cause."""
+    action: str
+    is_settled: bool = False
+    """Waiting does not change it: the daemon does not poll more often because of it."""
+    is_foreign: bool = False
+    """The operator does not run the chain: the daemon expects nothing of it."""
+    is_of_pass: bool = False
+    """Reported only by the pass that met it, not by `ics status`."""
+
+
+_INFO = (Severity.INFO,)
+_WARNING = (Severity.WARNING,)
+_CRITICAL = (Severity.CRITICAL,)
+_FROM_INFO = (Severity.INFO, Severity.WARNING)
+_FROM_WARNING = (Severity.WARNING, Severity.CRITICAL)
+_INFO_OR_CRITICAL = (Severity.INFO, Severity.CRITICAL)
+
+
+@enum.unique
+class Reason(enum.StrEnum):
+    """Reason of a condition: a stable name, which scripts and alerts match."""
+
+    NO_DEFINITION = "NoDefinition"
+    DEFINITION_AMBIGUOUS = "DefinitionAmbiguous"
+    DEFINITIONS_REFUSED = "DefinitionsRefused"
+    NOT_JOINED = "NotJoined"
+    JAILED = "Jailed"
+    RELAYER_UNPUBLISHED = "RelayerUnpublished"
+    NO_PORT = "NoPort"
+    CHANGEOVER = "Changeover"
+    NO_ACCOUNT = "NoAccount"
+    TRANSACTION_FAILED = "TransactionFailed"
+    TRANSACTION_UNDER_WAY = "TransactionUnderWay"
+    GENESIS_UNAVAILABLE = "GenesisUnavailable"
+    GENESIS_AWAITED = "GenesisAwaited"
+    GENESIS_HASH_MISMATCH = "GenesisHashMismatch"
+    GENESIS_TOO_LARGE = "GenesisTooLarge"
+    HASH_NOT_STATED = "HashNotStated"
+    BINARY_HASH_MISMATCH = "BinaryHashMismatch"
+    GENESIS_INVALID = "GenesisInvalid"
+    RELAYER_LEFT_OUT = "RelayerLeftOut"
+    STAGED = "Staged"
+    POD_MISSING = "PodMissing"
+    POD_WAITING = "PodWaiting"
+    NODE_UNREACHABLE = "NodeUnreachable"
+    CATCHING_UP = "CatchingUp"
+    WAITING_FOR_QUORUM = "WaitingForQuorum"
+    CHAIN_HALTED = "ChainHalted"
+    NODE_STUCK = "NodeStuck"
+    LEAVING = "Leaving"
+    STOPPED = "Stopped"
+    NOT_SIGNING = "NotSigning"
+    NOT_IN_SET = "NotInSet"
+    KEY_MISMATCH = "KeyMismatch"
+    KEY_SHARED = "KeyShared"
+    PROVIDER_KEY_IN_SET = "ProviderKeyInSet"
+    SIGN_STATE_PENDING = "SignStatePending"
+    SIGN_STATE_LOST = "SignStateLost"
+    SIGN_STATE_FAILED = "SignStateFailed"
+    SIGNING_RECORD_LOST = "SigningRecordLost"
+    SIGNER_AWAITED = "SignerAwaited"
+    SIGNER_KEY_MISMATCH = "SignerKeyMismatch"
+    ENDPOINT_UNPUBLISHED = "EndpointUnpublished"
+    PORT_TAKEN = "PortTaken"
+    PEER_LEFT_OUT = "PeerLeftOut"
+    PEERS_MISSING = "PeersMissing"
+    NO_PEERS = "NoPeers"
+    PEERS_STALE = "PeersStale"
+    RELAYING_UNREADABLE = "RelayingUnreadable"
+    RELAYER_UNFUNDED = "RelayerUnfunded"
+    WALLET_EMPTY = "WalletEmpty"
+    RELAYER_CONFIG_REFUSED = "RelayerConfigRefused"
+    RELAYER_CONFIG_INVALID = "RelayerConfigInvalid"
+    CHANNEL_OPENING = "ChannelOpening"
+    TRANSFER_OPENING = "TransferOpening"
+    TRANSFER_STALLED = "TransferStalled"
+    HANDSHAKE_LEFTOVERS = "HandshakeLeftovers"
+    STEP_FAILED = "StepFailed"
+    JOB_FAILED = "JobFailed"
+    HERMES_NOT_READY = "HermesNotReady"
+    PACKETS_PENDING = "PacketsPending"
+    CONSUMER_HALTED = "ConsumerHalted"
+    CLIENT_EXPIRING = "ClientExpiring"
+    CLIENT_EXPIRED = "ClientExpired"
+    CLIENT_FROZEN = "ClientFrozen"
+    CHANNEL_CLOSED = "ChannelClosed"
+    NEEDS_CONFIRMATION = "NeedsConfirmation"
+    CONFIRMS_NOTHING = "ConfirmsNothing"
+    DRIFTED = "Drifted"
+    STACK_MENDED = "StackMended"
+    CHAIN_UNREADABLE = "ChainUnreadable"
+    RPC_UNUSABLE = "RpcUnusable"
+    ENDPOINT_TROUBLE = "EndpointTrouble"
+    ENDPOINT_OF_OTHER_CHAIN = "EndpointOfOtherChain"
+    CLUSTER_TROUBLE = "ClusterTrouble"
+    CLUSTER_REFUSES = "ClusterRefuses"
+    RECORD_BROKEN = "RecordBroken"
+
+    @property
+    def entry(self) -> CatalogueEntry:
+        """What the catalogue says about it."""
+        return CATALOGUE[self]
+
+
+CATALOGUE: Final[Mapping[Reason, CatalogueEntry]] = {
+    Reason.NO_DEFINITION: CatalogueEntry(
+        severities=_INFO_OR_CRITICAL,
+        topics=(Topic.JOINING,),
+        meaning=(
+            "No chain definition matches the chain id and the owner. Critical if this validator is a member of the"
+            " chain."
+        ),
+        look="`match` in `stacks/chains/*.yaml`; `ics consumer show CONSUMER_ID` for chain id and owner",
+        action="Write a definition that matches. If you do not want to join the chain, do nothing.",
+        is_settled=True,
+        is_foreign=True,
+    ),
+    Reason.DEFINITION_AMBIGUOUS: CatalogueEntry(
+        severities=_INFO_OR_CRITICAL,
+        topics=(Topic.JOINING,),
+        meaning="Several chain definitions match. Critical if this validator is a member of the chain.",
+        look="`match` in the definitions that the message names",
+        action="Narrow `match` until only one definition fits.",
+        is_foreign=True,
+    ),
+    Reason.DEFINITIONS_REFUSED: CatalogueEntry(
+        severities=_CRITICAL,
+        topics=(Topic.JOINING,),
+        meaning=(
+            "A file in `stacks/chains/` became invalid while `ics watch` was running. The previous definitions stay"
+            " in force."
+        ),
+        look="The file and key in the message; `ics check-config`",
+        action="Fix the file. It is read again automatically.",
+        is_of_pass=True,
+    ),
+    Reason.NOT_JOINED: CatalogueEntry(
+        severities=_INFO,
+        topics=(Topic.JOINING,),
+        meaning=(
+            "This validator does not join the chain: the policy or a list excludes it, the validator left it before,"
+            " or it is jailed."
+        ),
+        look="The message; `ics:participation` in the stack file",
+        action="If you want to join, change `ics:participation` or run `ics opt-in CONSUMER_ID`.",
+        is_settled=True,
+    ),
+    Reason.JAILED: CatalogueEntry(
+        severities=_CRITICAL,
+        topics=(Topic.JOINING,),
+        meaning=(
+            "This validator is jailed on the provider. Its nodes keep running, no chain counts its signatures, and"
+            " it joins no further chain."
+        ),
+        look="`ics status`: SIGNING of each chain; the provider's slashing module for the end of the jail time",
+        action="Make sure that the nodes are healthy, then run `ics unjail`.",
+    ),
+    Reason.RELAYER_UNPUBLISHED: CatalogueEntry(
+        severities=_WARNING,
+        topics=(Topic.JOINING,),
+        meaning=(
+            "The validator's description has no room for `relayer=`, without which the relayer is not funded in the"
+            " genesis. No chain is joined until it is published."
+        ),
+        look="The message; `ics endpoint show`",
+        action="Shorten the description on the provider, then run `ics endpoint register`.",
+    ),
+    Reason.NO_PORT: CatalogueEntry(
+        severities=_CRITICAL,
+        topics=(Topic.JOINING,),
+        meaning="All port ranges are taken by other chains of the provider, so this one cannot be deployed.",
+        look="`ics show ports CHAIN_ID…` with the ids of all chains, in the order of their launch",
+        action="Wait until the provider deletes a chain.",
+    ),
+    Reason.CHANGEOVER: CatalogueEntry(
+        severities=_INFO,
+        topics=(Topic.JOINING,),
+        meaning="A sovereign chain that becomes a consumer chain. This operator does not run its node.",
+        look="`ics consumer show CONSUMER_ID`",
+        action="Run the node yourself.",
+        is_settled=True,
+        is_foreign=True,
+    ),
+    Reason.NO_ACCOUNT: CatalogueEntry(
+        severities=_WARNING,
+        topics=(Topic.TRANSACTIONS,),
+        meaning="A transaction is due, and no account is configured to sign it.",
+        look="`ics:account` in `ics doctor`",
+        action="Set `ics:account`.",
+    ),
+    Reason.TRANSACTION_FAILED: CatalogueEntry(
+        severities=_FROM_WARNING,
+        topics=(Topic.TRANSACTIONS,),
+        meaning=(
+            "A transaction failed. Warning if its outcome is unknown or the failure is temporary, and it is retried;"
+            " critical if the provider rejected it."
+        ),
+        look="The message; `ics:account` in `ics doctor`",
+        action="Fund the account, raise the gas price or extend the grant, as the message says.",
+        is_of_pass=True,
+    ),
+    Reason.TRANSACTION_UNDER_WAY: CatalogueEntry(
+        severities=_FROM_WARNING,
+        topics=(Topic.TRANSACTIONS,),
+        meaning="An earlier run sent a transaction whose outcome is still unknown. Nothing is sent until it is known.",
+        look="`ics:provider.grpc` and `ics:provider.rest` in `ics doctor`",
+        action="Wait for the next pass. If it stays, fix the provider's gRPC and REST endpoints.",
+        is_of_pass=True,
+    ),
+    Reason.GENESIS_UNAVAILABLE: CatalogueEntry(
+        severities=_CRITICAL,
+        topics=(Topic.GENESIS,),
+        meaning="The genesis file that the definition names could not be read. `ics watch` retries automatically.",
+        look="The path or address in the message; `genesis` in the chain's definition",
+        action="Fix the path, the address or the `sha256` in the definition. No restart is needed.",
+    ),
+    Reason.GENESIS_AWAITED: CatalogueEntry(
+        severities=_INFO,
+        topics=(Topic.GENESIS,),
+        meaning="The final genesis or its sha256 is not available yet. The chain is joined; its node starts with it.",
+        look="Whether the launch team has published the final genesis",
+        action="Once it is published, set `genesis.final.sha256` in the definition.",
+    ),
+    Reason.GENESIS_HASH_MISMATCH: CatalogueEntry(
+        severities=_CRITICAL,
+        topics=(Topic.GENESIS,),
+        meaning="The genesis file differs from the one whose hash the owner stated. The chain is not joined.",
+        look="`genesis_hash` in `ics consumer show CONSUMER_ID`; both hashes in the message",
+        action="Get the file that the launch team published. If the hashes still differ, ask the owner.",
+    ),
+    Reason.GENESIS_TOO_LARGE: CatalogueEntry(
+        severities=_CRITICAL,
+        topics=(Topic.GENESIS,),
+        meaning=(
+            "The compressed genesis does not fit into a ConfigMap (128 KiB are reserved for what the launch adds), so"
+            " no node could start. The chain is not joined."
+        ),
+        look="The size in the message",
+        action="Ask the launch team for a smaller genesis, or stay out of the chain.",
+    ),
+    Reason.HASH_NOT_STATED: CatalogueEntry(
+        severities=_WARNING,
+        topics=(Topic.GENESIS,),
+        meaning="The owner stated no genesis hash, so nothing on the provider vouches for the genesis file.",
+        look="`genesis_hash` in `ics consumer show CONSUMER_ID`",
+        action="Ask the owner to state it. Until then, compare the file's sha256 with the launch team.",
+    ),
+    Reason.BINARY_HASH_MISMATCH: CatalogueEntry(
+        severities=_CRITICAL,
+        topics=(Topic.GENESIS,),
+        meaning=(
+            "The image contains a different binary than the one whose hash the owner stated. The chain is not joined."
+        ),
+        look="`binary_hash` in `ics consumer show CONSUMER_ID`, and in the chain's definition",
+        action="Use the image of the launch team's release.",
+    ),
+    Reason.GENESIS_INVALID: CatalogueEntry(
+        severities=_CRITICAL,
+        topics=(Topic.GENESIS,),
+        meaning="The genesis does not belong to the chain, or could not be completed. The node is not started.",
+        look="The message; `ics:provider.archive_rest` in the stack file",
+        action=(
+            "If the launch height is pruned, set `ics:provider.archive_rest` to a gateway that keeps it. Otherwise fix"
+            " the definition."
+        ),
+    ),
+    Reason.RELAYER_LEFT_OUT: CatalogueEntry(
+        severities=_INFO,
+        topics=(Topic.GENESIS,),
+        meaning=(
+            "A validator's relayer gets no coins in the genesis, because the address it publishes is mistyped, belongs"
+            " to a module, or is not a plain account in the base genesis."
+        ),
+        look="`ics endpoint show`",
+        action="If it is yours, run `ics endpoint register`. Otherwise do nothing: other validators relay.",
+    ),
+    Reason.STAGED: CatalogueEntry(
+        severities=_INFO,
+        topics=(Topic.NODE,),
+        meaning="Volume, image and sign state are ready. The node starts when the launch provides the genesis.",
+        look="The spawn time in the message",
+        action="Wait for the launch.",
+    ),
+    Reason.POD_MISSING: CatalogueEntry(
+        severities=_WARNING,
+        topics=(Topic.NODE, Topic.RELAYING),
+        meaning="The node's pod does not exist yet.",
+        look="`kubectl -n NAMESPACE describe statefulset node`",
+        action="Wait a minute. If it stays, fix the quota or admission policy that the events name.",
+    ),
+    Reason.POD_WAITING: CatalogueEntry(
+        severities=_WARNING,
+        topics=(Topic.NODE, Topic.RELAYING),
+        meaning="The node's container cannot start. The message has the reason that Kubernetes gives.",
+        look="`kubectl -n NAMESPACE describe pod node-0`",
+        action="Fix the image, the volume or the resources, as the events say.",
+    ),
+    Reason.NODE_UNREACHABLE: CatalogueEntry(
+        severities=_WARNING,
+        topics=(Topic.NODE, Topic.RELAYING),
+        meaning="The node does not answer status queries. It may still be starting.",
+        look="`kubectl -n NAMESPACE describe pod node-0`, `kubectl -n NAMESPACE logs node-0 --tail=50`",
+        action="Wait a minute. If it stays, fix what the log says.",
+    ),
+    Reason.CATCHING_UP: CatalogueEntry(
+        severities=_INFO,
+        topics=(Topic.NODE, Topic.RELAYING),
+        meaning="The node is downloading blocks that its peers have already.",
+        look="`ics status`: HEIGHT must grow",
+        action="Wait.",
+    ),
+    Reason.WAITING_FOR_QUORUM: CatalogueEntry(
+        severities=_INFO,
+        topics=(Topic.NODE, Topic.RELAYING),
+        meaning="The chain has no block yet: validators with two thirds of its voting power must be online.",
+        look="`ics status`: PEERS",
+        action="Wait for the other validators.",
+    ),
+    Reason.CHAIN_HALTED: CatalogueEntry(
+        severities=_WARNING,
+        topics=(Topic.NODE,),
+        meaning=(
+            "The chain produces no blocks: no peer has a newer one, and two thirds of the voting power must sign"
+            " again. This node is healthy."
+        ),
+        look="`ics endpoint check`: which other nodes are down",
+        action="Nothing here. Ask the other validators to start their nodes; the chain then continues automatically.",
+    ),
+    Reason.NODE_STUCK: CatalogueEntry(
+        severities=_CRITICAL,
+        topics=(Topic.NODE,),
+        meaning=(
+            "The node produces no blocks although its peers do, or it does not answer consensus queries because its"
+            " application hangs. After three failed checks in a row it is restarted."
+        ),
+        look="`kubectl -n NAMESPACE logs node-0 --tail=50`",
+        action="Wait for the restart. If it happens again, fix what the log says.",
+    ),
+    Reason.LEAVING: CatalogueEntry(
+        severities=_INFO,
+        topics=(Topic.NODE,),
+        meaning="This validator opted out. The node runs on while the chain may still expect its signature.",
+        look="`ics consumer show CONSUMER_ID`: whether this validator is still in the set",
+        action="Wait. The node stops when the chain's validator set no longer contains the key.",
+    ),
+    Reason.STOPPED: CatalogueEntry(
+        severities=_INFO,
+        topics=(Topic.NODE, Topic.RELAYING),
+        meaning="The owner has removed the chain. The message says how far the shutdown has come.",
+        look="`ics hermes status CONSUMER_ID`: packets in flight",
+        action="Wait. When the provider has deleted the chain, `ics purge` removes its volume and keys.",
+        is_settled=True,
+    ),
+    Reason.NOT_SIGNING: CatalogueEntry(
+        severities=_WARNING,
+        topics=(Topic.SIGNING,),
+        meaning="The key is in the validator set, but did not sign the last block.",
+        look="`ics status`: PEERS; `kubectl -n NAMESPACE logs node-0 --tail=50`",
+        action="If it stays, fix what the log says or the node's peers, before the validator is jailed for downtime.",
+    ),
+    Reason.NOT_IN_SET: CatalogueEntry(
+        severities=_INFO,
+        topics=(Topic.SIGNING,),
+        meaning="This validator opted in, but is not in the chain's validator set, or that update is not there yet.",
+        look="`ics consumer show CONSUMER_ID`: lists, caps and minimum stake",
+        action="Wait for the next epoch. If it stays, ask the owner about lists and caps.",
+    ),
+    Reason.KEY_MISMATCH: CatalogueEntry(
+        severities=_CRITICAL,
+        topics=(Topic.SIGNING,),
+        meaning="The settings do not yield the key that this validator has on the chain. Nothing is started.",
+        look="The message; `ics:seed` in `ics doctor`; `ics:consensus_keys` in the stack file",
+        action="Restore the seed that the key came from, or name the key under `ics:consensus_keys`.",
+    ),
+    Reason.KEY_SHARED: CatalogueEntry(
+        severities=_FROM_WARNING,
+        topics=(Topic.SIGNING,),
+        meaning=(
+            "Several chains have the same key. Critical if they have the same chain id too: signing for both would be"
+            " equivocation, so this chain is neither joined nor started."
+        ),
+        look="`ics:consensus_keys` in the stack file",
+        action="Give each chain its own key.",
+    ),
+    Reason.PROVIDER_KEY_IN_SET: CatalogueEntry(
+        severities=_CRITICAL,
+        topics=(Topic.SIGNING,),
+        meaning=(
+            "The chain knows this validator by its provider key. The derived key is assigned instead; the node"
+            " cannot sign until that update arrives."
+        ),
+        look="`ics consumer show CONSUMER_ID`: this validator's key",
+        action="Wait for the next epoch.",
+    ),
+    Reason.SIGN_STATE_PENDING: CatalogueEntry(
+        severities=_FROM_INFO,
+        topics=(Topic.SIGNING,),
+        meaning=(
+            "The sign state is not on the volume yet. Warning if the Job that creates it waits, or if the chain runs:"
+            " until then its node uses a throw-away key."
+        ),
+        look="`kubectl -n NAMESPACE describe pods,pvc`",
+        action="Wait for the next pass. If it stays, fix the image, the volume or the machine's resources.",
+    ),
+    Reason.SIGN_STATE_LOST: CatalogueEntry(
+        severities=_CRITICAL,
+        topics=(Topic.SIGNING,),
+        meaning=(
+            "The volume is not the recorded one, or lacks the sign state of a key that may have signed. The node runs"
+            " without the key."
+        ),
+        look="`docs/signing.md`; whether the volume was lost or restored, and whether another node has the key",
+        action=(
+            "Make sure that no other node has the key and that the chain is past every height it may have signed. Then"
+            " run `ics arm CONSUMER_ID --confirm CHAIN_ID`."
+        ),
+    ),
+    Reason.SIGN_STATE_FAILED: CatalogueEntry(
+        severities=_CRITICAL,
+        topics=(Topic.SIGNING,),
+        meaning="The Job that creates the sign state failed.",
+        look="`kubectl -n NAMESPACE logs -l app.kubernetes.io/component=arming`",
+        action="Fix what the log says. If the file is empty or truncated, proceed as for `SignStateLost`.",
+        is_of_pass=True,
+    ),
+    Reason.SIGNING_RECORD_LOST: CatalogueEntry(
+        severities=_WARNING,
+        topics=(Topic.SIGNING,),
+        meaning=(
+            "The node signs, but its Secret no longer records for which volume the sign state was created. The next"
+            " pass restores the record."
+        ),
+        look="`kubectl -n NAMESPACE describe secrets -l app.kubernetes.io/component=consensus-key`",
+        action="Nothing. If it stays, find out who changes that Secret.",
+    ),
+    Reason.SIGNER_AWAITED: CatalogueEntry(
+        severities=_WARNING,
+        topics=(Topic.SIGNING,),
+        meaning="The node does not answer until its remote signer has connected.",
+        look="The remote signer's log; `kubectl -n NAMESPACE get service remote-signer`",
+        action="Start it, let it dial port 26659 of Service `remote-signer`, and add its address to `allow_from`.",
+    ),
+    Reason.SIGNER_KEY_MISMATCH: CatalogueEntry(
+        severities=_CRITICAL,
+        topics=(Topic.SIGNING,),
+        meaning="The remote signer has a different key than this validator has on the chain.",
+        look="The signer's key; `ics:consensus_keys` in the stack file",
+        action="Give the signer the right key, or correct `public_key` in `ics:consensus_keys`.",
+    ),
+    Reason.ENDPOINT_UNPUBLISHED: CatalogueEntry(
+        severities=_WARNING,
+        topics=(Topic.PEERS,),
+        meaning="The validator's description has no usable `p2p=`, so peers cannot dial this node.",
+        look="`ics endpoint show`",
+        action="Run `ics endpoint register`.",
+    ),
+    Reason.PORT_TAKEN: CatalogueEntry(
+        severities=_WARNING,
+        topics=(Topic.PEERS,),
+        meaning=(
+            "The port under which peers dial this chain belongs to another chain of this validator on the"
+            " LoadBalancer."
+        ),
+        look="`ics endpoint show`: this validator's entries `p2p.CONSUMER_ID=`",
+        action="Publish a port of its own: `ics endpoint register --consumer CONSUMER_ID=HOST:PORT`.",
+    ),
+    Reason.PEER_LEFT_OUT: CatalogueEntry(
+        severities=_INFO,
+        topics=(Topic.PEERS,),
+        meaning="Another member of the chain publishes no usable endpoint, so the node cannot dial it.",
+        look="`ics endpoint show`: that validator's line",
+        action="Ask that validator to publish one.",
+    ),
+    Reason.PEERS_MISSING: CatalogueEntry(
+        severities=_INFO,
+        topics=(Topic.PEERS,),
+        meaning="The node is not connected to a member that publishes an endpoint.",
+        look="`ics endpoint check`: that validator's line",
+        action="Ask that validator to fix its node or its endpoint.",
+    ),
+    Reason.NO_PEERS: CatalogueEntry(
+        severities=_WARNING,
+        topics=(Topic.PEERS,),
+        meaning="The node is not connected to any peer.",
+        look="`ics endpoint check`; firewalls and NetworkPolicies for traffic out of the cluster",
+        action="Fix the firewall, the LoadBalancer or the published endpoint.",
+    ),
+    Reason.PEERS_STALE: CatalogueEntry(
+        severities=_FROM_INFO,
+        topics=(Topic.PEERS,),
+        meaning=(
+            "The node was started with an older list of peers. Warning if it is not connected to one of the current"
+            " peers."
+        ),
+        look="The message; `docs/peers.md`",
+        action=(
+            "Run `ics peers update CONSUMER_ID`, or set `ics:hybrid_peer_updates` or `ics:auto_update_consumers`. With"
+            " either set, wait."
+        ),
+    ),
+    Reason.RELAYING_UNREADABLE: CatalogueEntry(
+        severities=_WARNING,
+        topics=(Topic.RELAYING,),
+        meaning="The two chains could not be queried about the channel. A running relayer is left as it is.",
+        look="The message; `kubectl -n NAMESPACE logs node-0 --tail=50`",
+        action="If it stays, fix the node's REST gateway or the provider's endpoint, as the message says.",
+    ),
+    Reason.RELAYER_UNFUNDED: CatalogueEntry(
+        severities=_WARNING,
+        topics=(Topic.RELAYING,),
+        meaning=(
+            "This validator's relayer was not published at the launch, so the genesis does not fund it. It cannot pay"
+            " fees on this chain."
+        ),
+        look="`ics endpoint show`",
+        action="Nothing for this chain: other validators relay. Run `ics endpoint register` before the next launch.",
+    ),
+    Reason.WALLET_EMPTY: CatalogueEntry(
+        severities=_FROM_WARNING,
+        topics=(Topic.RELAYING,),
+        meaning=(
+            "An account of the relayer is empty, on the consumer or on the provider. Warning if the next pass tops it"
+            " up, else critical."
+        ),
+        look="`ics hermes status CONSUMER_ID`: wallets",
+        action=(
+            "Send coins to the account in the message. For accounts on the provider, `ics:account` and"
+            " `ics:relayer.fund` do it automatically."
+        ),
+    ),
+    Reason.RELAYER_CONFIG_REFUSED: CatalogueEntry(
+        severities=_CRITICAL,
+        topics=(Topic.RELAYING,),
+        meaning="Hermes rejects the config that the settings yield. A running relayer is left as it is.",
+        look="`kubectl -n NAMESPACE logs -l app.kubernetes.io/component=relaying-step`",
+        action="Fix `ics:relayer` or the chain's definition, as the log says.",
+        is_of_pass=True,
+    ),
+    Reason.RELAYER_CONFIG_INVALID: CatalogueEntry(
+        severities=_CRITICAL,
+        topics=(Topic.RELAYING,),
+        meaning="Hermes cannot express the chain's id or price in its config. A running relayer is left as it is.",
+        look="The message; the chain's definition",
+        action="Fix the definition if the message names one of its values. Until then other validators relay.",
+    ),
+    Reason.CHANNEL_OPENING: CatalogueEntry(
+        severities=_INFO,
+        topics=(Topic.RELAYING,),
+        meaning="The CCV channel is not open yet, so validator updates do not reach the chain.",
+        look="`ics hermes status CONSUMER_ID --verbose`",
+        action="Wait.",
+    ),
+    Reason.TRANSFER_OPENING: CatalogueEntry(
+        severities=_INFO,
+        topics=(Topic.RELAYING,),
+        meaning="The transfer channel for rewards is not open yet.",
+        look="`ics hermes status CONSUMER_ID --verbose`",
+        action="Wait.",
+    ),
+    Reason.TRANSFER_STALLED: CatalogueEntry(
+        severities=_WARNING,
+        topics=(Topic.RELAYING,),
+        meaning=(
+            "The transfer channel for rewards did not open within ten minutes. Validator updates are relayed without"
+            " it; its handshake is retried every six hours."
+        ),
+        look="`ics hermes status CONSUMER_ID --verbose`: what Hermes said",
+        action="Fix what Hermes said. Often an account on the provider is empty.",
+    ),
+    Reason.HANDSHAKE_LEFTOVERS: CatalogueEntry(
+        severities=_INFO,
+        topics=(Topic.RELAYING,),
+        meaning="Unused connection or channel ends of abandoned handshakes exist. They are harmless.",
+        look="`ics hermes status CONSUMER_ID --verbose`",
+        action="Nothing.",
+    ),
+    Reason.STEP_FAILED: CatalogueEntry(
+        severities=_WARNING,
+        topics=(Topic.RELAYING,),
+        meaning="Hermes failed in a step of the handshake. The step is retried.",
+        look="The message; `kubectl -n NAMESPACE logs -l app.kubernetes.io/component=relaying-step`",
+        action="If it stays, fix what Hermes said.",
+    ),
+    Reason.JOB_FAILED: CatalogueEntry(
+        severities=_WARNING,
+        topics=(Topic.RELAYING,),
+        meaning="Hermes failed to check a config or to update the clients. The Job is retried.",
+        look="The message; `kubectl -n NAMESPACE logs -l app.kubernetes.io/component=relaying-step`",
+        action="If it stays, fix what Hermes said.",
+    ),
+    Reason.HERMES_NOT_READY: CatalogueEntry(
+        severities=_FROM_INFO,
+        topics=(Topic.RELAYING,),
+        meaning="Hermes or its evidence watcher is not ready. Warning if that lasts longer than two minutes.",
+        look=(
+            "`kubectl -n NAMESPACE describe pods -l app.kubernetes.io/component=hermes` or `component=evidence`;"
+            " `kubectl -n NAMESPACE logs deployment/hermes --tail=50`"
+        ),
+        action="Wait two minutes. If it stays, fix the image or what the log says, as the message says.",
+    ),
+    Reason.PACKETS_PENDING: CatalogueEntry(
+        severities=_WARNING,
+        topics=(Topic.RELAYING,),
+        meaning=(
+            "A packet has not been acknowledged for a minute although both chains produce blocks. Hermes is restarted."
+        ),
+        look="`kubectl -n NAMESPACE logs deployment/hermes --tail=50`",
+        action="If it stays, fix what the log says.",
+    ),
+    Reason.CONSUMER_HALTED: CatalogueEntry(
+        severities=_WARNING,
+        topics=(Topic.RELAYING,),
+        meaning="The consumer chain produces no blocks, so nothing can be relayed.",
+        look="`ics endpoint check`: which other nodes are down",
+        action="Nothing here. Ask the other validators to start their nodes; relaying then resumes automatically.",
+    ),
+    Reason.CLIENT_EXPIRING: CatalogueEntry(
+        severities=_WARNING,
+        topics=(Topic.RELAYING,),
+        meaning="An IBC client has less than a third of its trusting period left, because no relayer updates it.",
+        look="`ics hermes status CONSUMER_ID`: clients, and the other conditions",
+        action=(
+            "Fix `HermesNotReady`, `WalletEmpty` or `ConsumerHalted` before the time in the message: an expired client"
+            " needs a governance proposal."
+        ),
+    ),
+    Reason.CLIENT_EXPIRED: CatalogueEntry(
+        severities=_CRITICAL,
+        topics=(Topic.RELAYING,),
+        meaning="An IBC client has expired. No relayer can update it any more.",
+        look="`ics hermes status CONSUMER_ID`: clients",
+        action="Propose its recovery to the governance of the chain that the message names.",
+        is_settled=True,
+    ),
+    Reason.CLIENT_FROZEN: CatalogueEntry(
+        severities=_CRITICAL,
+        topics=(Topic.RELAYING,),
+        meaning=(
+            "An IBC client is frozen: it was shown two blocks of the same height, both signed by the chain that it"
+            " follows. No relayer can repair it."
+        ),
+        look="`ics hermes status CONSUMER_ID`: clients",
+        action=(
+            "Find out with the chain's owner who signed twice. Then propose the client's recovery to the governance of"
+            " the chain that the message names."
+        ),
+        is_settled=True,
+    ),
+    Reason.CHANNEL_CLOSED: CatalogueEntry(
+        severities=_CRITICAL,
+        topics=(Topic.RELAYING,),
+        meaning="The CCV channel is closed. Validator updates no longer reach the chain.",
+        look="`ics hermes status CONSUMER_ID --verbose`",
+        action="Ask the owner of the chain.",
+        is_settled=True,
+    ),
+    Reason.NEEDS_CONFIRMATION: CatalogueEntry(
+        severities=_CRITICAL,
+        topics=(Topic.CHANGES,),
+        meaning="A change would replace or delete what holds data, keys or a signer. Its chain is left as it is.",
+        look="`ics plan`",
+        action="Revert the change, or confirm it by the name in the message: `ics up --confirm NAME`.",
+    ),
+    Reason.CONFIRMS_NOTHING: CatalogueEntry(
+        severities=_WARNING,
+        topics=(Topic.CHANGES,),
+        meaning="No pending change has the name that was given with `--confirm`.",
+        look="`ics plan`: the names that wait for a confirmation",
+        action="Give a name that `ics plan` shows. If the change has been made already, do nothing.",
+        is_of_pass=True,
+    ),
+    Reason.DRIFTED: CatalogueEntry(
+        severities=_WARNING,
+        topics=(Topic.CHANGES,),
+        meaning="Another field manager changed an object, or it was deleted. The pass has restored it.",
+        look="The object and the field manager in the message",
+        action="Find out who changed it, and why. Change the settings instead.",
+        is_of_pass=True,
+    ),
+    Reason.STACK_MENDED: CatalogueEntry(
+        severities=_INFO,
+        topics=(Topic.CHANGES,),
+        meaning="A Pulumi run that died left a lock or unfinished operations in the state. They were removed.",
+        look="The message",
+        action="Nothing.",
+        is_of_pass=True,
+    ),
+    Reason.CHAIN_UNREADABLE: CatalogueEntry(
+        severities=_WARNING,
+        topics=(Topic.PROVIDER,),
+        meaning="The provider could not be queried about this chain, so the chain is left as it is.",
+        look="The message; `ics:provider.rest` in `ics doctor`",
+        action="Wait for the next pass. If it stays, fix the endpoint.",
+    ),
+    Reason.RPC_UNUSABLE: CatalogueEntry(
+        severities=_CRITICAL,
+        topics=(Topic.PROVIDER,),
+        meaning=(
+            "No address in `ics:provider.rpc` is reachable and up to date. Passes run by the clock, no event wakes the"
+            " reconciler, and Hermes relays nothing."
+        ),
+        look="`ics:provider.rpc` in `ics doctor`",
+        action="Fix one of the addresses, or the firewall before it. The port is usually 26657.",
+    ),
+    Reason.ENDPOINT_TROUBLE: CatalogueEntry(
+        severities=_WARNING,
+        topics=(Topic.PROVIDER,),
+        meaning="An endpoint of the provider is down, lagging or faulty. Another endpoint is used instead.",
+        look="That address in `ics doctor`",
+        action="Fix it, or remove it from `ics:provider`.",
+    ),
+    Reason.ENDPOINT_OF_OTHER_CHAIN: CatalogueEntry(
+        severities=_CRITICAL,
+        topics=(Topic.PROVIDER,),
+        meaning="An endpoint belongs to a different chain. It is not used.",
+        look="`ics:provider.chain_id` in the stack file; that address in `ics doctor`",
+        action="Correct the address in `ics:provider`.",
+    ),
+    Reason.CLUSTER_TROUBLE: CatalogueEntry(
+        severities=_WARNING,
+        topics=(Topic.CLUSTER,),
+        meaning="A change in the cluster failed for a temporary reason. It is retried.",
+        look="The message; `cluster` in `ics doctor`",
+        action="Wait for the next pass. If it stays, do what the message says.",
+        is_of_pass=True,
+    ),
+    Reason.CLUSTER_REFUSES: CatalogueEntry(
+        severities=_CRITICAL,
+        topics=(Topic.CLUSTER,),
+        meaning="The cluster rejected a change.",
+        look="The message; `rights` in `ics doctor`; quotas and admission policies",
+        action="Grant the right, raise the quota or adapt the policy, as the message says.",
+        is_of_pass=True,
+    ),
+    Reason.RECORD_BROKEN: CatalogueEntry(
+        severities=_CRITICAL,
+        topics=(Topic.CLUSTER,),
+        meaning="A stored record of the chain was changed by hand and is invalid. The chain is left as it is.",
+        look="The object that the message names",
+        action="Restore it as the message says.",
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Condition:
+    """One finding about one chain, or about the validator if `consumer_id` is empty. Make it with `new`."""
+
+    severity: Severity
+    reason: Reason
+    message: str
+    """One line that says what to do; it stays the same while nothing changes."""
+    consumer_id: str = ""
+
+    @classmethod
+    def new(
+        cls, reason: Reason, message: str, consumer_id: str = "", *, severity: Severity | None = None
+    ) -> Self:
+        """Make a condition with the severity that the catalogue gives its reason.
+
+        Args:
+            reason: from the catalogue.
+            message: one line that says what to do; the same while nothing changes.
+            consumer_id: of the chain; empty for the validator.
+            severity: if the catalogue has several for this reason, one of them; otherwise left out.
+
+        Raises:
+            ValueError: the severity does not fit the catalogue.
+        """
+        known = reason.entry.severities
+        if (severity is None) != (len(known) == 1) or severity not in (None, *known):
+            raise ValueError(f"{reason}: severity {severity!r} does not fit the catalogue, which has {known}")
+        return cls(known[0] if severity is None else severity, reason, message, consumer_id)
