@@ -1,4 +1,4 @@
-# Everything the project does, each command by itself on a bare machine. `make help` lists them.
+# Everything the project does; each target works on its own on a bare machine. `make help` lists them.
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
@@ -31,7 +31,7 @@ check: venv ## format, lint, types, layers and the offline tests
 	$(PYTHON) -m pytest
 
 .PHONY: format
-format: venv ## formats the code and mends what ruff can mend
+format: venv ## formats the code and fixes what ruff can fix
 	$(PYTHON) -m ruff format .
 	$(PYTHON) -m ruff check --fix .
 

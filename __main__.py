@@ -24,7 +24,7 @@ def main() -> None:
     root = Path(__file__).parent
     environment = {**os.environ, **_secrets()}
     # Pulumi runs this within its own event loop, so ours needs a thread of its own.
-    computed = pulumi_program_plan.declared(
+    computed = pulumi_program_plan.compute(
         root, pulumi.get_stack(), environment, is_preview=pulumi.runtime.is_dry_run()
     )
     with ThreadPoolExecutor(1) as pool:
@@ -35,7 +35,7 @@ def main() -> None:
         raise pulumi.RunError(str(error)) from error  # one line, not a traceback
     for line in plan.warnings:
         pulumi.log.warn(f"not done unasked: {line}")
-    # The library would put it into the state, as one path; the plugin reads it by itself, as kubectl does.
+    # The library would put it into the state, as one path; the plugin reads it on its own, as kubectl does.
     os.environ.pop("KUBECONFIG", None)
     resources.stack(plan.manifests, plan.outputs, plan.kubeconfig, plan.context)
     if plan.path is not None:  # at the end, when the plugin has made its copy

@@ -1,4 +1,4 @@
-"""`python -m devnet`: builds, starts, shows and removes the local network."""
+"""Command `python -m devnet`, which builds, starts, shows and removes the local network."""
 
 import argparse
 import os
@@ -10,7 +10,7 @@ from ics import errors
 
 
 def main() -> int:
-    """Runs one command; the exit code is 1 for trouble that may pass and 3 for what will not."""
+    """Run one command and return 0, 1 after a transient error, or 3 after a permanent one."""
     arguments = _parser().parse_args()
     try:
         _COMMANDS[arguments.command](arguments, Progress())
@@ -23,7 +23,7 @@ def main() -> int:
     except KeyboardInterrupt:
         print("\ndevnet: interrupted; `python -m devnet down` removes what was started", file=sys.stderr)
         sys.stderr.flush()
-        os._exit(130)  # threads that wait for a host would keep the process
+        os._exit(130)  # threads that wait for a host would keep the process alive
     return 0
 
 
@@ -39,7 +39,7 @@ def _up(arguments: argparse.Namespace, progress: Progress) -> None:
 def _down(arguments: argparse.Namespace, progress: Progress) -> None:
     network.down(progress)
     for line in network.leftovers():
-        raise errors.Transient(f"{line} is still there: run `python -m devnet down` again")
+        raise errors.Transient(f"{line} still exists; run `python -m devnet down` again")
 
 
 def _demo(arguments: argparse.Namespace, progress: Progress) -> None:
@@ -60,8 +60,8 @@ def _status(arguments: argparse.Namespace, progress: Progress) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="devnet", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("build", help="install and build what is missing")
-    commands.add_parser("up", help="start the network, or what is missing of it")
+    commands.add_parser("build", help="install and build missing programs")
+    commands.add_parser("up", help="start the network, or its missing parts")
     commands.add_parser("demo", help="start the network and launch a consumer chain on it")
     commands.add_parser("down", help="remove the network with all its data")
     commands.add_parser("status", help="show the hosts")

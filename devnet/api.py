@@ -1,4 +1,4 @@
-"""A small client of a host's Kubernetes API: what the network itself needs, no more."""
+"""A minimal client of a host's Kubernetes API for the network itself."""
 
 import json
 import ssl
@@ -28,8 +28,8 @@ class Api:
     """One user's connection to the API server of one host.
 
     Args:
-        host: whose cluster.
-        user: the file name of a certificate that its authority issued.
+        host: host of the cluster.
+        user: file name of the user's certificate.
     """
 
     def __init__(self, host: Host, user: str) -> None:
@@ -39,19 +39,19 @@ class Api:
         self._http = httpx.Client(base_url=host.api, verify=context, timeout=10, trust_env=False)
 
     def is_ready(self) -> bool:
-        """Whether the API server says that it is ready."""
+        """Return whether the API server is ready."""
         try:
             return self._http.get("/readyz", timeout=3).status_code == 200
         except httpx.HTTPError:
             return False
 
     def get(self, path: str) -> Object | None:
-        """The object or list at a path; None if there is none."""
+        """Return the object or list at a path, or None if it does not exist."""
         response = self._send("GET", path)
         return None if response.status_code == 404 else _checked(response)
 
     def apply(self, item: Object) -> None:
-        """Creates or changes an object of a cluster-wide kind."""
+        """Create or change an object of a cluster-scoped kind."""
         path = f"{_PATHS[item['kind']]}/{item['metadata']['name']}"
         _checked(
             self._send(
@@ -63,27 +63,27 @@ class Api:
         )
 
     def patch(self, path: str, change: Object) -> None:
-        """Merges a change into an object; nothing if the object is gone."""
+        """Merge a change into an object, unless the object is gone."""
         kind = {"content-type": "application/merge-patch+json"}
         response = self._send("PATCH", path, content=json.dumps(change), headers=kind)
         if response.status_code != 404:
             _checked(response)
 
     def delete(self, path: str) -> None:
-        """Deletes an object if it is there."""
+        """Delete an object if it exists."""
         response = self._send("DELETE", path)
         if response.status_code != 404:
             _checked(response)
 
     def follow(self, path: str) -> Iterator[Object]:
-        """All objects of a list, then each one as it appears or changes; ends after a while.
+        """Yield all objects of a list, then each added or changed one; end after `WATCH_SECONDS`.
 
         Raises:
-            Transient: the API server cannot be reached or broke the stream off.
+            Transient: the API server is unreachable or closed the stream.
         """
         listing = self.get(path)
         if listing is None:
-            raise errors.Transient(f"{path} is not there yet")
+            raise errors.Transient(f"{path} does not exist yet")
         yield from listing["items"]
         version = listing["metadata"]["resourceVersion"]
         query = {"watch": "1", "resourceVersion": version, "timeoutSeconds": str(WATCH_SECONDS)}
@@ -106,7 +106,7 @@ class Api:
 
 
 def load(path: Path) -> list[Object]:
-    """All objects of a YAML file."""
+    """Return all objects of a YAML file."""
     import yaml
 
     return [item for item in yaml.safe_load_all(path.read_text()) if item]

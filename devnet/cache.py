@@ -1,8 +1,8 @@
-"""A cache of built things outside the checkout: each entry is a folder that is whole or absent.
+"""Cache of build results outside the checkout; each entry is a folder that is complete or absent.
 
-An entry's name carries the hash of its recipe, so that a changed recipe is another entry. It is built
-in a folder beside its place and renamed when it is whole; a kill leaves only that folder, which the
-next build removes. A file lock per entry keeps two runs from building the same thing at once.
+The name of an entry contains the hash of its recipe, so that a changed recipe results in a new entry. It is built in
+a temporary folder and renamed when it is complete; a killed build leaves only the temporary folder, which the next
+build removes. A file lock per entry prevents two runs from building it concurrently.
 """
 
 import fcntl
@@ -22,20 +22,20 @@ from devnet.progress import Progress
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """How one entry is made."""
+    """Recipe of one entry."""
 
     name: str
     version: str
     ingredients: tuple[str | bytes, ...]
-    """All that decides the result: sources, flags, keys of other entries."""
+    """All inputs of the build: sources, flags, keys of other entries."""
     build: Callable[[Path], None]
-    """Fills the empty folder that it is given."""
+    """Fills the given empty folder."""
     estimate: float
-    """Seconds that it takes on two cores with nothing built yet."""
+    """Duration in seconds on two cores without previous builds."""
 
     @property
     def key(self) -> str:
-        """The entry's folder name."""
+        """Folder name of the entry."""
         digest = hashlib.sha256()
         for part in self.ingredients:
             data = part.encode() if isinstance(part, str) else part
@@ -44,15 +44,15 @@ class Recipe:
 
 
 def find(recipe: Recipe) -> Path | None:
-    """The entry's folder, if it has been built."""
+    """Return the entry's folder, or None if it has not been built."""
     folder = places.cache() / recipe.key
     return folder if folder.is_dir() else None
 
 
 def ensure(recipe: Recipe, progress: Progress) -> Path:
-    """The entry's folder, built first if it is not there."""
-    if found := find(recipe):
-        return found
+    """Return the entry's folder, and build it first if necessary."""
+    if existing := find(recipe):
+        return existing
     folder = places.cache() / recipe.key
     with locked(recipe.key, progress):
         if folder.is_dir():
@@ -60,17 +60,17 @@ def ensure(recipe: Recipe, progress: Progress) -> Path:
         unfinished = folder.with_name(f"{recipe.key}.unfinished")
         shutil.rmtree(unfinished, ignore_errors=True)
         unfinished.mkdir(parents=True)
-        began = time.monotonic()
+        started = time.monotonic()
         with progress.step(f"building {recipe.name} {recipe.version}", _estimate(recipe)):
             recipe.build(unfinished)
         unfinished.rename(folder)
-        _remember(recipe, time.monotonic() - began)
+        _remember(recipe, time.monotonic() - started)
     return folder
 
 
 @contextmanager
 def locked(name: str, progress: Progress) -> Iterator[None]:
-    """Holds the lock of that name; waits, and says so, while another run holds it."""
+    """Hold the lock of that name; report when waiting for another run."""
     path = places.cache() / "locks" / name
     path.parent.mkdir(parents=True, exist_ok=True)
     handle = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
@@ -98,10 +98,10 @@ def _estimate(recipe: Recipe) -> float:
 
 def _remember(recipe: Recipe, seconds: float) -> None:
     try:
-        known = json.loads(_timings().read_text())
+        timings = json.loads(_timings().read_text())
     except (OSError, ValueError):
-        known = {}
-    known[recipe.name] = round(seconds, 1)
+        timings = {}
+    timings[recipe.name] = round(seconds, 1)
     temporary = _timings().with_suffix(f".{os.getpid()}")
-    temporary.write_text(json.dumps(known, indent=1, sort_keys=True))
+    temporary.write_text(json.dumps(timings, indent=1, sort_keys=True))
     temporary.replace(_timings())

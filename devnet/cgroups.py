@@ -1,9 +1,8 @@
-"""Control groups of the network: the kernel's own list of all its processes.
+"""Control groups of the network, which let the kernel track all its processes.
 
-Every process of a host joins the group `ics-devnet/<host>/programs` before it becomes the program it
-is, and the kubelet keeps its pods below `ics-devnet/<host>`. Children cannot leave. So whatever a kill
-interrupts, what belongs to the network can be found and ended, and nothing else ever is. Works with
-version 2, version 1 and both at once.
+Every process of a host joins the group `ics-devnet/<host>/programs` before it executes its program, and the kubelet
+keeps its pods below `ics-devnet/<host>`. Children cannot leave. All processes of the network, and no others, can
+therefore be found and ended at any time. This works with version 2, version 1 and both combined.
 """
 
 import contextlib
@@ -22,36 +21,36 @@ _DELEGATED: Final = ("cpu", "memory", "pids", "cpuset", "io", "hugetlb")
 
 
 def hierarchies() -> list[Path]:
-    """Mount points of all control group hierarchies; one in version 2, several in version 1."""
+    """Return the mount points of all control group hierarchies: one in version 2, several in version 1."""
     mounts = [line.split() for line in Path("/proc/mounts").read_text().splitlines()]
     return sorted({Path(mount[1]) for mount in mounts if mount[2] in ("cgroup", "cgroup2")})
 
 
 def ensure(owner: str) -> list[Path]:
-    """Makes the groups of one host (or of the network's own programs).
+    """Create the groups of one host (or of the network's own programs).
 
     Returns:
-        The folders that a process of that owner joins, one in each hierarchy.
+        The folders of the groups that a process of that owner joins, one per hierarchy.
     """
     return [folder for root in hierarchies() if (folder := _ensure_in(root, owner)) is not None]
 
 
 def kubelet_root(owner: str) -> str:
-    """The group below which the host's kubelet keeps its pods, as the kubelet names it."""
+    """Return the parent group of the pods of the host's kubelet, in the kubelet's notation."""
     return f"/{NAME}/{owner}"
 
 
 def processes() -> set[int]:
-    """The ids of all processes of the network."""
-    found: set[int] = set()
+    """Return the ids of all processes of the network."""
+    pids: set[int] = set()
     for group in existing():
         with contextlib.suppress(FileNotFoundError):
-            found.update(int(line) for line in (group / "cgroup.procs").read_text().split())
-    return found - {0}
+            pids.update(int(line) for line in (group / "cgroup.procs").read_text().split())
+    return pids - {0}
 
 
 def is_member(pid: int) -> bool:
-    """Whether a process belongs to the network."""
+    """Return whether a process belongs to the network."""
     try:
         return f"/{NAME}/" in Path(f"/proc/{pid}/cgroup").read_text()
     except (FileNotFoundError, ProcessLookupError):
@@ -59,7 +58,7 @@ def is_member(pid: int) -> bool:
 
 
 def kill_all(timeout: float = 30.0) -> int:
-    """Ends every process of the network and returns how many there were.
+    """Kill every process of the network and return their number.
 
     Raises:
         Transient: some do not end, for instance because the kernel waits for a disk.
@@ -71,26 +70,26 @@ def kill_all(timeout: float = 30.0) -> int:
         for pid in alive:
             _kill(pid)
         if time.monotonic() > deadline:
-            raise errors.Transient(f"processes {sorted(alive)[:8]} do not end: try `down` again")
+            raise errors.Transient(f"processes {sorted(alive)[:8]} do not end; run `down` again")
         time.sleep(0.05)
     return len(seen)
 
 
 def remove(timeout: float = 10.0) -> None:
-    """Removes the (empty) groups, deepest first."""
+    """Remove the (empty) groups, deepest first."""
     deadline = time.monotonic() + timeout
     while groups := existing():
         for group in groups:
             with contextlib.suppress(OSError):
                 group.rmdir()
-        if (left := existing()) and time.monotonic() > deadline:
-            raise errors.Transient(f"control group {left[0]} cannot be removed: try `down` again")
-        if left:
+        if (remaining := existing()) and time.monotonic() > deadline:
+            raise errors.Transient(f"control group {remaining[0]} cannot be removed; run `down` again")
+        if remaining:
             time.sleep(0.1)
 
 
 def existing() -> list[Path]:
-    """All groups of the network, deepest first."""
+    """Return all groups of the network, deepest first."""
     return [group for root in hierarchies() for group in _walk(root / NAME)]
 
 
@@ -104,7 +103,7 @@ def _ensure_in(root: Path, owner: str) -> Path | None:
                 _delegate(parent)
         return leaf
     if (root / "cpuset.cpus").exists():
-        # Version 1 makes cpusets empty, and an empty one takes no process.
+        # Version 1 creates empty cpusets, which reject processes.
         for folder in (root / NAME, host, leaf):
             for name in ("cpuset.cpus", "cpuset.mems"):
                 (folder / name).write_text((folder.parent / name).read_text())
@@ -124,7 +123,7 @@ def _walk(top: Path) -> Iterator[Path]:
 
 
 def _kill(pid: int) -> None:
-    # The handle pins the process: between the look and the signal its id cannot pass to another one.
+    # The handle pins the process, so that its id cannot be reused between the check and the signal.
     try:
         handle = os.pidfd_open(pid)
     except ProcessLookupError:

@@ -1,8 +1,8 @@
-"""What a cloud does for its customers' clusters: addresses for load balancers and disks for claims.
+"""Substitute for a cloud provider: addresses for load balancers and volumes for claims.
 
-A resident program for all hosts. A Service of type LoadBalancer gets its host's balancer address in its
-status; kube-proxy does the rest. A claim of the storage class `local` gets a folder as its volume that
-any user can write, and the folder goes when the volume is released.
+One daemon serves all hosts. A Service of type LoadBalancer gets its host's balancer address in its status; kube-proxy
+does the rest. A claim of the storage class `local` gets a folder as its volume that any user can write; the folder is
+deleted when the volume is released.
 """
 
 import shutil
@@ -24,7 +24,7 @@ _PAUSE_SECONDS: Final = 1.0
 
 
 def give_address(client: Api, host: Host, service: Object) -> None:
-    """Writes the balancer's address into a Service that waits for one."""
+    """Write the balancer's address into a Service that waits for one."""
     if service["spec"].get("type") != "LoadBalancer" or _is_leaving(service):
         return
     ingress = [{"ip": host.balancer, "ipMode": "VIP"}]
@@ -35,7 +35,7 @@ def give_address(client: Api, host: Host, service: Object) -> None:
 
 
 def give_volume(client: Api, host: Host, claim: Object) -> None:
-    """Makes folder and volume for a claim of our class that has none."""
+    """Create folder and volume for a claim of the storage class that has none."""
     spec = claim["spec"]
     if spec.get("storageClassName") != STORAGE_CLASS or spec.get("volumeName") or _is_leaving(claim):
         return
@@ -43,7 +43,7 @@ def give_volume(client: Api, host: Host, claim: Object) -> None:
     name = f"pvc-{metadata['uid']}"
     folder = _volumes(host) / name
     folder.mkdir(parents=True, exist_ok=True)
-    # The pods that write here are not root, whoever they are.
+    # Pods that write here run as various users other than root.
     folder.chmod(0o777)
     client.apply(
         {
@@ -76,7 +76,7 @@ def give_volume(client: Api, host: Host, claim: Object) -> None:
 
 
 def take_volume(client: Api, host: Host, volume: Object) -> None:
-    """Removes a released volume of ours, with its folder."""
+    """Delete a released volume of the storage class with its folder."""
     metadata = volume["metadata"]
     ours = metadata.get("annotations", {}).get("pv.kubernetes.io/provisioned-by") == PROVISIONER
     released = volume.get("status", {}).get("phase") == "Released"
@@ -86,7 +86,7 @@ def take_volume(client: Api, host: Host, volume: Object) -> None:
 
 
 def serve(host: Host, path: str, care: Callable[[Api, Host, Object], None]) -> None:
-    """Follows one kind of object of one host for ever."""
+    """Watch one kind of object of one host forever."""
     client = Api(host, "cloud")
     while True:
         try:
@@ -96,13 +96,13 @@ def serve(host: Host, path: str, care: Callable[[Api, Host, Object], None]) -> N
             print(f"{host.name}: {error}", flush=True)
             time.sleep(_PAUSE_SECONDS)
         except Exception:
-            # One odd object must not end the service of all others; it is written down and looked at again.
+            # One unexpected object must not stop the service of all others; it is logged and retried.
             traceback.print_exc()
             time.sleep(_PAUSE_SECONDS)
 
 
 def main() -> None:
-    """Serves all hosts until it is ended."""
+    """Serve all hosts until the process ends."""
     threads = [
         threading.Thread(target=serve, args=(host, path, care), daemon=True)
         for host in plan.HOSTS

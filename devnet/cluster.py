@@ -1,4 +1,4 @@
-"""One host's Kubernetes cluster: its certificates, its programs, and when it is ready."""
+"""One host's Kubernetes cluster: certificates, programs and readiness."""
 
 from pathlib import Path
 
@@ -9,21 +9,21 @@ from devnet.progress import Progress
 from devnet.toolchain import Tools
 
 CREDENTIALS = {"kubeconfig": "operator", "kubeconfig-admin": "admin", "kubeconfig-powerless": "powerless"}
-"""The kubeconfigs that are handed out, and whose they are."""
+"""Kubeconfigs for operators, with the user of each."""
 _PROGRAMS_THAT_NEED_THE_API = ("kube-controller-manager", "kube-scheduler", "kube-proxy", "coredns")
 
 
 def ensure(host: Host, tools: Tools, progress: Progress) -> None:
-    """Starts what is not running of the host's cluster, and waits until its node is ready.
+    """Start the missing programs of the host's cluster and wait until its node is ready.
 
     Raises:
-        Permanent: a program ended; the message has the last line of its log.
+        Permanent: a program ended; the message contains the last line of its log.
         Transient: it takes too long.
     """
     home = places.host_state(host.name)
     with progress.step(f"{host.name}: API server", 6):
         _write_files(host, home)
-        # containerd needs nobody, so it starts beside etcd and has the images when the kubelet comes.
+        # containerd depends on no other program, so it starts early and is ready before the kubelet.
         _start_runtime(host, home)
         processes.start(host.name, "etcd", hosts.in_network(host, configs.etcd(host, home)))
         _start(host, "kube-apiserver", configs.api_server(host, home, tools.kubernetes))
@@ -45,19 +45,19 @@ def ensure(host: Host, tools: Tools, progress: Progress) -> None:
 
 
 def is_node_ready(client: Api, host: Host) -> bool:
-    """Whether the host's node says that it is ready."""
+    """Return whether the host's node is ready."""
     node = client.get(f"/api/v1/nodes/{host.name}")
     conditions = node.get("status", {}).get("conditions", []) if node else []
     return any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)
 
 
 def has_account(client: Api) -> bool:
-    """Whether pods can be created: that takes the service account that the controllers make."""
+    """Return whether pods can be created, which requires the service account that the controllers create."""
     return client.get("/api/v1/namespaces/default/serviceaccounts/default") is not None
 
 
 def kubeconfig(host: Host, user: str) -> str:
-    """A kubeconfig of the running cluster for `admin`, `operator` or `powerless`."""
+    """Return a kubeconfig of the running cluster for `admin`, `operator` or `powerless`."""
     return pki.kubeconfig(host, places.host_state(host.name) / "pki", user)
 
 

@@ -1,6 +1,6 @@
-"""The configuration of every program of a cluster, as pure values.
+"""Configuration and command line of every program of a cluster, as pure values.
 
-The programs' limits are those of a machine without Docker, AppArmor or CAP_SYS_RESOURCE.
+The settings suit a machine without Docker, AppArmor and CAP_SYS_RESOURCE.
 """
 
 import json
@@ -32,11 +32,11 @@ AUDIT_POLICY: Final = {
         {"level": "Metadata"},
     ],
 }
-"""Every request of people and operators is written down; those of the cluster's own programs are not."""
+"""Policy that logs all requests of people and operators, but none of the cluster's own programs."""
 
 
 def files(host: Host, home: Path) -> dict[str, str]:
-    """The text of each configuration file, by its path below the host's folder."""
+    """Return the text of each configuration file by its path below the host's folder."""
     return {
         "etc/audit.json": json.dumps(AUDIT_POLICY, indent=1),
         "etc/cni/10-pods.conflist": json.dumps(_cni(host, home), indent=1),
@@ -44,12 +44,12 @@ def files(host: Host, home: Path) -> dict[str, str]:
         "etc/Corefile": _corefile(host, home),
         "etc/kubelet.json": json.dumps(_kubelet(host, home), indent=1),
         "etc/kube-proxy.json": json.dumps(_kube_proxy(host, home), indent=1),
-        "etc/resolv.conf": "# Pods ask the cluster's DNS; the machine's own is not theirs.\n",
+        "etc/resolv.conf": "# Pods use the cluster's DNS, not the machine's.\n",
     }
 
 
 def etcd(host: Host, home: Path) -> list[str]:
-    """How etcd is called; it listens inside the host only."""
+    """Return the command line of etcd, which listens inside the host only."""
     return [
         "/usr/bin/etcd",
         f"--name={host.name}",
@@ -64,7 +64,7 @@ def etcd(host: Host, home: Path) -> list[str]:
 
 
 def api_server(host: Host, home: Path, programs: Path) -> list[str]:
-    """How the API server is called."""
+    """Return the command line of the API server."""
     pki = home / "pki"
     return [
         f"{programs}/kube-apiserver",
@@ -81,7 +81,7 @@ def api_server(host: Host, home: Path, programs: Path) -> list[str]:
         f"--kubelet-certificate-authority={pki}/ca.crt",
         f"--kubelet-client-certificate={pki}/apiserver-kubelet.crt",
         f"--kubelet-client-key={pki}/apiserver-kubelet.key",
-        # No DNS knows the nodes' names.
+        # The nodes' names are not in any DNS.
         "--kubelet-preferred-address-types=InternalIP",
         "--service-account-issuer=https://kubernetes.default.svc.cluster.local",
         f"--service-account-key-file={pki}/service-accounts.pub",
@@ -93,7 +93,7 @@ def api_server(host: Host, home: Path, programs: Path) -> list[str]:
 
 
 def controller_manager(host: Host, home: Path, programs: Path) -> list[str]:
-    """How the controller manager is called."""
+    """Return the command line of the controller manager."""
     return [
         f"{programs}/kube-controller-manager",
         *_kubeconfigs(home / "pki" / "kube-controller-manager.kubeconfig"),
@@ -108,7 +108,7 @@ def controller_manager(host: Host, home: Path, programs: Path) -> list[str]:
 
 
 def scheduler(home: Path, programs: Path) -> list[str]:
-    """How the scheduler is called."""
+    """Return the command line of the scheduler."""
     return [
         f"{programs}/kube-scheduler",
         *_kubeconfigs(home / "pki" / "kube-scheduler.kubeconfig"),
@@ -119,7 +119,7 @@ def scheduler(home: Path, programs: Path) -> list[str]:
 
 
 def kubelet(host: Host, home: Path, programs: Path) -> list[str]:
-    """How the kubelet is called."""
+    """Return the command line of the kubelet."""
     return [
         f"{programs}/kubelet",
         f"--config={home}/etc/kubelet.json",
@@ -132,17 +132,17 @@ def kubelet(host: Host, home: Path, programs: Path) -> list[str]:
 
 
 def kube_proxy(home: Path, programs: Path) -> list[str]:
-    """How kube-proxy is called."""
+    """Return the command line of kube-proxy."""
     return [f"{programs}/kube-proxy", f"--config={home}/etc/kube-proxy.json"]
 
 
 def containerd(home: Path) -> list[str]:
-    """How containerd is called."""
+    """Return the command line of containerd."""
     return ["/usr/bin/containerd", f"--config={home}/etc/containerd.toml"]
 
 
 def containerd_socket(home: Path) -> Path:
-    """Where containerd answers."""
+    """Return the path of containerd's socket."""
     return home / "containerd" / "containerd.sock"
 
 
@@ -167,7 +167,7 @@ def _kubelet(host: Host, home: Path) -> dict[str, Any]:
         "clusterDNS": [host.address],
         "clusterDomain": "cluster.local",
         "containerRuntimeEndpoint": f"unix://{containerd_socket(home)}",
-        # A developer's disk is rarely empty; pods are evicted only when it is all but full.
+        # Disks of developers are rarely empty, so pods are evicted only if a disk is almost full.
         "evictionHard": {"memory.available": "50Mi", "nodefs.available": "1%", "imagefs.available": "1%"},
         "failCgroupV1": False,
         "failSwapOn": False,
@@ -190,7 +190,7 @@ def _kube_proxy(host: Host, home: Path) -> dict[str, Any]:
         "mode": "iptables",
         "clientConnection": {"kubeconfig": f"{home}/pki/kube-proxy.kubeconfig"},
         "clusterCIDR": host.pods,
-        # Zeros leave the machine's own connection tracking as it is.
+        # Zeros leave the machine's connection tracking unchanged.
         "conntrack": {"maxPerCore": 0, "min": 0, "tcpEstablishedTimeout": "0s", "tcpCloseWaitTimeout": "0s"},
         "healthzBindAddress": "127.0.0.1:10256",
         "hostnameOverride": host.name,
@@ -202,8 +202,8 @@ def _kube_proxy(host: Host, home: Path) -> dict[str, Any]:
 
 
 def _cni(host: Host, home: Path) -> dict[str, Any]:
-    # Point-to-point links: with a bridge, a pod that reaches a neighbour through a Service would get
-    # the answer past the address translation.
+    # Point-to-point links: with a bridge, answers from a neighbour behind a Service would bypass the address
+    # translation.
     return {
         "cniVersion": "1.0.0",
         "name": "pods",

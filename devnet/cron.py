@@ -1,7 +1,6 @@
-"""Plays cron on the local network: runs each validator's reconciler again and again, as `--once`.
+"""Substitute for cron on the local network, which runs each validator's reconciler periodically with `--once`.
 
-One resident program for all hosts; what the reconcilers print is in its log, a block for each pass that
-said something new.
+One daemon serves all hosts. Its log contains the output of each pass that differs from the previous one.
 """
 
 import subprocess
@@ -14,36 +13,38 @@ from devnet import places, plan, processes
 OWNER = "network"
 PROGRAM = "cron"
 EVERY_SECONDS = 4.0
-"""From the end of one pass to the begin of the next."""
+"""Seconds between the end of one pass and the start of the next."""
 
 
 def start() -> None:
-    """Starts the program unless it runs; `devnet.network.down` ends it with the rest."""
-    words = ["env", f"PYTHONPATH={places.CHECKOUT}", f"ICS_DEVNET_STATE={places.state()}", sys.executable]
-    processes.start(OWNER, PROGRAM, [*words, "-P", "-m", "devnet.cron"])
+    """Start the program unless it is running; `devnet.network.down` ends it."""
+    command = ["env", f"PYTHONPATH={places.CHECKOUT}", f"ICS_DEVNET_STATE={places.state()}", sys.executable]
+    processes.start(OWNER, PROGRAM, [*command, "-P", "-m", "devnet.cron"])
 
 
 def stop() -> None:
-    """Ends the program; a pass that runs is ended with it, which every pass must bear."""
+    """End the program together with a running pass, which every pass must tolerate."""
     processes.end(OWNER, PROGRAM)
 
 
 def _repeat(name: str) -> None:
-    said = ""
+    previous = ""
     while True:
         command = [sys.executable, str(places.CHECKOUT / "reconcile.py"), "--once", "--stack", name]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
-        # Heights change with every pass and are no news.
-        news = "\n".join(line for line in done.stdout.splitlines() if " at height " not in line) + done.stderr
-        if news != said:
+        # Heights change with every pass and are ignored.
+        output = (
+            "\n".join(line for line in done.stdout.splitlines() if " at height " not in line) + done.stderr
+        )
+        if output != previous:
             stamp = time.strftime("%H:%M:%S")
             print(f"--- {stamp} {name}: exit {done.returncode}\n{done.stdout}{done.stderr}", flush=True)
-            said = news
+            previous = output
         time.sleep(EVERY_SECONDS)
 
 
 def main() -> None:
-    """One thread for each validator; ends with the process."""
+    """Run one thread per validator until the process ends."""
     for host in plan.HOSTS:
         threading.Thread(target=_repeat, args=(host.name,), daemon=True).start()
     threading.Event().wait()

@@ -1,11 +1,11 @@
-"""Hands an image to one host's containerd, for what not every network needs."""
+"""Import of additional images into one host's containerd."""
 
 from devnet import commands, configs, hosts, images, places
 from devnet.plan import Host
 
 
 def deliver(host: Host, image: images.Image) -> None:
-    """Writes the image and imports it; one of the same name is replaced."""
+    """Write and import an image; it replaces an image of the same name."""
     home = places.host_state(host.name)
     archive = home / "delivered.tar"
     images.write_archive(image, archive)

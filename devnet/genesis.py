@@ -1,7 +1,7 @@
-"""The provider chain's genesis and the homes of its nodes, made once and kept in the cache.
+"""The provider chain's genesis and the homes of its nodes, built once and kept in the cache.
 
-Every key in it is public and fixed (see `identities`), so nothing but its time changes from one start
-of the network to the next.
+All keys are public and fixed (see `identities`), so that only the genesis time differs between two starts of the
+network.
 """
 
 import base64
@@ -20,10 +20,10 @@ _EPOCH = "1970-01-01T00:00:00Z"
 
 
 def recipe(program: Path) -> cache.Recipe:
-    """The entry with `genesis.json`, a home for each validator, and the owner's keyring.
+    """Return the recipe of `genesis.json`, a home for each validator, and the owner's keyring.
 
     Args:
-        program: `interchain-security-pd`, in its own entry of the cache.
+        program: `interchain-security-pd` in its own entry of the cache.
     """
     validators = identities.validators()
     owner = identities.owner().address(identities.PREFIX)
@@ -94,10 +94,10 @@ def _with_settings(genesis: dict[str, Any], balances: Mapping[str, int]) -> dict
     return genesis
 
 
-def _write_home(home: Path, validator: Validator, everybody: tuple[Validator, ...]) -> None:
+def _write_home(home: Path, validator: Validator, validators: tuple[Validator, ...]) -> None:
     host = validator.host
     peers = ",".join(
-        f"{each.node.node_id}@{each.host.address}:{plan.P2P_PORT}" for each in everybody if each != validator
+        f"{each.node.node_id}@{each.host.address}:{plan.P2P_PORT}" for each in validators if each != validator
     )
     for folder in ("config", "data"):
         (home / folder).mkdir(parents=True, exist_ok=True)
@@ -127,11 +127,11 @@ def _gentx(program: Path, home: Path, validator: Validator) -> Any:
     return json.loads((home / "gentx.json").read_text())
 
 
-def _add_key(program: Path, home: Path, name: str, words: Secret | None) -> None:
-    if words is None:
+def _add_key(program: Path, home: Path, name: str, mnemonic: Secret | None) -> None:
+    if mnemonic is None:
         raise errors.Permanent(f"account {name} has no mnemonic to import")
     options = ("--recover", "--keyring-backend", "test", "--home", home, "--output", "json")
-    commands.run(program, "keys", "add", name, *options, text=f"{words.reveal_text()}\n")
+    commands.run(program, "keys", "add", name, *options, text=f"{mnemonic.reveal_text()}\n")
 
 
 _COMET = """

@@ -1,7 +1,7 @@
-"""The provider's program with the modules authz and feegrant, which real providers have (the Cosmos Hub).
+"""The provider's program with the modules authz and feegrant, which real providers such as the Cosmos Hub have.
 
-`interchain-security-pd` v7 comes without them. They are added to the
-`app.go` of a copy of its module; nothing else of the program differs.
+`interchain-security-pd` v7 lacks them. They are added to `app.go` in a copy of its module; the rest of the program is
+unchanged.
 """
 
 import shutil
@@ -50,11 +50,11 @@ _ADDED = (
     (_ORDER, 3, "\t\tauthz.ModuleName,\n\t\tfeegrant.ModuleName,\n"),
     ("\t\t\t\tBankKeeper:      app.BankKeeper,\n", 1, "\t\t\t\tFeegrantKeeper:  feeGrantKeeper,\n"),
 )
-"""Line of app.go, how often it stands there, and what is put before each."""
+"""Line of app.go, its number of occurrences, and the text to insert before each."""
 
 
 def recipe() -> cache.Recipe:
-    """The program, built as the local network's own is."""
+    """Return the recipe of the program, built like the local network's own."""
     flags = f"-s -w -X github.com/cosmos/cosmos-sdk/version.Version={plan.CHAINS_VERSION}"
 
     def build(folder: Path) -> None:
@@ -79,15 +79,15 @@ def recipe() -> cache.Recipe:
 
 
 def with_grants(source: str) -> str:
-    """The text of app.go with both modules.
+    """Return the text of app.go with both modules.
 
     Raises:
-        Permanent: it is the text of another version.
+        Permanent: the text belongs to another version.
     """
     for line, times, added in _ADDED:
         if source.count(line) != times:
             raise errors.Permanent(
-                f"app.go has {source.count(line)} times {line.strip()!r}, not {times}: another version?"
+                f"app.go contains {line.strip()!r} {source.count(line)} times instead of {times}; check its version"
             )
         source = source.replace(line, added + line)
     return source

@@ -1,8 +1,8 @@
-"""Hosts as network namespaces on one bridge, with no way out of the machine.
+"""Hosts as network namespaces on one bridge, without a route out of the machine.
 
-A namespace has no default route. Outside, routes of the kind `unreachable` cover every range of the
-plan for as long as anything of the network exists: a packet to an address that is not there (yet, or
-any more) is refused here instead of following the machine's own default route.
+A namespace has no default route. Outside, routes of type `unreachable` cover all ranges of the plan as long as any
+part of the network exists: packets to an address that does not exist (yet, or any more) are rejected instead of
+following the machine's default route.
 """
 
 import contextlib
@@ -18,9 +18,9 @@ from devnet.plan import Host
 from ics import errors
 
 _LAST_RESORT: Final = "4278198272"
-"""The metric of the guard routes: every real route to the same range wins."""
+"""Metric of the guard routes; any real route to the same range takes precedence."""
 _MASKED: Final = ("/run/containerd", "/run/mount", "/var/lib/cni", "/var/lib/kubelet", "/var/log/containers")
-"""Folders that containerd, the CNI plugins and the kubelet use whatever they are told."""
+"""Folders that containerd, the CNI plugins and the kubelet use regardless of their configuration."""
 _NETNS: Final = "/run/netns"
 _KERNEL_SETTINGS: Final = (
     "kernel/keys/root_maxbytes",
@@ -30,7 +30,7 @@ _KERNEL_SETTINGS: Final = (
     "vm/overcommit_memory",
     "vm/panic_on_oom",
 )
-"""What the kubelet changes for the whole machine."""
+"""Settings that the kubelet changes for the whole machine."""
 _HOLD: Final = """
 mount -n --make-rslave / && mount -n --make-rshared / || exit 1
 for folder in "$@"; do mount -n -t tmpfs tmpfs "$folder" || exit 1; done
@@ -39,7 +39,7 @@ exec sleep infinity
 
 
 def ensure_ground() -> None:
-    """Remembers what will be changed outside the namespaces, then makes guard routes and bridge."""
+    """Record the machine's settings that will change, then create guard routes and bridge."""
     _remember_machine()
     for addresses in plan.RANGES:
         commands.run("ip", "route", "replace", "unreachable", addresses, "metric", _LAST_RESORT)
@@ -51,7 +51,7 @@ def ensure_ground() -> None:
 
 
 def ensure_host(host: Host) -> None:
-    """Makes the host's namespace, its cable to the bridge, and its private view of the mounts."""
+    """Create the host's namespace, its link to the bridge, and its private mount namespace."""
     if host.namespace not in _namespaces():
         commands.run("ip", "netns", "add", host.namespace)
     if not _link_exists(host.namespace):
@@ -71,26 +71,26 @@ def ensure_host(host: Host) -> None:
 
 
 def in_network(host: Host, argv: Sequence[str | Path]) -> list[str | Path]:
-    """The command that runs `argv` in the host's network namespace."""
+    """Return the command that runs `argv` in the host's network namespace."""
     return ["nsenter", f"--net={_NETNS}/{host.namespace}", "--", *argv]
 
 
 def inside(host: Host, argv: Sequence[str | Path]) -> list[str | Path]:
-    """The command that runs `argv` in the host's network and with its view of the mounts."""
+    """Return the command that runs `argv` in the host's network and mount namespaces."""
     holder = processes.pid(host.name, "mounts")
     if holder is None:
-        raise errors.Permanent(f"host {host.name} is not up: run `python -m devnet up`")
+        raise errors.Permanent(f"host {host.name} is not up; run `python -m devnet up`")
     namespaces = (f"--net={_NETNS}/{host.namespace}", f"--mount=/proc/{holder}/ns/mnt")
     return ["nsenter", *namespaces, "--", *argv]
 
 
 def is_up(host: Host) -> bool:
-    """Whether the host's namespace and its mounts are there."""
+    """Return whether the host's namespace and mounts exist."""
     return host.namespace in _namespaces() and processes.is_running(host.name, "mounts")
 
 
 def end_strays() -> None:
-    """Ends what others left running in the hosts' networks; the network's own programs are gone by now."""
+    """Kill foreign processes in the hosts' networks after the network's own programs have ended."""
     for host in plan.HOSTS:
         if host.namespace in _namespaces():
             for word in commands.run("ip", "netns", "pids", host.namespace).split():
@@ -99,11 +99,11 @@ def end_strays() -> None:
 
 
 def remove() -> None:
-    """Removes namespaces, cables, the bridge and mounts left in the state, and restores the machine."""
+    """Remove namespaces, links, bridge and remaining mounts, and restore the machine's settings."""
     for host in plan.HOSTS:
         if host.namespace in _namespaces():
             commands.run("ip", "netns", "delete", host.namespace)
-        # The cable of a removed namespace may outlive it for a moment, and go while we look.
+        # The link of a removed namespace may exist for a moment longer and disappear during the check.
         if _link_exists(host.namespace):
             with contextlib.suppress(errors.Permanent):
                 commands.run("ip", "link", "delete", host.namespace)
@@ -115,23 +115,23 @@ def remove() -> None:
 
 
 def remove_guards() -> None:
-    """Removes the guard routes; the very last step, when no address of the plan is in use."""
+    """Remove the guard routes as the last step, when no address of the plan is in use."""
     for line in commands.run("ip", "route", "show", "type", "unreachable").splitlines():
         if line.split()[1] in plan.RANGES and _LAST_RESORT in line.split():
             commands.run("ip", "route", "delete", *line.split())
 
 
 def leftovers() -> list[str]:
-    """Names what of the hosts still exists."""
+    """Return one line for each remaining part of the hosts."""
     names = {host.namespace for host in plan.HOSTS}
-    found = [f"network namespace {name}" for name in sorted(names & set(_namespaces()))]
-    found += [f"interface {name}" for name in (*sorted(names), plan.BRIDGE) if _link_exists(name)]
-    return found + [f"mount {mount}" for mount in _mounts_below(places.state())]
+    parts = [f"network namespace {name}" for name in sorted(names & set(_namespaces()))]
+    parts += [f"interface {name}" for name in (*sorted(names), plan.BRIDGE) if _link_exists(name)]
+    return parts + [f"mount {mount}" for mount in _mounts_below(places.state())]
 
 
 def _inside(host: Host) -> str:
-    # Services' addresses need a route, or the kernel refuses them before kube-proxy's rules see them;
-    # a bridge without ports swallows what no rule takes (not every kernel has dummy interfaces).
+    # Without a route, the kernel rejects Services' addresses before kube-proxy's rules apply. A bridge without
+    # ports drops packets that match no rule (some kernels lack dummy interfaces).
     return f"""
         for conf in all default; do echo 1 > /proc/sys/net/ipv6/conf/$conf/disable_ipv6; done
         echo 1 > /proc/sys/net/ipv4/ip_forward

@@ -1,7 +1,7 @@
-"""Who is who on the local network: keys that everybody can compute, by design.
+"""Keys of the local network, which are public by design.
 
-All come from sha256 of fixed phrases, so that committed stack files can hold the addresses and every
-start of the network has the same ones. Never use them anywhere else.
+They are derived from the sha256 of fixed phrases, so that committed stack files can contain the addresses and every
+start of the network uses the same ones. Never use them elsewhere.
 """
 
 import hashlib
@@ -19,33 +19,33 @@ PREFIX = "cosmos"
 
 @dataclass(frozen=True, slots=True)
 class Validator:
-    """The keys of one validator of the provider."""
+    """Keys of one validator of the provider."""
 
     host: Host
     seed: Secret
-    """The 32 bytes that its operator derives all consumer keys from."""
+    """The 32 bytes from which its operator derives all consumer keys."""
     account: derivation.Account
-    """Its operator's account on the provider."""
+    """The operator's account on the provider."""
     consensus: derivation.ConsensusKey
-    """Its consensus key on the provider."""
+    """The consensus key on the provider."""
     node: derivation.NodeKey
-    """Its provider node's own p2p identity."""
+    """The p2p identity of the provider node."""
 
     @property
     def operator_address(self) -> str:
-        """Its valoper address."""
+        """The valoper address."""
         return addresses.reprefix(self.account.address(PREFIX), f"{PREFIX}valoper")
 
     @property
     def details(self) -> str:
-        """Its description's text: where peers find its consumer nodes, and its relayer's account."""
+        """Details of its description: the endpoint of its consumer nodes, and its relayer's account."""
         node_id = derivation.derive_node_key(self.seed).node_id
         relayer = derivation.derive_account(self.seed, derivation.RELAYER_INFO).address(PREFIX)
         return f"p2p={node_id}@{self.host.balancer} relayer={relayer}"
 
 
 def validator(host: Host) -> Validator:
-    """The validator of a host."""
+    """Return the validator of a host."""
     return Validator(
         host=host,
         seed=_phrase(f"{host.name} seed"),
@@ -56,12 +56,12 @@ def validator(host: Host) -> Validator:
 
 
 def validators() -> tuple[Validator, ...]:
-    """All validators, in the plan's order."""
+    """Return all validators in the order of the plan."""
     return tuple(validator(host) for host in plan.HOSTS)
 
 
 def owner() -> derivation.Account:
-    """The account that creates and owns consumer chains; it has no part in any validator."""
+    """Return the account that creates and owns consumer chains, which is independent of all validators."""
     return derivation.derive_account(_phrase("owner account"), ACCOUNT_INFO)
 
 

@@ -1,7 +1,7 @@
-"""Writes container images as OCI archives with nothing but a tar file: no registry, no image builder.
+"""Writer of container images as OCI archives, without a registry or an image builder.
 
-Every image is FROM scratch: a static busybox with a link for each of its commands, the accounts root
-and `node` (uid 1000), a /tmp that all can write, and the programs that it is made for.
+Every image is built from scratch: a static busybox with a link for each of its commands, the accounts root and
+`node` (uid 1000), a world-writable /tmp, and the programs of the image.
 """
 
 import hashlib
@@ -22,26 +22,26 @@ _GROUP: Final = b"root:x:0:\nnode:x:1000:\n"
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """What an image is called, runs and holds."""
+    """Name, entrypoint and content of an image."""
 
     name: str
-    """Its full reference, with tag."""
+    """Full reference with tag."""
     entrypoint: tuple[str, ...]
     programs: tuple[Path, ...]
     """Static programs for /usr/local/bin."""
     files: tuple[tuple[str, Path], ...] = ()
-    """Further files, by their absolute path in the image."""
+    """Further files by their absolute path in the image."""
     environment: tuple[str, ...] = ()
-    """Variables beside PATH, each `NAME=value`."""
+    """Variables in addition to PATH, each `NAME=value`."""
 
 
 def source() -> str:
-    """This file's text: an ingredient of each image's recipe."""
+    """Return the text of this file, an ingredient of each image's recipe."""
     return inspect.getsource(sys.modules[__name__])
 
 
 def write_archive(image: Image, archive: Path) -> None:
-    """Writes the image as an OCI archive that `ctr images import` takes."""
+    """Write the image as an OCI archive for `ctr images import`."""
     layers = [archive.with_suffix(".base"), archive.with_suffix(".programs")]
     _write_base(layers[0])
     _write_programs(layers[1], image)

@@ -1,4 +1,4 @@
-"""The local network as a whole: up, down, status."""
+"""Start, removal and status of the whole local network."""
 
 import functools
 import os
@@ -31,25 +31,25 @@ from devnet.toolchain import Tools
 from ics import errors
 
 SHARED = "network"
-"""The owner of programs that serve all hosts."""
+"""Owner name of programs that serve all hosts."""
 _FIRST_HEIGHT = 3
 
 
 @dataclass(frozen=True, slots=True)
 class HostStatus:
-    """What one host looks like from outside."""
+    """Status of one host."""
 
     name: str
     node_ready: bool
     provider_height: int
     ended: tuple[str, ...]
-    """Programs that were started and run no more."""
+    """Programs that were started and have ended."""
 
 
 def up(progress: Progress) -> None:
-    """Builds what is missing, then starts whatever is not running. Finds a whole network: does nothing.
+    """Build and start the missing parts of the network; do nothing if it is complete.
 
-    A network that a kill left half-made is removed first.
+    An incomplete network of a killed run is removed first.
 
     Raises:
         Permanent: a program or a tool fails.
@@ -60,7 +60,7 @@ def up(progress: Progress) -> None:
     homes = cache.ensure(genesis.recipe(tools.provider), progress)
     with _alone(progress):
         if not _is_whole() and _has_anything():
-            progress.note("a network that is not whole is there: removing it first")
+            progress.note("removing an incomplete network first")
             _remove(progress)
         places.state().mkdir(parents=True, exist_ok=True)
         with progress.step("hosts", 2):
@@ -79,10 +79,10 @@ def up(progress: Progress) -> None:
 
 
 def down(progress: Progress) -> None:
-    """Removes the network, whatever state it is in. Removing twice is fine.
+    """Remove the network in any state; idempotent.
 
     Raises:
-        Transient: something does not go away; trying again may help.
+        Transient: a part cannot be removed; another attempt may succeed.
     """
     _require_root()
     with _alone(progress):
@@ -90,16 +90,16 @@ def down(progress: Progress) -> None:
 
 
 def status() -> list[HostStatus]:
-    """What each host looks like; of a network that is down, hosts that have nothing."""
+    """Return the status of each host; without a network, all values are empty."""
     return [_status(host) for host in plan.HOSTS]
 
 
 def leftovers() -> list[str]:
-    """Everything of the network that exists on this machine, one line each; empty after `down`."""
-    found = [f"process {pid}" for pid in sorted(cgroups.processes())]
-    found += [f"control group {group}" for group in cgroups.existing()]
-    found += hosts.leftovers()
-    return found + [f"folder {path}" for path in (places.state(), places.credentials()) if path.exists()]
+    """Return one line for each part of the network on this machine; empty after `down`."""
+    parts = [f"process {pid}" for pid in sorted(cgroups.processes())]
+    parts += [f"control group {group}" for group in cgroups.existing()]
+    parts += hosts.leftovers()
+    return parts + [f"folder {path}" for path in (places.state(), places.credentials()) if path.exists()]
 
 
 def _bring_up(host: Host, *, tools: Tools, progress: Progress) -> None:
@@ -113,10 +113,10 @@ def _hand_out(host: Host) -> None:
     for path in (folder.parent, folder):
         path.mkdir(exist_ok=True, mode=0o700)
     validator = identities.validator(host)
-    words = validator.account.mnemonic
-    if words is None:
+    mnemonic = validator.account.mnemonic
+    if mnemonic is None:
         raise errors.Permanent(f"the account of {host.name} has no mnemonic")
-    texts = {"seed": validator.seed.reveal().hex(), "account": words.reveal_text()}
+    texts = {"seed": validator.seed.reveal().hex(), "account": mnemonic.reveal_text()}
     texts |= {name: cluster.kubeconfig(host, user) for name, user in cluster.CREDENTIALS.items()}
     for name, text in texts.items():
         pki.write_private(folder / name, f"{text}\n".encode())
@@ -126,10 +126,10 @@ def _hand_out_owner() -> None:
     folder = places.credentials("owner")
     for path in (folder.parent, folder):
         path.mkdir(exist_ok=True, mode=0o700)
-    words = identities.owner().mnemonic
-    if words is None:
+    mnemonic = identities.owner().mnemonic
+    if mnemonic is None:
         raise errors.Permanent("the owner's account has no mnemonic")
-    pki.write_private(folder / "account", f"{words.reveal_text()}\n".encode())
+    pki.write_private(folder / "account", f"{mnemonic.reveal_text()}\n".encode())
 
 
 def _link_programs(tools: Tools) -> None:
@@ -143,7 +143,7 @@ def _link_programs(tools: Tools) -> None:
 
 
 def _start_cloud() -> None:
-    # -P keeps the working directory out of the module path; the checkout is named instead.
+    # -P excludes the working directory from the module path; PYTHONPATH contains the checkout instead.
     python = ["env", f"PYTHONPATH={places.CHECKOUT}", f"ICS_DEVNET_STATE={places.state()}", sys.executable]
     processes.start(SHARED, "cloud", [*python, "-P", "-m", "devnet.cloud"])
 
@@ -162,7 +162,7 @@ def _remove(progress: Progress) -> None:
 def _remove_state() -> None:
     mounts = [line for line in hosts.leftovers() if line.startswith("mount ")]
     if mounts:
-        raise errors.Transient(f"{mounts[0]} cannot be removed, so its data stays: try `down` again")
+        raise errors.Transient(f"{mounts[0]} cannot be removed, so its data is kept; run `down` again")
     if places.state().exists():
         shutil.rmtree(places.state())
 
@@ -198,7 +198,7 @@ def _mark() -> Path:
 
 
 def _is_whole() -> bool:
-    # A host whose mounts are gone cannot be mended: its containers hold the old ones.
+    # A host without its mounts cannot be repaired, because its containers use the old ones.
     same_boot = _mark().exists() and _mark().read_text() == _boot_id()
     return same_boot and all(hosts.is_up(host) for host in plan.HOSTS)
 
@@ -213,4 +213,4 @@ def _boot_id() -> str:
 
 def _require_root() -> None:
     if os.geteuid() != 0:
-        raise errors.Permanent("the local network needs root: namespaces and mounts are made")
+        raise errors.Permanent("the local network requires root, because it creates namespaces and mounts")

@@ -1,4 +1,4 @@
-"""What the owner of a consumer chain does on the local network, by the product's own transactions."""
+"""Transactions of a consumer chain's owner on the local network, sent by the operator's own code."""
 
 import asyncio
 import concurrent.futures
@@ -22,22 +22,22 @@ _NODE: Final = plan.HOSTS[0]
 
 @dataclass(frozen=True, slots=True)
 class ConsumerSpec:
-    """A consumer chain as its owner describes it; everything else has the product's default."""
+    """Terms of a consumer chain; all other parameters have the operator's defaults."""
 
     chain_id: str
     spawn_time: datetime.datetime | None = None
-    """When it is to be launched; without one it is only registered."""
+    """Spawn time; None: the chain is only registered."""
     genesis_hash: str = ""
-    """sha256 of its base genesis, 64 hex characters."""
+    """sha256 of the base genesis, 64 hex characters."""
     unbonding: int = plan.CONSUMER_UNBONDING_SECONDS
-    """Seconds; shorter than the provider's."""
+    """Unbonding period in seconds, shorter than the provider's."""
 
     @property
     def terms(self) -> owner_terms.Terms:
-        """All that is sent of it.
+        """All terms of the chain.
 
         Raises:
-            SettingsError: a value is wrong.
+            SettingsError: a value is invalid.
         """
         spawn = self.spawn_time
         parameters = {
@@ -45,35 +45,35 @@ class ConsumerSpec:
             "spawn_time": None if spawn is None else spawn.astimezone(datetime.UTC).isoformat(),
             "unbonding_period": f"{self.unbonding}s",
         }
-        return owner_terms.created(
+        return owner_terms.parse_creation(
             {"chain_id": self.chain_id, "initialization_parameters": parameters}, "the local network's owner"
         )
 
 
 def create_consumer(spec: ConsumerSpec) -> str:
-    """Creates a consumer chain and returns the consumer id that the provider gave it.
+    """Create a consumer chain and return its consumer id.
 
     Raises:
-        Permanent: the provider refuses it.
+        Permanent: the provider rejects it.
         Transient: the transaction is not in a block in time.
     """
-    return _send(owner_terms.Create(spec.terms)).consumer_id
+    return _send(owner_terms.CreateConsumer(spec.terms)).consumer_id
 
 
 def update_consumer(consumer_id: str, spec: ConsumerSpec) -> None:
-    """Changes the chain id, the launch and the metadata of a chain that is not launched yet.
+    """Change the chain id, the launch parameters and the metadata of a chain that is not launched yet.
 
     Raises:
-        Permanent: the provider refuses it.
+        Permanent: the provider rejects it.
         Transient: the transaction is not in a block in time.
     """
     terms = spec.terms
     is_renamed = consumer(consumer_id)["chain_id"] != spec.chain_id
     _send(
-        owner_terms.Update(
-            consumer_id,
-            spec.chain_id,
-            is_renamed,
+        owner_terms.UpdateConsumer(
+            consumer_id=consumer_id,
+            chain_id=spec.chain_id,
+            is_renamed=is_renamed,
             metadata=terms.metadata,
             initialization_parameters=terms.initialization_parameters,
         )
@@ -81,34 +81,34 @@ def update_consumer(consumer_id: str, spec: ConsumerSpec) -> None:
 
 
 def remove_consumer(consumer_id: str) -> None:
-    """Stops a launched consumer chain; the provider deletes it after the unbonding period.
+    """Stop a launched consumer chain, which the provider deletes after the unbonding period.
 
     Raises:
-        Permanent: the provider refuses it (not launched, or another owner's).
+        Permanent: the provider rejects it (not launched, or owned by another account).
         Transient: the transaction is not in a block in time.
     """
-    _send(owner_terms.Remove(consumer_id, consumer(consumer_id)["chain_id"]))
+    _send(owner_terms.RemoveConsumer(consumer_id, consumer(consumer_id)["chain_id"]))
 
 
 def delegate(operator_address: str, amount: int) -> None:
-    """Delegates to a validator, so that its power changes.
+    """Delegate to a validator, so that its power changes.
 
     Args:
         operator_address: valoper of the validator.
-        amount: in the provider's denom; a million is one of power.
+        amount: amount in the provider's denom; a million is one unit of power.
 
     Raises:
-        Permanent: the provider refuses it.
+        Permanent: the provider rejects it.
         Transient: the transaction is not in a block in time.
     """
     _broadcast("staking", "delegate", operator_address, f"{amount}{plan.DENOM}")
 
 
 def consumer(consumer_id: str) -> dict[str, Any]:
-    """What the provider knows of a consumer chain.
+    """Return the provider's data of a consumer chain.
 
     Raises:
-        Permanent: it knows none of that id.
+        Permanent: no chain has this id.
     """
     response = httpx.get(
         f"{_NODE.rest}/interchain_security/ccv/provider/consumer_chain/{consumer_id}",
@@ -121,22 +121,22 @@ def consumer(consumer_id: str) -> dict[str, Any]:
     return answer
 
 
-def _send(order: messages.Order) -> transactions.Sent:
-    """Sends by a thread of its own, so that a test with an event loop may wait for it as well."""
+def _send(transaction: messages.Transaction) -> transactions.SentTx:
+    """Send in a separate thread, so that a test with a running event loop can wait for it, too."""
     account = identities.owner()
     address = account.address(identities.PREFIX)
     node = _provider()
 
-    async def sent() -> transactions.Sent:
-        sending = transactions.Transactions(node, signers.Party(address, address), account, _now)
-        return await sending.send(order)
+    async def sent() -> transactions.SentTx:
+        sending = transactions.Transactions(node, signers.TxAuthority(address, address), account, _now)
+        return await sending.send(transaction)
 
     with concurrent.futures.ThreadPoolExecutor(max_workers=1) as pool:
         return pool.submit(lambda: asyncio.run(sent())).result()
 
 
-def _provider() -> settings.Provider:
-    return settings.Provider(
+def _provider() -> settings.ProviderSettings:
+    return settings.ProviderSettings(
         chain_id=plan.PROVIDER_CHAIN_ID,
         rest=(_NODE.rest,),
         rpc=(_NODE.rpc,),
@@ -150,10 +150,10 @@ def _now() -> datetime.datetime:
 
 
 def _broadcast(module: str, command: str, *arguments: str) -> None:
-    """Sends what the product has no transaction for, by the provider's own command line."""
+    """Send a transaction that the operator does not support, by the provider's own command line."""
     chains = cache.find(toolchain.chains_recipe())
     if chains is None or not provider.owner_home().exists():
-        raise errors.Permanent("the local network is not up: run `python -m devnet up`")
+        raise errors.Permanent("the local network is not up; run `python -m devnet up`")
     answer = json.loads(
         commands.run(
             str(chains / "interchain-security-pd"),
@@ -169,7 +169,7 @@ def _broadcast(module: str, command: str, *arguments: str) -> None:
 
 def _confirmed(command: str, answer: dict[str, Any], timeout: float = 30.0) -> None:
     if answer["code"] != 0:
-        raise errors.Permanent(f"{command} was refused ({answer['code']}): {answer['raw_log']}")
+        raise errors.Permanent(f"{command} was rejected ({answer['code']}): {answer['raw_log']}")
     deadline = time.monotonic() + timeout
     while time.monotonic() < deadline:
         with contextlib.suppress(httpx.TransportError):
@@ -181,4 +181,4 @@ def _confirmed(command: str, answer: dict[str, Any], timeout: float = 30.0) -> N
                     raise errors.Permanent(f"{command} failed ({result['code']}): {result['raw_log']}")
                 return
         time.sleep(0.3)
-    raise errors.Transient(f"{command}: {answer['txhash']} is in no block after {timeout:.0f} s")
+    raise errors.Transient(f"{command}: {answer['txhash']} is not in a block after {timeout:.0f} s")

@@ -1,4 +1,4 @@
-"""The certificates of one cluster, and the kubeconfigs that carry them."""
+"""Certificates of one cluster, and the kubeconfigs that contain them."""
 
 import base64
 import datetime
@@ -23,7 +23,7 @@ MASTERS: Final = "system:masters"
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who a client certificate speaks for."""
+    """User and group of a client certificate."""
 
     file: str
     """Name of its files: `<file>.crt`, `<file>.key`."""
@@ -32,7 +32,7 @@ class Identity:
 
 
 def users(host: Host) -> tuple[Identity, ...]:
-    """Everybody who has a certificate of the host's cluster."""
+    """Return all users with a certificate of the host's cluster."""
     return (
         Identity("admin", "admin", MASTERS),
         Identity("cloud", "cloud", MASTERS),
@@ -48,7 +48,7 @@ def users(host: Host) -> tuple[Identity, ...]:
 
 
 class Authority:
-    """A certificate authority that lives in a folder with all that it has issued."""
+    """A certificate authority, stored in a folder together with the certificates that it issues."""
 
     def __init__(self, folder: Path, name: str) -> None:
         self._folder = folder
@@ -60,12 +60,12 @@ class Authority:
         self._write("ca", self._key, builder.sign(self._key, hashes.SHA256()))
 
     def issue_client(self, identity: Identity) -> None:
-        """Writes key and certificate of a client of the API server."""
+        """Write key and certificate of a client of the API server."""
         name = _name(identity.user, identity.group)
         self._issue(identity.file, name, ExtendedKeyUsageOID.CLIENT_AUTH, ())
 
     def issue_server(self, file: str, names: Sequence[str]) -> None:
-        """Writes key and certificate of a server that answers under these names and addresses."""
+        """Write key and certificate of a server for these names and addresses."""
         self._issue(file, _name(file), ExtendedKeyUsageOID.SERVER_AUTH, names)
 
     def _issue(self, file: str, name: x509.Name, use: x509.ObjectIdentifier, names: Sequence[str]) -> None:
@@ -84,7 +84,7 @@ class Authority:
 
 
 def write_service_account_keys(folder: Path) -> None:
-    """Writes the key pair that signs the tokens of service accounts."""
+    """Write the key pair that signs the tokens of service accounts."""
     key = ec.generate_private_key(ec.SECP256R1())
     write_private(folder / "service-accounts.key", _pem(key))
     public = key.public_key().public_bytes(
@@ -94,12 +94,12 @@ def write_service_account_keys(folder: Path) -> None:
 
 
 def kubeconfig(host: Host, folder: Path, file: str) -> str:
-    """A kubeconfig for one issued client, with all certificates inside. JSON, which is YAML too.
+    """Return a kubeconfig with embedded certificates for one client, as JSON, which is valid YAML.
 
     Args:
-        host: the API server's host.
-        folder: where its authority has written.
-        file: the client's file name.
+        host: host of the API server.
+        folder: folder of the host's authority.
+        file: file name of the client.
     """
 
     def data(name: str) -> str:
@@ -131,7 +131,7 @@ def kubeconfig(host: Host, folder: Path, file: str) -> str:
 
 
 def write_private(path: Path, data: bytes) -> None:
-    """Writes a file that only its owner can read, whole or not at all."""
+    """Write a file atomically that only its owner can read."""
     temporary = path.with_name(f".{path.name}.new")
     temporary.unlink(missing_ok=True)
     handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

@@ -1,4 +1,4 @@
-"""Where the local network keeps its files: cache, state, credentials."""
+"""Folders of the local network: cache, state and credentials."""
 
 import os
 from pathlib import Path
@@ -7,33 +7,33 @@ CHECKOUT = Path(__file__).resolve().parent.parent
 
 
 def cache() -> Path:
-    """What is built once and kept: `$ICS_CACHE`, by default `~/.cache/ics-operator`."""
+    """Return the folder of build results: `$ICS_CACHE`, by default `~/.cache/ics-operator`."""
     return Path(os.environ.get("ICS_CACHE") or Path.home() / ".cache" / "ics-operator")
 
 
 def state() -> Path:
-    """What lives as long as the network: `$ICS_DEVNET_STATE`, by default `/var/lib/ics-devnet`."""
+    """Return the folder of the network's state: `$ICS_DEVNET_STATE`, by default `/var/lib/ics-devnet`."""
     return Path(os.environ.get("ICS_DEVNET_STATE") or "/var/lib/ics-devnet")
 
 
 def host_state(name: str) -> Path:
-    """The part of the state that belongs to one host."""
+    """Return the state folder of one host."""
     return state() / name
 
 
 def log(owner: str, program: str) -> Path:
-    """The log file of one program."""
+    """Return the log file of one program."""
     return state() / "log" / owner / f"{program}.log"
 
 
 def audit_log(name: str) -> Path:
-    """Where a host's API server writes down who asked it for what: one JSON event a line.
+    """Return the audit log of a host's API server, with one JSON event per line.
 
-    Only people and operators are in it (the operator is the user `ics:<name>`), at the level Metadata.
+    It contains only requests of people and operators (the operator is the user `ics:<name>`), at the level Metadata.
     """
     return host_state(name) / "audit.log"
 
 
 def credentials(name: str = "") -> Path:
-    """What an operator is handed: `.devnet/<name>/` below the checkout, readable by its owner only."""
+    """Return the folder of an operator's credentials: `.devnet/<name>/` in the checkout, with mode 0700."""
     return CHECKOUT / ".devnet" / name

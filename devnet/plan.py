@@ -1,6 +1,6 @@
-"""The fixed plan of the local network: hosts, addresses, ports, versions. Pure values.
+"""Fixed plan of the local network: hosts, addresses, ports and versions, as pure values.
 
-Nothing here is secret or random, so that committed stack files can name these addresses.
+No value is secret or random, so that committed stack files can contain these addresses.
 """
 
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ HOST_RANGE: Final = "10.231.0.0/24"
 POD_RANGE: Final = "10.232.0.0/16"
 SERVICE_RANGE: Final = "10.233.0.0/16"
 RANGES: Final = (HOST_RANGE, POD_RANGE, SERVICE_RANGE)
-"""Every address of the network; while it exists none of them is routed out of the machine."""
+"""All addresses of the network; while it exists, none of them is routed out of the machine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,53 +42,53 @@ class Host:
 
     name: str
     number: int
-    """1, 2, 3: the last part of its addresses counts on from it."""
+    """1, 2, 3; an offset in its addresses."""
     tokens: int
-    """What the validator bonds, in the provider's denom; consensus power is a millionth of it."""
+    """Bonded tokens of the validator in the provider's denom; consensus power is a millionth of it."""
 
     @property
     def namespace(self) -> str:
-        """The name of its network namespace, and of the machine's end of its cable."""
+        """Name of its network namespace, and of its link on the bridge."""
         return f"ics-{self.name}"
 
     @property
     def address(self) -> str:
-        """Where its provider node and its Kubernetes API answer."""
+        """Address of its provider node and its Kubernetes API."""
         return f"10.231.0.{10 + self.number}"
 
     @property
     def balancer(self) -> str:
-        """The address of every Service of type LoadBalancer in its cluster."""
+        """Address of every Service of type LoadBalancer in its cluster."""
         return f"10.231.0.{110 + self.number}"
 
     @property
     def pods(self) -> str:
-        """The range of its pods' addresses."""
+        """Address range of its pods."""
         return f"10.232.{self.number}.0/24"
 
     @property
     def services(self) -> str:
-        """The range of its Services' cluster addresses."""
+        """Address range of its Services."""
         return f"10.233.{self.number}.0/24"
 
     @property
     def kubernetes_service(self) -> str:
-        """The cluster address of the API server: the first one of its Services' range."""
+        """Cluster address of the API server: the first one of its Services' range."""
         return f"10.233.{self.number}.1"
 
     @property
     def api(self) -> str:
-        """The URL of its Kubernetes API."""
+        """URL of its Kubernetes API."""
         return f"https://{self.address}:{API_PORT}"
 
     @property
     def rest(self) -> str:
-        """The URL of its provider node's REST gateway."""
+        """URL of its provider node's REST gateway."""
         return f"http://{self.address}:{REST_PORT}"
 
     @property
     def rpc(self) -> str:
-        """The URL of its provider node's CometBFT RPC."""
+        """URL of its provider node's CometBFT RPC."""
         return f"http://{self.address}:{RPC_PORT}"
 
 
@@ -100,5 +100,5 @@ HOSTS: Final = (
 
 
 def host(name: str) -> Host:
-    """The host of that name; KeyError if there is none."""
+    """Return the host of that name; raise KeyError if it does not exist."""
     return {each.name: each for each in HOSTS}[name]

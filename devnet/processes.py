@@ -1,4 +1,4 @@
-"""Starts the network's programs so that none can be lost, whatever is killed and when."""
+"""Start and end of the network's programs, such that none is lost if any process is killed."""
 
 import contextlib
 import os
@@ -12,8 +12,8 @@ from typing import Final
 from devnet import cgroups, places
 from ics import errors
 
-# The shell joins the groups and writes its id before it becomes the program. When `down` has removed
-# the groups in between, joining fails and nothing is started.
+# The shell joins the groups and records its id before it executes the program. If `down` has removed the
+# groups in between, joining fails and nothing is started.
 _BECOME: Final = """
 record=$1; shift
 while [ "$1" != -- ]; do echo 0 > "$1/cgroup.procs" || exit 71; shift; done
@@ -23,12 +23,12 @@ shift
 
 
 def start(owner: str, program: str, argv: Sequence[str | Path]) -> None:
-    """Starts a resident program of a host, or of the network itself, unless it runs already.
+    """Start a daemon of a host or of the network itself, unless it is running.
 
     Args:
         owner: the host's name, or `network`.
-        program: what it is called in records and log file names.
-        argv: what is executed.
+        program: its name in records and log files.
+        argv: the command to execute.
     """
     if is_running(owner, program):
         return
@@ -51,24 +51,24 @@ def start(owner: str, program: str, argv: Sequence[str | Path]) -> None:
 
 
 def pid(owner: str, program: str) -> int | None:
-    """The id of a program that runs; None if it does not, or if its id belongs to another by now."""
+    """Return the process id of a running program, or None if it has ended or its id was reused."""
     try:
-        words = _record(owner, program).read_text().split()
-        number, began = int(words[0]), words[1]
-        # The fields after the name, which may hold spaces; the start time is the 22nd of all.
+        fields_of_record = _record(owner, program).read_text().split()
+        number, started_at = int(fields_of_record[0]), fields_of_record[1]
+        # The fields after the name, which may contain spaces; the start time is the 22nd field.
         fields = Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()
     except (FileNotFoundError, ProcessLookupError, IndexError, ValueError):
         return None
-    return number if fields[19] == began and fields[0] != "Z" else None
+    return number if fields[19] == started_at and fields[0] != "Z" else None
 
 
 def is_running(owner: str, program: str) -> bool:
-    """Whether the program runs."""
+    """Return whether the program is running."""
     return pid(owner, program) is not None
 
 
 def end(owner: str, program: str) -> None:
-    """Ends one program, so that the next `start` starts it anew."""
+    """End one program, so that the next `start` starts it again."""
     if number := pid(owner, program):
         with contextlib.suppress(ProcessLookupError):
             os.kill(number, signal.SIGTERM)
@@ -76,7 +76,7 @@ def end(owner: str, program: str) -> None:
 
 
 def started() -> list[tuple[str, str]]:
-    """Owner and name of every program that was started and should be running."""
+    """Return owner and name of every program that was started and should be running."""
     return sorted((path.parent.name, path.name) for path in (places.state() / "run").glob("*/*"))
 
 
@@ -88,18 +88,18 @@ def await_true(
     needs: Sequence[tuple[str, str]] = (),
     every: float = 0.1,
 ) -> None:
-    """Waits until `is_so()`.
+    """Wait until a condition is true.
 
     Args:
-        is_so: looked at every `every` seconds.
-        what: names in errors what is being waited for.
+        is_so: the condition.
+        what: description of the condition for error messages.
         timeout: seconds.
-        needs: owner and name of the programs without which the wait is in vain.
-        every: seconds between two looks.
+        needs: owner and name of the programs that must be running meanwhile.
+        every: seconds between two checks.
 
     Raises:
-        Permanent: one of the needed programs ended; the line holds the last of its log.
-        Transient: the time is over.
+        Permanent: one of the needed programs ended; the message contains the last line of its log.
+        Transient: the timeout has expired.
     """
     deadline = time.monotonic() + timeout
     while not is_so():
@@ -108,7 +108,7 @@ def await_true(
                 raise errors.Permanent(f"{program} of {owner} ended: {_last_line(owner, program)}")
         if time.monotonic() > deadline:
             logs = ", ".join(str(places.log(*need)) for need in needs)
-            raise errors.Transient(f"waited {timeout:.0f} s for {what} in vain{f'; see {logs}' * bool(logs)}")
+            raise errors.Transient(f"timeout of {timeout:.0f} s for {what}{f'; see {logs}' * bool(logs)}")
         time.sleep(every)
 
 
@@ -119,4 +119,4 @@ def _record(owner: str, program: str) -> Path:
 def _last_line(owner: str, program: str) -> str:
     log = places.log(owner, program)
     lines = log.read_text(errors="replace").strip().splitlines() if log.exists() else []
-    return f"{lines[-1] if lines else 'without a word'} (see {log})"
+    return f"{lines[-1] if lines else 'no output'} (see {log})"

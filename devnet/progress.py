@@ -1,4 +1,4 @@
-"""Shows what is being done, for how long already and how long it should take."""
+"""Display of running steps with elapsed and estimated time."""
 
 import sys
 import threading
@@ -14,32 +14,32 @@ _DRAW_EVERY = 0.25
 @dataclass(slots=True)
 class _Step:
     text: str
-    began: float
+    started: float
     estimate: float | None
-    told: float
+    shown_at: float
 
     def line(self, now: float) -> str:
         about = f" of about {self.estimate:.0f} s" if self.estimate else ""
-        return f"{self.text} … {now - self.began:.0f} s{about}"
+        return f"{self.text} … {now - self.started:.0f} s{about}"
 
 
 class Progress:
-    """Steps, possibly several at once from several threads, written to standard error.
+    """Progress of concurrent steps in several threads, written to standard error.
 
-    A terminal gets one line that is redrawn; anything else gets a plain line when a step ends and
-    one every few seconds while it lasts.
+    A terminal shows one line that is redrawn; other outputs get a line when a step ends and one every few seconds
+    while it lasts.
     """
 
     def __init__(self) -> None:
         self._terminal = sys.stderr.isatty()
-        self._began = time.monotonic()
+        self._started = time.monotonic()
         self._lock = threading.Lock()
         self._steps: list[_Step] = []
         self._ticker: threading.Thread | None = None
 
     @contextmanager
     def step(self, text: str, estimate: float | None = None) -> Iterator[None]:
-        """Shows `text` while the block runs; `estimate` is how many seconds it should take."""
+        """Show `text` while the block runs; `estimate` is its expected duration in seconds."""
         now = time.monotonic()
         step = _Step(text, now, estimate, now)
         with self._lock:
@@ -52,11 +52,11 @@ class Progress:
         finally:
             with self._lock:
                 self._steps.remove(step)
-                took = time.monotonic() - step.began
+                took = time.monotonic() - step.started
                 self._write(f"{text}: {'failed after' if failed else 'done in'} {took:.1f} s")
 
     def note(self, text: str) -> None:
-        """Writes one line."""
+        """Write one line."""
         with self._lock:
             self._write(text)
 
@@ -81,8 +81,8 @@ class Progress:
             sys.stderr.flush()
             return
         for step in self._steps:
-            if now - step.told >= _LINE_EVERY:
-                step.told = now
+            if now - step.shown_at >= _LINE_EVERY:
+                step.shown_at = now
                 self._write(step.line(now))
 
     def _write(self, text: str) -> None:
@@ -91,4 +91,4 @@ class Progress:
         sys.stderr.flush()
 
     def _stamp(self, now: float) -> str:
-        return f"[{now - self._began:6.1f} s]"
+        return f"[{now - self._started:6.1f} s]"

@@ -16,10 +16,10 @@ PROGRAM = "provider"
 
 
 def write_homes(genesis: Path) -> None:
-    """Lays down the nodes' homes from the cached genesis, with the time of now. Once per network.
+    """Create the nodes' homes from the cached genesis with the current time, once per network.
 
     Args:
-        genesis: the entry of `genesis.recipe`.
+        genesis: the cache entry of `genesis.recipe`.
     """
     mark = places.state() / "provider-genesis.json"
     if mark.exists():
@@ -43,17 +43,17 @@ def write_homes(genesis: Path) -> None:
 
 
 def start(host: Host, program: Path) -> None:
-    """Starts the host's node unless it runs."""
+    """Start the host's node unless it is running."""
     argv = [str(program), "start", "--home", str(home(host)), "--log_level", "info", "--log_no_color"]
     processes.start(host.name, PROGRAM, hosts.in_network(host, argv))
 
 
 def await_height(height: int, timeout: float = 90.0) -> None:
-    """Waits until every host's node has committed the height.
+    """Wait until every host's node has committed the height.
 
     Raises:
         Permanent: a node ended.
-        Transient: the time is over.
+        Transient: the timeout has expired.
     """
     for each in plan.HOSTS:
         processes.await_true(
@@ -66,7 +66,7 @@ def await_height(height: int, timeout: float = 90.0) -> None:
 
 
 def reached(host: Host) -> int:
-    """The last height that the host's node has committed; 0 if it does not answer."""
+    """Return the last committed height of the host's node, or 0 if it does not answer."""
     with contextlib.suppress(httpx.HTTPError, KeyError, ValueError):
         status = httpx.get(f"{host.rpc}/status", timeout=2, trust_env=False).json()["result"]
         return int(status["sync_info"]["latest_block_height"])
@@ -74,10 +74,10 @@ def reached(host: Host) -> int:
 
 
 def home(host: Host) -> Path:
-    """The folder of the host's node."""
+    """Return the home of the host's node."""
     return places.host_state(host.name) / "provider"
 
 
 def owner_home() -> Path:
-    """The folder with the chain owner's keyring."""
+    """Return the folder with the chain owner's keyring."""
     return places.state() / OWNER_HOME

@@ -1,7 +1,7 @@
-"""The reconciler's image for the local network: what the Dockerfile puts together, from this machine.
+"""The reconciler's image for the local network, assembled like the Dockerfile's but from this machine's files.
 
-Docker is not needed: the interpreter, its standard library and the libraries of `requirements-image.txt`
-come from the running Python, and the product's files are those that the Dockerfile copies.
+Docker is not required: the interpreter, its standard library and the libraries of `requirements-image.txt` come from
+the running Python, and the operator's files are those that the Dockerfile copies.
 """
 
 import importlib.metadata
@@ -34,7 +34,7 @@ _ENVIRONMENT: Final = ("PYTHONHOME=/usr/local", "PYTHONPATH=/libraries", "PYTHON
 
 
 def deliver(host: Host, progress: Progress) -> None:
-    """Makes the image of the code as it is now, and hands it to the host's containerd."""
+    """Build the image of the current code and import it into the host's containerd."""
     python = cache.ensure(_python_recipe(), progress)
     with progress.step(f"{host.name}: the reconciler's image", 5):
         home = places.host_state(host.name)
@@ -48,14 +48,14 @@ def deliver(host: Host, progress: Progress) -> None:
 
 
 def copied() -> tuple[str, ...]:
-    """What the Dockerfile copies of the product into `/app`, relative to the checkout."""
+    """Return the operator's paths that the Dockerfile copies into `/app`, relative to the checkout."""
     text = (places.CHECKOUT / "Dockerfile").read_text()
-    found = re.findall(r"^COPY ((?:[\w.]+ )+)/app/(?:\w*)$", text, re.MULTILINE)
-    return tuple(name for names in found for name in names.split())
+    copies = re.findall(r"^COPY ((?:[\w.]+ )+)/app/(?:\w*)$", text, re.MULTILINE)
+    return tuple(name for names in copies for name in names.split())
 
 
 def libraries() -> tuple[str, ...]:
-    """Names of the distributions that the Dockerfile installs."""
+    """Return the names of the distributions that the Dockerfile installs."""
     text = (places.CHECKOUT / "requirements-image.txt").read_text()
     return tuple(re.findall(r"^([\w.-]+)==", text, re.MULTILINE))
 
@@ -79,7 +79,7 @@ def _python(folder: Path) -> None:
     )
     for name in libraries():
         for file in importlib.metadata.files(name) or ():
-            # What lies outside are scripts of bin/.
+            # Files outside of the library folder are scripts in bin/.
             if ".." in file.parts or "__pycache__" in file.parts:
                 continue
             target = root / _LIBRARIES / file
@@ -100,7 +100,7 @@ def _product(root: Path) -> None:
 
 
 def _compile(root: Path) -> None:
-    # The image's files have no times of their own, by which Python would tell that these are current.
+    # The image's files have no modification times, which Python would compare with its caches.
     mode = ("--invalidation-mode", "unchecked-hash")
     commands.run(sys.executable, "-m", "compileall", "-q", *mode, root, timeout=600)
 
@@ -110,17 +110,17 @@ def _files(root: Path) -> tuple[tuple[str, Path], ...]:
 
 
 def _shared_objects(root: Path) -> tuple[tuple[str, Path], ...]:
-    """The machine's own libraries that the interpreter and the extension modules are linked with.
+    """Return the machine's shared libraries of the interpreter and the extension modules.
 
     Raises:
-        Permanent: one of them is not to be found, so that no pass could begin in the image.
+        Permanent: a library is missing, so that no pass could start in the image.
     """
     linked = [root / _PYTHON_HOME / "bin" / "python", *sorted(root.rglob("*.so*"))]
     listed = commands.run("ldd", *linked)
     if missing := sorted(set(re.findall(r"(\S+) => not found", listed))):
         raise errors.Permanent(
             f"the reconciler's image: {sys.executable} or its extension modules are linked with"
-            f" {', '.join(missing)}, which this machine does not find: use a Python whose libraries `ldd` finds"
+            f" {', '.join(missing)}, which this machine lacks; use a Python whose libraries `ldd` resolves"
         )
     names = {name for name in re.findall(r"(/\S+) \(0x", listed) if not name.startswith(str(root))}
     return tuple((name, Path(name).resolve()) for name in sorted(names))

@@ -1,7 +1,7 @@
-"""What the local network is made of: Debian packages, and programs built from their Go modules.
+"""Programs of the local network: Debian packages, and builds from Go modules.
 
-Kubernetes, the two chains and CoreDNS are built from `devnet/go/<name>` with exact versions; container
-images are put together here, so that no image registry is needed.
+Kubernetes, the two chains and CoreDNS are built from `devnet/go/<name>` with exact versions. Container images are
+assembled here, so that no image registry is required.
 """
 
 import os
@@ -37,28 +37,28 @@ _PACKAGES = {
 
 @dataclass(frozen=True, slots=True)
 class Tools:
-    """Where everything lies once it is built."""
+    """Paths of the built programs and images."""
 
     kubernetes: Path
-    """Folder with the Kubernetes programs, `kubectl` among them."""
+    """Folder with the Kubernetes programs, including `kubectl`."""
     provider: Path
     """The program `interchain-security-pd`."""
     consumer: Path
     """The program `interchain-security-cd`."""
     coredns: Path
     images: tuple[Path, ...]
-    """Archives that every host's containerd imports."""
+    """Image archives for every host's containerd."""
 
 
 def ensure(progress: Progress) -> Tools:
-    """Installs and builds whatever is missing.
+    """Install and build all missing programs.
 
     Raises:
-        Permanent: a package or a module cannot be had, or a build failed.
+        Permanent: a package or a module is not available, or a build failed.
     """
     ensure_packages(progress)
     if shutil.which("go") is None:
-        raise errors.Permanent("the program go is not installed: install Go 1.26 or later")
+        raise errors.Permanent("the program go is not installed; install Go 1.26 or later")
     chains = cache.ensure(chains_recipe(), progress)
     pause = cache.ensure(pause_recipe(), progress)
     consumer = cache.ensure(consumer_image_recipe(chains), progress)
@@ -76,12 +76,12 @@ def ensure(progress: Progress) -> Tools:
 
 
 def ensure_packages(progress: Progress) -> None:
-    """Installs the Debian packages that are missing."""
+    """Install the missing Debian packages."""
     missing = sorted(package for path, package in _PACKAGES.items() if not Path(path).exists())
     if not missing:
         return
     if os.geteuid() != 0:
-        raise errors.Permanent(f"packages are missing and only root can install them: {' '.join(missing)}")
+        raise errors.Permanent(f"packages are missing; install them as root: {' '.join(missing)}")
     quiet = {"DEBIAN_FRONTEND": "noninteractive"}
     with progress.step(f"installing {', '.join(missing)}", 60):
         commands.run("apt-get", "update", env=quiet, timeout=600)
@@ -89,7 +89,7 @@ def ensure_packages(progress: Progress) -> None:
 
 
 def kubernetes_recipe() -> cache.Recipe:
-    """All of Kubernetes in one binary, with a link for each program's name."""
+    """Return the recipe of Kubernetes as one binary with a link for each program."""
     package_flags = []
     for package in ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version"):
         major, minor, _ = plan.KUBERNETES_VERSION.removeprefix("v").split(".")
@@ -110,7 +110,7 @@ def kubernetes_recipe() -> cache.Recipe:
 
 
 def chains_recipe() -> cache.Recipe:
-    """The provider's and the consumer's programs, static, so that they run in an image from scratch."""
+    """Return the recipe of the provider's and the consumer's programs, static for images from scratch."""
     version = f"-X github.com/cosmos/cosmos-sdk/version.Version={plan.CHAINS_VERSION}"
     flags = f"-s -w {version}"
     programs = ("interchain-security-pd", "interchain-security-cd")
@@ -123,7 +123,7 @@ def chains_recipe() -> cache.Recipe:
 
 
 def remote_signer_recipe() -> cache.Recipe:
-    """A signer outside of the node, for the stories that need one."""
+    """Return the recipe of a remote signer for tests."""
     flags = "-s -w"
     program = SOURCES / "chains" / "remote-signer" / "main.go"
 
@@ -135,7 +135,7 @@ def remote_signer_recipe() -> cache.Recipe:
 
 
 def coredns_recipe() -> cache.Recipe:
-    """CoreDNS with the few plugins that are used here."""
+    """Return the recipe of CoreDNS with the few required plugins."""
     flags = "-s -w"
 
     def build(folder: Path) -> None:
@@ -145,7 +145,7 @@ def coredns_recipe() -> cache.Recipe:
 
 
 def pause_recipe() -> cache.Recipe:
-    """The image of the process that holds a pod's namespaces."""
+    """Return the recipe of the image for the process that holds a pod's namespaces."""
 
     def build(folder: Path) -> None:
         image = images.Image(plan.SANDBOX_IMAGE, ("/bin/busybox", "sleep", "2147483647"), ())
@@ -155,7 +155,7 @@ def pause_recipe() -> cache.Recipe:
 
 
 def consumer_image_recipe(chains: Path) -> cache.Recipe:
-    """The consumer chain's image under its published name: its program and a shell, from scratch."""
+    """Return the recipe of the consumer chain's image, with its published name, from scratch."""
     program = chains / "interchain-security-cd"
 
     def build(folder: Path) -> None:
@@ -167,21 +167,21 @@ def consumer_image_recipe(chains: Path) -> cache.Recipe:
 
 
 def sources(name: str, flags: str) -> tuple[str | bytes, ...]:
-    """What decides the result of building a module of `devnet/go`."""
+    """Return the inputs of a build of a module in `devnet/go`."""
     files = sorted(path for path in (SOURCES / name).iterdir() if path.is_file())
     return (flags, *(part for path in files for part in (path.name, path.read_bytes())))
 
 
 def go_build(name: str, flags: str, output: Path, *packages: str) -> None:
-    """Builds Go programs as a module of `devnet/go` names their versions.
+    """Build Go programs with the versions of a module in `devnet/go`.
 
     Args:
-        name: of that module.
-        flags: of the linker.
+        name: name of the module.
+        flags: flags of the linker.
         output: a file, or a folder for several programs.
-        packages: to build, after options of `go build` if there are any.
+        packages: packages to build, after additional options of `go build`.
     """
-    # The death signal ends the compiler with this process, so that a killed run leaves no build going on.
+    # The death signal ends the compiler with this process, so that a killed run leaves no running build.
     target = f"{output}/" if output.is_dir() else str(output)
     commands.run(
         *("setpriv", "--pdeathsig", "KILL", "go", "build", "-mod=readonly", "-trimpath", "-buildvcs=false"),

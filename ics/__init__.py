@@ -1,14 +1,24 @@
-"""An Interchain Security operator: takes part in consumer chains on a validator's behalf.
+"""An Interchain Security operator: runs a validator's consumer chains.
 
-One pass, in `ics.reconciler.reconcile`:
+One pass, `run_pass` in `ics.reconciler.reconcile`:
 
-    observe    the provider at one height, and what the cluster remembers
-    desire     a pure function of what was observed, the settings and the secrets
-    transact   the opt-ins and key assignments that are due, each confirmed
-    converge   the objects of the set, through Pulumi or the embedded engine
-    route      run-time state: signing memory, LoadBalancer endpoints
-    report     conditions, texts that stay the same while nothing changes
+    observe    the provider at one height, and what earlier passes recorded in the cluster
+    compute    the desired state, a pure function of what was observed, the settings and the secrets
+    transact   opt-ins and key assignments, each confirmed
+    converge   the objects in the cluster, through Pulumi or the embedded engine
+    route      run-time state: LoadBalancer endpoints, sign state, relayers
+    report     conditions, whose text does not change while nothing changes
 
-Layers, from the top (import-linter holds the order): cli > loop > program, stack > provider, cluster,
-engines > status > manifests > desired > the concepts > config > errors, model, labels.
+Ten layers; each imports only from those below it (import-linter checks that):
+
+    cli | pulumi_program
+    reconciler
+    engines
+    cluster
+    manifests | provider
+    consumer
+    relayer
+    config | keys | names
+    conditions | cosmos
+    aio | errors | model
 """

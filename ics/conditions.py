@@ -133,7 +133,8 @@ class Reason(enum.StrEnum):
     NEEDS_CONFIRMATION = "NeedsConfirmation"
     CONFIRMS_NOTHING = "ConfirmsNothing"
     DRIFTED = "Drifted"
-    STACK_MENDED = "StackMended"
+    STACK_REPAIRED = "StackRepaired"
+    UNEXPECTED_ERROR = "UnexpectedError"
     CHAIN_UNREADABLE = "ChainUnreadable"
     RPC_UNUSABLE = "RpcUnusable"
     ENDPOINT_TROUBLE = "EndpointTrouble"
@@ -176,7 +177,7 @@ CATALOGUE: Final[Mapping[Reason, CatalogueEntry]] = {
             "A file in `stacks/chains/` became invalid while `ics watch` was running. The previous definitions stay"
             " in force."
         ),
-        look="The file and key in the message; `ics check-config`",
+        look="The file and key in the message; `ics config check`",
         action="Fix the file. It is read again automatically.",
         is_of_pass=True,
     ),
@@ -458,14 +459,14 @@ CATALOGUE: Final[Mapping[Reason, CatalogueEntry]] = {
         look="`docs/signing.md`; whether the volume was lost or restored, and whether another node has the key",
         action=(
             "Make sure that no other node has the key and that the chain is past every height it may have signed. Then"
-            " run `ics arm CONSUMER_ID --confirm CHAIN_ID`."
+            " run `ics sign-state reset CONSUMER_ID --confirm CHAIN_ID`."
         ),
     ),
     Reason.SIGN_STATE_FAILED: CatalogueEntry(
         severities=_CRITICAL,
         topics=(Topic.SIGNING,),
         meaning="The Job that creates the sign state failed.",
-        look="`kubectl -n NAMESPACE logs -l app.kubernetes.io/component=arming`",
+        look="`kubectl -n NAMESPACE logs -l app.kubernetes.io/component=sign-state`",
         action="Fix what the log says. If the file is empty or truncated, proceed as for `SignStateLost`.",
         is_of_pass=True,
     ),
@@ -578,7 +579,7 @@ CATALOGUE: Final[Mapping[Reason, CatalogueEntry]] = {
         severities=_CRITICAL,
         topics=(Topic.RELAYING,),
         meaning="Hermes rejects the config that the settings yield. A running relayer is left as it is.",
-        look="`kubectl -n NAMESPACE logs -l app.kubernetes.io/component=relaying-step`",
+        look="`kubectl -n NAMESPACE logs -l app.kubernetes.io/component=relayer-step`",
         action="Fix `ics:relayer` or the chain's definition, as the log says.",
         is_of_pass=True,
     ),
@@ -624,14 +625,14 @@ CATALOGUE: Final[Mapping[Reason, CatalogueEntry]] = {
         severities=_WARNING,
         topics=(Topic.RELAYING,),
         meaning="Hermes failed in a step of the handshake. The step is retried.",
-        look="The message; `kubectl -n NAMESPACE logs -l app.kubernetes.io/component=relaying-step`",
+        look="The message; `kubectl -n NAMESPACE logs -l app.kubernetes.io/component=relayer-step`",
         action="If it stays, fix what Hermes said.",
     ),
     Reason.JOB_FAILED: CatalogueEntry(
         severities=_WARNING,
         topics=(Topic.RELAYING,),
         meaning="Hermes failed to check a config or to update the clients. The Job is retried.",
-        look="The message; `kubectl -n NAMESPACE logs -l app.kubernetes.io/component=relaying-step`",
+        look="The message; `kubectl -n NAMESPACE logs -l app.kubernetes.io/component=relayer-step`",
         action="If it stays, fix what Hermes said.",
     ),
     Reason.HERMES_NOT_READY: CatalogueEntry(
@@ -723,13 +724,23 @@ CATALOGUE: Final[Mapping[Reason, CatalogueEntry]] = {
         action="Find out who changed it, and why. Change the settings instead.",
         is_of_pass=True,
     ),
-    Reason.STACK_MENDED: CatalogueEntry(
+    Reason.STACK_REPAIRED: CatalogueEntry(
         severities=_INFO,
         topics=(Topic.CHANGES,),
         meaning="A Pulumi run that died left a lock or unfinished operations in the state. They were removed.",
         look="The message",
         action="Nothing.",
         is_of_pass=True,
+    ),
+    Reason.UNEXPECTED_ERROR: CatalogueEntry(
+        severities=_CRITICAL,
+        topics=(Topic.PROVIDER,),
+        meaning=(
+            "An error that the program does not expect was raised for this chain. The chain is left as it is, and the"
+            " other chains go on."
+        ),
+        look="The message; it names the error",
+        action="Report it with the message and the output of `ics status --json`. Other chains are not affected.",
     ),
     Reason.CHAIN_UNREADABLE: CatalogueEntry(
         severities=_WARNING,

@@ -1,36 +1,40 @@
-"""Every error of the operator says, where it is raised, whether trying again can help.
+"""Errors of the operator; the class shows whether a retry can help.
 
-    IcsError                 one line for the operator: the thing, its value, the mend
-    |-- Transient            the world may answer differently later (endpoint down, conflict, lag)
-    `-- Permanent            it will not change by itself
+    IcsError                 message of one line: the object, the problem and the remedy
+    |-- Transient            the answer may change later (endpoint down, conflict, lag)
+    `-- Permanent            a retry fails until something is changed
         `-- SettingsError    a setting, a definition or an argument is wrong; names the key
 
-Only the loop chooses to retry, and the commands map the class to an exit code: 1 for `Transient`,
-2 for `Permanent`.
+Only the reconcile loop retries. Commands map the class to an exit code: 1 for `Transient`, 2 for `Permanent`.
 """
 
 from collections.abc import Sequence
 
 
 class IcsError(Exception):
-    """Base of all errors raised on purpose; `str(error)` is one line fit for an operator."""
+    """Base of all deliberate errors; `str(error)` is one line for the operator."""
 
 
 class Transient(IcsError):
-    """The same call may succeed later without anybody changing anything here."""
+    """The same call may succeed later without any change here."""
 
 
 class Permanent(IcsError):
-    """The same call will fail until somebody changes something."""
+    """The same call fails until the operator changes something."""
 
 
 class SettingsError(Permanent):
-    """Something that the operator wrote is wrong.
+    """A value from the operator is wrong.
 
     Args:
-        problems: one line for each problem, every one naming its key, its value and the mend.
+        problems: one line per problem, with the key, its value and the remedy.
     """
 
     def __init__(self, *problems: str) -> None:
         super().__init__("; ".join(problems))
         self.problems: Sequence[str] = problems
+
+
+def describe_unexpected(error: Exception) -> str:
+    """Return one line about an error that the program does not expect."""
+    return f"unexpected {type(error).__name__}: {' '.join(str(error).split())}"

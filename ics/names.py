@@ -1,21 +1,20 @@
-"""Names, labels and annotations of everything written into Kubernetes; pure.
+"""Names, labels and annotations of all Kubernetes objects of the operator; pure.
 
-A chain's identity is (provider chain id, consumer id). Its chain id is only decoration in a name: two
-chains may have the same chain id, and a chain id may contain characters that Kubernetes names do not allow.
+A chain's identity is (provider chain id, consumer id). Names contain its chain id only for readability: two
+chains may have the same chain id, and it may contain characters that Kubernetes names do not allow.
 """
 
-import hashlib
 import re
 
 from ics import errors
-from ics.cosmos import identifiers
+from ics.cosmos import canonical_json, identifiers
 
 DOMAIN = "ics-operator.dev"
 
 FIELD_MANAGER = "ics-operator"
-"""One fixed field manager for both engines, so that either adopts what the other made."""
+"""Field manager of both engines, so that each can adopt the objects of the other."""
 LOOP_MANAGER = "ics-operator-loop"
-"""Field manager of run-time state that only the loop writes (slices, signing records)."""
+"""Field manager of run-time state that only the reconciler itself writes (slices, signing records)."""
 TOOLING = "ics-operator/v1"
 """Tooling name of the ApplySet (KEP-3659)."""
 
@@ -25,13 +24,12 @@ PART_OF_SET = "applyset.kubernetes.io/part-of"
 MANAGED_BY = "app.kubernetes.io/managed-by"
 MANAGER = "ics-operator"
 COMPONENT = "app.kubernetes.io/component"
-NAME = "app.kubernetes.io/name"
 VALIDATOR = f"{DOMAIN}/validator"
 """Name of the stack's validator (`ics:validator`)."""
 PROVIDER = f"{DOMAIN}/provider-chain-id"
 CONSUMER = f"{DOMAIN}/consumer-id"
 RETAIN = f"{DOMAIN}/retain"
-"""`true` on what only `ics purge` removes: volume, key Secrets, namespace."""
+"""`true` on objects that only `ics purge` deletes: volume, key Secrets, namespace."""
 
 
 # Annotations.
@@ -40,32 +38,32 @@ GENESIS_SHA256 = f"{DOMAIN}/genesis-sha256"
 GENERATION = f"{DOMAIN}/key-generation"
 CONSENSUS_ADDRESS = f"{DOMAIN}/consensus-address"
 VOLUME_UID = f"{DOMAIN}/volume-uid"
-ARMED = f"{DOMAIN}/armed"
-BY_NAME = f"{DOMAIN}/ordered-by-name"
-"""`true` while a memory is made because the operator says by name that it is safe."""
+SIGN_STATE_READY = f"{DOMAIN}/sign-state-ready"
+SIGN_STATE_CONFIRMED = f"{DOMAIN}/sign-state-confirmed"
+"""`true` while a sign state is created because the operator confirmed that it is safe."""
 RETIRED = f"{DOMAIN}/retired"
 OPEN_PORTS = f"{DOMAIN}/ports"
-"""On the shared LoadBalancer's Service: the ports of each chain, and since when a former one is left."""
-ACTED_UPON = f"{DOMAIN}/acted-upon"
-"""On the Lease: `<provider chain id>@<height>`, the newest block that was acted upon."""
+"""On the shared LoadBalancer's Service: the ports of each chain, and the time of leaving each former one."""
+ACTED_HEIGHT = f"{DOMAIN}/acted-height"
+"""On the Lease: `<provider chain id>@<height>`, the newest block on which a pass acted."""
 TRANSACTION = f"{DOMAIN}/transaction"
-"""On the Lease: `<provider chain id> <hash> <timeout height>` of the last transaction that was begun."""
+"""On the Lease: `<provider chain id> <hash> <timeout height>` of the last transaction started."""
 WANTED_BY = f"{DOMAIN}/wanted-by"
-"""On the Lease: a command by hand asks its resident holder to step aside."""
+"""On the Lease: request of a manual command to the daemon to release the Lease."""
 SIGNS = f"{DOMAIN}/signs"
-"""Whether the provider node is given a consensus key."""
+"""Description of the key with which the provider node signs."""
 ENDING = f"{DOMAIN}/ending"
-"""`true` on the StatefulSet of a stopped chain once nothing is awaited any more."""
+"""`true` on the StatefulSet of a stopped chain once no more packets are expected."""
 WITHHELD = f"{DOMAIN}/key-withheld"
-"""`true` on the StatefulSet of a node that is not given the consumer key."""
+"""`true` on the StatefulSet of a node from which the consumer key is withheld."""
 
 
-# … of the parent of the set.
+# Annotations of the set's parent object.
 ENGINE = f"{DOMAIN}/engine"
 """The engine that converged the set last: `apply` or `pulumi`."""
 
-CARE = f"{DOMAIN}/node."
-"""Prefix of annotations on the peers' ConfigMap: what the loop remembers of the node that runs."""
+WATCHDOG = f"{DOMAIN}/node."
+"""Prefix of the watchdog's annotations on the ConfigMap with the peers."""
 
 
 # Components of a consumer chain.
@@ -77,19 +75,19 @@ CONFIG = "config"
 PEERS = "peers"
 NODE = "node"
 SIGNER = "remote-signer"
-ARMING = "arming"
+SIGN_STATE = "sign-state"
 NETWORK_POLICY = "network-policy"
-RELAYING = "relaying"
-"""What is remembered of the relaying, and a config that Hermes is to check."""
-RELAYING_STEP = "relaying-step"
+RELAYER = "relayer"
+"""ConfigMaps with the relayer's record, and with a config for Hermes to check."""
+RELAYER_STEP = "relayer-step"
 """A Job that runs Hermes once."""
 HERMES = "hermes"
-"""The Hermes that runs on while the channel is open, and its config and keys."""
+"""The Hermes that relays while the channel is open, with its config and keys."""
 EVIDENCE = "evidence"
 """The Hermes that watches for evidence of equivocation."""
 
 
-# … and of what the chains share.
+# Components that the chains share.
 NAMESPACE = "namespace"
 GATEWAY = "gateway"
 PROVIDER_NODE = "provider-node"
@@ -107,74 +105,74 @@ VOLUME_NAME = "data"
 """PersistentVolumeClaim."""
 GENESIS_NAME = "genesis"
 """ConfigMap: key `genesis.json` (plain) or `genesis.json.gz` (binaryData)."""
-RELAYING_NAME = "relaying"
-"""ConfigMap of the loop: the relaying record."""
+RELAYER_NAME = "relayer"
+"""ConfigMap of the reconciler: the relayer's record."""
 HERMES_NAME = "hermes"
-"""Deployment that relays, and the ConfigMap with its config."""
+"""Deployment of the relaying Hermes, and the ConfigMap with its config."""
 HERMES_BASE = "hermes-base"
-"""ConfigMap with a config that names no channel: for Jobs and for the watch for evidence."""
+"""ConfigMap with a config without channels, for Jobs and for the evidence watch."""
 EVIDENCE_NAME = "hermes-evidence"
-"""Deployment, and the Secret with its account."""
+"""Deployment of the evidence watch, and the Secret with its account."""
 HERMES_CANDIDATE = "hermes-candidate"
-"""ConfigMap of the loop: a config that Hermes has not accepted yet."""
+"""ConfigMap of the reconciler: a config that Hermes has not accepted yet."""
 HERMES_KEYS = "hermes-keys"
 """Secret: `consumer.mnemonic` and `provider.mnemonic`."""
 SIGNING_PATH = "/data/signing"
-"""On the volume: one folder for each key address, with its priv_validator_state.json."""
+"""Path on the volume: one folder per key address, with its priv_validator_state.json."""
 
 
 def consensus_key_name(generation: int) -> str:
-    """Name of the retained Secret with the key of that generation."""
+    """Return the name of the retained Secret with the key of a generation."""
     return f"consensus-key-{generation}"
 
 
-MAX_LABEL = 63
+_MAX_LABEL = 63
 """Characters of an RFC 1123 label and of a Kubernetes label value."""
 _PREFIX = re.compile(r"([a-z0-9][a-z0-9-]*)?")
 _LABEL_VALUE = re.compile(r"([A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?)?")
 
 
 def namespace(prefix: str, provider_chain_id: str, consumer_id: str, chain_id: str) -> str:
-    """The namespace of a consumer chain: `<prefix><chain id, cut>-<consumer id>-<8 hex>`.
+    """Return the namespace of a consumer chain: `<prefix><truncated chain id>-<consumer id>-<8 hex>`.
 
-    The hex digits are of the sha256 over provider chain id, consumer id and chain id, so that names
-    which look alike after cutting stay apart. At most 63 characters, an RFC 1123 label.
+    The hex digits are from the sha256 of provider chain id, consumer id and chain id, so that names remain
+    distinct after truncation. At most 63 characters, an RFC 1123 label.
 
     Raises:
-        SettingsError: a bad chain id or consumer id, or a prefix that is no start of a label or too long.
+        SettingsError: a chain id, the consumer id or the prefix is not valid, or the prefix is too long.
     """
     identifiers.check_chain_id(provider_chain_id)
     identifiers.check_chain_id(chain_id)
     identifiers.check_consumer_id(consumer_id)
     if not _PREFIX.fullmatch(prefix):
         raise errors.SettingsError(
-            f"namespace_prefix {prefix!r} cannot begin a name: use a-z, 0-9 and '-', a letter or digit first"
+            f"namespace_prefix {prefix!r} is not valid; use a-z, 0-9 and '-', starting with a letter or digit"
         )
-    # No chain id holds a line feed (checked above), so the joined text has one meaning only.
+    # The ids contain no line feeds (checked above), so the joined text is unambiguous.
     identity = "\n".join((provider_chain_id, consumer_id, chain_id))
     tail = f"-{consumer_id}-{_hex8(identity)}"
-    room = MAX_LABEL - len(prefix) - len(tail)
+    room = _MAX_LABEL - len(prefix) - len(tail)
     if room < 1:
         raise errors.SettingsError(
-            f"namespace_prefix {prefix!r} is too long: use at most {MAX_LABEL - len(tail) - 1} characters"
+            f"namespace_prefix {prefix!r} is too long; use at most {_MAX_LABEL - len(tail) - 1} characters"
         )
     return prefix + (_slug(chain_id)[:room].strip("-") or "x") + tail
 
 
 def label_value(text: str) -> str:
-    """`text` itself where Kubernetes takes it as label value, else a cleaned form plus `-<8 hex>`."""
+    """Return `text` if it is a valid label value, otherwise a cleaned form with `-<8 hex>` appended."""
     if _LABEL_VALUE.fullmatch(text):
         return text
-    kept = re.sub(r"[^A-Za-z0-9_.-]+", "-", text)[: MAX_LABEL - 9].strip("-_.") or "x"
+    kept = re.sub(r"[^A-Za-z0-9_.-]+", "-", text)[: _MAX_LABEL - 9].strip("-_.") or "x"
     return f"{kept}-{_hex8(text)}"
 
 
 def port_name(consumer_id: str, former: int | None = None) -> str:
-    """Name of a chain's port on the shared LoadBalancer Service; a DNS label of at most 28 characters.
+    """Return the name of a chain's port on the shared Service: a DNS label of at most 28 characters.
 
     Args:
-        consumer_id: whose port.
-        former: number of a port that the chain has moved away from, None for the present one.
+        consumer_id: of the chain.
+        former: number of a former port, None for the current one.
 
     Raises:
         SettingsError: `consumer_id` is not a number.
@@ -188,4 +186,4 @@ def _slug(text: str) -> str:
 
 
 def _hex8(text: str) -> str:
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+    return canonical_json.sha256_hex(text.encode("utf-8", "surrogatepass"))[:8]

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
-KINDS = ("offline", "network", "pulumi", "devnet", "make", "told-by")
+KINDS = ("offline", "network", "pulumi", "devnet", "make", "story")
 """What the word after `console` says: who runs the block."""
 _FENCE = re.compile(r"^(?P<indent> *)```(?P<info>[^`]*)$")
 _BARE = re.compile(r"^ {4,}(\$ |ics |python |reconcile|pulumi |make |kubectl |\.venv/|[A-Z_]+=\S+ ics )")
@@ -47,7 +47,7 @@ class Block:
     line: int
     kind: str
     value: str = ""
-    """Of `told-by=` or `file=`."""
+    """Of `story=` or `file=`."""
     commands: tuple[Command, ...] = ()
     content: str = ""
     """Of a file."""
@@ -98,7 +98,7 @@ def _block(page: str, line: int, info: list[str], inside: list[str]) -> Block | 
     language, words = (info[0], info[1:]) if info else ("", [])
     if language == "console":
         kind, _, value = (words or [""])[0].partition("=")
-        if kind not in KINDS or bool(value) != (kind == "told-by"):
+        if kind not in KINDS or bool(value) != (kind == "story"):
             raise Broken(where, f"say who runs it: ```console {'|'.join(KINDS)}=STORY")
         return Block(page, line, kind, value, tuple(_commands(where, line, inside)))
     for word in words:
@@ -135,7 +135,7 @@ def named(page: pathlib.Path) -> list[str]:
     return _TABLES.findall(re.sub(r"^ *```.*?^ *```", "", page.read_text(), flags=re.DOTALL | re.MULTILINE))
 
 
-def told(block: Block) -> None:
+def check_story(block: Block) -> None:
     """Make sure that the story that a block names is there and runs each of its commands.
 
     Raises:

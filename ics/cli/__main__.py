@@ -1,6 +1,6 @@
 """The command `ics`.
 
-Its commands are imported by `parser` only: that takes a second, and SIGTERM must be handled before.
+Importing the module of a command may take a second, so SIGTERM is handled before.
 """
 
 import argparse
@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 
 from ics import errors
-from ics.cli import signals
+from ics.cli import parser, signals
 
 
 def run() -> int:
@@ -21,11 +21,15 @@ def run() -> int:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command.
 
+    Args:
+        arguments: the command line; the default is that of the process.
+
     Returns:
-        0 when all is as it should be, 1 when trying again may help, 2 when something must be changed first.
+        0: success. 1: a retry may help. 2: something must be changed first.
     """
+    words = sys.argv[1:] if arguments is None else arguments
     try:
-        code = _stoppable(parser().parse_args(arguments))
+        code = _run_command(parser.build(words).parse_args(words))
         sys.stdout.flush()
     except errors.SettingsError as error:
         for problem in error.problems:
@@ -37,77 +41,40 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"ics: {error}", file=sys.stderr)
         return options.exit_code(error)
     except KeyboardInterrupt:
-        print("ics: interrupted; the next pass goes on from here", file=sys.stderr)
+        print("ics: interrupted; the next pass continues from here", file=sys.stderr)
         return 1
     except BrokenPipeError:
-        # Its reader, `head` say, has gone. What is left to print goes nowhere, at the interpreter's end too.
+        # The reader, such as `head`, has ended. Discard the rest, also what the interpreter flushes as it ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     return code
 
 
-def _stoppable(args: argparse.Namespace) -> int:
-    """Run the command; SIGTERM ends it as Ctrl-C does, in order, so that the Lease is given back.
+def _run_command(args: argparse.Namespace) -> int:
+    """Run the command; SIGTERM interrupts it as Ctrl-C does, so that it can return the Lease.
 
-    To a command that stays SIGTERM is no failure. Once it has begun its first pass it handles SIGTERM itself.
+    For a long-running command SIGTERM is not a failure. From its first pass on it handles SIGTERM itself.
     """
-    is_told = False
+    is_terminated = False
 
     def interrupt() -> None:
-        nonlocal is_told
-        is_told = True
+        nonlocal is_terminated
+        is_terminated = True
         if callable(signal.getsignal(signal.SIGINT)):
             signal.raise_signal(signal.SIGINT)
         else:
-            # A shell starts what is in its background with SIGINT ignored.
+            # A shell starts background jobs with SIGINT ignored.
             raise KeyboardInterrupt
 
     try:
         with signals.sigterm_handler().calling(interrupt):
             code: int = args.run(args)
     except KeyboardInterrupt:
-        if not is_told or not getattr(args, "stays", False):
+        if not is_terminated or not getattr(args, "stays", False):
             raise
         print("ics: stopped before the first pass", file=sys.stderr)
         return 0
     return code
-
-
-def parser() -> argparse.ArgumentParser:
-    """All commands and their arguments."""
-    from ics.cli.commands import (
-        consumer,
-        doctor,
-        endpoint,
-        keys,
-        peers,
-        recovery,
-        relayer,
-        show,
-        stack,
-        validator,
-        watch,
-    )
-
-    top = argparse.ArgumentParser(
-        prog="ics", description="consumer chains of one validator of an ICS provider"
-    )
-    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for group in (
-        stack,
-        watch,
-        validator,
-        consumer,
-        relayer,
-        recovery,
-        doctor,
-        endpoint,
-        peers,
-        keys,
-        show,
-    ):
-        group.register(commands)
-    return top
 
 
 if __name__ == "__main__":

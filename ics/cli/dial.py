@@ -1,32 +1,32 @@
-"""Whether an address takes a TCP connection. No handshake follows: the node's id is not proved by it."""
+"""TCP probe of an address: resolves its name and connects. It does not verify the node id."""
 
 import asyncio
 import socket
 from dataclasses import dataclass
 
 SECONDS = 3.0
-"""How long an address is tried."""
+"""Timeout of each step."""
 
 
 @dataclass(frozen=True, slots=True)
 class Dialed:
-    """How one address answered."""
+    """The outcome of one probe."""
 
     addresses: tuple[str, ...]
-    """What the name stands for."""
+    """IP addresses of the name."""
     problem: str = ""
-    """Why no connection came about, with the mend; empty when it did."""
+    """Why no connection was possible, and what to do; empty on success."""
 
 
-async def dial(host: str, port: int, seconds: float = SECONDS) -> Dialed:
-    """Look the name up and connect to the first of its addresses that takes the connection."""
+async def probe(host: str, port: int, seconds: float = SECONDS) -> Dialed:
+    """Resolve the name and connect to the first of its addresses that accepts the connection."""
     try:
         loop = asyncio.get_running_loop()
         infos = await asyncio.wait_for(loop.getaddrinfo(host, port, type=socket.SOCK_STREAM), seconds)
     except (OSError, UnicodeError):
-        return Dialed((), f"no address is known for the name {host}: mend the name or its DNS entry")
+        return Dialed((), f"{host} cannot be resolved; check the name or its DNS entry")
     except TimeoutError:
-        return Dialed((), f"the DNS gave no answer for {host} within {seconds:.0f} s: check the resolver")
+        return Dialed((), f"DNS query for {host} timed out after {seconds:.0f} s; check the resolver")
     addresses = tuple(dict.fromkeys(str(info[4][0]) for info in infos))
     problem = ""
     for address in addresses:
@@ -40,10 +40,10 @@ async def _connect(address: str, port: int, seconds: float) -> str:
     try:
         _, writer = await asyncio.wait_for(asyncio.open_connection(address, port), seconds)
     except TimeoutError:
-        return f"no answer from {address} within {seconds:.0f} s: check firewalls and the route"
+        return f"{address} did not answer within {seconds:.0f} s; check firewalls and routing"
     except ConnectionRefusedError:
-        return f"{address} refuses port {port}: nothing listens there, or the port is another"
+        return f"{address} refuses port {port}; check the port and whether the node runs"
     except OSError as error:
-        return f"{address} is not reached ({error.strerror or error})"
+        return f"could not connect to {address} ({error.strerror or error})"
     writer.close()
     return ""

@@ -16,114 +16,136 @@ from ics.reconciler import wiring
 
 
 async def offer_installation(args: argparse.Namespace, settings: settings.Settings) -> None:
-    """Install it if the arguments say so, or somebody at the terminal does; else leave it to the engine.
+    """Install the Pulumi CLI if the arguments or the user at the terminal say so; else leave it to the engine.
 
     Raises:
-        Transient: the installer cannot be had from here.
+        Transient: the installer is not available.
     """
     may_ask = settings.engine == engines.PULUMI and sys.stdin.isatty() and sys.stderr.isatty()
     is_wanted = args.install_pulumi
     if not (is_wanted or may_ask) or cli.find() is not None:
         return
     if not is_wanted:
-        question = f"ics: there is no Pulumi CLI: install it into {cli.folder()}? [y/N] "
+        question = f"ics: the Pulumi CLI is not installed; install it into {cli.folder()}? [y/N] "
         print(question, end="", file=sys.stderr, flush=True)
         is_wanted = (await asyncio.to_thread(sys.stdin.readline)).strip().lower() in ("y", "yes")
     if is_wanted:
         folder = await asyncio.to_thread(cli.install)
-        print(f"ics: the Pulumi CLI is in {folder}", file=sys.stderr)
+        print(f"ics: installed the Pulumi CLI into {folder}", file=sys.stderr)
 
 
 Subparsers = Any  # argparse has no public name for what add_subparsers() returns
 
-BORROWING_SECONDS = 60.0
-"""How long a command by hand waits for a resident reconciler to end its pass and step aside."""
+_LEASE_REQUEST_SECONDS = 60.0
+"""How long a command waits for the daemon to finish its pass and to hand over the Lease."""
 
-Work = Callable[[argparse.Namespace, wiring.Opened], Coroutine[Any, Any, int]]
+Work = Callable[[argparse.Namespace, wiring.OpenStack], Coroutine[Any, Any, int]]
 
 
-def command(subparsers: Subparsers, name: str, text: str) -> argparse.ArgumentParser:
-    """A command that works on a stack."""
+def add_command(subparsers: Subparsers, name: str, text: str) -> argparse.ArgumentParser:
+    """Add a command of a group, which works on a stack."""
     parser: argparse.ArgumentParser = subparsers.add_parser(name, help=text, description=text)
-    parser.add_argument("--stack", metavar="NAME", required=True, help="stacks/Pulumi.NAME.yaml")
-    parser.add_argument(
-        "--project", metavar="FOLDER", type=Path, help="folder of Pulumi.yaml; default: found upwards"
-    )
-    parser.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="override a setting")
-    parser.add_argument("--json", action="store_true", help="JSON on stdout, of a stable shape")
+    add_stack(parser)
     return parser
 
 
-def choose_engine(parser: argparse.ArgumentParser) -> None:
-    """Add `--engine`, which `on_stack` heeds."""
-    text = "the engine for this time; the same as --set engine=…"
+def add_stack(parser: argparse.ArgumentParser) -> None:
+    """Add the flags that name a stack, and `--json`."""
+    parser.add_argument(
+        "--stack", metavar="NAME", required=True, help="The stack, from stacks/Pulumi.NAME.yaml."
+    )
+    parser.add_argument(
+        "--project",
+        metavar="FOLDER",
+        type=Path,
+        help="Folder of Pulumi.yaml (default: the nearest one upwards).",
+    )
+    parser.add_argument(
+        "--set", metavar="KEY=VALUE", action="append", default=[], help="Override a setting (repeatable)."
+    )
+    _add_json(parser)
+
+
+def _add_json(parser: argparse.ArgumentParser) -> None:
+    """Add `--json`."""
+    parser.add_argument("--json", action="store_true", help="Print JSON, whose shape is stable.")
+
+
+def add_engine(parser: argparse.ArgumentParser) -> None:
+    """Add `--engine`, which `on_stack` applies."""
+    text = "Override `ics:engine` for this run."
     parser.add_argument("--engine", choices=("pulumi", "apply"), help=text)
 
 
-class Asks(enum.Enum):
-    """Whether a command asks a reconciler that acts to step aside for it."""
+class LeaseRequest(enum.Enum):
+    """When a command requests the Lease from the reconciler that holds it."""
 
-    NOT = "not"
+    NEVER = "never"
     IF_TAKEN = "if taken"
     """A pass that writes nothing does not write the Lease either."""
-    FIRST = "first"
+    ALWAYS = "always"
 
 
-def asks(args: argparse.Namespace) -> Asks:
-    """An operator who waits for a pass is not sent away."""
+def lease_request(args: argparse.Namespace) -> LeaseRequest:
+    """Return when a pass requests the Lease: a user who waits for it is not turned away."""
     if getattr(args, "unattended", False) or args.command in ("plan", "status"):
-        return Asks.NOT
-    return Asks.FIRST if getattr(args, "confirm", ()) else Asks.IF_TAKEN
+        return LeaseRequest.NEVER
+    return LeaseRequest.ALWAYS if getattr(args, "confirm", ()) else LeaseRequest.IF_TAKEN
 
 
 def on_stack(
-    work: Work, *, stays: bool = False, asks: Callable[[argparse.Namespace], Asks] = lambda args: Asks.NOT
+    work: Work,
+    *,
+    stays: bool = False,
+    lease_request: Callable[[argparse.Namespace], LeaseRequest] = lambda args: LeaseRequest.NEVER,
 ) -> Callable[[argparse.Namespace], int]:
-    """Run some work on the stack that the arguments name.
+    """Return a function that opens the stack of its arguments and runs work on it.
 
     Args:
-        work: what is done with the opened stack.
-        stays: it goes on for long, pass after pass.
-        asks: whether it asks for the Lease before it looks at anything.
+        work: the command.
+        stays: whether it is long-running, pass after pass.
+        lease_request: when it requests the Lease, before it reads anything.
     """
 
-    async def opened(args: argparse.Namespace) -> int:
+    async def run(args: argparse.Namespace) -> int:
         root = args.project.resolve() if args.project else stack_file.project_root(Path.cwd())
-        chosen = getattr(args, "engine", None)
-        overrides = [*args.set, *([f"engine={chosen}"] if chosen else [])]
-        async with wiring.open_stack(root, args.stack, os.environ, overrides, stays=stays) as found:
-            wish = asks(args)
-            if wish is Asks.NOT or (wish is Asks.IF_TAKEN and not await found.cluster.lease.is_taken()):
-                return await work(args, found)
-            await found.cluster.lease.borrow(BORROWING_SECONDS)
+        engine = getattr(args, "engine", None)
+        overrides = [*args.set, *([f"engine={engine}"] if engine else [])]
+        async with wiring.open_stack(root, args.stack, os.environ, overrides, stays=stays) as stack:
+            lease, request = stack.lease, lease_request(args)
+            if request is LeaseRequest.NEVER or (
+                request is LeaseRequest.IF_TAKEN and not await lease.is_taken()
+            ):
+                return await work(args, stack)
+            await lease.request(_LEASE_REQUEST_SECONDS)
             try:
-                return await work(args, found)
+                return await work(args, stack)
             finally:
-                await found.cluster.lease.hand_back()
+                await lease.return_to_holder()
 
-    return lambda args: asyncio.run(opened(args))
+    return lambda args: asyncio.run(run(args))
 
 
 def on_chain(
-    work: Callable[[argparse.Namespace, wiring.Chain], Coroutine[Any, Any, int]],
+    work: Callable[[argparse.Namespace, wiring.ProviderAccess], Coroutine[Any, Any, int]],
 ) -> Callable[[argparse.Namespace], int]:
-    """Run some work that needs the provider chain of a stack, and no cluster."""
+    """Return a function that opens the provider chain of a stack, but no cluster, and runs work on it."""
 
-    async def opened(args: argparse.Namespace) -> int:
+    async def run(args: argparse.Namespace) -> int:
         root = args.project.resolve() if args.project else stack_file.project_root(Path.cwd())
-        async with wiring.open_chain(root, args.stack, os.environ, args.set) as found:
-            return await work(args, found)
+        async with wiring.open_chain(root, args.stack, os.environ, args.set) as chain:
+            return await work(args, chain)
 
-    return lambda args: asyncio.run(opened(args))
+    return lambda args: asyncio.run(run(args))
 
 
 def exit_code(error: errors.IcsError) -> int:
-    """1: try again; 2: somebody must change something first."""
+    """Return 1 if a retry may help, 2 if something must be changed first."""
     return 1 if isinstance(error, errors.Transient) else 2
 
 
-def troubled(met: Sequence[errors.IcsError]) -> int:
-    """Tell errors on stderr; the exit code that is theirs."""
-    for error in met:
+def report_errors(raised: Sequence[errors.IcsError]) -> int:
+    """Print errors to stderr and return the exit code for them."""
+    for error in raised:
         print(f"ics: {error}", file=sys.stderr)
-    return max((exit_code(error) for error in met), default=0)
+    return max((exit_code(error) for error in raised), default=0)

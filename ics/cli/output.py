@@ -1,4 +1,4 @@
-"""How commands show what they found: JSON of a stable shape, or lines for people."""
+"""Output of commands: JSON whose shape is stable, or lines of text."""
 
 import argparse
 import json
@@ -10,22 +10,22 @@ from ics.consumer import status
 
 
 def dump(value: Any) -> str:
-    """JSON as the commands print it."""
+    """Format a value as the JSON that commands print."""
     return json.dumps(value, indent=2, ensure_ascii=False)
 
 
-def tell(args: argparse.Namespace, value: Any, lines: Sequence[str]) -> int:
-    """Print what a command found: the value with `--json`, else the lines.
+def emit(args: argparse.Namespace, value: Any, lines: Sequence[str]) -> int:
+    """Print the value with `--json`, else the lines.
 
     Returns:
-        The exit code of a command that has done its work.
+        The exit code of a successful command.
     """
     print(dump(value) if args.json else "\n".join(lines))
     return 0
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> list[str]:
-    """Aligned columns under their titles."""
+    """Return rows as aligned columns under their titles."""
     cells = [[str(cell) for cell in row] for row in (columns, *rows)]
     widths = [max(len(row[at]) for row in cells) for at in range(len(columns))]
     return [
@@ -35,7 +35,7 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> list[str]
 
 
 def status_lines(report: status.Report) -> list[str]:
-    """The status table and the conditions under it."""
+    """Return the status table, followed by the conditions."""
     columns = (
         "CHAIN",
         "ID",
@@ -82,6 +82,6 @@ def _row(chain: status.ChainReport) -> tuple[object, ...]:
     )
 
 
-def condition(found: Condition) -> str:
-    """One line for a condition."""
-    return f"{found.severity.name.lower():<9}{found.reason}: {found.message}"
+def condition(condition: Condition) -> str:
+    """Format a condition as one line."""
+    return f"{condition.severity.name.lower():<9}{condition.reason}: {condition.message}"

@@ -1,4 +1,4 @@
-"""How a command sends one transaction, or with `--preview` only shows it."""
+"""Output of commands that send one transaction, or with `--dry-run` only show it."""
 
 import argparse
 from collections.abc import Mapping
@@ -11,23 +11,26 @@ if TYPE_CHECKING:
     from ics.provider.tx import transactions
 
 
-def add_preview(parser: argparse.ArgumentParser) -> None:
-    """Add the flag `--preview`."""
+def add_dry_run(parser: argparse.ArgumentParser) -> None:
+    """Add the flag `--dry-run`."""
     parser.add_argument(
-        "--preview", action="store_true", help="show the message and its simulated gas; send nothing"
+        "--dry-run", action="store_true", help="Show the message and its simulated gas; send nothing."
     )
 
 
-async def preview(
-    args: argparse.Namespace, sending: "transactions.Transactions", order: messages.Order, lines: list[str]
+async def show_dry_run(
+    args: argparse.Namespace,
+    sending: "transactions.Transactions",
+    transaction: messages.Transaction,
+    lines: list[str],
 ) -> int:
-    """Show the message, and what it would cost, by the chain's own simulation.
+    """Show the message and its cost, simulated by the chain.
 
     Raises:
-        IcsError: the chain would refuse it, with its own text.
+        IcsError: the chain would refuse it; with the text of the chain.
     """
-    estimate = await sending.estimate(order)
-    message = messages.as_json(order, sending.party)
+    estimate = await sending.estimate(transaction)
+    message = messages.as_json(transaction, sending.party)
     shown = {
         "messages": [message],
         "in_the_name_of": sending.party.principal,
@@ -44,8 +47,10 @@ async def preview(
     return 0
 
 
-def tell(args: argparse.Namespace, sent: "transactions.Sent", line: str, more: Mapping[str, Any]) -> int:
-    """Say what was sent."""
+def emit_sent(
+    args: argparse.Namespace, sent: "transactions.SentTx", line: str, more: Mapping[str, Any]
+) -> int:
+    """Print what was sent."""
     value = {**more, "transaction": {"hash": sent.hash, "height": sent.height}, "message": line}
     print(output.dump(value) if args.json else f"{line}\ntransaction {sent.hash} in block {sent.height}")
     return 0

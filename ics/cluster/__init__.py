@@ -1,5 +1,5 @@
-"""What reads and writes Kubernetes outside the engines.
+"""Access to Kubernetes outside the engines: the API client, nodes, state of earlier passes, and direct writes.
 
-Pure, and so without a client: `kinds`, `kubeconfig`, `requests`, `answers`, `recollection`, `sighting` and
-`slices`. Effects: all the rest, every request through `client.Client.send`.
+Decoders, requests, kinds and slices are pure. Everything else performs I/O, with all requests sent through
+`ics.cluster.api.client.KubeClient.send`. See `ics.cluster.api` for why no Kubernetes library is used.
 """

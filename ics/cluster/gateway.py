@@ -7,57 +7,7 @@ from dataclasses import dataclass
 from ics import model, names
 from ics.cluster import slices
 from ics.cluster.api import client, kinds
-
-
-async def ensure_slices(
-    kube: client.Client,
-    gateway: str,
-    validator: str,
-    provider_chain_id: str,
-    pods: Mapping[str, model.PodStatus | None],
-    held: frozenset[str],
-    before_writing: Callable[[], Awaitable[None]],
-    opened: Mapping[str, model.OpenPorts] | None = None,
-) -> int:
-    """Make the slices so; nothing is written when they are.
-
-    Args:
-        kube: client.
-        gateway: namespace of the Service; without the Service there is nothing to do.
-        validator: name of the stack's validator.
-        provider_chain_id: of the provider.
-        pods: by consumer id, of the chains that have a node and a port on the Service.
-        held: consumer ids whose slices are not removed though no pod is named for them.
-        before_writing: called before the first write, and never when nothing differs: takes the Lease.
-        opened: by consumer id, the ports that lead to a chain.
-
-    Returns:
-        The number of writes.
-    """
-    owner = {
-        names.MANAGED_BY: names.MANAGER,
-        names.VALIDATOR: validator,
-        names.PROVIDER: names.label_value(provider_chain_id),
-        names.COMPONENT: names.GATEWAY,
-    }
-    service, existing = await asyncio.gather(
-        kube.find(kinds.SERVICE, gateway, names.GATEWAY_SERVICE, only_metadata=True),
-        kube.select(kinds.ENDPOINT_SLICE, owner, namespace=gateway),
-    )
-    if service is None:
-        return 0
-    plan = slices.plan(service, owner, pods, held, existing, opened)
-    if plan.write or plan.remove:
-        await before_writing()
-    done = await asyncio.gather(
-        *(kube.apply(manifest, names.LOOP_MANAGER, only_metadata=True) for manifest in plan.write),
-        *(kube.delete(kinds.ENDPOINT_SLICE, gateway, name, uid) for name, uid in plan.remove),
-        return_exceptions=True,  # one chain's slice does not stop the others'
-    )
-    for outcome in done:
-        if isinstance(outcome, BaseException):
-            raise outcome
-    return len(plan.write) + len(plan.remove)
+from ics.manifests import objects
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,16 +15,78 @@ class Balancer:
     """The Service `p2p-loadbalancer`."""
 
     address: str | None
-    """Where peers reach it: an IP address or a name; None while the cloud has given none."""
+    """IP address or host name for peers; None until the cloud has assigned one."""
     ports: frozenset[int]
 
 
-async def look(kube: client.Client, gateway: str) -> Balancer | None:
-    """The LoadBalancer of a gateway namespace, None before the first chain needs it."""
-    service = await kube.find(kinds.SERVICE, gateway, names.GATEWAY_SERVICE)
-    if service is None:
-        return None
-    entries = ((service.get("status") or {}).get("loadBalancer") or {}).get("ingress") or []
-    addresses = [entry.get("ip") or entry.get("hostname") for entry in entries]
-    ports = frozenset(int(port["port"]) for port in (service.get("spec") or {}).get("ports") or [])
-    return Balancer(next((address for address in addresses if address), None), ports)
+class Gateway:
+    """The shared LoadBalancer of one validator."""
+
+    def __init__(
+        self,
+        kube: client.KubeClient,
+        owner: objects.Owner,
+        namespace: str,
+        ensure_lease: Callable[[], Awaitable[None]],
+    ) -> None:
+        """Initialize without sending requests.
+
+        Args:
+            kube: client.
+            owner: validator and provider.
+            namespace: namespace of the Service.
+            ensure_lease: acquires the Lease unless this pass holds it; called before the first write.
+        """
+        self._kube = kube
+        self._owner = owner
+        self._namespace = namespace
+        self._ensure_lease = ensure_lease
+
+    async def find(self) -> Balancer | None:
+        """Return the LoadBalancer, or None before the first chain needs it."""
+        service = await self._kube.find(kinds.SERVICE, self._namespace, names.GATEWAY_SERVICE)
+        if service is None:
+            return None
+        entries = ((service.get("status") or {}).get("loadBalancer") or {}).get("ingress") or []
+        addresses = [entry.get("ip") or entry.get("hostname") for entry in entries]
+        ports = frozenset(int(port["port"]) for port in (service.get("spec") or {}).get("ports") or [])
+        return Balancer(next((address for address in addresses if address), None), ports)
+
+    async def ensure_slices(
+        self,
+        pods: Mapping[str, model.PodStatus | None],
+        paused: frozenset[str],
+        open_ports: Mapping[str, model.OpenPorts] | None = None,
+    ) -> int:
+        """Write the EndpointSlices for these pods unless they are up to date.
+
+        Args:
+            pods: pods by consumer id, of the chains with a node and a port on the Service.
+            paused: consumer ids whose slices are kept even without a pod.
+            open_ports: open ports of the chains by consumer id.
+
+        Returns:
+            The number of writes; 0 without the Service.
+        """
+        owner = self._owner.labels(names.GATEWAY)
+        service, existing = await asyncio.gather(
+            self._kube.find(kinds.SERVICE, self._namespace, names.GATEWAY_SERVICE, only_metadata=True),
+            self._kube.select(kinds.ENDPOINT_SLICE, owner, namespace=self._namespace),
+        )
+        if service is None:
+            return 0
+        plan = slices.plan(service, owner, pods, paused, existing, open_ports)
+        if plan.write or plan.remove:
+            await self._ensure_lease()
+        done = await asyncio.gather(
+            *(self._kube.apply(manifest, names.LOOP_MANAGER, only_metadata=True) for manifest in plan.write),
+            *(
+                self._kube.delete(kinds.ENDPOINT_SLICE, self._namespace, name, uid)
+                for name, uid in plan.remove
+            ),
+            return_exceptions=True,  # one chain's slice does not stop the others'
+        )
+        for outcome in done:
+            if isinstance(outcome, BaseException):
+                raise outcome
+        return len(plan.write) + len(plan.remove)

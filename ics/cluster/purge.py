@@ -1,58 +1,55 @@
-"""Removes what is retained of one chain: its volume, its keys, its namespace."""
+"""Deletion of one chain's retained objects: its volume, its keys and its namespace."""
 
 import asyncio
 
 from ics import errors
 from ics import names as ics_names
 from ics.cluster.api import client, kinds
+from ics.manifests import objects
 
 
-async def purge(
-    kube: client.Client, validator: str, provider_chain_id: str, consumer_id: str, namespace: str
+async def delete_chain(
+    kube: client.KubeClient, validator: str, provider_chain_id: str, consumer_id: str, namespace: str
 ) -> tuple[str, ...]:
-    """Remove the retained objects of one chain, the namespace with all that is in it last.
+    """Delete the retained objects of one chain, and finally its namespace with all objects in it.
 
     Args:
         kube: client.
         validator: name of the stack's validator.
-        provider_chain_id: with the consumer id, the identity of the chain.
-        consumer_id: likewise.
-        namespace: of the chain; its labels must say that it is this chain's and this validator's.
+        provider_chain_id: chain id of the provider.
+        consumer_id: consumer id of the chain.
+        namespace: namespace of the chain; its labels must contain the three values above.
 
     Returns:
-        What was removed, as `Secret NAMESPACE/NAME`; empty when there is nothing left.
+        The deleted objects in the form `Secret NAMESPACE/NAME`; empty if the namespace does not exist.
 
     Raises:
-        Permanent: the namespace is another's, or the chain's node is still there.
+        Permanent: the namespace does not belong to the chain, or the chain's node still exists.
     """
-    owner = {
-        ics_names.VALIDATOR: validator,
-        ics_names.PROVIDER: ics_names.label_value(provider_chain_id),
-        ics_names.CONSUMER: consumer_id,
-    }
-    home = await kube.find(kinds.NAMESPACE, None, namespace, only_metadata=True)
-    if home is None:
+    owner = objects.Owner(validator, provider_chain_id, consumer_id).selector()
+    namespace_object = await kube.find(kinds.NAMESPACE, None, namespace, only_metadata=True)
+    if namespace_object is None:
         return ()
-    found = home["metadata"].get("labels") or {}
+    labels = namespace_object["metadata"].get("labels") or {}
     for name, value in owner.items():
-        if found.get(name) != value:
+        if labels.get(name) != value:
             raise errors.Permanent(
-                f"namespace {namespace} is not purged: its label {name} is {found.get(name)!r}, not"
-                f" {value!r}:"
-                " give the namespace that ics status shows for this chain"
+                f"namespace {namespace} is not purged: its label {name} is {labels.get(name)!r}, not"
+                f" {value!r};"
+                " use the namespace that ics status shows for this chain"
             )
     nodes = await kube.select(kinds.STATEFUL_SET, owner, namespace=namespace, only_metadata=True)
     if nodes:
         raise errors.Permanent(
             f"namespace {namespace} is not purged: StatefulSet {nodes[0]['metadata']['name']} of consumer"
-            f" {consumer_id} is still there: purge once the chain is DELETED and its node removed"
+            f" {consumer_id} still exists; purge after the chain is DELETED and its node removed"
         )
     removed = await _remove(kube, owner, namespace)
-    await kube.delete(kinds.NAMESPACE, None, namespace, home["metadata"]["uid"])
+    await kube.delete(kinds.NAMESPACE, None, namespace, namespace_object["metadata"]["uid"])
     return (*removed, f"Namespace {namespace}")
 
 
-async def _remove(kube: client.Client, owner: dict[str, str], namespace: str) -> list[str]:
+async def _remove(kube: client.KubeClient, owner: dict[str, str], namespace: str) -> list[str]:
     retained = owner | {ics_names.RETAIN: "true"}
     removed = []
     for kind in (kinds.SECRET, kinds.VOLUME_CLAIM):

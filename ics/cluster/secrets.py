@@ -1,4 +1,4 @@
-"""Reads a secret value from where the settings say it lies. No message ever shows the value."""
+"""Reading of secret values from the sources in the settings; messages never contain a value."""
 
 import base64
 import pathlib
@@ -16,21 +16,21 @@ async def read(
     setting: str,
     base: pathlib.Path,
     env: Mapping[str, str],
-    kube: client.Client | None,
+    kube: client.KubeClient | None,
 ) -> model.Secret:
-    """Read one secret value; space around it does not count.
+    """Read one secret value and strip surrounding whitespace.
 
     Args:
-        source: where it lies.
-        setting: key of the settings, such as `ics:seed`, for the messages.
-        base: what a relative path is relative to.
-        env: the environment.
-        kube: client, needed only for a Kubernetes Secret.
+        source: source of the value.
+        setting: name of the setting, such as `ics:seed`, for the messages.
+        base: folder of relative paths.
+        env: environment of the process.
+        kube: client, required only for a Kubernetes Secret.
 
     Raises:
-        SettingsError: it is not there, empty, or a file that others may read.
-        Transient: the API server is not reached.
-        Permanent: a right is missing.
+        SettingsError: the value is missing or empty, or its file is readable by other users.
+        Transient: the API server is unreachable.
+        Permanent: a permission is missing.
     """
     if source.file is not None:
         return _checked(
@@ -39,13 +39,13 @@ async def read(
     if source.env is not None:
         value = env.get(source.env)
         if value is None:
-            raise errors.SettingsError(f"{setting}.env: the environment has no {source.env}: set it")
+            raise errors.SettingsError(f"{setting}.env: the variable {source.env} is not set; set it")
         return _checked(value.encode(), f"{setting}.env: {source.env}")
     if source.keystore is not None:
         return _sealed(source.keystore, source.passphrase, setting, base, env)
     if source.secret is None or kube is None:
         raise errors.SettingsError(
-            f"{setting}: names no place, or no cluster to read it from: give file or env"
+            f"{setting}: no secret source configured, or no cluster to read it from; set `file` or `env`"
         )
     return _checked(await _object(source.secret, f"{setting}.secret", kube), f"{setting}.secret")
 
@@ -57,17 +57,21 @@ def _sealed(
     base: pathlib.Path,
     env: Mapping[str, str],
 ) -> model.Secret:
-    """The hex of a key in the keystore."""
+    """Return a key of the keystore in hex."""
     origin = f"{setting}.keystore: key {name!r}"
-    found = keystore.read(keystore.folder(env), name)
+    encrypted = keystore.read(keystore.folder(env), name)
     if passphrase is not None and passphrase.file is not None:
         path = base / pathlib.Path(passphrase.file).expanduser()
-        opening = _checked(_file(path, f"{setting}.passphrase.file"), f"{setting}.passphrase.file")
+        secret_passphrase = _checked(_file(path, f"{setting}.passphrase.file"), f"{setting}.passphrase.file")
     else:
-        opening = passphrases.read(passphrase.env if passphrase else None, env, f"passphrase of {origin}: ")
+        secret_passphrase = passphrases.read(
+            passphrase.env if passphrase else None, env, f"passphrase of {origin}: "
+        )
     if setting == "ics:seed":
-        return model.Secret(key_file.open_seed(found, opening, origin).reveal().hex())
-    return model.Secret(key_file.open_account(found, opening, origin).private_key.reveal().hex())
+        return model.Secret(key_file.decrypt_seed(encrypted, secret_passphrase, origin).reveal().hex())
+    return model.Secret(
+        key_file.decrypt_account(encrypted, secret_passphrase, origin).private_key.reveal().hex()
+    )
 
 
 def _file(path: pathlib.Path, setting: str) -> bytes:
@@ -75,36 +79,35 @@ def _file(path: pathlib.Path, setting: str) -> bytes:
         mode = stat.S_IMODE(path.stat().st_mode)
         if mode & 0o077:
             raise errors.SettingsError(
-                f"{setting}: {path} may be read by others (mode {mode:04o}): chmod 600 {path}"
+                f"{setting}: {path} is readable by other users (mode {mode:04o}); run chmod 600 {path}"
             )
         return path.read_bytes()
     except OSError as error:
         raise errors.SettingsError(
-            f"{setting}: {path}: {error.strerror}: mend the path or its rights"
+            f"{setting}: {path}: {error.strerror}; check the path and its permissions"
         ) from error
 
 
-async def _object(place: secret_sources.SecretObject, setting: str, kube: client.Client) -> bytes:
-    found = await kube.find(kinds.SECRET, place.namespace, place.name)
-    if found is None:
+async def _object(source: secret_sources.SecretObject, setting: str, kube: client.KubeClient) -> bytes:
+    secret = await kube.find(kinds.SECRET, source.namespace, source.name)
+    if secret is None:
         raise errors.SettingsError(
-            f"{setting}: there is no Secret {place.name} in namespace {place.namespace}: make it or"
-            " mend the name"
+            f"{setting}: Secret {source.namespace}/{source.name} not found; create it or correct the name"
         )
-    data = found.get("data") or {}
-    if place.key not in data:
+    data = secret.get("data") or {}
+    if source.key not in data:
         raise errors.SettingsError(
-            f"{setting}: Secret {place.namespace}/{place.name} has no key {place.key!r}, only "
-            f"{', '.join(sorted(data)) or 'none'}: mend the key"
+            f"{setting}: Secret {source.namespace}/{source.name} lacks the key {source.key!r}; use one of its keys: "
+            f"{', '.join(sorted(data)) or 'none'}"
         )
-    return base64.b64decode(data[place.key])
+    return base64.b64decode(data[source.key])
 
 
 def _checked(raw: bytes, setting: str) -> model.Secret:
     try:
         value = raw.decode().strip()
     except UnicodeDecodeError:
-        raise errors.SettingsError(f"{setting}: is no text: write hex characters or words") from None
+        raise errors.SettingsError(f"{setting}: the value is not text; use hex characters or words") from None
     if not value:
-        raise errors.SettingsError(f"{setting}: is empty: write the secret into it")
+        raise errors.SettingsError(f"{setting}: the value is empty; set it to the secret")
     return model.Secret(value)

@@ -1,200 +1,218 @@
-"""The effects of arming: the order on record, the Job, and the record that it is done.
+"""Writes of the sign state in the cluster: the recorded request, the Job, and the record that it is ready.
 
-`ics.reconciler.sign_state` decides on the order of these steps. Each can be repeated after a crash.
+`ics.reconciler.sign_state` decides on the order of these steps. Each step can be repeated after a crash.
 """
 
+import dataclasses
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from ics import errors, model, names
 from ics.cluster.api import client, kinds, requests
+from ics.cluster.nodes import decode
+from ics.consumer import chain
 from ics.manifests import objects, sign_state_job
 
 
-async def ensure_ordered(kube: client.Client, namespace: str, generation: int, volume_uid: str) -> bool:
-    """Record on the key's Secret that its memory is made for this volume, and not yet laid there.
+class SignState:
+    """Sign states of one validator's consumer keys: the record on each key's Secret, and the Job."""
 
-    Returns:
-        Whether anything was written.
+    def __init__(
+        self, kube: client.KubeClient, owner: objects.Owner, ensure_lease: Callable[[], Awaitable[None]]
+    ) -> None:
+        """Initialize without sending requests.
 
-    Raises:
-        Permanent: the Secret is not there.
-    """
-    secret = await _secret(kube, namespace, generation)
-    if _notes(secret).get(names.VOLUME_UID) == volume_uid:
-        return False
-    await _annotate(kube, secret, {names.VOLUME_UID: volume_uid})
-    return True
+        Args:
+            kube: client.
+            owner: validator and provider.
+            ensure_lease: acquires the Lease unless this pass holds it.
+        """
+        self._kube = kube
+        self._owner = owner
+        self._ensure_lease = ensure_lease
 
+    async def waits(self) -> dict[str, str]:
+        """Return why the pods of sign-state Jobs wait, by consumer id; pods that do not wait are omitted.
 
-async def order_anew(kube: client.Client, namespace: str, generation: int, volume_uid: str) -> None:
-    """Forget that a memory was ever laid, and order one for this volume: only for an operator who says so.
+        Raises:
+            Transient: the API server is unreachable.
+            Permanent: the permission to list pods is missing.
+        """
+        items = await self._kube.select(kinds.POD, self._owner.selector(names.SIGN_STATE))
+        waiting = {item["metadata"]["labels"][names.CONSUMER]: decode.pod(item).waiting for item in items}
+        return {consumer_id: reason for consumer_id, reason in waiting.items() if reason}
 
-    Raises:
-        Permanent: the Secret is not there.
-    """
-    secret = await _secret(kube, namespace, generation)
-    # A Job of before, done or failed, would be taken for the new one.
-    job = await kube.find(kinds.JOB, namespace, sign_state_job.name(volume_uid), only_metadata=True)
-    if job is not None:
-        await _remove(kube, job)
-    # What a field manager no longer applies is removed: the record that the memory is laid goes.
-    await _annotate(kube, secret, {names.VOLUME_UID: volume_uid, names.BY_NAME: "true"})
+    async def ensure_requested(self, namespace: str, generation: int, volume_uid: str) -> bool:
+        """Record on the key's Secret that its sign state is requested for this volume, but not ready.
 
+        Returns:
+            Whether the record was written.
 
-@dataclass(frozen=True, slots=True)
-class Memory:
-    """The signing memory that is to be laid."""
+        Raises:
+            Permanent: the Secret does not exist.
+        """
+        await self._ensure_lease()
+        secret = await _secret(self._kube, namespace, generation)
+        if _annotations(secret).get(names.VOLUME_UID) == volume_uid:
+            return False
+        await _annotate(self._kube, secret, {names.VOLUME_UID: volume_uid})
+        return True
 
-    generation: int
-    """Of the key."""
-    address: str
-    """Of the key, upper-case hex."""
-    volume_uid: str
-    """Of the volume on record."""
+    async def request_reset(self, namespace: str, generation: int, volume_uid: str) -> None:
+        """Delete the record of an existing sign state and request a new one, as the operator explicitly confirmed.
 
-
-async def ensure_job(
-    kube: client.Client, owner: objects.Owner, namespace: str, wanted: Memory, image: str
-) -> model.JobState:
-    """Make the Job unless it is there, and tell how it stands.
-
-    Args:
-        kube: client.
-        owner: the chain whose key it is.
-        namespace: of the chain.
-        wanted: what it is to lay.
-        image: with a POSIX shell.
-
-    Raises:
-        Transient: a Job for another key is in the way, or one has not ended in its time; it is removed.
-        Permanent: the key's Secret is not there.
-    """
-    volume_uid, address = wanted.volume_uid, wanted.address
-    found = await kube.find(kinds.JOB, namespace, sign_state_job.name(volume_uid))
-    if found is None:
-        notes = _notes(await _secret(kube, namespace, wanted.generation))
-        is_by_name = notes.get(names.BY_NAME) == "true"
-        manifest = sign_state_job.job(owner, namespace, volume_uid, address, image, is_by_name)
-        await kube.send(requests.create(manifest, names.LOOP_MANAGER))
-        return model.JobState.RUNNING
-    if _notes(found).get(names.CONSENSUS_ADDRESS) != address:
-        await _remove(kube, found)
-        raise errors.Transient(
-            f"Job {namespace}/{sign_state_job.name(volume_uid)} is for another key: it was removed, and the"
-            " next pass makes"
-            " the right one"
+        Raises:
+            Permanent: the Secret does not exist.
+        """
+        await self._ensure_lease()
+        secret = await _secret(self._kube, namespace, generation)
+        # An earlier Job, done or failed, would be mistaken for the new one.
+        job = await self._kube.find(kinds.JOB, namespace, sign_state_job.name(volume_uid), only_metadata=True)
+        if job is not None:
+            await _remove(self._kube, job)
+        # Server-side apply removes annotations that are not applied again, here the record of the sign state.
+        await _annotate(
+            self._kube, secret, {names.VOLUME_UID: volume_uid, names.SIGN_STATE_CONFIRMED: "true"}
         )
-    if is_late(found):
-        await _remove(kube, found)
-        raise errors.Transient(
-            f"Job {namespace}/{sign_state_job.name(volume_uid)}, which lays the signing memory, did not end within"
-            f" {sign_state_job.DEADLINE_SECONDS} s: it was removed, and the next pass makes it anew; if it waits again,"
-            f" kubectl -n {namespace} describe pods -l {names.COMPONENT}={names.ARMING} says why"
-        )
-    return job_state(found)
+
+    async def ensure_job(self, chain: chain.ChainPlan, volume_uid: str) -> model.JobState:
+        """Create the Job that writes an empty sign state unless it exists, and return its state.
+
+        Args:
+            chain: plan of the chain, with its key.
+            volume_uid: uid of the recorded volume.
+
+        Raises:
+            Transient: a Job for a different key exists, or the Job did not end in time; it is deleted.
+            Permanent: the key's Secret does not exist.
+        """
+        await self._ensure_lease()
+        namespace, address = chain.namespace, chain.key.key.address.hex().upper()
+        job = await self._kube.find(kinds.JOB, namespace, sign_state_job.name(volume_uid))
+        if job is None:
+            annotations = _annotations(await _secret(self._kube, namespace, chain.key.generation))
+            is_by_name = annotations.get(names.SIGN_STATE_CONFIRMED) == "true"
+            manifest = sign_state_job.job(
+                self._owner_of(chain), namespace, volume_uid, address, chain.definition.image, is_by_name
+            )
+            await self._kube.send(requests.create(manifest, names.LOOP_MANAGER))
+            return model.JobState.RUNNING
+        if _annotations(job).get(names.CONSENSUS_ADDRESS) != address:
+            await _remove(self._kube, job)
+            raise errors.Transient(
+                f"Job {namespace}/{sign_state_job.name(volume_uid)} was for a different key; it was deleted, and the"
+                " next pass creates the right one"
+            )
+        if is_late(job):
+            await _remove(self._kube, job)
+            raise errors.Transient(
+                f"Job {namespace}/{sign_state_job.name(volume_uid)}, which creates the sign state, did not end within"
+                f" {sign_state_job.DEADLINE_SECONDS} s; it was deleted, and the next pass creates it again; for the"
+                f" reason, run kubectl -n {namespace} describe pods -l {names.COMPONENT}={names.SIGN_STATE}"
+            )
+        return job_state(job)
+
+    async def ensure_ready_recorded(self, namespace: str, generation: int, volume_uid: str) -> bool:
+        """Record that the sign state on this volume is ready, then delete the Job.
+
+        Returns:
+            Whether the record was written.
+
+        Raises:
+            Permanent: the Secret does not exist, or the sign state was requested for a different volume.
+        """
+        await self._ensure_lease()
+        secret = await _secret(self._kube, namespace, generation)
+        notes = _annotations(secret)
+        if notes.get(names.VOLUME_UID) != volume_uid:
+            raise errors.Permanent(
+                f"Secret {namespace}/{names.consensus_key_name(generation)}: the sign state was requested for volume"
+                f" {notes.get(names.VOLUME_UID)}, not for {volume_uid}, so it is not recorded as ready"
+            )
+        is_due = notes.get(names.SIGN_STATE_READY) != "true"
+        if is_due:
+            # Both, because server-side apply removes annotations that are not applied again.
+            await _annotate(
+                self._kube, secret, {names.VOLUME_UID: volume_uid, names.SIGN_STATE_READY: "true"}
+            )
+        job = await self._kube.find(kinds.JOB, namespace, sign_state_job.name(volume_uid), only_metadata=True)
+        if job is not None and "deletionTimestamp" not in job["metadata"]:
+            await _remove(self._kube, job)
+        return is_due
+
+    async def restore_record(self, namespace: str, generation: int, volume_uid: str) -> None:
+        """Record that the sign state is ready on this volume, after it was observed there.
+
+        This is one write, because a sign state that is recorded only as requested would be created again.
+
+        Raises:
+            Permanent: the Secret does not exist.
+        """
+        await self._ensure_lease()
+        secret = await _secret(self._kube, namespace, generation)
+        await _annotate(self._kube, secret, {names.VOLUME_UID: volume_uid, names.SIGN_STATE_READY: "true"})
+
+    async def ensure_retired(self, namespace: str, generation: int) -> bool:
+        """Record that this validator left its chain with a key, which must never be used again.
+
+        Returns:
+            Whether the record was written.
+
+        Raises:
+            Permanent: the Secret does not exist.
+        """
+        secret = await _secret(self._kube, namespace, generation)
+        notes = _annotations(secret)
+        if notes.get(names.RETIRED) == "true":
+            return False
+        await self._ensure_lease()
+        # All of them, because server-side apply removes annotations that are not applied again.
+        kept = {name: notes[name] for name in (names.VOLUME_UID, names.SIGN_STATE_READY) if name in notes}
+        await _annotate(self._kube, secret, kept | {names.RETIRED: "true"})
+        return True
+
+    def _owner_of(self, chain: chain.ChainPlan) -> objects.Owner:
+        return dataclasses.replace(self._owner, consumer_id=chain.consumer_id, chain_id=chain.chain_id)
 
 
 def is_late(item: Mapping[str, Any]) -> bool:
-    """Whether a Job failed because its time was over."""
+    """Return whether a Job failed because it exceeded its deadline."""
     conditions = (item.get("status") or {}).get("conditions") or []
     return any(c["type"] == "Failed" and c.get("reason") == "DeadlineExceeded" for c in conditions)
 
 
 def job_state(item: dict[str, Any]) -> model.JobState:
-    """How a Job stands."""
+    """Return the state of a Job."""
     if "deletionTimestamp" in item["metadata"]:
-        return model.JobState.RUNNING  # it is made anew once it is gone
+        return model.JobState.RUNNING  # it is created again once it is gone
     met = {c["type"] for c in (item.get("status") or {}).get("conditions") or [] if c["status"] == "True"}
     if "Complete" in met:
         return model.JobState.DONE
     return model.JobState.FAILED if "Failed" in met else model.JobState.RUNNING
 
 
-async def ensure_armed_recorded(
-    kube: client.Client, namespace: str, generation: int, volume_uid: str
-) -> bool:
-    """Record that the memory is laid on this volume, then remove the Job.
-
-    Returns:
-        Whether the record was written.
-
-    Raises:
-        Permanent: the Secret is not there, or the memory was ordered for another volume.
-    """
-    secret = await _secret(kube, namespace, generation)
-    notes = _notes(secret)
-    if notes.get(names.VOLUME_UID) != volume_uid:
-        raise errors.Permanent(
-            f"Secret {namespace}/{names.consensus_key_name(generation)}: the signing memory was"
-            " ordered for volume"
-            f" {notes.get(names.VOLUME_UID)}, not for {volume_uid}: it is not recorded as laid"
-        )
-    is_due = notes.get(names.ARMED) != "true"
-    if is_due:
-        # Both, for what a field manager no longer applies is removed.
-        await _annotate(kube, secret, {names.VOLUME_UID: volume_uid, names.ARMED: "true"})
-    job = await kube.find(kinds.JOB, namespace, sign_state_job.name(volume_uid), only_metadata=True)
-    if job is not None and "deletionTimestamp" not in job["metadata"]:
-        await _remove(kube, job)
-    return is_due
-
-
-async def record_found(kube: client.Client, namespace: str, generation: int, volume_uid: str) -> None:
-    """Record in one step that the memory lies on this volume, where it was seen to lie.
-
-    In one step, for a memory that counts as ordered would be laid.
-
-    Raises:
-        Permanent: the Secret is not there.
-    """
-    secret = await _secret(kube, namespace, generation)
-    await _annotate(kube, secret, {names.VOLUME_UID: volume_uid, names.ARMED: "true"})
-
-
-async def ensure_retired(
-    kube: client.Client, namespace: str, generation: int, before_writing: Callable[[], Awaitable[None]]
-) -> bool:
-    """Record that this validator left its chain with a key, which is never used again.
-
-    Returns:
-        Whether it was written.
-
-    Raises:
-        Permanent: the Secret is not there.
-    """
-    secret = await _secret(kube, namespace, generation)
-    notes = _notes(secret)
-    if notes.get(names.RETIRED) == "true":
-        return False
-    await before_writing()
-    # All of them, for what a field manager no longer applies is removed.
-    kept = {name: notes[name] for name in (names.VOLUME_UID, names.ARMED) if name in notes}
-    await _annotate(kube, secret, kept | {names.RETIRED: "true"})
-    return True
-
-
-async def _secret(kube: client.Client, namespace: str, generation: int) -> dict[str, Any]:
+async def _secret(kube: client.KubeClient, namespace: str, generation: int) -> dict[str, Any]:
     name = names.consensus_key_name(generation)
-    found = await kube.find(kinds.SECRET, namespace, name, only_metadata=True)
-    if found is None:
-        raise errors.Permanent(f"Secret {namespace}/{name} is not there: a pass that converges makes it")
-    return found
+    secret = await kube.find(kinds.SECRET, namespace, name, only_metadata=True)
+    if secret is None:
+        raise errors.Permanent(
+            f"Secret {namespace}/{name} not found; it is created by the next successful pass"
+        )
+    return secret
 
 
-async def _annotate(kube: client.Client, secret: dict[str, Any], notes: dict[str, str]) -> None:
+async def _annotate(kube: client.KubeClient, secret: dict[str, Any], annotations: dict[str, str]) -> None:
     metadata = secret["metadata"]
     await kube.apply(
         {
             "apiVersion": "v1",
             "kind": "Secret",
-            # With the uid, a Secret that went away meanwhile is not made anew without its key.
+            # The uid prevents the apply from recreating a deleted Secret without its key.
             "metadata": {
                 "name": metadata["name"],
                 "namespace": metadata["namespace"],
                 "uid": metadata["uid"],
-                "annotations": notes,
+                "annotations": annotations,
             },
         },
         names.LOOP_MANAGER,
@@ -202,10 +220,10 @@ async def _annotate(kube: client.Client, secret: dict[str, Any], notes: dict[str
     )
 
 
-async def _remove(kube: client.Client, job: dict[str, Any]) -> None:
+async def _remove(kube: client.KubeClient, job: dict[str, Any]) -> None:
     metadata = job["metadata"]
     await kube.delete(kinds.JOB, metadata["namespace"], metadata["name"], metadata["uid"])
 
 
-def _notes(item: dict[str, Any]) -> dict[str, str]:
+def _annotations(item: dict[str, Any]) -> dict[str, str]:
     return item["metadata"].get("annotations") or {}

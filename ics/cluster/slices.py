@@ -1,7 +1,7 @@
-"""The EndpointSlices through which the shared LoadBalancer reaches the consumer nodes; pure.
+"""EndpointSlices through which the shared LoadBalancer reaches the consumer nodes; pure.
 
-The Service has no selector, for its pods are in other namespaces. So each chain has one slice, and the
-loop lets it follow the pod's IP; a pod without one has no slice.
+The Service has no selector, because its pods are in other namespaces. Each chain has one slice, which the
+reconciler updates to the pod's IP; a pod without an IP has no slice.
 """
 
 import ipaddress
@@ -14,13 +14,13 @@ from ics import names as ics_names
 from ics.consumer.peers import ports
 
 SERVICE = "kubernetes.io/service-name"
-MANAGED_BY = "endpointslice.kubernetes.io/managed-by"
-"""Of whom the slice is, so that Kubernetes' own controllers leave it alone."""
+_MANAGED_BY = "endpointslice.kubernetes.io/managed-by"
+"""Label with the owner of a slice, so that Kubernetes' own controllers ignore it."""
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
-    """What to write and what to remove."""
+class SliceChanges:
+    """Slices to write and to delete."""
 
     write: tuple[model.Manifest, ...]
     remove: tuple[tuple[str, str], ...]
@@ -31,35 +31,35 @@ def plan(
     service: Mapping[str, Any],
     owner: Mapping[str, str],
     pods: Mapping[str, model.PodStatus | None],
-    held: frozenset[str],
+    paused: frozenset[str],
     existing: Sequence[Mapping[str, Any]],
-    opened: Mapping[str, model.OpenPorts] | None = None,
-) -> Plan:
-    """Compare the slices that should be with those that are.
+    open_ports: Mapping[str, model.OpenPorts] | None = None,
+) -> SliceChanges:
+    """Compare the desired with the existing slices.
 
     Args:
-        service: the LoadBalancer Service, metadata is enough.
-        owner: labels that tell whose slices they are.
-        pods: by consumer id, of the chains that have a node and a port on the Service.
-        held: consumer ids whose slices are not removed though no pod is named for them.
+        service: the LoadBalancer Service; its metadata is sufficient.
+        owner: labels of the owner's slices.
+        pods: pods by consumer id, of the chains with a node and a port on the Service.
+        paused: consumer ids whose slices are kept even without a pod.
         existing: the slices of this owner.
-        opened: by consumer id, the ports that lead to a chain; none given: just its present one.
+        open_ports: open ports of the chains by consumer id; default: only the current port.
     """
-    ports_of = opened or {}
+    ports_of = open_ports or {}
     wanted = [
         slice_of(service, owner, consumer, pod, pod.ip, ports_of.get(consumer))
         for consumer, pod in sorted(pods.items())
         if pod is not None and pod.ip is not None
     ]
     kept = {manifest["metadata"]["name"] for manifest in wanted}
-    found = {item["metadata"]["name"]: item for item in existing}
-    write = tuple(m for m in wanted if not _is_same(m, found.get(m["metadata"]["name"])))
+    by_name = {item["metadata"]["name"]: item for item in existing}
+    write = tuple(m for m in wanted if not _is_same(m, by_name.get(m["metadata"]["name"])))
     remove = tuple(
         (name, item["metadata"]["uid"])
-        for name, item in sorted(found.items())
-        if name not in kept and item["metadata"]["labels"].get(ics_names.CONSUMER) not in held
+        for name, item in sorted(by_name.items())
+        if name not in kept and item["metadata"]["labels"].get(ics_names.CONSUMER) not in paused
     )
-    return Plan(write, remove)
+    return SliceChanges(write, remove)
 
 
 def slice_of(
@@ -68,27 +68,29 @@ def slice_of(
     consumer_id: str,
     pod: model.PodStatus,
     address: str,
-    opened: model.OpenPorts | None = None,
+    open_ports: model.OpenPorts | None = None,
 ) -> dict[str, Any]:
-    """The slice of one chain, whose pod has this address; its ports bear the names of the Service's."""
+    """Return the slice of one chain for its pod's address; its ports have the names of the Service's."""
     names = [ics_names.port_name(consumer_id)]
-    names += [ics_names.port_name(consumer_id, one.port) for one in (opened.former if opened else ())]
+    names += [
+        ics_names.port_name(consumer_id, former.port) for former in (open_ports.former if open_ports else ())
+    ]
     family = f"IPv{ipaddress.ip_address(address).version}"
     metadata = service["metadata"]
     return {
         "apiVersion": "discovery.k8s.io/v1",
         "kind": "EndpointSlice",
         "metadata": {
-            # The family of a slice's addresses cannot be changed.
+            # The address family of a slice is immutable.
             "name": f"{metadata['name']}-{consumer_id}-{family.lower()}",
             "namespace": metadata["namespace"],
             "labels": {
                 **owner,
                 ics_names.CONSUMER: consumer_id,
                 SERVICE: metadata["name"],
-                MANAGED_BY: ics_names.MANAGER,
+                _MANAGED_BY: ics_names.MANAGER,
             },
-            # Goes when the Service goes, whoever removes it.
+            # Deleted together with the Service, even if the operator deletes the Service manually.
             "ownerReferences": [
                 {"apiVersion": "v1", "kind": "Service", "name": metadata["name"], "uid": metadata["uid"]}
             ],
@@ -100,7 +102,7 @@ def slice_of(
 
 
 def _endpoint(pod: model.PodStatus, address: str) -> dict[str, Any]:
-    # A node that is not ready, for it waits for its quorum, must be reached by the peers that it waits for.
+    # A node that waits for its quorum is not ready, but must be reachable for the peers that it waits for.
     endpoint: dict[str, Any] = {
         "addresses": [address],
         "conditions": {"ready": True, "serving": pod.is_ready, "terminating": False},
@@ -111,10 +113,10 @@ def _endpoint(pod: model.PodStatus, address: str) -> dict[str, Any]:
 def _is_same(manifest: Mapping[str, Any], item: Mapping[str, Any] | None) -> bool:
     if item is None:
         return False
-    found, wanted = item["metadata"], manifest["metadata"]
+    live, wanted = item["metadata"], manifest["metadata"]
     return bool(
-        wanted["labels"].items() <= (found.get("labels") or {}).items()
-        and found.get("ownerReferences") == wanted["ownerReferences"]
+        wanted["labels"].items() <= (live.get("labels") or {}).items()
+        and live.get("ownerReferences") == wanted["ownerReferences"]
         and (item.get("endpoints") or []) == manifest["endpoints"]
         and (item.get("ports") or []) == manifest["ports"]
     )

@@ -1,1 +1,1 @@
-"""Settings of a stack and chain definitions: their schema, their checks, and the files that hold them."""
+"""Settings of a stack and chain definitions: schema, validation, and the files that contain them."""

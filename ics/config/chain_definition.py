@@ -1,11 +1,10 @@
-"""Chain definitions: what an operator says about the consumer chains it is ready to run.
+"""Chain definitions: the consumer chains that the operator is ready to run.
 
-Anybody may create a consumer chain on a permissionless provider, so a chain is joined only when one
-definition, and only one, matches its chain id, its owner and (where given) its consumer id.
+On a permissionless provider anyone can create a consumer chain, so a chain is joined only if exactly one
+definition matches its chain id, its owner and (where given) its consumer id.
 """
 
 import fnmatch
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -14,52 +13,47 @@ import pydantic
 
 from ics import errors
 from ics.conditions import Reason
-from ics.config import settings
+from ics.config import base, settings, units
 from ics.cosmos import coins
 
 
-class _Frozen(pydantic.BaseModel):
-    model_config = pydantic.ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-
-
-class Match(_Frozen):
-    """Which chains of the provider a definition is for."""
+class Match(base.Frozen):
+    """Criteria that select the consumer chains of a definition."""
 
     chain_id: str = "*"
     """Exact chain id, or a pattern with * and ?."""
     owner: str = "any"
     """Owner's account address, or `any`."""
-    consumer_id: str | None = pydantic.Field(default=None, pattern=r"^\d+$")
+    consumer_id: str | None = pydantic.Field(default=None, pattern=r"^[0-9]+$")
     """Exact consumer id."""
 
 
-class Published(_Frozen):
+class PublishedGenesis(base.Frozen):
     """A genesis file as its publishers distribute it."""
 
     file: str | None = None
     """Path relative to the definition's folder."""
     url: str | None = pydantic.Field(default=None, pattern=r"^https?://\S+$")
-    """Address to fetch it from; asks for sha256, for what is fetched must be known beforehand."""
+    """URL of the file; requires sha256, so that the download can be verified."""
     sha256: str | None = pydantic.Field(default=None, pattern=r"^[0-9a-f]{64}$")
     """sha256 of the file's bytes, lower-case hex."""
 
     @pydantic.model_validator(mode="after")
-    def _just_one(self) -> "Published":
-        if (self.file is None) == (self.url is None):
-            raise ValueError("give just one of file and url")
+    def _just_one(self) -> "PublishedGenesis":
+        base.require_one(file=self.file, url=self.url)
         return self
 
 
-class Fund(_Frozen):
-    """Accounts that a completed genesis gives coins to."""
+class Fund(base.Frozen):
+    """Accounts that receive coins in a completed genesis."""
 
     relayers: str = ""
     """Coins for the published relayer address of each bonded validator, such as 100000000stake."""
     module_accounts: tuple[str, ...] = ()
-    """Modules of the chain that have an account, beyond those that all chains have: nobody is funded there."""
+    """Further modules of the chain that own an account; module accounts are never funded."""
 
 
-class RewardDenoms(_Frozen):
+class RewardDenoms(base.Frozen):
     """Denominations in which the consumer pays rewards (CCV parameters)."""
 
     consumer: tuple[str, ...] = ()
@@ -68,53 +62,54 @@ class RewardDenoms(_Frozen):
     """`provider_reward_denoms` of the consumer."""
 
 
-class Genesis(_Frozen):
-    """Where a chain's genesis comes from: completed here from `base`, or used as it is from `final`.
+class Genesis(base.Frozen):
+    """Source of a chain's genesis: `base` is completed by the operator, `final` is used unchanged.
 
     With both, `final` is used, and the chain's `genesis_hash` is compared with the sha256 of `base`, which is
-    not fetched: the owner states it before the launch, and a final file, with the CCV state, is made after it.
+    not fetched: the owner sets that hash before the launch, and the final file, with the CCV state, is made
+    after it.
     """
 
-    base: Published | None = None
+    base: PublishedGenesis | None = None
     """Genesis without the CCV state, whose sha256 is the chain's `genesis_hash`."""
-    final: Published | None = None
-    """Genesis as the launch team distributes it; nothing is added to it. It and its sha256 may come after the
-    launch: no node is started before."""
+    final: PublishedGenesis | None = None
+    """Genesis as the launch team distributes it, used unchanged. The file and its sha256 may follow after the
+    launch; no node starts without them."""
     time: Literal["base", "spawn", "launch"] = "launch"
-    """Genesis time of a completed genesis: the base's own, the spawn time, or the launch block's time."""
+    """Genesis time of a completed genesis: that of the base, the spawn time, or the launch block's time."""
     fund: Fund = Fund()
-    """Accounts to fund in a completed genesis; nobody by default."""
+    """Accounts to fund in a completed genesis; none by default."""
     reward_denoms: RewardDenoms = RewardDenoms()
-    """Set in the CCV parameters of a completed genesis."""
+    """Reward denominations for the CCV parameters of a completed genesis."""
 
     @pydantic.model_validator(mode="after")
     def _fits_together(self) -> "Genesis":
         if self.base is None and self.final is None:
-            raise ValueError("give base, final, or both")
+            raise ValueError("set base, final, or both")
         if self.base is not None and self.base.sha256 is None and (self.base.url or self.final):
-            raise ValueError("base asks for sha256 when it has a url, or stands beside final")
+            raise ValueError("base needs sha256 if it has a url or if final is set too; add it")
         if self.final is not None and (self.fund.relayers or self.reward_denoms != RewardDenoms()):
-            raise ValueError("nothing is added to a final genesis: remove fund and reward_denoms")
+            raise ValueError("a final genesis is used unchanged; remove fund and reward_denoms")
         try:
             coins.parse_coins(self.fund.relayers)
         except errors.SettingsError as error:
-            # pydantic adds the key to a ValueError only.
+            # pydantic adds the key to a ValueError, and to no other exception.
             raise ValueError(str(error)) from error
         return self
 
 
-class Definition(_Frozen):
-    """One kind of consumer chain that this operator is ready to run."""
+class Definition(base.Frozen):
+    """A consumer chain, or a pattern of chains, that this operator is ready to run."""
 
     name: str = pydantic.Field(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", max_length=63)
-    """Name of the definition, its file's name without the ending."""
+    """Name of the definition, equal to its file name without the extension."""
     match: Match
     image: str
     """Container image with the chain's binary and a POSIX shell."""
     binary: str
     """Name or path of the binary in the image."""
     binary_hash: str | None = pydantic.Field(default=None, pattern=r"^[0-9a-f]{64}$")
-    """sha256 of the binary in the image, compared with the chain's `binary_hash` where that is stated."""
+    """sha256 of the binary in the image, compared with the chain's `binary_hash` if that is set."""
     bech32_prefix: str = pydantic.Field(pattern=r"^[a-z][a-z0-9]*$")
     """Account prefix of the chain."""
     denom: str
@@ -125,25 +120,17 @@ class Definition(_Frozen):
     config: Mapping[Literal["config.toml", "app.toml"], Mapping[str, Any]] = pydantic.Field(
         default_factory=dict
     )
-    """Overrides laid over the node's config.toml and app.toml."""
-    seeds: tuple[str, ...] = ()
+    """Overrides for the node's config.toml and app.toml."""
+    seeds: tuple[units.Peer, ...] = ()
     """Seed nodes, `<node id>@<host>:<port>`."""
-
-    @pydantic.field_validator("seeds")
-    @classmethod
-    def _are_peers(cls, seeds: tuple[str, ...]) -> tuple[str, ...]:
-        for seed in seeds:
-            if not re.match(r"^[0-9a-f]{40}@[^@\s,]+:\d{1,5}$", seed):
-                raise ValueError(f"{seed!r} is no seed: write <node id>@<host>:<port>")
-        return seeds
 
 
 @dataclass(frozen=True, slots=True)
-class Loaded:
+class LoadedDefinition:
     """A definition with its published genesis file.
 
-    Either `genesis` holds the file's bytes (those of the final one if there is to be one) or `problem` says why
-    it could not be had.
+    Either `genesis` holds the file's bytes (of `final` if the definition has one), or `problem` describes why
+    they are not available.
     """
 
     definition: Definition
@@ -152,15 +139,15 @@ class Loaded:
 
     @property
     def is_awaited(self) -> bool:
-        """Whether the file is missing and may well be: a final genesis is made after the launch."""
+        """Whether the file is missing but expected later: a final genesis is published after the launch."""
         return self.genesis is None and self.definition.genesis.final is not None
 
 
 def parse(values: Mapping[str, Any], origin: str) -> Definition:
-    """Check one definition as a whole.
+    """Validate one definition as a whole.
 
     Raises:
-        SettingsError: with one line for each wrong key.
+        SettingsError: one line per wrong key.
     """
     try:
         return Definition.model_validate(dict(values))
@@ -169,7 +156,7 @@ def parse(values: Mapping[str, Any], origin: str) -> Definition:
 
 
 def may_match(match: Match, consumer_id: str, chain_id: str) -> bool:
-    """Whether a definition is for this chain, as far as the owner does not matter."""
+    """Return whether a definition matches this chain, ignoring its owner."""
     if match.consumer_id is not None and match.consumer_id != consumer_id:
         return False
     return fnmatch.fnmatchcase(chain_id, match.chain_id)
@@ -177,20 +164,23 @@ def may_match(match: Match, consumer_id: str, chain_id: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Unmatched:
-    """Reason and message of the condition of a chain without a definition."""
+    """The condition of a chain without a single matching definition."""
 
     reason: Reason
     message: str
 
 
-def find(definitions: Sequence[Loaded], consumer_id: str, chain_id: str, owner: str) -> Loaded | Unmatched:
-    """Return the one definition that matches a chain, or why there is none."""
+def match(
+    definitions: Sequence[LoadedDefinition], consumer_id: str, chain_id: str, owner: str
+) -> LoadedDefinition | Unmatched:
+    """Return the single definition that matches a chain, or the condition that explains its absence."""
     near = [d for d in definitions if may_match(d.definition.match, consumer_id, chain_id)]
     exact = [d for d in near if d.definition.match.owner in ("any", owner)]
     if len(exact) > 1:
         names = ", ".join(sorted(d.definition.name for d in exact))
         return Unmatched(
-            Reason.DEFINITION_AMBIGUOUS, f"definitions {names} all match {chain_id}: narrow their match"
+            Reason.DEFINITION_AMBIGUOUS,
+            f"definitions {names} all match {chain_id}; narrow their match settings",
         )
     if exact:
         return exact[0]
@@ -198,9 +188,9 @@ def find(definitions: Sequence[Loaded], consumer_id: str, chain_id: str, owner: 
         names = ", ".join(sorted(d.definition.name for d in near))
         return Unmatched(
             Reason.NO_DEFINITION,
-            f"owner {owner} of {chain_id} is not the one that definition {names} names: not joined;"
-            " if the owner is right, change match.owner",
+            f"{chain_id} is not joined: its owner {owner} is not match.owner of definition {names};"
+            " if this owner is right, change match.owner",
         )
     return Unmatched(
-        Reason.NO_DEFINITION, f"no definition under stacks/chains matches {chain_id}: not joined"
+        Reason.NO_DEFINITION, f"{chain_id} is not joined: no definition in stacks/chains matches it"
     )

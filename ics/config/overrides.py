@@ -1,16 +1,16 @@
-"""One nested table laid over another; pure."""
+"""Merging of nested tables; pure."""
 
 from collections.abc import Mapping
 from typing import Any
 
 
-def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """A table with another laid over it, table by table; anything else, lists too, is replaced whole."""
-    found = dict(base)
+def deep_merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """Return `base` with the values of `over`: tables are merged, all other values and lists replaced."""
+    result = dict(base)
     for key, value in over.items():
-        known = found.get(key)
-        if isinstance(known, Mapping) and isinstance(value, Mapping):
-            found[key] = merged(known, value)
+        old = result.get(key)
+        if isinstance(old, Mapping) and isinstance(value, Mapping):
+            result[key] = deep_merge(old, value)
         else:
-            found[key] = value
-    return found
+            result[key] = value
+    return result

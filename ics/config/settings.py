@@ -1,11 +1,10 @@
-"""Settings of one validator's stack: frozen, strict, and blind to files and the environment.
+"""Settings of one validator's stack: frozen, strict, and independent of files and environment.
 
-`parse` takes the mapping that `ics.config.stack_file` put together (flags over environment over stack file) and
-answers either a whole, valid `Settings` or one `SettingsError` that names every wrong key at once.
+`parse` takes the mapping that `ics.config.stack_file` collected (flags over environment over stack file) and
+returns a complete, valid `Settings`, or raises one `SettingsError` that names every wrong key.
 """
 
 import enum
-import re
 import typing
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal
@@ -13,21 +12,21 @@ from typing import Any, Literal
 import pydantic
 
 from ics import errors
+from ics.config import base, secret_sources, units, urls
 from ics.config import provider_node as config_provider_node
-from ics.config import secret_sources, units, urls
-from ics.cosmos import addresses, identifiers
+from ics.cosmos import addresses, coins, identifiers
 
 
 class Policy(enum.StrEnum):
-    """What a validator joins by itself."""
+    """Policy for joining chains automatically."""
 
     TOP66 = "top66"
     """Every chain before its launch, while this validator is in the top 66 %."""
     ALL = "all"
     LISTED = "listed"
-    """Only what the allow list names."""
+    """Only chains in the allow list."""
     NONE = "none"
-    """Nothing; opting in is done by hand."""
+    """No chain; the operator opts in by hand."""
 
 
 PREFIX = "ics:"
@@ -36,15 +35,11 @@ PREFIX = "ics:"
 _DNS_LABEL = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
 
 
-class _Frozen(pydantic.BaseModel):
-    model_config = pydantic.ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-
-
-class Provider(_Frozen):
-    """The provider chain and the endpoints that answer for it."""
+class ProviderSettings(base.Frozen):
+    """The provider chain and its endpoints."""
 
     chain_id: str
-    """Chain id that every endpoint must answer; anything else stops the pass."""
+    """Chain id that every endpoint must report; any other stops the pass."""
     rest: tuple[str, ...] = pydantic.Field(min_length=1)
     """REST gateways, tried in this order."""
     rpc: tuple[str, ...] = pydantic.Field(min_length=1)
@@ -52,81 +47,86 @@ class Provider(_Frozen):
     grpc: tuple[str, ...] = pydantic.Field(min_length=1)
     """gRPC addresses for transactions, tried in this order."""
     archive_rest: tuple[str, ...] = ()
-    """REST gateways that keep old heights, asked only for the state after a chain's launch block."""
-    gas_price: str = pydantic.Field(default="0.001stake", pattern=units.PRICE)
-    """Price of a unit of gas, amount and denomination."""
+    """REST gateways that keep old heights, used only for the state after a chain's launch block."""
+    gas_price: units.Price = "0.001stake"
+    """Price of a unit of gas: amount and denomination."""
     gas_adjustment: float = pydantic.Field(default=1.5, ge=1.0, le=10.0)
-    """Factor on the simulated gas, of the validator's transactions and of Hermes' on the provider."""
+    """Factor on the simulated gas of the validator's transactions and of Hermes on the provider."""
     max_lag: units.Duration = 60
-    """An endpoint whose last block is older than this is lagging and is not acted upon; default 60s."""
+    """Age of the last block from which an endpoint counts as lagging and is not used; default 60s."""
 
     @pydantic.field_validator("rest", "rpc", "grpc", "archive_rest")
     @classmethod
-    def _urls(cls, found: tuple[str, ...]) -> tuple[str, ...]:
-        for url in found:
+    def _urls(cls, values: tuple[str, ...]) -> tuple[str, ...]:
+        for url in values:
             if not urls.is_http(url):
                 raise ValueError(
-                    f"{urls.shown(url)!r} is no address: write http://HOST:PORT or https://HOST, PORT from 1 to"
-                    " 65535 and IPv6 in brackets"
+                    f"{urls.redacted(url)!r} is not a valid URL;"
+                    " use http://HOST:PORT or https://HOST, PORT from 1 to 65535 and IPv6 in brackets"
                 )
-        return tuple(url.rstrip("/") for url in found)
+        return tuple(url.rstrip("/") for url in values)
+
+    @property
+    def price(self) -> coins.Price:
+        """The gas price."""
+        return coins.parse_price(self.gas_price)
 
     @property
     def denom(self) -> str:
         """Denomination of the gas price."""
-        return re.sub(r"^[\d.]+", "", self.gas_price)
+        return self.price.denom
 
 
-class Cluster(_Frozen):
-    """The Kubernetes cluster that this validator's chains run in."""
+class ClusterSettings(base.Frozen):
+    """The Kubernetes cluster in which this validator's chains run."""
 
     kubeconfig: str | None = None
     """Path of a kubeconfig, relative to the project's folder; none: $KUBECONFIG, the user's own, or
-    the service account of the pod that this runs in."""
+    the service account of the operator's pod."""
     context: str | None = None
     """Context in the kubeconfig; none: its current one."""
     namespace_prefix: str = pydantic.Field(default="", pattern=r"^([a-z0-9][-a-z0-9]{0,14})?$")
-    """Put before every namespace, for several validators in one cluster."""
+    """Prefix of every namespace, for several validators in one cluster."""
     proxy_ranges: tuple[str, ...] = ()
-    """CIDRs from which the API server reaches pods; needed for `hybrid_peer_updates`, with which nobody else
-    outside of the chain's own namespaces reaches a node's RPC."""
+    """CIDRs from which the API server reaches pods; required for `hybrid_peer_updates`. Apart from the
+    chain's own namespaces, only these can reach a node's RPC then."""
 
     @pydantic.field_validator("proxy_ranges")
     @classmethod
     def _cidrs(cls, ranges: tuple[str, ...]) -> tuple[str, ...]:
-        return secret_sources.cidrs(ranges)
+        return secret_sources.check_cidrs(ranges)
 
 
-class Participation(_Frozen):
-    """Which consumer chains this validator joins, among those that have a definition."""
+class ParticipationSettings(base.Frozen):
+    """Selection of the consumer chains that this validator joins, among those with a definition."""
 
     policy: Policy = Policy.TOP66
-    """top66: as the validators that hold 66 % of the bonded tokens; all; listed: only `allow`; none."""
+    """top66: like the validators that hold 66 % of the bonded tokens; all; listed: only `allow`; none."""
     allow: tuple[str, ...] = ()
-    """Chain ids, consumer ids or owners to join on top of the policy."""
+    """Chain ids, consumer ids or owners to join in addition to the policy."""
     deny: tuple[str, ...] = ()
-    """Chain ids, consumer ids or owners never to join; stronger than `allow`."""
+    """Chain ids, consumer ids or owners never to join; overrides `allow`."""
 
 
-class Gateway(_Frozen):
+class GatewaySettings(base.Frozen):
     """The shared LoadBalancer through which peers reach the consumer nodes."""
 
     namespace: str = pydantic.Field(default="provider", pattern=_DNS_LABEL, max_length=63)
-    """Namespace of the Service `p2p-loadbalancer` and of what the validator's chains share."""
+    """Namespace of the Service `p2p-loadbalancer` and of all objects that the validator's chains share."""
     cloud: Literal["none", "aws", "gcp", "azure", "metallb"] = "none"
-    """Whose LoadBalancer answers: brings the annotations that it needs to be public and to reach the nodes."""
+    """Cloud of the LoadBalancer; sets the annotations it needs to be public and to reach the nodes."""
     annotations: Mapping[str, str] = pydantic.Field(default_factory=dict)
-    """Further annotations of the Service; one of the same name goes before that of `cloud`."""
+    """Further annotations of the Service; they override those of `cloud`."""
     host: str = ""
-    """Published address when it is not the one that the cloud writes into the Service's status."""
+    """Published address, if it differs from the one in the Service's status."""
     port_grace: units.Duration = 86400
-    """How long the old port of a chain stays open after the chain has moved to another; default 1d."""
+    """Time for which the old port of a chain stays open after a change of port; default 1d."""
 
 
-class Node(_Frozen):
-    """What every consumer node gets."""
+class NodeSettings(base.Frozen):
+    """Settings of all consumer nodes."""
 
-    storage: str = pydantic.Field(default="10Gi", pattern=units.QUANTITY)
+    storage: units.Quantity = "10Gi"
     """Size of a node's volume."""
     storage_class: str = ""
     """StorageClass of the volumes; empty: the cluster's default."""
@@ -138,113 +138,113 @@ class Node(_Frozen):
     )
     """Requests and limits of the node's container."""
     stuck_after: units.Duration = pydantic.Field(default=60, ge=5)
-    """Age of the last block from which a node, or its chain, counts as standing still; default 60s."""
+    """Age of the last block from which a node, or its chain, counts as stuck; default 60s."""
     stop_grace: units.Duration = 86400
-    """How long packets in flight are waited for, at most, after a chain was STOPPED; default 1d."""
+    """Maximum wait for packets in flight after a chain was STOPPED; default 1d."""
 
 
-class Relayer(_Frozen):
+class RelayerSettings(base.Frozen):
     """The Hermes relayers."""
 
     enabled: bool = True
-    """Off: no relayer is run, and opting in does not ask for a published relayer address."""
+    """Whether relayers run; if not, opting in does not require a published relayer address."""
     delay: units.Duration = 30
     """Wait after a node's start before its relayer; default 30s."""
     image: str = "informalsystems/hermes:1.13.1"
     """Image of Hermes."""
     fund: int = pydantic.Field(default=1_000_000, ge=0)
-    """What each account of a relayer on the provider is filled up to, in the denomination of
-    `provider.gas_price`, once it holds less than half of it; 0: never."""
+    """Balance to which each relayer account on the provider is topped up once it falls below half of it, in
+    the denomination of `provider.gas_price`; 0: never."""
 
 
-class Resident(_Frozen):
-    """The reconciler that stays (`reconcile.py --watch`)."""
+class DaemonSettings(base.Frozen):
+    """The daemon (`reconcile.py --watch`)."""
 
     events: bool = True
-    """Wake up at events of the provider and of the own pods; off: it only looks from time to time."""
+    """Whether events of the provider and of the own pods trigger passes; if not, it only polls."""
     port: int = pydantic.Field(default=8080, ge=0, le=65535)
-    """Port of `/healthz`, `/readyz` and `/metrics`, on all addresses; 0: none."""
+    """Port of `/healthz`, `/readyz` and `/metrics` on all addresses; 0: none."""
 
 
-class Reconciler(_Frozen):
-    """The reconciler in the cluster: a CronJob, or a Deployment that stays."""
+class ReconcilerSettings(base.Frozen):
+    """The reconciler in the cluster: a CronJob or a Deployment."""
 
     enabled: bool = False
-    """On: the stack installs it, with a service account and its rights."""
+    """Whether the stack installs it, with a service account and its RBAC rights."""
     mode: Literal["cron", "deployment"] = "cron"
-    """cron: a pass for each time of `schedule`; deployment: `reconcile.py --watch`."""
+    """cron: one pass at each time of `schedule`; deployment: `reconcile.py --watch`."""
     schedule: str = pydantic.Field(default="* * * * *", pattern=r"^(@[a-z]+|\S+( \S+){4})$")
-    """When passes begin, as cron writes it; in the cluster's time zone."""
+    """Start times of passes in cron syntax, in the cluster's time zone."""
     image: str = ""
-    """Image made from this repository's Dockerfile; needed when it is enabled."""
+    """Image built from this repository's Dockerfile; required if enabled."""
     seed: secret_sources.SecretObject | None = None
-    """Where it reads the seed; none: where `seed` says, if that is a Secret."""
+    """Secret with the seed; none: that of `seed`, if it is a Secret."""
     account: secret_sources.SecretObject | None = None
-    """Where it reads the account; none: where `account` says, if that is a Secret."""
+    """Secret with the account; none: that of `account`, if it is a Secret."""
     resources: Mapping[str, Mapping[str, str]] = pydantic.Field(
         default_factory=lambda: {"requests": {"cpu": "50m", "memory": "96Mi"}, "limits": {"memory": "512Mi"}}
     )
     """Requests and limits of its container."""
 
 
-class Pulumi(_Frozen):
-    """How the Pulumi engine keeps its state."""
+class PulumiSettings(base.Frozen):
+    """State storage of the Pulumi engine."""
 
     backend: str | None = pydantic.Field(default=None, pattern=r"^[a-z0-9+]+://")
-    """URL of the state's backend: `file:///var/lib/ics`, `s3://…`, `gs://…`, `azblob://…`, `https://…`; none:
-    as $PULUMI_BACKEND_URL or `pulumi login` say."""
+    """URL of the state's backend: `file:///var/lib/ics`, `s3://…`, `gs://…`, `azblob://…`, `https://…`;
+    none: the one of $PULUMI_BACKEND_URL or `pulumi login`."""
     passphrase: secret_sources.SecretSource | None = None
-    """What the secrets in the state are encrypted with; none: as the environment says
+    """Passphrase that encrypts the secrets in the state; none: the one in the environment
     (PULUMI_CONFIG_PASSPHRASE_FILE or PULUMI_CONFIG_PASSPHRASE), or the stack's own secrets provider."""
 
 
-class Settings(_Frozen):
-    """All of one stack."""
+class Settings(base.Frozen):
+    """All settings of one stack."""
 
     validator: str = pydantic.Field(pattern=_DNS_LABEL, max_length=40)
-    """Name of this validator here: names the set of objects in the cluster."""
+    """Local name of this validator; names its set of objects in the cluster."""
     operator_address: str
-    """valoper of this validator: its identity on the provider."""
+    """valoper address of this validator: its identity on the provider."""
     engine: Literal["auto", "pulumi", "apply"] = "auto"
-    """pulumi: Pulumi's Automation API over this project; apply: embedded, needs no other program; auto: the
-    one that converged the cluster last, as is on record there, and the embedded one on an empty cluster. So it
-    never moves from one to the other by itself."""
-    provider: Provider
+    """pulumi: Pulumi's Automation API with this project; apply: embedded, needs no other program; auto: the
+    engine that converged the cluster last, as recorded there, and the embedded one on an empty cluster. So
+    auto never switches engines."""
+    provider: ProviderSettings
     account: secret_sources.SecretSource | None = None
-    """The account that signs transactions, a mnemonic or 64 hex characters; without it none is sent."""
+    """Account that signs transactions, a mnemonic or 64 hex characters; none: no transactions are sent."""
     granter: str = ""
-    """Account in whose name the signing account sends (authz), when that is only its grantee; a validator's can
-    be only its operator's own."""
+    """Account on whose behalf the signing account sends (authz), if the signing account is only its grantee;
+    for a validator it must be the operator's account."""
     fee_granter: str = ""
     """Account that pays the fees (feegrant); empty: the signing account."""
     seed: secret_sources.SecretSource
-    """The one secret that all derived keys come from: 64 hex characters."""
-    consensus_keys: Mapping[str, secret_sources.ConsensusKey] = pydantic.Field(default_factory=dict)
-    """Chains whose consensus key does not come from the seed, by consumer id."""
-    cluster: Cluster = Cluster()
-    participation: Participation = Participation()
-    gateway: Gateway = Gateway()
-    node: Node = Node()
-    relayer: Relayer = Relayer()
-    provider_node: config_provider_node.ProviderNode = config_provider_node.ProviderNode()
-    reconciler: Reconciler = Reconciler()
-    resident: Resident = Resident()
+    """Secret from which all keys are derived: 64 hex characters."""
+    consensus_keys: Mapping[str, secret_sources.ConsensusKeySource] = pydantic.Field(default_factory=dict)
+    """Chains whose consensus key is not derived from the seed, by consumer id."""
+    cluster: ClusterSettings = ClusterSettings()
+    participation: ParticipationSettings = ParticipationSettings()
+    gateway: GatewaySettings = GatewaySettings()
+    node: NodeSettings = NodeSettings()
+    relayer: RelayerSettings = RelayerSettings()
+    provider_node: config_provider_node.ProviderNodeSettings = config_provider_node.ProviderNodeSettings()
+    reconciler: ReconcilerSettings = ReconcilerSettings()
+    daemon: DaemonSettings = DaemonSettings()
     auto_update_consumers: bool = False
-    """Restart a node that lacks a peer because its peers have changed since it was started: one at a time, and
-    never while its chain needs its vote."""
+    """Whether a node that lacks peers, because its peers changed since its start, is restarted: one node at a
+    time, and never while its chain needs its vote."""
     hybrid_peer_updates: bool = False
-    """Tell a running node its new peers (its RPC is `unsafe` then); a restart, with
-    `auto_update_consumers`, comes only when that failed or brought no connection."""
+    """Whether new peers are sent to the running node (its RPC is `unsafe` then). With
+    `auto_update_consumers`, it is restarted only if that failed or led to no connection."""
     drift_interval: units.Duration = 3600
-    """How often every field of every object is compared, also where nothing hints at a change; default 1h,
-    `0s`: never. What others change is usually seen, and put back, by the very next pass."""
-    pulumi: Pulumi = Pulumi()
+    """Interval at which every field of every object is compared, even without signs of a change; default 1h,
+    `0s`: never. Changes by others are usually detected and reverted by the next pass."""
+    pulumi: PulumiSettings = PulumiSettings()
     confirm: tuple[str, ...] = ()
-    """Changes that are made only when they are named here or with `--confirm`; each name is good for one
-    time, and what has been done may stay in the list."""
+    """Changes that need a confirmation and may be made, as with `--confirm`; each name is used once, and the
+    names of changes already made may stay in the list."""
     node_keys: Literal["derived", "public"] = "derived"
-    """derived: one secret node key from the seed; public: the reference's formula over public names, by
-    which any host can impersonate a peer: only for networks mixed with the reference's monitors."""
+    """derived: one secret node key from the seed; public: the reference's formula over public names, with
+    which any host can impersonate a peer; only for networks mixed with the reference's monitors."""
 
     @pydantic.field_validator("operator_address")
     @classmethod
@@ -255,30 +255,31 @@ class Settings(_Frozen):
             raise ValueError(str(error)) from error
         if not prefix.endswith("valoper") or len(raw) not in (20, 32):
             raise ValueError(
-                f"{address!r} is no operator address: it begins with a prefix such as cosmosvaloper"
+                f"{address!r} is not a valid operator address; use one with a prefix such as cosmosvaloper"
             )
         return address
 
     @pydantic.field_validator("consensus_keys")
     @classmethod
     def _by_consumer_id(
-        cls, found: Mapping[str, secret_sources.ConsensusKey]
-    ) -> Mapping[str, secret_sources.ConsensusKey]:
-        for consumer_id in found:
+        cls, keys: Mapping[str, secret_sources.ConsensusKeySource]
+    ) -> Mapping[str, secret_sources.ConsensusKeySource]:
+        for consumer_id in keys:
             try:
                 identifiers.check_consumer_id(consumer_id)
             except errors.SettingsError as error:
                 raise ValueError(str(error)) from error
-        return found
+        return keys
 
     @pydantic.field_validator("hybrid_peer_updates")
     @classmethod
     def _is_fenced(cls, is_on: bool, info: pydantic.ValidationInfo) -> bool:
         cluster = info.data.get("cluster")
-        if is_on and isinstance(cluster, Cluster) and not cluster.proxy_ranges:
+        if is_on and isinstance(cluster, ClusterSettings) and not cluster.proxy_ranges:
             raise ValueError(
-                "the nodes' RPC would be open for anybody's orders: set ics:cluster.proxy_ranges to the addresses from"
-                " which the API server reaches pods"
+                "any pod or host could control the nodes through their RPC;"
+                " set ics:cluster.proxy_ranges to the"
+                " addresses from which the API server reaches pods"
             )
         return is_on
 
@@ -287,18 +288,18 @@ class Settings(_Frozen):
         if not self.reconciler.enabled:
             return self
         if not self.reconciler.image:
-            raise ValueError("reconciler.image: missing: name the image that was made from the Dockerfile")
+            raise ValueError("reconciler.image: missing; set it to the image built from the Dockerfile")
         for name, source in (("seed", self.seed), ("account", self.account)):
             if source is not None and source.secret is None and getattr(self.reconciler, name) is None:
                 raise ValueError(
-                    f"reconciler.{name}: missing: in the cluster ics:{name} can be read from a Secret only;"
-                    " name one with {namespace, name, key}"
+                    f"reconciler.{name}: missing, but in the cluster ics:{name} must come from a Secret;"
+                    " set it to {namespace, name, key}"
                 )
         for consumer_id, key in self.consensus_keys.items():
             if key.imported is not None and key.imported.secret is None:
                 raise ValueError(
-                    f"consensus_keys.{consumer_id}.imported: in the cluster a key can be read from a Secret only: name"
-                    " one with {secret: {namespace, name, key}}"
+                    f"consensus_keys.{consumer_id}.imported: in the cluster a key must come from a Secret;"
+                    " set it to {secret: {namespace, name, key}}"
                 )
         return self
 
@@ -308,10 +309,10 @@ class Settings(_Frozen):
         return addresses.decode(self.operator_address)[0].removesuffix("valoper")
 
 
-class Signing(_Frozen):
-    """What is needed to ask the provider and to send transactions, and nothing of nodes and clusters."""
+class SigningSettings(base.Frozen):
+    """Settings for queries and transactions on the provider, without nodes and clusters."""
 
-    provider: Provider
+    provider: ProviderSettings
     """As `Settings.provider`."""
     account: secret_sources.SecretSource | None = None
     """As `Settings.account`."""
@@ -319,24 +320,24 @@ class Signing(_Frozen):
     """As `Settings.granter`."""
     fee_granter: str = ""
     """As `Settings.fee_granter`."""
-    cluster: Cluster = Cluster()
-    """As `Settings.cluster`; only for an account that lies in a Secret."""
+    cluster: ClusterSettings = ClusterSettings()
+    """As `Settings.cluster`; used only if the account is in a Secret."""
 
 
-def parse_signing(values: Mapping[str, Any], origin: str) -> tuple[Signing, Settings | None]:
-    """Check the settings of who signs: a validator's stack as a whole, or an owner's, which has no more.
+def parse_signing(values: Mapping[str, Any], origin: str) -> tuple[SigningSettings, Settings | None]:
+    """Validate the settings for signing, from a validator's stack or the smaller stack of a chain's owner.
 
     Args:
-        values: as for `parse`; with `operator_address` they are a validator's.
-        origin: what the values come from, for the messages: a path.
+        values: as for `parse`; a stack with `operator_address` is a validator's.
+        origin: path of the values' source, for messages.
 
     Raises:
-        SettingsError: with one line for each wrong key.
+        SettingsError: one line per wrong key.
     """
     if "operator_address" in values:
         settings = parse(values, origin)
         return (
-            Signing(
+            SigningSettings(
                 provider=settings.provider,
                 account=settings.account,
                 granter=settings.granter,
@@ -346,20 +347,20 @@ def parse_signing(values: Mapping[str, Any], origin: str) -> tuple[Signing, Sett
             settings,
         )
     try:
-        return Signing.model_validate(dict(values)), None
+        return SigningSettings.model_validate(dict(values)), None
     except pydantic.ValidationError as error:
-        raise errors.SettingsError(*problems(error, Signing, origin, PREFIX)) from error
+        raise errors.SettingsError(*problems(error, SigningSettings, origin, PREFIX)) from error
 
 
 def parse(values: Mapping[str, Any], origin: str) -> Settings:
-    """Check the settings as a whole.
+    """Validate the settings as a whole.
 
     Args:
         values: keys without the `ics:` prefix, such as `provider` or `seed`.
-        origin: what the values come from, for the messages: a path.
+        origin: path of the values' source, for messages.
 
     Raises:
-        SettingsError: with one line for each wrong key.
+        SettingsError: one line per wrong key.
     """
     try:
         return Settings.model_validate(dict(values))
@@ -370,38 +371,39 @@ def parse(values: Mapping[str, Any], origin: str) -> Settings:
 def problems(
     error: pydantic.ValidationError, model: type[pydantic.BaseModel], origin: str, prefix: str = ""
 ) -> list[str]:
-    """One line for each wrong key: where, which, what was found, what is wanted.
+    """Return one line per wrong key: its origin, name, problem and value.
 
     Args:
-        error: what the model says of the values.
-        model: which of its groups are `Guarded` decides what is not quoted.
-        origin: what the values come from.
-        prefix: put before each key.
+        error: the model's errors.
+        model: values in its `Guarded` groups are not quoted.
+        origin: path of the values' source.
+        prefix: of each key.
     """
     lines = []
     for item in error.errors(include_url=False):
         key = prefix + ".".join(str(part) for part in item["loc"])
         if item["type"] == "extra_forbidden":
-            text = "unknown key: remove it or mend its spelling"
+            text = "unknown setting; check the spelling or remove it"
         elif item["type"] == "missing":
-            text = "missing: add it"
+            text = "missing; add it"
         else:
             message = item["msg"].removeprefix("Value error, ")
             text = message if _is_guarded(model, item["loc"]) else message + _found(item["input"], message)
-        lines.append(f"{origin}: {key}: {text}")
+        # An error of the whole model has no key, and its text names the settings.
+        lines.append(f"{origin}: {key}: {text}" if item["loc"] else f"{origin}: {prefix}{text}")
     return lines
 
 
 def _is_guarded(model: type[pydantic.BaseModel], loc: tuple[int | str, ...]) -> bool:
-    """Whether a secret may have been written there, in the place of its source or of the group around it."""
-    at: Sequence[type[pydantic.BaseModel]] = (model,)
+    """Return whether the value at this location may be a secret, entered in place of its source or group."""
+    groups: Sequence[type[pydantic.BaseModel]] = (model,)
     for part in loc:
-        fields = [group.model_fields[part] for group in at if part in group.model_fields]
-        # Places in a list and names in a mapping are no fields: the group behind them is the same.
-        at = [inner for field in fields for inner in _groups(field.annotation)] if fields else at
-        if any(issubclass(group, secret_sources.Guarded) for group in at):
+        fields = [group.model_fields[part] for group in groups if part in group.model_fields]
+        # List indices and mapping keys are not fields; the group behind them is the same.
+        groups = [inner for field in fields for inner in _groups(field.annotation)] if fields else groups
+        if any(issubclass(group, secret_sources.Guarded) for group in groups):
             return True
-    return any(_guards(group) for group in at)
+    return any(_guards(group) for group in groups)
 
 
 def _guards(group: type[pydantic.BaseModel]) -> bool:
@@ -411,7 +413,7 @@ def _guards(group: type[pydantic.BaseModel]) -> bool:
 
 
 def _groups(annotation: Any) -> Iterator[type[pydantic.BaseModel]]:
-    """The groups of settings that an annotation names, in whatever brackets."""
+    """Yield the groups of settings in an annotation, however nested."""
     if isinstance(annotation, type) and issubclass(annotation, pydantic.BaseModel):
         yield annotation
     for inner in typing.get_args(annotation):
@@ -426,9 +428,9 @@ def _found(value: object, message: str) -> str:
 
 
 def _fit(value: object) -> object:
-    """A value without what an address in it may carry: a user, a password, a token."""
+    """Return a value with users, passwords and tokens removed from its URLs."""
     if isinstance(value, str):
-        return urls.shown(value)
+        return urls.redacted(value)
     if isinstance(value, list | tuple):
-        return [_fit(one) for one in value]
+        return [_fit(item) for item in value]
     return "{…}" if isinstance(value, Mapping) else value

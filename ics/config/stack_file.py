@@ -1,7 +1,7 @@
-"""Reads one validator's stack: its settings and the chain definitions, from files and the environment.
+"""Settings and chain definitions of one validator's stack, read from files and the environment.
 
-Precedence: flags over environment over stack file over defaults. A setting in the environment is
-`ICS_` and the key in capitals, `__` between levels, its value as YAML: `ICS_ENGINE=apply`,
+Precedence: flags over environment over stack file over defaults. A variable for a setting consists of `ICS_`
+and the key in capitals, with `__` between levels and a value in YAML: `ICS_ENGINE=apply`,
 `ICS_PROVIDER__REST='[http://localhost:1317]'`.
 """
 
@@ -15,22 +15,22 @@ from ics import errors
 from ics.config import chain_definition, settings
 from ics.cosmos import canonical_json
 
-ENVIRONMENT_PREFIX = "ICS_"
-NOT_SETTINGS = frozenset({"ICS_KEYSTORE", "ICS_SNAPSHOT", "ICS_PROJECT", "ICS_CACHE", "ICS_DEVNET_STATE"})
-"""Variables with the prefix that are no settings of a stack."""
+_ENVIRONMENT_PREFIX = "ICS_"
+_NOT_SETTINGS = frozenset({"ICS_KEYSTORE", "ICS_SNAPSHOT", "ICS_PROJECT", "ICS_CACHE", "ICS_DEVNET_STATE"})
+"""Variables with the prefix that are not settings of a stack."""
 
 IN_PULUMI = "ics:{key} in Pulumi's config"
-"""Under which name, beside the environment's own, the value of a `secure:` key is found where Pulumi runs us."""
+"""Name under which the value of a `secure:` key is added to the environment when Pulumi runs the operator."""
 
-SEALABLE = ("seed", "account")
-"""Settings that may be `secure:`, where Pulumi opens them."""
+_SEALABLE = ("seed", "account")
+"""Settings that may be `secure:`, so that Pulumi decrypts them."""
 
 Fetch = Callable[[str], Awaitable[bytes]]
-"""Fetches the bytes at an address; raises IcsError."""
+"""Fetches the bytes at a URL; raises IcsError."""
 
 
 class _StrictLoader(yaml.SafeLoader):
-    """YAML without doubled keys: of two values for one key neither can be meant."""
+    """YAML loader that refuses duplicate keys, because the intended value is unknown."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[Any] = set()
@@ -38,42 +38,42 @@ class _StrictLoader(yaml.SafeLoader):
             key = self.construct_object(key_node, deep=True)
             if key in seen:
                 raise yaml.constructor.ConstructorError(
-                    None, None, f"key {key!r} is given twice", key_node.start_mark
+                    None, None, f"duplicate key {key!r}", key_node.start_mark
                 )
             seen.add(key)
         return super().construct_mapping(node, deep)
 
 
 def project_root(start: Path) -> Path:
-    """The folder of the Pulumi project: the nearest one upwards that holds a Pulumi.yaml.
+    """Return the Pulumi project's folder: the nearest one upwards that contains a Pulumi.yaml.
 
     Raises:
-        SettingsError: there is none.
+        SettingsError: no folder contains one.
     """
     for folder in (start, *start.parents):
         if (folder / "Pulumi.yaml").is_file():
             return folder
-    raise errors.SettingsError(f"no Pulumi.yaml in {start} or above it: give --project FOLDER")
+    raise errors.SettingsError(f"no Pulumi.yaml in {start} or above it; use --project FOLDER")
 
 
 def load_settings(
     root: Path, stack: str, environment: Mapping[str, str], overrides: Sequence[str] = ()
 ) -> settings.Settings:
-    """Read and check the settings of one stack; see `load_values`.
+    """Read and validate the settings of one stack; see `load_values`.
 
     Raises:
-        SettingsError: with one line for each wrong key.
+        SettingsError: one line per wrong key.
     """
     return settings.parse(*load_values(root, stack, environment, overrides))
 
 
 def load_signing(
     root: Path, stack: str, environment: Mapping[str, str], overrides: Sequence[str] = ()
-) -> tuple[settings.Signing, settings.Settings | None]:
-    """Read and check the settings of who signs: of a validator's stack, or of an owner's.
+) -> tuple[settings.SigningSettings, settings.Settings | None]:
+    """Read and validate the settings for signing, from a validator's stack or an owner's.
 
     Raises:
-        SettingsError: with one line for each wrong key.
+        SettingsError: one line per wrong key.
     """
     return settings.parse_signing(*load_values(root, stack, environment, overrides))
 
@@ -81,28 +81,28 @@ def load_signing(
 def load_values(
     root: Path, stack: str, environment: Mapping[str, str], overrides: Sequence[str] = ()
 ) -> tuple[dict[str, Any], str]:
-    """Read the settings of one stack, with what they come from; they are not checked yet.
+    """Read the settings of one stack without validating them; returns them with their origin.
 
     Args:
         root: the project's folder.
         stack: name, as in `stacks/Pulumi.<stack>.yaml`.
-        environment: of the process, with the values of `IN_PULUMI` where there are some.
-        overrides: flags, `key=value` or `key.part=value`, the value as YAML.
+        environment: of this process, with the values under `IN_PULUMI` if Pulumi runs it.
+        overrides: flags, `key=value` or `key.part=value`, the value in YAML.
 
     Raises:
-        SettingsError: the file cannot be read, or an override names no setting.
+        SettingsError: the file cannot be read, or an override names an unknown setting.
     """
     document, origin = _document(root, stack)
     values = _stack_values(document, origin, environment)
     for name, text in sorted(environment.items()):
-        if name.startswith(ENVIRONMENT_PREFIX) and name not in NOT_SETTINGS:
-            keys = name.removeprefix(ENVIRONMENT_PREFIX).lower().split("__")
+        if name.startswith(_ENVIRONMENT_PREFIX) and name not in _NOT_SETTINGS:
+            keys = name.removeprefix(_ENVIRONMENT_PREFIX).lower().split("__")
             _put(values, keys, _yaml_value(text, name), name)
     for flag in overrides:
         key, equals, text = flag.partition("=")
         if not equals:
-            # It is not quoted: it may be a secret that lost its key.
-            raise errors.SettingsError("--set: an argument has no `=`: write KEY=VALUE, such as engine=apply")
+            # The argument is not quoted, because it may be a secret without its key.
+            raise errors.SettingsError("--set: an argument has no `=`; use KEY=VALUE, e.g. engine=apply")
         _put(
             values,
             key.removeprefix(settings.PREFIX).split("."),
@@ -112,56 +112,56 @@ def load_values(
     return values, origin
 
 
-def sealed(root: Path, stack: str, environment: Mapping[str, str]) -> tuple[str, ...]:
-    """Which of `SEALABLE` Pulumi has encrypted in the stack file, and nobody has opened yet.
+def encrypted_settings(root: Path, stack: str, environment: Mapping[str, str]) -> tuple[str, ...]:
+    """Return those `SEALABLE` settings that Pulumi encrypted in the stack file and that are still encrypted.
 
     Raises:
         SettingsError: the file cannot be read.
     """
     document, _ = _document(root, stack)
-    found = document.get("config") if isinstance(document, dict) else None
-    values = found if isinstance(found, dict) else {}
+    config = document.get("config") if isinstance(document, dict) else None
+    values = config if isinstance(config, dict) else {}
     return tuple(
         key
-        for key in SEALABLE
+        for key in _SEALABLE
         if is_secure(values.get(f"{settings.PREFIX}{key}")) and IN_PULUMI.format(key=key) not in environment
     )
 
 
 def _document(root: Path, stack: str) -> tuple[object, str]:
-    """A stack file, and how messages name it."""
+    """Read a stack file; returns it with its name for messages."""
     path = root / "stacks" / f"Pulumi.{stack}.yaml"
     if not path.is_file():
-        known = sorted(
+        stacks = sorted(
             p.name.removeprefix("Pulumi.").removesuffix(".yaml") for p in path.parent.glob("Pulumi.*.yaml")
         )
         raise errors.SettingsError(
-            f"stack {stack!r} has no file stacks/{path.name}: the stacks there are {', '.join(known) or 'none'}"
+            f"stack {stack!r}: no file stacks/{path.name}; available stacks: {', '.join(stacks) or 'none'}"
         )
     origin = f"stacks/{path.name}"
     return read_yaml(path, origin), origin
 
 
 def _stack_values(document: object, origin: str, environment: Mapping[str, str]) -> dict[str, Any]:
-    found = document.get("config") if isinstance(document, dict) else None
-    if not isinstance(found, dict):
-        raise errors.SettingsError(f"{origin}: no mapping `config` at the top: write the settings under it")
+    config = document.get("config") if isinstance(document, dict) else None
+    if not isinstance(config, dict):
+        raise errors.SettingsError(f"{origin}: no top-level mapping `config`; put the settings into it")
     values = {
         key.removeprefix(settings.PREFIX): value
-        for key, value in found.items()
+        for key, value in config.items()
         if isinstance(key, str) and key.startswith(settings.PREFIX)
     }
     for key, value in values.items():
-        given = IN_PULUMI.format(key=key)
-        if is_secure(value) and given in environment:
-            values[key] = {"env": given}
+        variable = IN_PULUMI.format(key=key)
+        if is_secure(value) and variable in environment:
+            values[key] = {"env": variable}
         else:
             _refuse_secure(value, f"{settings.PREFIX}{key}", origin)
     return values
 
 
 def is_secure(value: object) -> bool:
-    """Whether a value of a stack file is encrypted by Pulumi."""
+    """Return whether a value of a stack file is encrypted by Pulumi."""
     return isinstance(value, dict) and set(value) == {"secure"}
 
 
@@ -169,11 +169,11 @@ def _refuse_secure(value: object, key: str, origin: str) -> None:
     if not isinstance(value, dict):
         return
     if is_secure(value):
-        is_sealable = key.removeprefix(settings.PREFIX) in SEALABLE
+        is_sealable = key.removeprefix(settings.PREFIX) in _SEALABLE
         raise errors.SettingsError(
-            f"{origin}: {key}: only Pulumi can read a `secure:` value: give {{file: PATH}}, {{env: NAME}} or"
+            f"{origin}: {key}: only Pulumi can read a `secure:` value; use {{file: PATH}}, {{env: NAME}} or"
             " {secret: {namespace, name, key}}"
-            + (", or set ics:engine: pulumi (auto may be the embedded engine)" if is_sealable else "")
+            + (", or set ics:engine to pulumi (auto may select the embedded engine)" if is_sealable else "")
         )
     for part, inner in value.items():
         _refuse_secure(inner, f"{key}.{part}", origin)
@@ -181,7 +181,7 @@ def _refuse_secure(value: object, key: str, origin: str) -> None:
 
 def _put(values: dict[str, Any], keys: Sequence[str], value: object, origin: str) -> None:
     if keys[0] not in settings.Settings.model_fields:
-        raise errors.SettingsError(f"{origin}: there is no setting {keys[0]!r}: mend the name or remove it")
+        raise errors.SettingsError(f"{origin}: unknown setting {keys[0]!r}; check the spelling or remove it")
     at = values
     for key in keys[:-1]:
         inner = at.get(key)
@@ -192,39 +192,39 @@ def _put(values: dict[str, Any], keys: Sequence[str], value: object, origin: str
 
 def _yaml_value(text: str, origin: str) -> object:
     try:
-        return yaml.load(text, _StrictLoader)  # noqa: S506 - it is a SafeLoader
+        return yaml.load(text, _StrictLoader)  # noqa: S506 - a subclass of SafeLoader
     except yaml.YAMLError as error:
-        raise errors.SettingsError(f"{origin}: the value is no YAML: quote it") from error
+        raise errors.SettingsError(f"{origin}: the value is not valid YAML; quote it") from error
 
 
 def read_yaml(path: Path, origin: str) -> object:
-    """Read a YAML (or JSON) file without doubled keys.
+    """Read a YAML (or JSON) file, refusing duplicate keys.
 
     Raises:
-        SettingsError: it cannot be read, or is malformed; `origin` names it.
+        SettingsError: the file cannot be read or is malformed; the message names `origin`.
     """
     try:
-        return yaml.load(path.read_text(), _StrictLoader)  # noqa: S506 - it is a SafeLoader
+        return yaml.load(path.read_text(), _StrictLoader)  # noqa: S506 - a subclass of SafeLoader
     except (OSError, UnicodeDecodeError) as error:
-        raise errors.SettingsError(f"{origin}: cannot be read: {error}") from error
+        raise errors.SettingsError(f"{origin}: cannot be read: {error}; check the file") from error
     except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        place = f" line {mark.line + 1}" if mark else ""
-        problem = getattr(error, "problem", None) or "no YAML"
-        raise errors.SettingsError(f"{origin}{place}: malformed YAML: {problem}") from error
+        location = getattr(error, "problem_mark", None)
+        position = f" line {location.line + 1}" if location else ""
+        problem = getattr(error, "problem", None) or "not YAML"
+        raise errors.SettingsError(f"{origin}{position}: malformed YAML: {problem}; fix the file") from error
 
 
-async def load_definitions(root: Path, fetch: Fetch) -> tuple[chain_definition.Loaded, ...]:
+async def load_definitions(root: Path, fetch: Fetch) -> tuple[chain_definition.LoadedDefinition, ...]:
     """Read all chain definitions under `stacks/chains`, each with its published genesis file.
 
     Raises:
-        SettingsError: a definition is wrong; every one that is, is named.
+        SettingsError: a definition is not valid; the message names all of them.
     """
-    return await with_genesis(root, read_definitions(root), fetch)
+    return await attach_genesis(root, read_definitions(root), fetch)
 
 
 def definition_files(root: Path) -> list[Path]:
-    """The files that hold a chain definition each, sorted."""
+    """Return the files with chain definitions, sorted."""
     return sorted(_chains(root).glob("*.yaml"))
 
 
@@ -232,86 +232,94 @@ def read_definitions(root: Path) -> tuple[chain_definition.Definition, ...]:
     """Read all chain definitions under `stacks/chains`, without their genesis files.
 
     Raises:
-        SettingsError: a definition is wrong; every one that is, is named.
+        SettingsError: a definition is not valid; the message names all of them.
     """
-    known: list[chain_definition.Definition] = []
+    definitions: list[chain_definition.Definition] = []
     problems: list[str] = []
     for path in definition_files(root):
         origin = f"stacks/chains/{path.name}"
         try:
             document = read_yaml(path, origin)
             if not isinstance(document, dict):
-                raise errors.SettingsError(f"{origin}: no mapping: write a chain definition")
-            found = chain_definition.parse(document, origin)
-            if found.name != path.stem:
+                raise errors.SettingsError(f"{origin}: not a mapping; write a chain definition")
+            definition = chain_definition.parse(document, origin)
+            if definition.name != path.stem:
                 raise errors.SettingsError(
-                    f"{origin}: name {found.name!r} is not the file's: make them equal"
+                    f"{origin}: name {definition.name!r} differs from the file name; make them equal"
                 )
-            known.append(found)
+            definitions.append(definition)
         except errors.SettingsError as error:
             problems += error.problems
     if problems:
         raise errors.SettingsError(*problems)
-    return tuple(known)
+    return tuple(definitions)
 
 
-def genesis_files(root: Path, known: Sequence[chain_definition.Definition]) -> list[Path]:
-    """The genesis files that definitions name by their path; one need not be there."""
-    published = (one.genesis.base or one.genesis.final for one in known)
-    return [_chains(root) / one.file for one in published if one is not None and one.file is not None]
+def genesis_files(root: Path, definitions: Sequence[chain_definition.Definition]) -> list[Path]:
+    """Return the paths of the genesis files that definitions refer to; a file may be missing."""
+    sources = (definition.genesis.base or definition.genesis.final for definition in definitions)
+    return [
+        _chains(root) / source.file for source in sources if source is not None and source.file is not None
+    ]
 
 
-async def with_genesis(
+async def attach_genesis(
     root: Path,
-    known: Sequence[chain_definition.Definition],
+    definitions: Sequence[chain_definition.Definition],
     fetch: Fetch,
-    kept: Sequence[chain_definition.Loaded] = (),
-) -> tuple[chain_definition.Loaded, ...]:
+    kept: Sequence[chain_definition.LoadedDefinition] = (),
+) -> tuple[chain_definition.LoadedDefinition, ...]:
     """Read or fetch the published genesis file of each definition.
 
     Args:
         root: the project's folder.
-        known: the definitions.
-        fetch: fetches what is published at an address.
-        kept: loaded before: what was fetched from the same address with the same sha256 is not fetched again.
+        definitions: the definitions.
+        fetch: downloads a file.
+        kept: loaded before; files with the same URL and sha256 are not fetched again.
     """
     fetched = {
-        published: one.genesis
-        for one in kept
-        if (published := one.definition.genesis.base or one.definition.genesis.final) is not None
+        published: loaded.genesis
+        for loaded in kept
+        if (published := loaded.definition.genesis.base or loaded.definition.genesis.final) is not None
         and published.url is not None
-        and one.genesis is not None
+        and loaded.genesis is not None
     }
-    return tuple([await _with_genesis(_chains(root), one, fetch, fetched) for one in known])
+    return tuple(
+        [await _attach_genesis(_chains(root), definition, fetch, fetched) for definition in definitions]
+    )
 
 
 def _chains(root: Path) -> Path:
     return root / "stacks" / "chains"
 
 
-async def _with_genesis(
+async def _attach_genesis(
     folder: Path,
-    known: chain_definition.Definition,
+    definition: chain_definition.Definition,
     fetch: Fetch,
-    fetched: Mapping[chain_definition.Published, bytes],
-) -> chain_definition.Loaded:
-    """Trouble with one chain's file is that chain's: it must not stop the others."""
-    final = known.genesis.final
-    published = final or known.genesis.base
+    fetched: Mapping[chain_definition.PublishedGenesis, bytes],
+) -> chain_definition.LoadedDefinition:
+    """Load one definition's genesis; a problem is part of the result, so that it cannot stop other chains."""
+    final = definition.genesis.final
+    published = final or definition.genesis.base
     if final is not None and final.sha256 is None:
-        problem = "genesis.final.sha256 is not given: no node starts without it; write it when the file is published"
-        return chain_definition.Loaded(known, None, problem)
+        problem = (
+            "genesis.final.sha256 is not set and no node starts without it; set it when the file is published"
+        )
+        return chain_definition.LoadedDefinition(definition, None, problem)
     try:
         if published is not None and published.file is not None:
             content = (folder / published.file).read_bytes()
         elif published is not None and published.url is not None:
             content = fetched[published] if published in fetched else await fetch(published.url)
         else:
-            return chain_definition.Loaded(known, None, "no genesis is given")
+            return chain_definition.LoadedDefinition(definition, None, "no genesis is set")
     except (OSError, errors.IcsError) as error:
-        return chain_definition.Loaded(known, None, f"the genesis file cannot be had: {error}")
-    found = canonical_json.sha256_hex(content)
-    if published.sha256 not in (None, found):
-        problem = f"the genesis file has sha256 {found}, the definition says {published.sha256}"
-        return chain_definition.Loaded(known, None, problem)
-    return chain_definition.Loaded(known, content)
+        return chain_definition.LoadedDefinition(
+            definition, None, f"the genesis file is not available: {error}"
+        )
+    digest = canonical_json.sha256_hex(content)
+    if published.sha256 not in (None, digest):
+        problem = f"the genesis file has sha256 {digest}, the definition says {published.sha256}"
+        return chain_definition.LoadedDefinition(definition, None, problem)
+    return chain_definition.LoadedDefinition(definition, content)

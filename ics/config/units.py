@@ -1,31 +1,57 @@
-"""Durations, prices and quantities, as settings write them; pure."""
+"""Durations, prices, quantities and peers, as settings write them; pure."""
 
 import re
 from typing import Annotated
 
 import pydantic
 
-_DURATION = re.compile(r"^(\d+)(s|m|h|d)$")
-_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-PRICE = r"^\d+(\.\d+)?[a-zA-Z][a-zA-Z0-9/:._-]{1,127}$"
-"""Pattern of an amount with its denomination."""
-QUANTITY = r"^\d+(\.\d+)?(m|k|M|G|T|Ki|Mi|Gi|Ti)?$"
-"""Pattern of an amount as Kubernetes writes it."""
+from ics import errors
+from ics.cosmos import coins, times
+
+_QUANTITY = re.compile(r"[0-9]+(\.[0-9]+)?(m|k|M|G|T|Ki|Mi|Gi|Ti)?")
+_PEER = re.compile(r"[0-9a-f]{40}@[^@\s,]+:[0-9]{1,5}")
 
 
-def seconds(text: object) -> int:
-    """Turn `30s`, `5m`, `2h` or `1d` into seconds.
+def parse_seconds(value: object) -> int:
+    """Parse `30s`, `5m`, `2h` or `1d` into seconds.
 
     Raises:
-        ValueError: the text is no duration.
+        ValueError: the value is not a duration, or has a fraction of a second.
     """
-    match = _DURATION.match(str(text))
-    if match is None:
-        raise ValueError(f"{text!r} is no duration: write a whole number and s, m, h or d, such as 30s")
-    return int(match[1]) * _SECONDS[match[2]]
+    whole, fraction = divmod(times.parse_duration(str(value)), times.SECOND)
+    if fraction:
+        raise ValueError(f"invalid duration {value!r}; use whole seconds, e.g. 30s")
+    return whole
+
+
+def _price(text: str) -> str:
+    try:
+        coins.parse_price(text)
+    except errors.SettingsError as error:
+        # pydantic adds the key to a ValueError only.
+        raise ValueError(str(error)) from error
+    return text
+
+
+def _quantity(text: str) -> str:
+    if not _QUANTITY.fullmatch(text):
+        raise ValueError(f"invalid quantity {text!r}; use a number and a unit, e.g. 10Gi")
+    return text
+
+
+def _peer(text: str) -> str:
+    if not _PEER.fullmatch(text):
+        raise ValueError("not a valid peer; use <node id>@<host>:<port>")
+    return text
 
 
 Duration = Annotated[
-    int, pydantic.BeforeValidator(seconds), pydantic.PlainSerializer(lambda count: f"{count}s")
+    int, pydantic.BeforeValidator(parse_seconds), pydantic.PlainSerializer(lambda count: f"{count}s")
 ]
 """Seconds, written as `30s`, `5m`, `2h` or `1d`."""
+Price = Annotated[str, pydantic.AfterValidator(_price)]
+"""Amount and denomination, such as 0.001stake."""
+Quantity = Annotated[str, pydantic.AfterValidator(_quantity)]
+"""An amount as Kubernetes writes it."""
+Peer = Annotated[str, pydantic.AfterValidator(_peer)]
+"""`<node id>@<host>:<port>`"""

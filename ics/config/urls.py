@@ -1,4 +1,4 @@
-"""Addresses: whether they are any, and as messages may show them; pure."""
+"""URLs: validation, and redaction for messages; pure."""
 
 import re
 from urllib import parse
@@ -7,25 +7,25 @@ _SCHEME = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://")
 
 
 def is_http(url: str) -> bool:
-    """Whether it is an http or https address of a host, with a port from 1 to 65535 if it has one."""
+    """Return whether a text is a valid http or https URL; its port, if any, is from 1 to 65535."""
     try:
         parts = parse.urlsplit(url)
-        has_place = bool(parts.hostname) and parts.port != 0
-    except ValueError:  # a port that is no number or beyond 65535, brackets without an end
+        has_host = bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port that is not a number or above 65535, or an unclosed bracket
         return False
-    return has_place and re.fullmatch(r"https?://[^/\s]\S*", url) is not None
+    return has_host and re.fullmatch(r"https?://[^/\s]\S*", url) is not None
 
 
-def shown(url: str) -> str:
-    """An address fit for messages: without user, password, query and fragment; also one that is malformed.
+def redacted(url: str) -> str:
+    """Return a URL, even a malformed one, without its user, password, query and fragment.
 
-    A password may hold any character where nobody escaped it, so all up to the last `@` goes.
+    An unescaped password may contain any character, so everything up to the last `@` is removed.
     """
     scheme = _SCHEME.match(url)
     start = scheme[0] if scheme else ""
     return start + re.split("[?#]", url.removeprefix(start).rpartition("@")[2])[0]
 
 
-def websocket(rpc: str) -> str:
-    """Address of the events of an RPC: `http://host:26657` gives `ws://host:26657/websocket`."""
+def websocket_url(rpc: str) -> str:
+    """Return the event stream's URL of an RPC: `ws://host:26657/websocket` for `http://host:26657`."""
     return re.sub(r"^http", "ws", rpc.rstrip("/")) + "/websocket"

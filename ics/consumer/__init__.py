@@ -1,1 +1,1 @@
-"""One consumer chain, from what was observed to what should be; pure."""
+"""One consumer chain, from the observed to the desired state; pure."""

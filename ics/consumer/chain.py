@@ -1,23 +1,23 @@
-"""What the cluster needs of one chain that this validator takes part in; pure."""
+"""Plan of one chain in which this validator participates: everything its cluster objects depend on; pure."""
 
 import dataclasses
-import datetime
 from dataclasses import dataclass, field
 
 from ics import errors, model, names
 from ics.conditions import Condition, Reason
 from ics.config import chain_definition, secret_sources, settings
-from ics.consumer import context, lifecycle, participation, signing
+from ics.consumer import context, lifecycle, observed, participation, signing
 from ics.consumer import genesis as consumer_genesis
+from ics.consumer import watchdog as consumer_watchdog
 from ics.consumer.peers import peering, ports
 from ics.keys import derivation
-from ics.relayer import accounts, plan
+from ics.relayer import accounts, inputs, plan
 from ics.relayer import conditions as relayer_conditions
 
 
-@dataclass(frozen=True, slots=True)
-class Chain:
-    """One chain that has objects in the cluster."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChainPlan:
+    """Plan of one chain that has objects in the cluster."""
 
     consumer_id: str
     chain_id: str
@@ -25,183 +25,222 @@ class Chain:
     definition: chain_definition.Definition
     ports: ports.Ports
     peering: peering.Peering
-    key: signing.Choice
+    key: signing.SelectedKey
     node_key: derivation.NodeKey
-    arming: signing.Arming
+    sign_state: signing.SignStateStatus
     is_withheld: bool
-    """The node is not given the key."""
+    """Whether the key is withheld from the node."""
     genesis: bytes | None
-    """None: staged, the node is not started yet."""
-    relay: plan.Relayer | None = None
-    stage: lifecycle.Stage = lifecycle.Stage.RUNS
+    """None if the chain is staged and its node is not started yet."""
+    relay: plan.RelayerPlan | None = None
+    stage: lifecycle.ShutdownStage = lifecycle.ShutdownStage.RUNNING
     spawn_time: str | None = None
-    """RFC 3339, as the provider has it."""
+    """RFC 3339, from the provider."""
     signer: secret_sources.RemoteSigner | None = None
-    laid_peers: model.LaidPeers | None = None
-    care: model.Care = field(default_factory=model.Care)
-    arming_waits: str = ""
-    """Why the pod that is to lay the signing memory waits; empty: it does not, or is not there."""
+    configured_peers: consumer_watchdog.ConfiguredPeers | None = None
+    watchdog: consumer_watchdog.WatchdogRecord = field(default_factory=consumer_watchdog.WatchdogRecord)
+    sign_state_waits: str = ""
+    """Reason why the pod of the sign-state Job waits; empty if it does not wait or does not exist."""
 
 
 @dataclass(frozen=True, slots=True)
-class Deployed:
-    """A chain with the conditions that composing it met."""
+class PlannedChain:
+    """A planned chain with its conditions."""
 
-    chain: Chain
+    chain: ChainPlan
     conditions: tuple[Condition, ...]
     trouble: Condition | None
-    """Why a launched chain has no genesis."""
+    """Set if a launched chain has no valid genesis."""
 
 
-def deploy(
-    facts: context.ChainContext,
+def plan_chain(
+    context: context.ChainContext,
     consumer: model.Consumer,
     detail: model.ConsumerDetail,
-    loaded: chain_definition.Loaded,
-    choice: signing.Choice,
-) -> Deployed:
-    """Put together all that the cluster needs of a chain.
+    loaded: chain_definition.LoadedDefinition,
+    selected_key: signing.SelectedKey,
+) -> PlannedChain:
+    """Plan a chain.
 
     Args:
-        facts: of the pass.
+        context: inputs of the pass.
         consumer: the chain.
         detail: its detail.
         loaded: its definition.
-        choice: the consumer key of this validator.
+        selected_key: this validator's consumer key for the chain.
     """
     summary = consumer.summary
-    memory = facts.memory_of(summary.consumer_id) or model.ChainMemory(namespace="")
-    settings = facts.settings
-    has_public_keys = settings.node_keys == "public"
-    genesis, trouble = _genesis(facts, summary, detail, loaded, memory)
-    placed = facts.ports[summary.consumer_id]
-    found = peering.peering(consumer, facts.snapshot.validators, facts.own, placed.p2p, has_public_keys)
-    conditions = found.conditions
-    if memory.genesis is None:
-        conditions += tuple(
-            dataclasses.replace(one, consumer_id=summary.consumer_id)
-            for one in consumer_genesis.left_out(loaded, facts.snapshot.validators)
-        )
-    relays, course = None, _course(facts, consumer, memory)
-    if course.condition is not None:
-        conditions += (course.condition,)
-    if genesis is not None and memory.runs and course.stage.relays:
-        scene = plan.Scene(
-            summary.consumer_id,
-            summary.chain_id,
-            loaded.definition,
-            placed,
-            detail,
-            genesis,
-            memory,
-            course.stage is lifecycle.Stage.DRAINS,
-        )
-        relays, more = _relayer(facts, scene)
-        conditions += more
-    armed = _arming(facts, summary, detail, choice, memory)
-    chain = Chain(
-        summary.consumer_id,
-        summary.chain_id,
-        # Volume and keys cannot follow a chain id that changes: what exists keeps its namespace.
-        memory.namespace
-        or names.namespace(
-            settings.cluster.namespace_prefix, facts.snapshot.chain_id, summary.consumer_id, summary.chain_id
-        ),
-        loaded.definition,
-        placed,
-        found,
-        choice,
-        derivation.public_node_key(facts.own.moniker, summary.chain_id)
-        if has_public_keys
-        else derivation.derive_node_key(facts.seed),
-        armed,
-        signing.withholds(armed, memory.is_withheld),
-        genesis,
-        relays,
-        course.stage,
-        detail.spawn_time,
-        _signer(settings, summary.consumer_id),
-        memory.laid_peers,
-        memory.care,
-        facts.seen.arming.get(summary.consumer_id, ""),
+    memory = context.memory_of(summary.consumer_id) or observed.ChainMemory(namespace="")
+    has_public_keys = context.settings.node_keys == "public"
+    genesis, trouble = _genesis(context, summary, detail, loaded, memory)
+    own_ports = context.ports[summary.consumer_id]
+    peers = peering.peers_of(
+        consumer, context.snapshot.validators, context.own, own_ports.p2p, has_public_keys
     )
-    return Deployed(chain, conditions, trouble)
+    conditions = peers.conditions
+    if memory.genesis is None:
+        conditions += _unfunded_relayers(context, summary, loaded)
+    shutdown = _shutdown(context, consumer, memory)
+    if shutdown.condition is not None:
+        conditions += (shutdown.condition,)
+    relayer_plan = None
+    if genesis is not None and memory.runs and shutdown.stage.relays:
+        relayer_inputs = _relayer_inputs(context, summary, detail, loaded.definition, genesis, memory)
+        is_stopped = shutdown.stage is lifecycle.ShutdownStage.DRAINING
+        relayer_plan, more = _relayer(dataclasses.replace(relayer_inputs, is_stopped=is_stopped))
+        conditions += more
+    sign_state = _sign_state(context, summary, detail, selected_key, memory)
+    chain = ChainPlan(
+        consumer_id=summary.consumer_id,
+        chain_id=summary.chain_id,
+        # Volume and keys cannot follow a change of the chain id, so existing objects keep their namespace.
+        namespace=memory.namespace or _namespace(context, summary),
+        definition=loaded.definition,
+        ports=own_ports,
+        peering=peers,
+        key=selected_key,
+        node_key=_node_key(context, summary),
+        sign_state=sign_state,
+        is_withheld=signing.must_withhold_key(sign_state, memory.is_withheld),
+        genesis=genesis,
+        relay=relayer_plan,
+        stage=shutdown.stage,
+        spawn_time=detail.spawn_time,
+        signer=_signer(context.settings, summary.consumer_id),
+        configured_peers=memory.configured_peers,
+        watchdog=memory.watchdog,
+        sign_state_waits=context.observed.sign_state_waits.get(summary.consumer_id, ""),
+    )
+    return PlannedChain(chain, conditions, trouble)
+
+
+def _unfunded_relayers(
+    context: context.ChainContext,
+    summary: model.ConsumerSummary,
+    loaded: chain_definition.LoadedDefinition,
+) -> tuple[Condition, ...]:
+    return tuple(
+        dataclasses.replace(condition, consumer_id=summary.consumer_id)
+        for condition in consumer_genesis.unfunded_relayers(loaded, context.snapshot.validators)
+    )
+
+
+def _namespace(context: context.ChainContext, summary: model.ConsumerSummary) -> str:
+    prefix = context.settings.cluster.namespace_prefix
+    return names.namespace(prefix, context.snapshot.chain_id, summary.consumer_id, summary.chain_id)
+
+
+def _node_key(context: context.ChainContext, summary: model.ConsumerSummary) -> derivation.NodeKey:
+    if context.settings.node_keys == "public":
+        return derivation.public_node_key(context.own.moniker, summary.chain_id)
+    return derivation.derive_node_key(context.seed)
 
 
 def _signer(settings: settings.Settings, consumer_id: str) -> secret_sources.RemoteSigner | None:
-    named = settings.consensus_keys.get(consumer_id)
-    return None if named is None else named.remote
+    source = settings.consensus_keys.get(consumer_id)
+    return None if source is None else source.remote
 
 
-def _course(
-    facts: context.ChainContext, consumer: model.Consumer, memory: model.ChainMemory
-) -> lifecycle.Course:
-    return lifecycle.course(
+def _shutdown(
+    context: context.ChainContext, consumer: model.Consumer, memory: observed.ChainMemory
+) -> lifecycle.Shutdown:
+    return lifecycle.shutdown_stage(
         consumer,
-        datetime.datetime.fromisoformat(facts.snapshot.time),
-        facts.settings.node.stop_grace,
+        context.snapshot.moment,
+        context.settings.node.stop_grace,
         memory,
-        facts.seen.relays.get(consumer.summary.consumer_id),
+        context.observed.relays.get(consumer.summary.consumer_id),
     )
 
 
-def _relayer(
-    facts: context.ChainContext, scene: plan.Scene
-) -> tuple[plan.Relayer | None, tuple[Condition, ...]]:
-    planned = plan.plan(facts, scene)
-    if planned is None:
+def _relayer_inputs(
+    context: context.ChainContext,
+    summary: model.ConsumerSummary,
+    detail: model.ConsumerDetail,
+    definition: chain_definition.Definition,
+    genesis: bytes,
+    memory: observed.ChainMemory,
+) -> inputs.Inputs:
+    own_ports = context.ports[summary.consumer_id]
+    return inputs.Inputs(
+        settings=context.settings,
+        seed=context.seed,
+        provider_chain_id=context.snapshot.chain_id,
+        now=context.snapshot.moment,
+        own_valcons=context.own.consensus_address,
+        published_relayers=context.published_relayers,
+        balances=context.observed.balances,
+        consumer_id=summary.consumer_id,
+        chain_id=summary.chain_id,
+        namespace=memory.namespace,
+        definition=definition,
+        rpc_port=own_ports.rpc,
+        grpc_port=own_ports.grpc,
+        detail=detail,
+        genesis=genesis,
+        memory=memory.relayer,
+        facts=context.observed.relays.get(summary.consumer_id),
+        problem=context.observed.relay_problems.get(summary.consumer_id),
+    )
+
+
+def _relayer(chain: inputs.Inputs) -> tuple[plan.RelayerPlan | None, tuple[Condition, ...]]:
+    relayer = plan.compute(chain)
+    if relayer is None:
         return None, ()
     conditions = (
-        *planned.conditions,
-        *relayer_conditions.conditions(planned, scene.memory, scene.consumer_id, facts.snapshot.moment),
-        *accounts.shortages(facts, scene.consumer_id),
+        *relayer.conditions,
+        *relayer_conditions.assess(chain, relayer.relays, relayer.base),
+        *accounts.shortages(chain),
     )
-    return planned, conditions
+    return relayer, conditions
 
 
 def _genesis(
-    facts: context.ChainContext,
+    context: context.ChainContext,
     summary: model.ConsumerSummary,
     detail: model.ConsumerDetail,
-    loaded: chain_definition.Loaded,
-    memory: model.ChainMemory,
+    loaded: chain_definition.LoadedDefinition,
+    memory: observed.ChainMemory,
 ) -> tuple[bytes | None, Condition | None]:
-    """The genesis if the chain is launched: the one in use, else made anew from the launch's facts."""
+    """Return the genesis of a launched chain: the one in use, or else one completed from the launch."""
     if summary.phase is model.Phase.INITIALIZED:
         return None, None
     if memory.genesis is not None:
         return memory.genesis, None
-    known = facts.snapshot.launches.get(summary.consumer_id)
-    if known is None:
+    launch = context.snapshot.launches.get(summary.consumer_id)
+    if launch is None:
         return None, None
     try:
-        return consumer_genesis.genesis_bytes(loaded, summary.chain_id, detail, known), None
+        return consumer_genesis.build_genesis(loaded, summary.chain_id, detail, launch), None
     except errors.IcsError as error:
         return None, Condition.new(Reason.GENESIS_INVALID, str(error), summary.consumer_id)
 
 
-def _arming(
-    facts: context.ChainContext,
+def _sign_state(
+    context: context.ChainContext,
     summary: model.ConsumerSummary,
     detail: model.ConsumerDetail,
-    choice: signing.Choice,
-    memory: model.ChainMemory,
-) -> signing.Arming:
-    if isinstance(choice.key, derivation.SignerKey):
-        return signing.Arming.REMOTE
-    address = choice.key.address.hex().upper()
+    selected_key: signing.SelectedKey,
+    memory: observed.ChainMemory,
+) -> signing.SignStateStatus:
+    if isinstance(selected_key.key, derivation.SignerKey):
+        return signing.SignStateStatus.REMOTE
+    address = selected_key.key.address.hex().upper()
     record = next((record for record in memory.records if record.consensus_address == address), None)
     in_set = {member.consumer_key for member in detail.validators}
-    known = facts.snapshot.launches.get(summary.consumer_id)
-    if known is not None:
-        in_set |= {key for key, _ in consumer_genesis.initial_keys(known)}
-    # The provider's own key is assigned to nobody: it is this validator's on the chain while it is a member.
-    is_member = participation.standing(facts, summary, detail) is not participation.Participation.NONE
+    launch = context.snapshot.launches.get(summary.consumer_id)
+    if launch is not None:
+        in_set |= {key for key, _ in consumer_genesis.initial_keys(launch)}
+    # The provider key is never assigned explicitly; it counts as this validator's while it is a member.
+    is_member = (
+        participation.current_participation(context, summary, detail) is not participation.Participation.NONE
+    )
     risky = signing.may_have_signed(
         is_launched=summary.phase is not model.Phase.INITIALIZED,
-        is_assigned=choice.is_assigned and (is_member or not choice.is_providers),
-        is_in_set=choice.key.public_key in in_set,
+        is_assigned=selected_key.is_assigned and (is_member or not selected_key.is_providers),
+        is_in_set=selected_key.key.public_key in in_set,
         record=record,
     )
     is_given = memory.has_workload and not memory.is_withheld
-    return signing.arming(record, memory.volume_uid, risky, is_given)
+    return signing.sign_state_status(record, memory.volume_uid, risky, is_given)

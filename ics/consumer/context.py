@@ -6,32 +6,36 @@ from dataclasses import dataclass, field
 from ics import model
 from ics.conditions import Condition
 from ics.config import chain_definition, settings
-from ics.consumer import observed, signing
+from ics.consumer import observed as consumer_observed
+from ics.consumer import signing
 from ics.consumer.peers import ports
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ChainContext:
-    """What one chain is judged by."""
+    """Inputs for the decision about one chain."""
 
-    seen: observed.Seen
+    observed: consumer_observed.Observed
     settings: settings.Settings
     seed: model.Secret
-    definitions: Sequence[chain_definition.Loaded]
+    definitions: Sequence[chain_definition.LoadedDefinition]
     own: model.Validator
     ports: Mapping[str, ports.Ports]
     is_selected: bool
-    """The 66 % rule selects this validator at the snapshot's height."""
-    given: Mapping[str, signing.Given] = field(default_factory=dict)
-    """Keys that do not come from the seed, by consumer id."""
+    """Whether the 66 % rule selects this validator at the snapshot's height."""
+    configured_keys: Mapping[str, signing.ConfiguredKey] = field(default_factory=dict)
+    """Keys that are not derived from the seed, by consumer id."""
     shared: Mapping[str, Condition] = field(default_factory=dict)
-    """What is the matter with those that several chains are given, by consumer id."""
+    """Conditions of keys that several chains share, by consumer id."""
+
+    published_relayers: Mapping[str, str] = field(default_factory=dict)
+    """Relayer account that each validator publishes, by valcons."""
 
     @property
     def snapshot(self) -> model.Snapshot:
-        """The provider at one height."""
-        return self.seen.snapshot
+        """Snapshot of the provider at one height."""
+        return self.observed.snapshot
 
-    def memory_of(self, consumer_id: str) -> model.ChainMemory | None:
-        """What the cluster remembers of a chain."""
-        return self.seen.memory.chains.get(consumer_id)
+    def memory_of(self, consumer_id: str) -> consumer_observed.ChainMemory | None:
+        """Return the stored state of a chain, or None if there is none."""
+        return self.observed.memory.chains.get(consumer_id)

@@ -1,7 +1,7 @@
-"""What should be, composed from what is: the only place where the pure concepts meet.
+"""Desired state of all chains, computed from the observed state: the only place where the pure concepts meet.
 
-`desired` is one function of frozen values. Each chain is judged by itself, so that trouble with one
-never reaches another; a chain that cannot be judged is *held*: its objects stay just as they are.
+`compute` is one function of frozen values. It decides about each chain separately, so that a problem of one
+never affects another. A chain that cannot be decided is *paused*: its objects are not changed.
 """
 
 import dataclasses
@@ -15,79 +15,79 @@ from ics.config import chain_definition, settings
 from ics.consumer import chain as consumer_chain
 from ics.consumer import context, genesis, observed, selection, signing
 from ics.consumer import participation as consumer_participation
+from ics.consumer.peers import description, peering, ports
 from ics.consumer.peers import gateway_ports as peers_gateway_ports
-from ics.consumer.peers import peering, ports
 from ics.cosmos import addresses
 from ics.keys import derivation
 from ics.relayer import accounts
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """What one chain comes to."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChainDecision:
+    """The decision for one chain."""
 
     summary: model.ConsumerSummary
     participation: consumer_participation.Participation = consumer_participation.Participation.NONE
-    chain: consumer_chain.Chain | None = None
+    chain: consumer_chain.ChainPlan | None = None
     intents: tuple[model.Intent, ...] = ()
     conditions: tuple[Condition, ...] = ()
-    is_held: bool = False
-    """Could not be judged: whatever exists of it stays as it is."""
+    is_paused: bool = False
+    """Whether the chain could not be decided, so that all of its objects stay unchanged."""
     retires: int | None = None
-    """Key generation that this validator left the chain with: to be recorded before the node goes."""
+    """Key generation with which this validator left the chain; it is recorded before the node is removed."""
     namespace: str = ""
-    """Where that key's Secret lies."""
+    """Namespace of that key's Secret."""
     has_left: bool = False
-    """This validator's way out of the chain is confirmed: the workload goes."""
+    """Whether this validator is confirmed to have left the chain, so that the workload is removed."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Desired:
-    """The whole of what should be for one validator."""
+    """The desired state of one validator."""
 
     settings: settings.Settings
     provider_chain_id: str
     height: int
-    verdicts: tuple[Verdict, ...]
-    """One for each chain that is not DELETED, in the order of the ports."""
+    decisions: tuple[ChainDecision, ...]
+    """One per chain that is not DELETED, in port order."""
     ports: Mapping[str, ports.Ports]
-    held: frozenset[str]
-    """Consumer ids whose objects are neither changed nor removed."""
+    paused: frozenset[str]
+    """Consumer ids of paused chains: their objects are neither changed nor deleted."""
     gateway_ports: Mapping[str, int]
-    """Ports of the shared LoadBalancer by consumer id, also of held chains that have objects."""
+    """Ports of the shared LoadBalancer by consumer id, including paused chains that have objects."""
     open_ports: Mapping[str, model.OpenPorts]
-    """The same with the ports that chains have moved away from, and that stay open for a while."""
+    """The same ports, with former ones that stay open during the grace period."""
     moment: datetime.datetime
-    """Time of the block that was judged."""
+    """Time of the provider block on which the decisions are based."""
     ended: frozenset[str] = frozenset()
-    """Consumer ids whose workloads the lifecycle removes: DELETED chains, and those that were left for good."""
-    definitions: tuple[chain_definition.Loaded, ...] = ()
-    """All of the stack, for the reconciler in the cluster."""
+    """Consumer ids whose workloads are removed: DELETED chains, and chains that this validator has left."""
+    definitions: tuple[chain_definition.LoadedDefinition, ...] = ()
+    """All definitions of the stack, for the reconciler in the cluster."""
     conditions: tuple[Condition, ...] = ()
-    """Of the validator, not of one chain."""
+    """Conditions of the validator rather than of one chain."""
 
     @property
-    def chains(self) -> tuple[consumer_chain.Chain, ...]:
-        """Chains that have objects in the cluster."""
-        return tuple(verdict.chain for verdict in self.verdicts if verdict.chain is not None)
+    def chains(self) -> tuple[consumer_chain.ChainPlan, ...]:
+        """Plans of the chains that have objects in the cluster."""
+        return tuple(verdict.chain for verdict in self.decisions if verdict.chain is not None)
 
     @property
     def intents(self) -> tuple[model.Intent, ...]:
-        """Transactions that are due, each once, in the order of the chains."""
-        return tuple(dict.fromkeys(intent for verdict in self.verdicts for intent in verdict.intents))
+        """Due transactions without duplicates, in the order of the chains."""
+        return tuple(dict.fromkeys(intent for verdict in self.decisions for intent in verdict.intents))
 
 
 def port_order(consumers: Sequence[model.Consumer]) -> list[tuple[str, str]]:
-    """(consumer id, chain id) in the order in which chains are given ports.
+    """Return (consumer id, chain id) of all chains in the order of port allocation.
 
-    Chains that run come first, by the number of their IBC client (the order of their launches); those not
-    launched yet see a provisional port after them, by consumer id. Deleted ones have none.
+    Running chains come first, by the number of their IBC client (the order of their launches); chains not
+    launched yet get a provisional port after them, by consumer id. Deleted chains have none.
     """
 
     def rank(summary: model.ConsumerSummary) -> tuple[int, int, int]:
         is_placed = summary.phase in (model.Phase.LAUNCHED, model.Phase.STOPPED)
         client = summary.client_id.rsplit("-", 1)[-1]
-        # A sovereign chain that changes over keeps its old connection and may have no client here.
+        # A sovereign chain in a changeover keeps its old connection and may have no client here.
         number = int(client) if is_placed and client.isdigit() else 0
         return (0 if is_placed else 1, number, int(summary.consumer_id))
 
@@ -98,10 +98,10 @@ def port_order(consumers: Sequence[model.Consumer]) -> list[tuple[str, str]]:
 def is_of_interest(
     summary: model.ConsumerSummary,
     must_validate: bool,
-    memory: model.Memory,
-    definitions: Sequence[chain_definition.Loaded],
+    memory: observed.Memory,
+    definitions: Sequence[chain_definition.LoadedDefinition],
 ) -> bool:
-    """Whether a chain's details are asked for: all that may launch, and of those that run only ours."""
+    """Return whether a chain's details are queried: if it may launch, or runs and concerns this validator."""
     if summary.phase is model.Phase.INITIALIZED:
         return True
     if summary.phase not in (model.Phase.LAUNCHED, model.Phase.STOPPED):
@@ -114,133 +114,153 @@ def is_of_interest(
     )
 
 
-def desired(
-    observed: observed.Seen,
+def compute(
+    observed: observed.Observed,
     settings: settings.Settings,
     seed: model.Secret,
-    definitions: Sequence[chain_definition.Loaded],
+    definitions: Sequence[chain_definition.LoadedDefinition],
     imported: Mapping[str, derivation.ConsensusKey] | None = None,
 ) -> Desired:
-    """Judge every chain of the provider for one validator.
+    """Compute the desired state of every chain of the provider for one validator.
 
     Args:
-        observed: all that was seen in this pass.
+        observed: everything observed in this pass.
         settings: of the stack.
-        seed: 32 bytes, what all derived keys come from.
+        seed: 32 bytes from which keys are derived.
         definitions: all of the stack.
-        imported: keys made elsewhere, by consumer id, for the chains whose settings name one.
+        imported: existing keys that the settings refer to, by consumer id.
 
     Raises:
-        Permanent: this validator is not among the provider's.
-        Transient: the provider does not know a chain that has objects in the cluster.
+        Permanent: the provider does not have this validator.
+        Transient: the provider does not list a chain that has objects in the cluster.
     """
     snapshot, memory = observed.snapshot, observed.memory
     _check_known(snapshot, memory)
     own = own_validator(snapshot, settings)
-    bonded = [selection.Candidate(v.operator_address, v.tokens) for v in snapshot.validators if v.is_bonded]
     order = port_order(snapshot.consumers)
-    # What comes too late for a place is told so below; it must not keep the others from theirs.
-    placed = ports.allocate(order[: ports.CAPACITY])
-    top = {candidate.operator_address for candidate in selection.top66(bonded).selected}
-    is_selected = own.operator_address in top
-    given = given_keys(settings, imported or {})
-    shared = signing.conflicts(_uses(snapshot, memory, own, given))
-    facts = context.ChainContext(
-        observed, settings, seed, definitions, own, placed, is_selected, given, shared
+    # Chains beyond the capacity get a condition below; they must not prevent the allocation of the others.
+    allocated = ports.allocate(order[: ports.CAPACITY])
+    configured = _configured_keys(settings, imported or {})
+    inputs = context.ChainContext(
+        observed=observed,
+        settings=settings,
+        seed=seed,
+        definitions=definitions,
+        own=own,
+        ports=allocated,
+        is_selected=_is_selected(snapshot, own),
+        configured_keys=configured,
+        shared=signing.find_conflicts(_uses(snapshot, memory, own, configured)),
+        published_relayers=_published_relayers(snapshot),
     )
     by_id = {consumer.summary.consumer_id: consumer for consumer in snapshot.consumers}
-    verdicts = tuple(_judge(facts, by_id[consumer_id]) for consumer_id, _ in order)
-    held = frozenset(v.summary.consumer_id for v in verdicts if v.is_held)
-    here = {v.chain.consumer_id for v in verdicts if v.chain is not None}.union(held & set(memory.chains))
+    decisions = tuple(_decide(inputs, by_id[consumer_id]) for consumer_id, _ in order)
+    paused = frozenset(d.summary.consumer_id for d in decisions if d.is_paused)
+    deployed = {d.chain.consumer_id for d in decisions if d.chain is not None} | (paused & set(memory.chains))
     gateway_ports = peering.gateway_ports(
-        own, [(one, placed[one].p2p) for one, _ in order if one in here and one in placed]
+        own, [(key, allocated[key].p2p) for key, _ in order if key in deployed and key in allocated]
     )
-    verdicts = tuple(_with_port(verdict, gateway_ports) for verdict in verdicts)
-    opened = peers_gateway_ports.open_ports(
+    decisions = tuple(_with_port(decision, gateway_ports) for decision in decisions)
+    open_ports = peers_gateway_ports.open_ports(
         memory.open_ports,
         gateway_ports,
         frozenset(consumer_id for consumer_id, chain in memory.chains.items() if chain.has_workload),
         snapshot.moment,
         datetime.timedelta(seconds=settings.gateway.port_grace),
     )
-    ended = frozenset(
-        summary.consumer_id
-        for summary in (consumer.summary for consumer in snapshot.consumers)
-        if summary.phase is model.Phase.DELETED
-    ).union(v.summary.consumer_id for v in verdicts if v.has_left)
     return Desired(
-        settings,
-        snapshot.chain_id,
-        snapshot.height,
-        verdicts,
-        placed,
-        held,
-        gateway_ports,
-        opened,
-        snapshot.moment,
-        ended,
-        tuple(definitions),
-        (*consumer_participation.of_validator(own), *observed.endpoints),
+        settings=settings,
+        provider_chain_id=snapshot.chain_id,
+        height=snapshot.height,
+        decisions=decisions,
+        ports=allocated,
+        paused=paused,
+        gateway_ports=gateway_ports,
+        open_ports=open_ports,
+        moment=snapshot.moment,
+        ended=_ended(snapshot, decisions),
+        definitions=tuple(definitions),
+        conditions=(*consumer_participation.validator_conditions(own), *observed.endpoints),
     )
 
 
-def given_keys(
+def _is_selected(snapshot: model.Snapshot, own: model.Validator) -> bool:
+    bonded = [selection.Candidate(v.operator_address, v.tokens) for v in snapshot.validators if v.is_bonded]
+    selected = {candidate.operator_address for candidate in selection.top66(bonded).selected}
+    return own.operator_address in selected
+
+
+def _ended(snapshot: model.Snapshot, decisions: Sequence[ChainDecision]) -> frozenset[str]:
+    summaries = [consumer.summary for consumer in snapshot.consumers]
+    deleted = {summary.consumer_id for summary in summaries if summary.phase is model.Phase.DELETED}
+    return frozenset(deleted | {decision.summary.consumer_id for decision in decisions if decision.has_left})
+
+
+def _configured_keys(
     settings: settings.Settings, imported: Mapping[str, derivation.ConsensusKey]
-) -> dict[str, signing.Given]:
-    """The keys that do not come from the seed, by consumer id.
+) -> dict[str, signing.ConfiguredKey]:
+    """Return the keys that are not derived from the seed, by consumer id.
 
     Args:
         settings: of the stack.
-        imported: what was read of those that lie somewhere.
+        imported: the keys read from their sources.
     """
-    found = {}
+    keys = {}
     for consumer_id, source in settings.consensus_keys.items():
         key = (
             imported[consumer_id]
             if source.remote is None
             else derivation.signer_key(source.remote.public_key)
         )
-        found[consumer_id] = signing.Given(key, source.provider_key, f"ics:consensus_keys.{consumer_id}")
-    return found
+        keys[consumer_id] = signing.ConfiguredKey(
+            key, source.provider_key, f"ics:consensus_keys.{consumer_id}"
+        )
+    return keys
 
 
 def _uses(
     snapshot: model.Snapshot,
-    memory: model.Memory,
+    memory: observed.Memory,
     own: model.Validator,
-    given: Mapping[str, signing.Given],
-) -> list[signing.Use]:
-    """The chains for which keys are given, and the provider, whose own key may be one of them."""
-    found = [signing.Use("", snapshot.chain_id, own.consensus_key, runs=True)]
+    configured: Mapping[str, signing.ConfiguredKey],
+) -> list[signing.KeyUse]:
+    """Return the uses of configured keys, including the provider's use of its own key."""
+    uses = [signing.KeyUse("", snapshot.chain_id, own.consensus_key, runs=True)]
     chain_ids = {c.summary.consumer_id: c.summary.chain_id for c in snapshot.consumers}
     order = [consumer_id for consumer_id, _ in port_order(snapshot.consumers)]
     for consumer_id in (*order, *sorted(set(chain_ids) - set(order), key=int)):
-        if consumer_id not in given:
+        if consumer_id not in configured:
             continue
-        key, known = given[consumer_id].key, memory.chains.get(consumer_id)
+        key, chain_memory = configured[consumer_id].key, memory.chains.get(consumer_id)
         address = key.address.hex().upper()
-        runs = known is not None and (
-            known.runs or any(record.consensus_address == address for record in known.records)
+        runs = chain_memory is not None and (
+            chain_memory.runs or any(record.consensus_address == address for record in chain_memory.records)
         )
-        # Of a deleted chain only a key that may have signed for it matters.
+        # For a deleted chain, only a key that may have signed for it matters.
         if runs or consumer_id in order:
-            found.append(signing.Use(consumer_id, chain_ids[consumer_id], key.public_key, runs))
-    return found
+            uses.append(signing.KeyUse(consumer_id, chain_ids[consumer_id], key.public_key, runs))
+    return uses
 
 
-def _check_known(snapshot: model.Snapshot, memory: model.Memory) -> None:
-    """Consumer ids are never forgotten by a provider, so an answer without one is not acted upon."""
-    known = {consumer.summary.consumer_id for consumer in snapshot.consumers}
-    unknown = sorted(set(memory.chains) - known)
+def _published_relayers(snapshot: model.Snapshot) -> dict[str, str]:
+    parsed = {v.consensus_address: description.parse(v.details).relayer for v in snapshot.validators}
+    return {valcons: relayer for valcons, relayer in parsed.items() if relayer is not None}
+
+
+def _check_known(snapshot: model.Snapshot, memory: observed.Memory) -> None:
+    """Refuse an answer that lacks a consumer id in use, because a provider never forgets one."""
+    listed = {consumer.summary.consumer_id for consumer in snapshot.consumers}
+    unknown = sorted(set(memory.chains) - listed)
     if unknown:
         raise errors.Transient(
             f"the provider {snapshot.chain_id} at height {snapshot.height} does not list consumer ids"
-            f" {', '.join(unknown)}, which have objects in the cluster: nothing is changed; is it the right chain?"
+            f" {', '.join(unknown)}, which have objects in the cluster;"
+            " nothing is changed, check that it is the right chain"
         )
 
 
 def own_validator(snapshot: model.Snapshot, settings: settings.Settings) -> model.Validator:
-    """This validator on the provider.
+    """Return this validator on the provider.
 
     Raises:
         Permanent: the provider has no validator with this operator address.
@@ -249,12 +269,13 @@ def own_validator(snapshot: model.Snapshot, settings: settings.Settings) -> mode
         if validator.operator_address == settings.operator_address:
             return validator
     raise errors.Permanent(
-        f"ics:operator_address {settings.operator_address} is no validator of {snapshot.chain_id}: mend the address"
+        f"ics:operator_address: validator {settings.operator_address} not found on {snapshot.chain_id};"
+        " check the address"
     )
 
 
-def may_lack_genesis(observed: observed.Seen) -> bool:
-    """Whether `lacks_genesis` could name a chain: told without judging a single one."""
+def may_lack_genesis(observed: observed.Observed) -> bool:
+    """Return whether `lacks_genesis` could return any chain, without deciding about a single one."""
     here = observed.memory.chains
     return any(
         consumer.detail is not None
@@ -264,164 +285,208 @@ def may_lack_genesis(observed: observed.Seen) -> bool:
     )
 
 
-def lacks_genesis(wanted: Desired) -> dict[str, bool]:
-    """Launched chains whose genesis must be fetched before they can be judged whole.
+def lacks_genesis(desired: Desired) -> dict[str, bool]:
+    """Return the launched chains whose genesis must be fetched before they can be decided completely.
 
     Returns:
-        By consumer id: whether it funds relayers. Only then is it asked what was published at the launch
-        height, which endpoints may have pruned.
+        By consumer id, whether the genesis funds relayers. Only then are the descriptions at the launch
+        height queried, which endpoints may have pruned.
     """
     return {
         verdict.summary.consumer_id: bool(verdict.chain.definition.genesis.fund.relayers)
-        for verdict in wanted.verdicts
+        for verdict in desired.decisions
         if verdict.chain is not None
         and verdict.chain.genesis is None
         and verdict.summary.phase in (model.Phase.LAUNCHED, model.Phase.STOPPED)
-        and verdict.summary.consumer_id not in wanted.held
+        and verdict.summary.consumer_id not in desired.paused
     }
 
 
-def new_keys(wanted: Desired) -> dict[str, bytes]:
-    """Addresses (20 bytes) of the keys from the seed that are about to be assigned, by consumer id."""
+def new_keys(desired: Desired) -> dict[str, bytes]:
+    """Return the addresses (20 bytes) of derived keys that are about to be assigned, by consumer id."""
     return {
         intent.consumer_id: addresses.consensus_address(intent.consumer_key)
-        for intent in wanted.intents
+        for intent in desired.intents
         if isinstance(intent, model.OptIn | model.AssignKey)
         and intent.consumer_key is not None
-        and intent.consumer_id not in wanted.settings.consensus_keys
+        and intent.consumer_id not in desired.settings.consensus_keys
     }
 
 
-def _judge(facts: context.ChainContext, consumer: model.Consumer) -> Verdict:
+def _decide(context: context.ChainContext, consumer: model.Consumer) -> ChainDecision:
+    """Decide about one chain; one that cannot be decided about is paused, whatever was raised."""
+    try:
+        return _judge(context, consumer)
+    except Exception as error:
+        text = str(error) if isinstance(error, errors.IcsError) else errors.describe_unexpected(error)
+        consumer_id = consumer.summary.consumer_id
+        return _paused(consumer.summary, Condition.new(Reason.UNEXPECTED_ERROR, text, consumer_id))
+
+
+def _judge(context: context.ChainContext, consumer: model.Consumer) -> ChainDecision:
     summary = consumer.summary
-    problem = facts.snapshot.problems.get(summary.consumer_id)
+    problem = context.snapshot.problems.get(summary.consumer_id)
     if problem is not None:
-        return _held(summary, Condition.new(Reason.CHAIN_UNREADABLE, problem, summary.consumer_id))
-    memory = facts.memory_of(summary.consumer_id)
+        return _paused(summary, Condition.new(Reason.CHAIN_UNREADABLE, problem, summary.consumer_id))
+    memory = context.memory_of(summary.consumer_id)
     if memory is not None and memory.problem:
-        return _held(
+        return _paused(
             summary,
             Condition.new(Reason.RECORD_BROKEN, memory.problem, summary.consumer_id),
         )
-    if summary.consumer_id not in facts.ports:
-        message = (
-            f"all {ports.CAPACITY} places for ports are taken by chains that launched or were created before"
-        )
-        return _held(summary, Condition.new(Reason.NO_PORT, message, summary.consumer_id))
+    if summary.consumer_id not in context.ports:
+        message = f"all {ports.CAPACITY} port slots are taken by chains that were launched or created earlier"
+        return _paused(summary, Condition.new(Reason.NO_PORT, message, summary.consumer_id))
     detail = consumer.detail
     if detail is None or summary.phase in (model.Phase.REGISTERED, model.Phase.DELETED):
-        return Verdict(summary)
+        return ChainDecision(summary=summary)
     if detail.connection_id:
         return _changeover(summary)
-    found = chain_definition.find(facts.definitions, summary.consumer_id, summary.chain_id, detail.owner)
-    participation = consumer_participation.standing(facts, summary, detail)
-    if isinstance(found, chain_definition.Unmatched):
-        return _without_definition(facts, summary, participation, found)
-    return _with_definition(facts, consumer, detail, found, participation)
+    loaded = chain_definition.match(context.definitions, summary.consumer_id, summary.chain_id, detail.owner)
+    participation = consumer_participation.current_participation(context, summary, detail)
+    if isinstance(loaded, chain_definition.Unmatched):
+        return _without_definition(context, summary, participation, loaded)
+    return _with_definition(context, consumer, detail, loaded, participation)
 
 
-def _held(summary: model.ConsumerSummary, *conditions: Condition) -> Verdict:
-    return Verdict(summary, conditions=conditions, is_held=True)
+def _paused(summary: model.ConsumerSummary, *conditions: Condition) -> ChainDecision:
+    return ChainDecision(summary=summary, conditions=conditions, is_paused=True)
 
 
-def _with_port(verdict: Verdict, gateway_ports: Mapping[str, int]) -> Verdict:
-    """The verdict with the port that its chain has got on the shared LoadBalancer."""
-    chain = verdict.chain
+def _with_port(decision: ChainDecision, gateway_ports: Mapping[str, int]) -> ChainDecision:
+    """Return the decision with the port that the chain got on the shared LoadBalancer."""
+    chain = decision.chain
     if chain is None or chain.peering.gateway_port == gateway_ports.get(chain.consumer_id):
-        return verdict
-    found, condition = peering.moved(chain.peering, chain.consumer_id, gateway_ports.get(chain.consumer_id))
-    chain = dataclasses.replace(chain, peering=found)
-    return dataclasses.replace(verdict, chain=chain, conditions=(*verdict.conditions, condition))
+        return decision
+    moved, condition = peering.with_gateway_port(
+        chain.peering, chain.consumer_id, gateway_ports.get(chain.consumer_id)
+    )
+    chain = dataclasses.replace(chain, peering=moved)
+    return dataclasses.replace(decision, chain=chain, conditions=(*decision.conditions, condition))
 
 
-def _changeover(summary: model.ConsumerSummary) -> Verdict:
+def _changeover(summary: model.ConsumerSummary) -> ChainDecision:
     condition = Condition.new(
         Reason.CHANGEOVER,
-        "a sovereign chain that changes over: its node is the operator's own, none is made here",
+        "sovereign chain in a changeover: the operator runs its node; none is created here",
         summary.consumer_id,
     )
-    return _held(summary, condition)
+    return _paused(summary, condition)
 
 
 def _without_definition(
-    facts: context.ChainContext,
+    context: context.ChainContext,
     summary: model.ConsumerSummary,
     participation: consumer_participation.Participation,
-    found: chain_definition.Unmatched,
-) -> Verdict:
+    unmatched: chain_definition.Unmatched,
+) -> ChainDecision:
     is_ours = participation is not consumer_participation.Participation.NONE
     severity = Severity.CRITICAL if is_ours else Severity.INFO
-    condition = Condition.new(found.reason, found.message, summary.consumer_id, severity=severity)
-    return Verdict(
-        summary,
-        participation,
+    condition = Condition.new(unmatched.reason, unmatched.message, summary.consumer_id, severity=severity)
+    return ChainDecision(
+        summary=summary,
+        participation=participation,
         conditions=(condition,),
-        is_held=is_ours or facts.memory_of(summary.consumer_id) is not None,
+        is_paused=is_ours or context.memory_of(summary.consumer_id) is not None,
     )
 
 
 def _with_definition(
-    facts: context.ChainContext,
+    context: context.ChainContext,
     consumer: model.Consumer,
     detail: model.ConsumerDetail,
-    loaded: chain_definition.Loaded,
+    loaded: chain_definition.LoadedDefinition,
     participation: consumer_participation.Participation,
-) -> Verdict:
+) -> ChainDecision:
     summary = consumer.summary
-    memory = facts.memory_of(summary.consumer_id) or model.ChainMemory(namespace="")
+    memory = context.memory_of(summary.consumer_id) or observed.ChainMemory(namespace="")
     is_launched = summary.phase is model.Phase.LAUNCHED
     is_outside = is_launched and participation is consumer_participation.Participation.NONE
     is_rejoin = is_outside and not memory.runs
-    choice = _choice(facts, summary.consumer_id, memory, detail.own_consumer_address, is_outside)
-    # Of a chain that was left nothing is to be mended, unless this validator is asked to join it again.
+    choice = _choice(context, summary.consumer_id, memory, detail.own_consumer_address, is_outside)
+    # A key problem of a chain that was left does not matter, unless the operator requests to join it again.
     is_left = is_rejoin and detail.own_consumer_address is not None
-    if choice.problem and not (is_left and summary.consumer_id not in facts.seen.wishes):
-        return _held(
+    if choice.problem and not (is_left and summary.consumer_id not in context.observed.opt_in_requests):
+        return _paused(
             summary,
             Condition.new(Reason.KEY_MISMATCH, choice.problem, summary.consumer_id),
         )
-    shared = facts.shared.get(summary.consumer_id)
+    shared = context.shared.get(summary.consumer_id)
     if shared is not None and shared.severity is Severity.CRITICAL:
-        return _held(summary, shared)
+        return _paused(summary, shared)
     is_staged = summary.phase is model.Phase.INITIALIZED
     published = () if memory.genesis is not None else genesis.check_published(loaded, detail, not is_staged)
     conditions = (
         *(() if shared is None else (shared,)),
-        *(dataclasses.replace(one, consumer_id=summary.consumer_id) for one in published),
+        *(dataclasses.replace(condition, consumer_id=summary.consumer_id) for condition in published),
     )
-    is_wrong = any(one.severity is Severity.CRITICAL for one in published)
-    # Who is a member already needs a key of its own on the chain, whatever becomes of the genesis.
+    is_wrong = any(condition.severity is Severity.CRITICAL for condition in published)
+    # A member needs its own key on the chain even if the genesis is wrong.
     if is_wrong and not (is_staged and participation is not consumer_participation.Participation.NONE):
-        return Verdict(summary, participation, conditions=conditions, is_held=bool(memory.namespace))
-    participation, intents, more = consumer_participation.membership(
-        facts, summary, detail, choice, participation
+        return ChainDecision(
+            summary=summary,
+            participation=participation,
+            conditions=conditions,
+            is_paused=bool(memory.namespace),
+        )
+    return _with_key(context, consumer, detail, loaded, choice, participation, conditions)
+
+
+def _with_key(
+    context: context.ChainContext,
+    consumer: model.Consumer,
+    detail: model.ConsumerDetail,
+    loaded: chain_definition.LoadedDefinition,
+    choice: signing.SelectedKey,
+    participation: consumer_participation.Participation,
+    conditions: tuple[Condition, ...],
+) -> ChainDecision:
+    """Decide about a chain with a usable key and genesis: join it, leave it, or run its node."""
+    summary = consumer.summary
+    memory = context.memory_of(summary.consumer_id) or observed.ChainMemory(namespace="")
+    participation, intents, more = consumer_participation.decide(
+        context, summary, detail, choice, participation
     )
-    verdict = Verdict(summary, participation, None, intents, (*conditions, *more))
-    way_out = consumer_participation.leaving(facts, summary, choice, participation)
-    if way_out is consumer_participation.Leaving.LEFT:
+    decision = ChainDecision(
+        summary=summary,
+        participation=participation,
+        chain=None,
+        intents=intents,
+        conditions=(*conditions, *more),
+    )
+    leaving = consumer_participation.leaving_progress(context, summary, choice, participation)
+    if leaving is consumer_participation.Leaving.LEFT:
         retired = choice.generation if choice.is_assigned else None
-        return dataclasses.replace(verdict, retires=retired, namespace=memory.namespace, has_left=True)
-    if way_out is consumer_participation.Leaving.UNDER_WAY:
-        verdict = dataclasses.replace(verdict, conditions=(*verdict.conditions, _leaving(summary)))
-    # A node that runs is stopped only after a confirmed way out, never because an answer lacks a line.
+        return dataclasses.replace(decision, retires=retired, namespace=memory.namespace, has_left=True)
+    if leaving is consumer_participation.Leaving.UNDER_WAY:
+        decision = dataclasses.replace(decision, conditions=(*decision.conditions, _leaving(summary)))
+    # A running node is stopped only after a confirmed leave, never because an answer is incomplete.
     elif participation in _OUTSIDE and not memory.runs:
-        return verdict
-    return _deployed(facts, consumer, detail, loaded, choice, verdict)
+        return decision
+    return _deployed(context, consumer, detail, loaded, choice, decision)
 
 
 def _choice(
-    facts: context.ChainContext,
+    context: context.ChainContext,
     consumer_id: str,
-    memory: model.ChainMemory,
+    memory: observed.ChainMemory,
     assigned: bytes | None,
     is_outside: bool,
-) -> signing.Choice:
-    given, records = facts.given.get(consumer_id), memory.records
-    place = {"is_rejoin": is_outside and not memory.runs, "is_outside": is_outside}
-    if given is not None:
-        return signing.choose_given(given, facts.own.consensus_key, records, assigned, **place)
+) -> signing.SelectedKey:
+    configured, records = context.configured_keys.get(consumer_id), memory.records
+    membership = {"is_rejoin": is_outside and not memory.runs, "is_outside": is_outside}
+    if configured is not None:
+        return signing.choose_configured(
+            configured, context.own.consensus_key, records, assigned, **membership
+        )
     return signing.choose_key(
-        facts.seed, facts.snapshot.chain_id, consumer_id, records, assigned, facts.seen.used_keys, **place
+        context.seed,
+        context.snapshot.chain_id,
+        consumer_id,
+        records,
+        assigned,
+        context.observed.used_keys,
+        **membership,
     )
 
 
@@ -431,31 +496,38 @@ _OUTSIDE = (consumer_participation.Participation.NONE, consumer_participation.Pa
 def _leaving(summary: model.ConsumerSummary) -> Condition:
     return Condition.new(
         Reason.LEAVING,
-        "opted out: the node runs until the chain's own validators no longer have the key",
+        "opted out: the node keeps running until the key has left the chain's own validator set",
         summary.consumer_id,
     )
 
 
 def _deployed(
-    facts: context.ChainContext,
+    context: context.ChainContext,
     consumer: model.Consumer,
     detail: model.ConsumerDetail,
-    loaded: chain_definition.Loaded,
-    choice: signing.Choice,
-    verdict: Verdict,
-) -> Verdict:
-    made = consumer_chain.deploy(facts, consumer, detail, loaded, choice)
-    conditions = (*verdict.conditions, *made.conditions)
-    if made.trouble is not None:
-        conditions = (*conditions, made.trouble)
-        memory = facts.memory_of(consumer.summary.consumer_id)
+    loaded: chain_definition.LoadedDefinition,
+    selected_key: signing.SelectedKey,
+    decision: ChainDecision,
+) -> ChainDecision:
+    planned = consumer_chain.plan_chain(context, consumer, detail, loaded, selected_key)
+    conditions = (*decision.conditions, *planned.conditions)
+    if planned.trouble is not None:
+        conditions = (*conditions, planned.trouble)
+        memory = context.memory_of(consumer.summary.consumer_id)
         if memory is not None and memory.has_workload:
-            return dataclasses.replace(verdict, conditions=conditions, is_held=True)
-    intents = verdict.intents
-    if verdict.summary.phase is model.Phase.LAUNCHED and not signing.is_settled(made.chain.arming):
-        # A key that is assigned on a running chain is in its set soon: its memory must lie there before, which
-        # also shows that the volume can be had and the image be pulled.
+            return dataclasses.replace(decision, conditions=conditions, is_paused=True)
+    intents = decision.intents
+    if decision.summary.phase is model.Phase.LAUNCHED and not signing.is_settled(planned.chain.sign_state):
+        # A key assigned on a running chain enters its validator set soon. Its sign state must exist before,
+        # which also proves that the volume can be bound and the image pulled.
         intents = tuple(i for i in intents if not isinstance(i, model.OptIn | model.AssignKey))
-    if made.chain.stage.relays:
-        intents += accounts.top_ups(facts, verdict.summary.consumer_id, verdict.summary.chain_id)
-    return dataclasses.replace(verdict, chain=made.chain, intents=intents, conditions=conditions)
+    if planned.chain.stage.relays:
+        intents += accounts.top_ups(
+            context.settings,
+            context.seed,
+            provider_chain_id=context.snapshot.chain_id,
+            consumer_id=decision.summary.consumer_id,
+            chain_id=decision.summary.chain_id,
+            balances=context.observed.balances,
+        )
+    return dataclasses.replace(decision, chain=planned.chain, intents=intents, conditions=conditions)

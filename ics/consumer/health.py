@@ -1,4 +1,4 @@
-"""How the node of a chain is, as conditions: who waits, who catches up and who is ill are told apart; pure."""
+"""Conditions of a chain's node: waiting, catching up, stuck, not signing, lacking peers; pure."""
 
 import datetime
 from collections.abc import Mapping
@@ -10,139 +10,143 @@ from ics.consumer import chain, lifecycle, signing, watchdog
 from ics.consumer import participation as consumer_participation
 from ics.consumer.peers import updates
 
-YOUNG = datetime.timedelta(seconds=60)
-"""A process that has run for less has not met all of its peers yet."""
+_YOUNG = datetime.timedelta(seconds=60)
+"""Uptime below which a process may not have connected to all of its peers yet."""
 
 
 def conditions(
-    chain: chain.Chain,
+    chain: chain.ChainPlan,
     participation: consumer_participation.Participation,
-    seen: model.Observation | None,
+    observation: model.Observation | None,
     now: datetime.datetime,
     settings: settings.Settings,
 ) -> list[Condition]:
-    """The conditions of one chain's node.
+    """Return the conditions of one chain's node.
 
     Args:
-        chain: whose node.
-        participation: how this validator stands to the chain.
-        seen: of the node, None when it has not been looked at.
-        now: by the clock of the provider.
+        chain: plan of the chain.
+        participation: of this validator in the chain.
+        observation: of the node, None when it has not been looked at.
+        now: the provider's block time.
         settings: of the stack.
     """
-    if chain.stage is lifecycle.Stage.NODE_ENDS:
+    if chain.stage is lifecycle.ShutdownStage.STOPPED:
         return []
     if chain.genesis is None:
-        # What is missing else is told with the signing memory, which needs the volume and the image too.
-        return [_staged(chain)] if signing.is_settled(chain.arming) else []
-    if seen is None or seen.pod is None:
+        # The sign-state condition covers anything else that is missing, as its Job needs the volume and image
+        # too.
+        return [_staged(chain)] if signing.is_settled(chain.sign_state) else []
+    if observation is None or observation.pod is None:
         return [Condition.new(Reason.POD_MISSING, "the node's pod does not exist yet", chain.consumer_id)]
-    if seen.pod.waiting:
-        message = f"the node's container waits: {seen.pod.waiting}"
+    if observation.pod.waiting:
+        message = f"the node's container is waiting: {observation.pod.waiting}"
         return [Condition.new(Reason.POD_WAITING, message, chain.consumer_id)]
-    if seen.node is None:
-        message = f"the node gives no status: {seen.error or 'the pod is starting'}"
+    if observation.node is None:
+        message = f"the node does not answer: {observation.error or 'the pod is starting'}"
         return [Condition.new(Reason.NODE_UNREACHABLE, message, chain.consumer_id)]
     patience = datetime.timedelta(seconds=settings.node.stuck_after)
-    found = watchdog.progress(seen.node, now, patience)
+    progress = watchdog.classify_progress(observation.node, now, patience)
     return [
-        *_of_progress(chain, seen.node, found),
-        *_of_signing(chain, participation, seen.node, found),
-        *_of_peers(chain, seen.pod, seen.node, now, settings),
+        *_of_progress(chain, observation.node, progress),
+        *_of_signing(chain, participation, observation.node, progress),
+        *_of_peers(chain, observation.pod, observation.node, now, settings),
     ]
 
 
-def _staged(chain: chain.Chain) -> Condition:
+def _staged(chain: chain.ChainPlan) -> Condition:
     when = f" at {chain.spawn_time}" if chain.spawn_time else ""
-    message = f"all is ready but the genesis, which the launch{when} brings"
+    message = f"waiting for the launch{when}, which completes the genesis; everything else is ready"
     return Condition.new(Reason.STAGED, message, chain.consumer_id)
 
 
-def _of_progress(chain: chain.Chain, node: model.NodeStatus, found: watchdog.Progress) -> list[Condition]:
-    if found is watchdog.Progress.BEHIND:
+def _of_progress(
+    chain: chain.ChainPlan, node: model.NodeStatus, progress: watchdog.Progress
+) -> list[Condition]:
+    if progress is watchdog.Progress.BEHIND:
         message = (
-            f"the node stands at height {node.height} and its peers go on: it is restarted after"
-            f" {watchdog.LOOKS} looks in a row that find it so; if that does not help, read its log"
+            f"the node is stuck at height {node.height} while its peers produce blocks; it is restarted after"
+            f" {watchdog.LOOKS} failed checks in a row; if that does not help, check its log"
         )
         return [Condition.new(Reason.NODE_STUCK, message, chain.consumer_id)]
-    if found is watchdog.Progress.SILENT:
+    if progress is watchdog.Progress.SILENT:
         message = (
-            f"the node stands at height {node.height} and does not tell of its consensus, which one that waits for"
-            f" its quorum does: a block may hang in its application; it is restarted after {watchdog.LOOKS} looks in a"
-            " row that find it so; if that does not help, read its log"
+            f"the node is stuck at height {node.height} and does not answer consensus queries, so its"
+            " application"
+            f" may hang in a block; it is restarted after {watchdog.LOOKS} failed checks in a row;"
+            " if that does not"
+            " help, check its log"
         )
         return [Condition.new(Reason.NODE_STUCK, message, chain.consumer_id)]
-    if found is watchdog.Progress.SYNCING:
+    if progress is watchdog.Progress.SYNCING:
         return [
             Condition.new(Reason.CATCHING_UP, "the node is catching up with its peers", chain.consumer_id)
         ]
     if node.height == 0:
-        message = "the node has no block yet: the chain waits for two thirds of its power"
+        message = "no block yet: the chain waits for two thirds of its voting power"
         return [Condition.new(Reason.WAITING_FOR_QUORUM, message, chain.consumer_id)]
-    if found is watchdog.Progress.WAITING:
+    if progress is watchdog.Progress.WAITING:
         message = (
-            f"the chain has made no block since height {node.height}, and no peer has a newer one: it waits for two"
-            " thirds of its power; this node is well"
+            f"the chain has produced no block since height {node.height}, and no peer has a newer one: it"
+            " waits for"
+            " two thirds of its voting power; this node is healthy"
         )
         return [Condition.new(Reason.CHAIN_HALTED, message, chain.consumer_id)]
     return []
 
 
 def _of_signing(
-    chain: chain.Chain,
+    chain: chain.ChainPlan,
     participation: consumer_participation.Participation,
     node: model.NodeStatus,
-    found: watchdog.Progress,
+    progress: watchdog.Progress,
 ) -> list[Condition]:
     address = chain.key.key.address
-    if node.height == 0 or found is not watchdog.Progress.MOVING:
+    if node.height == 0 or progress is not watchdog.Progress.MOVING:
         return []
     if address in node.validators and address not in node.signers:
-        message = "the consumer key is in the validator set and did not sign the last commit"
+        message = "the consumer key is in the validator set but did not sign the last commit"
         return [Condition.new(Reason.NOT_SIGNING, message, chain.consumer_id)]
     if address not in node.validators and participation is consumer_participation.Participation.VALIDATING:
-        message = "the provider counts this validator in, and its update has not come to the chain yet"
+        message = "the provider has this validator in the set, but its update has not reached the chain yet"
         return [Condition.new(Reason.NOT_IN_SET, message, chain.consumer_id)]
     return []
 
 
 def _of_peers(
-    chain: chain.Chain,
+    chain: chain.ChainPlan,
     pod: model.PodStatus,
     node: model.NodeStatus,
     now: datetime.datetime,
     settings: settings.Settings,
 ) -> list[Condition]:
     wanted = chain.peering.persistent_peers
-    lacking = updates.missing(wanted, node)
-    if updates.is_stale(wanted, chain.laid_peers, chain.care, pod):
+    lacking = updates.missing_peers(wanted, node)
+    if updates.is_stale(wanted, chain.configured_peers, chain.watchdog, pod):
         severity = Severity.WARNING if lacking else Severity.INFO
         return [
             Condition.new(
                 Reason.PEERS_STALE, _stale(chain, lacking, settings), chain.consumer_id, severity=severity
             )
         ]
-    if not lacking or pod.started is None or now - pod.started < YOUNG:
+    if not lacking or pod.started is None or now - pod.started < _YOUNG:
         return []
     if node.peers == 0:
-        message = f"the node has no peer: {_shown(lacking)} do not answer, or nothing gets out"
+        message = f"the node has no peers: {_shown(lacking)} do not answer, or outgoing traffic is blocked"
         return [Condition.new(Reason.NO_PEERS, message, chain.consumer_id)]
-    message = (
-        f"not connected with {_shown(lacking)}: that node is down, or its endpoint is not what is published"
-    )
+    message = f"not connected to {_shown(lacking)}: the peer is down, or its published endpoint is wrong"
     return [Condition.new(Reason.PEERS_MISSING, message, chain.consumer_id)]
 
 
-def _stale(chain: chain.Chain, lacking: Mapping[str, str], settings: settings.Settings) -> str:
-    what = f", and is not connected with {_shown(lacking)}" if lacking else ""
-    text = f"the node was started with other peers than those of now{what}: "
+def _stale(chain: chain.ChainPlan, lacking: Mapping[str, str], settings: settings.Settings) -> str:
+    effect = f" and is not connected to {_shown(lacking)}" if lacking else ""
+    text = f"the node was started with an outdated list of peers{effect}; "
     if settings.hybrid_peer_updates:
-        return text + "it is told of them while it runs"
+        return text + "the current peers are sent to the running node"
     if settings.auto_update_consumers:
-        return text + "it restarts when it lacks one and its chain can spare it"
-    mend = "set ics:hybrid_peer_updates or ics:auto_update_consumers"
-    return f"{text}run ics peers update {chain.consumer_id}, or {mend}"
+        return text + "it is restarted if it lacks a peer and its chain does not need its vote"
+    remedy = "set ics:hybrid_peer_updates or ics:auto_update_consumers"
+    return f"{text}run ics peers update {chain.consumer_id}, or {remedy}"
 
 
 def _shown(peers: Mapping[str, str]) -> str:
-    return ", ".join(f"{one[:10]}…@{where}" for one, where in sorted(peers.items()))
+    return ", ".join(f"{node_id[:10]}…@{address}" for node_id, address in sorted(peers.items()))

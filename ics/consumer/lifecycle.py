@@ -1,10 +1,10 @@
-"""How a chain that its owner has removed is brought to its end; pure.
+"""Shutdown of a chain that its owner has removed; pure.
 
-The provider sends nothing to a STOPPED chain any more and drops what it hears of its validators'
-misdeeds, but it still takes packets and acknowledgements (interchain-security v7, `x/ccv/provider/keeper`:
-`relay.go`, `consumer_lifecycle.go`). So node and relayer run on until nothing is under way in either
-direction, at most for `ics:node.stop_grace` after the stop; then the relayer goes, then the node. That it
-was decided once is remembered on the node's StatefulSet: a node that is gone can be asked nothing.
+The provider sends nothing to a STOPPED chain any more and drops slash packets about its validators, but it
+still accepts packets and acknowledgements (interchain-security v7, `x/ccv/provider/keeper`: `relay.go`,
+`consumer_lifecycle.go`). So node and relayer keep running until no packet is in flight in either direction,
+at most for `ics:node.stop_grace` after the stop; then the relayer is removed, then the node. The decision is
+recorded on the node's StatefulSet, because a removed node cannot be queried again.
 """
 
 import datetime
@@ -13,70 +13,73 @@ from dataclasses import dataclass
 
 from ics import model
 from ics.conditions import Condition, Reason
+from ics.consumer import observed
 from ics.relayer import facts
 
 
-class Stage(enum.Enum):
-    """How far a chain has come."""
+class ShutdownStage(enum.Enum):
+    """Progress of a chain's shutdown."""
 
-    RUNS = "runs"
-    """It is not stopped."""
-    DRAINS = "drains"
-    """Stopped; node and relayer run on."""
-    RELAYER_ENDS = "relayer ends"
-    """The relayer goes; the node stays until it is gone."""
-    NODE_ENDS = "node ends"
+    RUNNING = "runs"
+    """The chain is not stopped."""
+    DRAINING = "drains"
+    """Stopped; node and relayer keep running."""
+    STOPPING_RELAYER = "relayer ends"
+    """The relayer is being removed; the node stays until it is gone."""
+    STOPPED = "node ends"
     """The node is scaled to 0; volume and keys are kept."""
 
     @property
     def relays(self) -> bool:
-        """Whether a relayer is wanted."""
-        return self in (Stage.RUNS, Stage.DRAINS)
+        """Whether the relayer should run."""
+        return self in (ShutdownStage.RUNNING, ShutdownStage.DRAINING)
 
 
 @dataclass(frozen=True, slots=True)
-class Course:
-    """What becomes of a chain."""
+class Shutdown:
+    """Shutdown stage of a chain, with its condition."""
 
-    stage: Stage
+    stage: ShutdownStage
     condition: Condition | None = None
 
 
-def course(
+def shutdown_stage(
     consumer: model.Consumer,
     now: datetime.datetime,
     grace: int,
-    memory: model.ChainMemory,
+    memory: observed.ChainMemory,
     facts: facts.Facts | None,
-) -> Course:
-    """How far a chain has come, from what both chains and the cluster tell.
+) -> Shutdown:
+    """Return the shutdown stage of a chain from the state of both chains and of the cluster.
 
     Args:
         consumer: with its detail.
-        now: time of the block of the provider that was read.
-        grace: seconds after the stop for which packets are waited for.
-        memory: what the cluster remembers of the chain.
-        facts: of the relaying; None when the consumer's node did not tell.
+        now: the provider's block time.
+        grace: maximum wait for packets in flight, in seconds after the stop.
+        memory: the chain's state stored in the cluster.
+        facts: of the IBC connection; None if the consumer's node did not answer.
     """
     summary, detail = consumer.summary, consumer.detail
     if summary.phase is not model.Phase.STOPPED or detail is None:
-        return Course(Stage.RUNS)
+        return Shutdown(ShutdownStage.RUNNING)
     deadline = None if detail.stopped_at is None else detail.stopped_at + datetime.timedelta(seconds=grace)
     under_way = None if facts is None else _under_way(facts)
     is_over = under_way == 0 or (deadline is not None and now >= deadline)
     if not (memory.is_ending or is_over):
-        stage, text = Stage.DRAINS, f"its node and relayer run on until {_awaited(deadline)}"
-    elif memory.has_hermes:
-        stage, text = Stage.RELAYER_ENDS, "its relayer is being ended, then its node"
+        stage, text = ShutdownStage.DRAINING, f"its node and relayer keep running until {_awaited(deadline)}"
+    elif memory.relayer.has_hermes:
+        stage, text = ShutdownStage.STOPPING_RELAYER, "its relayer is being removed, then its node"
     else:
-        text = "its node is stopped, volume and keys are kept; the rest goes when the provider deletes it"
-        stage = Stage.NODE_ENDS
+        text = (
+            "its node is stopped; volume and keys are kept, the rest is removed once the provider deletes it"
+        )
+        stage = ShutdownStage.STOPPED
     message = f"the owner has removed the chain: {text}"
-    return Course(stage, Condition.new(Reason.STOPPED, message, summary.consumer_id))
+    return Shutdown(stage, Condition.new(Reason.STOPPED, message, summary.consumer_id))
 
 
 def _under_way(facts: facts.Facts) -> int:
-    """Packets on their way in either direction; without an open CCV channel there can be none."""
+    """Return the number of packets in flight in both directions; 0 without an open CCV channel."""
     packets = facts.packets
     if packets is None:
         return 0
@@ -86,8 +89,8 @@ def _under_way(facts: facts.Facts) -> int:
 def _awaited(deadline: datetime.datetime | None) -> str:
     if deadline is None:
         return (
-            "the packets in flight are through; the endpoint does not tell when the chain was stopped, so"
-            " ics:node.stop_grace cannot be counted"
+            "no packets are in flight; the endpoint does not return the time of the stop, so"
+            " ics:node.stop_grace cannot be applied"
         )
     moment = deadline.astimezone(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    return f"the packets in flight are through, at most until {moment} (ics:node.stop_grace)"
+    return f"no packets are in flight, at most until {moment} (ics:node.stop_grace)"

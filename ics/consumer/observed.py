@@ -1,32 +1,75 @@
-"""All that one pass has observed, as one frozen value: the input of the pure core."""
+"""Everything that one pass observed, as one frozen value: the input of the pure core."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ics import model
 from ics.conditions import Condition
-from ics.relayer import facts
+from ics.consumer import watchdog as consumer_watchdog
+from ics.relayer import facts, inputs
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChainMemory:
+    """State of one consumer chain that earlier passes stored in the cluster."""
+
+    namespace: str
+    genesis: bytes | None = None
+    """Canonical genesis bytes in the genesis ConfigMap."""
+    records: tuple[model.SigningRecord, ...] = ()
+    """One per key generation ever used here."""
+    volume_uid: str | None = None
+    """uid of the current PersistentVolumeClaim, unless it is being deleted."""
+    has_workload: bool = False
+    """Whether the chain's StatefulSet exists."""
+    is_ending: bool = False
+    """Whether the StatefulSet marks the stopped chain as finished: its relayer is removed, then its node."""
+    is_withheld: bool = False
+    """Whether the StatefulSet withholds the consumer key from the node."""
+    relayer: inputs.RelayerMemory = field(default_factory=inputs.RelayerMemory)
+    configured_peers: consumer_watchdog.ConfiguredPeers | None = None
+    watchdog: consumer_watchdog.WatchdogRecord = field(default_factory=consumer_watchdog.WatchdogRecord)
+    problem: str = ""
+    """Description of an object whose stored state is no longer reliable, with the remedy."""
+
+    @property
+    def runs(self) -> bool:
+        """Whether a node of the chain was started here and not yet removed."""
+        return self.has_workload or self.genesis is not None
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
-    """The provider at one height, the cluster's memory, and the chains' own nodes."""
+class Memory:
+    """State stored in the cluster, by consumer id; empty on the first run."""
+
+    chains: Mapping[str, ChainMemory] = field(default_factory=dict)
+    open_ports: Mapping[str, model.OpenPorts] = field(default_factory=dict)
+    """As recorded on the Service of the shared LoadBalancer."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observed:
+    """The provider at one height, the state stored in the cluster, and the chains' own nodes."""
 
     snapshot: model.Snapshot
-    memory: model.Memory = field(default_factory=model.Memory)
+    memory: Memory = field(default_factory=Memory)
     observations: Mapping[str, model.Observation] = field(default_factory=dict)
-    """Of chains that had a node when the pass began, by consumer id."""
-    arming: Mapping[str, str] = field(default_factory=dict)
-    """Why the pod that is to lay a chain's signing memory waits, by consumer id."""
+    """Of chains with a node at the start of the pass, by consumer id."""
+    sign_state_waits: Mapping[str, str] = field(default_factory=dict)
+    """Reasons why pods of sign-state Jobs wait, by consumer id."""
     relays: Mapping[str, facts.Facts] = field(default_factory=dict)
-    """Of chains whose node answers and whose relayer is due, by consumer id."""
+    """Of chains whose node answers and whose relayer should run, by consumer id."""
     relay_problems: Mapping[str, str] = field(default_factory=dict)
-    """By consumer id: why the relaying could not be read."""
+    """Errors from reading the IBC state, by consumer id."""
+    checked_accounts: frozenset[str] = frozenset()
+    """Accounts on the provider whose balances were queried in this pass."""
     balances: Mapping[str, int] = field(default_factory=dict)
-    """What accounts hold on the provider, by address, in the denomination of the gas price."""
+    """Balances on the provider in the denomination of the gas price, by address."""
+    checked_keys: frozenset[bytes] = frozenset()
+    """Addresses (20 bytes) of keys about which the provider was asked in this pass."""
     used_keys: frozenset[bytes] = frozenset()
-    """Addresses (20 bytes) of keys that were to be assigned and that the provider knows already."""
-    wishes: frozenset[str] = frozenset()
-    """Consumer ids that the operator asked by hand to join."""
+    """Addresses (20 bytes) of keys due for assignment that the provider already knows."""
+    opt_in_requests: frozenset[str] = frozenset()
+    """Consumer ids that the operator requested to join."""
     endpoints: tuple[Condition, ...] = ()
-    """What is wrong with endpoints of the provider that others stand in for."""
+    """Conditions of failing provider endpoints for which others take over."""

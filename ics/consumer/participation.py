@@ -1,7 +1,7 @@
-"""Whether this validator takes part in a chain, and the transaction that is due for it; pure.
+"""Participation of this validator in a chain, and the transactions due for it; pure.
 
-Only this validator's own opt-in is ever sent, only to chains with a definition that matches, and only
-with the derived consumer key in the same transaction, so that the provider's key is never used.
+The operator sends only its own validator's opt-in, only to chains with a matching definition, and only with
+the derived consumer key in the same transaction, so that the provider key is never used.
 """
 
 import dataclasses
@@ -18,11 +18,11 @@ from ics.relayer import accounts
 
 
 class Participation(enum.StrEnum):
-    """How this validator stands to a chain."""
+    """Participation of this validator in a chain."""
 
     NONE = "none"
     DECLINED = "declined"
-    """The policy or the lists say no."""
+    """Excluded by the policy or the lists."""
     SELECTED = "selected"
     """The opt-in is due."""
     OPTED_IN = "opted-in"
@@ -30,82 +30,85 @@ class Participation(enum.StrEnum):
     """In the chain's validator set (a forecast while INITIALIZED)."""
 
 
-def standing(
-    facts: context.ChainContext, summary: model.ConsumerSummary, detail: model.ConsumerDetail
+def current_participation(
+    context: context.ChainContext, summary: model.ConsumerSummary, detail: model.ConsumerDetail
 ) -> Participation:
-    """How this validator stands to a chain at the snapshot's height."""
-    valcons = facts.own.consensus_address
+    """Return this validator's participation in a chain at the snapshot's height."""
+    valcons = context.own.consensus_address
     if any(member.consensus_address == valcons for member in detail.validators):
         return Participation.VALIDATING
-    if valcons in detail.opted_in or summary.consumer_id in facts.snapshot.must_validate:
+    if valcons in detail.opted_in or summary.consumer_id in context.snapshot.must_validate:
         return Participation.OPTED_IN
     return Participation.NONE
 
 
-def membership(
-    facts: context.ChainContext,
+def decide(
+    context: context.ChainContext,
     summary: model.ConsumerSummary,
     detail: model.ConsumerDetail,
-    choice: signing.Choice,
+    selected_key: signing.SelectedKey,
     participation: Participation,
 ) -> tuple[Participation, tuple[model.Intent, ...], list[Condition]]:
-    """Decide on joining; give the transaction that is due and the conditions met."""
+    """Decide whether to join; return the resulting participation, due transactions and conditions."""
     if summary.phase is model.Phase.STOPPED:
-        return _stopped(facts, summary, participation)
+        return _stopped(context, summary, participation)
     if participation is not Participation.NONE:
-        intents, conditions = _own_key(facts, summary, detail, choice)
-        published, more = _published_in_time(facts, summary)
+        intents, conditions = _own_key(context, summary, detail, selected_key)
+        published, more = _published_in_time(context, summary)
         conditions = [*conditions, *more, *_outside(summary, participation)]
         return participation, published + intents, conditions
-    joins, reason = _decision(facts, summary, detail)
+    joins, reason = _decision(context, summary, detail)
     if not joins:
         condition = Condition.new(Reason.NOT_JOINED, reason, summary.consumer_id)
         return Participation.DECLINED, (), [condition]
-    intent, obstacle = _before_joining(facts)
+    intent, obstacle = _before_joining(context)
     if obstacle is not None:
         return Participation.DECLINED, (), [dataclasses.replace(obstacle, consumer_id=summary.consumer_id)]
     if intent is not None:
-        # A relayer is funded by what is published at the launch: so that comes first.
+        # The genesis funds the relayer that is published at the launch, so publishing comes first.
         return Participation.SELECTED, (intent,), []
-    key = None if choice.is_assigned else choice.key.public_key
+    key = None if selected_key.is_assigned else selected_key.key.public_key
     return Participation.SELECTED, (model.OptIn(summary.consumer_id, summary.chain_id, key),), []
 
 
-def of_validator(own: model.Validator) -> tuple[Condition, ...]:
-    """What is the matter with the validator itself, whatever its chains."""
+def validator_conditions(own: model.Validator) -> tuple[Condition, ...]:
+    """Return the conditions of the validator itself, apart from its chains."""
     if not own.is_jailed:
         return ()
     message = (
-        "this validator is jailed on the provider: no chain counts its signature, and its nodes run on; see that"
-        " they sign again, then run ics unjail"
+        "this validator is jailed on the provider, so no chain counts its signatures;"
+        " check that its nodes are"
+        " healthy, then run ics unjail"
     )
     return (Condition.new(Reason.JAILED, message),)
 
 
 def _outside(summary: model.ConsumerSummary, participation: Participation) -> list[Condition]:
-    """Who has opted in and is not in the set waits for the next epoch, or the owner leaves it out."""
+    """Return the condition of an opted-in validator that is not in the chain's set yet."""
     if participation is not Participation.OPTED_IN:
         return []
     message = (
-        "opted in, but not in the chain's validator set: that comes with the next epoch, unless the validator is"
-        f" jailed or the owner's lists, caps or least stake leave it out: ics consumer show {summary.consumer_id}"
+        "opted in, but not in the chain's validator set: the next epoch adds it, unless the validator is"
+        " jailed or"
+        f" excluded by the owner's lists, caps or minimum stake; see ics consumer show {summary.consumer_id}"
     )
     return [Condition.new(Reason.NOT_IN_SET, message, summary.consumer_id)]
 
 
 def _decision(
-    facts: context.ChainContext, summary: model.ConsumerSummary, detail: model.ConsumerDetail
+    context: context.ChainContext, summary: model.ConsumerSummary, detail: model.ConsumerDetail
 ) -> tuple[bool, str]:
-    """Whether to join, and why (not)."""
-    if facts.own.is_jailed:
-        # The chain would take the opt-in; but who could not keep its nodes signing takes on no more of them.
-        return False, "this validator is jailed: chains are joined again after ics unjail"
-    if summary.consumer_id in facts.seen.wishes:
-        return True, "asked for by hand"
+    """Return whether to join, with the reason."""
+    if context.own.is_jailed:
+        # The chain would accept the opt-in, but a validator whose nodes failed to sign should not run more
+        # nodes.
+        return False, "this validator is jailed; run ics unjail to join chains again"
+    if summary.consumer_id in context.observed.opt_in_requests:
+        return True, "requested by the operator"
     is_launched = summary.phase is not model.Phase.INITIALIZED
     if is_launched and detail.own_consumer_address is not None:
-        return False, f"this validator left the chain: to rejoin run ics opt-in {summary.consumer_id}"
-    decision = _by_policy(facts.settings, summary, detail.owner, facts.is_selected)
+        return False, f"this validator left the chain; to rejoin, run ics opt-in {summary.consumer_id}"
+    decision = _by_policy(context.settings, summary, detail.owner, context.is_selected)
     return decision.joins, decision.reason
 
 
@@ -125,10 +128,11 @@ def _by_policy(
     )
 
 
-def returns(settings: settings.Settings, consumer: model.Consumer) -> str:
-    """Why the policy would join a running chain again as soon as it is left; empty when it would not.
+def rejoin_reason(settings: settings.Settings, consumer: model.Consumer) -> str:
+    """Return why the policy would rejoin a running chain right after it is left; empty if it would not.
 
-    Who left is known by the key that stays assigned. The provider's own is assigned to nobody.
+    A validator that left is recognised by its key assignment, which remains. The provider key is never
+    assigned.
     """
     summary, detail = consumer.summary, consumer.detail
     named = settings.consensus_keys.get(summary.consumer_id)
@@ -139,23 +143,23 @@ def returns(settings: settings.Settings, consumer: model.Consumer) -> str:
 
 
 def _stopped(
-    facts: context.ChainContext, summary: model.ConsumerSummary, participation: Participation
+    context: context.ChainContext, summary: model.ConsumerSummary, participation: Participation
 ) -> tuple[Participation, tuple[model.Intent, ...], list[Condition]]:
-    """The provider does not tell the members of a stopped chain any more: who has its genesis was one."""
-    memory = facts.memory_of(summary.consumer_id)
+    """Return the participation in a stopped chain: its former members, no longer listed, have its genesis."""
+    memory = context.memory_of(summary.consumer_id)
     return (Participation.OPTED_IN if memory and memory.runs else participation), (), []
 
 
 def _before_joining(
-    facts: context.ChainContext,
+    context: context.ChainContext,
 ) -> tuple[model.PublishDetails | None, Condition | None]:
-    """What must be published, or mended, before an opt-in may be sent."""
-    settings, own = facts.settings, facts.own
+    """Return the description to publish, or the condition to resolve, before an opt-in may be sent."""
+    settings, own = context.settings, context.own
     if settings.account is None:
-        return None, Condition.new(Reason.NO_ACCOUNT, "no account to sign transactions with: set ics:account")
+        return None, Condition.new(Reason.NO_ACCOUNT, "no account to sign transactions; set ics:account")
     if not settings.relayer.enabled:
         return None, None
-    expected = accounts.relayer_address(settings, facts.seed)
+    expected = accounts.relayer_address(settings, context.seed)
     if description.parse(own.details).relayer == expected:
         return None, None
     try:
@@ -163,81 +167,83 @@ def _before_joining(
     except errors.SettingsError as error:
         return None, Condition.new(
             Reason.RELAYER_UNPUBLISHED,
-            f"a relayer is funded in the genesis or not at all, and relayer={expected} cannot be published:"
-            f" {error}; no chain is joined until it is",
+            f"relayer={expected} cannot be published: {error};"
+            " no chain is joined until then, because only the genesis"
+            " funds a relayer",
         )
 
 
 class Leaving(enum.Enum):
-    """How far the way out of a running chain has come."""
+    """Progress of leaving a running chain."""
 
     STAYS = "stays"
     UNDER_WAY = "under way"
     """Opted out, but the chain may still expect this validator's signature."""
     LEFT = "left"
-    """The provider asks for nothing and the consumer's own validators lack the key."""
+    """The provider requires nothing, and the key is gone from the consumer's own validator set."""
 
 
-def leaving(
-    facts: context.ChainContext,
+def leaving_progress(
+    context: context.ChainContext,
     summary: model.ConsumerSummary,
-    choice: signing.Choice,
+    selected_key: signing.SelectedKey,
     participation: Participation,
 ) -> Leaving:
-    """Whether the node of a running chain may be stopped.
+    """Return whether the node of a running chain may be stopped.
 
-    Three confirmations are needed: not opted in, not asked for by `has-to-validate` nor in the provider's
-    set of the consumer (all three are `Participation.NONE`), and the key gone from the consumer's own
-    `/validators`, as a node at the head of the chain tells: one that stands still before the update with the key
-    would say the same.
+    Three confirmations are needed: not opted in; neither required by `has-to-validate` nor in the provider's
+    set for the consumer (these are `Participation.NONE`); and the key gone from the consumer's own
+    `/validators`. Only a node at the head of the chain counts for the last one, because a node that stopped
+    before the validator update with the key would lack it too.
     """
     gone = (Participation.NONE, Participation.DECLINED)
-    memory = facts.memory_of(summary.consumer_id)
+    memory = context.memory_of(summary.consumer_id)
     if participation not in gone or summary.phase is not model.Phase.LAUNCHED or not (memory and memory.runs):
         return Leaving.STAYS
-    observation = facts.seen.observations.get(summary.consumer_id)
+    observation = context.observed.observations.get(summary.consumer_id)
     node = observation.node if observation else None
-    if node is None or not node.validators or choice.key.address in node.validators:
+    if node is None or not node.validators or selected_key.key.address in node.validators:
         return Leaving.UNDER_WAY
-    patience = datetime.timedelta(seconds=facts.settings.node.stuck_after)
-    found = watchdog.progress(node, facts.snapshot.moment, patience)
-    is_at_head = found is watchdog.Progress.MOVING and not node.blocks_behind
+    patience = datetime.timedelta(seconds=context.settings.node.stuck_after)
+    progress = watchdog.classify_progress(node, context.snapshot.moment, patience)
+    is_at_head = progress is watchdog.Progress.MOVING and not node.blocks_behind
     return Leaving.LEFT if is_at_head else Leaving.UNDER_WAY
 
 
 def _own_key(
-    facts: context.ChainContext,
+    context: context.ChainContext,
     summary: model.ConsumerSummary,
     detail: model.ConsumerDetail,
-    choice: signing.Choice,
+    selected_key: signing.SelectedKey,
 ) -> tuple[tuple[model.Intent, ...], list[Condition]]:
-    """A member without an assigned key would sign with the provider's: assign the derived one.
+    """Assign the derived key to a member without one, because it would sign with the provider key.
 
-    The condition stays until the chain's own validators have the derived key, as its node tells.
+    The condition stays until the node reports the derived key in the chain's own validator set.
     """
-    if choice.is_providers:
+    if selected_key.is_providers:
         return (), []
     intents: tuple[model.Intent, ...] = ()
-    if not choice.is_assigned:
-        intents = (model.AssignKey(summary.consumer_id, summary.chain_id, choice.key.public_key),)
-    if not _has_provider_key(facts, summary, detail):
+    if not selected_key.is_assigned:
+        intents = (model.AssignKey(summary.consumer_id, summary.chain_id, selected_key.key.public_key),)
+    if not _has_provider_key(context, summary, detail):
         return intents, []
     message = (
-        "the chain has this validator with its provider key: the derived key is assigned instead; the node"
-        " cannot sign until the validator update arrives"
+        "the chain has this validator with its provider key;"
+        " the derived key is being assigned, and the node cannot"
+        " sign until the validator update arrives"
     )
     return intents, [Condition.new(Reason.PROVIDER_KEY_IN_SET, message, summary.consumer_id)]
 
 
 def _has_provider_key(
-    facts: context.ChainContext, summary: model.ConsumerSummary, detail: model.ConsumerDetail
+    context: context.ChainContext, summary: model.ConsumerSummary, detail: model.ConsumerDetail
 ) -> bool:
-    """Whether a running chain knows this validator by the key of the provider."""
-    own = facts.own
+    """Return whether a running chain has this validator in its set with the provider key."""
+    own = context.own
     if summary.phase is not model.Phase.LAUNCHED:
         return False
     in_set = {member.consensus_address: member.consumer_key for member in detail.validators}
-    observation = facts.seen.observations.get(summary.consumer_id)
+    observation = context.observed.observations.get(summary.consumer_id)
     on_chain = observation.node.validators if observation and observation.node else {}
     return (
         in_set.get(own.consensus_address) == own.consensus_key
@@ -246,11 +252,13 @@ def _has_provider_key(
 
 
 def _published_in_time(
-    facts: context.ChainContext, summary: model.ConsumerSummary
+    context: context.ChainContext, summary: model.ConsumerSummary
 ) -> tuple[tuple[model.Intent, ...], list[Condition]]:
-    """A member that never sent an opt-in (Top-N) publishes its relayer before the launch as well."""
+    """Publish the relayer before the launch, even for a member that never opted in (Top-N)."""
     if summary.phase is not model.Phase.INITIALIZED:
         return (), []
-    intent, obstacle = _before_joining(facts)
-    found = () if intent is None else (intent,)
-    return found, [] if obstacle is None else [dataclasses.replace(obstacle, consumer_id=summary.consumer_id)]
+    intent, obstacle = _before_joining(context)
+    intents = () if intent is None else (intent,)
+    return intents, [] if obstacle is None else [
+        dataclasses.replace(obstacle, consumer_id=summary.consumer_id)
+    ]

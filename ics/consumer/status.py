@@ -1,6 +1,6 @@
-"""What an operator is told: (desired, observations) to a report; pure.
+"""Status report for the operator, from the desired state and the observations; pure.
 
-Texts stay the same while nothing changes, so that a report that differs means something. The worst
+Texts do not vary while nothing changes, so that every difference between two reports is meaningful. The worst
 condition of a chain is its state.
 """
 
@@ -15,26 +15,26 @@ from ics.consumer.peers import ports
 from ics.cosmos import canonical_json
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NodeReport:
-    """What is known of a chain's node."""
+    """Status of a chain's node."""
 
     height: int | None
     peers: int | None
     signing: bool
-    """This validator's consumer key signed the last commit."""
+    """Whether this validator's consumer key signed the last commit."""
     signers: int | None
-    """How many keys signed the last commit."""
+    """Number of keys that signed the last commit."""
     validators: int | None
-    """Size of the validator set as the node has it."""
+    """Size of the node's validator set."""
     is_catching_up: bool | None
     is_ready: bool
     restarts: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ChainReport:
-    """One line of the status."""
+    """Status of one chain."""
 
     chain_id: str
     consumer_id: str
@@ -47,19 +47,19 @@ class ChainReport:
     conditions: tuple[Condition, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """The whole status of one validator."""
+    """Complete status of one validator."""
 
     validator: str
     provider_chain_id: str
     height: int
     chains: tuple[ChainReport, ...]
     conditions: tuple[Condition, ...]
-    """Of the validator, not of one chain."""
+    """Conditions of the validator rather than of one chain."""
 
     def as_dict(self) -> dict[str, Any]:
-        """The JSON of `ics status --json`."""
+        """Return the JSON of `ics status --json`."""
         return {
             "validator": self.validator,
             "provider_chain_id": self.provider_chain_id,
@@ -70,50 +70,56 @@ class Report:
 
 
 def report(
-    wanted: desired.Desired,
+    desired: desired.Desired,
     observations: Mapping[str, model.Observation],
     troubles: Sequence[Condition] = (),
 ) -> Report:
-    """Put the status together.
+    """Compose the status.
 
     Args:
-        wanted: of this pass.
+        desired: of this pass.
         observations: of workloads, by consumer id.
-        troubles: errors that the pass met; those without a consumer id are the validator's.
+        troubles: errors of the pass; those without a consumer id concern the validator.
     """
-    chains = tuple(_chain(wanted, verdict, observations, troubles) for verdict in wanted.verdicts)
-    own = tuple(sorted([*wanted.conditions, *(t for t in troubles if not t.consumer_id)]))
-    return Report(wanted.settings.validator, wanted.provider_chain_id, wanted.height, chains, own)
-
-
-def _chain(
-    wanted: desired.Desired,
-    verdict: desired.Verdict,
-    observations: Mapping[str, model.Observation],
-    troubles: Sequence[Condition],
-) -> ChainReport:
-    summary, chain = verdict.summary, verdict.chain
-    seen = observations.get(summary.consumer_id)
-    found = [*verdict.conditions, *(t for t in troubles if t.consumer_id == summary.consumer_id)]
-    if chain is not None:
-        found += _signing_conditions(chain, seen)
-        found += health.conditions(chain, verdict.participation, seen, wanted.moment, wanted.settings)
-    genesis = None if chain is None or chain.genesis is None else canonical_json.sha256_hex(chain.genesis)
-    return ChainReport(
-        summary.chain_id,
-        summary.consumer_id,
-        summary.phase,
-        verdict.participation,
-        None if chain is None else chain.namespace,
-        genesis,
-        wanted.ports.get(summary.consumer_id),
-        None if chain is None or seen is None else _node(chain, seen),
-        tuple(sorted(set(found), key=lambda c: (-c.severity, c.reason, c.message))),
+    chains = tuple(_chain(desired, verdict, observations, troubles) for verdict in desired.decisions)
+    own = tuple(sorted([*desired.conditions, *(t for t in troubles if not t.consumer_id)]))
+    return Report(
+        validator=desired.settings.validator,
+        provider_chain_id=desired.provider_chain_id,
+        height=desired.height,
+        chains=chains,
+        conditions=own,
     )
 
 
-def _node(chain: chain.Chain, seen: model.Observation) -> NodeReport:
-    pod, node = seen.pod, seen.node
+def _chain(
+    desired: desired.Desired,
+    decision: desired.ChainDecision,
+    observations: Mapping[str, model.Observation],
+    troubles: Sequence[Condition],
+) -> ChainReport:
+    summary, chain = decision.summary, decision.chain
+    seen = observations.get(summary.consumer_id)
+    conditions = [*decision.conditions, *(t for t in troubles if t.consumer_id == summary.consumer_id)]
+    if chain is not None:
+        conditions += _signing_conditions(chain, seen)
+        conditions += health.conditions(chain, decision.participation, seen, desired.moment, desired.settings)
+    genesis = None if chain is None or chain.genesis is None else canonical_json.sha256_hex(chain.genesis)
+    return ChainReport(
+        chain_id=summary.chain_id,
+        consumer_id=summary.consumer_id,
+        phase=summary.phase,
+        participation=decision.participation,
+        namespace=None if chain is None else chain.namespace,
+        genesis_sha256=genesis,
+        ports=desired.ports.get(summary.consumer_id),
+        node=None if chain is None or seen is None else _node(chain, seen),
+        conditions=tuple(sorted(set(conditions), key=lambda c: (-c.severity, c.reason, c.message))),
+    )
+
+
+def _node(chain: chain.ChainPlan, observation: model.Observation) -> NodeReport:
+    pod, node = observation.pod, observation.node
     return NodeReport(
         height=node.height if node else None,
         peers=node.peers if node else None,
@@ -126,68 +132,76 @@ def _node(chain: chain.Chain, seen: model.Observation) -> NodeReport:
     )
 
 
-def _signing_conditions(chain: chain.Chain, seen: model.Observation | None) -> list[Condition]:
-    node = None if seen is None else seen.node
+def _signing_conditions(chain: chain.ChainPlan, observation: model.Observation | None) -> list[Condition]:
+    node = None if observation is None else observation.node
     runs_unarmed = node is not None and node.consensus_key != chain.key.key.public_key
-    if chain.arming is signing.Arming.REMOTE:
-        return _signer_conditions(chain, seen, runs_unarmed)
-    if chain.arming is signing.Arming.UNRECORDED and node is not None and not runs_unarmed:
+    if chain.sign_state is signing.SignStateStatus.REMOTE:
+        return _signer_conditions(chain, observation, runs_unarmed)
+    if chain.sign_state is signing.SignStateStatus.UNRECORDED and node is not None and not runs_unarmed:
         message = (
-            "the node runs with its key, and no record says that the signing memory is on the present volume: a pass"
-            " writes it again"
+            "the node runs with its key, but the record of the sign state on the current volume is missing;"
+            " a pass"
+            " restores it"
         )
         return [Condition.new(Reason.SIGNING_RECORD_LOST, message, chain.consumer_id)]
-    is_refused = chain.arming in (signing.Arming.UNRECORDED, signing.Arming.REFUSED)
-    if is_refused or (chain.arming is signing.Arming.ARMED and runs_unarmed):
+    is_refused = chain.sign_state in (signing.SignStateStatus.UNRECORDED, signing.SignStateStatus.UNSAFE)
+    if is_refused or (chain.sign_state is signing.SignStateStatus.READY and runs_unarmed):
         message = (
-            "the volume is not the one on which the signing memory of"
-            f" {chain.key.key.address.hex().upper()} was laid, or lacks it, and this key may have signed before: the"
-            " node is given a throw-away key; when no other node holds this key, and the chain is past every height it"
-            f" may have signed, run: ics arm {chain.consumer_id} --confirm {chain.chain_id}"
+            f"the volume is not the one with the sign state of {chain.key.key.address.hex().upper()}, or"
+            " lacks it,"
+            " and this key may have signed before, so the node runs with a throw-away key;"
+            " once no other node has this"
+            " key and the chain is past every height it may have signed, run: ics sign-state reset"
+            f" {chain.consumer_id} --confirm {chain.chain_id}"
         )
         return [Condition.new(Reason.SIGN_STATE_LOST, message, chain.consumer_id)]
-    return [] if signing.is_settled(chain.arming) else [_pending(chain)]
+    return [] if signing.is_settled(chain.sign_state) else [_pending(chain)]
 
 
-def _pending(chain: chain.Chain) -> Condition:
-    if chain.arming is signing.Arming.NO_VOLUME:
-        message = "the signing memory is not laid yet: the volume does not exist"
-    elif chain.arming_waits:
+def _pending(chain: chain.ChainPlan) -> Condition:
+    if chain.sign_state is signing.SignStateStatus.NO_VOLUME:
+        message = "the sign state is not created yet: the volume does not exist"
+    elif chain.sign_state_waits:
         message = (
-            f"the signing memory is not laid yet: the pod of its Job waits: {chain.arming_waits}; see kubectl"
-            f" -n {chain.namespace} describe pods,pvc -l '{names.COMPONENT} in ({names.ARMING},{names.VOLUME})'"
+            f"the sign state is not created yet: the pod of its Job waits: {chain.sign_state_waits};"
+            " see kubectl"
+            f" -n {chain.namespace} describe pods,pvc -l '{names.COMPONENT} in"
+            f" ({names.SIGN_STATE},{names.VOLUME})'"
         )
     else:
-        message = "the signing memory is being laid on the volume"
+        message = "the sign state is being created on the volume"
     if chain.genesis is not None:
-        message += ": until then the node runs with a throw-away key"
-    is_in_order = chain.genesis is None and not chain.arming_waits
+        message += "; until then the node runs with a throw-away key"
+    is_in_order = chain.genesis is None and not chain.sign_state_waits
     severity = Severity.INFO if is_in_order else Severity.WARNING
     return Condition.new(Reason.SIGN_STATE_PENDING, message, chain.consumer_id, severity=severity)
 
 
 def _signer_conditions(
-    chain: chain.Chain, seen: model.Observation | None, is_other_key: bool
+    chain: chain.ChainPlan, observation: model.Observation | None, is_other_key: bool
 ) -> list[Condition]:
-    """Of a node whose signer is elsewhere: it does not come up before that has dialled in."""
-    if seen is not None and seen.pod is not None and seen.node is None:
+    """Return the conditions of a node with a remote signer, without which the node does not start."""
+    if observation is not None and observation.pod is not None and observation.node is None:
         message = (
-            f"the node answers only once its remote signer has dialled port {ports.POD_SIGNER} of Service"
-            f" {names.SIGNER_SERVICE} in namespace {chain.namespace}, and ends and starts anew until then: see that"
-            f" the signer runs, that it signs for {chain.chain_id}, and that allow_from has its address"
+            f"waiting for the remote signer to dial port {ports.POD_SIGNER} of Service {names.SIGNER_SERVICE}"
+            " in"
+            f" namespace {chain.namespace}; the node restarts until then;"
+            " check that the signer runs, that it signs"
+            f" for {chain.chain_id}, and that allow_from contains its address"
         )
         return [Condition.new(Reason.SIGNER_AWAITED, message, chain.consumer_id)]
     if is_other_key:
         message = (
-            f"the remote signer has another key than {chain.key.key.address.hex().upper()}, which is this validator's"
-            f" on the chain: give it that key, or mend ics:consensus_keys.{chain.consumer_id}.remote.public_key"
+            f"the remote signer's key is not {chain.key.key.address.hex().upper()}, this validator's key on"
+            " the chain;"
+            f" configure the signer with it, or fix ics:consensus_keys.{chain.consumer_id}.remote.public_key"
         )
         return [Condition.new(Reason.SIGNER_KEY_MISMATCH, message, chain.consumer_id)]
     return []
 
 
 def _chain_dict(chain: ChainReport) -> dict[str, Any]:
-    found = None if chain.ports is None else ports.as_dict(chain.chain_id, chain.ports)
+    ports_dict = None if chain.ports is None else ports.as_dict(chain.chain_id, chain.ports)
     node = chain.node
     return {
         "chain_id": chain.chain_id,
@@ -196,7 +210,7 @@ def _chain_dict(chain: ChainReport) -> dict[str, Any]:
         "participation": chain.participation.value,
         "namespace": chain.namespace,
         "genesis_sha256": chain.genesis_sha256,
-        "ports": found,
+        "ports": ports_dict,
         "node": None
         if node is None
         else {

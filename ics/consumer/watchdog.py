@@ -1,41 +1,74 @@
-"""How the node of a chain is kept: whether its peers are those of now, and whether it is stuck; pure.
+"""Watchdog for stuck nodes; pure.
 
-A node reads its peers at its start only. The ConfigMap that holds them follows the chain without rolling the
-pod; whether the process that runs has read, or was told, what it holds now is judged here.
+A node is stuck if its peers produce blocks and it does not, or if it does not answer `dump_consensus_state`:
+its application hangs, as can happen to one node while the chain continues. A node is restarted after three
+failed checks in a row, and each restart without effect doubles that number. The result of a check is stored
+only while a node is behind, so that a pass over healthy nodes writes nothing.
 
-A node is stuck when it makes no block though its peers do, or though it does not even say what it waits for:
-its application hangs, as one node's may while the chain goes on. Three looks in a row must say so before it is
-restarted, and each restart in vain doubles that number. What a look leaves behind is written only while a
-node is behind, so that a pass over healthy nodes writes nothing.
+A node reads its peers only at its start; the record also holds the peers sent to the running process, see
+`peers.updates`.
 """
 
 import dataclasses
 import datetime
 import enum
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from ics import model
+from ics.cosmos import times
+
+
+@dataclass(frozen=True, slots=True)
+class ConfiguredPeers:
+    """The ConfigMap from which a node reads its peers at its start."""
+
+    persistent_peers: str
+    external_address: str
+    written: datetime.datetime | None
+    """Time of the last change by the API server's clock, apart from the watchdog's own annotations."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WatchdogRecord:
+    """Stored state of the watchdog for the running node."""
+
+    process: str = ""
+    """Process that the record is about: uid of the pod and number of its container's restarts."""
+    peers_digest: str = ""
+    """Digest of the peers sent to the running process; empty if none were sent."""
+    height: int = 0
+    """Block height at the last recorded check."""
+    failures: int = 0
+    """Failed checks in a row."""
+    since: datetime.datetime | None = None
+    """Provider time of the last check at which the node was behind."""
+    restarts: int = 0
+    """Number of restarts without effect."""
+    restarted: datetime.datetime | None = None
+    """Provider time of the last restart."""
+
 
 LOOKS = 3
-"""Failed looks in a row after which a node is restarted."""
-LOOK_EVERY = datetime.timedelta(seconds=20)
-"""Looks that are nearer together count as one, for passes may follow each other by the second."""
-MOST_DOUBLINGS = 5
-STARTING = datetime.timedelta(seconds=180)
-"""How long a node may take to come up, or to go and come up again; after that it is in trouble of its own."""
+"""Failed checks in a row after which a node is restarted."""
+_LOOK_EVERY = datetime.timedelta(seconds=20)
+"""Minimum interval of checks; more frequent ones count as one, because passes may be seconds apart."""
+_MOST_DOUBLINGS = 5
+_STARTING = datetime.timedelta(seconds=180)
+"""Maximum time for a start or restart, after which the node no longer delays the restart of others."""
 
 
 def process(pod: model.PodStatus) -> str:
-    """The identity of the node's process: another one has read its files anew."""
+    """Return the identity of the node's process; a new process has read its files again."""
     return f"{pod.uid}.{pod.restarts}"
 
 
 def may_restart(own: bytes, node: model.NodeStatus) -> bool:
-    """Whether the chain goes on while this node restarts, or the node brings it nothing as it is.
+    """Return whether the chain continues without this node, or the node currently does not contribute anyway.
 
     Args:
         own: address (20 bytes) of this validator's key on the chain.
-        node: as it tells.
+        node: its own status.
     """
     if node.peers == 0 or own not in node.validators:
         return True
@@ -43,49 +76,52 @@ def may_restart(own: bytes, node: model.NodeStatus) -> bool:
     return 3 * others > 2 * sum(node.validators.values())
 
 
-def is_coming_up(pod: model.PodStatus | None, care: model.Care, now: datetime.datetime) -> bool:
-    """Whether a node is between two pods, or starting, so that no other is restarted at the same time.
+def is_coming_up(pod: model.PodStatus | None, record: WatchdogRecord, now: datetime.datetime) -> bool:
+    """Return whether a node is starting or between two pods, so that no other should be restarted now.
 
-    None is waited for without an end: a pod that never comes, or never goes, keeps no other node ill.
+    The wait is limited: a pod that never appears or never terminates must not block the repair of other
+    nodes.
 
     Args:
-        pod: the node's, None when it has none.
-        care: what is remembered of the node.
-        now: by the clock of the provider.
+        pod: of the node, None if it does not exist.
+        record: stored state of the node's watchdog.
+        now: the provider's block time.
     """
     if pod is None:
-        return care.restarted is not None and now - care.restarted < STARTING
+        return record.restarted is not None and now - record.restarted < _STARTING
     if pod.gone_by is not None:
-        return now - pod.gone_by < STARTING
-    return not pod.is_ready and pod.created is not None and now - pod.created < STARTING
+        return now - pod.gone_by < _STARTING
+    return not pod.is_ready and pod.created is not None and now - pod.created < _STARTING
 
 
 # -- progress -----------------------------------------------------------------------------------------
 
 
 class Progress(enum.Enum):
-    """How a node that answers comes along."""
+    """Progress of a node that answers."""
 
     MOVING = "moving"
     SYNCING = "syncing"
-    """It fetches the blocks that it lacks."""
+    """Fetching missing blocks."""
     BEHIND = "behind"
-    """No block for long, and its peers have newer ones."""
+    """No recent block, but its peers have newer ones."""
     WAITING = "waiting"
-    """No block for long, and nobody has a newer one: the chain waits for two thirds of its power."""
+    """No recent block, and no peer has a newer one: the chain waits for two thirds of its voting power."""
     SILENT = "silent"
-    """No block for long, and it does not tell of its consensus: one that waits for its quorum would."""
+    """No recent block, and no answer to consensus queries, which a node waiting for a quorum would give."""
     ALONE = "alone"
-    """No block for long and no peer: nobody can say whether there is a newer one."""
+    """No recent block and no peers, so it is unknown whether newer blocks exist."""
 
 
-def progress(node: model.NodeStatus, now: datetime.datetime, patience: datetime.timedelta) -> Progress:
-    """Judge a node by its own answers.
+def classify_progress(
+    node: model.NodeStatus, now: datetime.datetime, patience: datetime.timedelta
+) -> Progress:
+    """Classify a node's progress by its own answers.
 
     Args:
         node: its answers.
-        now: by the clock of the provider.
-        patience: how old a last block may be.
+        now: the provider's block time.
+        patience: maximum age of the last block.
     """
     is_old = node.height == 0 or (node.block_time is not None and now - node.block_time > patience)
     if not is_old:
@@ -99,88 +135,87 @@ def progress(node: model.NodeStatus, now: datetime.datetime, patience: datetime.
     return Progress.SYNCING if node.is_catching_up else Progress.WAITING
 
 
-def looked(
-    care: model.Care, current: str, node: model.NodeStatus, found: Progress, now: datetime.datetime
-) -> model.Care:
-    """What is to be remembered after a look at a node; equal to `care` when nothing is to be written.
+def after_probe(
+    record: WatchdogRecord, current: str, node: model.NodeStatus, progress: Progress, now: datetime.datetime
+) -> WatchdogRecord:
+    """Return the record after a check of a node; equal to `record` if nothing needs to be written.
 
     Args:
-        care: what is remembered.
-        current: identity of the process that was looked at.
+        record: the present record.
+        current: identity of the checked process.
         node: its answers.
-        found: how it comes along.
-        now: by the clock of the provider.
+        progress: its progress.
+        now: the provider's block time.
     """
-    known = care if care.process == current else model.Care(current, restarts=care.restarts)
-    is_behind = bool(node.blocks_behind) and found in (Progress.BEHIND, Progress.SYNCING)
-    if found in (Progress.WAITING, Progress.ALONE) and node.blocks_behind is None:
-        # Nobody said how far the peers are: that proves nothing, neither way.
-        return care
-    if not is_behind and found is not Progress.SILENT:
-        calm = dataclasses.replace(known, height=0, strikes=0, since=None, restarts=0)
-        return care if calm == known else calm
-    if known.since is not None and now - known.since < LOOK_EVERY:
-        return care
-    has_moved = node.height > known.height
-    # The first look at a node that fetches blocks cannot tell whether it gets any.
-    is_first = known.since is None
-    fails = found is not Progress.SYNCING if is_first else not has_moved
-    strikes = known.strikes + 1 if fails else 0
-    return dataclasses.replace(known, height=node.height, strikes=strikes, since=now)
+    current_record = (
+        record if record.process == current else WatchdogRecord(process=current, restarts=record.restarts)
+    )
+    is_behind = bool(node.blocks_behind) and progress in (Progress.BEHIND, Progress.SYNCING)
+    if progress in (Progress.WAITING, Progress.ALONE) and node.blocks_behind is None:
+        # The height of the peers is unknown, so the check proves nothing.
+        return record
+    if not is_behind and progress is not Progress.SILENT:
+        calm = dataclasses.replace(current_record, height=0, failures=0, since=None, restarts=0)
+        return record if calm == current_record else calm
+    if current_record.since is not None and now - current_record.since < _LOOK_EVERY:
+        return record
+    has_moved = node.height > current_record.height
+    # The first check of a syncing node cannot show whether it receives any blocks.
+    is_first = current_record.since is None
+    fails = progress is not Progress.SYNCING if is_first else not has_moved
+    failures = current_record.failures + 1 if fails else 0
+    return dataclasses.replace(current_record, height=node.height, failures=failures, since=now)
 
 
-def is_stuck(care: model.Care, current: str) -> bool:
-    """Whether a node has failed so many looks that it is to be restarted."""
-    return care.process == current and care.strikes >= LOOKS * 2 ** min(care.restarts, MOST_DOUBLINGS)
+def is_stuck(record: WatchdogRecord, current: str) -> bool:
+    """Return whether a node has failed enough checks to be restarted."""
+    return record.process == current and record.failures >= LOOKS * 2 ** min(record.restarts, _MOST_DOUBLINGS)
 
 
-def restarted(care: model.Care, now: datetime.datetime, *, is_stuck: bool) -> model.Care:
-    """What is remembered of a node that is restarted.
+def after_restart(record: WatchdogRecord, now: datetime.datetime, *, is_stuck: bool) -> WatchdogRecord:
+    """Return the record after a restart of the node.
 
     Args:
-        care: what is remembered.
-        now: by the clock of the provider.
-        is_stuck: why; else because of its peers.
+        record: the present record.
+        now: the provider's block time.
+        is_stuck: whether it was stuck; otherwise it is restarted for new peers.
     """
-    return model.Care(care.process, restarts=care.restarts + is_stuck, restarted=now)
+    return WatchdogRecord(process=record.process, restarts=record.restarts + is_stuck, restarted=now)
 
 
 # -- the record ---------------------------------------------------------------------------------------
 
 
-def written(care: model.Care) -> dict[str, str]:
-    """The record as texts; what is empty is left out."""
+def to_annotations(record: WatchdogRecord) -> dict[str, str]:
+    """Return the record as texts, without empty values."""
     texts = {
-        "process": care.process,
-        "told": care.told,
-        "height": str(care.height or ""),
-        "strikes": str(care.strikes or ""),
-        "since": care.since.isoformat() if care.since else "",
-        "restarts": str(care.restarts or ""),
-        "restarted": care.restarted.isoformat() if care.restarted else "",
+        "process": record.process,
+        "peers-digest": record.peers_digest,
+        "height": str(record.height or ""),
+        "failures": str(record.failures or ""),
+        "since": record.since.isoformat() if record.since else "",
+        "restarts": str(record.restarts or ""),
+        "restarted": record.restarted.isoformat() if record.restarted else "",
     }
     return {name: text for name, text in texts.items() if text}
 
 
-def read(texts: Mapping[str, str]) -> model.Care:
-    """The record of these texts.
+def from_annotations(texts: Mapping[str, str]) -> WatchdogRecord:
+    """Parse a record from its texts.
 
     Raises:
-        ValueError: they are not what was written.
+        ValueError: the texts are not a valid record.
     """
-    return model.Care(
-        texts.get("process", ""),
-        texts.get("told", ""),
-        int(texts.get("height", "0")),
-        int(texts.get("strikes", "0")),
-        _moment(texts.get("since")),
-        int(texts.get("restarts", "0")),
-        _moment(texts.get("restarted")),
+    return WatchdogRecord(
+        process=texts.get("process", ""),
+        peers_digest=texts.get("peers-digest", ""),
+        height=int(texts.get("height", "0")),
+        failures=int(texts.get("failures", "0")),
+        since=_time(texts.get("since")),
+        restarts=int(texts.get("restarts", "0")),
+        restarted=_time(texts.get("restarted")),
     )
 
 
-def _moment(text: str | None) -> datetime.datetime | None:
-    moment = datetime.datetime.fromisoformat(text) if text else None
-    if moment is not None and moment.tzinfo is None:
-        raise ValueError(f"{text} has no time zone")
-    return moment
+def _time(text: str | None) -> datetime.datetime | None:
+    return times.parse_time(text) if text else None

@@ -1,7 +1,7 @@
 """Bech32 addresses and consensus keys of the Cosmos SDK; pure.
 
 An address is `<prefix>1<data>`; the account and the operator (valoper) address of one validator hold
-the same 20 bytes, its consensus address (valcons) holds others: the hash of its consensus key.
+the same 20 bytes; its consensus address (valcons) holds the hash of its consensus key instead.
 """
 
 import base64
@@ -17,10 +17,10 @@ from ics import errors
 
 _AMINO_TEXT = re.compile(r"PubKeyEd25519\{([0-9A-Fa-f]{64})\}")
 PROTO_TYPE = "/cosmos.crypto.ed25519.PubKey"
-KEY_FORMS = f'give {{"@type":"{PROTO_TYPE}","key":base64}}, PubKeyEd25519{{64 hex}} or the base64 of 32 bytes'
-"""What is said to who wrote a consensus key in another form."""
+KEY_FORMS = f'use {{"@type":"{PROTO_TYPE}","key":base64}}, PubKeyEd25519{{64 hex}} or the base64 of 32 bytes'
+"""Remedy in the error for a malformed consensus key: the accepted forms."""
 
-MODULE_NAMES = (
+_MODULE_NAMES = (
     # The consumer, democracy, sovereign and provider apps of interchain-security v7 (`maccPerms`) …
     "fee_collector",
     "bonded_tokens_pool",
@@ -40,21 +40,21 @@ MODULE_NAMES = (
     "tokenfactory",
     "wasm",
 )
-"""Modules with an account of their own. Every validator must have the same list, or geneses would differ."""
+"""Modules that own an account. Validators need identical lists: a completed genesis depends on them."""
 
 
 # A pass writes and reads each of some thousand addresses many times.
 @functools.lru_cache(maxsize=16384)
 def encode(prefix: str, raw: bytes) -> str:
-    """The bech32 text of `raw` (20 or 32 bytes for addresses) under `prefix`.
+    """Encode `raw` (20 or 32 bytes for addresses) as bech32 with the given prefix.
 
     Raises:
-        SettingsError: the prefix is empty, not lower case, or has characters that bech32 has not.
+        SettingsError: the prefix is empty, not lower case, or contains a character that bech32 forbids.
     """
     import bech32
 
     if not re.fullmatch(r"[!-@\[-~]{1,83}", prefix):
-        raise errors.SettingsError(f"bech32 prefix {prefix!r} is not valid: use a-z and digits")
+        raise errors.SettingsError(f"bech32 prefix {prefix!r} is not valid; use a-z and digits")
     data = bech32.convertbits(raw, 8, 5)
     if data is None:  # pragma: no cover - eight bits always fit
         raise errors.SettingsError(f"{raw.hex()} cannot be written as bech32")
@@ -63,55 +63,55 @@ def encode(prefix: str, raw: bytes) -> str:
 
 @functools.lru_cache(maxsize=16384)
 def decode(text: str) -> tuple[str, bytes]:
-    """Prefix and bytes of a bech32 address.
+    """Decode a bech32 address into its prefix and bytes.
 
     Raises:
-        SettingsError: the text is not bech32 or its checksum does not fit.
+        SettingsError: the text is not bech32 or its checksum does not match.
     """
     import bech32
 
     prefix, data = bech32.bech32_decode(text)
     raw = None if data is None else bech32.convertbits(data, 5, 8, False)
     if prefix is None or not raw:
-        raise errors.SettingsError(f"{text!r} is not a bech32 address (mistyped or cut?): copy it again")
+        raise errors.SettingsError(f"{text!r} is not a valid bech32 address; check for typos or truncation")
     return prefix, bytes(raw)
 
 
 def reprefix(address: str, prefix: str) -> str:
-    """The same bytes under another prefix: cosmosvaloper1… to cosmos1…, or to a consumer's prefix.
+    """Return an address with another prefix, such as cosmos1… or a consumer's for cosmosvaloper1….
 
     Raises:
-        SettingsError: `address` is not bech32, or `prefix` is not a prefix.
+        SettingsError: the address or the prefix is not valid.
     """
     return encode(prefix, decode(address)[1])
 
 
 def consensus_address(pubkey: bytes) -> bytes:
-    """The 20 bytes of a valcons address: sha256 of the 32-byte ed25519 key, cut (CometBFT).
+    """Return the 20 bytes of a valcons address: the truncated sha256 of the 32-byte ed25519 key (CometBFT).
 
     Raises:
-        SettingsError: the key has not 32 bytes.
+        SettingsError: the key is not 32 bytes long.
     """
     if len(pubkey) != 32:
-        raise errors.SettingsError(f"a consensus key has 32 bytes, {pubkey.hex()!r} has {len(pubkey)}")
+        raise errors.SettingsError(f"consensus key {pubkey.hex()!r} has {len(pubkey)} bytes; it must have 32")
     return hashlib.sha256(pubkey).digest()[:20]
 
 
 def module_account(name: str) -> bytes:
-    """The 20 bytes of a module's own account (`authtypes.NewModuleAddress`); no key belongs to it."""
+    """Return the 20 bytes of a module account (`authtypes.NewModuleAddress`), for which no key exists."""
     return hashlib.sha256(name.encode()).digest()[:20]
 
 
-_MODULES = {module_account(name): name for name in MODULE_NAMES}
+_MODULES = {module_account(name): name for name in _MODULE_NAMES}
 
 
 def module_of(raw: bytes) -> str | None:
-    """Name of the module whose account these bytes are, None when it is none of `MODULE_NAMES`."""
+    """Return the module that owns the account with these bytes, or None if not in `MODULE_NAMES`."""
     return _MODULES.get(raw)
 
 
 def parse_consensus_pubkey(value: str | Mapping[str, Any]) -> bytes:
-    """The 32 bytes of an ed25519 consensus key, from any form that is in use.
+    """Return the 32 bytes of an ed25519 consensus key, parsed from any form in use.
 
     Args:
         value: `{"@type": "/cosmos.crypto.ed25519.PubKey", "key": base64}` as mapping or as its JSON
@@ -146,4 +146,4 @@ def _from_base64(text: str, shown: object) -> bytes:
 
 
 def _not_a_key(shown: object) -> errors.SettingsError:
-    return errors.SettingsError(f"{shown!r} is not an ed25519 consensus key: {KEY_FORMS}")
+    return errors.SettingsError(f"{shown!r} is not an ed25519 consensus key; {KEY_FORMS}")

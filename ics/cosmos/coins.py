@@ -1,11 +1,16 @@
-"""Amounts of coins as the Cosmos SDK writes them; pure."""
+"""Coins and gas prices as the Cosmos SDK writes them; pure."""
 
 import re
 from dataclasses import dataclass
+from decimal import Decimal
+from typing import Final
 
 from ics import errors
 
-_COIN = re.compile(r"([0-9]{1,78})([a-zA-Z][a-zA-Z0-9/:._-]{2,127})")
+_DENOM: Final = r"[a-zA-Z][a-zA-Z0-9/:._-]{2,127}"
+_COIN = re.compile(rf"([0-9]{{1,78}})({_DENOM})")
+_PRICE = re.compile(rf"([0-9]{{1,78}}(?:\.[0-9]{{1,18}})?)({_DENOM})")
+"""The SDK's decimal numbers have at most 18 decimals."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,18 +21,50 @@ class Coin:
     amount: int
 
 
+@dataclass(frozen=True, slots=True)
+class Price:
+    """The price of a unit of gas."""
+
+    denom: str
+    amount: Decimal
+
+
 def parse_coins(text: str) -> tuple[Coin, ...]:
-    """Coins as the SDK writes them, `100stake,5uatom`; sorted by denomination. Empty text: none.
+    """Parse coins such as `100stake,5uatom`; sorted by denomination. Empty text: none.
 
     Raises:
         SettingsError: another form, an amount of 0, or a denomination twice.
     """
     coins: dict[str, int] = {}
     for part in text.split(",") if text.strip() else ():
-        found = _COIN.fullmatch(part.strip())
-        if not found or int(found[1]) == 0:
-            raise errors.SettingsError(f"coins {text!r}: {part.strip()!r} is no coin: write it like 100stake")
-        if found[2] in coins:
-            raise errors.SettingsError(f"coins {text!r}: denom {found[2]!r} comes twice: give its sum")
-        coins[found[2]] = int(found[1])
+        match = _COIN.fullmatch(part.strip())
+        if not match or int(match[1]) == 0:
+            raise errors.SettingsError(
+                f"coins {text!r}: {part.strip()!r} is not a valid coin; use an amount and a denomination,"
+                " e.g. 100stake"
+            )
+        if match[2] in coins:
+            raise errors.SettingsError(
+                f"coins {text!r}: denomination {match[2]!r} is repeated; write the sum"
+            )
+        coins[match[2]] = int(match[1])
     return tuple(Coin(denom, amount) for denom, amount in sorted(coins.items()))
+
+
+def parse_price(text: str) -> Price:
+    """Parse a gas price such as `0.001stake`.
+
+    Raises:
+        SettingsError: the text has another form.
+    """
+    match = _PRICE.fullmatch(text)
+    if match is None:
+        raise errors.SettingsError(
+            f"invalid gas price {text!r}; use an amount and a denomination, e.g. 0.001stake"
+        )
+    return Price(match[2], Decimal(match[1]))
+
+
+def first_price(prices: str) -> str:
+    """Return the first of the prices in a node's `minimum-gas-prices`; a relayer needs just one."""
+    return prices.split(",")[0].strip()

@@ -1,7 +1,7 @@
-"""Genesis of a consumer chain: completed from a base, or checked as it was published; pure.
+"""Genesis of a consumer chain: complete a base genesis, or verify a published one; pure.
 
-The CCV state is what the provider answers to `consumer_genesis`; it goes into `app_state.ccvconsumer`.
-All inputs are frozen values of the chain or of a definition, so every validator gets the same bytes.
+The CCV state is the provider's answer to `consumer_genesis`; it goes into `app_state.ccvconsumer`.
+All inputs are fixed values of the chain or of a definition, so every validator gets the same bytes.
 """
 
 import base64
@@ -16,24 +16,21 @@ from ics import errors
 from ics.cosmos import coins, identifiers, times
 
 Json: TypeAlias = dict[str, Any]
-_MOMENT = re.compile(
-    r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?(Z|[+-][0-9]{2}:[0-9]{2})"
-)
 _HEX32 = re.compile(r"[0-9A-Fa-f]{64}")
 _BASE_ACCOUNT = "/cosmos.auth.v1beta1.BaseAccount"
 _SET_BY_LAUNCH_TEAM = frozenset({"params.reward_denoms", "params.provider_reward_denoms"})
-"""CCV parameters that the provider does not know; a launch team fills them in."""
+"""CCV parameters unknown to the provider; the launch team sets them."""
 _ABSENT_IN_OLDER = frozenset({"params.consumer_id"})
-"""What `genesis transform` takes out for consumers before ICS 6.2."""
+"""Fields that `genesis transform` removes for consumers older than ICS 6.2."""
 _ZERO_VALUES: tuple[Any, ...] = (None, "", "0", 0, [], {})
 
 
 def stated_hash(raw: bytes) -> str | None:
-    """The sha256 (lower-case hex) that a chain's `genesis_hash` or `binary_hash` states, if it states one.
+    """Return the sha256 (lower-case hex) in a chain's `genesis_hash` or `binary_hash` field, if it holds one.
 
     Args:
-        raw: the field's bytes: the 32 of a hash, its 64 hex characters as ASCII, or the 48 bytes that
-            come out when a tool reads those hex characters as base64. Anything else is None.
+        raw: the field's bytes: the 32 of a hash, its 64 hex characters as ASCII, or the 48 bytes that result
+            when a tool decodes those hex characters as base64. Anything else gives None.
     """
     if len(raw) == 32:
         return raw.hex()
@@ -42,80 +39,86 @@ def stated_hash(raw: bytes) -> str | None:
     return written.lower() if _HEX32.fullmatch(written) else None
 
 
-def moment(document: Mapping[str, Any]) -> datetime | None:
-    """The genesis time, to microseconds; None when nodes could not read it, or would take their own clock's.
+def genesis_time(document: Mapping[str, Any]) -> datetime | None:
+    """Return the genesis time to the microsecond, or None if nodes cannot read it or would ignore it.
 
-    They read RFC 3339 in any zone; without a time, or with the year 1, each takes the present.
+    Nodes read RFC 3339 in any zone; if the time is missing or in the year 1, each uses its own clock.
     """
     text = document.get("genesis_time")
-    if not isinstance(text, str) or not _MOMENT.fullmatch(text):
-        return None
     try:
-        found = datetime.fromisoformat(text)
+        time = times.parse_time(text if isinstance(text, str) else "")
     except ValueError:
         return None
-    return found if found.year > 1 else None
+    return time if time.year > 1 else None
 
 
 def funded_accounts(document: Mapping[str, Any]) -> frozenset[str]:
-    """Addresses that hold coins in a genesis; none when it has no bank."""
+    """Return the addresses that hold coins in a genesis; empty if it has no bank section."""
     balances = _at(document, "app_state.bank.balances")
-    held = [one for one in balances if _at(one, "coins")] if isinstance(balances, list) else []
-    return frozenset(address for one in held if isinstance(address := _at(one, "address"), str))
+    funded = [balance for balance in balances if _at(balance, "coins")] if isinstance(balances, list) else []
+    return frozenset(address for balance in funded if isinstance(address := _at(balance, "address"), str))
 
 
 def unwrap_ccv(answer: Mapping[str, Any]) -> Json:
-    """The CCV state of a `consumer_genesis` answer, or of a file that holds the bare state.
+    """Return the CCV state from a `consumer_genesis` answer or from a file with the bare state.
 
     Raises:
-        SettingsError: neither.
+        SettingsError: the document is neither.
     """
     state = answer.get("genesis_state", answer)
     parts = [_at(state, "params"), _at(state, "provider")]
     if not isinstance(state, Mapping) or not all(isinstance(part, Mapping) for part in parts):
-        raise errors.SettingsError("CCV genesis has no params and provider: give a consumer_genesis answer")
+        raise errors.SettingsError(
+            "CCV genesis: no params and provider sections; use the answer of consumer_genesis"
+        )
     return dict(state)
 
 
 def launch_height(ccv: Mapping[str, Any]) -> int:
-    """Height of the provider's block that launched the chain (client state's latest height).
+    """Return the height of the provider block that launched the chain (client state's latest height).
 
     Raises:
-        SettingsError: the CCV state has none (a sovereign chain that changes over has no client state).
+        SettingsError: the CCV state has no height (a sovereign chain's changeover has no client state).
     """
     where = "provider.client_state.latest_height.revision_height"
     height = _whole(_at(ccv, where))
     if not height:
         shown = _at(ccv, where)
-        raise errors.SettingsError(f"CCV genesis: {where} is {shown!r}, not a height; is it a changeover?")
+        raise errors.SettingsError(
+            f"CCV genesis: {where}: {shown!r} is not a height; check whether it is a changeover"
+        )
     return height
 
 
 def launch_time(ccv: Mapping[str, Any]) -> str:
-    """Time of that block, RFC 3339 with the chain's nanoseconds.
+    """Return the time of the launch block: RFC 3339 with the chain's nanoseconds.
 
     Raises:
-        SettingsError: the CCV state has none.
+        SettingsError: the CCV state has no time.
     """
     where = "provider.consensus_state.timestamp"
     stamp = _at(ccv, where)
     if not isinstance(stamp, str):
-        raise errors.SettingsError(f"CCV genesis: {where} is {stamp!r}, not a time; is it a changeover?")
+        raise errors.SettingsError(
+            f"CCV genesis: {where}: {stamp!r} is not a time; check whether it is a changeover"
+        )
     return times.check_time(stamp)
 
 
 def initial_validators(ccv: Mapping[str, Any]) -> tuple[tuple[bytes, int], ...]:
-    """The first validator set: (ed25519 key of 32 bytes, power), in the chain's order.
+    """Return the first validator set: (ed25519 key of 32 bytes, power), in the chain's order.
 
     Raises:
-        SettingsError: it is missing, empty or malformed.
+        SettingsError: the set is missing, empty or malformed.
     """
     where = "provider.initial_val_set"
     entries = _at(ccv, where)
     if not isinstance(entries, list) or not entries:
-        raise errors.SettingsError(f"CCV genesis: {where} has no validator: the chain could not make a block")
-    found: list[tuple[bytes, int]] = []
-    for at, entry in enumerate(entries):
+        raise errors.SettingsError(
+            f"CCV genesis: {where}: no validators, so the chain cannot produce blocks; check the provider"
+        )
+    validators: list[tuple[bytes, int]] = []
+    for index, entry in enumerate(entries):
         text = _at(entry, "pub_key.ed25519")
         try:
             key = base64.b64decode(text, validate=True) if isinstance(text, str) else b""
@@ -123,9 +126,11 @@ def initial_validators(ccv: Mapping[str, Any]) -> tuple[tuple[bytes, int], ...]:
             key = b""
         power = _whole(_at(entry, "power"))
         if len(key) != 32 or not power:
-            raise errors.SettingsError(f"CCV genesis: {where}[{at}] is {entry!r}, not a key with a power")
-        found.append((key, power))
-    return tuple(found)
+            raise errors.SettingsError(
+                f"CCV genesis: {where}[{index}]: {entry!r} is not a key with a power; check the provider"
+            )
+        validators.append((key, power))
+    return tuple(validators)
 
 
 def complete(
@@ -139,20 +144,20 @@ def complete(
     reward_denoms: Sequence[str] = (),
     provider_reward_denoms: Sequence[str] = (),
 ) -> Json:
-    """A base genesis with the CCV state and what the definition adds; `base` stays as it is.
+    """Return a base genesis with the CCV state and the definition's additions; `base` is not modified.
 
     Args:
         base: the genesis as published, parsed.
-        chain_id: from the provider; None keeps the base's, as for the next two.
+        chain_id: from the provider; None keeps the base's value, as for the next two.
         initial_height: height part of the provider's initial height.
         genesis_time: RFC 3339.
         ccv: the CCV state, unwrapped.
-        fund: (address with the consumer's prefix, coins); an address that comes twice gets both.
-        reward_denoms: CCV parameter, kept as the provider says when empty; so the next.
-        provider_reward_denoms: likewise.
+        fund: (address with the consumer's prefix, coins); amounts of a repeated address are added up.
+        reward_denoms: CCV parameter; if empty, the provider's value is kept.
+        provider_reward_denoms: the same for that parameter.
 
     Raises:
-        SettingsError: a value is bad, or the base lacks a section that is needed.
+        SettingsError: a value is not valid, or the base lacks a required section.
     """
     document = copy.deepcopy(dict(base))
     app_state = _section(document, "app_state", dict)
@@ -175,10 +180,10 @@ def complete(
 def verify(
     document: Mapping[str, Any], *, chain_id: str, initial_height: int, ccv: Mapping[str, Any]
 ) -> None:
-    """Compare a final or completed genesis with the provider.
+    """Check that a final or completed genesis agrees with the provider.
 
-    The reward denominations are the launch team's and are not compared; a CCV field that one side leaves
-    out equals its zero value.
+    The launch team sets the reward denominations, so they are not compared; a missing CCV field equals its
+    zero value.
 
     Args:
         document: the genesis, parsed.
@@ -187,57 +192,61 @@ def verify(
         ccv: the provider's CCV state, unwrapped.
 
     Raises:
-        Permanent: something differs; says what.
+        Permanent: a value differs; the message names it.
     """
-    mend = "this file is not this chain's genesis; get the right one"
-    found, stated = document.get("chain_id"), document.get("initial_height")
-    if found != chain_id:
-        raise errors.Permanent(f"genesis chain_id is {found!r}, the provider says {chain_id!r}: {mend}")
+    remedy = "get the genesis of this chain"
+    own_chain_id, stated = document.get("chain_id"), document.get("initial_height")
+    if own_chain_id != chain_id:
+        raise errors.Permanent(
+            f"genesis: chain_id is {own_chain_id!r}, the provider says {chain_id!r}; {remedy}"
+        )
     height = _whole(stated or 0)
-    # CometBFT and the SDK both read no height, or 0, as 1.
+    # CometBFT and the SDK both read a missing height, or 0, as 1.
     if height is None or (height or 1) != initial_height:
         raise errors.Permanent(
-            f"genesis initial_height is {stated!r}, the provider says {initial_height}: {mend}"
+            f"genesis: initial_height is {stated!r}, the provider says {initial_height}; {remedy}"
         )
-    if moment(document) is None:
+    if genesis_time(document) is None:
         raise errors.Permanent(
-            f"genesis genesis_time is {document.get('genesis_time')!r}, not a time in RFC 3339: {mend}"
+            f"genesis: genesis_time is {document.get('genesis_time')!r}, not an RFC 3339 time; {remedy}"
         )
     ours = _at(document, "app_state.ccvconsumer")
     if not isinstance(ours, Mapping):
-        raise errors.Permanent(f"genesis has no app_state.ccvconsumer: {mend}")
+        raise errors.Permanent(f"genesis: no app_state.ccvconsumer; {remedy}")
     difference = _difference("", ours, ccv)
     if difference:
-        raise errors.Permanent(f"genesis app_state.ccvconsumer.{difference}: {mend}")
+        raise errors.Permanent(f"genesis: app_state.ccvconsumer.{difference}; {remedy}")
 
 
 def special_accounts(document: Mapping[str, Any]) -> frozenset[str]:
-    """Addresses of accounts in a genesis that are not plain ones: of modules, vesting, of contracts."""
+    """Return the addresses of module, vesting and contract accounts in a genesis."""
     accounts = _at(document, "app_state.auth.accounts")
-    found = (
-        [one for one in accounts if _at(one, "@type") != _BASE_ACCOUNT] if isinstance(accounts, list) else []
+    special = (
+        [account for account in accounts if _at(account, "@type") != _BASE_ACCOUNT]
+        if isinstance(accounts, list)
+        else []
     )
-    return frozenset(address for one in found if isinstance(address := _account_address(one), str))
+    return frozenset(address for account in special if isinstance(address := _account_address(account), str))
 
 
 def _height_like(document: Mapping[str, Any], height: int) -> int | str:
-    """The height in the form of the document's kind.
+    """Return the height in the type that the document's format uses.
 
-    The SDK since 0.50 writes AppGenesis, with `consensus` and a number; read from a text, it would take the
-    file for CometBFT's older form, which has `consensus_params` and a text, and lose `consensus`.
+    Since 0.50 the SDK writes AppGenesis, with `consensus` and a number. It takes a file with a string for
+    CometBFT's older format, which has `consensus_params` and a string, and loses `consensus`.
     """
     if not 0 < height < 2**63:
-        raise errors.SettingsError(f"initial height {height} is not one: use 1 or more")
-    was = document.get("initial_height")
-    is_comet = isinstance(was, str) or (was is None and "consensus_params" in document)
+        raise errors.SettingsError(f"initial height {height} is not valid; use 1 or more")
+    base_height = document.get("initial_height")
+    is_comet = isinstance(base_height, str) or (base_height is None and "consensus_params" in document)
     return str(height) if is_comet else height
 
 
 def _fund(app_state: Json, fund: Iterable[tuple[str, Sequence[coins.Coin]]]) -> None:
-    """Accounts and balances as `genesis add-genesis-account` makes them; the supply only where it is stated.
+    """Add accounts and balances as `genesis add-genesis-account` does; update the supply only if it is set.
 
-    Account numbers stay "0": the auth module gives duplicates the lowest free ones, in the order of the list
-    (SanitizeGenesisAccounts), and the bank module reckons an empty supply itself (InitGenesis).
+    Account numbers stay "0": the auth module gives duplicates the lowest free numbers, in list order
+    (SanitizeGenesisAccounts), and the bank module computes an empty supply (InitGenesis).
     """
     gifts: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
     for address, amounts in fund:
@@ -264,7 +273,7 @@ def _fund(app_state: Json, fund: Iterable[tuple[str, Sequence[coins.Coin]]]) -> 
 
 
 def _account_address(account: Any) -> Any:
-    """The address of an account of any type: vesting and module accounts wrap a base account."""
+    """Return the address of an account of any type; vesting and module accounts wrap a base account."""
     for inner in ("base_vesting_account", "base_account"):
         if isinstance(account, Mapping) and isinstance(account.get(inner), Mapping):
             account = account[inner]
@@ -276,33 +285,37 @@ def _sum_of_coins(coins: Any, added: Mapping[str, int]) -> list[dict[str, str]]:
     for coin in coins or []:
         amount = _whole(_at(coin, "amount"))
         if amount is None or not isinstance(coin.get("denom"), str):
-            raise errors.SettingsError(f"base genesis: app_state.bank holds {coin!r}, which is no coin")
+            raise errors.SettingsError(
+                f"base genesis: app_state.bank: {coin!r} is not a valid coin; fix the file"
+            )
         sums[coin["denom"]] += amount
     return [{"denom": denom, "amount": str(amount)} for denom, amount in sorted(sums.items())]
 
 
 def _section(parent: Json, key: str, kind: type[Any]) -> Any:
     if not isinstance(parent.get(key), kind):
-        raise errors.SettingsError(f"base genesis: {key} is missing or malformed: use what `init` writes")
+        raise errors.SettingsError(
+            f"base genesis: {key} is missing or malformed; use the file that `init` writes"
+        )
     return parent[key]
 
 
 def _at(value: Any, path: str) -> Any:
-    """The member at a dotted path, None when there is none."""
+    """Return the member at a dotted path, or None if there is none."""
     for key in path.split("."):
         value = value.get(key) if isinstance(value, Mapping) else None
     return value
 
 
 def _whole(value: Any) -> int | None:
-    """A number of 0 or more, written as number or as text; None for anything else."""
+    """Return a non-negative integer written as number or string, or None for anything else."""
     if isinstance(value, str) and re.fullmatch(r"[0-9]{1,78}", value):
         return int(value)
     return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
 
 
 def _difference(path: str, ours: Any, theirs: Any) -> str | None:
-    """The first place where two CCV states differ, told in words; None when they say the same."""
+    """Describe the first difference between two CCV states; None if they are equal."""
     if path in _SET_BY_LAUNCH_TEAM or (path in _ABSENT_IN_OLDER and ours is None):
         return None
     if isinstance(ours, Mapping) and isinstance(theirs, Mapping):
@@ -314,7 +327,7 @@ def _difference(path: str, ours: Any, theirs: Any) -> str | None:
         is_absent = ours is None or theirs is None
         is_same = ours == theirs or (is_absent and (ours or theirs) in _ZERO_VALUES)
         return None if is_same else f"{path} is {_brief(ours)}, the provider says {_brief(theirs)}"
-    return next((found for found in (_difference(*pair) for pair in pairs) if found), None)
+    return next((text for text in (_difference(*pair) for pair in pairs) if text), None)
 
 
 def _brief(value: Any) -> str:

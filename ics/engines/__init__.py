@@ -1,7 +1,10 @@
-"""Engines bring a cluster to what `render()` says. There are two, behind one protocol.
+"""Engines that converge a cluster to the rendered manifests: two implementations of one protocol.
 
-`apply` is embedded: server-side apply of the manifests as an ApplySet. `automation` runs the Pulumi
-program. Both use one field manager and one set label, so that either goes on where the other stopped.
+`applyset` is embedded: server-side apply of the manifests as an ApplySet. `pulumi` runs the Pulumi program. Both
+use the same field manager and set label, so that each can continue the work of the other.
+
+The embedded engine is written here because no Python library implements ApplySets (KEP-3659) with drift detection
+from metadata and with confirmation of destructive changes before the first write.
 """
 
 from collections.abc import Sequence
@@ -19,11 +22,11 @@ Cause: TypeAlias = Literal["wanted", "drift"]
 _Error: TypeAlias = errors.IcsError  # a field of this name hides the module
 
 FieldDiff: TypeAlias = tuple[str, Any, Any]
-"""Path, value now, value then; None for a field that is not there. Values of Secrets are `[secret]`."""
+"""Path, current value, new value; None for a missing field. Values of Secrets are `[secret]`."""
 
 
 class Ref(NamedTuple):
-    """Names one object."""
+    """Reference to one object."""
 
     kind: str
     namespace: str
@@ -31,46 +34,46 @@ class Ref(NamedTuple):
     name: str
 
     def __str__(self) -> str:
-        """For people: `StatefulSet provider/node`."""
+        """Return the reference in the form `StatefulSet provider/node`."""
         return f"{self.kind} {self.namespace}/{self.name}" if self.namespace else f"{self.kind} {self.name}"
 
 
 class FieldDrift(NamedTuple):
-    """A field of ours that somebody else changed."""
+    """An owned field that another field manager changed."""
 
     path: str
     now: Any
     wanted: Any
     manager: str
-    """Field manager that changed it, empty when nobody is on record (a field that was removed)."""
+    """Field manager that changed it; empty if none is recorded (the field was removed)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
-    """A change that is made only when the operator names it."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Confirmation:
+    """A change that requires the operator's confirmation."""
 
     name: str
-    """What `--confirm` takes: kind, namespace, name, and the object's uid, so that it is good for one time."""
+    """Argument of `--confirm`: kind, namespace, name and uid of the object; the uid limits it to one use."""
     ref: Ref
     action: Action
     consumer_id: str
     reason: str
-    """What would happen, and why it is asked; one line."""
-    mend: str
-    """What to do instead, and what a confirmation does."""
+    """The change and why it requires a confirmation; one line."""
+    remedy: str
+    """The alternative, and the effect of a confirmation."""
 
     @property
     def text(self) -> str:
-        """One line for the operator, with the command that confirms it."""
-        return f"{self.ref}: {self.reason}: {self.mend}, run: ics up --confirm {self.name}"
+        """Message of one line with the command that confirms the change."""
+        return f"{self.ref}: {self.reason}; {self.remedy}, run: ics up --confirm {self.name}"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """What happens, or happened, to one object.
+    """A planned or completed change of one object.
 
-    What is retained and left the set is no change: no engine ever deletes it. A replacement is an object
-    that is deleted and made anew, or a key Secret whose key would become another.
+    Retained objects that leave the set are not changes, because no engine deletes them. A replacement is an object
+    that is deleted and recreated, or a key Secret whose key would change.
     """
 
     action: Action
@@ -79,34 +82,34 @@ class Change:
     """Empty for a cluster-scoped object."""
     name: str
     diff: tuple[FieldDiff, ...] = ()
-    """Of a previewed update, and of what would replace it."""
+    """Differing fields of a previewed update or replacement."""
     problem: errors.IcsError | None = None
-    """Only in a preview: why the cluster would refuse it."""
+    """Only in a preview: the error with which the cluster would reject the change."""
     consumer_id: str = ""
-    """Whose object it is; empty for what the chains share."""
+    """Consumer chain of the object; empty for shared objects."""
     cause: Cause = "wanted"
-    """`drift`: the object was applied like this before, and somebody else has changed or deleted it."""
+    """`drift`: the same manifest was applied before, and the live object was changed or deleted since."""
     drift: tuple[FieldDrift, ...] = ()
-    """The fields that somebody else has changed, also of an update that is wanted."""
+    """Fields that other field managers changed, also in an update that is wanted."""
     is_retained: bool = False
-    """Only `ics purge` removes it: volume, key Secret, namespace."""
+    """Whether only `ics purge` removes it: volume, key Secret, namespace."""
     uid: str = ""
-    """Of the object as it is now; empty when there is none."""
-    question: Question | None = None
-    """Set while it waits for the operator's confirmation."""
+    """uid of the live object; empty if it does not exist."""
+    confirmation: Confirmation | None = None
+    """The confirmation that the change waits for."""
 
     @property
     def ref(self) -> Ref:
-        """The object."""
+        """Reference to the object."""
         return Ref(self.kind, self.namespace, self.name)
 
     @property
     def is_drift(self) -> bool:
-        """Whether somebody else's doing is undone."""
+        """Whether the change reverts drift."""
         return self.cause == "drift" or bool(self.drift)
 
     def as_dict(self) -> dict[str, Any]:
-        """As plain JSON, see docs/preview.md; `problem`, `drift` and `confirm` only where there is one."""
+        """Return the change as plain JSON, see docs/preview.md; `problem`, `drift` and `confirm` are optional."""
         plain: dict[str, Any] = {
             "action": self.action,
             "cause": self.cause,
@@ -120,82 +123,82 @@ class Change:
             plain["drift"] = [field._asdict() for field in self.drift]
         if self.problem is not None:
             plain["problem"] = str(self.problem)
-        if self.question is not None:
-            plain["confirm"] = {"name": self.question.name, "reason": self.question.reason}
+        if self.confirmation is not None:
+            plain["confirm"] = {"name": self.confirmation.name, "reason": self.confirmation.reason}
         return plain
 
 
-@dataclass(frozen=True, slots=True)
-class Order:
-    """What an engine is to bring about."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApplyRequest:
+    """Desired state for an engine, with the operator's confirmations."""
 
     manifests: Sequence[model.Manifest]
-    """The whole set."""
-    held: frozenset[str] = frozenset()
-    """Consumer ids whose objects are left just as they are."""
+    """All manifests of the set."""
+    paused: frozenset[str] = frozenset()
+    """Consumer ids whose objects must not be changed."""
     ended: frozenset[str] = frozenset()
-    """Consumer ids whose workloads the lifecycle removes: DELETED chains, and those that were left for good."""
+    """Consumer ids whose workloads the lifecycle removes: DELETED chains, and chains that were left permanently."""
     confirmed: frozenset[str] = frozenset()
-    """Names of questions that the operator has answered with yes."""
+    """Names of the confirmations that the operator has given."""
     is_thorough: bool = False
-    """Look at every field for drift, also where nothing hints at it; engines do so by themselves on a slow beat."""
-    handed: handoff.Handed | None = None
-    """What the manifests were made of, for an engine whose program makes them anew; None: it looks itself."""
+    """Compare every field for drift, even without a sign of a change; engines also do this periodically."""
+    snapshot: handoff.PassSnapshot | None = None
+    """Source data of the manifests, for an engine whose program renders them itself; None: it observes itself."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Converged:
-    """What a convergence did."""
+    """Result of a convergence."""
 
     changes: tuple[Change, ...] = ()
     writes: int = 0
-    """Requests sent that change something, bookkeeping included; 0 when nothing differed."""
+    """Number of writing requests, including bookkeeping; 0 if nothing differed."""
     errors: tuple[_Error, ...] = ()
-    """What failed, each text once. The objects that these concern are tried again by the next pass."""
-    questions: tuple[Question, ...] = ()
-    """What waits for the operator's confirmation; nothing of it was done."""
+    """Errors with distinct texts. The next pass retries the objects concerned."""
+    confirmations: tuple[Confirmation, ...] = ()
+    """Changes that were not made because they wait for the operator's confirmation."""
     answered: frozenset[str] = frozenset()
-    """Of the names in the order's `confirmed`, those that something of this convergence was asked by."""
+    """Names in the request's `confirmed` that matched a change of this convergence."""
     repairs: tuple[str, ...] = ()
-    """What an earlier run had left behind and was mended, one line for each."""
+    """Leftovers of an earlier run that were repaired, one line for each."""
 
 
 class Engine(Protocol):
-    """Brings the cluster to the manifests, and removes what is no longer among them."""
+    """Converges the cluster to the manifests and removes objects that are no longer among them."""
 
-    async def preview(self, order: Order) -> tuple[Change, ...]:
-        """Say what `converge` would change; nothing is written.
+    async def preview(self, request: ApplyRequest) -> tuple[Change, ...]:
+        """Return the changes that `converge` would make, without writing.
 
-        What waits for a confirmation (see `ics.engines.guard`) is among the changes, with its question.
+        Changes that wait for a confirmation (see `ics.engines.guard`) are included, with their confirmation.
 
         Raises:
-            Transient: the cluster cannot be asked now.
-            Permanent: it cannot be asked at all.
+            Transient: the cluster cannot be queried now.
+            Permanent: the cluster cannot be queried at all.
         """
         ...
 
-    async def converge(self, order: Order) -> Converged:
-        """Make the cluster so; idempotent. What fails, or must be asked, for one chain stops no other.
+    async def converge(self, request: ApplyRequest) -> Converged:
+        """Converge the cluster; idempotent. Errors and confirmations of one chain do not stop other chains.
 
         Raises:
-            Transient: nothing could be done now.
-            Permanent: nothing can be done at all.
+            Transient: no change could be made now.
+            Permanent: no change can be made at all.
         """
         ...
 
     async def destroy(self) -> Converged:
-        """Remove every object of the set but the retained ones; the operator has asked for just this."""
+        """Remove every object of the set except the retained ones, as the operator explicitly requested."""
         ...
 
 
 def problems(changes: Sequence[Change]) -> tuple[errors.IcsError, ...]:
-    """The problems that a preview met, each text once."""
+    """Return the problems of a preview, with distinct texts."""
     return distinct([change.problem for change in changes if change.problem is not None])
 
 
-def distinct(found: Sequence[errors.IcsError]) -> tuple[errors.IcsError, ...]:
-    """The first error of each text: one missing right is one line, whatever it stopped."""
+def distinct(candidates: Sequence[errors.IcsError]) -> tuple[errors.IcsError, ...]:
+    """Return the first error of each text, so that one missing permission is reported once."""
     first: dict[str, errors.IcsError] = {}
-    for error in found:
+    for error in candidates:
         first.setdefault(str(error), error)
     return tuple(first.values())

@@ -1,7 +1,7 @@
-"""The engine of `ics:engine: auto`: whichever converged the cluster last.
+"""Engine of `ics:engine: auto`: the one that converged the cluster last.
 
-The set's parent has it on record. So a CLI that is installed or lost never moves a stack from one engine
-to the other: only the settings do.
+The set's parent records it. Installing or removing the Pulumi CLI therefore never moves a stack to the other
+engine; only the settings do.
 """
 
 from ics import engines
@@ -10,24 +10,24 @@ from ics.engines.applyset import members, parent
 
 
 class AutoEngine:
-    """Reads the record before its work, and then is that engine."""
+    """Engine that delegates every call to the recorded engine."""
 
     def __init__(
         self,
-        kube: client.Client,
+        kube: client.KubeClient,
         validator: str,
         namespace: str,
         embedded: engines.Engine,
         pulumi: engines.Engine,
     ) -> None:
-        """Nothing is sent yet.
+        """Initialize without sending requests.
 
         Args:
             kube: client.
             validator: name of the stack's validator.
-            namespace: of the gateway.
-            embedded: the engine on an empty cluster, and wherever it was the last.
-            pulumi: the engine where it was the last.
+            namespace: namespace of the gateway.
+            embedded: the engine for an empty cluster, and if it was the last one.
+            pulumi: the engine if it was the last one.
         """
         self._kube = kube
         self._validator = validator
@@ -35,13 +35,13 @@ class AutoEngine:
         self._embedded = embedded
         self._pulumi = pulumi
 
-    async def preview(self, order: engines.Order) -> tuple[engines.Change, ...]:
+    async def preview(self, request: engines.ApplyRequest) -> tuple[engines.Change, ...]:
         """See `engines.Engine`."""
-        return await (await self._last()).preview(order)
+        return await (await self._last()).preview(request)
 
-    async def converge(self, order: engines.Order) -> engines.Converged:
+    async def converge(self, request: engines.ApplyRequest) -> engines.Converged:
         """See `engines.Engine`."""
-        return await (await self._last()).converge(order)
+        return await (await self._last()).converge(request)
 
     async def destroy(self) -> engines.Converged:
         """See `engines.Engine`."""

@@ -1,14 +1,18 @@
-"""What differs between two states of one object, field by field; pure."""
+"""Field-by-field differences between two states of one object; pure.
+
+Lists are compared as Kubernetes merges them (by `name`), and values of Secrets are hidden; general diff libraries
+do neither.
+"""
 
 import difflib
-import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ics import engines
+from ics.cosmos import canonical_json
 
-HIDDEN = "[secret]"
+_HIDDEN = "[secret]"
 _IGNORED_METADATA = frozenset(
     {
         "managedFields",
@@ -22,27 +26,27 @@ _IGNORED_METADATA = frozenset(
 )
 _LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 _LONGEST = 400
-"""Characters of a value that are shown whole."""
+"""Maximum characters of a value that is not summarized."""
 _SHOWN = 80
-"""Characters of a value that people are shown."""
+"""Maximum characters of a value in a message."""
 _COMPARED = 200_000
-"""Characters of a text that is compared line by line."""
+"""Maximum characters of two texts that are compared line by line."""
 
 
-def diff(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[engines.FieldDiff, ...]:
-    """Differences in what somebody may set: neither status nor what the API server keeps by itself.
+def compare(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[engines.FieldDiff, ...]:
+    """Return the differences in configurable fields, without status and fields that the API server maintains.
 
-    Of long texts only the lines that differ are given, of longer ones only length and digest; of a Secret
-    no value is.
+    Long texts are reduced to the lines that differ, very long ones to length and digest. Values of Secrets are
+    hidden.
     """
     is_secret = after.get("kind") == "Secret"
-    found = []
+    differences = []
     for path, old, new in _walk("", _comparable(before), _comparable(after)):
         if is_secret and (path.startswith(("data", "stringData")) or _LAST_APPLIED in path):
-            found.append((path, None if old is None else HIDDEN, None if new is None else HIDDEN))
+            differences.append((path, None if old is None else _HIDDEN, None if new is None else _HIDDEN))
         else:
-            found.append((path, *_shortened(old, new)))
-    return tuple(found)
+            differences.append((path, *_shortened(old, new)))
+    return tuple(differences)
 
 
 def _comparable(item: Mapping[str, Any]) -> dict[str, Any]:
@@ -60,7 +64,7 @@ def _walk(path: str, before: Any, after: Any) -> Iterator[engines.FieldDiff]:
         if before or after:
             left, right = before or {}, after or {}
             for key in sorted({*left, *right}):
-                yield from _walk(joined(path, key), left.get(key), right.get(key))
+                yield from _walk(join_path(path, key), left.get(key), right.get(key))
     elif _is_named(before) and _is_named(after):
         left, right = _by_name(before), _by_name(after)
         if list(left) != list(right) and left.keys() == right.keys():
@@ -71,44 +75,41 @@ def _walk(path: str, before: Any, after: Any) -> Iterator[engines.FieldDiff]:
         yield path, before, after
 
 
-def joined(path: str, key: str) -> str:
-    """Path of a field inside of another."""
+def join_path(path: str, key: str) -> str:
+    """Return the path of a field inside another field."""
     if "." in key or "/" in key:
         return f"{path}[{key}]"
     return f"{path}.{key}" if path else key
 
 
 def member_name(key: str) -> str | None:
-    """Name of a list's member in managedFields (`k:{"name":"node"}`), None for one that has no name."""
+    """Return the name of a list member in managedFields (`k:{"name":"node"}`), or None if it has no name."""
     if not key.startswith("k:"):
         return None
     name = json.loads(key[2:]).get("name")
     return name if isinstance(name, str) else None
 
 
-def shown(value: Any) -> str:
-    """A value as one short text."""
+def format_value(value: Any) -> str:
+    """Return a value as one short text."""
     text = "nothing" if value is None else json.dumps(value, ensure_ascii=False)
     return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 3]}..."
 
 
-def merged(live: Any, manifest: Any) -> Any:
-    """A live object with what the manifest says laid over it, as server-side apply would.
-
-    Only what the manifest has is laid over; nothing is removed.
-    """
+def merge(live: Any, manifest: Any) -> Any:
+    """Merge a manifest into a live object like server-side apply, but without removing fields."""
     if isinstance(live, Mapping) and isinstance(manifest, Mapping):
-        over = {key: merged(live.get(key), value) for key, value in manifest.items()}
+        over = {key: merge(live.get(key), value) for key, value in manifest.items()}
         return {**live, **over}
     if manifest and _is_named(live) and _is_named(manifest):
         left = _by_name(live)
-        over = {name: merged(left.get(name), value) for name, value in _by_name(manifest).items()}
+        over = {name: merge(left.get(name), value) for name, value in _by_name(manifest).items()}
         return list({**left, **over}.values())
     return manifest
 
 
 def _is_named(value: Any) -> bool:
-    """Whether it is a list that Kubernetes merges by name (or an absent or empty one)."""
+    """Return whether a value is a list that Kubernetes merges by name (or an absent or empty one)."""
     if value is None:
         return True
     if not isinstance(value, Sequence) or isinstance(value, str):
@@ -129,8 +130,8 @@ def _shortened(old: Any, new: Any) -> tuple[Any, Any]:
                 for line in difflib.unified_diff(old.splitlines(), new.splitlines(), n=0, lineterm="")
                 if not line.startswith(("---", "+++", "@@"))
             ]
-            gone, come = ["\n".join(line[1:] for line in lines if line[0] == sign) for sign in "-+"]
-            return _cut(gone), _cut(come)
+            removed, added = ["\n".join(line[1:] for line in lines if line[0] == sign) for sign in "-+"]
+            return _cut(removed), _cut(added)
         return _summary(old), _summary(new)
     return _cut(old), _cut(new)
 
@@ -140,4 +141,4 @@ def _cut(value: Any) -> Any:
 
 
 def _summary(text: str) -> str:
-    return f"({len(text)} characters, sha256 {hashlib.sha256(text.encode()).hexdigest()[:12]})"
+    return f"({len(text)} characters, sha256 {canonical_json.sha256_hex(text.encode())[:12]})"

@@ -1,18 +1,18 @@
-"""What no engine may do unasked: the changes that cost data, keys or a signer; pure.
+"""Confirmation of changes that could destroy data, keys or a signer; pure.
 
-Both engines let it judge the changes that they are about to make, before they make any, and their
-previews by the same function: so a preview and a pass say the same.
+Both engines review their changes here before they make any of them. Previews use the same function, so that a
+preview and a pass agree.
 
-| change                                            | what a confirmation does                      |
-|---------------------------------------------------|-----------------------------------------------|
-| StatefulSet is replaced                           | deleted, and made anew when its pod is gone   |
-| StatefulSet is deleted, and the chain has not ended | deleted                                     |
-| key Secret gets another key                       | the key is overwritten                        |
-| volume or namespace cannot be changed in place    | it is left as it is, and asked about no more  |
+| change                                             | effect of a confirmation                          |
+|----------------------------------------------------|---------------------------------------------------|
+| a StatefulSet is replaced                          | it is deleted, and recreated once its pod is gone |
+| a StatefulSet is deleted before the chain ends     | it is deleted                                     |
+| a key Secret gets a different key                  | the key is overwritten                            |
+| a volume or namespace cannot be changed in place   | it stays unchanged without further questions      |
 
-A volume holds the signing memory and a namespace holds the volume: no answer makes an engine remove one,
-only `ics purge` does. A volume that stays as it is harms nobody, so the rest of its chain goes on, its
-launch above all; any other question stops its chain, whose objects stay just as they are.
+A volume contains the sign state and a namespace contains the volume. No confirmation lets an engine remove one;
+only `ics purge` does. An unchanged volume is harmless, so the rest of its chain continues, in particular its
+launch. Any other pending confirmation stops its chain, whose objects stay unchanged.
 """
 
 from collections.abc import Collection, Sequence
@@ -26,116 +26,128 @@ _UID_LENGTH = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Judgement:
-    """What may be done."""
+class Review:
+    """Result of reviewing a set of changes."""
 
-    questions: tuple[engines.Question, ...] = ()
-    """Those that are not answered yet."""
-    held: frozenset[str] = frozenset()
-    """Consumer ids whose objects must be left just as they are, those of the order among them."""
+    confirmations: tuple[engines.Confirmation, ...] = ()
+    """Confirmations that the operator has not given yet."""
+    paused: frozenset[str] = frozenset()
+    """Consumer ids whose objects must not be changed, including those of the request."""
     left: frozenset[engines.Ref] = frozenset()
-    """Single objects to leave as they are."""
+    """Single objects that must not be changed."""
     answered: frozenset[str] = frozenset()
-    """Names that the operator has confirmed, and that one of the changes is asked by."""
+    """Names that the operator has confirmed and that match one of the changes."""
 
 
-def judge(changes: Sequence[engines.Change], order: engines.Order) -> Judgement:
-    """Say which changes must be asked about, and what must be left alone until they are answered.
+def review(changes: Sequence[engines.Change], request: engines.ApplyRequest) -> Review:
+    """Return the confirmations that changes require, and the objects that must not be changed until then.
 
     Args:
-        changes: all that would be done, without what the order holds.
-        order: what is to be brought about, with the confirmations.
+        changes: all planned changes, without those of paused chains.
+        request: the request, with the confirmations given.
     """
-    asked = [(change, question) for change in changes if (question := _question(change, order)) is not None]
-    waiting = [(c, q) for c, q in asked if q.name not in order.confirmed]
-    stopped = {c.consumer_id for c, _ in waiting if c.consumer_id and not stays(c)}
-    left = {c.ref for c, _ in waiting if stays(c) or not c.consumer_id}
-    left |= {c.ref for c, q in asked if q.name in order.confirmed and stays(c)}
-    answered = frozenset(q.name for _, q in asked) & order.confirmed
-    return Judgement(tuple(q for _, q in waiting), order.held | stopped, frozenset(left), answered)
+    guarded = [
+        (change, question)
+        for change in changes
+        if (question := _required_confirmation(change, request)) is not None
+    ]
+    waiting = [(c, q) for c, q in guarded if q.name not in request.confirmed]
+    stopped = {c.consumer_id for c, _ in waiting if c.consumer_id and not is_kept(c)}
+    left = {c.ref for c, _ in waiting if is_kept(c) or not c.consumer_id}
+    left |= {c.ref for c, q in guarded if q.name in request.confirmed and is_kept(c)}
+    answered = frozenset(q.name for _, q in guarded) & request.confirmed
+    return Review(tuple(q for _, q in waiting), request.paused | stopped, frozenset(left), answered)
 
 
-def marked(changes: Sequence[engines.Change], order: engines.Order) -> tuple[engines.Change, ...]:
-    """The changes of a preview, with the question of each that waits.
+def with_confirmations(
+    changes: Sequence[engines.Change], request: engines.ApplyRequest
+) -> tuple[engines.Change, ...]:
+    """Return the changes of a preview with their pending confirmations.
 
-    What is confirmed to stay as it is, is no change; what belongs to a chain that a question stops is
-    still shown, for it follows the answer.
+    Objects that are confirmed to stay unchanged are omitted. Changes of a chain that waits for a confirmation are
+    included, because they follow the confirmation.
     """
-    judged = judge(changes, order)
-    questions = {question.ref: question for question in judged.questions}
+    judged = review(changes, request)
+    questions = {question.ref: question for question in judged.confirmations}
     return tuple(
-        replace(change, question=questions.get(change.ref))
+        replace(change, confirmation=questions.get(change.ref))
         for change in changes
         if change.ref in questions or change.ref not in judged.left
     )
 
 
-def needs_question(kind: str, is_retained: bool) -> bool:
-    """Whether replacing an object of this kind is asked about."""
+def needs_confirmation(kind: str, is_retained: bool) -> bool:
+    """Return whether replacing an object of this kind requires a confirmation."""
     return kind == _WORKLOAD or is_retained
 
 
-def fits_nothing(names: Collection[str], questions: Sequence[engines.Question]) -> tuple[str, ...]:
-    """What to tell of confirmations that confirm nothing, one line for each.
+def unknown_confirmations(
+    names: Collection[str], pending_confirmations: Sequence[engines.Confirmation]
+) -> tuple[str, ...]:
+    """Return one message for each confirmation that matches no change.
 
     Args:
-        names: given by hand, that no change was asked by.
-        questions: that wait.
+        names: confirmed names that match no change.
+        pending_confirmations: pending confirmations.
     """
-    waiting = ", ".join(question.name for question in questions)
-    told = f"what waits for one: {waiting}" if waiting else "nothing waits for a confirmation"
-    return tuple(
-        f"--confirm {name}: nothing that would be done now is asked by this name; {told}"
-        for name in sorted(names)
-    )
+    waiting = ", ".join(question.name for question in pending_confirmations)
+    pending = f"pending are: {waiting}" if waiting else "no change waits for a confirmation"
+    return tuple(f"--confirm {name}: no pending change has this name; {pending}" for name in sorted(names))
 
 
-def as_error(question: engines.Question) -> errors.IcsError:
-    """The question as trouble that ends only when somebody does something."""
-    return errors.Permanent(question.text)
+def as_error(confirmation: engines.Confirmation) -> errors.IcsError:
+    """Return the pending confirmation as an error that lasts until the operator acts."""
+    return errors.Permanent(confirmation.text)
 
 
-def stays(change: engines.Change) -> bool:
-    """Whether the object stays as it is, whatever the answer."""
+def is_kept(change: engines.Change) -> bool:
+    """Return whether the object stays unchanged even after a confirmation."""
     return change.is_retained and change.kind != _SECRET
 
 
-def _question(change: engines.Change, order: engines.Order) -> engines.Question | None:
-    if not needs_question(change.kind, change.is_retained):
+def _required_confirmation(
+    change: engines.Change, request: engines.ApplyRequest
+) -> engines.Confirmation | None:
+    if not needs_confirmation(change.kind, change.is_retained):
         return None
     if change.action == "replace":
         return _replacement(change)
-    is_called_for = change.consumer_id in order.ended or change.is_retained
+    is_called_for = change.consumer_id in request.ended or change.is_retained
     if change.action == "delete" and not is_called_for:
-        reason = "it would be deleted, though its chain has not ended"
+        reason = "would be deleted although its chain has not ended"
         if not change.consumer_id:
-            reason = "it would be deleted"
-        mend = "set back what was changed in the settings or definitions, or, to delete it"
-        return _asked(change, reason, mend)
+            reason = "would be deleted"
+        remedy = "revert the change of the settings or definitions, or, to delete it"
+        return _confirmation_of(change, reason, remedy)
     return None
 
 
-def _replacement(change: engines.Change) -> engines.Question:
+def _replacement(change: engines.Change) -> engines.Confirmation:
     fields = ", ".join(path for path, _, _ in change.diff)
     if change.kind == _SECRET:
-        reason = "its key would become another"
-        mend = "give the right ics:seed or key again, or, to overwrite the key"
-    elif stays(change):
-        reason = (
-            f"{fields or 'a field'} cannot be changed in place, and it is never replaced, for what is on it"
-        )
-        mend = "set the change back, or, to go on with it as it is"
+        reason = "the key would change"
+        remedy = "restore the original ics:seed or key, or, to overwrite the key"
+    elif is_kept(change):
+        reason = f"{fields or 'a field'} is immutable, and the object is never replaced because of its data"
+        remedy = "revert the change, or, to continue with the object unchanged"
     else:
-        reason = f"{fields or 'a field'} cannot be changed in place, so it must be deleted and made anew"
-        mend = "set the change back, or, to replace it"
-    return _asked(change, reason, mend)
+        reason = f"{fields or 'a field'} is immutable and requires replacement"
+        remedy = "revert the change, or, to replace the object"
+    return _confirmation_of(change, reason, remedy)
 
 
-def _asked(change: engines.Change, reason: str, mend: str) -> engines.Question:
-    return engines.Question(name(change), change.ref, change.action, change.consumer_id, reason, mend)
+def _confirmation_of(change: engines.Change, reason: str, remedy: str) -> engines.Confirmation:
+    return engines.Confirmation(
+        name=confirmation_name(change),
+        ref=change.ref,
+        action=change.action,
+        consumer_id=change.consumer_id,
+        reason=reason,
+        remedy=remedy,
+    )
 
 
-def name(change: engines.Change) -> str:
-    """What confirms a change of this object, once: with the uid, which no other object ever has."""
+def confirmation_name(change: engines.Change) -> str:
+    """Return the name that confirms a change of this object once; it contains the object's unique uid."""
     parts = (change.kind, change.namespace, change.name)
     return "/".join(part for part in parts if part) + f"@{change.uid[:_UID_LENGTH]}"

@@ -19,7 +19,7 @@ _CRC24_START, _CRC24_POLYNOMIAL = 0xB704CE, 0x1864CFB
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """What one armored block holds."""
+    """Content of one armored block."""
 
     kind: str
     """Such as `TENDERMINT PRIVATE KEY`."""
@@ -28,7 +28,7 @@ class Block:
 
 
 def encode(block: Block) -> str:
-    """The block as text, with a final newline."""
+    """Return the armored text of a block, with a final newline."""
     headers = "".join(f"{name}: {value}\n" for name, value in sorted(block.headers.items()))
     lines = "\n".join(textwrap.wrap(base64.b64encode(block.body).decode(), 64))
     total = base64.b64encode(_crc24(block.body)).decode()
@@ -36,36 +36,36 @@ def encode(block: Block) -> str:
 
 
 def decode(text: str, origin: str) -> Block:
-    """The first block in a text.
+    """Decode the first armored block in a text.
 
     Args:
-        text: with anything around the block.
-        origin: what the text comes from, for the messages.
+        text: may contain anything around the block.
+        origin: source of the text, for messages.
 
     Raises:
-        SettingsError: there is none, or it was damaged. Never shows the text.
+        SettingsError: there is no block, or it is corrupt. The message never quotes the text.
     """
-    found = _BLOCK.search(text.replace("\r\n", "\n"))
-    if found is None:
+    match = _BLOCK.search(text.replace("\r\n", "\n"))
+    if match is None:
         raise errors.SettingsError(
-            f"{origin}: is no armored key (-----BEGIN …-----), or was cut: take it from your backup"
+            f"{origin}: not an armored key (-----BEGIN …-----), or truncated; restore it from a backup"
         )
     try:
-        body = base64.b64decode("".join(found["body"].split()), validate=True)
+        body = base64.b64decode("".join(match["body"].split()), validate=True)
     except binascii.Error:
         raise _damaged(origin) from None
-    if base64.b64encode(_crc24(body)).decode() != found["sum"]:
+    if base64.b64encode(_crc24(body)).decode() != match["sum"]:
         raise _damaged(origin)
-    headers = dict(line.split(": ", 1) for line in found["headers"].splitlines())
-    return Block(found["kind"], body, {name: value.strip() for name, value in headers.items()})
+    headers = dict(line.split(": ", 1) for line in match["headers"].splitlines())
+    return Block(match["kind"], body, {name: value.strip() for name, value in headers.items()})
 
 
 def _damaged(origin: str) -> errors.SettingsError:
-    return errors.SettingsError(f"{origin}: is damaged (its checksum does not fit): take it from your backup")
+    return errors.SettingsError(f"{origin}: corrupt (checksum mismatch); restore it from a backup")
 
 
 def _crc24(data: bytes) -> bytes:
-    """RFC 4880, section 6.1."""
+    """Return the CRC-24 checksum (RFC 4880, section 6.1)."""
     value = _CRC24_START
     for byte in data:
         value ^= byte << 16

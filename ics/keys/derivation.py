@@ -1,13 +1,13 @@
-"""Keys of a validator, all from one secret seed of 32 bytes; pure.
+"""Derivation of all of a validator's keys from one secret seed of 32 bytes; pure.
 
     consensus key of a consumer   ics/v1/consensus/<provider chain id>/<consumer id>/<generation>
-    node key, one for all         ics/v1/node
+    node key of all nodes         ics/v1/node
     relayer, published            ics/v1/relayer
     relayer on the provider       ics/v1/relayer/<provider chain id>/<consumer id>
     evidence, on the provider     ics/v1/evidence/<provider chain id>/<consumer id>
 
 Each is HKDF-SHA256 (RFC 5869, no salt) of the seed with that info, 32 bytes long. For accounts the bytes
-are BIP-39 entropy. Whoever has the seed has every key; nobody without it can compute one.
+are BIP-39 entropy. The seed gives access to every key; no key can be computed without it.
 """
 
 import base64
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     import mnemonic
 
 RELAYER_INFO = "ics/v1/relayer"
-"""Info of the published relayer account; it signs on the consumers."""
-NODE_INFO = "ics/v1/node"
-HD_PATH = "m/44'/118'/0'/0/0"
+"""Info of the published relayer account, which signs on the consumer chains."""
+_NODE_INFO = "ics/v1/node"
+_HD_PATH = "m/44'/118'/0'/0/0"
 """The Cosmos SDK's first account."""
 
 _HEX32 = re.compile(r"[0-9A-Fa-f]{64}")
@@ -36,16 +36,16 @@ _SECP256K1_ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD03
 
 @dataclass(frozen=True, slots=True)
 class ConsensusKey:
-    """An ed25519 key that signs blocks."""
+    """An ed25519 key pair that signs blocks."""
 
     private: model.Secret
     """The 32-byte ed25519 seed."""
     public_key: bytes
     address: bytes
-    """20 bytes, what valcons addresses carry."""
+    """20 bytes, the content of valcons addresses."""
 
     def priv_validator_key_json(self) -> model.Secret:
-        """CometBFT's `priv_validator_key.json`."""
+        """Return the content of CometBFT's `priv_validator_key.json`."""
         document = {
             "address": self.address.hex().upper(),
             "pub_key": _amino("tendermint/PubKeyEd25519", self.public_key),
@@ -56,20 +56,20 @@ class ConsensusKey:
 
 @dataclass(frozen=True, slots=True)
 class SignerKey:
-    """The public part of an ed25519 key that signs blocks elsewhere: a remote signer has it."""
+    """The public part of an ed25519 consensus key held by a remote signer."""
 
     public_key: bytes
     address: bytes
-    """20 bytes, what valcons addresses carry."""
+    """20 bytes, the content of valcons addresses."""
 
     def public_json(self) -> str:
-        """The key as the chain's own commands write it."""
+        """Return the public key in the JSON form of the chain's own commands."""
         return json.dumps({"@type": addresses.PROTO_TYPE, "key": base64.b64encode(self.public_key).decode()})
 
 
 @dataclass(frozen=True, slots=True)
 class NodeKey:
-    """The ed25519 key by which peers know a node."""
+    """The ed25519 key that identifies a node to its peers."""
 
     private: model.Secret
     """The 32-byte ed25519 seed."""
@@ -81,7 +81,7 @@ class NodeKey:
         return addresses.consensus_address(self.public_key).hex()
 
     def node_key_json(self) -> model.Secret:
-        """CometBFT's `node_key.json`."""
+        """Return the content of CometBFT's `node_key.json`."""
         return model.Secret(json.dumps({"priv_key": _amino_private(self.private, self.public_key)}))
 
 
@@ -90,53 +90,53 @@ class Account:
     """A secp256k1 account of the Cosmos SDK."""
 
     mnemonic: model.Secret | None
-    """BIP-39 words; None when the key came as hex. Hermes imports mnemonics only."""
+    """BIP-39 words; None if the key was given as hex. Hermes imports mnemonics only."""
     private_key: model.Secret
     """32 bytes."""
     public_key: bytes
     """33 bytes, compressed."""
 
     def address(self, prefix: str) -> str:
-        """Bech32 account address: ripemd160(sha256(public key)) under a chain's prefix."""
+        """Return the bech32 account address: ripemd160(sha256(public key)) with a chain's prefix."""
         return address_of(self.public_key, prefix)
 
 
 @functools.lru_cache(maxsize=16384)
 def address_of(public_key: bytes, prefix: str) -> str:
-    """Bech32 address of a compressed secp256k1 key; see `Account.address`."""
-    from Crypto.Hash import RIPEMD160  # OpenSSL builds without it exist
+    """Return the bech32 address of a compressed secp256k1 key; see `Account.address`."""
+    from Crypto.Hash import RIPEMD160  # some OpenSSL builds lack it
 
     return addresses.encode(prefix, RIPEMD160.new(hashlib.sha256(public_key).digest()).digest())
 
 
 def parse_seed(text: model.Secret) -> model.Secret:
-    """The 32 bytes of a seed that is written as 64 hex characters; white space around it is ignored.
+    """Parse a seed of 32 bytes from 64 hex characters, ignoring surrounding white space.
 
     Raises:
-        SettingsError: anything else. The message never holds the value.
+        SettingsError: the text is anything else. The message never contains the value.
     """
     written = _text(text, "seed").strip()
     if not _HEX32.fullmatch(written):
         raise errors.SettingsError(
-            f"seed is not 64 hex characters (it has {len(written)}): write the 32 bytes in hex, nothing else"
+            f"seed is not 64 hex characters (it has {len(written)}); use the 32 bytes in hex and nothing else"
         )
     return model.Secret(bytes.fromhex(written))
 
 
 def relayer_info(provider_chain_id: str, consumer_id: str) -> str:
-    """Info of the account by which one consumer's Hermes signs on the provider.
+    """Return the info of the account with which one consumer's Hermes signs on the provider.
 
     Raises:
-        SettingsError: an id that would make the info ambiguous.
+        SettingsError: an id would make the info ambiguous.
     """
     return f"ics/v1/relayer/{_identity(provider_chain_id, consumer_id)}"
 
 
 def evidence_info(provider_chain_id: str, consumer_id: str) -> str:
-    """Info of the account by which `hermes evidence` of one consumer signs on the provider.
+    """Return the info of the account with which one consumer's `hermes evidence` signs on the provider.
 
     Raises:
-        SettingsError: an id that would make the info ambiguous.
+        SettingsError: an id would make the info ambiguous.
     """
     return f"ics/v1/evidence/{_identity(provider_chain_id, consumer_id)}"
 
@@ -145,44 +145,44 @@ def evidence_info(provider_chain_id: str, consumer_id: str) -> str:
 def derive_consensus_key(
     seed: model.Secret, provider_chain_id: str, consumer_id: str, generation: int
 ) -> ConsensusKey:
-    """The consensus key of one consumer chain.
+    """Derive the consensus key of one consumer chain.
 
     Args:
         seed: 32 bytes, see `parse_seed`.
         provider_chain_id: with the consumer id, the chain's identity.
         consumer_id: decimal digits.
-        generation: 0 at first; the next one after a key was retired, for it is never used again.
+        generation: 0 at first, one more after each key that was retired, because keys are never reused.
 
     Raises:
-        SettingsError: an id that would make the info ambiguous, or a bad seed.
+        SettingsError: an id would make the info ambiguous, or the seed is not valid.
     """
     if generation < 0:
-        raise errors.SettingsError(f"key generation {generation} is below 0: the first is 0")
+        raise errors.SettingsError(f"key generation {generation} is negative; use 0 or more")
     info = f"ics/v1/consensus/{_identity(provider_chain_id, consumer_id)}/{generation}"
     return consensus_key(model.Secret(_hkdf(seed, info)))
 
 
 def consensus_key(private: model.Secret) -> ConsensusKey:
-    """A consensus key from its 32-byte ed25519 seed.
+    """Return the consensus key of a 32-byte ed25519 seed.
 
     Raises:
-        SettingsError: not 32 bytes.
+        SettingsError: the seed is not 32 bytes long.
     """
     public = _ed25519_public(private)
     return ConsensusKey(private, public, addresses.consensus_address(public))
 
 
 def parse_priv_validator_key(text: model.Secret, setting: str) -> ConsensusKey:
-    """The key in CometBFT's `priv_validator_key.json`.
+    """Parse the consensus key in CometBFT's `priv_validator_key.json`.
 
     Args:
         text: content of the file.
-        setting: where it comes from, for the messages.
+        setting: source of the file, for messages.
 
     Raises:
-        SettingsError: it is no such file, or its parts do not fit each other. Never holds the value.
+        SettingsError: the file is another, or its keys do not match. The message never contains the value.
     """
-    wanted = f"{setting}: is no priv_validator_key.json of an ed25519 key"
+    problem = f"{setting}: not a priv_validator_key.json of an ed25519 key"
     try:
         document = json.loads(text.reveal())
         kind, value = (
@@ -191,20 +191,22 @@ def parse_priv_validator_key(text: model.Secret, setting: str) -> ConsensusKey:
         )
         stated = base64.b64decode(document["pub_key"]["value"], validate=True)
     except (ValueError, KeyError, TypeError):
-        raise errors.SettingsError(f"{wanted}: give the whole file as the node wrote it") from None
+        raise errors.SettingsError(f"{problem}; use the whole file as the node wrote it") from None
     if kind != "tendermint/PrivKeyEd25519" or len(value) != 64:
-        raise errors.SettingsError(f"{wanted}: other kinds of keys do not sign here")
-    found = consensus_key(model.Secret(value[:32]))
-    if not found.public_key == value[32:] == stated:
-        raise errors.SettingsError(f"{setting}: private and public key do not belong together: it is damaged")
-    return found
+        raise errors.SettingsError(f"{problem}; only ed25519 keys are supported")
+    key = consensus_key(model.Secret(value[:32]))
+    if not key.public_key == value[32:] == stated:
+        raise errors.SettingsError(
+            f"{setting}: private and public key do not match; restore it from a backup"
+        )
+    return key
 
 
 def signer_key(text: str) -> SignerKey:
-    """The key of a remote signer, from any form of its public key.
+    """Return a remote signer's key, parsed from any form of its public key.
 
     Raises:
-        SettingsError: no form of an ed25519 key.
+        SettingsError: the text is not an ed25519 public key.
     """
     public = addresses.parse_consensus_pubkey(text)
     return SignerKey(public, addresses.consensus_address(public))
@@ -212,17 +214,17 @@ def signer_key(text: str) -> SignerKey:
 
 @functools.lru_cache(maxsize=16)
 def derive_node_key(seed: model.Secret) -> NodeKey:
-    """The one node key of a validator, for all its consumer nodes.
+    """Derive the node key that all consumer nodes of a validator share.
 
     Raises:
-        SettingsError: a bad seed.
+        SettingsError: the seed is not valid.
     """
-    private = model.Secret(_hkdf(seed, NODE_INFO))
+    private = model.Secret(_hkdf(seed, _NODE_INFO))
     return NodeKey(private, _ed25519_public(private))
 
 
 def public_node_key(moniker: str, chain_id: str) -> NodeKey:
-    """The reference's node key, which everybody can compute: only for networks mixed with it.
+    """Return the reference's node key; its formula is public, so use it only in networks mixed with it.
 
     Formula: ed25519 seed = sha256(sha256("ics-consumer-<moniker>-<chain id>")).
     """
@@ -233,26 +235,26 @@ def public_node_key(moniker: str, chain_id: str) -> NodeKey:
 
 @functools.lru_cache(maxsize=4096)
 def derive_account(seed: model.Secret, info: str) -> Account:
-    """The account of an info (`RELAYER_INFO`, `relayer_info(…)`, `evidence_info(…)`): 24 words.
+    """Derive the account for an info (`RELAYER_INFO`, `relayer_info(…)`, `evidence_info(…)`).
 
     Raises:
-        SettingsError: a bad seed.
+        SettingsError: the seed is not valid.
     """
     return _account(derive_mnemonic(seed, info).reveal_text())
 
 
 @functools.lru_cache(maxsize=4096)
 def derive_mnemonic(seed: model.Secret, info: str) -> model.Secret:
-    """The 24 words of an info's account, without the work of its key.
+    """Derive the 24 words of the account for an info, without the cost of computing its key.
 
     Raises:
-        SettingsError: a bad seed.
+        SettingsError: the seed is not valid.
     """
     return _words(_hkdf(seed, info))
 
 
 def account_from_entropy(entropy: model.Secret) -> Account:
-    """The account whose 24 words are 32 random bytes."""
+    """Return the account whose 24 words encode the given 32 random bytes."""
     return account_from_mnemonic(_words(entropy.reveal()))
 
 
@@ -261,65 +263,71 @@ def _words(entropy: bytes) -> model.Secret:
 
 
 def account_from_mnemonic(words: model.Secret) -> Account:
-    """The account of BIP-39 words without passphrase, at m/44'/118'/0'/0/0.
+    """Return the account at m/44'/118'/0'/0/0 of BIP-39 words without a passphrase.
 
     Raises:
-        SettingsError: a number of words, a word or a checksum that is not BIP-39's. Never holds a word.
+        SettingsError: word count, words or checksum violate BIP-39. The message never contains a word.
     """
     text = " ".join(_text(words, "mnemonic").lower().split())
     count = len(text.split())
     if count not in (12, 15, 18, 21, 24):
-        raise errors.SettingsError(f"mnemonic has {count} words: BIP-39 has 12, 15, 18, 21 or 24")
+        raise errors.SettingsError(f"mnemonic: {count} words; use 12, 15, 18, 21 or 24 (BIP-39)")
     bip39 = _bip39()
-    unknown = [str(at) for at, word in enumerate(text.split(), 1) if word not in bip39.wordlist]
+    unknown = [str(position) for position, word in enumerate(text.split(), 1) if word not in bip39.wordlist]
     if unknown:
-        places = ", ".join(unknown)
-        raise errors.SettingsError(f"mnemonic: word {places} is not in the English BIP-39 list: mistyped?")
+        positions = ", ".join(unknown)
+        raise errors.SettingsError(
+            f"mnemonic: word {positions} is not in the English BIP-39 list; check its spelling"
+        )
     if not bip39.check(text):
-        raise errors.SettingsError("mnemonic: its checksum does not fit: a word is wrong or out of order")
+        raise errors.SettingsError("mnemonic: checksum mismatch; check for wrong or misplaced words")
     return _account(text)
 
 
 def _account(words: str) -> Account:
-    """The account of words that are known to be right."""
+    """Return the account of words that were validated before."""
     import bip32
 
     root = bip32.BIP32.from_seed(_bip39().to_seed(words))
-    # libsecp256k1, which bip32 brings, is quicker than OpenSSL by twenty times.
-    node = bip32.BIP32(*root.get_extended_privkey_from_path(HD_PATH))
+    # libsecp256k1, which bip32 uses, is about twenty times faster than OpenSSL.
+    node = bip32.BIP32(*root.get_extended_privkey_from_path(_HD_PATH))
     return Account(model.Secret(words), model.Secret(node.privkey), node.pubkey)
 
 
 def account_from_hex(text: model.Secret) -> Account:
-    """The account of a 32-byte secp256k1 key that is written as 64 hex characters.
+    """Return the account of a 32-byte secp256k1 key written as 64 hex characters.
 
     Raises:
-        SettingsError: not that, or no key of the curve. Never holds the value.
+        SettingsError: the text is not a valid key of the curve. The message never contains the value.
     """
     written = _text(text, "account key").strip()
     if not _HEX32.fullmatch(written):
-        raise errors.SettingsError(f"account key is not 64 hex characters (it has {len(written)})")
+        raise errors.SettingsError(
+            f"account key is not 64 hex characters (it has {len(written)}); use the 32 bytes in hex"
+        )
     private = bytes.fromhex(written)
     if not 0 < int.from_bytes(private, "big") < _SECP256K1_ORDER:
-        raise errors.SettingsError("account key is not a secp256k1 key: it is 0 or beyond the curve's order")
+        raise errors.SettingsError(
+            "account key is not a secp256k1 key: 0 or above the curve's order; use a valid key"
+        )
     return Account(None, model.Secret(private), _secp256k1_public(private))
 
 
 def parse_account(text: model.Secret) -> Account:
-    """An account from a mnemonic or from 64 hex characters.
+    """Parse an account from a mnemonic or 64 hex characters.
 
     Raises:
-        SettingsError: neither. Never holds the value.
+        SettingsError: the text is neither. The message never contains the value.
     """
     written = _text(text, "account").split()
     if not written:
-        raise errors.SettingsError("account is empty: give a mnemonic or a key of 64 hex characters")
+        raise errors.SettingsError("account is empty; use a mnemonic or a key of 64 hex characters")
     return account_from_hex(text) if len(written) == 1 else account_from_mnemonic(text)
 
 
 @functools.cache
 def _bip39() -> "mnemonic.Mnemonic":
-    """The English word list, read once and only by those who need it."""
+    """Return the English word list, loaded once on first use."""
     import mnemonic
 
     return mnemonic.Mnemonic("english")
@@ -329,7 +337,10 @@ def _identity(provider_chain_id: str, consumer_id: str) -> str:
     identifiers.check_chain_id(provider_chain_id)
     identifiers.check_consumer_id(consumer_id)
     if "/" in provider_chain_id:
-        raise errors.SettingsError(f"provider chain id {provider_chain_id!r} has a '/': keys could mix")
+        raise errors.SettingsError(
+            f"provider chain id {provider_chain_id!r}: contains '/', so derived keys could collide;"
+            " check the setting"
+        )
     return f"{provider_chain_id}/{consumer_id}"
 
 
@@ -338,7 +349,7 @@ def _hkdf(seed: model.Secret, info: str) -> bytes:
     from cryptography.hazmat.primitives.kdf import hkdf
 
     if len(seed.reveal()) != 32:
-        raise errors.SettingsError(f"seed has {len(seed.reveal())} bytes: it must have 32")
+        raise errors.SettingsError(f"seed has {len(seed.reveal())} bytes; it must have 32")
     return hkdf.HKDF(hashes.SHA256(), 32, None, info.encode()).derive(seed.reveal())
 
 
@@ -346,7 +357,9 @@ def _ed25519_public(private: model.Secret) -> bytes:
     from cryptography.hazmat.primitives.asymmetric import ed25519
 
     if len(private.reveal()) != 32:
-        raise errors.SettingsError(f"ed25519 key has {len(private.reveal())} bytes: its seed has 32")
+        raise errors.SettingsError(
+            f"ed25519 key: its seed has {len(private.reveal())} bytes; it must have 32"
+        )
     return ed25519.Ed25519PrivateKey.from_private_bytes(private.reveal()).public_key().public_bytes_raw()
 
 
@@ -372,4 +385,4 @@ def _text(secret: model.Secret, name: str) -> str:
     try:
         return secret.reveal_text()
     except UnicodeDecodeError:
-        raise errors.SettingsError(f"{name} is not text: write it as UTF-8") from None
+        raise errors.SettingsError(f"{name} is not text; save it as UTF-8") from None

@@ -1,9 +1,9 @@
-"""Keys sealed by a passphrase, in the format of the Cosmos SDK's `keys export`; pure.
+"""Key files encrypted with a passphrase, in the format of the Cosmos SDK's `keys export`; pure.
 
-Argon2id (1 pass, 64 MiB, 4 lanes) makes a key from passphrase and salt, ChaCha20-Poly1305 with a nonce of
-zeros seals with it (cosmos-sdk v0.50 crypto/armor.go); the nonce can be fixed, for each sealing has a salt of
-its own. Older exports, sealed by bcrypt and XSalsa20-Poly1305, are read as well. An account is what the chain's
-own `keys import` reads; a seed is sealed likewise, in a block of another kind.
+Argon2id (1 pass, 64 MiB, 4 lanes) derives a key from passphrase and salt, and ChaCha20-Poly1305 with a zero
+nonce encrypts with it (cosmos-sdk v0.50 crypto/armor.go). The nonce may be constant because every file has
+its own salt. Older exports, encrypted with bcrypt and XSalsa20-Poly1305, are read too. The chain's own
+`keys import` reads our account files; a seed is encrypted in the same way, in a block of another type.
 """
 
 import base64
@@ -15,14 +15,14 @@ from dataclasses import dataclass
 from ics import errors, model
 from ics.keys import armor, derivation
 
-MIN_PASSPHRASE = 8
-"""Characters; what the chain's own keyring asks for."""
+_MIN_PASSPHRASE = 8
+"""Characters, as the chain's own keyring requires."""
 SALT_BYTES = 16
 
 _BLOCKS = {"TENDERMINT PRIVATE KEY": "account", "ICS SEED": "seed"}
 
 
-# Amino: the type's prefix and the length of what follows (tendermint/PrivKeySecp256k1).
+# Amino: the type's prefix and the length of the key that follows (tendermint/PrivKeySecp256k1).
 _SECP256K1 = bytes.fromhex("e1b0f79b20")
 _BCRYPT_COST = 12
 _BASE64 = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
@@ -31,118 +31,120 @@ _NONCE = bytes(12)
 _SECRETBOX_NONCE = 24
 
 
-class Kind(enum.StrEnum):
-    """What is sealed."""
+class KeyKind(enum.StrEnum):
+    """Type of an encrypted key."""
 
     ACCOUNT = "account"
     """A secp256k1 key that signs transactions."""
     SEED = "seed"
-    """The 32 bytes that all derived keys come from."""
+    """The 32 bytes from which all other keys are derived."""
 
 
-_PUBLIC = {Kind.ACCOUNT: r"(0[23][0-9a-f]{64})?", Kind.SEED: r"[0-9a-f]{40}"}
+_PUBLIC = {KeyKind.ACCOUNT: r"(0[23][0-9a-f]{64})?", KeyKind.SEED: r"[0-9a-f]{40}"}
 
 
 @dataclass(frozen=True, slots=True)
-class Sealed:
-    """A key that only its passphrase opens, with what may be told of it."""
+class EncryptedKey:
+    """An encrypted key with its public properties."""
 
-    kind: Kind
+    kind: KeyKind
     public: str
-    """Hex of an account's public key (33 bytes), a seed's node id; empty when the file does not say."""
+    """Hex of an account's public key (33 bytes), or a seed's node id; empty if the file omits it."""
     block: armor.Block
 
     def text(self) -> str:
-        """The armored file."""
+        """Return the content of the armored file."""
         return armor.encode(self.block)
 
 
-def seal_account(account: derivation.Account, passphrase: model.Secret, salt: bytes) -> Sealed:
-    """Seal the key of an account.
+def encrypt_account(account: derivation.Account, passphrase: model.Secret, salt: bytes) -> EncryptedKey:
+    """Encrypt the key of an account.
 
     Args:
-        account: its words are not kept, as the chain's export does not keep them.
+        account: its mnemonic is dropped, as in the chain's own export.
         passphrase: at least `MIN_PASSPHRASE` characters.
-        salt: 16 random bytes, never used before.
+        salt: 16 fresh random bytes.
 
     Raises:
         SettingsError: the passphrase is too short.
     """
     headers = {"type": "secp256k1", "public-key": account.public_key.hex()}
-    return _seal(Kind.ACCOUNT, _SECP256K1 + account.private_key.reveal(), headers, passphrase, salt)
+    return _encrypt(KeyKind.ACCOUNT, _SECP256K1 + account.private_key.reveal(), headers, passphrase, salt)
 
 
-def seal_seed(seed: model.Secret, passphrase: model.Secret, salt: bytes) -> Sealed:
-    """Seal a seed of 32 bytes; see `seal_account`."""
+def encrypt_seed(seed: model.Secret, passphrase: model.Secret, salt: bytes) -> EncryptedKey:
+    """Encrypt a seed of 32 bytes; see `seal_account`."""
     node_id = derivation.derive_node_key(seed).node_id
-    return _seal(Kind.SEED, seed.reveal(), {"node-id": node_id}, passphrase, salt)
+    return _encrypt(KeyKind.SEED, seed.reveal(), {"node-id": node_id}, passphrase, salt)
 
 
-def parse(text: str, origin: str) -> Sealed:
-    """Read an armored file without opening it.
+def parse(text: str, origin: str) -> EncryptedKey:
+    """Parse an armored file without decrypting it.
 
     Raises:
-        SettingsError: it is none, is damaged, or holds something else.
+        SettingsError: it is not such a file, is corrupt, or contains something else.
     """
     block = armor.decode(text, origin)
     if block.kind not in _BLOCKS:
         raise errors.SettingsError(
-            f"{origin}: holds {block.kind!r}, not the private key of an account or a seed: give that file"
+            f"{origin}: contains {block.kind!r}; use the file of an account's private key or of a seed"
         )
-    kind = Kind(_BLOCKS[block.kind])
-    public = block.headers.get("public-key" if kind is Kind.ACCOUNT else "node-id", "")
+    kind = KeyKind(_BLOCKS[block.kind])
+    public = block.headers.get("public-key" if kind is KeyKind.ACCOUNT else "node-id", "")
     if not re.fullmatch(_PUBLIC[kind], public):
         raise _mixed(origin)
-    return Sealed(kind, public, block)
+    return EncryptedKey(kind, public, block)
 
 
-def open_account(sealed: Sealed, passphrase: model.Secret, origin: str) -> derivation.Account:
-    """The account in a sealed file.
+def decrypt_account(sealed: EncryptedKey, passphrase: model.Secret, origin: str) -> derivation.Account:
+    """Decrypt an account.
 
     Raises:
-        SettingsError: a seed, a wrong passphrase, another kind of key, or headers that do not fit.
+        SettingsError: a seed, another type of key, a wrong passphrase, or mismatching headers.
     """
-    if sealed.kind is not Kind.ACCOUNT:
-        raise errors.SettingsError(f"{origin}: is a seed, wanted is an account: name another key")
-    raw = _open(sealed.block, passphrase, origin)
+    if sealed.kind is not KeyKind.ACCOUNT:
+        raise errors.SettingsError(f"{origin}: a seed, but an account is needed; name another key")
+    raw = _decrypt(sealed.block, passphrase, origin)
     if not raw.startswith(_SECP256K1) or len(raw) != len(_SECP256K1) + 32:
-        raise errors.SettingsError(f"{origin}: is no secp256k1 key: only those sign for accounts here")
+        raise errors.SettingsError(f"{origin}: not a secp256k1 key; use an account of that type")
     account = derivation.account_from_hex(model.Secret(raw.removeprefix(_SECP256K1).hex()))
     if sealed.public not in ("", account.public_key.hex()):
         raise _mixed(origin)
     return account
 
 
-def open_seed(sealed: Sealed, passphrase: model.Secret, origin: str) -> model.Secret:
-    """The 32 bytes of the seed in a sealed file; see `open_account`."""
-    if sealed.kind is not Kind.SEED:
-        raise errors.SettingsError(f"{origin}: is an account, wanted is a seed: name another key")
-    seed = model.Secret(_open(sealed.block, passphrase, origin))
+def decrypt_seed(sealed: EncryptedKey, passphrase: model.Secret, origin: str) -> model.Secret:
+    """Decrypt the 32 bytes of a seed; see `open_account`."""
+    if sealed.kind is not KeyKind.SEED:
+        raise errors.SettingsError(f"{origin}: an account, but a seed is needed; name another key")
+    seed = model.Secret(_decrypt(sealed.block, passphrase, origin))
     if len(seed.reveal()) != 32 or derivation.derive_node_key(seed).node_id != sealed.public:
         raise _mixed(origin)
     return seed
 
 
 def _mixed(origin: str) -> errors.SettingsError:
-    return errors.SettingsError(f"{origin}: what it says of its key is not so: take it from your backup")
+    return errors.SettingsError(
+        f"{origin}: key file is corrupt (public key mismatch); restore it from a backup"
+    )
 
 
-def _seal(
-    kind: Kind, content: bytes, headers: dict[str, str], passphrase: model.Secret, salt: bytes
-) -> Sealed:
+def _encrypt(
+    kind: KeyKind, content: bytes, headers: dict[str, str], passphrase: model.Secret, salt: bytes
+) -> EncryptedKey:
     from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 
-    if len(passphrase.reveal_text()) < MIN_PASSPHRASE:
-        raise errors.SettingsError(f"the passphrase is too short: give at least {MIN_PASSPHRASE} characters")
+    if len(passphrase.reveal_text()) < _MIN_PASSPHRASE:
+        raise errors.SettingsError(f"passphrase is too short; use at least {_MIN_PASSPHRASE} characters")
     if len(salt) != SALT_BYTES:
-        raise ValueError(f"a salt has {SALT_BYTES} bytes")
+        raise ValueError(f"salt must have {SALT_BYTES} bytes")
     body = ChaCha20Poly1305(_argon2(passphrase, salt)).encrypt(_NONCE, content, None)
     name = next(name for name, value in _BLOCKS.items() if value == kind)
     block = armor.Block(name, body, {"kdf": "argon2", "salt": salt.hex().upper(), **headers})
     return parse(armor.encode(block), "a new key")
 
 
-def _open(block: armor.Block, passphrase: model.Secret, origin: str) -> bytes:
+def _decrypt(block: armor.Block, passphrase: model.Secret, origin: str) -> bytes:
     try:
         salt = bytes.fromhex(block.headers.get("salt", ""))
     except ValueError:
@@ -150,25 +152,25 @@ def _open(block: armor.Block, passphrase: model.Secret, origin: str) -> bytes:
     kdf = block.headers.get("kdf")
     if len(salt) != SALT_BYTES or kdf not in ("argon2", "bcrypt"):
         raise errors.SettingsError(
-            f"{origin}: is sealed in a way that is not known here (kdf {kdf!r}): export it with the chain's"
-            " binary once more"
+            f"{origin}: encrypted with an unsupported method (kdf {kdf!r});"
+            " export it again with the chain's binary"
         )
-    found = _open_argon2(block.body, passphrase, salt) if kdf == "argon2" else None
+    content = _decrypt_argon2(block.body, passphrase, salt) if kdf == "argon2" else None
     if kdf == "bcrypt":
-        found = _open_bcrypt(block.body, passphrase, salt)
-    if found is None:
-        raise errors.SettingsError(f"{origin}: the passphrase does not open it: give the right one")
-    return found
+        content = _decrypt_bcrypt(block.body, passphrase, salt)
+    if content is None:
+        raise errors.SettingsError(f"{origin}: wrong passphrase; try again with the one that encrypted it")
+    return content
 
 
 def _argon2(passphrase: model.Secret, salt: bytes) -> bytes:
     from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 
-    made = Argon2id(salt=salt, length=32, iterations=1, lanes=4, memory_cost=64 * 1024)
-    return made.derive(passphrase.reveal())
+    kdf = Argon2id(salt=salt, length=32, iterations=1, lanes=4, memory_cost=64 * 1024)
+    return kdf.derive(passphrase.reveal())
 
 
-def _open_argon2(body: bytes, passphrase: model.Secret, salt: bytes) -> bytes | None:
+def _decrypt_argon2(body: bytes, passphrase: model.Secret, salt: bytes) -> bytes | None:
     from cryptography import exceptions
     from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 
@@ -178,16 +180,16 @@ def _open_argon2(body: bytes, passphrase: model.Secret, salt: bytes) -> bytes | 
         return None
 
 
-def _open_bcrypt(body: bytes, passphrase: model.Secret, salt: bytes) -> bytes | None:
-    """As SDKs before v0.50 sealed: XSalsa20-Poly1305 with sha256 of the whole bcrypt text."""
+def _decrypt_bcrypt(body: bytes, passphrase: model.Secret, salt: bytes) -> bytes | None:
+    """Decrypt a file of an SDK before v0.50: XSalsa20-Poly1305 with sha256 of the whole bcrypt text."""
     import bcrypt
     import nacl.exceptions
     import nacl.secret
 
-    written = base64.b64encode(salt).decode().rstrip("=").translate(str.maketrans(_BASE64, _BCRYPT64))
+    bcrypt_salt = base64.b64encode(salt).decode().rstrip("=").translate(str.maketrans(_BASE64, _BCRYPT64))
     try:
-        text = bcrypt.hashpw(passphrase.reveal(), f"$2a${_BCRYPT_COST}${written}".encode())
-        box = nacl.secret.SecretBox(hashlib.sha256(text).digest())
+        bcrypt_text = bcrypt.hashpw(passphrase.reveal(), f"$2a${_BCRYPT_COST}${bcrypt_salt}".encode())
+        box = nacl.secret.SecretBox(hashlib.sha256(bcrypt_text).digest())
         return bytes(box.decrypt(body[_SECRETBOX_NONCE:], body[:_SECRETBOX_NONCE]))
     except (nacl.exceptions.CryptoError, ValueError):
         return None

@@ -1,6 +1,6 @@
-"""The operator's keystore: a folder of sealed keys, one file each, which nobody else may read.
+"""The operator's keystore: a folder of encrypted keys, one file each, readable only by its owner.
 
-A key is written whole or not at all, and never over another one; reading one takes its passphrase.
+Keys are written atomically and never overwritten; decrypting one needs its passphrase.
 """
 
 import contextlib
@@ -14,148 +14,153 @@ from collections.abc import Iterator, Mapping
 from ics import errors
 from ics.keys import key_file
 
-SUFFIX = ".key"
+_SUFFIX = ".key"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 
 
 def folder(environment: Mapping[str, str]) -> pathlib.Path:
-    """Where the keys lie: `$ICS_KEYSTORE`, else `~/.ics/keys`.
+    """Return the keystore's folder: `$ICS_KEYSTORE`, or `~/.ics/keys` by default.
 
     Raises:
-        SettingsError: the environment names neither it nor a home.
+        SettingsError: the environment has neither ICS_KEYSTORE nor HOME.
     """
     if environment.get("ICS_KEYSTORE"):
         return pathlib.Path(environment["ICS_KEYSTORE"])
     if not environment.get("HOME"):
-        raise errors.SettingsError(
-            "there is no keystore: the environment has no ICS_KEYSTORE and no HOME: set one"
-        )
+        raise errors.SettingsError("keystore: the environment has neither ICS_KEYSTORE nor HOME; set one")
     return pathlib.Path(environment["HOME"], ".ics", "keys")
 
 
 def new_salt() -> bytes:
-    """Random bytes for one sealing."""
+    """Return a random salt for one key file."""
     return secrets.token_bytes(key_file.SALT_BYTES)
 
 
 def new_seed() -> bytes:
-    """32 random bytes."""
+    """Return a random seed of 32 bytes."""
     return secrets.token_bytes(32)
 
 
-def path_of(place: pathlib.Path, name: str) -> pathlib.Path:
-    """File of a key.
+def _path_of(directory: pathlib.Path, name: str) -> pathlib.Path:
+    """Return the path of a key's file.
 
     Raises:
-        SettingsError: no name that a key can have.
+        SettingsError: the name is not valid for a key.
     """
     if not _NAME.fullmatch(name):
         raise errors.SettingsError(
-            f"key name {name!r}: write up to 64 letters, digits, - or _, a letter or digit first"
+            f"key name {name!r} is not valid;"
+            " use up to 64 letters, digits, - or _, starting with a letter or digit"
         )
-    return place / f"{name}{SUFFIX}"
+    return directory / f"{name}{_SUFFIX}"
 
 
-def names(place: pathlib.Path) -> list[str]:
-    """Names of all keys."""
-    if not place.is_dir():
+def names(directory: pathlib.Path) -> list[str]:
+    """Return the names of all keys."""
+    if not directory.is_dir():
         return []
-    return sorted(path.name.removesuffix(SUFFIX) for path in place.glob(f"*{SUFFIX}"))
+    return sorted(path.name.removesuffix(_SUFFIX) for path in directory.glob(f"*{_SUFFIX}"))
 
 
-def read(place: pathlib.Path, name: str) -> key_file.Sealed:
-    """One key, sealed.
+def read(directory: pathlib.Path, name: str) -> key_file.EncryptedKey:
+    """Read one key, still encrypted.
 
     Raises:
-        SettingsError: there is none, others may read it, or it is damaged.
+        SettingsError: the key does not exist, other users can read it, or it is corrupt.
     """
-    path = path_of(place, name)
+    path = _path_of(directory, name)
     try:
         mode = stat.S_IMODE(path.stat().st_mode)
         if mode & 0o077:
             raise errors.SettingsError(
-                f"key {name!r}: {path} may be read by others (mode {mode:04o}): chmod 600 {path}"
+                f"key {name!r}: other users can read {path} (mode {mode:04o}); run chmod 600 {path}"
             )
         text = path.read_text()
     except FileNotFoundError:
-        known = ", ".join(names(place)) or "none"
-        raise errors.SettingsError(f"key {name!r} is not in {place}: there is {known}") from None
+        available = ", ".join(names(directory)) or "none"
+        raise errors.SettingsError(
+            f"key {name!r}: not found in {directory}; available: {available}"
+        ) from None
     except (OSError, UnicodeDecodeError) as error:
-        raise errors.SettingsError(f"key {name!r}: {path} cannot be read: {error}") from error
+        raise errors.SettingsError(f"key {name!r}: {path} cannot be read: {error}; check the file") from error
     return key_file.parse(text, f"key {name!r} ({path})")
 
 
-def ensure_free(place: pathlib.Path, name: str) -> None:
-    """Make sure that a name is not taken, before anybody is asked for a passphrase.
+def ensure_free(directory: pathlib.Path, name: str) -> None:
+    """Check that a name is free, before the operator is asked for a passphrase.
 
     Raises:
-        SettingsError: it is.
+        SettingsError: the name is taken.
     """
-    if path_of(place, name).exists():
+    if _path_of(directory, name).exists():
         raise _taken(name)
 
 
 def _taken(name: str) -> errors.SettingsError:
     return errors.SettingsError(
-        f"key {name!r} is there already: choose another name, or `ics keys delete` it first"
+        f"key {name!r} already exists; choose another name, or run `ics keys delete {name}` first"
     )
 
 
-def write(place: pathlib.Path, name: str, key: key_file.Sealed) -> pathlib.Path:
-    """Add a key; it is on the disk when this returns.
+def write(directory: pathlib.Path, name: str, key: key_file.EncryptedKey) -> pathlib.Path:
+    """Write a new key and sync it to disk.
 
     Raises:
         SettingsError: the name is taken, or the folder cannot be written.
     """
-    path = path_of(place, name)
+    path = _path_of(directory, name)
     try:
-        place.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with _temporary(place, key.text()) as made:
-            # A link fails where a rename would replace a key that appeared meanwhile.
-            os.link(made, path)
-        _sync(place)
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with _temporary(directory, key.text()) as temporary:
+            # Unlike a rename, a link fails if the key was created meanwhile.
+            os.link(temporary, path)
+        _sync(directory)
     except FileExistsError:
         raise _taken(name) from None
     except OSError as error:
-        raise errors.SettingsError(f"key {name!r}: {path} cannot be written: {error.strerror}") from error
+        raise errors.SettingsError(
+            f"key {name!r}: {path} cannot be written: {error.strerror}; check the folder"
+        ) from error
     return path
 
 
 def write_file(path: pathlib.Path, text: str) -> None:
-    """Write a file that only its owner may read, whole or not at all, and never over another one.
+    """Write a file that only its owner can read, atomically and without overwriting.
 
     Raises:
-        SettingsError: there is one already, or it cannot be written.
+        SettingsError: the file exists or cannot be written.
     """
     try:
-        with _temporary(path.parent, text) as made:
-            os.link(made, path)
+        with _temporary(path.parent, text) as temporary:
+            os.link(temporary, path)
         _sync(path.parent)
     except FileExistsError:
-        raise errors.SettingsError(f"{path} is there already: name another file") from None
+        raise errors.SettingsError(f"{path} already exists; name another file") from None
     except OSError as error:
-        raise errors.SettingsError(f"{path} cannot be written: {error.strerror}") from error
+        raise errors.SettingsError(f"{path} cannot be written: {error.strerror}; check the folder") from error
 
 
-def delete(place: pathlib.Path, name: str) -> None:
-    """Remove a key for good.
+def delete(directory: pathlib.Path, name: str) -> None:
+    """Permanently delete a key.
 
     Raises:
-        SettingsError: there is none, or it cannot be removed.
+        SettingsError: the key does not exist or cannot be deleted.
     """
-    path = path_of(place, name)
+    path = _path_of(directory, name)
     if not path.exists():
-        read(place, name)
+        read(directory, name)
     try:
         path.unlink()
-        _sync(place)
+        _sync(directory)
     except OSError as error:
-        raise errors.SettingsError(f"key {name!r}: {path} cannot be removed: {error.strerror}") from error
+        raise errors.SettingsError(
+            f"key {name!r}: {path} cannot be deleted: {error.strerror}; check the folder"
+        ) from error
 
 
 @contextlib.contextmanager
-def _temporary(place: pathlib.Path, text: str) -> Iterator[pathlib.Path]:
-    path = place / f".{secrets.token_hex(8)}"
+def _temporary(directory: pathlib.Path, text: str) -> Iterator[pathlib.Path]:
+    path = directory / f".{secrets.token_hex(8)}"
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         with os.fdopen(descriptor, "w") as file:
@@ -167,8 +172,8 @@ def _temporary(place: pathlib.Path, text: str) -> Iterator[pathlib.Path]:
         path.unlink()
 
 
-def _sync(place: pathlib.Path) -> None:
-    descriptor = os.open(place, os.O_RDONLY)
+def _sync(directory: pathlib.Path) -> None:
+    descriptor = os.open(directory, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:

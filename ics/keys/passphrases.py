@@ -1,4 +1,4 @@
-"""Asks for passphrases and other secret words at the terminal, or takes them from the environment."""
+"""Passphrases and other secrets, typed at the terminal or read from the environment."""
 
 import getpass
 import sys
@@ -8,43 +8,43 @@ from ics import errors, model
 
 
 def read(name: str | None, environment: Mapping[str, str], prompt: str) -> model.Secret:
-    """A passphrase from the environment or the terminal.
+    """Read a passphrase from the environment or the terminal.
 
     Args:
-        name: of an environment variable; None: it is asked for.
-        environment: of the process.
-        prompt: what is asked for.
+        name: of an environment variable; None to prompt for it.
+        environment: of this process.
+        prompt: text shown at the terminal.
 
     Raises:
-        SettingsError: it is not there, or there is no terminal to ask at.
+        SettingsError: the variable is not set, or there is no terminal.
     """
     if name is None:
         return ask(prompt)
     if not environment.get(name):
-        raise errors.SettingsError(f"{prompt.rstrip(': ')}: the environment has no {name}: set it")
+        raise errors.SettingsError(f"{prompt.rstrip(': ')}: environment variable {name} is not set; set it")
     return model.Secret(environment[name])
 
 
 def ask(prompt: str) -> model.Secret:
-    """Words typed at the terminal, which does not show them.
+    """Prompt for a secret at the terminal without echo.
 
     Raises:
         SettingsError: there is no terminal.
     """
     if not sys.stdin.isatty():
         raise errors.SettingsError(
-            f"{prompt.rstrip(': ')}: there is no terminal to ask at: give a file or an environment variable"
+            f"{prompt.rstrip(': ')}: no terminal to prompt at; use a file or an environment variable"
         )
     return model.Secret(getpass.getpass(prompt))
 
 
-def choose(prompt: str) -> model.Secret:
-    """A new passphrase, typed twice.
+def prompt_new(prompt: str) -> model.Secret:
+    """Prompt twice for a new passphrase.
 
     Raises:
-        SettingsError: there is no terminal, or the two differ.
+        SettingsError: there is no terminal, or the two inputs differ.
     """
     first = ask(prompt)
     if ask("once more: ") != first:
-        raise errors.SettingsError("the two passphrases differ: begin again; nothing was written")
+        raise errors.SettingsError("the two passphrases differ; try again (nothing was written)")
     return first

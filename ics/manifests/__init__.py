@@ -1,7 +1,7 @@
-"""Kubernetes objects as plain camelCase values: the one form that both engines consume.
+"""Kubernetes objects as plain camelCase values, the form that both engines consume.
 
-`render` is pure; what it returns is what `kubectl` would show of the fields that we own. Run-time
-state (EndpointSlices, signing records, arming Jobs) is written by the loop and is not in here.
+`render` is pure; it returns the fields that the operator owns, as `kubectl` would show them. Run-time
+state (EndpointSlices, signing records, Jobs) is written by the reconciler itself and is not included.
 """
 
 from typing import Any
@@ -11,27 +11,29 @@ from ics.consumer import desired
 from ics.manifests import consumer, gateway, node, objects, provider_node, reconciler, relayer
 
 
-def render(wanted: desired.Desired, set_id: str) -> tuple[model.Manifest, ...]:
-    """All objects of one validator's set, sorted by kind, namespace and name.
+def render(desired: desired.Desired, set_id: str) -> tuple[model.Manifest, ...]:
+    """Return all objects of one validator's set, sorted by kind, namespace and name.
 
     Args:
-        wanted: what should be.
-        set_id: id of the ApplySet, a label on every object, so that both engines' objects are equal.
+        desired: the desired state.
+        set_id: id of the ApplySet, a label on every object, so that both engines write equal objects.
     """
-    settings = wanted.settings
-    shared = objects.Owner(settings.validator, wanted.provider_chain_id)
+    settings = desired.settings
+    shared = objects.Owner(settings.validator, desired.provider_chain_id)
     built = [
-        *gateway.build(wanted, shared),
+        *gateway.build(desired, shared),
         *provider_node.build(settings, shared),
-        *reconciler.build(wanted, shared),
+        *reconciler.build(desired, shared),
     ]
-    for chain in wanted.chains:
-        owner = objects.Owner(settings.validator, wanted.provider_chain_id, chain.consumer_id, chain.chain_id)
-        built += consumer.build(wanted, chain, owner)
+    for chain in desired.chains:
+        owner = objects.Owner(
+            settings.validator, desired.provider_chain_id, chain.consumer_id, chain.chain_id
+        )
+        built += consumer.build(desired, chain, owner)
         if chain.genesis is not None:
-            built.append(node.build(wanted, chain, chain.genesis, owner))
+            built.append(node.build(desired, chain, chain.genesis, owner))
         if chain.relay is not None:
-            built += relayer.build(chain, chain.relay, wanted.provider_chain_id, owner)
+            built += relayer.build(chain, chain.relay, desired.provider_chain_id, owner)
     return tuple(sorted((_stamped(manifest, set_id) for manifest in built), key=_place))
 
 
@@ -42,7 +44,8 @@ def _stamped(manifest: dict[str, Any], set_id: str) -> dict[str, Any]:
         "labels": {**metadata["labels"], names.PART_OF_SET: set_id},
         "annotations": {
             **metadata.get("annotations", {}),
-            # Pulumi's field manager is random without this, and then neither engine could adopt an object.
+            # Without this, Pulumi's field manager is random, and neither engine could adopt the other's
+            # objects.
             "pulumi.com/patchFieldManager": names.FIELD_MANAGER,
         },
     }

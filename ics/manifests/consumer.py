@@ -1,4 +1,4 @@
-"""The objects of one consumer chain, apart from its node's StatefulSet."""
+"""Objects of one consumer chain, except for its node's StatefulSet."""
 
 import base64
 from typing import Any
@@ -12,20 +12,20 @@ from ics.keys import derivation
 from ics.manifests import node_files, objects
 
 PRIVATE_RANGES = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fd00::/8")
-"""Where a cluster's own nodes are: the API server proxies from there, and no selector matches it."""
+"""Address ranges of cluster nodes, from which the API server proxies and which no selector matches."""
 
 
-def build(wanted: desired.Desired, chain: chain.Chain, owner: objects.Owner) -> list[dict[str, Any]]:
-    """Namespace, volume, keys, files, Service and NetworkPolicy; the genesis once there is one."""
+def build(desired: desired.Desired, chain: chain.ChainPlan, owner: objects.Owner) -> list[dict[str, Any]]:
+    """Return namespace, volume, keys, files, Service and NetworkPolicy, and the genesis once it exists."""
     built = [
         _namespace(chain, owner),
-        _volume(wanted, chain, owner),
+        _volume(desired, chain, owner),
         _consensus_key(chain, owner),
         _node_key(chain, owner),
-        _config(wanted, chain, owner),
+        _config(desired, chain, owner),
         _peers(chain, owner),
         _service(chain, owner),
-        _network_policy(wanted, chain, owner),
+        _network_policy(desired, chain, owner),
     ]
     if chain.genesis is not None:
         built.append(_genesis(chain, chain.genesis, owner))
@@ -34,14 +34,14 @@ def build(wanted: desired.Desired, chain: chain.Chain, owner: objects.Owner) -> 
     return built
 
 
-def _namespace(chain: chain.Chain, owner: objects.Owner) -> dict[str, Any]:
+def _namespace(chain: chain.ChainPlan, owner: objects.Owner) -> dict[str, Any]:
     metadata = owner.metadata(chain.namespace, names.NAMESPACE, is_retained=True)
     metadata["labels"]["pod-security.kubernetes.io/enforce"] = "restricted"
     return {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}
 
 
-def _volume(wanted: desired.Desired, chain: chain.Chain, owner: objects.Owner) -> dict[str, Any]:
-    node = wanted.settings.node
+def _volume(desired: desired.Desired, chain: chain.ChainPlan, owner: objects.Owner) -> dict[str, Any]:
+    node = desired.settings.node
     spec: dict[str, Any] = {
         "accessModes": ["ReadWriteOnce"],
         "resources": {"requests": {"storage": node.storage}},
@@ -54,7 +54,7 @@ def _volume(wanted: desired.Desired, chain: chain.Chain, owner: objects.Owner) -
     return {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": metadata, "spec": spec}
 
 
-def _consensus_key(chain: chain.Chain, owner: objects.Owner) -> dict[str, Any]:
+def _consensus_key(chain: chain.ChainPlan, owner: objects.Owner) -> dict[str, Any]:
     generation = chain.key.generation
     notes = {
         names.GENERATION: str(generation),
@@ -64,26 +64,26 @@ def _consensus_key(chain: chain.Chain, owner: objects.Owner) -> dict[str, Any]:
         names.consensus_key_name(generation), names.CONSENSUS_KEY, chain.namespace, notes, is_retained=True
     )
     if isinstance(chain.key.key, derivation.SignerKey):
-        # A remote signer has the key. What is on record of it stands here all the same.
+        # The remote signer holds the key, but its record is kept in the same Secret.
         return objects.secret(metadata, {"public_key.json": model.Secret(chain.key.key.public_json())})
     return objects.secret(metadata, {"priv_validator_key.json": chain.key.key.priv_validator_key_json()})
 
 
-def _node_key(chain: chain.Chain, owner: objects.Owner) -> dict[str, Any]:
+def _node_key(chain: chain.ChainPlan, owner: objects.Owner) -> dict[str, Any]:
     metadata = owner.metadata(names.NODE_KEY, names.NODE_KEY, chain.namespace)
     return objects.secret(metadata, {"node_key.json": chain.node_key.node_key_json()})
 
 
-def _config(wanted: desired.Desired, chain: chain.Chain, owner: objects.Owner) -> dict[str, Any]:
+def _config(desired: desired.Desired, chain: chain.ChainPlan, owner: objects.Owner) -> dict[str, Any]:
     data = {
-        "config.toml": node_files.of_chain(wanted, chain),
+        "config.toml": node_files.of_chain(desired, chain),
         "app.toml": node_files.app_toml(chain.definition),
         "start.sh": node_files.start_script(chain),
     }
     return objects.config_map(owner.metadata(names.CONFIG, names.CONFIG, chain.namespace), data)
 
 
-def _peers(chain: chain.Chain, owner: objects.Owner) -> dict[str, Any]:
+def _peers(chain: chain.ChainPlan, owner: objects.Owner) -> dict[str, Any]:
     data = {
         "persistent_peers": chain.peering.persistent_peers,
         "external_address": chain.peering.external_address,
@@ -91,7 +91,7 @@ def _peers(chain: chain.Chain, owner: objects.Owner) -> dict[str, Any]:
     return objects.config_map(owner.metadata(names.PEERS, names.PEERS, chain.namespace), data)
 
 
-def _genesis(chain: chain.Chain, content: bytes, owner: objects.Owner) -> dict[str, Any]:
+def _genesis(chain: chain.ChainPlan, content: bytes, owner: objects.Owner) -> dict[str, Any]:
     notes = {names.GENESIS_SHA256: canonical_json.sha256_hex(content)}
     metadata = owner.metadata(names.GENESIS_NAME, names.GENESIS, chain.namespace, notes)
     if len(content) <= genesis.PLAIN_LIMIT:
@@ -105,7 +105,7 @@ def _genesis(chain: chain.Chain, content: bytes, owner: objects.Owner) -> dict[s
     }
 
 
-def _service(chain: chain.Chain, owner: objects.Owner) -> dict[str, Any]:
+def _service(chain: chain.ChainPlan, owner: objects.Owner) -> dict[str, Any]:
     def port(name: str, number: int) -> dict[str, Any]:
         return {"name": name, "port": number, "targetPort": name, "protocol": "TCP"}
 
@@ -116,7 +116,7 @@ def _service(chain: chain.Chain, owner: objects.Owner) -> dict[str, Any]:
         "spec": {
             "type": "ClusterIP",
             "selector": owner.labels(names.NODE),
-            # A node that waits for its quorum is asked for its status as well.
+            # A node that waits for its quorum is queried too.
             "publishNotReadyAddresses": True,
             "ports": [
                 port("p2p", chain.ports.p2p),
@@ -129,7 +129,7 @@ def _service(chain: chain.Chain, owner: objects.Owner) -> dict[str, Any]:
 
 
 def _signer_service(
-    chain: chain.Chain, signer: secret_sources.RemoteSigner, owner: objects.Owner
+    chain: chain.ChainPlan, signer: secret_sources.RemoteSigner, owner: objects.Owner
 ) -> dict[str, Any]:
     metadata = owner.metadata(
         names.SIGNER_SERVICE, names.SIGNER, chain.namespace, {**signer.annotations, **objects.SKIP_AWAIT}
@@ -137,23 +137,24 @@ def _signer_service(
     spec: dict[str, Any] = {
         "type": signer.service_type,
         "selector": owner.labels(names.NODE),
-        # The node is not ready before its signer has come.
+        # The node is not ready before its signer has connected.
         "publishNotReadyAddresses": True,
         "ports": [{"name": "signer", "port": ports.POD_SIGNER, "targetPort": "signer", "protocol": "TCP"}],
     }
     if signer.service_type != "ClusterIP":
-        # Else the node would see the addresses of the cluster's own nodes, and the policy nobody's.
+        # Otherwise the node would see the cluster's own addresses, and the NetworkPolicy could not match the
+        # signer's.
         spec["externalTrafficPolicy"] = "Local"
     return {"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": spec}
 
 
-def _network_policy(wanted: desired.Desired, chain: chain.Chain, owner: objects.Owner) -> dict[str, Any]:
+def _network_policy(desired: desired.Desired, chain: chain.ChainPlan, owner: objects.Owner) -> dict[str, Any]:
     inside: list[dict[str, Any]] = [{"namespaceSelector": {}}]
     inside += [{"ipBlock": {"cidr": cidr}} for cidr in PRIVATE_RANGES]
     rules: list[dict[str, Any]] = [{"ports": [_tcp(ports.POD_P2P)]}]
-    if wanted.settings.hybrid_peer_updates:
-        # An RPC that takes orders is for the chain's own pods and this product alone.
-        rules.append({"from": _trusted(wanted.settings), "ports": [_tcp(ports.POD_RPC)]})
+    if desired.settings.hybrid_peer_updates:
+        # An RPC that accepts control commands is only for the chain's own pods and the operator.
+        rules.append({"from": _trusted(desired.settings), "ports": [_tcp(ports.POD_RPC)]})
         rules.append({"from": inside, "ports": [_tcp(ports.POD_GRPC), _tcp(ports.POD_REST)]})
     else:
         services = [ports.POD_RPC, ports.POD_GRPC, ports.POD_REST]

@@ -1,4 +1,4 @@
-"""What a validator's chains share: its namespace and the LoadBalancer through which peers come."""
+"""Objects that a validator's chains share: their namespace and the LoadBalancer for peers."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,8 +11,9 @@ from ics.manifests import objects
 
 _CLOUDS: Mapping[str, Mapping[str, str]] = {
     "none": {},
-    # AWS Load Balancer Controller, https://kubernetes-sigs.github.io/aws-load-balancer-controller/latest/guide/service/nlb
-    # Instances, not pod IPs: with those it looks for the pods in the Service's own namespace.
+    # AWS Load Balancer Controller,
+    # https://kubernetes-sigs.github.io/aws-load-balancer-controller/latest/guide/service/nlb Instances, not
+    # pod IPs: for those the controller expects the pods in the Service's own namespace.
     "aws": {
         "service.beta.kubernetes.io/aws-load-balancer-type": "external",
         "service.beta.kubernetes.io/aws-load-balancer-nlb-target-type": "instance",
@@ -21,7 +22,7 @@ _CLOUDS: Mapping[str, Mapping[str, str]] = {
     },
     # https://cloud.google.com/kubernetes-engine/docs/concepts/service-load-balancer
     "gcp": {"cloud.google.com/l4-rbs": "enabled"},
-    # https://cloud-provider-azure.sigs.k8s.io/topics/loadbalancer; minutes, the most there are.
+    # https://cloud-provider-azure.sigs.k8s.io/topics/loadbalancer; minutes, the maximum.
     "azure": {
         "service.beta.kubernetes.io/azure-load-balancer-internal": "false",
         "service.beta.kubernetes.io/azure-load-balancer-tcp-idle-timeout": "30",
@@ -32,18 +33,19 @@ _CLOUDS: Mapping[str, Mapping[str, str]] = {
 
 
 def annotations(settings: settings.Settings) -> dict[str, str]:
-    """Annotations of the LoadBalancer Service: those of its cloud, and the settings' own over them."""
+    """Return the annotations of the LoadBalancer Service: those of its cloud, overridden by the settings."""
     ours = _CLOUDS[settings.gateway.cloud]
     key = f"p2p-{settings.validator}"
     return {name: value or key for name, value in ours.items()} | dict(settings.gateway.annotations)
 
 
-def build(wanted: desired.Desired, owner: objects.Owner) -> list[dict[str, Any]]:
-    """The shared namespace, and the Service once a chain needs a port on it.
+def build(desired: desired.Desired, owner: objects.Owner) -> list[dict[str, Any]]:
+    """Return the shared namespace, and the Service once a chain needs a port.
 
-    The Service has no selector: the pods are in other namespaces, so the loop writes its EndpointSlices.
+    The Service has no selector: the pods are in other namespaces, so the reconciler writes its
+    EndpointSlices.
     """
-    gateway = wanted.settings.gateway
+    gateway = desired.settings.gateway
     built: list[dict[str, Any]] = [
         {
             "apiVersion": "v1",
@@ -51,7 +53,7 @@ def build(wanted: desired.Desired, owner: objects.Owner) -> list[dict[str, Any]]
             "metadata": owner.metadata(gateway.namespace, names.NAMESPACE, is_retained=True),
         }
     ]
-    if not wanted.gateway_ports:
+    if not desired.gateway_ports:
         return built
     built.append(
         {
@@ -62,19 +64,19 @@ def build(wanted: desired.Desired, owner: objects.Owner) -> list[dict[str, Any]]
                 names.GATEWAY,
                 gateway.namespace,
                 {
-                    **annotations(wanted.settings),
+                    **annotations(desired.settings),
                     **objects.SKIP_AWAIT,
-                    names.OPEN_PORTS: gateway_ports.written(wanted.open_ports),
+                    names.OPEN_PORTS: gateway_ports.to_annotation(desired.open_ports),
                 },
             ),
             "spec": {
                 "type": "LoadBalancer",
                 "ports": [
                     {"name": name, "port": port, "targetPort": port, "protocol": "TCP"}
-                    for consumer_id, opened in sorted(
-                        wanted.open_ports.items(), key=lambda item: int(item[0])
+                    for consumer_id, open_ports in sorted(
+                        desired.open_ports.items(), key=lambda item: int(item[0])
                     )
-                    for name, port in gateway_ports.named(consumer_id, opened)
+                    for name, port in gateway_ports.service_ports(consumer_id, open_ports)
                 ],
             },
         }

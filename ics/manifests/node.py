@@ -1,4 +1,4 @@
-"""The StatefulSet that runs the node of one consumer chain."""
+"""StatefulSet of one consumer chain's node."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,23 +10,23 @@ from ics.cosmos import canonical_json
 from ics.manifests import node_files, objects
 
 GRACE_SECONDS = 90
-"""A node that is killed while it writes may lose blocks; it is given time to end by itself."""
+"""Time for a clean shutdown; a node that is killed while it writes may lose blocks."""
 FILE_MODE = 0o440
-"""Of mounted keys: readable by the pod's group only."""
+"""Mode of mounted keys: readable by the pod's group only."""
 
 TEMPORARY = "/tmp"  # noqa: S108 - a path in the container
-"""Writable and gone with the pod."""
+"""Writable folder that is deleted with the pod."""
 
 
 def build(
-    wanted: desired.Desired, chain: chain.Chain, genesis: bytes, owner: objects.Owner
+    desired: desired.Desired, chain: chain.ChainPlan, genesis: bytes, owner: objects.Owner
 ) -> dict[str, Any]:
-    """One replica, never two pods with one key.
+    """Return the StatefulSet: one replica, so that two pods never share a key.
 
-    Pods are managed in parallel because a StatefulSet that keeps order would not replace a pod that
-    never came up; with one replica it still never runs two.
+    Pods are managed in parallel because an ordered StatefulSet would not replace a pod that never became
+    ready; with one replica it still never runs two.
     """
-    # A stopped chain's relayer goes before its node, and none comes back: that is remembered here.
+    # A stopped chain's relayer is removed before its node and never returns; the annotation records that.
     notes = {} if chain.stage.relays else {names.ENDING: "true"}
     if chain.is_withheld:
         notes[names.WITHHELD] = "true"
@@ -36,33 +36,30 @@ def build(
         "kind": "StatefulSet",
         "metadata": metadata,
         "spec": {
-            "replicas": 0 if chain.stage is lifecycle.Stage.NODE_ENDS else 1,
+            "replicas": 0 if chain.stage is lifecycle.ShutdownStage.STOPPED else 1,
             "serviceName": names.NODE_NAME,
             "podManagementPolicy": "Parallel",
             "selector": {"matchLabels": owner.labels(names.NODE)},
             "template": {
                 "metadata": {
                     "labels": owner.labels(names.NODE),
-                    "annotations": _checksums(wanted, chain, genesis),
+                    "annotations": _checksums(desired, chain, genesis),
                 },
-                "spec": {
-                    "terminationGracePeriodSeconds": GRACE_SECONDS,
-                    "automountServiceAccountToken": False,
-                    "enableServiceLinks": False,
-                    "securityContext": dict(objects.POD_SECURITY),
-                    "containers": [_container(wanted, chain, genesis)],
-                    "volumes": _volumes(chain),
-                },
+                "spec": objects.pod_spec(
+                    [_container(desired, chain, genesis)],
+                    _volumes(chain),
+                    terminationGracePeriodSeconds=GRACE_SECONDS,
+                ),
             },
         },
     }
 
 
-def _checksums(wanted: desired.Desired, chain: chain.Chain, genesis: bytes) -> dict[str, str]:
-    """What the node reads only at its start; peers are left out, so that they change without a restart."""
+def _checksums(desired: desired.Desired, chain: chain.ChainPlan, genesis: bytes) -> dict[str, str]:
+    """Return checksums of the files read only at start; without the peers, which change without a restart."""
     files = [
         node_files.start_script(chain),
-        node_files.of_chain(wanted, chain),
+        node_files.of_chain(desired, chain),
         node_files.app_toml(chain.definition),
     ]
     identity = [chain.node_key.node_id, chain.key.key.address.hex()]
@@ -73,16 +70,16 @@ def _checksums(wanted: desired.Desired, chain: chain.Chain, genesis: bytes) -> d
     }
 
 
-def _key_address(chain: chain.Chain) -> str:
-    """Whose memory the node looks for at its start; there is none by the name of a key that is withheld."""
+def _key_address(chain: chain.ChainPlan) -> str:
+    """Return the name of the sign-state folder for the node; a withheld key gets a name that never exists."""
     address = chain.key.key.address.hex().upper()
     return f"{address}-withheld" if chain.is_withheld else address
 
 
-def _container(wanted: desired.Desired, chain: chain.Chain, genesis: bytes) -> dict[str, Any]:
+def _container(desired: desired.Desired, chain: chain.ChainPlan, genesis: bytes) -> dict[str, Any]:
     environment = {
         "BINARY": chain.definition.binary,
-        # Programs write there as soon as they start; their data is on the volume.
+        # Some programs write to it as soon as they start; the node's data is on the volume.
         "HOME": TEMPORARY,
         "GENESIS_SHA256": canonical_json.sha256_hex(genesis),
         "KEY_ADDRESS": _key_address(chain),
@@ -100,9 +97,9 @@ def _container(wanted: desired.Desired, chain: chain.Chain, genesis: bytes) -> d
             port("grpc", ports.POD_GRPC),
             *([] if chain.signer is None else [port("signer", ports.POD_SIGNER)]),
         ],
-        "resources": {key: dict(value) for key, value in wanted.settings.node.resources.items()},
+        "resources": {key: dict(value) for key, value in desired.settings.node.resources.items()},
         "securityContext": dict(objects.CONTAINER_SECURITY),
-        # A node may replay for long before it answers, and one that waits for its quorum is well.
+        # A node may replay for a long time before it answers; a node waiting for its quorum is healthy.
         "startupProbe": probe(period=5, failures=720),
         "readinessProbe": probe(period=5, failures=3),
         "livenessProbe": probe(period=10, failures=6),
@@ -123,7 +120,7 @@ def _container(wanted: desired.Desired, chain: chain.Chain, genesis: bytes) -> d
     }
 
 
-def _volumes(chain: chain.Chain) -> list[Mapping[str, Any]]:
+def _volumes(chain: chain.ChainPlan) -> list[Mapping[str, Any]]:
     def from_secret(name: str, secret: str) -> dict[str, Any]:
         return {"name": name, "secret": {"secretName": secret, "defaultMode": FILE_MODE}}
 
@@ -139,12 +136,12 @@ def _volumes(chain: chain.Chain) -> list[Mapping[str, Any]]:
 
 
 def port(name: str, number: int) -> dict[str, Any]:
-    """A port of a container."""
+    """Return a container port."""
     return {"name": name, "containerPort": number, "protocol": "TCP"}
 
 
 def probe(period: int, failures: int) -> dict[str, Any]:
-    """Whether the node's RPC answers; the period is in seconds."""
+    """Return a probe of the node's RPC; the period is in seconds."""
     return {
         "httpGet": {"path": "/status", "port": "rpc"},
         "periodSeconds": period,

@@ -1,4 +1,4 @@
-"""The files that a consumer node reads at its start."""
+"""Files that a consumer node reads at its start."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -17,34 +17,35 @@ NODE_KEY = "/etc/ics/node-key"
 CONSENSUS_KEY = "/etc/ics/consensus-key"
 DATA = "/data"
 
-_LAY_FILES = f"""\
+_COPY_FILES = f"""\
 #!/bin/sh
-# Lays the node's files on its volume and starts it. Needs a POSIX shell, cp, mv, ln, rm, sha256sum, gzip.
+# Copies the node's files to its volume and starts it. Needs a POSIX shell, cp, mv, ln, rm, sha256sum and
+# gzip.
 set -eu
 umask 077
 home={DATA}/home
 mkdir -p "$home/config" "$home/data"
-# -f, for the copy of a mounted key is read-only, and is there from the second start on.
+# -f, because the copy of a mounted key is read-only and exists from the second start on.
 cp -f {CONFIG}/config.toml {CONFIG}/app.toml {NODE_KEY}/node_key.json "$home/config/"
 if [ -f {GENESIS}/genesis.json.gz ]; then
   gzip -dc {GENESIS}/genesis.json.gz > "$home/config/genesis.new"
 else
   cp {GENESIS}/genesis.json "$home/config/genesis.new"
 fi
-found=$(sha256sum < "$home/config/genesis.new")
-if [ "${{found%% *}}" != "$GENESIS_SHA256" ]; then
-  echo "the genesis has sha256 ${{found%% *}}, not $GENESIS_SHA256: not started" >&2
+actual=$(sha256sum < "$home/config/genesis.new")
+if [ "${{actual%% *}}" != "$GENESIS_SHA256" ]; then
+  echo "the genesis has sha256 ${{actual%% *}}, not $GENESIS_SHA256; the node is not started" >&2
   exit 1
 fi
 mv "$home/config/genesis.new" "$home/config/genesis.json"
 
-# A node that is killed while it makes a database leaves one that never opens again, and holds nothing yet:
-# its list of files is named by CURRENT (by marker.… in pebble), which is written last.
-for made in "$home"/data/*.db/MANIFEST-*; do
-  database=${{made%/*}}
+# A node that is killed while it creates a database leaves one that is still empty but can never be opened:
+# CURRENT (marker.… in pebble), which names its list of files, is written last.
+for manifest in "$home"/data/*.db/MANIFEST-*; do
+  database=${{manifest%/*}}
   set -- "$database"/CURRENT "$database"/marker.*
-  if [ -e "$made" ] && [ ! -e "$1" ] && [ ! -e "$2" ]; then
-    echo "$database was never finished: made anew" >&2
+  if [ -e "$manifest" ] && [ ! -e "$1" ] && [ ! -e "$2" ]; then
+    echo "$database was never completed; it is deleted and created again" >&2
     rm -r "$database"
   fi
 done
@@ -52,23 +53,20 @@ done
 """
 
 
-# No version sets REMOTE_SIGNER any more. The script stays as it is, for another one would restart every node.
-_SIGN_HERE = f"""\
-# The key signs only where its signing memory lies; a volume without it may have lost what was signed.
+_LOCAL_SIGNER = f"""\
+# The key signs only with its sign state; a volume without it may have lost the record of signed blocks.
 memory="{names.SIGNING_PATH}/$KEY_ADDRESS"
 identity={CONSENSUS_KEY}
 if [ ! -s "$memory/priv_validator_state.json" ]; then
-  if [ -z "${{REMOTE_SIGNER:-}}" ]; then
-    echo "no signing memory of $KEY_ADDRESS on this volume: running with a throw-away key" >&2
-  fi
+  echo "no sign state of $KEY_ADDRESS on this volume: running with a throw-away key" >&2
   memory={DATA}/throwaway
   identity={DATA}/throwaway
   mkdir -p "$memory"
 fi
 """
-_SIGN_ELSEWHERE = f"""\
-# A remote signer remembers what it signs from now on. What was remembered here is out of date then, and must not
-# be taken up should the key come back.
+_REMOTE_SIGNER = f"""\
+# From now on the remote signer keeps the sign state. The one on this volume becomes outdated and must not be
+# used again if the key returns.
 state="{names.SIGNING_PATH}/$KEY_ADDRESS/priv_validator_state.json"
 if [ -e "$state" ]; then
   mv "$state" "$state.before-remote"
@@ -85,29 +83,30 @@ exec "$BINARY" start --home "$home" \\
   --p2p.persistent_peers "$(cat {PEERS}/persistent_peers)" \\
   --p2p.external-address "$(cat {PEERS}/external_address)"
 """
-START_SCRIPT = _LAY_FILES + _SIGN_HERE + _START
-REMOTE_START_SCRIPT = _LAY_FILES + _SIGN_ELSEWHERE + _START
-"""Of a node whose key a remote signer has."""
+START_SCRIPT = _COPY_FILES + _LOCAL_SIGNER + _START
+REMOTE_START_SCRIPT = _COPY_FILES + _REMOTE_SIGNER + _START
+"""For a node whose key is held by a remote signer."""
 
 
-def start_script(chain: chain.Chain) -> str:
-    """The script that starts one chain's node."""
+def start_script(chain: chain.ChainPlan) -> str:
+    """Return the start script of one chain's node."""
     return START_SCRIPT if chain.signer is None else REMOTE_START_SCRIPT
 
 
 def config_toml(
-    known: chain_definition.Definition,
+    definition: chain_definition.Definition,
     moniker: str,
     is_unsafe: bool = False,
     is_signed_elsewhere: bool = False,
 ) -> str:
-    """CometBFT's config.toml: only what differs from its defaults, with the definition's overrides on top.
+    """Return CometBFT's config.toml: values that differ from its defaults, and the definition's overrides.
 
     Args:
-        known: the chain's definition.
+        definition: the chain's definition.
         moniker: name of the node.
-        is_unsafe: its RPC takes orders, such as whom to dial.
-        is_signed_elsewhere: it waits for a remote signer to dial in, and asks that for every signature.
+        is_unsafe: whether its RPC accepts control commands, such as dialling peers.
+        is_signed_elsewhere: whether it waits for a remote signer to dial in and requests every signature from
+            it.
     """
     ours: dict[str, Any] = {
         "moniker": moniker,
@@ -119,42 +118,44 @@ def config_toml(
         "rpc": {"laddr": f"tcp://0.0.0.0:{ports.POD_RPC}"} | ({"unsafe": True} if is_unsafe else {}),
         "p2p": {
             "laddr": f"tcp://0.0.0.0:{ports.POD_P2P}",
-            # Peers of one operator's clusters often have private addresses.
+            # Peers in the same operator's clusters often have private addresses.
             "addr_book_strict": False,
             "allow_duplicate_ip": True,
-            "seeds": ",".join(known.seeds),
+            "seeds": ",".join(definition.seeds),
         },
-        # It would keep a node from restarting on a chain that waits for it, and is blind on an empty volume.
+        # The check would stop a node from restarting on a chain that waits for it, and fails on an empty
+        # volume.
         "consensus": {"double_sign_check_height": 0},
     }
     if is_signed_elsewhere:
         ours["priv_validator_laddr"] = f"tcp://0.0.0.0:{ports.POD_SIGNER}"
-    return tomli_w.dumps(ordered(overrides.merged(ours, known.config.get("config.toml", {}))))
+    return tomli_w.dumps(sort_tables(overrides.deep_merge(ours, definition.config.get("config.toml", {}))))
 
 
-def of_chain(wanted: desired.Desired, chain: chain.Chain) -> str:
-    """The config.toml of one chain's node."""
-    settings = wanted.settings
+def of_chain(desired: desired.Desired, chain: chain.ChainPlan) -> str:
+    """Return the config.toml of one chain's node."""
+    settings = desired.settings
     return config_toml(
         chain.definition, settings.validator, settings.hybrid_peer_updates, chain.signer is not None
     )
 
 
-def app_toml(known: chain_definition.Definition) -> str:
-    """The SDK's app.toml, likewise."""
+def app_toml(definition: chain_definition.Definition) -> str:
+    """Return the SDK's app.toml: the values that differ from its defaults, and the definition's overrides."""
     ours: dict[str, Any] = {
-        "minimum-gas-prices": known.min_gas_price,
-        # Read without a default of its own: zero would turn the cache off.
+        "minimum-gas-prices": definition.min_gas_price,
+        # It is read without a default, so without a value the cache would be off.
         "iavl-cache-size": 781250,
         "api": {"enable": True, "address": f"tcp://0.0.0.0:{ports.POD_REST}"},
         "grpc": {"enable": True, "address": f"0.0.0.0:{ports.POD_GRPC}"},
         "grpc-web": {"enable": True},
     }
-    return tomli_w.dumps(ordered(overrides.merged(ours, known.config.get("app.toml", {}))))
+    return tomli_w.dumps(sort_tables(overrides.deep_merge(ours, definition.config.get("app.toml", {}))))
 
 
-def ordered(table: Mapping[str, Any]) -> dict[str, Any]:
-    """A table with its keys sorted, so that equal ones are equal texts."""
+def sort_tables(table: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a table with sorted keys, so that equal tables are equal texts."""
     return {
-        key: ordered(value) if isinstance(value, Mapping) else value for key, value in sorted(table.items())
+        key: sort_tables(value) if isinstance(value, Mapping) else value
+        for key, value in sorted(table.items())
     }

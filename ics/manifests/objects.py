@@ -1,13 +1,13 @@
-"""Shapes that several manifests share: metadata, labels, pod security."""
+"""Parts shared by several manifests: metadata, labels, pod security."""
 
 import base64
-import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ics import model, names
+from ics.cosmos import canonical_json
 
 RUN_AS = 1000
 """uid and gid of every container."""
@@ -26,12 +26,13 @@ CONTAINER_SECURITY: Mapping[str, Any] = {
     "capabilities": {"drop": ["ALL"]},
 }
 SKIP_AWAIT: Mapping[str, str] = {"pulumi.com/skipAwait": "true"}
-"""Readiness is judged here: a chain waits for its quorum, and one slow chain must not hold an update."""
+"""Pulumi does not wait for readiness: a chain waits for its quorum, and a slow one must not delay an
+update."""
 
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """Whose objects these are: goes into the labels of every object."""
+    """Owner of objects, recorded in the labels of every object."""
 
     validator: str
     provider_chain_id: str
@@ -39,16 +40,28 @@ class Owner:
     chain_id: str = ""
 
     def labels(self, component: str) -> dict[str, str]:
-        """Labels of one object."""
-        found = {
+        """Return the labels of one object."""
+        labels = {
             names.MANAGED_BY: names.MANAGER,
             names.COMPONENT: component,
             names.VALIDATOR: self.validator,
             names.PROVIDER: names.label_value(self.provider_chain_id),
         }
         if self.consumer_id:
-            found[names.CONSUMER] = self.consumer_id
-        return found
+            labels[names.CONSUMER] = self.consumer_id
+        return labels
+
+    def selector(self, component: str = "") -> dict[str, str]:
+        """Return the labels that select all objects of this owner, or those of one component."""
+        selector = {
+            names.VALIDATOR: self.validator,
+            names.PROVIDER: names.label_value(self.provider_chain_id),
+        }
+        if self.consumer_id:
+            selector[names.CONSUMER] = self.consumer_id
+        if component:
+            selector[names.COMPONENT] = component
+        return selector
 
     def metadata(
         self,
@@ -58,31 +71,51 @@ class Owner:
         annotations: Mapping[str, str] | None = None,
         is_retained: bool = False,
     ) -> dict[str, Any]:
-        """`metadata` of one object; what is retained leaves only with `ics purge`."""
-        found: dict[str, Any] = {"name": name, "labels": self.labels(component)}
+        """Return the `metadata` of one object; only `ics purge` deletes a retained object."""
+        metadata: dict[str, Any] = {"name": name, "labels": self.labels(component)}
         if namespace is not None:
-            found["namespace"] = namespace
+            metadata["namespace"] = namespace
         if is_retained:
-            found["labels"][names.RETAIN] = "true"
-        notes = dict(annotations or {})
+            metadata["labels"][names.RETAIN] = "true"
+        merged = dict(annotations or {})
         if self.chain_id:
-            notes[names.CHAIN_ID] = self.chain_id
-        if notes:
-            found["annotations"] = notes
-        return found
+            merged[names.CHAIN_ID] = self.chain_id
+        if merged:
+            metadata["annotations"] = merged
+        return metadata
 
 
 def config_map(metadata: Mapping[str, Any], data: Mapping[str, str]) -> dict[str, Any]:
-    """A ConfigMap of text values."""
+    """Return a ConfigMap of text values."""
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": dict(data)}
 
 
 def secret(metadata: Mapping[str, Any], data: Mapping[str, model.Secret]) -> dict[str, Any]:
-    """A Secret; the only place where a secret value is written in plain."""
+    """Return a Secret; only this function writes secret values in plain text."""
     encoded = {key: base64.b64encode(value.reveal()).decode() for key, value in data.items()}
     return {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "type": "Opaque", "data": encoded}
 
 
+def pod_spec(
+    containers: Sequence[Mapping[str, Any]], volumes: Sequence[Mapping[str, Any]], **fields: Any
+) -> dict[str, Any]:
+    """Return the spec of an unprivileged pod without a service account token.
+
+    Args:
+        containers: the containers.
+        volumes: the volumes.
+        fields: further fields by their Kubernetes names; they override the defaults.
+    """
+    return {
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "securityContext": dict(POD_SECURITY),
+        "containers": list(containers),
+        "volumes": list(volumes),
+        **fields,
+    }
+
+
 def checksum(value: object) -> str:
-    """Short digest that rolls a pod when what it reads at its start has changed."""
-    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]
+    """Return a short digest that rolls a pod when files it reads at its start change."""
+    return canonical_json.sha256_hex(json.dumps(value, sort_keys=True).encode())[:16]

@@ -1,4 +1,4 @@
-"""The validator's own node of the provider chain, when its stack is to run one."""
+"""The validator's own node of the provider chain, for stacks that run one."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,12 +8,12 @@ from ics.config import settings
 from ics.consumer.peers import ports
 from ics.manifests import consumer, gateway, node, node_files, objects, provider_node_files
 
-NAME = "provider-node"
-"""Of its StatefulSet, Services, volume, ConfigMap and NetworkPolicy; its pod is `provider-node-0`."""
+_NAME = "provider-node"
+"""Name of its StatefulSet, Services, volume, ConfigMap and NetworkPolicy; its pod is `provider-node-0`."""
 
 
 def build(settings: settings.Settings, owner: objects.Owner) -> list[dict[str, Any]]:
-    """All of it; nothing unless the settings ask for it."""
+    """Return all of its objects; none unless the settings enable it."""
     if not settings.provider_node.enabled:
         return []
     built = [
@@ -26,19 +26,19 @@ def build(settings: settings.Settings, owner: objects.Owner) -> list[dict[str, A
     return [*built, _exposed(settings, owner)] if settings.provider_node.expose else built
 
 
-def signs(settings: settings.Settings) -> str:
-    """What it signs with, for people."""
+def has_consensus_key(settings: settings.Settings) -> str:
+    """Return a description of the key with which it signs."""
     secret = settings.provider_node.consensus_key
     if secret is None:
-        return "nothing: a full node, for no consensus_key is named"
-    return f"the key in Secret {secret}, once its signing memory lies on the volume; until then nothing"
+        return "nothing: a full node, because consensus_key is not set"
+    return f"the key in Secret {secret} once its sign state is on the volume; nothing until then"
 
 
 def _metadata(
     settings: settings.Settings,
     owner: objects.Owner,
     notes: Mapping[str, str] | None = None,
-    name: str = NAME,
+    name: str = _NAME,
 ) -> dict[str, Any]:
     return owner.metadata(name, names.PROVIDER_NODE, settings.gateway.namespace, notes)
 
@@ -52,7 +52,7 @@ def _volume(settings: settings.Settings, owner: objects.Owner) -> dict[str, Any]
     if wanted.storage_class:
         spec["storageClassName"] = wanted.storage_class
     metadata = owner.metadata(
-        NAME, names.PROVIDER_NODE, settings.gateway.namespace, objects.SKIP_AWAIT, is_retained=True
+        _NAME, names.PROVIDER_NODE, settings.gateway.namespace, objects.SKIP_AWAIT, is_retained=True
     )
     return {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": metadata, "spec": spec}
 
@@ -94,7 +94,7 @@ def _exposed(settings: settings.Settings, owner: objects.Owner) -> dict[str, Any
     return {
         "apiVersion": "v1",
         "kind": "Service",
-        "metadata": _metadata(settings, owner, notes, f"{NAME}-p2p"),
+        "metadata": _metadata(settings, owner, notes, f"{_NAME}-p2p"),
         "spec": {
             "type": "LoadBalancer",
             "selector": owner.labels(names.PROVIDER_NODE),
@@ -128,14 +128,16 @@ def _network_policy(settings: settings.Settings, owner: objects.Owner) -> dict[s
 
 
 def _stateful_set(settings: settings.Settings, owner: objects.Owner) -> dict[str, Any]:
-    """One replica, never two pods with one key; see `ics.manifests.node.build`."""
+    """Return the StatefulSet: one replica, so that two pods never share a key; see `node.build`."""
     return {
         "apiVersion": "apps/v1",
         "kind": "StatefulSet",
-        "metadata": _metadata(settings, owner, {**objects.SKIP_AWAIT, names.SIGNS: signs(settings)}),
+        "metadata": _metadata(
+            settings, owner, {**objects.SKIP_AWAIT, names.SIGNS: has_consensus_key(settings)}
+        ),
         "spec": {
             "replicas": 1,
-            "serviceName": NAME,
+            "serviceName": _NAME,
             "podManagementPolicy": "Parallel",
             "selector": {"matchLabels": owner.labels(names.PROVIDER_NODE)},
             "template": {
@@ -143,15 +145,12 @@ def _stateful_set(settings: settings.Settings, owner: objects.Owner) -> dict[str
                     "labels": owner.labels(names.PROVIDER_NODE),
                     "annotations": {f"{names.DOMAIN}/config": objects.checksum(_files(settings))},
                 },
-                "spec": {
-                    "terminationGracePeriodSeconds": node.GRACE_SECONDS,
-                    "automountServiceAccountToken": False,
-                    "enableServiceLinks": False,
-                    "securityContext": dict(objects.POD_SECURITY),
-                    "initContainers": _fetching(settings),
-                    "containers": [_container(settings)],
-                    "volumes": _volumes(settings),
-                },
+                "spec": objects.pod_spec(
+                    [_container(settings)],
+                    _volumes(settings),
+                    initContainers=_fetching(settings),
+                    terminationGracePeriodSeconds=node.GRACE_SECONDS,
+                ),
             },
         },
     }
@@ -196,7 +195,7 @@ def _container(settings: settings.Settings) -> dict[str, Any]:
         ],
         "resources": {key: dict(value) for key, value in wanted.resources.items()},
         "securityContext": dict(objects.CONTAINER_SECURITY),
-        # A node may replay for long, or fetch a state, before it answers.
+        # A node may replay for a long time, or fetch a state snapshot, before it answers.
         "startupProbe": node.probe(period=10, failures=2160),
         "readinessProbe": node.probe(period=5, failures=3),
         "livenessProbe": node.probe(period=10, failures=6),
@@ -212,28 +211,28 @@ def _container(settings: settings.Settings) -> dict[str, Any]:
 
 
 def _mounted(settings: settings.Settings) -> dict[str, str]:
-    """Where what the settings name is mounted, by volume."""
+    """Return the mount path of each volume that the settings require."""
     wanted = settings.provider_node
-    found = {"config": node_files.CONFIG}
+    paths = {"config": node_files.CONFIG}
     if wanted.genesis is not None and wanted.genesis.config_map is not None:
-        found["genesis"] = node_files.GENESIS
+        paths["genesis"] = node_files.GENESIS
     if wanted.node_key is not None:
-        found["node-key"] = node_files.NODE_KEY
+        paths["node-key"] = node_files.NODE_KEY
     if wanted.consensus_key is not None:
-        found["consensus-key"] = node_files.CONSENSUS_KEY
-    return found
+        paths["consensus-key"] = node_files.CONSENSUS_KEY
+    return paths
 
 
 def _volumes(settings: settings.Settings) -> list[dict[str, Any]]:
     wanted = settings.provider_node
-    found: list[dict[str, Any]] = [
-        {"name": "data", "persistentVolumeClaim": {"claimName": NAME}},
+    volumes: list[dict[str, Any]] = [
+        {"name": "data", "persistentVolumeClaim": {"claimName": _NAME}},
         {"name": "tmp", "emptyDir": {}},
-        {"name": "config", "configMap": {"name": NAME}},
+        {"name": "config", "configMap": {"name": _NAME}},
     ]
     if wanted.genesis is not None and wanted.genesis.config_map is not None:
-        found.append({"name": "genesis", "configMap": {"name": wanted.genesis.config_map.name}})
+        volumes.append({"name": "genesis", "configMap": {"name": wanted.genesis.config_map.name}})
     for name, secret in (("node-key", wanted.node_key), ("consensus-key", wanted.consensus_key)):
         if secret is not None:
-            found.append({"name": name, "secret": {"secretName": secret, "defaultMode": node.FILE_MODE}})
-    return found
+            volumes.append({"name": name, "secret": {"secretName": secret, "defaultMode": node.FILE_MODE}})
+    return volumes

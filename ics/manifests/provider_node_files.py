@@ -1,4 +1,4 @@
-"""The files that the validator's own provider node reads at its start."""
+"""Files that the validator's own provider node reads at its start."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,19 +11,19 @@ from ics.consumer.peers import ports
 from ics.manifests import node_files
 
 GENESIS = f"{node_files.DATA}/genesis.json"
-"""Where a fetched genesis lies, on the volume."""
+"""Path of a fetched genesis on the volume."""
 
 FETCH_SCRIPT = f"""\
 set -eu
 if [ -f {GENESIS} ]; then
-  found=$(sha256sum < {GENESIS})
-  if [ "${{found%% *}}" = "$SHA256" ]; then exit 0; fi
+  actual=$(sha256sum < {GENESIS})
+  if [ "${{actual%% *}}" = "$SHA256" ]; then exit 0; fi
 fi
 wget -q -O {GENESIS}.new "$URL"
 case "$URL" in *.gz) gzip -dc {GENESIS}.new > {GENESIS}.plain; mv {GENESIS}.plain {GENESIS}.new ;; esac
-found=$(sha256sum < {GENESIS}.new)
-if [ "${{found%% *}}" != "$SHA256" ]; then
-  echo "the genesis at $URL has sha256 ${{found%% *}}, not $SHA256: not taken" >&2
+actual=$(sha256sum < {GENESIS}.new)
+if [ "${{actual%% *}}" != "$SHA256" ]; then
+  echo "the genesis at $URL has sha256 ${{actual%% *}}, not $SHA256; it is not used" >&2
   exit 1
 fi
 mv {GENESIS}.new {GENESIS}
@@ -31,7 +31,7 @@ mv {GENESIS}.new {GENESIS}
 
 START_SCRIPT = f"""\
 #!/bin/sh
-# Lays the node's files on its volume and starts it. Needs a POSIX shell, cp, ln, sed and gzip.
+# Copies the node's files to its volume and starts it. Needs a POSIX shell, cp, ln, sed and gzip.
 set -eu
 umask 077
 home={node_files.DATA}/home
@@ -45,22 +45,22 @@ case "$GENESIS" in
   *) cp -f "$GENESIS" "$home/config/genesis.json" ;;
 esac
 
-# The key signs only where its signing memory lies. It may have signed elsewhere, so nobody but the operator
-# can say where that is: no memory is ever made here.
+# The key signs only with its sign state. It may have signed elsewhere, so only the operator can provide the
+# sign state; it is never created here.
 identity={node_files.DATA}/throwaway
 memory={node_files.DATA}/throwaway
 key={node_files.CONSENSUS_KEY}/priv_validator_key.json
 if [ -f "$key" ]; then
   address=$(sed -n 's/.*"address": *"\\([0-9A-F]\\{{40\\}}\\)".*/\\1/p' "$key")
   if [ -z "$address" ]; then
-    echo "priv_validator_key.json names no address: not started" >&2
+    echo "priv_validator_key.json has no address; the node is not started" >&2
     exit 1
   fi
   if [ -s "{names.SIGNING_PATH}/$address/priv_validator_state.json" ]; then
     identity={node_files.CONSENSUS_KEY}
     memory="{names.SIGNING_PATH}/$address"
   else
-    echo "no signing memory of $address on this volume: running with a throw-away key" >&2
+    echo "no sign state of $address on this volume: running with a throw-away key" >&2
   fi
 fi
 mkdir -p {node_files.DATA}/throwaway
@@ -72,7 +72,7 @@ exec "$BINARY" start --home "$home"
 
 
 def config_toml(settings: settings.Settings) -> str:
-    """CometBFT's config.toml: only what differs from its defaults, with the settings' overrides on top."""
+    """Return CometBFT's config.toml: values that differ from its defaults, and the settings' overrides."""
     node = settings.provider_node
     ours: dict[str, Any] = {
         "moniker": settings.validator,
@@ -86,7 +86,7 @@ def config_toml(settings: settings.Settings) -> str:
             "persistent_peers": ",".join(node.peers),
             "seeds": ",".join(node.seeds),
         },
-        # It would keep a node from restarting, and is blind on an empty volume.
+        # The check would stop a node from restarting, and fails on an empty volume.
         "consensus": {"double_sign_check_height": 0},
     }
     if node.state_sync is not None:
@@ -100,12 +100,12 @@ def config_toml(settings: settings.Settings) -> str:
 
 
 def app_toml(settings: settings.Settings) -> str:
-    """The SDK's app.toml, likewise."""
+    """Return the SDK's app.toml: the values that differ from its defaults, and the settings' overrides."""
     node = settings.provider_node
     ours: dict[str, Any] = {
         "minimum-gas-prices": node.min_gas_price or settings.provider.gas_price,
         "pruning": node.pruning,
-        # Read without a default of its own: zero would turn the cache off.
+        # It is read without a default, so without a value the cache would be off.
         "iavl-cache-size": 781250,
         "api": {"enable": True, "address": f"tcp://0.0.0.0:{ports.POD_REST}"},
         "grpc": {"enable": True, "address": f"0.0.0.0:{ports.POD_GRPC}"},
@@ -115,4 +115,4 @@ def app_toml(settings: settings.Settings) -> str:
 
 
 def _written(ours: dict[str, Any], over: Mapping[str, Any]) -> str:
-    return tomli_w.dumps(node_files.ordered(overrides.merged(ours, over)))
+    return tomli_w.dumps(node_files.sort_tables(overrides.deep_merge(ours, over)))

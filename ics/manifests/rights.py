@@ -1,4 +1,4 @@
-"""The rights of who makes passes: just those that passes use; pure.
+"""RBAC rights of the reconciler: exactly those that passes use; pure.
 
 `tests/cluster/test_reconciler_rights.py` compares them with the requests of whole passes.
 """
@@ -8,16 +8,16 @@ from typing import Any, TypeAlias
 
 _RBAC = "rbac.authorization.k8s.io"
 
-# The chains' namespaces are made and named as chains come, so no narrower scope holds them.
+# Namespaces are created and named as chains appear, so a narrower scope is not possible.
 _CLUSTER: Sequence[tuple[str, str, str]] = (
     ("", "namespaces", "create get list patch"),
     ("", "configmaps", "create delete get list patch"),
-    # Metadata only where that is enough; but RBAC knows no such right.
+    # Metadata would be enough for some requests, but RBAC has no such right.
     ("", "secrets", "create delete get list patch"),
     ("", "services", "create delete get list patch update"),
     ("", "persistentvolumeclaims", "create get list patch"),
     ("", "serviceaccounts", "get list"),
-    # A reconciler that stays watches its pods.
+    # The daemon watches its pods.
     ("", "pods", "delete get list watch"),
     ("", "pods/proxy", "get"),
     ("apps", "statefulsets", "create delete get list patch"),
@@ -39,21 +39,21 @@ _DOCTOR: Sequence[tuple[str, str, str]] = (
     ("", "nodes", "list"),
     ("storage.k8s.io", "storageclasses", "list"),
 )
-"""What `ics doctor` looks at besides."""
+"""Further rights for `ics doctor`."""
 
 _OF_ITS_OWN = frozenset({"serviceaccounts", "cronjobs"})
 
 Subject: TypeAlias = Mapping[str, str]
-"""Who is granted something: an RBAC subject."""
+"""RBAC subject."""
 
 
 def role(kind: str, metadata: Mapping[str, Any], rules: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """A Role or ClusterRole."""
+    """Return a Role or ClusterRole."""
     return {"apiVersion": f"{_RBAC}/v1", "kind": kind, "metadata": dict(metadata), "rules": list(rules)}
 
 
 def binding(kind: str, metadata: Mapping[str, Any], subject: Subject) -> dict[str, Any]:
-    """Grants the Role or ClusterRole of the same name."""
+    """Return the binding of the Role or ClusterRole of the same name."""
     return {
         "apiVersion": f"{_RBAC}/v1",
         "kind": f"{kind}Binding",
@@ -64,24 +64,22 @@ def binding(kind: str, metadata: Mapping[str, Any], subject: Subject) -> dict[st
 
 
 def of_operator(subject: Subject, gateway: str) -> list[dict[str, Any]]:
-    """The roles and bindings of an operator who makes passes from outside, with the embedded engine.
+    """Return the roles and bindings for running passes from outside the cluster, with the embedded engine.
 
-    They do not let him purge anything.
-
-    The gateway's namespace is among them: a Role lives in one that exists.
+    They do not allow `ics purge`. The gateway's namespace is included, because a Role needs an existing one.
 
     Args:
-        subject: the user, group or service account that the operator's kubeconfig stands for.
+        subject: the user, group or service account of the operator's kubeconfig.
         gateway: the gateway's namespace.
     """
     name = f"ics-{gateway}-operator"
     whole, within = {"name": name}, {"name": name, "namespace": gateway}
     namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": gateway}}
-    found = [namespace]
+    manifests = [namespace]
     for kind, table, metadata in (("ClusterRole", (*_CLUSTER, *_DOCTOR), whole), ("Role", _GATEWAY, within)):
         rules = [_rule(*right) for right in table if _is_of_operator(*right[:2])]
-        found += [role(kind, metadata, rules), binding(kind, metadata, subject)]
-    return found
+        manifests += [role(kind, metadata, rules), binding(kind, metadata, subject)]
+    return manifests
 
 
 def _is_of_operator(group: str, resource: str) -> bool:
@@ -89,11 +87,11 @@ def _is_of_operator(group: str, resource: str) -> bool:
 
 
 def used(gateway: str, has_reconciler: bool) -> Iterator[tuple[str, str, str, str]]:
-    """Group, resource, verb and namespace (empty: all) of every right that passes use.
+    """Yield group, resource, verb and namespace (empty: all) of every right that passes use.
 
     Args:
         gateway: the gateway's namespace.
-        has_reconciler: the stack installs a reconciler, whose own objects are looked for as well.
+        has_reconciler: whether the stack installs a reconciler, whose own objects are read too.
     """
     for table, namespace in ((_CLUSTER, ""), (_GATEWAY, gateway)):
         for group, resource, verbs in table:
@@ -102,18 +100,18 @@ def used(gateway: str, has_reconciler: bool) -> Iterator[tuple[str, str, str, st
 
 
 def in_cluster(name: str) -> list[dict[str, Any]]:
-    """Rules of the ClusterRole.
+    """Return the rules of the ClusterRole.
 
     Args:
-        name: of the ClusterRole and its binding. What it patches of its own it can only put back: the API
-            server lets nobody grant rights that he has not.
+        name: of the ClusterRole and its binding. The reconciler can only restore these, because the API
+            server forbids granting rights that the client does not have.
     """
     own = [_rule(_RBAC, kind, "patch", [name]) for kind in ("clusterroles", "clusterrolebindings")]
     return [_rule(*right) for right in _CLUSTER] + own
 
 
 def in_gateway(name: str) -> list[dict[str, Any]]:
-    """Rules of the Role in the gateway's namespace; what is named like it there is its own.
+    """Return the rules of the Role in the gateway's namespace, where it owns the objects of its own name.
 
     Args:
         name: of its service account, CronJob, Role and binding.

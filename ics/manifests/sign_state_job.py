@@ -1,6 +1,6 @@
-"""The Job that lays the empty signing memory of one key on one volume.
+"""Job that creates the empty sign state of one key on one volume.
 
-It is run-time state: the loop makes it once its order is on record, and removes it when it is done.
+It is run-time state: the reconciler creates it once the request is recorded, and deletes it when it is done.
 """
 
 from typing import Any
@@ -8,12 +8,12 @@ from typing import Any
 from ics import model, names
 from ics.manifests import objects
 
-RETRIES = 3
-"""Pods that may fail before the Job has."""
+_RETRIES = 3
+"""Number of failed pods after which the Job fails."""
 DEADLINE_SECONDS = 600
-"""Time for the volume, the image and the work; a Job that takes longer is made anew, and so placed anew."""
-KEPT_SECONDS = 86400
-"""A Job that ended is removed by the loop; one that a crash left behind, or that failed, after a day."""
+"""Time for volume, image and work; a Job that takes longer is created again, and so scheduled again."""
+_KEPT_SECONDS = 86400
+"""Lifetime of Jobs that failed or that a crash left behind; the reconciler deletes the others itself."""
 
 SCRIPT = f"""\
 set -eu
@@ -21,14 +21,14 @@ umask 077
 memory="{names.SIGNING_PATH}/$KEY_ADDRESS"
 state="$memory/priv_validator_state.json"
 if [ -e "$state" ]; then
-  # A power failure may leave a file that is empty or cut off; whole, it ends with a brace.
+  # A power failure may leave an empty or truncated file; a complete one ends with a brace.
   case "$(cat "$state")" in
     \\{{*'"height"'*\\}})
-      echo "the signing memory of $KEY_ADDRESS is there: left as it is"
+      echo "the sign state of $KEY_ADDRESS exists and is kept"
       exit 0;;
   esac
-  if [ -z "$BY_NAME" ]; then
-    echo "the signing memory of $KEY_ADDRESS is empty or cut off, so what was signed is lost: left as it is" >&2
+  if [ -z "$CONFIRMED" ]; then
+    echo "the sign state of $KEY_ADDRESS is empty or truncated, so the record of signed blocks is lost" >&2
     exit 1
   fi
   mv "$state" "$state.broken"
@@ -36,62 +36,62 @@ fi
 mkdir -p "$memory"
 printf '%s' '{{"height":"0","round":0,"step":0}}' > "$state.new"
 mv "$state.new" "$state"
-echo "laid the signing memory of $KEY_ADDRESS"
+echo "created the sign state of $KEY_ADDRESS"
 """
 
 
 def name(volume_uid: str) -> str:
-    """Name of the Job for one volume."""
-    return f"arm-{volume_uid[:8]}"
+    """Return the name of the Job for one volume."""
+    return f"sign-state-{volume_uid[:8]}"
 
 
 def job(
-    owner: objects.Owner, namespace: str, volume_uid: str, address: str, image: str, is_by_name: bool = False
+    owner: objects.Owner,
+    namespace: str,
+    volume_uid: str,
+    address: str,
+    image: str,
+    is_confirmed: bool = False,
 ) -> model.Manifest:
-    """The Job.
+    """Return the Job.
 
     Args:
-        owner: the chain whose key it is.
+        owner: the key's chain.
         namespace: of the chain.
-        volume_uid: of the PersistentVolumeClaim that is there now.
+        volume_uid: of the current PersistentVolumeClaim.
         address: of the key, upper-case hex.
-        image: any with a POSIX shell, cat, mkdir and mv; the node's own, for that is pulled anyway.
-        is_by_name: the operator says that it is safe: a memory that is broken gives way to a new one.
+        image: any with a POSIX shell, cat, mkdir and mv; the node's own, as it is pulled anyway.
+        is_confirmed: whether the operator confirmed that it is safe to replace a broken sign state.
     """
     notes = {names.VOLUME_UID: volume_uid, names.CONSENSUS_ADDRESS: address}
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
-        "metadata": owner.metadata(name(volume_uid), names.ARMING, namespace, notes),
+        "metadata": owner.metadata(name(volume_uid), names.SIGN_STATE, namespace, notes),
         "spec": {
-            "backoffLimit": RETRIES,
+            "backoffLimit": _RETRIES,
             "activeDeadlineSeconds": DEADLINE_SECONDS,
-            "ttlSecondsAfterFinished": KEPT_SECONDS,
+            "ttlSecondsAfterFinished": _KEPT_SECONDS,
             "template": {
-                "metadata": {"labels": owner.labels(names.ARMING)},
-                "spec": {
-                    # A pod that failed is kept, and with it its log.
-                    "restartPolicy": "Never",
-                    "automountServiceAccountToken": False,
-                    "enableServiceLinks": False,
-                    "affinity": _beside_the_node(),
-                    "securityContext": dict(objects.POD_SECURITY),
-                    "containers": [_container(address, image, is_by_name)],
-                    "volumes": [
-                        {"name": "data", "persistentVolumeClaim": {"claimName": names.VOLUME_NAME}},
-                    ],
-                },
+                "metadata": {"labels": owner.labels(names.SIGN_STATE)},
+                # A failed pod and its log are kept.
+                "spec": objects.pod_spec(
+                    [_container(address, image, is_confirmed)],
+                    [{"name": "data", "persistentVolumeClaim": {"claimName": names.VOLUME_NAME}}],
+                    restartPolicy="Never",
+                    affinity=_beside_the_node(),
+                ),
             },
         },
     }
 
 
 def _beside_the_node() -> dict[str, Any]:
-    """Where the volume is in use already, for one machine only may mount it.
+    """Return the affinity to the host that uses the volume, because only one host may mount it.
 
-    The selector takes in the Job's own pod: so the scheduler lets it go anywhere while there is no node.
+    The selector includes the Job's own pod, so that the scheduler accepts any host while there is no node.
     """
-    components = {"key": names.COMPONENT, "operator": "In", "values": [names.ARMING, names.NODE]}
+    components = {"key": names.COMPONENT, "operator": "In", "values": [names.SIGN_STATE, names.NODE]}
     term = {
         "labelSelector": {"matchExpressions": [components]},
         "topologyKey": "kubernetes.io/hostname",
@@ -99,10 +99,10 @@ def _beside_the_node() -> dict[str, Any]:
     return {"podAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [term]}}
 
 
-def _container(address: str, image: str, is_by_name: bool) -> dict[str, Any]:
-    environment = {"KEY_ADDRESS": address, "BY_NAME": "true" if is_by_name else ""}
+def _container(address: str, image: str, is_confirmed: bool) -> dict[str, Any]:
+    environment = {"KEY_ADDRESS": address, "CONFIRMED": "true" if is_confirmed else ""}
     return {
-        "name": "arm",
+        "name": "sign-state",
         "image": image,
         "imagePullPolicy": "IfNotPresent",
         "command": ["/bin/sh", "-c", SCRIPT],

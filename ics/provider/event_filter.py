@@ -1,8 +1,9 @@
-"""Which of the provider's events wake a reconciler; pure. They only wake it and never carry state.
+"""Filter for the provider events that wake the reconciler; pure.
 
-CometBFT sends each transaction and each block to those that subscribed, with a map from
-`<event type>.<attribute>` to the values (cometbft rpc/core/events.go, ResultEvent). The types are
-interchain-security's x/ccv/provider/types/events.go, the SDK's staking and slashing modules' and ibc-go's.
+Events only trigger a pass; no state is read from them. CometBFT sends each transaction and block to its
+subscribers, with a map from `<event type>.<attribute>` to the values (cometbft rpc/core/events.go,
+ResultEvent). The types come from interchain-security's x/ccv/provider/types/events.go, from the SDK's staking
+and slashing modules and from ibc-go.
 """
 
 from collections.abc import Mapping
@@ -10,14 +11,14 @@ from dataclasses import dataclass
 from typing import Any
 
 QUERIES = ("tm.event='Tx'", "tm.event='NewBlock'")
-"""What is subscribed to; one client may hold five."""
+"""Queries to subscribe to; CometBFT allows five per client."""
 
-LAUNCH = "consumer_client_created"
-"""In a block: the launch itself."""
+_LAUNCH = "consumer_client_created"
+"""Event of the block that launches a chain."""
 
-TYPES = frozenset(
+_TYPES = frozenset(
     {
-        LAUNCH,
+        _LAUNCH,
         "create_consumer",
         "update_consumer",
         "remove_consumer",
@@ -38,25 +39,29 @@ TYPES = frozenset(
         "channel_close_confirm",
     }
 )
-"""In transactions, or in blocks when governance sends the message."""
+"""Event types of transactions, or of blocks if governance executes the message."""
 
 
 @dataclass(frozen=True, slots=True)
-class Tidings:
-    """Something has happened on the provider that concerns us."""
+class ChainEvent:
+    """A provider event that concerns this validator."""
 
     height: int
-    """Of its block: a look at an older one would not see it."""
+    """Height of its block; the state before this height does not contain the event."""
     types: tuple[str, ...]
 
     @property
     def is_launch(self) -> bool:
-        """A chain was launched: the next look shall not wait for anything."""
-        return LAUNCH in self.types
+        """Whether a chain was launched, so that the next pass must start immediately."""
+        return _LAUNCH in self.types
+
+
+CONNECTED = ChainEvent(0, ("connected",))
+"""Placeholder for all events that were missed before a connection."""
 
 
 def height(message: Mapping[str, Any]) -> int | None:
-    """Height of the block or transaction that a message tells of; None if it tells of none."""
+    """Return the height of a message's block or transaction, or None if it contains neither."""
     data = _mapping(_mapping(message.get("result")).get("data"))
     value = _mapping(data.get("value"))
     if data.get("type") == "tendermint/event/NewBlock":
@@ -68,14 +73,16 @@ def height(message: Mapping[str, Any]) -> int | None:
     return int(text) if isinstance(text, str) and text.isdigit() else None
 
 
-def read(message: Mapping[str, Any]) -> Tidings | None:
-    """What a message of a subscription says of us; None: nothing."""
-    at = height(message)
-    if at is None:
+def read(message: Mapping[str, Any]) -> ChainEvent | None:
+    """Return the event in a subscription message, or None if it does not concern this validator."""
+    event_height = height(message)
+    if event_height is None:
         return None
-    names = {str(name).partition(".")[0] for name in _mapping(_mapping(message["result"]).get("events"))}
-    types = tuple(sorted(names & TYPES))
-    return Tidings(at, types) if types else None
+    event_types = {
+        str(name).partition(".")[0] for name in _mapping(_mapping(message["result"]).get("events"))
+    }
+    types = tuple(sorted(event_types & _TYPES))
+    return ChainEvent(event_height, types) if types else None
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

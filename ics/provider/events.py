@@ -1,7 +1,7 @@
-"""Listens to the provider's events over the WebSocket of a CometBFT RPC, and wakes the reconciler.
+"""Subscription to the provider's events over a CometBFT WebSocket; it wakes the reconciler.
 
-Whatever goes wrong here costs time only: the reconciler looks from time to time all the same. After each
-new connection it is woken once, since nobody knows what was missed.
+Failures here only cause delays, because the reconciler also runs periodically. It is woken once after each new
+connection, because events may have been missed while disconnected.
 """
 
 import asyncio
@@ -13,68 +13,67 @@ from typing import Any, Protocol
 from ics import aio
 from ics.config import settings, urls
 from ics.provider import event_filter, gateway
-from ics.reconciler.daemon import wakeups
 
-LONGEST_PAUSE = 30.0
-"""Seconds between two tries to connect, at most."""
-LARGEST = 64 * 2**20
-"""Bytes of one message: a block comes whole."""
+_LONGEST_PAUSE = 30.0
+"""Maximum seconds between two connection attempts."""
+_LARGEST = 64 * 2**20
+"""Maximum bytes of one message; it contains a whole block."""
 SHORTEST_SILENCE = 10.0
-"""Seconds without a block after which the connection counts as dead, at least."""
+"""Minimum seconds without a message before the connection is considered dead."""
 _ANSWER_SECONDS = 10.0
 
 
-class Stream(Protocol):
-    """An open connection."""
+class _Stream(Protocol):
+    """An open WebSocket connection."""
 
     async def send(self, text: str, /) -> None:
         """Send one message."""
         ...
 
     async def recv(self) -> str | bytes:
-        """Wait for the next message; raises when the connection ends."""
+        """Wait for the next message; raise if the connection is closed."""
         ...
 
     async def close(self) -> None:
-        """Close it."""
+        """Close the connection."""
         ...
 
 
-class Lost(Exception):
-    """The connection is of no use any more; the next endpoint is tried."""
+class _Lost(Exception):
+    """The connection is unusable; the next endpoint is tried."""
 
 
 class Events:
-    """The subscription of one reconciler; `run` never returns."""
+    """Event subscription of one reconciler; `run` never returns."""
 
     def __init__(
         self,
-        provider: settings.Provider,
-        ring: Callable[[wakeups.Wake], None],
+        provider: settings.ProviderSettings,
+        on_event: Callable[[event_filter.ChainEvent], None],
         connect: Callable[[str], Any] | None = None,
-        luck: Callable[[], float] = random.random,
+        jitter: Callable[[], float] = random.random,
     ) -> None:
-        """Nothing is connected yet.
+        """Initialize without connecting.
 
         Args:
             provider: chain id and RPC addresses.
-            ring: called for each event that concerns us.
-            connect: opens a `Stream` to a WebSocket address; None: the network.
-            luck: draws a number from 0 to 1.
+            on_event: called for each event that concerns this validator, and after each new connection.
+            connect: opens a `Stream` to a WebSocket address; None: a network connection.
+            jitter: draws a number from 0 to 1.
         """
         self._provider = provider
-        self._ring = ring
+        self._on_event = on_event
         self._connect = connect or _connect
-        self._luck = luck
+        self._jitter = jitter
         self.listens_to = ""
-        """The endpoint whose events are heard, fit to be shown; empty: none."""
+        """Endpoint of the current subscription, without credentials; empty if disconnected."""
         self.trouble = ""
-        """Why the last connection ended or could not be made."""
+        """Reason why the last connection failed or was closed."""
 
     async def run(self) -> None:
-        """Listen, and connect again for ever, to one endpoint after the other."""
+        """Subscribe to one endpoint after the other and reconnect with back-off, forever."""
         failures = 0
-        faults: tuple[type[Exception], ...] = (OSError, TimeoutError, Lost, *_library_errors())
+        faults: tuple[type[Exception], ...] = (OSError, TimeoutError, _Lost, *_library_errors())
         while True:
             for url in self._provider.rpc:
                 try:
@@ -82,83 +81,82 @@ class Events:
                         failures = 0
                 except faults as error:
                     self.trouble = (
-                        f"{urls.shown(url)}: {gateway.one_line(str(error)) or type(error).__name__}"
+                        f"{urls.redacted(url)}: {gateway.one_line(str(error)) or type(error).__name__}"
                     )
                 finally:
                     self.listens_to = ""
                 failures += 1
-                await asyncio.sleep(aio.backoff(failures, LONGEST_PAUSE, self._luck()))
+                await asyncio.sleep(aio.backoff(failures, _LONGEST_PAUSE, self._jitter()))
 
     async def _listen(self, url: str) -> AsyncIterator[None]:
-        """Yield once for each message that tells of a block or transaction."""
-        stream: Stream = await self._connect(urls.websocket(url))
+        """Yield once for each message with a block or transaction."""
+        stream: _Stream = await self._connect(urls.websocket_url(url))
         try:
             await self._check_chain(stream, url)
             for number, query in enumerate(event_filter.QUERIES, start=1):
                 await _call(stream, number, "subscribe", {"query": query})
-            self.listens_to, self.trouble = urls.shown(url), ""
-            self._ring(wakeups.Wake("connected"))
+            self.listens_to, self.trouble = urls.redacted(url), ""
+            self._on_event(event_filter.CONNECTED)
             while True:
-                # A chain that makes no blocks is no reason to go elsewhere every minute, but a quiet
-                # connection is: that it is dead is told by nobody.
+                # A chain without new blocks does not justify a change of the endpoint every minute, but a silent
+                # connection does: nothing else reveals that it is dead.
                 async with asyncio.timeout(max(self._provider.max_lag, SHORTEST_SILENCE)):
                     message = _parsed(await stream.recv())
                 if "error" in message:
-                    raise Lost(f"it ends the subscription: {message['error']}")
+                    raise _Lost(f"endpoint ended the subscription: {message['error']}")
                 if event_filter.height(message) is None:
                     continue
-                tidings = event_filter.read(message)
-                if tidings is not None:
-                    for kind in tidings.types:
-                        self._ring(wakeups.Wake(kind, tidings.height, tidings.is_launch))
+                event = event_filter.read(message)
+                if event is not None:
+                    self._on_event(event)
                 yield
         finally:
             await stream.close()
 
-    async def _check_chain(self, stream: Stream, url: str) -> None:
-        """Events of another chain, or of a node that is catching up, would wake for nothing."""
-        found = await _call(stream, 0, "status", {})
+    async def _check_chain(self, stream: _Stream, url: str) -> None:
+        """Reject another chain and a node that is catching up; their events would cause needless passes."""
+        status = await _call(stream, 0, "status", {})
         try:
-            chain_id = found["node_info"]["network"]
-            is_behind = found["sync_info"]["catching_up"]
+            chain_id = status["node_info"]["network"]
+            is_behind = status["sync_info"]["catching_up"]
         except (KeyError, TypeError):
-            raise Lost("it answers no status") from None
+            raise _Lost("endpoint returned an invalid status") from None
         if chain_id != self._provider.chain_id:
-            raise Lost(f"it is of chain {chain_id!r}, not {self._provider.chain_id!r}: mend ics:provider.rpc")
+            raise _Lost(f"chain id is {chain_id!r}, not {self._provider.chain_id!r}; check ics:provider.rpc")
         if is_behind:
-            raise Lost("its node is catching up")
+            raise _Lost("node is catching up")
 
 
-async def _call(stream: Stream, number: int, method: str, params: Mapping[str, str]) -> Any:
+async def _call(stream: _Stream, number: int, method: str, params: Mapping[str, str]) -> Any:
     request = {"jsonrpc": "2.0", "id": number, "method": method, "params": dict(params)}
     await stream.send(json.dumps(request))
     async with asyncio.timeout(_ANSWER_SECONDS):
         while True:
             message = _parsed(await stream.recv())
-            # Events of the first subscription may come before the answer to the second.
+            # Events of the first subscription may arrive before the answer to the second.
             if message.get("id") == number and event_filter.height(message) is None:
                 break
     if "error" in message:
-        raise Lost(f"it refuses {method}: {message['error']}")
+        raise _Lost(f"endpoint rejected {method}: {message['error']}")
     return message.get("result")
 
 
 def _parsed(text: str | bytes) -> Mapping[str, Any]:
     try:
-        found = json.loads(text)
+        message = json.loads(text)
     except ValueError:
-        raise Lost("it speaks no JSON") from None
-    if not isinstance(found, dict):
-        raise Lost("it speaks no JSON-RPC")
-    return found
+        raise _Lost("endpoint sent invalid JSON") from None
+    if not isinstance(message, dict):
+        raise _Lost("endpoint sent an invalid JSON-RPC message")
+    return message
 
 
-async def _connect(url: str) -> Stream:
-    # Passes from cron never need the library.
+async def _connect(url: str) -> _Stream:
+    # Single passes, for example from cron, never need this library.
     from websockets.asyncio.client import connect
 
     return await connect(
-        url, max_size=LARGEST, open_timeout=10, ping_interval=20, ping_timeout=20, proxy=None
+        url, max_size=_LARGEST, open_timeout=10, ping_interval=20, ping_timeout=20, proxy=None
     )
 
 

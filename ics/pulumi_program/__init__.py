@@ -1,1 +1,4 @@
-"""The Pulumi program over the same manifests."""
+"""The Pulumi program, which declares the same manifests as the embedded engine applies.
+
+It uses pulumi-kubernetes; its own code is limited to grouping manifests into components.
+"""

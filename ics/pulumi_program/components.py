@@ -1,7 +1,7 @@
-"""The Pulumi components of one validator's stack; `pulumi up` shows them as its tree.
+"""Pulumi components of one validator's stack, which form the tree that `pulumi up` displays.
 
-Each takes one frozen value and registers the manifests in it, just as they are, under itself. Its outputs
-are read from those manifests. Nothing is decided here, and nothing happens at import.
+Each component gets one frozen value, registers its manifests unchanged as children, and reads its outputs from
+them. This module makes no decisions and has no side effects at import.
 """
 
 import re
@@ -33,12 +33,12 @@ _RESOURCES: Mapping[str, Callable[..., pulumi.Resource]] = {
 _ENVELOPE = frozenset({"apiVersion", "kind"})
 
 Homes = Mapping[str, pulumi.Resource]
-"""Namespaces that are declared, by name: what lies in one is made after it."""
+"""Declared namespaces by name; objects in a namespace depend on it."""
 
 
 @dataclass(frozen=True, slots=True)
 class SharedArgs:
-    """What a component that the chains share is made from."""
+    """Arguments of a shared component."""
 
     manifests: tuple[model.Manifest, ...]
     homes: Homes
@@ -46,22 +46,22 @@ class SharedArgs:
 
 @dataclass(frozen=True, slots=True)
 class ChainArgs:
-    """What the component of one consumer chain, or of its relayer, is made from."""
+    """Arguments of the component of one consumer chain or of its relayer."""
 
     consumer_id: str
     chain_id: str
     manifests: tuple[model.Manifest, ...]
-    """Of the node."""
+    """Manifests of the node."""
     relayer: tuple[model.Manifest, ...] = ()
-    """Of Hermes."""
+    """Manifests of Hermes."""
 
 
-class Gateway(pulumi.ComponentResource):
-    """The validator's namespace and the LoadBalancer through which peers reach its nodes."""
+class GatewayComponent(pulumi.ComponentResource):
+    """The validator's namespace and its LoadBalancer, through which peers reach the nodes."""
 
     def __init__(self, args: SharedArgs, opts: pulumi.ResourceOptions) -> None:
         super().__init__("ics:index:Gateway", "gateway", None, opts)
-        self.homes = declare(args.manifests, self, args.homes)
+        self.homes = _declare(args.manifests, self, args.homes)
         self.register_outputs(
             {
                 "namespace": _value(args.manifests, names.NAMESPACE, "metadata", "name"),
@@ -70,12 +70,12 @@ class Gateway(pulumi.ComponentResource):
         )
 
 
-class ProviderNode(pulumi.ComponentResource):
-    """The node of the provider chain that this validator runs itself."""
+class ProviderNodeComponent(pulumi.ComponentResource):
+    """The validator's own node of the provider chain."""
 
     def __init__(self, args: SharedArgs, opts: pulumi.ResourceOptions) -> None:
         super().__init__("ics:index:ProviderNode", "provider-node", None, opts)
-        declare(args.manifests, self, args.homes)
+        _declare(args.manifests, self, args.homes)
         (node,) = _of_kind(args.manifests, "StatefulSet")
         self.register_outputs(
             {
@@ -86,12 +86,12 @@ class ProviderNode(pulumi.ComponentResource):
         )
 
 
-class Reconciler(pulumi.ComponentResource):
-    """The reconciler in the cluster, with the rights that it needs."""
+class ReconcilerComponent(pulumi.ComponentResource):
+    """The reconciler in the cluster with its RBAC objects."""
 
     def __init__(self, args: SharedArgs, opts: pulumi.ResourceOptions) -> None:
         super().__init__("ics:index:Reconciler", "reconciler", None, opts)
-        declare(args.manifests, self, args.homes)
+        _declare(args.manifests, self, args.homes)
         runs = _of_kind(args.manifests, "CronJob") or _of_kind(args.manifests, "Deployment")
         accounts = _of_kind(args.manifests, "ServiceAccount")
         self.register_outputs(
@@ -103,14 +103,14 @@ class Reconciler(pulumi.ComponentResource):
         )
 
 
-class ConsumerChain(pulumi.ComponentResource):
-    """One consumer chain's node with all that it needs; its Relayer is a child of it."""
+class ConsumerChainComponent(pulumi.ComponentResource):
+    """One consumer chain's node with all its objects; the Relayer is a child component."""
 
     def __init__(self, args: ChainArgs, opts: pulumi.ResourceOptions) -> None:
         super().__init__("ics:index:ConsumerChain", f"consumer-{args.consumer_id}", None, opts)
-        homes = declare(args.manifests, self, {})
+        homes = _declare(args.manifests, self, {})
         if args.relayer:
-            Relayer(args, homes, pulumi.ResourceOptions(parent=self))
+            RelayerComponent(args, homes, pulumi.ResourceOptions(parent=self))
         genesis = _value(args.manifests, names.GENESIS, "metadata", "annotations", names.GENESIS_SHA256)
         self.register_outputs(
             {
@@ -123,13 +123,12 @@ class ConsumerChain(pulumi.ComponentResource):
         )
 
 
-class Relayer(pulumi.ComponentResource):
-    """Hermes for one consumer chain: its config, accounts, and what runs of it."""
+class RelayerComponent(pulumi.ComponentResource):
+    """Hermes for one consumer chain: configuration, accounts and workloads."""
 
     def __init__(self, args: ChainArgs, homes: Homes, opts: pulumi.ResourceOptions) -> None:
         super().__init__("ics:index:Relayer", f"relayer-{args.consumer_id}", None, opts)
-        # They lay right under the chain once: in a stack of that time they move, and are not made anew.
-        declare(args.relayer, self, homes, moved_from=opts.parent)
+        _declare(args.relayer, self, homes)
         runs = {m["metadata"]["name"] for m in _of_kind(args.relayer, "Deployment")}
         self.register_outputs(
             {
@@ -139,33 +138,25 @@ class Relayer(pulumi.ComponentResource):
         )
 
 
-def declare(
-    manifests: Sequence[model.Manifest],
-    parent: pulumi.Resource,
-    homes: Homes,
-    moved_from: pulumi.Resource | None = None,
-) -> Homes:
-    """Register each manifest as a child of a component, namespaces before what lies in them.
+def _declare(manifests: Sequence[model.Manifest], parent: pulumi.Resource, homes: Homes) -> Homes:
+    """Register each manifest as a child of a component, namespaces first.
 
     Args:
-        manifests: what to register.
+        manifests: manifests to register.
         parent: the component.
         homes: namespaces that are registered already.
-        moved_from: the component that they were children of in an earlier version.
 
     Returns:
-        The namespaces, with those that were registered now.
+        The registered namespaces, including the new ones.
     """
-    found = dict(homes)
-    aliases = None if moved_from is None else [pulumi.Alias(parent=moved_from)]
+    namespaces = dict(homes)
     for manifest in sorted(manifests, key=lambda m: m["kind"] != "Namespace"):
         metadata = manifest["metadata"]
-        home = found.get(metadata.get("namespace", ""))
+        namespace = namespaces.get(metadata.get("namespace", ""))
         options = pulumi.ResourceOptions(
             parent=parent,
-            aliases=aliases,
-            depends_on=[home] if home is not None else None,
-            # Volumes and keys outlive the stack; `protect` would fail the whole update instead.
+            depends_on=[namespace] if namespace is not None else None,
+            # Volumes and keys outlive the stack. `protect` would let the whole update fail instead.
             retain_on_delete=metadata["labels"].get(names.RETAIN) == "true",
         )
         fields = {key: value for key, value in manifest.items() if key not in _ENVELOPE}
@@ -173,21 +164,21 @@ def declare(
             fields["data"] = pulumi.Output.secret(fields["data"])
         resource = _RESOURCES[manifest["kind"]](resource_name(manifest), opts=options, **_snake(fields))
         if manifest["kind"] == "Namespace":
-            found[metadata["name"]] = resource
-    return found
+            namespaces[metadata["name"]] = resource
+    return namespaces
 
 
 def resource_name(manifest: model.Manifest) -> str:
-    """Pulumi's name of an object: kind, namespace and name, so that it is stable and unique."""
+    """Return Pulumi's name of an object: kind, namespace and name, which are stable and unique."""
     metadata = manifest["metadata"]
     parts = (manifest["kind"].lower(), metadata.get("namespace"), metadata["name"])
     return "/".join(part for part in parts if part)
 
 
 def _snake(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Only the outermost names: these are arguments, what lies in them is taken as it is."""
+    """Convert the top-level names to snake case, because they become arguments; nested names are kept."""
     return {
-        re.sub("[A-Z]", lambda found: f"_{found[0].lower()}", key): value for key, value in fields.items()
+        re.sub("[A-Z]", lambda match: f"_{match[0].lower()}", key): value for key, value in fields.items()
     }
 
 
@@ -196,18 +187,18 @@ def _of_kind(manifests: Sequence[model.Manifest], kind: str) -> list[model.Manif
 
 
 def _value(manifests: Sequence[model.Manifest], component: str, *path: str) -> Any:
-    """What lies there in the first manifest of a component; None without one."""
+    """Return the value at a path in the first manifest of a component, or None without one."""
     for manifest in manifests:
         if manifest["metadata"]["labels"][names.COMPONENT] == component:
-            found: Any = manifest
+            value: Any = manifest
             for key in path:
-                found = found[key]
-            return found
+                value = value[key]
+            return value
     return None
 
 
 def _ports(manifests: Sequence[model.Manifest], component: str) -> dict[str, int]:
-    """Ports of a component's Services, by their names."""
+    """Return the ports of a component's Services by name."""
     return {
         port["name"]: port["port"]
         for manifest in _of_kind(manifests, "Service")

@@ -1,4 +1,4 @@
-"""What the Pulumi program declares, computed before any resource is registered."""
+"""Plan of the Pulumi program, computed before any resource is registered."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,132 +14,147 @@ from ics.pulumi_program import outputs
 from ics.reconciler import observe, opt_ins, reconcile, wiring
 
 
-@dataclass(frozen=True, slots=True)
-class Declared:
-    """What the Pulumi program declares."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProgramPlan:
+    """Manifests, outputs and cluster of the Pulumi program."""
 
     manifests: tuple[model.Manifest, ...]
     outputs: Mapping[str, Any]
     kubeconfig: str | None
-    """Path of the kubeconfig as Pulumi's plugin and its state have it, None for the user's default one."""
+    """Path of the kubeconfig for Pulumi's plugin and state; None: the user's default one."""
     context: str | None
     path: Path | None = None
-    """Where that kubeconfig lies here."""
+    """Path of that kubeconfig on this machine."""
     warnings: tuple[str, ...] = ()
-    """Of a preview by hand: what the update would refuse to do unasked, one line for each."""
+    """In a manual preview: changes that the update would reject without a confirmation, one line each."""
 
 
-async def declared(
+async def compute(
     root: Path, name: str, environment: Mapping[str, str], *, is_preview: bool = False
-) -> Declared:
-    """Compute what the Pulumi program declares; sends nothing and changes nothing.
+) -> ProgramPlan:
+    """Compute the plan of the Pulumi program without sending or changing anything.
 
     Args:
         root: the project's folder.
-        name: of the stack.
-        environment: of the process.
-        is_preview: what must not be done unasked is a warning, and no error.
+        name: name of the stack.
+        environment: environment of the process.
+        is_preview: report changes that require a confirmation as warnings instead of an error.
 
     Raises:
-        IcsError: the stack, the provider or the cluster cannot be judged.
-        Permanent: something must be confirmed first, or is what no Pulumi program can say.
+        IcsError: the stack, the provider or the cluster cannot be read.
+        Permanent: a change requires a confirmation, or cannot be expressed by a Pulumi program.
     """
     facts_file = environment.get(handoff.VARIABLE)
-    handed = handoff.read(Path(facts_file)) if facts_file else None
-    async with wiring.open_stack(root, name, environment, handed.overrides if handed else ()) as found:
-        facts = handed.facts if handed else await observe.observe(found.world)
-        wanted = observe.desire(found.world, facts)
+    snapshot = handoff.read(Path(facts_file)) if facts_file else None
+    async with wiring.open_stack(root, name, environment, snapshot.overrides if snapshot else ()) as opened:
+        if snapshot is None:
+            seen, wanted = await observe.read(opened.world)
+        else:
+            seen = snapshot.observed
+            wanted = observe.compute(opened.world, seen)
         warnings: tuple[str, ...] = ()
-        if handed is None:
-            check_removals(wanted, facts.memory)
-            warnings = unasked(await _judged(found, wanted, facts))
+        if snapshot is None:
+            check_removals(wanted, seen.memory)
+            warnings = blocking_changes(await _review(opened, wanted, seen))
     if warnings and not is_preview:
-        raise errors.Permanent(f"nothing is changed: {'; '.join(warnings)}")
-    if handed is None:
+        raise errors.Permanent(f"nothing was changed: {'; '.join(warnings)}")
+    if snapshot is None:
         manifests = reconcile.render(wanted)
     else:
-        wanted = opt_ins.without(wanted, handed.refused, facts.memory)
-        manifests = _as_handed(wanted, handed)
-    sent = handed.sent if handed else frozenset()
-    cluster = found.world.settings.cluster
+        wanted = opt_ins.exclude(wanted, snapshot.refused, seen.memory)
+        manifests = _render_for_pass(wanted, snapshot)
+    sent = snapshot.sent if snapshot else frozenset()
+    cluster = opened.world.settings.cluster
     path = None if cluster.kubeconfig is None else root / Path(cluster.kubeconfig).expanduser()
-    kubeconfig = None if path is None else of_plugin(cluster.kubeconfig or "", path, processes.home())
-    return Declared(manifests, outputs.of(wanted, sent), kubeconfig, cluster.context, path, warnings)
+    kubeconfig = None if path is None else plugin_path(cluster.kubeconfig or "", path, processes.home())
+    return ProgramPlan(
+        manifests=manifests,
+        outputs=outputs.render(wanted, sent),
+        kubeconfig=kubeconfig,
+        context=cluster.context,
+        path=path,
+        warnings=warnings,
+    )
 
 
-async def _judged(found: wiring.Opened, wanted: desired.Desired, facts: observed.Seen) -> guard.Judgement:
-    """What the embedded engine would ask about: nobody holds back a Pulumi that is run by hand."""
-    settings = found.world.settings
-    engine = applyset_engine.ApplyEngine(found.kube, settings.validator, settings.gateway.namespace)
-    return await engine.judge(reconcile.order(found.world, wanted, handoff.Handed(facts)))
+async def _review(
+    opened: wiring.OpenStack, desired: desired.Desired, observed: observed.Observed
+) -> guard.Review:
+    """Let the embedded engine review the changes, because a manual Pulumi run has no guard of its own."""
+    settings = opened.world.settings
+    engine = applyset_engine.ApplyEngine(opened.kube, settings.validator, settings.gateway.namespace)
+    return await engine.review(
+        reconcile.apply_request(opened.world, desired, handoff.PassSnapshot(observed=observed))
+    )
 
 
-def of_plugin(written: str, path: Path, home: Path) -> str:
-    """A kubeconfig's path as it is given to Pulumi's plugin, and so stands in the state.
+def plugin_path(written: str, path: Path, home: Path) -> str:
+    """Return a kubeconfig's path in the form for Pulumi's plugin, which is also stored in the state.
 
-    As it is written: a path of this machine would make every other one fail. The plugin works in the project's
-    folder too. As text, its credentials would be in the state, and in a file that the plugin leaves.
+    It is kept as written, because an absolute path would fail on other machines; the plugin also runs in the
+    project's folder. The content is not used, because its credentials would be stored in the state and in a file
+    that the plugin leaves behind.
 
     Args:
-        written: in the settings.
-        path: what it means to us.
-        home: what the plugin takes `~/` for.
+        written: path in the settings.
+        path: its absolute path on this machine.
+        home: the plugin's expansion of `~/`.
     """
     is_other_home = written.startswith("~") and home / written[2:] != path
     return str(path) if is_other_home else written
 
 
-def unasked(judged: guard.Judgement) -> tuple[str, ...]:
-    """What keeps a Pulumi that is run by hand from going on, one line for each object.
+def blocking_changes(review: guard.Review) -> tuple[str, ...]:
+    """Return one line for each object that prevents a manual Pulumi run.
 
     Args:
-        judged: all that would be done; the names in `ics:confirm` are its confirmations.
+        review: review of all changes; the names in `ics:confirm` are its confirmations.
     """
-    asked = {question.ref for question in judged.questions}
-    questions = [f"{question.text}, or put that name into ics:confirm" for question in judged.questions]
-    stays = [
-        f"{ref} is confirmed to stay as it is, which no Pulumi program can say: set the change back, or run"
-        " `python reconcile.py`, which leaves it"
-        for ref in sorted(judged.left - asked)
+    pending = {question.ref for question in review.confirmations}
+    questions = [f"{question.text}, or add that name to ics:confirm" for question in review.confirmations]
+    unchanged = [
+        f"{ref}: confirmed to stay unchanged, which a Pulumi program cannot express; revert the change, or run"
+        " `python reconcile.py`, which does not change it"
+        for ref in sorted(review.left - pending)
     ]
-    return (*questions, *stays)
+    return (*questions, *unchanged)
 
 
-def _as_handed(wanted: desired.Desired, handed: handoff.Handed) -> tuple[model.Manifest, ...]:
-    """The manifests as the pass has them: the engine sees to it that nothing of a held chain is removed."""
-    manifests = handoff.without(reconcile.render(wanted), handed.held, handed.left)
-    if handed.digest not in ("", handoff.digest(manifests)):
+def _render_for_pass(desired: desired.Desired, snapshot: handoff.PassSnapshot) -> tuple[model.Manifest, ...]:
+    """Return the manifests of the pass, whose engine prevents the deletion of omitted chains."""
+    manifests = handoff.exclude(reconcile.render(desired), snapshot.paused, snapshot.left)
+    if snapshot.digest not in ("", handoff.digest(manifests)):
         raise errors.Permanent(
-            f"{handoff.VARIABLE}: the program makes other objects than the pass that started it: its settings,"
-            " definitions or secrets differ, through the environment or a file that changed meanwhile"
+            f"{handoff.VARIABLE}: the program renders other objects than the pass that started it, because its"
+            " settings, definitions or secrets differ; check the environment, and retry if a file has changed meanwhile"
         )
     return manifests
 
 
-def check_removals(wanted: desired.Desired, memory: model.Memory) -> None:
-    """Refuse what no Pulumi program can say: what it leaves out is deleted, a held chain's node too.
+def check_removals(desired: desired.Desired, memory: observed.Memory) -> None:
+    """Reject a plan that omits chains with objects, because Pulumi would delete their nodes.
 
     Args:
-        wanted: what should be.
-        memory: what the cluster holds.
+        desired: the desired state.
+        memory: state of earlier passes in the cluster.
 
     Raises:
-        Transient: a chain with objects is held, or was left and its key is not on record as retired.
+        Transient: a chain with objects is paused, or was left and its key is not recorded as retired.
     """
     problems = [
         f"{v.summary.chain_id} (consumer id {v.summary.consumer_id}): {_why(v)}"
-        for v in wanted.verdicts
+        for v in desired.decisions
         if v.retires is not None
-        or (v.summary.consumer_id in wanted.held and v.summary.consumer_id in memory.chains)
+        or (v.summary.consumer_id in desired.paused and v.summary.consumer_id in memory.chains)
     ]
     if problems:
         raise errors.Transient(
-            "nothing is changed, for Pulumi would remove the nodes of these chains:"
-            f" {'; '.join(problems)}: mend it, or run `python reconcile.py`, which leaves them as they are"
+            "nothing was changed, because Pulumi would delete the nodes of these chains:"
+            f" {'; '.join(problems)}; fix this, or run `python reconcile.py`, which does not change them"
         )
 
 
-def _why(verdict: desired.Verdict) -> str:
-    if verdict.retires is not None:
-        return f"it was left, and key generation {verdict.retires} must be recorded as retired first"
-    return ", ".join(f"{condition.reason}: {condition.message}" for condition in verdict.conditions)
+def _why(decision: desired.ChainDecision) -> str:
+    if decision.retires is not None:
+        return f"the chain was left, and key generation {decision.retires} must be recorded as retired first"
+    return ", ".join(f"{condition.reason}: {condition.message}" for condition in decision.conditions)

@@ -1,6 +1,6 @@
-"""The Pulumi resources of one validator's stack, made from the same manifests as the embedded engine's.
+"""Pulumi resources of one validator's stack, created from the same manifests as with the embedded engine.
 
-Nothing is decided and nothing is read from a chain or a cluster here, and nothing happens at import.
+This module makes no decisions, reads neither chains nor clusters, and has no side effects at import.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,8 +13,8 @@ from ics import model
 from ics import names as ics_names
 from ics.pulumi_program import components
 
-_RELAYER = frozenset({ics_names.HERMES, ics_names.HERMES_KEYS, ics_names.EVIDENCE, ics_names.RELAYING})
-"""Components, as labels name them, of what relays to a chain."""
+_RELAYER = frozenset({ics_names.HERMES, ics_names.HERMES_KEYS, ics_names.EVIDENCE, ics_names.RELAYER})
+"""Component labels of a chain's relayer."""
 
 
 def stack(
@@ -26,52 +26,52 @@ def stack(
     """Declare the whole stack.
 
     Args:
-        manifests: what `ics.manifests.render` made; the shared namespace is always among them.
-        outputs: stack outputs, none of them secret.
-        kubeconfig: its path, None for the default one.
-        context: in the kubeconfig.
+        manifests: rendered manifests, which always include the shared namespace.
+        outputs: stack outputs without secrets.
+        kubeconfig: path of the kubeconfig; None: the default one.
+        context: context in the kubeconfig.
     """
     provider = kubernetes.Provider(
         "cluster",
         kubeconfig=kubeconfig,
         context=context,
-        # Without it, another address or authority in the kubeconfig replaces the provider, and with it
-        # every object: made again (which changes nothing) and then deleted.
+        # Without it, a new address or authority in the kubeconfig would replace the provider and thereby every
+        # object: each is created again (which changes nothing) and then deleted.
         cluster_identifier=manifests[0]["metadata"]["labels"][ics_names.PART_OF_SET],
         enable_server_side_apply=True,
-        # Objects that the embedded engine made are adopted, and data change in place.
+        # Objects of the embedded engine are adopted, and data is changed in place.
         upsert_existing_objects=True,
         enable_config_map_mutable=True,
         enable_secret_mutable=True,
-        # A field of ours that somebody else has set is set back, as the embedded engine does.
+        # Owned fields that another manager has set are reverted, like with the embedded engine.
         enable_patch_force=True,
-        # It is made of the validator's name and the gateway's namespace, and the first one stays: another one
-        # would replace the provider as well.
+        # It depends on the validator's name and the gateway's namespace. A changed identifier would replace the
+        # provider, too, so the first one is kept.
         opts=pulumi.ResourceOptions(ignore_changes=["clusterIdentifier"]),
     )
     options = pulumi.ResourceOptions(providers={"kubernetes": provider})
     shared, chains = by_chain(manifests)
-    gateway = components.Gateway(components.SharedArgs(_rest(shared), {}), options)
-    node = of_component(shared, ics_names.PROVIDER_NODE)
+    gateway = components.GatewayComponent(components.SharedArgs(_rest(shared), {}), options)
+    node = _of_component(shared, ics_names.PROVIDER_NODE)
     if node:
-        components.ProviderNode(components.SharedArgs(node, gateway.homes), options)
-    reconciler = of_component(shared, ics_names.RECONCILER)
+        components.ProviderNodeComponent(components.SharedArgs(node, gateway.homes), options)
+    reconciler = _of_component(shared, ics_names.RECONCILER)
     if reconciler:
-        components.Reconciler(components.SharedArgs(reconciler, gateway.homes), options)
+        components.ReconcilerComponent(components.SharedArgs(reconciler, gateway.homes), options)
     under = pulumi.ResourceOptions(providers={"kubernetes": provider}, depends_on=[gateway])
     for chain in chains:
-        components.ConsumerChain(chain, under)
+        components.ConsumerChainComponent(chain, under)
     for name, value in outputs.items():
         pulumi.export(name, value)
 
 
-def of_component(manifests: Sequence[model.Manifest], *names: str) -> tuple[model.Manifest, ...]:
-    """Those that carry one of these component labels."""
+def _of_component(manifests: Sequence[model.Manifest], *names: str) -> tuple[model.Manifest, ...]:
+    """Return the manifests with one of the component labels."""
     return tuple(m for m in manifests if m["metadata"]["labels"][ics_names.COMPONENT] in names)
 
 
 def _rest(shared: Sequence[model.Manifest]) -> tuple[model.Manifest, ...]:
-    others = of_component(shared, ics_names.PROVIDER_NODE, ics_names.RECONCILER)
+    others = _of_component(shared, ics_names.PROVIDER_NODE, ics_names.RECONCILER)
     return tuple(m for m in shared if m not in others)
 
 
@@ -85,7 +85,7 @@ def by_chain(
     for consumer_id in ids:
         own = tuple(m for m in manifests if m["metadata"]["labels"].get(ics_names.CONSUMER) == consumer_id)
         chain_id = own[0]["metadata"]["annotations"][ics_names.CHAIN_ID]
-        relayer = of_component(own, *_RELAYER)
+        relayer = _of_component(own, *_RELAYER)
         node = tuple(m for m in own if m not in relayer)
         chains.append(components.ChainArgs(consumer_id, chain_id, node, relayer))
     return shared, tuple(chains)

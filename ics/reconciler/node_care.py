@@ -1,8 +1,8 @@
-"""Keeps the nodes that run: tells them new peers, restarts what is stuck; one restart in a pass, never two at once.
+"""Care for running nodes: sending them new peers and restarting stuck ones, at most one at a time and per pass.
 
-note a look at a node that is behind     passes of a cron job have nothing else to remember it by
-tell a node its new peers, then note it  a crash between the two tells it once more
-note a restart, then restart             a crash between the two costs some looks more
+record a probe of a node that is behind     single passes, for example from cron, have no other memory
+send a node its new peers, then record it   a crash in between sends them once more
+record a restart, then restart              a crash in between costs a few more probes
 """
 
 import dataclasses
@@ -14,14 +14,14 @@ from ics import errors, model
 from ics.config import settings
 from ics.consumer import chain, desired, observed, watchdog
 from ics.consumer.peers import updates
-from ics.reconciler import world
+from ics.reconciler import outcome, world
 
 
 @dataclass(frozen=True, slots=True)
-class Patient:
-    """A node that answers."""
+class RunningNode:
+    """A node that answers queries."""
 
-    chain: chain.Chain
+    chain: chain.ChainPlan
     pod: model.PodStatus
     node: model.NodeStatus
 
@@ -32,130 +32,140 @@ class Patient:
 
     @property
     def lacking(self) -> dict[str, str]:
-        """Peers that it is not connected with."""
-        return updates.missing(self.chain.peering.persistent_peers, self.node)
+        """Peers to which it is not connected."""
+        return updates.missing_peers(self.chain.peering.persistent_peers, self.node)
 
 
 @dataclass(slots=True)
-class Round:
-    """One round of all nodes."""
+class _NodeMaintenance:
+    """Maintenance of all nodes in one pass."""
 
-    cluster: world.Cluster
+    nodes: world.Nodes
     settings: settings.Settings
     now: datetime.datetime
     may_restart: bool
-    """False once a node is restarting."""
+    """Whether a node may be restarted; False once a node is restarting."""
 
-    async def tend(self, patient: Patient) -> None:
-        """Take what is due for one node."""
-        chain, care = patient.chain, patient.chain.care
+    async def run(self, running_node: RunningNode) -> None:
+        """Take the due steps for one node."""
+        chain, record = running_node.chain, running_node.chain.watchdog
         patience = datetime.timedelta(seconds=self.settings.node.stuck_after)
-        found = watchdog.progress(patient.node, self.now, patience)
-        looked = watchdog.looked(care, patient.process, patient.node, found, self.now)
-        if looked != care:
-            await self.cluster.record_care(chain.namespace, looked)
-        if watchdog.is_stuck(looked, patient.process):
-            await self._restart(chain, watchdog.restarted(looked, self.now, is_stuck=True))
-        elif updates.is_stale(chain.peering.persistent_peers, chain.laid_peers, looked, patient.pod):
-            await self._update(patient, looked)
+        progress = watchdog.classify_progress(running_node.node, self.now, patience)
+        probed = watchdog.after_probe(record, running_node.process, running_node.node, progress, self.now)
+        if probed != record:
+            await self.nodes.record_watchdog(chain.namespace, probed)
+        if watchdog.is_stuck(probed, running_node.process):
+            await self._restart(chain, watchdog.after_restart(probed, self.now, is_stuck=True))
+        elif updates.is_stale(
+            chain.peering.persistent_peers, chain.configured_peers, probed, running_node.pod
+        ):
+            await self._update(running_node, probed)
 
-    async def _update(self, patient: Patient, care: model.Care) -> None:
-        """Let a node know its new peers in the way that the settings allow."""
-        own = patient.chain.key.key.address
-        is_allowed = self.settings.auto_update_consumers and watchdog.may_restart(own, patient.node)
-        lacking = frozenset(patient.lacking)
+    async def _update(self, running_node: RunningNode, record: watchdog.WatchdogRecord) -> None:
+        """Update a node's peers in the way that the settings allow."""
+        own = running_node.chain.key.key.address
+        is_allowed = self.settings.auto_update_consumers and watchdog.may_restart(own, running_node.node)
+        lacking = frozenset(running_node.lacking)
         if self.settings.hybrid_peer_updates:
             try:
-                lacking = await dial(self.cluster, patient)
+                lacking = await _dial_peers(self.nodes, running_node)
             except errors.IcsError:
                 if not self.settings.auto_update_consumers:
                     raise
             else:
                 if not (lacking and is_allowed):
-                    # It goes on trying by itself.
-                    await note_told(self.cluster, patient, care)
+                    # CometBFT keeps trying to connect to the missing peers.
+                    await _record_sent_peers(self.nodes, running_node, record)
                     return
         if lacking and is_allowed:
-            await self._restart(patient.chain, watchdog.restarted(care, self.now, is_stuck=False))
+            await self._restart(running_node.chain, watchdog.after_restart(record, self.now, is_stuck=False))
 
-    async def _restart(self, chain: chain.Chain, care: model.Care) -> None:
+    async def _restart(self, chain: chain.ChainPlan, record: watchdog.WatchdogRecord) -> None:
         if not self.may_restart:
             return
         self.may_restart = False
-        await self.cluster.record_care(chain.namespace, care)
-        await self.cluster.restart_node(chain.namespace)
+        await self.nodes.record_watchdog(chain.namespace, record)
+        await self.nodes.restart(chain.namespace)
 
 
-async def tell(cluster: world.Cluster, patient: Patient, care: model.Care) -> frozenset[str]:
-    """Tell a node its peers while it runs, and note it.
+async def send_peers(
+    nodes: world.Nodes, running_node: RunningNode, record: watchdog.WatchdogRecord
+) -> frozenset[str]:
+    """Send peers to a running node and record it.
 
     Returns:
-        Node ids of wanted peers that it is not connected with after a few seconds; it goes on trying.
+        Node ids of peers to which it is not connected after a few seconds; the node keeps trying.
 
     Raises:
-        IcsError: it could not be told.
+        IcsError: the node did not accept them.
     """
-    lacking = await dial(cluster, patient)
-    await note_told(cluster, patient, care)
+    lacking = await _dial_peers(nodes, running_node)
+    await _record_sent_peers(nodes, running_node, record)
     return lacking
 
 
-async def dial(cluster: world.Cluster, patient: Patient) -> frozenset[str]:
-    """Tell a node its peers; answers and raises as `tell`."""
-    wanted = patient.chain.peering.persistent_peers
-    # A node cannot be told that it has no peers any more; those of before do no harm.
-    connected = await cluster.tell_peers(patient.chain.namespace, wanted) if wanted else frozenset()
+async def _dial_peers(nodes: world.Nodes, running_node: RunningNode) -> frozenset[str]:
+    """Send peers to a node without recording it; return and raise like `send_peers`."""
+    wanted = running_node.chain.peering.persistent_peers
+    # CometBFT does not accept an empty list; the previous peers do no harm.
+    connected = await nodes.send_peers(running_node.chain.namespace, wanted) if wanted else frozenset()
     return frozenset(updates.addresses(wanted)) - connected
 
 
-async def note_told(cluster: world.Cluster, patient: Patient, care: model.Care) -> None:
-    """Note that the process that runs knows its peers of now."""
-    told = updates.digest(patient.chain.peering.persistent_peers)
-    known = care if care.process == patient.process else model.Care(patient.process, restarts=care.restarts)
-    await cluster.record_care(patient.chain.namespace, dataclasses.replace(known, told=told))
-
-
-def patients(wanted: desired.Desired, observed: observed.Seen) -> list[Patient]:
-    """The nodes that answer, of chains that are neither held nor without a genesis."""
-    found = []
-    for planned in wanted.chains:
-        observation = observed.observations.get(planned.consumer_id)
-        if planned.genesis is None or observation is None or planned.consumer_id in wanted.held:
-            continue
-        if observation.pod is not None and observation.node is not None:
-            found.append(Patient(planned, observation.pod, observation.node))
-    return found
-
-
-def _is_quiet(observed: observed.Seen) -> bool:
-    """Whether no node is on its way up, also none of a chain that is held."""
-    now, remembered = observed.snapshot.moment, observed.memory.chains
-    return not any(
-        watchdog.is_coming_up(found.pod, remembered[consumer_id].care, now)
-        for consumer_id, found in observed.observations.items()
+async def _record_sent_peers(
+    nodes: world.Nodes, running_node: RunningNode, record: watchdog.WatchdogRecord
+) -> None:
+    """Record that the running process has its current peers."""
+    digest = updates.digest(running_node.chain.peering.persistent_peers)
+    previous = (
+        record
+        if record.process == running_node.process
+        else watchdog.WatchdogRecord(process=running_node.process, restarts=record.restarts)
+    )
+    await nodes.record_watchdog(
+        running_node.chain.namespace, dataclasses.replace(previous, peers_digest=digest)
     )
 
 
-async def tend(
-    place: world.World, wanted: desired.Desired, observed: observed.Seen, restarted: Collection[str] = ()
-) -> list[tuple[str, errors.IcsError]]:
-    """Take what is due for every node, one after the other.
+def running_nodes(desired: desired.Desired, observed: observed.Observed) -> list[RunningNode]:
+    """Return the nodes that answer, of chains that have a genesis and are not paused."""
+    nodes = []
+    for planned in desired.chains:
+        observation = observed.observations.get(planned.consumer_id)
+        if planned.genesis is None or observation is None or planned.consumer_id in desired.paused:
+            continue
+        if observation.pod is not None and observation.node is not None:
+            nodes.append(RunningNode(planned, observation.pod, observation.node))
+    return nodes
+
+
+def _is_quiet(observed: observed.Observed) -> bool:
+    """Return whether no node is starting, including those of paused chains."""
+    now, remembered = observed.snapshot.moment, observed.memory.chains
+    return not any(
+        watchdog.is_coming_up(observation.pod, remembered[consumer_id].watchdog, now)
+        for consumer_id, observation in observed.observations.items()
+    )
+
+
+async def maintain(
+    world: world.World,
+    desired: desired.Desired,
+    observed: observed.Observed,
+    restarted: Collection[str],
+    collector: outcome.Collector,
+) -> None:
+    """Take the due steps for every node, one after the other.
 
     Args:
-        place: the validator's world.
-        wanted: what should be.
-        observed: what it was made of.
-        restarted: consumer ids of the nodes that this pass has restarted already, to give them their key.
-
-    Returns:
-        What went wrong, by consumer id; one node's trouble is its own.
+        world: world of the validator.
+        desired: the desired state.
+        observed: the observation from which it was computed.
+        restarted: consumer ids of the nodes that this pass has already restarted to mount their key.
+        collector: collects the errors of each node.
     """
     may_restart = not restarted and _is_quiet(observed)
-    turn = Round(place.cluster, place.settings, observed.snapshot.moment, may_restart)
-    troubles: list[tuple[str, errors.IcsError]] = []
-    for patient in patients(wanted, observed):
-        try:
-            await turn.tend(patient)
-        except errors.IcsError as error:
-            troubles.append((patient.chain.consumer_id, error))
-    return troubles
+    maintenance = _NodeMaintenance(world.nodes, world.settings, observed.snapshot.moment, may_restart)
+    for node in running_nodes(desired, observed):
+        with collector.chain(node.chain.consumer_id):
+            await maintenance.run(node)

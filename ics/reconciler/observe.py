@@ -1,284 +1,165 @@
-"""The phase that reads: the provider at one height, the cluster's memory, and the chains' own nodes."""
+"""Observation phase of a pass, repeated until the desired state leaves no open questions."""
 
 import asyncio
 import dataclasses
-import datetime
-from collections.abc import Awaitable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Mapping
 from typing import TypeVar
 
 from ics import aio, errors, model
-from ics.consumer import desired, lifecycle, observed
+from ics.consumer import desired, observed, questions
 from ics.cosmos import addresses
-from ics.keys import derivation
-from ics.provider.rest import relayer_queries
-from ics.reconciler import world
-from ics.relayer import accounts, facts, handshake, ibc
+from ics.reconciler import relayer_facts, world
+from ics.relayer import facts
 
 
-async def observe(place: world.World) -> observed.Seen:
-    """Read the provider at one height, the cluster's memory, and the chains' own nodes.
+async def read(world: world.World) -> tuple[observed.Observed, desired.Desired]:
+    """Read the provider at one height, the cluster's state and the chains' own nodes.
+
+    Returns:
+        Everything observed, and the desired state computed from it.
 
     Raises:
-        Transient: an endpoint is down or lagging, or its answer cannot be trusted.
-        SettingsError: an endpoint or the operator address is wrong.
+        Transient: an endpoint is down or lagging, or its answer is not usable.
+        SettingsError: an endpoint or the operator address is invalid.
+        Permanent: the provider does not have this validator.
     """
-    async with aio.together() as group:
-        remembered = group.create_task(place.cluster.memory())
-        group.create_task(_opened(place))
-    memory = remembered.result()
-
-    def interest(summary: model.ConsumerSummary, must_validate: bool) -> bool:
-        return desired.is_of_interest(summary, must_validate, memory, place.definitions)
-
-    async with aio.together() as group:
-        snapshot = group.create_task(place.provider.snapshot(place.settings.operator_address, interest))
-        observations = group.create_task(place.cluster.observe(workloads(memory)))
-        waiting = group.create_task(_arming(place, memory))
-    place.lease.note(snapshot.result().chain_id, snapshot.result().height)
-    found = observed.Seen(
-        snapshot.result(),
-        memory,
-        observations.result(),
-        waiting.result(),
-        wishes=place.wishes,
-        endpoints=place.provider.conditions(),
-    )
-    return await _with_relaying(place, await _with_launches(place, found))
+    observed = await _first(world)
+    while True:
+        wanted = compute(world, observed)
+        open_questions = questions.open_questions(observed, wanted, world.seed)
+        if not open_questions:
+            return observed, wanted
+        observed = await _answered(world, observed, open_questions)
 
 
-async def _arming(place: world.World, memory: model.Memory) -> Mapping[str, str]:
-    """Why signing memories are not laid yet; nothing is asked while none is due."""
-    records = [record for chain in memory.chains.values() for record in chain.records]
-    is_due = any(record.volume_uid is not None and not record.is_armed for record in records)
-    return await place.cluster.arming() if is_due else {}
+async def read_cluster_again(
+    world: world.World, before: observed.Observed
+) -> tuple[observed.Observed, desired.Desired]:
+    """Read only the cluster again after an engine changed it, because new volumes have a uid now."""
+    memory = await world.state.load()
+    observations = await world.nodes.observe(_workloads(memory))
+    observed = dataclasses.replace(before, memory=memory, observations=observations)
+    return observed, compute(world, observed)
 
 
-async def _opened(place: world.World) -> None:
-    await place.provider.open(await place.lease.acted_height(place.settings.provider.chain_id))
-    await place.provider.check_rpc()
+def compute(world: world.World, observed: observed.Observed) -> desired.Desired:
+    """Compute the desired state from what was observed; raises as `ics.consumer.desired.compute`."""
+    return desired.compute(observed, world.settings, world.seed, world.definitions, world.imported)
 
 
-def workloads(memory: model.Memory) -> dict[str, str]:
-    """Namespaces of the chains that have a node, by consumer id."""
+def _workloads(memory: observed.Memory) -> dict[str, str]:
+    """Return the namespaces of chains that have a node, by consumer id."""
     return {
         consumer_id: chain.namespace for consumer_id, chain in memory.chains.items() if chain.has_workload
     }
 
 
-async def _with_launches(place: world.World, found: observed.Seen) -> observed.Seen:
-    """Fetch the facts of launches whose genesis the cluster does not hold; one's trouble is its own."""
-    if not desired.may_lack_genesis(found):
-        return found
-    lacking = desired.lacks_genesis(desire(place, found))
-    answers = await _each({one: place.provider.launch(one, funds) for one, funds in lacking.items()})
-    if not answers:
-        return found
-    launches = {one: answer for one, answer in answers.items() if isinstance(answer, model.Launch)}
-    problems = {one: str(answer) for one, answer in answers.items() if isinstance(answer, errors.IcsError)}
-    snapshot = dataclasses.replace(
-        found.snapshot, launches=launches, problems={**found.snapshot.problems, **problems}
+async def _first(world: world.World) -> observed.Observed:
+    async with aio.task_group() as group:
+        loading = group.create_task(world.state.load())
+        group.create_task(_open(world))
+    memory = loading.result()
+
+    def interest(summary: model.ConsumerSummary, must_validate: bool) -> bool:
+        return desired.is_of_interest(summary, must_validate, memory, world.definitions)
+
+    async with aio.task_group() as group:
+        reading = group.create_task(world.provider.snapshot(world.settings.operator_address, interest))
+        observing = group.create_task(world.nodes.observe(_workloads(memory)))
+        waiting = group.create_task(_sign_state_waits(world, memory))
+    snapshot = reading.result()
+    world.lease.record_height(snapshot.chain_id, snapshot.height)
+    return observed.Observed(
+        snapshot=snapshot,
+        memory=memory,
+        observations=observing.result(),
+        sign_state_waits=waiting.result(),
+        opt_in_requests=world.opt_in_requests,
+        endpoints=world.provider.conditions(),
     )
-    return dataclasses.replace(found, snapshot=snapshot)
 
 
-async def with_used_keys(
-    place: world.World, found: observed.Seen, wanted: desired.Desired
-) -> tuple[observed.Seen, desired.Desired]:
-    """Ask whether keys that are about to be assigned are free, until those that are wanted are.
+async def _open(world: world.World) -> None:
+    await world.provider.open(await world.lease.acted_height(world.settings.provider.chain_id))
+    await world.provider.check_rpc()
 
-    What the provider knows of a key outlives all that is written down here.
-    """
-    asked: set[bytes] = set()
-    while due := {one: key for one, key in desired.new_keys(wanted).items() if key not in asked}:
-        asked |= set(due.values())
-        prefix, _ = addresses.decode(desired.own_validator(found.snapshot, place.settings).consensus_address)
-        answers = await _each(
-            {one: place.provider.is_key_used(one, addresses.encode(prefix, key)) for one, key in due.items()}
+
+async def _sign_state_waits(world: world.World, memory: observed.Memory) -> Mapping[str, str]:
+    """Return why sign states are not ready; query nothing if none is due."""
+    records = [record for chain in memory.chains.values() for record in chain.records]
+    is_due = any(record.volume_uid is not None and not record.is_ready for record in records)
+    return await world.sign_state.waits() if is_due else {}
+
+
+async def _answered(
+    world: world.World, observed: observed.Observed, open_questions: questions.Questions
+) -> observed.Observed:
+    """Ask all questions concurrently, and add the answers to what was observed."""
+    valcons = desired.own_validator(observed.snapshot, world.settings).consensus_address
+    prefix, _ = addresses.decode(valcons)
+    async with aio.task_group() as group:
+        fetching = group.create_task(
+            _each({c: world.provider.launch(c, funds) for c, funds in open_questions.geneses.items()})
         )
-        problems = {
-            one: str(answer) for one, answer in answers.items() if isinstance(answer, errors.IcsError)
-        }
-        used = {due[one] for one, answer in answers.items() if answer is True}
-        if not problems and not used:
-            break
-        snapshot = dataclasses.replace(found.snapshot, problems={**found.snapshot.problems, **problems})
-        found = dataclasses.replace(found, snapshot=snapshot, used_keys=found.used_keys | used)
-        wanted = desire(place, found)
-    return found, wanted
-
-
-async def _with_relaying(place: world.World, found: observed.Seen) -> observed.Seen:
-    """Ask about channels and wallets of the chains whose relayer is due and whose node answers."""
-    found, wanted = await with_used_keys(place, found, desire(place, found))
-    async with aio.together() as group:
-        asked = group.create_task(relay_facts(place, found, _questions(place, wanted, found)))
-        held = group.create_task(_balances(place, wanted))
-    answers, balances = asked.result(), held.result()
-    return dataclasses.replace(
-        found,
-        relays={one: answer for one, answer in answers.items() if isinstance(answer, facts.Facts)},
-        relay_problems={
-            one: str(answer) for one, answer in answers.items() if isinstance(answer, errors.IcsError)
-        },
-        balances=balances,
-    )
-
-
-def _questions(place: world.World, wanted: desired.Desired, found: observed.Seen) -> list["RelayQuestion"]:
-    # A stopped chain is asked also when others relay: its node waits for their packets.
-    due = [
-        v
-        for v in wanted.verdicts
-        if v.chain is not None and (v.chain.relay is not None or v.chain.stage is lifecycle.Stage.DRAINS)
-    ]
-    account = derivation.derive_account(place.seed, derivation.RELAYER_INFO) if due else None
-    questions = []
-    for verdict in due:
-        chain = verdict.chain
-        observation = found.observations.get(verdict.summary.consumer_id)
-        node = observation.node if observation else None
-        if chain is None or account is None or node is None or node.height == 0:
-            continue
-        address = account.address(chain.definition.bech32_prefix)
-        questions.append(
-            RelayQuestion(
-                chain.consumer_id,
-                chain.namespace,
-                verdict.summary.client_id,
-                address,
-                chain.definition.denom,
-                chain.stage is lifecycle.Stage.DRAINS,
+        checking = group.create_task(
+            _each(
+                {
+                    c: world.provider.is_key_used(c, addresses.encode(prefix, key))
+                    for c, key in open_questions.keys.items()
+                }
             )
         )
-    return questions
-
-
-async def _balances(place: world.World, wanted: desired.Desired) -> Mapping[str, int]:
-    settings = place.settings
-    if not settings.relayer.enabled:
-        return {}
-    addresses = [
-        address
-        for chain in wanted.chains
-        if chain.stage.relays
-        for _, address in accounts.provider_addresses(
-            settings, place.seed, wanted.provider_chain_id, chain.consumer_id
+        relaying = group.create_task(
+            relayer_facts.read(world, observed.snapshot.moment, open_questions.relayers)
         )
-    ]
-    return await place.provider.balances(addresses, settings.provider.denom) if addresses else {}
+        paying = group.create_task(_balances(world, open_questions.accounts))
+    launches, used = fetching.result(), checking.result()
+    snapshot = dataclasses.replace(
+        observed.snapshot,
+        launches={**observed.snapshot.launches, **_values(launches, model.Launch)},
+        # Only the provider knows all earlier uses of a key, so without its answer no transaction is sent.
+        problems={**observed.snapshot.problems, **_problems(launches), **_problems(used)},
+    )
+    return dataclasses.replace(
+        observed,
+        snapshot=snapshot,
+        checked_keys=observed.checked_keys | set(open_questions.keys.values()),
+        used_keys=observed.used_keys
+        | {open_questions.keys[c] for c, answer in used.items() if answer is True},
+        relays={**observed.relays, **_values(relaying.result(), facts.Facts)},
+        relay_problems={**observed.relay_problems, **_problems(relaying.result())},
+        checked_accounts=observed.checked_accounts.union(open_questions.accounts),
+        balances={**observed.balances, **paying.result()},
+    )
+
+
+async def _balances(world: world.World, accounts: tuple[str, ...]) -> Mapping[str, int]:
+    if not accounts:
+        return {}
+    return await world.provider.balances(accounts, world.settings.provider.denom)
 
 
 _Answer = TypeVar("_Answer")
 
 
-async def _each(questions: Mapping[str, Awaitable[_Answer]]) -> dict[str, _Answer | errors.IcsError]:
-    """Ask all at once; what went wrong with one is its answer, and nobody else's."""
-    answers = await asyncio.gather(*questions.values(), return_exceptions=True)
-    found: dict[str, _Answer | errors.IcsError] = {}
-    for consumer_id, answer in zip(questions, answers, strict=True):
+async def _each(queries: Mapping[str, Awaitable[_Answer]]) -> dict[str, _Answer | errors.IcsError]:
+    """Await all queries concurrently; an error is the answer of its own query only."""
+    answers = await asyncio.gather(*queries.values(), return_exceptions=True)
+    result: dict[str, _Answer | errors.IcsError] = {}
+    for consumer_id, answer in zip(queries, answers, strict=True):
         if isinstance(answer, BaseException) and not isinstance(answer, errors.IcsError):
             raise answer
-        found[consumer_id] = answer
-    return found
+        result[consumer_id] = answer
+    return result
 
 
-def desire(place: world.World, found: observed.Seen) -> desired.Desired:
-    """What should be, from what was observed.
-
-    Raises:
-        Permanent: this validator is unknown to the provider, or there is no port left.
-        Transient: the provider's answer cannot be trusted.
-    """
-    return desired.desired(found, place.settings, place.seed, place.definitions, place.imported)
+def _values(answers: Mapping[str, object], kind: type[_Answer]) -> dict[str, _Answer]:
+    return {consumer_id: answer for consumer_id, answer in answers.items() if isinstance(answer, kind)}
 
 
-@dataclass(frozen=True, slots=True)
-class RelayQuestion:
-    """Of which chain the relaying is looked at."""
-
-    consumer_id: str
-    namespace: str
-    client_id: str
-    """The provider's client of the consumer."""
-    address: str
-    """Of this validator's relayer on the consumer."""
-    denom: str
-    """In which its balance there is asked for."""
-    is_stopped: bool = False
-    """Rewards under way are asked for as well."""
-
-
-async def relay_facts(
-    place: world.World, found: observed.Seen, questions: Sequence[RelayQuestion]
-) -> Mapping[str, facts.Facts | errors.IcsError]:
-    """Ask both chains about the relaying between them, for all of these chains at the same time.
-
-    The provider is read at the pass's height, a consumer at its node's newest.
-
-    Returns:
-        By consumer id; what one chain does not tell is its own trouble.
-
-    Raises:
-        Transient: the provider does not tell its parameters.
-    """
-    if not questions:
-        return {}
-
-    async def one(question: RelayQuestion) -> facts.Facts | errors.IcsError:
-        try:
-            return await _relay_facts(place, found, terms, question)
-        except errors.IcsError as error:
-            return error
-
-    async with aio.together() as group:
-        terms = group.create_task(place.provider.terms())
-        answers = {question.consumer_id: group.create_task(one(question)) for question in questions}
-    return {consumer_id: task.result() for consumer_id, task in answers.items()}
-
-
-async def _relay_facts(
-    place: world.World,
-    found: observed.Seen,
-    terms: Awaitable[relayer_queries.Terms],
-    question: RelayQuestion,
-) -> facts.Facts:
-    async with aio.together() as group:
-        on_provider = group.create_task(place.provider.relay_ends(question.client_id))
-        on_consumer = group.create_task(
-            place.cluster.relay_ends(question.namespace, question.address, question.denom)
-        )
-    there, here = on_provider.result(), on_consumer.result()
-    finding = handshake.decide(there.ends, here.ends, here.transfer_id)
-    parameters = await terms
-    rewards = finding.transfer.consumer if question.is_stopped and finding.transfer else ""
-    return facts.Facts(
-        provider=there.ends,
-        consumer=here.ends,
-        provider_client=there.client,
-        consumer_client=here.client,
-        transfer_id=here.transfer_id,
-        provider_time=datetime.datetime.fromisoformat(found.snapshot.time),
-        consumer_time=here.time,
-        provider_unbonding=parameters.unbonding,
-        trusting_fraction=parameters.trusting_fraction,
-        consumer_balance=here.balance,
-        packets=None
-        if finding.ccv is None
-        else await _packets(place, question.namespace, finding.ccv, rewards),
-    )
-
-
-async def _packets(place: world.World, namespace: str, ccv: ibc.Pair, transfer_id: str) -> facts.Packets:
-    async with aio.together() as group:
-        on_provider = group.create_task(place.provider.sent(ccv.provider))
-        on_consumer = group.create_task(place.cluster.received(namespace, ccv.consumer, transfer_id))
-    sent, received = on_provider.result(), on_consumer.result()
-    return facts.Packets(
-        len(sent.unacknowledged),
-        len(received.unacknowledged),
-        sent.last,
-        received.last,
-        received.rewards,
-        (min(sent.unacknowledged, default=0), min(received.unacknowledged, default=0)),
-    )
+def _problems(answers: Mapping[str, object]) -> dict[str, str]:
+    return {
+        consumer_id: str(answer)
+        for consumer_id, answer in answers.items()
+        if isinstance(answer, errors.IcsError)
+    }

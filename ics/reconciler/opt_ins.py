@@ -1,55 +1,64 @@
-"""Asks the cluster, before a chain is joined, whether it would take what the chain needs.
+"""Check before an opt-in that the cluster would accept the chain's objects.
 
-An opt-in without a node that can run gets the validator jailed, and it cannot be taken back before the launch.
+An opt-in without a running node would get the validator jailed, and it cannot be reverted before the launch.
 """
 
 import dataclasses
 from collections.abc import Collection, Mapping
 
 from ics import engines, errors, model
-from ics.consumer import desired
+from ics.consumer import desired, observed
 from ics.engines import guard
 
 
 async def refusals(
-    engine: engines.Engine, order: engines.Order, wanted: desired.Desired
+    engine: engines.Engine, request: engines.ApplyRequest, desired: desired.Desired
 ) -> Mapping[str, errors.IcsError]:
-    """Why chains whose opt-in is due could not be run here, by consumer id; no question when none is due.
+    """Return why chains with a due opt-in could not run here, by consumer id; query nothing if none is due.
 
     Args:
-        engine: asked by its preview, which changes nothing.
-        order: the whole set.
-        wanted: what it was made of.
+        engine: engine, whose preview changes nothing.
+        request: the whole set.
+        desired: the desired state of the request.
 
     Raises:
-        IcsError: the cluster cannot be asked.
+        IcsError: the cluster cannot be queried.
     """
-    due = {intent.consumer_id for intent in wanted.intents if isinstance(intent, model.OptIn)}
+    due = {intent.consumer_id for intent in desired.intents if isinstance(intent, model.OptIn)}
     if not due:
         return {}
-    homes = {chain.namespace: {chain.consumer_id} for chain in wanted.chains if chain.consumer_id in due}
-    homes[wanted.settings.gateway.namespace] = due
-    found: dict[str, errors.IcsError] = {}
-    for change in await engine.preview(order):
+    chains_of = {chain.namespace: {chain.consumer_id} for chain in desired.chains if chain.consumer_id in due}
+    chains_of[desired.settings.gateway.namespace] = due
+    problems: dict[str, errors.IcsError] = {}
+    for change in await engine.preview(request):
         problem = change.problem
-        if change.question is not None and not guard.stays(change):
-            problem = guard.as_error(change.question)
+        if change.confirmation is not None and not guard.is_kept(change):
+            problem = guard.as_error(change.confirmation)
         if problem is not None:
-            where = change.name if change.kind == "Namespace" else change.namespace
-            found |= {one: problem for one in homes.get(where, ()) if one not in found}
-    return found
+            namespace = change.name if change.kind == "Namespace" else change.namespace
+            consumer_ids = chains_of.get(namespace, ())
+            problems |= {consumer_id: problem for consumer_id in consumer_ids if consumer_id not in problems}
+    return problems
 
 
-def without(wanted: desired.Desired, refused: Collection[str], memory: model.Memory) -> desired.Desired:
-    """What should be when these chains cannot be joined: whatever exists of them stays as it is."""
-    gone = {consumer_id for consumer_id in refused if consumer_id not in memory.chains}
-    ports = {one: port for one, port in wanted.gateway_ports.items() if one not in gone}
-    opened = {one: found for one, found in wanted.open_ports.items() if one not in gone}
-    verdicts = tuple(
-        dataclasses.replace(verdict, chain=None, intents=(), is_held=True)
-        if verdict.summary.consumer_id in refused
-        else verdict
-        for verdict in wanted.verdicts
+def exclude(desired: desired.Desired, refused: Collection[str], memory: observed.Memory) -> desired.Desired:
+    """Return the desired state without joining some chains, whose existing objects stay unchanged."""
+    new = {consumer_id for consumer_id in refused if consumer_id not in memory.chains}
+    ports = {
+        consumer_id: port for consumer_id, port in desired.gateway_ports.items() if consumer_id not in new
+    }
+    open_ports = {
+        consumer_id: chain_ports
+        for consumer_id, chain_ports in desired.open_ports.items()
+        if consumer_id not in new
+    }
+    decisions = tuple(
+        dataclasses.replace(decision, chain=None, intents=(), is_paused=True)
+        if decision.summary.consumer_id in refused
+        else decision
+        for decision in desired.decisions
     )
-    held = wanted.held.union(refused)
-    return dataclasses.replace(wanted, verdicts=verdicts, held=held, gateway_ports=ports, open_ports=opened)
+    paused = desired.paused.union(refused)
+    return dataclasses.replace(
+        desired, decisions=decisions, paused=paused, gateway_ports=ports, open_ports=open_ports
+    )

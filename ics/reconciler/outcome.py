@@ -1,50 +1,97 @@
-"""Results of a pass."""
+"""Results of a pass, and the collector of its errors and conditions per chain."""
 
+import contextlib
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TypeAlias
 
 from ics import engines, errors, model
-from ics.conditions import Condition
+from ics.conditions import Condition, Reason, Severity
 from ics.consumer import status
-
-Entry: TypeAlias = tuple[Condition, errors.IcsError | None]
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a pass would do."""
+    """Planned changes and transactions of a pass."""
 
     changes: tuple[engines.Change, ...]
     transactions: tuple[model.Intent, ...]
     report: status.Report
-    unfitting: tuple[Condition, ...] = ()
-    """Of confirmations given by hand that confirm nothing; they are in the report as well."""
+    unknown_confirmations: tuple[Condition, ...] = ()
+    """Conditions of confirmations that match no change; the report contains them, too."""
 
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """An error that a pass met, and whose it is."""
+    """An error of a pass, and the chain that it concerns."""
 
     error: errors.IcsError
     consumer_id: str = ""
-    """Of the chain that it is about; empty: it is the stack's, what an engine could not do among them."""
+    """Consumer id of the chain; empty: the whole stack, including errors of an engine."""
 
     def __str__(self) -> str:
         return str(self.error)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What a pass did."""
+    """Result of a pass."""
 
     changes: tuple[engines.Change, ...]
     sent: tuple[model.Intent, ...]
     report: status.Report
     troubles: tuple[Trouble, ...]
-    """All errors that were met; empty when everything is as it should be."""
+    """All errors; empty if the pass succeeded."""
     snapshot: model.Snapshot
-    """The provider as it was acted upon."""
+    """State of the provider on which the pass acted."""
 
     def troubles_of(self, consumer_id: str) -> tuple[Trouble, ...]:
-        """Those that concern one chain: its own, and the stack's."""
-        return tuple(one for one in self.troubles if one.consumer_id in ("", consumer_id))
+        """Return the errors of one chain and of the whole stack."""
+        return tuple(trouble for trouble in self.troubles if trouble.consumer_id in ("", consumer_id))
+
+
+class Collector:
+    """Collector of the conditions and errors of one pass; errors of one chain neither hide nor stop others."""
+
+    def __init__(self) -> None:
+        self._entries: list[tuple[Condition, errors.IcsError | None]] = []
+
+    @property
+    def conditions(self) -> list[Condition]:
+        """All conditions so far."""
+        return [condition for condition, _ in self._entries]
+
+    @property
+    def troubles(self) -> tuple[Trouble, ...]:
+        """All errors so far."""
+        return tuple(
+            Trouble(error, condition.consumer_id) for condition, error in self._entries if error is not None
+        )
+
+    def note(self, condition: Condition) -> None:
+        """Add a condition that is not an error of the pass."""
+        self._entries.append((condition, None))
+
+    def fail(self, condition: Condition, error: errors.IcsError | None = None) -> None:
+        """Add a condition that lets the pass fail; its message becomes the error unless one is given."""
+        self._entries.append((condition, error or errors.Permanent(condition.message)))
+
+    def cluster_error(self, error: errors.IcsError, consumer_id: str = "") -> None:
+        """Add an error of the cluster or of an engine."""
+        is_transient = isinstance(error, errors.Transient)
+        reason = Reason.CLUSTER_TROUBLE if is_transient else Reason.CLUSTER_REFUSES
+        self.fail(Condition.new(reason, str(error), consumer_id), error)
+
+    def transaction_error(self, error: errors.IcsError, reason: Reason, consumer_id: str = "") -> None:
+        """Add an error of a transaction."""
+        severity = Severity.WARNING if isinstance(error, errors.Transient) else Severity.CRITICAL
+        self.fail(Condition.new(reason, str(error), consumer_id, severity=severity), error)
+
+    @contextlib.contextmanager
+    def chain(self, consumer_id: str) -> Iterator[None]:
+        """Catch all errors about one chain; an empty consumer id means the whole stack."""
+        try:
+            yield
+        except errors.IcsError as error:
+            self.cluster_error(error, consumer_id)
+        except Exception as error:
+            self.fail(Condition.new(Reason.UNEXPECTED_ERROR, errors.describe_unexpected(error), consumer_id))

@@ -1,11 +1,11 @@
-"""One pass, as a straight list, and what it reports. Events, timers and signals only wake a pass."""
+"""One pass as a list of named steps; events, timers and signals only trigger it."""
 
 import asyncio
 import dataclasses
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from ics import engines, errors, manifests, model
-from ics.conditions import Condition, Reason, Severity
+from ics.conditions import Condition, Reason
 from ics.consumer import chain, desired, observed, signing, status
 from ics.engines import drift, guard, handoff
 from ics.engines.applyset import members
@@ -13,303 +13,335 @@ from ics.provider.tx import descriptions
 from ics.reconciler import node_care, observe, opt_ins, outcome, relayer_jobs, sign_state, world
 from ics.relayer import plan
 
+_SIGN_STATE_DUE = (
+    signing.SignStateStatus.MISSING,
+    signing.SignStateStatus.REQUESTED,
+    signing.SignStateStatus.UNRECORDED,
+)
 
-async def preview(place: world.World, engine: engines.Engine) -> outcome.Plan:
-    """Say what a pass would change and send; nothing is changed.
+
+async def preview(world: world.World, engine: engines.Engine) -> outcome.Plan:
+    """Return the changes and transactions of a pass without making them.
 
     Raises:
-        IcsError: the provider or the cluster cannot be judged.
+        IcsError: the provider or the cluster cannot be read.
     """
-    observed = await observe.observe(place)
-    wanted = observe.desire(place, observed)
-    thorough = dataclasses.replace(order(place, wanted, handoff.Handed(observed)), is_thorough=True)
-    changes = await engine.preview(thorough)
-    questions = [change.question for change in changes if change.question is not None]
-    unknown = place.confirmed - guard.judge(changes, thorough).answered
+    observed, desired = await observe.read(world)
+    request = dataclasses.replace(
+        apply_request(world, desired, handoff.PassSnapshot(observed=observed)), is_thorough=True
+    )
+    changes = await engine.preview(request)
+    questions = [change.confirmation for change in changes if change.confirmation is not None]
+    unknown = world.confirmed - guard.review(changes, request).answered
     if unknown:
-        # A volume that is confirmed to stay as it is, is no change: what would be asked without the answers?
-        unanswered = await engine.preview(dataclasses.replace(thorough, confirmed=frozenset()))
-        unknown -= {change.question.name for change in unanswered if change.question is not None}
-    unfitting = _unfitting(unknown, questions)
-    return outcome.Plan(
-        changes, wanted.intents, status.report(wanted, observed.observations, unfitting), unfitting
+        # The confirmation to keep a volume as it is leaves no change: preview again without confirmations.
+        unanswered = await engine.preview(dataclasses.replace(request, confirmed=frozenset()))
+        unknown -= {change.confirmation.name for change in unanswered if change.confirmation is not None}
+    conditions = _unknown_confirmations(unknown, questions)
+    report = status.report(desired, observed.observations, conditions)
+    return outcome.Plan(changes, desired.intents, report, conditions)
+
+
+async def run_pass(
+    world: world.World,
+    engine: engines.Engine,
+    sender: world.Sender | None,
+    on_observed: Callable[[], None] = lambda: None,
+) -> outcome.Outcome:
+    """Run one reconcile pass: observe, compute, transact, converge, route, relay, report.
+
+    Errors of one chain or one step do not stop the others; they are collected in the outcome.
+
+    Args:
+        world: world of the validator.
+        engine: converges the cluster.
+        sender: sends transactions; None: no transaction is sent, and each due one becomes a condition.
+        on_observed: called when everything is observed; until then the pass may be cancelled without effects.
+
+    Raises:
+        IcsError: the provider or the cluster cannot be read at all; nothing was changed.
+    """
+    collector = outcome.Collector()
+    try:
+        observed, desired = await observe.read(world)
+        on_observed()
+        _report_stale_definitions(world, collector)
+        sender, observed, desired = await _settle_pending_tx(world, sender, observed, desired, collector)
+        # A chain whose objects the cluster would reject is not joined, because its node could not run.
+        refused = await _refused_chains(world, engine, sender, observed, desired)
+        desired = opt_ins.exclude(desired, refused, observed.memory)
+        # Opt-ins come first: they have a deadline, and everything else can be computed again.
+        sent = await _transact(world, sender, [i for i in desired.intents if not _can_wait(i)], collector)
+        for consumer_id, error in refused.items():
+            collector.cluster_error(error, consumer_id)
+        # A key is recorded as retired before its node is deleted, so that no rejoin can use it again.
+        desired = await _retire_keys(world, desired, collector)
+        snapshot = handoff.PassSnapshot(observed=observed, refused=frozenset(refused), sent=_described(sent))
+        converged = await engine.converge(apply_request(world, desired, snapshot))
+        _report_converged(world, converged, collector)
+        if converged.writes:
+            observed, desired = await observe.read_cluster_again(world, observed)
+            desired = opt_ins.exclude(desired, refused, observed.memory)
+        # Run-time state last: it follows what the engine created.
+        await _route(world, desired, observed, collector)
+        restarted = await _advance_sign_states(world, desired, observed, collector)
+        await _advance_relayers(world, desired, collector)
+        await node_care.maintain(world, desired, observed, restarted, collector)
+        topped_up = await _top_up_accounts(world, sender, observed, desired, collector)
+        await _forget_relayers(world, desired, observed, converged, collector)
+        report = status.report(desired, observed.observations, collector.conditions)
+        transactions = (*sent, *topped_up)
+        return outcome.Outcome(
+            changes=converged.changes,
+            sent=transactions,
+            report=report,
+            troubles=collector.troubles,
+            snapshot=observed.snapshot,
+        )
+    finally:
+        await world.lease.release()
+
+
+def apply_request(
+    world: world.World, desired: desired.Desired, snapshot: handoff.PassSnapshot
+) -> engines.ApplyRequest:
+    """Return the request for the engine."""
+    confirmed = world.confirmed.union(world.settings.confirm)
+    return engines.ApplyRequest(
+        manifests=render(desired),
+        paused=desired.paused,
+        ended=desired.ended,
+        confirmed=confirmed,
+        snapshot=snapshot,
     )
 
 
-async def one_pass(
-    place: world.World,
-    engine: engines.Engine,
-    sender: world.Sender | None,
-    looked: Callable[[], None] = lambda: None,
-) -> outcome.Outcome:
-    """Observe, desire, transact, converge, route, fill up the relayers' accounts, report.
-
-    Trouble with one chain or one step never stops the rest; it is collected into the outcome.
-
-    Args:
-        place: the validator's world.
-        engine: what converges the cluster.
-        sender: sends transactions; None: none is sent, and each that is due is a condition.
-        looked: called when all has been observed; until then the pass may be cancelled and leaves no trace.
-
-    Raises:
-        IcsError: the provider or the cluster cannot be judged at all; nothing was changed.
-    """
-    try:
-        observed = await observe.observe(place)
-        wanted = observe.desire(place, observed)
-        looked()
-        sender, observed, wanted, troubles = await _after_earlier(place, sender, observed, wanted)
-        troubles += outdated(place)
-        # A chain whose objects the cluster would refuse is not joined: nobody could run its node.
-        refused = (
-            {}
-            if sender is None
-            else await opt_ins.refusals(engine, order(place, wanted, handoff.Handed(observed)), wanted)
-        )
-        wanted = opt_ins.without(wanted, refused, observed.memory)
-        # The opt-in comes first: it has a deadline, and everything it needs can be computed again.
-        sent, met_sending = await _transact(place, [i for i in wanted.intents if not _can_wait(i)], sender)
-        troubles += met_sending
-        troubles += [_trouble(error, consumer_id) for consumer_id, error in refused.items()]
-        # A key is on record as retired before its node goes, so that no rejoin could take it again.
-        wanted, retiring = await _retire(place, wanted)
-        troubles += retiring
-        gone = frozenset(descriptions.describe(intent) for intent in sent)
-        handed = handoff.Handed(observed, frozenset(refused), sent=gone)
-        converged = await engine.converge(order(place, wanted, handed))
-        troubles += [_trouble(error) for error in converged.errors]
-        troubles += [
-            (asked(question.text, question.consumer_id), guard.as_error(question))
-            for question in converged.questions
-        ]
-        unknown = place.confirmed - converged.answered
-        troubles += [(condition, None) for condition in _unfitting(unknown, converged.questions)]
-        troubles += [_drifted(change) for change in converged.changes if change.is_drift]
-        troubles += [(Condition.new(Reason.STACK_MENDED, text), None) for text in converged.repairs]
-        if converged.writes:
-            observed, wanted = await _again(place, observed)
-            wanted = opt_ins.without(wanted, refused, observed.memory)
-        # Run-time state last: it follows what the engine made.
-        try:
-            pods = _routed(wanted, observed.observations)
-            await place.cluster.ensure_routes(pods, wanted.held, wanted.open_ports)
-        except errors.IcsError as error:
-            troubles.append(_trouble(error))
-        restarted: set[str] = set()
-        troubles += await _arm(place, wanted, observed, restarted)
-        troubles += await _relay(place, wanted)
-        tended = await node_care.tend(place, wanted, observed, restarted)
-        troubles += [_trouble(error, one) for one, error in tended]
-        filled, filling = await _fill_up(place, sender, observed, wanted)
-        troubles += filling
-        stopped = frozenset(question.consumer_id for question in converged.questions)
-        troubles += await _forget(
-            place, observed, wanted.held | stopped | {c.consumer_id for c in wanted.chains}
-        )
-        report = status.report(wanted, observed.observations, [condition for condition, _ in troubles])
-        met = tuple(
-            outcome.Trouble(error, condition.consumer_id)
-            for condition, error in troubles
-            if error is not None
-        )
-        return outcome.Outcome(converged.changes, (*sent, *filled), report, met, observed.snapshot)
-    finally:
-        await place.lease.release()
+def render(desired: desired.Desired) -> tuple[model.Manifest, ...]:
+    """Return the manifests of a desired state, as members of this validator's set."""
+    settings = desired.settings
+    return manifests.render(desired, members.set_id(settings.validator, settings.gateway.namespace))
 
 
-async def _after_earlier(
-    place: world.World, sender: world.Sender | None, observed: observed.Seen, wanted: desired.Desired
-) -> tuple[world.Sender | None, observed.Seen, desired.Desired, list[outcome.Entry]]:
-    """Look again, if anything was sent since, as by a run that died: else it would be sent twice.
-
-    Returns:
-        Who may send, what was seen, what is wanted of it, and the trouble of not knowing: then nobody may.
-    """
-    if sender is None or not wanted.intents:
-        return sender, observed, wanted, []
-    try:
-        height = await sender.earlier()
-        if observed.snapshot.height < height:
-            observed = await observe.observe(place)
-            wanted = observe.desire(place, observed)
-        if observed.snapshot.height < height:
-            raise errors.Transient(
-                f"the provider's REST gateway is at height {observed.snapshot.height}, and an earlier transaction"
-                f" came into block {height}: nothing is sent before it has that one"
-            )
-    except errors.IcsError as error:
-        return None, observed, wanted, [_transaction_trouble(error, Reason.TRANSACTION_UNDER_WAY)]
-    return sender, observed, wanted, []
+def stale_definitions(world: world.World) -> Condition | None:
+    """Return the condition of definitions that became invalid while the daemon keeps using the earlier ones."""
+    if not world.definitions_problem:
+        return None
+    text = f"{world.definitions_problem}; until then the earlier definitions are used"
+    return Condition.new(Reason.DEFINITIONS_REFUSED, text)
 
 
-async def _again(place: world.World, observed: observed.Seen) -> tuple[observed.Seen, desired.Desired]:
-    """Look again at what the engine changed: volumes that were just made have an identity now."""
-    memory = await place.cluster.memory()
-    observations = await place.cluster.observe(observe.workloads(memory))
-    fresh = dataclasses.replace(observed, memory=memory, observations=observations)
-    return fresh, observe.desire(place, fresh)
-
-
-async def _retire(place: world.World, wanted: desired.Desired) -> tuple[desired.Desired, list[outcome.Entry]]:
-    """Record the keys of chains that were left; a chain whose record fails is held for this pass."""
-    troubles: list[outcome.Entry] = []
-    for verdict in wanted.verdicts:
-        if verdict.retires is None:
-            continue
-        try:
-            await place.cluster.retire_key(verdict.namespace, verdict.retires)
-        except errors.IcsError as error:
-            consumer_id = verdict.summary.consumer_id
-            troubles.append(_trouble(error, consumer_id))
-            wanted = dataclasses.replace(wanted, held=wanted.held | {consumer_id})
-    return wanted, troubles
-
-
-def order(place: world.World, wanted: desired.Desired, handed: handoff.Handed) -> engines.Order:
-    """What the engine is to bring about."""
-    confirmed = place.confirmed.union(place.settings.confirm)
-    return engines.Order(render(wanted), wanted.held, wanted.ended, confirmed, handed=handed)
-
-
-def render(wanted: desired.Desired) -> tuple[model.Manifest, ...]:
-    """The manifests of a desired state, as members of this validator's set."""
-    settings = wanted.settings
-    return manifests.render(wanted, members.set_id(settings.validator, settings.gateway.namespace))
-
-
-def _trouble(error: errors.IcsError, consumer_id: str = "") -> outcome.Entry:
-    is_transient = isinstance(error, errors.Transient)
-    reason = Reason.CLUSTER_TROUBLE if is_transient else Reason.CLUSTER_REFUSES
-    return Condition.new(reason, str(error), consumer_id), error
-
-
-def _transaction_trouble(error: errors.IcsError, reason: Reason, consumer_id: str = "") -> outcome.Entry:
-    severity = Severity.WARNING if isinstance(error, errors.Transient) else Severity.CRITICAL
-    return Condition.new(reason, str(error), consumer_id, severity=severity), error
-
-
-def outdated(place: world.World) -> list[outcome.Entry]:
-    """The trouble of definitions that went wrong under a resident reconciler: it goes on with those that it had."""
-    if not place.definitions_problem:
-        return []
-    text = f"{place.definitions_problem}; until then the definitions from before are in force"
-    return [(Condition.new(Reason.DEFINITIONS_REFUSED, text), errors.SettingsError(text))]
-
-
-def asked(text: str, consumer_id: str) -> Condition:
-    """The condition of a question that waits."""
+def needs_confirmation(text: str, consumer_id: str) -> Condition:
+    """Return the condition of a change that waits for a confirmation."""
     return Condition.new(Reason.NEEDS_CONFIRMATION, text, consumer_id)
 
 
-def _unfitting(names: Collection[str], questions: Sequence[engines.Question]) -> tuple[Condition, ...]:
-    """No trouble, for nothing was done wrongly; but it is not what the operator has meant."""
+def _unknown_confirmations(
+    names: Collection[str], questions: Sequence[engines.Confirmation]
+) -> tuple[Condition, ...]:
+    """Return a condition for each confirmation that matches no change, which is not an error but a likely mistake."""
     return tuple(
-        Condition.new(Reason.CONFIRMS_NOTHING, text) for text in guard.fits_nothing(names, questions)
+        Condition.new(Reason.CONFIRMS_NOTHING, text) for text in guard.unknown_confirmations(names, questions)
     )
 
 
-def _drifted(change: engines.Change) -> outcome.Entry:
-    """Worth a line in the report, and no trouble: it is put back."""
-    words = drift.in_words(change)
-    return Condition.new(Reason.DRIFTED, words, change.consumer_id), None
+def _report_stale_definitions(world: world.World, collector: outcome.Collector) -> None:
+    condition = stale_definitions(world)
+    if condition is not None:
+        collector.fail(condition, errors.SettingsError(condition.message))
+
+
+async def _settle_pending_tx(
+    world: world.World,
+    sender: world.Sender | None,
+    observed: observed.Observed,
+    desired: desired.Desired,
+    collector: outcome.Collector,
+) -> tuple[world.Sender | None, observed.Observed, desired.Desired]:
+    """Observe again if a crashed run sent a transaction after the observation, which would be sent twice otherwise.
+
+    Returns:
+        The sender, or None if the outcome of that transaction is unknown; the newest observation and desired state.
+    """
+    if sender is None or not desired.intents:
+        return sender, observed, desired
+    try:
+        height = await sender.await_pending()
+        if observed.snapshot.height < height:
+            observed, desired = await observe.read(world)
+        if observed.snapshot.height < height:
+            raise errors.Transient(
+                f"the provider's REST gateway is at height {observed.snapshot.height}, below block {height} of an"
+                " earlier transaction; nothing is sent until it has reached that block"
+            )
+    except errors.IcsError as error:
+        collector.transaction_error(error, Reason.TRANSACTION_UNDER_WAY)
+        return None, observed, desired
+    return sender, observed, desired
+
+
+async def _refused_chains(
+    world: world.World,
+    engine: engines.Engine,
+    sender: world.Sender | None,
+    observed: observed.Observed,
+    desired: desired.Desired,
+) -> Mapping[str, errors.IcsError]:
+    if sender is None:
+        return {}
+    request = apply_request(world, desired, handoff.PassSnapshot(observed=observed))
+    return await opt_ins.refusals(engine, request, desired)
 
 
 def _can_wait(intent: model.Intent) -> bool:
-    """Whether nothing of this pass depends on it: a launch must not stand behind a block that is slow to come."""
+    """Return whether nothing else in the pass depends on a transaction, so that a launch need not wait for it."""
     return isinstance(intent, model.TopUp)
 
 
-async def _fill_up(
-    place: world.World, sender: world.Sender | None, observed: observed.Seen, wanted: desired.Desired
-) -> tuple[tuple[model.Intent, ...], list[outcome.Entry]]:
-    """Send what could wait; what the balances were before the latest transaction is no reason for another.
-
-    What stands in its way is no trouble: it waits for the next pass then, which looks again.
-    """
-    if not any(map(_can_wait, wanted.intents)):
-        return (), []
-    sender, _, wanted, _ = await _after_earlier(place, sender, observed, wanted)
-    return await _transact(place, [i for i in wanted.intents if _can_wait(i)], sender)
-
-
 async def _transact(
-    place: world.World, due: Sequence[model.Intent], sender: world.Sender | None
-) -> tuple[tuple[model.Intent, ...], list[outcome.Entry]]:
-    sent: list[model.Intent] = []
-    troubles: list[outcome.Entry] = []
+    world: world.World,
+    sender: world.Sender | None,
+    due: Sequence[model.Intent],
+    collector: outcome.Collector,
+) -> tuple[model.Intent, ...]:
+    """Send the due transactions one after the other, and return the confirmed ones."""
     if sender is None:
-        return (), []
+        return ()
+    sent: list[model.Intent] = []
     for intent in due:
         try:
-            await place.lease.ensure()
+            await world.lease.ensure()
             await sender.send(intent)
         except errors.IcsError as error:
             consumer_id = getattr(intent, "consumer_id", "")
-            troubles.append(_transaction_trouble(error, Reason.TRANSACTION_FAILED, consumer_id))
+            collector.transaction_error(error, Reason.TRANSACTION_FAILED, consumer_id)
         else:
             sent.append(intent)
-    return tuple(sent), troubles
+    return tuple(sent)
 
 
-async def _arm(
-    place: world.World, wanted: desired.Desired, observed: observed.Seen, restarted: set[str]
-) -> list[outcome.Entry]:
-    async def advance(chain: chain.Chain) -> Condition | None:
-        node = observed.observations.get(chain.consumer_id)
-        volume_uid = observed.memory.chains[chain.consumer_id].volume_uid or ""
-        if chain.arming is signing.Arming.UNRECORDED:
-            await sign_state.recall(place.cluster, chain, volume_uid, node)
-            return None
-        return await sign_state.advance(place.cluster, chain, volume_uid, node, restarted)
+def _described(sent: Sequence[model.Intent]) -> frozenset[str]:
+    return frozenset(descriptions.describe(intent) for intent in sent)
 
-    due = (signing.Arming.DUE, signing.Arming.ORDERED, signing.Arming.UNRECORDED)
-    return await _collected(
-        {chain.consumer_id: advance(chain) for chain in wanted.chains if chain.arming in due}
+
+async def _retire_keys(
+    world: world.World, desired: desired.Desired, collector: outcome.Collector
+) -> desired.Desired:
+    """Record the keys of chains that were left as retired; if that fails, the chain is paused for this pass."""
+    for decision in desired.decisions:
+        if decision.retires is None:
+            continue
+        try:
+            await world.sign_state.ensure_retired(decision.namespace, decision.retires)
+        except errors.IcsError as error:
+            consumer_id = decision.summary.consumer_id
+            collector.cluster_error(error, consumer_id)
+            desired = dataclasses.replace(desired, paused=desired.paused | {consumer_id})
+    return desired
+
+
+def _report_converged(world: world.World, converged: engines.Converged, collector: outcome.Collector) -> None:
+    for error in converged.errors:
+        collector.cluster_error(error)
+    for question in converged.confirmations:
+        collector.fail(needs_confirmation(question.text, question.consumer_id), guard.as_error(question))
+    for condition in _unknown_confirmations(world.confirmed - converged.answered, converged.confirmations):
+        collector.note(condition)
+    for change in converged.changes:
+        if change.is_drift:
+            # The engine has reverted it, so it is not an error.
+            collector.note(Condition.new(Reason.DRIFTED, drift.describe(change), change.consumer_id))
+    for text in converged.repairs:
+        collector.note(Condition.new(Reason.STACK_REPAIRED, text))
+
+
+async def _route(
+    world: world.World,
+    desired: desired.Desired,
+    observed: observed.Observed,
+    collector: outcome.Collector,
+) -> None:
+    """Route the LoadBalancer to the pods, including those of paused chains, whose nodes keep running."""
+    present = desired.paused.union(chain.consumer_id for chain in desired.chains)
+    routed = present.intersection(desired.gateway_ports)
+    pods = {c: observation.pod for c, observation in observed.observations.items() if c in routed}
+    with collector.chain(""):
+        await world.gateway.ensure_slices(pods, desired.paused, desired.open_ports)
+
+
+async def _advance_sign_states(
+    world: world.World,
+    desired: desired.Desired,
+    observed: observed.Observed,
+    collector: outcome.Collector,
+) -> set[str]:
+    """Advance the sign states that are not ready; return the consumer ids of nodes restarted for them."""
+    restarted: set[str] = set()
+
+    async def advance(chain: chain.ChainPlan) -> None:
+        with collector.chain(chain.consumer_id):
+            node = observed.observations.get(chain.consumer_id)
+            volume_uid = observed.memory.chains[chain.consumer_id].volume_uid or ""
+            if chain.sign_state is signing.SignStateStatus.UNRECORDED:
+                await sign_state.restore_record(world, chain, volume_uid, node)
+                return
+            condition = await sign_state.advance(world, chain, volume_uid, node, restarted)
+            if condition is not None:
+                collector.fail(condition)
+
+    due = [chain for chain in desired.chains if chain.sign_state in _SIGN_STATE_DUE]
+    await asyncio.gather(*map(advance, due))
+    return restarted
+
+
+async def _advance_relayers(
+    world: world.World, desired: desired.Desired, collector: outcome.Collector
+) -> None:
+    async def advance(chain: chain.ChainPlan, plan: plan.RelayerPlan) -> None:
+        with collector.chain(chain.consumer_id):
+            condition = await relayer_jobs.advance(world, chain, plan, desired.provider_chain_id)
+            if condition is not None:
+                collector.fail(condition)
+
+    await asyncio.gather(
+        *(advance(chain, chain.relay) for chain in desired.chains if chain.relay is not None)
     )
 
 
-async def _relay(place: world.World, wanted: desired.Desired) -> list[outcome.Entry]:
-    async def advance(chain: chain.Chain, plan: plan.Relayer) -> Condition | None:
-        return await relayer_jobs.advance(place.cluster, chain, plan, wanted.provider_chain_id)
+async def _top_up_accounts(
+    world: world.World,
+    sender: world.Sender | None,
+    observed: observed.Observed,
+    desired: desired.Desired,
+    collector: outcome.Collector,
+) -> tuple[model.Intent, ...]:
+    """Send the transactions that can wait, based on balances after the latest transaction."""
+    if not any(map(_can_wait, desired.intents)):
+        return ()
+    # A pending transaction is not an error here, because the next pass checks it again.
+    unreported = outcome.Collector()
+    sender, _, desired = await _settle_pending_tx(world, sender, observed, desired, unreported)
+    return await _transact(world, sender, [i for i in desired.intents if _can_wait(i)], collector)
 
-    return await _collected(
-        {chain.consumer_id: advance(chain, chain.relay) for chain in wanted.chains if chain.relay is not None}
-    )
 
-
-async def _forget(place: world.World, observed: observed.Seen, here: frozenset[str]) -> list[outcome.Entry]:
-    """Clear away what no engine knows of, once a chain is here no more."""
+async def _forget_relayers(
+    world: world.World,
+    desired: desired.Desired,
+    observed: observed.Observed,
+    converged: engines.Converged,
+    collector: outcome.Collector,
+) -> None:
+    """Delete the run-time objects of chains that are no longer deployed."""
+    unconfirmed = (question.consumer_id for question in converged.confirmations)
+    kept = desired.paused.union(unconfirmed, (chain.consumer_id for chain in desired.chains))
 
     async def forget(consumer_id: str, namespace: str) -> None:
-        await place.cluster.forget_relaying(namespace, consumer_id)
+        with collector.chain(consumer_id):
+            await world.hermes_jobs.forget(namespace, consumer_id)
 
-    return await _collected(
-        {
-            consumer_id: forget(consumer_id, memory.namespace)
+    await asyncio.gather(
+        *(
+            forget(consumer_id, memory.namespace)
             for consumer_id, memory in observed.memory.chains.items()
-            if memory.has_relaying and consumer_id not in here
-        }
+            if memory.relayer.has_objects and consumer_id not in kept
+        )
     )
-
-
-async def _collected(works: Mapping[str, Awaitable[Condition | None]]) -> list[outcome.Entry]:
-    """Work on all chains at once; the trouble of one, or the condition it comes to, is its own."""
-
-    async def one(consumer_id: str, work: Awaitable[Condition | None]) -> list[outcome.Entry]:
-        try:
-            condition = await work
-        except errors.IcsError as error:
-            return [_trouble(error, consumer_id)]
-        return [] if condition is None else [(condition, errors.Permanent(condition.message))]
-
-    found = await asyncio.gather(*(one(consumer_id, work) for consumer_id, work in works.items()))
-    return [trouble for troubles in found for trouble in troubles]
-
-
-def _routed(
-    wanted: desired.Desired, observations: Mapping[str, model.Observation]
-) -> dict[str, model.PodStatus | None]:
-    """The pods behind the LoadBalancer, by consumer id: also of chains that are held, whose nodes run on."""
-    here = wanted.held.union(chain.consumer_id for chain in wanted.chains).intersection(wanted.gateway_ports)
-    return {consumer_id: found.pod for consumer_id, found in observations.items() if consumer_id in here}

@@ -1,8 +1,8 @@
-"""Runs what a chain's relayer needs as Jobs: steps of the handshake, client updates, checks of a config.
+"""Jobs of a chain's relayer: handshake steps, client updates, and configuration checks.
 
-remember on which mark the Job acts     before it is made, so that a crash does not lose whose step it was
-run the Job                             its log holds what Hermes said, for an hour
-remember a config that Hermes accepted  the next pass rolls it out
+record the fingerprint on which the Job acts   before the Job is created, so that a crash does not lose its step
+run the Job                                    its log contains Hermes' output for an hour
+record a configuration that Hermes accepted    the next pass rolls it out
 """
 
 from ics import model, names
@@ -14,45 +14,49 @@ from ics.relayer import plan
 
 
 async def advance(
-    cluster: world.Cluster,
-    chain: chain.Chain,
-    plan: plan.Relayer,
+    world: world.World,
+    chain: chain.ChainPlan,
+    plan: plan.RelayerPlan,
     provider_chain_id: str,
 ) -> Condition | None:
-    """Take what is due for one chain's relayer.
+    """Take the due steps for one chain's relayer.
 
     Args:
-        cluster: where to.
-        chain: whose relayer.
-        plan: of that relayer.
-        provider_chain_id: of the provider.
+        world: world of the validator.
+        chain: plan of the chain.
+        plan: plan of its relayer.
+        provider_chain_id: chain id of the provider.
 
     Returns:
-        A condition when Hermes refuses the config; what runs is left as it is then.
+        A condition if Hermes rejects the configuration; the running relayer is not changed then.
     """
     if plan.record is not None:
-        await cluster.record_relaying(chain, plan.record)
+        await world.hermes_jobs.record(chain, plan.record)
     if plan.restarts:
-        await cluster.restart_hermes(chain.namespace)
+        await world.hermes_jobs.restart_hermes(chain.namespace)
     if plan.task is not None and plan.base is not None:
         step = _step(chain, plan.base.image, plan.task, provider_chain_id)
-        await cluster.ensure_step_job(chain, step)
+        await world.hermes_jobs.ensure_step_job(chain, step)
     if plan.candidate is None:
         return None
-    state = await cluster.ensure_check_job(chain, plan.candidate.setup)
+    state = await world.hermes_jobs.ensure_check_job(chain, plan.candidate.setup)
     if state is model.JobState.DONE:
-        await cluster.record_relaying(chain, plan.candidate.record)
+        await world.hermes_jobs.record(chain, plan.candidate.record)
     if state is model.JobState.FAILED:
         return Condition.new(
             Reason.RELAYER_CONFIG_REFUSED,
-            "Hermes refuses the config that the settings make, so the relayer is not changed: read"
-            f" kubectl -n {chain.namespace} logs -l {names.COMPONENT}={names.RELAYING_STEP}, and fix ics:relayer or the"
+            "Hermes rejected the configuration, so the relayer was not changed; see"
+            f" kubectl -n {chain.namespace} logs -l {names.COMPONENT}={names.RELAYER_STEP}, and fix ics:relayer or the"
             " definition",
             chain.consumer_id,
         )
     return None
 
 
-def _step(chain: chain.Chain, image: str, task: plan.Task, provider_chain_id: str) -> hermes_jobs.Step:
+def _step(
+    chain: chain.ChainPlan, image: str, task: plan.Task, provider_chain_id: str
+) -> hermes_jobs.HermesStep:
     signers = hermes_jobs.signers(provider_chain_id, chain.chain_id, plan.KEY_NAME)
-    return hermes_jobs.Step(task.name, image, names.HERMES_BASE, signers, task.commands)
+    return hermes_jobs.HermesStep(
+        name=task.name, image=image, config_map=names.HERMES_BASE, signers=signers, commands=task.commands
+    )

@@ -1,15 +1,15 @@
-"""Lays the signing memory of a key on a volume, step by step, each step safe to repeat after a crash.
+"""Creation of a key's sign state on a volume, in steps that can be repeated after a crash.
 
-record the volume on the key's Secret      before anything may be laid on it
-run the Job that makes an empty memory     only if there is none
-restart a node that runs without the key   it looks for the memory at its start only
-record that the memory is laid             from here on it is never laid again by itself
+record the volume on the key's Secret      before the sign state may be created on it
+run the Job that creates the sign state    only if there is none
+restart a node that runs without the key   it checks for the sign state only at its start
+record that the sign state is ready        from here on it is never created again automatically
 
-A node from which the key is withheld is not restarted here: it is given the key, and so made anew, by the
-engine once the record is there.
+A node from which the key is withheld is not restarted here: the engine mounts the key, and thereby recreates the
+pod, once the record exists.
 
-A record that went with its Secret is written again once a node is seen to run with the key: it runs with
-it only where its memory lies. Nothing is laid then, so that a mistake could not make a key sign twice.
+A record that was lost with its Secret is restored once a node is observed to run with the key, because it does so only
+where the sign state exists. No sign state is created in this case, so that an error could not cause a double sign.
 """
 
 from ics import model, names
@@ -19,64 +19,64 @@ from ics.reconciler import world
 
 
 async def advance(
-    cluster: world.Cluster,
-    chain: chain.Chain,
+    world: world.World,
+    chain: chain.ChainPlan,
     volume_uid: str,
-    seen: model.Observation | None,
+    observation: model.Observation | None,
     restarted: set[str],
 ) -> Condition | None:
-    """Take the next steps for one chain whose memory is due or ordered.
+    """Take the next steps for one chain whose sign state is missing or requested.
 
     Args:
-        cluster: where to.
-        chain: whose key.
-        volume_uid: of the chain's present volume.
-        seen: of its node, None when it has not been looked at.
-        restarted: consumer ids of the nodes that this pass restarts; this one's is added when it is.
+        world: world of the validator.
+        chain: plan of the chain.
+        volume_uid: uid of the chain's current volume.
+        observation: observation of its node, None if it was not observed.
+        restarted: consumer ids of the nodes that this pass restarts; this chain is added if its node is.
 
     Returns:
-        A condition when the Job fails, so that the operator sees why the node does not sign.
+        A condition if the Job failed, which shows the operator why the node does not sign.
     """
     generation = chain.key.generation
-    if chain.arming is signing.Arming.DUE:
-        await cluster.order_memory(chain.namespace, generation, volume_uid)
-    state = await cluster.ensure_memory_job(chain, volume_uid)
+    if chain.sign_state is signing.SignStateStatus.MISSING:
+        await world.sign_state.ensure_requested(chain.namespace, generation, volume_uid)
+    state = await world.sign_state.ensure_job(chain, volume_uid)
     if state is model.JobState.FAILED:
         return Condition.new(
             Reason.SIGN_STATE_FAILED,
-            f"the Job that lays the signing memory in namespace {chain.namespace} failed: read its log with"
-            f" kubectl -n {chain.namespace} logs -l {names.COMPONENT}={names.ARMING}",
+            f"the Job that creates the sign state in namespace {chain.namespace} failed; see"
+            f" kubectl -n {chain.namespace} logs -l {names.COMPONENT}={names.SIGN_STATE}",
             chain.consumer_id,
         )
     if state is model.JobState.DONE:
-        if chain.genesis is not None and not chain.is_withheld and runs_without_key(chain, seen):
-            # Before it is tried: what fails may have been done.
+        if chain.genesis is not None and not chain.is_withheld and _runs_without_key(chain, observation):
+            # Added before the attempt, because a failed request may have restarted the node.
             restarted.add(chain.consumer_id)
-            await cluster.restart_node(chain.namespace)
-        await cluster.record_memory(chain.namespace, generation, volume_uid)
+            await world.nodes.restart(chain.namespace)
+        await world.sign_state.ensure_ready_recorded(chain.namespace, generation, volume_uid)
     return None
 
 
-async def recall(
-    cluster: world.Cluster, chain: chain.Chain, volume_uid: str, seen: model.Observation | None
+async def restore_record(
+    world: world.World, chain: chain.ChainPlan, volume_uid: str, observation: model.Observation | None
 ) -> None:
-    """Write the record anew when it is lost and the node shows that the memory is there.
+    """Restore a lost record if the node shows that the sign state exists.
 
     Args:
-        cluster: where to.
-        chain: whose memory is unrecorded.
-        volume_uid: of the chain's present volume.
-        seen: of its node, None when it has not been looked at.
+        world: world of the validator.
+        chain: plan of the chain whose sign state is unrecorded.
+        volume_uid: uid of the chain's current volume.
+        observation: observation of its node, None if it was not observed.
     """
-    if seen is not None and seen.node is not None and not runs_without_key(chain, seen):
-        await cluster.recall_memory(chain.namespace, chain.key.generation, volume_uid)
+    if observation is not None and observation.node is not None and not _runs_without_key(chain, observation):
+        await world.sign_state.restore_record(chain.namespace, chain.key.generation, volume_uid)
 
 
-def runs_without_key(chain: chain.Chain, seen: model.Observation | None) -> bool:
-    """Whether a node may have started before its memory was there.
+def _runs_without_key(chain: chain.ChainPlan, observation: model.Observation | None) -> bool:
+    """Return whether a node may have started before its sign state existed.
 
-    One that does not answer yet may have looked already, so it counts as well.
+    A node that does not answer yet may have checked already, so it counts, too.
     """
-    if seen is None or seen.pod is None:
+    if observation is None or observation.pod is None:
         return False
-    return seen.node is None or seen.node.consensus_key != chain.key.key.public_key
+    return observation.node is None or observation.node.consensus_key != chain.key.key.public_key

@@ -1,6 +1,6 @@
-"""Opens the real world of one stack: settings, secrets, definitions, and the adapters over them.
+"""Construction of one stack's world: settings, secrets, definitions, and the adapters that use them.
 
-Used by the commands and by the Pulumi program; nothing else knows which adapter is behind a protocol.
+The commands and the Pulumi program use this; all other modules depend on protocols instead of adapters.
 """
 
 import contextlib
@@ -13,25 +13,26 @@ from typing import TYPE_CHECKING, TypeAlias
 import httpx
 
 from ics import engines, errors, model
-from ics.cluster import place, secrets
+from ics.cluster import gateway, hermes_jobs, secrets, sign_state
 from ics.cluster.api import client, connect, lease, lease_holder
-from ics.cluster.nodes import observe
-from ics.config import secret_sources, stack_file
+from ics.cluster.nodes import control, observe
+from ics.cluster.state import read as read_state
+from ics.config import chain_definition, secret_sources, stack_file
 from ics.config import settings as config_settings
 from ics.engines import auto, drift
 from ics.engines.applyset import engine as applyset_engine
 from ics.engines.pulumi import engine as pulumi_engine
 from ics.engines.pulumi import secure_config, stack
 from ics.keys import derivation
-from ics.provider.rest import queries as rest_queries
-from ics.provider.rest import relayer_queries
+from ics.manifests import objects
+from ics.provider.rest import queries, relayer_queries
 from ics.reconciler import world
 from ics.reconciler.daemon import definitions as daemon_definitions
 
-LEASE_SECONDS = 120
-"""How long a single pass may act before another reconciler takes it for dead."""
-TENURE_SECONDS = 30
-"""Likewise for a resident one, which renews it every few seconds."""
+_LEASE_SECONDS = 120
+"""Duration of a single pass's Lease in seconds."""
+_TENURE_SECONDS = 30
+"""Duration of the daemon's Lease in seconds, which it renews every few seconds."""
 
 if TYPE_CHECKING:
     from ics.provider.owner import queries as owner_queries
@@ -41,49 +42,51 @@ ReadSecret: TypeAlias = Callable[[secret_sources.SecretSource, str], Awaitable[m
 """Reads the value of a source; the second argument is the setting's name, for messages."""
 
 
-@dataclass(frozen=True, slots=True)
-class Opened:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenStack:
     """One stack, ready for passes."""
 
     world: world.World
     engine: engines.Engine
     sender: "AccountSender"
-    cluster: place.Place
-    kube: client.Client
+    gateway: gateway.Gateway
+    sign_state: sign_state.SignState
+    lease: lease.Lease
+    kube: client.KubeClient
     definitions: daemon_definitions.Definitions
-    """Where those of the world come from, for who stays and takes them again."""
+    """Source of the world's definitions, which the daemon reads again."""
 
 
 class AccountSender:
-    """Sends transactions; the account's key is read only when the first one is due."""
+    """Sender that reads the account's key when the first transaction is due."""
 
     def __init__(
-        self, settings: config_settings.Settings, read: ReadSecret, held: lease.Lease | None
+        self, settings: config_settings.Settings, read: ReadSecret, lease: lease.Lease | None
     ) -> None:
-        """Nothing is read yet; without the Lease nothing is put on record before it is sent."""
+        """Initialize without reading; without a Lease, transactions are not recorded before they are sent."""
         self._settings = settings
         self._read = read
-        self._journal = None if held is None else Journal(held, settings.provider.chain_id)
+        self._journal = None if lease is None else _LeaseJournal(lease, settings.provider.chain_id)
         self._transactions: transactions.Transactions | None = None
 
-    async def send(self, order: model.Intent | model.OptOut) -> object:
+    async def send(self, transaction: model.Intent | model.OptOut) -> object:
         """Send one transaction and wait until it is confirmed.
 
         Raises:
-            SettingsError: there is no account, or it is not the operator's.
+            SettingsError: the account is missing, or is not the operator's.
             IcsError: as `ics.provider.tx.transactions`.
         """
         if self._transactions is None:
             self._transactions = await self.open()
-        return await self._transactions.send(order)
+        return await self._transactions.send(transaction)
 
-    async def earlier(self) -> int:
-        """Wait for what a run that died had sent; the height of its block, 0: there is none."""
-        if self._journal is None or await self._journal.begun() is None:
+    async def await_pending(self) -> int:
+        """Wait for the pending transaction of a crashed run, and return the height of its block, or 0."""
+        if self._journal is None or await self._journal.pending() is None:
             return 0
         if self._transactions is None:
             self._transactions = await self.open()
-        return await self._transactions.earlier()
+        return await self._transactions.await_pending()
 
     async def open(self) -> "transactions.Transactions":
         """Read the account and check it against the operator's address."""
@@ -100,22 +103,22 @@ class AccountSender:
 
 async def _account(source: secret_sources.SecretSource | None, read: ReadSecret) -> derivation.Account:
     if source is None:
-        raise errors.SettingsError("ics:account: missing: give the account that signs transactions")
+        raise errors.SettingsError("ics:account: missing; set the account that signs transactions")
     return derivation.parse_account(await read(source, "ics:account"))
 
 
 @dataclass(frozen=True, slots=True)
-class Chain:
-    """The provider chain as an owner or a validator uses it by hand: no cluster, no seed."""
+class ProviderAccess:
+    """Access to the provider chain for commands of an owner or a validator, without cluster and seed."""
 
     provider: "owner_queries.OwnerQueries"
-    settings: config_settings.Signing
+    settings: config_settings.SigningSettings
     validator: config_settings.Settings | None
-    """Of a validator's stack; None: an owner's."""
+    """Settings of a validator's stack; None: an owner's stack."""
     read: ReadSecret
 
     async def as_owner(self) -> "transactions.Transactions":
-        """Transactions of the owner of a consumer chain."""
+        """Return the transactions of a consumer chain's owner."""
         from ics.provider.tx import signers, transactions
 
         account = await _account(self.settings.account, self.read)
@@ -124,66 +127,66 @@ class Chain:
         return transactions.Transactions(self.settings.provider, party, account, now)
 
     async def as_validator(self) -> "transactions.Transactions":
-        """Transactions of the validator whose stack it is.
+        """Return the transactions of the stack's validator.
 
         Raises:
-            SettingsError: the stack is an owner's.
+            SettingsError: the stack belongs to an owner.
         """
         if self.validator is None:
-            raise errors.SettingsError("ics:operator_address: missing: this needs the stack of a validator")
+            raise errors.SettingsError("ics:operator_address: missing; use the stack of a validator")
         return await AccountSender(self.validator, self.read, None).open()
 
 
 @contextlib.asynccontextmanager
 async def open_chain(
     root: Path, name: str, environment: Mapping[str, str], overrides: Sequence[str] = ()
-) -> AsyncIterator[Chain]:
+) -> AsyncIterator[ProviderAccess]:
     """Open the provider chain of one stack, a validator's or an owner's, for as long as the context lasts.
 
     Args:
         root: the project's folder.
-        name: of the stack.
-        environment: of the process.
+        name: name of the stack.
+        environment: environment of the process.
         overrides: flags, see `ics.config.stack_file`.
 
     Raises:
-        SettingsError: settings are wrong.
+        SettingsError: settings are invalid.
         Transient: no endpoint of the provider is usable.
     """
     from ics.provider.owner import queries as owner_queries
 
-    environment = await secure_config.unsealed(root, name, environment, overrides)
+    environment = await secure_config.decrypt_values(root, name, environment, overrides)
     signing, validator = stack_file.load_signing(root, name, environment, overrides)
 
     async def read(source: secret_sources.SecretSource, setting: str) -> model.Secret:
         if source.secret is None:
             return await secrets.read(source, setting, root, environment, None)
-        async with connect.connect(signing.cluster, root, environment) as connection:
+        async with connect.open_client(signing.cluster, root, environment) as connection:
             return await secrets.read(source, setting, root, environment, connection)
 
     async with owner_queries.OwnerQueries(signing.provider, now) as provider:
         await provider.open()
-        yield Chain(provider, signing, validator, read)
+        yield ProviderAccess(provider, signing, validator, read)
 
 
 @dataclass(frozen=True, slots=True)
-class Journal:
-    """Which transaction is under way, kept on the Lease; see `ics.provider.tx.transactions.Journal`."""
+class _LeaseJournal:
+    """Journal of the pending transaction on the Lease; see `ics.provider.tx.transactions.Journal`."""
 
-    held: lease.Lease
+    lease: lease.Lease
     provider_chain_id: str
 
     async def begin(self, tx_hash: str, timeout_height: int) -> None:
-        """Put a transaction down before it is handed over."""
-        await self.held.begin(self.provider_chain_id, tx_hash, timeout_height)
+        """Record a transaction before its broadcast."""
+        await self.lease.begin_tx(self.provider_chain_id, tx_hash, timeout_height)
 
-    async def begun(self) -> tuple[str, int] | None:
-        """Hash and timeout height of the last one."""
-        return await self.held.begun(self.provider_chain_id)
+    async def pending(self) -> tuple[str, int] | None:
+        """Return hash and timeout height of the last transaction."""
+        return await self.lease.pending_tx(self.provider_chain_id)
 
 
 def now() -> datetime.datetime:
-    """The present, in UTC."""
+    """Return the current time in UTC."""
     return datetime.datetime.now(datetime.UTC)
 
 
@@ -195,99 +198,156 @@ async def open_stack(
     overrides: Sequence[str] = (),
     *,
     stays: bool = False,
-) -> AsyncIterator[Opened]:
+) -> AsyncIterator[OpenStack]:
     """Open one stack for as long as the context lasts.
 
     Args:
         root: the project's folder.
-        name: of the stack.
-        environment: of the process.
+        name: name of the stack.
+        environment: environment of the process.
         overrides: flags, see `ics.config.stack_file`.
-        stays: for a resident reconciler: no pass waits for one chain, since there is a next one soon.
+        stays: open it for the daemon, whose passes do not wait for single chains because the next one follows soon.
 
     Raises:
-        SettingsError: settings, definitions or secrets are wrong.
-        Transient: the cluster cannot be reached for a secret.
+        SettingsError: settings, definitions or secrets are invalid.
+        Transient: the cluster is unreachable for a secret.
     """
-    environment = await secure_config.unsealed(root, name, environment, overrides)
+    environment = await secure_config.decrypt_values(root, name, environment, overrides)
     settings = stack_file.load_settings(root, name, environment, overrides)
     definitions = daemon_definitions.Definitions(root, fetch)
     await definitions.load()
     async with contextlib.AsyncExitStack() as closing:
-        connection = await closing.enter_async_context(connect.connect(settings.cluster, root, environment))
+        connection = await closing.enter_async_context(
+            connect.open_client(settings.cluster, root, environment)
+        )
 
         async def read(source: secret_sources.SecretSource, setting: str) -> model.Secret:
             return await secrets.read(source, setting, root, environment, connection)
 
         seed = derivation.parse_seed(await read(settings.seed, "ics:seed"))
         imported = await read_imported(settings, read)
-        where = stack.Stack(root, name, settings.pulumi.backend, tuple(overrides))
-        tries = 1 if stays else rest_queries.GENESIS_TRIES
+        pulumi_stack = stack.Stack(root, name, settings.pulumi.backend, tuple(overrides))
+        tries = 1 if stays else queries.GENESIS_TRIES
         provider = await closing.enter_async_context(
             relayer_queries.IbcQueries(settings.provider, now, genesis_tries=tries)
         )
-        held = lease_of(settings, connection, stays)
-        cluster = place.Place(connection, settings, held, observe.Patience() if stays else None)
-        sender = AccountSender(settings, read, held)
-        yield Opened(
-            world.World(settings, seed, definitions.loaded, provider, cluster, held, imported),
-            engine_of(settings, where, connection, held, read),
-            sender,
-            cluster,
-            connection,
-            definitions,
+        own_lease = lease_of(settings, connection, stays)
+        adapters = Adapters(connection, settings, own_lease, observe.AdaptiveTimeouts() if stays else None)
+        yield OpenStack(
+            world=adapters.world(settings, seed, definitions.loaded, provider, imported),
+            engine=engine_of(settings, pulumi_stack, connection, own_lease, read),
+            sender=AccountSender(settings, read, own_lease),
+            gateway=adapters.gateway,
+            sign_state=adapters.sign_state,
+            lease=own_lease,
+            kube=connection,
+            definitions=definitions,
+        )
+
+
+class Adapters:
+    """The adapters of one validator's cluster: one for each kind of effect."""
+
+    def __init__(
+        self,
+        kube: client.KubeClient,
+        settings: config_settings.Settings,
+        lease: lease.Lease,
+        timeouts: observe.AdaptiveTimeouts | None = None,
+    ) -> None:
+        """Create the adapters without sending requests.
+
+        Args:
+            kube: client.
+            settings: settings of the stack.
+            lease: acquired before the first write.
+            timeouts: timeouts per node; None: constant.
+        """
+        owner = objects.Owner(settings.validator, settings.provider.chain_id)
+        self.lease = lease
+        self.state = read_state.StateReader(kube, owner)
+        self.nodes = control.Nodes(kube, owner, lease.ensure, timeouts)
+        self.sign_state = sign_state.SignState(kube, owner, lease.ensure)
+        self.hermes_jobs = hermes_jobs.HermesJobs(kube, owner, lease.ensure)
+        self.gateway = gateway.Gateway(kube, owner, settings.gateway.namespace, lease.ensure)
+
+    def world(
+        self,
+        settings: config_settings.Settings,
+        seed: model.Secret,
+        definitions: Sequence[chain_definition.LoadedDefinition],
+        provider: world.Provider,
+        imported: Mapping[str, derivation.ConsensusKey],
+    ) -> world.World:
+        """Return the world of the validator's passes."""
+        return world.World(
+            settings=settings,
+            seed=seed,
+            definitions=definitions,
+            provider=provider,
+            state=self.state,
+            nodes=self.nodes,
+            sign_state=self.sign_state,
+            hermes_jobs=self.hermes_jobs,
+            gateway=self.gateway,
+            lease=self.lease,
+            imported=imported,
         )
 
 
 async def read_imported(
     settings: config_settings.Settings, read: ReadSecret
 ) -> dict[str, derivation.ConsensusKey]:
-    """The consensus keys that were made elsewhere, by consumer id.
+    """Read the imported consensus keys by consumer id.
 
     Raises:
-        SettingsError: one is not there, or is none.
-        Transient: the cluster cannot be reached for a Secret.
+        SettingsError: a key is missing or invalid.
+        Transient: the cluster is unreachable for a Secret.
     """
-    found = {}
+    keys = {}
     for consumer_id, source in settings.consensus_keys.items():
         if source.imported is not None:
             setting = f"ics:consensus_keys.{consumer_id}.imported"
-            found[consumer_id] = derivation.parse_priv_validator_key(
+            keys[consumer_id] = derivation.parse_priv_validator_key(
                 await read(source.imported, setting), setting
             )
-    return found
+    return keys
 
 
-def lease_of(settings: config_settings.Settings, connection: client.Client, stays: bool) -> lease.Lease:
-    """The validator's Lease, for one pass or for many."""
-    where = (connection, settings.validator, settings.gateway.namespace, lease_holder.own())
-    return lease.Tenure(*where, TENURE_SECONDS, now) if stays else lease.Lease(*where, LEASE_SECONDS, now)
+def lease_of(settings: config_settings.Settings, connection: client.KubeClient, stays: bool) -> lease.Lease:
+    """Return the validator's Lease, for one pass or for the daemon."""
+    identity = (connection, settings.validator, settings.gateway.namespace, lease_holder.own())
+    return (
+        lease.DaemonLease(*identity, _TENURE_SECONDS, now)
+        if stays
+        else lease.Lease(*identity, _LEASE_SECONDS, now)
+    )
 
 
 def engine_of(
     settings: config_settings.Settings,
     stack_of_pulumi: stack.Stack,
-    connection: client.Client,
-    held: world.Lease,
+    connection: client.KubeClient,
+    lease: world.Lease,
     read: ReadSecret,
 ) -> engines.Engine:
-    """The engine that the settings name; no process is started."""
+    """Return the engine of the settings, without starting a process."""
     validator, namespace = settings.validator, settings.gateway.namespace
 
     async def passphrase() -> model.Secret | None:
         source = settings.pulumi.passphrase
         return None if source is None else await read(source, "ics:pulumi.passphrase")
 
-    beat = drift.Beat(settings.drift_interval)
-    embedded = applyset_engine.ApplyEngine(connection, validator, namespace, held.ensure, beat)
+    check_interval = drift.CheckInterval(settings.drift_interval)
+    embedded = applyset_engine.ApplyEngine(connection, validator, namespace, lease.ensure, check_interval)
     pulumi = pulumi_engine.PulumiEngine(
         connection,
         validator,
         namespace,
         stack_of_pulumi,
         passphrase,
-        held.ensure,
-        beat,
+        lease.ensure,
+        check_interval,
     )
     if settings.engine == "auto":
         return auto.AutoEngine(connection, validator, namespace, embedded, pulumi)

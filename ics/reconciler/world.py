@@ -1,6 +1,6 @@
-"""What a pass needs of the world, as narrow protocols.
+"""The world of a pass, as narrow protocols of the provider chain, the cluster and the Lease.
 
-The adapters behind the protocols carry no decisions; fakes of them keep state.
+The adapters behind the protocols make no decisions; the tests' fakes of them keep state.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -11,26 +11,26 @@ from ics import model
 from ics.cluster.nodes import chain_queries
 from ics.conditions import Condition
 from ics.config import chain_definition, settings
-from ics.consumer import chain
+from ics.consumer import chain, observed, watchdog
 from ics.keys import derivation
 from ics.manifests import hermes_jobs
 from ics.provider.rest import relayer_queries
-from ics.relayer import queries
+from ics.relayer import inputs, queries
 
 
 class Provider(Protocol):
     """The provider chain, read at one height."""
 
     async def open(self, floor: int) -> object:
-        """Pick an endpoint and the height of this pass, never one below the floor."""
+        """Pick an endpoint and the height of this pass, at least the floor."""
         ...
 
     async def check_rpc(self) -> None:
-        """Make sure that the RPC addresses, of which the relayers are told, are not those of another chain."""
+        """Check that the RPC addresses, which the relayers use, do not belong to another chain."""
         ...
 
     def conditions(self) -> tuple[Condition, ...]:
-        """What is wrong with endpoints that others stand in for."""
+        """Return the conditions of unusable endpoints that others replace."""
         ...
 
     async def snapshot(
@@ -40,162 +40,182 @@ class Provider(Protocol):
         ...
 
     async def is_key_used(self, consumer_id: str, consumer_address: str) -> bool:
-        """Tell whether a consumer key is anybody's on a chain, or was lately."""
+        """Return whether a consumer key is or recently was assigned on a chain."""
         ...
 
     async def launch(self, consumer_id: str, with_details: bool = True) -> model.Launch:
-        """Read what a launched chain's genesis is completed with, the validators' descriptions if asked."""
+        """Read the data that completes a launched chain's genesis, optionally with the validators' descriptions."""
         ...
 
-    async def terms(self) -> relayer_queries.Terms:
-        """Read the parameters that are the same for the relaying to all chains."""
+    async def provider_params(self) -> relayer_queries.ProviderParams:
+        """Read the relaying parameters that are common to all chains."""
         ...
 
-    async def relay_ends(self, client_id: str) -> queries.Told:
+    async def relay_ends(self, client_id: str) -> queries.ChainSide:
         """Read the client, connections and channels of one consumer chain."""
         ...
 
-    async def sent(self, channel_id: str) -> relayer_queries.Sent:
+    async def sent(self, channel_id: str) -> relayer_queries.SentPackets:
         """Read the provider's side of an open CCV channel."""
         ...
 
     async def balances(self, addresses: Iterable[str], denom: str) -> Mapping[str, int]:
-        """Read what accounts hold."""
+        """Read the balances of accounts."""
         ...
 
 
 class Sender(Protocol):
-    """Sends transactions."""
+    """Sender of transactions."""
 
-    async def send(self, order: model.Intent | model.OptOut) -> object:
-        """Send one and wait until it is confirmed."""
+    async def send(self, transaction: model.Intent | model.OptOut) -> object:
+        """Send a transaction and wait until it is confirmed."""
         ...
 
-    async def earlier(self) -> int:
-        """Wait for what a run that died had sent; the height of its block, 0: there is none."""
+    async def await_pending(self) -> int:
+        """Wait for the pending transaction of a crashed run, and return the height of its block, or 0."""
         ...
 
 
-class Cluster(Protocol):
-    """What of Kubernetes is read and written outside the engines."""
+class State(Protocol):
+    """State of earlier passes in the cluster."""
 
-    async def memory(self) -> model.Memory:
-        """What the cluster remembers of earlier passes."""
+    async def load(self) -> observed.Memory:
+        """Read the state of all chains."""
         ...
+
+
+class Nodes(Protocol):
+    """Consumer nodes in the cluster."""
 
     async def observe(self, namespaces: Mapping[str, str]) -> Mapping[str, model.Observation]:
-        """Look at the nodes of the chains in these namespaces; both by consumer id."""
+        """Observe the nodes in these namespaces; keys are consumer ids."""
         ...
 
-    async def arming(self) -> Mapping[str, str]:
-        """Why pods that are to lay signing memories wait, by consumer id."""
-        ...
-
-    async def ensure_routes(
-        self,
-        pods: Mapping[str, model.PodStatus | None],
-        held: frozenset[str],
-        opened: Mapping[str, model.OpenPorts] | None = None,
-    ) -> None:
-        """Let the LoadBalancer's slices follow these pods, leaving those of held chains as they are."""
-        ...
-
-    async def order_memory(self, namespace: str, generation: int, volume_uid: str) -> None:
-        """Record for which volume a key's signing memory is made."""
-        ...
-
-    async def ensure_memory_job(self, chain: chain.Chain, volume_uid: str) -> model.JobState:
-        """Make the Job that lays the signing memory, and tell how it stands."""
-        ...
-
-    async def record_memory(self, namespace: str, generation: int, volume_uid: str) -> None:
-        """Record that the memory is laid, and remove the Job."""
-        ...
-
-    async def recall_memory(self, namespace: str, generation: int, volume_uid: str) -> None:
-        """Record again that the memory is laid, after the record was lost."""
-        ...
-
-    async def retire_key(self, namespace: str, generation: int) -> None:
-        """Record that this validator left with a key, which is never used again."""
-        ...
-
-    async def restart_node(self, namespace: str) -> None:
-        """Delete the node's pod; its StatefulSet makes it anew."""
-        ...
-
-    async def tell_peers(self, namespace: str, persistent_peers: str) -> frozenset[str]:
-        """Tell a running node its peers, and answer the node ids with which it is connected then."""
-        ...
-
-    async def record_care(self, namespace: str, care: model.Care) -> None:
-        """Remember this of the node that runs."""
-        ...
-
-    async def relay_ends(self, namespace: str, address: str, denom: str) -> chain_queries.Told:
-        """Ask a consumer's own node about the relaying, and what an account holds on it."""
+    async def consumer_side(self, namespace: str, address: str, denom: str) -> chain_queries.ConsumerSide:
+        """Read the consumer's side of relaying, and an account's balance, from the chain's own node."""
         ...
 
     async def received(self, namespace: str, channel_id: str, transfer_id: str) -> chain_queries.Received:
-        """Ask a consumer's own node about an open CCV channel, and about rewards on the other one."""
+        """Read the packets on the consumer's side of an open CCV channel, and of a transfer channel if given."""
         ...
 
-    async def record_relaying(self, chain: chain.Chain, record: model.RelayingRecord) -> None:
-        """Remember this of the chain's relaying."""
+    async def restart(self, namespace: str) -> object:
+        """Delete the node's pod; its StatefulSet recreates it."""
         ...
 
-    async def forget_relaying(self, namespace: str, consumer_id: str) -> None:
-        """Remove what the loop made for the relaying to a chain that runs here no more."""
+    async def send_peers(self, namespace: str, persistent_peers: str) -> frozenset[str]:
+        """Send a running node its peers, and return the ids of the peers that it is connected to afterwards."""
         ...
 
-    async def ensure_step_job(self, chain: chain.Chain, step: hermes_jobs.Step) -> model.JobState:
-        """Make the Job that runs Hermes once, and tell how it stands."""
+    async def record_watchdog(self, namespace: str, record: watchdog.WatchdogRecord) -> object:
+        """Record the watchdog's probes of a node."""
         ...
 
-    async def ensure_check_job(self, chain: chain.Chain, setup: model.Setup) -> model.JobState:
-        """Let Hermes check a config: DONE is accepted, FAILED refused."""
+
+class SignState(Protocol):
+    """Sign states of consumer keys: their records, and the Jobs that write them."""
+
+    async def waits(self) -> Mapping[str, str]:
+        """Return why the pods of sign-state Jobs wait, by consumer id."""
         ...
 
-    async def restart_hermes(self, namespace: str) -> None:
-        """Delete the pods that relay to a chain; their Deployment makes them anew."""
+    async def ensure_requested(self, namespace: str, generation: int, volume_uid: str) -> object:
+        """Record the volume for which a key's sign state is written."""
+        ...
+
+    async def ensure_job(self, chain: chain.ChainPlan, volume_uid: str) -> model.JobState:
+        """Create the Job that writes the sign state unless it exists, and return its state."""
+        ...
+
+    async def ensure_ready_recorded(self, namespace: str, generation: int, volume_uid: str) -> object:
+        """Record that the sign state is written, and delete the Job."""
+        ...
+
+    async def restore_record(self, namespace: str, generation: int, volume_uid: str) -> object:
+        """Record again that the sign state is written, after the record was lost."""
+        ...
+
+    async def ensure_retired(self, namespace: str, generation: int) -> object:
+        """Record that this validator left the chain with a key, which is never used again."""
+        ...
+
+
+class HermesJobs(Protocol):
+    """Run-time objects of relayers, which no engine manages."""
+
+    async def record(self, chain: chain.ChainPlan, wanted: inputs.RelayingRecord) -> object:
+        """Record the state of a chain's handshake."""
+        ...
+
+    async def forget(self, namespace: str, consumer_id: str) -> object:
+        """Delete the run-time objects of a chain that no longer runs here."""
+        ...
+
+    async def ensure_step_job(self, chain: chain.ChainPlan, step: hermes_jobs.HermesStep) -> model.JobState:
+        """Create the Job that runs Hermes once unless it exists, and return its state."""
+        ...
+
+    async def ensure_check_job(self, chain: chain.ChainPlan, setup: inputs.Setup) -> model.JobState:
+        """Let Hermes check a configuration: DONE means accepted, FAILED rejected."""
+        ...
+
+    async def restart_hermes(self, namespace: str) -> object:
+        """Delete the pods that relay to a chain; their Deployment recreates them."""
+        ...
+
+
+class Gateway(Protocol):
+    """The shared LoadBalancer."""
+
+    async def ensure_slices(
+        self,
+        pods: Mapping[str, model.PodStatus | None],
+        paused: frozenset[str],
+        open_ports: Mapping[str, model.OpenPorts] | None = None,
+    ) -> object:
+        """Update the EndpointSlices to these pods; those of paused chains are kept."""
         ...
 
 
 class Lease(Protocol):
-    """One acting reconciler for each validator."""
+    """Lease that lets one reconciler act for a validator."""
 
     async def ensure(self) -> None:
-        """Take it, unless this pass has it already; Transient when another holds it."""
+        """Acquire the Lease unless this pass holds it; raise Transient if another process holds it."""
         ...
 
     async def release(self) -> None:
-        """Give it back if this pass took it."""
+        """Release the Lease if this pass acquired it."""
         ...
 
     async def acted_height(self, provider_chain_id: str) -> int:
-        """Height of the provider's newest block that any reconciler acted upon."""
+        """Return the height of the provider's newest block that any reconciler acted upon."""
         ...
 
-    def note(self, provider_chain_id: str, height: int) -> None:
-        """Remember the height that is acted upon from now on."""
+    def record_height(self, provider_chain_id: str, height: int) -> None:
+        """Set the height that is acted upon from now on."""
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class World:
-    """All that one validator's passes work on."""
+    """Settings, secrets and adapters of one validator's passes."""
 
     settings: settings.Settings
     seed: model.Secret
-    definitions: Sequence[chain_definition.Loaded]
+    definitions: Sequence[chain_definition.LoadedDefinition]
     provider: Provider
-    cluster: Cluster
+    state: State
+    nodes: Nodes
+    sign_state: SignState
+    hermes_jobs: HermesJobs
+    gateway: Gateway
     lease: Lease
     imported: Mapping[str, derivation.ConsensusKey] = field(default_factory=dict)
-    """Consensus keys made elsewhere, by consumer id."""
+    """Imported consensus keys by consumer id."""
     definitions_problem: str = ""
-    """Why the files of now are not the definitions here: they went wrong while this runs; empty: they are."""
-    wishes: frozenset[str] = frozenset()
-    """Consumer ids that the operator asks by hand to join."""
+    """Why the current definition files are invalid, so that earlier ones are used; empty: they are valid."""
+    opt_in_requests: frozenset[str] = frozenset()
+    """Consumer ids that the operator has manually requested to join."""
     confirmed: frozenset[str] = frozenset()
-    """Names of changes that the operator confirms by hand, on top of those in the settings."""
+    """Names of changes that the operator has confirmed by flags, in addition to those in the settings."""

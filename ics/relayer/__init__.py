@@ -1,1 +1,1 @@
-"""The relayer of one consumer chain: the IBC handshake, Hermes, its accounts, and its health."""
+"""Relayer of one consumer chain: the IBC handshake, Hermes, its accounts and its conditions."""

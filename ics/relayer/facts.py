@@ -1,4 +1,4 @@
-"""Facts about the relaying between the two chains, as read in one pass; pure."""
+"""IBC state between the provider and one consumer, as read in one pass; pure."""
 
 import datetime
 from dataclasses import dataclass
@@ -6,88 +6,89 @@ from typing import Final
 
 from ics.relayer import ibc
 
-HALTED: Final = datetime.timedelta(seconds=30)
-"""A consumer whose newest block is so far behind the provider's makes none."""
+_HALTED: Final = datetime.timedelta(seconds=30)
+"""Lag of the consumer's newest block behind the provider's from which the consumer counts as halted."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Packets:
-    """What is under way on the CCV channel."""
+    """Packets in flight on the CCV channel."""
 
     unacknowledged_by_consumer: int
-    """Packets that the provider sent and of which it has no acknowledgement yet (VSC packets)."""
+    """Packets from the provider without an acknowledgement yet (VSC packets)."""
     unacknowledged_by_provider: int
-    """Packets that the consumer sent, likewise (slashes, matured changes)."""
+    """Packets from the consumer without an acknowledgement yet (slashes, matured changes)."""
     last_sent: int
     """Sequence of the last VSC packet that the provider sent; 0 before the first."""
     last_received: int
-    """Sequence of the last VSC packet that the consumer has taken; 0 before the first."""
+    """Sequence of the last VSC packet that the consumer received; 0 before the first."""
     rewards: int = 0
-    """Transfers of rewards that the consumer sent, likewise; asked only of a chain that is stopped."""
+    """Reward transfers from the consumer without an acknowledgement yet; queried only for a stopped chain."""
     oldest: tuple[int, int] = (0, 0)
-    """Sequences of the oldest ones without an acknowledgement, of the provider's and of the consumer's; 0: none."""
+    """Sequences of the oldest unacknowledged packets of the provider and of the consumer; 0: none."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """All that both chains tell of the relaying between them; read anew in each pass."""
+    """IBC state of both chains, read again in each pass."""
 
     provider: ibc.Ends
     consumer: ibc.Ends
-    provider_client: ibc.Client | None
+    provider_client: ibc.IbcClient | None
     """The provider's client of the consumer."""
-    consumer_client: ibc.Client | None
+    consumer_client: ibc.IbcClient | None
     """The consumer's client of the provider."""
     transfer_id: str
-    """The consumer's `distribution_transmission_channel`, empty while there is none."""
+    """The consumer's `distribution_transmission_channel`, empty until it exists."""
     provider_time: datetime.datetime
-    """Time of the block of the provider that was read."""
+    """The provider's block time."""
     consumer_time: datetime.datetime
-    """Time of the consumer's newest block, likewise."""
+    """The consumer's newest block time."""
     provider_unbonding: int
-    """Seconds, of the provider's staking."""
+    """Unbonding period of the provider's staking, in seconds."""
     trusting_fraction: str
     """The provider's parameter `trusting_period_fraction`."""
     consumer_balance: int
-    """What this validator's relayer holds on the consumer, in the definition's denomination."""
+    """Balance of this validator's relayer on the consumer, in the definition's denomination."""
     packets: Packets | None = None
     """None while no CCV channel is open."""
 
     @property
     def is_halted(self) -> bool:
-        """Whether the consumer stands still."""
-        return self.provider_time - self.consumer_time > HALTED
+        """Whether the consumer produces no blocks."""
+        return self.provider_time - self.consumer_time > _HALTED
 
-    def has_news(self, live: "LiveClient") -> bool:
-        """Whether an update of a client would come to something: a chain that stands still has nothing to tell
-        once its last block is known, and takes no transaction.
+    def can_update(self, live: "LiveClient") -> bool:
+        """Return whether an update of a client is possible and useful.
+
+        A halted chain accepts no transaction, and has no newer header once its last block is known.
         """
         if live.host is ibc.Side.CONSUMER:
             return not self.is_halted
-        return self.consumer_time - live.client.updated > HALTED
+        return self.consumer_time - live.client.updated > _HALTED
 
     @property
     def clients(self) -> tuple["LiveClient", ...]:
-        """The clients that there are, the provider's first."""
-        # A chain that stands still has the time of then; its first blocks after that have about the present one.
+        """The existing clients, the provider's first."""
+        # A halted chain has an old time, but its next blocks will have about the present time.
         on_consumer = max(self.provider_time, self.consumer_time)
-        found = (
+        clients = (
             (ibc.Side.PROVIDER, self.provider_client, self.provider_time),
             (ibc.Side.CONSUMER, self.consumer_client, on_consumer),
         )
-        return tuple(LiveClient(side, client, now) for side, client, now in found if client is not None)
+        return tuple(LiveClient(side, client, now) for side, client, now in clients if client is not None)
 
 
 @dataclass(frozen=True, slots=True)
 class LiveClient:
-    """A client, with the time by which it is judged."""
+    """A client, with the time that decides about its expiry."""
 
     host: ibc.Side
-    """The chain that it lives on: ibc-go compares its newest header with the time of that chain's block."""
-    client: ibc.Client
+    """Chain that hosts the client; ibc-go compares its newest header with that chain's block time."""
+    client: ibc.IbcClient
     now: datetime.datetime
 
     @property
     def is_dead(self) -> bool:
-        """Expired or frozen: it takes no update, and only a vote on its host could recover it."""
+        """Whether it is expired or frozen, so that only a governance vote on its host can recover it."""
         return self.client.is_frozen or self.client.is_expired(self.now)

@@ -1,13 +1,15 @@
-"""How the CCV channel of one consumer chain stands, and who takes its next step; pure.
+"""State of one consumer chain's CCV channel, and the next step of its handshake; pure.
 
-A handshake (ICS-3 for connections, ICS-4 for channels) is four messages, one transaction each, two on each
-chain: INIT, TRY, ACK, CONFIRM. All that is known of it is the state of its two ends, so whoever reads both
-chains can take the next step, whoever took the ones before. Ends are matched by their ids alone.
+A handshake (ICS-3 for connections, ICS-4 for channels) consists of four messages, INIT, TRY, ACK and CONFIRM,
+one transaction each and two on each chain. Its only state is that of its two ends, so any validator that
+reads both chains can take the next step, regardless of the sender of earlier ones. Ends are matched by their
+ids alone.
 
-What the chains themselves ensure (interchain-security v7, `x/ccv/*/ibc_module.go`): only the consumer may
-begin the CCV channel; it must be ordered, version 1, on a connection over the client that the launch made;
-the provider confirms one, and refuses others from then on. The consumer begins the transfer channel itself
-when the CCV channel is acknowledged, and names it in its parameter `distribution_transmission_channel`.
+The chains themselves ensure the following (interchain-security v7, `x/ccv/*/ibc_module.go`). Only the
+consumer may start the CCV channel; it must be ordered, version 1, on a connection over the client that the
+launch created. The provider confirms one channel and refuses others from then on. The consumer itself starts
+the transfer channel when the CCV channel is acknowledged, and stores its id in the parameter
+`distribution_transmission_channel`.
 """
 
 import datetime
@@ -18,12 +20,12 @@ from typing import Final
 
 from ics.relayer import ibc
 
-PATIENCE: Final = datetime.timedelta(seconds=45)
-"""How long each creator leaves the next step to the one before it."""
+_PATIENCE: Final = datetime.timedelta(seconds=45)
+"""Time that each creator leaves to the one ranked before it."""
 
 
 class Message(enum.StrEnum):
-    """A message of a handshake, by the name of its Hermes command."""
+    """Message of a handshake, named after its Hermes command."""
 
     CONNECTION_INIT = "conn-init"
     CONNECTION_TRY = "conn-try"
@@ -36,7 +38,7 @@ class Message(enum.StrEnum):
 
     @property
     def is_of_connection(self) -> bool:
-        """Whether it belongs to a connection rather than to a channel."""
+        """Whether it belongs to a connection rather than a channel."""
         return self in _CONNECTION
 
 
@@ -44,9 +46,9 @@ _CONNECTION: Final = tuple(Message)[:4]
 _CHANNEL: Final = tuple(Message)[4:]
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One message to send to `side`. Ids that do not exist yet, or do not matter, are empty."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HandshakeStep:
+    """One message to send to `side`; ids that do not exist yet or do not matter are empty."""
 
     message: Message
     side: ibc.Side
@@ -62,70 +64,72 @@ class Step:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Leftover:
-    """An end that is not part of the CCV channel and never will be."""
+    """A connection or channel end that is not part of the CCV channel and never will be."""
 
     side: str
     id: str
-    state: ibc.State
+    state: ibc.EndState
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """How the channel of a consumer stands."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HandshakeState:
+    """State of the connection and channels of one consumer."""
 
     connection: ibc.Pair | None = None
-    """Open on both sides, the one that the channel uses or will use."""
+    """The connection, open on both sides, that the CCV channel uses or will use."""
     ccv: ibc.Pair | None = None
     """The CCV channel, open on both sides."""
     transfer: ibc.Pair | None = None
     """The transfer channel for rewards, open on both sides."""
-    step: Step | None = None
-    """What is to be done next; None: nothing, or nothing that can be done."""
+    step: HandshakeStep | None = None
+    """Next step; None if there is nothing to do, or nothing can be done."""
     is_closed: bool = False
-    """The CCV channel was open and is closed on a side; the provider takes no new one."""
+    """Whether the CCV channel was open and is closed on one side; the provider accepts no new one."""
     leftovers: tuple[Leftover, ...] = ()
-    mark: str = ""
-    """Changes just when a handshake goes on: the states of all ends, in words."""
+    fingerprint: str = ""
+    """States of all ends as text, which changes exactly when a handshake advances."""
 
 
 @dataclass(frozen=True, slots=True)
 class _End:
-    """What connections and channels have in common."""
+    """Common part of connection and channel ends."""
 
     id: str
-    state: ibc.State
+    state: ibc.EndState
     counterparty_id: str
 
 
 @dataclass(frozen=True, slots=True)
 class _Handshake:
-    """The ends that belong together; one of them may not exist yet."""
+    """Two matching ends, one of which may not exist yet."""
 
     provider: _End | None
     consumer: _End | None
 
     @property
     def next(self) -> tuple[int, ibc.Side] | None:
-        """Index of the next message (1 TRY, 2 ACK, 3 CONFIRM) and where it goes; None: done or dead."""
+        """Index of the next message (1 TRY, 2 ACK, 3 CONFIRM) and its chain; None if done or dead."""
         states = {ibc.Side.PROVIDER: self.provider, ibc.Side.CONSUMER: self.consumer}
         for side, end in states.items():
             other = states[side.other]
             match (end.state if end else None, other.state if other else None):
-                case (None, ibc.State.INIT):
+                case (None, ibc.EndState.INIT):
                     return 1, side
-                case (ibc.State.INIT, ibc.State.TRYOPEN):
+                case (ibc.EndState.INIT, ibc.EndState.TRYOPEN):
                     return 2, side
-                case (ibc.State.TRYOPEN, ibc.State.OPEN):
+                case (ibc.EndState.TRYOPEN, ibc.EndState.OPEN):
                     return 3, side
         return None
 
     @property
     def is_open(self) -> bool:
-        return all(end is not None and end.state is ibc.State.OPEN for end in (self.provider, self.consumer))
+        return all(
+            end is not None and end.state is ibc.EndState.OPEN for end in (self.provider, self.consumer)
+        )
 
     @property
     def progress(self) -> int:
-        """0 dead, 1 to 3 the next message, 4 open on both sides."""
+        """Progress: 0 if dead, 1 to 3 for the next message, 4 if open on both sides."""
         return 4 if self.is_open else self.next[0] if self.next else 0
 
     @property
@@ -133,51 +137,52 @@ class _Handshake:
         return ibc.Pair(self.provider.id if self.provider else "", self.consumer.id if self.consumer else "")
 
 
-def decide(provider: ibc.Ends, consumer: ibc.Ends, transfer_id: str = "") -> Finding:
-    """How the CCV channel stands and the next message of the handshake that is furthest.
+def assess(provider: ibc.Ends, consumer: ibc.Ends, transfer_id: str = "") -> HandshakeState:
+    """Return the state of the CCV channel and the next message of the most advanced handshake.
 
     Args:
-        provider: the provider's ends over the client that it made at the launch (`client_id` of the chain).
-        consumer: the consumer's ends over the client that its genesis made; to be read before the
-            provider's, for a TRY that is repeated there leaves an end over.
-        transfer_id: the consumer's `distribution_transmission_channel`; empty while there is none.
+        provider: the provider's ends over the client that it created at the launch (`client_id` of the
+            chain).
+        consumer: the consumer's ends over the client from its genesis. They must be read before the
+            provider's, because a repeated TRY on the consumer would leave an unused end.
+        transfer_id: the consumer's `distribution_transmission_channel`; empty until it exists.
     """
     connections = _handshakes(
         [_plain(end) for end in provider.connections if _is_between(end, provider, consumer)],
         [_plain(end) for end in consumer.connections if _is_between(end, consumer, provider)],
     )
-    opened = [found.pair for found in connections if found.is_open]
-    channels = {pair: _channels(provider, consumer, pair) for pair in opened}
-    on, ccv = _best([(pair, found) for pair in opened for found in channels[pair]])
-    on = on or next(iter(opened), None)
+    open_connections = [handshake.pair for handshake in connections if handshake.is_open]
+    channels = {pair: _channels(provider, consumer, pair) for pair in open_connections}
+    on, ccv = _most_advanced([(pair, handshake) for pair in open_connections for handshake in channels[pair]])
+    on = on or next(iter(open_connections), None)
     is_open = ccv is not None and ccv.is_open
-    # The provider has had its one channel: it would refuse every other.
+    # The provider has confirmed its one channel and would refuse every other.
     is_decided = not is_open and _has_confirmed(provider)
     transfer = _transfer(provider, consumer, on, transfer_id) if is_open and on else None
-    return Finding(
+    return HandshakeState(
         connection=on,
         ccv=ccv.pair if ccv and is_open else None,
         transfer=transfer.pair if transfer and transfer.is_open else None,
         is_closed=is_decided and _has_closed(provider, consumer),
         leftovers=_leftovers(provider, consumer, on, connections, ccv),
-        mark=_mark(provider, consumer, transfer_id),
+        fingerprint=_fingerprint(provider, consumer, transfer_id),
         step=None if is_decided else _step(provider, consumer, connections, on, ccv, transfer),
     )
 
 
 @dataclass(frozen=True, slots=True)
 class Creator:
-    """A validator that may open the channel."""
+    """A validator that can open the channel."""
 
     address: str
     power: int
-    """In the consumer's initial validator set."""
+    """Voting power in the consumer's initial validator set."""
     is_funded: bool
-    """Its published relayer address has coins in the consumer's genesis."""
+    """Whether its published relayer address has coins in the consumer's genesis."""
 
 
 def ranking(creators: Iterable[Creator]) -> tuple[str, ...]:
-    """Addresses of those that can pay, in the order in which they act: by power, then by address."""
+    """Return the addresses of funded creators in the order in which they act: by power, then by address."""
     able = [creator for creator in creators if creator.is_funded and creator.power > 0]
     return tuple(c.address for c in sorted(able, key=lambda creator: (-creator.power, creator.address)))
 
@@ -185,20 +190,20 @@ def ranking(creators: Iterable[Creator]) -> tuple[str, ...]:
 def acts_at(
     order: Sequence[str], address: str, last_step: datetime.datetime, is_ours: bool = False
 ) -> datetime.datetime | None:
-    """When a creator takes the next step if nobody else has: rank x 45 s after the last one was seen.
+    """Return the time at which a creator takes the next step: rank x 45 s after the last step was seen.
 
     Args:
         order: see `ranking`.
         address: of the creator.
-        last_step: when the handshake was last seen to go on (`Finding.mark` changed), or the launch.
-        is_ours: the last step was this creator's own: it goes on at once.
+        last_step: time of the last change of `HandshakeState.fingerprint`, or of the launch.
+        is_ours: whether this creator took the last step, so that it continues immediately.
 
     Returns:
-        The time, or None for one that is not in the order and never acts.
+        The time, or None if the creator is not in the order and never acts.
     """
     if address not in order:
         return None
-    return last_step if is_ours else last_step + order.index(address) * PATIENCE
+    return last_step if is_ours else last_step + order.index(address) * _PATIENCE
 
 
 def _is_between(end: ibc.ConnectionEnd, here: ibc.Ends, there: ibc.Ends) -> bool:
@@ -211,32 +216,40 @@ def _plain(end: ibc.ConnectionEnd | ibc.ChannelEnd) -> _End:
 
 
 def _handshakes(provider: Sequence[_End], consumer: Sequence[_End]) -> list[_Handshake]:
-    """All handshakes, the furthest first; of equal ones the one that is oldest on the consumer."""
-    found = [_Handshake(p, c) for p in provider for c in consumer if _belong(p, c)]
-    pairs = [handshake.pair for handshake in found]
-    found += [_Handshake(end, None) for end in provider if end.id not in {pair.provider for pair in pairs}]
-    found += [_Handshake(None, end) for end in consumer if end.id not in {pair.consumer for pair in pairs}]
-    return sorted(found, key=_order)
+    """Return all handshakes, the most advanced first, then the oldest on the consumer."""
+    handshakes = [_Handshake(p, c) for p in provider for c in consumer if _is_pair(p, c)]
+    pairs = [handshake.pair for handshake in handshakes]
+    handshakes += [
+        _Handshake(end, None) for end in provider if end.id not in {pair.provider for pair in pairs}
+    ]
+    handshakes += [
+        _Handshake(None, end) for end in consumer if end.id not in {pair.consumer for pair in pairs}
+    ]
+    return sorted(handshakes, key=_order)
 
 
-def _order(found: _Handshake) -> tuple[int, int, int]:
-    return (-found.progress, ibc.number(found.pair.consumer), ibc.number(found.pair.provider))
+def _order(handshake: _Handshake) -> tuple[int, int, int]:
+    return (
+        -handshake.progress,
+        ibc.id_number(handshake.pair.consumer),
+        ibc.id_number(handshake.pair.provider),
+    )
 
 
-def _belong(one: _End, two: _End) -> bool:
-    if one.counterparty_id == two.id and two.counterparty_id == one.id:
+def _is_pair(first_end: _End, second_end: _End) -> bool:
+    if first_end.counterparty_id == second_end.id and second_end.counterparty_id == first_end.id:
         return True
-    # An end that is INIT learns of the other one only with the ACK.
+    # An end in INIT learns the id of the other end only with the ACK.
     return any(
-        first.state is ibc.State.INIT
-        and second.state is ibc.State.TRYOPEN
+        first.state is ibc.EndState.INIT
+        and second.state is ibc.EndState.TRYOPEN
         and second.counterparty_id == first.id
-        for first, second in ((one, two), (two, one))
+        for first, second in ((first_end, second_end), (second_end, first_end))
     )
 
 
 def _channels(provider: ibc.Ends, consumer: ibc.Ends, connection: ibc.Pair) -> list[_Handshake]:
-    """The CCV handshakes over one connection."""
+    """Return the CCV handshakes over one connection."""
     there, here = _ccv_ends(provider, ibc.PROVIDER_PORT), _ccv_ends(consumer, ibc.CONSUMER_PORT)
     return _handshakes(
         [_plain(end) for end in there if end.connection_id == connection.provider],
@@ -252,34 +265,36 @@ def _ccv_ends(ends: ibc.Ends, port: str) -> list[ibc.ChannelEnd]:
         if end.port == port
         and end.counterparty_port == other
         and end.is_ordered
-        # Later ends carry what the provider answered: version and address of the reward pool.
-        and (end.state is not ibc.State.INIT or end.version == ibc.CCV_VERSION)
+        # In later states the version also contains the provider's answer: version and reward pool address.
+        and (end.state is not ibc.EndState.INIT or end.version == ibc.CCV_VERSION)
     ]
 
 
-def _best(found: Sequence[tuple[ibc.Pair, _Handshake]]) -> tuple[ibc.Pair | None, _Handshake | None]:
-    alive = sorted((each for each in found if each[1].progress), key=lambda each: _order(each[1]))
+def _most_advanced(
+    handshakes: Sequence[tuple[ibc.Pair, _Handshake]],
+) -> tuple[ibc.Pair | None, _Handshake | None]:
+    alive = sorted((item for item in handshakes if item[1].progress), key=lambda item: _order(item[1]))
     return alive[0] if alive else (None, None)
 
 
 def _has_confirmed(provider: ibc.Ends) -> bool:
     ends = _ccv_ends(provider, ibc.PROVIDER_PORT)
-    return any(end.state in (ibc.State.OPEN, ibc.State.CLOSED) for end in ends)
+    return any(end.state in (ibc.EndState.OPEN, ibc.EndState.CLOSED) for end in ends)
 
 
 def _has_closed(provider: ibc.Ends, consumer: ibc.Ends) -> bool:
-    shut = {end.id for end in consumer.channels if end.state is ibc.State.CLOSED}
-    ends = [end for end in _ccv_ends(provider, ibc.PROVIDER_PORT) if end.state is not ibc.State.TRYOPEN]
-    return all(end.state is ibc.State.CLOSED or end.counterparty_id in shut for end in ends)
+    shut = {end.id for end in consumer.channels if end.state is ibc.EndState.CLOSED}
+    ends = [end for end in _ccv_ends(provider, ibc.PROVIDER_PORT) if end.state is not ibc.EndState.TRYOPEN]
+    return all(end.state is ibc.EndState.CLOSED or end.counterparty_id in shut for end in ends)
 
 
 def _transfer(provider: ibc.Ends, consumer: ibc.Ends, on: ibc.Pair, transfer_id: str) -> _Handshake | None:
-    """The handshake of the very transfer channel that the consumer names; others are none of ours."""
+    """Return the handshake of the transfer channel in the consumer's parameter; others are ignored."""
     port = ibc.TRANSFER_PORT
     here = [end for end in consumer.channels if (end.port, end.id) == (port, transfer_id)]
     there = [end for end in provider.channels if (end.port, end.connection_id) == (port, on.provider)]
-    found = _handshakes([_plain(end) for end in there], [_plain(end) for end in here])
-    return next((each for each in found if each.consumer and each.progress), None)
+    handshakes = _handshakes([_plain(end) for end in there], [_plain(end) for end in here])
+    return next((handshake for handshake in handshakes if handshake.consumer and handshake.progress), None)
 
 
 def _step(
@@ -289,15 +304,23 @@ def _step(
     on: ibc.Pair | None,
     ccv: _Handshake | None,
     transfer: _Handshake | None,
-) -> Step | None:
+) -> HandshakeStep | None:
     clients = {ibc.Side.PROVIDER: provider.client_id, ibc.Side.CONSUMER: consumer.client_id}
     if not all(clients.values()):
         return None
     if on is None:
-        begun = next((found for found in connections if found.progress), _Handshake(None, None))
-        index, side = begun.next or (0, ibc.Side.CONSUMER)
-        ids = begun.pair.at(side), begun.pair.at(side.other)
-        return Step(_CONNECTION[index], side, clients[side], clients[side.other], *ids)
+        started = next(
+            (connection for connection in connections if connection.progress), _Handshake(None, None)
+        )
+        index, side = started.next or (0, ibc.Side.CONSUMER)
+        return HandshakeStep(
+            message=_CONNECTION[index],
+            side=side,
+            client_id=clients[side],
+            other_client_id=clients[side.other],
+            connection_id=started.pair.at(side),
+            other_connection_id=started.pair.at(side.other),
+        )
     if transfer is not None and transfer.next:
         return _channel_step(transfer, clients, on, ibc.TRANSFER_PORT, ibc.TRANSFER_PORT)
     if ccv is not None and ccv.is_open:
@@ -306,21 +329,21 @@ def _step(
 
 
 def _channel_step(
-    found: _Handshake, clients: dict[ibc.Side, str], on: ibc.Pair, provider_port: str, consumer_port: str
-) -> Step:
-    index, side = found.next or (0, ibc.Side.CONSUMER)
+    handshake: _Handshake, clients: dict[ibc.Side, str], on: ibc.Pair, provider_port: str, consumer_port: str
+) -> HandshakeStep:
+    index, side = handshake.next or (0, ibc.Side.CONSUMER)
     ports = {ibc.Side.PROVIDER: provider_port, ibc.Side.CONSUMER: consumer_port}
-    return Step(
-        _CHANNEL[index],
-        side,
-        clients[side],
-        clients[side.other],
-        on.at(side),
-        on.at(side.other),
-        ports[side],
-        ports[side.other],
-        found.pair.at(side),
-        found.pair.at(side.other),
+    return HandshakeStep(
+        message=_CHANNEL[index],
+        side=side,
+        client_id=clients[side],
+        other_client_id=clients[side.other],
+        connection_id=on.at(side),
+        other_connection_id=on.at(side.other),
+        port=ports[side],
+        other_port=ports[side.other],
+        channel_id=handshake.pair.at(side),
+        other_channel_id=handshake.pair.at(side.other),
     )
 
 
@@ -331,10 +354,10 @@ def _leftovers(
     connections: Sequence[_Handshake],
     ccv: _Handshake | None,
 ) -> tuple[Leftover, ...]:
-    """All other connections over the two clients, and all other CCV channels over those, but closed ones."""
-    path = on or next((found.pair for found in connections if found.progress), ibc.Pair("", ""))
+    """Return all other open or opening connections over the two clients, and CCV channels over those."""
+    path = on or next((leftovers.pair for leftovers in connections if leftovers.progress), ibc.Pair("", ""))
     channel = ccv.pair if ccv else ibc.Pair("", "")
-    found: list[Leftover] = []
+    leftovers: list[Leftover] = []
     for side, ends, port in (
         (ibc.Side.PROVIDER, provider, ibc.PROVIDER_PORT),
         (ibc.Side.CONSUMER, consumer, ibc.CONSUMER_PORT),
@@ -342,15 +365,15 @@ def _leftovers(
         kept = (path.at(side), channel.at(side))
         alive = [_plain(end) for end in ends.connections if end.client_id == ends.client_id]
         alive += [_plain(end) for end in ends.channels if end.port == port]
-        found += [
+        leftovers += [
             Leftover(side.value, end.id, end.state)
             for end in alive
-            if end.id not in kept and end.state is not ibc.State.CLOSED
+            if end.id not in kept and end.state is not ibc.EndState.CLOSED
         ]
-    return tuple(sorted(found))
+    return tuple(sorted(leftovers))
 
 
-def _mark(provider: ibc.Ends, consumer: ibc.Ends, transfer_id: str) -> str:
+def _fingerprint(provider: ibc.Ends, consumer: ibc.Ends, transfer_id: str) -> str:
     words = [f"transfer={transfer_id}"]
     for side, ends in ((ibc.Side.PROVIDER, provider), (ibc.Side.CONSUMER, consumer)):
         words += [f"{side.value}/{end.id}={end.state}" for end in ends.connections]

@@ -1,9 +1,9 @@
-"""What Hermes is told for one consumer chain: its config.toml and its command lines; pure.
+"""Configuration and command lines of Hermes for one consumer chain; pure.
 
-Hermes knows a chain by its chain id, while two consumers may carry one. So an instance is never told of
-more than the provider and its one consumer, and relays only on channels that are named to it by their
-ids. It is told of a channel when that is open on both sides: opening one is a handshake (`ics.relayer.handshake`)
-that one creator at a time takes a step further, and several running instances would each begin it.
+Hermes identifies a chain by its chain id, but two consumers may have the same one. So an instance is
+configured with only the provider and its one consumer, and relays only on channels listed by id. A channel is
+listed once it is open on both sides: one creator at a time advances the handshake (`ics.relayer.handshake`),
+which several running instances would otherwise start separately.
 """
 
 import ipaddress
@@ -18,6 +18,7 @@ import tomli_w
 
 from ics import errors
 from ics.config import urls
+from ics.cosmos import coins
 from ics.relayer import handshake, ibc
 
 HOME: Final = "/hermes"
@@ -28,22 +29,21 @@ REST_PORT: Final = 3000
 TELEMETRY_PORT: Final = 3001
 TRUSTING_FRACTION: Final = Decimal("0.66")
 """The provider module's default `trusting_period_fraction`."""
-PAST_BLOCKS: Final = 1000
-"""Blocks that the watch for evidence looks back at when it starts."""
-MAX_MEMO: Final = 50
-"""Bytes that Hermes takes as memo prefix."""
+_PAST_BLOCKS: Final = 1000
+"""Past blocks that the evidence watch checks at its start."""
+_MAX_MEMO: Final = 50
+"""Maximum bytes of Hermes' memo prefix."""
 
 _CHAIN_ID = re.compile(r"[A-Za-z0-9._-]{1,50}")
-_GAS_PRICE = re.compile(r"(\d+(?:\.\d+)?)([a-zA-Z][a-zA-Z0-9/:._-]{1,127})")
 _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*\.?")
 _KEY_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 _PREFIX = re.compile(r"[a-z][a-z0-9]*")
 _REST_OF_URL = re.compile(r"[!-~]*")
 
 
-@dataclass(frozen=True, slots=True)
-class Chain:
-    """One of the two chains, as Hermes is to see it."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HermesChain:
+    """Hermes' configuration of one of the two chains."""
 
     chain_id: str
     bech32_prefix: str
@@ -52,66 +52,66 @@ class Chain:
     grpc: str
     """gRPC, http or https."""
     key_name: str
-    """Name of the signing key in Hermes' key store."""
+    """Name of the signing key in Hermes' keystore."""
     gas_price: str
-    """Price of a unit of gas, amount and denomination, such as 0.001stake."""
+    """Price of a unit of gas: amount and denomination, such as 0.001stake."""
     trusting_period: int
-    """Seconds, see `trusting_period`. Only a client that Hermes would create carries it: the clients of a
-    consumer chain exist already, and Hermes refreshes those by the period that is written in them."""
+    """Seconds, see `trusting_period`. It would apply only to a client that Hermes creates; the clients of a
+    consumer chain already exist, and Hermes refreshes them by their own period."""
     channels: tuple[tuple[str, str], ...] = ()
-    """(port, channel id) on this chain: all that is relayed. None: Hermes runs, but relays nothing."""
+    """(port, channel id) of the relayed channels on this chain; empty: Hermes runs, but relays nothing."""
     websocket: str = ""
-    """ws or wss address of the RPC's events; empty: the one that belongs to `rpc`."""
+    """ws or wss URL of the RPC's event stream; empty: derived from `rpc`."""
     max_block_time: int = 30
-    """Seconds; Hermes replaces it by the chain's own IBC parameter if they differ."""
+    """Seconds; Hermes replaces it with the chain's own IBC parameter if they differ."""
     clock_drift: int = 10
-    """Seconds; what the provider writes into the clients that it creates."""
+    """Seconds; the value in the clients that the provider creates."""
     gas_multiplier: float = 1.5
     """Factor on the simulated gas, at least 1."""
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
-    """How an instance works."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HermesOptions:
+    """Options of a Hermes instance."""
 
     key_store_folder: str
-    """Holds `<chain id>/keyring-test/<key name>.json` for both chains."""
+    """Folder with `<chain id>/keyring-test/<key name>.json` for both chains."""
     default_gas: int = 500_000
-    """Gas of a transaction whose simulation failed in a way that Hermes takes for passing."""
+    """Gas of a transaction whose simulation failed in a way that Hermes considers temporary."""
     max_gas: int = 10_000_000
-    """Most gas of one transaction; a client update grows with the validator set."""
+    """Maximum gas of one transaction; a client update grows with the validator set."""
     looks_for_misbehaviour: bool = False
-    """Compare each client update with the chain. Off, for it needs the header in the update's event, which
-    ibc-go v10 no longer tells: the task then ends, Hermes ends the client's other tasks with it, and the
-    client is refreshed no more and expires. Equivocation is reported by `evidence`."""
+    """Whether each client update is compared with the chain. Off, because it needs the header in the update's
+    event, which ibc-go v10 no longer emits: that task would fail, Hermes would stop the client's other tasks
+    too, and the client would expire without refreshes. `evidence` reports equivocation instead."""
     clear_interval: int = 50
-    """Blocks after which packets that were missed are looked for."""
+    """Interval in blocks at which Hermes searches for missed packets."""
     rpc_timeout: int = 10
     """Seconds."""
     batch_delay: int = 500
-    """Milliseconds to wait for the end of a block before its events are acted upon."""
+    """Milliseconds to wait for the end of a block before processing its events."""
     log_level: str = "info"
     memo_prefix: str = "ics-operator"
-    """Put before the memo of every transaction, at most 50 bytes."""
+    """Prefix of the memo of every transaction, at most 50 bytes."""
     host: str = "0.0.0.0"  # noqa: S104
-    """Address in the pod that REST and telemetry listen on."""
+    """Address in the pod on which REST and telemetry listen."""
 
 
-def relayed(found: handshake.Finding, side: ibc.Side) -> tuple[tuple[str, str], ...]:
-    """`Chain.channels` of one chain: its ends of the CCV and the transfer channel, once they are open."""
+def relayed_channels(state: handshake.HandshakeState, side: ibc.Side) -> tuple[tuple[str, str], ...]:
+    """Return one chain's ends of the CCV and transfer channels that are open, for `HermesChain.channels`."""
     ports = {ibc.Side.PROVIDER: ibc.PROVIDER_PORT, ibc.Side.CONSUMER: ibc.CONSUMER_PORT}
-    opened = ((ports[side], found.ccv), (ibc.TRANSFER_PORT, found.transfer))
-    return tuple((port, pair.at(side)) for port, pair in opened if pair is not None)
+    channels = ((ports[side], state.ccv), (ibc.TRANSFER_PORT, state.transfer))
+    return tuple((port, pair.at(side)) for port, pair in channels if pair is not None)
 
 
 def trusting_period(unbonding_period: int, fraction: str | Decimal = TRUSTING_FRACTION) -> int:
-    """The trusting period of a chain's clients, in whole seconds.
+    """Return the trusting period of a chain's clients, in whole seconds.
 
-    Formula: unbonding x fraction, rounded down (interchain-security, `CalculateTrustPeriod`, which counts
+    Formula: unbonding x fraction, rounded down (interchain-security, `CalculateTrustPeriod`, which computes
     in nanoseconds).
 
     Args:
-        unbonding_period: seconds; of the provider its staking parameter, of a consumer its CCV parameter.
+        unbonding_period: seconds; the provider's staking parameter, or a consumer's CCV parameter.
         fraction: the provider's parameter `trusting_period_fraction`.
 
     Raises:
@@ -120,35 +120,23 @@ def trusting_period(unbonding_period: int, fraction: str | Decimal = TRUSTING_FR
     seconds = math.floor(unbonding_period * Decimal(fraction))
     if not 0 < seconds < unbonding_period:
         raise errors.SettingsError(
-            f"trusting period {seconds} s (unbonding {unbonding_period} s x {fraction}) must lie between 0"
-            " and the unbonding period: check the chain's parameters"
+            f"trusting period {seconds} s (unbonding {unbonding_period} s x {fraction}) must be between 0"
+            " and the unbonding period; check the chain's parameters"
         )
     return seconds
 
 
-def parse_gas_price(text: str) -> tuple[float, str]:
-    """Amount and denomination of a gas price such as 0.001stake.
+def config_toml(provider: HermesChain, consumer: HermesChain, options: HermesOptions) -> str:
+    """Return Hermes' config.toml for one consumer chain, as accepted by `hermes config validate`.
 
     Raises:
-        SettingsError: it is none.
-    """
-    match = _GAS_PRICE.fullmatch(text)
-    if match is None or math.isinf(float(match[1])):
-        raise errors.SettingsError(
-            f"gas price {text!r} is none: write amount and denomination, such as 0.001stake"
-        )
-    return float(match[1]), match[2]
-
-
-def config_toml(provider: Chain, consumer: Chain, options: Options) -> str:
-    """Hermes' config.toml for one consumer chain; `hermes config validate` accepts it.
-
-    Raises:
-        SettingsError: with one line for each value that Hermes would not take.
+        SettingsError: one line per value that Hermes would refuse.
     """
     wrong = [*_problems(provider), *_problems(consumer), *_option_problems(options)]
     if provider.chain_id == consumer.chain_id:
-        wrong.append(f"consumer chain id {consumer.chain_id!r} is the provider's: Hermes cannot part them")
+        wrong.append(
+            f"consumer chain id {consumer.chain_id!r} is also the provider's; Hermes cannot distinguish them"
+        )
     if wrong:
         raise errors.SettingsError(*wrong)
     document = {
@@ -171,14 +159,14 @@ def config_toml(provider: Chain, consumer: Chain, options: Options) -> str:
     return tomli_w.dumps(document)
 
 
-def command(step: handshake.Step, provider_chain_id: str, consumer_chain_id: str) -> tuple[str, ...]:
-    """The arguments of `hermes` that send one message of a handshake.
+def command(step: handshake.HandshakeStep, provider_chain_id: str, consumer_chain_id: str) -> tuple[str, ...]:
+    """Return the arguments of `hermes` that send one message of a handshake.
 
-    Each is one transaction on one chain, together with the update of the client that it needs; it changes
-    nothing when another relayer was faster.
+    It is one transaction on one chain, including the necessary client update. It has no effect if another
+    relayer was faster.
     """
     chains = {ibc.Side.PROVIDER: provider_chain_id, ibc.Side.CONSUMER: consumer_chain_id}
-    named = {
+    options = {
         "--dst-chain": chains[step.side],
         "--src-chain": chains[step.side.other],
         "--dst-client": step.client_id if step.message.is_of_connection else "",
@@ -191,42 +179,42 @@ def command(step: handshake.Step, provider_chain_id: str, consumer_chain_id: str
         "--src-channel": step.other_channel_id,
         "--order": "ordered" if step.message is handshake.Message.CHANNEL_INIT else "",
     }
-    given = [part for name, value in named.items() if value for part in (name, value)]
-    return ("--json", "tx", step.message.value, *given)
+    arguments = [part for name, value in options.items() if value for part in (name, value)]
+    return ("--json", "tx", step.message.value, *arguments)
 
 
 def update_client(host_chain_id: str, client_id: str) -> tuple[str, ...]:
-    """The arguments of `hermes` that bring a client up to date.
+    """Return the arguments of `hermes` that update a client.
 
     Args:
-        host_chain_id: the chain that the client lives on.
+        host_chain_id: the chain that hosts the client.
         client_id: of the client.
     """
     return ("--json", "update", "client", "--host-chain", host_chain_id, "--client", client_id)
 
 
 def evidence(consumer_chain_id: str, key_name: str) -> tuple[str, ...]:
-    """The arguments of `hermes` that watch a consumer for equivocation and report it to the provider.
+    """Return the arguments of `hermes` that watch a consumer for equivocation and report it to the provider.
 
-    It begins with the blocks that it may have missed.
+    The command first checks past blocks, which it may have missed.
     """
-    named = ("--chain", consumer_chain_id, "--key-name", key_name)
-    return ("--json", "evidence", *named, "--check-past-blocks", str(PAST_BLOCKS))
+    options = ("--chain", consumer_chain_id, "--key-name", key_name)
+    return ("--json", "evidence", *options, "--check-past-blocks", str(_PAST_BLOCKS))
 
 
 def add_key(chain_id: str, key_name: str, mnemonic_file: str) -> tuple[str, ...]:
-    """The arguments of `hermes` that put a key into its key store; running it again changes nothing."""
-    named = ("--chain", chain_id, "--key-name", key_name, "--mnemonic-file", mnemonic_file)
-    return ("--json", "keys", "add", *named, "--overwrite")
+    """Return the arguments of `hermes` that import a key into its keystore; the command is idempotent."""
+    options = ("--chain", chain_id, "--key-name", key_name, "--mnemonic-file", mnemonic_file)
+    return ("--json", "keys", "add", *options, "--overwrite")
 
 
 def balance(chain_id: str, key_name: str) -> tuple[str, ...]:
-    """The arguments of `hermes` that ask a chain for a key's balance; they fail when it does not answer."""
+    """Return the arguments of `hermes` that query a key's balance; fails if the chain does not answer."""
     return ("--json", "keys", "balance", "--chain", chain_id, "--key-name", key_name)
 
 
-def _chain(chain: Chain, options: Options, is_consumer: bool) -> dict[str, Any]:
-    price, denom = parse_gas_price(chain.gas_price)
+def _chain(chain: HermesChain, options: HermesOptions, is_consumer: bool) -> dict[str, Any]:
+    price = coins.parse_price(chain.gas_price)
     return {
         "type": "CosmosSdk",
         "id": chain.chain_id,
@@ -234,7 +222,7 @@ def _chain(chain: Chain, options: Options, is_consumer: bool) -> dict[str, Any]:
         "grpc_addr": chain.grpc,
         "event_source": {
             "mode": "push",
-            "url": chain.websocket or urls.websocket(chain.rpc),
+            "url": chain.websocket or urls.websocket_url(chain.rpc),
             "batch_delay": f"{options.batch_delay}ms",
         },
         "rpc_timeout": f"{options.rpc_timeout}s",
@@ -248,7 +236,7 @@ def _chain(chain: Chain, options: Options, is_consumer: bool) -> dict[str, Any]:
         "trusting_period": f"{chain.trusting_period}s",
         "clock_drift": f"{chain.clock_drift}s",
         "max_block_time": f"{chain.max_block_time}s",
-        "gas_price": {"price": price, "denom": denom},
+        "gas_price": {"price": float(price.amount), "denom": price.denom},
         "gas_multiplier": chain.gas_multiplier,
         "default_gas": options.default_gas,
         "max_gas": options.max_gas,
@@ -257,25 +245,29 @@ def _chain(chain: Chain, options: Options, is_consumer: bool) -> dict[str, Any]:
     }
 
 
-def _problems(chain: Chain) -> list[str]:
-    """What Hermes would refuse, or take for something else."""
+def _problems(chain: HermesChain) -> list[str]:
+    """Return values that Hermes would refuse or misinterpret."""
     wrong = []
     if not _CHAIN_ID.fullmatch(chain.chain_id) or set(chain.chain_id) == {"."}:
-        wrong.append("chain id: Hermes takes A-Z, a-z, 0-9, '.', '_' and '-', at most 50: not relayed")
+        wrong.append(
+            "chain id: Hermes accepts A-Z, a-z, 0-9, '.', '_' and '-', at most 50; it cannot be relayed"
+        )
     if not _PREFIX.fullmatch(chain.bech32_prefix):
-        wrong.append(f"bech32_prefix {chain.bech32_prefix!r} is none: write it as in the chain's addresses")
+        wrong.append(
+            f"bech32_prefix {chain.bech32_prefix!r} is not valid; use the prefix of the chain's addresses"
+        )
     if not _KEY_NAME.fullmatch(chain.key_name):
-        wrong.append(f"key name {chain.key_name!r}: use letters, digits, '-' and '_'")
+        wrong.append(f"key name {chain.key_name!r} is not valid; use letters, digits, '-' and '_'")
     try:
-        parse_gas_price(chain.gas_price)
+        coins.parse_price(chain.gas_price)
     except errors.SettingsError as error:
         wrong += error.problems
     wrong += [
-        f"{name} {url!r} is no address: write {' or '.join(schemes)}://HOST:PORT, IPv6 in brackets"
+        f"{name} {url!r} is not a valid URL; use {' or '.join(schemes)}://HOST:PORT, with IPv6 in brackets"
         for name, url, schemes in (
             ("rpc", chain.rpc, ("http", "https")),
             ("grpc", chain.grpc, ("http", "https")),
-            ("websocket", chain.websocket or urls.websocket(chain.rpc), ("ws", "wss")),
+            ("websocket", chain.websocket or urls.websocket_url(chain.rpc), ("ws", "wss")),
         )
         if not _is_url(url, schemes)
     ]
@@ -290,7 +282,7 @@ def _problems(chain: Chain) -> list[str]:
     return [f"chain {chain.chain_id!r}: {problem}" for problem in wrong]
 
 
-def _option_problems(options: Options) -> list[str]:
+def _option_problems(options: HermesOptions) -> list[str]:
     numbers = {
         "default_gas": options.default_gas,
         "clear_interval": options.clear_interval,
@@ -299,11 +291,11 @@ def _option_problems(options: Options) -> list[str]:
     }
     wrong = [f"{name} {value} must be more than 0" for name, value in numbers.items() if value <= 0]
     if options.default_gas > options.max_gas:
-        wrong.append(f"default_gas {options.default_gas} is more than max_gas {options.max_gas}: lower it")
-    if len(options.memo_prefix.encode()) > MAX_MEMO:
-        wrong.append(f"memo_prefix {options.memo_prefix!r} is longer than {MAX_MEMO} bytes: shorten it")
+        wrong.append(f"default_gas {options.default_gas} is more than max_gas {options.max_gas}; lower it")
+    if len(options.memo_prefix.encode()) > _MAX_MEMO:
+        wrong.append(f"memo_prefix {options.memo_prefix!r} is longer than {_MAX_MEMO} bytes; shorten it")
     if options.log_level not in ("trace", "debug", "info", "warn", "error"):
-        wrong.append(f"log_level {options.log_level!r}: choose trace, debug, info, warn or error")
+        wrong.append(f"log_level {options.log_level!r} is not valid; use trace, debug, info, warn or error")
     return [f"relayer: {problem}" for problem in wrong]
 
 
@@ -320,5 +312,5 @@ def _is_url(url: str, schemes: tuple[str, ...]) -> bool:
             and (is_address or _HOST.fullmatch(host) is not None)
             and _REST_OF_URL.fullmatch(parts.path + parts.query) is not None
         )
-    except ValueError:  # a port beyond 65535, an address that is none
+    except ValueError:  # a port above 65535, or an invalid address
         return False

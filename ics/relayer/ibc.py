@@ -1,29 +1,26 @@
-"""What two chains tell of the IBC clients, connections and channels between them; pure.
+"""IBC clients, connections and channels between two chains, decoded from their answers; pure.
 
-The documents are those of the chains' REST gateways (ibc-go v10, interchain-security v7).
+The answers are those of the chains' REST gateways (ibc-go v10, interchain-security v7).
 """
 
-import contextlib
 import datetime
 import enum
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from ics import errors
+from ics.cosmos import answers
 
 PROVIDER_PORT: Final = "provider"
 CONSUMER_PORT: Final = "consumer"
 TRANSFER_PORT: Final = "transfer"
 CCV_VERSION: Final = "1"
-REFRESH_PART: Final = 3
-"""A client is updated after this part of its trusting period."""
+_REFRESH_PART: Final = 3
+"""Divisor of the trusting period: a client is updated once a third of the period has passed."""
 
 _STORE_PREFIX: Final = "aWJj"
 """`ibc` in base64: the store prefix of every Cosmos SDK chain."""
-_SECONDS = re.compile(r"(\d+)(?:\.(\d{1,9}))?s")
-_TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?Z")
 
 
 class Side(enum.Enum):
@@ -38,7 +35,7 @@ class Side(enum.Enum):
         return Side.CONSUMER if self is Side.PROVIDER else Side.PROVIDER
 
 
-class State(enum.StrEnum):
+class EndState(enum.StrEnum):
     """State of an end of a connection or channel (`STATE_…` on the wire)."""
 
     INIT = "INIT"
@@ -47,27 +44,27 @@ class State(enum.StrEnum):
     CLOSED = "CLOSED"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ConnectionEnd:
     """One end of a connection."""
 
     id: str
-    state: State
+    state: EndState
     client_id: str
     counterparty_client_id: str
     counterparty_id: str
     """Connection id at the other end; empty while this end is INIT."""
     is_plain: bool = True
-    """It has no delay and names the other chain's true store; the handshake of another could not end."""
+    """Whether it has no delay and the right store prefix; otherwise its handshake could never complete."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ChannelEnd:
     """One end of a channel."""
 
     id: str
     port: str
-    state: State
+    state: EndState
     connection_id: str
     counterparty_port: str
     counterparty_id: str
@@ -76,46 +73,46 @@ class ChannelEnd:
     version: str
 
 
-@dataclass(frozen=True, slots=True)
-class Client:
-    """An IBC client, as the chain that it lives on tells."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IbcClient:
+    """An IBC client, as returned by its host chain."""
 
     id: str
     chain_id: str
-    """The chain that it follows."""
+    """The chain that it tracks."""
     trusting_period: datetime.timedelta
     updated: datetime.datetime
-    """Time of the newest header that it knows, by the clock of the chain that it follows."""
+    """Time of its newest header, in the tracked chain's block time."""
     is_frozen: bool = False
-    """It was shown that the chain it follows signed two blocks of one height."""
+    """Whether it was frozen by evidence that the tracked chain signed two blocks at one height."""
 
     @property
     def expires(self) -> datetime.datetime:
-        """From then on it takes no update, and nothing that builds on it works any more."""
+        """Time of expiry, after which it accepts no updates and its connections stop working."""
         return self.updated + self.trusting_period
 
     def is_expired(self, now: datetime.datetime) -> bool:
-        """Whether it has expired. Only a governance vote on its chain could mend that."""
+        """Return whether it has expired; only a governance vote on its chain can recover it."""
         return now >= self.expires
 
     @property
     def refresh_from(self) -> datetime.datetime:
-        """From then on it should be updated, a third of its trusting period being over."""
-        return self.updated + self.trusting_period / REFRESH_PART
+        """Time from which it should be updated: after a third of its trusting period."""
+        return self.updated + self.trusting_period / _REFRESH_PART
 
     def is_expiring(self, now: datetime.datetime) -> bool:
-        """Whether less than a third of its trusting period is left: who should have updated it did not."""
-        return now > self.expires - self.trusting_period / REFRESH_PART
+        """Return whether less than a third of its trusting period is left, so updates must have failed."""
+        return now > self.expires - self.trusting_period / _REFRESH_PART
 
 
 @dataclass(frozen=True, slots=True)
 class Ends:
-    """What one chain tells: its ends over its client of the other chain."""
+    """One chain's ends over its client of the other chain."""
 
     client_id: str
     connections: tuple[ConnectionEnd, ...] = ()
     channels: tuple[ChannelEnd, ...] = ()
-    """Of those connections."""
+    """Channels over those connections."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,227 +123,164 @@ class Pair:
     consumer: str
 
     def at(self, side: Side) -> str:
-        """The id on one side."""
+        """Return the id on one side."""
         return self.provider if side is Side.PROVIDER else self.consumer
 
 
-def own_client(clients: Mapping[str, Mapping[str, Any]], provider_chain_id: str) -> str:
-    """The client of the provider that a consumer's genesis made; empty if there is none.
+def own_client(clients: Mapping[str, answers.Field], provider_chain_id: str) -> str:
+    """Return the id of the provider client from a consumer's genesis; empty if there is none.
 
-    Of the clients that follow a chain of the provider's id it is the first, since anybody may add others,
-    but nobody before the genesis. Once the first CCV packet is through, `provider-info` names it too.
+    It is the first of the clients that track the provider's chain id: anyone can add others, but only after
+    the genesis. After the first CCV packet `provider-info` returns it too.
 
     Args:
         clients: see `client_states`.
         provider_chain_id: of the provider.
     """
-    ids = [id_ for id_, state in clients.items() if state.get("chain_id") == provider_chain_id]
-    return min(ids, key=number, default="")
+    # Other types of clients, such as 09-localhost, do not track a chain.
+    ids = [
+        id_
+        for id_, state in clients.items()
+        if state.has("chain_id") and state["chain_id"].text() == provider_chain_id
+    ]
+    return min(ids, key=id_number, default="")
 
 
-def number(id_: str) -> int:
-    """The number at the end of an id, by which chains count; ids without one come last."""
+def id_number(id_: str) -> int:
+    """Return the counter at the end of an id; ids without one sort last."""
     tail = id_.rpartition("-")[2]
     return int(tail) if tail.isdecimal() else 2**64
 
 
-def connection(id_: str, document: Mapping[str, Any]) -> ConnectionEnd:
-    """The end in the answer of `/ibc/core/connection/v1/connections/{id}`, which does not name itself.
+def connection(id_: str, end: answers.Field) -> ConnectionEnd:
+    """Decode `connection` of `/ibc/core/connection/v1/connections/{id}`, which does not contain the id.
 
     Raises:
-        Transient: the answer has another shape.
+        MalformedAnswer: the answer has an unexpected shape.
     """
-    with _shape("connection", id_):
-        end = document["connection"]
-        counterparty = end["counterparty"]
-        return ConnectionEnd(
-            id=id_,
+    counterparty = end["counterparty"]
+    store, delay = counterparty["prefix"]["key_prefix"].text(), end["delay_period"].integer()
+    return ConnectionEnd(
+        id=id_,
+        state=_state(end["state"]),
+        client_id=end["client_id"].text(),
+        counterparty_client_id=counterparty["client_id"].text(),
+        counterparty_id=counterparty["connection_id"].text(),
+        is_plain=(store, delay) == (_STORE_PREFIX, 0),
+    )
+
+
+def connections(answer: answers.Field) -> tuple[ConnectionEnd, ...]:
+    """Decode one page of `/ibc/core/connection/v1/connections`; raises like `connection`."""
+    return tuple(connection(end["id"].text(), end) for end in answer["connections"])
+
+
+def channels(answer: answers.Field) -> tuple[ChannelEnd, ...]:
+    """Decode one page of all channels, or of the channels over one connection; raises like `connection`."""
+    return tuple(
+        ChannelEnd(
+            id=end["channel_id"].text(),
+            port=end["port_id"].text(),
             state=_state(end["state"]),
-            client_id=str(end["client_id"]),
-            counterparty_client_id=str(counterparty["client_id"]),
-            counterparty_id=str(counterparty["connection_id"]),
-            is_plain=(counterparty["prefix"]["key_prefix"], end["delay_period"]) == (_STORE_PREFIX, "0"),
+            connection_id=end["connection_hops"].first().text(),
+            counterparty_port=end["counterparty"]["port_id"].text(),
+            counterparty_id=end["counterparty"]["channel_id"].text(),
+            is_ordered=end["ordering"].text() == "ORDER_ORDERED",
+            version=end["version"].text(),
         )
+        for end in answer["channels"]
+    )
 
 
-def connections(document: Mapping[str, Any]) -> tuple[ConnectionEnd, ...]:
-    """The ends in one page of `/ibc/core/connection/v1/connections`, which names them.
-
-    Raises:
-        Transient: the answer has another shape.
-    """
-    with _shape("connections", "list"):
-        return tuple(connection(str(end["id"]), {"connection": end}) for end in document["connections"])
-
-
-def channels(document: Mapping[str, Any]) -> tuple[ChannelEnd, ...]:
-    """The ends in one page of all channels, or of `/ibc/core/channel/v1/connections/{connection id}/channels`.
-
-    Raises:
-        Transient: the answer has another shape.
-    """
-    with _shape("channels", "list"):
-        return tuple(
-            ChannelEnd(
-                id=str(end["channel_id"]),
-                port=str(end["port_id"]),
-                state=_state(end["state"]),
-                connection_id=str(end["connection_hops"][0]),
-                counterparty_port=str(end["counterparty"]["port_id"]),
-                counterparty_id=str(end["counterparty"]["channel_id"]),
-                is_ordered=end["ordering"] == "ORDER_ORDERED",
-                version=str(end["version"]),
-            )
-            for end in document["channels"]
-        )
-
-
-def client(id_: str, state: Mapping[str, Any], consensus: Mapping[str, Any]) -> Client:
-    """A client.
+def client(id_: str, state: answers.Field, consensus: answers.Field) -> IbcClient:
+    """Decode a client.
 
     Args:
         id_: of the client.
-        state: the answer of `/ibc/core/client/v1/client_states/{id}`.
-        consensus: that of `/ibc/core/client/v1/consensus_states/{id}/revision/0/height/0?latest_height=true`.
+        state: `client_state` of `/ibc/core/client/v1/client_states/{id}`.
+        consensus: the answer of
+            `/ibc/core/client/v1/consensus_states/{id}/revision/0/height/0?latest_height=true`.
 
     Raises:
-        Transient: an answer has another shape.
+        MalformedAnswer: an answer has an unexpected shape.
     """
-    with _shape("client", id_):
-        found = state["client_state"]
-        return Client(
-            id=id_,
-            chain_id=str(found["chain_id"]),
-            trusting_period=_duration(found["trusting_period"]),
-            updated=_time(consensus["consensus_state"]["timestamp"]),
-            is_frozen=int(found["frozen_height"]["revision_height"]) > 0,
-        )
+    return IbcClient(
+        id=id_,
+        chain_id=state["chain_id"].text(),
+        trusting_period=datetime.timedelta(microseconds=state["trusting_period"].nanoseconds() // 1000),
+        updated=consensus["consensus_state"]["timestamp"].moment(),
+        is_frozen=state["frozen_height"]["revision_height"].integer() > 0,
+    )
 
 
-def client_states(document: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
-    """Client id to its state, from one page of `/ibc/core/client/v1/client_states`.
+def client_states(answer: answers.Field) -> dict[str, answers.Field]:
+    """Return the client states by client id, from one page of `/ibc/core/client/v1/client_states`."""
+    return {each["client_id"].text(): each["client_state"] for each in answer["client_states"]}
+
+
+def transfer_channel(answer: answers.Field) -> str:
+    """Return the transfer channel in `/interchain_security/ccv/consumer/params`; may be empty."""
+    return answer["params"]["distribution_transmission_channel"].text()
+
+
+def connection_ids(answer: answers.Field) -> tuple[str, ...]:
+    """Return the ids in `/ibc/core/connection/v1/client_connections/{client id}`."""
+    return tuple(path.text() for path in answer["connection_paths"])
+
+
+def commitments(answer: answers.Field) -> tuple[int, ...]:
+    """Return the sequences of sent but unacknowledged packets, from one page of `packet_commitments`."""
+    return tuple(packet["sequence"].integer() for packet in answer["commitments"])
+
+
+def next_send(answer: answers.Field) -> int:
+    """Return the sequence of the next packet, from `…/next_sequence_send`."""
+    return answer["next_sequence_send"].integer()
+
+
+def next_receive(answer: answers.Field) -> int:
+    """Return the sequence of the next packet that an ordered channel accepts, from `…/next_sequence`."""
+    return answer["next_sequence_receive"].integer()
+
+
+def balance(answer: answers.Field) -> int:
+    """Return the amount in `/cosmos/bank/v1beta1/balances/{address}/by_denom`."""
+    return answer["balance"]["amount"].integer()
+
+
+def unbonding_time(answer: answers.Field) -> int:
+    """Return the unbonding time in whole seconds, rounded down, from `/cosmos/staking/v1beta1/params`."""
+    return answer["params"]["unbonding_time"].seconds()
+
+
+def trusting_fraction(answer: answers.Field) -> str:
+    """Return the trusting period fraction, a decimal, from `/interchain_security/ccv/provider/params`."""
+    return answer["params"]["trusting_period_fraction"].text()
+
+
+def newest_block(status: answers.Field) -> datetime.datetime:
+    """Return the time of a node's newest block, from the result of CometBFT's `/status`.
 
     Raises:
-        Transient: the answer has another shape.
+        Transient: the node has no block yet, or is still syncing, so that its state is outdated.
+        MalformedAnswer: the answer has an unexpected shape.
     """
-    with _shape("clients", "list"):
-        return {str(each["client_id"]): dict(each["client_state"]) for each in document["client_states"]}
-
-
-def transfer_channel(document: Mapping[str, Any]) -> str:
-    """The consumer's transfer channel, from `/interchain_security/ccv/consumer/params`; may be empty.
-
-    Raises:
-        Transient: the answer has another shape.
-    """
-    with _shape("consumer", "params"):
-        return str(document["params"]["distribution_transmission_channel"])
-
-
-@contextlib.contextmanager
-def _shape(what: str, which: str) -> Iterator[None]:
-    try:
-        yield
-    except (KeyError, IndexError, TypeError, ValueError) as error:
-        raise errors.Transient(f"{what} {which}: the chain's answer is not understood ({error!r})") from error
-
-
-def _state(text: str) -> State:
-    name = text.removeprefix("STATE_")
-    # A channel that is being upgraded is open, it only flushes its packets.
-    return State.OPEN if name in ("FLUSHING", "FLUSHCOMPLETE") else State(name)
-
-
-def _duration(text: str) -> datetime.timedelta:
-    match = _SECONDS.fullmatch(text)
-    if match is None:
-        raise ValueError(text)
-    return datetime.timedelta(seconds=int(match[1]), microseconds=int((match[2] or "").ljust(9, "0")) // 1000)
-
-
-def _time(text: str) -> datetime.datetime:
-    match = _TIME.fullmatch(text)
-    if match is None:
-        raise ValueError(text)
-    whole = datetime.datetime.fromisoformat(f"{match[1]}+00:00")
-    return whole + datetime.timedelta(microseconds=int((match[2] or "").ljust(9, "0")) // 1000)
-
-
-_WHOLE_SECONDS = re.compile(r"(\d+)(?:\.\d+)?s")
-
-
-def next_key(document: Mapping[str, Any]) -> str:
-    """Key of a list's next page (base64), empty on the last one."""
-    with _answer_shape("list"):
-        return str(document["pagination"]["next_key"] or "")
-
-
-def connection_ids(document: Mapping[str, Any]) -> tuple[str, ...]:
-    """Of `/ibc/core/connection/v1/client_connections/{client id}`."""
-    with _answer_shape("client_connections"):
-        return tuple(str(path) for path in document["connection_paths"])
-
-
-def commitments(document: Mapping[str, Any]) -> tuple[int, ...]:
-    """Sequences of the packets in one page of `packet_commitments`: they are sent and not acknowledged."""
-    with _answer_shape("packet_commitments"):
-        return tuple(int(packet["sequence"]) for packet in document["commitments"])
-
-
-def next_send(document: Mapping[str, Any]) -> int:
-    """Sequence of the next packet, of `…/next_sequence_send`."""
-    with _answer_shape("next_sequence_send"):
-        return int(document["next_sequence_send"])
-
-
-def next_receive(document: Mapping[str, Any]) -> int:
-    """Sequence of the next packet that an ordered channel takes, of `…/next_sequence`."""
-    with _answer_shape("next_sequence"):
-        return int(document["next_sequence_receive"])
-
-
-def balance(document: Mapping[str, Any]) -> int:
-    """Amount in the answer of `/cosmos/bank/v1beta1/balances/{address}/by_denom`."""
-    with _answer_shape("balance"):
-        return int(document["balance"]["amount"])
-
-
-def unbonding_time(document: Mapping[str, Any]) -> int:
-    """Whole seconds, of `/cosmos/staking/v1beta1/params`; a fraction is dropped."""
-    with _answer_shape("staking parameters"):
-        match = _WHOLE_SECONDS.fullmatch(document["params"]["unbonding_time"])
-        if match is None:
-            raise ValueError(document["params"]["unbonding_time"])
-        return int(match[1])
-
-
-def trusting_fraction(document: Mapping[str, Any]) -> str:
-    """A decimal number, of `/interchain_security/ccv/provider/params`."""
-    with _answer_shape("provider parameters"):
-        return str(document["params"]["trusting_period_fraction"])
-
-
-def newest_block(document: Mapping[str, Any]) -> datetime.datetime:
-    """Time of a node's newest block, from the result of CometBFT's `/status`.
-
-    Raises:
-        Transient: the node has no block yet, or is still syncing: what it tells is of the past.
-    """
-    with _answer_shape("status"):
-        sync = document["sync_info"]
-        height, is_syncing = int(sync["latest_block_height"]), bool(sync["catching_up"])
-        moment = datetime.datetime.fromisoformat(sync["latest_block_time"])
+    sync = status["sync_info"]
+    height, is_syncing = sync["latest_block_height"].integer(), sync["catching_up"].boolean()
     if height == 0 or is_syncing:
         raise errors.Transient(
-            f"the consumer's node is {'still syncing' if height else 'without a block'} (height {height}):"
-            " relaying waits for it"
+            f"the consumer's node is {'still syncing' if height else 'without a block'} (height {height});"
+            " the relayer waits for it"
         )
-    return moment
+    return sync["latest_block_time"].moment()
 
 
-@contextlib.contextmanager
-def _answer_shape(what: str) -> Iterator[None]:
+def _state(field: answers.Field) -> EndState:
+    name = field.text().removeprefix("STATE_")
+    # A channel that is being upgraded is still open, and only flushes its packets.
+    if name in ("FLUSHING", "FLUSHCOMPLETE"):
+        return EndState.OPEN
     try:
-        yield
-    except (KeyError, TypeError, ValueError) as error:
-        raise errors.Transient(f"{what}: the chain's answer is not understood ({error!r})") from error
+        return EndState(name)
+    except ValueError:
+        field.fail("a known STATE_… value")

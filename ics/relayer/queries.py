@@ -1,6 +1,6 @@
-"""The questions about IBC, the same on both chains, put through whatever reaches a chain's REST gateway.
+"""Queries of the IBC state, the same for both chains, independent of the transport.
 
-Nothing here knows of a network: an `Ask` carries the questions.
+An injected `Ask` sends the queries to a chain's REST gateway.
 """
 
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
@@ -8,53 +8,54 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from ics import aio, errors
+from ics.cosmos import answers
 from ics.relayer import ibc
 
-Ask: TypeAlias = Callable[[str, Mapping[str, str]], Awaitable[Mapping[str, Any] | None]]
-"""Path and parameters to the JSON object that answers; None: the chain says that there is no such thing."""
+Ask: TypeAlias = Callable[[str, Mapping[str, str]], Awaitable[answers.Field | None]]
+"""Sends a query, path and parameters; returns None if the object does not exist on the chain."""
 
 PAGE = "200"
-"""Items asked for in one page of a list."""
+"""Items per page of a list."""
 _CLIENT, _CONNECTION, _CHANNEL = "/ibc/core/client/v1", "/ibc/core/connection/v1", "/ibc/core/channel/v1"
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """What a chain tells of its side."""
+class ChainSide:
+    """IBC state of one chain."""
 
     ends: ibc.Ends
-    client: ibc.Client | None
-    """Its client of the other chain; None if it has none."""
+    client: ibc.IbcClient | None
+    """Its client of the other chain, or None."""
 
 
-async def told(ask: Ask, client_id: str) -> Told:
-    """A chain's client, and all connections and channels over it.
+async def read_client(ask: Ask, client_id: str) -> ChainSide:
+    """Return a chain's client with all connections and channels over it.
 
     Args:
-        ask: reaches the chain.
-        client_id: of its client of the other chain; empty: it has none.
+        ask: sends queries to the chain.
+        client_id: of its client of the other chain; empty if there is none.
 
     Raises:
-        Transient: the chain is not reached, or an answer is not understood.
-        Permanent: the chain refuses a question.
+        Transient: the chain does not answer.
+        Permanent: the chain refuses a query, or an answer has an unexpected shape.
     """
     if not client_id:
-        return Told(ibc.Ends(""), None)
-    found, ends = await together(client(ask, client_id), _ends(ask, client_id))
-    return Told(ends, found)
+        return ChainSide(ibc.Ends(""), None)
+    state, ends = await gather(_client(ask, client_id), _ends(ask, client_id))
+    return ChainSide(ends, state)
 
 
-async def told_whole(ask: Ask, other_chain_id: str) -> Told:
-    """The same for the first client of another chain, when it is not known by its id.
+async def find_client(ask: Ask, other_chain_id: str) -> ChainSide:
+    """Return the same as `read_client` for the first client of another chain, whose id is unknown.
 
-    All that there is is asked for at once, which takes fewer rounds than one after the other: for a
-    consumer chain, which has few clients, connections and channels.
+    All clients, connections and channels are queried concurrently, which saves round trips on a consumer
+    chain, where there are few of them.
 
     Args:
-        ask: reaches the chain.
+        ask: sends queries to the chain.
         other_chain_id: the chain that the client follows.
     """
-    clients, connections, channels = await together(
+    clients, connections, channels = await gather(
         _pages(ask, f"{_CLIENT}/client_states"),
         _pages(ask, f"{_CONNECTION}/connections"),
         _pages(ask, f"{_CHANNEL}/channels"),
@@ -62,102 +63,108 @@ async def told_whole(ask: Ask, other_chain_id: str) -> Told:
     states = {id_: state for page in clients for id_, state in ibc.client_states(page).items()}
     own = ibc.own_client(states, other_chain_id)
     if not own:
-        return Told(ibc.Ends(""), None)
+        return ChainSide(ibc.Ends(""), None)
     ends = [end for page in connections for end in ibc.connections(page) if end.client_id == own]
     ids = {end.id for end in ends}
     over = [end for page in channels for end in ibc.channels(page) if end.connection_id in ids]
-    found = ibc.Ends(own, tuple(sorted(ends, key=_number)), tuple(sorted(over, key=_number)))
-    return Told(found, ibc.client(own, {"client_state": states[own]}, await _newest(ask, own)))
+    own_ends = ibc.Ends(own, tuple(sorted(ends, key=_number)), tuple(sorted(over, key=_number)))
+    return ChainSide(own_ends, ibc.client(own, states[own], await _newest(ask, own)))
 
 
-async def client(ask: Ask, client_id: str) -> ibc.Client:
-    """A client and the time of the newest header that it knows."""
-    state, newest = await together(need(ask, f"{_CLIENT}/client_states/{client_id}"), _newest(ask, client_id))
-    return ibc.client(client_id, state, newest)
+async def _client(ask: Ask, client_id: str) -> ibc.IbcClient:
+    """Return a client with the time of its newest header."""
+    state, newest = await gather(
+        require(ask, f"{_CLIENT}/client_states/{client_id}"), _newest(ask, client_id)
+    )
+    return ibc.client(client_id, state["client_state"], newest)
 
 
-def _newest(ask: Ask, client_id: str) -> Coroutine[Any, Any, Mapping[str, Any]]:
-    # With `latest_height` the height in the path does not count (ibc-go, 02-client `ConsensusState`).
+def _newest(ask: Ask, client_id: str) -> Coroutine[Any, Any, answers.Field]:
+    # With `latest_height`, ibc-go ignores the height in the path (02-client `ConsensusState`).
     path = f"{_CLIENT}/consensus_states/{client_id}/revision/0/height/0"
-    return need(ask, path, {"latest_height": "true"})
+    return require(ask, path, {"latest_height": "true"})
 
 
 def _number(end: ibc.ConnectionEnd | ibc.ChannelEnd) -> int:
-    return ibc.number(end.id)
+    return ibc.id_number(end.id)
 
 
 async def unacknowledged(ask: Ask, port: str, channel_id: str) -> tuple[int, ...]:
-    """Sequences of the packets that a chain sent on a channel and whose acknowledgement it has not seen."""
+    """Return the sequences of a chain's unacknowledged packets on a channel."""
     pages = await _pages(ask, f"{_CHANNEL}/channels/{channel_id}/ports/{port}/packet_commitments")
-    # They are listed in the order of their texts.
+    # The chain lists them in lexical order.
     return tuple(sorted(sequence for page in pages for sequence in ibc.commitments(page)))
 
 
 async def last_sent(ask: Ask, port: str, channel_id: str) -> int:
-    """Sequence of the last packet that a chain sent on a channel; 0 before the first."""
+    """Return the sequence of the last packet that a chain sent on a channel; 0 before the first."""
     path = f"{_CHANNEL}/channels/{channel_id}/ports/{port}/next_sequence_send"
-    return ibc.next_send(await need(ask, path)) - 1
+    return ibc.next_send(await require(ask, path)) - 1
 
 
 async def last_received(ask: Ask, port: str, channel_id: str) -> int:
-    """Sequence of the last packet that a chain took on an ordered channel; 0 before the first."""
+    """Return the sequence of the last packet received on an ordered channel; 0 before the first."""
     path = f"{_CHANNEL}/channels/{channel_id}/ports/{port}/next_sequence"
-    return ibc.next_receive(await need(ask, path)) - 1
+    return ibc.next_receive(await require(ask, path)) - 1
 
 
 async def balance(ask: Ask, address: str, denom: str) -> int:
-    """What an account holds in one denomination."""
+    """Return an account's balance in one denomination."""
     path = f"/cosmos/bank/v1beta1/balances/{address}/by_denom"
-    return ibc.balance(await need(ask, path, {"denom": denom}))
+    return ibc.balance(await require(ask, path, {"denom": denom}))
 
 
-async def need(ask: Ask, path: str, params: Mapping[str, str] | None = None) -> Mapping[str, Any]:
-    """The answer to a question about something that must exist.
+async def require(ask: Ask, path: str, params: Mapping[str, str] | None = None) -> answers.Field:
+    """Return the answer to a query for an object that must exist.
 
     Raises:
-        Transient: the chain has no such thing: its answers do not fit together just now.
+        Transient: the object does not exist, so the chain's answers are temporarily inconsistent.
     """
     answer = await ask(path, params or {})
     if answer is None:
-        raise errors.Transient(f"{path}: the chain has no such thing, which it named just before: look again")
+        raise errors.Transient(f"{path}: not found, although the chain listed it just before; try again")
     return answer
 
 
-async def together(*questions: Coroutine[Any, Any, Any]) -> list[Any]:
-    """All answers in the order of the questions; the first error ends the others and is raised itself."""
-    async with aio.together() as group:
-        asked = [group.create_task(question) for question in questions]
-    return [task.result() for task in asked]
+async def gather(*questions: Coroutine[Any, Any, Any]) -> list[Any]:
+    """Await all queries and return their answers in order; an error cancels the others and is raised."""
+    async with aio.task_group() as group:
+        tasks = [group.create_task(question) for question in questions]
+    return [task.result() for task in tasks]
 
 
 async def _ends(ask: Ask, client_id: str) -> ibc.Ends:
-    # A client without connections is answered as if there were no such client.
+    # The chain answers "not found" for a client without connections.
     answer = await ask(f"{_CONNECTION}/client_connections/{client_id}", {})
-    ids = sorted(ibc.connection_ids(answer) if answer is not None else (), key=ibc.number)
-    found = await together(*(_connection(ask, id_) for id_ in ids))
+    ids = sorted(ibc.connection_ids(answer) if answer is not None else (), key=ibc.id_number)
+    parts = await gather(*(_connection(ask, id_) for id_ in ids))
     return ibc.Ends(
         client_id,
-        tuple(connection for connection, _ in found),
-        tuple(channel for _, channels in found for channel in channels),
+        tuple(connection for connection, _ in parts),
+        tuple(channel for _, channels in parts for channel in channels),
     )
 
 
 async def _connection(ask: Ask, id_: str) -> tuple[ibc.ConnectionEnd, list[ibc.ChannelEnd]]:
-    document, pages = await together(
-        need(ask, f"{_CONNECTION}/connections/{id_}"), _pages(ask, f"{_CHANNEL}/connections/{id_}/channels")
+    document, pages = await gather(
+        require(ask, f"{_CONNECTION}/connections/{id_}"),
+        _pages(ask, f"{_CHANNEL}/connections/{id_}/channels"),
     )
-    found = [channel for page in pages for channel in ibc.channels(page)]
-    return ibc.connection(id_, document), sorted(found, key=lambda channel: ibc.number(channel.id))
+    channels = [channel for page in pages for channel in ibc.channels(page)]
+    return ibc.connection(id_, document["connection"]), sorted(
+        channels, key=lambda channel: ibc.id_number(channel.id)
+    )
 
 
-async def _pages(ask: Ask, path: str) -> list[Mapping[str, Any]]:
-    found, key = [], ""
+async def _pages(ask: Ask, path: str) -> list[answers.Field]:
+    pages: list[answers.Field] = []
+    key = ""
     while True:
         params = {"pagination.limit": PAGE} | ({"pagination.key": key} if key else {})
-        found.append(await need(ask, path, params))
-        following = ibc.next_key(found[-1])
+        pages.append(await require(ask, path, params))
+        following = answers.next_key(pages[-1])
         if not following:
-            return found
+            return pages
         if following == key:
-            raise errors.Transient(f"{path}: the chain names a page as its own next one: look again")
+            raise errors.Transient(f"{path}: a page refers to itself as the next one; try again")
         key = following

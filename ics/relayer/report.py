@@ -1,4 +1,4 @@
-"""What an operator is told about the relaying to one chain; pure."""
+"""Status report of one chain's relayer; pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,32 +6,31 @@ from typing import Any
 
 from ics import model, names
 from ics.conditions import Condition, Severity, Topic
-from ics.consumer import chain, observed
-from ics.relayer import facts, handshake, ibc
+from ics.relayer import facts, handshake, ibc, inputs, plan
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RelayReport:
-    """The relaying to one chain."""
+    """Status of one chain's relayer."""
 
     consumer_id: str
     chain_id: str
     state: str
     """`waiting`, `opening`, `relaying`, `stuck`, or `ended`."""
     facts: facts.Facts | None
-    finding: handshake.Finding | None
+    handshake: handshake.HandshakeState | None
     pods: Mapping[str, model.PodStatus]
-    """By component: `hermes` and `evidence`."""
+    """Pods by component: `hermes` and `evidence`."""
     balances: Mapping[str, int | None]
-    """By purpose: `consumer`, `relayer`, `evidence`; None: not known."""
+    """Balances by purpose, `consumer`, `relayer` and `evidence`; None if unknown."""
     jobs: Mapping[str, model.JobState]
     last_words: Mapping[str, str]
-    """By failed Job: what Hermes said last; empty if unknown."""
+    """Last message of Hermes by failed Job; empty if unknown."""
     conditions: tuple[Condition, ...]
 
     def as_dict(self) -> dict[str, Any]:
-        """The JSON of one chain in `ics hermes status`."""
-        facts, finding = self.facts, self.finding
+        """Return the JSON of one chain in `ics hermes status`."""
+        facts, finding = self.facts, self.handshake
         packets = facts.packets if facts else None
         return {
             "consumer_id": self.consumer_id,
@@ -66,50 +65,51 @@ class RelayReport:
         }
 
 
-def report(
-    observed: observed.Seen,
-    chain: chain.Chain,
-    accounts: Mapping[str, str],
+def build(
+    *,
+    consumer_id: str,
+    chain_id: str,
+    relays: bool,
+    facts: facts.Facts | None,
+    plan: plan.RelayerPlan | None,
+    memory: inputs.RelayerMemory,
+    balances: Mapping[str, int | None],
     conditions: tuple[Condition, ...],
 ) -> RelayReport:
-    """Put together what is known of the relaying to one chain.
+    """Compose the report of one chain's relayer.
 
     Args:
-        observed: of this pass.
-        chain: with its relayer.
-        accounts: addresses on the provider by purpose.
-        conditions: of the chain.
+        consumer_id: of the chain.
+        chain_id: of the chain.
+        relays: false once the relayer of a stopped chain was removed.
+        facts: as read in this pass; None if they could not be read.
+        plan: of the chain's relayer; None if it has none.
+        memory: state of the relayer in the cluster.
+        balances: on the provider, by purpose of the account; None if unknown.
+        conditions: all of the chain.
     """
-    facts = observed.relays.get(chain.consumer_id)
-    plan = chain.relay
-    finding = plan.finding if plan else None
-    balances: dict[str, int | None] = {"consumer": facts.consumer_balance if facts else None}
-    balances |= {purpose: observed.balances.get(address) for purpose, address in accounts.items()}
-    memory = observed.memory.chains.get(chain.consumer_id) or model.ChainMemory("")
     own = tuple(c for c in conditions if Topic.RELAYING in c.reason.entry.topics)
+    consumer_balance: dict[str, int | None] = {"consumer": facts.consumer_balance if facts else None}
     return RelayReport(
-        chain.consumer_id,
-        chain.chain_id,
-        _state(chain, own),
-        facts,
-        finding,
-        {name: found.pod for name, found in memory.instances.items() if found.pod is not None},
-        balances,
-        memory.jobs,
-        memory.last_words,
-        own,
+        consumer_id=consumer_id,
+        chain_id=chain_id,
+        state=_state(plan, own) if relays else "ended",
+        facts=facts,
+        handshake=plan.state if plan else None,
+        pods={name: instance.pod for name, instance in memory.instances.items() if instance.pod is not None},
+        balances=consumer_balance | dict(balances),
+        jobs=memory.jobs,
+        last_words=memory.last_words,
+        conditions=own,
     )
 
 
-def _state(chain: chain.Chain, conditions: tuple[Condition, ...]) -> str:
-    plan = chain.relay
-    if not chain.stage.relays:
-        return "ended"
+def _state(plan: plan.RelayerPlan | None, conditions: tuple[Condition, ...]) -> str:
     if any(c.severity is Severity.CRITICAL for c in conditions):
         return "stuck"
-    if plan is None or plan.finding is None:
+    if plan is None or plan.state is None:
         return "waiting"
-    return "relaying" if plan.finding.ccv is not None and plan.relays is not None else "opening"
+    return "relaying" if plan.state.ccv is not None and plan.relays is not None else "opening"
 
 
 def _pod(pod: model.PodStatus | None) -> dict[str, Any] | None:
@@ -135,7 +135,7 @@ def _pair(pair: ibc.Pair | None) -> dict[str, str] | None:
 def _channel(
     facts: facts.Facts | None, pair: ibc.Pair | None, provider_port: str, consumer_port: str
 ) -> dict[str, Any] | None:
-    """An open channel with its two states; while there is none, the ends that there are."""
+    """Return an open channel with the states of both ends, or else all existing ends."""
     if facts is None:
         return None
     sides = (("provider", facts.provider, provider_port), ("consumer", facts.consumer, consumer_port))
@@ -148,8 +148,8 @@ def _channel(
             )
             for name, ends, _ in sides
         }
-    found = {
+    channels = {
         name: [{"id": end.id, "state": end.state.value} for end in ends.channels if end.port == port]
         for name, ends, port in sides
     }
-    return found if any(found.values()) else None
+    return channels if any(channels.values()) else None

@@ -11,24 +11,32 @@ from collections.abc import Callable
 from ics import manifests, model
 from ics.consumer import desired, observed
 from ics.engines.applyset import members
-from tests.unit import scenes
+from tests.unit import factories
 
 SIZES = (10, 100, 1000)
 RUNS = 3
 
 
-def scene(count: int) -> observed.Seen:
+def scene(count: int) -> observed.Observed:
     """A provider with so many chains, the even ones launched and run by alice."""
     consumers, remembered = [], {}
     for number in range(count):
         consumer_id, chain_id = str(number), f"consumer{number}-1"
         is_launched = number % 2 == 0
-        detail = scenes.joined("alice", "bob", consumer_id=consumer_id) if is_launched else scenes.detail()
+        detail = (
+            factories.joined("alice", "bob", consumer_id=consumer_id) if is_launched else factories.detail()
+        )
         phase = model.Phase.LAUNCHED if is_launched else model.Phase.INITIALIZED
-        consumers.append(scenes.consumer(phase, detail, consumer_id, chain_id))
+        consumers.append(factories.consumer(phase, detail, consumer_id, chain_id))
         if is_launched:
-            remembered[consumer_id] = model.ChainMemory(f"ns-{number}", scenes.GENESIS, (), "uid", True)
-    return observed.Seen(scenes.snapshot(*consumers), model.Memory(remembered))
+            remembered[consumer_id] = observed.ChainMemory(
+                namespace=f"ns-{number}",
+                genesis=factories.GENESIS,
+                records=(),
+                volume_uid="uid",
+                has_workload=True,
+            )
+    return observed.Observed(snapshot=factories.snapshot(*consumers), memory=observed.Memory(remembered))
 
 
 def best(work: Callable[[], object]) -> float:
@@ -43,15 +51,15 @@ def best(work: Callable[[], object]) -> float:
 
 def main() -> None:
     """Print the table."""
-    settings, seed, definitions = scenes.settings(), scenes.seed("alice"), [scenes.example()]
+    settings, seed, definitions = factories.settings(), factories.seed("alice"), [factories.example()]
     first: tuple[float, float] | None = None
     print(f"{'chains':>8}{'objects':>9}{'desire':>10}{'ratio':>8}{'render':>10}{'ratio':>8}")
     for size in SIZES:
         observed = scene(size)
-        wanted = desired.desired(observed, settings, seed, definitions)
+        wanted = desired.compute(observed, settings, seed, definitions)
         set_id = members.set_id("alice", "provider")
         objects = len(manifests.render(wanted, set_id))
-        desire = best(functools.partial(desired.desired, observed, settings, seed, definitions))
+        desire = best(functools.partial(desired.compute, observed, settings, seed, definitions))
         render = best(functools.partial(manifests.render, wanted, set_id))
         first = first or (desire, render)
         print(

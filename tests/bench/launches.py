@@ -85,7 +85,7 @@ def reconciler(root: pathlib.Path, log: pathlib.Path, *flags: str) -> Iterator[N
     """`reconcile.py --watch` in a process of its own."""
     environment = {name: text for name, text in os.environ.items() if not name.startswith("ICS_")}
     words = ["-m", "ics.cli", "watch", "--stack", "alice", "--project", str(root)]
-    words += ["--set", "relayer.enabled=false", "--set", "resident.port=0", *flags]
+    words += ["--set", "relayer.enabled=false", "--set", "daemon.port=0", *flags]
     with log.open("ab") as out:
         process = subprocess.Popen(
             [sys.executable, *words], cwd=documents.ROOT, env=environment, stdout=out, stderr=out
@@ -144,7 +144,7 @@ def main() -> None:
             print(f"from the launch block to genesis and StatefulSet\n{launch_times.HEADER}")
             for number, (title, value) in enumerate((("events", "true"), ("polling", "false"))):
                 if args.only in (None, title):
-                    with reconciler(place.root, log, "--set", f"resident.events={value}"):
+                    with reconciler(place.root, log, "--set", f"daemon.events={value}"):
                         ids = launches(place, stamps, args.launches, 100 * number + 2)
                     taken = [stamps.taken(one) for one in ids]
                     print(launch_times.row(f"with {title}, load {os.getloadavg()[0]:.1f}", taken), flush=True)

@@ -14,23 +14,22 @@ import sys
 import time
 from typing import Any
 
-from ics.cluster import place
 from ics.cluster.api import client, connect, requests
 from ics.engines.applyset import engine as applyset_engine
 from ics.provider.rest import relayer_queries
-from ics.reconciler import reconcile, wiring, world
+from ics.reconciler import reconcile, wiring
 from tests.simulator import scene
-from tests.unit import scenes
+from tests.unit import factories
 from tests.unit.provider import fake
 
 
-class Counting(client.Client):
+class Counting(client.KubeClient):
     """A client that counts what it sends."""
 
     sent = 0
     writes = 0
 
-    async def send(self, request: requests.Request, timeout: float | None = None) -> client.Answer:
+    async def send(self, request: requests.KubeRequest, timeout: float | None = None) -> client.Answer:
         """Send one request."""
         self.sent += 1
         self.writes += request.method != "GET" and "dryRun" not in request.query
@@ -40,7 +39,7 @@ class Counting(client.Client):
 async def measured(provider_url: str, kubeconfig: str) -> dict[str, Any]:
     """Make the pass."""
     urls = [provider_url]
-    settings = scenes.settings(
+    settings = factories.settings(
         operator_address=fake.valoper(scene.OWN),
         provider={"chain_id": fake.CHAIN_ID, "rest": urls, "rpc": urls, "grpc": urls},
         cluster={"kubeconfig": kubeconfig},
@@ -50,13 +49,13 @@ async def measured(provider_url: str, kubeconfig: str) -> dict[str, Any]:
         Counting(access) as kube,
         relayer_queries.IbcQueries(settings.provider, wiring.now) as provider,
     ):
-        cluster = place.Place(kube, settings, wiring.lease_of(settings, kube, stays=False))
+        adapters = wiring.Adapters(kube, settings, wiring.lease_of(settings, kube, stays=False))
         engine = applyset_engine.ApplyEngine(
-            kube, settings.validator, settings.gateway.namespace, cluster.lease.ensure
+            kube, settings.validator, settings.gateway.namespace, adapters.lease.ensure
         )
-        where = world.World(settings, scene.SEED, [scenes.example()], provider, cluster, cluster.lease)
+        world = adapters.world(settings, scene.SEED, [factories.example()], provider, {})
         began = time.perf_counter()
-        outcome = await reconcile.one_pass(where, engine, None)
+        outcome = await reconcile.run_pass(world, engine, None)
         seconds = time.perf_counter() - began
     if outcome.troubles:
         raise outcome.troubles[0].error

@@ -63,7 +63,9 @@ def one_pass(url: str, kubeconfig: pathlib.Path) -> dict[str, Any]:
 
 async def end_jobs(kubeconfig: pathlib.Path) -> None:
     """Let every Job be done, as if a node had run its pod: those that lay the signing memories."""
-    async with connect.connect(settings.Cluster(kubeconfig=str(kubeconfig)), pathlib.Path(), {}) as kube:
+    async with connect.open_client(
+        settings.ClusterSettings(kubeconfig=str(kubeconfig)), pathlib.Path(), {}
+    ) as kube:
         for job in await kube.select(kinds.JOB, {}):
             if sign_state.job_state(job) is model.JobState.RUNNING:
                 at = job["metadata"]

@@ -6,8 +6,6 @@ token, so that missing rights can be tested.
 """
 
 import contextlib
-import datetime
-import ipaddress
 import json
 import os
 import pathlib
@@ -22,10 +20,7 @@ import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from devnet import pki
 
 READY_WITHIN = 60.0
 """Seconds until the API server must answer."""
@@ -86,8 +81,11 @@ def running(
         kubernetes: the all-in-one program.
         users: names that are also tokens; `admin` may do everything, the others nothing by themselves.
     """
-    _certificates(folder)
-    members = {"admin": "system:masters"}
+    authority = pki.Authority(folder, "test-ca")
+    authority.issue_server("server", ("127.0.0.1", "test-server"))
+    pki.write_service_account_keys(folder)
+    authority.issue_client(pki.Identity("client", "cert-admin", pki.MASTERS))
+    members = {"admin": pki.MASTERS}
     (folder / "tokens.csv").write_text("".join(f'{u},{u},{u},"{members.get(u, "testers")}"\n' for u in users))
     client, peer, secure = _free_ports(3)
     with contextlib.ExitStack() as stack:
@@ -147,8 +145,8 @@ def _api_flags(folder: pathlib.Path, etcd: int, port: int) -> list[str]:
         f"--tls-private-key-file={folder / 'server.key'}",
         f"--token-auth-file={folder / 'tokens.csv'}",
         "--service-account-issuer=https://kubernetes.default.svc",
-        f"--service-account-key-file={folder / 'server.key'}",
-        f"--service-account-signing-key-file={folder / 'server.key'}",
+        f"--service-account-key-file={folder / 'service-accounts.pub'}",
+        f"--service-account-signing-key-file={folder / 'service-accounts.key'}",
         "--allow-privileged=true",
         "--v=1",
     ]
@@ -189,64 +187,3 @@ def _free_ports(count: int) -> list[int]:
     for s in sockets:
         s.close()
     return ports
-
-
-def _certificates(folder: pathlib.Path) -> None:
-    authority = ec.generate_private_key(ec.SECP256R1())
-    issuer = _name("test-ca")
-    root = (
-        _builder(issuer, issuer, authority.public_key())
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(authority, hashes.SHA256())
-    )
-    (folder / "ca.crt").write_bytes(root.public_bytes(serialization.Encoding.PEM))
-    _issue(folder, "server", _name("kube-apiserver"), issuer, authority)
-    _issue(folder, "client", _name("cert-admin", "system:masters"), issuer, authority)
-
-
-def _issue(
-    folder: pathlib.Path,
-    stem: str,
-    subject: x509.Name,
-    issuer: x509.Name,
-    authority: ec.EllipticCurvePrivateKey,
-) -> None:
-    key = ec.generate_private_key(ec.SECP256R1())
-    uses = [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]
-    names = [x509.IPAddress(ipaddress.ip_address("127.0.0.1")), x509.DNSName("test-server")]
-    certificate = (
-        _builder(subject, issuer, key.public_key())
-        .add_extension(x509.ExtendedKeyUsage(uses), critical=False)
-        .add_extension(x509.SubjectAlternativeName(names), critical=False)
-        .sign(authority, hashes.SHA256())
-    )
-    (folder / f"{stem}.crt").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-    pem = key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.TraditionalOpenSSL,
-        serialization.NoEncryption(),
-    )
-    (folder / f"{stem}.key").write_bytes(pem)
-    (folder / f"{stem}.key").chmod(0o600)
-
-
-def _name(common: str, organization: str | None = None) -> x509.Name:
-    parts = [x509.NameAttribute(NameOID.COMMON_NAME, common)]
-    if organization is not None:
-        parts.append(x509.NameAttribute(NameOID.ORGANIZATION_NAME, organization))
-    return x509.Name(parts)
-
-
-def _builder(
-    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey
-) -> x509.CertificateBuilder:
-    now = datetime.datetime.now(datetime.UTC)
-    return (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(issuer)
-        .public_key(key)
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(hours=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
-    )

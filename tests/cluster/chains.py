@@ -1,11 +1,14 @@
 """Manifests as the renderer would make them: a gateway and some chains of six objects each."""
 
 import base64
+import dataclasses
 from collections.abc import Iterable
 from typing import Any
 
 from ics import names
+from ics.consumer import chain as consumer_chain
 from ics.engines.applyset import members
+from tests.unit import factories
 
 
 def manifests(
@@ -96,6 +99,12 @@ def chain(validator: str, gateway: str, consumer: str, *, image: str = "node:1")
             },
         ),
     ]
+
+
+def plan(validator: str) -> consumer_chain.ChainPlan:
+    """Return alice's plan of chain 0, in the namespace that `manifests` gives the chain."""
+    (found,) = factories.judge(factories.consumer(found=factories.joined("alice", "bob"))).chains
+    return dataclasses.replace(found, namespace=f"{validator}-0")
 
 
 def _object(

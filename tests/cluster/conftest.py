@@ -37,9 +37,9 @@ class Scene:
     server: apiserver.Server
     validator: str
     gateway: str
-    kube: client.Client
+    kube: client.KubeClient
     """As admin; its requests are not recorded."""
-    connect: Callable[..., Awaitable[tuple[client.Client, recording.Transport]]]
+    connect: Callable[..., Awaitable[tuple[client.KubeClient, recording.Transport]]]
     """A client of a user (`admin` by default) whose requests are recorded."""
 
     async def live(self, kind: kinds.Kind, namespace: str, name: str) -> dict[str, Any] | None:
@@ -50,7 +50,7 @@ class Scene:
 def transport(server: apiserver.Server) -> httpx.AsyncHTTPTransport:
     """What a client really sends through."""
     access = api_connect.access(
-        config_settings.Cluster(kubeconfig=str(server.kubeconfig("admin"))), pathlib.Path(), {}
+        config_settings.ClusterSettings(kubeconfig=str(server.kubeconfig("admin"))), pathlib.Path(), {}
     )
     tls = credentials.tls_context(access)
     assert tls is not None
@@ -61,19 +61,19 @@ def transport(server: apiserver.Server) -> httpx.AsyncHTTPTransport:
 async def scene(server: apiserver.Server) -> AsyncIterator[Scene]:
     """A corner of its own for one test."""
     number = next(_numbers)
-    opened: list[client.Client] = []
+    opened: list[client.KubeClient] = []
 
     async def connect(
         user: str = "admin", fault: recording.Fault | None = None
-    ) -> tuple[client.Client, recording.Transport]:
+    ) -> tuple[client.KubeClient, recording.Transport]:
         recorder = recording.Transport(transport(server), fault)
-        settings = config_settings.Cluster(kubeconfig=str(server.kubeconfig(user)))
-        kube = api_connect.connect(settings, pathlib.Path(), {}, recorder)
+        settings = config_settings.ClusterSettings(kubeconfig=str(server.kubeconfig(user)))
+        kube = api_connect.open_client(settings, pathlib.Path(), {}, recorder)
         opened.append(kube)
         return kube, recorder
 
-    async with api_connect.connect(
-        config_settings.Cluster(kubeconfig=str(server.kubeconfig("admin"))), pathlib.Path(), {}
+    async with api_connect.open_client(
+        config_settings.ClusterSettings(kubeconfig=str(server.kubeconfig("admin"))), pathlib.Path(), {}
     ) as admin:
         yield Scene(server, f"v{number}", f"gw{number}", admin, connect)
         for kube in opened:

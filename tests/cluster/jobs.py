@@ -10,7 +10,7 @@ FAILED = ("FailureTarget", "Failed")
 
 
 async def finish(
-    kube: client.Client, namespace: str, name: str, conditions: tuple[str, str], reason: str = ""
+    kube: client.KubeClient, namespace: str, name: str, conditions: tuple[str, str], reason: str = ""
 ) -> None:
     """End a Job with these conditions, in the order in which the controller sets them."""
     because = {"reason": reason} if reason else {}
@@ -19,14 +19,14 @@ async def finish(
     if conditions == DONE:
         status |= {"completionTime": NOW, "succeeded": 1}
     await kube.send(
-        requests.Request(
-            "patch",
-            kinds.JOB,
-            namespace,
-            name,
-            {},
-            requests.encode({"status": status}),
-            "application/merge-patch+json",
+        requests.KubeRequest(
+            verb="patch",
+            kind=kinds.JOB,
+            namespace=namespace,
+            name=name,
+            query={},
+            body=requests.encode({"status": status}),
+            content_type="application/merge-patch+json",
             subpath="/status",
         )
     )

@@ -42,10 +42,10 @@ async def parent(scene: conftest.Scene) -> dict[str, Any]:
 async def test_unchanged_pass_writes_nothing(scene: conftest.Scene) -> None:
     one, recorder = await engine(scene)
     wanted = rendered(scene, 0, 1)
-    first = await one.converge(engines.Order(wanted))
+    first = await one.converge(engines.ApplyRequest(manifests=wanted))
     recorder.requests.clear()
 
-    second = await one.converge(engines.Order(wanted))
+    second = await one.converge(engines.ApplyRequest(manifests=wanted))
 
     assert (len(first.changes), first.errors) == (len(wanted), ())
     assert second == engines.Converged()
@@ -62,7 +62,7 @@ async def test_unchanged_pass_writes_nothing(scene: conftest.Scene) -> None:
 
 async def test_parent_is_an_applyset(scene: conftest.Scene) -> None:
     one, _ = await engine(scene)
-    await one.converge(engines.Order(rendered(scene, 0)))
+    await one.converge(engines.ApplyRequest(manifests=rendered(scene, 0)))
 
     metadata = (await parent(scene))["metadata"]
 
@@ -83,13 +83,13 @@ async def test_parent_is_an_applyset(scene: conftest.Scene) -> None:
 async def test_drift_is_mended_and_what_others_add_is_kept(scene: conftest.Scene) -> None:
     one, recorder = await engine(scene)
     wanted = rendered(scene, 0)
-    await one.converge(engines.Order(wanted))
+    await one.converge(engines.ApplyRequest(manifests=wanted))
     theirs = copy.deepcopy(next(m for m in wanted if m["kind"] == "ConfigMap"))
     theirs["data"] = {"genesis.json": "changed", "theirs": "1"}
     await scene.kube.apply(theirs, "eve")
     recorder.writes.clear()
 
-    done = await one.converge(engines.Order(wanted))
+    done = await one.converge(engines.ApplyRequest(manifests=wanted))
 
     namespace = f"{scene.validator}-0"
     assert brief(done.changes) == {("update", "ConfigMap", namespace, "genesis")}
@@ -101,25 +101,25 @@ async def test_drift_is_mended_and_what_others_add_is_kept(scene: conftest.Scene
     live = await scene.live(kinds.CONFIG_MAP, namespace, "genesis")
     assert live is not None
     assert live["data"] == {"genesis.json": "{}", "note": "a\nb\n", "theirs": "1"}
-    assert await one.converge(engines.Order(wanted)) == engines.Converged()
+    assert await one.converge(engines.ApplyRequest(manifests=wanted)) == engines.Converged()
 
 
 async def test_deleted_object_is_made_again(scene: conftest.Scene) -> None:
     one, _ = await engine(scene)
     wanted = rendered(scene, 0)
-    await one.converge(engines.Order(wanted))
+    await one.converge(engines.ApplyRequest(manifests=wanted))
     await scene.kube.delete(kinds.STATEFUL_SET, f"{scene.validator}-0", "node", None)
 
-    done = await one.converge(engines.Order(wanted))
+    done = await one.converge(engines.ApplyRequest(manifests=wanted))
 
     assert brief(done.changes) == {node(scene, 0, "create")}
 
 
 async def test_a_chain_that_left_is_pruned_but_for_what_is_retained(scene: conftest.Scene) -> None:
     one, _ = await engine(scene)
-    await one.converge(engines.Order(rendered(scene, 0, 1)))
+    await one.converge(engines.ApplyRequest(manifests=rendered(scene, 0, 1)))
 
-    done = await one.converge(engines.Order(rendered(scene, 0), ended=frozenset({"1"})))
+    done = await one.converge(engines.ApplyRequest(manifests=rendered(scene, 0), ended=frozenset({"1"})))
 
     gone = f"{scene.validator}-1"
     assert brief(done.changes) == {
@@ -134,32 +134,36 @@ async def test_a_chain_that_left_is_pruned_but_for_what_is_retained(scene: conft
         await scene.live(kinds.VOLUME_CLAIM, gone, names.VOLUME_NAME),
     )
     assert all(item is not None and "deletionTimestamp" not in item["metadata"] for item in kept)
-    assert await one.converge(engines.Order(rendered(scene, 0))) == engines.Converged()
+    assert await one.converge(engines.ApplyRequest(manifests=rendered(scene, 0))) == engines.Converged()
 
 
 async def test_held_chain_is_left_as_it_is(scene: conftest.Scene) -> None:
     one, recorder = await engine(scene)
     wanted = rendered(scene, 0, 1)
-    await one.converge(engines.Order(wanted))
+    await one.converge(engines.ApplyRequest(manifests=wanted))
     recorder.writes.clear()
 
-    unrendered = await one.converge(engines.Order(rendered(scene, 0), frozenset({"1"})))
-    changed = await one.converge(engines.Order(rendered(scene, 0, 1, image="node:2"), frozenset({"1"})))
+    unrendered = await one.converge(
+        engines.ApplyRequest(manifests=rendered(scene, 0), paused=frozenset({"1"}))
+    )
+    changed = await one.converge(
+        engines.ApplyRequest(manifests=rendered(scene, 0, 1, image="node:2"), paused=frozenset({"1"}))
+    )
 
     assert unrendered == engines.Converged()
     assert brief(changed.changes) == {node(scene, 0)}
     recorder.writes.clear()
-    assert brief((await one.converge(engines.Order(rendered(scene, 0, 1, image="node:2")))).changes) == {
-        node(scene, 1)
-    }
+    assert brief(
+        (await one.converge(engines.ApplyRequest(manifests=rendered(scene, 0, 1, image="node:2")))).changes
+    ) == {node(scene, 1)}
 
 
 async def test_parent_is_narrowed(scene: conftest.Scene) -> None:
     one, _ = await engine(scene)
     plain = rendered(scene)
-    await one.converge(engines.Order([*plain, *_unretained(scene)]))
+    await one.converge(engines.ApplyRequest(manifests=[*plain, *_unretained(scene)]))
 
-    await one.converge(engines.Order(plain))
+    await one.converge(engines.ApplyRequest(manifests=plain))
 
     assert (await parent(scene))["metadata"]["annotations"] == {
         "applyset.kubernetes.io/tooling": "ics-operator/v1",
@@ -185,12 +189,12 @@ async def test_objects_of_the_same_manager_are_adopted(scene: conftest.Scene) ->
     before = await scene.live(kinds.STATEFUL_SET, f"{scene.validator}-0", "node")
     one, _ = await engine(scene)
 
-    done = await one.converge(engines.Order(wanted))
+    done = await one.converge(engines.ApplyRequest(manifests=wanted))
 
     after = await scene.live(kinds.STATEFUL_SET, f"{scene.validator}-0", "node")
     assert (done.changes, done.errors) == ((), ())
     assert after == before
-    assert await one.converge(engines.Order(wanted)) == engines.Converged()
+    assert await one.converge(engines.ApplyRequest(manifests=wanted)) == engines.Converged()
 
 
 async def test_objects_of_another_manager_are_taken_over(scene: conftest.Scene) -> None:
@@ -200,7 +204,7 @@ async def test_objects_of_another_manager_are_taken_over(scene: conftest.Scene) 
     before = await scene.live(kinds.STATEFUL_SET, f"{scene.validator}-0", "node")
     one, _ = await engine(scene)
 
-    done = await one.converge(engines.Order(rendered(scene, 0)))
+    done = await one.converge(engines.ApplyRequest(manifests=rendered(scene, 0)))
 
     after = await scene.live(kinds.STATEFUL_SET, f"{scene.validator}-0", "node")
     assert done.errors == ()
@@ -217,14 +221,14 @@ async def test_one_chains_failure_stops_neither_the_others_nor_is_it_forgotten(s
         if manifest["kind"] == "ConfigMap" and manifest["metadata"]["namespace"].endswith("-0"):
             manifest["data"]["no/key"] = "x"
 
-    done = await one.converge(engines.Order(bad))
+    done = await one.converge(engines.ApplyRequest(manifests=bad))
 
     namespace = f"{scene.validator}-0"
     assert [type(error) for error in done.errors] == [errors.Permanent]
-    assert str(done.errors[0]).startswith(f"ConfigMap {namespace}/genesis: not accepted (422): ")
+    assert str(done.errors[0]).startswith(f"ConfigMap {namespace}/genesis: rejected (422): ")
     assert await scene.live(kinds.STATEFUL_SET, namespace, "node") is None
     assert await scene.live(kinds.STATEFUL_SET, f"{scene.validator}-1", "node") is not None
-    mended = await one.converge(engines.Order(rendered(scene, 0, 1)))
+    mended = await one.converge(engines.ApplyRequest(manifests=rendered(scene, 0, 1)))
     assert mended.errors == ()
     assert brief(mended.changes) == {
         ("create", "ConfigMap", namespace, "genesis"),
@@ -234,12 +238,12 @@ async def test_one_chains_failure_stops_neither_the_others_nor_is_it_forgotten(s
 
 async def test_a_failed_chain_loses_nothing_to_pruning(scene: conftest.Scene) -> None:
     one, _ = await engine(scene)
-    await one.converge(engines.Order(rendered(scene, 0)))
+    await one.converge(engines.ApplyRequest(manifests=rendered(scene, 0)))
     renamed = rendered(scene, 0)
     config = next(m for m in renamed if m["kind"] == "ConfigMap")
     config["metadata"]["name"], config["data"] = "renamed", {"no/key": "x"}
 
-    done = await one.converge(engines.Order(renamed))
+    done = await one.converge(engines.ApplyRequest(manifests=renamed))
 
     assert (len(done.errors), done.changes) == (1, ())
     assert await scene.live(kinds.CONFIG_MAP, f"{scene.validator}-0", "genesis") is not None
@@ -247,14 +251,14 @@ async def test_a_failed_chain_loses_nothing_to_pruning(scene: conftest.Scene) ->
 
 async def test_preview_shows_fields_and_writes_nothing(scene: conftest.Scene) -> None:
     one, recorder = await engine(scene)
-    await one.converge(engines.Order(rendered(scene, 0, 1)))
+    await one.converge(engines.ApplyRequest(manifests=rendered(scene, 0, 1)))
     wanted = rendered(scene, 0, 2, image="node:2")
     for manifest in wanted:
         if manifest["kind"] == "ConfigMap" and manifest["metadata"]["namespace"].endswith("-0"):
             manifest["data"]["note"] = "a\nc\n"
     recorder.writes.clear()
 
-    order = engines.Order(wanted, ended=frozenset({"1"}))
+    order = engines.ApplyRequest(manifests=wanted, ended=frozenset({"1"}))
     previewed = await one.preview(order)
 
     old, new, gone = (f"{scene.validator}-{n}" for n in (0, 2, 1))
@@ -284,36 +288,36 @@ async def test_preview_shows_fields_and_writes_nothing(scene: conftest.Scene) ->
 async def test_nothing_is_previewed_when_only_the_record_is_lost(scene: conftest.Scene) -> None:
     one, _ = await engine(scene)
     wanted = rendered(scene, 0)
-    await one.converge(engines.Order(wanted))
+    await one.converge(engines.ApplyRequest(manifests=wanted))
     await scene.kube.delete(kinds.CONFIG_MAP, scene.gateway, members.parent_name(scene.validator), None)
 
-    previewed = await one.preview(engines.Order(wanted))
-    done = await one.converge(engines.Order(wanted))
+    previewed = await one.preview(engines.ApplyRequest(manifests=wanted))
+    done = await one.converge(engines.ApplyRequest(manifests=wanted))
 
     assert (previewed, done.changes) == ((), ())
-    assert await one.converge(engines.Order(wanted)) == engines.Converged()
+    assert await one.converge(engines.ApplyRequest(manifests=wanted)) == engines.Converged()
 
 
 async def test_missing_right_is_one_line(scene: conftest.Scene) -> None:
     await _grant(scene, "reader", [{"apiGroups": ["*"], "resources": ["*"], "verbs": ["get", "list"]}])
     one, _ = await engine(scene, "reader")
 
-    previewed = await one.preview(engines.Order(rendered(scene, 0, 1)))
+    previewed = await one.preview(engines.ApplyRequest(manifests=rendered(scene, 0, 1)))
 
     line = (
-        "missing right: reader cannot patch namespaces in the whole cluster: grant it with a ClusterRoleBinding"
-        " (ics show rights prints what is needed)"
+        "missing permission: reader cannot patch namespaces in the whole cluster; grant it with a ClusterRoleBinding,"
+        " see ics show rights"
     )
     assert [str(problem) for problem in engines.problems(previewed)] == [line]
     with pytest.raises(errors.Permanent, match="cannot patch namespaces"):
-        await one.converge(engines.Order(rendered(scene, 0, 1)))
+        await one.converge(engines.ApplyRequest(manifests=rendered(scene, 0, 1)))
 
 
 async def test_who_may_not_list_is_told_so(scene: conftest.Scene) -> None:
     one, recorder = await engine(scene, "nobody")
 
-    with pytest.raises(errors.Permanent, match=r"missing right: nobody cannot (list|get) "):
-        await one.converge(engines.Order(rendered(scene, 0)))
+    with pytest.raises(errors.Permanent, match=r"missing permission: nobody cannot (list|get) "):
+        await one.converge(engines.ApplyRequest(manifests=rendered(scene, 0)))
 
     assert recorder.writes == []
 
@@ -323,18 +327,18 @@ async def test_creating_needs_a_right_of_its_own(scene: conftest.Scene) -> None:
         scene, "editor", [{"apiGroups": ["*"], "resources": ["*"], "verbs": ["get", "list", "patch"]}]
     )
     admin, _ = await engine(scene)
-    await admin.converge(engines.Order(rendered(scene, 0)))
+    await admin.converge(engines.ApplyRequest(manifests=rendered(scene, 0)))
     one, _ = await engine(scene, "editor")
     wanted = rendered(scene, 0)
     wanted[1]["metadata"]["name"] = "second"
     wanted[1]["metadata"]["labels"] |= {names.RETAIN: "true"}
 
-    done = await one.converge(engines.Order(wanted))
+    done = await one.converge(engines.ApplyRequest(manifests=wanted))
 
-    where = (
-        f"in namespace {scene.gateway}: grant it with a RoleBinding (ics show rights prints what is needed)"
-    )
-    assert [str(error) for error in done.errors] == [f"missing right: editor cannot create services {where}"]
+    where = f"in namespace {scene.gateway}; grant it with a RoleBinding, see ics show rights"
+    assert [str(error) for error in done.errors] == [
+        f"missing permission: editor cannot create services {where}"
+    ]
 
 
 async def _grant(scene: conftest.Scene, user: str, rules: list[dict[str, Any]]) -> None:
@@ -360,17 +364,18 @@ async def _grant(scene: conftest.Scene, user: str, rules: list[dict[str, Any]]) 
 async def test_object_that_is_being_deleted_is_waited_for(scene: conftest.Scene) -> None:
     one, _ = await engine(scene)
     wanted = rendered(scene, 0)
-    await one.converge(engines.Order(wanted))
+    await one.converge(engines.ApplyRequest(manifests=wanted))
     # Volume claims carry the finalizer pvc-protection, which nobody takes away here.
     await scene.kube.delete(kinds.VOLUME_CLAIM, f"{scene.validator}-0", names.VOLUME_NAME, None)
 
-    done = await one.converge(engines.Order(wanted))
+    done = await one.converge(engines.ApplyRequest(manifests=wanted))
 
     assert done.changes == ()
     assert [(type(error), str(error)) for error in done.errors] == [
         (
             errors.Transient,
-            f"PersistentVolumeClaim {scene.validator}-0/data is being deleted: it is made again when it is gone",
+            f"PersistentVolumeClaim {scene.validator}-0/data: deletion in progress; the object is recreated once it"
+            " is gone",
         )
     ]
 
@@ -378,21 +383,21 @@ async def test_object_that_is_being_deleted_is_waited_for(scene: conftest.Scene)
 async def test_namespace_that_is_being_deleted_stands_for_what_is_in_it(scene: conftest.Scene) -> None:
     one, recorder = await engine(scene)
     wanted = rendered(scene, 0)
-    await one.converge(engines.Order(wanted))
+    await one.converge(engines.ApplyRequest(manifests=wanted))
     await scene.kube.delete(kinds.NAMESPACE, None, f"{scene.validator}-0", None)
     recorder.writes.clear()
 
-    done = await one.converge(engines.Order(rendered(scene, 0, image="node:2")))
+    done = await one.converge(engines.ApplyRequest(manifests=rendered(scene, 0, image="node:2")))
 
     assert recorder.writes == []
     assert [str(error) for error in done.errors] == [
-        f"Namespace {scene.validator}-0 is being deleted: it is made again when it is gone"
+        f"Namespace {scene.validator}-0: deletion in progress; the object is recreated once it is gone"
     ]
 
 
 async def test_destroy(scene: conftest.Scene) -> None:
     one, _ = await engine(scene)
-    await one.converge(engines.Order(rendered(scene, 0)))
+    await one.converge(engines.ApplyRequest(manifests=rendered(scene, 0)))
 
     done = await one.destroy()
 
@@ -429,9 +434,9 @@ async def test_foreign_parent_is_refused(scene: conftest.Scene) -> None:
     )
 
     with pytest.raises(
-        errors.Permanent, match=rf"ConfigMap {scene.gateway}/{name} belongs to kubectl/v1\.34"
+        errors.Permanent, match=rf"ConfigMap {scene.gateway}/{name}: belongs to kubectl/v1\.34"
     ):
-        await one.converge(engines.Order(rendered(scene, 0)))
+        await one.converge(engines.ApplyRequest(manifests=rendered(scene, 0)))
 
     assert recorder.writes == []
 
@@ -445,10 +450,10 @@ async def test_lease_is_looked_at_only_to_write(scene: conftest.Scene) -> None:
 
     one = applyset_engine.ApplyEngine(kube, scene.validator, scene.gateway, ensure)
 
-    await one.converge(engines.Order(rendered(scene, 0)))
+    await one.converge(engines.ApplyRequest(manifests=rendered(scene, 0)))
     looks = list(writes)
-    await one.converge(engines.Order(rendered(scene, 0)))
-    await one.preview(engines.Order(rendered(scene, 0, 1)))
+    await one.converge(engines.ApplyRequest(manifests=rendered(scene, 0)))
+    await one.preview(engines.ApplyRequest(manifests=rendered(scene, 0, 1)))
 
     assert (writes[0], writes) == (0, looks)
     assert max(looks) < len(recorder.writes)
@@ -462,7 +467,7 @@ async def test_who_loses_the_lease_in_the_middle_writes_nothing_more(
     wanted = rendered(scene, 0)
     if not is_first:
         await applyset_engine.ApplyEngine(kube, scene.validator, scene.gateway).converge(
-            engines.Order(wanted)
+            engines.ApplyRequest(manifests=wanted)
         )
         wanted = rendered(scene, 0, 1, image="node:2")
     recorder.writes.clear()
@@ -474,7 +479,7 @@ async def test_who_loses_the_lease_in_the_middle_writes_nothing_more(
             raise errors.Transient("the Lease is lost")
 
     one = applyset_engine.ApplyEngine(kube, scene.validator, scene.gateway, ensure)
-    found = await one.converge(engines.Order(wanted))
+    found = await one.converge(engines.ApplyRequest(manifests=wanted))
 
     assert [str(error) for error in found.errors] == ["the Lease is lost"]
     assert (len(seen), len(recorder.writes)) == (3, seen[-1])
@@ -482,6 +487,9 @@ async def test_who_loses_the_lease_in_the_middle_writes_nothing_more(
     assert found.changes != ()
     # The next one to act goes on from there, to the same end.
     second, other = await engine(scene)
-    assert (await second.converge(engines.Order(wanted))).errors == ()
+    assert (await second.converge(engines.ApplyRequest(manifests=wanted))).errors == ()
     other.writes.clear()
-    assert (await second.converge(engines.Order(wanted)), other.writes) == (engines.Converged(), [])
+    assert (await second.converge(engines.ApplyRequest(manifests=wanted)), other.writes) == (
+        engines.Converged(),
+        [],
+    )

@@ -19,11 +19,11 @@ class Asked:
 
     calls: list[str] = field(default_factory=list)
 
-    async def preview(self, order: engines.Order) -> tuple[engines.Change, ...]:
+    async def preview(self, request: engines.ApplyRequest) -> tuple[engines.Change, ...]:
         self.calls.append("preview")
         return ()
 
-    async def converge(self, order: engines.Order) -> engines.Converged:
+    async def converge(self, request: engines.ApplyRequest) -> engines.Converged:
         self.calls.append("converge")
         return engines.Converged()
 
@@ -43,7 +43,7 @@ async def converged_by(scene: conftest.Scene, engine: str) -> None:
 
 async def test_it_begins_embedded_and_follows_the_engine_on_record(scene: conftest.Scene) -> None:
     corner = (scene.kube, scene.validator, scene.gateway)
-    order = engines.Order(chains.manifests(scene.validator, scene.gateway, [0]))
+    order = engines.ApplyRequest(manifests=chains.manifests(scene.validator, scene.gateway, [0]))
     pulumi = Asked()
     one = auto.AutoEngine(*corner, engine.ApplyEngine(*corner), pulumi)
 

@@ -15,18 +15,25 @@ from tests.cluster import apiserver, conftest
 pytestmark = pytest.mark.cluster
 
 
-async def who(kube: client.Client) -> str:
+async def who(kube: client.KubeClient) -> str:
     """The user that the API server takes this client for."""
     review = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
-    kind = kinds.Kind("SelfSubjectReview", "authentication.k8s.io", "v1", "selfsubjectreviews", False, -1)
+    kind = kinds.Kind(
+        name="SelfSubjectReview",
+        group="authentication.k8s.io",
+        version="v1",
+        plural="selfsubjectreviews",
+        is_namespaced=False,
+        rank=-1,
+    )
     async with kube:
-        answer = await kube.send(requests.Request("create", kind, body=requests.encode(review)))
+        answer = await kube.send(requests.KubeRequest(verb="create", kind=kind, body=requests.encode(review)))
     return str(answer.body["status"]["userInfo"]["username"])
 
 
 def kubeconfig(
     running: apiserver.Server, path: pathlib.Path, user: Any, **cluster: Any
-) -> config_settings.Cluster:
+) -> config_settings.ClusterSettings:
     content = {
         "clusters": [
             {
@@ -39,7 +46,7 @@ def kubeconfig(
         "current-context": "x",
     }
     path.write_text(json.dumps(content))
-    return config_settings.Cluster(kubeconfig=str(path))
+    return config_settings.ClusterSettings(kubeconfig=str(path))
 
 
 def plugin(path: pathlib.Path, *statuses: dict[str, Any]) -> pathlib.Path:
@@ -61,13 +68,13 @@ def plugin(path: pathlib.Path, *statuses: dict[str, Any]) -> pathlib.Path:
 async def test_token(server: apiserver.Server, tmp_path: pathlib.Path) -> None:
     settings = kubeconfig(server, tmp_path / "k", {"token": "editor"})
 
-    assert await who(connect.connect(settings, tmp_path, {})) == "editor"
+    assert await who(connect.open_client(settings, tmp_path, {})) == "editor"
 
 
 async def test_acting_as_another(server: apiserver.Server, tmp_path: pathlib.Path) -> None:
     user = {"token": "admin", "as": "other", "as-groups": ["a", "b"]}
 
-    assert await who(connect.connect(kubeconfig(server, tmp_path / "k", user), tmp_path, {})) == "other"
+    assert await who(connect.open_client(kubeconfig(server, tmp_path / "k", user), tmp_path, {})) == "other"
 
 
 async def test_relative_path_and_named_context(server: apiserver.Server, tmp_path: pathlib.Path) -> None:
@@ -83,9 +90,9 @@ async def test_relative_path_and_named_context(server: apiserver.Server, tmp_pat
     (folder / "editor.token").write_text("editor\n")
     (folder / "k").write_text(json.dumps(content))
 
-    settings = config_settings.Cluster(kubeconfig="conf/k", context="editor")
+    settings = config_settings.ClusterSettings(kubeconfig="conf/k", context="editor")
 
-    assert await who(connect.connect(settings, tmp_path, {})) == "editor"
+    assert await who(connect.open_client(settings, tmp_path, {})) == "editor"
 
 
 @pytest.mark.parametrize("version", ["v1", "v1beta1"])
@@ -93,7 +100,7 @@ async def test_plugin(server: apiserver.Server, tmp_path: pathlib.Path, version:
     program = plugin(tmp_path / "login", {"token": "editor"})
     user = {"exec": {"apiVersion": f"client.authentication.k8s.io/{version}", "command": str(program)}}
 
-    assert await who(connect.connect(kubeconfig(server, tmp_path / "k", user), tmp_path, {})) == "editor"
+    assert await who(connect.open_client(kubeconfig(server, tmp_path / "k", user), tmp_path, {})) == "editor"
 
     told = json.loads((tmp_path / "info").read_text())
     assert told == {
@@ -109,7 +116,7 @@ async def test_plugin_is_run_again_when_its_token_is_refused(
     plugin(tmp_path / "login", {"token": "outdated"}, {"token": "editor"})
     user = {"exec": {"apiVersion": "client.authentication.k8s.io/v1", "command": "./login"}}
 
-    assert await who(connect.connect(kubeconfig(server, tmp_path / "k", user), tmp_path, {})) == "editor"
+    assert await who(connect.open_client(kubeconfig(server, tmp_path / "k", user), tmp_path, {})) == "editor"
 
     assert (tmp_path / "runs").read_text() == "x\nx\n"
 
@@ -122,7 +129,9 @@ async def test_plugin_with_a_certificate(server: apiserver.Server, tmp_path: pat
     program = plugin(tmp_path / "login", shown)
     user = {"exec": {"apiVersion": "client.authentication.k8s.io/v1", "command": str(program)}}
 
-    assert await who(connect.connect(kubeconfig(server, tmp_path / "k", user), tmp_path, {})) == "cert-admin"
+    assert (
+        await who(connect.open_client(kubeconfig(server, tmp_path / "k", user), tmp_path, {})) == "cert-admin"
+    )
 
 
 async def test_certificate_files_and_server_name(server: apiserver.Server, tmp_path: pathlib.Path) -> None:
@@ -132,7 +141,7 @@ async def test_certificate_files_and_server_name(server: apiserver.Server, tmp_p
     }
     settings = kubeconfig(server, tmp_path / "k", user, **{"tls-server-name": "test-server"})
 
-    assert await who(connect.connect(settings, tmp_path, {})) == "cert-admin"
+    assert await who(connect.open_client(settings, tmp_path, {})) == "cert-admin"
 
 
 async def test_service_account(server: apiserver.Server, tmp_path: pathlib.Path) -> None:
@@ -144,7 +153,7 @@ async def test_service_account(server: apiserver.Server, tmp_path: pathlib.Path)
         "KUBERNETES_SERVICE_PORT": server.url.rpartition(":")[2],
     }
 
-    kube = connect.connect(config_settings.Cluster(), tmp_path, env, service_account=tmp_path)
+    kube = connect.open_client(config_settings.ClusterSettings(), tmp_path, env, service_account=tmp_path)
 
     assert await who(kube) == "reader"
 
@@ -153,14 +162,14 @@ async def test_environment_names_several_files(server: apiserver.Server, tmp_pat
     kubeconfig(server, tmp_path / "k", {"token": "editor"})
     env = {"KUBECONFIG": f"{tmp_path}/absent:{tmp_path}/k"}
 
-    assert await who(connect.connect(config_settings.Cluster(), tmp_path, env)) == "editor"
+    assert await who(connect.open_client(config_settings.ClusterSettings(), tmp_path, env)) == "editor"
 
 
 async def test_refused_credentials(server: apiserver.Server, tmp_path: pathlib.Path) -> None:
     settings = kubeconfig(server, tmp_path / "k", {"token": "stranger"})
 
-    with pytest.raises(errors.Permanent, match=r"refuses the credentials \(401\)"):
-        await who(connect.connect(settings, tmp_path, {}))
+    with pytest.raises(errors.Permanent, match=r"rejected the credentials \(401\)"):
+        await who(connect.open_client(settings, tmp_path, {}))
 
 
 async def test_untrusted_certificate(server: apiserver.Server, tmp_path: pathlib.Path) -> None:
@@ -171,14 +180,14 @@ async def test_untrusted_certificate(server: apiserver.Server, tmp_path: pathlib
     )
 
     with pytest.raises(errors.SettingsError, match=r"ics:cluster.kubeconfig: the certificate of https://"):
-        await who(connect.connect(settings, tmp_path, {}))
+        await who(connect.open_client(settings, tmp_path, {}))
 
 
 async def test_unreachable(server: apiserver.Server, tmp_path: pathlib.Path) -> None:
     settings = kubeconfig(server, tmp_path / "k", {"token": "editor"}, server="https://127.0.0.1:1")
 
-    with pytest.raises(errors.Transient, match=r"API server https://127.0.0.1:1 is not reached"):
-        await who(connect.connect(settings, tmp_path, {}))
+    with pytest.raises(errors.Transient, match=r"API server https://127.0.0.1:1 is unreachable"):
+        await who(connect.open_client(settings, tmp_path, {}))
 
 
 @pytest.mark.parametrize("only_metadata", [True, False])

@@ -1,29 +1,29 @@
 """What a pass and a preview tell of confirmations given by hand, and what stays on record of the questions."""
 
 import copy
+import dataclasses
 from collections.abc import Collection
 from typing import Any, cast
 
 import pytest
 
 from ics import model
-from ics.cluster import place
 from ics.cluster.api import kinds, lease, requests
 from ics.config import settings as config_settings
 from ics.engines.applyset import engine as applyset_engine
 from ics.engines.applyset import inventory
-from ics.reconciler import reconcile, world
+from ics.reconciler import reconcile, wiring, world
 from tests.cluster import conftest
 from tests.cluster.test_reconciler_rights import Provider
-from tests.unit import scenes
+from tests.unit import factories
 
 pytestmark = pytest.mark.cluster
 
-RUNNING = scenes.consumer(model.Phase.LAUNCHED, scenes.joined("alice", "bob"))
+RUNNING = factories.consumer(model.Phase.LAUNCHED, factories.joined("alice", "bob"))
 
 
 def settings(scene: conftest.Scene, **changes: Any) -> config_settings.Settings:
-    return scenes.settings(
+    return factories.settings(
         validator=scene.validator,
         gateway={"namespace": scene.gateway},
         cluster={"namespace_prefix": f"{scene.validator}-"},
@@ -33,13 +33,12 @@ def settings(scene: conftest.Scene, **changes: Any) -> config_settings.Settings:
 
 
 def the_world(scene: conftest.Scene, confirmed: Collection[str], **changes: Any) -> world.World:
-    provider = cast(world.Provider, Provider(scenes.snapshot(RUNNING)))
+    provider = cast(world.Provider, Provider(factories.snapshot(RUNNING)))
     held = lease.Lease(scene.kube, scene.validator, scene.gateway, "pod", 120)
     own = settings(scene, **changes)
-    there = place.Place(scene.kube, own, held)
-    return world.World(
-        own, scenes.seed("alice"), [scenes.example()], provider, there, held, confirmed=frozenset(confirmed)
-    )
+    adapters = wiring.Adapters(scene.kube, own, held)
+    found = adapters.world(own, factories.seed("alice"), [factories.example()], provider, {})
+    return dataclasses.replace(found, confirmed=frozenset(confirmed))
 
 
 def engine(scene: conftest.Scene) -> applyset_engine.ApplyEngine:
@@ -49,12 +48,12 @@ def engine(scene: conftest.Scene) -> applyset_engine.ApplyEngine:
 async def passes(scene: conftest.Scene, *confirmed: str, **changes: Any) -> dict[str, list[str]]:
     """The texts of a pass' conditions by their reason; a preview before it tells the same of confirmations."""
     planned = await reconcile.preview(the_world(scene, confirmed, **changes), engine(scene))
-    done = await reconcile.one_pass(the_world(scene, confirmed, **changes), engine(scene), None)
+    done = await reconcile.run_pass(the_world(scene, confirmed, **changes), engine(scene), None)
     found: dict[str, list[str]] = {"ConfirmsNothing": []}
     for one in (*done.report.conditions, *done.report.chains[0].conditions):
         found.setdefault(one.reason, []).append(one.message)
-    assert [one.message for one in planned.unfitting] == found["ConfirmsNothing"]
-    assert set(planned.unfitting) <= set(planned.report.conditions)
+    assert [one.message for one in planned.unknown_confirmations] == found["ConfirmsNothing"]
+    assert set(planned.unknown_confirmations) <= set(planned.report.conditions)
     return found
 
 
@@ -67,7 +66,9 @@ async def another(scene: conftest.Scene) -> str:
     made["metadata"] = {key: node["metadata"][key] for key in ("name", "namespace", "labels", "annotations")}
     made["spec"]["serviceName"] = "other"
     body = requests.encode(made)
-    answer = await scene.kube.send(requests.Request("create", kinds.STATEFUL_SET, home, None, body=body))
+    answer = await scene.kube.send(
+        requests.KubeRequest(verb="create", kind=kinds.STATEFUL_SET, namespace=home, name=None, body=body)
+    )
     return f"StatefulSet/{home}/node@{answer.body['metadata']['uid'][:8]}"
 
 
@@ -79,8 +80,7 @@ async def test_a_name_that_fits_nothing_is_told_with_those_that_wait(scene: conf
     found = await passes(scene, wrong, "all")
 
     assert found["ConfirmsNothing"] == [
-        f"--confirm {one}: nothing that would be done now is asked by this name; what waits for one: {name}"
-        for one in (wrong, "all")
+        f"--confirm {one}: no pending change has this name; pending are: {name}" for one in (wrong, "all")
     ]
     assert len(found["NeedsConfirmation"]) == 1
 
@@ -91,8 +91,8 @@ async def test_a_name_is_told_where_nothing_waits(scene: conftest.Scene) -> None
     found = await passes(scene, "StatefulSet/a/node@01234567")
 
     assert found["ConfirmsNothing"] == [
-        "--confirm StatefulSet/a/node@01234567: nothing that would be done now is asked by this name;"
-        " nothing waits for a confirmation"
+        "--confirm StatefulSet/a/node@01234567: no pending change has this name;"
+        " no change waits for a confirmation"
     ]
 
 
@@ -113,12 +113,12 @@ async def test_a_name_that_fits_is_not_told_nor_one_that_lies_in_the_settings(sc
 async def test_a_question_stays_on_record_until_it_is_answered_or_gone(scene: conftest.Scene) -> None:
     await passes(scene)
     books = (scene.kube, scene.validator, scene.gateway)
-    before = await inventory.asked(*books)
+    before = await inventory.pending_confirmations(*books)
     asked = await passes(scene, node={"storage": "5Gi"})
 
-    there = await inventory.asked(*books)
+    there = await inventory.pending_confirmations(*books)
     await passes(scene)
 
     assert before == ()
     assert there == (("0", asked["NeedsConfirmation"][0]),)
-    assert await inventory.asked(*books) == ()
+    assert await inventory.pending_confirmations(*books) == ()

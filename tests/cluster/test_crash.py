@@ -40,7 +40,9 @@ async def converged(
     kube, recorder = await scene.connect("admin", fault)
     engine = applyset_engine.ApplyEngine(kube, scene.validator, scene.gateway)
     try:
-        return await engine.converge(engines.Order(manifests, ended=frozenset({"1"}))), recorder.writes
+        return await engine.converge(
+            engines.ApplyRequest(manifests=manifests, ended=frozenset({"1"}))
+        ), recorder.writes
     except (recording.CrashError, BaseExceptionGroup):
         return None, recorder.writes
 

@@ -47,14 +47,14 @@ def patch(content_type: str, body: Any, subpath: str = "", manager: str = "bob")
     async def act(scene: conftest.Scene, namespace: str) -> None:
         query = {"fieldManager": manager}
         await scene.kube.send(
-            requests.Request(
-                "patch",
-                kinds.STATEFUL_SET,
-                namespace,
-                "node",
-                query,
-                requests.encode(body) if isinstance(body, dict) else str(body).encode(),
-                content_type,
+            requests.KubeRequest(
+                verb="patch",
+                kind=kinds.STATEFUL_SET,
+                namespace=namespace,
+                name="node",
+                query=query,
+                body=requests.encode(body) if isinstance(body, dict) else str(body).encode(),
+                content_type=content_type,
                 subpath=subpath,
             )
         )

@@ -1,6 +1,7 @@
 """What is read and written outside the engines, on a real API server."""
 
 import base64
+import dataclasses
 import datetime
 import gzip
 import hashlib
@@ -10,19 +11,38 @@ from typing import Any
 import pytest
 
 from ics import engines, errors, model, names
-from ics.cluster import gateway, purge, secrets, sign_state, slices
-from ics.cluster.api import kinds, lease, requests
+from ics.cluster import gateway, hermes_jobs, purge, secrets, sign_state, slices
+from ics.cluster.api import client, kinds, lease, requests
 from ics.cluster.nodes import control
 from ics.cluster.state import read
 from ics.config import secret_sources
+from ics.consumer import observed, watchdog
 from ics.engines.applyset import engine as applyset_engine
 from ics.manifests import objects, sign_state_job
-from tests.cluster import chains, conftest, jobs
+from tests.cluster import chains, conftest, jobs, leases
+from tests.unit import factories
 
 pytestmark = pytest.mark.cluster
 
 PROVIDER = "provider-1"
-ADDRESS = "0123456789ABCDEF0123456789ABCDEF01234567"
+ADDRESS = factories.consumer_key("alice").address.hex().upper()
+
+
+def owner(scene: conftest.Scene) -> objects.Owner:
+    return objects.Owner(scene.validator, PROVIDER)
+
+
+def sign_states(
+    scene: conftest.Scene,
+    held: leases.CountingLease | leases.HeldLease | None = None,
+    kube: client.KubeClient | None = None,
+) -> sign_state.SignState:
+    ensure = (held or leases.CountingLease()).ensure
+    return sign_state.SignState(kube or scene.kube, owner(scene), ensure)
+
+
+async def load(scene: conftest.Scene) -> observed.Memory:
+    return await read.StateReader(scene.kube, owner(scene)).load()
 
 
 async def deployed(scene: conftest.Scene, *consumers: int) -> None:
@@ -35,7 +55,7 @@ async def deployed(scene: conftest.Scene, *consumers: int) -> None:
         if manifest["kind"] == "ConfigMap":
             notes = {names.GENESIS_SHA256: hashlib.sha256(b"{}").hexdigest()}
         manifest["metadata"]["annotations"] = notes
-    assert (await engine.converge(engines.Order(manifests))).errors == ()
+    assert (await engine.converge(engines.ApplyRequest(manifests=manifests))).errors == ()
 
 
 async def uid(scene: conftest.Scene, kind: kinds.Kind, namespace: str, name: str) -> str:
@@ -61,17 +81,26 @@ async def test_memory(scene: conftest.Scene) -> None:
     await scene.kube.delete(kinds.VOLUME_CLAIM, f"{scene.validator}-1", "data", None)
     kube, recorder = await scene.connect()
 
-    found = await read.read(kube, scene.validator, PROVIDER)
+    found = await read.StateReader(kube, owner(scene)).load()
 
-    record = model.SigningRecord(0, ADDRESS, None, False)
-    assert found == model.Memory(
+    record = model.SigningRecord(generation=0, consensus_address=ADDRESS, volume_uid=None, is_ready=False)
+    assert found == observed.Memory(
         {
-            "0": model.ChainMemory(namespace, b"{}", (record,), volume, True),
-            "1": model.ChainMemory(f"{scene.validator}-1", None, (record,), None, False),
+            "0": observed.ChainMemory(
+                namespace=namespace, genesis=b"{}", records=(record,), volume_uid=volume, has_workload=True
+            ),
+            "1": observed.ChainMemory(
+                namespace=f"{scene.validator}-1",
+                genesis=None,
+                records=(record,),
+                volume_uid=None,
+                has_workload=False,
+            ),
         }
     )
     assert recorder.writes == []
-    assert await read.read(scene.kube, scene.validator, "provider-2") == model.Memory()
+    other = objects.Owner(scene.validator, "provider-2")
+    assert await read.StateReader(scene.kube, other).load() == observed.Memory()
 
 
 async def test_a_volume_made_by_hand_is_seen(scene: conftest.Scene) -> None:
@@ -85,7 +114,7 @@ async def test_a_volume_made_by_hand_is_seen(scene: conftest.Scene) -> None:
     spec = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
     await scene.kube.apply(metadata(scene, "PersistentVolumeClaim", "data") | {"spec": spec}, "kubectl")
 
-    found = (await read.read(scene.kube, scene.validator, PROVIDER)).chains["0"].volume_uid
+    found = (await load(scene)).chains["0"].volume_uid
 
     assert found == await uid(scene, kinds.VOLUME_CLAIM, namespace, "data")
 
@@ -101,37 +130,51 @@ async def test_packed_genesis(scene: conftest.Scene) -> None:
     found["metadata"]["annotations"][names.GENESIS_SHA256] = hashlib.sha256(content).hexdigest()
     await scene.kube.send(requests.update(found, "test"))
 
-    assert (await read.read(scene.kube, scene.validator, PROVIDER)).chains["0"].genesis == content
+    assert (await load(scene)).chains["0"].genesis == content
 
 
 async def test_arming(scene: conftest.Scene) -> None:
     await deployed(scene, 0)
     namespace = f"{scene.validator}-0"
     volume = await uid(scene, kinds.VOLUME_CLAIM, namespace, "data")
-    owner = objects.Owner(scene.validator, PROVIDER, "0", "consumer-1")
     kube, recorder = await scene.connect()
+    counted = leases.CountingLease()
+    state, chain = sign_states(scene, counted, kube), chains.plan(scene.validator)
 
     async def record() -> model.SigningRecord:
-        return (await read.read(scene.kube, scene.validator, PROVIDER)).chains["0"].records[0]
+        return (await load(scene)).chains["0"].records[0]
 
     async def job() -> model.JobState:
-        return await sign_state.ensure_job(
-            kube, owner, namespace, sign_state.Memory(0, ADDRESS, volume), "node:1"
-        )
+        return await state.ensure_job(chain, volume)
 
-    ordered = [await sign_state.ensure_ordered(kube, namespace, 0, volume) for _ in range(2)]
+    ordered = [await state.ensure_requested(namespace, 0, volume) for _ in range(2)]
     assert ordered == [True, False]
-    assert await record() == model.SigningRecord(0, ADDRESS, volume, False)
+    assert await record() == model.SigningRecord(
+        generation=0, consensus_address=ADDRESS, volume_uid=volume, is_ready=False
+    )
     assert [await job(), await job()] == [model.JobState.RUNNING, model.JobState.RUNNING]
+    made = await scene.live(kinds.JOB, namespace, sign_state_job.name(volume))
+    assert made is not None
+    whose = dataclasses.replace(owner(scene), consumer_id="0", chain_id="consumer1-1")
+    (container,) = made["spec"]["template"]["spec"]["containers"]
+    assert made["metadata"]["labels"] == whose.labels(names.SIGN_STATE)
+    assert made["metadata"]["annotations"][names.CHAIN_ID] == "consumer1-1"
+    assert made["metadata"]["annotations"][names.CONSENSUS_ADDRESS] == ADDRESS
+    assert container["image"] == chain.definition.image
     await jobs.finish(scene.kube, namespace, sign_state_job.name(volume), jobs.DONE)
     assert await job() is model.JobState.DONE
-    laid = [await sign_state.ensure_armed_recorded(kube, namespace, 0, volume) for _ in range(2)]
+    laid = [await state.ensure_ready_recorded(namespace, 0, volume) for _ in range(2)]
     assert laid == [True, False]
-    assert await record() == model.SigningRecord(0, ADDRESS, volume, True)
+    assert await record() == model.SigningRecord(
+        generation=0, consensus_address=ADDRESS, volume_uid=volume, is_ready=True
+    )
     # Neither the order nor the engine's next pass takes the record away.
-    assert await sign_state.ensure_ordered(kube, namespace, 0, volume) is False
+    assert await state.ensure_requested(namespace, 0, volume) is False
+    assert counted.taken == 8  # once for each step above, also for those that write nothing
     await deployed(scene, 0)
-    assert await record() == model.SigningRecord(0, ADDRESS, volume, True)
+    assert await record() == model.SigningRecord(
+        generation=0, consensus_address=ADDRESS, volume_uid=volume, is_ready=True
+    )
     assert recorder.writes == [
         f"PATCH /api/v1/namespaces/{namespace}/secrets/consensus-key-0",
         f"POST /apis/batch/v1/namespaces/{namespace}/jobs",
@@ -144,102 +187,150 @@ async def test_arming_anew_forgets_record_and_job(scene: conftest.Scene) -> None
     await deployed(scene, 0)
     namespace = f"{scene.validator}-0"
     volume = await uid(scene, kinds.VOLUME_CLAIM, namespace, "data")
-    owner = objects.Owner(scene.validator, PROVIDER, "0", "consumer-1")
-    await sign_state.ensure_ordered(scene.kube, namespace, 0, volume)
-    await sign_state.ensure_armed_recorded(scene.kube, namespace, 0, volume)
-    await sign_state.ensure_job(scene.kube, owner, namespace, sign_state.Memory(0, ADDRESS, volume), "node:1")
+    state, chain = sign_states(scene), chains.plan(scene.validator)
+    await state.ensure_requested(namespace, 0, volume)
+    await state.ensure_ready_recorded(namespace, 0, volume)
+    await state.ensure_job(chain, volume)
     await jobs.finish(scene.kube, namespace, sign_state_job.name(volume), jobs.FAILED)
 
-    await sign_state.order_anew(scene.kube, namespace, 0, volume)
+    await state.request_reset(namespace, 0, volume)
 
-    remembered = (await read.read(scene.kube, scene.validator, PROVIDER)).chains["0"]
-    assert remembered.records == (model.SigningRecord(0, ADDRESS, volume, False),)
-    state = await sign_state.ensure_job(
-        scene.kube, owner, namespace, sign_state.Memory(0, ADDRESS, volume), "node:1"
+    remembered = (await load(scene)).chains["0"]
+    assert remembered.records == (
+        model.SigningRecord(generation=0, consensus_address=ADDRESS, volume_uid=volume, is_ready=False),
     )
-    assert state is model.JobState.RUNNING
+    assert await state.ensure_job(chain, volume) is model.JobState.RUNNING
     made = await scene.live(kinds.JOB, namespace, sign_state_job.name(volume))
     assert made is not None
-    assert {"name": "BY_NAME", "value": "true"} in made["spec"]["template"]["spec"]["containers"][0]["env"]
-    await sign_state.ensure_armed_recorded(scene.kube, namespace, 0, volume)
+    assert {"name": "CONFIRMED", "value": "true"} in made["spec"]["template"]["spec"]["containers"][0]["env"]
+    await state.ensure_ready_recorded(namespace, 0, volume)
     secret = await scene.live(kinds.SECRET, namespace, "consensus-key-0")
     assert secret is not None
-    assert names.BY_NAME not in secret["metadata"]["annotations"]
+    assert names.SIGN_STATE_CONFIRMED not in secret["metadata"]["annotations"]
 
 
 async def test_failed_arming(scene: conftest.Scene) -> None:
     await deployed(scene, 0)
     namespace = f"{scene.validator}-0"
-    owner = objects.Owner(scene.validator, PROVIDER, "0", "consumer-1")
-    await sign_state.ensure_job(
-        scene.kube, owner, namespace, sign_state.Memory(0, ADDRESS, "abcdefgh-1"), "node:1"
-    )
-    await jobs.finish(scene.kube, namespace, "arm-abcdefgh", jobs.FAILED)
+    state, chain = sign_states(scene), chains.plan(scene.validator)
+    await state.ensure_job(chain, "abcdefgh-1")
+    await jobs.finish(scene.kube, namespace, "sign-state-abcdefgh", jobs.FAILED)
 
-    state = await sign_state.ensure_job(
-        scene.kube, owner, namespace, sign_state.Memory(0, ADDRESS, "abcdefgh-1"), "node:1"
-    )
-
-    assert state is model.JobState.FAILED
+    assert await state.ensure_job(chain, "abcdefgh-1") is model.JobState.FAILED
 
 
 async def test_arming_that_comes_to_no_end_is_made_anew(scene: conftest.Scene) -> None:
     await deployed(scene, 0)
     namespace = f"{scene.validator}-0"
-    owner = objects.Owner(scene.validator, PROVIDER, "0", "consumer-1")
-    wanted = sign_state.Memory(0, ADDRESS, "abcdefgh-1")
-    await sign_state.ensure_job(scene.kube, owner, namespace, wanted, "node:1")
-    await jobs.finish(scene.kube, namespace, "arm-abcdefgh", jobs.FAILED, "DeadlineExceeded")
+    state, chain = sign_states(scene), chains.plan(scene.validator)
+    await state.ensure_job(chain, "abcdefgh-1")
+    await jobs.finish(scene.kube, namespace, "sign-state-abcdefgh", jobs.FAILED, "DeadlineExceeded")
 
-    with pytest.raises(errors.Transient, match="did not end within 600 s: it was removed"):
-        await sign_state.ensure_job(scene.kube, owner, namespace, wanted, "node:1")
+    with pytest.raises(
+        errors.Transient, match="did not end within 600 s; it was deleted, and the next pass creates it again"
+    ):
+        await state.ensure_job(chain, "abcdefgh-1")
 
-    state = await sign_state.ensure_job(scene.kube, owner, namespace, wanted, "node:1")
-    made = await scene.live(kinds.JOB, namespace, "arm-abcdefgh")
+    found = await state.ensure_job(chain, "abcdefgh-1")
+    made = await scene.live(kinds.JOB, namespace, "sign-state-abcdefgh")
     assert made is not None
-    assert (state, (made.get("status") or {}).get("conditions")) == (model.JobState.RUNNING, None)
+    assert (found, (made.get("status") or {}).get("conditions")) == (model.JobState.RUNNING, None)
 
 
 async def test_arming_of_another_volume_is_not_recorded(scene: conftest.Scene) -> None:
     await deployed(scene, 0)
     namespace = f"{scene.validator}-0"
-    await sign_state.ensure_ordered(scene.kube, namespace, 0, "first")
+    state = sign_states(scene)
+    await state.ensure_requested(namespace, 0, "first")
 
-    with pytest.raises(errors.Permanent, match="was ordered for volume first, not for second"):
-        await sign_state.ensure_armed_recorded(scene.kube, namespace, 0, "second")
+    with pytest.raises(
+        errors.Permanent,
+        match="was requested for volume first, not for second, so it is not recorded as ready",
+    ):
+        await state.ensure_ready_recorded(namespace, 0, "second")
 
 
 async def test_job_for_another_key_gives_way(scene: conftest.Scene) -> None:
     await deployed(scene, 0)
     namespace = f"{scene.validator}-0"
-    owner = objects.Owner(scene.validator, PROVIDER, "0", "consumer-1")
-    await sign_state.ensure_job(
-        scene.kube, owner, namespace, sign_state.Memory(0, "F" * 40, "abcdefgh-1"), "node:1"
-    )
+    state, chain = sign_states(scene), chains.plan(scene.validator)
+    another = dataclasses.replace(chain.key, key=factories.consumer_key("bob"))
+    await state.ensure_job(dataclasses.replace(chain, key=another), "abcdefgh-1")
 
-    with pytest.raises(errors.Transient, match="is for another key"):
-        await sign_state.ensure_job(
-            scene.kube, owner, namespace, sign_state.Memory(0, ADDRESS, "abcdefgh-1"), "node:1"
-        )
+    with pytest.raises(errors.Transient, match="was for a different key; it was deleted"):
+        await state.ensure_job(chain, "abcdefgh-1")
 
-    assert await scene.live(kinds.JOB, namespace, "arm-abcdefgh") is None
+    assert await scene.live(kinds.JOB, namespace, "sign-state-abcdefgh") is None
 
 
 async def test_arming_needs_the_secret(scene: conftest.Scene) -> None:
     await deployed(scene)
 
-    with pytest.raises(errors.Permanent, match=f"Secret {scene.gateway}/consensus-key-3 is not there"):
-        await sign_state.ensure_ordered(scene.kube, scene.gateway, 3, "volume")
+    with pytest.raises(errors.Permanent, match=f"Secret {scene.gateway}/consensus-key-3 not found"):
+        await sign_states(scene).ensure_requested(scene.gateway, 3, "volume")
+
+
+async def test_a_lost_record_is_written_again_in_one_step(scene: conftest.Scene) -> None:
+    await deployed(scene, 0)
+    kube, recorder = await scene.connect()
+    namespace = f"{scene.validator}-0"
+
+    await sign_states(scene, kube=kube).restore_record(namespace, 0, "volume")
+
+    assert (await load(scene)).chains["0"].records == (factories.record(volume="volume"),)
+    assert recorder.writes == [f"PATCH /api/v1/namespaces/{namespace}/secrets/consensus-key-0"]
+
+
+async def test_retiring_a_key_keeps_what_is_recorded_of_its_sign_state(scene: conftest.Scene) -> None:
+    await deployed(scene, 0)
+    counted, namespace = leases.CountingLease(), f"{scene.validator}-0"
+    await sign_states(scene).restore_record(namespace, 0, "volume")
+    state = sign_states(scene, counted)
+
+    written = [await state.ensure_retired(namespace, 0) for _ in range(2)]
+
+    assert (written, counted.taken) == ([True, False], 1)
+    record = factories.record(volume="volume", is_retired=True)
+    assert (await load(scene)).chains["0"].records == (record,)
+
+
+async def test_nothing_is_asked_or_done_while_another_holds_the_lease(scene: conftest.Scene) -> None:
+    await deployed(scene, 0)
+    kube, recorder = await scene.connect()
+    held, namespace, chain = leases.HeldLease(), f"{scene.validator}-0", chains.plan(scene.validator)
+    state = sign_states(scene, held, kube)
+    nodes = control.Nodes(kube, owner(scene), held.ensure)
+    relayers = hermes_jobs.HermesJobs(kube, owner(scene), held.ensure)
+
+    for effect in (
+        state.ensure_requested(namespace, 0, "volume"),
+        state.request_reset(namespace, 0, "volume"),
+        state.ensure_job(chain, "volume"),
+        state.ensure_ready_recorded(namespace, 0, "volume"),
+        state.restore_record(namespace, 0, "volume"),
+        nodes.restart(namespace),
+        nodes.send_peers(namespace, "a@b:1"),
+        nodes.record_watchdog(namespace, watchdog.WatchdogRecord()),
+        relayers.restart_hermes(namespace),
+    ):
+        with pytest.raises(errors.Transient, match="another holds the Lease"):
+            await effect
+
+    assert recorder.requests == []
+    with pytest.raises(errors.Transient, match="another holds the Lease"):
+        await state.ensure_retired(namespace, 0)
+    assert recorder.writes == []
 
 
 async def test_restart_takes_just_the_pod_that_is_there(scene: conftest.Scene) -> None:
     await deployed(scene, 0)
     namespace = f"{scene.validator}-0"
-    assert await control.restart_node(scene.kube, namespace) is False
+    nodes = control.Nodes(scene.kube, owner(scene), leases.CountingLease().ensure)
+    assert await nodes.restart(namespace) is False
     pod = metadata(scene, "Pod", "node-0") | {"spec": {"containers": [{"name": "c", "image": "i"}]}}
     await scene.kube.apply(pod, "test")
 
-    assert await control.restart_node(scene.kube, namespace) is True
+    assert await nodes.restart(namespace) is True
 
     assert await scene.live(kinds.POD, namespace, "node-0") is None
 
@@ -262,8 +353,8 @@ async def test_lease_has_one_holder(scene: conftest.Scene) -> None:
         await second.ensure()
 
     assert str(refused.value) == (
-        f"Lease {scene.gateway}/ics-{scene.validator}: a is acting for this validator, until at most 60 s after"
-        " 2026-01-01T00:00:00.000000Z: wait, or stop it"
+        f"Lease {scene.gateway}/ics-{scene.validator}: a is acting for this validator until at most 60 s after"
+        " 2026-01-01T00:00:00.000000Z; wait, or stop it"
     )
     late = holder("b", 61, 62, 62)
     await late.ensure()
@@ -281,16 +372,15 @@ async def _holder(scene: conftest.Scene) -> str:
 
 
 async def _routed(scene: conftest.Scene, pods: dict[str, model.PodStatus | None], *held: str) -> int:
-    async def nothing() -> None:
-        return None
-
-    return await gateway.ensure_slices(
-        scene.kube, scene.gateway, scene.validator, PROVIDER, pods, frozenset(held), nothing
-    )
+    counted = leases.CountingLease()
+    routes = gateway.Gateway(scene.kube, owner(scene), scene.gateway, counted.ensure)
+    writes = await routes.ensure_slices(pods, frozenset(held))
+    assert counted.taken == (writes > 0)
+    return writes
 
 
 def _pod(address: str | None, ready: bool = True) -> model.PodStatus:
-    return model.PodStatus("node-0", address, "n1", ready, 0, "")
+    return factories.pod(ip=address, is_ready=ready)
 
 
 async def _addresses(scene: conftest.Scene) -> dict[str, list[list[str]]]:
@@ -328,11 +418,11 @@ async def test_without_the_service_there_are_no_slices(scene: conftest.Scene) ->
 async def test_purge_takes_all_that_is_retained(scene: conftest.Scene) -> None:
     await deployed(scene, 0)
     namespace = f"{scene.validator}-0"
-    with pytest.raises(errors.Permanent, match="StatefulSet node of consumer 0 is still there"):
-        await purge.purge(scene.kube, scene.validator, PROVIDER, "0", namespace)
+    with pytest.raises(errors.Permanent, match="StatefulSet node of consumer 0 still exists"):
+        await purge.delete_chain(scene.kube, scene.validator, PROVIDER, "0", namespace)
     await scene.kube.delete(kinds.STATEFUL_SET, namespace, "node", None)
 
-    removed = await purge.purge(scene.kube, scene.validator, PROVIDER, "0", namespace)
+    removed = await purge.delete_chain(scene.kube, scene.validator, PROVIDER, "0", namespace)
 
     assert removed == (
         f"Secret {namespace}/consensus-key-0",
@@ -354,7 +444,7 @@ async def test_purge_refuses_what_is_not_this_chains(
     chain = ["provider-1", "provider-2"][provider]
 
     with pytest.raises(errors.Permanent, match=f"namespace {namespace} is not purged: its label"):
-        await purge.purge(scene.kube, validator or scene.validator, chain, consumer, namespace)
+        await purge.delete_chain(scene.kube, validator or scene.validator, chain, consumer, namespace)
 
     assert await scene.live(kinds.SECRET, namespace, "consensus-key-0") is not None
 
@@ -368,37 +458,51 @@ async def test_secret_in_the_cluster(scene: conftest.Scene) -> None:
         return await secrets.read(source, "ics:seed", pathlib.Path(), {}, scene.kube)
 
     assert await read("consensus-key-0", "priv_validator_key.json") == model.Secret("top secret")
-    with pytest.raises(errors.SettingsError, match=r"ics:seed.secret: there is no Secret other in namespace"):
+    with pytest.raises(
+        errors.SettingsError, match=f"ics:seed.secret: Secret {scene.validator}-0/other not found"
+    ):
         await read("other", "seed")
     with pytest.raises(errors.SettingsError) as missing:
         await read("consensus-key-0", "seed")
     assert str(missing.value) == (
-        f"ics:seed.secret: Secret {scene.validator}-0/consensus-key-0 has no key 'seed', only"
-        " priv_validator_key.json: mend the key"
+        f"ics:seed.secret: Secret {scene.validator}-0/consensus-key-0 lacks the key 'seed'; use one of its"
+        " keys: priv_validator_key.json"
     )
 
 
 async def test_care_of_a_node_is_noted_beside_its_peers(scene: conftest.Scene) -> None:
     await deployed(scene, 0)
     namespace = f"{scene.validator}-0"
-    owner = objects.Owner(scene.validator, PROVIDER, "0", "consumer-1")
+    whose = dataclasses.replace(owner(scene), consumer_id="0", chain_id="consumer1-1")
+    nodes = control.Nodes(scene.kube, owner(scene), leases.CountingLease().ensure)
     laid = objects.config_map(
-        owner.metadata(names.PEERS, names.PEERS, namespace), {"persistent_peers": "a@b:1"}
+        whose.metadata(names.PEERS, names.PEERS, namespace), {"persistent_peers": "a@b:1"}
     )
     await scene.kube.apply(laid, names.FIELD_MANAGER)
-    before = (await read.read(scene.kube, scene.validator, PROVIDER)).chains["0"]
-    care = model.Care("uid.0", "told", 7, 2, datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC), 1)
+    before = (await load(scene)).chains["0"]
+    care = watchdog.WatchdogRecord(
+        process="uid.0",
+        peers_digest="told",
+        height=7,
+        failures=2,
+        since=datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC),
+        restarts=1,
+    )
 
-    await control.record_care(scene.kube, namespace, care)
+    await nodes.record_watchdog(namespace, care)
 
-    noted = (await read.read(scene.kube, scene.validator, PROVIDER)).chains["0"]
-    assert (before.care, noted.care, noted.laid_peers) == (model.Care(), care, before.laid_peers)
-    assert before.laid_peers is not None
-    assert before.laid_peers.persistent_peers == "a@b:1"
+    noted = (await load(scene)).chains["0"]
+    assert (before.watchdog, noted.watchdog, noted.configured_peers) == (
+        watchdog.WatchdogRecord(),
+        care,
+        before.configured_peers,
+    )
+    assert before.configured_peers is not None
+    assert before.configured_peers.persistent_peers == "a@b:1"
     # A note leaves no trace when it is taken back, and the engine's next apply leaves it alone.
     await scene.kube.apply(laid, names.FIELD_MANAGER)
-    assert (await read.read(scene.kube, scene.validator, PROVIDER)).chains["0"].care == care
-    await control.record_care(scene.kube, namespace, model.Care())
-    assert (await read.read(scene.kube, scene.validator, PROVIDER)).chains["0"].care == model.Care()
-    with pytest.raises(errors.Permanent, match="is not there"):
-        await control.record_care(scene.kube, f"{scene.validator}-1", care)
+    assert (await load(scene)).chains["0"].watchdog == care
+    await nodes.record_watchdog(namespace, watchdog.WatchdogRecord())
+    assert (await load(scene)).chains["0"].watchdog == watchdog.WatchdogRecord()
+    with pytest.raises(errors.Permanent, match=f"ConfigMap {scene.validator}-1/peers not found"):
+        await nodes.record_watchdog(f"{scene.validator}-1", care)

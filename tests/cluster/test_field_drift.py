@@ -15,7 +15,7 @@ from tests.cluster import chains, conftest, test_drift
 
 pytestmark = pytest.mark.cluster
 
-HOUR = drift.Beat(3600)
+HOUR = drift.CheckInterval(3600)
 START = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
 
 
@@ -63,33 +63,33 @@ DRIFT = (
 
 async def test_each_field_is_told_with_who_changed_it(scene: conftest.Scene) -> None:
     one = engine.ApplyEngine(scene.kube, scene.validator, scene.gateway)
-    await one.converge(engines.Order(rendered(scene)))
+    await one.converge(engines.ApplyRequest(manifests=rendered(scene)))
     await edited(scene)
 
-    previewed = await one.preview(engines.Order(rendered(scene)))
-    done = await one.converge(engines.Order(rendered(scene)))
+    previewed = await one.preview(engines.ApplyRequest(manifests=rendered(scene)))
+    done = await one.converge(engines.ApplyRequest(manifests=rendered(scene)))
 
     assert [(c.action, c.kind, c.cause, c.drift) for c in previewed] == [
         ("update", "StatefulSet", "drift", DRIFT)
     ]
     assert done.changes == previewed
-    assert drift.in_words(done.changes[0]) == (
-        f"StatefulSet {scene.validator}-0/node: metadata.labels[{names.PROVIDER}] was nothing, is to be"
-        ' "provider-1" (somebody removed it); spec.replicas was 3, is to be 1 (changed by autoscaler);'
-        ' spec.template.spec.containers[node].image was "evil:1", is to be "node:1" (changed by kubectl-set)'
+    assert drift.describe(done.changes[0]) == (
+        f"StatefulSet {scene.validator}-0/node: metadata.labels[{names.PROVIDER}] was nothing, should be"
+        ' "provider-1" (removed); spec.replicas was 3, should be 1 (changed by autoscaler);'
+        ' spec.template.spec.containers[node].image was "evil:1", should be "node:1" (changed by kubectl-set)'
     )
-    assert await one.converge(engines.Order(rendered(scene))) == engines.Converged()
+    assert await one.converge(engines.ApplyRequest(manifests=rendered(scene))) == engines.Converged()
 
 
 async def test_drift_beside_a_wanted_change(scene: conftest.Scene) -> None:
     one = engine.ApplyEngine(scene.kube, scene.validator, scene.gateway)
-    await one.converge(engines.Order(rendered(scene)))
+    await one.converge(engines.ApplyRequest(manifests=rendered(scene)))
     await test_drift.patch(
         "application/merge-patch+json", {"spec": {"replicas": 3}}, manager="kubectl-scale"
     )(scene, f"{scene.validator}-0")
 
-    previewed = await one.preview(engines.Order(rendered(scene, "node:2")))
-    done = await one.converge(engines.Order(rendered(scene, "node:2")))
+    previewed = await one.preview(engines.ApplyRequest(manifests=rendered(scene, "node:2")))
+    done = await one.converge(engines.ApplyRequest(manifests=rendered(scene, "node:2")))
 
     assert previewed == done.changes
     change = done.changes[0]
@@ -102,16 +102,16 @@ async def test_drift_beside_a_wanted_change(scene: conftest.Scene) -> None:
 
 async def test_a_deleted_object_is_drift_and_a_new_one_is_not(scene: conftest.Scene) -> None:
     one = engine.ApplyEngine(scene.kube, scene.validator, scene.gateway)
-    first = await one.converge(engines.Order(rendered(scene)))
+    first = await one.converge(engines.ApplyRequest(manifests=rendered(scene)))
     await scene.kube.delete(kinds.SERVICE, f"{scene.validator}-0", "node", None)
 
-    previewed = await one.preview(engines.Order(rendered(scene)))
-    done = await one.converge(engines.Order(rendered(scene)))
+    previewed = await one.preview(engines.ApplyRequest(manifests=rendered(scene)))
+    done = await one.converge(engines.ApplyRequest(manifests=rendered(scene)))
 
     assert {change.cause for change in first.changes} == {"wanted"}
     assert previewed == done.changes
-    assert [drift.in_words(change) for change in done.changes] == [
-        f"Service {scene.validator}-0/node: somebody deleted it; it is made again"
+    assert [drift.describe(change) for change in done.changes] == [
+        f"Service {scene.validator}-0/node: was deleted; it is created again"
     ]
 
 
@@ -137,7 +137,7 @@ async def test_on_the_slow_beat_every_field_is_looked_at(scene: conftest.Scene) 
     clock = Clock()
     kube, recorder = await scene.connect()
     one = engine.ApplyEngine(kube, scene.validator, scene.gateway, None, HOUR, clock)
-    order = engines.Order(rendered(scene))
+    order = engines.ApplyRequest(manifests=rendered(scene))
     await one.converge(order)
     await hide(scene)
     recorder.requests.clear()
@@ -164,11 +164,11 @@ async def test_a_beat_that_finds_nothing_writes_only_its_time(scene: conftest.Sc
     clock = Clock()
     kube, recorder = await scene.connect()
     one = engine.ApplyEngine(kube, scene.validator, scene.gateway, None, HOUR, clock)
-    await one.converge(engines.Order(rendered(scene)))
+    await one.converge(engines.ApplyRequest(manifests=rendered(scene)))
     recorder.writes.clear()
 
     clock.forward(3600)
-    done = await one.converge(engines.Order(rendered(scene)))
+    done = await one.converge(engines.ApplyRequest(manifests=rendered(scene)))
 
     assert (done.changes, done.errors) == ((), ())
     assert recorder.writes == [f"PATCH /api/v1/namespaces/{scene.gateway}/configmaps/ics-{scene.validator}"]
@@ -178,8 +178,10 @@ async def test_a_launch_does_not_wait_for_the_beat(scene: conftest.Scene) -> Non
     clock = Clock()
     kube, recorder = await scene.connect()
     one = engine.ApplyEngine(kube, scene.validator, scene.gateway, None, HOUR, clock)
-    await one.converge(engines.Order(rendered(scene)))
-    both = engines.Order(chains.manifests(scene.validator, scene.gateway, [0, 1], image="node:1"))
+    await one.converge(engines.ApplyRequest(manifests=rendered(scene)))
+    both = engines.ApplyRequest(
+        manifests=chains.manifests(scene.validator, scene.gateway, [0, 1], image="node:1")
+    )
     await hide(scene)
     clock.forward(3600)
     recorder.requests.clear()
@@ -200,12 +202,12 @@ async def test_a_launch_does_not_wait_for_the_beat(scene: conftest.Scene) -> Non
 async def test_a_thorough_preview_sees_it_and_leaves_it(scene: conftest.Scene) -> None:
     kube, recorder = await scene.connect()
     one = engine.ApplyEngine(kube, scene.validator, scene.gateway)
-    await one.converge(engines.Order(rendered(scene)))
+    await one.converge(engines.ApplyRequest(manifests=rendered(scene)))
     await hide(scene)
     recorder.writes.clear()
 
-    quick = await one.preview(engines.Order(rendered(scene)))
-    thorough = await one.preview(engines.Order(rendered(scene), is_thorough=True))
+    quick = await one.preview(engines.ApplyRequest(manifests=rendered(scene)))
+    thorough = await one.preview(engines.ApplyRequest(manifests=rendered(scene), is_thorough=True))
 
     assert (quick, recorder.writes) == ((), [])
     assert [(c.kind, c.cause, [f[0] for f in c.diff]) for c in thorough] == [

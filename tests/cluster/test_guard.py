@@ -52,7 +52,7 @@ def moved(scene: conftest.Scene) -> list[dict[str, Any]]:
     return wanted
 
 
-async def collected(kube: client.Client, namespace: str) -> None:
+async def collected(kube: client.KubeClient, namespace: str) -> None:
     """Stands for the garbage collector, when the last pod is gone: nothing else runs beside the API server."""
     node = await kube.find(kinds.STATEFUL_SET, namespace, "node")
     assert node is not None
@@ -63,20 +63,20 @@ async def collected(kube: client.Client, namespace: str) -> None:
 
 async def test_an_immutable_field_is_asked_about_and_the_other_chains_go_on(scene: conftest.Scene) -> None:
     one, recorder = await engine(scene)
-    await one.converge(engines.Order(rendered(scene, 0, 1)))
+    await one.converge(engines.ApplyRequest(manifests=rendered(scene, 0, 1)))
     before = await uid(scene, kinds.STATEFUL_SET, "node")
     recorder.writes.clear()
 
-    previewed = await one.preview(engines.Order(moved(scene)))
-    done = await one.converge(engines.Order(moved(scene)))
+    previewed = await one.preview(engines.ApplyRequest(manifests=moved(scene)))
+    done = await one.converge(engines.ApplyRequest(manifests=moved(scene)))
 
     name = f"StatefulSet/{home(scene)}/node@{before[:8]}"
-    assert [question.text for question in done.questions] == [
-        f"StatefulSet {home(scene)}/node: spec.serviceName cannot be changed in place, so it must be deleted and made"
-        f" anew: set the change back, or, to replace it, run: ics up --confirm {name}"
+    assert [question.text for question in done.confirmations] == [
+        f"StatefulSet {home(scene)}/node: spec.serviceName is immutable and requires replacement;"
+        f" revert the change, or, to replace the object, run: ics up --confirm {name}"
     ]
-    assert [(c.ref.namespace, c.action, c.diff, c.question) for c in previewed] == [
-        (home(scene), "replace", (("spec.serviceName", "node", "other"),), done.questions[0]),
+    assert [(c.ref.namespace, c.action, c.diff, c.confirmation) for c in previewed] == [
+        (home(scene), "replace", (("spec.serviceName", "node", "other"),), done.confirmations[0]),
         (
             home(scene, 1),
             "update",
@@ -87,8 +87,8 @@ async def test_an_immutable_field_is_asked_about_and_the_other_chains_go_on(scen
     assert [(c.action, c.namespace) for c in done.changes] == [("update", home(scene, 1))]
     assert done.errors == ()
     assert [write for write in recorder.writes if home(scene) + "/" in write] == []
-    again = await one.converge(engines.Order(moved(scene)))
-    assert (again.questions, again.changes, again.writes) == (done.questions, (), 0)
+    again = await one.converge(engines.ApplyRequest(manifests=moved(scene)))
+    assert (again.confirmations, again.changes, again.writes) == (done.confirmations, (), 0)
 
 
 @pytest.mark.parametrize(
@@ -96,20 +96,22 @@ async def test_an_immutable_field_is_asked_about_and_the_other_chains_go_on(scen
 )
 async def test_a_wrong_name_changes_nothing(scene: conftest.Scene, wrong: str) -> None:
     one, recorder = await engine(scene)
-    await one.converge(engines.Order(rendered(scene, 0)))
+    await one.converge(engines.ApplyRequest(manifests=rendered(scene, 0)))
     wanted = rendered(scene, 0)
     of(wanted, "StatefulSet", home(scene))["spec"]["serviceName"] = "other"
     recorder.writes.clear()
 
-    done = await one.converge(engines.Order(wanted, confirmed=frozenset({wrong.format(home=home(scene))})))
+    done = await one.converge(
+        engines.ApplyRequest(manifests=wanted, confirmed=frozenset({wrong.format(home=home(scene))}))
+    )
 
-    assert (len(done.questions), done.changes, recorder.writes) == (1, (), [record(scene)])
+    assert (len(done.confirmations), done.changes, recorder.writes) == (1, (), [record(scene)])
     assert done.answered == frozenset()
 
 
 async def test_the_right_name_replaces_once(scene: conftest.Scene) -> None:
     one, _ = await engine(scene, patience=30)
-    await one.converge(engines.Order(rendered(scene, 0, 1)))
+    await one.converge(engines.ApplyRequest(manifests=rendered(scene, 0, 1)))
     before = await uid(scene, kinds.STATEFUL_SET, "node")
     confirmed = frozenset({f"StatefulSet/{home(scene)}/node@{before[:8]}"})
 
@@ -122,7 +124,9 @@ async def test_the_right_name_replaces_once(scene: conftest.Scene) -> None:
             await asyncio.sleep(0.05)
         await collected(scene.kube, home(scene))
 
-    done, _ = await asyncio.gather(one.converge(engines.Order(moved(scene), confirmed=confirmed)), garbage())
+    done, _ = await asyncio.gather(
+        one.converge(engines.ApplyRequest(manifests=moved(scene), confirmed=confirmed)), garbage()
+    )
 
     after = await scene.live(kinds.STATEFUL_SET, home(scene), "node")
     assert after is not None
@@ -132,48 +136,53 @@ async def test_the_right_name_replaces_once(scene: conftest.Scene) -> None:
         ("replace", home(scene)),
         ("update", home(scene, 1)),
     }
-    assert (done.errors, done.questions) == ((), ())
-    assert await one.converge(engines.Order(moved(scene), confirmed=confirmed)) == engines.Converged()
+    assert (done.errors, done.confirmations) == ((), ())
+    assert (
+        await one.converge(engines.ApplyRequest(manifests=moved(scene), confirmed=confirmed))
+        == engines.Converged()
+    )
     # The name is spent: the next replacement is asked about anew.
-    back = await one.converge(engines.Order(rendered(scene, 0, 1), confirmed=confirmed))
-    assert [question.ref.name for question in back.questions] == ["node"]
+    back = await one.converge(engines.ApplyRequest(manifests=rendered(scene, 0, 1), confirmed=confirmed))
+    assert [question.ref.name for question in back.confirmations] == ["node"]
 
 
 async def test_the_new_workload_waits_for_the_end_of_the_old_one(scene: conftest.Scene) -> None:
     one, _ = await engine(scene, patience=0)
-    await one.converge(engines.Order(rendered(scene, 0)))
+    await one.converge(engines.ApplyRequest(manifests=rendered(scene, 0)))
     before = await uid(scene, kinds.STATEFUL_SET, "node")
     wanted = [m for m in moved(scene) if m["metadata"].get("labels", {}).get(names.CONSUMER) != "1"]
 
     confirmed = frozenset({f"StatefulSet/{home(scene)}/node@{before[:8]}"})
-    first = await one.converge(engines.Order(wanted, confirmed=confirmed))
-    waiting = await one.converge(engines.Order(wanted))
+    first = await one.converge(engines.ApplyRequest(manifests=wanted, confirmed=confirmed))
+    waiting = await one.converge(engines.ApplyRequest(manifests=wanted))
     await collected(scene.kube, home(scene))
-    last = await one.converge(engines.Order(wanted))
+    last = await one.converge(engines.ApplyRequest(manifests=wanted))
 
     where = f"StatefulSet {home(scene)}/node"
     assert [c.action for c in first.changes] == ["replace"]
     assert [str(e) for e in first.errors] == [
-        f"{where} is being replaced: it is made anew when its pod has ended"
+        f"{where}: replacement in progress; the object is recreated once its pod has ended"
     ]
     assert [type(e) for e in (*first.errors, *waiting.errors)] == [errors.Transient, errors.Transient]
-    assert (waiting.changes, waiting.questions) == ((), ())
+    assert (waiting.changes, waiting.confirmations) == ((), ())
     assert [(c.action, c.kind) for c in last.changes] == [("create", "StatefulSet")]
-    assert await one.converge(engines.Order(wanted)) == engines.Converged()
+    assert await one.converge(engines.ApplyRequest(manifests=wanted)) == engines.Converged()
 
 
 async def test_a_chain_that_is_dropped_is_asked_about(scene: conftest.Scene) -> None:
     one, recorder = await engine(scene)
-    await one.converge(engines.Order(rendered(scene, 0, 1)))
+    await one.converge(engines.ApplyRequest(manifests=rendered(scene, 0, 1)))
     node = await uid(scene, kinds.STATEFUL_SET, "node", 1)
     recorder.writes.clear()
 
-    done = await one.converge(engines.Order(rendered(scene, 0)))
+    done = await one.converge(engines.ApplyRequest(manifests=rendered(scene, 0)))
     assert (done.changes, recorder.writes) == ((), [record(scene)])
 
     name = f"StatefulSet/{home(scene, 1)}/node@{node[:8]}"
-    assert [(q.name, q.action, q.consumer_id) for q in done.questions] == [(name, "delete", "1")]
-    confirmed = await one.converge(engines.Order(rendered(scene, 0), confirmed=frozenset({name})))
+    assert [(q.name, q.action, q.consumer_id) for q in done.confirmations] == [(name, "delete", "1")]
+    confirmed = await one.converge(
+        engines.ApplyRequest(manifests=rendered(scene, 0), confirmed=frozenset({name}))
+    )
     assert {(c.action, c.kind) for c in confirmed.changes} == {
         ("delete", "StatefulSet"),
         ("delete", "Service"),
@@ -184,11 +193,11 @@ async def test_a_chain_that_is_dropped_is_asked_about(scene: conftest.Scene) -> 
 
 async def test_a_chain_that_ended_goes_without_asking(scene: conftest.Scene) -> None:
     one, _ = await engine(scene)
-    await one.converge(engines.Order(rendered(scene, 0, 1)))
+    await one.converge(engines.ApplyRequest(manifests=rendered(scene, 0, 1)))
 
-    done = await one.converge(engines.Order(rendered(scene, 0), ended=frozenset({"1"})))
+    done = await one.converge(engines.ApplyRequest(manifests=rendered(scene, 0), ended=frozenset({"1"})))
 
-    assert done.questions == ()
+    assert done.confirmations == ()
     assert ("delete", "StatefulSet") in {(c.action, c.kind) for c in done.changes}
 
 
@@ -207,26 +216,26 @@ async def test_a_volume_stays_as_it_is_and_its_chain_goes_on(
     one, recorder = await engine(scene)
     first = rendered(scene, 0)
     of(first, "PersistentVolumeClaim", home(scene))["spec"]["storageClassName"] = "first"
-    await one.converge(engines.Order(first))
+    await one.converge(engines.ApplyRequest(manifests=first))
     before = await scene.live(kinds.VOLUME_CLAIM, home(scene), names.VOLUME_NAME)
     assert before is not None
     wanted = copy.deepcopy(first)
     of(wanted, "PersistentVolumeClaim", home(scene))["spec"] |= spec
     of(wanted, "ConfigMap", home(scene))["data"]["note"] = "new"
 
-    previewed = await one.preview(engines.Order(wanted))
-    done = await one.converge(engines.Order(wanted))
+    previewed = await one.preview(engines.ApplyRequest(manifests=wanted))
+    done = await one.converge(engines.ApplyRequest(manifests=wanted))
 
     path = "spec.storageClassName" if "storageClassName" in spec else "spec.resources.requests.storage"
     name = f"PersistentVolumeClaim/{home(scene)}/data@{before['metadata']['uid'][:8]}"
-    assert [(c.kind, c.action, [f[0] for f in c.diff], bool(c.question)) for c in previewed] == [
+    assert [(c.kind, c.action, [f[0] for f in c.diff], bool(c.confirmation)) for c in previewed] == [
         ("ConfigMap", "update", ["data.note"], False),
         ("PersistentVolumeClaim", "replace", [path], True),
     ]
-    assert [(q.name, q.consumer_id) for q in done.questions] == [(name, "0")]
+    assert [(q.name, q.consumer_id) for q in done.confirmations] == [(name, "0")]
     assert [(c.kind, c.action) for c in done.changes] == [("ConfigMap", "update")]
     recorder.writes.clear()
-    confirmed = engines.Order(wanted, confirmed=frozenset({name}))
+    confirmed = engines.ApplyRequest(manifests=wanted, confirmed=frozenset({name}))
     assert await one.converge(confirmed) == engines.Converged(writes=1, answered=frozenset({name}))
     assert await one.converge(confirmed) == engines.Converged(answered=frozenset({name}))
     assert await one.preview(confirmed) == ()
@@ -237,38 +246,38 @@ async def test_a_volume_stays_as_it_is_and_its_chain_goes_on(
 async def test_another_key_is_asked_about_and_an_edited_one_is_put_back(scene: conftest.Scene) -> None:
     one, _ = await engine(scene)
     first = rendered(scene, 0)
-    await one.converge(engines.Order(first))
+    await one.converge(engines.ApplyRequest(manifests=first))
     key = names.consensus_key_name(0)
     edited = copy.deepcopy(of(first, "Secret", home(scene)))
     edited["data"] = {"priv_validator_key.json": "ZWRpdGVk"}
     await scene.kube.apply(edited, "eve")
 
-    mended = await one.converge(engines.Order(first))
+    mended = await one.converge(engines.ApplyRequest(manifests=first))
     other = copy.deepcopy(first)
     of(other, "Secret", home(scene))["data"] = {"priv_validator_key.json": "b3RoZXI="}
-    previewed = await one.preview(engines.Order(other))
-    asked = await one.converge(engines.Order(other))
+    previewed = await one.preview(engines.ApplyRequest(manifests=other))
+    asked = await one.converge(engines.ApplyRequest(manifests=other))
 
     hidden = ("data[priv_validator_key.json]", "[secret]", "[secret]")
     assert [(c.kind, c.action, c.diff) for c in previewed] == [("Secret", "replace", (hidden,))]
     assert [(c.kind, c.cause, c.drift[0].manager) for c in mended.changes] == [("Secret", "drift", "eve")]
     assert "ZWRpdGVk" not in repr(mended)
     uid_now = await uid(scene, kinds.SECRET, key)
-    assert [q.name for q in asked.questions] == [f"Secret/{home(scene)}/{key}@{uid_now[:8]}"]
+    assert [q.name for q in asked.confirmations] == [f"Secret/{home(scene)}/{key}@{uid_now[:8]}"]
     live = await scene.live(kinds.SECRET, home(scene), key)
     assert live is not None
     assert live["data"] == of(first, "Secret", home(scene))["data"]
-    confirmed = frozenset(q.name for q in asked.questions)
-    done = await one.converge(engines.Order(other, confirmed=confirmed))
+    confirmed = frozenset(q.name for q in asked.confirmations)
+    done = await one.converge(engines.ApplyRequest(manifests=other, confirmed=confirmed))
     live = await scene.live(kinds.SECRET, home(scene), key)
     assert live is not None
-    assert (done.questions, live["data"]) == ((), {"priv_validator_key.json": "b3RoZXI="})
+    assert (done.confirmations, live["data"]) == ((), {"priv_validator_key.json": "b3RoZXI="})
 
 
 async def test_what_another_set_holds_is_not_taken_from_it(scene: conftest.Scene) -> None:
     """As if `ics:validator` were another, or two validators shared a cluster without prefixes."""
     one, _ = await engine(scene)
-    await one.converge(engines.Order(rendered(scene, 0)))
+    await one.converge(engines.ApplyRequest(manifests=rendered(scene, 0)))
     recorder_client, recorder = await scene.connect()
     other = applyset_engine.ApplyEngine(recorder_client, "other", scene.gateway, patience=0)
     theirs = rendered(scene, 0)
@@ -283,38 +292,38 @@ async def test_what_another_set_holds_is_not_taken_from_it(scene: conftest.Scene
     spec["selector"]["matchLabels"] = chosen
     spec["template"]["metadata"]["labels"] = chosen
 
-    previewed = await other.preview(engines.Order(theirs))
-    done = await other.converge(engines.Order(theirs))
+    previewed = await other.preview(engines.ApplyRequest(manifests=theirs))
+    done = await other.converge(engines.ApplyRequest(manifests=theirs))
 
     key, node = (
         f"Secret/{home(scene)}/{names.consensus_key_name(0)}",
         f"StatefulSet/{home(scene)}/node",
     )
-    assert [q.name.partition("@")[0] for q in done.questions] == [key, node]
-    assert {c.question.name for c in previewed if c.question} == {q.name for q in done.questions}
+    assert [q.name.partition("@")[0] for q in done.confirmations] == [key, node]
+    assert {c.confirmation.name for c in previewed if c.confirmation} == {q.name for q in done.confirmations}
     assert {c.kind for c in previewed if c.action == "replace"} == {"Secret", "StatefulSet"}
     assert [write for write in recorder.writes if home(scene) in write] == []
 
 
 async def test_a_gateway_is_not_made_a_second_time_elsewhere(scene: conftest.Scene) -> None:
     one, _ = await engine(scene)
-    await one.converge(engines.Order(rendered(scene, 0)))
+    await one.converge(engines.ApplyRequest(manifests=rendered(scene, 0)))
     kube, recorder = await scene.connect()
     moved_there = applyset_engine.ApplyEngine(kube, scene.validator, f"{scene.gateway}-b")
     wanted = chains.manifests(scene.validator, f"{scene.gateway}-b", [0])
 
     for ask in (moved_there.preview, moved_there.converge):
         with pytest.raises(errors.Permanent, match=rf"set it back to {scene.gateway}, or run `ics destroy"):
-            await ask(engines.Order(wanted))
+            await ask(engines.ApplyRequest(manifests=wanted))
 
     assert recorder.writes == []
     await one.destroy()
-    assert (await moved_there.converge(engines.Order(wanted))).errors == ()
+    assert (await moved_there.converge(engines.ApplyRequest(manifests=wanted))).errors == ()
 
 
 async def test_destroy_keeps_volumes_keys_and_namespaces(scene: conftest.Scene) -> None:
     one, _ = await engine(scene)
-    await one.converge(engines.Order(rendered(scene, 0)))
+    await one.converge(engines.ApplyRequest(manifests=rendered(scene, 0)))
 
     await one.destroy()
 

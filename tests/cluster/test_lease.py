@@ -28,8 +28,8 @@ class Clock:
         return start + datetime.timedelta(seconds=self.seconds + self._skew)
 
 
-def resident(scene: conftest.Scene, name: str, clock: Clock) -> lease.Tenure:
-    return lease.Tenure(scene.kube, scene.validator, scene.gateway, name, 30, clock.now, clock.ticks)
+def resident(scene: conftest.Scene, name: str, clock: Clock) -> lease.DaemonLease:
+    return lease.DaemonLease(scene.kube, scene.validator, scene.gateway, name, 30, clock.now, clock.ticks)
 
 
 def command(scene: conftest.Scene, name: str, clock: Clock) -> lease.Lease:
@@ -53,10 +53,10 @@ async def test_a_standby_takes_over_what_was_not_renewed(scene: conftest.Scene) 
     for _ in range(5):
         clock.seconds += 10
         await first.acquire()
-        with pytest.raises(lease.Held):
+        with pytest.raises(lease.HeldByOther):
             await standby.acquire()
     clock.seconds += 29  # the first has died
-    with pytest.raises(lease.Held):
+    with pytest.raises(lease.HeldByOther):
         await standby.acquire()
     clock.seconds += 1
 
@@ -64,9 +64,9 @@ async def test_a_standby_takes_over_what_was_not_renewed(scene: conftest.Scene) 
 
     assert await holder(scene) == "b"
     await standby.ensure()
-    with pytest.raises(lease.Held, match="could not renew it in time"):
+    with pytest.raises(lease.HeldByOther, match="not renewed in time; this reconciler pauses"):
         await first.ensure()
-    with pytest.raises(lease.Held, match="b is acting for this validator"):
+    with pytest.raises(lease.HeldByOther, match="b is acting for this validator"):
         await first.acquire()
 
 
@@ -75,7 +75,7 @@ async def test_a_standby_whose_clock_is_wrong_takes_nothing_from_a_living_one(sc
     first, standby = resident(scene, "a", right), resident(scene, "b", wrong)
     await first.acquire()
 
-    with pytest.raises(lease.Held):
+    with pytest.raises(lease.HeldByOther):
         await standby.acquire()
 
     assert await holder(scene) == "a"
@@ -84,13 +84,13 @@ async def test_a_standby_whose_clock_is_wrong_takes_nothing_from_a_living_one(sc
 async def test_who_cannot_renew_stops_acting_before_another_may_begin(scene: conftest.Scene) -> None:
     clock = Clock()
     first = resident(scene, "a", clock)
-    with pytest.raises(lease.Held):
+    with pytest.raises(lease.HeldByOther):
         await first.ensure()  # a pass never takes it by itself
     await first.acquire()
     clock.seconds += 19
     await first.ensure()
     clock.seconds += 1
-    with pytest.raises(lease.Held):
+    with pytest.raises(lease.HeldByOther):
         await first.ensure()
     await first.acquire()
     await first.ensure()
@@ -124,12 +124,12 @@ async def test_a_command_by_hand_asks_the_resident_to_step_aside(scene: conftest
         seen.append(first.is_wanted)
         await first.give_up()
 
-    await by_hand.borrow(10.0, sleep)
+    await by_hand.request(10.0, sleep)
 
     assert (seen, await holder(scene)) == ([True], "hand")
-    with pytest.raises(lease.Held, match="hand is acting"):
+    with pytest.raises(lease.HeldByOther, match="hand is acting"):
         await first.acquire()
-    await by_hand.hand_back()
+    await by_hand.return_to_holder()
     await first.acquire()
     assert (await holder(scene), first.is_wanted) == ("a", False)
 
@@ -143,8 +143,8 @@ async def test_a_command_by_hand_gives_up_in_the_end(scene: conftest.Scene) -> N
         clock.seconds += seconds
         await first.acquire()
 
-    with pytest.raises(lease.Held, match="a is acting for this validator"):
-        await by_hand.borrow(3.0, sleep)
+    with pytest.raises(lease.HeldByOther, match="a is acting for this validator"):
+        await by_hand.request(3.0, sleep)
 
     # It asked in vain; the holder goes on.
     assert (await holder(scene), first.is_wanted) == ("a", True)
@@ -177,9 +177,9 @@ async def test_the_height_that_was_acted_upon_is_known_to_the_next_process(scene
     clock = Clock()
     first = command(scene, "a", clock)
     assert await first.acted_height("provider-1") == 0
-    first.note("provider-1", 41)
+    first.record_height("provider-1", 41)
     assert await first.acted_height("provider-1") == 41  # in this process, without a write
-    first.note("provider-1", 42)
+    first.record_height("provider-1", 42)
     await first.ensure()  # killed here: nothing is given back
 
     second = command(scene, "b", clock)
@@ -188,15 +188,15 @@ async def test_the_height_that_was_acted_upon_is_known_to_the_next_process(scene
     assert await second.acted_height("provider-2") == 0
     clock.seconds += 121
     await second.ensure()
-    assert (await live(scene))["metadata"]["annotations"] == {names.ACTED_UPON: "provider-1@42"}
+    assert (await live(scene))["metadata"]["annotations"] == {names.ACTED_HEIGHT: "provider-1@42"}
 
 
 async def test_a_renewal_tells_the_newest_height(scene: conftest.Scene) -> None:
     clock = Clock()
     first = resident(scene, "a", clock)
-    first.note("provider-1", 42)
+    first.record_height("provider-1", 42)
     await first.acquire()
-    first.note("provider-1", 43)
+    first.record_height("provider-1", 43)
     await first.acquire()
     assert await command(scene, "b", clock).acted_height("provider-1") == 43
 

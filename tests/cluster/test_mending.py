@@ -38,43 +38,43 @@ async def edit_port(scene: conftest.Scene, number: int) -> None:
 async def test_the_edited_number_of_a_port_is_put_back(scene: conftest.Scene) -> None:
     kube, recorder = await scene.connect()
     engine = applyset_engine.ApplyEngine(kube, scene.validator, scene.gateway)
-    await engine.converge(engines.Order(with_port(scene, 27000)))
+    await engine.converge(engines.ApplyRequest(manifests=with_port(scene, 27000)))
     await edit_port(scene, 28000)
 
-    done = await engine.converge(engines.Order(with_port(scene, 27000)))
+    done = await engine.converge(engines.ApplyRequest(manifests=with_port(scene, 27000)))
 
     assert ([change.action for change in done.changes], done.errors) == (["update"], ())
     assert await ports(scene) == [("c-0", 27000)]
     recorder.requests.clear()
-    assert (await engine.converge(engines.Order(with_port(scene, 27000)))).writes == 0
+    assert (await engine.converge(engines.ApplyRequest(manifests=with_port(scene, 27000)))).writes == 0
     assert {request.split()[0] for request in recorder.requests} == {"GET"}
 
 
 async def test_the_preview_of_an_edited_port_says_what_the_pass_does(scene: conftest.Scene) -> None:
     kube, recorder = await scene.connect()
     engine = applyset_engine.ApplyEngine(kube, scene.validator, scene.gateway)
-    await engine.converge(engines.Order(with_port(scene, 27000)))
+    await engine.converge(engines.ApplyRequest(manifests=with_port(scene, 27000)))
     await edit_port(scene, 28000)
     recorder.writes.clear()
 
-    previewed = await engine.preview(engines.Order(with_port(scene, 27000)))
+    previewed = await engine.preview(engines.ApplyRequest(manifests=with_port(scene, 27000)))
 
     assert recorder.writes == []
     assert [(c.action, c.cause, c.problem) for c in previewed] == [("update", "drift", None)]
     assert ("spec.ports[c-0].port", 28000, 27000) in previewed[0].diff
     assert {one.manager for one in previewed[0].drift} == {"somebody"}
-    done = await engine.converge(engines.Order(with_port(scene, 27000)))
+    done = await engine.converge(engines.ApplyRequest(manifests=with_port(scene, 27000)))
     assert {field[:3] for field in done.changes[0].diff} >= {("spec.ports[c-0].port", 28000, 27000)}
 
 
 async def test_a_port_that_was_put_back_can_move_later(scene: conftest.Scene) -> None:
     kube, _ = await scene.connect()
     engine = applyset_engine.ApplyEngine(kube, scene.validator, scene.gateway)
-    await engine.converge(engines.Order(with_port(scene, 27000)))
+    await engine.converge(engines.ApplyRequest(manifests=with_port(scene, 27000)))
     await edit_port(scene, 28000)
-    await engine.converge(engines.Order(with_port(scene, 27000)))
+    await engine.converge(engines.ApplyRequest(manifests=with_port(scene, 27000)))
 
-    done = await engine.converge(engines.Order(with_port(scene, 29000)))
+    done = await engine.converge(engines.ApplyRequest(manifests=with_port(scene, 29000)))
 
     assert done.errors == ()
     assert await ports(scene) == [("c-0", 29000)]

@@ -16,10 +16,14 @@ from typing import Any
 import pytest
 
 from ics import errors, model, names
+from ics.cluster import sign_state
 from ics.cluster.api import client, kinds, requests
 from ics.cluster.nodes import observe
 from ics.consumer.peers import ports
-from tests.cluster import conftest
+from ics.cosmos import answers as fields
+from ics.manifests import objects
+from tests.cluster import conftest, leases
+from tests.unit import factories
 
 pytestmark = pytest.mark.cluster
 
@@ -31,7 +35,12 @@ SIGNED, ABSENT = "AA" * 20, "BB" * 20
 
 
 def _answers(height: int) -> dict[str, Any]:
-    sync = {"latest_block_height": str(height), "earliest_block_height": "1", "catching_up": False}
+    sync = {
+        "latest_block_height": str(height),
+        "latest_block_time": NOW.isoformat() if height > 0 else "0001-01-01T00:00:00Z",
+        "earliest_block_height": "1",
+        "catching_up": False,
+    }
     key = {"type": "tendermint/PubKeyEd25519", "value": base64.b64encode(KEY).decode()}
     signatures = [
         {"block_id_flag": 2, "validator_address": SIGNED},
@@ -116,36 +125,43 @@ async def running(scene: conftest.Scene, namespace: str, ip: str, **status: Any)
     )
     found = {"phase": "Running", "podIP": ip, "podIPs": [{"ip": ip}]} | status
     await scene.kube.send(
-        requests.Request(
-            "patch",
-            kinds.POD,
-            namespace,
-            "node-0",
-            {},
-            requests.encode({"status": found}),
-            "application/merge-patch+json",
+        requests.KubeRequest(
+            verb="patch",
+            kind=kinds.POD,
+            namespace=namespace,
+            name="node-0",
+            query={},
+            body=requests.encode({"status": found}),
+            content_type="application/merge-patch+json",
             subpath="/status",
         )
     )
 
 
+def owner(scene: conftest.Scene) -> objects.Owner:
+    return objects.Owner(scene.validator, "provider-1")
+
+
 async def look(scene: conftest.Scene, *namespaces: str) -> dict[str, model.Observation]:
     wanted = {str(number): name for number, name in enumerate(namespaces)}
-    found = await observe.observe(scene.kube, scene.validator, "provider-1", wanted, NOW)
+    found = await observe.observe_nodes(scene.kube, owner(scene), wanted, NOW)
     return {one: _timeless(seen) for one, seen in found.items()}
 
 
-def _timeless(seen: model.Observation) -> model.Observation:
+def _timeless(observation: model.Observation) -> model.Observation:
     """Without the identity and the time that the API server gave the pod, which every pod has."""
-    if seen.pod is None:
-        return seen
-    assert seen.pod.uid
-    assert seen.pod.created is not None
-    return dataclasses.replace(seen, pod=dataclasses.replace(seen.pod, uid="", created=None))
+    if observation.pod is None:
+        return observation
+    assert observation.pod.uid
+    assert observation.pod.created is not None
+    return dataclasses.replace(observation, pod=dataclasses.replace(observation.pod, uid="", created=None))
 
 
 def pod(**changes: Any) -> model.PodStatus:
-    return dataclasses.replace(model.PodStatus("node-0", HOST, "n1", False, 0, ""), **changes)
+    return dataclasses.replace(
+        factories.pod(ip=HOST, is_ready=False),
+        **changes,
+    )
 
 
 async def test_node_that_makes_blocks(scene: conftest.Scene, rpc: Rpc) -> None:
@@ -161,6 +177,7 @@ async def test_node_that_makes_blocks(scene: conftest.Scene, rpc: Rpc) -> None:
         peers=3,
         signers=frozenset({bytes.fromhex(SIGNED)}),
         validators={number.to_bytes(20, "big"): number + 1 for number in range(observe.PAGE + 2)},
+        block_time=NOW,
     )
     assert seen == {"0": model.Observation(pod(is_ready=True), node), "1": model.Observation()}
 
@@ -196,7 +213,7 @@ async def test_a_node_that_does_not_tell_of_its_consensus_in_time_is_silent(
     rpc.answers = answers
     ask = observe._ask
 
-    async def hangs(kube: client.Client, namespace: str, path: str, **query: Any) -> Mapping[str, Any]:
+    async def hangs(kube: client.KubeClient, namespace: str, path: str, **query: Any) -> fields.Field:
         if path == "/dump_consensus_state":
             raise errors.Transient("Pod a/node-0:26657: no answer within 3.0 s")
         return await ask(kube, namespace, path, **query)
@@ -214,7 +231,14 @@ async def test_node_that_waits_for_its_first_block(scene: conftest.Scene, rpc: R
 
     seen = await look(scene, scene.gateway)
 
-    assert seen == {"0": model.Observation(pod(), model.NodeStatus(0, False, KEY, 3, frozenset(), {}))}
+    assert seen == {
+        "0": model.Observation(
+            pod(),
+            model.NodeStatus(
+                height=0, is_catching_up=False, consensus_key=KEY, peers=3, signers=frozenset(), validators={}
+            ),
+        )
+    }
 
 
 async def test_node_that_answers_an_error(scene: conftest.Scene, rpc: Rpc) -> None:
@@ -250,36 +274,37 @@ async def test_pod_that_does_not_run_is_not_asked(scene: conftest.Scene) -> None
 async def test_nothing_to_look_at_asks_nothing(scene: conftest.Scene) -> None:
     kube, recorder = await scene.connect()
 
-    assert await observe.observe(kube, scene.validator, "provider-1", {}, NOW) == {}
+    assert await observe.observe_nodes(kube, owner(scene), {}, NOW) == {}
     assert recorder.requests == []
 
 
 async def test_why_signing_memories_are_not_laid(scene: conftest.Scene) -> None:
-    own = {names.VALIDATOR: scene.validator, names.PROVIDER: "provider-1", names.COMPONENT: names.ARMING}
+    own = {names.VALIDATOR: scene.validator, names.PROVIDER: "provider-1", names.COMPONENT: names.SIGN_STATE}
     namespaces = {"kind": "Namespace", "apiVersion": "v1", "metadata": {"name": f"{scene.validator}-arming"}}
     await scene.kube.apply(namespaces, "test")
     for consumer_id, condition in (("0", "False"), ("1", "True")):
         metadata = {
-            "name": f"arm-{consumer_id}",
+            "name": f"sign-state-{consumer_id}",
             "namespace": f"{scene.validator}-arming",
             "labels": own | {names.CONSUMER: consumer_id},
         }
-        spec = {"containers": [{"name": "arm", "image": "i"}]}
+        spec = {"containers": [{"name": "sign-state", "image": "i"}]}
         await scene.kube.apply(
             {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}, "test"
         )
         scheduled = {"type": "PodScheduled", "status": condition, "reason": "Unschedulable"}
         await scene.kube.send(
-            requests.Request(
-                "patch",
-                kinds.POD,
-                f"{scene.validator}-arming",
-                f"arm-{consumer_id}",
-                {},
-                requests.encode({"status": {"conditions": [scheduled]}}),
-                "application/merge-patch+json",
+            requests.KubeRequest(
+                verb="patch",
+                kind=kinds.POD,
+                namespace=f"{scene.validator}-arming",
+                name=f"sign-state-{consumer_id}",
+                query={},
+                body=requests.encode({"status": {"conditions": [scheduled]}}),
+                content_type="application/merge-patch+json",
                 subpath="/status",
             )
         )
 
-    assert await observe.arming(scene.kube, scene.validator, "provider-1") == {"0": "Unschedulable"}
+    state = sign_state.SignState(scene.kube, owner(scene), leases.HeldLease().ensure)
+    assert await state.waits() == {"0": "Unschedulable"}

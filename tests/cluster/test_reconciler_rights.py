@@ -16,7 +16,6 @@ from typing import Any, cast
 import pytest
 
 from ics import engines, errors, model, names
-from ics.cluster import place
 from ics.cluster.api import client, connect, kinds, lease, requests
 from ics.cluster.nodes import watch as nodes_watch
 from ics.conditions import Condition
@@ -24,10 +23,11 @@ from ics.config import settings
 from ics.consumer import desired
 from ics.engines.applyset import engine
 from ics.manifests import hermes_jobs, rights
-from ics.reconciler import outcome, reconcile, world
-from ics.reconciler.daemon import wakeups
+from ics.reconciler import outcome, reconcile, wiring, world
+from ics.relayer import inputs
 from tests.cluster import conftest
-from tests.unit import scenes, test_relayer
+from tests.unit import factories
+from tests.unit.relayer import relaying
 
 pytestmark = pytest.mark.cluster
 
@@ -35,13 +35,13 @@ HOME = "home-of-rights"
 SPACE = "consumer1-1-0-d2b42c08"
 NOW = "2026-01-01T00:00:00Z"
 PLACE = {"namespace": "ics-secrets", "name": "alice"}
-SETTINGS = scenes.settings(
+SETTINGS = factories.settings(
     gateway={"namespace": HOME},
     seed={"secret": {**PLACE, "key": "seed"}},
     account={"secret": {**PLACE, "key": "account"}},
     reconciler={"enabled": True, "image": "ics:1"},
 )
-JOINED = scenes.joined("alice", "bob")
+JOINED = factories.joined("alice", "bob")
 P = model.Phase
 
 Right = tuple[str, str, str, str]
@@ -70,30 +70,30 @@ class Provider:
         return False
 
     async def launch(self, consumer_id: str, with_details: bool = True) -> model.Launch:
-        return scenes.launch("alice", "bob")
+        return factories.launch("alice", "bob")
 
     async def balances(self, *_: object) -> Mapping[str, int]:
         return {}
 
 
-class Watched(client.Client):
+class Watched(client.KubeClient):
     """Writes down which right each request needs."""
 
     used: set[Right]
 
-    async def send(self, request: requests.Request, timeout: float | None = None) -> client.Answer:
+    async def send(self, request: requests.KubeRequest, timeout: float | None = None) -> client.Answer:
         self._use(request, request.verb)
         answer = await super().send(request, timeout)
         if request.verb == "patch" and answer.status == 201:
             self._use(request, "create")  # what an apply makes is created
         return answer
 
-    async def follow(self, request: requests.Request, silence: float) -> AsyncIterator[dict[str, Any]]:
+    async def follow(self, request: requests.KubeRequest, silence: float) -> AsyncIterator[dict[str, Any]]:
         async for event in super().follow(request, silence):
             self._use(request, request.verb)
             yield event
 
-    def _use(self, request: requests.Request, verb: str) -> None:
+    def _use(self, request: requests.KubeRequest, verb: str) -> None:
         in_home = request.namespace == HOME and request.kind in (kinds.LEASE, kinds.ENDPOINT_SLICE)
         self.used.add((HOME if in_home else "", request.kind.group, request.resource, verb))
 
@@ -105,24 +105,20 @@ class Corner:
     scene: conftest.Scene
     kube: Watched
 
-    @property
-    def place(self) -> place.Place:
-        return place.Place(self.kube, SETTINGS, lease.Lease(self.kube, "alice", HOME, "pod", 120))
+    def adapters(self) -> wiring.Adapters:
+        """Adapters of one pass, with a Lease that it has not taken yet."""
+        return wiring.Adapters(self.kube, SETTINGS, lease.Lease(self.kube, "alice", HOME, "pod", 120))
 
-    def engine(self, kube: client.Client | None = None) -> engine.ApplyEngine:
+    def engine(self, kube: client.KubeClient | None = None) -> engine.ApplyEngine:
         return engine.ApplyEngine(kube or self.kube, "alice", HOME)
 
     async def passes(self, *consumers: model.Consumer) -> outcome.Outcome:
         """One whole pass as the service account; none of its steps may lack a right."""
-        provider = cast(world.Provider, Provider(scenes.snapshot(*consumers)))
-        own = self.place
-        known = [scenes.example()]
-        done = await reconcile.one_pass(
-            world.World(SETTINGS, scenes.seed("alice"), known, provider, own, own.lease),
-            self.engine(),
-            None,
-        )
-        assert [str(trouble) for trouble in done.troubles if "missing right" in str(trouble)] == []
+        provider = cast(world.Provider, Provider(factories.snapshot(*consumers)))
+        known = [factories.example()]
+        own = self.adapters().world(SETTINGS, factories.seed("alice"), known, provider, {})
+        done = await reconcile.run_pass(own, self.engine(), None)
+        assert [str(trouble) for trouble in done.troubles if "missing permission" in str(trouble)] == []
         return done
 
     async def merge(
@@ -132,7 +128,16 @@ class Corner:
         body = requests.encode(change)
         kind_of_patch = "application/merge-patch+json"
         await self.scene.kube.send(
-            requests.Request("patch", kind, namespace, name, {}, body, kind_of_patch, subpath=sub)
+            requests.KubeRequest(
+                verb="patch",
+                kind=kind,
+                namespace=namespace,
+                name=name,
+                query={},
+                body=body,
+                content_type=kind_of_patch,
+                subpath=sub,
+            )
         )
 
     async def end_jobs(self) -> None:
@@ -150,7 +155,7 @@ class Corner:
         own = {
             names.MANAGED_BY: names.MANAGER,
             names.VALIDATOR: "alice",
-            names.PROVIDER: scenes.PROVIDER,
+            names.PROVIDER: factories.PROVIDER,
             names.CONSUMER: "0",
             names.COMPONENT: component,
         }
@@ -169,22 +174,29 @@ class Corner:
         await self.merge(kinds.POD, SPACE, name, {"status": status}, "/status")
 
 
-def order(wanted: desired.Desired, **more: Any) -> engines.Order:
-    return engines.Order(reconcile.render(dataclasses.replace(wanted, settings=SETTINGS)), **more)
+def order(desired: desired.Desired, **more: Any) -> engines.ApplyRequest:
+    return engines.ApplyRequest(
+        manifests=reconcile.render(dataclasses.replace(desired, settings=SETTINGS)), **more
+    )
 
 
 @contextlib.asynccontextmanager
 async def installed(scene: conftest.Scene, folder: pathlib.Path) -> AsyncIterator[Corner]:
     """An administrator installs it; from then on it acts with its own token."""
-    empty = test_relayer.judge(None)
+    empty = relaying.judge(None)
     nothing = dataclasses.replace(
-        empty, verdicts=(), gateway_ports={}, open_ports={}, definitions=(scenes.example(),)
+        empty, decisions=(), gateway_ports={}, open_ports={}, definitions=(factories.example(),)
     )
     done = await engine.ApplyEngine(scene.kube, "alice", HOME).converge(order(nothing))
     assert done.errors == ()
     body = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}}
-    request = requests.Request(
-        "create", kinds.SERVICE_ACCOUNT, HOME, None, body=requests.encode(body), subpath="/reconciler/token"
+    request = requests.KubeRequest(
+        verb="create",
+        kind=kinds.SERVICE_ACCOUNT,
+        namespace=HOME,
+        name=None,
+        body=requests.encode(body),
+        subpath="/reconciler/token",
     )
     token = (await scene.kube.send(request)).body["status"]["token"]
     found = json.loads(scene.server.kubeconfig("admin").read_text())
@@ -192,7 +204,7 @@ async def installed(scene: conftest.Scene, folder: pathlib.Path) -> AsyncIterato
     found["clusters"][0]["cluster"]["certificate-authority"] = str(scene.server.ca)
     path = folder / "kubeconfig"
     path.write_text(json.dumps(found))
-    async with Watched(connect.access(settings.Cluster(kubeconfig=str(path)), folder, {})) as kube:
+    async with Watched(connect.access(settings.ClusterSettings(kubeconfig=str(path)), folder, {})) as kube:
         kube.used = set()
         yield Corner(scene, kube)
 
@@ -212,53 +224,63 @@ def granted() -> set[Right]:
 
 async def a_chains_life(corner: Corner) -> None:
     """From the opt-in on record to the node that is reached by its peers."""
-    staged = scenes.consumer(P.INITIALIZED, JOINED)
+    staged = factories.consumer(P.INITIALIZED, JOINED)
     for _ in range(3):
         await corner.passes(staged)
         await corner.end_jobs()
-    running = scenes.consumer(P.LAUNCHED, JOINED)
+    running = factories.consumer(P.LAUNCHED, JOINED)
     await corner.passes(running)
     for address in ("192.0.2.1", "192.0.2.2"):
         await corner.pod(names.NODE_POD, names.NODE, address)
         await corner.passes(running)
     at_once = {"kind": "DeleteOptions", "apiVersion": "v1", "gracePeriodSeconds": 0}
     await corner.scene.kube.send(
-        requests.Request("delete", kinds.POD, SPACE, names.NODE_POD, body=requests.encode(at_once))
+        requests.KubeRequest(
+            verb="delete", kind=kinds.POD, namespace=SPACE, name=names.NODE_POD, body=requests.encode(at_once)
+        )
     )
     await corner.passes(running)
 
 
 async def the_relaying(corner: Corner) -> None:
     """All that a pass does for the relaying, and for what goes wrong."""
-    wanted = test_relayer.judge(
-        test_relayer.OPEN, namespace=SPACE, relaying=test_relayer.accepted(test_relayer.OPEN)
-    )
+    wanted = relaying.judge(relaying.OPEN, namespace=SPACE, record=relaying.accepted(relaying.OPEN))
     (chain,) = wanted.chains
     done = await corner.engine().converge(order(wanted))
     assert done.errors == ()
     await corner.pod(names.NODE_POD, names.NODE)
     await corner.pod("hermes-0", names.HERMES)
-    own, signer = corner.place, hermes_jobs.Signer("consumer1-1", "r", hermes_jobs.CONSUMER_MNEMONIC)
+    own = corner.adapters()
+    signer = hermes_jobs.HermesSigner("consumer1-1", "r", hermes_jobs.CONSUMER_MNEMONIC)
     for name in ("one", "two"):
-        step = hermes_jobs.Step(name, "hermes:1", names.HERMES_BASE, (signer,), [("tx", "conn-init")])
-        await own.ensure_step_job(chain, step)
+        step = hermes_jobs.HermesStep(
+            name=name,
+            image="hermes:1",
+            config_map=names.HERMES_BASE,
+            signers=(signer,),
+            commands=[("tx", "conn-init")],
+        )
+        await own.hermes_jobs.ensure_step_job(chain, step)
         await corner.end_jobs()
-    await own.ensure_check_job(chain, model.Setup("hermes:1", "[global]"))
-    await own.record_relaying(chain, test_relayer.record(test_relayer.MARK))
-    for asked in (own.relay_ends(SPACE, "address", "stake"), own.received(SPACE, "channel-0", "channel-1")):
+    await own.hermes_jobs.ensure_check_job(chain, inputs.Setup("hermes:1", "[global]"))
+    await own.hermes_jobs.record(chain, relaying.record(relaying.MARK))
+    for asked in (
+        own.nodes.consumer_side(SPACE, "address", "stake"),
+        own.nodes.received(SPACE, "channel-0", "channel-1"),
+    ):
         with pytest.raises(errors.Transient):  # nobody answers there, but it was let through
             await asked
-    await own.restart_hermes(SPACE)
-    await own.restart_node(SPACE)
-    await own.forget_relaying(SPACE, "0")
-    await own.retire_key(SPACE, 0)
+    await own.hermes_jobs.restart_hermes(SPACE)
+    await own.nodes.restart(SPACE)
+    await own.hermes_jobs.forget(SPACE, "0")
+    await own.sign_state.ensure_retired(SPACE, 0)
     await own.lease.release()
 
 
 async def the_watch(corner: Corner) -> None:
     """A reconciler that stays is told of its pods."""
-    changes = asyncio.Queue[wakeups.Wake]()
-    watch = nodes_watch.PodWatch(corner.kube, "alice", changes.put_nowait)
+    changes = asyncio.Event()
+    watch = nodes_watch.PodWatch(corner.kube, "alice", changes.set)
     task = asyncio.create_task(watch.run())
     async with asyncio.timeout(60):
         while not watch.is_watching:
@@ -268,18 +290,14 @@ async def the_watch(corner: Corner) -> None:
             await corner.pod(names.NODE_POD, names.NODE, f"192.0.2.{10 + number % 200}")
             number += 1
             await asyncio.sleep(0.2)
-        await changes.get()
+        await changes.wait()
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
 
 
 async def what_others_changed(corner: Corner) -> None:
     """Somebody takes over a label of each object, and moves the LoadBalancer's port."""
-    wanted = order(
-        test_relayer.judge(
-            test_relayer.OPEN, namespace=SPACE, relaying=test_relayer.accepted(test_relayer.OPEN)
-        )
-    )
+    wanted = order(relaying.judge(relaying.OPEN, namespace=SPACE, record=relaying.accepted(relaying.OPEN)))
     for manifest in wanted.manifests:
         metadata = manifest["metadata"]
         change = {"metadata": {"labels": {names.MANAGED_BY: "somebody"}}}
@@ -296,14 +314,10 @@ async def what_others_changed(corner: Corner) -> None:
 
 
 async def its_end(corner: Corner) -> None:
-    wanted = order(
-        test_relayer.judge(
-            test_relayer.OPEN, namespace=SPACE, relaying=test_relayer.accepted(test_relayer.OPEN)
-        )
-    )
+    wanted = order(relaying.judge(relaying.OPEN, namespace=SPACE, record=relaying.accepted(relaying.OPEN)))
     shared = [m for m in wanted.manifests if names.CONSUMER not in m["metadata"]["labels"]]
     without = [m for m in shared if m["kind"] != "Service"]
-    done = await corner.engine().converge(engines.Order(without, ended=frozenset({"0"})))
+    done = await corner.engine().converge(engines.ApplyRequest(manifests=without, ended=frozenset({"0"})))
     assert done.errors == ()
 
 
@@ -331,5 +345,5 @@ async def test_it_can_grant_itself_nothing(scene: conftest.Scene, tmp_path: path
         }
         with pytest.raises(errors.Permanent, match="attempting to grant RBAC permissions not currently held"):
             await corner.kube.apply(role, names.FIELD_MANAGER)
-        with pytest.raises(errors.Permanent, match="missing right"):
+        with pytest.raises(errors.Permanent, match="missing permission"):
             await corner.kube.delete(kinds.NAMESPACE, None, SPACE, None)

@@ -71,9 +71,11 @@ class Operator:
         assert said.code == code, said.out
         return said.err.strip()
 
-    def sender(self, signer: derivation.Account, party: signers.Party) -> transactions.Transactions:
+    def sender(self, signer: derivation.Account, authority: signers.TxAuthority) -> transactions.Transactions:
         node = self.node
-        provider = settings.Provider(
+        provider = settings.ProviderSettings(
             chain_id="provider-1", rest=(node.rest,), rpc=(node.rpc,), grpc=(node.grpc,)
         )
-        return transactions.Transactions(provider, party, signer, lambda: datetime.datetime.now(datetime.UTC))
+        return transactions.Transactions(
+            provider, authority, signer, lambda: datetime.datetime.now(datetime.UTC)
+        )

@@ -12,8 +12,9 @@ import httpx
 
 from devnet import places
 from ics import model
+from ics.consumer import observed
 from ics.engines import handoff
-from ics.reconciler import observe, reconcile, wiring
+from ics.reconciler import observe, reconcile, wiring, world
 from tests.cluster import apiserver
 from tests.network import kube, operators, sameness
 
@@ -34,28 +35,36 @@ class Kube(kube.Kube):
 
 
 class Forgetful:
-    """The validator's own cluster, whose nodes answer, as one who knows nothing of earlier passes finds it."""
+    """State of the validator's own cluster as one who knows nothing of earlier passes finds it."""
 
-    def __init__(self, cluster: Any, renamed: Collection[str]) -> None:
-        self._cluster = cluster
+    def __init__(self, state: world.State, renamed: Collection[str]) -> None:
+        self._state = state
         self._renamed = renamed
-        self._homes: dict[str, str] = {}
+        self.homes: dict[str, str] = {}
+        """The namespaces of the chains, by consumer id, once the state is loaded."""
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._cluster, name)
-
-    async def memory(self) -> model.Memory:
-        """What is there, and nothing of what was written down."""
-        known: model.Memory = await self._cluster.memory()
-        self._homes = {consumer_id: chain.namespace for consumer_id, chain in known.chains.items()}
+    async def load(self) -> observed.Memory:
+        """Read what is there, and nothing of what was written down."""
+        known = await self._state.load()
+        self.homes = {consumer_id: chain.namespace for consumer_id, chain in known.chains.items()}
         return sameness.forgotten(known, self._renamed)
 
+
+class NodesAtHome:
+    """Nodes of the validator's own cluster, observed in the namespaces where they are."""
+
+    def __init__(self, nodes: world.Nodes, state: Forgetful) -> None:
+        self._nodes = nodes
+        self._state = state
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._nodes, name)
+
     async def observe(self, namespaces: Mapping[str, str]) -> Mapping[str, model.Observation]:
-        """The nodes, wherever they are."""
-        found: Mapping[str, model.Observation] = await self._cluster.observe(
-            {consumer_id: self._homes[consumer_id] for consumer_id in namespaces}
+        """Observe the nodes, wherever they are."""
+        return await self._nodes.observe(
+            {consumer_id: self._state.homes[consumer_id] for consumer_id in namespaces}
         )
-        return found
 
 
 def compared(
@@ -86,13 +95,16 @@ async def _made(name: str, server: apiserver.Server, renamed: Collection[str]) -
         wiring.open_stack(places.CHECKOUT, name, environment) as own,
         wiring.open_stack(places.CHECKOUT, name, environment, elsewhere) as bare,
     ):
-        place = dataclasses.replace(own.world, cluster=Forgetful(own.cluster, renamed))
-        observed = await observe.observe(place)
-        wanted = observe.desire(place, observed)
+        state = Forgetful(own.world.state, renamed)
+        nodes: Any = NodesAtHome(own.world.nodes, state)
+        fresh = dataclasses.replace(own.world, state=state, nodes=nodes)
+        observed, wanted = await observe.read(fresh)
         for _ in ("the config without channels", "the one with them"):
             observed = dataclasses.replace(observed, memory=sameness.accepted(observed.memory, wanted))
-            wanted = observe.desire(place, observed)
+            wanted = observe.compute(fresh, observed)
         assert wanted.intents == (), f"{name}: a fresh reconciler would send {wanted.intents}"
-        done = await bare.engine.converge(reconcile.order(bare.world, wanted, handoff.Handed(observed)))
+        done = await bare.engine.converge(
+            reconcile.apply_request(bare.world, wanted, handoff.PassSnapshot(observed=observed))
+        )
         await bare.world.lease.release()
-    assert (done.errors, done.questions) == ((), ()), (done.errors, done.questions)
+    assert (done.errors, done.confirmations) == ((), ()), (done.errors, done.confirmations)

@@ -18,7 +18,9 @@ from ics.consumer.peers import ports
 
 Object = dict[str, Any]
 
-VOLUME = kinds.Kind("PersistentVolume", "", "v1", "persistentvolumes", False, -1)
+VOLUME = kinds.Kind(
+    name="PersistentVolume", group="", version="v1", plural="persistentvolumes", is_namespaced=False, rank=-1
+)
 _READING = ("get", "list", "watch")
 
 

@@ -170,7 +170,7 @@ class Operator:
 
     def jobs(self, namespace: str) -> list[str]:
         """Names of the relayer's Jobs of one chain."""
-        found = self.kube.all(kinds.JOB, namespace, **{names.COMPONENT: names.RELAYING_STEP})
+        found = self.kube.all(kinds.JOB, namespace, **{names.COMPONENT: names.RELAYER_STEP})
         return [item["metadata"]["name"] for item in found]
 
     def summary(self, consumer_id: str) -> dict[str, Any]:

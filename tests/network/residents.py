@@ -90,7 +90,7 @@ class Residents:
         runs = self._runs[name]
         log, port = self._folder / f"{name}-{len(runs)}.log", provider_node.free_port()
         words = [str(places.CHECKOUT / "reconcile.py"), "--watch", "--json", "--stack", name]
-        words += ["--set", f"resident.port={port}", *self._flags]
+        words += ["--set", f"daemon.port={port}", *self._flags]
         environment = {k: v for k, v in os.environ.items() if not k.startswith("ICS_") or k in operators.OWN}
         with log.open("wb") as out:
             process = subprocess.Popen(

@@ -9,10 +9,11 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ics import model, names
-from ics.cluster.state import decode
-from ics.consumer import desired
+from ics import names
+from ics.cluster.state import relayer_record
+from ics.consumer import desired, observed
 from ics.consumer.peers import gateway_ports
+from ics.relayer import inputs
 
 Object = Mapping[str, Any]
 Key = tuple[str, str, str]
@@ -22,7 +23,13 @@ _GIVEN = ("clusterIP", "clusterIPs", "healthCheckNodePort", "volumeName", "stora
 """Fields of a spec that the cluster fills in; the default class of volumes is the cluster's own."""
 _OF_THE_CLUSTER = ("pv.kubernetes.io/", "volume.", "deployment.kubernetes.io/")
 """Annotations that the cluster's own programs write."""
-_OF_THE_LOOP = (names.VOLUME_UID, names.ARMED, names.BY_NAME, names.RETIRED, names.CARE)
+_OF_THE_LOOP = (
+    names.VOLUME_UID,
+    names.SIGN_STATE_READY,
+    names.SIGN_STATE_CONFIRMED,
+    names.RETIRED,
+    names.WATCHDOG,
+)
 """Annotations that are records: of the volume on which a key signs, and of the node that runs."""
 
 
@@ -37,21 +44,21 @@ class Comparison:
     differences: list[str] = field(default_factory=list)
 
 
-def forgotten(memory: model.Memory, renamed: Collection[str]) -> model.Memory:
+def forgotten(memory: observed.Memory, renamed: Collection[str]) -> observed.Memory:
     """What a fresh reconciler finds: the nodes that run, and nothing of what earlier passes wrote down.
 
     Kept are the present facts (a node is there, with its key or without, a Hermes is there), that a stopped
     chain is done with (a node that is gone can be asked nothing), and the namespace of a chain that was
     renamed after its staging.
     """
-    return model.Memory(
+    return observed.Memory(
         {
-            consumer_id: model.ChainMemory(
+            consumer_id: observed.ChainMemory(
                 namespace=chain.namespace if consumer_id in renamed else "",
                 has_workload=chain.has_workload,
                 is_ending=chain.is_ending,
                 is_withheld=chain.is_withheld,
-                has_hermes=chain.has_hermes,
+                relayer=inputs.RelayerMemory(has_hermes=chain.relayer.has_hermes),
             )
             for consumer_id, chain in memory.chains.items()
             if chain.has_workload or consumer_id in renamed
@@ -59,16 +66,17 @@ def forgotten(memory: model.Memory, renamed: Collection[str]) -> model.Memory:
     )
 
 
-def accepted(memory: model.Memory, wanted: desired.Desired) -> model.Memory:
+def accepted(memory: observed.Memory, desired: desired.Desired) -> observed.Memory:
     """The same once Hermes has accepted the config of each chain that it is to be asked about next."""
     chains = dict(memory.chains)
-    for chain in wanted.chains:
+    for chain in desired.chains:
         plan = chain.relay
         if plan is not None and plan.candidate is not None:
             chains[chain.consumer_id] = dataclasses.replace(
-                chains[chain.consumer_id], relaying=plan.candidate.record
+                chains[chain.consumer_id],
+                relayer=dataclasses.replace(chains[chain.consumer_id].relayer, record=plan.candidate.record),
             )
-    return model.Memory(chains, memory.open_ports)
+    return observed.Memory(chains, memory.open_ports)
 
 
 def compare(live: Iterable[Object], fresh: Iterable[Object], validator: str) -> Comparison:
@@ -107,7 +115,7 @@ def content(item: Object) -> dict[str, Any]:
     }
     spec = {name: value for name, value in (item.get("spec") or {}).items() if name not in _GIVEN}
     if names.OPEN_PORTS in notes:
-        opened = gateway_ports.read(notes[names.OPEN_PORTS])
+        opened = gateway_ports.from_annotation(notes[names.OPEN_PORTS])
         notes[names.OPEN_PORTS] = str({one: ports.port for one, ports in sorted(opened.items())})
     if item["kind"] == "Service":
         former = _former(item)
@@ -126,7 +134,7 @@ def content(item: Object) -> dict[str, Any]:
 
 def _former(service: Object) -> set[int]:
     text = (service["metadata"].get("annotations") or {}).get(names.OPEN_PORTS)
-    opened = {} if text is None else gateway_ports.read(text)
+    opened = {} if text is None else gateway_ports.from_annotation(text)
     return {former.port for one in opened.values() for former in one.former}
 
 
@@ -136,7 +144,7 @@ def _remembered(item: Object, other: Object | None, validator: str) -> str:
     name, marks = metadata["name"], metadata["labels"]
     if kind in ("Job", "EndpointSlice"):
         return "run-time state: slices and Jobs of the loop"
-    if kind == "ConfigMap" and name in decode.LOOP_MADE:
+    if kind == "ConfigMap" and name in relayer_record.LOOP_MADE:
         return "record of the relaying"
     if name == f"ics-{validator}":
         return "record of the set"

@@ -67,7 +67,7 @@ BADS = (
     Bad(
         "endpoint-down",
         1,
-        r"http://10\.231\.0\.11:1318: cannot be reached: .*",
+        r"http://10\.231\.0\.11:1318: unreachable: .*",
         ("--set", "provider.rest=[http://10.231.0.11:1318]"),
     ),
     Bad("seed-missing", 2, r".*ics:seed.*no-seed.*", ("--set", "seed={file: .devnet/alice/no-seed}")),
@@ -78,7 +78,7 @@ BADS = (
         ("--set", "seed={file: seed}"),
         write("seed", "too short\n"),
     ),
-    Bad("stack-unknown", 2, r"stack 'nobody' has no file .*", ("--stack", "nobody")),
+    Bad("stack-unknown", 2, r"stack 'nobody': no file .*", ("--stack", "nobody")),
     Bad(
         "stack-malformed",
         2,
@@ -89,22 +89,22 @@ BADS = (
     Bad(
         "key-unknown",
         2,
-        r"stacks/Pulumi\.alice\.yaml: ics:gatevay: unknown key: .*",
+        r"stacks/Pulumi\.alice\.yaml: ics:gatevay: unknown setting; .*",
         (),
         edit(ALICE, "ics:gateway", "ics:gatevay"),
     ),
-    Bad("flag-unknown", 2, r"--set colour: there is no setting 'colour': .*", ("--set", "colour=blue")),
+    Bad("flag-unknown", 2, r"--set colour: unknown setting 'colour'; .*", ("--set", "colour=blue")),
     Bad(
         "definition-malformed",
         2,
-        r"stacks/chains/ics-example\.yaml: colour: unknown key: .*",
+        r"stacks/chains/ics-example\.yaml: colour: unknown setting; .*",
         (),
         edit("stacks/chains/ics-example.yaml", "seeds: []", "seeds: []\ncolour: blue"),
     ),
     Bad(
         "no-such-validator",
         2,
-        r"ics:operator_address: cosmosvaloper1\S+ is no validator of provider-1 .*",
+        r"ics:operator_address: validator cosmosvaloper1\S+ not found on provider-1 .*",
         ("--set", f"operator_address={NOBODY}"),
     ),
     Bad(
@@ -117,7 +117,8 @@ BADS = (
     Bad(
         "no-rights",
         2,
-        r"missing right: powerless:alice cannot get leases\.coordination\.k8s\.io in namespace provider: grant it .*",
+        r"missing permission: powerless:alice cannot get leases\.coordination\.k8s\.io in namespace provider:"
+        r" grant it .*",
         ("--set", "cluster.kubeconfig=.devnet/alice/kubeconfig-powerless"),
     ),
 )
@@ -179,8 +180,8 @@ def test_an_endpoint_that_lags_is_not_acted_upon(
 
     assert (done.code, done.out) == (1, "")
     assert re.fullmatch(
-        r"http://10\.231\.0\.11:1317: its newest block, \d+, is \d+ s old, more than ics:provider\.max_lag"
-        r" \(4 s\): the endpoint lags or the chain stands still",
+        r"http://10\.231\.0\.11:1317: newest block \d+ is \d+ s old, more than ics:provider\.max_lag"
+        r" \(4 s\): the endpoint lags or the chain has halted",
         done.complaint,
     )
     still.check()
@@ -210,7 +211,7 @@ def test_a_chain_without_a_definition_is_not_joined(alice: operators.Operator, c
 
     message = joins_not(alice, stranger, "NoDefinition")
 
-    assert message == "no definition under stacks/chains matches nobodys-1: not joined"
+    assert message == "nobodys-1 is not joined: no definition in stacks/chains matches it"
 
 
 @calm.undisturbed
@@ -223,7 +224,7 @@ def test_a_chain_of_another_owner_than_the_definitions_is_not_joined(
     message = joins_not(alice, stranger, "NoDefinition", project)
 
     assert re.fullmatch(
-        r"owner cosmos1\S+ of owned-1 is not the one that definition owned names: not joined; .*", message
+        r"owned-1 is not joined: its owner cosmos1\S+ is not match\.owner of definition owned; .*", message
     )
 
 
@@ -236,8 +237,8 @@ def test_a_base_genesis_that_is_not_the_stated_one_is_not_used(
     message = joins_not(alice, stranger, "GenesisHashMismatch")
 
     assert message == (
-        f"definition ics-example: the genesis file has sha256 {chains.base_hash()}, the chain's genesis_hash is"
-        f" {'ab' * 32}: not joined; get the file that the launch team published"
+        f"definition ics-example: the genesis file has sha256 {chains.base_hash()}, but the chain's genesis_hash is"
+        f" {'ab' * 32}, so the chain is not joined; get the file that the launch team published"
     )
 
 
@@ -255,7 +256,7 @@ def test_a_chain_is_not_joined_without_the_right_to_make_its_namespace(
 
     assert done.code == 2
     assert re.fullmatch(
-        r"missing right: powerless:alice cannot (create|patch) namespaces in the whole cluster: grant it .*",
+        r"missing permission: powerless:alice cannot (create|patch) namespaces in the whole cluster: grant it .*",
         done.complaint,
     )
     assert (done.writes, done.json["transactions"]) == ([], [])
@@ -327,7 +328,7 @@ def test_a_bad_description_leaves_only_its_own_validator_out(
             for c in alice.chain(consumer, done.json["status"])["conditions"]
             if c["reason"] == "PeerLeftOut"
         ]
-        assert condition["message"].startswith(f"{bob.validator.operator_address} is no peer: ")
+        assert condition["message"].startswith(f"{bob.validator.operator_address} is not a peer: ")
         assert error in condition["message"]
         assert "\n" not in condition["message"]
         # Only files of peers are others, and those are read at a node's next start.
@@ -373,7 +374,7 @@ def versions_in(operator: operators.Operator, home: str) -> dict[str, str]:
         for item in operator.kube.members()
         if item["metadata"].get("namespace") == home
         and item["kind"] in steady
-        and item["metadata"]["name"] not in (names.RELAYING_NAME, names.HERMES_CANDIDATE)
+        and item["metadata"]["name"] not in (names.RELAYER_NAME, names.HERMES_CANDIDATE)
     }
 
 
@@ -420,7 +421,7 @@ def test_a_chain_id_beyond_the_longest_is_an_error(alice: operators.Operator) ->
     done = alice.show("ports", f"{LONGEST}0")
 
     assert (done.code, done.out) == (2, "")
-    assert done.complaint == f"chain id '{LONGEST}0' has 51 characters, the most is 50: shorten it"
+    assert done.complaint == f"chain id '{LONGEST}0' has 51 bytes, but the maximum is 50; shorten it"
 
 
 def test_settings_of_another_validators_account_send_nothing(
@@ -429,7 +430,7 @@ def test_settings_of_another_validators_account_send_nothing(
     shutil.copy(project / ".devnet" / "bob" / "account", project / "account")
     still = Still(alice)
 
-    done = alice.ics("check-config", "--set", "account={file: account}", project=project)
+    done = alice.ics("config", "check", "--set", "account={file: account}", project=project)
 
     assert (done.code, done.out) == (2, "")
     assert "ics:account" in done.complaint

@@ -27,8 +27,8 @@ SEED = int(os.environ.get("ICS_DAY_SEED") or datetime.date.today().strftime("%Y%
 POLICY_JOINS = ("alice", "bob")
 EXPLAINED = {
     "a command by hand, or the killed one, had the Lease": r"Lease provider/ics-\w+: ",
-    "one Hermes after the other signs on a chain": r"Job \S+ still runs: \S+ waits for it",
-    "the day was over in the midst of a pass": r"this reconciler is stopping: the next one goes on from here",
+    "one Hermes after the other signs on a chain": r"Job \S+ is still running; \S+ waits for it",
+    "the day was over in the midst of a pass": r"this reconciler is stopping; the next one continues from here",
 }
 """Complaints that the day itself brings about, by their explanation."""
 
@@ -142,7 +142,7 @@ def by_hand(act: day.Act, consumer_id: str, played: Played, operator: operators.
     if done.code != 0:
         played.troubles.append(f"{act}: exit code {done.code}: {done.err}")
         return "failed"
-    if act.kind is day.Kind.JOIN and "was opted in already" not in done.json["message"]:
+    if act.kind is day.Kind.JOIN and "already opted in" not in done.json["message"]:
         played.joins[act.who, consumer_id] += 1
     return "done"
 

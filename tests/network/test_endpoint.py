@@ -68,7 +68,7 @@ def test_too_long_a_description_sends_nothing(place: stage.Stage) -> None:
 
     assert refused.code == 2
     assert refused.complaint == (
-        "the description would have 309 bytes, the chain takes 280: shorten its own text by 29"
+        "description: 309 bytes, but the chain allows 280; shorten its own text by 29 bytes"
     )
     assert (place.details(), place.transactions()) == (text, before)
 

@@ -20,7 +20,7 @@ import pytest
 from devnet import hosts, places, plan
 from ics import names
 from ics.cluster.api import kinds
-from ics.cluster.state import decode
+from ics.cluster.state import node_records
 from ics.config import stack_file
 from ics.cosmos import addresses
 from ics.relayer import accounts as relayer_accounts
@@ -77,7 +77,7 @@ def second_node(operator: operators.Operator, consumer_id: str) -> Iterator[None
     """What nobody may do: another node with the validator's key, and no memory of what it has signed."""
     namespace = launch.namespace_of(operator, consumer_id)
     peers = operator.kube.get(kinds.CONFIG_MAP, namespace, names.PEERS)["data"]["persistent_peers"]
-    genesis = decode.genesis(operator.kube.get(kinds.CONFIG_MAP, namespace, names.GENESIS_NAME))
+    genesis = node_records.genesis(operator.kube.get(kinds.CONFIG_MAP, namespace, names.GENESIS_NAME))
     folder = places.host_state(operator.name) / PROGRAM
     # The blocks of the first node as it was at a moment, and an empty signing state.
     with relaying.frozen(operator.kube.process(namespace)):

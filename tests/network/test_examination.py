@@ -65,7 +65,7 @@ def test_all_is_well(well: stage.Stage) -> None:
         assert [one["level"] for one in found[check]] == ["ok"], check
     text = ics(well, "doctor").out
     assert text.splitlines()[0].startswith("ok    version: ics-operator ")
-    assert text.splitlines()[-1].endswith(" to know, 0 to mend")
+    assert text.splitlines()[-1].endswith(", 0 errors")
 
 
 def test_one_failure_hides_no_other(well: stage.Stage) -> None:
@@ -84,14 +84,14 @@ def test_one_failure_hides_no_other(well: stage.Stage) -> None:
     assert code == 2
     said = failures(found)
     assert "ics:node.storage" in said.pop("settings")
-    assert said.pop("ics:provider.rest").startswith(f"{dead}: cannot be reached")
+    assert said.pop("ics:provider.rest").startswith(f"{dead}: unreachable")
     assert said.pop("ics:provider.grpc").startswith(f"{dead}: ")
     assert "No such file or directory" in said.pop("ics:seed")
     assert [one["message"] for one in found["ics:account"]] == [
         f"{poor}, which the chain has never seen, holds 0stake and a fee takes 300stake: send it some",
-        f"its address is {poor}, but the operator's account of {well.operator.operator_address} is"
-        f" {well.operator.account}: give that one's key, or set ics:granter: {well.operator.account} if it lets"
-        f" {poor} sign (authz)",
+        f"address {poor} is not the account of operator {well.operator.operator_address}, which is"
+        f" {well.operator.account}; use the key of {well.operator.account}, or set ics:granter:"
+        f" {well.operator.account} if it has granted {poor} its messages (authz)",
     ]
     del said["ics:account"]
     assert said.pop("ics:node.storage_class").startswith("the cluster has no StorageClass 'slow', only fast")

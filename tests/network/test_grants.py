@@ -38,20 +38,25 @@ async def test_a_grantee_signs(ics: commands.Operator, node: provider_node.Node)
     party = signers.of_operator(alice.operator_address, grantee, alice.account, alice.account)
     sending = ics.sender(grantee, party)
     fresh = derivation.account_from_hex(model.Secret("44" * 32)).address("cosmos")
-    orders: list[messages.Order] = [
+    orders: list[messages.Transaction] = [
         model.OptIn(consumer_id, "grant-1", key.public_key),
         model.SetCommission(consumer_id, "grant-1", "0.2"),
         model.PublishDetails("p2p=10.0.0.9:26656"),
-        model.TopUp(consumer_id, "grant-1", "relayer", fresh, 5, "stake"),
+        model.TopUp(
+            consumer_id=consumer_id,
+            chain_id="grant-1",
+            purpose="relayer",
+            address=fresh,
+            amount=5,
+            denom="stake",
+        ),
     ]
 
     missing = await sending.missing_grants(messages.OF_VALIDATOR)
     assert len(missing) == len(messages.OF_VALIDATOR) + 1
     for line in missing:
         # Each line ends in the command that makes the grant.
-        words = (
-            line.partition(": make it with that account's key: tx ")[2].partition(", or remove")[0].split()
-        )
+        words = line.partition("; run with that account's key: tx ")[2].partition(", or remove")[0].split()
         node.send("alice", *words[: words.index("--from")] if "--from" in words else words)
     assert await sending.missing_grants(messages.OF_VALIDATOR) == []
     before = int(node.ask(f"/cosmos/bank/v1beta1/balances/{alice.account}")["balances"][0]["amount"])
@@ -75,7 +80,7 @@ async def test_a_grantee_signs(ics: commands.Operator, node: provider_node.Node)
     settings = {"account": {"file": "grantee"}, "granter": alice.account, "fee_granter": alice.account}
     ics.stack("alice-by-grantee", **settings)
     refusal = await asyncio.to_thread(ics.refused, "alice-by-grantee", "consumer", "create", "grantee-1")
-    assert f"no authz authorization for {PACKAGE}.MsgCreateConsumer" in refusal
+    assert f"an authz authorization for {PACKAGE}.MsgCreateConsumer" in refusal
 
 
 async def test_a_provider_without_these_modules(tmp_path: pathlib.Path, capsys: Any) -> None:

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from devnet import cache
 from devnet import hermes as recipes
 from ics.relayer import hermes
-from tests.unit import hermes_cases
+from tests.unit.relayer import hermes_cases
 
 pytestmark = pytest.mark.network
 
@@ -68,10 +68,18 @@ def test_hermes_refuses_what_is_refused_here_too(
 ) -> None:
     """So that the test above can fail: what `ics.relayer.hermes` guards against really is an error."""
     chains = [
-        hermes.Chain(f"{name}-1", name, f"http://{name}:1", f"http://{name}:2", "key", "0stake", 60)
+        hermes.HermesChain(
+            chain_id=f"{name}-1",
+            bech32_prefix=name,
+            rpc=f"http://{name}:1",
+            grpc=f"http://{name}:2",
+            key_name="key",
+            gas_price="0stake",
+            trusting_period=60,
+        )
         for name in ("a", "b")
     ]
-    text = hermes.config_toml(chains[0], chains[1], hermes.Options("/keys"))
+    text = hermes.config_toml(chains[0], chains[1], hermes.HermesOptions(key_store_folder="/keys"))
     assert right in text
     config.write_text(text.replace(right, wrong))
     code, _ = validate(program, config)

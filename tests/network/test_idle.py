@@ -52,7 +52,7 @@ async def pass_in_process(name: str) -> float:
     environment = {k: v for k, v in os.environ.items() if not k.startswith("ICS_")}
     async with wiring.open_stack(places.CHECKOUT, name, environment) as found:
         began = time.monotonic()
-        done = await reconcile.one_pass(found.world, found.engine, found.sender)
+        done = await reconcile.run_pass(found.world, found.engine, found.sender)
         took = time.monotonic() - began
     assert (done.changes, done.sent, done.troubles) == ((), (), ())
     return took
@@ -63,7 +63,7 @@ def test_a_preview_says_that_there_is_nothing_to_do(alice: operators.Operator, c
     alice.settled(tries=30, quiet=3)
     audit = alice.audit()
 
-    done = alice.reconcile("--preview")
+    done = alice.reconcile("--plan")
 
     assert (done.code, done.json["changes"], done.json["transactions"]) == (0, [], [])
     assert audit.writes() == []

@@ -89,9 +89,9 @@ class Corner:
     def _stack(self) -> list[str]:
         return ["--stack", "alice", "--project", str(self.root), "--json"]
 
-    def _connect(self) -> client.Client:
+    def _connect(self) -> client.KubeClient:
         kubeconfig = str(self.place.server.kubeconfig("admin"))
-        return connect.connect(settings.Cluster(kubeconfig=kubeconfig), pathlib.Path(), {})
+        return connect.open_client(settings.ClusterSettings(kubeconfig=kubeconfig), pathlib.Path(), {})
 
     async def _end_jobs(self) -> int:
         async with self._connect() as kube:
@@ -119,7 +119,7 @@ class Corner:
         )
         return {
             "objects": sorted(objects),
-            "is armed": secret["metadata"]["annotations"].get(names.ARMED),
+            "is armed": secret["metadata"]["annotations"].get(names.SIGN_STATE_READY),
             "has the derived key": private["address"] == expected.address.hex().upper(),
             "nodes": [item["spec"]["replicas"] for item in found["StatefulSet"]],
         }

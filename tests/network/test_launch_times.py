@@ -36,7 +36,7 @@ NOT_YET = 10.0
 def test_launches_of_staged_chains(
     mode: str, alice: operators.Operator, bob: operators.Operator, tmp_path: pathlib.Path
 ) -> None:
-    flags = ("--set", "relayer.enabled=false", "--set", f"resident.events={str(mode == 'events').lower()}")
+    flags = ("--set", "relayer.enabled=false", "--set", f"daemon.events={str(mode == 'events').lower()}")
     with (
         launch_times.subscribed(alice.host.rpc) as launched,
         residents.Residents((alice.name, bob.name), tmp_path, *flags) as staying,

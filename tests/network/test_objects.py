@@ -43,7 +43,7 @@ TARGETS = (
     Target(kinds.SECRET, "hermes-evidence"),
     Target(kinds.CONFIG_MAP, "hermes"),
     Target(kinds.CONFIG_MAP, "hermes-base"),
-    Target(kinds.CONFIG_MAP, "relaying"),
+    Target(kinds.CONFIG_MAP, "relayer"),
     Target(kinds.DEPLOYMENT, "hermes"),
     Target(kinds.DEPLOYMENT, "hermes-evidence"),
     Target(kinds.SERVICE, "node"),
@@ -116,7 +116,7 @@ def test_the_record_of_a_deleted_key_comes_back_with_it(
 ) -> None:
     bob.settled()
     before = record(bob, home)
-    assert before[names.ARMED] == "true"
+    assert before[names.SIGN_STATE_READY] == "true"
 
     bob.kube.delete(kinds.SECRET, home, "consensus-key-0")
     bob.settled()
@@ -212,7 +212,7 @@ def test_an_edited_field_is_put_back(
 def former_ports(service: kube.Object) -> set[int]:
     """Ports that a chain has moved away from: they go with the Service that remembers them."""
     recorded = service["metadata"].get("annotations", {}).get(names.OPEN_PORTS)
-    opened = {} if recorded is None else gateway_ports.read(recorded)
+    opened = {} if recorded is None else gateway_ports.from_annotation(recorded)
     return {former.port for one in opened.values() for former in one.former}
 
 
@@ -221,7 +221,7 @@ def content(item: kube.Object) -> kube.Object:
     found = {
         key: value for key, value in item.items() if key in ("data", "spec", "type", "endpoints", "ports")
     }
-    if item["metadata"]["name"] in ("ics-bob", "relaying"):
+    if item["metadata"]["name"] in ("ics-bob", "relayer"):
         return {}  # these are records, of times and uids
     if item.get("kind") == "Service":
         given = ("clusterIP", "clusterIPs", "healthCheckNodePort")
@@ -253,4 +253,4 @@ def pod_uid(bob: operators.Operator, home: str) -> str:
 def record(bob: operators.Operator, home: str) -> dict[str, str]:
     """What the key's Secret says about its signing memory."""
     notes = bob.kube.get(kinds.SECRET, home, "consensus-key-0")["metadata"]["annotations"]
-    return {key: notes[key] for key in (names.VOLUME_UID, names.ARMED) if key in notes}
+    return {key: notes[key] for key in (names.VOLUME_UID, names.SIGN_STATE_READY) if key in notes}

@@ -41,17 +41,17 @@ def test_a_chains_life(ics: commands.Operator, node: provider_node.Node) -> None
     consumer_id = made["consumer_id"]
     created = chain(node, consumer_id)
     assert (created["phase"], created["owner_address"]) == ("CONSUMER_PHASE_REGISTERED", owner)
-    terms = owner_terms.created(
+    terms = owner_terms.parse_creation(
         {"chain_id": "life-3", "initialization_parameters": {"genesis_hash": "ab" * 32}}, "x"
     )
-    # The chain shows the message as `--preview` does.
+    # The chain shows the message as `--dry-run` does.
     included = node.ask(f"/cosmos/tx/v1beta1/txs/{made['transaction']['hash']}")
-    assert included["tx"]["body"]["messages"] == [messages.as_json(owner_terms.Create(terms), owner)]
+    assert included["tx"]["body"]["messages"] == [messages.as_json(owner_terms.CreateConsumer(terms), owner)]
 
     # A spawn time, without touching the hash; then a name, without touching the spawn time.
     spawn = "2035-01-31T12:00:00.000000001Z"
     preview = ics.ordered(
-        "charlie-as-owner", "consumer", "update", consumer_id, "--spawn-time", spawn, "--preview"
+        "charlie-as-owner", "consumer", "update", consumer_id, "--spawn-time", spawn, "--dry-run"
     )
     assert chain(node, consumer_id) == created
     said = ics.run("charlie-as-owner", "consumer", "update", consumer_id, "--spawn-time", spawn)
@@ -66,11 +66,11 @@ def test_a_chains_life(ics: commands.Operator, node: provider_node.Node) -> None
     }
     assert set(named) == {"consumer_id", "chain_id", "transaction", "message"}
     again = ics.run("charlie-as-owner", "consumer", "update", consumer_id, "--name", "Life")
-    assert again == commands.Said(0, f"consumer {consumer_id} (life-3) is so already: nothing to send\n", "")
+    assert again == commands.Said(0, f"consumer {consumer_id} (life-3) is unchanged; nothing to send\n", "")
 
     # Nobody has opted in: a launch would fail.
     force = ("consumer", "force-launch", consumer_id, "--confirm", "life-3")
-    assert "no validator would be in its set" in ics.refused("charlie-as-owner", *force)
+    assert "its validator set would be empty" in ics.refused("charlie-as-owner", *force)
     node.send("alice", "provider", "opt-in", consumer_id)
     shown = ics.ordered("charlie-as-owner", "consumer", "show", consumer_id)
     assert (shown["validators_are"], shown["genesis"]) == ("the forecast", None)
@@ -92,18 +92,18 @@ def test_a_chains_life(ics: commands.Operator, node: provider_node.Node) -> None
     # What can be changed of a running chain, and what cannot.
     denied = shown["validators"][0]["consensus_address"]
     late = ics.refused("charlie-as-owner", "consumer", "update", consumer_id, "--spawn-in", "1h")
-    assert "cannot be changed after the launch" in late
+    assert "parameters of a LAUNCHED chain cannot be changed" in late
     ics.ordered("charlie-as-owner", "consumer", "update", consumer_id, "--validators-power-cap", "40")
     ics.ordered("charlie-as-owner", "consumer", "update", consumer_id, "--denylist", denied)
     shaping = chain(node, consumer_id)["power_shaping_params"]
     assert (shaping["validators_power_cap"], shaping["denylist"]) == (40, [denied])
 
     remove = ("consumer", "remove", consumer_id, "--confirm")
-    assert "--confirm 'life' is not its name" in ics.refused("charlie-as-owner", *remove, "life")
+    assert "--confirm 'life' is not the chain's id" in ics.refused("charlie-as-owner", *remove, "life")
     assert f"is owned by {owner}, not by {alice.account}" in ics.refused("alice-as-owner", *remove, "life-3")
     ics.ordered("charlie-as-owner", *remove, "life-3")
     assert node.phase(consumer_id) == "STOPPED"
-    assert "is STOPPED: one removes LAUNCHED chains only" in ics.refused(
+    assert "is STOPPED; only a LAUNCHED chain can be removed" in ics.refused(
         "charlie-as-owner", *remove, "life-3"
     )
 
@@ -154,13 +154,13 @@ def test_a_chain_is_given_away_and_becomes_governances(
     consumer_id = ics.ordered("charlie-as-owner", "consumer", "create", "given-1")["consumer_id"]
     give = ("consumer", "update", consumer_id, "--new-owner", node.operators["alice"].account)
 
-    assert "whom a chain is given to alone can give it back" in ics.refused("charlie-as-owner", *give)
+    assert "only the new owner can transfer it back" in ics.refused("charlie-as-owner", *give)
     ics.ordered("charlie-as-owner", *give, "--confirm", "given-1")
 
     owned = ics.ordered("bob-as-owner", "consumer", "list", "--owner", node.operators["alice"].account)
     assert [one["consumer_id"] for one in owned["chains"]] == [consumer_id]
     top_n = ("consumer", "update", consumer_id, "--top-n", "60")
-    assert "make governance its owner first" in ics.refused("alice-as-owner", *top_n)
+    assert "transfer the ownership to governance first" in ics.refused("alice-as-owner", *top_n)
     governance = node.ask("/cosmos/auth/v1beta1/module_accounts/gov")["account"]["base_account"]["address"]
     to_governance = ("--new-owner", governance, "--confirm", "given-1")
     ics.ordered("alice-as-owner", "consumer", "update", consumer_id, *to_governance)
@@ -177,7 +177,7 @@ def test_the_chains_own_words(ics: commands.Operator, node: provider_node.Node) 
     taken = ics.refused("charlie-as-owner", "consumer", "create", "stride-1")
     missing = ics.refused("charlie-as-owner", "consumer", "show", "99999")
 
-    assert taken.endswith(": take another chain id")
+    assert taken.endswith("; choose another chain id")
     assert "cannot use a reserved chain id" in taken
     assert "cannot retrieve chain id for consumer id: 99999" in missing
     early = ics.ordered("charlie-as-owner", "consumer", "create", "early-1")["consumer_id"]
@@ -197,10 +197,10 @@ def test_commission(ics: commands.Operator, node: provider_node.Node) -> None:
     again = ics.run("alice", "commission", consumer_id, "0.0750")
     assert (
         again.out
-        == f"consumer {consumer_id} (rate-1): the commission rate is 0.075 already: nothing to send\n"
+        == f"consumer {consumer_id} (rate-1): the commission rate is already 0.075; nothing to send\n"
     )
     assert "RATE: '7' is no fraction" in ics.refused("alice", "commission", consumer_id, "7")
-    preview = ics.ordered("alice", "commission", consumer_id, "1", "--preview")
+    preview = ics.ordered("alice", "commission", consumer_id, "1", "--dry-run")
     assert preview["messages"][0]["rate"] == "1"
     assert ics.ordered("alice", "commission", consumer_id)["rate"] == "0.075"
 
@@ -208,7 +208,7 @@ def test_commission(ics: commands.Operator, node: provider_node.Node) -> None:
 def test_a_jailed_validator_is_released(ics: commands.Operator, node: provider_node.Node) -> None:
     bob = node.operators["bob"].operator_address
     free = ics.run("bob", "unjail")
-    assert free.out == "bob is not jailed: nothing to send\n"
+    assert free.out == "bob is not jailed; nothing to send\n"
     # A validator whose own stake falls below its least is jailed at once.
     node.send("charlie", "staking", "delegate", bob, "1000000stake")
     node.send("bob", "staking", "unbond", bob, f"{provider_node.TOKENS['bob']}stake")

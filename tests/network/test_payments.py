@@ -27,8 +27,8 @@ def now() -> datetime.datetime:
     return datetime.datetime.now(datetime.UTC)
 
 
-def settings(node: provider_node.Node) -> config_settings.Provider:
-    return config_settings.Provider(
+def settings(node: provider_node.Node) -> config_settings.ProviderSettings:
+    return config_settings.ProviderSettings(
         chain_id="provider-1", rest=(node.rest,), rpc=(node.rpc,), grpc=(node.grpc,)
     )
 
@@ -37,7 +37,7 @@ def sender(node: provider_node.Node) -> transactions.Transactions:
     operator = node.operators["alice"]
     account = derivation.parse_account(model.Secret(operator.mnemonic))
     return transactions.Transactions(
-        settings(node), signers.Party(operator.account, operator.account), account, now
+        settings(node), signers.TxAuthority(operator.account, operator.account), account, now
     )
 
 
@@ -52,7 +52,16 @@ async def test_top_up(node: provider_node.Node) -> None:
     async with relayer_queries.IbcQueries(settings(node), now) as provider:
         await provider.open()
         before = await provider.balances([FRESH], "stake")
-        await sender(node).send(model.TopUp("0", "consumer1-1", "relayer", FRESH, 1234, "stake"))
+        await sender(node).send(
+            model.TopUp(
+                consumer_id="0",
+                chain_id="consumer1-1",
+                purpose="relayer",
+                address=FRESH,
+                amount=1234,
+                denom="stake",
+            )
+        )
         await provider.open()
         after = await provider.balances([FRESH], "stake")
 
@@ -63,9 +72,18 @@ async def test_top_up_beyond_the_accounts_means(node: provider_node.Node) -> Non
     much = 10**30
 
     with pytest.raises(errors.Permanent) as caught:
-        await sender(node).send(model.TopUp("0", "consumer1-1", "relayer", FRESH, much, "stake"))
+        await sender(node).send(
+            model.TopUp(
+                consumer_id="0",
+                chain_id="consumer1-1",
+                purpose="relayer",
+                address=FRESH,
+                amount=much,
+                denom="stake",
+            )
+        )
 
-    assert "top-up of the relayer account of consumer 0 (consumer1-1): the chain refuses it" in str(
+    assert "top-up of the relayer account of consumer 0 (consumer1-1): rejected by the chain" in str(
         caught.value
     )
     assert f"cannot pay the fee of at least 1stake and the {much}stake to send" in str(caught.value)
@@ -91,6 +109,6 @@ async def test_parameters_of_the_relaying(node: provider_node.Node) -> None:
     unbonding = node.ask("/cosmos/staking/v1beta1/params")["params"]["unbonding_time"]
     async with relayer_queries.IbcQueries(settings(node), now) as provider:
         await provider.open()
-        found = await provider.terms()
+        found = await provider.provider_params()
 
-    assert found == relayer_queries.Terms(int(unbonding.removesuffix("s")), "0.66")
+    assert found == relayer_queries.ProviderParams(int(unbonding.removesuffix("s")), "0.66")

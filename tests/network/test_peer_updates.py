@@ -10,6 +10,7 @@ from ics import names
 from ics.cluster.api import kinds
 from ics.cluster.nodes import decode
 from ics.consumer.peers import updates
+from ics.cosmos import answers
 from tests.network import chains, launch, operators, waiting
 
 pytestmark = pytest.mark.network
@@ -114,7 +115,7 @@ def test_the_command_restarts_it_once(alice: operators.Operator, consumer: str) 
     assert pod_of(alice, consumer) != before
     assert "PeersStale" not in reasons(alice, consumer)
     again = alice.grouped("peers", "update", "--all")
-    assert {row["done"] for row in again.json} == {"knows its peers already"}
+    assert {row["done"] for row in again.json} == {"up to date"}
     until_it_signs(alice, consumer)
 
 
@@ -132,14 +133,14 @@ def test_a_running_node_is_told_and_goes_on(
     peers = configured(alice, consumer)
     assert peers.endswith(f":{FURTHER}")
     notes = alice.kube.get(kinds.CONFIG_MAP, home, names.PEERS)["metadata"]["annotations"]
-    assert notes[f"{names.CARE}told"] == updates.digest(peers)
+    assert notes[f"{names.WATCHDOG}peers-digest"] == updates.digest(peers)
     assert f"addrs=[{peers}]" in log_of(alice, home)
     assert {peer["node_info"]["id"] for peer in alice.kube.peers(home)} == set(updates.addresses(peers))
     assert pod_of(alice, consumer) == before
     audit = alice.audit()
     alice.once(*HYBRID)
     # Told by itself, this story has a handshake under way, of which a record is kept.
-    assert [write for write in audit.writes() if f"{home}/{names.RELAYING_NAME} " not in write] == []
+    assert [write for write in audit.writes() if f"{home}/{names.RELAYER_NAME} " not in write] == []
 
 
 def test_with_the_setting_a_node_that_lacks_its_peer_restarts_by_itself(
@@ -184,8 +185,10 @@ def log_of(operator: operators.Operator, home: str) -> str:
 def test_a_node_says_how_far_its_peers_are(alice: operators.Operator, consumer: str) -> None:
     home = launch.namespace_of(alice, consumer)
     dump, status = alice.kube.ask_node(home, "/dump_consensus_state"), alice.kube.ask_node(home, "/status")
+    now = answers.Field("/status", status)
 
-    assert decode.blocks_behind(dump, status) <= 2
+    assert decode.blocks_behind(answers.Field("/dump_consensus_state", dump), now) <= 2
     long_ago = {**dump, "round_state": {**dump["round_state"], "height": "1"}}
-    behind = decode.blocks_behind(long_ago, {"sync_info": {"latest_block_height": "0"}})
-    assert abs(behind - decode.height(status)) <= 3
+    at_start = answers.Field("/status", {"sync_info": {"latest_block_height": "0"}})
+    behind = decode.blocks_behind(answers.Field("/dump_consensus_state", long_ago), at_start)
+    assert abs(behind - decode.height(now)) <= 3

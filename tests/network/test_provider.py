@@ -35,9 +35,9 @@ def in_seconds(seconds: float) -> str:
     return (now() + datetime.timedelta(seconds=seconds)).isoformat().replace("+00:00", "Z")
 
 
-def settings(node: provider_node.Node, **changes: object) -> config_settings.Provider:
+def settings(node: provider_node.Node, **changes: object) -> config_settings.ProviderSettings:
     values = {"chain_id": "provider-1", "rest": (node.rest,), "rpc": (node.rpc,), "grpc": (node.grpc,)}
-    return config_settings.Provider.model_validate({**values, **changes})
+    return config_settings.ProviderSettings.model_validate({**values, **changes})
 
 
 def account(node: provider_node.Node, name: str = "alice") -> derivation.Account:
@@ -55,9 +55,9 @@ def sender(
     )
 
 
-def party(node: provider_node.Node, name: str) -> signers.Party:
+def party(node: provider_node.Node, name: str) -> signers.TxAuthority:
     own = node.operators[name].account
-    return signers.Party(own, own)
+    return signers.TxAuthority(own, own)
 
 
 async def look(node: provider_node.Node, name: str = "alice", page_size: int = 200) -> model.Snapshot:
@@ -172,10 +172,7 @@ async def test_another_chain(node: provider_node.Node) -> None:
     with pytest.raises(errors.SettingsError) as grpc:
         await sender(node, chain_id="provider-2").send(model.OptIn("0", "x", None))
 
-    says = (
-        "answers for chain 'provider-1', wanted is 'provider-2' (ics:provider.chain_id): "
-        "mend the one that is wrong"
-    )
+    says = "belongs to chain 'provider-1', not 'provider-2'; correct the URL or ics:provider.chain_id"
     assert str(rest.value) == f"ics:provider.rest: {node.rest} {says}"
     assert str(grpc.value) == f"ics:provider.grpc: {node.grpc} {says}"
 
@@ -183,7 +180,7 @@ async def test_another_chain(node: provider_node.Node) -> None:
 async def test_endpoints_that_are_down(node: provider_node.Node) -> None:
     nobody = f"http://127.0.0.1:{provider_node.free_port()}"
     async with queries.Queries(settings(node, rest=(nobody,)), now) as provider:
-        with pytest.raises(errors.Transient, match=rf"^{nobody}: cannot be reached: "):
+        with pytest.raises(errors.Transient, match=rf"^{nobody}: unreachable: "):
             await provider.open()
     with pytest.raises(errors.Transient, match=rf"^{nobody}: .*[Cc]onnect"):
         await sender(node, grpc=(nobody,)).send(model.OptIn("0", "x", None))
@@ -200,7 +197,7 @@ async def test_endpoint_that_hangs(node: provider_node.Node) -> None:
         await provider.open()
         node.process.send_signal(signal.SIGSTOP)
         try:
-            with pytest.raises(errors.Transient, match=r": no answer in time to /"):
+            with pytest.raises(errors.Transient, match=r": timeout of /"):
                 await provider.snapshot(node.operators["alice"].operator_address, lambda summary, must: True)
             with pytest.raises(errors.Transient, match=r"Deadline Exceeded"):
                 await sender(node).send(model.OptIn("0", "x", None))
@@ -242,7 +239,7 @@ async def test_two_processes_of_one_account(node: provider_node.Node) -> None:
 class LosesAnswers(grpc.Ledger):
     """A connection that breaks after the transaction has gone out."""
 
-    def broadcast(self, signed: grpc.Signed) -> grpc.Verdict:
+    def broadcast(self, signed: grpc.Signed) -> grpc.TxResult:
         super().broadcast(signed)
         raise grpc.Unanswered("connection reset")
 
@@ -250,7 +247,7 @@ class LosesAnswers(grpc.Ledger):
 class LosesTransactions(grpc.Ledger):
     """A connection that breaks before."""
 
-    def broadcast(self, signed: grpc.Signed) -> grpc.Verdict:
+    def broadcast(self, signed: grpc.Signed) -> grpc.TxResult:
         raise grpc.Unanswered("connection reset")
 
 
@@ -264,7 +261,9 @@ async def test_a_lost_answer(node: provider_node.Node) -> None:
 
 
 async def test_a_lost_transaction(node: provider_node.Node) -> None:
-    with pytest.raises(errors.Transient, match=r"came into no block up to \d+ and cannot any more"):
+    with pytest.raises(
+        errors.Transient, match=r"was not included in any block up to \d+ and cannot any more"
+    ):
         await sender(node, connect=LosesTransactions).send(model.OptIn(soon(node), "soon-1", None))
 
 
@@ -303,9 +302,9 @@ def test_balance_of_the_account(node: provider_node.Node) -> None:
 async def test_account_that_the_chain_does_not_know(node: provider_node.Node) -> None:
     unknown = derivation.account_from_hex(model.Secret("22" * 32))
     address = unknown.address("cosmos")
-    sending = transactions.Transactions(settings(node), signers.Party(address, address), unknown, now)
+    sending = transactions.Transactions(settings(node), signers.TxAuthority(address, address), unknown, now)
 
-    with pytest.raises(errors.Permanent, match=r"is unknown to provider-1: send it some stake for fees"):
+    with pytest.raises(errors.Permanent, match=r"does not exist on provider-1; send it some stake for fees"):
         await sending.send(model.OptIn("0", "x", None))
 
 
@@ -348,7 +347,7 @@ async def test_node_that_indexes_no_transactions(tmp_path: pathlib.Path) -> None
     for node in provider_node.running(tmp_path, is_indexed=False):
         node.submit("charlie", "provider", "create-consumer", node.consumer_order("blind-1"))
         node.until(lambda node=node: node.phase("0") == "REGISTERED")
-        with pytest.raises(errors.SettingsError, match=r"cannot look a transaction up .*indexer = \"kv\""):
+        with pytest.raises(errors.SettingsError, match=r"cannot look up transactions .*indexer = \"kv\""):
             await sender(node).send(model.OptIn("0", "blind-1", None))
 
 

@@ -107,7 +107,7 @@ def test_it_follows_the_chain_with_a_throw_away_key(installed: operators.Run) ->
     waiting.until("the node follows the chain", height, lambda seen: seen > 10, seconds=150, every=2)
     assert running_key() not in ("", ADDRESS)
     said = kubectl("logs", "--namespace", HOME, POD).stdout
-    assert f"no signing memory of {ADDRESS} on this volume: running with a throw-away key" in said
+    assert f"no sign state of {ADDRESS} on this volume: running with a throw-away key" in said
 
 
 def test_it_takes_the_key_once_its_memory_lies_on_the_volume(installed: operators.Run) -> None:

@@ -22,7 +22,9 @@ from tests.pulumi import secrecy
 pytestmark = [
     pytest.mark.network,
     pytest.mark.pulumi,
-    pytest.mark.skipif(shutil.which("pulumi") is None, reason="there is no Pulumi CLI on the PATH"),
+    pytest.mark.skipif(
+        shutil.which("pulumi") is None, reason="pulumi requires the Pulumi CLI, which is not on the PATH"
+    ),
 ]
 
 

@@ -66,7 +66,7 @@ def test_a_removed_chain_gets_its_last_packets_before_relayer_and_node_end(
             assert operator.kube.hermes(home)
             assert operator.kube.get(kinds.STATEFUL_SET, home, names.NODE_NAME)["spec"]["replicas"] == 1
             found = {c["reason"]: c["message"] for c in operator.chain(doomed)["conditions"]}
-            assert "until the packets in flight are through" in found["Stopped"]
+            assert "until no packets are in flight" in found["Stopped"]
         assert relaying.pending(channel)
 
     with operators.Cron([alice, bob]):

@@ -138,8 +138,10 @@ def test_the_node_waits_for_its_signer_and_then_signs(scene: Scene) -> None:
         assert not {reason for reason in scene.told() if reason.startswith("Sign")}
         assert not scene.charlie.jobs(scene.namespace), "no memory is laid for a key that is elsewhere"
     assert scene.signed() >= 3
-    refused = scene.charlie.ics("arm", scene.consumer_id, "--confirm", CHAIN_ID, project=scene.root)
-    assert (refused.code, "there is nothing to arm here" in refused.complaint) == (2, True)
+    refused = scene.charlie.ics(
+        "sign-state", "reset", scene.consumer_id, "--confirm", CHAIN_ID, project=scene.root
+    )
+    assert (refused.code, "its remote signer keeps the sign state" in refused.complaint) == (2, True)
 
 
 def test_without_its_signer_the_chain_stands_and_with_it_it_goes_on(scene: Scene) -> None:

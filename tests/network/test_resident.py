@@ -96,7 +96,7 @@ def watching(place: stage.Stage, folder: pathlib.Path, name: str, *flags: str) -
     """A reconciler for as long as the context lasts, or until it is stopped before."""
     log, port = folder / f"{name}.log", provider_node.free_port()
     words = [str(documents.ROOT / "ics" / "cli" / "__main__.py"), "watch", "--json", "--stack", "alice"]
-    words += ["--project", str(place.root), "--set", f"resident.port={port}", *FLAGS, *flags]
+    words += ["--project", str(place.root), "--set", f"daemon.port={port}", *FLAGS, *flags]
     environment = {key: text for key, text in os.environ.items() if not key.startswith("ICS_")}
     environment["PYTHONPATH"] = str(documents.ROOT)
     with log.open("wb") as out:
@@ -179,7 +179,7 @@ def test_a_launch_is_noticed_at_its_block(place: stage.Stage, tmp_path: pathlib.
     assert 'ics_wakeups_total{reason="create_consumer"}' in metrics
     assert holder(place) == ""
     # What was acted upon is on record, for the next process on whatever host.
-    chain_id, _, height = lease(place)["metadata"]["annotations"][names.ACTED_UPON].rpartition("@")
+    chain_id, _, height = lease(place)["metadata"]["annotations"][names.ACTED_HEIGHT].rpartition("@")
     assert (chain_id, int(height) >= made["status"]["height"]) == (provider_node.CHAIN_ID, True)
 
 
@@ -266,7 +266,7 @@ def test_one_acts_and_the_other_takes_over(place: stage.Stage, tmp_path: pathlib
             seconds=60,
         )
         found = waiting.until(
-            "one acts", roles, lambda seen: sorted(seen) == ["acting", "standing by"], seconds=30
+            "one acts", roles, lambda seen: sorted(seen) == ["acting", "standby"], seconds=30
         )
         acting, standby = (first, second) if found[0] == "acting" else (second, first)
         consumer_id = create(place, "consumer4-1", 300.0)
@@ -280,7 +280,7 @@ def test_one_acts_and_the_other_takes_over(place: stage.Stage, tmp_path: pathlib
 
         # A command by hand is let in, and then the same one goes on.
         by_hand = command(place, "opt-in", consumer_id)
-        assert (by_hand.returncode, "was opted in already" in by_hand.stdout) == (0, True), by_hand.stderr
+        assert (by_hand.returncode, "already opted in" in by_hand.stdout) == (0, True), by_hand.stderr
         waiting.until("one acts again", roles, lambda seen: "acting" in seen, seconds=30)
 
         who = holder(place)
@@ -301,11 +301,11 @@ def test_probes_tell_when_the_provider_is_gone(place: stage.Stage, tmp_path: pat
         code, body = waiting.until(
             "a look has failed",
             lambda: alice.probe("/readyz"),
-            lambda seen: "cannot be reached" in seen[1],
+            lambda seen: "unreachable" in seen[1],
             seconds=60,
         )
         assert (code, alice.probe("/healthz")[0]) == (503, 200)
-        assert body.startswith("http://127.0.0.1:9: cannot be reached")
+        assert body.startswith("http://127.0.0.1:9: unreachable")
         assert alice.stop() == 0
 
 

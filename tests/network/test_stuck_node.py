@@ -117,7 +117,7 @@ def test_it_is_restarted_after_three_looks_and_comes_back(
     assert not {"ChainHalted", "NodeUnreachable"} & set(seen)
     assert alice.kube.height(halting.home) > halting.height
     notes = kube.get(kinds.CONFIG_MAP, halting.home, names.PEERS)["metadata"]["annotations"]
-    assert notes[f"{names.CARE}restarts"] == "1"
+    assert notes[f"{names.WATCHDOG}restarts"] == "1"
     waiting.figure("looks at the stuck node until its restart", len(looks), "passes")
 
     define(halting.root, 0)

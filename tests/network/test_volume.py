@@ -150,14 +150,13 @@ def refuses_to_sign(
         assert bob.kube.running_key(home) != bob.address_of(consumer)
     (condition,) = [c for c in bob.chain(consumer)["conditions"] if c["reason"] == "SignStateLost"]
     assert condition["severity"] == "critical"
-    assert f"ics arm {consumer} --confirm {launch.CHAIN_ID}" in condition["message"]
+    assert f"ics sign-state reset {consumer} --confirm {launch.CHAIN_ID}" in condition["message"]
 
     audit = bob.audit()
-    refused = bob.ics("arm", consumer, "--confirm", "consumer1-2")
+    refused = bob.ics("sign-state", "reset", consumer, "--confirm", "consumer1-2")
     assert (refused.code, refused.complaint) == (
         2,
-        f"--confirm 'consumer1-2' is not the name of consumer {consumer}, which is '{launch.CHAIN_ID}':"
-        " nothing was changed",
+        f"--confirm 'consumer1-2': consumer {consumer} is '{launch.CHAIN_ID}'; nothing was changed",
     )
     assert audit.writes() == []
     bob.once()
@@ -183,7 +182,7 @@ def arm(alice: operators.Operator, bob: operators.Operator, consumer: str) -> No
     home, other = launch.namespace_of(bob, consumer), launch.namespace_of(alice, consumer)
     height = alice.kube.height(other)
 
-    ordered = bob.ics("arm", consumer, "--confirm", launch.CHAIN_ID)
+    ordered = bob.ics("sign-state", "reset", consumer, "--confirm", launch.CHAIN_ID)
 
     assert ordered.code == 0, ordered.err
     waiting.until(

@@ -14,7 +14,7 @@ from tests.pulumi import secrecy, stage
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[apiserver.Server]:
     """A running API server, where there is a Pulumi CLI too."""
     if shutil.which("pulumi") is None:
-        pytest.skip("there is no Pulumi CLI on the PATH")
+        pytest.skip("pulumi requires the Pulumi CLI, which is not on the PATH")
     found = apiserver.programs()
     if found is None:
         pytest.fail("etcd and the all-in-one kubernetes binary are needed: run `python -m devnet build`")

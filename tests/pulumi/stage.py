@@ -26,7 +26,7 @@ from ics.engines.applyset import members
 from ics.engines.pulumi import stack
 from ics.reconciler import reconcile, wiring
 from tests.cluster import apiserver, recording
-from tests.unit import scenes
+from tests.unit import factories
 
 P = model.Phase
 PASSPHRASE = "a passphrase of the tests"
@@ -50,63 +50,67 @@ class Stage:
         """As the stack file has them."""
         return stack_file.load_settings(self.root, self.validator, {})
 
-    def kube(self) -> tuple[client.Client, recording.Transport]:
+    def kube(self) -> tuple[client.KubeClient, recording.Transport]:
         """A client whose requests are written down."""
         access = connect.access(self.settings.cluster, self.root, {})
         tls = credentials.tls_context(access)
         assert tls is not None
         recorder = recording.Transport(httpx.AsyncHTTPTransport(verify=tls))
-        return connect.connect(self.settings.cluster, self.root, {}, recorder), recorder
+        return connect.open_client(self.settings.cluster, self.root, {}, recorder), recorder
 
     def order(
         self,
-        facts: observed.Seen,
-        held: Collection[str] = (),
+        observed: observed.Observed,
+        paused: Collection[str] = (),
         confirmed: Collection[str] = (),
         **changes: Any,
-    ) -> engines.Order:
+    ) -> engines.ApplyRequest:
         """What a pass that has seen these facts asks of its engine."""
         settings = self.settings
         definitions = asyncio.run(stack_file.load_definitions(self.root, wiring.fetch))
-        wanted = desired.desired(facts, settings, scenes.seed("alice"), definitions)
+        wanted = desired.compute(observed, settings, factories.seed("alice"), definitions)
         manifests = [
-            m for m in reconcile.render(wanted) if m["metadata"]["labels"].get(_CONSUMER, "") not in set(held)
+            m
+            for m in reconcile.render(wanted)
+            if m["metadata"]["labels"].get(_CONSUMER, "") not in set(paused)
         ]
-        return engines.Order(
-            manifests,
-            frozenset(held),
+        return engines.ApplyRequest(
+            manifests=manifests,
+            paused=frozenset(paused),
             confirmed=frozenset(confirmed),
-            handed=handoff.Handed(facts),
+            snapshot=handoff.PassSnapshot(observed=observed),
             **changes,
         )
 
-    def converge(self, order: engines.Order, name: str = "pulumi") -> tuple[engines.Converged, list[str]]:
+    def converge(
+        self, request: engines.ApplyRequest, name: str = "pulumi"
+    ) -> tuple[engines.Converged, list[str]]:
         """One convergence; answers what the operator's own client wrote, too."""
 
         async def run() -> tuple[engines.Converged, list[str]]:
             kube, recorder = self.kube()
             async with kube:
-                return await self.engine(kube, name).converge(order), recorder.writes
+                return await self.engine(kube, name).converge(request), recorder.writes
 
         return asyncio.run(run())
 
-    def preview(self, order: engines.Order, name: str = "pulumi") -> tuple[engines.Change, ...]:
+    def preview(self, request: engines.ApplyRequest, name: str = "pulumi") -> tuple[engines.Change, ...]:
         """What a convergence would change."""
 
         async def run() -> tuple[engines.Change, ...]:
             kube, _ = self.kube()
             async with kube:
-                return await self.engine(kube, name).preview(order)
+                return await self.engine(kube, name).preview(request)
 
         return asyncio.run(run())
 
-    def objects(self, order: engines.Order) -> dict[str, dict[str, Any]]:
+    def objects(self, request: engines.ApplyRequest) -> dict[str, dict[str, Any]]:
         """The live objects of the set, by their name."""
 
         async def read() -> dict[str, dict[str, Any]]:
             kube, _ = self.kube()
             async with kube:
-                keys = [members.key_of(manifest) for manifest in order.manifests]
+                keys = [members.key_of(manifest) for manifest in request.manifests]
                 items = [await kube.find(key.kind, key.namespace, key.name) for key in keys]
             return {str(key): item for key, item in zip(keys, items, strict=True) if item is not None}
 
@@ -138,7 +142,9 @@ class Stage:
                 item["metadata"] = {key: item["metadata"][key] for key in kept}
                 change(item)
                 body = requests.encode(item)
-                await kube.send(requests.Request("create", kind, namespace, None, body=body))
+                await kube.send(
+                    requests.KubeRequest(verb="create", kind=kind, namespace=namespace, name=None, body=body)
+                )
 
         asyncio.run(anew())
 
@@ -149,7 +155,7 @@ class Stage:
         content["config"][f"ics:{key}"] = value
         path.write_text(yaml.safe_dump(content))
 
-    def pulumi(self, *arguments: str, handed: observed.Seen | None = None) -> str:
+    def pulumi(self, *arguments: str, handed: observed.Observed | None = None) -> str:
         """The CLI by hand; answers all that it printed."""
         environment = os.environ | {
             "PULUMI_BACKEND_URL": f"file://{self.backend}",
@@ -158,7 +164,7 @@ class Stage:
         if handed is not None:
             path = self.root / "handed.json"
             path.unlink(missing_ok=True)
-            handoff.write(handoff.Handed(handed), path)
+            handoff.write(handoff.PassSnapshot(observed=handed), path)
             environment[handoff.VARIABLE] = str(path)
         done = subprocess.run(
             ["pulumi", "--non-interactive", *arguments, "--stack", self.validator],
@@ -218,7 +224,7 @@ class Stage:
         """Files of the locks."""
         return sorted((self.backend / ".pulumi" / "locks").rglob("*.json"))
 
-    def engine(self, kube: client.Client, name: str) -> engines.Engine:
+    def engine(self, kube: client.KubeClient, name: str) -> engines.Engine:
         """The engine of that name."""
         settings = self.settings.model_copy(update={"engine": name})
         where = stack.Stack(self.root, self.validator, settings.pulumi.backend)
@@ -243,7 +249,7 @@ class _NoLease:
     async def acted_height(self, provider_chain_id: str) -> int:
         return 0
 
-    def note(self, provider_chain_id: str, height: int) -> None:
+    def record_height(self, provider_chain_id: str, height: int) -> None:
         pass
 
 
@@ -257,19 +263,19 @@ def make(folder: pathlib.Path, server: apiserver.Server, validator: str) -> Stag
     for name in ("ics", ".venv"):
         (root / name).symlink_to(places.CHECKOUT / name)
     (root / "state").mkdir()
-    _private(root / "seed", scenes.seed("alice").reveal().hex())
+    _private(root / "seed", factories.seed("alice").reveal().hex())
     _private(root / "passphrase", PASSPHRASE)
     _private(root / "kubeconfig", json.dumps(_inline(server)))
-    example = scenes.example().definition
-    (chains / "base.json").write_text(scenes.BASE)
+    example = factories.example().definition
+    (chains / "base.json").write_text(factories.BASE)
     document = json.loads(example.model_dump_json(exclude_defaults=True))
     (chains / f"{example.name}.yaml").write_text(yaml.safe_dump(document))
     values = {
         "validator": validator,
-        "operator_address": scenes.valoper("alice"),
+        "operator_address": factories.valoper("alice"),
         "engine": "pulumi",
         "provider": {
-            "chain_id": scenes.PROVIDER,
+            "chain_id": factories.PROVIDER,
             "rest": ["http://127.0.0.1:1"],
             "rpc": ["http://127.0.0.1:1"],
             "grpc": ["http://127.0.0.1:1"],
@@ -286,7 +292,7 @@ def make(folder: pathlib.Path, server: apiserver.Server, validator: str) -> Stag
 
 def facts(
     running: Collection[int], launching: Collection[int] = (), staged: Collection[int] = ()
-) -> observed.Seen:
+) -> observed.Observed:
     """The provider with these chains, by consumer id.
 
     Args:
@@ -298,10 +304,12 @@ def facts(
     for number in sorted({*running, *launching, *staged}):
         one = str(number)
         phase = P.INITIALIZED if number in staged else P.LAUNCHED
-        consumers.append(scenes.consumer(phase, scenes.joined("alice", "bob", consumer_id=one), one))
+        consumers.append(factories.consumer(phase, factories.joined("alice", "bob", consumer_id=one), one))
         if phase is P.LAUNCHED:
-            launches[one] = scenes.launch("alice", "bob")
-    return observed.Seen(scenes.snapshot(*consumers, launches=launches), model.Memory())
+            launches[one] = factories.launch("alice", "bob")
+    return observed.Observed(
+        snapshot=factories.snapshot(*consumers, launches=launches), memory=observed.Memory()
+    )
 
 
 def _inline(server: apiserver.Server) -> dict[str, Any]:

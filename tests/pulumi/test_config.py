@@ -10,11 +10,11 @@ from ics.config import stack_file as config_stack_file
 from ics.engines.applyset import members
 from ics.engines.pulumi import secure_config
 from tests.pulumi import secrecy, stage
-from tests.unit import scenes
+from tests.unit import factories
 
 pytestmark = pytest.mark.pulumi
 
-SEED = scenes.seed("alice").reveal().hex()
+SEED = factories.seed("alice").reveal().hex()
 
 
 def stack_file(place: stage.Stage) -> pathlib.Path:
@@ -33,7 +33,7 @@ def test_a_seed_in_pulumis_secret_config_gives_the_same_keys(place: stage.Stage)
     text = stack_file(place).read_text()
     assert config_stack_file.is_secure(yaml.safe_load(text)["config"]["ics:seed"])
     (place.root / "seed").unlink()
-    opened = asyncio.run(secure_config.unsealed(place.root, place.validator, {}))
+    opened = asyncio.run(secure_config.decrypt_values(place.root, place.validator, {}))
     assert opened == {config_stack_file.IN_PULUMI.format(key="seed"): SEED}
 
     said = place.pulumi("up", "--yes", "--skip-preview", handed=facts)

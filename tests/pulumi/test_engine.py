@@ -25,26 +25,26 @@ pytestmark = pytest.mark.pulumi
 def events() -> Iterator[list[str]]:
     """What Pulumi has told of all passes of this module, as JSON."""
     told: list[str] = []
-    tell = session.tell
+    tell = session.read_events
 
-    def recorded(events: Sequence[automation.EngineEvent]) -> runs.Told:
+    def recorded(events: Sequence[automation.EngineEvent]) -> runs.RunResult:
         told.extend(json.dumps(event, default=vars) for event in events)
         return tell(events)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(session, "tell", recorded)
+        patch.setattr(session, "read_events", recorded)
         yield told
 
 
-def brief(found: engines.Converged) -> list[str]:
-    return [f"{change.action} {change.ref}" for change in found.changes]
+def brief(converged: engines.Converged) -> list[str]:
+    return [f"{change.action} {change.ref}" for change in converged.changes]
 
 
-def home(order: engines.Order, consumer: str) -> str:
+def home(request: engines.ApplyRequest, consumer: str) -> str:
     """Namespace of a chain."""
     found: str = next(
         m["metadata"]["namespace"]
-        for m in order.manifests
+        for m in request.manifests
         if members.consumer_of(m) == consumer and m["kind"] == "StatefulSet"
     )
     return found
@@ -63,7 +63,7 @@ def test_the_first_pass_makes_everything_and_the_second_starts_no_process(
     order = place.order(stage.facts([0, 1]))
     first, _ = place.converge(order)
     assert (len(first.changes), first.errors) == (len(order.manifests), ())
-    monkeypatch.setattr(session, "opened", None)
+    monkeypatch.setattr(session, "open_session", None)
 
     second, writes = place.converge(order)
 
@@ -190,7 +190,7 @@ def test_a_held_chain_is_left_out_and_nothing_of_it_is_removed(place: stage.Stag
 
     done, _ = place.converge(order)
 
-    assert (done.errors, done.questions) == ((), ())
+    assert (done.errors, done.confirmations) == ((), ())
     assert sorted(brief(done)) == sorted(f"update StatefulSet {home(order, one)}/node" for one in ("0", "2"))
     after = identity(place.objects(everything))
     where = home(everything, "1")
@@ -208,7 +208,7 @@ def test_a_node_is_not_deleted_unasked_and_its_chain_stays_whole(place: stage.St
 
     done, _ = place.converge(fewer)
 
-    (question,) = done.questions
+    (question,) = done.confirmations
     assert question.ref == engines.Ref("StatefulSet", home(everything, "2"), "node")
     after = identity(place.objects(everything))
     assert {name for name in before if before[name] != after.get(name)} <= {_gateway(place)}
@@ -231,13 +231,15 @@ def test_a_confirmed_replacement_makes_the_node_anew_and_nothing_else(
         kinds.STATEFUL_SET, home(order, "1"), "node", lambda item: item["spec"].update(serviceName="other")
     )
     with monkeypatch.context() as patch:
-        patch.setattr(session, "opened", None)  # while all of it waits, no process is started
+        patch.setattr(session, "open_session", None)  # while all of it waits, no process is started
         asked, _ = place.converge(order)
 
-    done, _ = place.converge(place.order(facts, confirmed=[question.name for question in asked.questions]))
+    done, _ = place.converge(
+        place.order(facts, confirmed=[question.name for question in asked.confirmations])
+    )
 
-    assert [str(question.ref) for question in asked.questions] == [node]
-    assert (brief(done), done.errors, done.questions) == ([f"replace {node}"], (), ())
+    assert [str(question.ref) for question in asked.confirmations] == [node]
+    assert (brief(done), done.errors, done.confirmations) == ([f"replace {node}"], (), ())
     after = place.objects(order)
     assert after[node]["spec"] == before[node]["spec"]
     changed = {name for name, each in identity(after).items() if each != identity(before)[name]}
@@ -256,7 +258,7 @@ def test_auto_goes_on_with_the_engine_that_was_the_last(
     assert place.converge(place.order(facts), "apply")[0].changes == ()
     place.set("node", {"resources": {"limits": {"memory": "6Gi"}}})
     with monkeypatch.context() as patch:
-        patch.setattr(session, "opened", None)
+        patch.setattr(session, "open_session", None)
         embedded, _ = place.converge(place.order(facts), "auto")
 
     assert (set(brief(with_pulumi)), with_pulumi.errors) == (both, ())
@@ -272,14 +274,14 @@ def test_a_volume_that_cannot_shrink_is_asked_about_and_the_rest_goes_on(place: 
 
     done, _ = place.converge(order)
 
-    asked = {str(question.ref) for question in done.questions}
+    asked = {str(question.ref) for question in done.confirmations}
     assert asked == set(volumes)
     assert {change.kind for change in done.changes} == {"StatefulSet"}
     after = identity(place.objects(order))
     assert {name: after[name] for name in volumes} == identity(volumes)
-    assert place.converge(order)[0].questions == done.questions
+    assert place.converge(order)[0].confirmations == done.confirmations
     place.set("node", {"resources": {"limits": {"memory": "3Gi"}}})
-    assert place.converge(place.order(stage.facts([0, 1])))[0].questions == ()
+    assert place.converge(place.order(stage.facts([0, 1])))[0].confirmations == ()
 
 
 def test_another_backend_passphrase_or_kubeconfig_is_named(place: stage.Stage) -> None:

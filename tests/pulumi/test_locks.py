@@ -36,9 +36,7 @@ def test_a_run_that_was_killed_is_mended_by_the_next_pass(place: stage.Stage) ->
     done, _ = place.converge(order)
 
     assert done.errors == ()
-    assert done.repairs[0].startswith(
-        f"the lock of a run that died is taken off the Pulumi stack {place.validator}"
-    )
+    assert done.repairs[0].startswith(f"Pulumi stack {place.validator}: removed the lock of a crashed run")
     assert all(one in done.repairs[1] for one in struck)
     assert (place.locks, pending(place)) == ([], [])
     assert place.converge(order)[0].writes == 0

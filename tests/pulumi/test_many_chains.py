@@ -57,7 +57,7 @@ def test_a_launch_among_fifty_chains(place: stage.Stage, monkeypatch: pytest.Mon
     updated: list[tuple[str, ...]] = []
     update = session.Session.update
 
-    def recorded(self: session.Session, targets: tuple[str, ...]) -> runs.Told:
+    def recorded(self: session.Session, targets: tuple[str, ...]) -> runs.RunResult:
         updated.append(targets)
         return update(self, targets)
 
@@ -76,7 +76,7 @@ def test_a_launch_among_fifty_chains(place: stage.Stage, monkeypatch: pytest.Mon
         where = home(place.order(stage.facts(range(number + 1))), str(number))
         assert all(where in name or name == shared for name in owners), owners
 
-    monkeypatch.setattr(engine.Work, "fast", lambda self, changes: [])
+    monkeypatch.setattr(engine.UpdateWork, "fast_path_changes", lambda self, changes: [])
     slow = accepted(place, RECORDED + 3)
     waiting.figure("StatefulSet accepted, by Pulumi's targets alone", slow[0])
     assert slow[2].errors == ()

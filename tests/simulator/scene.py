@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from ics import model
 from ics.keys import derivation
-from tests.unit import scenes
+from tests.unit import factories
 from tests.unit.provider import fake, recorded
 
 VALIDATORS: Final = 180
@@ -15,7 +15,7 @@ OWN: Final = 1
 """Number of the validator whose passes are measured."""
 MEMBERS: Final = range(1, 121)
 """Numbers of those who join every chain."""
-SEED: Final = scenes.seed("alice")
+SEED: Final = factories.seed("alice")
 DETAILS: Final = "p2p={node_id}@10.7.{high}.{low} relayer={relayer}"
 LAUNCH_HEIGHT: Final = 10
 """The block that launched the launched chains; its state is kept."""
@@ -52,7 +52,7 @@ def chain(number: int, *, is_launched: bool) -> fake.Consumer:
         assigned={member: key for member, (key, _) in powers.items()},
         must=tuple(MEMBERS) if is_launched else (),
         genesis=_genesis(powers) if is_launched else None,
-        genesis_hash=hashlib.sha256(scenes.BASE.encode()).digest(),
+        genesis_hash=hashlib.sha256(factories.BASE.encode()).digest(),
     )
 
 

@@ -1,4 +1,4 @@
-"""How `reconcile.py`, which cron and the pods run, calls the commands."""
+"""Calls of the commands by `reconcile.py`, which cron and the pods run."""
 
 import pathlib
 import sys
@@ -7,6 +7,7 @@ import pytest
 
 import reconcile
 from ics.cli import __main__ as commands
+from ics.cli import parser
 
 
 @pytest.mark.parametrize(
@@ -17,10 +18,10 @@ from ics.cli import __main__ as commands
         (("--once", "--confirm", "a"), ["up", "--confirm", "a"]),
         (("--watch",), ["watch"]),
         (("--watch", "--engine", "apply"), ["watch", "--engine", "apply"]),
-        (("--preview", "--exit-code"), ["plan", "--exit-code"]),
+        (("--plan", "--exit-code"), ["plan", "--exit-code"]),
     ],
 )
-def test_only_who_confirms_something_waits_for_the_pass(
+def test_reconcile_maps_its_flags_to_commands(
     words: tuple[str, ...], command: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     called = []
@@ -33,11 +34,11 @@ def test_only_who_confirms_something_waits_for_the_pass(
     monkeypatch.setattr(sys, "argv", ["reconcile.py", "--stack", "alice", *words])
     assert reconcile.main() == 0
     where = ["--stack", "alice", "--project", str(pathlib.Path(reconcile.__file__).parent)]
-    assert commands.parser().parse_args(called[0]).command == command[0]
+    assert parser.build().parse_args(called[0]).command == command[0]
     assert called == [[command[0], *where, *command[1:]]]
 
 
-def test_a_reconciler_that_stays_takes_no_confirmation(
+def test_reconcile_watch_with_confirm_is_refused(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(sys, "argv", ["reconcile.py", "--stack", "alice", "--watch", "--confirm", "a"])
@@ -45,6 +46,6 @@ def test_a_reconciler_that_stays_takes_no_confirmation(
         reconcile.main()
     assert caught.value.code == 2
     assert capsys.readouterr().err.splitlines()[-1] == (
-        "reconcile.py: error: --confirm is for one pass: run `ics up --confirm NAME` beside --watch, which steps"
-        " aside for it"
+        "reconcile.py: error: --confirm is for one pass; run `ics up --confirm NAME`, for which a"
+        " running --watch pauses"
     )

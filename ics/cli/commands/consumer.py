@@ -1,4 +1,4 @@
-"""`ics consumer list|show`, and the group that the owner's commands belong to."""
+"""`ics consumer list|show`, and the group of the owner's commands."""
 
 import argparse
 import base64
@@ -15,43 +15,41 @@ from ics.provider.owner import decode, terms
 from ics.reconciler import wiring
 
 
-def register(subparsers: Any) -> None:
-    """Add the commands; each sets `run`, which takes the namespace and returns an exit code."""
-    text = "consumer chains from their owner's side"
-    group = subparsers.add_parser("consumer", help=text, description=text)
-    commands = group.add_subparsers(dest="consumer_command", required=True, metavar="COMMAND")
-
-    listing = options.command(commands, "list", "the provider's consumer chains")
-    listing.add_argument("--phase", type=str.upper, choices=[phase.value for phase in model.Phase])
+def register(parser: argparse.ArgumentParser, name: str) -> None:
+    """Add the commands of the group; each sets `run`, which takes the arguments and returns an exit code."""
+    commands = parser.add_subparsers(dest="consumer_command", required=True, metavar="COMMAND")
+    listing = options.add_command(commands, "list", "List the provider's consumer chains.")
+    phases = [phase.value for phase in model.Phase]
+    listing.add_argument("--phase", type=str.upper, choices=phases, help="Only chains in this phase.")
     listing.add_argument(
-        "--chain-id", metavar="PATTERN", help="only chains whose id matches, such as 'osmo*'"
+        "--chain-id", metavar="PATTERN", help="Only chains whose id matches, such as 'osmo*'."
     )
     listing.add_argument(
-        "--owner", metavar="ADDRESS", help="only this owner's chains (one question for each)"
+        "--owner", metavar="ADDRESS", help="Only chains of this owner (one query for each chain)."
     )
-    listing.add_argument("--page", type=int, default=1, metavar="N")
-    listing.add_argument("--page-size", type=int, default=50, metavar="N")
+    listing.add_argument("--page", type=int, default=1, metavar="N", help="Page to show (default: 1).")
+    listing.add_argument(
+        "--page-size", type=int, default=50, metavar="N", help="Chains per page (default: 50)."
+    )
     listing.set_defaults(run=options.on_chain(_list))
 
-    show = options.command(
-        commands, "show", "one chain: terms, members, keys, validators or their forecast, genesis"
-    )
+    text = "Show one chain: terms, opt-ins, keys, validators or their forecast, genesis."
+    show = options.add_command(commands, "show", text)
     show.add_argument("consumer_id", metavar="CONSUMER_ID")
-    show.add_argument(
-        "--genesis", type=Path, metavar="FILE", help="write the CCV genesis of a launched chain"
-    )
+    text = "Write the CCV genesis of a launched chain to this file."
+    show.add_argument("--genesis", type=Path, metavar="FILE", help=text)
     show.set_defaults(run=options.on_chain(_show))
     consumer_owner.register(commands)
 
 
-async def _list(args: argparse.Namespace, found: wiring.Chain) -> int:
+async def _list(args: argparse.Namespace, access: wiring.ProviderAccess) -> int:
     if args.page < 1 or args.page_size < 1:
-        raise errors.SettingsError("--page and --page-size begin with 1")
+        raise errors.SettingsError("--page and --page-size must be at least 1")
     phase = None if args.phase is None else model.Phase(args.phase)
     if args.chain_id is None and args.owner is None:
-        chains, total = await found.provider.page(phase, args.page, args.page_size)
+        chains, total = await access.provider.page(phase, args.page, args.page_size)
     else:
-        matching = await _filtered(args, found, phase)
+        matching = await _filtered(args, access, phase)
         begin = (args.page - 1) * args.page_size
         chains, total = matching[begin : begin + args.page_size], len(matching)
     if args.json:
@@ -66,17 +64,17 @@ async def _list(args: argparse.Namespace, found: wiring.Chain) -> int:
 
 
 async def _filtered(
-    args: argparse.Namespace, found: wiring.Chain, phase: model.Phase | None
+    args: argparse.Namespace, access: wiring.ProviderAccess, phase: model.Phase | None
 ) -> list[model.ConsumerSummary]:
     chains = [
         chain
-        for chain in await found.provider.chains()
+        for chain in await access.provider.chains()
         if (phase is None or chain.phase is phase)
         and (args.chain_id is None or fnmatch.fnmatchcase(chain.chain_id, args.chain_id))
     ]
     if args.owner is None:
         return chains
-    return [chain for chain in chains if (await found.provider.find(chain.consumer_id)).owner == args.owner]
+    return [chain for chain in chains if (await access.provider.find(chain.consumer_id)).owner == args.owner]
 
 
 def _summary(chain: model.ConsumerSummary) -> dict[str, Any]:
@@ -90,8 +88,8 @@ def _summary(chain: model.ConsumerSummary) -> dict[str, Any]:
     }
 
 
-async def _show(args: argparse.Namespace, found: wiring.Chain) -> int:
-    provider, consumer_id = found.provider, args.consumer_id
+async def _show(args: argparse.Namespace, access: wiring.ProviderAccess) -> int:
+    provider, consumer_id = access.provider, args.consumer_id
     chain = await provider.find(consumer_id)
     is_active = chain.is_prelaunch or chain.phase is model.Phase.LAUNCHED
     members = await provider.members(consumer_id) if is_active else ()
@@ -113,25 +111,25 @@ async def _show(args: argparse.Namespace, found: wiring.Chain) -> int:
     }
     if args.genesis is not None:
         _write_genesis(args, chain, ccv)
-    return output.tell(args, value, _lines(chain, value))
+    return output.emit(args, value, _lines(chain, value))
 
 
-def _member(one: decode.Member) -> dict[str, Any]:
+def _member(member: decode.Member) -> dict[str, Any]:
     return {
-        "moniker": one.moniker,
-        "operator_address": one.operator_address,
-        "consensus_address": one.consensus_address,
-        "consumer_key": base64.b64encode(one.consumer_key).decode(),
-        "consumer_power": one.consumer_power,
-        "provider_power": one.provider_power,
-        "commission": one.commission,
-        "jailed": one.is_jailed,
+        "moniker": member.moniker,
+        "operator_address": member.operator_address,
+        "consensus_address": member.consensus_address,
+        "consumer_key": base64.b64encode(member.consumer_key).decode(),
+        "consumer_power": member.consumer_power,
+        "provider_power": member.provider_power,
+        "commission": member.commission,
+        "jailed": member.is_jailed,
     }
 
 
-def _genesis(chain: terms.Found, ccv: dict[str, Any]) -> dict[str, Any]:
-    raw = canonical_json.canonical(ccv)
-    # A sovereign chain that changes over gets no new client, which would tell the height.
+def _genesis(chain: terms.OwnedConsumer, ccv: dict[str, Any]) -> dict[str, Any]:
+    raw = canonical_json.encode(ccv)
+    # A sovereign chain that becomes a consumer gets no new client, which would hold the height.
     is_new = not chain.terms.initialization_parameters.connection_id
     return {
         "launch_height": genesis.launch_height(ccv) if is_new else None,
@@ -141,42 +139,42 @@ def _genesis(chain: terms.Found, ccv: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _write_genesis(args: argparse.Namespace, chain: terms.Found, ccv: dict[str, Any] | None) -> None:
+def _write_genesis(args: argparse.Namespace, chain: terms.OwnedConsumer, ccv: dict[str, Any] | None) -> None:
     if ccv is None:
         raise errors.SettingsError(
-            f"consumer {chain.consumer_id} is {chain.phase}: the provider makes its genesis at the launch"
+            f"consumer {chain.consumer_id} is {chain.phase}; the provider creates its genesis at launch"
         )
     try:
-        args.genesis.write_bytes(canonical_json.canonical(ccv))
+        args.genesis.write_bytes(canonical_json.encode(ccv))
     except OSError as error:
         raise errors.SettingsError(
             f"--genesis {args.genesis}: {error.strerror}; name another file"
         ) from error
 
 
-def _lines(chain: terms.Found, value: dict[str, Any]) -> list[str]:
+def _lines(chain: terms.OwnedConsumer, value: dict[str, Any]) -> list[str]:
     lines = [
         f"consumer {chain.consumer_id} ({chain.terms.chain_id}) is {chain.phase}",
         f"owner {chain.owner}",
         f"client {chain.client_id or '-'}",
     ]
     shown = {key: value[key] for key in terms.Terms.model_fields if key != "chain_id"}
-    lines += [f"{path}: {diff.shown(leaf)}" for path, leaf in terms.leaves(shown)]
+    lines += [f"{path}: {diff.format_value(leaf)}" for path, leaf in terms.leaves(shown)]
     if value["genesis"] is not None:
         made = value["genesis"]
-        lines.append(f"CCV genesis: of height {made['launch_height']}, sha256 {made['sha256']}")
+        lines.append(f"CCV genesis: launch height {made['launch_height']}, sha256 {made['sha256']}")
     lines.append(f"{len(value['opted_in'])} opted in, {len(value['keys'])} assigned a key")
     lines.append(f"{value['validators_are']} has {len(value['validators'])} validators")
     columns = ("VALIDATOR", "OPERATOR", "POWER", "ON PROVIDER", "COMMISSION", "CONSUMER KEY")
     rows = [
         (
-            one["moniker"] + (" (jailed)" if one["jailed"] else ""),
-            one["operator_address"],
-            one["consumer_power"],
-            one["provider_power"],
-            one["commission"],
-            one["consumer_key"],
+            row["moniker"] + (" (jailed)" if row["jailed"] else ""),
+            row["operator_address"],
+            row["consumer_power"],
+            row["provider_power"],
+            row["commission"],
+            row["consumer_key"],
         )
-        for one in value["validators"]
+        for row in value["validators"]
     ]
     return [*lines, *(output.table(columns, rows) if rows else [])]

@@ -1,36 +1,28 @@
-"""`ics doctor`: every check, with the mend of what is not well."""
+"""`ics doctor`: prints the finding of each check."""
 
 import argparse
 import asyncio
 import os
 from pathlib import Path
-from typing import Any
 
 from ics.cli import options, output
+from ics.cli.doctor import findings, run
 from ics.config import stack_file
 
 
-def register(subparsers: Any) -> None:
-    """Add the command; it sets `run`, which takes the namespace and returns an exit code."""
-    text = (
-        "check settings, endpoints, keys, account, cluster and chains, and say how to mend what is not well"
-    )
-    options.command(subparsers, "doctor", text).set_defaults(run=_run)
+def register(parser: argparse.ArgumentParser, name: str) -> None:
+    """Add the arguments and set `run`, which takes them and returns an exit code."""
+    options.add_stack(parser)
+    parser.set_defaults(run=_run)
 
 
 def _run(args: argparse.Namespace) -> int:
-    from ics.cli.doctor import (
-        findings,  # what it asks with takes a while to load
-        run,
-    )
-
     root = args.project.resolve() if args.project else stack_file.project_root(Path.cwd())
-    found = asyncio.run(run.examine(root, args.stack, os.environ, args.set))
-    code = findings.exit_code(found)
+    results = asyncio.run(run.examine(root, args.stack, os.environ, args.set))
+    code = findings.exit_code(results)
     if args.json:
-        print(output.dump({"exit_code": code, "findings": [one.as_dict() for one in found]}))
+        print(output.dump({"exit_code": code, "findings": [finding.as_dict() for finding in results]}))
         return code
-    counts = [sum(one.level is level for one in found) for level in findings.Level]
-    print("\n".join(one.line() for one in found))
-    print(f"{counts[0]} ok, {counts[1]} to know, {counts[2]} to mend")
+    print("\n".join(finding.line() for finding in results))
+    print(findings.summary(results))
     return code

@@ -1,4 +1,4 @@
-"""`ics endpoint register|show|check`: what the validators publish for their peers."""
+"""`ics endpoint register|show|check`: the endpoints that validators publish for their peers."""
 
 import argparse
 import asyncio
@@ -12,64 +12,63 @@ from ics.consumer.peers import description, ports, publication
 from ics.reconciler import observe, wiring
 
 
-def register(subparsers: Any) -> None:
-    """Add `endpoint` and its commands; each sets `run`."""
-    group = subparsers.add_parser("endpoint", help="what validators publish for their peers")
-    commands = group.add_subparsers(dest="what", required=True, metavar="WHAT")
-    text = "publish this validator's endpoint, node id and relayer in its description; keeps its other text"
-    parser = options.command(commands, "register", text)
-    parser.add_argument("--host", metavar="HOST", help="default: ics:gateway.host, else the LoadBalancer's")
-    parser.add_argument("--port", metavar="PORT", type=int, help="the provider node's own p2p port")
-    parser.add_argument(
+def register(parser: argparse.ArgumentParser, name: str) -> None:
+    """Add the commands of the group; each sets `run`, which takes the arguments and returns an exit code."""
+    commands = parser.add_subparsers(dest="what", required=True, metavar="COMMAND")
+    text = "Publish this validator's endpoint, node id and relayer in its description; keep its other text."
+    register = options.add_command(commands, "register", text)
+    text = "Host to publish (default: ics:gateway.host, else the LoadBalancer's address)."
+    register.add_argument("--host", metavar="HOST", help=text)
+    register.add_argument("--port", metavar="PORT", type=int, help="p2p port of the provider node.")
+    register.add_argument(
         "--consumer",
         metavar="CONSUMER_ID=HOST:PORT",
         action="append",
         default=[],
-        help="an endpoint of its own for one chain",
+        help="Endpoint of one chain, if it differs (repeatable).",
     )
-    parser.add_argument("--dry-run", action="store_true", help="show the description; send nothing")
-    parser.set_defaults(
-        run=options.on_stack(
-            _register, asks=lambda args: options.Asks.NOT if args.dry_run else options.Asks.FIRST
-        )
-    )
-    parser = options.command(commands, "show", "the endpoints of all validators, or why there is none")
-    parser.set_defaults(run=options.on_stack(_show))
-    text = "look names up and connect: own and peers' endpoints, this validator's description"
-    parser = options.command(commands, "check", text)
-    parser.set_defaults(run=options.on_stack(_check))
+    register.add_argument("--dry-run", action="store_true", help="Show the description; send nothing.")
+    register.set_defaults(run=options.on_stack(_register, lease_request=_lease_request))
+    text = "List the endpoints of all validators, or why one has none."
+    options.add_command(commands, "show", text).set_defaults(run=options.on_stack(_show))
+    text = "Resolve and connect to this validator's and its peers' endpoints; check its description."
+    options.add_command(commands, "check", text).set_defaults(run=options.on_stack(_check))
 
 
-async def _snapshot(found: wiring.Opened) -> tuple[model.Snapshot, model.Validator]:
-    place = found.world
-    await place.provider.open(await place.lease.acted_height(place.settings.provider.chain_id))
-    operator = place.settings.operator_address
-    snapshot = await place.provider.snapshot(operator, lambda summary, must: False)
+def _lease_request(args: argparse.Namespace) -> options.LeaseRequest:
+    return options.LeaseRequest.NEVER if args.dry_run else options.LeaseRequest.ALWAYS
+
+
+async def _snapshot(stack: wiring.OpenStack) -> tuple[model.Snapshot, model.Validator]:
+    world = stack.world
+    await world.provider.open(await world.lease.acted_height(world.settings.provider.chain_id))
+    operator = world.settings.operator_address
+    snapshot = await world.provider.snapshot(operator, lambda summary, must: False)
     return snapshot, next(v for v in snapshot.validators if v.operator_address == operator)
 
 
-async def _register(args: argparse.Namespace, found: wiring.Opened) -> int:
-    settings = found.world.settings
-    (snapshot, own), balancer = await asyncio.gather(_snapshot(found), found.cluster.balancer())
-    wish = publication.Wish(
+async def _register(args: argparse.Namespace, stack: wiring.OpenStack) -> int:
+    settings = stack.world.settings
+    (snapshot, own), balancer = await asyncio.gather(_snapshot(stack), stack.gateway.find())
+    update = publication.EndpointUpdate(
         args.host or settings.gateway.host or (balancer.address if balancer else None),
         args.port,
         dict(_of_consumer(text) for text in args.consumer),
     )
-    placed = ports.allocate(desired.port_order(snapshot.consumers)[: ports.CAPACITY])
-    computed = {consumer_id: one.p2p for consumer_id, one in placed.items()}
-    details = publication.details(own.details, settings, found.world.seed, wish, computed)
+    allocated = ports.allocate(desired.port_order(snapshot.consumers)[: ports.CAPACITY])
+    computed = {consumer_id: ports_of_chain.p2p for consumer_id, ports_of_chain in allocated.items()}
+    details = publication.compose_details(own.details, settings, stack.world.seed, update, computed)
     is_due = details != own.details
     if is_due and not args.dry_run:
-        await found.cluster.lease.ensure()
+        await stack.lease.ensure()
         try:
-            await found.sender.send(model.PublishDetails(details))
+            await stack.sender.send(model.PublishDetails(details))
         finally:
-            await found.cluster.lease.release()
-    done = "would send" if args.dry_run else "sent"
-    line = f"{done}: the description is now" if is_due else "nothing to send: the description is"
+            await stack.lease.release()
+    verb = "would send" if args.dry_run else "sent"
+    line = f"{verb}; new description:" if is_due else "nothing to send; current description:"
     value = {"changed": is_due, "sent": is_due and not args.dry_run, "details": details}
-    output.tell(args, value, [line, f"  {details}"])
+    output.emit(args, value, [line, f"  {details}"])
     return 0
 
 
@@ -79,13 +78,13 @@ def _of_consumer(text: str) -> tuple[str, tuple[str, int]]:
     if endpoint is None or endpoint.host is None or endpoint.port is None or not consumer_id.isdigit():
         why = f" ({endpoint.error})" if endpoint and endpoint.error else ""
         raise errors.SettingsError(
-            f"--consumer {text!r}{why}: write CONSUMER_ID=HOST:PORT, such as 3=p2p.example.org:27346"
+            f"--consumer {text!r}{why}: use CONSUMER_ID=HOST:PORT, such as 3=p2p.example.org:27346"
         )
     return consumer_id, (endpoint.host, endpoint.port)
 
 
-async def _show(args: argparse.Namespace, found: wiring.Opened) -> int:
-    snapshot, own = await _snapshot(found)
+async def _show(args: argparse.Namespace, stack: wiring.OpenStack) -> int:
+    snapshot, own = await _snapshot(stack)
     rows = [
         {
             "operator_address": validator.operator_address,
@@ -99,13 +98,13 @@ async def _show(args: argparse.Namespace, found: wiring.Opened) -> int:
     columns = ("VALIDATOR", "OPERATOR", "ENDPOINT", "RELAYER")
     table = output.table(columns, [_row(row) for row in rows])
     for row in rows:
-        for consumer_id, one in row.get("by_consumer", {}).items():
-            endpoint = description.Endpoint(one["host"], one["port"], one["node_id"])
+        for consumer_id, entry in row.get("by_consumer", {}).items():
+            endpoint = description.Endpoint(entry["host"], entry["port"], entry["node_id"])
             table.append(f"  {row['moniker']}  consumer {consumer_id}: {endpoint}")
         if row["error"]:
             table.append(f"  {row['moniker']}  {row['error']}")
     value = {"chain_id": snapshot.chain_id, "height": snapshot.height, "validators": rows}
-    output.tell(args, value, table)
+    output.emit(args, value, table)
     return 0
 
 
@@ -115,45 +114,38 @@ def _row(row: dict[str, Any]) -> tuple[object, ...]:
     return name, row["operator_address"], endpoint, row["relayer"] or "-"
 
 
-async def _check(args: argparse.Namespace, found: wiring.Opened) -> int:
-    place = found.world
-    observed, balancer = await asyncio.gather(observe.observe(place), found.cluster.balancer())
-    validators, operator = observed.snapshot.validators, place.settings.operator_address
+async def _check(args: argparse.Namespace, stack: wiring.OpenStack) -> int:
+    world = stack.world
+    (observed, desired), balancer = await asyncio.gather(observe.read(world), stack.gateway.find())
+    validators, operator = observed.snapshot.validators, world.settings.operator_address
     own = next(v for v in validators if v.operator_address == operator)
     chains = [
-        (chain.chain_id, chain.peering.persistent_peers, chain.peering.endpoint)
-        for chain in observe.desire(place, observed).chains
+        (chain.chain_id, chain.peering.persistent_peers, chain.peering.endpoint) for chain in desired.chains
     ]
-    targets = publication.targets(validators, operator, chains)
-    dialed = await asyncio.gather(*(dial.dial(target.host, target.port) for target in targets))
+    targets = publication.dial_targets(validators, operator, chains)
+    results = await asyncio.gather(*(dial.probe(target.host, target.port) for target in targets))
     address = balancer.address if balancer else None
-    wrong = publication.problems(own.details, place.settings, place.seed, address)
-    wrong += publication.doubles(validators)
-    rows = [
+    problems = publication.find_problems(own.details, world.settings, world.seed, address)
+    problems += publication.duplicate_node_ids(validators)
+    rows: list[dict[str, Any]] = [
         {
-            "who": target.who,
-            "what": target.what,
+            "who": target.owner,
+            "what": target.service,
             "host": target.host,
             "port": target.port,
             "addresses": list(answer.addresses),
             "ok": not answer.problem,
             "problem": answer.problem,
         }
-        for target, answer in zip(targets, dialed, strict=True)
+        for target, answer in zip(targets, results, strict=True)
     ]
-    lines = output.table(
-        ("WHO", "WHAT", "ADDRESS", "ANSWER"),
-        [
-            (
-                r["who"],
-                r["what"],
-                f"{description.bracketed(str(r['host']))}:{r['port']}",
-                r["problem"] or "connects",
-            )
-            for r in rows
-        ],
-    )
-    lines += [f"  {line}" for line in wrong]
-    lines.append("a connection was made and closed again: that shows the way, not the node's id")
-    output.tell(args, {"targets": rows, "problems": wrong}, lines)
-    return 2 if wrong else 0 if all(row["ok"] for row in rows) else 1
+    lines = output.table(("WHO", "WHAT", "ADDRESS", "ANSWER"), [_target_row(row) for row in rows])
+    lines += [f"  {line}" for line in problems]
+    lines.append("the check connects only; it does not verify node ids")
+    output.emit(args, {"targets": rows, "problems": problems}, lines)
+    return 2 if problems else 0 if all(row["ok"] for row in rows) else 1
+
+
+def _target_row(row: dict[str, Any]) -> tuple[object, ...]:
+    address = f"{description.format_host(row['host'])}:{row['port']}"
+    return row["who"], row["what"], address, row["problem"] or "connects"

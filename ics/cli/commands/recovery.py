@@ -1,77 +1,85 @@
-"""`ics purge` and `ics arm`: what only an operator may decide, and only by name."""
+"""`ics purge` and `ics sign-state reset`: irreversible decisions, which a user confirms by the chain's id."""
 
 import argparse
-from typing import Any
 
 from ics import errors, model
 from ics.cli import options, output
-from ics.consumer import observed, signing
+from ics.cluster import purge
+from ics.consumer import desired, observed, signing
 from ics.reconciler import observe, wiring
 
 
-def register(subparsers: Any) -> None:
-    """Add the commands; each sets `run`, which takes the namespace and returns an exit code."""
-    for name, work, text in (
-        ("purge", _purge, "remove volume, keys and namespace of a chain that runs here no more; for good"),
-        ("arm", _arm, "lay a new signing memory on the volume of a chain whose old one is lost"),
-    ):
-        parser = options.command(subparsers, name, text)
-        parser.add_argument("consumer_id", metavar="CONSUMER_ID")
-        parser.add_argument("--confirm", metavar="NAME", required=True, help="the chain's id, typed out")
-        parser.set_defaults(run=options.on_stack(work, asks=lambda args: options.Asks.FIRST))
+def register(parser: argparse.ArgumentParser, name: str) -> None:
+    """Add the arguments of one of the commands and set `run`, which takes them and returns an exit code."""
+    if name == "purge":
+        options.add_stack(parser)
+        _add_arguments(parser, _purge)
+        return
+    commands = parser.add_subparsers(dest="sign_state_command", required=True, metavar="COMMAND")
+    text = "Reset a chain's sign state (`priv_validator_state.json`) after its volume was lost."
+    _add_arguments(options.add_command(commands, "reset", text), _reset_sign_state)
+
+
+def _add_arguments(parser: argparse.ArgumentParser, work: options.Work) -> None:
+    parser.add_argument("consumer_id", metavar="CONSUMER_ID")
+    parser.add_argument("--confirm", metavar="NAME", required=True, help="The chain's id, to confirm.")
+    parser.set_defaults(run=options.on_stack(work, lease_request=lambda args: options.LeaseRequest.ALWAYS))
 
 
 async def _confirmed(
-    args: argparse.Namespace, found: wiring.Opened
-) -> tuple[observed.Seen, model.ConsumerSummary]:
-    facts = await observe.observe(found.world)
-    by_id = {c.summary.consumer_id: c.summary for c in facts.snapshot.consumers}
+    args: argparse.Namespace, stack: wiring.OpenStack
+) -> tuple[observed.Observed, desired.Desired, model.ConsumerSummary]:
+    state, target = await observe.read(stack.world)
+    by_id = {c.summary.consumer_id: c.summary for c in state.snapshot.consumers}
     summary = by_id.get(args.consumer_id)
     if summary is None:
         raise errors.SettingsError(
-            f"consumer id {args.consumer_id!r}: {facts.snapshot.chain_id} has no such chain"
+            f"consumer id {args.consumer_id!r}: not found on {state.snapshot.chain_id}; run `ics consumer list`"
         )
     if args.confirm != summary.chain_id:
         raise errors.SettingsError(
-            f"--confirm {args.confirm!r} is not the name of consumer {args.consumer_id}, which is"
-            f" {summary.chain_id!r}: nothing was changed"
+            f"--confirm {args.confirm!r}: consumer {args.consumer_id} is {summary.chain_id!r}; nothing was changed"
         )
-    return facts, summary
+    return state, target, summary
 
 
-async def _purge(args: argparse.Namespace, found: wiring.Opened) -> int:
-    facts, summary = await _confirmed(args, found)
-    memory = facts.memory.chains.get(summary.consumer_id)
+async def _purge(args: argparse.Namespace, stack: wiring.OpenStack) -> int:
+    state, target, summary = await _confirmed(args, stack)
+    memory = state.memory.chains.get(summary.consumer_id)
     if memory is None:
-        raise errors.SettingsError(f"consumer {summary.consumer_id}: nothing of it is in the cluster")
-    wanted = observe.desire(found.world, facts)
-    if summary.consumer_id in wanted.held or any(c.consumer_id == summary.consumer_id for c in wanted.chains):
+        raise errors.SettingsError(f"consumer {summary.consumer_id}: it has nothing in the cluster")
+    if summary.consumer_id in target.paused or any(
+        c.consumer_id == summary.consumer_id for c in target.chains
+    ):
         raise errors.Permanent(
-            f"consumer {summary.consumer_id} ({summary.chain_id}) still runs here: nothing was removed; it can be"
-            " purged once the chain is DELETED or this validator has left it"
+            f"consumer {summary.consumer_id} ({summary.chain_id}) still runs here; nothing was removed: purge it"
+            " once the chain is DELETED or this validator has left it"
         )
-    removed = await found.cluster.purge(memory.namespace, summary.consumer_id)
-    await found.cluster.lease.release()
-    output.tell(args, {"removed": list(removed)}, [f"removed {name}" for name in removed])
+    settings = stack.world.settings
+    await stack.lease.ensure()
+    removed = await purge.delete_chain(
+        stack.kube, settings.validator, settings.provider.chain_id, summary.consumer_id, memory.namespace
+    )
+    await stack.lease.release()
+    output.emit(args, {"removed": list(removed)}, [f"removed {name}" for name in removed])
     return 0
 
 
-async def _arm(args: argparse.Namespace, found: wiring.Opened) -> int:
-    facts, summary = await _confirmed(args, found)
-    wanted = observe.desire(found.world, facts)
-    chain = next((c for c in wanted.chains if c.consumer_id == summary.consumer_id), None)
-    memory = facts.memory.chains.get(summary.consumer_id)
+async def _reset_sign_state(args: argparse.Namespace, stack: wiring.OpenStack) -> int:
+    state, target, summary = await _confirmed(args, stack)
+    chain = next((c for c in target.chains if c.consumer_id == summary.consumer_id), None)
+    memory = state.memory.chains.get(summary.consumer_id)
     if chain is None or memory is None or memory.volume_uid is None:
-        raise errors.SettingsError(f"consumer {summary.consumer_id}: there is no volume here to arm")
-    if chain.arming is signing.Arming.REMOTE:
+        raise errors.SettingsError(f"consumer {summary.consumer_id}: no volume found")
+    if chain.sign_state is signing.SignStateStatus.REMOTE:
         raise errors.SettingsError(
-            f"consumer {summary.consumer_id}: its remote signer remembers what was signed: there is nothing to arm here"
+            f"consumer {summary.consumer_id}: its remote signer keeps the sign state; reset it there"
         )
-    await found.cluster.order_memory_anew(chain.namespace, chain.key.generation, memory.volume_uid)
-    await found.cluster.lease.release()
+    await stack.sign_state.request_reset(chain.namespace, chain.key.generation, memory.volume_uid)
+    await stack.lease.release()
     line = (
-        f"{summary.chain_id}: the next passes lay the signing memory, keep one that lies there with all that it"
-        " remembers, and restart the node with its key"
+        f"{summary.chain_id}: the next passes create the sign state, unless the volume already holds one, and"
+        " restart the node with its key"
     )
-    output.tell(args, {"consumer_id": summary.consumer_id, "volume_uid": memory.volume_uid}, [line])
+    output.emit(args, {"consumer_id": summary.consumer_id, "volume_uid": memory.volume_uid}, [line])
     return 0

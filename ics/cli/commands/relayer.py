@@ -1,4 +1,4 @@
-"""`ics hermes status`: clients, channels, wallets and packets of all chains or of one."""
+"""`ics hermes status`: clients, channels, wallets and packets of the relayers."""
 
 import argparse
 from typing import Any
@@ -8,36 +8,35 @@ from ics.cli import options, output
 from ics.consumer import desired, status
 from ics.reconciler import observe, wiring
 from ics.relayer import accounts as relayer_accounts
-from ics.relayer import report
+from ics.relayer import inputs, report
 
 
-def register(subparsers: Any) -> None:
-    """Add `hermes status`; it sets `run`, which takes the namespace and returns an exit code."""
-    group = subparsers.add_parser("hermes", help="the relayers")
-    commands = group.add_subparsers(dest="what", required=True, metavar="WHAT")
-    text = "relayers: deployments, clients, channels, wallets, packets, and what is wrong"
-    parser = options.command(commands, "status", text)
-    parser.add_argument("consumer_id", metavar="CONSUMER_ID", nargs="?", help="default: all chains")
-    parser.add_argument("--verbose", action="store_true", help="every id, state and Job")
-    parser.set_defaults(run=options.on_stack(_status))
+def register(parser: argparse.ArgumentParser, name: str) -> None:
+    """Add the commands of the group; each sets `run`, which takes the arguments and returns an exit code."""
+    commands = parser.add_subparsers(dest="what", required=True, metavar="COMMAND")
+    text = "Show deployments, clients, channels, wallets, packets and conditions of the relayers."
+    status = options.add_command(commands, "status", text)
+    text = "Only the relayer of this chain (default: all chains)."
+    status.add_argument("consumer_id", metavar="CONSUMER_ID", nargs="?", help=text)
+    status.add_argument("--verbose", action="store_true", help="Show every id, state and Job.")
+    status.set_defaults(run=options.on_stack(_status))
 
 
-async def _status(args: argparse.Namespace, found: wiring.Opened) -> int:
-    reports = await gather(found, args.consumer_id)
+async def _status(args: argparse.Namespace, stack: wiring.OpenStack) -> int:
+    reports = await _gather(stack, args.consumer_id)
     value = {"chains": [report.as_dict() for report in reports]}
     lines = _lines(reports) if not args.verbose else [output.dump(report.as_dict()) for report in reports]
-    return output.tell(args, value, lines)
+    return output.emit(args, value, lines)
 
 
-async def gather(found: wiring.Opened, consumer_id: str | None) -> list[report.RelayReport]:
-    """The relaying to all chains of the stack, or to one.
+async def _gather(stack: wiring.OpenStack, consumer_id: str | None) -> list[report.RelayReport]:
+    """Return the relayer reports of all chains of the stack, or of one.
 
     Raises:
-        SettingsError: there is no such chain here.
+        SettingsError: the stack has no such chain.
     """
-    place = found.world
-    observed = await observe.observe(place)
-    wanted = observe.desire(place, observed)
+    place = stack.world
+    observed, wanted = await observe.read(place)
     chains = [chain for chain in wanted.chains if consumer_id in (None, chain.consumer_id)]
     if consumer_id is not None and not chains:
         raise errors.SettingsError(f"consumer id {consumer_id!r}: no chain of this stack; see ics status")
@@ -47,19 +46,24 @@ async def gather(found: wiring.Opened, consumer_id: str | None) -> list[report.R
         accounts = relayer_accounts.provider_addresses(
             place.settings, place.seed, wanted.provider_chain_id, chain.consumer_id
         )
+        memory = observed.memory.chains.get(chain.consumer_id)
         reports.append(
-            report.report(
-                observed,
-                chain,
-                dict(accounts),
-                conditions.get(chain.consumer_id, ()),
+            report.build(
+                consumer_id=chain.consumer_id,
+                chain_id=chain.chain_id,
+                relays=chain.stage.relays,
+                facts=observed.relays.get(chain.consumer_id),
+                plan=chain.relay,
+                memory=memory.relayer if memory else inputs.RelayerMemory(),
+                balances={purpose: observed.balances.get(address) for purpose, address in accounts},
+                conditions=conditions.get(chain.consumer_id, ()),
             )
         )
     return reports
 
 
-def _conditions(wanted: desired.Desired, observations: Any) -> dict[str, Any]:
-    report = status.report(wanted, observations)
+def _conditions(desired: desired.Desired, observations: Any) -> dict[str, Any]:
+    report = status.report(desired, observations)
     return {chain.consumer_id: chain.conditions for chain in report.chains}
 
 
@@ -73,14 +77,20 @@ def _lines(reports: list[report.RelayReport]) -> list[str]:
 
 def _row(report: dict[str, Any]) -> tuple[object, ...]:
     def pod(name: str) -> str:
-        found = report["deployments"][name]
-        return "-" if found is None else "ready" if found["ready"] else found["waiting"] or "starting"
+        deployment = report["deployments"][name]
+        return (
+            "-"
+            if deployment is None
+            else "ready"
+            if deployment["ready"]
+            else deployment["waiting"] or "starting"
+        )
 
     def channel(name: str) -> str:
-        found = report["channels"][name]
-        if found is None:
+        ends_of_channel = report["channels"][name]
+        if ends_of_channel is None:
             return "-"
-        ends = [found[side] for side in ("provider", "consumer")]
+        ends = [ends_of_channel[side] for side in ("provider", "consumer")]
         return "/".join(_end(end) for end in ends)
 
     clients = [report["clients"][side] for side in ("provider", "consumer")]
@@ -101,5 +111,5 @@ def _row(report: dict[str, Any]) -> tuple[object, ...]:
 
 def _end(end: Any) -> str:
     if isinstance(end, list):
-        return ",".join(_end(one) for one in end) or "-"
+        return ",".join(_end(inner) for inner in end) or "-"
     return "-" if end is None else f"{end['id']} {end['state']}"

@@ -1,6 +1,6 @@
-"""`ics show …`: what the pure core says about given input. No cluster and no chain is asked.
+"""`ics show …`: offline calculators, without a cluster or a chain.
 
-The functions named after a command return the JSON value of that command, whose shape is stable.
+The JSON values of the commands have a stable shape.
 """
 
 import argparse
@@ -23,8 +23,8 @@ from ics.manifests import rights
 _Subparsers = Any  # argparse has no public name for what add_subparsers() returns
 
 
-def port_list(chain_ids: Sequence[str]) -> list[dict[str, Any]]:
-    """Ports of launched chains in the order of their launch, collisions resolved.
+def _port_list(chain_ids: Sequence[str]) -> list[dict[str, Any]]:
+    """Allocate the ports of chains in the order of their launch, resolving collisions.
 
     Raises:
         SettingsError: a chain id that no chain can have.
@@ -36,40 +36,40 @@ def port_list(chain_ids: Sequence[str]) -> list[dict[str, Any]]:
     return [ports.as_dict(chain_id, placed[at]) for at, chain_id in enumerate(chain_ids)]
 
 
-def peer_list(details: Sequence[str]) -> list[dict[str, Any]]:
-    """What each description yields, or why it yields nothing; `by_consumer` only where it is used."""
+def _peer_list(details: Sequence[str]) -> list[dict[str, Any]]:
+    """Parse each description; `by_consumer` is present only where it is used."""
     return [published(description.parse(text)) for text in details]
 
 
-def published(found: description.Published) -> dict[str, Any]:
-    """What a description yields, as JSON of a stable shape."""
+def published(publication: description.Published) -> dict[str, Any]:
+    """Return a parsed description as JSON of a stable shape."""
     row: dict[str, Any] = {
-        "host": found.host,
-        "port": found.port,
-        "node_id": found.node_id,
-        "relayer": found.relayer,
-        "error": found.error,
+        "host": publication.host,
+        "port": publication.port,
+        "node_id": publication.node_id,
+        "relayer": publication.relayer,
+        "error": publication.error,
     }
-    if found.by_consumer:
+    if publication.by_consumer:
         row["by_consumer"] = {
             consumer_id: {"host": own.host, "port": own.port, "node_id": own.node_id}
-            for consumer_id, own in found.by_consumer.items()
+            for consumer_id, own in publication.by_consumer.items()
         }
     return row
 
 
-def node_id_of(key: derivation.NodeKey) -> dict[str, str]:
-    """The node id that belongs to a key."""
+def _node_id_of(key: derivation.NodeKey) -> dict[str, str]:
+    """Return the node id of a key."""
     return {"node_id": key.node_id}
 
 
-def genesis_digest(raw: bytes) -> dict[str, Any]:
-    """sha256 and size of canonical bytes."""
+def _genesis_digest(raw: bytes) -> dict[str, Any]:
+    """Return sha256 and size of canonical bytes."""
     return {"sha256": canonical_json.sha256_hex(raw), "size": len(raw)}
 
 
-def selection_of(answer: Mapping[str, Any]) -> dict[str, Any]:
-    """Who the 66 % rule selects from a staking validators answer.
+def _selection_of(answer: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the validators that the 66 % rule selects from an answer of the staking query.
 
     Raises:
         SettingsError: the answer is malformed.
@@ -79,99 +79,117 @@ def selection_of(answer: Mapping[str, Any]) -> dict[str, Any]:
     return {"total": found.total, "threshold": found.threshold, "selected": selected}
 
 
-def register(subparsers: _Subparsers) -> None:
-    """Add `show` and its commands; each sets `run`, which takes the namespace and returns an exit code."""
-    show = subparsers.add_parser("show", help="what the rules say about given input")
-    commands = show.add_subparsers(dest="what", required=True, metavar="WHAT")
-
-    parser = _command(commands, "ports", _run_ports, "ports of chains, in the order of their launch")
-    parser.add_argument("chain_ids", metavar="CHAIN_ID", nargs="+")
-
-    parser = _command(commands, "peers", _run_peers, "what validators' descriptions yield, or why nothing")
-    parser.add_argument("--details", metavar="TEXT", nargs="+", action="extend", required=True)
-
-    parser = _command(commands, "node-id", _run_node_id, "node id of a validator")
-    source = parser.add_mutually_exclusive_group(required=True)
-    source.add_argument("--seed-file", type=Path, metavar="F", help="file with the seed, 64 hex characters")
-    source.add_argument("--public", action="store_true", help="the public formula")
-    parser.add_argument("--moniker", metavar="NAME")
-    parser.add_argument("--chain-id", metavar="ID")
-
-    parser = _command(commands, "genesis", _run_genesis, "a base genesis with the CCV state put in")
-    parser.add_argument("--base", type=Path, metavar="F", required=True, help="genesis without CCV state")
-    parser.add_argument("--ccv", type=Path, metavar="F", required=True, help="consumer_genesis answer")
-    parser.add_argument("--out", type=Path, metavar="FILE", help="write the canonical bytes there")
-    parser.add_argument("--chain-id", metavar="ID", help="default: the base's")
-    parser.add_argument("--initial-height", type=int, metavar="N", help="default: the base's")
-    parser.add_argument("--time", metavar="RFC3339", help="genesis time; default: the base's")
-
-    parser = _command(commands, "rights", _run_rights, "what one who makes passes must be granted, to apply")
-    who = parser.add_mutually_exclusive_group(required=True)
-    who.add_argument("--user", metavar="NAME", help="as the cluster knows the kubeconfig's user")
-    who.add_argument("--group", metavar="NAME")
-    who.add_argument("--service-account", metavar="NAMESPACE/NAME")
-    default = settings.Gateway().namespace
-    parser.add_argument("--gateway", default=default, metavar="NAMESPACE", help=f"default: {default}")
-
-    _command(commands, "settings", _run_settings, "every setting of a stack, its default and what it means")
-
-    parser = _command(commands, "selection", _run_selection, "who the 66 %% rule selects, with shares")
-    parser.add_argument(
-        "--validators", type=Path, metavar="F", required=True, help="staking validators answer"
+def register(parser: argparse.ArgumentParser, name: str) -> None:
+    """Add the commands of the group; each sets `run`, which takes the arguments and returns an exit code."""
+    commands = parser.add_subparsers(dest="what", required=True, metavar="COMMAND")
+    text = "Allocate the ports of chains, in the order of their launch."
+    ports_of = _add_command(commands, "ports", _run_ports, text)
+    ports_of.add_argument("chain_ids", metavar="CHAIN_ID", nargs="+")
+    text = "Parse endpoints from validator descriptions."
+    peers = _add_command(commands, "peers", _run_peers, text)
+    peers.add_argument(
+        "--details", metavar="TEXT", nargs="+", action="extend", required=True, help="Descriptions."
     )
+    _register_node_id(commands)
+    _register_genesis(commands)
+    _register_rights(commands)
+    text = "List every setting of a stack with its default and meaning."
+    _add_command(commands, "settings", _run_settings, text)
+    text = "Show the validators that the 66 %% rule selects, with their shares."
+    selected = _add_command(commands, "selection", _run_selection, text)
+    text = "Answer of the staking validators query, as a file."
+    selected.add_argument("--validators", type=Path, metavar="FILE", required=True, help=text)
 
 
-def _command(
+def _register_node_id(commands: _Subparsers) -> None:
+    parser = _add_command(commands, "node-id", _run_node_id, "Compute the node id of a validator.")
+    source = parser.add_mutually_exclusive_group(required=True)
+    text = "File with the seed, 64 hex characters."
+    source.add_argument("--seed-file", type=Path, metavar="FILE", help=text)
+    text = "Use the public formula, over --moniker and --chain-id."
+    source.add_argument("--public", action="store_true", help=text)
+    parser.add_argument("--moniker", metavar="NAME", help="Moniker of the validator.")
+    parser.add_argument("--chain-id", metavar="ID", help="Id of the consumer chain.")
+
+
+def _register_genesis(commands: _Subparsers) -> None:
+    text = "Merge the CCV state into a base genesis."
+    parser = _add_command(commands, "genesis", _run_genesis, text)
+    text = "Genesis without CCV state."
+    parser.add_argument("--base", type=Path, metavar="FILE", required=True, help=text)
+    text = "Answer of the provider's consumer_genesis query."
+    parser.add_argument("--ccv", type=Path, metavar="FILE", required=True, help=text)
+    parser.add_argument("--out", type=Path, metavar="FILE", help="Write the canonical bytes to this file.")
+    parser.add_argument("--chain-id", metavar="ID", help="Chain id (default: the base's).")
+    text = "Initial height (default: the base's)."
+    parser.add_argument("--initial-height", type=int, metavar="N", help=text)
+    parser.add_argument("--time", metavar="RFC3339", help="Genesis time (default: the base's).")
+
+
+def _register_rights(commands: _Subparsers) -> None:
+    text = "Print the RBAC manifests the reconciler needs."
+    parser = _add_command(commands, "rights", _run_rights, text)
+    subject = parser.add_mutually_exclusive_group(required=True)
+    text = "Name under which the cluster knows the kubeconfig's user."
+    subject.add_argument("--user", metavar="NAME", help=text)
+    subject.add_argument("--group", metavar="NAME", help="Name of a group.")
+    subject.add_argument("--service-account", metavar="NAMESPACE/NAME", help="A ServiceAccount.")
+    default = settings.GatewaySettings().namespace
+    text = f"Namespace of the gateway (default: {default})."
+    parser.add_argument("--gateway", default=default, metavar="NAMESPACE", help=text)
+
+
+def _add_command(
     commands: _Subparsers, name: str, run: Callable[[argparse.Namespace], int], text: str
 ) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = commands.add_parser(name, help=text, description=text)
-    parser.add_argument("--json", action="store_true", help="JSON on stdout, of a stable shape")
+    parser.add_argument("--json", action="store_true", help="Print JSON, whose shape is stable.")
     parser.set_defaults(run=run)
     return parser
 
 
 def _run_ports(args: argparse.Namespace) -> int:
-    rows = port_list(args.chain_ids)
+    rows = _port_list(args.chain_ids)
     columns = ("chain_id", "offset", "p2p", "rpc", "grpc", "grpc_web", "rest")
-    return output.tell(
+    return output.emit(
         args, rows, output.table(columns, [[row[column] for column in columns] for row in rows])
     )
 
 
 def _run_peers(args: argparse.Namespace) -> int:
-    rows = peer_list(args.details)
+    rows = _peer_list(args.details)
     lines = [line for at, row in enumerate(rows, 1) for line in _peer_lines(at, row)]
-    return output.tell(args, rows, lines)
+    return output.emit(args, rows, lines)
 
 
 def _peer_lines(at: int, row: Mapping[str, Any]) -> list[str]:
-    found = []
+    entries = []
     if row["host"]:
-        found.append(f"p2p {description.Endpoint(row['host'], row['port'], row['node_id'])}")
+        entries.append(f"p2p {description.Endpoint(row['host'], row['port'], row['node_id'])}")
     for consumer_id, own in row.get("by_consumer", {}).items():
         endpoint = description.Endpoint(own["host"], own["port"], own["node_id"])
-        found.append(f"p2p of consumer {consumer_id} {endpoint}")
+        entries.append(f"p2p of consumer {consumer_id} {endpoint}")
     if row["relayer"]:
-        found.append(f"relayer {row['relayer']}")
+        entries.append(f"relayer {row['relayer']}")
     if row["error"]:
-        found.append(f"error: {row['error']}")
-    return [f"text {at}: {line}" for line in found]
+        entries.append(f"error: {row['error']}")
+    return [f"text {at}: {line}" for line in entries]
 
 
 def _run_node_id(args: argparse.Namespace) -> int:
     if args.public:
         if args.moniker is None or args.chain_id is None:
-            raise errors.SettingsError("--public needs --moniker NAME and --chain-id ID")
+            raise errors.SettingsError("--public requires --moniker NAME and --chain-id ID")
         identifiers.check_chain_id(args.chain_id)
         key = derivation.public_node_key(args.moniker, args.chain_id)
     else:
         if args.moniker is not None or args.chain_id is not None:
-            raise errors.SettingsError("--moniker and --chain-id go with --public only: drop them")
+            raise errors.SettingsError("--moniker and --chain-id require --public")
         key = derivation.derive_node_key(
             derivation.parse_seed(model.Secret(_read("--seed-file", args.seed_file)))
         )
-    value = node_id_of(key)
-    return output.tell(args, value, [value["node_id"]])
+    value = _node_id_of(key)
+    return output.emit(args, value, [value["node_id"]])
 
 
 def _run_genesis(args: argparse.Namespace) -> int:
@@ -182,23 +200,21 @@ def _run_genesis(args: argparse.Namespace) -> int:
         genesis_time=args.time,
         ccv=genesis.unwrap_ccv(canonical_json.parse(_read("--ccv", args.ccv), f"--ccv {args.ccv}")),
     )
-    raw = canonical_json.canonical(document)
+    raw = canonical_json.encode(document)
     if args.out is not None:
         try:
             args.out.write_bytes(raw)
         except OSError as error:
             raise errors.SettingsError(f"--out {args.out}: {error.strerror}; name another file") from error
-    value = genesis_digest(raw)
-    return output.tell(args, value, [f"sha256 {value['sha256']}", f"size   {value['size']} bytes"])
+    value = _genesis_digest(raw)
+    return output.emit(args, value, [f"sha256 {value['sha256']}", f"size   {value['size']} bytes"])
 
 
 def _run_settings(args: argparse.Namespace) -> int:
     rows = reference.settings()
     value = [{"key": row.key, "default": row.default or None, "meaning": row.text} for row in rows]
-    lines = [
-        line for row in rows for line in (f"{row.key}  {row.default or 'must be given'}", f"    {row.text}")
-    ]
-    return output.tell(args, value, lines)
+    lines = [line for row in rows for line in (f"{row.key}  {row.default or 'required'}", f"    {row.text}")]
+    return output.emit(args, value, lines)
 
 
 def _run_rights(args: argparse.Namespace) -> int:
@@ -206,29 +222,29 @@ def _run_rights(args: argparse.Namespace) -> int:
     if args.service_account is not None:
         namespace, _, name = args.service_account.partition("/")
         if not (namespace and name):
-            raise errors.SettingsError(f"--service-account {args.service_account}: write NAMESPACE/NAME")
+            raise errors.SettingsError(f"--service-account {args.service_account}: use NAMESPACE/NAME")
         subject = {"kind": "ServiceAccount", "name": name, "namespace": namespace}
     elif args.group is not None:
         subject = {"kind": "Group", "apiGroup": api, "name": args.group}
     else:
         subject = {"kind": "User", "apiGroup": api, "name": args.user}
-    found = rights.of_operator(subject, args.gateway)
-    text = yaml.safe_dump_all(found, sort_keys=False, explicit_start=True)
-    return output.tell(args, {"apiVersion": "v1", "kind": "List", "items": found}, text.splitlines())
+    manifests = rights.of_operator(subject, args.gateway)
+    text = yaml.safe_dump_all(manifests, sort_keys=False, explicit_start=True)
+    return output.emit(args, {"apiVersion": "v1", "kind": "List", "items": manifests}, text.splitlines())
 
 
 def _run_selection(args: argparse.Namespace) -> int:
     answer = canonical_json.parse(_read("--validators", args.validators), f"--validators {args.validators}")
-    value = selection_of(answer)
-    return output.tell(args, value, _selection_lines(value))
+    value = _selection_of(answer)
+    return output.emit(args, value, _selection_lines(value))
 
 
 def _selection_lines(value: Mapping[str, Any]) -> list[str]:
     total, covered, rows = value["total"], 0, []
-    for one in value["selected"]:
-        covered += one["tokens"]
-        shares = (_percent(one["tokens"], total), _percent(covered, total))
-        rows.append([one["operator_address"], one["tokens"], *shares])
+    for validator in value["selected"]:
+        covered += validator["tokens"]
+        shares = (_percent(validator["tokens"], total), _percent(covered, total))
+        rows.append([validator["operator_address"], validator["tokens"], *shares])
     summary = f"{len(rows)} selected; threshold {value['threshold']} of {total} bonded tokens"
     return [*output.table(("operator_address", "tokens", "share", "covered"), rows), summary]
 
@@ -246,36 +262,36 @@ def _read(option: str, path: Path) -> bytes:
 
 
 def from_staking_answer(answer: Mapping[str, Any]) -> list[selection.Candidate]:
-    """The bonded validators of a REST answer of `/cosmos/staking/v1beta1/validators`.
+    """Return the bonded validators of a REST answer of `/cosmos/staking/v1beta1/validators`.
 
     Raises:
-        SettingsError: the answer is not one, holds only the first page, or a validator in it is malformed.
+        SettingsError: the answer is malformed or holds only one page of several.
     """
     validators = answer.get("validators") if isinstance(answer, Mapping) else None
     if not isinstance(validators, list):
         raise errors.SettingsError(
-            "validators: no such list; give an answer of /cosmos/staking/v1beta1/validators"
+            "validators: list not found; use an answer of /cosmos/staking/v1beta1/validators"
         )
     pagination = answer.get("pagination")
     if isinstance(pagination, Mapping) and pagination.get("next_key"):
         raise errors.SettingsError(
-            "pagination.next_key is set: this is one page of several; ask for all at once"
+            "pagination.next_key is set: this is one page of several; query all at once"
         )
     candidates = [_candidate(f"validators[{at}]", entry) for at, entry in enumerate(validators)]
-    found: dict[str, selection.Candidate] = {}
+    by_address: dict[str, selection.Candidate] = {}
     for candidate in candidates:
         if candidate is None:
             continue
-        if candidate.operator_address in found:
+        if candidate.operator_address in by_address:
             raise errors.SettingsError(
-                f"validators: {candidate.operator_address!r} comes twice: do pages overlap?"
+                f"validators: {candidate.operator_address!r} is listed twice; check whether pages overlap"
             )
-        found[candidate.operator_address] = candidate
-    return list(found.values())
+        by_address[candidate.operator_address] = candidate
+    return list(by_address.values())
 
 
 def _candidate(where: str, entry: Any) -> selection.Candidate | None:
-    """The validator, None when it is not bonded."""
+    """Return the validator, or None if it is not bonded."""
     if not isinstance(entry, Mapping):
         raise errors.SettingsError(f"{where} is {entry!r}, not an object")
     address, tokens, status = entry.get("operator_address"), entry.get("tokens"), entry.get("status")

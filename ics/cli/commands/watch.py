@@ -1,4 +1,4 @@
-"""`ics watch`: the reconciler that stays, with its events, its probes and its log."""
+"""`ics watch`: the daemon with its event sources, its probes and its log."""
 
 import argparse
 import asyncio
@@ -23,99 +23,106 @@ from ics.reconciler.daemon import daemon, health, health_server, wakeups
 from ics.reconciler.daemon import sender as daemon_sender
 
 
-def register(subparsers: Any) -> None:
-    """Add the command; it sets `run`, which takes the namespace and returns an exit code."""
-    text = "pass after pass until it is told to stop, woken by events; see docs/resident.md"
-    parser = options.command(subparsers, "watch", text)
-    options.choose_engine(parser)
+def register(parser: argparse.ArgumentParser, name: str) -> None:
+    """Add the arguments and set `run`, which takes them and returns an exit code."""
+    options.add_stack(parser)
+    options.add_engine(parser)
     parser.set_defaults(run=options.on_stack(_watch, stays=True), stays=True)
 
 
-async def _watch(args: argparse.Namespace, found: wiring.Opened) -> int:
-    settings, tenure = found.world.settings, found.cluster.lease
-    if not isinstance(tenure, lease.Tenure):
-        raise AssertionError("a stack that is opened to stay has a tenure")
-    sender = daemon_sender.PatientSender(found.sender)
-    teller = Teller(is_json=args.json)
+async def _watch(args: argparse.Namespace, stack: wiring.OpenStack) -> int:
+    settings, daemon_lease = stack.world.settings, stack.lease
+    if not isinstance(daemon_lease, lease.DaemonLease):
+        raise AssertionError("a stack that is opened for the daemon has its Lease")
+    log, queue = _PassLog(is_json=args.json), wakeups.WakeupQueue()
+    process = daemon.Daemon(_pass_functions(stack, log), daemon_lease, queue)
+    chain_events = events.Events(settings.provider, queue.put_event)
+    pods = watch.PodWatch(stack.kube, settings.validator, queue.put_pod_change)
+    sources: dict[str, Source] = {"chain definitions": lambda: stack.definitions.run(queue.put)}
+    if settings.daemon.events:
+        sources |= {"provider events": chain_events.run, "pods": pods.run}
 
-    def place() -> world.World:
-        known = found.definitions
-        return dataclasses.replace(found.world, definitions=known.loaded, definitions_problem=known.problem)
-
-    async def act(looked: Callable[[], None]) -> outcome.Outcome:
-        chosen = sender if settings.account else found.sender
-        return await reconcile.one_pass(place(), found.engine, chosen, looked)
-
-    async def look() -> model.Snapshot:
-        return (await observe.observe(place())).snapshot
-
-    wakes = wakeups.Bell()
-    one = daemon.Resident(daemon.Work(act, look, teller.tell), tenure, wakes)
-    provider = events.Events(settings.provider, wakes.ring)
-    pods = watch.PodWatch(found.kube, settings.validator, wakes.ring)
-
-    def now() -> health.Vitals:
-        return dataclasses.replace(one.vitals, listens_to=provider.listens_to, watches=pods.is_watching)
+    def read_health() -> health.DaemonHealth:
+        return dataclasses.replace(
+            process.health, listens_to=chain_events.listens_to, watches=pods.is_watching
+        )
 
     async with contextlib.AsyncExitStack() as closing:
-        closing.enter_context(_stopped_by_signals(one))
-        # A signal that came just before has cancelled this task: that ends it here, before the first pass.
+        closing.enter_context(_stopped_by_signals(process))
+        # A signal just before has cancelled this task; let that end it here, before the first pass.
         await asyncio.sleep(0)
         port = await closing.enter_async_context(
-            health_server.served(settings.resident.port, now, time.monotonic)
+            health_server.serve(settings.daemon.port, read_health, time.monotonic)
         )
-        teller.say(f"watching as {settings.validator}" + (f", probes on port {port}" if port else ""))
-        sources: dict[str, Source] = {"the definitions": lambda: found.definitions.run(wakes.ring)}
-        if settings.resident.events:
-            sources |= {"the provider's events": provider.run, "the own pods": pods.run}
-        kept = [asyncio.create_task(keep_up(name, run, teller.say)) for name, run in sources.items()]
-        closing.push_async_callback(_ended, kept)
-        await one.run()
+        log.write(f"watching as {settings.validator}" + (f", probes on port {port}" if port else ""))
+        tasks = [asyncio.create_task(run_forever(name, run, log.write)) for name, run in sources.items()]
+        closing.push_async_callback(_cancel, tasks)
+        await process.run()
     signals.settle(0)
-    teller.say("stopped; the Lease is given back")
+    log.write("stopped; the Lease is returned")
     return 0
 
 
+def _pass_functions(stack: wiring.OpenStack, log: "_PassLog") -> daemon.PassFunctions:
+    """Return the functions that the daemon calls: a pass, a read-only check, and the log."""
+    sender = daemon_sender.BackoffSender(stack.sender) if stack.world.settings.account else stack.sender
+
+    def current() -> world.World:
+        definitions = stack.definitions
+        return dataclasses.replace(
+            stack.world, definitions=definitions.loaded, definitions_problem=definitions.problem
+        )
+
+    async def run_pass(observed: Callable[[], None]) -> outcome.Outcome:
+        return await reconcile.run_pass(current(), stack.engine, sender, observed)
+
+    async def check() -> model.Snapshot:
+        observed, _ = await observe.read(current())
+        return observed.snapshot
+
+    return daemon.PassFunctions(run_pass, check, log.write_outcome)
+
+
 Source = Callable[[], Awaitable[None]]
-"""Wakes the reconciler for ever; it is not meant to return or to raise."""
-LONGEST_PAUSE: Final = 30.0
-"""Seconds until a source that has ended is begun anew, at most."""
+"""Wakes the reconciler; it is meant to run forever."""
+_LONGEST_PAUSE: Final = 30.0
+"""Maximum delay in seconds before a source is restarted."""
 
 
-async def keep_up(
+async def run_forever(
     name: str,
     source: Source,
-    say: Callable[..., None],
+    write: Callable[..., None],
     pause: Callable[[float], Awaitable[object]] = asyncio.sleep,
-    ticks: Callable[[], float] = time.monotonic,
-    luck: Callable[[], float] = random.random,
+    monotonic: Callable[[], float] = time.monotonic,
+    jitter: Callable[[], float] = random.random,
 ) -> None:
-    """Run a source for ever: when it ends all the same that is told, and it is begun anew, later and later.
+    """Run a source forever: if it ends, log that and restart it, with exponential back-off.
 
     Args:
-        name: what it looks at, for the operator.
-        source: what is run.
-        say: takes a line, and `problem`: why it ended.
+        name: of the source, for the log.
+        source: the function to run.
+        write: writes a line to the log, with `problem`: why the source ended.
         pause: waits that many seconds.
-        ticks: seconds of a clock that is never set.
-        luck: draws a number from 0 to 1.
+        monotonic: seconds of a clock that is never set.
+        jitter: draws a number from 0 to 1.
     """
     failures = 0
     while True:
-        began = ticks()
+        started = monotonic()
         try:
             await source()
             problem = "it returned"
-        # What nobody foresaw: passes go on by the clock, and whoever runs this must hear of it.
+        # An unforeseen error: passes continue by the clock, and the log reports it.
         except Exception as error:
             problem = f"{type(error).__name__}: {gateway.one_line(str(error))}"
-        failures = 1 if ticks() - began > LONGEST_PAUSE else failures + 1
-        seconds = aio.backoff(failures, LONGEST_PAUSE, luck())
-        say(f"nothing is heard of {name}: {problem}; this is begun anew in {seconds:.1f} s", problem=problem)
+        failures = 1 if monotonic() - started > _LONGEST_PAUSE else failures + 1
+        seconds = aio.backoff(failures, _LONGEST_PAUSE, jitter())
+        write(f"watch of {name} failed ({problem}); restarting in {seconds:.1f} s", problem=problem)
         await pause(seconds)
 
 
-async def _ended(tasks: list[asyncio.Task[None]]) -> None:
+async def _cancel(tasks: list[asyncio.Task[None]]) -> None:
     for task in tasks:
         task.cancel()
     for result in await asyncio.gather(*tasks, return_exceptions=True):
@@ -124,10 +131,10 @@ async def _ended(tasks: list[asyncio.Task[None]]) -> None:
 
 
 @contextlib.contextmanager
-def _stopped_by_signals(one: daemon.Resident) -> Iterator[None]:
-    """SIGTERM and SIGINT end it in order; a second SIGINT, or too long a pass, at once.
+def _stopped_by_signals(process: daemon.Daemon) -> Iterator[None]:
+    """Stop the daemon in order at SIGTERM and SIGINT; at a second SIGINT, or if the pass takes too long, at once.
 
-    SIGTERM is not handled by the loop, which, when it is closed, would give it the default action back.
+    SIGTERM is not handled by the event loop, which would restore the default action when it is closed.
 
     Raises:
         Transient: the pass took too long.
@@ -144,13 +151,13 @@ def _stopped_by_signals(one: daemon.Resident) -> Iterator[None]:
 
     def stop() -> None:
         running.call_later(daemon.STOPPING, cut_off)
-        one.stop()
+        process.stop()
 
     def interrupt() -> None:
         running.remove_signal_handler(signal.SIGINT)
         stop()
 
-    # While the loop handles one signal it is woken by all of them.
+    # Once the loop handles one signal, every signal wakes it.
     running.add_signal_handler(signal.SIGINT, interrupt)
     try:
         with signals.sigterm_handler().calling(lambda: running.call_soon_threadsafe(stop)):
@@ -159,67 +166,67 @@ def _stopped_by_signals(one: daemon.Resident) -> Iterator[None]:
         if not is_too_long:
             raise
         raise errors.Transient(
-            "ended in the middle of a pass that took too long to stop: the Lease is left to run out, and"
-            " then the next one goes on from there"
+            "stopped in the middle of a pass that took too long: the Lease expires by its timeout, then the next"
+            " reconciler continues from there"
         ) from None
     finally:
         running.remove_signal_handler(signal.SIGINT)
 
 
 LINE: Final = functools.partial(print, flush=True)
-"""Writes a line at once, also into a file or a pipe: a log that comes late is of no use."""
+"""Writes a line without buffering, also to a file or a pipe."""
 
 
-class Teller:
-    """The log: what a pass did, and what is told of the chains when that has changed."""
+class _PassLog:
+    """The log: what each pass did, and the status of the chains when it has changed."""
 
-    def __init__(self, is_json: bool, write: Callable[[str], object] = LINE) -> None:
-        """Nothing is written yet.
+    def __init__(self, is_json: bool, print_line: Callable[[str], object] = LINE) -> None:
+        """Write nothing yet.
 
         Args:
-            is_json: one JSON object on each line.
-            write: takes a line.
+            is_json: whether each line is a JSON object.
+            print_line: writes a line.
         """
         self._is_json = is_json
-        self._write = write
-        self._said: object = None
+        self._print_line = print_line
+        self._last: object = None
 
-    def tell(self, outcome: outcome.Outcome | errors.IcsError | str, woken: tuple[wakeups.Wake, ...]) -> None:
-        """Tell what came of one pass, if it is news."""
+    def write_outcome(
+        self, outcome: outcome.Outcome | errors.IcsError | str, woken: tuple[wakeups.Wakeup, ...]
+    ) -> None:
+        """Write the outcome of a pass, unless it equals the last one and nothing was changed."""
         if isinstance(outcome, str):
-            self.say(outcome)
+            self.write(outcome)
             return
         if isinstance(outcome, errors.IcsError):
-            if self._said != str(outcome):
-                self.say(f"nothing could be judged: {outcome}", problem=str(outcome))
-            self._said = str(outcome)
+            if self._last != str(outcome):
+                self.write(f"pass failed: {outcome}", problem=str(outcome))
+            self._last = str(outcome)
             return
-        news = (
+        state = (
             outcome.report.conditions,
             tuple((c.consumer_id, c.phase, c.participation, c.conditions) for c in outcome.report.chains),
         )
         troubles = [str(trouble) for trouble in outcome.troubles]
-        if not outcome.changes and not outcome.sent and self._said == (news, troubles):
+        is_new = self._last != (state, troubles)
+        if not outcome.changes and not outcome.sent and not is_new:
             return
         reasons = sorted({wake.reason for wake in woken})
-        lines = [
+        self.write(
+            f"pass at height {outcome.report.height}, triggered by {', '.join(reasons) or 'the clock'}",
             *changes.outcome_lines(outcome),
             *(f"trouble     {trouble}" for trouble in troubles),
-            *(output.status_lines(outcome.report) if self._said != (news, troubles) else []),
-        ]
-        self.say(
-            f"pass at height {outcome.report.height}, woken by {', '.join(reasons) or 'the clock'}",
-            *lines,
+            *(output.status_lines(outcome.report) if is_new else []),
             troubles=troubles,
             woken=reasons,
             **changes.outcome(outcome),
         )
-        self._said = (news, troubles)
+        self._last = (state, troubles)
 
-    def say(self, title: str, *lines: str, **facts: Any) -> None:
+    def write(self, title: str, *lines: str, **facts: Any) -> None:
         """Write a title with its lines, or both as one JSON object."""
         stamp = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
         if self._is_json:
-            self._write(json.dumps({"time": stamp, "message": title, **facts}, ensure_ascii=False))
+            self._print_line(json.dumps({"time": stamp, "message": title, **facts}, ensure_ascii=False))
         else:
-            self._write("\n".join([f"{stamp} {title}", *(f"  {line}" for line in lines)]))
+            self._print_line("\n".join([f"{stamp} {title}", *(f"  {line}" for line in lines)]))

@@ -1,4 +1,4 @@
-"""`ics doctor`: every check that can be made before something goes wrong, each with its mend.
+"""`ics doctor`: every check that is possible before something goes wrong, each with what to do.
 
-`findings`, `chain` and `cluster` judge, and are pure; `probes` and `kube_probes` ask; `examination` runs all.
+`chain_checks`, `cluster_checks` and `findings` are pure; the `…_probes` and `registry` query; `run` runs all checks.
 """

@@ -1,4 +1,4 @@
-"""Judges what the provider told: endpoints, clock, keys, account, description, definitions; pure."""
+"""Checks of the provider's answers: clock, keys, account, description, definitions, conditions; pure."""
 
 import datetime
 from collections.abc import Mapping, Sequence
@@ -13,14 +13,14 @@ from ics.consumer.peers import publication
 from ics.keys import derivation
 from ics.provider.tx import messages
 
-SKEW_SECONDS = 5.0
-"""A block's time is the median of its validators' clocks; theirs differ by less."""
-GENERATIONS = 20
-"""So many generations of a consumer key are compared with the chain."""
-GAS_OF_A_TRANSACTION = 300_000
+_SKEW_SECONDS = 5.0
+"""Tolerance: a block's time is the median of its validators' clocks."""
+_GENERATIONS = 20
+"""Number of generations of a consumer key that are compared with the chain."""
+_GAS_OF_A_TRANSACTION = 300_000
 """An opt-in with a key takes about 150,000."""
-COMFORT = 20
-"""Transactions that an account should be able to pay for."""
+_COMFORT = 20
+"""Number of transactions that an account should be able to pay for."""
 
 
 def clock(newest: datetime.datetime, now: datetime.datetime, max_lag: int) -> Finding:
@@ -32,15 +32,16 @@ def clock(newest: datetime.datetime, now: datetime.datetime, max_lag: int) -> Fi
         max_lag: seconds, see `ics:provider.max_lag`.
     """
     age = (now - newest).total_seconds()
-    if age < -SKEW_SECONDS:
+    if age < -_SKEW_SECONDS:
         return findings.fail(
-            "clock", f"this machine's clock is {-age:.0f} s behind the provider's newest block: run NTP"
+            "clock",
+            f"this machine's clock is {-age:.0f} s behind the provider's newest block; synchronise it with NTP",
         )
     if age > max_lag:
         return findings.warn(
             "clock",
-            f"the provider's newest block is {age:.0f} s old: the chain stands still, every endpoint lags, or"
-            " this machine's clock is ahead: compare it with NTP",
+            f"the provider's newest block is {age:.0f} s old: the chain has halted, every endpoint lags, or"
+            " this machine's clock is ahead; compare it with NTP",
         )
     return findings.ok("clock", f"the provider's newest block is {max(age, 0):.0f} s old")
 
@@ -48,12 +49,12 @@ def clock(newest: datetime.datetime, now: datetime.datetime, max_lag: int) -> Fi
 def assigned_keys(
     snapshot: model.Snapshot, seed: model.Secret, is_foreign: Sequence[str] = ()
 ) -> list[Finding]:
-    """Compare the keys that the chain has for this validator with those that come from the seed.
+    """Compare this validator's keys on the chain with those derived from the seed.
 
     Args:
         snapshot: with details of the chains that concern this validator.
         seed: of the stack.
-        is_foreign: consumer ids whose key is not meant to come from the seed.
+        is_foreign: consumer ids whose key is configured instead of derived.
     """
     wrong, right = [], 0
     for consumer in snapshot.consumers:
@@ -62,94 +63,98 @@ def assigned_keys(
             continue
         derived = (
             derivation.derive_consensus_key(seed, snapshot.chain_id, summary.consumer_id, generation).address
-            for generation in range(GENERATIONS)
+            for generation in range(_GENERATIONS)
         )
         if detail.own_consumer_address in derived:
             right += 1
         else:
             wrong.append(
                 f"consumer {summary.consumer_id} ({summary.chain_id}): the chain has the key with address"
-                f" {detail.own_consumer_address.hex().upper()}, which does not come from this seed: give the seed"
-                " that it came from, or opt in anew before the launch"
+                f" {detail.own_consumer_address.hex().upper()}, which is not derived from this seed; use the seed"
+                " that it is derived from, or opt in again before the launch"
             )
-    return findings.of_problems("ics:seed", wrong, f"{right} assigned keys on the chain come from it")
+    return findings.of_problems("ics:seed", wrong, f"{right} assigned keys on the chain are derived from it")
 
 
 def description(
     own: model.Validator, settings: settings.Settings, seed: model.Secret, address: str | None
 ) -> list[Finding]:
-    """Judge what this validator publishes; see `publishing.problems`."""
-    problems = publication.problems(own.details, settings, seed, address)
+    """Check this validator's description; see `publication.find_problems`."""
+    problems = publication.find_problems(own.details, settings, seed, address)
     return findings.of_problems("description", problems, own.details, findings.Level.WARN)
 
 
 @dataclass(frozen=True, slots=True)
-class Purse:
-    """What the provider knows of the signing account."""
+class AccountBalance:
+    """State of the signing account on the provider."""
 
     balance: int
     """In the denomination of the gas price."""
     is_known: bool
-    """The chain has an account of this address."""
+    """Whether the chain has an account with this address."""
 
 
-def funds(address: str, settings: settings.Settings, purse: Purse) -> list[Finding]:
-    """Judge what the account that pays the fees holds.
+def funds(address: str, settings: settings.Settings, account: AccountBalance) -> list[Finding]:
+    """Check the balance of the account that pays the fees.
 
     Args:
         address: of the account.
         settings: of the stack.
-        purse: what it holds.
+        account: its state.
     """
-    check, found = "ics:account", list[Finding]()
-    price, denom = messages.gas_price(settings.provider.gas_price)
-    fee = max(1, messages.fee(GAS_OF_A_TRANSACTION, price))
-    if purse.balance < fee:
-        unknown = "" if purse.is_known else ", which the chain has never seen,"
-        found.append(
+    check, results = "ics:account", list[Finding]()
+    denom = settings.provider.price.denom
+    fee = max(1, messages.fee(_GAS_OF_A_TRANSACTION, settings.provider.price.amount))
+    if account.balance < fee:
+        unknown = "" if account.is_known else " (unknown to the chain)"
+        results.append(
             findings.fail(
                 check,
-                f"{address}{unknown} holds {purse.balance}{denom} and a fee takes {fee}{denom}: send it some",
+                f"{address}{unknown} holds {account.balance}{denom}, less than one fee of {fee}{denom}; send it funds",
             )
         )
-    elif purse.balance < COMFORT * fee:
-        found.append(
+    elif account.balance < _COMFORT * fee:
+        results.append(
             findings.warn(
                 check,
-                f"{address} holds {purse.balance}{denom}, enough for {purse.balance // fee} transactions: send it"
-                " some",
+                f"{address} holds {account.balance}{denom}, enough for {account.balance // fee} transactions; send it"
+                " funds",
             )
         )
-    return found or [findings.ok(check, f"{address} holds {purse.balance}{denom}")]
+    return results or [findings.ok(check, f"{address} holds {account.balance}{denom}")]
 
 
-def definitions(loaded: Sequence[chain_definition.Loaded], snapshot: model.Snapshot | None) -> list[Finding]:
-    """Judge the chain definitions: their genesis files, and which chains they match.
+def definitions(
+    loaded: Sequence[chain_definition.LoadedDefinition], snapshot: model.Snapshot | None
+) -> list[Finding]:
+    """Check the genesis files of the chain definitions, and list the chains that they match.
 
     Args:
         loaded: all of them.
-        snapshot: of the provider, None when it could not be read.
+        snapshot: of the provider, None if it could not be read.
     """
-    found = []
-    for one in loaded:
-        check = f"stacks/chains/{one.definition.name}.yaml"
-        if one.problem:
-            # A final genesis may come after the launch.
-            found.append((findings.warn if one.is_awaited else findings.fail)(check, one.problem))
+    results = []
+    for definition in loaded:
+        check = f"stacks/chains/{definition.definition.name}.yaml"
+        if definition.problem:
+            # A final genesis may be published after the launch.
+            results.append(
+                (findings.warn if definition.is_awaited else findings.fail)(check, definition.problem)
+            )
             continue
-        matched = _matched(one, snapshot)
-        text = "its genesis file is there"
+        matched = _matched(definition, snapshot)
+        text = "genesis file available"
         if snapshot is not None:
             text += f"; matches {', '.join(matched)}" if matched else "; matches no chain"
-        found.append(findings.ok(check, text))
+        results.append(findings.ok(check, text))
     if not loaded:
-        found.append(
-            findings.warn("definitions", "there is none in stacks/chains: no chain will be joined: write one")
+        results.append(
+            findings.warn("definitions", "none in stacks/chains, so no chain is joined; write one")
         )
-    return found
+    return results
 
 
-def _matched(one: chain_definition.Loaded, snapshot: model.Snapshot | None) -> list[str]:
+def _matched(one: chain_definition.LoadedDefinition, snapshot: model.Snapshot | None) -> list[str]:
     return [
         f"{c.summary.chain_id} ({c.summary.consumer_id})"
         for c in (snapshot.consumers if snapshot else ())
@@ -159,13 +164,13 @@ def _matched(one: chain_definition.Loaded, snapshot: model.Snapshot | None) -> l
 
 
 def conditions(reasons: Mapping[str, Sequence[Condition]]) -> list[Finding]:
-    """What `ics status` warns of, by chain id (empty: of the validator); information is left aside."""
-    found = []
-    for chain_id, several in reasons.items():
-        for one in several:
-            if one.severity is Severity.INFO:
+    """Report the warnings of `ics status` by chain id; the empty id stands for the validator."""
+    results = []
+    for chain_id, conditions_of_chain in reasons.items():
+        for condition in conditions_of_chain:
+            if condition.severity is Severity.INFO:
                 continue
-            level = findings.Level.FAIL if one.severity is Severity.CRITICAL else findings.Level.WARN
+            level = findings.Level.FAIL if condition.severity is Severity.CRITICAL else findings.Level.WARN
             check = f"chain {chain_id}" if chain_id else "validator"
-            found.append(Finding(check, level, f"{one.reason}: {one.message}"))
-    return found or [findings.ok("conditions", "no chain has one that asks for anything")]
+            results.append(Finding(check, level, f"{condition.reason}: {condition.message}"))
+    return results or [findings.ok("conditions", "none requires action")]

@@ -1,4 +1,4 @@
-"""What the doctor has found; pure."""
+"""Findings of `ics doctor`; pure."""
 
 import enum
 from collections.abc import Iterable, Sequence
@@ -9,11 +9,11 @@ from ics import errors
 
 
 class Level(enum.IntEnum):
-    """How bad a finding is."""
+    """Severity of a finding."""
 
     OK = 0
     WARN = 1
-    """It works, or could not be looked at; but somebody should know."""
+    """It works or could not be checked, but deserves attention."""
     FAIL = 2
 
 
@@ -22,15 +22,15 @@ class Finding:
     """The outcome of one check."""
 
     check: str
-    """What was looked at: a setting's key, or a word such as `clock`."""
+    """Subject of the check: a setting's key, or a word such as `clock`."""
     level: Level
     text: str
-    """One line, with the mend of what is not well."""
+    """One line, with what to do about a problem."""
     may_pass: bool = False
-    """A failure that may be over at the next run without anybody doing anything."""
+    """Whether the failure may disappear without any action."""
 
     def as_dict(self) -> dict[str, Any]:
-        """JSON of a stable shape."""
+        """Return JSON of a stable shape."""
         return {
             "check": self.check,
             "level": self.level.name.lower(),
@@ -39,43 +39,47 @@ class Finding:
         }
 
     def line(self) -> str:
-        """For people."""
+        """Return the finding as one line of text."""
         return f"{self.level.name.lower():<5} {self.check}: {self.text}"
 
 
 def ok(check: str, text: str) -> Finding:
-    """All is well."""
+    """Return a finding of a successful check."""
     return Finding(check, Level.OK, text)
 
 
 def warn(check: str, text: str) -> Finding:
-    """Somebody should know."""
+    """Return a finding that deserves attention."""
     return Finding(check, Level.WARN, text)
 
 
 def fail(check: str, text: str) -> Finding:
-    """Somebody must do something."""
+    """Return a finding that requires action."""
     return Finding(check, Level.FAIL, text)
 
 
 def of_error(check: str, error: Exception) -> list[Finding]:
-    """What a check that could not be finished has found; any error of ours carries its mend."""
+    """Return the findings of a check that raised an error."""
     if isinstance(error, errors.SettingsError):
         return [fail(check, problem.removeprefix(f"{check}: ")) for problem in error.problems]
     if isinstance(error, errors.IcsError):
         return [Finding(check, Level.FAIL, str(error), isinstance(error, errors.Transient))]
-    return [fail(check, f"this check itself broke ({type(error).__name__}: {error}): please report it")]
+    return [
+        fail(check, f"unexpected error in this check ({type(error).__name__}: {error}); please report it")
+    ]
 
 
-def of_problems(check: str, problems: Iterable[str], well: str, level: Level = Level.FAIL) -> list[Finding]:
-    """One finding for each problem, or that all is well."""
-    return [Finding(check, level, problem) for problem in problems] or [ok(check, well)]
+def of_problems(
+    check: str, problems: Iterable[str], success: str, level: Level = Level.FAIL
+) -> list[Finding]:
+    """Return a finding for each problem, or a successful one."""
+    return [Finding(check, level, problem) for problem in problems] or [ok(check, success)]
 
 
 _ORDER = (
     "version",
     "settings",
-    "all else",
+    "other checks",
     "ics:provider.rest",
     "ics:provider.archive_rest",
     "ics:provider.rpc",
@@ -100,16 +104,26 @@ _ORDER = (
 )
 
 
-def in_order(found: Iterable[Finding]) -> list[Finding]:
-    """The findings from the inside to the outside, whichever check came to its end first."""
+def in_order(findings: Iterable[Finding]) -> list[Finding]:
+    """Return the findings in a fixed order, whichever check finished first."""
 
     def rank(one: Finding) -> int:
         return next((at for at, start in enumerate(_ORDER) if one.check.startswith(start)), len(_ORDER))
 
-    return sorted(found, key=rank)
+    return sorted(findings, key=rank)
 
 
-def exit_code(found: Sequence[Finding]) -> int:
-    """0: nothing failed; 1: what failed may pass; 2: somebody must mend something."""
-    failed = [one for one in found if one.level is Level.FAIL]
+def summary(findings: Sequence[Finding]) -> str:
+    """Return how many findings there are of each level, in words."""
+    ok, warnings, failures = (sum(one.level is level for one in findings) for level in Level)
+    return f"{ok} ok, {_count(warnings, 'warning')}, {_count(failures, 'error')}"
+
+
+def _count(number: int, word: str) -> str:
+    return f"{number} {word}" if number == 1 else f"{number} {word}s"
+
+
+def exit_code(findings: Sequence[Finding]) -> int:
+    """Return 0: no failure. 1: only temporary failures. 2: a failure that requires action."""
+    failed = [one for one in findings if one.level is Level.FAIL]
     return 0 if not failed else 1 if all(one.may_pass for one in failed) else 2

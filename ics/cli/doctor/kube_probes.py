@@ -1,4 +1,4 @@
-"""Asks the cluster what the doctor judges."""
+"""Queries of the cluster for `ics doctor`."""
 
 import asyncio
 import json
@@ -14,23 +14,37 @@ from ics.config import settings
 from ics.manifests import rights
 
 _REVIEW = kinds.Kind(
-    "SelfSubjectAccessReview", "authorization.k8s.io", "v1", "selfsubjectaccessreviews", False, -1
+    name="SelfSubjectAccessReview",
+    group="authorization.k8s.io",
+    version="v1",
+    plural="selfsubjectaccessreviews",
+    is_namespaced=False,
+    rank=-1,
 )
-_NODE = kinds.Kind("Node", "", "v1", "nodes", False, -1)
-_STORAGE_CLASS = kinds.Kind("StorageClass", "storage.k8s.io", "v1", "storageclasses", False, -1)
+_NODE = kinds.Kind(name="Node", group="", version="v1", plural="nodes", is_namespaced=False, rank=-1)
+_STORAGE_CLASS = kinds.Kind(
+    name="StorageClass",
+    group="storage.k8s.io",
+    version="v1",
+    plural="storageclasses",
+    is_namespaced=False,
+    rank=-1,
+)
 
 
-async def granted(kube: client.Client, settings: settings.Settings) -> Mapping[cluster_checks.Right, bool]:
-    """Ask the cluster's authorization for each right that passes use; anybody may ask for himself."""
+async def granted(
+    kube: client.KubeClient, settings: settings.Settings
+) -> Mapping[cluster_checks.AccessRight, bool]:
+    """Ask the cluster whether it grants each right that passes use; every user may ask that for itself."""
     wanted = [
-        cluster_checks.Right(*right)
+        cluster_checks.AccessRight(*right)
         for right in rights.used(settings.gateway.namespace, settings.reconciler.enabled)
     ]
     answers = await asyncio.gather(*(_is_granted(kube, right) for right in wanted))
     return dict(zip(wanted, answers, strict=True))
 
 
-async def _is_granted(kube: client.Client, right: cluster_checks.Right) -> bool:
+async def _is_granted(kube: client.KubeClient, right: cluster_checks.AccessRight) -> bool:
     resource, _, subresource = right.resource.partition("/")
     attributes = {
         "verb": right.verb,
@@ -44,22 +58,24 @@ async def _is_granted(kube: client.Client, right: cluster_checks.Right) -> bool:
         "kind": _REVIEW.name,
         "spec": {"resourceAttributes": attributes},
     }
-    answer = await kube.send(requests.Request("create", _REVIEW, body=json.dumps(body).encode()))
+    answer = await kube.send(
+        requests.KubeRequest(verb="create", kind=_REVIEW, body=json.dumps(body).encode())
+    )
     return answer.body["status"].get("allowed") is True
 
 
-async def storage_classes(kube: client.Client) -> list[dict[str, Any]]:
-    """All StorageClasses."""
+async def storage_classes(kube: client.KubeClient) -> list[dict[str, Any]]:
+    """Return all StorageClasses."""
     return await kube.select(_STORAGE_CLASS, {})
 
 
-async def services(kube: client.Client) -> list[dict[str, Any]]:
-    """All Services of the cluster."""
+async def services(kube: client.KubeClient) -> list[dict[str, Any]]:
+    """Return all Services of the cluster."""
     return await kube.select(kinds.SERVICE, {})
 
 
-async def pulls(kube: client.Client, validator: str, wanted: Iterable[str]) -> cluster_checks.Pulls:
-    """Look for images on the nodes, at our own pods, and for the rest at their registries."""
+async def pulls(kube: client.KubeClient, validator: str, wanted: Iterable[str]) -> cluster_checks.ImagePulls:
+    """Look for images on the nodes and at our own pods, and for the rest at their registries."""
     ours = {names.MANAGED_BY: names.MANAGER, names.VALIDATOR: validator}
     nodes, pods = await asyncio.gather(kube.select(_NODE, {}), kube.select(kinds.POD, ours))
     there = frozenset(
@@ -78,4 +94,4 @@ async def pulls(kube: client.Client, validator: str, wanted: Iterable[str]) -> c
     async with httpx.AsyncClient(timeout=5.0, follow_redirects=True) as session:
         said = await asyncio.gather(*(registry.problem(image, session) for image in missing))
     on_nodes = frozenset(wanted) - frozenset(missing)
-    return cluster_checks.Pulls(on_nodes, failing, dict(zip(missing, said, strict=True)))
+    return cluster_checks.ImagePulls(on_nodes, failing, dict(zip(missing, said, strict=True)))

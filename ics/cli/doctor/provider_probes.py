@@ -1,4 +1,4 @@
-"""Asks the provider's endpoints, one by one, what the doctor judges."""
+"""Queries of the provider's endpoints for `ics doctor`, one by one."""
 
 import asyncio
 import datetime
@@ -16,33 +16,33 @@ _NO_TRANSACTION = "0" * 64
 Now = Callable[[], datetime.datetime]
 
 
-async def rest(url: str, provider: settings.Provider, now: Now) -> heads.Head:
-    """Newest state of one REST gateway, which must be of the right chain and not lag."""
+async def rest(url: str, provider: settings.ProviderSettings, now: Now) -> heads.Head:
+    """Return the head of one REST gateway, which must serve the right chain and not lag."""
     async with relayer_queries.IbcQueries(provider.model_copy(update={"rest": (url,)}), now) as asking:
         return await asking.open()
 
 
-async def rpc(url: str, provider: settings.Provider, now: Now) -> None:
-    """Make sure that one RPC address is of the right chain and does not lag."""
+async def rpc(url: str, provider: settings.ProviderSettings, now: Now) -> None:
+    """Check that one RPC address serves the right chain and does not lag."""
     async with relayer_queries.IbcQueries(provider, now) as asking:
         await asking.endpoints.rpc_head(url)
 
 
-async def grpc(url: str, provider: settings.Provider, now: Now) -> heads.Head:
-    """Newest state of one gRPC address, which must be of the right chain, not lag, and index transactions.
+async def grpc(url: str, provider: settings.ProviderSettings, now: Now) -> heads.Head:
+    """Return the head of one gRPC address, which must serve the right chain, not lag, and index transactions.
 
     Raises:
-        SettingsError: another chain, or it cannot look transactions up.
-        Transient: it is not reached, or lags.
+        SettingsError: it serves another chain, or does not index transactions.
+        Transient: it is not reachable, or lags.
     """
     head = await asyncio.to_thread(_grpc_head, url)
-    heads.check_chain(head, urls.shown(url), "ics:provider.grpc", provider)
-    heads.check_lag(head, urls.shown(url), now(), provider)
+    heads.check_chain(head, urls.redacted(url), "ics:provider.grpc", provider)
+    heads.check_lag(head, urls.redacted(url), now(), provider)
     return head
 
 
 def _grpc_head(url: str) -> heads.Head:
-    # cosmpy takes half a second to load.
+    # Importing cosmpy takes half a second.
     from cosmpy.protos.cosmos.base.node.v1beta1 import query_pb2 as node
     from cosmpy.protos.cosmos.base.node.v1beta1 import query_pb2_grpc as node_service
     from cosmpy.protos.cosmos.base.tendermint.v1beta1 import query_pb2 as comet
@@ -59,7 +59,7 @@ def _grpc_head(url: str) -> heads.Head:
             pass
         except gateway.Refused as error:
             raise errors.SettingsError(
-                f"ics:provider.grpc: {urls.shown(url)} cannot look a transaction up ({error}): give a node"
+                f"ics:provider.grpc: {urls.redacted(url)} cannot look up a transaction ({error}); use a node"
                 ' whose config.toml has tx_index.indexer = "kv"'
             ) from error
     moment = datetime.datetime.fromtimestamp(status.timestamp.seconds, datetime.UTC)
@@ -72,25 +72,25 @@ def _call(url: str, method: Callable[..., Any], request: Any) -> Any:
     try:
         return method(request, timeout=tx_grpc.CALL_SECONDS)
     except grpc.RpcError as error:
-        text = f"{urls.shown(url)}: {gateway.one_line(error.details() or error.code().name)}"
+        text = f"{urls.redacted(url)}: {gateway.one_line(error.details() or error.code().name)}"
         kinds = {"NOT_FOUND": gateway.NotFound, "UNKNOWN": gateway.Refused, "INTERNAL": gateway.Refused}
         raise kinds.get(error.code().name, errors.Transient)(text) from None
 
 
-class Asking(relayer_queries.IbcQueries):
-    """The provider's REST gateways, with questions that only the doctor has; `open` comes first."""
+class ProviderProbe(relayer_queries.IbcQueries):
+    """Queries of the provider's REST gateways that only `ics doctor` makes; call `open` first."""
 
-    async def purse(self, address: str, denom: str) -> chain_checks.Purse:
-        """What an account holds."""
+    async def account_balance(self, address: str, denom: str) -> chain_checks.AccountBalance:
+        """Return the state of an account."""
         held, known = await asyncio.gather(
             self.balances([address], denom), self._ask(f"/cosmos/auth/v1beta1/account_info/{address}", {})
         )
-        return chain_checks.Purse(held[address], known is not None)
+        return chain_checks.AccountBalance(held[address], known is not None)
 
-    async def concerns(
+    async def snapshot_for(
         self, operator_address: str, may_match: Callable[[model.ConsumerSummary], bool]
     ) -> model.Snapshot:
-        """The provider, with details of the chains that concern this validator.
+        """Return a snapshot with details of the chains that concern this validator.
 
         Args:
             operator_address: valoper.
@@ -103,20 +103,20 @@ class Asking(relayer_queries.IbcQueries):
 
 
 def images(settings: settings.Settings, definitions: Mapping[str, str]) -> dict[str, str]:
-    """By image: what names it.
+    """Return what names each image.
 
     Args:
         settings: of the stack.
         definitions: by image, the path of a definition that names it.
     """
-    found = dict(definitions)
+    named_by = dict(definitions)
     if settings.relayer.enabled:
-        found[settings.relayer.image] = "ics:relayer.image"
+        named_by[settings.relayer.image] = "ics:relayer.image"
     node = settings.provider_node
     if node.enabled:
-        found[node.image] = "ics:provider_node.image"
+        named_by[node.image] = "ics:provider_node.image"
         if node.genesis is not None and node.genesis.url is not None:
-            found[node.fetch_image] = "ics:provider_node.fetch_image"
+            named_by[node.fetch_image] = "ics:provider_node.fetch_image"
     if settings.reconciler.enabled:
-        found[settings.reconciler.image] = "ics:reconciler.image"
-    return found
+        named_by[settings.reconciler.image] = "ics:reconciler.image"
+    return named_by

@@ -1,4 +1,4 @@
-"""Asks a registry whether it has an image (OCI distribution specification), as a node would, without a login."""
+"""Query of a registry for an image (OCI distribution specification), anonymous as by a node."""
 
 import re
 import urllib.parse
@@ -18,7 +18,7 @@ _CHALLENGE = re.compile(r'(\w+)="([^"]*)"')
 
 
 def address(image: str) -> str:
-    """Where an image's manifest lies; a name without a host is Docker Hub's, one without a tag is `latest`."""
+    """Return the URL of an image's manifest; the default host is Docker Hub, the default tag `latest`."""
     name, _, digest = image.partition("@")
     host, slash, path = name.partition("/")
     if not slash or not ("." in host or ":" in host or host == "localhost"):
@@ -29,7 +29,7 @@ def address(image: str) -> str:
 
 
 async def problem(image: str, session: httpx.AsyncClient) -> str:
-    """Why a registry does not have an image; empty if it has it."""
+    """Return why a registry cannot provide an image; empty if it can."""
     url = address(image)
     host = urllib.parse.urlsplit(url).netloc
     try:
@@ -40,20 +40,20 @@ async def problem(image: str, session: httpx.AsyncClient) -> str:
                 headers = {"Accept": _MANIFESTS, "Authorization": f"Bearer {token}"}
                 answer = await session.head(url, headers=headers)
     except (httpx.HTTPError, ValueError) as error:
-        return f"the registry {host} is not reached ({error or type(error).__name__})"
+        return f"registry {host} is not reachable ({error or type(error).__name__})"
     if answer.status_code == httpx.codes.NOT_FOUND:
-        return f"the registry {host} has no such image"
+        return f"registry {host} does not have it"
     if answer.status_code in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):
-        return f"the registry {host} gives it to nobody without a login"
-    return "" if answer.is_success else f"the registry {host} answers {answer.status_code}"
+        return f"registry {host} requires a login"
+    return "" if answer.is_success else f"registry {host} answers {answer.status_code}"
 
 
 async def _token(challenge: str, session: httpx.AsyncClient) -> str:
-    """An anonymous token, as the registry's challenge says where to get one."""
+    """Get an anonymous token from the address in the registry's challenge."""
     fields = dict(_CHALLENGE.findall(challenge))
     realm = fields.pop("realm", "")
     if not realm.startswith("https://"):
         return ""
     answer = await session.get(realm, params=fields)
-    found = answer.json() if answer.is_success else {}
-    return str(found.get("token") or found.get("access_token") or "")
+    content = answer.json() if answer.is_success else {}
+    return str(content.get("token") or content.get("access_token") or "")

@@ -1,4 +1,4 @@
-"""Runs every check; one that fails hides no other, and what it makes impossible is said to be unseen."""
+"""Runs every check: a failed check hides no other, and checks that it makes impossible are reported as skipped."""
 
 import asyncio
 import contextlib
@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from ics import errors, model
 from ics.cli.doctor import chain_checks, cluster_checks, findings, kube_probes, provider_probes, pulumi_probes
 from ics.cli.doctor.findings import Finding
-from ics.cluster import gateway, place, secrets
+from ics.cluster import gateway, secrets
 from ics.cluster.api import client, connect
 from ics.config import chain_definition, secret_sources, settings, stack_file
 from ics.consumer import status
@@ -23,65 +23,73 @@ from ics.engines.pulumi import secure_config
 from ics.keys import derivation
 from ics.provider import heads
 from ics.provider.rest import relayer_queries
-from ics.reconciler import observe, wiring, world
+from ics.reconciler import observe, wiring
 
 _Answer = TypeVar("_Answer")
 
 
-@dataclass(frozen=True, slots=True)
-class Patient:
-    """One stack, as far as its settings can be read."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Checkup:
+    """One stack, as far as its settings are valid."""
 
     root: Path
     name: str
     environment: Mapping[str, str]
     settings: settings.Settings
-    kube: client.Client | None
-    """None: there is no way into the cluster."""
+    kube: client.KubeClient | None
+    """None: the cluster is not reachable."""
     unreadable: frozenset[str] = frozenset()
-    """Settings that are wrong, and stand at their defaults here."""
-    found: list[Finding] = field(default_factory=list)
+    """Invalid settings, which have their defaults here."""
+    findings: list[Finding] = field(default_factory=list)
 
-    async def tried(self, check: str, work: Awaitable[_Answer]) -> _Answer | None:
-        """Do it; trouble is a finding, and None the answer."""
+    async def attempt(self, check: str, work: Awaitable[_Answer]) -> _Answer | None:
+        """Await the answer of a check; an error becomes a finding, and None is returned."""
         try:
             return await work
-        except Exception as error:  # whatever it is, the other checks go on
-            self.found.extend(findings.of_error(check, error))
+        except Exception as error:  # the other checks continue after any error
+            self.findings.extend(findings.of_error(check, error))
             return None
 
 
 async def examine(
     root: Path, name: str, environment: Mapping[str, str], overrides: Sequence[str] = ()
 ) -> list[Finding]:
-    """All findings about a stack, in the order of the checks."""
-    found = [_version()]
+    """Return the findings for a stack, in the order of the checks."""
+    results = [_version()]
     try:
-        environment = await secure_config.unsealed(root, name, environment, overrides)
+        environment = await secure_config.decrypt_values(root, name, environment, overrides)
         values, origin = stack_file.load_values(root, name, environment, overrides)
     except errors.IcsError as error:
-        return [*found, *findings.of_error("settings", error)]
-    settings, problems, wrong = as_far_as_it_goes(values, origin)
-    found += findings.of_problems("settings", problems, origin)
+        return [*results, *findings.of_error("settings", error)]
+    settings, problems, wrong = parse_leniently(values, origin)
+    results += findings.of_problems("settings", problems, origin)
     if settings is None:
-        return [*found, findings.warn("all else", "not looked at: the settings must be mended first")]
+        return [*results, findings.warn("other checks", "skipped; fix the settings first")]
     async with contextlib.AsyncExitStack() as closing:
         try:
-            kube = await closing.enter_async_context(connect.connect(settings.cluster, root, environment))
+            kube = await closing.enter_async_context(connect.open_client(settings.cluster, root, environment))
         except errors.IcsError as error:
-            found += findings.of_error("cluster", error)
+            results += findings.of_error("cluster", error)
             kube = None
-        patient = Patient(root, name, environment, settings, kube, wrong, found)
+        patient = _Checkup(
+            root=root,
+            name=name,
+            environment=environment,
+            settings=settings,
+            kube=kube,
+            unreadable=wrong,
+            findings=results,
+        )
         await _all(patient)
-    return findings.in_order(found)
+    return findings.in_order(results)
 
 
-def as_far_as_it_goes(
+def parse_leniently(
     values: Mapping[str, Any], origin: str
 ) -> tuple[settings.Settings | None, list[str], frozenset[str]]:
-    """Settings with what is wrong left at its default, the problems, and which settings are wrong.
+    """Return the settings with invalid values at their defaults, the problems, and the invalid settings.
 
-    None when what is wrong has no default.
+    The settings are None if an invalid one has no default.
     """
     try:
         return settings.parse(values, origin), [], frozenset()
@@ -110,48 +118,58 @@ def _without(values: Mapping[str, Any], wrong: frozenset[str]) -> dict[str, Any]
     return left
 
 
-async def _all(patient: Patient) -> None:
-    """The checks in three waves: what stands alone, what needs the answers of that, and the whole."""
-    settings, provider = patient.settings, patient.settings.provider
+async def _all(checkup: _Checkup) -> None:
+    """Run the checks in three stages: independent ones, those that need the first answers, and a whole pass."""
+    settings, provider = checkup.settings, checkup.settings.provider
     newest, loaded, seed = await asyncio.gather(
-        _endpoints(patient, provider),
-        patient.tried("definitions", stack_file.load_definitions(patient.root, wiring.fetch)),
-        _seed(patient),
+        _endpoints(checkup, provider),
+        checkup.attempt("definitions", stack_file.load_definitions(checkup.root, wiring.fetch)),
+        _seed(checkup),
     )
     if newest is not None:
-        patient.found.append(chain_checks.clock(newest, wiring.now(), provider.max_lag))
+        checkup.findings.append(chain_checks.clock(newest, wiring.now(), provider.max_lag))
     definitions = loaded if loaded is not None else ()
-    snapshot, _ = await asyncio.gather(_provider(patient, definitions, seed), _cluster(patient, definitions))
-    patient.found.extend(chain_checks.definitions(definitions, snapshot))
-    await _pass(patient, definitions, seed, snapshot)
-    patient.found.extend(
-        await pulumi_probes.examine(settings, patient.root, patient.name, patient.environment)
+    snapshot, _ = await asyncio.gather(_provider(checkup, definitions, seed), _cluster(checkup, definitions))
+    checkup.findings.extend(chain_checks.definitions(definitions, snapshot))
+    await _pass(checkup, definitions, seed, snapshot)
+    checkup.findings.extend(
+        await pulumi_probes.examine(settings, checkup.root, checkup.name, checkup.environment)
     )
 
 
-async def _endpoints(patient: Patient, provider: settings.Provider) -> datetime.datetime | None:
-    """Every endpoint by itself; the time of the newest block of any."""
+async def _endpoints(checkup: _Checkup, provider: settings.ProviderSettings) -> datetime.datetime | None:
+    """Check every endpoint; return the time of the newest block of all."""
 
-    async def one(check: str, url: str, work: Coroutine[Any, Any, heads.Head | None]) -> heads.Head | None:
-        head = await patient.tried(check, _flag(work))
+    async def check_endpoint(
+        check: str, url: str, work: Coroutine[Any, Any, heads.Head | None]
+    ) -> heads.Head | None:
+        head = await checkup.attempt(check, _flag(work))
         if head is None:
             return None
         text = f"{url} answers" if head is _NO_HEAD else f"{url} is at height {head.height}"
-        patient.found.append(findings.ok(check, text))
+        checkup.findings.append(findings.ok(check, text))
         return head if head is not _NO_HEAD else None
 
     now = wiring.now
-    found = await asyncio.gather(
-        *(one("ics:provider.rest", url, provider_probes.rest(url, provider, now)) for url in provider.rest),
+    heads_found = await asyncio.gather(
         *(
-            one("ics:provider.archive_rest", url, provider_probes.rest(url, provider, now))
+            check_endpoint("ics:provider.rest", url, provider_probes.rest(url, provider, now))
+            for url in provider.rest
+        ),
+        *(
+            check_endpoint("ics:provider.archive_rest", url, provider_probes.rest(url, provider, now))
             for url in provider.archive_rest
         ),
-        *(one("ics:provider.rpc", url, provider_probes.rpc(url, provider, now)) for url in provider.rpc),
-        *(one("ics:provider.grpc", url, provider_probes.grpc(url, provider, now)) for url in provider.grpc),
+        *(
+            check_endpoint("ics:provider.rpc", url, provider_probes.rpc(url, provider, now))
+            for url in provider.rpc
+        ),
+        *(
+            check_endpoint("ics:provider.grpc", url, provider_probes.grpc(url, provider, now))
+            for url in provider.grpc
+        ),
     )
-    times = [datetime.datetime.fromisoformat(head.time) for head in found if head is not None]
-    return max(times, default=None)
+    return max((head.moment for head in heads_found if head is not None), default=None)
 
 
 _NO_HEAD = heads.Head("", 0, "")
@@ -161,15 +179,15 @@ async def _flag(work: Awaitable[heads.Head | None]) -> heads.Head:
     return await work or _NO_HEAD
 
 
-async def _read(patient: Patient, source: secret_sources.SecretSource, setting: str) -> model.Secret:
-    return await secrets.read(source, setting, patient.root, patient.environment, patient.kube)
+async def _read(checkup: _Checkup, source: secret_sources.SecretSource, setting: str) -> model.Secret:
+    return await secrets.read(source, setting, checkup.root, checkup.environment, checkup.kube)
 
 
-async def _seed(patient: Patient) -> model.Secret | None:
-    if any(key.startswith("seed") for key in patient.unreadable):
+async def _seed(checkup: _Checkup) -> model.Secret | None:
+    if any(key.startswith("seed") for key in checkup.unreadable):
         return None
-    text = await patient.tried("ics:seed", _read(patient, patient.settings.seed, "ics:seed"))
-    return None if text is None else await patient.tried("ics:seed", _later(derivation.parse_seed, text))
+    text = await checkup.attempt("ics:seed", _read(checkup, checkup.settings.seed, "ics:seed"))
+    return None if text is None else await checkup.attempt("ics:seed", _later(derivation.parse_seed, text))
 
 
 async def _later(work: Callable[..., _Answer], *arguments: Any) -> _Answer:
@@ -177,9 +195,9 @@ async def _later(work: Callable[..., _Answer], *arguments: Any) -> _Answer:
 
 
 async def _provider(
-    patient: Patient, definitions: Sequence[chain_definition.Loaded], seed: model.Secret | None
+    checkup: _Checkup, definitions: Sequence[chain_definition.LoadedDefinition], seed: model.Secret | None
 ) -> model.Snapshot | None:
-    settings = patient.settings
+    settings = checkup.settings
 
     def may_match(one: model.ConsumerSummary) -> bool:
         return any(
@@ -187,124 +205,131 @@ async def _provider(
             for each in definitions
         )
 
-    async with provider_probes.Asking(settings.provider, wiring.now) as asking:
+    async with provider_probes.ProviderProbe(settings.provider, wiring.now) as asking:
         try:
             await asking.open()
         except errors.IcsError:
-            # Why is said of each endpoint already.
-            text = "not looked at: no REST gateway can be asked"
-            patient.found.append(findings.warn("keys and account on the chain", text))
+            # The check of each endpoint reports the reason.
+            text = "skipped; no REST gateway is usable"
+            checkup.findings.append(findings.warn("keys and account on the chain", text))
             return None
         snapshot, _ = await asyncio.gather(
-            patient.tried("provider", asking.concerns(settings.operator_address, may_match)),
-            patient.tried("ics:account", _account(patient, asking)),
+            checkup.attempt("provider", asking.snapshot_for(settings.operator_address, may_match)),
+            checkup.attempt("ics:account", _account(checkup, asking)),
         )
     if snapshot is None:
         return None
     own = next(v for v in snapshot.validators if v.operator_address == settings.operator_address)
     if own.is_jailed:
-        patient.found.append(findings.fail("validator", "is jailed on the provider: unjail it"))
+        checkup.findings.append(findings.fail("validator", "is jailed on the provider; run `ics unjail`"))
     if seed is not None:
-        patient.found.extend(chain_checks.assigned_keys(snapshot, seed, list(settings.consensus_keys)))
-        there = await patient.tried("description", _balancer(patient))
-        patient.found.extend(chain_checks.description(own, settings, seed, there.address if there else None))
+        checkup.findings.extend(chain_checks.assigned_keys(snapshot, seed, list(settings.consensus_keys)))
+        there = await checkup.attempt("description", _balancer(checkup))
+        checkup.findings.extend(
+            chain_checks.description(own, settings, seed, there.address if there else None)
+        )
     return snapshot
 
 
-async def _balancer(patient: Patient) -> gateway.Balancer | None:
-    if patient.kube is None:
+def _gateway(checkup: _Checkup, kube: client.KubeClient) -> gateway.Gateway:
+    return wiring.Adapters(
+        kube, checkup.settings, wiring.lease_of(checkup.settings, kube, stays=False)
+    ).gateway
+
+
+async def _balancer(checkup: _Checkup) -> gateway.Balancer | None:
+    if checkup.kube is None:
         return None
-    with contextlib.suppress(errors.IcsError):  # said by the cluster's own checks
-        return await gateway.look(patient.kube, patient.settings.gateway.namespace)
+    with contextlib.suppress(errors.IcsError):  # the checks of the cluster report it
+        return await _gateway(checkup, checkup.kube).find()
     return None
 
 
-async def _account(patient: Patient, asking: provider_probes.Asking) -> None:
-    settings = patient.settings
-    if settings.account is None or any(key.startswith("account") for key in patient.unreadable):
-        if settings.account is None and "account" not in patient.unreadable:
-            text = (
-                "is not set: no transaction is sent, so no chain is joined: give one, or send them yourself"
-            )
-            patient.found.append(findings.warn("ics:account", text))
+async def _account(checkup: _Checkup, asking: provider_probes.ProviderProbe) -> None:
+    settings = checkup.settings
+    if settings.account is None or any(key.startswith("account") for key in checkup.unreadable):
+        if settings.account is None and "account" not in checkup.unreadable:
+            text = "not set, so no transaction is sent and no chain is joined; set one, or send them yourself"
+            checkup.findings.append(findings.warn("ics:account", text))
         return
-    account = derivation.parse_account(await _read(patient, settings.account, "ics:account"))
+    account = derivation.parse_account(await _read(checkup, settings.account, "ics:account"))
     payer = settings.fee_granter or account.address(settings.account_prefix)
-    purse = await asking.purse(payer, settings.provider.denom)
-    patient.found.extend(chain_checks.funds(payer, settings, purse))
-    # cosmpy takes half a second to load.
+    balance = await asking.account_balance(payer, settings.provider.denom)
+    checkup.findings.extend(chain_checks.funds(payer, settings, balance))
+    # Importing cosmpy takes half a second.
     from ics.provider.tx import messages, signers, transactions
 
     party = signers.of_operator(settings.operator_address, account, settings.granter, settings.fee_granter)
     if party.is_grantee or party.fee_granter:
         sending = transactions.Transactions(settings.provider, party, account, wiring.now)
         missing = await sending.missing_grants(messages.OF_VALIDATOR)
-        well = f"{party.signer} may send in the name of {party.principal}"
-        patient.found.extend(findings.of_problems("ics:account", missing, well))
+        success = f"{party.signer} may send for {party.principal}"
+        checkup.findings.extend(findings.of_problems("ics:account", missing, success))
 
 
-async def _cluster(patient: Patient, definitions: Sequence[chain_definition.Loaded]) -> None:
-    """What the cluster allows and has; if it is not reached at all, that is said once."""
-    kube, settings = patient.kube, patient.settings
+async def _cluster(checkup: _Checkup, definitions: Sequence[chain_definition.LoadedDefinition]) -> None:
+    """Check rights, storage, LoadBalancer, ports and images; report an unreachable cluster once."""
+    kube, settings = checkup.kube, checkup.settings
     if kube is None:
         return
-    granted = await patient.tried("cluster", kube_probes.granted(kube, settings))
+    granted = await checkup.attempt("cluster", kube_probes.granted(kube, settings))
     if granted is None:
-        text = "not looked at: the cluster cannot be asked"
-        patient.found.append(findings.warn("storage, LoadBalancer, ports, images", text))
+        text = "skipped; the cluster is not reachable"
+        checkup.findings.append(findings.warn("storage, LoadBalancer, ports, images", text))
         return
-    patient.found.append(findings.ok("cluster", f"{kube.server} answers"))
-    patient.found.extend(cluster_checks.rights(granted))
+    checkup.findings.append(findings.ok("cluster", f"{kube.server} answers"))
+    checkup.findings.extend(cluster_checks.rights(granted))
     wanted = provider_probes.images(
         settings, {one.definition.image: f"stacks/chains/{one.definition.name}.yaml" for one in definitions}
     )
     classes, there, services, pulls = await asyncio.gather(
-        patient.tried("ics:node.storage_class", kube_probes.storage_classes(kube)),
-        patient.tried("LoadBalancer", gateway.look(kube, settings.gateway.namespace)),
-        patient.tried("ports", kube_probes.services(kube)),
-        patient.tried("images", kube_probes.pulls(kube, settings.validator, wanted)),
+        checkup.attempt("ics:node.storage_class", kube_probes.storage_classes(kube)),
+        checkup.attempt("LoadBalancer", _gateway(checkup, kube).find()),
+        checkup.attempt("ports", kube_probes.services(kube)),
+        checkup.attempt("images", kube_probes.pulls(kube, settings.validator, wanted)),
     )
     if classes is not None:
-        patient.found.append(cluster_checks.storage(classes, settings.node.storage_class))
-    patient.found.append(cluster_checks.gateway(there, settings.gateway))
+        checkup.findings.append(cluster_checks.storage(classes, settings.node.storage_class))
+    checkup.findings.append(cluster_checks.gateway(there, settings.gateway))
     if services is not None:
-        patient.found.extend(cluster_checks.ports(services, settings.gateway.namespace, there))
+        checkup.findings.extend(cluster_checks.ports(services, settings.gateway.namespace, there))
     if pulls is not None:
-        patient.found.extend(cluster_checks.images(wanted, pulls))
+        checkup.findings.extend(cluster_checks.images(wanted, pulls))
 
 
 async def _pass(
-    patient: Patient,
-    definitions: Sequence[chain_definition.Loaded],
+    checkup: _Checkup,
+    definitions: Sequence[chain_definition.LoadedDefinition],
     seed: model.Secret | None,
     snapshot: model.Snapshot | None,
 ) -> None:
-    """What a pass would find, when all that one needs is there; nothing is changed."""
-    if patient.kube is None or seed is None or snapshot is None:
-        text = "not looked at: settings, seed, provider and cluster are needed for it"
-        patient.found.append(findings.warn("conditions", text))
+    """Report the conditions that a pass would find, if it is possible; change nothing."""
+    if checkup.kube is None or seed is None or snapshot is None:
+        text = "skipped; this needs settings, seed, provider and cluster"
+        checkup.findings.append(findings.warn("conditions", text))
         return
-    work = _report(patient, patient.kube, tuple(definitions), seed)
-    report = await patient.tried("conditions", work)
+    work = _report(checkup, checkup.kube, tuple(definitions), seed)
+    report = await checkup.attempt("conditions", work)
     if report is not None:
         by_chain = {one.chain_id: one.conditions for one in report.chains} | {"": report.conditions}
-        patient.found.extend(chain_checks.conditions(by_chain))
+        checkup.findings.extend(chain_checks.conditions(by_chain))
 
 
 async def _report(
-    patient: Patient,
-    kube: client.Client,
-    definitions: tuple[chain_definition.Loaded, ...],
+    checkup: _Checkup,
+    kube: client.KubeClient,
+    definitions: tuple[chain_definition.LoadedDefinition, ...],
     seed: model.Secret,
 ) -> status.Report:
-    settings = patient.settings
-    here = place.Place(kube, settings, wiring.lease_of(settings, kube, stays=False))
+    settings = checkup.settings
+    adapters = wiring.Adapters(kube, settings, wiring.lease_of(settings, kube, stays=False))
     async with relayer_queries.IbcQueries(settings.provider, wiring.now) as provider:
-        imported = await wiring.read_imported(settings, functools.partial(_read, patient))
-        scene = world.World(settings, seed, definitions, provider, here, here.lease, imported)
-        # Each endpoint has been asked by itself already.
-        observed = dataclasses.replace(await observe.observe(scene), endpoints=())
-        return status.report(observe.desire(scene, observed), observed.observations)
+        imported = await wiring.read_imported(settings, functools.partial(_read, checkup))
+        world = adapters.world(settings, seed, definitions, provider, imported)
+        # The endpoints have already been checked one by one.
+        observed, _ = await observe.read(world)
+        observed = dataclasses.replace(observed, endpoints=())
+        return status.report(observe.compute(world, observed), observed.observations)
 
 
 def _version() -> Finding:

@@ -1,9 +1,4 @@
-"""The connection to a cluster's API server: the one place where requests are sent.
-
-Own code on httpx, for lack of a library that fits. Measured with lightkube 1.0.1: it brings a second
-HTTP library (0.1 s more at every start), has no metadata-only lists and no pod proxy, and knows neither
-`client.authentication.k8s.io/v1` plugins nor `tls-server-name`.
-"""
+"""Client of a cluster's API server; all requests to Kubernetes are sent here."""
 
 import asyncio
 import json
@@ -15,29 +10,28 @@ from typing import Any, Self
 
 import httpx
 
-from ics import aio, model
-from ics import errors as ics_errors
+from ics import aio, errors, model
 from ics.cluster.api import credentials, kinds, kubeconfig, requests
 from ics.cluster.api import errors as api_errors
 
-PARALLEL = 8
-"""Requests under way at once; more of them only queue in the API server (measured with 302 objects)."""
-WATCHES = 1
-"""Answers beside them that do not end."""
+_PARALLEL = 8
+"""Concurrent requests; more of them only queue in the API server (measured with 302 objects)."""
+_WATCHES = 1
+"""Additional concurrent watches."""
 _TIMEOUT = httpx.Timeout(30.0, connect=5.0, pool=None)
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A success."""
+    """A successful answer."""
 
     status: int
-    """HTTP status: 201 for an object that was made."""
+    """HTTP status: 201 for a created object."""
     body: dict[str, Any]
 
 
-class Client:
-    """Sends requests to one API server; use it as an async context manager."""
+class KubeClient:
+    """Client of one API server; use it as an async context manager."""
 
     def __init__(self, access: kubeconfig.Access, transport: httpx.AsyncBaseTransport | None = None) -> None:
         tls = credentials.tls_context(access) if transport is None else None
@@ -56,11 +50,11 @@ class Client:
                 headers=[("User-Agent", "ics-operator"), *access.act_as],
             )
 
-        self._lanes = aio.Lanes(PARALLEL, new_client)
-        self._watches = aio.Lanes(WATCHES, new_client)
+        self._lanes = aio.ClientPool(_PARALLEL, new_client)
+        self._watches = aio.ClientPool(_WATCHES, new_client)
 
     async def __aenter__(self) -> Self:
-        """Connections are made with the first requests."""
+        """Return the client; the first requests open the connections."""
         return self
 
     async def __aexit__(
@@ -70,18 +64,18 @@ class Client:
         await self._lanes.aclose()
         await self._watches.aclose()
 
-    async def send(self, request: requests.Request, timeout: float | None = None) -> Answer:
+    async def send(self, request: requests.KubeRequest, timeout: float | None = None) -> Answer:
         """Send one request.
 
         Args:
-            request: what to send.
-            timeout: seconds for the whole of it, None for the client's own.
+            request: the request.
+            timeout: seconds for the whole request; None: the client's default.
 
         Raises:
-            Transient: unreachable, overloaded, or a conflict.
-            Permanent: refused; the message names the right or the object.
+            Transient: the server is unreachable or overloaded, or a conflict occurred.
+            Permanent: the server rejected it; the message names the permission or the object.
         """
-        async with self._lanes.one() as http:
+        async with self._lanes.take() as http:
             try:
                 async with asyncio.timeout(timeout):
                     response = await http.request(
@@ -94,7 +88,7 @@ class Client:
                         extensions=self._extensions,
                     )
             except TimeoutError:
-                raise ics_errors.Transient(f"{request.subject}: no answer within {timeout} s") from None
+                raise errors.Transient(f"{request.subject}: no answer within {timeout} s") from None
             except httpx.HTTPError as error:
                 raise _unreachable(self.server, error) from error
         body = _parsed(response)
@@ -102,20 +96,20 @@ class Client:
             return Answer(response.status_code, body)
         raise api_errors.error_of(request, response.status_code, body)
 
-    async def follow(self, request: requests.Request, silence: float) -> AsyncIterator[dict[str, Any]]:
-        """The lines of an answer that goes on for long, such as a watch's.
+    async def follow(self, request: requests.KubeRequest, silence: float) -> AsyncIterator[dict[str, Any]]:
+        """Yield the lines of a streaming answer, such as a watch.
 
         Args:
-            request: what to send.
-            silence: seconds without a line after which the connection counts as dead.
+            request: the request.
+            silence: seconds without a line after which the connection is considered dead.
 
         Raises:
-            Transient: unreachable, overloaded, or the connection broke.
-            Permanent: refused.
+            Transient: the server is unreachable or overloaded, or the connection broke.
+            Permanent: the server rejected the request.
         """
         try:
             async with (
-                self._watches.one() as http,
+                self._watches.take() as http,
                 http.stream(
                     request.method,
                     request.path,
@@ -133,17 +127,15 @@ class Client:
         except httpx.HTTPError as error:
             raise _unreachable(self.server, error) from error
         except ValueError as error:
-            raise ics_errors.Transient(
-                f"{request.subject}: a line of the watch is no JSON: {error}"
-            ) from error
+            raise errors.Transient(f"{request.subject}: invalid JSON in the watch: {error}") from error
 
     async def find(
         self, kind: kinds.Kind, namespace: str | None, name: str, *, only_metadata: bool = False
     ) -> dict[str, Any] | None:
-        """One object, None when there is none (or its namespace is not there)."""
+        """Read one object, or return None if it or its namespace does not exist."""
         try:
             return (await self.send(requests.get(kind, namespace, name, only_metadata=only_metadata))).body
-        except api_errors.Missing:
+        except api_errors.ObjectNotFound:
             return None
 
     async def select(
@@ -154,9 +146,9 @@ class Client:
         namespace: str | None = None,
         only_metadata: bool = False,
     ) -> list[dict[str, Any]]:
-        """All objects with these labels; see `requests.select`."""
-        _, found = await self.snapshot_of(kind, labels, namespace=namespace, only_metadata=only_metadata)
-        return found
+        """List all objects with these labels; see `requests.select`."""
+        _, items = await self.snapshot_of(kind, labels, namespace=namespace, only_metadata=only_metadata)
+        return items
 
     async def snapshot_of(
         self,
@@ -166,24 +158,24 @@ class Client:
         namespace: str | None = None,
         only_metadata: bool = False,
     ) -> tuple[str, list[dict[str, Any]]]:
-        """Likewise, with the list's `resourceVersion`, from which a watch can go on."""
-        found: list[dict[str, Any]] = []
+        """List all objects with these labels, and return the `resourceVersion` from which a watch can continue."""
+        items: list[dict[str, Any]] = []
         after = ""
         while True:
             page = requests.select(
                 kind, labels, namespace=namespace, only_metadata=only_metadata, after=after
             )
             answer = await self.send(page)
-            found += answer.body.get("items") or []
+            items += answer.body.get("items") or []
             metadata = answer.body.get("metadata", {})
             after = metadata.get("continue", "")
             if not after:
-                return str(metadata.get("resourceVersion", "")), found
+                return str(metadata.get("resourceVersion", "")), items
 
     async def apply(
         self, manifest: model.Manifest, manager: str, *, is_dry_run: bool = False, only_metadata: bool = False
     ) -> Answer:
-        """Server-side apply; see `requests.apply`."""
+        """Apply a manifest server-side; see `requests.apply`."""
         return await self.send(
             requests.apply(manifest, manager, is_dry_run=is_dry_run, only_metadata=only_metadata)
         )
@@ -201,13 +193,13 @@ class Client:
         """Delete one object; see `requests.delete`.
 
         Returns:
-            The object when it stays for a while (a finalizer, a grace time), None when it is gone.
+            The object if it still exists (finalizers, grace period), None if it is gone.
         """
         try:
             answer = await self.send(
                 requests.delete(kind, namespace, name, uid, is_dry_run=is_dry_run, propagation=propagation)
             )
-        except api_errors.Missing:
+        except api_errors.ObjectNotFound:
             return None
         return None if answer.body.get("kind") == "Status" else answer.body
 
@@ -220,18 +212,17 @@ def _parsed(response: httpx.Response) -> dict[str, Any]:
     return body if isinstance(body, dict) else {"message": response.text.strip()}
 
 
-def _unreachable(server: str, error: httpx.HTTPError) -> ics_errors.IcsError:
+def _unreachable(server: str, error: httpx.HTTPError) -> errors.IcsError:
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, ssl.SSLCertVerificationError):
-            return ics_errors.SettingsError(
+            return errors.SettingsError(
                 f"ics:cluster.kubeconfig: the certificate of {server} is not trusted"
-                f" ({cause.verify_message}):"
-                " mend certificate-authority or the address"
+                f" ({cause.verify_message}); check certificate-authority and the address"
             )
         cause = cause.__cause__ or cause.__context__
-    words = str(error) or type(error).__name__
-    return ics_errors.Transient(
-        f"the Kubernetes API server {server} is not reached ({words}): check that it runs and"
-        " ics:cluster.kubeconfig's address"
+    reason = str(error) or type(error).__name__
+    return errors.Transient(
+        f"Kubernetes API server {server} is unreachable ({reason}); check that it runs, and the address in"
+        " ics:cluster.kubeconfig"
     )

@@ -1,4 +1,4 @@
-"""Find the cluster of a stack (settings, kubeconfig, or the service account of the pod) and open a client for it."""
+"""Lookup of a stack's cluster (settings, kubeconfig, or the pod's service account), and its client."""
 
 import json
 import pathlib
@@ -12,47 +12,47 @@ from ics.cluster.api import client, kubeconfig
 from ics.config import settings
 
 SERVICE_ACCOUNT = pathlib.Path("/var/run/secrets/kubernetes.io/serviceaccount")
-"""Where the kubelet puts a pod's own credentials."""
+"""Folder of a pod's own credentials."""
 
 
-def connect(
-    cluster: settings.Cluster,
+def open_client(
+    cluster: settings.ClusterSettings,
     base: pathlib.Path,
     env: Mapping[str, str],
     transport: httpx.AsyncBaseTransport | None = None,
     service_account: pathlib.Path = SERVICE_ACCOUNT,
-) -> client.Client:
-    """Make a client for the stack's cluster; nothing is sent yet.
+) -> client.KubeClient:
+    """Create a client for the stack's cluster without sending requests.
 
-    The kubeconfig of the settings, else $KUBECONFIG, else the user's own, else the service account of
-    the pod that this runs in.
+    Credentials come from the kubeconfig in the settings, else $KUBECONFIG, else the user's default kubeconfig, else
+    the service account of this process's pod.
 
     Args:
-        cluster: settings.
-        base: what a relative path in the settings is relative to.
-        env: the environment.
-        transport: in the place of the network.
+        cluster: settings of the cluster.
+        base: folder of relative paths in the settings.
+        env: environment of the process.
+        transport: replaces the network.
         service_account: folder of a pod's token and certificate.
 
     Raises:
-        SettingsError: no way into a cluster is found, or what is found is malformed.
+        SettingsError: no credentials are configured, or they are malformed.
     """
-    return client.Client(access(cluster, base, env, service_account), transport)
+    return client.KubeClient(access(cluster, base, env, service_account), transport)
 
 
 def access(
-    cluster: settings.Cluster,
+    cluster: settings.ClusterSettings,
     base: pathlib.Path,
     env: Mapping[str, str],
     service_account: pathlib.Path = SERVICE_ACCOUNT,
 ) -> kubeconfig.Access:
-    """The way into the stack's cluster; see `connect`."""
+    """Return address and credentials of the stack's cluster; see `open_client`."""
     if cluster.kubeconfig is not None:
         paths = [base / pathlib.Path(cluster.kubeconfig).expanduser()]
     elif env.get("KUBECONFIG"):
-        # Like kubectl, of several files some may be missing.
-        named = [pathlib.Path(p) for p in env["KUBECONFIG"].split(":") if p]
-        paths = [p for p in named if p.exists()] or named[:1]
+        # Like with kubectl, some of several files may be missing.
+        listed = [pathlib.Path(p) for p in env["KUBECONFIG"].split(":") if p]
+        paths = [p for p in listed if p.exists()] or listed[:1]
     else:
         paths = [pathlib.Path(env.get("HOME", "/"), ".kube", "config")]
         if not paths[0].exists():
@@ -65,33 +65,36 @@ def _document(path: pathlib.Path) -> object:
         text = path.read_text()
     except OSError as error:
         raise errors.SettingsError(
-            f"ics:cluster.kubeconfig: {path}: {error.strerror}: mend the path"
+            f"ics:cluster.kubeconfig: {path}: {error.strerror}; correct the path"
         ) from error
     try:
-        # A kubeconfig written as JSON is read ten times as fast by json.
+        # json reads a kubeconfig in JSON ten times as fast.
         return json.loads(text) if text.startswith("{") else yaml.load(text, Loader=_Loader)  # noqa: S506 - safe loader
     except (yaml.YAMLError, ValueError) as error:
-        # The parser's own message quotes the file, which holds credentials.
+        # The parser's own message quotes the file, which contains credentials.
         mark = getattr(error, "problem_mark", None)
         where = f"line {mark.line + 1}: " if mark is not None else ""
-        raise errors.SettingsError(f"ics:cluster.kubeconfig: {path}: {where}no YAML: mend it") from None
+        raise errors.SettingsError(
+            f"ics:cluster.kubeconfig: {path}: {where}invalid YAML; correct it"
+        ) from None
 
 
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
-def _in_cluster(cluster: settings.Cluster, env: Mapping[str, str], folder: pathlib.Path) -> kubeconfig.Access:
+def _in_cluster(
+    cluster: settings.ClusterSettings, env: Mapping[str, str], folder: pathlib.Path
+) -> kubeconfig.Access:
     host, port = env.get("KUBERNETES_SERVICE_HOST", ""), env.get("KUBERNETES_SERVICE_PORT", "443")
     if not host or not (folder / "token").exists():
         raise errors.SettingsError(
-            "ics:cluster.kubeconfig: no kubeconfig is named, $KUBECONFIG and ~/.kube/config are not"
-            " there, and this"
-            " runs in no pod: name one"
+            "ics:cluster.kubeconfig: no kubeconfig configured, $KUBECONFIG is not set, ~/.kube/config does not exist,"
+            " and this is not a pod; set the path of one"
         )
     if cluster.context is not None:
         raise errors.SettingsError(
-            f"ics:cluster.context: {cluster.context!r} needs a kubeconfig, and this runs with a pod's service"
-            " account: remove it or name a kubeconfig"
+            f"ics:cluster.context: {cluster.context!r} requires a kubeconfig, but a pod's service account is used;"
+            " remove it or set ics:cluster.kubeconfig"
         )
     server = f"https://[{host}]:{port}" if ":" in host else f"https://{host}:{port}"
-    return kubeconfig.Access(server, authority_file=folder / "ca.crt", token_file=folder / "token")
+    return kubeconfig.Access(server=server, authority_file=folder / "ca.crt", token_file=folder / "token")

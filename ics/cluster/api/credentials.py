@@ -1,7 +1,7 @@
-"""Credentials that are presented to the API server: tokens, passwords and credential plugins.
+"""Credentials for the API server: tokens, passwords and credential plugins.
 
-A plugin is run at the first request, again when what it gave has expired, and once when the server
-answers 401. Token files are read for every request, for the kubelet rotates them.
+A plugin runs at the first request, again after its credentials have expired, and once if the server answers 401.
+Token files are read for every request, because the kubelet rotates them.
 """
 
 import asyncio
@@ -20,12 +20,13 @@ import httpx
 
 from ics import errors, model
 from ics.cluster.api import kubeconfig
+from ics.cosmos import times
 
-PLUGIN_TIMEOUT = 60.0
-"""Seconds that a credential plugin may take."""
+_PLUGIN_TIMEOUT = 60.0
+"""Timeout of a credential plugin in seconds."""
 
 
-class TokenAuth(httpx.Auth):
+class _TokenAuth(httpx.Auth):
     """A fixed bearer token."""
 
     def __init__(self, token: model.Secret) -> None:
@@ -37,26 +38,26 @@ class TokenAuth(httpx.Auth):
         yield request
 
 
-class TokenFileAuth(httpx.Auth):
+class _TokenFileAuth(httpx.Auth):
     """A bearer token in a file."""
 
     def __init__(self, path: pathlib.Path) -> None:
         self._path = path
 
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
-        """Add the token that the file holds now."""
+        """Add the current token of the file."""
         try:
             token = self._path.read_text().strip()
         except OSError as error:
             raise errors.Permanent(
-                f"ics:cluster.kubeconfig: token file {self._path}: {error.strerror}: mend the path or"
-                " its rights"
+                f"ics:cluster.kubeconfig: token file {self._path}: {error.strerror}; check the path and its"
+                " permissions"
             ) from error
         request.headers["Authorization"] = f"Bearer {token}"
         yield request
 
 
-class PluginAuth(httpx.Auth):
+class _PluginAuth(httpx.Auth):
     """Credentials from a credential plugin: a token, a client certificate, or both."""
 
     def __init__(
@@ -71,7 +72,7 @@ class PluginAuth(httpx.Auth):
         self._runs = 0
 
     async def async_auth_flow(self, request: httpx.Request) -> AsyncGenerator[httpx.Request, httpx.Response]:
-        """Add the token, and ask the plugin for another one when the server refuses it."""
+        """Add the token, and run the plugin again if the server rejects it."""
         seen = await self._ensure_fresh(after=-1)
         self._sign(request)
         response = yield request
@@ -97,31 +98,32 @@ class PluginAuth(httpx.Auth):
     def _take(self, status: Mapping[str, Any]) -> None:
         token, expires = status.get("token"), status.get("expirationTimestamp")
         self._token = model.Secret(token) if token else None
-        self._expires = datetime.datetime.fromisoformat(expires) if expires else None
+        self._expires = times.parse_time(expires) if expires else None
         certificate, key = status.get("clientCertificateData"), status.get("clientKeyData")
         if certificate and key and self._tls is not None:
-            load_certificate(self._tls, certificate.encode(), model.Secret(key))
+            _load_certificate(self._tls, certificate.encode(), model.Secret(key))
         elif not token:
             raise errors.Permanent(
-                f"credential plugin {self._plugin.command} gave no token and no certificate: mend it"
+                f"credential plugin {self._plugin.command}: returned neither token nor certificate; check its"
+                " configuration"
             )
 
 
 def auth(access: kubeconfig.Access, tls: ssl.SSLContext | None) -> httpx.Auth | None:
-    """What signs the requests, None when a client certificate does or nothing is asked for."""
+    """Return the authentication of requests, or None with a client certificate or without authentication."""
     if access.plugin is not None:
-        return PluginAuth(access.plugin, access, tls)
+        return _PluginAuth(access.plugin, access, tls)
     if access.token_file is not None:
-        return TokenFileAuth(access.token_file)
+        return _TokenFileAuth(access.token_file)
     if access.token is not None:
-        return TokenAuth(access.token)
+        return _TokenAuth(access.token)
     if access.username and access.password is not None:
         return httpx.BasicAuth(access.username, access.password.reveal())
     return None
 
 
 def tls_context(access: kubeconfig.Access) -> ssl.SSLContext | None:
-    """What the TLS connection trusts and shows, None for plain HTTP.
+    """Return the TLS context with authority and client certificate, or None for plain HTTP.
 
     Raises:
         SettingsError: a certificate or key cannot be read.
@@ -131,7 +133,7 @@ def tls_context(access: kubeconfig.Access) -> ssl.SSLContext | None:
     try:
         authority = access.authority.decode("ascii") if access.authority else None
         context = ssl.create_default_context(cafile=access.authority_file, cadata=authority)
-        # Python 3.13 would refuse the authorities that many clusters have; no other client does.
+        # Python 3.13 would reject the authorities of many clusters, unlike all other clients.
         context.verify_flags &= ~ssl.VERIFY_X509_STRICT
         if access.is_unverified:
             context.check_hostname = False
@@ -140,14 +142,14 @@ def tls_context(access: kubeconfig.Access) -> ssl.SSLContext | None:
     except (OSError, ValueError) as error:  # SSLError is an OSError
         paths = [str(p) for p in (access.authority_file, access.certificate_file, access.key_file) if p]
         raise errors.SettingsError(
-            f"ics:cluster.kubeconfig: certificate or key cannot be read ({error}): mend "
+            f"ics:cluster.kubeconfig: certificate or key cannot be read ({error}); check "
             f"{', '.join(paths) or 'the …-data fields'}"
         ) from error
     return context
 
 
-def load_certificate(context: ssl.SSLContext, certificate: bytes, key: model.Secret) -> None:
-    """Show this client certificate on the connections to come; Python's ssl takes it from files only."""
+def _load_certificate(context: ssl.SSLContext, certificate: bytes, key: model.Secret) -> None:
+    """Use a client certificate for future connections; Python's ssl reads it from files only."""
     with tempfile.TemporaryDirectory(prefix="ics-") as folder:  # mode 0700
         certificate_file, key_file = pathlib.Path(folder, "crt"), pathlib.Path(folder, "key")
         certificate_file.write_bytes(certificate)
@@ -168,7 +170,7 @@ def _load_own_certificate(context: ssl.SSLContext, access: kubeconfig.Access) ->
         key = model.Secret(access.key_file.read_bytes())
     if certificate is None or key is None:
         raise ValueError("a client certificate without its key")
-    load_certificate(context, certificate, key)
+    _load_certificate(context, certificate, key)
 
 
 def _run(plugin: kubeconfig.Plugin, access: kubeconfig.Access) -> Mapping[str, Any]:
@@ -183,30 +185,29 @@ def _run(plugin: kubeconfig.Plugin, access: kubeconfig.Access) -> Mapping[str, A
             env=env,
             stdin=subprocess.DEVNULL,
             capture_output=True,
-            timeout=PLUGIN_TIMEOUT,
+            timeout=_PLUGIN_TIMEOUT,
             check=False,
         )
     except OSError as error:
         hint = plugin.install_hint.strip().splitlines()
         raise errors.SettingsError(
             f"ics:cluster.kubeconfig: credential plugin {plugin.command}: {error.strerror}: "
-            f"{hint[0] if hint else 'install it or mend its path'}"
+            f"{hint[0] if hint else 'install it or correct its path'}"
         ) from error
     except subprocess.TimeoutExpired:
         raise errors.Transient(
-            f"credential plugin {plugin.command} took longer than {PLUGIN_TIMEOUT:.0f} s: run it by hand once"
+            f"credential plugin {plugin.command}: took longer than {_PLUGIN_TIMEOUT:.0f} s; run it manually once"
         ) from None
     if done.returncode != 0:
-        said = done.stderr.decode(errors="replace").strip().splitlines()
+        lines = done.stderr.decode(errors="replace").strip().splitlines()
         raise errors.Transient(
-            f"credential plugin {plugin.command} failed ({done.returncode}):"
-            f" {said[-1][:200] if said else 'no words'}:"
-            " log in anew"
+            f"credential plugin {plugin.command}: failed ({done.returncode}):"
+            f" {lines[-1][:200] if lines else 'no output'}; log in again"
         )
     with contextlib.suppress(ValueError, AttributeError):
         status = json.loads(done.stdout).get("status")
         if isinstance(status, Mapping):
             return status
     raise errors.Permanent(
-        f"credential plugin {plugin.command} gave no ExecCredential with a status: mend it"
+        f"credential plugin {plugin.command}: returned no ExecCredential with a status; check its configuration"
     )

@@ -1,4 +1,4 @@
-"""What a refusing answer of the API server means: Transient or Permanent, and the mend; pure."""
+"""Classification of the API server's error answers as transient or permanent, with remedies; pure."""
 
 import re
 from collections.abc import Mapping
@@ -10,13 +10,13 @@ from ics.cluster.api import kinds, requests
 _NO_RIGHT = re.compile(r'User "(?P<user>[^"]*)" cannot (?P<verb>\S+) resource "(?P<resource>[^"]+)"')
 
 
-# These two come with code 500, though the manifest is at fault and nothing changes by itself.
-_MISSHAPEN = ("failed to create typed patch object", "failed to convert new object")
+# These have status 500 although the manifest is invalid and a retry cannot succeed.
+_MALFORMED = ("failed to create typed patch object", "failed to convert new object")
 _TRANSIENT = frozenset({408, 410, 425, 429})
 _IMMUTABLE = (
     "immutable",
     "updates to statefulset spec",
-    # A volume that is to grow on a class that cannot, or to shrink.
+    # A volume that should shrink, or grow on a storage class without support for it.
     "storageclass that provisions the pvc must support resize",
     "field can not be less than",
 )
@@ -30,55 +30,57 @@ _REFUSED = frozenset({3, 7, 9, 11, 12, 16})
 
 
 class MissingRight(errors.Permanent):
-    """The cluster's authorization says no; the message names the right to grant."""
+    """The cluster's authorization rejected the request; the message names the missing permission."""
 
 
 class Immutable(errors.Permanent):
-    """What differs cannot be changed in place: only another object could have it."""
+    """An immutable field differs; only a new object can have its value."""
 
 
-class Missing(errors.Permanent):
-    """The object, or the namespace that it belongs in, is not there."""
+class ObjectNotFound(errors.Permanent):
+    """The object or its namespace does not exist."""
 
 
-class Absent(errors.Permanent):
-    """The pod itself answers, through its REST gateway, that its chain has no such thing."""
+class ChainNotFound(errors.Permanent):
+    """The pod's REST gateway answered that the requested object does not exist on its chain."""
 
 
-class Troubled(errors.Transient):
-    """The pod itself answers, through its REST gateway, that it cannot answer just now."""
+class ChainUnavailable(errors.Transient):
+    """The pod's REST gateway answered that it is temporarily unavailable."""
 
 
 class Conflict(errors.Transient):
-    """Somebody else has changed, made or removed the object meanwhile."""
+    """Another client has changed, created or deleted the object meanwhile."""
 
 
-def error_of(request: requests.Request, status: int, body: Mapping[str, Any]) -> errors.IcsError:
-    """Turn an answer that is no success into an error.
+def error_of(request: requests.KubeRequest, status: int, body: Mapping[str, Any]) -> errors.IcsError:
+    """Return the error of an unsuccessful answer.
 
     Args:
-        request: what was asked.
+        request: the request.
         status: HTTP status, 400 or more.
-        body: the `Status` object, empty when the answer was none.
+        body: the `Status` object, empty if the answer was not one.
     """
     if request.subpath and body.get("kind") != "Status" and isinstance(body.get("error"), Mapping):
-        return errors.Transient(rpc_error(body["error"]))  # the pod's own answer, passed on
+        return errors.Transient(rpc_error(body["error"]))  # the pod's own answer, forwarded
     if request.subpath and body.get("kind") != "Status" and isinstance(body.get("code"), int):
         return _gateway_error(request, status, body)
     message = str(body.get("message", ""))
     causes = (body.get("details") or {}).get("causes") or []
     if status == 401:
         return errors.Permanent(
-            "the Kubernetes API server refuses the credentials (401): renew those of"
-            " ics:cluster.kubeconfig's context"
+            "ics:cluster.kubeconfig: the Kubernetes API server rejected the credentials (401); renew those of the"
+            " context"
         )
     if status == 403:
         return _forbidden(request, message, {cause.get("reason") for cause in causes})
     if status == 404:
-        return Missing(f"{request.subject}: not found ({_shown(request, message)}): make it or mend its name")
+        return ObjectNotFound(
+            f"{request.subject}: not found ({_shown(request, message)}); create it or correct its name"
+        )
     if status == 409:
         return Conflict(f"{request.subject}: {request.verb} answered 409: {_shown(request, message)}")
-    if status == 422 or status in (400, 405, 413, 415) or message.startswith(_MISSHAPEN):
+    if status == 422 or status in (400, 405, 413, 415) or message.startswith(_MALFORMED):
         return _invalid(request, status, message, causes)
     if status in _TRANSIENT or status >= 500:
         return errors.Transient(
@@ -90,53 +92,55 @@ def error_of(request: requests.Request, status: int, body: Mapping[str, Any]) ->
 
 
 def rpc_error(problem: Mapping[str, Any]) -> str:
-    """Words for `error` of a JSON-RPC answer."""
-    return f"its RPC answers an error: {problem.get('data') or problem.get('message') or 'without words'}"
+    """Return the text of `error` in a JSON-RPC answer."""
+    return f"its RPC answers an error: {problem.get('data') or problem.get('message') or 'no message'}"
 
 
-def _gateway_error(request: requests.Request, status: int, body: Mapping[str, Any]) -> errors.IcsError:
-    """Error of a Cosmos SDK chain's REST gateway in a pod, passed on."""
-    words = _shown(request, str(body.get("message", "")))
+def _gateway_error(request: requests.KubeRequest, status: int, body: Mapping[str, Any]) -> errors.IcsError:
+    """Return the error of a Cosmos SDK chain's REST gateway in a pod, forwarded by the API server."""
+    text = _shown(request, str(body.get("message", "")))
     if body["code"] == _NOT_FOUND:
-        return Absent(f"its REST gateway answers {status} to {request.subpath}: {words}")
+        return ChainNotFound(f"its REST gateway answers {status} to {request.subpath}: {text}")
     if body["code"] in _REFUSED:
-        return errors.Permanent(f"its REST gateway answers {status} to {request.subpath}: {words}")
-    return Troubled(f"its REST gateway answers {status}: {words}")
+        return errors.Permanent(f"its REST gateway answers {status} to {request.subpath}: {text}")
+    return ChainUnavailable(f"its REST gateway answers {status}: {text}")
 
 
-def _forbidden(request: requests.Request, message: str, reasons: set[str | None]) -> errors.IcsError:
+def _forbidden(request: requests.KubeRequest, message: str, reasons: set[str | None]) -> errors.IcsError:
     if "NamespaceTerminating" in reasons:
-        return errors.Transient(f"namespace {request.namespace} is being deleted: what belongs in it waits")
+        return errors.Transient(
+            f"namespace {request.namespace}: deletion in progress; its objects are created once it is gone"
+        )
     match = _NO_RIGHT.search(message)
-    if match is None and any(words in message for words in _IMMUTABLE):
-        return Immutable(f"{request.subject}: cannot be changed in place: {_shown(request, message)}")
+    if match is None and any(text in message for text in _IMMUTABLE):
+        return Immutable(f"{request.subject}: immutable: {_shown(request, message)}")
     if match is None:  # an admission plugin: a quota, a policy
-        return errors.Permanent(f"{request.subject}: refused by the cluster: {_shown(request, message)}")
+        return errors.Permanent(f"{request.subject}: rejected by the cluster: {_shown(request, message)}")
     where = f"in namespace {request.namespace}" if request.namespace else "in the whole cluster"
     verb, user = match["verb"], match["user"]
     group = request.kind.group
     resource = f"{request.resource}.{group}" if group else request.resource
     return MissingRight(
-        f"missing right: {user} cannot {verb} {resource} {where}: grant it with a "
-        f"{'RoleBinding' if request.namespace else 'ClusterRoleBinding'} (ics show rights prints what is needed)"
+        f"missing permission: {user} cannot {verb} {resource} {where}; grant it with a "
+        f"{'RoleBinding' if request.namespace else 'ClusterRoleBinding'}, see ics show rights"
     )
 
 
 def _invalid(
-    request: requests.Request, status: int, message: str, causes: list[Mapping[str, Any]]
+    request: requests.KubeRequest, status: int, message: str, causes: list[Mapping[str, Any]]
 ) -> errors.IcsError:
-    if any(words in message for words in _IMMUTABLE):
+    if any(text in message for text in _IMMUTABLE):
         fields = ", ".join(sorted({str(cause.get("field", "")) for cause in causes} - {""})) or "a field"
         return Immutable(
-            f"{request.subject}: {fields} cannot be changed in place: set it back, or delete the object"
-            f" so that it is made anew ({_shown(request, message)})"
+            f"{request.subject}: {fields} is immutable; revert the change, or delete the object so that it is"
+            f" recreated ({_shown(request, message)})"
         )
-    return errors.Permanent(f"{request.subject}: not accepted ({status}): {_shown(request, message)}")
+    return errors.Permanent(f"{request.subject}: rejected ({status}): {_shown(request, message)}")
 
 
-def _shown(request: requests.Request, message: str) -> str:
-    """The server's words in one line; of a Secret none, for they may quote its value."""
+def _shown(request: requests.KubeRequest, message: str) -> str:
+    """Return the server's message as one line, or a placeholder for a Secret, whose value it may quote."""
     if request.kind == kinds.SECRET and request.body is not None:
-        return "the server's words are left out, for they may quote the value"
+        return "the server's message is omitted because it may quote the value"
     line = message.splitlines()[0] if message else "no message"
     return line if len(line) <= _LONGEST else f"{line[:_LONGEST]} …"

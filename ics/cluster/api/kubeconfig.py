@@ -1,7 +1,7 @@
-"""Reading a kubeconfig: from its documents to the one way into a cluster; pure.
+"""Parsing of kubeconfig documents into address and credentials of one cluster; pure.
 
-The rules are those of client-go: of several files the first that names a thing wins, relative paths are
-relative to the file that holds them, `…-data` is stronger than a path, a token file than a token.
+The rules are those of client-go: with several files, the first definition of an entry wins; relative paths are
+relative to their file; `…-data` takes precedence over a path, and a token file over a token.
 """
 
 import base64
@@ -17,30 +17,30 @@ _KEY = "ics:cluster.kubeconfig"
 _PLUGIN_VERSIONS = ("client.authentication.k8s.io/v1", "client.authentication.k8s.io/v1beta1")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Plugin:
-    """A program that answers with credentials (client-go's credential plugins)."""
+    """A program that returns credentials (client-go's credential plugins)."""
 
     command: str
     args: tuple[str, ...]
     env: tuple[tuple[str, str], ...]
     api_version: str
     wants_cluster: bool
-    """Tell it about the cluster in KUBERNETES_EXEC_INFO."""
+    """Whether KUBERNETES_EXEC_INFO must contain the cluster."""
     install_hint: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Access:
-    """The way into one cluster. Paths are absolute or relative to the working folder."""
+    """Address and credentials of one cluster; paths are absolute or relative to the working folder."""
 
     server: str
     authority: bytes | None = None
-    """Certificates of the authority, PEM; None: see `authority_file`, else those of the system."""
+    """Certificates of the authority in PEM; None: `authority_file`, else those of the system."""
     authority_file: pathlib.Path | None = None
     is_unverified: bool = False
     server_name: str = ""
-    """Name in the server's certificate when it is not that of the address."""
+    """Name in the server's certificate if it differs from the address."""
     proxy: str = ""
     certificate: bytes | None = None
     certificate_file: pathlib.Path | None = None
@@ -52,12 +52,12 @@ class Access:
     password: model.Secret | None = None
     plugin: Plugin | None = None
     act_as: tuple[tuple[str, str], ...] = ()
-    """Headers that ask to act as another user."""
+    """Impersonation headers."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Place:
-    """A value and the file it stands in."""
+class _Section:
+    """A value and the file that contains it."""
 
     value: Mapping[str, Any]
     path: pathlib.Path
@@ -68,7 +68,7 @@ class _Place:
         if value is None:
             return ""
         if not isinstance(value, str):
-            raise _problem(self.path, f"{self.label}: {key} is no text: mend it")
+            raise _problem(self.path, f"{self.label}: {key} is not text; correct it")
         return value
 
     def file(self, key: str) -> pathlib.Path | None:
@@ -82,18 +82,18 @@ class _Place:
         try:
             return base64.b64decode(text, validate=True)
         except binascii.Error:
-            raise _problem(self.path, f"{self.label}: {key} is no base64: mend it") from None
+            raise _problem(self.path, f"{self.label}: {key} is not valid base64; correct it") from None
 
 
 def choose(documents: Sequence[tuple[pathlib.Path, object]], context: str | None) -> Access:
-    """Pick a context out of one or more kubeconfig documents.
+    """Select a context of one or more kubeconfig documents.
 
     Args:
         documents: path and parsed content of each file, in the order of precedence; at least one.
-        context: name of the context, None for the current one.
+        context: name of the context; None: the current one.
 
     Raises:
-        SettingsError: malformed, or the context, its cluster or its user is not there.
+        SettingsError: a document is malformed, or the context, its cluster or its user does not exist.
     """
     first = documents[0][0]
     checked = [(path, _mapping(path, content)) for path, content in documents]
@@ -106,36 +106,32 @@ def _chosen(
 ) -> Access:
     if name is None:
         raise errors.SettingsError(
-            f"ics:cluster.context: {first} has no current context: name one of"
+            f"ics:cluster.context: {first} has no current context; set one of"
             f" {_listed(documents, 'contexts')}"
         )
     chosen = _find(documents, "contexts", "context", name)
     if chosen is None:
         raise errors.SettingsError(
-            f"ics:cluster.context: {first} has no context {name!r}: name one of"
+            f"ics:cluster.context: {first} has no context {name!r}; set one of"
             f" {_listed(documents, 'contexts')}"
         )
     cluster_name, user_name = chosen.text("cluster"), chosen.text("user")
     cluster = _find(documents, "clusters", "cluster", cluster_name)
     if cluster is None:
-        raise _problem(
-            chosen.path, f"context {name!r} names the cluster {cluster_name!r}, which is not there: add it"
-        )
-    user = _find(documents, "users", "user", user_name) if user_name else _Place({}, chosen.path, "no user")
+        raise _problem(chosen.path, f"context {name!r}: cluster {cluster_name!r} not found; add it")
+    user = _find(documents, "users", "user", user_name) if user_name else _Section({}, chosen.path, "no user")
     if user is None:
-        raise _problem(
-            chosen.path, f"context {name!r} names the user {user_name!r}, which is not there: add it"
-        )
+        raise _problem(chosen.path, f"context {name!r}: user {user_name!r} not found; add it")
     return _access(cluster, user)
 
 
-def _access(cluster: _Place, user: _Place) -> Access:
+def _access(cluster: _Section, user: _Section) -> Access:
     server = cluster.text("server")
     if not server.startswith(("https://", "http://")):
-        raise _problem(cluster.path, f"{cluster.label}: server is {server!r}: write https://HOST:PORT")
+        raise _problem(cluster.path, f"{cluster.label}: invalid server {server!r}; use https://HOST:PORT")
     if user.value.get("auth-provider") is not None:
         raise _problem(
-            user.path, f"{user.label}: auth-provider is gone from Kubernetes: use exec, a token or a key"
+            user.path, f"{user.label}: Kubernetes has removed auth-provider; use exec, a token or a key"
         )
     key = user.data("client-key-data")
     token, password = user.text("token"), user.text("password")
@@ -155,68 +151,70 @@ def _access(cluster: _Place, user: _Place) -> Access:
         username=user.text("username"),
         password=model.Secret(password) if password else None,
         plugin=_plugin(user),
-        act_as=_act_as(user),
+        act_as=_impersonation(user),
     )
 
 
-def _act_as(user: _Place) -> tuple[tuple[str, str], ...]:
+def _impersonation(user: _Section) -> tuple[tuple[str, str], ...]:
     if user.value.get("as-user-extra"):
-        raise _problem(user.path, f"{user.label}: as-user-extra is not supported: remove it")
+        raise _problem(user.path, f"{user.label}: as-user-extra is not supported; remove it")
     named = [("Impersonate-User", user.text("as")), ("Impersonate-Uid", user.text("as-uid"))]
     groups = [("Impersonate-Group", str(group)) for group in user.value.get("as-groups") or ()]
     return tuple((header, value) for header, value in [*named, *groups] if value)
 
 
-def _plugin(user: _Place) -> Plugin | None:
-    found = user.value.get("exec")
-    if found is None:
+def _plugin(user: _Section) -> Plugin | None:
+    entry = user.value.get("exec")
+    if entry is None:
         return None
-    if not isinstance(found, Mapping) or not found.get("command"):
-        raise _problem(user.path, f"{user.label}: exec names no command: add it")
-    version = found.get("apiVersion")
+    if not isinstance(entry, Mapping) or not entry.get("command"):
+        raise _problem(user.path, f"{user.label}: exec has no command; add it")
+    version = entry.get("apiVersion")
     if version not in _PLUGIN_VERSIONS:
-        raise _problem(user.path, f"{user.label}: exec.apiVersion is {version!r}: use {_PLUGIN_VERSIONS[0]}")
-    command = str(found["command"])
+        raise _problem(
+            user.path, f"{user.label}: unsupported exec.apiVersion {version!r}; use {_PLUGIN_VERSIONS[0]}"
+        )
+    command = str(entry["command"])
     if "/" in command:
         command = str(user.path.parent / command)
     return Plugin(
-        command,
-        tuple(str(arg) for arg in found.get("args") or ()),
-        tuple((str(item["name"]), str(item["value"])) for item in found.get("env") or ()),
-        str(version),
-        found.get("provideClusterInfo") is True,
-        str(found.get("installHint") or ""),
+        command=command,
+        args=tuple(str(arg) for arg in entry.get("args") or ()),
+        env=tuple((str(item["name"]), str(item["value"])) for item in entry.get("env") or ()),
+        api_version=str(version),
+        wants_cluster=entry.get("provideClusterInfo") is True,
+        install_hint=str(entry.get("installHint") or ""),
     )
 
 
 def _find(
     documents: Sequence[tuple[pathlib.Path, Mapping[str, Any]]], section: str, key: str, name: str
-) -> _Place | None:
+) -> _Section | None:
     for path, content in documents:
         for item in _items(path, content, section):
             if item.get("name") == name:
                 value = item.get(key)
                 if not isinstance(value, Mapping):
-                    raise _problem(path, f"{key} {name!r} is empty: mend it")
-                return _Place(value, path, f"{key} {name!r}")
+                    raise _problem(path, f"{key} {name!r} is empty; correct it")
+                return _Section(value, path, f"{key} {name!r}")
     return None
 
 
 def _items(path: pathlib.Path, content: Mapping[str, Any], section: str) -> list[Mapping[str, Any]]:
     items = content.get(section) or []
     if not isinstance(items, list) or not all(isinstance(item, Mapping) for item in items):
-        raise _problem(path, f"{section} is no list of named entries: mend it")
+        raise _problem(path, f"{section} is not a list of named entries; correct it")
     return items
 
 
 def _listed(documents: Sequence[tuple[pathlib.Path, Mapping[str, Any]]], section: str) -> str:
     names = [str(item.get("name")) for path, content in documents for item in _items(path, content, section)]
-    return ", ".join(names) or "(it has none)"
+    return ", ".join(names) or "(none)"
 
 
 def _mapping(path: pathlib.Path, content: object) -> Mapping[str, Any]:
     if not isinstance(content, Mapping):
-        raise _problem(path, "is no kubeconfig: give the path of one")
+        raise _problem(path, "not a kubeconfig; set the path of one")
     return content
 
 

@@ -1,7 +1,7 @@
 """The Lease that lets only one reconciler act for a validator at a time.
 
-It also remembers the highest block of the provider that anybody acted upon, since whoever writes takes it
-before: so that neither a crash nor another host lets an older answer count.
+It also stores the highest provider block that any reconciler has acted upon, because every writer holds the Lease:
+neither a crash nor a change of the host lets an older answer count.
 """
 
 import asyncio
@@ -11,10 +11,10 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from ics import errors as ics_errors
-from ics import names
+from ics import errors, names
 from ics.cluster.api import client, kinds, lease_holder, requests
 from ics.cluster.api import errors as api_errors
+from ics.cosmos import times
 
 _FORMAT = "%Y-%m-%dT%H:%M:%S.%fZ"
 _ASK_EVERY = 0.5
@@ -25,30 +25,30 @@ def _now() -> datetime.datetime:
 
 
 class Lease:
-    """The Lease `ics-<validator>` in the gateway namespace, seen by one holder."""
+    """The Lease `ics-<validator>` in the gateway namespace, for one holder."""
 
     def __init__(
         self,
-        kube: client.Client,
+        kube: client.KubeClient,
         validator: str,
         gateway: str,
         holder: str,
         seconds: int,
         clock: Callable[[], datetime.datetime] = _now,
-        ticks: Callable[[], float] = time.monotonic,
+        monotonic: Callable[[], float] = time.monotonic,
         is_dead: Callable[[str], bool] = lease_holder.is_dead,
     ) -> None:
-        """Nothing is sent yet.
+        """Initialize without sending requests.
 
         Args:
             kube: client.
             validator: name of the stack's validator.
-            gateway: namespace that it lies in; made if it is not there.
-            holder: who takes it, such as host and process id.
-            seconds: how long it is held without being renewed.
-            clock: the time, UTC.
-            ticks: seconds of a clock that is never set.
-            is_dead: whether a holder surely runs no more, so that nobody need wait for its time to be over.
+            gateway: namespace of the Lease; created if it does not exist.
+            holder: identity of this holder, such as host and process id.
+            seconds: duration of the Lease without renewal.
+            clock: returns the current time in UTC.
+            monotonic: returns the seconds of a monotonic clock.
+            is_dead: returns whether a holder has certainly ended, so that its Lease need not expire.
         """
         self._kube = kube
         self._name = f"ics-{validator}"
@@ -56,7 +56,7 @@ class Lease:
         self._holder = holder
         self._seconds = seconds
         self._clock = clock
-        self._ticks = ticks
+        self._monotonic = monotonic
         self._is_dead = is_dead
         self._held: dict[str, Any] | None = None
         self._renewed_at = 0.0
@@ -65,64 +65,64 @@ class Lease:
         self._taking = asyncio.Lock()
 
     async def ensure(self) -> None:
-        """Take it, or do nothing when this holder surely has it still; call it before each burst of writes.
+        """Acquire the Lease unless it was renewed recently; call this before each burst of writes.
 
         Raises:
-            Transient: another one holds it; names the holder.
+            Transient: another holder has it; the message names the holder.
         """
-        async with self._taking:  # steps of several chains ask at the same time
+        async with self._taking:  # steps of several chains call this concurrently
             if self._held is None or self._age() > self._seconds / 3:
                 await self._acquire()
 
     async def acquire(self) -> None:
-        """Take it or renew it.
+        """Acquire or renew the Lease.
 
         Raises:
-            Transient: another one holds it; names the holder.
+            Transient: another holder has it; the message names the holder.
         """
         async with self._taking:
             await self._acquire()
 
     async def release(self) -> None:
-        """Give it back if this holder has it; one that another has taken over stays with that one.
+        """Release the Lease if this holder has it.
 
-        One that was borrowed outlives the passes of its command: `hand_back` ends it.
+        A Lease acquired by `request` outlives the passes of its command and is released by `return_to_holder`.
         """
         if not self._is_borrowed:
             await self._release()
 
-    async def hand_back(self) -> None:
-        """Give back what was borrowed."""
+    async def return_to_holder(self) -> None:
+        """Release the Lease that `request` acquired."""
         self._is_borrowed = False
         await self._release()
 
     async def _release(self) -> None:
         async with self._taking:
             if self._held is not None:
-                held, self._held = self._held, None
+                lease, self._held = self._held, None
                 with contextlib.suppress(api_errors.Conflict):
-                    await self._put(held, held["spec"] | {"holderIdentity": ""})
+                    await self._put(lease, lease["spec"] | {"holderIdentity": ""})
 
-    async def borrow(
-        self, patience: float, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    async def request(
+        self, timeout: float, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     ) -> None:
-        """Take it for a command by hand: a resident reconciler that holds it is asked to step aside.
+        """Acquire the Lease for a manual command, and ask a daemon that holds it to release it.
 
         Args:
-            patience: seconds to wait for that.
-            sleep: waits that many seconds.
+            timeout: seconds to wait for the release.
+            sleep: waits for a number of seconds.
 
         Raises:
-            Transient: the holder does not step aside; names it.
+            Transient: the holder does not release it; the message names the holder.
         """
-        deadline = self._ticks() + patience
+        deadline = self._monotonic() + timeout
         while True:
             try:
                 await self.acquire()
             except api_errors.Conflict:
-                pass  # just now somebody has written it
-            except Held:
-                if self._ticks() >= deadline:
+                pass  # a concurrent write; try again
+            except HeldByOther:
+                if self._monotonic() >= deadline:
                     raise
                 await self._ask()
             else:
@@ -131,89 +131,91 @@ class Lease:
             await sleep(_ASK_EVERY)
 
     async def is_taken(self) -> bool:
-        """Whether another one acts; only looks."""
-        found = await self._kube.find(kinds.LEASE, self._namespace, self._name)
-        return found is not None and self._is_of_another(found.get("spec") or {})
+        """Return whether another holder has the Lease, without writing."""
+        lease = await self._kube.find(kinds.LEASE, self._namespace, self._name)
+        return lease is not None and self._is_of_another(lease.get("spec") or {})
 
     async def acted_height(self, provider_chain_id: str) -> int:
-        """Height of this provider's newest block that any reconciler acted upon; 0: none."""
-        held = self._held or await self._kube.find(kinds.LEASE, self._namespace, self._name)
-        found = "" if held is None else _notes(held).get(names.ACTED_UPON, "")
-        return max(_height(found, provider_chain_id), _height(self._acted, provider_chain_id))
+        """Return the height of this provider's newest block that any reconciler acted upon; 0: none."""
+        lease = self._held or await self._kube.find(kinds.LEASE, self._namespace, self._name)
+        acted = "" if lease is None else _annotations(lease).get(names.ACTED_HEIGHT, "")
+        return max(_height(acted, provider_chain_id), _height(self._acted, provider_chain_id))
 
-    def note(self, provider_chain_id: str, height: int) -> None:
-        """What is acted upon from now on is the provider at this height; it is written with the next write."""
+    def record_height(self, provider_chain_id: str, height: int) -> None:
+        """Set the provider's height that is acted upon from now on; the next write stores it."""
         self._acted = f"{provider_chain_id}@{height}"
 
-    async def begin(self, provider_chain_id: str, tx_hash: str, timeout_height: int) -> None:
-        """Put down which transaction is handed over next, so that nobody sends it again after a crash.
+    async def begin_tx(self, provider_chain_id: str, tx_hash: str, timeout_height: int) -> None:
+        """Record the next transaction before its broadcast, so that it is not sent again after a crash.
 
         Raises:
-            Transient: another one holds the Lease; nothing may be sent.
+            Transient: another holder has the Lease; nothing may be sent.
         """
         await self.ensure()
         async with self._taking:
-            held = self._held
-            if held is None:
-                raise Held(f"Lease {self._namespace}/{self._name} was lost: nothing is sent")
-            notes = _notes(held) | {names.TRANSACTION: f"{provider_chain_id} {tx_hash} {timeout_height}"}
-            marked = held | {"metadata": held["metadata"] | {"annotations": notes}}
-            self._held = await self._put(marked, held["spec"])
+            lease = self._held
+            if lease is None:
+                raise HeldByOther(f"Lease {self._namespace}/{self._name}: was lost; nothing is sent")
+            annotations = _annotations(lease) | {
+                names.TRANSACTION: f"{provider_chain_id} {tx_hash} {timeout_height}"
+            }
+            recorded = lease | {"metadata": lease["metadata"] | {"annotations": annotations}}
+            self._held = await self._put(recorded, lease["spec"])
 
-    async def begun(self, provider_chain_id: str) -> tuple[str, int] | None:
-        """Hash and timeout height of the last transaction that was begun on this chain, by whomever."""
-        held = self._held or await self._kube.find(kinds.LEASE, self._namespace, self._name)
-        words = "" if held is None else _notes(held).get(names.TRANSACTION, "")
-        chain_id, _, rest = words.partition(" ")
+    async def pending_tx(self, provider_chain_id: str) -> tuple[str, int] | None:
+        """Return hash and timeout height of the last transaction that any holder recorded for this chain."""
+        lease = self._held or await self._kube.find(kinds.LEASE, self._namespace, self._name)
+        text = "" if lease is None else _annotations(lease).get(names.TRANSACTION, "")
+        chain_id, _, rest = text.partition(" ")
         tx_hash, _, timeout = rest.partition(" ")
         return (tx_hash, int(timeout)) if chain_id == provider_chain_id and timeout.isdecimal() else None
 
     # -- the object --------------------------------------------------------------------------------
 
     def _age(self) -> float:
-        return self._ticks() - self._renewed_at
+        return self._monotonic() - self._renewed_at
 
     async def _acquire(self) -> None:
-        began = self._ticks()
+        started = self._monotonic()
         if self._held is not None:
             try:
                 self._held = await self._put(self._held, self._held["spec"] | {"renewTime": self._stamp()})
-            except (api_errors.Conflict, api_errors.Missing):
-                pass  # somebody wrote or removed it: who holds it now is to be read
+            except (api_errors.Conflict, api_errors.ObjectNotFound):
+                pass  # another client wrote or deleted the Lease, so read its current holder
             else:
-                self._renewed_at = began
+                self._renewed_at = started
                 return
-        found = await self._kube.find(kinds.LEASE, self._namespace, self._name)
-        if found is None:
+        lease = await self._kube.find(kinds.LEASE, self._namespace, self._name)
+        if lease is None:
             self._held = await self._create()
         else:
-            self._held = await self._taken(found)
-        self._renewed_at = began
+            self._held = await self._acquired(lease)
+        self._renewed_at = started
 
-    async def _taken(self, found: dict[str, Any]) -> dict[str, Any]:
-        spec = found.get("spec") or {}
+    async def _acquired(self, lease: dict[str, Any]) -> dict[str, Any]:
+        spec = lease.get("spec") or {}
         holder = spec.get("holderIdentity") or ""
         if holder == self._holder:
-            return await self._put(found, spec | {"renewTime": self._stamp()})
+            return await self._put(lease, spec | {"renewTime": self._stamp()})
         if self._is_of_another(spec):
             self._held = None
-            raise Held(
-                f"Lease {self._namespace}/{self._name}: {holder} is acting for this validator, until at most"
-                f" {spec.get('leaseDurationSeconds')} s after {spec.get('renewTime')}: wait, or stop it",
+            raise HeldByOther(
+                f"Lease {self._namespace}/{self._name}: {holder} is acting for this validator until at most"
+                f" {spec.get('leaseDurationSeconds')} s after {spec.get('renewTime')}; wait, or stop it",
                 holder,
             )
-        # Whoever wanted it asks again, if it is not the one that takes it now.
-        notes = {name: text for name, text in _notes(found).items() if name != names.WANTED_BY}
-        found = found | {"metadata": found["metadata"] | {"annotations": notes}}
-        return await self._put(found, self._spec())
+        # Any other requester repeats its request.
+        annotations = {name: text for name, text in _annotations(lease).items() if name != names.WANTED_BY}
+        lease = lease | {"metadata": lease["metadata"] | {"annotations": annotations}}
+        return await self._put(lease, self._spec())
 
     async def _ask(self) -> None:
-        """Write our name on the Lease that another holds."""
-        found = await self._kube.find(kinds.LEASE, self._namespace, self._name)
-        if found is None or _notes(found).get(names.WANTED_BY) == self._holder:
+        """Request the Lease from its holder by writing this holder's name into it."""
+        lease = await self._kube.find(kinds.LEASE, self._namespace, self._name)
+        if lease is None or _annotations(lease).get(names.WANTED_BY) == self._holder:
             return
         with contextlib.suppress(api_errors.Conflict):
-            await self._put(found, found["spec"], self._holder)
+            await self._put(lease, lease["spec"], self._holder)
 
     def _stamp(self) -> str:
         return self._clock().strftime(_FORMAT)
@@ -232,7 +234,7 @@ class Lease:
         return holder not in ("", self._holder) and not self._is_expired(spec) and not self._is_dead(holder)
 
     def _is_expired(self, spec: dict[str, Any]) -> bool:
-        renewed = datetime.datetime.fromisoformat(spec["renewTime"]) if spec.get("renewTime") else None
+        renewed = times.parse_time(spec["renewTime"]) if spec.get("renewTime") else None
         seconds = spec.get("leaseDurationSeconds") or 0
         return renewed is None or self._clock() >= renewed + datetime.timedelta(seconds=seconds)
 
@@ -241,7 +243,7 @@ class Lease:
             "name": self._name,
             "namespace": self._namespace,
             "labels": {names.MANAGED_BY: names.MANAGER},
-            "annotations": self._own_notes({"metadata": {}}),
+            "annotations": self._own_annotations({"metadata": {}}),
         }
         manifest = {
             "apiVersion": "coordination.k8s.io/v1",
@@ -252,24 +254,24 @@ class Lease:
         request = requests.create(manifest, names.LOOP_MANAGER)
         try:
             return (await self._kube.send(request)).body
-        except api_errors.Missing:
-            # The first pass of all: nobody has made the gateway's namespace yet.
-            home = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": self._namespace}}
-            await self._kube.apply(home, names.LOOP_MANAGER, only_metadata=True)
+        except api_errors.ObjectNotFound:
+            # In the very first pass, the gateway's namespace does not exist yet.
+            namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": self._namespace}}
+            await self._kube.apply(namespace, names.LOOP_MANAGER, only_metadata=True)
             return (await self._kube.send(request)).body
 
     async def _put(self, lease: dict[str, Any], spec: dict[str, Any], wanted_by: str = "") -> dict[str, Any]:
-        """Write it only if nobody has since it was read.
+        """Write the Lease unless it has changed since it was read.
 
         Args:
-            lease: as it was read.
-            spec: what it shall say.
-            wanted_by: who asks its holder to step aside; empty: we are the holder.
+            lease: the Lease as read.
+            spec: its new spec.
+            wanted_by: identity that requests the Lease from its holder; empty: this process is the holder.
         """
         kept = ("name", "namespace", "uid", "resourceVersion", "labels")
         metadata = {key: lease["metadata"][key] for key in kept}
-        metadata["annotations"] = _notes(lease) | (
-            {names.WANTED_BY: wanted_by} if wanted_by else self._own_notes(lease)
+        metadata["annotations"] = _annotations(lease) | (
+            {names.WANTED_BY: wanted_by} if wanted_by else self._own_annotations(lease)
         )
         manifest = {
             "apiVersion": lease["apiVersion"],
@@ -279,19 +281,19 @@ class Lease:
         }
         return (await self._kube.send(requests.update(manifest, names.LOOP_MANAGER))).body
 
-    def _own_notes(self, lease: dict[str, Any]) -> dict[str, str]:
+    def _own_annotations(self, lease: dict[str, Any]) -> dict[str, str]:
         chain_id, _, height = self._acted.rpartition("@")
-        if not chain_id or _height(_notes(lease).get(names.ACTED_UPON, ""), chain_id) > int(height):
-            return {}  # what is on record is newer
-        return {names.ACTED_UPON: self._acted}
+        if not chain_id or _height(_annotations(lease).get(names.ACTED_HEIGHT, ""), chain_id) > int(height):
+            return {}  # the stored height is newer
+        return {names.ACTED_HEIGHT: self._acted}
 
 
-class Held(ics_errors.Transient):
-    """Another one acts for this validator.
+class HeldByOther(errors.Transient):
+    """Another holder acts for this validator.
 
     Args:
-        text: the line for the operator.
-        holder: who holds it; empty: nobody knows.
+        text: message for the operator.
+        holder: identity of the holder; empty: unknown.
     """
 
     def __init__(self, text: str, holder: str = "") -> None:
@@ -299,64 +301,64 @@ class Held(ics_errors.Transient):
         self.holder = holder
 
 
-class Stopping(ics_errors.Transient):
-    """This reconciler begins nothing more."""
+class Stopping(errors.Transient):
+    """This reconciler is stopping and starts no further writes."""
 
 
-class Tenure(Lease):
-    """The Lease as a resident reconciler holds it: over many passes, renewed beside them.
+class DaemonLease(Lease):
+    """The daemon's Lease, which is held over many passes and renewed concurrently.
 
-    Whether another's Lease has expired is judged by how long it was seen not to change, so that no two
-    clocks need agree. A command by hand may ask for it; then it is to be given up for a while.
+    Another holder's Lease counts as expired if it was observed unchanged for its duration, so that clocks need not
+    agree. A manual command may request the Lease; then the daemon releases it for a while.
     """
 
     _others: tuple[str, float] = ("", 0.0)
-    """What another's Lease said last, and since when it has not changed."""
+    """Last content of another holder's Lease, and the time since which it is unchanged."""
     _is_stopping = False
 
     @property
     def is_held(self) -> bool:
-        """Nobody else can have it: it was renewed not long ago."""
+        """Whether it was renewed so recently that no other process can hold it."""
         return self._held is not None and self._age() < self._seconds * 2 / 3
 
     @property
     def is_wanted(self) -> bool:
-        """A command by hand waits for it."""
-        return self._held is not None and bool(_notes(self._held).get(names.WANTED_BY))
+        """Whether a manual command waits for it."""
+        return self._held is not None and bool(_annotations(self._held).get(names.WANTED_BY))
 
     async def ensure(self) -> None:
-        """Make sure, before each burst of writes, that it is still ours; it is taken between passes only.
+        """Check before each burst of writes that this daemon holds the Lease, which it acquires between passes only.
 
         Raises:
-            Transient: it is lost, or this reconciler is stopping.
+            Transient: the Lease is lost, or this reconciler is stopping.
         """
         if self._is_stopping:
-            raise Stopping("this reconciler is stopping: the next one goes on from here")
+            raise Stopping("this reconciler is stopping; the next one continues from here")
         if not self.is_held:
-            raise Held(
-                f"Lease {self._namespace}/{self._name}: this reconciler could not renew it in time and does not"
-                " act until it has it again: another one may be acting"
+            raise HeldByOther(
+                f"Lease {self._namespace}/{self._name}: not renewed in time; this reconciler pauses until it holds the"
+                " Lease again, because another process may be acting"
             )
 
     async def release(self) -> None:
-        """Nothing: it outlives the pass."""
+        """Do nothing, because the daemon's Lease outlives the pass."""
 
     async def give_up(self) -> None:
-        """Give it back, so that another may take it at once."""
+        """Release the Lease, so that another holder can acquire it immediately."""
         await self._release()
 
     def stop(self) -> None:
-        """From now on no burst of writes begins."""
+        """Reject further bursts of writes."""
         self._is_stopping = True
 
     def _is_expired(self, spec: dict[str, Any]) -> bool:
-        says = f"{spec.get('holderIdentity')} {spec.get('renewTime')}"
-        if self._others[0] != says:
-            self._others = (says, self._ticks())
-        return self._ticks() - self._others[1] >= (spec.get("leaseDurationSeconds") or 0)
+        content = f"{spec.get('holderIdentity')} {spec.get('renewTime')}"
+        if self._others[0] != content:
+            self._others = (content, self._monotonic())
+        return self._monotonic() - self._others[1] >= (spec.get("leaseDurationSeconds") or 0)
 
 
-def _notes(lease: dict[str, Any]) -> dict[str, str]:
+def _annotations(lease: dict[str, Any]) -> dict[str, str]:
     return dict(lease["metadata"].get("annotations") or {})
 
 

@@ -1,24 +1,25 @@
-"""Who acts, in words by which another process of the same machine can tell whether that one still runs.
+"""Lease holder identity that lets another process on the same host check whether the holder is alive.
 
-A reconciler that was killed leaves its Lease behind. Waiting until it is over is the only safe way for a
-stranger; but whoever shares the kernel and the process ids with the dead one need not wait.
+A killed reconciler leaves its Lease behind. Other hosts must wait until it expires, but a process with the same
+kernel and process id namespace need not.
 """
 
-import hashlib
 import os
 import pathlib
 import re
 import socket
+
+from ics.cosmos import canonical_json
 
 _PROC = pathlib.Path("/proc")
 _WORDS = re.compile(r"(?P<host>\S+) pid (?P<pid>\d+) since (?P<since>\d+) of (?P<kernel>[0-9a-f]{12})")
 
 
 def own() -> str:
-    """This process: `HOST pid PID since TICKS of KERNEL`; where the kernel has no boot id only `HOST-PID`.
+    """Return this process's identity: `HOST pid PID since TICKS of KERNEL`, or `HOST-PID` without a boot id.
 
-    The ticks are those from the boot to its start, the last word a digest of the boot id and of the process
-    ids' namespace.
+    TICKS are the clock ticks from the boot to the start of the process; KERNEL is a digest of the boot id and the
+    process id namespace.
     """
     host, pid = socket.gethostname(), os.getpid()
     kernel = _kernel()
@@ -26,15 +27,15 @@ def own() -> str:
 
 
 def is_dead(holder: str) -> bool:
-    """Whether a holder surely runs no more; of those of another kernel or namespace nothing is known."""
-    import psutil  # it takes 15 ms to load
+    """Return whether a holder has certainly ended; False for holders of another kernel or namespace."""
+    import psutil  # its import takes 15 ms
 
-    words = _WORDS.fullmatch(holder)
-    if words is None or words["kernel"] != _kernel():
+    identity = _WORDS.fullmatch(holder)
+    if identity is None or identity["kernel"] != _kernel():
         return False
     try:
-        return _since(int(words["pid"])) != int(words["since"])
-    except psutil.AccessDenied:  # it is there, and may not be looked at: /proc is mounted with hidepid
+        return _since(int(identity["pid"])) != int(identity["since"])
+    except psutil.AccessDenied:  # it exists but is not accessible, because /proc is mounted with hidepid
         return False
 
 
@@ -44,15 +45,15 @@ def _kernel() -> str | None:
         namespace = os.readlink(_PROC / "self/ns/pid")
     except OSError:
         return None
-    return hashlib.sha256(f"{boot} {namespace}".encode()).hexdigest()[:12]
+    return canonical_json.sha256_hex(f"{boot} {namespace}".encode())[:12]
 
 
 def _since(pid: int) -> int | None:
-    """Clock ticks from the kernel's boot to the start of a process; None when it does not run.
+    """Return the clock ticks from the kernel's boot to the start of a process, or None if it does not run.
 
-    psutil gives the start by the wall clock, as the kernel's boot plus these ticks. Whenever the clock is set
-    that boot moves, and this word must outlive it: so the boot is taken off again. It is read twice, lest the
-    clock be set in between.
+    psutil returns the start by the wall clock, as the boot time plus these ticks. The boot time changes whenever the
+    clock is set, but the identity must not, so the boot time is subtracted again. It is read twice in case the clock
+    is set in between.
     """
     import psutil
 
@@ -60,7 +61,9 @@ def _since(pid: int) -> int | None:
         boot = psutil.boot_time()
         try:
             process = psutil.Process(pid)
-            if process.status() == psutil.STATUS_ZOMBIE:  # dead, and nobody has asked for its exit code yet
+            if (
+                process.status() == psutil.STATUS_ZOMBIE
+            ):  # it has ended, and its parent has not read its exit code
                 return None
             seconds = process.create_time() - boot
         except psutil.NoSuchProcess:

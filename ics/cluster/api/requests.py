@@ -1,4 +1,4 @@
-"""Requests to the API server as data; pure. `client.Client.send` is the one place that sends them."""
+"""Requests to the API server as data, which `client.KubeClient.send` sends; pure."""
 
 import json
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ from ics import model
 from ics.cluster.api import kinds
 
 PAGE = 500
-"""Objects in one answer of a list."""
+"""Maximum objects in one page of a list."""
 
 Propagation: TypeAlias = Literal["Background", "Foreground"]
 
@@ -19,12 +19,12 @@ _METADATA = "application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io"
 _METADATA_LIST = "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io"
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
-    """One request, with what an error message has to name."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KubeRequest:
+    """One request with the data for error messages."""
 
     verb: str
-    """As in RBAC: get, list, watch, create, update, patch, delete."""
+    """RBAC verb: get, list, watch, create, update, patch, delete."""
     kind: kinds.Kind
     namespace: str | None = None
     name: str | None = None
@@ -33,7 +33,7 @@ class Request:
     content_type: str = _JSON
     accept: str = _JSON
     subpath: str = ""
-    """What follows the object's path, such as `/proxy/status`."""
+    """Suffix of the object's path, such as `/proxy/status`."""
 
     @property
     def method(self) -> str:
@@ -57,13 +57,13 @@ class Request:
 
     @property
     def resource(self) -> str:
-        """The resource as RBAC names it, such as `pods/proxy`."""
+        """RBAC resource, such as `pods/proxy`."""
         sub = self.subpath.split("/")
         return f"{self.kind.plural}/{sub[1]}" if len(sub) > 1 else self.kind.plural
 
     @property
     def subject(self) -> str:
-        """What the request is about, for messages: `StatefulSet provider/node`."""
+        """Subject of the request for messages, such as `StatefulSet provider/node`."""
         if self.name is None:
             return self.kind.plural
         return (
@@ -73,9 +73,15 @@ class Request:
         )
 
 
-def get(kind: kinds.Kind, namespace: str | None, name: str, *, only_metadata: bool = False) -> Request:
-    """Read one object."""
-    return Request("get", kind, namespace, name, accept=f"{_METADATA},{_JSON}" if only_metadata else _JSON)
+def get(kind: kinds.Kind, namespace: str | None, name: str, *, only_metadata: bool = False) -> KubeRequest:
+    """Return a request that reads one object."""
+    return KubeRequest(
+        verb="get",
+        kind=kind,
+        namespace=namespace,
+        name=name,
+        accept=f"{_METADATA},{_JSON}" if only_metadata else _JSON,
+    )
 
 
 def select(
@@ -85,79 +91,93 @@ def select(
     namespace: str | None = None,
     only_metadata: bool = False,
     after: str = "",
-) -> Request:
-    """One page of the objects that carry all of these labels.
+) -> KubeRequest:
+    """Return a request for one page of the objects with all of these labels.
 
     Args:
-        kind: of the objects.
-        labels: names and values; of several values each will do.
+        kind: kind of the objects.
+        labels: names and values; one of several values must match.
         namespace: None for all namespaces.
-        only_metadata: no spec, data or status; managedFields are part of the metadata.
-        after: `continue` of the page before.
+        only_metadata: omit spec, data and status; managedFields are part of the metadata.
+        after: `continue` of the previous page.
     """
     selector = ",".join(
         f"{name}={value}" if isinstance(value, str) else f"{name} in ({','.join(value)})"
         for name, value in sorted(labels.items())
     )
     query = {"labelSelector": selector, "limit": str(PAGE)} | ({"continue": after} if after else {})
-    return Request(
-        "list", kind, namespace, query=query, accept=f"{_METADATA_LIST},{_JSON}" if only_metadata else _JSON
+    return KubeRequest(
+        verb="list",
+        kind=kind,
+        namespace=namespace,
+        query=query,
+        accept=f"{_METADATA_LIST},{_JSON}" if only_metadata else _JSON,
     )
 
 
-def watch(kind: kinds.Kind, labels: Mapping[str, str], version: str, seconds: int) -> Request:
-    """All that happens to the objects with these labels, in all namespaces.
+def watch(kind: kinds.Kind, labels: Mapping[str, str], version: str, seconds: int) -> KubeRequest:
+    """Return a request that watches the objects with these labels in all namespaces.
 
     Args:
-        kind: of the objects.
+        kind: kind of the objects.
         labels: names and values.
-        version: `resourceVersion` of the list that is known already.
-        seconds: after which the server ends the answer.
+        version: `resourceVersion` of the preceding list.
+        seconds: duration after which the server ends the watch.
     """
-    found = select(kind, labels)
+    listing = select(kind, labels)
     query = {
-        "labelSelector": found.query["labelSelector"],
+        "labelSelector": listing.query["labelSelector"],
         "watch": "1",
         "resourceVersion": version,
         "allowWatchBookmarks": "true",
         "timeoutSeconds": str(seconds),
     }
-    return Request("watch", kind, query=query)
+    return KubeRequest(verb="watch", kind=kind, query=query)
 
 
 def apply(
     manifest: model.Manifest, manager: str, *, is_dry_run: bool = False, only_metadata: bool = False
-) -> Request:
-    """Server-side apply, taking over fields that others own."""
+) -> KubeRequest:
+    """Return a request for a server-side apply that takes over fields of other managers."""
     metadata = manifest["metadata"]
     query = {"fieldManager": manager, "force": "true"} | ({"dryRun": "All"} if is_dry_run else {})
-    return Request(
-        "patch",
-        kinds.of(manifest),
-        metadata.get("namespace"),
-        metadata["name"],
-        query,
-        encode(manifest),
-        _APPLY,
-        f"{_METADATA},{_JSON}" if only_metadata else _JSON,
+    return KubeRequest(
+        verb="patch",
+        kind=kinds.of(manifest),
+        namespace=metadata.get("namespace"),
+        name=metadata["name"],
+        query=query,
+        body=encode(manifest),
+        content_type=_APPLY,
+        accept=f"{_METADATA},{_JSON}" if only_metadata else _JSON,
     )
 
 
-def create(manifest: model.Manifest, manager: str) -> Request:
-    """Make an object that must not exist yet."""
+def create(manifest: model.Manifest, manager: str) -> KubeRequest:
+    """Return a request that creates an object, which must not exist yet."""
     metadata = manifest["metadata"]
     query = {"fieldManager": manager}
-    return Request(
-        "create", kinds.of(manifest), metadata.get("namespace"), metadata["name"], query, encode(manifest)
+    return KubeRequest(
+        verb="create",
+        kind=kinds.of(manifest),
+        namespace=metadata.get("namespace"),
+        name=metadata["name"],
+        query=query,
+        body=encode(manifest),
     )
 
 
-def update(manifest: model.Manifest, manager: str, *, is_dry_run: bool = False) -> Request:
-    """Replace an object; its resourceVersion makes sure that it is the one that was read."""
+def update(manifest: model.Manifest, manager: str, *, is_dry_run: bool = False) -> KubeRequest:
+    """Return a request that replaces an object unless its resourceVersion has changed."""
     metadata = manifest["metadata"]
     query = {"fieldManager": manager} | ({"dryRun": "All"} if is_dry_run else {})
-    return Request(
-        "update", kinds.of(manifest), metadata.get("namespace"), metadata["name"], query, encode(manifest)
+    return KubeRequest(
+        verb="update",
+        kind=kinds.of(manifest),
+        namespace=metadata.get("namespace"),
+        name=metadata["name"],
+        query=query,
+        body=encode(manifest),
     )
 
 
@@ -169,33 +189,44 @@ def delete(
     *,
     is_dry_run: bool = False,
     propagation: Propagation = "Background",
-) -> Request:
-    """Delete one object and what belongs to it.
+) -> KubeRequest:
+    """Return a request that deletes one object and its dependents.
 
     Args:
-        kind: of the object.
-        namespace: None for a cluster-scoped one.
-        name: of the object.
-        uid: only the object with this uid; None for any.
-        is_dry_run: check only whether it could be done.
-        propagation: `Foreground`: the object itself is gone only after all that belongs to it.
+        kind: kind of the object.
+        namespace: None for a cluster-scoped object.
+        name: name of the object.
+        uid: delete only the object with this uid; None: any.
+        is_dry_run: only check whether the deletion is possible.
+        propagation: `Foreground`: the object is deleted after all its dependents.
     """
-    # For Jobs the API's own default would leave the pods behind.
+    # For Jobs, the API's default would leave the pods behind.
     options: dict[str, Any] = {"kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": propagation}
     if uid is not None:
         options["preconditions"] = {"uid": uid}
     query = {"dryRun": "All"} if is_dry_run else {}
     if is_dry_run:
-        # With a body the API server does not look at the query, and would delete in earnest.
+        # If there is a body, the API server ignores the query and would really delete.
         options["dryRun"] = ["All"]
-    return Request("delete", kind, namespace, name, query, encode(options))
+    return KubeRequest(
+        verb="delete", kind=kind, namespace=namespace, name=name, query=query, body=encode(options)
+    )
 
 
-def proxy(namespace: str, pod: str, port: int, path: str, query: Mapping[str, str] | None = None) -> Request:
-    """A GET that the API server passes on to a port of a pod."""
-    return Request("get", kinds.POD, namespace, f"{pod}:{port}", query or {}, subpath=f"/proxy{path}")
+def proxy(
+    namespace: str, pod: str, port: int, path: str, query: Mapping[str, str] | None = None
+) -> KubeRequest:
+    """Return a GET request that the API server forwards to a port of a pod."""
+    return KubeRequest(
+        verb="get",
+        kind=kinds.POD,
+        namespace=namespace,
+        name=f"{pod}:{port}",
+        query=query or {},
+        subpath=f"/proxy{path}",
+    )
 
 
 def encode(document: Mapping[str, Any]) -> bytes:
-    """JSON, sorted and without spaces; server-side apply takes it as YAML."""
+    """Encode a document as JSON, sorted and without spaces, which server-side apply reads as YAML."""
     return json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()

@@ -1,98 +1,130 @@
-"""Control of running consumer nodes: restarts, peers, watchdog records."""
+"""Adapter of consumer nodes: observing, restarting, sending peers, and recording watchdog probes."""
 
 import asyncio
+import datetime
+from collections.abc import Awaitable, Callable, Mapping
 
 from ics import errors, model, names
 from ics.cluster.api import client, kinds
-from ics.cluster.nodes import observe
+from ics.cluster.nodes import chain_queries, observe
 from ics.consumer import watchdog
 from ics.consumer.peers import updates
+from ics.manifests import objects
 
-VERIFY_SECONDS = 5.0
-"""How long a node is given to connect with the peers that it was told."""
+_VERIFY_SECONDS = 5.0
+"""Seconds for a node to connect to the peers that it was sent."""
 _PAUSE = 0.5
 
 
-async def tell_peers(kube: client.Client, namespace: str, persistent_peers: str) -> frozenset[str]:
-    """Tell a running node its peers, in the place of those that it knew.
-
-    Returns:
-        Node ids of the peers that it is connected with, once it has them all or the time is over.
-
-    Raises:
-        IcsError: it gives no answer, or its RPC is not `unsafe`.
-    """
-    await observe.dial_peers(kube, namespace, persistent_peers.split(","))
-    wanted = updates.addresses(persistent_peers).keys()
-    deadline = asyncio.get_running_loop().time() + VERIFY_SECONDS
-    while True:
-        found = await observe.net_info(kube, namespace)
-        if wanted <= found or asyncio.get_running_loop().time() > deadline:
-            return found
-        await asyncio.sleep(_PAUSE)
+def _utc_now() -> datetime.datetime:
+    return datetime.datetime.now(datetime.UTC)
 
 
-async def record_care(kube: client.Client, namespace: str, care: model.Care) -> None:
-    """Note this on the ConfigMap of the node's peers.
+class Nodes:
+    """Consumer nodes of one validator."""
 
-    Raises:
-        Permanent: the ConfigMap is not there.
-        Transient: the API server is not reached.
-    """
-    found = await kube.find(kinds.CONFIG_MAP, namespace, names.PEERS, only_metadata=True)
-    if found is None:
-        raise errors.Permanent(
-            f"ConfigMap {namespace}/{names.PEERS} is not there: a pass that converges makes it"
-        )
-    await kube.apply(
-        {
-            "apiVersion": "v1",
-            "kind": "ConfigMap",
-            # With the uid, one that went away meanwhile is not made anew without its peers.
-            "metadata": {
-                "name": names.PEERS,
-                "namespace": namespace,
-                "uid": found["metadata"]["uid"],
-                "annotations": {f"{names.CARE}{name}": text for name, text in watchdog.written(care).items()},
+    def __init__(
+        self,
+        kube: client.KubeClient,
+        owner: objects.Owner,
+        ensure_lease: Callable[[], Awaitable[None]],
+        timeouts: observe.AdaptiveTimeouts | None = None,
+        now: Callable[[], datetime.datetime] = _utc_now,
+    ) -> None:
+        """Initialize without sending requests.
+
+        Args:
+            kube: client.
+            owner: validator and provider.
+            ensure_lease: acquires the Lease unless this pass holds it; called before a write.
+            timeouts: timeouts per node; None: constant.
+            now: returns the current time of this machine.
+        """
+        self._kube = kube
+        self._owner = owner
+        self._ensure_lease = ensure_lease
+        self._timeouts = timeouts
+        self._now = now
+
+    async def observe(self, namespaces: Mapping[str, str]) -> Mapping[str, model.Observation]:
+        """Observe the nodes in these namespaces; keys are consumer ids."""
+        return await observe.observe_nodes(self._kube, self._owner, namespaces, self._now(), self._timeouts)
+
+    async def consumer_side(self, namespace: str, address: str, denom: str) -> chain_queries.ConsumerSide:
+        """Read the consumer's side of relaying, and an account's balance, from the chain's own node."""
+        provider_chain_id = self._owner.provider_chain_id
+        return await chain_queries.read_side(self._kube, namespace, provider_chain_id, address, denom)
+
+    async def received(self, namespace: str, channel_id: str, transfer_id: str) -> chain_queries.Received:
+        """Read the packets on the consumer's side of an open CCV channel, and of a transfer channel if given."""
+        return await chain_queries.read_received(self._kube, namespace, channel_id, transfer_id)
+
+    async def restart(self, namespace: str) -> bool:
+        """Delete the node's pod, which its StatefulSet recreates.
+
+        Only the current pod is deleted, not one that replaces it meanwhile.
+
+        Returns:
+            Whether a pod was deleted.
+
+        Raises:
+            Transient: the pod was replaced meanwhile, or the API server is unreachable.
+            Permanent: the permission is missing.
+        """
+        await self._ensure_lease()
+        pod = await self._kube.find(kinds.POD, namespace, names.NODE_POD, only_metadata=True)
+        if pod is None or "deletionTimestamp" in pod["metadata"]:
+            return False
+        await self._kube.delete(kinds.POD, namespace, names.NODE_POD, pod["metadata"]["uid"])
+        return True
+
+    async def send_peers(self, namespace: str, persistent_peers: str) -> frozenset[str]:
+        """Replace the persistent peers of a running node.
+
+        Returns:
+            Node ids of its connected peers, once it is connected to all given ones or after a timeout.
+
+        Raises:
+            IcsError: the node does not answer, or its RPC is not `unsafe`.
+        """
+        await self._ensure_lease()
+        await observe.dial_peers(self._kube, namespace, persistent_peers.split(","))
+        wanted = updates.addresses(persistent_peers).keys()
+        deadline = asyncio.get_running_loop().time() + _VERIFY_SECONDS
+        while True:
+            connected = await observe.net_info(self._kube, namespace)
+            if wanted <= connected or asyncio.get_running_loop().time() > deadline:
+                return connected
+            await asyncio.sleep(_PAUSE)
+
+    async def record_watchdog(self, namespace: str, record: watchdog.WatchdogRecord) -> None:
+        """Record a watchdog's probes on the ConfigMap of the node's peers.
+
+        Raises:
+            Permanent: the ConfigMap does not exist.
+            Transient: the API server is unreachable.
+        """
+        await self._ensure_lease()
+        config_map = await self._kube.find(kinds.CONFIG_MAP, namespace, names.PEERS, only_metadata=True)
+        if config_map is None:
+            raise errors.Permanent(
+                f"ConfigMap {namespace}/{names.PEERS} not found; it is created by the next successful pass"
+            )
+        await self._kube.apply(
+            {
+                "apiVersion": "v1",
+                "kind": "ConfigMap",
+                # The uid prevents the apply from recreating a deleted ConfigMap without its peers.
+                "metadata": {
+                    "name": names.PEERS,
+                    "namespace": namespace,
+                    "uid": config_map["metadata"]["uid"],
+                    "annotations": {
+                        f"{names.WATCHDOG}{name}": text
+                        for name, text in watchdog.to_annotations(record).items()
+                    },
+                },
             },
-        },
-        names.LOOP_MANAGER,
-        only_metadata=True,
-    )
-
-
-async def restart_node(kube: client.Client, namespace: str) -> bool:
-    """Delete the node's pod; its StatefulSet makes it anew.
-
-    Just the pod that was found: one that was made anew meanwhile is left alone.
-
-    Returns:
-        Whether there was one to delete.
-
-    Raises:
-        Transient: the pod was replaced at the same moment, or the API server is not reached.
-        Permanent: the right is missing.
-    """
-    pod = await kube.find(kinds.POD, namespace, names.NODE_POD, only_metadata=True)
-    if pod is None or "deletionTimestamp" in pod["metadata"]:
-        return False
-    await kube.delete(kinds.POD, namespace, names.NODE_POD, pod["metadata"]["uid"])
-    return True
-
-
-async def restart_hermes(kube: client.Client, namespace: str) -> int:
-    """Delete the pods that relay to a chain; their Deployment makes them anew.
-
-    Returns:
-        How many there were.
-
-    Raises:
-        Transient: the API server is not reached.
-        Permanent: the right is missing.
-    """
-    wanted = {names.MANAGED_BY: names.MANAGER, names.COMPONENT: names.HERMES}
-    pods = await kube.select(kinds.POD, wanted, namespace=namespace, only_metadata=True)
-    for pod in pods:
-        metadata = pod["metadata"]
-        await kube.delete(kinds.POD, namespace, metadata["name"], metadata["uid"])
-    return len(pods)
+            names.LOOP_MANAGER,
+            only_metadata=True,
+        )

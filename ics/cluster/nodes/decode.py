@@ -1,23 +1,22 @@
-"""What a pod's status and a node's RPC answers say; pure."""
+"""Decoders of pod status and of a node's RPC answers; pure."""
 
-import base64
 import datetime
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ics import errors as ics_errors
-from ics import model
+from ics import errors, model
 from ics.cluster.api import errors as api_errors
+from ics.cosmos import answers, times
 
 _COMMITTED = 2
 """BlockIDFlagCommit: the signature is for the block itself (1 is absent, 3 is nil)."""
-NO_ANSWER = "its RPC gives no answer in time"
+NO_ANSWER = "its RPC does not answer in time"
 _ADDRESS = re.compile(r"(?<![\w-])\[?[0-9a-f:.]+\]?:\d+")
 
 
 def pod(item: Mapping[str, Any]) -> model.PodStatus:
-    """A pod as the API server shows it."""
+    """Decode a pod."""
     spec, status = item.get("spec") or {}, item.get("status") or {}
     conditions = {c["type"]: c for c in status.get("conditions") or []}
     containers = status.get("containerStatuses") or []
@@ -37,12 +36,12 @@ def pod(item: Mapping[str, Any]) -> model.PodStatus:
 
 
 def _started(container: Mapping[str, Any]) -> str | None:
-    found = ((container.get("state") or {}).get("running") or {}).get("startedAt")
-    return None if found is None else str(found)
+    started_at = ((container.get("state") or {}).get("running") or {}).get("startedAt")
+    return None if started_at is None else str(started_at)
 
 
 def _moment(text: str | None) -> datetime.datetime | None:
-    return None if text is None else datetime.datetime.fromisoformat(text)
+    return None if text is None else times.parse_time(text)
 
 
 def _waiting(containers: Sequence[Mapping[str, Any]], conditions: Mapping[str, Mapping[str, Any]]) -> str:
@@ -56,85 +55,94 @@ def _waiting(containers: Sequence[Mapping[str, Any]], conditions: Mapping[str, M
     return ""
 
 
-def result(body: Mapping[str, Any]) -> Mapping[str, Any]:
-    """`result` of a JSON-RPC answer.
+def result(path: str, body: Mapping[str, Any]) -> answers.Field:
+    """Return `result` of a JSON-RPC answer.
+
+    Args:
+        path: the method that was called.
+        body: the answer.
 
     Raises:
-        Transient: it is none, or an error.
+        Transient: it contains an error, or no result.
     """
-    found = body.get("result")
-    if isinstance(found, Mapping):
-        return found
+    content = body.get("result")
+    if isinstance(content, Mapping):
+        return answers.Field(path, content)
     problem = body.get("error")
-    raise ics_errors.Transient(api_errors.rpc_error(problem if isinstance(problem, Mapping) else {}))
+    raise errors.Transient(api_errors.rpc_error(problem if isinstance(problem, Mapping) else {}))
 
 
-def height(status: Mapping[str, Any]) -> int:
-    """Height of the node's last block, 0 before the first."""
-    return int(status["sync_info"]["latest_block_height"])
+def height(status: answers.Field) -> int:
+    """Return the height of the node's last block, 0 before the first."""
+    return status["sync_info"]["latest_block_height"].integer()
 
 
-def has_commit(status: Mapping[str, Any]) -> bool:
-    """Whether the block before the last is there, whose commit is complete.
+def has_commit(status: answers.Field) -> bool:
+    """Return whether the node has the second to last block, whose commit is complete.
 
-    The commit of the last block itself is only the one that this node saw first: late signatures are
-    missing from it.
+    The commit of the last block is the first one that this node received, and lacks late signatures.
     """
-    earliest = int(status["sync_info"].get("earliest_block_height") or 0)
+    earliest = status["sync_info"]["earliest_block_height"].integer()
     return height(status) - 1 >= max(earliest, 1)
 
 
-def block_time(status: Mapping[str, Any]) -> datetime.datetime | None:
-    """When the node's last block was made, None before the first."""
-    return _moment(status["sync_info"].get("latest_block_time")) if height(status) > 0 else None
+def block_time(status: answers.Field) -> datetime.datetime | None:
+    """Return the time of the node's last block, None before the first."""
+    return status["sync_info"]["latest_block_time"].moment() if height(status) > 0 else None
 
 
-def node_ids(net_info: Mapping[str, Any]) -> frozenset[str]:
-    """Node ids of the peers that a node is connected with."""
-    return frozenset(peer["node_info"]["id"] for peer in net_info.get("peers") or [])
+def node_ids(net_info: answers.Field) -> frozenset[str]:
+    """Return the node ids of the peers to which a node is connected."""
+    return frozenset(peer["node_info"]["id"].text() for peer in net_info.get("peers") or ())
 
 
-def blocks_behind(dump: Mapping[str, Any], status: Mapping[str, Any]) -> int:
-    """How many blocks the peers have that the node lacks.
+def blocks_behind(dump: answers.Field, status: answers.Field) -> int:
+    """Return the number of blocks by which the node is behind its peers.
 
     Args:
-        dump: result of `/dump_consensus_state`: each peer says at which height it votes.
-        status: result of `/status`; while a node fetches blocks its own consensus stands still.
+        dump: result of `/dump_consensus_state`, with the voting height of each peer.
+        status: result of `/status`; while a node syncs blocks, its own consensus height is constant.
     """
-    own = max(int(dump["round_state"]["height"]), height(status) + 1)
-    states = [(peer.get("peer_state") or {}).get("round_state") or {} for peer in dump.get("peers") or []]
-    return max([int(state.get("height") or 0) - own for state in states] + [0])
+    own = max(dump["round_state"]["height"].integer(), height(status) + 1)
+    return max([_voting_height(peer) - own for peer in dump.get("peers") or ()] + [0])
+
+
+def _voting_height(peer: answers.Field) -> int:
+    state = peer.get("peer_state")
+    round_state = None if state is None else state.get("round_state")
+    at = None if round_state is None else round_state.get("height")
+    return 0 if at is None else at.integer()
 
 
 def node(
-    status: Mapping[str, Any],
-    net_info: Mapping[str, Any],
-    commit: Mapping[str, Any] | None,
-    validators: Sequence[Mapping[str, Any]],
+    status: answers.Field,
+    net_info: answers.Field,
+    commit: answers.Field | None,
+    validators: Sequence[answers.Field],
     behind: int | None = None,
     *,
     is_silent: bool = False,
 ) -> model.NodeStatus:
-    """Put the answers of one node together.
+    """Combine the answers of one node.
 
     Args:
         status: result of `/status`.
         net_info: result of `/net_info`.
-        commit: result of `/commit` at the block before the last, None when there is none.
-        validators: members of all pages of `/validators`, none before the first block.
-        behind: see `blocks_behind`, None when it is not known.
-        is_silent: it was asked for, and there was no answer in time.
+        commit: result of `/commit` at the second to last block, None if there is none.
+        validators: members of all pages of `/validators`, empty before the first block.
+        behind: see `blocks_behind`, None if unknown.
+        is_silent: the node was queried for it and did not answer in time.
     """
-    signatures = commit["signed_header"]["commit"]["signatures"] if commit is not None else []
+    signatures = () if commit is None else commit["signed_header"]["commit"]["signatures"]
     return model.NodeStatus(
         height=height(status),
-        is_catching_up=bool(status["sync_info"]["catching_up"]),
-        consensus_key=base64.b64decode(status["validator_info"]["pub_key"]["value"]),
-        peers=int(net_info["n_peers"]),
+        is_catching_up=status["sync_info"]["catching_up"].boolean(),
+        consensus_key=status["validator_info"]["pub_key"]["value"].base64(),
+        peers=net_info["n_peers"].integer(),
         signers=frozenset(
-            bytes.fromhex(s["validator_address"]) for s in signatures if s["block_id_flag"] == _COMMITTED
+            s["validator_address"].hex() for s in signatures if s["block_id_flag"].value == _COMMITTED
         ),
-        validators={bytes.fromhex(v["address"]): int(v["voting_power"]) for v in validators},
+        validators={v["address"].hex(): v["voting_power"].integer() for v in validators},
         peer_ids=node_ids(net_info),
         block_time=block_time(status),
         blocks_behind=behind,
@@ -142,8 +150,10 @@ def node(
     )
 
 
-def error_text(error: ics_errors.IcsError) -> str:
-    """Why a node's RPC gave no answer, in words that stay the same while nothing changes."""
+def error_text(error: errors.IcsError) -> str:
+    """Return why a node's RPC did not answer, as a text that is stable over passes."""
+    if isinstance(error, answers.MalformedAnswer):
+        return f"its RPC answers in an unknown format ({error.summary})"
     text = str(error)
     if isinstance(error, api_errors.MissingRight):
         return text
@@ -153,4 +163,4 @@ def error_text(error: ics_errors.IcsError) -> str:
         return NO_ANSWER
     if "its RPC answers" in text:
         return text
-    return f"its RPC is not reached: {_ADDRESS.sub('…', text)}"
+    return f"its RPC is unreachable: {_ADDRESS.sub('…', text)}"

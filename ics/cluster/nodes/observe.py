@@ -1,4 +1,4 @@
-"""Looks at the nodes of the consumer chains: their pods, and their RPC through the API server's proxy."""
+"""Observation of the consumer nodes: their pods, and their RPC through the API server's proxy."""
 
 import asyncio
 import datetime
@@ -12,109 +12,93 @@ from ics import errors, model, names
 from ics.cluster.api import client, kinds, requests
 from ics.cluster.nodes import decode
 from ics.consumer.peers import ports
+from ics.cosmos import answers
+from ics.manifests import objects
 
 TIMEOUT = 3.0
-"""Seconds for one answer of a node's RPC."""
+"""Timeout of one query to a node's RPC in seconds."""
 HASTY = 0.5
-"""Seconds for a node that gave no answer just now."""
-LONGEST = 60.0
-"""Seconds until such a node is waited for again, at most."""
+"""Timeout in seconds for a node that recently did not answer."""
+_LONGEST = 60.0
+"""Maximum seconds until such a node gets the full timeout again."""
 PAGE = 100
-"""Most validators in one answer of CometBFT."""
-OLD = datetime.timedelta(seconds=10)
-"""Age of a last block from which a node is asked for its peers' heights: that answer is long."""
+"""CometBFT's maximum of validators in one page."""
+_OLD = datetime.timedelta(seconds=10)
+"""Age of the last block above which a node is queried for its peers' heights, a large answer."""
 
 
-class Patience:
-    """How long a resident reconciler waits for a node's answer, so that one that hangs slows no pass much."""
+class AdaptiveTimeouts:
+    """Timeouts of the daemon's queries per node, so that a hanging node does not delay every pass."""
 
     def __init__(
         self,
-        ticks: Callable[[], float] = time.monotonic,
-        luck: Callable[[], float] = random.random,
+        monotonic: Callable[[], float] = time.monotonic,
+        jitter: Callable[[], float] = random.random,
     ) -> None:
-        self._ticks = ticks
-        self._luck = luck
+        self._monotonic = monotonic
+        self._jitter = jitter
         self._silent: dict[str, float] = {}
 
     def timeout(self, consumer_id: str) -> float:
-        """Seconds: little for a node that gave no answer just now, but for a try from time to time."""
-        return TIMEOUT if self._ticks() >= self._silent.get(consumer_id, 0.0) else HASTY
+        """Return the timeout in seconds: short for a node that recently did not answer, except occasionally."""
+        return TIMEOUT if self._monotonic() >= self._silent.get(consumer_id, 0.0) else HASTY
 
-    def note(self, consumer_id: str, has_answered: bool, waited: float) -> None:
-        """How a look that might wait so many seconds ended."""
+    def record_answer(self, consumer_id: str, has_answered: bool, waited: float) -> None:
+        """Record the result of a query with a timeout of `waited` seconds."""
         if has_answered:
             self._silent.pop(consumer_id, None)
         elif waited >= TIMEOUT:
-            self._silent[consumer_id] = self._ticks() + LONGEST * (0.5 + 0.5 * self._luck())
+            self._silent[consumer_id] = self._monotonic() + _LONGEST * (0.5 + 0.5 * self._jitter())
 
 
-async def observe(
-    kube: client.Client,
-    validator: str,
-    provider_chain_id: str,
+async def observe_nodes(
+    kube: client.KubeClient,
+    owner: objects.Owner,
     namespaces: Mapping[str, str],
     now: datetime.datetime,
-    patience: Patience | None = None,
+    timeouts: AdaptiveTimeouts | None = None,
 ) -> dict[str, model.Observation]:
-    """Look at the nodes of these chains, all at the same time.
+    """Observe the nodes of these chains concurrently.
 
     Args:
         kube: client.
-        validator: name of the stack's validator.
-        provider_chain_id: of the provider.
-        namespaces: of the chains, by consumer id.
-        now: by this machine's clock; a node whose last block is old is asked how far its peers are.
-        patience: how long each node is waited for; None: `TIMEOUT`.
+        owner: validator and provider.
+        namespaces: namespaces of the chains by consumer id.
+        now: current time of this machine; nodes with an old last block are queried for their peers' heights.
+        timeouts: timeouts per node; None: `TIMEOUT`.
 
     Returns:
-        By consumer id; what one node does not tell is in its own observation.
+        Observations by consumer id; an error of one node is in its own observation.
 
     Raises:
-        Transient: the API server is not reached.
-        Permanent: the right to list pods is missing.
+        Transient: the API server is unreachable.
+        Permanent: the permission to list pods is missing.
     """
     if not namespaces:
         return {}
-    items = await _pods(kube, validator, provider_chain_id, names.NODE)
+    items = await kube.select(kinds.POD, owner.selector(names.NODE))
     pods = {
         item["metadata"]["namespace"]: decode.pod(item)
         for item in items
         if item["metadata"]["name"] == names.NODE_POD
     }
 
-    async def one(consumer_id: str, namespace: str) -> tuple[str, model.Observation]:
-        timeout = TIMEOUT if patience is None else patience.timeout(consumer_id)
-        found = await _node(kube, namespace, pods.get(namespace), now, timeout)
-        if patience is not None:
-            patience.note(consumer_id, not found.error, timeout)
-        return consumer_id, found
+    async def observe_node(consumer_id: str, namespace: str) -> tuple[str, model.Observation]:
+        timeout = TIMEOUT if timeouts is None else timeouts.timeout(consumer_id)
+        observation = await _node(kube, namespace, pods.get(namespace), now, timeout)
+        if timeouts is not None:
+            timeouts.record_answer(consumer_id, not observation.error, timeout)
+        return consumer_id, observation
 
-    return dict(await asyncio.gather(*(one(*item) for item in namespaces.items())))
-
-
-async def arming(kube: client.Client, validator: str, provider_chain_id: str) -> dict[str, str]:
-    """Why the pods that are to lay signing memories wait, by consumer id; those that do not are left out.
-
-    Raises:
-        Transient: the API server is not reached.
-        Permanent: the right to list pods is missing.
-    """
-    items = await _pods(kube, validator, provider_chain_id, names.ARMING)
-    waiting = {item["metadata"]["labels"][names.CONSUMER]: decode.pod(item).waiting for item in items}
-    return {consumer_id: reason for consumer_id, reason in waiting.items() if reason}
-
-
-async def _pods(
-    kube: client.Client, validator: str, provider_chain_id: str, component: str
-) -> list[dict[str, Any]]:
-    provider = names.label_value(provider_chain_id)
-    owner = {names.VALIDATOR: validator, names.PROVIDER: provider, names.COMPONENT: component}
-    return await kube.select(kinds.POD, owner)
+    return dict(await asyncio.gather(*(observe_node(*item) for item in namespaces.items())))
 
 
 async def _node(
-    kube: client.Client, namespace: str, pod: model.PodStatus | None, now: datetime.datetime, timeout: float
+    kube: client.KubeClient,
+    namespace: str,
+    pod: model.PodStatus | None,
+    now: datetime.datetime,
+    timeout: float,
 ) -> model.Observation:
     if pod is None or pod.ip is None or pod.waiting:
         return model.Observation(pod)
@@ -122,31 +106,27 @@ async def _node(
         return model.Observation(pod, await _status(kube, namespace, now, timeout))
     except errors.IcsError as error:
         return model.Observation(pod, error=decode.error_text(error))
-    except (KeyError, ValueError, TypeError) as error:
-        return model.Observation(
-            pod, error=f"its RPC answers in an unknown form ({type(error).__name__} {error})"
-        )
 
 
 async def _status(
-    kube: client.Client, namespace: str, now: datetime.datetime, timeout: float
+    kube: client.KubeClient, namespace: str, now: datetime.datetime, timeout: float
 ) -> model.NodeStatus:
     status = await _ask(kube, namespace, "/status", timeout=timeout)
     height, made = decode.height(status), decode.block_time(status)
-    is_old = made is None or now - made > OLD
+    is_old = made is None or now - made > _OLD
     net_info, commit, validators, (behind, is_silent) = await asyncio.gather(
         _ask(kube, namespace, "/net_info"),
         _commit(kube, namespace, height - 1) if decode.has_commit(status) else _nothing(),
-        _validators(kube, namespace) if height > 0 else _nobody(),
+        _validators(kube, namespace) if height > 0 else _no_validators(),
         _behind(kube, namespace, status) if is_old else _unasked(),
     )
     return decode.node(status, net_info, commit, validators, behind, is_silent=is_silent)
 
 
-async def _behind(kube: client.Client, namespace: str, status: Mapping[str, Any]) -> tuple[int | None, bool]:
-    """How far the peers are ahead, None when the node does not say, and whether it gave no answer in time.
+async def _behind(kube: client.KubeClient, namespace: str, status: answers.Field) -> tuple[int | None, bool]:
+    """Return by how many blocks the peers are ahead (None: unknown), and whether the query timed out.
 
-    CometBFT keeps its consensus to itself while the application works on a block.
+    CometBFT does not answer consensus queries while the application executes a block.
     """
     try:
         return decode.blocks_behind(await _ask(kube, namespace, "/dump_consensus_state"), status), False
@@ -154,49 +134,50 @@ async def _behind(kube: client.Client, namespace: str, status: Mapping[str, Any]
         return None, decode.error_text(error) == decode.NO_ANSWER
 
 
-async def net_info(kube: client.Client, namespace: str) -> frozenset[str]:
-    """Node ids of the peers that a chain's node is connected with.
+async def net_info(kube: client.KubeClient, namespace: str) -> frozenset[str]:
+    """Read the node ids of the peers to which a chain's node is connected.
 
     Raises:
-        IcsError: it gives no answer.
+        IcsError: the node does not answer.
     """
     return decode.node_ids(await _ask(kube, namespace, "/net_info"))
 
 
-async def dial_peers(kube: client.Client, namespace: str, peers: Sequence[str]) -> None:
-    """Tell a running node its persistent peers; all of them, for they replace what it knew.
+async def dial_peers(kube: client.KubeClient, namespace: str, peers: Sequence[str]) -> None:
+    """Set the persistent peers of a running node; the list replaces its previous ones.
 
     Args:
         kube: client.
-        namespace: of the chain.
-        peers: `id@host:port`, at least one.
+        namespace: namespace of the chain.
+        peers: all peers in the form `id@host:port`, at least one.
 
     Raises:
-        IcsError: it gives no answer, or its RPC is not `unsafe`.
+        IcsError: the node does not answer, or its RPC is not `unsafe`.
     """
     await _ask(kube, namespace, "/dial_peers", persistent="true", peers=json.dumps(list(peers)))
 
 
 async def _ask(
-    kube: client.Client, namespace: str, path: str, *, timeout: float = TIMEOUT, **query: str
-) -> Mapping[str, Any]:
+    kube: client.KubeClient, namespace: str, path: str, *, timeout: float = TIMEOUT, **query: str
+) -> answers.Field:
     request = requests.proxy(namespace, names.NODE_POD, ports.POD_RPC, path, query)
-    return decode.result((await kube.send(request, timeout)).body)
+    return decode.result(path, (await kube.send(request, timeout)).body)
 
 
-async def _commit(kube: client.Client, namespace: str, height: int) -> Mapping[str, Any] | None:
+async def _commit(kube: client.KubeClient, namespace: str, height: int) -> answers.Field | None:
     return await _ask(kube, namespace, "/commit", height=str(height))
 
 
-async def _validators(kube: client.Client, namespace: str) -> Sequence[Mapping[str, Any]]:
-    found: list[Mapping[str, Any]] = []
+async def _validators(kube: client.KubeClient, namespace: str) -> Sequence[answers.Field]:
+    validators: list[answers.Field] = []
     while True:
         page = await _ask(
-            kube, namespace, "/validators", per_page=str(PAGE), page=str(len(found) // PAGE + 1)
+            kube, namespace, "/validators", per_page=str(PAGE), page=str(len(validators) // PAGE + 1)
         )
-        found += page["validators"]
-        if len(found) >= int(page["total"]) or not page["validators"]:
-            return found
+        members = list(page["validators"])
+        validators += members
+        if len(validators) >= page["total"].integer() or not members:
+            return validators
 
 
 async def _nothing() -> Any:
@@ -207,5 +188,5 @@ async def _unasked() -> tuple[int | None, bool]:
     return None, False
 
 
-async def _nobody() -> Sequence[Mapping[str, Any]]:
+async def _no_validators() -> Sequence[answers.Field]:
     return ()

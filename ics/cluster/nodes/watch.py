@@ -1,52 +1,50 @@
-"""Watches this validator's pods, and wakes the reconciler when one changes in a way that a pass would see."""
+"""Watch of this validator's pods, which wakes the reconciler after changes that are relevant to a pass."""
 
 import asyncio
 import random
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ics import aio, names
-from ics import errors as ics_errors
+from ics import aio, errors, names
 from ics.cluster.api import client, kinds, requests
 from ics.cluster.api import errors as api_errors
 from ics.cluster.nodes import decode
-from ics.reconciler.daemon import wakeups
 
-WATCH_SECONDS = 300
-"""After which the API server ends a watch, and a new one goes on."""
-LONGEST_PAUSE = 30.0
-"""Seconds between two tries, at most."""
+_WATCH_SECONDS = 300
+"""Seconds after which the API server ends a watch and a new one continues."""
+_LONGEST_PAUSE = 30.0
+"""Maximum seconds between two attempts."""
 
 
 class PodWatch:
-    """The watch of one reconciler; `run` never returns."""
+    """Pod watch of one reconciler; `run` never returns."""
 
     def __init__(
         self,
-        kube: client.Client,
+        kube: client.KubeClient,
         validator: str,
-        ring: Callable[[wakeups.Wake], None],
-        luck: Callable[[], float] = random.random,
+        on_change: Callable[[], None],
+        jitter: Callable[[], float] = random.random,
     ) -> None:
-        """Nothing is sent yet.
+        """Initialize without sending requests.
 
         Args:
             kube: client.
             validator: name of the stack's validator, whose pods are watched in all namespaces.
-            ring: called for each change.
-            luck: draws a number from 0 to 1.
+            on_change: called for each change.
+            jitter: draws a number from 0 to 1.
         """
         self._kube = kube
         self._labels = {names.MANAGED_BY: names.MANAGER, names.VALIDATOR: validator}
-        self._ring = ring
-        self._luck = luck
+        self._on_change = on_change
+        self._jitter = jitter
         self._known: dict[str, object] = {}
         self.is_watching = False
         self.trouble = ""
-        """Why the last watch ended or could not be had."""
+        """Reason why the last watch ended or failed to start."""
 
     async def run(self) -> None:
-        """Watch, and begin again for ever. A right that is missing may be granted while this runs."""
+        """Watch and restart forever, because a missing permission may be granted while this runs."""
         failures = 0
         while True:
             try:
@@ -54,37 +52,35 @@ class PodWatch:
                 self.is_watching, self.trouble, failures = True, "", 0
                 while version:
                     version = await self._watch(version)
-            except ics_errors.IcsError as error:
+            except errors.IcsError as error:
                 self.trouble = str(error)
                 failures += 1
             finally:
                 self.is_watching = False
-            await asyncio.sleep(aio.backoff(max(failures, 1), LONGEST_PAUSE, self._luck()))
+            await asyncio.sleep(aio.backoff(max(failures, 1), _LONGEST_PAUSE, self._jitter()))
 
     async def _list(self) -> str:
-        """Take in what there is, and answer the version to go on from."""
+        """List the pods and return the version from which to watch."""
         version, items = await self._kube.snapshot_of(kinds.POD, self._labels)
-        found = {item["metadata"]["uid"]: _summary(item) for item in items}
-        if found != self._known:
-            self._known = found
-            self._ring(wakeups.Wake("pods"))
+        summaries = {item["metadata"]["uid"]: _summary(item) for item in items}
+        if summaries != self._known:
+            self._known = summaries
+            self._on_change()
         return version
 
     async def _watch(self, version: str) -> str:
-        """Follow one watch to its end and answer the version to go on from; empty: list anew."""
-        request = requests.watch(kinds.POD, self._labels, version, WATCH_SECONDS)
+        """Follow one watch to its end and return the version from which to continue; empty: list again."""
+        request = requests.watch(kinds.POD, self._labels, version, _WATCH_SECONDS)
         try:
-            async for event in self._kube.follow(request, WATCH_SECONDS + 30.0):
+            async for event in self._kube.follow(request, _WATCH_SECONDS + 30.0):
                 if event.get("type") == "ERROR":
-                    return ""  # most often 410: too old
+                    return ""  # usually 410: the version is too old
                 item = event["object"]
                 version = item["metadata"]["resourceVersion"]
                 if event["type"] != "BOOKMARK" and self._changes(event["type"], item):
-                    self._ring(wakeups.Wake("pods"))
-        except (KeyError, api_errors.Missing) as error:
-            raise ics_errors.Transient(
-                f"the watch of pods gives an answer of another shape: {error}"
-            ) from error
+                    self._on_change()
+        except (KeyError, api_errors.ObjectNotFound) as error:
+            raise errors.Transient(f"watch of pods: the answer has an unexpected format: {error}") from error
         return version
 
     def _changes(self, kind: str, item: Mapping[str, Any]) -> bool:
@@ -97,6 +93,6 @@ class PodWatch:
 
 
 def _summary(item: Mapping[str, Any]) -> object:
-    """What of a pod a pass looks at; a kubelet writes more than that."""
+    """Return the fields of a pod that are relevant to a pass; a kubelet writes more."""
     phase = (item.get("status") or {}).get("phase")
     return (decode.pod(item), phase, "deletionTimestamp" in item["metadata"])

@@ -1,62 +1,71 @@
-"""Reads what earlier passes left in the cluster."""
+"""Reading of the state of earlier passes from the cluster."""
 
 import asyncio
 import dataclasses
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ics import model, names
+from ics import names
 from ics.cluster.api import client, kinds
 from ics.cluster.state import decode
+from ics.consumer import observed
+from ics.manifests import objects
 
 
-async def _unmarked(kube: client.Client, workloads: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Volumes that somebody made by hand in the place of others: they have no labels, and pods run on them."""
+async def _unmarked(kube: client.KubeClient, workloads: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return manually created volumes of workloads, which have no labels, with their workload's labels."""
 
-    async def one(workload: Mapping[str, Any]) -> list[dict[str, Any]]:
+    async def find_volume(workload: Mapping[str, Any]) -> list[dict[str, Any]]:
         metadata = workload["metadata"]
-        found = await kube.find(
+        volume = await kube.find(
             kinds.VOLUME_CLAIM, metadata["namespace"], names.VOLUME_NAME, only_metadata=True
         )
-        if found is None:
+        if volume is None:
             return []
-        return [found | {"metadata": found["metadata"] | {"labels": metadata["labels"]}}]
+        return [volume | {"metadata": volume["metadata"] | {"labels": metadata["labels"]}}]
 
-    return [item for items in await asyncio.gather(*map(one, workloads)) for item in items]
+    return [item for items in await asyncio.gather(*map(find_volume, workloads)) for item in items]
 
 
-async def read(kube: client.Client, validator: str, provider_chain_id: str) -> model.Memory:
-    """What the cluster remembers of this validator's chains; ten lists, all at once.
+class StateReader:
+    """Reader of the state that earlier passes of one validator stored in the cluster."""
 
-    Args:
-        kube: client.
-        validator: name of the stack's validator.
-        provider_chain_id: of the provider.
+    def __init__(self, kube: client.KubeClient, owner: objects.Owner) -> None:
+        """Initialize without sending requests."""
+        self._kube = kube
+        self._owner = owner
 
-    Raises:
-        Transient: the API server is not reached.
-        Permanent: a right to list is missing, or an object was changed by somebody.
-    """
-    owner = {names.VALIDATOR: validator, names.PROVIDER: names.label_value(provider_chain_id)}
+    async def load(self) -> observed.Memory:
+        """Read the state of all chains with ten concurrent lists.
 
-    async def listed(kind: kinds.Kind, *components: str, only_metadata: bool = True) -> list[dict[str, Any]]:
-        wanted: dict[str, str | tuple[str, ...]] = {**owner, names.COMPONENT: components}
-        found = await kube.select(kind, wanted, only_metadata=only_metadata)
-        return [item for item in found if names.CONSUMER in item["metadata"]["labels"]]
+        Raises:
+            Transient: the API server is unreachable.
+            Permanent: a permission to list is missing, or an object was edited.
+        """
+        owner = self._owner.selector()
 
-    gateway, volumes, secrets, workloads, laid, geneses, *relaying = await asyncio.gather(
-        kube.select(kinds.SERVICE, owner | {names.COMPONENT: names.GATEWAY}, only_metadata=True),
-        listed(kinds.VOLUME_CLAIM, names.VOLUME),
-        listed(kinds.SECRET, names.CONSENSUS_KEY),
-        listed(kinds.STATEFUL_SET, names.NODE),
-        listed(kinds.CONFIG_MAP, names.PEERS, only_metadata=False),
-        listed(kinds.CONFIG_MAP, names.GENESIS, only_metadata=False),
-        listed(kinds.CONFIG_MAP, names.RELAYING, only_metadata=False),
-        listed(kinds.JOB, names.RELAYING_STEP, only_metadata=False),
-        listed(kinds.DEPLOYMENT, names.HERMES, names.EVIDENCE, only_metadata=False),
-        listed(kinds.POD, names.HERMES, names.EVIDENCE, names.RELAYING_STEP, only_metadata=False),
-    )
-    marked = {item["metadata"]["namespace"] for item in volumes}
-    volumes += await _unmarked(kube, [w for w in workloads if w["metadata"]["namespace"] not in marked])
-    found = decode.memory(volumes, secrets, workloads, geneses, decode.Relaying(*relaying), laid)
-    return dataclasses.replace(found, open_ports=decode.open_ports(gateway))
+        async def listed(
+            kind: kinds.Kind, *components: str, only_metadata: bool = True
+        ) -> list[dict[str, Any]]:
+            selector: dict[str, str | tuple[str, ...]] = {**owner, names.COMPONENT: components}
+            items = await self._kube.select(kind, selector, only_metadata=only_metadata)
+            return [item for item in items if names.CONSUMER in item["metadata"]["labels"]]
+
+        gateway, volumes, secrets, workloads, peers, geneses, *relaying = await asyncio.gather(
+            self._kube.select(kinds.SERVICE, owner | {names.COMPONENT: names.GATEWAY}, only_metadata=True),
+            listed(kinds.VOLUME_CLAIM, names.VOLUME),
+            listed(kinds.SECRET, names.CONSENSUS_KEY),
+            listed(kinds.STATEFUL_SET, names.NODE),
+            listed(kinds.CONFIG_MAP, names.PEERS, only_metadata=False),
+            listed(kinds.CONFIG_MAP, names.GENESIS, only_metadata=False),
+            listed(kinds.CONFIG_MAP, names.RELAYER, only_metadata=False),
+            listed(kinds.JOB, names.RELAYER_STEP, only_metadata=False),
+            listed(kinds.DEPLOYMENT, names.HERMES, names.EVIDENCE, only_metadata=False),
+            listed(kinds.POD, names.HERMES, names.EVIDENCE, names.RELAYER_STEP, only_metadata=False),
+        )
+        marked = {item["metadata"]["namespace"] for item in volumes}
+        volumes += await _unmarked(
+            self._kube, [w for w in workloads if w["metadata"]["namespace"] not in marked]
+        )
+        state = decode.memory(volumes, secrets, workloads, geneses, decode.Relaying(*relaying), peers)
+        return dataclasses.replace(state, open_ports=decode.open_ports(gateway))

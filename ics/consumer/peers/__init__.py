@@ -1,1 +1,1 @@
-"""Peers and ports of consumer chains: what validators publish, and what nodes are given; pure."""
+"""Peers and ports of consumer chains: published by validators, configured on nodes; pure."""

@@ -1,13 +1,13 @@
-"""What a validator publishes in its on-chain description, and peers made from it; pure.
+"""Format of the entries in a validator's on-chain description, and peers computed from them; pure.
 
-The description is prose that people write; only these entries mean something, anywhere in it::
+The description is free text; only these entries, anywhere in it, have a meaning::
 
     p2p=host[:port]   p2p=<40 hex>@host[:port]   "p2p":"host[:port]"     the validator's endpoint
     p2p.<consumer id>=host:port                                          for one consumer chain
     relayer=<bech32>  "relayer":"<bech32>"                               its relayer's account
 
-IPv6 stands in brackets. Each key stands on its own; a key that is broken or given two values yields
-nothing and an error that says how to mend it: peers are never guessed.
+IPv6 addresses are in brackets. Keys are independent: an invalid key, or one with two values, yields nothing
+but an error with a remedy. Peers are never guessed.
 """
 
 import functools
@@ -37,21 +37,21 @@ _CONSUMER_ID = re.compile(r"0|[1-9][0-9]{0,19}")
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Where a node listens. `host` carries no brackets, `node_id` is lower-case hex."""
+    """Endpoint of a node. `host` has no brackets, `node_id` is lower-case hex."""
 
     host: str
     port: int | None
     node_id: str | None
 
     def __str__(self) -> str:
-        """`[<node id>@]host[:port]`, the form that is published."""
+        """Return the published form, `[<node id>@]host[:port]`."""
         node = f"{self.node_id}@" if self.node_id else ""
-        return node + bracketed(self.host) + (f":{self.port}" if self.port else "")
+        return node + format_host(self.host) + (f":{self.port}" if self.port else "")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Published:
-    """What one description yields. `port` belongs to the provider and is not used for consumers."""
+    """Content of one description. `port` is that of the provider node and not used for consumers."""
 
     host: str | None = None
     port: int | None = None
@@ -60,16 +60,16 @@ class Published:
     by_consumer: Mapping[str, Endpoint] = field(default_factory=dict)
     error: str | None = None
     relayer_error: str | None = None
-    """The part of `error` that is about the relayer."""
+    """The part of `error` that concerns the relayer."""
     broken: frozenset[str] = frozenset()
-    """Consumer ids whose own entry cannot be used; the general one must not stand in for it."""
+    """Consumer ids whose own entry is invalid; the general entry must not replace it."""
 
     def endpoint_of(self, consumer_id: str, port: int) -> Endpoint | None:
-        """Where this validator's node of one chain listens, None when it cannot be known.
+        """Return the endpoint of this validator's node of one chain, or None if it is unknown.
 
         Args:
             consumer_id: the chain.
-            port: its computed p2p port, used unless the description gives the chain one of its own.
+            port: its computed p2p port, used unless the description has a separate entry for the chain.
         """
         own = self.by_consumer.get(consumer_id)
         if own is not None:
@@ -79,8 +79,8 @@ class Published:
         return Endpoint(self.host, port, self.node_id)
 
 
-@dataclass(frozen=True, slots=True)
-class _Entry:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _DescriptionEntry:
     key: str
     """`p2p`, `p2p.<consumer id>` or `relayer`."""
     value: str
@@ -89,29 +89,29 @@ class _Entry:
     is_json: bool
 
 
-class _BrokenEntryError(Exception):
-    """One entry cannot be used; the text says why and the mend."""
+class _InvalidEntryError(Exception):
+    """Invalid entry; the text contains the problem and the remedy."""
 
 
-@functools.lru_cache(maxsize=4096)  # a pass asks for each validator's text once for every chain
+@functools.lru_cache(maxsize=4096)  # a pass parses each validator's text once per chain
 def parse(details: str) -> Published:
-    """What a description publishes. Never raises: what is wrong stands in `error`, one line."""
+    """Parse a description. Problems do not raise, but are returned as one line in `error`."""
     values: dict[str, list[Endpoint | str]] = {}
     problems: dict[str, str] = {}
     for entry in _entries(details):
         try:
             value = _value_of(entry)
-        except _BrokenEntryError as broken:
+        except _InvalidEntryError as broken:
             problems.setdefault(entry.key, str(broken))
             continue
-        known = values.setdefault(entry.key, [])
-        if value not in known:
-            known.append(value)
-    for key, known in values.items():
-        if len(known) > 1:
-            shown = " and ".join(f"{key}={value}" for value in known[:2])
-            problems.setdefault(key, f"two different values of {key}= ({shown}): keep one")
-    good = {key: known[0] for key, known in values.items() if key not in problems}
+        found_values = values.setdefault(entry.key, [])
+        if value not in found_values:
+            found_values.append(value)
+    for key, found_values in values.items():
+        if len(found_values) > 1:
+            shown = " and ".join(f"{key}={value}" for value in found_values[:2])
+            problems.setdefault(key, f"two different values of {key}= ({shown}); keep one")
+    good = {key: found_values[0] for key, found_values in values.items() if key not in problems}
     return _published(good, problems, "p2p" in values)
 
 
@@ -145,19 +145,19 @@ def compose(
     relayer: str | None = None,
     by_consumer: Mapping[str, Endpoint] | None = None,
 ) -> str:
-    """A description that publishes these values, with the text around our entries kept.
+    """Return a description with these values, keeping the text around the entries.
 
-    The first entry of a key is replaced in its own form, further ones are taken out, a missing one is
-    appended; a key that is not given (None) stays as it is.
+    The first entry of a key is replaced in its own form, further ones are removed, a missing one is appended;
+    a key whose value is None is not changed.
 
     Args:
-        details: the description as it is on chain.
-        endpoint: the general endpoint, its port the provider's.
+        details: the current on-chain description.
+        endpoint: the general endpoint, with the provider node's port.
         relayer: bech32 address of the relayer's account.
         by_consumer: endpoints of single consumers, by consumer id.
 
     Raises:
-        SettingsError: a value that cannot be published, or a result of more than 280 bytes.
+        SettingsError: a value cannot be published, or the result is longer than 280 bytes.
     """
     wanted: dict[str, Endpoint | str] = {"p2p": endpoint} if endpoint else {}
     wanted |= {f"p2p.{consumer_id}": own for consumer_id, own in sorted((by_consumer or {}).items())}
@@ -165,7 +165,7 @@ def compose(
     text = details
     entries = [entry for entry in _entries(details) if entry.key in wanted]
     first = {entry.key: entry for entry in reversed(entries)}
-    for entry in reversed(entries):  # from the end, so that places before it stay right
+    for entry in reversed(entries):  # from the end, so that earlier positions stay valid
         before, after = text[: entry.start], text[entry.end :]
         if entry is first[entry.key]:
             text = before + _written(entry.key, wanted[entry.key], entry.is_json) + after
@@ -177,31 +177,43 @@ def compose(
 
 
 def persistent_peers(entries: Iterable[tuple[str, str, int]]) -> str:
-    """CometBFT's `persistent_peers` from (node id, host, port): sorted, each once, IPv6 in brackets."""
-    return ",".join(sorted({f"{node_id}@{bracketed(host)}:{port}" for node_id, host, port in entries}))
+    """Return CometBFT's `persistent_peers` from (node id, host, port): sorted, distinct, IPv6 in brackets."""
+    return ",".join(sorted({f"{node_id}@{format_host(host)}:{port}" for node_id, host, port in entries}))
 
 
-def bracketed(host: str) -> str:
-    """The host as it stands before `:port`: IPv6 in brackets, all else as it is."""
+def format_host(host: str) -> str:
+    """Return the host as written before `:port`: IPv6 in brackets, anything else unchanged."""
     return f"[{host}]" if ":" in host else host
 
 
-def _entries(details: str) -> Iterator[_Entry]:
-    """Every entry in the text, broken ones too, in order."""
+def _entries(details: str) -> Iterator[_DescriptionEntry]:
+    """Yield every entry in the text, including invalid ones, in order."""
     position = 0
-    while found := _KEY.search(details, position):
-        position = found.end()
-        if found["json"]:
-            # `"p2p": 5` is an entry too, a broken one: what it holds is not a string.
-            yield _Entry(found["json"], found["inside"] or "", found.start(), found.end(), True)
-        elif not _JOINED.search(details, 0, found.start()):
-            end = _end_of_value(details, found.end())
-            yield _Entry(found["plain"], details[found.end() : end], found.start(), end, False)
+    while match := _KEY.search(details, position):
+        position = match.end()
+        if match["json"]:
+            # `"p2p": 5` is an entry too, but invalid, because its value is not a string.
+            yield _DescriptionEntry(
+                key=match["json"],
+                value=match["inside"] or "",
+                start=match.start(),
+                end=match.end(),
+                is_json=True,
+            )
+        elif not _JOINED.search(details, 0, match.start()):
+            end = _end_of_value(details, match.end())
+            yield _DescriptionEntry(
+                key=match["plain"],
+                value=details[match.end() : end],
+                start=match.start(),
+                end=end,
+                is_json=False,
+            )
             position = end
 
 
 def _end_of_value(text: str, start: int) -> int:
-    """Where a plain value ends: white space, quote, comma, semicolon or a bracket that closes nothing."""
+    """Return the end of a plain value: white space, quote, comma, semicolon or an unmatched bracket."""
     expected: list[str] = []
     end = start
     while end < len(text) and not text[end].isspace() and text[end] not in "\"'`,;":
@@ -212,16 +224,16 @@ def _end_of_value(text: str, start: int) -> int:
                 break
             expected.pop()
         end += 1
-    while end > start and text[end - 1] == ".":  # the full stop is the sentence's
+    while end > start and text[end - 1] == ".":  # the full stop belongs to the sentence
         end -= 1
     return end
 
 
-def _value_of(entry: _Entry) -> Endpoint | str:
+def _value_of(entry: _DescriptionEntry) -> Endpoint | str:
     if not entry.value.strip():
         form = "<bech32 address>" if entry.key == "relayer" else "host:port"
-        raise _BrokenEntryError(
-            f"{entry.key}= has no value: write {entry.key}={form}, no space or quote after ="
+        raise _InvalidEntryError(
+            f"{entry.key}= has no value; write {entry.key}={form} without a space or quote after ="
         )
     value = entry.value.strip().rstrip(".")
     shown = f"{entry.key}={_one_line(value)}"
@@ -229,10 +241,10 @@ def _value_of(entry: _Entry) -> Endpoint | str:
         return _account(shown, value)
     _, _, consumer_id = entry.key.partition(".")
     if consumer_id and not _CONSUMER_ID.fullmatch(consumer_id):
-        raise _BrokenEntryError(f"{shown}: {consumer_id!r} is not a consumer id; write its number")
+        raise _InvalidEntryError(f"{shown}: {consumer_id!r} is not a consumer id; write its number")
     endpoint = _endpoint(shown, value)
     if consumer_id and endpoint.port is None:
-        raise _BrokenEntryError(f"{shown} has no port: write {shown}:<port>")
+        raise _InvalidEntryError(f"{shown} has no port; write {shown}:<port>")
     return endpoint
 
 
@@ -242,26 +254,32 @@ def _account(shown: str, text: str) -> str:
     except errors.SettingsError:
         raw = b""
     if len(raw) not in (20, 32):
-        raise _BrokenEntryError(f"{shown} is not a bech32 account address (mistyped or cut?); copy it again")
+        raise _InvalidEntryError(
+            f"{shown} is not a valid bech32 account address; check for typos or truncation"
+        )
     module = addresses.module_of(raw)
     if module is not None:
-        # A chain whose genesis has a plain account in such a place never starts: x/auth panics.
-        raise _BrokenEntryError(f"{shown} is the account of the module {module}; give the relayer's own")
+        # A chain whose genesis has a plain account at such an address cannot start: x/auth panics.
+        raise _InvalidEntryError(f"{shown} is the account of the module {module}; publish the relayer's own")
     return text.lower()
 
 
 def _endpoint(shown: str, value: str) -> Endpoint:
-    """`[<node id>@]host[:port]`."""
+    """Parse `[<node id>@]host[:port]`."""
     node_id, at, address = value.rpartition("@")
     if at and not _NODE_ID.fullmatch(node_id):
-        raise _BrokenEntryError(f"{shown}: {node_id!r} is not a node id of 40 hex digits")
+        raise _InvalidEntryError(f"{shown}: {node_id!r} is not a node id; use 40 hex digits")
     if address.startswith("["):
         host, closed, rest = address[1:].partition("]")
         if not closed or (rest and not rest.startswith(":")):
-            raise _BrokenEntryError(f"{shown}: a bracketed IPv6 address is followed by :port or nothing")
+            raise _InvalidEntryError(
+                f"{shown}: unexpected text after the bracketed IPv6 address; use :port or nothing"
+            )
         host, port = _ipv6(shown, host), rest[1:] if rest else None
     elif address.count(":") > 1 and re.fullmatch(r"[0-9A-Fa-f:.]+", address):
-        raise _BrokenEntryError(f"{shown}: an IPv6 address stands in brackets, p2p=[2001:db8::1]:26656")
+        raise _InvalidEntryError(
+            f"{shown}: an IPv6 address needs brackets; write e.g. p2p=[2001:db8::1]:26656"
+        )
     else:
         host, colon, text = address.rpartition(":") if ":" in address else (address, "", "")
         host, port = _ipv4_or_name(shown, host), text if colon else None
@@ -270,27 +288,27 @@ def _endpoint(shown: str, value: str) -> Endpoint:
 
 def _ipv6(shown: str, text: str) -> str:
     try:
-        if "%" not in text:  # a zone means something on one machine only
+        if "%" not in text:  # a zone is valid on one machine only
             return str(ipaddress.IPv6Address(text))
     except ValueError:
         pass
-    raise _BrokenEntryError(f"{shown}: {text!r} is not an IPv6 address; brackets are for IPv6 only")
+    raise _InvalidEntryError(f"{shown}: {text!r} is not an IPv6 address; use brackets for IPv6 only")
 
 
 def _ipv4_or_name(shown: str, text: str) -> str:
-    if re.fullmatch(r"[0-9.]*[0-9]", text):  # a name never ends in a label of digits: this is meant as IPv4
+    if re.fullmatch(r"[0-9.]*[0-9]", text):  # a host name cannot end in a label of digits, so this is IPv4
         try:
             return str(ipaddress.IPv4Address(text))
         except ValueError:
-            raise _BrokenEntryError(f"{shown}: {text!r} is not an IPv4 address; mend its numbers") from None
+            raise _InvalidEntryError(f"{shown}: {text!r} is not an IPv4 address; check its numbers") from None
     if len(text) > 253 or not _HOST_NAME.fullmatch(text) or text.rpartition(".")[2].isdigit():
-        raise _BrokenEntryError(f"{shown}: {text!r} is neither an IP address nor a host name; mend it")
+        raise _InvalidEntryError(f"{shown}: {text!r} is neither an IP address nor a host name; fix it")
     return text.lower()
 
 
 def _port(shown: str, text: str) -> int:
     if not re.fullmatch(r"[0-9]{1,5}", text) or not 1 <= int(text) <= 65535:
-        raise _BrokenEntryError(f"{shown}: {text!r} is not a port; write a number of 1 to 65535")
+        raise _InvalidEntryError(f"{shown}: {text!r} is not a port; use a number from 1 to 65535")
     return int(text)
 
 
@@ -299,7 +317,7 @@ def _written(key: str, value: Endpoint | str, is_json: bool) -> str:
 
 
 def _closed_up(before: str, after: str) -> str:
-    """The text without an entry, and without the space that stood beside it."""
+    """Join the texts around a removed entry, without the space next to it."""
     return before.rstrip(" ") + after if not after or after[0].isspace() else before + after
 
 
@@ -307,18 +325,18 @@ def _checked(text: str, wanted: Mapping[str, Endpoint | str]) -> str:
     size = len(text.encode())
     if size > MAX_DETAILS:
         raise errors.SettingsError(
-            f"the description would have {size} bytes, the chain takes {MAX_DETAILS}: "
-            f"shorten its own text by {size - MAX_DETAILS}"
+            f"description: {size} bytes, but the chain allows {MAX_DETAILS}; shorten its own text by"
+            f" {size - MAX_DETAILS} bytes"
         )
     read = {entry.key: entry for entry in _entries(text)}
     for key, value in wanted.items():
         try:
-            meant = _value_of(_Entry(key, str(value), 0, 0, False))
+            meant = _value_of(_DescriptionEntry(key=key, value=str(value), start=0, end=0, is_json=False))
             if key in read and _value_of(read[key]) == meant:
                 continue
-        except _BrokenEntryError as broken:
+        except _InvalidEntryError as broken:
             raise errors.SettingsError(f"cannot be published: {broken}") from None
-        raise errors.SettingsError(f"{key}={value} could not be read back from {text!r}: simplify the text")
+        raise errors.SettingsError(f"{key}={value} could not be read back from {text!r}; simplify the text")
     return text
 
 

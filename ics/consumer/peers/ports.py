@@ -1,4 +1,4 @@
-"""Ports of consumer chains: the same on every validator, because they follow from the chain ids; pure.
+"""Ports of consumer chains, computed from the chain ids and therefore equal on all validators; pure.
 
 The formula is the reference implementation's: a home offset from the hash of the chain id, and each
 service's base port + 100 + 10 x offset. These are the ports of Services and of the LoadBalancer; inside
@@ -18,17 +18,17 @@ POD_GRPC = 9090
 POD_GRPC_WEB = 9091
 POD_REST = 1317
 POD_SIGNER = 26659
-"""Where a node listens for its remote signer."""
+"""Port at which a node listens for its remote signer."""
 
 OFFSETS = 1000
-"""How many places there are."""
-TAKEN_BY_OTHERS = frozenset({3000, 5432, 6379, 8080, 27017})
-"""Ports of programs that often run beside a node; no chain is placed on them."""
+"""Number of port slots."""
+_TAKEN_BY_OTHERS = frozenset({3000, 5432, 6379, 8080, 27017})
+"""Ports of common programs, which are not allocated to chains."""
 
 K = TypeVar("K", bound=Hashable)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Ports:
     """The outer ports of one chain, each in 1024..65535."""
 
@@ -41,18 +41,18 @@ class Ports:
 
 
 def home_offset(chain_id: str) -> int:
-    """Where a chain wants to be: big-endian uint64 of sha256(chain id)[:8], modulo 1000."""
+    """Return the preferred offset of a chain: big-endian uint64 of sha256(chain id)[:8], modulo 1000."""
     return int.from_bytes(hashlib.sha256(chain_id.encode()).digest()[:8], "big") % OFFSETS
 
 
-def at(offset: int) -> Ports:
-    """The ports at an offset of 0..999.
+def ports_at(offset: int) -> Ports:
+    """Return the ports at an offset of 0..999.
 
     Raises:
-        Permanent: no such offset.
+        Permanent: the offset is out of range.
     """
     if not 0 <= offset < OFFSETS:
-        raise errors.Permanent(f"port offset {offset} does not exist: use 0 to {OFFSETS - 1}")
+        raise errors.Permanent(f"port offset {offset} does not exist; use 0 to {OFFSETS - 1}")
     shift = 100 + 10 * offset
     rpc = POD_RPC + shift
     return Ports(
@@ -66,7 +66,7 @@ def at(offset: int) -> Ports:
 
 
 def as_dict(chain_id: str, placed: Ports) -> dict[str, Any]:
-    """The JSON form of a chain's ports, of a stable shape."""
+    """Return a chain's ports as JSON of a stable shape."""
     return {
         "chain_id": chain_id,
         "offset": placed.offset,
@@ -79,37 +79,37 @@ def as_dict(chain_id: str, placed: Ports) -> dict[str, Any]:
 
 
 def is_reserved(offset: int) -> bool:
-    """Whether a port of this offset belongs to another well-known program."""
-    ports = at(offset)
-    return not TAKEN_BY_OTHERS.isdisjoint((ports.p2p, ports.rpc, ports.grpc, ports.grpc_web, ports.rest))
+    """Return whether a port of this offset belongs to another well-known program."""
+    ports = ports_at(offset)
+    return not _TAKEN_BY_OTHERS.isdisjoint((ports.p2p, ports.rpc, ports.grpc, ports.grpc_web, ports.rest))
 
 
 CAPACITY = sum(not is_reserved(offset) for offset in range(OFFSETS))
-"""How many chains can have ports."""
+"""Maximum number of chains with ports."""
 
 
 def allocate(chains: Sequence[tuple[K, str]]) -> dict[K, Ports]:
-    """Place chains in the order given, each at its home offset or the next free one upwards (modulo 1000).
+    """Allocate ports to chains in order, each at its home offset or the next free one upwards (modulo 1000).
 
     Args:
-        chains: (key, chain id) in the order of precedence: launched chains by launch, then the others
-            by consumer id. What comes later never moves what came before. Keys are distinct.
+        chains: (key, chain id) in order of precedence: launched chains by launch, then the others by consumer
+            id. Later chains never move earlier ones. Keys are distinct.
 
     Raises:
-        Permanent: no offset is free for a chain, or a key comes twice.
+        Permanent: no offset is free for a chain, or a key is repeated.
     """
     placed: dict[K, Ports] = {}
     used: set[int] = set()
     for key, chain_id in chains:
         if key in placed:
-            raise errors.Permanent(f"chain {chain_id!r} comes twice, key {key!r}: list each chain once")
+            raise errors.Permanent(f"chain {chain_id!r}: duplicate key {key!r}; list each chain once")
         home = home_offset(chain_id)
-        steps = ((home + step) % OFFSETS for step in range(OFFSETS))
-        offset = next((place for place in steps if place not in used and not is_reserved(place)), None)
+        candidates = ((home + step) % OFFSETS for step in range(OFFSETS))
+        offset = next((slot for slot in candidates if slot not in used and not is_reserved(slot)), None)
         if offset is None:
             raise errors.Permanent(
-                f"no port is free for chain {chain_id!r}: all {len(used)} places are taken by other chains"
+                f"chain {chain_id!r}: no free port; other chains use all {len(used)} slots"
             )
         used.add(offset)
-        placed[key] = at(offset)
+        placed[key] = ports_at(offset)
     return placed

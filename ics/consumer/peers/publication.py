@@ -1,4 +1,4 @@
-"""What this validator's description should publish, and what is wrong with what it does; pure."""
+"""Content of this validator's own on-chain description, and checks of it; pure."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,64 +10,65 @@ from ics.keys import derivation
 from ics.relayer import accounts
 
 
-def node_id(settings: settings.Settings, seed: model.Secret) -> str | None:
-    """The node id that peers must find; None with the public formula, which peers compute for each chain."""
+def _node_id(settings: settings.Settings, seed: model.Secret) -> str | None:
+    """Return the node id to publish; None with the public formula, which peers compute for each chain."""
     return None if settings.node_keys == "public" else derivation.derive_node_key(seed).node_id
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
-    """What an operator wants to publish; what is not said stays as it is."""
+class EndpointUpdate:
+    """Change of the published endpoints; unset values are not changed."""
 
     host: str | None = None
-    """Name or address, IPv6 without brackets."""
+    """Host name or address, IPv6 without brackets."""
     port: int | None = None
-    """The provider node's own, which peers of consumers do not use."""
+    """Port of the provider node, which consumer nodes do not use."""
     by_consumer: Mapping[str, tuple[str, int]] | None = None
     """Host and port of single chains, by consumer id."""
 
 
-def details(
+def compose_details(
     published: str,
     settings: settings.Settings,
     seed: model.Secret,
-    wish: Wish,
+    update: EndpointUpdate,
     computed: Mapping[str, int] | None = None,
 ) -> str:
-    """The description that publishes endpoint, node id and relayer, with the text around them kept.
+    """Return the description with endpoint, node id and relayer, keeping the text around them.
 
     Args:
         published: the description on the chain.
         settings: of the stack.
-        seed: what node id and relayer come from.
-        wish: what to publish.
-        computed: p2p ports of the chains, by consumer id, as all validators compute them.
+        seed: of the stack; node id and relayer are derived from it.
+        update: the change to publish.
+        computed: p2p ports of the chains by consumer id, computed equally by all validators.
 
     Raises:
         SettingsError: there is no host, two chains would share a port of the LoadBalancer, a value cannot be
-            published or is not to be kept, or the text becomes too long.
+            published or kept, or the text becomes too long.
     """
-    found = description.parse(published)
-    host = wish.host or found.host
+    current = description.parse(published)
+    host = update.host or current.host
     if host is None:
         raise errors.SettingsError(
-            "there is no address to publish: give --host, set ics:gateway.host, or wait until the LoadBalancer"
-            " has one"
+            "endpoint: no address to publish;"
+            " use --host, set ics:gateway.host, or wait for the LoadBalancer's address"
         )
-    if found.relayer_error is not None and not settings.relayer.enabled:
+    if current.relayer_error is not None and not settings.relayer.enabled:
         raise errors.SettingsError(
-            f"the description would keep an account that nobody funds: {found.relayer_error}, or take it out"
+            f"the description would keep an invalid relayer account: {current.relayer_error}, or remove the"
+            " entry"
         )
-    own = node_id(settings, seed)
-    port = wish.port or (found.port if host == found.host else None)
-    _check_ports(computed or {}, found.by_consumer, wish.by_consumer or {})
+    own = _node_id(settings, seed)
+    port = update.port or (current.port if host == current.host else None)
+    _check_ports(computed or {}, current.by_consumer, update.by_consumer or {})
     return description.compose(
         published,
         endpoint=description.Endpoint(host, port, own),
         relayer=accounts.relayer_address(settings, seed) if settings.relayer.enabled else None,
         by_consumer={
             consumer_id: description.Endpoint(where, number, None)
-            for consumer_id, (where, number) in (wish.by_consumer or {}).items()
+            for consumer_id, (where, number) in (update.by_consumer or {}).items()
         },
     )
 
@@ -77,85 +78,86 @@ def _check_ports(
     published: Mapping[str, description.Endpoint],
     wished: Mapping[str, tuple[str, int]],
 ) -> None:
-    given = {consumer_id: one.port for consumer_id, one in published.items()}
-    given |= {consumer_id: port for consumer_id, (_, port) in wished.items()}
+    used = {consumer_id: endpoint.port for consumer_id, endpoint in published.items()}
+    used |= {consumer_id: port for consumer_id, (_, port) in wished.items()}
     for consumer_id, (_, port) in wished.items():
-        for other, taken in sorted({**computed, **given}.items()):
+        for other, taken in sorted({**computed, **used}.items()):
             if other != consumer_id and taken == port:
                 raise errors.SettingsError(
-                    f"--consumer {consumer_id}: port {port} of the LoadBalancer is that of consumer {other}: give"
-                    " another"
+                    f"--consumer {consumer_id}: consumer {other} has port {port} of the LoadBalancer;"
+                    " use another"
                 )
 
 
-def problems(
+def find_problems(
     published: str, settings: settings.Settings, seed: model.Secret, address: str | None
 ) -> list[str]:
-    """What is wrong with this validator's own description, each with its mend.
+    """Return the problems of this validator's own description, each with a remedy.
 
     Args:
         published: the description on the chain.
         settings: of the stack.
         seed: of the stack.
-        address: where the LoadBalancer is reached, None when it has no address yet.
+        address: of the LoadBalancer, None if it has none yet.
     """
-    found, lines = description.parse(published), []
-    if found.error is not None:
-        lines.append(f"{found.error}: run ics endpoint register")
-    own = node_id(settings, seed)
-    if found.host is not None and own is not None and found.node_id != own:
-        what = f"node id {found.node_id}" if found.node_id else "no node id"
-        lines.append(f"the description has {what}, the seed's is {own}: run ics endpoint register")
+    current, lines = description.parse(published), []
+    if current.error is not None:
+        lines.append(f"{current.error}; run ics endpoint register")
+    own = _node_id(settings, seed)
+    if current.host is not None and own is not None and current.node_id != own:
+        present = f"node id {current.node_id}" if current.node_id else "no node id"
+        lines.append(f"the description has {present}, the seed's is {own}; run ics endpoint register")
     relayer = accounts.relayer_address(settings, seed)
-    if settings.relayer.enabled and found.relayer != relayer:
-        what = f"relayer={found.relayer}" if found.relayer else "no relayer="
-        lines.append(f"the description has {what}, the seed's is {relayer}: run ics endpoint register")
+    if settings.relayer.enabled and current.relayer != relayer:
+        present = f"relayer={current.relayer}" if current.relayer else "no relayer="
+        lines.append(f"the description has {present}, the seed's is {relayer}; run ics endpoint register")
     wanted = settings.gateway.host or address
-    if wanted is not None and found.host is not None and found.host != wanted:
+    if wanted is not None and current.host is not None and current.host != wanted:
         lines.append(
-            f"the description has host {found.host}, the LoadBalancer is at {wanted}: run ics endpoint register,"
-            " unless the one leads to the other"
+            f"the description has host {current.host}, the LoadBalancer is at {wanted};"
+            " run ics endpoint register,"
+            " unless the published host forwards to it"
         )
     return lines
 
 
-def doubles(validators: Iterable[model.Validator]) -> list[str]:
-    """Node ids that two validators publish: peers could tell their nodes not apart."""
+def duplicate_node_ids(validators: Iterable[model.Validator]) -> list[str]:
+    """Describe node ids that several validators publish, whose nodes peers cannot distinguish."""
     seen: dict[str, list[str]] = {}
     for validator in validators:
-        found = description.parse(validator.details).node_id
-        if found is not None:
-            seen.setdefault(found, []).append(validator.operator_address)
+        node_id_ = description.parse(validator.details).node_id
+        if node_id_ is not None:
+            seen.setdefault(node_id_, []).append(validator.operator_address)
     return [
-        f"node id {one} is published by {' and '.join(sorted(who))}: each needs one of its own"
-        for one, who in sorted(seen.items())
-        if len(who) > 1
+        f"node id {node_id} is published by {' and '.join(sorted(operators))}; each validator needs its own"
+        for node_id, operators in sorted(seen.items())
+        if len(operators) > 1
     ]
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Target:
-    """One address that should take connections."""
+    """One address that should accept connections."""
 
-    who: str
+    owner: str
     """Operator address of its validator, or `this validator`."""
-    what: str
-    """What listens there: `provider`, or a chain id."""
+    service: str
+    """Chain whose node listens there: `provider`, or a chain id."""
     host: str
     port: int
 
 
-def targets(
+def dial_targets(
     validators: Sequence[model.Validator], own: str, chains: Sequence[tuple[str, str, str]]
 ) -> tuple[Target, ...]:
-    """The addresses that are published by anybody and that matter to this validator, each once.
+    """Return all published addresses that matter to this validator, without duplicates.
 
     Args:
         validators: all of the provider.
         own: operator address of this validator.
         chains: chain id, persistent peers and external address of each chain that runs here.
     """
-    found = []
+    results = []
     owner_of = {}
     for validator in validators:
         published = description.parse(validator.details)
@@ -163,14 +165,14 @@ def targets(
         if published.node_id is not None:
             owner_of[published.node_id] = who
         if published.host is not None and published.port is not None:
-            found.append(Target(who, "provider", published.host, published.port))
+            results.append(Target(who, "provider", published.host, published.port))
     for chain_id, persistent, external in chains:
         entries = [description.parse(f"p2p={entry}") for entry in persistent.split(",") if entry]
         for entry in entries:
             if entry.host is not None and entry.port is not None:
                 who = owner_of.get(entry.node_id or "", "a peer")
-                found.append(Target(who, chain_id, entry.host, entry.port))
+                results.append(Target(who, chain_id, entry.host, entry.port))
         outside = description.parse(f"p2p={external}")
         if external and outside.host is not None and outside.port is not None:
-            found.append(Target("this validator", chain_id, outside.host, outside.port))
-    return tuple(sorted(set(found)))
+            results.append(Target("this validator", chain_id, outside.host, outside.port))
+    return tuple(sorted(set(results)))

@@ -1,22 +1,22 @@
-"""Whether a running node has its current peers; pure."""
+"""Detection of running nodes with outdated peers; pure."""
 
 import datetime
-import hashlib
 
 from ics import model
 from ics.consumer import watchdog
+from ics.cosmos import canonical_json
 
-REFRESH = datetime.timedelta(seconds=120)
-"""How long a kubelet may take to renew the files of a ConfigMap in a pod that runs, with some room."""
+_REFRESH = datetime.timedelta(seconds=120)
+"""Time the kubelet may need to update a ConfigMap's files in a running pod, with a margin."""
 
 
 def digest(persistent_peers: str) -> str:
-    """Short digest of a list of peers."""
-    return hashlib.sha256(persistent_peers.encode()).hexdigest()[:16]
+    """Return a short digest of a list of peers."""
+    return canonical_json.sha256_hex(persistent_peers.encode())[:16]
 
 
 def addresses(persistent_peers: str) -> dict[str, str]:
-    """`host:port` by node id."""
+    """Return `host:port` by node id."""
     return dict(entry.split("@", 1) for entry in persistent_peers.split(",") if entry)
 
 
@@ -24,28 +24,36 @@ def addresses(persistent_peers: str) -> dict[str, str]:
 
 
 def is_stale(
-    wanted: str, laid: model.LaidPeers | None, care: model.Care, pod: model.PodStatus | None
+    wanted: str,
+    configured: watchdog.ConfiguredPeers | None,
+    record: watchdog.WatchdogRecord,
+    pod: model.PodStatus | None,
 ) -> bool:
-    """Whether the node that runs may have been started with other peers than those of now.
+    """Return whether the running node may have been started with other than the current peers.
 
     Args:
-        wanted: `persistent_peers` of now.
-        laid: the ConfigMap, None when it is not there.
-        care: what is remembered of the node.
-        pod: the node's, None when it has none.
+        wanted: the current `persistent_peers`.
+        configured: the ConfigMap, None if it does not exist.
+        record: stored state of the node's watchdog.
+        pod: of the node, None if it does not exist.
     """
-    if pod is None or pod.created is None or laid is None:
+    if pod is None or pod.created is None or configured is None:
         return False
-    if laid.persistent_peers != wanted:
+    if configured.persistent_peers != wanted:
         return True
-    if (care.process, care.told) == (watchdog.process(pod), digest(wanted)) or laid.written is None:
+    if (record.process, record.peers_digest) == (
+        watchdog.process(pod),
+        digest(wanted),
+    ) or configured.written is None:
         return False
     if pod.restarts == 0:
-        # The files of a new pod are fetched for it.
-        return pod.created < laid.written
-    return pod.started is None or pod.started < laid.written + REFRESH
+        # A new pod gets the current files.
+        return pod.created < configured.written
+    return pod.started is None or pod.started < configured.written + _REFRESH
 
 
-def missing(wanted: str, node: model.NodeStatus) -> dict[str, str]:
-    """The peers that the node is not connected with, `host:port` by node id."""
-    return {one: where for one, where in addresses(wanted).items() if one not in node.peer_ids}
+def missing_peers(wanted: str, node: model.NodeStatus) -> dict[str, str]:
+    """Return the peers to which the node is not connected, `host:port` by node id."""
+    return {
+        node_id: address for node_id, address in addresses(wanted).items() if node_id not in node.peer_ids
+    }

@@ -1,15 +1,15 @@
-"""The embedded engine: server-side apply of the manifests as an ApplySet, and pruning of what left it.
+"""The embedded engine: server-side apply of the manifests as an ApplySet, and pruning of former members.
 
-The order of one convergence, so that a crash between any two writes leaves nothing unknown:
+One convergence writes in this order, so that a crash between any two writes leaves no unknown object:
 
-1. the gateway's namespace, for the parent lives in it (members of this kind are listed in any case)
-2. the parent is opened: it names the kinds and namespaces to come, and forgets what will be touched
-3. objects are applied, rank by rank; a chain whose object fails gets no further, the others do
-   (before each rank the Lease is looked at by this process's own clock: who has lost it stops there)
-4. members that left the set are deleted, in the reverse order
-5. the parent is closed: narrowed to the kinds and namespaces left, with the new record
+1. The gateway's namespace, which contains the parent (members of this kind are always listed).
+2. The parent: kinds and namespaces of the coming objects are added, entries of objects to be changed are removed.
+3. Objects are applied rank by rank. If an object of a chain fails, that chain stops and the others continue.
+   Before each rank, the age of the Lease is checked by this process's own clock; without the Lease, writing stops.
+4. Members that left the set are deleted in the reverse order.
+5. The parent again: narrowed to the remaining kinds and namespaces, with the new record.
 
-When nothing differs, none of it happens: a pass without a change is one GET and some LISTs.
+If nothing differs, nothing is written: a pass without a change is one GET and a few LISTs.
 """
 
 import dataclasses
@@ -23,11 +23,11 @@ from ics.engines.applyset import dry_run, execution, inventory, members
 from ics.engines.applyset import parent as applyset_parent
 
 PATIENCE_SECONDS = 20.0
-"""A node that is told to stop ends within a few seconds; the next pass waits for one that takes longer."""
+"""Seconds to wait for a node that stops; it usually takes a few, and the next pass waits for a slower one."""
 
 
 def now() -> datetime.datetime:
-    """The present, in UTC."""
+    """Return the current time in UTC."""
     return datetime.datetime.now(datetime.UTC)
 
 
@@ -36,144 +36,173 @@ class ApplyEngine:
 
     def __init__(
         self,
-        kube: client.Client,
+        kube: client.KubeClient,
         validator: str,
         namespace: str,
         before_writing: Callable[[], Awaitable[None]] | None = None,
-        beat: drift.Beat = drift.NEVER,
+        check_interval: drift.CheckInterval = drift.NEVER,
         now: Callable[[], datetime.datetime] = now,
         patience: float = PATIENCE_SECONDS,
     ) -> None:
-        """Nothing is sent yet.
+        """Initialize without sending requests.
 
         Args:
             kube: client.
             validator: name of the stack's validator.
-            namespace: of the gateway; its manifest is among the manifests, or it exists.
-            before_writing: called before each rank of writes, and never when nothing differs: takes the
-                Lease, or makes sure that it is still ours.
-            beat: how often every field is looked at for drift.
-            now: gives the present time.
-            patience: seconds to wait, in one pass, for the end of an object that is replaced.
+            namespace: namespace of the gateway; it exists, or its manifest is among the manifests.
+            before_writing: called before each rank of writes, and never if nothing differs; acquires the
+                Lease or checks that this process still holds it.
+            check_interval: interval of full comparisons.
+            now: returns the current time.
+            patience: seconds that one pass waits for the end of an object that is replaced.
         """
-        self._beat, self._now, self._patience = beat, now, patience
+        self._check_interval, self._now, self._patience = check_interval, now, patience
         self._before_writing = before_writing
         self._kube = kube
         self._validator = validator
         self._namespace = namespace
 
-    async def preview(self, order: engines.Order) -> tuple[engines.Change, ...]:
-        """See `engines.Engine`; what the cluster would refuse is in the changes' `problem`."""
-        wanted = members.index(order.manifests, members.set_id(self._validator, self._namespace))
-        books = await self.read(wanted)
-        steps = members.diff(wanted, books.members, books.parent.record, order.held)
-        if order.is_thorough:
-            more, problems = await self.hidden(order, wanted, books)
+    async def preview(self, request: engines.ApplyRequest) -> tuple[engines.Change, ...]:
+        """See `engines.Engine`; errors of the cluster are in the changes' `problem`."""
+        wanted = members.index(request.manifests, members.set_id(self._validator, self._namespace))
+        current = await self.read(wanted)
+        steps = members.diff(wanted, current.members, current.parent.record, request.paused)
+        if request.is_thorough:
+            more, problems = await self.find_hidden_drift(request, wanted, current)
             if problems:
                 raise problems[0]
-            steps = steps.joined(more)
-        return guard.marked(await dry_run.preview(self._kube, steps), order)
+            steps = steps.with_steps(more)
+        return guard.with_confirmations(await dry_run.preview(self._kube, steps), request)
 
-    async def judge(self, order: engines.Order) -> guard.Judgement:
-        """Say what must not be done unasked by one who does all or nothing, as a Pulumi that is run by hand.
+    async def review(self, request: engines.ApplyRequest) -> guard.Review:
+        """Return the confirmations required by all changes, for a manual Pulumi run, which makes all or none.
 
-        Without a parent, members of every kind that there may be are looked for; nothing is written.
+        Without a parent, members of all supported kinds are listed. Nothing is written.
 
         Raises:
-            Transient: the cluster cannot be asked now.
+            Transient: the cluster cannot be queried now.
             Permanent: this validator's gateway is in another namespace.
         """
-        wanted = members.index(order.manifests, members.set_id(self._validator, self._namespace))
+        wanted = members.index(request.manifests, members.set_id(self._validator, self._namespace))
         books = await self.read(wanted)
         if books.item is None:
             books = await self._all_kinds()
-        steps = members.diff(wanted, books.members, books.parent.record, order.held)
+        steps = members.diff(wanted, books.members, books.parent.record, request.paused)
         replacing = await dry_run.replacements(self._kube, steps.apply)
-        return guard.judge([*replacing, *map(dry_run.deleted, steps.prune)], order)
+        return guard.review([*replacing, *map(dry_run.deleted_change, steps.prune)], request)
 
-    async def converge(self, order: engines.Order) -> engines.Converged:
+    async def converge(self, request: engines.ApplyRequest) -> engines.Converged:
         """See `engines.Engine`."""
-        wanted = members.index(order.manifests, members.set_id(self._validator, self._namespace))
-        books = await self.read(wanted)
-        steps = members.diff(wanted, books.members, books.parent.record, order.held)
-        looked_at, failures = books.parent.looked_at, [waits(key) for key in steps.waiting]
-        if order.is_thorough or self._beat.is_due(looked_at, self._now(), steps.makes_node):
-            more, problems = await self.hidden(order, wanted, books)
-            looked_at, failures = self._now().isoformat(timespec="seconds"), [*failures, *problems]
-            steps = steps.joined(more)
+        wanted = members.index(request.manifests, members.set_id(self._validator, self._namespace))
+        current = await self.read(wanted)
+        steps, compared_at, failures = await self._plan(request, wanted, current)
         replacing = await dry_run.replacements(self._kube, steps.apply)
-        judged = guard.judge([*replacing, *map(dry_run.deleted, steps.prune)], order)
-        steps = steps.without(judged.held, judged.left)
-        # What is still among the steps and would be replaced is confirmed.
+        judged = guard.review([*replacing, *map(dry_run.deleted_change, steps.prune)], request)
+        steps = steps.exclude(judged.paused, judged.left)
+        # Replacements that are still among the steps are confirmed.
         confirmed = frozenset(change.ref for change in replacing)
-        doing = execution.Run(
-            *(self._kube, dict(books.members), confirmed, self._patience, self._before_writing),
+        run = execution.Execution(
+            kube=self._kube,
+            members=dict(current.members),
+            confirmed=confirmed,
+            timeout=self._patience,
+            before_writing=self._before_writing,
             failures=failures,
         )
         if not steps.is_empty:
-            await self._announce()
-            books = await self.open(books, steps, doing)
-            await doing.apply_all(steps.apply)
-            await doing.prune_all(steps.prune)
-        if doing.is_over():  # who acts now finds the parent open, as after a crash
-            outcome = doing.outcome(steps, 0)
-            return dataclasses.replace(outcome, questions=judged.questions, answered=judged.answered)
-        parent = applyset_parent.settled(
-            engines.APPLY,
-            wanted,
-            doing.members,
-            books.parent.record,
-            frozenset(doing.done),
-            judged.held,
-            looked_at,
-            judged.questions,
-        )
-        if steps.is_empty and not inventory.is_closed(books, parent):
-            await self._announce()
+            await self._acquire_lease()
+            current = await self.open(current, steps, run)
+            await run.apply_all(steps.apply)
+            await run.prune_all(steps.prune)
+        writes = 0
+        if not run.is_stopped():  # without the Lease, the parent stays incomplete as after a crash
+            parent = applyset_parent.after_convergence(
+                engines.APPLY,
+                wanted,
+                run.members,
+                current.parent.record,
+                frozenset(run.completed),
+                judged.paused,
+                compared_at,
+                judged.confirmations,
+            )
+            writes = await self._commit(current, parent, run, is_announced=not steps.is_empty)
+        outcome = run.outcome(steps, writes)
+        return dataclasses.replace(outcome, confirmations=judged.confirmations, answered=judged.answered)
+
+    async def _plan(
+        self,
+        request: engines.ApplyRequest,
+        wanted: Mapping[members.Key, model.Manifest],
+        current: inventory.Inventory,
+    ) -> tuple[members.ApplyPlan, str, list[errors.IcsError]]:
+        """Return the steps, the time of the last full comparison, and the problems met."""
+        steps = members.diff(wanted, current.members, current.parent.record, request.paused)
+        compared_at, failures = current.parent.compared_at, [deletion_error(key) for key in steps.waiting]
+        if not request.is_thorough and not self._check_interval.is_due(
+            compared_at, self._now(), steps.makes_node
+        ):
+            return steps, compared_at, failures
+        more, problems = await self.find_hidden_drift(request, wanted, current)
+        compared_at = self._now().isoformat(timespec="seconds")
+        return steps.with_steps(more), compared_at, [*failures, *problems]
+
+    async def _commit(
+        self,
+        current: inventory.Inventory,
+        parent: applyset_parent.Parent,
+        execution: execution.Execution,
+        *,
+        is_announced: bool,
+    ) -> int:
+        """Write the record of a convergence, and return the number of writes."""
+        if not is_announced and not inventory.is_committed(current, parent):
+            await self._acquire_lease()
         try:
-            _, writes = await inventory.closed(self._kube, books, parent)
-        except errors.IcsError as error:  # what was done is told all the same
-            doing.failures.append(error)
-            writes = 1
-        outcome = doing.outcome(steps, writes)
-        return dataclasses.replace(outcome, questions=judged.questions, answered=judged.answered)
+            _, writes = await inventory.commit(self._kube, current, parent)
+        except errors.IcsError as error:  # the changes made so far are reported nevertheless
+            execution.failures.append(error)
+            return 1
+        return writes
 
     async def destroy(self) -> engines.Converged:
-        """See `engines.Engine`. Without a parent, members of every kind that there may be are looked for."""
-        books = await inventory.read(self._kube, self._validator, self._namespace, ())
-        if books.item is None:
-            books = await self._all_kinds()
-        doing = execution.Run(self._kube, dict(books.members), before_writing=self._before_writing)
-        steps = members.diff({}, books.members, {}, frozenset())
-        if books.item is not None or not steps.is_empty:
-            await self._announce()
-        await doing.prune_all(steps.prune)
-        if books.item is not None and not doing.failures:
-            uid = books.item["metadata"]["uid"]
+        """See `engines.Engine`. Without a parent, members of all supported kinds are listed."""
+        current = await inventory.read(self._kube, self._validator, self._namespace, ())
+        if current.item is None:
+            current = await self._all_kinds()
+        run = execution.Execution(
+            kube=self._kube, members=dict(current.members), before_writing=self._before_writing
+        )
+        steps = members.diff({}, current.members, {}, frozenset())
+        if current.item is not None or not steps.is_empty:
+            await self._acquire_lease()
+        await run.prune_all(steps.prune)
+        if current.item is not None and not run.failures:
+            uid = current.item["metadata"]["uid"]
             name = members.parent_name(self._validator)
             await self._kube.delete(kinds.CONFIG_MAP, self._namespace, name, uid)
-            return doing.outcome(steps, 1)
-        return doing.outcome(steps, 0)
+            return run.outcome(steps, 1)
+        return run.outcome(steps, 0)
 
-    async def _announce(self) -> None:
+    async def _acquire_lease(self) -> None:
         if self._before_writing is not None:
             await self._before_writing()
 
-    async def read(self, wanted: Mapping[members.Key, model.Manifest]) -> inventory.Books:
-        """Read the books of the set."""
+    async def read(self, wanted: Mapping[members.Key, model.Manifest]) -> inventory.Inventory:
+        """Read the set's inventory."""
         group_kinds, _ = members.scope(wanted.keys())
-        books = await inventory.read(self._kube, self._validator, self._namespace, group_kinds)
-        if books.item is None:
+        current = await inventory.read(self._kube, self._validator, self._namespace, group_kinds)
+        if current.item is None:
             await self._check_home(wanted)
-        return books
+        return current
 
-    async def _all_kinds(self) -> inventory.Books:
-        """Where no parent names the kinds of the set, it may hold members of any."""
+    async def _all_kinds(self) -> inventory.Inventory:
+        """Read an inventory of all supported kinds, for a set without a parent that would list its kinds."""
         every = [kind.group_kind for kind in kinds.MEMBERS]
         return await inventory.read(self._kube, self._validator, self._namespace, every)
 
     async def _check_home(self, wanted: Mapping[members.Key, model.Manifest]) -> None:
-        """A first convergence makes no second gateway: every peer would lose the address of the first.
+        """Reject a first convergence that would create a second gateway, because peers know the first one's address.
 
         Raises:
             Permanent: this validator's gateway is in another namespace.
@@ -181,37 +210,43 @@ class ApplyEngine:
         gateway = wanted.get(members.Key("Service", self._namespace, names.GATEWAY_SERVICE))
         if gateway is None:
             return
-        marks = gateway["metadata"]["labels"]
-        own = {name: marks[name] for name in (names.VALIDATOR, names.PROVIDER, names.COMPONENT)}
-        for found in await self._kube.select(kinds.SERVICE, own, only_metadata=True):
-            elsewhere = found["metadata"]["namespace"]
-            if elsewhere != self._namespace:
+        gateway_labels = gateway["metadata"]["labels"]
+        own = {name: gateway_labels[name] for name in (names.VALIDATOR, names.PROVIDER, names.COMPONENT)}
+        for service in await self._kube.select(kinds.SERVICE, own, only_metadata=True):
+            current = service["metadata"]["namespace"]
+            if current != self._namespace:
                 raise errors.Permanent(
-                    f"ics:gateway.namespace is {self._namespace}, and this validator's gateway is Service {elsewhere}/"
-                    f"{names.GATEWAY_SERVICE}, whose address its peers know: set it back to {elsewhere}, or run `ics"
-                    f" destroy --set gateway.namespace={elsewhere}` first (volumes and keys stay)"
+                    f"ics:gateway.namespace: {self._namespace} differs from the namespace of this validator's gateway"
+                    f" Service {current}/{names.GATEWAY_SERVICE}, whose address its peers know; set it back to"
+                    f" {current}, or run `ics destroy --set gateway.namespace={current}` first (volumes and keys are"
+                    " kept)"
                 )
 
-    async def hidden(
-        self, order: engines.Order, wanted: Mapping[members.Key, model.Manifest], books: inventory.Books
-    ) -> tuple[tuple[members.Step, ...], tuple[errors.IcsError, ...]]:
-        """Drift that no metadata tell of, and what went wrong with looking for it."""
-        resting = members.at_rest(wanted, books.members, books.parent.record, order.held)
-        return await dry_run.hidden(self._kube, resting)
+    async def find_hidden_drift(
+        self,
+        request: engines.ApplyRequest,
+        wanted: Mapping[members.Key, model.Manifest],
+        inventory: inventory.Inventory,
+    ) -> tuple[tuple[members.ApplyStep, ...], tuple[errors.IcsError, ...]]:
+        """Return steps for drift that the metadata does not show, and the problems of the comparison."""
+        resting = members.unchanged_steps(wanted, inventory.members, inventory.parent.record, request.paused)
+        return await dry_run.find_hidden_drift(self._kube, resting)
 
     async def open(
-        self, books: inventory.Books, steps: members.Steps, doing: execution.Run
-    ) -> inventory.Books:
-        """Make the gateway's namespace, and tell the parent what is about to be touched."""
-        home = [step for step in steps.apply if step.key == members.Key("Namespace", "", self._namespace)]
-        await doing.apply_all(home)
-        if doing.failed or doing.is_over():  # nothing has a place then
-            raise doing.failures[-1]
-        books, writes = await inventory.opened(self._kube, books, [step.key for step in steps.apply])
-        doing.writes += writes
-        return books
+        self, current: inventory.Inventory, steps: members.ApplyPlan, execution: execution.Execution
+    ) -> inventory.Inventory:
+        """Create the gateway's namespace, and record in the parent which objects are about to be changed."""
+        namespace_steps = [
+            step for step in steps.apply if step.key == members.Key("Namespace", "", self._namespace)
+        ]
+        await execution.apply_all(namespace_steps)
+        if execution.failed or execution.is_stopped():  # without the namespace no object can be applied
+            raise execution.failures[-1]
+        current, writes = await inventory.begin(self._kube, current, [step.key for step in steps.apply])
+        execution.writes += writes
+        return current
 
 
-def waits(key: members.Key) -> errors.IcsError:
-    """What to tell of an object that is wanted and on its way out."""
-    return errors.Transient(f"{key} is being deleted: it is made again when it is gone")
+def deletion_error(key: members.Key) -> errors.IcsError:
+    """Return the error for a desired object that is being deleted."""
+    return errors.Transient(f"{key}: deletion in progress; the object is recreated once it is gone")

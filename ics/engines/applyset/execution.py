@@ -1,4 +1,4 @@
-"""What one convergence of the embedded engine does and has done, object by object."""
+"""Execution of one convergence of the embedded engine, object by object."""
 
 import asyncio
 import dataclasses
@@ -7,8 +7,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ics import engines
-from ics import errors as ics_errors
+from ics import engines, errors
 from ics.cluster.api import client
 from ics.cluster.api import errors as api_errors
 from ics.engines import diff as engines_diff
@@ -17,130 +16,136 @@ from ics.engines.applyset import apply, dry_run
 from ics.engines.applyset import members as applyset_members
 
 
-@dataclass(slots=True)
-class Run:
-    """What one convergence has done so far."""
+@dataclass(slots=True, kw_only=True)
+class Execution:
+    """State of one convergence: the changes made so far, and the failures."""
 
-    kube: client.Client
-    members: dict[applyset_members.Key, applyset_members.Live]
-    """As they are now."""
+    kube: client.KubeClient
+    members: dict[applyset_members.Key, applyset_members.LiveObject]
+    """Current members of the set."""
     confirmed: frozenset[engines.Ref] = frozenset()
     """Guarded objects that may be replaced."""
-    patience: float = 0.0
+    timeout: float = 0.0
     """Seconds to wait for the end of an object that is replaced."""
     before_writing: Callable[[], Awaitable[None]] | None = None
-    """Called before each rank: makes sure that the Lease is still ours."""
+    """Called before each rank; checks that this process still holds the Lease."""
     has_lost: bool = field(default=False, init=False)
-    done: set[applyset_members.Key] = field(default_factory=set)
+    completed: set[applyset_members.Key] = field(default_factory=set)
     changes: dict[applyset_members.Key, engines.Change] = field(default_factory=dict)
-    failures: list[ics_errors.IcsError] = field(default_factory=list)
+    failures: list[errors.IcsError] = field(default_factory=list)
     failed: set[str] = field(default_factory=set)
-    """Consumer ids of which something failed; empty text for what the chains share."""
+    """Consumer ids of chains with a failure; empty text for shared objects."""
     writes: int = 0
 
-    def outcome(self, steps: applyset_members.Steps, writes: int) -> engines.Converged:
-        """What came of it, in the order of the steps, with this many writes more than were counted."""
+    def outcome(self, steps: applyset_members.ApplyPlan, writes: int) -> engines.Converged:
+        """Return the result in the order of the steps, with a number of additional writes."""
         order = [step.key for step in steps.apply] + [member.key for member in steps.prune]
         changes = tuple(self.changes[key] for key in order if key in self.changes)
-        failures = engines.distinct(sorted(self.failures, key=str))  # they came in any order
-        return engines.Converged(changes, self.writes + writes, failures)
+        failures = engines.distinct(sorted(self.failures, key=str))  # concurrent steps fail in any order
+        return engines.Converged(changes=changes, writes=self.writes + writes, errors=failures)
 
-    def is_over(self) -> bool:
-        """Whether the Lease was lost: nothing more is written."""
+    def is_stopped(self) -> bool:
+        """Return whether the Lease was lost, so that nothing more is written."""
         return self.has_lost
 
-    async def apply_all(self, steps: Sequence[applyset_members.Step]) -> None:
-        """Apply, one rank after the other."""
+    async def apply_all(self, steps: Sequence[applyset_members.ApplyStep]) -> None:
+        """Apply the steps, one rank after the other."""
         for _, rank in itertools.groupby(steps, lambda step: step.key.rank):
-            due = [step for step in rank if step.key not in self.done and step.consumer_id not in self.failed]
-            if due and not await self._may_go_on():
+            due = [
+                step
+                for step in rank
+                if step.key not in self.completed and step.consumer_id not in self.failed
+            ]
+            if due and not await self._may_continue():
                 return
-            await self._together([(step.consumer_id, self._applying(step)) for step in due])
+            await self._run_concurrently([(step.consumer_id, self._apply_task(step)) for step in due])
 
-    async def prune_all(self, leaving: Sequence[applyset_members.Live]) -> None:
-        """Delete, one rank after the other; nothing of a chain that is not whole."""
+    async def prune_all(self, leaving: Sequence[applyset_members.LiveObject]) -> None:
+        """Delete members, one rank after the other; members of chains with a failure are kept."""
         for _, rank in itertools.groupby(leaving, lambda member: member.key.rank):
             due = [member for member in rank if member.consumer_id not in self.failed]
-            if due and not await self._may_go_on():
+            if due and not await self._may_continue():
                 return
-            await self._together([(member.consumer_id, self._pruning(member)) for member in due])
+            await self._run_concurrently([(member.consumer_id, self._prune_task(member)) for member in due])
 
-    async def _may_go_on(self) -> bool:
+    async def _may_continue(self) -> bool:
         if self.before_writing is not None and not self.has_lost:
             try:
                 await self.before_writing()
-            except ics_errors.IcsError as error:
+            except errors.IcsError as error:
                 self.failures.append(error)
                 self.has_lost = True
         return not self.has_lost
 
-    async def _together(self, tasks: Sequence[tuple[str, Callable[[], Coroutine[Any, Any, None]]]]) -> None:
-        async def one(scope: str, act: Callable[[], Awaitable[None]]) -> None:
+    async def _run_concurrently(
+        self, tasks: Sequence[tuple[str, Callable[[], Coroutine[Any, Any, None]]]]
+    ) -> None:
+        async def run(scope: str, act: Callable[[], Awaitable[None]]) -> None:
             self.writes += 1
             try:
                 await act()
-            except ics_errors.IcsError as error:
+            except errors.IcsError as error:
                 self.failures.append(error)
                 self.failed.add(scope)
 
         async with asyncio.TaskGroup() as group:
             for scope, act in tasks:
-                group.create_task(one(scope, act))
+                group.create_task(run(scope, act))
 
-    def _applying(self, step: applyset_members.Step) -> Callable[[], Coroutine[Any, Any, None]]:
+    def _apply_task(self, step: applyset_members.ApplyStep) -> Callable[[], Coroutine[Any, Any, None]]:
         async def act() -> None:
             key = step.key
             before = await self.kube.find(key.kind, key.namespace, key.name) if step.is_suspect else None
             try:
-                answer = await apply.applied(self.kube, step, only_metadata=before is None)
+                answer = await apply.apply_in_place(self.kube, step, only_metadata=before is None)
             except api_errors.Immutable:
                 if not self._may_replace(step):
                     raise
-                answer = await self._replaced(step)
+                answer = await self._replace(step)
             now = applyset_members.live(key.kind, answer.body)
             self.members[key] = now
-            self.done.add(key)
+            self.completed.add(key)
             change = _change(step, answer, now, before)
             if change is not None and key not in self.changes:
                 self.changes[key] = change
 
         return act
 
-    def _may_replace(self, step: applyset_members.Step) -> bool:
-        if guard.needs_question(step.key.kind.name, step.is_retained):
+    def _may_replace(self, step: applyset_members.ApplyStep) -> bool:
+        if guard.needs_confirmation(step.key.kind.name, step.is_retained):
             return step.key.ref in self.confirmed
         return step.live is not None
 
-    async def _replaced(self, step: applyset_members.Step) -> client.Answer:
-        self.writes += 1  # the deletion; what is made anew counts as any step
-        self.changes[step.key] = dry_run.applied("replace", step)
-        return await apply.replaced(self.kube, step, self.patience)
+    async def _replace(self, step: applyset_members.ApplyStep) -> client.Answer:
+        self.writes += 1  # the deletion; the creation is counted like any step
+        self.changes[step.key] = dry_run.applied_change("replace", step)
+        return await apply.replace(self.kube, step, self.timeout)
 
-    def _pruning(self, member: applyset_members.Live) -> Callable[[], Coroutine[Any, Any, None]]:
+    def _prune_task(self, member: applyset_members.LiveObject) -> Callable[[], Coroutine[Any, Any, None]]:
         async def act() -> None:
             key = member.key
-            left = await self.kube.delete(key.kind, key.namespace, key.name, member.uid)
-            self.changes[key] = dry_run.deleted(member)
-            if left is None:
+            remaining = await self.kube.delete(key.kind, key.namespace, key.name, member.uid)
+            self.changes[key] = dry_run.deleted_change(member)
+            if remaining is None:
                 del self.members[key]
             else:
-                self.members[key] = applyset_members.live(key.kind, left)
+                self.members[key] = applyset_members.live(key.kind, remaining)
 
         return act
 
 
 def _change(
-    step: applyset_members.Step,
+    step: applyset_members.ApplyStep,
     answer: client.Answer,
-    now: applyset_members.Live,
+    now: applyset_members.LiveObject,
     before: dict[str, Any] | None,
 ) -> engines.Change | None:
-    """What the apply has changed, with the fields that somebody else had changed before."""
+    """Return the change that an apply made, with the fields that had drifted before."""
     if answer.status == 201:
-        return dry_run.applied("create", step)
+        return dry_run.applied_change("create", step)
     if before is None:
-        return dry_run.applied("update", step) if step.has_changed(now) else None
-    diff = engines_diff.diff(before, answer.body)
-    if not diff:  # they had set it back themselves
+        return dry_run.applied_change("update", step) if step.has_changed(now) else None
+    diff = engines_diff.compare(before, answer.body)
+    if not diff:  # the other manager had reverted its change
         return None
-    return dataclasses.replace(dry_run.applied("update", step, *diff), drift=drift.found(before, diff))
+    return dataclasses.replace(dry_run.applied_change("update", step, *diff), drift=drift.find(before, diff))

@@ -1,6 +1,6 @@
-"""Reading and keeping the books of an ApplySet: its parent object and its members' metadata.
+"""Inventory of an ApplySet in the cluster: its parent object and its members' metadata.
 
-Both engines use it: `read`, then `opened` before anything is changed, then `closed` afterwards.
+Both engines call `read`, then `begin` before the first change, then `commit` after the last one.
 """
 
 import asyncio
@@ -15,17 +15,17 @@ from ics.engines.applyset import members as applyset_members
 from ics.engines.applyset import parent as applyset_parent
 
 
-@dataclass(frozen=True, slots=True)
-class Books:
-    """What the cluster says of the set."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inventory:
+    """The set as it is in the cluster."""
 
     validator: str
     namespace: str
-    """Of the gateway."""
+    """Namespace of the gateway."""
     item: Mapping[str, Any] | None
-    """The parent object, None when there is none."""
+    """The parent object; None if it does not exist."""
     parent: applyset_parent.Parent
-    members: Mapping[applyset_members.Key, applyset_members.Live]
+    members: Mapping[applyset_members.Key, applyset_members.LiveObject]
 
     @property
     def set_id(self) -> str:
@@ -33,28 +33,30 @@ class Books:
         return applyset_members.set_id(self.validator, self.namespace)
 
 
-async def read(kube: client.Client, validator: str, namespace: str, group_kinds: Collection[str]) -> Books:
+async def read(
+    kube: client.KubeClient, validator: str, namespace: str, group_kinds: Collection[str]
+) -> Inventory:
     """Read the parent and list the members, metadata only.
 
     Args:
         kube: client.
         validator: name of the stack's validator.
-        namespace: of the gateway.
-        group_kinds: kinds that are wanted; those that the parent names are listed too.
+        namespace: namespace of the gateway.
+        group_kinds: kinds to list in addition to those that the parent contains.
     """
     part_of = {names.PART_OF_SET: applyset_members.set_id(validator, namespace)}
 
-    async def listed(names: Collection[str]) -> dict[applyset_members.Key, applyset_members.Live]:
+    async def listed(names: Collection[str]) -> dict[applyset_members.Key, applyset_members.LiveObject]:
         each = [kinds.by_group_kind(name) for name in sorted(names)]
         answers = await asyncio.gather(*(kube.select(kind, part_of, only_metadata=True) for kind in each))
-        found = [
+        members_of_kinds = [
             applyset_members.live(kind, item)
             for kind, items in zip(each, answers, strict=True)
             for item in items
         ]
-        return {member.key: member for member in found}
+        return {member.key: member for member in members_of_kinds}
 
-    # The lists of the wanted kinds do not wait for the parent; usually it names no other kind.
+    # The kinds are listed without waiting for the parent, which usually contains no other kind.
     item, members = await asyncio.gather(
         kube.find(kinds.CONFIG_MAP, namespace, applyset_members.parent_name(validator)), listed(group_kinds)
     )
@@ -62,45 +64,51 @@ async def read(kube: client.Client, validator: str, namespace: str, group_kinds:
     others = parent.group_kinds - set(group_kinds)
     if others:
         members |= await listed(others)
-    return Books(validator, namespace, item, parent, members)
+    return Inventory(validator=validator, namespace=namespace, item=item, parent=parent, members=members)
 
 
-async def asked(kube: client.Client, validator: str, namespace: str) -> tuple[applyset_parent.Asked, ...]:
-    """What the last convergence left undone, waiting for a confirmation; one GET."""
+async def pending_confirmations(
+    kube: client.KubeClient, validator: str, namespace: str
+) -> tuple[applyset_parent.PendingConfirmation, ...]:
+    """Read the changes that wait for a confirmation since the last convergence; one GET."""
     item = await kube.find(kinds.CONFIG_MAP, namespace, applyset_members.parent_name(validator))
-    return () if item is None else applyset_parent.read(item).asked
+    return () if item is None else applyset_parent.read(item).confirmations
 
 
-async def opened(
-    kube: client.Client, books: Books, keys: Collection[applyset_members.Key]
-) -> tuple[Books, int]:
-    """Tell the parent that these objects are about to be touched.
-
-    Returns:
-        The books as they are now, and the number of writes: 0 or 1.
-    """
-    return await _saved(kube, books, books.parent.opened(keys))
-
-
-async def closed(kube: client.Client, books: Books, parent: applyset_parent.Parent) -> tuple[Books, int]:
-    """Keep the record of a convergence; nothing is written when the parent says just this already.
+async def begin(
+    kube: client.KubeClient, inventory: Inventory, keys: Collection[applyset_members.Key]
+) -> tuple[Inventory, int]:
+    """Record in the parent that objects are about to be changed.
 
     Returns:
-        The books as they are now, and the number of writes: 0 or 1.
+        The new inventory, and the number of writes: 0 or 1.
     """
-    return await _saved(kube, books, parent)
+    return await _save(kube, inventory, inventory.parent.before_convergence(keys))
 
 
-def is_closed(books: Books, parent: applyset_parent.Parent) -> bool:
-    """Whether the parent says just this already, so that nothing need be written."""
+async def commit(
+    kube: client.KubeClient, inventory: Inventory, parent: applyset_parent.Parent
+) -> tuple[Inventory, int]:
+    """Write the record of a convergence unless the parent is up to date.
+
+    Returns:
+        The new inventory, and the number of writes: 0 or 1.
+    """
+    return await _save(kube, inventory, parent)
+
+
+def is_committed(inventory: Inventory, parent: applyset_parent.Parent) -> bool:
+    """Return whether the live parent equals the given one, so that no write is needed."""
     return applyset_parent.is_current(
-        books.item, applyset_parent.manifest(books.validator, books.namespace, parent)
+        inventory.item, applyset_parent.manifest(inventory.validator, inventory.namespace, parent)
     )
 
 
-async def _saved(kube: client.Client, books: Books, parent: applyset_parent.Parent) -> tuple[Books, int]:
-    if is_closed(books, parent):
-        return dataclasses.replace(books, parent=parent), 0
-    manifest = applyset_parent.manifest(books.validator, books.namespace, parent)
+async def _save(
+    kube: client.KubeClient, inventory: Inventory, parent: applyset_parent.Parent
+) -> tuple[Inventory, int]:
+    if is_committed(inventory, parent):
+        return dataclasses.replace(inventory, parent=parent), 0
+    manifest = applyset_parent.manifest(inventory.validator, inventory.namespace, parent)
     answer = await kube.apply(manifest, names.FIELD_MANAGER)
-    return dataclasses.replace(books, parent=parent, item=answer.body), 1
+    return dataclasses.replace(inventory, parent=parent, item=answer.body), 1

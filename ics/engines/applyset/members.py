@@ -1,25 +1,25 @@
-"""The set of objects that one validator has in its cluster, as KEP-3659 (ApplySet) tells; pure.
+"""Members of one validator's ApplySet (KEP-3659) and the steps between desired and live state; pure.
 
-The parent is the ConfigMap `ics-<validator>` in the gateway namespace; its annotations say which kinds
-and namespaces the members are in, each member carries the set's id as label. The parent's `data` is the
-record of the last convergence: for each object a digest of the manifest that was applied, and a
-fingerprint of the live object. The fingerprint is taken of the metadata alone: uid, and the entry of
-our field manager in managedFields (its fields and its time). Seen on a v1.34 API server:
+The parent is the ConfigMap `ics-<validator>` in the gateway namespace. Its annotations list the kinds and
+namespaces of the members, and each member has the set's id as a label. The parent's `data` is the record of the
+last convergence: for each object a digest of the applied manifest, and a fingerprint of the live object. The
+fingerprint covers only metadata: the uid, and our field manager's entry in managedFields (its fields and its
+time). Observed on a v1.34 API server:
 
-| what happens to an object                                      | our entry              |
+| event                                                            | our entry              |
 |-----------------------------------------------------------------|------------------------|
-| applied again by us without a difference                         | stays, time too        |
-| applied by our manager name with another value                   | other time             |
-| a field of ours changed by another manager, Update or Apply      | loses that field       |
+| applied again by us without a difference                         | unchanged, same time   |
+| applied by our manager name with another value                   | new time               |
+| an owned field changed by another manager, Update or Apply       | loses that field       |
 | … and changed back by that manager                               | still lacks the field  |
-| a field of ours removed                                          | loses that field       |
+| an owned field removed                                           | loses that field       |
 | replicas changed through the scale subresource                   | loses `f:replicas`     |
-| the same value applied or updated by another manager             | stays (shared)         |
-| other fields, labels, annotations or list members added          | stays                  |
-| status written, a volume claim bound, a controller annotates     | stays                  |
-| deleted and made anew                                            | other uid              |
+| the same value applied or updated by another manager             | unchanged (shared)     |
+| other fields, labels, annotations or list members added          | unchanged              |
+| status written, a volume claim bound, a controller annotates     | unchanged              |
+| deleted and recreated                                            | new uid                |
 
-So one metadata-only list of each kind shows every drift of what we own, and nothing else.
+Therefore one metadata-only list per kind shows all drift of owned fields, and no other change.
 """
 
 import base64
@@ -31,13 +31,14 @@ from typing import Any, NamedTuple
 
 from ics import engines, errors, model, names
 from ics.cluster.api import kinds, requests
+from ics.cosmos import canonical_json
 
 
 class Key(NamedTuple):
-    """The identity of an object."""
+    """Identity of an object."""
 
     group_kind: str
-    """As `StatefulSet.apps`."""
+    """Such as `StatefulSet.apps`."""
     namespace: str
     """Empty for a cluster-scoped object."""
     name: str
@@ -49,22 +50,22 @@ class Key(NamedTuple):
 
     @property
     def rank(self) -> int:
-        """Order of making."""
+        """Order of creation."""
         return self.kind.rank
 
     @property
     def ref(self) -> engines.Ref:
-        """As changes name it."""
+        """Reference to the object, as used in changes."""
         return engines.Ref(self.kind.name, self.namespace, self.name)
 
     def __str__(self) -> str:
-        """For people: `StatefulSet provider/node`."""
+        """Return the key in the form `StatefulSet provider/node`."""
         return str(self.ref)
 
 
-@dataclass(frozen=True, slots=True)
-class Live:
-    """A member as it is in the cluster, seen through its metadata."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LiveObject:
+    """A live member of the set, reduced to its metadata."""
 
     key: Key
     uid: str
@@ -76,26 +77,26 @@ class Live:
 
 
 class Entry(NamedTuple):
-    """What the record says of one object."""
+    """Record of one object."""
 
     digest: str
-    """Of the manifest."""
+    """Digest of the manifest."""
     fingerprint: str
-    """Of the live object right after it was applied."""
+    """Fingerprint of the live object immediately after it was applied."""
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class ApplyStep:
     """An object to apply."""
 
     key: Key
     manifest: model.Manifest
-    live: Live | None
+    live: LiveObject | None
     recorded: Entry | None = None
 
     @property
     def consumer_id(self) -> str:
-        """Whose object it is, empty for one that the chains share."""
+        """Consumer chain of the object, empty for a shared object."""
         return consumer_of(self.manifest)
 
     @property
@@ -105,21 +106,21 @@ class Step:
 
     @property
     def is_drift(self) -> bool:
-        """Whether it was applied just like this before, so that somebody else changed or deleted the object."""
+        """Whether the same manifest was applied before, so that the live object was changed or deleted since."""
         return self.recorded is not None and self.recorded.digest == digest(self.manifest)
 
     @property
     def is_suspect(self) -> bool:
-        """Whether somebody else may have changed fields of the object that is there."""
+        """Whether another field manager may have changed the live object."""
         if self.live is None or self.recorded is None:
             return False
         return self.is_drift or self.live.fingerprint != self.recorded.fingerprint
 
-    def has_changed(self, now: Live) -> bool:
-        """Whether applying it changed what we own, judged by the object before and after.
+    def has_changed(self, now: LiveObject) -> bool:
+        """Return whether the apply changed owned fields, according to the object before and after.
 
-        The resourceVersion alone would not tell: the API server writes a volume claim once more when it is
-        applied for the second time.
+        The resourceVersion is not sufficient: the API server writes a volume claim again when it is applied for
+        the second time.
         """
         if self.live is None or self.live.uid != now.uid:
             return True
@@ -131,36 +132,36 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
-class Steps:
-    """All that has to be done."""
+class ApplyPlan:
+    """All steps of a convergence."""
 
-    apply: tuple[Step, ...] = ()
-    """In the order of making."""
-    prune: tuple[Live, ...] = ()
-    """In the order of removing."""
+    apply: tuple[ApplyStep, ...] = ()
+    """In the order of creation."""
+    prune: tuple[LiveObject, ...] = ()
+    """In the order of deletion."""
     waiting: tuple[Key, ...] = ()
-    """Wanted objects that are being deleted; they are made again once they are gone."""
+    """Desired objects that are being deleted; they are recreated once they are gone."""
 
     @property
     def is_empty(self) -> bool:
-        """Nothing to apply and nothing to prune."""
+        """Whether there is nothing to apply and nothing to prune."""
         return not self.apply and not self.prune
 
     @property
     def makes_node(self) -> bool:
-        """Whether a node is made: a launch, which waits for nothing that could be done later."""
+        """Whether a node is created; such a launch must not wait for anything that can be done later."""
         return any(step.key.kind == kinds.STATEFUL_SET and step.live is None for step in self.apply)
 
-    def joined(self, steps: Sequence[Step]) -> "Steps":
-        """With these objects to apply as well."""
+    def with_steps(self, steps: Sequence[ApplyStep]) -> "ApplyPlan":
+        """Return the plan with additional objects to apply."""
         both = (*self.apply, *steps)
         return replace(self, apply=tuple(sorted(both, key=lambda step: (step.key.rank, step.key))))
 
-    def without(self, held: frozenset[str], left: frozenset[engines.Ref]) -> "Steps":
-        """What remains when these chains and these objects are left as they are."""
+    def exclude(self, paused: frozenset[str], left: frozenset[engines.Ref]) -> "ApplyPlan":
+        """Return the plan without some chains and some objects."""
 
         def goes_on(consumer_id: str, key: Key) -> bool:
-            return consumer_id not in held and key.ref not in left
+            return consumer_id not in paused and key.ref not in left
 
         return replace(
             self,
@@ -170,64 +171,65 @@ class Steps:
 
 
 def parent_name(validator: str) -> str:
-    """Name of the parent ConfigMap (and of the Lease)."""
+    """Return the name of the parent ConfigMap (and of the Lease)."""
     return f"ics-{validator}"
 
 
 def set_id(validator: str, namespace: str) -> str:
-    """Value of the part-of label of all members; 55 characters.
+    """Return the value of the part-of label of all members; 55 characters.
 
     KEP-3659: `applyset-<base64url(sha256(<name>.<namespace>.<kind>.<group>))>-v1`, of the parent.
 
     Args:
         validator: name of the stack's validator.
-        namespace: of the gateway.
+        namespace: namespace of the gateway.
     """
-    of = f"{parent_name(validator)}.{namespace}.ConfigMap."
-    digest = base64.urlsafe_b64encode(hashlib.sha256(of.encode()).digest()).rstrip(b"=")
+    parent = f"{parent_name(validator)}.{namespace}.ConfigMap."
+    digest = base64.urlsafe_b64encode(hashlib.sha256(parent.encode()).digest()).rstrip(b"=")
     return f"applyset-{digest.decode()}-v1"
 
 
 def key_of(manifest: model.Manifest) -> Key:
-    """Identity of a manifest.
+    """Return the identity of a manifest.
 
     Raises:
-        Permanent: of a kind that is not handled here, or without the namespace that its kind needs.
+        Permanent: the kind is not supported, or the namespace does not match the scope of the kind.
     """
     kind, metadata = kinds.of(manifest), manifest["metadata"]
     namespace = metadata.get("namespace") or ""
     if kind.is_namespaced != bool(namespace):
         raise errors.Permanent(
-            f"{kind.name} {metadata['name']}: namespace {namespace!r} does not fit its kind"
+            f"{kind.name} {metadata['name']}: namespace {namespace!r} does not match the scope of the kind"
         )
     return Key(kind.group_kind, namespace, metadata["name"])
 
 
 def consumer_of(manifest: model.Manifest) -> str:
-    """Consumer id on the labels, empty for what the chains share."""
+    """Return the consumer id on the labels, empty for shared objects."""
     return str((manifest["metadata"].get("labels") or {}).get(names.CONSUMER, ""))
 
 
 def digest(manifest: model.Manifest) -> str:
-    """sha256 of the manifest's canonical JSON, 32 hex characters of it.
+    """Return the first 32 hex characters of the sha256 of the manifest's canonical JSON.
 
-    That of a Secret stands in the parent too: its values are keys of 256 bits, which no digest gives away.
+    The parent also contains the digests of Secrets: their values are keys of 256 bits, which a digest does not
+    reveal.
     """
-    return hashlib.sha256(requests.encode(manifest)).hexdigest()[:32]
+    return canonical_json.sha256_hex(requests.encode(manifest))[:32]
 
 
-def live(kind: kinds.Kind, item: Mapping[str, Any]) -> Live:
-    """A member, from any answer that holds its metadata with managedFields."""
+def live(kind: kinds.Kind, item: Mapping[str, Any]) -> LiveObject:
+    """Decode a member from any answer that contains its metadata with managedFields."""
     metadata = item["metadata"]
     own_labels = metadata.get("labels") or {}
-    return Live(
-        Key(kind.group_kind, metadata.get("namespace", ""), metadata["name"]),
-        metadata["uid"],
-        metadata["resourceVersion"],
-        _fingerprint(metadata),
-        own_labels.get(names.CONSUMER, ""),
-        own_labels.get(names.RETAIN) == "true",
-        "deletionTimestamp" in metadata,
+    return LiveObject(
+        key=Key(kind.group_kind, metadata.get("namespace", ""), metadata["name"]),
+        uid=metadata["uid"],
+        resource_version=metadata["resourceVersion"],
+        fingerprint=_fingerprint(metadata),
+        consumer_id=own_labels.get(names.CONSUMER, ""),
+        is_retained=own_labels.get(names.RETAIN) == "true",
+        is_deleting="deletionTimestamp" in metadata,
     )
 
 
@@ -240,91 +242,91 @@ def _fingerprint(metadata: Mapping[str, Any]) -> str:
         and not entry.get("subresource")
     ]
     text = json.dumps([metadata["uid"], own], sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()[:32]
+    return canonical_json.sha256_hex(text.encode())[:32]
 
 
 def scope(keys: Collection[Key]) -> tuple[frozenset[str], frozenset[str]]:
-    """Kinds and namespaces that these objects are in."""
+    """Return the kinds and namespaces of objects."""
     return frozenset(key.group_kind for key in keys), frozenset(
         key.namespace for key in keys if key.namespace
     )
 
 
 def index(manifests: Sequence[model.Manifest], part_of: str) -> dict[Key, model.Manifest]:
-    """The manifests by identity.
+    """Return the manifests by identity.
 
     Raises:
-        Permanent: one comes twice, or one lacks the set's label and could never be found again.
+        Permanent: a manifest occurs twice, or lacks the set's label and could never be listed again.
     """
-    found: dict[Key, model.Manifest] = {}
+    by_key: dict[Key, model.Manifest] = {}
     for manifest in manifests:
         key = key_of(manifest)
-        if key in found:
-            raise errors.Permanent(f"{key} is rendered twice: two chains may not share a name")
+        if key in by_key:
+            raise errors.Permanent(f"{key}: rendered twice; use distinct names for the chains")
         if (manifest["metadata"].get("labels") or {}).get(names.PART_OF_SET) != part_of:
             raise errors.Permanent(
-                f"{key} lacks the label {names.PART_OF_SET}={part_of}: render it with the label"
+                f"{key}: the label {names.PART_OF_SET}={part_of} is missing; render the manifest with it"
             )
-        found[key] = manifest
-    return found
+        by_key[key] = manifest
+    return by_key
 
 
 def diff(
     wanted: Mapping[Key, model.Manifest],
-    members: Mapping[Key, Live],
+    members: Mapping[Key, LiveObject],
     record: Mapping[Key, Entry],
-    held: frozenset[str],
-) -> Steps:
-    """Compare what should be with what is.
+    paused: frozenset[str],
+) -> ApplyPlan:
+    """Return the steps from the live to the desired state.
 
-    An object is applied when it is missing, when its manifest is not the recorded one, or when the live
-    object is not as it was after it was applied. A member that is not wanted is pruned, unless it is
-    retained. Nothing of a held chain is touched, whatever is wanted.
+    An object is applied if it is missing, if its manifest differs from the recorded one, or if the live object has
+    changed since it was applied. A member without a manifest is pruned unless it is retained. Objects of paused
+    chains are not changed.
     """
     leaving = {
         key.name for key, member in members.items() if key.kind == kinds.NAMESPACE and member.is_deleting
     }
-    apply: list[Step] = []
+    apply: list[ApplyStep] = []
     waiting: list[Key] = []
     for key, manifest in wanted.items():
         member = members.get(key)
         is_unchanged = member is not None and record.get(key) == Entry(digest(manifest), member.fingerprint)
-        if consumer_of(manifest) in held:
+        if consumer_of(manifest) in paused:
             continue
         if member is not None and member.is_deleting:
             waiting.append(key)
-        # Of a namespace that is on its way out the namespace waits, and stands for all in it.
+        # If a namespace is being deleted, only the namespace is reported as waiting, not the objects in it.
         elif key.namespace not in leaving and not is_unchanged:
-            apply.append(Step(key, manifest, member, record.get(key)))
+            apply.append(ApplyStep(key, manifest, member, record.get(key)))
     prune = [
         member
         for key, member in members.items()
-        if key not in wanted and not is_kept(member, held) and not member.is_deleting
+        if key not in wanted and not _is_kept(member, paused) and not member.is_deleting
     ]
-    return Steps(
+    return ApplyPlan(
         tuple(sorted(apply, key=lambda step: (step.key.rank, step.key))),
         tuple(sorted(prune, key=lambda member: (-member.key.rank, member.key))),
         tuple(sorted(waiting)),
     )
 
 
-def at_rest(
+def unchanged_steps(
     wanted: Mapping[Key, model.Manifest],
-    members: Mapping[Key, Live],
+    members: Mapping[Key, LiveObject],
     record: Mapping[Key, Entry],
-    held: frozenset[str],
-) -> tuple[Step, ...]:
-    """The objects of which their metadata say that nothing has to be done, as steps that could be taken."""
+    paused: frozenset[str],
+) -> tuple[ApplyStep, ...]:
+    """Return apply steps for the objects whose metadata shows no difference."""
     return tuple(
-        Step(key, manifest, member, record.get(key))
+        ApplyStep(key, manifest, member, record.get(key))
         for key, manifest in wanted.items()
         if (member := members.get(key)) is not None
         and not member.is_deleting
-        and consumer_of(manifest) not in held
+        and consumer_of(manifest) not in paused
         and record.get(key) == Entry(digest(manifest), member.fingerprint)
     )
 
 
-def is_kept(member: Live, held: frozenset[str]) -> bool:
-    """Whether a member stays although it is not wanted."""
-    return member.is_retained or member.consumer_id in held
+def _is_kept(member: LiveObject, paused: frozenset[str]) -> bool:
+    """Return whether a member stays although it has no manifest."""
+    return member.is_retained or member.consumer_id in paused

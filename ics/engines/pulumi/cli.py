@@ -1,6 +1,6 @@
-"""Finds the Pulumi CLI, and installs it into a private folder with Pulumi's own installer.
+"""Lookup of the Pulumi CLI, and its installation into a private folder with Pulumi's own installer.
 
-The version is the one of the Python library, which is pinned. Its plugins come with the first run.
+The version equals that of the pinned Python library. The first run installs the plugins.
 """
 
 import os
@@ -13,33 +13,33 @@ from typing import TYPE_CHECKING
 
 from ics import errors
 
-if TYPE_CHECKING:  # it is heavy
+if TYPE_CHECKING:  # its import is slow
     from pulumi import automation
 
-MISSING = (
-    "ics:engine pulumi: there is no Pulumi CLI on the PATH: run `ics up --install-pulumi` for Pulumi's own installer,"
-    " or set ics:engine: apply, the embedded engine, which needs no other program"
+_MISSING = (
+    "ics:engine: pulumi requires the Pulumi CLI, which is not on the PATH; run `ics up --install-pulumi` to install"
+    " it, or set ics:engine: apply for the embedded engine, which needs no other program"
 )
 
 
 def folder() -> Path:
-    """Where the private installation lies: the Automation API's own place for this version.
+    """Return the folder of the private installation: the Automation API's default for this version.
 
     Raises:
-        SettingsError: the library is not here, as in the image of the reconciler.
+        SettingsError: the library is not installed, as in the image of the reconciler.
     """
     try:
         version = metadata.version("pulumi")
     except metadata.PackageNotFoundError:
         raise errors.SettingsError(
-            "ics:engine pulumi: Pulumi's library is not installed here: set ics:engine: apply, the embedded engine,"
-            " which needs no other program"
+            "ics:engine: pulumi requires Pulumi's Python library, which is not installed; set ics:engine: apply for"
+            " the embedded engine, which needs no other program"
         ) from None
     return Path.home() / ".pulumi" / "versions" / version
 
 
 def find() -> Path | None:
-    """The folder whose `bin` holds the CLI; None when there is none. Starts no process."""
+    """Return the folder whose `bin` contains the CLI, or None if there is none, without starting a process."""
     on_path = shutil.which("pulumi")
     if on_path is not None:
         return Path(on_path).parent.parent
@@ -48,20 +48,20 @@ def find() -> Path | None:
 
 
 def check() -> None:
-    """Make sure that there is a CLI; starts no process.
+    """Check that the CLI is installed, without starting a process.
 
     Raises:
-        SettingsError: there is none.
+        SettingsError: the CLI is not installed.
     """
     if find() is None:
-        raise errors.SettingsError(MISSING)
+        raise errors.SettingsError(_MISSING)
 
 
 def command() -> "automation.PulumiCommand":
-    """The CLI, of a version that the library can drive.
+    """Return the CLI after checking that the library supports its version.
 
     Raises:
-        SettingsError: there is none, or it is too old.
+        SettingsError: the CLI is not installed, or too old.
     """
     from pulumi import automation
 
@@ -71,17 +71,17 @@ def command() -> "automation.PulumiCommand":
         return automation.PulumiCommand(root)
     except automation.InvalidVersionError as error:
         raise errors.SettingsError(
-            f"ics:engine pulumi: {error}: install the version {folder().name}"
+            f"ics:engine: unsupported Pulumi CLI: {error}; install version {folder().name}"
         ) from error
     except (OSError, subprocess.CalledProcessError) as error:
-        raise errors.SettingsError(f"ics:engine pulumi: the Pulumi CLI does not start: {error}") from error
+        raise errors.SettingsError(f"ics:engine: the Pulumi CLI does not start: {error}") from error
 
 
 def install() -> Path:
-    """Install the CLI; nothing is done when it is there.
+    """Install the CLI unless it is installed.
 
     Raises:
-        Transient: it cannot be had from here.
+        Transient: the installer is not available.
     """
     from pulumi import automation
 
@@ -91,7 +91,7 @@ def install() -> Path:
     except (OSError, urllib.error.URLError, subprocess.CalledProcessError) as error:
         shutil.rmtree(target, ignore_errors=True)
         raise errors.Transient(
-            f"Pulumi's installer cannot be had from here ({error}): install Pulumi by hand, or set ics:engine: apply,"
+            f"Pulumi's installer is not available ({error}); install Pulumi manually, or set ics:engine: apply for"
             " the embedded engine, which needs no other program"
         ) from error
     return target

@@ -1,18 +1,19 @@
-"""The Pulumi engine: the project's own program, through Pulumi's Automation API.
+"""The Pulumi engine: the project's program, run through Pulumi's Automation API.
 
-It keeps the same books as the embedded engine, and looks into them first: a pass without a change starts no
-process. The order of a convergence that has something to do:
+It uses the same inventory as the embedded engine and reads it first, so that a pass without a change starts no
+process. A convergence with changes has these steps:
 
-1. what would change is asked of the cluster (a dry run) and judged; what must not be done unasked is left
-2. the set's parent is opened
-3. the quick lane: the objects of a chain that launches in this pass are applied at once, with the field
-   manager that Pulumi uses too, for its node should start within seconds and Pulumi needs longer to begin;
-   so is what the operator has confirmed to replace, which Pulumi cannot do in place
-4. Pulumi previews its program over the facts of this pass; what the books did not show is judged as well
-5. Pulumi updates what it previewed, and just that, naming each resource as a target
-6. the parent is closed with the record of what Pulumi has now
+1. A dry run in the cluster shows the changes. Those that require a confirmation are left out until confirmed.
+2. The set's parent is written: it lists the objects about to be changed.
+3. Fast path: the objects of a chain that launches in this pass are applied immediately, with the field manager
+   that Pulumi uses, too, because the node should start within seconds and Pulumi takes longer. The same applies to
+   confirmed replacements, which Pulumi cannot make in place.
+4. Pulumi previews its program with the observations of this pass. Changes that the inventory did not show are
+   reviewed, too.
+5. Pulumi updates exactly the previewed resources, each named as a target.
+6. The parent is written with the record of Pulumi's objects.
 
-If anything of 4 or 5 fails, the record stays open and the next pass tries again.
+If step 4 or 5 fails, the record lacks the objects and the next pass tries again.
 """
 
 import dataclasses
@@ -41,108 +42,134 @@ class PulumiEngine:
 
     def __init__(
         self,
-        kube: client.Client,
+        kube: client.KubeClient,
         validator: str,
         namespace: str,
         stack: stack.Stack,
         passphrase: ReadPassphrase,
         before_writing: Callable[[], Awaitable[None]] | None = None,
-        beat: drift.Beat = drift.NEVER,
+        check_interval: drift.CheckInterval = drift.NEVER,
         now: Callable[[], datetime.datetime] = engine.now,
     ) -> None:
-        """Nothing is sent and no process is started yet.
+        """Initialize without sending requests or starting processes.
 
         Args:
             kube: client.
             validator: name of the stack's validator.
-            namespace: of the gateway.
-            stack: where the state is.
-            passphrase: reads what its secrets are encrypted with.
-            before_writing: called before Pulumi runs and before each rank of writes: takes the Lease, or
-                makes sure that it is still ours.
-            beat: how often every field is looked at for drift, and the whole state compared with the cluster.
-            now: gives the present time.
+            namespace: namespace of the gateway.
+            stack: location of the state.
+            passphrase: reads the passphrase of the stack's secrets.
+            before_writing: called before Pulumi runs and before each rank of writes; acquires the Lease or
+                checks that this process still holds it.
+            check_interval: interval of full comparisons, which also compare the whole state with the cluster.
+            now: returns the current time.
         """
         self._kube = kube
         self._part_of = members.set_id(validator, namespace)
         self._stack = stack
         self._passphrase = passphrase
-        self._beat, self._now = beat, now
-        self._announce = before_writing
+        self._check_interval, self._now = check_interval, now
+        self._before_writing = before_writing
         self._embedded = engine.ApplyEngine(kube, validator, namespace, before_writing)
 
-    async def preview(self, order: engines.Order) -> tuple[engines.Change, ...]:
-        """See `engines.Engine`: what the cluster says, and what only Pulumi would do."""
-        work = await self._begin(order)
+    async def preview(self, request: engines.ApplyRequest) -> tuple[engines.Change, ...]:
+        """See `engines.Engine`; includes the changes that only Pulumi's preview shows."""
+        work = await self._begin(request)
         if work.steps.is_empty and not work.is_whole:
             return ()
         changes = await dry_run.preview(self._kube, work.steps)
-        judged = guard.judge(changes, order)
-        work = work.without(judged, changes)
+        judged = guard.review(changes, request)
+        work = work.exclude(judged, changes)
         if work.steps.is_empty and not work.is_whole:
-            return guard.marked(changes, order)
+            return guard.with_confirmations(changes, request)
         passphrase = await self._passphrase()
-        seen = await supervision.attended(lambda: self._previewed(work, passphrase), None)
-        return guard.marked(
-            (*changes, *runs.surprises(seen.told, work.known, work.books.members, seen.held)), order
+        seen = await supervision.supervise(lambda: self._preview(work, passphrase), None)
+        return guard.with_confirmations(
+            (*changes, *runs.unplanned_changes(seen.run, work.known, work.inventory.members, seen.paused)),
+            request,
         )
 
-    async def converge(self, order: engines.Order) -> engines.Converged:
+    async def converge(self, request: engines.ApplyRequest) -> engines.Converged:
         """See `engines.Engine`."""
-        work = await self._begin(order)
-        waiting = tuple(engine.waits(key) for key in work.steps.waiting)
+        work = await self._begin(request)
+        waiting = tuple(engine.deletion_error(key) for key in work.steps.waiting)
         if work.steps.is_empty and not work.is_whole:
-            return await self._closed(work, work.books, frozenset(), engines.Converged(errors=waiting))
+            return await self._commit(work, work.inventory, frozenset(), engines.Converged(errors=waiting))
         cli.check()
         changes = await dry_run.preview(self._kube, work.steps)
-        judged = guard.judge(changes, order)
-        work = work.without(judged, changes)
-        if work.steps.is_empty and not work.is_whole:  # all of it waits for an answer, or is refused
+        judged = guard.review(changes, request)
+        work = work.exclude(judged, changes)
+        if work.steps.is_empty and not work.is_whole:  # all changes wait for a confirmation or are rejected
             refused = engines.distinct([*waiting, *work.refused])
-            found = engines.Converged(errors=refused, questions=judged.questions, answered=judged.answered)
-            return await self._closed(work, work.books, frozenset(), found)
-        if self._announce is not None:
-            await self._announce()
-        # What is still among the steps and would be replaced is confirmed.
+            result = engines.Converged(
+                errors=refused, confirmations=judged.confirmations, answered=judged.answered
+            )
+            return await self._commit(work, work.inventory, frozenset(), result)
+        if self._before_writing is not None:
+            await self._before_writing()
+        return await self._execute(work, changes, judged, waiting)
+
+    async def _execute(
+        self,
+        work: "UpdateWork",
+        changes: tuple[engines.Change, ...],
+        judged: guard.Review,
+        waiting: tuple[ics_errors.IcsError, ...],
+    ) -> engines.Converged:
+        """Apply the fast path, let Pulumi update the rest, and write the record."""
+        # Replacements that are still among the steps are confirmed.
         confirmed = frozenset(change.ref for change in changes if change.action == "replace")
-        doing = execution.Run(
-            self._kube, dict(work.books.members), confirmed, engine.PATIENCE_SECONDS, self._announce
+        doing = execution.Execution(
+            kube=self._kube,
+            members=dict(work.inventory.members),
+            confirmed=confirmed,
+            timeout=engine.PATIENCE_SECONDS,
+            before_writing=self._before_writing,
         )
-        work = dataclasses.replace(work, books=await self._embedded.open(work.books, work.steps, doing))
-        await doing.apply_all(work.fast(changes))
-        if doing.is_over():
+        work = dataclasses.replace(
+            work, inventory=await self._embedded.open(work.inventory, work.steps, doing)
+        )
+        await doing.apply_all(work.fast_path_changes(changes))
+        if doing.is_stopped():
             return _outcome(changes, doing, judged, [*doing.failures, *waiting, *work.refused])
         try:
             passphrase = await self._passphrase()
-            update = await supervision.attended(lambda: self._updated(work, passphrase), self._announce)
+            update = await supervision.supervise(lambda: self._update(work, passphrase), self._before_writing)
         except ics_errors.IcsError as error:
             failures = [*doing.failures, *waiting, *work.refused, error]
             return _outcome(changes, doing, judged, failures)
-        # What Pulumi takes to be as it should be, though somebody has had a hand on it, is made ours again.
-        await doing.apply_all([step for step in work.steps.apply if step.key in update.same])
-        # What was never in its state, it cannot delete.
-        unknown = [member for member in work.steps.prune if member.key not in runs.deleted(update.seen.told)]
-        await doing.prune_all([member for member in unknown if member.consumer_id not in update.held])
+        # Drifted objects that Pulumi considers unchanged are applied, which makes their fields ours again.
+        await doing.apply_all([step for step in work.steps.apply if step.key in update.unchanged])
+        # Pulumi cannot delete objects that were never in its state.
+        unknown = [
+            member for member in work.steps.prune if member.key not in runs.deleted(update.preview.run)
+        ]
+        await doing.prune_all([member for member in unknown if member.consumer_id not in update.paused])
         failures = [*doing.failures, *waiting, *work.refused, *update.errors]
-        found = _outcome((*changes, *update.surprises), doing, judged, failures, update)
-        if doing.is_over():
-            return found
-        books = await self._embedded.read(work.wanted)
-        return await self._closed(dataclasses.replace(work, held=update.held), books, update.done, found)
+        result = _outcome((*changes, *update.unplanned_changes), doing, judged, failures, update)
+        if doing.is_stopped():
+            return result
+        current = await self._embedded.read(work.wanted)
+        return await self._commit(
+            dataclasses.replace(work, paused=update.paused), current, update.done, result
+        )
 
     async def destroy(self) -> engines.Converged:
-        """See `engines.Engine`. What the state does not hold is removed by the books."""
+        """See `engines.Engine`. Objects that are missing in the state are removed by the embedded engine."""
         cli.check()
-        if self._announce is not None:
-            await self._announce()
+        if self._before_writing is not None:
+            await self._before_writing()
         passphrase = await self._passphrase()
-        told, repairs = await supervision.attended(lambda: self._destroyed(passphrase), self._announce)
+        run, repairs = await supervision.supervise(lambda: self._destroy(passphrase), self._before_writing)
         rest = await self._embedded.destroy()
-        gone = {
-            key for step in told.steps if step.urn in told.done and _is_removal(step) if (key := step.key)
+        deleted = {
+            key for step in run.steps if step.urn in run.completed and _is_removal(step) if (key := step.key)
         }
-        changes = tuple(engines.Change("delete", *key.ref) for key in sorted(gone))
-        failures = [pulumi_errors.as_error(text, _name(urn)) for urn, text in told.failures.items()]
+        changes = tuple(
+            engines.Change(action="delete", kind=ref.kind, namespace=ref.namespace, name=ref.name)
+            for ref in (key.ref for key in sorted(deleted))
+        )
+        failures = [pulumi_errors.as_error(text, _name(urn)) for urn, text in run.failures.items()]
         return dataclasses.replace(
             rest,
             changes=(*changes, *rest.changes),
@@ -151,246 +178,272 @@ class PulumiEngine:
             repairs=repairs,
         )
 
-    async def _begin(self, order: engines.Order) -> "Work":
-        wanted = members.index(order.manifests, self._part_of)
-        books = await self._embedded.read(wanted)
-        steps = members.diff(wanted, books.members, books.parent.record, order.held)
-        work = Work(order, wanted, books, steps, order.held, looked_at=books.parent.looked_at)
-        if order.is_thorough or self._beat.is_due(work.looked_at, self._now(), steps.makes_node):
-            more, problems = await self._embedded.hidden(order, wanted, books)
+    async def _begin(self, request: engines.ApplyRequest) -> "UpdateWork":
+        wanted = members.index(request.manifests, self._part_of)
+        current = await self._embedded.read(wanted)
+        steps = members.diff(wanted, current.members, current.parent.record, request.paused)
+        work = UpdateWork(
+            request=request,
+            wanted=wanted,
+            inventory=current,
+            steps=steps,
+            paused=request.paused,
+            compared_at=current.parent.compared_at,
+        )
+        if request.is_thorough or self._check_interval.is_due(
+            work.compared_at, self._now(), steps.makes_node
+        ):
+            more, problems = await self._embedded.find_hidden_drift(request, wanted, current)
             looked_at = self._now().isoformat(timespec="seconds")
             return dataclasses.replace(
-                work, steps=steps.joined(more), refused=problems, looked_at=looked_at, is_whole=True
+                work, steps=steps.with_steps(more), refused=problems, compared_at=looked_at, is_whole=True
             )
-        return dataclasses.replace(work, is_whole=books.parent.engine != engines.PULUMI)
+        return dataclasses.replace(work, is_whole=current.parent.engine != engines.PULUMI)
 
-    async def _closed(
+    async def _commit(
         self,
-        work: "Work",
-        books: inventory.Books,
+        work: "UpdateWork",
+        current: inventory.Inventory,
         done: frozenset[members.Key],
-        found: engines.Converged,
+        converged: engines.Converged,
     ) -> engines.Converged:
-        record = work.books.parent.record
-        parent = applyset_parent.settled(
+        record = work.inventory.parent.record
+        parent = applyset_parent.after_convergence(
             engines.PULUMI,
             work.wanted,
-            books.members,
+            current.members,
             record,
             done,
-            work.held,
-            work.looked_at,
-            found.questions,
+            work.paused,
+            work.compared_at,
+            converged.confirmations,
         )
-        if not work.is_whole and not found.writes and self._announce is not None:
-            if inventory.is_closed(books, parent):
-                return found
-            await self._announce()
+        if not work.is_whole and not converged.writes and self._before_writing is not None:
+            if inventory.is_committed(current, parent):
+                return converged
+            await self._before_writing()
         try:
-            _, writes = await inventory.closed(self._kube, books, parent)
-        except ics_errors.IcsError as error:  # what was done is told all the same
-            return dataclasses.replace(found, errors=engines.distinct([*found.errors, error]))
-        return dataclasses.replace(found, writes=found.writes + writes)
+            _, writes = await inventory.commit(self._kube, current, parent)
+        except ics_errors.IcsError as error:  # the changes made so far are reported nevertheless
+            return dataclasses.replace(converged, errors=engines.distinct([*converged.errors, error]))
+        return dataclasses.replace(converged, writes=converged.writes + writes)
 
-    # -- in a thread, for the Automation API blocks ------------------------------------------------
+    # -- in a thread, because the Automation API blocks --------------------------------------------
 
-    def _previewed(self, work: "Work", passphrase: model.Secret | None) -> "Seen":
+    def _preview(self, work: "UpdateWork", passphrase: model.Secret | None) -> "PreviewResult":
         from ics.engines.pulumi import session
 
-        with session.opened(self._stack, passphrase) as pulumi:
-            if not pulumi.is_made():  # a plan makes none, and what has no state shows no surprise
-                return Seen(runs.Told(), work.held, ())
-            return self._looked(work, pulumi, is_plan=True)
+        with session.open_session(self._stack, passphrase) as pulumi:
+            if not pulumi.is_made():  # a preview must not create the stack
+                return PreviewResult(runs.RunResult(), work.paused, ())
+            return self._preview_program(work, pulumi, is_plan=True)
 
-    def _updated(self, work: "Work", passphrase: model.Secret | None) -> "Update":
+    def _update(self, work: "UpdateWork", passphrase: model.Secret | None) -> "_UpdateResult":
         from ics.engines.pulumi import session
 
-        with session.opened(self._stack, passphrase) as pulumi:
-            seen = self._looked(work, pulumi, is_plan=False)
-            surprises = runs.surprises(seen.told, work.known, work.books.members, seen.held)
-            judged = guard.judge(surprises, work.order)
-            held, left = seen.held | judged.held, work.left | judged.left
-            targets = runs.targets(seen.told, held, left)
-            told = pulumi.update(targets) if targets else runs.Told()
-            same = runs.settled(seen.told, held, left)
-            return Update(told, seen, surprises, judged, held, same, tuple(pulumi.repairs))
+        with session.open_session(self._stack, passphrase) as pulumi:
+            seen = self._preview_program(work, pulumi, is_plan=False)
+            unplanned = runs.unplanned_changes(seen.run, work.known, work.inventory.members, seen.paused)
+            judged = guard.review(unplanned, work.request)
+            paused, left = seen.paused | judged.paused, work.left | judged.left
+            targets = runs.targets(seen.run, paused, left)
+            run = pulumi.update(targets) if targets else runs.RunResult()
+            same = runs.unchanged(seen.run, paused, left)
+            return _UpdateResult(
+                run=run,
+                preview=seen,
+                unplanned_changes=unplanned,
+                review=judged,
+                paused=paused,
+                unchanged=same,
+                repairs=tuple(pulumi.repairs),
+            )
 
-    def _destroyed(self, passphrase: model.Secret | None) -> tuple[runs.Told, tuple[str, ...]]:
+    def _destroy(self, passphrase: model.Secret | None) -> tuple[runs.RunResult, tuple[str, ...]]:
         from ics.engines.pulumi import session
 
-        with session.opened(self._stack, passphrase) as pulumi:
-            told = pulumi.destroy() if pulumi.is_made() else runs.Told()
-            return told, tuple(pulumi.repairs)
+        with session.open_session(self._stack, passphrase) as pulumi:
+            run = pulumi.destroy() if pulumi.is_made() else runs.RunResult()
+            return run, tuple(pulumi.repairs)
 
-    def _looked(self, work: "Work", pulumi: "session.Session", is_plan: bool) -> "Seen":
-        """Preview, leaving out one chain after the other of which something is refused.
+    def _preview_program(
+        self, work: "UpdateWork", pulumi: "session.Session", is_plan: bool
+    ) -> "PreviewResult":
+        """Preview the program, and repeat without the chains whose objects are rejected.
 
-        Where the cluster is not as Pulumi left it, its state follows the cluster first; not for a plan, which
-        leaves it alone and only compares.
+        If the cluster differs from Pulumi's state, the state is refreshed first; a plan only compares and leaves
+        the state unchanged.
         """
-        held, is_fresh, failures = work.held, False, []
+        paused, is_fresh, failures = work.paused, False, []
         if work.must_refresh:
             is_fresh = True
             failures += (
-                [] if is_plan else _refreshed(pulumi, frozenset() if work.is_whole else work.due(held))
+                [] if is_plan else _refresh(pulumi, frozenset() if work.is_whole else work.due(paused))
             )
         while True:
-            told = pulumi.preview(self._handed(work, held), is_plan and is_fresh)
-            runs.check_provider(told)
-            owners = runs.consumers(work.wanted, work.books.members)
-            failed = runs.failed_chains(told, owners)
-            found = [pulumi_errors.as_error(text, _name(urn)) for urn, text in told.failures.items()]
-            unexplained = runs.unexplained(told, work.due(held))
-            if failed - held - {""}:
-                failures += found
-                held |= failed
-            elif found:
-                raise found[0]
+            run = pulumi.preview(self._snapshot(work, paused), is_plan and is_fresh)
+            runs.check_provider(run)
+            owners = runs.consumers(work.wanted, work.inventory.members)
+            failed = runs.failed_chains(run, owners)
+            problems = [pulumi_errors.as_error(text, _name(urn)) for urn, text in run.failures.items()]
+            unexplained = runs.unexplained(run, work.due(paused))
+            if failed - paused - {""}:
+                failures += problems
+                paused |= failed
+            elif problems:
+                raise problems[0]
             elif unexplained and not is_fresh:
                 is_fresh = True
-                failures += [] if is_plan else _refreshed(pulumi, unexplained)
+                failures += [] if is_plan else _refresh(pulumi, unexplained)
             else:
-                return Seen(told, held, tuple(failures))
+                return PreviewResult(run, paused, tuple(failures))
 
-    def _handed(self, work: "Work", held: frozenset[str]) -> handoff.Handed | None:
-        if work.order.handed is None:
+    def _snapshot(self, work: "UpdateWork", paused: frozenset[str]) -> handoff.PassSnapshot | None:
+        if work.request.snapshot is None:
             return None
         left = frozenset((ref.kind, ref.namespace, ref.name) for ref in work.left)
-        manifests = handoff.without(work.order.manifests, held, left)
+        manifests = handoff.exclude(work.request.manifests, paused, left)
         return dataclasses.replace(
-            work.order.handed,
-            held=held,
+            work.request.snapshot,
+            paused=paused,
             left=left,
             overrides=self._stack.overrides,
             digest=handoff.digest(manifests),
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Work:
-    """What one convergence is about."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpdateWork:
+    """Input and planned steps of one convergence."""
 
-    order: engines.Order
+    request: engines.ApplyRequest
     wanted: Mapping[members.Key, model.Manifest]
-    books: inventory.Books
-    steps: members.Steps
-    held: frozenset[str]
-    """Consumer ids whose objects are left just as they are."""
+    inventory: inventory.Inventory
+    steps: members.ApplyPlan
+    paused: frozenset[str]
+    """Consumer ids whose objects must not be changed."""
     left: frozenset[engines.Ref] = frozenset()
-    """Single objects that are left just as they are."""
-    looked_at: str = ""
-    """When every field was last looked at for drift."""
+    """Single objects that must not be changed."""
+    compared_at: str = ""
+    """Time of the last full comparison."""
     is_whole: bool = False
-    """The whole state is compared with the cluster: after another engine, and on a slow beat."""
+    """Whether the whole state is compared with the cluster: after a change of the engine, and periodically."""
     refused: tuple[ics_errors.IcsError, ...] = ()
 
     @property
     def known(self) -> frozenset[members.Key]:
-        """Objects of which the books show a change."""
+        """Objects whose changes the inventory shows."""
         return frozenset(
             {step.key for step in self.steps.apply} | {member.key for member in self.steps.prune}
         )
 
     @property
     def must_refresh(self) -> bool:
-        """Whether the cluster has objects that are not as Pulumi left them."""
+        """Whether objects in the cluster may differ from Pulumi's state."""
         return self.is_whole or any(step.is_suspect or step.is_drift for step in self.steps.apply)
 
-    def due(self, held: frozenset[str]) -> frozenset[members.Key]:
-        """Objects that Pulumi ought to see a change of."""
-        return frozenset(step.key for step in self.steps.apply if step.consumer_id not in held)
+    def due(self, paused: frozenset[str]) -> frozenset[members.Key]:
+        """Return the objects that Pulumi's preview should change."""
+        return frozenset(step.key for step in self.steps.apply if step.consumer_id not in paused)
 
-    def without(self, judged: guard.Judgement, changes: tuple[engines.Change, ...]) -> "Work":
-        """Leave out what must be asked, and what the cluster would refuse."""
+    def exclude(self, review: guard.Review, changes: tuple[engines.Change, ...]) -> "UpdateWork":
+        """Return the work without changes that require a confirmation or that the cluster would reject."""
         refused = [change for change in changes if change.problem is not None]
-        held = judged.held | {change.consumer_id for change in refused if change.consumer_id}
-        left = judged.left | {change.ref for change in refused if not change.consumer_id}
+        paused = review.paused | {change.consumer_id for change in refused if change.consumer_id}
+        left = review.left | {change.ref for change in refused if not change.consumer_id}
         problems = (*self.refused, *(change.problem for change in refused if change.problem is not None))
-        steps = self.steps.without(held, left)
-        return dataclasses.replace(self, steps=steps, held=held, left=left, refused=problems)
+        steps = self.steps.exclude(paused, left)
+        return dataclasses.replace(self, steps=steps, paused=paused, left=left, refused=problems)
 
-    def fast(self, changes: tuple[engines.Change, ...]) -> list[members.Step]:
-        """What takes the quick lane: chains whose node is made now, and what Pulumi cannot change in place."""
-        stubborn = {change.ref for change in changes if _is_stubborn(change)}
+    def fast_path_changes(self, changes: tuple[engines.Change, ...]) -> list[members.ApplyStep]:
+        """Return the steps of the fast path: chains that launch now, and changes that Pulumi cannot make."""
+        full_writes = {change.ref for change in changes if _needs_full_write(change)}
         chosen = {change.consumer_id for change in changes if change.action == "replace"}
         chosen |= {
             step.consumer_id
             for step in self.steps.apply
             if step.key.kind == kinds.STATEFUL_SET and step.live is None
         }
-        return [s for s in self.steps.apply if s.consumer_id in chosen - {""} or s.key.ref in stubborn]
+        return [s for s in self.steps.apply if s.consumer_id in chosen - {""} or s.key.ref in full_writes]
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
-    """A preview that nothing was refused in."""
+class PreviewResult:
+    """A preview without rejected objects."""
 
-    told: runs.Told
-    held: frozenset[str]
+    run: runs.RunResult
+    paused: frozenset[str]
     errors: tuple[ics_errors.IcsError, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Update:
-    """What came of an update."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _UpdateResult:
+    """Result of an update."""
 
-    told: runs.Told
-    seen: Seen
-    surprises: tuple[engines.Change, ...]
-    judged: guard.Judgement
-    """Of the surprises."""
-    held: frozenset[str]
-    same: frozenset[members.Key]
-    """Objects that Pulumi sees no change to."""
+    run: runs.RunResult
+    preview: PreviewResult
+    unplanned_changes: tuple[engines.Change, ...]
+    review: guard.Review
+    """Review of the unplanned changes."""
+    paused: frozenset[str]
+    unchanged: frozenset[members.Key]
+    """Objects that Pulumi considers unchanged."""
     repairs: tuple[str, ...] = ()
 
     @property
     def done(self) -> frozenset[members.Key]:
-        """Objects that are as they should be, and that Pulumi knows of."""
-        changed = {key for urn in self.told.done if (key := runs.key_of(urn)) is not None}
-        return self.same | changed
+        """Up-to-date objects in Pulumi's state."""
+        changed = {key for urn in self.run.completed if (key := runs.key_of(urn)) is not None}
+        return self.unchanged | changed
 
     @property
     def errors(self) -> list[ics_errors.IcsError]:
-        """What was refused."""
-        found = [pulumi_errors.as_error(text, _name(urn)) for urn, text in self.told.failures.items()]
-        return [*self.seen.errors, *found]
+        """Errors of preview and update."""
+        failures = [pulumi_errors.as_error(text, _name(urn)) for urn, text in self.run.failures.items()]
+        return [*self.preview.errors, *failures]
 
 
 def _outcome(
     changes: tuple[engines.Change, ...],
-    doing: execution.Run,
-    judged: guard.Judgement,
+    execution: execution.Execution,
+    review: guard.Review,
     failures: list[ics_errors.IcsError],
-    update: Update | None = None,
+    update: _UpdateResult | None = None,
 ) -> engines.Converged:
-    """What a convergence came to, in the order of the preview."""
-    done = {key.ref for key in (*doing.done, *doing.changes)}
+    """Return the result of a convergence, in the order of the preview."""
+    done = {key.ref for key in (*execution.completed, *execution.changes)}
     if update is not None:
-        done |= {key.ref for urn in update.told.done if (key := runs.key_of(urn)) is not None}
+        done |= {key.ref for urn in update.run.completed if (key := runs.key_of(urn)) is not None}
     made = tuple(dataclasses.replace(change, problem=None) for change in changes if change.ref in done)
-    writes = doing.writes + (len(update.told.done) if update is not None else 0)
+    writes = execution.writes + (len(update.run.completed) if update is not None else 0)
     repairs = update.repairs if update is not None else ()
-    later = update.judged if update is not None else guard.Judgement()
-    questions, answered = (*judged.questions, *later.questions), judged.answered | later.answered
-    return engines.Converged(made, writes, engines.distinct(failures), questions, answered, repairs)
+    later = update.review if update is not None else guard.Review()
+    questions, answered = (*review.confirmations, *later.confirmations), review.answered | later.answered
+    return engines.Converged(
+        changes=made,
+        writes=writes,
+        errors=engines.distinct(failures),
+        confirmations=questions,
+        answered=answered,
+        repairs=repairs,
+    )
 
 
-def _refreshed(pulumi: "session.Session", keys: frozenset[members.Key]) -> list[ics_errors.IcsError]:
-    """Let the state follow the cluster; what went wrong does not stop what follows.
+def _refresh(pulumi: "session.Session", keys: frozenset[members.Key]) -> list[ics_errors.IcsError]:
+    """Refresh the state from the cluster and return its errors, which do not stop the update.
 
-    The provider in the state may name a kubeconfig that has moved; the update that follows mends that.
+    For example, the provider in the state may refer to a kubeconfig that has moved; the update corrects that.
     """
-    told = pulumi.refresh(keys)
-    return [pulumi_errors.as_error(text, _name(urn)) for urn, text in told.failures.items()]
+    run = pulumi.refresh(keys)
+    return [pulumi_errors.as_error(text, _name(urn)) for urn, text in run.failures.items()]
 
 
-def _is_stubborn(change: engines.Change) -> bool:
-    """A Service that somebody had a hand on: only a full write lays its ports down again if one is renumbered."""
+def _needs_full_write(change: engines.Change) -> bool:
+    """Return whether a change is drift of a Service; only a full write restores ports with changed numbers."""
     return change.kind == kinds.SERVICE.name and change.action == "update" and change.is_drift
 
 
-def _is_removal(step: runs.Step) -> bool:
+def _is_removal(step: runs.PulumiStep) -> bool:
     return step.op == "delete" and not step.is_retained
 
 

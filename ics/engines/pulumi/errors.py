@@ -1,4 +1,4 @@
-"""What Pulumi complains of, as errors of this product; pure, and the only place that reads its texts."""
+"""Translation of Pulumi's error texts into errors of the operator, the only place that parses them; pure."""
 
 import re
 
@@ -10,18 +10,18 @@ _LONGEST = 500
 _SETTINGS = (
     (
         r"passphrase must be set|incorrect passphrase|PULUMI_CONFIG_PASSPHRASE",
-        "ics:pulumi.passphrase: missing, or not the one that the stack was made with: give {file: PATH},"
-        " {env: NAME} or {secret: {namespace, name, key}}",
+        "ics:pulumi.passphrase: missing, or not the passphrase of the stack; set {file: PATH}, {env: NAME} or"
+        " {secret: {namespace, name, key}}",
     ),
     (
         r"PULUMI_ACCESS_TOKEN must be set|must be set for login|not logged in",
-        "ics:pulumi.backend: no state backend: give a URL such as file:///var/lib/ics or s3://BUCKET,"
-        " or run `pulumi login`",
+        "ics:pulumi.backend: no state backend configured; set a URL such as file:///var/lib/ics or s3://BUCKET, or"
+        " run `pulumi login`",
     ),
     (
         r"no resource plugin|could not find plugin|failed to (load|install|download) plugin|Could not automatically",
-        "Pulumi's plugin for Kubernetes is not to be had here: run `pulumi plugin install resource kubernetes`"
-        " where there is a network, or set ics:engine: apply",
+        "ics:engine: Pulumi's Kubernetes plugin is not available; run `pulumi plugin install resource kubernetes`"
+        " with a network connection, or set ics:engine: apply",
     ),
 )
 _TRANSIENT = re.compile(
@@ -32,11 +32,11 @@ _TRANSIENT = re.compile(
 
 
 def as_error(text: str, what: str = "") -> errors.IcsError:
-    """One complaint as an error.
+    """Translate one error text of Pulumi.
 
     Args:
-        text: as Pulumi gives it.
-        what: the object that it is about; empty for the run as a whole.
+        text: the text.
+        what: the object concerned; empty for the whole run.
     """
     line = one_line(text)
     for pattern, message in _SETTINGS:
@@ -47,17 +47,21 @@ def as_error(text: str, what: str = "") -> errors.IcsError:
 
 
 def one_line(text: str) -> str:
-    """A text without colours and line ends, of a bearable length."""
+    """Return a text as one line of at most 500 characters, without colour codes."""
     line = " ".join(_COLOUR.sub("", text).split())
     line = line.removeprefix("error: ")
     return line if len(line) <= _LONGEST else f"{line[: _LONGEST - 3]}..."
 
 
 def from_output(stdout: str, stderr: str) -> str:
-    """The line of a failed command's output that says why."""
+    """Return the line of a failed command's output that contains the reason."""
     for part in (stderr, stdout):
         for line in _COLOUR.sub("", part).splitlines():
-            found = line.strip()
-            if found.startswith("error:") and "update failed" not in found and "preview failed" not in found:
-                return found
-    return (stderr.strip() or stdout.strip() or "it failed without a word")[-_LONGEST:]
+            message = line.strip()
+            if (
+                message.startswith("error:")
+                and "update failed" not in message
+                and "preview failed" not in message
+            ):
+                return message
+    return (stderr.strip() or stdout.strip() or "failed without output")[-_LONGEST:]

@@ -1,8 +1,8 @@
-"""Copies of the kubeconfig that Pulumi's Kubernetes plugin leaves behind.
+"""Removal of the copies of the kubeconfig that Pulumi's Kubernetes plugin leaves behind.
 
-The plugin writes one for Helm whenever it is given a kubeconfig, with mode 0600, and never removes it: in
-its `Configure`, pulumi-kubernetes 4.34. Nothing here uses Helm. A pass has a private folder for them, which
-goes with it; after a run by hand the program removes them.
+Whenever the plugin gets a kubeconfig, it writes a copy for Helm with mode 0600 and never deletes it (`Configure` in
+pulumi-kubernetes 4.34). Helm is not used here. A pass has a private folder for the copies, which is deleted with
+the pass; after a manual run, the program deletes them.
 """
 
 import contextlib
@@ -17,21 +17,20 @@ import yaml
 
 _NAME = re.compile(r"kubeconfig\d+")
 PLUGIN = "pulumi-resource-kubernetes"
-"""Name of the program."""
+"""Name of the plugin's executable."""
 _PRECISION_SECONDS = 2.0
-"""Of the times at which processes began."""
+"""Precision of the start times of processes."""
 _CREDENTIALS = ("client-certificate-data", "client-key-data", "token", "username", "password")
 
 
 def sweep(kubeconfig: Path, pid: int) -> None:
-    """Remove the copies of a kubeconfig, but those that another run may still read.
+    """Delete the copies of a kubeconfig, except those that another run may still read.
 
-    A copy may be another's if a plugin is running that began before it was written and that is not the
-    plugin of this very run.
+    A copy may belong to another run if a plugin of another run is running that started before the copy was written.
 
     Args:
         kubeconfig: the original.
-        pid: of the program that Pulumi runs.
+        pid: process id of the program that Pulumi runs.
     """
     original = _content(kubeconfig)
     if original is None:
@@ -40,32 +39,35 @@ def sweep(kubeconfig: Path, pid: int) -> None:
     for path in Path(tempfile.gettempdir()).iterdir():
         if not _NAME.fullmatch(path.name) or path.is_symlink():
             continue
-        found = path.stat()
-        is_anothers = any(began <= found.st_mtime + _PRECISION_SECONDS for began in others)
-        if found.st_uid == os.getuid() and not is_anothers and _content(path) == original:
+        status = path.stat()
+        is_of_other_run = any(started_at <= status.st_mtime + _PRECISION_SECONDS for started_at in others)
+        if status.st_uid == os.getuid() and not is_of_other_run and _content(path) == original:
             path.unlink(missing_ok=True)
 
 
 def _starts_of_other_plugins(pid: int) -> Iterator[float]:
-    """When the plugins began that run, but for that of this very run, in seconds since the epoch."""
+    """Yield the start times of running plugins of other runs, in seconds since the epoch."""
     import psutil
 
     own = set()  # Pulumi's CLI is among the ancestors, and the plugin of its run is its child
-    with contextlib.suppress(psutil.NoSuchProcess):  # one of them has ended: the copy stays for the next run
-        own = {ancestor.pid for ancestor in psutil.Process(pid).parents()} - {1}  # which adopts all orphans
+    with contextlib.suppress(
+        psutil.NoSuchProcess
+    ):  # if an ancestor has ended, the copy stays for the next run
+        own = {ancestor.pid for ancestor in psutil.Process(pid).parents()} - {1}  # 1 adopts all orphans
     for process in psutil.process_iter(["cmdline", "ppid", "create_time"]):
-        command = process.info["cmdline"]  # None: it is dead, or may not be looked at
+        command = process.info["cmdline"]  # None if it has ended or is not accessible
         if command and Path(command[0]).name == PLUGIN and process.info["ppid"] not in own:
             yield process.info["create_time"]
 
 
 def _content(path: Path) -> tuple[Any, ...] | None:
-    """Clusters and credentials; None for what is no kubeconfig, or cannot be read."""
+    """Return clusters and credentials, or None if the file is not a readable kubeconfig."""
     try:
-        found = yaml.safe_load(path.read_text())
-        clusters = sorted((one["name"], one["cluster"]["server"]) for one in found["clusters"])
+        config = yaml.safe_load(path.read_text())
+        clusters = sorted((entry["name"], entry["cluster"]["server"]) for entry in config["clusters"])
         users = sorted(
-            (one["name"], *(str(one["user"].get(key, "")) for key in _CREDENTIALS)) for one in found["users"]
+            (entry["name"], *(str(entry["user"].get(key, "")) for key in _CREDENTIALS))
+            for entry in config["users"]
         )
     except (OSError, ValueError, yaml.YAMLError, TypeError, KeyError, AttributeError):
         return None

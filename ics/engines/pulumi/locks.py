@@ -1,7 +1,7 @@
-"""Locks of a stack's state, as Pulumi tells of them, and which of them a crashed run has left behind; pure.
+"""Locks of a stack's state in Pulumi's error texts, and detection of those that a crashed run left behind; pure.
 
-A backend of one's own (a folder, S3, GCS, Azure) keeps a lock as a file that says who made it, where and
-when; every other run fails until it is gone. The text is the same for all of these backends.
+A self-managed backend (a folder, S3, GCS, Azure) stores a lock as a file with user, host, process and time. All
+other runs fail until it is deleted. The error text is the same for all of these backends.
 """
 
 import datetime
@@ -19,7 +19,7 @@ _LOCK = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Lock:
-    """Who holds a stack."""
+    """Lock of a stack with its holder."""
 
     user: str
     host: str
@@ -27,54 +27,54 @@ class Lock:
     since: datetime.datetime
 
     def __str__(self) -> str:
-        """For people."""
+        """Return the holder and the time of the lock."""
         return f"{self.user}@{self.host} (process {self.pid}, since {self.since:%Y-%m-%d %H:%M:%S%z})"
 
 
 def parse(text: str) -> tuple[Lock, ...]:
-    """The locks that an error of Pulumi names; none when it names none (Pulumi's own service)."""
-    found = []
+    """Parse the locks in an error text of Pulumi; Pulumi's own service lists none."""
+    held_locks = []
     for match in _LOCK.finditer(text):
         try:
             since = datetime.datetime.fromisoformat(match["since"])
         except ValueError:
             continue
-        found.append(Lock(match["user"], match["host"], int(match["pid"]), since))
-    return tuple(found)
+        held_locks.append(Lock(match["user"], match["host"], int(match["pid"]), since))
+    return tuple(held_locks)
 
 
 @dataclass(frozen=True, slots=True)
-class Here:
-    """Who asks."""
+class ThisProcess:
+    """User, host and processes of this run."""
 
     user: str
     host: str
-    began: Callable[[int], datetime.datetime | None]
-    """When the process with this id began; None when there is none."""
+    started_at: Callable[[int], datetime.datetime | None]
+    """Returns the start time of a process by its id, or None if it does not exist."""
 
 
-def is_left_over(lock: Lock, here: Here) -> bool:
-    """Whether a run of our own made it and is dead: same host, same user, and no such process any more.
+def is_left_over(lock: Lock, this_process: ThisProcess) -> bool:
+    """Return whether a crashed run of the same user on this host created the lock.
 
-    A process that began after the lock was made has merely got the number again. A second is allowed for, as
-    the lock is made a moment after its process began.
+    A process that started after the lock has only reused the process id. One second is tolerated, because a lock is
+    created shortly after its process started.
     """
-    if (lock.user, lock.host) != (here.user, here.host):
+    if (lock.user, lock.host) != (this_process.user, this_process.host):
         return False
-    began = here.began(lock.pid)
-    return began is None or began > lock.since + datetime.timedelta(seconds=1)
+    started_at = this_process.started_at(lock.pid)
+    return started_at is None or started_at > lock.since + datetime.timedelta(seconds=1)
 
 
-def in_the_way(stack: str, locks: Sequence[Lock]) -> errors.Transient:
-    """What to tell of locks that are somebody's."""
-    who = ", ".join(str(lock) for lock in locks) or "another run, as Pulumi's service says"
+def locked_error(stack: str, locks: Sequence[Lock]) -> errors.Transient:
+    """Return the error for locks of other runs."""
+    holders = ", ".join(str(lock) for lock in locks) or "another run, according to Pulumi's service"
     return errors.Transient(
-        f"the Pulumi stack {stack} is locked by {who}: wait until it ends; if it is dead, run"
-        f" `pulumi cancel -s {stack}`"
+        f"Pulumi stack {stack}: locked by {holders}; wait until that run ends, or run `pulumi cancel -s {stack}` if"
+        " it has crashed"
     )
 
 
-def mended(stack: str, locks: Sequence[Lock]) -> str:
-    """What to tell of locks that were taken away."""
-    who = ", ".join(str(lock) for lock in locks)
-    return f"the lock of a run that died is taken off the Pulumi stack {stack}: {who}"
+def removed_message(stack: str, locks: Sequence[Lock]) -> str:
+    """Return the message about locks of crashed runs that were removed."""
+    holders = ", ".join(str(lock) for lock in locks)
+    return f"Pulumi stack {stack}: removed the lock of a crashed run: {holders}"

@@ -1,4 +1,4 @@
-"""Who runs here: the user, the host, and when its processes began."""
+"""User, host and processes of this machine."""
 
 import contextlib
 import datetime
@@ -10,47 +10,49 @@ from pathlib import Path
 from ics.engines.pulumi import locks
 
 
-def here() -> locks.Here:
-    """This process's user and host, as Pulumi writes them into its locks."""
+def this_process() -> locks.ThisProcess:
+    """Return this process's user and host in the format of Pulumi's locks."""
     try:
         user = pwd.getpwuid(os.getuid()).pw_name
-    except KeyError:  # a container whose user has no entry
+    except KeyError:  # a container without an entry for the user
         user = os.environ.get("USER", "")
-    return locks.Here(user, socket.gethostname(), began)
+    return locks.ThisProcess(user, socket.gethostname(), started_at)
 
 
 def children(marks: str) -> frozenset[int]:
-    """The processes that this one has started with such a text in their environment."""
-    import psutil  # it takes 15 ms to load
+    """Return the ids of child processes whose environment contains a text."""
+    import psutil  # its import takes 15 ms
 
-    found = set()
+    pids = set()
     for child in psutil.Process().children():
-        # It may have ended, or be another user's by now.
+        # The child may have ended, and its id may belong to another user.
         with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):
             if any(marks in f"{name}={value}" for name, value in child.environ().items()):
-                found.add(child.pid)
-    return frozenset(found)
+                pids.add(child.pid)
+    return frozenset(pids)
 
 
 def home() -> Path:
-    """Home of this process's user as the user database has it, which `$HOME` need not be."""
+    """Return the home of this process's user according to the user database, which may differ from `$HOME`."""
     try:
         return Path(pwd.getpwuid(os.getuid()).pw_dir)
-    except KeyError:  # a container whose user has no entry
+    except KeyError:  # a container without an entry for the user
         return Path.home()
 
 
-def began(pid: int) -> datetime.datetime | None:
-    """When a process began, by the wall clock as it is set now; None when there is none.
+def started_at(pid: int) -> datetime.datetime | None:
+    """Return the start time of a process by the current wall clock, or None if it does not exist.
 
-    Up to a second early and never late, as the kernel tells its boot in whole seconds. One that may not be
-    looked at counts as begun long ago.
+    It is up to a second early and never late, because the kernel reports its boot time in whole seconds. A process
+    that is not accessible counts as started long ago.
     """
     import psutil
 
     try:
         process = psutil.Process(pid)
-        if process.status() == psutil.STATUS_ZOMBIE:  # it is dead, and nobody has asked for its exit code yet
+        if (
+            process.status() == psutil.STATUS_ZOMBIE
+        ):  # it has ended, and its parent has not read its exit code
             return None
         return datetime.datetime.fromtimestamp(process.create_time(), datetime.UTC)
     except psutil.NoSuchProcess:

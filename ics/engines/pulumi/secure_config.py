@@ -1,7 +1,7 @@
-"""Opens the seed and the account where Pulumi has encrypted them in a stack file (`pulumi config set --secret`).
+"""Decryption of seed and account from a stack file (`pulumi config set --secret`) by the Pulumi CLI.
 
-Pulumi itself does it, for only it knows every way that a stack's secrets may be encrypted. So a process that
-opens such a stack starts `pulumi` once for each value; its passes then start none for that.
+Only Pulumi supports all encryption providers of a stack. A process that opens such a stack therefore starts
+`pulumi` once for each value; its passes do not.
 """
 
 import asyncio
@@ -16,37 +16,41 @@ from ics.config import stack_file
 from ics.engines.pulumi import cli, stack
 
 
-async def unsealed(
+async def decrypt_values(
     root: Path, name: str, environment: Mapping[str, str], overrides: Sequence[str] = ()
 ) -> Mapping[str, str]:
-    """The environment, with the values that `stack.IN_PULUMI` names; itself where there is nothing to open.
+    """Return the environment with the decrypted values under the names of `stack_file.IN_PULUMI`.
 
-    Under any other `ics:engine` than `pulumi` nothing is opened: reading the settings then says what to do.
+    It is unchanged if no value is encrypted. Unless `ics:engine` is `pulumi`, nothing is decrypted; reading the
+    settings then raises an error with the remedy.
 
     Args:
         root: the project's folder.
-        name: of the stack.
-        environment: of the process.
+        name: name of the stack.
+        environment: environment of the process.
         overrides: flags, see `ics.config.stack_file`.
 
     Raises:
-        SettingsError: a setting is wrong, there is no Pulumi CLI, or it cannot open the value.
-        Transient: the cluster, or the state's backend, is not reached.
+        SettingsError: a setting is invalid, the Pulumi CLI is missing, or it cannot decrypt the value.
+        Transient: the cluster or the state's backend is unreachable.
     """
-    names = {key: stack_file.IN_PULUMI.format(key=key) for key in stack_file.sealed(root, name, environment)}
+    names = {
+        key: stack_file.IN_PULUMI.format(key=key)
+        for key in stack_file.encrypted_settings(root, name, environment)
+    }
     if not names:
         return environment
-    promised = {**environment, **dict.fromkeys(names.values(), "")}
-    values, origin = stack_file.load_values(root, name, promised, overrides)
-    due = {key: given for key, given in names.items() if values[key] == {"env": given}}
+    placeholders = {**environment, **dict.fromkeys(names.values(), "")}
+    values, origin = stack_file.load_values(root, name, placeholders, overrides)
+    due = {key: variable for key, variable in names.items() if values[key] == {"env": variable}}
     if not due or values.get("engine") != engines.PULUMI:
         return environment
     cli.check()
     settings = config_settings.parse(values, origin)
-    where = stack.Stack(root, name, settings.pulumi.backend, tuple(overrides))
+    pulumi_stack = stack.Stack(root, name, settings.pulumi.backend, tuple(overrides))
     passphrase = await _passphrase(settings, root, environment)
-    found = await asyncio.to_thread(_opened, where, passphrase, due)
-    return {**environment, **found}
+    decrypted = await asyncio.to_thread(_decrypt, pulumi_stack, passphrase, due)
+    return {**environment, **decrypted}
 
 
 async def _passphrase(
@@ -57,12 +61,14 @@ async def _passphrase(
         return None
     if source.secret is None:
         return await secrets.read(source, "ics:pulumi.passphrase", root, environment, None)
-    async with connect.connect(settings.cluster, root, environment) as kube:
+    async with connect.open_client(settings.cluster, root, environment) as kube:
         return await secrets.read(source, "ics:pulumi.passphrase", root, environment, kube)
 
 
-def _opened(where: stack.Stack, passphrase: model.Secret | None, due: Mapping[str, str]) -> dict[str, str]:
-    from ics.engines.pulumi import session  # it imports pulumi, which is heavy
+def _decrypt(
+    pulumi_stack: stack.Stack, passphrase: model.Secret | None, due: Mapping[str, str]
+) -> dict[str, str]:
+    from ics.engines.pulumi import session  # it imports pulumi, which is slow
 
-    with session.opened(where, passphrase) as pulumi:
-        return {given: pulumi.config(f"{config_settings.PREFIX}{key}") for key, given in due.items()}
+    with session.open_session(pulumi_stack, passphrase) as pulumi:
+        return {variable: pulumi.config(f"{config_settings.PREFIX}{key}") for key, variable in due.items()}

@@ -1,8 +1,8 @@
-"""One Pulumi stack, opened for one pass through the Automation API; carries no decision.
+"""Session with one Pulumi stack for one pass, through the Automation API; it contains no decisions.
 
-All that a run leaves behind lies in a private folder and goes with it: the facts handed over, the
-passphrase, and the copies of the kubeconfig that Pulumi's Kubernetes plugin makes and forgets. The
-Automation API blocks, so this does too: it is run in a thread.
+All temporary files are in a private folder that is deleted with the session: the snapshot of the pass, the
+passphrase, and the copies of the kubeconfig that Pulumi's Kubernetes plugin leaves behind. All calls block, like
+the Automation API, and therefore run in a thread.
 """
 
 import contextlib
@@ -17,8 +17,7 @@ from typing import Any
 
 from pulumi import automation
 
-from ics import errors as ics_errors
-from ics import model
+from ics import errors, model
 from ics.engines import handoff
 from ics.engines.applyset import members
 from ics.engines.pulumi import cli, locks, processes, runs, stack, supervision
@@ -27,26 +26,26 @@ from ics.engines.pulumi import errors as pulumi_errors
 _PASSPHRASE = "PULUMI_CONFIG_PASSPHRASE"  # noqa: S105 - a variable's name
 _PENDING = "pending operations from previous deployment"
 _ECHO = "whose registration isn't pending"
-"""Pulumi says so of a component below which something failed already."""
+"""Pulumi's consequential error of a component after one of its children failed."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class Session:
-    """An opened stack."""
+    """An open stack."""
 
     stack: stack.Stack
     folder: Path
-    """Private, and gone with the session."""
+    """Private folder, deleted with the session."""
     workspace: automation.LocalWorkspace
     repairs: list[str] = field(default_factory=list)
-    """What was mended, for people."""
+    """Messages about repaired leftovers of crashed runs."""
     _pulumi: automation.Stack | None = None
 
     def is_made(self) -> bool:
-        """Whether there is such a stack; asking makes none, and writes nothing into the stack file.
+        """Return whether the stack exists, without creating it or writing the stack file.
 
         Raises:
-            IcsError: the backend cannot be asked.
+            IcsError: the backend cannot be queried.
         """
         try:
             self._pulumi = automation.Stack.select(self.stack.name, self.workspace)
@@ -57,37 +56,37 @@ class Session:
         return True
 
     def config(self, key: str) -> str:
-        """One value of the stack's own config, opened if it is a secret.
+        """Return one value of the stack's config, decrypted if it is a secret.
 
         Raises:
-            IcsError: there is no such value or stack, or the passphrase is not the right one.
+            IcsError: the value or stack does not exist, or the passphrase is wrong.
         """
         try:
             return self.workspace.get_config(self.stack.name, key).value
         except automation.CommandError as error:
             raise pulumi_errors.as_error(pulumi_errors.from_output(*_output(error))) from error
 
-    def preview(self, handed: handoff.Handed | None, is_refreshing: bool) -> runs.Told:
-        """Run the program and tell what an update would do.
+    def preview(self, snapshot: handoff.PassSnapshot | None, is_refreshing: bool) -> runs.RunResult:
+        """Run the program and return the changes that an update would make.
 
         Args:
-            handed: what the program is made from; kept for the update that follows.
-            is_refreshing: compare with the cluster, not with the state; the state stays as it is.
+            snapshot: input of the program; kept for the following update.
+            is_refreshing: compare with the cluster instead of the state, which stays unchanged.
 
         Raises:
             IcsError: the stack cannot be opened.
         """
-        self._hand(handed)
+        self._write_snapshot(snapshot)
         return self._run(lambda stack, on: stack.preview(on_event=on, refresh=is_refreshing or None))
 
-    def refresh(self, keys: Collection[members.Key]) -> runs.Told:
-        """Let the state follow the cluster.
+    def refresh(self, keys: Collection[members.Key]) -> runs.RunResult:
+        """Refresh the state from the cluster.
 
         Args:
-            keys: just these objects; none: all that the state holds.
+            keys: objects to refresh; empty: all objects in the state.
 
         Raises:
-            Transient: somebody else holds the stack; names who.
+            Transient: another run holds the stack; the message names it.
             IcsError: the stack cannot be opened.
         """
         names = [f"urn:pulumi:{self.stack.name}::*::**::{runs.resource_name(key)}" for key in sorted(keys)]
@@ -95,11 +94,11 @@ class Session:
             lambda stack, on: stack.refresh(on_event=on, target=names or None, show_secrets=False)
         )
 
-    def update(self, targets: Sequence[str]) -> runs.Told:
-        """Bring just these resources about, as the program that was previewed says.
+    def update(self, targets: Sequence[str]) -> runs.RunResult:
+        """Update exactly these resources with the previewed program.
 
         Raises:
-            Transient: somebody else holds the stack; names who.
+            Transient: another run holds the stack; the message names it.
             IcsError: the stack cannot be opened.
         """
         return self._run_locking(
@@ -112,36 +111,36 @@ class Session:
             )
         )
 
-    def destroy(self) -> runs.Told:
-        """Delete all that the state holds, but forget what is retained.
+    def destroy(self) -> runs.RunResult:
+        """Delete all objects in the state, except retained ones, which are only removed from the state.
 
         Raises:
-            Transient: somebody else holds the stack; names who.
+            Transient: another run holds the stack; the message names it.
             IcsError: the stack cannot be opened.
         """
         return self._run_locking(
             lambda stack, on: stack.destroy(on_event=on, show_secrets=False, continue_on_error=True)
         )
 
-    def _hand(self, handed: handoff.Handed | None) -> None:
+    def _write_snapshot(self, snapshot: handoff.PassSnapshot | None) -> None:
         path = self.folder / "facts.json"
         path.unlink(missing_ok=True)
         self.workspace.env_vars = {k: v for k, v in self.workspace.env_vars.items() if k != handoff.VARIABLE}
-        if handed is not None:
-            handoff.write(handed, path)
+        if snapshot is not None:
+            handoff.write(snapshot, path)
             self.workspace.env_vars = {**self.workspace.env_vars, handoff.VARIABLE: str(path)}
 
-    def _run_locking(self, act: Callable[[automation.Stack, automation.OnEvent], object]) -> runs.Told:
+    def _run_locking(self, act: Callable[[automation.Stack, automation.OnEvent], object]) -> runs.RunResult:
         try:
-            told = self._run(act)
+            result = self._run(act)
         except automation.ConcurrentUpdateError as error:
             self._unlock(str(error))
-            told = self._run(act)
-        if told.has_pending:
+            result = self._run(act)
+        if result.has_pending:
             self._forget_pending()
-        return told
+        return result
 
-    def _run(self, act: Callable[[automation.Stack, automation.OnEvent], object]) -> runs.Told:
+    def _run(self, act: Callable[[automation.Stack, automation.OnEvent], object]) -> runs.RunResult:
         events: list[automation.EngineEvent] = []
         try:
             if self._pulumi is None:
@@ -150,29 +149,29 @@ class Session:
         except automation.ConcurrentUpdateError:
             raise
         except automation.CommandError as error:
-            told = tell(events)
-            if told.failures:
-                return told
+            result = read_events(events)
+            if result.failures:
+                return result
             raise pulumi_errors.as_error(pulumi_errors.from_output(*_output(error))) from error
-        return tell(events)
+        return read_events(events)
 
     def _unlock(self, text: str) -> None:
-        found, asking = locks.parse(text), processes.here()
-        if not found or not all(locks.is_left_over(lock, asking) for lock in found):
-            raise locks.in_the_way(self.stack.name, found)
+        held_locks, this_run = locks.parse(text), processes.this_process()
+        if not held_locks or not all(locks.is_left_over(lock, this_run) for lock in held_locks):
+            raise locks.locked_error(self.stack.name, held_locks)
         self._command("cancel", "--yes", "--stack", self.stack.name)
-        self.repairs.append(locks.mended(self.stack.name, found))
+        self.repairs.append(locks.removed_message(self.stack.name, held_locks))
         self._forget_pending()
 
     def _forget_pending(self) -> None:
-        """Strike operations that a run was killed in; the next update finds or makes their objects anew."""
+        """Remove pending operations of a killed run; the next update adopts or creates their objects."""
         path = self.folder / "state.json"
         self._command("stack", "export", "--stack", self.stack.name, "--file", str(path))
         pending = json.loads(path.read_text())["deployment"].get("pending_operations") or []
-        if pending:  # an import leaves them out
+        if pending:  # an import omits them
             self._command("stack", "import", "--stack", self.stack.name, "--file", str(path))
             names = ", ".join(f"{p['type']} {p['resource']['urn'].rpartition('::')[2]}" for p in pending)
-            self.repairs.append(f"operations that a run died in are struck from {self.stack.name}: {names}")
+            self.repairs.append(f"Pulumi stack {self.stack.name}: removed pending operations: {names}")
         path.unlink()
 
     def _command(self, *arguments: str) -> None:
@@ -184,15 +183,15 @@ class Session:
 
 
 @contextlib.contextmanager
-def opened(stack: stack.Stack, passphrase: model.Secret | None) -> Iterator[Session]:
-    """Open a stack; it is made with its first run.
+def open_session(stack: stack.Stack, passphrase: model.Secret | None) -> Iterator[Session]:
+    """Open a stack; its first run creates it.
 
     Args:
-        stack: where it is.
-        passphrase: of its secrets, None: as the environment says.
+        stack: location of the stack.
+        passphrase: passphrase of its secrets; None: the one of the environment.
 
     Raises:
-        SettingsError: there is no Pulumi CLI, or two passphrases are given.
+        SettingsError: the Pulumi CLI is not installed, or two passphrases are given.
     """
     command = cli.command()
     _sweep()
@@ -201,11 +200,11 @@ def opened(stack: stack.Stack, passphrase: model.Secret | None) -> Iterator[Sess
         environment = {"PULUMI_SKIP_UPDATE_CHECK": "true", "TMPDIR": str(folder)}
         if stack.backend is not None:
             environment["PULUMI_BACKEND_URL"] = stack.backend
-        if passphrase is not None:  # in a file: an environment is read too easily
+        if passphrase is not None:  # in a file, because other processes can read an environment
             if _PASSPHRASE in os.environ:
-                raise ics_errors.SettingsError(
-                    f"ics:pulumi.passphrase: the environment has {_PASSPHRASE} too, which Pulumi prefers:"
-                    " give only one of them"
+                raise errors.SettingsError(
+                    f"ics:pulumi.passphrase: the environment contains {_PASSPHRASE}, which takes precedence; set"
+                    " only one of them"
                 )
             path = folder / "passphrase"
             path.touch(0o600)
@@ -214,22 +213,22 @@ def opened(stack: stack.Stack, passphrase: model.Secret | None) -> Iterator[Sess
         workspace = automation.LocalWorkspace(
             work_dir=str(stack.root), env_vars=environment, pulumi_command=command
         )
-        yield Session(stack, folder, workspace)
+        yield Session(stack=stack, folder=folder, workspace=workspace)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
 def _sweep() -> None:
-    """Remove the folders of runs that died; their names tell whose they are."""
+    """Delete the folders of crashed runs, whose names contain their process id."""
     for folder in Path(tempfile.gettempdir()).glob(f"{supervision.PREFIX}*"):
         pid = folder.name.removeprefix(supervision.PREFIX).partition("-")[0]
-        if pid.isdigit() and folder.stat().st_uid == os.getuid() and processes.began(int(pid)) is None:
+        if pid.isdigit() and folder.stat().st_uid == os.getuid() and processes.started_at(int(pid)) is None:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def tell(events: Sequence[automation.EngineEvent]) -> runs.Told:
-    """What the events of one run say."""
-    steps: list[runs.Step] = []
+def read_events(events: Sequence[automation.EngineEvent]) -> runs.RunResult:
+    """Summarize the events of one run."""
+    steps: list[runs.PulumiStep] = []
     done: set[str] = set()
     failures: dict[str, str] = {}
     has_pending = False
@@ -237,31 +236,31 @@ def tell(events: Sequence[automation.EngineEvent]) -> runs.Told:
         if event.resource_pre_event is not None:
             steps.append(_step(event.resource_pre_event.metadata))
         if event.res_outputs_event is not None:
-            found = event.res_outputs_event.metadata
-            if not runs.is_quiet(found.op.value):
-                done.add(found.urn)
+            metadata = event.res_outputs_event.metadata
+            if not runs.is_quiet(metadata.op.value):
+                done.add(metadata.urn)
         if event.res_op_failed_event is not None:
             failures.setdefault(event.res_op_failed_event.metadata.urn, "")
         if event.diagnostic_event is not None:
-            said = event.diagnostic_event
-            has_pending = has_pending or _PENDING in said.message
-            if said.severity == "error" and _ECHO not in said.message:
-                urn = said.urn or ""
-                failures[urn] = failures.get(urn) or pulumi_errors.one_line(said.message)
+            diagnostic = event.diagnostic_event
+            has_pending = has_pending or _PENDING in diagnostic.message
+            if diagnostic.severity == "error" and _ECHO not in diagnostic.message:
+                urn = diagnostic.urn or ""
+                failures[urn] = failures.get(urn) or pulumi_errors.one_line(diagnostic.message)
     own = {urn: text for urn, text in failures.items() if urn}
-    return runs.Told(tuple(steps), frozenset(done - own.keys()), own or failures, has_pending)
+    return runs.RunResult(tuple(steps), frozenset(done - own.keys()), own or failures, has_pending)
 
 
-def _step(found: automation.StepEventMetadata) -> runs.Step:
-    before = _inputs(found.old)
-    state = found.new or found.old
-    return runs.Step(
-        op=found.op.value,
-        urn=found.urn,
+def _step(metadata: automation.StepEventMetadata) -> runs.PulumiStep:
+    before = _inputs(metadata.old)
+    state = metadata.new or metadata.old
+    return runs.PulumiStep(
+        op=metadata.op.value,
+        urn=metadata.urn,
         parent=state.parent if state is not None else "",
         before=before,
-        after=_inputs(found.new),
-        is_retained=bool(found.old and found.old.retain_on_delete) or runs.is_retained(before),
+        after=_inputs(metadata.new),
+        is_retained=bool(metadata.old and metadata.old.retain_on_delete) or runs.is_retained(before),
     )
 
 

@@ -1,4 +1,4 @@
-"""Where the state of a Pulumi stack is."""
+"""Location of a Pulumi stack; pure."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -6,12 +6,12 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class Stack:
-    """A stack of this project."""
+    """A Pulumi stack of this project."""
 
     root: Path
     """The project's folder."""
     name: str
     backend: str | None = None
-    """URL of the state's backend; None: as $PULUMI_BACKEND_URL or `pulumi login` say."""
+    """URL of the state's backend; None: the one of $PULUMI_BACKEND_URL or `pulumi login`."""
     overrides: tuple[str, ...] = ()
-    """Settings given as flags."""
+    """Settings from command-line flags."""

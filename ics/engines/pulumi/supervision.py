@@ -1,7 +1,7 @@
-"""Pulumi's runs in a thread, attended by the loop: with the pass or the Lease they end too.
+"""Supervision of Pulumi runs in a thread, which end with the pass or with the Lease.
 
-A pass that is ended while Pulumi writes must not leave it behind: once the Lease is somebody else's, two would
-write. Pulumi is told as Ctrl-C tells it: it finishes what is under way and begins nothing more.
+A pass that is cancelled while Pulumi writes must stop Pulumi, too: once another process holds the Lease, two would
+write. Pulumi gets a SIGINT, as from Ctrl-C: it completes operations in progress and starts no further ones.
 """
 
 import asyncio
@@ -16,79 +16,79 @@ from ics import errors
 from ics.cluster.api import lease
 from ics.engines.pulumi import processes
 
-CHECK = 5.0
+_CHECK = 5.0
 """Seconds between two checks of the Lease while Pulumi runs."""
-POLITE = 10.0
-"""Seconds that Pulumi may take to end once it was told to; then it is killed, and its lock is mended later."""
-KILLED = 5.0
-"""Seconds that the thread may take to end once Pulumi was killed."""
+_INTERRUPT_SECONDS = 10.0
+"""Seconds for Pulumi to end after a SIGINT; then it is killed, and a later run removes its lock."""
+_KILLED = 5.0
+"""Seconds for the thread to end after Pulumi was killed."""
 _STEP = 0.2
 PREFIX = "ics-pulumi-"
-"""Of the private folder of a session; the id of its process follows."""
+"""Prefix of a session's private folder; the process id follows."""
 
 Signal = Callable[[int, Collection[int]], frozenset[int]]
-"""Sends a signal to the Pulumi processes of this one but those of these ids; answers the ids of all there are."""
+"""Sends a signal to this process's Pulumi processes except those with the given ids, and returns the ids of all."""
 
 _T = TypeVar("_T")
 
 
-async def attended(
+async def supervise(
     blocking: Callable[[], _T],
     before_writing: Callable[[], Awaitable[None]] | None,
-    tell_pulumi: Signal | None = None,
+    send_signal: Signal | None = None,
 ) -> _T:
-    """Run what blocks in a thread, and end Pulumi when the pass is cancelled or the Lease is lost.
+    """Run a blocking function in a thread, and stop Pulumi if the pass is cancelled or the Lease is lost.
 
     Args:
-        blocking: what runs Pulumi.
-        before_writing: makes sure that the Lease is still ours; asked again and again.
-        tell_pulumi: reaches the processes of Pulumi; None: `to_pulumi`.
+        blocking: runs Pulumi.
+        before_writing: checks that this process still holds the Lease; called periodically.
+        send_signal: sends a signal to Pulumi's processes; None: `signal_pulumi`.
 
     Raises:
-        Transient: the Lease was lost; Pulumi was ended.
-        IcsError: of what was run.
+        Transient: the Lease was lost, and Pulumi was stopped.
+        IcsError: error of the blocking function.
     """
     thread = asyncio.ensure_future(asyncio.to_thread(blocking))
     try:
-        while not (await asyncio.wait({thread}, timeout=CHECK))[0]:
+        while not (await asyncio.wait({thread}, timeout=_CHECK))[0]:
             await _check(before_writing)
     except (asyncio.CancelledError, errors.IcsError):
-        await _wound_up(thread, tell_pulumi or to_pulumi)
+        await _stop(thread, send_signal or _signal_pulumi)
         raise
     return thread.result()
 
 
 async def _check(before_writing: Callable[[], Awaitable[None]] | None) -> None:
-    """Only a loss counts: a reconciler that is stopping lets the run end, and who is not reached may be soon."""
+    """Raise only if another process holds the Lease; a stop request or a failed request do not end the run."""
     if before_writing is not None:
         try:
             await before_writing()
-        except lease.Held:
+        except lease.HeldByOther:
             raise
         except errors.Transient:
             return
 
 
-async def _wound_up(thread: "asyncio.Future[_T]", tell_pulumi: Signal) -> None:
-    told: frozenset[int] = frozenset()
-    # More than once, for a run is made of several commands; each is told once, since twice means at once.
-    for _ in range(round(POLITE / _STEP)):
-        told |= tell_pulumi(signal.SIGINT, told)
+async def _stop(thread: "asyncio.Future[_T]", send_signal: Signal) -> None:
+    interrupted: frozenset[int] = frozenset()
+    # Repeated, because a run consists of several commands; once per process, because a second SIGINT aborts it.
+    for _ in range(round(_INTERRUPT_SECONDS / _STEP)):
+        interrupted |= send_signal(signal.SIGINT, interrupted)
         if (await asyncio.wait({thread}, timeout=_STEP))[0]:
             break
-    for _ in range(round(KILLED / _STEP)):
+    for _ in range(round(_KILLED / _STEP)):
         if thread.done():
             break
-        tell_pulumi(signal.SIGKILL, ())
+        send_signal(signal.SIGKILL, ())
         await asyncio.wait({thread}, timeout=_STEP)
     if thread.done():
-        thread.exception()  # nobody else asks for it
+        thread.exception()  # otherwise the event loop logs that it was never retrieved
 
 
-def to_pulumi(number: int, but: Collection[int]) -> frozenset[int]:
-    """See `Signal`. What a session starts has its private folder in the environment."""
-    found = processes.children(f"={os.path.join(tempfile.gettempdir(), PREFIX)}{os.getpid()}-")
-    for pid in found - frozenset(but):
+def _signal_pulumi(number: int, excluded: Collection[int]) -> frozenset[int]:
+    """Implement `Signal`; processes of a session have its private folder in their environment."""
+    pids = processes.children(f"={os.path.join(tempfile.gettempdir(), PREFIX)}{os.getpid()}-")
+    for pid in pids - frozenset(excluded):
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, number)
-    return found
+    return pids

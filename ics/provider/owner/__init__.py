@@ -1,1 +1,4 @@
-"""The owner's side of consumer chains: creating, changing and removing them."""
+"""Transactions and queries of a consumer chain's owner: creating, changing and removing chains.
+
+The messages are generated from `ics/provider/proto/tx.proto`, because cosmpy does not contain interchain-security's.
+"""

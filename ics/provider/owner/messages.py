@@ -1,8 +1,9 @@
-"""The messages of a consumer chain's owner: as protobuf, and as the JSON that the chain shows; pure."""
+"""Messages of a consumer chain's owner, as protobuf and as the chain's JSON; pure."""
 
 import base64
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from ics.cosmos import times
 from ics.provider.owner import terms as owner_terms
 
 if TYPE_CHECKING:
@@ -13,26 +14,26 @@ if TYPE_CHECKING:
     Message: TypeAlias = message.Message
 
 TYPES = {
-    owner_terms.Create: "/interchain_security.ccv.provider.v1.MsgCreateConsumer",
-    owner_terms.Update: "/interchain_security.ccv.provider.v1.MsgUpdateConsumer",
-    owner_terms.Remove: "/interchain_security.ccv.provider.v1.MsgRemoveConsumer",
+    owner_terms.CreateConsumer: "/interchain_security.ccv.provider.v1.MsgCreateConsumer",
+    owner_terms.UpdateConsumer: "/interchain_security.ccv.provider.v1.MsgUpdateConsumer",
+    owner_terms.RemoveConsumer: "/interchain_security.ccv.provider.v1.MsgRemoveConsumer",
 }
-"""Type URLs, as grants and proposals name them."""
+"""Type URLs, as used in grants and proposals."""
 _NO_TIME = -62135596800
 """Go's zero time, 0001-01-01T00:00:00Z, in seconds since 1970."""
 
 
-def build(order: owner_terms.Order, owner: str) -> "Message":
-    """The message of an order.
+def build(transaction: owner_terms.OwnerTransaction, owner: str) -> "Message":
+    """Build the message of an owner's transaction.
 
     Args:
-        order: what is ordered.
-        owner: account address of the chain's owner; the creator becomes it.
+        transaction: the transaction.
+        owner: account address of the chain's owner; the creator becomes the owner.
     """
     from ics.provider.proto import tx_pb2  # protobuf takes 50 ms to load
 
-    match order:
-        case owner_terms.Create(terms):
+    match transaction:
+        case owner_terms.CreateConsumer(terms):
             return tx_pb2.MsgCreateConsumer(
                 submitter=owner,
                 chain_id=terms.chain_id,
@@ -45,23 +46,23 @@ def build(order: owner_terms.Order, owner: str) -> "Message":
                     terms.allowlisted_reward_denoms,
                 ),
             )
-        case owner_terms.Update():
-            metadata = order.metadata
+        case owner_terms.UpdateConsumer():
+            metadata = transaction.metadata
             return tx_pb2.MsgUpdateConsumer(
                 owner=owner,
-                consumer_id=order.consumer_id,
-                new_owner_address=order.new_owner,
-                new_chain_id=order.chain_id if order.is_renamed else "",
+                consumer_id=transaction.consumer_id,
+                new_owner_address=transaction.new_owner,
+                new_chain_id=transaction.chain_id if transaction.is_renamed else "",
                 metadata=None if metadata is None else tx_pb2.ConsumerMetadata(**metadata.model_dump()),
                 **_structures(
-                    order.chain_id,
-                    order.initialization_parameters,
-                    order.power_shaping_parameters,
-                    order.infraction_parameters,
-                    order.allowlisted_reward_denoms,
+                    transaction.chain_id,
+                    transaction.initialization_parameters,
+                    transaction.power_shaping_parameters,
+                    transaction.infraction_parameters,
+                    transaction.allowlisted_reward_denoms,
                 ),
             )
-        case owner_terms.Remove(consumer_id):
+        case owner_terms.RemoveConsumer(consumer_id):
             return tx_pb2.MsgRemoveConsumer(consumer_id=consumer_id, owner=owner)
 
 
@@ -74,24 +75,24 @@ def _structures(
 ) -> dict[str, Any]:
     from ics.provider.proto import tx_pb2
 
-    found: dict[str, Any] = {}
+    structures: dict[str, Any] = {}
     if initialization is not None:
-        found["initialization_parameters"] = _initialization(chain_id, initialization)
+        structures["initialization_parameters"] = _initialization(chain_id, initialization)
     if shaping is not None:
-        found["power_shaping_parameters"] = tx_pb2.PowerShapingParameters(**shaping.model_dump())
+        structures["power_shaping_parameters"] = tx_pb2.PowerShapingParameters(**shaping.model_dump())
     if infraction is not None:
-        found["infraction_parameters"] = tx_pb2.InfractionParameters(
+        structures["infraction_parameters"] = tx_pb2.InfractionParameters(
             double_sign=_slash_jail(infraction.double_sign), downtime=_slash_jail(infraction.downtime)
         )
     if denoms is not None:
-        found["allowlisted_reward_denoms"] = tx_pb2.AllowlistedRewardDenoms(denoms=denoms)
-    return found
+        structures["allowlisted_reward_denoms"] = tx_pb2.AllowlistedRewardDenoms(denoms=denoms)
+    return structures
 
 
 def _initialization(chain_id: str, params: owner_terms.Initialization) -> "Message":
     from ics.provider.proto import tx_pb2
 
-    seconds, nanos = (_NO_TIME, 0) if params.spawn_time is None else owner_terms.moment(params.spawn_time)
+    seconds, nanos = (_NO_TIME, 0) if params.spawn_time is None else times.parse_unix_time(params.spawn_time)
     return tx_pb2.ConsumerInitializationParameters(
         initial_height=tx_pb2.Height(
             revision_number=owner_terms.revision(chain_id), revision_height=params.initial_height
@@ -111,7 +112,7 @@ def _initialization(chain_id: str, params: owner_terms.Initialization) -> "Messa
 
 
 def _duration(nanoseconds: int) -> dict[str, int]:
-    seconds, nanos = divmod(nanoseconds, owner_terms.SECOND)
+    seconds, nanos = divmod(nanoseconds, times.SECOND)
     return {"seconds": seconds, "nanos": nanos}
 
 
@@ -127,41 +128,41 @@ def _slash_jail(params: owner_terms.SlashJail | None) -> "tx_pb2.SlashJailParame
     )
 
 
-def as_json(order: owner_terms.Order, owner: str) -> dict[str, Any]:
-    """The message as the chain's own command line and gateway show it, and as a proposal holds it."""
-    found: dict[str, Any] = {"@type": TYPES[type(order)]}
-    match order:
-        case owner_terms.Create(terms):
-            return found | {
+def as_json(transaction: owner_terms.OwnerTransaction, owner: str) -> dict[str, Any]:
+    """Return the message in the JSON of the chain's own command line, gateway and proposals."""
+    typed: dict[str, Any] = {"@type": TYPES[type(transaction)]}
+    match transaction:
+        case owner_terms.CreateConsumer(terms):
+            return typed | {
                 "submitter": owner,
                 "chain_id": terms.chain_id,
                 "metadata": terms.metadata.model_dump(),
                 **_json_structures(terms.chain_id, terms),
             }
-        case owner_terms.Update():
-            return found | {
+        case owner_terms.UpdateConsumer():
+            return typed | {
                 "owner": owner,
-                "consumer_id": order.consumer_id,
-                "new_owner_address": order.new_owner,
-                "metadata": None if order.metadata is None else order.metadata.model_dump(),
-                **_json_structures(order.chain_id, order),
-                "new_chain_id": order.chain_id if order.is_renamed else "",
+                "consumer_id": transaction.consumer_id,
+                "new_owner_address": transaction.new_owner,
+                "metadata": None if transaction.metadata is None else transaction.metadata.model_dump(),
+                **_json_structures(transaction.chain_id, transaction),
+                "new_chain_id": transaction.chain_id if transaction.is_renamed else "",
             }
-        case owner_terms.Remove(consumer_id):
-            return found | {"consumer_id": consumer_id, "owner": owner}
+        case owner_terms.RemoveConsumer(consumer_id):
+            return typed | {"consumer_id": consumer_id, "owner": owner}
 
 
-def _json_structures(chain_id: str, of: owner_terms.Terms | owner_terms.Update) -> dict[str, Any]:
-    initialization, shaping = of.initialization_parameters, of.power_shaping_parameters
-    infraction, denoms = of.infraction_parameters, of.allowlisted_reward_denoms
-    shown = None if shaping is None else shaping.model_dump(mode="json")
-    if shown is not None:
-        shown["min_stake"] = str(shown["min_stake"])
+def _json_structures(chain_id: str, source: owner_terms.Terms | owner_terms.UpdateConsumer) -> dict[str, Any]:
+    initialization, shaping = source.initialization_parameters, source.power_shaping_parameters
+    infraction, denoms = source.infraction_parameters, source.allowlisted_reward_denoms
+    shaping_json = None if shaping is None else shaping.model_dump(mode="json")
+    if shaping_json is not None:
+        shaping_json["min_stake"] = str(shaping_json["min_stake"])
     return {
         "initialization_parameters": None
         if initialization is None
         else _json_initialization(chain_id, initialization),
-        "power_shaping_parameters": shown,
+        "power_shaping_parameters": shaping_json,
         "allowlisted_reward_denoms": None if denoms is None else {"denoms": list(denoms)},
         "infraction_parameters": None
         if infraction is None
@@ -198,9 +199,9 @@ def _json_slash_jail(params: owner_terms.SlashJail | None) -> dict[str, Any] | N
 
 
 def _seconds(nanoseconds: int) -> str:
-    whole, part = divmod(nanoseconds, owner_terms.SECOND)
+    whole, part = divmod(nanoseconds, times.SECOND)
     return f"{whole}.{part:09}s" if part else f"{whole}s"
 
 
 def _base64(text: str) -> str | None:
-    return base64.b64encode(bytes.fromhex(text)).decode() or None  # the chain shows none as null
+    return base64.b64encode(bytes.fromhex(text)).decode() or None  # the chain writes empty bytes as null

@@ -1,4 +1,4 @@
-"""Reads the provider chain through its REST gateways, a whole snapshot at one height."""
+"""Snapshots of the provider chain at one height, read through its REST gateways."""
 
 import asyncio
 import dataclasses
@@ -13,31 +13,31 @@ import httpx
 from ics import aio, errors, model
 from ics.conditions import Condition
 from ics.config import settings
-from ics.cosmos import genesis
+from ics.cosmos import answers, genesis
 from ics.provider import gateway, heads
 from ics.provider.rest import decode, endpoints, stopped_at
 
 Interest: TypeAlias = Callable[[model.ConsumerSummary, bool], bool]
-"""Whether details are asked of a chain, which `has-to-validate` lists (True) or not."""
+"""Predicate for chains whose details are read; the flag says whether `has-to-validate` lists the chain."""
 
 _CCV = "/interchain_security/ccv/provider"
 _CAN_BE_JOINED = frozenset({model.Phase.REGISTERED, model.Phase.INITIALIZED, model.Phase.LAUNCHED})
 GENESIS_TRIES = 5
-"""How often a pass asks for the genesis of a chain that was just launched."""
+"""Number of times a pass requests the genesis of a chain that was just launched."""
 _GENESIS_PAUSE = 2.0
 _Item = TypeVar("_Item")
-_Ask: TypeAlias = Callable[[gateway.Request], Awaitable[decode.Field]]
+_Ask: TypeAlias = Callable[[gateway.RestRequest], Awaitable[answers.Field]]
 
 
 class Queries:
-    """The provider's REST gateways of one stack.
+    """Queries to the provider's REST gateways of one stack.
 
-    Call `open` at the start of each pass: it picks the endpoint and the height of what follows.
+    Call `open` at the start of each pass: it picks the endpoint and the height of all following queries.
     """
 
     def __init__(
         self,
-        provider: settings.Provider,
+        provider: settings.ProviderSettings,
         now: Callable[[], datetime.datetime],
         *,
         transport: httpx.AsyncBaseTransport | None = None,
@@ -46,16 +46,16 @@ class Queries:
         page_size: int = 200,
         genesis_tries: int = GENESIS_TRIES,
     ) -> None:
-        """Prepare; nothing is asked yet.
+        """Initialize without sending requests.
 
         Args:
-            provider: chain id, endpoints and tolerance of the provider.
-            now: the present, aware of its zone.
-            transport: what carries the requests; None: the network.
-            sleep: waits that many seconds.
-            in_flight: most requests under way at once.
-            page_size: items asked for in one page of a list.
-            genesis_tries: how often a genesis is asked for in one pass, 2 s apart.
+            provider: chain id, endpoints and tolerated lag of the provider.
+            now: returns the current time with its zone.
+            transport: HTTP transport; None: the network.
+            sleep: waits for a number of seconds.
+            in_flight: maximum number of concurrent requests.
+            page_size: number of items in one page of a list.
+            genesis_tries: how often a pass requests a genesis, 2 s apart.
         """
         self._provider = provider
         self._sleep = sleep
@@ -76,31 +76,31 @@ class Queries:
         await self.endpoints.aclose()
 
     async def open(self, floor: int = 0) -> heads.Head:
-        """Pick an endpoint and the height of what follows; see `endpoints.Endpoints.open`."""
+        """Pick an endpoint and the height of all following queries; see `endpoints.Endpoints.open`."""
         return await self.endpoints.open(floor)
 
     async def check_rpc(self) -> None:
-        """Make sure that the RPC addresses are not another chain's; see `endpoints.Endpoints.check_rpc`."""
+        """Check that the RPC addresses do not belong to another chain; see `endpoints.Endpoints.check_rpc`."""
         await self.endpoints.check_rpc()
 
     def conditions(self) -> tuple[Condition, ...]:
-        """What is wrong with endpoints that others stand in for."""
+        """Return the conditions of unusable endpoints that others replace."""
         return self.endpoints.conditions()
 
     async def snapshot(self, operator_address: str, interest: Interest) -> model.Snapshot:
-        """The provider at the height that `open` picked.
+        """Read the provider's state at the height that `open` picked.
 
         Args:
             operator_address: valoper of the own validator.
-            interest: of which chains details are asked (3 or 4 queries each).
+            interest: selects the chains whose details are read (3 or 4 queries each).
 
         Raises:
-            SettingsError: no such validator.
-            Transient: the endpoint went away or is in trouble.
-            Permanent: an answer has another shape.
+            SettingsError: the validator does not exist.
+            Transient: the endpoint is unreachable or failing.
+            Permanent: an answer has an unexpected format.
         """
         head = self.endpoints.head
-        async with aio.together() as group:
+        async with aio.task_group() as group:
             staking = group.create_task(self._validators_and_own(head, operator_address))
             chains = group.create_task(self._chains(head.height))
         validators, own, must_validate = staking.result()
@@ -112,11 +112,11 @@ class Queries:
             try:
                 return model.Consumer(summary, await self._detail(head.height, summary, own))
             except (errors.Permanent, gateway.Failed) as error:
-                # The endpoint works and it is this chain that cannot be read: the others go on.
+                # The endpoint works and only this chain cannot be read, so the other chains continue.
                 problems[summary.consumer_id] = str(error)
                 return model.Consumer(summary)
 
-        async with aio.together() as group:
+        async with aio.task_group() as group:
             consumers = [group.create_task(consumer(summary)) for summary in chains.result()]
         return model.Snapshot(
             chain_id=head.chain_id,
@@ -129,36 +129,36 @@ class Queries:
         )
 
     async def is_key_used(self, consumer_id: str, consumer_address: str) -> bool:
-        """Whether a consumer key is assigned to anybody on a chain, or was within the unbonding period.
+        """Return whether a consumer key is assigned on a chain, or was within the unbonding period.
 
         Args:
             consumer_id: the chain.
             consumer_address: valcons of the key, with the provider's prefix.
 
         Raises:
-            Transient: the endpoint went away or is in trouble.
-            Permanent: the answer has another shape.
+            Transient: the endpoint is unreachable or failing.
+            Permanent: the answer has an unexpected format.
         """
         path = f"{_CCV}/validator_provider_addr/{consumer_id}/{consumer_address}"
-        request = gateway.Request(path, height=self.endpoints.head.height)
+        request = gateway.RestRequest(path, height=self.endpoints.head.height)
         return decode.is_key_used(await self.endpoints.ask(request))
 
     async def launch(self, consumer_id: str, with_details: bool = True) -> model.Launch:
-        """What a launched chain's genesis is completed with; it never changes after the launch.
+        """Read the data that completes a launched chain's genesis; it never changes after the launch.
 
         Args:
             consumer_id: the chain.
-            with_details: whether the validators' descriptions are asked for as well, at the launch height.
+            with_details: whether to read the validators' descriptions at the launch height, too.
 
         Raises:
-            Transient: no genesis yet (asked 5 times, 2 s apart), or an endpoint that may have the launch
-                height is out of reach.
-            Permanent: the answer has another shape, or has no launch height (a changeover).
+            Transient: no genesis yet (requested 5 times, 2 s apart), or an endpoint that may have the launch
+                height is unreachable.
+            Permanent: the answer has an unexpected format, or lacks a launch height (a changeover).
         """
         ccv = await self._genesis(consumer_id)
         if not with_details:
             return model.Launch(ccv=ccv, details=())
-        validators = await self._validators_then(genesis.launch_height(ccv))
+        validators = await self._validators_at(genesis.launch_height(ccv))
         if validators is None:
             return model.Launch(ccv=ccv, details=None)
         bonded = sorted((v for v in validators if v.is_bonded), key=lambda v: v.operator_address)
@@ -167,22 +167,22 @@ class Queries:
     # -- lists -------------------------------------------------------------------------------------
 
     async def _pages(
-        self, ask: _Ask, path: str, height: int, items: Callable[[decode.Field], list[_Item]]
+        self, ask: _Ask, path: str, height: int, decode_items: Callable[[answers.Field], list[_Item]]
     ) -> list[_Item]:
-        found: list[_Item] = []
+        items: list[_Item] = []
         params = {"pagination.limit": str(self._page_size)}
         while True:
-            answer = await ask(gateway.Request(path, params, height))
-            page = items(answer)
-            found += page
-            key = decode.next_key(answer)
+            answer = await ask(gateway.RestRequest(path, params, height))
+            page = decode_items(answer)
+            items += page
+            key = answers.next_key(answer)
             if not key:
-                return found
+                return items
             if not page or params.get("pagination.key") == key:
-                answer["pagination"]["next_key"].fail("the key of a page with something new")
+                answer["pagination"]["next_key"].fail("the key of a page with new items")
             params = {**params, "pagination.key": key}
 
-    # -- what a snapshot consists of ---------------------------------------------------------------
+    # -- parts of a snapshot -----------------------------------------------------------------------
 
     async def _validators(self, ask: _Ask, height: int) -> list[model.Validator]:
         return await self._pages(ask, "/cosmos/staking/v1beta1/validators", height, decode.validators)
@@ -199,11 +199,11 @@ class Queries:
         own = next((v for v in validators if v.operator_address == operator_address), None)
         if own is None:
             raise errors.SettingsError(
-                f"ics:operator_address: {operator_address} is no validator of {head.chain_id} at height "
-                f"{head.height}: give the valoper address of your own validator, or create it first"
+                f"ics:operator_address: validator {operator_address} not found on {head.chain_id} (height "
+                f"{head.height}); check the address, or create the validator first"
             )
         path = f"{_CCV}/consumer_chains_per_validator/{own.consensus_address}"
-        must = decode.consumer_ids(await self.endpoints.ask(gateway.Request(path, height=head.height)))
+        must = decode.consumer_ids(await self.endpoints.ask(gateway.RestRequest(path, height=head.height)))
         return validators, own, must
 
     async def _detail(
@@ -211,16 +211,16 @@ class Queries:
     ) -> model.ConsumerDetail:
         chain_id, phase = summary.consumer_id, summary.phase
 
-        def ask(path: str) -> Coroutine[Any, Any, decode.Field]:
-            return self.endpoints.ask(gateway.Request(f"{_CCV}/{path}", height=height))
+        def ask(path: str) -> Coroutine[Any, Any, answers.Field]:
+            return self.endpoints.ask(gateway.RestRequest(f"{_CCV}/{path}", height=height))
 
         async def opted_in() -> frozenset[str]:
-            if phase not in _CAN_BE_JOINED:  # the chain refuses this query then
+            if phase not in _CAN_BE_JOINED:  # the chain rejects this query in other phases
                 return frozenset()
             return decode.opted_in(await ask(f"opted_in_validators/{chain_id}"))
 
         async def validators() -> tuple[model.ConsumerValidator, ...]:
-            if phase not in _CAN_BE_JOINED:  # STOPPED answers none, DELETED a forecast of nothing
+            if phase not in _CAN_BE_JOINED:  # STOPPED returns none, DELETED an empty forecast
                 return ()
             return decode.consumer_validators(await ask(f"consumer_validators/{chain_id}"))
 
@@ -228,53 +228,53 @@ class Queries:
             answer = await ask(f"validator_consumer_addr/{chain_id}/{own.consensus_address}")
             return decode.consumer_address(answer)
 
-        async with aio.together() as group:
+        async with aio.task_group() as group:
             chain = group.create_task(ask(f"consumer_chain/{chain_id}"))
             members = group.create_task(opted_in())
             forecast = group.create_task(validators())
             address = group.create_task(own_address())
             stop = group.create_task(self._stopped_at(height, summary))
-        found = decode.consumer_detail(chain.result(), members.result(), forecast.result(), address.result())
-        return dataclasses.replace(found, stopped_at=stop.result())
+        detail = decode.consumer_detail(chain.result(), members.result(), forecast.result(), address.result())
+        return dataclasses.replace(detail, stopped_at=stop.result())
 
     async def _stopped_at(self, height: int, summary: model.ConsumerSummary) -> datetime.datetime | None:
-        """When a chain was stopped; None as well when the endpoint does not answer for its store."""
+        """Return when a chain was stopped, or None if it was not or the endpoint does not serve its store."""
         if summary.phase is not model.Phase.STOPPED:
             return None
-        stored = gateway.Request(stopped_at.PATH, stopped_at.params(summary.consumer_id, height), height)
-        staking = gateway.Request("/cosmos/staking/v1beta1/params", height=height)
+        stored = gateway.RestRequest(stopped_at.PATH, stopped_at.params(summary.consumer_id, height), height)
+        staking = gateway.RestRequest("/cosmos/staking/v1beta1/params", height=height)
         try:
-            async with aio.together() as group:
+            async with aio.task_group() as group:
                 answer = group.create_task(self.endpoints.ask(stored))
                 terms = group.create_task(self.endpoints.ask(staking))
             unbonding = terms.result()["params"]["unbonding_time"].seconds()
-            return stopped_at.stopped_at(answer.result(), unbonding)
+            return stopped_at.decode(answer.result(), unbonding)
         except (errors.Permanent, gateway.Failed):
-            # The chain is told of without it, and its condition says what that means.
+            # The chain is reported without the time, and its condition explains the consequence.
             return None
 
-    # -- what a launch leaves behind ---------------------------------------------------------------
+    # -- data of a launch --------------------------------------------------------------------------
 
     async def _genesis(self, consumer_id: str) -> dict[str, object]:
-        request = gateway.Request(f"{_CCV}/consumer_genesis/{consumer_id}")
-        for left in reversed(range(self._genesis_tries)):
+        request = gateway.RestRequest(f"{_CCV}/consumer_genesis/{consumer_id}")
+        for remaining_tries in reversed(range(self._genesis_tries)):
             try:
                 return decode.genesis_state(await self.endpoints.ask(request))
             except gateway.NotFound as error:
-                if not left:
+                if not remaining_tries:
                     raise errors.Transient(f"consumer {consumer_id} has no genesis yet: {error}") from error
             await self._sleep(_GENESIS_PAUSE)
         raise AssertionError("unreachable")  # pragma: no cover
 
-    async def _validators_then(self, height: int) -> Sequence[model.Validator] | None:
-        """All validators in the state after a past block, None when every endpoint has pruned it."""
+    async def _validators_at(self, height: int) -> Sequence[model.Validator] | None:
+        """Return all validators in the state after a past block, or None if every endpoint has pruned it."""
         provider, url = self._provider, self.endpoints.url
         others = [(other, "ics:provider.rest") for other in provider.rest if other != url]
         archives = [(other, "ics:provider.archive_rest") for other in provider.archive_rest]
         problems: list[str] = []
         for candidate, key in [(url, ""), *others, *archives]:
             try:
-                if candidate != url:  # the picked one has been checked by open()
+                if candidate != url:  # open() has checked the picked endpoint
                     await self.endpoints.check_chain(candidate, key)
                 return await self._validators(functools.partial(self.endpoints.at, candidate), height)
             except gateway.Pruned:
@@ -284,6 +284,6 @@ class Queries:
             except errors.IcsError as error:
                 problems.append(str(error))
         if problems:
-            # One that may still have the height did not answer: that is not the same as pruned.
-            raise errors.Transient(f"state after block {height} is not to be had: {'; '.join(problems)}")
+            # An endpoint that may still have the height did not answer, which does not mean pruned.
+            raise errors.Transient(f"state after block {height} is not available: {'; '.join(problems)}")
         return None

@@ -1,9 +1,9 @@
-"""What the provider tells of the relaying to its consumer chains, all at the height of the pass."""
+"""Provider queries about relaying to its consumer chains, all at the height of the pass."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
+from ics.cosmos import answers
 from ics.provider import gateway
 from ics.provider.rest import queries as rest_queries
 from ics.relayer import ibc
@@ -11,71 +11,71 @@ from ics.relayer import queries as relayer_queries
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
+class ProviderParams:
     """Parameters of the provider that are the same for all consumer chains."""
 
     unbonding: int
-    """Seconds, of its staking."""
+    """Unbonding period of the staking module in seconds."""
     trusting_fraction: str
     """`trusting_period_fraction`, a decimal number."""
 
 
 @dataclass(frozen=True, slots=True)
-class Sent:
-    """The provider's side of a CCV channel."""
+class SentPackets:
+    """State of packets on the provider's side of a CCV channel."""
 
     unacknowledged: tuple[int, ...]
-    """Sequences of the VSC packets whose acknowledgement it has not seen."""
+    """Sequences of the VSC packets that are not acknowledged on the provider."""
     last: int
     """Sequence of the last VSC packet, 0 before the first."""
 
 
 class IbcQueries(rest_queries.Queries):
-    """The provider's REST gateways, with the questions about relaying; `open` comes first here too."""
+    """Queries about relaying to the provider's REST gateways; call `open` first."""
 
-    async def terms(self) -> Terms:
-        """Parameters for the relaying to all chains.
+    async def provider_params(self) -> ProviderParams:
+        """Read the parameters that are common to all chains.
 
         Raises:
-            Transient: the endpoint went away, is in trouble, or is not understood.
+            Transient: the endpoint is unreachable, failing, or its answer has an unexpected format.
         """
-        staking, ccv = await relayer_queries.together(
-            relayer_queries.need(self._ask, "/cosmos/staking/v1beta1/params"),
-            relayer_queries.need(self._ask, "/interchain_security/ccv/provider/params"),
+        staking, ccv = await relayer_queries.gather(
+            relayer_queries.require(self._ask, "/cosmos/staking/v1beta1/params"),
+            relayer_queries.require(self._ask, "/interchain_security/ccv/provider/params"),
         )
-        return Terms(ibc.unbonding_time(staking), ibc.trusting_fraction(ccv))
+        return ProviderParams(ibc.unbonding_time(staking), ibc.trusting_fraction(ccv))
 
-    async def relay_ends(self, client_id: str) -> relayer_queries.Told:
-        """Client, connections and channels of one consumer chain.
+    async def relay_ends(self, client_id: str) -> relayer_queries.ChainSide:
+        """Read client, connections and channels of one consumer chain.
 
         Args:
-            client_id: the client that the launch made; empty: there is none.
+            client_id: the client that the launch created; empty: none.
 
         Raises:
-            Transient: likewise.
-            Permanent: the chain refuses a question.
+            Transient: the endpoint is unreachable, failing, or its answer has an unexpected format.
+            Permanent: the chain rejects a query.
         """
-        return await relayer_queries.told(self._ask, client_id)
+        return await relayer_queries.read_client(self._ask, client_id)
 
-    async def sent(self, channel_id: str) -> Sent:
-        """Packets that were sent on an open CCV channel."""
-        unacknowledged, last = await relayer_queries.together(
+    async def sent(self, channel_id: str) -> SentPackets:
+        """Read the state of packets that were sent on an open CCV channel."""
+        unacknowledged, last = await relayer_queries.gather(
             relayer_queries.unacknowledged(self._ask, ibc.PROVIDER_PORT, channel_id),
             relayer_queries.last_sent(self._ask, ibc.PROVIDER_PORT, channel_id),
         )
-        return Sent(unacknowledged, last)
+        return SentPackets(unacknowledged, last)
 
     async def balances(self, addresses: Iterable[str], denom: str) -> Mapping[str, int]:
-        """What these accounts hold in one denomination; an account that is unknown holds 0."""
-        asked = sorted(set(addresses))
-        found = await relayer_queries.together(
-            *(relayer_queries.balance(self._ask, one, denom) for one in asked)
+        """Read the balances of accounts in one denomination; an unknown account has 0."""
+        accounts = sorted(set(addresses))
+        amounts = await relayer_queries.gather(
+            *(relayer_queries.balance(self._ask, address, denom) for address in accounts)
         )
-        return dict(zip(asked, found, strict=True))
+        return dict(zip(accounts, amounts, strict=True))
 
-    async def _ask(self, path: str, params: Mapping[str, str]) -> Mapping[str, Any] | None:
+    async def _ask(self, path: str, params: Mapping[str, str]) -> answers.Field | None:
         height = self.endpoints.head.height
         try:
-            return (await self.endpoints.ask(gateway.Request(path, params, height))).mapping()
+            return await self.endpoints.ask(gateway.RestRequest(path, params, height))
         except gateway.NotFound:
             return None

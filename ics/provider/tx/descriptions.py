@@ -1,4 +1,4 @@
-"""How transactions that are due are shown: as JSON of a stable shape, and in words; pure."""
+"""Descriptions of transactions, as JSON of a stable shape and as text; pure."""
 
 import base64
 from typing import Any
@@ -8,7 +8,7 @@ from ics.provider.owner import terms as owner_terms
 
 
 def as_dict(intent: model.Intent) -> dict[str, Any]:
-    """A transaction as JSON: its type, and what it is about."""
+    """Return a transaction as a JSON object with its type and subject."""
     match intent:
         case model.OptIn(consumer_id, chain_id, key):
             return {"type": "opt-in", **_chain(consumer_id, chain_id), "consumer_key": _base64(key)}
@@ -16,7 +16,14 @@ def as_dict(intent: model.Intent) -> dict[str, Any]:
             return {"type": "assign-key", **_chain(consumer_id, chain_id), "consumer_key": _base64(key)}
         case model.PublishDetails(details):
             return {"type": "edit-validator", "details": details}
-        case model.TopUp(consumer_id, chain_id, purpose, address, amount, denom):
+        case model.TopUp(
+            consumer_id=consumer_id,
+            chain_id=chain_id,
+            purpose=purpose,
+            address=address,
+            amount=amount,
+            denom=denom,
+        ):
             return {
                 "type": "top-up",
                 **_chain(consumer_id, chain_id),
@@ -26,14 +33,14 @@ def as_dict(intent: model.Intent) -> dict[str, Any]:
             }
 
 
-def name(order: model.Intent | model.ByHand | owner_terms.Order) -> str:
-    """A transaction in a few words, which open a message about it."""
-    match order:
+def name(transaction: model.Intent | model.ByHand | owner_terms.OwnerTransaction) -> str:
+    """Return a short name of a transaction, with which messages about it begin."""
+    match transaction:
         case model.PublishDetails():
             return "publication of the validator's details"
         case model.Unjail():
             return "release from jail"
-        case owner_terms.Create(terms):
+        case owner_terms.CreateConsumer(terms):
             return f"creation of consumer chain {terms.chain_id}"
         case model.OptIn():
             verb = "opt-in to"
@@ -43,22 +50,22 @@ def name(order: model.Intent | model.ByHand | owner_terms.Order) -> str:
             verb = "opt-out of"
         case model.SetCommission():
             verb = "commission rate on"
-        case owner_terms.Update():
+        case owner_terms.UpdateConsumer():
             verb = "update of"
-        case owner_terms.Remove():
+        case owner_terms.RemoveConsumer():
             verb = "removal of"
         case model.TopUp():
-            verb = f"top-up of the {order.purpose} account of"
-    return f"{verb} consumer {order.consumer_id} ({order.chain_id})"
+            verb = f"top-up of the {transaction.purpose} account of"
+    return f"{verb} consumer {transaction.consumer_id} ({transaction.chain_id})"
 
 
 def describe(intent: model.Intent) -> str:
-    """A transaction with all that it would change."""
+    """Return the name of a transaction and all its changes."""
     match intent:
         case model.OptIn(consumer_key=key) | model.AssignKey(consumer_key=key):
             return name(intent) + (f" with consumer key {_base64(key)}" if key is not None else "")
         case model.PublishDetails(details):
-            return f"{name(intent)}: they become {details!r}"
+            return f"{name(intent)}: new details {details!r}"
         case model.TopUp(address=address, amount=amount, denom=denom):
             return f"{name(intent)}: {amount}{denom} to {address}"
 

@@ -1,12 +1,10 @@
-"""One gRPC endpoint of the provider for transactions, with cosmpy's messages and keys; every call blocks.
+"""Client of one gRPC endpoint of the provider for transactions, on top of cosmpy; every call blocks.
 
-cosmpy is loaded when a `Ledger` is made, so that a pass without a transaction does not pay for it. Its
-stubs and transactions are used and not its `LedgerClient`, whose calls have no deadline and which has
-the node service not.
+cosmpy is imported when a `Ledger` is created, so that a pass without a transaction does not load it. Its stubs and
+transactions are used, but not its `LedgerClient`, whose calls have no deadline and which lacks the node service.
 """
 
 import datetime
-import hashlib
 import urllib.parse
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,84 +12,89 @@ from typing import Any
 
 from ics import errors, model
 from ics.config import settings, urls
+from ics.cosmos import canonical_json
 from ics.keys import derivation
 from ics.provider import gateway, heads
 from ics.provider.tx import messages, signers
 
 CALL_SECONDS = 10.0
-"""Deadline of one call."""
+"""Deadline of one call in seconds."""
 
 _SEND = messages.TYPES[model.TopUp]
 _BUSY = frozenset({"CANCELLED", "DEADLINE_EXCEEDED", "RESOURCE_EXHAUSTED", "UNAVAILABLE"})
 
 
 class Unanswered(errors.Transient):
-    """No answer came: what was asked may have been done all the same."""
+    """The endpoint did not answer; it may have processed the request nevertheless."""
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """What the chain said of a transaction, in its mempool or in a block."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TxResult:
+    """Result of a transaction in the mempool or in a block."""
 
     code: int
-    """0: good; the meaning of others depends on the codespace."""
+    """0: success; other values depend on the codespace."""
     codespace: str
     log: str
     height: int
-    """Of the block it is in; 0 when it is in none yet."""
+    """Height of its block; 0 if it is not in a block yet."""
     consumer_id: str = ""
-    """Of the consumer chain that it created; empty: it created none."""
+    """Id of the consumer chain that it created; empty: none."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sequence:
-    """Where an account stands."""
+    """Account number and next sequence of an account."""
 
     number: int
-    """The chain's number of the account."""
+    """Account number on the chain."""
     next: int
-    """Sequence that the next transaction must carry."""
+    """Sequence of the account's next transaction."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
     """A transaction before it is signed."""
 
-    order: messages.Order
+    transaction: messages.Transaction
     sequence: Sequence
     gas: int
     fee: int
-    """In the denomination of the gas price."""
+    """Amount in the denomination of the gas price."""
     timeout_height: int
-    """Last block that may take it."""
+    """Height of the last block that may include it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Signed:
-    """A transaction that can be broadcast."""
+    """A signed transaction, ready to be broadcast."""
 
     raw: bytes
-    """TxRaw, as it goes over the wire; it holds no secret."""
+    """Serialized TxRaw; it contains no secret."""
 
     @property
     def hash(self) -> str:
-        """Upper-case hex of its sha256, the name under which the chain knows it."""
-        return hashlib.sha256(self.raw).hexdigest().upper()
+        """Transaction hash: sha256 in upper-case hex."""
+        return canonical_json.sha256_hex(self.raw).upper()
 
 
 class Ledger:
-    """One gRPC endpoint, with the account that signs."""
+    """One gRPC endpoint with the signing account."""
 
     def __init__(
-        self, url: str, provider: settings.Provider, party: signers.Party, account: derivation.Account
+        self,
+        url: str,
+        provider: settings.ProviderSettings,
+        authority: signers.TxAuthority,
+        account: derivation.Account,
     ) -> None:
-        """Load cosmpy and prepare; nothing is asked yet.
+        """Import cosmpy and initialize without sending requests.
 
         Args:
             url: `http://HOST:PORT` or `https://HOST:PORT` of the gRPC server.
             provider: chain id and gas price.
-            party: whose transactions they are.
-            account: what signs.
+            authority: principal, signer and fee granter of the transactions.
+            account: the signing account.
         """
         from cosmpy.aerial import wallet
         from cosmpy.crypto import keypairs
@@ -103,12 +106,12 @@ class Ledger:
         from cosmpy.protos.cosmos.feegrant.v1beta1 import query_pb2_grpc as feegrant
         from cosmpy.protos.cosmos.tx.v1beta1 import service_pb2_grpc as tx
 
-        _, self._denom = messages.gas_price(provider.gas_price)
+        self._denom = provider.price.denom
         self.url = url
         self._chain_id = provider.chain_id
-        self._party = party
+        self._party = authority
         key = keypairs.PrivateKey(account.private_key.reveal())
-        self._wallet = wallet.LocalWallet(key, prefix=party.prefix)
+        self._wallet = wallet.LocalWallet(key, prefix=authority.prefix)
         self.address = str(self._wallet.address())
         stubs = channel(url)
         self._auth, self._bank = auth.QueryStub(stubs), bank.QueryStub(stubs)
@@ -117,7 +120,7 @@ class Ledger:
         self._txs = tx.ServiceStub(stubs)
 
     def head(self) -> heads.Head:
-        """Chain and newest committed state of the endpoint."""
+        """Return the chain id and the newest committed state of the endpoint."""
         from cosmpy.protos.cosmos.base.tendermint.v1beta1 import query_pb2
 
         info = self._call(self._tendermint.GetNodeInfo, query_pb2.GetNodeInfoRequest())
@@ -126,7 +129,7 @@ class Ledger:
         return heads.Head(info.default_node_info.network, status.height, moment.isoformat())
 
     def height(self) -> int:
-        """Newest committed height."""
+        """Return the newest committed height."""
         return int(self._status().height)
 
     def _status(self) -> Any:
@@ -135,10 +138,10 @@ class Ledger:
         return self._call(self._node.Status, query_pb2.StatusRequest())
 
     def sequence(self) -> Sequence | None:
-        """Where the signing account stands; None when the chain does not know it (it never had funds)."""
+        """Return the signing account's sequence, or None if the chain does not know it (it never had funds)."""
         from cosmpy.protos.cosmos.auth.v1beta1 import query_pb2
 
-        # AccountInfo answers for every kind of account, vesting ones too.
+        # AccountInfo supports every kind of account, including vesting accounts.
         request = query_pb2.QueryAccountInfoRequest(address=self.address)
         try:
             info = self._call(self._auth.AccountInfo, request).info
@@ -147,27 +150,27 @@ class Ledger:
         return Sequence(number=info.account_number, next=info.sequence)
 
     def balance(self, address: str) -> int:
-        """What an account holds in the denomination of the gas price."""
+        """Return an account's balance in the denomination of the gas price."""
         from cosmpy.protos.cosmos.bank.v1beta1 import query_pb2
 
         request = query_pb2.QueryBalanceRequest(address=address, denom=self._denom)
         return int(self._call(self._bank.Balance, request).balance.amount)
 
-    def granted(self) -> frozenset[str]:
-        """Type URLs of the messages that the principal lets the signer send (authz)."""
+    def granted_types(self) -> frozenset[str]:
+        """Return the type URLs of the messages that the principal allows the signer to send (authz)."""
         from cosmpy.protos.cosmos.authz.v1beta1 import authz_pb2, query_pb2
 
         request = query_pb2.QueryGrantsRequest(granter=self._party.principal, grantee=self.address)
-        found = set()
+        type_urls = set()
         for grant in self._of_module("authz", self._authz.Grants, request).grants:
             if grant.authorization.type_url.endswith(".SendAuthorization"):
-                found.add(_SEND)
+                type_urls.add(_SEND)
             elif grant.authorization.Is(authz_pb2.GenericAuthorization.DESCRIPTOR):
-                found.add(authz_pb2.GenericAuthorization.FromString(grant.authorization.value).msg)
-        return frozenset(found)
+                type_urls.add(authz_pb2.GenericAuthorization.FromString(grant.authorization.value).msg)
+        return frozenset(type_urls)
 
     def allowance(self) -> signers.Allowance | None:
-        """What the fee granter pays for the signer; None: nothing (feegrant)."""
+        """Return the fee granter's allowance for the signer, or None if there is none (feegrant)."""
         from cosmpy.protos.cosmos.feegrant.v1beta1 import feegrant_pb2, query_pb2
 
         request = query_pb2.QueryAllowanceRequest(granter=self._party.fee_granter, grantee=self.address)
@@ -177,19 +180,19 @@ class Ledger:
             if "not found" in str(error):
                 return None
             raise
-        found = answer.allowance.allowance
-        if not found.Is(feegrant_pb2.AllowedMsgAllowance.DESCRIPTOR):
+        allowance = answer.allowance.allowance
+        if not allowance.Is(feegrant_pb2.AllowedMsgAllowance.DESCRIPTOR):
             return signers.Allowance(None)
-        limited = feegrant_pb2.AllowedMsgAllowance.FromString(found.value)
+        limited = feegrant_pb2.AllowedMsgAllowance.FromString(allowance.value)
         return signers.Allowance(frozenset(limited.allowed_messages))
 
     def sign(self, draft: Draft) -> Signed:
-        """Sign a transaction; nothing is asked or sent."""
+        """Sign a transaction without sending a request."""
         from cosmpy.aerial import coins, tx
 
         fee = [coins.Coin(draft.fee, self._denom)] if draft.fee else None
         transaction = tx.Transaction()
-        transaction.add_message(messages.build(draft.order, self._party))
+        transaction.add_message(messages.build(draft.transaction, self._party))
         transaction.seal(
             tx.SigningCfg.direct(self._wallet.public_key(), draft.sequence.next),
             fee=tx.TxFee(fee, draft.gas, granter=self._party.fee_granter or None),
@@ -199,10 +202,10 @@ class Ledger:
         return Signed(transaction.complete().tx.SerializeToString())
 
     def simulate(self, signed: Signed) -> int:
-        """Gas that a transaction would use.
+        """Return the gas that a transaction would use.
 
         Raises:
-            Refused: the chain would not take it; the message is the chain's own text.
+            Refused: the chain rejects the transaction; the message is the chain's own text.
         """
         from cosmpy.protos.cosmos.tx.v1beta1 import service_pb2
 
@@ -211,11 +214,11 @@ class Ledger:
         )
         return int(answer.gas_info.gas_used)
 
-    def broadcast(self, signed: Signed) -> Verdict:
-        """Hand a transaction to the mempool and answer what its check said.
+    def broadcast(self, signed: Signed) -> TxResult:
+        """Broadcast a transaction and return the result of the mempool's check.
 
         Raises:
-            Unanswered: it may have arrived or not.
+            Unanswered: it is unknown whether the transaction arrived.
         """
         from cosmpy.protos.cosmos.tx.v1beta1 import service_pb2
 
@@ -224,11 +227,11 @@ class Ledger:
         )
         return _verdict(self._call(self._txs.BroadcastTx, request).tx_response)
 
-    def find(self, tx_hash: str) -> Verdict | None:
-        """The transaction in its block, None when it is in none that the endpoint has indexed.
+    def find(self, tx_hash: str) -> TxResult | None:
+        """Return the result of an included transaction, or None if the endpoint has not indexed it.
 
         Raises:
-            Refused: the endpoint indexes no transactions.
+            Refused: the endpoint does not index transactions.
         """
         from cosmpy.protos.cosmos.tx.v1beta1 import service_pb2
 
@@ -239,7 +242,7 @@ class Ledger:
         return _verdict(answer.tx_response)
 
     def _of_module(self, module: str, method: Callable[..., Any], request: Any) -> Any:
-        """Ask a module that not every provider chain has (interchain-security-pd has neither)."""
+        """Query a module that some provider chains lack (interchain-security-pd has neither authz nor feegrant)."""
         try:
             return self._call(method, request)
         except gateway.Refused as error:
@@ -247,7 +250,7 @@ class Ledger:
                 raise
             setting = "ics:granter" if module == "authz" else "ics:fee_granter"
             raise errors.SettingsError(
-                f"{setting}: {self._chain_id} has no {module} module: remove the setting, and give the key of the"
+                f"{setting}: {self._chain_id} has no {module} module; remove the setting and use the key of the"
                 " account itself as ics:account"
             ) from None
 
@@ -260,14 +263,14 @@ class Ledger:
             name = error.code().name
             text = gateway.one_line(error.details() or name)
             if names_url or name in _BUSY:
-                text = f"{urls.shown(self.url)}: {text}"
+                text = f"{urls.redacted(self.url)}: {text}"
             if name in _BUSY:
                 raise Unanswered(text) from None
             raise (gateway.NotFound if name == "NOT_FOUND" else gateway.Refused)(text) from None
 
 
 def channel(url: str) -> Any:
-    """A gRPC channel to an `http://` or `https://` address."""
+    """Open a gRPC channel to an `http://` or `https://` address."""
     import grpc
 
     parts = urllib.parse.urlsplit(url)
@@ -277,8 +280,8 @@ def channel(url: str) -> Any:
     return grpc.insecure_channel(f"{host}:{parts.port or 80}")
 
 
-def _verdict(response: Any) -> Verdict:
-    return Verdict(
+def _verdict(response: Any) -> TxResult:
+    return TxResult(
         code=response.code,
         codespace=response.codespace,
         log=gateway.one_line(response.raw_log),
@@ -289,7 +292,7 @@ def _verdict(response: Any) -> Verdict:
 
 def _created(events: Any) -> str:
     for event in events:
-        found = {attribute.key: attribute.value for attribute in event.attributes}
+        attributes = {attribute.key: attribute.value for attribute in event.attributes}
         if event.type == "create_consumer":
-            return str(found["consumer_id"])
+            return str(attributes["consumer_id"])
     return ""

@@ -1,78 +1,79 @@
-"""What to do when the chain refuses a transaction, by its own words; pure.
+"""Remedies for transactions that the chain rejects, selected by its error text; pure.
 
-Texts are those of interchain-security v7.0.1 (x/ccv/provider) and cosmos-sdk v0.50 (authz, feegrant,
-slashing, staking).
+The texts come from interchain-security v7.0.1 (x/ccv/provider) and cosmos-sdk v0.50 (authz, feegrant, slashing,
+staking).
 """
 
 import re
 
-_MENDS = tuple(
-    (re.compile(text), mend)
-    for text, mend in (
+_REMEDIES = tuple(
+    (re.compile(text), remedy)
+    for text, remedy in (
         # The owner's messages.
         (
             "expected owner address (\\S+), got",
-            "only its owner may: sign with the key of {0} (ics:account), or have {0} grant it (ics:granter)",
+            "only the owner {0} may do this; use its key as ics:account, or let {0} grant the message (ics:granter)",
         ),
-        ("has to be in its launched phase", "one removes LAUNCHED chains only: see ics consumer show"),
+        ("has to be in its launched phase", "only LAUNCHED chains can be removed; see ics consumer show"),
         (
             "not in the registered, initialized, or launched phase",
-            "no such chain, or it is STOPPED or DELETED: see ics consumer list",
+            "the chain does not exist, or is STOPPED or DELETED; see ics consumer list",
         ),
-        ("cannot retrieve owner address", "there is no such consumer id: see ics consumer list"),
+        ("cannot retrieve owner address", "the consumer id does not exist; see ics consumer list"),
         (
             "an already launched chain",
-            "after the launch only metadata, power shaping, infraction parameters, reward denominations and"
+            "after the launch, only metadata, power shaping, infraction parameters, reward denominations and"
             " the owner can be changed",
         ),
-        ("cannot update chain id of a non-prelaunched chain", "a launched chain keeps its id"),
+        ("cannot update chain id of a non-prelaunched chain", "the id of a launched chain cannot be changed"),
         (
             "Top N chain.*gov module|only be done if chain is owner is the gov module",
-            "make governance its owner first (ics consumer update --new-owner), then let a proposal set top_N",
+            "transfer the ownership to governance first (ics consumer update --new-owner), then set top_N by a"
+            " proposal",
         ),
-        ("only be done if `Top N` is set to 0", "let a proposal set top_N to 0 first"),
-        ("cannot create a Top N chain", "create it with top_N 0 first"),
+        ("only be done if `Top N` is set to 0", "set top_N to 0 by a proposal first"),
+        ("cannot create a Top N chain", "create the chain with top_N 0 first"),
         (
             "doesn't match revision number",
-            "the initial height's revision is the number at the chain id's end",
+            "the revision of the initial height must equal the number at the end of the chain id",
         ),
-        ("cannot use a reserved chain id", "take another chain id"),
-        ("invalid new owner address", "write an account address of the provider"),
+        ("cannot use a reserved chain id", "choose another chain id"),
+        ("invalid new owner address", "use an account address of the provider"),
         ("no consumer chain with this consumer id", "see ics consumer list"),
         # The validator's messages.
-        ("commission rate cannot be less than (\\S+?):", "give at least {0}"),
-        ("validator not jailed", "nothing is to be done"),
+        ("commission rate cannot be less than (\\S+?):", "set a rate of at least {0}"),
+        ("validator not jailed", "no action is needed"),
         (
             "validator still jailed",
-            "its jail time is not over, or it is tombstoned, which is for good: see ics unjail",
+            "its jail time has not expired, or it is tombstoned, which is permanent; see ics unjail",
         ),
         (
             "self delegation less than minimum|no self-delegation|no delegation for",
             "delegate to the validator from its own account first",
         ),
-        ("validator does not exist", "ics:operator_address is no validator of this chain"),
-        ("already opted in to a chain with the same chain id", "opt out of the other one first"),
-        ("consumer key is already in use", "look whether another validator, or an old key, has it"),
-        ("cannot opt out from a Top N chain", "the chain has this validator in its top N: its node must run"),
-        ("opting out of a consumer chain not yet launched", "one opts out of LAUNCHED chains only"),
+        ("validator does not exist", "check ics:operator_address: it is not a validator of this chain"),
+        ("already opted in to a chain with the same chain id", "opt out of the other chain first"),
+        ("consumer key is already in use", "check whether another validator, or an old key, uses it"),
+        ("cannot opt out from a Top N chain", "keep the node running: the validator is in the chain's top N"),
+        ("opting out of a consumer chain not yet launched", "only LAUNCHED chains can be left"),
         # Grants.
-        ("authorization not found", "the granter must grant this message's type: see ics check-config"),
-        ("authorization expired", "the granter must grant it anew"),
-        ("requested amount is more than spend limit", "the granter must raise the spend limit of its grant"),
+        ("authorization not found", "let the granter grant this type of message; see ics doctor"),
+        ("authorization expired", "let the granter renew its grant"),
+        ("requested amount is more than spend limit", "let the granter raise the spend limit of its grant"),
         (
             "fee-grant not found|no allowance|fee allowance expired",
-            "the fee granter must grant an allowance (anew)",
+            "let the fee granter grant or renew an allowance",
         ),
-        ("message not allowed", "the fee granter must allow /cosmos.authz.v1beta1.MsgExec as well"),
-        ("fee limit exceeded", "the fee granter's allowance is used up: it must be granted anew"),
+        ("message not allowed", "let the fee granter allow /cosmos.authz.v1beta1.MsgExec, too"),
+        ("fee limit exceeded", "let the fee granter renew its allowance, which is used up"),
     )
 )
 
 
-def told(text: str) -> str:
-    """The chain's text, with the mend after it where one is known."""
-    for pattern, mend in _MENDS:
+def explain(text: str) -> str:
+    """Return the chain's text, followed by the remedy if one is known."""
+    for pattern, remedy in _REMEDIES:
         match = pattern.search(text)
         if match is not None:
-            return f"{text}: {mend.format(*match.groups())}"
+            return f"{text}; {remedy.format(*match.groups())}"
     return text

@@ -1,9 +1,9 @@
-"""Sends the one transaction that is due, and says what became of it.
+"""Sending and confirmation of one transaction at a time.
 
-Nothing is ever sent twice. A transaction is made anew only after the chain refused the one before (its
-sequence was taken, the mempool was full), so that none can be under way. One whose broadcast got no
-answer is looked for by its hash until its timeout height has gone by, after which no block may take it.
-Its hash is put down in a journal before it is handed over, so that the same holds after a crash.
+No transaction is executed twice. A transaction is signed again only after the chain rejected the previous attempt
+(its sequence was used, or the mempool was full), so that no attempt can be pending. If a broadcast got no answer,
+the transaction is looked up by its hash until its timeout height has passed, after which no block may include it.
+Its hash is recorded in a journal before the broadcast, so that the same holds after a crash.
 """
 
 import asyncio
@@ -18,14 +18,14 @@ from ics.keys import derivation
 from ics.provider import gateway, heads
 from ics.provider.tx import descriptions, grpc, messages, refusals, signers
 
-TIMEOUT_BLOCKS = 20
-"""How many blocks a transaction stays valid (TxBody.timeout_height)."""
-TRIES = 5
-"""How often a transaction that the chain did not take at all is made anew."""
-CONFIRM_SECONDS = 60
-"""How long a transaction is looked for before its outcome is called unknown."""
-SHUN_SECONDS = 300
-"""How long an address that gave no answer is asked last: each question that gets none takes its time."""
+_TIMEOUT_BLOCKS = 20
+"""Number of blocks for which a transaction is valid (TxBody.timeout_height)."""
+_TRIES = 5
+"""Attempts to send a transaction that the mempool does not accept."""
+_CONFIRM_SECONDS = 60
+"""Seconds after which the outcome of an unconfirmed transaction is reported as unknown."""
+AVOID_SECONDS = 300
+"""Seconds for which an endpoint that did not answer is tried last, because each timeout costs time."""
 
 _T = TypeVar("_T")
 
@@ -42,95 +42,97 @@ _WRONG_SEQUENCE_TEXT = "account sequence mismatch"
 
 
 @dataclass(frozen=True, slots=True)
-class Sent:
-    """A transaction that is in a block and did what it was for."""
+class SentTx:
+    """A transaction that was included in a block and succeeded."""
 
     hash: str
     """Upper-case hex."""
     height: int
     consumer_id: str = ""
-    """Of the consumer chain that it created; empty: it created none."""
+    """Id of the consumer chain that it created; empty: none."""
 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """What a transaction would take, as the chain has simulated it."""
+    """Gas and fee of a transaction according to the chain's simulation."""
 
     gas: int
-    """With the adjustment: what would be offered."""
+    """Gas limit: the simulated gas times the adjustment."""
     fee: int
     denom: str
 
 
 @dataclass(frozen=True, slots=True)
 class _Pending:
-    order: messages.Order | None
-    """None: a process that is no more had begun it."""
+    transaction: messages.Transaction | None
+    """None: a process that has ended sent it."""
     hash: str
     timeout_height: int
 
 
 class _NotTaken(errors.Transient):
-    """The chain took nothing: the transaction may be made anew."""
+    """The mempool did not accept the transaction, so that it may be sent again."""
 
 
-class Endpoint(Protocol):
-    """What is asked of a gRPC endpoint; `ics.provider.tx.grpc.Ledger` is the real one."""
+class _TxEndpoint(Protocol):
+    """Calls to a gRPC endpoint; implemented by `ics.provider.tx.grpc.Ledger`."""
 
     url: str
     address: str
 
     def head(self) -> heads.Head:
-        """Chain and newest committed state of the endpoint."""
+        """Return the chain id and the newest committed state of the endpoint."""
 
     def height(self) -> int:
-        """Newest committed height."""
+        """Return the newest committed height."""
 
     def sequence(self) -> grpc.Sequence | None:
-        """Where the signing account stands, None when the chain does not know it."""
+        """Return the signing account's sequence, or None if the chain does not know it."""
 
     def balance(self, address: str) -> int:
-        """What an account holds in the denomination of the gas price."""
+        """Return an account's balance in the denomination of the gas price."""
 
-    def granted(self) -> frozenset[str]:
-        """Type URLs of the messages that the principal lets the signer send."""
+    def granted_types(self) -> frozenset[str]:
+        """Return the type URLs of the messages that the principal allows the signer to send."""
 
     def allowance(self) -> signers.Allowance | None:
-        """What the fee granter pays for the signer; None: nothing."""
+        """Return the fee granter's allowance for the signer, or None if there is none."""
 
     def sign(self, draft: grpc.Draft) -> grpc.Signed:
         """Sign a transaction."""
 
     def simulate(self, signed: grpc.Signed) -> int:
-        """Gas that a transaction would use."""
+        """Return the gas that a transaction would use."""
 
-    def broadcast(self, signed: grpc.Signed) -> grpc.Verdict:
-        """Hand a transaction to the mempool."""
+    def broadcast(self, signed: grpc.Signed) -> grpc.TxResult:
+        """Broadcast a transaction."""
 
-    def find(self, tx_hash: str) -> grpc.Verdict | None:
-        """The transaction in its block, None when it is in none."""
+    def find(self, tx_hash: str) -> grpc.TxResult | None:
+        """Return the result of an included transaction, or None if it is not in a block."""
 
 
 class Journal(Protocol):
-    """Keeps which transaction is under way where no crash of this process reaches."""
+    """Record of the pending transaction that survives a crash of this process."""
 
     async def begin(self, tx_hash: str, timeout_height: int) -> None:
-        """Put a transaction down before it is handed over; the one before it is forgotten."""
+        """Record a transaction before its broadcast; it replaces the previous one."""
 
-    async def begun(self) -> tuple[str, int] | None:
-        """Hash and timeout height of the last one, None if there was none on this chain."""
+    async def pending(self) -> tuple[str, int] | None:
+        """Return hash and timeout height of the last transaction, or None if there was none on this chain."""
 
 
-Connect: TypeAlias = Callable[[str, settings.Provider, signers.Party, derivation.Account], Endpoint]
+Connect: TypeAlias = Callable[
+    [str, settings.ProviderSettings, signers.TxAuthority, derivation.Account], _TxEndpoint
+]
 
 
 class Transactions:
-    """The signing account of one validator or owner; one transaction is under way at most."""
+    """Transactions of one validator or owner; at most one is pending at a time."""
 
     def __init__(
         self,
-        provider: settings.Provider,
-        party: signers.Party,
+        provider: settings.ProviderSettings,
+        authority: signers.TxAuthority,
         account: derivation.Account,
         now: Callable[[], datetime.datetime],
         *,
@@ -138,23 +140,20 @@ class Transactions:
         connect: Connect = grpc.Ledger,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        """Prepare; nothing is asked yet.
+        """Initialize without sending requests.
 
         Args:
             provider: endpoints, gas price and adjustment.
-            party: in whose name transactions are sent, see `ics.provider.tx.signers`.
-            account: what signs.
-            now: the present, aware of its zone.
-            journal: of transactions; None: what is under way is not known after a crash.
-            connect: makes the client of an endpoint.
-            sleep: waits that many seconds.
-
-        Raises:
-            SettingsError: the gas price is none.
+            authority: principal, signer and fee granter, see `ics.provider.tx.signers`.
+            account: the signing account.
+            now: returns the current time with its zone.
+            journal: journal of transactions; None: pending transactions are forgotten after a crash.
+            connect: creates the client of an endpoint.
+            sleep: waits for a number of seconds.
         """
-        self._price, self._denom = messages.gas_price(provider.gas_price)
+        self._price, self._denom = provider.price.amount, provider.price.denom
         self._provider = provider
-        self.party = party
+        self.party = authority
         self._account = account
         self._now = now
         self._journal = journal
@@ -162,49 +161,49 @@ class Transactions:
         self._sleep = sleep
         self._turn = asyncio.Lock()
         self._pending: _Pending | None = None
-        self._ledgers: dict[str, Endpoint] = {}
+        self._ledgers: dict[str, _TxEndpoint] = {}
         self._shunned: dict[str, datetime.datetime] = {}
 
-    async def send(self, order: messages.Order) -> Sent:
+    async def send(self, transaction: messages.Transaction) -> SentTx:
         """Simulate, sign, broadcast and confirm one transaction.
 
         Raises:
-            SettingsError: every endpoint answers for another chain, or an endpoint indexes nothing.
-            Transient: no endpoint is usable, the chain did not take it, or its outcome is unknown; the
+            SettingsError: all endpoints belong to another chain, or an endpoint does not index transactions.
+            Transient: no endpoint is usable, the chain did not accept it, or its outcome is unknown; the
                 message says which, with the hash.
-            Permanent: the chain refused it; the message has the chain's own text.
+            Permanent: the chain rejected it; the message contains the chain's own text.
         """
         async with self._turn:
             endpoint, head = await self._open()
             earlier = await self._settle(endpoint, head.height)
-            if earlier is not None and earlier[0] == order:
+            if earlier is not None and earlier[0] == transaction:
                 return earlier[1]
-            for left in reversed(range(TRIES)):
+            for remaining_tries in reversed(range(_TRIES)):
                 try:
-                    return await self._send_once(endpoint, order)
+                    return await self._send_once(endpoint, transaction)
                 except _NotTaken as error:
-                    if not left:
+                    if not remaining_tries:
                         raise errors.Transient(
-                            f"{descriptions.name(order)}: the chain took none of {TRIES} tries: {error}"
+                            f"{descriptions.name(transaction)}: the chain accepted none of {_TRIES} attempts: {error}"
                         ) from error
-                await self._sleep(2.0 ** (TRIES - 1 - left))
+                await self._sleep(2.0 ** (_TRIES - 1 - remaining_tries))
             raise AssertionError("unreachable")  # pragma: no cover
 
-    async def estimate(self, order: messages.Order) -> Estimate:
-        """Have the chain try a transaction without sending it.
+    async def estimate(self, transaction: messages.Transaction) -> Estimate:
+        """Simulate a transaction without sending it.
 
         Raises:
             SettingsError: as `send`.
             Transient: no endpoint is usable.
-            Permanent: the chain would refuse it; the message has the chain's own text.
+            Permanent: the chain would reject it; the message contains the chain's own text.
         """
         async with self._turn:
             endpoint, _ = await self._open()
-            draft, _ = await asyncio.to_thread(self._prepare, endpoint, order)
+            draft, _ = await asyncio.to_thread(self._prepare, endpoint, transaction)
             return Estimate(draft.gas, draft.fee, self._denom)
 
     async def missing_grants(self, types: Iterable[str]) -> list[str]:
-        """Why the account could not send messages of these types: one line, with the mend, for each grant.
+        """Return one line with a remedy for each grant that the account needs for these types and lacks.
 
         Args:
             types: type URLs, such as `messages.OF_VALIDATOR`.
@@ -215,62 +214,62 @@ class Transactions:
         endpoint, _ = await self._open()
         return await asyncio.to_thread(self._missing_grants, endpoint, tuple(types))
 
-    def _missing_grants(self, endpoint: Endpoint, types: Sequence[str]) -> list[str]:
+    def _missing_grants(self, endpoint: _TxEndpoint, types: Sequence[str]) -> list[str]:
         lines: list[str] = []
         if self.party.is_grantee:
-            granted = endpoint.granted()
-            lines += [signers.missing_grant(self.party, one, granted) for one in types]
+            granted = endpoint.granted_types()
+            lines += [signers.missing_grant(self.party, type_url, granted) for type_url in types]
         if self.party.fee_granter:
             allowance = endpoint.allowance()
-            lines += [signers.missing_allowance(self.party, one, allowance) for one in types]
+            lines += [signers.missing_allowance(self.party, type_url, allowance) for type_url in types]
         return list(dict.fromkeys(line for line in lines if line))
 
-    async def earlier(self) -> int:
-        """Wait for the outcome of the transaction that a process which is no more had handed over.
+    async def await_pending(self) -> int:
+        """Wait for the outcome of the last transaction of a process that has ended.
 
         Returns:
-            The block that took it, 0 if none did or there was none: nothing older may be acted upon.
+            Height of the block that includes it, or 0: state below this height must not be used.
 
         Raises:
             SettingsError: as `send`.
             Transient: no endpoint is usable, or the outcome is still unknown.
         """
-        begun = None if self._journal is None else await self._journal.begun()
-        if begun is None:
+        last = None if self._journal is None else await self._journal.pending()
+        if last is None:
             return 0
         async with self._turn:
             endpoint, head = await self._open()
-            pending = _Pending(None, *begun)
-            found = await asyncio.to_thread(self._find, endpoint, pending.hash)
-            if found is None and not _is_over(pending, head.height):
-                found = await self._confirm(endpoint, pending, "")
-        return 0 if found is None else found.height
+            pending = _Pending(None, *last)
+            result = await asyncio.to_thread(self._find, endpoint, pending.hash)
+            if result is None and not _is_over(pending, head.height):
+                result = await self._confirm(endpoint, pending, "")
+        return 0 if result is None else result.height
 
     # -- endpoints ---------------------------------------------------------------------------------
 
-    async def _open(self) -> tuple[Endpoint, heads.Head]:
+    async def _open(self) -> tuple[_TxEndpoint, heads.Head]:
         problems: list[errors.IcsError] = []
         for url in self._in_turn():
             try:
                 endpoint = await self._ledger(url)
                 head = await asyncio.to_thread(endpoint.head)
-                heads.check_chain(head, urls.shown(url), "ics:provider.grpc", self._provider)
-                heads.check_lag(head, urls.shown(url), self._now(), self._provider)
+                heads.check_chain(head, urls.redacted(url), "ics:provider.grpc", self._provider)
+                heads.check_lag(head, urls.redacted(url), self._now(), self._provider)
             except errors.IcsError as error:
                 problems.append(error)
                 if isinstance(error, grpc.Unanswered):
-                    self._shunned[url] = self._now() + datetime.timedelta(seconds=SHUN_SECONDS)
+                    self._shunned[url] = self._now() + datetime.timedelta(seconds=AVOID_SECONDS)
             else:
                 self._shunned.pop(url, None)
                 return endpoint, head
         raise heads.none_usable(problems)
 
     def _in_turn(self) -> list[str]:
-        """The addresses in the order of the settings, those last that gave no answer just now."""
+        """Return the addresses in the order of the settings, with recently unresponsive ones last."""
         now = self._now()
         return sorted(self._provider.grpc, key=lambda url: url in self._shunned and now < self._shunned[url])
 
-    async def _ledger(self, url: str) -> Endpoint:
+    async def _ledger(self, url: str) -> _TxEndpoint:
         if url not in self._ledgers:
             self._ledgers[url] = await asyncio.to_thread(
                 self._connect, url, self._provider, self.party, self._account
@@ -279,20 +278,22 @@ class Transactions:
 
     # -- one transaction ---------------------------------------------------------------------------
 
-    async def _send_once(self, endpoint: Endpoint, order: messages.Order) -> Sent:
-        what = descriptions.name(order)
-        draft, signed = await asyncio.to_thread(self._prepare, endpoint, order)
-        # Asked before anything is sent: an endpoint without an index could never confirm it.
+    async def _send_once(self, endpoint: _TxEndpoint, transaction: messages.Transaction) -> SentTx:
+        what = descriptions.name(transaction)
+        draft, signed = await asyncio.to_thread(self._prepare, endpoint, transaction)
+        # Checked before the broadcast: an endpoint without an index could never confirm it.
         if await asyncio.to_thread(self._find, endpoint, signed.hash) is not None:
-            raise errors.Transient(f"{what}: transaction {signed.hash} is in a block already: look again")
+            raise errors.Transient(
+                f"{what}: transaction {signed.hash} is already in a block; run another pass"
+            )
         if self._journal is not None:
             await self._journal.begin(signed.hash, draft.timeout_height)
-        self._pending = _Pending(order, signed.hash, draft.timeout_height)
+        self._pending = _Pending(transaction, signed.hash, draft.timeout_height)
         lost = ""
         try:
             verdict = await asyncio.to_thread(endpoint.broadcast, signed)
         except (grpc.Unanswered, gateway.Refused) as error:
-            # Neither error comes from the check of the transaction: it may have arrived before.
+            # Neither error comes from the check of the transaction, so it may have arrived.
             lost = f"its broadcast failed ({error}), "
         else:
             if verdict.code and not _is_sdk(verdict, _ALREADY_IN_MEMPOOL):
@@ -304,27 +305,35 @@ class Transactions:
         self._pending = None
         if included is None:
             raise errors.Transient(
-                f"{what}: {lost}transaction {signed.hash} came into no block up to {draft.timeout_height} and"
-                " cannot any more: nothing was done"
+                f"{what}: {lost}transaction {signed.hash} was not included in any block up to"
+                f" {draft.timeout_height} and has expired: nothing was changed"
             )
         if included.code:
             raise await asyncio.to_thread(self._explain, endpoint, what, draft, included)
-        return Sent(signed.hash, included.height, included.consumer_id)
+        return SentTx(signed.hash, included.height, included.consumer_id)
 
-    def _prepare(self, endpoint: Endpoint, order: messages.Order) -> tuple[grpc.Draft, grpc.Signed]:
-        what = descriptions.name(order)
-        missing = self._missing_grants(endpoint, [messages.TYPES[type(order)]])
+    def _prepare(
+        self, endpoint: _TxEndpoint, transaction: messages.Transaction
+    ) -> tuple[grpc.Draft, grpc.Signed]:
+        what = descriptions.name(transaction)
+        missing = self._missing_grants(endpoint, [messages.TYPES[type(transaction)]])
         if missing:
             raise errors.Permanent(f"{what}: {'; '.join(missing)}")
         sequence = endpoint.sequence()
         if sequence is None:
             raise errors.Permanent(
-                f"{what}: account {endpoint.address} is unknown to {self._provider.chain_id}: "
+                f"{what}: account {endpoint.address} does not exist on {self._provider.chain_id}; "
                 f"send it some {self._denom} for fees"
             )
-        last = endpoint.height() + TIMEOUT_BLOCKS
-        # A fee of 1 makes the simulation pay as well: paying costs up to half of the gas of such a message.
-        trial = grpc.Draft(order, sequence, gas=0, fee=1 if self._price else 0, timeout_height=last)
+        last = endpoint.height() + _TIMEOUT_BLOCKS
+        # A fee of 1 lets the simulation include the payment, up to half of the gas of such a message.
+        trial = grpc.Draft(
+            transaction=transaction,
+            sequence=sequence,
+            gas=0,
+            fee=1 if self._price else 0,
+            timeout_height=last,
+        )
         try:
             used = endpoint.simulate(endpoint.sign(trial))
         except gateway.Refused as error:
@@ -332,92 +341,100 @@ class Transactions:
                 raise _NotTaken(str(error)) from error
             if _INSUFFICIENT_FUNDS_TEXT in str(error):
                 raise errors.Permanent(
-                    f"{what}: the chain refuses it: {error}: {self._poor(endpoint, trial)}"
+                    f"{what}: rejected by the chain: {error}; {self._insufficient_funds(endpoint, trial)}"
                 ) from error
-            raise errors.Permanent(f"{what}: the chain refuses it: {refusals.told(str(error))}") from error
+            raise errors.Permanent(
+                f"{what}: rejected by the chain: {refusals.explain(str(error))}"
+            ) from error
         gas = messages.gas_limit(used, self._provider.gas_adjustment)
-        draft = grpc.Draft(order, sequence, gas, messages.fee(gas, self._price), last)
+        draft = grpc.Draft(
+            transaction=transaction,
+            sequence=sequence,
+            gas=gas,
+            fee=messages.fee(gas, self._price),
+            timeout_height=last,
+        )
         return draft, endpoint.sign(draft)
 
-    def _find(self, endpoint: Endpoint, tx_hash: str) -> grpc.Verdict | None:
+    def _find(self, endpoint: _TxEndpoint, tx_hash: str) -> grpc.TxResult | None:
         try:
             return endpoint.find(tx_hash)
         except gateway.Refused as error:
             raise errors.SettingsError(
-                f"ics:provider.grpc: {urls.shown(endpoint.url)} cannot look a transaction up ({error}): "
-                'give a node whose config.toml has tx_index.indexer = "kv"'
+                f"ics:provider.grpc: {urls.redacted(endpoint.url)} cannot look up transactions ({error}); "
+                'use a node with tx_index.indexer = "kv" in its config.toml'
             ) from error
 
-    async def _confirm(self, endpoint: Endpoint, pending: _Pending, lost: str) -> grpc.Verdict | None:
-        """Look for a transaction until it is in a block, or can be in none: then None."""
+    async def _confirm(self, endpoint: _TxEndpoint, pending: _Pending, lost: str) -> grpc.TxResult | None:
+        """Return the result of a transaction once it is included, or None once it has expired."""
         trouble = ""
-        end = self._now() + datetime.timedelta(seconds=CONFIRM_SECONDS)
-        while self._now() < end:
+        deadline = self._now() + datetime.timedelta(seconds=_CONFIRM_SECONDS)
+        while self._now() < deadline:
             try:
-                # The height first: a block after it cannot have been missed by the look that follows.
+                # The height is read first, so that the following lookup covers all blocks up to it.
                 height = await asyncio.to_thread(endpoint.height)
-                found = await asyncio.to_thread(endpoint.find, pending.hash)
+                result = await asyncio.to_thread(endpoint.find, pending.hash)
             except errors.IcsError as error:
-                trouble = f"last look: {error}, "
+                trouble = f"last lookup: {error}, "
             else:
-                if found is not None:
-                    return found
+                if result is not None:
+                    return result
                 if _is_over(pending, height):
                     return None
             await self._sleep(0.5)
         raise errors.Transient(
             f"{_what(pending)}: {lost}{trouble}the outcome of transaction {pending.hash} "
-            f"is unknown; it is valid up to block {pending.timeout_height}, nothing is sent before that"
+            f"is unknown; it is valid up to block {pending.timeout_height}, no transaction is sent before that"
         )
 
-    async def _settle(self, endpoint: Endpoint, height: int) -> tuple[messages.Order, Sent] | None:
-        """What became of an earlier transaction whose outcome was unknown; it did its work when answered."""
+    async def _settle(self, endpoint: _TxEndpoint, height: int) -> tuple[messages.Transaction, SentTx] | None:
+        """Return the pending transaction of an earlier call if it has succeeded meanwhile, otherwise None."""
         pending = self._pending
         if pending is None:
             return None
-        found = await asyncio.to_thread(self._find, endpoint, pending.hash)
-        if found is None and not _is_over(pending, height):
+        result = await asyncio.to_thread(self._find, endpoint, pending.hash)
+        if result is None and not _is_over(pending, height):
             raise errors.Transient(
-                f"{_what(pending)}: transaction {pending.hash} may still come into a block "
-                f"up to {pending.timeout_height} (now {height}): nothing else is sent before that"
+                f"{_what(pending)}: transaction {pending.hash} may still be included in a block "
+                f"up to {pending.timeout_height} (now {height}): no other transaction is sent before that"
             )
         self._pending = None
-        if found is None or found.code or pending.order is None:
+        if result is None or result.code or pending.transaction is None:
             return None
-        return pending.order, Sent(pending.hash, found.height, found.consumer_id)
+        return pending.transaction, SentTx(pending.hash, result.height, result.consumer_id)
 
     def _explain(
-        self, endpoint: Endpoint, what: str, draft: grpc.Draft, verdict: grpc.Verdict
+        self, endpoint: _TxEndpoint, what: str, draft: grpc.Draft, result: grpc.TxResult
     ) -> errors.IcsError:
-        """The error of a transaction that the chain refused, with the mend where it is known."""
-        log = refusals.told(verdict.log)
-        said = f"{what}: the chain refuses it (code {verdict.code} of {verdict.codespace}): {log}"
-        if _is_sdk(verdict, _WRONG_SEQUENCE):
-            return errors.Transient(f"{said}: another transaction of the account came first")
-        if _is_sdk(verdict, _INSUFFICIENT_FUNDS):
-            return errors.Permanent(f"{said}: {self._poor(endpoint, draft)}")
-        if _is_sdk(verdict, _INSUFFICIENT_FEE):
-            return errors.Permanent(f"{said}: raise ics:provider.gas_price (now {self._provider.gas_price})")
-        if _is_sdk(verdict, _OUT_OF_GAS):
+        """Return the error of a transaction that the chain rejected, with the remedy if it is known."""
+        log = refusals.explain(result.log)
+        text = f"{what}: rejected by the chain (code {result.code} of {result.codespace}): {log}"
+        if _is_sdk(result, _WRONG_SEQUENCE):
+            return errors.Transient(f"{text}: another transaction of the account was included first")
+        if _is_sdk(result, _INSUFFICIENT_FUNDS):
+            return errors.Permanent(f"{text}; {self._insufficient_funds(endpoint, draft)}")
+        if _is_sdk(result, _INSUFFICIENT_FEE):
+            return errors.Permanent(f"{text}; raise ics:provider.gas_price (now {self._provider.gas_price})")
+        if _is_sdk(result, _OUT_OF_GAS):
             return errors.Permanent(
-                f"{said}: raise ics:provider.gas_adjustment (now {self._provider.gas_adjustment})"
+                f"{text}; raise ics:provider.gas_adjustment (now {self._provider.gas_adjustment})"
             )
-        return errors.Permanent(said)
+        return errors.Permanent(text)
 
-    def _poor(self, endpoint: Endpoint, draft: grpc.Draft) -> str:
-        spent = messages.spends(draft.order, self._denom)
+    def _insufficient_funds(self, endpoint: _TxEndpoint, draft: grpc.Draft) -> str:
+        spent = messages.spends(draft.transaction, self._denom)
         payer = self.party.fee_granter or self.party.signer
         fee = f"cannot pay the fee of at least {draft.fee}{self._denom}"
         if not spent or payer == self.party.principal:
             more = f" and the {spent}{self._denom} to send" if spent else ""
-            return f"{self._held(endpoint, payer)} and {fee}{more}: send it some {self._denom}"
-        principal = self._held(endpoint, self.party.principal)
+            return f"{self._balance(endpoint, payer)} and {fee}{more}; send it some {self._denom}"
+        principal = self._balance(endpoint, self.party.principal)
         return (
-            f"{self._held(endpoint, payer)} and pays the fee of at least {draft.fee}{self._denom}, {principal} and"
-            f" pays the {spent}{self._denom} to send: send {self._denom} to the one that lacks it"
+            f"{self._balance(endpoint, payer)} and pays the fee of at least {draft.fee}{self._denom}, {principal}"
+            f" and pays the {spent}{self._denom} to send; send {self._denom} to the account that lacks it"
         )
 
-    def _held(self, endpoint: Endpoint, address: str) -> str:
+    def _balance(self, endpoint: _TxEndpoint, address: str) -> str:
         try:
             return f"account {address} has {endpoint.balance(address)}{self._denom}"
         except errors.IcsError:
@@ -425,13 +442,17 @@ class Transactions:
 
 
 def _what(pending: _Pending) -> str:
-    return "an earlier run's order" if pending.order is None else descriptions.name(pending.order)
+    return (
+        "transaction of an earlier run"
+        if pending.transaction is None
+        else descriptions.name(pending.transaction)
+    )
 
 
-def _is_sdk(verdict: grpc.Verdict, code: int) -> bool:
-    return verdict.codespace == "sdk" and verdict.code == code
+def _is_sdk(result: grpc.TxResult, code: int) -> bool:
+    return result.codespace == "sdk" and result.code == code
 
 
 def _is_over(pending: _Pending, height: int) -> bool:
-    # A block is indexed a moment after it is committed: one block more than the last that could take it.
+    # A block is indexed shortly after it is committed, so wait for one block after the last possible one.
     return height > pending.timeout_height + 1

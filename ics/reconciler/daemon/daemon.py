@@ -1,7 +1,7 @@
-"""The reconciler that stays: one pass at a time, woken by events or by the clock, until it is told to stop.
+"""The daemon: one pass at a time, triggered by events or by the clock, until it is stopped.
 
-Beside it, and never inside a pass, the Lease is kept; without it the provider and the cluster are only
-looked at, so that a standby is known to be able to take over.
+The Lease is renewed concurrently, never inside a pass. Without the Lease, the provider and the cluster are only
+observed, which shows that a standby is able to take over.
 """
 
 import asyncio
@@ -12,95 +12,94 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ics import errors as ics_errors
-from ics import model
+from ics import errors, model
 from ics.cluster.api import errors as api_errors
 from ics.cluster.api import lease
 from ics.conditions import Severity
 from ics.reconciler import outcome
 from ics.reconciler.daemon import health, schedule, wakeups
 
-RENEW = 5.0
+_RENEW = 5.0
 """Seconds between two renewals of the Lease."""
-STANDBY = 2.0
-"""Seconds between two looks at a Lease that another holds."""
-ASIDE = 10.0
-"""Seconds for which a command by hand may take the Lease that it asked for."""
-SETTLE = 0.3
-"""Seconds for which the rest of a burst of events is waited for."""
-GAP = 1.0
-"""Seconds between two passes, unless something is urgent."""
-AGAIN = 0.25
-"""Seconds until the next look when the endpoint had not come to the event's block."""
-BEHIND = 15.0
-"""Seconds for which an event's block is waited for so."""
+_STANDBY = 2.0
+"""Seconds between two checks of a Lease that another process holds."""
+_STEP_ASIDE = 10.0
+"""Seconds for which the Lease is left to a manual command that requested it."""
+_SETTLE = 0.3
+"""Seconds to wait for the rest of a burst of events."""
+_GAP = 1.0
+"""Minimum seconds between two passes, unless a wake-up is urgent."""
+_AGAIN = 0.25
+"""Seconds until the next pass if the endpoint has not reached the event's block yet."""
+_BEHIND = 15.0
+"""Maximum seconds to wait for an event's block in this way."""
 STOPPING = 25.0
-"""Seconds that a pass may take to end once the reconciler is told to stop."""
+"""Seconds for a pass to end after the daemon was stopped."""
 
 
 @dataclass(frozen=True, slots=True)
-class Work:
-    """What is done; each raises IcsError when nothing could be judged."""
+class PassFunctions:
+    """Functions of the daemon's passes; each raises IcsError if the state cannot be read."""
 
-    act: Callable[[Callable[[], None]], Awaitable[outcome.Outcome]]
-    """One pass; it calls what it is given when it has looked, and may be cancelled before that."""
-    look: Callable[[], Awaitable[model.Snapshot]]
-    """A standby's: read the provider and the cluster, and change nothing."""
-    tell: Callable[[outcome.Outcome | ics_errors.IcsError | str, tuple[wakeups.Wake, ...]], None]
-    """Tell the operator what came of it, and what had woken it."""
-
-
-class _GaveWayError(Exception):
-    """The pass was ended before it changed anything, and a fresh one is to be made."""
+    run_pass: Callable[[Callable[[], None]], Awaitable[outcome.Outcome]]
+    """Run one pass; it calls its argument when it has observed everything, and may be cancelled before that."""
+    observe: Callable[[], Awaitable[model.Snapshot]]
+    """Read the provider and the cluster without changes, on a standby."""
+    report: Callable[[outcome.Outcome | errors.IcsError | str, tuple[wakeups.Wakeup, ...]], None]
+    """Report the result of a pass and its wake-ups to the operator."""
 
 
-class Resident:
-    """The loop of one reconciler."""
+class _PassAbortedError(Exception):
+    """The pass was cancelled before it changed anything, and must be repeated."""
+
+
+class Daemon:
+    """Loop of one reconciler."""
 
     def __init__(
         self,
-        work: Work,
-        tenure: lease.Tenure,
-        wakes: wakeups.Bell,
-        ticks: Callable[[], float] = time.monotonic,
-        luck: Callable[[], float] = random.random,
+        work: PassFunctions,
+        lease: lease.DaemonLease,
+        queue: wakeups.WakeupQueue,
+        monotonic: Callable[[], float] = time.monotonic,
+        jitter: Callable[[], float] = random.random,
     ) -> None:
-        """Nothing is begun yet.
+        """Initialize without starting anything.
 
         Args:
-            work: what is done.
-            tenure: the Lease.
-            wakes: what wakes it.
-            ticks: seconds of a clock that is never set.
-            luck: draws a number from 0 to 1.
+            work: functions of the passes.
+            lease: the Lease.
+            queue: wake-ups.
+            monotonic: returns the seconds of a monotonic clock.
+            jitter: draws a number from 0 to 1.
         """
         self._work = work
-        self._tenure = tenure
-        self._bell = wakes
-        self._ticks = ticks
-        self._luck = luck
+        self._lease = lease
+        self._queue = queue
+        self._monotonic = monotonic
+        self._jitter = jitter
         self._is_stopping = False
         self._aside_until = 0.0
         self._holder = ""
-        """Who else holds the Lease, as it was told."""
+        """Other holder of the Lease, as last reported."""
         self._failures = 0
-        self._changed: dict[str, tuple[schedule.Standing, float]] = {}
+        self._changed: dict[str, tuple[schedule.AwaitedState, float]] = {}
         self._awaited_height = (0, 0.0)
         self._provider_time = ("", 0.0)
-        self._unanswered: tuple[wakeups.Wake, ...] = ()
-        self.vitals = health.Vitals()
+        self._unanswered: tuple[wakeups.Wakeup, ...] = ()
+        self.health = health.DaemonHealth()
 
     async def run(self) -> None:
-        """Pass after pass, until `stop`; then the Lease is given back.
+        """Run passes until `stop`, then release the Lease.
 
-        When this is cancelled it is not: what the pass had begun may still be written, and nobody else may
-        write before the Lease runs out.
+        After a cancellation the Lease is not released, because writes of the pass may still be in progress, and no
+        other process may write before the Lease expires.
         """
         await self._renew()
         keeping = asyncio.create_task(self._keep())
         is_cut = False
         try:
-            woken: tuple[wakeups.Wake, ...] = (wakeups.Wake("start"),)
+            woken: tuple[wakeups.Wakeup, ...] = (wakeups.Wakeup("start"),)
             while True:
                 pause = await self._turn(woken)
                 woken = await self._rest(pause)
@@ -115,165 +114,173 @@ class Resident:
             keeping.cancel()
             await asyncio.gather(keeping, return_exceptions=True)
             if not is_cut:
-                await self._tenure.give_up()
+                await self._lease.give_up()
 
     def stop(self) -> None:
-        """End after the write that is under way; no other begins."""
+        """End after the current write, without starting a new one."""
         self._is_stopping = True
-        self._tenure.stop()
-        self._bell.ring(wakeups.Wake("stop", is_urgent=True))
+        self._lease.stop()
+        self._queue.put(wakeups.Wakeup("stop", is_urgent=True))
 
     # -- the Lease ---------------------------------------------------------------------------------
 
     async def _keep(self) -> None:
-        """Take the Lease when it is free, and renew it, beside the passes."""
+        """Acquire the Lease when it is free, and renew it, concurrently with the passes."""
         while True:
-            was_held = self._tenure.is_held
-            # A loop that hangs lets it run out: a standby takes over, and what hangs may write no more.
-            if self._ticks() >= self._aside_until and not health.ailment(self.vitals, self._ticks()):
+            was_held = self._lease.is_held
+            # If the loop hangs, the Lease expires: a standby takes over, and the hanging pass must not write.
+            if self._monotonic() >= self._aside_until and not health.liveness_problem(
+                self.health, self._monotonic()
+            ):
                 await self._renew()
-            if self._tenure.is_held != was_held:
-                self._bell.ring(wakeups.Wake("lease", is_urgent=True))
-            elif self._tenure.is_wanted:
-                self._bell.ring(wakeups.Wake("wanted", is_urgent=True))
-            await asyncio.sleep(RENEW if self._tenure.is_held else STANDBY)
+            if self._lease.is_held != was_held:
+                self._queue.put(wakeups.Wakeup("lease", is_urgent=True))
+            elif self._lease.is_wanted:
+                self._queue.put(wakeups.Wakeup("wanted", is_urgent=True))
+            await asyncio.sleep(_RENEW if self._lease.is_held else _STANDBY)
 
     async def _renew(self) -> None:
         holder, trouble = "", ""
         try:
-            await self._tenure.acquire()
-        except lease.Held as error:
-            holder = error.holder or "another one"
+            await self._lease.acquire()
+        except lease.HeldByOther as error:
+            holder = error.holder or "another process"
         except api_errors.Conflict:
-            return  # just now somebody has written it
-        except ics_errors.IcsError as error:
-            trouble = f"the Lease cannot be had: {error}"
+            return  # a concurrent write; try again
+        except errors.IcsError as error:
+            trouble = f"could not acquire the Lease: {error}"
         if holder and holder != self._holder:
-            self._work.tell(f"standing by: {holder} is acting for this validator", ())
-        if trouble and trouble != self.vitals.lease_trouble:
-            self._work.tell(trouble, ())
+            self._work.report(f"standby: {holder} is acting for this validator", ())
+        if trouble and trouble != self.health.lease_trouble:
+            self._work.report(trouble, ())
         self._holder = holder
         self._set(lease_trouble=trouble)
 
     async def _step_aside(self) -> None:
-        """Let a command by hand have the Lease."""
-        self._aside_until = self._ticks() + ASIDE
-        self._work.tell("a command by hand asked for the Lease: standing by", ())
-        await self._tenure.give_up()
+        """Release the Lease for a manual command."""
+        self._aside_until = self._monotonic() + _STEP_ASIDE
+        self._work.report("standby: a manual command requested the Lease", ())
+        await self._lease.give_up()
 
     # -- one turn ----------------------------------------------------------------------------------
 
-    async def _turn(self, woken: tuple[wakeups.Wake, ...]) -> float:
-        """One pass or look, and how long to wait after it."""
-        if self._tenure.is_wanted:
+    async def _turn(self, woken: tuple[wakeups.Wakeup, ...]) -> float:
+        """Run one pass, or observe as a standby, and return the seconds to wait afterwards."""
+        if self._lease.is_wanted:
             await self._step_aside()
-        began = self._ticks()
-        is_acting = self._tenure.is_held
-        self._set(busy_since=began, is_acting=is_acting, wakes=_counted(self.vitals.wakes, woken))
+        started = self._monotonic()
+        is_acting = self._lease.is_held
+        self._set(busy_since=started, is_acting=is_acting, wakeups=_counted(self.health.wakeups, woken))
         woken, self._unanswered = self._unanswered + woken, ()
         try:
-            pause = await (self._act(woken) if is_acting else self._look())
-        except _GaveWayError:
+            pause = await (self._run_pass(woken) if is_acting else self._observe())
+        except _PassAbortedError:
             self._unanswered = woken
             return 0.0
-        except ics_errors.IcsError as error:
+        except errors.IcsError as error:
             self._failures += 1
             regular = self._pause()
-            pause = schedule.retry(self._failures, regular, self._luck())
-            self._set(trouble=str(error), failures=self.vitals.failures + 1)
-            self._work.tell(error, woken)
+            pause = schedule.retry_seconds(self._failures, regular, self._jitter())
+            self._set(trouble=str(error), failures=self.health.failures + 1)
+            self._work.report(error, woken)
         else:
             self._failures = 0
-            self._set(trouble="", judged_at=self._ticks())
-        now = self._ticks()
-        self._set(busy_since=None, due=now + pause, seconds=now - began, passes=self.vitals.passes + 1)
+            self._set(trouble="", judged_at=self._monotonic())
+        now = self._monotonic()
+        self._set(busy_since=None, due=now + pause, seconds=now - started, passes=self.health.passes + 1)
         return pause
 
-    async def _act(self, woken: tuple[wakeups.Wake, ...]) -> float:
-        # Before the pass: one that fails has not answered the event, and the next must not forget it.
+    async def _run_pass(self, woken: tuple[wakeups.Wakeup, ...]) -> float:
+        # Recorded before the pass: if it fails, the next pass must still wait for the event's block.
         newest = max((wake.height for wake in woken), default=0)
         if newest > self._awaited_height[0]:
-            self._awaited_height = newest, self._ticks()
-        done = await self._pass(is_urgent=any(wake.is_urgent for wake in woken))
-        self._work.tell(done, woken)
-        critical = [c for chain in done.report.chains for c in chain.conditions] + [*done.report.conditions]
-        self._set(height=done.report.height, critical=sum(c.severity is Severity.CRITICAL for c in critical))
-        self._take_in(done)
+            self._awaited_height = newest, self._monotonic()
+        result = await self._pass(is_urgent=any(wake.is_urgent for wake in woken))
+        self._work.report(result, woken)
+        critical = [c for chain in result.report.chains for c in chain.conditions] + [
+            *result.report.conditions
+        ]
+        self._set(
+            height=result.report.height, critical=sum(c.severity is Severity.CRITICAL for c in critical)
+        )
+        self._record_outcome(result)
         height, since = self._awaited_height
-        if done.report.height < height and self._ticks() - since < BEHIND:
-            return AGAIN
+        if result.report.height < height and self._monotonic() - since < _BEHIND:
+            return _AGAIN
         return self._pause()
 
     async def _pass(self, *, is_urgent: bool) -> outcome.Outcome:
-        """One pass; while it only looks it gives way to something urgent, which it may have looked past.
+        """Run one pass; an urgent wake-up aborts it while it only observes, because it may have missed the cause.
 
-        One that is itself urgent gives way to nothing, so that there is always an end.
+        A pass that is itself urgent is never aborted, so that the loop always makes progress.
 
         Raises:
-            _GaveWayError: a fresh one is to be made.
+            _PassAbortedError: the pass must be repeated.
         """
-        has_looked = is_urgent
+        has_observed = is_urgent
 
-        def looked() -> None:
-            nonlocal has_looked
-            has_looked = True
+        def on_observed() -> None:
+            nonlocal has_observed
+            has_observed = True
 
-        acting = asyncio.ensure_future(self._work.act(looked))
-        urgent = asyncio.ensure_future(self._bell.urgent())
+        acting = asyncio.ensure_future(self._work.run_pass(on_observed))
+        urgent = asyncio.ensure_future(self._queue.take_urgent())
         try:
             await asyncio.wait({acting, urgent}, return_when=asyncio.FIRST_COMPLETED)
-            if not acting.done() and not has_looked:
-                raise _GaveWayError
+            if not acting.done() and not has_observed:
+                raise _PassAbortedError
             return await acting
         finally:
             for task in (acting, urgent):
                 task.cancel()
             await asyncio.gather(acting, urgent, return_exceptions=True)
 
-    async def _look(self) -> float:
-        self._set(height=(await self._work.look()).height)
+    async def _observe(self) -> float:
+        self._set(height=(await self._work.observe()).height)
         return schedule.BACKGROUND
 
-    async def _rest(self, pause: float) -> tuple[wakeups.Wake, ...]:
-        """Wait for the next turn, and answer what began it."""
-        ended = self._ticks()
-        woken = await self._bell.wait(pause, SETTLE)
-        while woken and not any(wake.is_urgent for wake in woken) and self._ticks() - ended < GAP:
-            more = await self._bell.wait(GAP - (self._ticks() - ended))
+    async def _rest(self, pause: float) -> tuple[wakeups.Wakeup, ...]:
+        """Wait for the next turn, and return its wake-ups."""
+        ended = self._monotonic()
+        woken = await self._queue.wait(pause, _SETTLE)
+        while woken and not any(wake.is_urgent for wake in woken) and self._monotonic() - ended < _GAP:
+            more = await self._queue.wait(_GAP - (self._monotonic() - ended))
             woken += more
         return woken
 
-    # -- what is expected --------------------------------------------------------------------------
+    # -- expected changes --------------------------------------------------------------------------
 
-    def _take_in(self, done: outcome.Outcome) -> None:
-        """Remember since when each chain has been as it is."""
-        now = self._ticks()
-        found = schedule.standings(done.snapshot, done.report)
+    def _record_outcome(self, result: outcome.Outcome) -> None:
+        """Record the time since which each chain's state is unchanged."""
+        now = self._monotonic()
+        states = schedule.awaited_states(result.snapshot, result.report)
         self._changed = {
             consumer_id: before
-            if (before := self._changed.get(consumer_id)) is not None and before[0] == standing
-            else (standing, now)
-            for consumer_id, standing in found.items()
+            if (before := self._changed.get(consumer_id)) is not None and before[0] == state
+            else (state, now)
+            for consumer_id, state in states.items()
         }
-        self._provider_time = done.snapshot.time, now
+        self._provider_time = result.snapshot.time, now
 
     def _pause(self) -> float:
         if not self._changed:
-            return schedule.pause((), self._luck())
+            return schedule.pause_seconds((), self._jitter())
         time_then, then = self._provider_time
-        now = self._ticks()
+        now = self._monotonic()
         awaited = []
-        for standing, since in self._changed.values():
-            until = schedule.seconds_until(standing.spawn_time, time_then)
-            awaited.append(schedule.Awaited(None if until is None else until - (now - then), now - since))
-        return schedule.pause(awaited, self._luck())
+        for state, since in self._changed.values():
+            until = schedule.seconds_until(state.spawn_time, time_then)
+            awaited.append(
+                schedule.AwaitedTimes(None if until is None else until - (now - then), now - since)
+            )
+        return schedule.pause_seconds(awaited, self._jitter())
 
     def _set(self, **changes: Any) -> None:
-        self.vitals = dataclasses.replace(self.vitals, **changes)
+        self.health = dataclasses.replace(self.health, **changes)
 
 
-def _counted(counts: Mapping[str, int], woken: tuple[wakeups.Wake, ...]) -> dict[str, int]:
-    found = dict(counts)
+def _counted(counts: Mapping[str, int], woken: tuple[wakeups.Wakeup, ...]) -> dict[str, int]:
+    totals = dict(counts)
     for wake in woken:
-        found[wake.reason] = found.get(wake.reason, 0) + 1
-    return found
+        totals[wake.reason] = totals.get(wake.reason, 0) + 1
+    return totals

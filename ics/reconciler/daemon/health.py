@@ -1,7 +1,7 @@
-"""How a resident reconciler is: what its probes and metrics say; pure.
+"""Health of the daemon: liveness, readiness and metrics; pure.
 
-Alive: the loop makes progress. Ready: its last look could judge the provider and the cluster, whether it
-acts or stands by.
+Alive: the loop makes progress. Ready: its last pass could read the provider and the cluster, whether it acts or is a
+standby.
 """
 
 from collections.abc import Iterator, Mapping
@@ -12,101 +12,102 @@ if TYPE_CHECKING:
     from prometheus_client import Metric
 
 LONGEST_PASS = 600.0
-"""Seconds after which a pass counts as stuck: transactions wait a minute for their block, each after another."""
-LATE = 60.0
-"""Seconds that the loop may be late for its next look."""
-STALE = 300.0
-"""Seconds after which a judgement no longer counts."""
+"""Seconds after which a pass counts as stuck; several transactions may wait up to a minute each."""
+_LATE = 60.0
+"""Seconds by which the loop's next turn may be overdue."""
+_STALE = 300.0
+"""Seconds after which the last observation is outdated."""
 
 
-@dataclass(frozen=True, slots=True)
-class Vitals:
-    """Times are seconds of a clock that is never set."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DaemonHealth:
+    """State of the daemon's loop; times are seconds of a monotonic clock."""
 
     is_acting: bool = False
-    """It holds the Lease."""
+    """Whether it holds the Lease."""
     busy_since: float | None = None
-    """When the pass began that is under way."""
+    """Start of the current pass; None: no pass is running."""
     due: float = 0.0
-    """When the next look begins, at the latest."""
+    """Latest start of the next pass."""
     judged_at: float | None = None
-    """When the provider and the cluster were judged last."""
-    trouble: str = "there was no look yet"
-    """Why the last look could not judge; empty: it could."""
+    """Time of the last successful observation."""
+    trouble: str = "no pass has run yet"
+    """Why the last observation failed; empty: it succeeded."""
     lease_trouble: str = ""
-    """Why the Lease can neither be taken nor renewed, though nobody else is known to hold it; empty: it can."""
+    """Why the Lease can neither be acquired nor renewed, unless another process holds it; empty: no error."""
     height: int = 0
-    """Of the provider, at the last judgement."""
+    """Provider height of the last observation."""
     passes: int = 0
     failures: int = 0
-    """Passes that could judge nothing."""
+    """Number of failed observations."""
     seconds: float = 0.0
-    """Of the last look."""
-    wakes: Mapping[str, int] = field(default_factory=dict)
+    """Duration of the last pass."""
+    wakeups: Mapping[str, int] = field(default_factory=dict)
     """Wake-ups by reason."""
     critical: int = 0
-    """Conditions of that severity in the last report."""
+    """Number of critical conditions in the last report."""
     listens_to: str = ""
-    """The provider's endpoint whose events are heard."""
+    """Provider endpoint of the event subscription; empty: disconnected."""
     watches: bool = False
-    """The own pods are watched."""
+    """Whether the validator's pods are watched."""
 
 
-def ailment(vitals: Vitals, now: float) -> str:
-    """Why the loop makes no progress; empty: it does."""
-    if vitals.busy_since is not None:
-        seconds = now - vitals.busy_since
-        return f"the pass is under way since {seconds:.0f} s" if seconds > LONGEST_PASS else ""
-    late = now - vitals.due
-    return f"the next look is {late:.0f} s late" if late > LATE else ""
+def liveness_problem(health: DaemonHealth, now: float) -> str:
+    """Return why the loop makes no progress, or an empty text if it does."""
+    if health.busy_since is not None:
+        seconds = now - health.busy_since
+        return f"the pass has been running for {seconds:.0f} s" if seconds > LONGEST_PASS else ""
+    late = now - health.due
+    return f"the next pass is {late:.0f} s overdue" if late > _LATE else ""
 
 
-def obstacle(vitals: Vitals, now: float) -> str:
-    """Why it is not ready; empty: it is."""
-    if vitals.trouble or vitals.lease_trouble:
-        return vitals.trouble or vitals.lease_trouble
-    if vitals.judged_at is None or now - vitals.judged_at > STALE:
-        return "the last judgement is too old"
+def readiness_problem(health: DaemonHealth, now: float) -> str:
+    """Return why the daemon is not ready, or an empty text if it is."""
+    if health.trouble or health.lease_trouble:
+        return health.trouble or health.lease_trouble
+    if health.judged_at is None or now - health.judged_at > _STALE:
+        return "the last observation is too old"
     return ""
 
 
-def metrics(vitals: Vitals, now: float) -> bytes:
-    """All of it in the text format of Prometheus (exposition format 0.0.4)."""
-    import prometheus_client  # it takes 15 ms to load
+def metrics(health: DaemonHealth, now: float) -> bytes:
+    """Return the metrics in the text format of Prometheus (exposition format 0.0.4)."""
+    import prometheus_client  # its import takes 15 ms
 
-    return prometheus_client.generate_latest(_Collector(vitals, now))
+    return prometheus_client.generate_latest(_Collector(health, now))
 
 
 @dataclass(frozen=True, slots=True)
 class _Collector:
-    """One state of a reconciler, as prometheus_client asks for it; nothing goes through its global registry."""
+    """Collector of prometheus_client for one state, without its global registry."""
 
-    vitals: Vitals
+    health: DaemonHealth
     now: float
 
     def collect(self) -> "Iterator[Metric]":
         from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
-        vitals = self.vitals
+        state = self.health
         gauges = {
-            "ics_acting": ("Whether it holds the Lease and acts.", vitals.is_acting),
-            "ics_ready": ("Whether it is ready, as /readyz reports.", not obstacle(vitals, self.now)),
-            "ics_provider_height": ("Height of the provider at the last judgement.", vitals.height),
-            "ics_pass_seconds": ("Duration of the last pass.", round(vitals.seconds, 3)),
-            "ics_critical_conditions": ("Critical conditions in the last report.", vitals.critical),
+            "ics_acting": ("Whether it holds the Lease and acts.", state.is_acting),
+            "ics_ready": (
+                "Whether it is ready, as /readyz reports.",
+                not readiness_problem(state, self.now),
+            ),
+            "ics_provider_height": ("Provider height of the last observation.", state.height),
+            "ics_pass_seconds": ("Duration of the last pass.", round(state.seconds, 3)),
+            "ics_critical_conditions": ("Critical conditions in the last report.", state.critical),
             "ics_events_connected": (
                 "Whether it is connected to the provider's events.",
-                bool(vitals.listens_to),
+                bool(state.listens_to),
             ),
-            "ics_pods_watched": ("Whether it watches its own pods.", vitals.watches),
+            "ics_pods_watched": ("Whether it watches its own pods.", state.watches),
         }
         for name, (text, value) in gauges.items():
             yield GaugeMetricFamily(name, text, value)
-        yield CounterMetricFamily("ics_passes_total", "Passes made.", vitals.passes)
-        yield CounterMetricFamily(
-            "ics_failed_passes_total", "Passes that could judge nothing.", vitals.failures
-        )
+        yield CounterMetricFamily("ics_passes_total", "Passes made.", state.passes)
+        yield CounterMetricFamily("ics_failed_passes_total", "Passes that failed to observe.", state.failures)
         wakeups = CounterMetricFamily("ics_wakeups_total", "Wake-ups by reason.", labels=["reason"])
-        for reason, count in sorted(vitals.wakes.items()):
+        for reason, count in sorted(state.wakeups.items()):
             wakeups.add_metric([reason], count)
         yield wakeups

@@ -1,6 +1,6 @@
-"""A small HTTP server for the probes of a resident reconciler and its metrics.
+"""HTTP server for the daemon's probes and metrics.
 
-It runs in the loop that the passes run in, so that a loop that hangs answers nobody.
+It runs in the same event loop as the passes, so that it does not answer if the loop hangs.
 """
 
 import asyncio
@@ -15,21 +15,21 @@ _ALL_ADDRESSES = ""
 
 
 @contextlib.asynccontextmanager
-async def served(
-    port: int, look: Callable[[], health.Vitals], ticks: Callable[[], float]
+async def serve(
+    port: int, look: Callable[[], health.DaemonHealth], monotonic: Callable[[], float]
 ) -> AsyncIterator[int]:
     """Answer `/healthz`, `/readyz` and `/metrics` for as long as the context lasts.
 
     Args:
-        port: where; 0: nowhere.
-        look: tells how the reconciler is.
-        ticks: the clock of its times.
+        port: port to listen on; 0: no server.
+        look: returns the daemon's health.
+        monotonic: clock of the times in it.
 
     Yields:
         The port.
 
     Raises:
-        SettingsError: the port is taken.
+        SettingsError: the port is in use.
     """
     if not port:
         yield 0
@@ -39,14 +39,14 @@ async def served(
         try:
             async with asyncio.timeout(_REQUEST_SECONDS):
                 line = await reader.readline()
-                while (await reader.readline()).strip():  # headers, which nobody needs
+                while (await reader.readline()).strip():  # headers, which are ignored
                     pass
-                status, kind, body = answer(line.decode("latin-1"), look(), ticks())
+                status, kind, body = answer(line.decode("latin-1"), look(), monotonic())
                 head = f"HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n"
                 writer.write(f"{head}Connection: close\r\n\r\n".encode() + body)
                 await writer.drain()
         except (OSError, TimeoutError, ValueError):
-            pass  # the client's affair: it went away, or sent no request
+            pass  # a client's error: it disconnected, or sent no valid request
         finally:
             writer.close()
 
@@ -54,14 +54,14 @@ async def served(
         server = await asyncio.start_server(serve, _ALL_ADDRESSES or None, port)
     except OSError as error:
         raise errors.SettingsError(
-            f"ics:resident.port: {port} cannot be listened on ({error.strerror}): choose another port, or 0 for none"
+            f"ics:daemon.port: cannot listen on {port} ({error.strerror}); choose another port, or 0 for none"
         ) from error
     async with server:
         yield port
 
 
-def answer(request_line: str, now: health.Vitals, ticks: float) -> tuple[str, str, bytes]:
-    """Status, content type and body that answer one request."""
+def answer(request_line: str, now: health.DaemonHealth, monotonic: float) -> tuple[str, str, bytes]:
+    """Return status, content type and body of the answer to one request."""
     method, _, rest = request_line.partition(" ")
     path = rest.partition(" ")[0].partition("?")[0]
     plain = "text/plain; charset=utf-8"
@@ -70,12 +70,12 @@ def answer(request_line: str, now: health.Vitals, ticks: float) -> tuple[str, st
     if path == "/metrics":
         from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4
 
-        # Later versions are for clients that ask for them; others reject a version that they do not know.
-        return "200 OK", CONTENT_TYPE_PLAIN_0_0_4, health.metrics(now, ticks)
-    judges = {"/healthz": health.ailment, "/readyz": health.obstacle}
-    if path not in judges:
+        # Clients must request later versions explicitly; others reject unknown versions.
+        return "200 OK", CONTENT_TYPE_PLAIN_0_0_4, health.metrics(now, monotonic)
+    checks = {"/healthz": health.liveness_problem, "/readyz": health.readiness_problem}
+    if path not in checks:
         return "404 Not Found", plain, b"/healthz, /readyz or /metrics\n"
-    problem = judges[path](now, ticks)
-    role = "acting" if now.is_acting else "standing by"
+    problem = checks[path](now, monotonic)
+    role = "acting" if now.is_acting else "standby"
     body = f"{problem or 'ok'}\n{role}, provider at height {now.height}\n".encode()
     return ("503 Service Unavailable" if problem else "200 OK"), plain, body

@@ -1,20 +1,20 @@
-"""How long a resident reconciler waits for a wake-up before it looks by itself; pure.
+"""Polling intervals of the daemon, the fallback for lost events; pure.
 
-Events wake it at once. What is here is the fallback: with every event lost all still happens, only later.
+Events trigger a pass immediately. If all events are lost, everything still happens, only later.
 """
 
-import datetime
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ics import aio, model
 from ics.conditions import Reason
 from ics.consumer import status
+from ics.cosmos import times
 
 BACKGROUND = 30.0
-"""Seconds between two looks while nothing is expected."""
-NEAR = 90.0
-"""A spawn is near when so many seconds are left to it."""
+"""Seconds between two passes while nothing is expected."""
+_NEAR = 90.0
+"""Seconds before a spawn time from which the spawn is near."""
 _NEAR_PAUSE = 5.0
 _FIRST = 30.0
 _SECOND = 120.0
@@ -24,78 +24,78 @@ _URGENT_RETRY = 5.0
 
 
 @dataclass(frozen=True, slots=True)
-class Awaited:
-    """A chain of which something is expected."""
+class AwaitedTimes:
+    """Times of a chain with an expected change."""
 
     until_spawn: float | None
-    """Seconds to its spawn time, negative after it; None: there is none."""
+    """Seconds until its spawn time, negative after it; None: no spawn time."""
     since_change: float
-    """Seconds since what is told of it changed last."""
+    """Seconds since its report changed last."""
 
 
-def pause(chains: Iterable[Awaited], luck: float) -> float:
-    """Seconds until the next look, the shortest that any chain asks for.
+def pause_seconds(chains: Iterable[AwaitedTimes], jitter: float) -> float:
+    """Return the seconds until the next pass: the shortest interval of all chains.
 
-    30 s in the background, 5 s while a spawn is near, 1 s for the 30 s after it, 3 to 5 s until 2 min,
-    then 10 to 30 s, for ever.
+    30 s in the background, 5 s while a spawn is near, 1 s for the 30 s after it, 3 to 5 s until 2 min, then 10 to
+    30 s forever.
 
     Args:
-        chains: of which something is expected.
-        luck: at least 0 and below 1, drawn for this pause: validators shall not all ask at once.
+        chains: chains with an expected change.
+        jitter: at least 0 and below 1, drawn for this pause, so that validators do not poll simultaneously.
     """
-    background = BACKGROUND * (0.9 + 0.1 * luck)
-    return min((_pause(chain, luck) for chain in chains), default=background)
+    background = BACKGROUND * (0.9 + 0.1 * jitter)
+    return min((_pause_seconds(chain, jitter) for chain in chains), default=background)
 
 
-def _pause(chain: Awaited, luck: float) -> float:
+def _pause_seconds(chain: AwaitedTimes, jitter: float) -> float:
     until, since = chain.until_spawn, chain.since_change
-    quick, slow = 3.0 + 2.0 * luck, 10.0 + 20.0 * luck
+    quick, slow = 3.0 + 2.0 * jitter, 10.0 + 20.0 * jitter
     if until is not None and until > 0:
-        # What is staged before comes step by step, each of which changes what is told of the chain.
-        regular = min(BACKGROUND, until - NEAR) if until > NEAR else min(_NEAR_PAUSE, until)
+        # Preparations consist of several steps, and each of them changes the chain's report.
+        regular = min(BACKGROUND, until - _NEAR) if until > _NEAR else min(_NEAR_PAUSE, until)
         return max(_SOONEST, min(regular, quick) if since <= _SECOND else regular)
     if until is not None and -until <= _FIRST:
         return 1.0
     return quick if min(since, -until if until is not None else since) <= _SECOND else slow
 
 
-def retry(failures: int, regular: float, luck: float) -> float:
-    """Seconds until the next pass after passes that could judge nothing.
+def retry_seconds(failures: int, regular: float, jitter: float) -> float:
+    """Return the seconds until the next pass after failed ones.
 
     Args:
-        failures: in a row, 1 or more.
-        regular: what the pause would have been; around a spawn no wait grows long.
-        luck: as in `backoff`.
+        failures: number of consecutive failures, 1 or more.
+        regular: regular pause; around a spawn time, the back-off stays short.
+        jitter: as in `backoff`.
     """
     longest = _URGENT_RETRY if regular <= _NEAR_PAUSE else _LONGEST_RETRY
-    return max(min(regular, 1.0), aio.backoff(failures, longest, luck))
+    return max(min(regular, 1.0), aio.backoff(failures, longest, jitter))
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
-    """What a chain's report says, without what moves with every block."""
+class AwaitedState:
+    """A chain's report without values that change with every block."""
 
     spawn_time: str | None
     """RFC 3339."""
-    told: tuple[str, ...]
-    """Differs when anything about the chain has changed."""
+    fingerprint: tuple[str, ...]
+    """Differs if anything about the chain has changed."""
 
 
-def standings(snapshot: model.Snapshot, report: status.Report) -> dict[str, Standing]:
-    """The chains of which something is expected, by consumer id."""
+def awaited_states(snapshot: model.Snapshot, report: status.Report) -> dict[str, AwaitedState]:
+    """Return the states of chains with an expected change, by consumer id."""
     details = {consumer.summary.consumer_id: consumer.detail for consumer in snapshot.consumers}
-    found = {}
+    states = {}
     for chain in report.chains:
         detail = details.get(chain.consumer_id)
         if _is_awaited(chain):
-            told = (
+            fingerprint = (
                 chain.phase.value,
                 chain.participation.value,
                 str(chain.genesis_sha256),
                 *(condition.reason for condition in chain.conditions),
             )
-            found[chain.consumer_id] = Standing(detail.spawn_time if detail else None, told)
-    return found
+            states[chain.consumer_id] = AwaitedState(detail.spawn_time if detail else None, fingerprint)
+    return states
 
 
 def _is_awaited(chain: status.ChainReport) -> bool:
@@ -104,14 +104,13 @@ def _is_awaited(chain: status.ChainReport) -> bool:
     if chain.phase is model.Phase.STOPPED or any(reason.entry.is_foreign for reason in reasons):
         return False
     if chain.phase is model.Phase.INITIALIZED:
-        # One that is declined may be joined at the next height, and one that was refused at the next pass.
+        # A declined chain may be joined at the next height, and a rejected one in the next pass.
         return True
     return Reason.NOT_JOINED not in reasons and not all(reason.entry.is_settled for reason in reasons)
 
 
 def seconds_until(moment: str | None, now: str) -> float | None:
-    """Seconds from one RFC 3339 time to another, by the provider's own clock; None when there is none."""
+    """Return the seconds between two RFC 3339 times of the provider's clock, or None without a target time."""
     if moment is None:
         return None
-    parse = datetime.datetime.fromisoformat
-    return (parse(moment) - parse(now)).total_seconds()
+    return (times.parse_time(moment) - times.parse_time(now)).total_seconds()

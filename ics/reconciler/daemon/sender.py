@@ -1,4 +1,4 @@
-"""What one chain's trouble may cost the others: its transaction is tried again later and later."""
+"""Retry of failing transactions with exponential back-off, so that they do not delay other chains."""
 
 import random
 import time
@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from ics import aio, errors, model
 from ics.reconciler import world
 
-LONGEST = 30.0
-"""Seconds between two tries, at most: a spawn may be near."""
+_LONGEST = 30.0
+"""Maximum seconds between two attempts, because a spawn time may be near."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,49 +19,49 @@ class _Failure:
     error: errors.IcsError
 
 
-class PatientSender:
-    """Sends, and after a failure tells it again, without trying, until some time has gone by.
+class BackoffSender:
+    """Sender that repeats the last error of a failed transaction without sending, until its back-off has expired.
 
-    A transaction may take a minute to fail, in which nothing else is done.
+    A transaction may take a minute to fail, during which nothing else can be done.
     """
 
     def __init__(
         self,
         sender: world.Sender,
-        ticks: Callable[[], float] = time.monotonic,
-        luck: Callable[[], float] = random.random,
+        monotonic: Callable[[], float] = time.monotonic,
+        jitter: Callable[[], float] = random.random,
     ) -> None:
         """Wrap a sender.
 
         Args:
-            sender: what really sends.
-            ticks: seconds of a clock that is never set.
-            luck: draws a number from 0 to 1.
+            sender: the wrapped sender.
+            monotonic: returns the seconds of a monotonic clock.
+            jitter: draws a number from 0 to 1.
         """
         self._sender = sender
-        self._ticks = ticks
-        self._luck = luck
+        self._monotonic = monotonic
+        self._jitter = jitter
         self._failures: dict[object, _Failure] = {}
 
-    async def send(self, order: model.Intent | model.OptOut) -> object:
-        """Send one, unless the same failed just now.
+    async def send(self, transaction: model.Intent | model.OptOut) -> object:
+        """Send a transaction unless the same one failed recently.
 
         Raises:
-            IcsError: of the sender, now or the last time.
+            IcsError: error of the sender, now or at the last attempt.
         """
-        failure = self._failures.get(order)
-        if failure is not None and self._ticks() < failure.until:
+        failure = self._failures.get(transaction)
+        if failure is not None and self._monotonic() < failure.until:
             raise failure.error
         try:
-            sent = await self._sender.send(order)
+            sent = await self._sender.send(transaction)
         except errors.IcsError as error:
             count = failure.count + 1 if failure is not None else 1
-            wait = aio.backoff(count + 1, LONGEST, self._luck())
-            self._failures[order] = _Failure(count, self._ticks() + wait, error)
+            wait = aio.backoff(count + 1, _LONGEST, self._jitter())
+            self._failures[transaction] = _Failure(count, self._monotonic() + wait, error)
             raise
-        self._failures.pop(order, None)
+        self._failures.pop(transaction, None)
         return sent
 
-    async def earlier(self) -> int:
-        """Wait for what a run that died had sent; see `world.Sender`."""
-        return await self._sender.earlier()
+    async def await_pending(self) -> int:
+        """Wait for the pending transaction of a crashed run; see `world.Sender`."""
+        return await self._sender.await_pending()

@@ -1,57 +1,68 @@
-"""Wake-ups of a resident reconciler. They only say that something happened; what it is, a pass reads itself."""
+"""Wake-ups of the daemon; they carry no state, which every pass reads itself."""
 
 import asyncio
 from dataclasses import dataclass
 
+from ics.provider import event_filter
+
 
 @dataclass(frozen=True, slots=True)
-class Wake:
-    """Something has happened."""
+class Wakeup:
+    """One reason for a pass."""
 
     reason: str
-    """For people and for the metrics: few different ones."""
+    """Reason for logs and metrics, one of a few values."""
     height: int = 0
-    """The provider's block that it happened in; an endpoint that has not come so far does not show it yet."""
+    """Height of the provider's block with the event; endpoints below it do not show the event yet."""
     is_urgent: bool = False
-    """Nothing is waited for: a chain was launched."""
+    """Whether the pass must start immediately, for instance after the launch of a chain."""
 
 
-class Bell:
-    """Collects wake-ups until somebody listens: a burst of them is one."""
+class WakeupQueue:
+    """Queue that combines a burst of wake-ups into one."""
 
     def __init__(self) -> None:
         self._rung = asyncio.Event()
         self._urgent = asyncio.Event()
-        self._wakes: list[Wake] = []
+        self._wakes: list[Wakeup] = []
 
-    def ring(self, wake: Wake) -> None:
-        """Wake the reconciler, now or as soon as its pass is over."""
+    def put(self, wake: Wakeup) -> None:
+        """Wake the reconciler now, or as soon as its current pass ends."""
         self._wakes.append(wake)
         self._rung.set()
         if wake.is_urgent:
             self._urgent.set()
 
-    async def urgent(self) -> None:
-        """Wait until something urgent has rung; it stays for `wait`."""
+    def put_event(self, event: event_filter.ChainEvent) -> None:
+        """Wake the reconciler for an event of the provider."""
+        for kind in event.types:
+            self.put(Wakeup(kind, event.height, event.is_launch))
+
+    def put_pod_change(self) -> None:
+        """Wake the reconciler because one of its pods has changed."""
+        self.put(Wakeup("pods"))
+
+    async def take_urgent(self) -> None:
+        """Wait for an urgent wake-up, and leave it in the queue for `wait`."""
         await self._urgent.wait()
 
-    async def wait(self, seconds: float, settle: float = 0.0) -> tuple[Wake, ...]:
-        """Wait for a wake-up, but no longer than so many seconds.
+    async def wait(self, seconds: float, settle: float = 0.0) -> tuple[Wakeup, ...]:
+        """Wait for a wake-up with a timeout.
 
         Args:
-            seconds: after which nothing has happened.
-            settle: so long the rest of a burst is waited for, unless it is urgent.
+            seconds: timeout.
+            settle: seconds to wait for the rest of a burst, unless a wake-up is urgent.
 
         Returns:
-            All that were collected; empty when the time is over.
+            All collected wake-ups; empty after a timeout.
         """
         if await _within(self._rung, seconds):
             await _within(self._urgent, settle)
-        found = tuple(self._wakes)
+        collected = tuple(self._wakes)
         self._wakes.clear()
         self._rung.clear()
         self._urgent.clear()
-        return found
+        return collected
 
 
 async def _within(event: asyncio.Event, seconds: float) -> bool:

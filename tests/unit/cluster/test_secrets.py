@@ -36,7 +36,7 @@ async def test_file_that_others_may_read(tmp_path: pathlib.Path, mode: int) -> N
         await read(secret_sources.SecretSource(file="seed"), tmp_path)
 
     assert str(raised.value) == (
-        f"ics:seed.file: {path} may be read by others (mode {mode:04o}): chmod 600 {path}"
+        f"ics:seed.file: {path} is readable by other users (mode {mode:04o}); run chmod 600 {path}"
     )
 
 
@@ -48,13 +48,13 @@ async def test_file_that_others_may_read(tmp_path: pathlib.Path, mode: int) -> N
             b"",
             "ics:seed.file: .*absent: No such file or directory",
         ),
-        (secret_sources.SecretSource(file="seed"), b" \n", "ics:seed.file: is empty"),
-        (secret_sources.SecretSource(file="seed"), b"\xff\xfe", "ics:seed.file: is no text"),
-        (secret_sources.SecretSource(env="NO"), b"", "ics:seed.env: the environment has no NO: set it"),
+        (secret_sources.SecretSource(file="seed"), b" \n", "ics:seed.file: the value is empty"),
+        (secret_sources.SecretSource(file="seed"), b"\xff\xfe", "ics:seed.file: the value is not text"),
+        (secret_sources.SecretSource(env="NO"), b"", "ics:seed.env: the variable NO is not set; set it"),
         (
             secret_sources.SecretSource(secret=secret_sources.SecretObject(namespace="a", name="b", key="c")),
             b"",
-            "ics:seed: names no place, or no cluster to read it from",
+            "ics:seed: no secret source configured, or no cluster to read it from",
         ),
     ],
 )

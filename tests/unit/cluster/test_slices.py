@@ -5,13 +5,14 @@ from typing import Any
 
 from ics import model, names
 from ics.cluster import slices
+from tests.unit import factories
 
 SERVICE = {"metadata": {"name": "p2p-loadbalancer", "namespace": "gw", "uid": "service-uid"}}
 OWNER = {names.VALIDATOR: "alice"}
 
 
 def pod(ip: str | None = "10.0.0.1", *, ready: bool = True, node: str | None = "n1") -> model.PodStatus:
-    return model.PodStatus("node-0", ip, node, ready, 0, "")
+    return factories.pod(ip=ip, node_name=node, is_ready=ready)
 
 
 def live(manifest: dict[str, Any]) -> dict[str, Any]:
@@ -69,7 +70,7 @@ def test_plan() -> None:
         SERVICE, OWNER, pods, frozenset({"4"}), [live(m) for m in (unchanged, moved, gone, held, turned)]
     )
 
-    assert found == slices.Plan(
+    assert found == slices.SliceChanges(
         write=(
             slice_of("2", pod("10.0.0.9")),
             slice_of("5", pod("fd00::1")),

@@ -17,7 +17,9 @@ def test_a_chain_has_the_products_defaults_but_for_the_unbonding() -> None:
         "spawn_time": "2030-01-02T02:04:05+00:00",
         "unbonding_period": f"{plan.CONSUMER_UNBONDING_SECONDS}s",
     }
-    assert found == terms.created({"chain_id": "consumer-a-7", "initialization_parameters": given}, "x")
+    assert found == terms.parse_creation(
+        {"chain_id": "consumer-a-7", "initialization_parameters": given}, "x"
+    )
 
 
 def test_without_a_spawn_time_a_chain_is_only_registered() -> None:
@@ -25,5 +27,5 @@ def test_without_a_spawn_time_a_chain_is_only_registered() -> None:
 
 
 def test_a_hash_that_is_not_hex_is_refused() -> None:
-    with pytest.raises(errors.SettingsError, match="genesis_hash: 'xyz' is no hash"):
+    with pytest.raises(errors.SettingsError, match="genesis_hash: invalid hash 'xyz'"):
         _ = owner.ConsumerSpec("chain-1", SPAWN, genesis_hash="xyz").terms

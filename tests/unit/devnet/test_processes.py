@@ -52,7 +52,7 @@ def test_waiting_for_a_program_that_ended_shows_the_end_of_its_log() -> None:
         ("import sys; sys.exit('Usage: x\\nit is full')", "it is full"),
         ("import sys; sys.exit('Error: bad key\\nUsage: x')", "Error: bad key"),
         ("import sys; print('only out'); sys.exit(1)", "only out"),
-        ("import sys; sys.exit(1)", "without a word"),
+        ("import sys; sys.exit(1)", "no output"),
     ],
 )
 def test_a_failed_command_says_why_in_one_line(script: str, gist: str) -> None:

@@ -58,7 +58,7 @@ SCALED = entry("autoscaler", {"f:spec": {"f:replicas": {}}}, subresource="scale"
     ids=["ours", "scaled", "removed", "latest", "no name", "other field", "nobody"],
 )
 def test_found(entries: list[dict[str, Any]], diff: list[Any], expected: Any) -> None:
-    assert drift.found(live(*entries), diff) == expected
+    assert drift.find(live(*entries), diff) == expected
 
 
 NOON = datetime.datetime(2026, 1, 1, 12, tzinfo=datetime.UTC)
@@ -76,12 +76,12 @@ NOON = datetime.datetime(2026, 1, 1, 12, tzinfo=datetime.UTC)
     ],
 )
 def test_beat(interval: int, looked_at: str, is_due: bool) -> None:
-    assert drift.Beat(interval).is_due(looked_at, NOON) is is_due
+    assert drift.CheckInterval(interval).is_due(looked_at, NOON) is is_due
 
 
 @pytest.mark.parametrize(("looked_at", "is_due"), [("2026-01-01T11:00:00+00:00", False), ("", True)])
 def test_a_launch_puts_the_beat_off_but_not_the_first(looked_at: str, is_due: bool) -> None:
-    assert drift.Beat(3600).is_due(looked_at, NOON, is_launch=True) is is_due
+    assert drift.CheckInterval(3600).is_due(looked_at, NOON, is_launch=True) is is_due
 
 
 def test_in_words() -> None:
@@ -89,11 +89,13 @@ def test_in_words() -> None:
         engines.FieldDrift("spec.replicas", 3, 1, "bob"),
         engines.FieldDrift("data.a", None, "x", ""),
     )
-    change = engines.Change("update", "StatefulSet", "n", "node", cause="drift", drift=fields_changed)
+    change = engines.Change(
+        action="update", kind="StatefulSet", namespace="n", name="node", cause="drift", drift=fields_changed
+    )
 
-    assert drift.in_words(change) == (
-        "StatefulSet n/node: spec.replicas was 3, is to be 1 (changed by bob); data.a was nothing, is to be"
-        ' "x" (somebody removed it)'
+    assert drift.describe(change) == (
+        "StatefulSet n/node: spec.replicas was 3, should be 1 (changed by bob); data.a was nothing, should be"
+        ' "x" (removed)'
     )
 
 
@@ -103,7 +105,7 @@ def test_a_manifest_is_laid_over_a_live_object() -> None:
     }
     manifest = {"spec": {"b": 3, "list": [{"name": "x", "v": 2}], "plain": [2], "new": {"c": 1}}}
 
-    assert diff.merged(before, manifest) == {
+    assert diff.merge(before, manifest) == {
         "spec": {
             "a": 1,
             "b": 3,

@@ -9,14 +9,16 @@ from ics.engines import guard
 
 Change = engines.Change
 
-NODE = Change("delete", "StatefulSet", "n-7", "node", consumer_id="7", uid="0123456789ab")
+NODE = Change(
+    action="delete", kind="StatefulSet", namespace="n-7", name="node", consumer_id="7", uid="0123456789ab"
+)
 MOVED = dataclasses.replace(NODE, action="replace", diff=(("spec.serviceName", "a", "b"),))
 VOLUME = Change(
-    "replace",
-    "PersistentVolumeClaim",
-    "n-7",
-    "data",
-    (("spec.storageClassName", "slow", "fast"),),
+    action="replace",
+    kind="PersistentVolumeClaim",
+    namespace="n-7",
+    name="data",
+    diff=(("spec.storageClassName", "slow", "fast"),),
     consumer_id="7",
     uid="ba9876543210",
     is_retained=True,
@@ -28,14 +30,18 @@ SHARED = dataclasses.replace(NODE, namespace="provider", consumer_id="")
 
 
 def order(
-    *confirmed: str, held: frozenset[str] = frozenset(), ended: frozenset[str] = frozenset()
-) -> engines.Order:
-    return engines.Order((), held, ended, frozenset(confirmed))
+    *confirmed: str, paused: frozenset[str] = frozenset(), ended: frozenset[str] = frozenset()
+) -> engines.ApplyRequest:
+    return engines.ApplyRequest(manifests=(), paused=paused, ended=ended, confirmed=frozenset(confirmed))
 
 
-def judged(*changes: engines.Change, under: engines.Order) -> tuple[list[str], set[str], set[str]]:
-    found = guard.judge(changes, under)
-    return [question.name for question in found.questions], set(found.held), {str(ref) for ref in found.left}
+def judged(*changes: engines.Change, under: engines.ApplyRequest) -> tuple[list[str], set[str], set[str]]:
+    found = guard.review(changes, under)
+    return (
+        [question.name for question in found.confirmations],
+        set(found.paused),
+        {str(ref) for ref in found.left},
+    )
 
 
 @pytest.mark.parametrize(
@@ -51,15 +57,15 @@ def judged(*changes: engines.Change, under: engines.Order) -> tuple[list[str], s
     ids=["update", "create", "deployment", "config", "node key", "volume grows"],
 )
 def test_what_goes_without_asking(change: engines.Change) -> None:
-    assert guard.judge([change], order()) == guard.Judgement()
+    assert guard.review([change], order()) == guard.Review()
 
 
 def test_the_workload_of_a_chain_that_ended_goes_without_asking() -> None:
-    assert guard.judge([NODE], order(ended=frozenset({"7"}))) == guard.Judgement()
+    assert guard.review([NODE], order(ended=frozenset({"7"}))) == guard.Review()
 
 
 @pytest.mark.parametrize(
-    ("change", "name", "held", "left"),
+    ("change", "name", "paused", "left"),
     [
         (NODE, "StatefulSet/n-7/node@01234567", {"7"}, set()),
         (MOVED, "StatefulSet/n-7/node@01234567", {"7"}, set()),
@@ -69,8 +75,8 @@ def test_the_workload_of_a_chain_that_ended_goes_without_asking() -> None:
     ],
     ids=["deleted", "replaced", "key", "volume", "shared"],
 )
-def test_what_is_asked(change: engines.Change, name: str, held: set[str], left: set[str]) -> None:
-    assert judged(change, under=order()) == ([name], held, left)
+def test_what_is_asked(change: engines.Change, name: str, paused: set[str], left: set[str]) -> None:
+    assert judged(change, under=order()) == ([name], paused, left)
 
 
 def test_an_ended_chain_is_asked_about_a_replacement_all_the_same() -> None:
@@ -79,13 +85,13 @@ def test_an_ended_chain_is_asked_about_a_replacement_all_the_same() -> None:
 
 def test_what_is_confirmed_goes_on() -> None:
     name = "StatefulSet/n-7/node@01234567"
-    assert guard.judge([MOVED], order(name, "other")) == guard.Judgement(answered=frozenset({name}))
+    assert guard.review([MOVED], order(name, "other")) == guard.Review(answered=frozenset({name}))
 
 
 def test_a_confirmed_volume_stays_and_nobody_is_asked() -> None:
     under = order("PersistentVolumeClaim/n-7/data@ba987654")
     assert judged(VOLUME, under=under) == ([], set(), {"PersistentVolumeClaim n-7/data"})
-    assert guard.marked([VOLUME, MOVED], under)[0].ref == MOVED.ref
+    assert guard.with_confirmations([VOLUME, MOVED], under)[0].ref == MOVED.ref
 
 
 @pytest.mark.parametrize("name", ["StatefulSet/n-7/node", "StatefulSet/n-7/node@99999999", "*", "7", "yes"])
@@ -95,18 +101,18 @@ def test_another_name_confirms_nothing(name: str) -> None:
 
 def test_one_chain_waits_and_what_was_held_stays_held() -> None:
     other = dataclasses.replace(NODE, action="update", consumer_id="8", namespace="n-8")
-    assert judged(other, NODE, under=order(held=frozenset({"3"})))[1] == {"3", "7"}
+    assert judged(other, NODE, under=order(paused=frozenset({"3"})))[1] == {"3", "7"}
 
 
 def test_a_preview_carries_the_question() -> None:
     update = dataclasses.replace(NODE, action="update", namespace="n-8", consumer_id="8")
-    shown = guard.marked([MOVED, update], order())
-    assert [change.question is not None for change in shown] == [True, False]
+    shown = guard.with_confirmations([MOVED, update], order())
+    assert [change.confirmation is not None for change in shown] == [True, False]
     assert shown[0].as_dict()["confirm"]["name"] == "StatefulSet/n-7/node@01234567"
 
 
 def test_the_text_names_object_reason_and_command() -> None:
-    assert guard.judge([MOVED], order()).questions[0].text == (
-        "StatefulSet n-7/node: spec.serviceName cannot be changed in place, so it must be deleted and made anew:"
-        " set the change back, or, to replace it, run: ics up --confirm StatefulSet/n-7/node@01234567"
+    assert guard.review([MOVED], order()).confirmations[0].text == (
+        "StatefulSet n-7/node: spec.serviceName is immutable and requires replacement;"
+        " revert the change, or, to replace the object, run: ics up --confirm StatefulSet/n-7/node@01234567"
     )

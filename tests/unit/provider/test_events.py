@@ -13,12 +13,11 @@ from websockets.asyncio import server
 from ics import aio
 from ics.config import settings as config_settings
 from ics.provider import event_filter, events
-from ics.reconciler.daemon import wakeups
-from tests.unit.provider import test_wakeups
+from tests.unit.provider import test_event_filter
 
-LAUNCH = test_wakeups.block("consumer_client_created.consumer_id")
-OPT_IN = test_wakeups.transaction("opt_in.consumer_id")
-QUIET = test_wakeups.block("mint.amount")
+LAUNCH = test_event_filter.block("consumer_client_created.consumer_id")
+OPT_IN = test_event_filter.transaction("opt_in.consumer_id")
+QUIET = test_event_filter.block("mint.amount")
 
 
 @dataclass
@@ -66,10 +65,12 @@ class Node:
 @contextlib.asynccontextmanager
 async def listening(
     *nodes: Node, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[tuple[events.Events, list[wakeups.Wake], Callable[[Callable[[], bool]], Awaitable[None]]]]:
+) -> AsyncIterator[
+    tuple[events.Events, list[event_filter.ChainEvent], Callable[[Callable[[], bool]], Awaitable[None]]]
+]:
     """A listener to these nodes, what it rang, and a wait for something."""
     monkeypatch.setattr(aio, "backoff", lambda *_: 0.01)
-    rung: list[wakeups.Wake] = []
+    rung: list[event_filter.ChainEvent] = []
 
     async def until(is_so: Callable[[], bool]) -> None:
         async with asyncio.timeout(10):
@@ -80,7 +81,7 @@ async def listening(
         for node in nodes:
             running = await closing.enter_async_context(server.serve(node.serve, "127.0.0.1", 0))
             node.port = next(iter(running.sockets)).getsockname()[1]
-        settings = config_settings.Provider(
+        settings = config_settings.ProviderSettings(
             chain_id="provider-1",
             rest=("http://unused",),
             rpc=tuple(node.url for node in nodes),
@@ -102,9 +103,9 @@ async def test_what_concerns_us_rings(monkeypatch: pytest.MonkeyPatch) -> None:
         heard = listener.listens_to
 
     assert rung == [
-        wakeups.Wake("connected"),
-        wakeups.Wake("opt_in", 43),
-        wakeups.Wake("consumer_client_created", 42, is_urgent=True),
+        event_filter.CONNECTED,
+        event_filter.ChainEvent(43, ("opt_in",)),
+        event_filter.ChainEvent(42, ("consumer_client_created",)),
     ]
     assert (node.subscribed, heard, listener.trouble) == (list(event_filter.QUERIES), node.url, "")
 
@@ -115,7 +116,7 @@ async def test_a_connection_that_ends_is_made_anew(monkeypatch: pytest.MonkeyPat
         await until(lambda: node.connections >= 3)
 
     # After each one it is asked what was missed.
-    assert rung[:4] == [wakeups.Wake("connected"), wakeups.Wake("opt_in", 43)] * 2
+    assert rung[:4] == [event_filter.CONNECTED, event_filter.ChainEvent(43, ("opt_in",))] * 2
 
 
 @pytest.mark.parametrize(
@@ -123,12 +124,12 @@ async def test_a_connection_that_ends_is_made_anew(monkeypatch: pytest.MonkeyPat
     [
         (
             Node(chain_id="other-1"),
-            "it is of chain 'other-1', not 'provider-1': mend ics:provider.rpc",
+            "chain id is 'other-1', not 'provider-1'; check ics:provider.rpc",
         ),
-        (Node(catching_up=True), "its node is catching up"),
+        (Node(catching_up=True), "node is catching up"),
         (
             Node(refuses=True),
-            "it refuses subscribe: {'code': -32603, 'message': 'max_subscriptions_per_client 5 reached'}",
+            "endpoint rejected subscribe: {'code': -32603, 'message': 'max_subscriptions_per_client 5 reached'}",
         ),
     ],
     ids=["other chain", "catching up", "refuses"],
@@ -152,7 +153,7 @@ async def test_a_silent_connection_is_given_up(monkeypatch: pytest.MonkeyPatch) 
         listener._provider = listener._provider.model_copy(update={"max_lag": 0.05})
         monkeypatch.setattr(events, "SHORTEST_SILENCE", 0.05)
         await until(lambda: node.connections >= 2)
-    assert wakeups.Wake("connected") in rung
+    assert event_filter.CONNECTED in rung
 
 
 async def test_what_nobody_foresaw_leaves_no_endpoint_that_is_listened_to(

@@ -4,8 +4,8 @@ import json
 import pathlib
 from typing import Any
 
+from ics.cosmos import answers
 from ics.provider import gateway
-from ics.provider.rest import decode
 
 _FOLDER = pathlib.Path(__file__).parent
 NAMES = sorted(path.stem for path in _FOLDER.glob("*.json"))
@@ -23,9 +23,9 @@ def body(name: str) -> dict[str, Any]:
     return found
 
 
-def answer(name: str) -> decode.Field:
+def answer(name: str) -> answers.Field:
     """The answer in a file, checked as the gateway's answers are."""
     found = record(name)
-    request = gateway.Request(found["path"], height=found["height"])
+    request = gateway.RestRequest(found["path"], height=found["height"])
     value = gateway.read(request, "http://node:1317", found["status"], found["body"].encode())
-    return decode.Field(str(request), value)
+    return answers.Field(str(request), value)

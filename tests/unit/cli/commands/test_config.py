@@ -1,0 +1,115 @@
+"""`ics config check` finds what is wrong with a stack's files, and contacts no chain and no cluster."""
+
+import json
+import pathlib
+import socket
+from typing import Any, NoReturn
+
+import pytest
+import yaml
+
+from ics.cli import __main__ as commands
+from tests.unit import factories
+
+GENESIS = '{"chain_id": "consumer1-1"}'
+DEFINITION = {
+    "name": "consumer1",
+    "match": {"chain_id": "consumer1-1"},
+    "image": "example.com/consumer:1",
+    "binary": "consumerd",
+    "bech32_prefix": "consumer",
+    "denom": "stake",
+    "min_gas_price": "0stake",
+}
+
+
+@pytest.fixture(autouse=True)
+def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*arguments: object) -> NoReturn:
+        raise AssertionError("the check opens a connection")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+
+
+@pytest.fixture
+def project(tmp_path: pathlib.Path) -> pathlib.Path:
+    (tmp_path / "stacks" / "chains").mkdir(parents=True)
+    (tmp_path / "Pulumi.yaml").write_text("name: ics\nruntime: python\n")
+    private(tmp_path / "seed", "01" * 32)
+    private(tmp_path / "account", "02" * 32)
+    write_stack(tmp_path)
+    return tmp_path
+
+
+def private(path: pathlib.Path, text: str) -> None:
+    path.write_text(text)
+    path.chmod(0o600)
+
+
+def write_stack(root: pathlib.Path, **changes: object) -> None:
+    settings: dict[str, object] = {
+        "validator": "alice",
+        "operator_address": factories.valoper("alice"),
+        "engine": "apply",
+        "provider": {
+            "chain_id": "provider-1",
+            "rest": ["http://provider.invalid:1317"],
+            "rpc": ["http://provider.invalid:26657"],
+            "grpc": ["http://provider.invalid:9090"],
+            "gas_price": "0.001stake",
+        },
+        "seed": {"file": "seed"},
+    }
+    stack = {"config": {f"ics:{key}": value for key, value in (settings | changes).items()}}
+    (root / "stacks" / "Pulumi.alice.yaml").write_text(yaml.safe_dump(stack))
+
+
+def write_definition(root: pathlib.Path, **changes: object) -> None:
+    text = yaml.safe_dump(DEFINITION | changes)
+    (root / "stacks" / "chains" / "consumer1.yaml").write_text(text)
+
+
+def check(root: pathlib.Path, *words: str) -> int:
+    return commands.main(["config", "check", "--stack", "alice", "--project", str(root), *words])
+
+
+def test_valid_stack_is_reported_with_what_was_not_checked(
+    project: pathlib.Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    secret = {"secret": {"namespace": "ops", "name": "ics", "key": "account"}}
+    write_stack(project, account=secret)
+    write_definition(project, genesis={"base": {"url": "https://genesis.invalid/g.json", "sha256": "0" * 64}})
+    assert check(project, "--json") == 0
+    assert json.loads(capsys.readouterr().out) == {
+        "stack": "alice",
+        "ok": True,
+        "definitions": ["consumer1"],
+        "unchecked": ["ics:account", "stacks/chains/consumer1.yaml: genesis"],
+    }
+
+
+@pytest.mark.parametrize(
+    ("stack", "definition", "words"),
+    [
+        ({"engine": "other"}, {}, "ics:engine"),
+        ({"seed": {"file": "nowhere"}}, {}, "ics:seed.file"),
+        ({"account": {"file": "seed"}}, {}, "ics:account"),
+        ({}, {"genesis": {"base": {"file": "nowhere.json"}}}, "stacks/chains/consumer1.yaml"),
+        ({}, {"imagine": "x"}, "stacks/chains/consumer1.yaml"),
+    ],
+    ids=["setting", "no seed", "another's account", "no genesis", "definition"],
+)
+def test_wrong_file_or_secret_is_named(
+    stack: dict[str, Any],
+    definition: dict[str, Any],
+    words: str,
+    project: pathlib.Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    write_stack(project, **stack)
+    (project / "stacks" / "chains" / "g.json").write_text(GENESIS)
+    write_definition(project, **({"genesis": {"base": {"file": "g.json"}}} | definition))
+    assert check(project) == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert words in printed.err

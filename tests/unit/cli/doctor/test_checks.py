@@ -1,0 +1,296 @@
+"""What the doctor makes of what it was told."""
+
+import dataclasses
+import datetime
+
+import pytest
+
+from ics import errors, model, names
+from ics.cli.doctor import chain_checks, cluster_checks, findings, provider_probes, run
+from ics.cli.doctor.findings import Level
+from ics.cluster import gateway
+from ics.conditions import Condition, Reason, Severity
+from ics.config import settings
+from ics.cosmos import addresses
+from tests.unit import factories
+
+NOW = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
+SEED = factories.seed("alice")
+SETTINGS = factories.settings()
+
+
+def levels(findings: list[findings.Finding]) -> list[str]:
+    return [one.level.name for one in findings]
+
+
+# -- findings ------------------------------------------------------------------------------------------
+
+
+def test_exit_codes() -> None:
+    passing = findings.of_error("x", errors.Transient("down"))
+    assert findings.exit_code([findings.ok("x", ""), findings.warn("x", "")]) == 0
+    assert findings.exit_code(passing) == 1
+    assert findings.exit_code([*passing, findings.fail("x", "")]) == 2
+
+
+def test_errors_become_findings() -> None:
+    two = errors.SettingsError("ics:seed: gone", "ics:account: gone")
+    assert findings.of_error("ics:seed", two) == [
+        findings.fail("ics:seed", "gone"),
+        findings.fail("ics:seed", "ics:account: gone"),
+    ]
+    assert findings.of_error("x", errors.Permanent("no")) == [findings.fail("x", "no")]
+    assert findings.of_error("x", KeyError("y")) == [
+        findings.fail("x", "unexpected error in this check (KeyError: 'y'); please report it")
+    ]
+
+
+def test_the_order_is_always_the_same() -> None:
+    several = [findings.ok(check, "") for check in ("ics:engine", "clock", "something new", "version")]
+    assert [one.check for one in findings.in_order(several)] == [
+        "version",
+        "clock",
+        "ics:engine",
+        "something new",
+    ]
+
+
+# -- settings ------------------------------------------------------------------------------------------
+
+
+def test_settings_as_far_as_they_go() -> None:
+    values = {
+        "validator": "alice",
+        "operator_address": factories.valoper("alice"),
+        "provider": {
+            "chain_id": "p-1",
+            "rest": ["http://a"],
+            "rpc": ["http://a"],
+            "grpc": ["http://a"],
+            "gas_price": "cheap",
+        },
+        "seed": {"file": "a", "env": "b"},
+        "node": {"storage": "lots", "storage_class": "fast"},
+        "colour": "red",
+    }
+    settings, problems, wrong = run.parse_leniently(values, "f.yaml")
+    assert settings is not None
+    assert (settings.provider.gas_price, settings.node.storage) == ("0.001stake", "10Gi")
+    assert settings.node.storage_class == "fast"
+    assert sorted(wrong) == ["colour", "node.storage", "provider.gas_price", "seed"]
+    assert len(problems) == 4
+
+    values["operator_address"] = "x"
+    settings, problems, wrong = run.parse_leniently(values, "f.yaml")
+    assert settings is None
+    assert len(problems) == 5
+
+
+# -- chain ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("age", "level", "text"),
+    [
+        (0, Level.OK, "newest block is 0 s old"),
+        (-4, Level.OK, "newest block is 0 s old"),
+        (60, Level.OK, "newest block is 60 s old"),
+        (61, Level.WARN, "clock is ahead; compare it with NTP"),
+        (-6, Level.FAIL, "clock is 6 s behind the provider's newest block; synchronise it with NTP"),
+    ],
+)
+def test_clock(age: float, level: Level, text: str) -> None:
+    found = chain_checks.clock(NOW - datetime.timedelta(seconds=age), NOW, 60)
+    assert (found.level, text in found.text) == (level, True)
+
+
+def snapshot(own: bytes | None) -> model.Snapshot:
+    detail = dataclasses.replace(factories.detail(), own_consumer_address=own)
+    return factories.snapshot(dataclasses.replace(factories.consumer(), detail=detail))
+
+
+@pytest.mark.parametrize("generation", [None, 0, 3])
+def test_keys_of_this_seed(generation: int | None) -> None:
+    own = None if generation is None else factories.consumer_key("alice", "0", generation).address
+    expected = f"{int(own is not None)} assigned keys on the chain are derived from it"
+    assert chain_checks.assigned_keys(snapshot(own), SEED) == [findings.ok("ics:seed", expected)]
+
+
+def test_a_key_of_another_seed() -> None:
+    other = factories.consumer_key("bob").address
+    [found] = chain_checks.assigned_keys(snapshot(other), SEED)
+    assert found.level is Level.FAIL
+    assert found.text.startswith("consumer 0 (")
+    assert other.hex().upper() in found.text
+    assert chain_checks.assigned_keys(snapshot(other), SEED, ["0"])[0].level is Level.OK
+
+
+OPERATOR = addresses.reprefix(factories.valoper("alice"), "cosmos")
+
+
+@pytest.mark.parametrize(("held", "level"), [(6000, "OK"), (5999, "WARN"), (300, "WARN"), (299, "FAIL")])
+def test_funds(held: int, level: str) -> None:
+    """A fee is 300,000 units of gas at 0.001stake."""
+    assert levels(chain_checks.funds(OPERATOR, SETTINGS, chain_checks.AccountBalance(held, True))) == [level]
+
+
+def test_account_that_the_chain_has_never_seen() -> None:
+    [found] = chain_checks.funds(OPERATOR, SETTINGS, chain_checks.AccountBalance(0, False))
+    assert (
+        found.text
+        == f"{OPERATOR} (unknown to the chain) holds 0stake, less than one fee of 300stake; send it funds"
+    )
+
+
+def test_definitions() -> None:
+    good = factories.example()
+    bad = dataclasses.replace(good, genesis=None, problem="the genesis file has sha256 x")
+    path = f"stacks/chains/{good.definition.name}.yaml"
+    assert chain_checks.definitions([bad], None) == [findings.fail(path, "the genesis file has sha256 x")]
+    assert chain_checks.definitions([good], None) == [findings.ok(path, "genesis file available")]
+    [found] = chain_checks.definitions([good], factories.snapshot(factories.consumer()))
+    summary = factories.consumer().summary
+    assert found.text == f"genesis file available; matches {summary.chain_id} (0)"
+    assert chain_checks.definitions([good], factories.snapshot())[0].text.endswith("; matches no chain")
+    assert levels(chain_checks.definitions([], None)) == ["WARN"]
+
+
+def test_conditions() -> None:
+    several = {
+        "c-1": [
+            Condition(Severity.INFO, Reason.STAGED, "waits"),
+            Condition(Severity.WARNING, Reason.NOT_SIGNING, "text"),
+        ],
+        "": [Condition(Severity.CRITICAL, Reason.KEY_MISMATCH, "text")],
+    }
+    assert chain_checks.conditions(several) == [
+        findings.warn("chain c-1", "NotSigning: text"),
+        findings.fail("validator", "KeyMismatch: text"),
+    ]
+    assert levels(chain_checks.conditions({"c-1": [several["c-1"][0]]})) == ["OK"]
+
+
+# -- cluster -------------------------------------------------------------------------------------------
+
+
+def test_rights() -> None:
+    answers = {
+        cluster_checks.AccessRight("apps", "statefulsets", "patch", ""): False,
+        cluster_checks.AccessRight("apps", "statefulsets", "create", ""): False,
+        cluster_checks.AccessRight("", "pods/proxy", "get", ""): True,
+        cluster_checks.AccessRight("coordination.k8s.io", "leases", "get", "gw"): False,
+    }
+    assert cluster_checks.rights(answers) == [
+        findings.fail(
+            "rights",
+            "missing: create, patch statefulsets.apps in the whole cluster; grant it with a ClusterRoleBinding",
+        ),
+        findings.fail(
+            "rights", "missing: get leases.coordination.k8s.io in namespace gw; grant it with a RoleBinding"
+        ),
+    ]
+    assert cluster_checks.rights(dict.fromkeys(answers, True)) == [
+        findings.ok("rights", "all 4 rights that passes use are granted")
+    ]
+
+
+def storage_class(name: str, is_default: str = "") -> dict[str, object]:
+    annotations = {"storageclass.kubernetes.io/is-default-class": is_default} if is_default else None
+    return {"metadata": {"name": name, "annotations": annotations}}
+
+
+@pytest.mark.parametrize(
+    ("classes", "wanted", "level", "text"),
+    [
+        ([storage_class("a", "true")], "", Level.OK, "the cluster's default, a"),
+        ([storage_class("a", "false")], "", Level.FAIL, "no default StorageClass, only a; set one"),
+        ([], "", Level.FAIL, "only none; set one"),
+        ([storage_class("a")], "a", Level.OK, "a"),
+        ([storage_class("a", "true")], "b", Level.FAIL, "no StorageClass 'b', only a"),
+    ],
+)
+def test_storage(classes: list[dict[str, object]], wanted: str, level: Level, text: str) -> None:
+    found = cluster_checks.storage(classes, wanted)
+    assert (found.level, text in found.text) == (level, True)
+
+
+@pytest.mark.parametrize(
+    ("balancer", "host", "level", "text"),
+    [
+        (None, "", Level.OK, "not created yet"),
+        (gateway.Balancer("1.2.3.4", frozenset()), "", Level.OK, "has address 1.2.3.4"),
+        (gateway.Balancer(None, frozenset()), "", Level.FAIL, "has no address"),
+        (gateway.Balancer(None, frozenset()), "a.example", Level.OK, "ics:gateway.host is a.example"),
+    ],
+)
+def test_gateway(balancer: gateway.Balancer | None, host: str, level: Level, text: str) -> None:
+    judged = cluster_checks.gateway(balancer, settings.GatewaySettings(host=host))
+    assert (judged.level, text in judged.text) == (level, True)
+    assert judged.check == f"LoadBalancer provider/{names.GATEWAY_SERVICE}"
+
+
+def service(namespace: str, address: str, port: int, kind: str = "LoadBalancer") -> dict[str, object]:
+    return {
+        "metadata": {"namespace": namespace, "name": "s"},
+        "spec": {"type": kind, "ports": [{"port": port}]},
+        "status": {"loadBalancer": {"ingress": [{"ip": address}]}},
+    }
+
+
+def test_ports() -> None:
+    own = gateway.Balancer("1.2.3.4", frozenset({27346, 27356}))
+    others = [
+        service("gw", "1.2.3.4", 27346),
+        service("b", "1.2.3.5", 27346),
+        service("c", "1.2.3.4", 80),
+        service("d", "1.2.3.4", 27346, "ClusterIP"),
+    ]
+    assert cluster_checks.ports(others, "gw", own) == [findings.ok("ports", "2 in use, no conflicts")]
+    [found] = cluster_checks.ports([*others, service("e", "1.2.3.4", 27356)], "gw", own)
+    assert (found.level, "Service e/s has 27356 at the same address" in found.text) == (Level.FAIL, True)
+    assert cluster_checks.ports(others, "gw", None) == [findings.ok("ports", "none in use yet")]
+
+
+def test_whose_images_are_looked_at() -> None:
+    definitions = {"c:1": "stacks/chains/c.yaml"}
+    genesis = {"url": "https://example.com/genesis.json", "sha256": "ab" * 32}
+    whole = factories.settings(
+        seed={"secret": {"namespace": "n", "name": "s", "key": "seed"}},
+        relayer={"image": "hermes:1"},
+        provider_node={"enabled": True, "image": "gaia:1", "fetch_image": "box:1", "genesis": genesis},
+        account=None,
+        reconciler={"enabled": True, "image": "ics:1"},
+    )
+    assert provider_probes.images(whole, definitions) == {
+        "c:1": "stacks/chains/c.yaml",
+        "hermes:1": "ics:relayer.image",
+        "gaia:1": "ics:provider_node.image",
+        "box:1": "ics:provider_node.fetch_image",
+        "ics:1": "ics:reconciler.image",
+    }
+    assert provider_probes.images(factories.settings(relayer={"enabled": False}), definitions) == definitions
+
+
+def test_images() -> None:
+    pod = {
+        "metadata": {"namespace": "n", "name": "node-0"},
+        "status": {
+            "initContainerStatuses": [{"image": "a:1", "state": {"waiting": {"reason": "ImagePullBackOff"}}}],
+            "containerStatuses": [
+                {"image": "b:1", "state": {"waiting": {"reason": "PodInitializing"}}},
+                {"image": "c:1", "state": {"running": {}}},
+            ],
+        },
+    }
+    failing = cluster_checks.failing_pulls([pod])
+    assert failing == {"a:1": "n/node-0: ImagePullBackOff"}
+    pulls = cluster_checks.ImagePulls(
+        frozenset({"b:1"}), failing, {"c:1": "", "d:1": "the registry r has no such image"}
+    )
+    wanted = dict.fromkeys(("a:1", "b:1", "c:1", "d:1"), "ics:relayer.image")
+    found = cluster_checks.images(wanted, pulls)
+    assert levels(found) == ["FAIL", "OK", "OK", "WARN"]
+    assert found[0].may_pass
+    assert found[3].text == (
+        "on no node, and from this machine the registry r has no such image; check its name in ics:relayer.image"
+    )

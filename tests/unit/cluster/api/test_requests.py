@@ -1,0 +1,98 @@
+"""Paths, orders and requests as data."""
+
+import json
+
+import pytest
+
+from ics import errors
+from ics.cluster.api import kinds, requests
+
+
+@pytest.mark.parametrize(
+    ("kind", "namespace", "name", "path"),
+    [
+        (kinds.NAMESPACE, None, None, "/api/v1/namespaces"),
+        (kinds.NAMESPACE, None, "a", "/api/v1/namespaces/a"),
+        (kinds.SECRET, "a", "b", "/api/v1/namespaces/a/secrets/b"),
+        (kinds.STATEFUL_SET, None, None, "/apis/apps/v1/statefulsets"),
+        (kinds.STATEFUL_SET, "a", "b", "/apis/apps/v1/namespaces/a/statefulsets/b"),
+        (kinds.CLUSTER_ROLE, "a", "b", "/apis/rbac.authorization.k8s.io/v1/clusterroles/b"),
+    ],
+)
+def test_path(kind: kinds.Kind, namespace: str | None, name: str | None, path: str) -> None:
+    assert kind.path(namespace, name) == path
+
+
+def test_kind_of_a_manifest_and_back() -> None:
+    for kind in kinds.MEMBERS:
+        manifest = {"apiVersion": kind.api_version, "kind": kind.name}
+        assert kinds.of(manifest) == kind
+        assert kinds.by_group_kind(kind.group_kind) == kind
+
+
+def test_order_of_making() -> None:
+    ordered = [kind.name for kind in sorted(kinds.MEMBERS, key=lambda kind: (kind.rank, kind.name))]
+    assert ordered == [
+        "Namespace",
+        "ClusterRole",
+        "ConfigMap",
+        "NetworkPolicy",
+        "PersistentVolumeClaim",
+        "Role",
+        "Secret",
+        "Service",
+        "ServiceAccount",
+        "ClusterRoleBinding",
+        "RoleBinding",
+        "CronJob",
+        "Deployment",
+        "Job",
+        "StatefulSet",
+    ]
+
+
+def test_unknown_kind() -> None:
+    with pytest.raises(
+        errors.Permanent, match=r"objects of kind Ingress.networking.k8s.io are not supported"
+    ):
+        kinds.of({"apiVersion": "networking.k8s.io/v1", "kind": "Ingress"})
+
+
+def test_apply_is_forced_and_dry_only_when_asked() -> None:
+    manifest = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "b", "namespace": "a"}}
+
+    earnest, dry = requests.apply(manifest, "m"), requests.apply(manifest, "m", is_dry_run=True)
+
+    assert (earnest.method, earnest.path) == ("PATCH", "/api/v1/namespaces/a/configmaps/b")
+    assert earnest.query == {"fieldManager": "m", "force": "true"}
+    assert dry.query == {"fieldManager": "m", "force": "true", "dryRun": "All"}
+    assert earnest.content_type == "application/apply-patch+yaml"
+    assert json.loads(earnest.body or b"") == manifest
+
+
+def test_delete_says_dry_run_in_its_body() -> None:
+    """The API server ignores the query of a DELETE that has a body."""
+    request = requests.delete(kinds.JOB, "a", "b", "u", is_dry_run=True)
+
+    assert json.loads(request.body or b"") == {
+        "kind": "DeleteOptions",
+        "apiVersion": "v1",
+        "propagationPolicy": "Background",
+        "preconditions": {"uid": "u"},
+        "dryRun": ["All"],
+    }
+
+
+def test_select_sorts_the_labels() -> None:
+    request = requests.select(kinds.SECRET, {"b": "2", "a": "1"}, only_metadata=True, after="next")
+
+    assert request.query == {"labelSelector": "a=1,b=2", "limit": "500", "continue": "next"}
+    assert request.accept.startswith("application/json;as=PartialObjectMetadataList;")
+
+
+def test_proxy_is_a_right_of_its_own() -> None:
+    request = requests.proxy("a", "node-0", 26657, "/status")
+
+    assert request.path == "/api/v1/namespaces/a/pods/node-0:26657/proxy/status"
+    assert request.resource == "pods/proxy"
+    assert request.subject == "Pod a/node-0:26657"

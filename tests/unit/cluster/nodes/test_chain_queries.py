@@ -1,0 +1,182 @@
+"""A consumer's node, asked through the API server's proxy to its pod."""
+
+import datetime
+import json
+from typing import Any
+
+import httpx
+import pytest
+
+from ics import errors
+from ics.cluster.api import client, kubeconfig
+from ics.cluster.nodes import chain_queries
+from ics.relayer import ibc
+from tests.unit.relayer import ibc_chain
+
+POD = "/api/v1/namespaces/n/pods/node-0"
+SYNC = {
+    "latest_block_height": "596",
+    "latest_block_time": "2026-11-22T12:42:31.5Z",
+    "catching_up": False,
+}
+AT = datetime.datetime(2026, 11, 22, 12, 42, 31, 500000, tzinfo=datetime.UTC)
+GONE = {"kind": "Status", "apiVersion": "v1", "code": 404, "message": 'pods "node-0" not found'}
+REFUSED = {
+    "kind": "Status",
+    "code": 503,
+    "message": "error trying to reach service: dial tcp 10.232.1.5:1317: connect: connection refused",
+}
+
+
+class Proxy(httpx.AsyncBaseTransport):
+    """An API server with one pod."""
+
+    def __init__(self, chain: ibc_chain.Chain, sync: dict[str, Any] | None = None) -> None:
+        self.chain, self.sync = chain, sync or SYNC
+        self.rest: tuple[int, dict[str, Any]] | None = None
+        """What every question to port 1317 is answered with."""
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        path = request.url.path
+        if path == f"{POD}:26657/proxy/status":
+            return httpx.Response(200, json={"jsonrpc": "2.0", "id": -1, "result": {"sync_info": self.sync}})
+        prefix = f"{POD}:1317/proxy"
+        if not path.startswith(prefix):
+            return httpx.Response(404, json=GONE)
+        if self.rest is not None:
+            return httpx.Response(self.rest[0], json=self.rest[1])
+        try:
+            answer = self.chain.answer(path.removeprefix(prefix), dict(request.url.params))
+        except ibc_chain.Refusal as refusal:
+            return httpx.Response(refusal.status, content=json.dumps(refusal.body))
+        return httpx.Response(200, json=answer)
+
+
+def kube(proxy: Proxy) -> client.KubeClient:
+    return client.KubeClient(kubeconfig.Access(server="https://h"), proxy)
+
+
+async def told(
+    proxy: Proxy, address: str = "consumer1me", namespace: str = "n"
+) -> chain_queries.ConsumerSide:
+    return await chain_queries.read_side(kube(proxy), namespace, "provider-1", address, "stake")
+
+
+async def test_the_whole_side() -> None:
+    chain = ibc_chain.fresh(ibc_chain.CONSUMER)
+
+    found = await told(Proxy(chain))
+
+    ends = ibc.Ends(
+        "07-tendermint-0",
+        (
+            ibc.ConnectionEnd(
+                id="connection-0",
+                state=ibc.EndState.OPEN,
+                client_id="07-tendermint-0",
+                counterparty_client_id="07-tendermint-3",
+                counterparty_id="connection-4",
+            ),
+        ),
+        (
+            ibc.ChannelEnd(
+                id="channel-0",
+                port="consumer",
+                state=ibc.EndState.OPEN,
+                connection_id="connection-0",
+                counterparty_port="provider",
+                counterparty_id="channel-8",
+                is_ordered=True,
+                version="1",
+            ),
+            ibc.ChannelEnd(
+                id="channel-1",
+                port="transfer",
+                state=ibc.EndState.OPEN,
+                connection_id="connection-0",
+                counterparty_port="transfer",
+                counterparty_id="channel-9",
+                is_ordered=False,
+                version="1",
+            ),
+        ),
+    )
+    own = ibc.IbcClient(
+        id="07-tendermint-0",
+        chain_id="provider-1",
+        trusting_period=datetime.timedelta(seconds=396),
+        updated=ibc_chain.TIME,
+    )
+    assert found == chain_queries.ConsumerSide(
+        ends=ends, client=own, transfer_id="channel-1", time=AT, balance=100
+    )
+
+
+async def test_before_the_first_connection() -> None:
+    chain = ibc_chain.fresh(ibc_chain.CONSUMER, connections={}, channels={}, transfer_id="")
+
+    found = await told(Proxy(chain))
+
+    assert (found.ends, found.transfer_id) == (ibc.Ends("07-tendermint-0"), "")
+
+
+async def test_a_chain_that_follows_another_provider() -> None:
+    chain = ibc_chain.fresh(ibc_chain.CONSUMER, clients={"07-tendermint-1": "other-1"})
+
+    found = await told(Proxy(chain))
+
+    assert (found.ends, found.client) == (ibc.Ends(""), None)
+
+
+async def test_packets() -> None:
+    proxy = Proxy(ibc_chain.fresh(ibc_chain.CONSUMER))
+
+    assert await chain_queries.read_received(kube(proxy), "n", "channel-0") == chain_queries.Received((8,), 5)
+    with_rewards = await chain_queries.read_received(kube(proxy), "n", "channel-0", "channel-1")
+    assert with_rewards == chain_queries.Received((8,), 5, 2)
+
+
+@pytest.mark.parametrize(
+    ("rest", "kind", "says"),
+    [
+        ((404, GONE), errors.Transient, "the consumer's node has no pod; relaying waits for it"),
+        ((503, REFUSED), errors.Transient, "the consumer's node: its REST gateway refuses connections"),
+        (
+            (500, {"code": 13, "message": "panic", "details": []}),
+            errors.Transient,
+            "the consumer's node: its REST gateway answers 500: panic",
+        ),
+    ],
+)
+async def test_a_node_in_trouble(
+    rest: tuple[int, dict[str, Any]], kind: type[errors.IcsError], says: str
+) -> None:
+    proxy = Proxy(ibc_chain.fresh(ibc_chain.CONSUMER))
+    proxy.rest = rest
+
+    with pytest.raises(kind) as caught:
+        await told(proxy)
+
+    assert str(caught.value) == says
+
+
+async def test_no_pod_is_not_the_same_as_no_connection() -> None:
+    with pytest.raises(errors.Transient, match="has no pod"):
+        await told(Proxy(ibc_chain.fresh(ibc_chain.CONSUMER)), namespace="elsewhere")
+
+
+async def test_a_node_that_still_syncs_is_not_believed() -> None:
+    chain = ibc_chain.fresh(ibc_chain.CONSUMER)
+
+    with pytest.raises(errors.Transient, match="still syncing"):
+        await told(Proxy(chain, SYNC | {"catching_up": True}))
+
+
+async def test_an_address_of_another_chain() -> None:
+    with pytest.raises(errors.Permanent) as caught:
+        await told(Proxy(ibc_chain.fresh(ibc_chain.CONSUMER)), "nobody")
+
+    assert str(caught.value) == (
+        "its REST gateway answers 400 to /proxy/cosmos/bank/v1beta1/balances/nobody/by_denom: "
+        "invalid address: decoding bech32 failed: invalid separator index -1"
+    )

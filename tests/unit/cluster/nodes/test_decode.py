@@ -1,0 +1,133 @@
+"""What pods and nodes say."""
+
+import datetime
+from typing import Any
+
+import pytest
+
+from ics import errors, model
+from ics.cluster.api import errors as api_errors
+from ics.cluster.nodes import decode
+from ics.cosmos import answers
+
+
+def pod(status: dict[str, Any], **metadata: Any) -> dict[str, Any]:
+    return {"metadata": {"name": "node-0", **metadata}, "spec": {"nodeName": "n1"}, "status": status}
+
+
+RUNNING = {"phase": "Running", "podIP": "10.0.0.1", "conditions": [{"type": "Ready", "status": "True"}]}
+
+
+GONE_BY = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
+
+
+def container(restarts: int = 0, **state: Any) -> dict[str, Any]:
+    return {"name": "node", "restartCount": restarts, "state": state}
+
+
+@pytest.mark.parametrize(
+    ("item", "expected"),
+    [
+        (
+            pod(RUNNING | {"containerStatuses": [container(3, running={})]}),
+            model.PodStatus(
+                name="node-0", ip="10.0.0.1", node_name="n1", is_ready=True, restarts=3, waiting=""
+            ),
+        ),
+        (
+            pod(RUNNING, deletionTimestamp="2026-01-01T00:00:00Z"),
+            model.PodStatus(
+                name="node-0",
+                ip="10.0.0.1",
+                node_name="n1",
+                is_ready=False,
+                restarts=0,
+                waiting="",
+                gone_by=GONE_BY,
+            ),
+        ),
+        (
+            pod(
+                {
+                    "phase": "Running",
+                    "podIP": "10.0.0.1",
+                    "containerStatuses": [container(9, waiting={"reason": "CrashLoopBackOff"})],
+                }
+            ),
+            model.PodStatus(
+                name="node-0",
+                ip="10.0.0.1",
+                node_name="n1",
+                is_ready=False,
+                restarts=9,
+                waiting="CrashLoopBackOff",
+            ),
+        ),
+        (
+            pod(
+                {
+                    "phase": "Pending",
+                    "conditions": [{"type": "PodScheduled", "status": "False", "reason": "Unschedulable"}],
+                }
+            ),
+            model.PodStatus(
+                name="node-0", ip=None, node_name="n1", is_ready=False, restarts=0, waiting="Unschedulable"
+            ),
+        ),
+        (
+            {"metadata": {"name": "node-0"}},
+            model.PodStatus(name="node-0", ip=None, node_name=None, is_ready=False, restarts=0, waiting=""),
+        ),
+    ],
+)
+def test_pod(item: dict[str, Any], expected: model.PodStatus) -> None:
+    assert decode.pod(item) == expected
+
+
+@pytest.mark.parametrize(
+    ("latest", "earliest", "has_commit"),
+    [("0", "0", False), ("1", "1", False), ("2", "1", True), ("10", "10", False), ("11", "10", True)],
+)
+def test_commit_of_the_block_before_the_last(latest: str, earliest: str, has_commit: bool) -> None:
+    sync = {"latest_block_height": latest, "earliest_block_height": earliest}
+
+    assert decode.has_commit(answers.Field("/status", {"sync_info": sync})) is has_commit
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (
+            errors.Transient("503: dial tcp 10.1.2.3:26657: connect: connection refused"),
+            "its RPC refuses connections",
+        ),
+        (
+            errors.Transient("Pod a/node-0:26657: no answer within 3.0 s"),
+            "its RPC does not answer in time",
+        ),
+        (errors.Transient("its RPC answers an error: bad"), "its RPC answers an error: bad"),
+        (
+            api_errors.MissingRight("missing permission: u cannot get pods/proxy"),
+            "missing permission: u cannot get pods/proxy",
+        ),
+        (
+            errors.Transient("read tcp 10.0.0.1:44321->10.1.2.3:26657: reset"),
+            "its RPC is unreachable: read tcp …->…: reset",
+        ),
+        (
+            answers.MalformedAnswer("/status", "sync_info.latest_block_height", "'x'", "a whole number"),
+            "its RPC answers in an unknown format (answer to /status: field sync_info.latest_block_height is"
+            " not a whole number)",
+        ),
+    ],
+)
+def test_error_text_stays_the_same(error: errors.IcsError, text: str) -> None:
+    assert decode.error_text(error) == text
+
+
+def test_result() -> None:
+    assert decode.result("/status", {"result": {"a": 1}}).value == {"a": 1}
+    with pytest.raises(errors.Transient, match="its RPC answers an error: words"):
+        decode.result("/status", {"error": {"message": "words"}})
+    with pytest.raises(errors.Transient, match="its RPC answers an error: no message"):
+        decode.result("/status", {})

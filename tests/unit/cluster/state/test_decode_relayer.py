@@ -1,0 +1,239 @@
+"""What is remembered of the relaying to a chain."""
+
+import datetime
+from typing import Any
+
+import pytest
+
+from ics import model, names
+from ics.cluster import sign_state
+from ics.cluster.state import decode, relayer_record
+from ics.consumer import observed
+from ics.relayer import inputs
+from tests.unit import factories
+
+SINCE = datetime.datetime(2026, 11, 22, 12, 0, 0, 5, tzinfo=datetime.UTC)
+RECORD = inputs.RelayingRecord(
+    fingerprint="consumer/connection-0=INIT",
+    since=SINCE,
+    is_ours=True,
+    acted_on="before",
+    accepted_config="ab" * 32,
+    accepted_base="cd" * 32,
+    pending=(5, 0),
+    open_since=SINCE,
+)
+NEW = inputs.RelayingRecord(fingerprint="", since=SINCE)
+OVER = {"conditions": [{"type": "Complete", "status": "True"}]}
+FAILED = {"conditions": [{"type": "Failed", "status": "True", "reason": "BackoffLimitExceeded"}]}
+LATE = {"conditions": [{"type": "Failed", "status": "True", "reason": "DeadlineExceeded"}]}
+
+
+def item(name: str, namespace: str = "n", component: str = names.HERMES, **rest: Any) -> dict[str, Any]:
+    marks = {names.CONSUMER: "1", names.COMPONENT: component}
+    metadata = {"name": name, "namespace": namespace, "labels": marks, "uid": "u"} | {
+        "creationTimestamp": "2026-11-22T12:00:00Z"
+    }
+    return {"metadata": metadata, **rest}
+
+
+def deployment(name: str, component: str = names.HERMES, **spec: Any) -> dict[str, Any]:
+    template = {"spec": {"containers": [{"image": "hermes:1"}]}}
+    return item(name, component=component, spec={"template": template, **spec})
+
+
+def memory(*volumes: dict[str, Any], **left: Any) -> observed.Memory:
+    return decode.memory(volumes, [], [], [], decode.Relaying(**left))
+
+
+@pytest.mark.parametrize("record", [RECORD, NEW])
+def test_the_record_comes_back_as_it_was(record: inputs.RelayingRecord) -> None:
+    written = item(names.RELAYER_NAME, data=relayer_record.to_data(record))
+    candidate = item("hermes-candidate", data={"x": "[global]"})
+
+    found = memory(config_maps=[written, candidate])
+
+    assert found == observed.Memory(
+        {
+            "1": observed.ChainMemory(
+                namespace="n", relayer=inputs.RelayerMemory(record=record, has_objects=True)
+            )
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        None,
+        {},
+        {**relayer_record.to_data(RECORD), "pending": "x"},
+        {**relayer_record.to_data(RECORD), "pending": "5"},
+        {**relayer_record.to_data(RECORD), "since": "2026-11-22T12:00:00"},
+        {name: text for name, text in relayer_record.to_data(RECORD).items() if name != "base"},
+    ],
+)
+def test_a_record_that_somebody_changed(data: dict[str, str] | None) -> None:
+    (found,) = memory(config_maps=[item("relayer", data=data)]).chains.values()
+    assert found.problem.startswith("ConfigMap n/relayer: ")
+    assert "delete this ConfigMap" in found.problem
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [
+        ({}, model.JobState.RUNNING),
+        ({"active": 1}, model.JobState.RUNNING),
+        (OVER, model.JobState.DONE),
+        (FAILED, model.JobState.FAILED),
+        (LATE | {"active": 0, "terminating": 0}, model.JobState.FAILED),
+        (LATE | {"terminating": 1}, model.JobState.RUNNING),
+        (LATE | {"active": 1}, model.JobState.RUNNING),
+    ],
+)
+def test_a_job_whose_pod_may_still_sign_is_running(status: dict[str, Any], expected: model.JobState) -> None:
+    found = memory(jobs=[item("step", status=status)])
+
+    assert found == observed.Memory(
+        {
+            "1": observed.ChainMemory(
+                namespace="n", relayer=inputs.RelayerMemory(jobs={"step": expected}, has_objects=True)
+            )
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    ("left", "expected"),
+    [
+        ({"deployments": [deployment("hermes", replicas=1)]}, True),
+        ({"deployments": [deployment("hermes")]}, True),
+        ({"deployments": [deployment("hermes", replicas=0)]}, False),
+        ({"deployments": [deployment("hermes-evidence", names.EVIDENCE)]}, False),
+        ({"pods": [item("hermes-1", status={"phase": "Pending"})]}, True),
+        ({"pods": [item("hermes-1", status={"phase": "Running"})]}, True),
+        ({"pods": [item("hermes-1", status={})]}, True),
+        ({"pods": [item("hermes-1", status={"phase": "Failed"})]}, False),
+        ({"pods": [item("evidence-1", component=names.EVIDENCE, status={"phase": "Running"})]}, False),
+    ],
+)
+def test_whether_a_hermes_may_sign(left: dict[str, Any], expected: bool) -> None:
+    (found,) = memory(item("data"), **left).chains.values()
+
+    assert found.relayer.has_hermes is expected
+
+
+def test_what_each_hermes_runs_with() -> None:
+    configs = [item(name, data={"config.toml": name}) for name in ("hermes", "hermes-base")]
+    watch = deployment("hermes-evidence", names.EVIDENCE)
+
+    (found,) = memory(config_maps=configs, deployments=[watch]).chains.values()
+    (both,) = memory(config_maps=configs, deployments=[deployment("hermes"), watch]).chains.values()
+
+    assert (found.relayer.hermes, found.relayer.hermes_base) == (
+        None,
+        inputs.Setup("hermes:1", "hermes-base"),
+    )
+    assert (both.relayer.hermes, both.relayer.hermes_base) == (
+        inputs.Setup("hermes:1", "hermes"),
+        found.relayer.hermes_base,
+    )
+
+
+def test_a_hermes_of_an_earlier_namespace_signs_as_well() -> None:
+    found = memory(item("data"), pods=[item("hermes-1", "earlier", status={"phase": "Running"})])
+
+    assert found == observed.Memory(
+        {
+            "1": observed.ChainMemory(
+                namespace="n", volume_uid="u", relayer=inputs.RelayerMemory(has_hermes=True)
+            )
+        }
+    )
+
+
+def test_how_each_hermes_is() -> None:
+    made = datetime.datetime(2026, 11, 22, 12, tzinfo=datetime.UTC)
+    lost = {"conditions": [{"type": "Available", "lastTransitionTime": "2026-11-22T12:01:00Z"}]}
+    ready = {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}
+    leaving = item("hermes-1", status=ready)
+    leaving["metadata"]["deletionTimestamp"] = "2026-11-22T12:00:00Z"
+
+    (found,) = memory(
+        deployments=[
+            deployment("hermes") | {"status": lost},
+            deployment("hermes-evidence", names.EVIDENCE),
+        ],
+        pods=[
+            leaving,
+            item("evidence-1", component=names.EVIDENCE, status={"phase": "Failed"}),
+            item("evidence-2", component=names.EVIDENCE, status=ready),
+            item("evidence-3", component=names.EVIDENCE),
+        ],
+    ).chains.values()
+
+    pod = factories.pod(name="evidence-2", ip=None, node_name=None, uid="u", created=made)
+    assert found.relayer.instances == {
+        names.EVIDENCE: inputs.Instance(pod, made),
+        names.HERMES: inputs.Instance(None, made + datetime.timedelta(minutes=1)),
+    }
+
+
+def test_last_words_are_found_by_the_job() -> None:
+    state = {"terminated": {"exitCode": 1, "message": "/bin/sh: hermes: not found\n"}}
+    pod = item("step-x", component=names.RELAYER_STEP, status={"containerStatuses": [{"state": state}]})
+    pod["metadata"]["labels"][relayer_record.JOB_NAME] = "step"
+
+    (found,) = memory(pods=[pod]).chains.values()
+
+    assert (found.relayer.last_words, found.relayer.instances) == ({"step": "/bin/sh: hermes: not found"}, {})
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [({}, False), (OVER, False), (FAILED, False), (LATE, True)],
+)
+def test_late(status: dict[str, Any], expected: bool) -> None:
+    assert sign_state.is_late(item("check", status=status)) is expected
+
+
+REFUSED = """\
+The Hermes configuration file at path '/etc/hermes/config.toml' is invalid, reason: parse error
+Please see the example configuration for detailed information about the supported configuration options
+"""
+QUERY = """\
+{"timestamp":"2026-11-22T12:52:07Z","level":"INFO","fields":{"message":"running Hermes v1.10.5"}}
+{"result":"Restored key 'relayer' (cosmos1x) on chain provider-1","status":"success"}
+{"result":"Query of client '07-tendermint-77' failed","status":"error"}
+"""
+
+
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        (REFUSED, REFUSED.splitlines()[0]),
+        (QUERY, "Query of client '07-tendermint-77' failed"),
+        ("/bin/sh: hermes: not found\n", "/bin/sh: hermes: not found"),
+        ("x" * 5000, "x" * 400),
+        ("", ""),
+    ],
+)
+def test_last_words(message: str, expected: str) -> None:
+    state = {"terminated": {"exitCode": 1, "message": message}}
+
+    assert relayer_record.last_words(item("p", status={"containerStatuses": [{"state": state}]})) == expected
+    assert relayer_record.last_words(item("p")) == ""
+
+
+@pytest.mark.parametrize(("name", "expected"), [("hermes-candidate", True), ("hermes", False)])
+def test_what_only_the_loop_clears_away(name: str, expected: bool) -> None:
+    (found,) = memory(config_maps=[item(name, data={"config.toml": "[global]"})]).chains.values()
+    assert found.relayer.has_objects == expected
+
+
+@pytest.mark.parametrize(("note", "expected"), [({}, False), ({names.ENDING: "true"}, True)])
+def test_a_node_at_its_end_says_so(note: dict[str, str], expected: bool) -> None:
+    workload = item("node")
+    workload["metadata"]["annotations"] = note
+    (found,) = decode.memory([], [], [workload], []).chains.values()
+    assert (found.has_workload, found.is_ending) == (True, expected)

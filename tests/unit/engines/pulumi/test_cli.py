@@ -1,0 +1,72 @@
+"""Where the Pulumi CLI is found, and what is told when it cannot be had."""
+
+import argparse
+import pathlib
+import urllib.error
+from importlib import metadata
+
+import pytest
+from pulumi import automation
+
+from ics import errors
+from ics.cli import options
+from ics.engines.pulumi import cli
+from tests.unit import factories
+
+
+@pytest.fixture(autouse=True)
+def bare(monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path / "path" / "bin"))
+    monkeypatch.setenv("HOME", str(tmp_path))
+
+
+def program(folder: pathlib.Path) -> None:
+    path = folder / "bin" / "pulumi"
+    path.parent.mkdir(parents=True)
+    path.touch(0o755)
+
+
+def test_the_one_on_the_path_goes_before_the_private_one(tmp_path: pathlib.Path) -> None:
+    assert cli.find() is None
+    program(cli.folder())
+    assert cli.find() == cli.folder()
+    assert cli.folder().parent == tmp_path / ".pulumi" / "versions"
+    program(tmp_path / "path")
+    assert cli.find() == tmp_path / "path"
+
+
+def test_without_one_the_line_names_the_ways_out() -> None:
+    with pytest.raises(errors.SettingsError, match=r"--install-pulumi.*ics:engine: apply"):
+        cli.check()
+
+
+@pytest.fixture
+def no_library(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in the image of the reconciler."""
+
+    def version(name: str) -> str:
+        raise metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(metadata, "version", version)
+
+
+async def test_where_there_is_no_library_the_embedded_engine_is_not_asked_for_one(no_library: None) -> None:
+    await options.offer_installation(
+        argparse.Namespace(install_pulumi=False), factories.settings(engine="apply")
+    )
+
+
+def test_where_there_is_no_library_one_line_says_so(no_library: None) -> None:
+    with pytest.raises(errors.SettingsError, match=r"Pulumi's Python library, which is not installed.*apply"):
+        cli.check()
+
+
+def test_an_installer_that_is_not_to_be_had(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(root: str) -> None:
+        (pathlib.Path(root) / "half").mkdir(parents=True)
+        raise urllib.error.URLError("no route to host")
+
+    monkeypatch.setattr(automation.PulumiCommand, "install", refused)
+    with pytest.raises(errors.Transient, match=r"no route to host.*ics:engine: apply"):
+        cli.install()
+    assert not cli.folder().exists()

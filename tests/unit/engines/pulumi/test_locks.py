@@ -1,0 +1,72 @@
+"""Locks that Pulumi tells of: whose they are, and when a run of our own has left one behind."""
+
+import datetime
+import os
+import subprocess
+import sys
+
+import psutil
+import pytest
+
+from ics.engines.pulumi import locks, processes
+
+SINCE = datetime.datetime(2026, 1, 2, 3, 4, 5, tzinfo=datetime.UTC)
+TEXT = """
+ code: 255
+ stderr: error: the stack is currently locked by 2 lock(s). Either wait for the other process(es) to end or \
+delete the lock file with `pulumi cancel`.
+  file:///state/.pulumi/locks/ics/alice/4b0b.json: created by root@host-1 (pid 4711) at 2026-01-02T03:04:05Z
+  s3://bucket/locks/organization/ics/alice/9.json: created by bob@other (pid 7) at 2026-01-02T05:04:05+02:00
+"""
+OWN = locks.Lock("root", "host-1", 4711, SINCE)
+
+
+def test_the_locks_of_an_error() -> None:
+    assert locks.parse(TEXT) == (OWN, locks.Lock("bob", "other", 7, SINCE))
+    assert locks.parse("[409] Conflict: Another update is currently in progress.") == ()
+
+
+@pytest.mark.parametrize(
+    ("user", "host", "began", "is_left_over"),
+    [
+        pytest.param("root", "host-1", None, True, id="dead"),
+        pytest.param("root", "host-1", SINCE - datetime.timedelta(seconds=3), False, id="alive"),
+        pytest.param("root", "host-1", SINCE + datetime.timedelta(seconds=0.5), False, id="as quick as that"),
+        pytest.param(
+            "root", "host-1", SINCE + datetime.timedelta(minutes=1), True, id="its number taken again"
+        ),
+        pytest.param("bob", "host-1", None, False, id="another user"),
+        pytest.param("root", "host-2", None, False, id="another host"),
+    ],
+)
+def test_left_over(user: str, host: str, began: datetime.datetime | None, is_left_over: bool) -> None:
+    asking = locks.ThisProcess(user, host, lambda pid: began if pid == 4711 else SINCE)
+    assert locks.is_left_over(OWN, asking) is is_left_over
+
+
+def test_somebody_else_is_named() -> None:
+    error = locks.locked_error("alice", locks.parse(TEXT))
+    assert "bob@other (process 7, since 2026-01-02 05:04:05" in str(error)
+    assert "pulumi cancel -s alice" in str(error)
+    assert "Pulumi's service" in str(locks.locked_error("alice", ()))
+
+
+def test_when_a_process_began() -> None:
+    now = datetime.datetime.now(datetime.UTC)
+    own = processes.started_at(os.getpid())
+    assert own is not None
+    assert now - datetime.timedelta(days=1) < own <= now + datetime.timedelta(seconds=2)
+    child = subprocess.Popen([sys.executable, "-c", "pass"])
+    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+    as_zombie = processes.started_at(child.pid)
+    child.wait()
+    assert (as_zombie, processes.started_at(child.pid)) == (None, None)
+
+
+def test_a_process_that_may_not_be_looked_at_began_long_ago(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(pid: int) -> None:
+        raise psutil.AccessDenied(pid)
+
+    monkeypatch.setattr(psutil, "Process", refuse)
+
+    assert not locks.is_left_over(OWN, locks.ThisProcess(OWN.user, OWN.host, processes.started_at))

@@ -1,0 +1,191 @@
+"""What follows from a run of Pulumi: targets, surprises, and what its state does not know."""
+
+from typing import Any
+
+import pytest
+
+from ics import engines, errors
+from ics.cluster.api import kinds
+from ics.engines.applyset import members
+from ics.engines.pulumi import runs
+from ics.pulumi_program import components
+
+STACK = "urn:pulumi:alice::ics::pulumi:pulumi:Stack::ics-alice"
+
+
+def component(consumer: str) -> str:
+    return f"urn:pulumi:alice::ics::ics:index:ConsumerChain::consumer-{consumer}"
+
+
+def manifest(kind: kinds.Kind, consumer: str, name: str = "node", **fields: Any) -> dict[str, Any]:
+    metadata = {
+        "name": name,
+        "namespace": f"c{consumer}",
+        "labels": {"ics-operator.dev/consumer-id": consumer},
+    }
+    return {"apiVersion": kind.api_version, "kind": kind.name, "metadata": metadata, **fields}
+
+
+def step(op: str, kind: kinds.Kind, consumer: str, **changes: Any) -> runs.PulumiStep:
+    item = manifest(kind, consumer)
+    urn = f"urn:pulumi:alice::ics::ics:index:ConsumerChain$x:{kind.name}::{components.resource_name(item)}"
+    before = {} if op == "create" else item
+    after = {} if op == "delete" else item
+    return runs.PulumiStep(
+        op=op, urn=urn, parent=component(consumer), **{"before": before, "after": after, **changes}
+    )
+
+
+def gone(consumer: str) -> runs.PulumiStep:
+    return runs.PulumiStep(op="delete", urn=component(consumer), parent=STACK)
+
+
+def member(kind: kinds.Kind, consumer: str) -> members.LiveObject:
+    return members.LiveObject(
+        key=key(kind, consumer), uid="uid", resource_version="1", fingerprint="f", consumer_id=consumer
+    )
+
+
+def key(kind: kinds.Kind, consumer: str) -> members.Key:
+    return members.Key(kind.group_kind, f"c{consumer}", "node")
+
+
+def test_an_object_is_known_by_the_name_that_the_program_gives_it() -> None:
+    for kind in kinds.MEMBERS:
+        item = manifest(kind, "0")
+        if not kind.is_namespaced:
+            del item["metadata"]["namespace"]
+        name = components.resource_name(item)
+        assert runs.key_of(f"urn:pulumi:alice::ics::a$b::{name}") == members.key_of(item)
+        assert runs.resource_name(members.key_of(item)) == name
+    assert runs.key_of(component("0")) is None
+    assert runs.key_of(STACK) is None
+
+
+def test_only_what_changes_is_a_target() -> None:
+    told = runs.RunResult(
+        (
+            runs.PulumiStep(op="same", urn=STACK),
+            runs.PulumiStep(op="create", urn=component("1"), parent=STACK),
+            step("create", kinds.STATEFUL_SET, "1"),
+            step("same", kinds.STATEFUL_SET, "2"),
+            step("refresh", kinds.SERVICE, "2"),
+        )
+    )
+    found = runs.targets(told, frozenset(), frozenset())
+    assert found == (component("1"), step("create", kinds.STATEFUL_SET, "1").urn)
+
+
+@pytest.mark.parametrize("op", ["replace", "create-replacement", "delete-replaced"])
+def test_another_provider_would_delete_everything_and_is_refused(op: str) -> None:
+    urn = "urn:pulumi:alice::ics::pulumi:providers:kubernetes::cluster"
+    with pytest.raises(errors.Permanent, match="delete every object of the stack, so nothing was changed"):
+        runs.check_provider(
+            runs.RunResult((runs.PulumiStep(op="same", urn=STACK), runs.PulumiStep(op=op, urn=urn)))
+        )
+    runs.check_provider(runs.RunResult((runs.PulumiStep(op="update", urn=urn), step(op, kinds.SERVICE, "1"))))
+
+
+def test_nothing_of_a_held_chain_is_a_target_nor_its_component() -> None:
+    told = runs.RunResult(
+        (
+            step("delete", kinds.STATEFUL_SET, "1"),
+            step("delete", kinds.SERVICE, "1"),
+            gone("1"),
+            step("delete", kinds.SERVICE, "2"),
+            gone("2"),
+            step("update", kinds.SERVICE, "3"),
+        )
+    )
+    found = runs.targets(told, {"1"}, frozenset())
+    assert found == (told.steps[3].urn, component("2"), told.steps[5].urn)
+
+
+def test_a_single_object_is_left_and_with_it_what_holds_it() -> None:
+    told = runs.RunResult(
+        (step("delete", kinds.VOLUME_CLAIM, "1"), step("delete", kinds.SERVICE, "1"), gone("1"))
+    )
+    found = runs.targets(told, frozenset(), {key(kinds.VOLUME_CLAIM, "1").ref})
+    assert found == (told.steps[1].urn,)
+
+
+def test_what_only_the_state_shows_is_told_and_never_of_a_held_chain() -> None:
+    other = manifest(kinds.SERVICE, "2", spec={"type": "NodePort"})
+    told = runs.RunResult(
+        (
+            step("delete", kinds.STATEFUL_SET, "1"),
+            step("delete", kinds.VOLUME_CLAIM, "1", is_retained=True),
+            step("create-replacement", kinds.STATEFUL_SET, "2"),
+            step("update", kinds.SERVICE, "2", after=other),
+            step("create", kinds.SECRET, "2"),
+            step("delete", kinds.STATEFUL_SET, "3"),
+            step("update", kinds.CONFIG_MAP, "2", after=manifest(kinds.CONFIG_MAP, "2", data={"a": "1"})),
+        )
+    )
+    there = [
+        member(kind, consumer)
+        for kind in (
+            kinds.STATEFUL_SET,
+            kinds.VOLUME_CLAIM,
+            kinds.SERVICE,
+            kinds.SECRET,
+            kinds.CONFIG_MAP,
+        )
+        for consumer in ("1", "2", "3")
+    ]
+    found = runs.unplanned_changes(
+        told, {key(kinds.CONFIG_MAP, "2")}, {one.key: one for one in there}, frozenset({"3"})
+    )
+    assert [(c.action, str(c.ref), c.consumer_id, c.uid, c.diff) for c in found] == [
+        ("update", "Service c2/node", "2", "uid", (("spec.type", None, "NodePort"),)),
+        ("delete", "StatefulSet c1/node", "1", "uid", ()),
+        ("replace", "StatefulSet c2/node", "2", "uid", ()),
+    ]
+
+
+def test_no_secret_is_in_a_surprise() -> None:
+    blinded = {"4dabf18193072939515e22adb298388d": "1b47", "ciphertext": "[secret]"}
+    before, after = (manifest(kinds.SECRET, "1", data=data) for data in ({"k": "a2V5"}, blinded))
+    told = runs.RunResult((step("update", kinds.SECRET, "1", before=before, after=after),))
+    there = member(kinds.SECRET, "1")
+    (found,) = runs.unplanned_changes(told, frozenset(), {there.key: there}, frozenset())
+    assert "a2V5" not in repr(found)
+    assert {path for path, _, _ in found.diff} >= {"data.k"}
+
+
+def test_what_pulumi_sees_no_change_to() -> None:
+    told = runs.RunResult((step("same", kinds.SERVICE, "1"), step("update", kinds.SECRET, "1")))
+    keys = [key(kinds.SERVICE, "1"), key(kinds.SECRET, "1"), key(kinds.STATEFUL_SET, "1")]
+    assert runs.unexplained(told, keys) == {keys[0], keys[2]}
+
+
+def test_only_what_was_looked_at_and_not_left_alone_is_settled() -> None:
+    told = runs.RunResult(
+        (
+            step("same", kinds.SERVICE, "1"),
+            step("same", kinds.VOLUME_CLAIM, "1"),
+            step("update", kinds.SECRET, "1"),
+            step("delete", kinds.CONFIG_MAP, "1"),
+            step("same", kinds.SERVICE, "2"),
+            runs.PulumiStep(op="same", urn=STACK),
+        )
+    )
+    left = {key(kinds.VOLUME_CLAIM, "1").ref}
+    assert runs.unchanged(told, {"2"}, left) == {key(kinds.SERVICE, "1")}
+    assert runs.deleted(told) == {key(kinds.CONFIG_MAP, "1")}
+
+
+def test_whose_object_was_refused() -> None:
+    owners = {key(kinds.STATEFUL_SET, "1"): "1", key(kinds.SERVICE, "p"): ""}
+    urns = [
+        step("update", kinds.STATEFUL_SET, "1").urn,
+        step("update", kinds.SERVICE, "p").urn,
+        component("7"),
+    ]
+    assert runs.failed_chains(runs.RunResult(failures={urns[0]: "no"}), owners) == {"1"}
+    assert runs.failed_chains(runs.RunResult(failures=dict.fromkeys(urns, "no")), owners) == {"1", "", "7"}
+    assert runs.failed_chains(runs.RunResult(failures={"": "no program"}), owners) == frozenset()
+
+
+def test_changes_of_pulumi_are_named_as_those_of_the_other_engine() -> None:
+    assert key(kinds.STATEFUL_SET, "1").ref == engines.Ref("StatefulSet", "c1", "node")

@@ -1,0 +1,98 @@
+"""What the events of a run of Pulumi say."""
+
+import contextlib
+import pathlib
+from collections.abc import Iterator
+from typing import Any, cast
+
+import httpx
+import pytest
+from pulumi import automation
+from pulumi.automation import CommandResult
+
+from ics import engines
+from ics.cluster.api import client, kubeconfig
+from ics.engines.pulumi import runs, session, stack
+from ics.engines.pulumi.engine import PulumiEngine
+
+URN = "urn:pulumi:alice::ics::ics:index:ConsumerChain$kubernetes:core/v1:Service::service/c1/node"
+ABOVE = "urn:pulumi:alice::ics::ics:index:ConsumerChain::consumer-1"
+INPUTS = {"metadata": {"name": "node", "labels": {"ics-operator.dev/retain": "true"}}}
+
+
+def event(**content: Any) -> automation.EngineEvent:
+    return automation.EngineEvent.from_json({"sequence": 1, "timestamp": 1, **content})
+
+
+def metadata(op: str, **states: Any) -> dict[str, Any]:
+    return {"metadata": {"op": op, "urn": URN, "type": "t", "provider": "p", **states}}
+
+
+def said(text: str, severity: str = "error", urn: str = "") -> automation.EngineEvent:
+    return event(diagnosticEvent={"message": text, "severity": severity, "color": "never", "urn": urn})
+
+
+def test_steps_and_what_was_done() -> None:
+    state = {"type": "t", "urn": URN, "id": "c1/node", "parent": ABOVE, "provider": "p", "inputs": INPUTS}
+    told = session.read_events(
+        [
+            event(resourcePreEvent=metadata("delete", old=state)),
+            event(resOutputsEvent=metadata("delete", old=state)),
+        ]
+    )
+    step = runs.PulumiStep(op="delete", urn=URN, parent=ABOVE, before=INPUTS, after={}, is_retained=True)
+    assert told == runs.RunResult((step,), frozenset({URN}))
+
+
+def test_what_is_left_out_of_an_update_was_not_done() -> None:
+    assert session.read_events([event(resOutputsEvent=metadata("same"))]) == runs.RunResult()
+
+
+def test_failures_are_those_of_the_resources() -> None:
+    told = session.read_events(
+        [
+            event(resOutputsEvent=metadata("update")),
+            event(resOpFailedEvent={**metadata("update"), "status": 1, "steps": 1}),
+            said("<{%fg 1%}>error: refused\n by the cluster", urn=URN),
+            said("cannot complete a resource 'x' whose registration isn't pending", urn=ABOVE),
+            said("update failed"),
+        ]
+    )
+    assert told == runs.RunResult(failures={URN: "refused by the cluster"})
+
+
+def test_a_program_that_fails_fails_as_a_whole() -> None:
+    assert session.read_events([said("the provider is down")]).failures == {"": "the provider is down"}
+
+
+def test_operations_that_are_left_over() -> None:
+    text = "Attempting to deploy or update resources with 2 pending operations from previous deployment."
+    assert session.read_events([said(text, "warning")]) == runs.RunResult(has_pending=True)
+
+
+async def test_a_plan_of_a_stack_that_is_not_made_yet_makes_none(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path
+) -> None:
+    asked: list[str] = []
+
+    def select(name: str, _: Any) -> automation.Stack:
+        asked.append(name)
+        raise automation.StackNotFoundError(CommandResult("", f"no stack named '{name}' found", 255))
+
+    @contextlib.contextmanager
+    def opened(where: stack.Stack, _: Any) -> Iterator[session.Session]:
+        yield session.Session(
+            stack=where, folder=tmp_path, workspace=cast(Any, None)
+        )  # without a workspace nothing can be run
+
+    async def passphrase() -> None:
+        pass
+
+    monkeypatch.setattr(automation.Stack, "select", select)
+    monkeypatch.setattr(session, "open_session", opened)
+    nothing = httpx.MockTransport(lambda _: httpx.Response(404, json={"reason": "NotFound"}))
+    async with client.KubeClient(kubeconfig.Access(server="https://h:6443"), nothing) as kube:
+        where = stack.Stack(tmp_path, "alice")
+        engine = PulumiEngine(kube, "alice", "provider", where, passphrase)
+        assert await engine.preview(engines.ApplyRequest(manifests=())) == ()
+    assert asked == ["alice"]

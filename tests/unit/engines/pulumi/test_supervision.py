@@ -1,0 +1,96 @@
+"""Pulumi is not left behind by a pass that ends: with the pass, or with the Lease, its run ends too."""
+
+import asyncio
+import os
+import pathlib
+import signal
+import subprocess
+import threading
+from collections.abc import Collection
+
+import pytest
+
+from ics import errors
+from ics.cluster.api import lease
+from ics.engines.pulumi import processes, supervision
+
+
+class Pulumi:
+    """A run that ends when it is told to by a signal, or never."""
+
+    def __init__(self, obeys: int = signal.SIGINT) -> None:
+        self.obeys = obeys
+        self.heard: list[int] = []
+        self.begun = threading.Event()
+        self.over = threading.Event()
+
+    def run(self) -> str:
+        self.begun.set()
+        self.over.wait(10)
+        return "done"
+
+    def tell(self, number: int, but: Collection[int]) -> frozenset[int]:
+        if 7 not in but:
+            self.heard.append(number)
+            if number == self.obeys:
+                self.over.set()
+        return frozenset({7})
+
+
+@pytest.fixture(autouse=True)
+def haste(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("_CHECK", "_STEP"):
+        monkeypatch.setattr(supervision, name, 0.01)
+    monkeypatch.setattr(supervision, "_INTERRUPT_SECONDS", 0.05)
+
+
+async def test_a_run_is_let_end_while_the_lease_is_ours_or_cannot_be_asked_for() -> None:
+    pulumi, asked = Pulumi(), 0
+
+    async def ensure() -> None:
+        nonlocal asked
+        asked += 1
+        if asked == 1:
+            raise lease.Stopping("this reconciler is stopping")
+        if asked == 2:
+            raise errors.Transient("no answer")
+        pulumi.over.set()
+
+    assert await supervision.supervise(pulumi.run, ensure, pulumi.tell) == "done"
+    assert (asked >= 3, pulumi.heard) == (True, [])
+
+
+async def test_a_run_that_lost_the_lease_is_interrupted() -> None:
+    pulumi = Pulumi()
+
+    async def ensure() -> None:
+        raise lease.HeldByOther("another one may be acting")
+
+    with pytest.raises(lease.HeldByOther):
+        await supervision.supervise(pulumi.run, ensure, pulumi.tell)
+    assert (pulumi.over.is_set(), pulumi.heard) == (True, [signal.SIGINT])
+
+
+@pytest.mark.parametrize(
+    ("obeys", "heard"), [(signal.SIGINT, {signal.SIGINT}), (signal.SIGKILL, {signal.SIGINT, signal.SIGKILL})]
+)
+async def test_a_pass_that_is_cancelled_ends_only_after_its_run(obeys: int, heard: set[int]) -> None:
+    pulumi = Pulumi(obeys)
+    task = asyncio.create_task(supervision.supervise(pulumi.run, None, pulumi.tell))
+    await asyncio.to_thread(pulumi.begun.wait, 10)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert (pulumi.over.is_set(), set(pulumi.heard)) == (True, heard)
+
+
+def test_only_the_own_children_with_the_session_s_folder_are_told(tmp_path: pathlib.Path) -> None:
+    mark = f"={tmp_path}/ics-pulumi-"
+    with (
+        subprocess.Popen(["cat"], stdin=subprocess.PIPE, env={"TMPDIR": f"{tmp_path}/ics-pulumi-1"}) as one,
+        subprocess.Popen(["cat"], stdin=subprocess.PIPE, env={"PATH": os.environ["PATH"]}) as other,
+    ):
+        found = processes.children(mark)
+        for process in (one, other):
+            process.communicate()
+    assert found == {one.pid}

@@ -1,0 +1,122 @@
+"""The files of a consumer node, and its start script in a real shell."""
+
+import hashlib
+import pathlib
+import subprocess
+
+import pytest
+
+from ics.manifests import node_files
+from tests.unit import factories
+
+GENESIS = b"{}"
+
+
+@pytest.fixture
+def home(tmp_path: pathlib.Path) -> pathlib.Path:
+    for name, content in (
+        ("config/config.toml", b""),
+        ("config/app.toml", b""),
+        ("node-key/node_key.json", b""),
+        ("genesis/genesis.json", GENESIS),
+        ("peers/persistent_peers", b"id@host:1"),
+        ("peers/external_address", b"host:1"),
+    ):
+        path = tmp_path / "etc" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    return tmp_path / "data" / "home"
+
+
+def start(
+    home: pathlib.Path, address: str = "AB", text: str = node_files.START_SCRIPT
+) -> subprocess.CompletedProcess[str]:
+    """Run the script with a program that only says how it was called."""
+    root = home.parent.parent
+    script = text.replace("/etc/ics", f"{root}/etc").replace("/data", f"{root}/data")
+    # Within the home the folder has the same name.
+    script = script.replace(f"$home{root}/data", "$home/data").replace(f'"$home"{root}/data', '"$home"/data')
+    environment = {
+        "PATH": "/usr/bin:/bin",
+        "BINARY": "echo",
+        "GENESIS_SHA256": hashlib.sha256(GENESIS).hexdigest(),
+        "KEY_ADDRESS": address,
+    }
+    return subprocess.run(
+        ["/bin/sh", "-c", script], env=environment, capture_output=True, text=True, check=False
+    )
+
+
+def test_start_script_installs_files_and_starts_node(home: pathlib.Path) -> None:
+    done = start(home)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith(f"start --home {home} --p2p.persistent_peers id@host:1")
+    assert (home / "config" / "genesis.json").read_bytes() == GENESIS
+
+
+@pytest.mark.parametrize(
+    ("files", "stays"),
+    [
+        (["MANIFEST-000000", "LOCK", "LOG"], False),
+        (["MANIFEST-000000", "CURRENT"], True),
+        (["MANIFEST-000001", "marker.manifest.000001.MANIFEST-000001"], True),
+        (["000001.ldb"], True),
+        ([], True),
+    ],
+)
+def test_start_script_removes_only_unfinished_database(
+    home: pathlib.Path, files: list[str], stays: bool
+) -> None:
+    database, other = home / "data" / "application.db", home / "data" / "blockstore.db"
+    for folder, names in ((database, files), (other, ["MANIFEST-000007", "CURRENT"])):
+        folder.mkdir(parents=True)
+        for name in names:
+            (folder / name).touch()
+
+    done = start(home)
+
+    assert done.returncode == 0, done.stderr
+    assert (database.exists(), other.exists()) == (stays, True)
+
+
+def links(home: pathlib.Path) -> dict[str, str]:
+    """Where the node finds its key and what it signed."""
+    root = home.parent.parent
+    return {name: str((home / name).readlink().relative_to(root)) for name in ("identity", "memory")}
+
+
+def lay_memory(home: pathlib.Path) -> pathlib.Path:
+    state = home.parent / "signing" / "AB" / "priv_validator_state.json"
+    state.parent.mkdir(parents=True)
+    state.write_text('{"height": "7"}')
+    return state
+
+
+def test_start_script_uses_key_only_with_sign_state_and_not_if_withheld(home: pathlib.Path) -> None:
+    throwaway = {"identity": "data/throwaway", "memory": "data/throwaway"}
+    assert (start(home).returncode, links(home)) == (0, throwaway)
+    lay_memory(home)
+    assert (start(home).returncode, links(home)) == (
+        0,
+        {"identity": "etc/consensus-key", "memory": "data/signing/AB"},
+    )
+    withheld = start(home, "AB-withheld")
+    assert (withheld.returncode, links(home)) == (0, throwaway)
+    assert "no sign state of AB-withheld on this volume" in withheld.stderr
+
+
+def test_start_script_sets_sign_state_aside_for_remote_signer(home: pathlib.Path) -> None:
+    throwaway = {"identity": "data/throwaway", "memory": "data/throwaway"}
+    state = lay_memory(home)
+    for _ in range(2):
+        assert start(home, text=node_files.REMOTE_START_SCRIPT).returncode == 0
+        assert links(home) == throwaway
+    assert state.with_name("priv_validator_state.json.before-remote").read_text() == '{"height": "7"}'
+    # The key returns but does not sign until its sign state is reset by name.
+    assert (start(home).returncode, links(home)) == (0, throwaway)
+
+
+def test_config_toml_has_signer_address_only_with_remote_signer() -> None:
+    known = factories.example().definition
+    assert "priv_validator_laddr" not in node_files.config_toml(known, "alice")
+    assert "priv_validator_laddr" in node_files.config_toml(known, "alice", is_signed_elsewhere=True)

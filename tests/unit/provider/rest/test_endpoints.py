@@ -1,0 +1,194 @@
+"""Several endpoints of one provider: which is asked, which stands in, and what is told of the others."""
+
+import asyncio
+import dataclasses
+from typing import Any
+
+import httpx
+import pytest
+
+from ics import errors
+from ics.conditions import Condition, Reason, Severity
+from ics.config import settings as config_settings
+from ics.provider import gateway
+from ics.provider.rest import endpoints, queries
+from tests.unit.provider import fake
+from tests.unit.provider.rest import test_queries
+
+STATE = test_queries.STATE
+ME = test_queries.ME
+WARNING, CRITICAL = Severity.WARNING, Severity.CRITICAL
+
+
+def heights(*numbers: int, **changes: Any) -> fake.Gateway:
+    """A gateway of a chain that has come so far."""
+    return fake.Gateway({number: STATE for number in numbers}, **changes)
+
+
+async def picked(network: fake.Network, floor: int = 0, **options: Any) -> tuple[str, int]:
+    async with test_queries.ask(network, **options) as provider:
+        head = await provider.open(floor)
+        return provider.endpoints.url, head.height
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "floor", "expected"),
+    [
+        (10, 10, 0, ("http://a", 10)),
+        (8, 10, 0, ("http://a", 8)),  # a block or two is no reason to change
+        (7, 10, 0, ("http://b", 10)),
+        (9, 10, 10, ("http://b", 10)),  # 10 was acted upon
+        (12, 10, 0, ("http://a", 12)),
+    ],
+)
+async def test_the_first_that_is_not_behind(
+    first: int, second: int, floor: int, expected: tuple[str, int]
+) -> None:
+    assert await picked(fake.Network(a=heights(first), b=heights(second)), floor) == expected
+
+
+async def test_an_answer_from_the_past_is_never_acted_upon() -> None:
+    slept, sleep = test_queries.sleeper()
+    network = fake.Network(a=heights(7), b=heights(7, chain_id="other-1"))
+
+    with pytest.raises(errors.Transient) as caught:
+        await picked(network, 100, sleep=sleep)
+
+    assert str(caught.value) == (
+        "ics:provider.rest: http://b belongs to chain 'other-1', not 'provider-1'; "
+        "correct the URL or ics:provider.chain_id; http://a: newest block 7 is below height 100, which an"
+        " earlier pass acted upon: the endpoint is behind; if the provider chain was restarted from genesis, delete"
+        " the validator's Lease in ics:gateway.namespace"
+    )
+    assert slept == []
+
+
+async def test_a_block_that_is_about_to_come_is_waited_for() -> None:
+    one = heights(7)
+    slept, sleep = test_queries.sleeper(lambda: one.states.update({len(slept) + 6: STATE}))
+
+    assert await picked(fake.Network(a=one), 9, sleep=sleep) == ("http://a", 9)
+
+    assert slept == [0.5, 0.5, 0.5]
+
+
+async def test_it_is_not_waited_for_in_vain_for_long() -> None:
+    slept, sleep = test_queries.sleeper()
+    with pytest.raises(errors.Transient, match="newest block 7 is below height 9"):
+        await picked(fake.Network(a=heights(7)), 9, sleep=sleep)
+    assert slept == [0.5] * 4
+
+
+async def test_what_is_wrong_with_the_others_is_told() -> None:
+    old = dataclasses.replace(STATE, time="2026-11-22T11:00:00Z")
+    network = fake.Network(
+        down=heights(7, is_down=True),
+        other=heights(7, chain_id="other-1"),
+        old=fake.Gateway({7: old}),
+        good=heights(7),
+    )
+    async with test_queries.ask(network) as provider:
+        await provider.open()
+        first = provider.conditions()
+        network.gateways["old"].states = {8: old}  # it comes along, and still lags
+        await provider.open()
+        second = provider.conditions()
+        network.gateways["down"].is_down = False
+        await provider.open()
+        third = provider.conditions()
+
+    fix = "fix it or remove it from the setting"
+    down = Condition(
+        WARNING,
+        Reason.ENDPOINT_TROUBLE,
+        f"ics:provider.rest: http://down is not used (unreachable: All connection attempts failed); {fix}",
+    )
+    other = Condition(
+        CRITICAL,
+        Reason.ENDPOINT_OF_OTHER_CHAIN,
+        "ics:provider.rest: http://other belongs to chain 'other-1', not 'provider-1'; "
+        "correct the URL or ics:provider.chain_id",
+    )
+    lags = Condition(
+        WARNING,
+        Reason.ENDPOINT_TROUBLE,
+        "ics:provider.rest: http://old is not used (its newest block is older than ics:provider.max_lag);"
+        f" {fix}",
+    )
+    assert (first, second, third) == ((down, other, lags), (down, other, lags), (other, lags))
+
+
+async def test_another_endpoint_goes_on_at_the_same_height() -> None:
+    first, second = heights(7), heights(7, 8)
+    second.states[8] = test_queries.LATER
+    async with test_queries.ask(fake.Network(a=first, b=second)) as provider:
+        await provider.open()
+        first.is_down = True
+        second.asked.clear()
+        found = await provider.snapshot(ME, test_queries.everything)
+        told = provider.conditions()
+
+    assert found == test_queries.SNAPSHOT
+    assert {height for _, height in second.asked} == {7, None}  # None: its own newest block is looked at
+    assert [condition.message for condition in told] == [
+        "ics:provider.rest: http://a is not used (unreachable: All connection attempts failed); fix it or"
+        " remove it from the setting"
+    ]
+
+
+@pytest.mark.parametrize(
+    "second",
+    [heights(6), heights(7, chain_id="other-1"), heights(7, is_down=True)],
+    ids=["behind", "other", "down"],
+)
+async def test_no_endpoint_stands_in_that_is_not_right(second: fake.Gateway) -> None:
+    first = heights(7)
+    async with test_queries.ask(fake.Network(a=first, b=second)) as provider:
+        await provider.open()
+        first.is_down = True
+        with pytest.raises(errors.Transient, match=r"^http://a: unreachable"):
+            await provider.snapshot(ME, test_queries.everything)
+
+
+async def test_a_refusal_of_the_chain_is_no_reason_to_ask_another() -> None:
+    second = heights(7)
+    async with test_queries.ask(fake.Network(a=heights(7), b=second)) as provider:
+        await provider.open()
+        second.asked.clear()
+        with pytest.raises(gateway.Refused):
+            await provider.endpoints.ask(gateway.RestRequest(f"{fake.CCV}consumer_chain/99", height=7))
+    assert second.asked == []
+
+
+class Hanging(httpx.AsyncBaseTransport):
+    """One gateway that never answers beside others that do."""
+
+    def __init__(self, network: fake.Network) -> None:
+        self._network = network
+        self.asked = 0
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        if request.url.host == "hangs":
+            self.asked += 1
+            await asyncio.Event().wait()
+        return await self._network.handle_async_request(request)
+
+
+async def test_an_endpoint_that_hangs_is_named_and_not_waited_for_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(endpoints, "GRACE", 0.01)
+    hanging = Hanging(fake.Network(good=heights(7)))
+    settings = config_settings.ProviderSettings(
+        chain_id=fake.CHAIN_ID, rest=("http://hangs", "http://good"), rpc=("http://x",), grpc=("http://x",)
+    )
+    async with queries.Queries(settings, lambda: test_queries.NOW, transport=hanging) as provider:
+        found = [await provider.open(), await provider.open()]
+        told = provider.conditions()
+
+    assert [head.height for head in found] == [7, 7]
+    assert hanging.asked == 2  # both questions of one probe, which is still under way
+    assert [condition.message for condition in told] == [
+        "ics:provider.rest: http://hangs is not used (unreachable: no answer within 0 s); fix it or remove"
+        " it from the setting"
+    ]

@@ -1,0 +1,67 @@
+"""Which events of the provider wake a reconciler."""
+
+from typing import Any
+
+import pytest
+
+from ics.provider import event_filter
+
+
+def block(*names: str, height: Any = "42") -> dict[str, Any]:
+    """A message as CometBFT 0.38 sends it, without what nobody reads."""
+    value = {"block": {"header": {"chain_id": "provider-1", "height": height}}}
+    events = {"tm.event": ["NewBlock"], **{name: ["0"] for name in names}}
+    data = {"type": "tendermint/event/NewBlock", "value": value}
+    result = {"query": event_filter.QUERIES[1], "data": data, "events": events}
+    return {"jsonrpc": "2.0", "id": 2, "result": result}
+
+
+def transaction(*names: str) -> dict[str, Any]:
+    value = {"TxResult": {"height": "43", "tx": "Cg==", "result": {}}}
+    events = {"tm.event": ["Tx"], "tx.height": ["43"], **{name: ["0"] for name in names}}
+    data = {"type": "tendermint/event/Tx", "value": value}
+    return {
+        "jsonrpc": "2.0",
+        "id": 1,
+        "result": {"query": event_filter.QUERIES[0], "data": data, "events": events},
+    }
+
+
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        (block("mint.amount", "coin_spent.spender"), None),
+        (block("consumer_client_created.consumer_id", "mint.amount"), (42, ("consumer_client_created",))),
+        (block("slash.address", "slash.power"), (42, ("slash",))),
+        (transaction("opt_in.consumer_id", "message.action"), (43, ("opt_in",))),
+        (
+            transaction("create_consumer.consumer_id", "assign_consumer_key.consumer_id"),
+            (43, ("assign_consumer_key", "create_consumer")),
+        ),
+        (transaction("edit_validator.commission_rate"), (43, ("edit_validator",))),
+        (transaction("transfer.amount", "opt_in_not.consumer_id"), None),
+    ],
+)
+def test_what_concerns_us(message: dict[str, Any], expected: tuple[int, tuple[str, ...]] | None) -> None:
+    assert event_filter.read(message) == (None if expected is None else event_filter.ChainEvent(*expected))
+
+
+def test_a_launch_is_known_as_one() -> None:
+    found = [
+        event_filter.read(block(f"{name}.consumer_id")) for name in ("consumer_client_created", "opt_in")
+    ]
+    assert [tidings is not None and tidings.is_launch for tidings in found] == [True, False]
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"jsonrpc": "2.0", "id": 1, "result": {}},
+        {"jsonrpc": "2.0", "id": 1, "error": {"code": -32603, "message": "Internal error"}},
+        {"result": {"data": {"type": "tendermint/event/Vote", "value": {}}, "events": {"opt_in.a": ["b"]}}},
+        {"result": {"data": None, "events": None}},
+        block("opt_in.consumer_id", height=None),
+    ],
+)
+def test_what_tells_of_no_block(message: dict[str, Any]) -> None:
+    assert (event_filter.height(message), event_filter.read(message)) == (None, None)

@@ -1,0 +1,649 @@
+"""Sending a transaction to a chain that is full, lossy, slow, poor or another one."""
+
+import asyncio
+import dataclasses
+import datetime
+import hashlib
+from typing import Any
+
+import pytest
+
+from ics import errors, model
+from ics.config import settings
+from ics.cosmos import addresses
+from ics.keys import derivation
+from ics.provider import gateway, heads
+from ics.provider.tx import grpc, messages, signers, transactions
+
+START = datetime.datetime(2026, 11, 22, 12, 0, tzinfo=datetime.UTC)
+ACCOUNT = derivation.account_from_hex(model.Secret("11" * 32))
+SIGNER = ACCOUNT.address("cosmos")
+OPERATOR = addresses.reprefix(SIGNER, "cosmosvaloper")
+PRINCIPAL = addresses.encode("cosmos", bytes(20))
+"""Of another operator, who may have granted the account its messages."""
+OWN = signers.TxAuthority(SIGNER, SIGNER)
+OPT_IN = model.OptIn("5", "c-1", bytes(32))
+OTHER = model.AssignKey("6", "d-1", bytes(32))
+FULL = grpc.TxResult(code=20, codespace="sdk", log="", height=0)
+
+
+def refused(code: int, log: str, codespace: str = "sdk") -> grpc.TxResult:
+    return grpc.TxResult(code=code, codespace=codespace, log=log, height=0)
+
+
+@dataclasses.dataclass
+class Chain:
+    """A chain of one account: a block each second of the test's own clock takes what the mempool holds.
+
+    It refuses what the real one refuses: a sequence that is not the next one, the same bytes twice, and
+    a transaction after its timeout height.
+    """
+
+    now: datetime.datetime = START
+    height: int = 100
+    sequence: int = 7
+    chain_id: str = "provider-1"
+    checks: list[grpc.TxResult] = dataclasses.field(default_factory=list)
+    """What the next checks answer; when empty, the checks are real."""
+    losses: list[str] = dataclasses.field(default_factory=list)
+    """`before` or `after`: the next broadcasts get no answer, and did not or did arrive."""
+    execution: grpc.TxResult = dataclasses.field(
+        default_factory=lambda: grpc.TxResult(code=0, codespace="", log="", height=0)
+    )
+    simulation: str = ""
+    """Error of the simulation."""
+    is_known: bool = True
+    is_stalled: bool = False
+    """The mempool's transactions come into no block."""
+    is_indexed: bool = True
+    granted: tuple[str, ...] = ()
+    allowance: signers.Allowance | None = None
+    silent: int = 0
+    """How many of the next looks get no answer."""
+    mempool: dict[str, grpc.Draft] = dataclasses.field(default_factory=dict)
+    included: dict[str, grpc.TxResult] = dataclasses.field(default_factory=dict)
+    executed: list[grpc.Draft] = dataclasses.field(default_factory=list)
+    slept: list[float] = dataclasses.field(default_factory=list)
+
+    async def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        await asyncio.sleep(0)
+        before = int((self.now - START).total_seconds())
+        self.now += datetime.timedelta(seconds=seconds)
+        for _ in range(int((self.now - START).total_seconds()) - before):
+            self.block()
+
+    def block(self) -> None:
+        self.height += 1
+        for tx_hash, draft in [] if self.is_stalled else list(self.mempool.items()):
+            del self.mempool[tx_hash]
+            if draft.timeout_height >= self.height and draft.sequence.next == self.sequence:
+                self.sequence += 1
+                self.executed.append(draft)
+                self.included[tx_hash] = dataclasses.replace(self.execution, height=self.height)
+
+
+class Endpoint:
+    """A gRPC endpoint of the chain, in the place of `ics.provider.tx.grpc.Ledger`."""
+
+    def __init__(self, url: str, chain: Chain) -> None:
+        self.url, self.chain, self.address = url, chain, SIGNER
+        self.broadcasts: list[str] = []
+        self._handed_over: set[str] = set()
+        self._drafts: dict[bytes, grpc.Draft] = {}
+
+    def head(self) -> heads.Head:
+        return heads.Head(self.chain.chain_id, self.chain.height, self.chain.now.isoformat())
+
+    def height(self) -> int:
+        return self.chain.height
+
+    def sequence(self) -> grpc.Sequence | None:
+        return grpc.Sequence(42, self.chain.sequence) if self.chain.is_known else None
+
+    def balance(self, address: str) -> int:
+        return {SIGNER: 3, PRINCIPAL: 5}[address]
+
+    def granted_types(self) -> frozenset[str]:
+        return frozenset(self.chain.granted)
+
+    def allowance(self) -> signers.Allowance | None:
+        return self.chain.allowance
+
+    def sign(self, draft: grpc.Draft) -> grpc.Signed:
+        raw = repr(draft).encode()
+        self._drafts[raw] = draft
+        return grpc.Signed(raw)
+
+    def simulate(self, signed: grpc.Signed) -> int:
+        assert self._drafts[signed.raw].fee == 1
+        if self.chain.simulation:
+            raise gateway.Refused(self.chain.simulation)
+        return 100_001
+
+    def broadcast(self, signed: grpc.Signed) -> grpc.TxResult:
+        draft, chain = self._drafts[signed.raw], self.chain
+        self.broadcasts.append(signed.hash)
+        if chain.checks:
+            return chain.checks.pop(0)
+        if signed.hash in self._handed_over:
+            raise AssertionError("the same transaction was sent twice")
+        self._handed_over.add(signed.hash)
+        loss = chain.losses.pop(0) if chain.losses else ""
+        if loss == "before":
+            raise grpc.Unanswered(f"{self.url}: connection reset")
+        if draft.sequence.next != chain.sequence:
+            return refused(32, "account sequence mismatch")
+        chain.mempool[signed.hash] = draft
+        if loss:
+            raise grpc.Unanswered(f"{self.url}: connection reset")
+        return grpc.TxResult(code=0, codespace="", log="", height=0)
+
+    def find(self, tx_hash: str) -> grpc.TxResult | None:
+        if not self.chain.is_indexed:
+            raise gateway.Refused("transaction indexing is disabled")
+        if self.chain.silent and self.broadcasts:
+            self.chain.silent -= 1
+            raise grpc.Unanswered(f"{self.url}: no answer")
+        return self.chain.included.get(tx_hash)
+
+
+class Down:
+    """An endpoint that nobody listens on."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+
+    def head(self) -> heads.Head:
+        raise grpc.Unanswered(f"{self.url}: connection refused")
+
+
+@dataclasses.dataclass
+class Journal:
+    """What outlives the process."""
+
+    chain: "Chain"
+    last: tuple[str, int] | None = None
+
+    async def begin(self, tx_hash: str, timeout_height: int) -> None:
+        assert not self.chain.mempool, "it was handed over before it was put down"
+        self.last = (tx_hash, timeout_height)
+
+    async def pending(self) -> tuple[str, int] | None:
+        return self.last
+
+
+def sender(
+    chain: Chain, authority: signers.TxAuthority = OWN, journal: Journal | None = None, **others: Chain | None
+) -> tuple[transactions.Transactions, Endpoint]:
+    endpoint = Endpoint("http://a:9090", chain)
+    made: dict[str, Any] = {endpoint.url: endpoint}
+    for name, other in others.items():
+        url = f"http://{name}:9090"
+        made[url] = Down(url) if other is None else Endpoint(url, other)
+    provider = settings.ProviderSettings(
+        chain_id="provider-1", rest=("http://unused",), rpc=("http://unused",), grpc=tuple(reversed(made))
+    )
+    found = transactions.Transactions(
+        provider,
+        authority,
+        ACCOUNT,
+        lambda: chain.now,
+        journal=journal,
+        connect=lambda url, *_: made[url],
+        sleep=chain.sleep,
+    )
+    return found, endpoint
+
+
+def draft(
+    transaction: messages.Transaction = OPT_IN, sequence: int = 7, timeout_height: int = 120
+) -> grpc.Draft:
+    # 100001 gas x 1.5 = 150001.5, rounded up; x 0.001stake, rounded up.
+    return grpc.Draft(
+        transaction=transaction,
+        sequence=grpc.Sequence(42, sequence),
+        gas=150_002,
+        fee=151,
+        timeout_height=timeout_height,
+    )
+
+
+def tx_hash(of: grpc.Draft) -> str:
+    return hashlib.sha256(repr(of).encode()).hexdigest().upper()
+
+
+async def test_send_is_confirmed_by_its_block() -> None:
+    chain = Chain()
+    sending, endpoint = sender(chain)
+
+    found = await sending.send(OPT_IN)
+
+    assert found == transactions.SentTx(tx_hash(draft()), 101)
+    assert chain.executed == [draft()]
+    assert endpoint.broadcasts == [found.hash]
+
+
+async def test_the_next_usable_endpoint_is_taken() -> None:
+    chain = Chain()
+    old = Chain(now=START - datetime.timedelta(seconds=61))
+    sending, _ = sender(chain, old=old, down=None)
+
+    assert await sending.send(OPT_IN) == transactions.SentTx(tx_hash(draft()), 101)
+    assert old.executed == []
+
+
+async def test_an_address_that_gave_no_answer_is_asked_last_for_a_while() -> None:
+    chain = Chain()
+    asked: list[str] = []
+
+    class Noted(Endpoint):
+        def head(self) -> heads.Head:
+            asked.append(self.url)
+            if "down" in self.url:
+                raise grpc.Unanswered(f"{self.url}: no answer")
+            return super().head()
+
+    provider = settings.ProviderSettings(
+        chain_id="provider-1",
+        rest=("http://x",),
+        rpc=("http://x",),
+        grpc=("http://down:9090", "http://a:9090"),
+    )
+    sending = transactions.Transactions(
+        provider,
+        OWN,
+        ACCOUNT,
+        lambda: chain.now,
+        connect=lambda url, *_: Noted(url, chain),
+        sleep=chain.sleep,
+    )
+    for order in (OPT_IN, OTHER):
+        await sending.send(order)
+    chain.now += datetime.timedelta(seconds=transactions.AVOID_SECONDS)
+    await sending.send(OPT_IN)
+
+    down, well = "http://down:9090", "http://a:9090"
+    assert asked == [down, well, well, down, well]
+
+
+@pytest.mark.parametrize(
+    ("chain", "kind", "says"),
+    [
+        (
+            Chain(chain_id="other-1"),
+            errors.SettingsError,
+            "ics:provider.grpc: http://a:9090 belongs to chain 'other-1', not 'provider-1'; "
+            "correct the URL or ics:provider.chain_id",
+        ),
+        (
+            Chain(is_known=False),
+            errors.Permanent,
+            f"opt-in to consumer 5 (c-1): account {SIGNER} does not exist on provider-1; "
+            "send it some stake for fees",
+        ),
+        (
+            Chain(simulation="a validator has or had assigned this consumer key already"),
+            errors.Permanent,
+            "opt-in to consumer 5 (c-1): rejected by the chain: "
+            "a validator has or had assigned this consumer key already",
+        ),
+        (
+            Chain(simulation="0stake is smaller than 1stake: insufficient funds"),
+            errors.Permanent,
+            "opt-in to consumer 5 (c-1): rejected by the chain: "
+            "0stake is smaller than 1stake: insufficient funds; "
+            f"account {SIGNER} has 3stake and cannot pay the fee of at least 1stake; send it some stake",
+        ),
+        (
+            Chain(checks=[refused(5, "poor")]),
+            errors.Permanent,
+            "opt-in to consumer 5 (c-1): rejected by the chain (code 5 of sdk): poor; "
+            f"account {SIGNER} has 3stake and cannot pay the fee of at least 151stake; send it some stake",
+        ),
+        (
+            Chain(checks=[refused(13, "required: 300stake")]),
+            errors.Permanent,
+            "opt-in to consumer 5 (c-1): rejected by the chain (code 13 of sdk): required: 300stake; "
+            "raise ics:provider.gas_price (now 0.001stake)",
+        ),
+        (
+            Chain(checks=[refused(27, "wrong phase", "provider")]),
+            errors.Permanent,
+            "opt-in to consumer 5 (c-1): rejected by the chain (code 27 of provider): wrong phase",
+        ),
+        (
+            Chain(execution=refused(11, "out of gas")),
+            errors.Permanent,
+            "opt-in to consumer 5 (c-1): rejected by the chain (code 11 of sdk): out of gas; "
+            "raise ics:provider.gas_adjustment (now 1.5)",
+        ),
+        (
+            Chain(execution=refused(32, "mismatch")),
+            errors.Transient,
+            "opt-in to consumer 5 (c-1): rejected by the chain (code 32 of sdk): mismatch: "
+            "another transaction of the account was included first",
+        ),
+        (
+            Chain(is_indexed=False),
+            errors.SettingsError,
+            "ics:provider.grpc: http://a:9090 cannot look up transactions "
+            "(transaction indexing is disabled); "
+            'use a node with tx_index.indexer = "kv" in its config.toml',
+        ),
+    ],
+)
+async def test_refusals(chain: Chain, kind: type[errors.IcsError], says: str) -> None:
+    sending, endpoint = sender(chain)
+
+    with pytest.raises(errors.IcsError) as caught:
+        await sending.send(OPT_IN)
+
+    assert (type(caught.value), str(caught.value)) == (kind, says)
+    assert len(endpoint.broadcasts) <= 1
+
+
+async def test_a_top_up_that_the_account_cannot_pay() -> None:
+    sending, _ = sender(Chain(simulation="spendable balance 3stake is smaller: insufficient funds"))
+
+    with pytest.raises(errors.Permanent) as caught:
+        await sending.send(
+            model.TopUp(
+                consumer_id="5",
+                chain_id="c-1",
+                purpose="relayer",
+                address="cosmos1x",
+                amount=1000,
+                denom="stake",
+            )
+        )
+
+    assert str(caught.value) == (
+        "top-up of the relayer account of consumer 5 (c-1): rejected by the chain: "
+        "spendable balance 3stake is smaller: insufficient funds; "
+        f"account {SIGNER} has 3stake and cannot pay the fee of at least 1stake and the 1000stake to send; "
+        "send it some stake"
+    )
+
+
+@pytest.mark.parametrize(
+    "check", [FULL, refused(32, "account sequence mismatch, expected 8, got 7: incorrect account sequence")]
+)
+async def test_what_was_not_taken_is_made_anew(check: grpc.TxResult) -> None:
+    chain = Chain(checks=[check] * 4)
+    sending, endpoint = sender(chain)
+
+    found = await sending.send(OPT_IN)
+
+    # Tries at 0, 1, 3, 7 and 15 s; each draft has its own timeout height.
+    last = draft(timeout_height=135)
+    assert found == transactions.SentTx(tx_hash(last), 116)
+    assert chain.slept[:4] == [1.0, 2.0, 4.0, 8.0]
+    assert chain.executed == [last]
+    assert len(endpoint.broadcasts) == 5
+
+
+async def test_a_mempool_that_stays_full() -> None:
+    chain = Chain(checks=[FULL] * 5)
+    sending, _ = sender(chain)
+
+    with pytest.raises(errors.Transient) as caught:
+        await sending.send(OPT_IN)
+
+    assert (
+        str(caught.value)
+        == "opt-in to consumer 5 (c-1): the chain accepted none of 5 attempts: the mempool is full"
+    )
+    assert chain.slept == [1.0, 2.0, 4.0, 8.0]
+    assert await sending.send(OPT_IN) == transactions.SentTx(tx_hash(draft(timeout_height=135)), 116)
+
+
+async def test_simulation_behind_a_transaction_under_way() -> None:
+    chain = Chain(simulation="account sequence mismatch, expected 8, got 7: incorrect account sequence")
+    sending, endpoint = sender(chain)
+
+    with pytest.raises(errors.Transient, match="accepted none of 5 attempts: account sequence mismatch"):
+        await sending.send(OPT_IN)
+
+    assert endpoint.broadcasts == []
+
+
+@pytest.mark.parametrize("losses", [["after"], []])
+async def test_a_lost_answer_of_a_broadcast_that_arrived(losses: list[str]) -> None:
+    chain = Chain(losses=losses, checks=[] if losses else [refused(19, "")], silent=3)
+    sending, endpoint = sender(chain)
+    if not losses:  # "already in the mempool": an earlier broadcast of the same bytes did arrive
+        chain.mempool[tx_hash(draft())] = draft()
+
+    found = await sending.send(OPT_IN)
+
+    assert found == transactions.SentTx(tx_hash(draft()), 101)
+    assert (chain.executed, endpoint.broadcasts) == ([draft()], [found.hash])
+
+
+async def test_a_broadcast_that_never_arrived() -> None:
+    chain = Chain(losses=["before"])
+    sending, endpoint = sender(chain)
+
+    with pytest.raises(errors.Transient) as caught:
+        await sending.send(OPT_IN)
+
+    assert str(caught.value) == (
+        "opt-in to consumer 5 (c-1): its broadcast failed (http://a:9090: connection reset), transaction "
+        f"{tx_hash(draft())} was not included in any block up to 120 and has expired: nothing was changed"
+    )
+    assert chain.height == 122
+    assert len(endpoint.broadcasts) == 1
+    assert await sending.send(OPT_IN) == transactions.SentTx(tx_hash(draft(timeout_height=142)), 123)
+
+
+async def slow_chain(chain: Chain) -> tuple[transactions.Transactions, Endpoint]:
+    """A transaction whose outcome is unknown: no look at it was answered."""
+    sending, endpoint = sender(chain)
+    with pytest.raises(errors.Transient) as caught:
+        await sending.send(OPT_IN)
+    assert str(caught.value) == (
+        "opt-in to consumer 5 (c-1): last lookup: http://a:9090: no answer, the outcome of transaction "
+        f"{tx_hash(draft())} is unknown; it is valid up to block 120, no transaction is sent before that"
+    )
+    return sending, endpoint
+
+
+async def test_an_unknown_outcome_is_settled_by_its_success() -> None:
+    chain = Chain(silent=120)
+    sending, endpoint = await slow_chain(chain)
+
+    assert await sending.send(OPT_IN) == transactions.SentTx(tx_hash(draft()), 101)
+    assert endpoint.broadcasts == [tx_hash(draft())]
+
+
+async def test_an_unknown_outcome_is_settled_before_another_order() -> None:
+    chain = Chain(silent=120)
+    sending, _ = await slow_chain(chain)
+
+    found = await sending.send(OTHER)
+
+    expected = draft(OTHER, 8, 180)
+    assert found == transactions.SentTx(tx_hash(expected), 161)
+    assert chain.executed == [draft(), expected]
+
+
+async def test_nothing_is_sent_while_an_outcome_is_open() -> None:
+    chain = Chain(silent=120, is_stalled=True)
+    sending, endpoint = await slow_chain(chain)
+    chain.height = 121
+
+    with pytest.raises(errors.Transient) as caught:
+        await sending.send(OTHER)
+
+    assert str(caught.value) == (
+        f"opt-in to consumer 5 (c-1): transaction {tx_hash(draft())} may still be included in a block up to 120 "
+        "(now 121): no other transaction is sent before that"
+    )
+    chain.height, chain.is_stalled = 122, False
+    chain.mempool.clear()
+    assert (await sending.send(OTHER)).hash == tx_hash(draft(OTHER, 7, 142))
+    assert len(endpoint.broadcasts) == 2
+
+
+async def test_one_transaction_at_a_time() -> None:
+    chain = Chain()
+    sending, _ = sender(chain)
+
+    found = await asyncio.gather(sending.send(OPT_IN), sending.send(OTHER))
+
+    assert [sent.height for sent in found] == [101, 102]
+    assert [d.sequence.next for d in chain.executed] == [7, 8]
+
+
+async def test_an_estimate_sends_nothing() -> None:
+    chain = Chain()
+    sending, endpoint = sender(chain)
+
+    assert await sending.estimate(OPT_IN) == transactions.Estimate(150_002, 151, "stake")
+    assert (endpoint.broadcasts, chain.executed) == ([], [])
+
+
+async def test_the_id_of_a_chain_that_was_created() -> None:
+    sending, _ = sender(
+        Chain(execution=grpc.TxResult(code=0, codespace="", log="", height=0, consumer_id="12"))
+    )
+
+    assert (await sending.send(OPT_IN)).consumer_id == "12"
+
+
+OPT_IN_TYPE = "/interchain_security.ccv.provider.v1.MsgOptIn"
+NO_GRANT = (
+    f"{PRINCIPAL} has not granted {SIGNER} an authz authorization for {OPT_IN_TYPE}; run with that account's key: "
+    f"tx authz grant {SIGNER} generic --msg-type {OPT_IN_TYPE} --from {PRINCIPAL}"
+)
+
+
+def payer(text: str) -> str:
+    return f"ics:fee_granter: {PRINCIPAL} has granted {SIGNER} no fee allowance{text}, or remove the setting"
+
+
+ALONE = payer(f"; run with that account's key: tx feegrant grant {PRINCIPAL} {SIGNER}")
+LIMITED = payer(
+    f" for {signers.EXEC}; run with that account's key: tx feegrant grant {PRINCIPAL} {SIGNER}"
+    f" --allowed-messages {signers.EXEC}, after tx feegrant revoke of the old one"
+)
+
+
+@pytest.mark.parametrize(
+    ("chain", "authority", "missing"),
+    [
+        (Chain(), signers.TxAuthority(PRINCIPAL, SIGNER), NO_GRANT),
+        (Chain(granted=("/other.Msg",)), signers.TxAuthority(PRINCIPAL, SIGNER), NO_GRANT),
+        (Chain(granted=(OPT_IN_TYPE,)), signers.TxAuthority(PRINCIPAL, SIGNER, PRINCIPAL), ALONE),
+        (
+            Chain(granted=(OPT_IN_TYPE,), allowance=signers.Allowance(frozenset([OPT_IN_TYPE]))),
+            signers.TxAuthority(PRINCIPAL, SIGNER, PRINCIPAL),
+            LIMITED,
+        ),
+        (Chain(), signers.TxAuthority(PRINCIPAL, SIGNER, PRINCIPAL), f"{NO_GRANT}; {ALONE}"),
+    ],
+)
+async def test_a_grant_that_is_missing_is_named(
+    chain: Chain, authority: signers.TxAuthority, missing: str
+) -> None:
+    sending, endpoint = sender(chain, authority)
+
+    with pytest.raises(errors.Permanent) as caught:
+        await sending.send(OPT_IN)
+
+    assert str(caught.value) == f"opt-in to consumer 5 (c-1): {missing}"
+    assert endpoint.broadcasts == []
+
+
+@pytest.mark.parametrize(
+    ("chain", "authority"),
+    [
+        (Chain(granted=(OPT_IN_TYPE,)), signers.TxAuthority(PRINCIPAL, SIGNER)),
+        (Chain(allowance=signers.Allowance(None)), signers.TxAuthority(SIGNER, SIGNER, PRINCIPAL)),
+        (
+            Chain(allowance=signers.Allowance(frozenset([OPT_IN_TYPE]))),
+            signers.TxAuthority(SIGNER, SIGNER, PRINCIPAL),
+        ),
+        (
+            Chain(granted=(OPT_IN_TYPE,), allowance=signers.Allowance(frozenset([signers.EXEC]))),
+            signers.TxAuthority(PRINCIPAL, SIGNER, PRINCIPAL),
+        ),
+    ],
+)
+async def test_grants_that_suffice(chain: Chain, authority: signers.TxAuthority) -> None:
+    sending, _ = sender(chain, authority)
+
+    assert (await sending.send(OPT_IN)).height == 101
+
+
+async def test_every_missing_grant_at_once() -> None:
+    sending, _ = sender(Chain(granted=(OPT_IN_TYPE,)), signers.TxAuthority(PRINCIPAL, SIGNER, PRINCIPAL))
+
+    found = await sending.missing_grants(messages.OF_VALIDATOR)
+
+    assert len(found) == len(messages.OF_VALIDATOR)  # all types but the one that is granted, and the fees
+    assert found[-1] == ALONE
+    assert not [line for line in found if f"--msg-type {OPT_IN_TYPE} " in line]
+
+
+async def test_a_grantee_that_lacks_funds() -> None:
+    top_up = model.TopUp(
+        consumer_id="5", chain_id="c-1", purpose="relayer", address="cosmos1x", amount=9, denom="stake"
+    )
+    chain = Chain(granted=(messages.TYPES[model.TopUp],), simulation="insufficient funds")
+    sending, _ = sender(chain, signers.TxAuthority(PRINCIPAL, SIGNER))
+
+    with pytest.raises(errors.Permanent) as caught:
+        await sending.send(top_up)
+
+    assert str(caught.value) == (
+        "top-up of the relayer account of consumer 5 (c-1): rejected by the chain: insufficient funds; "
+        f"account {SIGNER} has 3stake and pays the fee of at least 1stake, account {PRINCIPAL} has 5stake and"
+        " pays the 9stake to send; send stake to the account that lacks it"
+    )
+
+
+async def test_a_transaction_is_put_down_before_it_is_handed_over() -> None:
+    chain = Chain()
+    journal = Journal(chain)
+    sending, _ = sender(chain, journal=journal)
+
+    await sending.send(OPT_IN)
+
+    assert journal.last == (tx_hash(draft()), 120)
+
+
+async def test_what_a_dead_process_sent_is_waited_for() -> None:
+    chain = Chain()
+    journal = Journal(chain)
+    chain.mempool[tx_hash(draft())] = draft()
+    journal.last = (tx_hash(draft()), 120)
+    fresh, endpoint = sender(chain, journal=journal)
+
+    height = await fresh.await_pending()
+
+    assert (height, endpoint.broadcasts) == (101, [])
+    assert chain.executed == [draft()]
+
+
+async def test_nothing_is_older_than_what_was_never_begun() -> None:
+    chain = Chain()
+
+    assert await sender(chain, journal=Journal(chain))[0].await_pending() == 0
+    assert await sender(chain)[0].await_pending() == 0
+
+
+async def test_what_no_block_can_take_any_more_is_not_waited_for() -> None:
+    chain = Chain(height=500)
+    journal = Journal(chain, (tx_hash(draft()), 120))
+
+    assert await sender(chain, journal=journal)[0].await_pending() == 0
+
+
+async def test_what_a_dead_process_never_handed_over_is_waited_for_until_no_block_can_take_it() -> None:
+    chain = Chain()
+    journal = Journal(chain, (tx_hash(draft()), 120))
+
+    assert await sender(chain, journal=journal)[0].await_pending() == 0
+    assert chain.height > 120

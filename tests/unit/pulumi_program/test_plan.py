@@ -1,0 +1,164 @@
+"""A Pulumi program that nobody has handed anything: what it refuses to do unasked."""
+
+import contextlib
+import dataclasses
+import pathlib
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+import pytest
+
+from ics import engines, errors, model, names
+from ics.cluster.api import client, kubeconfig
+from ics.config import settings
+from ics.consumer import desired
+from ics.consumer import observed as consumer_observed
+from ics.engines import guard
+from ics.engines.applyset import members
+from ics.pulumi_program import plan
+from ics.reconciler import observe, wiring, world
+from tests.unit import factories
+
+NODE = "StatefulSet/provider/provider-node@0a1b2c3d"
+
+
+def member() -> dict[str, Any]:
+    """The provider node's StatefulSet; no parent names its kind, for no pass was ever here."""
+    return {
+        "metadata": {
+            "name": "provider-node",
+            "namespace": "provider",
+            "uid": "0a1b2c3d-4e5f",
+            "resourceVersion": "7",
+            "labels": {names.PART_OF_SET: members.set_id("alice", "provider")},
+        }
+    }
+
+
+def gateway(namespace: str) -> dict[str, Any]:
+    own = {names.VALIDATOR: "alice", names.PROVIDER: factories.PROVIDER, names.COMPONENT: names.GATEWAY}
+    return {"metadata": {"name": names.GATEWAY_SERVICE, "namespace": namespace, "labels": own}}
+
+
+def cluster(**lists: list[dict[str, Any]]) -> httpx.MockTransport:
+    """An API server with these objects, by the last part of their lists' paths."""
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        assert request.method == "GET", request
+        name = request.url.path.rpartition("/")[2]
+        if "labelSelector" not in request.url.params:
+            return httpx.Response(404, json={"reason": "NotFound", "message": "not found"})
+        asked = dict(part.split("=") for part in request.url.params["labelSelector"].split(","))
+        found = [one for one in lists.get(name, []) if asked.items() <= one["metadata"]["labels"].items()]
+        return httpx.Response(200, json={"metadata": {}, "items": found})
+
+    return httpx.MockTransport(answer)
+
+
+@pytest.fixture
+def project(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Opens a stack of settings on such a cluster, and a provider with these chains."""
+
+    def given(
+        transport: httpx.MockTransport, settings: settings.Settings, *consumers: model.Consumer
+    ) -> None:
+        @contextlib.asynccontextmanager
+        async def opened(*_: Any) -> AsyncIterator[wiring.OpenStack]:
+            place = factories.world(settings=settings)
+            unused: Any = factories.Unused()
+            async with client.KubeClient(kubeconfig.Access(server="https://h:6443"), transport) as kube:
+                yield wiring.OpenStack(
+                    world=place,
+                    engine=unused,
+                    sender=unused,
+                    gateway=unused,
+                    sign_state=unused,
+                    lease=unused,
+                    kube=kube,
+                    definitions=unused,
+                )
+
+        async def read(
+            world: world.World,
+        ) -> tuple[consumer_observed.Observed, desired.Desired]:
+            found = consumer_observed.Observed(
+                snapshot=factories.snapshot(*consumers), memory=consumer_observed.Memory()
+            )
+            return found, observe.compute(world, found)
+
+        monkeypatch.setattr(wiring, "open_stack", opened)
+        monkeypatch.setattr(observe, "read", read)
+
+    return given
+
+
+async def test_a_node_that_left_the_settings_is_not_deleted_unasked(
+    project: Any, tmp_path: pathlib.Path
+) -> None:
+    project(cluster(statefulsets=[member()]), factories.settings())
+    asked = (
+        "StatefulSet provider/provider-node: would be deleted; revert the change of the settings or"
+        f" definitions, or, to delete it, run: ics up --confirm {NODE}, or add that name to ics:confirm"
+    )
+
+    with pytest.raises(errors.Permanent) as raised:
+        await plan.compute(tmp_path, "alice", {})
+    previewed = await plan.compute(tmp_path, "alice", {}, is_preview=True)
+
+    assert str(raised.value) == f"nothing was changed: {asked}"
+    assert previewed.warnings == (asked,)
+
+
+async def test_what_the_settings_confirm_is_done(project: Any, tmp_path: pathlib.Path) -> None:
+    project(cluster(statefulsets=[member()]), factories.settings(confirm=[NODE]))
+    found = await plan.compute(tmp_path, "alice", {})
+    assert [m["kind"] for m in found.manifests] == ["Namespace"]
+
+
+async def test_a_second_gateway_is_not_made_elsewhere(project: Any, tmp_path: pathlib.Path) -> None:
+    project(cluster(services=[gateway("earlier")]), factories.settings(), factories.consumer())
+    with pytest.raises(errors.Permanent, match=r"ics:gateway.namespace: provider differs .* earlier/"):
+        await plan.compute(tmp_path, "alice", {})
+
+
+def test_a_volume_cannot_stay_as_it_is_by_hand() -> None:
+    volume = engines.Change(
+        action="replace",
+        kind="PersistentVolumeClaim",
+        namespace="c",
+        name="data",
+        diff=(("spec.resources", 1, 2),),
+        is_retained=True,
+        uid="5f607182",
+    )
+    order = engines.ApplyRequest(manifests=(), confirmed=frozenset({guard.confirmation_name(volume)}))
+    (line,) = plan.blocking_changes(guard.review([volume], order))
+    assert line.startswith(
+        "PersistentVolumeClaim c/data: confirmed to stay unchanged, which a Pulumi program"
+    )
+    (question,) = plan.blocking_changes(
+        guard.review([volume], dataclasses.replace(order, confirmed=frozenset()))
+    )
+    assert question.endswith("@5f607182, or add that name to ics:confirm")
+
+
+async def test_the_state_holds_the_kubeconfigs_path_as_it_is_written(
+    project: Any, tmp_path: pathlib.Path
+) -> None:
+    project(cluster(), factories.settings(cluster={"kubeconfig": "private/kubeconfig"}))
+    found = await plan.compute(tmp_path, "alice", {})
+    assert (found.kubeconfig, found.path) == ("private/kubeconfig", tmp_path / "private" / "kubeconfig")
+
+
+@pytest.mark.parametrize(
+    ("written", "meant", "given"),
+    [
+        pytest.param("~/.kube/config", "/home/alice/.kube/config", "~/.kube/config", id="home"),
+        pytest.param("~/.kube/config", "/root/.kube/config", "/root/.kube/config", id="another $HOME"),
+        pytest.param("~bob/config", "/home/bob/config", "/home/bob/config", id="home of another user"),
+        pytest.param("/etc/kubeconfig", "/etc/kubeconfig", "/etc/kubeconfig", id="absolute"),
+    ],
+)
+def test_the_plugin_reads_the_same_kubeconfig_as_we_do(written: str, meant: str, given: str) -> None:
+    assert plan.plugin_path(written, pathlib.Path(meant), pathlib.Path("/home/alice")) == given

@@ -1,0 +1,363 @@
+"""The loop that stays: one pass at a time, whatever wakes it, whoever holds the Lease."""
+
+import asyncio
+import contextlib
+import dataclasses
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import pytest
+
+from ics import errors, model
+from ics.cluster.api import errors as api_errors
+from ics.cluster.api import lease
+from ics.consumer import status
+from ics.reconciler import outcome as reconciler_outcome
+from ics.reconciler.daemon import daemon, health, wakeups
+from tests.unit import factories
+
+
+class Tenure(lease.DaemonLease):
+    """The Lease without a cluster."""
+
+    def __init__(self, is_free: bool = True) -> None:
+        self.is_free = is_free
+        self.has_it = False
+        self.asked_for = False
+        self.stopped = False
+        self.given_up = 0
+        self.refusal: errors.IcsError | None = None
+        self.tries = 0
+
+    @property
+    def is_held(self) -> bool:
+        return self.has_it
+
+    @property
+    def is_wanted(self) -> bool:
+        return self.has_it and self.asked_for
+
+    async def acquire(self) -> None:
+        self.tries += 1
+        if self.refusal is not None:
+            raise self.refusal
+        if not self.is_free:
+            self.has_it = False
+            raise lease.HeldByOther("another is acting")
+        self.has_it = True
+
+    async def give_up(self) -> None:
+        self.given_up += 1
+        self.has_it = self.asked_for = False
+
+    def stop(self) -> None:
+        self.stopped = True
+
+
+def outcome(height: int = 100, spawn_time: str = "2027-01-01T00:00:00Z") -> reconciler_outcome.Outcome:
+    """A pass over a provider without chains that concern us, at this height."""
+    snapshot = dataclasses.replace(factories.snapshot(), height=height)
+    return reconciler_outcome.Outcome(
+        changes=(),
+        sent=(),
+        report=status.Report(
+            validator="alice", provider_chain_id="provider-1", height=height, chains=(), conditions=()
+        ),
+        troubles=(),
+        snapshot=snapshot,
+    )
+
+
+class Play:
+    """A reconciler on a stage: what its passes come to is written before, what it did can be read after."""
+
+    def __init__(self, is_free: bool = True) -> None:
+        self.tenure = Tenure(is_free)
+        self.bell = wakeups.WakeupQueue()
+        self.script: list[reconciler_outcome.Outcome | errors.IcsError] = []
+        self.acts: list[tuple[str, ...]] = []
+        self.looks = 0
+        self.told: list[object] = []
+        self.running = 0
+        self.begun = 0
+        self.most_running = 0
+        self.on_act: Callable[[], None] = lambda: None
+        self.looking: Callable[[], Awaitable[object]] = lambda: asyncio.sleep(0.005)
+        self.writing: Callable[[], Awaitable[object]] = lambda: asyncio.sleep(0)
+        self.one = daemon.Daemon(
+            daemon.PassFunctions(self.act, self.look, self.tell), self.tenure, self.bell, jitter=lambda: 0.5
+        )
+
+    async def act(self, looked: Callable[[], None]) -> reconciler_outcome.Outcome:
+        self.running += 1
+        self.begun += 1
+        self.most_running = max(self.most_running, self.running)
+        try:
+            self.on_act()
+            await self.looking()
+            looked()
+            await self.writing()
+        finally:
+            self.running -= 1
+        found = self.script.pop(0) if self.script else outcome()
+        if isinstance(found, errors.IcsError):
+            raise found
+        return found
+
+    async def look(self) -> model.Snapshot:
+        self.looks += 1
+        return factories.snapshot()
+
+    def tell(self, what: object, woken: tuple[wakeups.Wakeup, ...]) -> None:
+        self.told.append(what)
+        if not isinstance(what, str):
+            self.acts.append(tuple(wake.reason for wake in woken))
+
+    async def until(self, is_so: Callable[[], bool]) -> None:
+        async with asyncio.timeout(10):
+            while not is_so():
+                await asyncio.sleep(0.002)
+
+
+@contextlib.asynccontextmanager
+async def playing(play: Play) -> AsyncIterator[Play]:
+    task = asyncio.create_task(play.one.run())
+    try:
+        yield play
+    finally:
+        play.one.stop()
+        async with asyncio.timeout(10):
+            await task
+
+
+@pytest.fixture(autouse=True)
+def haste(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("_SETTLE", "_GAP"):
+        monkeypatch.setattr(daemon, name, 0.0)
+    for name in ("_RENEW", "_STANDBY", "_STEP_ASIDE", "_AGAIN"):
+        monkeypatch.setattr(daemon, name, 0.01)
+
+
+async def test_it_acts_at_once_and_then_at_each_event() -> None:
+    async with playing(Play()) as play:
+        await play.until(lambda: len(play.acts) == 1)
+        play.bell.put(wakeups.Wakeup("opt_in", 99))
+        await play.until(lambda: len(play.acts) == 2)
+        await asyncio.sleep(0.05)
+
+    assert play.acts == [("start",), ("opt_in",)]
+    assert (play.tenure.stopped, play.tenure.given_up, play.tenure.has_it) == (True, 1, False)
+
+
+async def test_events_of_a_pass_under_way_are_one_more_pass() -> None:
+    play = Play()
+
+    def burst() -> None:
+        for _ in range(0 if play.acts else 3):
+            play.bell.put(wakeups.Wakeup("pods"))
+
+    play.on_act = burst
+    async with playing(play):
+        await play.until(lambda: len(play.acts) == 2)
+        await asyncio.sleep(0.05)
+
+    assert play.acts == [("start",), ("pods", "pods", "pods")]
+    assert play.most_running == 1
+    assert play.one.health.wakeups == {"start": 1, "pods": 3}
+
+
+LAUNCH = wakeups.Wakeup("consumer_client_created", 100, is_urgent=True)
+
+
+async def test_a_launch_waits_for_no_pass_that_only_looks() -> None:
+    play, never = Play(), asyncio.Event()
+    play.looking = never.wait
+    async with playing(play):
+        await play.until(lambda: play.begun == 1)
+        play.looking = lambda: asyncio.sleep(0)
+        play.bell.put(LAUNCH)
+        await play.until(lambda: len(play.acts) == 1)
+
+    assert (play.begun, play.most_running) == (2, 1)
+    # What had begun the pass that gave way is answered by the next one.
+    assert play.acts == [("start", "consumer_client_created")]
+    assert (play.one.health.passes, play.one.health.failures) == (1, 0)
+
+
+@pytest.mark.parametrize("is_writing", [True, False])
+async def test_a_pass_that_writes_or_is_urgent_itself_is_ended_by_no_launch(is_writing: bool) -> None:
+    play, go_on = Play(), asyncio.Event()
+    async with playing(play):
+        await play.until(lambda: len(play.acts) == 1)
+        if is_writing:
+            play.writing = go_on.wait
+        else:
+            play.looking = go_on.wait
+        play.bell.put(wakeups.Wakeup("pods", is_urgent=not is_writing))
+        await play.until(lambda: play.begun == 2)
+        await asyncio.sleep(0.01)
+        play.bell.put(LAUNCH)
+        await asyncio.sleep(0.02)
+        assert (play.begun, play.running) == (2, 1)
+        go_on.set()
+        await play.until(lambda: len(play.acts) == 3)
+
+    assert play.acts == [("start",), ("pods",), ("consumer_client_created",)]
+
+
+async def test_it_stops_at_once_while_it_only_looks() -> None:
+    play, never = Play(), asyncio.Event()
+    play.looking = never.wait
+    async with playing(play):
+        await play.until(lambda: play.begun == 1)
+
+    assert (play.begun, play.running, play.acts) == (1, 0, [])
+
+
+async def test_an_answer_from_before_the_event_is_asked_again() -> None:
+    play = Play()
+    play.script = [outcome(100), outcome(100), outcome(100), outcome(101)]
+    async with playing(play):
+        await play.until(lambda: len(play.acts) == 1)
+        play.bell.put(wakeups.Wakeup("consumer_client_created", 101, is_urgent=True))
+        await play.until(lambda: len(play.acts) == 4)
+        await asyncio.sleep(0.05)
+
+    assert play.acts == [("start",), ("consumer_client_created",), (), ()]
+
+
+async def test_a_standby_looks_and_takes_over() -> None:
+    async with playing(Play(is_free=False)) as play:
+        await play.until(lambda: play.looks == 1)
+        assert (play.acts, play.one.health.trouble, play.one.health.is_acting) == ([], "", False)
+        play.tenure.is_free = True
+        await play.until(lambda: len(play.acts) == 1)
+
+    assert (play.looks, play.acts, play.one.health.is_acting) == (1, [("lease",)], True)
+
+
+async def test_who_loses_the_lease_only_looks() -> None:
+    async with playing(Play()) as play:
+        await play.until(lambda: len(play.acts) == 1)
+        play.tenure.is_free = False
+        await play.until(lambda: play.looks == 1)
+        play.bell.put(wakeups.Wakeup("opt_in"))
+        await play.until(lambda: play.looks == 2)
+
+    assert play.acts == [("start",)]
+
+
+async def test_a_command_by_hand_is_let_in() -> None:
+    async with playing(Play()) as play:
+        await play.until(lambda: len(play.acts) == 1)
+        play.tenure.asked_for = True
+        await play.until(lambda: play.tenure.given_up == 1)
+        await play.until(lambda: len(play.acts) == 2)
+
+    assert play.looks == 1  # while the command had the Lease
+    assert play.acts == [("start",), ("lease",)]
+
+
+async def test_what_cannot_be_judged_is_tried_again_and_told() -> None:
+    play = Play()
+    play.script = [errors.Transient("down")]
+    play.one._jitter = lambda: -0.99  # no time is to be lost in a test
+    async with playing(play):
+        await play.until(lambda: len(play.acts) == 1)
+        first = play.one.health
+        await play.until(lambda: len(play.acts) == 2)
+
+    assert (first.trouble, first.failures, first.judged_at) == ("down", 1, None)
+    assert (play.one.health.trouble, play.one.health.failures, play.one.health.passes) == ("", 1, 2)
+    assert [str(told) for told in play.told[:1]] == ["down"]
+
+
+async def test_a_mistake_in_the_program_is_not_hidden() -> None:
+    play = Play()
+
+    def broken() -> None:
+        raise ZeroDivisionError
+
+    play.on_act = broken
+    with pytest.raises(ZeroDivisionError):
+        await play.one.run()
+    assert play.tenure.given_up == 1
+
+
+async def test_who_is_cut_off_in_the_middle_of_a_pass_leaves_the_lease_to_run_out() -> None:
+    play, never = Play(), asyncio.Event()
+    play.writing = never.wait
+    task = asyncio.create_task(play.one.run())
+    await play.until(lambda: play.begun == 1)
+    play.one.stop()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert (play.running, play.tenure.given_up, play.tenure.has_it) == (0, 0, True)
+
+
+async def test_a_pass_that_hangs_does_not_keep_the_lease() -> None:
+    play, go_on = Play(), asyncio.Event()
+    now, asked = 100.0, 0
+
+    def ticks() -> float:
+        nonlocal asked
+        asked += 1
+        return now
+
+    play.one._monotonic = ticks
+    play.writing = go_on.wait
+    async with playing(play):
+        await play.until(lambda: play.running == 1)
+        now += health.LONGEST_PASS + 1
+        play.tenure.has_it = False  # it has run out
+        before = asked
+        await play.until(lambda: asked > before + 10)  # nobody but who keeps the Lease asks for the time
+        assert not play.tenure.has_it
+        go_on.set()
+        await play.until(lambda: len(play.acts) == 2)
+    assert play.acts == [("start",), ("lease",)]
+
+
+async def test_a_pass_that_fails_does_not_forget_the_block_that_woke_it() -> None:
+    play = Play()
+    play.one._jitter = lambda: -0.99  # no time is to be lost in a test
+    play.script = [outcome(100), errors.Transient("down"), outcome(100), outcome(101)]
+    async with playing(play):
+        await play.until(lambda: len(play.acts) == 1)
+        play.bell.put(wakeups.Wakeup("opt_in", 101))
+        await play.until(lambda: len(play.acts) == 4)
+
+    assert play.acts == [("start",), ("opt_in",), (), ()]
+    assert play.script == []
+
+
+async def test_who_holds_the_lease_is_told_once_and_such_a_standby_is_ready() -> None:
+    play = Play()
+    play.tenure.refusal = lease.HeldByOther("bob is acting, until at most 30 s after now", "bob")
+    async with playing(play):
+        await play.until(lambda: play.tenure.tries > 3 and play.looks > 0)
+        assert health.readiness_problem(play.one.health, play.one._monotonic()) == ""
+    assert play.told == ["standby: bob is acting for this validator"]
+
+
+async def test_a_standby_that_could_never_act_tells_why_and_is_not_ready() -> None:
+    play = Play()
+    play.tenure.refusal = errors.Permanent("no right to update leases: grant it")
+    trouble = "could not acquire the Lease: no right to update leases: grant it"
+    async with playing(play):
+        await play.until(lambda: play.tenure.tries > 3 and play.looks > 0)
+        assert health.readiness_problem(play.one.health, play.one._monotonic()) == trouble
+        play.tenure.refusal = None
+        await play.until(lambda: len(play.acts) == 1)
+        assert health.readiness_problem(play.one.health, play.one._monotonic()) == ""
+    assert play.told[0] == trouble
+    assert [one for one in play.told if isinstance(one, str)] == [trouble]
+
+
+async def test_a_lease_that_somebody_wrote_just_now_is_no_trouble() -> None:
+    play = Play()
+    play.tenure.refusal = api_errors.Conflict("it has changed")
+    async with playing(play):
+        await play.until(lambda: play.tenure.tries > 3 and play.looks > 0)
+        assert health.readiness_problem(play.one.health, play.one._monotonic()) == ""
+    assert play.told == []

@@ -1,0 +1,114 @@
+"""Probes that tell the truth."""
+
+import asyncio
+import dataclasses
+
+import pytest
+from prometheus_client import parser
+
+from ics import errors
+from ics.reconciler.daemon import health, health_server
+
+WELL = health.DaemonHealth(is_acting=True, due=130.0, judged_at=95.0, trouble="", height=42, passes=3)
+
+
+@pytest.mark.parametrize(
+    ("found", "now", "alive", "ready"),
+    [
+        (WELL, 100.0, "", ""),
+        (dataclasses.replace(WELL, is_acting=False), 100.0, "", ""),  # a standby is ready
+        (WELL, 190.0, "", ""),
+        (WELL, 191.0, "the next pass is 61 s overdue", ""),
+        (WELL, 396.0, "the next pass is 266 s overdue", "the last observation is too old"),
+        (dataclasses.replace(WELL, busy_since=100.0, due=0.0), 700.0, "", "the last observation is too old"),
+        (
+            dataclasses.replace(WELL, busy_since=100.0, judged_at=690.0),
+            701.0,
+            "the pass has been running for 601 s",
+            "",
+        ),
+        (dataclasses.replace(WELL, trouble="provider down"), 100.0, "", "provider down"),
+        (health.DaemonHealth(busy_since=0.0), 1.0, "", "no pass has run yet"),
+    ],
+)
+def test_alive_and_ready(found: health.DaemonHealth, now: float, alive: str, ready: str) -> None:
+    assert (health.liveness_problem(found, now), health.readiness_problem(found, now)) == (alive, ready)
+
+
+def test_metrics() -> None:
+    found = dataclasses.replace(WELL, failures=1, seconds=0.25, wakeups={"pods": 2, "opt_in": 1}, critical=1)
+    status, kind, text = health_server.answer("GET /metrics HTTP/1.1", found, 100.0)
+    assert (status, kind) == ("200 OK", "text/plain; version=0.0.4; charset=utf-8")
+    families = list(parser.text_string_to_metric_families(text.decode()))
+    assert [(one.name, one.type) for one in families if one.documentation] == [
+        ("ics_acting", "gauge"),
+        ("ics_ready", "gauge"),
+        ("ics_provider_height", "gauge"),
+        ("ics_pass_seconds", "gauge"),
+        ("ics_critical_conditions", "gauge"),
+        ("ics_events_connected", "gauge"),
+        ("ics_pods_watched", "gauge"),
+        ("ics_passes", "counter"),
+        ("ics_failed_passes", "counter"),
+        ("ics_wakeups", "counter"),
+    ]
+    assert [(one.name, one.labels, one.value) for family in families for one in family.samples] == [
+        ("ics_acting", {}, 1),
+        ("ics_ready", {}, 1),
+        ("ics_provider_height", {}, 42),
+        ("ics_pass_seconds", {}, 0.25),
+        ("ics_critical_conditions", {}, 1),
+        ("ics_events_connected", {}, 0),
+        ("ics_pods_watched", {}, 0),
+        ("ics_passes_total", {}, 3),
+        ("ics_failed_passes_total", {}, 1),
+        ("ics_wakeups_total", {"reason": "opt_in"}, 1),
+        ("ics_wakeups_total", {"reason": "pods"}, 2),
+    ]
+
+
+async def ask(port: int, request: bytes) -> str:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(request)
+    answer = (await reader.read()).decode()
+    writer.close()
+    await writer.wait_closed()
+    return answer
+
+
+async def test_probes_over_http(unused_tcp_port: int) -> None:
+    states = [WELL, dataclasses.replace(WELL, trouble="provider down"), WELL, WELL, WELL]
+    async with health_server.serve(unused_tcp_port, lambda: states.pop(0), lambda: 100.0) as port:
+        found = [
+            await ask(port, request)
+            for request in (
+                b"GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n",
+                b"GET /readyz?verbose HTTP/1.1\r\n\r\n",
+                b"GET /healthz HTTP/1.0\r\n\r\n",
+                b"GET /other HTTP/1.1\r\n\r\n",
+                b"POST /healthz HTTP/1.1\r\n\r\n",
+            )
+        ]
+    assert [answer.splitlines()[0] for answer in found] == [
+        "HTTP/1.1 200 OK",
+        "HTTP/1.1 503 Service Unavailable",
+        "HTTP/1.1 200 OK",
+        "HTTP/1.1 404 Not Found",
+        "HTTP/1.1 405 Method Not Allowed",
+    ]
+    assert found[0].endswith("\r\n\r\nok\nacting, provider at height 42\n")
+    assert found[1].endswith("\r\n\r\nprovider down\nacting, provider at height 42\n")
+
+
+async def test_a_port_that_is_taken(unused_tcp_port: int) -> None:
+    async with health_server.serve(unused_tcp_port, lambda: WELL, lambda: 0.0):
+        with pytest.raises(
+            errors.SettingsError, match=rf"ics:daemon.port: cannot listen on {unused_tcp_port}"
+        ):
+            async with health_server.serve(unused_tcp_port, lambda: WELL, lambda: 0.0):
+                pass
+
+
+async def test_no_port() -> None:
+    async with health_server.serve(0, lambda: WELL, lambda: 0.0) as port:
+        assert port == 0

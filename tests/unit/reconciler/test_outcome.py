@@ -1,0 +1,61 @@
+"""The collector holds the trouble of each chain separately, whatever raises it."""
+
+import asyncio
+
+import pytest
+
+from ics import errors
+from ics.conditions import Condition, Reason, Severity
+from ics.reconciler import outcome
+
+
+@pytest.mark.parametrize(
+    ("error", "condition"),
+    [
+        (
+            errors.Transient("no answer"),
+            Condition(Severity.WARNING, Reason.CLUSTER_TROUBLE, "no answer", "7"),
+        ),
+        (errors.Permanent("no right"), Condition(Severity.CRITICAL, Reason.CLUSTER_REFUSES, "no right", "7")),
+        (
+            KeyError("spec"),
+            Condition(Severity.CRITICAL, Reason.UNEXPECTED_ERROR, "unexpected KeyError: 'spec'", "7"),
+        ),
+    ],
+)
+def test_error_of_one_chain_becomes_its_condition_and_the_others_go_on(
+    error: Exception, condition: Condition
+) -> None:
+    collector = outcome.Collector()
+    done = []
+    for consumer_id in ("6", "7", "8"):
+        with collector.chain(consumer_id):
+            if consumer_id == "7":
+                raise error
+            done.append(consumer_id)
+
+    assert done == ["6", "8"]
+    assert collector.conditions == [condition]
+    assert [(trouble.consumer_id, str(trouble)) for trouble in collector.troubles] == [
+        ("7", condition.message)
+    ]
+
+
+def test_cancellation_is_not_collected() -> None:
+    collector = outcome.Collector()
+    with pytest.raises(asyncio.CancelledError), collector.chain("7"):
+        raise asyncio.CancelledError
+    assert collector.conditions == []
+
+
+def test_noted_condition_is_no_trouble_and_failed_one_is() -> None:
+    collector = outcome.Collector()
+    drifted = Condition.new(Reason.DRIFTED, "StatefulSet a/node: reverted", "7")
+    refused = Condition.new(Reason.DEFINITIONS_REFUSED, "one.yaml: malformed")
+    collector.note(drifted)
+    collector.fail(refused)
+
+    assert collector.conditions == [drifted, refused]
+    assert [(type(trouble.error), str(trouble)) for trouble in collector.troubles] == [
+        (errors.Permanent, "one.yaml: malformed")
+    ]

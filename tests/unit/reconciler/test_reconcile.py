@@ -1,0 +1,128 @@
+"""In which order a pass sends: what has a deadline before the cluster is touched, what can wait after it."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any, cast
+
+import pytest
+
+from ics import engines, model
+from ics.consumer import chain, desired, observed
+from ics.reconciler import node_care, observe, outcome, reconcile, sign_state
+from tests.unit import factories
+
+SETTINGS = factories.settings()
+SEEN = observed.Observed(snapshot=factories.snapshot(factories.consumer(model.Phase.INITIALIZED)))
+OPT_IN = model.OptIn("0", "consumer1-1", b"k" * 32)
+TOP_UP = model.TopUp(
+    consumer_id="0", chain_id="consumer1-1", purpose="relayer", address="cosmos1x", amount=5, denom="stake"
+)
+
+
+def wanting(*intents: model.Intent) -> desired.Desired:
+    found = factories.judge(SEEN, stack=SETTINGS)
+    verdict = dataclasses.replace(found.decisions[0], intents=intents, chain=None)
+    return dataclasses.replace(found, decisions=(verdict,))
+
+
+@dataclasses.dataclass
+class Scene:
+    """A provider, a cluster, an engine, a Lease and an account that write down what is asked of them."""
+
+    heights: list[int] = dataclasses.field(default_factory=list)
+    """Blocks of the newest transaction, look by look."""
+    now: observed.Observed = SEEN
+    wanted: Mapping[int, desired.Desired] = dataclasses.field(default_factory=dict)
+    """By height of the provider."""
+    done: list[str] = dataclasses.field(default_factory=list)
+
+    async def read(self, _: object) -> tuple[observed.Observed, desired.Desired]:
+        self.done.append(f"observe {self.now.snapshot.height}")
+        return self.now, self.wanted[self.now.snapshot.height]
+
+    async def ensure(self) -> None:
+        return None
+
+    async def release(self) -> None:
+        return None
+
+    async def preview(self, _: engines.ApplyRequest) -> tuple[engines.Change, ...]:
+        return ()
+
+    async def converge(self, _: engines.ApplyRequest) -> engines.Converged:
+        self.done.append("converge")
+        return engines.Converged()
+
+    async def ensure_slices(self, *_: object) -> None:
+        self.done.append("route")
+
+    async def tend(self, *asked: Any) -> None:
+        self.done.append("tend" + "".join(f", restarted {one}" for one in asked[3]))
+
+    async def await_pending(self) -> int:
+        return self.heights.pop(0)
+
+    async def send(self, transaction: model.Intent | model.OptOut) -> object:
+        self.done.append(type(transaction).__name__)
+        return None
+
+
+async def passed(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> outcome.Outcome:
+    monkeypatch.setattr(observe, "read", scene.read)
+    monkeypatch.setattr(node_care, "maintain", scene.tend)
+    there = cast(Any, scene)
+    place = factories.world(there, settings=SETTINGS, lease=there)
+    return await reconcile.run_pass(place, there, there)
+
+
+def later(height: int) -> observed.Observed:
+    return dataclasses.replace(SEEN, snapshot=dataclasses.replace(SEEN.snapshot, height=height))
+
+
+HEIGHT = SEEN.snapshot.height
+
+
+async def test_relayers_are_paid_after_all_that_a_launch_waits_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    scene = Scene([0, 0], wanted={HEIGHT: wanting(TOP_UP, OPT_IN)})
+    done = await passed(scene, monkeypatch)
+    assert scene.done == [f"observe {HEIGHT}", "OptIn", "converge", "route", "tend", "TopUp"]
+    assert done.sent == (OPT_IN, TOP_UP)
+
+
+async def test_nobody_is_paid_for_a_balance_from_before_the_latest_transaction(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    scene = Scene([0, HEIGHT + 2], wanted={HEIGHT: wanting(TOP_UP), HEIGHT + 2: wanting()})
+
+    async def converge(_: engines.ApplyRequest) -> engines.Converged:
+        scene.now = later(HEIGHT + 2)
+        return engines.Converged()
+
+    scene.converge = converge  # type: ignore[method-assign]
+    done = await passed(scene, monkeypatch)
+    assert (done.sent, done.troubles) == ((), ())
+    assert scene.done[-1] == f"observe {HEIGHT + 2}"
+
+
+async def test_nobody_is_paid_on_an_answer_that_lacks_the_latest_transaction(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    scene = Scene([0, HEIGHT + 2], wanted={HEIGHT: wanting(TOP_UP)})
+    done = await passed(scene, monkeypatch)
+    assert (done.sent, done.troubles) == ((), ())
+    assert "TopUp" not in scene.done
+
+
+async def test_who_keeps_the_nodes_is_told_which_were_restarted_to_be_given_their_key(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def advance(_: object, chain: chain.ChainPlan, *more: Any) -> None:
+        more[-1].add(chain.consumer_id)
+
+    monkeypatch.setattr(sign_state, "advance", advance)
+    now = dataclasses.replace(SEEN, memory=factories.memory(records=()))
+    wanted = factories.judge(now, stack=SETTINGS)
+    verdict = dataclasses.replace(wanted.decisions[0], intents=())
+    scene = Scene(now=now, wanted={HEIGHT: dataclasses.replace(wanted, decisions=(verdict,))})
+    await passed(scene, monkeypatch)
+    assert scene.done[-1] == "tend, restarted 0"
