@@ -172,17 +172,17 @@ class SignStateStatus(enum.StrEnum):
     """Status of one key's sign state on the chain's current volume."""
 
     NO_VOLUME = "no-volume"
-    MISSING = "due"
+    MISSING = "missing"
     """The sign state may be created, because the key cannot have signed yet."""
-    REQUESTED = "ordered"
+    REQUESTED = "requested"
     """Recorded for this volume; the success of the Job is not recorded yet."""
-    READY = "armed"
+    READY = "ready"
     REMOTE = "remote"
     """A remote signer keeps the sign state; none is created."""
     UNRECORDED = "unrecorded"
     """The record was lost, but a node here already has the key; it is restored once the node runs with the
     key."""
-    UNSAFE = "refused"
+    UNSAFE = "unsafe"
     """The key may have signed on another volume; only the operator's explicit confirmation makes it safe."""
 
 

@@ -58,7 +58,7 @@ class Events:
         Args:
             provider: chain id and RPC addresses.
             on_event: called for each event that concerns this validator, and after each new connection.
-            connect: opens a `Stream` to a WebSocket address; None: a network connection.
+            connect: opens a stream to a WebSocket address; None: a network connection.
             jitter: draws a number from 0 to 1.
         """
         self._provider = provider

@@ -6,7 +6,7 @@ Written on top of httpx, because no library met the requirements:
   supports neither `client.authentication.k8s.io/v1` plugins nor `tls-server-name`.
 * kubernetes_asyncio adds aiohttp as a second HTTP stack, and generated models of all kinds.
 * kr8s loads kubeconfigs only through a private API.
-* The Lease also stores the acted-upon height and the transaction journal, which no leader-election library does.
+* The Lease also stores the acted height and the transaction journal, which no leader-election library does.
 
 All callers use this package only, so that a library could replace it in one place.
 """

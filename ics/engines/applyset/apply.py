@@ -17,7 +17,7 @@ async def apply_in_place(
 
     Raises:
         Immutable: a field that differs cannot be changed in place.
-        IcsError: as `client.Client.send`.
+        IcsError: as `client.KubeClient.send`.
     """
     try:
         return await kube.apply(

@@ -1,4 +1,4 @@
-"""What `ics plan` and `ics up` show of the changes: lines for people, JSON, exit code."""
+"""Changes shown by `ics plan` and `ics up`: lines, JSON and exit code."""
 
 import dataclasses
 import json
@@ -86,7 +86,7 @@ def plan(*found: engines.Change, send: tuple[model.Intent, ...] = ()) -> outcome
     return outcome.Plan(found, send, REPORT)
 
 
-def test_lines() -> None:
+def test_plan_lines_group_changes_by_chain() -> None:
     assert changes.plan_lines(plan(*ALL, send=(model.PublishDetails("p2p=h"), TOP_UP))) == [
         "shared by all chains",
         "  create  Service                 provider/p2p-loadbalancer",
@@ -112,18 +112,18 @@ def test_lines() -> None:
     ]
 
 
-def test_chains_come_in_the_order_of_their_ids() -> None:
+def test_chains_are_ordered_by_consumer_id() -> None:
     ten, nine = (dataclasses.replace(SHARED, consumer_id=one) for one in ("10", "9"))
     found = [line for line in changes.lines((ten, nine, SHARED)) if not line.startswith(" ")]
     assert found == ["shared by all chains", "consumer 9", "consumer 10"]
 
 
-def test_nothing_to_do() -> None:
+def test_empty_plan_is_reported_as_nothing_to_do() -> None:
     assert changes.plan_lines(plan()) == ["nothing to change, nothing to send"]
     assert changes.plan(plan())["pending"] is False
 
 
-def test_json() -> None:
+def test_plan_is_rendered_as_json() -> None:
     shown = json.loads(json.dumps(changes.plan(plan(*ALL, send=(TOP_UP,)))))
     assert (shown["pending"], shown["summary"]) == (
         True,
@@ -156,7 +156,7 @@ def test_json() -> None:
     assert set(shown) == {"pending", "summary", "changes", "transactions", "status"}
 
 
-def test_what_was_done_is_shown_alike() -> None:
+def test_outcome_is_shown_like_plan() -> None:
     done = outcome.Outcome(
         changes=(SHARED, KEY), sent=(TOP_UP,), report=REPORT, troubles=(), snapshot=SNAPSHOT
     )
@@ -189,11 +189,11 @@ REFUSED_FOR_GOOD = dataclasses.replace(REFUSED, problem=errors.Permanent("no"))
     ],
     ids=["nothing", "change", "transaction", "drift", "passes", "must be mended", "must be confirmed"],
 )
-def test_exit_code(planned: outcome.Plan, code: int) -> None:
+def test_exit_code_depends_on_pending_changes(planned: outcome.Plan, code: int) -> None:
     assert stack.pending_code(planned) == code
 
 
 @pytest.mark.parametrize("is_asked", [True, False])
-def test_the_exit_code_tells_only_when_it_is_asked_to(is_asked: bool) -> None:
+def test_exit_code_option_is_off_by_default(is_asked: bool) -> None:
     words = ["plan", "--stack", "alice", *(["--exit-code"] if is_asked else [])]
     assert parser.build().parse_args(words).exit_code is is_asked

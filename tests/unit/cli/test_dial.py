@@ -9,14 +9,14 @@ import pytest
 from ics.cli import dial
 
 
-async def test_an_address_that_takes_connections() -> None:
+async def test_listening_address_is_dialed() -> None:
     server = await asyncio.start_server(lambda reader, writer: writer.close(), "127.0.0.1", 0)
     async with server:
         port = server.sockets[0].getsockname()[1]
         assert await dial.probe("127.0.0.1", port) == dial.Dialed(("127.0.0.1",))
 
 
-async def test_a_port_where_nothing_listens() -> None:
+async def test_closed_port_is_reported_as_refused() -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -26,7 +26,7 @@ async def test_a_port_where_nothing_listens() -> None:
     )
 
 
-async def test_a_name_that_nobody_knows() -> None:
+async def test_unknown_name_is_reported() -> None:
     found = await dial.probe("no-such-name.invalid", 1)
     assert found.addresses == ()
     assert re.match(
@@ -35,7 +35,7 @@ async def test_a_name_that_nobody_knows() -> None:
     )
 
 
-async def test_an_address_that_does_not_answer() -> None:
+async def test_unanswered_connection_times_out() -> None:
     """Its queue of connections is full, so that no more are answered."""
     with socket.socket() as busy, socket.socket() as first, socket.socket() as second:
         busy.bind(("127.0.0.1", 0))
@@ -48,7 +48,7 @@ async def test_an_address_that_does_not_answer() -> None:
     assert found.problem == "127.0.0.1 did not answer within 0 s; check firewalls and routing"
 
 
-async def test_the_second_address_of_a_name(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_second_address_is_tried_after_first_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     server = await asyncio.start_server(lambda reader, writer: writer.close(), "127.0.0.1", 0)
     async with server:
         port = server.sockets[0].getsockname()[1]

@@ -54,7 +54,7 @@ def leaves(found: argparse.ArgumentParser) -> list[argparse.ArgumentParser]:
     return [leaf for one in inner.values() for leaf in leaves(one)] if inner else [found]
 
 
-def test_every_command_runs_something_and_says_what_in_the_imperative() -> None:
+def test_every_command_has_a_function_and_an_imperative_description() -> None:
     every = leaves(parser.build())
     assert len(every) > 30
     for one in every:

@@ -1,4 +1,4 @@
-"""A command that is told to end, by whichever signal, and however often, ends in order."""
+"""A command ends cleanly after any number of signals."""
 
 import argparse
 import asyncio
@@ -45,7 +45,7 @@ def handled() -> Iterator[None]:
     ],
     ids=["one pass", "stays"],
 )
-def test_sigterm_ends_a_command_in_order_and_a_second_one_changes_nothing(
+def test_first_sigterm_ends_command_cleanly_and_second_is_ignored(
     stays: bool,
     ended: tuple[int, str],
     interrupts: Any,
@@ -78,7 +78,7 @@ def test_sigterm_ends_a_command_in_order_and_a_second_one_changes_nothing(
 
 @pytest.mark.usefixtures("handled")
 @pytest.mark.parametrize(("stays", "code"), [(False, 1), (True, 0)], ids=["one pass", "stays"])
-def test_a_command_that_was_told_to_end_while_it_was_imported_does_not_begin(
+def test_sigterm_during_import_prevents_command(
     stays: bool, code: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     begun: list[argparse.Namespace] = []
@@ -93,13 +93,13 @@ def test_a_command_that_was_told_to_end_while_it_was_imported_does_not_begin(
     assert (commands.main([]), begun) == (code, [])
 
 
-def test_nothing_large_is_imported_before_sigterm_is_handled() -> None:
+def test_no_large_module_is_imported_before_sigterm_handler() -> None:
     script = "import reconcile, sys; print(*{'asyncio', 'httpx', 'pydantic', 'yaml'} & set(sys.modules))"
     with started("-c", script) as process:
         assert process.communicate(timeout=SECONDS) == ("\n", "")
 
 
-def test_no_signal_changes_the_exit_code_while_the_interpreter_ends() -> None:
+def test_signals_at_interpreter_exit_keep_exit_code() -> None:
     script = """if True:
         import os, signal, sys, threading
         from ics.cli import signals
@@ -235,7 +235,7 @@ def flood(process: "subprocess.Popen[str]", number: int = signal.SIGTERM) -> int
 
 
 @pytest.mark.parametrize("is_due", [handles_sigterm, is_up, is_told_by_ctrl_c])
-def test_watch_ends_with_0_however_often_sigterm_comes(
+def test_repeated_sigterm_ends_watch_with_exit_code_0(
     is_due: Callable[["subprocess.Popen[str]"], None], refusing: pathlib.Path
 ) -> None:
     with ics("watch", refusing) as process:
@@ -243,7 +243,7 @@ def test_watch_ends_with_0_however_often_sigterm_comes(
         assert flood(process) == 0, process.communicate()[1]
 
 
-def test_ctrl_c_changes_nothing_once_watch_has_stopped(refusing: pathlib.Path) -> None:
+def test_ctrl_c_after_watch_stopped_keeps_exit_code(refusing: pathlib.Path) -> None:
     with ics("watch", refusing) as process:
         is_up(process)
         process.send_signal(signal.SIGTERM)
@@ -251,14 +251,14 @@ def test_ctrl_c_changes_nothing_once_watch_has_stopped(refusing: pathlib.Path) -
         assert flood(process, signal.SIGINT) == 0, process.communicate()[1]
 
 
-def test_a_command_ends_as_by_ctrl_c_however_often_sigterm_comes(silent: pathlib.Path) -> None:
+def test_repeated_sigterm_ends_command_like_ctrl_c(silent: pathlib.Path) -> None:
     with ics("status", silent) as process:
         handles_sigterm(process)
         assert flood(process) == 1
         assert process.communicate() == ("", "ics: interrupted; the next pass continues from here\n")
 
 
-def test_ctrl_c_twice_ends_a_watch_that_hangs(silent: pathlib.Path) -> None:
+def test_second_ctrl_c_ends_hanging_watch(silent: pathlib.Path) -> None:
     with ics("watch", silent) as process:
         is_up(process)
         process.send_signal(signal.SIGTERM)
@@ -266,7 +266,7 @@ def test_ctrl_c_twice_ends_a_watch_that_hangs(silent: pathlib.Path) -> None:
         assert process.communicate()[1] == "ics: interrupted; the next pass continues from here\n"
 
 
-def test_ctrl_c_gets_out_of_a_thread_that_hangs() -> None:
+def test_ctrl_c_ends_command_with_hanging_thread() -> None:
     script = """if True:
         import argparse, asyncio, sys, threading
         from ics.cli import __main__ as cli

@@ -13,21 +13,21 @@ async def read(source: secret_sources.SecretSource, base: pathlib.Path, **env: s
     return await secrets.read(source, "ics:seed", base, env, None)
 
 
-async def test_file(tmp_path: pathlib.Path) -> None:
+async def test_secret_is_read_from_file(tmp_path: pathlib.Path) -> None:
     (tmp_path / "seed").write_text(" hunter2\n")
     (tmp_path / "seed").chmod(0o600)
 
     assert await read(secret_sources.SecretSource(file="seed"), tmp_path) == model.Secret("hunter2")
 
 
-async def test_environment(tmp_path: pathlib.Path) -> None:
+async def test_secret_is_read_from_environment(tmp_path: pathlib.Path) -> None:
     assert await read(secret_sources.SecretSource(env="SEED"), tmp_path, SEED="hunter2\n") == model.Secret(
         "hunter2"
     )
 
 
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o610])
-async def test_file_that_others_may_read(tmp_path: pathlib.Path, mode: int) -> None:
+async def test_secret_file_readable_by_others_is_refused(tmp_path: pathlib.Path, mode: int) -> None:
     path = tmp_path / "seed"
     path.write_text("hunter2")
     path.chmod(mode)
@@ -58,7 +58,7 @@ async def test_file_that_others_may_read(tmp_path: pathlib.Path, mode: int) -> N
         ),
     ],
 )
-async def test_wrong(
+async def test_invalid_secret_source_is_refused(
     tmp_path: pathlib.Path, source: secret_sources.SecretSource, content: bytes, text: str
 ) -> None:
     (tmp_path / "seed").write_bytes(content)

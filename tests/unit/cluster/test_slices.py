@@ -25,7 +25,7 @@ def slice_of(consumer: str, status: model.PodStatus) -> dict[str, Any]:
     return slices.slice_of(SERVICE, OWNER, consumer, status, status.ip)
 
 
-def test_slice() -> None:
+def test_slice_describes_port_and_pod_of_a_chain() -> None:
     assert slice_of("7", pod(ready=False)) == {
         "apiVersion": "discovery.k8s.io/v1",
         "kind": "EndpointSlice",
@@ -54,7 +54,7 @@ def test_slice() -> None:
     }
 
 
-def test_plan() -> None:
+def test_plan_writes_changed_slices_and_deletes_stale_ones() -> None:
     unchanged, moved = slice_of("1", pod()), slice_of("2", pod("10.0.0.2"))
     gone, held, turned = slice_of("3", pod()), slice_of("4", pod()), slice_of("5", pod())
     pods = {
@@ -83,14 +83,14 @@ def test_plan() -> None:
     )
 
 
-def test_service_that_was_made_anew_gets_its_slices_again() -> None:
+def test_recreated_service_gets_its_slices_again() -> None:
     old = live(slice_of("1", pod()))
     anew = {"metadata": SERVICE["metadata"] | {"uid": "other"}}
 
     assert len(slices.plan(anew, OWNER, {"1": pod()}, frozenset(), [old]).write) == 1
 
 
-def test_a_port_that_a_chain_left_leads_to_its_node_as_well() -> None:
+def test_former_port_of_a_chain_still_leads_to_its_node() -> None:
     since = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
     opened = {"1": model.OpenPorts(27356, (model.FormerPort(27346, since),))}
 

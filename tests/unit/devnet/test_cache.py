@@ -21,18 +21,18 @@ def recipe(*ingredients: str, fail: bool = False) -> cache.Recipe:
     return cache.Recipe("thing", "1", ingredients, build, 1)
 
 
-def test_an_entry_is_built_once() -> None:
+def test_cache_entry_is_built_once() -> None:
     built = cache.ensure(recipe("a"), Progress())
     (built / "made").write_text("kept")
     again = cache.ensure(recipe("a"), Progress())
     assert (again, (again / "made").read_text()) == (built, "kept")
 
 
-def test_another_recipe_is_another_entry() -> None:
+def test_different_recipes_have_different_cache_keys() -> None:
     assert len({recipe("a").key, recipe("b").key, recipe("a", "b").key, recipe("ab").key}) == 4
 
 
-def test_a_failed_build_leaves_no_entry_and_the_next_one_starts_afresh(tmp_path: Path) -> None:
+def test_failed_build_leaves_no_entry_and_next_build_starts_clean(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError, match="no more disk"):
         cache.ensure(recipe("a", fail=True), Progress())
     assert cache.find(recipe("a")) is None
@@ -42,6 +42,6 @@ def test_a_failed_build_leaves_no_entry_and_the_next_one_starts_afresh(tmp_path:
     assert not list(tmp_path.glob("*.unfinished"))
 
 
-def test_how_long_it_took_becomes_the_next_estimate(tmp_path: Path) -> None:
+def test_build_time_becomes_next_estimate(tmp_path: Path) -> None:
     cache.ensure(recipe("a"), Progress())
     assert json.loads((tmp_path / "timings.json").read_text()).keys() == {"thing"}

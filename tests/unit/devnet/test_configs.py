@@ -28,13 +28,11 @@ def rule_for(user: str, *groups: str) -> str:
         ("cloud", ("system:masters",), "None"),
     ],
 )
-def test_audit_writes_down_people_and_not_the_machinery(
-    user: str, groups: tuple[str, ...], level: str
-) -> None:
+def test_audit_level_depends_on_user_and_groups(user: str, groups: tuple[str, ...], level: str) -> None:
     assert rule_for(user, *groups) == level
 
 
-def test_pods_ask_the_host_for_names_and_never_the_machines_servers() -> None:
+def test_pods_use_dns_server_of_host_only() -> None:
     files = configs.files(BOB, HOME)
     kubelet = json.loads(files["etc/kubelet.json"])
     assert (kubelet["clusterDNS"], kubelet["resolvConf"]) == (["10.231.0.12"], "/state/bob/etc/resolv.conf")
@@ -42,12 +40,12 @@ def test_pods_ask_the_host_for_names_and_never_the_machines_servers() -> None:
     assert "forward" not in files["etc/Corefile"]
 
 
-def test_pods_get_addresses_of_their_hosts_own_range() -> None:
+def test_pods_have_addresses_of_their_hosts_range() -> None:
     (plugin,) = json.loads(configs.files(BOB, HOME)["etc/cni/10-pods.conflist"])["plugins"]
     assert plugin["ipam"]["ranges"] == [[{"subnet": "10.232.2.0/24"}]]
 
 
-def test_everything_lies_below_the_hosts_folder() -> None:
+def test_paths_are_below_host_folder() -> None:
     kubelet = json.loads(configs.files(BOB, HOME)["etc/kubelet.json"])
     paths = [kubelet[key] for key in ("podLogsDir", "volumePluginDir", "tlsCertFile")]
     assert all(path.startswith("/state/bob/") for path in paths)

@@ -11,11 +11,11 @@ ADDRESSES = {
 }
 
 
-def test_operator_addresses_are_the_committed_ones() -> None:
+def test_operator_addresses_equal_committed_ones() -> None:
     assert {each.host.name: each.operator_address for each in identities.validators()} == ADDRESSES
 
 
-def test_owner_is_nobody_elses_account() -> None:
+def test_owner_account_differs_from_validator_accounts() -> None:
     owner = identities.owner().address("cosmos")
     assert owner == "cosmos1kfpfr2thly8yws3dtdyvfwwhas5rpl033xej9y"
     assert owner not in {each.account.address("cosmos") for each in identities.validators()}
@@ -31,7 +31,7 @@ def test_details_name_the_balancer_and_fit_a_description(host: plan.Host) -> Non
     assert len(details) <= 280
 
 
-def test_no_key_is_used_twice() -> None:
+def test_all_keys_are_distinct() -> None:
     everyone = identities.validators()
     keys = [each.consensus.public_key for each in everyone] + [each.node.public_key for each in everyone]
     assert len({*keys}) == 2 * len(plan.HOSTS)

@@ -31,7 +31,7 @@ def read(archive: Path) -> tuple[dict[str, Any], dict[str, bytes]]:
     return json.loads(files["index.json"]), files
 
 
-def test_index_names_the_image_and_every_digest_fits_its_blob(tmp_path: Path) -> None:
+def test_index_names_image_and_digests_match_blobs(tmp_path: Path) -> None:
     index, files = read(write(tmp_path, "one"))
     (entry,) = index["manifests"]
     assert entry["annotations"] == {"io.containerd.image.name": "example/chain:v1"}
@@ -44,7 +44,7 @@ def test_index_names_the_image_and_every_digest_fits_its_blob(tmp_path: Path) ->
     assert config["rootfs"]["diff_ids"] == [layer["digest"] for layer in manifest["layers"]]
 
 
-def test_the_same_image_is_the_same_archive(tmp_path: Path) -> None:
+def test_same_image_produces_same_archive(tmp_path: Path) -> None:
     assert write(tmp_path, "one").read_bytes() == write(tmp_path, "two").read_bytes()
 
 

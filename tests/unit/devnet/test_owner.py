@@ -9,7 +9,7 @@ from ics.provider.owner import terms
 SPAWN = datetime.datetime(2030, 1, 2, 3, 4, 5, tzinfo=datetime.timezone(datetime.timedelta(hours=1)))
 
 
-def test_a_chain_has_the_products_defaults_but_for_the_unbonding() -> None:
+def test_chain_terms_are_defaults_except_unbonding_period() -> None:
     found = owner.ConsumerSpec("consumer-a-7", SPAWN, genesis_hash="ab" * 32).terms
 
     given = {
@@ -22,10 +22,10 @@ def test_a_chain_has_the_products_defaults_but_for_the_unbonding() -> None:
     )
 
 
-def test_without_a_spawn_time_a_chain_is_only_registered() -> None:
+def test_chain_without_spawn_time_is_only_registered() -> None:
     assert owner.ConsumerSpec("consumer-a-7").terms.initialization_parameters.spawn_time is None
 
 
-def test_a_hash_that_is_not_hex_is_refused() -> None:
+def test_invalid_genesis_hash_is_refused() -> None:
     with pytest.raises(errors.SettingsError, match="genesis_hash: invalid hash 'xyz'"):
         _ = owner.ConsumerSpec("chain-1", SPAWN, genesis_hash="xyz").terms

@@ -3,7 +3,7 @@ import ipaddress
 from devnet import plan
 
 
-def test_every_address_lies_in_a_guarded_range() -> None:
+def test_every_address_is_in_a_guarded_range() -> None:
     ranges = [ipaddress.ip_network(each) for each in plan.RANGES]
     for host in plan.HOSTS:
         for address in (host.address, host.balancer, host.kubernetes_service):
@@ -20,7 +20,7 @@ def test_hosts_share_no_address() -> None:
     assert plan.BRIDGE_ADDRESS not in addresses
 
 
-def test_powers_are_those_of_the_specification() -> None:
+def test_validator_powers_follow_the_specification() -> None:
     assert [host.tokens // 10**6 for host in plan.HOSTS] == [300_000, 200_000, 100_000]
 
 

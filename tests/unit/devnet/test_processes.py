@@ -23,21 +23,21 @@ def own_start() -> str:
     return Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19]
 
 
-def test_a_program_runs_when_its_id_and_start_time_are_those_on_record() -> None:
+def test_program_is_running_if_pid_and_start_time_match_record() -> None:
     record(os.getpid(), own_start())
     assert processes.pid("bob", "etcd") == os.getpid()
 
 
-def test_an_id_that_passed_to_another_process_is_not_the_program() -> None:
+def test_reused_pid_is_not_the_program() -> None:
     record(os.getpid(), str(int(own_start()) - 1))
     assert processes.pid("bob", "etcd") is None
 
 
-def test_a_program_without_a_record_does_not_run() -> None:
+def test_program_without_record_is_not_running() -> None:
     assert not processes.is_running("bob", "etcd")
 
 
-def test_waiting_for_a_program_that_ended_shows_the_end_of_its_log() -> None:
+def test_wait_for_ended_program_shows_end_of_its_log() -> None:
     log = places.log("bob", "etcd")
     log.parent.mkdir(parents=True)
     log.write_text("starting\npanic: no space left\n")
@@ -55,12 +55,12 @@ def test_waiting_for_a_program_that_ended_shows_the_end_of_its_log() -> None:
         ("import sys; sys.exit(1)", "no output"),
     ],
 )
-def test_a_failed_command_says_why_in_one_line(script: str, gist: str) -> None:
+def test_failed_command_reports_its_error_in_one_line(script: str, gist: str) -> None:
     with pytest.raises(errors.Permanent) as caught:
         commands.run(sys.executable, "-c", script)
     assert str(caught.value).endswith(f"failed (1): {gist}")
 
 
-def test_a_missing_command_names_itself() -> None:
+def test_missing_command_is_named() -> None:
     with pytest.raises(errors.Permanent, match="no-such-program is not installed"):
         commands.run("no-such-program")

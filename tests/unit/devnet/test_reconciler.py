@@ -1,4 +1,4 @@
-"""The reconciler's image is made of a Python whose libraries are all there, or not at all."""
+"""The reconciler's image requires all libraries of its Python."""
 
 import pathlib
 
@@ -15,16 +15,14 @@ LISTED = """\
 """
 
 
-def test_a_library_that_is_not_found_is_named(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path
-) -> None:
+def test_missing_library_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path) -> None:
     listed = LISTED.format(python="not found").replace(" (0x00007f0cace00000)", "")
     monkeypatch.setattr(commands, "run", lambda *words: listed)
     with pytest.raises(errors.Permanent, match=r"linked with libpython3\.11\.so\.1\.0, which"):
         reconciler._shared_objects(tmp_path)
 
 
-def test_what_is_linked_lies_in_the_image_where_it_lies_here(
+def test_linked_libraries_have_the_same_path_in_image(
     monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path
 ) -> None:
     library = tmp_path / "elsewhere" / "libpython3.11.so.1.0"

@@ -1,9 +1,9 @@
-"""The values that engines give."""
+"""Changes reported by engines."""
 
 from ics import engines, errors
 
 
-def test_change_as_json() -> None:
+def test_change_is_rendered_as_json() -> None:
     change = engines.Change(
         action="update", kind="Secret", namespace="a", name="b", diff=(("data.x", "[secret]", None),)
     )
@@ -19,7 +19,7 @@ def test_change_as_json() -> None:
     }
 
 
-def test_problem_is_shown() -> None:
+def test_problem_is_part_of_the_json() -> None:
     change = engines.Change(
         action="create", kind="Job", namespace="a", name="b", problem=errors.Permanent("no")
     )
@@ -27,7 +27,7 @@ def test_problem_is_shown() -> None:
     assert change.as_dict()["problem"] == "no"
 
 
-def test_problems_come_once() -> None:
+def test_equal_problems_are_listed_once() -> None:
     first, second, third = errors.Permanent("a"), errors.Permanent("b"), errors.Permanent("a")
     changes = [
         engines.Change(action="create", kind="Job", namespace="", name="x", problem=e)

@@ -52,11 +52,13 @@ CONTAINER = "spec.template.spec.containers[node]"
         ),
     ],
 )
-def test_diff(before: dict[str, Any], after: dict[str, Any], expected: tuple[Any, ...]) -> None:
+def test_diff_lists_changed_fields(
+    before: dict[str, Any], after: dict[str, Any], expected: tuple[Any, ...]
+) -> None:
     assert diff.compare(before, after) == expected
 
 
-def test_what_the_server_keeps_is_no_difference() -> None:
+def test_server_managed_fields_are_ignored() -> None:
     kept = {
         "managedFields": [],
         "resourceVersion": "1",
@@ -69,7 +71,7 @@ def test_what_the_server_keeps_is_no_difference() -> None:
     assert diff.compare(before, {"kind": "ConfigMap", "metadata": {}, "status": {"a": 2}}) == ()
 
 
-def test_no_value_of_a_secret_is_shown() -> None:
+def test_secret_values_are_hidden() -> None:
     last = "kubectl.kubernetes.io/last-applied-configuration"
     before = {
         "kind": "Secret",
@@ -99,14 +101,14 @@ def text(value: str) -> dict[str, Any]:
     return {"kind": "ConfigMap", "data": {"a": value}}
 
 
-def test_of_long_texts_only_the_lines_that_differ() -> None:
+def test_long_text_shows_only_changed_lines() -> None:
     lines = [f"line {number}" for number in range(500)]
     changed = [*lines[:100], "new", *lines[101:]]
 
     assert diff.compare(text("\n".join(lines)), text("\n".join(changed))) == (("data.a", "line 100", "new"),)
 
 
-def test_of_huge_texts_only_length_and_digest() -> None:
+def test_huge_text_shows_only_length_and_digest() -> None:
     old, new = "a" * 300_000, "b\n" * 150_000
 
     def shown(value: str) -> str:

@@ -1,4 +1,4 @@
-"""Who changed which field, told from managedFields, and when to look for it."""
+"""Drift attributed to field managers by managedFields, and the interval of full comparisons."""
 
 import datetime
 from typing import Any
@@ -57,7 +57,9 @@ SCALED = entry("autoscaler", {"f:spec": {"f:replicas": {}}}, subresource="scale"
     ],
     ids=["ours", "scaled", "removed", "latest", "no name", "other field", "nobody"],
 )
-def test_found(entries: list[dict[str, Any]], diff: list[Any], expected: Any) -> None:
+def test_drift_is_attributed_to_field_manager(
+    entries: list[dict[str, Any]], diff: list[Any], expected: Any
+) -> None:
     assert drift.find(live(*entries), diff) == expected
 
 
@@ -75,16 +77,16 @@ NOON = datetime.datetime(2026, 1, 1, 12, tzinfo=datetime.UTC)
         (0, "", False),
     ],
 )
-def test_beat(interval: int, looked_at: str, is_due: bool) -> None:
+def test_full_comparison_is_due_after_interval(interval: int, looked_at: str, is_due: bool) -> None:
     assert drift.CheckInterval(interval).is_due(looked_at, NOON) is is_due
 
 
 @pytest.mark.parametrize(("looked_at", "is_due"), [("2026-01-01T11:00:00+00:00", False), ("", True)])
-def test_a_launch_puts_the_beat_off_but_not_the_first(looked_at: str, is_due: bool) -> None:
+def test_launch_postpones_all_but_first_comparison(looked_at: str, is_due: bool) -> None:
     assert drift.CheckInterval(3600).is_due(looked_at, NOON, is_launch=True) is is_due
 
 
-def test_in_words() -> None:
+def test_drift_is_described_by_field_and_manager() -> None:
     fields_changed = (
         engines.FieldDrift("spec.replicas", 3, 1, "bob"),
         engines.FieldDrift("data.a", None, "x", ""),
@@ -99,7 +101,7 @@ def test_in_words() -> None:
     )
 
 
-def test_a_manifest_is_laid_over_a_live_object() -> None:
+def test_manifest_is_merged_into_live_object() -> None:
     before = {
         "spec": {"a": 1, "b": 2, "list": [{"name": "x", "v": 1, "w": 1}, {"name": "y", "v": 1}], "plain": [1]}
     }

@@ -1,4 +1,4 @@
-"""Which changes are asked about, and what is left alone until they are answered."""
+"""Changes that need confirmation, and the chains and objects paused until it is given."""
 
 import dataclasses
 
@@ -56,11 +56,11 @@ def judged(*changes: engines.Change, under: engines.ApplyRequest) -> tuple[list[
     ],
     ids=["update", "create", "deployment", "config", "node key", "volume grows"],
 )
-def test_what_goes_without_asking(change: engines.Change) -> None:
+def test_harmless_change_needs_no_confirmation(change: engines.Change) -> None:
     assert guard.review([change], order()) == guard.Review()
 
 
-def test_the_workload_of_a_chain_that_ended_goes_without_asking() -> None:
+def test_deleting_workload_of_ended_chain_needs_no_confirmation() -> None:
     assert guard.review([NODE], order(ended=frozenset({"7"}))) == guard.Review()
 
 
@@ -75,43 +75,45 @@ def test_the_workload_of_a_chain_that_ended_goes_without_asking() -> None:
     ],
     ids=["deleted", "replaced", "key", "volume", "shared"],
 )
-def test_what_is_asked(change: engines.Change, name: str, paused: set[str], left: set[str]) -> None:
+def test_destructive_change_needs_confirmation(
+    change: engines.Change, name: str, paused: set[str], left: set[str]
+) -> None:
     assert judged(change, under=order()) == ([name], paused, left)
 
 
-def test_an_ended_chain_is_asked_about_a_replacement_all_the_same() -> None:
+def test_replacement_in_ended_chain_needs_confirmation() -> None:
     assert judged(MOVED, under=order(ended=frozenset({"7"})))[1] == {"7"}
 
 
-def test_what_is_confirmed_goes_on() -> None:
+def test_confirmed_change_is_allowed() -> None:
     name = "StatefulSet/n-7/node@01234567"
     assert guard.review([MOVED], order(name, "other")) == guard.Review(answered=frozenset({name}))
 
 
-def test_a_confirmed_volume_stays_and_nobody_is_asked() -> None:
+def test_confirmed_volume_is_skipped_without_further_confirmation() -> None:
     under = order("PersistentVolumeClaim/n-7/data@ba987654")
     assert judged(VOLUME, under=under) == ([], set(), {"PersistentVolumeClaim n-7/data"})
     assert guard.with_confirmations([VOLUME, MOVED], under)[0].ref == MOVED.ref
 
 
 @pytest.mark.parametrize("name", ["StatefulSet/n-7/node", "StatefulSet/n-7/node@99999999", "*", "7", "yes"])
-def test_another_name_confirms_nothing(name: str) -> None:
+def test_unrelated_confirmation_allows_nothing(name: str) -> None:
     assert judged(NODE, under=order(name))[1] == {"7"}
 
 
-def test_one_chain_waits_and_what_was_held_stays_held() -> None:
+def test_pending_confirmation_pauses_its_chain_and_keeps_earlier_pauses() -> None:
     other = dataclasses.replace(NODE, action="update", consumer_id="8", namespace="n-8")
     assert judged(other, NODE, under=order(paused=frozenset({"3"})))[1] == {"3", "7"}
 
 
-def test_a_preview_carries_the_question() -> None:
+def test_preview_contains_the_confirmation() -> None:
     update = dataclasses.replace(NODE, action="update", namespace="n-8", consumer_id="8")
     shown = guard.with_confirmations([MOVED, update], order())
     assert [change.confirmation is not None for change in shown] == [True, False]
     assert shown[0].as_dict()["confirm"]["name"] == "StatefulSet/n-7/node@01234567"
 
 
-def test_the_text_names_object_reason_and_command() -> None:
+def test_confirmation_text_names_object_reason_and_command() -> None:
     assert guard.review([MOVED], order()).confirmations[0].text == (
         "StatefulSet n-7/node: spec.serviceName is immutable and requires replacement;"
         " revert the change, or, to replace the object, run: ics up --confirm StatefulSet/n-7/node@01234567"

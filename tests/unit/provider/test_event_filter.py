@@ -1,4 +1,4 @@
-"""Which events of the provider wake a reconciler."""
+"""Provider events that wake the reconciler."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from ics.provider import event_filter
 
 
 def block(*names: str, height: Any = "42") -> dict[str, Any]:
-    """A message as CometBFT 0.38 sends it, without what nobody reads."""
+    """A message as CometBFT 0.38 sends it, reduced to the fields in use."""
     value = {"block": {"header": {"chain_id": "provider-1", "height": height}}}
     events = {"tm.event": ["NewBlock"], **{name: ["0"] for name in names}}
     data = {"type": "tendermint/event/NewBlock", "value": value}
@@ -42,11 +42,13 @@ def transaction(*names: str) -> dict[str, Any]:
         (transaction("transfer.amount", "opt_in_not.consumer_id"), None),
     ],
 )
-def test_what_concerns_us(message: dict[str, Any], expected: tuple[int, tuple[str, ...]] | None) -> None:
+def test_message_is_read_as_relevant_event_or_ignored(
+    message: dict[str, Any], expected: tuple[int, tuple[str, ...]] | None
+) -> None:
     assert event_filter.read(message) == (None if expected is None else event_filter.ChainEvent(*expected))
 
 
-def test_a_launch_is_known_as_one() -> None:
+def test_only_client_creation_is_a_launch_event() -> None:
     found = [
         event_filter.read(block(f"{name}.consumer_id")) for name in ("consumer_client_created", "opt_in")
     ]
@@ -63,5 +65,5 @@ def test_a_launch_is_known_as_one() -> None:
         block("opt_in.consumer_id", height=None),
     ],
 )
-def test_what_tells_of_no_block(message: dict[str, Any]) -> None:
+def test_message_without_block_has_no_height_and_no_event(message: dict[str, Any]) -> None:
     assert (event_filter.height(message), event_filter.read(message)) == (None, None)

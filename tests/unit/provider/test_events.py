@@ -22,7 +22,7 @@ QUIET = test_event_filter.block("mint.amount")
 
 @dataclass
 class Node:
-    """A CometBFT RPC's WebSocket: answers the status, takes subscriptions, then tells what it is given."""
+    """A CometBFT RPC's WebSocket: answers the status, accepts subscriptions, then sends the given messages."""
 
     port: int = 0
     chain_id: str = "provider-1"
@@ -96,7 +96,7 @@ async def listening(
             await asyncio.gather(task, return_exceptions=True)
 
 
-async def test_what_concerns_us_rings(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_relevant_events_cause_wakeups(monkeypatch: pytest.MonkeyPatch) -> None:
     node = Node(tells=[QUIET, OPT_IN, QUIET, LAUNCH], stays=True)
     async with listening(node, monkeypatch=monkeypatch) as (listener, rung, until):
         await until(lambda: len(rung) == 3)
@@ -110,7 +110,7 @@ async def test_what_concerns_us_rings(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (node.subscribed, heard, listener.trouble) == (list(event_filter.QUERIES), node.url, "")
 
 
-async def test_a_connection_that_ends_is_made_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_closed_connection_is_reopened_and_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     node = Node(tells=[OPT_IN])
     async with listening(node, monkeypatch=monkeypatch) as (_, rung, until):
         await until(lambda: node.connections >= 3)
@@ -134,7 +134,7 @@ async def test_a_connection_that_ends_is_made_anew(monkeypatch: pytest.MonkeyPat
     ],
     ids=["other chain", "catching up", "refuses"],
 )
-async def test_another_endpoint_is_listened_to(
+async def test_listener_falls_back_to_next_endpoint(
     bad: Node, trouble: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen = []
@@ -147,7 +147,7 @@ async def test_another_endpoint_is_listened_to(
     assert seen == [f"{bad.url}: {trouble}"]
 
 
-async def test_a_silent_connection_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_silent_connection_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
     node = Node(stays=True)
     async with listening(node, monkeypatch=monkeypatch) as (listener, rung, until):
         listener._provider = listener._provider.model_copy(update={"max_lag": 0.05})
@@ -156,9 +156,7 @@ async def test_a_silent_connection_is_given_up(monkeypatch: pytest.MonkeyPatch) 
     assert event_filter.CONNECTED in rung
 
 
-async def test_what_nobody_foresaw_leaves_no_endpoint_that_is_listened_to(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+async def test_unexpected_error_ends_listening(monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(message: object) -> None:
         raise ValueError("another shape")
 

@@ -1,4 +1,4 @@
-"""The fake provider is held against the real one: every recorded question gets an answer of the same form."""
+"""The fake provider answers every recorded query in the same form as the real one."""
 
 import json
 import re
@@ -85,7 +85,7 @@ def form(value: Any) -> Any:
 
 
 @pytest.mark.parametrize("name", recorded.NAMES)
-def test_the_fake_answers_as_the_real_one(name: str) -> None:
+def test_fake_answers_like_recorded_gateway(name: str) -> None:
     question = recorded.record(name)
 
     answer = asked(question, name)

@@ -1,4 +1,4 @@
-"""A Pulumi program that nobody has handed anything: what it refuses to do unasked."""
+"""A Pulumi program without a pass snapshot: changes refused without confirmation."""
 
 import contextlib
 import dataclasses
@@ -93,9 +93,7 @@ def project(monkeypatch: pytest.MonkeyPatch) -> Any:
     return given
 
 
-async def test_a_node_that_left_the_settings_is_not_deleted_unasked(
-    project: Any, tmp_path: pathlib.Path
-) -> None:
+async def test_deleting_a_node_requires_confirmation(project: Any, tmp_path: pathlib.Path) -> None:
     project(cluster(statefulsets=[member()]), factories.settings())
     asked = (
         "StatefulSet provider/provider-node: would be deleted; revert the change of the settings or"
@@ -110,19 +108,19 @@ async def test_a_node_that_left_the_settings_is_not_deleted_unasked(
     assert previewed.warnings == (asked,)
 
 
-async def test_what_the_settings_confirm_is_done(project: Any, tmp_path: pathlib.Path) -> None:
+async def test_confirmation_in_settings_allows_deletion(project: Any, tmp_path: pathlib.Path) -> None:
     project(cluster(statefulsets=[member()]), factories.settings(confirm=[NODE]))
     found = await plan.compute(tmp_path, "alice", {})
     assert [m["kind"] for m in found.manifests] == ["Namespace"]
 
 
-async def test_a_second_gateway_is_not_made_elsewhere(project: Any, tmp_path: pathlib.Path) -> None:
+async def test_second_gateway_in_another_namespace_is_refused(project: Any, tmp_path: pathlib.Path) -> None:
     project(cluster(services=[gateway("earlier")]), factories.settings(), factories.consumer())
     with pytest.raises(errors.Permanent, match=r"ics:gateway.namespace: provider differs .* earlier/"):
         await plan.compute(tmp_path, "alice", {})
 
 
-def test_a_volume_cannot_stay_as_it_is_by_hand() -> None:
+def test_confirmed_volume_change_still_blocks_program() -> None:
     volume = engines.Change(
         action="replace",
         kind="PersistentVolumeClaim",
@@ -143,9 +141,7 @@ def test_a_volume_cannot_stay_as_it_is_by_hand() -> None:
     assert question.endswith("@5f607182, or add that name to ics:confirm")
 
 
-async def test_the_state_holds_the_kubeconfigs_path_as_it_is_written(
-    project: Any, tmp_path: pathlib.Path
-) -> None:
+async def test_pulumi_state_has_kubeconfig_path_as_written(project: Any, tmp_path: pathlib.Path) -> None:
     project(cluster(), factories.settings(cluster={"kubeconfig": "private/kubeconfig"}))
     found = await plan.compute(tmp_path, "alice", {})
     assert (found.kubeconfig, found.path) == ("private/kubeconfig", tmp_path / "private" / "kubeconfig")
@@ -160,5 +156,5 @@ async def test_the_state_holds_the_kubeconfigs_path_as_it_is_written(
         pytest.param("/etc/kubeconfig", "/etc/kubeconfig", "/etc/kubeconfig", id="absolute"),
     ],
 )
-def test_the_plugin_reads_the_same_kubeconfig_as_we_do(written: str, meant: str, given: str) -> None:
+def test_plugin_reads_the_same_kubeconfig_as_the_operator(written: str, meant: str, given: str) -> None:
     assert plan.plugin_path(written, pathlib.Path(meant), pathlib.Path("/home/alice")) == given

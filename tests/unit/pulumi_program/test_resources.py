@@ -1,4 +1,4 @@
-"""The Pulumi program, under Pulumi's own mocks: what it registers is what the manifests say."""
+"""The Pulumi program under Pulumi's own mocks: registered resources equal the manifests."""
 
 import asyncio
 import dataclasses
@@ -115,7 +115,7 @@ def plain(value: Any) -> Any:
 
 
 @pytest.mark.parametrize("changes", [{}, WHOLE, {**WHOLE, "reconciler": STAYS}])
-def test_every_manifest_is_registered_as_it_is(recorder: Recorder, changes: dict[str, Any]) -> None:
+def test_every_manifest_is_registered_unchanged(recorder: Recorder, changes: dict[str, Any]) -> None:
     rendered = declare(launched(**changes))
     objects = [plain(r.inputs) for r in recorder.registered if r.typ.startswith("kubernetes:")]
     by_key = {(o["kind"], o["metadata"].get("namespace"), o["metadata"]["name"]): o for o in objects}
@@ -125,13 +125,13 @@ def test_every_manifest_is_registered_as_it_is(recorder: Recorder, changes: dict
         assert by_key[manifest["kind"], metadata.get("namespace"), metadata["name"]] == manifest
 
 
-def test_another_way_to_the_cluster_replaces_nothing(recorder: Recorder) -> None:
+def test_cluster_identifier_is_independent_of_the_kubeconfig(recorder: Recorder) -> None:
     declare(launched())
     (provider,) = (r for r in recorder.registered if r.typ == "pulumi:providers:kubernetes")
     assert provider.inputs["clusterIdentifier"] == "set"
 
 
-def test_a_kubeconfig_that_the_environment_names_is_not_in_the_state(
+def test_kubeconfig_from_environment_is_not_in_pulumi_state(
     recorder: Recorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("KUBECONFIG", "/home/alice/one:/home/alice/another")
@@ -151,26 +151,24 @@ def test_a_kubeconfig_that_the_environment_names_is_not_in_the_state(
     assert "kubeconfig" not in provider.inputs
 
 
-def test_another_name_of_the_validator_or_of_its_gateways_namespace_replaces_nothing(
-    recorder: Recorder,
-) -> None:
+def test_change_of_cluster_identifier_is_ignored(recorder: Recorder) -> None:
     declare(launched())
     assert recorder.ignored["cluster"] == ["clusterIdentifier"]
 
 
-def test_the_tree_reads_like_the_domain(recorder: Recorder) -> None:
+def test_components_are_gateway_and_consumer_chain(recorder: Recorder) -> None:
     declare(launched())
     components = {(r.typ, r.name) for r in recorder.registered if r.typ.startswith("ics:")}
     assert components == {("ics:index:Gateway", "gateway"), ("ics:index:ConsumerChain", "consumer-0")}
 
 
-def test_the_whole_of_a_validators_stack(recorder: Recorder) -> None:
+def test_complete_stack_has_all_components(recorder: Recorder) -> None:
     declare(launched(**WHOLE))
     components = {r.name for r in recorder.registered if r.typ.startswith("ics:")}
     assert components == {"gateway", "provider-node", "reconciler", "consumer-0"}
 
 
-def test_the_relayer_is_a_part_of_its_chain(recorder: Recorder) -> None:
+def test_relayer_belongs_to_component_of_its_chain(recorder: Recorder) -> None:
     from ics.pulumi_program import resources
 
     rendered = manifests.render(launched(), "set")
@@ -202,7 +200,7 @@ def test_the_relayer_is_a_part_of_its_chain(recorder: Recorder) -> None:
     ]
 
 
-def test_outputs_name_what_waits_and_hold_no_secret() -> None:
+def test_outputs_name_pending_work_and_contain_no_secret() -> None:
     found = outputs.render(launched())
     assert set(found["genesis_sha256"]) == {"0"}
     assert found["endpoints"] == {"0": launched().chains[0].peering.external_address}
@@ -227,7 +225,7 @@ def test_due_transactions_are_an_output() -> None:
         (signing.SignStateStatus.READY, []),
     ],
 )
-def test_only_what_the_reconciler_has_still_to_make_waits_for_it(
+def test_reconciler_is_awaited_only_for_missing_sign_state(
     arming: signing.SignStateStatus, waits: list[str]
 ) -> None:
     wanted = launched()
@@ -238,7 +236,7 @@ def test_only_what_the_reconciler_has_still_to_make_waits_for_it(
     assert found == [f"consumer1-1: {one} created by `python reconcile.py`" for one in waits]
 
 
-def test_chains_are_split_by_their_label() -> None:
+def test_manifests_are_split_by_chain_label() -> None:
     from ics.pulumi_program import resources
 
     shared, chains = resources.by_chain(manifests.render(launched(), "set"))
@@ -247,7 +245,7 @@ def test_chains_are_split_by_their_label() -> None:
     assert all(m["metadata"]["labels"][names.CONSUMER] == "0" for m in chains[0].manifests)
 
 
-def test_handed_over_facts_come_back_as_they_were(tmp_path: Any) -> None:
+def test_pass_snapshot_survives_round_trip(tmp_path: Any) -> None:
     chain = factories.consumer(P.LAUNCHED, factories.joined("alice", "bob"))
     facts = consumer_observed.Observed(
         snapshot=factories.snapshot(chain, launches={"0": factories.launch("alice", "bob")}),
@@ -273,7 +271,7 @@ def judged(memory: consumer_observed.Memory, **changes: Any) -> desired.Desired:
     return factories.judge(facts)
 
 
-def test_a_held_chain_is_not_left_out_of_the_program() -> None:
+def test_paused_chain_with_objects_blocks_program() -> None:
     memory = factories.memory(genesis=factories.GENESIS, has_workload=True)
     held = judged(memory, problems={"0": "the provider gave nonsense"})
     with pytest.raises(
@@ -284,7 +282,7 @@ def test_a_held_chain_is_not_left_out_of_the_program() -> None:
     plan.check_removals(judged(memory), memory)
 
 
-def test_a_left_chain_waits_until_its_key_is_retired() -> None:
+def test_left_chain_blocks_program_until_its_key_is_retired() -> None:
     memory = factories.memory()
     wanted = judged(memory)
     left = dataclasses.replace(wanted.decisions[0], chain=None, retires=0)
@@ -318,7 +316,7 @@ class Pass:
         pass
 
 
-async def test_the_program_is_told_what_the_pass_has_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_pass_snapshot_names_transactions_sent_by_the_pass(monkeypatch: pytest.MonkeyPatch) -> None:
     facts = consumer_observed.Observed(
         snapshot=factories.snapshot(factories.consumer()), memory=consumer_observed.Memory()
     )

@@ -1,4 +1,4 @@
-"""One round of the nodes: who is told, who is restarted, and who is left alone."""
+"""Maintenance of running nodes: peer updates, restarts and conditions."""
 
 import dataclasses
 import datetime
@@ -131,20 +131,20 @@ class Scene:
 
 
 OLD = node(peer_ids=frozenset())
-"""Started before its peers were what they are, and connected with somebody else."""
+"""Started before its current peers were written, and connected to another node."""
 ALONE = node(peer_ids=frozenset(), peers=0)
 RESTART = [("note", "ns0", watchdog.WatchdogRecord(restarted=NOW)), ("restart", "ns0")]
 """Because of its peers."""
 
 
 @pytest.mark.parametrize("settings", [{}, AUTO, HYBRID])
-async def test_nothing_is_done_to_a_node_that_knows_its_peers(settings: dict[str, Any]) -> None:
+async def test_node_with_current_peers_is_left_alone(settings: dict[str, Any]) -> None:
     cluster = Cluster()
     assert await Scene((node(),), written=MADE).tend(cluster, **settings) == []
     assert cluster.done == []
 
 
-async def test_a_running_node_is_told_its_peers_and_that_is_noted() -> None:
+async def test_running_node_gets_new_peers_and_record() -> None:
     cluster, scene = Cluster(), Scene((OLD,))
     await scene.tend(cluster, **HYBRID)
     noted = watchdog.WatchdogRecord(process="uid.0", peers_digest=updates.digest(scene.peers()))
@@ -166,7 +166,7 @@ async def test_a_running_node_is_told_its_peers_and_that_is_noted() -> None:
         (dataclasses.replace(node(), validators={}), AUTO, []),
     ],
 )
-async def test_a_restart_is_for_what_it_brings(
+async def test_node_is_restarted_only_if_useful_and_safe(
     one: model.NodeStatus, settings: dict[str, Any], expected: list[Any]
 ) -> None:
     cluster = Cluster()
@@ -174,7 +174,7 @@ async def test_a_restart_is_for_what_it_brings(
     assert cluster.done == expected
 
 
-async def test_never_two_restarts_in_one_pass_nor_beside_a_node_that_comes_up() -> None:
+async def test_only_one_node_restarts_at_a_time() -> None:
     cluster = Cluster()
     await Scene((ALONE, ALONE, ALONE)).tend(cluster, **AUTO)
     assert cluster.done == RESTART
@@ -212,7 +212,7 @@ async def test_never_two_restarts_in_one_pass_nor_beside_a_node_that_comes_up() 
         (None, True, watchdog.WatchdogRecord(), RESTART),
     ],
 )
-async def test_another_node_is_waited_for_only_while_it_comes_up(
+async def test_restart_waits_for_other_node_only_while_it_starts(
     other: model.PodStatus | None, is_held: bool, record: watchdog.WatchdogRecord, expected: list[Any]
 ) -> None:
     facts, wanted, parsed = Scene((ALONE, None)).judged(AUTO)
@@ -228,7 +228,7 @@ async def test_another_node_is_waited_for_only_while_it_comes_up(
     assert cluster.done == expected
 
 
-async def test_who_cannot_be_told_is_restarted_or_named() -> None:
+async def test_node_refusing_peers_is_restarted_or_reported() -> None:
     refusal = errors.Transient("Method not found")
     named, fallen_back = Cluster(refusal), Cluster(refusal)
     assert await Scene((ALONE,)).tend(named, **HYBRID) == [("0", refusal)]
@@ -245,7 +245,7 @@ async def test_who_cannot_be_told_is_restarted_or_named() -> None:
         (ALONE, {}, ["note"]),
     ],
 )
-async def test_who_was_told_and_meets_nobody_is_restarted_where_that_is_allowed(
+async def test_node_without_peers_after_update_is_restarted_if_allowed(
     one: model.NodeStatus, settings: dict[str, Any], expected: list[Any]
 ) -> None:
     cluster, scene = Cluster(connected=frozenset()), Scene((one,))
@@ -266,7 +266,7 @@ STRUCK = watchdog.WatchdogRecord(
 )
 
 
-async def test_the_third_failed_look_restarts_the_node() -> None:
+async def test_third_failed_probe_restarts_the_node() -> None:
     first, third = Cluster(), Cluster()
     scene = Scene((STUCK,), written=MADE)
     await scene.tend(first)
@@ -285,7 +285,7 @@ async def test_the_third_failed_look_restarts_the_node() -> None:
     ]
 
 
-async def test_no_node_is_restarted_beside_one_that_was_just_given_its_key() -> None:
+async def test_no_node_restarts_beside_one_restarted_for_its_key() -> None:
     cluster, scene = Cluster(), Scene((STUCK, node()), written=MADE, care=STRUCK)
     facts, wanted, parsed = scene.judged({})
     assert await maintained(cluster, parsed, wanted, facts, {"1"}) == []
@@ -297,7 +297,7 @@ async def test_no_node_is_restarted_beside_one_that_was_just_given_its_key() -> 
 HALTED = dataclasses.replace(STUCK, blocks_behind=0)
 
 
-async def test_a_chain_that_waits_for_its_quorum_is_not_ill() -> None:
+async def test_chain_waiting_for_quorum_is_not_stuck() -> None:
     cluster = Cluster()
     await Scene((HALTED,), written=MADE).tend(cluster)
     assert cluster.done == []
@@ -320,13 +320,13 @@ async def test_a_chain_that_waits_for_its_quorum_is_not_ill() -> None:
         (None, {}, ["WARNING NodeUnreachable"]),
     ],
 )
-def test_conditions_of_a_node(
+def test_node_conditions_depend_on_observation(
     one: model.NodeStatus | None, settings: dict[str, Any], expected: list[str]
 ) -> None:
     assert Scene((one,), written=MADE).reasons(**settings) == expected
 
 
-def test_who_has_opted_in_and_is_in_no_set_is_told_so_once() -> None:
+def test_validator_outside_the_set_has_one_condition() -> None:
     facts, _, parsed = Scene((node(validators={b"b" * 20: 1}),), written=MADE).judged({})
     (consumer,) = facts.snapshot.consumers
     assert consumer.detail is not None
@@ -342,5 +342,5 @@ def test_who_has_opted_in_and_is_in_no_set_is_told_so_once() -> None:
 
 @pytest.mark.parametrize(("one", "severity"), [(node(), "INFO"), (OLD, "WARNING")])
 @pytest.mark.parametrize("settings", [{}, AUTO, HYBRID])
-def test_peers_of_before_are_named(one: model.NodeStatus, severity: str, settings: dict[str, Any]) -> None:
+def test_stale_peers_are_reported(one: model.NodeStatus, severity: str, settings: dict[str, Any]) -> None:
     assert Scene((one,)).reasons(**settings) == [f"{severity} PeersStale"]

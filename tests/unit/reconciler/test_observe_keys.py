@@ -1,4 +1,4 @@
-"""A key that the provider knows is never used anew, whatever is written down about it here."""
+"""A key known to the provider is never assigned again, regardless of local records."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -21,7 +21,7 @@ VALCONS = "cosmosvalcons"
     ("used", "generation"),
     [((), 0), ((FIRST,), 1), ((SECOND,), 0), ((FIRST, SECOND), 2)],
 )
-def test_the_next_generation_that_nobody_has_is_chosen(
+def test_next_unused_key_generation_is_chosen(
     used: tuple[derivation.ConsensusKey, ...], generation: int
 ) -> None:
     known = frozenset(key.address for key in used)
@@ -31,7 +31,7 @@ def test_the_next_generation_that_nobody_has_is_chosen(
     )
 
 
-def test_the_key_that_is_assigned_to_this_validator_stays() -> None:
+def test_assigned_key_is_kept() -> None:
     known = frozenset({FIRST.address})
     found = signing.choose_key(factories.seed("alice"), factories.PROVIDER, "0", (), FIRST.address, known)
     assert found == signing.SelectedKey(key=FIRST, generation=0, is_assigned=True)
@@ -39,7 +39,7 @@ def test_the_key_that_is_assigned_to_this_validator_stays() -> None:
 
 @dataclasses.dataclass
 class Provider:
-    """A provider that tells whose keys are whose; what else a pass asks is not asked here."""
+    """A provider with the given validators of each key; it records the queries for them."""
 
     used: Mapping[str, frozenset[bytes]]
     trouble: str = ""
@@ -97,25 +97,25 @@ def shown(key: derivation.ConsensusKey) -> tuple[str, str]:
     return "0", addresses.encode(VALCONS, key.address)
 
 
-async def test_a_free_key_is_asked_about_once_and_assigned() -> None:
+async def test_unused_key_is_checked_once_and_assigned() -> None:
     provider = Provider({"1": frozenset({FIRST.address})})
     assert await checked(provider) == (model.OptIn("0", "consumer1-1", FIRST.public_key),)
     assert provider.asked == [shown(FIRST)]
 
 
-async def test_keys_that_are_known_are_passed_over() -> None:
+async def test_known_keys_are_skipped() -> None:
     provider = Provider({"0": frozenset({FIRST.address, SECOND.address})})
     assert await checked(provider) == (model.OptIn("0", "consumer1-1", THIRD.public_key),)
     assert provider.asked == [shown(FIRST), shown(SECOND), shown(THIRD)]
 
 
-async def test_nothing_is_sent_while_it_is_not_known() -> None:
+async def test_no_opt_in_is_sent_while_key_use_is_unknown() -> None:
     provider = Provider({}, "http://a: no answer in time")
     assert await checked(provider) == ()
     assert provider.asked == [shown(FIRST)]
 
 
-async def test_nothing_is_asked_when_no_key_is_to_be_assigned() -> None:
+async def test_no_key_is_checked_if_none_is_to_be_assigned() -> None:
     provider = Provider({})
     joined = dataclasses.replace(factories.joined("alice", "bob"), own_consumer_address=FIRST.address)
     assert await checked(provider, joined) == ()

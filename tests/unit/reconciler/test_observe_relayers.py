@@ -1,4 +1,4 @@
-"""Both chains asked about the relaying between them."""
+"""Relayer facts, queried from both chains."""
 
 import dataclasses
 import datetime
@@ -83,7 +83,7 @@ async def facts(
     return await relayer_facts.read(found, FACTS.snapshot.moment, asked)
 
 
-async def test_an_open_channel() -> None:
+async def test_facts_of_open_channel_are_complete() -> None:
     there = await queries.read_client(ibc_chain.fresh(ibc_chain.PROVIDER).ask, "07-tendermint-3")
     here = await queries.read_client(ibc_chain.fresh(ibc_chain.CONSUMER).ask, "07-tendermint-0")
 
@@ -110,7 +110,7 @@ async def test_an_open_channel() -> None:
     }
 
 
-async def test_a_stopped_chain_is_asked_for_rewards_as_well() -> None:
+async def test_packets_of_stopped_chain_include_rewards() -> None:
     found = (await facts(dataclasses.replace(QUESTION, is_stopped=True)))["0"]
 
     assert isinstance(found, facts_module.Facts)
@@ -124,7 +124,7 @@ async def test_a_stopped_chain_is_asked_for_rewards_as_well() -> None:
     )
 
 
-async def test_there_are_no_packets_before_the_channel_is_open_on_both_sides() -> None:
+async def test_packets_are_absent_until_channel_is_open_on_both_sides() -> None:
     channels = {
         **ibc_chain.CONSUMER.channels,
         "channel-0": dataclasses.replace(ibc_chain.CONSUMER.channels["channel-0"], state="STATE_INIT"),
@@ -136,7 +136,7 @@ async def test_there_are_no_packets_before_the_channel_is_open_on_both_sides() -
     assert (found.packets, found.consumer.channels[0].state) == (None, ibc.EndState.INIT)
 
 
-async def test_one_chains_trouble_is_its_own() -> None:
+async def test_error_of_one_chain_leaves_others_unaffected() -> None:
     gone = dataclasses.replace(QUESTION, consumer_id="1", namespace="gone")
 
     found = await facts(gone, QUESTION)
@@ -146,7 +146,7 @@ async def test_one_chains_trouble_is_its_own() -> None:
     assert isinstance(found["0"], facts_module.Facts)
 
 
-async def test_the_providers_trouble() -> None:
+async def test_provider_error_applies_to_each_chain() -> None:
     found = await facts(QUESTION, provider=Provider(ibc_chain.PROVIDER, trouble="endpoint down"))
 
     assert {key: (type(error), str(error)) for key, error in found.items()} == {
@@ -154,5 +154,5 @@ async def test_the_providers_trouble() -> None:
     }
 
 
-async def test_nothing_is_asked_for_no_chain() -> None:
+async def test_nothing_is_queried_without_chains() -> None:
     assert await relayer_facts.read(factories.world(), FACTS.snapshot.moment, []) == {}

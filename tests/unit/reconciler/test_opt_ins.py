@@ -37,7 +37,7 @@ def home_of(desired: desired.Desired) -> str:
 
 
 @pytest.mark.parametrize("where", ["namespace", "object", "gateway"])
-async def test_chain_whose_objects_are_refused_is_not_joined(where: str) -> None:
+async def test_chain_with_refused_objects_is_not_joined(where: str) -> None:
     wanted = factories.judge(factories.consumer())
     refused = {
         "namespace": engines.Change(

@@ -1,4 +1,4 @@
-"""The collector holds the trouble of each chain separately, whatever raises it."""
+"""The collector keeps the errors of each chain separate."""
 
 import asyncio
 
@@ -48,7 +48,7 @@ def test_cancellation_is_not_collected() -> None:
     assert collector.conditions == []
 
 
-def test_noted_condition_is_no_trouble_and_failed_one_is() -> None:
+def test_failed_condition_is_trouble_and_noted_one_is_not() -> None:
     collector = outcome.Collector()
     drifted = Condition.new(Reason.DRIFTED, "StatefulSet a/node: reverted", "7")
     refused = Condition.new(Reason.DEFINITIONS_REFUSED, "one.yaml: malformed")

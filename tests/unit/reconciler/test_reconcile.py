@@ -1,4 +1,4 @@
-"""In which order a pass sends: what has a deadline before the cluster is touched, what can wait after it."""
+"""Order of transactions in a pass: those with a deadline before cluster changes, all others after them."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -82,16 +82,14 @@ def later(height: int) -> observed.Observed:
 HEIGHT = SEEN.snapshot.height
 
 
-async def test_relayers_are_paid_after_all_that_a_launch_waits_for(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_relayers_are_topped_up_after_launch_preparation(monkeypatch: pytest.MonkeyPatch) -> None:
     scene = Scene([0, 0], wanted={HEIGHT: wanting(TOP_UP, OPT_IN)})
     done = await passed(scene, monkeypatch)
     assert scene.done == [f"observe {HEIGHT}", "OptIn", "converge", "route", "tend", "TopUp"]
     assert done.sent == (OPT_IN, TOP_UP)
 
 
-async def test_nobody_is_paid_for_a_balance_from_before_the_latest_transaction(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+async def test_top_up_uses_balances_after_latest_transaction(monkeypatch: pytest.MonkeyPatch) -> None:
     scene = Scene([0, HEIGHT + 2], wanted={HEIGHT: wanting(TOP_UP), HEIGHT + 2: wanting()})
 
     async def converge(_: engines.ApplyRequest) -> engines.Converged:
@@ -104,18 +102,14 @@ async def test_nobody_is_paid_for_a_balance_from_before_the_latest_transaction(
     assert scene.done[-1] == f"observe {HEIGHT + 2}"
 
 
-async def test_nobody_is_paid_on_an_answer_that_lacks_the_latest_transaction(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+async def test_no_top_up_without_balances_after_latest_transaction(monkeypatch: pytest.MonkeyPatch) -> None:
     scene = Scene([0, HEIGHT + 2], wanted={HEIGHT: wanting(TOP_UP)})
     done = await passed(scene, monkeypatch)
     assert (done.sent, done.troubles) == ((), ())
     assert "TopUp" not in scene.done
 
 
-async def test_who_keeps_the_nodes_is_told_which_were_restarted_to_be_given_their_key(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+async def test_node_care_gets_nodes_restarted_for_their_key(monkeypatch: pytest.MonkeyPatch) -> None:
     async def advance(_: object, chain: chain.ChainPlan, *more: Any) -> None:
         more[-1].add(chain.consumer_id)
 

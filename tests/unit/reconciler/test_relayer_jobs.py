@@ -1,4 +1,4 @@
-"""What comes of the Jobs that a chain's relayer needs."""
+"""Results of the Jobs for a chain's relayer."""
 
 import dataclasses
 
@@ -16,7 +16,7 @@ from tests.unit.relayer import relaying
 
 @dataclasses.dataclass
 class Cluster:
-    """Of the world's cluster what is needed here; each check ends as told."""
+    """The parts of the cluster in use here; each check ends as given."""
 
     ends: model.JobState
     checked: list[inputs.Setup] = dataclasses.field(default_factory=list)
@@ -48,7 +48,9 @@ async def advance(cluster: Cluster, chain: chain.ChainPlan) -> Condition | None:
         (model.JobState.FAILED, "RelayerConfigRefused", False),
     ],
 )
-async def test_what_hermes_accepts_is_on_record(ends: model.JobState, reason: str, is_accepted: bool) -> None:
+async def test_config_accepted_by_hermes_is_recorded(
+    ends: model.JobState, reason: str, is_accepted: bool
+) -> None:
     cluster = Cluster(ends)
     (chain,) = relaying.judge(relaying.NOTHING).chains
 
@@ -62,7 +64,7 @@ async def test_what_hermes_accepts_is_on_record(ends: model.JobState, reason: st
     assert cluster.recorded == [plan.record, *([plan.candidate.record] if is_accepted else [])]
 
 
-async def test_a_step_runs_with_the_image_that_accepted_its_config() -> None:
+async def test_step_uses_image_that_accepted_its_config() -> None:
     cluster = Cluster(model.JobState.RUNNING)
     (chain,) = relaying.judge(
         relaying.NOTHING, image="hermes:2", record=relaying.STARTED, hermes_base=relaying.LIVE

@@ -1,4 +1,4 @@
-"""The sign state of a chain: what is recorded and restarted, and the conditions that name it."""
+"""The sign state of a chain: records, restarts and conditions."""
 
 import dataclasses
 from typing import Any

@@ -1,4 +1,4 @@
-"""`ics config check` finds what is wrong with a stack's files, and contacts no chain and no cluster."""
+"""`ics config check` finds errors in a stack's files without contacting a chain or cluster."""
 
 import json
 import pathlib
@@ -73,7 +73,7 @@ def check(root: pathlib.Path, *words: str) -> int:
     return commands.main(["config", "check", "--stack", "alice", "--project", str(root), *words])
 
 
-def test_valid_stack_is_reported_with_what_was_not_checked(
+def test_valid_stack_is_reported_with_unchecked_parts(
     project: pathlib.Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     secret = {"secret": {"namespace": "ops", "name": "ics", "key": "account"}}

@@ -59,7 +59,7 @@ def private(path: pathlib.Path, text: str) -> str:
     return str(path)
 
 
-def test_an_account_from_its_making_to_its_end(hand: Hand, tmp_path: pathlib.Path) -> None:
+def test_account_key_passes_through_its_whole_lifecycle(hand: Hand, tmp_path: pathlib.Path) -> None:
     made = json.loads(hand.good("add", "alice", "--json", *PASS))
     assert sorted(made) == ["address", "kind", "name", "operator_address", "public_key"]
     path = hand.place / "alice.key"
@@ -84,7 +84,7 @@ def test_an_account_from_its_making_to_its_end(hand: Hand, tmp_path: pathlib.Pat
     assert sorted(os.listdir(hand.place)) == ["again.key"]
 
 
-def test_words_are_shown_once_and_by_name_only(hand: Hand, tmp_path: pathlib.Path) -> None:
+def test_mnemonic_is_revealed_by_name_only(hand: Hand, tmp_path: pathlib.Path) -> None:
     made = json.loads(hand.good("add", "alice", "--reveal", "alice", "--json", *PASS))
     assert len(made["secret"].split()) == 24
     words = private(tmp_path / "words", made["secret"])
@@ -95,7 +95,7 @@ def test_words_are_shown_once_and_by_name_only(hand: Hand, tmp_path: pathlib.Pat
     assert keystore.names(hand.place) == ["again", "alice"]
 
 
-async def test_a_seed_and_what_a_stack_reads(hand: Hand, tmp_path: pathlib.Path) -> None:
+async def test_seed_is_added_and_exported_for_a_stack(hand: Hand, tmp_path: pathlib.Path) -> None:
     made = json.loads(hand.good("add", "seed", "--seed", "--json", *PASS))
     revealed = hand.good("export", "seed", "--reveal", "seed", *PASS).strip()
     seed = derivation.parse_seed(model.Secret(revealed))
@@ -125,7 +125,7 @@ async def test_a_seed_and_what_a_stack_reads(hand: Hand, tmp_path: pathlib.Path)
         await read("ics:seed", keystore="seed")
 
 
-def test_keys_of_the_chains_binary(
+def test_keys_exported_by_chain_binary_are_imported(
     hand: Hand, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, text, passphrase in (("new", vectors.EXPORTED, "abcdefgh"), ("old", vectors.OLD, "123456789")):
@@ -137,14 +137,16 @@ def test_keys_of_the_chains_binary(
         assert revealed.strip() == {"new": vectors.EXPORTED_HEX, "old": vectors.OLD_HEX}[name]
 
 
-def test_a_file_put_there_by_hand(hand: Hand) -> None:
+def test_manually_placed_key_file_is_listed_as_unknown(hand: Hand) -> None:
     hand.place.mkdir()
     private(hand.place / "theirs.key", vectors.EXPORTED)
     assert json.loads(hand.good("show", "theirs", "--json"))["address"] is None
     assert "unknown; run `ics keys import` on its file" in hand.good("list")
 
 
-def test_mistakes_lose_nothing(hand: Hand, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_refused_commands_keep_the_key(
+    hand: Hand, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     hand.good("add", "alice", *PASS)
     before = (hand.place / "alice.key").read_text()
 
@@ -171,7 +173,7 @@ def test_mistakes_lose_nothing(hand: Hand, tmp_path: pathlib.Path, monkeypatch: 
     assert (hand.place / "alice.key").read_text() == before
 
 
-def test_a_damaged_key_hides_no_other(hand: Hand) -> None:
+def test_damaged_key_is_reported_and_others_are_listed(hand: Hand) -> None:
     hand.good("add", "alice", *PASS)
     private(hand.place / "bob.key", vectors.EXPORTED[:80])
     code, out, err = hand.run("list")
@@ -183,7 +185,7 @@ def test_a_damaged_key_hides_no_other(hand: Hand) -> None:
     assert "(mode 0640); run chmod 600" in hand.bad("show", "alice")
 
 
-def test_a_full_disk_leaves_no_half_key(hand: Hand, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_full_disk_leaves_no_partial_key(hand: Hand, monkeypatch: pytest.MonkeyPatch) -> None:
     hand.place.mkdir()
 
     def full(descriptor: int) -> None:
@@ -194,7 +196,7 @@ def test_a_full_disk_leaves_no_half_key(hand: Hand, monkeypatch: pytest.MonkeyPa
     assert os.listdir(hand.place) == []
 
 
-def test_passphrases_typed_at_a_terminal(hand: Hand, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_new_passphrase_is_typed_twice_at_terminal(hand: Hand, monkeypatch: pytest.MonkeyPatch) -> None:
     typed: list[str] = []
     monkeypatch.setattr("sys.stdin.isatty", lambda: True)
     monkeypatch.setattr("getpass.getpass", lambda prompt: typed.pop(0))

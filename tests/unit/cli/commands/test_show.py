@@ -32,7 +32,7 @@ def as_json(capsys: pytest.CaptureFixture[str], *words: str) -> Any:
     return json.loads(capsys.readouterr().out)
 
 
-def test_ports(capsys: pytest.CaptureFixture[str]) -> None:
+def test_ports_are_calculated_per_chain(capsys: pytest.CaptureFixture[str]) -> None:
     row = {"p2p": 28746, "rpc": 28747, "grpc": 11180, "grpc_web": 11181, "rest": 29407}
     moved = {"p2p": 28756, "rpc": 28757, "grpc": 11190, "grpc_web": 11191, "rest": 29417}
     assert as_json(capsys, "ports", "consumer-1", "consumer-1") == [
@@ -41,7 +41,7 @@ def test_ports(capsys: pytest.CaptureFixture[str]) -> None:
     ]
 
 
-def test_ports_as_a_table(capsys: pytest.CaptureFixture[str]) -> None:
+def test_ports_are_shown_as_table(capsys: pytest.CaptureFixture[str]) -> None:
     assert run("ports", "consumer-1") == 0
     assert capsys.readouterr().out.splitlines() == [
         "chain_id    offset  p2p    rpc    grpc   grpc_web  rest",
@@ -50,12 +50,12 @@ def test_ports_as_a_table(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.parametrize("chain_id", ["a" * 51, "", "a b"])
-def test_ports_of_what_is_no_chain_id(chain_id: str) -> None:
+def test_ports_of_invalid_chain_id_are_refused(chain_id: str) -> None:
     with pytest.raises(errors.SettingsError, match="chain id"):
         run("ports", "consumer-1", chain_id)
 
 
-def test_peers(capsys: pytest.CaptureFixture[str]) -> None:
+def test_peers_are_parsed_from_descriptions(capsys: pytest.CaptureFixture[str]) -> None:
     empty = {"host": None, "port": None, "node_id": None, "relayer": None}
     texts = [f"p2p=1.2.3.4:5 relayer={RELAYER}", "", f"p2p={'AB' * 20}@[::1]", "p2p.7=a.b:1"]
     nothing = "no p2p=... in the description"
@@ -71,7 +71,7 @@ def test_peers(capsys: pytest.CaptureFixture[str]) -> None:
     ]
 
 
-def test_peers_as_lines(capsys: pytest.CaptureFixture[str]) -> None:
+def test_peers_are_shown_as_lines(capsys: pytest.CaptureFixture[str]) -> None:
     assert run("peers", "--details", f"p2p=[::1]:5 p2p.7=a.b:1 relayer={RELAYER}", "nothing") == 0
     assert capsys.readouterr().out.splitlines() == [
         "text 1: p2p [::1]:5",
@@ -81,7 +81,7 @@ def test_peers_as_lines(capsys: pytest.CaptureFixture[str]) -> None:
     ]
 
 
-def test_node_id_of_a_seed(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+def test_node_id_is_derived_from_seed(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     seed = tmp_path / "seed"
     seed.write_text("11" * 32 + "\n")
     node_id = "1ff30591ee50a7808d229cdc45a518ee35c2e0b0"
@@ -90,7 +90,7 @@ def test_node_id_of_a_seed(capsys: pytest.CaptureFixture[str], tmp_path: Path) -
     assert capsys.readouterr().out == f"{node_id}\n"
 
 
-def test_node_id_by_the_public_formula(capsys: pytest.CaptureFixture[str]) -> None:
+def test_node_id_follows_public_formula(capsys: pytest.CaptureFixture[str]) -> None:
     found = as_json(capsys, "node-id", "--public", "--moniker", "alice", "--chain-id", "consumer-1")
     assert found == {"node_id": "738aadf42c14e9f8ed81d8c3f3c82ce9f53f3eb5"}
 
@@ -105,12 +105,12 @@ def test_node_id_by_the_public_formula(capsys: pytest.CaptureFixture[str]) -> No
         (["--seed-file", "/nowhere/seed", "--moniker", "alice"], "require --public"),
     ],
 )
-def test_node_id_names_what_is_wrong(words: list[str], said: str) -> None:
+def test_node_id_error_names_the_cause(words: list[str], said: str) -> None:
     with pytest.raises(errors.SettingsError, match=said):
         run("node-id", *words)
 
 
-def test_node_id_never_shows_a_bad_seed(tmp_path: Path) -> None:
+def test_node_id_error_hides_invalid_seed(tmp_path: Path) -> None:
     seed = tmp_path / "seed"
     seed.write_text("secretseed")
     with pytest.raises(errors.SettingsError) as caught:
@@ -132,7 +132,9 @@ def files(tmp_path: Path) -> tuple[Path, Path]:
     return tmp_path / "base.json", tmp_path / "ccv.json"
 
 
-def test_genesis(capsys: pytest.CaptureFixture[str], files: tuple[Path, Path], tmp_path: Path) -> None:
+def test_genesis_is_built_from_base_and_ccv_state(
+    capsys: pytest.CaptureFixture[str], files: tuple[Path, Path], tmp_path: Path
+) -> None:
     base, ccv = files
     out = tmp_path / "out.json"
     found = as_json(capsys, "genesis", "--base", str(base), "--ccv", str(ccv), "--out", str(out))
@@ -144,7 +146,7 @@ def test_genesis(capsys: pytest.CaptureFixture[str], files: tuple[Path, Path], t
     assert found == {"sha256": hashlib.sha256(expected).hexdigest(), "size": len(expected)}
 
 
-def test_genesis_with_options(files: tuple[Path, Path], tmp_path: Path) -> None:
+def test_genesis_options_replace_base_values(files: tuple[Path, Path], tmp_path: Path) -> None:
     base, ccv = files
     out = tmp_path / "out.json"
     options = [
@@ -161,7 +163,7 @@ def test_genesis_with_options(files: tuple[Path, Path], tmp_path: Path) -> None:
     assert written["genesis_time"] == "2026-01-02T03:04:05.000000001Z"
 
 
-def test_genesis_names_the_file_that_is_wrong(files: tuple[Path, Path]) -> None:
+def test_genesis_error_names_the_invalid_file(files: tuple[Path, Path]) -> None:
     base, ccv = files
     with pytest.raises(errors.SettingsError, match="no params and provider"):
         run("genesis", "--base", str(base), "--ccv", str(base))
@@ -183,7 +185,7 @@ def validators(tmp_path: Path) -> Path:
     return path
 
 
-def test_selection(capsys: pytest.CaptureFixture[str], validators: Path) -> None:
+def test_selection_covers_the_threshold(capsys: pytest.CaptureFixture[str], validators: Path) -> None:
     assert as_json(capsys, "selection", "--validators", str(validators)) == {
         "total": 600,
         "threshold": 396,
@@ -194,7 +196,7 @@ def test_selection(capsys: pytest.CaptureFixture[str], validators: Path) -> None
     }
 
 
-def test_selection_as_a_table(capsys: pytest.CaptureFixture[str], validators: Path) -> None:
+def test_selection_is_shown_as_table(capsys: pytest.CaptureFixture[str], validators: Path) -> None:
     assert run("selection", "--validators", str(validators)) == 0
     assert capsys.readouterr().out.splitlines() == [
         "operator_address  tokens  share    covered",
@@ -204,7 +206,7 @@ def test_selection_as_a_table(capsys: pytest.CaptureFixture[str], validators: Pa
     ]
 
 
-def test_selection_of_nobody(capsys: pytest.CaptureFixture[str], validators: Path) -> None:
+def test_selection_without_validators_is_empty(capsys: pytest.CaptureFixture[str], validators: Path) -> None:
     validators.write_text('{"validators": []}')
     found = as_json(capsys, "selection", "--validators", str(validators))
     assert found == {"total": 0, "threshold": 0, "selected": []}
@@ -220,7 +222,7 @@ def test_selection_of_nobody(capsys: pytest.CaptureFixture[str], validators: Pat
         (("--service-account", "ci/ops"), {"kind": "ServiceAccount", "name": "ops", "namespace": "ci"}),
     ],
 )
-def test_rights(
+def test_rights_are_shown_as_rbac_manifests(
     capsys: pytest.CaptureFixture[str], words: tuple[str, ...], subject: Mapping[str, str]
 ) -> None:
     items = as_json(capsys, "rights", *words, "--gateway", "home")["items"]
@@ -245,12 +247,12 @@ def test_rights(
     assert list(yaml.safe_load_all(capsys.readouterr().out)) == items
 
 
-def test_rights_of_no_service_account() -> None:
+def test_rights_require_namespace_and_name_of_service_account() -> None:
     with pytest.raises(errors.SettingsError, match="--service-account ops: use NAMESPACE/NAME"):
         run("rights", "--service-account", "ops")
 
 
-def test_a_reader_that_goes_is_no_fault() -> None:
+def test_closed_output_pipe_causes_no_error_message() -> None:
     gone, pipe = os.pipe()
     os.close(gone)
     command = [sys.executable, "-m", "ics.cli", "show", "settings"]

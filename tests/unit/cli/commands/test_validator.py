@@ -1,4 +1,4 @@
-"""What a command for one chain makes of the trouble that its pass has met with others."""
+"""Commands for one chain whose pass had trouble with other chains."""
 
 import argparse
 import dataclasses
@@ -78,7 +78,7 @@ OPT_IN = argparse.Namespace(consumer_id="7", json=False)
 SENT = (model.OptIn("7", "consumer7-1", b"k" * 32),)
 
 
-async def test_another_chains_trouble_does_not_end_an_opt_in(
+async def test_trouble_of_another_chain_does_not_fail_opt_in(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     passing(monkeypatch, outcome(OTHERS), outcome(OTHERS, sent=SENT))
@@ -89,7 +89,7 @@ async def test_another_chains_trouble_does_not_end_an_opt_in(
 
 
 @pytest.mark.parametrize("trouble", [OWN, STACKS])
-async def test_its_own_trouble_and_the_stacks_end_an_opt_in(
+async def test_trouble_of_the_chain_or_stack_fails_opt_in(
     monkeypatch: pytest.MonkeyPatch, trouble: reconciler_outcome.Trouble
 ) -> None:
     passing(monkeypatch, outcome(OTHERS, trouble))
@@ -110,7 +110,7 @@ def nodes(monkeypatch: pytest.MonkeyPatch, *consumer_ids: str) -> None:
 
 
 @pytest.mark.parametrize(("consumer_id", "code"), [("7", 0), (None, 2)])
-async def test_peers_are_updated_but_for_the_chain_in_trouble(
+async def test_peers_are_updated_except_for_failing_chain(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     consumer_id: str | None,
@@ -126,7 +126,7 @@ async def test_peers_are_updated_but_for_the_chain_in_trouble(
 
 
 @pytest.mark.parametrize("trouble", [OWN, STACKS])
-async def test_peers_are_not_updated_with_trouble_of_ones_own(
+async def test_peer_update_fails_with_trouble_of_the_chain_or_stack(
     monkeypatch: pytest.MonkeyPatch, trouble: reconciler_outcome.Trouble
 ) -> None:
     passing(monkeypatch, outcome(OTHERS, trouble))

@@ -1,4 +1,4 @@
-"""What wakes the daemon is kept up, whatever it ends by."""
+"""Sources of wake-ups are restarted after any failure."""
 
 import pytest
 
@@ -10,7 +10,7 @@ class Over(Exception):
 
 
 class Play:
-    """A source that ends as it is told, and a clock that only it and the pauses move."""
+    """A source that ends as given, and a clock that only it and the pauses move."""
 
     def __init__(self, *ends: tuple[float, Exception | None]) -> None:
         self.ends = list(ends)
@@ -40,7 +40,7 @@ class Play:
             )
 
 
-async def test_a_source_that_ends_is_told_of_and_begun_anew() -> None:
+async def test_failed_source_is_reported_and_restarted() -> None:
     play = Play((0.0, ValueError("Port could not be\ncast")), (1.0, None))
     await play.run()
     problem = "ValueError: Port could not be cast"
@@ -50,7 +50,7 @@ async def test_a_source_that_ends_is_told_of_and_begun_anew() -> None:
     ]
 
 
-async def test_one_that_ends_at_once_is_begun_later_and_later_and_one_that_held_long_soon() -> None:
+async def test_source_restart_backs_off_until_it_runs_long() -> None:
     at_once = (0.0, OSError("gone"))
     play = Play(*[at_once] * 7, (31.0, OSError("gone")), at_once)
     await play.run()

@@ -1,4 +1,4 @@
-"""What the doctor makes of what it was told."""
+"""Findings of `ics doctor` for given answers."""
 
 import dataclasses
 import datetime
@@ -26,7 +26,7 @@ def levels(findings: list[findings.Finding]) -> list[str]:
 # -- findings ------------------------------------------------------------------------------------------
 
 
-def test_exit_codes() -> None:
+def test_exit_code_follows_worst_finding() -> None:
     passing = findings.of_error("x", errors.Transient("down"))
     assert findings.exit_code([findings.ok("x", ""), findings.warn("x", "")]) == 0
     assert findings.exit_code(passing) == 1
@@ -45,7 +45,7 @@ def test_errors_become_findings() -> None:
     ]
 
 
-def test_the_order_is_always_the_same() -> None:
+def test_findings_have_fixed_order() -> None:
     several = [findings.ok(check, "") for check in ("ics:engine", "clock", "something new", "version")]
     assert [one.check for one in findings.in_order(several)] == [
         "version",
@@ -58,7 +58,7 @@ def test_the_order_is_always_the_same() -> None:
 # -- settings ------------------------------------------------------------------------------------------
 
 
-def test_settings_as_far_as_they_go() -> None:
+def test_invalid_settings_are_reported_and_valid_ones_used() -> None:
     values = {
         "validator": "alice",
         "operator_address": factories.valoper("alice"),
@@ -99,7 +99,7 @@ def test_settings_as_far_as_they_go() -> None:
         (-6, Level.FAIL, "clock is 6 s behind the provider's newest block; synchronise it with NTP"),
     ],
 )
-def test_clock(age: float, level: Level, text: str) -> None:
+def test_clock_finding_depends_on_age_of_block(age: float, level: Level, text: str) -> None:
     found = chain_checks.clock(NOW - datetime.timedelta(seconds=age), NOW, 60)
     assert (found.level, text in found.text) == (level, True)
 
@@ -110,13 +110,13 @@ def snapshot(own: bytes | None) -> model.Snapshot:
 
 
 @pytest.mark.parametrize("generation", [None, 0, 3])
-def test_keys_of_this_seed(generation: int | None) -> None:
+def test_assigned_keys_of_this_seed_are_ok(generation: int | None) -> None:
     own = None if generation is None else factories.consumer_key("alice", "0", generation).address
     expected = f"{int(own is not None)} assigned keys on the chain are derived from it"
     assert chain_checks.assigned_keys(snapshot(own), SEED) == [findings.ok("ics:seed", expected)]
 
 
-def test_a_key_of_another_seed() -> None:
+def test_assigned_key_of_another_seed_fails() -> None:
     other = factories.consumer_key("bob").address
     [found] = chain_checks.assigned_keys(snapshot(other), SEED)
     assert found.level is Level.FAIL
@@ -129,12 +129,12 @@ OPERATOR = addresses.reprefix(factories.valoper("alice"), "cosmos")
 
 
 @pytest.mark.parametrize(("held", "level"), [(6000, "OK"), (5999, "WARN"), (300, "WARN"), (299, "FAIL")])
-def test_funds(held: int, level: str) -> None:
+def test_funds_finding_depends_on_balance(held: int, level: str) -> None:
     """A fee is 300,000 units of gas at 0.001stake."""
     assert levels(chain_checks.funds(OPERATOR, SETTINGS, chain_checks.AccountBalance(held, True))) == [level]
 
 
-def test_account_that_the_chain_has_never_seen() -> None:
+def test_account_unknown_to_the_chain_is_named() -> None:
     [found] = chain_checks.funds(OPERATOR, SETTINGS, chain_checks.AccountBalance(0, False))
     assert (
         found.text
@@ -142,7 +142,7 @@ def test_account_that_the_chain_has_never_seen() -> None:
     )
 
 
-def test_definitions() -> None:
+def test_definition_problem_is_a_failure() -> None:
     good = factories.example()
     bad = dataclasses.replace(good, genesis=None, problem="the genesis file has sha256 x")
     path = f"stacks/chains/{good.definition.name}.yaml"
@@ -155,7 +155,7 @@ def test_definitions() -> None:
     assert levels(chain_checks.definitions([], None)) == ["WARN"]
 
 
-def test_conditions() -> None:
+def test_conditions_become_findings_by_severity() -> None:
     several = {
         "c-1": [
             Condition(Severity.INFO, Reason.STAGED, "waits"),
@@ -173,7 +173,7 @@ def test_conditions() -> None:
 # -- cluster -------------------------------------------------------------------------------------------
 
 
-def test_rights() -> None:
+def test_missing_rights_are_failures() -> None:
     answers = {
         cluster_checks.AccessRight("apps", "statefulsets", "patch", ""): False,
         cluster_checks.AccessRight("apps", "statefulsets", "create", ""): False,
@@ -209,7 +209,9 @@ def storage_class(name: str, is_default: str = "") -> dict[str, object]:
         ([storage_class("a", "true")], "b", Level.FAIL, "no StorageClass 'b', only a"),
     ],
 )
-def test_storage(classes: list[dict[str, object]], wanted: str, level: Level, text: str) -> None:
+def test_storage_finding_depends_on_storage_classes(
+    classes: list[dict[str, object]], wanted: str, level: Level, text: str
+) -> None:
     found = cluster_checks.storage(classes, wanted)
     assert (found.level, text in found.text) == (level, True)
 
@@ -223,7 +225,9 @@ def test_storage(classes: list[dict[str, object]], wanted: str, level: Level, te
         (gateway.Balancer(None, frozenset()), "a.example", Level.OK, "ics:gateway.host is a.example"),
     ],
 )
-def test_gateway(balancer: gateway.Balancer | None, host: str, level: Level, text: str) -> None:
+def test_gateway_finding_depends_on_load_balancer_and_host(
+    balancer: gateway.Balancer | None, host: str, level: Level, text: str
+) -> None:
     judged = cluster_checks.gateway(balancer, settings.GatewaySettings(host=host))
     assert (judged.level, text in judged.text) == (level, True)
     assert judged.check == f"LoadBalancer provider/{names.GATEWAY_SERVICE}"
@@ -237,7 +241,7 @@ def service(namespace: str, address: str, port: int, kind: str = "LoadBalancer")
     }
 
 
-def test_ports() -> None:
+def test_port_conflicts_on_load_balancer_are_found() -> None:
     own = gateway.Balancer("1.2.3.4", frozenset({27346, 27356}))
     others = [
         service("gw", "1.2.3.4", 27346),
@@ -251,7 +255,7 @@ def test_ports() -> None:
     assert cluster_checks.ports(others, "gw", None) == [findings.ok("ports", "none in use yet")]
 
 
-def test_whose_images_are_looked_at() -> None:
+def test_images_to_check_come_from_settings_and_definitions() -> None:
     definitions = {"c:1": "stacks/chains/c.yaml"}
     genesis = {"url": "https://example.com/genesis.json", "sha256": "ab" * 32}
     whole = factories.settings(
@@ -271,7 +275,7 @@ def test_whose_images_are_looked_at() -> None:
     assert provider_probes.images(factories.settings(relayer={"enabled": False}), definitions) == definitions
 
 
-def test_images() -> None:
+def test_image_findings_depend_on_pulls_by_nodes_and_registry() -> None:
     pod = {
         "metadata": {"namespace": "n", "name": "node-0"},
         "status": {

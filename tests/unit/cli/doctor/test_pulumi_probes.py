@@ -1,4 +1,4 @@
-"""What the Pulumi engine needs, with a command that answers like Pulumi's."""
+"""Requirements of the Pulumi engine, with a command that answers like Pulumi's."""
 
 import pathlib
 
@@ -28,7 +28,7 @@ def cli(tmp_path: pathlib.Path) -> pathlib.Path:
     return tmp_path
 
 
-async def test_engines_that_need_nothing(tmp_path: pathlib.Path) -> None:
+async def test_engines_without_pulumi_pass(tmp_path: pathlib.Path) -> None:
     for engine in ("apply", "auto"):
         found = await pulumi_probes.examine(
             factories.settings(engine=engine), tmp_path, "alice", {"PATH": ""}
@@ -36,13 +36,13 @@ async def test_engines_that_need_nothing(tmp_path: pathlib.Path) -> None:
         assert [one.level for one in found] == [findings.Level.OK]
 
 
-async def test_no_command(tmp_path: pathlib.Path) -> None:
+async def test_missing_pulumi_command_fails(tmp_path: pathlib.Path) -> None:
     settings = factories.settings(engine="pulumi")
     [found] = await pulumi_probes.examine(settings, tmp_path, "alice", {"PATH": str(tmp_path)})
     assert (found.level, "install the Pulumi CLI" in found.text) == (findings.Level.FAIL, True)
 
 
-async def test_all_is_there(cli: pathlib.Path) -> None:
+async def test_complete_pulumi_installation_passes(cli: pathlib.Path) -> None:
     plugins = '[{"name": "kubernetes", "version": "4.34.2"}]'
     found = await examine("pulumi", cli, PLUGINS=plugins, URL=f"file://{cli}/state")
     assert [(one.level.name, one.text) for one in found] == [
@@ -60,7 +60,7 @@ async def test_all_is_there(cli: pathlib.Path) -> None:
     )
 
 
-async def test_plugin_and_backend_are_missing(cli: pathlib.Path) -> None:
+async def test_missing_plugin_and_backend_fail(cli: pathlib.Path) -> None:
     found = await examine("pulumi", cli, PLUGINS="[]")
     assert [(one.level.name, one.text) for one in found[1:]] == [
         ("FAIL", "pulumi has no plugin kubernetes; run pulumi plugin install resource kubernetes"),

@@ -1,4 +1,4 @@
-"""Asking a registry for an image."""
+"""Checks of images in a registry."""
 
 import httpx
 import pytest
@@ -22,7 +22,7 @@ from ics.cli.doctor import registry
         ("a.example/b@sha256:00", "https://a.example/v2/b/manifests/sha256:00"),
     ],
 )
-def test_address(image: str, url: str) -> None:
+def test_image_name_becomes_registry_address(image: str, url: str) -> None:
     assert registry.address(image) == url
 
 
@@ -38,11 +38,11 @@ async def asked(answers: dict[str, httpx.Response | Exception]) -> str:
         return await registry.problem("r.example/a:1", session)
 
 
-async def test_an_image_that_is_there() -> None:
+async def test_existing_image_has_no_problem() -> None:
     assert await asked({"HEAD r.example": httpx.Response(200)}) == ""
 
 
-async def test_an_anonymous_token() -> None:
+async def test_image_check_uses_anonymous_token() -> None:
     challenge = {"www-authenticate": 'Bearer realm="https://auth.example/token",service="r",scope="pull"'}
     found = await asked(
         {
@@ -54,7 +54,7 @@ async def test_an_anonymous_token() -> None:
     assert found == "registry r.example does not have it"
 
 
-async def test_refusals_and_trouble() -> None:
+async def test_registry_refusals_and_errors_are_reported() -> None:
     assert await asked({"HEAD r.example": httpx.Response(401)}) == ("registry r.example requires a login")
     assert await asked({"HEAD r.example": httpx.Response(500)}) == "registry r.example answers 500"
     assert await asked({"HEAD r.example": httpx.ConnectError("no route")}) == (

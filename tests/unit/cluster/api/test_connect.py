@@ -1,4 +1,4 @@
-"""Finding the way into a cluster, offline; requests go to a transport that answers by itself."""
+"""Cluster access, offline: a fake transport answers the requests."""
 
 import pathlib
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from ics.cluster.api import client, connect, kinds, kubeconfig, requests
 from ics.config import settings
 
 
-def test_missing_kubeconfig(tmp_path: pathlib.Path) -> None:
+def test_missing_kubeconfig_is_named(tmp_path: pathlib.Path) -> None:
     with pytest.raises(errors.SettingsError) as raised:
         connect.open_client(settings.ClusterSettings(kubeconfig="absent"), tmp_path, {})
 
@@ -29,14 +29,14 @@ def test_broken_kubeconfig_is_not_quoted(tmp_path: pathlib.Path) -> None:
     assert str(raised.value) == f"ics:cluster.kubeconfig: {tmp_path}/k: line 3: invalid YAML; correct it"
 
 
-def test_no_way_in(tmp_path: pathlib.Path) -> None:
+def test_open_client_outside_pod_requires_kubeconfig(tmp_path: pathlib.Path) -> None:
     with pytest.raises(errors.SettingsError, match="this is not a pod; set the path of one"):
         connect.open_client(
             settings.ClusterSettings(), tmp_path, {"HOME": str(tmp_path)}, service_account=tmp_path
         )
 
 
-def test_context_in_a_pod(tmp_path: pathlib.Path) -> None:
+def test_context_in_pod_requires_kubeconfig(tmp_path: pathlib.Path) -> None:
     (tmp_path / "token").write_text("t")
     env = {"HOME": str(tmp_path), "KUBERNETES_SERVICE_HOST": "10.0.0.1"}
 
@@ -44,7 +44,7 @@ def test_context_in_a_pod(tmp_path: pathlib.Path) -> None:
         connect.open_client(settings.ClusterSettings(context="x"), tmp_path, env, service_account=tmp_path)
 
 
-def test_service_account(tmp_path: pathlib.Path) -> None:
+def test_pod_uses_its_service_account(tmp_path: pathlib.Path) -> None:
     (tmp_path / "token").write_text("t")
     env = {"HOME": str(tmp_path), "KUBERNETES_SERVICE_HOST": "fd00::1", "KUBERNETES_SERVICE_PORT": "6443"}
 
@@ -53,7 +53,7 @@ def test_service_account(tmp_path: pathlib.Path) -> None:
     )
 
 
-def test_unreadable_authority(tmp_path: pathlib.Path) -> None:
+def test_unreadable_authority_file_is_named(tmp_path: pathlib.Path) -> None:
     access = kubeconfig.Access(server="https://h", authority_file=tmp_path / "ca.crt")
 
     with pytest.raises(errors.SettingsError, match=f"check {tmp_path}/ca.crt"):
@@ -78,7 +78,7 @@ def hang(_: httpx.Request) -> httpx.Response:
 
 
 @pytest.mark.parametrize(("answer", "words"), [(refuse, "connection refused"), (hang, "ReadTimeout")])
-async def test_unreachable(answer: Answer, words: str) -> None:
+async def test_unreachable_api_server_is_transient_error(answer: Answer, words: str) -> None:
     async with answering(answer) as kube:
         with pytest.raises(errors.Transient) as raised:
             await kube.find(kinds.SECRET, "a", "b")
@@ -89,13 +89,13 @@ async def test_unreachable(answer: Answer, words: str) -> None:
     )
 
 
-async def test_answer_that_is_no_json() -> None:
+async def test_answer_without_json_is_transient_error() -> None:
     async with answering(lambda _: httpx.Response(502, text="<html>bad gateway</html>")) as kube:
         with pytest.raises(errors.Transient, match="Secret a/b: get answered 502: <html>bad gateway</html>"):
             await kube.find(kinds.SECRET, "a", "b")
 
 
-async def test_token_file_is_read_every_time(tmp_path: pathlib.Path) -> None:
+async def test_token_file_is_read_for_each_request(tmp_path: pathlib.Path) -> None:
     seen = []
 
     def answer(request: httpx.Request) -> httpx.Response:
@@ -127,7 +127,7 @@ async def test_token_file_is_read_every_time(tmp_path: pathlib.Path) -> None:
         (None, errors.SettingsError, "No such file or directory: install it with X"),
     ],
 )
-async def test_plugin_that_fails(
+async def test_failing_plugin_is_named_with_its_hint(
     tmp_path: pathlib.Path, script: str | None, kind: type[errors.IcsError], text: str
 ) -> None:
     program = tmp_path / "login"
@@ -149,7 +149,7 @@ async def test_plugin_that_fails(
             await kube.find(kinds.SECRET, "a", "b")
 
 
-async def test_plugin_is_run_anew_once_its_token_has_expired(tmp_path: pathlib.Path) -> None:
+async def test_plugin_is_run_again_after_token_expires(tmp_path: pathlib.Path) -> None:
     program = tmp_path / "login"
     program.write_text(
         f"#!/bin/sh\necho x >> {tmp_path}/runs\n"

@@ -1,4 +1,4 @@
-"""What refusing answers mean; the messages are those of a v1.34 API server."""
+"""Error classes of refusals; the messages are those of a v1.34 API server."""
 
 from typing import Any
 
@@ -130,7 +130,7 @@ CASES: list[tuple[str, requests.KubeRequest, int, dict[str, Any], type[errors.Ic
 @pytest.mark.parametrize(
     ("request_", "code", "body", "kind", "text"), [pytest.param(*c[1:], id=c[0]) for c in CASES]
 )
-def test_error(
+def test_api_status_becomes_error_class_and_text(
     request_: requests.KubeRequest, code: int, body: dict[str, Any], kind: type[errors.IcsError], text: str
 ) -> None:
     error = api_errors.error_of(request_, code, body)
@@ -138,5 +138,5 @@ def test_error(
     assert (type(error), str(error)) == (kind, text)
 
 
-def test_long_words_are_cut() -> None:
+def test_long_error_text_is_cut() -> None:
     assert len(str(api_errors.error_of(APPLY, 503, status("x" * 5000)))) < 400

@@ -1,4 +1,4 @@
-"""Kubeconfigs, right ones and wrong ones."""
+"""Valid and invalid kubeconfigs."""
 
 import base64
 import pathlib
@@ -32,17 +32,17 @@ def cluster(**fields: Any) -> dict[str, Any]:
     return document(clusters=[{"name": "c", "cluster": {"server": "https://h"} | fields}])
 
 
-def test_current_context() -> None:
+def test_kubeconfig_uses_current_context() -> None:
     assert kubeconfig.choose([(PATH, document())], None) == kubeconfig.Access(
         server="https://h:6443", token=model.Secret("t")
     )
 
 
-def test_context_without_a_user() -> None:
+def test_context_without_user_has_no_credentials() -> None:
     assert kubeconfig.choose([(PATH, document())], "nobody") == kubeconfig.Access(server="https://h:6443")
 
 
-def test_everything_that_can_be_said() -> None:
+def test_all_kubeconfig_fields_are_read() -> None:
     data = base64.b64encode(b"pem").decode()
     content = cluster(
         **{
@@ -88,7 +88,7 @@ def test_everything_that_can_be_said() -> None:
     )
 
 
-def test_plugin() -> None:
+def test_exec_plugin_is_read() -> None:
     content = user(
         exec={
             "apiVersion": "client.authentication.k8s.io/v1",
@@ -109,7 +109,7 @@ def test_plugin() -> None:
     )
 
 
-def test_first_file_wins() -> None:
+def test_first_kubeconfig_file_takes_precedence() -> None:
     other = pathlib.Path("/other/k")
     second = document(**{"current-context": "y"}) | {
         "users": [{"name": "u", "user": {"token": "second"}}, {"name": "w", "user": {"tokenFile": "t"}}],
@@ -183,7 +183,7 @@ def test_first_file_wins() -> None:
         ),
     ],
 )
-def test_wrong(content: object, context: str | None, text: str) -> None:
+def test_invalid_kubeconfig_is_refused_with_reason(content: object, context: str | None, text: str) -> None:
     with pytest.raises(errors.SettingsError) as raised:
         kubeconfig.choose([(PATH, content)], context)
 

@@ -1,4 +1,4 @@
-"""A process that was killed is known to be dead by those who share its kernel, and by nobody else."""
+"""Only processes on the same kernel can recognise a dead Lease holder."""
 
 import os
 import pathlib
@@ -13,7 +13,7 @@ from ics.cluster.api import lease_holder
 PRINT_OWN = "from ics.cluster.api import lease_holder; print(lease_holder.own(), flush=True); input()"
 
 
-def test_a_killed_process_is_dead_and_a_running_one_is_not() -> None:
+def test_killed_process_is_dead_and_running_one_is_not() -> None:
     with subprocess.Popen(
         [sys.executable, "-c", PRINT_OWN], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
@@ -29,14 +29,14 @@ def test_a_killed_process_is_dead_and_a_running_one_is_not() -> None:
     assert not lease_holder.is_dead(lease_holder.own())
 
 
-def test_another_process_with_the_same_id_is_not_the_holder() -> None:
+def test_holder_is_dead_if_its_pid_was_reused() -> None:
     host, _, rest = lease_holder.own().partition(" since ")
     since, _, kernel = rest.partition(" of ")
 
     assert lease_holder.is_dead(f"{host} since {int(since) + 1} of {kernel}")
 
 
-def test_a_clock_that_is_set_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_holder_identity_survives_clock_change(monkeypatch: pytest.MonkeyPatch) -> None:
     words, boot = lease_holder.own(), psutil.boot_time()
 
     monkeypatch.setattr(psutil, "boot_time", lambda: boot + 3600)
@@ -46,7 +46,7 @@ def test_a_clock_that_is_set_changes_nothing(monkeypatch: pytest.MonkeyPatch) ->
     assert not lease_holder.is_dead(words)
 
 
-def test_a_clock_that_is_set_meanwhile_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_holder_check_survives_clock_change_during_it(monkeypatch: pytest.MonkeyPatch) -> None:
     words, boot = lease_holder.own(), psutil.boot_time()
     boots = iter([boot, boot + 3600])
 
@@ -56,7 +56,7 @@ def test_a_clock_that_is_set_meanwhile_changes_nothing(monkeypatch: pytest.Monke
     assert not lease_holder.is_dead(words)
 
 
-def test_of_one_that_may_not_be_looked_at_nothing_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_inaccessible_process_is_not_reported_dead(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(pid: int) -> None:
         raise psutil.AccessDenied(pid)
 
@@ -66,7 +66,9 @@ def test_of_one_that_may_not_be_looked_at_nothing_is_known(monkeypatch: pytest.M
     assert not lease_holder.is_dead(words)
 
 
-def test_of_another_kernel_nothing_is_known(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_holder_on_other_kernel_is_not_reported_dead(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     host, _, kernel = lease_holder.own().rpartition(" of ")
     other = ("0" if kernel[0] != "0" else "1") + kernel[1:]
 

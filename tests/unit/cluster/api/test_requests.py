@@ -1,4 +1,4 @@
-"""Paths, orders and requests as data."""
+"""Paths, creation order and requests as data."""
 
 import json
 
@@ -19,18 +19,20 @@ from ics.cluster.api import kinds, requests
         (kinds.CLUSTER_ROLE, "a", "b", "/apis/rbac.authorization.k8s.io/v1/clusterroles/b"),
     ],
 )
-def test_path(kind: kinds.Kind, namespace: str | None, name: str | None, path: str) -> None:
+def test_kind_path_depends_on_namespace_and_name(
+    kind: kinds.Kind, namespace: str | None, name: str | None, path: str
+) -> None:
     assert kind.path(namespace, name) == path
 
 
-def test_kind_of_a_manifest_and_back() -> None:
+def test_kind_is_found_by_manifest_and_by_group_kind() -> None:
     for kind in kinds.MEMBERS:
         manifest = {"apiVersion": kind.api_version, "kind": kind.name}
         assert kinds.of(manifest) == kind
         assert kinds.by_group_kind(kind.group_kind) == kind
 
 
-def test_order_of_making() -> None:
+def test_kinds_are_created_in_order_of_dependency() -> None:
     ordered = [kind.name for kind in sorted(kinds.MEMBERS, key=lambda kind: (kind.rank, kind.name))]
     assert ordered == [
         "Namespace",
@@ -51,14 +53,14 @@ def test_order_of_making() -> None:
     ]
 
 
-def test_unknown_kind() -> None:
+def test_manifest_of_unknown_kind_is_refused() -> None:
     with pytest.raises(
         errors.Permanent, match=r"objects of kind Ingress.networking.k8s.io are not supported"
     ):
         kinds.of({"apiVersion": "networking.k8s.io/v1", "kind": "Ingress"})
 
 
-def test_apply_is_forced_and_dry_only_when_asked() -> None:
+def test_apply_is_forced_and_dry_run_only_on_request() -> None:
     manifest = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "b", "namespace": "a"}}
 
     earnest, dry = requests.apply(manifest, "m"), requests.apply(manifest, "m", is_dry_run=True)
@@ -70,7 +72,7 @@ def test_apply_is_forced_and_dry_only_when_asked() -> None:
     assert json.loads(earnest.body or b"") == manifest
 
 
-def test_delete_says_dry_run_in_its_body() -> None:
+def test_delete_has_dry_run_in_its_body() -> None:
     """The API server ignores the query of a DELETE that has a body."""
     request = requests.delete(kinds.JOB, "a", "b", "u", is_dry_run=True)
 
@@ -83,14 +85,14 @@ def test_delete_says_dry_run_in_its_body() -> None:
     }
 
 
-def test_select_sorts_the_labels() -> None:
+def test_select_sorts_labels() -> None:
     request = requests.select(kinds.SECRET, {"b": "2", "a": "1"}, only_metadata=True, after="next")
 
     assert request.query == {"labelSelector": "a=1,b=2", "limit": "500", "continue": "next"}
     assert request.accept.startswith("application/json;as=PartialObjectMetadataList;")
 
 
-def test_proxy_is_a_right_of_its_own() -> None:
+def test_proxy_request_has_its_own_resource() -> None:
     request = requests.proxy("a", "node-0", 26657, "/status")
 
     assert request.path == "/api/v1/namespaces/a/pods/node-0:26657/proxy/status"

@@ -1,4 +1,4 @@
-"""A consumer's node, asked through the API server's proxy to its pod."""
+"""Queries to a consumer node through the API server's pod proxy."""
 
 import datetime
 import json
@@ -62,7 +62,7 @@ async def told(
     return await chain_queries.read_side(kube(proxy), namespace, "provider-1", address, "stake")
 
 
-async def test_the_whole_side() -> None:
+async def test_consumer_side_is_read_completely() -> None:
     chain = ibc_chain.fresh(ibc_chain.CONSUMER)
 
     found = await told(Proxy(chain))
@@ -112,7 +112,7 @@ async def test_the_whole_side() -> None:
     )
 
 
-async def test_before_the_first_connection() -> None:
+async def test_consumer_side_before_first_connection_has_client_only() -> None:
     chain = ibc_chain.fresh(ibc_chain.CONSUMER, connections={}, channels={}, transfer_id="")
 
     found = await told(Proxy(chain))
@@ -120,7 +120,7 @@ async def test_before_the_first_connection() -> None:
     assert (found.ends, found.transfer_id) == (ibc.Ends("07-tendermint-0"), "")
 
 
-async def test_a_chain_that_follows_another_provider() -> None:
+async def test_client_of_another_provider_is_ignored() -> None:
     chain = ibc_chain.fresh(ibc_chain.CONSUMER, clients={"07-tendermint-1": "other-1"})
 
     found = await told(Proxy(chain))
@@ -128,7 +128,7 @@ async def test_a_chain_that_follows_another_provider() -> None:
     assert (found.ends, found.client) == (ibc.Ends(""), None)
 
 
-async def test_packets() -> None:
+async def test_received_packets_are_read_with_and_without_rewards() -> None:
     proxy = Proxy(ibc_chain.fresh(ibc_chain.CONSUMER))
 
     assert await chain_queries.read_received(kube(proxy), "n", "channel-0") == chain_queries.Received((8,), 5)
@@ -148,7 +148,7 @@ async def test_packets() -> None:
         ),
     ],
 )
-async def test_a_node_in_trouble(
+async def test_failing_node_raises_its_error(
     rest: tuple[int, dict[str, Any]], kind: type[errors.IcsError], says: str
 ) -> None:
     proxy = Proxy(ibc_chain.fresh(ibc_chain.CONSUMER))
@@ -160,19 +160,19 @@ async def test_a_node_in_trouble(
     assert str(caught.value) == says
 
 
-async def test_no_pod_is_not_the_same_as_no_connection() -> None:
+async def test_missing_pod_is_transient_error() -> None:
     with pytest.raises(errors.Transient, match="has no pod"):
         await told(Proxy(ibc_chain.fresh(ibc_chain.CONSUMER)), namespace="elsewhere")
 
 
-async def test_a_node_that_still_syncs_is_not_believed() -> None:
+async def test_syncing_node_is_not_trusted() -> None:
     chain = ibc_chain.fresh(ibc_chain.CONSUMER)
 
     with pytest.raises(errors.Transient, match="still syncing"):
         await told(Proxy(chain, SYNC | {"catching_up": True}))
 
 
-async def test_an_address_of_another_chain() -> None:
+async def test_balance_of_invalid_address_is_permanent_error() -> None:
     with pytest.raises(errors.Permanent) as caught:
         await told(Proxy(ibc_chain.fresh(ibc_chain.CONSUMER)), "nobody")
 

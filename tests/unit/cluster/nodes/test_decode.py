@@ -1,4 +1,4 @@
-"""What pods and nodes say."""
+"""Decoding of pods and of answers from nodes."""
 
 import datetime
 from typing import Any
@@ -80,7 +80,7 @@ def container(restarts: int = 0, **state: Any) -> dict[str, Any]:
         ),
     ],
 )
-def test_pod(item: dict[str, Any], expected: model.PodStatus) -> None:
+def test_pod_is_decoded(item: dict[str, Any], expected: model.PodStatus) -> None:
     assert decode.pod(item) == expected
 
 
@@ -88,7 +88,7 @@ def test_pod(item: dict[str, Any], expected: model.PodStatus) -> None:
     ("latest", "earliest", "has_commit"),
     [("0", "0", False), ("1", "1", False), ("2", "1", True), ("10", "10", False), ("11", "10", True)],
 )
-def test_commit_of_the_block_before_the_last(latest: str, earliest: str, has_commit: bool) -> None:
+def test_commit_is_available_if_previous_block_is_kept(latest: str, earliest: str, has_commit: bool) -> None:
     sync = {"latest_block_height": latest, "earliest_block_height": earliest}
 
     assert decode.has_commit(answers.Field("/status", {"sync_info": sync})) is has_commit
@@ -121,11 +121,11 @@ def test_commit_of_the_block_before_the_last(latest: str, earliest: str, has_com
         ),
     ],
 )
-def test_error_text_stays_the_same(error: errors.IcsError, text: str) -> None:
+def test_error_text_is_stable(error: errors.IcsError, text: str) -> None:
     assert decode.error_text(error) == text
 
 
-def test_result() -> None:
+def test_rpc_result_is_returned_or_its_error_raised() -> None:
     assert decode.result("/status", {"result": {"a": 1}}).value == {"a": 1}
     with pytest.raises(errors.Transient, match="its RPC answers an error: words"):
         decode.result("/status", {"error": {"message": "words"}})

@@ -1,4 +1,4 @@
-"""From the objects of earlier passes to what is remembered."""
+"""Memory of earlier passes, decoded from their objects."""
 
 import base64
 import gzip
@@ -42,11 +42,11 @@ def config_map(
     return item("genesis", namespace, notes=notes, data={"genesis.json": content.decode()})
 
 
-def test_nothing() -> None:
+def test_empty_cluster_has_empty_memory() -> None:
     assert decode.memory([], [], [], []) == observed.Memory()
 
 
-def test_whole_chain() -> None:
+def test_all_objects_of_a_chain_are_decoded() -> None:
     found = decode.memory(
         [item("data")],
         [secret("1"), secret("0", **{names.VOLUME_UID: "uid-n", names.SIGN_STATE_READY: "true"})],
@@ -66,19 +66,19 @@ def test_whole_chain() -> None:
     )
 
 
-def test_a_node_that_is_not_given_its_key() -> None:
+def test_withheld_key_is_decoded() -> None:
     node = item("node", notes={names.WITHHELD: "true"})
     withheld = observed.ChainMemory(namespace="n", has_workload=True, is_withheld=True)
     assert decode.memory([], [], [node], []) == observed.Memory({"1": withheld})
 
 
-def test_volume_on_its_way_out_does_not_count() -> None:
+def test_volume_being_deleted_is_ignored() -> None:
     leaving = item("data", metadata={"deletionTimestamp": "2026-01-01T00:00:00Z"})
 
     assert decode.memory([leaving], [], [], []) == observed.Memory({"1": observed.ChainMemory(namespace="n")})
 
 
-def test_home_is_where_the_node_runs_and_no_record_is_lost() -> None:
+def test_namespace_of_node_wins_and_all_signing_records_are_kept() -> None:
     armed = {names.VOLUME_UID: "uid-z", names.SIGN_STATE_READY: "true"}
 
     found = decode.memory(
@@ -105,7 +105,7 @@ def test_home_is_where_the_node_runs_and_no_record_is_lost() -> None:
         ("0", "abc", "Secret n/consensus-key-0: invalid annotation ics-operator.dev/consensus-address='abc'"),
     ],
 )
-def test_changed_record(generation: str, address: str, text: str) -> None:
+def test_invalid_signing_record_is_a_problem(generation: str, address: str, text: str) -> None:
     found = decode.memory([], [secret(generation, **{names.CONSENSUS_ADDRESS: address})], [], [])
     assert [chain.problem[: len(text)] for chain in found.chains.values()] == [text]
 
@@ -128,6 +128,6 @@ def test_changed_record(generation: str, address: str, text: str) -> None:
         ),
     ],
 )
-def test_changed_genesis(found: dict[str, Any], text: str) -> None:
+def test_invalid_genesis_config_map_is_a_problem(found: dict[str, Any], text: str) -> None:
     memory = decode.memory([], [], [], [found])
     assert [chain.problem[: len(text)] for chain in memory.chains.values()] == [text]

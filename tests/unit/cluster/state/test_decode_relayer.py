@@ -1,4 +1,4 @@
-"""What is remembered of the relaying to a chain."""
+"""Relayer state of a chain, decoded from its objects."""
 
 import datetime
 from typing import Any
@@ -47,7 +47,7 @@ def memory(*volumes: dict[str, Any], **left: Any) -> observed.Memory:
 
 
 @pytest.mark.parametrize("record", [RECORD, NEW])
-def test_the_record_comes_back_as_it_was(record: inputs.RelayingRecord) -> None:
+def test_relayer_record_survives_round_trip(record: inputs.RelayingRecord) -> None:
     written = item(names.RELAYER_NAME, data=relayer_record.to_data(record))
     candidate = item("hermes-candidate", data={"x": "[global]"})
 
@@ -73,7 +73,7 @@ def test_the_record_comes_back_as_it_was(record: inputs.RelayingRecord) -> None:
         {name: text for name, text in relayer_record.to_data(RECORD).items() if name != "base"},
     ],
 )
-def test_a_record_that_somebody_changed(data: dict[str, str] | None) -> None:
+def test_edited_relayer_record_is_a_problem(data: dict[str, str] | None) -> None:
     (found,) = memory(config_maps=[item("relayer", data=data)]).chains.values()
     assert found.problem.startswith("ConfigMap n/relayer: ")
     assert "delete this ConfigMap" in found.problem
@@ -91,7 +91,7 @@ def test_a_record_that_somebody_changed(data: dict[str, str] | None) -> None:
         (LATE | {"active": 1}, model.JobState.RUNNING),
     ],
 )
-def test_a_job_whose_pod_may_still_sign_is_running(status: dict[str, Any], expected: model.JobState) -> None:
+def test_job_is_running_while_its_pod_may_sign(status: dict[str, Any], expected: model.JobState) -> None:
     found = memory(jobs=[item("step", status=status)])
 
     assert found == observed.Memory(
@@ -117,13 +117,13 @@ def test_a_job_whose_pod_may_still_sign_is_running(status: dict[str, Any], expec
         ({"pods": [item("evidence-1", component=names.EVIDENCE, status={"phase": "Running"})]}, False),
     ],
 )
-def test_whether_a_hermes_may_sign(left: dict[str, Any], expected: bool) -> None:
+def test_hermes_may_sign_depends_on_its_replicas_and_pods(left: dict[str, Any], expected: bool) -> None:
     (found,) = memory(item("data"), **left).chains.values()
 
     assert found.relayer.has_hermes is expected
 
 
-def test_what_each_hermes_runs_with() -> None:
+def test_config_of_each_hermes_is_decoded() -> None:
     configs = [item(name, data={"config.toml": name}) for name in ("hermes", "hermes-base")]
     watch = deployment("hermes-evidence", names.EVIDENCE)
 
@@ -140,7 +140,7 @@ def test_what_each_hermes_runs_with() -> None:
     )
 
 
-def test_a_hermes_of_an_earlier_namespace_signs_as_well() -> None:
+def test_hermes_pod_in_earlier_namespace_may_sign() -> None:
     found = memory(item("data"), pods=[item("hermes-1", "earlier", status={"phase": "Running"})])
 
     assert found == observed.Memory(
@@ -152,7 +152,7 @@ def test_a_hermes_of_an_earlier_namespace_signs_as_well() -> None:
     )
 
 
-def test_how_each_hermes_is() -> None:
+def test_health_of_each_hermes_is_decoded() -> None:
     made = datetime.datetime(2026, 11, 22, 12, tzinfo=datetime.UTC)
     lost = {"conditions": [{"type": "Available", "lastTransitionTime": "2026-11-22T12:01:00Z"}]}
     ready = {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}
@@ -179,7 +179,7 @@ def test_how_each_hermes_is() -> None:
     }
 
 
-def test_last_words_are_found_by_the_job() -> None:
+def test_termination_message_is_assigned_to_its_job() -> None:
     state = {"terminated": {"exitCode": 1, "message": "/bin/sh: hermes: not found\n"}}
     pod = item("step-x", component=names.RELAYER_STEP, status={"containerStatuses": [{"state": state}]})
     pod["metadata"]["labels"][relayer_record.JOB_NAME] = "step"
@@ -193,7 +193,7 @@ def test_last_words_are_found_by_the_job() -> None:
     ("status", "expected"),
     [({}, False), (OVER, False), (FAILED, False), (LATE, True)],
 )
-def test_late(status: dict[str, Any], expected: bool) -> None:
+def test_sign_state_job_is_late_only_after_its_deadline(status: dict[str, Any], expected: bool) -> None:
     assert sign_state.is_late(item("check", status=status)) is expected
 
 
@@ -218,7 +218,7 @@ QUERY = """\
         ("", ""),
     ],
 )
-def test_last_words(message: str, expected: str) -> None:
+def test_termination_message_is_reduced_to_its_error(message: str, expected: str) -> None:
     state = {"terminated": {"exitCode": 1, "message": message}}
 
     assert relayer_record.last_words(item("p", status={"containerStatuses": [{"state": state}]})) == expected
@@ -226,13 +226,13 @@ def test_last_words(message: str, expected: str) -> None:
 
 
 @pytest.mark.parametrize(("name", "expected"), [("hermes-candidate", True), ("hermes", False)])
-def test_what_only_the_loop_clears_away(name: str, expected: bool) -> None:
+def test_only_candidate_config_map_counts_as_relayer_object(name: str, expected: bool) -> None:
     (found,) = memory(config_maps=[item(name, data={"config.toml": "[global]"})]).chains.values()
     assert found.relayer.has_objects == expected
 
 
 @pytest.mark.parametrize(("note", "expected"), [({}, False), ({names.ENDING: "true"}, True)])
-def test_a_node_at_its_end_says_so(note: dict[str, str], expected: bool) -> None:
+def test_annotation_marks_node_as_ending(note: dict[str, str], expected: bool) -> None:
     workload = item("node")
     workload["metadata"]["annotations"] = note
     (found,) = decode.memory([], [], [workload], []).chains.values()

@@ -51,7 +51,7 @@ def compare(
     return members.diff(members.index(wanted, SET_ID), {m.key: m for m in live}, record, paused)
 
 
-def test_set_id_is_that_of_the_specification() -> None:
+def test_set_id_follows_the_specification() -> None:
     digest = hashlib.sha256(b"ics-alice.provider.ConfigMap.").digest()
     expected = "applyset-" + base64.urlsafe_b64encode(digest).decode().rstrip("=") + "-v1"
 
@@ -60,7 +60,7 @@ def test_set_id_is_that_of_the_specification() -> None:
     assert members.set_id("bob", "provider") != expected
 
 
-def test_unchanged() -> None:
+def test_unchanged_object_needs_no_step() -> None:
     one = manifest()
 
     assert compare([one], [member(one)], {members.key_of(one): entry(one)}) == members.ApplyPlan()
@@ -75,7 +75,7 @@ def test_unchanged() -> None:
     ],
     ids=["missing", "not recorded", "drifted"],
 )
-def test_applied(live: str | None, record: str | None) -> None:
+def test_changed_or_unrecorded_object_is_applied(live: str | None, record: str | None) -> None:
     one = manifest()
     key = members.key_of(one)
     found = None if live is None else member(one, live)
@@ -95,7 +95,7 @@ def test_changed_manifest_is_applied() -> None:
     assert steps == members.ApplyPlan(apply=(members.ApplyStep(key, new, member(old), entry(old)),))
 
 
-def test_orders() -> None:
+def test_objects_are_created_and_deleted_in_order_of_dependency() -> None:
     wanted = [
         manifest("StatefulSet", "node"),
         manifest("Service", "b"),
@@ -110,7 +110,7 @@ def test_orders() -> None:
     assert gone == ["node", "a", "b", "n"]
 
 
-def test_what_is_not_pruned() -> None:
+def test_retained_paused_and_leaving_objects_are_not_pruned() -> None:
     one = manifest()
     kept = [
         member(manifest(name="retained"), is_retained=True),
@@ -123,7 +123,7 @@ def test_what_is_not_pruned() -> None:
     assert steps == members.ApplyPlan(prune=(member(one),))
 
 
-def test_held_chain_is_not_applied_either() -> None:
+def test_paused_chain_is_not_applied() -> None:
     held = manifest(consumer="7", data={"a": "2"})
 
     steps = compare([held, manifest(name="other", consumer="8")], [], {}, frozenset({"7"}))
@@ -131,7 +131,7 @@ def test_held_chain_is_not_applied_either() -> None:
     assert [step.key.name for step in steps.apply] == ["other"]
 
 
-def test_namespace_on_its_way_out_stands_for_its_objects() -> None:
+def test_namespace_being_deleted_delays_all_its_objects() -> None:
     home = manifest("Namespace", "n", "")
 
     steps = compare([home, manifest(), manifest("StatefulSet")], [member(home, is_deleting=True)], {})
@@ -139,7 +139,7 @@ def test_namespace_on_its_way_out_stands_for_its_objects() -> None:
     assert steps == members.ApplyPlan(waiting=(members.key_of(home),))
 
 
-def test_index_refuses() -> None:
+def test_index_refuses_duplicate_and_unlabelled_manifests() -> None:
     unlabelled = manifest()
     unlabelled["metadata"]["labels"] = {}
     with pytest.raises(errors.Permanent, match="ConfigMap n/c: rendered twice"):
@@ -175,7 +175,7 @@ def metadata(**changes: Any) -> dict[str, Any]:
     } | changes
 
 
-def test_live() -> None:
+def test_live_object_is_read_from_metadata() -> None:
     found = members.live(kinds.CONFIG_MAP, {"metadata": metadata()})
 
     assert found == members.LiveObject(
@@ -204,7 +204,7 @@ def test_live() -> None:
         ({"labels": {}}, False),
     ],
 )
-def test_fingerprint(changes: dict[str, Any], is_seen: bool) -> None:
+def test_fingerprint_depends_on_relevant_metadata(changes: dict[str, Any], is_seen: bool) -> None:
     before = members.live(kinds.CONFIG_MAP, {"metadata": metadata()}).fingerprint
 
     after = members.live(kinds.CONFIG_MAP, {"metadata": metadata(**changes)}).fingerprint
@@ -223,7 +223,9 @@ def test_fingerprint(changes: dict[str, Any], is_seen: bool) -> None:
         ("PersistentVolumeClaim", "2", "f", "other", True),
     ],
 )
-def test_has_changed(kind: str, version: str, fingerprint: str, recorded: str | None, expected: bool) -> None:
+def test_step_has_changed_depends_on_version_and_fingerprint(
+    kind: str, version: str, fingerprint: str, recorded: str | None, expected: bool
+) -> None:
     one = manifest(kind)
     known = {None: None, "same": entry(one), "other": members.Entry("other", "f")}[recorded]
     step = members.ApplyStep(members.key_of(one), one, member(one), known)
@@ -232,7 +234,7 @@ def test_has_changed(kind: str, version: str, fingerprint: str, recorded: str | 
     assert step.has_changed(now) is expected
 
 
-def test_parent_is_opened_before_and_settled_after() -> None:
+def test_parent_is_extended_before_apply_and_reduced_after() -> None:
     kept, touched, new, gone = (manifest(name=name) for name in ("kept", "touched", "new", "gone"))
     node = manifest("StatefulSet", "node", "m")
     old = {members.key_of(m): entry(m) for m in (kept, touched, gone)}
@@ -265,7 +267,7 @@ def test_parent_is_opened_before_and_settled_after() -> None:
     )
 
 
-def test_what_is_known_of_a_held_chain_stays_known() -> None:
+def test_record_of_paused_chain_is_kept() -> None:
     held = manifest(name="held", consumer="7")
     record = {members.key_of(held): entry(held)}
 
@@ -276,7 +278,7 @@ def test_what_is_known_of_a_held_chain_stays_known() -> None:
     assert settled.record == record
 
 
-def test_parent_object_and_back() -> None:
+def test_parent_survives_round_trip() -> None:
     one = manifest("StatefulSet", "node", "m")
     parent = applyset_parent.Parent(
         group_kinds=frozenset({"StatefulSet.apps"}),
@@ -296,7 +298,7 @@ def test_parent_object_and_back() -> None:
     assert applyset_parent.is_current({**item, "metadata": {**item["metadata"], "labels": more}}, item)
 
 
-def test_the_record_of_a_thousand_chains_fits_into_the_parent() -> None:
+def test_record_of_1000_chains_fits_into_parent() -> None:
     record = {}
     for number in range(9000):
         digest = hashlib.sha256(str(number).encode()).hexdigest()[:32]
@@ -321,7 +323,7 @@ def test_the_record_of_a_thousand_chains_fits_into_the_parent() -> None:
 
 
 @pytest.mark.parametrize("text", [None, "", "[]", "no json", '{"a": 1}', '{"a/b/c": [1]}'])
-def test_record_that_cannot_be_read_counts_as_none(text: str | None) -> None:
+def test_unreadable_record_counts_as_none(text: str | None) -> None:
     item = dict(applyset_parent.manifest("alice", "provider", applyset_parent.Parent()))
     item["data"] = {applyset_parent.RECORD: text} if text is not None else None
 
@@ -329,14 +331,14 @@ def test_record_that_cannot_be_read_counts_as_none(text: str | None) -> None:
 
 
 @pytest.mark.parametrize("text", [None, "", "no json", "7", "[1]", '[["7"]]'])
-def test_questions_that_cannot_be_read_count_as_none(text: str | None) -> None:
+def test_unreadable_confirmations_count_as_none(text: str | None) -> None:
     item = dict(applyset_parent.manifest("alice", "provider", applyset_parent.Parent()))
     item["data"] = {applyset_parent.CONFIRMATIONS: text}
 
     assert applyset_parent.read(item) == applyset_parent.Parent()
 
 
-def test_foreign_parent() -> None:
+def test_parent_of_another_tool_is_refused() -> None:
     item = applyset_parent.manifest("alice", "provider", applyset_parent.Parent())
     notes = {applyset_parent.TOOLING: "kubectl/v1.34"}
 
@@ -357,7 +359,7 @@ OBJECTS = st.lists(
 
 
 @hypothesis.given(OBJECTS, OBJECTS, st.frozensets(st.sampled_from(["1", "2"])))
-def test_a_convergence_settles_and_touches_nothing_held(
+def test_convergence_leaves_no_steps_and_keeps_paused_chains(
     before: list[dict[str, Any]], after: list[dict[str, Any]], paused: frozenset[str]
 ) -> None:
     """Carried out as they say, the steps leave nothing to do, and held chains as they were."""

@@ -1,4 +1,4 @@
-"""Where the Pulumi CLI is found, and what is told when it cannot be had."""
+"""Location of the Pulumi CLI, and the errors if it is not available."""
 
 import argparse
 import pathlib
@@ -26,7 +26,7 @@ def program(folder: pathlib.Path) -> None:
     path.touch(0o755)
 
 
-def test_the_one_on_the_path_goes_before_the_private_one(tmp_path: pathlib.Path) -> None:
+def test_command_on_path_precedes_private_installation(tmp_path: pathlib.Path) -> None:
     assert cli.find() is None
     program(cli.folder())
     assert cli.find() == cli.folder()
@@ -35,7 +35,7 @@ def test_the_one_on_the_path_goes_before_the_private_one(tmp_path: pathlib.Path)
     assert cli.find() == tmp_path / "path"
 
 
-def test_without_one_the_line_names_the_ways_out() -> None:
+def test_missing_command_error_names_remedies() -> None:
     with pytest.raises(errors.SettingsError, match=r"--install-pulumi.*ics:engine: apply"):
         cli.check()
 
@@ -50,18 +50,18 @@ def no_library(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(metadata, "version", version)
 
 
-async def test_where_there_is_no_library_the_embedded_engine_is_not_asked_for_one(no_library: None) -> None:
+async def test_apply_engine_works_without_pulumi_library(no_library: None) -> None:
     await options.offer_installation(
         argparse.Namespace(install_pulumi=False), factories.settings(engine="apply")
     )
 
 
-def test_where_there_is_no_library_one_line_says_so(no_library: None) -> None:
+def test_missing_library_is_reported_in_one_line(no_library: None) -> None:
     with pytest.raises(errors.SettingsError, match=r"Pulumi's Python library, which is not installed.*apply"):
         cli.check()
 
 
-def test_an_installer_that_is_not_to_be_had(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unavailable_installer_is_transient_error(monkeypatch: pytest.MonkeyPatch) -> None:
     def refused(root: str) -> None:
         (pathlib.Path(root) / "half").mkdir(parents=True)
         raise urllib.error.URLError("no route to host")

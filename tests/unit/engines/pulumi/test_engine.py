@@ -1,4 +1,4 @@
-"""What a convergence by Pulumi leaves alone, and what takes the quick lane."""
+"""The Pulumi engine: fast path, skipped objects and refreshes of the state."""
 
 import dataclasses
 from typing import Any
@@ -51,12 +51,12 @@ def work(*steps: members.ApplyStep) -> engine.UpdateWork:
     )
 
 
-def test_a_chain_whose_node_is_made_takes_the_quick_lane() -> None:
+def test_chain_with_new_node_takes_fast_path() -> None:
     changes = (dry_run.applied_change("create", NODE), dry_run.applied_change("update", OTHER))
     assert work(CONFIG, SHARED, NODE, OTHER).fast_path_changes(changes) == [CONFIG, NODE]
 
 
-def test_a_confirmed_replacement_takes_it_with_its_chain() -> None:
+def test_confirmed_replacement_takes_fast_path_with_its_chain() -> None:
     assert work(NODE, OTHER, SHARED).fast_path_changes((dry_run.applied_change("replace", OTHER),)) == [
         NODE,
         OTHER,
@@ -64,12 +64,12 @@ def test_a_confirmed_replacement_takes_it_with_its_chain() -> None:
     assert work(OTHER, SHARED).fast_path_changes((dry_run.applied_change("update", OTHER),)) == []
 
 
-def test_a_service_that_somebody_renumbered_takes_it_alone() -> None:
+def test_drifted_service_takes_fast_path_alone() -> None:
     drifted = dataclasses.replace(dry_run.applied_change("update", SHARED), cause="drift")
     assert work(OTHER, SHARED).fast_path_changes((drifted,)) == [SHARED]
 
 
-def test_what_is_refused_holds_its_chain_or_is_left_by_itself() -> None:
+def test_transient_refusal_pauses_chain_and_permanent_one_skips_object() -> None:
     no, never = errors.Transient("not now"), errors.Permanent("never")
     changes = (
         dataclasses.replace(dry_run.applied_change("update", OTHER), problem=no),
@@ -90,7 +90,7 @@ def test_what_is_refused_holds_its_chain_or_is_left_by_itself() -> None:
         pytest.param(None, False, id="nothing is on record"),
     ],
 )
-def test_the_state_follows_the_cluster_only_where_somebody_had_a_hand_in_it(
+def test_state_is_refreshed_only_if_object_was_changed_by_others(
     recorded: members.Entry | None, must: bool
 ) -> None:
     found = work(dataclasses.replace(OTHER, recorded=recorded))
@@ -98,7 +98,7 @@ def test_the_state_follows_the_cluster_only_where_somebody_had_a_hand_in_it(
     assert dataclasses.replace(found, is_whole=True).must_refresh
 
 
-def test_an_object_that_somebody_deleted_is_looked_for() -> None:
+def test_state_is_refreshed_for_deleted_object() -> None:
     gone = dataclasses.replace(NODE, recorded=members.Entry(members.digest(NODE.manifest), "as it was"))
     assert work(gone).must_refresh
     assert not work(NODE).must_refresh

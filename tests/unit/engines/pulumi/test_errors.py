@@ -1,4 +1,4 @@
-"""What Pulumi complains of, in one line that says what to do."""
+"""Pulumi's errors, each in one line with its remedy."""
 
 import pytest
 
@@ -36,18 +36,18 @@ from ics.engines.pulumi import errors as pulumi_errors
         ),
     ],
 )
-def test_errors(text: str, kind: type[errors.IcsError], part: str) -> None:
+def test_pulumi_error_text_has_its_class(text: str, kind: type[errors.IcsError], part: str) -> None:
     found = pulumi_errors.as_error(text, "StatefulSet c/n")
     assert type(found) is kind
     assert part in str(found)
 
 
-def test_one_line_without_colours() -> None:
+def test_message_is_one_line_without_colours() -> None:
     assert pulumi_errors.one_line("<{%fg 1%}>error: <{%reset%}>a\n  b\x1b[0m\t c") == "a b c"
     assert len(pulumi_errors.one_line("x" * 9999)) == 500
 
 
-def test_the_line_that_says_why() -> None:
+def test_error_line_is_extracted_from_output() -> None:
     stderr = "warning: x\nerror: update failed\n\nerror: the passphrase is wrong\n"
     assert pulumi_errors.from_output("", stderr) == "error: the passphrase is wrong"
     assert pulumi_errors.from_output("Diagnostics:\n    error: no\n", "") == "error: no"

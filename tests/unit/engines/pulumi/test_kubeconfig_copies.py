@@ -1,4 +1,4 @@
-"""Which copies of a kubeconfig go when a run ends."""
+"""Removal of kubeconfig copies after a run."""
 
 import contextlib
 import os
@@ -47,7 +47,7 @@ def running(folder: pathlib.Path) -> Iterator[None]:
         process.kill()
 
 
-def test_only_copies_of_this_kubeconfig_go(folder: pathlib.Path) -> None:
+def test_sweep_removes_only_copies_of_this_kubeconfig(folder: pathlib.Path) -> None:
     copy = write(folder / "kubeconfig123", MORE)
     other = write(folder / "kubeconfig124", {**MORE, "users": [{**USER, "user": {"token": "another"}}]})
     named = write(folder / "kubeconfig-of-mine", MORE)
@@ -60,7 +60,7 @@ def test_only_copies_of_this_kubeconfig_go(folder: pathlib.Path) -> None:
 
 
 @pytest.mark.parametrize("original", ["missing", "kubeconfig125"])
-def test_without_an_original_nothing_goes(folder: pathlib.Path, original: str) -> None:
+def test_sweep_without_original_removes_nothing(folder: pathlib.Path, original: str) -> None:
     write(folder / "kubeconfig125", ["a list"])
     copy = write(folder / "kubeconfig123", MORE)
 
@@ -69,7 +69,7 @@ def test_without_an_original_nothing_goes(folder: pathlib.Path, original: str) -
     assert copy.exists()
 
 
-def test_a_copy_that_another_run_may_read_stays(folder: pathlib.Path) -> None:
+def test_sweep_keeps_copy_another_run_may_read(folder: pathlib.Path) -> None:
     with running(folder):
         later = write(folder / "kubeconfig123", MORE)
         earlier = write(folder / "kubeconfig124", MORE)
@@ -82,7 +82,7 @@ def test_a_copy_that_another_run_may_read_stays(folder: pathlib.Path) -> None:
         assert not earlier.exists()
 
 
-def test_that_of_this_run_goes_while_its_plugin_runs(folder: pathlib.Path) -> None:
+def test_sweep_removes_copy_of_this_run_while_its_plugin_runs(folder: pathlib.Path) -> None:
     with (
         running(folder),
         subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as program,

@@ -1,4 +1,4 @@
-"""Locks that Pulumi tells of: whose they are, and when a run of our own has left one behind."""
+"""Pulumi's locks: their holders, and leftovers of dead runs."""
 
 import datetime
 import os
@@ -21,7 +21,7 @@ delete the lock file with `pulumi cancel`.
 OWN = locks.Lock("root", "host-1", 4711, SINCE)
 
 
-def test_the_locks_of_an_error() -> None:
+def test_locks_are_parsed_from_error() -> None:
     assert locks.parse(TEXT) == (OWN, locks.Lock("bob", "other", 7, SINCE))
     assert locks.parse("[409] Conflict: Another update is currently in progress.") == ()
 
@@ -39,19 +39,21 @@ def test_the_locks_of_an_error() -> None:
         pytest.param("root", "host-2", None, False, id="another host"),
     ],
 )
-def test_left_over(user: str, host: str, began: datetime.datetime | None, is_left_over: bool) -> None:
+def test_lock_is_left_over_if_its_process_ended(
+    user: str, host: str, began: datetime.datetime | None, is_left_over: bool
+) -> None:
     asking = locks.ThisProcess(user, host, lambda pid: began if pid == 4711 else SINCE)
     assert locks.is_left_over(OWN, asking) is is_left_over
 
 
-def test_somebody_else_is_named() -> None:
+def test_lock_error_names_holder_and_remedy() -> None:
     error = locks.locked_error("alice", locks.parse(TEXT))
     assert "bob@other (process 7, since 2026-01-02 05:04:05" in str(error)
     assert "pulumi cancel -s alice" in str(error)
     assert "Pulumi's service" in str(locks.locked_error("alice", ()))
 
 
-def test_when_a_process_began() -> None:
+def test_start_time_of_process_is_known_until_it_ends() -> None:
     now = datetime.datetime.now(datetime.UTC)
     own = processes.started_at(os.getpid())
     assert own is not None
@@ -63,7 +65,7 @@ def test_when_a_process_began() -> None:
     assert (as_zombie, processes.started_at(child.pid)) == (None, None)
 
 
-def test_a_process_that_may_not_be_looked_at_began_long_ago(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_lock_of_inaccessible_process_is_not_left_over(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(pid: int) -> None:
         raise psutil.AccessDenied(pid)
 

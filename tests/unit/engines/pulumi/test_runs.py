@@ -1,4 +1,4 @@
-"""What follows from a run of Pulumi: targets, surprises, and what its state does not know."""
+"""Results of a Pulumi run: targets, unplanned changes, and objects missing from its state."""
 
 from typing import Any
 
@@ -50,7 +50,7 @@ def key(kind: kinds.Kind, consumer: str) -> members.Key:
     return members.Key(kind.group_kind, f"c{consumer}", "node")
 
 
-def test_an_object_is_known_by_the_name_that_the_program_gives_it() -> None:
+def test_object_key_is_recovered_from_resource_name() -> None:
     for kind in kinds.MEMBERS:
         item = manifest(kind, "0")
         if not kind.is_namespaced:
@@ -62,7 +62,7 @@ def test_an_object_is_known_by_the_name_that_the_program_gives_it() -> None:
     assert runs.key_of(STACK) is None
 
 
-def test_only_what_changes_is_a_target() -> None:
+def test_only_changed_resources_are_targets() -> None:
     told = runs.RunResult(
         (
             runs.PulumiStep(op="same", urn=STACK),
@@ -77,7 +77,7 @@ def test_only_what_changes_is_a_target() -> None:
 
 
 @pytest.mark.parametrize("op", ["replace", "create-replacement", "delete-replaced"])
-def test_another_provider_would_delete_everything_and_is_refused(op: str) -> None:
+def test_change_of_provider_is_refused(op: str) -> None:
     urn = "urn:pulumi:alice::ics::pulumi:providers:kubernetes::cluster"
     with pytest.raises(errors.Permanent, match="delete every object of the stack, so nothing was changed"):
         runs.check_provider(
@@ -86,7 +86,7 @@ def test_another_provider_would_delete_everything_and_is_refused(op: str) -> Non
     runs.check_provider(runs.RunResult((runs.PulumiStep(op="update", urn=urn), step(op, kinds.SERVICE, "1"))))
 
 
-def test_nothing_of_a_held_chain_is_a_target_nor_its_component() -> None:
+def test_paused_chain_and_its_component_are_no_targets() -> None:
     told = runs.RunResult(
         (
             step("delete", kinds.STATEFUL_SET, "1"),
@@ -101,7 +101,7 @@ def test_nothing_of_a_held_chain_is_a_target_nor_its_component() -> None:
     assert found == (told.steps[3].urn, component("2"), told.steps[5].urn)
 
 
-def test_a_single_object_is_left_and_with_it_what_holds_it() -> None:
+def test_skipped_object_and_its_component_are_no_targets() -> None:
     told = runs.RunResult(
         (step("delete", kinds.VOLUME_CLAIM, "1"), step("delete", kinds.SERVICE, "1"), gone("1"))
     )
@@ -109,7 +109,7 @@ def test_a_single_object_is_left_and_with_it_what_holds_it() -> None:
     assert found == (told.steps[1].urn,)
 
 
-def test_what_only_the_state_shows_is_told_and_never_of_a_held_chain() -> None:
+def test_unplanned_changes_are_reported_except_for_paused_chains() -> None:
     other = manifest(kinds.SERVICE, "2", spec={"type": "NodePort"})
     told = runs.RunResult(
         (
@@ -143,7 +143,7 @@ def test_what_only_the_state_shows_is_told_and_never_of_a_held_chain() -> None:
     ]
 
 
-def test_no_secret_is_in_a_surprise() -> None:
+def test_unplanned_change_contains_no_secret() -> None:
     blinded = {"4dabf18193072939515e22adb298388d": "1b47", "ciphertext": "[secret]"}
     before, after = (manifest(kinds.SECRET, "1", data=data) for data in ({"k": "a2V5"}, blinded))
     told = runs.RunResult((step("update", kinds.SECRET, "1", before=before, after=after),))
@@ -153,13 +153,13 @@ def test_no_secret_is_in_a_surprise() -> None:
     assert {path for path, _, _ in found.diff} >= {"data.k"}
 
 
-def test_what_pulumi_sees_no_change_to() -> None:
+def test_keys_without_pulumi_change_are_unexplained() -> None:
     told = runs.RunResult((step("same", kinds.SERVICE, "1"), step("update", kinds.SECRET, "1")))
     keys = [key(kinds.SERVICE, "1"), key(kinds.SECRET, "1"), key(kinds.STATEFUL_SET, "1")]
     assert runs.unexplained(told, keys) == {keys[0], keys[2]}
 
 
-def test_only_what_was_looked_at_and_not_left_alone_is_settled() -> None:
+def test_only_examined_objects_that_were_not_skipped_are_settled() -> None:
     told = runs.RunResult(
         (
             step("same", kinds.SERVICE, "1"),
@@ -175,7 +175,7 @@ def test_only_what_was_looked_at_and_not_left_alone_is_settled() -> None:
     assert runs.deleted(told) == {key(kinds.CONFIG_MAP, "1")}
 
 
-def test_whose_object_was_refused() -> None:
+def test_failed_chains_are_the_owners_of_failed_objects() -> None:
     owners = {key(kinds.STATEFUL_SET, "1"): "1", key(kinds.SERVICE, "p"): ""}
     urns = [
         step("update", kinds.STATEFUL_SET, "1").urn,
@@ -187,5 +187,5 @@ def test_whose_object_was_refused() -> None:
     assert runs.failed_chains(runs.RunResult(failures={"": "no program"}), owners) == frozenset()
 
 
-def test_changes_of_pulumi_are_named_as_those_of_the_other_engine() -> None:
+def test_pulumi_changes_have_the_same_reference_as_apply_changes() -> None:
     assert key(kinds.STATEFUL_SET, "1").ref == engines.Ref("StatefulSet", "c1", "node")

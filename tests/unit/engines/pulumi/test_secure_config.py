@@ -1,4 +1,4 @@
-"""What Pulumi has encrypted in a stack file is opened by Pulumi, once, and only under its engine."""
+"""Values encrypted in a stack file are decrypted once, by Pulumi, and only for its engine."""
 
 import contextlib
 import pathlib
@@ -51,7 +51,7 @@ def project(tmp_path: pathlib.Path) -> Callable[..., pathlib.Path]:
     return written
 
 
-async def test_seed_and_account_are_opened_with_the_stacks_passphrase(opened: Any, project: Any) -> None:
+async def test_seed_and_account_are_decrypted_with_stack_passphrase(opened: Any, project: Any) -> None:
     pulumi = {"backend": "file:///state", "passphrase": {"env": "WORDS"}}
     root = project(engine="pulumi", seed=SEALED, account=SEALED, pulumi=pulumi)
 
@@ -67,7 +67,7 @@ async def test_seed_and_account_are_opened_with_the_stacks_passphrase(opened: An
 
 
 @pytest.mark.parametrize("engine", ["apply", "auto"])
-async def test_under_another_engine_nothing_is_opened(opened: Any, project: Any, engine: str) -> None:
+async def test_other_engine_decrypts_no_value(opened: Any, project: Any, engine: str) -> None:
     root = project(engine=engine, seed=SEALED)
     found = await secure_config.decrypt_values(root, "alice", {})
     assert (found, opened) == ({}, [])
@@ -84,7 +84,7 @@ async def test_under_another_engine_nothing_is_opened(opened: Any, project: Any,
         pytest.param({"ICS_SEED": "{file: seed}"}, (), id="the environment does"),
     ],
 )
-async def test_what_is_not_needed_is_not_opened(
+async def test_unneeded_value_is_not_decrypted(
     opened: Any, project: Any, environment: dict[str, str], overrides: tuple[str, ...]
 ) -> None:
     root = project(engine="pulumi", seed=SEALED)
@@ -92,6 +92,6 @@ async def test_what_is_not_needed_is_not_opened(
     assert (found, opened) == (environment, [])
 
 
-async def test_without_a_sealed_value_no_pulumi_is_started(opened: Any, project: Any) -> None:
+async def test_settings_without_sealed_value_start_no_pulumi(opened: Any, project: Any) -> None:
     assert await secure_config.decrypt_values(project(engine="pulumi"), "alice", {}) == {}
     assert opened == []

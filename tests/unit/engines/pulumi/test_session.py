@@ -1,4 +1,4 @@
-"""What the events of a run of Pulumi say."""
+"""Decoding of the events of a Pulumi run."""
 
 import contextlib
 import pathlib
@@ -32,7 +32,7 @@ def said(text: str, severity: str = "error", urn: str = "") -> automation.Engine
     return event(diagnosticEvent={"message": text, "severity": severity, "color": "never", "urn": urn})
 
 
-def test_steps_and_what_was_done() -> None:
+def test_events_become_steps_and_results() -> None:
     state = {"type": "t", "urn": URN, "id": "c1/node", "parent": ABOVE, "provider": "p", "inputs": INPUTS}
     told = session.read_events(
         [
@@ -44,11 +44,11 @@ def test_steps_and_what_was_done() -> None:
     assert told == runs.RunResult((step,), frozenset({URN}))
 
 
-def test_what_is_left_out_of_an_update_was_not_done() -> None:
+def test_unchanged_resource_is_not_counted_as_done() -> None:
     assert session.read_events([event(resOutputsEvent=metadata("same"))]) == runs.RunResult()
 
 
-def test_failures_are_those_of_the_resources() -> None:
+def test_failures_are_assigned_to_resources() -> None:
     told = session.read_events(
         [
             event(resOutputsEvent=metadata("update")),
@@ -61,16 +61,16 @@ def test_failures_are_those_of_the_resources() -> None:
     assert told == runs.RunResult(failures={URN: "refused by the cluster"})
 
 
-def test_a_program_that_fails_fails_as_a_whole() -> None:
+def test_program_failure_belongs_to_no_resource() -> None:
     assert session.read_events([said("the provider is down")]).failures == {"": "the provider is down"}
 
 
-def test_operations_that_are_left_over() -> None:
+def test_pending_operations_are_detected() -> None:
     text = "Attempting to deploy or update resources with 2 pending operations from previous deployment."
     assert session.read_events([said(text, "warning")]) == runs.RunResult(has_pending=True)
 
 
-async def test_a_plan_of_a_stack_that_is_not_made_yet_makes_none(
+async def test_preview_of_missing_stack_does_not_create_it(
     monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path
 ) -> None:
     asked: list[str] = []

@@ -1,4 +1,4 @@
-"""Pulumi is not left behind by a pass that ends: with the pass, or with the Lease, its run ends too."""
+"""A Pulumi run ends when its pass ends or loses the Lease."""
 
 import asyncio
 import os
@@ -16,7 +16,7 @@ from ics.engines.pulumi import processes, supervision
 
 
 class Pulumi:
-    """A run that ends when it is told to by a signal, or never."""
+    """A run that ends after a signal, or never."""
 
     def __init__(self, obeys: int = signal.SIGINT) -> None:
         self.obeys = obeys
@@ -44,7 +44,7 @@ def haste(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(supervision, "_INTERRUPT_SECONDS", 0.05)
 
 
-async def test_a_run_is_let_end_while_the_lease_is_ours_or_cannot_be_asked_for() -> None:
+async def test_run_continues_while_lease_is_held_or_unknown() -> None:
     pulumi, asked = Pulumi(), 0
 
     async def ensure() -> None:
@@ -60,7 +60,7 @@ async def test_a_run_is_let_end_while_the_lease_is_ours_or_cannot_be_asked_for()
     assert (asked >= 3, pulumi.heard) == (True, [])
 
 
-async def test_a_run_that_lost_the_lease_is_interrupted() -> None:
+async def test_run_is_interrupted_after_losing_the_lease() -> None:
     pulumi = Pulumi()
 
     async def ensure() -> None:
@@ -74,7 +74,7 @@ async def test_a_run_that_lost_the_lease_is_interrupted() -> None:
 @pytest.mark.parametrize(
     ("obeys", "heard"), [(signal.SIGINT, {signal.SIGINT}), (signal.SIGKILL, {signal.SIGINT, signal.SIGKILL})]
 )
-async def test_a_pass_that_is_cancelled_ends_only_after_its_run(obeys: int, heard: set[int]) -> None:
+async def test_cancelled_pass_waits_for_its_run(obeys: int, heard: set[int]) -> None:
     pulumi = Pulumi(obeys)
     task = asyncio.create_task(supervision.supervise(pulumi.run, None, pulumi.tell))
     await asyncio.to_thread(pulumi.begun.wait, 10)
@@ -84,7 +84,7 @@ async def test_a_pass_that_is_cancelled_ends_only_after_its_run(obeys: int, hear
     assert (pulumi.over.is_set(), set(pulumi.heard)) == (True, heard)
 
 
-def test_only_the_own_children_with_the_session_s_folder_are_told(tmp_path: pathlib.Path) -> None:
+def test_only_child_processes_of_the_session_are_signalled(tmp_path: pathlib.Path) -> None:
     mark = f"={tmp_path}/ics-pulumi-"
     with (
         subprocess.Popen(["cat"], stdin=subprocess.PIPE, env={"TMPDIR": f"{tmp_path}/ics-pulumi-1"}) as one,

@@ -1,4 +1,4 @@
-"""The owner's messages, and the answers that an update begins with."""
+"""The owner's messages, and the answers that updates are based on."""
 
 import pytest
 from google.protobuf import json_format
@@ -43,7 +43,7 @@ INITIALIZATION = {
 }
 
 
-def test_create() -> None:
+def test_create_message_has_all_fields() -> None:
     built = messages.build(terms.CreateConsumer(TERMS), OWNER)
 
     assert json_format.MessageToDict(built) == {
@@ -69,7 +69,7 @@ def test_create() -> None:
     }
 
 
-def test_update_of_nothing_but_a_name() -> None:
+def test_update_of_metadata_alone_has_no_other_fields() -> None:
     order = terms.UpdateConsumer(consumer_id="5", chain_id="c-7", metadata=TERMS.metadata)
 
     assert json_format.MessageToDict(messages.build(order, OWNER)) == {
@@ -79,7 +79,7 @@ def test_update_of_nothing_but_a_name() -> None:
     }
 
 
-def test_update_of_all() -> None:
+def test_update_message_has_all_changed_fields() -> None:
     new = TERMS.model_copy(update={"chain_id": "c-7"})
     order = terms.UpdateConsumer(
         consumer_id="5",
@@ -101,7 +101,7 @@ def test_update_of_all() -> None:
 
 
 @pytest.mark.parametrize("name", ["registered", "initialized", "launched", "stopped", "deleted"])
-def test_what_is_read_is_what_is_sent_back(name: str) -> None:
+def test_terms_read_from_chain_are_sent_back_unchanged(name: str) -> None:
     answer = recorded.answer(f"consumer_chain_{name}")
 
     found = decode.consumer_chain(answer)
@@ -134,7 +134,7 @@ def test_members_are_sorted_by_power() -> None:
     ]
 
 
-def test_remedies() -> None:
+def test_refusal_explanation_adds_remedy_for_known_errors_only() -> None:
     refused = "failed to execute message: expected owner address cosmos1a, got cosmos1b: unauthorized"
     assert refusals.explain(refused) == (
         f"{refused}; only the owner cosmos1a may do this; use its key as ics:account, or let cosmos1a grant the"

@@ -1,4 +1,4 @@
-"""What an owner says of a chain, and what changes of it are sent."""
+"""Terms of a consumer chain, and the changes sent to update them."""
 
 import dataclasses
 from typing import Any
@@ -23,7 +23,7 @@ FOUND = terms.OwnedConsumer(
 )
 
 
-def test_the_defaults_of_a_new_chain() -> None:
+def test_creation_terms_have_defaults_for_all_but_chain_id() -> None:
     assert terms.parse_creation({"chain_id": "c-7"}, "flags").as_dict() == {
         "chain_id": "c-7",
         "metadata": {"name": "c-7", "description": "consumer chain c-7", "metadata": "{}"},
@@ -68,9 +68,7 @@ def test_the_defaults_of_a_new_chain() -> None:
         ("-7", 0),
     ],
 )
-def test_the_initial_heights_revision_is_the_one_ibc_reads_from_the_chain_id(
-    chain_id: str, revision: int
-) -> None:
+def test_initial_height_revision_follows_from_chain_id(chain_id: str, revision: int) -> None:
     assert terms.revision(chain_id) == revision
 
 
@@ -89,11 +87,11 @@ def test_the_initial_heights_revision_is_the_one_ibc_reads_from_the_chain_id(
         ("forever", 2**63 - 1, "forever"),
     ],
 )
-def test_durations(text: str, nanoseconds: int, shown: str) -> None:
+def test_duration_is_parsed_and_formatted(text: str, nanoseconds: int, shown: str) -> None:
     assert (terms.parse_duration(text), terms.format_duration(nanoseconds)) == (nanoseconds, shown)
 
 
-def test_every_wrong_value_is_named() -> None:
+def test_creation_error_lists_every_invalid_value() -> None:
     with pytest.raises(errors.SettingsError) as caught:
         terms.parse_creation(
             {
@@ -124,7 +122,7 @@ def test_every_wrong_value_is_named() -> None:
     ]
 
 
-def test_a_change_leaves_all_else_as_it_is() -> None:
+def test_change_of_one_parameter_keeps_all_others() -> None:
     new = terms.parse_changes(TERMS, {"initialization_parameters": {"unbonding_period": "9m"}}, "flags")
 
     assert terms.differences(TERMS, new) == [("initialization_parameters.unbonding_period", "24h", "9m")]
@@ -149,7 +147,7 @@ def test_a_change_leaves_all_else_as_it_is() -> None:
         ({"chain_id": "c-8"}, {"initialization_parameters"}),
     ],
 )
-def test_only_what_differs_is_sent(values: dict[str, Any], sent: set[str]) -> None:
+def test_update_contains_only_changed_structures(values: dict[str, Any], sent: set[str]) -> None:
     order = terms.update(FOUND, terms.parse_changes(TERMS, values, "flags"))
 
     assert order is not None
@@ -161,7 +159,7 @@ def test_only_what_differs_is_sent(values: dict[str, Any], sent: set[str]) -> No
     assert (order.is_renamed, order.chain_id) == ("chain_id" in values, values.get("chain_id", "c-7"))
 
 
-def test_a_new_owner() -> None:
+def test_new_owner_is_sent_only_if_it_differs() -> None:
     assert terms.update(FOUND, TERMS, "cosmos1new") == terms.UpdateConsumer(
         consumer_id="5", chain_id="c-7", new_owner="cosmos1new"
     )
@@ -169,7 +167,7 @@ def test_a_new_owner() -> None:
     assert terms.update(FOUND, TERMS) is None
 
 
-def test_after_the_launch_only_the_rest_can_be_changed() -> None:
+def test_initialization_parameters_of_launched_chain_cannot_be_changed() -> None:
     launched = dataclasses.replace(FOUND, phase=model.Phase.LAUNCHED)
     spawn = terms.parse_changes(TERMS, {"initialization_parameters": {"spawn_time": "none"}}, "flags")
 
@@ -182,6 +180,6 @@ def test_after_the_launch_only_the_rest_can_be_changed() -> None:
 
 
 @pytest.mark.parametrize("phase", [model.Phase.STOPPED, model.Phase.DELETED])
-def test_nothing_of_a_removed_chain_can_be_changed(phase: model.Phase) -> None:
+def test_update_of_stopped_or_deleted_chain_is_refused(phase: model.Phase) -> None:
     with pytest.raises(errors.SettingsError, match=rf"is {phase} and cannot be changed"):
         terms.update(dataclasses.replace(FOUND, phase=phase), TERMS, "cosmos1new")

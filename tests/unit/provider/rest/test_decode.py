@@ -1,4 +1,4 @@
-"""Answers of a real chain, read; and broken ones, refused with the query and the field."""
+"""Decoding of recorded answers; malformed ones are refused with the query and the field."""
 
 import base64
 import json
@@ -19,13 +19,13 @@ OWNER = "cosmos1rke6avzc3ejszv72xhhc9kkfejv8jd9575zqs4"
 CONSUMER_KEY = base64.b64decode("Ui5Gf1+mtWUdH8u3xlmzdKID+F3PK0sfXZ73GZ6q6is=")
 
 
-def test_head_takes_the_height_of_the_committed_state() -> None:
+def test_head_has_height_of_committed_state() -> None:
     found = decode.head(recorded.answer("node_info"), recorded.answer("status"))
 
     assert found == heads.Head("provider-1", 63, "2026-11-22T12:31:06.515702358Z")
 
 
-def test_validators() -> None:
+def test_validators_are_decoded_with_keys_and_details() -> None:
     found = decode.validators(recorded.answer("validators"))
 
     assert [(v.moniker, v.consensus_address, v.details, v.tokens) for v in found] == [
@@ -45,7 +45,7 @@ def test_validators() -> None:
     )
 
 
-def test_pages_are_the_whole() -> None:
+def test_pages_together_equal_the_whole_list() -> None:
     pages = [recorded.answer("validators_page1"), recorded.answer("validators_page2")]
 
     assert [answers.next_key(page) != "" for page in pages] == [True, False]
@@ -54,7 +54,7 @@ def test_pages_are_the_whole() -> None:
     )
 
 
-def test_consumer_chains_of_all_phases() -> None:
+def test_consumer_chains_of_all_phases_are_decoded() -> None:
     def summary(consumer_id: str, chain_id: str, phase: model.Phase, client_id: str) -> model.ConsumerSummary:
         return model.ConsumerSummary(
             consumer_id=consumer_id,
@@ -114,7 +114,7 @@ def test_consumer_chains_of_all_phases() -> None:
         ),
     ],
 )
-def test_consumer_detail(name: str, expected: model.ConsumerDetail) -> None:
+def test_consumer_detail_of_each_phase_is_decoded(name: str, expected: model.ConsumerDetail) -> None:
     found = decode.consumer_detail(
         recorded.answer(f"consumer_chain_{name}"),
         decode.opted_in(recorded.answer(f"opted_in_{name}")),
@@ -125,18 +125,18 @@ def test_consumer_detail(name: str, expected: model.ConsumerDetail) -> None:
     assert found == expected
 
 
-def test_forecast_of_an_initialized_chain() -> None:
+def test_initialized_chain_has_forecast_of_its_validators() -> None:
     found = decode.consumer_validators(recorded.answer("consumer_validators_initialized"))
 
     assert found == (model.ConsumerValidator(ALICE, CONSUMER_KEY, 300_000),)
 
 
-def test_has_to_validate() -> None:
+def test_consumer_ids_to_validate_are_decoded() -> None:
     assert decode.consumer_ids(recorded.answer("must_validate_none")) == frozenset()
     assert decode.consumer_ids(recorded.answer("must_validate_one")) == frozenset({"2"})
 
 
-def test_genesis_state_is_left_as_it_is() -> None:
+def test_genesis_state_is_not_changed() -> None:
     found = decode.genesis_state(recorded.answer("consumer_genesis_launched"))
 
     assert found["params"]["consumer_id"] == "2"
@@ -161,7 +161,9 @@ def test_genesis_state_is_left_as_it_is() -> None:
         ("not_served", gateway.Refused, "HTTP 501, Not Implemented"),
     ],
 )
-def test_errors_of_the_real_chain(name: str, kind: type[errors.IcsError], says: str) -> None:
+def test_recorded_chain_error_has_its_class_and_text(
+    name: str, kind: type[errors.IcsError], says: str
+) -> None:
     with pytest.raises(errors.IcsError) as caught:
         recorded.answer(name)
 
@@ -182,7 +184,9 @@ def test_errors_of_the_real_chain(name: str, kind: type[errors.IcsError], says: 
         (400, b'{"code":3,"message":""}', gateway.Refused, "HTTP 400"),
     ],
 )
-def test_errors_of_endpoints(status: int, body: bytes, kind: type[errors.IcsError], says: str) -> None:
+def test_endpoint_error_names_request_and_hides_credentials(
+    status: int, body: bytes, kind: type[errors.IcsError], says: str
+) -> None:
     request = gateway.RestRequest("/x", {"pagination.key": "a+b="}, 7)
 
     with pytest.raises(errors.IcsError) as caught:
@@ -281,7 +285,7 @@ def broken(name: str, path: list[Any], value: object) -> answers.Field:
         (answers.next_key, "validators_page1", ["pagination"], ..., "field (whole)"),
     ],
 )
-def test_malformed(
+def test_malformed_answer_is_permanent_error_naming_the_field(
     read: Callable[[answers.Field], object], name: str, path: list[Any], value: object, says: str
 ) -> None:
     field = broken(name, path, value)
@@ -302,7 +306,7 @@ def test_malformed(
         ("genesis_hash", 7, "init_params.genesis_hash is 7, not text"),
     ],
 )
-def test_malformed_parameters(field: str, value: object, says: str) -> None:
+def test_malformed_initialization_parameter_is_refused(field: str, value: object, says: str) -> None:
     chain = broken("consumer_chain_launched", ["init_params", field], value)
 
     with pytest.raises(errors.Permanent) as caught:
@@ -311,11 +315,11 @@ def test_malformed_parameters(field: str, value: object, says: str) -> None:
     assert says in str(caught.value)
 
 
-def test_a_fraction_of_a_second_is_dropped() -> None:
+def test_duration_drops_fraction_of_a_second() -> None:
     assert answers.Field("q", "13.200s").seconds() == 13
 
 
-def test_version_without_changeover_has_no_connection() -> None:
+def test_detail_without_connection_id_has_empty_connection() -> None:
     chain = broken("consumer_chain_launched", ["init_params", "connection_id"], ...)
 
     assert decode.consumer_detail(chain, frozenset(), (), None).connection_id == ""

@@ -1,4 +1,4 @@
-"""Several endpoints of one provider: which is asked, which stands in, and what is told of the others."""
+"""Several endpoints of one provider: selection, failover and the conditions about unusable ones."""
 
 import asyncio
 import dataclasses
@@ -41,13 +41,13 @@ async def picked(network: fake.Network, floor: int = 0, **options: Any) -> tuple
         (12, 10, 0, ("http://a", 12)),
     ],
 )
-async def test_the_first_that_is_not_behind(
+async def test_first_endpoint_at_or_above_floor_is_picked(
     first: int, second: int, floor: int, expected: tuple[str, int]
 ) -> None:
     assert await picked(fake.Network(a=heights(first), b=heights(second)), floor) == expected
 
 
-async def test_an_answer_from_the_past_is_never_acted_upon() -> None:
+async def test_endpoints_below_floor_are_refused_with_reason_for_each() -> None:
     slept, sleep = test_queries.sleeper()
     network = fake.Network(a=heights(7), b=heights(7, chain_id="other-1"))
 
@@ -63,7 +63,7 @@ async def test_an_answer_from_the_past_is_never_acted_upon() -> None:
     assert slept == []
 
 
-async def test_a_block_that_is_about_to_come_is_waited_for() -> None:
+async def test_pick_waits_for_block_just_above_newest() -> None:
     one = heights(7)
     slept, sleep = test_queries.sleeper(lambda: one.states.update({len(slept) + 6: STATE}))
 
@@ -72,14 +72,14 @@ async def test_a_block_that_is_about_to_come_is_waited_for() -> None:
     assert slept == [0.5, 0.5, 0.5]
 
 
-async def test_it_is_not_waited_for_in_vain_for_long() -> None:
+async def test_pick_gives_up_after_four_waits_for_block() -> None:
     slept, sleep = test_queries.sleeper()
     with pytest.raises(errors.Transient, match="newest block 7 is below height 9"):
         await picked(fake.Network(a=heights(7)), 9, sleep=sleep)
     assert slept == [0.5] * 4
 
 
-async def test_what_is_wrong_with_the_others_is_told() -> None:
+async def test_unusable_endpoints_become_conditions() -> None:
     old = dataclasses.replace(STATE, time="2026-11-22T11:00:00Z")
     network = fake.Network(
         down=heights(7, is_down=True),
@@ -118,7 +118,7 @@ async def test_what_is_wrong_with_the_others_is_told() -> None:
     assert (first, second, third) == ((down, other, lags), (down, other, lags), (other, lags))
 
 
-async def test_another_endpoint_goes_on_at_the_same_height() -> None:
+async def test_failover_continues_at_same_height() -> None:
     first, second = heights(7), heights(7, 8)
     second.states[8] = test_queries.LATER
     async with test_queries.ask(fake.Network(a=first, b=second)) as provider:
@@ -141,7 +141,7 @@ async def test_another_endpoint_goes_on_at_the_same_height() -> None:
     [heights(6), heights(7, chain_id="other-1"), heights(7, is_down=True)],
     ids=["behind", "other", "down"],
 )
-async def test_no_endpoint_stands_in_that_is_not_right(second: fake.Gateway) -> None:
+async def test_failover_skips_unsuitable_endpoint(second: fake.Gateway) -> None:
     first = heights(7)
     async with test_queries.ask(fake.Network(a=first, b=second)) as provider:
         await provider.open()
@@ -150,7 +150,7 @@ async def test_no_endpoint_stands_in_that_is_not_right(second: fake.Gateway) -> 
             await provider.snapshot(ME, test_queries.everything)
 
 
-async def test_a_refusal_of_the_chain_is_no_reason_to_ask_another() -> None:
+async def test_chain_refusal_does_not_cause_failover() -> None:
     second = heights(7)
     async with test_queries.ask(fake.Network(a=heights(7), b=second)) as provider:
         await provider.open()
@@ -174,9 +174,7 @@ class Hanging(httpx.AsyncBaseTransport):
         return await self._network.handle_async_request(request)
 
 
-async def test_an_endpoint_that_hangs_is_named_and_not_waited_for_again(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+async def test_hanging_endpoint_is_reported_and_skipped_next_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(endpoints, "GRACE", 0.01)
     hanging = Hanging(fake.Network(good=heights(7)))
     settings = config_settings.ProviderSettings(

@@ -85,7 +85,7 @@ def everything(summary: model.ConsumerSummary, must: bool) -> bool:
     return True
 
 
-async def test_open_takes_the_committed_height_of_the_first_usable_endpoint() -> None:
+async def test_open_uses_committed_height_of_first_usable_endpoint() -> None:
     network = fake.Network(
         down=gate(is_down=True),
         old=gate(states={7: dataclasses.replace(STATE, time="2026-11-22T11:00:00Z")}),
@@ -133,7 +133,7 @@ async def test_open_takes_the_committed_height_of_the_first_usable_endpoint() ->
         ),
     ],
 )
-async def test_open_without_a_usable_endpoint(
+async def test_open_without_usable_endpoint_fails(
     gateways: dict[str, fake.Gateway], expected: errors.IcsError
 ) -> None:
     async with ask(fake.Network(**gateways)) as provider:
@@ -144,7 +144,7 @@ async def test_open_without_a_usable_endpoint(
     assert str(caught.value) == str(expected)
 
 
-async def test_snapshot_before_open() -> None:
+async def test_snapshot_before_open_is_refused() -> None:
     async with ask(fake.Network(a=gate())) as provider:
         with pytest.raises(errors.Transient, match="call open\\(\\) first"):
             await provider.snapshot(ME, everything)
@@ -242,7 +242,7 @@ SNAPSHOT = model.Snapshot(
 
 
 @pytest.mark.parametrize("page_size", [1, 2, 3, 200])
-async def test_snapshot_is_of_one_height_while_the_chain_moves_on(page_size: int) -> None:
+async def test_snapshot_stays_at_one_height_while_chain_advances(page_size: int) -> None:
     gateway_ = gate()
     async with ask(fake.Network(a=gateway_), page_size=page_size) as provider:
         await provider.open()
@@ -254,7 +254,7 @@ async def test_snapshot_is_of_one_height_while_the_chain_moves_on(page_size: int
     assert {height for _, height in gateway_.asked} == {7}
 
 
-async def test_details_are_asked_only_where_there_is_interest() -> None:
+async def test_details_are_queried_only_for_chains_of_interest() -> None:
     seen: list[tuple[str, bool]] = []
 
     def interest(summary: model.ConsumerSummary, must: bool) -> bool:
@@ -296,7 +296,9 @@ async def test_details_are_asked_only_where_there_is_interest() -> None:
         ),
     ],
 )
-async def test_a_chain_that_cannot_be_read_hides_no_other(status: int, body: str, says: str) -> None:
+async def test_unreadable_chain_becomes_a_problem_and_others_are_read(
+    status: int, body: str, says: str
+) -> None:
     path = f"{fake.CCV}consumer_validators/2"
     async with ask(fake.Network(a=gate(broken={path: (status, body)}))) as provider:
         await provider.open()
@@ -318,7 +320,9 @@ async def test_a_chain_that_cannot_be_read_hides_no_other(status: int, body: str
         (200, '{"value":"AQAA"}'),
     ],
 )
-async def test_a_stopped_chain_is_told_of_without_its_time(answer: tuple[int, str]) -> None:
+async def test_stopped_chain_with_unreadable_stop_time_is_reported_without_it(
+    answer: tuple[int, str],
+) -> None:
     async with ask(fake.Network(a=gate(broken={"abci_query": answer}))) as provider:
         await provider.open()
         found = await provider.snapshot(ME, everything)
@@ -327,14 +331,14 @@ async def test_a_stopped_chain_is_told_of_without_its_time(answer: tuple[int, st
     assert found == dataclasses.replace(SNAPSHOT, consumers=(*SNAPSHOT.consumers[:3], last))
 
 
-async def test_an_endpoint_in_trouble_is_no_problem_of_one_chain() -> None:
+async def test_endpoint_failure_fails_snapshot_instead_of_one_chain() -> None:
     async with ask(fake.Network(a=gate(broken={"consumer_validators/2": (503, "")}))) as provider:
         await provider.open()
         with pytest.raises(errors.Transient, match=r"consumer_validators/2 at height 7: HTTP 503"):
             await provider.snapshot(ME, everything)
 
 
-async def test_an_endpoint_that_goes_down_midway() -> None:
+async def test_snapshot_fails_if_endpoint_goes_down() -> None:
     gateway_ = gate()
     async with ask(fake.Network(a=gateway_)) as provider:
         await provider.open()
@@ -343,7 +347,7 @@ async def test_an_endpoint_that_goes_down_midway() -> None:
             await provider.snapshot(ME, everything)
 
 
-async def test_a_balanced_endpoint_that_is_behind() -> None:
+async def test_snapshot_fails_if_load_balanced_endpoint_is_behind() -> None:
     gateway_ = gate()
     async with ask(fake.Network(a=gateway_)) as provider:
         await provider.open()
@@ -352,7 +356,7 @@ async def test_a_balanced_endpoint_that_is_behind() -> None:
             await provider.snapshot(ME, everything)
 
 
-async def test_own_validator_must_exist() -> None:
+async def test_snapshot_of_unknown_own_validator_is_refused() -> None:
     async with ask(fake.Network(a=gate())) as provider:
         await provider.open()
         with pytest.raises(errors.SettingsError) as caught:
@@ -364,7 +368,7 @@ async def test_own_validator_must_exist() -> None:
     )
 
 
-async def test_a_list_that_never_ends_is_refused() -> None:
+async def test_endless_pagination_is_refused() -> None:
     body = '{"validators":[],"pagination":{"next_key":"AA=="}}'
     async with ask(fake.Network(a=gate(broken={"staking": (200, body)}))) as provider:
         await provider.open()
@@ -372,7 +376,7 @@ async def test_a_list_that_never_ends_is_refused() -> None:
             await provider.snapshot(ME, everything)
 
 
-async def test_requests_in_flight_are_bounded() -> None:
+async def test_concurrent_requests_are_limited() -> None:
     network = fake.Network(a=gate())
     async with ask(network, in_flight=3) as provider:
         await provider.open()
@@ -401,7 +405,7 @@ BONDED = [(fake.valoper(1), "then a"), (fake.valoper(2), "then b"), (fake.valope
 LAUNCH = model.Launch(CCV_STATE, tuple(details for _, details in sorted(BONDED)))
 
 
-async def test_launch_reads_the_validators_of_the_launch_block() -> None:
+async def test_launch_reads_validators_at_launch_height() -> None:
     gateway_ = gate(states={5: AT_LAUNCH, 7: LAUNCHED})
     async with ask(fake.Network(a=gateway_), page_size=2) as provider:
         await provider.open()
@@ -413,7 +417,7 @@ async def test_launch_reads_the_validators_of_the_launch_block() -> None:
     assert gateway_.asked == [(f"{fake.CCV}consumer_genesis/2", None), (staking, 5), (staking, 5)]
 
 
-async def test_launch_without_descriptions_needs_no_old_state() -> None:
+async def test_launch_without_details_needs_no_archive_state() -> None:
     gateway_ = pruned()
     async with ask(fake.Network(a=gateway_)) as provider:
         await provider.open()
@@ -424,7 +428,7 @@ async def test_launch_without_descriptions_needs_no_old_state() -> None:
     assert gateway_.asked == [(f"{fake.CCV}consumer_genesis/2", None)]
 
 
-async def test_launch_waits_for_the_genesis() -> None:
+async def test_launch_waits_until_genesis_exists() -> None:
     gateway_ = gate(states={5: AT_LAUNCH, 7: STATE})
     slept, sleep = sleeper(
         lambda: gateway_.states.update({7 + len(slept): LAUNCHED if len(slept) == 3 else STATE})
@@ -436,7 +440,7 @@ async def test_launch_waits_for_the_genesis() -> None:
     assert (found, slept) == (LAUNCH, [2.0, 2.0, 2.0])
 
 
-async def test_launch_without_a_genesis() -> None:
+async def test_launch_without_genesis_fails_as_transient() -> None:
     slept, sleep = sleeper()
     async with ask(fake.Network(a=gate()), sleep=sleep) as provider:
         await provider.open()
@@ -469,7 +473,9 @@ def archive(**changes: Any) -> fake.Gateway:
         ({"a": pruned()}, model.Launch(CCV_STATE, None)),
     ],
 )
-async def test_launch_height_that_is_pruned(network: dict[str, fake.Gateway], expected: model.Launch) -> None:
+async def test_launch_at_pruned_height_uses_archive_or_omits_details(
+    network: dict[str, fake.Gateway], expected: model.Launch
+) -> None:
     hosts = [host for host in network if host != "old"]
     async with ask(fake.Network(**network), *hosts, archive=tuple(set(network) & {"old"})) as provider:
         await provider.open()
@@ -498,14 +504,16 @@ async def test_launch_height_that_is_pruned(network: dict[str, fake.Gateway], ex
         ),
     ],
 )
-async def test_archive_that_cannot_tell(old: fake.Gateway, kind: type[errors.IcsError], says: str) -> None:
+async def test_launch_fails_if_archive_cannot_answer(
+    old: fake.Gateway, kind: type[errors.IcsError], says: str
+) -> None:
     async with ask(fake.Network(a=pruned(), old=old), "a", archive=("old",)) as provider:
         await provider.open()
         with pytest.raises(kind, match=says):
             await provider.launch("2")
 
 
-async def test_changeover_has_no_launch_height() -> None:
+async def test_launch_of_changeover_chain_is_refused() -> None:
     state = dataclasses.replace(
         LAUNCHED,
         consumers={2: dataclasses.replace(CONSUMERS[2], genesis={"provider": {"client_state": None}})},
@@ -542,7 +550,7 @@ def rpc_status(chain_id: str = fake.CHAIN_ID, seconds_ago: int = 1) -> httpx.Res
     return httpx.Response(200, json={"result": {"node_info": {"network": chain_id}, "sync_info": sync}})
 
 
-async def test_one_usable_rpc_address_is_enough() -> None:
+async def test_rpc_check_passes_with_one_usable_address() -> None:
     async with rpc(httpx.ConnectError("refused"), rpc_status("other-1"), rpc_status()) as asked:
         await asked.check_rpc()
         told = asked.conditions()
@@ -552,7 +560,7 @@ async def test_one_usable_rpc_address_is_enough() -> None:
     ]
 
 
-async def test_rpc_addresses_of_another_chain_are_refused() -> None:
+async def test_rpc_check_refuses_addresses_of_another_chain() -> None:
     async with rpc(rpc_status("other-1")) as asked:
         with pytest.raises(
             errors.SettingsError, match=r"^ics:provider.rpc: http://rpc0 belongs to chain 'other-1'"
@@ -576,7 +584,7 @@ async def test_rpc_addresses_of_another_chain_are_refused() -> None:
         ),
     ],
 )
-async def test_a_pass_goes_on_without_any_rpc_address_and_says_so(
+async def test_rpc_check_without_usable_address_adds_critical_condition(
     answers: list[httpx.Response | Exception], each: str, more: list[str]
 ) -> None:
     async with rpc(*answers) as asked:
@@ -591,7 +599,7 @@ async def test_a_pass_goes_on_without_any_rpc_address_and_says_so(
     assert [one.reason for one in others] == more
 
 
-async def test_an_rpc_address_that_answered_nothing_is_hardly_waited_for_again(
+async def test_silent_rpc_address_gets_short_timeout_next_time(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(endpoints, "GRACE", 0.01)
@@ -619,7 +627,7 @@ async def test_an_rpc_address_that_answered_nothing_is_hardly_waited_for_again(
     assert caplog.records == []
 
 
-async def test_one_rpc_address_is_judged_by_itself() -> None:
+async def test_rpc_head_of_one_address_reports_its_error() -> None:
     async with rpc(httpx.ConnectError("refused")) as asked:
         with pytest.raises(errors.Transient, match=r"^http://rpc0: unreachable: refused"):
             await asked.endpoints.rpc_head("http://rpc0")

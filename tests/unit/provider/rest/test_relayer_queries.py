@@ -1,4 +1,4 @@
-"""The provider's side of the relaying, read at the height of the pass."""
+"""The provider's side of relaying, read at the height of the pass."""
 
 import datetime
 
@@ -45,7 +45,7 @@ async def opened(transport: Transport) -> relayer_queries.IbcQueries:
     return found
 
 
-async def test_everything_is_of_one_height() -> None:
+async def test_relayer_queries_share_one_height() -> None:
     transport = Transport()
     async with await opened(transport) as provider:
         terms = await provider.provider_params()
@@ -60,13 +60,13 @@ async def test_everything_is_of_one_height() -> None:
     assert transport.heights == {"7"}
 
 
-async def test_a_channel_that_is_gone() -> None:
+async def test_packets_of_missing_channel_fail_as_transient() -> None:
     async with await opened(Transport()) as provider:
         with pytest.raises(errors.Transient, match=r"channel-99.*: not found, although the chain listed it"):
             await provider.sent("channel-99")
 
 
-async def test_an_address_that_is_none() -> None:
+async def test_balance_of_invalid_address_fails_as_permanent() -> None:
     async with await opened(Transport()) as provider:
         with pytest.raises(errors.Permanent, match="invalid address"):
             await provider.balances(["nobody"], "stake")

@@ -1,4 +1,4 @@
-"""How transactions are shown."""
+"""Names and descriptions of transactions."""
 
 import pytest
 
@@ -35,7 +35,7 @@ BASE64 = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
         ),
     ],
 )
-def test_words(transaction: model.Intent, name: str, rest: str) -> None:
+def test_transaction_has_name_and_description(transaction: model.Intent, name: str, rest: str) -> None:
     assert (descriptions.name(transaction), descriptions.describe(transaction)) == (name, name + rest)
 
 
@@ -53,5 +53,5 @@ def test_words(transaction: model.Intent, name: str, rest: str) -> None:
         (terms.RemoveConsumer("5", "c-1"), "removal of consumer 5 (c-1)"),
     ],
 )
-def test_orders_by_hand_have_names(transaction: model.ByHand | terms.OwnerTransaction, name: str) -> None:
+def test_manual_transaction_has_name(transaction: model.ByHand | terms.OwnerTransaction, name: str) -> None:
     assert descriptions.name(transaction) == name

@@ -1,4 +1,4 @@
-"""Messages as the chain decodes them, and what they cost."""
+"""Messages as the chain decodes them, and their gas and fees."""
 
 import importlib.util
 import pathlib
@@ -46,11 +46,13 @@ COMMON = {"provider_addr": OPERATOR, "signer": OWN, "consumer_id": "5"}
         (terms.RemoveConsumer("5", "c-1"), tx_pb2.MsgRemoveConsumer(consumer_id="5", owner=OWN)),
     ],
 )
-def test_build(transaction: messages.Transaction, expected: message.Message) -> None:
+def test_transaction_becomes_its_message(
+    transaction: messages.Transaction, expected: message.Message
+) -> None:
     assert messages.build(transaction, PARTY) == expected
 
 
-def test_a_release_from_jail() -> None:
+def test_unjail_message_has_validator_address() -> None:
     built = messages.build(model.Unjail(), PARTY)
 
     assert (built.DESCRIPTOR.full_name, json_format.MessageToDict(built)) == (
@@ -72,9 +74,7 @@ def test_a_release_from_jail() -> None:
         terms.RemoveConsumer("5", "c-1"),
     ],
 )
-def test_a_grantee_sends_the_same_message_in_the_name_of_its_granter(
-    transaction: messages.Transaction,
-) -> None:
+def test_grantee_message_wraps_the_granters_message(transaction: messages.Transaction) -> None:
     inner = messages.build(transaction, PARTY)
 
     built = messages.build(transaction, signers.TxAuthority(OWN, GRANTEE))
@@ -86,7 +86,7 @@ def test_a_grantee_sends_the_same_message_in_the_name_of_its_granter(
     assert packed.type_url == f"/{inner.DESCRIPTOR.full_name}"
 
 
-def test_publishing_changes_the_details_only() -> None:
+def test_publish_message_changes_details_only() -> None:
     built = messages.build(model.PublishDetails("relayer=cosmos1x"), PARTY)
 
     assert (built.DESCRIPTOR.full_name, json_format.MessageToDict(built)) == (
@@ -104,7 +104,7 @@ def test_publishing_changes_the_details_only() -> None:
     )
 
 
-def test_a_top_up_comes_from_the_operators_account() -> None:
+def test_top_up_is_sent_from_operator_account() -> None:
     built = messages.build(TOP_UP, PARTY)
 
     assert (built.DESCRIPTOR.full_name, json_format.MessageToDict(built)) == (
@@ -119,7 +119,7 @@ def test_a_top_up_comes_from_the_operators_account() -> None:
     assert messages.spends(model.OptOut("5", "c-1"), "stake") == 0
 
 
-def test_costs_are_rounded_up() -> None:
+def test_gas_limit_and_fee_are_rounded_up() -> None:
     price = Decimal("0.0015")
 
     assert messages.gas_limit(100_001, 1.1) == 110_002  # in floats it would be 110001.1…
@@ -129,7 +129,7 @@ def test_costs_are_rounded_up() -> None:
     assert messages.fee(100_001, Decimal(0)) == 0
 
 
-def test_fields_are_those_of_the_protocol() -> None:
+def test_message_fields_match_protocol_definition() -> None:
     """Numbers and names of interchain-security v7, proto/interchain_security/ccv/provider/v1/tx.proto."""
     key_message = {"chain_id": 1, "provider_addr": 2, "consumer_key": 3, "signer": 4, "consumer_id": 5}
     found = {
@@ -181,7 +181,7 @@ def numbered(*names: str) -> dict[str, int]:
 
 
 @pytest.mark.skipif(importlib.util.find_spec("grpc_tools") is None, reason="grpcio-tools is not installed")
-def test_generated_code_is_of_the_proto_file(tmp_path: pathlib.Path) -> None:
+def test_generated_code_matches_proto_file(tmp_path: pathlib.Path) -> None:
     root = pathlib.Path(__file__).parents[4]
     made = tmp_path / "descriptors"
     subprocess.run(

@@ -1,4 +1,4 @@
-"""Who may sign for whom."""
+"""Signing authority, with and without granters."""
 
 import pytest
 
@@ -23,7 +23,7 @@ OTHER_OPERATOR = addresses.encode("cosmosvaloper", bytes(20))
         (OTHER_OPERATOR, OTHER, OTHER, signers.TxAuthority(OTHER, SIGNER, OTHER)),
     ],
 )
-def test_party_of_an_operator(
+def test_operator_authority_depends_on_granters(
     operator: str, granter: str, fee_granter: str, authority: signers.TxAuthority
 ) -> None:
     found = signers.of_operator(operator, ACCOUNT, granter, fee_granter)
@@ -56,14 +56,16 @@ def test_party_of_an_operator(
         ),
     ],
 )
-def test_party_that_cannot_be(operator: str, granter: str, fee_granter: str, says: str) -> None:
+def test_invalid_operator_authority_is_refused(
+    operator: str, granter: str, fee_granter: str, says: str
+) -> None:
     with pytest.raises(errors.SettingsError) as caught:
         signers.of_operator(operator, ACCOUNT, granter, fee_granter)
 
     assert str(caught.value) == says
 
 
-def test_party_of_an_owner() -> None:
+def test_owner_authority_depends_on_granters() -> None:
     assert signers.of_owner("cosmos", ACCOUNT, "", "") == signers.TxAuthority(SIGNER, SIGNER)
     assert signers.of_owner("cosmos", ACCOUNT, OTHER, OTHER) == signers.TxAuthority(OTHER, SIGNER, OTHER)
     with pytest.raises(errors.SettingsError, match=r"^ics:granter: "):

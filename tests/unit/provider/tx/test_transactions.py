@@ -1,4 +1,4 @@
-"""Sending a transaction to a chain that is full, lossy, slow, poor or another one."""
+"""Sending transactions despite full mempools, lost answers, slow blocks, missing funds and wrong chains."""
 
 import asyncio
 import dataclasses
@@ -149,7 +149,7 @@ class Endpoint:
 
 
 class Down:
-    """An endpoint that nobody listens on."""
+    """An endpoint without a server."""
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -213,7 +213,7 @@ def tx_hash(of: grpc.Draft) -> str:
     return hashlib.sha256(repr(of).encode()).hexdigest().upper()
 
 
-async def test_send_is_confirmed_by_its_block() -> None:
+async def test_send_returns_block_of_inclusion() -> None:
     chain = Chain()
     sending, endpoint = sender(chain)
 
@@ -224,7 +224,7 @@ async def test_send_is_confirmed_by_its_block() -> None:
     assert endpoint.broadcasts == [found.hash]
 
 
-async def test_the_next_usable_endpoint_is_taken() -> None:
+async def test_send_uses_next_usable_endpoint() -> None:
     chain = Chain()
     old = Chain(now=START - datetime.timedelta(seconds=61))
     sending, _ = sender(chain, old=old, down=None)
@@ -233,7 +233,7 @@ async def test_the_next_usable_endpoint_is_taken() -> None:
     assert old.executed == []
 
 
-async def test_an_address_that_gave_no_answer_is_asked_last_for_a_while() -> None:
+async def test_silent_endpoint_is_tried_last_for_a_while() -> None:
     chain = Chain()
     asked: list[str] = []
 
@@ -333,7 +333,9 @@ async def test_an_address_that_gave_no_answer_is_asked_last_for_a_while() -> Non
         ),
     ],
 )
-async def test_refusals(chain: Chain, kind: type[errors.IcsError], says: str) -> None:
+async def test_refused_transaction_raises_chain_error(
+    chain: Chain, kind: type[errors.IcsError], says: str
+) -> None:
     sending, endpoint = sender(chain)
 
     with pytest.raises(errors.IcsError) as caught:
@@ -343,7 +345,7 @@ async def test_refusals(chain: Chain, kind: type[errors.IcsError], says: str) ->
     assert len(endpoint.broadcasts) <= 1
 
 
-async def test_a_top_up_that_the_account_cannot_pay() -> None:
+async def test_top_up_with_insufficient_funds_is_refused() -> None:
     sending, _ = sender(Chain(simulation="spendable balance 3stake is smaller: insufficient funds"))
 
     with pytest.raises(errors.Permanent) as caught:
@@ -369,7 +371,7 @@ async def test_a_top_up_that_the_account_cannot_pay() -> None:
 @pytest.mark.parametrize(
     "check", [FULL, refused(32, "account sequence mismatch, expected 8, got 7: incorrect account sequence")]
 )
-async def test_what_was_not_taken_is_made_anew(check: grpc.TxResult) -> None:
+async def test_unaccepted_transaction_is_rebuilt_with_backoff(check: grpc.TxResult) -> None:
     chain = Chain(checks=[check] * 4)
     sending, endpoint = sender(chain)
 
@@ -383,7 +385,7 @@ async def test_what_was_not_taken_is_made_anew(check: grpc.TxResult) -> None:
     assert len(endpoint.broadcasts) == 5
 
 
-async def test_a_mempool_that_stays_full() -> None:
+async def test_send_fails_while_mempool_stays_full() -> None:
     chain = Chain(checks=[FULL] * 5)
     sending, _ = sender(chain)
 
@@ -398,7 +400,7 @@ async def test_a_mempool_that_stays_full() -> None:
     assert await sending.send(OPT_IN) == transactions.SentTx(tx_hash(draft(timeout_height=135)), 116)
 
 
-async def test_simulation_behind_a_transaction_under_way() -> None:
+async def test_send_fails_if_simulation_sees_old_sequence() -> None:
     chain = Chain(simulation="account sequence mismatch, expected 8, got 7: incorrect account sequence")
     sending, endpoint = sender(chain)
 
@@ -409,7 +411,7 @@ async def test_simulation_behind_a_transaction_under_way() -> None:
 
 
 @pytest.mark.parametrize("losses", [["after"], []])
-async def test_a_lost_answer_of_a_broadcast_that_arrived(losses: list[str]) -> None:
+async def test_send_finds_transaction_after_lost_broadcast_answer(losses: list[str]) -> None:
     chain = Chain(losses=losses, checks=[] if losses else [refused(19, "")], silent=3)
     sending, endpoint = sender(chain)
     if not losses:  # "already in the mempool": an earlier broadcast of the same bytes did arrive
@@ -421,7 +423,7 @@ async def test_a_lost_answer_of_a_broadcast_that_arrived(losses: list[str]) -> N
     assert (chain.executed, endpoint.broadcasts) == ([draft()], [found.hash])
 
 
-async def test_a_broadcast_that_never_arrived() -> None:
+async def test_send_waits_for_timeout_height_after_lost_broadcast() -> None:
     chain = Chain(losses=["before"])
     sending, endpoint = sender(chain)
 
@@ -449,7 +451,7 @@ async def slow_chain(chain: Chain) -> tuple[transactions.Transactions, Endpoint]
     return sending, endpoint
 
 
-async def test_an_unknown_outcome_is_settled_by_its_success() -> None:
+async def test_repeated_send_returns_result_of_open_transaction() -> None:
     chain = Chain(silent=120)
     sending, endpoint = await slow_chain(chain)
 
@@ -457,7 +459,7 @@ async def test_an_unknown_outcome_is_settled_by_its_success() -> None:
     assert endpoint.broadcasts == [tx_hash(draft())]
 
 
-async def test_an_unknown_outcome_is_settled_before_another_order() -> None:
+async def test_next_send_waits_for_open_transaction() -> None:
     chain = Chain(silent=120)
     sending, _ = await slow_chain(chain)
 
@@ -468,7 +470,7 @@ async def test_an_unknown_outcome_is_settled_before_another_order() -> None:
     assert chain.executed == [draft(), expected]
 
 
-async def test_nothing_is_sent_while_an_outcome_is_open() -> None:
+async def test_send_is_refused_while_outcome_is_open() -> None:
     chain = Chain(silent=120, is_stalled=True)
     sending, endpoint = await slow_chain(chain)
     chain.height = 121
@@ -486,7 +488,7 @@ async def test_nothing_is_sent_while_an_outcome_is_open() -> None:
     assert len(endpoint.broadcasts) == 2
 
 
-async def test_one_transaction_at_a_time() -> None:
+async def test_concurrent_sends_run_one_after_the_other() -> None:
     chain = Chain()
     sending, _ = sender(chain)
 
@@ -496,7 +498,7 @@ async def test_one_transaction_at_a_time() -> None:
     assert [d.sequence.next for d in chain.executed] == [7, 8]
 
 
-async def test_an_estimate_sends_nothing() -> None:
+async def test_estimate_sends_no_transaction() -> None:
     chain = Chain()
     sending, endpoint = sender(chain)
 
@@ -504,7 +506,7 @@ async def test_an_estimate_sends_nothing() -> None:
     assert (endpoint.broadcasts, chain.executed) == ([], [])
 
 
-async def test_the_id_of_a_chain_that_was_created() -> None:
+async def test_send_returns_id_of_created_chain() -> None:
     sending, _ = sender(
         Chain(execution=grpc.TxResult(code=0, codespace="", log="", height=0, consumer_id="12"))
     )
@@ -544,7 +546,7 @@ LIMITED = payer(
         (Chain(), signers.TxAuthority(PRINCIPAL, SIGNER, PRINCIPAL), f"{NO_GRANT}; {ALONE}"),
     ],
 )
-async def test_a_grant_that_is_missing_is_named(
+async def test_send_without_grant_names_missing_grant(
     chain: Chain, authority: signers.TxAuthority, missing: str
 ) -> None:
     sending, endpoint = sender(chain, authority)
@@ -571,13 +573,13 @@ async def test_a_grant_that_is_missing_is_named(
         ),
     ],
 )
-async def test_grants_that_suffice(chain: Chain, authority: signers.TxAuthority) -> None:
+async def test_send_succeeds_with_sufficient_grants(chain: Chain, authority: signers.TxAuthority) -> None:
     sending, _ = sender(chain, authority)
 
     assert (await sending.send(OPT_IN)).height == 101
 
 
-async def test_every_missing_grant_at_once() -> None:
+async def test_missing_grants_are_listed_together() -> None:
     sending, _ = sender(Chain(granted=(OPT_IN_TYPE,)), signers.TxAuthority(PRINCIPAL, SIGNER, PRINCIPAL))
 
     found = await sending.missing_grants(messages.OF_VALIDATOR)
@@ -587,7 +589,7 @@ async def test_every_missing_grant_at_once() -> None:
     assert not [line for line in found if f"--msg-type {OPT_IN_TYPE} " in line]
 
 
-async def test_a_grantee_that_lacks_funds() -> None:
+async def test_grantee_top_up_with_insufficient_funds_is_refused() -> None:
     top_up = model.TopUp(
         consumer_id="5", chain_id="c-1", purpose="relayer", address="cosmos1x", amount=9, denom="stake"
     )
@@ -604,7 +606,7 @@ async def test_a_grantee_that_lacks_funds() -> None:
     )
 
 
-async def test_a_transaction_is_put_down_before_it_is_handed_over() -> None:
+async def test_send_records_transaction_before_broadcast() -> None:
     chain = Chain()
     journal = Journal(chain)
     sending, _ = sender(chain, journal=journal)
@@ -614,7 +616,7 @@ async def test_a_transaction_is_put_down_before_it_is_handed_over() -> None:
     assert journal.last == (tx_hash(draft()), 120)
 
 
-async def test_what_a_dead_process_sent_is_waited_for() -> None:
+async def test_await_pending_finds_transaction_of_earlier_process() -> None:
     chain = Chain()
     journal = Journal(chain)
     chain.mempool[tx_hash(draft())] = draft()
@@ -627,21 +629,21 @@ async def test_what_a_dead_process_sent_is_waited_for() -> None:
     assert chain.executed == [draft()]
 
 
-async def test_nothing_is_older_than_what_was_never_begun() -> None:
+async def test_await_pending_returns_0_without_recorded_transaction() -> None:
     chain = Chain()
 
     assert await sender(chain, journal=Journal(chain))[0].await_pending() == 0
     assert await sender(chain)[0].await_pending() == 0
 
 
-async def test_what_no_block_can_take_any_more_is_not_waited_for() -> None:
+async def test_await_pending_skips_expired_transaction() -> None:
     chain = Chain(height=500)
     journal = Journal(chain, (tx_hash(draft()), 120))
 
     assert await sender(chain, journal=journal)[0].await_pending() == 0
 
 
-async def test_what_a_dead_process_never_handed_over_is_waited_for_until_no_block_can_take_it() -> None:
+async def test_await_pending_waits_for_timeout_height_of_unsent_transaction() -> None:
     chain = Chain()
     journal = Journal(chain, (tx_hash(draft()), 120))
 

@@ -1,4 +1,4 @@
-"""The loop that stays: one pass at a time, whatever wakes it, whoever holds the Lease."""
+"""The daemon: one pass at a time, for every kind of wake-up and Lease holder."""
 
 import asyncio
 import contextlib
@@ -137,7 +137,7 @@ def haste(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(daemon, name, 0.01)
 
 
-async def test_it_acts_at_once_and_then_at_each_event() -> None:
+async def test_daemon_runs_pass_at_start_and_at_each_event() -> None:
     async with playing(Play()) as play:
         await play.until(lambda: len(play.acts) == 1)
         play.bell.put(wakeups.Wakeup("opt_in", 99))
@@ -148,7 +148,7 @@ async def test_it_acts_at_once_and_then_at_each_event() -> None:
     assert (play.tenure.stopped, play.tenure.given_up, play.tenure.has_it) == (True, 1, False)
 
 
-async def test_events_of_a_pass_under_way_are_one_more_pass() -> None:
+async def test_events_during_a_pass_cause_one_more_pass() -> None:
     play = Play()
 
     def burst() -> None:
@@ -168,7 +168,7 @@ async def test_events_of_a_pass_under_way_are_one_more_pass() -> None:
 LAUNCH = wakeups.Wakeup("consumer_client_created", 100, is_urgent=True)
 
 
-async def test_a_launch_waits_for_no_pass_that_only_looks() -> None:
+async def test_launch_interrupts_pass_that_only_reads() -> None:
     play, never = Play(), asyncio.Event()
     play.looking = never.wait
     async with playing(play):
@@ -184,7 +184,7 @@ async def test_a_launch_waits_for_no_pass_that_only_looks() -> None:
 
 
 @pytest.mark.parametrize("is_writing", [True, False])
-async def test_a_pass_that_writes_or_is_urgent_itself_is_ended_by_no_launch(is_writing: bool) -> None:
+async def test_launch_does_not_interrupt_writing_or_urgent_pass(is_writing: bool) -> None:
     play, go_on = Play(), asyncio.Event()
     async with playing(play):
         await play.until(lambda: len(play.acts) == 1)
@@ -204,7 +204,7 @@ async def test_a_pass_that_writes_or_is_urgent_itself_is_ended_by_no_launch(is_w
     assert play.acts == [("start",), ("pods",), ("consumer_client_created",)]
 
 
-async def test_it_stops_at_once_while_it_only_looks() -> None:
+async def test_daemon_stops_at_once_during_read_only_pass() -> None:
     play, never = Play(), asyncio.Event()
     play.looking = never.wait
     async with playing(play):
@@ -213,7 +213,7 @@ async def test_it_stops_at_once_while_it_only_looks() -> None:
     assert (play.begun, play.running, play.acts) == (1, 0, [])
 
 
-async def test_an_answer_from_before_the_event_is_asked_again() -> None:
+async def test_pass_below_height_of_event_is_repeated() -> None:
     play = Play()
     play.script = [outcome(100), outcome(100), outcome(100), outcome(101)]
     async with playing(play):
@@ -225,7 +225,7 @@ async def test_an_answer_from_before_the_event_is_asked_again() -> None:
     assert play.acts == [("start",), ("consumer_client_created",), (), ()]
 
 
-async def test_a_standby_looks_and_takes_over() -> None:
+async def test_standby_observes_and_takes_over_free_lease() -> None:
     async with playing(Play(is_free=False)) as play:
         await play.until(lambda: play.looks == 1)
         assert (play.acts, play.one.health.trouble, play.one.health.is_acting) == ([], "", False)
@@ -235,7 +235,7 @@ async def test_a_standby_looks_and_takes_over() -> None:
     assert (play.looks, play.acts, play.one.health.is_acting) == (1, [("lease",)], True)
 
 
-async def test_who_loses_the_lease_only_looks() -> None:
+async def test_daemon_without_lease_only_observes() -> None:
     async with playing(Play()) as play:
         await play.until(lambda: len(play.acts) == 1)
         play.tenure.is_free = False
@@ -246,7 +246,7 @@ async def test_who_loses_the_lease_only_looks() -> None:
     assert play.acts == [("start",)]
 
 
-async def test_a_command_by_hand_is_let_in() -> None:
+async def test_daemon_yields_lease_to_manual_command() -> None:
     async with playing(Play()) as play:
         await play.until(lambda: len(play.acts) == 1)
         play.tenure.asked_for = True
@@ -257,7 +257,7 @@ async def test_a_command_by_hand_is_let_in() -> None:
     assert play.acts == [("start",), ("lease",)]
 
 
-async def test_what_cannot_be_judged_is_tried_again_and_told() -> None:
+async def test_failed_pass_is_retried_and_reported() -> None:
     play = Play()
     play.script = [errors.Transient("down")]
     play.one._jitter = lambda: -0.99  # no time is to be lost in a test
@@ -271,7 +271,7 @@ async def test_what_cannot_be_judged_is_tried_again_and_told() -> None:
     assert [str(told) for told in play.told[:1]] == ["down"]
 
 
-async def test_a_mistake_in_the_program_is_not_hidden() -> None:
+async def test_programming_error_ends_the_daemon() -> None:
     play = Play()
 
     def broken() -> None:
@@ -283,7 +283,7 @@ async def test_a_mistake_in_the_program_is_not_hidden() -> None:
     assert play.tenure.given_up == 1
 
 
-async def test_who_is_cut_off_in_the_middle_of_a_pass_leaves_the_lease_to_run_out() -> None:
+async def test_cancelled_pass_leaves_lease_to_expire() -> None:
     play, never = Play(), asyncio.Event()
     play.writing = never.wait
     task = asyncio.create_task(play.one.run())
@@ -295,7 +295,7 @@ async def test_who_is_cut_off_in_the_middle_of_a_pass_leaves_the_lease_to_run_ou
     assert (play.running, play.tenure.given_up, play.tenure.has_it) == (0, 0, True)
 
 
-async def test_a_pass_that_hangs_does_not_keep_the_lease() -> None:
+async def test_hanging_pass_does_not_keep_the_lease() -> None:
     play, go_on = Play(), asyncio.Event()
     now, asked = 100.0, 0
 
@@ -318,7 +318,7 @@ async def test_a_pass_that_hangs_does_not_keep_the_lease() -> None:
     assert play.acts == [("start",), ("lease",)]
 
 
-async def test_a_pass_that_fails_does_not_forget_the_block_that_woke_it() -> None:
+async def test_failed_pass_keeps_height_of_its_event() -> None:
     play = Play()
     play.one._jitter = lambda: -0.99  # no time is to be lost in a test
     play.script = [outcome(100), errors.Transient("down"), outcome(100), outcome(101)]
@@ -331,7 +331,7 @@ async def test_a_pass_that_fails_does_not_forget_the_block_that_woke_it() -> Non
     assert play.script == []
 
 
-async def test_who_holds_the_lease_is_told_once_and_such_a_standby_is_ready() -> None:
+async def test_lease_holder_is_reported_once_and_standby_is_ready() -> None:
     play = Play()
     play.tenure.refusal = lease.HeldByOther("bob is acting, until at most 30 s after now", "bob")
     async with playing(play):
@@ -340,7 +340,7 @@ async def test_who_holds_the_lease_is_told_once_and_such_a_standby_is_ready() ->
     assert play.told == ["standby: bob is acting for this validator"]
 
 
-async def test_a_standby_that_could_never_act_tells_why_and_is_not_ready() -> None:
+async def test_standby_that_can_never_act_reports_why_and_is_not_ready() -> None:
     play = Play()
     play.tenure.refusal = errors.Permanent("no right to update leases: grant it")
     trouble = "could not acquire the Lease: no right to update leases: grant it"
@@ -354,7 +354,7 @@ async def test_a_standby_that_could_never_act_tells_why_and_is_not_ready() -> No
     assert [one for one in play.told if isinstance(one, str)] == [trouble]
 
 
-async def test_a_lease_that_somebody_wrote_just_now_is_no_trouble() -> None:
+async def test_lease_conflict_is_not_reported() -> None:
     play = Play()
     play.tenure.refusal = api_errors.Conflict("it has changed")
     async with playing(play):

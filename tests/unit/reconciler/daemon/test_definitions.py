@@ -1,4 +1,4 @@
-"""Chain definitions under a reconciler that stays: files change, addresses fail, mistakes are made."""
+"""Chain definitions in the daemon: changed files, failing URLs and invalid definitions."""
 
 import os
 import pathlib
@@ -78,7 +78,7 @@ def play(tmp_path: pathlib.Path) -> Play:
     return Play(tmp_path)
 
 
-async def test_an_address_that_failed_is_tried_again_later_and_later_until_it_answers(play: Play) -> None:
+async def test_failed_genesis_url_is_retried_with_backoff(play: Play) -> None:
     play.define("one", FETCHED)
     play.answer = None
     await play.definitions.load()
@@ -99,7 +99,7 @@ async def test_an_address_that_failed_is_tried_again_later_and_later_until_it_an
     assert play.fetched == 1 + len(tries) + 1
 
 
-async def test_what_was_fetched_is_kept_when_another_file_changes(play: Play) -> None:
+async def test_fetched_genesis_is_kept_when_another_file_changes(play: Play) -> None:
     play.define("one", FETCHED)
     await play.definitions.load()
     play.answer = None
@@ -110,7 +110,7 @@ async def test_what_was_fetched_is_kept_when_another_file_changes(play: Play) ->
     assert play.fetched == 1
 
 
-async def test_an_edited_definition_and_an_edited_genesis_are_read_again(play: Play) -> None:
+async def test_edited_definition_and_genesis_are_reloaded(play: Play) -> None:
     play.define("one", {"base": {"file": "one.json"}})
     await play.definitions.load()
     [(_, _, genesis, problem)] = play.known
@@ -130,7 +130,7 @@ async def test_an_edited_definition_and_an_edited_genesis_are_read_again(play: P
     assert play.known == []
 
 
-async def test_a_file_that_is_being_written_is_not_read(play: Play) -> None:
+async def test_file_being_written_is_not_read(play: Play) -> None:
     await play.definitions.load()
     play.define("one", FETCHED)
     assert await play.looks(1) == [False]
@@ -139,9 +139,7 @@ async def test_a_file_that_is_being_written_is_not_read(play: Play) -> None:
     assert play.known == [("one", "consumer:2", BASE, "")]
 
 
-async def test_a_mistake_leaves_the_last_good_ones_in_force_and_their_genesis_is_still_tried(
-    play: Play,
-) -> None:
+async def test_invalid_definition_keeps_last_valid_ones_and_retries_their_genesis(play: Play) -> None:
     play.define("one", FETCHED)
     play.answer = None
     await play.definitions.load()
@@ -158,7 +156,7 @@ async def test_a_mistake_leaves_the_last_good_ones_in_force_and_their_genesis_is
     assert play.definitions.problem == ""
 
 
-async def test_what_nobody_foresaw_leaves_nothing_unread(play: Play) -> None:
+async def test_unexpected_error_does_not_skip_changed_definition(play: Play) -> None:
     await play.definitions.load()
     play.define("one", FETCHED)
     play.fault = RuntimeError("a mistake of the program")
@@ -170,20 +168,20 @@ async def test_what_nobody_foresaw_leaves_nothing_unread(play: Play) -> None:
     assert play.known == [("one", "consumer:1", BASE, "")]
 
 
-async def test_an_address_that_is_none_is_its_chains_trouble() -> None:
+async def test_invalid_genesis_url_is_transient_error() -> None:
     with pytest.raises(
         errors.Transient, match=r"^http://launch\.example:abc: no answer: Invalid port: 'abc'$"
     ):
         await wiring.fetch("http://launch.example:abc")
 
 
-async def test_a_mistake_at_the_start_is_an_error(play: Play) -> None:
+async def test_invalid_definition_at_start_is_an_error(play: Play) -> None:
     play.write("one.yaml", "name: [")
     with pytest.raises(errors.SettingsError, match=r"one\.yaml line 1: malformed"):
         await play.definitions.load()
 
 
-def test_definitions_that_are_not_in_force_are_told_by_each_pass() -> None:
+def test_each_pass_reports_stale_definitions() -> None:
     assert reconcile.stale_definitions(factories.world()) is None
     condition = reconcile.stale_definitions(factories.world(definitions_problem="one.yaml: wrong"))
     text = "one.yaml: wrong; until then the earlier definitions are used"

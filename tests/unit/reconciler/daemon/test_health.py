@@ -1,4 +1,4 @@
-"""Probes that tell the truth."""
+"""Probes and metrics of the daemon."""
 
 import asyncio
 import dataclasses
@@ -31,11 +31,13 @@ WELL = health.DaemonHealth(is_acting=True, due=130.0, judged_at=95.0, trouble=""
         (health.DaemonHealth(busy_since=0.0), 1.0, "", "no pass has run yet"),
     ],
 )
-def test_alive_and_ready(found: health.DaemonHealth, now: float, alive: str, ready: str) -> None:
+def test_liveness_and_readiness_depend_on_health(
+    found: health.DaemonHealth, now: float, alive: str, ready: str
+) -> None:
     assert (health.liveness_problem(found, now), health.readiness_problem(found, now)) == (alive, ready)
 
 
-def test_metrics() -> None:
+def test_metrics_have_values_of_health() -> None:
     found = dataclasses.replace(WELL, failures=1, seconds=0.25, wakeups={"pods": 2, "opt_in": 1}, critical=1)
     status, kind, text = health_server.answer("GET /metrics HTTP/1.1", found, 100.0)
     assert (status, kind) == ("200 OK", "text/plain; version=0.0.4; charset=utf-8")
@@ -76,7 +78,7 @@ async def ask(port: int, request: bytes) -> str:
     return answer
 
 
-async def test_probes_over_http(unused_tcp_port: int) -> None:
+async def test_probes_are_served_over_http(unused_tcp_port: int) -> None:
     states = [WELL, dataclasses.replace(WELL, trouble="provider down"), WELL, WELL, WELL]
     async with health_server.serve(unused_tcp_port, lambda: states.pop(0), lambda: 100.0) as port:
         found = [
@@ -100,7 +102,7 @@ async def test_probes_over_http(unused_tcp_port: int) -> None:
     assert found[1].endswith("\r\n\r\nprovider down\nacting, provider at height 42\n")
 
 
-async def test_a_port_that_is_taken(unused_tcp_port: int) -> None:
+async def test_occupied_port_is_refused(unused_tcp_port: int) -> None:
     async with health_server.serve(unused_tcp_port, lambda: WELL, lambda: 0.0):
         with pytest.raises(
             errors.SettingsError, match=rf"ics:daemon.port: cannot listen on {unused_tcp_port}"
@@ -109,6 +111,6 @@ async def test_a_port_that_is_taken(unused_tcp_port: int) -> None:
                 pass
 
 
-async def test_no_port() -> None:
+async def test_port_0_starts_no_server() -> None:
     async with health_server.serve(0, lambda: WELL, lambda: 0.0) as port:
         assert port == 0

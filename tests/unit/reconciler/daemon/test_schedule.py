@@ -1,4 +1,4 @@
-"""When the daemon looks by itself."""
+"""Pauses between the daemon's periodic passes."""
 
 import dataclasses
 
@@ -35,7 +35,7 @@ LONG = 1e6
         (None, 121.0, (10.0, 30.0)),
     ],
 )
-def test_pause_of_one_chain(
+def test_pause_depends_on_awaited_times_of_chain(
     until_spawn: float | None, since_change: float, expected: tuple[float, float]
 ) -> None:
     chain = schedule.AwaitedTimes(until_spawn, since_change)
@@ -44,7 +44,7 @@ def test_pause_of_one_chain(
     )
 
 
-def test_the_most_urgent_chain_sets_the_pause() -> None:
+def test_pause_is_that_of_the_most_urgent_chain() -> None:
     assert (schedule.pause_seconds([], 0.0), schedule.pause_seconds([], 1.0)) == (27.0, 30.0)
     chains = [
         schedule.AwaitedTimes(3600.0, LONG),
@@ -59,7 +59,7 @@ def test_backoff_doubles_up_to_its_limit_with_jitter() -> None:
     assert [aio.backoff(n, 30.0, 0.0) for n in (1, 6)] == [0.5, 15.0]
 
 
-def test_no_retry_waits_long_around_a_spawn() -> None:
+def test_retry_near_spawn_time_is_short() -> None:
     assert [schedule.retry_seconds(n, 30.0, 1.0) for n in (1, 4, 9)] == [1, 8, 30]
     assert [schedule.retry_seconds(n, 1.0, 1.0) for n in (1, 4, 9)] == [1, 5, 5]
     assert [schedule.retry_seconds(9, 30.0, 0.0), schedule.retry_seconds(1, 0.2, 0.0)] == [15.0, 0.5]
@@ -74,7 +74,7 @@ def report(
     return schedule.awaited_states(snapshot, status.report(wanted, {}))
 
 
-def test_chains_of_which_something_is_expected() -> None:
+def test_staged_chain_is_awaited_with_its_spawn_time() -> None:
     staged = factories.consumer(model.Phase.INITIALIZED, factories.joined("alice"))
 
     found = report(staged, factories.memory())
@@ -96,7 +96,7 @@ def test_chains_of_which_something_is_expected() -> None:
         (model.Phase.LAUNCHED, "charlie", {}, False),
     ],
 )
-def test_what_is_awaited_does_not_hang_on_what_is_there_of_it(
+def test_chain_is_awaited_regardless_of_its_objects(
     phase: model.Phase, name: str, problems: dict[str, str], is_awaited: bool
 ) -> None:
     snapshot = factories.snapshot(factories.consumer(phase), problems=problems)
@@ -107,14 +107,14 @@ def test_what_is_awaited_does_not_hang_on_what_is_there_of_it(
     )
 
 
-def test_a_chain_that_the_cluster_refused_for_the_moment_is_looked_at_as_before_its_spawn() -> None:
+def test_excluded_chain_is_still_awaited() -> None:
     snapshot = factories.snapshot(factories.consumer())
     wanted = factories.judge(snapshot)
     without = opt_ins.exclude(wanted, {"0"}, consumer_observed.Memory())
     assert set(schedule.awaited_states(snapshot, status.report(without, {}))) == {"0"}
 
 
-def test_a_chain_that_runs_well_is_not_waited_for() -> None:
+def test_healthy_running_chain_is_not_awaited() -> None:
     chain = status.ChainReport(
         chain_id="c-1",
         consumer_id="0",
@@ -146,6 +146,6 @@ def test_a_chain_that_runs_well_is_not_waited_for() -> None:
     assert found == [{}, {"0": schedule.AwaitedState(None, told)}, {}]
 
 
-def test_seconds_are_those_of_the_provider() -> None:
+def test_seconds_until_spawn_use_provider_time() -> None:
     assert schedule.seconds_until("2026-01-01T00:00:00Z", "2026-01-01T00:00:30.5Z") == -30.5
     assert schedule.seconds_until(None, "2026-01-01T00:00:30Z") is None

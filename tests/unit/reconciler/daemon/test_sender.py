@@ -26,7 +26,7 @@ class Sender:
         return 0
 
 
-async def test_a_transaction_that_failed_is_tried_later_and_later() -> None:
+async def test_failed_transaction_is_retried_with_backoff() -> None:
     now = 0.0
     inner = Sender()
     sender = daemon_sender.BackoffSender(inner, lambda: now, lambda: 1.0)
@@ -42,7 +42,7 @@ async def test_a_transaction_that_failed_is_tried_later_and_later() -> None:
     assert await sender.send(SECOND) == "sent"
 
 
-async def test_once_it_succeeds_all_is_forgotten() -> None:
+async def test_success_resets_transaction_backoff() -> None:
     now = 0.0
     inner = Sender()
     sender = daemon_sender.BackoffSender(inner, lambda: now, lambda: 1.0)
@@ -57,7 +57,7 @@ async def test_once_it_succeeds_all_is_forgotten() -> None:
         await sender.send(FIRST)
 
 
-def test_a_silent_node_is_waited_for_only_from_time_to_time() -> None:
+def test_silent_node_gets_full_timeout_only_occasionally() -> None:
     clock = iter((0.0, 0.0, 1.0, 59.0, 60.0, 60.0, 61.0))
     nodes = observe.AdaptiveTimeouts(lambda: next(clock), lambda: 1.0)
     waited = []

@@ -6,7 +6,7 @@ from ics.provider import event_filter
 from ics.reconciler.daemon import wakeups
 
 
-async def test_what_rang_before_anybody_listened_is_not_lost() -> None:
+async def test_wakeups_before_wait_are_kept() -> None:
     one = wakeups.WakeupQueue()
     one.put(wakeups.Wakeup("a"))
     one.put(wakeups.Wakeup("b", 7))
@@ -15,7 +15,7 @@ async def test_what_rang_before_anybody_listened_is_not_lost() -> None:
     assert await one.wait(0.0) == ()
 
 
-async def test_the_rest_of_a_burst_is_waited_for() -> None:
+async def test_wait_collects_the_rest_of_a_burst() -> None:
     one = wakeups.WakeupQueue()
     one.put(wakeups.Wakeup("a"))
     asyncio.get_running_loop().call_later(0.02, one.put, wakeups.Wakeup("b"))
@@ -23,7 +23,7 @@ async def test_the_rest_of_a_burst_is_waited_for() -> None:
     assert await one.wait(60.0, settle=0.2) == (wakeups.Wakeup("a"), wakeups.Wakeup("b"))
 
 
-async def test_a_launch_is_not_kept_waiting() -> None:
+async def test_launch_ends_the_wait_at_once() -> None:
     one = wakeups.WakeupQueue()
     launch = wakeups.Wakeup("launch", 7, is_urgent=True)
     asyncio.get_running_loop().call_later(0.02, one.put, wakeups.Wakeup("a"))
@@ -33,7 +33,7 @@ async def test_a_launch_is_not_kept_waiting() -> None:
         assert await one.wait(60.0, settle=60.0) == (wakeups.Wakeup("a"), launch)
 
 
-async def test_each_type_of_an_event_is_a_wakeup_and_a_launch_is_urgent() -> None:
+async def test_each_event_type_is_a_wakeup_and_launch_is_urgent() -> None:
     queue = wakeups.WakeupQueue()
     queue.put_event(event_filter.ChainEvent(7, ("consumer_client_created", "opt_in")))
     queue.put_event(event_filter.CONNECTED)
