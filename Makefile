@@ -6,6 +6,7 @@ SHELL := /bin/bash
 VENV := .venv
 PYTHON := $(VENV)/bin/python
 STAMP := $(VENV)/.made
+SIDE_BY_SIDE = $(PYTHON) -m pytest -p tests.stories.side_by_side
 
 .PHONY: help
 help: ## this list
@@ -20,15 +21,20 @@ down: venv ## removes the local network, whatever state it is in
 	$(PYTHON) -m devnet down
 
 .PHONY: test
-test: check e2e ## set-up and all tests, the real network's among them
+test: static ## set-up and all tests, the real network's among them, side by side
+	$(PYTHON) -m devnet build
+	$(SIDE_BY_SIDE) -m 'not soak'
 
 .PHONY: check
-check: venv ## format, lint, types, layers and the offline tests
+check: static ## format, lint, types, layers and the offline tests
+	$(PYTHON) -m pytest
+
+.PHONY: static
+static: venv ## format, lint, layers and types
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m ruff check .
 	$(VENV)/bin/lint-imports
 	$(PYTHON) -m mypy
-	$(PYTHON) -m pytest
 
 .PHONY: format
 format: venv ## formats the code and fixes what ruff can fix
@@ -36,11 +42,13 @@ format: venv ## formats the code and fixes what ruff can fix
 	$(PYTHON) -m ruff check --fix .
 
 .PHONY: e2e
-e2e: venv ## the tests against a real API server and on the local network of real chains
+e2e: venv ## the tests with real API servers and real chains; STORY=launch: one of them, on a network that is left up
 	$(PYTHON) -m devnet build
-	$(PYTHON) -m pytest -m 'cluster'
-	$(PYTHON) -m pytest -m 'pulumi and not network'
-	$(PYTHON) -m pytest -m 'network'
+ifdef STORY
+	$(PYTHON) -m pytest -s -m '' $(or $(wildcard tests/*/test_$(STORY).py),$(error there is no tests/*/test_$(STORY).py))
+else
+	$(SIDE_BY_SIDE) -m 'cluster or pulumi or network'
+endif
 
 .PHONY: bench
 bench: venv ## how a pass grows from 10 to 1,000 chains, on a simulated provider, as ratios within one run
@@ -52,7 +60,9 @@ bench: venv ## how a pass grows from 10 to 1,000 chains, on a simulated provider
 .PHONY: soak
 soak: venv ## what takes longer than a test may: ten channels, every kill, a stuck node, times of launches, a day in an hour
 	$(PYTHON) -m devnet build
+	$(PYTHON) -m devnet down
 	$(PYTHON) -m pytest -m 'soak' -s
+	$(PYTHON) -m devnet down
 
 .PHONY: venv
 venv: $(STAMP) ## the Python environment in .venv, with the package in it

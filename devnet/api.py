@@ -38,6 +38,10 @@ class Api:
         context.load_cert_chain(str(folder / f"{user}.crt"), str(folder / f"{user}.key"))
         self._http = httpx.Client(base_url=host.api, verify=context, timeout=10, trust_env=False)
 
+    def close(self) -> None:
+        """Ends its connections."""
+        self._http.close()
+
     def is_ready(self) -> bool:
         """Return whether the API server is ready."""
         try:

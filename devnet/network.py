@@ -1,5 +1,6 @@
 """Start, removal and status of the whole local network."""
 
+import contextlib
 import functools
 import os
 import shutil
@@ -89,6 +90,11 @@ def down(progress: Progress) -> None:
         _remove(progress)
 
 
+def is_up() -> bool:
+    """Whether the whole network is there, and all of its programs run."""
+    return _is_whole() and not any(host.ended for host in status())
+
+
 def status() -> list[HostStatus]:
     """Return the status of each host; without a network, all values are empty."""
     return [_status(host) for host in plan.HOSTS]
@@ -174,12 +180,17 @@ def _status(host: Host) -> HostStatus:
         if owner in (host.name, SHARED) and not processes.is_running(owner, program)
     ]
     has_cluster = processes.is_running(host.name, "kube-apiserver")
-    try:
-        ready = has_cluster and cluster.is_node_ready(Api(host, "admin"), host)
-    except errors.Transient:
-        ready = False
+    ready = has_cluster and _is_node_ready(host)
     height = provider.reached(host) if processes.is_running(host.name, provider.PROGRAM) else 0
     return HostStatus(host.name, ready, height, tuple(ended))
+
+
+def _is_node_ready(host: Host) -> bool:
+    with contextlib.closing(Api(host, "admin")) as client:
+        try:
+            return cluster.is_node_ready(client, host)
+        except errors.Transient:
+            return False
 
 
 def _in_parallel(work: Callable[[Host], None]) -> None:

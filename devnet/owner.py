@@ -4,14 +4,17 @@ import asyncio
 import concurrent.futures
 import contextlib
 import datetime
+import fcntl
 import json
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 import httpx
 
-from devnet import cache, commands, identities, plan, provider, toolchain
+from devnet import cache, commands, identities, places, plan, provider, toolchain
 from ics import errors
 from ics.config import settings
 from ics.provider.owner import terms as owner_terms
@@ -104,6 +107,19 @@ def delegate(operator_address: str, amount: int) -> None:
     _broadcast("staking", "delegate", operator_address, f"{amount}{plan.DENOM}")
 
 
+def submit_proposal(path: Path) -> None:
+    """Puts a proposal to the provider's governance.
+
+    Args:
+        path: a file in the form of the chain's own command line.
+
+    Raises:
+        Permanent: the provider refuses it.
+        Transient: the transaction is not in a block in time.
+    """
+    _broadcast("gov", "submit-proposal", str(path))
+
+
 def consumer(consumer_id: str) -> dict[str, Any]:
     """Return the provider's data of a consumer chain.
 
@@ -131,7 +147,7 @@ def _send(transaction: messages.Transaction) -> transactions.SentTx:
         sending = transactions.Transactions(node, signers.TxAuthority(address, address), account, _now)
         return await sending.send(transaction)
 
-    with concurrent.futures.ThreadPoolExecutor(max_workers=1) as pool:
+    with _turn(), concurrent.futures.ThreadPoolExecutor(max_workers=1) as pool:
         return pool.submit(lambda: asyncio.run(sent())).result()
 
 
@@ -152,19 +168,30 @@ def _now() -> datetime.datetime:
 def _broadcast(module: str, command: str, *arguments: str) -> None:
     """Send a transaction that the operator does not support, by the provider's own command line."""
     chains = cache.find(toolchain.chains_recipe())
-    if chains is None or not provider.owner_home().exists():
-        raise errors.Permanent("the local network is not up; run `python -m devnet up`")
-    answer = json.loads(
-        commands.run(
-            str(chains / "interchain-security-pd"),
-            *("tx", module, command, *arguments),
-            *("--from", "owner", "--keyring-backend", "test", "--home", provider.owner_home()),
-            *("--chain-id", plan.PROVIDER_CHAIN_ID, "--node", f"tcp://{_NODE.address}:{plan.RPC_PORT}"),
-            *("--gas", "auto", "--gas-adjustment", "1.5", "--gas-prices", plan.MIN_GAS_PRICE),
-            *("--yes", "--output", "json"),
+    if chains is None:
+        raise errors.Permanent("the provider's program is not built; run `python -m devnet build`")
+    with _turn():
+        answer = json.loads(
+            commands.run(
+                str(chains / "interchain-security-pd"),
+                *("tx", module, command, *arguments),
+                *("--from", "owner", "--keyring-backend", "test", "--home", provider.owner_home()),
+                *("--chain-id", plan.PROVIDER_CHAIN_ID, "--node", f"tcp://{_NODE.address}:{plan.RPC_PORT}"),
+                *("--gas", "auto", "--gas-adjustment", "1.5", "--gas-prices", plan.MIN_GAS_PRICE),
+                *("--yes", "--output", "json"),
+            )
         )
-    )
-    _confirmed(command, answer)
+        _confirmed(command, answer)
+
+
+@contextlib.contextmanager
+def _turn() -> Iterator[None]:
+    """One transaction at a time, whoever sends them: they would take each other's sequence number."""
+    if not places.state().exists():
+        raise errors.Permanent("the local network is not up; run `python -m devnet up`")
+    with (places.state() / "owner.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def _confirmed(command: str, answer: dict[str, Any], timeout: float = 30.0) -> None:

@@ -9,7 +9,8 @@ from typing import Final
 PROVIDER_CHAIN_ID: Final = "provider-1"
 DENOM: Final = "stake"
 BLOCKS_PER_EPOCH: Final = 5
-UNBONDING_SECONDS: Final = 600
+UNBONDING_SECONDS: Final = 3600
+"""Longer than a run of all tests, in which no chain is deleted by the way."""
 CONSUMER_UNBONDING_SECONDS: Final = 540
 GOVERNANCE_SECONDS: Final = 20
 MIN_GAS_PRICE: Final = f"0.001{DENOM}"

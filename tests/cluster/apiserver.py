@@ -11,7 +11,6 @@ import os
 import pathlib
 import shutil
 import signal
-import socket
 import ssl
 import subprocess
 import time
@@ -21,6 +20,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from devnet import pki
+from tests import free_ports
 
 READY_WITHIN = 60.0
 """Seconds until the API server must answer."""
@@ -87,7 +87,7 @@ def running(
     authority.issue_client(pki.Identity("client", "cert-admin", pki.MASTERS))
     members = {"admin": pki.MASTERS}
     (folder / "tokens.csv").write_text("".join(f'{u},{u},{u},"{members.get(u, "testers")}"\n' for u in users))
-    client, peer, secure = _free_ports(3)
+    client, peer, secure = free_ports.take(3)
     with contextlib.ExitStack() as stack:
         stack.enter_context(_process(folder, "etcd", [str(etcd), *_etcd_flags(folder, client, peer)]))
         stack.enter_context(
@@ -179,11 +179,3 @@ def _wait_ready(server: Server) -> None:
             return
         time.sleep(0.1)
     raise TimeoutError((server.folder / "apiserver.log").read_text()[-2000:])
-
-
-def _free_ports(count: int) -> list[int]:
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [s.getsockname()[1] for s in sockets]
-    for s in sockets:
-        s.close()
-    return ports

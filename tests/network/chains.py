@@ -2,14 +2,16 @@
 
 import datetime
 import hashlib
+import itertools
 import json
+import pathlib
 import tempfile
 from typing import Any
 
 import httpx
 
 from devnet import commands, owner, places, plan
-from tests.network import operators, waiting
+from tests.network import diary, operators, waiting
 
 BASE = places.CHECKOUT / "stacks" / "chains" / "ics-example.genesis.json"
 CCV = f"{plan.HOSTS[0].rest}/interchain_security/ccv/provider"
@@ -28,7 +30,27 @@ def spec(chain_id: str, spawn_in: float, **changes: Any) -> owner.ConsumerSpec:
 
 def create(chain_id: str, spawn_in: float, **changes: Any) -> str:
     """Create one and answer its consumer id."""
-    return owner.create_consumer(spec(chain_id, spawn_in, **changes))
+    consumer_id = owner.create_consumer(spec(chain_id, spawn_in, **changes))
+    diary.note("owner", f"consumer {consumer_id} ({chain_id}) created, launched in {spawn_in:.0f} s")
+    return consumer_id
+
+
+def remove(consumer_id: str) -> None:
+    """Stop a launched one, as its owner."""
+    owner.remove_consumer(consumer_id)
+    diary.note("owner", f"consumer {consumer_id} removed")
+
+
+def move(consumer_id: str, chain_id: str, spawn_in: float) -> None:
+    """Give a chain that waits for its launch another spawn time, and another name if that is another one."""
+    owner.update_consumer(consumer_id, spec(chain_id, spawn_in))
+    diary.note("owner", f"consumer {consumer_id} ({chain_id}) is now launched in {spawn_in:.0f} s")
+
+
+def fresh(stem: str) -> str:
+    """A chain id that begins so, and that no story has used before: what that one left does not matter."""
+    taken = {one["chain_id"] for one in of_phase(0)}
+    return next(one for one in (f"{stem}{number}-1" for number in itertools.count(1)) if one not in taken)
 
 
 def phase(consumer_id: str) -> str:
@@ -46,12 +68,12 @@ def ask(path: str, **params: str) -> dict[str, Any]:
 
 def of_phase(number: int) -> list[dict[str, Any]]:
     """Lines of the provider's list of chains: 0 all, 3 LAUNCHED."""
-    found: list[dict[str, Any]] = ask(f"consumer_chains/{number}")["chains"]
+    found: list[dict[str, Any]] = ask(f"consumer_chains/{number}", **{"pagination.limit": "500"})["chains"]
     return found
 
 
-def describe(operator: operators.Operator, details: str) -> None:
-    """Publish another description, as the validator does by the chain's own command line."""
+def transact(operator: operators.Operator, *order: str | pathlib.Path) -> None:
+    """Hand a transaction of a validator's to the mempool, by the chain's own command line."""
     words = operator.validator.account.mnemonic
     assert words is not None
     program = places.credentials("bin") / "interchain-security-pd"
@@ -60,12 +82,17 @@ def describe(operator: operators.Operator, details: str) -> None:
         commands.run(program, "keys", "add", "it", "--recover", *keyring, text=f"{words.reveal_text()}\n")
         answer = json.loads(
             commands.run(
-                *(program, "tx", "staking", "edit-validator", "--details", details, "--from", "it", *keyring),
+                *(program, "tx", *order, "--from", "it", *keyring),
                 *("--chain-id", plan.PROVIDER_CHAIN_ID, "--node", operator.host.rpc.replace("http", "tcp")),
                 *("--gas", "400000", "--gas-prices", plan.MIN_GAS_PRICE, "--yes", "--output", "json"),
             )
         )
     assert answer["code"] == 0, answer["raw_log"]
+
+
+def describe(operator: operators.Operator, details: str) -> None:
+    """Publish another description, as the validator does by the chain's own command line."""
+    transact(operator, "staking", "edit-validator", "--details", details)
     path = f"/cosmos/staking/v1beta1/validators/{operator.validator.operator_address}"
 
     def published() -> str:

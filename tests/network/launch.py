@@ -1,22 +1,22 @@
 """How the two chains of the operator's day are launched, and what is seen on the way.
 
-Both carry one chain id. The first is the chain of all stories; its twin is removed by its owner as soon as
-it runs, so that the provider's unbonding period passes while the other stories go on.
+Both carry one chain id. The first is the chain of most stories; its twin is the one of `test_removal`.
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from devnet import owner
 from ics import names
 from tests.network import chains, kube, operators, waiting
 
 CHAIN_ID = "consumer1-1"
 RUNNERS = ("alice", "bob")
 """Who the 66 % rule selects: 300 and 200 of 600 thousand."""
-_SPAWN_IN = 60.0
+HOUR = 3600.0
+_SOON = 2.0
+"""Seconds from the last preparation to the spawn time, so that nobody waits for a time that was guessed."""
 
 
 @dataclass(frozen=True)
@@ -32,8 +32,8 @@ class Launch:
     running_status: Mapping[str, dict[str, Any]]
     """By validator, once both chains had five blocks."""
     complaints: list[str]
-    removed_at: float
-    """Monotonic time at which the owner removed the twin."""
+    before: Mapping[str, int]
+    """By validator, how many transactions it had signed when the chains were created."""
 
 
 def shown(item: kube.Object) -> str:
@@ -42,9 +42,10 @@ def shown(item: kube.Object) -> str:
 
 
 def launched(everybody: Mapping[str, operators.Operator]) -> Launch:
-    """Create both chains while the three reconcilers run, wait for their blocks, and remove the twin."""
+    """Create both chains while the three reconcilers run, and wait for their blocks."""
     began = time.monotonic()
-    ids = [chains.create(CHAIN_ID, _SPAWN_IN), chains.create(CHAIN_ID, _SPAWN_IN)]
+    before = {name: len(one.transactions()) for name, one in everybody.items()}
+    ids = [chains.create(CHAIN_ID, HOUR), chains.create(CHAIN_ID, HOUR)]
     with operators.Cron(list(everybody.values())) as cron:
 
         def is_staged(name: str) -> list[bool]:
@@ -61,13 +62,14 @@ def launched(everybody: Mapping[str, operators.Operator]) -> Launch:
                 f"{name} has joined and staged both chains",
                 lambda name=name: is_staged(name),  # type: ignore[misc]
                 lambda seen: seen == [True, True],
-                seconds=_SPAWN_IN,
             )
         waiting.figure("both chains created to both joined and staged by both", time.monotonic() - began)
         staged = {name: [shown(item) for item in one.kube.members()] for name, one in everybody.items()}
         staged_status = {name: cron.last(name) for name in everybody}
-        assert [chains.phase(one) for one in ids] == ["INITIALIZED", "INITIALIZED"], "staged too late"
+        assert [chains.phase(one) for one in ids] == ["INITIALIZED", "INITIALIZED"]
 
+        for one in ids:
+            chains.move(one, CHAIN_ID, _SOON)
         waiting.until("both are launched", lambda: [chains.phase(one) for one in ids], _are_launched)
         spawned = time.monotonic()
         waiting.figure("both chains created to both launched", spawned - began)
@@ -80,8 +82,42 @@ def launched(everybody: Mapping[str, operators.Operator]) -> Launch:
         waiting.until("height 5 is everywhere", heights, lambda seen: min(seen) >= 5)
         waiting.figure("launch to height 5, likewise", since(spawned))
     running = {name: one.status() for name, one in everybody.items()}
-    owner.remove_consumer(ids[1])
-    return Launch(ids[0], ids[1], staged, staged_status, running, cron.complaints(), time.monotonic())
+    return Launch(ids[0], ids[1], staged, staged_status, running, cron.complaints(), before)
+
+
+def new(count: int, runners: Sequence[operators.Operator]) -> list[str]:
+    """Further chains, which these have joined, and which are about to be launched; answers their consumer ids."""
+    ids = [chains.create(CHAIN_ID, HOUR) for _ in range(count)]
+    with operators.Cron(runners) as cron:
+        for operator in runners:
+            waiting.until(
+                f"{operator.name} has joined {', '.join(ids)}",
+                lambda operator=operator: _joined(operator, cron.last(operator.name)),  # type: ignore[misc]
+                lambda joined: joined.issuperset(ids),
+            )
+    for one in ids:
+        chains.move(one, CHAIN_ID, _SOON)
+    return ids
+
+
+def _joined(operator: operators.Operator, status: Mapping[str, Any]) -> set[str]:
+    found = status.get("chains", ())
+    return {chain["consumer_id"] for chain in found if chain["participation"] == "validating"}
+
+
+def end(ids: Sequence[str], runners: Sequence[operators.Operator]) -> None:
+    """Remove chains and wait until their nodes have ended: the machine is for others now."""
+    for one in ids:
+        if chains.phase(one) == "LAUNCHED":
+            chains.remove(one)
+    homes = [(operator, namespace_of(operator, one)) for operator in runners for one in ids]
+    with operators.Cron(runners):
+        waiting.until(
+            f"the nodes of {', '.join(ids)} have ended",
+            lambda: [home for operator, home in homes if operator.kube.pod(home) is not None],
+            lambda left: not left,
+            seconds=240,
+        )
 
 
 def since(moment: float) -> float:

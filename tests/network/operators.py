@@ -3,11 +3,9 @@
 import json
 import os
 import pathlib
-import subprocess
-import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,8 +15,9 @@ from devnet import identities, places, plan
 from ics import names
 from ics.cluster.api import kinds
 from ics.keys import derivation
-from tests.network import kube
+from tests.network import diary, kube, warm
 
+PROCESSES = warm.Server()
 OWN = ("ICS_CACHE", "ICS_DEVNET_STATE")
 """Variables of the local network itself; any other with the prefix would be a setting of the stack."""
 
@@ -31,6 +30,14 @@ class Run:
     out: str
     err: str
     seconds: float
+
+    def __str__(self) -> str:
+        """For the diary: how it ended, and what a pass has changed."""
+        changed = self.json["changes"] if self.out.startswith('{"') and "changes" in self.json else ()
+        done = [f"{one['action']} {one['kind']} {one['namespace']}/{one['name']}" for one in changed]
+        shown = [*done[:4], f"{len(done) - 4} more"] if len(done) > 5 else done
+        ended = f"exit code {self.code}, {self.seconds:.1f} s"
+        return "; ".join([ended, *shown, *self.err.strip().splitlines()])
 
     @property
     def json(self) -> Any:
@@ -97,17 +104,11 @@ class Operator:
     def _run(self, arguments: Sequence[str]) -> Run:
         began = time.monotonic()
         environment = {k: v for k, v in os.environ.items() if not k.startswith("ICS_") or k in OWN}
-        done = subprocess.run(
-            [sys.executable, *arguments],
-            cwd=places.CHECKOUT,
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=300,
-            check=False,
-        )
-        assert "Traceback" not in done.stderr, done.stderr
-        return Run(done.returncode, done.stdout, done.stderr, time.monotonic() - began)
+        code, out, err = PROCESSES.run(arguments, places.CHECKOUT, environment, 300.0)
+        assert "Traceback" not in err, err
+        run = Run(code, out, err, time.monotonic() - began)
+        diary.note(self.name, f"{_typed(arguments)}: {run}")
+        return run
 
     # -- status ------------------------------------------------------------------------------------
 
@@ -143,20 +144,23 @@ class Operator:
         """The account that signs the validator's transactions."""
         return self.validator.account.address(identities.PREFIX)
 
-    def transactions(self) -> list[dict[str, Any]]:
-        """All transactions in the provider's blocks that this account signed, as the provider has them."""
+    def transactions(self, since: int = 0) -> list[dict[str, Any]]:
+        """The transactions in the provider's blocks that this account signed, as the provider has them.
+
+        Args:
+            since: leave out that many, of earlier.
+        """
         query = {"query": f"message.sender='{self.account}'", "pagination.limit": "100"}
         answer = httpx.get(
             f"{plan.HOSTS[0].rest}/cosmos/tx/v1beta1/txs", params=query, timeout=10, trust_env=False
         )
         answer.raise_for_status()
         found: list[dict[str, Any]] = answer.json()["txs"]
-        return found
+        return found[since:]
 
     def joined(self) -> list[str]:
         """Consumer ids of the opt-ins among them, one for each transaction."""
-        messages = [message for tx in self.transactions() for message in tx["body"]["messages"]]
-        return [m["consumer_id"] for m in messages if m["@type"].endswith(".MsgOptIn")]
+        return opt_ins(self.transactions())
 
     def key_of(self, consumer_id: str) -> derivation.ConsensusKey:
         """The consumer key that comes from the seed."""
@@ -183,6 +187,18 @@ class Operator:
     def address_of(self, consumer_id: str) -> str:
         """Its address as CometBFT shows it."""
         return self.key_of(consumer_id).address.hex().upper()
+
+
+def _typed(arguments: Sequence[str]) -> str:
+    """A command as its operator would type it, without the flags that only this suite needs."""
+    shown = [one for one in arguments if one not in ("-m", "--json", "--project", str(places.CHECKOUT))]
+    return " ".join(shown).replace("ics.cli.__main__", "ics").replace(f"{places.CHECKOUT}/", "")
+
+
+def opt_ins(transactions: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Consumer ids of the opt-ins among these, one for each."""
+    messages = [message for tx in transactions for message in tx["body"]["messages"]]
+    return [m["consumer_id"] for m in messages if m["@type"].endswith(".MsgOptIn")]
 
 
 def worries(chain: dict[str, Any]) -> list[str]:

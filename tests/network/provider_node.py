@@ -10,7 +10,6 @@ import os
 import pathlib
 import re
 import signal
-import socket
 import subprocess
 import time
 import urllib.error
@@ -18,6 +17,8 @@ import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
+
+from tests import free_ports
 
 CHAIN_ID = "provider-1"
 DENOM = "stake"
@@ -42,10 +43,8 @@ def binary() -> pathlib.Path | None:
 
 def free_port() -> int:
     """A TCP port of loopback that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    (port,) = free_ports.take(1)
+    return port
 
 
 @dataclass(frozen=True)
@@ -81,7 +80,7 @@ class Node:
         """
         self.folder, self.program, self._keep, self._peer = folder, program, min_retain, peer
         self.home = folder / "alice"
-        self.rest_port, self.rpc_port, self.grpc_port, self.p2p_port = (free_port() for _ in range(4))
+        self.rest_port, self.rpc_port, self.grpc_port, self.p2p_port = free_ports.take(4)
         self.rest = f"http://127.0.0.1:{self.rest_port}"
         self.grpc = f"http://127.0.0.1:{self.grpc_port}"
         self.rpc = f"http://127.0.0.1:{self.rpc_port}"

@@ -44,6 +44,19 @@ def until_open(operator: operators.Operator, consumer_id: str, seconds: float = 
     )
 
 
+def opened(consumer_id: str, *runners: operators.Operator) -> None:
+    """Passes of those who run a chain until the relayers of all of them relay to it."""
+    with operators.Cron(runners):
+        for one in runners:
+            waiting.until(
+                f"{one.name} knows consumer {consumer_id}",
+                lambda one=one: one.hermes(consumer_id).code,  # type: ignore[misc]
+                lambda code: code == 0,
+                seconds=180.0,
+            )
+            until_open(one, consumer_id, 600.0)
+
+
 def provider_channels(client_id: str) -> list[dict[str, Any]]:
     """CCV channels over one client, as the provider itself lists them."""
     base = plan.HOSTS[0].rest

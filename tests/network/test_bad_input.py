@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from devnet import identities, owner, processes, provider
+from devnet import identities, processes, provider
 from ics import names
 from ics.cluster.api import kinds
 from ics.cosmos import addresses
-from tests.network import calm, chains, kube, launch, operators, projects, waiting
+from tests.network import chains, kube, launch, operators, projects, waiting
 
 pytestmark = pytest.mark.network
 
@@ -168,6 +168,7 @@ def stopped_provider(bob: operators.Operator) -> Iterator[None]:
     waiting.until("the provider goes on", lambda: provider.reached(bob.host), lambda now: now > height + 1)
 
 
+@pytest.mark.story(when="QUIET")
 def test_an_endpoint_that_lags_is_not_acted_upon(
     alice: operators.Operator, consumer: str, stopped_provider: None
 ) -> None:
@@ -205,34 +206,34 @@ def joins_not(
     return str(condition["message"])
 
 
-@calm.undisturbed
 def test_a_chain_without_a_definition_is_not_joined(alice: operators.Operator, consumer: str) -> None:
-    stranger = chains.create("nobodys-1", NEVER)
+    chain_id = chains.fresh("nobodys")
+    stranger = chains.create(chain_id, NEVER)
 
     message = joins_not(alice, stranger, "NoDefinition")
 
-    assert message == "nobodys-1 is not joined: no definition in stacks/chains matches it"
+    assert message == f"{chain_id} is not joined: no definition in stacks/chains matches it"
 
 
-@calm.undisturbed
 def test_a_chain_of_another_owner_than_the_definitions_is_not_joined(
     alice: operators.Operator, consumer: str, project: pathlib.Path
 ) -> None:
-    stranger = chains.create("owned-1", NEVER)
-    projects.define(project, "owned", {"chain_id": "owned-1", "owner": alice.account})
+    chain_id = chains.fresh("owned")
+    stranger = chains.create(chain_id, NEVER)
+    projects.define(project, "owned", {"chain_id": chain_id, "owner": alice.account})
 
     message = joins_not(alice, stranger, "NoDefinition", project)
 
     assert re.fullmatch(
-        r"owned-1 is not joined: its owner cosmos1\S+ is not match\.owner of definition owned; .*", message
+        rf"{chain_id} is not joined: its owner cosmos1\S+ is not match\.owner of definition owned; .*",
+        message,
     )
 
 
-@calm.undisturbed
 def test_a_base_genesis_that_is_not_the_stated_one_is_not_used(
     alice: operators.Operator, consumer: str
 ) -> None:
-    stranger = chains.create("consumer3-1", NEVER, genesis_hash="ab" * 32)
+    stranger = chains.create(chains.fresh("consumer3"), NEVER, genesis_hash="ab" * 32)
 
     message = joins_not(alice, stranger, "GenesisHashMismatch")
 
@@ -242,12 +243,12 @@ def test_a_base_genesis_that_is_not_the_stated_one_is_not_used(
     )
 
 
-@calm.undisturbed
 def test_a_chain_is_not_joined_without_the_right_to_make_its_namespace(
     alice: operators.Operator, consumer: str, project: pathlib.Path, all_but_namespaces: None
 ) -> None:
-    stranger = chains.create("unplaced-1", NEVER)
-    projects.define(project, "unplaced", {"chain_id": "unplaced-1"})
+    chain_id = chains.fresh("unplaced")
+    stranger = chains.create(chain_id, NEVER)
+    projects.define(project, "unplaced", {"chain_id": chain_id})
     alice.settled()
     still = Still(alice)
     kubeconfig = "cluster.kubeconfig=.devnet/alice/kubeconfig-powerless"
@@ -306,7 +307,6 @@ def all_but_namespaces(alice: operators.Operator) -> Iterator[None]:
     ],
     ids=["two", "broken", "none"],
 )
-@calm.undisturbed
 def test_a_bad_description_leaves_only_its_own_validator_out(
     details: str,
     error: str,
@@ -344,7 +344,6 @@ def test_a_bad_description_leaves_only_its_own_validator_out(
     assert alice.kube.get(kinds.POD, home, "node-0")["metadata"]["uid"] == pod
 
 
-@calm.undisturbed
 def test_a_bad_description_of_no_peer_changes_nothing_of_the_chain(
     alice: operators.Operator, charlie: operators.Operator, consumer: str
 ) -> None:
@@ -384,8 +383,9 @@ def test_odd_chain_ids_are_launched_under_valid_names(
     odd = ("Weird_Chain.1-1", LONGEST)
     for number, chain_id in enumerate(odd):
         projects.define(project, f"odd-{number}", {"chain_id": chain_id})
-    ids = [chains.create(chain_id, 25) for chain_id in odd]
+    ids = [chains.create(chain_id, NEVER) for chain_id in odd]
     spaces: dict[str, set[str]] = {one: set() for one in ids}
+    joined: set[tuple[str, str]] = set()
 
     def pass_on_both() -> list[int]:
         heights = []
@@ -395,16 +395,20 @@ def test_odd_chain_ids_are_launched_under_valid_names(
             for one in ids:
                 chain = operator.chain(one, done.json["status"])
                 spaces[one].add(chain["namespace"])
+                joined.update([(operator.name, one)] * (chain["participation"] == "validating"))
                 heights.append((chain["node"] or {}).get("height") or 0)
         return heights
 
+    waiting.until("both have joined both chains", lambda: (pass_on_both(), len(joined))[1], lambda n: n == 4)
+    for one, chain_id in zip(ids, odd, strict=True):
+        chains.move(one, chain_id, 2.0)
     waiting.until("both chains have blocks on both hosts", pass_on_both, lambda heights: min(heights) >= 2)
 
     for one in ids:
         (name,) = spaces[one]  # the same on both hosts and in every pass
         assert re.fullmatch(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", name)
         assert alice.kube.find(kinds.NAMESPACE, "", name) is not None
-        owner.remove_consumer(one)
+        chains.remove(one)
 
     def pods() -> list[kube.Object | None]:
         pass_on_both()

@@ -3,12 +3,11 @@
 import json
 import os
 import shutil
-import subprocess
-import sys
 
 import pytest
 
 from ics.keys import derivation
+from tests import documents
 from tests.network import operators, stage
 
 pytestmark = pytest.mark.network
@@ -17,16 +16,10 @@ pytestmark = pytest.mark.network
 def ics(place: stage.Stage, *words: str, stack: str = "alice") -> operators.Run:
     environment = {k: v for k, v in os.environ.items() if not k.startswith("ICS_")}
     where = ["--stack", stack, "--project", str(place.root)]
-    done = subprocess.run(
-        [sys.executable, "-m", "ics.cli.__main__", *words, *where],
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert "Traceback" not in done.stderr, done.stderr
-    return operators.Run(done.returncode, done.stdout, done.stderr, 0.0)
+    command = ["-m", "ics.cli.__main__", *words, *where]
+    code, out, err = operators.PROCESSES.run(command, documents.ROOT, environment, 120.0)
+    assert "Traceback" not in err, err
+    return operators.Run(code, out, err, 0.0)
 
 
 def test_an_endpoint_is_published_once(place: stage.Stage) -> None:

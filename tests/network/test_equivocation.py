@@ -10,7 +10,7 @@ import pathlib
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,16 +26,16 @@ from ics.cosmos import addresses
 from ics.relayer import accounts as relayer_accounts
 from tests.network import launch, operators, relaying, waiting
 
-pytestmark = pytest.mark.network
+pytestmark = [pytest.mark.network, pytest.mark.story(when="LAST")]
 
-Everybody = Mapping[str, operators.Operator]
 PROGRAM = "second-node"
 P2P, RPC = 36656, 36657
 SUBMISSION = "/interchain_security.ccv.provider.v1.MsgSubmitConsumerDoubleVoting"
 
 
-def test_a_double_signature_reaches_the_provider(everybody: Everybody, consumer: str) -> None:
-    alice, bob = everybody["alice"], everybody["bob"]
+def test_a_double_signature_reaches_the_provider(
+    alice: operators.Operator, bob: operators.Operator, consumer: str
+) -> None:
     home = launch.namespace_of(alice, consumer)
     with operators.Cron([alice, bob]):
         for operator in (alice, bob):
@@ -51,7 +51,7 @@ def test_a_double_signature_reaches_the_provider(everybody: Everybody, consumer:
 
     began = time.monotonic()
     with second_node(bob, consumer):
-        found = waiting.until("a block holds the evidence", blocks.evidence, seconds=180, every=2.0)
+        found = waiting.until("a block holds the evidence", blocks.evidence, every=2.0)
     waiting.figure("a second node with bob's key started to the evidence in a block", launch.since(began))
     assert found["type"] == "tendermint/DuplicateVoteEvidence"
     votes = [found["value"]["vote_a"], found["value"]["vote_b"]]
@@ -59,7 +59,7 @@ def test_a_double_signature_reaches_the_provider(everybody: Everybody, consumer:
     assert votes[0]["block_id"] != votes[1]["block_id"]
 
     began = time.monotonic()
-    (message,) = waiting.until("the provider has the report", reports, seconds=240, every=2.0)[:1]
+    (message,) = waiting.until("the provider has the report", reports, every=2.0)[:1]
 
     waiting.figure("from there to the report on the provider", launch.since(began))
     assert message["consumer_id"] == consumer

@@ -9,13 +9,12 @@ import pytest
 
 from devnet import places
 from ics.reconciler import reconcile, wiring
-from tests.network import calm, launch, operators, waiting
+from tests.network import launch, operators, waiting
 
 pytestmark = pytest.mark.network
 
 
 @pytest.mark.parametrize("name", ["alice", "bob", "charlie"])
-@calm.undisturbed
 def test_a_second_pass_writes_nothing_and_sends_nothing(
     name: str, everybody: Mapping[str, operators.Operator], consumer: str
 ) -> None:
@@ -58,7 +57,6 @@ async def pass_in_process(name: str) -> float:
     return took
 
 
-@calm.undisturbed
 def test_a_preview_says_that_there_is_nothing_to_do(alice: operators.Operator, consumer: str) -> None:
     alice.settled(tries=30, quiet=3)
     audit = alice.audit()

@@ -13,11 +13,10 @@ import datetime
 import hashlib
 import io
 import json
+import os
 import pathlib
 import shutil
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -35,7 +34,7 @@ from ics.engines.applyset import members
 from ics.keys import derivation
 from tests import documents
 from tests.cluster import jobs
-from tests.network import provider_node, stage, waiting
+from tests.network import operators, provider_node, stage, waiting
 
 FAR = datetime.timedelta(days=2)
 COUNTED = -1
@@ -57,11 +56,9 @@ class Corner:
         """Make a pass in a process that kills itself at a write; answers the writes that began."""
         journal = self.root / "journal"
         journal.write_text("")
-        command = [sys.executable, "-m", "tests.network.victim", str(journal), str(at), when, "up"]
-        done = subprocess.run(
-            [*command, *self._stack()], cwd=documents.ROOT, capture_output=True, text=True, check=False
-        )
-        assert done.returncode == (0 if at == COUNTED else -signal.SIGKILL), done.stderr
+        command = ["-m", "tests.network.victim", str(journal), str(at), when, "up"]
+        code, _, said = operators.PROCESSES.run([*command, *self._stack()], documents.ROOT, os.environ, 120.0)
+        assert code == (0 if at == COUNTED else -signal.SIGKILL), said
         return journal.read_text().splitlines()
 
     def ics(self, *command: str) -> Any:

@@ -69,7 +69,6 @@ def test_launches_of_staged_chains(
             "their nodes have ended, and leave the machine to others",
             lambda: [one for operator in (alice, bob) for one in nodes(operator) if one in ids],
             lambda seen: not seen,
-            seconds=180.0,
             every=2.0,
         )
         assert staying.dead() == []

@@ -2,16 +2,23 @@
 
 import pytest
 
-from devnet import places
+from devnet import owner, places
 from tests import documents
+from tests.network import chains, operators
 
 pytestmark = pytest.mark.network
 
+CHAIN_ID = "consumer9-1"
 
-def test_commands_of_the_page(network: None) -> None:
+
+def test_commands_of_the_page(alice: operators.Operator, bob: operators.Operator) -> None:
     page = documents.ROOT / "docs/local-network.md"
     reader = documents.Reader(places.CHECKOUT, documents.own_environment(), {})
     blocks = [block for block in documents.blocks(page) if block.kind == "devnet"]
     assert blocks
     for block in blocks:
         reader.follow(block)
+    # A day before its launch alice and bob would join it with their next passes.
+    (made,) = (one["consumer_id"] for one in chains.of_phase(2) if one["chain_id"] == CHAIN_ID)
+    owner.update_consumer(made, owner.ConsumerSpec(CHAIN_ID))
+    assert chains.phase(made) == "REGISTERED"

@@ -9,7 +9,7 @@ import pytest
 from ics import names
 from ics.cluster.api import kinds
 from ics.consumer.peers import gateway_ports
-from tests.network import calm, kube, launch, operators, waiting
+from tests.network import kube, launch, operators, waiting
 
 pytestmark = pytest.mark.network
 
@@ -64,7 +64,6 @@ def home(bob: operators.Operator, consumer: str) -> str:
     return launch.namespace_of(bob, consumer)
 
 
-@calm.undisturbed
 def test_every_object_of_the_set_is_among_the_targets(
     bob: operators.Operator, consumer: str, home: str
 ) -> None:
@@ -88,7 +87,6 @@ def test_every_object_of_the_set_is_among_the_targets(
 
 
 @pytest.mark.parametrize("target", TARGETS, ids=str)
-@calm.undisturbed
 def test_a_deleted_object_is_made_again(
     target: Target, bob: operators.Operator, consumer: str, home: str
 ) -> None:
@@ -126,7 +124,6 @@ def test_the_record_of_a_deleted_key_comes_back_with_it(
     assert before[names.VOLUME_UID] == claim["metadata"]["uid"]
 
 
-@calm.undisturbed
 def test_the_gateways_namespace_comes_back_with_all_that_was_in_it(
     bob: operators.Operator, consumer: str, home: str
 ) -> None:
@@ -186,7 +183,6 @@ def edit_labels(item: kube.Object) -> None:
     ],
     ids=lambda value: value.__name__ if callable(value) else str(value),
 )
-@calm.undisturbed
 def test_an_edited_field_is_put_back(
     target: Target,
     edit: Callable[[kube.Object], None],

@@ -49,7 +49,6 @@ def until_it_signs(operator: operators.Operator, consumer: str) -> None:
     waiting.until(
         f"{operator.name} signs",
         lambda: (operator.chain(consumer).get("node") or {}).get("signing"),
-        seconds=240,
         every=2,
     )
 

@@ -16,7 +16,7 @@ import yaml
 from devnet import places, plan
 from ics import names
 from ics.cluster.api import kinds
-from tests.network import calm, kube, launch, operators, projects, relaying, waiting
+from tests.network import kube, launch, operators, projects, relaying, waiting
 from tests.pulumi import secrecy
 
 pytestmark = [
@@ -65,7 +65,7 @@ class Project:
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory, network: None) -> Iterator[Project]:
+def project(tmp_path_factory: pytest.TempPathFactory, charlie: operators.Operator) -> Iterator[Project]:
     folder = tmp_path_factory.mktemp("pulumi")
     root = projects.project(folder)
     shutil.copy(places.CHECKOUT / "__main__.py", root)
@@ -112,7 +112,6 @@ def identity(operator: operators.Operator, home: str) -> dict[str, Any]:
     return found | {"pod": (pod["metadata"]["uid"], status["restartCount"])}
 
 
-@calm.undisturbed
 def test_a_running_node_is_handed_over_both_ways(
     project: Project, alice: operators.Operator, bob: operators.Operator, home: str, consumer: str
 ) -> None:

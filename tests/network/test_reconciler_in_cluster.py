@@ -22,7 +22,7 @@ from tests.network import chains, launch, operators, projects, waiting
 
 pytestmark = pytest.mark.network
 
-CHAIN_ID = "consumer-in-cluster-1"
+CHAIN_ID = "in-cluster-1"
 SECRETS = "ics-secrets"
 _SPAWN_IN = 3600.0
 """Seconds; it is brought forward as soon as the reconciler has joined.
@@ -51,6 +51,8 @@ def installed(charlie: operators.Operator, tmp_path_factory: pytest.TempPathFact
     """One `ics up` on a cluster that holds nothing but a Secret with charlie's seed and account."""
     reconciler.deliver(plan.host("charlie"), Progress())
     root = projects.project(tmp_path_factory.mktemp("in-cluster"))
+    # Of this chain nobody else has a definition.
+    projects.define(root, "in-cluster", {"chain_id": CHAIN_ID})
     path = root / "stacks" / "Pulumi.charlie.yaml"
     document = yaml.safe_load(path.read_text())
     place = {"namespace": SECRETS, "name": "charlie"}
@@ -111,7 +113,6 @@ def test_it_joins_and_launches_by_itself(installed: Installed) -> None:
         "the reconciler has opted in",
         chain,
         lambda seen: seen.get("participation") == "validating",
-        seconds=240,
         every=3,
         tell=lambda: told(installed),
     )
@@ -158,7 +159,6 @@ def test_its_objects_are_what_the_operators_own_machine_says(installed: Installe
         "nothing is left to change",
         lambda: installed.charlie.ics("plan", project=installed.root).json["changes"],
         lambda changes: changes == [],
-        seconds=180,
         every=10,
     )
 
@@ -200,7 +200,6 @@ def test_it_may_stay_as_a_deployment(installed: Installed) -> None:
         "its pod is ready",
         lambda: kube.get(kinds.DEPLOYMENT, "provider", "reconciler"),
         lambda seen: seen.get("status", {}).get("readyReplicas") == 1,
-        seconds=240,
         every=2,
         tell=lambda: told(installed),
     )

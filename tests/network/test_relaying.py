@@ -1,7 +1,7 @@
 """The relayers' day: the channel opens once, updates flow, charlie joins late, leaves and comes back."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator
 
 import pytest
 
@@ -13,20 +13,25 @@ from tests.network import chains, launch, operators, relaying, waiting
 
 pytestmark = pytest.mark.network
 
-Everybody = Mapping[str, operators.Operator]
 PASSES = 600.0
 
 
+@pytest.fixture(scope="module")
+def more(alice: operators.Operator, bob: operators.Operator, consumer: str) -> Iterator[list[str]]:
+    """Two chains beside the one of all stories."""
+    found = launch.new(2, [alice, bob])
+    yield found
+    launch.end(found, [alice, bob])
+
+
 def test_all_relayers_begin_at_once_and_one_channel_opens_on_each_of_three_chains(
-    everybody: Everybody, consumer: str
+    alice: operators.Operator, bob: operators.Operator, consumer: str, more: list[str]
 ) -> None:
-    alice, bob = everybody["alice"], everybody["bob"]
-    more = [chains.create(launch.CHAIN_ID, 30.0) for _ in range(2)]
     began = time.monotonic()
 
     with operators.Cron([alice, bob]):
         for number, one in enumerate([consumer, *more], 1):
-            waiting.until("both know the chain", lambda one=one: _known(one, alice, bob), seconds=180)  # type: ignore[misc]
+            waiting.until("both know the chain", lambda one=one: _known(one, alice, bob))  # type: ignore[misc]
             relaying.until_open(alice, one, PASSES)
             relaying.until_open(bob, one, PASSES)
             waiting.figure(f"chain {number} of 3: both reconcilers begin to both relay", launch.since(began))
@@ -41,14 +46,13 @@ def test_all_relayers_begin_at_once_and_one_channel_opens_on_each_of_three_chain
     assert found["wallets"]["evidence"] > 0
     assert found["deployments"]["evidence"]["ready"]
     assert min(client["seconds_left"] for client in found["clients"].values()) > 0
-    owner.remove_consumer(more[0])
 
 
 def test_a_removed_chain_gets_its_last_packets_before_relayer_and_node_end(
-    everybody: Everybody, consumer: str
+    alice: operators.Operator, bob: operators.Operator, more: list[str]
 ) -> None:
-    alice, bob = everybody["alice"], everybody["bob"]
-    doomed = next(one["consumer_id"] for one in chains.of_phase(3) if one["consumer_id"] != consumer)
+    doomed = more[0]
+    relaying.opened(doomed, alice, bob)
     channel = relaying.report(alice, doomed)["channels"]["ccv"]["provider"]["id"]
     homes = {operator: launch.namespace_of(operator, doomed) for operator in (alice, bob)}
     relayers = [
@@ -59,7 +63,7 @@ def test_a_removed_chain_gets_its_last_packets_before_relayer_and_node_end(
     with relaying.frozen(*relayers):
         owner.delegate(alice.validator.operator_address, 1_000_000_000)
         waiting.until("an update is under way", lambda: relaying.pending(channel))
-        owner.remove_consumer(doomed)
+        chains.remove(doomed)
         began = time.monotonic()
         for operator, home in homes.items():
             operator.once()
@@ -75,7 +79,6 @@ def test_a_removed_chain_gets_its_last_packets_before_relayer_and_node_end(
                 f"{operator.name}'s node has ended",
                 lambda operator=operator, home=home: operator.kube.pod(home),  # type: ignore[misc]
                 lambda pod: pod is None,
-                seconds=240,
             )
     waiting.figure("a chain removed to its last packet through and both nodes ended", launch.since(began))
     assert relaying.pending(channel) == 0
@@ -89,8 +92,10 @@ def _known(consumer_id: str, *everybody: operators.Operator) -> bool:
     return all(operator.hermes(consumer_id).code == 0 for operator in everybody)
 
 
-def test_a_delegation_reaches_the_consumer(everybody: Everybody, consumer: str) -> None:
-    alice = everybody["alice"]
+def test_a_delegation_reaches_the_consumer(
+    alice: operators.Operator, bob: operators.Operator, consumer: str
+) -> None:
+    relaying.opened(consumer, alice, bob)
     home = launch.namespace_of(alice, consumer)
     address, before = alice.address_of(consumer), relaying.powers(alice, home)
     sent = relaying.report(alice, consumer)["packets"]["last_vsc_sent"]
@@ -114,9 +119,10 @@ def test_a_delegation_reaches_the_consumer(everybody: Everybody, consumer: str) 
 
 
 def test_charlie_joins_late_leaves_and_comes_back_with_another_key(
-    everybody: Everybody, consumer: str
+    alice: operators.Operator, bob: operators.Operator, charlie: operators.Operator, consumer: str
 ) -> None:
-    charlie = everybody["charlie"]
+    relaying.opened(consumer, alice, bob)
+    before = charlie.joined()
     began = time.monotonic()
     joined = charlie.ics("opt-in", consumer)
     assert joined.code == 0, joined.err
@@ -124,9 +130,9 @@ def test_charlie_joins_late_leaves_and_comes_back_with_another_key(
     first = charlie.address_of(consumer)
 
     with operators.Cron([charlie]):
-        waiting.until("charlie signs", lambda: _signs(charlie, home, first), seconds=180)
+        waiting.until("charlie signs", lambda: _signs(charlie, home, first))
         waiting.figure("charlie's opt-in to his first signature", launch.since(began))
-    assert charlie.joined() == [consumer]
+    assert charlie.joined() == [*before, consumer]
 
     left = time.monotonic()
     assert charlie.ics("opt-out", consumer).code == 0
@@ -136,10 +142,8 @@ def test_charlie_joins_late_leaves_and_comes_back_with_another_key(
             "charlie's node is gone",
             lambda: charlie.kube.find(kinds.STATEFUL_SET, home, names.NODE_NAME),
             lambda found: found is None,
-            seconds=180,
         )
         waiting.figure("charlie's opt-out to the end of his node", launch.since(left))
-    alice = everybody["alice"]
     assert first not in relaying.powers(alice, launch.namespace_of(alice, consumer))
     kept = charlie.kube.get(kinds.SECRET, home, names.consensus_key_name(0))
     assert kept["metadata"]["annotations"][names.RETIRED] == "true"
@@ -148,7 +152,7 @@ def test_charlie_joins_late_leaves_and_comes_back_with_another_key(
     assert charlie.ics("opt-in", consumer).code == 0
     second = charlie.key(consumer, 1).address.hex().upper()
     with operators.Cron([charlie]):
-        waiting.until("charlie signs with his next key", lambda: _signs(charlie, home, second), seconds=180)
+        waiting.until("charlie signs with his next key", lambda: _signs(charlie, home, second))
     assert first not in relaying.powers(alice, launch.namespace_of(alice, consumer))
     assert charlie.ics("opt-out", consumer).code == 0
     with operators.Cron([charlie]):
@@ -156,7 +160,6 @@ def test_charlie_joins_late_leaves_and_comes_back_with_another_key(
             "charlie's node is gone again",
             lambda: charlie.kube.find(kinds.STATEFUL_SET, home, names.NODE_NAME),
             lambda found: found is None,
-            seconds=180,
         )
 
 
@@ -165,9 +168,10 @@ def _signs(operator: operators.Operator, namespace: str, address: str) -> bool:
     return height > 1 and address in operator.kube.signers(namespace, height - 1)
 
 
-def test_a_successor_continues_what_the_elected_creator_began(everybody: Everybody, consumer: str) -> None:
-    alice, bob = everybody["alice"], everybody["bob"]
-    third = chains.create(launch.CHAIN_ID, 30.0)
+def test_a_successor_continues_what_the_elected_creator_began(
+    alice: operators.Operator, bob: operators.Operator
+) -> None:
+    (third,) = launch.new(1, [alice, bob])
     with operators.Cron([alice, bob]):
         waiting.until(
             "the third chain is launched", lambda: chains.phase(third), lambda now: now == "LAUNCHED"
@@ -179,7 +183,6 @@ def test_a_successor_continues_what_the_elected_creator_began(everybody: Everybo
         waiting.until(
             "alice begins the handshake",
             lambda: [name for name in alice.jobs(home) if not name.startswith(plan.CHECK)],
-            seconds=120,
         )
     # Killed in the middle: the pod goes with its Job, and alice's reconciler runs no more.
     for name in alice.jobs(home):
@@ -195,7 +198,7 @@ def test_a_successor_continues_what_the_elected_creator_began(everybody: Everybo
     with operators.Cron([alice, bob]):
         relaying.until_open(alice, third)
     assert relaying.report(alice, third)["channels"]["ccv"] == relaying.report(bob, third)["channels"]["ccv"]
-    owner.remove_consumer(third)
+    launch.end([third], [alice, bob])
 
 
 def _height(operator: operators.Operator, consumer_id: str) -> int:

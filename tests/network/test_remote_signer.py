@@ -25,7 +25,7 @@ from tests.network import chains, launch, operators, projects, waiting
 
 pytestmark = pytest.mark.network
 
-CHAIN_ID = "consumer-signed-elsewhere-1"
+CHAIN_ID = "signed-elsewhere-1"
 KEY = derivation.consensus_key(model.Secret(b"the key of the remote signer".ljust(32)))
 
 
@@ -85,6 +85,8 @@ class Scene:
 def scene(charlie: operators.Operator, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
     consumer_id = chains.create(CHAIN_ID, 600.0)
     root = projects.project(tmp_path_factory.mktemp("remote-signer"))
+    # Of this chain nobody else has a definition.
+    projects.define(root, "signed-elsewhere", {"chain_id": CHAIN_ID})
     path = root / "stacks" / "Pulumi.charlie.yaml"
     document = yaml.safe_load(path.read_text())
     public = base64.b64encode(KEY.public_key).decode()
@@ -131,7 +133,6 @@ def test_the_node_waits_for_its_signer_and_then_signs(scene: Scene) -> None:
             "it signs",
             scene.chain,
             lambda seen: (seen.get("node") or {}).get("signing") and seen["node"]["height"] >= 3,
-            seconds=180,
             every=2,
         )
         scene.up()

@@ -6,12 +6,14 @@ from dataclasses import dataclass
 
 import pytest
 
-from devnet import owner, plan
 from ics import names
 from ics.cluster.api import kinds
-from tests.network import chains, kube, launch, operators, waiting
+from tests.network import chains, governance, kube, launch, operators, waiting
 
-pytestmark = pytest.mark.network
+pytestmark = [pytest.mark.network, pytest.mark.story(when="FIRST")]
+
+UNBONDING = 60
+"""Seconds, for this one chain: so much later than its removal it is deleted."""
 
 
 @dataclass(frozen=True)
@@ -24,20 +26,22 @@ class Removed:
     """Monotonic time."""
 
 
-@pytest.fixture(scope="session")  # stories without the local network are told while it waits
-def removed(everybody: Mapping[str, operators.Operator], consumer: str) -> Removed:
-    """A chain of its own, removed as soon as it runs: passes of other stories would clear it away."""
-    alice, bob = everybody["alice"], everybody["bob"]
-    twin = chains.create(launch.CHAIN_ID, 30.0)
+@pytest.fixture(scope="module")
+def removed(alice: operators.Operator, bob: operators.Operator, consumer: str) -> Removed:
+    """A chain beside the one of all stories, removed as soon as it runs."""
+    others = [one["consumer_id"] for one in chains.of_phase(3) if one["chain_id"] == launch.CHAIN_ID]
+    others.remove(consumer)
+    (twin, *_) = others or launch.new(1, [alice, bob])
     with operators.Cron([alice, bob]):
-        waiting.until("it is launched", lambda: chains.phase(twin), lambda phase: phase == "LAUNCHED")
         for operator in (alice, bob):
             waiting.until(
                 f"{operator.name} sees a block",
                 lambda operator=operator: (operator.chain(twin).get("node") or {}).get("height") or 0,  # type: ignore[misc]
             )
-    owner.remove_consumer(twin)
-    return Removed(twin, time.monotonic())
+    with governance.unbonding(UNBONDING, alice):
+        chains.remove(twin)
+        removed_at = time.monotonic()
+    return Removed(twin, removed_at)
 
 
 def test_a_stopped_chain_with_no_packet_in_flight_keeps_just_its_data(
@@ -77,7 +81,7 @@ def test_a_deleted_chain_leaves_just_its_volume_and_keys(
         "the provider has deleted the chain",
         lambda: chains.phase(removed.twin),
         lambda phase: phase == "DELETED",
-        seconds=max(plan.UNBONDING_SECONDS - left, 0) + 60,
+        seconds=max(UNBONDING - left, 0) + 60,
         every=2,
     )
     before = {launch.shown(item): item for item in operator.kube.members()}

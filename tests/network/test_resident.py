@@ -32,7 +32,9 @@ from tests.network import provider_node, stage, waiting
 pytestmark = pytest.mark.network
 
 FLAGS = ("--set", "relayer.enabled=false")
-SPAWN_IN = 30.0
+LATER = 3600.0
+NEAR = 85.0
+"""Seconds to a spawn time that is near enough for a look every five seconds, and far enough to join before."""
 
 
 @pytest.fixture(scope="module")
@@ -109,12 +111,24 @@ def watching(place: stage.Stage, folder: pathlib.Path, name: str, *flags: str) -
             process.wait()
 
 
-def create(place: stage.Stage, chain_id: str, spawn_in: float = SPAWN_IN) -> str:
+def create(place: stage.Stage, chain_id: str, spawn_in: float = LATER) -> str:
     """A chain that alice has a definition of, launched in so many seconds."""
-    base = hashlib.sha256((place.root / "stacks/chains/ics-example.genesis.json").read_bytes()).digest()
-    spawn = datetime.datetime.now(datetime.UTC) + datetime.timedelta(seconds=spawn_in)
-    text = spawn.isoformat().replace("+00:00", "Z")
-    return place.node.create_consumer(chain_id, text, genesis_hash=base)
+    return place.node.create_consumer(chain_id, ahead(spawn_in), genesis_hash=base_hash(place))
+
+
+def bring_forward(place: stage.Stage, consumer_id: str, chain_id: str, spawn_in: float) -> None:
+    """Launch it earlier, now that all is prepared: nobody waits for a time that was guessed."""
+    place.node.move_spawn(consumer_id, chain_id, ahead(spawn_in), base_hash(place))
+
+
+def base_hash(place: stage.Stage) -> bytes:
+    return hashlib.sha256((place.root / "stacks/chains/ics-example.genesis.json").read_bytes()).digest()
+
+
+def ahead(seconds: float) -> str:
+    """A time from now on, RFC 3339."""
+    spawn = datetime.datetime.now(datetime.UTC) + datetime.timedelta(seconds=seconds)
+    return spawn.isoformat().replace("+00:00", "Z")
 
 
 def command(place: stage.Stage, *words: str) -> subprocess.CompletedProcess[str]:
@@ -152,7 +166,7 @@ def holder(place: stage.Stage) -> str:
 
 def test_a_launch_is_noticed_at_its_block(place: stage.Stage, tmp_path: pathlib.Path) -> None:
     with watching(place, tmp_path, "alice") as alice:
-        waiting.until("it is ready", lambda: alice.probe("/readyz"), lambda seen: seen[0] == 200, seconds=60)
+        waiting.until("it is ready", lambda: alice.probe("/readyz"), lambda seen: seen[0] == 200)
         asked = subprocess.run(
             ["curl", "-s", f"http://localhost:{alice.port}/healthz"],
             capture_output=True,
@@ -165,9 +179,9 @@ def test_a_launch_is_noticed_at_its_block(place: stage.Stage, tmp_path: pathlib.
             "it has opted in and staged",
             lambda: alice.status(consumer_id),
             lambda seen: seen.get("participation") == "validating",
-            seconds=SPAWN_IN,
         )
-        waiting.until("the node is there", lambda: alice.made("StatefulSet", consumer_id), seconds=60)
+        bring_forward(place, consumer_id, "consumer2-1", 3.0)
+        waiting.until("the node is there", lambda: alice.made("StatefulSet", consumer_id))
         metrics = alice.probe("/metrics")[1]
         assert alice.stop() == 0
 
@@ -227,19 +241,20 @@ def test_with_the_websocket_cut_off_for_good_all_happens_only_later(
 ) -> None:
     cut = Cut(place.node.rpc)
     with watching(place, tmp_path, "cut", "--set", f"provider.rpc=[{cut.url}]") as alice:
-        waiting.until("it is ready", lambda: alice.probe("/readyz"), lambda seen: seen[0] == 200, seconds=60)
-        consumer_id = create(place, "consumer3-1", SPAWN_IN)
+        waiting.until("it is ready", lambda: alice.probe("/readyz"), lambda seen: seen[0] == 200)
+        consumer_id = create(place, "consumer3-1", NEAR)
         waiting.until(
             "it has opted in and staged",
             lambda: alice.status(consumer_id),
             lambda seen: seen.get("participation") == "validating",
-            seconds=SPAWN_IN,
+            seconds=NEAR,
         )
+        bring_forward(place, consumer_id, "consumer3-1", 10.0)
         waiting.until(
             "it is launched", lambda: place.node.phase(consumer_id), lambda seen: seen == "LAUNCHED"
         )
         began = time.monotonic()
-        waiting.until("the node is there", lambda: alice.made("StatefulSet", consumer_id), seconds=60)
+        waiting.until("the node is there", lambda: alice.made("StatefulSet", consumer_id))
         waiting.figure(
             "launch to StatefulSet by looking alone, after the phase was seen", time.monotonic() - began
         )
@@ -263,34 +278,28 @@ def test_one_acts_and_the_other_takes_over(place: stage.Stage, tmp_path: pathlib
             "both are ready",
             lambda: [one.probe("/readyz")[0] for one in (first, second)],
             lambda seen: seen == [200, 200],
-            seconds=60,
         )
-        found = waiting.until(
-            "one acts", roles, lambda seen: sorted(seen) == ["acting", "standby"], seconds=30
-        )
+        found = waiting.until("one acts", roles, lambda seen: sorted(seen) == ["acting", "standby"])
         acting, standby = (first, second) if found[0] == "acting" else (second, first)
-        consumer_id = create(place, "consumer4-1", 300.0)
+        consumer_id = create(place, "consumer4-1")
         waiting.until(
             "the acting one has opted in",
             lambda: acting.status(consumer_id),
             lambda seen: seen.get("participation") == "validating",
-            seconds=60,
         )
         assert not [line for line in standby.lines() if line.get("changes") or line.get("transactions")]
 
         # A command by hand is let in, and then the same one goes on.
         by_hand = command(place, "opt-in", consumer_id)
         assert (by_hand.returncode, "already opted in" in by_hand.stdout) == (0, True), by_hand.stderr
-        waiting.until("one acts again", roles, lambda seen: "acting" in seen, seconds=30)
+        waiting.until("one acts again", roles, lambda seen: "acting" in seen)
 
         who = holder(place)
         acting, standby = (first, second) if f" pid {first.process.pid} " in who else (second, first)
         assert f" pid {acting.process.pid} " in who
         acting.kill()
         began = time.monotonic()
-        waiting.until(
-            "the other acts", lambda: standby.probe("/readyz")[1], lambda seen: "acting" in seen, seconds=60
-        )
+        waiting.until("the other acts", lambda: standby.probe("/readyz")[1], lambda seen: "acting" in seen)
         waiting.figure("killed with -9 to taken over", time.monotonic() - began)
         assert standby.stop() == 0
     assert holder(place) == ""
@@ -302,7 +311,6 @@ def test_probes_tell_when_the_provider_is_gone(place: stage.Stage, tmp_path: pat
             "a look has failed",
             lambda: alice.probe("/readyz"),
             lambda seen: "unreachable" in seen[1],
-            seconds=60,
         )
         assert (code, alice.probe("/healthz")[0]) == (503, 200)
         assert body.startswith("http://127.0.0.1:9: unreachable")

@@ -1,20 +1,15 @@
 """A launch that fails, is set again under another name, is put off and then brought forward into the past."""
 
 import datetime
-from collections.abc import Mapping
 from typing import Any
 
 import pytest
 
-from devnet import owner
 from ics import names
 from ics.cluster.api import kinds
 from tests.network import chains, launch, operators, waiting
 
 pytestmark = pytest.mark.network
-
-FIRST_NAME, LAST_NAME = "consumer71-1", "consumer72-1"
-HOUR = 3600.0
 
 
 def staged(operator: operators.Operator, consumer_id: str) -> dict[str, Any]:
@@ -39,29 +34,29 @@ def objects(operator: operators.Operator, consumer_id: str) -> set[str]:
     }
 
 
-def test_a_spawn_time_moves_and_a_launch_fails(everybody: Mapping[str, operators.Operator]) -> None:
-    alice, bob = everybody["alice"], everybody["bob"]
+def test_a_spawn_time_moves_and_a_launch_fails(alice: operators.Operator, bob: operators.Operator) -> None:
+    first_name, last_name = chains.fresh("consumer71"), chains.fresh("consumer72")
     # Nobody makes a pass: nobody opts in, and the launch fails.
-    consumer_id = chains.create(FIRST_NAME, 3.0)
+    consumer_id = chains.create(first_name, 3.0)
     waiting.until("the launch has failed", lambda: chains.phase(consumer_id), lambda now: now == "REGISTERED")
     listed = alice.chain(consumer_id, alice.once().json["status"])
     assert (listed["phase"], listed["participation"], listed["namespace"]) == ("REGISTERED", "none", None)
     assert objects(alice, consumer_id) == set()
 
     # Set again: it is staged. Renamed and put off: it stays staged, in its place, at another port.
-    owner.update_consumer(consumer_id, chains.spec(FIRST_NAME, HOUR))
+    chains.move(consumer_id, first_name, launch.HOUR)
     before, there = staged(alice, consumer_id), objects(alice, consumer_id)
-    owner.update_consumer(consumer_id, chains.spec(LAST_NAME, 2 * HOUR))
+    chains.move(consumer_id, last_name, 2 * launch.HOUR)
     alice.once()
     after = staged(alice, consumer_id)
-    assert after["chain_id"] == LAST_NAME
+    assert after["chain_id"] == last_name
     assert after["namespace"] == before["namespace"]
-    assert after["ports"]["p2p"] == alice.show("ports", LAST_NAME).json[0]["p2p"] != before["ports"]["p2p"]
+    assert after["ports"]["p2p"] == alice.show("ports", last_name).json[0]["p2p"] != before["ports"]["p2p"]
     assert objects(alice, consumer_id) == there
     staged(bob, consumer_id)
 
     # Brought forward into the past: it launches at once.
-    owner.update_consumer(consumer_id, chains.spec(LAST_NAME, -HOUR))
+    chains.move(consumer_id, last_name, -launch.HOUR)
     with operators.Cron([alice, bob]) as cron:
         for operator in (alice, bob):
             waiting.until(
@@ -72,11 +67,11 @@ def test_a_spawn_time_moves_and_a_launch_fails(everybody: Mapping[str, operators
     home = launch.namespace_of(alice, consumer_id)
     assert alice.kube.get(kinds.STATEFUL_SET, home, names.NODE_NAME)["status"]["readyReplicas"] == 1
     genesis = alice.kube.ask_node(home, "/genesis")["genesis"]
-    assert genesis["chain_id"] == LAST_NAME
+    assert genesis["chain_id"] == last_name
     assert datetime.datetime.fromisoformat(genesis["genesis_time"]) > datetime.datetime.now(
         datetime.UTC
-    ) - datetime.timedelta(seconds=HOUR / 2)
-    owner.remove_consumer(consumer_id)
+    ) - datetime.timedelta(seconds=launch.HOUR / 2)
+    launch.end([consumer_id], [alice, bob])
 
 
 def signs(cron: operators.Cron, operator: operators.Operator, consumer_id: str) -> bool:

@@ -68,7 +68,7 @@ def test_an_older_copy_of_the_volume_is_not_signed_on(
     node = bob.kube.get(kinds.STATEFUL_SET, home, names.NODE_NAME)
     node["spec"]["replicas"] = 0
     bob.kube.put(kinds.STATEFUL_SET, node)
-    waiting.until("the node has ended", lambda: bob.kube.pod(home) is None, seconds=120)
+    waiting.until("the node has ended", lambda: bob.kube.pod(home) is None)
     bob.kube.delete(kinds.VOLUME_CLAIM, home, names.VOLUME_NAME)
     waiting.until(
         "the claim is gone", lambda: bob.kube.find(kinds.VOLUME_CLAIM, home, names.VOLUME_NAME) is None
@@ -143,7 +143,7 @@ def refuses_to_sign(
     """Bob's passes do not arm the key, the condition says what does, and nobody else's name does it."""
     home, other = launch.namespace_of(bob, consumer), launch.namespace_of(alice, consumer)
     # Alice's 60 % are no quorum: while bob's key signs nothing, no block is made.
-    waiting.until("the chain stands still", lambda: stands_still(alice, other), seconds=60)
+    waiting.until("the chain stands still", lambda: stands_still(alice, other))
     height = alice.kube.height(other)
     for _ in range(PASSES):
         bob.once()

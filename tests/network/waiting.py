@@ -1,11 +1,18 @@
 """Waiting for what a running network takes its time for, with deadlines that say what was seen last."""
 
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from typing import TypeVar
 
+from devnet import places
+from tests.network import diary
+
 Seen = TypeVar("Seen")
 
+PATIENCE = 240.0
+"""Seconds until a wait is given up: an idle machine needs a tenth of it, so that a busy one has enough."""
 EVERY = 0.5
 """Seconds between two looks."""
 
@@ -15,7 +22,7 @@ def until(
     look: Callable[[], Seen],
     is_so: Callable[[Seen], object] = bool,
     *,
-    seconds: float = 120.0,
+    seconds: float = PATIENCE,
     every: float = EVERY,
     tell: Callable[[], str] | None = None,
 ) -> Seen:
@@ -32,10 +39,12 @@ def until(
     Raises:
         AssertionError: the time is over; tells what was seen last.
     """
-    deadline = time.monotonic() + seconds
+    began = time.monotonic()
+    deadline = began + seconds
     while True:
         seen = look()
         if is_so(seen):
+            diary.note("", f"{what}, after {time.monotonic() - began:.0f} s")
             return seen
         if time.monotonic() > deadline:
             more = "" if tell is None else f"\n{tell()}"
@@ -46,3 +55,10 @@ def until(
 def figure(name: str, value: float, unit: str = "s") -> None:
     """Print a measured figure, for people to quote (`pytest -rP` or `-s` shows it)."""
     print(f"figure: {name}: {value:.2f} {unit}")
+
+
+def devnet(command: str) -> float:
+    """`python -m devnet …`; answers how many seconds it took."""
+    began = time.monotonic()
+    subprocess.run([sys.executable, "-m", "devnet", command], cwd=places.CHECKOUT, check=True)
+    return time.monotonic() - began
