@@ -61,7 +61,7 @@ BADS = (
     Bad(
         "another-chain-at-the-endpoint",
         2,
-        r"ics:provider\.rest: http://10\.231\.0\.11:1317 answers for chain 'provider-1', wanted is 'provider-2' .*",
+        r"ics:provider\.rest: http://10\.231\.0\.11:1317 belongs to chain 'provider-1', not 'provider-2'; .*",
         ("--set", "provider.chain_id=provider-2"),
     ),
     Bad(

@@ -88,7 +88,7 @@ def test_one_failure_hides_no_other(well: stage.Stage) -> None:
     assert said.pop("ics:provider.grpc").startswith(f"{dead}: ")
     assert "No such file or directory" in said.pop("ics:seed")
     assert [one["message"] for one in found["ics:account"]] == [
-        f"{poor}, which the chain has never seen, holds 0stake and a fee takes 300stake: send it some",
+        f"{poor} (unknown to the chain) holds 0stake, less than one fee of 300stake; send it funds",
         f"address {poor} is not the account of operator {well.operator.operator_address}, which is"
         f" {well.operator.account}; use the key of {well.operator.account}, or set ics:granter:"
         f" {well.operator.account} if it has granted {poor} its messages (authz)",
@@ -121,7 +121,7 @@ def test_another_chain(well: stage.Stage) -> None:
     assert code == 2
     said = failures(found)
     assert sorted(said) == ["ics:provider.grpc", "ics:provider.rest", "ics:provider.rpc"]
-    assert all("answers for chain 'provider-1', wanted is 'provider-2'" in one for one in said.values())
+    assert all("belongs to chain 'provider-1', not 'provider-2'" in one for one in said.values())
     assert found["rights"][0]["level"] == "ok"
 
 
@@ -146,7 +146,7 @@ def test_a_right_is_missing(well: stage.Stage) -> None:
         well.kubectl("apply", "-f", "-", given=manifest)
     code, found = examine(well, "--set", kubeconfig)
     assert failures(found) == {
-        "rights": "missing: get pods/proxy in the whole cluster: grant it by a ClusterRoleBinding"
+        "rights": "missing: get pods/proxy in the whole cluster; grant it with a ClusterRoleBinding"
     }
     well.kubectl("delete", "clusterrolebinding", whole["metadata"]["name"])
 

@@ -164,7 +164,7 @@ def test_a_chain_is_given_away_and_becomes_governances(
     governance = node.ask("/cosmos/auth/v1beta1/module_accounts/gov")["account"]["base_account"]["address"]
     to_governance = ("--new-owner", governance, "--confirm", "given-1")
     ics.ordered("alice-as-owner", "consumer", "update", consumer_id, *to_governance)
-    assert "make a proposal with --proposal" in ics.refused("alice-as-owner", *top_n)
+    assert "if governance owns the chain, use --proposal" in ics.refused("alice-as-owner", *top_n)
 
     proposal = ics.root / "proposal.json"
     proposal.write_text(ics.run("bob-as-owner", *top_n, "--proposal").out)
@@ -182,7 +182,7 @@ def test_the_chains_own_words(ics: commands.Operator, node: provider_node.Node) 
     assert "cannot retrieve chain id for consumer id: 99999" in missing
     early = ics.ordered("charlie-as-owner", "consumer", "create", "early-1")["consumer_id"]
     said = ics.refused("charlie-as-owner", "consumer", "remove", early, "--confirm", "early-1")
-    assert said.endswith("take its spawn time away by ics consumer update --spawn-time none")
+    assert said.endswith("to cancel the launch, run ics consumer update --spawn-time none")
 
 
 def test_commission(ics: commands.Operator, node: provider_node.Node) -> None:

@@ -329,7 +329,7 @@ def test_another_chains_endpoint_is_named_and_the_right_one_is_asked(
     assert deaf.returncode == 0, deaf.stderr
     assert [condition["reason"] for condition in json.loads(deaf.stdout)["conditions"]] == ["RpcUnusable"]
     wrong = command(place, "status", "--json", "--set", "provider.chain_id=other-1")
-    assert (wrong.returncode, "answers for chain 'provider-1', wanted is 'other-1'" in wrong.stderr) == (
+    assert (wrong.returncode, "belongs to chain 'provider-1', not 'other-1'" in wrong.stderr) == (
         2,
         True,
     )
