@@ -36,7 +36,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--fillers",
         metavar="NUMBER",
         type=int,
-        default=2,
+        default=1,
         help="stories without the local network that run at the same time",
     )
 
