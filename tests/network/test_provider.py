@@ -261,9 +261,7 @@ async def test_a_lost_answer(node: provider_node.Node) -> None:
 
 
 async def test_a_lost_transaction(node: provider_node.Node) -> None:
-    with pytest.raises(
-        errors.Transient, match=r"was not included in any block up to \d+ and has expired"
-    ):
+    with pytest.raises(errors.Transient, match=r"was not included in any block up to \d+ and has expired"):
         await sender(node, connect=LosesTransactions).send(model.OptIn(soon(node), "soon-1", None))
 
 
