@@ -18,6 +18,8 @@ from ics.keys import derivation
 from tests.network import diary, kube, warm
 
 PROCESSES = warm.Server()
+GROUPS = ("config", "sign-state")
+"""Commands that are groups: the stack is named after the second word."""
 OWN = ("ICS_CACHE", "ICS_DEVNET_STATE")
 """Variables of the local network itself; any other with the prefix would be a setting of the stack."""
 
@@ -83,8 +85,18 @@ class Operator:
     def ics(self, *command: str, project: pathlib.Path | None = None) -> Run:
         """`ics …` on this operator's stack."""
         where = ["--project", str(project or places.CHECKOUT)]
+        size = 2 if command[0] in GROUPS else 1
         return self._run(
-            ["-m", "ics.cli.__main__", command[0], "--stack", self.name, *where, "--json", *command[1:]]
+            [
+                "-m",
+                "ics.cli.__main__",
+                *command[:size],
+                "--stack",
+                self.name,
+                *where,
+                "--json",
+                *command[size:],
+            ]
         )
 
     def hermes(self, consumer_id: str) -> Run:

@@ -117,7 +117,7 @@ BADS = (
     Bad(
         "no-rights",
         2,
-        r"missing permission: powerless:alice cannot get leases\.coordination\.k8s\.io in namespace provider:"
+        r"missing permission: powerless:alice cannot get leases\.coordination\.k8s\.io in namespace provider;"
         r" grant it .*",
         ("--set", "cluster.kubeconfig=.devnet/alice/kubeconfig-powerless"),
     ),
@@ -138,7 +138,9 @@ class Still:
         self._sent = len(operator.transactions())
 
     def check(self) -> None:
-        assert [write for audit in self._audits for write in audit.writes()] == []
+        # The handshake of the first chain's channel may go on meanwhile.
+        writes = [write for audit in self._audits for write in audit.writes()]
+        assert [write for write in writes if not re.search(r"/(relayer|hermes-\S+) ", write)] == []
         assert len(self._operator.transactions()) == self._sent
 
 
@@ -257,7 +259,7 @@ def test_a_chain_is_not_joined_without_the_right_to_make_its_namespace(
 
     assert done.code == 2
     assert re.fullmatch(
-        r"missing permission: powerless:alice cannot (create|patch) namespaces in the whole cluster: grant it .*",
+        r"missing permission: powerless:alice cannot (create|patch) namespaces in the whole cluster; grant it .*",
         done.complaint,
     )
     assert (done.writes, done.json["transactions"]) == ([], [])
