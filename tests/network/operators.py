@@ -18,8 +18,6 @@ from ics.keys import derivation
 from tests.network import diary, kube, warm
 
 PROCESSES = warm.Server()
-GROUPS = ("config", "sign-state")
-"""Commands that are groups: the stack is named after the second word."""
 OWN = ("ICS_CACHE", "ICS_DEVNET_STATE")
 """Variables of the local network itself; any other with the prefix would be a setting of the stack."""
 
@@ -83,31 +81,13 @@ class Operator:
         return done
 
     def ics(self, *command: str, project: pathlib.Path | None = None) -> Run:
-        """`ics …` on this operator's stack."""
-        where = ["--project", str(project or places.CHECKOUT)]
-        size = 2 if command[0] in GROUPS else 1
-        return self._run(
-            [
-                "-m",
-                "ics.cli.__main__",
-                *command[:size],
-                "--stack",
-                self.name,
-                *where,
-                "--json",
-                *command[size:],
-            ]
-        )
+        """`ics …` on this operator's stack; a command of a group, such as `ics peers update`, as well."""
+        where = ["--stack", self.name, "--project", str(project or places.CHECKOUT), "--json"]
+        return self._run(["-m", "ics.cli.__main__", *command, *where])
 
     def hermes(self, consumer_id: str) -> Run:
         """`ics hermes status CONSUMER_ID` on this operator's stack."""
-        where = ["--stack", self.name, "--project", str(places.CHECKOUT), "--json"]
-        return self._run(["-m", "ics.cli.__main__", "hermes", "status", consumer_id, *where])
-
-    def grouped(self, *words: str) -> Run:
-        """A command of a group, such as `ics peers update …`, on this operator's stack."""
-        where = ["--stack", self.name, "--project", str(places.CHECKOUT), "--json"]
-        return self._run(["-m", "ics.cli.__main__", *words, *where])
+        return self.ics("hermes", "status", consumer_id)
 
     def show(self, *command: str) -> Run:
         """`ics show …`, which needs no stack."""

@@ -60,7 +60,7 @@ def as_before(bob: operators.Operator, alice: operators.Operator, consumer: str)
     chains.describe(bob, bob.validator.details)
     bob.settled()
     alice.settled()
-    alice.grouped("peers", "update", "--all")
+    alice.ics("peers", "update", "--all")
     until_it_signs(alice, consumer)
 
 
@@ -106,14 +106,14 @@ def test_without_a_setting_the_node_is_left_alone_and_named(
 def test_the_command_restarts_it_once(alice: operators.Operator, consumer: str) -> None:
     before = pod_of(alice, consumer)
 
-    done = alice.grouped("peers", "update", consumer)
+    done = alice.ics("peers", "update", consumer)
 
     assert done.code == 0, done.err
     assert [row["done"] for row in done.json if row["consumer_id"] == consumer] == ["restarted"]
     waiting.figure("ics peers update CONSUMER_ID, with the restart", done.seconds)
     assert pod_of(alice, consumer) != before
     assert "PeersStale" not in reasons(alice, consumer)
-    again = alice.grouped("peers", "update", "--all")
+    again = alice.ics("peers", "update", "--all")
     assert {row["done"] for row in again.json} == {"up to date"}
     until_it_signs(alice, consumer)
 
