@@ -274,17 +274,6 @@ def own_validator(snapshot: model.Snapshot, settings: settings.Settings) -> mode
     )
 
 
-def may_lack_genesis(observed: observed.Observed) -> bool:
-    """Return whether `lacks_genesis` could return any chain, without deciding about a single one."""
-    here = observed.memory.chains
-    return any(
-        consumer.detail is not None
-        and consumer.summary.phase in (model.Phase.LAUNCHED, model.Phase.STOPPED)
-        and ((memory := here.get(consumer.summary.consumer_id)) is None or memory.genesis is None)
-        for consumer in observed.snapshot.consumers
-    )
-
-
 def lacks_genesis(desired: Desired) -> dict[str, bool]:
     """Return the launched chains whose genesis must be fetched before they can be decided completely.
 

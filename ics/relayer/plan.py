@@ -239,7 +239,7 @@ def _with_job(
     order = handshake.ranking(_creators(chain, document))
     own = _own_address(chain)
     jobs = chain.memory.jobs
-    base = f"hermes-step-{digest(state.fingerprint)[:8]}"
+    base = f"hermes-step-{canonical_json.sha256_hex(state.fingerprint.encode())[:8]}"
     # Old Jobs are deleted, so the number of tries comes from the last Job's name.
     numbers = [name.rpartition("-")[2] for name in jobs if name.startswith(f"{base}-")]
     before = sorted(int(number) for number in numbers if number.isdecimal())
@@ -335,14 +335,9 @@ def _setup(
 
 def _fingerprint(setup: inputs.Setup) -> str:
     """Return the sha256 in hex of image and config; another image may refuse the same config."""
-    return digest(f"{setup.image}\n{setup.config}")
+    return canonical_json.sha256_hex(f"{setup.image}\n{setup.config}".encode())
 
 
 def check_name(setup: inputs.Setup) -> str:
     """Return the name of the Job that checks a config."""
     return f"{CHECK}{_fingerprint(setup)[:16]}"
-
-
-def digest(text: str) -> str:
-    """Return the sha256 of a text in hex."""
-    return canonical_json.sha256_hex(text.encode())

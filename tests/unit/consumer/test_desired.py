@@ -8,7 +8,7 @@ import pytest
 
 from ics import errors, manifests, model, names
 from ics.conditions import Severity
-from ics.consumer import desired, observed, participation, signing
+from ics.consumer import desired, observed, participation, questions, signing
 from ics.consumer.peers import ports
 from ics.keys import derivation
 from ics.reconciler import outcome, reconcile
@@ -238,7 +238,7 @@ def test_launch_facts_are_asked_without_descriptions_if_relayers_are_not_funded(
     assert desired.lacks_genesis(wanted) == {"0": False}
 
 
-def test_may_lack_genesis_only_for_launched_chain_without_stored_genesis() -> None:
+def test_genesis_is_asked_for_only_of_launched_chain_without_stored_genesis() -> None:
     launched = factories.consumer(P.LAUNCHED, factories.joined("alice", "bob"))
     waiting = factories.consumer(P.INITIALIZED, factories.detail())
     others = dataclasses.replace(launched, detail=None)
@@ -246,7 +246,9 @@ def test_may_lack_genesis_only_for_launched_chain_without_stored_genesis() -> No
     staged = factories.memory()
 
     def lacks(chain: model.Consumer, memory: observed.Memory) -> bool:
-        return desired.may_lack_genesis(observed.Observed(snapshot=factories.snapshot(chain), memory=memory))
+        before = observed.Observed(snapshot=factories.snapshot(chain), memory=memory)
+        asked = questions.open_questions(before, factories.judge(before), factories.seed("alice"))
+        return bool(asked.geneses)
 
     assert [lacks(launched, here), lacks(waiting, staged), lacks(others, observed.Memory())] == [False] * 3
     assert [lacks(launched, staged), lacks(launched, observed.Memory())] == [True] * 2

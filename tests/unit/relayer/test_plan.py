@@ -9,6 +9,7 @@ import pytest
 
 from ics import model
 from ics.consumer import observed as consumer_observed
+from ics.cosmos import canonical_json
 from ics.relayer import facts as relayer_facts
 from ics.relayer import ibc, inputs, plan
 from tests.unit import factories
@@ -114,7 +115,7 @@ def messages(found: plan.RelayerPlan, reason: str) -> list[str]:
 
 
 def test_failed_step_reports_last_message_of_hermes() -> None:
-    base = f"hermes-step-{plan.digest(relaying.MARK)[:8]}"
+    base = f"hermes-step-{canonical_json.sha256_hex(relaying.MARK.encode())[:8]}"
     jobs = {f"{base}-{number}": model.JobState.FAILED for number in (9, 10)}
     words = {f"{base}-9": "out of gas", f"{base}-10": "insufficient fees"}
     planned = relaying.plan(relaying.NOTHING, record=relaying.STARTED, jobs=jobs, last_words=words)
@@ -154,7 +155,9 @@ def test_clients_are_updated_until_channel_is_open() -> None:
     planned = relaying.plan(
         due,
         record=waiting,
-        jobs={f"hermes-step-{plan.digest(relaying.MARK)[:8]}-0": model.JobState.FAILED},
+        jobs={
+            f"hermes-step-{canonical_json.sha256_hex(relaying.MARK.encode())[:8]}-0": model.JobState.FAILED
+        },
     )
     assert planned.task is not None
     assert [command[1:3] for command in planned.task.commands] == [("update", "client")] * 2
@@ -166,7 +169,7 @@ def test_halted_chain_gets_no_update_and_its_last_block_is_sent_once() -> None:
         relaying.NOTHING, provider_time=now, consumer_time=relaying.START + 140 * relaying.SECOND
     )
     waiting = dataclasses.replace(relaying.STARTED, since=now - relaying.SECOND)
-    jobs = {f"hermes-step-{plan.digest(relaying.MARK)[:8]}-0": model.JobState.FAILED}
+    jobs = {f"hermes-step-{canonical_json.sha256_hex(relaying.MARK.encode())[:8]}-0": model.JobState.FAILED}
     planned = relaying.plan(halted, record=waiting, jobs=jobs).task
     assert planned is not None
     assert [command[4] for command in planned.commands] == ["provider-1"]
@@ -262,7 +265,7 @@ def test_no_task_is_planned_before_config_is_accepted() -> None:
     [
         relaying.record("x", accepted_config="other", accepted_base="other"),
         # Written by an earlier release: of the config alone, whichever image had accepted it.
-        relaying.record("x", accepted_config=plan.digest("live")),
+        relaying.record("x", accepted_config=canonical_json.sha256_hex(b"live")),
     ],
 )
 def test_unaccepted_config_keeps_running_setup(kept: inputs.RelayingRecord) -> None:
