@@ -1,5 +1,6 @@
 """The operators of alice, bob and charlie: they run the real commands, and only those."""
 
+import itertools
 import json
 import os
 import pathlib
@@ -81,9 +82,10 @@ class Operator:
         return done
 
     def ics(self, *command: str, project: pathlib.Path | None = None) -> Run:
-        """`ics …` on this operator's stack; a command of a group, such as `ics peers update`, as well."""
+        """`ics …` on this operator's stack, or on the one that a flag of the command names."""
         where = ["--stack", self.name, "--project", str(project or places.CHECKOUT), "--json"]
-        return self._run(["-m", "ics.cli.__main__", *command, *where])
+        words = list(itertools.takewhile(lambda word: not word.startswith("-"), command))
+        return self._run(["-m", "ics.cli.__main__", *words, *where, *command[len(words) :]])
 
     def hermes(self, consumer_id: str) -> Run:
         """`ics hermes status CONSUMER_ID` on this operator's stack."""
