@@ -9,7 +9,7 @@ import pytest
 from ics import names
 from ics.cluster.api import kinds
 from ics.consumer.peers import gateway_ports
-from tests.network import kube, launch, operators, waiting
+from tests.network import kube, launch, operators, relaying, waiting
 
 pytestmark = pytest.mark.network
 
@@ -60,7 +60,9 @@ PASSING = names.HERMES_CANDIDATE
 
 
 @pytest.fixture(scope="module")
-def home(bob: operators.Operator, consumer: str) -> str:
+def home(alice: operators.Operator, bob: operators.Operator, consumer: str) -> str:
+    """The chain's namespace, with the objects of a relayer that relays."""
+    relaying.opened(consumer, alice, bob)
     return launch.namespace_of(bob, consumer)
 
 
