@@ -50,7 +50,7 @@ class HermesJobs:
         if config_map is not None and config_map.get("data") == data:
             return False
         await self._ensure_lease()
-        metadata = self._owner_of(chain).metadata(names.RELAYER_NAME, names.RELAYER, chain.namespace)
+        metadata = self._owner.of_chain(chain).metadata(names.RELAYER_NAME, names.RELAYER, chain.namespace)
         await self._kube.apply(objects.config_map(metadata, data), names.LOOP_MANAGER, only_metadata=True)
         return True
 
@@ -88,7 +88,7 @@ class HermesJobs:
             Permanent: a permission is missing, or the namespace does not exist.
         """
         return await self._ensure(
-            hermes_jobs.step_job(self._owner_of(chain), chain.namespace, step), self._ensure_lease
+            hermes_jobs.step_job(self._owner.of_chain(chain), chain.namespace, step), self._ensure_lease
         )
 
     async def ensure_check_job(self, chain: chain.ChainPlan, setup: inputs.Setup) -> model.JobState:
@@ -102,7 +102,7 @@ class HermesJobs:
                 the next pass creates it again.
             Permanent: a permission is missing, or the namespace does not exist.
         """
-        owner, namespace = self._owner_of(chain), chain.namespace
+        owner, namespace = self._owner.of_chain(chain), chain.namespace
         job = hermes_jobs.check_job(owner, namespace, setup)
         name = job["metadata"]["name"]
         existing = await self._kube.find(kinds.JOB, namespace, name)
@@ -154,9 +154,6 @@ class HermesJobs:
             await self._kube.delete(kinds.JOB, namespace, item["metadata"]["name"], item["metadata"]["uid"])
         await self._kube.send(requests.create(job, names.LOOP_MANAGER))
         return model.JobState.RUNNING
-
-    def _owner_of(self, chain: chain.ChainPlan) -> objects.Owner:
-        return dataclasses.replace(self._owner, consumer_id=chain.consumer_id, chain_id=chain.chain_id)
 
 
 def _too_many(items: list[dict[str, Any]]) -> list[dict[str, Any]]:

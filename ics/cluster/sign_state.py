@@ -3,7 +3,6 @@
 `ics.reconciler.sign_state` decides on the order of these steps. Each step can be repeated after a crash.
 """
 
-import dataclasses
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
@@ -93,7 +92,12 @@ class SignState:
             annotations = _annotations(await _secret(self._kube, namespace, chain.key.generation))
             is_by_name = annotations.get(names.SIGN_STATE_CONFIRMED) == "true"
             manifest = sign_state_job.job(
-                self._owner_of(chain), namespace, volume_uid, address, chain.definition.image, is_by_name
+                self._owner.of_chain(chain),
+                namespace,
+                volume_uid,
+                address,
+                chain.definition.image,
+                is_by_name,
             )
             await self._kube.send(requests.create(manifest, names.LOOP_MANAGER))
             return model.JobState.RUNNING
@@ -170,9 +174,6 @@ class SignState:
         kept = {name: notes[name] for name in (names.VOLUME_UID, names.SIGN_STATE_READY) if name in notes}
         await _annotate(self._kube, secret, kept | {names.RETIRED: "true"})
         return True
-
-    def _owner_of(self, chain: chain.ChainPlan) -> objects.Owner:
-        return dataclasses.replace(self._owner, consumer_id=chain.consumer_id, chain_id=chain.chain_id)
 
 
 def is_late(item: Mapping[str, Any]) -> bool:

@@ -26,9 +26,7 @@ def render(desired: desired.Desired, set_id: str) -> tuple[model.Manifest, ...]:
         *reconciler.build(desired, shared),
     ]
     for chain in desired.chains:
-        owner = objects.Owner(
-            settings.validator, desired.provider_chain_id, chain.consumer_id, chain.chain_id
-        )
+        owner = shared.of_chain(chain)
         built += consumer.build(desired, chain, owner)
         if chain.genesis is not None:
             built.append(node.build(desired, chain, chain.genesis, owner))

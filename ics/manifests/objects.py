@@ -1,12 +1,14 @@
 """Parts shared by several manifests: metadata, labels, pod security."""
 
 import base64
+import dataclasses
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ics import model, names
+from ics.consumer import chain
 from ics.cosmos import canonical_json
 
 RUN_AS = 1000
@@ -38,6 +40,10 @@ class Owner:
     provider_chain_id: str
     consumer_id: str = ""
     chain_id: str = ""
+
+    def of_chain(self, chain: chain.ChainPlan) -> "Owner":
+        """Return the owner of one chain's objects, of the same validator and provider."""
+        return dataclasses.replace(self, consumer_id=chain.consumer_id, chain_id=chain.chain_id)
 
     def labels(self, component: str) -> dict[str, str]:
         """Return the labels of one object."""
