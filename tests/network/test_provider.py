@@ -266,7 +266,7 @@ async def test_a_lost_transaction(node: provider_node.Node) -> None:
 
 
 async def test_fee_below_the_nodes_minimum(node: provider_node.Node) -> None:
-    with pytest.raises(errors.Permanent, match=r"insufficient fee: raise ics:provider.gas_price"):
+    with pytest.raises(errors.Permanent, match=r"insufficient fee; raise ics:provider\.gas_price"):
         await sender(node, gas_price="0.0001stake").send(model.OptIn(soon(node), "soon-1", None))
 
 
@@ -285,7 +285,7 @@ async def test_account_without_funds(node: provider_node.Node) -> None:
         await sender(node, "charlie").send(model.OptIn(consumer_id, "soon-1", None))
 
     assert "insufficient funds" in str(caught.value)
-    assert f": account {poor} has {left}stake and cannot pay the fee of at least " in str(caught.value)
+    assert f"; account {poor} has {left}stake and cannot pay the fee of at least " in str(caught.value)
     node.send("alice", "bank", "send", node.operators["alice"].account, poor, "1000000000stake")
 
 
