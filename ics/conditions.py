@@ -98,6 +98,10 @@ class Reason(enum.StrEnum):
     NOT_SIGNING = "NotSigning"
     NOT_IN_SET = "NotInSet"
     KEY_MISMATCH = "KeyMismatch"
+    KEY_ELSEWHERE = "KeyElsewhere"
+    REKEYING = "Rekeying"
+    REKEY_WAITS_FOR_CHANNEL = "RekeyWaitsForChannel"
+    REKEYED_TOO_OFTEN = "RekeyedTooOften"
     KEY_SHARED = "KeyShared"
     PROVIDER_KEY_IN_SET = "ProviderKeyInSet"
     SIGN_STATE_PENDING = "SignStatePending"
@@ -418,6 +422,43 @@ CATALOGUE: Final[Mapping[Reason, CatalogueEntry]] = {
         meaning="The settings do not yield the key that this validator has on the chain. Nothing is started.",
         look="The message; `ics:seed` in `ics doctor`; `ics:consensus_keys` in the stack file",
         action="Restore the seed that the key came from, or name the key under `ics:consensus_keys`.",
+    ),
+    Reason.KEY_ELSEWHERE: CatalogueEntry(
+        severities=_FROM_WARNING,
+        topics=(Topic.SIGNING,),
+        meaning=(
+            "The validator's key on the chain belongs to another installation with the same seed, or to another tool."
+            " Nothing is sent from here and no node is started; a node that is already here keeps its own key until"
+            " that key has left the chain's validator set."
+        ),
+        look="`docs/signing.md`; where else this validator's stack, or another tool with its keys, runs",
+        action="None if the other one is the right one. To move the chain here: `ics takeover CONSUMER_ID`.",
+        is_settled=True,
+    ),
+    Reason.REKEYING: CatalogueEntry(
+        severities=_CRITICAL,
+        topics=(Topic.SIGNING,),
+        meaning=(
+            "The sign state of the chain's key is lost with its volume. The node has a new key, which is assigned by"
+            " itself; blocks are missed until the chain's validator set has it."
+        ),
+        look="`docs/signing.md`; why the volume was lost",
+        action="None, it heals by itself. See that the account can pay for one transaction.",
+    ),
+    Reason.REKEY_WAITS_FOR_CHANNEL: CatalogueEntry(
+        severities=_CRITICAL,
+        topics=(Topic.SIGNING, Topic.RELAYING),
+        meaning="The new key waits for the first update of the validator set, which needs an open CCV channel.",
+        look="`ics hermes status CONSUMER_ID`",
+        action="None while the channel opens; see the conditions of the relayer.",
+    ),
+    Reason.REKEYED_TOO_OFTEN: CatalogueEntry(
+        severities=_CRITICAL,
+        topics=(Topic.SIGNING,),
+        meaning="A volume was lost again soon after its chain's key had been replaced. No further key is assigned.",
+        look="The storage of the cluster; `ics:signing.rekey_interval`",
+        action="Find out why volumes are lost; then run `ics assign-key CONSUMER_ID --confirm CHAIN_ID`.",
+        is_settled=True,
     ),
     Reason.KEY_SHARED: CatalogueEntry(
         severities=_FROM_WARNING,

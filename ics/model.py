@@ -168,10 +168,28 @@ class Snapshot:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SigningRecord:
-    """Record of a key's sign state, from the annotations on the retained key Secret."""
+class Place:
+    """One volume of one installation, the only place where a key may sign."""
 
-    generation: int
+    place_id: str
+    """32 lower-case hex digits, random; not secret."""
+    cluster_uid: str
+    """uid of the cluster's namespace kube-system."""
+    namespace: str
+    """Namespace of the volume and of the key's Secret."""
+    since: datetime.datetime
+    """Provider time at which it was recorded first."""
+    replaces: str = ""
+    """Id of the place whose sign state was lost, if this one takes over from it."""
+    is_moved: bool = False
+    """Whether the operator moved the chain to it from another installation."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SigningRecord:
+    """Record of a key, its place and its sign state, from the annotations on the retained key Secret."""
+
+    place: Place
     consensus_address: str
     """Upper-case hex of the consumer key's address."""
     volume_uid: str | None
@@ -180,6 +198,8 @@ class SigningRecord:
     """Whether the sign state was created on that volume; it is never created again automatically."""
     is_retired: bool = False
     """Whether this validator left the chain with this key, which is then never used again."""
+    is_recovered: bool = False
+    """Whether the Secret is lost, and the record comes from the annotations of the volume."""
 
 
 class JobState(enum.Enum):
@@ -207,6 +227,8 @@ class PodStatus:
     """Start time of the running container."""
     gone_by: datetime.datetime | None = None
     """Deadline of a pod that is being deleted, if its kubelet is running."""
+    key_check: str = ""
+    """Result of the check whether its node gets the consensus key, see `ics.consumer.key_check`; empty: none yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,6 +257,8 @@ class OptIn:
     chain_id: str
     consumer_key: bytes | None
     """Key to assign in the same transaction; None if it is already assigned (ICS #1731)."""
+    place_id: str = ""
+    """Place of that key, the memo of the transaction, with which the seed gives the key back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,6 +268,8 @@ class AssignKey:
     consumer_id: str
     chain_id: str
     consumer_key: bytes
+    place_id: str = ""
+    """As for `OptIn`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,9 +35,21 @@ RETAIN = f"{DOMAIN}/retain"
 # Annotations.
 CHAIN_ID = f"{DOMAIN}/chain-id"
 GENESIS_SHA256 = f"{DOMAIN}/genesis-sha256"
-GENERATION = f"{DOMAIN}/key-generation"
+PLACE_ID = f"{DOMAIN}/place-id"
+"""On key Secret, volume and StatefulSet: id of the place to which the key belongs."""
+CLUSTER_UID = f"{DOMAIN}/cluster-uid"
+"""On key Secret and volume: uid of the namespace kube-system of the place's cluster."""
+PLACE_NAMESPACE = f"{DOMAIN}/place-namespace"
+"""Likewise: namespace of the place; another one on a copy."""
+PLACE_SINCE = f"{DOMAIN}/place-since"
+"""Likewise: provider time at which the place was recorded first."""
+REPLACES = f"{DOMAIN}/replaces-place"
+"""Likewise: id of the place whose sign state was lost."""
+MOVED = f"{DOMAIN}/moved-place"
+"""Likewise: `true` if the chain was moved to the place from another installation."""
 CONSENSUS_ADDRESS = f"{DOMAIN}/consensus-address"
 VOLUME_UID = f"{DOMAIN}/volume-uid"
+"""On key Secret and volume: uid of the PersistentVolumeClaim of the place."""
 SIGN_STATE_READY = f"{DOMAIN}/sign-state-ready"
 SIGN_STATE_CONFIRMED = f"{DOMAIN}/sign-state-confirmed"
 """`true` while a sign state is created because the operator confirmed that it is safe."""
@@ -117,13 +129,17 @@ HERMES_CANDIDATE = "hermes-candidate"
 """ConfigMap of the reconciler: a config that Hermes has not accepted yet."""
 HERMES_KEYS = "hermes-keys"
 """Secret: `consumer.mnemonic` and `provider.mnemonic`."""
+KEY_CHECK = "key-check"
+"""Init container of a node's pod, whose termination message says whether the node gets its key."""
+WATERMARK = "watermark"
+"""ConfigMap of the reconciler: by key address, the height of the last commit that carries its signature."""
 SIGNING_PATH = "/data/signing"
 """Path on the volume: one folder per key address, with its priv_validator_state.json."""
 
 
-def consensus_key_name(generation: int) -> str:
-    """Return the name of the retained Secret with the key of a generation."""
-    return f"consensus-key-{generation}"
+def consensus_key_name(place_id: str) -> str:
+    """Return the name of the retained Secret with the key of a place."""
+    return f"consensus-key-{place_id}"
 
 
 _MAX_LABEL = 63

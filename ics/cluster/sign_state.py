@@ -10,7 +10,7 @@ from ics import errors, model, names
 from ics.cluster.api import client, kinds, requests
 from ics.cluster.nodes import decode
 from ics.consumer import chain
-from ics.manifests import objects, sign_state_job
+from ics.manifests import key_check, objects, sign_state_job
 
 
 class SignState:
@@ -41,7 +41,7 @@ class SignState:
         waiting = {item["metadata"]["labels"][names.CONSUMER]: decode.pod(item).waiting for item in items}
         return {consumer_id: reason for consumer_id, reason in waiting.items() if reason}
 
-    async def ensure_requested(self, namespace: str, generation: int, volume_uid: str) -> bool:
+    async def ensure_requested(self, place: model.Place, volume_uid: str) -> bool:
         """Record on the key's Secret that its sign state is requested for this volume, but not ready.
 
         Returns:
@@ -51,22 +51,24 @@ class SignState:
             Permanent: the Secret does not exist.
         """
         await self._ensure_lease()
-        secret = await _secret(self._kube, namespace, generation)
+        secret = await _secret(self._kube, place)
         if _annotations(secret).get(names.VOLUME_UID) == volume_uid:
             return False
         await _annotate(self._kube, secret, {names.VOLUME_UID: volume_uid})
         return True
 
-    async def request_reset(self, namespace: str, generation: int, volume_uid: str) -> None:
+    async def request_reset(self, place: model.Place, volume_uid: str) -> None:
         """Delete the record of an existing sign state and request a new one, as the operator explicitly confirmed.
 
         Raises:
             Permanent: the Secret does not exist.
         """
         await self._ensure_lease()
-        secret = await _secret(self._kube, namespace, generation)
+        secret = await _secret(self._kube, place)
         # An earlier Job, done or failed, would be mistaken for the new one.
-        job = await self._kube.find(kinds.JOB, namespace, sign_state_job.name(volume_uid), only_metadata=True)
+        job = await self._kube.find(
+            kinds.JOB, place.namespace, sign_state_job.name(volume_uid), only_metadata=True
+        )
         if job is not None:
             await _remove(self._kube, job)
         # Server-side apply removes annotations that are not applied again, here the record of the sign state.
@@ -86,10 +88,11 @@ class SignState:
             Permanent: the key's Secret does not exist.
         """
         await self._ensure_lease()
-        namespace, address = chain.namespace, chain.key.key.address.hex().upper()
+        place, address = chain.key.place, chain.key.key.address.hex().upper()
+        namespace = place.namespace
         job = await self._kube.find(kinds.JOB, namespace, sign_state_job.name(volume_uid))
         if job is None:
-            annotations = _annotations(await _secret(self._kube, namespace, chain.key.generation))
+            annotations = _annotations(await _secret(self._kube, chain.key.place))
             is_by_name = annotations.get(names.SIGN_STATE_CONFIRMED) == "true"
             manifest = sign_state_job.job(
                 self._owner.of_chain(chain),
@@ -116,7 +119,7 @@ class SignState:
             )
         return job_state(job)
 
-    async def ensure_ready_recorded(self, namespace: str, generation: int, volume_uid: str) -> bool:
+    async def ensure_ready_recorded(self, place: model.Place, volume_uid: str) -> bool:
         """Record that the sign state on this volume is ready, then delete the Job.
 
         Returns:
@@ -126,12 +129,12 @@ class SignState:
             Permanent: the Secret does not exist, or the sign state was requested for a different volume.
         """
         await self._ensure_lease()
-        secret = await _secret(self._kube, namespace, generation)
+        secret = await _secret(self._kube, place)
         notes = _annotations(secret)
         if notes.get(names.VOLUME_UID) != volume_uid:
             raise errors.Permanent(
-                f"Secret {namespace}/{names.consensus_key_name(generation)}: the sign state was requested for volume"
-                f" {notes.get(names.VOLUME_UID)}, not for {volume_uid}, so it is not recorded as ready"
+                f"Secret {place.namespace}/{names.consensus_key_name(place.place_id)}: the sign state was requested for"
+                f" volume {notes.get(names.VOLUME_UID)}, not for {volume_uid}, so it is not recorded as ready"
             )
         is_due = notes.get(names.SIGN_STATE_READY) != "true"
         if is_due:
@@ -139,12 +142,14 @@ class SignState:
             await _annotate(
                 self._kube, secret, {names.VOLUME_UID: volume_uid, names.SIGN_STATE_READY: "true"}
             )
-        job = await self._kube.find(kinds.JOB, namespace, sign_state_job.name(volume_uid), only_metadata=True)
+        job = await self._kube.find(
+            kinds.JOB, place.namespace, sign_state_job.name(volume_uid), only_metadata=True
+        )
         if job is not None and "deletionTimestamp" not in job["metadata"]:
             await _remove(self._kube, job)
         return is_due
 
-    async def restore_record(self, namespace: str, generation: int, volume_uid: str) -> None:
+    async def restore_record(self, place: model.Place, volume_uid: str) -> None:
         """Record that the sign state is ready on this volume, after it was observed there.
 
         This is one write, because a sign state that is recorded only as requested would be created again.
@@ -153,10 +158,10 @@ class SignState:
             Permanent: the Secret does not exist.
         """
         await self._ensure_lease()
-        secret = await _secret(self._kube, namespace, generation)
+        secret = await _secret(self._kube, place)
         await _annotate(self._kube, secret, {names.VOLUME_UID: volume_uid, names.SIGN_STATE_READY: "true"})
 
-    async def ensure_retired(self, namespace: str, generation: int) -> bool:
+    async def ensure_retired(self, place: model.Place) -> bool:
         """Record that this validator left its chain with a key, which must never be used again.
 
         Returns:
@@ -165,7 +170,7 @@ class SignState:
         Raises:
             Permanent: the Secret does not exist.
         """
-        secret = await _secret(self._kube, namespace, generation)
+        secret = await _secret(self._kube, place)
         notes = _annotations(secret)
         if notes.get(names.RETIRED) == "true":
             return False
@@ -174,6 +179,31 @@ class SignState:
         kept = {name: notes[name] for name in (names.VOLUME_UID, names.SIGN_STATE_READY) if name in notes}
         await _annotate(self._kube, secret, kept | {names.RETIRED: "true"})
         return True
+
+    async def withhold(self, namespace: str, place: model.Place) -> None:
+        """Withhold the key from a node whose objects the engine does not change: its pod restarts without the key.
+
+        Raises:
+            Transient: the API server is unreachable.
+            Permanent: the permission is missing.
+        """
+        await self._ensure_lease()
+        workload = await self._kube.find(kinds.STATEFUL_SET, namespace, names.NODE_NAME, only_metadata=True)
+        if workload is None or _annotations(workload).get(names.PLACE_ID) != place.place_id:
+            return
+        check = {"name": names.KEY_CHECK, "env": [{"name": key_check.WITHHELD, "value": "true"}]}
+        manifest = {
+            "apiVersion": "apps/v1",
+            "kind": "StatefulSet",
+            "metadata": {
+                "name": names.NODE_NAME,
+                "namespace": namespace,
+                "uid": workload["metadata"]["uid"],
+                "annotations": {names.WITHHELD: "true"},
+            },
+            "spec": {"template": {"spec": {"initContainers": [check]}}},
+        }
+        await self._kube.apply(manifest, names.LOOP_MANAGER)
 
 
 def is_late(item: Mapping[str, Any]) -> bool:
@@ -192,12 +222,12 @@ def job_state(item: dict[str, Any]) -> model.JobState:
     return model.JobState.FAILED if "Failed" in met else model.JobState.RUNNING
 
 
-async def _secret(kube: client.KubeClient, namespace: str, generation: int) -> dict[str, Any]:
-    name = names.consensus_key_name(generation)
-    secret = await kube.find(kinds.SECRET, namespace, name, only_metadata=True)
+async def _secret(kube: client.KubeClient, place: model.Place) -> dict[str, Any]:
+    name = names.consensus_key_name(place.place_id)
+    secret = await kube.find(kinds.SECRET, place.namespace, name, only_metadata=True)
     if secret is None:
         raise errors.Permanent(
-            f"Secret {namespace}/{name} not found; it is created by the next successful pass"
+            f"Secret {place.namespace}/{name} not found; it is created by the next successful pass"
         )
     return secret
 

@@ -143,6 +143,20 @@ class NodeSettings(base.Frozen):
     """Maximum wait for packets in flight after a chain was STOPPED; default 1d."""
 
 
+class KeyProtection(base.Frozen):
+    """What happens when a node's sign state is lost, and how its loss is recognised."""
+
+    lost_volume: Literal["rekey", "wait"] = "rekey"
+    """`rekey`: a node whose volume was lost gets a new key, which is assigned on the provider; `wait`: it runs without
+    a key until the operator decides. Imported, remote and provider keys always wait."""
+    rekey_delay: units.Duration = 60
+    """Time between the two passes that must agree before a new key is assigned; default 60s."""
+    rekey_interval: units.Duration = 86400
+    """Time within which a chain's key is replaced at most once; default 1d."""
+    watermark_interval: units.Duration = 600
+    """Time between two records of the last height that a key signed; default 10m."""
+
+
 class RelayerSettings(base.Frozen):
     """The Hermes relayers."""
 
@@ -225,6 +239,7 @@ class Settings(base.Frozen):
     participation: ParticipationSettings = ParticipationSettings()
     gateway: GatewaySettings = GatewaySettings()
     node: NodeSettings = NodeSettings()
+    signing: KeyProtection = KeyProtection()
     relayer: RelayerSettings = RelayerSettings()
     provider_node: config_provider_node.ProviderNodeSettings = config_provider_node.ProviderNodeSettings()
     reconciler: ReconcilerSettings = ReconcilerSettings()

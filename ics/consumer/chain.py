@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from ics import errors, model, names
 from ics.conditions import Condition, Reason
 from ics.config import chain_definition, secret_sources, settings
-from ics.consumer import context, lifecycle, observed, participation, signing
+from ics.consumer import context, lifecycle, observed, participation, places, signing
 from ics.consumer import genesis as consumer_genesis
 from ics.consumer import watchdog as consumer_watchdog
-from ics.consumer.peers import peering, ports
+from ics.consumer.peers import peering, ports, publication
 from ics.keys import derivation
 from ics.relayer import accounts, inputs, plan
 from ics.relayer import conditions as relayer_conditions
@@ -25,17 +25,21 @@ class ChainPlan:
     definition: chain_definition.Definition
     ports: ports.Ports
     peering: peering.Peering
-    key: signing.SelectedKey
+    key: places.SelectedKey
     node_key: derivation.NodeKey
     sign_state: signing.SignStateStatus
     is_withheld: bool
     """Whether the key is withheld from the node."""
+    volume_uid: str | None
+    """uid of the chain's current volume, None before it exists."""
     genesis: bytes | None
     """None if the chain is staged and its node is not started yet."""
     relay: plan.RelayerPlan | None = None
     stage: lifecycle.ShutdownStage = lifecycle.ShutdownStage.RUNNING
     spawn_time: str | None = None
     """RFC 3339, from the provider."""
+    spawns: bool = False
+    """Whether it is not launched yet."""
     signer: secret_sources.RemoteSigner | None = None
     configured_peers: consumer_watchdog.ConfiguredPeers | None = None
     watchdog: consumer_watchdog.WatchdogRecord = field(default_factory=consumer_watchdog.WatchdogRecord)
@@ -58,7 +62,7 @@ def plan_chain(
     consumer: model.Consumer,
     detail: model.ConsumerDetail,
     loaded: chain_definition.LoadedDefinition,
-    selected_key: signing.SelectedKey,
+    selected_key: places.SelectedKey,
 ) -> PlannedChain:
     """Plan a chain.
 
@@ -84,7 +88,8 @@ def plan_chain(
     if shutdown.condition is not None:
         conditions += (shutdown.condition,)
     relayer_plan = None
-    if genesis is not None and memory.runs and shutdown.stage.relays:
+    is_relaying_elsewhere = _is_relaying_elsewhere(context, summary, selected_key, memory)
+    if genesis is not None and memory.runs and shutdown.stage.relays and not is_relaying_elsewhere:
         relayer_inputs = _relayer_inputs(context, summary, detail, loaded.definition, genesis, memory)
         is_stopped = shutdown.stage is lifecycle.ShutdownStage.DRAINING
         relayer_plan, more = _relayer(dataclasses.replace(relayer_inputs, is_stopped=is_stopped))
@@ -94,24 +99,45 @@ def plan_chain(
         consumer_id=summary.consumer_id,
         chain_id=summary.chain_id,
         # Volume and keys cannot follow a change of the chain id, so existing objects keep their namespace.
-        namespace=memory.namespace or _namespace(context, summary),
+        namespace=memory.namespace or new_namespace(context, summary),
         definition=loaded.definition,
         ports=own_ports,
         peering=peers,
         key=selected_key,
-        node_key=_node_key(context, summary),
+        node_key=_node_key(context, summary, selected_key.place),
         sign_state=sign_state,
         is_withheld=signing.must_withhold_key(sign_state, memory.is_withheld),
+        volume_uid=memory.volume_uid,
         genesis=genesis,
         relay=relayer_plan,
         stage=shutdown.stage,
         spawn_time=detail.spawn_time,
+        spawns=summary.phase is model.Phase.INITIALIZED,
         signer=_signer(context.settings, summary.consumer_id),
         configured_peers=memory.configured_peers,
         watchdog=memory.watchdog,
         sign_state_waits=context.observed.sign_state_waits.get(summary.consumer_id, ""),
     )
     return PlannedChain(chain, conditions, trouble)
+
+
+def _is_relaying_elsewhere(
+    context: context.ChainContext,
+    summary: model.ConsumerSummary,
+    selected_key: places.SelectedKey,
+    memory: observed.ChainMemory,
+) -> bool:
+    """Return whether the installation from which the chain is moved here still relays with the same accounts.
+
+    It does so while its key is in the chain's validator set, because it may be the one that relays the change of keys.
+    """
+    place = selected_key.place
+    if not place.is_moved or memory.relayer.has_hermes:
+        return False
+    observation = context.observed.observations.get(summary.consumer_id)
+    if selected_key.elsewhere is not None or observation is None or observation.node is None:
+        return True
+    return bytes.fromhex(place.replaces) in observation.node.validators
 
 
 def _unfunded_relayers(
@@ -125,15 +151,23 @@ def _unfunded_relayers(
     )
 
 
-def _namespace(context: context.ChainContext, summary: model.ConsumerSummary) -> str:
+def new_namespace(context: context.ChainContext, summary: model.ConsumerSummary) -> str:
+    """Return the namespace of a chain that has none yet."""
     prefix = context.settings.cluster.namespace_prefix
     return names.namespace(prefix, context.snapshot.chain_id, summary.consumer_id, summary.chain_id)
 
 
-def _node_key(context: context.ChainContext, summary: model.ConsumerSummary) -> derivation.NodeKey:
+def _node_key(
+    context: context.ChainContext, summary: model.ConsumerSummary, place: model.Place
+) -> derivation.NodeKey:
     if context.settings.node_keys == "public":
         return derivation.public_node_key(context.own.moniker, summary.chain_id)
-    return derivation.derive_node_key(context.seed)
+    return publication.node_key(
+        context.own.details,
+        context.seed,
+        publication.installation(context.observed.memory.cluster_uid, context.settings.gateway.namespace),
+        is_moved=place.is_moved,
+    )
 
 
 def _signer(settings: settings.Settings, consumer_id: str) -> secret_sources.RemoteSigner | None:
@@ -221,13 +255,12 @@ def _sign_state(
     context: context.ChainContext,
     summary: model.ConsumerSummary,
     detail: model.ConsumerDetail,
-    selected_key: signing.SelectedKey,
+    selected_key: places.SelectedKey,
     memory: observed.ChainMemory,
 ) -> signing.SignStateStatus:
     if isinstance(selected_key.key, derivation.SignerKey):
         return signing.SignStateStatus.REMOTE
-    address = selected_key.key.address.hex().upper()
-    record = next((record for record in memory.records if record.consensus_address == address), None)
+    record = places.record_of(memory.records, selected_key.place)
     in_set = {member.consumer_key for member in detail.validators}
     launch = context.snapshot.launches.get(summary.consumer_id)
     if launch is not None:

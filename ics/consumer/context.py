@@ -7,7 +7,7 @@ from ics import model
 from ics.conditions import Condition
 from ics.config import chain_definition, settings
 from ics.consumer import observed as consumer_observed
-from ics.consumer import signing
+from ics.consumer import places
 from ics.consumer.peers import ports
 
 
@@ -23,7 +23,7 @@ class ChainContext:
     ports: Mapping[str, ports.Ports]
     is_selected: bool
     """Whether the 66 % rule selects this validator at the snapshot's height."""
-    configured_keys: Mapping[str, signing.ConfiguredKey] = field(default_factory=dict)
+    configured_keys: Mapping[str, places.ConfiguredKey] = field(default_factory=dict)
     """Keys that are not derived from the seed, by consumer id."""
     shared: Mapping[str, Condition] = field(default_factory=dict)
     """Conditions of keys that several chains share, by consumer id."""

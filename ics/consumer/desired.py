@@ -13,13 +13,21 @@ from ics import errors, model
 from ics.conditions import Condition, Reason, Severity
 from ics.config import chain_definition, settings
 from ics.consumer import chain as consumer_chain
-from ics.consumer import context, genesis, observed, selection, signing
+from ics.consumer import context, genesis, key_check, observed, places, rekey, selection, signing
 from ics.consumer import participation as consumer_participation
 from ics.consumer.peers import description, peering, ports
 from ics.consumer.peers import gateway_ports as peers_gateway_ports
 from ics.cosmos import addresses
 from ics.keys import derivation
 from ics.relayer import accounts
+
+
+@dataclass(frozen=True, slots=True)
+class Withholding:
+    """A key that a node must not have, although the engine does not change its objects."""
+
+    namespace: str
+    place: model.Place
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,12 +41,12 @@ class ChainDecision:
     conditions: tuple[Condition, ...] = ()
     is_paused: bool = False
     """Whether the chain could not be decided, so that all of its objects stay unchanged."""
-    retires: int | None = None
-    """Key generation with which this validator left the chain; it is recorded before the node is removed."""
-    namespace: str = ""
-    """Namespace of that key's Secret."""
+    retires: model.Place | None = None
+    """Place whose key is never used again, which is recorded before its node is removed."""
     has_left: bool = False
-    """Whether this validator is confirmed to have left the chain, so that the workload is removed."""
+    """Whether the node's key is confirmed to have left the chain, so that the workload is removed."""
+    withholds: Withholding | None = None
+    """Key that the existing node of a paused chain must not have."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -198,7 +206,7 @@ def _ended(snapshot: model.Snapshot, decisions: Sequence[ChainDecision]) -> froz
 
 def _configured_keys(
     settings: settings.Settings, imported: Mapping[str, derivation.ConsensusKey]
-) -> dict[str, signing.ConfiguredKey]:
+) -> dict[str, places.ConfiguredKey]:
     """Return the keys that are not derived from the seed, by consumer id.
 
     Args:
@@ -212,7 +220,7 @@ def _configured_keys(
             if source.remote is None
             else derivation.signer_key(source.remote.public_key)
         )
-        keys[consumer_id] = signing.ConfiguredKey(
+        keys[consumer_id] = places.ConfiguredKey(
             key, source.provider_key, f"ics:consensus_keys.{consumer_id}"
         )
     return keys
@@ -222,7 +230,7 @@ def _uses(
     snapshot: model.Snapshot,
     memory: observed.Memory,
     own: model.Validator,
-    configured: Mapping[str, signing.ConfiguredKey],
+    configured: Mapping[str, places.ConfiguredKey],
 ) -> list[signing.KeyUse]:
     """Return the uses of configured keys, including the provider's use of its own key."""
     uses = [signing.KeyUse("", snapshot.chain_id, own.consensus_key, runs=True)]
@@ -292,8 +300,16 @@ def lacks_genesis(desired: Desired) -> dict[str, bool]:
 
 
 def new_keys(desired: Desired) -> dict[str, bytes]:
-    """Return the addresses (20 bytes) of derived keys that are about to be assigned, by consumer id."""
-    return {
+    """Return the addresses (20 bytes) of derived keys whose use on the provider matters, by consumer id.
+
+    These are keys that are about to be assigned, and keys of nodes whose place was taken over by another installation.
+    """
+    replaced = {
+        chain.consumer_id: chain.key.key.address
+        for chain in desired.chains
+        if chain.key.elsewhere is not None
+    }
+    return replaced | {
         intent.consumer_id: addresses.consensus_address(intent.consumer_key)
         for intent in desired.intents
         if isinstance(intent, model.OptIn | model.AssignKey)
@@ -313,6 +329,24 @@ def _decide(context: context.ChainContext, consumer: model.Consumer) -> ChainDec
 
 
 def _judge(context: context.ChainContext, consumer: model.Consumer) -> ChainDecision:
+    decision = _judge_known(context, consumer)
+    if not decision.is_paused:
+        return decision
+    return dataclasses.replace(decision, withholds=_withholding(context, consumer))
+
+
+def _withholding(context: context.ChainContext, consumer: model.Consumer) -> Withholding | None:
+    """Return the key that the node of a paused chain must not have, by the cluster's own records alone."""
+    memory = context.memory_of(consumer.summary.consumer_id)
+    if memory is None or not memory.has_workload or memory.is_withheld or memory.volume_uid is None:
+        return None
+    mounted = next((r for r in memory.records if r.place.place_id == memory.workload_place), None)
+    if mounted is None or mounted.volume_uid in (None, memory.volume_uid):
+        return None
+    return Withholding(memory.namespace, mounted.place)
+
+
+def _judge_known(context: context.ChainContext, consumer: model.Consumer) -> ChainDecision:
     summary = consumer.summary
     problem = context.snapshot.problems.get(summary.consumer_id)
     if problem is not None:
@@ -392,7 +426,9 @@ def _with_definition(
     is_launched = summary.phase is model.Phase.LAUNCHED
     is_outside = is_launched and participation is consumer_participation.Participation.NONE
     is_rejoin = is_outside and not memory.runs
-    choice = _choice(context, summary.consumer_id, memory, detail.own_consumer_address, is_outside)
+    choice = _choice(context, summary, memory, detail.own_consumer_address, is_outside)
+    if choice.elsewhere is not None:
+        return _elsewhere(context, consumer, detail, loaded, choice, participation)
     # A key problem of a chain that was left does not matter, unless the operator requests to join it again.
     is_left = is_rejoin and detail.own_consumer_address is not None
     if choice.problem and not (is_left and summary.consumer_id not in context.observed.opt_in_requests):
@@ -421,18 +457,71 @@ def _with_definition(
     return _with_key(context, consumer, detail, loaded, choice, participation, conditions)
 
 
+def _elsewhere(
+    context: context.ChainContext,
+    consumer: model.Consumer,
+    detail: model.ConsumerDetail,
+    loaded: chain_definition.LoadedDefinition,
+    choice: places.SelectedKey,
+    participation: consumer_participation.Participation,
+) -> ChainDecision:
+    """Decide about a chain whose assigned key belongs to another installation, which may be signing with it.
+
+    Nothing is sent, and no node is started, unless the operator moves the chain here. An existing node keeps its own
+    key, which nobody else has, until that key is certain to have left the chain's validator set.
+    """
+    summary = consumer.summary
+    memory = context.memory_of(summary.consumer_id) or observed.ChainMemory(namespace="")
+    is_ours = participation is not consumer_participation.Participation.NONE or memory.has_workload
+    decision = ChainDecision(
+        summary=summary,
+        participation=participation,
+        conditions=(_key_elsewhere(summary, choice, is_ours),),
+    )
+    is_moving = summary.consumer_id in context.observed.move_requests
+    if not is_moving and not memory.has_workload:
+        return dataclasses.replace(decision, is_paused=bool(memory.namespace))
+    if not is_moving and consumer_participation.is_replaced(context, summary, choice):
+        return dataclasses.replace(decision, retires=choice.place, has_left=True)
+    decision = _deployed(context, consumer, detail, loaded, choice, decision)
+    is_ready = is_moving and consumer_participation.is_ready_to_move(context, summary, choice)
+    intents = (consumer_participation.assignment(summary, choice),) if is_ready else ()
+    chain = decision.chain
+    return dataclasses.replace(
+        decision,
+        intents=tuple(
+            intent for intent in intents if chain is not None and _may_assign(context, chain, intent)
+        ),
+    )
+
+
+def _key_elsewhere(summary: model.ConsumerSummary, choice: places.SelectedKey, is_ours: bool) -> Condition:
+    severity = Severity.CRITICAL if is_ours else Severity.WARNING
+    address = (choice.elsewhere or b"").hex().upper()
+    message = (
+        f"the provider has {address} as this validator's key, which belongs to another installation: nothing is sent"
+        " from here, and no node is started. If the other one is the right one, nothing is to be done; to move the"
+        f" chain here, run: ics takeover {summary.consumer_id} --confirm {summary.chain_id}"
+    )
+    return Condition.new(Reason.KEY_ELSEWHERE, message, summary.consumer_id, severity=severity)
+
+
 def _with_key(
     context: context.ChainContext,
     consumer: model.Consumer,
     detail: model.ConsumerDetail,
     loaded: chain_definition.LoadedDefinition,
-    choice: signing.SelectedKey,
+    choice: places.SelectedKey,
     participation: consumer_participation.Participation,
     conditions: tuple[Condition, ...],
 ) -> ChainDecision:
     """Decide about a chain with a usable key and genesis: join it, leave it, or run its node."""
     summary = consumer.summary
     memory = context.memory_of(summary.consumer_id) or observed.ChainMemory(namespace="")
+    lost = rekey.conditions(
+        choice, summary, context.settings.signing, context.observed.relays.get(summary.consumer_id)
+    )
+    conditions = (*conditions, *lost)
     participation, intents, more = consumer_participation.decide(
         context, summary, detail, choice, participation
     )
@@ -445,8 +534,8 @@ def _with_key(
     )
     leaving = consumer_participation.leaving_progress(context, summary, choice, participation)
     if leaving is consumer_participation.Leaving.LEFT:
-        retired = choice.generation if choice.is_assigned else None
-        return dataclasses.replace(decision, retires=retired, namespace=memory.namespace, has_left=True)
+        retired = choice.place if choice.is_assigned else None
+        return dataclasses.replace(decision, retires=retired, has_left=True)
     if leaving is consumer_participation.Leaving.UNDER_WAY:
         decision = dataclasses.replace(decision, conditions=(*decision.conditions, _leaving(summary)))
     # A running node is stopped only after a confirmed leave, never because an answer is incomplete.
@@ -457,26 +546,48 @@ def _with_key(
 
 def _choice(
     context: context.ChainContext,
-    consumer_id: str,
+    summary: model.ConsumerSummary,
     memory: observed.ChainMemory,
     assigned: bytes | None,
     is_outside: bool,
-) -> signing.SelectedKey:
-    configured, records = context.configured_keys.get(consumer_id), memory.records
-    membership = {"is_rejoin": is_outside and not memory.runs, "is_outside": is_outside}
-    if configured is not None:
-        return signing.choose_configured(
-            configured, context.own.consensus_key, records, assigned, **membership
-        )
-    return signing.choose_key(
-        context.seed,
-        context.snapshot.chain_id,
-        consumer_id,
-        records,
-        assigned,
-        context.observed.used_keys,
-        **membership,
+) -> places.SelectedKey:
+    consumer_id = summary.consumer_id
+    namespace = memory.namespace or consumer_chain.new_namespace(context, summary)
+    known = places.Known(
+        site=places.Site(
+            cluster_uid=context.observed.memory.cluster_uid,
+            namespace=namespace,
+            volume_uid=memory.volume_uid,
+        ),
+        spare=context.observed.spare,
+        now=context.snapshot.moment,
+        records=memory.records,
+        workload_place=memory.workload_place,
+        assigned=assigned,
+        used=context.observed.used_keys,
+        is_refused=_is_refused(context, consumer_id, assigned),
+        is_outside=is_outside,
+        is_rejoin=is_outside and not memory.runs,
+        is_moving=consumer_id in context.observed.move_requests,
+        rekeys_after=rekey.policy(context.settings.signing, summary.phase),
     )
+    configured = context.configured_keys.get(consumer_id)
+    if configured is not None:
+        return places.choose_configured(configured, context.own.consensus_key, consumer_id, known)
+    provider_chain_id = context.snapshot.chain_id
+
+    def derive(place_id: str) -> derivation.ConsensusKey:
+        return derivation.derive_consensus_key(context.seed, provider_chain_id, consumer_id, place_id)
+
+    return places.choose_key(derive, consumer_id, known)
+
+
+def _is_refused(context: context.ChainContext, consumer_id: str, assigned: bytes | None) -> bool:
+    """Return whether the node's own check found that the sign state of the assigned key is lost."""
+    observation = context.observed.observations.get(consumer_id)
+    if assigned is None or observation is None or observation.pod is None:
+        return False
+    return key_check.result(observation.pod.key_check, assigned.hex().upper()) in key_check.LOST
 
 
 _OUTSIDE = (consumer_participation.Participation.NONE, consumer_participation.Participation.DECLINED)
@@ -490,12 +601,31 @@ def _leaving(summary: model.ConsumerSummary) -> Condition:
     )
 
 
+def _may_assign(context: context.ChainContext, chain: consumer_chain.ChainPlan, intent: model.Intent) -> bool:
+    """Return whether an intent assigns no key, or one that may be assigned now.
+
+    Its place must be on record, so that a crash loses no assigned key. A key assigned on a running chain enters its
+    validator set soon: its sign state must exist before, which also proves that the volume can be bound and the image
+    pulled.
+    """
+    if not isinstance(intent, model.OptIn | model.AssignKey):
+        return True
+    memory = context.memory_of(chain.consumer_id)
+    record = places.record_of(memory.records if memory else (), chain.key.place)
+    if record is None or record.is_recovered:
+        return False
+    if chain.key.lost is not None:
+        delay = context.settings.signing.rekey_delay
+        return rekey.is_due(chain.key, record, context.snapshot.moment, delay)
+    return chain.spawns or signing.is_settled(chain.sign_state)
+
+
 def _deployed(
     context: context.ChainContext,
     consumer: model.Consumer,
     detail: model.ConsumerDetail,
     loaded: chain_definition.LoadedDefinition,
-    selected_key: signing.SelectedKey,
+    selected_key: places.SelectedKey,
     decision: ChainDecision,
 ) -> ChainDecision:
     planned = consumer_chain.plan_chain(context, consumer, detail, loaded, selected_key)
@@ -505,11 +635,7 @@ def _deployed(
         memory = context.memory_of(consumer.summary.consumer_id)
         if memory is not None and memory.has_workload:
             return dataclasses.replace(decision, conditions=conditions, is_paused=True)
-    intents = decision.intents
-    if decision.summary.phase is model.Phase.LAUNCHED and not signing.is_settled(planned.chain.sign_state):
-        # A key assigned on a running chain enters its validator set soon. Its sign state must exist before,
-        # which also proves that the volume can be bound and the image pulled.
-        intents = tuple(i for i in intents if not isinstance(i, model.OptIn | model.AssignKey))
+    intents = tuple(intent for intent in decision.intents if _may_assign(context, planned.chain, intent))
     if planned.chain.stage.relays:
         intents += accounts.top_ups(
             context.settings,

@@ -17,11 +17,13 @@ class ChainMemory:
     genesis: bytes | None = None
     """Canonical genesis bytes in the genesis ConfigMap."""
     records: tuple[model.SigningRecord, ...] = ()
-    """One per key generation ever used here."""
+    """One per place ever used here, and of copies of its objects."""
     volume_uid: str | None = None
     """uid of the current PersistentVolumeClaim, unless it is being deleted."""
     has_workload: bool = False
     """Whether the chain's StatefulSet exists."""
+    workload_place: str = ""
+    """Id of the place whose key the StatefulSet mounts."""
     is_ending: bool = False
     """Whether the StatefulSet marks the stopped chain as finished: its relayer is removed, then its node."""
     is_withheld: bool = False
@@ -29,6 +31,8 @@ class ChainMemory:
     relayer: inputs.RelayerMemory = field(default_factory=inputs.RelayerMemory)
     configured_peers: consumer_watchdog.ConfiguredPeers | None = None
     watchdog: consumer_watchdog.WatchdogRecord = field(default_factory=consumer_watchdog.WatchdogRecord)
+    copies: tuple[str, ...] = ()
+    """Other namespaces with a node of the same chain: copies, made by hand or by a backup tool."""
     problem: str = ""
     """Description of an object whose stored state is no longer reliable, with the remedy."""
 
@@ -43,6 +47,8 @@ class Memory:
     """State stored in the cluster, by consumer id; empty on the first run."""
 
     chains: Mapping[str, ChainMemory] = field(default_factory=dict)
+    cluster_uid: str = ""
+    """uid of the cluster's namespace kube-system."""
     open_ports: Mapping[str, model.OpenPorts] = field(default_factory=dict)
     """As recorded on the Service of the shared LoadBalancer."""
 
@@ -53,6 +59,8 @@ class Observed:
 
     snapshot: model.Snapshot
     memory: Memory = field(default_factory=Memory)
+    spare: str = ""
+    """Random text of this pass, from which new places get their ids."""
     observations: Mapping[str, model.Observation] = field(default_factory=dict)
     """Of chains with a node at the start of the pass, by consumer id."""
     sign_state_waits: Mapping[str, str] = field(default_factory=dict)
@@ -71,5 +79,7 @@ class Observed:
     """Addresses (20 bytes) of keys due for assignment that the provider already knows."""
     opt_in_requests: frozenset[str] = frozenset()
     """Consumer ids that the operator requested to join."""
+    move_requests: frozenset[str] = frozenset()
+    """Consumer ids that the operator moves here from another installation."""
     endpoints: tuple[Condition, ...] = ()
     """Conditions of failing provider endpoints for which others take over."""

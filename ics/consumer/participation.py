@@ -11,7 +11,7 @@ import enum
 from ics import errors, model
 from ics.conditions import Condition, Reason
 from ics.config import settings
-from ics.consumer import context, selection, signing, watchdog
+from ics.consumer import context, places, selection, watchdog
 from ics.consumer.peers import description
 from ics.cosmos import addresses
 from ics.relayer import accounts
@@ -46,7 +46,7 @@ def decide(
     context: context.ChainContext,
     summary: model.ConsumerSummary,
     detail: model.ConsumerDetail,
-    selected_key: signing.SelectedKey,
+    selected_key: places.SelectedKey,
     participation: Participation,
 ) -> tuple[Participation, tuple[model.Intent, ...], list[Condition]]:
     """Decide whether to join; return the resulting participation, due transactions and conditions."""
@@ -68,7 +68,10 @@ def decide(
         # The genesis funds the relayer that is published at the launch, so publishing comes first.
         return Participation.SELECTED, (intent,), []
     key = None if selected_key.is_assigned else selected_key.key.public_key
-    return Participation.SELECTED, (model.OptIn(summary.consumer_id, summary.chain_id, key),), []
+    opt_in = model.OptIn(
+        summary.consumer_id, summary.chain_id, key, "" if key is None else selected_key.place.place_id
+    )
+    return Participation.SELECTED, (opt_in,), []
 
 
 def validator_conditions(own: model.Validator) -> tuple[Condition, ...]:
@@ -186,7 +189,7 @@ class Leaving(enum.Enum):
 def leaving_progress(
     context: context.ChainContext,
     summary: model.ConsumerSummary,
-    selected_key: signing.SelectedKey,
+    selected_key: places.SelectedKey,
     participation: Participation,
 ) -> Leaving:
     """Return whether the node of a running chain may be stopped.
@@ -204,17 +207,57 @@ def leaving_progress(
     node = observation.node if observation else None
     if node is None or not node.validators or selected_key.key.address in node.validators:
         return Leaving.UNDER_WAY
+    return Leaving.LEFT if _is_at_head(context, node) else Leaving.UNDER_WAY
+
+
+def assignment(summary: model.ConsumerSummary, selected_key: places.SelectedKey) -> model.AssignKey:
+    """Return the transaction that assigns a key, with its place as the memo."""
+    return model.AssignKey(
+        summary.consumer_id, summary.chain_id, selected_key.key.public_key, selected_key.place.place_id
+    )
+
+
+def is_replaced(
+    context: context.ChainContext, summary: model.ConsumerSummary, selected_key: places.SelectedKey
+) -> bool:
+    """Return whether the key of the existing node was replaced, and has left the chain's own validator set for good.
+
+    A key that was never assigned is not in the set either: its node was started to move the chain here, and stays.
+    """
+    observation = context.observed.observations.get(summary.consumer_id)
+    node = observation.node if observation else None
+    address = selected_key.key.address
+    if node is None or not node.validators or address in node.validators or address in node.signers:
+        return False
+    return _is_at_head(context, node) and address in context.observed.used_keys
+
+
+def is_ready_to_move(
+    context: context.ChainContext, summary: model.ConsumerSummary, selected_key: places.SelectedKey
+) -> bool:
+    """Return whether the node of a chain that is moved here is synced, connected, and runs with its own key."""
+    observation = context.observed.observations.get(summary.consumer_id)
+    node = observation.node if observation else None
+    return (
+        node is not None
+        and node.consensus_key == selected_key.key.public_key
+        and node.peers > 0
+        and not node.is_catching_up
+        and _is_at_head(context, node)
+    )
+
+
+def _is_at_head(context: context.ChainContext, node: model.NodeStatus) -> bool:
     patience = datetime.timedelta(seconds=context.settings.node.stuck_after)
     progress = watchdog.classify_progress(node, context.snapshot.moment, patience)
-    is_at_head = progress is watchdog.Progress.MOVING and not node.blocks_behind
-    return Leaving.LEFT if is_at_head else Leaving.UNDER_WAY
+    return progress is watchdog.Progress.MOVING and not node.blocks_behind
 
 
 def _own_key(
     context: context.ChainContext,
     summary: model.ConsumerSummary,
     detail: model.ConsumerDetail,
-    selected_key: signing.SelectedKey,
+    selected_key: places.SelectedKey,
 ) -> tuple[tuple[model.Intent, ...], list[Condition]]:
     """Assign the derived key to a member without one, because it would sign with the provider key.
 
@@ -224,7 +267,7 @@ def _own_key(
         return (), []
     intents: tuple[model.Intent, ...] = ()
     if not selected_key.is_assigned:
-        intents = (model.AssignKey(summary.consumer_id, summary.chain_id, selected_key.key.public_key),)
+        intents = (assignment(summary, selected_key),)
     if not _has_provider_key(context, summary, detail):
         return intents, []
     message = (

@@ -1,8 +1,8 @@
-"""Choice of the consumer key, and double-sign protection through its sign state; pure.
+"""Double-sign protection through a key's sign state; pure.
 
 Two signers with the same key, or a signer that lost its sign state, cost the validator its stake. So a key
 signs only with its sign state (`priv_validator_state.json`, one folder per key address on the retained
-volume). A Job creates the sign state once per volume, and only while the key cannot have signed anything yet.
+volume). A Job creates the sign state once per place, and only while the key cannot have signed anything yet.
 A node without sign state runs with a throw-away key.
 
 A volume restored from an older copy also has a sign state, but an outdated one. So a node on another volume
@@ -10,162 +10,11 @@ than the recorded one does not get the key at all, until the operator confirms t
 """
 
 import enum
-import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ics import model
 from ics.conditions import Condition, Reason, Severity
-from ics.keys import derivation
-
-_GENERATIONS_AHEAD = 16
-"""Number of generations beyond the highest known one that are compared with the chain's assignment."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SelectedKey:
-    """The consumer key of this validator for one chain."""
-
-    key: derivation.ConsensusKey | derivation.SignerKey
-    """Only the public key, for a remote signer."""
-    generation: int
-    """Number of the key's record; also part of the derivation of a derived key."""
-    is_assigned: bool
-    """Whether exactly this key is assigned on the provider, or, for the provider key, no key is assigned."""
-    problem: str = ""
-    """Set if another key is assigned: the node must not start and no transaction is sent."""
-    is_providers: bool = False
-    """Whether it is the provider node's own key, as configured."""
-
-
-@dataclass(frozen=True, slots=True)
-class ConfiguredKey:
-    """A consumer key from the settings instead of the seed."""
-
-    key: derivation.ConsensusKey | derivation.SignerKey
-    is_providers: bool
-    """Whether the settings declare it as the provider node's own key."""
-    setting: str
-    """Name of its setting, for messages."""
-
-
-def choose_key(
-    seed: model.Secret,
-    provider_chain_id: str,
-    consumer_id: str,
-    records: tuple[model.SigningRecord, ...],
-    assigned: bytes | None,
-    used: frozenset[bytes] = frozenset(),
-    is_rejoin: bool = False,
-    is_outside: bool = False,
-) -> SelectedKey:
-    """Select the key generation: the one assigned on the provider, or else the highest one used here.
-
-    A retired key is never selected, and rejoining a running chain takes the next generation, because the
-    provider keeps the old assignment and the old key may have signed anything. A key that the provider
-    already knows is not selected either, whatever the records say, because they may be lost.
-
-    Args:
-        seed: 32 bytes.
-        provider_chain_id: with the consumer id, the identity of the chain.
-        consumer_id: decimal digits.
-        records: key generations recorded in the cluster.
-        assigned: address (20 bytes) assigned on the provider, or None.
-        used: addresses that the provider maps to a validator (`validator_provider_addr`).
-        is_rejoin: the chain runs, and this validator is not a member and has no node: it left with the
-            assigned key.
-        is_outside: the chain runs and this validator is not a member; a node, if any, may be leaving or
-            belong to a rejoin in progress.
-    """
-
-    def key(generation: int) -> derivation.ConsensusKey:
-        return derivation.derive_consensus_key(seed, provider_chain_id, consumer_id, generation)
-
-    def unused(generation: int) -> int:
-        return next(number for number in itertools.count(generation) if key(number).address not in used)
-
-    highest = max((record.generation for record in records), default=0)
-    retired = {
-        record.generation
-        for record in records
-        # A generation that was used for a configured key is no longer available for a derived one.
-        if record.is_retired or record.consensus_address != key(record.generation).address.hex().upper()
-    }
-    fresh = unused(highest + 1 if highest in retired else highest)
-    if assigned is None:
-        return SelectedKey(key=key(fresh), generation=fresh, is_assigned=False)
-    candidates = sorted(range(highest + 1 + _GENERATIONS_AHEAD), key=lambda number: abs(number - highest))
-    current = next((number for number in candidates if key(number).address == assigned), None)
-    has_later = highest not in retired and (current is None or highest > current)
-    # An earlier pass started to rejoin with the later key: its Secret exists, and the assignment will follow.
-    is_started = is_outside and bool(records) and has_later
-    if current is None and (is_started or (is_rejoin and records)):
-        # This validator left with a configured key; the records show which derived keys were used.
-        return SelectedKey(key=key(fresh), generation=fresh, is_assigned=False)
-    if current is None:
-        problem = (
-            f"the provider has {assigned.hex().upper()} as this validator's key, which is not derived from"
-            " the seed;"
-            " set the right ics:seed, configure the key in ics:consensus_keys, or assign the derived key"
-        )
-        return SelectedKey(key=key(fresh), generation=fresh, is_assigned=False, problem=problem)
-    if current in retired or is_rejoin or is_started:
-        following = unused(highest if has_later else max(highest, current) + 1)
-        return SelectedKey(key=key(following), generation=following, is_assigned=False)
-    return SelectedKey(key=key(current), generation=current, is_assigned=True)
-
-
-def choose_configured(
-    configured: ConfiguredKey,
-    provider_key: bytes,
-    records: tuple[model.SigningRecord, ...],
-    assigned: bytes | None,
-    is_rejoin: bool = False,
-    is_outside: bool = False,
-) -> SelectedKey:
-    """Return the configured key, or a problem that prevents its use.
-
-    Its generation is the number of its record, which shows whether the key was used before and is retired.
-
-    Args:
-        configured: the key.
-        provider_key: public key (32 bytes) of this validator on the provider.
-        records: as for `choose_key`.
-        assigned: as for `choose_key`.
-        is_rejoin: as for `choose_key`.
-        is_outside: as for `choose_key`.
-    """
-    address = configured.key.address.hex().upper()
-    record = next((entry for entry in records if entry.consensus_address == address), None)
-    highest = max((entry.generation for entry in records), default=-1)
-    generation = highest + 1 if record is None else record.generation
-    is_providers = configured.key.public_key == provider_key
-    is_assigned = assigned is None if is_providers else assigned == configured.key.address
-    problem = ""
-    if is_providers != configured.is_providers:
-        problem = (
-            f"{configured.setting}: {address} is the provider node's own key;"
-            " use another, or set provider_key: true"
-            if is_providers
-            else f"{configured.setting}.provider_key: {address} is not the provider node's own key; unset it"
-        )
-    elif (record is not None and record.is_retired) or (is_rejoin and is_assigned and not is_providers):
-        problem = (
-            f"{configured.setting}: this validator left the chain with key {address}; use a new key to rejoin"
-        )
-    elif assigned is not None and not is_assigned and not (is_rejoin or (is_outside and record is not None)):
-        problem = (
-            f"the provider has {assigned.hex().upper()} as this validator's key, but {configured.setting} is"
-            f" {address};"
-            " use the assigned key, or leave the chain and rejoin it with the new key"
-        )
-    return SelectedKey(
-        key=configured.key,
-        generation=generation,
-        is_assigned=is_assigned and not problem,
-        problem=problem,
-        is_providers=is_providers,
-    )
 
 
 class SignStateStatus(enum.StrEnum):
@@ -192,7 +41,7 @@ def sign_state_status(
     """Return the status of the sign state.
 
     Args:
-        record: of the selected key's generation, None if its Secret does not exist yet.
+        record: of the selected key's place, None if its Secret does not exist yet.
         volume_uid: of the current volume.
         may_have_signed: see `may_have_signed`; matters only for a volume that is not the recorded one.
         is_given: whether the existing node has the key; matters only without a volume or record.

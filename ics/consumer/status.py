@@ -144,6 +144,8 @@ def _signing_conditions(chain: chain.ChainPlan, observation: model.Observation |
             " restores it"
         )
         return [Condition.new(Reason.SIGNING_RECORD_LOST, message, chain.consumer_id)]
+    if chain.key.lost is not None:
+        return []  # its own condition says what is done about it
     is_refused = chain.sign_state in (signing.SignStateStatus.UNRECORDED, signing.SignStateStatus.UNSAFE)
     if is_refused or (chain.sign_state is signing.SignStateStatus.READY and runs_unarmed):
         message = (

@@ -1,7 +1,8 @@
 """Derivation of all of a validator's keys from one secret seed of 32 bytes; pure.
 
-    consensus key of a consumer   ics/v1/consensus/<provider chain id>/<consumer id>/<generation>
+    consensus key of a place      ics/v2/consensus/<provider chain id>/<consumer id>/<place id>
     node key of all nodes         ics/v1/node
+    of a further installation     ics/v2/node/<installation>
     relayer, published            ics/v1/relayer
     relayer on the provider       ics/v1/relayer/<provider chain id>/<consumer id>
     evidence, on the provider     ics/v1/evidence/<provider chain id>/<consumer id>
@@ -27,10 +28,13 @@ if TYPE_CHECKING:
 RELAYER_INFO = "ics/v1/relayer"
 """Info of the published relayer account, which signs on the consumer chains."""
 _NODE_INFO = "ics/v1/node"
+_INSTALLATION_NODE_INFO = "ics/v2/node"
 _HD_PATH = "m/44'/118'/0'/0/0"
 """The Cosmos SDK's first account."""
 
 _HEX32 = re.compile(r"[0-9A-Fa-f]{64}")
+_PLACE_ID = re.compile(r"[0-9a-f]{32}")
+_INSTALLATION = re.compile(r"[0-9a-z][0-9a-z.-]*/[0-9a-z][0-9a-z.-]*")
 _SECP256K1_ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
 
 
@@ -143,22 +147,24 @@ def evidence_info(provider_chain_id: str, consumer_id: str) -> str:
 
 @functools.lru_cache(maxsize=4096)
 def derive_consensus_key(
-    seed: model.Secret, provider_chain_id: str, consumer_id: str, generation: int
+    seed: model.Secret, provider_chain_id: str, consumer_id: str, place_id: str
 ) -> ConsensusKey:
-    """Derive the consensus key of one consumer chain.
+    """Derive the consensus key of one consumer chain at one place.
+
+    A key belongs to the place where it signs, one volume of one installation, so that no other place can derive it.
 
     Args:
         seed: 32 bytes, see `parse_seed`.
         provider_chain_id: with the consumer id, the chain's identity.
         consumer_id: decimal digits.
-        generation: 0 at first, one more after each key that was retired, because keys are never reused.
+        place_id: 32 lower-case hex digits, see `ics.consumer.places`.
 
     Raises:
         SettingsError: an id would make the info ambiguous, or the seed is not valid.
     """
-    if generation < 0:
-        raise errors.SettingsError(f"key generation {generation} is negative; use 0 or more")
-    info = f"ics/v1/consensus/{_identity(provider_chain_id, consumer_id)}/{generation}"
+    if not is_place_id(place_id):
+        raise errors.SettingsError(f"place id {place_id!r} is not valid; use 32 lower-case hex digits")
+    info = f"ics/v2/consensus/{_identity(provider_chain_id, consumer_id)}/{place_id}"
     return consensus_key(model.Secret(_hkdf(seed, info)))
 
 
@@ -212,14 +218,30 @@ def signer_key(text: str) -> SignerKey:
     return SignerKey(public, addresses.consensus_address(public))
 
 
+def is_place_id(text: str) -> bool:
+    """Return whether a text is the id of a place."""
+    return _PLACE_ID.fullmatch(text) is not None
+
+
 @functools.lru_cache(maxsize=16)
-def derive_node_key(seed: model.Secret) -> NodeKey:
-    """Derive the node key that all consumer nodes of a validator share.
+def derive_node_key(seed: model.Secret, installation: str = "") -> NodeKey:
+    """Derive the node key that all consumer nodes of a validator share, or those of one installation.
+
+    Peers connect to only one of two nodes with one node id, so an installation to which a validator moves, while the
+    earlier one still runs, uses its own.
+
+    Args:
+        seed: 32 bytes, see `parse_seed`.
+        installation: `<uid of its cluster>/<its gateway's namespace>`; empty: the node key of the first one.
 
     Raises:
-        SettingsError: the seed is not valid.
+        SettingsError: the seed or the installation is not valid.
     """
-    private = model.Secret(_hkdf(seed, _NODE_INFO))
+    if installation and not _INSTALLATION.fullmatch(installation):
+        raise errors.SettingsError(f"installation {installation!r} is not valid; use <uid>/<namespace>")
+    private = model.Secret(
+        _hkdf(seed, f"{_INSTALLATION_NODE_INFO}/{installation}" if installation else _NODE_INFO)
+    )
     return NodeKey(private, _ed25519_public(private))
 
 

@@ -9,7 +9,7 @@ from ics.consumer import chain, desired, genesis
 from ics.consumer.peers import ports
 from ics.cosmos import canonical_json
 from ics.keys import derivation
-from ics.manifests import node_files, objects
+from ics.manifests import key_check, node, node_files, objects, place_notes
 
 PRIVATE_RANGES = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fd00::/8")
 """Address ranges of cluster nodes, from which the API server proxies and which no selector matches."""
@@ -48,20 +48,24 @@ def _volume(desired: desired.Desired, chain: chain.ChainPlan, owner: objects.Own
     }
     if node.storage_class:
         spec["storageClassName"] = node.storage_class
+    notes = place_notes.annotations(chain.key.place, chain.key.key.address)
+    if chain.volume_uid is not None:
+        # Without the uid, the record would also hold for a copy or a restored volume.
+        notes[names.VOLUME_UID] = chain.volume_uid
     metadata = owner.metadata(
-        names.VOLUME_NAME, names.VOLUME, chain.namespace, objects.SKIP_AWAIT, is_retained=True
+        names.VOLUME_NAME, names.VOLUME, chain.namespace, {**objects.SKIP_AWAIT, **notes}, is_retained=True
     )
     return {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": metadata, "spec": spec}
 
 
 def _consensus_key(chain: chain.ChainPlan, owner: objects.Owner) -> dict[str, Any]:
-    generation = chain.key.generation
-    notes = {
-        names.GENERATION: str(generation),
-        names.CONSENSUS_ADDRESS: chain.key.key.address.hex().upper(),
-    }
+    place = chain.key.place
     metadata = owner.metadata(
-        names.consensus_key_name(generation), names.CONSENSUS_KEY, chain.namespace, notes, is_retained=True
+        names.consensus_key_name(place.place_id),
+        names.CONSENSUS_KEY,
+        chain.namespace,
+        place_notes.annotations(place, chain.key.key.address),
+        is_retained=True,
     )
     if isinstance(chain.key.key, derivation.SignerKey):
         # The remote signer holds the key, but its record is kept in the same Secret.
@@ -78,6 +82,7 @@ def _config(desired: desired.Desired, chain: chain.ChainPlan, owner: objects.Own
     data = {
         "config.toml": node_files.of_chain(desired, chain),
         "app.toml": node_files.app_toml(chain.definition),
+        node.KEY_CHECK_SCRIPT: key_check.SCRIPT,
         "start.sh": node_files.start_script(chain),
     }
     return objects.config_map(owner.metadata(names.CONFIG, names.CONFIG, chain.namespace), data)

@@ -7,13 +7,14 @@ from ics import names
 from ics.consumer import chain, desired, lifecycle
 from ics.consumer.peers import ports
 from ics.cosmos import canonical_json
-from ics.manifests import node_files, objects
+from ics.manifests import key_check, node_files, objects, place_notes
 
 GRACE_SECONDS = 90
 """Time for a clean shutdown; a node that is killed while it writes may lose blocks."""
 FILE_MODE = 0o440
 """Mode of mounted keys: readable by the pod's group only."""
 
+KEY_CHECK_SCRIPT = "key-check.sh"
 TEMPORARY = "/tmp"  # noqa: S108 - a path in the container
 """Writable folder that is deleted with the pod."""
 
@@ -30,6 +31,7 @@ def build(
     notes = {} if chain.stage.relays else {names.ENDING: "true"}
     if chain.is_withheld:
         notes[names.WITHHELD] = "true"
+    notes |= place_notes.annotations(chain.key.place, chain.key.key.address)
     metadata = owner.metadata(names.NODE_NAME, names.NODE, chain.namespace, {**objects.SKIP_AWAIT, **notes})
     return {
         "apiVersion": "apps/v1",
@@ -48,6 +50,7 @@ def build(
                 "spec": objects.pod_spec(
                     [_container(desired, chain, genesis)],
                     _volumes(chain),
+                    initContainers=[_key_check(chain)],
                     terminationGracePeriodSeconds=GRACE_SECONDS,
                 ),
             },
@@ -58,6 +61,7 @@ def build(
 def _checksums(desired: desired.Desired, chain: chain.ChainPlan, genesis: bytes) -> dict[str, str]:
     """Return checksums of the files read only at start; without the peers, which change without a restart."""
     files = [
+        key_check.SCRIPT,
         node_files.start_script(chain),
         node_files.of_chain(desired, chain),
         node_files.app_toml(chain.definition),
@@ -70,10 +74,21 @@ def _checksums(desired: desired.Desired, chain: chain.ChainPlan, genesis: bytes)
     }
 
 
-def _key_address(chain: chain.ChainPlan) -> str:
-    """Return the name of the sign-state folder for the node; a withheld key gets a name that never exists."""
-    address = chain.key.key.address.hex().upper()
-    return f"{address}-withheld" if chain.is_withheld else address
+def _key_check(chain: chain.ChainPlan) -> dict[str, Any]:
+    return key_check.container(
+        image=chain.definition.image,
+        script=f"{node_files.CONFIG}/{KEY_CHECK_SCRIPT}",
+        address=chain.key.key.address.hex().upper(),
+        key_folder=node_files.CONSENSUS_KEY,
+        pod=names.NODE_POD,
+        is_withheld=chain.is_withheld,
+        is_remote=chain.signer is not None,
+        mounts=_mounts(("config", node_files.CONFIG), ("consensus-key", node_files.CONSENSUS_KEY)),
+    )
+
+
+def _mounts(*paths: tuple[str, str]) -> list[dict[str, Any]]:
+    return [{"name": name, "mountPath": path, "readOnly": True} for name, path in paths]
 
 
 def _container(desired: desired.Desired, chain: chain.ChainPlan, genesis: bytes) -> dict[str, Any]:
@@ -82,7 +97,7 @@ def _container(desired: desired.Desired, chain: chain.ChainPlan, genesis: bytes)
         # Some programs write to it as soon as they start; the node's data is on the volume.
         "HOME": TEMPORARY,
         "GENESIS_SHA256": canonical_json.sha256_hex(genesis),
-        "KEY_ADDRESS": _key_address(chain),
+        "KEY_ADDRESS": chain.key.key.address.hex().upper(),
     }
     return {
         "name": "node",
@@ -106,15 +121,13 @@ def _container(desired: desired.Desired, chain: chain.ChainPlan, genesis: bytes)
         "volumeMounts": [
             {"name": "data", "mountPath": node_files.DATA},
             {"name": "tmp", "mountPath": TEMPORARY},
-            *(
-                {"name": name, "mountPath": path, "readOnly": True}
-                for name, path in (
-                    ("config", node_files.CONFIG),
-                    ("genesis", node_files.GENESIS),
-                    ("peers", node_files.PEERS),
-                    ("node-key", node_files.NODE_KEY),
-                    ("consensus-key", node_files.CONSENSUS_KEY),
-                )
+            {"name": "links", "mountPath": key_check.LINKS},
+            *_mounts(
+                ("config", node_files.CONFIG),
+                ("genesis", node_files.GENESIS),
+                ("peers", node_files.PEERS),
+                ("node-key", node_files.NODE_KEY),
+                ("consensus-key", node_files.CONSENSUS_KEY),
             ),
         ],
     }
@@ -131,7 +144,8 @@ def _volumes(chain: chain.ChainPlan) -> list[Mapping[str, Any]]:
         {"name": "genesis", "configMap": {"name": names.GENESIS_NAME}},
         {"name": "peers", "configMap": {"name": names.PEERS}},
         from_secret("node-key", names.NODE_KEY),
-        from_secret("consensus-key", names.consensus_key_name(chain.key.generation)),
+        from_secret("consensus-key", names.consensus_key_name(chain.key.place.place_id)),
+        *key_check.volumes(),
     ]
 
 

@@ -9,6 +9,7 @@ from ics import names
 from ics.config import chain_definition, overrides
 from ics.consumer import chain, desired
 from ics.consumer.peers import ports
+from ics.manifests import key_check
 
 CONFIG = "/etc/ics/config"
 GENESIS = "/etc/ics/genesis"
@@ -19,8 +20,8 @@ DATA = "/data"
 
 _COPY_FILES = f"""\
 #!/bin/sh
-# Copies the node's files to its volume and starts it. Needs a POSIX shell, cp, mv, ln, rm, sha256sum and
-# gzip.
+# Copies the node's files to its volume and starts it, with the key that key-check.sh has chosen. Needs a POSIX
+# shell, cp, mv, rm, sha256sum and gzip.
 set -eu
 umask 077
 home={DATA}/home
@@ -53,17 +54,6 @@ done
 """
 
 
-_LOCAL_SIGNER = f"""\
-# The key signs only with its sign state; a volume without it may have lost the record of signed blocks.
-memory="{names.SIGNING_PATH}/$KEY_ADDRESS"
-identity={CONSENSUS_KEY}
-if [ ! -s "$memory/priv_validator_state.json" ]; then
-  echo "no sign state of $KEY_ADDRESS on this volume: running with a throw-away key" >&2
-  memory={DATA}/throwaway
-  identity={DATA}/throwaway
-  mkdir -p "$memory"
-fi
-"""
 _REMOTE_SIGNER = f"""\
 # From now on the remote signer keeps the sign state. The one on this volume becomes outdated and must not be
 # used again if the key returns.
@@ -71,19 +61,13 @@ state="{names.SIGNING_PATH}/$KEY_ADDRESS/priv_validator_state.json"
 if [ -e "$state" ]; then
   mv "$state" "$state.before-remote"
 fi
-memory={DATA}/throwaway
-identity={DATA}/throwaway
-mkdir -p "$memory"
 """
 _START = f"""\
-ln -sfn "$identity" "$home/identity"
-ln -sfn "$memory" "$home/memory"
-
 exec "$BINARY" start --home "$home" \\
   --p2p.persistent_peers "$(cat {PEERS}/persistent_peers)" \\
   --p2p.external-address "$(cat {PEERS}/external_address)"
 """
-START_SCRIPT = _COPY_FILES + _LOCAL_SIGNER + _START
+START_SCRIPT = _COPY_FILES + _START
 REMOTE_START_SCRIPT = _COPY_FILES + _REMOTE_SIGNER + _START
 """For a node whose key is held by a remote signer."""
 
@@ -111,8 +95,8 @@ def config_toml(
     ours: dict[str, Any] = {
         "moniker": moniker,
         "node_key_file": "config/node_key.json",
-        "priv_validator_key_file": "identity/priv_validator_key.json",
-        "priv_validator_state_file": "memory/priv_validator_state.json",
+        "priv_validator_key_file": f"{key_check.LINKS}/identity/priv_validator_key.json",
+        "priv_validator_state_file": f"{key_check.LINKS}/memory/priv_validator_state.json",
         "log_format": "plain",
         "log_level": "info",
         "rpc": {"laddr": f"tcp://0.0.0.0:{ports.POD_RPC}"} | ({"unsafe": True} if is_unsafe else {}),

@@ -6,7 +6,7 @@ It is run-time state: the reconciler creates it once the request is recorded, an
 from typing import Any
 
 from ics import model, names
-from ics.manifests import objects
+from ics.manifests import key_check, objects
 
 _RETRIES = 3
 """Number of failed pods after which the Job fails."""
@@ -18,6 +18,7 @@ _KEPT_SECONDS = 86400
 SCRIPT = f"""\
 set -eu
 umask 077
+{key_check.MARK_FUNCTIONS}
 memory="{names.SIGNING_PATH}/$KEY_ADDRESS"
 state="$memory/priv_validator_state.json"
 if [ -e "$state" ]; then
@@ -34,6 +35,13 @@ if [ -e "$state" ]; then
   mv "$state" "$state.broken"
 fi
 mkdir -p "$memory"
+# The mark comes first: a sign state without one is never used.
+{{
+  echo "address $KEY_ADDRESS"
+  echo "namespace $POD_NAMESPACE"
+  cluster_certificates
+}} > "$memory/mark.new"
+mv "$memory/mark.new" "$memory/mark"
 printf '%s' '{{"height":"0","round":0,"step":0}}' > "$state.new"
 mv "$state.new" "$state"
 echo "created the sign state of $KEY_ADDRESS"
@@ -77,7 +85,10 @@ def job(
                 # A failed pod and its log are kept.
                 "spec": objects.pod_spec(
                     [_container(address, image, is_confirmed)],
-                    [{"name": "data", "persistentVolumeClaim": {"claimName": names.VOLUME_NAME}}],
+                    [
+                        {"name": "data", "persistentVolumeClaim": {"claimName": names.VOLUME_NAME}},
+                        {"name": "cluster-ca", "configMap": {"name": "kube-root-ca.crt"}},
+                    ],
                     restartPolicy="Never",
                     affinity=_beside_the_node(),
                 ),
@@ -106,11 +117,17 @@ def _container(address: str, image: str, is_confirmed: bool) -> dict[str, Any]:
         "image": image,
         "imagePullPolicy": "IfNotPresent",
         "command": ["/bin/sh", "-c", SCRIPT],
-        "env": [{"name": name, "value": value} for name, value in environment.items()],
+        "env": [
+            *({"name": name, "value": value} for name, value in environment.items()),
+            key_check.downward("POD_NAMESPACE", "metadata.namespace"),
+        ],
         "resources": {
             "requests": {"cpu": "10m", "memory": "16Mi"},
             "limits": {"memory": "64Mi"},
         },
         "securityContext": dict(objects.CONTAINER_SECURITY),
-        "volumeMounts": [{"name": "data", "mountPath": "/data"}],
+        "volumeMounts": [
+            {"name": "data", "mountPath": "/data"},
+            {"name": "cluster-ca", "mountPath": key_check.CLUSTER_CA, "readOnly": True},
+        ],
     }

@@ -156,5 +156,6 @@ def check_removals(desired: desired.Desired, memory: observed.Memory) -> None:
 
 def _why(decision: desired.ChainDecision) -> str:
     if decision.retires is not None:
-        return f"the chain was left, and key generation {decision.retires} must be recorded as retired first"
+        place_id = decision.retires.place_id
+        return f"the chain was left, and the key of place {place_id} must be recorded as retired first"
     return ", ".join(f"{condition.reason}: {condition.message}" for condition in decision.conditions)

@@ -2,6 +2,7 @@
 
 import asyncio
 import dataclasses
+import secrets
 from collections.abc import Awaitable, Mapping
 from typing import TypeVar
 
@@ -74,7 +75,9 @@ async def _first(world: world.World) -> observed.Observed:
         memory=memory,
         observations=observing.result(),
         sign_state_waits=waiting.result(),
+        spare=secrets.token_hex(16),
         opt_in_requests=world.opt_in_requests,
+        move_requests=world.move_requests,
         endpoints=world.provider.conditions(),
     )
 

@@ -67,13 +67,10 @@ async def run_pass(
         on_observed()
         _report_stale_definitions(world, collector)
         sender, observed, desired = await _settle_pending_tx(world, sender, observed, desired, collector)
-        # A chain whose objects the cluster would reject is not joined, because its node could not run.
-        refused = await _refused_chains(world, engine, sender, observed, desired)
-        desired = opt_ins.exclude(desired, refused, observed.memory)
+        await _withhold_keys(world, desired, collector)
         # Opt-ins come first: they have a deadline, and everything else can be computed again.
-        sent = await _transact(world, sender, [i for i in desired.intents if not _can_wait(i)], collector)
-        for consumer_id, error in refused.items():
-            collector.cluster_error(error, consumer_id)
+        due = _urgent(desired)
+        refused, desired, sent = await _assign(world, engine, sender, observed, desired, due, collector)
         # A key is recorded as retired before its node is deleted, so that no rejoin can use it again.
         desired = await _retire_keys(world, desired, collector)
         snapshot = handoff.PassSnapshot(observed=observed, refused=frozenset(refused), sent=_described(sent))
@@ -82,6 +79,10 @@ async def run_pass(
         if converged.writes:
             observed, desired = await observe.read_cluster_again(world, observed)
             desired = opt_ins.exclude(desired, refused, observed.memory)
+            # A new place is on record now, so its key may be assigned.
+            due = [intent for intent in _urgent(desired) if intent not in due]
+            _, desired, more = await _assign(world, engine, sender, observed, desired, due, collector)
+            sent = (*sent, *more)
         # Run-time state last: it follows what the engine created.
         await _route(world, desired, observed, collector)
         restarted = await _advance_sign_states(world, desired, observed, collector)
@@ -179,6 +180,37 @@ async def _settle_pending_tx(
     return sender, observed, desired
 
 
+async def _withhold_keys(world: world.World, desired: desired.Desired, collector: outcome.Collector) -> None:
+    """Withhold keys from nodes of paused chains, before anything else: whatever pauses them must not leave them one."""
+    for decision in desired.decisions:
+        if decision.withholds is not None:
+            with collector.chain(decision.summary.consumer_id):
+                await world.sign_state.withhold(decision.withholds.namespace, decision.withholds.place)
+
+
+async def _assign(
+    world: world.World,
+    engine: engines.Engine,
+    sender: world.Sender | None,
+    observed: observed.Observed,
+    desired: desired.Desired,
+    due: Sequence[model.Intent],
+    collector: outcome.Collector,
+) -> tuple[Mapping[str, errors.IcsError], desired.Desired, tuple[model.Intent, ...]]:
+    """Send transactions, except for chains whose objects the cluster would reject.
+
+    Returns:
+        The refused chains with the errors, the desired state without joining them, and the confirmed transactions.
+    """
+    # A chain whose objects the cluster would reject is not joined, because its node could not run.
+    refused = await _refused_chains(world, engine, sender, observed, desired) if due else {}
+    desired = opt_ins.exclude(desired, refused, observed.memory)
+    sent = await _transact(world, sender, [intent for intent in due if intent in desired.intents], collector)
+    for consumer_id, error in refused.items():
+        collector.cluster_error(error, consumer_id)
+    return refused, desired, sent
+
+
 async def _refused_chains(
     world: world.World,
     engine: engines.Engine,
@@ -190,6 +222,10 @@ async def _refused_chains(
         return {}
     request = apply_request(world, desired, handoff.PassSnapshot(observed=observed))
     return await opt_ins.refusals(engine, request, desired)
+
+
+def _urgent(desired: desired.Desired) -> list[model.Intent]:
+    return [intent for intent in desired.intents if not _can_wait(intent)]
 
 
 def _can_wait(intent: model.Intent) -> bool:
@@ -231,7 +267,7 @@ async def _retire_keys(
         if decision.retires is None:
             continue
         try:
-            await world.sign_state.ensure_retired(decision.namespace, decision.retires)
+            await world.sign_state.ensure_retired(decision.retires)
         except errors.IcsError as error:
             consumer_id = decision.summary.consumer_id
             collector.cluster_error(error, consumer_id)

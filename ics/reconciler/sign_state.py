@@ -37,9 +37,9 @@ async def advance(
     Returns:
         A condition if the Job failed, which shows the operator why the node does not sign.
     """
-    generation = chain.key.generation
+    place = chain.key.place
     if chain.sign_state is signing.SignStateStatus.MISSING:
-        await world.sign_state.ensure_requested(chain.namespace, generation, volume_uid)
+        await world.sign_state.ensure_requested(place, volume_uid)
     state = await world.sign_state.ensure_job(chain, volume_uid)
     if state is model.JobState.FAILED:
         return Condition.new(
@@ -53,7 +53,7 @@ async def advance(
             # Added before the attempt, because a failed request may have restarted the node.
             restarted.add(chain.consumer_id)
             await world.nodes.restart(chain.namespace)
-        await world.sign_state.ensure_ready_recorded(chain.namespace, generation, volume_uid)
+        await world.sign_state.ensure_ready_recorded(place, volume_uid)
     return None
 
 
@@ -69,7 +69,7 @@ async def restore_record(
         observation: observation of its node, None if it was not observed.
     """
     if observation is not None and observation.node is not None and not _runs_without_key(chain, observation):
-        await world.sign_state.restore_record(chain.namespace, chain.key.generation, volume_uid)
+        await world.sign_state.restore_record(chain.key.place, volume_uid)
 
 
 def _runs_without_key(chain: chain.ChainPlan, observation: model.Observation | None) -> bool:

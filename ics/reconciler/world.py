@@ -83,6 +83,10 @@ class State(Protocol):
         """Read the state of all chains."""
         ...
 
+    async def cluster_uid(self) -> str:
+        """Return the uid of the namespace kube-system, which identifies the cluster."""
+        ...
+
 
 class Nodes(Protocol):
     """Consumer nodes in the cluster."""
@@ -119,7 +123,7 @@ class SignState(Protocol):
         """Return why the pods of sign-state Jobs wait, by consumer id."""
         ...
 
-    async def ensure_requested(self, namespace: str, generation: int, volume_uid: str) -> object:
+    async def ensure_requested(self, place: model.Place, volume_uid: str) -> object:
         """Record the volume for which a key's sign state is written."""
         ...
 
@@ -127,16 +131,20 @@ class SignState(Protocol):
         """Create the Job that writes the sign state unless it exists, and return its state."""
         ...
 
-    async def ensure_ready_recorded(self, namespace: str, generation: int, volume_uid: str) -> object:
+    async def ensure_ready_recorded(self, place: model.Place, volume_uid: str) -> object:
         """Record that the sign state is written, and delete the Job."""
         ...
 
-    async def restore_record(self, namespace: str, generation: int, volume_uid: str) -> object:
+    async def restore_record(self, place: model.Place, volume_uid: str) -> object:
         """Record again that the sign state is written, after the record was lost."""
         ...
 
-    async def ensure_retired(self, namespace: str, generation: int) -> object:
+    async def ensure_retired(self, place: model.Place) -> object:
         """Record that this validator left the chain with a key, which is never used again."""
+        ...
+
+    async def withhold(self, namespace: str, place: model.Place) -> object:
+        """Withhold the key from the node of a chain whose objects the engine does not change."""
         ...
 
 
@@ -217,5 +225,7 @@ class World:
     """Why the current definition files are invalid, so that earlier ones are used; empty: they are valid."""
     opt_in_requests: frozenset[str] = frozenset()
     """Consumer ids that the operator has manually requested to join."""
+    move_requests: frozenset[str] = frozenset()
+    """Consumer ids that the operator moves here from another installation."""
     confirmed: frozenset[str] = frozenset()
     """Names of changes that the operator has confirmed by flags, in addition to those in the settings."""

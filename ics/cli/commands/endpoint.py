@@ -47,9 +47,16 @@ async def _snapshot(stack: wiring.OpenStack) -> tuple[model.Snapshot, model.Vali
     return snapshot, next(v for v in snapshot.validators if v.operator_address == operator)
 
 
+async def _installation(stack: wiring.OpenStack) -> str:
+    gateway = stack.world.settings.gateway.namespace
+    return publication.installation(await stack.world.state.cluster_uid(), gateway)
+
+
 async def _register(args: argparse.Namespace, stack: wiring.OpenStack) -> int:
     settings = stack.world.settings
-    (snapshot, own), balancer = await asyncio.gather(_snapshot(stack), stack.gateway.find())
+    (snapshot, own), balancer, installation = await asyncio.gather(
+        _snapshot(stack), stack.gateway.find(), _installation(stack)
+    )
     update = publication.EndpointUpdate(
         args.host or settings.gateway.host or (balancer.address if balancer else None),
         args.port,
@@ -57,7 +64,9 @@ async def _register(args: argparse.Namespace, stack: wiring.OpenStack) -> int:
     )
     allocated = ports.allocate(desired.port_order(snapshot.consumers)[: ports.CAPACITY])
     computed = {consumer_id: ports_of_chain.p2p for consumer_id, ports_of_chain in allocated.items()}
-    details = publication.compose_details(own.details, settings, stack.world.seed, update, computed)
+    details = publication.compose_details(
+        own.details, settings, stack.world.seed, update, computed, installation
+    )
     is_due = details != own.details
     if is_due and not args.dry_run:
         await stack.lease.ensure()
@@ -125,7 +134,8 @@ async def _check(args: argparse.Namespace, stack: wiring.OpenStack) -> int:
     targets = publication.dial_targets(validators, operator, chains)
     results = await asyncio.gather(*(dial.probe(target.host, target.port) for target in targets))
     address = balancer.address if balancer else None
-    problems = publication.find_problems(own.details, world.settings, world.seed, address)
+    installation = publication.installation(observed.memory.cluster_uid, world.settings.gateway.namespace)
+    problems = publication.find_problems(own.details, world.settings, world.seed, address, installation)
     problems += publication.duplicate_node_ids(validators)
     rows: list[dict[str, Any]] = [
         {

@@ -75,7 +75,7 @@ async def _reset_sign_state(args: argparse.Namespace, stack: wiring.OpenStack) -
         raise errors.SettingsError(
             f"consumer {summary.consumer_id}: its remote signer keeps the sign state; reset it there"
         )
-    await stack.sign_state.request_reset(chain.namespace, chain.key.generation, memory.volume_uid)
+    await stack.sign_state.request_reset(chain.key.place, memory.volume_uid)
     await stack.lease.release()
     line = (
         f"{summary.chain_id}: the next passes create the sign state, unless the volume already holds one, and"

@@ -10,13 +10,10 @@ from ics.cli.doctor.findings import Finding
 from ics.conditions import Condition, Severity
 from ics.config import chain_definition, settings
 from ics.consumer.peers import publication
-from ics.keys import derivation
 from ics.provider.tx import messages
 
 _SKEW_SECONDS = 5.0
 """Tolerance: a block's time is the median of its validators' clocks."""
-_GENERATIONS = 20
-"""Number of generations of a consumer key that are compared with the chain."""
 _GAS_OF_A_TRANSACTION = 300_000
 """An opt-in with a key takes about 150,000."""
 _COMFORT = 20
@@ -46,41 +43,15 @@ def clock(newest: datetime.datetime, now: datetime.datetime, max_lag: int) -> Fi
     return findings.ok("clock", f"the provider's newest block is {max(age, 0):.0f} s old")
 
 
-def assigned_keys(
-    snapshot: model.Snapshot, seed: model.Secret, is_foreign: Sequence[str] = ()
-) -> list[Finding]:
-    """Compare this validator's keys on the chain with those derived from the seed.
-
-    Args:
-        snapshot: with details of the chains that concern this validator.
-        seed: of the stack.
-        is_foreign: consumer ids whose key is configured instead of derived.
-    """
-    wrong, right = [], 0
-    for consumer in snapshot.consumers:
-        summary, detail = consumer.summary, consumer.detail
-        if detail is None or detail.own_consumer_address is None or summary.consumer_id in is_foreign:
-            continue
-        derived = (
-            derivation.derive_consensus_key(seed, snapshot.chain_id, summary.consumer_id, generation).address
-            for generation in range(_GENERATIONS)
-        )
-        if detail.own_consumer_address in derived:
-            right += 1
-        else:
-            wrong.append(
-                f"consumer {summary.consumer_id} ({summary.chain_id}): the chain has the key with address"
-                f" {detail.own_consumer_address.hex().upper()}, which is not derived from this seed; use the seed"
-                " that it is derived from, or opt in again before the launch"
-            )
-    return findings.of_problems("ics:seed", wrong, f"{right} assigned keys on the chain are derived from it")
-
-
 def description(
-    own: model.Validator, settings: settings.Settings, seed: model.Secret, address: str | None
+    own: model.Validator,
+    settings: settings.Settings,
+    seed: model.Secret,
+    address: str | None,
+    installation: str,
 ) -> list[Finding]:
     """Check this validator's description; see `publication.find_problems`."""
-    problems = publication.find_problems(own.details, settings, seed, address)
+    problems = publication.find_problems(own.details, settings, seed, address, installation)
     return findings.of_problems("description", problems, own.details, findings.Level.WARN)
 
 

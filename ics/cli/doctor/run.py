@@ -19,6 +19,7 @@ from ics.cluster import gateway, secrets
 from ics.cluster.api import client, connect
 from ics.config import chain_definition, secret_sources, settings, stack_file
 from ics.consumer import status
+from ics.consumer.peers import publication
 from ics.engines.pulumi import secure_config
 from ics.keys import derivation
 from ics.provider import heads
@@ -223,25 +224,31 @@ async def _provider(
     if own.is_jailed:
         checkup.findings.append(findings.fail("validator", "is jailed on the provider; run `ics unjail`"))
     if seed is not None:
-        checkup.findings.extend(chain_checks.assigned_keys(snapshot, seed, list(settings.consensus_keys)))
         there = await checkup.attempt("description", _balancer(checkup))
-        checkup.findings.extend(
-            chain_checks.description(own, settings, seed, there.address if there else None)
-        )
+        installation = await _installation(checkup)
+        address = there.address if there else None
+        checkup.findings.extend(chain_checks.description(own, settings, seed, address, installation))
     return snapshot
 
 
-def _gateway(checkup: _Checkup, kube: client.KubeClient) -> gateway.Gateway:
-    return wiring.Adapters(
-        kube, checkup.settings, wiring.lease_of(checkup.settings, kube, stays=False)
-    ).gateway
+def _adapters(checkup: _Checkup, kube: client.KubeClient) -> wiring.Adapters:
+    return wiring.Adapters(kube, checkup.settings, wiring.lease_of(checkup.settings, kube, stays=False))
+
+
+async def _installation(checkup: _Checkup) -> str:
+    if checkup.kube is None:
+        return ""
+    with contextlib.suppress(errors.IcsError):  # the checks of the cluster report it
+        uid = await _adapters(checkup, checkup.kube).state.cluster_uid()
+        return publication.installation(uid, checkup.settings.gateway.namespace)
+    return ""
 
 
 async def _balancer(checkup: _Checkup) -> gateway.Balancer | None:
     if checkup.kube is None:
         return None
     with contextlib.suppress(errors.IcsError):  # the checks of the cluster report it
-        return await _gateway(checkup, checkup.kube).find()
+        return await _adapters(checkup, checkup.kube).gateway.find()
     return None
 
 
@@ -284,7 +291,7 @@ async def _cluster(checkup: _Checkup, definitions: Sequence[chain_definition.Loa
     )
     classes, there, services, pulls = await asyncio.gather(
         checkup.attempt("ics:node.storage_class", kube_probes.storage_classes(kube)),
-        checkup.attempt("LoadBalancer", _gateway(checkup, kube).find()),
+        checkup.attempt("LoadBalancer", _adapters(checkup, kube).gateway.find()),
         checkup.attempt("ports", kube_probes.services(kube)),
         checkup.attempt("images", kube_probes.pulls(kube, settings.validator, wanted)),
     )

@@ -5,7 +5,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ics import errors, model
+from ics import errors, model, names
 from ics.cluster.api import errors as api_errors
 from ics.cosmos import answers, times
 
@@ -32,7 +32,14 @@ def pod(item: Mapping[str, Any]) -> model.PodStatus:
         created=_moment(item["metadata"].get("creationTimestamp")),
         started=_moment(next((_started(c) for c in containers), None)),
         gone_by=gone_by,
+        key_check=_message(status.get("initContainerStatuses") or [], names.KEY_CHECK),
     )
+
+
+def _message(containers: Sequence[Mapping[str, Any]], name: str) -> str:
+    """Return the termination message of a container that has ended, else an empty text."""
+    states = [container.get("state") or {} for container in containers if container.get("name") == name]
+    return next((str((state.get("terminated") or {}).get("message") or "") for state in states), "")
 
 
 def _started(container: Mapping[str, Any]) -> str | None:

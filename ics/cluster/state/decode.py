@@ -25,7 +25,9 @@ class _NamespaceState:
     genesis: bytes | None = None
     records: list[model.SigningRecord] = field(default_factory=list)
     volume_uid: str | None = None
+    volume_record: model.SigningRecord | None = None
     has_workload: bool = False
+    workload_place: str = ""
     is_ending: bool = False
     is_withheld: bool = False
     relaying: inputs.RelayingRecord | None = None
@@ -61,9 +63,20 @@ class _NamespaceState:
             self.problem = self.problem or str(error)
 
     @property
-    def weight(self) -> tuple[bool, bool, bool, str]:
-        """Sort key of a chain's namespaces: the one with its node, else its genesis, else its volume."""
-        return self.has_workload, self.genesis is not None, self.volume_uid is not None, self.namespace
+    def is_copy(self) -> bool:
+        """Whether the objects were copied here from another namespace, whose place their records name."""
+        return bool(self.records) and all(record.place.namespace != self.namespace for record in self.records)
+
+    @property
+    def weight(self) -> tuple[bool, bool, bool, bool, str]:
+        """Sort key of a chain's namespaces: no copy, and the one with its node, else its genesis, else its volume."""
+        return (
+            not self.is_copy,
+            self.has_workload,
+            self.genesis is not None,
+            self.volume_uid is not None,
+            self.namespace,
+        )
 
     def setup(self, config_map: str, deployment: str) -> inputs.Setup | None:
         """Return the setup of a Hermes by the names of its ConfigMap and Deployment, or None without both."""
@@ -89,6 +102,7 @@ def memory(
     geneses: Iterable[Item],
     relaying: Relaying | None = None,
     peers: Iterable[Item] = (),
+    cluster_uid: str = "",
 ) -> observed.Memory:
     """Combine the objects of all chains.
 
@@ -99,6 +113,7 @@ def memory(
         geneses: complete genesis ConfigMaps.
         relaying: objects of the relayers.
         peers: complete ConfigMaps of the nodes' peers.
+        cluster_uid: uid of the namespace kube-system.
 
     Returns:
         State by chain; a manually edited annotation, genesis or relayer record is reported as its `problem`.
@@ -113,7 +128,9 @@ def memory(
     for item in volumes:
         # A volume that is being deleted is unusable, but shows that the chain exists.
         is_ending = "deletionTimestamp" in item["metadata"]
-        state_of(item).volume_uid = None if is_ending else item["metadata"]["uid"]
+        with state_of(item).read() as state:
+            state.volume_uid = None if is_ending else item["metadata"]["uid"]
+            state.volume_record = None if is_ending else node_records.volume_record(item)
     for item in secrets:
         with state_of(item).read() as state:
             state.records.append(node_records.key_record(item))
@@ -121,6 +138,7 @@ def memory(
         annotations = item["metadata"].get("annotations") or {}
         state = state_of(item)
         state.has_workload = True
+        state.workload_place = annotations.get(names.PLACE_ID, "")
         state.is_ending = annotations.get(names.ENDING) == "true"
         state.is_withheld = annotations.get(names.WITHHELD) == "true"
     for item in geneses:
@@ -132,7 +150,8 @@ def memory(
             state.care = node_records.watchdog_record(item)
     _add_relayers(relaying or Relaying(), state_of)
     return observed.Memory(
-        {consumer: _chain(list(namespaces.values())) for consumer, namespaces in sorted(chains.items())}
+        {consumer: _chain(list(namespaces.values())) for consumer, namespaces in sorted(chains.items())},
+        cluster_uid=cluster_uid,
     )
 
 
@@ -167,21 +186,27 @@ def _add_relayers(relaying: Relaying, state_of: Callable[[Item], _NamespaceState
 
 
 def _chain(namespaces: Sequence[_NamespaceState]) -> observed.ChainMemory:
-    """Combine a chain's namespaces; volume and keys may be in the namespace of an earlier chain id."""
+    """Combine a chain's namespaces; volume and keys may be in the namespace of an earlier chain id, or in a copy."""
     ordered = sorted(namespaces, key=lambda state: state.weight)
     home = ordered[-1]
-    records: dict[int, model.SigningRecord] = {}
-    for state in ordered:  # home is last, but a record with a volume takes precedence over one without
-        for record in state.records:
-            previous = records.get(record.generation)
-            if previous is None or previous.volume_uid is None or record.volume_uid is not None:
-                records[record.generation] = record
+    present = [
+        record for state in ordered for record in state.records if record.place.namespace == state.namespace
+    ]
+    found = {record.place.place_id for record in present}
+    recovered = [state.volume_record for state in ordered if state.volume_record is not None]
     return observed.ChainMemory(
         namespace=home.namespace,
         genesis=home.genesis,
-        records=tuple(records[generation] for generation in sorted(records)),
+        records=tuple(
+            sorted(
+                (*present, *(record for record in recovered if record.place.place_id not in found)),
+                key=lambda record: (record.place.since, record.place.place_id),
+            )
+        ),
         volume_uid=home.volume_uid,
         has_workload=home.has_workload,
+        workload_place=home.workload_place,
+        copies=tuple(state.namespace for state in ordered[:-1] if home.has_workload and state.has_workload),
         is_ending=home.is_ending,
         is_withheld=home.is_withheld,
         relayer=inputs.RelayerMemory(

@@ -10,6 +10,7 @@ from typing import Any
 from ics import errors, model, names
 from ics.consumer import watchdog
 from ics.cosmos import canonical_json, times
+from ics.keys import derivation
 
 Item = Mapping[str, Any]
 
@@ -22,25 +23,76 @@ def key_record(item: Item) -> model.SigningRecord:
     """
     metadata = item["metadata"]
     notes = metadata.get("annotations") or {}
-    generation, address = notes.get(names.GENERATION, ""), notes.get(names.CONSENSUS_ADDRESS, "")
     where = f"Secret {metadata['namespace']}/{metadata['name']}"
-    if not (generation.isascii() and generation.isdecimal()):
+    place = _place(notes, where)
+    if metadata["name"] != names.consensus_key_name(place.place_id):
         raise errors.Permanent(
-            f"{where}: invalid annotation {names.GENERATION}={generation!r}; set it to the number in the Secret's"
+            f"{where}: annotation {names.PLACE_ID}={place.place_id!r} does not fit its name; set it to the id in the"
             " name"
         )
-    if len(address) != 40 or set(address) - set("0123456789ABCDEF"):
-        raise errors.Permanent(
-            f"{where}: invalid annotation {names.CONSENSUS_ADDRESS}={address!r}; set it to the address in the"
-            " Secret's priv_validator_key.json"
-        )
     return model.SigningRecord(
-        generation=int(generation),
-        consensus_address=address,
+        place=place,
+        consensus_address=_address(notes, where),
         volume_uid=notes.get(names.VOLUME_UID) or None,
         is_ready=notes.get(names.SIGN_STATE_READY) == "true",
         is_retired=notes.get(names.RETIRED) == "true",
     )
+
+
+def volume_record(item: Item) -> model.SigningRecord | None:
+    """Return the record of the place on a volume, which serves if the key's Secret is lost.
+
+    The annotations of a copied or restored volume name the uid of the original, so they are no record of it.
+
+    Raises:
+        Permanent: its annotations were edited.
+    """
+    metadata = item["metadata"]
+    notes = metadata.get("annotations") or {}
+    if notes.get(names.VOLUME_UID, "") != metadata["uid"]:
+        return None
+    where = f"PersistentVolumeClaim {metadata['namespace']}/{metadata['name']}"
+    return model.SigningRecord(
+        place=_place(notes, where),
+        consensus_address=_address(notes, where),
+        volume_uid=None,
+        is_ready=False,
+        is_recovered=True,
+    )
+
+
+def _place(notes: Mapping[str, str], where: str) -> model.Place:
+    place_id, since = notes.get(names.PLACE_ID, ""), notes.get(names.PLACE_SINCE, "")
+    if not derivation.is_place_id(place_id):
+        raise errors.Permanent(
+            f"{where}: invalid annotation {names.PLACE_ID}={place_id!r}; set it to the id in the name of the key's"
+            " Secret"
+        )
+    try:
+        moment = times.parse_time(since)
+    except ValueError as error:
+        raise errors.Permanent(
+            f"{where}: invalid annotation {names.PLACE_SINCE}={since!r}; set it to the time at which the object was"
+            " created"
+        ) from error
+    return model.Place(
+        place_id=place_id,
+        cluster_uid=notes.get(names.CLUSTER_UID, ""),
+        namespace=notes.get(names.PLACE_NAMESPACE, ""),
+        since=moment,
+        replaces=notes.get(names.REPLACES, ""),
+        is_moved=notes.get(names.MOVED) == "true",
+    )
+
+
+def _address(notes: Mapping[str, str], where: str) -> str:
+    address = notes.get(names.CONSENSUS_ADDRESS, "")
+    if len(address) != 40 or set(address) - set("0123456789ABCDEF"):
+        raise errors.Permanent(
+            f"{where}: invalid annotation {names.CONSENSUS_ADDRESS}={address!r}; set it to the address in the"
+            " priv_validator_key.json of the key's Secret"
+        )
+    return address
 
 
 def genesis(item: Item) -> bytes:

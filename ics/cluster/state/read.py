@@ -5,11 +5,14 @@ import dataclasses
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ics import names
+from ics import errors, names
 from ics.cluster.api import client, kinds
 from ics.cluster.state import decode
 from ics.consumer import observed
 from ics.manifests import objects
+
+_SYSTEM = "kube-system"
+"""Namespace that every cluster has, and that is never created again."""
 
 
 async def _unmarked(kube: client.KubeClient, workloads: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -34,9 +37,24 @@ class StateReader:
         """Initialize without sending requests."""
         self._kube = kube
         self._owner = owner
+        self._cluster_uid = ""
+
+    async def cluster_uid(self) -> str:
+        """Return the uid of the namespace kube-system, which identifies the cluster; it is read once.
+
+        Raises:
+            Transient: the API server is unreachable, or the namespace does not exist yet.
+            Permanent: the permission to read namespaces is missing.
+        """
+        if not self._cluster_uid:
+            found = await self._kube.find(kinds.NAMESPACE, None, _SYSTEM, only_metadata=True)
+            if found is None:
+                raise errors.Transient(f"namespace {_SYSTEM} not found, whose uid identifies the cluster")
+            self._cluster_uid = str(found["metadata"]["uid"])
+        return self._cluster_uid
 
     async def load(self) -> observed.Memory:
-        """Read the state of all chains with ten concurrent lists.
+        """Read the state of all chains with ten concurrent lists, and which cluster it is.
 
         Raises:
             Transient: the API server is unreachable.
@@ -67,5 +85,13 @@ class StateReader:
         volumes += await _unmarked(
             self._kube, [w for w in workloads if w["metadata"]["namespace"] not in marked]
         )
-        state = decode.memory(volumes, secrets, workloads, geneses, decode.Relaying(*relaying), peers)
+        state = decode.memory(
+            volumes,
+            secrets,
+            workloads,
+            geneses,
+            decode.Relaying(*relaying),
+            peers,
+            await self.cluster_uid(),
+        )
         return dataclasses.replace(state, open_ports=decode.open_ports(gateway))

@@ -10,9 +10,36 @@ from ics.keys import derivation
 from ics.relayer import accounts
 
 
-def _node_id(settings: settings.Settings, seed: model.Secret) -> str | None:
-    """Return the node id to publish; None with the public formula, which peers compute for each chain."""
-    return None if settings.node_keys == "public" else derivation.derive_node_key(seed).node_id
+def installation(cluster_uid: str, gateway_namespace: str) -> str:
+    """Return the identity of this installation, from which its own node key is derived; empty without a cluster."""
+    return f"{cluster_uid}/{gateway_namespace}" if cluster_uid else ""
+
+
+def node_key(
+    published: str, seed: model.Secret, installation: str, *, is_moved: bool = False
+) -> derivation.NodeKey:
+    """Return the node key of this installation's nodes.
+
+    It is the seed's first one until this installation's own is published: the validator has moved here then. A chain
+    that is being moved here has the own one already, because peers shut out one of two nodes with one node id.
+
+    Args:
+        published: this validator's description on the chain.
+        seed: of the stack.
+        installation: see `installation`.
+        is_moved: whether the chain was moved here from another installation.
+    """
+    own = derivation.derive_node_key(seed, installation)
+    is_published = description.parse(published).node_id == own.node_id
+    return own if is_moved or is_published else derivation.derive_node_key(seed)
+
+
+def _node_ids(settings: settings.Settings, seed: model.Secret, installation: str) -> tuple[str, ...]:
+    """Return the node ids that this installation may publish; none with the public formula, which peers compute."""
+    if settings.node_keys == "public":
+        return ()
+    keys = (derivation.derive_node_key(seed), derivation.derive_node_key(seed, installation))
+    return tuple(key.node_id for key in keys)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +52,8 @@ class EndpointUpdate:
     """Port of the provider node, which consumer nodes do not use."""
     by_consumer: Mapping[str, tuple[str, int]] | None = None
     """Host and port of single chains, by consumer id."""
+    is_moving: bool = False
+    """Whether the validator moves to this installation, whose own node id is published from now on."""
 
 
 def compose_details(
@@ -33,6 +62,7 @@ def compose_details(
     seed: model.Secret,
     update: EndpointUpdate,
     computed: Mapping[str, int] | None = None,
+    installation: str = "",
 ) -> str:
     """Return the description with endpoint, node id and relayer, keeping the text around them.
 
@@ -42,6 +72,7 @@ def compose_details(
         seed: of the stack; node id and relayer are derived from it.
         update: the change to publish.
         computed: p2p ports of the chains by consumer id, computed equally by all validators.
+        installation: see `installation`.
 
     Raises:
         SettingsError: there is no host, two chains would share a port of the LoadBalancer, a value cannot be
@@ -59,7 +90,7 @@ def compose_details(
             f"the description would keep an invalid relayer account: {current.relayer_error}, or remove the"
             " entry"
         )
-    own = _node_id(settings, seed)
+    own = _node_id_to_publish(current.node_id, _node_ids(settings, seed, installation), update.is_moving)
     port = update.port or (current.port if host == current.host else None)
     _check_ports(computed or {}, current.by_consumer, update.by_consumer or {})
     return description.compose(
@@ -71,6 +102,14 @@ def compose_details(
             for consumer_id, (where, number) in (update.by_consumer or {}).items()
         },
     )
+
+
+def _node_id_to_publish(published: str | None, allowed: tuple[str, ...], is_moving: bool) -> str | None:
+    if not allowed:
+        return None
+    if is_moving:
+        return allowed[-1]
+    return published if published in allowed else allowed[0]
 
 
 def _check_ports(
@@ -90,7 +129,11 @@ def _check_ports(
 
 
 def find_problems(
-    published: str, settings: settings.Settings, seed: model.Secret, address: str | None
+    published: str,
+    settings: settings.Settings,
+    seed: model.Secret,
+    address: str | None,
+    installation: str = "",
 ) -> list[str]:
     """Return the problems of this validator's own description, each with a remedy.
 
@@ -99,14 +142,15 @@ def find_problems(
         settings: of the stack.
         seed: of the stack.
         address: of the LoadBalancer, None if it has none yet.
+        installation: see `installation`.
     """
     current, lines = description.parse(published), []
     if current.error is not None:
         lines.append(f"{current.error}; run ics endpoint register")
-    own = _node_id(settings, seed)
-    if current.host is not None and own is not None and current.node_id != own:
+    own = _node_ids(settings, seed, installation)
+    if current.host is not None and own and current.node_id not in own:
         present = f"node id {current.node_id}" if current.node_id else "no node id"
-        lines.append(f"the description has {present}, the seed's is {own}; run ics endpoint register")
+        lines.append(f"the description has {present}, the seed's is {own[0]}; run ics endpoint register")
     relayer = accounts.relayer_address(settings, seed)
     if settings.relayer.enabled and current.relayer != relayer:
         present = f"relayer={current.relayer}" if current.relayer else "no relayer="

@@ -10,9 +10,9 @@ from ics.provider.owner import terms as owner_terms
 def as_dict(intent: model.Intent) -> dict[str, Any]:
     """Return a transaction as a JSON object with its type and subject."""
     match intent:
-        case model.OptIn(consumer_id, chain_id, key):
+        case model.OptIn(consumer_id, chain_id, key, _):
             return {"type": "opt-in", **_chain(consumer_id, chain_id), "consumer_key": _base64(key)}
-        case model.AssignKey(consumer_id, chain_id, key):
+        case model.AssignKey(consumer_id, chain_id, key, _):
             return {"type": "assign-key", **_chain(consumer_id, chain_id), "consumer_key": _base64(key)}
         case model.PublishDetails(details):
             return {"type": "edit-validator", "details": details}

@@ -197,6 +197,7 @@ class Ledger:
             tx.SigningCfg.direct(self._wallet.public_key(), draft.sequence.next),
             fee=tx.TxFee(fee, draft.gas, granter=self._party.fee_granter or None),
             timeout_height=draft.timeout_height,
+            memo=messages.memo(draft.transaction),
         )
         transaction.sign(self._wallet.signer(), self._chain_id, draft.sequence.number, deterministic=True)
         return Signed(transaction.complete().tx.SerializeToString())

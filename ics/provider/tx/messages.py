@@ -132,6 +132,14 @@ def gas_limit(used: int, adjustment: float) -> int:
     return math.ceil(used * Decimal(str(adjustment)))
 
 
+def memo(transaction: Transaction) -> str:
+    """Return the memo of a transaction: the place of the key that it assigns, else an empty text.
+
+    With the seed, the chain's history so gives back every key that was ever assigned.
+    """
+    return transaction.place_id if isinstance(transaction, model.OptIn | model.AssignKey) else ""
+
+
 def fee(gas: int, price: Decimal) -> int:
     """Return the fee for an amount of gas, rounded up (the chain rounds its minimum up, too)."""
     return math.ceil(gas * price)

@@ -1,0 +1,160 @@
+"""Check at a pod's start whether its node gets the consensus key, and the mark that it compares; pure.
+
+The mark lies beside the sign state and says for which place it was created: key address, namespace, and the hashes of
+the certificates in `kube-root-ca.crt`, which every cluster publishes into each of its namespaces. A copied volume or
+namespace, and a cluster restored elsewhere, fail the comparison before their first vote.
+
+The check writes nothing to the volume. It leaves links to key and sign state in the pod's own `links` volume, so that
+a second pod on the same volume cannot change them under a running node.
+"""
+
+from typing import Any
+
+from ics import names
+from ics.manifests import objects
+
+LINKS = "/run/ics"
+"""Mount path of the pod's own volume with the links `identity` and `memory`."""
+CLUSTER_CA = "/etc/ics/cluster-ca"
+WATERMARKS = "/etc/ics/watermark"
+
+WITHHELD = "WITHHELD"
+"""Variable of the container that withholds the key if it is not empty."""
+
+MARK_FUNCTIONS = f"""\
+# Prints the sha256 of each certificate of this cluster, a line each.
+cluster_certificates() {{
+  certificate=
+  while IFS= read -r line || [ -n "$line" ]; do
+    case "$line" in
+      "-----BEGIN CERTIFICATE-----"*) certificate= ;;
+      "-----END CERTIFICATE-----"*)
+        sum=$(printf '%s' "$certificate" | sha256sum)
+        echo "ca ${{sum%% *}}" ;;
+      *) certificate="$certificate$line" ;;
+    esac
+  done < {CLUSTER_CA}/ca.crt
+}}
+"""
+
+SCRIPT = f"""\
+#!/bin/sh
+# Decides whether this pod's node gets the consensus key. It writes nothing to the volume.
+# Needs a POSIX shell, mkdir, ln, cat, sed, grep and sha256sum.
+set -eu
+umask 077
+{MARK_FUNCTIONS}
+if [ "$POD_NAME" != "$EXPECTED_POD" ]; then
+  echo "this pod is $POD_NAME, and only $EXPECTED_POD may run on the volume; the node is not started" >&2
+  exit 1
+fi
+memory="{names.SIGNING_PATH}/$KEY_ADDRESS"
+state="$memory/priv_validator_state.json"
+mark="$memory/mark"
+key="$KEY_FOLDER/priv_validator_key.json"
+
+judge() {{
+  if [ -n "$REMOTE" ]; then echo remote; return; fi
+  if [ -n "$WITHHELD" ]; then echo withheld; return; fi
+  address=$(sed -n 's/.*"address": *"\\([0-9A-F]\\{{40\\}}\\)".*/\\1/p' "$key" 2>/dev/null) || address=
+  if [ "$address" != "$KEY_ADDRESS" ]; then echo wrong-key; return; fi
+  if [ ! -e "$state" ]; then echo missing; return; fi
+  content=$(cat "$state")
+  case "$content" in
+    \\{{*'"height"'*\\}}) ;;
+    *) echo broken; return ;;
+  esac
+  if [ ! -s "$mark" ]; then echo unmarked; return; fi
+  if ! grep -qx "address $KEY_ADDRESS" "$mark"; then echo unmarked; return; fi
+  if ! grep -qx "namespace $POD_NAMESPACE" "$mark"; then echo other-namespace; return; fi
+  height=$(printf '%s' "$content" | sed -n 's/.*"height": *"\\([0-9]*\\)".*/\\1/p')
+  if [ -z "$height" ]; then echo broken; return; fi
+  lowest=$(cat "{WATERMARKS}/$KEY_ADDRESS" 2>/dev/null) || lowest=
+  if [ -n "$lowest" ] && [ "$height" -lt "$lowest" ]; then echo below-watermark; return; fi
+  for certificate in $(cluster_certificates | sed 's/^ca //'); do
+    if grep -qx "ca $certificate" "$mark"; then echo ready; return; fi
+  done
+  echo other-cluster
+}}
+
+result=$(judge)
+if [ "$result" = ready ]; then
+  ln -sfn "$KEY_FOLDER" {LINKS}/identity
+  ln -sfn "$memory" {LINKS}/memory
+else
+  mkdir -p {LINKS}/throwaway
+  ln -sfn {LINKS}/throwaway {LINKS}/identity
+  ln -sfn {LINKS}/throwaway {LINKS}/memory
+fi
+echo "$result $KEY_ADDRESS"
+printf '%s %s' "$result" "$KEY_ADDRESS" > "$RESULT_FILE"
+"""
+
+_RESULT_FILE = "/dev/termination-log"
+
+
+def container(
+    *,
+    image: str,
+    script: str,
+    address: str,
+    key_folder: str,
+    pod: str,
+    is_withheld: bool,
+    is_remote: bool,
+    mounts: list[dict[str, Any]],
+) -> dict[str, Any]:
+    """Return the init container of the check.
+
+    Args:
+        image: any with a POSIX shell; the node's own, as it is pulled anyway.
+        script: path of the script in the container.
+        address: of the key, upper-case hex.
+        key_folder: folder with the mounted `priv_validator_key.json`.
+        pod: name of the only pod that may run.
+        is_withheld: whether the node does not get the key, whatever is on the volume.
+        is_remote: whether a remote signer holds the key.
+        mounts: of the node, without the links.
+    """
+    values = {
+        "KEY_ADDRESS": address,
+        "KEY_FOLDER": key_folder,
+        "EXPECTED_POD": pod,
+        WITHHELD: "true" if is_withheld else "",
+        "REMOTE": "true" if is_remote else "",
+        "RESULT_FILE": _RESULT_FILE,
+    }
+    return {
+        "name": names.KEY_CHECK,
+        "image": image,
+        "imagePullPolicy": "IfNotPresent",
+        "command": ["/bin/sh", script],
+        "env": [
+            *({"name": name, "value": value} for name, value in values.items()),
+            downward("POD_NAME", "metadata.name"),
+            downward("POD_NAMESPACE", "metadata.namespace"),
+        ],
+        "resources": {"requests": {"cpu": "10m", "memory": "16Mi"}, "limits": {"memory": "64Mi"}},
+        "securityContext": dict(objects.CONTAINER_SECURITY),
+        "volumeMounts": [
+            {"name": "data", "mountPath": "/data", "readOnly": True},
+            {"name": "links", "mountPath": LINKS},
+            {"name": "cluster-ca", "mountPath": CLUSTER_CA, "readOnly": True},
+            {"name": "watermark", "mountPath": WATERMARKS, "readOnly": True},
+            *mounts,
+        ],
+    }
+
+
+def volumes() -> list[dict[str, Any]]:
+    """Return the volumes of the check: the pod's own links, the cluster's certificates, and the watermark."""
+    return [
+        {"name": "links", "emptyDir": {}},
+        {"name": "cluster-ca", "configMap": {"name": "kube-root-ca.crt"}},
+        {"name": "watermark", "configMap": {"name": names.WATERMARK, "optional": True}},
+    ]
+
+
+def downward(name: str, path: str) -> dict[str, Any]:
+    """Return an environment variable with one of the pod's own fields."""
+    return {"name": name, "valueFrom": {"fieldRef": {"fieldPath": path}}}
