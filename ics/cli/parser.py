@@ -21,6 +21,8 @@ _COMMANDS = (
     ("commission", "validator", "Show or set this validator's commission rate on a consumer chain."),
     ("unjail", "validator", "Release this validator from jail after downtime."),
     ("sign-state", "recovery", "Recover a chain's sign state."),
+    ("takeover", "takeover", "Move chains here from another installation, without a missed block."),
+    ("assign-key", "takeover", "Assign a new key for a chain, as after a leak before its launch."),
     ("purge", "recovery", "Permanently delete the volume, keys and namespace of a removed chain."),
     ("hermes", "relayer", "Inspect the relayers."),
     ("peers", "peers", "Update the peers of running nodes."),

@@ -45,6 +45,8 @@ class ChainDecision:
     """Place whose key is never used again, which is recorded before its node is removed."""
     has_left: bool = False
     """Whether the node's key is confirmed to have left the chain, so that the workload is removed."""
+    elsewhere: bytes | None = None
+    """Address (20 bytes) of this validator's key on the chain, if it belongs to another installation."""
     withholds: Withholding | None = None
     """Key that the existing node of a paused chain must not have."""
 
@@ -477,6 +479,7 @@ def _elsewhere(
         summary=summary,
         participation=participation,
         conditions=(_key_elsewhere(summary, choice, is_ours),),
+        elsewhere=choice.elsewhere,
     )
     is_moving = summary.consumer_id in context.observed.move_requests
     if not is_moving and not memory.has_workload:
@@ -569,6 +572,7 @@ def _choice(
         is_outside=is_outside,
         is_rejoin=is_outside and not memory.runs,
         is_moving=consumer_id in context.observed.move_requests,
+        is_rekeying=consumer_id in context.observed.rekey_requests,
         rekeys_after=rekey.policy(context.settings.signing, summary.phase),
     )
     configured = context.configured_keys.get(consumer_id)

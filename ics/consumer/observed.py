@@ -81,5 +81,7 @@ class Observed:
     """Consumer ids that the operator requested to join."""
     move_requests: frozenset[str] = frozenset()
     """Consumer ids that the operator moves here from another installation."""
+    rekey_requests: frozenset[str] = frozenset()
+    """Consumer ids for which the operator orders a new key."""
     endpoints: tuple[Condition, ...] = ()
     """Conditions of failing provider endpoints for which others take over."""

@@ -236,6 +236,8 @@ def is_ready_to_move(
     context: context.ChainContext, summary: model.ConsumerSummary, selected_key: places.SelectedKey
 ) -> bool:
     """Return whether the node of a chain that is moved here is synced, connected, and runs with its own key."""
+    if summary.phase is not model.Phase.LAUNCHED:
+        return True  # nothing signs yet
     observation = context.observed.observations.get(summary.consumer_id)
     node = observation.node if observation else None
     return (

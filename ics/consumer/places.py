@@ -80,6 +80,8 @@ class Known:
     """Whether it is outside and has no node here: it left with the assigned key."""
     is_moving: bool = False
     """Whether the operator moves the chain here from another installation."""
+    is_rekeying: bool = False
+    """Whether the operator orders a new key for the chain."""
     rekeys_after: datetime.timedelta | None = None
     """Least age of a place that replaced another before it is replaced itself; None: lost keys are not replaced."""
 
@@ -146,6 +148,8 @@ def choose_key(
     keys = _Derived(derive, known)
     current = keys.current()
     foreign = keys.foreign()
+    if foreign is not None and known.is_rekeying:
+        return keys.of_new_seed(consumer_id, foreign)
     if foreign is not None and not known.is_outside:
         return keys.not_derived(consumer_id, foreign)
     if known.assigned is None:
@@ -158,7 +162,7 @@ def choose_key(
     started = keys.newest() if known.is_outside else None
     if started is not None and started.place.since > current.place.since:
         return keys.selected(started.place)  # an earlier pass started to rejoin with it
-    if keys.is_usable(current):
+    if keys.is_usable(current) and not known.is_rekeying:
         return keys.selected(current.place, is_assigned=True)
     return keys.successor(consumer_id, current)
 
@@ -200,6 +204,11 @@ class _Derived:
         )
         place = self._new(consumer_id)
         return SelectedKey(key=self.derive(place.place_id), place=place, is_assigned=False, problem=problem)
+
+    def of_new_seed(self, consumer_id: str, record: model.SigningRecord) -> SelectedKey:
+        """Select a place under the present seed that takes over from a key of an earlier one."""
+        found = self.newest(record.place.place_id)
+        return self.selected(found.place if found else self._new(consumer_id, replaces=record.place.place_id))
 
     def newest(self, replaces: str | None = None) -> model.SigningRecord | None:
         """Return the newest place on this volume whose key was never assigned, as far as is known.
@@ -246,7 +255,7 @@ class _Derived:
         if found is not None:
             return self.selected(found.place, lost=lost)
         known, place = self.known, lost.place
-        is_first = not place.replaces or place.is_moved
+        is_first = not place.replaces or place.is_moved or known.is_rekeying
         if known.rekeys_after is None or not (is_first or known.now - place.since >= known.rekeys_after):
             return self.selected(place, is_assigned=True, lost=lost)
         return self.selected(self._new(consumer_id, replaces=place.place_id), lost=lost)

@@ -78,6 +78,7 @@ async def _first(world: world.World) -> observed.Observed:
         spare=secrets.token_hex(16),
         opt_in_requests=world.opt_in_requests,
         move_requests=world.move_requests,
+        rekey_requests=world.rekey_requests,
         endpoints=world.provider.conditions(),
     )
 

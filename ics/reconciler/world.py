@@ -227,5 +227,7 @@ class World:
     """Consumer ids that the operator has manually requested to join."""
     move_requests: frozenset[str] = frozenset()
     """Consumer ids that the operator moves here from another installation."""
+    rekey_requests: frozenset[str] = frozenset()
+    """Consumer ids for which the operator orders a new key."""
     confirmed: frozenset[str] = frozenset()
     """Names of changes that the operator has confirmed by flags, in addition to those in the settings."""

@@ -47,6 +47,33 @@ async def _snapshot(stack: wiring.OpenStack) -> tuple[model.Snapshot, model.Vali
     return snapshot, next(v for v in snapshot.validators if v.operator_address == operator)
 
 
+async def publish_move(stack: wiring.OpenStack) -> str:
+    """Publish the LoadBalancer's address and the node id of this installation, to which the validator has moved.
+
+    Returns:
+        The new description.
+
+    Raises:
+        IcsError: as `ics endpoint register`.
+    """
+    settings = stack.world.settings
+    (_, own), balancer, installation = await asyncio.gather(
+        _snapshot(stack), stack.gateway.find(), _installation(stack)
+    )
+    host = settings.gateway.host or (balancer.address if balancer else None)
+    update = publication.EndpointUpdate(host, is_moving=True)
+    details = publication.compose_details(
+        own.details, settings, stack.world.seed, update, installation=installation
+    )
+    if details != own.details:
+        await stack.lease.ensure()
+        try:
+            await stack.sender.send(model.PublishDetails(details))
+        finally:
+            await stack.lease.release()
+    return details
+
+
 async def _installation(stack: wiring.OpenStack) -> str:
     gateway = stack.world.settings.gateway.namespace
     return publication.installation(await stack.world.state.cluster_uid(), gateway)
