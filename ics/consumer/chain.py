@@ -38,6 +38,8 @@ class ChainPlan:
     stage: lifecycle.ShutdownStage = lifecycle.ShutdownStage.RUNNING
     spawn_time: str | None = None
     """RFC 3339, from the provider."""
+    is_recorded: bool = False
+    """Whether the Secret with the key and its record exists."""
     spawns: bool = False
     """Whether it is not launched yet."""
     signer: secret_sources.RemoteSigner | None = None
@@ -94,6 +96,7 @@ def plan_chain(
         is_stopped = shutdown.stage is lifecycle.ShutdownStage.DRAINING
         relayer_plan, more = _relayer(dataclasses.replace(relayer_inputs, is_stopped=is_stopped))
         conditions += more
+    record = places.record_of(memory.records, selected_key.place)
     sign_state = _sign_state(context, summary, detail, selected_key, memory)
     chain = ChainPlan(
         consumer_id=summary.consumer_id,
@@ -108,6 +111,7 @@ def plan_chain(
         sign_state=sign_state,
         is_withheld=signing.must_withhold_key(sign_state, memory.is_withheld),
         volume_uid=memory.volume_uid,
+        is_recorded=record is not None and not record.is_recovered,
         genesis=genesis,
         relay=relayer_plan,
         stage=shutdown.stage,

@@ -614,13 +614,11 @@ def _may_assign(context: context.ChainContext, chain: consumer_chain.ChainPlan, 
     """
     if not isinstance(intent, model.OptIn | model.AssignKey):
         return True
-    memory = context.memory_of(chain.consumer_id)
-    record = places.record_of(memory.records if memory else (), chain.key.place)
-    if record is None or record.is_recovered:
+    if not chain.is_recorded:
         return False
-    if chain.key.lost is not None:
+    if chain.key.lost is not None and chain.consumer_id not in context.observed.rekey_requests:
         delay = context.settings.signing.rekey_delay
-        return rekey.is_due(chain.key, record, context.snapshot.moment, delay)
+        return rekey.is_due(chain.key, chain.sign_state, context.snapshot.moment, delay)
     return chain.spawns or signing.is_settled(chain.sign_state)
 
 

@@ -10,20 +10,20 @@ import datetime
 from ics import model
 from ics.conditions import Condition, Reason
 from ics.config import settings
-from ics.consumer import places
+from ics.consumer import places, signing
 from ics.relayer import facts
 
 
-def policy(signing: settings.KeyProtection, phase: model.Phase) -> datetime.timedelta | None:
+def policy(protection: settings.KeyProtection, phase: model.Phase) -> datetime.timedelta | None:
     """Return how long a place must have been in use before another may replace it; None: none ever does.
 
     Args:
-        signing: settings of the stack.
+        protection: settings of the stack.
         phase: of the chain; the provider accepts no assignment for a chain that is STOPPED.
     """
-    if signing.lost_volume == "wait" or phase not in _ASSIGNABLE:
+    if protection.lost_volume == "wait" or phase not in _ASSIGNABLE:
         return None
-    return datetime.timedelta(seconds=signing.rekey_interval)
+    return datetime.timedelta(seconds=protection.rekey_interval)
 
 
 _ASSIGNABLE = (model.Phase.REGISTERED, model.Phase.INITIALIZED, model.Phase.LAUNCHED)
@@ -31,25 +31,27 @@ _ASSIGNABLE = (model.Phase.REGISTERED, model.Phase.INITIALIZED, model.Phase.LAUN
 
 
 def is_due(
-    selected: places.SelectedKey, record: model.SigningRecord | None, now: datetime.datetime, delay: int
+    selected: places.SelectedKey,
+    sign_state: signing.SignStateStatus,
+    now: datetime.datetime,
+    delay: int,
 ) -> bool:
     """Return whether the key that replaces a lost one may be assigned now.
 
     Args:
         selected: the key that replaces a lost one.
-        record: of its place, None if it does not exist yet.
+        sign_state: of that key.
         now: the provider's block time.
         delay: seconds between the two passes that must agree.
     """
-    if record is None or not record.is_ready:
-        return False
-    return now - selected.place.since >= datetime.timedelta(seconds=delay)
+    is_ready = sign_state is signing.SignStateStatus.READY
+    return is_ready and now - selected.place.since >= datetime.timedelta(seconds=delay)
 
 
 def conditions(
     selected: places.SelectedKey,
     summary: model.ConsumerSummary,
-    signing: settings.KeyProtection,
+    protection: settings.KeyProtection,
     relays: facts.Facts | None,
 ) -> list[Condition]:
     """Return the conditions of a key whose sign state is lost; none for any other.
@@ -57,7 +59,7 @@ def conditions(
     Args:
         selected: the key of the node.
         summary: of the chain.
-        signing: settings of the stack.
+        protection: settings of the stack.
         relays: state of both chains, None if it is not known.
     """
     lost, consumer_id = selected.lost, summary.consumer_id
@@ -75,10 +77,10 @@ def conditions(
             waits = "the CCV channel is not open yet, and no update of the validator set arrives before it is"
             found.append(Condition.new(Reason.REKEY_WAITS_FOR_CHANNEL, waits, consumer_id))
         return found
-    if lost.place.replaces and signing.lost_volume == "rekey" and summary.phase in _ASSIGNABLE:
+    if lost.place.replaces and protection.lost_volume == "rekey" and summary.phase in _ASSIGNABLE:
         text = (
             f"{base}; it was itself assigned at {lost.place.since.isoformat()} after a loss, and no second one is"
-            f" within {signing.rekey_interval} s (ics:signing.rekey_interval): find out why volumes are lost; to"
+            f" within {protection.rekey_interval} s (ics:signing.rekey_interval): find out why volumes are lost; to"
             f" assign a new key anyway, run: ics assign-key {consumer_id} --confirm {summary.chain_id}"
         )
         return [Condition.new(Reason.REKEYED_TOO_OFTEN, text, consumer_id)]

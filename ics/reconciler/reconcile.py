@@ -324,7 +324,8 @@ async def _advance_sign_states(
             if condition is not None:
                 collector.fail(condition)
 
-    due = [chain for chain in desired.chains if chain.sign_state in _SIGN_STATE_DUE]
+    # The record is on the key's Secret; the next pass creates it for a place that was selected only now.
+    due = [chain for chain in desired.chains if chain.sign_state in _SIGN_STATE_DUE and chain.is_recorded]
     await asyncio.gather(*map(advance, due))
     return restarted
 
