@@ -2,6 +2,7 @@
 
 import base64
 import dataclasses
+import datetime
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,7 +12,7 @@ from ics import manifests, model
 from ics.conditions import Condition
 from ics.config import chain_definition
 from ics.config import settings as config_settings
-from ics.consumer import desired, observed
+from ics.consumer import desired, observed, places
 from ics.consumer.peers import description
 from ics.cosmos import addresses, canonical_json
 from ics.keys import derivation
@@ -22,6 +23,12 @@ PROVIDER = "provider-1"
 OWNER = addresses.encode("cosmos", b"o" * 20)
 NAMES = ("alice", "bob", "charlie")
 TOKENS = {"alice": 300_000, "bob": 200_000, "charlie": 100_000}
+CLUSTER = "cluster-1"
+"""uid of the namespace kube-system of alice's cluster."""
+SITE = places.Site(cluster_uid=CLUSTER, namespace="ns", volume_uid="volume-1")
+"""Where the node of chain 0 runs; see `memory`."""
+SPARE = "5" * 32
+"""Random text of each pass."""
 BASE = json.dumps(
     {
         "chain_id": "",
@@ -52,9 +59,35 @@ def valoper(name: str) -> str:
     return addresses.encode("cosmosvaloper", hashlib.sha256(name.encode()).digest()[:20])
 
 
-def consumer_key(name: str, consumer_id: str = "0", generation: int = 0) -> derivation.ConsensusKey:
-    """A validator's derived key on a consumer."""
-    return derivation.derive_consensus_key(seed(name), PROVIDER, consumer_id, generation)
+def place_id(number: int = 0) -> str:
+    """Ids of places in the order of their numbers."""
+    return f"{number:032x}"
+
+
+def place(number: int = 0, **changes: Any) -> model.Place:
+    """Places of chain 0 in alice's cluster, each a day younger than the one before."""
+    base = model.Place(
+        place_id=place_id(number),
+        cluster_uid=CLUSTER,
+        namespace="ns",
+        since=datetime.datetime(2025, 12, 1, tzinfo=datetime.UTC) + datetime.timedelta(days=number),
+    )
+    return dataclasses.replace(base, **changes)
+
+
+def new_place(consumer_id: str = "0", site: places.Site = SITE, **changes: Any) -> model.Place:
+    """The place that a pass records if a chain has none that is usable."""
+    return places.new_place(SPARE, consumer_id, site, snapshot().moment, **changes)
+
+
+def consumer_key(name: str, consumer_id: str = "0", place: int = 0) -> derivation.ConsensusKey:
+    """A validator's derived key on a consumer, of the place with this number."""
+    return derivation.derive_consensus_key(seed(name), PROVIDER, consumer_id, place_id(place))
+
+
+def key_of(place: model.Place, name: str = "alice", consumer_id: str = "0") -> derivation.ConsensusKey:
+    """The derived key of a place."""
+    return derivation.derive_consensus_key(seed(name), PROVIDER, consumer_id, place.place_id)
 
 
 def relayer(name: str) -> str:
@@ -203,20 +236,25 @@ def record(
     key: derivation.ConsensusKey | None = None,
     *,
     address: str = "",
-    generation: int = 0,
+    at: int | model.Place = 0,
     volume: str | None = "volume-1",
-    is_ready: bool = True,
-    is_retired: bool = False,
+    **changes: Any,
 ) -> model.SigningRecord:
-    """The record of a sign state, by default of alice's derived key."""
-    hexadecimal = (key or consumer_key("alice")).address.hex().upper()
-    return model.SigningRecord(
-        generation=generation,
-        consensus_address=address or hexadecimal,
-        volume_uid=volume,
-        is_ready=is_ready,
-        is_retired=is_retired,
+    """The record of a sign state that is ready, by default of alice's derived key.
+
+    Args:
+        key: by default alice's derived one of the place.
+        address: instead of the key's.
+        at: the place, or its number.
+        volume: uid of the volume.
+        **changes: to the record.
+    """
+    where = place(at) if isinstance(at, int) else at
+    hexadecimal = (key or key_of(where)).address.hex().upper()
+    base = model.SigningRecord(
+        place=where, consensus_address=address or hexadecimal, volume_uid=volume, is_ready=True
     )
+    return dataclasses.replace(base, **changes)
 
 
 def memory(**changes: Any) -> observed.Memory:
@@ -231,7 +269,24 @@ def memory(**changes: Any) -> observed.Memory:
         has_workload=False,
         relayer=relayer,
     )
-    return observed.Memory({"0": dataclasses.replace(base, **changes)})
+    return memories({"0": dataclasses.replace(base, **changes)})
+
+
+def staged(name: str = "alice", *consumer_ids: str) -> observed.Memory:
+    """The memory after the first pass over these chains, chain 0 by default: their keys are on record."""
+    chains = {}
+    for consumer_id in consumer_ids or ("0",):
+        where = place(namespace="ns" if consumer_id == "0" else f"ns{consumer_id}")
+        key = key_of(where, name, consumer_id)
+        chains[consumer_id] = observed.ChainMemory(
+            namespace=where.namespace, records=(record(key, at=where, volume=None, is_ready=False),)
+        )
+    return memories(chains)
+
+
+def memories(chains: Mapping[str, observed.ChainMemory] | None = None, **changes: Any) -> observed.Memory:
+    """The memory of alice's cluster; empty by default."""
+    return observed.Memory(chains or {}, cluster_uid=CLUSTER, **changes)
 
 
 def judge(
@@ -258,8 +313,9 @@ def judge(
     if isinstance(seen, model.Consumer):
         seen = snapshot(seen)
     if isinstance(seen, model.Snapshot):
-        seen, memory = observed.Observed(snapshot=seen, memory=memory or observed.Memory()), None
+        seen, memory = observed.Observed(snapshot=seen, memory=memory or memories()), None
     assert memory is None, "it belongs to what was observed"
+    seen = dataclasses.replace(seen, spare=seen.spare or SPARE)
     chosen = settings(name, **changes) if stack is None else stack
     known = [example()] if definitions is None else definitions
     return desired.compute(seen, chosen, seed(name), known, imported)

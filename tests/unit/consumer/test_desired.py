@@ -16,13 +16,16 @@ from ics.relayer import accounts as relayer_accounts
 from tests.unit import factories
 
 P = model.Phase
+ASSIGNMENT = model.AssignKey(
+    "0", "consumer1-1", factories.consumer_key("alice").public_key, factories.place_id()
+)
 
 
 @pytest.mark.parametrize(("name", "joins"), [("alice", True), ("bob", True), ("charlie", False)])
 def test_validator_in_top_66_percent_opts_in_with_derived_key(name: str, joins: bool) -> None:
-    decision = factories.judge(factories.consumer(), name).decisions[0]
+    decision = factories.judge(factories.consumer(), name, memory=factories.staged(name)).decisions[0]
     key = factories.consumer_key(name).public_key
-    expected = (model.OptIn("0", "consumer1-1", key),) if joins else ()
+    expected = (model.OptIn("0", "consumer1-1", key, factories.place_id()),) if joins else ()
     assert decision.intents == expected
     assert (decision.chain is not None) is joins
     assert decision.participation is (
@@ -30,17 +33,31 @@ def test_validator_in_top_66_percent_opts_in_with_derived_key(name: str, joins: 
     )
 
 
+def test_first_pass_stages_chain_and_sends_no_opt_in() -> None:
+    """A crash between the transaction and the record would lose the place of the assigned key."""
+    [decision] = factories.judge(factories.consumer()).decisions
+    assert decision.chain is not None
+    assert decision.intents == ()
+    place = decision.chain.key.place
+    assert place == factories.new_place(site=dataclasses.replace(factories.SITE, namespace=place.namespace))
+    record = factories.record(at=place, volume=None, is_ready=False)
+    chain = observed.ChainMemory(namespace=place.namespace, records=(record,))
+    [again] = factories.judge(factories.consumer(), memory=factories.memories({"0": chain})).decisions
+    key = factories.key_of(place).public_key
+    assert again.intents == (model.OptIn("0", "consumer1-1", key, place.place_id),)
+
+
 def test_opt_in_omits_key_that_is_already_assigned() -> None:
     own = factories.consumer_key("alice").address
     decision = factories.judge(
-        factories.consumer(found=factories.detail(own_consumer_address=own))
+        factories.consumer(found=factories.detail(own_consumer_address=own)), memory=factories.staged()
     ).decisions[0]
     assert decision.intents == (model.OptIn("0", "consumer1-1", None),)
 
 
 def test_opted_in_validator_outside_top_66_percent_stays() -> None:
     chain = factories.consumer(found=factories.joined("charlie", own="charlie"))
-    decision = factories.judge(chain, "charlie").decisions[0]
+    decision = factories.judge(chain, "charlie", memory=factories.staged("charlie")).decisions[0]
     assert decision.intents == ()
     assert decision.participation is participation.Participation.VALIDATING
     assert decision.chain is not None
@@ -86,13 +103,15 @@ def test_jailed_member_keeps_its_node(phase: model.Phase) -> None:
 
 def test_member_with_provider_key_assigns_derived_key_once_sign_state_is_ready() -> None:
     in_set = (model.ConsumerValidator(factories.valcons("alice"), factories.consensus_key("alice"), 300),)
-    staged = factories.judge(factories.consumer(found=factories.detail(validators=in_set))).decisions[0]
+    staged = factories.judge(
+        factories.consumer(found=factories.detail(validators=in_set)), memory=factories.staged()
+    ).decisions[0]
     launched = factories.snapshot(factories.consumer(P.LAUNCHED, factories.detail(validators=in_set)))
     late, ready = (
-        factories.judge(launched).decisions[0],
+        factories.judge(launched, memory=factories.staged()).decisions[0],
         factories.judge(launched, memory=factories.memory()).decisions[0],
     )
-    due = (model.AssignKey("0", "consumer1-1", factories.consumer_key("alice").public_key),)
+    due = (ASSIGNMENT,)
     # On a running chain the sign state of the key is created before the key can be in its set.
     assert (staged.intents, late.intents, ready.intents) == (due, (), due)
     assert "ProviderKeyInSet" not in factories.reasons(staged)
@@ -133,14 +152,13 @@ def test_chain_whose_genesis_hash_differs_is_not_joined() -> None:
 def test_member_with_genesis_hash_mismatch_assigns_key_but_starts_no_node() -> None:
     in_set = (model.ConsumerValidator(factories.valcons("alice"), factories.consensus_key("alice"), 300),)
     wrong = factories.detail(validators=in_set, genesis_hash=b"\1" * 32)
-    due = (model.AssignKey("0", "consumer1-1", factories.consumer_key("alice").public_key),)
-    staged = factories.judge(factories.consumer(found=wrong)).decisions[0]
+    staged = factories.judge(factories.consumer(found=wrong), memory=factories.staged()).decisions[0]
     launched = factories.judge(
         factories.snapshot(factories.consumer(P.LAUNCHED, wrong), launches={"0": factories.launch("alice")}),
         memory=factories.memory(),
     ).decisions[0]
     assert (staged.intents, staged.chain is not None, factories.reasons(staged)) == (
-        due,
+        (ASSIGNMENT,),
         True,
         ["GenesisHashMismatch"],
     )
@@ -154,7 +172,7 @@ def test_member_with_genesis_hash_mismatch_assigns_key_but_starts_no_node() -> N
 
 def test_chain_without_stated_genesis_hash_is_joined_with_condition() -> None:
     decision = factories.judge(
-        factories.consumer(found=factories.detail(genesis_hash=b"not_used"))
+        factories.consumer(found=factories.detail(genesis_hash=b"not_used")), memory=factories.staged()
     ).decisions[0]
     assert len(decision.intents) == 1
     assert "HashNotStated" in factories.reasons(decision)
@@ -185,30 +203,37 @@ def test_stack_without_account_sends_no_transactions() -> None:
     assert factories.reasons(decision) == ["NoAccount"]
 
 
-def test_chain_with_unknown_assigned_key_is_paused() -> None:
-    detail = factories.joined("alice", "bob")
-    wrong = dataclasses.replace(detail, own_consumer_address=b"\2" * 20)
-    wanted = factories.judge(factories.consumer(P.LAUNCHED, wrong), memory=factories.memory())
+def test_chain_with_key_of_another_seed_on_record_is_paused() -> None:
+    foreign = factories.consumer_key("bob")
+    detail = dataclasses.replace(factories.joined("alice", "bob"), own_consumer_address=foreign.address)
+    memory = factories.memory(records=(factories.record(foreign),))
+    wanted = factories.judge(factories.consumer(P.LAUNCHED, detail), memory=memory)
     assert factories.reasons(wanted.decisions[0]) == ["KeyMismatch"]
     assert wanted.chains == ()
     assert wanted.paused == {"0"}
     assert set(wanted.gateway_ports) == {"0"}
 
 
-def test_assigned_key_of_later_generation_is_recognised() -> None:
-    later = factories.consumer_key("alice", generation=3)
-    detail = dataclasses.replace(factories.joined("alice"), own_consumer_address=later.address)
-    decision = factories.judge(factories.consumer(found=detail)).decisions[0]
+def test_assigned_key_of_another_place_on_record_is_recognised() -> None:
+    third = factories.consumer_key("alice", place=2)
+    detail = dataclasses.replace(factories.joined("alice"), own_consumer_address=third.address)
+    memory = factories.memory(records=tuple(factories.record(at=number) for number in range(4)))
+    decision = factories.judge(factories.consumer(found=detail), memory=memory).decisions[0]
     assert decision.chain is not None
-    assert (decision.chain.key.generation, decision.chain.key.key) == (3, later)
+    assert (decision.chain.key.place, decision.chain.key.key) == (factories.place(2), third)
+    assert decision.intents == ()
 
 
 def test_completed_genesis_is_identical_for_all_validators() -> None:
     chain = factories.consumer(P.LAUNCHED, factories.joined("alice", "bob"))
     facts = factories.snapshot(chain, launches={"0": factories.launch("alice", "bob")})
     bob = dataclasses.replace(chain, detail=dataclasses.replace(factories.joined("alice", "bob", own="bob")))
-    alices = factories.judge(facts).decisions[0].chain
-    bobs = factories.judge(dataclasses.replace(facts, consumers=(bob,)), "bob").decisions[0].chain
+    alices = factories.judge(facts, memory=factories.staged()).decisions[0].chain
+    bobs = (
+        factories.judge(dataclasses.replace(facts, consumers=(bob,)), "bob", memory=factories.staged("bob"))
+        .decisions[0]
+        .chain
+    )
     assert alices is not None
     assert bobs is not None
     assert alices.genesis is not None
@@ -229,12 +254,16 @@ def test_genesis_stored_in_the_cluster_is_kept() -> None:
 
 def test_launched_chain_without_genesis_asks_for_launch_facts() -> None:
     chain = factories.consumer(P.LAUNCHED, factories.joined("alice", "bob"))
-    assert desired.lacks_genesis(factories.judge(chain)) == {"0": True}
+    assert desired.lacks_genesis(factories.judge(chain, memory=factories.staged())) == {"0": True}
 
 
 def test_launch_facts_are_asked_without_descriptions_if_relayers_are_not_funded() -> None:
     chain = factories.consumer(P.LAUNCHED, factories.joined("alice", "bob"))
-    wanted = factories.judge(chain, definitions=[factories.example(genesis={"base": {"file": "base.json"}})])
+    wanted = factories.judge(
+        chain,
+        memory=factories.staged(),
+        definitions=[factories.example(genesis={"base": {"file": "base.json"}})],
+    )
     assert desired.lacks_genesis(wanted) == {"0": False}
 
 
@@ -250,14 +279,14 @@ def test_genesis_is_asked_for_only_of_launched_chain_without_stored_genesis() ->
         asked = questions.open_questions(before, factories.judge(before), factories.seed("alice"))
         return bool(asked.geneses)
 
-    assert [lacks(launched, here), lacks(waiting, staged), lacks(others, observed.Memory())] == [False] * 3
-    assert [lacks(launched, staged), lacks(launched, observed.Memory())] == [True] * 2
+    assert [lacks(launched, here), lacks(waiting, staged), lacks(others, factories.memories())] == [False] * 3
+    assert [lacks(launched, staged), lacks(launched, factories.staged())] == [True] * 2
 
 
 def test_pruned_launch_height_yields_no_genesis_and_a_condition() -> None:
     chain = factories.consumer(P.LAUNCHED, factories.joined("alice", "bob"))
     facts = factories.snapshot(chain, launches={"0": factories.launch("alice", "bob", details=None)})
-    decision = factories.judge(facts).decisions[0]
+    decision = factories.judge(facts, memory=factories.staged()).decisions[0]
     assert decision.chain is not None
     assert decision.chain.genesis is None
     assert "GenesisInvalid" in factories.reasons(decision)
@@ -356,7 +385,7 @@ def test_node_keeps_running_until_consumer_confirms_removal_from_set(
 def test_key_is_retired_once_validator_left_consumer_set() -> None:
     wanted = left("bob", block_time=JUST_NOW)
     assert wanted.chains == ()
-    assert (wanted.decisions[0].retires, wanted.decisions[0].namespace) == (0, "ns")
+    assert wanted.decisions[0].retires == factories.place()
     assert wanted.ended == {"0"}
 
 
@@ -366,8 +395,7 @@ def rejoin(**record: Any) -> desired.Desired:
         factories.joined("bob"), own_consumer_address=factories.consumer_key("alice").address
     )
     old = factories.record(is_retired=True)
-    later = factories.consumer_key("alice", generation=1)
-    new = factories.record(later, generation=1, volume=None, is_ready=False)
+    new = factories.record(at=1, volume=None, is_ready=False)
     records = (old, dataclasses.replace(new, **record)) if record else (old,)
     facts = observed.Observed(
         snapshot=factories.snapshot(
@@ -379,17 +407,18 @@ def rejoin(**record: Any) -> desired.Desired:
     return factories.judge(facts)
 
 
-def test_rejoin_requests_sign_state_of_next_key_before_opt_in() -> None:
+def test_rejoin_requests_sign_state_of_new_place_before_opt_in() -> None:
     wanted = rejoin()
     assert wanted.intents == ()
-    assert wanted.chains[0].key.generation == 1
+    assert wanted.chains[0].key.place == factories.new_place()
     assert wanted.chains[0].sign_state is signing.SignStateStatus.MISSING
 
 
-def test_rejoin_opts_in_once_sign_state_of_next_key_is_ready() -> None:
+def test_rejoin_opts_in_once_sign_state_of_new_place_is_ready() -> None:
     requested, ready = rejoin(volume_uid="volume-1"), rejoin(volume_uid="volume-1", is_ready=True)
-    key = factories.consumer_key("alice", generation=1).public_key
-    assert (requested.intents, ready.intents) == ((), (model.OptIn("0", "consumer1-1", key),))
+    key = factories.consumer_key("alice", place=1).public_key
+    opt_in = model.OptIn("0", "consumer1-1", key, factories.place_id(1))
+    assert (requested.intents, ready.intents) == ((), (opt_in,))
 
 
 def test_policy_does_not_rejoin_a_chain_that_was_left() -> None:
@@ -411,7 +440,7 @@ def test_account_below_threshold_is_topped_up() -> None:
         )
     )
     balances = {accounts["relayer"]: 499_999, accounts["evidence"]: 500_000}
-    wanted = factories.judge(observed.Observed(snapshot=facts, balances=balances))
+    wanted = factories.judge(observed.Observed(snapshot=facts, memory=factories.staged(), balances=balances))
     assert wanted.intents == (
         model.TopUp(
             consumer_id="0",
@@ -487,7 +516,7 @@ def test_chain_beyond_capacity_gets_no_port() -> None:
 
 def test_peers_are_other_members_at_the_port_of_the_chain() -> None:
     chain = factories.consumer(found=factories.joined("alice", "bob"))
-    found = factories.judge(chain).decisions[0].chain
+    found = factories.judge(chain, memory=factories.staged()).decisions[0].chain
     assert found is not None
     node_id = derivation.derive_node_key(factories.seed("bob")).node_id
     assert found.peering.persistent_peers == f"{node_id}@10.231.0.112:{found.ports.p2p}"
@@ -503,7 +532,10 @@ def two_chains(details: str) -> tuple[desired.Desired, list[int]]:
         ),
     )
     alice = factories.validator("alice", details=details)
-    wanted = factories.judge(factories.snapshot(*chains, validators=(alice, factories.validator("bob"))))
+    wanted = factories.judge(
+        factories.snapshot(*chains, validators=(alice, factories.validator("bob"))),
+        memory=factories.staged("alice", "0", "1"),
+    )
     return wanted, [wanted.ports[one].p2p for one in ("0", "1")]
 
 
@@ -554,7 +586,7 @@ def test_peer_without_endpoint_is_left_out_with_condition() -> None:
     facts = factories.snapshot(
         chain, validators=(factories.validator("alice"), silent, factories.validator("charlie"))
     )
-    decision = factories.judge(facts).decisions[0]
+    decision = factories.judge(facts, memory=factories.staged()).decisions[0]
     assert decision.chain is not None
     assert decision.chain.peering.persistent_peers == ""
     assert factories.reasons(decision) == ["PeerLeftOut"]

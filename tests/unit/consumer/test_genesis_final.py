@@ -44,7 +44,8 @@ def judge(
     owners = dataclasses.replace(members, genesis_hash=bytes.fromhex(stated), **detail)
     launches = {"0": factories.launch("alice", "bob", details=())} if phase is P.LAUNCHED else {}
     observed = consumer_observed.Observed(
-        snapshot=factories.snapshot(factories.consumer(phase, owners), launches=launches)
+        snapshot=factories.snapshot(factories.consumer(phase, owners), launches=launches),
+        memory=factories.staged(),
     )
     return factories.judge(observed, definitions=[loaded]).decisions[0]
 

@@ -143,7 +143,8 @@ def test_stopped_node_is_scaled_to_zero_and_its_objects_kept() -> None:
     before, objects = (factories.rendered(judge(THROUGH, has_hermes=has)) for has in (True, False))
     assert objects["StatefulSet/node"]["spec"]["replicas"] == 0
     assert set(objects) == set(before)
-    assert {"PersistentVolumeClaim/data", "Secret/consensus-key-0"} <= set(objects)
+    key = f"Secret/{names.consensus_key_name(factories.place_id())}"
+    assert {"PersistentVolumeClaim/data", key} <= set(objects)
 
 
 def test_stopped_node_has_no_condition_for_its_absence() -> None:

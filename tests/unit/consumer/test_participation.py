@@ -81,6 +81,7 @@ def test_late_joiner_prepares_sign_state_before_opt_in(policy: str) -> None:
         for memory in (
             None,
             factories.memory(records=()),
+            factories.memory(records=(factories.record(volume=None, is_ready=False),)),
             factories.memory(records=(ordered,)),
             factories.memory(),
         )
@@ -88,28 +89,33 @@ def test_late_joiner_prepares_sign_state_before_opt_in(policy: str) -> None:
     assert [one.chains[0].sign_state for one in steps] == [
         signing.SignStateStatus.NO_VOLUME,
         signing.SignStateStatus.MISSING,
+        signing.SignStateStatus.MISSING,
         signing.SignStateStatus.REQUESTED,
         signing.SignStateStatus.READY,
     ]
     key = factories.consumer_key("alice").public_key
-    assert [one.intents for one in steps] == [(), (), (), (model.OptIn("0", "consumer1-1", key),)]
+    opt_in = model.OptIn("0", "consumer1-1", key, factories.place_id())
+    assert [one.intents for one in steps] == [(), (), (), (), (opt_in,)]
 
 
-def test_fresh_install_of_member_does_not_sign_unasked() -> None:
-    """This validator lost its cluster while the chain has it in its set."""
-    running = factories.consumer(P.LAUNCHED, factories.joined("alice", "bob"))
+@pytest.mark.parametrize("records", [(), factories.staged().chains["0"].records], ids=["none", "another"])
+def test_fresh_install_of_member_does_not_sign_unasked(records: tuple[model.SigningRecord, ...]) -> None:
+    """This validator lost its cluster while the chain has its key in the set, or a second installation runs."""
+    detail = dataclasses.replace(
+        factories.joined("alice", "bob"),
+        own_consumer_address=factories.consumer_key("alice", place=1).address,
+    )
+    running = factories.consumer(P.LAUNCHED, detail)
     facts = observed.Observed(
         snapshot=factories.snapshot(running, launches={"0": factories.launch("alice", "bob")}),
-        memory=factories.memory(records=()),
+        memory=factories.memory(records=records),
     )
     wanted = factories.judge(facts)
-    (chain,) = wanted.chains
-    assert chain.genesis is not None
-    assert (chain.key.is_assigned, chain.sign_state, wanted.intents) == (
-        True,
-        signing.SignStateStatus.UNSAFE,
-        (),
-    )
+    [decision] = wanted.decisions
+    assert [(one.severity, one.reason) for one in decision.conditions] == [
+        (Severity.CRITICAL, "KeyElsewhere")
+    ]
+    assert (wanted.chains, wanted.intents, wanted.paused) == ((), (), {"0"})
 
 
 @pytest.mark.parametrize(
@@ -126,14 +132,18 @@ def test_fresh_install_of_member_does_not_sign_unasked() -> None:
     ],
 )
 def test_opt_in_follows_policy_and_lists(lists: dict[str, object], joins: bool) -> None:
-    wanted = factories.judge(factories.consumer(), participation=lists)
+    wanted = factories.judge(factories.consumer(), participation=lists, memory=factories.staged())
     assert bool(wanted.intents) is joins
     assert bool(wanted.chains) is joins
 
 
 @pytest.mark.parametrize("lists", [{"policy": "none"}, {"policy": "top66", "deny": ["0"]}])
 def test_changed_policy_keeps_member_opted_in(lists: dict[str, object]) -> None:
-    wanted = factories.judge(factories.consumer(found=factories.joined("alice", "bob")), participation=lists)
+    wanted = factories.judge(
+        factories.consumer(found=factories.joined("alice", "bob")),
+        participation=lists,
+        memory=factories.staged(),
+    )
     assert (len(wanted.chains), wanted.intents) == (1, ())
 
 
@@ -159,9 +169,14 @@ def top_n(name: str = "charlie") -> model.ConsumerDetail:
 
 @pytest.mark.parametrize("lists", [{"policy": "top66"}, {"policy": "none"}, {"deny": ["0"]}])
 def test_top_n_member_assigns_key_regardless_of_policy(lists: dict[str, object]) -> None:
-    wanted = factories.judge(factories.consumer(found=top_n()), name="charlie", participation=lists)
+    wanted = factories.judge(
+        factories.consumer(found=top_n()),
+        name="charlie",
+        participation=lists,
+        memory=factories.staged("charlie"),
+    )
     key = factories.consumer_key("charlie").public_key
-    assert wanted.intents == (model.AssignKey("0", "consumer1-1", key),)
+    assert wanted.intents == (model.AssignKey("0", "consumer1-1", key, factories.place_id()),)
     assert len(wanted.chains) == 1
 
 
@@ -171,10 +186,10 @@ def test_top_n_member_publishes_relayer_before_launch() -> None:
     facts = factories.snapshot(
         chain, validators=(factories.validator("alice"), factories.validator("bob"), silent)
     )
-    wanted = factories.judge(facts, "charlie")
+    wanted = factories.judge(facts, "charlie", memory=factories.staged("charlie"))
     relayer = model.PublishDetails(f"{silent.details} relayer={factories.relayer('charlie')}")
     key = factories.consumer_key("charlie").public_key
-    assert wanted.intents == (relayer, model.AssignKey("0", "consumer1-1", key))
+    assert wanted.intents == (relayer, model.AssignKey("0", "consumer1-1", key, factories.place_id()))
 
 
 PROVIDER_ADDRESS = addresses.consensus_address(factories.consensus_key("alice"))

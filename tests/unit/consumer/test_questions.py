@@ -17,7 +17,9 @@ def asked(before: observed.Observed) -> questions.Questions:
 
 
 def test_opt_in_asks_about_its_key_and_answered_question_is_closed() -> None:
-    before = observed.Observed(snapshot=factories.snapshot(factories.consumer(P.INITIALIZED)))
+    before = observed.Observed(
+        snapshot=factories.snapshot(factories.consumer(P.INITIALIZED)), memory=factories.staged()
+    )
     key = addresses.consensus_address(factories.consumer_key("alice").public_key)
 
     assert asked(before).keys == {"0": key}
@@ -26,7 +28,7 @@ def test_opt_in_asks_about_its_key_and_answered_question_is_closed() -> None:
 
 def test_launched_chain_without_genesis_asks_for_it_until_it_is_fetched() -> None:
     chain = factories.consumer(P.LAUNCHED, factories.joined("alice", "bob"))
-    before = observed.Observed(snapshot=factories.snapshot(chain))
+    before = observed.Observed(snapshot=factories.snapshot(chain), memory=factories.staged())
     fetched = factories.snapshot(chain, launches={"0": factories.launch("alice", "bob")})
 
     assert asked(before).geneses == {"0": True}

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ics import errors, model
+from ics import errors, model, names
 from ics.config import settings
 from ics.consumer import desired, observed, signing, status
 from ics.consumer import participation as consumer_participation
@@ -38,10 +38,15 @@ def judge(
     settings = factories.settings(consensus_keys={"0": named}) if named else factories.settings()
     facts = observed.Observed(
         snapshot=factories.snapshot(consumer or factories.consumer(), **changes),
-        memory=memory or observed.Memory({}),
+        memory=memory or factories.memories(),
     )
     imported = {"0": OTHER} if "imported" in named else {}
     return factories.judge(facts, stack=settings, imported=imported)
+
+
+def staged(key: derivation.ConsensusKey = OTHER) -> observed.Memory:
+    """The memory of a chain whose key is on record, but was not assigned yet."""
+    return factories.memory(records=(factories.record(key, volume=None, is_ready=False),))
 
 
 def assigned(key: bytes | None, **changes: Any) -> model.ConsumerDetail:
@@ -51,7 +56,10 @@ def assigned(key: bytes | None, **changes: Any) -> model.ConsumerDetail:
 
 @pytest.mark.parametrize("named", [REMOTE, IMPORTED], ids=["remote", "imported"])
 def test_configured_key_is_assigned_with_opt_in(named: dict[str, Any]) -> None:
-    assert judge(named).intents == (model.OptIn("0", "consumer1-1", OTHER.public_key),)
+    opt_in = model.OptIn("0", "consumer1-1", OTHER.public_key, factories.place_id())
+    assert judge(named, memory=staged()).intents == (opt_in,)
+    # A crash after the transaction would lose which place the key belongs to.
+    assert judge(named).intents == ()
 
 
 @pytest.mark.parametrize("named", [REMOTE, IMPORTED], ids=["remote", "imported"])
@@ -83,79 +91,15 @@ def test_rejoin_with_configured_key_used_before_is_refused() -> None:
     assert factories.reasons(wanted.decisions[0]) == ["KeyMismatch"]
 
 
-LEFT_WITH = factories.record(OTHER, is_retired=True)
-FIRST = factories.record(is_retired=True)
-
-
 @pytest.mark.parametrize(
-    ("records", "generation"),
-    [((LEFT_WITH,), 1), ((FIRST, dataclasses.replace(LEFT_WITH, generation=1)), 2)],
+    ("wishes", "expected"), [({"0"}, ["CRITICAL KeyMismatch"]), (set(), ["INFO NotJoined"])]
 )
-def test_rejoin_after_configured_key_uses_next_derived_key(
-    records: tuple[model.SigningRecord, ...], generation: int
-) -> None:
-    selected = signing.choose_key(
-        factories.seed("alice"), factories.PROVIDER, "0", records, OTHER.address, is_rejoin=True
-    )
-    key = factories.consumer_key("alice", generation=generation)
-    assert selected == signing.SelectedKey(key=key, generation=generation, is_assigned=False)
-
-
-def started_rejoin(generation: int) -> model.SigningRecord:
-    """The record of a rejoin under way, whose sign state is ready."""
-    return factories.record(factories.consumer_key("alice", generation=generation), generation=generation)
-
-
-@pytest.mark.parametrize(
-    ("records", "left_with"),
-    [
-        # Its cluster is new, and knows nothing of the first key.
-        ((started_rejoin(1),), factories.consumer_key("alice").address),
-        # The stack was destroyed before it left: nothing retired the first key.
-        ((started_rejoin(0), started_rejoin(1)), factories.consumer_key("alice").address),
-        ((LEFT_WITH, started_rejoin(1)), OTHER.address),
-    ],
-    ids=["no record", "not retired", "a named key"],
-)
-def test_started_rejoin_continues_with_its_derived_key(
-    records: tuple[model.SigningRecord, ...], left_with: bytes
-) -> None:
-    selected = signing.choose_key(
-        factories.seed("alice"), factories.PROVIDER, "0", records, left_with, is_outside=True
-    )
-    assert selected == signing.SelectedKey(
-        key=factories.consumer_key("alice", generation=1), generation=1, is_assigned=False
-    )
-
-
-def test_started_rejoin_continues_with_its_configured_key() -> None:
-    given = signing.ConfiguredKey(OTHER, False, "ics:consensus_keys.0")
-    records = (FIRST, factories.record(OTHER, generation=1))
-    left_with = factories.consumer_key("alice").address
-    selected = signing.choose_configured(
-        given, factories.consensus_key("alice"), records, left_with, is_outside=True
-    )
-    assert selected == signing.SelectedKey(key=OTHER, generation=1, is_assigned=False)
-
-
-@pytest.mark.parametrize(
-    ("named", "wishes", "expected"),
-    [
-        # Nothing is on record any more: which of the seed's keys has signed is not known.
-        ({}, {"0"}, ["CRITICAL KeyMismatch"]),
-        ({}, set(), ["INFO NotJoined"]),
-        (REMOTE, {"0"}, ["CRITICAL KeyMismatch"]),
-        (REMOTE, set(), ["INFO NotJoined"]),
-    ],
-)
-def test_left_chain_is_critical_only_if_rejoin_is_requested(
-    named: dict[str, Any], wishes: set[str], expected: list[str]
-) -> None:
+def test_left_chain_is_critical_only_if_rejoin_is_requested(wishes: set[str], expected: list[str]) -> None:
     detail = dataclasses.replace(factories.joined("bob"), own_consumer_address=OTHER.address)
     facts = observed.Observed(
         snapshot=factories.snapshot(factories.consumer(P.LAUNCHED, detail)), opt_in_requests=frozenset(wishes)
     )
-    settings = factories.settings(consensus_keys={"0": named} if named else {})
+    settings = factories.settings(consensus_keys={"0": REMOTE})
     [verdict] = factories.judge(facts, stack=settings).decisions
     assert [f"{one.severity.name} {one.reason}" for one in verdict.conditions] == expected
     assert (verdict.intents, verdict.chain) == ((), None)
@@ -164,7 +108,12 @@ def test_left_chain_is_critical_only_if_rejoin_is_requested(
 def test_provider_key_is_refused_unless_declared() -> None:
     [refused] = judge(PROVIDERS).decisions
     assert factories.reasons(refused) == ["KeyMismatch"]
-    assert judge(PROVIDERS | {"provider_key": True}).intents == (model.OptIn("0", "consumer1-1", None),)
+    own = derivation.signer_key(base64.b64encode(factories.consensus_key("alice")).decode())
+    memory = factories.memory(
+        records=(factories.record(address=own.address.hex().upper(), volume=None, is_ready=False),)
+    )
+    wanted = judge(PROVIDERS | {"provider_key": True}, memory=memory)
+    assert wanted.intents == (model.OptIn("0", "consumer1-1", None),)
     [other] = judge(REMOTE | {"provider_key": True}).decisions
     assert factories.reasons(other) == ["KeyMismatch"]
 
@@ -274,9 +223,10 @@ def test_leaving_with_provider_key_requires_denying_the_chain(
 
 
 def test_remote_signer_chain_has_public_key_and_signer_service_only() -> None:
-    objects = factories.rendered(judge(REMOTE, factories.consumer(found=assigned(OTHER.address))))
-    assert set(objects["Secret/consensus-key-0"]["data"]) == {"public_key.json"}
-    document = json.loads(base64.b64decode(objects["Secret/consensus-key-0"]["data"]["public_key.json"]))
+    objects = factories.rendered(judge(REMOTE, factories.consumer(found=assigned(OTHER.address)), staged()))
+    data = objects[f"Secret/{names.consensus_key_name(factories.place_id())}"]["data"]
+    assert set(data) == {"public_key.json"}
+    document = json.loads(base64.b64decode(data["public_key.json"]))
     assert base64.b64decode(document["key"]) == OTHER.public_key
     service = objects["Service/remote-signer"]
     assert [(port["port"], port["targetPort"]) for port in service["spec"]["ports"]] == [(26659, "signer")]
@@ -291,12 +241,12 @@ def test_remote_signer_chain_has_public_key_and_signer_service_only() -> None:
 
 
 def test_imported_key_chain_has_no_signer_service() -> None:
-    objects = factories.rendered(judge(IMPORTED, factories.consumer(found=assigned(OTHER.address))))
+    objects = factories.rendered(judge(IMPORTED, factories.consumer(found=assigned(OTHER.address)), staged()))
     assert "Service/remote-signer" not in objects
     assert "priv_validator_laddr" not in objects["ConfigMap/config"]["data"]["config.toml"]
-    assert base64.b64decode(
-        objects["Secret/consensus-key-0"]["data"]["priv_validator_key.json"]
-    ).decode() == (OTHER.priv_validator_key_json().reveal_text())
+    data = objects[f"Secret/{names.consensus_key_name(factories.place_id())}"]["data"]
+    stored = base64.b64decode(data["priv_validator_key.json"]).decode()
+    assert stored == OTHER.priv_validator_key_json().reveal_text()
 
 
 def launched(named: dict[str, Any], **changes: Any) -> desired.Desired:
@@ -329,17 +279,18 @@ def test_remote_signer_conditions_depend_on_key_of_the_node(
     assert {reason for reason in shown if reason.startswith("Sign")} == reasons
 
 
-def test_generation_recorded_for_another_key_is_skipped() -> None:
-    record = factories.record(OTHER, volume=None, is_ready=False)
-    wanted = judge({}, memory=factories.memory(records=(record,)))
-    key = factories.consumer_key("alice", generation=1).public_key
-    assert wanted.intents == (model.OptIn("0", "consumer1-1", key),)
+def test_place_of_another_key_is_not_used_for_derived_key() -> None:
+    [chain] = judge({}, memory=staged()).chains
+    assert (chain.key.place, chain.key.key) == (
+        factories.new_place(),
+        factories.key_of(factories.new_place()),
+    )
 
 
-def test_configured_key_after_derived_key_gets_next_generation() -> None:
+def test_configured_key_after_derived_key_gets_its_own_place() -> None:
     memory = factories.memory()  # of the derived key
-    wanted = judge(REMOTE, factories.consumer(found=assigned(OTHER.address)), memory)
-    assert wanted.chains[0].key.generation == 1
+    [chain] = judge(REMOTE, factories.consumer(found=assigned(OTHER.address)), memory).chains
+    assert chain.key.place == factories.new_place()
 
 
 @pytest.mark.parametrize(

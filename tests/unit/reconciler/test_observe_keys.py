@@ -3,38 +3,16 @@
 import dataclasses
 from collections.abc import Mapping
 
-import pytest
-
 from ics import errors, model
 from ics.conditions import Condition
-from ics.consumer import observed, signing
+from ics.consumer import desired, observed
 from ics.cosmos import addresses
 from ics.keys import derivation
 from ics.reconciler import observe
 from tests.unit import factories
 
-FIRST, SECOND, THIRD = (factories.consumer_key("alice", generation=number) for number in range(3))
+FIRST, SECOND = (factories.consumer_key("alice", place=number) for number in range(2))
 VALCONS = "cosmosvalcons"
-
-
-@pytest.mark.parametrize(
-    ("used", "generation"),
-    [((), 0), ((FIRST,), 1), ((SECOND,), 0), ((FIRST, SECOND), 2)],
-)
-def test_next_unused_key_generation_is_chosen(
-    used: tuple[derivation.ConsensusKey, ...], generation: int
-) -> None:
-    known = frozenset(key.address for key in used)
-    found = signing.choose_key(factories.seed("alice"), factories.PROVIDER, "0", (), None, known)
-    assert found == signing.SelectedKey(
-        key=factories.consumer_key("alice", generation=generation), generation=generation, is_assigned=False
-    )
-
-
-def test_assigned_key_is_kept() -> None:
-    known = frozenset({FIRST.address})
-    found = signing.choose_key(factories.seed("alice"), factories.PROVIDER, "0", (), FIRST.address, known)
-    assert found == signing.SelectedKey(key=FIRST, generation=0, is_assigned=True)
 
 
 @dataclasses.dataclass
@@ -69,11 +47,17 @@ class Provider:
         return addresses.decode(consumer_address)[1] in self.used.get(consumer_id, frozenset())
 
 
+@dataclasses.dataclass
 class Cluster:
-    """A cluster without objects, and a Lease."""
+    """A cluster with the records of chain 0, and a Lease."""
+
+    records: tuple[model.SigningRecord, ...]
 
     async def load(self) -> observed.Memory:
-        return observed.Memory()
+        return factories.memory(records=self.records)
+
+    async def waits(self) -> Mapping[str, str]:
+        return {}
 
     async def observe(self, namespaces: Mapping[str, str]) -> Mapping[str, model.Observation]:
         return {}
@@ -85,12 +69,19 @@ class Cluster:
         return None
 
 
-async def checked(provider: Provider, detail: model.ConsumerDetail | None = None) -> tuple[model.Intent, ...]:
-    """What would be sent to join a chain once its key has been asked about."""
+STAGED = tuple(factories.record(at=number, volume=None, is_ready=False) for number in range(2))
+
+
+async def checked(
+    provider: Provider,
+    detail: model.ConsumerDetail | None = None,
+    records: tuple[model.SigningRecord, ...] = STAGED,
+) -> desired.Desired:
+    """What is wanted once the provider was asked about the keys."""
     provider.snapshot_of = factories.snapshot(factories.consumer(found=detail))
-    cluster = Cluster()
-    _, desired = await observe.read(factories.world(cluster, provider=provider, lease=cluster))
-    return desired.intents
+    cluster = Cluster(records)
+    _, found = await observe.read(factories.world(cluster, provider=provider, lease=cluster))
+    return found
 
 
 def shown(key: derivation.ConsensusKey) -> tuple[str, str]:
@@ -99,24 +90,35 @@ def shown(key: derivation.ConsensusKey) -> tuple[str, str]:
 
 async def test_unused_key_is_checked_once_and_assigned() -> None:
     provider = Provider({"1": frozenset({FIRST.address})})
-    assert await checked(provider) == (model.OptIn("0", "consumer1-1", FIRST.public_key),)
+    wanted = await checked(provider, records=STAGED[:1])
+    assert wanted.intents == (model.OptIn("0", "consumer1-1", FIRST.public_key, factories.place_id(0)),)
     assert provider.asked == [shown(FIRST)]
 
 
-async def test_known_keys_are_skipped() -> None:
+async def test_place_whose_key_the_provider_knows_is_not_used() -> None:
+    provider = Provider({"0": frozenset({SECOND.address})})
+    wanted = await checked(provider)
+    assert wanted.intents == (model.OptIn("0", "consumer1-1", FIRST.public_key, factories.place_id(0)),)
+    assert provider.asked == [shown(SECOND), shown(FIRST)]
+
+
+async def test_new_place_is_staged_if_provider_knows_every_key_on_record() -> None:
     provider = Provider({"0": frozenset({FIRST.address, SECOND.address})})
-    assert await checked(provider) == (model.OptIn("0", "consumer1-1", THIRD.public_key),)
-    assert provider.asked == [shown(FIRST), shown(SECOND), shown(THIRD)]
+    wanted = await checked(provider)
+    [chain] = wanted.chains
+    assert chain.key.place not in {record.place for record in STAGED}
+    assert wanted.intents == ()
+    assert provider.asked == [shown(SECOND), shown(FIRST)]
 
 
 async def test_no_opt_in_is_sent_while_key_use_is_unknown() -> None:
     provider = Provider({}, "http://a: no answer in time")
-    assert await checked(provider) == ()
-    assert provider.asked == [shown(FIRST)]
+    assert (await checked(provider)).intents == ()
+    assert provider.asked == [shown(SECOND)]
 
 
 async def test_no_key_is_checked_if_none_is_to_be_assigned() -> None:
     provider = Provider({})
     joined = dataclasses.replace(factories.joined("alice", "bob"), own_consumer_address=FIRST.address)
-    assert await checked(provider, joined) == ()
+    assert (await checked(provider, joined)).intents == ()
     assert provider.asked == []
