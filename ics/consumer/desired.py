@@ -475,6 +475,8 @@ def _elsewhere(
     summary = consumer.summary
     memory = context.memory_of(summary.consumer_id) or observed.ChainMemory(namespace="")
     is_ours = participation is not consumer_participation.Participation.NONE or memory.has_workload
+    if summary.phase is model.Phase.STOPPED and not is_ours:
+        return ChainDecision(summary=summary, participation=participation, is_paused=bool(memory.namespace))
     decision = ChainDecision(
         summary=summary,
         participation=participation,

@@ -78,8 +78,8 @@ async def _move(stack: wiring.OpenStack, consumer_id: str, args: argparse.Namesp
         )
     if move.is_launched and not args.with_gap and not await _has_channel(stack.world, move.client_id):
         raise errors.Transient(
-            f"consumer {consumer_id} ({move.chain_id}): its CCV channel is not open, so no update of the validator set"
-            " can exchange the keys yet; wait until it is, or accept missed blocks with --with-gap"
+            f"consumer {consumer_id} ({move.chain_id}): its CCV channel is not open, so the validator set cannot change"
+            " yet; wait until it is open, or accept missed blocks with --with-gap"
         )
     return move
 
