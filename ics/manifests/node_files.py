@@ -6,7 +6,7 @@ from typing import Any
 import tomli_w
 
 from ics import names
-from ics.config import chain_definition, overrides
+from ics.config import chain_definition, node_config
 from ics.consumer import chain, desired
 from ics.consumer.peers import ports
 
@@ -129,7 +129,7 @@ def config_toml(
     }
     if is_signed_elsewhere:
         ours["priv_validator_laddr"] = f"tcp://0.0.0.0:{ports.POD_SIGNER}"
-    return tomli_w.dumps(sort_tables(overrides.deep_merge(ours, definition.config.get("config.toml", {}))))
+    return tomli_w.dumps(sort_tables(node_config.merge(ours, definition.config.get("config.toml", {}))))
 
 
 def of_chain(desired: desired.Desired, chain: chain.ChainPlan) -> str:
@@ -150,7 +150,7 @@ def app_toml(definition: chain_definition.Definition) -> str:
         "grpc": {"enable": True, "address": f"0.0.0.0:{ports.POD_GRPC}"},
         "grpc-web": {"enable": True},
     }
-    return tomli_w.dumps(sort_tables(overrides.deep_merge(ours, definition.config.get("app.toml", {}))))
+    return tomli_w.dumps(sort_tables(node_config.merge(ours, definition.config.get("app.toml", {}))))
 
 
 def sort_tables(table: Mapping[str, Any]) -> dict[str, Any]:

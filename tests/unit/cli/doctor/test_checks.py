@@ -155,6 +155,22 @@ def test_definition_problem_is_a_failure() -> None:
     assert levels(chain_checks.definitions([], None)) == ["WARN"]
 
 
+def test_definition_is_listed_with_chains_of_other_owners() -> None:
+    path = "stacks/chains/ics-example.yaml"
+    stranger = factories.detail(owner=factories.relayer("bob"))
+    snapshot = factories.snapshot(factories.consumer(), factories.consumer(found=stranger, consumer_id="1"))
+    anybody = {"chain_id": "consumer*-1", "owner": "any", "accept_any_owner": True}
+    assert chain_checks.definitions([factories.example(), factories.example(match=anybody)], snapshot) == [
+        findings.ok(
+            path, "genesis file available; matches consumer1-1 (0); not match.owner: consumer1-1 (1)"
+        ),
+        findings.ok(
+            path,
+            "genesis file available; any owner is accepted, also a stranger; matches consumer1-1 (0), consumer1-1 (1)",
+        ),
+    ]
+
+
 def test_conditions_become_findings_by_severity() -> None:
     several = {
         "c-1": [
