@@ -5,6 +5,7 @@ All results are read from the validators' own `ics status`, as an operator would
 
 import datetime
 import hashlib
+import itertools
 import json
 import subprocess
 import sys
@@ -16,7 +17,6 @@ from devnet import cron, identities, network, owner, places, plan
 from devnet.progress import Progress
 from ics import errors
 
-CHAIN_ID: Final = "consumer1-1"
 SPAWN_SECONDS: Final = 45
 BASE_GENESIS: Final = places.CHECKOUT / "stacks" / "chains" / "ics-example.genesis.json"
 MEMBERS: Final = ("alice", "bob")
@@ -127,12 +127,15 @@ The network and the three reconcilers (every {cron.EVERY_SECONDS:.0f} s, like cr
 
 def _create(progress: Progress) -> str:
     now = datetime.datetime.now(datetime.UTC)
+    # Of two chains with one id neither would be joined.
+    taken = owner.chain_ids()
+    chain_id = next(one for one in (f"consumer{n}-1" for n in itertools.count(1)) if one not in taken)
     spec = owner.ConsumerSpec(
-        chain_id=CHAIN_ID,
+        chain_id=chain_id,
         spawn_time=now + datetime.timedelta(seconds=SPAWN_SECONDS),
         genesis_hash=hashlib.sha256(BASE_GENESIS.read_bytes()).hexdigest(),
     )
-    with progress.step(f"an owner creates {CHAIN_ID}, to be launched in {SPAWN_SECONDS} s", 3):
+    with progress.step(f"an owner creates {chain_id}, to be launched in {SPAWN_SECONDS} s", 3):
         return owner.create_consumer(spec)
 
 

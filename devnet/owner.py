@@ -137,6 +137,18 @@ def consumer(consumer_id: str) -> dict[str, Any]:
     return answer
 
 
+def chain_ids() -> set[str]:
+    """Return the ids of all consumer chains on the provider, also of deleted ones."""
+    response = httpx.get(
+        f"{_NODE.rest}/interchain_security/ccv/provider/consumer_chains/0",
+        params={"pagination.limit": "1000"},
+        timeout=20,
+        trust_env=False,
+    )
+    response.raise_for_status()
+    return {chain["chain_id"] for chain in response.json()["chains"]}
+
+
 def _send(transaction: messages.Transaction) -> transactions.SentTx:
     """Send in a separate thread, so that a test with a running event loop can wait for it, too."""
     account = identities.owner()

@@ -68,6 +68,8 @@ class Reason(enum.StrEnum):
 
     NO_DEFINITION = "NoDefinition"
     DEFINITION_AMBIGUOUS = "DefinitionAmbiguous"
+    OWNER_MISMATCH = "OwnerMismatch"
+    TWO_OF_ONE_NAME = "TwoOfOneName"
     DEFINITIONS_REFUSED = "DefinitionsRefused"
     NOT_JOINED = "NotJoined"
     JAILED = "Jailed"
@@ -174,6 +176,35 @@ CATALOGUE: Final[Mapping[Reason, CatalogueEntry]] = {
         action="Narrow `match` until only one definition fits.",
         is_foreign=True,
     ),
+    Reason.OWNER_MISMATCH: CatalogueEntry(
+        severities=_FROM_WARNING,
+        topics=(Topic.JOINING,),
+        meaning=(
+            "A chain that is run here has another owner than its definition names. It goes on by that definition, but"
+            " is not joined again. Critical if this validator is a member of the chain."
+        ),
+        look="`match.owner` in the definition that the message names; `ics consumer show CONSUMER_ID`",
+        action=(
+            "Find out whether the chain was handed over. If so, change `match.owner`; otherwise leave it with `ics"
+            " opt-out CONSUMER_ID`."
+        ),
+        is_settled=True,
+    ),
+    Reason.TWO_OF_ONE_NAME: CatalogueEntry(
+        severities=_WARNING,
+        topics=(Topic.JOINING,),
+        meaning=(
+            "One definition matches several chains of the same chain id. None of them is joined; a chain that was"
+            " joined already goes on."
+        ),
+        look="The consumer ids and owners in the message; `ics consumer show CONSUMER_ID` of each",
+        action=(
+            "Ask the launch team for the consumer id, and set `match.consumer_id`: in the definition, or in one of its"
+            " own if the definition is a pattern."
+        ),
+        is_settled=True,
+        is_foreign=True,
+    ),
     Reason.DEFINITIONS_REFUSED: CatalogueEntry(
         severities=_CRITICAL,
         topics=(Topic.JOINING,),
@@ -224,18 +255,27 @@ CATALOGUE: Final[Mapping[Reason, CatalogueEntry]] = {
         action="Wait until the provider deletes a chain.",
     ),
     Reason.CHANGEOVER: CatalogueEntry(
-        severities=_INFO,
+        severities=_INFO_OR_CRITICAL,
         topics=(Topic.JOINING,),
-        meaning="A sovereign chain that becomes a consumer chain. This operator does not run its node.",
-        look="`ics consumer show CONSUMER_ID`",
-        action="Run the node yourself.",
+        meaning=(
+            "A sovereign chain that becomes a consumer chain. This operator does not run its node. Critical if this"
+            " validator has joined it: an owner can set `connection_id` after the opt-in."
+        ),
+        look="`ics consumer show CONSUMER_ID`: connection_id",
+        action=(
+            "Run the node yourself with the key of `ics keys export CONSUMER_ID`. To leave instead, run `ics opt-out"
+            " CONSUMER_ID` right after the launch; the provider refuses it before."
+        ),
         is_settled=True,
         is_foreign=True,
     ),
     Reason.NO_ACCOUNT: CatalogueEntry(
-        severities=_WARNING,
+        severities=_FROM_WARNING,
         topics=(Topic.TRANSACTIONS,),
-        meaning="A transaction is due, and no account is configured to sign it.",
+        meaning=(
+            "A transaction is due, and no account is configured to sign it. Critical if it would assign the key with"
+            " which a member's node signs."
+        ),
         look="`ics:account` in `ics doctor`",
         action="Set `ics:account`.",
     ),
@@ -333,16 +373,19 @@ CATALOGUE: Final[Mapping[Reason, CatalogueEntry]] = {
         action="Wait for the launch.",
     ),
     Reason.POD_MISSING: CatalogueEntry(
-        severities=_WARNING,
+        severities=_FROM_WARNING,
         topics=(Topic.NODE, Topic.RELAYING),
-        meaning="The node's pod does not exist yet.",
+        meaning="The node's pod does not exist yet. Critical if this validator is a member of the chain.",
         look="`kubectl -n NAMESPACE describe statefulset node`",
         action="Wait a minute. If it stays, fix the quota or admission policy that the events name.",
     ),
     Reason.POD_WAITING: CatalogueEntry(
-        severities=_WARNING,
+        severities=_FROM_WARNING,
         topics=(Topic.NODE, Topic.RELAYING),
-        meaning="The node's container cannot start. The message has the reason that Kubernetes gives.",
+        meaning=(
+            "The node's container cannot start. The message has the reason that Kubernetes gives. Critical if this"
+            " validator is a member of the chain."
+        ),
         look="`kubectl -n NAMESPACE describe pod node-0`",
         action="Fix the image, the volume or the resources, as the events say.",
     ),
@@ -481,11 +524,11 @@ CATALOGUE: Final[Mapping[Reason, CatalogueEntry]] = {
         action="Wait for the next epoch.",
     ),
     Reason.SIGN_STATE_PENDING: CatalogueEntry(
-        severities=_FROM_INFO,
+        severities=(*_FROM_INFO, Severity.CRITICAL),
         topics=(Topic.SIGNING,),
         meaning=(
             "The sign state is not on the volume yet. Warning if the Job that creates it waits, or if the chain runs:"
-            " until then its node uses a throw-away key."
+            " until then its node uses a throw-away key. Critical if this validator is a member of a chain that runs."
         ),
         look="`kubectl -n NAMESPACE describe pods,pvc`",
         action="Wait for the next pass. If it stays, fix the image, the volume or the machine's resources.",
@@ -522,9 +565,12 @@ CATALOGUE: Final[Mapping[Reason, CatalogueEntry]] = {
         action="Nothing. If it stays, find out who changes that Secret.",
     ),
     Reason.SIGNER_AWAITED: CatalogueEntry(
-        severities=_WARNING,
+        severities=_FROM_WARNING,
         topics=(Topic.SIGNING,),
-        meaning="The node does not answer until its remote signer has connected.",
+        meaning=(
+            "The node does not answer until its remote signer has connected. Critical if this validator is a member of"
+            " the chain."
+        ),
         look="The remote signer's log; `kubectl -n NAMESPACE get service remote-signer`",
         action="Start it, let it dial port 26659 of Service `remote-signer`, and add its address to `allow_from`.",
     ),
@@ -784,9 +830,12 @@ CATALOGUE: Final[Mapping[Reason, CatalogueEntry]] = {
         action="Report it with the message and the output of `ics status --json`. Other chains are not affected.",
     ),
     Reason.CHAIN_UNREADABLE: CatalogueEntry(
-        severities=_WARNING,
+        severities=_FROM_WARNING,
         topics=(Topic.PROVIDER,),
-        meaning="The provider could not be queried about this chain, so the chain is left as it is.",
+        meaning=(
+            "The provider could not be queried about this chain, so the chain is left as it is. Critical if it was"
+            " launched and its node is due here, but not started yet."
+        ),
         look="The message; `ics:provider.rest` in `ics doctor`",
         action="Wait for the next pass. If it stays, fix the endpoint.",
     ),

@@ -6,6 +6,7 @@ from typing import Any
 
 from ics import engines, model
 from ics.cli import output
+from ics.conditions import Severity
 from ics.consumer import status
 from ics.engines import diff, drift
 from ics.provider.tx import descriptions
@@ -55,12 +56,23 @@ def _summary(changes: Sequence[engines.Change], transactions: Sequence[model.Int
 
 
 def plan_lines(planned: reconciler_outcome.Plan) -> list[str]:
-    """Return the lines of `ics plan`."""
-    unknown = [output.condition(one) for one in planned.unknown_confirmations]
+    """Return the lines of `ics plan`, with the conditions that need attention."""
+    conditions = _urgent(planned.report)
+    conditions += [output.condition(one) for one in planned.unknown_confirmations]
     if not is_pending(planned):
-        return [*unknown, "nothing to change, nothing to send"]
+        return [*conditions, "nothing to change, nothing to send"]
     lines = _sections(planned.changes, planned.transactions, "send", planned.report)
-    return [*lines, *unknown, _in_words(_summary(planned.changes, planned.transactions))]
+    return [*lines, *conditions, _in_words(_summary(planned.changes, planned.transactions))]
+
+
+def _urgent(report: status.Report) -> list[str]:
+    """Return what needs attention on each chain, such as all that keeps a member's node from signing."""
+    return [
+        f"consumer {chain.consumer_id}  {chain.chain_id}  {output.condition(each)}"
+        for chain in report.chains
+        for each in chain.conditions
+        if each.severity > Severity.INFO
+    ]
 
 
 def outcome_lines(result: reconciler_outcome.Outcome) -> list[str]:

@@ -1,20 +1,20 @@
-"""Chain definitions: the consumer chains that the operator is ready to run.
-
-On a permissionless provider anyone can create a consumer chain, so a chain is joined only if exactly one
-definition matches its chain id, its owner and (where given) its consumer id.
-"""
+"""Chain definitions: the consumer chains that the operator is ready to run."""
 
 import fnmatch
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import pydantic
 
 from ics import errors
-from ics.conditions import Reason
-from ics.config import base, settings, units
-from ics.cosmos import coins
+from ics.config import base, node_config, settings, units
+from ics.cosmos import addresses, coins
+
+ANY_OWNER = "any"
+"""`match.owner` of a definition that accepts every owner."""
+_NOT_ACCOUNTS = ("valoper", "valcons", "pub")
+"""Ends of bech32 prefixes of other things than accounts (cosmos-sdk v0.50, types/config.go)."""
 
 
 class Match(base.Frozen):
@@ -22,10 +22,35 @@ class Match(base.Frozen):
 
     chain_id: str = "*"
     """Exact chain id, or a pattern with * and ?."""
-    owner: str = "any"
-    """Owner's account address, or `any`."""
+    accept_any_owner: bool = False
+    """Whether the chain of any owner may match, also a stranger's; goes with `owner: any`."""
+    owner: str
+    """Owner's account address, or `any` with `accept_any_owner: true`."""
     consumer_id: str | None = pydantic.Field(default=None, pattern=r"^[0-9]+$")
     """Exact consumer id."""
+
+    @pydantic.field_validator("owner")
+    @classmethod
+    def _is_account(cls, owner: str, info: pydantic.ValidationInfo) -> str:
+        """Check the form only: which prefix the provider's accounts have is not known offline."""
+        accepts_any = info.data.get("accept_any_owner")
+        if owner == ANY_OWNER:
+            if accepts_any is False:
+                raise ValueError(
+                    "any would join a stranger's chain of this id; give the owner's account address, or set"
+                    " accept_any_owner: true beside it"
+                )
+            return owner
+        if accepts_any:
+            raise ValueError("accept_any_owner: true needs owner: any; remove it, or set owner: any")
+        try:
+            prefix, raw = addresses.decode(owner)
+        except errors.SettingsError as error:
+            # pydantic adds the key to a ValueError, and to no other exception.
+            raise ValueError(str(error)) from error
+        if len(raw) not in (20, 32) or prefix.endswith(_NOT_ACCOUNTS):
+            raise ValueError("not an account address; give the owner's, such as cosmos1…")
+        return owner
 
 
 class PublishedGenesis(base.Frozen):
@@ -117,12 +142,20 @@ class Definition(base.Frozen):
     min_gas_price: str
     """`minimum-gas-prices` of the node, such as 0stake."""
     genesis: Genesis
-    config: Mapping[Literal["config.toml", "app.toml"], Mapping[str, Any]] = pydantic.Field(
-        default_factory=dict
-    )
-    """Overrides for the node's config.toml and app.toml."""
     seeds: tuple[units.Peer, ...] = ()
     """Seed nodes, `<node id>@<host>:<port>`."""
+    config: node_config.Config = pydantic.Field(default_factory=dict)
+    """Overrides for the node's config.toml and app.toml; some keys are reserved."""
+
+    @pydantic.field_validator("config")
+    @classmethod
+    def _leaves_reserved_keys(
+        cls, config: node_config.Config, info: pydantic.ValidationInfo
+    ) -> node_config.Config:
+        own = {"p2p.seeds": ",".join(info.data.get("seeds", ()))}
+        if "min_gas_price" in info.data:
+            own["minimum-gas-prices"] = info.data["min_gas_price"]
+        return node_config.check(config, own)
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,37 +193,3 @@ def may_match(match: Match, consumer_id: str, chain_id: str) -> bool:
     if match.consumer_id is not None and match.consumer_id != consumer_id:
         return False
     return fnmatch.fnmatchcase(chain_id, match.chain_id)
-
-
-@dataclass(frozen=True, slots=True)
-class Unmatched:
-    """The condition of a chain without a single matching definition."""
-
-    reason: Reason
-    message: str
-
-
-def match(
-    definitions: Sequence[LoadedDefinition], consumer_id: str, chain_id: str, owner: str
-) -> LoadedDefinition | Unmatched:
-    """Return the single definition that matches a chain, or the condition that explains its absence."""
-    near = [d for d in definitions if may_match(d.definition.match, consumer_id, chain_id)]
-    exact = [d for d in near if d.definition.match.owner in ("any", owner)]
-    if len(exact) > 1:
-        names = ", ".join(sorted(d.definition.name for d in exact))
-        return Unmatched(
-            Reason.DEFINITION_AMBIGUOUS,
-            f"definitions {names} all match {chain_id}; narrow their match settings",
-        )
-    if exact:
-        return exact[0]
-    if near:
-        names = ", ".join(sorted(d.definition.name for d in near))
-        return Unmatched(
-            Reason.NO_DEFINITION,
-            f"{chain_id} is not joined: its owner {owner} is not match.owner of definition {names};"
-            " if this owner is right, change match.owner",
-        )
-    return Unmatched(
-        Reason.NO_DEFINITION, f"{chain_id} is not joined: no definition in stacks/chains matches it"
-    )

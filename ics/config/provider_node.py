@@ -1,11 +1,11 @@
 """Settings of the validator's own provider node, for stacks that run one; pure."""
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Literal
 
 import pydantic
 
-from ics.config import base, units
+from ics.config import base, node_config, units
 
 
 class ObjectKey(base.Frozen):
@@ -73,14 +73,12 @@ class ProviderNodeSettings(base.Frozen):
     """The SDK's `pruning`."""
     state_sync: StateSync | None = None
     """State sync for a node with an empty volume; none: it replays all blocks."""
-    config: Mapping[Literal["config.toml", "app.toml"], Mapping[str, Any]] = pydantic.Field(
-        default_factory=dict
-    )
-    """Overrides for its config.toml and app.toml."""
     expose: bool = True
     """Whether it has its own LoadBalancer Service for p2p, with the annotations of `gateway.cloud`."""
     external_address: str = pydantic.Field(default="", pattern=r"^(\S+:[0-9]{1,5})?$")
     """`host:port` that it advertises to its peers."""
+    config: node_config.Config = pydantic.Field(default_factory=dict)
+    """Overrides for its config.toml and app.toml; some keys are reserved."""
     storage: units.Quantity = "500Gi"
     """Size of its volume."""
     storage_class: str = ""
@@ -89,6 +87,20 @@ class ProviderNodeSettings(base.Frozen):
         default_factory=lambda: {"requests": {"cpu": "1", "memory": "8Gi"}, "limits": {"memory": "32Gi"}}
     )
     """Requests and limits of its container."""
+
+    @pydantic.field_validator("config")
+    @classmethod
+    def _leaves_reserved_keys(
+        cls, config: node_config.Config, info: pydantic.ValidationInfo
+    ) -> node_config.Config:
+        own = {
+            "p2p.seeds": ",".join(info.data.get("seeds", ())),
+            "p2p.persistent_peers": ",".join(info.data.get("peers", ())),
+            "p2p.external_address": info.data.get("external_address", ""),
+        }
+        if info.data.get("min_gas_price") is not None:
+            own["minimum-gas-prices"] = info.data["min_gas_price"]
+        return node_config.check(config, own)
 
     @pydantic.model_validator(mode="after")
     def _is_whole(self) -> "ProviderNodeSettings":

@@ -27,7 +27,8 @@ class ChainContext:
     """Keys that are not derived from the seed, by consumer id."""
     shared: Mapping[str, Condition] = field(default_factory=dict)
     """Conditions of keys that several chains share, by consumer id."""
-
+    by_chain_id: Mapping[str, Sequence[model.Consumer]] = field(default_factory=dict)
+    """All chains of the provider by chain id, which several of them may share."""
     published_relayers: Mapping[str, str] = field(default_factory=dict)
     """Relayer account that each validator publishes, by valcons."""
 

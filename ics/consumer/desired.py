@@ -13,7 +13,7 @@ from ics import errors, model
 from ics.conditions import Condition, Reason, Severity
 from ics.config import chain_definition, settings
 from ics.consumer import chain as consumer_chain
-from ics.consumer import context, genesis, key_check, observed, places, rekey, selection, signing
+from ics.consumer import context, genesis, key_check, matching, observed, places, rekey, selection, signing
 from ics.consumer import participation as consumer_participation
 from ics.consumer.peers import description, peering, ports
 from ics.consumer.peers import gateway_ports as peers_gateway_ports
@@ -160,6 +160,7 @@ def compute(
         ports=allocated,
         is_selected=_is_selected(snapshot, own),
         configured_keys=configured,
+        by_chain_id=_by_chain_id(snapshot.consumers),
         shared=signing.find_conflicts(_uses(snapshot, memory, own, configured)),
         published_relayers=_published_relayers(snapshot),
     )
@@ -192,6 +193,13 @@ def compute(
         definitions=tuple(definitions),
         conditions=(*consumer_participation.validator_conditions(own), *observed.endpoints),
     )
+
+
+def _by_chain_id(consumers: Sequence[model.Consumer]) -> dict[str, list[model.Consumer]]:
+    result: dict[str, list[model.Consumer]] = {}
+    for consumer in consumers:
+        result.setdefault(consumer.summary.chain_id, []).append(consumer)
+    return result
 
 
 def _is_selected(snapshot: model.Snapshot, own: model.Validator) -> bool:
@@ -352,7 +360,7 @@ def _judge_known(context: context.ChainContext, consumer: model.Consumer) -> Cha
     summary = consumer.summary
     problem = context.snapshot.problems.get(summary.consumer_id)
     if problem is not None:
-        return _paused(summary, Condition.new(Reason.CHAIN_UNREADABLE, problem, summary.consumer_id))
+        return _paused(summary, _unreadable(context, summary, problem))
     memory = context.memory_of(summary.consumer_id)
     if memory is not None and memory.problem:
         return _paused(
@@ -365,13 +373,28 @@ def _judge_known(context: context.ChainContext, consumer: model.Consumer) -> Cha
     detail = consumer.detail
     if detail is None or summary.phase in (model.Phase.REGISTERED, model.Phase.DELETED):
         return ChainDecision(summary=summary)
-    if detail.connection_id:
-        return _changeover(summary)
-    loaded = chain_definition.match(context.definitions, summary.consumer_id, summary.chain_id, detail.owner)
     participation = consumer_participation.current_participation(context, summary, detail)
-    if isinstance(loaded, chain_definition.Unmatched):
-        return _without_definition(context, summary, participation, loaded)
-    return _with_definition(context, consumer, detail, loaded, participation)
+    is_member = participation is not consumer_participation.Participation.NONE
+    if detail.connection_id:
+        return _changeover(summary, is_member)
+    match = matching.find(context, summary, detail, is_member=is_member)
+    if isinstance(match, Condition):
+        return _without_definition(context, summary, participation, match)
+    decision = _with_definition(context, consumer, detail, match, participation)
+    if match.mismatch is None or match.mismatch in decision.conditions:
+        return decision
+    return dataclasses.replace(decision, conditions=(*decision.conditions, match.mismatch))
+
+
+def _unreadable(context: context.ChainContext, summary: model.ConsumerSummary, problem: str) -> Condition:
+    """Return the condition of a chain without details: critical if its node is due, and none was started here."""
+    memory = context.memory_of(summary.consumer_id)
+    is_due = summary.phase is model.Phase.LAUNCHED and (
+        memory is not None or summary.consumer_id in context.snapshot.must_validate
+    )
+    keeps_from_signing = is_due and not (memory is not None and memory.runs)
+    severity = Severity.CRITICAL if keeps_from_signing else Severity.WARNING
+    return Condition.new(Reason.CHAIN_UNREADABLE, problem, summary.consumer_id, severity=severity)
 
 
 def _paused(summary: model.ConsumerSummary, *conditions: Condition) -> ChainDecision:
@@ -390,24 +413,28 @@ def _with_port(decision: ChainDecision, gateway_ports: Mapping[str, int]) -> Cha
     return dataclasses.replace(decision, chain=chain, conditions=(*decision.conditions, condition))
 
 
-def _changeover(summary: model.ConsumerSummary) -> ChainDecision:
-    condition = Condition.new(
-        Reason.CHANGEOVER,
-        "sovereign chain in a changeover: the operator runs its node; none is created here",
-        summary.consumer_id,
-    )
-    return _paused(summary, condition)
+def _changeover(summary: model.ConsumerSummary, is_member: bool) -> ChainDecision:
+    if is_member:
+        # The owner can set the connection at any time before the launch, also after the opt-in.
+        text = (
+            "its owner has made it a sovereign chain in a changeover, for which no node is run here, but this"
+            " validator has joined it and is jailed if it does not sign: run its node yourself with the key of ics"
+            f" keys export {summary.consumer_id}, or leave as soon as it is launched: ics opt-out"
+            f" {summary.consumer_id}"
+        )
+    else:
+        text = "sovereign chain in a changeover: the operator runs its node; none is created here"
+    severity = Severity.CRITICAL if is_member else Severity.INFO
+    return _paused(summary, Condition.new(Reason.CHANGEOVER, text, summary.consumer_id, severity=severity))
 
 
 def _without_definition(
     context: context.ChainContext,
     summary: model.ConsumerSummary,
     participation: consumer_participation.Participation,
-    unmatched: chain_definition.Unmatched,
+    condition: Condition,
 ) -> ChainDecision:
     is_ours = participation is not consumer_participation.Participation.NONE
-    severity = Severity.CRITICAL if is_ours else Severity.INFO
-    condition = Condition.new(unmatched.reason, unmatched.message, summary.consumer_id, severity=severity)
     return ChainDecision(
         summary=summary,
         participation=participation,
@@ -420,10 +447,10 @@ def _with_definition(
     context: context.ChainContext,
     consumer: model.Consumer,
     detail: model.ConsumerDetail,
-    loaded: chain_definition.LoadedDefinition,
+    match: matching.Match,
     participation: consumer_participation.Participation,
 ) -> ChainDecision:
-    summary = consumer.summary
+    summary, loaded = consumer.summary, match.loaded
     memory = context.memory_of(summary.consumer_id) or observed.ChainMemory(namespace="")
     is_launched = summary.phase is model.Phase.LAUNCHED
     is_outside = is_launched and participation is consumer_participation.Participation.NONE
@@ -456,7 +483,7 @@ def _with_definition(
             conditions=conditions,
             is_paused=bool(memory.namespace),
         )
-    return _with_key(context, consumer, detail, loaded, choice, participation, conditions)
+    return _with_key(context, consumer, detail, match, choice, participation, conditions)
 
 
 def _elsewhere(
@@ -515,7 +542,7 @@ def _with_key(
     context: context.ChainContext,
     consumer: model.Consumer,
     detail: model.ConsumerDetail,
-    loaded: chain_definition.LoadedDefinition,
+    match: matching.Match,
     choice: places.SelectedKey,
     participation: consumer_participation.Participation,
     conditions: tuple[Condition, ...],
@@ -528,7 +555,7 @@ def _with_key(
     )
     conditions = (*conditions, *lost)
     participation, intents, more = consumer_participation.decide(
-        context, summary, detail, choice, participation
+        context, summary, detail, choice, participation, match.mismatch
     )
     decision = ChainDecision(
         summary=summary,
@@ -546,7 +573,7 @@ def _with_key(
     # A running node is stopped only after a confirmed leave, never because an answer is incomplete.
     elif participation in _OUTSIDE and not memory.runs:
         return decision
-    return _deployed(context, consumer, detail, loaded, choice, decision)
+    return _deployed(context, consumer, detail, match.loaded, choice, decision)
 
 
 def _choice(

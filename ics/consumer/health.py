@@ -36,11 +36,13 @@ def conditions(
         # The sign-state condition covers anything else that is missing, as its Job needs the volume and image
         # too.
         return [_staged(chain)] if signing.is_settled(chain.sign_state) else []
+    not_started = Severity.CRITICAL if participation.is_member else Severity.WARNING
     if observation is None or observation.pod is None:
-        return [Condition.new(Reason.POD_MISSING, "the node's pod does not exist yet", chain.consumer_id)]
+        message = "the node's pod does not exist yet"
+        return [Condition.new(Reason.POD_MISSING, message, chain.consumer_id, severity=not_started)]
     if observation.pod.waiting:
         message = f"the node's container is waiting: {observation.pod.waiting}"
-        return [Condition.new(Reason.POD_WAITING, message, chain.consumer_id)]
+        return [Condition.new(Reason.POD_WAITING, message, chain.consumer_id, severity=not_started)]
     if observation.node is None:
         message = f"the node does not answer: {observation.error or 'the pod is starting'}"
         return [Condition.new(Reason.NODE_UNREACHABLE, message, chain.consumer_id)]

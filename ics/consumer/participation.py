@@ -9,7 +9,7 @@ import datetime
 import enum
 
 from ics import errors, model
-from ics.conditions import Condition, Reason
+from ics.conditions import Condition, Reason, Severity
 from ics.config import settings
 from ics.consumer import context, places, selection, watchdog
 from ics.consumer.peers import description
@@ -28,6 +28,11 @@ class Participation(enum.StrEnum):
     OPTED_IN = "opted-in"
     VALIDATING = "validating"
     """In the chain's validator set (a forecast while INITIALIZED)."""
+
+    @property
+    def is_member(self) -> bool:
+        """Whether this validator has joined: what keeps its node from signing then is critical."""
+        return self in (Participation.OPTED_IN, Participation.VALIDATING)
 
 
 def current_participation(
@@ -48,19 +53,33 @@ def decide(
     detail: model.ConsumerDetail,
     selected_key: places.SelectedKey,
     participation: Participation,
+    mismatch: Condition | None,
 ) -> tuple[Participation, tuple[model.Intent, ...], list[Condition]]:
-    """Decide whether to join; return the resulting participation, due transactions and conditions."""
+    """Decide whether to join; return the resulting participation, due transactions and conditions.
+
+    Args:
+        context: inputs of the pass.
+        summary: of the chain.
+        detail: of the chain.
+        selected_key: this validator's consumer key for the chain.
+        participation: at the snapshot's height.
+        mismatch: the condition of a chain whose owner is not the definition's; it is run, but not joined again.
+    """
     if summary.phase is model.Phase.STOPPED:
         return _stopped(context, summary, participation)
     if participation is not Participation.NONE:
         intents, conditions = _own_key(context, summary, detail, selected_key)
         published, more = _published_in_time(context, summary)
-        conditions = [*conditions, *more, *_outside(summary, participation)]
+        known = {condition.reason for condition in conditions}
+        conditions += [condition for condition in more if condition.reason not in known]
+        conditions += _outside(summary, participation)
         return participation, published + intents, conditions
     joins, reason = _decision(context, summary, detail)
     if not joins:
         condition = Condition.new(Reason.NOT_JOINED, reason, summary.consumer_id)
         return Participation.DECLINED, (), [condition]
+    if mismatch is not None:
+        return Participation.DECLINED, (), [mismatch]
     intent, obstacle = _before_joining(context)
     if obstacle is not None:
         return Participation.DECLINED, (), [dataclasses.replace(obstacle, consumer_id=summary.consumer_id)]
@@ -159,7 +178,8 @@ def _before_joining(
     """Return the description to publish, or the condition to resolve, before an opt-in may be sent."""
     settings, own = context.settings, context.own
     if settings.account is None:
-        return None, Condition.new(Reason.NO_ACCOUNT, "no account to sign transactions; set ics:account")
+        text = "no account to sign transactions; set ics:account"
+        return None, Condition.new(Reason.NO_ACCOUNT, text, severity=Severity.WARNING)
     if not settings.relayer.enabled:
         return None, None
     expected = accounts.relayer_address(settings, context.seed)
@@ -270,14 +290,24 @@ def _own_key(
     intents: tuple[model.Intent, ...] = ()
     if not selected_key.is_assigned:
         intents = (assignment(summary, selected_key),)
+    conditions: list[Condition] = []
+    if intents and context.settings.account is None:
+        # The node signs with the derived key only.
+        text = (
+            "no account to assign this validator's key, without which its node cannot sign; set ics:account"
+        )
+        conditions.append(
+            Condition.new(Reason.NO_ACCOUNT, text, summary.consumer_id, severity=Severity.CRITICAL)
+        )
     if not _has_provider_key(context, summary, detail):
-        return intents, []
+        return intents, conditions
     message = (
         "the chain has this validator with its provider key;"
         " the derived key is being assigned, and the node cannot"
         " sign until the validator update arrives"
     )
-    return intents, [Condition.new(Reason.PROVIDER_KEY_IN_SET, message, summary.consumer_id)]
+    conditions.append(Condition.new(Reason.PROVIDER_KEY_IN_SET, message, summary.consumer_id))
+    return intents, conditions
 
 
 def _has_provider_key(

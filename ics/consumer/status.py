@@ -102,7 +102,7 @@ def _chain(
     seen = observations.get(summary.consumer_id)
     conditions = [*decision.conditions, *(t for t in troubles if t.consumer_id == summary.consumer_id)]
     if chain is not None:
-        conditions += _signing_conditions(chain, seen)
+        conditions += _signing_conditions(chain, seen, decision.participation.is_member)
         conditions += health.conditions(chain, decision.participation, seen, desired.moment, desired.settings)
     genesis = None if chain is None or chain.genesis is None else canonical_json.sha256_hex(chain.genesis)
     return ChainReport(
@@ -132,11 +132,13 @@ def _node(chain: chain.ChainPlan, observation: model.Observation) -> NodeReport:
     )
 
 
-def _signing_conditions(chain: chain.ChainPlan, observation: model.Observation | None) -> list[Condition]:
+def _signing_conditions(
+    chain: chain.ChainPlan, observation: model.Observation | None, is_member: bool
+) -> list[Condition]:
     node = None if observation is None else observation.node
     runs_unarmed = node is not None and node.consensus_key != chain.key.key.public_key
     if chain.sign_state is signing.SignStateStatus.REMOTE:
-        return _signer_conditions(chain, observation, runs_unarmed)
+        return _signer_conditions(chain, observation, runs_unarmed, is_member)
     if chain.sign_state is signing.SignStateStatus.UNRECORDED and node is not None and not runs_unarmed:
         message = (
             "the node runs with its key, but the record of the sign state on the current volume is missing;"
@@ -157,10 +159,10 @@ def _signing_conditions(chain: chain.ChainPlan, observation: model.Observation |
             f" {chain.consumer_id} --confirm {chain.chain_id}"
         )
         return [Condition.new(Reason.SIGN_STATE_LOST, message, chain.consumer_id)]
-    return [] if signing.is_settled(chain.sign_state) else [_pending(chain)]
+    return [] if signing.is_settled(chain.sign_state) else [_pending(chain, is_member)]
 
 
-def _pending(chain: chain.ChainPlan) -> Condition:
+def _pending(chain: chain.ChainPlan, is_member: bool) -> Condition:
     if chain.sign_state is signing.SignStateStatus.NO_VOLUME:
         message = "the sign state is not created yet: the volume does not exist"
     elif chain.sign_state_waits:
@@ -176,11 +178,13 @@ def _pending(chain: chain.ChainPlan) -> Condition:
         message += "; until then the node runs with a throw-away key"
     is_in_order = chain.genesis is None and not chain.sign_state_waits
     severity = Severity.INFO if is_in_order else Severity.WARNING
+    if is_member and chain.genesis is not None:
+        severity = Severity.CRITICAL
     return Condition.new(Reason.SIGN_STATE_PENDING, message, chain.consumer_id, severity=severity)
 
 
 def _signer_conditions(
-    chain: chain.ChainPlan, observation: model.Observation | None, is_other_key: bool
+    chain: chain.ChainPlan, observation: model.Observation | None, is_other_key: bool, is_member: bool
 ) -> list[Condition]:
     """Return the conditions of a node with a remote signer, without which the node does not start."""
     if observation is not None and observation.pod is not None and observation.node is None:
@@ -191,7 +195,8 @@ def _signer_conditions(
             " check that the signer runs, that it signs"
             f" for {chain.chain_id}, and that allow_from contains its address"
         )
-        return [Condition.new(Reason.SIGNER_AWAITED, message, chain.consumer_id)]
+        severity = Severity.CRITICAL if is_member else Severity.WARNING
+        return [Condition.new(Reason.SIGNER_AWAITED, message, chain.consumer_id, severity=severity)]
     if is_other_key:
         message = (
             f"the remote signer's key is not {chain.key.key.address.hex().upper()}, this validator's key on"

@@ -6,7 +6,7 @@ from typing import Any
 import tomli_w
 
 from ics import names
-from ics.config import chain_definition, overrides
+from ics.config import chain_definition, node_config
 from ics.consumer import chain, desired
 from ics.consumer.peers import ports
 from ics.manifests import key_check
@@ -18,16 +18,23 @@ NODE_KEY = "/etc/ics/node-key"
 CONSENSUS_KEY = "/etc/ics/consensus-key"
 DATA = "/data"
 
+_EXTERNAL_ADDRESS = "@EXTERNAL_ADDRESS@"
+"""Stands in config.toml for the address that the peers' ConfigMap holds, which changes without a restart."""
+
 _COPY_FILES = f"""\
 #!/bin/sh
 # Copies the node's files to its volume and starts it, with the key that key-check.sh has chosen. Needs a POSIX
-# shell, cp, mv, rm, sha256sum and gzip.
+# shell, cp, cat, mv, rm, sed, sha256sum and gzip.
 set -eu
 umask 077
 home={DATA}/home
 mkdir -p "$home/config" "$home/data"
 # -f, because the copy of a mounted key is read-only and exists from the second start on.
-cp -f {CONFIG}/config.toml {CONFIG}/app.toml {NODE_KEY}/node_key.json "$home/config/"
+cp -f {CONFIG}/app.toml {NODE_KEY}/node_key.json "$home/config/"
+# CometBFT v0.38 ignores its flag for this address: the flag's name and the setting's differ in a hyphen.
+address=$(cat {PEERS}/external_address)
+sed "s|{_EXTERNAL_ADDRESS}|$address|" {CONFIG}/config.toml > "$home/config/config.new"
+mv -f "$home/config/config.new" "$home/config/config.toml"
 if [ -f {GENESIS}/genesis.json.gz ]; then
   gzip -dc {GENESIS}/genesis.json.gz > "$home/config/genesis.new"
 else
@@ -64,8 +71,7 @@ fi
 """
 _START = f"""\
 exec "$BINARY" start --home "$home" \\
-  --p2p.persistent_peers "$(cat {PEERS}/persistent_peers)" \\
-  --p2p.external-address "$(cat {PEERS}/external_address)"
+  --p2p.persistent_peers "$(cat {PEERS}/persistent_peers)"
 """
 START_SCRIPT = _COPY_FILES + _START
 REMOTE_START_SCRIPT = _COPY_FILES + _REMOTE_SIGNER + _START
@@ -105,6 +111,7 @@ def config_toml(
             # Peers in the same operator's clusters often have private addresses.
             "addr_book_strict": False,
             "allow_duplicate_ip": True,
+            "external_address": _EXTERNAL_ADDRESS,
             "seeds": ",".join(definition.seeds),
         },
         # The check would stop a node from restarting on a chain that waits for it, and fails on an empty
@@ -113,7 +120,7 @@ def config_toml(
     }
     if is_signed_elsewhere:
         ours["priv_validator_laddr"] = f"tcp://0.0.0.0:{ports.POD_SIGNER}"
-    return tomli_w.dumps(sort_tables(overrides.deep_merge(ours, definition.config.get("config.toml", {}))))
+    return tomli_w.dumps(sort_tables(node_config.merge(ours, definition.config.get("config.toml", {}))))
 
 
 def of_chain(desired: desired.Desired, chain: chain.ChainPlan) -> str:
@@ -134,7 +141,7 @@ def app_toml(definition: chain_definition.Definition) -> str:
         "grpc": {"enable": True, "address": f"0.0.0.0:{ports.POD_GRPC}"},
         "grpc-web": {"enable": True},
     }
-    return tomli_w.dumps(sort_tables(overrides.deep_merge(ours, definition.config.get("app.toml", {}))))
+    return tomli_w.dumps(sort_tables(node_config.merge(ours, definition.config.get("app.toml", {}))))
 
 
 def sort_tables(table: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import Any
 import tomli_w
 
 from ics import names
-from ics.config import overrides, settings
+from ics.config import node_config, settings
 from ics.consumer.peers import ports
 from ics.manifests import node_files
 
@@ -115,4 +115,4 @@ def app_toml(settings: settings.Settings) -> str:
 
 
 def _written(ours: dict[str, Any], over: Mapping[str, Any]) -> str:
-    return tomli_w.dumps(node_files.sort_tables(overrides.deep_merge(ours, over)))
+    return tomli_w.dumps(node_files.sort_tables(node_config.merge(ours, over)))

@@ -137,9 +137,8 @@ def _options(day: _Day) -> Iterator[_Option]:
 
 def _create(day: _Day) -> Act:
     number = day.next_number()
-    twins = [chain.chain_id for chain in day.chains if chain.counts(day.now)]
-    is_twin = bool(twins) and day.draw.random() < 0.25
-    chain_id = day.draw.choice(twins) if is_twin else f"consumer-day{number}-1"
+    # Not one that a chain has already: of two chains with one id neither is joined.
+    chain_id = f"consumer-day{number}-1"
     is_far = day.draw.random() < 0.35
     spawn_in = day.draw.uniform(240, 420) if is_far else day.draw.uniform(60, 90)
     day.chains.append(_Chain(number, chain_id, day.now, day.now + spawn_in))

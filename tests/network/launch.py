@@ -1,6 +1,7 @@
 """How the two chains of the operator's day are launched, and what is seen on the way.
 
-Both carry one chain id. The first is the chain of most stories; its twin is the one of `test_removal`.
+Both ids have the same home port. The first is the chain of most stories; its twin is the one of `test_removal`. Of
+two chains with one id neither would be joined (`TwoOfOneName`).
 """
 
 import time
@@ -12,6 +13,8 @@ from ics import names
 from tests.network import chains, kube, operators, waiting
 
 CHAIN_ID = "consumer1-1"
+TWIN_ID = "consumer794-1"
+"""Its home port is that of `CHAIN_ID`, so that the later one has to make way."""
 RUNNERS = ("alice", "bob")
 """Who the 66 % rule selects: 300 and 200 of 600 thousand."""
 HOUR = 3600.0
@@ -43,9 +46,12 @@ def shown(item: kube.Object) -> str:
 
 def launched(everybody: Mapping[str, operators.Operator]) -> Launch:
     """Create both chains while the three reconcilers run, and wait for their blocks."""
+    left = {one["chain_id"] for one in chains.of_phase(3)} & {CHAIN_ID, TWIN_ID}
+    assert not left, f"{left} run already, and of two chains with one id neither is joined; run: make down"
     began = time.monotonic()
     before = {name: len(one.transactions()) for name, one in everybody.items()}
-    ids = [chains.create(CHAIN_ID, HOUR), chains.create(CHAIN_ID, HOUR)]
+    chain_ids = (CHAIN_ID, TWIN_ID)
+    ids = [chains.create(chain_id, HOUR) for chain_id in chain_ids]
     with operators.Cron(list(everybody.values())) as cron:
 
         def is_staged(name: str) -> list[bool]:
@@ -68,8 +74,8 @@ def launched(everybody: Mapping[str, operators.Operator]) -> Launch:
         staged_status = {name: cron.last(name) for name in everybody}
         assert [chains.phase(one) for one in ids] == ["INITIALIZED", "INITIALIZED"]
 
-        for one in ids:
-            chains.move(one, CHAIN_ID, _SOON)
+        for one, chain_id in zip(ids, chain_ids, strict=True):
+            chains.move(one, chain_id, _SOON)
         waiting.until("both are launched", lambda: [chains.phase(one) for one in ids], _are_launched)
         spawned = time.monotonic()
         waiting.figure("both chains created to both launched", spawned - began)
@@ -87,7 +93,11 @@ def launched(everybody: Mapping[str, operators.Operator]) -> Launch:
 
 def new(count: int, runners: Sequence[operators.Operator]) -> list[str]:
     """Further chains, which these have joined, and which are about to be launched; answers their consumer ids."""
-    ids = [chains.create(CHAIN_ID, HOUR) for _ in range(count)]
+    made: dict[str, str] = {}
+    for _ in range(count):
+        chain_id = chains.fresh("consumer-more")
+        made[chains.create(chain_id, HOUR)] = chain_id
+    ids = list(made)
     with operators.Cron(runners) as cron:
         for operator in runners:
             waiting.until(
@@ -95,8 +105,8 @@ def new(count: int, runners: Sequence[operators.Operator]) -> list[str]:
                 lambda operator=operator: _joined(operator, cron.last(operator.name)),  # type: ignore[misc]
                 lambda joined: joined.issuperset(ids),
             )
-    for one in ids:
-        chains.move(one, CHAIN_ID, _SOON)
+    for one, chain_id in made.items():
+        chains.move(one, chain_id, _SOON)
     return ids
 
 

@@ -20,9 +20,11 @@ def project(folder: pathlib.Path) -> pathlib.Path:
     return root
 
 
-def define(root: pathlib.Path, name: str, match: Mapping[str, str], **changes: Any) -> None:
+def define(root: pathlib.Path, name: str, match: Mapping[str, Any], **changes: Any) -> None:
     """Adds a definition like the example's under another name."""
     folder = root / "stacks" / "chains"
     document = yaml.safe_load((folder / "ics-example.yaml").read_text())
+    if "owner" not in match:
+        match = {"owner": "any", "accept_any_owner": True, **match}
     document |= {"name": name, "match": dict(match), **changes}
     (folder / f"{name}.yaml").write_text(yaml.safe_dump(document))

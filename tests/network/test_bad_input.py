@@ -232,6 +232,29 @@ def test_a_chain_of_another_owner_than_the_definitions_is_not_joined(
     )
 
 
+def test_a_second_chain_of_the_id_of_one_that_runs_is_not_joined(
+    alice: operators.Operator, consumer: str, project: pathlib.Path
+) -> None:
+    second = chains.create(launch.CHAIN_ID, NEVER)
+    try:
+        unnamed = joins_not(alice, second, "TwoOfOneName")
+        projects.define(project, "named", {"chain_id": launch.CHAIN_ID, "consumer_id": consumer})
+        named = joins_not(alice, second, "NoDefinition", project)
+    finally:
+        # Nobody has a definition of it then.
+        chains.move(second, chains.fresh("renamed"), NEVER)
+
+    assert re.fullmatch(
+        rf"{launch.CHAIN_ID} is not joined: definition ics-example matches several chains of this id, consumers"
+        rf" {consumer} \(owner cosmos1\S+\) and {second} \(owner cosmos1\S+\); name the right one by"
+        r" match\.consumer_id",
+        unnamed,
+    )
+    assert named == (
+        f"{launch.CHAIN_ID} is not joined: definition named names consumer {consumer} of this chain id"
+    )
+
+
 def test_a_base_genesis_that_is_not_the_stated_one_is_not_used(
     alice: operators.Operator, consumer: str
 ) -> None:

@@ -140,7 +140,8 @@ def corner(place: stage.Stage, folder: pathlib.Path, name: str) -> Corner:
     shutil.copytree(place.root, root)
     definition = root / "stacks" / "chains" / "ics-example.yaml"
     document = yaml.safe_load(definition.read_text())
-    definition.write_text(yaml.safe_dump(document | {"match": {"chain_id": chain_id, "owner": "any"}}))
+    match = {"chain_id": chain_id, "owner": "any", "accept_any_owner": True}
+    definition.write_text(yaml.safe_dump(document | {"match": match}))
     stack = root / stage.STACK
     document = yaml.safe_load(stack.read_text())
     document["config"] |= {

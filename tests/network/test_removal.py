@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from devnet import owner
 from ics import names
 from ics.cluster.api import kinds
 from tests.network import chains, governance, kube, launch, operators, waiting
@@ -22,6 +23,7 @@ class Removed:
 
     twin: str
     """Consumer id."""
+    chain_id: str
     removed_at: float
     """Monotonic time."""
 
@@ -29,9 +31,9 @@ class Removed:
 @pytest.fixture(scope="module")
 def removed(alice: operators.Operator, bob: operators.Operator, consumer: str) -> Removed:
     """A chain beside the one of all stories, removed as soon as it runs."""
-    others = [one["consumer_id"] for one in chains.of_phase(3) if one["chain_id"] == launch.CHAIN_ID]
-    others.remove(consumer)
+    others = [one["consumer_id"] for one in chains.of_phase(3) if one["chain_id"] == launch.TWIN_ID]
     (twin, *_) = others or launch.new(1, [alice, bob])
+    chain_id = str(owner.consumer(twin)["chain_id"])
     with operators.Cron([alice, bob]):
         for operator in (alice, bob):
             waiting.until(
@@ -41,7 +43,7 @@ def removed(alice: operators.Operator, bob: operators.Operator, consumer: str) -
     with governance.unbonding(UNBONDING, alice):
         chains.remove(twin)
         removed_at = time.monotonic()
-    return Removed(twin, removed_at)
+    return Removed(twin, chain_id, removed_at)
 
 
 def test_a_stopped_chain_with_no_packet_in_flight_keeps_just_its_data(
@@ -64,10 +66,10 @@ def test_a_stopped_chain_with_no_packet_in_flight_keeps_just_its_data(
 def test_a_chain_that_is_not_deleted_yet_is_not_purged(bob: operators.Operator, removed: Removed) -> None:
     audit = bob.audit()
 
-    refused = bob.ics("purge", removed.twin, "--confirm", launch.CHAIN_ID)
+    refused = bob.ics("purge", removed.twin, "--confirm", removed.chain_id)
 
     assert refused.code == 2
-    assert refused.complaint.startswith(f"consumer {removed.twin} ({launch.CHAIN_ID}) still runs here")
+    assert refused.complaint.startswith(f"consumer {removed.twin} ({removed.chain_id}) still runs here")
     assert audit.writes() == []
 
 
@@ -119,7 +121,7 @@ def test_only_the_right_name_purges_it(
     assert audit.writes() == []
     assert volume.exists()
 
-    purged = operator.ics("purge", removed.twin, "--confirm", launch.CHAIN_ID)
+    purged = operator.ics("purge", removed.twin, "--confirm", removed.chain_id)
 
     assert purged.code == 0, purged.err
     assert sorted(purged.json["removed"]) == [

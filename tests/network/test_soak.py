@@ -20,7 +20,7 @@ def test_ten_channels_open_once_each_with_all_relayers_at_work(
 ) -> None:
     for round_ in range(CHANNELS // AT_ONCE):
         with operators.Cron([alice, bob]):
-            ids = [chains.create(launch.CHAIN_ID, 30.0) for _ in range(AT_ONCE)]
+            ids = [chains.create(chains.fresh("consumer-soak"), 30.0) for _ in range(AT_ONCE)]
             began = time.monotonic()
             for consumer_id in ids:
                 for operator in (alice, bob):
@@ -39,7 +39,7 @@ def test_ten_channels_open_once_each_with_all_relayers_at_work(
 def test_a_relayer_that_starts_five_minutes_after_the_launch_still_opens_the_channel(
     alice: operators.Operator, bob: operators.Operator
 ) -> None:
-    consumer_id = chains.create(launch.CHAIN_ID, 30.0)
+    consumer_id = chains.create(chains.fresh("consumer-late"), 30.0)
     with operators.Cron([alice, bob], "--set", "relayer.enabled=false"):
         waiting.until("it is launched", lambda: chains.phase(consumer_id), lambda phase: phase == "LAUNCHED")
         time.sleep(LATE_SECONDS)

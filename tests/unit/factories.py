@@ -220,7 +220,7 @@ def example(**changes: Any) -> chain_definition.LoadedDefinition:
     """The definition of the example chain, with its base genesis."""
     values: dict[str, Any] = {
         "name": "ics-example",
-        "match": {"chain_id": "consumer*-1", "owner": "any"},
+        "match": {"chain_id": "consumer*-1", "owner": OWNER},
         "image": "ghcr.io/cosmos/interchain-security:v7.0.1",
         "binary": "interchain-security-cd",
         "bech32_prefix": "consumer",
@@ -230,6 +230,17 @@ def example(**changes: Any) -> chain_definition.LoadedDefinition:
         **changes,
     }
     return chain_definition.LoadedDefinition(chain_definition.parse(values, "test"), BASE.encode())
+
+
+def named(*consumer_ids: str) -> list[chain_definition.LoadedDefinition]:
+    """A definition of the example chain for each of these consumer ids."""
+    return [
+        example(
+            name=f"ics-example-{consumer_id}",
+            match={"chain_id": "consumer*-1", "owner": OWNER, "consumer_id": consumer_id},
+        )
+        for consumer_id in consumer_ids
+    ]
 
 
 def record(

@@ -113,11 +113,7 @@ def definitions(
                 (findings.warn if definition.is_awaited else findings.fail)(check, definition.problem)
             )
             continue
-        matched = _matched(definition, snapshot)
-        text = "genesis file available"
-        if snapshot is not None:
-            text += f"; matches {', '.join(matched)}" if matched else "; matches no chain"
-        results.append(findings.ok(check, text))
+        results.append(_matches(check, definition.definition.match, snapshot))
     if not loaded:
         results.append(
             findings.warn("definitions", "none in stacks/chains, so no chain is joined; write one")
@@ -125,13 +121,34 @@ def definitions(
     return results
 
 
-def _matched(one: chain_definition.LoadedDefinition, snapshot: model.Snapshot | None) -> list[str]:
-    return [
-        f"{c.summary.chain_id} ({c.summary.consumer_id})"
-        for c in (snapshot.consumers if snapshot else ())
-        if c.summary.phase is not model.Phase.DELETED
-        and chain_definition.may_match(one.definition.match, c.summary.consumer_id, c.summary.chain_id)
+def _matches(check: str, match: chain_definition.Match, snapshot: model.Snapshot | None) -> Finding:
+    """Report the chains that a definition with an available genesis file matches, also those of other owners."""
+    text = "genesis file available"
+    if match.owner == chain_definition.ANY_OWNER:
+        text += "; any owner is accepted, also a stranger"
+    if snapshot is None:
+        return findings.ok(check, text)
+    near = [
+        consumer
+        for consumer in snapshot.consumers
+        if consumer.summary.phase is not model.Phase.DELETED
+        and chain_definition.may_match(match, consumer.summary.consumer_id, consumer.summary.chain_id)
     ]
+    matched = [consumer for consumer in near if _may_own(match, consumer)]
+    text += f"; matches {', '.join(map(_shown, matched))}" if matched else "; matches no chain"
+    others = [consumer for consumer in near if consumer not in matched]
+    if others:
+        text += f"; not match.owner: {', '.join(map(_shown, others))}"
+    return findings.ok(check, text)
+
+
+def _may_own(match: chain_definition.Match, consumer: model.Consumer) -> bool:
+    """Return whether the owner is the definition's, or not known here."""
+    return consumer.detail is None or match.owner in (chain_definition.ANY_OWNER, consumer.detail.owner)
+
+
+def _shown(consumer: model.Consumer) -> str:
+    return f"{consumer.summary.chain_id} ({consumer.summary.consumer_id})"
 
 
 def conditions(reasons: Mapping[str, Sequence[Condition]]) -> list[Finding]:

@@ -8,6 +8,7 @@ import pytest
 from ics import engines, errors, model
 from ics.cli import changes, parser
 from ics.cli.commands import stack
+from ics.conditions import Condition, Reason
 from ics.consumer import participation, status
 from ics.engines import guard
 from ics.reconciler import outcome
@@ -116,6 +117,18 @@ def test_chains_are_ordered_by_consumer_id() -> None:
     ten, nine = (dataclasses.replace(SHARED, consumer_id=one) for one in ("10", "9"))
     found = [line for line in changes.lines((ten, nine, SHARED)) if not line.startswith(" ")]
     assert found == ["shared by all chains", "consumer 9", "consumer 10"]
+
+
+def test_plan_lines_list_conditions_that_need_attention() -> None:
+    conditions = (
+        Condition.new(Reason.KEY_MISMATCH, "another key", "0"),
+        Condition.new(Reason.STAGED, "waits", "0"),
+    )
+    report = dataclasses.replace(REPORT, chains=(dataclasses.replace(CHAIN, conditions=conditions),))
+    assert changes.plan_lines(outcome.Plan((), (), report)) == [
+        "consumer 0  consumer1-1  critical KeyMismatch: another key",
+        "nothing to change, nothing to send",
+    ]
 
 
 def test_empty_plan_is_reported_as_nothing_to_do() -> None:

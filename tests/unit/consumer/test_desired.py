@@ -121,9 +121,9 @@ def test_member_with_provider_key_assigns_derived_key_once_sign_state_is_ready()
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"match": {"chain_id": "other-*"}}, "NoDefinition"),
+        ({"match": {"chain_id": "other-*", "owner": factories.OWNER}}, "NoDefinition"),
         ({"match": {"owner": factories.relayer("bob")}}, "NoDefinition"),
-        ({"match": {"consumer_id": "7"}}, "NoDefinition"),
+        ({"match": {"consumer_id": "7", "owner": factories.OWNER}}, "NoDefinition"),
     ],
 )
 def test_chain_without_matching_definition_is_not_joined(changes: dict[str, object], reason: str) -> None:
@@ -491,7 +491,7 @@ def test_chain_with_preset_connection_is_not_joined() -> None:
 
 def test_chains_with_same_chain_id_get_different_namespaces_keys_and_ports() -> None:
     facts = factories.snapshot(factories.consumer(), factories.consumer(consumer_id="1"))
-    first, second = factories.judge(facts).chains
+    first, second = factories.judge(facts, definitions=factories.named("0", "1")).chains
     assert first.namespace != second.namespace
     assert first.key.key != second.key.key
     assert second.ports.offset == (first.ports.offset + 1) % 1000
@@ -507,7 +507,10 @@ def test_port_order_follows_launch_order_and_skips_deleted_chains() -> None:
 
 
 def test_chain_beyond_capacity_gets_no_port() -> None:
-    chains = [factories.consumer(consumer_id=str(number)) for number in range(ports.CAPACITY + 1)]
+    chains = [
+        factories.consumer(consumer_id=str(number), chain_id=f"consumer{number}-1")
+        for number in range(ports.CAPACITY + 1)
+    ]
     wanted = factories.judge(factories.snapshot(*chains), participation={"policy": "none"})
     assert len(wanted.ports) == ports.CAPACITY
     assert factories.reasons(wanted.decisions[-1]) == ["NoPort"]

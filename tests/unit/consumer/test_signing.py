@@ -153,7 +153,7 @@ def test_key_configured_twice_signs_for_one_chain_per_chain_id(
         snapshot=factories.snapshot(factories.consumer(), second), memory=observed.Memory(chains)
     )
     settings = factories.settings(consensus_keys=TWICE)
-    wanted = factories.judge(facts, stack=settings)
+    wanted = factories.judge(facts, stack=settings, definitions=factories.named("0", "1"))
     shown = {
         one.consumer_id: one.severity.name
         for verdict in wanted.decisions
@@ -170,7 +170,7 @@ def test_provider_key_is_refused_for_chain_with_chain_id_of_provider() -> None:
     named = {"0": PROVIDERS | {"provider_key": True}}
     settings = factories.settings(consensus_keys=named)
     facts = observed.Observed(snapshot=factories.snapshot(factories.consumer(chain_id=factories.PROVIDER)))
-    loaded = [factories.example(match={"chain_id": factories.PROVIDER})]
+    loaded = [factories.example(match={"chain_id": factories.PROVIDER, "owner": factories.OWNER})]
     [verdict] = factories.judge(facts, stack=settings, definitions=loaded).decisions
     assert factories.reasons(verdict) == ["KeyShared"]
     assert (verdict.is_paused, verdict.intents, verdict.chain) == (True, (), None)

@@ -190,7 +190,7 @@ def test_overrides_of_definition_precede_defaults_in_config_files() -> None:
     known = factories.example(
         config={
             "config.toml": {"p2p": {"pex": False}, "moniker": "mine"},
-            "app.toml": {"api": {"enable": False}},
+            "app.toml": {"api": {"swagger": True}},
         },
         seeds=["a" * 40 + "@seed.example.com:26656"],
     ).definition
@@ -199,7 +199,7 @@ def test_overrides_of_definition_precede_defaults_in_config_files() -> None:
     assert (config["moniker"], config["p2p"]["pex"]) == ("mine", False)
     assert config["p2p"]["seeds"] == "a" * 40 + "@seed.example.com:26656"
     assert config["consensus"]["double_sign_check_height"] == 0
-    assert app["api"] == {"enable": False, "address": "tcp://0.0.0.0:1317"}
+    assert app["api"] == {"enable": True, "address": "tcp://0.0.0.0:1317", "swagger": True}
 
 
 @pytest.mark.parametrize("chain_id", ["Weird_Chain.1-1", "x" * 48 + "-1", "consumer1-1"])
@@ -207,7 +207,7 @@ def test_object_names_and_labels_are_valid_for_any_chain_id(chain_id: str) -> No
     facts = factories.judge(
         factories.consumer(chain_id=chain_id),
         cluster={"namespace_prefix": "validator-alice"},
-        definitions=[factories.example(match={"chain_id": "*"})],
+        definitions=[factories.example(match={"chain_id": "*", "owner": factories.OWNER})],
     )
     label = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
     value = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")

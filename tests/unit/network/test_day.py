@@ -6,6 +6,7 @@ import pytest
 
 from ics.config import chain_definition
 from tests.network import day
+from tests.unit import factories
 
 SEEDS = range(40)
 
@@ -56,7 +57,9 @@ def test_script_acts_are_valid_for_current_members(seed: int) -> None:
         if act.kind in (day.Kind.CREATE, day.Kind.MOVE):
             spawn[act.chain] = act.at + max(act.spawn_in, 0)
             assert chain_definition.may_match(
-                chain_definition.Match(chain_id="consumer*-1"), str(act.chain), act.chain_id
+                chain_definition.Match(chain_id="consumer*-1", owner=factories.OWNER),
+                str(act.chain),
+                act.chain_id,
             ), act
         if act.kind is day.Kind.JOIN:
             assert act.who not in members[act.chain]

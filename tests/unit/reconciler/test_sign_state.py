@@ -90,7 +90,7 @@ async def test_node_with_withheld_key_is_not_restarted_for_it(is_withheld: bool,
         ((ELSEWHERE,), b"t" * 32, [("CRITICAL", "SignStateLost")]),
         ((LOST,), OWN_KEY, [("WARNING", "SigningRecordLost")]),
         ((LOST,), b"t" * 32, [("CRITICAL", "SignStateLost")]),
-        ((HERE,), b"t" * 32, [("WARNING", "SignStatePending")]),
+        ((HERE,), b"t" * 32, [("CRITICAL", "SignStatePending")]),
     ],
 )
 def test_sign_state_condition_of_running_chain_depends_on_record(

@@ -14,7 +14,7 @@ from tests.unit import factories
 GENESIS = '{"chain_id": "consumer1-1"}'
 DEFINITION = {
     "name": "consumer1",
-    "match": {"chain_id": "consumer1-1"},
+    "match": {"chain_id": "consumer1-1", "owner": factories.OWNER},
     "image": "example.com/consumer:1",
     "binary": "consumerd",
     "bech32_prefix": "consumer",
@@ -96,8 +96,20 @@ def test_valid_stack_is_reported_with_unchecked_parts(
         ({"account": {"file": "seed"}}, {}, "ics:account"),
         ({}, {"genesis": {"base": {"file": "nowhere.json"}}}, "stacks/chains/consumer1.yaml"),
         ({}, {"imagine": "x"}, "stacks/chains/consumer1.yaml"),
+        (
+            {},
+            {"match": {"owner": "any"}},
+            "stacks/chains/consumer1.yaml: match.owner: any would join a stranger's chain of this id; give the owner's"
+            " account address, or set accept_any_owner: true beside it (found 'any')",
+        ),
+        (
+            {},
+            {"config": {"config.toml": {"db_dir": "/elsewhere"}}},
+            "stacks/chains/consumer1.yaml: config.config.toml.db_dir: reserved: the lock of the database keeps a"
+            " second process from signing; remove it (found '/elsewhere')",
+        ),
     ],
-    ids=["setting", "no seed", "another's account", "no genesis", "definition"],
+    ids=["setting", "no seed", "another's account", "no genesis", "definition", "owner", "reserved key"],
 )
 def test_wrong_file_or_secret_is_named(
     stack: dict[str, Any],

@@ -5,7 +5,7 @@ import datetime
 
 import pytest
 
-from ics import errors, model, names
+from ics import errors, names
 from ics.cli.doctor import chain_checks, cluster_checks, findings, provider_probes, run
 from ics.cli.doctor.findings import Level
 from ics.cluster import gateway
@@ -104,27 +104,6 @@ def test_clock_finding_depends_on_age_of_block(age: float, level: Level, text: s
     assert (found.level, text in found.text) == (level, True)
 
 
-def snapshot(own: bytes | None) -> model.Snapshot:
-    detail = dataclasses.replace(factories.detail(), own_consumer_address=own)
-    return factories.snapshot(dataclasses.replace(factories.consumer(), detail=detail))
-
-
-@pytest.mark.parametrize("generation", [None, 0, 3])
-def test_assigned_keys_of_this_seed_are_ok(generation: int | None) -> None:
-    own = None if generation is None else factories.consumer_key("alice", "0", generation).address
-    expected = f"{int(own is not None)} assigned keys on the chain are derived from it"
-    assert chain_checks.assigned_keys(snapshot(own), SEED) == [findings.ok("ics:seed", expected)]
-
-
-def test_assigned_key_of_another_seed_fails() -> None:
-    other = factories.consumer_key("bob").address
-    [found] = chain_checks.assigned_keys(snapshot(other), SEED)
-    assert found.level is Level.FAIL
-    assert found.text.startswith("consumer 0 (")
-    assert other.hex().upper() in found.text
-    assert chain_checks.assigned_keys(snapshot(other), SEED, ["0"])[0].level is Level.OK
-
-
 OPERATOR = addresses.reprefix(factories.valoper("alice"), "cosmos")
 
 
@@ -153,6 +132,22 @@ def test_definition_problem_is_a_failure() -> None:
     assert found.text == f"genesis file available; matches {summary.chain_id} (0)"
     assert chain_checks.definitions([good], factories.snapshot())[0].text.endswith("; matches no chain")
     assert levels(chain_checks.definitions([], None)) == ["WARN"]
+
+
+def test_definition_is_listed_with_chains_of_other_owners() -> None:
+    path = "stacks/chains/ics-example.yaml"
+    stranger = factories.detail(owner=factories.relayer("bob"))
+    snapshot = factories.snapshot(factories.consumer(), factories.consumer(found=stranger, consumer_id="1"))
+    anybody = {"chain_id": "consumer*-1", "owner": "any", "accept_any_owner": True}
+    assert chain_checks.definitions([factories.example(), factories.example(match=anybody)], snapshot) == [
+        findings.ok(
+            path, "genesis file available; matches consumer1-1 (0); not match.owner: consumer1-1 (1)"
+        ),
+        findings.ok(
+            path,
+            "genesis file available; any owner is accepted, also a stranger; matches consumer1-1 (0), consumer1-1 (1)",
+        ),
+    ]
 
 
 def test_conditions_become_findings_by_severity() -> None:

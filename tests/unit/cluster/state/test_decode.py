@@ -1,8 +1,10 @@
 """Memory of earlier passes, decoded from their objects."""
 
 import base64
+import dataclasses
 import gzip
 import hashlib
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -10,6 +12,8 @@ import pytest
 from ics import model, names
 from ics.cluster.state import decode
 from ics.consumer import observed
+from ics.manifests import place_notes
+from tests.unit import factories
 
 ADDRESS = "0123456789ABCDEF0123456789ABCDEF01234567"
 
@@ -27,9 +31,27 @@ def item(
     return {"metadata": metadata | rest.pop("metadata", {}), **rest}
 
 
-def secret(generation: str = "0", namespace: str = "n", **notes: str) -> dict[str, Any]:
-    known = {names.GENERATION: generation, names.CONSENSUS_ADDRESS: ADDRESS} | notes
-    return item(f"consensus-key-{generation}", namespace, notes=known)
+def place(number: int = 0, namespace: str = "n", **changes: Any) -> model.Place:
+    return factories.place(number, namespace=namespace, **changes)
+
+
+def record(number: int = 0, namespace: str = "n", **changes: Any) -> model.SigningRecord:
+    base = model.SigningRecord(
+        place=place(number, namespace), consensus_address=ADDRESS, volume_uid=None, is_ready=False
+    )
+    return dataclasses.replace(base, **changes)
+
+
+def on_record(number: int = 0, namespace: str = "n", **changes: Any) -> dict[str, str]:
+    """The annotations of a place."""
+    return place_notes.annotations(place(number, namespace, **changes), bytes.fromhex(ADDRESS))
+
+
+def secret(
+    number: int = 0, namespace: str = "n", copied_to: str = "", notes: Mapping[str, str] = {}
+) -> dict[str, Any]:
+    known = on_record(number, namespace) | notes
+    return item(f"consensus-key-{factories.place_id(number)}", copied_to or namespace, notes=known)
 
 
 def config_map(
@@ -49,21 +71,33 @@ def test_empty_cluster_has_empty_memory() -> None:
 def test_all_objects_of_a_chain_are_decoded() -> None:
     found = decode.memory(
         [item("data")],
-        [secret("1"), secret("0", **{names.VOLUME_UID: "uid-n", names.SIGN_STATE_READY: "true"})],
-        [item("node")],
+        [
+            secret(1),
+            secret(notes={names.VOLUME_UID: "uid-n", names.SIGN_STATE_READY: "true", names.RETIRED: "true"}),
+        ],
+        [item("node", notes={names.PLACE_ID: factories.place_id(1)})],
         [config_map(b"{}", b"{}", is_packed=True)],
-    )
-    records = (
-        model.SigningRecord(generation=0, consensus_address=ADDRESS, volume_uid="uid-n", is_ready=True),
-        model.SigningRecord(generation=1, consensus_address=ADDRESS, volume_uid=None, is_ready=False),
+        cluster_uid="cluster-9",
     )
     assert found == observed.Memory(
         {
             "1": observed.ChainMemory(
-                namespace="n", genesis=b"{}", records=records, volume_uid="uid-n", has_workload=True
+                namespace="n",
+                genesis=b"{}",
+                records=(record(volume_uid="uid-n", is_ready=True, is_retired=True), record(1)),
+                volume_uid="uid-n",
+                has_workload=True,
+                workload_place=factories.place_id(1),
             )
-        }
+        },
+        cluster_uid="cluster-9",
     )
+
+
+@pytest.mark.parametrize("changes", [{"replaces": factories.place_id(7)}, {"is_moved": True}])
+def test_place_is_read_as_it_was_written(changes: dict[str, Any]) -> None:
+    found = decode.memory([], [secret(notes=on_record(**changes))], [], [])
+    assert found.chains["1"].records == (record(place=place(**changes)),)
 
 
 def test_withheld_key_is_decoded() -> None:
@@ -79,35 +113,98 @@ def test_volume_being_deleted_is_ignored() -> None:
 
 
 def test_namespace_of_node_wins_and_all_signing_records_are_kept() -> None:
-    armed = {names.VOLUME_UID: "uid-z", names.SIGN_STATE_READY: "true"}
+    ready = {names.VOLUME_UID: "uid-z", names.SIGN_STATE_READY: "true"}
 
     found = decode.memory(
         [item("data", "a"), item("data", "z")],
-        [secret("0", "a"), secret("0", "z", **armed)],
+        [secret(1, "a"), secret(0, "z", notes=ready)],
         [item("node", "a")],
         [config_map(b"{}", b"{}", "z")],
     )
 
-    record = model.SigningRecord(generation=0, consensus_address=ADDRESS, volume_uid="uid-z", is_ready=True)
     assert found == observed.Memory(
         {
             "1": observed.ChainMemory(
-                namespace="a", genesis=None, records=(record,), volume_uid="uid-a", has_workload=True
+                namespace="a",
+                genesis=None,
+                records=(record(0, "z", volume_uid="uid-z", is_ready=True), record(1, "a")),
+                volume_uid="uid-a",
+                has_workload=True,
             )
         }
     )
 
 
+@pytest.mark.parametrize(("original", "copy"), [("a", "z"), ("z", "a")])
+def test_copied_namespace_is_named_and_neither_wins_nor_has_records(original: str, copy: str) -> None:
+    ready = {names.VOLUME_UID: f"uid-{original}", names.SIGN_STATE_READY: "true"}
+    node = {names.PLACE_ID: factories.place_id()}
+    volume = on_record(namespace=original) | {names.VOLUME_UID: f"uid-{original}"}
+    found = decode.memory(
+        [item("data", one, notes=volume) for one in (original, copy)],
+        [secret(namespace=original, copied_to=one, notes=ready) for one in (original, copy)],
+        [item("node", one, notes=node) for one in (original, copy)],
+        [config_map(b"{}", b"{}", copy)],
+    )
+    assert found == observed.Memory(
+        {
+            "1": observed.ChainMemory(
+                namespace=original,
+                records=(record(0, original, volume_uid=f"uid-{original}", is_ready=True),),
+                volume_uid=f"uid-{original}",
+                has_workload=True,
+                workload_place=factories.place_id(),
+                copies=(copy,),
+            )
+        }
+    )
+
+
+def test_lost_secret_is_recovered_from_annotations_of_volume() -> None:
+    volume = item("data", notes=on_record(2) | {names.VOLUME_UID: "uid-n"})
+    kept = secret(1)
+    recovered = record(2, is_recovered=True)
+    assert decode.memory([volume], [kept], [], []).chains["1"].records == (record(1), recovered)
+    # The Secret itself is the better record.
+    assert decode.memory([volume], [secret(2)], [], []).chains["1"].records == (record(2),)
+
+
+@pytest.mark.parametrize("noted", [{names.VOLUME_UID: "uid-of-the-original"}, {}])
+def test_annotations_of_another_volume_are_no_record(noted: dict[str, str]) -> None:
+    """A backup tool restores annotations, but not uids; and a volume without a uid may be such a one."""
+    volume = item("data", notes=on_record() | noted)
+    assert decode.memory([volume], [], [], []).chains["1"] == observed.ChainMemory(
+        namespace="n", volume_uid="uid-n"
+    )
+
+
+SECRET = f"Secret n/consensus-key-{factories.place_id()}"
+
+
 @pytest.mark.parametrize(
-    ("generation", "address", "text"),
+    ("annotation", "value", "text"),
     [
-        ("x", ADDRESS, "Secret n/consensus-key-x: invalid annotation ics-operator.dev/key-generation='x'"),
-        ("0", "abc", "Secret n/consensus-key-0: invalid annotation ics-operator.dev/consensus-address='abc'"),
+        (names.PLACE_ID, "x", "invalid annotation ics-operator.dev/place-id='x'"),
+        (
+            names.PLACE_ID,
+            factories.place_id(1),
+            f"annotation ics-operator.dev/place-id='{factories.place_id(1)}' does not fit its name",
+        ),
+        (names.PLACE_SINCE, "today", "invalid annotation ics-operator.dev/place-since='today'"),
+        (names.CONSENSUS_ADDRESS, "abc", "invalid annotation ics-operator.dev/consensus-address='abc'"),
     ],
 )
-def test_invalid_signing_record_is_a_problem(generation: str, address: str, text: str) -> None:
-    found = decode.memory([], [secret(generation, **{names.CONSENSUS_ADDRESS: address})], [], [])
-    assert [chain.problem[: len(text)] for chain in found.chains.values()] == [text]
+def test_invalid_signing_record_is_a_problem(annotation: str, value: str, text: str) -> None:
+    found = decode.memory([], [secret(notes={annotation: value})], [], [])
+    [chain] = found.chains.values()
+    assert (chain.problem.startswith(f"{SECRET}: {text}"), chain.records) == (True, ())
+
+
+def test_invalid_record_on_volume_is_a_problem() -> None:
+    volume = item("data", notes=on_record() | {names.VOLUME_UID: "uid-n", names.PLACE_SINCE: ""})
+    [chain] = decode.memory([volume], [secret()], [], []).chains.values()
+    text = "PersistentVolumeClaim n/data: invalid annotation ics-operator.dev/place-since=''"
+    assert (chain.problem.startswith(text), chain.volume_uid) == (True, "uid-n")
 
 
 @pytest.mark.parametrize(

@@ -52,7 +52,7 @@ class Play:
     def define(self, name: str, genesis: Mapping[str, object], image: str = "consumer:1") -> None:
         document = {
             "name": name,
-            "match": {"chain_id": f"{name}-1"},
+            "match": {"chain_id": f"{name}-1", "owner": factories.OWNER},
             "image": image,
             "binary": "consumerd",
             "bech32_prefix": "cosmos",
