@@ -15,6 +15,7 @@ from ics.config import chain_definition, settings
 from ics.consumer import chain as consumer_chain
 from ics.consumer import context, genesis, observed, selection, signing
 from ics.consumer import participation as consumer_participation
+from ics.consumer import terms as consumer_terms
 from ics.consumer.peers import description, peering, ports
 from ics.consumer.peers import gateway_ports as peers_gateway_ports
 from ics.cosmos import addresses
@@ -39,6 +40,8 @@ class ChainDecision:
     """Namespace of that key's Secret."""
     has_left: bool = False
     """Whether this validator is confirmed to have left the chain, so that the workload is removed."""
+    open_terms: frozenset[consumer_terms.Question] = frozenset()
+    """What must still be asked about the terms of a chain that this validator has joined or would join."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -335,7 +338,16 @@ def _judge(context: context.ChainContext, consumer: model.Consumer) -> ChainDeci
     participation = consumer_participation.current_participation(context, summary, detail)
     if isinstance(loaded, chain_definition.Unmatched):
         return _without_definition(context, summary, participation, loaded)
-    return _with_definition(context, consumer, detail, loaded, participation)
+    is_member = participation is not consumer_participation.Participation.NONE
+    terms = consumer_terms.assess(context.observed, summary, detail, loaded.definition, is_member)
+    decision = _with_definition(context, consumer, detail, loaded, participation, terms)
+    if is_member:
+        return dataclasses.replace(
+            decision, open_terms=terms.questions, conditions=(*decision.conditions, *terms.conditions)
+        )
+    if decision.participation is consumer_participation.Participation.SELECTED:
+        return dataclasses.replace(decision, open_terms=terms.questions)
+    return decision
 
 
 def _paused(summary: model.ConsumerSummary, *conditions: Condition) -> ChainDecision:
@@ -386,6 +398,7 @@ def _with_definition(
     detail: model.ConsumerDetail,
     loaded: chain_definition.LoadedDefinition,
     participation: consumer_participation.Participation,
+    terms: consumer_terms.Assessment,
 ) -> ChainDecision:
     summary = consumer.summary
     memory = context.memory_of(summary.consumer_id) or observed.ChainMemory(namespace="")
@@ -418,7 +431,7 @@ def _with_definition(
             conditions=conditions,
             is_paused=bool(memory.namespace),
         )
-    return _with_key(context, consumer, detail, loaded, choice, participation, conditions)
+    return _with_key(context, consumer, detail, loaded, choice, participation, conditions, terms)
 
 
 def _with_key(
@@ -429,12 +442,13 @@ def _with_key(
     choice: signing.SelectedKey,
     participation: consumer_participation.Participation,
     conditions: tuple[Condition, ...],
+    terms: consumer_terms.Assessment,
 ) -> ChainDecision:
     """Decide about a chain with a usable key and genesis: join it, leave it, or run its node."""
     summary = consumer.summary
     memory = context.memory_of(summary.consumer_id) or observed.ChainMemory(namespace="")
     participation, intents, more = consumer_participation.decide(
-        context, summary, detail, choice, participation
+        context, summary, detail, choice, participation, terms
     )
     decision = ChainDecision(
         summary=summary,
@@ -443,6 +457,9 @@ def _with_key(
         intents=intents,
         conditions=(*conditions, *more),
     )
+    if participation is consumer_participation.Participation.SELECTED and terms.questions:
+        # Nothing else is asked about a chain that may turn out not to be joined.
+        return decision
     leaving = consumer_participation.leaving_progress(context, summary, choice, participation)
     if leaving is consumer_participation.Leaving.LEFT:
         retired = choice.generation if choice.is_assigned else None

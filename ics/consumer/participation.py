@@ -11,7 +11,7 @@ import enum
 from ics import errors, model
 from ics.conditions import Condition, Reason
 from ics.config import settings
-from ics.consumer import context, selection, signing, watchdog
+from ics.consumer import context, selection, signing, terms, watchdog
 from ics.consumer.peers import description
 from ics.cosmos import addresses
 from ics.relayer import accounts
@@ -48,8 +48,12 @@ def decide(
     detail: model.ConsumerDetail,
     selected_key: signing.SelectedKey,
     participation: Participation,
+    terms: terms.Assessment,
 ) -> tuple[Participation, tuple[model.Intent, ...], list[Condition]]:
-    """Decide whether to join; return the resulting participation, due transactions and conditions."""
+    """Decide whether to join; return the resulting participation, due transactions and conditions.
+
+    The conditions of the terms are among them only if they keep this validator from joining.
+    """
     if summary.phase is model.Phase.STOPPED:
         return _stopped(context, summary, participation)
     if participation is not Participation.NONE:
@@ -61,6 +65,10 @@ def decide(
     if not joins:
         condition = Condition.new(Reason.NOT_JOINED, reason, summary.consumer_id)
         return Participation.DECLINED, (), [condition]
+    if terms.conditions:
+        return Participation.DECLINED, (), [*terms.conditions]
+    if terms.questions:
+        return Participation.SELECTED, (), []
     intent, obstacle = _before_joining(context)
     if obstacle is not None:
         return Participation.DECLINED, (), [dataclasses.replace(obstacle, consumer_id=summary.consumer_id)]

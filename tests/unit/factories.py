@@ -5,6 +5,7 @@ import dataclasses
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
 from typing import Any, Protocol
 
 from ics import manifests, model
@@ -13,7 +14,7 @@ from ics.config import chain_definition
 from ics.config import settings as config_settings
 from ics.consumer import desired, observed
 from ics.consumer.peers import description
-from ics.cosmos import addresses, canonical_json
+from ics.cosmos import addresses, canonical_json, times
 from ics.keys import derivation
 from ics.reconciler import world as reconciler_world
 from ics.relayer import inputs
@@ -79,6 +80,19 @@ def validator(name: str, **changes: Any) -> model.Validator:
     return dataclasses.replace(base, **changes)
 
 
+SLASHING = model.SlashingParams(
+    slash_fraction_double_sign=Decimal("0.05"),
+    slash_fraction_downtime=Decimal("0.01"),
+    downtime_jail_duration=600 * times.SECOND,
+)
+"""The provider's own penalties, its defaults."""
+MILD = model.InfractionParameters(
+    double_sign=model.Penalty(slash_fraction=Decimal("0.05"), jail_duration=times.LONGEST, tombstone=True),
+    downtime=model.Penalty(slash_fraction=Decimal(0), jail_duration=600 * times.SECOND, tombstone=False),
+)
+"""What the provider sets for a chain whose owner sets nothing."""
+
+
 def detail(**changes: Any) -> model.ConsumerDetail:
     """The provider's detail of a chain without members."""
     base = model.ConsumerDetail(
@@ -92,6 +106,7 @@ def detail(**changes: Any) -> model.ConsumerDetail:
         opted_in=frozenset(),
         validators=(),
         own_consumer_address=None,
+        infraction_parameters=MILD,
     )
     return dataclasses.replace(base, **changes)
 
@@ -234,6 +249,16 @@ def memory(**changes: Any) -> observed.Memory:
     return observed.Memory({"0": dataclasses.replace(base, **changes)})
 
 
+def observation(snapshot: model.Snapshot, **changes: Any) -> observed.Observed:
+    """Everything observed in a pass, with the terms of all chains: nothing is queued."""
+    base = observed.Observed(
+        snapshot=snapshot,
+        slashing=SLASHING,
+        queued_terms={c.summary.consumer_id: model.InfractionParameters() for c in snapshot.consumers},
+    )
+    return dataclasses.replace(base, **changes)
+
+
 def judge(
     seen: model.Consumer | model.Snapshot | observed.Observed,
     name: str = "alice",
@@ -258,7 +283,7 @@ def judge(
     if isinstance(seen, model.Consumer):
         seen = snapshot(seen)
     if isinstance(seen, model.Snapshot):
-        seen, memory = observed.Observed(snapshot=seen, memory=memory or observed.Memory()), None
+        seen, memory = observation(seen, memory=memory or observed.Memory()), None
     assert memory is None, "it belongs to what was observed"
     chosen = settings(name, **changes) if stack is None else stack
     known = [example()] if definitions is None else definitions
