@@ -73,6 +73,9 @@ class Reason(enum.StrEnum):
     DEFINITIONS_REFUSED = "DefinitionsRefused"
     NOT_JOINED = "NotJoined"
     JAILED = "Jailed"
+    TERMS_TOO_HARSH = "TermsTooHarsh"
+    TERMS_UNREADABLE = "TermsUnreadable"
+    QUEUE_UNREAD = "QueueUnread"
     RELAYER_UNPUBLISHED = "RelayerUnpublished"
     NO_PORT = "NoPort"
     CHANGEOVER = "Changeover"
@@ -236,6 +239,46 @@ CATALOGUE: Final[Mapping[Reason, CatalogueEntry]] = {
         ),
         look="`ics status`: SIGNING of each chain; the provider's slashing module for the end of the jail time",
         action="Make sure that the nodes are healthy, then run `ics unjail`.",
+    ),
+    Reason.TERMS_TOO_HARSH: CatalogueEntry(
+        severities=_FROM_WARNING,
+        topics=(Topic.JOINING,),
+        meaning=(
+            "The owner's penalties for a double sign or for downtime, in force or queued, are harsher than the"
+            " definition accepts. The chain is not joined. Critical if this validator has joined it already; its node"
+            " keeps running."
+        ),
+        look="`ics consumer show CONSUMER_ID`: infraction_parameters; `accepted_terms` in the chain's definition",
+        action=(
+            "If you have joined the chain, leave it at once: `ics opt-out CONSUMER_ID`. If you accept these terms,"
+            " change `accepted_terms` in the definition."
+        ),
+        is_settled=True,
+    ),
+    Reason.TERMS_UNREADABLE: CatalogueEntry(
+        severities=_WARNING,
+        topics=(Topic.JOINING,),
+        meaning=(
+            "The penalties for infractions on the chain, or those of the provider's slashing module, are unreadable. A"
+            " chain that is not joined yet is not joined; one that is joined goes on."
+        ),
+        look="The message; `ics consumer show CONSUMER_ID`",
+        action=(
+            "Wait for the next pass. If it stays, fix the endpoint, or update this program if the provider was"
+            " upgraded."
+        ),
+        is_settled=True,
+    ),
+    Reason.QUEUE_UNREAD: CatalogueEntry(
+        severities=_WARNING,
+        topics=(Topic.JOINING,),
+        meaning=(
+            "Whether the owner of a running chain has queued other penalties is unknown, because the endpoint does not"
+            " serve the provider's store. A chain that is not joined yet is not joined; one that is joined goes on."
+        ),
+        look="The message; `ics:provider.rest` in the stack file",
+        action="Put an endpoint that serves `abci_query` first in `ics:provider.rest`.",
+        is_settled=True,
     ),
     Reason.RELAYER_UNPUBLISHED: CatalogueEntry(
         severities=_WARNING,

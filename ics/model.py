@@ -8,6 +8,7 @@ import datetime
 import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any, TypeAlias
 
 Manifest: TypeAlias = Mapping[str, Any]
@@ -101,6 +102,36 @@ class ConsumerSummary:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Penalty:
+    """What the provider does to a validator for one kind of infraction on a consumer chain."""
+
+    slash_fraction: Decimal
+    """Share of the stake that is slashed, exact."""
+    jail_duration: int
+    """Nanoseconds; `ics.cosmos.times.LONGEST` means for ever."""
+    tombstone: bool
+    """Whether the validator can never be unjailed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InfractionParameters:
+    """Penalties that the owner of a consumer chain sets; None: the owner sets none."""
+
+    double_sign: Penalty | None = None
+    downtime: Penalty | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SlashingParams:
+    """Penalties of the provider's own slashing module."""
+
+    slash_fraction_double_sign: Decimal
+    slash_fraction_downtime: Decimal
+    downtime_jail_duration: int
+    """Nanoseconds."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ConsumerDetail:
     """Details of a chain that is INITIALIZED or runs here, all at the snapshot's height."""
 
@@ -121,6 +152,10 @@ class ConsumerDetail:
     """Address (20 bytes) of the key that this validator assigned for the chain, or None."""
     stopped_at: datetime.datetime | None = None
     """Time at which its owner removed it; None if it is not STOPPED or the endpoint does not return it."""
+    infraction_parameters: InfractionParameters = InfractionParameters()
+    """Terms in force; changes that the owner has queued are not part of them."""
+    infraction_problem: str = ""
+    """Why these terms are not readable; empty if they are."""
 
 
 @dataclass(frozen=True, slots=True)

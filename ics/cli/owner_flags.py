@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from ics import errors
-from ics.config import overrides, stack_file
+from ics.config import overrides, stack_file, units
 from ics.cosmos import canonical_json
-from ics.provider.owner import terms
 
 _INIT, _SHAPE = "initialization_parameters", "power_shaping_parameters"
 _TEXTS = (
@@ -173,7 +172,7 @@ def _computed(args: argparse.Namespace, now: datetime.datetime) -> Mapping[str, 
     computed = {}
     if args.spawn_in is not None:
         try:
-            wait = terms.parse_duration(args.spawn_in)
+            wait = units.parse_nanoseconds(args.spawn_in)
         except ValueError as error:
             raise errors.SettingsError(f"--spawn-in: {error}") from error
         moment = now.astimezone(datetime.UTC) + datetime.timedelta(microseconds=wait // 1000)

@@ -123,6 +123,24 @@ class Genesis(base.Frozen):
         return self
 
 
+class AcceptedPenalty(base.Frozen):
+    """The worst penalty for one kind of infraction that this validator accepts."""
+
+    slash_fraction: units.Fraction | None = None
+    """Largest share of the stake that may be slashed, from 0 to 1; none: that of the provider's slashing module."""
+    jail_duration: units.Nanoseconds | None = None
+    """Longest time in jail, such as 10m or forever; none: that of the provider itself."""
+    tombstone: bool | None = None
+    """Whether the validator may be jailed with no way back; none: as the provider itself does."""
+
+
+class AcceptedTerms(base.Frozen):
+    """The worst infraction parameters with which this validator joins a chain."""
+
+    double_sign: AcceptedPenalty = AcceptedPenalty()
+    downtime: AcceptedPenalty = AcceptedPenalty()
+
+
 class Definition(base.Frozen):
     """A consumer chain, or a pattern of chains, that this operator is ready to run."""
 
@@ -142,6 +160,8 @@ class Definition(base.Frozen):
     min_gas_price: str
     """`minimum-gas-prices` of the node, such as 0stake."""
     genesis: Genesis
+    accepted_terms: AcceptedTerms = AcceptedTerms()
+    """The worst infraction parameters with which the chain is joined."""
     seeds: tuple[units.Peer, ...] = ()
     """Seed nodes, `<node id>@<host>:<port>`."""
     config: node_config.Config = pydantic.Field(default_factory=dict)

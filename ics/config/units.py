@@ -1,6 +1,7 @@
 """Durations, prices, quantities and peers, as settings write them; pure."""
 
 import re
+from decimal import Decimal
 from typing import Annotated
 
 import pydantic
@@ -9,6 +10,7 @@ from ics import errors
 from ics.cosmos import coins, times
 
 _QUANTITY = re.compile(r"[0-9]+(\.[0-9]+)?(m|k|M|G|T|Ki|Mi|Gi|Ti)?")
+_FRACTION = re.compile(r"[0-9]+(\.[0-9]{1,18})?")
 _PEER = re.compile(r"[0-9a-f]{40}@[^@\s,]+:[0-9]{1,5}")
 
 
@@ -22,6 +24,39 @@ def parse_seconds(value: object) -> int:
     if fraction:
         raise ValueError(f"invalid duration {value!r}; use whole seconds, e.g. 30s")
     return whole
+
+
+def parse_nanoseconds(value: object) -> int:
+    """Parse `24h`, `540s`, `1.5s`, `2d` or `forever` (the longest duration that a chain can hold) into nanoseconds.
+
+    Raises:
+        ValueError: the value is not a duration.
+    """
+    return times.LONGEST if value == "forever" else times.parse_duration(str(value))
+
+
+def format_nanoseconds(nanoseconds: int) -> str:
+    """Format a duration so that `parse_nanoseconds` returns it."""
+    return "forever" if nanoseconds == times.LONGEST else times.format_duration(nanoseconds)
+
+
+def fraction(value: object) -> str:
+    """Validate a decimal number from 0 to 1 and return it as text.
+
+    Raises:
+        ValueError: the value is not such a number.
+    """
+    # YAML makes a float of 0.00001, whose text would be 1e-05.
+    text = format(Decimal(repr(value)), "f") if isinstance(value, float) else str(value)
+    if isinstance(value, bool) or not _FRACTION.fullmatch(text) or Decimal(text) > 1:
+        raise ValueError(f"invalid fraction {value!r}; use a number from 0 to 1, e.g. 0.05")
+    return text
+
+
+def format_decimal(value: Decimal) -> str:
+    """Format a decimal number without an exponent and without zeros at its end."""
+    text = format(value, "f")
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def _price(text: str) -> str:
@@ -49,6 +84,12 @@ Duration = Annotated[
     int, pydantic.BeforeValidator(parse_seconds), pydantic.PlainSerializer(lambda count: f"{count}s")
 ]
 """Seconds, written as `30s`, `5m`, `2h` or `1d`."""
+Nanoseconds = Annotated[
+    int, pydantic.BeforeValidator(parse_nanoseconds), pydantic.PlainSerializer(format_nanoseconds)
+]
+"""Nanoseconds, written as `24h` or `forever`."""
+Fraction = Annotated[str, pydantic.BeforeValidator(fraction)]
+"""A decimal number from 0 to 1."""
 Price = Annotated[str, pydantic.AfterValidator(_price)]
 """Amount and denomination, such as 0.001stake."""
 Quantity = Annotated[str, pydantic.AfterValidator(_quantity)]

@@ -15,6 +15,7 @@ from ics.config import chain_definition, settings
 from ics.consumer import chain as consumer_chain
 from ics.consumer import context, genesis, key_check, matching, observed, places, rekey, selection, signing
 from ics.consumer import participation as consumer_participation
+from ics.consumer import terms as consumer_terms
 from ics.consumer.peers import description, peering, ports
 from ics.consumer.peers import gateway_ports as peers_gateway_ports
 from ics.cosmos import addresses
@@ -49,6 +50,8 @@ class ChainDecision:
     """Address (20 bytes) of this validator's key on the chain, if it belongs to another installation."""
     withholds: Withholding | None = None
     """Key that the existing node of a paused chain must not have."""
+    open_terms: frozenset[consumer_terms.Question] = frozenset()
+    """What must still be asked about the terms of a chain that this validator has joined or would join."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -380,10 +383,24 @@ def _judge_known(context: context.ChainContext, consumer: model.Consumer) -> Cha
     match = matching.find(context, summary, detail, is_member=is_member)
     if isinstance(match, Condition):
         return _without_definition(context, summary, participation, match)
-    decision = _with_definition(context, consumer, detail, match, participation)
-    if match.mismatch is None or match.mismatch in decision.conditions:
-        return decision
-    return dataclasses.replace(decision, conditions=(*decision.conditions, match.mismatch))
+    terms = consumer_terms.assess(context.observed, summary, detail, match.loaded.definition, is_member)
+    decision = _with_definition(context, consumer, detail, match, participation, terms)
+    return _with_terms(decision, match, terms, is_member)
+
+
+def _with_terms(
+    decision: ChainDecision, match: matching.Match, terms: consumer_terms.Assessment, is_member: bool
+) -> ChainDecision:
+    """Return a decision with what is known, and still to be asked, about the chain's owner and terms."""
+    conditions = decision.conditions
+    if match.mismatch is not None and match.mismatch not in conditions:
+        conditions = (*conditions, match.mismatch)
+    if is_member:
+        conditions = (*conditions, *terms.conditions)
+    is_open = is_member or decision.participation is consumer_participation.Participation.SELECTED
+    return dataclasses.replace(
+        decision, conditions=conditions, open_terms=terms.questions if is_open else frozenset()
+    )
 
 
 def _unreadable(context: context.ChainContext, summary: model.ConsumerSummary, problem: str) -> Condition:
@@ -449,6 +466,7 @@ def _with_definition(
     detail: model.ConsumerDetail,
     match: matching.Match,
     participation: consumer_participation.Participation,
+    terms: consumer_terms.Assessment,
 ) -> ChainDecision:
     summary, loaded = consumer.summary, match.loaded
     memory = context.memory_of(summary.consumer_id) or observed.ChainMemory(namespace="")
@@ -483,7 +501,7 @@ def _with_definition(
             conditions=conditions,
             is_paused=bool(memory.namespace),
         )
-    return _with_key(context, consumer, detail, match, choice, participation, conditions)
+    return _with_key(context, consumer, detail, match, choice, participation, conditions, terms)
 
 
 def _elsewhere(
@@ -546,6 +564,7 @@ def _with_key(
     choice: places.SelectedKey,
     participation: consumer_participation.Participation,
     conditions: tuple[Condition, ...],
+    terms: consumer_terms.Assessment,
 ) -> ChainDecision:
     """Decide about a chain with a usable key and genesis: join it, leave it, or run its node."""
     summary = consumer.summary
@@ -555,7 +574,7 @@ def _with_key(
     )
     conditions = (*conditions, *lost)
     participation, intents, more = consumer_participation.decide(
-        context, summary, detail, choice, participation, match.mismatch
+        context, summary, detail, choice, participation, match.mismatch, terms
     )
     decision = ChainDecision(
         summary=summary,
@@ -564,6 +583,9 @@ def _with_key(
         intents=intents,
         conditions=(*conditions, *more),
     )
+    if participation is consumer_participation.Participation.SELECTED and terms.questions:
+        # Nothing else is asked about a chain that may turn out not to be joined.
+        return decision
     leaving = consumer_participation.leaving_progress(context, summary, choice, participation)
     if leaving is consumer_participation.Leaving.LEFT:
         retired = choice.place if choice.is_assigned else None

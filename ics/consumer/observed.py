@@ -77,6 +77,14 @@ class Observed:
     """Addresses (20 bytes) of keys about which the provider was asked in this pass."""
     used_keys: frozenset[bytes] = frozenset()
     """Addresses (20 bytes) of keys due for assignment that the provider already knows."""
+    slashing: model.SlashingParams | None = None
+    """Penalties of the provider's own slashing module; None if they were not queried or not readable."""
+    slashing_problem: str = ""
+    """Error from reading them."""
+    queued_terms: Mapping[str, model.InfractionParameters] = field(default_factory=dict)
+    """Infraction parameters that owners have queued, by consumer id, of the chains about which it was asked."""
+    queue_problems: Mapping[str, str] = field(default_factory=dict)
+    """Errors from reading them, by consumer id."""
     opt_in_requests: frozenset[str] = frozenset()
     """Consumer ids that the operator requested to join."""
     move_requests: frozenset[str] = frozenset()

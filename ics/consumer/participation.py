@@ -11,7 +11,7 @@ import enum
 from ics import errors, model
 from ics.conditions import Condition, Reason, Severity
 from ics.config import settings
-from ics.consumer import context, places, selection, watchdog
+from ics.consumer import context, places, selection, terms, watchdog
 from ics.consumer.peers import description
 from ics.cosmos import addresses
 from ics.relayer import accounts
@@ -54,8 +54,11 @@ def decide(
     selected_key: places.SelectedKey,
     participation: Participation,
     mismatch: Condition | None,
+    terms: terms.Assessment,
 ) -> tuple[Participation, tuple[model.Intent, ...], list[Condition]]:
     """Decide whether to join; return the resulting participation, due transactions and conditions.
+
+    The conditions of the terms are among them only if they keep this validator from joining.
 
     Args:
         context: inputs of the pass.
@@ -64,6 +67,7 @@ def decide(
         selected_key: this validator's consumer key for the chain.
         participation: at the snapshot's height.
         mismatch: the condition of a chain whose owner is not the definition's; it is run, but not joined again.
+        terms: the chain's infraction parameters against the definition's.
     """
     if summary.phase is model.Phase.STOPPED:
         return _stopped(context, summary, participation)
@@ -80,6 +84,10 @@ def decide(
         return Participation.DECLINED, (), [condition]
     if mismatch is not None:
         return Participation.DECLINED, (), [mismatch]
+    if terms.conditions:
+        return Participation.DECLINED, (), [*terms.conditions]
+    if terms.questions:
+        return Participation.SELECTED, (), []
     intent, obstacle = _before_joining(context)
     if obstacle is not None:
         return Participation.DECLINED, (), [dataclasses.replace(obstacle, consumer_id=summary.consumer_id)]

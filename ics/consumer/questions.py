@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ics import model
-from ics.consumer import desired, lifecycle, observed
+from ics.consumer import desired, lifecycle, observed, terms
 from ics.keys import derivation
 from ics.relayer import accounts
 
@@ -36,9 +36,15 @@ class Questions:
     relayers: tuple[RelayQuestion, ...] = ()
     accounts: tuple[str, ...] = ()
     """Accounts on the provider whose balances are needed."""
+    slashing: bool = False
+    """Whether the parameters of the provider's slashing module are needed."""
+    queues: tuple[str, ...] = ()
+    """Consumer ids of chains whose owners may have queued other infraction parameters."""
 
     def __bool__(self) -> bool:
-        return bool(self.geneses or self.keys or self.relayers or self.accounts)
+        return bool(
+            self.geneses or self.keys or self.relayers or self.accounts or self.slashing or self.queues
+        )
 
 
 def open_questions(observed: observed.Observed, wanted: desired.Desired, seed: model.Secret) -> Questions:
@@ -65,6 +71,12 @@ def open_questions(observed: observed.Observed, wanted: desired.Desired, seed: m
         relayers=_relayers(observed, wanted, seed),
         accounts=tuple(
             address for address in _accounts(wanted, seed) if address not in observed.checked_accounts
+        ),
+        slashing=any(terms.Question.SLASHING in decision.open_terms for decision in wanted.decisions),
+        queues=tuple(
+            decision.summary.consumer_id
+            for decision in wanted.decisions
+            if terms.Question.QUEUE in decision.open_terms
         ),
     )
 

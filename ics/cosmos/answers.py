@@ -10,12 +10,14 @@ import binascii
 import datetime
 import re
 from collections.abc import Callable, Iterator
+from decimal import Decimal
 from typing import Any, NoReturn, TypeVar
 
 from ics import errors
 from ics.cosmos import times
 
 _WHOLE = re.compile(r"[0-9]{1,78}")
+_DECIMAL = re.compile(r"[0-9]{1,78}(\.[0-9]{1,18})?")
 _T = TypeVar("_T")
 
 
@@ -114,6 +116,12 @@ class Field:
         if not _WHOLE.fullmatch(text):
             self.fail("a whole number")
         return int(text)
+
+    def decimal(self) -> Decimal:
+        """Return the non-negative decimal number, exactly; the Cosmos SDK writes it as text (LegacyDec)."""
+        if not _DECIMAL.fullmatch(self.text()):
+            self.fail("a decimal number")
+        return Decimal(self.text())
 
     def base64(self) -> bytes:
         """Return the base64-decoded bytes; the gateway writes empty bytes as null."""

@@ -12,6 +12,9 @@ from ics.cosmos import addresses
 from ics.reconciler import relayer_facts, world
 from ics.relayer import facts
 
+_PROVIDER = ""
+"""Stands for the provider itself, where answers are kept by consumer id."""
+
 
 async def read(world: world.World) -> tuple[observed.Observed, desired.Desired]:
     """Read the provider at one height, the cluster's state and the chains' own nodes.
@@ -117,6 +120,10 @@ async def _answered(
             relayer_facts.read(world, observed.snapshot.moment, open_questions.relayers)
         )
         paying = group.create_task(_balances(world, open_questions.accounts))
+        judging = group.create_task(
+            _each({_PROVIDER: world.provider.slashing_params()} if open_questions.slashing else {})
+        )
+        queues = group.create_task(_each({c: world.provider.queued_terms(c) for c in open_questions.queues}))
     launches, used = fetching.result(), checking.result()
     snapshot = dataclasses.replace(
         observed.snapshot,
@@ -134,6 +141,13 @@ async def _answered(
         relay_problems={**observed.relay_problems, **_problems(relaying.result())},
         checked_accounts=observed.checked_accounts.union(open_questions.accounts),
         balances={**observed.balances, **paying.result()},
+        slashing=_values(judging.result(), model.SlashingParams).get(_PROVIDER, observed.slashing),
+        slashing_problem=_problems(judging.result()).get(_PROVIDER, observed.slashing_problem),
+        queued_terms={
+            **observed.queued_terms,
+            **_values(queues.result(), model.InfractionParameters),
+        },
+        queue_problems={**observed.queue_problems, **_problems(queues.result())},
     )
 
 

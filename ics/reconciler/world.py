@@ -43,6 +43,14 @@ class Provider(Protocol):
         """Return whether a consumer key is or recently was assigned on a chain."""
         ...
 
+    async def slashing_params(self) -> model.SlashingParams:
+        """Read the penalties of the provider's own slashing module."""
+        ...
+
+    async def queued_terms(self, consumer_id: str) -> model.InfractionParameters:
+        """Read the infraction parameters that the owner of a launched chain has queued."""
+        ...
+
     async def launch(self, consumer_id: str, with_details: bool = True) -> model.Launch:
         """Read the data that completes a launched chain's genesis, optionally with the validators' descriptions."""
         ...

@@ -36,7 +36,7 @@ def scene(count: int) -> observed.Observed:
                 volume_uid="uid",
                 has_workload=True,
             )
-    return observed.Observed(snapshot=factories.snapshot(*consumers), memory=observed.Memory(remembered))
+    return factories.observation(snapshot=factories.snapshot(*consumers), memory=observed.Memory(remembered))
 
 
 def best(work: Callable[[], object]) -> float:

@@ -69,6 +69,12 @@ class Provider:
     async def is_key_used(self, consumer_id: str, consumer_address: str) -> bool:
         return False
 
+    async def slashing_params(self) -> model.SlashingParams:
+        return factories.SLASHING
+
+    async def queued_terms(self, consumer_id: str) -> model.InfractionParameters:
+        return model.InfractionParameters()
+
     async def launch(self, consumer_id: str, with_details: bool = True) -> model.Launch:
         return factories.launch("alice", "bob")
 

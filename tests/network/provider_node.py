@@ -252,15 +252,15 @@ class Node:
         spawn_time: str = "",
         owner: str = "charlie",
         genesis_hash: bytes = b"genesis hash",
+        **more: object,
     ) -> str:
         """Create a consumer chain; INITIALIZED with a spawn time (RFC 3339), REGISTERED without.
 
         Returns:
             its consumer id.
         """
-        included = self.send(
-            owner, "provider", "create-consumer", self.consumer_order(chain_id, spawn_time, genesis_hash)
-        )
+        order = self.consumer_order(chain_id, spawn_time, genesis_hash, **more)
+        included = self.send(owner, "provider", "create-consumer", order)
         return next(
             str(attribute["value"])
             for event in included["events"]
@@ -270,9 +270,9 @@ class Node:
         )
 
     def consumer_order(
-        self, chain_id: str, spawn_time: str = "", genesis_hash: bytes = b"genesis hash"
+        self, chain_id: str, spawn_time: str = "", genesis_hash: bytes = b"genesis hash", **more: object
     ) -> str:
-        """Path of a file with which the CLI creates a consumer chain."""
+        """Path of a file with which the CLI creates a consumer chain; `more` are further parts of its order."""
         order: dict[str, Any] = {
             "chain_id": chain_id,
             "metadata": {"name": f"name of {chain_id}", "description": "a test", "metadata": "{}"},
@@ -281,19 +281,21 @@ class Node:
         if spawn_time:
             order["initialization_parameters"] = initialization(chain_id, spawn_time, genesis_hash)
             order["power_shaping_parameters"] = {"top_N": 0, "allow_inactive_vals": False}
+        order |= more
         path = self.folder / "order.json"
         path.write_text(json.dumps(order))
         return str(path)
 
     def move_spawn(self, consumer_id: str, chain_id: str, spawn_time: str, genesis_hash: bytes) -> None:
         """Give a chain another spawn time (RFC 3339); one in the past launches it."""
-        order = {
-            "consumer_id": consumer_id,
-            "initialization_parameters": initialization(chain_id, spawn_time, genesis_hash),
-        }
-        path = self.folder / "move.json"
-        path.write_text(json.dumps(order))
-        self.send("charlie", "provider", "update-consumer", str(path))
+        changed = initialization(chain_id, spawn_time, genesis_hash)
+        self.update_consumer(consumer_id, initialization_parameters=changed)
+
+    def update_consumer(self, consumer_id: str, owner: str = "charlie", **changes: object) -> None:
+        """Change parts of a chain's order, such as `infraction_parameters`."""
+        path = self.folder / "update.json"
+        path.write_text(json.dumps({"consumer_id": consumer_id, **changes}))
+        self.send(owner, "provider", "update-consumer", str(path))
 
     def phase(self, consumer_id: str) -> str:
         """Phase of a consumer chain, without its prefix."""
@@ -318,6 +320,11 @@ def initialization(chain_id: str, spawn_time: str, genesis_hash: bytes = b"genes
         "distribution_transmission_channel": "",
         "connection_id": "",
     }
+
+
+def penalty(slash_fraction: str, jail_duration: int, tombstone: bool = False) -> dict[str, Any]:
+    """One of the infraction parameters as the CLI reads them; the duration is in nanoseconds."""
+    return {"slash_fraction": slash_fraction, "jail_duration": jail_duration, "tombstone": tombstone}
 
 
 def running(folder: pathlib.Path, program: pathlib.Path | None = None, **options: Any) -> Iterator[Node]:

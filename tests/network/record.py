@@ -13,7 +13,8 @@ import pathlib
 import tempfile
 import urllib.parse
 
-from ics.provider.rest import stopped_at
+from ics.provider import gateway
+from ics.provider.rest import queued_terms, stopped_at
 from tests.network import provider_node
 
 FOLDER = pathlib.Path(__file__).parent.parent / "unit" / "provider" / "recorded"
@@ -49,11 +50,15 @@ def record_all(node: provider_node.Node) -> None:
     node.send("bob", "provider", "opt-in", launched)
     save(node, "must_validate_none", f"{CCV}/consumer_chains_per_validator/{valcons['alice']}")
     node.until(lambda: node.phase(launched) == node.phase(doomed) == "LAUNCHED")
+    save(node, "slashing_params", "/cosmos/slashing/v1beta1/params")
+    save_stored(node, "queued_terms_none", queued_terms.request(launched, node.height()))
+    queued = provider_node.penalty("0.123456789012345678", 1_500_000_000)
+    node.update_consumer(launched, infraction_parameters={"downtime": queued})
+    save_stored(node, "queued_terms", queued_terms.request(launched, node.height()))
     node.send("charlie", "provider", "remove-consumer", doomed)
     node.until(lambda: node.phase(doomed) == "STOPPED")
     save_chain(node, "stopped", doomed, valcons["alice"])
-    query = urllib.parse.urlencode(stopped_at.params(doomed, node.height()))
-    save(node, "removal_time", f"{stopped_at.PATH}?{query}")
+    save_stored(node, "removal_time", stopped_at.request(doomed, node.height()))
     node.until(lambda: node.phase(doomed) == "DELETED")
     for name, consumer_id in (
         ("registered", registered),
@@ -89,6 +94,11 @@ def save_chain(node: provider_node.Node, name: str, consumer_id: str, valcons: s
     save(node, f"consumer_validators_{name}", f"{CCV}/consumer_validators/{consumer_id}")
     save(node, f"consumer_addr_{name}", f"{CCV}/validator_consumer_addr/{consumer_id}/{valcons}")
     save(node, f"consumer_genesis_{name}", f"{CCV}/consumer_genesis/{consumer_id}")
+
+
+def save_stored(node: provider_node.Node, name: str, query: gateway.RestRequest) -> None:
+    """Record a query of the module's store, which has its height as a parameter."""
+    save(node, name, f"{query.path}?{urllib.parse.urlencode(query.params)}")
 
 
 def save(node: provider_node.Node, name: str, path: str, height: int | None = None) -> bytes:

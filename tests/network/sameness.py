@@ -47,22 +47,27 @@ class Comparison:
 def forgotten(memory: observed.Memory, renamed: Collection[str]) -> observed.Memory:
     """What a fresh reconciler finds: the nodes that run, and nothing of what earlier passes wrote down.
 
-    Kept are the present facts (a node is there, with its key or without, a Hermes is there), that a stopped
-    chain is done with (a node that is gone can be asked nothing), and the namespace of a chain that was
-    renamed after its staging.
+    Kept are the present facts (a node is there, with its key or without, a Hermes is there), the places (without
+    them, the keys would be of another installation), that a stopped chain is done with (a node that is gone can be
+    asked nothing), and the namespace of a chain that was renamed after its staging.
     """
     return observed.Memory(
         {
             consumer_id: observed.ChainMemory(
                 namespace=chain.namespace if consumer_id in renamed else "",
+                records=tuple(
+                    dataclasses.replace(record, volume_uid=None, is_ready=False) for record in chain.records
+                ),
                 has_workload=chain.has_workload,
+                workload_place=chain.workload_place,
                 is_ending=chain.is_ending,
                 is_withheld=chain.is_withheld,
                 relayer=inputs.RelayerMemory(has_hermes=chain.relayer.has_hermes),
             )
             for consumer_id, chain in memory.chains.items()
             if chain.has_workload or consumer_id in renamed
-        }
+        },
+        cluster_uid=memory.cluster_uid,
     )
 
 
@@ -76,7 +81,7 @@ def accepted(memory: observed.Memory, desired: desired.Desired) -> observed.Memo
                 chains[chain.consumer_id],
                 relayer=dataclasses.replace(chains[chain.consumer_id].relayer, record=plan.candidate.record),
             )
-    return observed.Memory(chains, memory.open_ports)
+    return dataclasses.replace(memory, chains=chains)
 
 
 def compare(live: Iterable[Object], fresh: Iterable[Object], validator: str) -> Comparison:
@@ -152,7 +157,7 @@ def _remembered(item: Object, other: Object | None, validator: str) -> str:
         return ""
     if kind in ("Namespace", "PersistentVolumeClaim"):
         return f"retained {kind} of a chain that is over or was left"
-    return "retained key of a chain that is over or was left, or of an earlier generation"
+    return "retained key of a chain that is over or was left, or of an earlier place"
 
 
 def _by_key(items: Iterable[Object]) -> dict[Key, Object]:

@@ -3,23 +3,28 @@
 import asyncio
 import dataclasses
 import datetime
+import json
 import pathlib
 import signal
+import urllib.parse
 from collections.abc import Iterator
+from decimal import Decimal
 
 import pytest
 
 from ics import errors, model
 from ics.config import settings as config_settings
-from ics.cosmos import addresses
+from ics.cosmos import addresses, answers, times
 from ics.keys import derivation
-from ics.provider.rest import queries
+from ics.provider.rest import queries, queued_terms
 from ics.provider.tx import grpc, signers, transactions
 from tests.network import provider_node
+from tests.unit import factories
 
 pytestmark = pytest.mark.network
 
 CCV = "/interchain_security/ccv/provider"
+NOTHING = model.InfractionParameters()
 
 
 @pytest.fixture(scope="module")
@@ -369,3 +374,64 @@ async def test_launch_height_that_is_pruned(node: provider_node.Node, tmp_path: 
     by_operator = sorted((o.operator_address, provider_node.DETAILS[o.name]) for o in node.operators.values())
     details = tuple(details for _, details in by_operator)
     assert found == [model.Launch(ccv, None), model.Launch(ccv, details)]
+
+
+async def test_terms_of_a_chain_and_their_queued_change(node: provider_node.Node) -> None:
+    """An owner's change takes effect at once before the launch, and an unbonding period (20 s) late after it."""
+
+    async def terms(*consumer_ids: str) -> list[model.InfractionParameters]:
+        async with queries.Queries(settings(node), now) as provider:
+            await provider.open()
+            return [await provider.queued_terms(consumer_id) for consumer_id in consumer_ids]
+
+    def in_force(snapshot: model.Snapshot) -> model.InfractionParameters:
+        detail = chain(snapshot, consumer_id).detail
+        assert detail is not None
+        assert detail.infraction_problem == ""
+        return detail.infraction_parameters
+
+    def penalty(fraction: str, duration: int, tombstone: bool = False) -> model.Penalty:
+        return model.Penalty(slash_fraction=Decimal(fraction), jail_duration=duration, tombstone=tombstone)
+
+    async with queries.Queries(settings(node), now) as provider:
+        await provider.open()
+        assert await provider.slashing_params() == factories.SLASHING
+    quiet = soon(node)
+    first = provider_node.penalty("0.000000000000000001", 90 * times.SECOND)
+    consumer_id = node.create_consumer(
+        "harsh-1", in_seconds(15), owner="alice", infraction_parameters={"downtime": first}
+    )
+    created = model.InfractionParameters(
+        double_sign=factories.MILD.double_sign, downtime=penalty("0.000000000000000001", 90 * times.SECOND)
+    )
+    assert (in_force(await look(node)), await terms(quiet, consumer_id)) == (created, [NOTHING] * 2)
+    double_sign = provider_node.penalty("0.5", times.LONGEST, tombstone=False)
+    node.update_consumer(consumer_id, "alice", infraction_parameters={"double_sign": double_sign})
+    changed = dataclasses.replace(created, double_sign=penalty("0.5", times.LONGEST))
+    assert (in_force(await look(node)), await terms(consumer_id)) == (changed, [NOTHING])
+    await sender(node).send(model.OptIn(consumer_id, "harsh-1", None))
+    await asyncio.to_thread(node.until, lambda: node.phase(consumer_id) == "LAUNCHED")
+
+    harsh = provider_node.penalty("1", 1_500_000_000, tombstone=True)
+    node.update_consumer(consumer_id, "alice", infraction_parameters={"downtime": harsh})
+
+    queued = dataclasses.replace(changed, downtime=penalty("1", 1_500_000_000, tombstone=True))
+    assert await terms(quiet, consumer_id) == [NOTHING, queued]
+    assert in_force(await look(node)) == changed
+    downtime = f"{CCV}/consumer_chain/{consumer_id}"
+    await asyncio.to_thread(
+        node.until,
+        lambda: node.ask(downtime)["infraction_parameters"]["downtime"]["jail_duration"] == "1.500s",
+    )
+    assert (in_force(await look(node)), await terms(consumer_id)) == (queued, [NOTHING])
+
+
+async def test_store_of_a_height_that_is_not_there(node: provider_node.Node) -> None:
+    """The node answers no value and no error code; that must not count as an empty queue."""
+    consumer_id = soon(node)
+    request = queued_terms.request(consumer_id, node.height() + 1000)
+    status, body = node.get(f"{request.path}?{urllib.parse.urlencode(request.params)}")
+
+    assert status == 200
+    with pytest.raises(errors.Permanent, match=r"field log is 'version does not exist', not empty"):
+        queued_terms.decode(answers.Field("q", json.loads(body)), request)

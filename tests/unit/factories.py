@@ -6,6 +6,7 @@ import datetime
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
 from typing import Any, Protocol
 
 from ics import manifests, model
@@ -14,7 +15,7 @@ from ics.config import chain_definition
 from ics.config import settings as config_settings
 from ics.consumer import desired, observed, places
 from ics.consumer.peers import description
-from ics.cosmos import addresses, canonical_json
+from ics.cosmos import addresses, canonical_json, times
 from ics.keys import derivation
 from ics.reconciler import world as reconciler_world
 from ics.relayer import inputs
@@ -112,6 +113,19 @@ def validator(name: str, **changes: Any) -> model.Validator:
     return dataclasses.replace(base, **changes)
 
 
+SLASHING = model.SlashingParams(
+    slash_fraction_double_sign=Decimal("0.05"),
+    slash_fraction_downtime=Decimal("0.01"),
+    downtime_jail_duration=600 * times.SECOND,
+)
+"""The provider's own penalties, its defaults."""
+MILD = model.InfractionParameters(
+    double_sign=model.Penalty(slash_fraction=Decimal("0.05"), jail_duration=times.LONGEST, tombstone=True),
+    downtime=model.Penalty(slash_fraction=Decimal(0), jail_duration=600 * times.SECOND, tombstone=False),
+)
+"""What the provider sets for a chain whose owner sets nothing."""
+
+
 def detail(**changes: Any) -> model.ConsumerDetail:
     """The provider's detail of a chain without members."""
     base = model.ConsumerDetail(
@@ -125,6 +139,7 @@ def detail(**changes: Any) -> model.ConsumerDetail:
         opted_in=frozenset(),
         validators=(),
         own_consumer_address=None,
+        infraction_parameters=MILD,
     )
     return dataclasses.replace(base, **changes)
 
@@ -300,6 +315,16 @@ def memories(chains: Mapping[str, observed.ChainMemory] | None = None, **changes
     return observed.Memory(chains or {}, cluster_uid=CLUSTER, **changes)
 
 
+def observation(snapshot: model.Snapshot, **changes: Any) -> observed.Observed:
+    """Everything observed in a pass, with the terms of all chains: nothing is queued."""
+    base = observed.Observed(
+        snapshot=snapshot,
+        slashing=SLASHING,
+        queued_terms={c.summary.consumer_id: model.InfractionParameters() for c in snapshot.consumers},
+    )
+    return dataclasses.replace(base, **changes)
+
+
 def judge(
     seen: model.Consumer | model.Snapshot | observed.Observed,
     name: str = "alice",
@@ -324,7 +349,7 @@ def judge(
     if isinstance(seen, model.Consumer):
         seen = snapshot(seen)
     if isinstance(seen, model.Snapshot):
-        seen, memory = observed.Observed(snapshot=seen, memory=memory or memories()), None
+        seen, memory = observation(seen, memory=memory or memories()), None
     assert memory is None, "it belongs to what was observed"
     seen = dataclasses.replace(seen, spare=seen.spare or SPARE)
     chosen = settings(name, **changes) if stack is None else stack

@@ -4,15 +4,19 @@ import argparse
 import base64
 import fnmatch
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ics import errors, model
 from ics.cli import options, output
 from ics.cli.commands import consumer_owner
+from ics.config import units
 from ics.cosmos import canonical_json, genesis
 from ics.engines import diff
 from ics.provider.owner import decode, terms
 from ics.reconciler import wiring
+
+if TYPE_CHECKING:
+    from ics.provider.owner import queries as owner_queries
 
 
 def register(parser: argparse.ArgumentParser, name: str) -> None:
@@ -95,13 +99,17 @@ async def _show(args: argparse.Namespace, access: wiring.ProviderAccess) -> int:
     members = await provider.members(consumer_id) if is_active else ()
     opted_in = await provider.opted_in(consumer_id) if is_active else frozenset()
     pairs = await provider.pairs(consumer_id) if is_active else ()
-    ccv = await provider.genesis(consumer_id) if chain.phase is model.Phase.LAUNCHED else None
+    is_launched = chain.phase is model.Phase.LAUNCHED
+    ccv = await provider.genesis(consumer_id) if is_launched else None
+    queued, queue_problem = await _queued(provider, consumer_id) if is_launched else (None, "")
     value = {
         "consumer_id": chain.consumer_id,
         "phase": chain.phase.value,
         "owner": chain.owner,
         "client_id": chain.client_id,
         **chain.terms.as_dict(),
+        "queued_infraction_parameters": queued,
+        "queue_problem": queue_problem,
         "allowlisted_reward_denoms": list(await provider.reward_denoms(consumer_id)),
         "opted_in": sorted(opted_in),
         "validators_are": "the forecast" if chain.is_prelaunch else "the set",
@@ -112,6 +120,28 @@ async def _show(args: argparse.Namespace, access: wiring.ProviderAccess) -> int:
     if args.genesis is not None:
         _write_genesis(args, chain, ccv)
     return output.emit(args, value, _lines(chain, value))
+
+
+async def _queued(
+    provider: "owner_queries.OwnerQueries", consumer_id: str
+) -> tuple[dict[str, Any] | None, str]:
+    """Return the queued infraction parameters, in the format of those in force, or why they are not readable."""
+    try:
+        queued = await provider.queued_terms(consumer_id)
+    except errors.IcsError as error:
+        return None, str(error)
+    if queued == model.InfractionParameters():
+        return None, ""
+    penalties = {"double_sign": queued.double_sign, "downtime": queued.downtime}
+    return {kind: None if one is None else _penalty(one) for kind, one in penalties.items()}, ""
+
+
+def _penalty(penalty: model.Penalty) -> dict[str, Any]:
+    return {
+        "slash_fraction": units.format_decimal(penalty.slash_fraction),
+        "jail_duration": units.format_nanoseconds(penalty.jail_duration),
+        "tombstone": penalty.tombstone,
+    }
 
 
 def _member(member: decode.Member) -> dict[str, Any]:
@@ -160,6 +190,12 @@ def _lines(chain: terms.OwnedConsumer, value: dict[str, Any]) -> list[str]:
     ]
     shown = {key: value[key] for key in terms.Terms.model_fields if key != "chain_id"}
     lines += [f"{path}: {diff.format_value(leaf)}" for path, leaf in terms.leaves(shown)]
+    if value["queued_infraction_parameters"] is not None:
+        queued = {"queued_infraction_parameters": value["queued_infraction_parameters"]}
+        lines += [f"{path}: {diff.format_value(leaf)}" for path, leaf in terms.leaves(queued)]
+        lines.append("queued parameters take effect within the provider's unbonding period")
+    if value["queue_problem"]:
+        lines.append(f"queued_infraction_parameters: unread: {value['queue_problem']}")
     if value["genesis"] is not None:
         made = value["genesis"]
         lines.append(f"CCV genesis: launch height {made['launch_height']}, sha256 {made['sha256']}")

@@ -8,9 +8,9 @@ from typing import Any
 
 from ics import errors, model
 from ics.cli import options, output, transactions
+from ics.config import units
 from ics.consumer import participation, status
 from ics.cosmos import times
-from ics.provider.owner import terms
 from ics.reconciler import observe, outcome, reconcile, wiring
 
 _PREPARATION_SECONDS = 180
@@ -153,7 +153,7 @@ async def _commission(args: argparse.Namespace, access: wiring.ProviderAccess) -
 
 def _rate(text: str) -> str:
     try:
-        return terms.fraction(text)
+        return units.fraction(text)
     except ValueError as error:
         raise errors.SettingsError(f"RATE: {error}") from error
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ics import errors
+from ics.config import units
 from ics.cosmos import answers
 from ics.provider.owner import terms as owner_terms
 from ics.provider.rest import decode
@@ -59,7 +60,7 @@ def _infraction(params: answers.Field) -> dict[str, Any]:
 def _slash_jail(params: answers.Field) -> Mapping[str, Any]:
     return {
         "slash_fraction": decimal(params["slash_fraction"].text()),
-        "jail_duration": owner_terms.format_duration(params["jail_duration"].nanoseconds()),
+        "jail_duration": units.format_nanoseconds(params["jail_duration"].nanoseconds()),
         "tombstone": params["tombstone"].boolean(),
     }
 

@@ -10,34 +10,16 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Annotated, Any, Final, TypeAlias
+from typing import Annotated, Any, TypeAlias
 
 import pydantic
 
 from ics import errors, model
-from ics.config import base, overrides, settings
+from ics.config import base, overrides, settings, units
 from ics.cosmos import times
-
-_FOREVER: Final = times.LONGEST
-"""Permanent, as a jail duration."""
 
 _HASH = re.compile(r"([0-9a-f]{2}){0,64}")
 _REVISION = re.compile(r"[^\n-]-([1-9][0-9]*)\Z")
-_FRACTION = re.compile(r"[0-9]+(\.[0-9]{1,18})?")
-
-
-def parse_duration(value: object) -> int:
-    """Parse `24h`, `540s`, `1.5s`, `2d` or `forever` into nanoseconds.
-
-    Raises:
-        ValueError: the value is not a duration.
-    """
-    return _FOREVER if value == "forever" else times.parse_duration(str(value))
-
-
-def format_duration(nanoseconds: int) -> str:
-    """Format a duration so that `parse_duration` returns it."""
-    return "forever" if nanoseconds == _FOREVER else times.format_duration(nanoseconds)
 
 
 def _hash(value: object) -> str:
@@ -62,18 +44,6 @@ def _spawn_time(value: object) -> str | None:
     return text
 
 
-def fraction(value: object) -> str:
-    """Validate a decimal number from 0 to 1 and return it as text.
-
-    Raises:
-        ValueError: the value is not such a number.
-    """
-    text = str(value)
-    if isinstance(value, bool) or not _FRACTION.fullmatch(text) or Decimal(text) > 1:
-        raise ValueError(f"invalid fraction {value!r}; use a number from 0 to 1, e.g. 0.05")
-    return text
-
-
 def legacy_dec(text: str) -> str:
     """Return a decimal number in the chain's wire format: the digits of the number times 10^18."""
     return str(int(Decimal(text).scaleb(18)))
@@ -85,12 +55,8 @@ def revision(chain_id: str) -> int:
     return int(match[1]) if match else 0
 
 
-Duration = Annotated[int, pydantic.BeforeValidator(parse_duration), pydantic.PlainSerializer(format_duration)]
-"""Nanoseconds, written as `24h`."""
 Hash = Annotated[str, pydantic.BeforeValidator(_hash)]
 """Hex of at most 64 bytes; empty: unspecified."""
-Fraction = Annotated[str, pydantic.BeforeValidator(fraction)]
-"""A decimal number from 0 to 1."""
 
 
 class Metadata(base.Frozen):
@@ -112,10 +78,10 @@ class Initialization(base.Frozen):
     binary_hash: Hash = ""
     spawn_time: Annotated[str | None, pydantic.BeforeValidator(_spawn_time)] = None
     """RFC 3339, exactly as written; None: the chain stays REGISTERED."""
-    unbonding_period: Duration = 24 * 3600 * times.SECOND
-    ccv_timeout_period: Duration = 72 * 3600 * times.SECOND
-    transfer_timeout_period: Duration = 3600 * times.SECOND
-    consumer_redistribution_fraction: Fraction = "0.75"
+    unbonding_period: units.Nanoseconds = 24 * 3600 * times.SECOND
+    ccv_timeout_period: units.Nanoseconds = 72 * 3600 * times.SECOND
+    transfer_timeout_period: units.Nanoseconds = 3600 * times.SECOND
+    consumer_redistribution_fraction: units.Fraction = "0.75"
     """Share of the consumer's rewards that stays on the consumer."""
     blocks_per_distribution_transmission: int = pydantic.Field(default=1000, ge=1)
     historical_entries: int = pydantic.Field(default=10000, ge=1)
@@ -147,8 +113,8 @@ class PowerShaping(base.Frozen):
 class SlashJail(base.Frozen):
     """Penalty on the provider for an infraction on the consumer."""
 
-    slash_fraction: Fraction
-    jail_duration: Duration
+    slash_fraction: units.Fraction
+    jail_duration: units.Nanoseconds
     """`forever`: permanent."""
     tombstone: bool = False
 

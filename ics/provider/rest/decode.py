@@ -134,13 +134,52 @@ def genesis_state(answer: answers.Field) -> dict[str, Any]:
     return answer["genesis_state"].mapping()
 
 
+def infraction_parameters(chain: answers.Field) -> model.InfractionParameters:
+    """Decode the infraction parameters in `consumer_chain/{id}`; versions before 6.4 lack them."""
+    params = chain.get("infraction_parameters")
+    if params is None:
+        return model.InfractionParameters()
+    return model.InfractionParameters(
+        double_sign=_penalty(params.get("double_sign")), downtime=_penalty(params.get("downtime"))
+    )
+
+
+def _penalty(field: answers.Field | None) -> model.Penalty | None:
+    if field is None:
+        return None
+    return model.Penalty(
+        slash_fraction=field["slash_fraction"].decimal(),
+        jail_duration=field["jail_duration"].nanoseconds(),
+        tombstone=field["tombstone"].boolean(),
+    )
+
+
+def slashing_params(answer: answers.Field) -> model.SlashingParams:
+    """Decode the parameters of the slashing module."""
+    params = answer["params"]
+    return model.SlashingParams(
+        slash_fraction_double_sign=params["slash_fraction_double_sign"].decimal(),
+        slash_fraction_downtime=params["slash_fraction_downtime"].decimal(),
+        downtime_jail_duration=params["downtime_jail_duration"].nanoseconds(),
+    )
+
+
 def consumer_detail(
     chain: answers.Field,
     opted_in: frozenset[str],
     validators: tuple[model.ConsumerValidator, ...],
     own_consumer_address: bytes | None,
 ) -> model.ConsumerDetail:
-    """Combine `consumer_chain/{id}` with the decoded answers of the chain's three other queries."""
+    """Combine `consumer_chain/{id}` with the decoded answers of the chain's three other queries.
+
+    Malformed infraction parameters are no error, because a chain that was joined must go on without them.
+    """
+    infraction, infraction_problem = model.InfractionParameters(), ""
+    try:
+        infraction = infraction_parameters(chain)
+    except answers.MalformedAnswer as error:
+        # The query has the height in it, and a condition stays the same while nothing changes.
+        infraction_problem = str(error).removeprefix(f"answer to {chain.query}: ")
     params = chain["init_params"]
     spawn_time = params["spawn_time"].time()
     return model.ConsumerDetail(
@@ -155,4 +194,6 @@ def consumer_detail(
         opted_in=opted_in,
         validators=validators,
         own_consumer_address=own_consumer_address,
+        infraction_parameters=infraction,
+        infraction_problem=infraction_problem,
     )

@@ -1,10 +1,11 @@
 """Snapshots of the provider chain at one height, read through its REST gateways."""
 
 import asyncio
+import contextlib
 import dataclasses
 import datetime
 import functools
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from types import TracebackType
 from typing import Any, Self, TypeAlias, TypeVar
 
@@ -15,7 +16,7 @@ from ics.conditions import Condition
 from ics.config import settings
 from ics.cosmos import answers, genesis
 from ics.provider import gateway, heads
-from ics.provider.rest import decode, endpoints, stopped_at
+from ics.provider.rest import decode, endpoints, queued_terms, stopped_at
 
 Interest: TypeAlias = Callable[[model.ConsumerSummary, bool], bool]
 """Predicate for chains whose details are read; the flag says whether `has-to-validate` lists the chain."""
@@ -143,6 +144,28 @@ class Queries:
         request = gateway.RestRequest(path, height=self.endpoints.head.height)
         return decode.is_key_used(await self.endpoints.ask(request))
 
+    async def slashing_params(self) -> model.SlashingParams:
+        """Read the penalties of the provider's own slashing module.
+
+        Raises:
+            Transient: the endpoint is unreachable or failing.
+            Permanent: the answer has an unexpected format.
+        """
+        request = gateway.RestRequest("/cosmos/slashing/v1beta1/params", height=self.endpoints.head.height)
+        with _without_height(request):
+            return decode.slashing_params(await self.endpoints.ask(request))
+
+    async def queued_terms(self, consumer_id: str) -> model.InfractionParameters:
+        """Read the infraction parameters that the owner of a launched chain has queued; without any, both are None.
+
+        Raises:
+            Transient: the endpoint is unreachable or failing.
+            Permanent: the endpoint does not serve the provider's store, or the answer has an unexpected format.
+        """
+        request = queued_terms.request(consumer_id, self.endpoints.head.height)
+        with _without_height(request):
+            return queued_terms.decode(await self.endpoints.ask(request), request)
+
     async def launch(self, consumer_id: str, with_details: bool = True) -> model.Launch:
         """Read the data that completes a launched chain's genesis; it never changes after the launch.
 
@@ -241,14 +264,14 @@ class Queries:
         """Return when a chain was stopped, or None if it was not or the endpoint does not serve its store."""
         if summary.phase is not model.Phase.STOPPED:
             return None
-        stored = gateway.RestRequest(stopped_at.PATH, stopped_at.params(summary.consumer_id, height), height)
+        stored = stopped_at.request(summary.consumer_id, height)
         staking = gateway.RestRequest("/cosmos/staking/v1beta1/params", height=height)
         try:
             async with aio.task_group() as group:
                 answer = group.create_task(self.endpoints.ask(stored))
                 terms = group.create_task(self.endpoints.ask(staking))
             unbonding = terms.result()["params"]["unbonding_time"].seconds()
-            return stopped_at.decode(answer.result(), unbonding)
+            return stopped_at.decode(answer.result(), stored, unbonding)
         except (errors.Permanent, gateway.Failed):
             # The chain is reported without the time, and its condition explains the consequence.
             return None
@@ -287,3 +310,13 @@ class Queries:
             # An endpoint that may still have the height did not answer, which does not mean pruned.
             raise errors.Transient(f"state after block {height} is not available: {'; '.join(problems)}")
         return None
+
+
+@contextlib.contextmanager
+def _without_height(request: gateway.RestRequest) -> Iterator[None]:
+    """Name only the path of the request in errors, because conditions with the height would change in every pass."""
+    try:
+        yield
+    except errors.IcsError as error:
+        kind = errors.Transient if isinstance(error, errors.Transient) else errors.Permanent
+        raise kind(str(error).replace(str(request), request.path)) from error

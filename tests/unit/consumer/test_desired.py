@@ -275,7 +275,7 @@ def test_genesis_is_asked_for_only_of_launched_chain_without_stored_genesis() ->
     staged = factories.memory()
 
     def lacks(chain: model.Consumer, memory: observed.Memory) -> bool:
-        before = observed.Observed(snapshot=factories.snapshot(chain), memory=memory)
+        before = factories.observation(snapshot=factories.snapshot(chain), memory=memory)
         asked = questions.open_questions(before, factories.judge(before), factories.seed("alice"))
         return bool(asked.geneses)
 
@@ -315,7 +315,7 @@ async def test_gateway_routes_paused_chain_to_new_pod_address() -> None:
         async def ensure_slices(self, *arguments: object) -> None:
             routed.extend(arguments)
 
-    found = observed.Observed(snapshot=facts, memory=memory, observations=pods)
+    found = factories.observation(snapshot=facts, memory=memory, observations=pods)
     await reconcile._route(factories.world(Gateway()), wanted, found, outcome.Collector())
     assert routed == [{"0": pod}, frozenset({"0"}), wanted.open_ports]
 
@@ -355,7 +355,7 @@ def left(*still_in: str, **node: object) -> desired.Desired:
     detail = dataclasses.replace(
         factories.joined("bob"), own_consumer_address=factories.consumer_key("alice").address
     )
-    facts = observed.Observed(
+    facts = factories.observation(
         snapshot=factories.snapshot(factories.consumer(P.LAUNCHED, detail)),
         memory=factories.memory(has_workload=True, genesis=factories.GENESIS),
         observations={"0": model.Observation(node=factories.node(*still_in, **node))},
@@ -397,7 +397,7 @@ def rejoin(**record: Any) -> desired.Desired:
     old = factories.record(is_retired=True)
     new = factories.record(at=1, volume=None, is_ready=False)
     records = (old, dataclasses.replace(new, **record)) if record else (old,)
-    facts = observed.Observed(
+    facts = factories.observation(
         snapshot=factories.snapshot(
             factories.consumer(P.LAUNCHED, detail), launches={"0": factories.launch("alice", "bob")}
         ),
@@ -440,7 +440,9 @@ def test_account_below_threshold_is_topped_up() -> None:
         )
     )
     balances = {accounts["relayer"]: 499_999, accounts["evidence"]: 500_000}
-    wanted = factories.judge(observed.Observed(snapshot=facts, memory=factories.staged(), balances=balances))
+    wanted = factories.judge(
+        factories.observation(snapshot=facts, memory=factories.staged(), balances=balances)
+    )
     assert wanted.intents == (
         model.TopUp(
             consumer_id="0",
@@ -470,7 +472,7 @@ def test_empty_provider_account_is_reported_with_remedy(
     )
     balances = {accounts["relayer"]: 0, accounts["evidence"]: 1}
     chain = factories.consumer(P.LAUNCHED, factories.joined("alice", "bob"))
-    facts = observed.Observed(
+    facts = factories.observation(
         snapshot=factories.snapshot(chain, time="2026-01-01T00:01:00Z"),
         memory=factories.memory(has_workload=True, genesis=factories.GENESIS),
         balances=balances,

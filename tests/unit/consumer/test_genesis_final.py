@@ -14,7 +14,6 @@ from ics.cli.doctor import chain_checks, findings
 from ics.conditions import Severity
 from ics.config import chain_definition, stack_file
 from ics.consumer import desired
-from ics.consumer import observed as consumer_observed
 from ics.cosmos import canonical_json
 from tests.unit import factories
 
@@ -43,7 +42,7 @@ def judge(
     members = factories.joined("alice", "bob") if phase is P.LAUNCHED else factories.detail()
     owners = dataclasses.replace(members, genesis_hash=bytes.fromhex(stated), **detail)
     launches = {"0": factories.launch("alice", "bob", details=())} if phase is P.LAUNCHED else {}
-    observed = consumer_observed.Observed(
+    observed = factories.observation(
         snapshot=factories.snapshot(factories.consumer(phase, owners), launches=launches),
         memory=factories.staged(),
     )

@@ -9,7 +9,6 @@ from ics import errors
 from ics.conditions import Severity
 from ics.config import chain_definition
 from ics.consumer import genesis
-from ics.consumer import observed as consumer_observed
 from ics.consumer.peers import publication
 from ics.cosmos import addresses
 from tests.unit import factories
@@ -95,9 +94,7 @@ def test_funded_or_silent_validator_has_no_left_out_condition() -> None:
 def test_left_out_relayer_is_reported_for_the_staged_chain() -> None:
     mallory = factories.validator("charlie", details="relayer=" + addresses.encode("cosmos", FEES))
     validators = (factories.validator("alice"), factories.validator("bob"), mallory)
-    observed = consumer_observed.Observed(
-        snapshot=factories.snapshot(factories.consumer(), validators=validators)
-    )
+    observed = factories.observation(snapshot=factories.snapshot(factories.consumer(), validators=validators))
     wanted = factories.judge(observed)
     decision = wanted.decisions[0]
     (condition,) = [one for one in decision.conditions if one.reason == "RelayerLeftOut"]

@@ -42,7 +42,7 @@ def judge(
     owners = dataclasses.replace(members, genesis_hash=b"")
     launches = {"0": factories.launch("alice", "bob")} if phase is P.LAUNCHED else {}
     snapshot = factories.snapshot(factories.consumer(phase, owners), launches=launches)
-    observed = consumer_observed.Observed(snapshot=snapshot, memory=memory or factories.memory())
+    observed = factories.observation(snapshot=snapshot, memory=memory or factories.memory())
     return factories.judge(observed, definitions=[loaded])
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from ics import manifests, model
 from ics.conditions import Severity
-from ics.consumer import observed, participation, signing
+from ics.consumer import participation, signing
 from ics.consumer.peers import ports
 from ics.cosmos import addresses
 from tests.unit import factories
@@ -106,7 +106,7 @@ def test_fresh_install_of_member_does_not_sign_unasked(records: tuple[model.Sign
         own_consumer_address=factories.consumer_key("alice", place=1).address,
     )
     running = factories.consumer(P.LAUNCHED, detail)
-    facts = observed.Observed(
+    facts = factories.observation(
         snapshot=factories.snapshot(running, launches={"0": factories.launch("alice", "bob")}),
         memory=factories.memory(records=records),
     )
@@ -213,7 +213,7 @@ def test_provider_key_is_reported_until_consumer_set_drops_it(
     detail: model.ConsumerDetail, on_chain: bytes | None, is_named: bool
 ) -> None:
     node = factories.node(validators={on_chain: 1} if on_chain else {})
-    seen = observed.Observed(
+    seen = factories.observation(
         snapshot=factories.snapshot(factories.consumer(P.LAUNCHED, detail)),
         memory=factories.memory(genesis=factories.GENESIS, has_workload=True),
         observations={"0": model.Observation(node=node)},

@@ -17,7 +17,7 @@ def asked(before: observed.Observed) -> questions.Questions:
 
 
 def test_opt_in_asks_about_its_key_and_answered_question_is_closed() -> None:
-    before = observed.Observed(
+    before = factories.observation(
         snapshot=factories.snapshot(factories.consumer(P.INITIALIZED)), memory=factories.staged()
     )
     key = addresses.consensus_address(factories.consumer_key("alice").public_key)
@@ -28,7 +28,7 @@ def test_opt_in_asks_about_its_key_and_answered_question_is_closed() -> None:
 
 def test_launched_chain_without_genesis_asks_for_it_until_it_is_fetched() -> None:
     chain = factories.consumer(P.LAUNCHED, factories.joined("alice", "bob"))
-    before = observed.Observed(snapshot=factories.snapshot(chain), memory=factories.staged())
+    before = factories.observation(snapshot=factories.snapshot(chain), memory=factories.staged())
     fetched = factories.snapshot(chain, launches={"0": factories.launch("alice", "bob")})
 
     assert asked(before).geneses == {"0": True}
@@ -37,7 +37,7 @@ def test_launched_chain_without_genesis_asks_for_it_until_it_is_fetched() -> Non
 
 def test_running_chain_asks_about_relaying_and_balances_once() -> None:
     chain = factories.consumer(P.LAUNCHED, factories.joined("alice", "bob"))
-    before = observed.Observed(
+    before = factories.observation(
         snapshot=factories.snapshot(chain, time="2026-01-01T12:00:00Z"),
         memory=factories.memory(genesis=factories.GENESIS, has_workload=True),
         observations={"0": model.Observation(node=factories.node("alice", "bob"))},
@@ -64,7 +64,7 @@ def test_running_chain_asks_about_relaying_and_balances_once() -> None:
 
 def test_silent_node_is_not_asked_about_relaying() -> None:
     chain = factories.consumer(P.LAUNCHED, factories.joined("alice", "bob"))
-    before = observed.Observed(
+    before = factories.observation(
         snapshot=factories.snapshot(chain, time="2026-01-01T12:00:00Z"),
         memory=factories.memory(genesis=factories.GENESIS, has_workload=True),
         observations={"0": model.Observation(error="no answer")},

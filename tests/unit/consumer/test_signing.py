@@ -36,7 +36,7 @@ def judge(
     **changes: Any,
 ) -> desired.Desired:
     settings = factories.settings(consensus_keys={"0": named}) if named else factories.settings()
-    facts = observed.Observed(
+    facts = factories.observation(
         snapshot=factories.snapshot(consumer or factories.consumer(), **changes),
         memory=memory or factories.memories(),
     )
@@ -84,7 +84,7 @@ def test_configured_key_that_must_not_be_used_pauses_chain(
 def test_rejoin_with_configured_key_used_before_is_refused() -> None:
     detail = dataclasses.replace(factories.joined("bob"), own_consumer_address=OTHER.address)
     settings = factories.settings(consensus_keys={"0": REMOTE})
-    facts = observed.Observed(
+    facts = factories.observation(
         snapshot=factories.snapshot(factories.consumer(P.LAUNCHED, detail)), opt_in_requests=frozenset({"0"})
     )
     wanted = factories.judge(facts, stack=settings)
@@ -96,7 +96,7 @@ def test_rejoin_with_configured_key_used_before_is_refused() -> None:
 )
 def test_left_chain_is_critical_only_if_rejoin_is_requested(wishes: set[str], expected: list[str]) -> None:
     detail = dataclasses.replace(factories.joined("bob"), own_consumer_address=OTHER.address)
-    facts = observed.Observed(
+    facts = factories.observation(
         snapshot=factories.snapshot(factories.consumer(P.LAUNCHED, detail)), opt_in_requests=frozenset(wishes)
     )
     settings = factories.settings(consensus_keys={"0": REMOTE})
@@ -149,7 +149,7 @@ def test_key_configured_twice_signs_for_one_chain_per_chain_id(
     chain_id: str, phase: model.Phase, chains: dict[str, observed.ChainMemory], expected: dict[str, str]
 ) -> None:
     second = factories.consumer(phase, consumer_id="1", chain_id=chain_id)
-    facts = observed.Observed(
+    facts = factories.observation(
         snapshot=factories.snapshot(factories.consumer(), second), memory=observed.Memory(chains)
     )
     settings = factories.settings(consensus_keys=TWICE)
@@ -169,7 +169,9 @@ def test_key_configured_twice_signs_for_one_chain_per_chain_id(
 def test_provider_key_is_refused_for_chain_with_chain_id_of_provider() -> None:
     named = {"0": PROVIDERS | {"provider_key": True}}
     settings = factories.settings(consensus_keys=named)
-    facts = observed.Observed(snapshot=factories.snapshot(factories.consumer(chain_id=factories.PROVIDER)))
+    facts = factories.observation(
+        snapshot=factories.snapshot(factories.consumer(chain_id=factories.PROVIDER))
+    )
     loaded = [factories.example(match={"chain_id": factories.PROVIDER, "owner": factories.OWNER})]
     [verdict] = factories.judge(facts, stack=settings, definitions=loaded).decisions
     assert factories.reasons(verdict) == ["KeyShared"]
@@ -181,7 +183,7 @@ def late(records: tuple[model.SigningRecord, ...], *, is_member: bool) -> desire
     own = derivation.consensus_key(model.Secret(b"provider".ljust(32)))
     alice = factories.validator("alice", consensus_key=own.public_key)
     detail = factories.joined("alice", "bob") if is_member else factories.joined("bob")
-    facts = observed.Observed(
+    facts = factories.observation(
         snapshot=factories.snapshot(
             factories.consumer(P.LAUNCHED, dataclasses.replace(detail, own_consumer_address=None)),
             validators=(alice, factories.validator("bob"), factories.validator("charlie")),

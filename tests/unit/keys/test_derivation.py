@@ -52,16 +52,20 @@ def test_seed_that_is_not_utf8_is_refused() -> None:
         derivation.parse_seed(model.Secret(b"\xff\xfe"))
 
 
-def test_consensus_key_is_hkdf_of_chain_consumer_and_generation() -> None:
-    key = derivation.derive_consensus_key(SEED, "provider-1", "7", 2)
-    assert key.private.reveal() == hkdf(SEED.reveal(), b"ics/v1/consensus/provider-1/7/2", 32)
+PLACE, OTHER = "0f" * 16, "f0" * 16
+INSTALLATION = "6b1d0f5e-8a8c-4a3a-9a6e-2f7f0c1d2e3f/provider"
+
+
+def test_consensus_key_is_hkdf_of_chain_consumer_and_place() -> None:
+    key = derivation.derive_consensus_key(SEED, "provider-1", "7", PLACE)
+    assert key.private.reveal() == hkdf(SEED.reveal(), b"ics/v2/consensus/provider-1/7/" + PLACE.encode(), 32)
     assert key.address == addresses.consensus_address(key.public_key)
 
 
 def test_keys_derived_from_a_known_seed_match_recorded_vectors() -> None:
     # Seen also from the consumer's binary itself (`comet show-node-id`, `comet show-address`).
     seed = derivation.parse_seed(model.Secret("11" * 32))
-    consensus = derivation.derive_consensus_key(seed, "provider-1", "0", 0)
+    consensus = derivation.derive_consensus_key(seed, "provider-1", "0", PLACE)
     assert addresses.encode("consumervalcons", consensus.address) == (
         "consumervalcons1yqyfxgztac6xy839cwy886gt2llmlug64zhwnn"
     )
@@ -72,11 +76,13 @@ def test_keys_derived_from_a_known_seed_match_recorded_vectors() -> None:
 
 def test_keys_derived_for_different_purposes_differ() -> None:
     private = [
-        derivation.derive_consensus_key(SEED, "provider-1", "7", 0).private,
-        derivation.derive_consensus_key(SEED, "provider-1", "7", 1).private,
-        derivation.derive_consensus_key(SEED, "provider-1", "70", 0).private,
-        derivation.derive_consensus_key(SEED, "provider-17", "7", 0).private,
+        derivation.derive_consensus_key(SEED, "provider-1", "7", PLACE).private,
+        derivation.derive_consensus_key(SEED, "provider-1", "7", OTHER).private,
+        derivation.derive_consensus_key(SEED, "provider-1", "70", PLACE).private,
+        derivation.derive_consensus_key(SEED, "provider-17", "7", PLACE).private,
         derivation.derive_node_key(SEED).private,
+        derivation.derive_node_key(SEED, INSTALLATION).private,
+        derivation.derive_node_key(SEED, f"{INSTALLATION}-2").private,
         derivation.derive_account(SEED, derivation.RELAYER_INFO).private_key,
         derivation.derive_account(SEED, derivation.relayer_info("provider-1", "7")).private_key,
         derivation.derive_account(SEED, derivation.evidence_info("provider-1", "7")).private_key,
@@ -98,12 +104,21 @@ def test_derivation_of_ambiguous_identity_is_refused(chain: str, consumer: str) 
         with pytest.raises(errors.SettingsError):
             derive(chain, consumer)
     with pytest.raises(errors.SettingsError):
-        derivation.derive_consensus_key(SEED, chain, consumer, 0)
+        derivation.derive_consensus_key(SEED, chain, consumer, PLACE)
 
 
-def test_derivation_of_negative_generation_is_refused() -> None:
-    with pytest.raises(errors.SettingsError, match="generation -1"):
-        derivation.derive_consensus_key(SEED, "provider-1", "7", -1)
+@pytest.mark.parametrize(
+    "place_id", ["", "0", PLACE[:-1], f"{PLACE}0", PLACE.upper(), f"{PLACE}\n", "g" * 32]
+)
+def test_derivation_of_invalid_place_is_refused(place_id: str) -> None:
+    with pytest.raises(errors.SettingsError, match=r"place id .* is not valid; use 32 lower-case hex digits"):
+        derivation.derive_consensus_key(SEED, "provider-1", "7", place_id)
+
+
+@pytest.mark.parametrize("installation", ["uid", "uid/", "/ns", "uid/ns/ns", "uid/Ns", "uid/ns\n", "u id/ns"])
+def test_derivation_of_invalid_installation_is_refused(installation: str) -> None:
+    with pytest.raises(errors.SettingsError, match=r"installation .* is not valid; use <uid>/<namespace>"):
+        derivation.derive_node_key(SEED, installation)
 
 
 def test_key_from_5_bytes_is_refused() -> None:
@@ -134,6 +149,11 @@ def test_node_key_json_holds_private_and_public_key() -> None:
     assert json.loads(key.node_key_json().reveal()) == {
         "priv_key": {"type": "tendermint/PrivKeyEd25519", "value": base64.b64encode(both).decode()}
     }
+
+
+def test_node_key_of_installation_is_hkdf_of_it() -> None:
+    key = derivation.derive_node_key(SEED, INSTALLATION)
+    assert key.private.reveal() == hkdf(SEED.reveal(), b"ics/v2/node/" + INSTALLATION.encode(), 32)
 
 
 def test_public_node_key_is_double_hash_of_validator_and_chain() -> None:
@@ -204,10 +224,10 @@ def test_invalid_account_is_refused_and_not_quoted(text: str, said: str) -> None
 def test_repr_of_keys_hides_private_parts() -> None:
     shown = repr(
         [
-            derivation.derive_consensus_key(SEED, "provider-1", "7", 0),
+            derivation.derive_consensus_key(SEED, "provider-1", "7", PLACE),
             derivation.derive_node_key(SEED),
             derivation.derive_account(SEED, derivation.RELAYER_INFO),
-            derivation.derive_consensus_key(SEED, "provider-1", "7", 0).priv_validator_key_json(),
+            derivation.derive_consensus_key(SEED, "provider-1", "7", PLACE).priv_validator_key_json(),
         ]
     )
     assert shown.count("[secret]") == 5

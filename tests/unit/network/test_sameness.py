@@ -9,6 +9,7 @@ from ics import model, names
 from ics.consumer import observed
 from ics.relayer import inputs
 from tests.network import sameness
+from tests.unit import factories
 
 HOME = "consumer1-1-0-d2b42c08"
 
@@ -118,30 +119,40 @@ def test_compare_accepts_extra_objects_labelled_retained() -> None:
 
 
 def test_compare_ignores_run_time_annotations() -> None:
-    noted = item("Secret", "consensus-key-0", notes={names.VOLUME_UID: "u", names.GENERATION: "0"})
-    plain = item("Secret", "consensus-key-0", notes={names.GENERATION: "0"})
+    place = {names.PLACE_ID: factories.place_id()}
+    noted = item("Secret", "consensus-key-0", notes={names.VOLUME_UID: "u", **place})
+    plain = item("Secret", "consensus-key-0", notes=place)
     assert sameness.compare([noted], [plain], "alice").same == 1
 
 
-def test_forgotten_memory_keeps_only_workloads() -> None:
-    known = observed.Memory(
+def test_forgotten_memory_keeps_only_workloads_and_places() -> None:
+    known = factories.memories(
         {
             "0": observed.ChainMemory(
                 namespace=HOME,
                 genesis=b"{}",
+                records=(factories.record(), factories.record(at=1, is_retired=True)),
                 volume_uid="u",
                 has_workload=True,
+                workload_place=factories.place_id(),
                 relayer=inputs.RelayerMemory(has_hermes=True),
             ),
             "1": observed.ChainMemory(namespace="left", volume_uid="u"),
             "2": observed.ChainMemory(namespace="before-it-was-renamed", volume_uid="u"),
         },
-        {"0": model.OpenPorts(27346)},
+        open_ports={"0": model.OpenPorts(27346)},
     )
-    assert sameness.forgotten(known, {"2"}) == observed.Memory(
+    assert sameness.forgotten(known, {"2"}) == factories.memories(
         {
             "0": observed.ChainMemory(
-                namespace="", has_workload=True, relayer=inputs.RelayerMemory(has_hermes=True)
+                namespace="",
+                records=(
+                    factories.record(volume=None, is_ready=False),
+                    factories.record(at=1, volume=None, is_ready=False, is_retired=True),
+                ),
+                has_workload=True,
+                workload_place=factories.place_id(),
+                relayer=inputs.RelayerMemory(has_hermes=True),
             ),
             "2": observed.ChainMemory(namespace="before-it-was-renamed"),
         }

@@ -23,6 +23,7 @@ _MEMBER = recorded.body("consumer_validators_launched")["validators"][0]
 _NODE = recorded.body("node_info")
 _STATUS = recorded.body("status")
 _STORED = recorded.body("removal_time")
+_SLASHING = recorded.body("slashing_params")
 
 CHAIN_ID = "provider-1"
 CCV = "/interchain_security/ccv/provider/"
@@ -99,6 +100,8 @@ class Consumer:
     genesis: Mapping[str, Any] | None = None
     removal: bytes = b""
     """Its removal time in the module's store."""
+    queued: bytes = b""
+    """Its queued infraction parameters in the module's store."""
     genesis_hash: bytes | None = b"hash"
     binary_hash: bytes | None = None
 
@@ -168,6 +171,8 @@ class Gateway:
             return _page(request, "validators", [each.json() for each in state.validators])
         if path == "/cosmos/staking/v1beta1/params":
             return {"params": {"unbonding_time": "600s"}}
+        if path == "/cosmos/slashing/v1beta1/params":
+            return _SLASHING
         if path == "/cosmos/base/tendermint/v1beta1/abci_query":
             return _stored(request, self.states)
         if path.startswith(CCV):
@@ -193,12 +198,16 @@ def _page(request: httpx.Request, name: str, items: list[Any]) -> dict[str, Any]
 
 
 def _stored(request: httpx.Request, states: Mapping[int, State]) -> dict[str, Any]:
-    """Only removal times are kept, and unlike other queries it takes its height from the parameters."""
+    """Removal times and queued terms; unlike other queries it takes its height from the parameters."""
     store, key = request.url.params["path"], base64.b64decode(request.url.params["data"])
-    if store != "/store/provider/key" or key[0] != 50 or int.from_bytes(key[1:9], "big") != len(key[9:]):
+    is_known = key[0] in (50, 58) and int.from_bytes(key[1:9], "big") == len(key[9:])
+    if store != "/store/provider/key" or not is_known:
         raise _Error(501, 12, "Not Implemented")
-    consumer = states[int(request.url.params["height"])].consumers.get(int(key[9:]))
-    return {**_STORED, "key": text(key), "value": text(consumer.removal) if consumer else None}
+    height = request.url.params["height"]
+    consumer = states[int(height)].consumers.get(int(key[9:])) if int(height) in states else None
+    value = b"" if consumer is None else consumer.removal if key[0] == 50 else consumer.queued
+    log = "" if int(height) in states else "version does not exist"
+    return {**_STORED, "key": text(key), "value": text(value), "height": height, "log": log}
 
 
 def _ccv(request: httpx.Request, path: str, state: State) -> Mapping[str, Any]:

@@ -18,7 +18,8 @@ VALIDATORS = (
 """alice, bob and charlie of the recording."""
 MUST_VALIDATE_NONE = "must_validate_none"
 EMPTY = "consumer_chains_empty"
-REMOVED = "removal_time"
+HEIGHTS = {"removal_time": 344, "queued_terms": 33, "queued_terms_none": 32}
+"""Of queries that take it as a parameter."""
 STOPPED = re.compile(r"_stopped$")
 
 
@@ -40,7 +41,13 @@ def consumers(name: str) -> dict[int, fake.Consumer]:
         binary_hash=b"binary",
     )
     return {
-        0: fake.Consumer("registered-1", "REGISTERED", genesis_hash=None, removal=b"a time"),
+        0: fake.Consumer(
+            "registered-1",
+            "REGISTERED",
+            genesis_hash=None,
+            removal=b"a time",
+            queued=b"terms" if name == "queued_terms" else b"",
+        ),
         1: fake.Consumer(
             "initialized-2",
             "INITIALIZED",
@@ -65,8 +72,8 @@ def consumers(name: str) -> dict[int, fake.Consumer]:
 def asked(question: dict[str, Any], name: str) -> httpx.Response:
     """Ask the fake what the real one was asked."""
     state = fake.State("2026-11-22T12:31:06.515702358Z", VALIDATORS, consumers(name))
-    heights = range(300, 345) if name == REMOVED else range(50, 64)
-    gateway = fake.Gateway({height: state for height in heights}, earliest=50)
+    heights = (HEIGHTS[name],) if name in HEIGHTS else range(50, 64)
+    gateway = fake.Gateway({height: state for height in heights}, earliest=min(heights))
     number = 2 if name == "consumer_addr_none" else 1
     path = re.sub(r"cosmosvalcons1[0-9a-z]+", fake.valcons(number), question["path"])
     if "pagination.key=" in path:

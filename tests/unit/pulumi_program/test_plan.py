@@ -82,7 +82,7 @@ def project(monkeypatch: pytest.MonkeyPatch) -> Any:
         async def read(
             world: world.World,
         ) -> tuple[consumer_observed.Observed, desired.Desired]:
-            found = consumer_observed.Observed(
+            found = factories.observation(
                 snapshot=factories.snapshot(*consumers), memory=consumer_observed.Memory()
             )
             return found, observe.compute(world, found)

@@ -247,7 +247,7 @@ def test_manifests_are_split_by_chain_label() -> None:
 
 def test_pass_snapshot_survives_round_trip(tmp_path: Any) -> None:
     chain = factories.consumer(P.LAUNCHED, factories.joined("alice", "bob"))
-    facts = consumer_observed.Observed(
+    facts = factories.observation(
         snapshot=factories.snapshot(chain, launches={"0": factories.launch("alice", "bob")}),
         memory=factories.memory(genesis=b'{"a":1}'),
     )
@@ -267,7 +267,7 @@ def test_pass_snapshot_survives_round_trip(tmp_path: Any) -> None:
 
 def judged(memory: consumer_observed.Memory, **changes: Any) -> desired.Desired:
     chain = factories.consumer(P.LAUNCHED, factories.joined("alice", "bob"))
-    facts = consumer_observed.Observed(snapshot=factories.snapshot(chain, **changes), memory=memory)
+    facts = factories.observation(snapshot=factories.snapshot(chain, **changes), memory=memory)
     return factories.judge(facts)
 
 
@@ -317,7 +317,7 @@ class Pass:
 
 
 async def test_pass_snapshot_names_transactions_sent_by_the_pass(monkeypatch: pytest.MonkeyPatch) -> None:
-    facts = consumer_observed.Observed(
+    facts = factories.observation(
         snapshot=factories.snapshot(factories.consumer()), memory=consumer_observed.Memory()
     )
 

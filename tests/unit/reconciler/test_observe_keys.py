@@ -40,6 +40,9 @@ class Provider:
     async def balances(self, accounts: tuple[str, ...], denom: str) -> Mapping[str, int]:
         return dict.fromkeys(accounts, 10**9)
 
+    async def slashing_params(self) -> model.SlashingParams:
+        return factories.SLASHING
+
     async def is_key_used(self, consumer_id: str, consumer_address: str) -> bool:
         self.asked.append((consumer_id, consumer_address))
         if self.trouble:

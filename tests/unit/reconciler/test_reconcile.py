@@ -12,7 +12,7 @@ from ics.reconciler import node_care, observe, outcome, reconcile, sign_state
 from tests.unit import factories
 
 SETTINGS = factories.settings()
-SEEN = observed.Observed(snapshot=factories.snapshot(factories.consumer(model.Phase.INITIALIZED)))
+SEEN = factories.observation(factories.snapshot(factories.consumer(model.Phase.INITIALIZED)))
 OPT_IN = model.OptIn("0", "consumer1-1", b"k" * 32)
 TOP_UP = model.TopUp(
     consumer_id="0", chain_id="consumer1-1", purpose="relayer", address="cosmos1x", amount=5, denom="stake"

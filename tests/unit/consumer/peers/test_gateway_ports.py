@@ -83,24 +83,32 @@ def test_older_client_takes_port_and_former_port_reopens_after_it_is_gone() -> N
             m for m in manifests.render(desired, "set") if m["metadata"]["name"] == "p2p-loadbalancer"
         )
 
-    record = factories.record(factories.consumer_key("alice", "1"))
-    running = observed.ChainMemory(
-        namespace="ns", genesis=factories.GENESIS, records=(record,), volume_uid="volume-1", has_workload=True
+    staged = factories.staged("alice", "0", "1").chains
+    [record] = staged["1"].records
+    running = dataclasses.replace(
+        staged["1"],
+        genesis=factories.GENESIS,
+        records=(dataclasses.replace(record, volume_uid="volume-1", is_ready=True),),
+        volume_uid="volume-1",
+        has_workload=True,
     )
-    alone = judged(second, remembered=observed.Memory({"1": running}))
+    alone = judged(second, remembered=factories.memories({"1": running}))
     noted = decode.open_ports([service(alone)])
-    both = judged(first, second, remembered=observed.Memory({"1": running}, noted))
+    both = judged(
+        first, second, remembered=factories.memories({"0": staged["0"], "1": running}, open_ports=noted)
+    )
     home = alone.ports["1"].p2p
 
     ports = {port["name"]: port["port"] for port in service(both)["spec"]["ports"]}
 
     # The older client takes the port immediately, so it cannot stay open for the chain that moved.
     assert ports == {"c-0": home, "c-1": home + 10}
-    gone = judged(second, remembered=observed.Memory({"1": running}, decode.open_ports([service(both)])))
+    noted = decode.open_ports([service(both)])
+    gone = judged(second, remembered=factories.memories({"1": running}, open_ports=noted))
     ports = {port["name"]: port["port"] for port in service(gone)["spec"]["ports"]}
     assert ports == {"c-1": home, f"c-1-{home + 10}": home + 10}
     kept = decode.open_ports([service(gone)])
     late = dataclasses.replace(factories.snapshot(second), time="2026-01-02T00:00:30Z")
-    facts = observed.Observed(snapshot=late, memory=observed.Memory({"1": running}, kept))
+    facts = observed.Observed(snapshot=late, memory=factories.memories({"1": running}, open_ports=kept))
     over = factories.judge(facts)
     assert {port["port"] for port in service(over)["spec"]["ports"]} == {home}

@@ -72,25 +72,6 @@ def test_initial_height_revision_follows_from_chain_id(chain_id: str, revision: 
     assert terms.revision(chain_id) == revision
 
 
-@pytest.mark.parametrize(
-    ("text", "nanoseconds", "shown"),
-    [
-        ("24h", 86_400 * 10**9, "24h"),
-        ("1d", 86_400 * 10**9, "24h"),
-        ("90m", 5_400 * 10**9, "90m"),
-        ("540s", 540 * 10**9, "9m"),
-        ("1.5s", 1_500_000_000, "1.5s"),
-        ("0.000000001s", 1, "0.000000001s"),
-        ("0s", 0, "0s"),
-        ("9223372036.854775806s", 2**63 - 2, "9223372036.854775806s"),
-        ("9223372036.854775807s", 2**63 - 1, "forever"),
-        ("forever", 2**63 - 1, "forever"),
-    ],
-)
-def test_duration_is_parsed_and_formatted(text: str, nanoseconds: int, shown: str) -> None:
-    assert (terms.parse_duration(text), terms.format_duration(nanoseconds)) == (nanoseconds, shown)
-
-
 def test_creation_error_lists_every_invalid_value() -> None:
     with pytest.raises(errors.SettingsError) as caught:
         terms.parse_creation(

@@ -1,16 +1,19 @@
 """Decoding of recorded answers; malformed ones are refused with the query and the field."""
 
 import base64
+import dataclasses
 import json
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from ics import errors, model
-from ics.cosmos import addresses, answers
+from ics.cosmos import addresses, answers, times
 from ics.provider import gateway, heads
 from ics.provider.rest import decode
+from tests.unit import factories
 from tests.unit.provider import recorded
 
 ALICE = "cosmosvalcons17pgcvv86ltvsa76jlf0kzazmhq8mjmu4jff0ue"
@@ -90,6 +93,7 @@ def test_consumer_chains_of_all_phases_are_decoded() -> None:
                 opted_in=frozenset(),
                 validators=(),
                 own_consumer_address=None,
+                infraction_parameters=factories.MILD,
             ),
         ),
         (
@@ -110,6 +114,7 @@ def test_consumer_chains_of_all_phases_are_decoded() -> None:
                     model.ConsumerValidator(ALICE, CONSUMER_KEY, 300_000),
                 ),
                 own_consumer_address=addresses.consensus_address(CONSUMER_KEY),
+                infraction_parameters=factories.MILD,
             ),
         ),
     ],
@@ -123,6 +128,66 @@ def test_consumer_detail_of_each_phase_is_decoded(name: str, expected: model.Con
     )
 
     assert found == expected
+
+
+def test_slashing_params_are_decoded() -> None:
+    assert decode.slashing_params(recorded.answer("slashing_params")) == factories.SLASHING
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "expected"),
+    [
+        ([], ..., model.InfractionParameters()),
+        ([], None, model.InfractionParameters()),
+        (["downtime"], None, dataclasses.replace(factories.MILD, downtime=None)),
+        (["double_sign"], ..., dataclasses.replace(factories.MILD, double_sign=None)),
+        (
+            ["downtime", "slash_fraction"],
+            "0.123456789012345678",
+            dataclasses.replace(
+                factories.MILD,
+                downtime=model.Penalty(
+                    slash_fraction=Decimal("0.123456789012345678"),
+                    jail_duration=600 * times.SECOND,
+                    tombstone=False,
+                ),
+            ),
+        ),
+    ],
+)
+def test_infraction_parameters_are_decoded_exactly(
+    path: list[Any], value: object, expected: model.InfractionParameters
+) -> None:
+    chain = broken("consumer_chain_launched", ["infraction_parameters", *path], value)
+
+    detail = decode.consumer_detail(chain, frozenset(), (), None)
+
+    assert (detail.infraction_parameters, detail.infraction_problem) == (expected, "")
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "says"),
+    [
+        ([], 7, "field infraction_parameters is 7, not an object"),
+        (["downtime"], [], "field infraction_parameters.downtime is [], not an object with 'slash_fraction'"),
+        (["downtime", "slash_fraction"], "-0.1", "slash_fraction is '-0.1', not a decimal number"),
+        (["downtime", "slash_fraction"], 0.1, "slash_fraction is 0.1, not text"),
+        (["double_sign", "jail_duration"], "600", "jail_duration is '600', not a duration such as 540s"),
+        (["double_sign", "jail_duration"], "9223372036.854775808s", "not a duration such as 540s"),
+        (["double_sign", "tombstone"], "yes", "tombstone is 'yes', not true or false"),
+    ],
+)
+def test_malformed_infraction_parameter_is_a_problem_of_the_terms_only(
+    path: list[Any], value: object, says: str
+) -> None:
+    chain = broken("consumer_chain_launched", ["infraction_parameters", *path], value)
+
+    detail = decode.consumer_detail(chain, frozenset(), (), None)
+
+    assert detail.infraction_parameters == model.InfractionParameters()
+    assert detail.infraction_problem.startswith("field infraction_parameters")
+    assert says in detail.infraction_problem
+    assert detail.owner == OWNER
 
 
 def test_initialized_chain_has_forecast_of_its_validators() -> None:

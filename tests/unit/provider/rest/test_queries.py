@@ -6,6 +6,7 @@ import dataclasses
 import datetime
 import gc
 from collections.abc import Awaitable, Callable
+from decimal import Decimal
 from typing import Any
 
 import httpx
@@ -17,7 +18,8 @@ from ics.config import settings
 from ics.cosmos import addresses
 from ics.provider import heads
 from ics.provider.rest import endpoints, queries
-from tests.unit.provider import fake
+from tests.unit import factories
+from tests.unit.provider import fake, recorded
 
 NOW = datetime.datetime(2026, 11, 22, 12, 0, 30, tzinfo=datetime.UTC)
 ME = fake.valoper(1)
@@ -161,6 +163,7 @@ DETAIL = model.ConsumerDetail(
     opted_in=frozenset(),
     validators=(),
     own_consumer_address=None,
+    infraction_parameters=factories.MILD,
 )
 SUMMARIES = {
     number: model.ConsumerSummary(
@@ -631,3 +634,68 @@ async def test_rpc_head_of_one_address_reports_its_error() -> None:
     async with rpc(httpx.ConnectError("refused")) as asked:
         with pytest.raises(errors.Transient, match=r"^http://rpc0: unreachable: refused"):
             await asked.endpoints.rpc_head("http://rpc0")
+
+
+QUEUED = base64.b64decode(recorded.body("queued_terms")["value"])
+STORE = "/cosmos/base/tendermint/v1beta1/abci_query"
+SLASHING = "/cosmos/slashing/v1beta1/params"
+
+
+async def test_terms_are_read_at_the_height_of_the_pass() -> None:
+    changed = dataclasses.replace(CONSUMERS[2], queued=QUEUED)
+    gateway_ = gate(states={7: dataclasses.replace(STATE, consumers={**CONSUMERS, 2: changed})})
+    async with ask(fake.Network(a=gateway_)) as provider:
+        await provider.open()
+        gateway_.states[8] = LATER
+        gateway_.asked.clear()
+        found = (
+            await provider.slashing_params(),
+            await provider.queued_terms("2"),
+            await provider.queued_terms("1"),
+        )
+
+    assert found == (
+        factories.SLASHING,
+        dataclasses.replace(
+            factories.MILD,
+            downtime=model.Penalty(
+                slash_fraction=Decimal("0.123456789012345678"), jail_duration=1_500_000_000, tombstone=False
+            ),
+        ),
+        model.InfractionParameters(),
+    )
+    assert gateway_.asked == [(SLASHING, 7), (STORE, 7), (STORE, 7)]
+
+
+@pytest.mark.parametrize(
+    ("part", "answer", "expected"),
+    [
+        (
+            "abci_query",
+            (501, '{"code":12,"message":"Not Implemented"}'),
+            errors.Permanent(f"http://a: {STORE}: HTTP 501, Not Implemented"),
+        ),
+        (
+            "abci_query",
+            (502, "<html>"),
+            errors.Transient(f"http://a: {STORE}: HTTP 502: the endpoint is failing or overloaded"),
+        ),
+        (
+            "slashing",
+            (200, '{"params":{}}'),
+            errors.Permanent(
+                f"answer to {SLASHING}: field params is {{}}, not an object with 'slash_fraction_double_sign':"
+                " the endpoint is broken or runs an unsupported version"
+            ),
+        ),
+    ],
+)
+async def test_unreadable_terms_are_errors_that_stay_the_same_at_every_height(
+    part: str, answer: tuple[int, str], expected: errors.IcsError
+) -> None:
+    async with ask(fake.Network(a=gate(broken={part: answer}))) as provider:
+        await provider.open()
+        with pytest.raises(errors.IcsError) as caught:
+            await (provider.slashing_params() if part == "slashing" else provider.queued_terms("2"))
+
+    assert (type(caught.value), str(caught.value)) == (type(expected), str(expected))
