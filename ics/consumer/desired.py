@@ -669,8 +669,15 @@ def _may_assign(context: context.ChainContext, chain: consumer_chain.ChainPlan, 
         return False
     if chain.key.lost is not None and chain.consumer_id not in context.observed.rekey_requests:
         delay = context.settings.signing.rekey_delay
-        return rekey.is_due(chain.key, chain.sign_state, context.snapshot.moment, delay)
+        seen = context.snapshot.moment if chain.spawns else _last_block(context, chain.consumer_id)
+        return rekey.is_due(chain.key, chain.sign_state, seen, delay)
     return chain.spawns or signing.is_settled(chain.sign_state)
+
+
+def _last_block(context: context.ChainContext, consumer_id: str) -> datetime.datetime | None:
+    """Return the time of the last block of a chain's node here, None if it is not known."""
+    observation = context.observed.observations.get(consumer_id)
+    return None if observation is None or observation.node is None else observation.node.block_time
 
 
 def _deployed(

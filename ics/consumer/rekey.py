@@ -33,19 +33,22 @@ _ASSIGNABLE = (model.Phase.REGISTERED, model.Phase.INITIALIZED, model.Phase.LAUN
 def is_due(
     selected: places.SelectedKey,
     sign_state: signing.SignStateStatus,
-    now: datetime.datetime,
+    seen: datetime.datetime | None,
     delay: int,
 ) -> bool:
     """Return whether the key that replaces a lost one may be assigned now.
 
+    A chain that stands still may wait for the lost key's vote, and no update of its validator set can arrive then. So
+    it must have made a block since the loss, which takes the second witness as well.
+
     Args:
         selected: the key that replaces a lost one.
         sign_state: of that key.
-        now: the provider's block time.
-        delay: seconds between the two passes that must agree.
+        seen: time of the chain's last block; before the launch, of the provider's block; None if it is not known.
+        delay: seconds between the two witnesses that must agree.
     """
     is_ready = sign_state is signing.SignStateStatus.READY
-    return is_ready and now - selected.place.since >= datetime.timedelta(seconds=delay)
+    return is_ready and seen is not None and seen - selected.place.since >= datetime.timedelta(seconds=delay)
 
 
 def conditions(

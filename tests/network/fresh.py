@@ -49,6 +49,10 @@ class Forgetful:
         self.homes = {consumer_id: chain.namespace for consumer_id, chain in known.chains.items()}
         return sameness.forgotten(known, self._renamed)
 
+    async def cluster_uid(self) -> str:
+        """The cluster that is compared."""
+        return await self._state.cluster_uid()
+
 
 class NodesAtHome:
     """Nodes of the validator's own cluster, observed in the namespaces where they are."""

@@ -157,13 +157,25 @@ class Operator:
         return opt_ins(self.transactions())
 
     def key_of(self, consumer_id: str) -> derivation.ConsensusKey:
-        """The consumer key that comes from the seed."""
-        return self.key(consumer_id, 0)
+        """The consumer key of the place that is in use here, as the seed gives it."""
+        return self.key(consumer_id, self.places(consumer_id)[-1])
 
-    def key(self, consumer_id: str, generation: int) -> derivation.ConsensusKey:
-        """A generation of the consumer key."""
+    def places(self, consumer_id: str) -> list[str]:
+        """Ids of all places on record here, the one in use last."""
+        labels = {
+            names.COMPONENT: names.CONSENSUS_KEY,
+            names.CONSUMER: consumer_id,
+            names.VALIDATOR: self.name,
+        }
+        notes = [item["metadata"]["annotations"] for item in self.kube.all(kinds.SECRET, **labels)]
+        assert notes, f"{self.name} has no key of consumer {consumer_id}"
+        ordered = sorted(notes, key=lambda note: (note.get(names.RETIRED) != "true", note[names.PLACE_SINCE]))
+        return [note[names.PLACE_ID] for note in ordered]
+
+    def key(self, consumer_id: str, place_id: str) -> derivation.ConsensusKey:
+        """The consumer key of one place."""
         return derivation.derive_consensus_key(
-            self.validator.seed, plan.PROVIDER_CHAIN_ID, consumer_id, generation
+            self.validator.seed, plan.PROVIDER_CHAIN_ID, consumer_id, place_id
         )
 
     def jobs(self, namespace: str) -> list[str]:

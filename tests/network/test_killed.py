@@ -107,12 +107,15 @@ class Corner:
         objects = [
             f"{kind} {item['metadata']['labels'][names.COMPONENT]}" for kind in found for item in found[kind]
         ]
-        secret = next(
-            item for item in found["Secret"] if item["metadata"]["name"] == names.consensus_key_name(0)
+        (secret,) = (
+            item
+            for item in found["Secret"]
+            if item["metadata"]["labels"][names.COMPONENT] == names.CONSENSUS_KEY
         )
+        place_id = secret["metadata"]["annotations"][names.PLACE_ID]
         private = json.loads(base64.b64decode(secret["data"]["priv_validator_key.json"]))
         expected = derivation.derive_consensus_key(
-            self.place.seed, provider_node.CHAIN_ID, self.consumer_id, 0
+            self.place.seed, provider_node.CHAIN_ID, self.consumer_id, place_id
         )
         return {
             "objects": sorted(objects),

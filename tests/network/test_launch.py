@@ -77,12 +77,12 @@ def test_all_but_the_node_is_staged_before_the_spawn(
             f"ConfigMap provider/ics-{name}",
             "Service provider/p2p-loadbalancer",
             *(
-                item.format(home=home)
-                for home in homes
+                item.format(home=home, place=everybody[name].places(one)[-1])
+                for home, one in zip(homes, (launched.first, launched.twin), strict=True)
                 for item in (
                     "Namespace /{home}",
                     "PersistentVolumeClaim {home}/data",
-                    "Secret {home}/consensus-key-0",
+                    "Secret {home}/consensus-key-{place}",
                     "Secret {home}/node-key",
                     "ConfigMap {home}/config",
                     "ConfigMap {home}/peers",

@@ -134,7 +134,7 @@ def test_charlie_joins_late_leaves_and_comes_back_with_another_key(
         waiting.figure("charlie's opt-in to his first signature", launch.since(began))
     assert charlie.joined() == [*before, consumer]
 
-    left = time.monotonic()
+    left_at = time.monotonic()
     assert charlie.ics("opt-out", consumer).code == 0
     assert charlie.kube.find(kinds.STATEFUL_SET, home, names.NODE_NAME) is not None
     with operators.Cron([charlie]):
@@ -143,14 +143,16 @@ def test_charlie_joins_late_leaves_and_comes_back_with_another_key(
             lambda: charlie.kube.find(kinds.STATEFUL_SET, home, names.NODE_NAME),
             lambda found: found is None,
         )
-        waiting.figure("charlie's opt-out to the end of his node", launch.since(left))
+        waiting.figure("charlie's opt-out to the end of his node", launch.since(left_at))
     assert first not in relaying.powers(alice, launch.namespace_of(alice, consumer))
-    kept = charlie.kube.get(kinds.SECRET, home, names.consensus_key_name(0))
+    (left,) = charlie.places(consumer)
+    kept = charlie.kube.get(kinds.SECRET, home, names.consensus_key_name(left))
     assert kept["metadata"]["annotations"][names.RETIRED] == "true"
     assert charlie.kube.find(kinds.VOLUME_CLAIM, home, names.VOLUME_NAME) is not None
 
     assert charlie.ics("opt-in", consumer).code == 0
-    second = charlie.key(consumer, 1).address.hex().upper()
+    second = charlie.address_of(consumer)
+    assert second != first
     with operators.Cron([charlie]):
         waiting.until("charlie signs with his next key", lambda: _signs(charlie, home, second))
     assert first not in relaying.powers(alice, launch.namespace_of(alice, consumer))
