@@ -67,9 +67,11 @@ def test_keys_derived_from_a_known_seed_match_recorded_vectors() -> None:
     seed = derivation.parse_seed(model.Secret("11" * 32))
     consensus = derivation.derive_consensus_key(seed, "provider-1", "0", PLACE)
     assert addresses.encode("consumervalcons", consensus.address) == (
-        "consumervalcons1yqyfxgztac6xy839cwy886gt2llmlug64zhwnn"
+        "consumervalcons1ed074z3e052hcqw2dyvazqcjtpz94hvn7dvs5x"
     )
     assert derivation.derive_node_key(seed).node_id == "1ff30591ee50a7808d229cdc45a518ee35c2e0b0"
+    moved = derivation.derive_node_key(seed, INSTALLATION)
+    assert moved.node_id == "bdc46aaa0dbee5fadf4c9758f1763dbb46d231cd"
     relayer = derivation.derive_account(seed, derivation.RELAYER_INFO)
     assert relayer.address("consumer") == "consumer1s6g209a0y409npzhy8d3d6wwuj6guxaf9w8kr6"
 

@@ -12,13 +12,25 @@ from ics import errors, manifests, model
 from ics import names as ics_names
 from ics.config import chain_definition
 from ics.consumer import desired, observed
-from ics.manifests import node_files
+from ics.manifests import key_check, node_files
 from tests.unit import factories
 
 P = model.Phase
 
 
-def wanted(*consumers: model.Consumer, memory: observed.Memory | None = None) -> desired.Desired:
+SPACE = "consumer1-1-0-d2b42c08"
+PLACE = factories.place(namespace=SPACE)
+KEY = f"Secret/{SPACE}/{ics_names.consensus_key_name(PLACE.place_id)}"
+RECORDED = factories.memories(
+    {
+        "0": observed.ChainMemory(
+            namespace=SPACE, records=(factories.record(at=PLACE, volume=None, is_ready=False),)
+        )
+    }
+)
+
+
+def wanted(*consumers: model.Consumer, memory: observed.Memory = RECORDED) -> desired.Desired:
     launches = {
         c.summary.consumer_id: factories.launch("alice", "bob")
         for c in consumers
@@ -36,7 +48,6 @@ def names(found: tuple[model.Manifest, ...]) -> list[str]:
 
 STAGED = factories.consumer()
 LAUNCHED = factories.consumer(P.LAUNCHED, factories.joined("alice", "bob"))
-SPACE = "consumer1-1-0-d2b42c08"
 
 
 def test_staged_chain_has_all_objects_but_genesis_and_node() -> None:
@@ -47,7 +58,7 @@ def test_staged_chain_has_all_objects_but_genesis_and_node() -> None:
         "Namespace/provider",
         f"NetworkPolicy/{SPACE}/node",
         f"PersistentVolumeClaim/{SPACE}/data",
-        f"Secret/{SPACE}/consensus-key-0",
+        KEY,
         f"Secret/{SPACE}/node-key",
         f"Service/{SPACE}/node",
         "Service/provider/p2p-loadbalancer",
@@ -84,7 +95,7 @@ def test_only_volume_consensus_key_and_namespaces_are_retained() -> None:
         f"Namespace/{SPACE}",
         "Namespace/provider",
         f"PersistentVolumeClaim/{SPACE}/data",
-        f"Secret/{SPACE}/consensus-key-0",
+        KEY,
     ]
 
 
@@ -99,23 +110,38 @@ def test_private_consensus_key_is_in_its_secret_only() -> None:
             data = {name: base64.b64decode(value).decode() for name, value in data.items()}
         if private in json.dumps({**manifest, "data": data}):
             holders += names((manifest,))
-    assert holders == [f"Secret/{SPACE}/consensus-key-0"]
+    assert holders == [KEY]
 
 
 def test_node_pod_is_single_unprivileged_and_has_grace_period() -> None:
     node = next(m for m in manifests.render(wanted(LAUNCHED), "set") if m["kind"] == "StatefulSet")
     spec = node["spec"]["template"]["spec"]
-    container = spec["containers"][0]
     assert node["spec"]["replicas"] == 1
     assert spec["terminationGracePeriodSeconds"] >= 60
     assert spec["securityContext"]["runAsNonRoot"] is True
-    assert container["securityContext"] == {
-        "allowPrivilegeEscalation": False,
-        "readOnlyRootFilesystem": True,
-        "capabilities": {"drop": ["ALL"]},
-    }
-    mounted = {volume["name"] for volume in spec["volumes"]}
-    assert {mount["name"] for mount in container["volumeMounts"]} == mounted
+    containers = [*spec["initContainers"], *spec["containers"]]
+    for container in containers:
+        assert container["securityContext"] == {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        }
+    mounted = {mount["name"] for container in containers for mount in container["volumeMounts"]}
+    assert mounted == {volume["name"] for volume in spec["volumes"]}
+
+
+def test_key_check_writes_to_links_of_its_pod_only() -> None:
+    node = next(m for m in manifests.render(wanted(LAUNCHED), "set") if m["kind"] == "StatefulSet")
+    spec = node["spec"]["template"]["spec"]
+    [check] = spec["initContainers"]
+    writable = [mount["name"] for mount in check["volumeMounts"] if not mount.get("readOnly")]
+    assert writable == ["links"]
+    assert {"name": "links", "emptyDir": {}} in spec["volumes"]
+    # A cluster without a record of what was signed has no such ConfigMap.
+    assert {"name": "watermark", "configMap": {"name": "watermark", "optional": True}} in spec["volumes"]
+    config = next(m for m in manifests.render(wanted(LAUNCHED), "set") if m["metadata"]["name"] == "config")
+    assert check["command"] == ["/bin/sh", "/etc/ics/config/key-check.sh"]
+    assert config["data"]["key-check.sh"] == key_check.SCRIPT
 
 
 def test_changed_peers_do_not_restart_pod() -> None:
@@ -134,27 +160,28 @@ def node_of(**memory: Any) -> model.Manifest:
     return next(m for m in found if m["kind"] == "StatefulSet")
 
 
-def environment(node: model.Manifest) -> dict[str, str]:
-    return {one["name"]: one["value"] for one in node["spec"]["template"]["spec"]["containers"][0]["env"]}
+def check_of(node: model.Manifest) -> dict[str, str]:
+    """The environment of the check whether the node gets its key."""
+    [container] = node["spec"]["template"]["spec"]["initContainers"]
+    return {one["name"]: one["value"] for one in container["env"] if "value" in one}
 
 
 ADDRESS = factories.consumer_key("alice").address.hex().upper()
 ELSEWHERE = factories.record(volume="volume-0")
 ORDERED = factories.record(is_ready=False)
+BLANK = factories.record(volume=None, is_ready=False)
 
 
 @pytest.mark.parametrize(
     "memory",
     [
-        {"records": (ELSEWHERE,)},
-        {"records": (), "has_workload": False},
-        {"records": (), "has_workload": False, "volume_uid": None},
-        {"is_withheld": True, "records": ()},
+        {"records": (BLANK,), "has_workload": False},
+        {"records": (BLANK,), "has_workload": False, "volume_uid": None},
+        {"is_withheld": True, "records": (BLANK,)},
         {"is_withheld": True, "volume_uid": None},
         {"is_withheld": True, "records": (ORDERED,)},
     ],
     ids=[
-        "another volume",
         "nothing is known",
         "nothing is there",
         "still nothing",
@@ -164,18 +191,84 @@ ORDERED = factories.record(is_ready=False)
 )
 def test_key_is_withheld_on_volume_without_recorded_sign_state(memory: dict[str, Any]) -> None:
     plain, node = node_of(), node_of(**memory)
-    assert environment(node) == environment(plain) | {"KEY_ADDRESS": f"{ADDRESS}-withheld"}
+    assert check_of(node) == check_of(plain) | {"WITHHELD": "true"}
     assert node["metadata"]["annotations"][ics_names.WITHHELD] == "true"
+
+
+@pytest.mark.parametrize("phase", [P.LAUNCHED, P.STOPPED])
+def test_node_on_another_volume_never_has_the_key_that_was_there(phase: model.Phase) -> None:
+    """It gets the key of a new place; on a stopped chain, which accepts none, it has its key withheld."""
+    here = factories.memory(genesis=factories.GENESIS, has_workload=True, records=(ELSEWHERE,))
+    chain = factories.consumer(phase, factories.joined("alice", "bob"))
+    found = manifests.render(wanted(chain, memory=here), "set")
+    node = next(m for m in found if m["kind"] == "StatefulSet" and m["metadata"]["name"] == "node")
+    check = check_of(node)
+    successor = factories.key_of(factories.new_place(replaces=factories.place_id()))
+    if phase is P.LAUNCHED:
+        assert (check["KEY_ADDRESS"], check["WITHHELD"]) == (successor.address.hex().upper(), "")
+        assert ics_names.WITHHELD not in node["metadata"]["annotations"]
+    else:
+        assert (check["KEY_ADDRESS"], check["WITHHELD"]) == (ADDRESS, "true")
 
 
 @pytest.mark.parametrize(
     "memory",
-    [{"is_withheld": True}, {"records": ()}, {"volume_uid": None}, {"records": (ORDERED,)}],
-    ids=["laid since", "the record went", "the volume is leaving", "ordered"],
+    [
+        {"is_withheld": True},
+        {"records": (BLANK,)},
+        {"records": (factories.record(volume=None, is_ready=False, is_recovered=True),)},
+        {"volume_uid": None},
+        {"records": (ORDERED,)},
+    ],
+    ids=["laid since", "the record went", "its Secret went", "the volume is leaving", "ordered"],
 )
 def test_node_with_recorded_sign_state_is_unchanged(memory: dict[str, Any]) -> None:
     assert node_of(**memory) == node_of()
-    assert environment(node_of())["KEY_ADDRESS"] == ADDRESS
+    assert check_of(node_of()) == {
+        "KEY_ADDRESS": ADDRESS,
+        "KEY_FOLDER": "/etc/ics/consensus-key",
+        "EXPECTED_POD": "node-0",
+        "WITHHELD": "",
+        "REMOTE": "",
+        "RESULT_FILE": "/dev/termination-log",
+    }
+
+
+def test_place_is_noted_on_volume_key_and_workload() -> None:
+    """The volume names its own uid, without which the record would also hold for a copy of it."""
+    here = factories.memory(genesis=factories.GENESIS, has_workload=True)
+    objects = {
+        name: m for m in manifests.render(wanted(LAUNCHED, memory=here), "set") for name in names((m,))
+    }
+    secret = ics_names.consensus_key_name(factories.place_id())
+    notes = {
+        ics_names.PLACE_ID: factories.place_id(),
+        ics_names.CLUSTER_UID: factories.CLUSTER,
+        ics_names.PLACE_NAMESPACE: "ns",
+        ics_names.PLACE_SINCE: "2025-12-01T00:00:00+00:00",
+        ics_names.CONSENSUS_ADDRESS: ADDRESS,
+    }
+    for name, expected in (
+        (f"Secret/ns/{secret}", notes),
+        ("PersistentVolumeClaim/ns/data", notes | {ics_names.VOLUME_UID: "volume-1"}),
+        ("StatefulSet/ns/node", notes),
+    ):
+        stated = objects[name]["metadata"]["annotations"]
+        assert {
+            key: value for key, value in stated.items() if key in {*notes, ics_names.VOLUME_UID}
+        } == expected
+
+
+def test_successor_names_the_place_that_it_replaces() -> None:
+    here = factories.memory(genesis=factories.GENESIS, has_workload=True, records=(ELSEWHERE,))
+    objects = {
+        name: m for m in manifests.render(wanted(LAUNCHED, memory=here), "set") for name in names((m,))
+    }
+    successor = factories.new_place(replaces=factories.place_id())
+    secret = objects[f"Secret/ns/{ics_names.consensus_key_name(successor.place_id)}"]
+    assert secret["metadata"]["annotations"][ics_names.REPLACES] == factories.place_id()
+    [key] = [name for name in objects if "/consensus-key-" in name]
+    assert key.endswith(successor.place_id)
 
 
 def test_large_genesis_is_compressed() -> None:
@@ -226,7 +319,7 @@ def test_definition_without_genesis_source_is_refused() -> None:
 def rendered(**settings: Any) -> dict[str, model.Manifest]:
     facts = observed.Observed(
         snapshot=factories.snapshot(LAUNCHED, launches={"0": factories.launch("alice", "bob")}),
-        memory=observed.Memory(),
+        memory=RECORDED,
     )
     found = factories.judge(facts, **settings)
     return {name: m for m in manifests.render(found, "set") for name in names((m,))}
