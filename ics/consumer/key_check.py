@@ -26,7 +26,7 @@ class KeyCheck(enum.StrEnum):
     OTHER_CLUSTER = "other-cluster"
     """No certificate of the cluster is one that the mark knows."""
     BELOW_WATERMARK = "below-watermark"
-    """The sign state is older than a commit that carries the key's signature."""
+    """The sign state is older than a commit that carries the key's signature, or the watermark is not a height."""
     REMOTE = "remote"
     """A remote signer holds the key."""
 
