@@ -40,7 +40,7 @@ LOST = frozenset(
         KeyCheck.BELOW_WATERMARK,
     }
 )
-"""Results after which this volume can never be used with the key again; another cluster's certificate is no proof."""
+"""Results after which this volume is never used with the key again; another cluster's certificate proves nothing."""
 
 
 def result(message: str, address: str) -> KeyCheck | None:
