@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from ics import model
 from ics.keys import derivation
 
-
 _CREATION = datetime.timedelta(hours=1)
 """Age of an assigned key's place at which its sign state must exist."""
 
@@ -215,18 +214,21 @@ class _Derived:
         return self.selected(found.place if found else self._new(consumer_id, replaces=record.place.place_id))
 
     def newest(self, replaces: str | None = None) -> model.SigningRecord | None:
-        """Return the newest place on this volume whose key was never assigned, as far as is known.
+        """Return the newest place on this volume whose key was never assigned or replaced, as far as is known.
 
         Args:
             replaces: id of the place that it must replace; None: any.
         """
         avoided = {*self.known.used, self.known.assigned}
+        # What was lost may look sound, such as an older copy under the same claim; and the provider forgets old keys.
+        replaced = {one.place.replaces for one in self.known.records if is_at(one.place, self.known.site)}
         usable = (
             record
             for record in reversed(self.records())
             if not record.is_retired
             and is_on_volume(record, self.known.site)
             and self._address(record.place.place_id) not in avoided
+            and record.place.place_id not in replaced
             and replaces in (None, record.place.replaces)
         )
         return next(usable, None)

@@ -66,12 +66,12 @@ def place_id(number: int = 0) -> str:
 
 
 def place(number: int = 0, **changes: Any) -> model.Place:
-    """Places of chain 0 in alice's cluster, each a day younger than the one before."""
+    """Places of chain 0 in alice's cluster, each a second younger than the one before."""
     base = model.Place(
         place_id=place_id(number),
         cluster_uid=CLUSTER,
         namespace="ns",
-        since=datetime.datetime(2025, 12, 1, tzinfo=datetime.UTC) + datetime.timedelta(days=number),
+        since=datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC) + datetime.timedelta(seconds=number),
     )
     return dataclasses.replace(base, **changes)
 
@@ -283,7 +283,7 @@ def record(
     return dataclasses.replace(base, **changes)
 
 
-def memory(name: str = "alice", **changes: Any) -> observed.Memory:
+def memory(name: str = "alice", /, **changes: Any) -> observed.Memory:
     """The cluster's memory of chain 0, staged for a validator with a sign state that is ready."""
     fields = {field.name for field in dataclasses.fields(inputs.RelayerMemory)}
     relayer = inputs.RelayerMemory(**{name: changes.pop(name) for name in fields & set(changes)})

@@ -115,7 +115,7 @@ def test_fresh_install_of_member_does_not_sign_unasked(records: tuple[model.Sign
     assert [(one.severity, one.reason) for one in decision.conditions] == [
         (Severity.CRITICAL, "KeyElsewhere")
     ]
-    assert (wanted.chains, wanted.intents, wanted.paused) == ((), (), {"0"})
+    assert (wanted.chains, wanted.intents, wanted.paused) == ((), (), frozenset({"0"}))
 
 
 @pytest.mark.parametrize(

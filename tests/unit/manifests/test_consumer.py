@@ -245,7 +245,7 @@ def test_place_is_noted_on_volume_key_and_workload() -> None:
         ics_names.PLACE_ID: factories.place_id(),
         ics_names.CLUSTER_UID: factories.CLUSTER,
         ics_names.PLACE_NAMESPACE: "ns",
-        ics_names.PLACE_SINCE: "2025-12-01T00:00:00+00:00",
+        ics_names.PLACE_SINCE: "2026-01-01T00:00:00+00:00",
         ics_names.CONSENSUS_ADDRESS: ADDRESS,
     }
     for name, expected in (

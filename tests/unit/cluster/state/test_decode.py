@@ -50,7 +50,7 @@ def on_record(number: int = 0, namespace: str = "n", **changes: Any) -> dict[str
 def secret(
     number: int = 0, namespace: str = "n", copied_to: str = "", notes: Mapping[str, str] = {}
 ) -> dict[str, Any]:
-    known = on_record(number, namespace) | notes
+    known = {**on_record(number, namespace), **notes}
     return item(f"consensus-key-{factories.place_id(number)}", copied_to or namespace, notes=known)
 
 
