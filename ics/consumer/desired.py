@@ -520,7 +520,7 @@ def _elsewhere(
     summary = consumer.summary
     memory = context.memory_of(summary.consumer_id) or observed.ChainMemory(namespace="")
     is_ours = participation is not consumer_participation.Participation.NONE or memory.has_workload
-    if summary.phase is model.Phase.STOPPED and not is_ours:
+    if summary.phase is model.Phase.STOPPED and not memory.has_workload:
         return ChainDecision(summary=summary, participation=participation, is_paused=bool(memory.namespace))
     decision = ChainDecision(
         summary=summary,
