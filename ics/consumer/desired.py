@@ -642,6 +642,8 @@ def _is_refused(context: context.ChainContext, consumer_id: str, assigned: bytes
     observation = context.observed.observations.get(consumer_id)
     if assigned is None or observation is None or observation.pod is None:
         return False
+    if observation.pod.gone_by is not None:
+        return False  # it may be deleted because its sign state was created only after its check
     return key_check.result(observation.pod.key_check, assigned.hex().upper()) in key_check.LOST
 
 

@@ -252,7 +252,9 @@ class _Derived:
     def is_usable(self, current: model.SigningRecord) -> bool:
         """Return whether the sign state of the assigned key is not known to be lost."""
         known = self.known
-        is_intact = is_on_volume(current, known.site) and not known.is_refused
+        # A node that started before the Job has created its sign state finds none: nothing is lost.
+        is_awaited = current.volume_uid is not None and not current.is_ready
+        is_intact = is_on_volume(current, known.site) and (is_awaited or not known.is_refused)
         if (
             not current.is_ready
             and not current.is_recovered

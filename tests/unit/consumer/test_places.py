@@ -290,10 +290,19 @@ def test_successor_whose_volume_is_lost_before_it_is_assigned_is_replaced() -> N
     assert stays == selected(another, lost=earlier)
 
 
-@pytest.mark.parametrize("changes", [{}, {"rekeys_after": None, "is_outside": False}])
+def test_sign_state_that_is_still_being_created_is_not_lost() -> None:
+    """A node that starts before the Job is done finds none, and is started again once it is there."""
+    requested = factories.record(is_ready=False)
+    assert choose(requested, assigned=KEY, is_refused=True) == selected(FIRST, is_assigned=True)
+    # Nothing is on record of it: its Secret was lost, and with it whether it ever existed.
+    for record in (staged(), staged(is_recovered=True)):
+        assert choose(record, assigned=KEY, is_refused=True) == selected(SUCCESSOR, lost=record)
+
+
+@pytest.mark.parametrize("changes", [{}, {"is_refused": True}, {"site": OTHER_VOLUME}])
 def test_lost_sign_state_with_wait_or_on_a_stopped_chain_keeps_its_place(changes: dict[str, Any]) -> None:
     """The provider accepts no assignment for a STOPPED chain; the node goes on without a key."""
-    found = choose(LOST, assigned=KEY, **{"rekeys_after": None, **changes})
+    found = choose(LOST, assigned=KEY, rekeys_after=None, **changes)
     assert found == selected(FIRST, is_assigned=True, lost=LOST)
 
 
