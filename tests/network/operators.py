@@ -71,9 +71,10 @@ class Operator:
 
     # -- commands ----------------------------------------------------------------------------------
 
-    def reconcile(self, *flags: str) -> Run:
-        """One pass as cron runs it."""
-        return self._run([str(places.CHECKOUT / "reconcile.py"), "--stack", self.name, "--json", *flags])
+    def reconcile(self, *flags: str, project: pathlib.Path | None = None) -> Run:
+        """One pass as cron runs it, of the checkout or of another project."""
+        program = (project or places.CHECKOUT) / "reconcile.py"
+        return self._run([str(program), "--stack", self.name, "--json", *flags])
 
     def once(self, *flags: str) -> Run:
         """One pass that must come to its end without trouble."""
@@ -87,9 +88,9 @@ class Operator:
         words = list(itertools.takewhile(lambda word: not word.startswith("-"), command))
         return self._run(["-m", "ics.cli.__main__", *words, *where, *command[len(words) :]])
 
-    def hermes(self, consumer_id: str) -> Run:
+    def hermes(self, consumer_id: str, project: pathlib.Path | None = None) -> Run:
         """`ics hermes status CONSUMER_ID` on this operator's stack."""
-        return self.ics("hermes", "status", consumer_id)
+        return self.ics("hermes", "status", consumer_id, project=project)
 
     def show(self, *command: str) -> Run:
         """`ics show …`, which needs no stack."""
@@ -205,15 +206,17 @@ class Cron:
 
     PAUSE = 2.0
 
-    def __init__(self, operators: Sequence[Operator], *flags: str) -> None:
-        self._flags = flags
+    def __init__(
+        self, operators: Sequence[Operator], *flags: str, project: pathlib.Path | None = None
+    ) -> None:
+        self._flags, self._project = flags, project
         self.runs: dict[str, list[Run]] = {operator.name: [] for operator in operators}
         self._over = threading.Event()
         self._threads = [threading.Thread(target=self._repeat, args=(one,)) for one in operators]
 
     def _repeat(self, operator: Operator) -> None:
         while not self._over.is_set():
-            self.runs[operator.name].append(operator.reconcile("--once", *self._flags))
+            self.runs[operator.name].append(operator.reconcile("--once", *self._flags, project=self._project))
             self._over.wait(self.PAUSE)
 
     def __enter__(self) -> "Cron":

@@ -31,7 +31,7 @@ def removed(alice: operators.Operator, bob: operators.Operator, consumer: str) -
     """A chain beside the one of all stories, removed as soon as it runs."""
     others = [one["consumer_id"] for one in chains.of_phase(3) if one["chain_id"] == launch.CHAIN_ID]
     others.remove(consumer)
-    (twin, *_) = others or launch.new(1, [alice, bob])
+    (twin, *_) = others or launch.new([launch.CHAIN_ID], [alice, bob])
     with operators.Cron([alice, bob]):
         for operator in (alice, bob):
             waiting.until(
