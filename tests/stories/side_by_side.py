@@ -147,10 +147,13 @@ class SideBySide:
         words = ["-p", "tests.stories.worker", "--reports", str(place / "reports"), "-m", ""]
         words += ["-p", "no:cacheprovider", f"--basetemp={place / 'tmp'}", "--color=no"]
         lower = () if story.needs.network else LOWER
+        # With bytecode kept, asserts included, a story begins in half the time.
+        environment = {key: text for key, text in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
         with (place / "log").open("wb") as log:
             process = subprocess.Popen(
                 [*lower, sys.executable, "-m", "pytest", *words, *story.tests],
                 cwd=ROOT.parent,
+                env=environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
