@@ -119,13 +119,19 @@ class Operator:
         chains = (status or self.status())["chains"]
         return next((chain for chain in chains if chain["consumer_id"] == consumer_id), {})
 
-    def settled(self, *flags: str, tries: int = 10, quiet: int = 1) -> None:
-        """Passes until so many in a row change nothing: what other stories left behind is put in order."""
+    def settled(self, *flags: str, tries: int = 10, quiet: int = 1) -> dict[str, Any]:
+        """Passes until so many in a row change nothing: what other stories left behind is put in order.
+
+        Returns:
+            the status that the last of them reported.
+        """
         still = 0
         for _ in range(tries):
-            still = 0 if self.once(*flags).writes else still + 1
+            done = self.once(*flags)
+            still = 0 if done.writes else still + 1
             if still == quiet:
-                return
+                status: dict[str, Any] = done.json["status"]
+                return status
         raise AssertionError(f"{self.name}: {tries} passes, and no {quiet} in a row that changed nothing")
 
     # -- what others know of this operator ---------------------------------------------------------

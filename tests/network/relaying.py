@@ -53,7 +53,7 @@ def until_open(
 
 
 def opened(consumer_id: str, *runners: operators.Operator) -> None:
-    """Passes of those who run a chain until the relayers of all of them relay to it."""
+    """Passes of those who run a chain until the relayers of these relay to it."""
     with operators.Cron(runners):
         for one in runners:
             waiting.until(
