@@ -30,7 +30,7 @@ LOOKING_SECONDS = 0.5
 LOWER = (
     "/bin/sh",
     "-c",
-    'echo 6 2>/dev/null > /proc/self/autogroup; exec nice -n 6 "$@"',
+    'echo 3 2>/dev/null > /proc/self/autogroup; exec nice -n 3 "$@"',
     "sh",
 )
 """Runs a command with what others leave of the processors: the network's stories are the longest way to the end.
