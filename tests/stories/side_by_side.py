@@ -10,6 +10,7 @@ and what was skipped.
 
 import os
 import pathlib
+import resource
 import signal
 import subprocess
 import sys
@@ -68,6 +69,8 @@ class Run:
     """Seconds from when it might have begun, had it been alone."""
     is_again: bool
     seconds: float = 0.0
+    spent: float = 0.0
+    """Seconds of the processors' time that its processes took."""
     reports: list[pytest.TestReport] = field(default_factory=list)
 
     @property
@@ -113,7 +116,7 @@ class SideBySide:
                 if self._is_room(story):
                     self._waiting.remove(story)
                     self._begin(story, folder)
-            for run in [one for one in self._running if one.process.poll() is not None]:
+            for run in [one for one in self._running if _has_ended(one)]:
                 self._running.remove(run)
                 self._end(run)
                 if run.failed and not run.is_again:
@@ -171,7 +174,7 @@ class SideBySide:
             if test not in ended:
                 run.reports.append(_lost(test, run))
         outcome = f"{len(run.failed)} FAILED" if run.failed else "passed"
-        self._say(f"ends: {run.story.name}, {outcome}, {run.seconds:.0f} s")
+        self._say(f"ends: {run.story.name}, {outcome}, {run.seconds:.0f} s, {run.spent:.0f} of a processor's")
 
     def _interrupt(self) -> None:
         """Ends what still runs; each story puts in order what it has begun."""
@@ -221,8 +224,8 @@ class SideBySide:
         terminalreporter.section("the ten longest stories")
         for run in sorted(self._ended, key=lambda one: -one.seconds)[:10]:
             write(
-                f"{run.seconds:5.0f} s from {run.waited:5.0f} s on, {len(run.story.tests):3} tests:"
-                f" {run.story.name}, which needs {run.story.needs}"
+                f"{run.seconds:5.0f} s from {run.waited:5.0f} s on, {run.spent:4.0f} s of a processor's,"
+                f" {len(run.story.tests):4} tests: {run.story.name}, which needs {run.story.needs}"
             )
         terminalreporter.section("skipped, and why")
         skipped = [report for run in self._ended for report in run.reports if report.skipped]
@@ -231,6 +234,20 @@ class SideBySide:
             write(f"{report.nodeid}: {why[2] if isinstance(why, tuple) else why}")
         if not skipped:
             write("nothing")
+
+
+def _has_ended(run: Run) -> bool:
+    before = _spent()
+    if run.process.poll() is None:
+        return False
+    run.spent = _spent() - before
+    return True
+
+
+def _spent() -> float:
+    """Seconds of the processors' time of all processes that were waited for."""
+    spent = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return spent.ru_utime + spent.ru_stime
 
 
 def _lost(test: str, run: Run) -> pytest.TestReport:
