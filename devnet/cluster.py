@@ -25,7 +25,7 @@ def ensure(host: Host, tools: Tools, progress: Progress) -> None:
         _write_files(host, home)
         # containerd depends on no other program, so it starts early and is ready before the kubelet.
         _start_runtime(host, home)
-        processes.start(host.name, "etcd", hosts.in_network(host, configs.etcd(host, home)))
+        _start(host, "etcd", configs.etcd(host, home))
         _start(host, "kube-apiserver", configs.api_server(host, home, tools.kubernetes))
         admin = Api(host, "admin")
         needs = [(host.name, "etcd"), (host.name, "kube-apiserver")]

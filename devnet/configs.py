@@ -53,7 +53,7 @@ def etcd(host: Host, home: Path) -> list[str]:
     return [
         "/usr/bin/etcd",
         f"--name={host.name}",
-        f"--data-dir={home}/etcd",
+        f"--data-dir={home}/etcd/data",
         f"--listen-client-urls={_ETCD}",
         f"--advertise-client-urls={_ETCD}",
         f"--listen-peer-urls={_ETCD_PEER}",

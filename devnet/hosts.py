@@ -63,7 +63,10 @@ def ensure_host(host: Host) -> None:
     commands.run("ip", "link", "set", host.namespace, "master", plan.BRIDGE, "up")
     inside = ("nsenter", f"--net={_NETNS}/{host.namespace}", "sh", "-e", "-c", _inside(host))
     commands.run(*inside)
-    hold = ("unshare", "--mount", "--propagation", "unchanged", "sh", "-c", _HOLD, "sh", *_MASKED)
+    # A network does not outlive its machine, so nothing has to wait until etcd's data is on a disk.
+    etcd = _etcd(host)
+    etcd.mkdir(parents=True, exist_ok=True)
+    hold = ("unshare", "--mount", "--propagation", "unchanged", "sh", "-c", _HOLD, "sh", *_MASKED, str(etcd))
     processes.start(host.name, "mounts", in_network(host, hold))
     processes.await_true(
         lambda: _has_masks(host), f"the mounts of {host.name}", timeout=10, needs=[(host.name, "mounts")]
@@ -154,13 +157,17 @@ def _link_exists(name: str) -> bool:
     return Path(f"/sys/class/net/{name}").exists()
 
 
+def _etcd(host: Host) -> Path:
+    return places.host_state(host.name) / "etcd"
+
+
 def _has_masks(host: Host) -> bool:
     holder = processes.pid(host.name, "mounts")
     try:
         mounts = Path(f"/proc/{holder}/mounts").read_text()
     except FileNotFoundError:
         return False
-    return all(f"tmpfs {folder} tmpfs" in mounts for folder in _MASKED)
+    return all(f"tmpfs {folder} tmpfs" in mounts for folder in (*_MASKED, _etcd(host)))
 
 
 def _mounts_below(folder: Path) -> list[str]:

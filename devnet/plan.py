@@ -22,6 +22,13 @@ COREDNS_VERSION: Final = "v1.15.0"
 CONSUMER_IMAGE: Final = f"ghcr.io/cosmos/interchain-security:{CHAINS_VERSION}"
 SANDBOX_IMAGE: Final = "localhost/ics-devnet/pause:1"
 
+GO_SETTINGS: Final = {"GOMAXPROCS": "1", "GOGC": "300"}
+"""Variables of all programs, which are written in Go: some forty of them share few processors.
+
+With more than one processor each, Go's scheduler wakes idle threads thousands of times a second and node; with a
+rarer garbage collection they need some more memory.
+"""
+
 API_PORT: Final = 6443
 RPC_PORT: Final = 26657
 P2P_PORT: Final = 26656

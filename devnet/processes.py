@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
-from devnet import cgroups, places
+from devnet import cgroups, places, plan
 from ics import errors
 
 # The shell joins the groups and records its id before it executes the program. If `down` has removed the
@@ -46,6 +46,7 @@ def start(owner: str, program: str, argv: Sequence[str | Path]) -> None:
             stderr=subprocess.STDOUT,
             start_new_session=True,
             cwd="/",
+            env={**os.environ, **plan.GO_SETTINGS},
         )
     await_true(lambda: record.exists(), f"{program} of {owner}", timeout=10)
 

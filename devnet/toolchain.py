@@ -157,12 +157,13 @@ def pause_recipe() -> cache.Recipe:
 def consumer_image_recipe(chains: Path) -> cache.Recipe:
     """Return the recipe of the consumer chain's image, with its published name, from scratch."""
     program = chains / "interchain-security-cd"
+    environment = tuple(f"{name}={value}" for name, value in plan.GO_SETTINGS.items())
 
     def build(folder: Path) -> None:
-        image = images.Image(plan.CONSUMER_IMAGE, ("/bin/sh",), (program,))
+        image = images.Image(plan.CONSUMER_IMAGE, ("/bin/sh",), (program,), environment=environment)
         images.write_archive(image, folder / "image.tar")
 
-    ingredients = (images.source(), plan.CONSUMER_IMAGE, chains.name)
+    ingredients = (images.source(), plan.CONSUMER_IMAGE, chains.name, *environment)
     return cache.Recipe("consumer-image", plan.CHAINS_VERSION, ingredients, build, 3)
 
 

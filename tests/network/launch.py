@@ -4,6 +4,7 @@ Both ids have the same home port. The first is the chain of most stories; its tw
 two chains with one id neither would be joined (`TwoOfOneName`).
 """
 
+import pathlib
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -91,21 +92,27 @@ def launched(everybody: Mapping[str, operators.Operator]) -> Launch:
     return Launch(ids[0], ids[1], staged, staged_status, running, cron.complaints(), before)
 
 
-def new(count: int, runners: Sequence[operators.Operator]) -> list[str]:
-    """Further chains, which these have joined, and which are about to be launched; answers their consumer ids."""
-    made: dict[str, str] = {}
-    for _ in range(count):
-        chain_id = chains.fresh("consumer-more")
-        made[chains.create(chain_id, HOUR)] = chain_id
-    ids = list(made)
-    with operators.Cron(runners) as cron:
+def new(
+    chain_ids: Sequence[str],
+    runners: Sequence[operators.Operator],
+    project: pathlib.Path | None = None,
+) -> list[str]:
+    """Further chains, which these have joined, and which are about to be launched; answers their consumer ids.
+
+    Args:
+        chain_ids: of each.
+        runners: those who join.
+        project: theirs, which has the definitions; None: the checkout.
+    """
+    ids = [chains.create(one, HOUR) for one in chain_ids]
+    with operators.Cron(runners, project=project) as cron:
         for operator in runners:
             waiting.until(
                 f"{operator.name} has joined {', '.join(ids)}",
                 lambda operator=operator: _joined(operator, cron.last(operator.name)),  # type: ignore[misc]
                 lambda joined: joined.issuperset(ids),
             )
-    for one, chain_id in made.items():
+    for one, chain_id in zip(ids, chain_ids, strict=True):
         chains.move(one, chain_id, _SOON)
     return ids
 
@@ -115,13 +122,15 @@ def _joined(operator: operators.Operator, status: Mapping[str, Any]) -> set[str]
     return {chain["consumer_id"] for chain in found if chain["participation"] == "validating"}
 
 
-def end(ids: Sequence[str], runners: Sequence[operators.Operator]) -> None:
+def end(
+    ids: Sequence[str], runners: Sequence[operators.Operator], project: pathlib.Path | None = None
+) -> None:
     """Remove chains and wait until their nodes have ended: the machine is for others now."""
     for one in ids:
         if chains.phase(one) == "LAUNCHED":
             chains.remove(one)
     homes = [(operator, namespace_of(operator, one)) for operator in runners for one in ids]
-    with operators.Cron(runners):
+    with operators.Cron(runners, project=project):
         waiting.until(
             f"the nodes of {', '.join(ids)} have ended",
             lambda: [home for operator, home in homes if operator.kube.pod(home) is not None],

@@ -71,9 +71,10 @@ class Operator:
 
     # -- commands ----------------------------------------------------------------------------------
 
-    def reconcile(self, *flags: str) -> Run:
-        """One pass as cron runs it."""
-        return self._run([str(places.CHECKOUT / "reconcile.py"), "--stack", self.name, "--json", *flags])
+    def reconcile(self, *flags: str, project: pathlib.Path | None = None) -> Run:
+        """One pass as cron runs it, of the checkout or of another project."""
+        program = (project or places.CHECKOUT) / "reconcile.py"
+        return self._run([str(program), "--stack", self.name, "--json", *flags])
 
     def once(self, *flags: str) -> Run:
         """One pass that must come to its end without trouble."""
@@ -87,9 +88,9 @@ class Operator:
         words = list(itertools.takewhile(lambda word: not word.startswith("-"), command))
         return self._run(["-m", "ics.cli.__main__", *words, *where, *command[len(words) :]])
 
-    def hermes(self, consumer_id: str) -> Run:
+    def hermes(self, consumer_id: str, project: pathlib.Path | None = None) -> Run:
         """`ics hermes status CONSUMER_ID` on this operator's stack."""
-        return self.ics("hermes", "status", consumer_id)
+        return self.ics("hermes", "status", consumer_id, project=project)
 
     def show(self, *command: str) -> Run:
         """`ics show …`, which needs no stack."""
@@ -118,13 +119,19 @@ class Operator:
         chains = (status or self.status())["chains"]
         return next((chain for chain in chains if chain["consumer_id"] == consumer_id), {})
 
-    def settled(self, *flags: str, tries: int = 10, quiet: int = 1) -> None:
-        """Passes until so many in a row change nothing: what other stories left behind is put in order."""
+    def settled(self, *flags: str, tries: int = 10, quiet: int = 1) -> dict[str, Any]:
+        """Passes until so many in a row change nothing: what other stories left behind is put in order.
+
+        Returns:
+            the status that the last of them reported.
+        """
         still = 0
         for _ in range(tries):
-            still = 0 if self.once(*flags).writes else still + 1
+            done = self.once(*flags)
+            still = 0 if done.writes else still + 1
             if still == quiet:
-                return
+                status: dict[str, Any] = done.json["status"]
+                return status
         raise AssertionError(f"{self.name}: {tries} passes, and no {quiet} in a row that changed nothing")
 
     # -- what others know of this operator ---------------------------------------------------------
@@ -217,15 +224,17 @@ class Cron:
 
     PAUSE = 2.0
 
-    def __init__(self, operators: Sequence[Operator], *flags: str) -> None:
-        self._flags = flags
+    def __init__(
+        self, operators: Sequence[Operator], *flags: str, project: pathlib.Path | None = None
+    ) -> None:
+        self._flags, self._project = flags, project
         self.runs: dict[str, list[Run]] = {operator.name: [] for operator in operators}
         self._over = threading.Event()
         self._threads = [threading.Thread(target=self._repeat, args=(one,)) for one in operators]
 
     def _repeat(self, operator: Operator) -> None:
         while not self._over.is_set():
-            self.runs[operator.name].append(operator.reconcile("--once", *self._flags))
+            self.runs[operator.name].append(operator.reconcile("--once", *self._flags, project=self._project))
             self._over.wait(self.PAUSE)
 
     def __enter__(self) -> "Cron":

@@ -14,7 +14,8 @@ def project(folder: pathlib.Path) -> pathlib.Path:
     """A copy of the stacks; the credentials are those of the network."""
     root = folder / "project"
     root.mkdir()
-    shutil.copy(places.CHECKOUT / "Pulumi.yaml", root)
+    for name in ("Pulumi.yaml", "reconcile.py"):
+        shutil.copy(places.CHECKOUT / name, root)
     shutil.copytree(places.CHECKOUT / "stacks", root / "stacks")
     (root / ".devnet").symlink_to(places.credentials())
     return root

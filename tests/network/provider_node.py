@@ -1,14 +1,18 @@
 """A provider chain of one real node on loopback, for tests: `interchain-security-pd` v7.0.1.
 
 Validator alice runs; bob and charlie are validators in the genesis whose nodes never run: alice's power
-alone is more than two thirds. Nothing is left behind after `stop`.
+alone is more than two thirds. Keys and genesis are made once, by twenty commands, and kept in the cache; each chain
+begins at its own time. Nothing else is left behind after `stop`.
 """
 
 import base64
+import dataclasses
+import datetime
 import json
 import os
 import pathlib
 import re
+import shutil
 import signal
 import subprocess
 import time
@@ -18,6 +22,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from devnet import cache
+from devnet.progress import Progress
 from tests import free_ports
 
 CHAIN_ID = "provider-1"
@@ -29,6 +35,7 @@ DETAILS = {
     "charlie": "",
 }
 SPARE = 1_000_000_000_000_000
+OPERATORS = "operators.json"
 
 
 def binary() -> pathlib.Path | None:
@@ -69,7 +76,7 @@ class Node:
         is_indexed: bool = True,
         peer: "Node | None" = None,
     ) -> None:
-        """Make the genesis; `start` runs it.
+        """Lay out the home; `start` runs it.
 
         Args:
             folder: an empty one, for the chain's data.
@@ -87,7 +94,7 @@ class Node:
         self.operators: dict[str, Operator] = {}
         self.process: subprocess.Popen[bytes] | None = None
         if peer is None:
-            self._make_genesis()
+            self._copy(cache.ensure(_recipe(program), Progress()))
         else:
             self.run("init", "replica", "--chain-id", CHAIN_ID)
             self.operators = peer.operators
@@ -99,39 +106,14 @@ class Node:
 
     def run(self, *arguments: str, home: pathlib.Path | None = None, given: str | None = None) -> str:
         """Run the binary to its end and answer what it printed."""
-        command = [str(self.program), *arguments, "--home", str(home or self.home)]
-        done = subprocess.run(command, input=given, capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise RuntimeError(f"{' '.join(arguments)}: {done.stderr[-2000:]}")
-        return done.stdout or done.stderr
+        return _run(self.program, home or self.home, *arguments, given=given)
 
-    def _make_genesis(self) -> None:
-        keyring = ("--keyring-backend", "test", "--keyring-dir", str(self.home))
-        for name in TOKENS:
-            home = self.folder / name
-            self.run("init", name, "--chain-id", CHAIN_ID, home=home)
-            made = json.loads(self.run("keys", "add", name, "--output", "json", *keyring))
-            valoper = self.run("keys", "show", name, "--bech", "val", "-a", *keyring).strip()
-            self.operators[name] = Operator(name, made["mnemonic"], made["address"], valoper)
-            self.run("genesis", "add-genesis-account", made["address"], f"{SPARE}{DENOM}")
-        gentxs = self.home / "config" / "gentx"
-        gentxs.mkdir()
-        for name, tokens in TOKENS.items():
-            pubkey = self.run("comet", "show-validator", home=self.folder / name).strip()
-            self.run(
-                "genesis", "gentx", name, f"{tokens}{DENOM}", "--chain-id", CHAIN_ID, *keyring,
-                "--moniker", name, "--details", DETAILS[name], "--pubkey", pubkey,
-                "--output-document", str(gentxs / f"{name}.json"),
-            )  # fmt: skip
-        self.run("genesis", "collect-gentxs")
+    def _copy(self, made: pathlib.Path) -> None:
+        shutil.copytree(made, self.folder, dirs_exist_ok=True)
+        self.operators = {one["name"]: Operator(**one) for one in json.loads((made / OPERATORS).read_text())}
         path = self.home / "config" / "genesis.json"
         genesis = json.loads(path.read_text())
-        state = genesis["app_state"]
-        state["provider"]["params"]["blocks_per_epoch"] = "5"
-        state["staking"]["params"]["unbonding_time"] = "20s"
-        state["gov"]["params"] |= {"voting_period": "10s", "expedited_voting_period": "5s"}
-        # Two of the three validators never sign: they must stay bonded.
-        state["slashing"]["params"]["signed_blocks_window"] = "100000"
+        genesis["genesis_time"] = datetime.datetime.now(datetime.UTC).isoformat().replace("+00:00", "Z")
         path.write_text(json.dumps(genesis))
 
     def _configure(self, is_indexed: bool) -> None:
@@ -301,6 +283,54 @@ class Node:
         """Phase of a consumer chain, without its prefix."""
         chain = self.ask(f"/interchain_security/ccv/provider/consumer_chain/{consumer_id}")
         return str(chain["phase"]).removeprefix("CONSUMER_PHASE_")
+
+
+def _run(program: pathlib.Path, home: pathlib.Path, *arguments: str, given: str | None = None) -> str:
+    command = [str(program), *arguments, "--home", str(home)]
+    done = subprocess.run(command, input=given, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError(f"{' '.join(arguments)}: {done.stderr[-2000:]}")
+    return done.stdout or done.stderr
+
+
+def _recipe(program: pathlib.Path) -> cache.Recipe:
+    """Homes and operators of the chain, as the program's own commands make them."""
+    found = program.stat()
+    made_by = f"{program.resolve()} {found.st_size} {found.st_mtime_ns}"
+    ingredients = (pathlib.Path(__file__).read_bytes(), made_by)
+    return cache.Recipe("test-chain", "1", ingredients, lambda folder: _make(program, folder), 10)
+
+
+def _make(program: pathlib.Path, folder: pathlib.Path) -> None:
+    first = folder / "alice"
+    keyring = ("--keyring-backend", "test", "--keyring-dir", str(first))
+    operators = []
+    for name in TOKENS:
+        _run(program, folder / name, "init", name, "--chain-id", CHAIN_ID)
+        made = json.loads(_run(program, first, "keys", "add", name, "--output", "json", *keyring))
+        valoper = _run(program, first, "keys", "show", name, "--bech", "val", "-a", *keyring).strip()
+        operators.append(Operator(name, made["mnemonic"], made["address"], valoper))
+        _run(program, first, "genesis", "add-genesis-account", made["address"], f"{SPARE}{DENOM}")
+    gentxs = first / "config" / "gentx"
+    gentxs.mkdir()
+    for name, tokens in TOKENS.items():
+        pubkey = _run(program, folder / name, "comet", "show-validator").strip()
+        _run(
+            program, first, "genesis", "gentx", name, f"{tokens}{DENOM}", "--chain-id", CHAIN_ID, *keyring,
+            "--moniker", name, "--details", DETAILS[name], "--pubkey", pubkey,
+            "--output-document", str(gentxs / f"{name}.json"),
+        )  # fmt: skip
+    _run(program, first, "genesis", "collect-gentxs")
+    path = first / "config" / "genesis.json"
+    genesis = json.loads(path.read_text())
+    state = genesis["app_state"]
+    state["provider"]["params"]["blocks_per_epoch"] = "5"
+    state["staking"]["params"]["unbonding_time"] = "20s"
+    state["gov"]["params"] |= {"voting_period": "10s", "expedited_voting_period": "5s"}
+    # Two of the three validators never sign: they must stay bonded.
+    state["slashing"]["params"]["signed_blocks_window"] = "100000"
+    path.write_text(json.dumps(genesis))
+    (folder / OPERATORS).write_text(json.dumps([dataclasses.asdict(one) for one in operators]))
 
 
 def initialization(chain_id: str, spawn_time: str, genesis_hash: bytes = b"genesis hash") -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import pathlib
 import signal
 from collections.abc import Iterator
 from typing import Any
@@ -12,9 +13,11 @@ from devnet import plan
 from tests.network import operators, waiting
 
 
-def report(operator: operators.Operator, consumer_id: str) -> dict[str, Any]:
+def report(
+    operator: operators.Operator, consumer_id: str, project: pathlib.Path | None = None
+) -> dict[str, Any]:
     """What `ics hermes status CONSUMER_ID --json` says."""
-    done = operator.hermes(consumer_id)
+    done = operator.hermes(consumer_id, project)
     assert done.code == 0, done.err
     found: dict[str, Any] = done.json["chains"][0]
     return found
@@ -33,11 +36,16 @@ def is_open(found: dict[str, Any]) -> bool:
     )
 
 
-def until_open(operator: operators.Operator, consumer_id: str, seconds: float = 240.0) -> dict[str, Any]:
+def until_open(
+    operator: operators.Operator,
+    consumer_id: str,
+    seconds: float = 240.0,
+    project: pathlib.Path | None = None,
+) -> dict[str, Any]:
     """Wait until this operator's Hermes relays on both channels."""
     return waiting.until(
         f"{operator.name}'s relayer of consumer {consumer_id} relays",
-        lambda: report(operator, consumer_id),
+        lambda: report(operator, consumer_id, project),
         is_open,
         seconds=seconds,
         every=4.0,
@@ -45,7 +53,7 @@ def until_open(operator: operators.Operator, consumer_id: str, seconds: float = 
 
 
 def opened(consumer_id: str, *runners: operators.Operator) -> None:
-    """Passes of those who run a chain until the relayers of all of them relay to it."""
+    """Passes of those who run a chain until the relayers of these relay to it."""
     with operators.Cron(runners):
         for one in runners:
             waiting.until(

@@ -60,16 +60,16 @@ PASSING = names.HERMES_CANDIDATE
 
 
 @pytest.fixture(scope="module")
-def home(alice: operators.Operator, bob: operators.Operator, consumer: str) -> str:
-    """The chain's namespace, with the objects of a relayer that relays."""
-    relaying.opened(consumer, alice, bob)
+def home(bob: operators.Operator, consumer: str) -> str:
+    """The chain's namespace, with the objects of a relayer that relays; each test leaves it in order."""
+    relaying.opened(consumer, bob)
+    bob.settled()
     return launch.namespace_of(bob, consumer)
 
 
 def test_every_object_of_the_set_is_among_the_targets(
     bob: operators.Operator, consumer: str, home: str
 ) -> None:
-    bob.settled()
     found = {
         launch.shown(item)
         for item in bob.kube.members()
@@ -92,7 +92,6 @@ def test_every_object_of_the_set_is_among_the_targets(
 def test_a_deleted_object_is_made_again(
     target: Target, bob: operators.Operator, consumer: str, home: str
 ) -> None:
-    bob.settled()
     where, name = target.namespace(home), target.name.format(consumer=consumer)
     before, pod = bob.kube.get(target.kind, where, name), pod_uid(bob, home)
     memory = bob.kube.signing_memory(home, bob.address_of(consumer))
@@ -106,15 +105,13 @@ def test_a_deleted_object_is_made_again(
     goes_on(bob, consumer, home, int(memory["height"]))
     if target.kind is not kinds.STATEFUL_SET:
         assert pod_uid(bob, home) == pod
-    bob.settled()
-    assert operators.worries(bob.chain(consumer)) == []
+    assert operators.worries(bob.chain(consumer, bob.settled())) == []
     assert bob.kube.get(target.kind, where, name)["metadata"]["uid"] == after["metadata"]["uid"]
 
 
 def test_the_record_of_a_deleted_key_comes_back_with_it(
     bob: operators.Operator, consumer: str, home: str
 ) -> None:
-    bob.settled()
     before = record(bob, home)
     assert before[names.SIGN_STATE_READY] == "true"
 
@@ -129,7 +126,6 @@ def test_the_record_of_a_deleted_key_comes_back_with_it(
 def test_the_gateways_namespace_comes_back_with_all_that_was_in_it(
     bob: operators.Operator, consumer: str, home: str
 ) -> None:
-    bob.settled()
     pod = pod_uid(bob, home)
     before = {launch.shown(item) for item in bob.kube.members()}
 
@@ -142,6 +138,7 @@ def test_the_gateways_namespace_comes_back_with_all_that_was_in_it(
 
     goes_on(bob, consumer, home, 0)
     assert pod_uid(bob, home) == pod
+    bob.settled()
 
 
 def edit_service(item: kube.Object) -> None:
@@ -192,7 +189,6 @@ def test_an_edited_field_is_put_back(
     consumer: str,
     home: str,
 ) -> None:
-    bob.settled()
     before = bob.kube.get(target.kind, home, target.name)
     edited = copy.deepcopy(before)
     edit(edited)

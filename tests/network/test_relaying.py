@@ -1,7 +1,10 @@
 """The relayers' day: the channel opens once, updates flow, charlie joins late, leaves and comes back."""
 
+import contextlib
+import pathlib
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import pytest
 
@@ -9,34 +12,84 @@ from devnet import owner
 from ics import names
 from ics.cluster.api import kinds
 from ics.relayer import plan
-from tests.network import chains, launch, operators, relaying, waiting
+from tests.network import chains, launch, operators, projects, relaying, waiting
 
 pytestmark = pytest.mark.network
 
 PASSES = 600.0
 
 
+@dataclass(frozen=True)
+class Begun:
+    """Chains whose channels are being opened at the same time."""
+
+    more: list[str]
+    """Two beside the one of all stories: both reconcilers work on them."""
+    third: str
+    """Its elected creator was killed in the middle."""
+    root: pathlib.Path
+    """A project that has the definition of the third one; the checkout has not."""
+    began: float
+    killed: float
+    """Monotonic times."""
+
+    @contextlib.contextmanager
+    def passes(self, alice: operators.Operator, bob: operators.Operator) -> Iterator[None]:
+        """Passes of both; of the third chain bob's alone, for in alice's project it has no definition."""
+        with operators.Cron([alice]), operators.Cron([bob], project=self.root):
+            yield
+
+
 @pytest.fixture(scope="module")
-def more(alice: operators.Operator, bob: operators.Operator, consumer: str) -> Iterator[list[str]]:
-    """Two chains beside the one of all stories."""
-    found = launch.new(2, [alice, bob])
+def begun(
+    alice: operators.Operator,
+    bob: operators.Operator,
+    consumer: str,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Begun]:
+    """An opening takes minutes, most of them waits; so all of this story go on at once."""
+    root = projects.project(tmp_path_factory.mktemp("successor"))
+    projects.define(root, "successor", {"chain_id": "successor*-1", "owner": "any"})
+    names_of_all = [launch.CHAIN_ID, launch.CHAIN_ID, chains.fresh("successor")]
+    *more, third = launch.new(names_of_all, [alice, bob], root)
+    began = time.monotonic()
+    with operators.Cron([alice, bob], project=root):
+        waiting.until(
+            "the third chain is launched", lambda: chains.phase(third), lambda now: now == "LAUNCHED"
+        )
+        home = waiting.until("alice has its namespace", lambda: _home(alice, third))
+        waiting.until("alice's node makes blocks", lambda: alice.kube.height(home), lambda now: now >= 2)
+    with operators.Cron([alice], project=root), operators.Cron([bob]):
+        # Before that Hermes is asked about its config, in a Job as well.
+        waiting.until(
+            "alice begins the handshake",
+            lambda: [name for name in alice.jobs(home) if not name.startswith(plan.CHECK)],
+        )
+    # Killed in the middle: the pod goes with its Job, and alice's reconciler leaves this chain alone from now on.
+    for name in alice.jobs(home):
+        alice.kube.delete(kinds.JOB, home, name)
+    found = Begun(more, third, root, began, time.monotonic())
     yield found
-    launch.end(found, [alice, bob])
+    launch.end([*more, third], [alice, bob], root)
+
+
+def _home(operator: operators.Operator, consumer_id: str) -> str:
+    """The namespace of a chain; empty while there is none."""
+    found = operator.kube.all(kinds.NAMESPACE, **{names.CONSUMER: consumer_id})
+    return str(found[0]["metadata"]["name"]) if found else ""
 
 
 def test_all_relayers_begin_at_once_and_one_channel_opens_on_each_of_three_chains(
-    alice: operators.Operator, bob: operators.Operator, consumer: str, more: list[str]
+    alice: operators.Operator, bob: operators.Operator, consumer: str, begun: Begun
 ) -> None:
-    began = time.monotonic()
-
-    with operators.Cron([alice, bob]):
-        for number, one in enumerate([consumer, *more], 1):
+    with begun.passes(alice, bob):
+        for number, one in enumerate([consumer, *begun.more], 1):
             waiting.until("both know the chain", lambda one=one: _known(one, alice, bob))  # type: ignore[misc]
             relaying.until_open(alice, one, PASSES)
             relaying.until_open(bob, one, PASSES)
-            waiting.figure(f"chain {number} of 3: both reconcilers begin to both relay", launch.since(began))
+            waiting.figure(f"chain {number} of 3: launched to both relay", launch.since(begun.began))
 
-    for one in (consumer, *more):
+    for one in (consumer, *begun.more):
         client = alice.summary(one)["client_id"]
         assert len(relaying.open_ones(relaying.provider_channels(client))) == 1
     found = relaying.report(alice, consumer)
@@ -48,10 +101,26 @@ def test_all_relayers_begin_at_once_and_one_channel_opens_on_each_of_three_chain
     assert min(client["seconds_left"] for client in found["clients"].values()) > 0
 
 
-def test_a_removed_chain_gets_its_last_packets_before_relayer_and_node_end(
-    alice: operators.Operator, bob: operators.Operator, more: list[str]
+def test_a_successor_continues_what_the_elected_creator_began(
+    alice: operators.Operator, bob: operators.Operator, begun: Begun
 ) -> None:
-    doomed = more[0]
+    third = begun.third
+    with begun.passes(alice, bob):
+        relaying.until_open(bob, third, PASSES, begun.root)
+    waiting.figure("the creator killed to its successor's Hermes relaying", launch.since(begun.killed))
+
+    client = alice.summary(third)["client_id"]
+    assert len(relaying.open_ones(relaying.provider_channels(client))) == 1
+    with operators.Cron([alice, bob], project=begun.root):
+        relaying.until_open(alice, third, project=begun.root)
+    first, second = (relaying.report(one, third, begun.root) for one in (alice, bob))
+    assert first["channels"]["ccv"] == second["channels"]["ccv"]
+
+
+def test_a_removed_chain_gets_its_last_packets_before_relayer_and_node_end(
+    alice: operators.Operator, bob: operators.Operator, begun: Begun
+) -> None:
+    doomed = begun.more[0]
     relaying.opened(doomed, alice, bob)
     channel = relaying.report(alice, doomed)["channels"]["ccv"]["provider"]["id"]
     homes = {operator: launch.namespace_of(operator, doomed) for operator in (alice, bob)}
@@ -168,41 +237,3 @@ def test_charlie_joins_late_leaves_and_comes_back_with_another_key(
 def _signs(operator: operators.Operator, namespace: str, address: str) -> bool:
     height = operator.kube.height(namespace)
     return height > 1 and address in operator.kube.signers(namespace, height - 1)
-
-
-def test_a_successor_continues_what_the_elected_creator_began(
-    alice: operators.Operator, bob: operators.Operator
-) -> None:
-    (third,) = launch.new(1, [alice, bob])
-    with operators.Cron([alice, bob]):
-        waiting.until(
-            "the third chain is launched", lambda: chains.phase(third), lambda now: now == "LAUNCHED"
-        )
-        waiting.until("alice's node makes blocks", lambda: _height(alice, third), lambda height: height >= 2)
-    home = launch.namespace_of(alice, third)
-    with operators.Cron([alice]):
-        # Before that Hermes is asked about its config, in a Job as well.
-        waiting.until(
-            "alice begins the handshake",
-            lambda: [name for name in alice.jobs(home) if not name.startswith(plan.CHECK)],
-        )
-    # Killed in the middle: the pod goes with its Job, and alice's reconciler runs no more.
-    for name in alice.jobs(home):
-        alice.kube.delete(kinds.JOB, home, name)
-    killed = time.monotonic()
-
-    with operators.Cron([bob]):
-        relaying.until_open(bob, third, 240.0)
-    waiting.figure("the creator killed to its successor's Hermes relaying", launch.since(killed))
-
-    client = alice.summary(third)["client_id"]
-    assert len(relaying.open_ones(relaying.provider_channels(client))) == 1
-    with operators.Cron([alice, bob]):
-        relaying.until_open(alice, third)
-    assert relaying.report(alice, third)["channels"]["ccv"] == relaying.report(bob, third)["channels"]["ccv"]
-    launch.end([third], [alice, bob])
-
-
-def _height(operator: operators.Operator, consumer_id: str) -> int:
-    node = operator.chain(consumer_id).get("node")
-    return -1 if node is None or node["height"] is None else int(node["height"])

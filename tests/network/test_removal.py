@@ -32,7 +32,7 @@ class Removed:
 def removed(alice: operators.Operator, bob: operators.Operator, consumer: str) -> Removed:
     """A chain beside the one of all stories, removed as soon as it runs."""
     others = [one["consumer_id"] for one in chains.of_phase(3) if one["chain_id"] == launch.TWIN_ID]
-    (twin, *_) = others or launch.new(1, [alice, bob])
+    (twin, *_) = others or launch.new([chains.fresh("consumer-more")], [alice, bob])
     chain_id = str(owner.consumer(twin)["chain_id"])
     with operators.Cron([alice, bob]):
         for operator in (alice, bob):

@@ -20,11 +20,16 @@ PASSES = 4
 """After which a mistake would have shown."""
 
 
+@pytest.fixture(scope="module", autouse=True)
+def in_order(alice: operators.Operator, bob: operators.Operator, consumer: str) -> None:
+    """Each test leaves alice's and bob's nodes as it has found them."""
+    alice.settled()
+    bob.settled()
+
+
 def test_only_the_named_confirmation_arms_a_key_whose_volume_was_lost(
     alice: operators.Operator, bob: operators.Operator, consumer: str
 ) -> None:
-    alice.settled()
-    bob.settled()
     home = launch.namespace_of(bob, consumer)
     old = lose_volume(bob, home)
 
@@ -42,8 +47,6 @@ def test_only_the_named_confirmation_arms_a_key_whose_volume_was_lost(
 def test_an_empty_volume_made_by_hand_is_not_taken_for_the_lost_one(
     alice: operators.Operator, bob: operators.Operator, consumer: str
 ) -> None:
-    alice.settled()
-    bob.settled()
     home = launch.namespace_of(bob, consumer)
     lose_volume(bob, home)
 
@@ -61,8 +64,6 @@ def test_an_empty_volume_made_by_hand_is_not_taken_for_the_lost_one(
 def test_an_older_copy_of_the_volume_is_not_signed_on(
     alice: operators.Operator, bob: operators.Operator, consumer: str
 ) -> None:
-    alice.settled()
-    bob.settled()
     home = launch.namespace_of(bob, consumer)
     memory = bob.kube.signing_memory(home, bob.address_of(consumer))
     node = bob.kube.get(kinds.STATEFUL_SET, home, names.NODE_NAME)
@@ -90,8 +91,6 @@ def test_an_older_copy_of_the_volume_is_not_signed_on(
 def test_a_lost_namespace_is_a_lost_volume(
     alice: operators.Operator, bob: operators.Operator, consumer: str
 ) -> None:
-    alice.settled()
-    bob.settled()
     home = launch.namespace_of(bob, consumer)
 
     bob.kube.delete(kinds.NAMESPACE, "", home)
@@ -192,8 +191,7 @@ def arm(alice: operators.Operator, bob: operators.Operator, consumer: str) -> No
     )
     waiting.until("the chain goes on", lambda: alice.kube.height(other), lambda now: now >= height + 3)
     waiting.until("bob signs", lambda: bob.chain(consumer), lambda chain: chain["node"]["signing"])
-    bob.settled()
-    assert operators.worries(bob.chain(consumer)) == []
+    assert operators.worries(bob.chain(consumer, bob.settled())) == []
 
 
 def uid_of_volume(bob: operators.Operator, home: str) -> str:

@@ -28,6 +28,24 @@ from devnet import places
 from ics.cli import commands
 
 _LONGEST_ORDER = 1 << 20
+_LATER = (
+    "Crypto.Hash.RIPEMD160",
+    "anyio._backends._asyncio",
+    "bech32",
+    "bip32",
+    "certifi",
+    "coincurve",
+    "cryptography.hazmat.primitives.asymmetric.ed25519",
+    "cryptography.hazmat.primitives.kdf.hkdf",
+    "encodings.idna",
+    "httpcore",
+    "ics.cli.parser",
+    "ics.provider.proto.tx_pb2",
+    "ics.reconciler.wiring",
+    "mnemonic",
+    "psutil",
+)
+"""What a pass loads once it needs it: half of what an idle one costs. gRPC must not be loaded before a fork."""
 
 
 class Server:
@@ -108,7 +126,8 @@ def main() -> NoReturn:
     """The server."""
     for module in pkgutil.iter_modules(commands.__path__, f"{commands.__name__}."):
         importlib.import_module(module.name)
-    importlib.import_module("ics.reconciler.wiring")
+    for name in _LATER:
+        importlib.import_module(name)
     gc.collect()
     gc.freeze()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # no process that watches over a command is waited for

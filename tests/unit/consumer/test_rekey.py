@@ -2,6 +2,7 @@
 
 import dataclasses
 import datetime
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -172,7 +173,7 @@ def judge(
     *records: model.SigningRecord,
     phase: model.Phase = P.LAUNCHED,
     observation: model.Observation | None = None,
-    settings: dict[str, Any] = {},
+    settings: Mapping[str, Any] = {},
     workload: str = factories.place_id(),
     **changes: Any,
 ) -> desired.ChainDecision:
