@@ -49,8 +49,8 @@ def begun(
 ) -> Iterator[Begun]:
     """An opening takes minutes, most of them waits; so all of this story go on at once."""
     root = projects.project(tmp_path_factory.mktemp("successor"))
-    projects.define(root, "successor", {"chain_id": "successor*-1", "owner": "any"})
-    names_of_all = [launch.CHAIN_ID, launch.CHAIN_ID, chains.fresh("successor")]
+    projects.define(root, "successor", {"chain_id": "successor*-1"})
+    names_of_all = [chains.fresh(stem) for stem in ("consumer-more", "consumer-further", "successor")]
     *more, third = launch.new(names_of_all, [alice, bob], root)
     began = time.monotonic()
     with operators.Cron([alice, bob], project=root):

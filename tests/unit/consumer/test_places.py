@@ -390,8 +390,8 @@ def test_ordered_key_of_a_new_seed_replaces_the_one_of_the_earlier_seed() -> Non
 # -- leaving and joining again -------------------------------------------------------------------------
 
 LEFT = factories.record(is_retired=True)
-OUTSIDE = {"is_outside": True}
-REJOIN = {"is_outside": True, "is_rejoin": True}
+OUTSIDE: dict[str, Any] = {"is_outside": True}
+REJOIN: dict[str, Any] = {"is_outside": True, "is_rejoin": True}
 
 
 def test_node_of_a_validator_that_is_leaving_keeps_its_key() -> None:

@@ -339,7 +339,7 @@ def test_check_of_the_new_key_does_not_bring_back_the_old_one() -> None:
 
 @pytest.mark.parametrize("observation", [None, at_block(DAY)])
 def test_ordered_key_is_assigned_without_a_second_witness(observation: model.Observation | None) -> None:
-    ordered = {"rekey_requests": frozenset({"0"})}
+    ordered: dict[str, Any] = {"rekey_requests": frozenset({"0"})}
     place = successor()
     decision = judge(factories.record(), observation=observation, **ordered)
     assert (decision.intents, decision.chain is not None) == ((), True)
