@@ -235,6 +235,19 @@ class SigningRecord:
     """Whether this validator left the chain with this key, which is then never used again."""
     is_recovered: bool = False
     """Whether the Secret is lost, and the record comes from the annotations of the volume."""
+    is_reset: bool = False
+    """Whether the operator let the key sign on that volume by `ics sign-state reset`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignedState:
+    """Content of a sign state: the key signs nothing at or below it (CometBFT, privval/file.go, `CheckHRS`)."""
+
+    height: int
+    round: int
+    """From 0 to 2147483647 (int32)."""
+    step: int
+    """0: none, 1: proposal, 2: prevote, 3: precommit."""
 
 
 class JobState(enum.Enum):
@@ -379,6 +392,8 @@ class NodeStatus:
     is_silent: bool = False
     """Whether it did not answer that query although it answers others: its application may hang in a
     block."""
+    voters: frozenset[bytes] | None = None
+    """Addresses (20 bytes) whose votes for the block in progress it has seen lately; None if that was not queried."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,8 +57,10 @@ class SignState:
         await _annotate(self._kube, secret, {names.VOLUME_UID: volume_uid})
         return True
 
-    async def request_reset(self, place: model.Place, volume_uid: str) -> None:
-        """Delete the record of an existing sign state and request a new one, as the operator explicitly confirmed.
+    async def request_reset(self, place: model.Place, volume_uid: str, state: model.SignedState) -> None:
+        """Record that a sign state at this height replaces the one of a key that may have signed, by its operator's order.
+
+        It is one write, so that no crash leaves a request without its height: a pass never creates an empty one for it.
 
         Raises:
             Permanent: the Secret does not exist.
@@ -73,11 +75,13 @@ class SignState:
             await _remove(self._kube, job)
         # Server-side apply removes annotations that are not applied again, here the record of the sign state.
         await _annotate(
-            self._kube, secret, {names.VOLUME_UID: volume_uid, names.SIGN_STATE_CONFIRMED: "true"}
+            self._kube,
+            secret,
+            {names.VOLUME_UID: volume_uid, names.SIGN_STATE_RESET: sign_state_job.reset_note(state)},
         )
 
     async def ensure_job(self, chain: chain.ChainPlan, volume_uid: str) -> model.JobState:
-        """Create the Job that writes an empty sign state unless it exists, and return its state.
+        """Create the Job that writes the recorded sign state unless it exists, and return its state.
 
         Args:
             chain: plan of the chain, with its key.
@@ -85,30 +89,26 @@ class SignState:
 
         Raises:
             Transient: a Job for a different key exists, or the Job did not end in time; it is deleted.
-            Permanent: the key's Secret does not exist.
+            Permanent: the key's Secret does not exist, or its record of a reset was edited.
         """
         await self._ensure_lease()
         place, address = chain.key.place, chain.key.key.address.hex().upper()
         namespace = place.namespace
         job = await self._kube.find(kinds.JOB, namespace, sign_state_job.name(volume_uid))
+        reset = _recorded_reset(await _secret(self._kube, place))
         if job is None:
-            annotations = _annotations(await _secret(self._kube, chain.key.place))
-            is_by_name = annotations.get(names.SIGN_STATE_CONFIRMED) == "true"
-            manifest = sign_state_job.job(
-                self._owner.of_chain(chain),
-                namespace,
-                volume_uid,
-                address,
-                chain.definition.image,
-                is_by_name,
-            )
+            image = chain.definition.image
+            owner = self._owner.of_chain(chain)
+            manifest = sign_state_job.job(owner, namespace, volume_uid, address, image, reset)
             await self._kube.send(requests.create(manifest, names.LOOP_MANAGER))
             return model.JobState.RUNNING
-        if _annotations(job).get(names.CONSENSUS_ADDRESS) != address:
+        wanted = (address, None if reset is None else sign_state_job.reset_note(reset))
+        notes = _annotations(job)
+        if (notes.get(names.CONSENSUS_ADDRESS), notes.get(names.SIGN_STATE_RESET)) != wanted:
             await _remove(self._kube, job)
             raise errors.Transient(
-                f"Job {namespace}/{sign_state_job.name(volume_uid)} was for a different key; it was deleted, and the"
-                " next pass creates the right one"
+                f"Job {namespace}/{sign_state_job.name(volume_uid)} was for a different key or height; it was deleted,"
+                " and the next pass creates the right one"
             )
         if is_late(job):
             await _remove(self._kube, job)
@@ -138,9 +138,10 @@ class SignState:
             )
         is_due = notes.get(names.SIGN_STATE_READY) != "true"
         if is_due:
-            # Both, because server-side apply removes annotations that are not applied again.
+            # All of them, because server-side apply removes annotations that are not applied again.
+            kept = {name: notes[name] for name in (names.SIGN_STATE_RESET,) if name in notes}
             await _annotate(
-                self._kube, secret, {names.VOLUME_UID: volume_uid, names.SIGN_STATE_READY: "true"}
+                self._kube, secret, kept | {names.VOLUME_UID: volume_uid, names.SIGN_STATE_READY: "true"}
             )
         job = await self._kube.find(
             kinds.JOB, place.namespace, sign_state_job.name(volume_uid), only_metadata=True
@@ -220,6 +221,25 @@ def job_state(item: dict[str, Any]) -> model.JobState:
     if "Complete" in met:
         return model.JobState.DONE
     return model.JobState.FAILED if "Failed" in met else model.JobState.RUNNING
+
+
+def _recorded_reset(secret: dict[str, Any]) -> model.SignedState | None:
+    """Return the sign state that the operator confirmed, None if the key is new.
+
+    Raises:
+        Permanent: the record was edited; an empty sign state must not take its place.
+    """
+    text = _annotations(secret).get(names.SIGN_STATE_RESET)
+    if text is None:
+        return None
+    state = sign_state_job.parse_reset_note(text)
+    if state is None:
+        metadata = secret["metadata"]
+        raise errors.Permanent(
+            f"Secret {metadata['namespace']}/{metadata['name']}: invalid annotation {names.SIGN_STATE_RESET}={text!r};"
+            " run ics sign-state reset again"
+        )
+    return state
 
 
 async def _secret(kube: client.KubeClient, place: model.Place) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Job that creates the empty sign state of one key on one volume.
+"""Job that creates the sign state of one key on one volume: empty for a new key, at a height after a reset.
 
 It is run-time state: the reconciler creates it once the request is recorded, and deletes it when it is done.
 """
@@ -14,6 +14,12 @@ DEADLINE_SECONDS = 600
 """Time for volume, image and work; a Job that takes longer is created again, and so scheduled again."""
 _KEPT_SECONDS = 86400
 """Lifetime of Jobs that failed or that a crash left behind; the reconciler deletes the others itself."""
+MAX_ROUND = 2**31 - 1
+"""Highest value of CometBFT's rounds, an int32, which no chain reaches: nothing is signed at that height."""
+PRECOMMIT = 3
+"""Last step of a round in CometBFT's sign state (privval/file.go)."""
+EMPTY = model.SignedState(height=0, round=0, step=0)
+"""Sign state of a key that has signed nothing."""
 
 SCRIPT = f"""\
 set -eu
@@ -21,18 +27,37 @@ umask 077
 {key_check.MARK_FUNCTIONS}
 memory="{names.SIGNING_PATH}/$KEY_ADDRESS"
 state="$memory/priv_validator_state.json"
+found=missing
 if [ -e "$state" ]; then
+  content=$(cat "$state")
   # A power failure may leave an empty or truncated file; a complete one ends with a brace.
-  case "$(cat "$state")" in
-    \\{{*'"height"'*\\}})
-      echo "the sign state of $KEY_ADDRESS exists and is kept"
-      exit 0;;
+  case "$content" in
+    \\{{*'"height"'*\\}}) found=complete ;;
+    *) found=broken ;;
   esac
-  if [ -z "$CONFIRMED" ]; then
-    echo "the sign state of $KEY_ADDRESS is empty or truncated, so the record of signed blocks is lost" >&2
-    exit 1
+fi
+if [ -z "$RESET" ] && [ "$found" = complete ]; then
+  echo "the sign state of $KEY_ADDRESS exists and is kept"
+  exit 0
+fi
+if [ -z "$RESET" ] && [ "$found" = broken ]; then
+  echo "the sign state of $KEY_ADDRESS is empty or truncated, so the record of signed blocks is lost" >&2
+  exit 1
+fi
+if [ "$found" = complete ]; then
+  height=$(printf '%s' "$content" | sed -n 's/.*"height": *"\\([0-9]*\\)".*/\\1/p')
+  round=$(printf '%s' "$content" | sed -n 's/.*"round": *\\([0-9]*\\).*/\\1/p')
+  step=$(printf '%s' "$content" | sed -n 's/.*"step": *\\([0-9]*\\).*/\\1/p')
+  if [ -z "$height" ] || [ -z "$round" ] || [ -z "$step" ]; then
+    found=broken
+  # A higher one is kept, because that much is signed; an equal one is of an earlier run of this Job.
+  elif [ "$height" -gt "$HEIGHT" ]; then
+    found=later
+  elif [ "$height" -eq "$HEIGHT" ] && [ "$round" -gt "$ROUND" ]; then
+    found=later
+  elif [ "$height" -eq "$HEIGHT" ] && [ "$round" -eq "$ROUND" ] && [ "$step" -ge "$STEP" ]; then
+    found=later
   fi
-  mv "$state" "$state.broken"
 fi
 mkdir -p "$memory"
 # The mark comes first: a sign state without one is never used.
@@ -41,10 +66,20 @@ mkdir -p "$memory"
   echo "namespace $POD_NAMESPACE"
   cluster_certificates
 }} > "$memory/mark.new"
+if [ "$found" = later ]; then
+  mv "$memory/mark.new" "$memory/mark"
+  echo "the sign state of $KEY_ADDRESS is at height $height, round $round, step $step, and is kept"
+  exit 0
+fi
+if [ "$found" != missing ]; then
+  number=1
+  while [ -e "$state.replaced-$number" ]; do number=$((number + 1)); done
+  mv "$state" "$state.replaced-$number"
+fi
 mv "$memory/mark.new" "$memory/mark"
-printf '%s' '{{"height":"0","round":0,"step":0}}' > "$state.new"
+printf '{{"height":"%s","round":%s,"step":%s}}' "$HEIGHT" "$ROUND" "$STEP" > "$state.new"
 mv "$state.new" "$state"
-echo "created the sign state of $KEY_ADDRESS"
+echo "created the sign state of $KEY_ADDRESS at height $HEIGHT, round $ROUND, step $STEP"
 """
 
 
@@ -59,7 +94,7 @@ def job(
     volume_uid: str,
     address: str,
     image: str,
-    is_confirmed: bool = False,
+    reset: model.SignedState | None = None,
 ) -> model.Manifest:
     """Return the Job.
 
@@ -68,10 +103,13 @@ def job(
         namespace: of the chain.
         volume_uid: of the current PersistentVolumeClaim.
         address: of the key, upper-case hex.
-        image: any with a POSIX shell, cat, mkdir and mv; the node's own, as it is pulled anyway.
-        is_confirmed: whether the operator confirmed that it is safe to replace a broken sign state.
+        image: any with a POSIX shell, cat, mkdir, mv, sed and sha256sum; the node's own, as it is pulled anyway.
+        reset: what the operator confirmed, for a key that may have signed before: it replaces a sign state that is
+            broken or lower. None: an empty one is created, unless there is one.
     """
     notes = {names.VOLUME_UID: volume_uid, names.CONSENSUS_ADDRESS: address}
+    if reset is not None:
+        notes[names.SIGN_STATE_RESET] = reset_note(reset)
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
@@ -84,7 +122,7 @@ def job(
                 "metadata": {"labels": owner.labels(names.SIGN_STATE)},
                 # A failed pod and its log are kept.
                 "spec": objects.pod_spec(
-                    [_container(address, image, is_confirmed)],
+                    [_container(address, image, reset)],
                     [
                         {"name": "data", "persistentVolumeClaim": {"claimName": names.VOLUME_NAME}},
                         {"name": "cluster-ca", "configMap": {"name": "kube-root-ca.crt"}},
@@ -110,8 +148,30 @@ def _beside_the_node() -> dict[str, Any]:
     return {"podAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [term]}}
 
 
-def _container(address: str, image: str, is_confirmed: bool) -> dict[str, Any]:
-    environment = {"KEY_ADDRESS": address, "CONFIRMED": "true" if is_confirmed else ""}
+def reset_note(state: model.SignedState) -> str:
+    """Return the annotation that records the sign state which the operator confirmed: `<height>/<round>/<step>`."""
+    return f"{state.height}/{state.round}/{state.step}"
+
+
+def parse_reset_note(text: str) -> model.SignedState | None:
+    """Return the sign state that an annotation records; None if it records none or was edited."""
+    parts = text.split("/")
+    if len(parts) != 3 or not all(part.isascii() and part.isdigit() for part in parts):
+        return None
+    height, at, step = map(int, parts)
+    is_possible = 0 < height < 2**63 and at <= MAX_ROUND and step <= PRECOMMIT
+    return model.SignedState(height=height, round=at, step=step) if is_possible else None
+
+
+def _container(address: str, image: str, reset: model.SignedState | None) -> dict[str, Any]:
+    state = reset or EMPTY
+    environment = {
+        "KEY_ADDRESS": address,
+        "RESET": "" if reset is None else "true",
+        "HEIGHT": str(state.height),
+        "ROUND": str(state.round),
+        "STEP": str(state.step),
+    }
     return {
         "name": "sign-state",
         "image": image,

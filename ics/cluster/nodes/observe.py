@@ -10,7 +10,7 @@ from typing import Any
 
 from ics import errors, model, names
 from ics.cluster.api import client, kinds, requests
-from ics.cluster.nodes import decode
+from ics.cluster.nodes import consensus, decode
 from ics.consumer.peers import ports
 from ics.cosmos import answers
 from ics.manifests import objects
@@ -114,22 +114,24 @@ async def _status(
     status = await _ask(kube, namespace, "/status", timeout=timeout)
     height, made = decode.height(status), decode.block_time(status)
     is_old = made is None or now - made > _OLD
-    net_info, commit, validators, (behind, is_silent) = await asyncio.gather(
+    net_info, commit, validators, (view, is_silent) = await asyncio.gather(
         _ask(kube, namespace, "/net_info"),
         _commit(kube, namespace, height - 1) if decode.has_commit(status) else _nothing(),
         _validators(kube, namespace) if height > 0 else _no_validators(),
-        _behind(kube, namespace, status) if is_old else _unasked(),
+        _view(kube, namespace, height) if is_old else _unasked(),
     )
-    return decode.node(status, net_info, commit, validators, behind, is_silent=is_silent)
+    return decode.node(status, net_info, commit, validators, view, is_silent=is_silent)
 
 
-async def _behind(kube: client.KubeClient, namespace: str, status: answers.Field) -> tuple[int | None, bool]:
-    """Return by how many blocks the peers are ahead (None: unknown), and whether the query timed out.
+async def _view(
+    kube: client.KubeClient, namespace: str, height: int
+) -> tuple[consensus.ConsensusView | None, bool]:
+    """Return what the node knows of its peers (None: unknown), and whether the query timed out.
 
     CometBFT does not answer consensus queries while the application executes a block.
     """
     try:
-        return decode.blocks_behind(await _ask(kube, namespace, "/dump_consensus_state"), status), False
+        return consensus.view(await _ask(kube, namespace, "/dump_consensus_state"), height), False
     except errors.Transient as error:
         return None, decode.error_text(error) == decode.NO_ANSWER
 
@@ -184,7 +186,7 @@ async def _nothing() -> Any:
     return None
 
 
-async def _unasked() -> tuple[int | None, bool]:
+async def _unasked() -> tuple[consensus.ConsensusView | None, bool]:
     return None, False
 
 

@@ -36,6 +36,7 @@ def key_record(item: Item) -> model.SigningRecord:
         volume_uid=notes.get(names.VOLUME_UID) or None,
         is_ready=notes.get(names.SIGN_STATE_READY) == "true",
         is_retired=notes.get(names.RETIRED) == "true",
+        is_reset=bool(notes.get(names.SIGN_STATE_RESET)),
     )
 
 

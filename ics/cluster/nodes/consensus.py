@@ -1,0 +1,149 @@
+"""Decoder of CometBFT's `/dump_consensus_state`: heights, rounds and votes that a node knows of; pure.
+
+The shapes are those of CometBFT 0.38: `consensus/types/round_state.go` and `height_vote_set.go` for the node itself,
+`peer_round_state.go` for its peers. 64-bit integers are texts, 32-bit ones are numbers, and a round is -1 if unknown.
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ics.cosmos import answers
+
+_VOTE = re.compile(r"Vote\{(\d+):[0-9A-F]* (\d+)/(\d+)/\w+\((Prevote|Precommit)\)")
+"""`Vote.String` in types/vote.go; the address in it is cut to six bytes, so the index counts."""
+_WHOLE = re.compile(r"-?\d{1,19}")
+_BITS = {"prevotes": "prevote", "precommits": "precommit"}
+_RECENT = 2
+"""The newest rounds with votes whose voters count as present."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class SeenVote:
+    """A vote that a node has, or that a peer has said to have."""
+
+    round: int
+    kind: str
+    """`prevote` or `precommit`."""
+    address: bytes
+    """Address (20 bytes) of its key."""
+    has_node: bool
+    """Whether the node itself has it; otherwise one of its peers."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConsensusView:
+    """What a node knows about the block in progress."""
+
+    own_height: int
+    """Height of the block on which the node itself works."""
+    height: int
+    """The highest one of itself and its peers."""
+    round: int
+    """The highest round at that height in which any of them is, or of which a vote was seen."""
+    peers: int
+    """Number of peers that have said where they are."""
+    votes: tuple[SeenVote, ...]
+    """Votes for `own_height`."""
+
+    @property
+    def blocks_behind(self) -> int:
+        """Number of blocks by which a peer is ahead of the node."""
+        return self.height - self.own_height
+
+    def voters(self) -> frozenset[bytes]:
+        """Return the addresses whose votes were seen in the newest rounds with votes."""
+        rounds = sorted({vote.round for vote in self.votes})[-_RECENT:]
+        return frozenset(vote.address for vote in self.votes if vote.round in rounds)
+
+    def votes_of(self, address: bytes) -> tuple[SeenVote, ...]:
+        """Return the votes of one key, without those that only repeat an earlier entry."""
+        return tuple(dict.fromkeys(vote for vote in self.votes if vote.address == address))
+
+
+def view(dump: answers.Field, committed: int) -> ConsensusView:
+    """Decode a node's answer.
+
+    Args:
+        dump: result of `/dump_consensus_state`.
+        committed: height of the node's last block; while a node syncs blocks, its consensus height is constant.
+
+    Raises:
+        MalformedAnswer: the answer has another shape than those that are known.
+    """
+    state = dump["round_state"]
+    at, own_round = _position(state)
+    own_height = max(at, committed + 1)
+    members = _members(state)
+    peers = [found for peer in dump.get("peers") or () if (found := _peer_state(peer)) is not None]
+    votes = [*_own_votes(state, members, own_height)] if at == own_height else []
+    positions = [(own_height, own_round if at == own_height else 0)]
+    for peer in peers:
+        height, peer_round = _position(peer)
+        positions.append((height, peer_round))
+        if height == own_height and at == own_height:
+            votes += _peer_votes(peer, members, peer_round)
+    highest = max(height for height, _ in positions)
+    rounds = [peer_round for height, peer_round in positions if height == highest]
+    if highest == own_height:
+        rounds += [vote.round for vote in votes]
+    return ConsensusView(
+        own_height=own_height,
+        height=highest,
+        round=max([0, *rounds]),
+        peers=len(peers),
+        votes=tuple(sorted(votes)),
+    )
+
+
+def _position(state: answers.Field) -> tuple[int, int]:
+    """Return height and round of a round state, in its long form or the short `height/round/step`."""
+    if state.has("height/round/step"):
+        parts = state["height/round/step"].text().split("/")
+        if len(parts) != 3 or not all(map(_WHOLE.fullmatch, parts)):
+            state["height/round/step"].fail("height/round/step")
+        return int(parts[0]), max(int(parts[1]), 0)
+    return state["height"].integer(), _round(state)
+
+
+def _round(state: answers.Field) -> int:
+    """Return the round of a state, 0 if it is unknown (-1) or missing."""
+    found = state.get("round")
+    if found is None or found.value == -1:
+        return 0
+    return found.integer()
+
+
+def _members(state: answers.Field) -> Sequence[bytes]:
+    """Return the addresses of the validators at the node's height, in the order of their indices."""
+    validators = state.get("validators")
+    found = None if validators is None else validators.get("validators")
+    return [member["address"].hex() for member in found or ()]
+
+
+def _peer_state(peer: answers.Field) -> answers.Field | None:
+    """Return the round state of a peer, or None before it has said anything."""
+    state = peer.get("peer_state")
+    found = None if state is None else state.get("round_state")
+    return found if found is not None and found.get("height") is not None else None
+
+
+def _own_votes(state: answers.Field, members: Sequence[bytes], height: int) -> Iterator[SeenVote]:
+    votes = state.get("votes") or state.get("height_vote_set")
+    for entry in votes or ():
+        texts: Mapping[str, Any] = entry.mapping()
+        for name in _BITS:
+            for text in texts.get(name) or ():
+                found = _VOTE.match(str(text))
+                if found is not None and int(found[2]) == height and int(found[1]) < len(members):
+                    yield SeenVote(int(found[3]), found[4].lower(), members[int(found[1])], has_node=True)
+
+
+def _peer_votes(state: answers.Field, members: Sequence[bytes], at: int) -> Iterator[SeenVote]:
+    """Yield the votes that a peer has at its height and round, from its bit arrays (`x__x`)."""
+    for name, kind in _BITS.items():
+        bits = state.get(name)
+        for index, bit in enumerate("" if bits is None else bits.text()):
+            if bit == "x" and index < len(members):
+                yield SeenVote(at, kind, members[index], has_node=False)
