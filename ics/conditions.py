@@ -107,6 +107,9 @@ class Reason(enum.StrEnum):
     REKEYING = "Rekeying"
     REKEY_WAITS_FOR_CHANNEL = "RekeyWaitsForChannel"
     REKEYED_TOO_OFTEN = "RekeyedTooOften"
+    JAIL_NEAR = "JailNear"
+    VOTE_NEEDED = "VoteNeeded"
+    KEY_SIGNS_ELSEWHERE = "KeySignsElsewhere"
     KEY_SHARED = "KeyShared"
     PROVIDER_KEY_IN_SET = "ProviderKeyInSet"
     SIGN_STATE_PENDING = "SignStatePending"
@@ -545,6 +548,42 @@ CATALOGUE: Final[Mapping[Reason, CatalogueEntry]] = {
         look="The storage of the cluster; `ics:signing.rekey_interval`",
         action="Find out why volumes are lost; then run `ics assign-key CONSUMER_ID --confirm CHAIN_ID`.",
         is_settled=True,
+    ),
+    Reason.JAIL_NEAR: CatalogueEntry(
+        severities=_FROM_WARNING,
+        topics=(Topic.SIGNING,),
+        meaning=(
+            "While a lost key is being replaced, the chain is expected to jail this validator for missed blocks before"
+            " the update with the new key arrives. Warning if that cannot be told."
+        ),
+        look="`signed_blocks_window` of the chain's slashing module; `blocks_per_epoch` of the provider",
+        action=(
+            "See that the relayer runs, so that the update is not late. Once the validator is jailed and its node has"
+            " the new key, run `ics unjail` after the jail time."
+        ),
+    ),
+    Reason.VOTE_NEEDED: CatalogueEntry(
+        severities=_CRITICAL,
+        topics=(Topic.SIGNING, Topic.NODE),
+        meaning=(
+            "The chain stands still, and the votes seen do not reach two thirds without the key whose sign state is"
+            " lost here. No new key can replace it, because no update reaches a chain that stands still."
+        ),
+        look="`ics sign-state reset CONSUMER_ID --confirm CHAIN_ID --dry-run`; `docs/signing.md`",
+        action=(
+            "Make sure that no other node has the key, then run `ics sign-state reset CONSUMER_ID --confirm CHAIN_ID"
+            " --allow-current-height`."
+        ),
+    ),
+    Reason.KEY_SIGNS_ELSEWHERE: CatalogueEntry(
+        severities=_CRITICAL,
+        topics=(Topic.SIGNING,),
+        meaning=(
+            "The key that this node should hold signed a block after the node was first seen without it: another node"
+            " has the same key, as after a cluster was restored elsewhere together with its volumes."
+        ),
+        look="Copies of this cluster and of its volumes, other installations with the same key, remote signers",
+        action="Stop one of the two nodes. Do not run `ics sign-state reset` before.",
     ),
     Reason.KEY_SHARED: CatalogueEntry(
         severities=_FROM_WARNING,

@@ -392,8 +392,48 @@ class NodeStatus:
     is_silent: bool = False
     """Whether it did not answer that query although it answers others: its application may hang in a
     block."""
-    voters: frozenset[bytes] | None = None
-    """Addresses (20 bytes) whose votes for the block in progress it has seen lately; None if that was not queried."""
+    ballot: "Ballot | None" = None
+    """Votes for the block in progress; None if they were not queried."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ballot:
+    """Votes for a block in progress, as one node knows them."""
+
+    members: Mapping[bytes, int]
+    """Voting power by address (20 bytes) of the validator set at that height."""
+    voters: frozenset[bytes]
+    """Addresses of which it has seen a vote lately."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SigningWindow:
+    """What a chain's slashing module counts about one key."""
+
+    height: int
+    """Height of the block for which it was read."""
+    start_height: int
+    """Height from which the key's blocks are counted."""
+    blocks: int
+    """Length of the window."""
+    allowed: int
+    """Blocks of the window that may be missed."""
+    missed: int
+    """Blocks of the window that were missed."""
+    block_seconds: float
+    """Average time between two blocks of the chain."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Epoch:
+    """The provider's schedule of updates to its consumer chains."""
+
+    blocks_left: int
+    """Blocks until the next epoch begins, which sends the updates."""
+    blocks: int
+    """Length of an epoch."""
+    block_seconds: float
+    """Average time between two blocks of the provider."""
 
 
 @dataclass(frozen=True, slots=True)

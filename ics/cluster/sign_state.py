@@ -58,9 +58,9 @@ class SignState:
         return True
 
     async def request_reset(self, place: model.Place, volume_uid: str, state: model.SignedState) -> None:
-        """Record that a sign state at this height replaces the one of a key that may have signed, by its operator's order.
+        """Record, as the operator confirmed, that the sign state of a key that may have signed is written at a height.
 
-        It is one write, so that no crash leaves a request without its height: a pass never creates an empty one for it.
+        It is one write, so that no crash leaves a request without its height, for which an empty one would be created.
 
         Raises:
             Permanent: the Secret does not exist.

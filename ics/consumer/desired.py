@@ -13,7 +13,19 @@ from ics import errors, model
 from ics.conditions import Condition, Reason, Severity
 from ics.config import chain_definition, settings
 from ics.consumer import chain as consumer_chain
-from ics.consumer import context, genesis, key_check, matching, observed, places, rekey, selection, signing
+from ics.consumer import (
+    context,
+    genesis,
+    jail,
+    key_check,
+    matching,
+    missing_key,
+    observed,
+    places,
+    rekey,
+    selection,
+    signing,
+)
 from ics.consumer import participation as consumer_participation
 from ics.consumer import terms as consumer_terms
 from ics.consumer.peers import description, peering, ports
@@ -620,6 +632,7 @@ def _choice(
         assigned=assigned,
         used=context.observed.used_keys,
         is_refused=_is_refused(context, consumer_id, assigned),
+        members=_members(context, consumer_id),
         is_outside=is_outside,
         is_rejoin=is_outside and not memory.runs,
         is_moving=consumer_id in context.observed.move_requests,
@@ -642,7 +655,16 @@ def _is_refused(context: context.ChainContext, consumer_id: str, assigned: bytes
     observation = context.observed.observations.get(consumer_id)
     if assigned is None or observation is None or observation.pod is None:
         return False
+    if observation.pod.gone_by is not None:
+        return False  # the next pod checks again
     return key_check.result(observation.pod.key_check, assigned.hex().upper()) in key_check.LOST
+
+
+def _members(context: context.ChainContext, consumer_id: str) -> frozenset[bytes] | None:
+    """Return the addresses in the chain's own validator set, None if its node does not say."""
+    observation = context.observed.observations.get(consumer_id)
+    node = None if observation is None else observation.node
+    return (frozenset(missing_key.members(node)) or None) if node is not None else None
 
 
 _OUTSIDE = (consumer_participation.Participation.NONE, consumer_participation.Participation.DECLINED)
@@ -689,7 +711,15 @@ def _deployed(
     decision: ChainDecision,
 ) -> ChainDecision:
     planned = consumer_chain.plan_chain(context, consumer, detail, loaded, selected_key)
-    conditions = (*decision.conditions, *planned.conditions)
+    consumer_id = consumer.summary.consumer_id
+    near = jail.conditions(
+        planned.chain,
+        context.observed.windows.get(consumer_id),
+        context.observed.epoch,
+        context.observed.window_problems.get(consumer_id, ""),
+        context.settings.signing.rekey_delay,
+    )
+    conditions = (*decision.conditions, *planned.conditions, *near)
     if planned.trouble is not None:
         conditions = (*conditions, planned.trouble)
         memory = context.memory_of(consumer.summary.consumer_id)

@@ -69,6 +69,12 @@ class Observed:
     """Of chains whose node answers and whose relayer should run, by consumer id."""
     relay_problems: Mapping[str, str] = field(default_factory=dict)
     """Errors from reading the IBC state, by consumer id."""
+    windows: Mapping[str, model.SigningWindow] = field(default_factory=dict)
+    """Of lost keys that are being replaced, by consumer id."""
+    window_problems: Mapping[str, str] = field(default_factory=dict)
+    """Errors from reading them, or the provider's epoch, by consumer id."""
+    epoch: model.Epoch | None = None
+    """The provider's epoch; read only while a key is being replaced."""
     checked_accounts: frozenset[str] = frozenset()
     """Accounts on the provider whose balances were queried in this pass."""
     balances: Mapping[str, int] = field(default_factory=dict)

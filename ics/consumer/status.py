@@ -22,7 +22,7 @@ class NodeReport:
     height: int | None
     peers: int | None
     signing: bool
-    """Whether this validator's consumer key signed the last commit."""
+    """Whether this node's own key, which is this validator's consumer key, signed the last commit."""
     signers: int | None
     """Number of keys that signed the last commit."""
     validators: int | None
@@ -123,13 +123,18 @@ def _node(chain: chain.ChainPlan, observation: model.Observation) -> NodeReport:
     return NodeReport(
         height=node.height if node else None,
         peers=node.peers if node else None,
-        signing=node is not None and chain.key.key.address in node.signers,
+        signing=node is not None and _signs(chain, node),
         signers=len(node.signers) if node else None,
         validators=len(node.validators) if node else None,
         is_catching_up=node.is_catching_up if node else None,
         is_ready=bool(pod and pod.is_ready),
         restarts=pod.restarts if pod else 0,
     )
+
+
+def _signs(chain: chain.ChainPlan, node: model.NodeStatus) -> bool:
+    """Return whether this node signed the last commit; the same key may also be at another node, which signed it."""
+    return node.consensus_key == chain.key.key.public_key and chain.key.key.address in node.signers
 
 
 def _signing_conditions(

@@ -124,7 +124,9 @@ async def _answered(
             _each({_PROVIDER: world.provider.slashing_params()} if open_questions.slashing else {})
         )
         queues = group.create_task(_each({c: world.provider.queued_terms(c) for c in open_questions.queues}))
+        counting = group.create_task(_windows(world, observed, open_questions.windows))
     launches, used = fetching.result(), checking.result()
+    windows, epoch = counting.result()
     snapshot = dataclasses.replace(
         observed.snapshot,
         launches={**observed.snapshot.launches, **_values(launches, model.Launch)},
@@ -148,7 +150,26 @@ async def _answered(
             **_values(queues.result(), model.InfractionParameters),
         },
         queue_problems={**observed.queue_problems, **_problems(queues.result())},
+        windows={**observed.windows, **_values(windows, model.SigningWindow)},
+        window_problems={**observed.window_problems, **_problems(windows)},
+        epoch=epoch,
     )
+
+
+async def _windows(
+    world: world.World, observed: observed.Observed, wanted: Mapping[str, questions.WindowQuestion]
+) -> tuple[Mapping[str, model.SigningWindow | errors.IcsError], model.Epoch | None]:
+    """Read the signing windows of lost keys, and the provider's epoch, without which they say nothing."""
+    if not wanted:
+        return {}, observed.epoch
+    epoch = observed.epoch
+    if epoch is None:
+        try:
+            epoch = await world.provider.epoch()
+        except errors.IcsError as error:
+            return dict.fromkeys(wanted, error), None
+    answers = await _each({c: world.nodes.signing_window(q.namespace, q.address) for c, q in wanted.items()})
+    return answers, epoch
 
 
 async def _balances(world: world.World, accounts: tuple[str, ...]) -> Mapping[str, int]:

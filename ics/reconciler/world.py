@@ -67,6 +67,10 @@ class Provider(Protocol):
         """Read the provider's side of an open CCV channel."""
         ...
 
+    async def epoch(self) -> model.Epoch:
+        """Read when the next updates are sent to the consumer chains."""
+        ...
+
     async def balances(self, addresses: Iterable[str], denom: str) -> Mapping[str, int]:
         """Read the balances of accounts."""
         ...
@@ -109,6 +113,10 @@ class Nodes(Protocol):
 
     async def received(self, namespace: str, channel_id: str, transfer_id: str) -> chain_queries.Received:
         """Read the packets on the consumer's side of an open CCV channel, and of a transfer channel if given."""
+        ...
+
+    async def signing_window(self, namespace: str, address: str) -> model.SigningWindow:
+        """Read from the chain's own node how many blocks a key (valcons) has missed."""
         ...
 
     async def restart(self, namespace: str) -> object:

@@ -5,10 +5,11 @@ The shapes are those of CometBFT 0.38: `consensus/types/round_state.go` and `hei
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ics import model
 from ics.cosmos import answers
 
 _VOTE = re.compile(r"Vote\{(\d+):[0-9A-F]* (\d+)/(\d+)/\w+\((Prevote|Precommit)\)")
@@ -46,20 +47,23 @@ class ConsensusView:
     """Number of peers that have said where they are."""
     votes: tuple[SeenVote, ...]
     """Votes for `own_height`."""
+    members: Mapping[bytes, int]
+    """Voting power by address (20 bytes) of the validators at the node's consensus height."""
 
     @property
     def blocks_behind(self) -> int:
         """Number of blocks by which a peer is ahead of the node."""
         return self.height - self.own_height
 
-    def voters(self) -> frozenset[bytes]:
-        """Return the addresses whose votes were seen in the newest rounds with votes."""
+    def ballot(self) -> model.Ballot:
+        """Return the members, and those whose votes were seen in the newest rounds with votes."""
         rounds = sorted({vote.round for vote in self.votes})[-_RECENT:]
-        return frozenset(vote.address for vote in self.votes if vote.round in rounds)
+        voters = frozenset(vote.address for vote in self.votes if vote.round in rounds)
+        return model.Ballot(self.members, voters)
 
     def votes_of(self, address: bytes) -> tuple[SeenVote, ...]:
-        """Return the votes of one key, without those that only repeat an earlier entry."""
-        return tuple(dict.fromkeys(vote for vote in self.votes if vote.address == address))
+        """Return the votes of one key."""
+        return tuple(vote for vote in self.votes if vote.address == address)
 
 
 def view(dump: answers.Field, committed: int) -> ConsensusView:
@@ -77,13 +81,14 @@ def view(dump: answers.Field, committed: int) -> ConsensusView:
     own_height = max(at, committed + 1)
     members = _members(state)
     peers = [found for peer in dump.get("peers") or () if (found := _peer_state(peer)) is not None]
-    votes = [*_own_votes(state, members, own_height)] if at == own_height else []
+    order = list(members)
+    votes = [*_own_votes(state, order, own_height)] if at == own_height else []
     positions = [(own_height, own_round if at == own_height else 0)]
     for peer in peers:
         height, peer_round = _position(peer)
         positions.append((height, peer_round))
         if height == own_height and at == own_height:
-            votes += _peer_votes(peer, members, peer_round)
+            votes += _peer_votes(peer, order, peer_round)
     highest = max(height for height, _ in positions)
     rounds = [peer_round for height, peer_round in positions if height == highest]
     if highest == own_height:
@@ -93,7 +98,8 @@ def view(dump: answers.Field, committed: int) -> ConsensusView:
         height=highest,
         round=max([0, *rounds]),
         peers=len(peers),
-        votes=tuple(sorted(votes)),
+        votes=tuple(sorted(set(votes))),
+        members=members,
     )
 
 
@@ -115,11 +121,11 @@ def _round(state: answers.Field) -> int:
     return found.integer()
 
 
-def _members(state: answers.Field) -> Sequence[bytes]:
-    """Return the addresses of the validators at the node's height, in the order of their indices."""
+def _members(state: answers.Field) -> dict[bytes, int]:
+    """Return the powers of the validators at the node's height by address, in the order of their indices."""
     validators = state.get("validators")
     found = None if validators is None else validators.get("validators")
-    return [member["address"].hex() for member in found or ()]
+    return {member["address"].hex(): member["voting_power"].integer() for member in found or ()}
 
 
 def _peer_state(peer: answers.Field) -> answers.Field | None:
@@ -129,7 +135,7 @@ def _peer_state(peer: answers.Field) -> answers.Field | None:
     return found if found is not None and found.get("height") is not None else None
 
 
-def _own_votes(state: answers.Field, members: Sequence[bytes], height: int) -> Iterator[SeenVote]:
+def _own_votes(state: answers.Field, members: list[bytes], height: int) -> Iterator[SeenVote]:
     votes = state.get("votes") or state.get("height_vote_set")
     for entry in votes or ():
         texts: Mapping[str, Any] = entry.mapping()
@@ -140,7 +146,7 @@ def _own_votes(state: answers.Field, members: Sequence[bytes], height: int) -> I
                     yield SeenVote(int(found[3]), found[4].lower(), members[int(found[1])], has_node=True)
 
 
-def _peer_votes(state: answers.Field, members: Sequence[bytes], at: int) -> Iterator[SeenVote]:
+def _peer_votes(state: answers.Field, members: list[bytes], at: int) -> Iterator[SeenVote]:
     """Yield the votes that a peer has at its height and round, from its bit arrays (`x__x`)."""
     for name, kind in _BITS.items():
         bits = state.get(name)

@@ -134,7 +134,7 @@ def node(
         block_time=block_time(status),
         blocks_behind=None if view is None else view.blocks_behind,
         is_silent=is_silent,
-        voters=None if view is None else view.voters(),
+        ballot=None if view is None else view.ballot(),
     )
 
 
