@@ -6,6 +6,7 @@ It is run-time state: the reconciler creates it once the request is recorded, an
 from typing import Any
 
 from ics import model, names
+from ics.consumer import reset as reset_rules
 from ics.manifests import key_check, objects
 
 _RETRIES = 3
@@ -14,10 +15,6 @@ DEADLINE_SECONDS = 600
 """Time for volume, image and work; a Job that takes longer is created again, and so scheduled again."""
 _KEPT_SECONDS = 86400
 """Lifetime of Jobs that failed or that a crash left behind; the reconciler deletes the others itself."""
-MAX_ROUND = 2**31 - 1
-"""Highest value of CometBFT's rounds, an int32, which no chain reaches: nothing is signed at that height."""
-PRECOMMIT = 3
-"""Last step of a round in CometBFT's sign state (privval/file.go)."""
 EMPTY = model.SignedState(height=0, round=0, step=0)
 """Sign state of a key that has signed nothing."""
 
@@ -159,7 +156,7 @@ def parse_reset_note(text: str) -> model.SignedState | None:
     if len(parts) != 3 or not all(part.isascii() and part.isdigit() for part in parts):
         return None
     height, at, step = map(int, parts)
-    is_possible = 0 < height < 2**63 and at <= MAX_ROUND and step <= PRECOMMIT
+    is_possible = 0 < height < 2**63 and at <= reset_rules.MAX_ROUND and step <= reset_rules.PRECOMMIT
     return model.SignedState(height=height, round=at, step=step) if is_possible else None
 
 

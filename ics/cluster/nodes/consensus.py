@@ -6,67 +6,18 @@ The shapes are those of CometBFT 0.38: `consensus/types/round_state.go` and `hei
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
-from ics import model
+from ics.consumer import consensus_view
 from ics.cosmos import answers
 
 _VOTE = re.compile(r"Vote\{(\d+):[0-9A-F]* (\d+)/(\d+)/\w+\((Prevote|Precommit)\)")
 """`Vote.String` in types/vote.go; the address in it is cut to six bytes, so the index counts."""
 _WHOLE = re.compile(r"-?\d{1,19}")
 _BITS = {"prevotes": "prevote", "precommits": "precommit"}
-_RECENT = 2
-"""The newest rounds with votes whose voters count as present."""
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class SeenVote:
-    """A vote that a node has, or that a peer has said to have."""
-
-    round: int
-    kind: str
-    """`prevote` or `precommit`."""
-    address: bytes
-    """Address (20 bytes) of its key."""
-    has_node: bool
-    """Whether the node itself has it; otherwise one of its peers."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ConsensusView:
-    """What a node knows about the block in progress."""
-
-    own_height: int
-    """Height of the block on which the node itself works."""
-    height: int
-    """The highest one of itself and its peers."""
-    round: int
-    """The highest round at that height in which any of them is, or of which a vote was seen."""
-    peers: int
-    """Number of peers that have said where they are."""
-    votes: tuple[SeenVote, ...]
-    """Votes for `own_height`."""
-    members: Mapping[bytes, int]
-    """Voting power by address (20 bytes) of the validators at the node's consensus height."""
-
-    @property
-    def blocks_behind(self) -> int:
-        """Number of blocks by which a peer is ahead of the node."""
-        return self.height - self.own_height
-
-    def ballot(self) -> model.Ballot:
-        """Return the members, and those whose votes were seen in the newest rounds with votes."""
-        rounds = sorted({vote.round for vote in self.votes})[-_RECENT:]
-        voters = frozenset(vote.address for vote in self.votes if vote.round in rounds)
-        return model.Ballot(self.members, voters)
-
-    def votes_of(self, address: bytes) -> tuple[SeenVote, ...]:
-        """Return the votes of one key."""
-        return tuple(vote for vote in self.votes if vote.address == address)
-
-
-def view(dump: answers.Field, committed: int) -> ConsensusView:
+def view(dump: answers.Field, committed: int) -> consensus_view.ConsensusView:
     """Decode a node's answer.
 
     Args:
@@ -93,7 +44,7 @@ def view(dump: answers.Field, committed: int) -> ConsensusView:
     rounds = [peer_round for height, peer_round in positions if height == highest]
     if highest == own_height:
         rounds += [vote.round for vote in votes]
-    return ConsensusView(
+    return consensus_view.ConsensusView(
         own_height=own_height,
         height=highest,
         round=max([0, *rounds]),
@@ -135,7 +86,7 @@ def _peer_state(peer: answers.Field) -> answers.Field | None:
     return found if found is not None and found.get("height") is not None else None
 
 
-def _own_votes(state: answers.Field, members: list[bytes], height: int) -> Iterator[SeenVote]:
+def _own_votes(state: answers.Field, members: list[bytes], height: int) -> Iterator[consensus_view.SeenVote]:
     votes = state.get("votes") or state.get("height_vote_set")
     for entry in votes or ():
         texts: Mapping[str, Any] = entry.mapping()
@@ -143,13 +94,15 @@ def _own_votes(state: answers.Field, members: list[bytes], height: int) -> Itera
             for text in texts.get(name) or ():
                 found = _VOTE.match(str(text))
                 if found is not None and int(found[2]) == height and int(found[1]) < len(members):
-                    yield SeenVote(int(found[3]), found[4].lower(), members[int(found[1])], has_node=True)
+                    yield consensus_view.SeenVote(
+                        int(found[3]), found[4].lower(), members[int(found[1])], has_node=True
+                    )
 
 
-def _peer_votes(state: answers.Field, members: list[bytes], at: int) -> Iterator[SeenVote]:
+def _peer_votes(state: answers.Field, members: list[bytes], at: int) -> Iterator[consensus_view.SeenVote]:
     """Yield the votes that a peer has at its height and round, from its bit arrays (`x__x`)."""
     for name, kind in _BITS.items():
         bits = state.get(name)
         for index, bit in enumerate("" if bits is None else bits.text()):
             if bit == "x" and index < len(members):
-                yield SeenVote(at, kind, members[index], has_node=False)
+                yield consensus_view.SeenVote(at, kind, members[index], has_node=False)

@@ -7,7 +7,7 @@ from typing import Any
 
 from ics import errors, model, names
 from ics.cluster.api import errors as api_errors
-from ics.cluster.nodes import consensus
+from ics.consumer import consensus_view
 from ics.cosmos import answers, times
 
 _COMMITTED = 2
@@ -109,7 +109,7 @@ def node(
     net_info: answers.Field,
     commit: answers.Field | None,
     validators: Sequence[answers.Field],
-    view: consensus.ConsensusView | None = None,
+    view: consensus_view.ConsensusView | None = None,
     *,
     is_silent: bool = False,
 ) -> model.NodeStatus:

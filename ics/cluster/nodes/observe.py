@@ -11,6 +11,7 @@ from typing import Any
 from ics import errors, model, names
 from ics.cluster.api import client, kinds, requests
 from ics.cluster.nodes import consensus, decode
+from ics.consumer import consensus_view, reset
 from ics.consumer.peers import ports
 from ics.cosmos import answers
 from ics.manifests import objects
@@ -125,7 +126,7 @@ async def _status(
 
 async def _view(
     kube: client.KubeClient, namespace: str, height: int
-) -> tuple[consensus.ConsensusView | None, bool]:
+) -> tuple[consensus_view.ConsensusView | None, bool]:
     """Return what the node knows of its peers (None: unknown), and whether the query timed out.
 
     CometBFT does not answer consensus queries while the application executes a block.
@@ -134,6 +135,35 @@ async def _view(
         return consensus.view(await _ask(kube, namespace, "/dump_consensus_state"), height), False
     except errors.Transient as error:
         return None, decode.error_text(error) == decode.NO_ANSWER
+
+
+async def read_head(kube: client.KubeClient, namespace: str, pod: str = names.NODE_POD) -> reset.Head:
+    """Read what a node says about the newest blocks of its chain, and what it knows of its peers.
+
+    Args:
+        kube: client.
+        namespace: namespace of the node.
+        pod: of the node.
+
+    Raises:
+        IcsError: the node does not answer.
+    """
+    status = await _ask(kube, namespace, "/status", pod=pod)
+    # Asked after the status, so that its heights are never the older ones.
+    dump = await _ask(kube, namespace, "/dump_consensus_state", pod=pod)
+    return reset.Head(
+        height=decode.height(status),
+        block_time=decode.block_time(status),
+        is_catching_up=status["sync_info"]["catching_up"].boolean(),
+        view=consensus.view(dump, decode.height(status)),
+    )
+
+
+async def read_signers(
+    kube: client.KubeClient, namespace: str, height: int, pod: str = names.NODE_POD
+) -> frozenset[bytes]:
+    """Read the addresses that signed a block; raises like `read_head`."""
+    return decode.signers(await _ask(kube, namespace, "/commit", pod=pod, height=str(height)))
 
 
 async def net_info(kube: client.KubeClient, namespace: str) -> frozenset[str]:
@@ -160,9 +190,15 @@ async def dial_peers(kube: client.KubeClient, namespace: str, peers: Sequence[st
 
 
 async def _ask(
-    kube: client.KubeClient, namespace: str, path: str, *, timeout: float = TIMEOUT, **query: str
+    kube: client.KubeClient,
+    namespace: str,
+    path: str,
+    *,
+    timeout: float = TIMEOUT,
+    pod: str = names.NODE_POD,
+    **query: str,
 ) -> answers.Field:
-    request = requests.proxy(namespace, names.NODE_POD, ports.POD_RPC, path, query)
+    request = requests.proxy(namespace, pod, ports.POD_RPC, path, query)
     return decode.result(path, (await kube.send(request, timeout)).body)
 
 
@@ -186,7 +222,7 @@ async def _nothing() -> Any:
     return None
 
 
-async def _unasked() -> tuple[consensus.ConsensusView | None, bool]:
+async def _unasked() -> tuple[consensus_view.ConsensusView | None, bool]:
     return None, False
 
 
