@@ -11,15 +11,20 @@ _RECENT = 2
 
 @dataclass(frozen=True, slots=True, order=True)
 class SeenVote:
-    """A vote that a node has, or that a peer has said to have."""
+    """A vote or proposal that a node has, or that a peer has said to have."""
 
     round: int
-    kind: str
-    """`prevote` or `precommit`."""
+    step: int
+    """1: proposal, 2: prevote, 3: precommit, as in CometBFT's sign state."""
     address: bytes
     """Address (20 bytes) of its key."""
     has_node: bool
     """Whether the node itself has it; otherwise one of its peers."""
+
+    @property
+    def kind(self) -> str:
+        """Its name: `proposal`, `prevote` or `precommit`."""
+        return ("proposal", "prevote", "precommit")[self.step - 1]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +33,8 @@ class ConsensusView:
 
     own_height: int
     """Height of the block on which the node itself works."""
+    own_round: int
+    """Round in which the node itself is."""
     height: int
     """The highest one of itself and its peers."""
     round: int
@@ -47,7 +54,7 @@ class ConsensusView:
     def ballot(self) -> model.Ballot:
         """Return the members, and those whose votes were seen in the newest rounds with votes."""
         rounds = sorted({vote.round for vote in self.votes})[-_RECENT:]
-        voters = frozenset(vote.address for vote in self.votes if vote.round in rounds)
+        voters = frozenset(vote.address for vote in self.votes if vote.round in rounds and vote.step > 1)
         return model.Ballot(self.members, voters)
 
     def votes_of(self, address: bytes) -> tuple[SeenVote, ...]:

@@ -4,8 +4,11 @@ Nobody knows what a key signed whose sign state is lost. So the new one starts a
 peers have seen, never at height 0. CometBFT's `FilePV` signs nothing at or below the height, round and step of its
 state (privval/file.go, `CheckHRS`):
 
-* `{H, 2147483647, 3}` at the height H in progress lets the key sign from H + 1 on;
-* `{H, R + 2, 3}` lets it vote in the same height again, from round R + 3 on.
+* On a chain that moves, `{H, 2147483647, 3}` at the height H in progress lets the key sign from H + 1 on.
+* On a chain that stands still in round R of height H because it needs this vote, only a vote *in round R* helps:
+  CometBFT enters a later round after votes of more than two thirds in this one (consensus/state.go, `addVote`). So the
+  key may sign what follows the last thing that was seen of it: all of round R, or only the precommit if its prevote
+  was seen. What was signed and reached nobody here stays unknown, so the operator must allow it.
 """
 
 import datetime
@@ -19,8 +22,6 @@ MAX_ROUND = 2**31 - 1
 """Highest value of CometBFT's rounds, an int32, which no chain reaches."""
 PRECOMMIT = 3
 """Last step of a round in CometBFT's sign state."""
-ROUNDS_ABOVE = 2
-"""Distance from the highest round seen: the next one may be under way already."""
 SILENT_COMMITS = 20
 """Commits without the key's signature that a moving chain must have made."""
 
@@ -193,34 +194,53 @@ def check_silent(subject: Subject, signers: Mapping[int, frozenset[bytes]]) -> N
 
 
 def new_state(
-    view: consensus_view.ConsensusView, name: str, *, is_moving: bool, allows_current: bool
+    view: consensus_view.ConsensusView,
+    address: bytes,
+    name: str,
+    *,
+    is_moving: bool,
+    allows_current: bool,
 ) -> model.SignedState:
     """Return the sign state to write.
 
     Args:
-        view: heights and rounds of the node and its peers.
+        view: heights, rounds and votes of the node and its peers.
+        address: of the key (20 bytes).
         name: of the chain, for messages.
         is_moving: whether the chain makes blocks.
         allows_current: whether the operator lets the key vote for the block in progress.
 
     Raises:
         Permanent: the chain stands still, and the operator does not.
+        Transient: the node does not have the newest round of its peers yet.
     """
-    if not is_moving and not allows_current:
+    if is_moving:
+        return model.SignedState(height=view.height, round=MAX_ROUND, step=PRECOMMIT)
+    if not allows_current:
         raise errors.Permanent(
             f"{name}: the chain stands still at height {view.height}, so the silence of the key proves nothing: another"
             " node with it would be silent, too. If there certainly is none, run this again with"
-            " --allow-current-height, which lets the key vote for the block in progress in a round that no node here"
-            " has seen"
+            " --allow-current-height, which lets the key vote for the block in progress after the last vote of it that"
+            " this node and its peers have"
         )
-    if not allows_current:
-        return model.SignedState(height=view.height, round=MAX_ROUND, step=PRECOMMIT)
-    above = min(view.round + ROUNDS_ABOVE, MAX_ROUND)
-    return model.SignedState(height=view.height, round=above, step=PRECOMMIT)
+    if view.own_round < view.round:
+        raise errors.Transient(
+            f"{name}: its node is in round {view.own_round} of height {view.height}, and a peer in round {view.round},"
+            " whose votes it does not have yet; wait"
+        )
+    seen = max(((vote.round, vote.step) for vote in view.votes_of(address)), default=(-1, 0))
+    if seen >= (view.round, 0):
+        return model.SignedState(height=view.height, round=seen[0], step=seen[1])
+    if view.round == 0:
+        return model.SignedState(height=view.height - 1, round=MAX_ROUND, step=PRECOMMIT)
+    return model.SignedState(height=view.height, round=view.round - 1, step=PRECOMMIT)
 
 
 def signs_from(state: model.SignedState) -> str:
     """Return in words what the key may sign first."""
     if state.round == MAX_ROUND:
         return f"height {state.height + 1}"
-    return f"height {state.height}, round {state.round + 1}"
+    if state.step == PRECOMMIT:
+        return f"height {state.height}, round {state.round + 1}"
+    following = "precommit" if state.step == PRECOMMIT - 1 else "prevote"
+    return f"height {state.height}, round {state.round}, its {following}"

@@ -156,7 +156,7 @@ def parse_reset_note(text: str) -> model.SignedState | None:
     if len(parts) != 3 or not all(part.isascii() and part.isdigit() for part in parts):
         return None
     height, at, step = map(int, parts)
-    is_possible = 0 < height < 2**63 and at <= reset_rules.MAX_ROUND and step <= reset_rules.PRECOMMIT
+    is_possible = height < 2**63 and at <= reset_rules.MAX_ROUND and step <= reset_rules.PRECOMMIT
     return model.SignedState(height=height, round=at, step=step) if is_possible else None
 
 

@@ -15,6 +15,8 @@ from ics.consumer import consensus_view, observed, reset
 from ics.reconciler import observe, wiring
 
 _BETWEEN_LOOKS = 2.0
+_SETTLING = 10.0
+"""Seconds between the two looks at a chain that stands still."""
 
 
 def register(parser: argparse.ArgumentParser, name: str) -> None:
@@ -38,7 +40,7 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _add_reset(parser: argparse.ArgumentParser) -> None:
     _add_arguments(parser)
-    text = "Let the key vote for the block in progress, in a round that no node here has seen."
+    text = "Let the key vote for the block in progress, after the last vote of it that is seen here."
     parser.add_argument("--allow-current-height", action="store_true", help=text)
     text = "Show what would be written, and the votes that were seen; change nothing."
     parser.add_argument("--dry-run", action="store_true", help=text)
@@ -88,9 +90,13 @@ class _Finding:
     """What the newest blocks say about a key."""
 
     state: model.SignedState
+    height: int
+    """Height of the block in progress at this node."""
     votes: tuple[consensus_view.SeenVote, ...]
+    """Of the key, for that block."""
     heights: range
     """Commits that lack its signature; empty on a chain that stands still."""
+    is_moving: bool
     waits: int = 0
     """Further commits for which to wait."""
 
@@ -101,6 +107,10 @@ async def _reset_sign_state(args: argparse.Namespace, stack: wiring.OpenStack) -
         head = await observe_nodes.read_head(stack.kube, subject.namespace)
         subject = dataclasses.replace(subject, seen_without=head.height)
     finding = await _examine(args, stack, subject)
+    if not finding.is_moving:
+        # Peers send a node the votes that it lacks within a second or two.
+        await asyncio.sleep(_SETTLING)
+        finding = await _examine(args, stack, subject, finding)
     shown = 0
     while finding.waits and not args.dry_run:
         if finding.waits != shown:
@@ -119,9 +129,9 @@ async def _reset_sign_state(args: argparse.Namespace, stack: wiring.OpenStack) -
         if (current.place, current.volume_uid) != (subject.place, subject.volume_uid):
             raise errors.Transient(
                 f"consumer {subject.consumer_id} ({subject.chain_id}): its volume or key changed meanwhile; nothing was"
-                " changed: run this again"
+                " written: run this again"
             )
-        finding = await _examine(args, stack, subject)
+        finding = await _examine(args, stack, subject, finding)
         if current.unused is not None:
             await stack.sign_state.ensure_retired(current.unused)
         await stack.sign_state.request_reset(current.place, current.volume_uid, finding.state)
@@ -134,13 +144,25 @@ async def _subject(args: argparse.Namespace, stack: wiring.OpenStack) -> reset.S
     return reset.subject(target, state, _confirmed(args, state).consumer_id)
 
 
-async def _examine(args: argparse.Namespace, stack: wiring.OpenStack, subject: reset.Subject) -> _Finding:
-    """Look at the newest blocks, and refuse if the key signs elsewhere or nothing can be known."""
+async def _examine(
+    args: argparse.Namespace,
+    stack: wiring.OpenStack,
+    subject: reset.Subject,
+    before: _Finding | None = None,
+) -> _Finding:
+    """Look at the newest blocks, and refuse if the key signs elsewhere or nothing can be known.
+
+    Args:
+        args: of the command.
+        stack: the stack.
+        subject: the key.
+        before: an earlier look, whose votes count too while the chain stands at the same height.
+    """
     name = f"consumer {subject.consumer_id} ({subject.chain_id})"
     head = await observe_nodes.read_head(stack.kube, subject.namespace)
     patience = datetime.timedelta(seconds=stack.world.settings.node.stuck_after)
     is_moving = reset.is_moving(head, name, wiring.now(), patience)
-    heights, waits = range(0), 0
+    heights, waits, view = range(0), 0, head.view
     if is_moving:
         heights = reset.silent_range(subject, head)
         waits = reset.blocks_to_wait(subject, head)
@@ -149,14 +171,25 @@ async def _examine(args: argparse.Namespace, stack: wiring.OpenStack, subject: r
             for height in heights
         }
         reset.check_silent(subject, signers)
-    state = reset.new_state(head.view, name, is_moving=is_moving, allows_current=args.allow_current_height)
-    return _Finding(state=state, votes=head.view.votes_of(subject.address), heights=heights, waits=waits)
+    if before is not None and before.height == view.own_height:
+        view = dataclasses.replace(view, votes=tuple(sorted({*view.votes, *before.votes})))
+    state = reset.new_state(
+        view, subject.address, name, is_moving=is_moving, allows_current=args.allow_current_height
+    )
+    return _Finding(
+        state=state,
+        height=view.own_height,
+        votes=view.votes_of(subject.address),
+        heights=heights,
+        is_moving=is_moving,
+        waits=waits,
+    )
 
 
 def _vote_lines(subject: reset.Subject, finding: _Finding) -> list[str]:
     return [
         f"{subject.chain_id}: {'the node' if vote.has_node else 'a peer'} has a {vote.kind} of this key at height"
-        f" {finding.state.height}, round {vote.round}"
+        f" {finding.height}, round {vote.round}"
         for vote in finding.votes
     ]
 

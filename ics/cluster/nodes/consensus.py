@@ -11,10 +11,11 @@ from typing import Any
 from ics.consumer import consensus_view
 from ics.cosmos import answers
 
-_VOTE = re.compile(r"Vote\{(\d+):[0-9A-F]* (\d+)/(\d+)/\w+\((Prevote|Precommit)\)")
+_VOTE = re.compile(r"Vote\{(\d+):[0-9A-F]* (\d+)/(\d+)/\w+\((?:Prevote|Precommit)\)")
 """`Vote.String` in types/vote.go; the address in it is cut to six bytes, so the index counts."""
 _WHOLE = re.compile(r"-?\d{1,19}")
-_BITS = {"prevotes": "prevote", "precommits": "precommit"}
+_STEPS = {"prevotes": 2, "precommits": 3}
+_PROPOSAL = 1
 
 
 def view(dump: answers.Field, committed: int) -> consensus_view.ConsensusView:
@@ -40,12 +41,14 @@ def view(dump: answers.Field, committed: int) -> consensus_view.ConsensusView:
         positions.append((height, peer_round))
         if height == own_height and at == own_height:
             votes += _peer_votes(peer, order, peer_round)
+            votes += _proposal(peer, state, peer_round if peer_round == own_round else None)
     highest = max(height for height, _ in positions)
     rounds = [peer_round for height, peer_round in positions if height == highest]
     if highest == own_height:
         rounds += [vote.round for vote in votes]
     return consensus_view.ConsensusView(
         own_height=own_height,
+        own_round=positions[0][1],
         height=highest,
         round=max([0, *rounds]),
         peers=len(peers),
@@ -87,22 +90,40 @@ def _peer_state(peer: answers.Field) -> answers.Field | None:
 
 
 def _own_votes(state: answers.Field, members: list[bytes], height: int) -> Iterator[consensus_view.SeenVote]:
+    yield from _proposal(state, state, _round(state))
     votes = state.get("votes") or state.get("height_vote_set")
     for entry in votes or ():
         texts: Mapping[str, Any] = entry.mapping()
-        for name in _BITS:
+        for name, step in _STEPS.items():
             for text in texts.get(name) or ():
                 found = _VOTE.match(str(text))
                 if found is not None and int(found[2]) == height and int(found[1]) < len(members):
-                    yield consensus_view.SeenVote(
-                        int(found[3]), found[4].lower(), members[int(found[1])], has_node=True
-                    )
+                    address = members[int(found[1])]
+                    yield consensus_view.SeenVote(int(found[3]), step, address, has_node=True)
 
 
 def _peer_votes(state: answers.Field, members: list[bytes], at: int) -> Iterator[consensus_view.SeenVote]:
     """Yield the votes that a peer has at its height and round, from its bit arrays (`x__x`)."""
-    for name, kind in _BITS.items():
+    for name, step in _STEPS.items():
         bits = state.get(name)
         for index, bit in enumerate("" if bits is None else bits.text()):
             if bit == "x" and index < len(members):
-                yield consensus_view.SeenVote(at, kind, members[index], has_node=False)
+                yield consensus_view.SeenVote(at, step, members[index], has_node=False)
+
+
+def _proposal(
+    holder: answers.Field, state: answers.Field, at: int | None
+) -> Iterator[consensus_view.SeenVote]:
+    """Yield the proposal that the node or a peer has for the node's round; its set names that round's proposer.
+
+    Args:
+        holder: round state of the node, or of a peer, which only says whether it has one.
+        state: round state of the node.
+        at: the round, None if a peer is in another one, whose proposer is not known.
+    """
+    has_one = holder.get("proposal")
+    validators = state.get("validators")
+    proposer = None if validators is None else validators.get("proposer")
+    if at is None or proposer is None or has_one is None or has_one.value is False:
+        return
+    yield consensus_view.SeenVote(at, _PROPOSAL, proposer["address"].hex(), has_node=holder is state)
