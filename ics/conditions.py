@@ -528,11 +528,11 @@ CATALOGUE: Final[Mapping[Reason, CatalogueEntry]] = {
         severities=_CRITICAL,
         topics=(Topic.SIGNING,),
         meaning=(
-            "The sign state of the chain's key is lost with its volume. The node has a new key, which is assigned by"
-            " itself; blocks are missed until the chain's validator set has it."
+            "The sign state of the chain's key is lost with its volume. The node has a new key, which is assigned"
+            " automatically; blocks are missed until the chain's validator set has it."
         ),
         look="`docs/signing.md`; why the volume was lost",
-        action="None, it heals by itself. See that the account can pay for one transaction.",
+        action="None, it heals on its own. See that the account can pay for one transaction.",
     ),
     Reason.REKEY_WAITS_FOR_CHANNEL: CatalogueEntry(
         severities=_CRITICAL,

@@ -527,7 +527,7 @@ def _elsewhere(
     """Decide about a chain whose assigned key belongs to another installation, which may be signing with it.
 
     Nothing is sent, and no node is started, unless the operator moves the chain here. An existing node keeps its own
-    key, which nobody else has, until that key is certain to have left the chain's validator set.
+    key, which no other node has, until that key is certain to have left the chain's validator set.
     """
     summary = consumer.summary
     memory = context.memory_of(summary.consumer_id) or observed.ChainMemory(namespace="")
@@ -562,7 +562,7 @@ def _key_elsewhere(summary: model.ConsumerSummary, choice: places.SelectedKey, i
     address = (choice.elsewhere or b"").hex().upper()
     message = (
         f"the provider has {address} as this validator's key, which belongs to another installation: nothing is sent"
-        " from here, and no node is started. If the other one is the right one, nothing is to be done; to move the"
+        " from here, and no node is started. If the other one is the right one, do nothing; to move the"
         f" chain here, run: ics takeover {summary.consumer_id} --confirm {summary.chain_id}"
     )
     return Condition.new(Reason.KEY_ELSEWHERE, message, summary.consumer_id, severity=severity)

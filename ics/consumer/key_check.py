@@ -26,7 +26,7 @@ class KeyCheck(enum.StrEnum):
     OTHER_CLUSTER = "other-cluster"
     """No certificate of the cluster is one that the mark knows."""
     BELOW_WATERMARK = "below-watermark"
-    """The sign state is older than a commit that carries the key's signature."""
+    """The sign state is older than a commit that carries the key's signature, or the watermark is not a height."""
     REMOTE = "remote"
     """A remote signer holds the key."""
 
@@ -40,7 +40,7 @@ LOST = frozenset(
         KeyCheck.BELOW_WATERMARK,
     }
 )
-"""Results after which this volume can never be used with the key again; another cluster's certificate is no proof."""
+"""Results after which this volume is never used with the key again; another cluster's certificate proves nothing."""
 
 
 def result(message: str, address: str) -> KeyCheck | None:

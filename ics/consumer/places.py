@@ -15,6 +15,10 @@ from ics import model
 from ics.keys import derivation
 
 
+_CREATION = datetime.timedelta(hours=1)
+"""Age of an assigned key's place at which its sign state must exist."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Site:
     """Where a key would sign now: this installation, and the chain's current volume."""
@@ -41,7 +45,7 @@ class SelectedKey:
     elsewhere: bytes | None = None
     """Address (20 bytes) of the assigned key if it belongs to another installation; nothing is sent then."""
     lost: model.SigningRecord | None = None
-    """Record of the assigned key if its sign state is lost, so that this key is to be assigned instead."""
+    """Record of the assigned key if its sign state is lost, so that this key will be assigned instead."""
     former: model.SigningRecord | None = None
     """Record of the key that the assigned one replaced after a loss; the chain may still have it in its set."""
 
@@ -254,15 +258,24 @@ class _Derived:
         )
 
     def unassigned(self, consumer_id: str) -> SelectedKey:
-        """Select the place that is to be assigned first, or for a rejoin."""
+        """Select the place whose key will be assigned first, or for a rejoin."""
         found = self.newest()
         return self.selected(found.place if found else self._new(consumer_id))
 
     def is_usable(self, current: model.SigningRecord) -> bool:
         """Return whether the sign state of the assigned key is not known to be lost."""
+        known = self.known
         # After a reset, the node's check is of the time before it, until the new sign state is ready.
-        is_refused = self.known.is_refused and not (current.is_reset and not current.is_ready)
-        is_intact = is_on_volume(current, self.known.site) and not is_refused
+        is_refused = known.is_refused and not (current.is_reset and not current.is_ready)
+        is_intact = is_on_volume(current, known.site) and not is_refused
+        if (
+            not current.is_ready
+            and not current.is_recovered
+            and current.place.place_id != known.workload_place
+        ):
+            # A restored backup of the cluster may hold a record from before its sign state was created. The original
+            # has created it by then, and both would believe that theirs is the first.
+            is_intact = is_intact and known.now - current.place.since < _CREATION
         # Once a place was made to replace it, its node has that one's key and says nothing about this one.
         return is_intact and self.newest(current.place.place_id) is None
 

@@ -1,6 +1,6 @@
 """Replacement of a key whose sign state is lost: a new place, a new key, and when it may be assigned; pure.
 
-A lost volume heals by itself: the node gets a key that nobody else has, that key is assigned, and the next update of
+A lost volume heals on its own: the node gets a key that no other node has, that key is assigned, and the next update of
 the consumer's validator set exchanges the two at one height. Blocks are missed until then, but nothing can sign twice.
 What costs a transaction and a key needs two witnesses: two passes some time apart.
 """

@@ -70,7 +70,11 @@ judge() {{
   height=$(printf '%s' "$content" | sed -n 's/.*"height": *"\\([0-9]*\\)".*/\\1/p')
   if [ -z "$height" ]; then echo broken; return; fi
   lowest=$(cat "{WATERMARKS}/$KEY_ADDRESS" 2>/dev/null) || lowest=
-  if [ -n "$lowest" ] && [ "$height" -lt "$lowest" ]; then echo below-watermark; return; fi
+  case "$lowest" in
+    "") ;;
+    *[!0-9]*) echo below-watermark; return ;;
+    *) if [ "$height" -lt "$lowest" ]; then echo below-watermark; return; fi ;;
+  esac
   for certificate in $(cluster_certificates | sed 's/^ca //'); do
     if grep -qx "ca $certificate" "$mark"; then echo ready; return; fi
   done

@@ -283,14 +283,14 @@ def record(
     return dataclasses.replace(base, **changes)
 
 
-def memory(**changes: Any) -> observed.Memory:
-    """The cluster's memory of chain 0, staged for alice with a sign state that is ready."""
+def memory(name: str = "alice", **changes: Any) -> observed.Memory:
+    """The cluster's memory of chain 0, staged for a validator with a sign state that is ready."""
     fields = {field.name for field in dataclasses.fields(inputs.RelayerMemory)}
     relayer = inputs.RelayerMemory(**{name: changes.pop(name) for name in fields & set(changes)})
     base = observed.ChainMemory(
         namespace="ns",
         genesis=None,
-        records=(record(),),
+        records=(record(consumer_key(name)),),
         volume_uid="volume-1",
         has_workload=False,
         relayer=relayer,

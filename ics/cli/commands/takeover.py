@@ -120,7 +120,7 @@ async def _bring_here(args: argparse.Namespace, stack: wiring.OpenStack, move: t
                 raise errors.Transient(
                     f"{move.chain_id}: the other installation's key {move.other.hex().upper()} signed none of the last"
                     f" {looks} blocks looked at, so it seems dead and blocks are being missed; nothing was assigned."
-                    " Its node must not start again by itself with older data; to go on, run this with --with-gap"
+                    " Its node must not start again with older data; to go on, run this with --with-gap"
                 )
         await asyncio.sleep(_BETWEEN_PASSES)
 

@@ -23,7 +23,9 @@ from tests.unit import factories
 P = model.Phase
 MEMBER = factories.joined("alice", "bob")
 LAUNCHED = factories.consumer(P.LAUNCHED, MEMBER)
-OTHER_KEY = derivation.derive_consensus_key(factories.seed("bob"), factories.PROVIDER, "9", 0)
+OTHER_KEY = derivation.derive_consensus_key(
+    factories.seed("bob"), factories.PROVIDER, "9", factories.place_id()
+)
 REMOTE = {
     "remote": {
         "public_key": base64.b64encode(OTHER_KEY.public_key).decode(),
@@ -53,7 +55,7 @@ def with_definition(**changes: Any) -> dict[str, Any]:
 PAUSED: dict[str, tuple[model.Snapshot, observed.Memory, dict[str, Any]]] = {
     "ChainUnreadable": (
         alone(problems={"0": "down"}, must_validate=frozenset({"0"})),
-        observed.Memory(),
+        factories.memories(),
         {},
     ),
     "RecordBroken": (alone(), running(problem="Secret x: fix it"), {}),
@@ -64,7 +66,12 @@ PAUSED: dict[str, tuple[model.Snapshot, observed.Memory, dict[str, Any]]] = {
         running(),
         {"definitions": [factories.example(), factories.example(name="other")]},
     ),
-    "KeyMismatch": (changed(own_consumer_address=b"\2" * 20), running(), {}),
+    "KeyMismatch": (
+        changed(own_consumer_address=OTHER_KEY.address),
+        running(records=(factories.record(OTHER_KEY),)),
+        {},
+    ),
+    "KeyElsewhere": (changed(own_consumer_address=b"\2" * 20), factories.memory(), {}),
     "GenesisHashMismatch": (changed(genesis_hash=b"\1" * 32), factories.memory(), {}),
     "GenesisUnavailable": (
         changed(genesis_hash=b""),
@@ -96,7 +103,7 @@ PAUSED: dict[str, tuple[model.Snapshot, observed.Memory, dict[str, Any]]] = {
             ),
             factories.consumer(P.LAUNCHED, consumer_id="1"),
         ),
-        observed.Memory(
+        factories.memories(
             {
                 "1": observed.ChainMemory(
                     namespace="ns1", genesis=factories.GENESIS, has_workload=True, volume_uid="v"
@@ -133,8 +140,8 @@ def test_every_place_that_pauses_a_chain_has_a_case_above() -> None:
     calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
     pausing = [call for call in calls if isinstance(call.func, ast.Name) and call.func.id == "_paused"]
     setting = [call for call in calls if any(keyword.arg == "is_paused" for keyword in call.keywords)]
-    # `_paused` itself is one of the latter. Whoever adds one adds a case.
-    assert (len(pausing), len(setting)) == (7, 4)
+    # `_paused` itself is one of the latter, and one is of chains that are over. Whoever adds one adds a case.
+    assert (len(pausing), len(setting)) == (7, 6)
 
 
 def test_unexpected_error_about_chain_of_member_is_critical(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -181,7 +188,7 @@ def test_changed_connection_is_critical_only_after_the_opt_in() -> None:
         (P.LAUNCHED, running(), Severity.WARNING),
         (P.INITIALIZED, factories.memory(), Severity.WARNING),
         (P.LAUNCHED, factories.memory(), Severity.CRITICAL),
-        (P.LAUNCHED, observed.Memory(), Severity.WARNING),
+        (P.LAUNCHED, factories.memories(), Severity.WARNING),
     ],
 )
 def test_unreadable_chain_is_critical_if_its_node_is_due(
@@ -195,7 +202,9 @@ def test_unreadable_chain_is_critical_if_its_node_is_due(
 def test_member_without_key_of_its_own_and_without_account_has_critical_condition() -> None:
     in_set = (model.ConsumerValidator(factories.valcons("alice"), factories.consensus_key("alice"), 300),)
     [decision] = factories.judge(
-        factories.consumer(found=factories.detail(validators=in_set)), account=None
+        factories.consumer(found=factories.detail(validators=in_set)),
+        memory=factories.staged(),
+        account=None,
     ).decisions
     assert [(one.severity.name, one.reason) for one in decision.conditions] == [("CRITICAL", "NoAccount")]
 
@@ -213,7 +222,7 @@ def test_member_without_key_of_its_own_and_without_account_has_critical_conditio
         (
             model.Observation(factories.pod(), factories.node("alice", "bob", consensus_key=b"t" * 32)),
             running(records=(factories.record(volume="elsewhere"),)),
-            "SignStateLost",
+            "Rekeying",
         ),
     ],
 )

@@ -157,13 +157,19 @@ def test_twins_of_the_named_owner_are_not_joined_either() -> None:
 def test_chain_is_joined_beside_one_that_cannot_be_meant(
     second: model.Phase, definition: dict[str, Any]
 ) -> None:
-    wanted = factories.judge(twins(P.INITIALIZED, second), definitions=[factories.example(match=definition)])
+    wanted = factories.judge(
+        twins(P.INITIALIZED, second),
+        memory=factories.staged(),
+        definitions=[factories.example(match=definition)],
+    )
     assert [intent.consumer_id for intent in wanted.intents if isinstance(intent, model.OptIn)] == ["0"]
 
 
 def test_named_chain_is_joined_beside_a_pattern() -> None:
     known = [factories.example(match=ANYBODY), *factories.named("0")]
-    wanted = factories.judge(twins(P.INITIALIZED, P.INITIALIZED), definitions=known)
+    wanted = factories.judge(
+        twins(P.INITIALIZED, P.INITIALIZED), memory=factories.staged(), definitions=known
+    )
     assert [intent.consumer_id for intent in wanted.intents if isinstance(intent, model.OptIn)] == ["0"]
     assert shown(wanted.decisions[1]) == [
         (

@@ -18,7 +18,7 @@ from tests.unit import factories
 
 P = model.Phase
 KEY = factories.consumer_key("alice").public_key
-OPT_IN = model.OptIn("0", "consumer1-1", KEY)
+OPT_IN = model.OptIn("0", "consumer1-1", KEY, factories.place_id())
 COMPLETE = {
     "double_sign": {"slash_fraction": 0.05, "jail_duration": "forever", "tombstone": True},
     "downtime": {"slash_fraction": 0, "jail_duration": "10m", "tombstone": False},
@@ -45,7 +45,7 @@ def judge(
 ) -> tuple[tuple[model.Intent, ...], list[Condition], bool]:
     """Return the transactions, the conditions of the terms, and whether the chain is paused."""
     snapshot = factories.snapshot(factories.consumer(phase, detail))
-    seen = factories.observation(snapshot, **changes)
+    seen = factories.observation(snapshot, **{"memory": factories.staged(), **changes})
     definitions = [factories.example(**({} if accepted is None else {"accepted_terms": accepted}))]
     wanted = factories.judge(seen, definitions=definitions, participation={"policy": policy})
     (decision,) = wanted.decisions
@@ -162,8 +162,10 @@ def test_member_of_chain_with_harsh_terms_is_told_to_leave_and_chain_goes_on(pha
 
 def test_member_whose_chain_is_paused_is_told_of_harsh_terms_too() -> None:
     detail = factories.joined("alice", "bob", infraction_parameters=sets(double_sign=penalty("1")))
-    wrong_key = dataclasses.replace(detail, own_consumer_address=b"x" * 20)
-    found = judge(wrong_key, P.LAUNCHED, memory=RUNS)
+    foreign = factories.consumer_key("bob")
+    wrong_key = dataclasses.replace(detail, own_consumer_address=foreign.address)
+    memory = factories.memory(records=(factories.record(foreign),), has_workload=True)
+    found = judge(wrong_key, P.LAUNCHED, memory=memory)
     assert found == ((), [joined("double_sign.slash_fraction is 1, accepted is 0.05")], True)
 
 

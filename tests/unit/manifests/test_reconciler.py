@@ -45,7 +45,7 @@ def rendered(
     chain = factories.consumer(model.Phase.LAUNCHED, factories.joined("alice", "bob"))
     facts = observed.Observed(
         snapshot=factories.snapshot(chain, launches={"0": factories.launch("alice", "bob")}),
-        memory=observed.Memory(),
+        memory=factories.staged(),
     )
     wanted = factories.judge(facts, stack=found, definitions=loaded or [factories.example()])
     return list(manifests.render(wanted, "set"))

@@ -1,6 +1,7 @@
 """The Job that creates a sign state, and its script in a real shell."""
 
 import pathlib
+import shutil
 import subprocess
 
 import pytest
@@ -8,27 +9,57 @@ import pytest
 from ics import model, names
 from ics.cluster import sign_state
 from ics.manifests import objects, sign_state_job
+from tests.unit.manifests import shell
 
 ADDRESS = "0123456789ABCDEF0123456789ABCDEF01234567"
+in_shells = pytest.mark.parametrize("sh", shell.SHELLS, ids=shell.IDS)
 
 
-def run(folder: pathlib.Path, by_name: str = "") -> "subprocess.CompletedProcess[str]":
-    script = sign_state_job.SCRIPT.replace("/data/", f"{folder}/")
-    environment = {"PATH": "/usr/bin:/bin", "KEY_ADDRESS": ADDRESS, "CONFIRMED": by_name}
-    return subprocess.run(
-        ["/bin/sh", "-c", script], env=environment, text=True, capture_output=True, check=False
-    )
+@pytest.fixture
+def root(tmp_path: pathlib.Path) -> pathlib.Path:
+    """The paths of the Job's pod."""
+    certificates = tmp_path / "etc/ics/cluster-ca/ca.crt"
+    certificates.parent.mkdir(parents=True)
+    certificates.write_text(shell.certificate("MIIB") + shell.certificate("MIIC"))
+    (tmp_path / "data").mkdir()
+    return tmp_path
 
 
-def state(folder: pathlib.Path) -> pathlib.Path:
-    return folder / "signing" / ADDRESS / "priv_validator_state.json"
+def run(
+    root: pathlib.Path, by_name: str = "", sh: tuple[str, ...] = ("/bin/sh",), script: str = ""
+) -> "subprocess.CompletedProcess[str]":
+    values = {"KEY_ADDRESS": ADDRESS, "CONFIRMED": by_name, "POD_NAMESPACE": "ns"}
+    return shell.run(sh, script or sign_state_job.SCRIPT, root, values)
 
 
-def test_script_lays_an_empty_memory(tmp_path: pathlib.Path) -> None:
-    assert run(tmp_path).returncode == 0
-    assert state(tmp_path).read_text() == '{"height":"0","round":0,"step":0}'
-    assert state(tmp_path).stat().st_mode & 0o777 == 0o600
-    assert [path.name for path in state(tmp_path).parent.iterdir()] == ["priv_validator_state.json"]
+def state(root: pathlib.Path) -> pathlib.Path:
+    return root / "data/signing" / ADDRESS / "priv_validator_state.json"
+
+
+@in_shells
+def test_script_lays_an_empty_memory_and_its_mark(root: pathlib.Path, sh: tuple[str, ...]) -> None:
+    assert run(root, sh=sh).returncode == 0
+    assert state(root).read_text() == '{"height":"0","round":0,"step":0}'
+    mark = state(root).with_name("mark")
+    lines = mark.read_text().splitlines()
+    assert lines[:2] == [f"address {ADDRESS}", "namespace ns"]
+    assert [(line[:3], len(line)) for line in lines[2:]] == [("ca ", 67)] * 2
+    assert [path.stat().st_mode & 0o777 for path in (state(root), mark)] == [0o600, 0o600]
+    assert {path.name for path in mark.parent.iterdir()} == {"mark", "priv_validator_state.json"}
+
+
+@in_shells
+def test_mark_is_written_before_the_memory(root: pathlib.Path, sh: tuple[str, ...]) -> None:
+    """Whatever ends the script leaves no sign state that lacks a mark."""
+    commands = sign_state_job.SCRIPT.splitlines(keepends=True)
+    first = next(number for number, line in enumerate(commands) if line.startswith("mkdir -p"))
+    seen = set()
+    for end in range(first, len(commands) + 1):
+        shutil.rmtree(root / "data", ignore_errors=True)
+        # Cut within a block it is no script, and does nothing.
+        run(root, sh=sh, script="".join(commands[:end]))
+        seen.add((state(root).with_name("mark").exists(), state(root).exists()))
+    assert seen == {(False, False), (True, False), (True, True)}
 
 
 WHOLE = '{\n  "height": "7",\n  "round": 0,\n  "step": 3\n}\n'
@@ -36,30 +67,30 @@ BROKEN = ["", '{\n  "height": "7",\n  "sig', "\0" * 40]
 
 
 @pytest.mark.parametrize(("content", "code"), [(WHOLE, 0), *((one, 1) for one in BROKEN)])
-def test_script_never_touches_a_memory(tmp_path: pathlib.Path, content: str, code: int) -> None:
-    state(tmp_path).parent.mkdir(parents=True)
-    state(tmp_path).write_text(content)
+def test_script_never_touches_a_memory(root: pathlib.Path, content: str, code: int) -> None:
+    state(root).parent.mkdir(parents=True)
+    state(root).write_text(content)
 
-    assert run(tmp_path).returncode == code
-    assert state(tmp_path).read_text() == content
+    assert run(root).returncode == code
+    assert state(root).read_text() == content
 
 
 @pytest.mark.parametrize("content", BROKEN)
-def test_by_name_a_broken_memory_gives_way(tmp_path: pathlib.Path, content: str) -> None:
-    state(tmp_path).parent.mkdir(parents=True)
-    state(tmp_path).write_text(content)
+def test_by_name_a_broken_memory_gives_way(root: pathlib.Path, content: str) -> None:
+    state(root).parent.mkdir(parents=True)
+    state(root).write_text(content)
 
-    assert run(tmp_path, "true").returncode == 0
-    assert state(tmp_path).read_text() == '{"height":"0","round":0,"step":0}'
-    assert state(tmp_path).with_name("priv_validator_state.json.broken").read_text() == content
+    assert run(root, "true").returncode == 0
+    assert state(root).read_text() == '{"height":"0","round":0,"step":0}'
+    assert state(root).with_name("priv_validator_state.json.broken").read_text() == content
 
 
-def test_by_name_a_whole_memory_stays(tmp_path: pathlib.Path) -> None:
-    state(tmp_path).parent.mkdir(parents=True)
-    state(tmp_path).write_text(WHOLE)
+def test_by_name_a_whole_memory_stays(root: pathlib.Path) -> None:
+    state(root).parent.mkdir(parents=True)
+    state(root).write_text(WHOLE)
 
-    assert run(tmp_path, "true").returncode == 0
-    assert state(tmp_path).read_text() == WHOLE
+    assert run(root, "true").returncode == 0
+    assert state(root).read_text() == WHOLE
 
 
 def test_job() -> None:
@@ -89,8 +120,17 @@ def test_job() -> None:
         "readOnlyRootFilesystem": True,
         "capabilities": {"drop": ["ALL"]},
     }
-    assert pod["volumes"] == [{"name": "data", "persistentVolumeClaim": {"claimName": "data"}}]
-    assert pod["containers"][0]["volumeMounts"] == [{"name": "data", "mountPath": "/data"}]
+    assert pod["volumes"] == [
+        {"name": "data", "persistentVolumeClaim": {"claimName": "data"}},
+        {"name": "cluster-ca", "configMap": {"name": "kube-root-ca.crt"}},
+    ]
+    assert pod["containers"][0]["volumeMounts"] == [
+        {"name": "data", "mountPath": "/data"},
+        {"name": "cluster-ca", "mountPath": "/etc/ics/cluster-ca", "readOnly": True},
+    ]
+    assert {"name": "KEY_ADDRESS", "value": ADDRESS} in pod["containers"][0]["env"]
+    namespace = {"fieldRef": {"fieldPath": "metadata.namespace"}}
+    assert {"name": "POD_NAMESPACE", "valueFrom": namespace} in pod["containers"][0]["env"]
 
 
 @pytest.mark.parametrize(

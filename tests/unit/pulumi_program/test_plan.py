@@ -83,7 +83,7 @@ def project(monkeypatch: pytest.MonkeyPatch) -> Any:
             world: world.World,
         ) -> tuple[consumer_observed.Observed, desired.Desired]:
             found = factories.observation(
-                snapshot=factories.snapshot(*consumers), memory=consumer_observed.Memory()
+                snapshot=factories.snapshot(*consumers), memory=factories.memories()
             )
             return found, observe.compute(world, found)
 

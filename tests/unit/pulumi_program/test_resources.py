@@ -85,7 +85,9 @@ STAYS = {"enabled": True, "image": "ics:1", "mode": "deployment"}
 def launched(**changes: Any) -> desired.Desired:
     chain = factories.consumer(P.LAUNCHED, factories.joined("alice", "bob"))
     return factories.judge(
-        factories.snapshot(chain, launches={"0": factories.launch("alice", "bob")}), **changes
+        factories.snapshot(chain, launches={"0": factories.launch("alice", "bob")}),
+        memory=factories.staged(),
+        **changes,
     )
 
 
@@ -209,7 +211,7 @@ def test_outputs_name_pending_work_and_contain_no_secret() -> None:
 
 
 def test_due_transactions_are_an_output() -> None:
-    staged = factories.judge(factories.consumer())
+    staged = factories.judge(factories.consumer(), memory=factories.staged())
     due = outputs.render(staged)["transactions_due"]
     assert [text.partition(" with ")[0] for text in due] == ["opt-in to consumer 0 (consumer1-1)"]
     assert outputs.render(staged, due)["transactions_due"] == []
@@ -278,15 +280,16 @@ def test_paused_chain_with_objects_blocks_program() -> None:
         errors.Transient, match=r"consumer id 0\): ChainUnreadable: the provider gave nonsense"
     ):
         plan.check_removals(held, memory)
-    plan.check_removals(held, consumer_observed.Memory())  # there is nothing that could be removed
+    plan.check_removals(held, factories.memories())  # there is nothing that could be removed
     plan.check_removals(judged(memory), memory)
 
 
 def test_left_chain_blocks_program_until_its_key_is_retired() -> None:
     memory = factories.memory()
     wanted = judged(memory)
-    left = dataclasses.replace(wanted.decisions[0], chain=None, retires=0)
-    with pytest.raises(errors.Transient, match="key generation 0 must be recorded as retired first"):
+    left = dataclasses.replace(wanted.decisions[0], chain=None, retires=factories.place(7))
+    expected = f"the key of place {factories.place_id(7)} must be recorded as retired first"
+    with pytest.raises(errors.Transient, match=expected):
         plan.check_removals(dataclasses.replace(wanted, decisions=(left,)), memory)
 
 
@@ -318,7 +321,7 @@ class Pass:
 
 async def test_pass_snapshot_names_transactions_sent_by_the_pass(monkeypatch: pytest.MonkeyPatch) -> None:
     facts = factories.observation(
-        snapshot=factories.snapshot(factories.consumer()), memory=consumer_observed.Memory()
+        snapshot=factories.snapshot(factories.consumer()), memory=factories.staged()
     )
 
     async def read(world: world.World) -> tuple[consumer_observed.Observed, desired.Desired]:

@@ -88,7 +88,8 @@ class Scene:
             chain_id = f"consumer{number}-1"
             consumers.append(factories.consumer(model.Phase.LAUNCHED, found, consumer_id, chain_id))
             key = factories.consumer_key("alice", consumer_id)
-            record = factories.record(key, volume="volume")
+            place = factories.place(namespace=f"ns{number}")
+            record = factories.record(key, at=place, volume="volume")
             chains[consumer_id] = observed.ChainMemory(
                 namespace=f"ns{number}",
                 genesis=factories.GENESIS,
@@ -99,7 +100,9 @@ class Scene:
             told = None if one is None else dataclasses.replace(one, consensus_key=key.public_key)
             observations[consumer_id] = model.Observation(self.pod, told)
         facts = observed.Observed(
-            snapshot=factories.snapshot(*consumers), memory=observed.Memory(chains), observations=observations
+            snapshot=factories.snapshot(*consumers),
+            memory=factories.memories(chains),
+            observations=observations,
         )
         parsed = factories.settings(relayer={"enabled": False}, **settings)
 
@@ -114,7 +117,7 @@ class Scene:
             one: dataclasses.replace(chain, configured_peers=laid[one], watchdog=self.care)
             for one, chain in chains.items()
         }
-        facts = dataclasses.replace(facts, memory=observed.Memory(remembered))
+        facts = dataclasses.replace(facts, memory=factories.memories(remembered))
         return facts, judge(facts), parsed
 
     async def tend(self, to: Cluster, /, **settings: Any) -> list[tuple[str, errors.IcsError]]:
@@ -219,7 +222,7 @@ async def test_restart_waits_for_other_node_only_while_it_starts(
     chains = {**facts.memory.chains, "1": dataclasses.replace(facts.memory.chains["1"], watchdog=record)}
     facts = dataclasses.replace(
         facts,
-        memory=observed.Memory(chains),
+        memory=factories.memories(chains),
         observations={**facts.observations, "1": model.Observation(other)},
     )
     wanted = dataclasses.replace(wanted, paused=frozenset({"1"} if is_held else ()))

@@ -67,7 +67,7 @@ class Cluster:
 
     async def load(self) -> observed.Memory:
         (chain,) = factories.memory().chains.values()
-        return observed.Memory(
+        return factories.memories(
             {
                 consumer_id: dataclasses.replace(
                     chain, records=(factories.record(factories.consumer_key("alice", consumer_id)),)
@@ -104,7 +104,9 @@ async def read(provider: Provider) -> tuple[observed.Observed, desired.Desired]:
 
 
 def opt_ins(*consumer_ids: str) -> tuple[model.OptIn, ...]:
-    return tuple(model.OptIn(one, f"consumer{one}-1", KEYS[one]) for one in consumer_ids)
+    return tuple(
+        model.OptIn(one, f"consumer{one}-1", KEYS[one], factories.place_id()) for one in consumer_ids
+    )
 
 
 def reasons(wanted: desired.Desired) -> dict[str, list[str]]:

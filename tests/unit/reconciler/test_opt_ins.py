@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from ics import engines, errors
-from ics.consumer import desired, observed
+from ics.consumer import desired
 from ics.engines import guard
 from ics.reconciler import opt_ins
 from tests.unit import factories
@@ -38,7 +38,7 @@ def home_of(desired: desired.Desired) -> str:
 
 @pytest.mark.parametrize("where", ["namespace", "object", "gateway"])
 async def test_chain_with_refused_objects_is_not_joined(where: str) -> None:
-    wanted = factories.judge(factories.consumer())
+    wanted = factories.judge(factories.consumer(), memory=factories.staged())
     refused = {
         "namespace": engines.Change(
             action="create", kind="Namespace", namespace="", name=home_of(wanted), problem=REFUSAL
@@ -56,7 +56,7 @@ async def test_chain_with_refused_objects_is_not_joined(where: str) -> None:
 
 
 async def test_pending_confirmation_prevents_joining_except_for_kept_volume() -> None:
-    wanted = factories.judge(factories.consumer())
+    wanted = factories.judge(factories.consumer(), memory=factories.staged())
     where = home_of(wanted)
     key = engines.Change(
         action="replace",
@@ -81,7 +81,9 @@ async def test_problem_of_another_chain_does_not_prevent_joining() -> None:
     )
     assert (
         await opt_ins.refusals(
-            Reluctant(elsewhere), engines.ApplyRequest(manifests=()), factories.judge(factories.consumer())
+            Reluctant(elsewhere),
+            engines.ApplyRequest(manifests=()),
+            factories.judge(factories.consumer(), memory=factories.staged()),
         )
         == {}
     )
@@ -92,14 +94,16 @@ async def test_engine_is_not_asked_without_pending_opt_in() -> None:
     await opt_ins.refusals(
         engine,
         engines.ApplyRequest(manifests=()),
-        factories.judge(factories.consumer(found=factories.joined("alice", "bob"))),
+        factories.judge(
+            factories.consumer(found=factories.joined("alice", "bob")), memory=factories.staged()
+        ),
     )
     assert engine.asked == 0
 
 
 def test_chain_that_cannot_be_joined_leaves_no_objects() -> None:
     wanted = factories.judge(factories.consumer())
-    left = opt_ins.exclude(wanted, {"0"}, observed.Memory())
+    left = opt_ins.exclude(wanted, {"0"}, factories.memories())
     assert (left.chains, left.intents) == ((), ())
     assert (dict(left.gateway_ports), set(left.paused)) == ({}, {"0"})
 

@@ -19,6 +19,9 @@ TOP_UP = model.TopUp(
 )
 
 
+BLANK = factories.record(volume=None, is_ready=False)
+
+
 def wanting(*intents: model.Intent) -> desired.Desired:
     found = factories.judge(SEEN, stack=SETTINGS)
     verdict = dataclasses.replace(found.decisions[0], intents=intents, chain=None)
@@ -114,7 +117,7 @@ async def test_node_care_gets_nodes_restarted_for_their_key(monkeypatch: pytest.
         more[-1].add(chain.consumer_id)
 
     monkeypatch.setattr(sign_state, "advance", advance)
-    now = dataclasses.replace(SEEN, memory=factories.memory(records=()))
+    now = dataclasses.replace(SEEN, memory=factories.memory(records=(BLANK,)))
     wanted = factories.judge(now, stack=SETTINGS)
     verdict = dataclasses.replace(wanted.decisions[0], intents=())
     scene = Scene(now=now, wanted={HEIGHT: dataclasses.replace(wanted, decisions=(verdict,))})

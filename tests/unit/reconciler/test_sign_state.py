@@ -17,11 +17,11 @@ class Recorder:
     """A cluster whose Job is done, that only writes down what is recorded and who is restarted."""
 
     def __init__(self) -> None:
-        self.recalled: list[tuple[str, int, str]] = []
+        self.recalled: list[tuple[model.Place, str]] = []
         self.done: list[str] = []
 
-    async def restore_record(self, namespace: str, generation: int, volume_uid: str) -> None:
-        self.recalled.append((namespace, generation, volume_uid))
+    async def restore_record(self, place: model.Place, volume_uid: str) -> None:
+        self.recalled.append((place, volume_uid))
 
     async def ensure_job(self, chain: chain.ChainPlan, volume_uid: str) -> model.JobState:
         return model.JobState.DONE
@@ -29,7 +29,7 @@ class Recorder:
     async def restart(self, namespace: str) -> None:
         self.done.append("restarted")
 
-    async def ensure_ready_recorded(self, namespace: str, generation: int, volume_uid: str) -> None:
+    async def ensure_ready_recorded(self, place: model.Place, volume_uid: str) -> None:
         self.done.append(f"recorded {volume_uid}")
 
 
@@ -63,11 +63,11 @@ async def test_lost_record_is_restored_only_from_node_running_with_the_key(
     observed: model.Observation | None, is_recalled: bool
 ) -> None:
     cluster = Recorder()
-    for records in ((), (LOST,)):
+    for records in ((dataclasses.replace(LOST, is_recovered=True),), (LOST,)):
         chain = running_chain(records=records)
         assert chain.sign_state is signing.SignStateStatus.UNRECORDED
         await sign_state.restore_record(factories.world(cluster), chain, "volume-1", observed)
-    assert cluster.recalled == [(chain.namespace, 0, "volume-1")] * (2 if is_recalled else 0)
+    assert cluster.recalled == [(factories.place(), "volume-1")] * (2 if is_recalled else 0)
 
 
 @pytest.mark.parametrize(
@@ -86,8 +86,6 @@ async def test_node_with_withheld_key_is_not_restarted_for_it(is_withheld: bool,
 @pytest.mark.parametrize(
     ("records", "key", "reasons"),
     [
-        ((ELSEWHERE,), OWN_KEY, [("CRITICAL", "SignStateLost")]),
-        ((ELSEWHERE,), b"t" * 32, [("CRITICAL", "SignStateLost")]),
         ((LOST,), OWN_KEY, [("WARNING", "SigningRecordLost")]),
         ((LOST,), b"t" * 32, [("CRITICAL", "SignStateLost")]),
         ((HERE,), b"t" * 32, [("CRITICAL", "SignStatePending")]),
@@ -105,7 +103,7 @@ def test_sign_state_condition_of_running_chain_depends_on_record(
 @pytest.mark.parametrize(
     ("memory", "waits", "expected"),
     [
-        (observed.Memory(), "", ("INFO", "SignStatePending", "the volume does not exist")),
+        (factories.staged(), "", ("INFO", "SignStatePending", "the volume does not exist")),
         (factories.memory(records=(LOST,)), "", ("INFO", "SignStatePending", "is being created")),
         (
             factories.memory(records=(HERE,)),

@@ -87,7 +87,7 @@ def judge(
 ) -> desired.Desired:
     """Compute what one of alice and bob wants for their launched chain with these facts of its relaying."""
     chain = factories.consumer(P.LAUNCHED, factories.joined("alice", "bob", own=name))
-    kept = factories.memory(**{"has_workload": True, "genesis": factories.GENESIS, **memory})
+    kept = factories.memory(name, **{"has_workload": True, "genesis": factories.GENESIS, **memory})
     observed = consumer_observed.Observed(
         snapshot=factories.snapshot(chain, time=time),
         memory=kept,
