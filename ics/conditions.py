@@ -115,6 +115,10 @@ class Reason(enum.StrEnum):
     SIGN_STATE_PENDING = "SignStatePending"
     SIGN_STATE_LOST = "SignStateLost"
     SIGN_STATE_FAILED = "SignStateFailed"
+    OTHER_CLUSTER = "OtherCluster"
+    TWO_NODES = "TwoNodes"
+    PROVIDER_KEY_WITHHELD = "ProviderKeyWithheld"
+    PROVIDER_OTHER_CLUSTER = "ProviderOtherCluster"
     SIGNING_RECORD_LOST = "SigningRecordLost"
     SIGNER_AWAITED = "SignerAwaited"
     SIGNER_KEY_MISMATCH = "SignerKeyMismatch"
@@ -635,6 +639,58 @@ CATALOGUE: Final[Mapping[Reason, CatalogueEntry]] = {
         look="`kubectl -n NAMESPACE logs -l app.kubernetes.io/component=sign-state`",
         action="Fix what the log says. If the file is empty or truncated, proceed as for `SignStateLost`.",
         is_of_pass=True,
+    ),
+    Reason.OTHER_CLUSTER: CatalogueEntry(
+        severities=_CRITICAL,
+        topics=(Topic.SIGNING,),
+        meaning=(
+            "The volume's mark knows none of this cluster's certificates: its CA was replaced at once, or the cluster"
+            " was restored from another one, which may still run. The node runs without the key; no other key is"
+            " assigned. It gets the key back after 20 blocks without its signature."
+        ),
+        look="`kubectl -n NAMESPACE get configmap kube-root-ca.crt -o yaml`; whether another cluster has these volumes",
+        action=(
+            "Wait, or, once no other cluster runs with these volumes, run"
+            " `ics sign-state reset CONSUMER_ID --confirm CHAIN_ID`."
+        ),
+    ),
+    Reason.TWO_NODES: CatalogueEntry(
+        severities=_CRITICAL,
+        topics=(Topic.SIGNING,),
+        meaning=(
+            "A second namespace has a node of the same chain: it was copied, by hand or by a backup tool. The copy"
+            " never votes and nothing is done to it; the original goes on. Its relayer may use the same accounts."
+        ),
+        look="The namespaces in the message; `kubectl -n COPY get all`",
+        action="Delete the copied namespace.",
+        is_settled=True,
+    ),
+    Reason.PROVIDER_KEY_WITHHELD: CatalogueEntry(
+        severities=_FROM_WARNING,
+        topics=(Topic.SIGNING, Topic.PROVIDER),
+        meaning=(
+            "The validator's own provider node runs without its key. Warning before it was let sign for the first"
+            " time; critical if its volume is not the recorded one, or its sign state is lost, outdated or a copy."
+        ),
+        look="`kubectl -n provider logs provider-node-0 -c key-check`; whether another node has the key",
+        action=(
+            "Make sure that no other node has the key. Then run `ics sign-state reset provider --confirm provider`."
+        ),
+        is_settled=True,
+    ),
+    Reason.PROVIDER_OTHER_CLUSTER: CatalogueEntry(
+        severities=_WARNING,
+        topics=(Topic.SIGNING, Topic.PROVIDER),
+        meaning=(
+            "The mark on the provider node's volume knows none of this cluster's certificates. The node keeps its key,"
+            " for no second key can replace it."
+        ),
+        look="`kubectl -n provider get configmap kube-root-ca.crt -o yaml`; whether another cluster has this volume",
+        action=(
+            "If the cluster's CA was replaced, run `ics sign-state reset provider --confirm provider` when a few"
+            " missed blocks do no harm. If the cluster was restored from another one, see that the other one is gone."
+        ),
+        is_settled=True,
     ),
     Reason.SIGNING_RECORD_LOST: CatalogueEntry(
         severities=_WARNING,

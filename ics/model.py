@@ -237,6 +237,8 @@ class SigningRecord:
     """Whether the Secret is lost, and the record comes from the annotations of the volume."""
     is_reset: bool = False
     """Whether the operator let the key sign on that volume by `ics sign-state reset`."""
+    certificates: tuple[str, ...] = ()
+    """sha256 (hex) of the cluster's certificates in the mark beside the sign state, sorted; empty: not known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -248,6 +250,30 @@ class SignedState:
     """From 0 to 2147483647 (int32)."""
     step: int
     """0: none, 1: proposal, 2: prevote, 3: precommit."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProviderRecord:
+    """Record of the provider node's key on one volume, which the operator alone lets sign."""
+
+    volume_uid: str
+    """uid of the PersistentVolumeClaim for which the key was released."""
+    reset: SignedState | None
+    """What the key signs nothing at or below; None if the record was lost and found again."""
+    is_ready: bool
+    """Whether mark and sign state are on that volume."""
+    certificates: tuple[str, ...] = ()
+    """As for `SigningRecord`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watermark:
+    """What is known about the use of a chain's keys outside of its volume."""
+
+    heights: Mapping[str, int] = field(default_factory=dict)
+    """By key address (upper-case hex): height of the last recorded commit that carries the key's signature."""
+    written: datetime.datetime | None = None
+    """Time of the last write, by the API server's clock; None if there was none."""
 
 
 class JobState(enum.Enum):

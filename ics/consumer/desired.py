@@ -7,9 +7,9 @@ never affects another. A chain that cannot be decided is *paused*: its objects a
 import dataclasses
 import datetime
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from ics import errors, model
+from ics import errors, model, names
 from ics.conditions import Condition, Reason, Severity
 from ics.config import chain_definition, settings
 from ics.consumer import chain as consumer_chain
@@ -22,6 +22,7 @@ from ics.consumer import (
     missing_key,
     observed,
     places,
+    provider_key,
     rekey,
     selection,
     signing,
@@ -64,6 +65,8 @@ class ChainDecision:
     """Key that the existing node of a paused chain must not have."""
     open_terms: frozenset[consumer_terms.Question] = frozenset()
     """What must still be asked about the terms of a chain that this validator has joined or would join."""
+    withdraws: tuple[model.Place, ...] = ()
+    """Places whose keys a remote signer has replaced, which is recorded before anything else."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +93,8 @@ class Desired:
     """All definitions of the stack, for the reconciler in the cluster."""
     conditions: tuple[Condition, ...] = ()
     """Conditions of the validator rather than of one chain."""
+    provider_key: provider_key.ProviderKey = field(default_factory=provider_key.ProviderKey)
+    """Key of the validator's own provider node."""
 
     @property
     def chains(self) -> tuple[consumer_chain.ChainPlan, ...]:
@@ -194,6 +199,7 @@ def compute(
         snapshot.moment,
         datetime.timedelta(seconds=settings.gateway.port_grace),
     )
+    own_node_key = provider_key.decide(settings.provider_node, memory.provider_node, observed.provider_node)
     return Desired(
         settings=settings,
         provider_chain_id=snapshot.chain_id,
@@ -206,7 +212,12 @@ def compute(
         moment=snapshot.moment,
         ended=_ended(snapshot, decisions),
         definitions=tuple(definitions),
-        conditions=(*consumer_participation.validator_conditions(own), *observed.endpoints),
+        conditions=(
+            *consumer_participation.validator_conditions(own),
+            *own_node_key.conditions,
+            *observed.endpoints,
+        ),
+        provider_key=own_node_key,
     )
 
 
@@ -346,32 +357,67 @@ def new_keys(desired: Desired) -> dict[str, bytes]:
 def _decide(context: context.ChainContext, consumer: model.Consumer) -> ChainDecision:
     """Decide about one chain; one that cannot be decided about is paused, whatever was raised."""
     try:
-        return _judge(context, consumer)
+        decision = _judge(context, consumer)
     except Exception as error:
         text = str(error) if isinstance(error, errors.IcsError) else errors.describe_unexpected(error)
         consumer_id = consumer.summary.consumer_id
-        return _paused(consumer.summary, Condition.new(Reason.UNEXPECTED_ERROR, text, consumer_id))
+        decision = _paused(consumer.summary, Condition.new(Reason.UNEXPECTED_ERROR, text, consumer_id))
+    return _protected(context, decision)
 
 
-def _judge(context: context.ChainContext, consumer: model.Consumer) -> ChainDecision:
-    decision = _judge_known(context, consumer)
-    if not decision.is_paused:
+def _protected(context: context.ChainContext, decision: ChainDecision) -> ChainDecision:
+    """Add to a decision what protects the keys of its chain, whatever was decided about everything else."""
+    memory = context.memory_of(decision.summary.consumer_id)
+    if memory is None:
         return decision
-    return dataclasses.replace(decision, withholds=_withholding(context, consumer))
+    withdraws = _replaced_by_signer(context, decision.summary, memory)
+    copies = (_two_nodes(decision.summary, memory),) if memory.copies else ()
+    return dataclasses.replace(
+        decision,
+        conditions=(*copies, *decision.conditions),
+        withdraws=withdraws,
+        withholds=_withholding(memory, withdraws) if decision.is_paused else None,
+    )
 
 
-def _withholding(context: context.ChainContext, consumer: model.Consumer) -> Withholding | None:
+def _two_nodes(summary: model.ConsumerSummary, memory: observed.ChainMemory) -> Condition:
+    copies = ", ".join(memory.copies)
+    message = (
+        f"namespace {memory.namespace} has this validator's node, and {copies} has a copy of it, which never votes and"
+        f" is left alone; it has the same node key and the same relayer accounts: delete {copies}"
+    )
+    return Condition.new(Reason.TWO_NODES, message, summary.consumer_id)
+
+
+def _replaced_by_signer(
+    context: context.ChainContext, summary: model.ConsumerSummary, memory: observed.ChainMemory
+) -> tuple[model.Place, ...]:
+    """Return the places whose keys a remote signer replaces: no sign state here is up to date for them any more."""
+    source = context.settings.consensus_keys.get(summary.consumer_id)
+    if source is None or source.remote is None:
+        return ()
+    cluster_uid = context.observed.memory.cluster_uid
+    site = places.Site(cluster_uid=cluster_uid, namespace=memory.namespace, volume_uid=memory.volume_uid)
+    return tuple(
+        record.place
+        for record in memory.records
+        if places.is_at(record.place, site) and record.volume_uid not in (None, names.WITHDRAWN)
+    )
+
+
+def _withholding(memory: observed.ChainMemory, withdraws: Sequence[model.Place]) -> Withholding | None:
     """Return the key that the node of a paused chain must not have, by the cluster's own records alone."""
-    memory = context.memory_of(consumer.summary.consumer_id)
-    if memory is None or not memory.has_workload or memory.is_withheld or memory.volume_uid is None:
+    if not memory.has_workload or memory.is_withheld or memory.volume_uid is None:
         return None
     mounted = next((r for r in memory.records if r.place.place_id == memory.workload_place), None)
-    if mounted is None or mounted.volume_uid in (None, memory.volume_uid):
+    if mounted is None:
+        return None
+    if mounted.place not in withdraws and mounted.volume_uid in (None, memory.volume_uid):
         return None
     return Withholding(memory.namespace, mounted.place)
 
 
-def _judge_known(context: context.ChainContext, consumer: model.Consumer) -> ChainDecision:
+def _judge(context: context.ChainContext, consumer: model.Consumer) -> ChainDecision:
     summary = consumer.summary
     problem = context.snapshot.problems.get(summary.consumer_id)
     if problem is not None:

@@ -15,6 +15,8 @@ from ics.cosmos import addresses
 
 IN_FLIGHT = 2
 """Blocks above the first one seen without the key that may still carry a signature of the process that had it."""
+SILENT_COMMITS = 20
+"""Commits in a row without the key's signature that a moving chain must have made before the key is given back."""
 _PENDING = (
     signing.SignStateStatus.NO_VOLUME,
     signing.SignStateStatus.MISSING,
@@ -86,6 +88,24 @@ def signed_elsewhere(address: bytes, node: model.NodeStatus, record: watchdog.Wa
     if is_known and address in node.signers and commit > record.missing_since + IN_FLIGHT:
         return commit
     return None
+
+
+def silent_heights(address: bytes, node: model.NodeStatus, record: watchdog.WatchdogRecord) -> range:
+    """Return the heights of the newest commits that must lack a key's signature before its node gets it back by itself.
+
+    They are empty while too few blocks have followed the one at which the node was first seen without the key. The
+    commit of the node's last block is left out, because it lacks late signatures.
+
+    Args:
+        address: of the key that this node runs without (20 bytes).
+        node: its answers.
+        record: when it was first seen without the key.
+    """
+    newest = node.height - 1
+    first = newest - SILENT_COMMITS + 1
+    if record.missing_key != address.hex().upper() or first <= record.missing_since + IN_FLIGHT:
+        return range(0)
+    return range(first, newest + 1)
 
 
 def after_look(

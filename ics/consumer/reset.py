@@ -22,8 +22,6 @@ MAX_ROUND = 2**31 - 1
 """Highest value of CometBFT's rounds, an int32, which no chain reaches."""
 PRECOMMIT = 3
 """Last step of a round in CometBFT's sign state."""
-SILENT_COMMITS = 20
-"""Commits without the key's signature that a moving chain must have made."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,12 +155,12 @@ def silent_range(subject: Subject, head: Head) -> range:
         head: what the node says now.
     """
     newest = _complete(head)
-    return range(max(_first(subject), newest - SILENT_COMMITS + 1), newest + 1)
+    return range(max(_first(subject), newest - missing_key.SILENT_COMMITS + 1), newest + 1)
 
 
 def blocks_to_wait(subject: Subject, head: Head) -> int:
     """Return how many more blocks are needed for that many commits; arguments as for `silent_range`."""
-    return max(_first(subject) + SILENT_COMMITS - 1 - _complete(head), 0)
+    return max(_first(subject) + missing_key.SILENT_COMMITS - 1 - _complete(head), 0)
 
 
 def _first(subject: Subject) -> int:

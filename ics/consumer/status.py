@@ -10,7 +10,7 @@ from typing import Any
 
 from ics import model, names
 from ics.conditions import Condition, Reason, Severity
-from ics.consumer import chain, desired, health, participation, signing
+from ics.consumer import chain, desired, health, key_check, missing_key, participation, signing
 from ics.consumer.peers import ports
 from ics.cosmos import canonical_json
 
@@ -153,6 +153,8 @@ def _signing_conditions(
         return [Condition.new(Reason.SIGNING_RECORD_LOST, message, chain.consumer_id)]
     if chain.key.lost is not None:
         return []  # its own condition says what is done about it
+    if chain.sign_state is signing.SignStateStatus.READY and _is_other_cluster(chain, observation):
+        return [_other_cluster(chain)]
     is_refused = chain.sign_state in (signing.SignStateStatus.UNRECORDED, signing.SignStateStatus.UNSAFE)
     if is_refused or (chain.sign_state is signing.SignStateStatus.READY and runs_unarmed):
         message = (
@@ -165,6 +167,25 @@ def _signing_conditions(
         )
         return [Condition.new(Reason.SIGN_STATE_LOST, message, chain.consumer_id)]
     return [] if signing.is_settled(chain.sign_state) else [_pending(chain, is_member)]
+
+
+def _is_other_cluster(chain: chain.ChainPlan, observation: model.Observation | None) -> bool:
+    pod = None if observation is None else observation.pod
+    if pod is None:
+        return False
+    found = key_check.result(pod.key_check, chain.key.key.address.hex().upper())
+    return found is key_check.KeyCheck.OTHER_CLUSTER
+
+
+def _other_cluster(chain: chain.ChainPlan) -> Condition:
+    address = chain.key.key.address.hex().upper()
+    message = (
+        f"the mark beside the sign state of {address} knows none of this cluster's certificates, so the node runs with"
+        f" a throw-away key; it gets the key back after {missing_key.SILENT_COMMITS} blocks in a row without the"
+        " key's signature. If no other cluster runs with these volumes, do not wait: ics sign-state reset"
+        f" {chain.consumer_id} --confirm {chain.chain_id}"
+    )
+    return Condition.new(Reason.OTHER_CLUSTER, message, chain.consumer_id)
 
 
 def _pending(chain: chain.ChainPlan, is_member: bool) -> Condition:

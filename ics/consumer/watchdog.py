@@ -139,6 +139,18 @@ def classify_progress(
     return Progress.SYNCING if node.is_catching_up else Progress.WAITING
 
 
+def is_at_head(node: model.NodeStatus, now: datetime.datetime, stuck_after: int) -> bool:
+    """Return whether a node has the newest blocks of a chain that moves.
+
+    Args:
+        node: its own answers.
+        now: the provider's block time.
+        stuck_after: seconds, see `ics:node.stuck_after`.
+    """
+    progress = classify_progress(node, now, datetime.timedelta(seconds=stuck_after))
+    return progress is Progress.MOVING and not node.blocks_behind
+
+
 def after_probe(
     record: WatchdogRecord, current: str, node: model.NodeStatus, progress: Progress, now: datetime.datetime
 ) -> WatchdogRecord:

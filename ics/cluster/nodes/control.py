@@ -50,6 +50,18 @@ class Nodes:
         """Observe the nodes in these namespaces; keys are consumer ids."""
         return await observe.observe_nodes(self._kube, self._owner, namespaces, self._now(), self._timeouts)
 
+    async def provider_node(self, namespace: str) -> model.Observation:
+        """Observe the validator's own provider node in the gateway's namespace."""
+        return await observe.observe_provider_node(self._kube, namespace)
+
+    async def signers(self, namespace: str, height: int) -> frozenset[bytes]:
+        """Read the addresses (20 bytes) that signed a block from a chain's node.
+
+        Raises:
+            IcsError: the node does not answer, or does not have the block.
+        """
+        return await observe.read_signers(self._kube, namespace, height)
+
     async def consumer_side(self, namespace: str, address: str, denom: str) -> chain_queries.ConsumerSide:
         """Read the consumer's side of relaying, and an account's balance, from the chain's own node."""
         provider_chain_id = self._owner.provider_chain_id

@@ -166,6 +166,38 @@ async def read_signers(
     return decode.signers(await _ask(kube, namespace, "/commit", pod=pod, height=str(height)))
 
 
+async def observe_provider_node(kube: client.KubeClient, namespace: str) -> model.Observation:
+    """Observe the validator's own provider node: its pod, its key, and who signed its last commit.
+
+    Args:
+        kube: client.
+        namespace: of the gateway.
+
+    Returns:
+        The observation, without the node's validators; an error of its RPC is part of it.
+
+    Raises:
+        Transient: the API server is unreachable.
+        Permanent: the permission to read pods is missing.
+    """
+    item = await kube.find(kinds.POD, namespace, names.PROVIDER_NODE_POD)
+    pod = None if item is None else decode.pod(item)
+    if pod is None or pod.ip is None or pod.waiting:
+        return model.Observation(pod)
+
+    try:
+        status, net_info = await asyncio.gather(
+            *(_ask(kube, namespace, path, pod=pod.name) for path in ("/status", "/net_info"))
+        )
+        commit = None
+        if decode.has_commit(status):
+            height = str(decode.height(status) - 1)
+            commit = await _ask(kube, namespace, "/commit", pod=pod.name, height=height)
+        return model.Observation(pod, decode.node(status, net_info, commit, ()))
+    except errors.IcsError as error:
+        return model.Observation(pod, error=decode.error_text(error))
+
+
 async def net_info(kube: client.KubeClient, namespace: str) -> frozenset[str]:
     """Read the node ids of the peers to which a chain's node is connected.
 
