@@ -93,7 +93,7 @@ class Desired:
     """All definitions of the stack, for the reconciler in the cluster."""
     conditions: tuple[Condition, ...] = ()
     """Conditions of the validator rather than of one chain."""
-    provider_key: provider_key.ProviderKey = field(default_factory=provider_key.ProviderKey)
+    provider_node_key: provider_key.ProviderKey = field(default_factory=provider_key.ProviderKey)
     """Key of the validator's own provider node."""
 
     @property
@@ -217,7 +217,7 @@ def compute(
             *own_node_key.conditions,
             *observed.endpoints,
         ),
-        provider_key=own_node_key,
+        provider_node_key=own_node_key,
     )
 
 
