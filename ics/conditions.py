@@ -107,11 +107,18 @@ class Reason(enum.StrEnum):
     REKEYING = "Rekeying"
     REKEY_WAITS_FOR_CHANNEL = "RekeyWaitsForChannel"
     REKEYED_TOO_OFTEN = "RekeyedTooOften"
+    JAIL_NEAR = "JailNear"
+    VOTE_NEEDED = "VoteNeeded"
+    KEY_SIGNS_ELSEWHERE = "KeySignsElsewhere"
     KEY_SHARED = "KeyShared"
     PROVIDER_KEY_IN_SET = "ProviderKeyInSet"
     SIGN_STATE_PENDING = "SignStatePending"
     SIGN_STATE_LOST = "SignStateLost"
     SIGN_STATE_FAILED = "SignStateFailed"
+    OTHER_CLUSTER = "OtherCluster"
+    TWO_NODES = "TwoNodes"
+    PROVIDER_KEY_WITHHELD = "ProviderKeyWithheld"
+    PROVIDER_OTHER_CLUSTER = "ProviderOtherCluster"
     SIGNING_RECORD_LOST = "SigningRecordLost"
     SIGNER_AWAITED = "SignerAwaited"
     SIGNER_KEY_MISMATCH = "SignerKeyMismatch"
@@ -546,6 +553,42 @@ CATALOGUE: Final[Mapping[Reason, CatalogueEntry]] = {
         action="Find out why volumes are lost; then run `ics assign-key CONSUMER_ID --confirm CHAIN_ID`.",
         is_settled=True,
     ),
+    Reason.JAIL_NEAR: CatalogueEntry(
+        severities=_FROM_WARNING,
+        topics=(Topic.SIGNING,),
+        meaning=(
+            "While a lost key is being replaced, the chain is expected to jail this validator for missed blocks before"
+            " the update with the new key arrives. Warning if that cannot be told."
+        ),
+        look="`signed_blocks_window` of the chain's slashing module; `blocks_per_epoch` of the provider",
+        action=(
+            "See that the relayer runs, so that the update is not late. Once the validator is jailed and its node has"
+            " the new key, run `ics unjail` after the jail time."
+        ),
+    ),
+    Reason.VOTE_NEEDED: CatalogueEntry(
+        severities=_CRITICAL,
+        topics=(Topic.SIGNING, Topic.NODE),
+        meaning=(
+            "The chain stands still, and the votes seen do not reach two thirds without the key whose sign state is"
+            " lost here. No new key can replace it, because no update reaches a chain that stands still."
+        ),
+        look="`ics sign-state reset CONSUMER_ID --confirm CHAIN_ID --dry-run`; `docs/signing.md`",
+        action=(
+            "Make sure that no other node has the key, then run `ics sign-state reset CONSUMER_ID --confirm CHAIN_ID"
+            " --allow-current-height`."
+        ),
+    ),
+    Reason.KEY_SIGNS_ELSEWHERE: CatalogueEntry(
+        severities=_CRITICAL,
+        topics=(Topic.SIGNING,),
+        meaning=(
+            "The key that this node should hold signed a block after the node was first seen without it: another node"
+            " has the same key, as after a cluster was restored elsewhere together with its volumes."
+        ),
+        look="Copies of this cluster and of its volumes, other installations with the same key, remote signers",
+        action="Stop one of the two nodes. Do not run `ics sign-state reset` before.",
+    ),
     Reason.KEY_SHARED: CatalogueEntry(
         severities=_FROM_WARNING,
         topics=(Topic.SIGNING,),
@@ -596,6 +639,58 @@ CATALOGUE: Final[Mapping[Reason, CatalogueEntry]] = {
         look="`kubectl -n NAMESPACE logs -l app.kubernetes.io/component=sign-state`",
         action="Fix what the log says. If the file is empty or truncated, proceed as for `SignStateLost`.",
         is_of_pass=True,
+    ),
+    Reason.OTHER_CLUSTER: CatalogueEntry(
+        severities=_CRITICAL,
+        topics=(Topic.SIGNING,),
+        meaning=(
+            "The volume's mark knows none of this cluster's certificates: its CA was replaced at once, or the cluster"
+            " was restored from another one, which may still run. The node runs without the key; no other key is"
+            " assigned. It gets the key back after 20 blocks without its signature."
+        ),
+        look="`kubectl -n NAMESPACE get configmap kube-root-ca.crt -o yaml`; whether another cluster has these volumes",
+        action=(
+            "Wait, or, once no other cluster runs with these volumes, run"
+            " `ics sign-state reset CONSUMER_ID --confirm CHAIN_ID`."
+        ),
+    ),
+    Reason.TWO_NODES: CatalogueEntry(
+        severities=_CRITICAL,
+        topics=(Topic.SIGNING,),
+        meaning=(
+            "A second namespace has a node of the same chain: it was copied, by hand or by a backup tool. The copy"
+            " never votes and nothing is done to it; the original goes on. Its relayer may use the same accounts."
+        ),
+        look="The namespaces in the message; `kubectl -n COPY get all`",
+        action="Delete the copied namespace.",
+        is_settled=True,
+    ),
+    Reason.PROVIDER_KEY_WITHHELD: CatalogueEntry(
+        severities=_FROM_WARNING,
+        topics=(Topic.SIGNING, Topic.PROVIDER),
+        meaning=(
+            "The validator's own provider node runs without its key. Warning before it was let sign for the first"
+            " time; critical if its volume is not the recorded one, or its sign state is lost, outdated or a copy."
+        ),
+        look="`kubectl -n provider logs provider-node-0 -c key-check`; whether another node has the key",
+        action=(
+            "Make sure that no other node has the key. Then run `ics sign-state reset provider --confirm provider`."
+        ),
+        is_settled=True,
+    ),
+    Reason.PROVIDER_OTHER_CLUSTER: CatalogueEntry(
+        severities=_WARNING,
+        topics=(Topic.SIGNING, Topic.PROVIDER),
+        meaning=(
+            "The mark on the provider node's volume knows none of this cluster's certificates. The node keeps its key,"
+            " for no second key can replace it."
+        ),
+        look="`kubectl -n provider get configmap kube-root-ca.crt -o yaml`; whether another cluster has this volume",
+        action=(
+            "If the cluster's CA was replaced, run `ics sign-state reset provider --confirm provider` when a few"
+            " missed blocks do no harm. If the cluster was restored from another one, see that the other one is gone."
+        ),
+        is_settled=True,
     ),
     Reason.SIGNING_RECORD_LOST: CatalogueEntry(
         severities=_WARNING,

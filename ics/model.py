@@ -235,6 +235,45 @@ class SigningRecord:
     """Whether this validator left the chain with this key, which is then never used again."""
     is_recovered: bool = False
     """Whether the Secret is lost, and the record comes from the annotations of the volume."""
+    is_reset: bool = False
+    """Whether the operator let the key sign on that volume by `ics sign-state reset`."""
+    certificates: tuple[str, ...] = ()
+    """sha256 (hex) of the cluster's certificates in the mark beside the sign state, sorted; empty: not known."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignedState:
+    """Content of a sign state: the key signs nothing at or below it (CometBFT, privval/file.go, `CheckHRS`)."""
+
+    height: int
+    round: int
+    """From 0 to 2147483647 (int32)."""
+    step: int
+    """0: none, 1: proposal, 2: prevote, 3: precommit."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProviderRecord:
+    """Record of the provider node's key on one volume, which the operator alone lets sign."""
+
+    volume_uid: str
+    """uid of the PersistentVolumeClaim for which the key was released."""
+    reset: SignedState | None
+    """What the key signs nothing at or below; None if the record was lost and found again."""
+    is_ready: bool
+    """Whether mark and sign state are on that volume."""
+    certificates: tuple[str, ...] = ()
+    """As for `SigningRecord`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watermark:
+    """What is known about the use of a chain's keys outside of its volume."""
+
+    heights: Mapping[str, int] = field(default_factory=dict)
+    """By key address (upper-case hex): height of the last recorded commit that carries the key's signature."""
+    written: datetime.datetime | None = None
+    """Time of the last write, by the API server's clock; None if there was none."""
 
 
 class JobState(enum.Enum):
@@ -379,6 +418,48 @@ class NodeStatus:
     is_silent: bool = False
     """Whether it did not answer that query although it answers others: its application may hang in a
     block."""
+    ballot: "Ballot | None" = None
+    """Votes for the block in progress; None if they were not queried."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ballot:
+    """Votes for a block in progress, as one node knows them."""
+
+    members: Mapping[bytes, int]
+    """Voting power by address (20 bytes) of the validator set at that height."""
+    voters: frozenset[bytes]
+    """Addresses of which it has seen a vote lately."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SigningWindow:
+    """What a chain's slashing module counts about one key."""
+
+    height: int
+    """Height of the block for which it was read."""
+    start_height: int
+    """Height from which the key's blocks are counted."""
+    blocks: int
+    """Length of the window."""
+    allowed: int
+    """Blocks of the window that may be missed."""
+    missed: int
+    """Blocks of the window that were missed."""
+    block_seconds: float
+    """Average time between two blocks of the chain."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Epoch:
+    """The provider's schedule of updates to its consumer chains."""
+
+    blocks_left: int
+    """Blocks until the next epoch begins, which sends the updates."""
+    blocks: int
+    """Length of an epoch."""
+    block_seconds: float
+    """Average time between two blocks of the provider."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,14 +2,16 @@
 
 import argparse
 import asyncio
+import contextlib
 import enum
 import os
 import sys
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Any
 
 from ics import engines, errors
+from ics.cluster.api import lease
 from ics.config import settings, stack_file
 from ics.engines.pulumi import cli
 from ics.reconciler import wiring
@@ -117,13 +119,24 @@ def on_stack(
                 request is LeaseRequest.IF_TAKEN and not await lease.is_taken()
             ):
                 return await work(args, stack)
-            await lease.request(_LEASE_REQUEST_SECONDS)
-            try:
+            async with requested_lease(lease):
                 return await work(args, stack)
-            finally:
-                await lease.return_to_holder()
 
     return lambda args: asyncio.run(run(args))
+
+
+@contextlib.asynccontextmanager
+async def requested_lease(lease: lease.Lease) -> AsyncIterator[None]:
+    """Request the Lease from the reconciler that holds it, and return it at the end.
+
+    Raises:
+        Transient: its holder does not hand it over.
+    """
+    await lease.request(_LEASE_REQUEST_SECONDS)
+    try:
+        yield
+    finally:
+        await lease.return_to_holder()
 
 
 def on_chain(

@@ -52,7 +52,7 @@ async def delete_chain(
 async def _remove(kube: client.KubeClient, owner: dict[str, str], namespace: str) -> list[str]:
     retained = owner | {ics_names.RETAIN: "true"}
     removed = []
-    for kind in (kinds.SECRET, kinds.VOLUME_CLAIM):
+    for kind in (kinds.SECRET, kinds.CONFIG_MAP, kinds.VOLUME_CLAIM):
         items = await kube.select(kind, retained, namespace=namespace, only_metadata=True)
         names = [(item["metadata"]["name"], item["metadata"]["uid"]) for item in items]
         await asyncio.gather(*(kube.delete(kind, namespace, name, uid) for name, uid in names))

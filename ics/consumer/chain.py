@@ -45,6 +45,9 @@ class ChainPlan:
     signer: secret_sources.RemoteSigner | None = None
     configured_peers: consumer_watchdog.ConfiguredPeers | None = None
     watchdog: consumer_watchdog.WatchdogRecord = field(default_factory=consumer_watchdog.WatchdogRecord)
+    watermark: model.Watermark = field(default_factory=model.Watermark)
+    certificates: tuple[str, ...] = ()
+    """sha256 (hex) of the cluster's certificates that the mark beside the sign state knows."""
     sign_state_waits: str = ""
     """Reason why the pod of the sign-state Job waits; empty if it does not wait or does not exist."""
 
@@ -98,6 +101,7 @@ def plan_chain(
         conditions += more
     record = places.record_of(memory.records, selected_key.place)
     sign_state = _sign_state(context, summary, detail, selected_key, memory)
+    record = places.record_of(memory.records, selected_key.place)
     chain = ChainPlan(
         consumer_id=summary.consumer_id,
         chain_id=summary.chain_id,
@@ -120,6 +124,8 @@ def plan_chain(
         signer=_signer(context.settings, summary.consumer_id),
         configured_peers=memory.configured_peers,
         watchdog=memory.watchdog,
+        watermark=memory.watermark,
+        certificates=() if record is None else record.certificates,
         sign_state_waits=context.observed.sign_state_waits.get(summary.consumer_id, ""),
     )
     return PlannedChain(chain, conditions, trouble)

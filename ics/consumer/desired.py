@@ -7,13 +7,26 @@ never affects another. A chain that cannot be decided is *paused*: its objects a
 import dataclasses
 import datetime
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from ics import errors, model
+from ics import errors, model, names
 from ics.conditions import Condition, Reason, Severity
 from ics.config import chain_definition, settings
 from ics.consumer import chain as consumer_chain
-from ics.consumer import context, genesis, key_check, matching, observed, places, rekey, selection, signing
+from ics.consumer import (
+    context,
+    genesis,
+    jail,
+    key_check,
+    matching,
+    missing_key,
+    observed,
+    places,
+    provider_key,
+    rekey,
+    selection,
+    signing,
+)
 from ics.consumer import participation as consumer_participation
 from ics.consumer import terms as consumer_terms
 from ics.consumer.peers import description, peering, ports
@@ -52,6 +65,8 @@ class ChainDecision:
     """Key that the existing node of a paused chain must not have."""
     open_terms: frozenset[consumer_terms.Question] = frozenset()
     """What must still be asked about the terms of a chain that this validator has joined or would join."""
+    withdraws: tuple[model.Place, ...] = ()
+    """Places whose keys a remote signer has replaced, which is recorded before anything else."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +93,8 @@ class Desired:
     """All definitions of the stack, for the reconciler in the cluster."""
     conditions: tuple[Condition, ...] = ()
     """Conditions of the validator rather than of one chain."""
+    provider_node_key: provider_key.ProviderKey = field(default_factory=provider_key.ProviderKey)
+    """Key of the validator's own provider node."""
 
     @property
     def chains(self) -> tuple[consumer_chain.ChainPlan, ...]:
@@ -182,6 +199,7 @@ def compute(
         snapshot.moment,
         datetime.timedelta(seconds=settings.gateway.port_grace),
     )
+    own_node_key = provider_key.decide(settings.provider_node, memory.provider_node, observed.provider_node)
     return Desired(
         settings=settings,
         provider_chain_id=snapshot.chain_id,
@@ -194,7 +212,12 @@ def compute(
         moment=snapshot.moment,
         ended=_ended(snapshot, decisions),
         definitions=tuple(definitions),
-        conditions=(*consumer_participation.validator_conditions(own), *observed.endpoints),
+        conditions=(
+            *consumer_participation.validator_conditions(own),
+            *own_node_key.conditions,
+            *observed.endpoints,
+        ),
+        provider_node_key=own_node_key,
     )
 
 
@@ -334,32 +357,67 @@ def new_keys(desired: Desired) -> dict[str, bytes]:
 def _decide(context: context.ChainContext, consumer: model.Consumer) -> ChainDecision:
     """Decide about one chain; one that cannot be decided about is paused, whatever was raised."""
     try:
-        return _judge(context, consumer)
+        decision = _judge(context, consumer)
     except Exception as error:
         text = str(error) if isinstance(error, errors.IcsError) else errors.describe_unexpected(error)
         consumer_id = consumer.summary.consumer_id
-        return _paused(consumer.summary, Condition.new(Reason.UNEXPECTED_ERROR, text, consumer_id))
+        decision = _paused(consumer.summary, Condition.new(Reason.UNEXPECTED_ERROR, text, consumer_id))
+    return _protected(context, decision)
 
 
-def _judge(context: context.ChainContext, consumer: model.Consumer) -> ChainDecision:
-    decision = _judge_known(context, consumer)
-    if not decision.is_paused:
+def _protected(context: context.ChainContext, decision: ChainDecision) -> ChainDecision:
+    """Add to a decision what protects the keys of its chain, whatever was decided about everything else."""
+    memory = context.memory_of(decision.summary.consumer_id)
+    if memory is None:
         return decision
-    return dataclasses.replace(decision, withholds=_withholding(context, consumer))
+    withdraws = _replaced_by_signer(context, decision.summary, memory)
+    copies = (_two_nodes(decision.summary, memory),) if memory.copies else ()
+    return dataclasses.replace(
+        decision,
+        conditions=(*copies, *decision.conditions),
+        withdraws=withdraws,
+        withholds=_withholding(memory, withdraws) if decision.is_paused else None,
+    )
 
 
-def _withholding(context: context.ChainContext, consumer: model.Consumer) -> Withholding | None:
+def _two_nodes(summary: model.ConsumerSummary, memory: observed.ChainMemory) -> Condition:
+    copies = ", ".join(memory.copies)
+    message = (
+        f"namespace {memory.namespace} has this validator's node, and {copies} has a copy of it, which never votes and"
+        f" is left alone; it has the same node key and the same relayer accounts: delete {copies}"
+    )
+    return Condition.new(Reason.TWO_NODES, message, summary.consumer_id)
+
+
+def _replaced_by_signer(
+    context: context.ChainContext, summary: model.ConsumerSummary, memory: observed.ChainMemory
+) -> tuple[model.Place, ...]:
+    """Return the places whose keys a remote signer replaces: no sign state here is up to date for them any more."""
+    source = context.settings.consensus_keys.get(summary.consumer_id)
+    if source is None or source.remote is None:
+        return ()
+    cluster_uid = context.observed.memory.cluster_uid
+    site = places.Site(cluster_uid=cluster_uid, namespace=memory.namespace, volume_uid=memory.volume_uid)
+    return tuple(
+        record.place
+        for record in memory.records
+        if places.is_at(record.place, site) and record.volume_uid not in (None, names.WITHDRAWN)
+    )
+
+
+def _withholding(memory: observed.ChainMemory, withdraws: Sequence[model.Place]) -> Withholding | None:
     """Return the key that the node of a paused chain must not have, by the cluster's own records alone."""
-    memory = context.memory_of(consumer.summary.consumer_id)
-    if memory is None or not memory.has_workload or memory.is_withheld or memory.volume_uid is None:
+    if not memory.has_workload or memory.is_withheld or memory.volume_uid is None:
         return None
     mounted = next((r for r in memory.records if r.place.place_id == memory.workload_place), None)
-    if mounted is None or mounted.volume_uid in (None, memory.volume_uid):
+    if mounted is None:
+        return None
+    if mounted.place not in withdraws and mounted.volume_uid in (None, memory.volume_uid):
         return None
     return Withholding(memory.namespace, mounted.place)
 
 
-def _judge_known(context: context.ChainContext, consumer: model.Consumer) -> ChainDecision:
+def _judge(context: context.ChainContext, consumer: model.Consumer) -> ChainDecision:
     summary = consumer.summary
     problem = context.snapshot.problems.get(summary.consumer_id)
     if problem is not None:
@@ -620,6 +678,7 @@ def _choice(
         assigned=assigned,
         used=context.observed.used_keys,
         is_refused=_is_refused(context, consumer_id, assigned),
+        members=_members(context, consumer_id),
         is_outside=is_outside,
         is_rejoin=is_outside and not memory.runs,
         is_moving=consumer_id in context.observed.move_requests,
@@ -645,6 +704,13 @@ def _is_refused(context: context.ChainContext, consumer_id: str, assigned: bytes
     if observation.pod.gone_by is not None:
         return False  # it may be deleted because its sign state was created only after its check
     return key_check.result(observation.pod.key_check, assigned.hex().upper()) in key_check.LOST
+
+
+def _members(context: context.ChainContext, consumer_id: str) -> frozenset[bytes] | None:
+    """Return the addresses in the chain's own validator set, None if its node does not say."""
+    observation = context.observed.observations.get(consumer_id)
+    node = None if observation is None else observation.node
+    return (frozenset(missing_key.members(node)) or None) if node is not None else None
 
 
 _OUTSIDE = (consumer_participation.Participation.NONE, consumer_participation.Participation.DECLINED)
@@ -691,7 +757,15 @@ def _deployed(
     decision: ChainDecision,
 ) -> ChainDecision:
     planned = consumer_chain.plan_chain(context, consumer, detail, loaded, selected_key)
-    conditions = (*decision.conditions, *planned.conditions)
+    consumer_id = consumer.summary.consumer_id
+    near = jail.conditions(
+        planned.chain,
+        context.observed.windows.get(consumer_id),
+        context.observed.epoch,
+        context.observed.window_problems.get(consumer_id, ""),
+        context.settings.signing.rekey_delay,
+    )
+    conditions = (*decision.conditions, *planned.conditions, *near)
     if planned.trouble is not None:
         conditions = (*conditions, planned.trouble)
         memory = context.memory_of(consumer.summary.consumer_id)

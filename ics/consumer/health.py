@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from ics import model
 from ics.conditions import Condition, Reason, Severity
 from ics.config import settings
-from ics.consumer import chain, lifecycle, signing, watchdog
+from ics.consumer import chain, lifecycle, missing_key, signing, watchdog
 from ics.consumer import participation as consumer_participation
 from ics.consumer.peers import updates
 
@@ -51,6 +51,7 @@ def conditions(
     return [
         *_of_progress(chain, observation.node, progress),
         *_of_signing(chain, participation, observation.node, progress),
+        *missing_key.conditions(chain, observation.node, progress),
         *_of_peers(chain, observation.pod, observation.node, now, settings),
     ]
 
@@ -105,6 +106,13 @@ def _of_signing(
     address = chain.key.key.address
     if node.height == 0 or progress is not watchdog.Progress.MOVING:
         return []
+    if chain.key.former is not None and missing_key.expected(chain, node) != address:
+        message = (
+            f"the new key {address.hex().upper()} is assigned in place of {chain.key.former.consensus_address}, whose"
+            " sign state is lost; the chain's validator set has it after its next update, and blocks are missed until"
+            " then"
+        )
+        return [Condition.new(Reason.REKEYING, message, chain.consumer_id)]
     if address in node.validators and address not in node.signers:
         message = "the consumer key is in the validator set but did not sign the last commit"
         return [Condition.new(Reason.NOT_SIGNING, message, chain.consumer_id)]

@@ -31,6 +31,7 @@ class ChainMemory:
     relayer: inputs.RelayerMemory = field(default_factory=inputs.RelayerMemory)
     configured_peers: consumer_watchdog.ConfiguredPeers | None = None
     watchdog: consumer_watchdog.WatchdogRecord = field(default_factory=consumer_watchdog.WatchdogRecord)
+    watermark: model.Watermark = field(default_factory=model.Watermark)
     copies: tuple[str, ...] = ()
     """Other namespaces with a node of the same chain: copies, made by hand or by a backup tool."""
     problem: str = ""
@@ -42,6 +43,21 @@ class ChainMemory:
         return self.has_workload or self.genesis is not None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProviderNodeMemory:
+    """State of the validator's own provider node that earlier passes stored in the cluster."""
+
+    volume_uid: str | None = None
+    """uid of the current PersistentVolumeClaim, unless it is being deleted."""
+    has_workload: bool = False
+    given: str = ""
+    """uid of the claim with which the StatefulSet gives its pod the key; empty: the key is withheld."""
+    record: model.ProviderRecord | None = None
+    watermark: model.Watermark = field(default_factory=model.Watermark)
+    problem: str = ""
+    """Description of a record that was edited, with the remedy."""
+
+
 @dataclass(frozen=True, slots=True)
 class Memory:
     """State stored in the cluster, by consumer id; empty on the first run."""
@@ -51,6 +67,7 @@ class Memory:
     """uid of the cluster's namespace kube-system."""
     open_ports: Mapping[str, model.OpenPorts] = field(default_factory=dict)
     """As recorded on the Service of the shared LoadBalancer."""
+    provider_node: ProviderNodeMemory = field(default_factory=ProviderNodeMemory)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,12 +80,20 @@ class Observed:
     """Random text of this pass, from which new places get their ids."""
     observations: Mapping[str, model.Observation] = field(default_factory=dict)
     """Of chains with a node at the start of the pass, by consumer id."""
+    provider_node: model.Observation | None = None
+    """Of the validator's own provider node; None if it has no key, or does not exist."""
     sign_state_waits: Mapping[str, str] = field(default_factory=dict)
     """Reasons why pods of sign-state Jobs wait, by consumer id."""
     relays: Mapping[str, facts.Facts] = field(default_factory=dict)
     """Of chains whose node answers and whose relayer should run, by consumer id."""
     relay_problems: Mapping[str, str] = field(default_factory=dict)
     """Errors from reading the IBC state, by consumer id."""
+    windows: Mapping[str, model.SigningWindow] = field(default_factory=dict)
+    """Of lost keys that are being replaced, by consumer id."""
+    window_problems: Mapping[str, str] = field(default_factory=dict)
+    """Errors from reading them, or the provider's epoch, by consumer id."""
+    epoch: model.Epoch | None = None
+    """The provider's epoch; read only while a key is being replaced."""
     checked_accounts: frozenset[str] = frozenset()
     """Accounts on the provider whose balances were queried in this pass."""
     balances: Mapping[str, int] = field(default_factory=dict)

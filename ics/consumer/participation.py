@@ -5,7 +5,6 @@ the derived consumer key in the same transaction, so that the provider key is ne
 """
 
 import dataclasses
-import datetime
 import enum
 
 from ics import errors, model
@@ -278,9 +277,7 @@ def is_ready_to_move(
 
 
 def _is_at_head(context: context.ChainContext, node: model.NodeStatus) -> bool:
-    patience = datetime.timedelta(seconds=context.settings.node.stuck_after)
-    progress = watchdog.classify_progress(node, context.snapshot.moment, patience)
-    return progress is watchdog.Progress.MOVING and not node.blocks_behind
+    return watchdog.is_at_head(node, context.snapshot.moment, context.settings.node.stuck_after)
 
 
 def _own_key(

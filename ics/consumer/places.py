@@ -45,6 +45,8 @@ class SelectedKey:
     """Address (20 bytes) of the assigned key if it belongs to another installation; nothing is sent then."""
     lost: model.SigningRecord | None = None
     """Record of the assigned key if its sign state is lost, so that this key will be assigned instead."""
+    former: model.SigningRecord | None = None
+    """Record of the key that the assigned one replaced after a loss; the chain may still have it in its set."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +79,8 @@ class Known:
     """Addresses that the provider maps to a validator (`validator_provider_addr`)."""
     is_refused: bool = False
     """Whether the node's own check found no usable sign state for the key that is assigned."""
+    members: Collection[bytes] | None = None
+    """Addresses in the chain's own validator set, None if its node does not say."""
     is_outside: bool = False
     """Whether the chain runs and this validator is not a member; a node may be leaving, or a rejoin in progress."""
     is_rejoin: bool = False
@@ -165,8 +169,12 @@ def choose_key(
     started = keys.newest() if known.is_outside else None
     if started is not None and started.place.since > current.place.since:
         return keys.selected(started.place)  # an earlier pass started to rejoin with it
+    former = keys.former(current)
+    if former is not None and keys.is_needed(former) and not known.is_rekeying:
+        # The operator gave a replaced key back, to a chain that needs its vote: it signs until the update comes.
+        return keys.selected(former.place, is_assigned=True)
     if keys.is_usable(current) and not known.is_rekeying:
-        return keys.selected(current.place, is_assigned=True)
+        return keys.selected(current.place, is_assigned=True, former=former)
     return keys.successor(consumer_id, current)
 
 
@@ -240,9 +248,16 @@ class _Derived:
         is_assigned: bool = False,
         elsewhere: bytes | None = None,
         lost: model.SigningRecord | None = None,
+        former: model.SigningRecord | None = None,
     ) -> SelectedKey:
-        key = self.derive(place.place_id)
-        return SelectedKey(key=key, place=place, is_assigned=is_assigned, elsewhere=elsewhere, lost=lost)
+        return SelectedKey(
+            key=self.derive(place.place_id),
+            place=place,
+            is_assigned=is_assigned,
+            elsewhere=elsewhere,
+            lost=lost,
+            former=former,
+        )
 
     def unassigned(self, consumer_id: str) -> SelectedKey:
         """Select the place whose key will be assigned first, or for a rejoin."""
@@ -252,7 +267,7 @@ class _Derived:
     def is_usable(self, current: model.SigningRecord) -> bool:
         """Return whether the sign state of the assigned key is not known to be lost."""
         known = self.known
-        # A node that started before the Job has created its sign state finds none: nothing is lost.
+        # Until its sign state is created, or created again by a reset, a node finds none: nothing is lost.
         is_awaited = current.volume_uid is not None and not current.is_ready
         is_intact = is_on_volume(current, known.site) and (is_awaited or not known.is_refused)
         if (
@@ -265,6 +280,22 @@ class _Derived:
             is_intact = is_intact and known.now - current.place.since < _CREATION
         # Once a place was made to replace it, its node has that one's key and says nothing about this one.
         return is_intact and self.newest(current.place.place_id) is None
+
+    def former(self, current: model.SigningRecord) -> model.SigningRecord | None:
+        """Return the record of the key that the assigned one replaced after a loss, or None."""
+        replaced = current.place.replaces
+        if not replaced or current.place.is_moved:
+            return None
+        return next((one for one in self.records() if one.place.place_id == replaced), None)
+
+    def is_needed(self, former: model.SigningRecord) -> bool:
+        """Return whether a replaced key was given back by a reset, and the chain's set may still have it."""
+        is_given_back = former.is_reset and not former.is_retired
+        is_here = former.volume_uid is not None and former.volume_uid == self.known.site.volume_uid
+        members = self.known.members
+        return (
+            is_given_back and is_here and (members is None or self._address(former.place.place_id) in members)
+        )
 
     def successor(self, consumer_id: str, lost: model.SigningRecord) -> SelectedKey:
         """Select the place that takes over from one whose sign state is lost, or that one if none may yet."""

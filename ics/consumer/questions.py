@@ -1,10 +1,12 @@
 """Open questions of the desired state, which must be answered before it is final; pure."""
 
+import datetime
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
 from ics import model
-from ics.consumer import desired, lifecycle, observed, terms
+from ics.consumer import desired, jail, lifecycle, missing_key, observed, terms, watchdog
+from ics.cosmos import addresses
 from ics.keys import derivation
 from ics.relayer import accounts
 
@@ -25,6 +27,15 @@ class RelayQuestion:
     """Whether pending rewards are queried too."""
 
 
+@dataclass(frozen=True, slots=True)
+class WindowQuestion:
+    """Query of how many blocks a lost key may still miss."""
+
+    namespace: str
+    address: str
+    """valcons of the key, with the consumer's prefix."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Questions:
     """Open questions of one pass; falsy if there are none."""
@@ -41,10 +52,11 @@ class Questions:
     queues: tuple[str, ...] = ()
     """Consumer ids of chains whose owners may have queued other infraction parameters."""
 
+    windows: Mapping[str, WindowQuestion] = field(default_factory=dict)
+    """Lost keys that are being replaced, by consumer id."""
+
     def __bool__(self) -> bool:
-        return bool(
-            self.geneses or self.keys or self.relayers or self.accounts or self.slashing or self.queues
-        )
+        return any(getattr(self, one.name) for one in fields(self))
 
 
 def open_questions(observed: observed.Observed, wanted: desired.Desired, seed: model.Secret) -> Questions:
@@ -78,7 +90,24 @@ def open_questions(observed: observed.Observed, wanted: desired.Desired, seed: m
             for decision in wanted.decisions
             if terms.Question.QUEUE in decision.open_terms
         ),
+        windows=_windows(observed, wanted),
     )
+
+
+def _windows(observed: observed.Observed, wanted: desired.Desired) -> dict[str, WindowQuestion]:
+    patience = datetime.timedelta(seconds=wanted.settings.node.stuck_after)
+    found = {}
+    for chain in wanted.chains:
+        observation = observed.observations.get(chain.consumer_id)
+        node = None if observation is None else observation.node
+        is_known = chain.consumer_id in observed.windows or chain.consumer_id in observed.window_problems
+        if node is None or is_known:
+            continue
+        if jail.is_rekeying(chain, node, watchdog.classify_progress(node, wanted.moment, patience)):
+            prefix = f"{chain.definition.bech32_prefix}valcons"
+            address = addresses.encode(prefix, missing_key.expected(chain, node))
+            found[chain.consumer_id] = WindowQuestion(chain.namespace, address)
+    return found
 
 
 def _relayers(

@@ -10,7 +10,7 @@ from typing import Any
 
 from ics import model, names
 from ics.conditions import Condition, Reason, Severity
-from ics.consumer import chain, desired, health, participation, signing
+from ics.consumer import chain, desired, health, key_check, missing_key, participation, signing
 from ics.consumer.peers import ports
 from ics.cosmos import canonical_json
 
@@ -22,7 +22,7 @@ class NodeReport:
     height: int | None
     peers: int | None
     signing: bool
-    """Whether this validator's consumer key signed the last commit."""
+    """Whether this node's own key, which is this validator's consumer key, signed the last commit."""
     signers: int | None
     """Number of keys that signed the last commit."""
     validators: int | None
@@ -123,13 +123,18 @@ def _node(chain: chain.ChainPlan, observation: model.Observation) -> NodeReport:
     return NodeReport(
         height=node.height if node else None,
         peers=node.peers if node else None,
-        signing=node is not None and chain.key.key.address in node.signers,
+        signing=node is not None and _signs(chain, node),
         signers=len(node.signers) if node else None,
         validators=len(node.validators) if node else None,
         is_catching_up=node.is_catching_up if node else None,
         is_ready=bool(pod and pod.is_ready),
         restarts=pod.restarts if pod else 0,
     )
+
+
+def _signs(chain: chain.ChainPlan, node: model.NodeStatus) -> bool:
+    """Return whether this node signed the last commit; the same key may also be at another node, which signed it."""
+    return node.consensus_key == chain.key.key.public_key and chain.key.key.address in node.signers
 
 
 def _signing_conditions(
@@ -148,6 +153,8 @@ def _signing_conditions(
         return [Condition.new(Reason.SIGNING_RECORD_LOST, message, chain.consumer_id)]
     if chain.key.lost is not None:
         return []  # its own condition says what is done about it
+    if chain.sign_state is signing.SignStateStatus.READY and _is_other_cluster(chain, observation):
+        return [_other_cluster(chain)]
     is_refused = chain.sign_state in (signing.SignStateStatus.UNRECORDED, signing.SignStateStatus.UNSAFE)
     if is_refused or (chain.sign_state is signing.SignStateStatus.READY and runs_unarmed):
         message = (
@@ -160,6 +167,25 @@ def _signing_conditions(
         )
         return [Condition.new(Reason.SIGN_STATE_LOST, message, chain.consumer_id)]
     return [] if signing.is_settled(chain.sign_state) else [_pending(chain, is_member)]
+
+
+def _is_other_cluster(chain: chain.ChainPlan, observation: model.Observation | None) -> bool:
+    pod = None if observation is None else observation.pod
+    if pod is None:
+        return False
+    found = key_check.result(pod.key_check, chain.key.key.address.hex().upper())
+    return found is key_check.KeyCheck.OTHER_CLUSTER
+
+
+def _other_cluster(chain: chain.ChainPlan) -> Condition:
+    address = chain.key.key.address.hex().upper()
+    message = (
+        f"the mark beside the sign state of {address} knows none of this cluster's certificates, so the node runs with"
+        f" a throw-away key; it gets the key back after {missing_key.SILENT_COMMITS} blocks in a row without the"
+        " key's signature. If no other cluster runs with these volumes, do not wait: ics sign-state reset"
+        f" {chain.consumer_id} --confirm {chain.chain_id}"
+    )
+    return Condition.new(Reason.OTHER_CLUSTER, message, chain.consumer_id)
 
 
 def _pending(chain: chain.ChainPlan, is_member: bool) -> Condition:

@@ -47,6 +47,10 @@ class WatchdogRecord:
     """Number of restarts without effect."""
     restarted: datetime.datetime | None = None
     """Provider time of the last restart."""
+    missing_key: str = ""
+    """Address (upper-case hex) of the key that the node should hold and runs without; empty: it has its key."""
+    missing_since: int = 0
+    """Height of the chain at which it was first seen without it."""
 
 
 LOOKS = 3
@@ -135,6 +139,18 @@ def classify_progress(
     return Progress.SYNCING if node.is_catching_up else Progress.WAITING
 
 
+def is_at_head(node: model.NodeStatus, now: datetime.datetime, stuck_after: int) -> bool:
+    """Return whether a node has the newest blocks of a chain that moves.
+
+    Args:
+        node: its own answers.
+        now: the provider's block time.
+        stuck_after: seconds, see `ics:node.stuck_after`.
+    """
+    progress = classify_progress(node, now, datetime.timedelta(seconds=stuck_after))
+    return progress is Progress.MOVING and not node.blocks_behind
+
+
 def after_probe(
     record: WatchdogRecord, current: str, node: model.NodeStatus, progress: Progress, now: datetime.datetime
 ) -> WatchdogRecord:
@@ -147,9 +163,7 @@ def after_probe(
         progress: its progress.
         now: the provider's block time.
     """
-    current_record = (
-        record if record.process == current else WatchdogRecord(process=current, restarts=record.restarts)
-    )
+    current_record = of_process(record, current)
     is_behind = bool(node.blocks_behind) and progress in (Progress.BEHIND, Progress.SYNCING)
     if progress in (Progress.WAITING, Progress.ALONE) and node.blocks_behind is None:
         # The height of the peers is unknown, so the check proves nothing.
@@ -167,6 +181,18 @@ def after_probe(
     return dataclasses.replace(current_record, height=node.height, failures=failures, since=now)
 
 
+def of_process(record: WatchdogRecord, current: str) -> WatchdogRecord:
+    """Return the record for a process: of an earlier one only what outlives it."""
+    if record.process == current:
+        return record
+    return WatchdogRecord(
+        process=current,
+        restarts=record.restarts,
+        missing_key=record.missing_key,
+        missing_since=record.missing_since,
+    )
+
+
 def is_stuck(record: WatchdogRecord, current: str) -> bool:
     """Return whether a node has failed enough checks to be restarted."""
     return record.process == current and record.failures >= LOOKS * 2 ** min(record.restarts, _MOST_DOUBLINGS)
@@ -180,7 +206,13 @@ def after_restart(record: WatchdogRecord, now: datetime.datetime, *, is_stuck: b
         now: the provider's block time.
         is_stuck: whether it was stuck; otherwise it is restarted for new peers.
     """
-    return WatchdogRecord(process=record.process, restarts=record.restarts + is_stuck, restarted=now)
+    return WatchdogRecord(
+        process=record.process,
+        restarts=record.restarts + is_stuck,
+        restarted=now,
+        missing_key=record.missing_key,
+        missing_since=record.missing_since,
+    )
 
 
 # -- the record ---------------------------------------------------------------------------------------
@@ -196,6 +228,8 @@ def to_annotations(record: WatchdogRecord) -> dict[str, str]:
         "since": record.since.isoformat() if record.since else "",
         "restarts": str(record.restarts or ""),
         "restarted": record.restarted.isoformat() if record.restarted else "",
+        "missing-key": record.missing_key,
+        "missing-since": str(record.missing_since or ""),
     }
     return {name: text for name, text in texts.items() if text}
 
@@ -214,6 +248,8 @@ def from_annotations(texts: Mapping[str, str]) -> WatchdogRecord:
         since=_time(texts.get("since")),
         restarts=int(texts.get("restarts", "0")),
         restarted=_time(texts.get("restarted")),
+        missing_key=texts.get("missing-key", ""),
+        missing_since=int(texts.get("missing-since", "0")),
     )
 
 

@@ -17,9 +17,17 @@ LINKS = "/run/ics"
 """Mount path of the pod's own volume with the links `identity` and `memory`."""
 CLUSTER_CA = "/etc/ics/cluster-ca"
 WATERMARKS = "/etc/ics/watermark"
+CLUSTER_CA_NAME = "kube-root-ca.crt"
+"""ConfigMap with the cluster's certificates that Kubernetes itself keeps in every namespace."""
 
 WITHHELD = "WITHHELD"
 """Variable of the container that withholds the key if it is not empty."""
+
+READ_ADDRESS = """\
+address=$(sed -n 's/.*"address": *"\\([0-9A-F]\\{40\\}\\)".*/\\1/p' \\
+  "$KEY_FOLDER/priv_validator_key.json" 2>/dev/null) || address=
+"""
+"""Sets `address` to that of the mounted key, or to nothing."""
 
 MARK_FUNCTIONS = f"""\
 # Prints the sha256 of each certificate of this cluster, a line each.
@@ -48,16 +56,17 @@ if [ "$POD_NAME" != "$EXPECTED_POD" ]; then
   echo "this pod is $POD_NAME, and only $EXPECTED_POD may run on the volume; the node is not started" >&2
   exit 1
 fi
+{READ_ADDRESS}
+# The provider node's key is its operator's own, and its address is only in the mounted file.
+if [ -z "$KEY_ADDRESS" ]; then KEY_ADDRESS=$address; fi
 memory="{names.SIGNING_PATH}/$KEY_ADDRESS"
 state="$memory/priv_validator_state.json"
 mark="$memory/mark"
-key="$KEY_FOLDER/priv_validator_key.json"
 
 judge() {{
   if [ -n "$REMOTE" ]; then echo remote; return; fi
   if [ -n "$WITHHELD" ]; then echo withheld; return; fi
-  address=$(sed -n 's/.*"address": *"\\([0-9A-F]\\{{40\\}}\\)".*/\\1/p' "$key" 2>/dev/null) || address=
-  if [ "$address" != "$KEY_ADDRESS" ]; then echo wrong-key; return; fi
+  if [ -z "$address" ] || [ "$address" != "$KEY_ADDRESS" ]; then echo wrong-key; return; fi
   if [ ! -e "$state" ]; then echo missing; return; fi
   content=$(cat "$state")
   case "$content" in
@@ -67,6 +76,7 @@ judge() {{
   if [ ! -s "$mark" ]; then echo unmarked; return; fi
   if ! grep -qx "address $KEY_ADDRESS" "$mark"; then echo unmarked; return; fi
   if ! grep -qx "namespace $POD_NAMESPACE" "$mark"; then echo other-namespace; return; fi
+  if [ -n "${{CLAIM_UID:-}}" ] && ! grep -qx "claim $CLAIM_UID" "$mark"; then echo other-claim; return; fi
   height=$(printf '%s' "$content" | sed -n 's/.*"height": *"\\([0-9]*\\)".*/\\1/p')
   if [ -z "$height" ]; then echo broken; return; fi
   lowest=$(cat "{WATERMARKS}/$KEY_ADDRESS" 2>/dev/null) || lowest=
@@ -78,18 +88,21 @@ judge() {{
   for certificate in $(cluster_certificates | sed 's/^ca //'); do
     if grep -qx "ca $certificate" "$mark"; then echo ready; return; fi
   done
+  # No second key can replace the provider's own, so its claim decides, and the certificates only warn.
+  if [ -n "${{CLAIM_UID:-}}" ]; then echo ready-in-other-cluster; return; fi
   echo other-cluster
 }}
 
 result=$(judge)
-if [ "$result" = ready ]; then
-  ln -sfn "$KEY_FOLDER" {LINKS}/identity
-  ln -sfn "$memory" {LINKS}/memory
-else
-  mkdir -p {LINKS}/throwaway
-  ln -sfn {LINKS}/throwaway {LINKS}/identity
-  ln -sfn {LINKS}/throwaway {LINKS}/memory
-fi
+case "$result" in
+  ready | ready-in-other-cluster)
+    ln -sfn "$KEY_FOLDER" {LINKS}/identity
+    ln -sfn "$memory" {LINKS}/memory ;;
+  *)
+    mkdir -p {LINKS}/throwaway
+    ln -sfn {LINKS}/throwaway {LINKS}/identity
+    ln -sfn {LINKS}/throwaway {LINKS}/memory ;;
+esac
 echo "$result $KEY_ADDRESS"
 printf '%s %s' "$result" "$KEY_ADDRESS" > "$RESULT_FILE"
 """
@@ -105,7 +118,8 @@ def container(
     key_folder: str,
     pod: str,
     is_withheld: bool,
-    is_remote: bool,
+    is_remote: bool = False,
+    claim_uid: str = "",
     mounts: list[dict[str, Any]],
 ) -> dict[str, Any]:
     """Return the init container of the check.
@@ -113,17 +127,20 @@ def container(
     Args:
         image: any with a POSIX shell; the node's own, as it is pulled anyway.
         script: path of the script in the container.
-        address: of the key, upper-case hex.
+        address: of the key, upper-case hex; empty: whatever the mounted key has.
         key_folder: folder with the mounted `priv_validator_key.json`.
         pod: name of the only pod that may run.
         is_withheld: whether the node does not get the key, whatever is on the volume.
         is_remote: whether a remote signer holds the key.
+        claim_uid: uid of the volume's claim, which the mark must name; empty: it is not compared, and the cluster's
+            certificates decide.
         mounts: of the node, without the links.
     """
     values = {
         "KEY_ADDRESS": address,
         "KEY_FOLDER": key_folder,
         "EXPECTED_POD": pod,
+        "CLAIM_UID": claim_uid,
         WITHHELD: "true" if is_withheld else "",
         "REMOTE": "true" if is_remote else "",
         "RESULT_FILE": _RESULT_FILE,
@@ -150,12 +167,16 @@ def container(
     }
 
 
-def volumes() -> list[dict[str, Any]]:
-    """Return the volumes of the check: the pod's own links, the cluster's certificates, and the watermark."""
+def volumes(watermark: str = names.WATERMARK) -> list[dict[str, Any]]:
+    """Return the volumes of the check: the pod's own links, the cluster's certificates, and the watermark.
+
+    Args:
+        watermark: name of the ConfigMap with the watermark.
+    """
     return [
         {"name": "links", "emptyDir": {}},
-        {"name": "cluster-ca", "configMap": {"name": "kube-root-ca.crt"}},
-        {"name": "watermark", "configMap": {"name": names.WATERMARK, "optional": True}},
+        {"name": "cluster-ca", "configMap": {"name": CLUSTER_CA_NAME}},
+        {"name": "watermark", "configMap": {"name": watermark, "optional": True}},
     ]
 
 

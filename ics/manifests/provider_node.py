@@ -5,15 +5,24 @@ from typing import Any
 
 from ics import names
 from ics.config import settings
+from ics.consumer import provider_key
 from ics.consumer.peers import ports
-from ics.manifests import consumer, gateway, node, node_files, objects, provider_node_files
+from ics.manifests import consumer, gateway, key_check, node, node_files, objects, provider_node_files
 
-_NAME = "provider-node"
+_NAME = names.PROVIDER_NODE
 """Name of its StatefulSet, Services, volume, ConfigMap and NetworkPolicy; its pod is `provider-node-0`."""
 
 
-def build(settings: settings.Settings, owner: objects.Owner) -> list[dict[str, Any]]:
-    """Return all of its objects; none unless the settings enable it."""
+def build(
+    settings: settings.Settings, owner: objects.Owner, key: provider_key.ProviderKey
+) -> list[dict[str, Any]]:
+    """Return all of its objects; none unless the settings enable it.
+
+    Args:
+        settings: of the stack.
+        owner: validator and provider.
+        key: whether it gets its key.
+    """
     if not settings.provider_node.enabled:
         return []
     built = [
@@ -21,17 +30,19 @@ def build(settings: settings.Settings, owner: objects.Owner) -> list[dict[str, A
         _config(settings, owner),
         _service(settings, owner),
         _network_policy(settings, owner),
-        _stateful_set(settings, owner),
+        _stateful_set(settings, owner, key),
     ]
     return [*built, _exposed(settings, owner)] if settings.provider_node.expose else built
 
 
-def has_consensus_key(settings: settings.Settings) -> str:
+def signs_with(settings: settings.Settings, key: provider_key.ProviderKey) -> str:
     """Return a description of the key with which it signs."""
     secret = settings.provider_node.consensus_key
     if secret is None:
         return "nothing: a full node, because consensus_key is not set"
-    return f"the key in Secret {secret} once its sign state is on the volume; nothing until then"
+    if not key.is_given:
+        return f"nothing: the key in Secret {secret} is not released on this volume"
+    return f"the key in Secret {secret}"
 
 
 def _metadata(
@@ -61,6 +72,7 @@ def _files(settings: settings.Settings) -> dict[str, str]:
     return {
         "config.toml": provider_node_files.config_toml(settings),
         "app.toml": provider_node_files.app_toml(settings),
+        node.KEY_CHECK_SCRIPT: key_check.SCRIPT,
         "start.sh": provider_node_files.START_SCRIPT,
     }
 
@@ -127,14 +139,18 @@ def _network_policy(settings: settings.Settings, owner: objects.Owner) -> dict[s
     }
 
 
-def _stateful_set(settings: settings.Settings, owner: objects.Owner) -> dict[str, Any]:
+def _stateful_set(
+    settings: settings.Settings, owner: objects.Owner, key: provider_key.ProviderKey
+) -> dict[str, Any]:
     """Return the StatefulSet: one replica, so that two pods never share a key; see `node.build`."""
+    notes = {**objects.SKIP_AWAIT, names.SIGNS: signs_with(settings, key)}
+    notes[names.WITHHELD] = "false" if key.is_given else "true"
+    if key.is_given:
+        notes[names.VOLUME_UID] = key.claim_uid
     return {
         "apiVersion": "apps/v1",
         "kind": "StatefulSet",
-        "metadata": _metadata(
-            settings, owner, {**objects.SKIP_AWAIT, names.SIGNS: has_consensus_key(settings)}
-        ),
+        "metadata": _metadata(settings, owner, notes),
         "spec": {
             "replicas": 1,
             "serviceName": _NAME,
@@ -148,7 +164,7 @@ def _stateful_set(settings: settings.Settings, owner: objects.Owner) -> dict[str
                 "spec": objects.pod_spec(
                     [_container(settings)],
                     _volumes(settings),
-                    initContainers=_fetching(settings),
+                    initContainers=[*_fetching(settings), _key_check(settings, key)],
                     terminationGracePeriodSeconds=node.GRACE_SECONDS,
                 ),
             },
@@ -171,6 +187,20 @@ def _fetching(settings: settings.Settings) -> list[dict[str, Any]]:
             "volumeMounts": [{"name": "data", "mountPath": node_files.DATA}],
         }
     ]
+
+
+def _key_check(settings: settings.Settings, key: provider_key.ProviderKey) -> dict[str, Any]:
+    mounts = {name: path for name, path in _mounted(settings).items() if name in ("config", "consensus-key")}
+    return key_check.container(
+        image=settings.provider_node.image,
+        script=f"{node_files.CONFIG}/{node.KEY_CHECK_SCRIPT}",
+        address="",
+        key_folder=node_files.CONSENSUS_KEY,
+        pod=names.PROVIDER_NODE_POD,
+        is_withheld=not key.is_given,
+        claim_uid=key.claim_uid,
+        mounts=[{"name": name, "mountPath": path, "readOnly": True} for name, path in mounts.items()],
+    )
 
 
 def _container(settings: settings.Settings) -> dict[str, Any]:
@@ -202,6 +232,7 @@ def _container(settings: settings.Settings) -> dict[str, Any]:
         "volumeMounts": [
             {"name": "data", "mountPath": node_files.DATA},
             {"name": "tmp", "mountPath": node.TEMPORARY},
+            {"name": "links", "mountPath": key_check.LINKS},
             *(
                 {"name": name, "mountPath": path, "readOnly": True}
                 for name, path in _mounted(settings).items()
@@ -229,6 +260,7 @@ def _volumes(settings: settings.Settings) -> list[dict[str, Any]]:
         {"name": "data", "persistentVolumeClaim": {"claimName": _NAME}},
         {"name": "tmp", "emptyDir": {}},
         {"name": "config", "configMap": {"name": _NAME}},
+        *key_check.volumes(names.PROVIDER_SIGNING),
     ]
     if wanted.genesis is not None and wanted.genesis.config_map is not None:
         volumes.append({"name": "genesis", "configMap": {"name": wanted.genesis.config_map.name}})

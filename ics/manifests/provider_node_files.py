@@ -5,10 +5,9 @@ from typing import Any
 
 import tomli_w
 
-from ics import names
 from ics.config import node_config, settings
 from ics.consumer.peers import ports
-from ics.manifests import node_files
+from ics.manifests import key_check, node_files
 
 GENESIS = f"{node_files.DATA}/genesis.json"
 """Path of a fetched genesis on the volume."""
@@ -31,7 +30,8 @@ mv {GENESIS}.new {GENESIS}
 
 START_SCRIPT = f"""\
 #!/bin/sh
-# Copies the node's files to its volume and starts it. Needs a POSIX shell, cp, ln, sed and gzip.
+# Copies the node's files to its volume and starts it, with the key that key-check.sh has chosen. Needs a POSIX
+# shell, cp and gzip.
 set -eu
 umask 077
 home={node_files.DATA}/home
@@ -45,28 +45,6 @@ case "$GENESIS" in
   *) cp -f "$GENESIS" "$home/config/genesis.json" ;;
 esac
 
-# The key signs only with its sign state. It may have signed elsewhere, so only the operator can provide the
-# sign state; it is never created here.
-identity={node_files.DATA}/throwaway
-memory={node_files.DATA}/throwaway
-key={node_files.CONSENSUS_KEY}/priv_validator_key.json
-if [ -f "$key" ]; then
-  address=$(sed -n 's/.*"address": *"\\([0-9A-F]\\{{40\\}}\\)".*/\\1/p' "$key")
-  if [ -z "$address" ]; then
-    echo "priv_validator_key.json has no address; the node is not started" >&2
-    exit 1
-  fi
-  if [ -s "{names.SIGNING_PATH}/$address/priv_validator_state.json" ]; then
-    identity={node_files.CONSENSUS_KEY}
-    memory="{names.SIGNING_PATH}/$address"
-  else
-    echo "no sign state of $address on this volume: running with a throw-away key" >&2
-  fi
-fi
-mkdir -p {node_files.DATA}/throwaway
-ln -sfn "$identity" "$home/identity"
-ln -sfn "$memory" "$home/memory"
-
 exec "$BINARY" start --home "$home"
 """
 
@@ -77,8 +55,8 @@ def config_toml(settings: settings.Settings) -> str:
     ours: dict[str, Any] = {
         "moniker": settings.validator,
         "node_key_file": "config/node_key.json",
-        "priv_validator_key_file": "identity/priv_validator_key.json",
-        "priv_validator_state_file": "memory/priv_validator_state.json",
+        "priv_validator_key_file": f"{key_check.LINKS}/identity/priv_validator_key.json",
+        "priv_validator_state_file": f"{key_check.LINKS}/memory/priv_validator_state.json",
         "rpc": {"laddr": f"tcp://0.0.0.0:{ports.POD_RPC}"},
         "p2p": {
             "laddr": f"tcp://0.0.0.0:{ports.POD_P2P}",

@@ -1,11 +1,16 @@
-"""Job that creates the empty sign state of one key on one volume.
+"""Jobs that write the sign state of one key on one volume, or its mark: empty for a new key, at a height after a reset.
 
-It is run-time state: the reconciler creates it once the request is recorded, and deletes it when it is done.
+They are run-time state: the reconciler creates one once the request is recorded, and deletes it when it is done.
 """
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ics import model, names
+from ics.config import provider_node
+from ics.consumer import key_check as consumer_key_check
+from ics.consumer import reset as reset_rules
+from ics.cosmos import canonical_json
 from ics.manifests import key_check, objects
 
 _RETRIES = 3
@@ -14,6 +19,8 @@ DEADLINE_SECONDS = 600
 """Time for volume, image and work; a Job that takes longer is created again, and so scheduled again."""
 _KEPT_SECONDS = 86400
 """Lifetime of Jobs that failed or that a crash left behind; the reconciler deletes the others itself."""
+EMPTY = model.SignedState(height=0, round=0, step=0)
+"""Sign state of a key that has signed nothing."""
 
 SCRIPT = f"""\
 set -eu
@@ -21,18 +28,37 @@ umask 077
 {key_check.MARK_FUNCTIONS}
 memory="{names.SIGNING_PATH}/$KEY_ADDRESS"
 state="$memory/priv_validator_state.json"
+found=missing
 if [ -e "$state" ]; then
+  content=$(cat "$state")
   # A power failure may leave an empty or truncated file; a complete one ends with a brace.
-  case "$(cat "$state")" in
-    \\{{*'"height"'*\\}})
-      echo "the sign state of $KEY_ADDRESS exists and is kept"
-      exit 0;;
+  case "$content" in
+    \\{{*'"height"'*\\}}) found=complete ;;
+    *) found=broken ;;
   esac
-  if [ -z "$CONFIRMED" ]; then
-    echo "the sign state of $KEY_ADDRESS is empty or truncated, so the record of signed blocks is lost" >&2
-    exit 1
+fi
+if [ -z "$RESET" ] && [ "$found" = complete ]; then
+  echo "the sign state of $KEY_ADDRESS exists and is kept"
+  exit 0
+fi
+if [ -z "$RESET" ] && [ "$found" = broken ]; then
+  echo "the sign state of $KEY_ADDRESS is empty or truncated, so the record of signed blocks is lost" >&2
+  exit 1
+fi
+if [ "$found" = complete ]; then
+  height=$(printf '%s' "$content" | sed -n 's/.*"height": *"\\([0-9]*\\)".*/\\1/p')
+  round=$(printf '%s' "$content" | sed -n 's/.*"round": *\\([0-9]*\\).*/\\1/p')
+  step=$(printf '%s' "$content" | sed -n 's/.*"step": *\\([0-9]*\\).*/\\1/p')
+  if [ -z "$height" ] || [ -z "$round" ] || [ -z "$step" ]; then
+    found=broken
+  # A higher one is kept, because that much is signed; an equal one is of an earlier run of this Job.
+  elif [ "$height" -gt "$HEIGHT" ]; then
+    found=later
+  elif [ "$height" -eq "$HEIGHT" ] && [ "$round" -gt "$ROUND" ]; then
+    found=later
+  elif [ "$height" -eq "$HEIGHT" ] && [ "$round" -eq "$ROUND" ] && [ "$step" -ge "$STEP" ]; then
+    found=later
   fi
-  mv "$state" "$state.broken"
 fi
 mkdir -p "$memory"
 # The mark comes first: a sign state without one is never used.
@@ -41,11 +67,75 @@ mkdir -p "$memory"
   echo "namespace $POD_NAMESPACE"
   cluster_certificates
 }} > "$memory/mark.new"
+if [ "$found" = later ]; then
+  mv "$memory/mark.new" "$memory/mark"
+  echo "the sign state of $KEY_ADDRESS is at height $height, round $round, step $step, and is kept"
+  exit 0
+fi
+if [ "$found" != missing ]; then
+  number=1
+  while [ -e "$state.replaced-$number" ]; do number=$((number + 1)); done
+  mv "$state" "$state.replaced-$number"
+fi
 mv "$memory/mark.new" "$memory/mark"
-printf '%s' '{{"height":"0","round":0,"step":0}}' > "$state.new"
+printf '{{"height":"%s","round":%s,"step":%s}}' "$HEIGHT" "$ROUND" "$STEP" > "$state.new"
 mv "$state.new" "$state"
-echo "created the sign state of $KEY_ADDRESS"
+echo "created the sign state of $KEY_ADDRESS at height $HEIGHT, round $ROUND, step $STEP"
 """
+
+
+MARK_SCRIPT = f"""\
+set -eu
+umask 077
+{key_check.MARK_FUNCTIONS}
+mark="{names.SIGNING_PATH}/$KEY_ADDRESS/mark"
+# Only the mark of this very place is extended: that of a copy stays what it is.
+for line in "address $KEY_ADDRESS" "namespace $POD_NAMESPACE"; do
+  if ! grep -qxF "$line" "$mark"; then
+    echo "the mark of $KEY_ADDRESS lacks '$line', so it is not extended" >&2
+    exit 1
+  fi
+done
+cat "$mark" > "$mark.new"
+cluster_certificates | while IFS= read -r line; do
+  grep -qxF "$line" "$mark.new" || echo "$line" >> "$mark.new"
+done
+mv "$mark.new" "$mark"
+echo "the mark of $KEY_ADDRESS knows the certificates of this cluster"
+"""
+"""Adds this cluster's certificates to a mark; the earlier ones stay, for a CA may be rotated back."""
+
+
+def mark_job_name(volume_uid: str, certificates: Sequence[str]) -> str:
+    """Return the name of the Job that adds certificates, given by their hashes, to the mark on one volume."""
+    digest = canonical_json.sha256_hex(",".join(certificates).encode())[:8]
+    return f"mark-{volume_uid[:8]}-{digest}"
+
+
+def mark_job(
+    owner: objects.Owner,
+    namespace: str,
+    volume_uid: str,
+    address: str,
+    image: str,
+    certificates: Sequence[str],
+) -> model.Manifest:
+    """Return the Job that adds this cluster's certificates to the mark beside a sign state.
+
+    Args:
+        owner: the key's chain.
+        namespace: of the chain.
+        volume_uid: of the current PersistentVolumeClaim.
+        address: of the key, upper-case hex.
+        image: any with a POSIX shell, cat, mv, grep and sha256sum.
+        certificates: sha256 (hex) of the certificates that the cluster publishes now.
+    """
+    notes = {
+        names.CONSENSUS_ADDRESS: address,
+        names.CLUSTER_CERTIFICATES: consumer_key_check.to_annotation(certificates),
+    }
+    container = _container(MARK_SCRIPT, {"KEY_ADDRESS": address}, image)
+    return _job(owner, mark_job_name(volume_uid, certificates), namespace, notes, container)
 
 
 def name(volume_uid: str) -> str:
@@ -59,7 +149,8 @@ def job(
     volume_uid: str,
     address: str,
     image: str,
-    is_confirmed: bool = False,
+    reset: model.SignedState | None = None,
+    certificates: Sequence[str] = (),
 ) -> model.Manifest:
     """Return the Job.
 
@@ -68,41 +159,179 @@ def job(
         namespace: of the chain.
         volume_uid: of the current PersistentVolumeClaim.
         address: of the key, upper-case hex.
-        image: any with a POSIX shell, cat, mkdir and mv; the node's own, as it is pulled anyway.
-        is_confirmed: whether the operator confirmed that it is safe to replace a broken sign state.
+        image: any with a POSIX shell, cat, mkdir, mv, sed and sha256sum; the node's own, as it is pulled anyway.
+        reset: what the operator confirmed, for a key that may have signed before: it replaces a sign state that is
+            broken or lower. None: an empty one is created, unless there is one.
+        certificates: sha256 (hex) of the certificates that the cluster publishes now, for the record.
     """
     notes = {names.VOLUME_UID: volume_uid, names.CONSENSUS_ADDRESS: address}
+    if reset is not None:
+        notes[names.SIGN_STATE_RESET] = reset_note(reset)
+    if certificates:
+        notes[names.CLUSTER_CERTIFICATES] = consumer_key_check.to_annotation(certificates)
+    container = _container(SCRIPT, {"KEY_ADDRESS": address, **_environment(reset)}, image)
+    return _job(owner, name(volume_uid), namespace, notes, container)
+
+
+def _of_provider(script: str) -> str:
+    """Return a script that runs another one for the provider node's key, and adds the claim to the mark after it.
+
+    The address of that key is only in the mounted file. A mark without its claim is refused, so that a crash in between
+    lets nothing sign.
+    """
+    return f"""\
+set -eu
+umask 077
+{key_check.READ_ADDRESS}
+if [ -z "$address" ]; then
+  echo "priv_validator_key.json has no address; nothing is written" >&2
+  exit 1
+fi
+KEY_ADDRESS=$address
+(
+{script}
+)
+mark="{names.SIGNING_PATH}/$KEY_ADDRESS/mark"
+if ! grep -qxF "claim $CLAIM_UID" "$mark"; then
+  cat "$mark" > "$mark.new"
+  echo "claim $CLAIM_UID" >> "$mark.new"
+  mv "$mark.new" "$mark"
+fi
+"""
+
+
+PROVIDER_SCRIPT = _of_provider(SCRIPT)
+PROVIDER_MARK_SCRIPT = _of_provider(MARK_SCRIPT)
+
+
+def provider_job_name(volume_uid: str) -> str:
+    """Return the name of the Job that writes the provider node's sign state on one volume."""
+    return f"{names.PROVIDER_SIGN_STATE}-{volume_uid[:8]}"
+
+
+def provider_job(
+    owner: objects.Owner,
+    namespace: str,
+    node: provider_node.ProviderNodeSettings,
+    volume_uid: str,
+    reset: model.SignedState,
+    certificates: Sequence[str],
+) -> model.Manifest:
+    """Return the Job that writes mark and sign state of the provider node's key, by its operator's order.
+
+    A complete sign state on the volume that is higher than the ordered one is kept.
+
+    Args:
+        owner: validator and provider.
+        namespace: of the gateway.
+        node: settings of the provider node, with its key.
+        volume_uid: of the current PersistentVolumeClaim.
+        reset: the sign state that the operator confirmed; the key signs nothing at or below it.
+        certificates: sha256 (hex) of the certificates that the cluster publishes now, for the record.
+    """
+    environment = {"CLAIM_UID": volume_uid, **_environment(reset)}
+    notes = {
+        names.VOLUME_UID: volume_uid,
+        names.SIGN_STATE_RESET: reset_note(reset),
+        names.CLUSTER_CERTIFICATES: consumer_key_check.to_annotation(certificates),
+    }
+    name = provider_job_name(volume_uid)
+    return _provider_job(owner, namespace, node, name, notes, PROVIDER_SCRIPT, environment)
+
+
+def provider_mark_job(
+    owner: objects.Owner,
+    namespace: str,
+    node: provider_node.ProviderNodeSettings,
+    volume_uid: str,
+    certificates: Sequence[str],
+) -> model.Manifest:
+    """Return the Job that adds this cluster's certificates to the mark of the provider node's key.
+
+    Args:
+        owner: validator and provider.
+        namespace: of the gateway.
+        node: settings of the provider node, with its key.
+        volume_uid: of the current PersistentVolumeClaim.
+        certificates: sha256 (hex) of the certificates that the cluster publishes now.
+    """
+    notes = {names.CLUSTER_CERTIFICATES: consumer_key_check.to_annotation(certificates)}
+    name = mark_job_name(volume_uid, certificates)
+    return _provider_job(owner, namespace, node, name, notes, PROVIDER_MARK_SCRIPT, {"CLAIM_UID": volume_uid})
+
+
+def _provider_job(
+    owner: objects.Owner,
+    namespace: str,
+    node: provider_node.ProviderNodeSettings,
+    job_name: str,
+    notes: Mapping[str, str],
+    script: str,
+    environment: Mapping[str, str],
+) -> model.Manifest:
+    container = _container(script, {"KEY_FOLDER": _PROVIDER_KEY, **environment}, node.image)
+    container["volumeMounts"].append({"name": "consensus-key", "mountPath": _PROVIDER_KEY, "readOnly": True})
+    key = {"name": "consensus-key", "secret": {"secretName": node.consensus_key, "defaultMode": 0o440}}
+    return _job(
+        owner,
+        job_name,
+        namespace,
+        notes,
+        container,
+        component=names.PROVIDER_SIGN_STATE,
+        beside=names.PROVIDER_NODE,
+        claim=names.PROVIDER_NODE,
+        volumes=[key],
+    )
+
+
+_PROVIDER_KEY = "/etc/ics/consensus-key"
+
+
+def _job(
+    owner: objects.Owner,
+    job_name: str,
+    namespace: str,
+    notes: Mapping[str, str],
+    container: Mapping[str, Any],
+    *,
+    component: str = names.SIGN_STATE,
+    beside: str = names.NODE,
+    claim: str = names.VOLUME_NAME,
+    volumes: Sequence[Mapping[str, Any]] = (),
+) -> model.Manifest:
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
-        "metadata": owner.metadata(name(volume_uid), names.SIGN_STATE, namespace, notes),
+        "metadata": owner.metadata(job_name, component, namespace, notes),
         "spec": {
             "backoffLimit": _RETRIES,
             "activeDeadlineSeconds": DEADLINE_SECONDS,
             "ttlSecondsAfterFinished": _KEPT_SECONDS,
             "template": {
-                "metadata": {"labels": owner.labels(names.SIGN_STATE)},
+                "metadata": {"labels": owner.labels(component)},
                 # A failed pod and its log are kept.
                 "spec": objects.pod_spec(
-                    [_container(address, image, is_confirmed)],
+                    [container],
                     [
-                        {"name": "data", "persistentVolumeClaim": {"claimName": names.VOLUME_NAME}},
-                        {"name": "cluster-ca", "configMap": {"name": "kube-root-ca.crt"}},
+                        {"name": "data", "persistentVolumeClaim": {"claimName": claim}},
+                        {"name": "cluster-ca", "configMap": {"name": key_check.CLUSTER_CA_NAME}},
+                        *volumes,
                     ],
                     restartPolicy="Never",
-                    affinity=_beside_the_node(),
+                    affinity=_beside_the_node(component, beside),
                 ),
             },
         },
     }
 
 
-def _beside_the_node() -> dict[str, Any]:
+def _beside_the_node(component: str, node: str) -> dict[str, Any]:
     """Return the affinity to the host that uses the volume, because only one host may mount it.
 
     The selector includes the Job's own pod, so that the scheduler accepts any host while there is no node.
     """
-    components = {"key": names.COMPONENT, "operator": "In", "values": [names.SIGN_STATE, names.NODE]}
+    components = {"key": names.COMPONENT, "operator": "In", "values": [component, node]}
     term = {
         "labelSelector": {"matchExpressions": [components]},
         "topologyKey": "kubernetes.io/hostname",
@@ -110,13 +339,37 @@ def _beside_the_node() -> dict[str, Any]:
     return {"podAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [term]}}
 
 
-def _container(address: str, image: str, is_confirmed: bool) -> dict[str, Any]:
-    environment = {"KEY_ADDRESS": address, "CONFIRMED": "true" if is_confirmed else ""}
+def reset_note(state: model.SignedState) -> str:
+    """Return the annotation that records the sign state which the operator confirmed: `<height>/<round>/<step>`."""
+    return f"{state.height}/{state.round}/{state.step}"
+
+
+def parse_reset_note(text: str) -> model.SignedState | None:
+    """Return the sign state that an annotation records; None if it records none or was edited."""
+    parts = text.split("/")
+    if len(parts) != 3 or not all(part.isascii() and part.isdigit() for part in parts):
+        return None
+    height, at, step = map(int, parts)
+    is_possible = height < 2**63 and at <= reset_rules.MAX_ROUND and step <= reset_rules.PRECOMMIT
+    return model.SignedState(height=height, round=at, step=step) if is_possible else None
+
+
+def _environment(reset: model.SignedState | None) -> dict[str, str]:
+    state = reset or EMPTY
+    return {
+        "RESET": "" if reset is None else "true",
+        "HEIGHT": str(state.height),
+        "ROUND": str(state.round),
+        "STEP": str(state.step),
+    }
+
+
+def _container(script: str, environment: Mapping[str, str], image: str) -> dict[str, Any]:
     return {
         "name": "sign-state",
         "image": image,
         "imagePullPolicy": "IfNotPresent",
-        "command": ["/bin/sh", "-c", SCRIPT],
+        "command": ["/bin/sh", "-c", script],
         "env": [
             *({"name": name, "value": value} for name, value in environment.items()),
             key_check.downward("POD_NAMESPACE", "metadata.namespace"),

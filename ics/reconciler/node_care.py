@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from ics import errors, model
 from ics.config import settings
-from ics.consumer import chain, desired, observed, watchdog
+from ics.consumer import chain, desired, missing_key, observed, watchdog
 from ics.consumer.peers import updates
 from ics.reconciler import outcome, world
 
@@ -52,6 +52,8 @@ class _NodeMaintenance:
         patience = datetime.timedelta(seconds=self.settings.node.stuck_after)
         progress = watchdog.classify_progress(running_node.node, self.now, patience)
         probed = watchdog.after_probe(record, running_node.process, running_node.node, progress, self.now)
+        missing = missing_key.missing(chain, running_node.node)
+        probed = missing_key.after_look(probed, missing, running_node.node, progress)
         if probed != record:
             await self.nodes.record_watchdog(chain.namespace, probed)
         if watchdog.is_stuck(probed, running_node.process):
@@ -117,11 +119,7 @@ async def _record_sent_peers(
 ) -> None:
     """Record that the running process has its current peers."""
     digest = updates.digest(running_node.chain.peering.persistent_peers)
-    previous = (
-        record
-        if record.process == running_node.process
-        else watchdog.WatchdogRecord(process=running_node.process, restarts=record.restarts)
-    )
+    previous = watchdog.of_process(record, running_node.process)
     await nodes.record_watchdog(
         running_node.chain.namespace, dataclasses.replace(previous, peers_digest=digest)
     )

@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Awaitable, Mapping
 from typing import TypeVar
 
-from ics import aio, errors, model
+from ics import aio, errors, model, names
 from ics.consumer import desired, observed, questions
 from ics.cosmos import addresses
 from ics.reconciler import relayer_facts, world
@@ -71,12 +71,14 @@ async def _first(world: world.World) -> observed.Observed:
         reading = group.create_task(world.provider.snapshot(world.settings.operator_address, interest))
         observing = group.create_task(world.nodes.observe(_workloads(memory)))
         waiting = group.create_task(_sign_state_waits(world, memory))
+        looking = group.create_task(_provider_node(world, memory))
     snapshot = reading.result()
     world.lease.record_height(snapshot.chain_id, snapshot.height)
     return observed.Observed(
         snapshot=snapshot,
         memory=memory,
         observations=observing.result(),
+        provider_node=looking.result(),
         sign_state_waits=waiting.result(),
         spare=secrets.token_hex(16),
         opt_in_requests=world.opt_in_requests,
@@ -91,10 +93,19 @@ async def _open(world: world.World) -> None:
     await world.provider.check_rpc()
 
 
+async def _provider_node(world: world.World, memory: observed.Memory) -> model.Observation | None:
+    """Observe the validator's own provider node, if it may have a key."""
+    settings = world.settings
+    if settings.provider_node.consensus_key is None or not memory.provider_node.has_workload:
+        return None
+    return await world.nodes.provider_node(settings.gateway.namespace)
+
+
 async def _sign_state_waits(world: world.World, memory: observed.Memory) -> Mapping[str, str]:
     """Return why sign states are not ready; query nothing if none is due."""
     records = [record for chain in memory.chains.values() for record in chain.records]
-    is_due = any(record.volume_uid is not None and not record.is_ready for record in records)
+    settled = (None, names.WITHDRAWN)
+    is_due = any(record.volume_uid not in settled and not record.is_ready for record in records)
     return await world.sign_state.waits() if is_due else {}
 
 
@@ -124,7 +135,9 @@ async def _answered(
             _each({_PROVIDER: world.provider.slashing_params()} if open_questions.slashing else {})
         )
         queues = group.create_task(_each({c: world.provider.queued_terms(c) for c in open_questions.queues}))
+        counting = group.create_task(_windows(world, observed, open_questions.windows))
     launches, used = fetching.result(), checking.result()
+    windows, epoch = counting.result()
     snapshot = dataclasses.replace(
         observed.snapshot,
         launches={**observed.snapshot.launches, **_values(launches, model.Launch)},
@@ -148,7 +161,26 @@ async def _answered(
             **_values(queues.result(), model.InfractionParameters),
         },
         queue_problems={**observed.queue_problems, **_problems(queues.result())},
+        windows={**observed.windows, **_values(windows, model.SigningWindow)},
+        window_problems={**observed.window_problems, **_problems(windows)},
+        epoch=epoch,
     )
+
+
+async def _windows(
+    world: world.World, observed: observed.Observed, wanted: Mapping[str, questions.WindowQuestion]
+) -> tuple[Mapping[str, model.SigningWindow | errors.IcsError], model.Epoch | None]:
+    """Read the signing windows of lost keys, and the provider's epoch, without which they say nothing."""
+    if not wanted:
+        return {}, observed.epoch
+    epoch = observed.epoch
+    if epoch is None:
+        try:
+            epoch = await world.provider.epoch()
+        except errors.IcsError as error:
+            return dict.fromkeys(wanted, error), None
+    answers = await _each({c: world.nodes.signing_window(q.namespace, q.address) for c, q in wanted.items()})
+    return answers, epoch
 
 
 async def _balances(world: world.World, accounts: tuple[str, ...]) -> Mapping[str, int]:

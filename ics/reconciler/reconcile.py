@@ -10,7 +10,17 @@ from ics.consumer import chain, desired, observed, signing, status
 from ics.engines import drift, guard, handoff
 from ics.engines.applyset import members
 from ics.provider.tx import descriptions
-from ics.reconciler import node_care, observe, opt_ins, outcome, relayer_jobs, sign_state, world
+from ics.reconciler import (
+    key_guard,
+    node_care,
+    observe,
+    opt_ins,
+    outcome,
+    provider_node,
+    relayer_jobs,
+    sign_state,
+    world,
+)
 from ics.relayer import plan
 
 _SIGN_STATE_DUE = (
@@ -67,7 +77,8 @@ async def run_pass(
         on_observed()
         _report_stale_definitions(world, collector)
         sender, observed, desired = await _settle_pending_tx(world, sender, observed, desired, collector)
-        await _withhold_keys(world, desired, collector)
+        desired = await _protect_keys(world, desired, collector)
+        await provider_node.protect(world, desired, observed, collector)
         # Opt-ins come first: they have a deadline, and everything else can be computed again.
         due = _urgent(desired)
         refused, desired, sent = await _assign(world, engine, sender, observed, desired, due, collector)
@@ -86,6 +97,8 @@ async def run_pass(
         # Run-time state last: it follows what the engine created.
         await _route(world, desired, observed, collector)
         restarted = await _advance_sign_states(world, desired, observed, collector)
+        await provider_node.tend(world, desired, observed, collector)
+        await key_guard.tend(world, desired, observed, restarted, collector)
         await _advance_relayers(world, desired, collector)
         await node_care.maintain(world, desired, observed, restarted, collector)
         topped_up = await _top_up_accounts(world, sender, observed, desired, collector)
@@ -180,12 +193,26 @@ async def _settle_pending_tx(
     return sender, observed, desired
 
 
-async def _withhold_keys(world: world.World, desired: desired.Desired, collector: outcome.Collector) -> None:
-    """Withhold keys from nodes of paused chains, before anything else: whatever pauses them must not leave them one."""
+async def _protect_keys(
+    world: world.World, desired: desired.Desired, collector: outcome.Collector
+) -> desired.Desired:
+    """Withdraw the records of keys that a remote signer replaced, and withhold keys from nodes of paused chains.
+
+    Both come before anything else: whatever else fails must not leave a node its key, and a signer must not start to
+    sign while a record says that a sign state in the cluster is up to date. A chain for which that fails is paused.
+    """
     for decision in desired.decisions:
+        consumer_id = decision.summary.consumer_id
         if decision.withholds is not None:
-            with collector.chain(decision.summary.consumer_id):
+            with collector.chain(consumer_id):
                 await world.sign_state.withhold(decision.withholds.namespace, decision.withholds.place)
+        try:
+            for place in decision.withdraws:
+                await world.sign_state.withdraw(place)
+        except errors.IcsError as error:
+            collector.cluster_error(error, consumer_id)
+            desired = dataclasses.replace(desired, paused=desired.paused | {consumer_id})
+    return desired
 
 
 async def _assign(

@@ -3,6 +3,7 @@
 record the volume on the key's Secret      before the sign state may be created on it
 run the Job that creates the sign state    only if there is none
 restart a node that runs without the key   it checks for the sign state only at its start
+record a watermark of 0                    a sign state below the watermark is refused
 record that the sign state is ready        from here on it is never created again automatically
 
 A node from which the key is withheld is not restarted here: the engine mounts the key, and thereby recreates the
@@ -14,7 +15,7 @@ where the sign state exists. No sign state is created in this case, so that an e
 
 from ics import model, names
 from ics.conditions import Condition, Reason
-from ics.consumer import chain, signing
+from ics.consumer import chain, signing, watermark
 from ics.reconciler import world
 
 
@@ -53,6 +54,8 @@ async def advance(
             # Added before the attempt, because a failed request may have restarted the node.
             restarted.add(chain.consumer_id)
             await world.nodes.restart(chain.namespace)
+        change = watermark.Change(address=chain.key.key.address.hex().upper(), height=0)
+        await world.sign_state.update_watermark(chain, change)
         await world.sign_state.ensure_ready_recorded(place, volume_uid)
     return None
 

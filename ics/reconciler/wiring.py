@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import httpx
 
 from ics import engines, errors, model
-from ics.cluster import gateway, hermes_jobs, secrets, sign_state
+from ics.cluster import gateway, hermes_jobs, provider_sign_state, secrets, sign_state
 from ics.cluster.api import client, connect, lease, lease_holder
 from ics.cluster.nodes import control, observe
 from ics.cluster.state import read as read_state
@@ -51,6 +51,7 @@ class OpenStack:
     sender: "AccountSender"
     gateway: gateway.Gateway
     sign_state: sign_state.SignState
+    provider_sign_state: provider_sign_state.ProviderSignState
     lease: lease.Lease
     kube: client.KubeClient
     definitions: daemon_definitions.Definitions
@@ -239,6 +240,7 @@ async def open_stack(
             sender=AccountSender(settings, read, own_lease),
             gateway=adapters.gateway,
             sign_state=adapters.sign_state,
+            provider_sign_state=adapters.provider_sign_state,
             lease=own_lease,
             kube=connection,
             definitions=definitions,
@@ -268,6 +270,9 @@ class Adapters:
         self.state = read_state.StateReader(kube, owner)
         self.nodes = control.Nodes(kube, owner, lease.ensure, timeouts)
         self.sign_state = sign_state.SignState(kube, owner, lease.ensure)
+        self.provider_sign_state = provider_sign_state.ProviderSignState(
+            kube, owner, settings.gateway.namespace, lease.ensure
+        )
         self.hermes_jobs = hermes_jobs.HermesJobs(kube, owner, lease.ensure)
         self.gateway = gateway.Gateway(kube, owner, settings.gateway.namespace, lease.ensure)
 
@@ -288,6 +293,7 @@ class Adapters:
             state=self.state,
             nodes=self.nodes,
             sign_state=self.sign_state,
+            provider_sign_state=self.provider_sign_state,
             hermes_jobs=self.hermes_jobs,
             gateway=self.gateway,
             lease=self.lease,

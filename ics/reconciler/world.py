@@ -10,8 +10,8 @@ from typing import Protocol
 from ics import model
 from ics.cluster.nodes import chain_queries
 from ics.conditions import Condition
-from ics.config import chain_definition, settings
-from ics.consumer import chain, observed, watchdog
+from ics.config import chain_definition, provider_node, settings
+from ics.consumer import chain, observed, watchdog, watermark
 from ics.keys import derivation
 from ics.manifests import hermes_jobs
 from ics.provider.rest import relayer_queries
@@ -67,6 +67,10 @@ class Provider(Protocol):
         """Read the provider's side of an open CCV channel."""
         ...
 
+    async def epoch(self) -> model.Epoch:
+        """Read when the next updates are sent to the consumer chains."""
+        ...
+
     async def balances(self, addresses: Iterable[str], denom: str) -> Mapping[str, int]:
         """Read the balances of accounts."""
         ...
@@ -103,12 +107,24 @@ class Nodes(Protocol):
         """Observe the nodes in these namespaces; keys are consumer ids."""
         ...
 
+    async def provider_node(self, namespace: str) -> model.Observation:
+        """Observe the validator's own provider node in the gateway's namespace."""
+        ...
+
+    async def signers(self, namespace: str, height: int) -> frozenset[bytes]:
+        """Read the addresses (20 bytes) that signed a block from a chain's node."""
+        ...
+
     async def consumer_side(self, namespace: str, address: str, denom: str) -> chain_queries.ConsumerSide:
         """Read the consumer's side of relaying, and an account's balance, from the chain's own node."""
         ...
 
     async def received(self, namespace: str, channel_id: str, transfer_id: str) -> chain_queries.Received:
         """Read the packets on the consumer's side of an open CCV channel, and of a transfer channel if given."""
+        ...
+
+    async def signing_window(self, namespace: str, address: str) -> model.SigningWindow:
+        """Read from the chain's own node how many blocks a key (valcons) has missed."""
         ...
 
     async def restart(self, namespace: str) -> object:
@@ -151,8 +167,61 @@ class SignState(Protocol):
         """Record that this validator left the chain with a key, which is never used again."""
         ...
 
+    async def withdraw(self, place: model.Place) -> object:
+        """Record that a key is ready on no volume any more, because a remote signer took its place."""
+        ...
+
+    async def update_watermark(self, chain: chain.ChainPlan, change: watermark.Change) -> object:
+        """Change what is recorded about one key outside of the volume."""
+        ...
+
+    async def cluster_certificates(self, namespace: str) -> tuple[str, ...]:
+        """Return the hashes of the certificates that the cluster publishes in a namespace."""
+        ...
+
+    async def ensure_marked(
+        self, chain: chain.ChainPlan, volume_uid: str, certificates: Sequence[str]
+    ) -> model.JobState:
+        """Add the cluster's certificates to the mark beside a key's sign state, and record it."""
+        ...
+
     async def withhold(self, namespace: str, place: model.Place) -> object:
         """Withhold the key from the node of a chain whose objects the engine does not change."""
+        ...
+
+
+class ProviderSignState(Protocol):
+    """Key of the validator's own provider node: its record and watermark, and the Jobs on its volume."""
+
+    async def ensure_job(
+        self, node: provider_node.ProviderNodeSettings, volume_uid: str, reset: model.SignedState
+    ) -> model.JobState:
+        """Create the Job that writes mark and sign state unless it exists; record it once it is done."""
+        ...
+
+    async def ensure_marked(
+        self,
+        node: provider_node.ProviderNodeSettings,
+        record: model.ProviderRecord,
+        certificates: Sequence[str],
+    ) -> model.JobState:
+        """Add the cluster's certificates to the mark, and record them."""
+        ...
+
+    async def restore_record(self, volume_uid: str) -> object:
+        """Record again that the key is ready, after the record was lost."""
+        ...
+
+    async def update_watermark(self, change: watermark.Change) -> object:
+        """Change what is recorded about the key outside of the volume."""
+        ...
+
+    async def cluster_certificates(self) -> tuple[str, ...]:
+        """Return the hashes of the certificates that the cluster publishes in the node's namespace."""
+        ...
+
+    async def withhold(self) -> object:
+        """Withhold the key from the node before anything else is changed."""
         ...
 
 
@@ -224,6 +293,7 @@ class World:
     state: State
     nodes: Nodes
     sign_state: SignState
+    provider_sign_state: ProviderSignState
     hermes_jobs: HermesJobs
     gateway: Gateway
     lease: Lease

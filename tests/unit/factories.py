@@ -441,7 +441,9 @@ def world(cluster: object = None, **changes: Any) -> reconciler_world.World:
         "definitions": [example()],
         "provider": Unused(),
         "lease": Unused(),
-        **dict.fromkeys(("state", "nodes", "sign_state", "hermes_jobs", "gateway"), adapter),
+        **dict.fromkeys(
+            ("state", "nodes", "sign_state", "provider_sign_state", "hermes_jobs", "gateway"), adapter
+        ),
         **changes,
     }
     return reconciler_world.World(**values)

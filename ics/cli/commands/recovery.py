@@ -1,35 +1,54 @@
 """`ics purge` and `ics sign-state reset`: irreversible decisions, which a user confirms by the chain's id."""
 
 import argparse
+import asyncio
+import dataclasses
+import datetime
+import sys
+from typing import Any
 
 from ics import errors, model
 from ics.cli import options, output
 from ics.cluster import purge
-from ics.consumer import desired, observed, signing
+from ics.cluster.nodes import observe as observe_nodes
+from ics.consumer import consensus_view, observed, reset
 from ics.reconciler import observe, wiring
+
+_BETWEEN_LOOKS = 2.0
+_SETTLING = 10.0
+"""Seconds between the two looks at a chain that stands still."""
 
 
 def register(parser: argparse.ArgumentParser, name: str) -> None:
     """Add the arguments of one of the commands and set `run`, which takes them and returns an exit code."""
     if name == "purge":
         options.add_stack(parser)
-        _add_arguments(parser, _purge)
+        _add_arguments(parser)
+        parser.set_defaults(
+            run=options.on_stack(_purge, lease_request=lambda args: options.LeaseRequest.ALWAYS)
+        )
         return
     commands = parser.add_subparsers(dest="sign_state_command", required=True, metavar="COMMAND")
-    text = "Reset a chain's sign state (`priv_validator_state.json`) after its volume was lost."
-    _add_arguments(options.add_command(commands, "reset", text), _reset_sign_state)
+    text = "Let a key sign again whose sign state is lost, above everything that was seen of its chain."
+    _add_reset(options.add_command(commands, "reset", text))
 
 
-def _add_arguments(parser: argparse.ArgumentParser, work: options.Work) -> None:
+def _add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("consumer_id", metavar="CONSUMER_ID")
     parser.add_argument("--confirm", metavar="NAME", required=True, help="The chain's id, to confirm.")
-    parser.set_defaults(run=options.on_stack(work, lease_request=lambda args: options.LeaseRequest.ALWAYS))
 
 
-async def _confirmed(
-    args: argparse.Namespace, stack: wiring.OpenStack
-) -> tuple[observed.Observed, desired.Desired, model.ConsumerSummary]:
-    state, target = await observe.read(stack.world)
+def _add_reset(parser: argparse.ArgumentParser) -> None:
+    _add_arguments(parser)
+    text = "Let the key vote for the block in progress, after the last vote of it that is seen here."
+    parser.add_argument("--allow-current-height", action="store_true", help=text)
+    text = "Show what would be written, and the votes that were seen; change nothing."
+    parser.add_argument("--dry-run", action="store_true", help=text)
+    # It waits for blocks first, and the daemon goes on meanwhile.
+    parser.set_defaults(run=options.on_stack(_reset_sign_state))
+
+
+def _confirmed(args: argparse.Namespace, state: observed.Observed) -> model.ConsumerSummary:
     by_id = {c.summary.consumer_id: c.summary for c in state.snapshot.consumers}
     summary = by_id.get(args.consumer_id)
     if summary is None:
@@ -40,11 +59,12 @@ async def _confirmed(
         raise errors.SettingsError(
             f"--confirm {args.confirm!r}: consumer {args.consumer_id} is {summary.chain_id!r}; nothing was changed"
         )
-    return state, target, summary
+    return summary
 
 
 async def _purge(args: argparse.Namespace, stack: wiring.OpenStack) -> int:
-    state, target, summary = await _confirmed(args, stack)
+    state, target = await observe.read(stack.world)
+    summary = _confirmed(args, state)
     memory = state.memory.chains.get(summary.consumer_id)
     if memory is None:
         raise errors.SettingsError(f"consumer {summary.consumer_id}: it has nothing in the cluster")
@@ -65,21 +85,140 @@ async def _purge(args: argparse.Namespace, stack: wiring.OpenStack) -> int:
     return 0
 
 
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class _Finding:
+    """What the newest blocks say about a key."""
+
+    state: model.SignedState
+    height: int
+    """Height of the block in progress at this node."""
+    votes: tuple[consensus_view.SeenVote, ...]
+    """Of the key, for that block."""
+    heights: range
+    """Commits that lack its signature; empty on a chain that stands still."""
+    is_moving: bool
+    waits: int = 0
+    """Further commits for which to wait."""
+
+
 async def _reset_sign_state(args: argparse.Namespace, stack: wiring.OpenStack) -> int:
-    state, target, summary = await _confirmed(args, stack)
-    chain = next((c for c in target.chains if c.consumer_id == summary.consumer_id), None)
-    memory = state.memory.chains.get(summary.consumer_id)
-    if chain is None or memory is None or memory.volume_uid is None:
-        raise errors.SettingsError(f"consumer {summary.consumer_id}: no volume found")
-    if chain.sign_state is signing.SignStateStatus.REMOTE:
-        raise errors.SettingsError(
-            f"consumer {summary.consumer_id}: its remote signer keeps the sign state; reset it there"
-        )
-    await stack.sign_state.request_reset(chain.key.place, memory.volume_uid)
-    await stack.lease.release()
-    line = (
-        f"{summary.chain_id}: the next passes create the sign state, unless the volume already holds one, and"
-        " restart the node with its key"
+    subject = await _subject(args, stack)
+    if subject.seen_without is None:
+        head = await observe_nodes.read_head(stack.kube, subject.namespace)
+        subject = dataclasses.replace(subject, seen_without=head.height)
+    finding = await _examine(args, stack, subject)
+    if not finding.is_moving:
+        # Peers send a node the votes that it lacks within a second or two.
+        await asyncio.sleep(_SETTLING)
+        finding = await _examine(args, stack, subject, finding)
+    shown = 0
+    while finding.waits and not args.dry_run:
+        if finding.waits != shown:
+            shown = finding.waits
+            text = f"waiting for {shown} more blocks of {subject.chain_id} without the key's signature"
+            print(text, file=sys.stderr, flush=True)
+        await asyncio.sleep(_BETWEEN_LOOKS)
+        finding = await _examine(args, stack, subject)
+    for line in _vote_lines(subject, finding):
+        print(line, file=sys.stderr, flush=True)
+    if args.dry_run:
+        return _emit(args, subject, finding)
+    async with options.requested_lease(stack.lease):
+        # The volume, or the key itself, may have changed while this waited for blocks.
+        current = await _subject(args, stack)
+        if (current.place, current.volume_uid) != (subject.place, subject.volume_uid):
+            raise errors.Transient(
+                f"consumer {subject.consumer_id} ({subject.chain_id}): its volume or key changed meanwhile; nothing was"
+                " written: run this again"
+            )
+        finding = await _examine(args, stack, subject, finding)
+        if current.unused is not None:
+            await stack.sign_state.ensure_retired(current.unused)
+        await stack.sign_state.request_reset(current.place, current.volume_uid, finding.state)
+        await stack.lease.release()
+    return _emit(args, subject, finding)
+
+
+async def _subject(args: argparse.Namespace, stack: wiring.OpenStack) -> reset.Subject:
+    state, target = await observe.read(stack.world)
+    return reset.subject(target, state, _confirmed(args, state).consumer_id)
+
+
+async def _examine(
+    args: argparse.Namespace,
+    stack: wiring.OpenStack,
+    subject: reset.Subject,
+    before: _Finding | None = None,
+) -> _Finding:
+    """Look at the newest blocks, and refuse if the key signs elsewhere or nothing can be known.
+
+    Args:
+        args: of the command.
+        stack: the stack.
+        subject: the key.
+        before: an earlier look, whose votes count too while the chain stands at the same height.
+    """
+    name = f"consumer {subject.consumer_id} ({subject.chain_id})"
+    head = await observe_nodes.read_head(stack.kube, subject.namespace)
+    patience = datetime.timedelta(seconds=stack.world.settings.node.stuck_after)
+    is_moving = reset.is_moving(head, name, wiring.now(), patience)
+    heights, waits, view = range(0), 0, head.view
+    if is_moving:
+        heights = reset.silent_range(subject, head)
+        waits = reset.blocks_to_wait(subject, head)
+        signers = {
+            height: await observe_nodes.read_signers(stack.kube, subject.namespace, height)
+            for height in heights
+        }
+        reset.check_silent(subject, signers)
+    if before is not None and before.height == view.own_height:
+        view = dataclasses.replace(view, votes=tuple(sorted({*view.votes, *before.votes})))
+    state = reset.new_state(
+        view, subject.address, name, is_moving=is_moving, allows_current=args.allow_current_height
     )
-    output.emit(args, {"consumer_id": summary.consumer_id, "volume_uid": memory.volume_uid}, [line])
-    return 0
+    return _Finding(
+        state=state,
+        height=view.own_height,
+        votes=view.votes_of(subject.address),
+        heights=heights,
+        is_moving=is_moving,
+        waits=waits,
+    )
+
+
+def _vote_lines(subject: reset.Subject, finding: _Finding) -> list[str]:
+    return [
+        f"{subject.chain_id}: {'the node' if vote.has_node else 'a peer'} has a {vote.kind} of this key at height"
+        f" {finding.height}, round {vote.round}"
+        for vote in finding.votes
+    ]
+
+
+def _emit(args: argparse.Namespace, subject: reset.Subject, finding: _Finding) -> int:
+    state, heights = finding.state, finding.heights
+    value: dict[str, Any] = {
+        "consumer_id": subject.consumer_id,
+        "chain_id": subject.chain_id,
+        "key": subject.address.hex().upper(),
+        "volume_uid": subject.volume_uid,
+        "state": {"height": state.height, "round": state.round, "step": state.step},
+        "signs_from": reset.signs_from(state),
+        "votes": [
+            {"round": vote.round, "type": vote.kind, "at": "node" if vote.has_node else "peer"}
+            for vote in finding.votes
+        ],
+        "silent_commits": {"first": heights[0], "last": heights[-1]} if heights else None,
+        "blocks_to_wait": finding.waits,
+        "dry_run": args.dry_run,
+    }
+    if args.dry_run:
+        later = f", after {finding.waits} more blocks without its signature" if finding.waits else ""
+        lines = [
+            f"{subject.chain_id}: would let key {value['key']} sign from {value['signs_from']} on{later}"
+        ]
+    else:
+        lines = [
+            f"{subject.chain_id}: key {value['key']} signs from {value['signs_from']} on; the next passes write that"
+            " sign state, and restart the node with the key"
+        ]
+    return output.emit(args, value, lines)

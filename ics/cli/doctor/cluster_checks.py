@@ -11,6 +11,26 @@ from ics.cluster import gateway as cluster_gateway
 from ics.config import settings
 
 _IS_DEFAULT = "storageclass.kubernetes.io/is-default-class"
+_SHARED = (
+    "nfs",
+    "cephfs",
+    "efs.csi.aws.com",
+    "fsx.csi.aws.com",
+    "fsx.openzfs.csi.aws.com",
+    "filestore.csi.storage.gke.io",
+    "file.csi.azure.com",
+    "azure-file",
+    "smb.csi.k8s.io",
+    "glusterfs",
+    "lustre",
+    "beegfs",
+    "juicefs",
+    "spectrumscale.csi.ibm.com",
+    "csi.weka.io",
+    "quobyte",
+    "seaweedfs",
+)
+"""Parts of the names of provisioners whose volumes several machines can mount at once: file systems, not disks."""
 _CANNOT_PULL = frozenset({"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull"})
 
 
@@ -61,16 +81,42 @@ def storage(classes: Sequence[Mapping[str, Any]], wanted: str) -> Finding:
         return findings.fail(
             check, f"the cluster has no StorageClass {wanted!r}, only {known}; set one of them"
         )
-    default = [
-        storage_class["metadata"]["name"]
-        for storage_class in classes
-        if (storage_class["metadata"].get("annotations") or {}).get(_IS_DEFAULT) == "true"
-    ]
+    default = [found["metadata"]["name"] for found in classes if _is_default(found)]
     if default:
         return findings.ok(check, f"the cluster's default, {', '.join(sorted(default))}")
     return findings.fail(
         check, f"not set, and the cluster has no default StorageClass, only {known}; set one"
     )
+
+
+def shared_storage(classes: Sequence[Mapping[str, Any]], wanted: Mapping[str, str]) -> list[Finding]:
+    """Report StorageClasses whose volumes do not keep a second machine from running a node on them.
+
+    Two processes with one key on one machine are stopped by the lock of the node's database, on two machines by a disk
+    that attaches to one of them only. A shared file system does neither for certain.
+
+    Args:
+        classes: all StorageClasses of the cluster.
+        wanted: name of the StorageClass by setting; empty: the cluster's default.
+    """
+    by_name = {storage_class["metadata"]["name"]: storage_class for storage_class in classes}
+    defaults = sorted(name for name, found in by_name.items() if _is_default(found))
+    results = []
+    for setting, name in wanted.items():
+        used = name or next(iter(defaults), "")
+        provisioner = str(by_name.get(used, {}).get("provisioner", ""))
+        if any(part in provisioner.lower() for part in _SHARED):
+            text = (
+                f"{used} ({provisioner}) is a shared file system: two machines can mount a volume at once, and its"
+                " locks may not hold between them, so a pod that is forced off a lost machine may still sign beside the"
+                " new one; use a class of disks that attach to one machine"
+            )
+            results.append(findings.warn(setting, text))
+    return results
+
+
+def _is_default(storage_class: Mapping[str, Any]) -> bool:
+    return (storage_class["metadata"].get("annotations") or {}).get(_IS_DEFAULT) == "true"
 
 
 def gateway(balancer: cluster_gateway.Balancer | None, settings: settings.GatewaySettings) -> Finding:

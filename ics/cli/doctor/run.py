@@ -297,6 +297,11 @@ async def _cluster(checkup: _Checkup, definitions: Sequence[chain_definition.Loa
     )
     if classes is not None:
         checkup.findings.append(cluster_checks.storage(classes, settings.node.storage_class))
+        node = settings.provider_node
+        used = {"ics:node.storage_class": settings.node.storage_class}
+        if node.enabled and node.consensus_key is not None:
+            used["ics:provider_node.storage_class"] = node.storage_class
+        checkup.findings.extend(cluster_checks.shared_storage(classes, used))
     checkup.findings.append(cluster_checks.gateway(there, settings.gateway))
     if services is not None:
         checkup.findings.extend(cluster_checks.ports(services, settings.gateway.namespace, there))

@@ -4,11 +4,12 @@ The answers refer to the node's newest blocks and may differ by a block or two.
 """
 
 import datetime
+import decimal
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ics import errors, names
+from ics import errors, model, names
 from ics.cluster.api import client, requests
 from ics.cluster.api import errors as api_errors
 from ics.cluster.nodes import decode
@@ -18,6 +19,9 @@ from ics.relayer import ibc, queries
 
 _TIMEOUT = 5.0
 """Timeout of one query in seconds."""
+_SLASHING = "/cosmos/slashing/v1beta1"
+_AVERAGED_BLOCKS = 20
+"""Blocks over which the time between two is averaged."""
 _SERVICES = {ports.POD_RPC: "RPC", ports.POD_REST: "REST gateway"}
 
 
@@ -100,6 +104,44 @@ async def read_received(
     )
 
 
+async def read_signing_window(kube: client.KubeClient, namespace: str, address: str) -> model.SigningWindow:
+    """Read the consumer's slashing module about one key, and the average time between its blocks.
+
+    Args:
+        kube: client.
+        namespace: namespace of the chain.
+        address: valcons of the key, with the consumer's prefix.
+
+    Raises:
+        Transient: the node does not answer, has no block, or is still syncing; or the chain does not know the key.
+        Permanent: a permission is missing, or the node rejects a query.
+    """
+    node = _Node(kube, namespace)
+    status, params, info = await queries.gather(
+        node.status(),
+        queries.require(node.ask, f"{_SLASHING}/params"),
+        queries.require(node.ask, f"{_SLASHING}/signing_infos/{address}"),
+    )
+    latest = ibc.newest_block(status)
+    height, earliest = decode.height(status), status["sync_info"]["earliest_block_height"].integer()
+    earlier = max(height - _AVERAGED_BLOCKS, earliest, 1)
+    seconds = 0.0
+    if earlier < height:
+        header = (await node.commit(earlier))["signed_header"]["header"]
+        seconds = (latest - header["time"].moment()).total_seconds() / (height - earlier)
+    found, about = params["params"], info["val_signing_info"]
+    blocks = found["signed_blocks_window"].integer()
+    required = round(blocks * decimal.Decimal(found["min_signed_per_window"].text()))
+    return model.SigningWindow(
+        height=height,
+        start_height=about["start_height"].integer(),
+        blocks=blocks,
+        allowed=blocks - required,
+        missed=about["missed_blocks_counter"].integer(),
+        block_seconds=seconds,
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class _Node:
     """The chain's one pod."""
@@ -108,8 +150,14 @@ class _Node:
     namespace: str
 
     async def newest_block(self) -> datetime.datetime:
-        status = decode.result("/status", await self._get(ports.POD_RPC, "/status", {}))
-        return ibc.newest_block(status)
+        return ibc.newest_block(await self.status())
+
+    async def status(self) -> answers.Field:
+        return decode.result("/status", await self._get(ports.POD_RPC, "/status", {}))
+
+    async def commit(self, height: int) -> answers.Field:
+        answer = await self._get(ports.POD_RPC, "/commit", {"height": str(height)})
+        return decode.result("/commit", answer)
 
     async def ask(self, path: str, params: Mapping[str, str]) -> answers.Field | None:
         try:

@@ -50,6 +50,18 @@ class Nodes:
         """Observe the nodes in these namespaces; keys are consumer ids."""
         return await observe.observe_nodes(self._kube, self._owner, namespaces, self._now(), self._timeouts)
 
+    async def provider_node(self, namespace: str) -> model.Observation:
+        """Observe the validator's own provider node in the gateway's namespace."""
+        return await observe.observe_provider_node(self._kube, namespace)
+
+    async def signers(self, namespace: str, height: int) -> frozenset[bytes]:
+        """Read the addresses (20 bytes) that signed a block from a chain's node.
+
+        Raises:
+            IcsError: the node does not answer, or does not have the block.
+        """
+        return await observe.read_signers(self._kube, namespace, height)
+
     async def consumer_side(self, namespace: str, address: str, denom: str) -> chain_queries.ConsumerSide:
         """Read the consumer's side of relaying, and an account's balance, from the chain's own node."""
         provider_chain_id = self._owner.provider_chain_id
@@ -58,6 +70,10 @@ class Nodes:
     async def received(self, namespace: str, channel_id: str, transfer_id: str) -> chain_queries.Received:
         """Read the packets on the consumer's side of an open CCV channel, and of a transfer channel if given."""
         return await chain_queries.read_received(self._kube, namespace, channel_id, transfer_id)
+
+    async def signing_window(self, namespace: str, address: str) -> model.SigningWindow:
+        """Read from the chain's own node how many blocks a key (valcons) has missed; raises like `consumer_side`."""
+        return await chain_queries.read_signing_window(self._kube, namespace, address)
 
     async def restart(self, namespace: str) -> bool:
         """Delete the node's pod, which its StatefulSet recreates.

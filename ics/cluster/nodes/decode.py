@@ -7,6 +7,7 @@ from typing import Any
 
 from ics import errors, model, names
 from ics.cluster.api import errors as api_errors
+from ics.consumer import consensus_view
 from ics.cosmos import answers, times
 
 _COMMITTED = 2
@@ -103,30 +104,12 @@ def node_ids(net_info: answers.Field) -> frozenset[str]:
     return frozenset(peer["node_info"]["id"].text() for peer in net_info.get("peers") or ())
 
 
-def blocks_behind(dump: answers.Field, status: answers.Field) -> int:
-    """Return the number of blocks by which the node is behind its peers.
-
-    Args:
-        dump: result of `/dump_consensus_state`, with the voting height of each peer.
-        status: result of `/status`; while a node syncs blocks, its own consensus height is constant.
-    """
-    own = max(dump["round_state"]["height"].integer(), height(status) + 1)
-    return max([_voting_height(peer) - own for peer in dump.get("peers") or ()] + [0])
-
-
-def _voting_height(peer: answers.Field) -> int:
-    state = peer.get("peer_state")
-    round_state = None if state is None else state.get("round_state")
-    at = None if round_state is None else round_state.get("height")
-    return 0 if at is None else at.integer()
-
-
 def node(
     status: answers.Field,
     net_info: answers.Field,
     commit: answers.Field | None,
     validators: Sequence[answers.Field],
-    behind: int | None = None,
+    view: consensus_view.ConsensusView | None = None,
     *,
     is_silent: bool = False,
 ) -> model.NodeStatus:
@@ -137,23 +120,29 @@ def node(
         net_info: result of `/net_info`.
         commit: result of `/commit` at the second to last block, None if there is none.
         validators: members of all pages of `/validators`, empty before the first block.
-        behind: see `blocks_behind`, None if unknown.
+        view: of its peers' heights and of their votes, None if it is unknown.
         is_silent: the node was queried for it and did not answer in time.
     """
-    signatures = () if commit is None else commit["signed_header"]["commit"]["signatures"]
     return model.NodeStatus(
         height=height(status),
         is_catching_up=status["sync_info"]["catching_up"].boolean(),
         consensus_key=status["validator_info"]["pub_key"]["value"].base64(),
         peers=net_info["n_peers"].integer(),
-        signers=frozenset(
-            s["validator_address"].hex() for s in signatures if s["block_id_flag"].value == _COMMITTED
-        ),
+        signers=frozenset() if commit is None else signers(commit),
         validators={v["address"].hex(): v["voting_power"].integer() for v in validators},
         peer_ids=node_ids(net_info),
         block_time=block_time(status),
-        blocks_behind=behind,
+        blocks_behind=None if view is None else view.blocks_behind,
         is_silent=is_silent,
+        ballot=None if view is None else view.ballot(),
+    )
+
+
+def signers(commit: answers.Field) -> frozenset[bytes]:
+    """Return the addresses (20 bytes) that signed a block, from the result of `/commit`."""
+    signatures = commit["signed_header"]["commit"]["signatures"]
+    return frozenset(
+        s["validator_address"].hex() for s in signatures if s["block_id_flag"].value == _COMMITTED
     )
 
 

@@ -10,7 +10,8 @@ from typing import Any
 
 from ics import errors, model, names
 from ics.cluster.api import client, kinds, requests
-from ics.cluster.nodes import decode
+from ics.cluster.nodes import consensus, decode
+from ics.consumer import consensus_view, reset
 from ics.consumer.peers import ports
 from ics.cosmos import answers
 from ics.manifests import objects
@@ -114,24 +115,87 @@ async def _status(
     status = await _ask(kube, namespace, "/status", timeout=timeout)
     height, made = decode.height(status), decode.block_time(status)
     is_old = made is None or now - made > _OLD
-    net_info, commit, validators, (behind, is_silent) = await asyncio.gather(
+    net_info, commit, validators, (view, is_silent) = await asyncio.gather(
         _ask(kube, namespace, "/net_info"),
         _commit(kube, namespace, height - 1) if decode.has_commit(status) else _nothing(),
         _validators(kube, namespace) if height > 0 else _no_validators(),
-        _behind(kube, namespace, status) if is_old else _unasked(),
+        _view(kube, namespace, height) if is_old else _unasked(),
     )
-    return decode.node(status, net_info, commit, validators, behind, is_silent=is_silent)
+    return decode.node(status, net_info, commit, validators, view, is_silent=is_silent)
 
 
-async def _behind(kube: client.KubeClient, namespace: str, status: answers.Field) -> tuple[int | None, bool]:
-    """Return by how many blocks the peers are ahead (None: unknown), and whether the query timed out.
+async def _view(
+    kube: client.KubeClient, namespace: str, height: int
+) -> tuple[consensus_view.ConsensusView | None, bool]:
+    """Return what the node knows of its peers (None: unknown), and whether the query timed out.
 
     CometBFT does not answer consensus queries while the application executes a block.
     """
     try:
-        return decode.blocks_behind(await _ask(kube, namespace, "/dump_consensus_state"), status), False
+        return consensus.view(await _ask(kube, namespace, "/dump_consensus_state"), height), False
     except errors.Transient as error:
         return None, decode.error_text(error) == decode.NO_ANSWER
+
+
+async def read_head(kube: client.KubeClient, namespace: str, pod: str = names.NODE_POD) -> reset.Head:
+    """Read what a node says about the newest blocks of its chain, and what it knows of its peers.
+
+    Args:
+        kube: client.
+        namespace: namespace of the node.
+        pod: of the node.
+
+    Raises:
+        IcsError: the node does not answer.
+    """
+    status = await _ask(kube, namespace, "/status", pod=pod)
+    # Asked after the status, so that its heights are never the older ones.
+    dump = await _ask(kube, namespace, "/dump_consensus_state", pod=pod)
+    return reset.Head(
+        height=decode.height(status),
+        block_time=decode.block_time(status),
+        is_catching_up=status["sync_info"]["catching_up"].boolean(),
+        view=consensus.view(dump, decode.height(status)),
+    )
+
+
+async def read_signers(
+    kube: client.KubeClient, namespace: str, height: int, pod: str = names.NODE_POD
+) -> frozenset[bytes]:
+    """Read the addresses that signed a block; raises like `read_head`."""
+    return decode.signers(await _ask(kube, namespace, "/commit", pod=pod, height=str(height)))
+
+
+async def observe_provider_node(kube: client.KubeClient, namespace: str) -> model.Observation:
+    """Observe the validator's own provider node: its pod, its key, and who signed its last commit.
+
+    Args:
+        kube: client.
+        namespace: of the gateway.
+
+    Returns:
+        The observation, without the node's validators; an error of its RPC is part of it.
+
+    Raises:
+        Transient: the API server is unreachable.
+        Permanent: the permission to read pods is missing.
+    """
+    item = await kube.find(kinds.POD, namespace, names.PROVIDER_NODE_POD)
+    pod = None if item is None else decode.pod(item)
+    if pod is None or pod.ip is None or pod.waiting:
+        return model.Observation(pod)
+
+    try:
+        status, net_info = await asyncio.gather(
+            *(_ask(kube, namespace, path, pod=pod.name) for path in ("/status", "/net_info"))
+        )
+        commit = None
+        if decode.has_commit(status):
+            height = str(decode.height(status) - 1)
+            commit = await _ask(kube, namespace, "/commit", pod=pod.name, height=height)
+        return model.Observation(pod, decode.node(status, net_info, commit, ()))
+    except errors.IcsError as error:
+        return model.Observation(pod, error=decode.error_text(error))
 
 
 async def net_info(kube: client.KubeClient, namespace: str) -> frozenset[str]:
@@ -158,9 +222,15 @@ async def dial_peers(kube: client.KubeClient, namespace: str, peers: Sequence[st
 
 
 async def _ask(
-    kube: client.KubeClient, namespace: str, path: str, *, timeout: float = TIMEOUT, **query: str
+    kube: client.KubeClient,
+    namespace: str,
+    path: str,
+    *,
+    timeout: float = TIMEOUT,
+    pod: str = names.NODE_POD,
+    **query: str,
 ) -> answers.Field:
-    request = requests.proxy(namespace, names.NODE_POD, ports.POD_RPC, path, query)
+    request = requests.proxy(namespace, pod, ports.POD_RPC, path, query)
     return decode.result(path, (await kube.send(request, timeout)).body)
 
 
@@ -184,7 +254,7 @@ async def _nothing() -> Any:
     return None
 
 
-async def _unasked() -> tuple[int | None, bool]:
+async def _unasked() -> tuple[consensus_view.ConsensusView | None, bool]:
     return None, False
 
 

@@ -12,6 +12,7 @@ from ics.cluster.nodes import decode
 from ics.cluster.state import node_records, relayer_record
 from ics.consumer import observed, watchdog
 from ics.consumer.peers import gateway_ports
+from ics.manifests import place_notes
 from ics.relayer import inputs
 
 Item = Mapping[str, Any]
@@ -26,6 +27,7 @@ class _NamespaceState:
     records: list[model.SigningRecord] = field(default_factory=list)
     volume_uid: str | None = None
     volume_record: model.SigningRecord | None = None
+    watermark: model.Watermark = field(default_factory=model.Watermark)
     has_workload: bool = False
     workload_place: str = ""
     is_ending: bool = False
@@ -42,6 +44,8 @@ class _NamespaceState:
     configured_peers: watchdog.ConfiguredPeers | None = None
     care: watchdog.WatchdogRecord = field(default_factory=watchdog.WatchdogRecord)
     problem: str = ""
+    is_copy: bool = False
+    """Whether the objects were copied here from another namespace, which they name."""
 
     @property
     def instances(self) -> dict[str, inputs.Instance]:
@@ -61,11 +65,6 @@ class _NamespaceState:
             yield self
         except errors.Permanent as error:
             self.problem = self.problem or str(error)
-
-    @property
-    def is_copy(self) -> bool:
-        """Whether the objects were copied here from another namespace, whose place their records name."""
-        return bool(self.records) and all(record.place.namespace != self.namespace for record in self.records)
 
     @property
     def weight(self) -> tuple[bool, bool, bool, bool, str]:
@@ -101,7 +100,7 @@ def memory(
     workloads: Iterable[Item],
     geneses: Iterable[Item],
     relaying: Relaying | None = None,
-    peers: Iterable[Item] = (),
+    run_time: Iterable[Item] = (),
     cluster_uid: str = "",
 ) -> observed.Memory:
     """Combine the objects of all chains.
@@ -112,7 +111,7 @@ def memory(
         workloads: metadata of StatefulSets.
         geneses: complete genesis ConfigMaps.
         relaying: objects of the relayers.
-        peers: complete ConfigMaps of the nodes' peers.
+        run_time: complete ConfigMaps of the nodes' peers and of watermarks.
         cluster_uid: uid of the namespace kube-system.
 
     Returns:
@@ -144,10 +143,17 @@ def memory(
     for item in geneses:
         with state_of(item).read() as state:
             state.genesis = node_records.genesis(item)
-    for item in peers:
+    for item in run_time:
         with state_of(item).read() as state:
+            if item["metadata"]["name"] == names.WATERMARK:
+                state.watermark = node_records.watermark(item)
+                continue
             state.configured_peers = node_records.configured_peers(item)
             state.care = node_records.watchdog_record(item)
+    copied = place_notes.copied_namespaces([*volumes, *secrets, *workloads])
+    for namespaces in chains.values():
+        for state in namespaces.values():
+            state.is_copy = state.namespace in copied
     _add_relayers(relaying or Relaying(), state_of)
     return observed.Memory(
         {consumer: _chain(list(namespaces.values())) for consumer, namespaces in sorted(chains.items())},
@@ -206,7 +212,10 @@ def _chain(namespaces: Sequence[_NamespaceState]) -> observed.ChainMemory:
         volume_uid=home.volume_uid,
         has_workload=home.has_workload,
         workload_place=home.workload_place,
-        copies=tuple(state.namespace for state in ordered[:-1] if home.has_workload and state.has_workload),
+        watermark=home.watermark,
+        copies=tuple(
+            sorted(state.namespace for state in ordered[:-1] if home.has_workload and state.has_workload)
+        ),
         is_ending=home.is_ending,
         is_withheld=home.is_withheld,
         relayer=inputs.RelayerMemory(
@@ -222,7 +231,10 @@ def _chain(namespaces: Sequence[_NamespaceState]) -> observed.ChainMemory:
         ),
         configured_peers=home.configured_peers,
         watchdog=home.care,
-        problem=next((state.problem for state in reversed(ordered) if state.problem), ""),
+        # What was edited in a copy is its owner's business.
+        problem=next(
+            (s.problem for s in reversed(ordered) if s.problem and (s is home or not s.is_copy)), ""
+        ),
     )
 
 

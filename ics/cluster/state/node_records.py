@@ -4,11 +4,11 @@ import base64
 import binascii
 import datetime
 import gzip
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from ics import errors, model, names
-from ics.consumer import watchdog
+from ics.consumer import key_check, watchdog
 from ics.cosmos import canonical_json, times
 from ics.keys import derivation
 
@@ -36,6 +36,8 @@ def key_record(item: Item) -> model.SigningRecord:
         volume_uid=notes.get(names.VOLUME_UID) or None,
         is_ready=notes.get(names.SIGN_STATE_READY) == "true",
         is_retired=notes.get(names.RETIRED) == "true",
+        is_reset=bool(notes.get(names.SIGN_STATE_RESET)),
+        certificates=key_check.from_annotation(notes.get(names.CLUSTER_CERTIFICATES, "")),
     )
 
 
@@ -134,11 +136,39 @@ def configured_peers(item: Item) -> watchdog.ConfiguredPeers:
 
 def _peers_written(item: Item) -> datetime.datetime | None:
     """Return the time of the last write by a manager other than the loop's, None if there is none."""
+    return _written(item, lambda manager: manager != names.LOOP_MANAGER)
+
+
+def _written(item: Item, counts: Callable[[str], bool]) -> datetime.datetime | None:
+    """Return the time of the last write by a field manager that counts."""
     fields = item["metadata"].get("managedFields") or []
-    written = [
-        entry["time"] for entry in fields if entry.get("manager") != names.LOOP_MANAGER and "time" in entry
-    ]
+    written = [entry["time"] for entry in fields if counts(entry.get("manager", "")) and "time" in entry]
     return max(map(times.parse_time, written), default=None)
+
+
+def watermark(item: Item) -> model.Watermark:
+    """Decode a watermark.
+
+    Raises:
+        Permanent: it was edited.
+    """
+    metadata = item["metadata"]
+    try:
+        return model.Watermark(
+            heights={address: _height(text) for address, text in (item.get("data") or {}).items()},
+            written=_written(item, lambda manager: manager == names.LOOP_MANAGER),
+        )
+    except ValueError as error:
+        raise errors.Permanent(
+            f"ConfigMap {metadata['namespace']}/{metadata['name']}: {error}; set it to the height of the last block"
+            " that the key has signed"
+        ) from None
+
+
+def _height(text: str) -> int:
+    if not (text.isascii() and text.isdigit()):
+        raise ValueError(f"{text!r} is not a height")
+    return int(text)
 
 
 def watchdog_record(item: Item) -> watchdog.WatchdogRecord:

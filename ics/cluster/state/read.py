@@ -2,12 +2,13 @@
 
 import asyncio
 import dataclasses
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ics import errors, names
 from ics.cluster.api import client, kinds
-from ics.cluster.state import decode
+from ics.cluster.state import decode, provider_record
 from ics.consumer import observed
 from ics.manifests import objects
 
@@ -61,20 +62,24 @@ class StateReader:
             Permanent: a permission to list is missing, or an object was edited.
         """
         owner = self._owner.selector()
+        shared: dict[kinds.Kind, list[dict[str, Any]]] = defaultdict(list)
 
         async def listed(
             kind: kinds.Kind, *components: str, only_metadata: bool = True
         ) -> list[dict[str, Any]]:
             selector: dict[str, str | tuple[str, ...]] = {**owner, names.COMPONENT: components}
             items = await self._kube.select(kind, selector, only_metadata=only_metadata)
+            for item in items:
+                if names.CONSUMER not in item["metadata"]["labels"]:
+                    shared[kind].append(item)
             return [item for item in items if names.CONSUMER in item["metadata"]["labels"]]
 
-        gateway, volumes, secrets, workloads, peers, geneses, *relaying = await asyncio.gather(
+        gateway, volumes, secrets, workloads, run_time, geneses, *relaying = await asyncio.gather(
             self._kube.select(kinds.SERVICE, owner | {names.COMPONENT: names.GATEWAY}, only_metadata=True),
-            listed(kinds.VOLUME_CLAIM, names.VOLUME),
+            listed(kinds.VOLUME_CLAIM, names.VOLUME, names.PROVIDER_NODE),
             listed(kinds.SECRET, names.CONSENSUS_KEY),
-            listed(kinds.STATEFUL_SET, names.NODE),
-            listed(kinds.CONFIG_MAP, names.PEERS, only_metadata=False),
+            listed(kinds.STATEFUL_SET, names.NODE, names.PROVIDER_NODE),
+            listed(kinds.CONFIG_MAP, names.PEERS, names.WATERMARK, only_metadata=False),
             listed(kinds.CONFIG_MAP, names.GENESIS, only_metadata=False),
             listed(kinds.CONFIG_MAP, names.RELAYER, only_metadata=False),
             listed(kinds.JOB, names.RELAYER_STEP, only_metadata=False),
@@ -91,7 +96,13 @@ class StateReader:
             workloads,
             geneses,
             decode.Relaying(*relaying),
-            peers,
+            run_time,
             await self.cluster_uid(),
         )
-        return dataclasses.replace(state, open_ports=decode.open_ports(gateway))
+        return dataclasses.replace(
+            state,
+            open_ports=decode.open_ports(gateway),
+            provider_node=provider_record.memory(
+                *(shared[kind] for kind in (kinds.VOLUME_CLAIM, kinds.STATEFUL_SET, kinds.CONFIG_MAP))
+            ),
+        )

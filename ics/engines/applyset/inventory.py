@@ -1,6 +1,9 @@
 """Inventory of an ApplySet in the cluster: its parent object and its members' metadata.
 
 Both engines call `read`, then `begin` before the first change, then `commit` after the last one.
+
+A copied namespace carries the set's label too. Its objects are no members: they are neither changed nor deleted, and no
+question about them holds the chain. `TwoNodes` names the namespace, and a human deletes it.
 """
 
 import asyncio
@@ -13,6 +16,7 @@ from ics import names
 from ics.cluster.api import client, kinds
 from ics.engines.applyset import members as applyset_members
 from ics.engines.applyset import parent as applyset_parent
+from ics.manifests import place_notes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,25 +50,32 @@ async def read(
     """
     part_of = {names.PART_OF_SET: applyset_members.set_id(validator, namespace)}
 
-    async def listed(names: Collection[str]) -> dict[applyset_members.Key, applyset_members.LiveObject]:
+    async def listed(names: Collection[str]) -> list[tuple[kinds.Kind, dict[str, Any]]]:
         each = [kinds.by_group_kind(name) for name in sorted(names)]
         answers = await asyncio.gather(*(kube.select(kind, part_of, only_metadata=True) for kind in each))
-        members_of_kinds = [
-            applyset_members.live(kind, item)
-            for kind, items in zip(each, answers, strict=True)
-            for item in items
-        ]
-        return {member.key: member for member in members_of_kinds}
+        return [(kind, item) for kind, items in zip(each, answers, strict=True) for item in items]
 
     # The kinds are listed without waiting for the parent, which usually contains no other kind.
-    item, members = await asyncio.gather(
+    item, found = await asyncio.gather(
         kube.find(kinds.CONFIG_MAP, namespace, applyset_members.parent_name(validator)), listed(group_kinds)
     )
     parent = applyset_parent.Parent() if item is None else applyset_parent.read(item)
     others = parent.group_kinds - set(group_kinds)
     if others:
-        members |= await listed(others)
-    return Inventory(validator=validator, namespace=namespace, item=item, parent=parent, members=members)
+        found += await listed(others)
+    copied = place_notes.copied_namespaces([item for _, item in found])
+    members = [
+        member
+        for member in (applyset_members.live(kind, item) for kind, item in found)
+        if member.place not in copied
+    ]
+    return Inventory(
+        validator=validator,
+        namespace=namespace,
+        item=item,
+        parent=parent,
+        members={member.key: member for member in members},
+    )
 
 
 async def pending_confirmations(

@@ -75,6 +75,11 @@ class LiveObject:
     is_retained: bool = False
     is_deleting: bool = False
 
+    @property
+    def place(self) -> str:
+        """Namespace to which it belongs: its own name, if it is one."""
+        return self.key.name if self.key.kind == kinds.NAMESPACE else self.key.namespace
+
 
 class Entry(NamedTuple):
     """Record of one object."""

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from ics import model
 from ics.cosmos import answers
 from ics.provider import gateway
 from ics.provider.rest import queries as rest_queries
@@ -30,6 +31,10 @@ class SentPackets:
     """Sequence of the last VSC packet, 0 before the first."""
 
 
+_AVERAGED_BLOCKS = 20
+"""Blocks over which the time between two is averaged."""
+
+
 class IbcQueries(rest_queries.Queries):
     """Queries about relaying to the provider's REST gateways; call `open` first."""
 
@@ -44,6 +49,26 @@ class IbcQueries(rest_queries.Queries):
             relayer_queries.require(self._ask, "/interchain_security/ccv/provider/params"),
         )
         return ProviderParams(ibc.unbonding_time(staking), ibc.trusting_fraction(ccv))
+
+    async def epoch(self) -> model.Epoch:
+        """Read when the next updates are sent to the consumer chains, and the average time between blocks.
+
+        Raises:
+            Transient: the endpoint is unreachable, failing, or its answer has an unexpected format.
+        """
+        head = self.endpoints.head
+        earlier = max(head.height - _AVERAGED_BLOCKS, 1)
+        params, left, block = await relayer_queries.gather(
+            relayer_queries.require(self._ask, "/interchain_security/ccv/provider/params"),
+            relayer_queries.require(self._ask, "/interchain_security/ccv/provider/blocks_until_next_epoch"),
+            relayer_queries.require(self._ask, f"/cosmos/base/tendermint/v1beta1/blocks/{earlier}"),
+        )
+        passed = (head.moment - block["block"]["header"]["time"].moment()).total_seconds()
+        return model.Epoch(
+            blocks_left=left["blocks_until_next_epoch"].integer(),
+            blocks=params["params"]["blocks_per_epoch"].integer(),
+            block_seconds=passed / max(head.height - earlier, 1),
+        )
 
     async def relay_ends(self, client_id: str) -> relayer_queries.ChainSide:
         """Read client, connections and channels of one consumer chain.

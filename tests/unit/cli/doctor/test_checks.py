@@ -212,6 +212,28 @@ def test_storage_finding_depends_on_storage_classes(
 
 
 @pytest.mark.parametrize(
+    ("provisioner", "is_shared"),
+    [
+        ("nfs.csi.k8s.io", True),
+        ("cluster.local/nfs-subdir-external-provisioner", True),
+        ("rook-ceph.cephfs.csi.ceph.com", True),
+        ("efs.csi.aws.com", True),
+        ("file.csi.azure.com", True),
+        ("rook-ceph.rbd.csi.ceph.com", False),
+        ("ebs.csi.aws.com", False),
+        ("disk.csi.azure.com", False),
+        ("rancher.io/local-path", False),
+    ],
+)
+def test_shared_file_system_is_a_warning(provisioner: str, is_shared: bool) -> None:
+    classes = [storage_class("a", "true") | {"provisioner": provisioner}, storage_class("b")]
+    wanted = {"ics:node.storage_class": "", "ics:provider_node.storage_class": "b", "other": "missing"}
+    found = cluster_checks.shared_storage(classes, wanted)
+    assert [(one.check, one.level) for one in found] == [("ics:node.storage_class", Level.WARN)] * is_shared
+    assert all(one.text.startswith(f"a ({provisioner}) is a shared file system") for one in found)
+
+
+@pytest.mark.parametrize(
     ("balancer", "host", "level", "text"),
     [
         (None, "", Level.OK, "not created yet"),
