@@ -109,31 +109,35 @@ def silent_heights(address: bytes, node: model.NodeStatus, record: watchdog.Watc
 
 
 def after_look(
+    chain: chain.ChainPlan,
     record: watchdog.WatchdogRecord,
-    address: bytes | None,
     node: model.NodeStatus,
     progress: watchdog.Progress,
 ) -> watchdog.WatchdogRecord:
     """Return the record after a look at a node's key; equal to `record` if nothing needs to be written.
 
     Only a node at the head of its chain counts: the blocks that another one fetches carry signatures of the time
-    before the loss.
+    before the loss. A key whose first sign state is still being created was never here, and is not recorded.
 
     Args:
+        chain: plan of the chain.
         record: the present record.
-        address: of the key that the node runs without (20 bytes), None if it has its key.
-        node: its answers.
+        node: its node's answers.
         progress: of the node.
     """
-    key = "" if address is None else address.hex().upper()
-    if record.missing_key == key:
-        return record
+    address = missing(chain, node)
     if address is None:
-        return dataclasses.replace(record, missing_key="", missing_since=0)
-    is_at_head = progress in (watchdog.Progress.MOVING, watchdog.Progress.WAITING)
-    if not is_at_head or node.blocks_behind:
+        return dataclasses.replace(record, missing_key="", missing_since=0) if record.missing_key else record
+    key = address.hex().upper()
+    is_at_head = progress in (watchdog.Progress.MOVING, watchdog.Progress.WAITING) and not node.blocks_behind
+    if record.missing_key == key or not is_at_head or not (_is_lost(chain) or record.missing_key):
         return record
     return dataclasses.replace(record, missing_key=key, missing_since=node.height)
+
+
+def _is_lost(chain: chain.ChainPlan) -> bool:
+    """Return whether a key that the node runs without was here before, and is not just being created."""
+    return chain.key.lost is not None or chain.key.former is not None or chain.sign_state not in _PENDING
 
 
 def conditions(
@@ -158,8 +162,7 @@ def conditions(
             f" {chain.watchdog.missing_since}: another node has this key; find it, and let only one of the two run"
         )
         found.append(Condition.new(Reason.KEY_SIGNS_ELSEWHERE, message, chain.consumer_id))
-    is_lost = chain.key.lost is not None or chain.key.former is not None or chain.sign_state not in _PENDING
-    if is_lost and is_vote_needed(address, node, progress):
+    if _is_lost(chain) and is_vote_needed(address, node, progress):
         message = (
             f"the chain stands still at height {node.height} and needs the vote of key {key}, whose sign state is lost"
             " here; no new key can replace it until the chain moves; if no other node has this key, run: ics sign-state"

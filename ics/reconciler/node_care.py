@@ -52,8 +52,7 @@ class _NodeMaintenance:
         patience = datetime.timedelta(seconds=self.settings.node.stuck_after)
         progress = watchdog.classify_progress(running_node.node, self.now, patience)
         probed = watchdog.after_probe(record, running_node.process, running_node.node, progress, self.now)
-        missing = missing_key.missing(chain, running_node.node)
-        probed = missing_key.after_look(probed, missing, running_node.node, progress)
+        probed = missing_key.after_look(chain, probed, running_node.node, progress)
         if probed != record:
             await self.nodes.record_watchdog(chain.namespace, probed)
         if watchdog.is_stuck(probed, running_node.process):
