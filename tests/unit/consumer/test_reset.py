@@ -244,7 +244,10 @@ def test_key_that_was_replaced_on_the_provider_is_reset_while_the_chain_has_it()
 @pytest.mark.parametrize(
     ("state", "error"),
     [
-        (observation(running(), consensus_key=OWN_KEY.public_key), "its node runs with its key; there is nothing"),
+        (
+            observation(running(), consensus_key=OWN_KEY.public_key),
+            "its node runs with its key; there is nothing",
+        ),
         (observation(factories.memories()), "no volume found"),
         (
             dataclasses.replace(observation(running()), observations={}),
