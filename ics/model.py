@@ -233,6 +233,8 @@ class SigningRecord:
     """Whether the sign state was created on that volume; it is never created again automatically."""
     is_retired: bool = False
     """Whether this validator left the chain with this key, which is then never used again."""
+    is_remote: bool = False
+    """Whether a remote signer holds or held the key, so that the sign state on the volume is outdated."""
     is_recovered: bool = False
     """Whether the Secret is lost, and the record comes from the annotations of the volume."""
 

@@ -32,6 +32,8 @@ class ChainPlan:
     """Whether the key is withheld from the node."""
     volume_uid: str | None
     """uid of the chain's current volume, None before it exists."""
+    was_remote: bool = False
+    """Whether a remote signer held the key before, so that the sign state on the volume is outdated."""
     genesis: bytes | None
     """None if the chain is staged and its node is not started yet."""
     relay: plan.RelayerPlan | None = None
@@ -112,6 +114,7 @@ def plan_chain(
         is_withheld=signing.must_withhold_key(sign_state, memory.is_withheld),
         volume_uid=memory.volume_uid,
         is_recorded=record is not None and not record.is_recovered,
+        was_remote=_was_remote(memory, selected_key),
         genesis=genesis,
         relay=relayer_plan,
         stage=shutdown.stage,
@@ -123,6 +126,11 @@ def plan_chain(
         sign_state_waits=context.observed.sign_state_waits.get(summary.consumer_id, ""),
     )
     return PlannedChain(chain, conditions, trouble)
+
+
+def _was_remote(memory: observed.ChainMemory, selected_key: places.SelectedKey) -> bool:
+    record = places.record_of(memory.records, selected_key.place)
+    return record is not None and record.is_remote
 
 
 def _is_relaying_elsewhere(
@@ -264,6 +272,9 @@ def _sign_state(
 ) -> signing.SignStateStatus:
     if isinstance(selected_key.key, derivation.SignerKey):
         return signing.SignStateStatus.REMOTE
+    is_lost = selected_key.lost is not None and selected_key.place == selected_key.lost.place
+    if is_lost or _was_remote(memory, selected_key):
+        return signing.SignStateStatus.UNSAFE
     record = places.record_of(memory.records, selected_key.place)
     in_set = {member.consumer_key for member in detail.validators}
     launch = context.snapshot.launches.get(summary.consumer_id)
@@ -273,11 +284,16 @@ def _sign_state(
     is_member = (
         participation.current_participation(context, summary, detail) is not participation.Participation.NONE
     )
+    is_overdue = places.is_overdue(selected_key.place, context.snapshot.moment)
     risky = signing.may_have_signed(
         is_launched=summary.phase is not model.Phase.INITIALIZED,
         is_assigned=selected_key.is_assigned and (is_member or not selected_key.is_providers),
         is_in_set=selected_key.key.public_key in in_set,
+        is_overdue=is_overdue,
         record=record,
     )
     is_given = memory.has_workload and not memory.is_withheld
-    return signing.sign_state_status(record, memory.volume_uid, risky, is_given)
+    status = signing.sign_state_status(record, memory.volume_uid, risky, is_given)
+    if status is signing.SignStateStatus.REQUESTED and selected_key.is_assigned and is_overdue:
+        return signing.SignStateStatus.UNRECORDED if is_given else signing.SignStateStatus.UNSAFE
+    return status

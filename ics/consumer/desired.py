@@ -49,7 +49,7 @@ class ChainDecision:
     elsewhere: bytes | None = None
     """Address (20 bytes) of this validator's key on the chain, if it belongs to another installation."""
     withholds: Withholding | None = None
-    """Key that the existing node of a paused chain must not have."""
+    """Key that the existing node must not have, whatever keeps its objects from being changed."""
     open_terms: frozenset[consumer_terms.Question] = frozenset()
     """What must still be asked about the terms of a chain that this validator has joined or would join."""
 
@@ -343,13 +343,14 @@ def _decide(context: context.ChainContext, consumer: model.Consumer) -> ChainDec
 
 def _judge(context: context.ChainContext, consumer: model.Consumer) -> ChainDecision:
     decision = _judge_known(context, consumer)
-    if not decision.is_paused:
-        return decision
     return dataclasses.replace(decision, withholds=_withholding(context, consumer))
 
 
 def _withholding(context: context.ChainContext, consumer: model.Consumer) -> Withholding | None:
-    """Return the key that the node of a paused chain must not have, by the cluster's own records alone."""
+    """Return the key that the existing node must not have, by the cluster's own records alone.
+
+    It is asked for every chain, because the engine may hold one that is not paused here, for example for a question.
+    """
     memory = context.memory_of(consumer.summary.consumer_id)
     if memory is None or not memory.has_workload or memory.is_withheld or memory.volume_uid is None:
         return None
@@ -617,6 +618,7 @@ def _choice(
         now=context.snapshot.moment,
         records=memory.records,
         workload_place=memory.workload_place,
+        is_given=memory.has_workload and not memory.is_withheld,
         assigned=assigned,
         used=context.observed.used_keys,
         is_refused=_is_refused(context, consumer_id, assigned),

@@ -71,6 +71,8 @@ class Known:
     """All places recorded in the cluster, copies and earlier installations included."""
     workload_place: str = ""
     """Id of the place whose key the existing node has; empty: no node."""
+    is_given: bool = False
+    """Whether the existing node has that key, as far as it is not withheld."""
     assigned: bytes | None = None
     """Address (20 bytes) assigned on the provider, or None."""
     used: Collection[bytes] = frozenset()
@@ -127,6 +129,14 @@ def is_at(place: model.Place, site: Site) -> bool:
 def is_on_volume(record: model.SigningRecord, site: Site) -> bool:
     """Return whether a record's volume is the current one, or may become it because neither is settled yet."""
     return record.volume_uid is None or site.volume_uid is None or record.volume_uid == site.volume_uid
+
+
+def is_overdue(place: model.Place, now: datetime.datetime) -> bool:
+    """Return whether the sign state of a place's key should have been created long ago.
+
+    If it is not on record, the record is older than that: it was restored, and the key may have signed elsewhere.
+    """
+    return now - place.since >= _CREATION
 
 
 def record_of(records: Sequence[model.SigningRecord], place: model.Place) -> model.SigningRecord | None:
@@ -225,7 +235,7 @@ class _Derived:
         usable = (
             record
             for record in reversed(self.records())
-            if not record.is_retired
+            if not (record.is_retired or record.is_remote)
             and is_on_volume(record, self.known.site)
             and self._address(record.place.place_id) not in avoided
             and record.place.place_id not in replaced
@@ -252,15 +262,12 @@ class _Derived:
     def is_usable(self, current: model.SigningRecord) -> bool:
         """Return whether the sign state of the assigned key is not known to be lost."""
         known = self.known
-        is_intact = is_on_volume(current, known.site) and not known.is_refused
-        if (
-            not current.is_ready
-            and not current.is_recovered
-            and current.place.place_id != known.workload_place
-        ):
+        is_intact = is_on_volume(current, known.site) and not known.is_refused and not current.is_remote
+        is_given = known.is_given and current.place.place_id == known.workload_place
+        if not (current.is_ready or current.is_recovered or is_given):
             # A restored backup of the cluster may hold a record from before its sign state was created. The original
             # has created it by then, and both would believe that theirs is the first.
-            is_intact = is_intact and known.now - current.place.since < _CREATION
+            is_intact = is_intact and not is_overdue(current.place, known.now)
         # Once a place was made to replace it, its node has that one's key and says nothing about this one.
         return is_intact and self.newest(current.place.place_id) is None
 

@@ -29,8 +29,8 @@ def build(
     """
     # A stopped chain's relayer is removed before its node and never returns; the annotation records that.
     notes = {} if chain.stage.relays else {names.ENDING: "true"}
-    if chain.is_withheld:
-        notes[names.WITHHELD] = "true"
+    # Always, because the reconciler may have set it itself, and its own value would stay.
+    notes[names.WITHHELD] = "true" if chain.is_withheld else "false"
     notes |= place_notes.annotations(chain.key.place, chain.key.key.address)
     metadata = owner.metadata(names.NODE_NAME, names.NODE, chain.namespace, {**objects.SKIP_AWAIT, **notes})
     return {

@@ -181,7 +181,7 @@ async def _settle_pending_tx(
 
 
 async def _withhold_keys(world: world.World, desired: desired.Desired, collector: outcome.Collector) -> None:
-    """Withhold keys from nodes of paused chains, before anything else: whatever pauses them must not leave them one."""
+    """Withhold keys from existing nodes before anything else: whatever holds a chain must not leave its node a key."""
     for decision in desired.decisions:
         if decision.withholds is not None:
             with collector.chain(decision.summary.consumer_id):

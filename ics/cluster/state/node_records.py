@@ -36,6 +36,8 @@ def key_record(item: Item) -> model.SigningRecord:
         volume_uid=notes.get(names.VOLUME_UID) or None,
         is_ready=notes.get(names.SIGN_STATE_READY) == "true",
         is_retired=notes.get(names.RETIRED) == "true",
+        # A confirmed reset writes a sign state that is not outdated.
+        is_remote=notes.get(names.REMOTE) == "true" and notes.get(names.SIGN_STATE_CONFIRMED) != "true",
     )
 
 
