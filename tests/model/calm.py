@@ -51,7 +51,7 @@ def _end_harm(found: universe.Universe) -> None:
         found.delete_copies(one)
     if found.remote is not None:
         found.leave_remote_signer()
-    chain.is_jailed, chain.connection_id, found.is_relaying = False, "", True
+    chain.is_jailed, found.is_relaying = False, True
     if chain.chain is not None:
         chain.chain.is_halted = False
     for process in found.processes():

@@ -9,6 +9,7 @@ import datetime
 import enum
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 
 from ics import errors, model
 from ics.conditions import Condition
@@ -250,6 +251,18 @@ class Endpoint:
     async def is_key_used(self, consumer_id: str, consumer_address: str) -> bool:
         """Return whether the provider maps this address to a validator."""
         return addresses.decode(consumer_address)[1] in self.answer.known
+
+    async def slashing_params(self) -> model.SlashingParams:
+        """Return the penalties of the provider's own slashing module."""
+        return model.SlashingParams(
+            slash_fraction_double_sign=Decimal("0.05"),
+            slash_fraction_downtime=Decimal("0.01"),
+            downtime_jail_duration=600_000_000_000,
+        )
+
+    async def queued_terms(self, consumer_id: str) -> model.InfractionParameters:
+        """Return that nothing is queued."""
+        return model.InfractionParameters()
 
     async def launch(self, consumer_id: str, with_details: bool = True) -> model.Launch:
         """Return the data of the launch."""
