@@ -270,6 +270,8 @@ def _sign_state(
 ) -> signing.SignStateStatus:
     if isinstance(selected_key.key, derivation.SignerKey):
         return signing.SignStateStatus.REMOTE
+    if selected_key.lost is not None and selected_key.place == selected_key.lost.place:
+        return signing.SignStateStatus.UNSAFE
     record = places.record_of(memory.records, selected_key.place)
     in_set = {member.consumer_key for member in detail.validators}
     launch = context.snapshot.launches.get(summary.consumer_id)
@@ -279,11 +281,16 @@ def _sign_state(
     is_member = (
         participation.current_participation(context, summary, detail) is not participation.Participation.NONE
     )
+    is_overdue = places.is_overdue(selected_key.place, context.snapshot.moment)
     risky = signing.may_have_signed(
         is_launched=summary.phase is not model.Phase.INITIALIZED,
         is_assigned=selected_key.is_assigned and (is_member or not selected_key.is_providers),
         is_in_set=selected_key.key.public_key in in_set,
+        is_overdue=is_overdue,
         record=record,
     )
     is_given = memory.has_workload and not memory.is_withheld
-    return signing.sign_state_status(record, memory.volume_uid, risky, is_given)
+    status = signing.sign_state_status(record, memory.volume_uid, risky, is_given)
+    if status is signing.SignStateStatus.REQUESTED and selected_key.is_assigned and is_overdue:
+        return signing.SignStateStatus.UNRECORDED if is_given else signing.SignStateStatus.UNSAFE
+    return status

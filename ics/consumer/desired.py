@@ -62,7 +62,7 @@ class ChainDecision:
     elsewhere: bytes | None = None
     """Address (20 bytes) of this validator's key on the chain, if it belongs to another installation."""
     withholds: Withholding | None = None
-    """Key that the existing node of a paused chain must not have."""
+    """Key that the existing node must not have, whatever keeps its objects from being changed."""
     open_terms: frozenset[consumer_terms.Question] = frozenset()
     """What must still be asked about the terms of a chain that this validator has joined or would join."""
     withdraws: tuple[model.Place, ...] = ()
@@ -376,7 +376,7 @@ def _protected(context: context.ChainContext, decision: ChainDecision) -> ChainD
         decision,
         conditions=(*copies, *decision.conditions),
         withdraws=withdraws,
-        withholds=_withholding(memory, withdraws) if decision.is_paused else None,
+        withholds=_withholding(memory, withdraws),
     )
 
 
@@ -406,7 +406,10 @@ def _replaced_by_signer(
 
 
 def _withholding(memory: observed.ChainMemory, withdraws: Sequence[model.Place]) -> Withholding | None:
-    """Return the key that the node of a paused chain must not have, by the cluster's own records alone."""
+    """Return the key that the existing node must not have, by the cluster's own records alone.
+
+    It is asked for every chain, because the engine may hold one that is not paused here, for example for a question.
+    """
     if not memory.has_workload or memory.is_withheld or memory.volume_uid is None:
         return None
     mounted = next((r for r in memory.records if r.place.place_id == memory.workload_place), None)
@@ -675,6 +678,7 @@ def _choice(
         now=context.snapshot.moment,
         records=memory.records,
         workload_place=memory.workload_place,
+        is_given=memory.has_workload and not memory.is_withheld,
         assigned=assigned,
         used=context.observed.used_keys,
         is_refused=_is_refused(context, consumer_id, assigned),

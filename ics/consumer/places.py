@@ -73,6 +73,8 @@ class Known:
     """All places recorded in the cluster, copies and earlier installations included."""
     workload_place: str = ""
     """Id of the place whose key the existing node has; empty: no node."""
+    is_given: bool = False
+    """Whether the existing node has that key, as far as it is not withheld."""
     assigned: bytes | None = None
     """Address (20 bytes) assigned on the provider, or None."""
     used: Collection[bytes] = frozenset()
@@ -131,6 +133,14 @@ def is_at(place: model.Place, site: Site) -> bool:
 def is_on_volume(record: model.SigningRecord, site: Site) -> bool:
     """Return whether a record's volume is the current one, or may become it because neither is settled yet."""
     return record.volume_uid is None or site.volume_uid is None or record.volume_uid == site.volume_uid
+
+
+def is_overdue(place: model.Place, now: datetime.datetime) -> bool:
+    """Return whether the sign state of a place's key should have been created long ago.
+
+    If it is not on record, the record is older than that: it was restored, and the key may have signed elsewhere.
+    """
+    return now - place.since >= _CREATION
 
 
 def record_of(records: Sequence[model.SigningRecord], place: model.Place) -> model.SigningRecord | None:
@@ -270,14 +280,11 @@ class _Derived:
         # Until its sign state is created, or created again by a reset, a node finds none: nothing is lost.
         is_awaited = current.volume_uid is not None and not current.is_ready
         is_intact = is_on_volume(current, known.site) and (is_awaited or not known.is_refused)
-        if (
-            not current.is_ready
-            and not current.is_recovered
-            and current.place.place_id != known.workload_place
-        ):
+        is_given = known.is_given and current.place.place_id == known.workload_place
+        if not (current.is_ready or current.is_recovered or is_given):
             # A restored backup of the cluster may hold a record from before its sign state was created. The original
             # has created it by then, and both would believe that theirs is the first.
-            is_intact = is_intact and known.now - current.place.since < _CREATION
+            is_intact = is_intact and not is_overdue(current.place, known.now)
         # Once a place was made to replace it, its node has that one's key and says nothing about this one.
         return is_intact and self.newest(current.place.place_id) is None
 

@@ -77,15 +77,27 @@ def must_withhold_key(status: SignStateStatus, is_withheld: bool) -> bool:
 
 
 def may_have_signed(
-    *, is_launched: bool, is_assigned: bool, is_in_set: bool, record: model.SigningRecord | None
+    *,
+    is_launched: bool,
+    is_assigned: bool,
+    is_in_set: bool,
+    is_overdue: bool,
+    record: model.SigningRecord | None,
 ) -> bool:
     """Return whether a key may have signed a block of its chain, erring on the safe side.
 
-    Before the launch nothing can be signed. Afterwards a key is safe only if it was never assigned, is in no
-    validator set, and never had a sign state on any volume.
+    A key is safe only if it never had a sign state on any volume, and is neither assigned nor in a validator set. Only
+    a new one may be assigned before the launch and get its sign state then: one answer may be wrong about the launch.
+
+    Args:
+        is_launched: whether the chain is launched.
+        is_assigned: whether the key is assigned.
+        is_in_set: whether it is in the chain's validator set.
+        is_overdue: whether its sign state should have been created long ago.
+        record: of its place, None if there is none.
     """
     was_created = record is not None and record.volume_uid is not None
-    return is_launched and (is_assigned or is_in_set or was_created)
+    return was_created or ((is_launched or is_overdue) and (is_assigned or is_in_set))
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,11 +60,12 @@ def _volume(desired: desired.Desired, chain: chain.ChainPlan, owner: objects.Own
 
 def _consensus_key(chain: chain.ChainPlan, owner: objects.Owner) -> dict[str, Any]:
     place = chain.key.place
+    notes = place_notes.annotations(place, chain.key.key.address)
     metadata = owner.metadata(
         names.consensus_key_name(place.place_id),
         names.CONSENSUS_KEY,
         chain.namespace,
-        place_notes.annotations(place, chain.key.key.address),
+        notes,
         is_retained=True,
     )
     if isinstance(chain.key.key, derivation.SignerKey):

@@ -196,9 +196,9 @@ async def _settle_pending_tx(
 async def _protect_keys(
     world: world.World, desired: desired.Desired, collector: outcome.Collector
 ) -> desired.Desired:
-    """Withdraw the records of keys that a remote signer replaced, and withhold keys from nodes of paused chains.
+    """Withdraw the records of keys that a remote signer replaced, and withhold keys from existing nodes.
 
-    Both come before anything else: whatever else fails must not leave a node its key, and a signer must not start to
+    Both come before anything else: whatever holds a chain must not leave its node a key, and a signer must not start to
     sign while a record says that a sign state in the cluster is up to date. A chain for which that fails is paused.
     """
     for decision in desired.decisions:

@@ -1,14 +1,16 @@
 """Manifests as the renderer would make them: a gateway and some chains of six objects each."""
 
 import base64
-import dataclasses
 from collections.abc import Iterable
 from typing import Any
 
-from ics import names
+from ics import model, names
 from ics.consumer import chain as consumer_chain
 from ics.engines.applyset import members
 from tests.unit import factories
+
+KEY_NAME = names.consensus_key_name(factories.place_id())
+"""Name of the Secret with the key of each chain."""
 
 
 def manifests(
@@ -64,7 +66,7 @@ def chain(validator: str, gateway: str, consumer: str, *, image: str = "node:1")
         made(
             "v1",
             "Secret",
-            names.consensus_key_name(0),
+            KEY_NAME,
             names.CONSENSUS_KEY,
             retained=True,
             data={"priv_validator_key.json": base64.b64encode(b"top secret").decode()},
@@ -103,8 +105,18 @@ def chain(validator: str, gateway: str, consumer: str, *, image: str = "node:1")
 
 def plan(validator: str) -> consumer_chain.ChainPlan:
     """Return alice's plan of chain 0, in the namespace that `manifests` gives the chain."""
-    (found,) = factories.judge(factories.consumer(found=factories.joined("alice", "bob"))).chains
-    return dataclasses.replace(found, namespace=f"{validator}-0")
+    own = place(validator)
+    (found,) = factories.judge(
+        factories.consumer(found=factories.joined("alice", "bob")),
+        memory=factories.memories({"0": factories.on_record(own.namespace)}),
+    ).chains
+    assert found.key.place == own
+    return found
+
+
+def place(validator: str, consumer: str = "0") -> model.Place:
+    """Return the place of the key of a chain, in the namespace that `manifests` gives the chain."""
+    return factories.place(namespace=f"{validator}-{consumer}")
 
 
 def _object(

@@ -130,7 +130,7 @@ async def test_a_chain_that_left_is_pruned_but_for_what_is_retained(scene: conft
     assert done.changes[0].kind == "StatefulSet"
     kept = (
         await scene.live(kinds.NAMESPACE, "", gone),
-        await scene.live(kinds.SECRET, gone, names.consensus_key_name(0)),
+        await scene.live(kinds.SECRET, gone, chains.KEY_NAME),
         await scene.live(kinds.VOLUME_CLAIM, gone, names.VOLUME_NAME),
     )
     assert all(item is not None and "deletionTimestamp" not in item["metadata"] for item in kept)
@@ -410,7 +410,7 @@ async def test_destroy(scene: conftest.Scene) -> None:
         ("delete", "Service", scene.gateway, "p2p-loadbalancer"),
         ("delete", "Namespace", "", scene.gateway),
     }
-    assert await scene.live(kinds.SECRET, namespace, "consensus-key-0") is not None
+    assert await scene.live(kinds.SECRET, namespace, chains.KEY_NAME) is not None
     assert (await one.destroy()).changes == ()
 
 

@@ -247,7 +247,7 @@ async def test_another_key_is_asked_about_and_an_edited_one_is_put_back(scene: c
     one, _ = await engine(scene)
     first = rendered(scene, 0)
     await one.converge(engines.ApplyRequest(manifests=first))
-    key = names.consensus_key_name(0)
+    key = chains.KEY_NAME
     edited = copy.deepcopy(of(first, "Secret", home(scene)))
     edited["data"] = {"priv_validator_key.json": "ZWRpdGVk"}
     await scene.kube.apply(edited, "eve")
@@ -296,7 +296,7 @@ async def test_what_another_set_holds_is_not_taken_from_it(scene: conftest.Scene
     done = await other.converge(engines.ApplyRequest(manifests=theirs))
 
     key, node = (
-        f"Secret/{home(scene)}/{names.consensus_key_name(0)}",
+        f"Secret/{home(scene)}/{chains.KEY_NAME}",
         f"StatefulSet/{home(scene)}/node",
     )
     assert [q.name.partition("@")[0] for q in done.confirmations] == [key, node]
@@ -330,7 +330,7 @@ async def test_destroy_keeps_volumes_keys_and_namespaces(scene: conftest.Scene) 
     kept = [
         await scene.live(kinds.NAMESPACE, "", home(scene)),
         await scene.live(kinds.VOLUME_CLAIM, home(scene), names.VOLUME_NAME),
-        await scene.live(kinds.SECRET, home(scene), names.consensus_key_name(0)),
+        await scene.live(kinds.SECRET, home(scene), chains.KEY_NAME),
     ]
     assert all(item is not None and "deletionTimestamp" not in item["metadata"] for item in kept)
     assert await scene.live(kinds.STATEFUL_SET, home(scene), "node") is None

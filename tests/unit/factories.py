@@ -298,16 +298,23 @@ def memory(name: str = "alice", /, **changes: Any) -> observed.Memory:
     return memories({"0": dataclasses.replace(base, **changes)})
 
 
+def on_record(namespace: str = "ns", name: str = "alice", consumer_id: str = "0") -> observed.ChainMemory:
+    """A chain of which only its key is on record; its sign state was not created yet."""
+    where = place(namespace=namespace)
+    key = key_of(where, name, consumer_id)
+    return observed.ChainMemory(
+        namespace=namespace, records=(record(key, at=where, volume=None, is_ready=False),)
+    )
+
+
 def staged(name: str = "alice", *consumer_ids: str) -> observed.Memory:
     """The memory after the first pass over these chains, chain 0 by default: their keys are on record."""
-    chains = {}
-    for consumer_id in consumer_ids or ("0",):
-        where = place(namespace="ns" if consumer_id == "0" else f"ns{consumer_id}")
-        key = key_of(where, name, consumer_id)
-        chains[consumer_id] = observed.ChainMemory(
-            namespace=where.namespace, records=(record(key, at=where, volume=None, is_ready=False),)
-        )
-    return memories(chains)
+    return memories(
+        {
+            consumer_id: on_record("ns" if consumer_id == "0" else f"ns{consumer_id}", name, consumer_id)
+            for consumer_id in consumer_ids or ("0",)
+        }
+    )
 
 
 def memories(chains: Mapping[str, observed.ChainMemory] | None = None, **changes: Any) -> observed.Memory:

@@ -349,7 +349,14 @@ def test_assigned_place_whose_sign_state_was_never_created_is_lost_after_an_hour
     else:
         assert found == selected(SUCCESSOR, lost=record)
     # A node with it is there, so it is the original.
-    assert choose(record, assigned=KEY, workload_place=place.place_id) == selected(place, is_assigned=True)
+    has_it = choose(record, assigned=KEY, workload_place=place.place_id, is_given=True)
+    assert has_it == selected(place, is_assigned=True)
+
+
+def test_key_that_a_remote_signer_held_is_lost() -> None:
+    record = factories.record(is_remote=True)
+    assert choose(record, assigned=KEY) == selected(SUCCESSOR, lost=record)
+    assert choose(record, assigned=None).place != record.place
 
 
 # -- lost records --------------------------------------------------------------------------------------

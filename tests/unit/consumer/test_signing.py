@@ -381,20 +381,33 @@ def test_withheld_key_is_returned_only_if_sign_state_is_recorded() -> None:
 
 
 @pytest.mark.parametrize(
-    ("launched", "assigned", "in_set", "record", "expected"),
+    ("launched", "assigned", "in_set", "overdue", "record", "expected"),
     [
-        (False, True, True, RECORD, False),
-        (True, False, False, None, False),
-        (True, False, False, BLANK, False),
-        (True, True, False, None, True),
-        (True, False, True, None, True),
-        (True, False, False, RECORD, True),
+        (False, True, True, False, None, False),
+        (False, True, True, False, BLANK, False),
+        (False, True, False, True, BLANK, True),
+        (False, False, False, True, BLANK, False),
+        (False, False, False, False, RECORD, True),
+        (True, False, False, False, None, False),
+        (True, False, False, False, BLANK, False),
+        (True, True, False, False, None, True),
+        (True, False, True, False, None, True),
+        (True, False, False, False, RECORD, True),
     ],
 )
 def test_key_may_have_signed_unless_never_used_anywhere(
-    launched: bool, assigned: bool, in_set: bool, record: model.SigningRecord | None, expected: bool
+    launched: bool,
+    assigned: bool,
+    in_set: bool,
+    overdue: bool,
+    record: model.SigningRecord | None,
+    expected: bool,
 ) -> None:
     found = signing.may_have_signed(
-        is_launched=launched, is_assigned=assigned, is_in_set=in_set, record=record
+        is_launched=launched,
+        is_assigned=assigned,
+        is_in_set=in_set,
+        is_overdue=overdue,
+        record=record,
     )
     assert found is expected

@@ -1,0 +1,53 @@
+"""A consumer chain: its validator sets by height, its blocks, and everything that is voted on it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from tests.model import signer
+
+OTHERS = 900
+"""Power of the other validators, who always vote."""
+
+
+@dataclass(slots=True)
+class Chain:
+    """State of a chain that is launched."""
+
+    sets: list[tuple[int, Mapping[bytes, int]]]
+    """Validator sets, each from a height on: power by address, without the others."""
+    height: int = 0
+    """Of the last block."""
+    round: int = 0
+    """Of the height in progress."""
+    signers: frozenset[bytes] = frozenset()
+    """Of the last commit."""
+    voted: set[bytes] = field(default_factory=set)
+    """Keys whose precommits of the height and round in progress were seen by the others."""
+    is_halted: bool = False
+    """Whether the others do not reach two thirds; a round then never ends."""
+    ledger: signer.Ledger = field(default_factory=signer.Ledger)
+    last_signed: dict[bytes, int] = field(default_factory=dict)
+    """By key, the last height whose commit has its signature."""
+
+    def set_at(self, height: int) -> Mapping[bytes, int]:
+        """Return the validators of a height."""
+        return next(members for start, members in reversed(self.sets) if start <= height)
+
+    def update(self, members: Mapping[bytes, int]) -> None:
+        """Apply a validator update, which CometBFT puts into force two heights after the block that carries it."""
+        self.sets.append((self.height + 3, members))
+
+    def commit(self) -> None:
+        """End the height in progress."""
+        self.height += 1
+        self.round = 0
+        members = self.set_at(self.height)
+        self.signers = frozenset(key for key in self.voted if key in members)
+        for key in self.signers:
+            self.last_signed[key] = self.height
+        self.voted = set()
+
+    def next_round(self) -> None:
+        """Go on to another round of the height in progress."""
+        self.round += 1
+        self.voted = set()

@@ -1,0 +1,482 @@
+"""One installation of the validator: its stack on one cluster, and its passes, each of which can be held or killed."""
+
+import asyncio
+import contextlib
+import dataclasses
+import datetime
+import itertools
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from ics import engines, errors, model, names
+from ics.cluster import sign_state
+from ics.cluster.state import read as state_read
+from ics.conditions import Condition
+from ics.config import secret_sources
+from ics.config import settings as config_settings
+from ics.consumer import desired
+from ics.cosmos import addresses
+from ics.engines import guard
+from ics.engines.applyset import members
+from ics.keys import derivation
+from ics.manifests import objects
+from ics.reconciler import observe, outcome, reconcile, world
+from tests.model import cluster, kube, provider, stack
+
+LOOP = asyncio.new_event_loop()
+_SPARE = itertools.count(1)
+
+
+class _Numbered:
+    """Stands for `secrets` in the product's observation: no two passes get the same text, and a run can be repeated."""
+
+    @staticmethod
+    def token_hex(count: int) -> str:
+        return f"{next(_SPARE):0{2 * count}x}"
+
+
+class Killed(BaseException):
+    """The process of the pass ended."""
+
+
+class Forbidden(AssertionError):
+    """A transaction was sent that must not be."""
+
+
+@dataclass(slots=True, eq=False)
+class Installation:
+    """A stack of the validator and its cluster."""
+
+    name: str
+    cluster: cluster.Cluster
+    provider: provider.Provider
+    settings: config_settings.Settings
+    has_definition: bool = True
+    joins: bool = False
+    """Whether the operator orders an opt-in."""
+    moves: bool = False
+    """Whether the operator orders that the chain is moved here."""
+    confirmed: frozenset[str] = frozenset()
+    lie: provider.Lie | None = None
+    """What the endpoint of the next pass says wrongly."""
+    lag: int = 0
+    """Blocks by which that endpoint is behind."""
+    sent_at: int = 0
+    """Height of the last transaction's block."""
+    passes: list["Pass"] = field(default_factory=list)
+    """Passes that are held."""
+    conditions: tuple[Condition, ...] = ()
+    """Of the last complete pass."""
+    asked: frozenset[str] = frozenset()
+    """Changes of the last pass that wait for a confirmation."""
+    troubles: tuple[str, ...] = ()
+    last: outcome.Outcome | None = None
+
+    @property
+    def namespace(self) -> str:
+        """Namespace of the chain in a fresh installation."""
+        prefix = self.settings.cluster.namespace_prefix
+        return names.namespace(prefix, stack.PROVIDER, stack.CONSUMER, stack.CHAIN_ID)
+
+    def run(self, *, kill_at: int | None = None, hold_at: int | None = None) -> "Pass":
+        """Run a pass, or begin one that is held before one of its effects.
+
+        Args:
+            kill_at: number of the effect before which the process ends.
+            hold_at: number of the effect before which it is held.
+        """
+        started = Pass(self, kill_at, hold_at)
+        started.go_on()
+        return started
+
+    def changes(self, **changes: Any) -> None:
+        """Change the settings."""
+        self.settings = self.settings.model_copy(update=changes)
+
+    def own_addresses(self) -> set[bytes]:
+        """Return the addresses of all keys whose place is, or may be, of this installation, by its records."""
+        found = set()
+        for _, item in self.cluster.objects.of_kind("Secret"):
+            metadata = item["metadata"]
+            if metadata["labels"].get(names.VALIDATOR) == self.settings.validator and (
+                names.CONSENSUS_ADDRESS in metadata["annotations"]
+            ):
+                found.add(bytes.fromhex(metadata["annotations"][names.CONSENSUS_ADDRESS]))
+        for _, item in self.cluster.objects.of_kind("PersistentVolumeClaim"):
+            address = item["metadata"]["annotations"].get(names.CONSENSUS_ADDRESS)
+            if address and item["metadata"]["labels"].get(names.VALIDATOR) == self.settings.validator:
+                found.add(bytes.fromhex(address))
+        return found
+
+    def remote(self, key: bytes) -> None:
+        """Change the settings to a remote signer that holds a key."""
+        source = secret_sources.ConsensusKeySource(
+            remote=secret_sources.RemoteSigner(public_key=derivation.SignerKey(key, b"").public_json(), allow_from=("10.0.0.0/8",))
+        )
+        self.changes(consensus_keys={stack.CONSUMER: source})
+
+
+@dataclass(slots=True, eq=False)
+class Pass:
+    """One pass, a process of its own."""
+
+    installation: Installation
+    kill_at: int | None
+    hold_at: int | None
+    effects: int = 0
+    is_dead: bool = False
+    is_held: bool = False
+    has_lease: bool = False
+    answer: provider.Answer | None = None
+    task: "asyncio.Task[outcome.Outcome] | None" = None
+    _held: asyncio.Event = field(default_factory=asyncio.Event)
+    _resumed: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def go_on(self) -> None:
+        """Run until the pass is done, held or dead."""
+        installation = self.installation
+        if self.task is None:
+            self.answer = self._answer()
+            self.task = LOOP.create_task(self._whole())
+        self.is_held = False
+        self._held.clear()
+        self._resumed.set()
+        LOOP.run_until_complete(self._until())
+        if not self.task.done():
+            self.is_held = True
+            if self not in installation.passes:
+                installation.passes.append(self)
+            return
+        if self in installation.passes:
+            installation.passes.remove(self)
+        self._finish()
+
+    def kill(self) -> None:
+        """End the process where it is held."""
+        self.is_dead = True
+        self.go_on()
+
+    async def step(self, what: str) -> None:
+        """Come to the next effect.
+
+        Raises:
+            Killed: the process ends before it.
+        """
+        self.effects += 1
+        if self.kill_at is not None and self.effects >= self.kill_at:
+            self.is_dead = True
+        if self.hold_at is not None and self.effects == self.hold_at:
+            self._resumed.clear()
+            self._held.set()
+            await self._resumed.wait()
+        if self.is_dead:
+            raise Killed(what)
+
+    # -- the Lease ------------------------------------------------------------------------------------
+
+    async def ensure(self) -> None:
+        """Acquire the Lease unless another process holds it."""
+        if self.is_dead:
+            raise Killed("lease")
+        held = self.installation.cluster.holder
+        name = self.installation.settings.validator
+        if held.get(name) not in (None, self):
+            raise errors.Transient("another process holds the Lease")
+        held[name] = self
+        self.has_lease = True
+
+    async def release(self) -> None:
+        """Release the Lease, unless the process is dead."""
+        held, name = self.installation.cluster.holder, self.installation.settings.validator
+        if held.get(name) is self and not self.is_dead:
+            held[name] = None
+
+    async def acted_height(self, provider_chain_id: str) -> int:
+        """Return the height that was acted upon."""
+        return self.installation.cluster.acted.get(self.installation.settings.validator, 0)
+
+    def record_height(self, provider_chain_id: str, height: int) -> None:
+        """Record the height that is acted upon from now on."""
+        acted, name = self.installation.cluster.acted, self.installation.settings.validator
+        acted[name] = max(height, acted.get(name, 0))
+
+    # -- transactions ---------------------------------------------------------------------------------
+
+    async def send(self, transaction: model.Intent | model.OptOut) -> object:
+        """Send a transaction and wait for its block."""
+        await self.step("send")
+        installation, chain = self.installation, self.installation.provider
+        self._check(transaction)
+        if isinstance(transaction, model.OptIn):
+            chain.opt_in(transaction.consumer_key)
+        elif isinstance(transaction, model.AssignKey):
+            chain.assign(transaction.consumer_key)
+        else:
+            raise AssertionError(f"unexpected {transaction}")
+        chain.advance()
+        installation.sent_at = chain.height
+        await self.step("confirmation")
+        return None
+
+    async def await_pending(self) -> int:
+        """Return the height of the last transaction, also of an earlier process."""
+        return self.installation.sent_at
+
+    def _check(self, transaction: model.Intent | model.OptOut) -> None:
+        """Refuse a transaction from an installation that knows that the key is elsewhere, unless it was ordered."""
+        assert self.answer is not None
+        installation, detail = self.installation, self.answer.detail
+        assigned = None if detail is None else detail.own_consumer_address
+        if assigned is None or installation.moves or installation.joins:
+            return
+        if installation.settings.consensus_keys or assigned in installation.own_addresses():
+            return
+        raise Forbidden(
+            f"{installation.name} sends {transaction}, although {assigned.hex().upper()} of another installation is"
+            " assigned"
+        )
+
+    # -- the pass -------------------------------------------------------------------------------------
+
+    def _answer(self) -> provider.Answer:
+        installation = self.installation
+        chain = installation.provider
+        past = chain.past[-installation.lag] if 0 < installation.lag <= len(chain.past) else chain.answer()
+        lie, installation.lie, installation.lag = installation.lie, None, 0
+        return past if lie is None else lie.told(past)
+
+    async def _whole(self) -> outcome.Outcome:
+        assert self.answer is not None
+        installation = self.installation
+        client = cast(Any, kube.Client(installation.cluster.objects, self.step))
+        owner = objects.Owner(installation.settings.validator, stack.PROVIDER)
+        state = state_read.StateReader(client, owner)
+        state._cluster_uid = installation.cluster.uid
+        ordered = frozenset({stack.CONSUMER})
+        place = world.World(
+            settings=installation.settings,
+            seed=stack.SEED,
+            definitions=[stack.DEFINITION] if installation.has_definition else [],
+            provider=provider.Endpoint(self.answer),
+            state=state,
+            nodes=cast(Any, Nodes(installation, self)),
+            sign_state=sign_state.SignState(client, owner, self.ensure),
+            hermes_jobs=cast(Any, None),
+            gateway=cast(Any, Gateway()),
+            lease=self,
+            opt_in_requests=ordered if installation.joins else frozenset(),
+            move_requests=ordered if installation.moves else frozenset(),
+            confirmed=installation.confirmed,
+        )
+        return await reconcile.run_pass(place, Engine(self), self)
+
+    async def _until(self) -> None:
+        assert self.task is not None
+        waiting = asyncio.ensure_future(self._held.wait())
+        await asyncio.wait({self.task, waiting}, return_when=asyncio.FIRST_COMPLETED)
+        waiting.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await waiting
+
+    def _finish(self) -> None:
+        assert self.task is not None
+        installation = self.installation
+        error = self.task.exception()
+        if error is None:
+            done = self.task.result()
+            installation.last = done
+            installation.conditions = tuple(c for chain in done.report.chains for c in chain.conditions)
+            installation.troubles = tuple(map(str, done.troubles))
+            return
+        for found in _leaves(error):
+            if isinstance(found, AssertionError) or not isinstance(found, Killed | errors.IcsError):
+                raise found
+        installation.troubles = (str(error),)
+
+
+def _leaves(error: BaseException) -> Iterator[BaseException]:
+    if isinstance(error, BaseExceptionGroup):
+        for one in error.exceptions:
+            yield from _leaves(one)
+    else:
+        yield error
+
+
+class Gateway:
+    """The shared LoadBalancer, of which nothing is modelled."""
+
+    async def ensure_slices(self, *_: object) -> None:
+        """Do nothing."""
+
+
+@dataclass(slots=True)
+class Nodes:
+    """The chain's nodes in the installation's cluster."""
+
+    installation: Installation
+    running: Pass
+
+    async def observe(self, namespaces: Mapping[str, str]) -> Mapping[str, model.Observation]:
+        """Observe the nodes in these namespaces."""
+        return {consumer_id: self._one(namespace) for consumer_id, namespace in namespaces.items()}
+
+    def _one(self, namespace: str) -> model.Observation:
+        installation = self.installation
+        pod = installation.cluster.pods.get((namespace, names.NODE_POD))
+        chain, now = installation.provider.chain, installation.provider.time
+        if pod is None or chain is None:
+            return model.Observation()
+        started = cluster.started(now)
+        status = model.PodStatus(
+            name=pod.name,
+            ip="10.0.0.1",
+            node_name="machine",
+            is_ready=pod.is_running,
+            restarts=0,
+            waiting="",
+            uid=pod.uid,
+            created=started,
+            started=started,
+            key_check=pod.key_check,
+        )
+        process = pod.process
+        if process is None or not process.is_alive:
+            return model.Observation(status, None, "no answer")
+        is_behind = process.is_cut_off and process.height < chain.height
+        members = dict(chain.set_at(process.height + 1))
+        return model.Observation(
+            status,
+            model.NodeStatus(
+                height=process.height,
+                is_catching_up=is_behind,
+                consensus_key=process.public_key,
+                peers=0 if process.is_cut_off else 2,
+                signers=chain.signers if process.height == chain.height else frozenset(),
+                validators={**members, b"o" * 20: 900},
+                block_time=now - datetime.timedelta(hours=1) if process.is_cut_off or chain.is_halted else now,
+                blocks_behind=None,
+            ),
+        )
+
+    async def restart(self, namespace: str) -> None:
+        """Delete the node's pod."""
+        await self.running.ensure()
+        await self.running.step("restart")
+        pod = self.installation.cluster.pods.get((namespace, names.NODE_POD))
+        if pod is not None:
+            self.installation.cluster.remove(pod)
+
+    async def send_peers(self, namespace: str, persistent_peers: str) -> frozenset[str]:
+        """Do nothing; peers are not modelled."""
+        return frozenset()
+
+    async def record_watchdog(self, namespace: str, record: object) -> None:
+        """Do nothing; the watchdog is not modelled."""
+
+
+@dataclass(slots=True)
+class Engine:
+    """An engine that applies, object by object, what has changed, with the product's own guard."""
+
+    running: Pass
+
+    async def preview(self, request: engines.ApplyRequest) -> tuple[engines.Change, ...]:
+        """Return the changes that the guard may stop."""
+        return guard.with_confirmations(self._changes(request), request)
+
+    async def converge(self, request: engines.ApplyRequest) -> engines.Converged:
+        """Apply and delete; each write is a step of the pass."""
+        there = self.running.installation.cluster
+        judged = guard.review(self._changes(request), request)
+        writes = 0
+        self.running.installation.asked = frozenset(question.name for question in judged.confirmations)
+        for key, manifest in self._wanted(request):
+            consumer_id = members.consumer_of(manifest)
+            if consumer_id in judged.paused or self._is_current(key, manifest):
+                continue
+            await self.running.ensure()
+            await self.running.step(f"apply {key}")
+            item = there.objects.apply(manifest, names.FIELD_MANAGER)
+            there.applied[key] = (manifest, item["metadata"]["uid"])
+            writes += 1
+        for key, item in self._leaving(request):
+            if _consumer(item) in judged.paused:
+                continue
+            await self.running.ensure()
+            await self.running.step(f"delete {key}")
+            there.objects.delete(key)
+            writes += 1
+        return engines.Converged(writes=writes, confirmations=judged.confirmations, answered=judged.answered)
+
+    async def destroy(self) -> engines.Converged:
+        """Not used."""
+        raise AssertionError("not used")
+
+    def _wanted(self, request: engines.ApplyRequest) -> Sequence[tuple[kube.Key, model.Manifest]]:
+        ranked = sorted(
+            ((members.key_of(manifest).rank, _key(manifest), manifest) for manifest in request.manifests),
+            key=lambda entry: entry[:2],
+        )
+        return [(key, manifest) for _, key, manifest in ranked]
+
+    def _is_current(self, key: kube.Key, manifest: model.Manifest) -> bool:
+        there = self.running.installation.cluster
+        item, applied = there.objects.items.get(key), there.applied.get(key)
+        if item is None or applied is None or key in there.objects.touched:
+            return False
+        return applied[1] == item["metadata"]["uid"] and applied[0] == manifest
+
+    def _is_replaced(self, key: kube.Key, manifest: model.Manifest) -> bool:
+        item = self.running.installation.cluster.objects.items.get(key)
+        if item is None or key.kind != "Secret" or not key.name.startswith(names.CONSENSUS_KEY):
+            return False
+        return bool(item["data"] != manifest["data"])
+
+    def _leaving(self, request: engines.ApplyRequest) -> Sequence[tuple[kube.Key, kube.Item]]:
+        wanted = {_key(manifest) for manifest in request.manifests}
+        validator = self.running.installation.settings.validator
+        return [
+            (key, item)
+            for key, item in sorted(self.running.installation.cluster.objects.items.items(), reverse=True)
+            if key not in wanted
+            and (labels := item["metadata"].get("labels") or {}).get(names.VALIDATOR) == validator
+            and names.PART_OF_SET in labels
+            and labels.get(names.RETAIN) != "true"
+            and labels.get(names.CONSUMER) not in request.paused
+        ]
+
+    def _changes(self, request: engines.ApplyRequest) -> list[engines.Change]:
+        there = self.running.installation.cluster.objects
+        changes = []
+        for key, manifest in self._wanted(request):
+            consumer_id = members.consumer_of(manifest)
+            if consumer_id not in request.paused and self._is_replaced(key, manifest):
+                changes.append(_change("replace", key, there.items[key], consumer_id))
+        for key, item in self._leaving(request):
+            changes.append(_change("delete", key, item, _consumer(item)))
+        return changes
+
+
+def _change(action: engines.Action, key: kube.Key, item: kube.Item, consumer_id: str) -> engines.Change:
+    return engines.Change(
+        action=action,
+        kind=key.kind,
+        namespace=key.namespace,
+        name=key.name,
+        consumer_id=consumer_id,
+        is_retained=(item["metadata"].get("labels") or {}).get(names.RETAIN) == "true",
+        uid=item["metadata"]["uid"],
+    )
+
+
+def _consumer(item: kube.Item) -> str:
+    return str((item["metadata"].get("labels") or {}).get(names.CONSUMER, ""))
+
+
+def _key(manifest: model.Manifest) -> kube.Key:
+    metadata = manifest["metadata"]
+    return kube.Key(manifest["kind"], metadata.get("namespace", ""), metadata["name"])
+
+
+observe.secrets = cast(Any, _Numbered)

@@ -1,0 +1,305 @@
+"""The rules of the model: what happens, what harm is done, and what must hold after each of them."""
+
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from ics import model
+from tests.model import calm, installation, provider, universe
+
+WHICH = st.integers(0, 3)
+EFFECT = st.integers(1, 24)
+
+
+class Counted:
+    """Executed rules of this process."""
+
+    steps = 0
+    examples = 0
+
+
+class Signing(RuleBasedStateMachine):
+    """Two or three installations of one validator, a provider and a consumer chain, and harm."""
+
+    found: universe.Universe
+
+    @initialize(is_shared=st.booleans(), waits=st.sampled_from((False, False, True)))
+    def begin(self, is_shared: bool, waits: bool) -> None:
+        """Create everything, and let the first installation join."""
+        Counted.examples += 1
+        self.found = universe.create(
+            is_shared_storage=is_shared, lost_volume="wait" if waits else "rekey"
+        )
+
+    def _one(self, which: int) -> installation.Installation:
+        return self.found.installations[which % len(self.found.installations)]
+
+    @property
+    def _is_launched(self) -> bool:
+        return self.found.provider.chain is not None
+
+    # -- what happens anyway --------------------------------------------------------------------------
+
+    @rule(which=WHICH, is_prompt=st.booleans())
+    def run_pass(self, which: int, is_prompt: bool) -> None:
+        self.found.run_pass(self._one(which), is_prompt=is_prompt)
+
+    @rule(which=WHICH)
+    def run_passes(self, which: int) -> None:
+        """Let an installation come to rest, as its daemon does within a minute."""
+        for _ in range(3):
+            self.found.run_pass(self._one(which))
+            self.found.block()
+
+    @rule(which=WHICH)
+    def settle(self, which: int) -> None:
+        self._one(which).cluster.settle()
+
+    @rule(blocks=st.integers(1, 4))
+    def blocks(self, blocks: int) -> None:
+        for _ in range(blocks):
+            self.found.block()
+
+    @precondition(lambda self: self.found.provider.phase is model.Phase.INITIALIZED)
+    @rule()
+    def launch(self) -> None:
+        self.found.provider.launch()
+
+    @precondition(lambda self: self._is_launched)
+    @rule(choice=st.sampled_from(("", "again")))
+    def vote(self, choice: str) -> None:
+        self.found.vote(choice)
+
+    @precondition(lambda self: self._is_launched)
+    @rule(count=st.integers(1, 3))
+    def go_on(self, count: int) -> None:
+        for _ in range(count):
+            self.found.vote()
+            self.found.go_on()
+
+    @precondition(lambda self: self._is_launched and not self.found.provider.chain.is_halted)
+    @rule()
+    def next_round(self) -> None:
+        assert self.found.provider.chain is not None
+        self.found.provider.chain.next_round()
+
+    # -- harm to passes -------------------------------------------------------------------------------
+
+    @rule(which=WHICH, effect=EFFECT, is_prompt=st.booleans())
+    def kill_pass(self, which: int, effect: int, is_prompt: bool) -> None:
+        one = self._one(which)
+        one.run(kill_at=effect)
+        if is_prompt:
+            one.cluster.settle()
+        one.cluster.holder.clear()
+
+    @rule(which=WHICH, effect=EFFECT)
+    def hold_pass(self, which: int, effect: int) -> None:
+        one = self._one(which)
+        if len(one.passes) < 2:
+            one.run(hold_at=effect)
+
+    @precondition(lambda self: any(one.passes for one in self.found.installations))
+    @rule(which=WHICH, is_killed=st.booleans())
+    def resume_pass(self, which: int, is_killed: bool) -> None:
+        held = [held for one in self.found.installations for held in one.passes]
+        chosen = held[which % len(held)]
+        if is_killed:
+            chosen.kill()
+        else:
+            chosen.go_on()
+
+    @precondition(lambda self: any(one.passes for one in self.found.installations))
+    @rule()
+    def lose_leases(self) -> None:
+        """Let all Leases expire."""
+        for one in self.found.installations:
+            one.cluster.holder.clear()
+
+    @rule(which=WHICH, lie=st.sampled_from(provider.Lie))
+    def lie(self, which: int, lie: provider.Lie) -> None:
+        """Let the endpoint of the next pass err."""
+        one = self._one(which)
+        one.lie = lie
+        self.found.run_pass(one)
+
+    @rule(which=WHICH, lag=st.integers(1, 9))
+    def lag(self, which: int, lag: int) -> None:
+        """Let the endpoint of the next pass lag behind."""
+        self._one(which).lag = lag
+
+    # -- harm to machines and pods --------------------------------------------------------------------
+
+    @rule(which=WHICH)
+    def stop_pod(self, which: int) -> None:
+        self.found.stop_pod(self._one(which))
+
+    @rule(which=WHICH)
+    def end_process(self, which: int) -> None:
+        process = self.found.process_of(self._one(which))
+        if process is not None:
+            process.stop()
+
+    @rule(which=WHICH, is_prompt=st.booleans())
+    def force_delete(self, which: int, is_prompt: bool) -> None:
+        """Delete the pod of a machine that is not reached, where its containers still run."""
+        one = self._one(which)
+        pod = self.found.pod_of(one)
+        if pod is None or one.cluster.is_shared_storage:
+            return  # no promise is made for a shared file system without locks
+        one.cluster.remove(pod, is_forced=True)
+        if is_prompt:
+            one.cluster.settle()
+
+    @rule(which=WHICH)
+    def lose_machine(self, which: int) -> None:
+        """End one of the nodes, perhaps one that nobody reached any more."""
+        processes = self.found.processes()
+        if processes:
+            processes[which % len(processes)].stop()
+
+    @rule(which=WHICH)
+    def scale(self, which: int) -> None:
+        """Run `kubectl scale --replicas 2`."""
+        one = self._one(which)
+        for key, item in list(one.cluster.objects.of_kind("StatefulSet")):
+            if key.namespace == one.namespace:
+                spec = {**item["spec"], "replicas": 2}
+                one.cluster.objects.items[key] = {**item, "spec": spec}
+                one.cluster.objects.touched.add(key)
+        one.cluster.settle()
+
+    @rule(which=WHICH)
+    def cut_off(self, which: int) -> None:
+        process = self.found.process_of(self._one(which))
+        if process is not None:
+            process.is_cut_off = not process.is_cut_off
+
+    # -- harm to volumes and objects ------------------------------------------------------------------
+
+    @rule(which=WHICH)
+    def backup(self, which: int) -> None:
+        self.found.backup(which % len(self.found.installations))
+
+    @rule(which=WHICH)
+    def wipe(self, which: int) -> None:
+        self.found.wipe(self._one(which))
+
+    @rule(which=WHICH)
+    def lose_volume(self, which: int) -> None:
+        self.found.lose_volume(self._one(which))
+
+    @rule(which=WHICH)
+    def restore_under_claim(self, which: int) -> None:
+        position = which % len(self.found.installations)
+        self.found.restore_under_claim(position)
+        self._one(which).cluster.settle()
+
+    @rule(which=WHICH, is_held=st.booleans())
+    def restore_volume(self, which: int, is_held: bool) -> None:
+        """Put back an older disk; the pass that sees it may have no definition, and so hold the chain."""
+        one = self._one(which)
+        self.found.restore_volume(which % len(self.found.installations))
+        one.has_definition = not is_held
+        self.found.run_pass(one)
+
+    @rule(which=WHICH, is_held=st.booleans())
+    def restore_namespace(self, which: int, is_held: bool) -> None:
+        one = self._one(which)
+        self.found.restore_namespace(which % len(self.found.installations))
+        one.has_definition = not is_held
+        self.found.run_pass(one)
+
+    @rule(which=WHICH, has_disk=st.booleans(), is_renamed=st.booleans())
+    def copy_namespace(self, which: int, has_disk: bool, is_renamed: bool) -> None:
+        one = self._one(which)
+        self.found.copy_namespace(one, has_disk=has_disk, is_renamed=is_renamed)
+        one.cluster.settle()
+
+    @precondition(lambda self: len(self.found.installations) < 4)
+    @rule(which=WHICH, has_disks=st.booleans())
+    def restore_cluster(self, which: int, has_disks: bool) -> None:
+        self.found.restore_cluster(self._one(which), has_disks=has_disks)
+
+    @rule(which=WHICH)
+    def lose_secret(self, which: int) -> None:
+        self.found.lose_secret(self._one(which))
+
+    @rule(which=WHICH)
+    def confuse_keys(self, which: int) -> None:
+        one = self._one(which)
+        self.found.confuse_keys(one)
+        one.cluster.settle()
+
+    @rule(which=WHICH)
+    def break_state(self, which: int) -> None:
+        self.found.break_state(self._one(which))
+
+    # -- what operators, owners and chains do ---------------------------------------------------------
+
+    @rule(which=WHICH, is_moving=st.booleans())
+    def move(self, which: int, is_moving: bool) -> None:
+        self._one(which).moves = is_moving
+
+    @rule(which=WHICH)
+    def join(self, which: int) -> None:
+        self._one(which).joins = True
+
+    @precondition(lambda self: self.found.provider.phase is model.Phase.LAUNCHED)
+    @rule()
+    def leave(self) -> None:
+        self.found.provider.is_opted_in = False
+
+    @rule(is_jailed=st.booleans())
+    def jail(self, is_jailed: bool) -> None:
+        self.found.provider.is_jailed = is_jailed
+
+    @rule(which=WHICH, has_definition=st.booleans())
+    def define(self, which: int, has_definition: bool) -> None:
+        """Remove the chain's definition, which holds the chain, or put it back."""
+        self._one(which).has_definition = has_definition
+
+    @rule(is_changing=st.booleans())
+    def change_over(self, is_changing: bool) -> None:
+        """Let the owner set the connection of a changeover, which is possible before the launch only."""
+        if self.found.provider.phase is model.Phase.INITIALIZED or not is_changing:
+            self.found.provider.connection_id = "connection-0" if is_changing else ""
+
+    @precondition(lambda self: self._is_launched)
+    @rule(is_halted=st.booleans())
+    def halt(self, is_halted: bool) -> None:
+        assert self.found.provider.chain is not None
+        self.found.provider.chain.is_halted = is_halted
+
+    @rule(is_relaying=st.booleans())
+    def relay(self, is_relaying: bool) -> None:
+        self.found.is_relaying = is_relaying
+
+    @rule()
+    def wait(self) -> None:
+        """Let a day go by, in which nothing is done."""
+        self.found.provider.time += provider.BLOCK * 3000
+
+    @precondition(lambda self: self._is_launched and self.found.remote is None)
+    @rule(which=WHICH)
+    def use_remote_signer(self, which: int) -> None:
+        self.found.use_remote_signer(which % len(self.found.installations))
+
+    @precondition(lambda self: self.found.remote is not None)
+    @rule()
+    def leave_remote_signer(self) -> None:
+        self.found.vote()
+        self.found.leave_remote_signer()
+
+    # -- what must hold -------------------------------------------------------------------------------
+
+    @invariant()
+    def places(self) -> None:
+        """No place is used twice; that no key signs twice, and what is sent, is checked where it happens."""
+        Counted.steps += 1
+        if hasattr(self, "found"):
+            self.found.check_places()
+
+    def teardown(self) -> None:
+        """Ask whether all is well in the end."""
+        if hasattr(self, "found"):
+            calm.settle_all(self.found)
