@@ -18,7 +18,7 @@ from ics.cluster.state import read
 from ics.config import secret_sources
 from ics.consumer import observed, watchdog
 from ics.engines.applyset import engine as applyset_engine
-from ics.manifests import objects, sign_state_job
+from ics.manifests import objects, place_notes, sign_state_job
 from tests.cluster import chains, conftest, jobs, leases
 from tests.unit import factories
 
@@ -26,10 +26,17 @@ pytestmark = pytest.mark.cluster
 
 PROVIDER = "provider-1"
 ADDRESS = factories.consumer_key("alice").address.hex().upper()
+KEY = chains.KEY_NAME
 
 
 def owner(scene: conftest.Scene) -> objects.Owner:
     return objects.Owner(scene.validator, PROVIDER)
+
+
+def record(scene: conftest.Scene, consumer: str = "0", **changes: Any) -> model.SigningRecord:
+    """The record of a chain's key, by default as the engine makes it."""
+    base = factories.record(at=chains.place(scene.validator, consumer), volume=None, is_ready=False)
+    return dataclasses.replace(base, **changes)
 
 
 def sign_states(
@@ -51,7 +58,8 @@ async def deployed(scene: conftest.Scene, *consumers: int) -> None:
     for manifest in manifests:
         notes = {}
         if manifest["kind"] == "Secret":
-            notes = {names.GENERATION: "0", names.CONSENSUS_ADDRESS: ADDRESS}
+            own = chains.place(scene.validator, manifest["metadata"]["labels"][names.CONSUMER])
+            notes = place_notes.annotations(own, factories.key_of(own).address)
         if manifest["kind"] == "ConfigMap":
             notes = {names.GENESIS_SHA256: hashlib.sha256(b"{}").hexdigest()}
         manifest["metadata"]["annotations"] = notes
@@ -81,26 +89,36 @@ async def test_memory(scene: conftest.Scene) -> None:
     await scene.kube.delete(kinds.VOLUME_CLAIM, f"{scene.validator}-1", "data", None)
     kube, recorder = await scene.connect()
 
-    found = await read.StateReader(kube, owner(scene)).load()
+    reader = read.StateReader(kube, owner(scene))
+    found = await reader.load()
 
-    record = model.SigningRecord(generation=0, consensus_address=ADDRESS, volume_uid=None, is_ready=False)
+    cluster = await uid(scene, kinds.NAMESPACE, "", "kube-system")
     assert found == observed.Memory(
         {
             "0": observed.ChainMemory(
-                namespace=namespace, genesis=b"{}", records=(record,), volume_uid=volume, has_workload=True
+                namespace=namespace,
+                genesis=b"{}",
+                records=(record(scene),),
+                volume_uid=volume,
+                has_workload=True,
             ),
             "1": observed.ChainMemory(
                 namespace=f"{scene.validator}-1",
                 genesis=None,
-                records=(record,),
+                records=(record(scene, "1"),),
                 volume_uid=None,
                 has_workload=False,
             ),
-        }
+        },
+        cluster_uid=cluster,
     )
     assert recorder.writes == []
+    asked = [request for request in recorder.requests if request.endswith("/namespaces/kube-system")]
+    await reader.load()
+    assert len(asked) == 1
+    assert [request for request in recorder.requests if request.endswith("/namespaces/kube-system")] == asked
     other = objects.Owner(scene.validator, "provider-2")
-    assert await read.StateReader(scene.kube, other).load() == observed.Memory()
+    assert await read.StateReader(scene.kube, other).load() == observed.Memory(cluster_uid=cluster)
 
 
 async def test_a_volume_made_by_hand_is_seen(scene: conftest.Scene) -> None:
@@ -140,18 +158,17 @@ async def test_arming(scene: conftest.Scene) -> None:
     kube, recorder = await scene.connect()
     counted = leases.CountingLease()
     state, chain = sign_states(scene, counted, kube), chains.plan(scene.validator)
+    place = chain.key.place
 
-    async def record() -> model.SigningRecord:
+    async def stored() -> model.SigningRecord:
         return (await load(scene)).chains["0"].records[0]
 
     async def job() -> model.JobState:
         return await state.ensure_job(chain, volume)
 
-    ordered = [await state.ensure_requested(namespace, 0, volume) for _ in range(2)]
+    ordered = [await state.ensure_requested(place, volume) for _ in range(2)]
     assert ordered == [True, False]
-    assert await record() == model.SigningRecord(
-        generation=0, consensus_address=ADDRESS, volume_uid=volume, is_ready=False
-    )
+    assert await stored() == record(scene, volume_uid=volume)
     assert [await job(), await job()] == [model.JobState.RUNNING, model.JobState.RUNNING]
     made = await scene.live(kinds.JOB, namespace, sign_state_job.name(volume))
     assert made is not None
@@ -163,22 +180,18 @@ async def test_arming(scene: conftest.Scene) -> None:
     assert container["image"] == chain.definition.image
     await jobs.finish(scene.kube, namespace, sign_state_job.name(volume), jobs.DONE)
     assert await job() is model.JobState.DONE
-    laid = [await state.ensure_ready_recorded(namespace, 0, volume) for _ in range(2)]
+    laid = [await state.ensure_ready_recorded(place, volume) for _ in range(2)]
     assert laid == [True, False]
-    assert await record() == model.SigningRecord(
-        generation=0, consensus_address=ADDRESS, volume_uid=volume, is_ready=True
-    )
+    assert await stored() == record(scene, volume_uid=volume, is_ready=True)
     # Neither the order nor the engine's next pass takes the record away.
-    assert await state.ensure_requested(namespace, 0, volume) is False
+    assert await state.ensure_requested(place, volume) is False
     assert counted.taken == 8  # once for each step above, also for those that write nothing
     await deployed(scene, 0)
-    assert await record() == model.SigningRecord(
-        generation=0, consensus_address=ADDRESS, volume_uid=volume, is_ready=True
-    )
+    assert await stored() == record(scene, volume_uid=volume, is_ready=True)
     assert recorder.writes == [
-        f"PATCH /api/v1/namespaces/{namespace}/secrets/consensus-key-0",
+        f"PATCH /api/v1/namespaces/{namespace}/secrets/{KEY}",
         f"POST /apis/batch/v1/namespaces/{namespace}/jobs",
-        f"PATCH /api/v1/namespaces/{namespace}/secrets/consensus-key-0",
+        f"PATCH /api/v1/namespaces/{namespace}/secrets/{KEY}",
         f"DELETE /apis/batch/v1/namespaces/{namespace}/jobs/{sign_state_job.name(volume)}",
     ]
 
@@ -188,23 +201,22 @@ async def test_arming_anew_forgets_record_and_job(scene: conftest.Scene) -> None
     namespace = f"{scene.validator}-0"
     volume = await uid(scene, kinds.VOLUME_CLAIM, namespace, "data")
     state, chain = sign_states(scene), chains.plan(scene.validator)
-    await state.ensure_requested(namespace, 0, volume)
-    await state.ensure_ready_recorded(namespace, 0, volume)
+    place = chain.key.place
+    await state.ensure_requested(place, volume)
+    await state.ensure_ready_recorded(place, volume)
     await state.ensure_job(chain, volume)
     await jobs.finish(scene.kube, namespace, sign_state_job.name(volume), jobs.FAILED)
 
-    await state.request_reset(namespace, 0, volume)
+    await state.request_reset(place, volume)
 
     remembered = (await load(scene)).chains["0"]
-    assert remembered.records == (
-        model.SigningRecord(generation=0, consensus_address=ADDRESS, volume_uid=volume, is_ready=False),
-    )
+    assert remembered.records == (record(scene, volume_uid=volume),)
     assert await state.ensure_job(chain, volume) is model.JobState.RUNNING
     made = await scene.live(kinds.JOB, namespace, sign_state_job.name(volume))
     assert made is not None
     assert {"name": "CONFIRMED", "value": "true"} in made["spec"]["template"]["spec"]["containers"][0]["env"]
-    await state.ensure_ready_recorded(namespace, 0, volume)
-    secret = await scene.live(kinds.SECRET, namespace, "consensus-key-0")
+    await state.ensure_ready_recorded(place, volume)
+    secret = await scene.live(kinds.SECRET, namespace, KEY)
     assert secret is not None
     assert names.SIGN_STATE_CONFIRMED not in secret["metadata"]["annotations"]
 
@@ -239,15 +251,14 @@ async def test_arming_that_comes_to_no_end_is_made_anew(scene: conftest.Scene) -
 
 async def test_arming_of_another_volume_is_not_recorded(scene: conftest.Scene) -> None:
     await deployed(scene, 0)
-    namespace = f"{scene.validator}-0"
-    state = sign_states(scene)
-    await state.ensure_requested(namespace, 0, "first")
+    state, place = sign_states(scene), chains.place(scene.validator)
+    await state.ensure_requested(place, "first")
 
     with pytest.raises(
         errors.Permanent,
         match="was requested for volume first, not for second, so it is not recorded as ready",
     ):
-        await state.ensure_ready_recorded(namespace, 0, "second")
+        await state.ensure_ready_recorded(place, "second")
 
 
 async def test_job_for_another_key_gives_way(scene: conftest.Scene) -> None:
@@ -266,8 +277,8 @@ async def test_job_for_another_key_gives_way(scene: conftest.Scene) -> None:
 async def test_arming_needs_the_secret(scene: conftest.Scene) -> None:
     await deployed(scene)
 
-    with pytest.raises(errors.Permanent, match=f"Secret {scene.gateway}/consensus-key-3 not found"):
-        await sign_states(scene).ensure_requested(scene.gateway, 3, "volume")
+    with pytest.raises(errors.Permanent, match=f"Secret {scene.gateway}/{KEY} not found"):
+        await sign_states(scene).ensure_requested(factories.place(namespace=scene.gateway), "volume")
 
 
 async def test_a_lost_record_is_written_again_in_one_step(scene: conftest.Scene) -> None:
@@ -275,39 +286,74 @@ async def test_a_lost_record_is_written_again_in_one_step(scene: conftest.Scene)
     kube, recorder = await scene.connect()
     namespace = f"{scene.validator}-0"
 
-    await sign_states(scene, kube=kube).restore_record(namespace, 0, "volume")
+    await sign_states(scene, kube=kube).restore_record(chains.place(scene.validator), "volume")
 
-    assert (await load(scene)).chains["0"].records == (factories.record(volume="volume"),)
-    assert recorder.writes == [f"PATCH /api/v1/namespaces/{namespace}/secrets/consensus-key-0"]
+    found = (await load(scene)).chains["0"].records
+    assert found == (record(scene, volume_uid="volume", is_ready=True),)
+    assert recorder.writes == [f"PATCH /api/v1/namespaces/{namespace}/secrets/{KEY}"]
 
 
 async def test_retiring_a_key_keeps_what_is_recorded_of_its_sign_state(scene: conftest.Scene) -> None:
     await deployed(scene, 0)
-    counted, namespace = leases.CountingLease(), f"{scene.validator}-0"
-    await sign_states(scene).restore_record(namespace, 0, "volume")
+    counted, place = leases.CountingLease(), chains.place(scene.validator)
+    await sign_states(scene).restore_record(place, "volume")
     state = sign_states(scene, counted)
 
-    written = [await state.ensure_retired(namespace, 0) for _ in range(2)]
+    written = [await state.ensure_retired(place) for _ in range(2)]
 
     assert (written, counted.taken) == ([True, False], 1)
-    record = factories.record(volume="volume", is_retired=True)
-    assert (await load(scene)).chains["0"].records == (record,)
+    found = (await load(scene)).chains["0"].records
+    assert found == (record(scene, volume_uid="volume", is_ready=True, is_retired=True),)
+
+
+async def test_key_is_withheld_from_just_the_node_of_its_place(scene: conftest.Scene) -> None:
+    namespace, place = f"{scene.validator}-0", chains.place(scene.validator)
+    engine = applyset_engine.ApplyEngine(scene.kube, scene.validator, scene.gateway)
+    manifests = chains.manifests(scene.validator, scene.gateway, [0])
+    node = manifests[-1]
+    assert node["kind"] == "StatefulSet"
+    node["metadata"]["annotations"] = place_notes.annotations(place, bytes.fromhex(ADDRESS))
+    check = {"name": names.KEY_CHECK, "image": "node:1", "env": [{"name": "WITHHELD", "value": ""}]}
+    node["spec"]["template"]["spec"]["initContainers"] = [check]
+    assert (await engine.converge(engines.ApplyRequest(manifests=manifests))).errors == ()
+    kube, recorder = await scene.connect()
+    counted = leases.CountingLease()
+    state = sign_states(scene, counted, kube)
+
+    async def is_withheld() -> tuple[bool, list[dict[str, str]]]:
+        live = await scene.live(kinds.STATEFUL_SET, namespace, "node")
+        assert live is not None
+        [container] = live["spec"]["template"]["spec"]["initContainers"]
+        assert container["image"] == "node:1"
+        return names.WITHHELD in live["metadata"]["annotations"], container["env"]
+
+    await state.withhold(namespace, factories.place(1, namespace=namespace))
+    await state.withhold(scene.gateway, place)
+    assert (recorder.writes, await is_withheld()) == ([], (False, [{"name": "WITHHELD"}]))
+
+    await state.withhold(namespace, place)
+
+    assert await is_withheld() == (True, [{"name": "WITHHELD", "value": "true"}])
+    assert (len(recorder.writes), counted.taken) == (1, 3)
+    assert (await load(scene)).chains["0"].is_withheld
 
 
 async def test_nothing_is_asked_or_done_while_another_holds_the_lease(scene: conftest.Scene) -> None:
     await deployed(scene, 0)
     kube, recorder = await scene.connect()
     held, namespace, chain = leases.HeldLease(), f"{scene.validator}-0", chains.plan(scene.validator)
+    place = chain.key.place
     state = sign_states(scene, held, kube)
     nodes = control.Nodes(kube, owner(scene), held.ensure)
     relayers = hermes_jobs.HermesJobs(kube, owner(scene), held.ensure)
 
     for effect in (
-        state.ensure_requested(namespace, 0, "volume"),
-        state.request_reset(namespace, 0, "volume"),
+        state.ensure_requested(place, "volume"),
+        state.request_reset(place, "volume"),
         state.ensure_job(chain, "volume"),
-        state.ensure_ready_recorded(namespace, 0, "volume"),
-        state.restore_record(namespace, 0, "volume"),
+        state.ensure_ready_recorded(place, "volume"),
+        state.restore_record(place, "volume"),
+        state.withhold(namespace, place),
         nodes.restart(namespace),
         nodes.send_peers(namespace, "a@b:1"),
         nodes.record_watchdog(namespace, watchdog.WatchdogRecord()),
@@ -318,7 +364,7 @@ async def test_nothing_is_asked_or_done_while_another_holds_the_lease(scene: con
 
     assert recorder.requests == []
     with pytest.raises(errors.Transient, match="another holds the Lease"):
-        await state.ensure_retired(namespace, 0)
+        await state.ensure_retired(place)
     assert recorder.writes == []
 
 
@@ -425,7 +471,7 @@ async def test_purge_takes_all_that_is_retained(scene: conftest.Scene) -> None:
     removed = await purge.delete_chain(scene.kube, scene.validator, PROVIDER, "0", namespace)
 
     assert removed == (
-        f"Secret {namespace}/consensus-key-0",
+        f"Secret {namespace}/{KEY}",
         f"PersistentVolumeClaim {namespace}/data",
         f"Namespace {namespace}",
     )
@@ -446,7 +492,7 @@ async def test_purge_refuses_what_is_not_this_chains(
     with pytest.raises(errors.Permanent, match=f"namespace {namespace} is not purged: its label"):
         await purge.delete_chain(scene.kube, validator or scene.validator, chain, consumer, namespace)
 
-    assert await scene.live(kinds.SECRET, namespace, "consensus-key-0") is not None
+    assert await scene.live(kinds.SECRET, namespace, KEY) is not None
 
 
 async def test_secret_in_the_cluster(scene: conftest.Scene) -> None:
@@ -457,15 +503,15 @@ async def test_secret_in_the_cluster(scene: conftest.Scene) -> None:
         source = secret_sources.SecretSource(secret=place)
         return await secrets.read(source, "ics:seed", pathlib.Path(), {}, scene.kube)
 
-    assert await read("consensus-key-0", "priv_validator_key.json") == model.Secret("top secret")
+    assert await read(KEY, "priv_validator_key.json") == model.Secret("top secret")
     with pytest.raises(
         errors.SettingsError, match=f"ics:seed.secret: Secret {scene.validator}-0/other not found"
     ):
         await read("other", "seed")
     with pytest.raises(errors.SettingsError) as missing:
-        await read("consensus-key-0", "seed")
+        await read(KEY, "seed")
     assert str(missing.value) == (
-        f"ics:seed.secret: Secret {scene.validator}-0/consensus-key-0 lacks the key 'seed'; use one of its"
+        f"ics:seed.secret: Secret {scene.validator}-0/{KEY} lacks the key 'seed'; use one of its"
         " keys: priv_validator_key.json"
     )
 
