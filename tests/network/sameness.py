@@ -26,7 +26,8 @@ _OF_THE_CLUSTER = ("pv.kubernetes.io/", "volume.", "deployment.kubernetes.io/")
 _OF_THE_LOOP = (
     names.VOLUME_UID,
     names.SIGN_STATE_READY,
-    names.SIGN_STATE_CONFIRMED,
+    names.SIGN_STATE_RESET,
+    names.CLUSTER_CERTIFICATES,
     names.RETIRED,
     names.WATCHDOG,
 )
@@ -151,6 +152,8 @@ def _remembered(item: Object, other: Object | None, validator: str) -> str:
         return "run-time state: slices and Jobs of the loop"
     if kind == "ConfigMap" and name in relayer_record.LOOP_MADE:
         return "record of the relaying"
+    if kind == "ConfigMap" and name in (names.WATERMARK, names.PROVIDER_SIGNING):
+        return "record of what was signed"
     if name == f"ics-{validator}":
         return "record of the set"
     if other is not None or marks.get(names.RETAIN) != "true":

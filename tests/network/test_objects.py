@@ -22,7 +22,7 @@ class Target:
 
     kind: kinds.Kind
     name: str
-    """`{consumer}` stands for the consumer id."""
+    """`{consumer}` stands for the consumer id, `{place}` for the place whose key the node has."""
     is_shared: bool = False
     """In the gateway's namespace."""
 
@@ -32,13 +32,16 @@ class Target:
     def namespace(self, home: str) -> str:
         return GATEWAY if self.is_shared else home
 
+    def full_name(self, operator: operators.Operator, consumer: str) -> str:
+        return self.name.format(consumer=consumer, place=operator.places(consumer)[-1])
+
 
 TARGETS = (
     Target(kinds.CONFIG_MAP, "config"),
     Target(kinds.CONFIG_MAP, "genesis"),
     Target(kinds.CONFIG_MAP, "peers"),
     Target(kinds.SECRET, "node-key"),
-    Target(kinds.SECRET, "consensus-key-0"),
+    Target(kinds.SECRET, names.consensus_key_name("{place}")),
     Target(kinds.SECRET, "hermes-keys"),
     Target(kinds.SECRET, "hermes-evidence"),
     Target(kinds.CONFIG_MAP, "hermes"),
@@ -55,8 +58,8 @@ TARGETS = (
 )
 ELSEWHERE = {kinds.VOLUME_CLAIM.name, kinds.NAMESPACE.name, kinds.JOB.name}
 """The loss of volume and namespace is told in test_volume; Jobs come and go."""
-PASSING = names.HERMES_CANDIDATE
-"""It comes and goes with a Job that checks it."""
+PASSING = (names.HERMES_CANDIDATE, names.WATERMARK)
+"""The one comes and goes with a Job that checks it; the other is written once in a while."""
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +78,7 @@ def test_every_object_of_the_set_is_among_the_targets(
         for item in bob.kube.members()
         if item["metadata"].get("namespace") in (home, GATEWAY)
         and item["kind"] not in ELSEWHERE
-        and item["metadata"]["name"] != PASSING
+        and item["metadata"]["name"] not in PASSING
     }
     slices_of_twins = {
         f"EndpointSlice {GATEWAY}/p2p-loadbalancer-{one['consumer_id']}-ipv4"
@@ -83,8 +86,10 @@ def test_every_object_of_the_set_is_among_the_targets(
         if one["consumer_id"] != consumer
     }
 
-    assert found - slices_of_twins == {
-        f"{t.kind.name} {t.namespace(home)}/{t.name.format(consumer=consumer)}" for t in TARGETS
+    earlier_keys = {f"Secret {home}/{names.consensus_key_name(place)}" for place in bob.places(consumer)[:-1]}
+
+    assert found - slices_of_twins - earlier_keys == {
+        f"{t.kind.name} {t.namespace(home)}/{t.full_name(bob, consumer)}" for t in TARGETS
     }
 
 
@@ -92,7 +97,7 @@ def test_every_object_of_the_set_is_among_the_targets(
 def test_a_deleted_object_is_made_again(
     target: Target, bob: operators.Operator, consumer: str, home: str
 ) -> None:
-    where, name = target.namespace(home), target.name.format(consumer=consumer)
+    where, name = target.namespace(home), target.full_name(bob, consumer)
     before, pod = bob.kube.get(target.kind, where, name), pod_uid(bob, home)
     memory = bob.kube.signing_memory(home, bob.address_of(consumer))
 
@@ -112,13 +117,14 @@ def test_a_deleted_object_is_made_again(
 def test_the_record_of_a_deleted_key_comes_back_with_it(
     bob: operators.Operator, consumer: str, home: str
 ) -> None:
-    before = record(bob, home)
+    key = names.consensus_key_name(bob.places(consumer)[-1])
+    before = record(bob, home, key)
     assert before[names.SIGN_STATE_READY] == "true"
 
-    bob.kube.delete(kinds.SECRET, home, "consensus-key-0")
+    bob.kube.delete(kinds.SECRET, home, key)
     bob.settled()
 
-    assert record(bob, home) == before
+    assert record(bob, home, key) == before
     claim = bob.kube.get(kinds.VOLUME_CLAIM, home, names.VOLUME_NAME)
     assert before[names.VOLUME_UID] == claim["metadata"]["uid"]
 
@@ -244,7 +250,7 @@ def pod_uid(bob: operators.Operator, home: str) -> str:
     return str(bob.kube.get(kinds.POD, home, names.NODE_POD)["metadata"]["uid"])
 
 
-def record(bob: operators.Operator, home: str) -> dict[str, str]:
+def record(bob: operators.Operator, home: str, key: str) -> dict[str, str]:
     """What the key's Secret says about its signing memory."""
-    notes = bob.kube.get(kinds.SECRET, home, "consensus-key-0")["metadata"]["annotations"]
+    notes = bob.kube.get(kinds.SECRET, home, key)["metadata"]["annotations"]
     return {key: notes[key] for key in (names.VOLUME_UID, names.SIGN_STATE_READY) if key in notes}

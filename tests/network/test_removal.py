@@ -112,6 +112,7 @@ def test_only_the_right_name_purges_it(
     operator: operators.Operator = request.getfixturevalue(name)
     home = launch.namespace_of(operator, removed.twin)
     volume = operator.kube.volume(home)
+    keys = [names.consensus_key_name(place) for place in operator.places(removed.twin)]
     audit = operator.audit()
 
     refused = operator.ics("purge", removed.twin, "--confirm", "consumer1-2")
@@ -127,7 +128,7 @@ def test_only_the_right_name_purges_it(
     assert sorted(purged.json["removed"]) == [
         f"Namespace {home}",
         f"PersistentVolumeClaim {home}/data",
-        f"Secret {home}/consensus-key-0",
+        *(f"Secret {home}/{key}" for key in sorted(keys)),
     ]
     waiting.until("the namespace is gone", lambda: operator.kube.find(kinds.NAMESPACE, "", home) is None)
     waiting.until("its data is gone", lambda: not volume.exists())
