@@ -29,14 +29,19 @@ def scene(count: int) -> observed.Observed:
         phase = model.Phase.LAUNCHED if is_launched else model.Phase.INITIALIZED
         consumers.append(factories.consumer(phase, detail, consumer_id, chain_id))
         if is_launched:
+            place = factories.place(namespace=f"ns-{number}")
+            key = factories.key_of(place, consumer_id=consumer_id)
             remembered[consumer_id] = observed.ChainMemory(
-                namespace=f"ns-{number}",
+                namespace=place.namespace,
                 genesis=factories.GENESIS,
-                records=(),
+                records=(factories.record(key, at=place, volume="uid"),),
                 volume_uid="uid",
                 has_workload=True,
+                workload_place=place.place_id,
             )
-    return factories.observation(snapshot=factories.snapshot(*consumers), memory=observed.Memory(remembered))
+    return factories.observation(
+        snapshot=factories.snapshot(*consumers), memory=factories.memories(remembered)
+    )
 
 
 def best(work: Callable[[], object]) -> float:

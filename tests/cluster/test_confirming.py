@@ -14,12 +14,10 @@ from ics.engines.applyset import engine as applyset_engine
 from ics.engines.applyset import inventory
 from ics.reconciler import reconcile, wiring, world
 from tests.cluster import conftest
-from tests.cluster.test_reconciler_rights import Provider
+from tests.cluster.test_reconciler_rights import Provider, joined
 from tests.unit import factories
 
 pytestmark = pytest.mark.cluster
-
-RUNNING = factories.consumer(model.Phase.LAUNCHED, factories.joined("alice", "bob"))
 
 
 def settings(scene: conftest.Scene, **changes: Any) -> config_settings.Settings:
@@ -32,8 +30,10 @@ def settings(scene: conftest.Scene, **changes: Any) -> config_settings.Settings:
     )
 
 
-def the_world(scene: conftest.Scene, confirmed: Collection[str], **changes: Any) -> world.World:
-    provider = cast(world.Provider, Provider(factories.snapshot(RUNNING)))
+def the_world(
+    scene: conftest.Scene, chain: model.Consumer, confirmed: Collection[str] = (), **changes: Any
+) -> world.World:
+    provider = cast(world.Provider, Provider(factories.snapshot(chain)))
     held = lease.Lease(scene.kube, scene.validator, scene.gateway, "pod", 120)
     own = settings(scene, **changes)
     adapters = wiring.Adapters(scene.kube, own, held)
@@ -45,10 +45,19 @@ def engine(scene: conftest.Scene) -> applyset_engine.ApplyEngine:
     return applyset_engine.ApplyEngine(scene.kube, scene.validator, scene.gateway)
 
 
+async def running(scene: conftest.Scene) -> model.Consumer:
+    """The chain as it is launched with the key that the first pass puts on record."""
+    first = the_world(scene, factories.consumer())
+    if "0" not in (await first.state.load()).chains:
+        await reconcile.run_pass(first, engine(scene), None)
+    return factories.consumer(model.Phase.LAUNCHED, joined(await first.state.load()))
+
+
 async def passes(scene: conftest.Scene, *confirmed: str, **changes: Any) -> dict[str, list[str]]:
     """The texts of a pass' conditions by their reason; a preview before it tells the same of confirmations."""
-    planned = await reconcile.preview(the_world(scene, confirmed, **changes), engine(scene))
-    done = await reconcile.run_pass(the_world(scene, confirmed, **changes), engine(scene), None)
+    chain = await running(scene)
+    planned = await reconcile.preview(the_world(scene, chain, confirmed, **changes), engine(scene))
+    done = await reconcile.run_pass(the_world(scene, chain, confirmed, **changes), engine(scene), None)
     found: dict[str, list[str]] = {"ConfirmsNothing": []}
     for one in (*done.report.conditions, *done.report.chains[0].conditions):
         found.setdefault(one.reason, []).append(one.message)

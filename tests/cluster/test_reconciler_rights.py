@@ -20,7 +20,7 @@ from ics.cluster.api import client, connect, kinds, lease, requests
 from ics.cluster.nodes import watch as nodes_watch
 from ics.conditions import Condition
 from ics.config import settings
-from ics.consumer import desired
+from ics.consumer import desired, observed
 from ics.engines.applyset import engine
 from ics.manifests import hermes_jobs, rights
 from ics.reconciler import outcome, reconcile, wiring, world
@@ -41,8 +41,9 @@ SETTINGS = factories.settings(
     account={"secret": {**PLACE, "key": "account"}},
     reconciler={"enabled": True, "image": "ics:1"},
 )
-JOINED = factories.joined("alice", "bob")
 P = model.Phase
+OWN = factories.place(namespace=SPACE)
+"""Of the chain that the relaying is tried with."""
 
 Right = tuple[str, str, str, str]
 """Namespace of the gateway or empty, group, resource, verb."""
@@ -228,13 +229,27 @@ def granted() -> set[Right]:
     }
 
 
+def joined(memory: observed.Memory) -> model.ConsumerDetail:
+    """The chain after alice's opt-in with the key that is on record."""
+    [record] = memory.chains["0"].records
+    detail = factories.joined("alice", "bob")
+    key, own = factories.key_of(record.place), factories.valcons("alice")
+    validators = tuple(
+        dataclasses.replace(one, consumer_key=key.public_key) if one.consensus_address == own else one
+        for one in detail.validators
+    )
+    return dataclasses.replace(detail, validators=validators, own_consumer_address=key.address)
+
+
 async def a_chains_life(corner: Corner) -> None:
-    """From the opt-in on record to the node that is reached by its peers."""
-    staged = factories.consumer(P.INITIALIZED, JOINED)
+    """From the place on record and the opt-in to the node that is reached by its peers."""
+    await corner.passes(factories.consumer(P.INITIALIZED))
+    detail = joined(await corner.adapters().state.load())
+    staged = factories.consumer(P.INITIALIZED, detail)
     for _ in range(3):
         await corner.passes(staged)
         await corner.end_jobs()
-    running = factories.consumer(P.LAUNCHED, JOINED)
+    running = factories.consumer(P.LAUNCHED, detail)
     await corner.passes(running)
     for address in ("192.0.2.1", "192.0.2.2"):
         await corner.pod(names.NODE_POD, names.NODE, address)
@@ -248,9 +263,19 @@ async def a_chains_life(corner: Corner) -> None:
     await corner.passes(running)
 
 
+def relays() -> desired.Desired:
+    """Alice's launched chain with an open relayer."""
+    return relaying.judge(
+        relaying.OPEN,
+        namespace=SPACE,
+        records=(factories.record(at=OWN),),
+        record=relaying.accepted(relaying.OPEN),
+    )
+
+
 async def the_relaying(corner: Corner) -> None:
     """All that a pass does for the relaying, and for what goes wrong."""
-    wanted = relaying.judge(relaying.OPEN, namespace=SPACE, record=relaying.accepted(relaying.OPEN))
+    wanted = relays()
     (chain,) = wanted.chains
     done = await corner.engine().converge(order(wanted))
     assert done.errors == ()
@@ -279,7 +304,7 @@ async def the_relaying(corner: Corner) -> None:
     await own.hermes_jobs.restart_hermes(SPACE)
     await own.nodes.restart(SPACE)
     await own.hermes_jobs.forget(SPACE, "0")
-    await own.sign_state.ensure_retired(SPACE, 0)
+    await own.sign_state.ensure_retired(OWN)
     await own.lease.release()
 
 
@@ -303,7 +328,7 @@ async def the_watch(corner: Corner) -> None:
 
 async def what_others_changed(corner: Corner) -> None:
     """Somebody takes over a label of each object, and moves the LoadBalancer's port."""
-    wanted = order(relaying.judge(relaying.OPEN, namespace=SPACE, record=relaying.accepted(relaying.OPEN)))
+    wanted = order(relays())
     for manifest in wanted.manifests:
         metadata = manifest["metadata"]
         change = {"metadata": {"labels": {names.MANAGED_BY: "somebody"}}}
@@ -320,7 +345,7 @@ async def what_others_changed(corner: Corner) -> None:
 
 
 async def its_end(corner: Corner) -> None:
-    wanted = order(relaying.judge(relaying.OPEN, namespace=SPACE, record=relaying.accepted(relaying.OPEN)))
+    wanted = order(relays())
     shared = [m for m in wanted.manifests if names.CONSUMER not in m["metadata"]["labels"]]
     without = [m for m in shared if m["kind"] != "Service"]
     done = await corner.engine().converge(engines.ApplyRequest(manifests=without, ended=frozenset({"0"})))

@@ -300,15 +300,17 @@ def facts(
         launching: this pass is the first that sees them launched.
         staged: they are not launched yet.
     """
-    consumers, launches = [], {}
+    consumers, launches, chains = [], {}, {}
     for number in sorted({*running, *launching, *staged}):
         one = str(number)
         phase = P.INITIALIZED if number in staged else P.LAUNCHED
         consumers.append(factories.consumer(phase, factories.joined("alice", "bob", consumer_id=one), one))
+        namespace = names.namespace("", factories.PROVIDER, one, consumers[-1].summary.chain_id)
+        chains[one] = factories.on_record(namespace, consumer_id=one)
         if phase is P.LAUNCHED:
             launches[one] = factories.launch("alice", "bob")
     return observed.Observed(
-        snapshot=factories.snapshot(*consumers, launches=launches), memory=observed.Memory()
+        snapshot=factories.snapshot(*consumers, launches=launches), memory=factories.memories(chains)
     )
 
 
