@@ -17,7 +17,7 @@ import httpx
 import yaml
 
 from devnet import places
-from ics import engines, model
+from ics import engines, model, names
 from ics.cluster.api import client, connect, credentials, kinds, requests
 from ics.config import secret_sources, settings, stack_file
 from ics.consumer import desired, observed
@@ -57,6 +57,31 @@ class Stage:
         assert tls is not None
         recorder = recording.Transport(httpx.AsyncHTTPTransport(verify=tls))
         return connect.open_client(self.settings.cluster, self.root, {}, recorder), recorder
+
+    def facts(
+        self, running: Collection[int], launching: Collection[int] = (), staged: Collection[int] = ()
+    ) -> observed.Observed:
+        """The provider with these chains, by consumer id, all of which have their key on record.
+
+        Args:
+            running: their genesis is in the cluster.
+            launching: this pass is the first that sees them launched.
+            staged: they are not launched yet.
+        """
+        consumers, launches, chains = [], {}, {}
+        for number in sorted({*running, *launching, *staged}):
+            one = str(number)
+            phase = P.INITIALIZED if number in staged else P.LAUNCHED
+            chain = factories.consumer(phase, factories.joined("alice", "bob", consumer_id=one), one)
+            consumers.append(chain)
+            prefix = self.settings.cluster.namespace_prefix
+            namespace = names.namespace(prefix, factories.PROVIDER, one, chain.summary.chain_id)
+            chains[one] = factories.on_record(namespace, consumer_id=one)
+            if phase is P.LAUNCHED:
+                launches[one] = factories.launch("alice", "bob")
+        return observed.Observed(
+            snapshot=factories.snapshot(*consumers, launches=launches), memory=factories.memories(chains)
+        )
 
     def order(
         self,
@@ -290,30 +315,6 @@ def make(folder: pathlib.Path, server: apiserver.Server, validator: str) -> Stag
     return Stage(root, server, validator)
 
 
-def facts(
-    running: Collection[int], launching: Collection[int] = (), staged: Collection[int] = ()
-) -> observed.Observed:
-    """The provider with these chains, by consumer id.
-
-    Args:
-        running: their genesis is in the cluster.
-        launching: this pass is the first that sees them launched.
-        staged: they are not launched yet.
-    """
-    consumers, launches, chains = [], {}, {}
-    for number in sorted({*running, *launching, *staged}):
-        one = str(number)
-        phase = P.INITIALIZED if number in staged else P.LAUNCHED
-        consumers.append(factories.consumer(phase, factories.joined("alice", "bob", consumer_id=one), one))
-        namespace = names.namespace("", factories.PROVIDER, one, consumers[-1].summary.chain_id)
-        chains[one] = factories.on_record(namespace, consumer_id=one)
-        if phase is P.LAUNCHED:
-            launches[one] = factories.launch("alice", "bob")
-    return observed.Observed(
-        snapshot=factories.snapshot(*consumers, launches=launches), memory=factories.memories(chains)
-    )
-
-
 def _inline(server: apiserver.Server) -> dict[str, Any]:
     content: dict[str, Any] = json.loads(server.kubeconfig("admin").read_text())
     cluster = content["clusters"][0]["cluster"]
@@ -332,7 +333,7 @@ def main() -> None:
     """One pass over the chains that the arguments name."""
     root, validator, url, folder, *running = sys.argv[1:]
     found = Stage(pathlib.Path(root), apiserver.Server(url, pathlib.Path(folder)), validator)
-    found.converge(found.order(facts([int(one) for one in running])))
+    found.converge(found.order(found.facts([int(one) for one in running])))
 
 
 if __name__ == "__main__":

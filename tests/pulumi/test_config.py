@@ -22,7 +22,7 @@ def stack_file(place: stage.Stage) -> pathlib.Path:
 
 
 def test_a_seed_in_pulumis_secret_config_gives_the_same_keys(place: stage.Stage) -> None:
-    facts = stage.facts([0])
+    facts = place.facts([0])
     wanted = place.order(facts)  # its keys come from the seed in a file
     place.typed(
         ["export", f"PULUMI_BACKEND_URL=file://{place.backend}"],
@@ -52,4 +52,4 @@ def test_the_seed_is_nowhere_in_plain(place: stage.Stage) -> None:
 def test_a_setting_of_another_type_stops_pulumi_before_the_program(place: stage.Stage) -> None:
     place.set("gateway", "a text")
     with pytest.raises(AssertionError, match="configuration key 'gateway' must be of type 'object'"):
-        place.pulumi("preview", handed=stage.facts([0]))
+        place.pulumi("preview", handed=place.facts([0]))

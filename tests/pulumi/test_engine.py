@@ -60,7 +60,7 @@ def identity(objects: dict[str, dict[str, Any]]) -> dict[str, tuple[str, int | N
 def test_the_first_pass_makes_everything_and_the_second_starts_no_process(
     place: stage.Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    order = place.order(stage.facts([0, 1]))
+    order = place.order(place.facts([0, 1]))
     first, _ = place.converge(order)
     assert (len(first.changes), first.errors) == (len(order.manifests), ())
     monkeypatch.setattr(session, "open_session", None)
@@ -72,7 +72,7 @@ def test_the_first_pass_makes_everything_and_the_second_starts_no_process(
 
 
 def test_neither_engine_nor_the_cli_finds_anything_to_do_after_another(place: stage.Stage) -> None:
-    facts = stage.facts([0, 1])
+    facts = place.facts([0, 1])
     order = place.order(facts)
     before = identity(place.objects(order))
 
@@ -91,7 +91,7 @@ def test_neither_engine_nor_the_cli_finds_anything_to_do_after_another(place: st
 def test_the_three_ways_make_the_same_objects(
     place: stage.Stage, server: apiserver.Server, tmp_path: pathlib.Path
 ) -> None:
-    facts = stage.facts([0, 1])
+    facts = place.facts([0, 1])
     others = {}
     for way in ("apply", "by hand"):
         folder = tmp_path / way
@@ -136,8 +136,8 @@ def shown(place: stage.Stage, facts: Any) -> dict[str, Any]:
 
 
 def test_a_launch_touches_only_its_chain_and_what_all_share(place: stage.Stage) -> None:
-    before = identity(place.objects(place.order(stage.facts([0, 1]))))
-    order = place.order(stage.facts([0, 1], launching=[2]))
+    before = identity(place.objects(place.order(place.facts([0, 1]))))
+    order = place.order(place.facts([0, 1], launching=[2]))
 
     done, _ = place.converge(order)
 
@@ -154,7 +154,7 @@ def _gateway(place: stage.Stage) -> str:
 
 
 def test_what_somebody_changed_or_deleted_is_put_back(place: stage.Stage) -> None:
-    order = place.order(stage.facts([0, 1, 2]))
+    order = place.order(place.facts([0, 1, 2]))
     where = home(order, "0")
     before = place.objects(order)
 
@@ -182,11 +182,11 @@ def test_what_somebody_changed_or_deleted_is_put_back(place: stage.Stage) -> Non
 
 
 def test_a_held_chain_is_left_out_and_nothing_of_it_is_removed(place: stage.Stage) -> None:
-    everything = place.order(stage.facts([0, 1, 2]))
+    everything = place.order(place.facts([0, 1, 2]))
     before = identity(place.objects(everything))
     path = place.root / "stacks" / "chains" / "ics-example.yaml"
     path.write_text(path.read_text().replace("v7.0.1", "v7.0.2"))
-    order = place.order(stage.facts([0, 1, 2]), held=["1"])
+    order = place.order(place.facts([0, 1, 2]), held=["1"])
 
     done, _ = place.converge(order)
 
@@ -197,14 +197,14 @@ def test_a_held_chain_is_left_out_and_nothing_of_it_is_removed(place: stage.Stag
     assert all(after[name] == uid for name, uid in before.items() if where in name)
     assert any(where.replace("/", "") in one["urn"] for one in place.checkpoint["resources"])
 
-    let_go, _ = place.converge(place.order(stage.facts([0, 1, 2])))
+    let_go, _ = place.converge(place.order(place.facts([0, 1, 2])))
     assert brief(let_go) == [f"update StatefulSet {where}/node"]
 
 
 def test_a_node_is_not_deleted_unasked_and_its_chain_stays_whole(place: stage.Stage) -> None:
-    everything = place.order(stage.facts([0, 1, 2]))
+    everything = place.order(place.facts([0, 1, 2]))
     before = identity(place.objects(everything))
-    fewer = place.order(stage.facts([0, 1]))
+    fewer = place.order(place.facts([0, 1]))
 
     done, _ = place.converge(fewer)
 
@@ -213,7 +213,7 @@ def test_a_node_is_not_deleted_unasked_and_its_chain_stays_whole(place: stage.St
     after = identity(place.objects(everything))
     assert {name for name in before if before[name] != after.get(name)} <= {_gateway(place)}
 
-    place.converge(place.order(stage.facts([0, 1]), confirmed=[question.name]))
+    place.converge(place.order(place.facts([0, 1]), confirmed=[question.name]))
 
     left = {name.split()[0] for name in place.objects(everything) if home(everything, "2") in name}
     assert left == {"Namespace", "PersistentVolumeClaim", "Secret"}
@@ -223,7 +223,7 @@ def test_a_node_is_not_deleted_unasked_and_its_chain_stays_whole(place: stage.St
 def test_a_confirmed_replacement_makes_the_node_anew_and_nothing_else(
     place: stage.Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    facts = stage.facts([0, 1])
+    facts = place.facts([0, 1])
     order = place.order(facts)
     before = place.objects(order)
     node = f"StatefulSet {home(order, '1')}/node"
@@ -250,7 +250,7 @@ def test_a_confirmed_replacement_makes_the_node_anew_and_nothing_else(
 def test_auto_goes_on_with_the_engine_that_was_the_last(
     place: stage.Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    facts = stage.facts([0, 1])
+    facts = place.facts([0, 1])
     both = {f"update StatefulSet {home(place.order(facts), one)}/node" for one in ("0", "1")}
     place.set("node", {"resources": {"limits": {"memory": "5Gi"}}})
     with_pulumi, _ = place.converge(place.order(facts), "auto")
@@ -269,7 +269,7 @@ def test_auto_goes_on_with_the_engine_that_was_the_last(
 
 def test_a_volume_that_cannot_shrink_is_asked_about_and_the_rest_goes_on(place: stage.Stage) -> None:
     place.set("node", {"storage": "5Gi", "resources": {"limits": {"memory": "3Gi"}}})
-    order = place.order(stage.facts([0, 1]))
+    order = place.order(place.facts([0, 1]))
     volumes = {name: item for name, item in place.objects(order).items() if "PersistentVolumeClaim" in name}
 
     done, _ = place.converge(order)
@@ -281,11 +281,11 @@ def test_a_volume_that_cannot_shrink_is_asked_about_and_the_rest_goes_on(place: 
     assert {name: after[name] for name in volumes} == identity(volumes)
     assert place.converge(order)[0].confirmations == done.confirmations
     place.set("node", {"resources": {"limits": {"memory": "3Gi"}}})
-    assert place.converge(place.order(stage.facts([0, 1])))[0].confirmations == ()
+    assert place.converge(place.order(place.facts([0, 1])))[0].confirmations == ()
 
 
 def test_another_backend_passphrase_or_kubeconfig_is_named(place: stage.Stage) -> None:
-    order = place.order(stage.facts([0, 1, 3]))
+    order = place.order(place.facts([0, 1, 3]))
     (place.root / "passphrase").write_text("a wrong one")
     done, _ = place.converge(order)
     (place.root / "passphrase").write_text(stage.PASSPHRASE)
@@ -297,7 +297,7 @@ def test_another_backend_passphrase_or_kubeconfig_is_named(place: stage.Stage) -
 def test_nothing_secret_is_in_state_output_events_or_temporary_files(
     place: stage.Stage, events: list[str]
 ) -> None:
-    facts = stage.facts([0, 1, 3])
+    facts = place.facts([0, 1, 3])
     values = secrecy.values(place.objects(place.order(facts)), place.root / "seed")
     shown = [place.pulumi("preview", "--diff", "--json", handed=facts)]
     shown += [place.pulumi("stack", "output", "--json"), place.pulumi("stack", "export")]
@@ -318,7 +318,7 @@ def test_nothing_secret_is_in_state_output_events_or_temporary_files(
 
 
 def test_destroy_leaves_volumes_keys_and_namespaces(place: stage.Stage) -> None:
-    order = place.order(stage.facts([0, 1, 3]))
+    order = place.order(place.facts([0, 1, 3]))
     kept = identity({name: item for name, item in place.objects(order).items() if is_retained(item)})
 
     done = place.ics("destroy", "--engine", "pulumi")
@@ -341,4 +341,4 @@ def test_without_a_cli_the_embedded_engine_is_named(
     monkeypatch.setenv("HOME", str(tmp_path))
     assert shutil.which("pulumi") is None
     with pytest.raises(errors.SettingsError, match=r"--install-pulumi.*ics:engine: apply"):
-        place.converge(place.order(stage.facts([0, 1, 3, 4])))
+        place.converge(place.order(place.facts([0, 1, 3, 4])))

@@ -31,7 +31,7 @@ def test_a_run_that_was_killed_is_mended_by_the_next_pass(place: stage.Stage) ->
     assert place.locks == [lock]
     struck = pending(place)
     assert struck
-    order = place.order(stage.facts(CHAINS))
+    order = place.order(place.facts(CHAINS))
 
     done, _ = place.converge(order)
 
@@ -42,7 +42,7 @@ def test_a_run_that_was_killed_is_mended_by_the_next_pass(place: stage.Stage) ->
     assert place.converge(order)[0].writes == 0
     assert place.preview(order, "apply") == ()
     assert len(place.objects(order)) == len(order.manifests)
-    place.pulumi("preview", "--expect-no-changes", "--refresh", handed=stage.facts(CHAINS))
+    place.pulumi("preview", "--expect-no-changes", "--refresh", handed=place.facts(CHAINS))
 
 
 def pending(place: stage.Stage) -> list[str]:
@@ -59,7 +59,7 @@ def test_the_lock_of_somebody_else_is_respected_and_named(place: stage.Stage) ->
     lock: pathlib.Path = folder / "4b0b.json"
     content = {"pid": 1, "username": "bob", "hostname": "elsewhere", "timestamp": "2026-01-02T03:04:05Z"}
     lock.write_text(json.dumps(content))
-    order = place.order(stage.facts([*CHAINS, 9]))
+    order = place.order(place.facts([*CHAINS, 9]))
 
     done, _ = place.converge(order)
 

@@ -22,7 +22,7 @@ RECORDED = 49
 def accepted(place: stage.Stage, launching: int) -> tuple[float, float, engines.Converged]:
     """Seconds from the start of a pass until the StatefulSet is there, and until it is over."""
     began = time.monotonic()
-    order = place.order(stage.facts(range(launching), launching=[launching]))
+    order = place.order(place.facts(range(launching), launching=[launching]))
     where = home(order, str(launching))
     seen: list[float] = []
     is_over = threading.Event()
@@ -49,9 +49,9 @@ def accepted(place: stage.Stage, launching: int) -> tuple[float, float, engines.
 
 
 def test_a_launch_among_fifty_chains(place: stage.Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    place.converge(place.order(stage.facts(range(RECORDED))), "apply")
+    place.converge(place.order(place.facts(range(RECORDED))), "apply")
     began = time.monotonic()
-    first, _ = place.converge(place.order(stage.facts(range(RECORDED))))
+    first, _ = place.converge(place.order(place.facts(range(RECORDED))))
     waiting.figure(f"Pulumi takes over {RECORDED} chains", time.monotonic() - began)
     assert (first.changes, first.errors) == ((), ())
     updated: list[tuple[str, ...]] = []
@@ -73,7 +73,7 @@ def test_a_launch_among_fifty_chains(place: stage.Stage, monkeypatch: pytest.Mon
     for number, targets in enumerate(updated, RECORDED):
         owners = {urn.rpartition("::")[2] for urn in targets if "$kubernetes:" in urn}
         shared = f"service/{place.settings.gateway.namespace}/p2p-loadbalancer"
-        where = home(place.order(stage.facts(range(number + 1))), str(number))
+        where = home(place.order(place.facts(range(number + 1))), str(number))
         assert all(where in name or name == shared for name in owners), owners
 
     monkeypatch.setattr(engine.UpdateWork, "fast_path_changes", lambda self, changes: [])
