@@ -27,6 +27,7 @@ pytestmark = pytest.mark.cluster
 PROVIDER = "provider-1"
 ADDRESS = factories.consumer_key("alice").address.hex().upper()
 KEY = chains.KEY_NAME
+RESET = model.SignedState(height=7, round=2147483647, step=3)
 
 
 def owner(scene: conftest.Scene) -> objects.Owner:
@@ -207,18 +208,21 @@ async def test_arming_anew_forgets_record_and_job(scene: conftest.Scene) -> None
     await state.ensure_job(chain, volume)
     await jobs.finish(scene.kube, namespace, sign_state_job.name(volume), jobs.FAILED)
 
-    await state.request_reset(place, volume)
+    await state.request_reset(place, volume, RESET)
 
     remembered = (await load(scene)).chains["0"]
-    assert remembered.records == (record(scene, volume_uid=volume),)
+    assert remembered.records == (record(scene, volume_uid=volume, is_reset=True),)
     assert await state.ensure_job(chain, volume) is model.JobState.RUNNING
     made = await scene.live(kinds.JOB, namespace, sign_state_job.name(volume))
     assert made is not None
-    assert {"name": "CONFIRMED", "value": "true"} in made["spec"]["template"]["spec"]["containers"][0]["env"]
+    [container] = made["spec"]["template"]["spec"]["containers"]
+    values = {one["name"]: one.get("value") for one in container["env"]}
+    assert [values[name] for name in ("HEIGHT", "ROUND", "STEP")] == ["7", "2147483647", "3"]
+    assert values["RESET"]
     await state.ensure_ready_recorded(place, volume)
     secret = await scene.live(kinds.SECRET, namespace, KEY)
     assert secret is not None
-    assert names.SIGN_STATE_CONFIRMED not in secret["metadata"]["annotations"]
+    assert secret["metadata"]["annotations"][names.SIGN_STATE_RESET] == sign_state_job.reset_note(RESET)
 
 
 async def test_failed_arming(scene: conftest.Scene) -> None:
@@ -268,7 +272,7 @@ async def test_job_for_another_key_gives_way(scene: conftest.Scene) -> None:
     another = dataclasses.replace(chain.key, key=factories.consumer_key("bob"))
     await state.ensure_job(dataclasses.replace(chain, key=another), "abcdefgh-1")
 
-    with pytest.raises(errors.Transient, match="was for a different key; it was deleted"):
+    with pytest.raises(errors.Transient, match="was for a different key or height; it was deleted"):
         await state.ensure_job(chain, "abcdefgh-1")
 
     assert await scene.live(kinds.JOB, namespace, "sign-state-abcdefgh") is None
@@ -349,7 +353,7 @@ async def test_nothing_is_asked_or_done_while_another_holds_the_lease(scene: con
 
     for effect in (
         state.ensure_requested(place, "volume"),
-        state.request_reset(place, "volume"),
+        state.request_reset(place, "volume", RESET),
         state.ensure_job(chain, "volume"),
         state.ensure_ready_recorded(place, "volume"),
         state.restore_record(place, "volume"),
