@@ -44,5 +44,6 @@ def test_only_what_proves_a_loss_counts_as_one() -> None:
         key_check.KeyCheck.WITHHELD,
         key_check.KeyCheck.WRONG_KEY,
         key_check.KeyCheck.OTHER_CLUSTER,
+        key_check.KeyCheck.READY_IN_OTHER_CLUSTER,
         key_check.KeyCheck.REMOTE,
     }

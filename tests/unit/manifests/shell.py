@@ -4,6 +4,7 @@ import pathlib
 import shutil
 import subprocess
 from collections.abc import Mapping
+from typing import Any
 
 SHELLS = [("/bin/sh",), *([("busybox", "sh")] if shutil.which("busybox") else [])]
 """A POSIX shell, and the one of small images if it is installed."""
@@ -13,6 +14,11 @@ IDS = [" ".join(shell) for shell in SHELLS]
 def certificate(content: str) -> str:
     """A certificate as far as its hash matters: 64 columns, like `kube-root-ca.crt`."""
     return f"-----BEGIN CERTIFICATE-----\n{content}\n-----END CERTIFICATE-----\n"
+
+
+def environment(container: Mapping[str, Any], **changes: str) -> dict[str, str]:
+    """The variables of a container, with those that are fields of its pod among the changes."""
+    return {one["name"]: one["value"] for one in container["env"] if "value" in one} | changes
 
 
 def run(

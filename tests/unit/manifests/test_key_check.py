@@ -7,7 +7,7 @@ import subprocess
 import pytest
 
 from ics.consumer import key_check as results
-from ics.manifests import key_check, sign_state_job
+from ics.manifests import key_check, objects, sign_state_job
 from tests.unit import factories
 from tests.unit.manifests import shell
 
@@ -44,7 +44,10 @@ class Pod:
 
     def create_sign_state(self, namespace: str = "ns") -> None:
         """Run the script of the Job."""
-        values = {"KEY_ADDRESS": ADDRESS, "CONFIRMED": "", "POD_NAMESPACE": namespace}
+        owner = objects.Owner("alice", "provider-1", "0", "consumer1-1")
+        job = sign_state_job.job(owner, namespace, "volume-1", ADDRESS, "node:1")
+        [container] = job["spec"]["template"]["spec"]["containers"]
+        values = shell.environment(container, POD_NAMESPACE=namespace)
         done = shell.run(self.sh, sign_state_job.SCRIPT, self.root, values)
         assert done.returncode == 0, done.stderr
 
@@ -57,17 +60,17 @@ class Pod:
         (self.root / "etc/ics/watermark" / address).write_text(text)
 
     def run(self, **changes: str) -> "subprocess.CompletedProcess[str]":
-        values = {
-            "KEY_ADDRESS": ADDRESS,
-            "KEY_FOLDER": str(self.key.parent),
-            "EXPECTED_POD": "node-0",
-            "POD_NAME": "node-0",
-            "POD_NAMESPACE": "ns",
-            "WITHHELD": "",
-            "REMOTE": "",
-            "RESULT_FILE": str(self.result_file),
-            **changes,
-        }
+        container = key_check.container(
+            image="node:1",
+            script="/etc/ics/config/key-check.sh",
+            address=ADDRESS,
+            key_folder=str(self.key.parent),
+            pod="node-0",
+            is_withheld=False,
+            mounts=[],
+        )
+        fields = {"POD_NAME": "node-0", "POD_NAMESPACE": "ns", "RESULT_FILE": str(self.result_file)}
+        values = shell.environment(container, **{**fields, **changes})
         return shell.run(self.sh, key_check.SCRIPT, self.root, values)
 
     def check(self, **changes: str) -> results.KeyCheck | None:
