@@ -326,6 +326,7 @@ def observation(snapshot: model.Snapshot, **changes: Any) -> observed.Observed:
     """Everything observed in a pass, with the terms of all chains: nothing is queued."""
     base = observed.Observed(
         snapshot=snapshot,
+        memory=memories(),
         slashing=SLASHING,
         queued_terms={c.summary.consumer_id: model.InfractionParameters() for c in snapshot.consumers},
     )

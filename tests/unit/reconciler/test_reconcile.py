@@ -6,7 +6,7 @@ from typing import Any, cast
 
 import pytest
 
-from ics import engines, model
+from ics import engines, errors, model
 from ics.consumer import chain, desired, observed
 from ics.reconciler import node_care, observe, outcome, reconcile, sign_state
 from tests.unit import factories
@@ -123,3 +123,86 @@ async def test_node_care_gets_nodes_restarted_for_their_key(monkeypatch: pytest.
     scene = Scene(now=now, wanted={HEIGHT: dataclasses.replace(wanted, decisions=(verdict,))})
     await passed(scene, monkeypatch)
     assert scene.done[-1] == "tend, restarted 0"
+
+
+class Recorded(Scene):
+    """A cluster on which the engine's writes put the place of the chain on record."""
+
+    memory: observed.Memory = factories.memories()
+
+    async def load(self) -> observed.Memory:
+        self.done.append("load")
+        return self.memory
+
+    async def observe(self, _: object) -> Mapping[str, model.Observation]:
+        return {}
+
+    async def converge(self, request: engines.ApplyRequest) -> engines.Converged:
+        await super().converge(request)
+        return engines.Converged(writes=1)
+
+
+def recording(*sent: model.Intent) -> tuple[Recorded, model.OptIn]:
+    """A first pass over a chain, with transactions that are due at once, and the opt-in that follows."""
+    now = dataclasses.replace(SEEN, spare=factories.SPARE)
+    wanted = factories.judge(now, stack=SETTINGS)
+    [decision] = wanted.decisions
+    assert decision.chain is not None
+    assert decision.intents == ()
+    place = decision.chain.key.place
+    wanted = dataclasses.replace(wanted, decisions=(dataclasses.replace(decision, intents=sent),))
+    scene = Recorded([0], now=now, wanted={HEIGHT: wanted})
+    record = factories.record(at=place, volume=None, is_ready=False)
+    scene.memory = factories.memories(
+        {"0": observed.ChainMemory(namespace=place.namespace, records=(record,))}
+    )
+    key = factories.key_of(place).public_key
+    return scene, model.OptIn("0", "consumer1-1", key, place.place_id)
+
+
+async def test_new_chain_is_staged_and_joined_in_one_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The place is on record before its key is assigned, and the opt-in need not wait for another pass."""
+    scene, opt_in = recording()
+    done = await passed(scene, monkeypatch)
+    assert scene.done == [f"observe {HEIGHT}", "converge", "load", "OptIn", "route", "tend"]
+    assert (done.sent, done.troubles) == ((opt_in,), ())
+
+
+async def test_transaction_that_failed_is_not_sent_again_in_the_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+    scene, opt_in = recording()
+    again, _ = recording(opt_in)
+    again.memory = scene.memory
+
+    async def send(transaction: model.Intent | model.OptOut) -> object:
+        again.done.append(type(transaction).__name__)
+        raise errors.Transient("the provider did not answer")
+
+    again.send = send  # type: ignore[method-assign]
+    done = await passed(again, monkeypatch)
+    assert again.done.count("OptIn") == 1
+    assert (done.sent, [str(one.error) for one in done.troubles]) == ((), ["the provider did not answer"])
+
+
+async def test_key_is_withheld_before_anything_else_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    wanted = wanting(OPT_IN)
+    withheld = desired.Withholding("ns", factories.place())
+    [decision] = wanted.decisions
+    wanted = dataclasses.replace(wanted, decisions=(dataclasses.replace(decision, withholds=withheld),))
+    for error in (None, errors.Transient("the API server is unreachable")):
+        scene = Scene([0], wanted={HEIGHT: wanted})
+
+        async def withhold(
+            namespace: str,
+            place: model.Place,
+            scene: Scene = scene,
+            error: errors.IcsError | None = error,
+        ) -> None:
+            scene.done.append(f"withhold {namespace} {place.place_id}")
+            if error is not None:
+                raise error
+
+        monkeypatch.setattr(scene, "withhold", withhold, raising=False)
+        done = await passed(scene, monkeypatch)
+        first = [f"observe {HEIGHT}", f"withhold ns {factories.place_id()}", "OptIn", "converge"]
+        assert scene.done[:4] == first
+        assert [one.error for one in done.troubles] == ([] if error is None else [error])

@@ -85,6 +85,27 @@ def test_pod_is_decoded(item: dict[str, Any], expected: model.PodStatus) -> None
 
 
 @pytest.mark.parametrize(
+    ("state", "expected"),
+    [
+        ({"terminated": {"exitCode": 0, "message": "ready AB"}}, "ready AB"),
+        # The node's own container may write a message, too, and so may another init container.
+        ({"terminated": {"exitCode": 0}}, ""),
+        ({"running": {}}, ""),
+        ({"waiting": {"reason": "PodInitializing"}}, ""),
+        (None, ""),
+    ],
+)
+def test_result_of_key_check_is_the_message_of_its_container(
+    state: dict[str, Any] | None, expected: str
+) -> None:
+    other = {"name": "other", "state": {"terminated": {"message": "missing AB"}}}
+    check = [] if state is None else [{"name": "key-check", "state": state}]
+    node = container(terminated={"message": "missing AB"})
+    status = {"initContainerStatuses": [other, *check], "containerStatuses": [node]}
+    assert decode.pod(pod(RUNNING | status)).key_check == expected
+
+
+@pytest.mark.parametrize(
     ("latest", "earliest", "has_commit"),
     [("0", "0", False), ("1", "1", False), ("2", "1", True), ("10", "10", False), ("11", "10", True)],
 )
