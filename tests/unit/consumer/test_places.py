@@ -360,6 +360,43 @@ def test_key_that_a_remote_signer_held_is_lost() -> None:
     assert choose(record) == selected(factories.new_place())
 
 
+# -- a replaced key that the operator gave back --------------------------------------------------------
+
+GIVEN_BACK = factories.record(is_reset=True)
+REPLACED_BY = factories.record(at=SUCCESSOR)
+NEW_KEY = factories.key_of(SUCCESSOR).address
+
+
+@pytest.mark.parametrize("members", [None, frozenset({KEY}), frozenset({KEY, NEW_KEY})])
+def test_replaced_key_that_was_given_back_signs_while_the_set_may_have_it(
+    members: frozenset[bytes] | None,
+) -> None:
+    """The chain stands still for its vote, so no update can bring the new key."""
+    found = choose(GIVEN_BACK, REPLACED_BY, assigned=NEW_KEY, members=members)
+    assert found == selected(FIRST, is_assigned=True)
+
+
+@pytest.mark.parametrize(
+    ("record", "changes"),
+    [
+        (GIVEN_BACK, {"members": frozenset({NEW_KEY})}),
+        (factories.record(), {}),
+        (dataclasses.replace(GIVEN_BACK, is_retired=True), {}),
+        (dataclasses.replace(GIVEN_BACK, volume_uid="volume-0"), {}),
+        (dataclasses.replace(GIVEN_BACK, volume_uid=None), {}),
+    ],
+)
+def test_any_other_replaced_key_signs_no_more(record: model.SigningRecord, changes: dict[str, Any]) -> None:
+    found = choose(record, REPLACED_BY, assigned=NEW_KEY, **changes)
+    assert found == selected(SUCCESSOR, is_assigned=True, former=record)
+
+
+def test_key_of_another_installation_is_not_a_former_one() -> None:
+    moved = factories.place(1, replaces=ELSEWHERE_KEY.hex().upper(), is_moved=True)
+    found = choose(GIVEN_BACK, factories.record(at=moved), assigned=factories.key_of(moved).address)
+    assert found == selected(moved, is_assigned=True)
+
+
 # -- lost records --------------------------------------------------------------------------------------
 
 
@@ -609,6 +646,7 @@ def record_lists(draw: st.DrawFn) -> tuple[model.SigningRecord, ...]:
                 volume=volume,
                 is_ready=volume is not None and draw(st.booleans()),
                 is_retired=draw(st.booleans()),
+                is_reset=volume is not None and draw(st.booleans()),
                 is_recovered=volume is None and draw(st.booleans()),
             )
         )
@@ -630,9 +668,11 @@ def situations(draw: st.DrawFn) -> places.Known:
         now=NOW,
         records=draw(record_lists()),
         workload_place=draw(st.sampled_from(["", *IDS])),
+        is_given=draw(st.booleans()),
         assigned=draw(ASSIGNED),
         used=draw(st.frozensets(st.sampled_from([*ADDRESSES, ELSEWHERE_KEY]))),
         is_refused=draw(st.booleans()),
+        members=draw(st.none() | st.frozensets(st.sampled_from(ADDRESSES))),
         is_outside=is_outside,
         is_rejoin=is_outside and draw(st.booleans()),
         is_moving=draw(st.booleans()),
@@ -657,8 +697,16 @@ def test_place_is_never_used_at_another_site_or_volume(known: places.Known) -> N
 
 @given(situations())
 def test_key_is_assigned_if_and_only_if_the_provider_has_it(known: places.Known) -> None:
+    """Or if it had it before, and the operator gave it back to a chain that waits for its vote."""
     found = places.choose_key(derive, "0", known)
-    assert found.is_assigned is (found.key.address == known.assigned)
+    assigned = next((one for one in IDS if derive(one).address == known.assigned), "")
+    replacing = {one.place.replaces for one in known.records if one.place.place_id == assigned}
+    record = places.record_of(known.records, found.place)
+    is_given_back = record is not None and record.is_reset and found.place.place_id in replacing
+    if found.is_assigned:
+        assert found.key.address == known.assigned or is_given_back
+    else:
+        assert found.key.address != known.assigned
 
 
 @given(situations())
