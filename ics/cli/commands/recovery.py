@@ -106,12 +106,7 @@ async def _reset_sign_state(args: argparse.Namespace, stack: wiring.OpenStack) -
     if subject.seen_without is None:
         head = await observe_nodes.read_head(stack.kube, subject.namespace)
         subject = dataclasses.replace(subject, seen_without=head.height)
-    finding = await _examine(args, stack, subject)
-    if not finding.is_moving:
-        # Peers send a node the votes that it lacks within a second or two.
-        await asyncio.sleep(_SETTLING)
-        finding = await _examine(args, stack, subject, finding)
-    shown = 0
+    finding, shown = await _examine(args, stack, subject), 0
     while finding.waits and not args.dry_run:
         if finding.waits != shown:
             shown = finding.waits
@@ -119,6 +114,10 @@ async def _reset_sign_state(args: argparse.Namespace, stack: wiring.OpenStack) -
             print(text, file=sys.stderr, flush=True)
         await asyncio.sleep(_BETWEEN_LOOKS)
         finding = await _examine(args, stack, subject)
+    if not finding.is_moving:
+        # Peers send a node the votes that it lacks within a second or two.
+        await asyncio.sleep(_SETTLING)
+        finding = await _examine(args, stack, subject, finding)
     for line in _vote_lines(subject, finding):
         print(line, file=sys.stderr, flush=True)
     if args.dry_run:
