@@ -14,6 +14,7 @@ from ics.cli import parser
 from ics.cli.commands import recovery
 from ics.cluster.nodes import observe as observe_nodes
 from ics.consumer import consensus_view, desired, observed, reset, watchdog
+from ics.cosmos import addresses
 from ics.reconciler import observe, wiring
 from tests.unit import factories
 
@@ -47,6 +48,7 @@ class Cluster:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, *heads: reset.Head, seen: int | None = 100) -> None:
         self.heads = list(heads)
+        self.node = ("ns", "node-0")
         self.signers: Mapping[int, frozenset[bytes]] = {}
         self.commits: list[int] = []
         self.done: list[object] = []
@@ -77,11 +79,12 @@ class Cluster:
         )
         return state, factories.judge(state)
 
-    async def read_head(self, _: object, namespace: str) -> reset.Head:
-        assert namespace == "ns"
+    async def read_head(self, _: object, namespace: str, pod: str) -> reset.Head:
+        assert (namespace, pod) == self.node
         return self.heads.pop(0) if len(self.heads) > 1 else self.heads[0]
 
-    async def read_signers(self, _: object, namespace: str, height: int) -> frozenset[bytes]:
+    async def read_signers(self, _: object, namespace: str, height: int, pod: str) -> frozenset[bytes]:
+        assert (namespace, pod) == self.node
         self.commits.append(height)
         return self.signers.get(height, frozenset({BOB}))
 
@@ -232,3 +235,73 @@ async def test_wrong_name_is_refused(monkeypatch: pytest.MonkeyPatch, words: lis
     with pytest.raises(errors.SettingsError, match=error):
         await recovery._reset_sign_state(args, cast(wiring.OpenStack, stack))
     assert cluster.done == []
+
+
+class ProviderNode(Cluster):
+    """The provider node of alice's stack, which runs without her provider key."""
+
+    own_key = b"t" * 32
+
+    async def read(self, _: object) -> tuple[observed.Observed, desired.Desired]:
+        self.node = ("ics-alice", "provider-node-0")
+        stack = factories.settings(
+            gateway={"namespace": "ics-alice"},
+            provider_node={
+                "enabled": True,
+                "image": "gaia:1",
+                "genesis": {"config_map": {"name": "provider-genesis"}},
+                "consensus_key": "consensus-key",
+            },
+        )
+        state = factories.observation(
+            factories.snapshot(),
+            memory=factories.memories(provider_node=observed.ProviderNodeMemory(volume_uid=self.volume)),
+            provider_node=model.Observation(factories.pod(), factories.node(consensus_key=self.own_key)),
+        )
+        return state, factories.judge(state, stack=stack)
+
+    async def release_key(self, volume_uid: str, state: model.SignedState) -> None:
+        self.done.append((volume_uid, state))
+
+    async def run(self, *flags: str) -> int:
+        words = ["sign-state", "reset", "provider", "--stack", "alice", *flags]
+        args = parser.build(words).parse_args(words)
+        world = types.SimpleNamespace(settings=factories.settings())
+        own = types.SimpleNamespace(request_reset=self.release_key)
+        stack = types.SimpleNamespace(world=world, kube=None, lease=self, provider_sign_state=own)
+        return await recovery._reset_sign_state(args, cast(wiring.OpenStack, stack))
+
+
+async def test_provider_nodes_key_is_released_above_the_height_in_progress(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    node = ProviderNode(monkeypatch, moving(100), moving(123))
+    assert await node.run("--confirm", "provider") == 0
+    state = model.SignedState(height=124, round=2147483647, step=3)
+    assert node.done == ["requested the Lease", ("volume-1", state), "released it", "returned it"]
+    address = addresses.consensus_address(factories.consensus_key("alice")).hex().upper()
+    assert capsys.readouterr().out == (
+        f"provider-1: key {address} signs from height 125 on; the next passes write that sign state, and restart the"
+        " node with the key\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("confirm", "own_key", "error"),
+    [
+        ("provider-1", b"t" * 32, "--confirm 'provider-1': to release the provider node's key, confirm with"),
+        (
+            "provider",
+            factories.consensus_key("alice"),
+            "the provider node runs with its key; there is nothing",
+        ),
+    ],
+)
+async def test_provider_nodes_key_is_not_released(
+    monkeypatch: pytest.MonkeyPatch, confirm: str, own_key: bytes, error: str
+) -> None:
+    node = ProviderNode(monkeypatch, moving(100))
+    node.own_key = own_key
+    with pytest.raises(errors.SettingsError, match=error):
+        await node.run("--confirm", confirm)
+    assert node.done == []
