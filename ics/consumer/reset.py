@@ -1,6 +1,6 @@
 """What `ics sign-state reset` writes for a key that may have signed, and when it refuses to; pure.
 
-Nobody knows what a key signed whose sign state is lost. So the new one starts above everything that this node and its
+What a key signed is unknown once its sign state is lost. So the new one starts above everything that this node and its
 peers have seen, never at height 0. CometBFT's `FilePV` signs nothing at or below the height, round and step of its
 state (privval/file.go, `CheckHRS`):
 
@@ -8,7 +8,7 @@ state (privval/file.go, `CheckHRS`):
 * On a chain that stands still in round R of height H because it needs this vote, only a vote *in round R* helps:
   CometBFT enters a later round after votes of more than two thirds in this one (consensus/state.go, `addVote`). So the
   key may sign what follows the last thing that was seen of it: all of round R, or only the precommit if its prevote
-  was seen. What was signed and reached nobody here stays unknown, so the operator must allow it.
+  was seen. What was signed and reached no node here stays unknown, so the operator must allow it.
 """
 
 import datetime
