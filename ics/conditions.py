@@ -558,7 +558,7 @@ CATALOGUE: Final[Mapping[Reason, CatalogueEntry]] = {
         topics=(Topic.SIGNING,),
         meaning=(
             "While a lost key is being replaced, the chain is expected to jail this validator for missed blocks before"
-            " the update with the new key arrives. Warning if that cannot be told."
+            " the update with the new key arrives. Warning if that is unknown."
         ),
         look="`signed_blocks_window` of the chain's slashing module; `blocks_per_epoch` of the provider",
         action=(

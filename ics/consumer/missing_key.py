@@ -116,7 +116,7 @@ def after_look(
 ) -> watchdog.WatchdogRecord:
     """Return the record after a look at a node's key; equal to `record` if nothing needs to be written.
 
-    Only a node at the head of its chain counts: the blocks that another one fetches carry signatures of the time
+    Only a node at the head of its chain counts: the blocks that a syncing node fetches carry signatures of the time
     before the loss. A key whose first sign state is still being created was never here, and is not recorded.
 
     Args:

@@ -1,6 +1,6 @@
 """What `ics sign-state reset` writes for a key that may have signed, and when it refuses to; pure.
 
-Nobody knows what a key signed whose sign state is lost. So the new one starts above everything that this node and its
+What a key signed is unknown once its sign state is lost. So the new one starts above everything that this node and its
 peers have seen, never at height 0. CometBFT's `FilePV` signs nothing at or below the height, round and step of its
 state (privval/file.go, `CheckHRS`):
 
@@ -8,20 +8,23 @@ state (privval/file.go, `CheckHRS`):
 * On a chain that stands still in round R of height H because it needs this vote, only a vote *in round R* helps:
   CometBFT enters a later round after votes of more than two thirds in this one (consensus/state.go, `addVote`). So the
   key may sign what follows the last thing that was seen of it: all of round R, or only the precommit if its prevote
-  was seen. What was signed and reached nobody here stays unknown, so the operator must allow it.
+  was seen. What was signed and reached no node here stays unknown, so the operator must allow it.
 """
 
 import datetime
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ics import errors, model
-from ics.consumer import chain, consensus_view, desired, missing_key, observed, places, signing
+from ics import errors, model, names
+from ics.consumer import chain, consensus_view, desired, missing_key, observed, places, provider_key, signing
+from ics.cosmos import addresses
 
 MAX_ROUND = 2**31 - 1
 """Highest value of CometBFT's rounds, an int32, which no chain reaches."""
 PRECOMMIT = 3
 """Last step of a round in CometBFT's sign state."""
+PROVIDER = "provider"
+"""In place of a consumer id: the validator's own provider node."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,9 +32,13 @@ class Subject:
     """The key whose sign state is reset."""
 
     consumer_id: str
+    """Or `PROVIDER`."""
     chain_id: str
     namespace: str
-    place: model.Place
+    pod: str = names.NODE_POD
+    """Of the node, in that namespace."""
+    place: model.Place | None
+    """None for the provider node's key, which has no other place."""
     address: bytes
     """Address (20 bytes)."""
     volume_uid: str
@@ -39,6 +46,12 @@ class Subject:
     """Height of the chain at which its node was first seen without the key, None if no pass saw it."""
     unused: model.Place | None = None
     """Place that was made to replace the key and is not assigned yet; it is given up."""
+
+    @property
+    def name(self) -> str:
+        """Name of the chain, for messages."""
+        who = "provider node" if self.consumer_id == PROVIDER else f"consumer {self.consumer_id}"
+        return f"{who} ({self.chain_id})"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +110,37 @@ def subject(target: desired.Desired, state: observed.Observed, consumer_id: str)
         volume_uid=memory.volume_uid,
         seen_without=watched.missing_since if is_recorded else None,
         unused=unused,
+    )
+
+
+def provider_subject(target: desired.Desired, state: observed.Observed) -> Subject:
+    """Return the key of the validator's own provider node, if it may be reset.
+
+    Raises:
+        SettingsError: there is no such key, or the node has it.
+        Transient: the node does not answer, or has no volume yet.
+    """
+    memory, status = state.memory.provider_node, target.provider_node_key.status
+    if status is provider_key.ProviderKeyStatus.NONE:
+        raise errors.SettingsError("this stack runs no provider node that signs (ics:provider_node)")
+    node = None if state.provider_node is None else state.provider_node.node
+    if memory.volume_uid is None or node is None:
+        reason = "has no volume" if memory.volume_uid is None else "does not answer"
+        raise errors.Transient(
+            f"the provider node {reason}; its key is only released while a synced node says how far its chain is"
+        )
+    own = desired.own_validator(state.snapshot, target.settings).consensus_key
+    if node.consensus_key == own:
+        raise errors.SettingsError("the provider node runs with its key; there is nothing to reset")
+    return Subject(
+        consumer_id=PROVIDER,
+        chain_id=target.provider_chain_id,
+        namespace=target.settings.gateway.namespace,
+        pod=names.PROVIDER_NODE_POD,
+        place=None,
+        address=addresses.consensus_address(own),
+        volume_uid=memory.volume_uid,
+        seen_without=None,
     )
 
 
@@ -186,8 +230,8 @@ def check_silent(subject: Subject, signers: Mapping[int, frozenset[bytes]]) -> N
     signed = sorted(height for height, addresses in signers.items() if subject.address in addresses)
     if signed:
         raise errors.Permanent(
-            f"consumer {subject.consumer_id} ({subject.chain_id}): key {subject.address.hex().upper()} signed block"
-            f" {signed[-1]} at another node; nothing was changed: find that node, and let only one of the two run"
+            f"{subject.name}: key {subject.address.hex().upper()} signed block {signed[-1]} at another node; nothing"
+            " was changed: find that node, and let only one of the two run"
         )
 
 

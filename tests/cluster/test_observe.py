@@ -192,7 +192,7 @@ async def test_a_node_whose_block_is_old_is_asked_how_far_its_peers_are(
     answers["/status"]["sync_info"]["latest_block_time"] = made.isoformat()
     answers["/net_info"]["peers"] = [{"node_info": {"id": "ab" * 20}}]
     answers["/dump_consensus_state"] = {
-        "round_state": {"height": "8"},
+        "round_state": {"height": "8", "round": 0},
         "peers": [{"peer_state": {"round_state": {"height": "13"}}}, {"peer_state": None}],
     }
     rpc.answers = answers

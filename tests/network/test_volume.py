@@ -181,7 +181,10 @@ def arm(alice: operators.Operator, bob: operators.Operator, consumer: str) -> No
     home, other = launch.namespace_of(bob, consumer), launch.namespace_of(alice, consumer)
     height = alice.kube.height(other)
 
-    ordered = bob.ics("sign-state", "reset", consumer, "--confirm", launch.CHAIN_ID)
+    # Nothing that this chain does not make could show that no other node has the key.
+    silent = bob.ics("sign-state", "reset", consumer, "--confirm", launch.CHAIN_ID)
+    assert (silent.code, "the silence of the key proves nothing" in silent.complaint) == (2, True), silent.err
+    ordered = bob.ics("sign-state", "reset", consumer, "--confirm", launch.CHAIN_ID, "--allow-current-height")
 
     assert ordered.code == 0, ordered.err
     waiting.until(

@@ -39,7 +39,10 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_reset(parser: argparse.ArgumentParser) -> None:
-    _add_arguments(parser)
+    text = "The chain, or `provider` for this validator's own provider node."
+    parser.add_argument("consumer_id", metavar="CONSUMER_ID", help=text)
+    text = "The chain's id, or `provider`, to confirm."
+    parser.add_argument("--confirm", metavar="NAME", required=True, help=text)
     text = "Let the key vote for the block in progress, after the last vote of it that is seen here."
     parser.add_argument("--allow-current-height", action="store_true", help=text)
     text = "Show what would be written, and the votes that were seen; change nothing."
@@ -104,14 +107,9 @@ class _Finding:
 async def _reset_sign_state(args: argparse.Namespace, stack: wiring.OpenStack) -> int:
     subject = await _subject(args, stack)
     if subject.seen_without is None:
-        head = await observe_nodes.read_head(stack.kube, subject.namespace)
+        head = await observe_nodes.read_head(stack.kube, subject.namespace, subject.pod)
         subject = dataclasses.replace(subject, seen_without=head.height)
-    finding = await _examine(args, stack, subject)
-    if not finding.is_moving:
-        # Peers send a node the votes that it lacks within a second or two.
-        await asyncio.sleep(_SETTLING)
-        finding = await _examine(args, stack, subject, finding)
-    shown = 0
+    finding, shown = await _examine(args, stack, subject), 0
     while finding.waits and not args.dry_run:
         if finding.waits != shown:
             shown = finding.waits
@@ -119,6 +117,10 @@ async def _reset_sign_state(args: argparse.Namespace, stack: wiring.OpenStack) -
             print(text, file=sys.stderr, flush=True)
         await asyncio.sleep(_BETWEEN_LOOKS)
         finding = await _examine(args, stack, subject)
+    if not finding.is_moving:
+        # Peers send a node the votes that it lacks within a second or two.
+        await asyncio.sleep(_SETTLING)
+        finding = await _examine(args, stack, subject, finding)
     for line in _vote_lines(subject, finding):
         print(line, file=sys.stderr, flush=True)
     if args.dry_run:
@@ -128,20 +130,29 @@ async def _reset_sign_state(args: argparse.Namespace, stack: wiring.OpenStack) -
         current = await _subject(args, stack)
         if (current.place, current.volume_uid) != (subject.place, subject.volume_uid):
             raise errors.Transient(
-                f"consumer {subject.consumer_id} ({subject.chain_id}): its volume or key changed meanwhile; nothing was"
-                " written: run this again"
+                f"{subject.name}: its volume or key changed meanwhile; nothing was written: run this again"
             )
         finding = await _examine(args, stack, subject, finding)
         if current.unused is not None:
             await stack.sign_state.ensure_retired(current.unused)
-        await stack.sign_state.request_reset(current.place, current.volume_uid, finding.state)
+        if current.place is None:
+            await stack.provider_sign_state.request_reset(current.volume_uid, finding.state)
+        else:
+            await stack.sign_state.request_reset(current.place, current.volume_uid, finding.state)
         await stack.lease.release()
     return _emit(args, subject, finding)
 
 
 async def _subject(args: argparse.Namespace, stack: wiring.OpenStack) -> reset.Subject:
     state, target = await observe.read(stack.world)
-    return reset.subject(target, state, _confirmed(args, state).consumer_id)
+    if args.consumer_id != reset.PROVIDER:
+        return reset.subject(target, state, _confirmed(args, state).consumer_id)
+    if args.confirm != reset.PROVIDER:
+        raise errors.SettingsError(
+            f"--confirm {args.confirm!r}: to release the provider node's key, confirm with {reset.PROVIDER!r};"
+            " nothing was changed"
+        )
+    return reset.provider_subject(target, state)
 
 
 async def _examine(
@@ -158,23 +169,22 @@ async def _examine(
         subject: the key.
         before: an earlier look, whose votes count too while the chain stands at the same height.
     """
-    name = f"consumer {subject.consumer_id} ({subject.chain_id})"
-    head = await observe_nodes.read_head(stack.kube, subject.namespace)
+    head = await observe_nodes.read_head(stack.kube, subject.namespace, subject.pod)
     patience = datetime.timedelta(seconds=stack.world.settings.node.stuck_after)
-    is_moving = reset.is_moving(head, name, wiring.now(), patience)
+    is_moving = reset.is_moving(head, subject.name, wiring.now(), patience)
     heights, waits, view = range(0), 0, head.view
     if is_moving:
         heights = reset.silent_range(subject, head)
         waits = reset.blocks_to_wait(subject, head)
         signers = {
-            height: await observe_nodes.read_signers(stack.kube, subject.namespace, height)
+            height: await observe_nodes.read_signers(stack.kube, subject.namespace, height, subject.pod)
             for height in heights
         }
         reset.check_silent(subject, signers)
     if before is not None and before.height == view.own_height:
         view = dataclasses.replace(view, votes=tuple(sorted({*view.votes, *before.votes})))
     state = reset.new_state(
-        view, subject.address, name, is_moving=is_moving, allows_current=args.allow_current_height
+        view, subject.address, subject.name, is_moving=is_moving, allows_current=args.allow_current_height
     )
     return _Finding(
         state=state,

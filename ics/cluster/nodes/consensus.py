@@ -119,7 +119,7 @@ def _proposal(
     Args:
         holder: round state of the node, or of a peer, which only says whether it has one.
         state: round state of the node.
-        at: the round, None if a peer is in another one, whose proposer is not known.
+        at: the round, None if a peer is in a different one, whose proposer is not known.
     """
     has_one = holder.get("proposal")
     validators = state.get("validators")

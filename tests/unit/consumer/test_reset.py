@@ -54,8 +54,10 @@ def view(*votes: tuple[int, int], round: int = 0, **changes: Any) -> consensus_v
         height=10,
         round=round,
         peers=1,
-        votes=tuple(consensus_view.SeenVote(at, step, KEY, True) for at, step in votes)
-        + (consensus_view.SeenVote(round, PREVOTE, OTHER, True),),
+        votes=(
+            *(consensus_view.SeenVote(at, step, KEY, True) for at, step in votes),
+            consensus_view.SeenVote(round, PREVOTE, OTHER, True),
+        ),
         members={KEY: 2, OTHER: 3},
     )
     return dataclasses.replace(base, **changes)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from ics import errors, model, names
-from ics.cluster.nodes import decode
+from ics.cluster.nodes import consensus
 from ics.cluster.state import node_records
 from ics.consumer import watchdog
 from ics.consumer.peers import updates
@@ -271,5 +271,4 @@ def test_blocks_behind_is_counted_from_heights_of_peers(
 ) -> None:
     peers = [{"peer_state": {"round_state": {"height": one}}} for one in theirs]
     dump = {"round_state": {"height": own}, "peers": peers}
-    status = {"sync_info": {"latest_block_height": str(height)}}
-    assert decode.blocks_behind(answers.Field("q", dump), answers.Field("q", status)) == expected
+    assert consensus.view(answers.Field("q", dump), height).blocks_behind == expected

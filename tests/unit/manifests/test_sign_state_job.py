@@ -26,9 +26,16 @@ def root(tmp_path: pathlib.Path) -> pathlib.Path:
 
 
 def run(
-    root: pathlib.Path, by_name: str = "", sh: tuple[str, ...] = ("/bin/sh",), script: str = ""
+    root: pathlib.Path,
+    reset: model.SignedState | None = None,
+    sh: tuple[str, ...] = ("/bin/sh",),
+    script: str = "",
 ) -> "subprocess.CompletedProcess[str]":
-    values = {"KEY_ADDRESS": ADDRESS, "CONFIRMED": by_name, "POD_NAMESPACE": "ns"}
+    """Run the script with the variables that the Job's container gives it."""
+    owner = objects.Owner("alice", "provider-1", "7", "consumer-1")
+    job = sign_state_job.job(owner, "ns", "12345678-aaaa", ADDRESS, "node:1", reset)
+    (container,) = job["spec"]["template"]["spec"]["containers"]
+    values = {one["name"]: one.get("value", "ns") for one in container["env"]}
     return shell.run(sh, script or sign_state_job.SCRIPT, root, values)
 
 
@@ -75,22 +82,88 @@ def test_script_never_touches_a_memory(root: pathlib.Path, content: str, code: i
     assert state(root).read_text() == content
 
 
-@pytest.mark.parametrize("content", BROKEN)
-def test_by_name_a_broken_memory_gives_way(root: pathlib.Path, content: str) -> None:
+RESET = model.SignedState(height=70, round=4, step=2)
+WRITTEN = '{"height":"70","round":4,"step":2}'
+OLDER = {(69, 9, 3), (70, 3, 3), (70, 4, 1)}
+LATER = {(70, 4, 2), (70, 4, 3), (70, 5, 0), (71, 0, 0), (700, 0, 1)}
+
+
+def signed(height: int, round: int, step: int) -> str:
+    """A sign state as CometBFT writes it, after a signature."""
+    return (
+        f'{{\n  "height": "{height}",\n  "round": {round},\n  "step": {step},\n  "signature": "b+w==",\n'
+        '  "signbytes": "6D08011100"\n}'
+    )
+
+
+def replaced(root: pathlib.Path) -> dict[str, str]:
+    """The former sign states beside the present one."""
+    return {path.name[-1]: path.read_text() for path in state(root).parent.glob("*.replaced-*")}
+
+
+@in_shells
+@pytest.mark.parametrize("content", [None, *BROKEN, *(signed(*at) for at in sorted(OLDER))])
+def test_reset_replaces_a_broken_or_lower_memory_and_keeps_it_beside(
+    root: pathlib.Path, content: str | None, sh: tuple[str, ...]
+) -> None:
+    if content is not None:
+        state(root).parent.mkdir(parents=True)
+        state(root).write_text(content)
+
+    assert run(root, RESET, sh).returncode == 0
+    assert state(root).read_text() == WRITTEN
+    assert replaced(root) == ({} if content is None else {"1": content})
+    assert state(root).with_name("mark").read_text().startswith(f"address {ADDRESS}\nnamespace ns\nca ")
+    # Run a second time, as after a crash before its success was recorded.
+    assert run(root, RESET, sh).returncode == 0
+    assert (state(root).read_text(), len(replaced(root))) == (WRITTEN, content is not None)
+
+
+@in_shells
+@pytest.mark.parametrize("at", sorted(LATER))
+def test_reset_never_lowers_a_memory(
+    root: pathlib.Path, at: tuple[int, int, int], sh: tuple[str, ...]
+) -> None:
     state(root).parent.mkdir(parents=True)
-    state(root).write_text(content)
+    state(root).write_text(signed(*at))
 
-    assert run(root, "true").returncode == 0
-    assert state(root).read_text() == '{"height":"0","round":0,"step":0}'
-    assert state(root).with_name("priv_validator_state.json.broken").read_text() == content
+    assert run(root, RESET, sh).returncode == 0
+    assert (state(root).read_text(), replaced(root)) == (signed(*at), {})
+    assert state(root).with_name("mark").exists()
 
 
-def test_by_name_a_whole_memory_stays(root: pathlib.Path) -> None:
-    state(root).parent.mkdir(parents=True)
-    state(root).write_text(WHOLE)
+def test_resets_keep_every_former_memory(root: pathlib.Path) -> None:
+    for height in (70, 80, 90):
+        assert run(root, model.SignedState(height=height, round=2147483647, step=3)).returncode == 0
+    kept = {str(one): f'{{"height":"{one}0","round":2147483647,"step":3}}' for one in (7, 8, 9)}
+    assert (state(root).read_text(), replaced(root)) == (kept["9"], {"1": kept["7"], "2": kept["8"]})
 
-    assert run(root, "true").returncode == 0
-    assert state(root).read_text() == WHOLE
+
+def test_reset_that_is_cut_off_leaves_no_lower_memory_with_a_new_mark(root: pathlib.Path) -> None:
+    commands = sign_state_job.SCRIPT.splitlines(keepends=True)
+    first = next(number for number, line in enumerate(commands) if line.startswith("mkdir -p"))
+    old, seen = signed(9, 0, 3), set()
+    for end in range(first, len(commands) + 1):
+        shutil.rmtree(root / "data", ignore_errors=True)
+        state(root).parent.mkdir(parents=True)
+        state(root).write_text(old)
+        # Cut within a block it is no script, and does nothing.
+        run(root, RESET, script="".join(commands[:end]))
+        there = state(root).read_text() if state(root).exists() else ""
+        seen.add((state(root).with_name("mark").exists(), there))
+    assert seen == {(False, old), (False, ""), (True, ""), (True, WRITTEN)}
+
+
+@pytest.mark.parametrize("state", [RESET, model.SignedState(height=9, round=2147483647, step=3)])
+def test_recorded_reset_is_read_as_it_was_written(state: model.SignedState) -> None:
+    assert sign_state_job.parse_reset_note(sign_state_job.reset_note(state)) == state
+
+
+@pytest.mark.parametrize(
+    "text", ["", "7", "7/1", "7/1/4", "-7/1/2", "7/2147483648/1", "x/1/1", "7/1/1/1", "²/1/1"]
+)
+def test_record_that_was_edited_is_no_reset(text: str) -> None:
+    assert sign_state_job.parse_reset_note(text) is None
 
 
 def test_job() -> None:

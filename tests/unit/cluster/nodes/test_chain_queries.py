@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from ics import errors
+from ics import errors, model
 from ics.cluster.api import client, kubeconfig
 from ics.cluster.nodes import chain_queries
 from ics.relayer import ibc
@@ -180,3 +180,42 @@ async def test_balance_of_invalid_address_is_permanent_error() -> None:
         "its REST gateway answers 400 to /proxy/cosmos/bank/v1beta1/balances/nobody/by_denom: "
         "invalid address: decoding bech32 failed: invalid separator index -1"
     )
+
+
+class Slashing(Proxy):
+    """A node whose chain counts missed blocks; its answers are those of interchain-security-cd v7.0.1."""
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        answers = {
+            ":1317/proxy/cosmos/slashing/v1beta1/params": {
+                "params": {"signed_blocks_window": "101", "min_signed_per_window": "0.500000000000000000"}
+            },
+            ":1317/proxy/cosmos/slashing/v1beta1/signing_infos/consumervalcons1me": {
+                "val_signing_info": {"start_height": "12", "index_offset": "7", "missed_blocks_counter": "20"}
+            },
+            ":26657/proxy/commit": {
+                "result": {"signed_header": {"header": {"height": "576", "time": "2026-11-22T12:41:51.5Z"}}}
+            },
+        }
+        found = answers.get(request.url.path.removeprefix(POD))
+        if found is None:
+            return await super().handle_async_request(request)
+        if "commit" in request.url.path:
+            assert request.url.params["height"] == "576"
+        return httpx.Response(200, json=found)
+
+
+async def test_signing_window_is_read_with_the_average_time_between_blocks() -> None:
+    sync = SYNC | {"earliest_block_height": "1"}
+    proxy = Slashing(ibc_chain.fresh(ibc_chain.CONSUMER), sync)
+    found = await chain_queries.read_signing_window(kube(proxy), "n", "consumervalcons1me")
+    assert found == model.SigningWindow(
+        height=596, start_height=12, blocks=101, allowed=51, missed=20, block_seconds=2.0
+    )
+
+
+async def test_signing_window_of_a_key_that_the_chain_does_not_know_is_unknown() -> None:
+    sync = SYNC | {"earliest_block_height": "1"}
+    proxy = Slashing(ibc_chain.fresh(ibc_chain.CONSUMER), sync)
+    with pytest.raises(errors.IcsError, match="consumervalcons1other"):
+        await chain_queries.read_signing_window(kube(proxy), "n", "consumervalcons1other")

@@ -97,5 +97,5 @@ def test_votes_of_one_key() -> None:
 
 @pytest.mark.parametrize("position", ["8", "8/1", "x/1/4", "8/1/4/5"])
 def test_unknown_position_is_refused(position: str) -> None:
-    with pytest.raises(answers.MalformedAnswer, match="is not|not height/round/step"):
+    with pytest.raises(answers.MalformedAnswer, match=r"is not|not height/round/step"):
         view({"round_state": {"height/round/step": position}})

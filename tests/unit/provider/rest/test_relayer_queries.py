@@ -5,7 +5,7 @@ import datetime
 import httpx
 import pytest
 
-from ics import errors
+from ics import errors, model
 from ics.config import settings as config_settings
 from ics.provider import gateway
 from ics.provider.rest import relayer_queries
@@ -70,3 +70,27 @@ async def test_balance_of_invalid_address_fails_as_permanent() -> None:
     async with await opened(Transport()) as provider:
         with pytest.raises(errors.Permanent, match="invalid address"):
             await provider.balances(["nobody"], "stake")
+
+
+ANSWERS = {
+    "/interchain_security/ccv/provider/params": {"params": {"blocks_per_epoch": "600"}},
+    "/interchain_security/ccv/provider/blocks_until_next_epoch": {"blocks_until_next_epoch": "593"},
+    "/cosmos/base/tendermint/v1beta1/blocks/1": {"block": {"header": {"time": "2026-11-22T11:59:30Z"}}},
+}
+
+
+class Epochs(Transport):
+    """The same endpoint, which answers about its epochs."""
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        if request.url.path in ANSWERS:
+            self.heights.add(request.headers.get(gateway.HEIGHT_HEADER))
+            return httpx.Response(200, json=ANSWERS[request.url.path])
+        return await super().handle_async_request(request)
+
+
+async def test_epoch_is_read_with_the_average_time_between_blocks() -> None:
+    transport = Epochs()
+    async with await opened(transport) as provider:
+        assert await provider.epoch() == model.Epoch(blocks_left=593, blocks=600, block_seconds=5.0)
+    assert transport.heights == {"7"}
