@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from ics import model
-from ics.consumer import chain, observed, signing, status
+from ics.consumer import chain, observed, signing, status, watermark
 from ics.reconciler import sign_state
 from tests.unit import factories
 
@@ -28,6 +28,9 @@ class Recorder:
 
     async def restart(self, namespace: str) -> None:
         self.done.append("restarted")
+
+    async def update_watermark(self, chain: chain.ChainPlan, change: watermark.Change) -> None:
+        self.done.append(f"watermark {change.height}")
 
     async def ensure_ready_recorded(self, place: model.Place, volume_uid: str) -> None:
         self.done.append(f"recorded {volume_uid}")
@@ -72,7 +75,10 @@ async def test_lost_record_is_restored_only_from_node_running_with_the_key(
 
 @pytest.mark.parametrize(
     ("is_withheld", "done"),
-    [(False, ["restarted", "recorded volume-1"]), (True, ["recorded volume-1"])],
+    [
+        (False, ["restarted", "watermark 0", "recorded volume-1"]),
+        (True, ["watermark 0", "recorded volume-1"]),
+    ],
 )
 async def test_node_with_withheld_key_is_not_restarted_for_it(is_withheld: bool, done: list[str]) -> None:
     cluster, chain = Recorder(), running_chain(records=(HERE,), is_withheld=is_withheld)
