@@ -1,4 +1,4 @@
-"""charlie's stack runs a node of the provider too; its key signs only once its memory lies on the volume.
+"""charlie's stack runs a node of the provider too; its key signs only once its operator lets it, by name.
 
 About a minute and a half.
 """
@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 from devnet import delivery, identities, images, places, plan
+from ics import names
 from ics.cluster.api import kinds
 from ics.keys import derivation
 from tests.network import operators, projects, waiting
@@ -59,12 +60,14 @@ def create(charlie: operators.Operator, kind: str, name: str, **data: Any) -> No
 
 
 @pytest.fixture(scope="module")
-def installed(
-    charlie: operators.Operator, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[operators.Run]:
+def root(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
+    return projects.project(tmp_path_factory.mktemp("provider-node"))
+
+
+@pytest.fixture(scope="module")
+def installed(charlie: operators.Operator, root: pathlib.Path) -> Iterator[operators.Run]:
     program = (places.credentials("bin") / "interchain-security-pd").resolve()
     delivery.deliver(charlie.host, images.Image(IMAGE, ("/bin/sh",), (program,)))
-    root: pathlib.Path = projects.project(tmp_path_factory.mktemp("provider-node"))
     path = root / "stacks" / "Pulumi.charlie.yaml"
     document = yaml.safe_load(path.read_text())
     peers = [
@@ -96,9 +99,15 @@ def installed(
     for kind, name in (
         (kinds.VOLUME_CLAIM, NAME),
         (kinds.CONFIG_MAP, "provider-genesis"),
+        (kinds.CONFIG_MAP, names.PROVIDER_SIGNING),
         (kinds.SECRET, "moved-key"),
     ):
         charlie.kube.delete(kind, HOME, name)
+
+
+def check() -> str:
+    """What the pod's own check said: the result and the address of the mounted key."""
+    return kubectl("logs", "--namespace", HOME, POD, "--container", names.KEY_CHECK).stdout.strip()
 
 
 def test_it_follows_the_chain_with_a_throw_away_key(installed: operators.Run) -> None:
@@ -106,11 +115,10 @@ def test_it_follows_the_chain_with_a_throw_away_key(installed: operators.Run) ->
     assert f"create StatefulSet {HOME}/{NAME}" in installed.writes
     waiting.until("the node follows the chain", height, lambda seen: seen > 10, every=2)
     assert running_key() not in ("", ADDRESS)
-    said = kubectl("logs", "--namespace", HOME, POD).stdout
-    assert f"no sign state of {ADDRESS} on this volume: running with a throw-away key" in said
+    assert check() == f"withheld {ADDRESS}"
 
 
-def test_it_takes_the_key_once_its_memory_lies_on_the_volume(installed: operators.Run) -> None:
+def test_sign_state_by_hand_is_not_used_by_itself(installed: operators.Run) -> None:
     folder = f"/data/signing/{ADDRESS}"
     file = f"{folder}/priv_validator_state.json"
     # Not by --stdin: on a busy machine its end may overtake what it brings, and the file stays empty.
@@ -118,4 +126,20 @@ def test_it_takes_the_key_once_its_memory_lies_on_the_volume(installed: operator
     laid = kubectl("exec", "--namespace", HOME, POD, "--", "sh", "-c", script)
     assert laid.returncode == 0, laid.stderr
     assert kubectl("delete", "pod", "--namespace", HOME, POD).returncode == 0
-    waiting.until("it runs with the key", running_key, lambda seen: seen == ADDRESS, every=2)
+    waiting.until("it runs again", running_key, bool, every=2)
+    assert (running_key() == ADDRESS, check()) == (False, f"withheld {ADDRESS}")
+
+
+def test_it_takes_the_key_once_its_operator_lets_it_sign(
+    charlie: operators.Operator, installed: operators.Run, root: pathlib.Path
+) -> None:
+    reset = charlie.ics("sign-state", "reset", "provider", "--confirm", "provider", project=root)
+    assert reset.code == 0, reset.err
+
+    def passed() -> str:
+        done = charlie.ics("up", project=root)
+        assert done.code == 0, done.err
+        return running_key()
+
+    waiting.until("it runs with the key", passed, lambda seen: seen == ADDRESS, every=2)
+    assert check() == f"ready {ADDRESS}"

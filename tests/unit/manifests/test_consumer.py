@@ -228,6 +228,7 @@ def test_node_with_recorded_sign_state_is_unchanged(memory: dict[str, Any]) -> N
         "KEY_ADDRESS": ADDRESS,
         "KEY_FOLDER": "/etc/ics/consensus-key",
         "EXPECTED_POD": "node-0",
+        "CLAIM_UID": "",
         "WITHHELD": "",
         "REMOTE": "",
         "RESULT_FILE": "/dev/termination-log",

@@ -1,7 +1,7 @@
 """The optional provider node: its objects and the protection of its key."""
 
+import dataclasses
 import pathlib
-import subprocess
 import tomllib
 from typing import Any
 
@@ -9,8 +9,10 @@ import pytest
 
 from ics import errors, manifests, model, names
 from ics.config import settings as config_settings
-from ics.manifests import node_files, provider_node, provider_node_files
+from ics.consumer import observed
+from ics.manifests import node_files, provider_node_files
 from tests.unit import factories
+from tests.unit.manifests import shell
 
 PEER = "a" * 40 + "@203.0.113.7:26656"
 NODE: dict[str, Any] = {
@@ -20,7 +22,6 @@ NODE: dict[str, Any] = {
     "genesis": {"url": "https://example.com/genesis.json.gz", "sha256": "0" * 64},
     "peers": [PEER],
 }
-ADDRESS = "0123456789ABCDEF0123456789ABCDEF01234567"
 
 
 def settings(**changes: Any) -> config_settings.Settings:
@@ -62,11 +63,8 @@ def test_only_volume_of_provider_node_is_retained() -> None:
 
 
 def test_provider_node_mounts_consensus_key_only_if_configured() -> None:
-    assert {v["name"] for v in pod(settings())["volumes"]} == {"data", "tmp", "config"}
-    assert (
-        provider_node.has_consensus_key(settings())
-        == "nothing: a full node, because consensus_key is not set"
-    )
+    own_volumes = {"data", "tmp", "config", "links", "cluster-ca", "watermark"}
+    assert {v["name"] for v in pod(settings())["volumes"]} == own_volumes
     named = settings(consensus_key="k", node_key="n")
     volumes = {v["name"]: v for v in pod(named)["volumes"]}
     assert volumes["consensus-key"]["secret"] == {"secretName": "k", "defaultMode": 0o440}
@@ -76,9 +74,9 @@ def test_provider_node_mounts_consensus_key_only_if_configured() -> None:
 
 def test_provider_genesis_is_fetched_from_url_or_mounted_from_config_map() -> None:
     fetched = pod(settings())
-    assert [c["name"] for c in fetched["initContainers"]] == ["genesis"]
+    assert [c["name"] for c in fetched["initContainers"]] == ["genesis", "key-check"]
     mounted = pod(settings(genesis={"config_map": {"name": "g", "key": "genesis.json.gz"}}))
-    assert mounted["initContainers"] == []
+    assert [c["name"] for c in mounted["initContainers"]] == ["key-check"]
     environment = {e["name"]: e["value"] for e in mounted["containers"][0]["env"]}
     assert environment["GENESIS"] == "/etc/ics/genesis/genesis.json.gz"
     assert {"name": "genesis", "configMap": {"name": "g"}} in mounted["volumes"]
@@ -123,47 +121,94 @@ def test_invalid_provider_node_settings_are_refused(changes: dict[str, Any], com
         settings(**changes)
 
 
-def started(folder: pathlib.Path, *, has_key: bool, has_memory: bool) -> dict[str, str]:
-    """Run the start script with a folder in place of `/`, and return the targets of its links."""
-    for name in ("data", "etc/ics/config", "etc/ics/consensus-key", "etc/ics/genesis"):
+def started(folder: pathlib.Path) -> dict[str, str]:
+    """Run the start script with a folder in place of `/`, and return the files below the node's home."""
+    for name in ("data", "etc/ics/config", "etc/ics/genesis"):
         (folder / name).mkdir(parents=True)
     for name in ("config.toml", "app.toml"):
-        (folder / "etc/ics/config" / name).write_text("")
+        (folder / "etc/ics/config" / name).write_text(name)
     (folder / "etc/ics/genesis/genesis.json").write_text("{}")
-    if has_key:
-        text = f'{{\n  "address": "{ADDRESS}",\n  "priv_key": {{}}\n}}'
-        (folder / "etc/ics/consensus-key/priv_validator_key.json").write_text(text)
-    if has_memory:
-        memory = folder / "data/signing" / ADDRESS
-        memory.mkdir(parents=True)
-        (memory / "priv_validator_state.json").write_text("{}")
-    script = provider_node_files.START_SCRIPT
-    for path in (node_files.DATA, "/etc/ics"):
-        script = script.replace(path, f"{folder}{path}")
-    genesis = f"{folder}{node_files.GENESIS}/genesis.json"
-    done = subprocess.run(
-        ["/bin/sh", "-c", script],
-        env={"BINARY": "true", "GENESIS": genesis, "PATH": "/usr/bin:/bin"},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    environment = {"BINARY": "true", "GENESIS": f"{folder}{node_files.GENESIS}/genesis.json"}
+    done = shell.run(("/bin/sh",), provider_node_files.START_SCRIPT, folder, environment)
+    assert (done.returncode, done.stderr) == (0, "")
     home = folder / "data/home"
-    links = {name: str((home / name).readlink()).removeprefix(str(folder)) for name in ("identity", "memory")}
-    return links | {"said": done.stderr.strip()}
+    return {str(path.relative_to(home)): path.read_text() for path in home.rglob("*") if path.is_file()}
 
 
-def test_provider_node_with_sign_state_uses_its_key(tmp_path: pathlib.Path) -> None:
-    ready = started(tmp_path / "a", has_key=True, has_memory=True)
-    assert ready == {"identity": "/etc/ics/consensus-key", "memory": f"/data/signing/{ADDRESS}", "said": ""}
+def test_provider_node_starts_with_its_files(tmp_path: pathlib.Path) -> None:
+    assert started(tmp_path) == {
+        "config/config.toml": "config.toml",
+        "config/app.toml": "app.toml",
+        "config/genesis.json": "{}",
+    }
 
 
-def test_provider_node_without_sign_state_uses_throwaway_key_and_warns(tmp_path: pathlib.Path) -> None:
-    empty = started(tmp_path / "a", has_key=True, has_memory=False)
-    assert (empty["identity"], empty["memory"]) == ("/data/throwaway", "/data/throwaway")
-    assert empty["said"] == f"no sign state of {ADDRESS} on this volume: running with a throw-away key"
+def test_key_and_sign_state_of_provider_node_are_linked_off_its_volume() -> None:
+    comet = tomllib.loads(provider_node_files.config_toml(settings()))
+    assert comet["priv_validator_key_file"] == "/run/ics/identity/priv_validator_key.json"
+    assert comet["priv_validator_state_file"] == "/run/ics/memory/priv_validator_state.json"
+    assert {"name": "links", "emptyDir": {}} in pod(settings())["volumes"]
 
 
-def test_provider_node_without_key_uses_throwaway_key_silently(tmp_path: pathlib.Path) -> None:
-    none = started(tmp_path / "a", has_key=False, has_memory=True)
-    assert none == {"identity": "/data/throwaway", "memory": "/data/throwaway", "said": ""}
+RECORD = model.ProviderRecord(
+    volume_uid="uid-1", reset=model.SignedState(height=9, round=0, step=3), is_ready=True
+)
+
+
+def checked(
+    found: config_settings.Settings, record: model.ProviderRecord | None, volume: str = "uid-1"
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The variables of the key's check, and the annotations of the StatefulSet, in a later pass."""
+    memory = observed.ProviderNodeMemory(volume_uid=volume, has_workload=True, record=record)
+    state = observed.Observed(
+        snapshot=factories.snapshot(),
+        memory=dataclasses.replace(observed.Memory(), provider_node=memory),
+    )
+    rendered = manifests.render(factories.judge(state, stack=found), "set")
+    (workload,) = [m for m in rendered if m["kind"] == "StatefulSet"]
+    check = workload["spec"]["template"]["spec"]["initContainers"][-1]
+    assert check["name"] == names.KEY_CHECK
+    return {entry["name"]: entry.get("value") for entry in check["env"]}, workload["metadata"]["annotations"]
+
+
+def test_check_of_provider_node_takes_the_address_from_the_key_and_compares_the_claim() -> None:
+    variables, notes = checked(settings(consensus_key="k"), RECORD)
+    assert variables == {
+        "KEY_ADDRESS": "",
+        "KEY_FOLDER": "/etc/ics/consensus-key",
+        "EXPECTED_POD": "provider-node-0",
+        "CLAIM_UID": "uid-1",
+        "WITHHELD": "",
+        "REMOTE": "",
+        "RESULT_FILE": "/dev/termination-log",
+        "POD_NAME": None,
+        "POD_NAMESPACE": None,
+    }
+    assert (notes[names.VOLUME_UID], notes[names.WITHHELD]) == ("uid-1", "false")
+    assert notes[names.SIGNS] == "the key in Secret k"
+
+
+@pytest.mark.parametrize(
+    ("record", "volume"),
+    [
+        (None, "uid-1"),
+        (dataclasses.replace(RECORD, is_ready=False), "uid-1"),
+        (RECORD, "uid-2"),
+    ],
+    ids=["never released", "not written yet", "another volume"],
+)
+def test_provider_key_is_withheld_unless_released_on_this_volume(
+    record: model.ProviderRecord | None, volume: str
+) -> None:
+    variables, notes = checked(settings(consensus_key="k"), record, volume)
+    assert (variables["CLAIM_UID"], variables["WITHHELD"]) == ("", "true")
+    assert (names.VOLUME_UID in notes, notes[names.WITHHELD]) == (False, "true")
+    assert notes[names.SIGNS] == "nothing: the key in Secret k is not released on this volume"
+
+
+def test_full_node_of_the_provider_has_no_key() -> None:
+    variables, notes = checked(settings(), RECORD)
+    assert (variables["WITHHELD"], notes[names.SIGNS]) == (
+        "true",
+        "nothing: a full node, because consensus_key is not set",
+    )

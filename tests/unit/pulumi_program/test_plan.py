@@ -74,6 +74,7 @@ def project(monkeypatch: pytest.MonkeyPatch) -> Any:
                     sender=unused,
                     gateway=unused,
                     sign_state=unused,
+                    provider_sign_state=unused,
                     lease=unused,
                     kube=kube,
                     definitions=unused,
