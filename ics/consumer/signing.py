@@ -86,8 +86,8 @@ def may_have_signed(
 ) -> bool:
     """Return whether a key may have signed a block of its chain, erring on the safe side.
 
-    A key is safe only if it never had a sign state on any volume, and is neither assigned nor in a validator set. Only
-    a new one may be assigned before the launch and get its sign state then: one answer may be wrong about the launch.
+    A key is safe only if it never had a sign state on any volume, and is neither assigned nor in a validator set.
+    Only a new one may be assigned before the launch and get its sign state then: an answer may be wrong about that.
 
     Args:
         is_launched: whether the chain is launched.

@@ -1,6 +1,6 @@
 """A model of one validator's installations, with which the product's own code is tried against all harm.
 
-`world` holds what the product only sees through its adapters: `chain` (a consumer chain and every vote on it), `provider`,
-`cluster` (objects, disks, pods), and `files` with `shell` (the scripts of a pod, really run). `installation` runs passes
-over it, `machine` harms it, and `calm` asks whether all is well in the end.
+`consumer` is the chain with every vote on it, `provider` the other chain with its endpoints, `cluster` has pods and
+disks over the objects of `kube`, and `files` with `shell` really run the scripts of a pod. `installation` makes the
+product's passes over all of that, `machine` and `universe` harm it, and `calm` asks whether all is well in the end.
 """

@@ -176,7 +176,9 @@ class Cluster:
             mounts = files.Mounts({"/data": disk.tree, "/etc/ics/cluster-ca": self._certificates()})
             command = container["command"]
             assert command[:2] == ["/bin/sh", "-c"]
-            ran = SHELL.run(command[2], _variables(container, key.namespace, ""), mounts, "/etc/ics/cluster-ca")
+            ran = SHELL.run(
+                command[2], _variables(container, key.namespace, ""), mounts, "/etc/ics/cluster-ca"
+            )
             kind = "Failed" if ran.code else "Complete"
             self.objects.items[key] = {**item, "status": {"conditions": [{"type": kind, "status": "True"}]}}
 
@@ -291,7 +293,9 @@ class Cluster:
         self.processes.append(pod.process)
 
     def _note_given(self, pod: Pod) -> None:
-        (secret,) = (v["secret"]["secretName"] for v in pod.template["spec"]["volumes"] if v["name"] == "consensus-key")
+        (secret,) = (
+            v["secret"]["secretName"] for v in pod.template["spec"]["volumes"] if v["name"] == "consensus-key"
+        )
         self.given.append((secret.removeprefix(names.consensus_key_name("")), pod.namespace, pod.name))
 
 

@@ -2,10 +2,9 @@
 
 import asyncio
 import contextlib
-import dataclasses
 import datetime
 import itertools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -15,14 +14,13 @@ from ics.cluster.state import read as state_read
 from ics.conditions import Condition
 from ics.config import secret_sources
 from ics.config import settings as config_settings
-from ics.consumer import desired
-from ics.cosmos import addresses
 from ics.engines import guard
 from ics.engines.applyset import members
 from ics.keys import derivation
 from ics.manifests import objects
 from ics.reconciler import observe, outcome, reconcile, world
 from tests.model import cluster, kube, provider, stack
+from tests.model.provider import Lie, Provider
 
 LOOP = asyncio.new_event_loop()
 _SPARE = itertools.count(1)
@@ -50,7 +48,7 @@ class Installation:
 
     name: str
     cluster: cluster.Cluster
-    provider: provider.Provider
+    provider: Provider
     settings: config_settings.Settings
     has_definition: bool = True
     joins: bool = False
@@ -58,7 +56,7 @@ class Installation:
     moves: bool = False
     """Whether the operator orders that the chain is moved here."""
     confirmed: frozenset[str] = frozenset()
-    lie: provider.Lie | None = None
+    lie: Lie | None = None
     """What the endpoint of the next pass says wrongly."""
     lag: int = 0
     """Blocks by which that endpoint is behind."""
@@ -112,7 +110,9 @@ class Installation:
     def remote(self, key: bytes) -> None:
         """Change the settings to a remote signer that holds a key."""
         source = secret_sources.ConsensusKeySource(
-            remote=secret_sources.RemoteSigner(public_key=derivation.SignerKey(key, b"").public_json(), allow_from=("10.0.0.0/8",))
+            remote=secret_sources.RemoteSigner(
+                public_key=derivation.SignerKey(key, b"").public_json(), allow_from=("10.0.0.0/8",)
+            )
         )
         self.changes(consensus_keys={stack.CONSUMER: source})
 
@@ -354,7 +354,9 @@ class Nodes:
                 peers=0 if process.is_cut_off else 2,
                 signers=chain.signers if process.height == chain.height else frozenset(),
                 validators={**members, b"o" * 20: 900},
-                block_time=now - datetime.timedelta(hours=1) if process.is_cut_off or chain.is_halted else now,
+                block_time=now - datetime.timedelta(hours=1)
+                if process.is_cut_off or chain.is_halted
+                else now,
                 blocks_behind=None,
             ),
         )
@@ -479,4 +481,4 @@ def _key(manifest: model.Manifest) -> kube.Key:
     return kube.Key(manifest["kind"], metadata.get("namespace", ""), metadata["name"])
 
 
-observe.secrets = cast(Any, _Numbered)
+cast(Any, observe).secrets = _Numbered

@@ -141,7 +141,12 @@ class Client:
         ]
 
     async def apply(
-        self, manifest: Mapping[str, Any], manager: str, *, is_dry_run: bool = False, only_metadata: bool = False
+        self,
+        manifest: Mapping[str, Any],
+        manager: str,
+        *,
+        is_dry_run: bool = False,
+        only_metadata: bool = False,
     ) -> object:
         """Apply a manifest."""
         await self.step(f"apply {manifest['kind']}")

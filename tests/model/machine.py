@@ -22,13 +22,27 @@ class Signing(RuleBasedStateMachine):
 
     found: universe.Universe
 
-    @initialize(is_shared=st.booleans(), waits=st.sampled_from((False, False, True)))
-    def begin(self, is_shared: bool, waits: bool) -> None:
-        """Create everything, and let the first installation join."""
+    @initialize(
+        is_shared=st.sampled_from((False, False, True)),
+        waits=st.sampled_from((False, False, True)),
+        is_running=st.sampled_from((True, True, True, False)),
+    )
+    def begin(self, is_shared: bool, waits: bool, is_running: bool) -> None:
+        """Create everything; in most runs the first installation signs already, and its namespace has a backup."""
         Counted.examples += 1
-        self.found = universe.create(
-            is_shared_storage=is_shared, lost_volume="wait" if waits else "rekey"
-        )
+        self.found = universe.create(is_shared_storage=is_shared, lost_volume="wait" if waits else "rekey")
+        if not is_running:
+            return
+        for _ in range(3):
+            self.found.run_pass(self.found.installations[0])
+        self.found.provider.launch()
+        for _ in range(3):
+            self.found.run_pass(self.found.installations[0])
+        self.found.backup(0)
+        for _ in range(2):
+            self.found.vote()
+            self.found.go_on()
+        self.found.run_pass(self.found.installations[0])
 
     def _one(self, which: int) -> installation.Installation:
         return self.found.installations[which % len(self.found.installations)]

@@ -111,7 +111,9 @@ class Provider:
 
     def answer(self) -> "Answer":
         """Return what an honest endpoint answers now."""
-        return Answer(self._snapshot(), frozenset(self.known), stack.launch(self.initial) if self.initial else None)
+        return Answer(
+            self._snapshot(), frozenset(self.known), stack.launch(self.initial) if self.initial else None
+        )
 
     def _snapshot(self) -> model.Snapshot:
         has_client = self.phase in (model.Phase.LAUNCHED, model.Phase.STOPPED)
@@ -147,7 +149,9 @@ class Provider:
             connection_id=self.connection_id,
             opted_in=frozenset({stack.VALCONS} if self.is_opted_in else ()),
             validators=() if is_stopped else own,
-            own_consumer_address=None if self.assigned is None else addresses.consensus_address(self.assigned),
+            own_consumer_address=None
+            if self.assigned is None
+            else addresses.consensus_address(self.assigned),
             stopped_at=self.stopped_at,
         )
 
@@ -194,7 +198,9 @@ class Lie(enum.Enum):
         if self is Lie.OTHER_KEY:
             return _with_detail(answer, own_consumer_address=b"x" * 20)
         told = _with_detail(answer, opted_in=frozenset(), validators=())
-        return dataclasses.replace(told, snapshot=dataclasses.replace(told.snapshot, must_validate=frozenset()))
+        return dataclasses.replace(
+            told, snapshot=dataclasses.replace(told.snapshot, must_validate=frozenset())
+        )
 
 
 _PHASES: Mapping[Lie, model.Phase] = {
@@ -271,17 +277,17 @@ class Endpoint:
         return self.answer.launch
 
     async def provider_params(self) -> relayer_queries.ProviderParams:
-        """Not asked, because no relayer runs."""
-        raise AssertionError("no relayer runs")
+        """Fail: no relayer runs, and a stopped chain's packets remain unknown."""
+        raise errors.Transient("not answered")
 
     async def relay_ends(self, client_id: str) -> queries.ChainSide:
-        """Fail, so that a stopped chain's packets remain unknown."""
+        """Fail: no relayer runs, and a stopped chain's packets remain unknown."""
         raise errors.Transient("not answered")
 
     async def sent(self, channel_id: str) -> relayer_queries.SentPackets:
-        """Not asked, because no relayer runs."""
-        raise AssertionError("no relayer runs")
+        """Fail: no relayer runs, and a stopped chain's packets remain unknown."""
+        raise errors.Transient("not answered")
 
     async def balances(self, addresses: Iterable[str], denom: str) -> Mapping[str, int]:
-        """Not asked, because no relayer runs."""
-        raise AssertionError("no relayer runs")
+        """Fail: no relayer runs, and a stopped chain's packets remain unknown."""
+        raise errors.Transient("not answered")

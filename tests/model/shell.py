@@ -1,7 +1,7 @@
 """The product's scripts, run by a real /bin/sh on files that are laid out for them, and read back.
 
 An outcome is remembered by everything that a script can see: its text, its environment and all files under its mounts.
-Of these, only the addresses of keys are renamed, in the order of their first appearance, because no script looks into one.
+Only the addresses of keys are renamed, in the order of their first appearance, because no script looks into one.
 """
 
 import os
@@ -17,7 +17,8 @@ from tests.model import files
 
 _ADDRESS = re.compile(r"(?<![0-9A-F])[0-9A-F]{40}(?![0-9A-F])")
 _ROOTED = re.compile(
-    r"(?:(?<=[=\s(<>:])|(?<=[=\s(][\"'])|^)/(?=(?:data|run/ics|etc/ics|dev/termination-log)(?![\w.-]))", re.MULTILINE
+    r"(?:(?<=[=\s(<>:])|(?<=[=\s(][\"'])|^)/(?=(?:data|run/ics|etc/ics|dev/termination-log)(?![\w.-]))",
+    re.MULTILINE,
 )
 """Start of an absolute path of a container, in a script or a variable."""
 RESULT = "/dev/termination-log"
@@ -58,7 +59,15 @@ class Shell:
         renamed = _Renaming()
         plain = {name: renamed.to(value) for name, value in sorted(environment.items())}
         trees = tuple(
-            (path, tuple(sorted(((renamed.to(name), renamed.entry(entry)) for name, entry in files.frozen(tree)), key=_name)))
+            (
+                path,
+                tuple(
+                    sorted(
+                        ((renamed.to(name), renamed.entry(entry)) for name, entry in files.frozen(tree)),
+                        key=_name,
+                    )
+                ),
+            )
             for path, tree in sorted(mounts.trees.items())
         )
         question = (script, tuple(plain.items()), trees, read_only)

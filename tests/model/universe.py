@@ -2,13 +2,11 @@
 
 import dataclasses
 import datetime
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from ics import names
 from ics.cosmos import addresses
 from tests.model import cluster, files, installation, kube, provider, signer, stack, voting
-
 
 STAGING = datetime.timedelta(minutes=61)
 """Time after which the sign state of a place is on record, or never."""
@@ -80,7 +78,10 @@ class Universe:
         process, chain = self.process_of(one), self.provider.chain
         if process is None or chain is None:
             return
-        if process.key not in chain.last_signed or one.cluster.objects.get("Namespace", "", one.namespace) is None:
+        if (
+            process.key not in chain.last_signed
+            or one.cluster.objects.get("Namespace", "", one.namespace) is None
+        ):
             return
         found = one.cluster.objects.get("ConfigMap", one.namespace, names.WATERMARK)
         data = dict((found or {}).get("data") or {})
@@ -115,7 +116,9 @@ class Universe:
             for place_id, namespace, pod in there.given:
                 site = (there.name, namespace)
                 if sites.setdefault(place_id, site) != site:
-                    raise PlaceUsedTwice(f"place {place_id}: used at {sites[place_id]} and by {pod} at {site}")
+                    raise PlaceUsedTwice(
+                        f"place {place_id}: used at {sites[place_id]} and by {pod} at {site}"
+                    )
 
     # -- harm to volumes and namespaces ---------------------------------------------------------------
 
@@ -148,7 +151,9 @@ class Universe:
         disk = one.cluster.disk(one.namespace)
         if disk is None:
             return
-        found = {key: item for key, item in one.cluster.objects.items.items() if key.namespace == one.namespace}
+        found = {
+            key: item for key, item in one.cluster.objects.items.items() if key.namespace == one.namespace
+        }
         self.backups[position] = Backup(found, dict(disk.tree), newest(disk.tree))
 
     def restore_under_claim(self, position: int) -> None:
@@ -234,7 +239,7 @@ class Universe:
             there.remove(pod)
 
     def restore_cluster(self, one: installation.Installation, *, has_disks: bool) -> None:
-        """Restore a cluster's etcd as a second control plane, with disks and another CA, or with its CA and empty disks."""
+        """Restore a cluster's etcd as a second control plane: with disks and another CA, or neither."""
         old = one.cluster
         self.provider.time += STAGING
         new = cluster.Cluster(
@@ -375,8 +380,3 @@ def create(*, is_shared_storage: bool, lost_volume: str) -> Universe:
             for name, there, label in places
         ],
     )
-
-
-def each(found: Universe) -> Iterator[installation.Installation]:
-    """Return the installations."""
-    return iter(found.installations)
