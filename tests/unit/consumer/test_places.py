@@ -443,6 +443,18 @@ def test_node_of_a_validator_that_is_leaving_keeps_its_key() -> None:
     assert choose(factories.record(), assigned=KEY, **OUTSIDE) == selected(FIRST, is_assigned=True)
 
 
+def test_earlier_place_that_was_never_assigned_is_not_a_rejoin() -> None:
+    """A validator in jail may be outside, too: it started nothing since its key was assigned."""
+    later = factories.record(at=1)
+    found = choose(staged(), later, assigned=factories.key_of(SECOND_PLACE).address, **OUTSIDE)
+    assert found == selected(SECOND_PLACE, is_assigned=True)
+
+
+def test_member_again_with_the_key_that_it_left_with_gets_a_new_place() -> None:
+    """Someone opted in by hand, without a key: the provider kept the assignment."""
+    assert choose(LEFT, assigned=KEY) == selected(factories.new_place())
+
+
 @pytest.mark.parametrize(
     "records",
     [
