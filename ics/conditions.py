@@ -645,7 +645,7 @@ CATALOGUE: Final[Mapping[Reason, CatalogueEntry]] = {
         topics=(Topic.SIGNING,),
         meaning=(
             "The volume's mark knows none of this cluster's certificates: its CA was replaced at once, or the cluster"
-            " was restored from another one, which may still run. The node runs without the key; no other key is"
+            " was restored from another cluster, which may still run. The node runs without the key; no other key is"
             " assigned. It gets the key back after 20 blocks without its signature."
         ),
         look="`kubectl -n NAMESPACE get configmap kube-root-ca.crt -o yaml`; whether another cluster has these volumes",
@@ -688,7 +688,7 @@ CATALOGUE: Final[Mapping[Reason, CatalogueEntry]] = {
         look="`kubectl -n provider get configmap kube-root-ca.crt -o yaml`; whether another cluster has this volume",
         action=(
             "If the cluster's CA was replaced, run `ics sign-state reset provider --confirm provider` when a few"
-            " missed blocks do no harm. If the cluster was restored from another one, see that the other one is gone."
+            " missed blocks do no harm. If the cluster was restored from another, see that the other is gone."
         ),
         is_settled=True,
     ),

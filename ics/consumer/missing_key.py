@@ -91,7 +91,7 @@ def signed_elsewhere(address: bytes, node: model.NodeStatus, record: watchdog.Wa
 
 
 def silent_heights(address: bytes, node: model.NodeStatus, record: watchdog.WatchdogRecord) -> range:
-    """Return the heights of the newest commits that must lack a key's signature before its node gets it back by itself.
+    """Return the heights of the newest commits that must lack a key's signature before its node gets it back.
 
     They are empty while too few blocks have followed the one at which the node was first seen without the key. The
     commit of the node's last block is left out, because it lacks late signatures.

@@ -41,7 +41,7 @@ def signed_height(node: model.NodeStatus, key: bytes, address: bytes) -> int | N
 
 
 def is_due(record: model.Watermark, address: str, now: datetime.datetime, interval: int) -> bool:
-    """Return whether the height that a key has signed is to be recorded again.
+    """Return whether the height that a key has signed should be recorded again.
 
     Args:
         record: the present watermark.

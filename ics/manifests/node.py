@@ -29,7 +29,7 @@ def build(
     """
     # A stopped chain's relayer is removed before its node and never returns; the annotation records that.
     notes = {} if chain.stage.relays else {names.ENDING: "true"}
-    # Written in both cases, so that the engine takes it over from a pass that withheld the key by itself.
+    # Written in both cases, so that the engine takes it over from a pass that withheld the key.
     notes[names.WITHHELD] = "true" if chain.is_withheld else "false"
     notes |= place_notes.annotations(chain.key.place, chain.key.key.address)
     metadata = owner.metadata(names.NODE_NAME, names.NODE, chain.namespace, {**objects.SKIP_AWAIT, **notes})

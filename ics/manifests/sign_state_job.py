@@ -174,7 +174,7 @@ def job(
 
 
 def _of_provider(script: str) -> str:
-    """Return a script that runs another one for the provider node's key, and adds the claim to the mark after it.
+    """Return a script that runs another script for the provider node's key, and adds the claim to the mark after it.
 
     The address of that key is only in the mounted file. A mark without its claim is refused, so that a crash in between
     lets nothing sign.
