@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ics import names
+from ics import model, names
 from ics.cosmos import addresses
 from ics.keys import derivation
 from tests.model import files, kube, shell, signer
@@ -196,7 +196,7 @@ class Cluster:
             return
         assert pod.mounts is not None
         (container,) = pod.template["spec"]["containers"]
-        script = self._config(pod)["start.sh"]
+        script = str(self._config(pod)["start.sh"])
         if names.SIGNING_PATH in script:
             given = _variables(container, pod.namespace, pod.name) | {"BINARY": "true"}
             if SHELL.run(script, given, pod.mounts).code:
@@ -267,8 +267,6 @@ class Cluster:
             public = number.to_bytes(32, "big")
             key, state = addresses.consensus_address(public), signer.SignState()
         else:
-            from ics import model
-
             parsed = derivation.parse_priv_validator_key(model.Secret(text), "key")
             public, key = parsed.public_key, parsed.address
             content = pod.mounts.read(state_path)
