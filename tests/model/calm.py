@@ -75,7 +75,7 @@ def _rounds(found: universe.Universe, count: int) -> bool:
         if number == DAY_AT:
             found.provider.time += provider.BLOCK * 3000
         chain = found.provider.chain
-        signed = signed + 1 if chain is not None and found.assigned() in chain.signers else 0
+        signed = signed + 1 if chain is not None and found.assigned() in chain.commits[-1] else 0
         if signed >= 3:
             return True
         if number > DAY_AT + 1 and (_is_explained(found) or _is_elsewhere(found)):

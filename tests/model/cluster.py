@@ -173,7 +173,7 @@ class Cluster:
             if item.get("status") or disk is None:
                 continue
             (container,) = item["spec"]["template"]["spec"]["containers"]
-            mounts = files.Mounts({"/data": disk.tree, "/etc/ics/cluster-ca": self._certificates()})
+            mounts = files.Mounts({"/data": disk.tree, "/etc/ics/cluster-ca": {"ca.crt": self.certificates}})
             command = container["command"]
             assert command[:2] == ["/bin/sh", "-c"]
             ran = SHELL.run(
@@ -182,8 +182,10 @@ class Cluster:
             kind = "Failed" if ran.code else "Complete"
             self.objects.items[key] = {**item, "status": {"conditions": [{"type": kind, "status": "True"}]}}
 
-    def _certificates(self) -> files.Tree:
-        return {"ca.crt": "".join(_CA.format(name=name) for name in self.ca)}
+    @property
+    def certificates(self) -> str:
+        """What the cluster publishes in each namespace."""
+        return "".join(_CA.format(name=name) for name in self.ca)
 
     def _start(self, pod: Pod) -> None:
         """Start a pod's containers, as far as its volumes let it."""
@@ -233,7 +235,7 @@ class Cluster:
             elif "emptyDir" in volume:
                 trees[name] = pod.links if name == "links" else {}
             elif volume.get("configMap", {}).get("name") == "kube-root-ca.crt":
-                trees[name] = self._certificates()
+                trees[name] = {"ca.crt": self.certificates}
             else:
                 found = self._content(pod.namespace, volume)
                 if found is None:

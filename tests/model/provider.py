@@ -288,6 +288,11 @@ class Endpoint:
         """Fail: no relayer runs, and a stopped chain's packets remain unknown."""
         raise errors.Transient("not answered")
 
+    async def epoch(self) -> model.Epoch:
+        """Return the schedule of updates."""
+        left = EPOCH - self.answer.snapshot.height % EPOCH
+        return model.Epoch(blocks_left=left, blocks=EPOCH, block_seconds=BLOCK.total_seconds())
+
     async def balances(self, addresses: Iterable[str], denom: str) -> Mapping[str, int]:
         """Fail: no relayer runs, and a stopped chain's packets remain unknown."""
         raise errors.Transient("not answered")
