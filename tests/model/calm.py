@@ -36,7 +36,7 @@ def settle_all(found: universe.Universe) -> None:
         found.installations[0].moves = True
         if _comes_to_sign(found):
             return
-    if any(_explains(condition) for one in found.installations for condition in one.conditions):
+    if _is_explained(found):
         return
     raise NotSigned(_story(found))
 
@@ -75,14 +75,20 @@ def _rounds(found: universe.Universe, count: int) -> bool:
         if number == DAY_AT:
             found.provider.time += provider.BLOCK * 3000
         chain = found.provider.chain
-        signed = signed + 1 if chain is not None and found.assigned() in chain.signers else 0
+        signed = signed + 1 if chain is not None and found.assigned() in chain.commits[-1] else 0
         if signed >= 3:
             return True
+        if number > DAY_AT + 1 and (_is_explained(found) or _is_elsewhere(found)):
+            return False
     return False
 
 
 def _comes_to_sign(found: universe.Universe) -> bool:
     return _rounds(found, ROUNDS)
+
+
+def _is_explained(found: universe.Universe) -> bool:
+    return any(_explains(condition) for one in found.installations for condition in one.conditions)
 
 
 def _is_elsewhere(found: universe.Universe) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ics import names
+from ics import model, names
 from ics.cosmos import addresses
 from ics.keys import derivation
 from tests.model import files, kube, shell, signer
@@ -173,7 +173,7 @@ class Cluster:
             if item.get("status") or disk is None:
                 continue
             (container,) = item["spec"]["template"]["spec"]["containers"]
-            mounts = files.Mounts({"/data": disk.tree, "/etc/ics/cluster-ca": self._certificates()})
+            mounts = files.Mounts({"/data": disk.tree, "/etc/ics/cluster-ca": {"ca.crt": self.certificates}})
             command = container["command"]
             assert command[:2] == ["/bin/sh", "-c"]
             ran = SHELL.run(
@@ -182,8 +182,10 @@ class Cluster:
             kind = "Failed" if ran.code else "Complete"
             self.objects.items[key] = {**item, "status": {"conditions": [{"type": kind, "status": "True"}]}}
 
-    def _certificates(self) -> files.Tree:
-        return {"ca.crt": "".join(_CA.format(name=name) for name in self.ca)}
+    @property
+    def certificates(self) -> str:
+        """What the cluster publishes in each namespace."""
+        return "".join(_CA.format(name=name) for name in self.ca)
 
     def _start(self, pod: Pod) -> None:
         """Start a pod's containers, as far as its volumes let it."""
@@ -196,7 +198,7 @@ class Cluster:
             return
         assert pod.mounts is not None
         (container,) = pod.template["spec"]["containers"]
-        script = self._config(pod)["start.sh"]
+        script = str(self._config(pod)["start.sh"])
         if names.SIGNING_PATH in script:
             given = _variables(container, pod.namespace, pod.name) | {"BINARY": "true"}
             if SHELL.run(script, given, pod.mounts).code:
@@ -233,7 +235,7 @@ class Cluster:
             elif "emptyDir" in volume:
                 trees[name] = pod.links if name == "links" else {}
             elif volume.get("configMap", {}).get("name") == "kube-root-ca.crt":
-                trees[name] = self._certificates()
+                trees[name] = {"ca.crt": self.certificates}
             else:
                 found = self._content(pod.namespace, volume)
                 if found is None:
@@ -267,8 +269,6 @@ class Cluster:
             public = number.to_bytes(32, "big")
             key, state = addresses.consensus_address(public), signer.SignState()
         else:
-            from ics import model
-
             parsed = derivation.parse_priv_validator_key(model.Secret(text), "key")
             public, key = parsed.public_key, parsed.address
             content = pod.mounts.read(state_path)

@@ -19,15 +19,13 @@ class Chain:
     """Of the last block."""
     round: int = 0
     """Of the height in progress."""
-    signers: frozenset[bytes] = frozenset()
-    """Of the last commit."""
+    commits: list[frozenset[bytes]] = field(default_factory=list)
+    """Who signed each block, from the first on."""
     voted: set[bytes] = field(default_factory=set)
     """Keys whose precommits of the height and round in progress were seen by the others."""
     is_halted: bool = False
     """Whether the others do not reach two thirds; a round then never ends."""
     ledger: signer.Ledger = field(default_factory=signer.Ledger)
-    last_signed: dict[bytes, int] = field(default_factory=dict)
-    """By key, the last height whose commit has its signature."""
 
     def set_at(self, height: int) -> Mapping[bytes, int]:
         """Return the validators of a height."""
@@ -42,9 +40,7 @@ class Chain:
         self.height += 1
         self.round = 0
         members = self.set_at(self.height)
-        self.signers = frozenset(key for key in self.voted if key in members)
-        for key in self.signers:
-            self.last_signed[key] = self.height
+        self.commits.append(frozenset(key for key in self.voted if key in members))
         self.voted = set()
 
     def next_round(self) -> None:

@@ -10,10 +10,12 @@ from typing import Any, cast
 
 from ics import engines, errors, model, names
 from ics.cluster import sign_state
+from ics.cluster.nodes import control
 from ics.cluster.state import read as state_read
 from ics.conditions import Condition
 from ics.config import secret_sources
 from ics.config import settings as config_settings
+from ics.consumer import watchdog
 from ics.engines import guard
 from ics.engines.applyset import members
 from ics.keys import derivation
@@ -249,7 +251,9 @@ class Pass:
     async def _whole(self) -> outcome.Outcome:
         assert self.answer is not None
         installation = self.installation
-        client = cast(Any, kube.Client(installation.cluster.objects, self.step))
+        client = cast(
+            Any, kube.Client(installation.cluster.objects, self.step, installation.cluster.certificates)
+        )
         owner = objects.Owner(installation.settings.validator, stack.PROVIDER)
         state = state_read.StateReader(client, owner)
         state._cluster_uid = installation.cluster.uid
@@ -260,8 +264,9 @@ class Pass:
             definitions=[stack.DEFINITION] if installation.has_definition else [],
             provider=provider.Endpoint(self.answer),
             state=state,
-            nodes=cast(Any, Nodes(installation, self)),
+            nodes=cast(Any, Nodes(installation, self, control.Nodes(client, owner, self.ensure))),
             sign_state=sign_state.SignState(client, owner, self.ensure),
+            provider_sign_state=cast(Any, None),  # there is no provider node
             hermes_jobs=cast(Any, None),
             gateway=cast(Any, Gateway()),
             lease=self,
@@ -316,6 +321,8 @@ class Nodes:
 
     installation: Installation
     running: Pass
+    records: control.Nodes
+    """Records what is remembered about nodes."""
 
     async def observe(self, namespaces: Mapping[str, str]) -> Mapping[str, model.Observation]:
         """Observe the nodes in these namespaces."""
@@ -352,7 +359,7 @@ class Nodes:
                 is_catching_up=is_behind,
                 consensus_key=process.public_key,
                 peers=0 if process.is_cut_off else 2,
-                signers=chain.signers if process.height == chain.height else frozenset(),
+                signers=chain.commits[process.height - 2] if process.height > 1 else frozenset(),
                 validators={**members, b"o" * 20: 900},
                 block_time=now - datetime.timedelta(hours=1)
                 if process.is_cut_off or chain.is_halted
@@ -373,8 +380,19 @@ class Nodes:
         """Do nothing; peers are not modelled."""
         return frozenset()
 
-    async def record_watchdog(self, namespace: str, record: object) -> None:
-        """Do nothing; the watchdog is not modelled."""
+    async def record_watchdog(self, namespace: str, record: watchdog.WatchdogRecord) -> None:
+        """Record when a node was first seen without its key, and the watchdog's probes."""
+        await self.records.record_watchdog(namespace, record)
+
+    async def signers(self, namespace: str, height: int) -> frozenset[bytes]:
+        """Return who signed a block."""
+        chain = self.installation.provider.chain
+        assert chain is not None
+        return chain.commits[height - 1]
+
+    async def signing_window(self, namespace: str, address: str) -> model.SigningWindow:
+        """Fail: nobody is jailed by the consumer."""
+        raise errors.Transient("not answered")
 
 
 @dataclass(slots=True)

@@ -192,7 +192,7 @@ class Lie(enum.Enum):
         if self is Lie.UNKNOWN_KEYS:
             return dataclasses.replace(answer, known=frozenset())
         if self in _PHASES:
-            return _with_summary(answer, phase=_PHASES[self])
+            return _with_summary(answer, _PHASES[self])
         if self is Lie.UNASSIGNED:
             return _with_detail(answer, own_consumer_address=None)
         if self is Lie.OTHER_KEY:
@@ -211,9 +211,9 @@ _PHASES: Mapping[Lie, model.Phase] = {
 }
 
 
-def _with_summary(answer: Answer, **changes: model.Phase) -> Answer:
+def _with_summary(answer: Answer, phase: model.Phase) -> Answer:
     (found,) = answer.snapshot.consumers
-    changed = model.Consumer(dataclasses.replace(found.summary, **changes), found.detail)
+    changed = model.Consumer(dataclasses.replace(found.summary, phase=phase), found.detail)
     return dataclasses.replace(answer, snapshot=dataclasses.replace(answer.snapshot, consumers=(changed,)))
 
 
@@ -287,6 +287,11 @@ class Endpoint:
     async def sent(self, channel_id: str) -> relayer_queries.SentPackets:
         """Fail: no relayer runs, and a stopped chain's packets remain unknown."""
         raise errors.Transient("not answered")
+
+    async def epoch(self) -> model.Epoch:
+        """Return the schedule of updates."""
+        left = EPOCH - self.answer.snapshot.height % EPOCH
+        return model.Epoch(blocks_left=left, blocks=EPOCH, block_seconds=BLOCK.total_seconds())
 
     async def balances(self, addresses: Iterable[str], denom: str) -> Mapping[str, int]:
         """Fail: no relayer runs, and a stopped chain's packets remain unknown."""

@@ -65,29 +65,12 @@ class Universe:
     def run_pass(self, one: installation.Installation, *, is_prompt: bool = True) -> None:
         """Run a whole pass, after which the kubelets may do their work at once."""
         one.run()
-        self.note_watermark(one)
         if self.assigned() in one.own_addresses():
             one.moves = False
         if self.provider.is_opted_in:
             one.joins = False
         if is_prompt:
             one.cluster.settle()
-
-    def note_watermark(self, one: installation.Installation) -> None:
-        """Record what the reconciler records: the last height whose commit has the key's signature."""
-        process, chain = self.process_of(one), self.provider.chain
-        if process is None or chain is None:
-            return
-        if (
-            process.key not in chain.last_signed
-            or one.cluster.objects.get("Namespace", "", one.namespace) is None
-        ):
-            return
-        found = one.cluster.objects.get("ConfigMap", one.namespace, names.WATERMARK)
-        data = dict((found or {}).get("data") or {})
-        data[process.key.hex().upper()] = str(chain.last_signed[process.key])
-        key = kube.Key("ConfigMap", one.namespace, names.WATERMARK)
-        one.cluster.objects.items[key] = {"kind": "ConfigMap", "metadata": {"uid": "watermark"}, "data": data}
 
     def vote(self, choice: str = "") -> None:
         """Let all nodes vote."""
@@ -219,7 +202,7 @@ class Universe:
         disk = there.disk(one.namespace)
         kinds = ("PersistentVolumeClaim", "Secret", "ConfigMap", "StatefulSet", "Service")
         for key, item in list(there.objects.items.items()):
-            if key.namespace != one.namespace or key.kind not in kinds or key.name == names.WATERMARK:
+            if key.namespace != one.namespace or key.kind not in kinds:
                 continue
             metadata = dict(item["metadata"])
             if is_renamed:
