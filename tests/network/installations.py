@@ -1,5 +1,6 @@
 """A second installation of a validator, on another host's cluster, and what a chain's blocks say of both."""
 
+import pathlib
 from collections.abc import Mapping
 
 from devnet import places
@@ -23,14 +24,13 @@ class Second(operators.Operator):
             *("--set", f"cluster.namespace_prefix={first.name}-2-"),
         )
 
-    def reconcile(self, *flags: str) -> operators.Run:
+    def reconcile(self, *flags: str, project: pathlib.Path | None = None) -> operators.Run:
         """One pass as cron runs it."""
-        return super().reconcile(*self._flags, *flags)
+        return super().reconcile(*self._flags, *flags, project=project)
 
-    def ics(self, *command: str, **options: object) -> operators.Run:
+    def ics(self, *command: str, project: pathlib.Path | None = None) -> operators.Run:
         """`ics …` on this installation."""
-        assert not options
-        return super().ics(*command, *self._flags)
+        return super().ics(*command, *self._flags, project=project)
 
     def objects(self, consumer_id: str) -> list[str]:
         """All objects that it has of one chain, as `Kind namespace/name`."""
