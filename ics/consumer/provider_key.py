@@ -1,7 +1,8 @@
 """Whether the validator's own provider node gets its key, and what is reported about it; pure.
 
 No second key can replace the provider's own, so nothing heals automatically: the operator alone lets it sign on a
-volume, by name. The record of that is kept outside of the volume; the pod's own check compares the volume's mark with it.
+volume, by name. The record of that is kept outside of the volume; the pod's own check compares the volume's mark with
+it.
 """
 
 import enum
