@@ -24,7 +24,9 @@ pytestmark = pytest.mark.network
 IMAGE = "localhost/ics-devnet/provider:1"
 NAME, HOME = "provider-node", "provider"
 POD = f"{NAME}-0"
-KEY = derivation.derive_consensus_key(identities.validator(plan.host("charlie")).seed, "moved-1", "0", 0)
+KEY = derivation.derive_consensus_key(
+    identities.validator(plan.host("charlie")).seed, "moved-1", "0", "0" * 32
+)
 ADDRESS = KEY.address.hex().upper()
 STATE = '{"height":"0","round":0,"step":0}'
 
