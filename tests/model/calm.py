@@ -103,6 +103,7 @@ def _explains(condition: Condition) -> bool:
     """Return whether a condition asks the operator for something that the model does not do."""
     return condition.severity is Severity.CRITICAL and condition.reason in (
         Reason.SIGN_STATE_LOST,
+        Reason.OTHER_CLUSTER,
         Reason.CHANGEOVER,
     )
 

@@ -19,7 +19,7 @@ from ics.consumer import watchdog
 from ics.engines import guard
 from ics.engines.applyset import members
 from ics.keys import derivation
-from ics.manifests import objects
+from ics.manifests import objects, place_notes
 from ics.reconciler import observe, outcome, reconcile, world
 from tests.model import cluster, kube, provider, stack
 from tests.model.provider import Lie, Provider
@@ -108,6 +108,17 @@ class Installation:
             if address and item["metadata"]["labels"].get(names.VALIDATOR) == self.settings.validator:
                 found.add(bytes.fromhex(address))
         return found
+
+    def request_reset(self, place: model.Place, volume_uid: str, state: model.SignedState) -> None:
+        """Request that a sign state is written at a height."""
+
+        async def go_on(_: str = "") -> None:
+            return None
+
+        client = cast(Any, kube.Client(self.cluster.objects, go_on, self.cluster.certificates))
+        owner = objects.Owner(self.settings.validator, stack.PROVIDER)
+        adapter = sign_state.SignState(client, owner, go_on)
+        LOOP.run_until_complete(adapter.request_reset(place, volume_uid, state))
 
     def remote(self, key: bytes) -> None:
         """Change the settings to a remote signer that holds a key."""
@@ -456,10 +467,15 @@ class Engine:
     def _leaving(self, request: engines.ApplyRequest) -> Sequence[tuple[kube.Key, kube.Item]]:
         wanted = {_key(manifest) for manifest in request.manifests}
         validator = self.running.installation.settings.validator
+        there = self.running.installation.cluster.objects.items
+        copied = place_notes.copied_namespaces(
+            item for item in there.values() if item["metadata"].get("namespace")
+        )
         return [
             (key, item)
             for key, item in sorted(self.running.installation.cluster.objects.items.items(), reverse=True)
             if key not in wanted
+            and key.namespace not in copied
             and (labels := item["metadata"].get("labels") or {}).get(names.VALIDATOR) == validator
             and names.PART_OF_SET in labels
             and labels.get(names.RETAIN) != "true"

@@ -293,6 +293,11 @@ class Signing(RuleBasedStateMachine):
         """Let a day go by, in which nothing is done."""
         self.found.provider.time += provider.BLOCK * 3000
 
+    @precondition(lambda self: self._is_launched)
+    @rule(which=WHICH)
+    def reset(self, which: int) -> None:
+        self.found.reset(self._one(which))
+
     @precondition(lambda self: self._is_launched and self.found.remote is None)
     @rule(which=WHICH)
     def use_remote_signer(self, which: int) -> None:

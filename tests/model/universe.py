@@ -4,7 +4,9 @@ import dataclasses
 import datetime
 from dataclasses import dataclass, field
 
-from ics import names
+from ics import model, names
+from ics.cluster.state import node_records
+from ics.consumer import reset
 from ics.cosmos import addresses
 from tests.model import cluster, files, installation, kube, provider, signer, stack, voting
 
@@ -140,7 +142,7 @@ class Universe:
         self.backups[position] = Backup(found, dict(disk.tree), newest(disk.tree))
 
     def restore_under_claim(self, position: int) -> None:
-        """Put back an older copy of the disk under the claim that is there, if all of its keys are below the watermark.
+        """Put back an older copy of the disk under its claim, if all keys on it are below the watermark.
 
         A copy that is younger than the watermark is not told from the disk that it replaces, and nothing promises that.
         """
@@ -291,8 +293,27 @@ class Universe:
             if name.endswith("priv_validator_state.json") and isinstance(entry, str):
                 disk.tree[name] = entry[: len(entry) // 2]
 
+    def reset(self, one: installation.Installation) -> None:
+        """Let a lost key sign again above the height in progress, as `ics sign-state reset` does on a moving chain.
+
+        The operator has made sure that nothing else has the key.
+        """
+        chain, process, address = self.provider.chain, self.process_of(one), self.assigned()
+        if chain is None or chain.is_halted or process is None or self.remote is not None or one.passes:
+            return
+        if any(other.key == address for other in self.processes()):
+            return
+        for key in self.key_secrets(one):
+            item = one.cluster.objects.items[key]
+            record = node_records.key_record(item)
+            claim = one.cluster.objects.get("PersistentVolumeClaim", one.namespace, names.VOLUME_NAME)
+            if claim is None or address is None or record.consensus_address != address.hex().upper():
+                continue
+            state = model.SignedState(height=chain.height + 1, round=reset.MAX_ROUND, step=reset.PRECOMMIT)
+            one.request_reset(record.place, claim["metadata"]["uid"], state)
+
     def use_remote_signer(self, position: int) -> None:
-        """Move the key of a running node to a remote signer that signs through another node, before a pod restarts."""
+        """Move a running node's key to a remote signer, which signs through another node before a pod restarts."""
         one = self.installations[position]
         process = self.process_of(one)
         if self.remote is not None or process is None or process.key != self.assigned():

@@ -10,6 +10,10 @@ MODEL = "tests/model/test_signing.py"
 """The stateful test, with 10,000 steps of its own for each mutation."""
 
 
+PROVIDER_NODE = "tests/unit/manifests/test_provider_jobs.py"
+"""The provider node has one place, which the model does not have."""
+
+
 class Mutation(NamedTuple):
     """One protection that is taken out."""
 
@@ -24,12 +28,14 @@ class Mutation(NamedTuple):
 MUTATIONS = (
     Mutation("S1", "s1_keys_without_place", "every installation derives the same key"),
     Mutation("S2", "s2_mark_without_namespace", "the mark's namespace is not compared"),
+    Mutation("S4", "s4_reset_to_zero", "a reset writes height 0"),
     Mutation("S6", "s6_held_chain_keeps_key", "a held chain's key is not withheld"),
     Mutation(
         "S6", "s6_question_keeps_key", "only what the core pauses is withheld, not what the engine holds"
     ),
     Mutation("S6", "s6_withheld_only_once", "what the loop has withheld once is taken for withheld for ever"),
     Mutation("S8", "s8_changeover_is_harmless", "a changeover after the opt-in is no concern"),
+    Mutation("S9", "s9_any_claim", "the provider node's mark is not compared with its claim", PROVIDER_NODE),
     Mutation("S10", "s10_any_pod_may_run", "any pod of the StatefulSet gets the key"),
     Mutation("S11", "s11_no_watermark", "a sign state below the watermark is accepted"),
     Mutation("S11", "s11_any_cluster", "the cluster's certificates are not compared"),
