@@ -86,6 +86,7 @@ def test_all_but_the_node_is_staged_before_the_spawn(
                     "Secret {home}/node-key",
                     "ConfigMap {home}/config",
                     "ConfigMap {home}/peers",
+                    "ConfigMap {home}/watermark",
                     "Service {home}/node",
                     "NetworkPolicy {home}/node",
                 )
