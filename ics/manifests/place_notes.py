@@ -27,7 +27,7 @@ def copied_namespaces(items: Iterable[Mapping[str, Any]]) -> frozenset[str]:
     """Return the namespaces whose objects were copied there from another namespace, by hand or by a backup tool.
 
     Every key Secret, volume and StatefulSet names the namespace of its place. One that names its own proves that its
-    namespace is no copy, whatever else was restored into it.
+    namespace is not a copy, whatever else was restored into it.
 
     Args:
         items: such objects, of any chains; metadata is enough.
