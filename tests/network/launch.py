@@ -158,7 +158,9 @@ def namespace_of(operator: operators.Operator, consumer_id: str) -> str:
     found = [
         item["metadata"]["name"]
         for item in operator.kube.members()
-        if item["kind"] == "Namespace" and item["metadata"]["labels"].get(names.CONSUMER) == consumer_id
+        if item["kind"] == "Namespace"
+        and item["metadata"]["labels"].get(names.CONSUMER) == consumer_id
+        and item["metadata"]["labels"][names.VALIDATOR] == operator.name
     ]
     assert len(found) == 1, f"{operator.name} has the namespaces {found} for consumer {consumer_id}"
     return str(found[0])
