@@ -203,9 +203,9 @@ async def _protect_keys(
     """
     for decision in desired.decisions:
         consumer_id = decision.summary.consumer_id
-        if decision.withholds is not None:
+        for withheld in decision.withholds:
             with collector.chain(consumer_id):
-                await world.sign_state.withhold(decision.withholds.namespace, decision.withholds.place)
+                await world.sign_state.withhold(withheld.namespace, withheld.place)
         try:
             for place in decision.withdraws:
                 await world.sign_state.withdraw(place)

@@ -296,7 +296,17 @@ class Signing(RuleBasedStateMachine):
     @precondition(lambda self: self._is_launched)
     @rule(which=WHICH)
     def reset(self, which: int) -> None:
-        self.found.reset(self._one(which))
+        """Lose a volume, and let its key sign again by a reset, where no other key takes its place."""
+        one = self._one(which)
+        if one.settings.signing.lost_volume != "wait":
+            return
+        self.found.vote()
+        self.found.lose_volume(one)
+        for _ in range(2):
+            self.found.run_pass(one)
+        self.found.reset(one)
+        for _ in range(3):
+            self.found.run_pass(one)
 
     @precondition(lambda self: self._is_launched and self.found.remote is None)
     @rule(which=WHICH)

@@ -13,7 +13,7 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from tests.model import machine
 
-_LENGTH = 40
+_LENGTH = 100
 """Most rules of one run of the machine."""
 _SOAK = int(os.environ.get("ICS_MODEL_SOAK", "1000000"))
 
