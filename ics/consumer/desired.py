@@ -376,7 +376,7 @@ def _protected(context: context.ChainContext, decision: ChainDecision) -> ChainD
         decision,
         conditions=(*copies, *decision.conditions),
         withdraws=withdraws,
-        withholds=_withholding(memory, withdraws),
+        withholds=withholding(memory, withdraws),
     )
 
 
@@ -405,11 +405,17 @@ def _replaced_by_signer(
     )
 
 
-def _withholding(memory: observed.ChainMemory, withdraws: Sequence[model.Place]) -> tuple[Withholding, ...]:
+def withholding(
+    memory: observed.ChainMemory, withdraws: Sequence[model.Place] = ()
+) -> tuple[Withholding, ...]:
     """Return the keys that existing nodes must not have, by the cluster's own records alone.
 
     It is asked for every chain, because the engine may hold one that is not paused here, for example for a question,
     and for each namespace that says it is the chain's, because a copy whose record was edited does so.
+
+    Args:
+        memory: of the chain.
+        withdraws: places whose keys a remote signer replaces.
     """
     others = tuple(Withholding(place.namespace, place) for place in memory.exposed)
     if not memory.has_workload or memory.is_withheld or memory.volume_uid is None:
