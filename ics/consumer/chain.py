@@ -291,6 +291,6 @@ def _sign_state(
     )
     is_given = memory.has_workload and not memory.is_withheld
     status = signing.sign_state_status(record, memory.volume_uid, risky, is_given)
-    if status is signing.SignStateStatus.REQUESTED and is_overdue:
+    if is_overdue and status in (signing.SignStateStatus.MISSING, signing.SignStateStatus.REQUESTED):
         return signing.SignStateStatus.UNRECORDED if is_given else signing.SignStateStatus.UNSAFE
     return status

@@ -141,8 +141,7 @@ def is_overdue(record: model.SigningRecord, now: datetime.datetime) -> bool:
     The record may be of a restored backup of the cluster, from before it was created. The original has created it by
     then, and both would believe that theirs is the first.
     """
-    is_settled = record.is_ready or record.is_recovered or record.is_reset
-    return not is_settled and now - record.place.since >= _CREATION
+    return not (record.is_ready or record.is_reset) and now - record.place.since >= _CREATION
 
 
 def record_of(records: Sequence[model.SigningRecord], place: model.Place) -> model.SigningRecord | None:
@@ -284,7 +283,7 @@ class _Derived:
         is_awaited = current.volume_uid is not None and not current.is_ready
         is_intact = is_on_volume(current, known.site) and (is_awaited or not known.is_refused)
         is_given = known.is_given and current.place.place_id == known.workload_place
-        is_intact = is_intact and (is_given or not is_overdue(current, known.now))
+        is_intact = is_intact and (is_given or current.is_recovered or not is_overdue(current, known.now))
         # Once a place was made to replace it, its node has that one's key and says nothing about this one.
         return is_intact and self.newest(current.place.place_id) is None
 

@@ -217,6 +217,7 @@ class Signing(RuleBasedStateMachine):
     def _hold(self, one: installation.Installation, by: str) -> None:
         """Run a pass in which the chain has no definition, or the engine a question, or neither."""
         one.has_definition, one.has_question = by != "definition", by == "question"
+        one.cluster.holder.clear()  # the Lease of a pass that hangs expires
         self.found.run_pass(one)
 
     @rule(which=WHICH, has_disk=st.booleans(), is_renamed=st.booleans())
