@@ -24,7 +24,7 @@ def _run(steps: int, seed: int) -> None:
     if os.environ.get("ICS_MODEL_SHRINKS") != "no":
         phases.append(hypothesis.Phase.shrink)
     settings = hypothesis.settings(
-        max_examples=min(200, steps // _LENGTH + 3),
+        max_examples=min(200, steps // 90 + 3),
         stateful_step_count=_LENGTH,
         database=None,
         deadline=None,
