@@ -281,7 +281,7 @@ def _sign_state(
     is_member = (
         participation.current_participation(context, summary, detail) is not participation.Participation.NONE
     )
-    is_overdue = places.is_overdue(selected_key.place, context.snapshot.moment)
+    is_overdue = record is not None and places.is_overdue(record, context.snapshot.moment)
     risky = signing.may_have_signed(
         is_launched=summary.phase is not model.Phase.INITIALIZED,
         is_assigned=selected_key.is_assigned and (is_member or not selected_key.is_providers),
@@ -291,6 +291,6 @@ def _sign_state(
     )
     is_given = memory.has_workload and not memory.is_withheld
     status = signing.sign_state_status(record, memory.volume_uid, risky, is_given)
-    if status is signing.SignStateStatus.REQUESTED and selected_key.is_assigned and is_overdue:
+    if is_overdue and status in (signing.SignStateStatus.MISSING, signing.SignStateStatus.REQUESTED):
         return signing.SignStateStatus.UNRECORDED if is_given else signing.SignStateStatus.UNSAFE
     return status

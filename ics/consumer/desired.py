@@ -61,8 +61,8 @@ class ChainDecision:
     """Whether the node's key is confirmed to have left the chain, so that the workload is removed."""
     elsewhere: bytes | None = None
     """Address (20 bytes) of this validator's key on the chain, if it belongs to another installation."""
-    withholds: Withholding | None = None
-    """Key that the existing node must not have, whatever keeps its objects from being changed."""
+    withholds: tuple[Withholding, ...] = ()
+    """Keys that existing nodes must not have, whatever keeps their objects from being changed."""
     open_terms: frozenset[consumer_terms.Question] = frozenset()
     """What must still be asked about the terms of a chain that this validator has joined or would join."""
     withdraws: tuple[model.Place, ...] = ()
@@ -376,7 +376,7 @@ def _protected(context: context.ChainContext, decision: ChainDecision) -> ChainD
         decision,
         conditions=(*copies, *decision.conditions),
         withdraws=withdraws,
-        withholds=_withholding(memory, withdraws),
+        withholds=withholding(memory, withdraws),
     )
 
 
@@ -405,19 +405,27 @@ def _replaced_by_signer(
     )
 
 
-def _withholding(memory: observed.ChainMemory, withdraws: Sequence[model.Place]) -> Withholding | None:
-    """Return the key that the existing node must not have, by the cluster's own records alone.
+def withholding(
+    memory: observed.ChainMemory, withdraws: Sequence[model.Place] = ()
+) -> tuple[Withholding, ...]:
+    """Return the keys that existing nodes must not have, by the cluster's own records alone.
 
-    It is asked for every chain, because the engine may hold one that is not paused here, for example for a question.
+    It is asked for every chain, because the engine may hold one that is not paused here, for example for a question,
+    and for each namespace that says it is the chain's, because a copy whose record was edited does so.
+
+    Args:
+        memory: of the chain.
+        withdraws: places whose keys a remote signer replaces.
     """
+    others = tuple(Withholding(place.namespace, place) for place in memory.exposed)
     if not memory.has_workload or memory.is_withheld or memory.volume_uid is None:
-        return None
+        return others
     mounted = next((r for r in memory.records if r.place.place_id == memory.workload_place), None)
     if mounted is None:
-        return None
+        return others
     if mounted.place not in withdraws and mounted.volume_uid in (None, memory.volume_uid):
-        return None
-    return Withholding(memory.namespace, mounted.place)
+        return others
+    return (Withholding(memory.namespace, mounted.place), *others)
 
 
 def _judge(context: context.ChainContext, consumer: model.Consumer) -> ChainDecision:

@@ -34,6 +34,8 @@ class ChainMemory:
     watermark: model.Watermark = field(default_factory=model.Watermark)
     copies: tuple[str, ...] = ()
     """Other namespaces with a node of the same chain: copies, made by hand or by a backup tool."""
+    exposed: tuple[model.Place, ...] = ()
+    """Places in other namespaces of the chain whose nodes have their keys on another volume than the recorded one."""
     problem: str = ""
     """Description of an object whose stored state is no longer reliable, with the remedy."""
 

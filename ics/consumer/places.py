@@ -135,12 +135,13 @@ def is_on_volume(record: model.SigningRecord, site: Site) -> bool:
     return record.volume_uid is None or site.volume_uid is None or record.volume_uid == site.volume_uid
 
 
-def is_overdue(place: model.Place, now: datetime.datetime) -> bool:
-    """Return whether the sign state of a place's key should have been created long ago.
+def is_overdue(record: model.SigningRecord, now: datetime.datetime) -> bool:
+    """Return whether the first sign state of a place's key should have been created long ago, but is not on record.
 
-    If it is not on record, the record is older than that: it was restored, and the key may have signed elsewhere.
+    The record may be of a restored backup of the cluster, from before it was created. The original has created it by
+    then, and both would believe that theirs is the first.
     """
-    return now - place.since >= _CREATION
+    return not (record.is_ready or record.is_reset) and now - record.place.since >= _CREATION
 
 
 def record_of(records: Sequence[model.SigningRecord], place: model.Place) -> model.SigningRecord | None:
@@ -247,6 +248,7 @@ class _Derived:
             and is_on_volume(record, self.known.site)
             and self._address(record.place.place_id) not in avoided
             and record.place.place_id not in replaced
+            and not is_overdue(record, self.known.now)
             and replaces in (None, record.place.replaces)
         )
         return next(usable, None)
@@ -281,10 +283,7 @@ class _Derived:
         is_awaited = current.volume_uid is not None and not current.is_ready
         is_intact = is_on_volume(current, known.site) and (is_awaited or not known.is_refused)
         is_given = known.is_given and current.place.place_id == known.workload_place
-        if not (current.is_ready or current.is_recovered or is_given):
-            # A restored backup of the cluster may hold a record from before its sign state was created. The original
-            # has created it by then, and both would believe that theirs is the first.
-            is_intact = is_intact and not is_overdue(current.place, known.now)
+        is_intact = is_intact and (is_given or current.is_recovered or not is_overdue(current, known.now))
         # Once a place was made to replace it, its node has that one's key and says nothing about this one.
         return is_intact and self.newest(current.place.place_id) is None
 

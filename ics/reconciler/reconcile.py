@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from ics import engines, errors, manifests, model
 from ics.conditions import Condition, Reason
 from ics.consumer import chain, desired, observed, signing, status
+from ics.consumer import desired as consumer_desired
 from ics.engines import drift, guard, handoff
 from ics.engines.applyset import members
 from ics.provider.tx import descriptions
@@ -73,7 +74,7 @@ async def run_pass(
     """
     collector = outcome.Collector()
     try:
-        observed, desired = await observe.read(world)
+        observed, desired = await _read(world)
         on_observed()
         _report_stale_definitions(world, collector)
         sender, observed, desired = await _settle_pending_tx(world, sender, observed, desired, collector)
@@ -193,6 +194,18 @@ async def _settle_pending_tx(
     return sender, observed, desired
 
 
+async def _read(world: world.World) -> tuple[observed.Observed, desired.Desired]:
+    """Observe; if the provider cannot be read, withhold at least the keys that the cluster's own records forbid."""
+    try:
+        return await observe.read(world)
+    except errors.IcsError:
+        memory = await world.state.load()
+        for chain in memory.chains.values():
+            for withheld in consumer_desired.withholding(chain):
+                await world.sign_state.withhold(withheld.namespace, withheld.place)
+        raise
+
+
 async def _protect_keys(
     world: world.World, desired: desired.Desired, collector: outcome.Collector
 ) -> desired.Desired:
@@ -203,9 +216,9 @@ async def _protect_keys(
     """
     for decision in desired.decisions:
         consumer_id = decision.summary.consumer_id
-        if decision.withholds is not None:
+        for withheld in decision.withholds:
             with collector.chain(consumer_id):
-                await world.sign_state.withhold(decision.withholds.namespace, decision.withholds.place)
+                await world.sign_state.withhold(withheld.namespace, withheld.place)
         try:
             for place in decision.withdraws:
                 await world.sign_state.withdraw(place)

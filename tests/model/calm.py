@@ -47,7 +47,7 @@ def _end_harm(found: universe.Universe) -> None:
         for held in list(one.passes):
             held.kill()
         one.cluster.holder.clear()
-        one.lie, one.lag, one.moves, one.has_definition = None, 0, False, True
+        one.lie, one.lag, one.moves, one.has_definition, one.has_question = None, 0, False, True, False
         found.delete_copies(one)
     if found.remote is not None:
         found.leave_remote_signer()
@@ -104,6 +104,7 @@ def _explains(condition: Condition) -> bool:
     return condition.severity is Severity.CRITICAL and condition.reason in (
         Reason.SIGN_STATE_LOST,
         Reason.OTHER_CLUSTER,
+        Reason.KEY_MISMATCH,
         Reason.CHANGEOVER,
     )
 

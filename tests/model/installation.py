@@ -53,6 +53,8 @@ class Installation:
     provider: Provider
     settings: config_settings.Settings
     has_definition: bool = True
+    has_question: bool = False
+    """Whether a field that is immutable was changed, so that the engine asks before it replaces the StatefulSet."""
     joins: bool = False
     """Whether the operator orders an opt-in."""
     moves: bool = False
@@ -487,7 +489,10 @@ class Engine:
         changes = []
         for key, manifest in self._wanted(request):
             consumer_id = members.consumer_of(manifest)
-            if consumer_id not in request.paused and self._is_replaced(key, manifest):
+            is_asked = (
+                key.kind == "StatefulSet" and key in there.items and self.running.installation.has_question
+            )
+            if consumer_id not in request.paused and (is_asked or self._is_replaced(key, manifest)):
                 changes.append(_change("replace", key, there.items[key], consumer_id))
         for key, item in self._leaving(request):
             changes.append(_change("delete", key, item, _consumer(item)))

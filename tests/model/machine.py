@@ -8,6 +8,11 @@ from tests.model import calm, installation, provider, universe
 
 WHICH = st.integers(0, 3)
 EFFECT = st.integers(1, 24)
+CHAINS = (
+    *("leave", "rejoin", "rejoin", "jail", "unjail", "unjail", "break", "relay", "relay", "wait", "wait"),
+    *("change over", "new chain", "new chain", "halt", "go on", "go on", "round", "round"),
+)
+HOLDS = st.sampled_from(("", "definition", "question"))
 
 
 class Counted:
@@ -21,15 +26,25 @@ class Signing(RuleBasedStateMachine):
     """Two or three installations of one validator, a provider and a consumer chain, and harm."""
 
     found: universe.Universe
+    is_quiet: bool
 
     @initialize(
         is_shared=st.sampled_from((False, False, True)),
         waits=st.sampled_from((False, False, True)),
         is_running=st.sampled_from((True, True, True, False)),
+        is_quiet=st.sampled_from((False, False, True)),
     )
-    def begin(self, is_shared: bool, waits: bool, is_running: bool) -> None:
-        """Create everything; in most runs the first installation signs already, and its namespace has a backup."""
+    def begin(self, is_shared: bool, waits: bool, is_running: bool, is_quiet: bool) -> None:
+        """Create everything; in most runs the first installation signs already, and its namespace has a backup.
+
+        Args:
+            is_shared: whether volumes are on a shared file system without locks.
+            waits: whether lost keys wait for the operator.
+            is_running: whether the first installation signs already.
+            is_quiet: whether nodes vote only when a rule says so, instead of after each rule.
+        """
         Counted.examples += 1
+        self.is_quiet = is_quiet
         self.found = universe.create(is_shared_storage=is_shared, lost_volume="wait" if waits else "rekey")
         if not is_running:
             return
@@ -64,10 +79,6 @@ class Signing(RuleBasedStateMachine):
             self.found.run_pass(self._one(which))
             self.found.block()
 
-    @rule(which=WHICH)
-    def settle(self, which: int) -> None:
-        self._one(which).cluster.settle()
-
     @rule(blocks=st.integers(1, 4))
     def blocks(self, blocks: int) -> None:
         for _ in range(blocks):
@@ -90,12 +101,6 @@ class Signing(RuleBasedStateMachine):
             self.found.vote()
             self.found.go_on()
 
-    @precondition(lambda self: self._is_launched and not self.found.provider.chain.is_halted)
-    @rule()
-    def next_round(self) -> None:
-        assert self.found.provider.chain is not None
-        self.found.provider.chain.next_round()
-
     # -- harm to passes -------------------------------------------------------------------------------
 
     @rule(which=WHICH, effect=EFFECT, is_prompt=st.booleans())
@@ -117,17 +122,11 @@ class Signing(RuleBasedStateMachine):
     def resume_pass(self, which: int, is_killed: bool) -> None:
         held = [held for one in self.found.installations for held in one.passes]
         chosen = held[which % len(held)]
+        chosen.installation.cluster.holder.clear()  # the Leases expire meanwhile
         if is_killed:
             chosen.kill()
         else:
             chosen.go_on()
-
-    @precondition(lambda self: any(one.passes for one in self.found.installations))
-    @rule()
-    def lose_leases(self) -> None:
-        """Let all Leases expire."""
-        for one in self.found.installations:
-            one.cluster.holder.clear()
 
     @rule(which=WHICH, lie=st.sampled_from(provider.Lie))
     def lie(self, which: int, lie: provider.Lie) -> None:
@@ -143,16 +142,6 @@ class Signing(RuleBasedStateMachine):
 
     # -- harm to machines and pods --------------------------------------------------------------------
 
-    @rule(which=WHICH)
-    def stop_pod(self, which: int) -> None:
-        self.found.stop_pod(self._one(which))
-
-    @rule(which=WHICH)
-    def end_process(self, which: int) -> None:
-        process = self.found.process_of(self._one(which))
-        if process is not None:
-            process.stop()
-
     @rule(which=WHICH, is_prompt=st.booleans())
     def force_delete(self, which: int, is_prompt: bool) -> None:
         """Delete the pod of a machine that is not reached, where its containers still run."""
@@ -164,12 +153,21 @@ class Signing(RuleBasedStateMachine):
         if is_prompt:
             one.cluster.settle()
 
-    @rule(which=WHICH)
-    def lose_machine(self, which: int) -> None:
-        """End one of the nodes, perhaps one that nobody reached any more."""
-        processes = self.found.processes()
-        if processes:
+    @rule(which=WHICH, kind=st.sampled_from(("stop", "end", "lose", "cut off", "settle")))
+    def harm_pod(self, which: int, kind: str) -> None:
+        """Delete a pod, end a process, lose one that nobody may reach any more, cut it off or reconnect it, or wait."""
+        one, processes = self._one(which), self.found.processes()
+        process = self.found.process_of(one)
+        if kind == "stop":
+            self.found.stop_pod(one)
+        elif kind == "settle":
+            one.cluster.settle()
+        elif kind == "lose" and processes:
             processes[which % len(processes)].stop()
+        elif kind == "end" and process is not None:
+            process.stop()
+        elif kind == "cut off" and process is not None:
+            process.is_cut_off = not process.is_cut_off
 
     @rule(which=WHICH)
     def scale(self, which: int) -> None:
@@ -181,12 +179,6 @@ class Signing(RuleBasedStateMachine):
                 one.cluster.objects.items[key] = {**item, "spec": spec}
                 one.cluster.objects.touched.add(key)
         one.cluster.settle()
-
-    @rule(which=WHICH)
-    def cut_off(self, which: int) -> None:
-        process = self.found.process_of(self._one(which))
-        if process is not None:
-            process.is_cut_off = not process.is_cut_off
 
     # -- harm to volumes and objects ------------------------------------------------------------------
 
@@ -208,19 +200,24 @@ class Signing(RuleBasedStateMachine):
         self.found.restore_under_claim(position)
         self._one(which).cluster.settle()
 
-    @rule(which=WHICH, is_held=st.booleans())
-    def restore_volume(self, which: int, is_held: bool) -> None:
-        """Put back an older disk; the pass that sees it may have no definition, and so hold the chain."""
-        one = self._one(which)
+    @rule(which=WHICH, by=HOLDS, is_fresh=st.booleans())
+    def restore_volume(self, which: int, by: str, is_fresh: bool) -> None:
+        """Put back an older disk, or one of a moment ago; the chain may be held in the pass that sees it."""
+        if is_fresh:
+            self.found.backup(which % len(self.found.installations))
+            self.found.vote()
         self.found.restore_volume(which % len(self.found.installations))
-        one.has_definition = not is_held
-        self.found.run_pass(one)
+        self._hold(self._one(which), by)
 
-    @rule(which=WHICH, is_held=st.booleans())
-    def restore_namespace(self, which: int, is_held: bool) -> None:
-        one = self._one(which)
+    @rule(which=WHICH, by=HOLDS)
+    def restore_namespace(self, which: int, by: str) -> None:
         self.found.restore_namespace(which % len(self.found.installations))
-        one.has_definition = not is_held
+        self._hold(self._one(which), by)
+
+    def _hold(self, one: installation.Installation, by: str) -> None:
+        """Run a pass in which the chain has no definition, or the engine a question, or neither."""
+        one.has_definition, one.has_question = by != "definition", by == "question"
+        one.cluster.holder.clear()  # the Lease of a pass that hangs expires
         self.found.run_pass(one)
 
     @rule(which=WHICH, has_disk=st.booleans(), is_renamed=st.booleans())
@@ -248,55 +245,54 @@ class Signing(RuleBasedStateMachine):
     def break_state(self, which: int) -> None:
         self.found.break_state(self._one(which))
 
+    @rule(kind=st.sampled_from(CHAINS))
+    def change_chains(self, kind: str) -> None:
+        """Let the chains, their owner or the validator do something, or end what lasts."""
+        chain = self.found.provider
+        if kind == "leave" and chain.phase is model.Phase.LAUNCHED:
+            chain.is_opted_in = False
+        elif kind == "rejoin":
+            self.found.installations[0].joins = True
+        elif kind in ("jail", "unjail"):
+            chain.is_jailed = kind == "jail"
+        elif kind in ("break", "relay"):
+            self.found.is_relaying = kind == "relay"
+        elif kind == "wait":
+            chain.time += provider.BLOCK * 3000
+        elif kind == "change over" and chain.phase is model.Phase.INITIALIZED:
+            chain.connection_id = "connection-0"
+        elif kind == "new chain":
+            chain.connection_id = ""
+        elif kind in ("halt", "go on") and chain.chain is not None:
+            chain.chain.is_halted = kind == "halt"
+        elif kind == "round" and chain.chain is not None and not chain.chain.is_halted:
+            chain.chain.next_round()
+
     # -- what operators, owners and chains do ---------------------------------------------------------
 
     @rule(which=WHICH, is_moving=st.booleans())
     def move(self, which: int, is_moving: bool) -> None:
         self._one(which).moves = is_moving
 
-    @rule(which=WHICH)
-    def join(self, which: int) -> None:
-        self._one(which).joins = True
-
-    @precondition(lambda self: self.found.provider.phase is model.Phase.LAUNCHED)
-    @rule()
-    def leave(self) -> None:
-        self.found.provider.is_opted_in = False
-
-    @rule(is_jailed=st.booleans())
-    def jail(self, is_jailed: bool) -> None:
-        self.found.provider.is_jailed = is_jailed
-
-    @rule(which=WHICH, has_definition=st.booleans())
-    def define(self, which: int, has_definition: bool) -> None:
-        """Remove the chain's definition, which holds the chain, or put it back."""
-        self._one(which).has_definition = has_definition
-
-    @rule(is_changing=st.booleans())
-    def change_over(self, is_changing: bool) -> None:
-        """Let the owner set the connection of a changeover, which is possible before the launch only."""
-        if self.found.provider.phase is model.Phase.INITIALIZED or not is_changing:
-            self.found.provider.connection_id = "connection-0" if is_changing else ""
-
-    @precondition(lambda self: self._is_launched)
-    @rule(is_halted=st.booleans())
-    def halt(self, is_halted: bool) -> None:
-        assert self.found.provider.chain is not None
-        self.found.provider.chain.is_halted = is_halted
-
-    @rule(is_relaying=st.booleans())
-    def relay(self, is_relaying: bool) -> None:
-        self.found.is_relaying = is_relaying
-
-    @rule()
-    def wait(self) -> None:
-        """Let a day go by, in which nothing is done."""
-        self.found.provider.time += provider.BLOCK * 3000
+    @rule(which=WHICH, by=HOLDS)
+    def hold(self, which: int, by: str) -> None:
+        """Remove the chain's definition, or let the engine ask, either of which holds the chain; or end that."""
+        self._hold(self._one(which), by)
 
     @precondition(lambda self: self._is_launched)
     @rule(which=WHICH)
     def reset(self, which: int) -> None:
-        self.found.reset(self._one(which))
+        """Lose a volume, and let its key sign again by a reset, where no other key takes its place."""
+        one = self._one(which)
+        if one.settings.signing.lost_volume != "wait":
+            return
+        self.found.vote()
+        self.found.lose_volume(one)
+        for _ in range(2):
+            self.found.run_pass(one)
+        self.found.reset(one)
+        for _ in range(3):
+            self.found.run_pass(one)
 
     @precondition(lambda self: self._is_launched and self.found.remote is None)
     @rule(which=WHICH)
@@ -317,6 +313,8 @@ class Signing(RuleBasedStateMachine):
         Counted.steps += 1
         if hasattr(self, "found"):
             self.found.check_places()
+            if not self.is_quiet:
+                self.found.vote()
 
     def teardown(self) -> None:
         """Ask whether all is well in the end."""

@@ -13,7 +13,7 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from tests.model import machine
 
-_LENGTH = 40
+_LENGTH = 100
 """Most rules of one run of the machine."""
 _SOAK = int(os.environ.get("ICS_MODEL_SOAK", "1000000"))
 
@@ -24,7 +24,7 @@ def _run(steps: int, seed: int) -> None:
     if os.environ.get("ICS_MODEL_SHRINKS") != "no":
         phases.append(hypothesis.Phase.shrink)
     settings = hypothesis.settings(
-        max_examples=min(200, steps // _LENGTH),
+        max_examples=min(200, steps // 90 + 3),
         stateful_step_count=_LENGTH,
         database=None,
         deadline=None,

@@ -14,6 +14,10 @@ STAGING = datetime.timedelta(minutes=61)
 """Time after which the sign state of a place is on record, or never."""
 
 
+CLUSTERS = 2
+"""Control planes at the beginning."""
+
+
 class PlaceUsedTwice(AssertionError):
     """One place's key was given to nodes of two sites."""
 
@@ -296,13 +300,16 @@ class Universe:
     def reset(self, one: installation.Installation) -> None:
         """Let a lost key sign again above the height in progress, as `ics sign-state reset` does on a moving chain.
 
-        The operator has made sure that nothing else has the key.
+        The operator has made sure that nothing else has the key, which is not so beside a restored cluster.
         """
+        if len(self.clusters) > CLUSTERS:
+            return
         chain, process, address = self.provider.chain, self.process_of(one), self.assigned()
         if chain is None or chain.is_halted or process is None or self.remote is not None or one.passes:
             return
         if any(other.key == address for other in self.processes()):
             return
+        self.provider.time += STAGING
         for key in self.key_secrets(one):
             item = one.cluster.objects.items[key]
             record = node_records.key_record(item)

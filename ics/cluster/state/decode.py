@@ -67,11 +67,23 @@ class _NamespaceState:
             self.problem = self.problem or str(error)
 
     @property
-    def weight(self) -> tuple[bool, bool, bool, bool, str]:
-        """Sort key of a chain's namespaces: no copy, and the one with its node, else its genesis, else its volume."""
+    def mounted(self) -> model.SigningRecord | None:
+        """Record of the key that the node here has, None if it is withheld."""
+        if self.is_withheld:
+            return None
+        here = (record for record in self.records if record.place.namespace == self.namespace)
+        return next((record for record in here if record.place.place_id == self.workload_place), None)
+
+    @property
+    def weight(self) -> tuple[bool, bool, bool, bool, bool, str]:
+        """Sort key of a chain's namespaces: no copy, then the one with its node, else its genesis, else its volume.
+
+        Of two that both say that they are none, a copy was edited: the original's record names its own volume.
+        """
         return (
             not self.is_copy,
             self.has_workload,
+            self.volume_uid is not None and any(one.volume_uid == self.volume_uid for one in self.records),
             self.genesis is not None,
             self.volume_uid is not None,
             self.namespace,
@@ -215,6 +227,13 @@ def _chain(namespaces: Sequence[_NamespaceState]) -> observed.ChainMemory:
         watermark=home.watermark,
         copies=tuple(
             sorted(state.namespace for state in ordered[:-1] if home.has_workload and state.has_workload)
+        ),
+        exposed=tuple(
+            mounted.place
+            for state in ordered[:-1]
+            if (mounted := state.mounted) is not None
+            and state.volume_uid is not None
+            and mounted.volume_uid not in (None, state.volume_uid)
         ),
         is_ending=home.is_ending,
         is_withheld=home.is_withheld,

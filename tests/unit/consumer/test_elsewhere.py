@@ -284,20 +284,20 @@ def paused(**memory: Any) -> desired.ChainDecision:
     ],
 )
 def test_paused_chain_on_its_volume_keeps_its_key(memory: dict[str, Any]) -> None:
-    assert paused(**memory).withholds is None
+    assert paused(**memory).withholds == ()
 
 
 def test_key_is_withheld_from_the_node_of_a_paused_chain_on_another_volume() -> None:
     """Whatever pauses the chain must not leave its node a key whose record of signed blocks is lost."""
     records = (factories.record(volume="volume-0"), factories.record(at=1))
-    assert paused(records=records).withholds == desired.Withholding("ns", factories.place())
+    assert paused(records=records).withholds == (desired.Withholding("ns", factories.place()),)
     unread = factories.snapshot(LAUNCHED, problems={"0": "down"})
     memory = factories.memory(
         has_workload=True, workload_place=factories.place_id(), records=records, problem="Secret x: fix it"
     )
     for snapshot in (factories.snapshot(LAUNCHED), unread):
         [decision] = factories.judge(snapshot, memory=memory).decisions
-        assert decision.withholds == desired.Withholding("ns", factories.place())
+        assert decision.withholds == (desired.Withholding("ns", factories.place()),)
 
 
 # -- what always holds ---------------------------------------------------------------------------------

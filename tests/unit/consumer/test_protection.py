@@ -46,7 +46,7 @@ def test_remote_signer_withdraws_the_record_of_the_key_that_it_replaces(broken: 
     decision = decided(running(**broken), consensus_keys={"0": REMOTE})
     assert decision.withdraws == (place,)
     # The node loses its own key at once, whatever may hold the engine.
-    assert (decision.is_paused, decision.withholds) == (bool(broken), desired.Withholding("ns", place))
+    assert (decision.is_paused, decision.withholds) == (bool(broken), (desired.Withholding("ns", place),))
 
 
 @pytest.mark.parametrize(

@@ -187,7 +187,7 @@ async def test_key_is_withheld_before_anything_else_is_done(monkeypatch: pytest.
     wanted = wanting(OPT_IN)
     withheld = desired.Withholding("ns", factories.place())
     [decision] = wanted.decisions
-    wanted = dataclasses.replace(wanted, decisions=(dataclasses.replace(decision, withholds=withheld),))
+    wanted = dataclasses.replace(wanted, decisions=(dataclasses.replace(decision, withholds=(withheld,)),))
     for error in (None, errors.Transient("the API server is unreachable")):
         scene = Scene([0], wanted={HEIGHT: wanted})
 
