@@ -126,6 +126,7 @@ def test_only_the_right_name_purges_it(
 
     assert purged.code == 0, purged.err
     assert sorted(purged.json["removed"]) == [
+        f"ConfigMap {home}/{names.WATERMARK}",
         f"Namespace {home}",
         f"PersistentVolumeClaim {home}/data",
         *(f"Secret {home}/{key}" for key in sorted(keys)),
@@ -147,10 +148,12 @@ def identities(items: Mapping[str, kube.Object], consumer: str) -> dict[str, str
 
 
 def is_retained(item: kube.Object) -> bool:
-    """Namespace, volume and consensus keys; told by what they are, not by what their labels say."""
+    """Namespace, volume, consensus keys and watermark; told by what they are, not by what their labels say."""
     name = item["metadata"]["name"]
-    return item["kind"] in ("Namespace", "PersistentVolumeClaim") or (
-        item["kind"] == "Secret" and name.startswith("consensus-key-")
+    return (
+        item["kind"] in ("Namespace", "PersistentVolumeClaim")
+        or (item["kind"] == "Secret" and name.startswith("consensus-key-"))
+        or (item["kind"] == "ConfigMap" and name == names.WATERMARK)
     )
 
 
