@@ -13,7 +13,7 @@ import threading
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from devnet import places
 from tests.network import kube, operators
@@ -140,14 +140,14 @@ class Logs:
         """The new lines that tell of a double signature."""
         for path in self.root.glob(f"{self.namespace}_node-*/node/*.log"):
             try:
-                file = path.open("rb")
+                found = path.open("rb")
             except FileNotFoundError:  # its pod has gone
                 continue
-            inode = os.fstat(file.fileno()).st_ino
+            inode = os.fstat(found.fileno()).st_ino
             if inode in self.files:
-                file.close()
+                found.close()
             else:
-                self.files[inode] = file
+                self.files[inode] = found
         for inode, file in self.files.items():
             text = self.rest.get(inode, b"") + file.read()
             complete, _, self.rest[inode] = text.rpartition(b"\n")
@@ -161,9 +161,9 @@ class Logs:
             file.close()
 
 
-def evidence(operator: operators.Operator, home: str, first: int, last: int) -> list[dict[str, object]]:
+def evidence(operator: operators.Operator, home: str, first: int, last: int) -> list[dict[str, Any]]:
     """All evidence in the blocks of these heights, which the node must have."""
-    found: list[dict[str, object]] = []
+    found: list[dict[str, Any]] = []
     for highest in range(last, first - 1, -_PAGE):
         lowest = max(first, highest - _PAGE + 1)
         window = {"minHeight": str(lowest), "maxHeight": str(highest)}

@@ -143,6 +143,26 @@ def test_before_the_launch_a_second_installation_has_no_key(chain: Chain, alice:
     assert len(alice.transactions()) == sent
 
 
+def test_a_volume_that_is_lost_before_the_launch_heals_too(chain: Chain, bob: operators.Operator) -> None:
+    home, old = launch.namespace_of(bob, chain.consumer_id), validators.assigned(bob, chain.consumer_id)
+    lost = volumes.claim(bob, home)["metadata"]["uid"]
+    volumes.delete_claim(bob, home)
+
+    with operators.Cron([bob]) as cron:
+        new = waiting.until(
+            "bob has another key",
+            lambda: validators.assigned(bob, chain.consumer_id),
+            lambda key: key not in ("", old),
+        )
+        waiting.until(
+            "all is staged again",
+            lambda: installations.told(bob, chain.consumer_id, cron.last("bob"), "Staged"),
+        )
+
+    assert new == bob.address_of(chain.consumer_id)
+    assert volumes.claim(bob, home)["metadata"]["uid"] != lost
+
+
 def test_after_the_launch_a_second_installation_starts_nothing_without_events_either(
     chain: Chain,
     alice: operators.Operator,
