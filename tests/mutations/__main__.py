@@ -51,7 +51,7 @@ def run(mutation: Mutation) -> tuple[str, str]:
             capture_output=True,
             text=True,
             check=False,
-            env={**os.environ, "ICS_MODEL_STEPS": str(STEPS), "ICS_MODEL_SHRINKS": "no"},
+            env={**os.environ, "MODEL_STEPS": str(STEPS), "MODEL_SHRINKS": "no"},
         )
         failed = _FAILED.search(tested.stdout)
         if failed is None and tested.returncode:
