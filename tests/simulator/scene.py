@@ -37,7 +37,7 @@ def chain(number: int, *, is_launched: bool) -> fake.Consumer:
         number: its consumer id.
         is_launched: LAUNCHED, with its genesis; else INITIALIZED, its spawn far ahead.
     """
-    own = derivation.derive_consensus_key(SEED, fake.CHAIN_ID, str(number), 0).public_key
+    own = derivation.derive_consensus_key(SEED, fake.CHAIN_ID, str(number), f"{number:032x}").public_key
     powers = {
         member: (own if member == OWN else _consumer_key(number, member), VALIDATORS + 1 - member)
         for member in MEMBERS
