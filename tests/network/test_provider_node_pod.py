@@ -1,6 +1,6 @@
 """charlie's stack runs a node of the provider too; its key signs only once its operator lets it, by name.
 
-About a minute and a half.
+About two minutes and a half.
 """
 
 import base64
@@ -151,5 +151,33 @@ def test_it_takes_the_key_once_its_operator_lets_it_sign(
         assert done.code == 0, done.err
         return running_key()
 
+    waiting.until("it runs with the key", passed, lambda seen: seen == ADDRESS, every=2)
+    assert check() == f"ready {ADDRESS}"
+
+
+def test_on_another_volume_it_has_no_key_until_its_operator_lets_it_sign(
+    charlie: operators.Operator, installed: operators.Run, root: pathlib.Path
+) -> None:
+    charlie.kube.delete(kinds.VOLUME_CLAIM, HOME, NAME)
+    assert kubectl("delete", "pod", "--namespace", HOME, POD).returncode == 0
+    waiting.until("the claim is gone", lambda: charlie.kube.find(kinds.VOLUME_CLAIM, HOME, NAME) is None)
+
+    def passed() -> str:
+        done = charlie.ics("up", project=root)
+        assert done.code == 0, done.err
+        return running_key()
+
+    waiting.until("it runs again, without the key", passed, lambda seen: seen not in ("", ADDRESS), every=2)
+    assert check() == f"withheld {ADDRESS}"
+    conditions = charlie.ics("status", project=root).json["conditions"]
+    (condition,) = [one for one in conditions if one["reason"] == "ProviderKeyWithheld"]
+    assert condition["severity"] == "critical"
+    assert "ics sign-state reset provider --confirm provider" in condition["message"]
+    waiting.until(
+        "it has caught up, and is released",
+        lambda: charlie.ics("sign-state", "reset", "provider", "--confirm", "provider", project=root).code,
+        lambda code: code == 0,
+        every=3,
+    )
     waiting.until("it runs with the key", passed, lambda seen: seen == ADDRESS, every=2)
     assert check() == f"ready {ADDRESS}"
