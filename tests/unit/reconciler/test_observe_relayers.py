@@ -17,7 +17,7 @@ from tests.unit.relayer import ibc_chain
 QUESTION = questions.RelayQuestion(
     consumer_id="0", namespace="n", client_id="07-tendermint-3", address="consumer1me", denom="stake"
 )
-FACTS = observed.Observed(snapshot=factories.snapshot())
+FACTS = observed.Observed(spare=factories.SPARE, snapshot=factories.snapshot())
 CONSUMER_TIME = datetime.datetime(2026, 11, 22, 12, 42, 31, tzinfo=datetime.UTC)
 
 
