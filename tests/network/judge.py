@@ -13,7 +13,7 @@ import threading
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from devnet import places
 from tests.network import kube, operators
@@ -140,7 +140,7 @@ class Logs:
         """The new lines that tell of a double signature."""
         for path in self.root.glob(f"{self.namespace}_node-*/node/*.log"):
             try:
-                file = path.open("rb")
+                file: BinaryIO = path.open("rb")
             except FileNotFoundError:  # its pod has gone
                 continue
             inode = os.fstat(file.fileno()).st_ino
@@ -161,7 +161,7 @@ class Logs:
             file.close()
 
 
-def evidence(operator: operators.Operator, home: str, first: int, last: int) -> list[dict[str, object]]:
+def evidence(operator: operators.Operator, home: str, first: int, last: int) -> list[dict[str, Any]]:
     """All evidence in the blocks of these heights, which the node must have."""
     found: list[dict[str, object]] = []
     for highest in range(last, first - 1, -_PAGE):
