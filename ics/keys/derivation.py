@@ -111,7 +111,7 @@ _R = TypeVar("_R")
 
 
 def _cached(size: int) -> Callable[[Callable[_P, _R]], Callable[_P, _R]]:
-    """Keep so many results of a function; unlike with `functools.lru_cache`, its arguments stay type-checked."""
+    """Keep the latest results of a function; unlike with `functools.lru_cache`, its arguments stay type-checked."""
 
     def decorate(function: Callable[_P, _R]) -> Callable[_P, _R]:
         return cast(Callable[_P, _R], functools.lru_cache(maxsize=size)(function))
