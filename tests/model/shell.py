@@ -1,7 +1,7 @@
 """The product's scripts, run by a real shell on files that are laid out for them, and read back.
 
 An outcome is remembered by everything that a script can see: its text, its environment and all files under its mounts.
-Only keys, their addresses and what was signed are renamed, in the order of their first appearance, because no script looks
+Only keys, their addresses and what was signed are renamed, in the order in which they appear, for no script looks
 into one.
 """
 
