@@ -21,7 +21,7 @@ down: venv ## removes the local network, whatever state it is in
 	$(PYTHON) -m devnet down
 
 .PHONY: test
-test: export ICS_MODEL_STEPS = 10000
+test: export MODEL_STEPS = 10000
 test: static ## set-up and all tests, the real network's among them, side by side
 	$(PYTHON) -m devnet build
 	$(SIDE_BY_SIDE) -m 'not soak'

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from ics import model
 from ics.conditions import Condition
+from ics.consumer import places
 from ics.consumer import watchdog as consumer_watchdog
 from ics.relayer import facts, inputs
 
@@ -78,8 +79,8 @@ class Observed:
 
     snapshot: model.Snapshot
     memory: Memory = field(default_factory=Memory)
-    spare: str = ""
-    """Random text of this pass, from which new places get their ids."""
+    spare: str
+    """Random text of this pass, from which new places get their ids: 32 hex digits or more."""
     observations: Mapping[str, model.Observation] = field(default_factory=dict)
     """Of chains with a node at the start of the pass, by consumer id."""
     provider_node: model.Observation | None = None
@@ -120,3 +121,7 @@ class Observed:
     """Consumer ids for which the operator orders a new key."""
     endpoints: tuple[Condition, ...] = ()
     """Conditions of failing provider endpoints for which others take over."""
+
+    def __post_init__(self) -> None:
+        """Refuse a text that is not random enough; raises ValueError."""
+        places.check_spare(self.spare)

@@ -16,6 +16,8 @@ from ics.keys import derivation
 
 _CREATION = datetime.timedelta(hours=1)
 """Age of an assigned key's place at which its sign state must exist."""
+_SPARE_DIGITS = 32
+"""Least length of the random text of a pass, in hex."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +97,22 @@ class Known:
     """Least age of a place that replaced another before it is replaced itself; None: lost keys are not replaced."""
 
 
+def check_spare(spare: str) -> None:
+    """Refuse a text from which two installations might make the same place, and so the same key.
+
+    Args:
+        spare: random text of a pass.
+
+    Raises:
+        ValueError: it is empty, or shorter than 16 bytes in hex.
+    """
+    if len(spare) < _SPARE_DIGITS:
+        raise ValueError(
+            f"the random text of a pass has {len(spare)} hex digits, not {_SPARE_DIGITS}: every installation would"
+            " make the same places, and so the same keys"
+        )
+
+
 def new_place(
     spare: str,
     consumer_id: str,
@@ -113,7 +131,11 @@ def new_place(
         now: the provider's block time.
         replaces: id of the place whose sign state was lost.
         is_moved: whether the operator moves the chain here.
+
+    Raises:
+        ValueError: the text is too short to be random.
     """
+    check_spare(spare)
     digest = hashlib.sha256(f"{spare}\n{consumer_id}\n{replaces}\n{is_moved}".encode()).hexdigest()
     return model.Place(
         place_id=digest[:32],

@@ -193,14 +193,16 @@ _Answer = TypeVar("_Answer")
 
 
 async def _each(queries: Mapping[str, Awaitable[_Answer]]) -> dict[str, _Answer | errors.IcsError]:
-    """Await all queries concurrently; an error is the answer of its own query only."""
-    answers = await asyncio.gather(*queries.values(), return_exceptions=True)
-    result: dict[str, _Answer | errors.IcsError] = {}
-    for consumer_id, answer in zip(queries, answers, strict=True):
-        if isinstance(answer, BaseException) and not isinstance(answer, errors.IcsError):
-            raise answer
-        result[consumer_id] = answer
-    return result
+    """Await all queries concurrently; an error, even an unexpected one, is the answer of its own query only."""
+
+    async def answer(query: Awaitable[_Answer]) -> _Answer | errors.IcsError:
+        try:
+            return await query
+        except Exception as error:
+            return errors.of_chain(error)
+
+    answers = await asyncio.gather(*map(answer, queries.values()))
+    return dict(zip(queries, answers, strict=True))
 
 
 def _values(answers: Mapping[str, object], kind: type[_Answer]) -> dict[str, _Answer]:

@@ -243,7 +243,7 @@ async def _assign(
         The refused chains with the errors, the desired state without joining them, and the confirmed transactions.
     """
     # A chain whose objects the cluster would reject is not joined, because its node could not run.
-    refused = await _refused_chains(world, engine, sender, observed, desired) if due else {}
+    refused = await _refused_chains(world, engine, sender, observed, desired)
     desired = opt_ins.exclude(desired, refused, observed.memory)
     sent = await _transact(world, sender, [intent for intent in due if intent in desired.intents], collector)
     for consumer_id, error in refused.items():

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ics import model, names
-from ics.consumer import places
+from ics.consumer import observed, places
 from ics.cosmos import addresses
 from ics.keys import derivation
 from tests.unit import factories
@@ -181,6 +181,15 @@ def test_cluster_that_was_restored_elsewhere_has_no_records_of_its_own() -> None
     found = choose(factories.record(), site=restored, assigned=KEY, workload_place=FIRST.place_id)
     new = factories.new_place(site=restored, replaces=KEY.hex().upper(), is_moved=True)
     assert found == selected(new, elsewhere=KEY)
+
+
+@pytest.mark.parametrize("spare", ["", "5" * 31])
+def test_pass_without_random_text_makes_no_place(spare: str) -> None:
+    """The text alone distinguishes the places of two installations with one seed."""
+    with pytest.raises(ValueError, match="the same keys"):
+        places.new_place(spare, "0", SITE, NOW)
+    with pytest.raises(ValueError, match="the same keys"):
+        observed.Observed(spare=spare, snapshot=factories.snapshot())
 
 
 # -- moving here ---------------------------------------------------------------------------------------

@@ -319,6 +319,7 @@ def test_definition_without_genesis_source_is_refused() -> None:
 
 def rendered(**settings: Any) -> dict[str, model.Manifest]:
     facts = observed.Observed(
+        spare=factories.SPARE,
         snapshot=factories.snapshot(LAUNCHED, launches={"0": factories.launch("alice", "bob")}),
         memory=RECORDED,
     )

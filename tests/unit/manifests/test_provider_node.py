@@ -161,6 +161,7 @@ def checked(
     """The variables of the key's check, and the annotations of the StatefulSet, in a later pass."""
     memory = observed.ProviderNodeMemory(volume_uid=volume, has_workload=True, record=record)
     state = observed.Observed(
+        spare=factories.SPARE,
         snapshot=factories.snapshot(),
         memory=dataclasses.replace(observed.Memory(), provider_node=memory),
     )

@@ -56,6 +56,7 @@ async def tended(
     record = dataclasses.replace(factories.record(), certificates=("c1",))
     here = factories.memory(genesis=factories.GENESIS, has_workload=True, records=(record,), **memory)
     seen = observed.Observed(
+        spare=factories.SPARE,
         snapshot=factories.snapshot(LAUNCHED),
         memory=here,
         observations={"0": model.Observation(factories.pod(key_check=f"{check} {ADDRESS}"), node)},

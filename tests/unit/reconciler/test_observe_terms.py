@@ -22,9 +22,7 @@ class Provider:
 
     found: model.Snapshot
     slashing: model.SlashingParams | errors.IcsError = factories.SLASHING
-    queued: Mapping[str, model.InfractionParameters | errors.IcsError] = dataclasses.field(
-        default_factory=dict
-    )
+    queued: Mapping[str, model.InfractionParameters | Exception] = dataclasses.field(default_factory=dict)
     asked: list[str] = dataclasses.field(default_factory=list)
 
     async def open(self, floor: int) -> None:
@@ -57,7 +55,7 @@ class Provider:
     async def queued_terms(self, consumer_id: str) -> model.InfractionParameters:
         self.asked.append(consumer_id)
         answer = self.queued.get(consumer_id, NOTHING)
-        if isinstance(answer, errors.IcsError):
+        if isinstance(answer, Exception):
             raise answer
         return answer
 
@@ -135,13 +133,13 @@ async def test_harsh_queue_and_unread_queue_stop_only_their_chains() -> None:
             slash_fraction=factories.SLASHING.slash_fraction_double_sign, jail_duration=0, tombstone=False
         ),
     )
-    for error in (UNSERVED, DOWN):
+    for error in (UNSERVED, DOWN, KeyError("value")):
         provider = Provider(factories.snapshot(*CHAINS), queued={"0": harsh, "1": error})
 
         seen, wanted = await read(provider)
 
         assert sorted(provider.asked) == ["0", "1", "slashing"]
-        assert (seen.queued_terms, seen.queue_problems) == ({"0": harsh}, {"1": str(error)})
+        assert (seen.queued_terms, seen.queue_problems) == ({"0": harsh}, {"1": str(errors.of_chain(error))})
         assert (wanted.intents, wanted.paused) == (opt_ins("2"), frozenset())
         assert reasons(wanted) == {
             "0": [Reason.TERMS_TOO_HARSH],

@@ -64,6 +64,7 @@ async def passed(cluster: Cluster, observation: model.Observation | None, **memo
     )
     here = dataclasses.replace(base, **memory)
     state = observed.Observed(
+        spare=factories.SPARE,
         snapshot=factories.snapshot(),
         memory=dataclasses.replace(observed.Memory(), provider_node=here),
         provider_node=observation,
