@@ -61,7 +61,9 @@ def _bare(kind: kinds.Kind, item: kube.Object, name: str = "", namespace: str = 
     metadata = {"name": name or item["metadata"]["name"], **volumes.notes(item)}
     if namespace:
         metadata["namespace"] = namespace
-    content: dict[str, Any] = {key: item[key] for key in ("data", "binaryData", "type", "spec") if key in item}
+    content: dict[str, Any] = {
+        key: item[key] for key in ("data", "binaryData", "type", "spec") if key in item
+    }
     if kind is kinds.NAMESPACE:
         # Without it pods of any rights could run there; its finalizers come by themselves.
         metadata["labels"]["pod-security.kubernetes.io/enforce"] = "restricted"
