@@ -51,12 +51,6 @@ def height() -> int:
     return int(found["sync_info"]["latest_block_height"]) if found else 0
 
 
-def has_caught_up() -> bool:
-    """A record of what the key may have signed is made only from a node that knows the newest height."""
-    found = status()
-    return bool(found) and not found["sync_info"]["catching_up"]
-
-
 def running_key() -> str:
     found = status()
     return str(found["validator_info"]["address"]) if found else ""
@@ -119,6 +113,17 @@ def check() -> str:
     return kubectl("logs", "--namespace", HOME, POD, "--container", names.KEY_CHECK).stdout.strip()
 
 
+def released(charlie: operators.Operator, root: pathlib.Path) -> None:
+    """Its operator lets it sign, which the command refuses as long as a peer may know of a newer block."""
+    order = ("sign-state", "reset", "provider", "--confirm", "provider")
+    waiting.until(
+        "it has caught up, and is released",
+        lambda: charlie.ics(*order, project=root),
+        lambda reset: reset.code == 0,
+        every=3,
+    )
+
+
 def test_it_follows_the_chain_with_a_throw_away_key(installed: operators.Run) -> None:
     assert installed.code == 0, installed.err
     assert f"create StatefulSet {HOME}/{NAME}" in installed.writes
@@ -142,9 +147,7 @@ def test_sign_state_by_hand_is_not_used_by_itself(installed: operators.Run) -> N
 def test_it_takes_the_key_once_its_operator_lets_it_sign(
     charlie: operators.Operator, installed: operators.Run, root: pathlib.Path
 ) -> None:
-    waiting.until("the node has caught up", has_caught_up, every=2)
-    reset = charlie.ics("sign-state", "reset", "provider", "--confirm", "provider", project=root)
-    assert reset.code == 0, reset.err
+    released(charlie, root)
 
     def passed() -> str:
         done = charlie.ics("up", project=root)
@@ -173,11 +176,6 @@ def test_on_another_volume_it_has_no_key_until_its_operator_lets_it_sign(
     (condition,) = [one for one in conditions if one["reason"] == "ProviderKeyWithheld"]
     assert condition["severity"] == "critical"
     assert "ics sign-state reset provider --confirm provider" in condition["message"]
-    waiting.until(
-        "it has caught up, and is released",
-        lambda: charlie.ics("sign-state", "reset", "provider", "--confirm", "provider", project=root).code,
-        lambda code: code == 0,
-        every=3,
-    )
+    released(charlie, root)
     waiting.until("it runs with the key", passed, lambda seen: seen == ADDRESS, every=2)
     assert check() == f"ready {ADDRESS}"
