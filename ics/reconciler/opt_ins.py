@@ -66,7 +66,7 @@ def exclude(desired: desired.Desired, refused: Collection[str], memory: observed
         if consumer_id not in new
     }
     decisions = tuple(
-        dataclasses.replace(decision, chain=None, intents=(), is_paused=True)
+        dataclasses.replace(decision, chain=None, intents=(), awaited=(), is_paused=True)
         if decision.summary.consumer_id in refused
         else decision
         for decision in desired.decisions

@@ -281,7 +281,7 @@ class Pass:
             Any, kube.Client(installation.cluster.objects, self.step, installation.cluster.certificates)
         )
         owner = objects.Owner(installation.settings.validator, stack.PROVIDER)
-        state = state_read.StateReader(client, owner)
+        state = state_read.StateReader(client, owner, installation.settings.gateway.namespace)
         state._cluster_uid = installation.cluster.uid
         ordered = frozenset({stack.CONSUMER})
         return world.World(
