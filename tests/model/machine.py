@@ -202,9 +202,11 @@ class Signing(RuleBasedStateMachine):
 
     @rule(which=WHICH, by=HOLDS, is_fresh=st.booleans())
     def restore_volume(self, which: int, by: str, is_fresh: bool) -> None:
-        """Put back an older disk, or one of a moment ago; the chain may be held in the pass that sees it."""
+        """Put back an older disk, or one of a block ago; the chain may be held in the pass that sees it."""
         if is_fresh:
             self.found.backup(which % len(self.found.installations))
+            self.found.vote()
+            self.found.go_on()
             self.found.vote()
         self.found.restore_volume(which % len(self.found.installations))
         self._hold(self._one(which), by)

@@ -23,17 +23,16 @@ def _run(steps: int, seed: int) -> None:
     phases = [hypothesis.Phase.generate]
     if os.environ.get("MODEL_SHRINKS") != "no":
         phases.append(hypothesis.Phase.shrink)
-    settings = hypothesis.settings(
-        max_examples=min(200, steps // 90 + 3),
-        stateful_step_count=_LENGTH,
-        database=None,
-        deadline=None,
-        phases=phases,
-        suppress_health_check=list(hypothesis.HealthCheck),
-    )
-    machine.Counted.steps = machine.Counted.examples = 0
-    part = 0
+    machine.Counted.steps = machine.Counted.examples = part = 0
     while machine.Counted.steps < steps:
+        settings = hypothesis.settings(
+            max_examples=min(200, (steps - machine.Counted.steps) // _LENGTH + 1),
+            stateful_step_count=_LENGTH,
+            database=None,
+            deadline=None,
+            phases=phases,
+            suppress_health_check=list(hypothesis.HealthCheck),
+        )
         run_state_machine_as_test(hypothesis.seed(seed + part)(machine.Signing), settings=settings)
         part += 1
     print(f"{machine.Counted.steps} steps in {machine.Counted.examples} runs")
