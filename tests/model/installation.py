@@ -22,7 +22,7 @@ from ics.reconciler import observe, outcome, reconcile, world
 from tests.model import cluster, kube, loop, provider, stack
 from tests.model.provider import Lie, Provider
 
-LOOP = loop.Loop()
+LOOP = loop.Loop()  # type: ignore[abstract]  # it has what a pass uses
 
 
 class _Numbered:
@@ -271,7 +271,9 @@ class Pass:
         if subject.unused is not None:
             await place.sign_state.ensure_retired(subject.unused)
         assert subject.place is not None
-        await place.sign_state.request_reset(subject.place, subject.volume_uid, written)
+        await cast(sign_state.SignState, place.sign_state).request_reset(
+            subject.place, subject.volume_uid, written
+        )
         await self.release()
 
     def _world(self) -> world.World:

@@ -15,7 +15,7 @@ class Loop(asyncio.AbstractEventLoop):
         self._due: deque[tuple[Callable[..., object], tuple[Any, ...], contextvars.Context]] = deque()
         self._handle = asyncio.Handle(lambda: None, (), self)
 
-    def call_soon(
+    def call_soon(  # type: ignore[override]
         self, callback: Callable[..., object], *args: Any, context: contextvars.Context | None = None
     ) -> asyncio.Handle:
         """Call a function after those that are due already; the handle stands for all, and cancels none."""
@@ -26,7 +26,7 @@ class Loop(asyncio.AbstractEventLoop):
         """Return a future of this loop."""
         return asyncio.Future(loop=self)
 
-    def create_task(
+    def create_task(  # type: ignore[override]
         self,
         coro: Coroutine[Any, Any, Any],
         *,

@@ -493,7 +493,7 @@ def test_a_key_that_is_silent_gets_a_successor_where_its_certificates_are_unknow
 ) -> None:
     """The mark says what it would on the disk of a cluster with another CA, whose control plane was restored here."""
     home, witness = (launch.namespace_of(one, chain.consumer_id) for one in (charlie, bob))
-    key = charlie.kube.running_key(home)
+    key, sent = charlie.kube.running_key(home), len(charlie.transactions())
     volumes.forget_certificates(charlie, home, key)
     life = pod_uid(charlie, home)
     charlie.kube.delete(kinds.POD, home, names.NODE_POD)
@@ -514,6 +514,9 @@ def test_a_key_that_is_silent_gets_a_successor_where_its_certificates_are_unknow
         )
         waiting.until("the node has it", lambda: charlie.kube.running_key(home), lambda now: now == new)
         waiting.until("it signs", lambda: installations.signs(bob, witness, new))
+
+    sent_since = chain_messages(charlie, chain, sent)
+    assert [one.rpartition(".")[2] for one in sent_since] == ["MsgAssignConsumerKey"]
 
 
 def test_an_endpoint_that_lies_about_the_assigned_key_withdraws_nothing(
