@@ -96,7 +96,8 @@ def test_a_deleted_chain_leaves_just_its_volume_and_keys(
     after = {launch.shown(item): item for item in operator.kube.members()}
     left_of_it = {shown for shown, item in after.items() if consumer_of(item) == removed.twin}
     assert left_of_it == {shown for shown in of_twin if is_retained(before[shown])}
-    assert identities(after, consumer) == others
+    # The chain that runs on may get its relayer meanwhile.
+    assert identities(after, consumer).items() >= others.items()
     assert f"c-{removed.twin}" not in port_names(operator)
     assert f"c-{consumer}" in port_names(operator)
     home = launch.namespace_of(operator, removed.twin)

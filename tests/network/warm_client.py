@@ -5,6 +5,7 @@ It loads next to nothing, so that a shell pays for one short process and not for
 
 import json
 import os
+import signal
 import socket
 import sys
 
@@ -21,7 +22,10 @@ def main() -> int:
         connection.sendall(json.dumps(order).encode())
         connection.shutdown(socket.SHUT_WR)
         with connection.makefile("r") as answers:
-            answers.readline()  # its process id
+            process = int(answers.readline())
+            for number in (signal.SIGINT, signal.SIGTERM):
+                # It is told what this process is told, for it is what was started.
+                signal.signal(number, lambda given, _: os.kill(process, given))
             code = answers.readline()
     return int(code) if code else _INTERRUPTED
 
