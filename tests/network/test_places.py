@@ -4,6 +4,8 @@ Two installations of one validator, moves, copies, lost and restored volumes: `d
 then, row by row. Alice moves to a second installation, and while the fifty blocks are made that show that none was
 missed, charlie's node, a sixth of the power, loses all that it can lose. Bob's node only watches.
 
+What takes longest is marked `soak`: `make soak` runs all of it, `make test` the rest.
+
 No block may hold evidence, no node may log two votes of one key, and no metric may count one, from the first block to
 twenty blocks after the last test.
 """
@@ -414,6 +416,7 @@ def test_copies_of_a_namespace_never_vote(
     assert len(alice.transactions()) == sent
 
 
+@pytest.mark.soak
 def test_an_older_copy_under_the_same_claim_is_refused_and_replaced_once_it_can_be_paid_for(
     chain: Chain, bob: operators.Operator, charlie: operators.Operator
 ) -> None:
@@ -445,6 +448,7 @@ def test_an_older_copy_under_the_same_claim_is_refused_and_replaced_once_it_can_
         healed(bob, witness, charlie, home, key)
 
 
+@pytest.mark.soak
 def test_a_claim_that_a_backup_tool_made_again_is_another_place(
     chain: Chain, bob: operators.Operator, charlie: operators.Operator
 ) -> None:
@@ -463,6 +467,7 @@ def test_a_claim_that_a_backup_tool_made_again_is_another_place(
     assert volumes.copied(charlie, home, key) == older
 
 
+@pytest.mark.soak
 def test_a_lost_namespace_is_taken_over_with_a_gap(
     chain: Chain, bob: operators.Operator, charlie: operators.Operator
 ) -> None:
@@ -488,6 +493,7 @@ def test_a_lost_namespace_is_taken_over_with_a_gap(
         waiting.until("it signs", lambda: installations.signs(bob, witness, new))
 
 
+@pytest.mark.soak
 def test_a_key_that_is_silent_gets_a_successor_where_its_certificates_are_unknown(
     chain: Chain, bob: operators.Operator, charlie: operators.Operator
 ) -> None:
