@@ -83,10 +83,12 @@ def _members(state: answers.Field) -> dict[bytes, int]:
 
 
 def _peer_state(peer: answers.Field) -> answers.Field | None:
-    """Return the round state of a peer, or None before it has said anything."""
+    """Return the round state of a peer, or None before it has said anything: its height is 0 until then."""
     state = peer.get("peer_state")
     found = None if state is None else state.get("round_state")
-    return found if found is not None and found.get("height") is not None else None
+    if found is None or found.get("height") is None or _position(found)[0] == 0:
+        return None
+    return found
 
 
 def _own_votes(state: answers.Field, members: list[bytes], height: int) -> Iterator[consensus_view.SeenVote]:

@@ -40,7 +40,7 @@ VIEW = consensus_view.ConsensusView(
     own_round=1,
     height=8,
     round=2,
-    peers=2,
+    peers=1,
     votes=(*OWN, seen(2, PREVOTE, THIRD, has_node=False)),
     members={FIRST: 300, SECOND: 200, THIRD: 100},
 )
@@ -67,6 +67,12 @@ def test_short_form_has_position_and_votes_but_no_members() -> None:
 def test_node_that_syncs_blocks_has_no_votes_for_the_block_in_progress() -> None:
     found = view(recorded("dump_consensus_state.json"), committed=11)
     assert found == dataclasses.replace(VIEW, own_height=12, own_round=0, height=12, round=0, votes=())
+
+
+def test_a_peer_that_has_not_said_where_it_is_counts_as_none() -> None:
+    dump = recorded("dump_consensus_state.json")
+    dump["peers"][0]["peer_state"]["round_state"] |= {"height": "0", "round": -1, "step": 0}
+    assert view(dump).peers == 0
 
 
 def test_peer_that_is_ahead_has_the_highest_height_and_its_round() -> None:
