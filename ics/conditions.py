@@ -77,6 +77,7 @@ class Reason(enum.StrEnum):
     TERMS_UNREADABLE = "TermsUnreadable"
     QUEUE_UNREAD = "QueueUnread"
     RELAYER_UNPUBLISHED = "RelayerUnpublished"
+    CHAIN_ID_INVALID = "ChainIdInvalid"
     NO_PORT = "NoPort"
     CHANGEOVER = "Changeover"
     NO_ACCOUNT = "NoAccount"
@@ -296,6 +297,22 @@ CATALOGUE: Final[Mapping[Reason, CatalogueEntry]] = {
         ),
         look="The message; `ics endpoint show`",
         action="Shorten the description on the provider, then run `ics endpoint register`.",
+    ),
+    Reason.CHAIN_ID_INVALID: CatalogueEntry(
+        severities=_INFO_OR_CRITICAL,
+        topics=(Topic.JOINING,),
+        meaning=(
+            "The chain id has characters that a name here cannot have. The provider accepts any text, and anybody can"
+            " create such a chain. It is left alone: not joined, not run, nothing is named after it. Critical if this"
+            " validator is a member of the chain."
+        ),
+        look="`ics consumer show CONSUMER_ID`",
+        action=(
+            "If you are a member, leave the chain: `ics opt-out CONSUMER_ID`, or have its owner rename it before the"
+            " launch. Otherwise do nothing."
+        ),
+        is_settled=True,
+        is_foreign=True,
     ),
     Reason.NO_PORT: CatalogueEntry(
         severities=_CRITICAL,

@@ -10,6 +10,8 @@ Only the reconcile loop retries. Commands map the class to an exit code: 1 for `
 
 from collections.abc import Sequence
 
+from ics import plain_text
+
 
 class IcsError(Exception):
     """Base of all deliberate errors; `str(error)` is one line for the operator."""
@@ -35,6 +37,15 @@ class SettingsError(Permanent):
         self.problems: Sequence[str] = problems
 
 
+def describe(error: Exception) -> str:
+    """Return one line about any error: its own text if it is deliberate."""
+    return str(error) if isinstance(error, IcsError) else describe_unexpected(error)
+
+
 def describe_unexpected(error: Exception) -> str:
     """Return one line about an error that the program does not expect."""
-    return f"unexpected {type(error).__name__}: {' '.join(str(error).split())}"
+    try:
+        text = plain_text.one_line(str(error))
+    except Exception:
+        text = "it cannot be described"
+    return f"unexpected {type(error).__name__}: {text}"

@@ -55,6 +55,15 @@ class ProviderSettings(base.Frozen):
     max_lag: units.Duration = 60
     """Age of the last block from which an endpoint counts as lagging and is not used; default 60s."""
 
+    @pydantic.field_validator("chain_id")
+    @classmethod
+    def _is_chain_id(cls, chain_id: str) -> str:
+        try:
+            identifiers.check_chain_id(chain_id)
+        except errors.SettingsError as error:
+            raise ValueError(str(error)) from error
+        return chain_id
+
     @pydantic.field_validator("rest", "rpc", "grpc", "archive_rest")
     @classmethod
     def _urls(cls, values: tuple[str, ...]) -> tuple[str, ...]:

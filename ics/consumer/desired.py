@@ -31,7 +31,7 @@ from ics.consumer import participation as consumer_participation
 from ics.consumer import terms as consumer_terms
 from ics.consumer.peers import description, peering, ports
 from ics.consumer.peers import gateway_ports as peers_gateway_ports
-from ics.cosmos import addresses
+from ics.cosmos import addresses, identifiers
 from ics.keys import derivation
 from ics.relayer import accounts
 
@@ -356,13 +356,21 @@ def new_keys(desired: Desired) -> dict[str, bytes]:
 
 def _decide(context: context.ChainContext, consumer: model.Consumer) -> ChainDecision:
     """Decide about one chain; one that cannot be decided about is paused, whatever was raised."""
+    consumer_id = consumer.summary.consumer_id
+    failure = context.observed.failures.get(consumer_id)
     try:
-        decision = _judge(context, consumer)
+        decision = _judge(context, consumer) if failure is None else _failed(consumer.summary, failure)
     except Exception as error:
-        text = str(error) if isinstance(error, errors.IcsError) else errors.describe_unexpected(error)
-        consumer_id = consumer.summary.consumer_id
-        decision = _paused(consumer.summary, Condition.new(Reason.UNEXPECTED_ERROR, text, consumer_id))
-    return _protected(context, decision)
+        decision = _failed(consumer.summary, errors.describe(error))
+    try:
+        return _protected(context, decision)
+    except Exception as error:
+        return _failed(consumer.summary, errors.describe(error))
+
+
+def _failed(summary: model.ConsumerSummary, text: str) -> ChainDecision:
+    message = f"{summary.chain_id}: {text}"
+    return _paused(summary, Condition.new(Reason.UNEXPECTED_ERROR, message, summary.consumer_id))
 
 
 def _protected(context: context.ChainContext, decision: ChainDecision) -> ChainDecision:
@@ -439,6 +447,9 @@ def _judge(context: context.ChainContext, consumer: model.Consumer) -> ChainDeci
             summary,
             Condition.new(Reason.RECORD_BROKEN, memory.problem, summary.consumer_id),
         )
+    invalid = _invalid_name(context, consumer)
+    if invalid is not None:
+        return _paused(summary, invalid)
     if summary.consumer_id not in context.ports:
         message = f"all {ports.CAPACITY} port slots are taken by chains that were launched or created earlier"
         return _paused(summary, Condition.new(Reason.NO_PORT, message, summary.consumer_id))
@@ -470,6 +481,27 @@ def _with_terms(
     return dataclasses.replace(
         decision, conditions=conditions, open_terms=terms.questions if is_open else frozenset()
     )
+
+
+def _invalid_name(context: context.ChainContext, consumer: model.Consumer) -> Condition | None:
+    """Return why a chain's id cannot be the name of anything here, None if it can.
+
+    It is judged before anything is named after it, also for a chain that is not joined.
+    """
+    summary, detail = consumer.summary, consumer.detail
+    try:
+        identifiers.check_chain_id(summary.chain_id)
+    except errors.SettingsError as error:
+        is_member = (
+            summary.consumer_id in context.snapshot.must_validate
+            or context.memory_of(summary.consumer_id) is not None
+            or (detail is not None and context.own.consensus_address in detail.opted_in)
+        )
+        severity = Severity.CRITICAL if is_member else Severity.INFO
+        return Condition.new(
+            Reason.CHAIN_ID_INVALID, f"{error}; it is left alone", summary.consumer_id, severity=severity
+        )
+    return None
 
 
 def _unreadable(context: context.ChainContext, summary: model.ConsumerSummary, problem: str) -> Condition:

@@ -78,6 +78,8 @@ class Observed:
 
     snapshot: model.Snapshot
     memory: Memory = field(default_factory=Memory)
+    failures: Mapping[str, str] = field(default_factory=dict)
+    """Unexpected errors that were raised about one chain in this pass, by consumer id; such chains are paused."""
     spare: str = ""
     """Random text of this pass, from which new places get their ids."""
     observations: Mapping[str, model.Observation] = field(default_factory=dict)

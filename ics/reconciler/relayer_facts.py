@@ -34,6 +34,8 @@ async def read(
             return await _read(world, now, params, question)
         except errors.IcsError as error:
             return error
+        except Exception as error:
+            return errors.Permanent(errors.describe_unexpected(error))
 
     async with aio.task_group() as group:
         params = group.create_task(world.provider.provider_params())

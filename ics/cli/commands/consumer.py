@@ -56,15 +56,12 @@ async def _list(args: argparse.Namespace, access: wiring.ProviderAccess) -> int:
         matching = await _filtered(args, access, phase)
         begin = (args.page - 1) * args.page_size
         chains, total = matching[begin : begin + args.page_size], len(matching)
-    if args.json:
-        shown = [_summary(chain) for chain in chains]
-        print(output.dump({"chains": shown, "page": args.page, "total": total}))
-        return 0
     rows = [(c.consumer_id, c.chain_id, c.phase, c.top_n or "-", c.client_id or "-", c.name) for c in chains]
-    print("\n".join(output.table(("ID", "CHAIN", "PHASE", "TOP N", "CLIENT", "NAME"), rows)))
     pages = max(-(-total // args.page_size), 1)
-    print(f"page {args.page} of {pages}, {total} chains")
-    return 0
+    lines = output.table(("ID", "CHAIN", "PHASE", "TOP N", "CLIENT", "NAME"), rows)
+    lines.append(f"page {args.page} of {pages}, {total} chains")
+    shown = [_summary(chain) for chain in chains]
+    return output.emit(args, {"chains": shown, "page": args.page, "total": total}, lines)
 
 
 async def _filtered(

@@ -4,7 +4,7 @@ import argparse
 from typing import TYPE_CHECKING, Any
 
 from ics import errors, model
-from ics.cli import options, output, owner_flags, transactions
+from ics.cli import options, output, owner_flags, terminal, transactions
 from ics.engines import diff
 from ics.provider.owner import messages, terms
 from ics.reconciler import wiring
@@ -90,8 +90,7 @@ async def _update(args: argparse.Namespace, access: wiring.ProviderAccess) -> in
     order = terms.update(chain, new, args.new_owner)
     if order is None:
         line = f"consumer {chain.consumer_id} ({chain.terms.chain_id}) is unchanged; nothing to send"
-        print(output.dump({"consumer_id": chain.consumer_id, "message": line}) if args.json else line)
-        return 0
+        return output.emit(args, {"consumer_id": chain.consumer_id, "message": line}, [line])
     if order.new_owner:
         _confirmed(args, chain, "only the new owner can transfer it back")
     lines = [
@@ -167,7 +166,7 @@ async def _send(
     name = f"consumer {chain.consumer_id} ({chain.terms.chain_id})"
     if args.proposal:
         message = messages.as_json(transaction, chain.owner)
-        print(output.dump(_proposal(name, message, await access.provider.deposit())))
+        terminal.write_json(output.dump_exact(_proposal(name, message, await access.provider.deposit())))
         return 0
     account: tx_transactions.Transactions = await access.as_owner()
     if account.party.principal != chain.owner:
@@ -180,7 +179,7 @@ async def _send(
         return await transactions.show_dry_run(args, account, transaction, lines)
     sent = await account.send(transaction)
     if not args.json and lines:
-        print("\n".join(lines))
+        terminal.write(*lines)
     more = {"consumer_id": chain.consumer_id, "chain_id": transaction.chain_id}
     return transactions.emit_sent(args, sent, f"{name} {outcome}", more)
 

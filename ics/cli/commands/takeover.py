@@ -3,11 +3,10 @@
 import argparse
 import asyncio
 import dataclasses
-import sys
 from collections.abc import Sequence
 
 from ics import errors, model
-from ics.cli import options, output
+from ics.cli import options, output, terminal
 from ics.cli.commands import endpoint
 from ics.consumer import participation, takeover
 from ics.reconciler import observe, reconcile, wiring, world
@@ -109,7 +108,7 @@ async def _bring_here(args: argparse.Namespace, stack: wiring.OpenStack, move: t
         text = f"{move.chain_id}: {now.stage}: {troubles[0].error if troubles else now.text}"
         if text != shown:
             shown = text
-            print(text, file=sys.stderr, flush=True)
+            terminal.warn(text)
         if now.stage is takeover.Stage.DONE:
             await reconcile.run_pass(stack.world, stack.engine, stack.sender)
             return

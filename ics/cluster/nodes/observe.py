@@ -107,6 +107,9 @@ async def _node(
         return model.Observation(pod, await _status(kube, namespace, now, timeout))
     except errors.IcsError as error:
         return model.Observation(pod, error=decode.error_text(error))
+    # A node runs the software of its chain's owner: whatever its answer leads to is this node's trouble only.
+    except Exception as error:
+        return model.Observation(pod, error=errors.describe_unexpected(error))
 
 
 async def _status(

@@ -116,6 +116,11 @@ class Queries:
                 # The endpoint works and only this chain cannot be read, so the other chains continue.
                 problems[summary.consumer_id] = str(error)
                 return model.Consumer(summary)
+            except errors.IcsError:
+                raise
+            except Exception as error:
+                problems[summary.consumer_id] = errors.describe_unexpected(error)
+                return model.Consumer(summary)
 
         async with aio.task_group() as group:
             consumers = [group.create_task(consumer(summary)) for summary in chains.result()]
