@@ -209,6 +209,14 @@ def _wrong_key(key: object) -> str | None:
     return "no key of this file; use a-z, 0-9, _ and -"
 
 
+def _kind(value: object) -> str:
+    """Return the kind of a list's item, as far as older versions of TOML tell kinds apart."""
+    if isinstance(value, bool):
+        return "boolean"
+    kinds = ((int, "integer"), (float, "float"), (str, "text"), (Mapping, "table"))
+    return next((name for kind, name in kinds if isinstance(value, kind)), "list")
+
+
 def _unholdable(value: object, depth: int) -> str | None:
     """Return why TOML, or the copy of a definition in the cluster, cannot hold a value; None if both can."""
     if depth >= _DEEPEST:
@@ -218,6 +226,8 @@ def _unholdable(value: object, depth: int) -> str | None:
             return "has a key that is not text; put it in quotes"
         value = list(value.values())
     if isinstance(value, list | tuple):
+        if len({_kind(item) for item in value}) > 1:
+            return "a list of values of several kinds, which not every node reads; write values of one kind"
         return next((text for item in value if (text := _unholdable(item, depth + 1)) is not None), None)
     if value is None:
         return "has no value; give one, or remove the key"

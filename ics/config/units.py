@@ -36,7 +36,9 @@ def parse_nanoseconds(value: object) -> int:
 
 
 def format_nanoseconds(nanoseconds: int) -> str:
-    """Format a duration so that `parse_nanoseconds` returns it."""
+    """Format a duration so that `parse_nanoseconds` returns it; what a chain has instead of one stays as it is."""
+    if not isinstance(nanoseconds, int):
+        return str(nanoseconds)
     return "forever" if nanoseconds == times.LONGEST else times.format_duration(nanoseconds)
 
 

@@ -19,6 +19,7 @@ class ChainContext:
     settings: settings.Settings
     seed: model.Secret
     definitions: Sequence[chain_definition.LoadedDefinition]
+    invalid_definitions: Sequence[chain_definition.InvalidDefinition] = ()
     own: model.Validator
     ports: Mapping[str, ports.Ports]
     is_selected: bool
@@ -36,6 +37,11 @@ class ChainContext:
     def snapshot(self) -> model.Snapshot:
         """Snapshot of the provider at one height."""
         return self.observed.snapshot
+
+    def ports_of(self, summary: model.ConsumerSummary) -> ports.Ports:
+        """Return the ports of a chain; one without ports of its own is run with those of another."""
+        placed = self.ports.get(summary.consumer_id)
+        return ports.shared_ports(summary.chain_id) if placed is None else placed
 
     def memory_of(self, consumer_id: str) -> consumer_observed.ChainMemory | None:
         """Return the stored state of a chain, or None if there is none."""

@@ -78,7 +78,9 @@ async def read_cluster_again(
 
 def compute(world: world.World, observed: observed.Observed) -> desired.Desired:
     """Compute the desired state from what was observed; raises as `ics.consumer.desired.compute`."""
-    return desired.compute(observed, world.settings, world.seed, world.definitions, world.imported)
+    return desired.compute(
+        observed, world.settings, world.seed, world.definitions, world.imported, world.invalid_definitions
+    )
 
 
 def _workloads(memory: observed.Memory) -> dict[str, str]:

@@ -117,8 +117,7 @@ def test_only_one_module_writes_to_the_terminal() -> None:
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Name) and node.id == "print":
                 writes.append(f"{path.name}:{node.lineno}: print")
-            if isinstance(node, ast.Attribute) and node.attr in ("stdout", "stderr"):
-                if isinstance(node.value, ast.Name) and node.value.id == "sys":
-                    writes.append(f"{path.name}:{node.lineno}: sys.{node.attr}")
+            if isinstance(node, ast.Attribute) and ast.unparse(node) in ("sys.stdout", "sys.stderr"):
+                writes.append(f"{path.name}:{node.lineno}: {ast.unparse(node)}")
     # To flush, to reopen after the reader has gone, and to ask whether there is a terminal.
     assert [one for one in writes if not one.startswith(("__main__.py", "options.py"))] == []

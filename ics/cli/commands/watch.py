@@ -68,7 +68,10 @@ def _pass_functions(stack: wiring.OpenStack, log: "_PassLog") -> daemon.PassFunc
     def current() -> world.World:
         definitions = stack.definitions
         return dataclasses.replace(
-            stack.world, definitions=definitions.loaded, definitions_problem=definitions.problem
+            stack.world,
+            definitions=definitions.loaded,
+            definitions_problem=definitions.problem,
+            invalid_definitions=definitions.invalid,
         )
 
     async def run_pass(observed: Callable[[], None]) -> outcome.Outcome:

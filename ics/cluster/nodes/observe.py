@@ -24,6 +24,8 @@ _LONGEST = 60.0
 """Maximum seconds until such a node gets the full timeout again."""
 PAGE = 100
 """CometBFT's maximum of validators in one page."""
+_MOST_PAGES = 100
+"""Pages of a validator set, of which CometBFT allows 10,000 members (types/vote_set.go, `MaxVotesCount`)."""
 _OLD = datetime.timedelta(seconds=10)
 """Age of the last block above which a node is queried for its peers' heights, a large answer."""
 
@@ -243,7 +245,7 @@ async def _commit(kube: client.KubeClient, namespace: str, height: int) -> answe
 
 async def _validators(kube: client.KubeClient, namespace: str) -> Sequence[answers.Field]:
     validators: list[answers.Field] = []
-    while True:
+    for _ in range(_MOST_PAGES):
         page = await _ask(
             kube, namespace, "/validators", per_page=str(PAGE), page=str(len(validators) // PAGE + 1)
         )
@@ -251,6 +253,7 @@ async def _validators(kube: client.KubeClient, namespace: str) -> Sequence[answe
         validators += members
         if len(validators) >= page["total"].integer() or not members:
             return validators
+    raise errors.Permanent(f"/validators: the list does not end after {_MOST_PAGES} pages of {PAGE}")
 
 
 async def _nothing() -> Any:

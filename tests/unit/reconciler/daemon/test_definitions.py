@@ -182,7 +182,7 @@ async def test_invalid_definition_at_start_is_an_error(play: Play) -> None:
 
 
 def test_each_pass_reports_stale_definitions() -> None:
-    assert reconcile.stale_definitions(factories.world()) is None
-    condition = reconcile.stale_definitions(factories.world(definitions_problem="one.yaml: wrong"))
+    assert reconcile.definition_conditions(factories.world()) == ()
+    [condition] = reconcile.definition_conditions(factories.world(definitions_problem="one.yaml: wrong"))
     text = "one.yaml: wrong; until then the earlier definitions are used"
     assert condition == Condition(Severity.CRITICAL, Reason.DEFINITIONS_REFUSED, text)
