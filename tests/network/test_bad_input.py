@@ -95,13 +95,6 @@ BADS = (
     ),
     Bad("flag-unknown", 2, r"--set colour: unknown setting 'colour'; .*", ("--set", "colour=blue")),
     Bad(
-        "definition-malformed",
-        2,
-        r"stacks/chains/ics-example\.yaml: colour: unknown setting; .*",
-        (),
-        edit("stacks/chains/ics-example.yaml", "seeds: []", "seeds: []\ncolour: blue"),
-    ),
-    Bad(
         "no-such-validator",
         2,
         r"ics:operator_address: validator cosmosvaloper1\S+ not found on provider-1 .*",
@@ -160,6 +153,29 @@ def test_one_line_says_what_is_wrong(
     assert (done.code, done.out) == (bad.code, "")
     assert re.fullmatch(bad.says, done.complaint), done.complaint
     still.check()
+
+
+def test_a_malformed_definition_stops_only_its_own_chains(
+    alice: operators.Operator, consumer: str, project: pathlib.Path
+) -> None:
+    edit("stacks/chains/ics-example.yaml", "seeds: []", "seeds: []\ncolour: blue")(project)
+    other = chains.create(chains.fresh("sound"), NEVER)
+    chain_id = str(alice.chain(other)["chain_id"])
+    projects.define(project, "sound", {"chain_id": chain_id})
+    alice.settled()
+
+    done = alice.ics("up", project=project)
+
+    assert done.code == 2
+    assert re.fullmatch(
+        r"stacks/chains/ics-example\.yaml: colour: unknown setting; .*; until then the chains of this definition are"
+        r" left as they are",
+        done.complaint,
+    )
+    reasons = [one["reason"] for one in alice.chain(consumer, done.json["status"])["conditions"]]
+    assert "DefinitionInvalid" in reasons
+    assert alice.chain(other, done.json["status"])["namespace"] is not None
+    chains.move(other, chains.fresh("renamed"), NEVER)
 
 
 @pytest.fixture

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import pydantic
+
 from ics import model
 from ics.config import units
 from ics.cosmos import answers
@@ -46,7 +48,7 @@ def _phase(field: answers.Field) -> model.Phase:
 
 def _unknown(found: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
     """Return the members that this version does not know, by structure."""
-    known = {
+    known: Mapping[str, type[pydantic.BaseModel]] = {
         "metadata": owner_terms.Metadata,
         "initialization_parameters": owner_terms.Initialization,
         "power_shaping_parameters": owner_terms.PowerShaping,

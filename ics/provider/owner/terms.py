@@ -17,7 +17,7 @@ import pydantic
 
 from ics import errors, model
 from ics.config import base, overrides, settings, units
-from ics.cosmos import times
+from ics.cosmos import identifiers, times
 
 _HASH = re.compile(r"([0-9a-f]{2}){0,64}")
 _REVISION = re.compile(r"[^\n-]-([1-9][0-9]*)\Z")
@@ -133,7 +133,8 @@ class Infraction(base.Frozen):
 class Terms(base.Frozen):
     """All parameters that an owner sets for a chain."""
 
-    chain_id: str = pydantic.Field(min_length=1, max_length=50)
+    chain_id: str
+    """Narrower than the provider, which accepts any text: no validator of this product joins another chain."""
     metadata: Metadata
     initialization_parameters: Initialization = Initialization()
     power_shaping_parameters: PowerShaping = PowerShaping()
@@ -141,6 +142,15 @@ class Terms(base.Frozen):
     """None: the provider's own parameters."""
     allowlisted_reward_denoms: tuple[str, ...] | None = None
     """`ibc/…` denominations in which the chain may pay rewards; None: unknown, left unchanged."""
+
+    @pydantic.field_validator("chain_id")
+    @classmethod
+    def _is_chain_id(cls, chain_id: str) -> str:
+        try:
+            identifiers.check_chain_id(chain_id)
+        except errors.SettingsError as error:
+            raise ValueError(str(error)) from error
+        return chain_id
 
     def as_dict(self) -> dict[str, Any]:
         """Return the terms in the format of a file."""
@@ -262,7 +272,8 @@ def _unchecked(model: type[_Model], values: Mapping[str, Any]) -> _Model:
         value = values.get(name, info.get_default(call_default_factory=True))
         groups = [kind for kind in (info.annotation, *typing.get_args(info.annotation)) if _is_group(kind)]
         try:
-            found[name] = pydantic.TypeAdapter(Annotated[info.annotation, info]).validate_python(value)
+            kind: Any = Annotated[info.annotation, info]
+            found[name] = pydantic.TypeAdapter(kind).validate_python(value)
         except pydantic.ValidationError:
             is_group = bool(groups) and isinstance(value, Mapping)
             found[name] = _unchecked(groups[0], value) if is_group else _number(value)
