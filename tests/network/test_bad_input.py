@@ -159,10 +159,8 @@ def test_a_malformed_definition_stops_only_its_own_chains(
     alice: operators.Operator, consumer: str, project: pathlib.Path
 ) -> None:
     edit("stacks/chains/ics-example.yaml", "seeds: []", "seeds: []\ncolour: blue")(project)
-    other = chains.create(chains.fresh("sound"), NEVER)
-    chain_id = str(alice.chain(other)["chain_id"])
-    projects.define(project, "sound", {"chain_id": chain_id})
     alice.settled()
+    still = Still(alice)
 
     done = alice.ics("up", project=project)
 
@@ -174,8 +172,15 @@ def test_a_malformed_definition_stops_only_its_own_chains(
     )
     reasons = [one["reason"] for one in alice.chain(consumer, done.json["status"])["conditions"]]
     assert "DefinitionInvalid" in reasons
-    assert alice.chain(other, done.json["status"])["namespace"] is not None
-    chains.move(other, chains.fresh("renamed"), NEVER)
+    still.check()
+    other = chains.create(chains.fresh("sound"), NEVER)
+    try:
+        projects.define(project, "sound", {"chain_id": chains.chain_id(other)})
+        planned = alice.ics("plan", project=project)  # which joins nothing
+        assert alice.chain(other, planned.json["status"])["namespace"] is not None
+        assert {change["consumer_id"] for change in planned.json["changes"]} >= {other}
+    finally:
+        chains.move(other, chains.fresh("renamed"), NEVER)
 
 
 @pytest.fixture
