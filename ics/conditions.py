@@ -330,8 +330,8 @@ CATALOGUE: Final[Mapping[Reason, CatalogueEntry]] = {
         severities=_WARNING,
         topics=(Topic.JOINING,),
         meaning=(
-            "All port ranges are taken by chains that were launched earlier, so the chain has the same ports as another"
-            " one. It is joined and run nevertheless; on the shared LoadBalancer only one of two chains has a port."
+            "All port ranges are taken by chains that were launched earlier, so the chain shares its ports with one of"
+            " them. It is joined and run nevertheless; on the shared LoadBalancer only one of two chains has a port."
         ),
         look="`ics show ports CHAIN_ID…` with the ids of all launched chains, in the order of their launch",
         action="Publish a port of its own: `ics endpoint register --consumer CONSUMER_ID=HOST:PORT`.",

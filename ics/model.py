@@ -58,7 +58,7 @@ class Phase(enum.StrEnum):
     STOPPED = "STOPPED"
     DELETED = "DELETED"
     UNKNOWN = "UNKNOWN"
-    """Another one than this version knows; such a chain is left alone."""
+    """A phase that this version does not know; such a chain is left alone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

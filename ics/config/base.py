@@ -1,7 +1,7 @@
 """Base model of all settings; pure.
 
 YAML reads `3` as a number and `1.10` as 1.1. Wherever a text is wanted, such as an id or a quantity, a number is taken
-as the text that was written; anything else that is no text is refused by name.
+as the text that was written; anything else is refused by name.
 """
 
 import types

@@ -67,8 +67,8 @@ class RemoteSigner(Guarded):
     """A signer outside the node (tmkms, horcrux, …) that dials the node and keeps its own sign state."""
 
     public_key: str
-    """Its public key: the chain's JSON form or CometBFT's, `…valconspub1…`, `PubKeyEd25519{HEX}`, the output of `horcrux
-    address`, or base64."""
+    """Its public key: the chain's JSON form or CometBFT's, `…valconspub1…`, `PubKeyEd25519{HEX}`, base64, or the output
+    of `horcrux address`."""
     allow_from: tuple[str, ...] = pydantic.Field(min_length=1)
     """CIDRs that the signer dials from; only they can reach the node's port 26659."""
     service_type: Literal["ClusterIP", "LoadBalancer", "NodePort"] = "ClusterIP"

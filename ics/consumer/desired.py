@@ -110,6 +110,9 @@ class Desired:
 
 MOST_KEYS = 16
 """Keys of one chain that are created one after the other because the provider says of each that it is used already."""
+MOST_STRANGERS = 64
+"""Chains that await their launch and match no definition, about whose members a pass asks nevertheless: this validator
+may have joined one by hand."""
 _LAUNCHED = (model.Phase.LAUNCHED, model.Phase.STOPPED)
 
 
@@ -169,10 +172,12 @@ def is_of_interest(
     memory: observed.Memory,
     definitions: Sequence[chain_definition.LoadedDefinition],
 ) -> bool:
-    """Return whether a chain's details are queried: if it may launch, or runs and concerns this validator."""
-    if summary.phase is model.Phase.INITIALIZED:
-        return True
-    if summary.phase not in _LAUNCHED:
+    """Return whether a chain's details are queried because it concerns this validator.
+
+    Those of chains that may be launched, but that no definition matches, are queried only up to a number, because
+    anybody can create them; see `MOST_STRANGERS`.
+    """
+    if summary.phase not in (model.Phase.INITIALIZED, *_LAUNCHED):
         return False
     if must_validate or summary.consumer_id in memory.chains:
         return True
@@ -491,6 +496,8 @@ def _judge(context: context.ChainContext, consumer: model.Consumer) -> ChainDeci
     if invalid is not None:
         return _paused(summary, invalid)
     detail = consumer.detail
+    if detail is None and summary.phase is model.Phase.INITIALIZED:
+        return ChainDecision(summary=summary, conditions=(matching.no_definition(summary),))
     if detail is None or summary.phase in (model.Phase.REGISTERED, model.Phase.DELETED):
         return ChainDecision(summary=summary)
     participation = consumer_participation.current_participation(context, summary, detail)

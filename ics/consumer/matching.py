@@ -72,6 +72,12 @@ def find(
     )
 
 
+def no_definition(summary: model.ConsumerSummary) -> Condition:
+    """Return the condition of a chain that no definition matches, and about which nothing else is known."""
+    text = f"{summary.chain_id} is not joined: no definition in stacks/chains matches it"
+    return _unmatched(Reason.NO_DEFINITION, summary, text, is_member=False)
+
+
 def _may_be_of(
     invalid: chain_definition.InvalidDefinition,
     summary: model.ConsumerSummary,

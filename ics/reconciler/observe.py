@@ -96,8 +96,16 @@ async def _first(world: world.World) -> observed.Observed:
         group.create_task(_open(world))
     memory = loading.result()
 
+    strangers = 0
+
     def interest(summary: model.ConsumerSummary, must_validate: bool) -> bool:
-        return desired.is_of_interest(summary, must_validate, memory, world.definitions)
+        nonlocal strangers
+        if desired.is_of_interest(summary, must_validate, memory, world.definitions):
+            return True
+        if summary.phase is not model.Phase.INITIALIZED:
+            return False
+        strangers += 1
+        return strangers <= desired.MOST_STRANGERS
 
     async with aio.task_group() as group:
         reading = group.create_task(world.provider.snapshot(world.settings.operator_address, interest))

@@ -1,9 +1,10 @@
 """`ics consumer create|update|remove|force-launch`: transactions of the owner of a consumer chain."""
 
 import argparse
+import shlex
 from typing import TYPE_CHECKING, Any
 
-from ics import errors, model
+from ics import errors, model, plain_text
 from ics.cli import options, output, owner_flags, terminal, transactions
 from ics.engines import diff
 from ics.provider.owner import messages, terms
@@ -141,7 +142,9 @@ async def _force_launch(args: argparse.Namespace, access: wiring.ProviderAccess)
 
 
 def _confirmed(args: argparse.Namespace, chain: terms.OwnedConsumer, why: str) -> None:
-    if args.dry_run or args.proposal or args.confirm == chain.terms.chain_id:
+    chain_id = chain.terms.chain_id
+    # Its visible form will do, too: the id itself may not be possible to type.
+    if args.dry_run or args.proposal or args.confirm in (chain_id, plain_text.visible(chain_id)):
         return
     problem = (
         "--confirm is missing"
@@ -150,7 +153,7 @@ def _confirmed(args: argparse.Namespace, chain: terms.OwnedConsumer, why: str) -
     )
     raise errors.SettingsError(
         f"consumer {chain.consumer_id}: {problem}; nothing was sent; {why}: run again with"
-        f" --confirm {chain.terms.chain_id}"
+        f" --confirm {shlex.quote(plain_text.visible(chain_id))}"
     )
 
 

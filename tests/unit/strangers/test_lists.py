@@ -9,13 +9,16 @@ import pytest
 
 from ics import errors, model
 from ics.cluster.nodes import observe
+from ics.consumer import desired
 from ics.cosmos import answers
 from ics.provider.owner import queries as owner_queries
 from ics.provider.rest import decode, queries
+from ics.reconciler import observe as observe_pass
 from ics.relayer import queries as relayer_queries
 from tests.unit import factories
 from tests.unit.provider import fake, recorded
 from tests.unit.provider.rest import test_queries
+from tests.unit.reconciler import test_observe_keys
 
 ENTRY = recorded.body("consumer_chains")["chains"][0]
 
@@ -162,3 +165,29 @@ async def test_endless_lists_of_a_chains_own_node_end(monkeypatch: pytest.Monkey
     monkeypatch.setattr(observe, "_ask", validators)
     with pytest.raises(errors.Permanent, match="does not end after 5 pages"):
         await observe._validators(factories.Unused(), "ns")  # type: ignore[arg-type]
+
+
+async def test_crowd_that_awaits_its_launch_costs_no_time() -> None:
+    """Strangers' chains are asked about only up to a number, those that a definition matches always."""
+    asked = []
+
+    class Provider(test_observe_keys.Provider):
+        async def snapshot(self, operator_address: str, interest: Any) -> model.Snapshot:
+            read = [
+                chain if interest(chain.summary, False) else model.Consumer(chain.summary)
+                for chain in self.snapshot_of.consumers
+            ]
+            asked.extend(chain.summary.consumer_id for chain in read if chain.detail is not None)
+            return factories.snapshot(*read)
+
+    crowd = [factories.consumer(consumer_id=str(at), chain_id=f"crowd{at}-1") for at in range(1, 1000)]
+    ours = factories.consumer(consumer_id="5000", chain_id="consumer5000-1")
+    provider = Provider({}, snapshot_of=factories.snapshot(*crowd, ours))
+    cluster = test_observe_keys.Cluster(())
+
+    _, wanted = await observe_pass.read(factories.world(cluster, provider=provider, lease=cluster))
+
+    assert (len(asked), asked[-1]) == (desired.MOST_STRANGERS + 1, "5000")
+    reasons = {one.summary.consumer_id: factories.reasons(one) for one in wanted.decisions}
+    assert (reasons["1"], reasons["999"]) == (["NoDefinition"], ["NoDefinition"])
+    assert [chain.consumer_id for chain in wanted.chains] == ["5000"]

@@ -313,13 +313,6 @@ def broken(name: str, path: list[Any], value: object) -> answers.Field:
         ),
         (decode.validators, "validators", ["validators"], {}, "field validators is {}, not a list"),
         (
-            decode.consumer_chains,
-            "consumer_chains",
-            ["chains", 2, "phase"],
-            "CONSUMER_PHASE_NEW",
-            "chains[2].phase",
-        ),
-        (
             decode.consumer_validators,
             "consumer_validators_launched",
             ["validators", 0, "consumer_key", "ed25519"],
