@@ -224,8 +224,8 @@ async def _protect_keys(
         try:
             for place in decision.withdraws:
                 await world.sign_state.withdraw(place)
-        except errors.IcsError as error:
-            collector.cluster_error(error, consumer_id)
+        except Exception as error:
+            collector.error(error, consumer_id)
             desired = dataclasses.replace(desired, paused=desired.paused | {consumer_id})
     return desired
 
@@ -292,6 +292,8 @@ async def _transact(
         except errors.IcsError as error:
             consumer_id = getattr(intent, "consumer_id", "")
             collector.transaction_error(error, Reason.TRANSACTION_FAILED, consumer_id)
+        except Exception as error:
+            collector.error(error, getattr(intent, "consumer_id", ""))
         else:
             sent.append(intent)
     return tuple(sent)
@@ -310,9 +312,9 @@ async def _retire_keys(
             continue
         try:
             await world.sign_state.ensure_retired(decision.retires)
-        except errors.IcsError as error:
+        except Exception as error:
             consumer_id = decision.summary.consumer_id
-            collector.cluster_error(error, consumer_id)
+            collector.error(error, consumer_id)
             desired = dataclasses.replace(desired, paused=desired.paused | {consumer_id})
     return desired
 
