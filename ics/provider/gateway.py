@@ -5,7 +5,6 @@ The gateway turns a gRPC status into an HTTP status and the body `{"code": …, 
 """
 
 import json
-import re
 import urllib.parse
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -17,7 +16,6 @@ from ics.config import urls
 HEIGHT_HEADER = "x-cosmos-block-height"
 """Request header that selects the state after this block (cosmos-sdk types/grpc)."""
 
-_SAFE_PATH = re.compile(r"(/[A-Za-z0-9._~+:@=,-]*)+")
 _NOT_FOUND = 5
 _BUSY = frozenset({1, 4, 8, 14})
 """Canceled, DeadlineExceeded, ResourceExhausted, Unavailable."""
@@ -51,15 +49,6 @@ class RestRequest:
     params: Mapping[str, str] = field(default_factory=dict)
     height: int | None = None
     """Pinned height; None: the endpoint's latest."""
-
-    def __post_init__(self) -> None:
-        """Refuse a path that the endpoint would read as a different one; a part of it may come from an answer.
-
-        Raises:
-            Permanent: it would.
-        """
-        if not _SAFE_PATH.fullmatch(self.path) or ".." in self.path.split("/"):
-            raise errors.Permanent(f"{plain_text.visible(self.path)!r} is not a path of the chain's gateway")
 
     def __str__(self) -> str:
         query = "?" + urllib.parse.urlencode(self.params) if self.params else ""

@@ -8,6 +8,7 @@ Every function raises `MalformedAnswer` with the query and the field if an answe
 models are not used because this is a hot path: a pass reads hundreds of thousands of fields.
 """
 
+import re
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -16,6 +17,7 @@ from ics.cosmos import addresses, answers
 from ics.provider import heads
 
 _T = TypeVar("_T")
+_CLIENT_ID = re.compile(r"[A-Za-z0-9-]{0,64}")
 UNSET_TIME = "0001-01-01T00:00:00Z"
 """Go's zero time, which means that no spawn time is set."""
 
@@ -89,11 +91,18 @@ def _summary(item: answers.Field) -> model.ConsumerSummary:
         consumer_id=consumer_id,
         chain_id=read(lambda: item["chain_id"].text(), ""),
         phase=read(lambda: phase(item["phase"]), model.Phase.UNKNOWN),
-        client_id=read(lambda: item["client_id"].text(), ""),
+        client_id=read(lambda: _client_id(item["client_id"]), ""),
         top_n=read(lambda: item["top_N"].integer(), 0),
         name=name if isinstance(name, str) else "",
         problem="; ".join(problems),
     )
+
+
+def _client_id(field: answers.Field) -> str:
+    """Return the id of an IBC client, which becomes a part of paths."""
+    if not _CLIENT_ID.fullmatch(field.text()):
+        field.fail("the id of a client")
+    return field.text()
 
 
 def phase(field: answers.Field) -> model.Phase:

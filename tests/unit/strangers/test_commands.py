@@ -220,7 +220,7 @@ def _fakes(monkeypatch: pytest.MonkeyPatch) -> None:
     async def examine(*arguments: object) -> list[findings.Finding]:
         return [findings.fail(TEXT, TEXT), *findings.of_error("x", ValueError(TEXT))]
 
-    async def probe(*arguments: object) -> dial.Answer:
+    async def probe(*arguments: object) -> Any:
         raise errors.Transient(TEXT)
 
     async def nothing(*arguments: object, **more: object) -> list[Any]:

@@ -2,6 +2,7 @@
 chain only."""
 
 import asyncio
+import dataclasses
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -63,7 +64,6 @@ def opted_in(wanted: desired.Desired) -> list[str]:
     [
         (participation, "current_participation"),
         (consumer_chain, "plan_chain"),
-        (consumer_chain, "new_namespace"),
     ],
 )
 def test_judging(monkeypatch: pytest.MonkeyPatch, module: Any, name: str, error: BaseException) -> None:
@@ -205,7 +205,8 @@ async def test_questions_without_an_end_hold_their_chain(monkeypatch: pytest.Mon
 
     def endless(seen: Any, wanted: desired.Desired, seed: object) -> questions.Questions:
         chains = [one for one in wanted.decisions if one.summary.consumer_id == "7" and not one.is_paused]
-        return questions.Questions(queues=("7",)) if chains else real(seen, wanted, cast(Any, seed))
+        asked = real(seen, wanted, cast(Any, seed))
+        return dataclasses.replace(asked, queues=("7",)) if chains else asked
 
     async def queued_terms(consumer_id: str) -> model.InfractionParameters:
         return model.InfractionParameters()

@@ -9,7 +9,7 @@ import pytest
 
 from ics import errors, model
 from ics.cluster.nodes import observe
-from ics.consumer import desired
+from ics.consumer import desired, observed
 from ics.cosmos import answers
 from ics.provider.owner import queries as owner_queries
 from ics.provider.rest import decode, queries
@@ -167,6 +167,13 @@ async def test_endless_lists_of_a_chains_own_node_end(monkeypatch: pytest.Monkey
         await observe._validators(factories.Unused(), "ns")  # type: ignore[arg-type]
 
 
+class Empty(test_observe_keys.Cluster):
+    """A cluster without objects."""
+
+    async def load(self) -> observed.Memory:
+        return factories.memories()
+
+
 async def test_crowd_that_awaits_its_launch_costs_no_time() -> None:
     """Strangers' chains are asked about only up to a number, those that a definition matches always."""
     asked = []
@@ -183,7 +190,7 @@ async def test_crowd_that_awaits_its_launch_costs_no_time() -> None:
     crowd = [factories.consumer(consumer_id=str(at), chain_id=f"crowd{at}-1") for at in range(1, 1000)]
     ours = factories.consumer(consumer_id="5000", chain_id="consumer5000-1")
     provider = Provider({}, snapshot_of=factories.snapshot(*crowd, ours))
-    cluster = test_observe_keys.Cluster(())
+    cluster = Empty(())
 
     _, wanted = await observe_pass.read(factories.world(cluster, provider=provider, lease=cluster))
 
