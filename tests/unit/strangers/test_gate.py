@@ -117,7 +117,7 @@ async def test_value_that_json_cannot_hold(monkeypatch: pytest.MonkeyPatch, valu
 
     wanted = await read(monkeypatch)
 
-    assert (opted_in(wanted), wanted.paused) == (["0"], {"7"})
+    assert (opted_in(wanted), sorted(wanted.paused)) == (["0"], ["7"])
 
 
 @pytest.mark.parametrize("error", RAISED, ids=ids)
@@ -132,7 +132,7 @@ async def test_asking(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> 
 
     wanted = await read(monkeypatch)
 
-    assert (opted_in(wanted), wanted.paused) == (["0"], {"7"})
+    assert (opted_in(wanted), sorted(wanted.paused)) == (["0"], ["7"])
 
 
 @pytest.mark.parametrize("error", RAISED, ids=ids)
@@ -219,4 +219,4 @@ async def test_questions_without_an_end_hold_their_chain(monkeypatch: pytest.Mon
 
     wanted = await read(monkeypatch)
 
-    assert (opted_in(wanted), wanted.paused) == (["0"], {"7"})
+    assert (opted_in(wanted), sorted(wanted.paused)) == (["0"], ["7"])

@@ -176,7 +176,7 @@ class Empty(test_observe_keys.Cluster):
 
 async def test_crowd_that_awaits_its_launch_costs_no_time() -> None:
     """Strangers' chains are asked about only up to a number, those that a definition matches always."""
-    asked = []
+    asked: list[str] = []
 
     class Provider(test_observe_keys.Provider):
         async def snapshot(self, operator_address: str, interest: Any) -> model.Snapshot:
