@@ -12,7 +12,7 @@ from pathlib import Path
 import pulumi
 from pulumi.runtime.config import get_config
 
-from ics import errors
+from ics import errors, plain_text
 from ics.config import settings, stack_file
 from ics.engines.pulumi import kubeconfig_copies
 from ics.pulumi_program import plan as pulumi_program_plan
@@ -32,9 +32,9 @@ def main() -> None:
     try:
         plan = wanted.result()
     except errors.IcsError as error:
-        raise pulumi.RunError(str(error)) from error  # one line, not a traceback
+        raise pulumi.RunError(plain_text.visible(str(error))) from error  # one line, not a traceback
     for line in plan.warnings:
-        pulumi.log.warn(f"not done unasked: {line}")
+        pulumi.log.warn(plain_text.visible(f"not done unasked: {line}"))
     # The library would put it into the state, as one path; the plugin reads it on its own, as kubectl does.
     os.environ.pop("KUBECONFIG", None)
     resources.stack(plan.manifests, plan.outputs, plan.kubeconfig, plan.context)

@@ -121,6 +121,19 @@ def pay(address: str, amount: int) -> None:
     _broadcast("bank", "send", "owner", address, f"{amount}{plan.DENOM}")
 
 
+def create_from_file(path: Path) -> None:
+    """Create a consumer chain by the chain's own command line, which accepts ids that the operator's code refuses.
+
+    Args:
+        path: a file in the form of that command line.
+
+    Raises:
+        Permanent: the provider rejects it.
+        Transient: the transaction is not in a block in time.
+    """
+    _broadcast("provider", "create-consumer", str(path))
+
+
 def submit_proposal(path: Path) -> None:
     """Puts a proposal to the provider's governance.
 

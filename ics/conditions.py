@@ -68,6 +68,7 @@ class Reason(enum.StrEnum):
 
     NO_DEFINITION = "NoDefinition"
     DEFINITION_AMBIGUOUS = "DefinitionAmbiguous"
+    DEFINITION_INVALID = "DefinitionInvalid"
     OWNER_MISMATCH = "OwnerMismatch"
     TWO_OF_ONE_NAME = "TwoOfOneName"
     DEFINITIONS_REFUSED = "DefinitionsRefused"
@@ -77,6 +78,7 @@ class Reason(enum.StrEnum):
     TERMS_UNREADABLE = "TermsUnreadable"
     QUEUE_UNREAD = "QueueUnread"
     RELAYER_UNPUBLISHED = "RelayerUnpublished"
+    CHAIN_ID_INVALID = "ChainIdInvalid"
     NO_PORT = "NoPort"
     CHANGEOVER = "Changeover"
     NO_ACCOUNT = "NoAccount"
@@ -103,6 +105,7 @@ class Reason(enum.StrEnum):
     NOT_SIGNING = "NotSigning"
     NOT_IN_SET = "NotInSet"
     KEY_MISMATCH = "KeyMismatch"
+    NO_UNUSED_KEY = "NoUnusedKey"
     KEY_ELSEWHERE = "KeyElsewhere"
     REKEYING = "Rekeying"
     REKEY_WAITS_FOR_CHANNEL = "RekeyWaitsForChannel"
@@ -187,6 +190,17 @@ CATALOGUE: Final[Mapping[Reason, CatalogueEntry]] = {
         action="Narrow `match` until only one definition fits.",
         is_foreign=True,
     ),
+    Reason.DEFINITION_INVALID: CatalogueEntry(
+        severities=_FROM_WARNING,
+        topics=(Topic.JOINING,),
+        meaning=(
+            "The chain definition that is, or may be, this chain's is invalid. The chain is left as it is, and all"
+            " other chains go on. Critical if this validator has joined the chain."
+        ),
+        look="The file and keys in the message; `ics config check`",
+        action="Fix the file.",
+        is_settled=True,
+    ),
     Reason.OWNER_MISMATCH: CatalogueEntry(
         severities=_FROM_WARNING,
         topics=(Topic.JOINING,),
@@ -220,12 +234,11 @@ CATALOGUE: Final[Mapping[Reason, CatalogueEntry]] = {
         severities=_CRITICAL,
         topics=(Topic.JOINING,),
         meaning=(
-            "A file in `stacks/chains/` became invalid while `ics watch` was running. The previous definitions stay"
-            " in force."
+            "A file in `stacks/chains/` is invalid. If it became so while `ics watch` was running, the previous"
+            " definitions stay in force; otherwise the chains that it may be of are left as they are."
         ),
         look="The file and key in the message; `ics config check`",
         action="Fix the file. It is read again automatically.",
-        is_of_pass=True,
     ),
     Reason.NOT_JOINED: CatalogueEntry(
         severities=_INFO,
@@ -298,12 +311,32 @@ CATALOGUE: Final[Mapping[Reason, CatalogueEntry]] = {
         look="The message; `ics endpoint show`",
         action="Shorten the description on the provider, then run `ics endpoint register`.",
     ),
-    Reason.NO_PORT: CatalogueEntry(
-        severities=_CRITICAL,
+    Reason.CHAIN_ID_INVALID: CatalogueEntry(
+        severities=_INFO_OR_CRITICAL,
         topics=(Topic.JOINING,),
-        meaning="All port ranges are taken by other chains of the provider, so this one cannot be deployed.",
-        look="`ics show ports CHAIN_ID…` with the ids of all chains, in the order of their launch",
-        action="Wait until the provider deletes a chain.",
+        meaning=(
+            "The chain id has characters that a name here cannot have. The provider accepts any text, and anybody can"
+            " create such a chain. It is left alone: not joined, not run, nothing is named after it. Critical if this"
+            " validator is a member of the chain."
+        ),
+        look="`ics consumer show CONSUMER_ID`",
+        action=(
+            "If you are a member, leave the chain: `ics opt-out CONSUMER_ID`, or have its owner rename it before the"
+            " launch. Otherwise do nothing."
+        ),
+        is_settled=True,
+        is_foreign=True,
+    ),
+    Reason.NO_PORT: CatalogueEntry(
+        severities=_WARNING,
+        topics=(Topic.JOINING,),
+        meaning=(
+            "All port ranges are taken by chains that were launched earlier, so the chain shares its ports with one of"
+            " them. It is joined and run nevertheless; on the shared LoadBalancer only one of two chains has a port."
+        ),
+        look="`ics show ports CHAIN_ID…` with the ids of all launched chains, in the order of their launch",
+        action="Publish a port of its own: `ics endpoint register --consumer CONSUMER_ID=HOST:PORT`.",
+        is_settled=True,
     ),
     Reason.CHANGEOVER: CatalogueEntry(
         severities=_INFO_OR_CRITICAL,
@@ -516,6 +549,17 @@ CATALOGUE: Final[Mapping[Reason, CatalogueEntry]] = {
         meaning="The settings do not yield the key that this validator has on the chain. Nothing is started.",
         look="The message; `ics:seed` in `ics doctor`; `ics:consensus_keys` in the stack file",
         action="Restore the seed that the key came from, or name the key under `ics:consensus_keys`.",
+    ),
+    Reason.NO_UNUSED_KEY: CatalogueEntry(
+        severities=_FROM_WARNING,
+        topics=(Topic.SIGNING,),
+        meaning=(
+            "The provider's endpoint says of every new key of this chain that it is used already. New keys are random,"
+            " so its answers are wrong. No further key is created, and nothing is assigned. Critical if this validator"
+            " is a member of the chain."
+        ),
+        look="`ics:provider.rest`: ask the other endpoints for `validator_provider_addr` of the keys in the cluster",
+        action="Remove the endpoint from `ics:provider.rest`. The next pass asks again, and goes on automatically.",
     ),
     Reason.KEY_ELSEWHERE: CatalogueEntry(
         severities=_FROM_WARNING,

@@ -10,6 +10,8 @@ Only the reconcile loop retries. Commands map the class to an exit code: 1 for `
 
 from collections.abc import Sequence
 
+from ics import plain_text
+
 
 class IcsError(Exception):
     """Base of all deliberate errors; `str(error)` is one line for the operator."""
@@ -37,11 +39,15 @@ class SettingsError(Permanent):
 
 def describe_unexpected(error: Exception) -> str:
     """Return one line about an error that the program does not expect."""
-    return f"unexpected {type(error).__name__}: {' '.join(str(error).split())}"
+    try:
+        text = plain_text.one_line(str(error))
+    except Exception:
+        text = "it cannot be described"
+    return f"unexpected {type(error).__name__}: {text}"
 
 
 def of_chain(error: Exception) -> IcsError:
-    """Return an error of one chain's query as the answer of that chain, so that it stops no other one.
+    """Return any error about one chain as the answer of that chain, so that it stops no other one.
 
     An error that the program does not expect is a fault that a retry may meet again.
     """

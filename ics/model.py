@@ -57,6 +57,8 @@ class Phase(enum.StrEnum):
     LAUNCHED = "LAUNCHED"
     STOPPED = "STOPPED"
     DELETED = "DELETED"
+    UNKNOWN = "UNKNOWN"
+    """A phase that this version does not know; such a chain is left alone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +101,8 @@ class ConsumerSummary:
     top_n: int
     name: str
     """Name in the owner's metadata, for display only."""
+    problem: str = ""
+    """Why its entry in the list cannot be read; such a chain is left alone, and does not affect the others."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

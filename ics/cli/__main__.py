@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 
 from ics import errors
-from ics.cli import parser, signals
+from ics.cli import parser, signals, terminal
 
 
 def run() -> int:
@@ -28,24 +28,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
         0: success. 1: a retry may help. 2: something must be changed first.
     """
     words = sys.argv[1:] if arguments is None else arguments
+    terminal.set_up()
     try:
         code = _run_command(parser.build(words).parse_args(words))
         sys.stdout.flush()
     except errors.SettingsError as error:
         for problem in error.problems:
-            print(f"ics: {problem}", file=sys.stderr)
+            terminal.problem(problem)
         return 2
     except errors.IcsError as error:
         from ics.cli import options
 
-        print(f"ics: {error}", file=sys.stderr)
+        terminal.problem(error)
         return options.exit_code(error)
     except KeyboardInterrupt:
-        print("ics: interrupted; the next pass continues from here", file=sys.stderr)
+        terminal.problem("interrupted; the next pass continues from here")
         return 1
     except BrokenPipeError:
         # The reader, such as `head`, has ended. Discard the rest, also what the interpreter flushes as it ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except Exception as error:
+        # The interpreter would write the texts of the error as they are.
+        terminal.unexpected(error)
         return 1
     return code
 
@@ -72,7 +77,7 @@ def _run_command(args: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         if not is_terminated or not getattr(args, "stays", False):
             raise
-        print("ics: stopped before the first pass", file=sys.stderr)
+        terminal.problem("stopped before the first pass")
         return 0
     return code
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ics import engines, errors
+from ics.cli import terminal
 from ics.cluster.api import lease
 from ics.config import settings, stack_file
 from ics.engines.pulumi import cli
@@ -29,11 +30,11 @@ async def offer_installation(args: argparse.Namespace, settings: settings.Settin
         return
     if not is_wanted:
         question = f"ics: the Pulumi CLI is not installed; install it into {cli.folder()}? [y/N] "
-        print(question, end="", file=sys.stderr, flush=True)
+        terminal.ask(question)
         is_wanted = (await asyncio.to_thread(sys.stdin.readline)).strip().lower() in ("y", "yes")
     if is_wanted:
         folder = await asyncio.to_thread(cli.install)
-        print(f"ics: installed the Pulumi CLI into {folder}", file=sys.stderr)
+        terminal.problem(f"installed the Pulumi CLI into {folder}")
 
 
 Subparsers = Any  # argparse has no public name for what add_subparsers() returns
@@ -160,5 +161,5 @@ def exit_code(error: errors.IcsError) -> int:
 def report_errors(raised: Sequence[errors.IcsError]) -> int:
     """Print errors to stderr and return the exit code for them."""
     for error in raised:
-        print(f"ics: {error}", file=sys.stderr)
+        terminal.problem(error)
     return max((exit_code(error) for error in raised), default=0)

@@ -2,16 +2,44 @@
 
 import argparse
 import json
+import re
 from collections.abc import Sequence
 from typing import Any
 
+from ics import plain_text
+from ics.cli import terminal
 from ics.conditions import Condition
 from ics.consumer import status
 
+_HIDDEN_SPACE = re.compile(r"^ | $|(?<= ) | (?= )")
+"""Spaces of a cell that would look like the space between two columns."""
+
 
 def dump(value: Any) -> str:
-    """Format a value as the JSON that commands print."""
-    return json.dumps(value, indent=2, ensure_ascii=False)
+    """Format a value as the JSON that commands print.
+
+    Its texts are made visible before they are quoted, because tools such as `jq -r` print them unquoted.
+    """
+    return json.dumps(plain_text.visible_values(value), indent=2, ensure_ascii=False)
+
+
+def dump_line(value: Any) -> str:
+    """Format a value as `dump` does, in one line."""
+    return json.dumps(plain_text.visible_values(value), ensure_ascii=False)
+
+
+def dump_exact(value: Any) -> str:
+    """Format a value as JSON for another program, which must read exactly these texts.
+
+    What a terminal would act on is written in JSON's own escapes, which that program undoes.
+    """
+    text = json.dumps(value, indent=2, ensure_ascii=False)
+    return "\n".join(
+        line
+        if line.isprintable() and plain_text.visible(line) == line
+        else "".join(c if plain_text.visible(c) == c else json.dumps(c)[1:-1] for c in line)
+        for line in text.split("\n")
+    )
 
 
 def emit(args: argparse.Namespace, value: Any, lines: Sequence[str]) -> int:
@@ -20,13 +48,19 @@ def emit(args: argparse.Namespace, value: Any, lines: Sequence[str]) -> int:
     Returns:
         The exit code of a successful command.
     """
-    print(dump(value) if args.json else "\n".join(lines))
+    if args.json:
+        terminal.write_json(dump(value))
+    else:
+        terminal.write(*lines)
     return 0
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> list[str]:
     """Return rows as aligned columns under their titles."""
-    cells = [[str(cell) for cell in row] for row in (columns, *rows)]
+    cells = [
+        [_HIDDEN_SPACE.sub(r"\\x20", plain_text.visible(str(cell))) for cell in row]
+        for row in (columns, *rows)
+    ]
     widths = [max(len(row[at]) for row in cells) for at in range(len(columns))]
     return [
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()

@@ -9,6 +9,7 @@ from typing import Any
 from ics import errors
 from ics.config import overrides, stack_file, units
 from ics.cosmos import canonical_json
+from ics.provider.owner import chain_files
 
 _INIT, _SHAPE = "initialization_parameters", "power_shaping_parameters"
 _TEXTS = (
@@ -116,9 +117,8 @@ _SWITCHES = (
 
 def add(parser: argparse.ArgumentParser) -> None:
     """Add the flags of a chain's terms."""
-    parser.add_argument(
-        "--file", type=Path, metavar="PATH", help="YAML or JSON file with the terms; flags override it."
-    )
+    text = "File with the terms, in YAML or the chain's own JSON; flags override it."
+    parser.add_argument("--file", type=Path, metavar="PATH", help=text)
     group = parser.add_argument_group("terms of the chain")
     for flag, path, metavar, text in _TEXTS:
         group.add_argument(flag, dest=path, metavar=metavar, help=text)
@@ -154,7 +154,12 @@ def values(args: argparse.Namespace, now: datetime.datetime) -> tuple[dict[str, 
         document = stack_file.read_yaml(args.file, f"--file {args.file}")
         if not isinstance(document, dict):
             raise errors.SettingsError(f"--file {args.file}: not a mapping; write the terms of a chain")
-        from_file = document
+        from_file = chain_files.parse(
+            document,
+            f"--file {args.file}",
+            getattr(args, "consumer_id", ""),
+            getattr(args, "new_owner", ""),
+        )
     from_flags: dict[str, Any] = {}
     for path in (row[1] for row in (*_TEXTS, *_NUMBERS, *_LISTS, *_SWITCHES)):
         if (value := getattr(args, path)) is not None:

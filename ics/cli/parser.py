@@ -8,6 +8,8 @@ import importlib
 from collections.abc import Sequence
 from typing import Any
 
+from ics.cli import terminal
+
 _COMMANDS = (
     ("plan", "stack", "Show the changes and transactions a pass would make."),
     ("up", "stack", "Run one reconcile pass."),
@@ -57,5 +59,5 @@ class _Version(argparse.Action):
     def __call__(self, parser: argparse.ArgumentParser, *values: Any) -> None:
         from importlib import metadata
 
-        print(f"ics-operator {metadata.version('ics-operator')}")
+        terminal.write(f"ics-operator {metadata.version('ics-operator')}")
         parser.exit()

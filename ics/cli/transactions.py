@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from ics.cli import output
+from ics.cli import output, terminal
 from ics.provider.tx import messages
 
 if TYPE_CHECKING:
@@ -39,11 +39,12 @@ async def show_dry_run(
         "fee": f"{estimate.fee}{estimate.denom}",
     }
     if args.json:
-        print(output.dump(shown))
+        terminal.write_json(output.dump_exact(shown))
         return 0
-    print("\n".join([*lines, *output.dump(message).splitlines()]))
+    terminal.write(*lines)
+    terminal.write_json(output.dump_exact(message))
     by = f", signed by {sending.party.signer}" if sending.party.is_grantee else ""
-    print(f"would be sent by {sending.party.principal}{by}; gas {estimate.gas}, fee {shown['fee']}")
+    terminal.write(f"would be sent by {sending.party.principal}{by}; gas {estimate.gas}, fee {shown['fee']}")
     return 0
 
 
@@ -52,5 +53,4 @@ def emit_sent(
 ) -> int:
     """Print what was sent."""
     value = {**more, "transaction": {"hash": sent.hash, "height": sent.height}, "message": line}
-    print(output.dump(value) if args.json else f"{line}\ntransaction {sent.hash} in block {sent.height}")
-    return 0
+    return output.emit(args, value, [line, f"transaction {sent.hash} in block {sent.height}"])

@@ -196,6 +196,31 @@ class LoadedDefinition:
         return self.genesis is None and self.definition.genesis.final is not None
 
 
+@dataclass(frozen=True, slots=True)
+class InvalidDefinition:
+    """A definition that cannot be used; the chains that it may be of are left alone, and all others go on."""
+
+    name: str
+    """Its file name without the extension."""
+    problems: tuple[str, ...]
+    """One line per wrong key."""
+    match: Match | None = None
+    """None if not even that is readable, so that it is unknown which chains it is of."""
+
+
+def parse_match(values: Mapping[str, Any]) -> Match | None:
+    """Return which chains a definition is of, None if that part of it is invalid, too."""
+    try:
+        return Match.model_validate(values.get("match"))
+    except pydantic.ValidationError:
+        return None
+
+
+def names_one_chain(match: Match) -> bool:
+    """Return whether a definition is of one chain by its id, rather than of a pattern of chains."""
+    return match.consumer_id is not None or not any(wildcard in match.chain_id for wildcard in "*?[")
+
+
 def parse(values: Mapping[str, Any], origin: str) -> Definition:
     """Validate one definition as a whole.
 

@@ -209,16 +209,28 @@ def _wrong_key(key: object) -> str | None:
     return "no key of this file; use a-z, 0-9, _ and -"
 
 
+def _kind(value: object) -> str:
+    """Return the kind of a list's item, as far as older versions of TOML distinguish kinds."""
+    if isinstance(value, bool):
+        return "boolean"
+    kinds = ((int, "integer"), (float, "float"), (str, "text"), (Mapping, "table"))
+    return next((name for kind, name in kinds if isinstance(value, kind)), "list")
+
+
 def _unholdable(value: object, depth: int) -> str | None:
     """Return why TOML, or the copy of a definition in the cluster, cannot hold a value; None if both can."""
     if depth >= _DEEPEST:
         return "nested too deeply; remove it"
+    is_table = isinstance(value, Mapping)
     if isinstance(value, Mapping):
         if not all(isinstance(key, str) for key in value):
             return "has a key that is not text; put it in quotes"
         value = list(value.values())
     if isinstance(value, list | tuple):
-        return next((text for item in value if (text := _unholdable(item, depth + 1)) is not None), None)
+        wrong = next((text for item in value if (text := _unholdable(item, depth + 1)) is not None), None)
+        if wrong is None and not is_table and len({_kind(item) for item in value}) > 1:
+            return "a list of values of several kinds, which not every node reads; write values of one kind"
+        return wrong
     if value is None:
         return "has no value; give one, or remove the key"
     if isinstance(value, float) and not math.isfinite(value):

@@ -67,7 +67,8 @@ class RemoteSigner(Guarded):
     """A signer outside the node (tmkms, horcrux, …) that dials the node and keeps its own sign state."""
 
     public_key: str
-    """Its public key: the chain's JSON form, `PubKeyEd25519{HEX}` or base64."""
+    """Its public key: the chain's JSON form or CometBFT's, `…valconspub1…`, `PubKeyEd25519{HEX}`, base64, or the output
+    of `horcrux address`."""
     allow_from: tuple[str, ...] = pydantic.Field(min_length=1)
     """CIDRs that the signer dials from; only they can reach the node's port 26659."""
     service_type: Literal["ClusterIP", "LoadBalancer", "NodePort"] = "ClusterIP"
@@ -97,7 +98,7 @@ class ConsensusKeySource(Guarded):
     """Consensus key of one chain that is not derived from the seed; set either imported or remote."""
 
     imported: SecretSource | None = None
-    """Source of an existing key: the text of a `priv_validator_key.json`."""
+    """Source of an existing key: the text of a `priv_validator_key.json`, or of a key file of tmkms."""
     remote: RemoteSigner | None = None
     """The remote signer that holds the key."""
     provider_key: bool = False

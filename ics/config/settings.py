@@ -4,6 +4,7 @@
 returns a complete, valid `Settings`, or raises one `SettingsError` that names every wrong key.
 """
 
+import datetime
 import enum
 import typing
 from collections.abc import Iterator, Mapping, Sequence
@@ -54,6 +55,15 @@ class ProviderSettings(base.Frozen):
     """Factor on the simulated gas of the validator's transactions and of Hermes on the provider."""
     max_lag: units.Duration = 60
     """Age of the last block from which an endpoint counts as lagging and is not used; default 60s."""
+
+    @pydantic.field_validator("chain_id")
+    @classmethod
+    def _is_chain_id(cls, chain_id: str) -> str:
+        try:
+            identifiers.check_chain_id(chain_id)
+        except errors.SettingsError as error:
+            raise ValueError(str(error)) from error
+        return chain_id
 
     @pydantic.field_validator("rest", "rpc", "grpc", "archive_rest")
     @classmethod
@@ -401,12 +411,32 @@ def problems(
             text = "unknown setting; check the spelling or remove it"
         elif item["type"] == "missing":
             text = "missing; add it"
+        elif item["type"] == "string_type":
+            text = _not_text(item["input"])
         else:
             message = item["msg"].removeprefix("Value error, ")
             text = message if _is_guarded(model, item["loc"]) else message + _found(item["input"], message)
         # An error of the whole model has no key, and its text names the settings.
         lines.append(f"{origin}: {key}: {text}" if item["loc"] else f"{origin}: {prefix}{text}")
     return lines
+
+
+def _not_text(value: object) -> str:
+    """Return why a value is not a text, with what to do; the value itself may be a secret."""
+    if value is None:
+        return "no value; give one, or remove the key"
+    kinds: dict[type, str] = {
+        bool: "true or false",
+        datetime.date: "a date",
+        dict: "a mapping",
+        list: "a list",
+    }
+    kind = next((text for type_, text in kinds.items() if isinstance(value, type_)), type(value).__name__)
+    return (
+        f"{kind} where text is expected; put it in quotes"
+        if kind in ("true or false", "a date")
+        else (f"{kind} where text is expected; write one text")
+    )
 
 
 def _is_guarded(model: type[pydantic.BaseModel], loc: tuple[int | str, ...]) -> bool:

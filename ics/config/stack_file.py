@@ -5,14 +5,16 @@ and the key in capitals, with `__` between levels and a value in YAML: `ICS_ENGI
 `ICS_PROVIDER__REST='[http://localhost:1317]'`.
 """
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+import json
+import math
+from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from ics import errors
-from ics.config import chain_definition, settings
+from ics.config import base, chain_definition, settings
 from ics.cosmos import canonical_json
 
 _ENVIRONMENT_PREFIX = "ICS_"
@@ -30,18 +32,92 @@ Fetch = Callable[[str], Awaitable[bytes]]
 
 
 class _StrictLoader(yaml.SafeLoader):
-    """YAML loader that refuses duplicate keys, because the intended value is unknown."""
+    """YAML loader that refuses duplicate keys, because the intended value is unknown.
+
+    Numbers remember how they were written, for where a text is wanted.
+    """
+
+    def construct_yaml_int(self, node: yaml.ScalarNode) -> int:
+        value = super().construct_yaml_int(node)
+        if str(value) == node.value:
+            return value
+        number = base.WrittenInt(value)
+        number.written = node.value
+        return number
+
+    def construct_yaml_float(self, node: yaml.ScalarNode) -> float:
+        value = super().construct_yaml_float(node)
+        if not math.isfinite(value) or repr(value) == node.value:
+            return value
+        number = base.WrittenFloat(value)
+        number.written = node.value
+        return number
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[Any] = set()
         for key_node, _ in node.value:
             key = self.construct_object(key_node, deep=True)
+            if not isinstance(key, Hashable):
+                raise yaml.constructor.ConstructorError(
+                    None, None, "a key that is a list or a mapping", key_node.start_mark
+                )
             if key in seen:
                 raise yaml.constructor.ConstructorError(
                     None, None, f"duplicate key {key!r}", key_node.start_mark
                 )
             seen.add(key)
         return super().construct_mapping(node, deep)
+
+
+_StrictLoader.add_constructor("tag:yaml.org,2002:int", _StrictLoader.construct_yaml_int)
+_StrictLoader.add_constructor("tag:yaml.org,2002:float", _StrictLoader.construct_yaml_float)
+
+
+class _NotJsonError(Exception):
+    """A text is not JSON, or has a key twice."""
+
+
+def parse_text(text: str) -> object:
+    """Parse YAML or JSON. What begins with `{` and is JSON is read as JSON.
+
+    JSON may have tabs and surrogate pairs, which YAML refuses.
+
+    Raises:
+        YAMLError: the text is neither.
+    """
+    text = text.removeprefix("\ufeff")
+    if text.lstrip().startswith("{"):
+        try:
+            return json.loads(text, object_pairs_hook=_without_duplicates, parse_constant=_refuse_constant)
+        except _NotJsonError as error:
+            raise yaml.constructor.ConstructorError(None, None, str(error), None) from error
+        except (ValueError, RecursionError) as error:
+            problem = error
+    else:
+        problem = None
+    try:
+        return yaml.load(text, _StrictLoader)  # noqa: S506 - a subclass of SafeLoader
+    except yaml.YAMLError as error:
+        if isinstance(problem, json.JSONDecodeError) and "\t" in text:
+            # YAML would complain about the tab, which JSON may have.
+            raise yaml.YAMLError(f"not JSON either: {problem}") from error
+        raise
+    # Constructors of dates and numbers, and texts that are nested without end.
+    except (ValueError, TypeError, OverflowError, RecursionError) as error:
+        raise yaml.YAMLError(f"{type(error).__name__}: {error}") from error
+
+
+def _without_duplicates(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    result = dict(pairs)
+    if len(result) < len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next(key for key in keys if keys.count(key) > 1)
+        raise _NotJsonError(f"duplicate key {twice!r}")
+    return result
+
+
+def _refuse_constant(name: str) -> None:
+    raise _NotJsonError(f"{name} is not JSON")
 
 
 def project_root(start: Path) -> Path:
@@ -192,7 +268,7 @@ def _put(values: dict[str, Any], keys: Sequence[str], value: object, origin: str
 
 def _yaml_value(text: str, origin: str) -> object:
     try:
-        return yaml.load(text, _StrictLoader)  # noqa: S506 - a subclass of SafeLoader
+        return parse_text(text)
     except yaml.YAMLError as error:
         raise errors.SettingsError(f"{origin}: the value is not valid YAML; quote it") from error
 
@@ -204,13 +280,13 @@ def read_yaml(path: Path, origin: str) -> object:
         SettingsError: the file cannot be read or is malformed; the message names `origin`.
     """
     try:
-        return yaml.load(path.read_text(), _StrictLoader)  # noqa: S506 - a subclass of SafeLoader
+        return parse_text(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise errors.SettingsError(f"{origin}: cannot be read: {error}; check the file") from error
     except yaml.YAMLError as error:
         location = getattr(error, "problem_mark", None)
         position = f" line {location.line + 1}" if location else ""
-        problem = getattr(error, "problem", None) or "not YAML"
+        problem = getattr(error, "problem", None) or str(error) or "not YAML"
         raise errors.SettingsError(f"{origin}{position}: malformed YAML: {problem}; fix the file") from error
 
 
@@ -234,10 +310,21 @@ def read_definitions(root: Path) -> tuple[chain_definition.Definition, ...]:
     Raises:
         SettingsError: a definition is not valid; the message names all of them.
     """
+    definitions, invalid = read_each_definition(root)
+    if invalid:
+        raise errors.SettingsError(*(problem for each in invalid for problem in each.problems))
+    return definitions
+
+
+def read_each_definition(
+    root: Path,
+) -> tuple[tuple[chain_definition.Definition, ...], tuple[chain_definition.InvalidDefinition, ...]]:
+    """Read all chain definitions under `stacks/chains`; returns the valid ones, and those that are not."""
     definitions: list[chain_definition.Definition] = []
-    problems: list[str] = []
+    invalid: list[chain_definition.InvalidDefinition] = []
     for path in definition_files(root):
         origin = f"stacks/chains/{path.name}"
+        document: object = None
         try:
             document = read_yaml(path, origin)
             if not isinstance(document, dict):
@@ -249,10 +336,10 @@ def read_definitions(root: Path) -> tuple[chain_definition.Definition, ...]:
                 )
             definitions.append(definition)
         except errors.SettingsError as error:
-            problems += error.problems
-    if problems:
-        raise errors.SettingsError(*problems)
-    return tuple(definitions)
+            match = chain_definition.parse_match(document) if isinstance(document, dict) else None
+            problems = tuple(error.problems)
+            invalid.append(chain_definition.InvalidDefinition(path.stem, problems, match))
+    return tuple(definitions), tuple(invalid)
 
 
 def genesis_files(root: Path, definitions: Sequence[chain_definition.Definition]) -> list[Path]:

@@ -35,8 +35,10 @@ def parse_nanoseconds(value: object) -> int:
     return times.LONGEST if value == "forever" else times.parse_duration(str(value))
 
 
-def format_nanoseconds(nanoseconds: int) -> str:
-    """Format a duration so that `parse_nanoseconds` returns it."""
+def format_nanoseconds(nanoseconds: int | str) -> str:
+    """Format a duration so that `parse_nanoseconds` returns it; what a chain has instead of one stays as it is."""
+    if isinstance(nanoseconds, str):
+        return nanoseconds
     return "forever" if nanoseconds == times.LONGEST else times.format_duration(nanoseconds)
 
 

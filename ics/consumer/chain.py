@@ -84,7 +84,7 @@ def plan_chain(
     memory = context.memory_of(summary.consumer_id) or observed.ChainMemory(namespace="")
     has_public_keys = context.settings.node_keys == "public"
     genesis, trouble = _genesis(context, summary, detail, loaded, memory)
-    own_ports = context.ports[summary.consumer_id]
+    own_ports = context.ports_of(summary)
     peers = peering.peers_of(
         consumer, context.snapshot.validators, context.own, own_ports.p2p, has_public_keys
     )
@@ -244,7 +244,7 @@ def _relayer_inputs(
     genesis: bytes,
     memory: observed.ChainMemory,
 ) -> inputs.Inputs:
-    own_ports = context.ports[summary.consumer_id]
+    own_ports = context.ports_of(summary)
     return inputs.Inputs(
         settings=context.settings,
         seed=context.seed,

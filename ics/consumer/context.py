@@ -8,7 +8,7 @@ from ics.conditions import Condition
 from ics.config import chain_definition, settings
 from ics.consumer import observed as consumer_observed
 from ics.consumer import places
-from ics.consumer.peers import ports
+from ics.consumer.peers import ports as peers_ports
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,8 +19,9 @@ class ChainContext:
     settings: settings.Settings
     seed: model.Secret
     definitions: Sequence[chain_definition.LoadedDefinition]
+    invalid_definitions: Sequence[chain_definition.InvalidDefinition] = ()
     own: model.Validator
-    ports: Mapping[str, ports.Ports]
+    ports: Mapping[str, peers_ports.Ports]
     is_selected: bool
     """Whether the 66 % rule selects this validator at the snapshot's height."""
     configured_keys: Mapping[str, places.ConfiguredKey] = field(default_factory=dict)
@@ -36,6 +37,11 @@ class ChainContext:
     def snapshot(self) -> model.Snapshot:
         """Snapshot of the provider at one height."""
         return self.observed.snapshot
+
+    def ports_of(self, summary: model.ConsumerSummary) -> peers_ports.Ports:
+        """Return the ports of a chain; one without ports of its own is run with those of another."""
+        placed = self.ports.get(summary.consumer_id)
+        return peers_ports.shared_ports(summary.chain_id) if placed is None else placed
 
     def memory_of(self, consumer_id: str) -> consumer_observed.ChainMemory | None:
         """Return the stored state of a chain, or None if there is none."""

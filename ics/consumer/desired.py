@@ -31,7 +31,7 @@ from ics.consumer import participation as consumer_participation
 from ics.consumer import terms as consumer_terms
 from ics.consumer.peers import description, peering, ports
 from ics.consumer.peers import gateway_ports as peers_gateway_ports
-from ics.cosmos import addresses
+from ics.cosmos import addresses, identifiers
 from ics.keys import derivation
 from ics.relayer import accounts
 
@@ -83,6 +83,7 @@ class Desired:
     decisions: tuple[ChainDecision, ...]
     """One per chain that is not DELETED, in port order."""
     ports: Mapping[str, ports.Ports]
+    """Of the chains that `allocate_ports` places."""
     paused: frozenset[str]
     """Consumer ids of paused chains: their objects are neither changed nor deleted."""
     gateway_ports: Mapping[str, int]
@@ -117,18 +118,58 @@ class Desired:
         return tuple(dict.fromkeys(both))
 
 
+MOST_KEYS = 16
+"""Keys of one chain that are created one after the other because the provider says of each that it is used already."""
+MOST_STRANGERS = 64
+"""Chains that await their launch and match no definition, about whose members a pass asks nevertheless: this validator
+may have joined one by hand."""
+_LAUNCHED = (model.Phase.LAUNCHED, model.Phase.STOPPED)
+
+
+def allocate_ports(
+    consumers: Sequence[model.Consumer],
+    definitions: Sequence[chain_definition.LoadedDefinition],
+    memory: observed.Memory | None = None,
+    must_validate: frozenset[str] = frozenset(),
+) -> dict[str, ports.Ports]:
+    """Return the ports by consumer id of the chains that are launched, ours, or defined.
+
+    Anybody can create chains, at next to no cost and for good, so a chain that is merely there takes no port. Those
+    of launched chains depend on launched chains only, and are equal on all validators.
+
+    Args:
+        consumers: all chains of the provider.
+        definitions: all of the stack.
+        memory: chains that have objects in the cluster.
+        must_validate: chains that this validator has to validate.
+    """
+
+    def takes_ports(consumer: model.Consumer) -> bool:
+        summary, detail = consumer.summary, consumer.detail
+        known = must_validate if memory is None else must_validate.union(memory.chains)
+        if summary.phase in _LAUNCHED or summary.consumer_id in known:
+            return True
+        return summary.phase is model.Phase.INITIALIZED and any(
+            chain_definition.may_match(one.definition.match, summary.consumer_id, summary.chain_id)
+            and (detail is None or one.definition.match.owner in (chain_definition.ANY_OWNER, detail.owner))
+            for one in definitions
+        )
+
+    return ports.allocate(port_order([consumer for consumer in consumers if takes_ports(consumer)]))
+
+
 def port_order(consumers: Sequence[model.Consumer]) -> list[tuple[str, str]]:
-    """Return (consumer id, chain id) of all chains in the order of port allocation.
+    """Return (consumer id, chain id) of chains in the order of port allocation.
 
     Running chains come first, by the number of their IBC client (the order of their launches); chains not
     launched yet get a provisional port after them, by consumer id. Deleted chains have none.
     """
 
     def rank(summary: model.ConsumerSummary) -> tuple[int, int, int]:
-        is_placed = summary.phase in (model.Phase.LAUNCHED, model.Phase.STOPPED)
+        is_placed = summary.phase in _LAUNCHED
         client = summary.client_id.rsplit("-", 1)[-1]
         # A sovereign chain in a changeover keeps its old connection and may have no client here.
-        number = int(client) if is_placed and client.isdigit() else 0
+        number = int(client) if is_placed and client.isascii() and client.isdigit() else 0
         return (0 if is_placed else 1, number, int(summary.consumer_id))
 
     summaries = [c.summary for c in consumers if c.summary.phase is not model.Phase.DELETED]
@@ -141,10 +182,12 @@ def is_of_interest(
     memory: observed.Memory,
     definitions: Sequence[chain_definition.LoadedDefinition],
 ) -> bool:
-    """Return whether a chain's details are queried: if it may launch, or runs and concerns this validator."""
-    if summary.phase is model.Phase.INITIALIZED:
-        return True
-    if summary.phase not in (model.Phase.LAUNCHED, model.Phase.STOPPED):
+    """Return whether a chain's details are queried because it concerns this validator.
+
+    Those of chains that may be launched, but that no definition matches, are queried only up to a number, because
+    anybody can create them; see `MOST_STRANGERS`.
+    """
+    if summary.phase not in (model.Phase.INITIALIZED, *_LAUNCHED):
         return False
     if must_validate or summary.consumer_id in memory.chains:
         return True
@@ -160,6 +203,7 @@ def compute(
     seed: model.Secret,
     definitions: Sequence[chain_definition.LoadedDefinition],
     imported: Mapping[str, derivation.ConsensusKey] | None = None,
+    invalid_definitions: Sequence[chain_definition.InvalidDefinition] = (),
 ) -> Desired:
     """Compute the desired state of every chain of the provider for one validator.
 
@@ -169,6 +213,7 @@ def compute(
         seed: 32 bytes from which keys are derived.
         definitions: all of the stack.
         imported: existing keys that the settings refer to, by consumer id.
+        invalid_definitions: whose chains are left alone.
 
     Raises:
         Permanent: the provider does not have this validator.
@@ -178,14 +223,14 @@ def compute(
     _check_known(snapshot, memory)
     own = own_validator(snapshot, settings)
     order = port_order(snapshot.consumers)
-    # Chains beyond the capacity get a condition below; they must not prevent the allocation of the others.
-    allocated = ports.allocate(order[: ports.CAPACITY])
+    allocated = allocate_ports(snapshot.consumers, definitions, memory, snapshot.must_validate)
     configured = _configured_keys(settings, imported or {})
     inputs = context.ChainContext(
         observed=observed,
         settings=settings,
         seed=seed,
         definitions=definitions,
+        invalid_definitions=invalid_definitions,
         own=own,
         ports=allocated,
         is_selected=_is_selected(snapshot, own),
@@ -340,7 +385,7 @@ def lacks_genesis(desired: Desired) -> dict[str, bool]:
         for verdict in desired.decisions
         if verdict.chain is not None
         and verdict.chain.genesis is None
-        and verdict.summary.phase in (model.Phase.LAUNCHED, model.Phase.STOPPED)
+        and verdict.summary.phase in _LAUNCHED
         and verdict.summary.consumer_id not in desired.paused
     }
 
@@ -366,13 +411,21 @@ def new_keys(desired: Desired) -> dict[str, bytes]:
 
 def _decide(context: context.ChainContext, consumer: model.Consumer) -> ChainDecision:
     """Decide about one chain; one that cannot be decided about is paused, whatever was raised."""
+    consumer_id = consumer.summary.consumer_id
+    failure = context.observed.failures.get(consumer_id)
     try:
-        decision = _judge(context, consumer)
+        decision = _judge(context, consumer) if failure is None else _failed(consumer.summary, failure)
     except Exception as error:
-        text = str(error) if isinstance(error, errors.IcsError) else errors.describe_unexpected(error)
-        consumer_id = consumer.summary.consumer_id
-        decision = _paused(consumer.summary, Condition.new(Reason.UNEXPECTED_ERROR, text, consumer_id))
-    return _protected(context, decision)
+        decision = _failed(consumer.summary, str(errors.of_chain(error)))
+    try:
+        return _protected(context, decision)
+    except Exception as error:
+        return _failed(consumer.summary, str(errors.of_chain(error)))
+
+
+def _failed(summary: model.ConsumerSummary, text: str) -> ChainDecision:
+    message = f"{summary.chain_id}: {text}"
+    return _paused(summary, Condition.new(Reason.UNEXPECTED_ERROR, message, summary.consumer_id))
 
 
 def _protected(context: context.ChainContext, decision: ChainDecision) -> ChainDecision:
@@ -455,8 +508,8 @@ def withholding(
 
 def _judge(context: context.ChainContext, consumer: model.Consumer) -> ChainDecision:
     summary = consumer.summary
-    problem = context.snapshot.problems.get(summary.consumer_id)
-    if problem is not None:
+    problem = context.snapshot.problems.get(summary.consumer_id, summary.problem)
+    if problem:
         return _paused(summary, _unreadable(context, summary, problem))
     memory = context.memory_of(summary.consumer_id)
     if memory is not None and memory.problem:
@@ -464,10 +517,12 @@ def _judge(context: context.ChainContext, consumer: model.Consumer) -> ChainDeci
             summary,
             Condition.new(Reason.RECORD_BROKEN, memory.problem, summary.consumer_id),
         )
-    if summary.consumer_id not in context.ports:
-        message = f"all {ports.CAPACITY} port slots are taken by chains that were launched or created earlier"
-        return _paused(summary, Condition.new(Reason.NO_PORT, message, summary.consumer_id))
+    invalid = _invalid_name(context, consumer)
+    if invalid is not None:
+        return _paused(summary, invalid)
     detail = consumer.detail
+    if detail is None and summary.phase is model.Phase.INITIALIZED:
+        return ChainDecision(summary=summary, conditions=(matching.no_definition(summary),))
     if detail is None or summary.phase in (model.Phase.REGISTERED, model.Phase.DELETED):
         return ChainDecision(summary=summary)
     participation = consumer_participation.current_participation(context, summary, detail)
@@ -495,6 +550,27 @@ def _with_terms(
     return dataclasses.replace(
         decision, conditions=conditions, open_terms=terms.questions if is_open else frozenset()
     )
+
+
+def _invalid_name(context: context.ChainContext, consumer: model.Consumer) -> Condition | None:
+    """Return why a chain's id cannot be the name of anything here, None if it can.
+
+    It is judged before anything is named after it, also for a chain that is not joined.
+    """
+    summary, detail = consumer.summary, consumer.detail
+    try:
+        identifiers.check_chain_id(summary.chain_id)
+    except errors.SettingsError as error:
+        is_member = (
+            summary.consumer_id in context.snapshot.must_validate
+            or context.memory_of(summary.consumer_id) is not None
+            or (detail is not None and context.own.consensus_address in detail.opted_in)
+        )
+        severity = Severity.CRITICAL if is_member else Severity.INFO
+        return Condition.new(
+            Reason.CHAIN_ID_INVALID, f"{error}; it is left alone", summary.consumer_id, severity=severity
+        )
+    return None
 
 
 def _unreadable(context: context.ChainContext, summary: model.ConsumerSummary, problem: str) -> Condition:
@@ -577,6 +653,9 @@ def _with_definition(
             summary,
             Condition.new(Reason.KEY_MISMATCH, choice.problem, summary.consumer_id),
         )
+    refused = _refused_keys(context, memory, choice)
+    if refused >= MOST_KEYS:
+        return _paused(summary, _no_unused_key(summary, refused, participation.is_member))
     shared = context.shared.get(summary.consumer_id)
     if shared is not None and shared.severity is Severity.CRITICAL:
         return _paused(summary, shared)
@@ -596,6 +675,25 @@ def _with_definition(
             is_paused=bool(memory.namespace),
         )
     return _with_key(context, consumer, detail, match, choice, participation, conditions, terms)
+
+
+def _refused_keys(
+    context: context.ChainContext, memory: observed.ChainMemory, choice: places.SelectedKey
+) -> int:
+    """Return how many keys of a chain were created, but never assigned because the provider says they are used."""
+    if choice.is_assigned:
+        return 0
+    used = {address.hex().upper() for address in context.observed.used_keys}
+    return sum(record.consensus_address.upper() in used for record in memory.records)
+
+
+def _no_unused_key(summary: model.ConsumerSummary, refused: int, is_member: bool) -> Condition:
+    severity = Severity.CRITICAL if is_member else Severity.WARNING
+    message = (
+        f"the provider's endpoint says of {refused} new keys in a row that they are used already, which cannot be true"
+        " of random keys; no further one is created and nothing is assigned: check ics:provider.rest"
+    )
+    return Condition.new(Reason.NO_UNUSED_KEY, message, summary.consumer_id, severity=severity)
 
 
 def _elsewhere(
@@ -794,6 +892,17 @@ def _may_assign(context: context.ChainContext, chain: consumer_chain.ChainPlan, 
     return chain.spawns or signing.is_settled(chain.sign_state)
 
 
+def _no_port(chain: consumer_chain.ChainPlan) -> tuple[Condition, ...]:
+    if not chain.ports.is_shared:
+        return ()
+    message = (
+        f"all {ports.CAPACITY} port ranges are taken by chains that were launched earlier, so another chain has its"
+        f" ports, too; it is run nevertheless. If peers cannot reach it, publish a port of its own: ics endpoint"
+        f" register --consumer {chain.consumer_id}=HOST:PORT"
+    )
+    return (Condition.new(Reason.NO_PORT, message, chain.consumer_id),)
+
+
 def _node(context: context.ChainContext, consumer_id: str) -> model.NodeStatus | None:
     """Return what a chain's node here answers, None if it does not."""
     observation = context.observed.observations.get(consumer_id)
@@ -841,8 +950,8 @@ def _deployed(
         context.observed.window_problems.get(consumer_id, ""),
         context.settings.signing.rekey_delay,
     )
-    exchange = _key_exchange(planned.chain)
-    conditions = (*decision.conditions, *planned.conditions, *near, *exchange)
+    own = (*_key_exchange(planned.chain), *_no_port(planned.chain))
+    conditions = (*decision.conditions, *planned.conditions, *near, *own)
     if planned.trouble is not None:
         conditions = (*conditions, planned.trouble)
         memory = context.memory_of(consumer.summary.consumer_id)

@@ -54,6 +54,9 @@ def find(
         for loaded in context.definitions
         if chain_definition.may_match(loaded.definition.match, summary.consumer_id, summary.chain_id)
     ]
+    invalid = [each for each in context.invalid_definitions if _may_be_of(each, summary, near)]
+    if invalid:
+        return _invalid(summary, invalid, is_joined)
     exact = _most_exact([loaded for loaded in near if _accepts(loaded, detail.owner)])
     if len(exact) == 1:
         twins = [] if is_joined else _twins(context, summary, exact[0])
@@ -67,6 +70,36 @@ def find(
     return _unmatched(
         Reason.NO_DEFINITION, summary, _no_definition(summary, detail, near, is_joined), is_member
     )
+
+
+def no_definition(summary: model.ConsumerSummary) -> Condition:
+    """Return the condition of a chain that no definition matches, and about which nothing else is known."""
+    text = f"{summary.chain_id} is not joined: no definition in stacks/chains matches it"
+    return _unmatched(Reason.NO_DEFINITION, summary, text, is_member=False)
+
+
+def _may_be_of(
+    invalid: chain_definition.InvalidDefinition,
+    summary: model.ConsumerSummary,
+    near: Sequence[chain_definition.LoadedDefinition],
+) -> bool:
+    """Return whether an invalid definition may be the chain's, which must not be run by another then."""
+    if invalid.match is not None:
+        return chain_definition.may_match(invalid.match, summary.consumer_id, summary.chain_id)
+    # Which chains it is of is unknown; a definition that is of this chain alone is certain nevertheless.
+    return bool(near) and not any(chain_definition.names_one_chain(each.definition.match) for each in near)
+
+
+def _invalid(
+    summary: model.ConsumerSummary,
+    invalid: Sequence[chain_definition.InvalidDefinition],
+    is_joined: bool,
+) -> Condition:
+    names = ", ".join(sorted(each.name for each in invalid))
+    problems = "; ".join(problem for each in invalid for problem in each.problems)
+    text = f"{summary.chain_id} is left as it is: definition {names}, which may be its own, is invalid: {problems}"
+    severity = Severity.CRITICAL if is_joined else Severity.WARNING
+    return Condition.new(Reason.DEFINITION_INVALID, text, summary.consumer_id, severity=severity)
 
 
 def _accepts(loaded: chain_definition.LoadedDefinition, owner: str) -> bool:

@@ -83,6 +83,8 @@ class Observed:
     memory: Memory = field(default_factory=Memory)
     spare: str
     """Random text of this pass, from which new places get their ids: 32 hex digits or more."""
+    failures: Mapping[str, str] = field(default_factory=dict)
+    """Unexpected errors that were raised about one chain in this pass, by consumer id; such chains are paused."""
     observations: Mapping[str, model.Observation] = field(default_factory=dict)
     """Of chains with a node at the start of the pass, by consumer id."""
     provider_node: model.Observation | None = None

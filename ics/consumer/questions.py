@@ -1,10 +1,11 @@
 """Open questions of the desired state, which must be answered before it is final; pure."""
 
+import dataclasses
 import datetime
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 
-from ics import model
+from ics import errors, model
 from ics.consumer import desired, jail, key_check, lifecycle, missing_key, observed, terms, watchdog
 from ics.cosmos import addresses
 from ics.keys import derivation
@@ -66,6 +67,15 @@ class Questions:
     """Lost keys that are being replaced, by consumer id."""
     silences: Mapping[str, SilenceQuestion] = field(default_factory=dict)
     """Keys whose mark knows no certificate of this cluster, by consumer id."""
+    failures: Mapping[str, str] = field(default_factory=dict)
+    """Chains whose questions could not be computed, and why, by consumer id; then nothing else is asked."""
+
+    def chains(self) -> frozenset[str]:
+        """Return the consumer ids of the chains about which something is asked."""
+        relayers = (question.consumer_id for question in self.relayers)
+        return frozenset().union(
+            self.geneses, self.keys, relayers, self.queues, self.windows, self.silences, self.failures
+        )
 
     def __bool__(self) -> bool:
         return any(getattr(self, one.name) for one in fields(self))
@@ -78,7 +88,25 @@ def open_questions(observed: observed.Observed, wanted: desired.Desired, seed: m
         observed: everything observed so far; questions that were answered or failed are not repeated.
         wanted: the desired state computed from it.
         seed: of the stack.
+
+    Raises:
+        Exception: what was raised, if it is not about one chain.
     """
+    try:
+        return _all_questions(observed, wanted, seed)
+    except Exception:
+        failures = {}
+        for decision in wanted.decisions:
+            try:
+                _all_questions(observed, dataclasses.replace(wanted, decisions=(decision,)), seed)
+            except Exception as error:
+                failures[decision.summary.consumer_id] = str(errors.of_chain(error))
+        if not failures:
+            raise
+        return Questions(failures=failures)
+
+
+def _all_questions(observed: observed.Observed, wanted: desired.Desired, seed: model.Secret) -> Questions:
     snapshot = observed.snapshot
     geneses = desired.lacks_genesis(wanted)
     return Questions(

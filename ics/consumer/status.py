@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ics import model, names
+from ics import errors, model, names
 from ics.conditions import Condition, Reason, Severity
 from ics.consumer import chain, desired, health, key_check, missing_key, participation, signing
 from ics.consumer.peers import ports
@@ -81,7 +81,7 @@ def report(
         observations: of workloads, by consumer id.
         troubles: errors of the pass; those without a consumer id concern the validator.
     """
-    chains = tuple(_chain(desired, verdict, observations, troubles) for verdict in desired.decisions)
+    chains = tuple(_reported(desired, verdict, observations, troubles) for verdict in desired.decisions)
     own = tuple(sorted([*desired.conditions, *(t for t in troubles if not t.consumer_id)]))
     return Report(
         validator=desired.settings.validator,
@@ -90,6 +90,31 @@ def report(
         chains=chains,
         conditions=own,
     )
+
+
+def _reported(
+    desired: desired.Desired,
+    decision: desired.ChainDecision,
+    observations: Mapping[str, model.Observation],
+    troubles: Sequence[Condition],
+) -> ChainReport:
+    """Report on one chain; of one that cannot be reported on, at least its decision and why."""
+    try:
+        return _chain(desired, decision, observations, troubles)
+    except Exception as error:
+        summary = decision.summary
+        failure = Condition.new(Reason.UNEXPECTED_ERROR, str(errors.of_chain(error)), summary.consumer_id)
+        return ChainReport(
+            chain_id=summary.chain_id,
+            consumer_id=summary.consumer_id,
+            phase=summary.phase,
+            participation=decision.participation,
+            namespace=None,
+            genesis_sha256=None,
+            ports=desired.ports.get(summary.consumer_id),
+            node=None,
+            conditions=(failure, *decision.conditions),
+        )
 
 
 def _chain(

@@ -17,7 +17,16 @@ from ics import errors
 
 _AMINO_TEXT = re.compile(r"PubKeyEd25519\{([0-9A-Fa-f]{64})\}")
 PROTO_TYPE = "/cosmos.crypto.ed25519.PubKey"
-KEY_FORMS = f'use {{"@type":"{PROTO_TYPE}","key":base64}}, PubKeyEd25519{{64 hex}} or the base64 of 32 bytes'
+AMINO_TYPE = "tendermint/PubKeyEd25519"
+_AMINO_PREFIX = bytes.fromhex("1624de6420")
+"""Before the 32 bytes in a bech32 public key (amino, `PubKeyEd25519`)."""
+_KEY_MEMBERS = ("PubKey", "pub_key", "pubKey", "public_key")
+"""Where other programs write a public key: `horcrux address`, CometBFT's RPC and key file, a horcrux shard."""
+_DEEPEST = 3
+KEY_FORMS = (
+    f'use {{"@type":"{PROTO_TYPE}","key":base64}}, {{"type":"{AMINO_TYPE}","value":base64}}, …valconspub1…,'
+    " PubKeyEd25519{64 hex}, the output of `horcrux address`, or the base64 of 32 bytes"
+)
 """Remedy in the error for a malformed consensus key: the accepted forms."""
 
 _MODULE_NAMES = (
@@ -114,25 +123,54 @@ def parse_consensus_pubkey(value: str | Mapping[str, Any]) -> bytes:
     """Return the 32 bytes of an ed25519 consensus key, parsed from any form in use.
 
     Args:
-        value: `{"@type": "/cosmos.crypto.ed25519.PubKey", "key": base64}` as mapping or as its JSON
-            text, `PubKeyEd25519{HEX}`, or plain base64.
+        value: as mapping or as its JSON text, `{"@type": "/cosmos.crypto.ed25519.PubKey", "key": base64}` (the SDK),
+            `{"type": "tendermint/PubKeyEd25519", "value": base64}` (CometBFT's RPC and files), or a document that has
+            one of these as `PubKey` or `pub_key`; as text, `cosmosvalconspub1…` (tmkms, older SDKs),
+            `PubKeyEd25519{HEX}` (CometBFT's logs), or plain base64.
 
     Raises:
-        SettingsError: none of the three forms, another key type, or not 32 bytes.
+        SettingsError: none of these forms, another key type, or not 32 bytes.
     """
+    return _parse_pubkey(value, 0)
+
+
+def _parse_pubkey(value: object, depth: int) -> bytes:
     if isinstance(value, str) and value.lstrip().startswith("{"):
         try:
             value = json.loads(value)
         except (ValueError, RecursionError):
             raise _not_a_key(value) from None
     if isinstance(value, Mapping):
-        if value.get("@type") != PROTO_TYPE or not isinstance(value.get("key"), str):
-            raise _not_a_key(value)
-        return _from_base64(value["key"], value)
+        return _from_mapping(value, depth)
     if not isinstance(value, str):
         raise _not_a_key(value)
-    amino = _AMINO_TEXT.fullmatch(value.strip())
-    return bytes.fromhex(amino[1]) if amino else _from_base64(value.strip(), value)
+    text = value.strip()
+    amino = _AMINO_TEXT.fullmatch(text)
+    if amino:
+        return bytes.fromhex(amino[1])
+    return _from_bech32(text) if "valconspub1" in text.lower() else _from_base64(text, value)
+
+
+def _from_mapping(value: Mapping[str, Any], depth: int) -> bytes:
+    for kind, expected, member in (("@type", PROTO_TYPE, "key"), ("type", AMINO_TYPE, "value")):
+        if value.get(kind) == expected and isinstance(value.get(member), str):
+            return _from_base64(value[member], value)
+    inner = [value[name] for name in _KEY_MEMBERS if name in value]
+    # A document with a private part must not be written where a public key is wanted.
+    is_private = any("priv" in str(name).lower() for name in value)
+    if len(inner) == 1 and not is_private and depth < _DEEPEST:
+        return _parse_pubkey(inner[0], depth + 1)
+    raise _not_a_key(value)
+
+
+def _from_bech32(text: str) -> bytes:
+    try:
+        prefix, raw = decode(text)
+    except errors.SettingsError:
+        raise _not_a_key(text) from None
+    if not prefix.endswith("valconspub") or raw[:5] != _AMINO_PREFIX or len(raw) != 37:
+        raise _not_a_key(text)
+    return raw[5:]
 
 
 def _from_base64(text: str, shown: object) -> bytes:

@@ -2,28 +2,35 @@
 
 import re
 
-from ics import errors
+from ics import errors, plain_text
 
 _MAX_CHAIN_ID = 50
 """Bytes; CometBFT's limit (MaxChainIDLen)."""
 
+_CHAIN_ID = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_-]|\.(?!\.))*")
+"""Narrower than the provider, which accepts any text that is not blank: an id becomes part of Kubernetes names and
+annotations, of file paths, URLs, TOML files and command lines. Hermes has the same set of characters."""
 _CONSUMER_ID = re.compile(r"0|[1-9][0-9]{0,19}")
 
 
 def check_chain_id(chain_id: str) -> None:
-    """Check that a chain id is valid on the provider.
+    """Check that a chain id can be the name of a chain that is run here.
 
     Raises:
-        SettingsError: it is empty, longer than 50 bytes, or contains a space or control character.
+        SettingsError: it is empty, longer than 50 bytes, or has other characters than names of chains have.
     """
     if not chain_id:
         raise errors.SettingsError("chain id is empty; use the one that the provider lists")
-    if " " in chain_id or not chain_id.isprintable():
-        raise errors.SettingsError(f"chain id {chain_id!r} contains a space or control character; remove it")
-    size = len(chain_id.encode())
+    size = len(chain_id.encode("utf-8", "surrogatepass"))
     if size > _MAX_CHAIN_ID:
         raise errors.SettingsError(
-            f"chain id {chain_id!r} has {size} bytes, but the maximum is {_MAX_CHAIN_ID}; shorten it"
+            f"chain id {plain_text.visible(chain_id)!r} has {size} bytes, but the maximum is {_MAX_CHAIN_ID};"
+            " shorten it"
+        )
+    if not _CHAIN_ID.fullmatch(chain_id):
+        raise errors.SettingsError(
+            f"chain id '{plain_text.visible(chain_id)}' is not the name of a chain that can be run: it must consist of"
+            " A-Z, a-z, 0-9, '-', '_' and single dots, and begin with neither '-' nor a dot"
         )
 
 

@@ -193,16 +193,19 @@ def consensus_key(private: model.Secret) -> ConsensusKey:
 
 
 def parse_priv_validator_key(text: model.Secret, setting: str) -> ConsensusKey:
-    """Parse the consensus key in CometBFT's `priv_validator_key.json`.
+    """Parse the consensus key in CometBFT's `priv_validator_key.json`, or in a key file of tmkms (`softsign`).
 
     Args:
-        text: content of the file.
+        text: content of the file; tmkms writes the base64 of the 32 bytes.
         setting: source of the file, for messages.
 
     Raises:
         SettingsError: the file is another, or its keys do not match. The message never contains the value.
     """
     problem = f"{setting}: not a priv_validator_key.json of an ed25519 key"
+    softsign = _softsign_key(text)
+    if softsign is not None:
+        return softsign
     try:
         document = json.loads(text.reveal())
         kind, value = (
@@ -210,8 +213,12 @@ def parse_priv_validator_key(text: model.Secret, setting: str) -> ConsensusKey:
             base64.b64decode(document["priv_key"]["value"], validate=True),
         )
         stated = base64.b64decode(document["pub_key"]["value"], validate=True)
-    except (ValueError, KeyError, TypeError):
-        raise errors.SettingsError(f"{problem}; use the whole file as the node wrote it") from None
+    except (ValueError, KeyError, TypeError, RecursionError):
+        if b"privateShard" in text.reveal():
+            raise errors.SettingsError(
+                f"{setting}: a shard of horcrux, which is only a part of the key; set remote instead of imported"
+            ) from None
+        raise errors.SettingsError(f"{problem}; use the whole file as the node or tmkms wrote it") from None
     if kind != "tendermint/PrivKeyEd25519" or len(value) != 64:
         raise errors.SettingsError(f"{problem}; only ed25519 keys are supported")
     key = consensus_key(model.Secret(value[:32]))
@@ -220,6 +227,15 @@ def parse_priv_validator_key(text: model.Secret, setting: str) -> ConsensusKey:
             f"{setting}: private and public key do not match; restore it from a backup"
         )
     return key
+
+
+def _softsign_key(text: model.Secret) -> ConsensusKey | None:
+    """Return the key of a file that holds only the base64 of 32 bytes, None if it is another."""
+    try:
+        raw = base64.b64decode(text.reveal().strip(), validate=True)
+    except ValueError:
+        return None
+    return consensus_key(model.Secret(raw)) if len(raw) == 32 else None
 
 
 def signer_key(text: str) -> SignerKey:

@@ -4,9 +4,11 @@
 state (EndpointSlices, signing records, Jobs) is written by the reconciler itself and is not included.
 """
 
+import json
 from typing import Any
 
-from ics import model, names
+from ics import errors, model, names
+from ics.consumer import chain as consumer_chain
 from ics.consumer import desired
 from ics.manifests import consumer, gateway, node, objects, provider_node, reconciler, relayer
 
@@ -26,13 +28,37 @@ def render(desired: desired.Desired, set_id: str) -> tuple[model.Manifest, ...]:
         *reconciler.build(desired, shared),
     ]
     for chain in desired.chains:
-        owner = shared.of_chain(chain)
-        built += consumer.build(desired, chain, owner)
-        if chain.genesis is not None:
-            built.append(node.build(desired, chain, chain.genesis, owner))
-        if chain.relay is not None:
-            built += relayer.build(chain, chain.relay, desired.provider_chain_id, owner)
+        built += _of_chain(desired, chain, shared)
     return tuple(sorted((_stamped(manifest, set_id) for manifest in built), key=_place))
+
+
+def failures(desired: desired.Desired) -> dict[str, str]:
+    """Return the chains whose objects cannot be written down, by consumer id, with the reason.
+
+    A chain that fails here is left alone by the whole pass, before anything is sent or written; a value that only JSON
+    cannot hold would otherwise stop the engine, and with it all chains.
+    """
+    shared = objects.Owner(desired.settings.validator, desired.provider_chain_id)
+    found = {}
+    for chain in desired.chains:
+        try:
+            for manifest in _of_chain(desired, chain, shared):
+                json.dumps(manifest, allow_nan=False, ensure_ascii=False).encode()
+        except Exception as error:
+            found[chain.consumer_id] = str(errors.of_chain(error))
+    return found
+
+
+def _of_chain(
+    desired: desired.Desired, chain: consumer_chain.ChainPlan, shared: objects.Owner
+) -> list[dict[str, Any]]:
+    owner = shared.of_chain(chain)
+    built = consumer.build(desired, chain, owner)
+    if chain.genesis is not None:
+        built.append(node.build(desired, chain, chain.genesis, owner))
+    if chain.relay is not None:
+        built += relayer.build(chain, chain.relay, desired.provider_chain_id, owner)
+    return built
 
 
 def _stamped(manifest: dict[str, Any], set_id: str) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ics import errors
+from ics import errors, plain_text
 from ics.config import urls
 
 HEIGHT_HEADER = "x-cosmos-block-height"
@@ -106,5 +106,4 @@ def _status(answer: object) -> tuple[int | None, str]:
 
 def one_line(text: str) -> str:
     """Return a text of the chain as one line of at most 400 characters (some contain stack traces)."""
-    line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
-    return line if len(line) <= 400 else line[:397] + "..."
+    return plain_text.one_line(text)

@@ -3,6 +3,7 @@
 from collections.abc import Collection
 from typing import Any
 
+from ics import plain_text
 from ics.consumer import desired, signing
 from ics.cosmos import canonical_json
 from ics.provider.tx import descriptions
@@ -34,7 +35,7 @@ def render(desired: desired.Desired, sent: Collection[str] = ()) -> dict[str, An
         Mappings by consumer id, and lists of texts.
     """
     conditions = [c for verdict in desired.decisions for c in verdict.conditions]
-    return {
+    outputs = {
         "status": {
             v.summary.consumer_id: {
                 "chain_id": v.summary.chain_id,
@@ -65,3 +66,5 @@ def render(desired: desired.Desired, sent: Collection[str] = ()) -> dict[str, An
             f"{c.consumer_id} {c.severity.name.lower()} {c.reason}: {c.message}" for c in conditions
         ],
     }
+    # The Pulumi CLI prints them as they are.
+    return {name: plain_text.visible_values(value) for name, value in outputs.items()}

@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Awaitable, Mapping
 from typing import TypeVar
 
-from ics import aio, errors, model, names
+from ics import aio, errors, manifests, model, names
 from ics.consumer import desired, observed, questions
 from ics.cosmos import addresses
 from ics.reconciler import relayer_facts, world
@@ -14,6 +14,8 @@ from ics.relayer import facts
 
 _PROVIDER = ""
 """Stands for the provider itself, where answers are kept by consumer id."""
+_ROUNDS = 64
+"""Rounds of questions in one pass; a chain takes four or five, and one more for each key that is used already."""
 
 
 async def read(world: world.World) -> tuple[observed.Observed, desired.Desired]:
@@ -27,13 +29,36 @@ async def read(world: world.World) -> tuple[observed.Observed, desired.Desired]:
         SettingsError: an endpoint or the operator address is invalid.
         Permanent: the provider does not have this validator.
     """
-    observed = await _first(world)
-    while True:
+    return await _complete(world, await _first(world))
+
+
+async def _complete(
+    world: world.World, observed: observed.Observed
+) -> tuple[observed.Observed, desired.Desired]:
+    """Ask until no question is open, and hold the chains whose objects cannot be rendered.
+
+    Each answer may open further questions, so a chain about which there is no end of them is held, too.
+    """
+    for _ in range(_ROUNDS):
         wanted = compute(world, observed)
         open_questions = questions.open_questions(observed, wanted, world.seed)
         if not open_questions:
-            return observed, wanted
-        observed = await _answered(world, observed, open_questions)
+            failures = manifests.failures(wanted)
+            if not failures:
+                return observed, wanted
+            observed = _failing(observed, failures)
+        elif open_questions.failures:
+            observed = _failing(observed, open_questions.failures)
+        else:
+            observed = await _answered(world, observed, open_questions)
+    endless = questions.open_questions(observed, compute(world, observed), world.seed).chains()
+    text = f"the answers of the provider or of its node raise new questions without an end ({_ROUNDS} rounds)"
+    observed = _failing(observed, dict.fromkeys(endless, text))
+    return observed, compute(world, observed)
+
+
+def _failing(observed: observed.Observed, failures: Mapping[str, str]) -> observed.Observed:
+    return dataclasses.replace(observed, failures={**observed.failures, **failures})
 
 
 async def read_cluster_again(
@@ -43,12 +68,19 @@ async def read_cluster_again(
     memory = await world.state.load()
     observations = await world.nodes.observe(_workloads(memory))
     observed = dataclasses.replace(before, memory=memory, observations=observations)
-    return observed, compute(world, observed)
+    wanted = compute(world, observed)
+    failures = manifests.failures(wanted)
+    if failures:
+        observed = _failing(observed, failures)
+        wanted = compute(world, observed)
+    return observed, wanted
 
 
 def compute(world: world.World, observed: observed.Observed) -> desired.Desired:
     """Compute the desired state from what was observed; raises as `ics.consumer.desired.compute`."""
-    return desired.compute(observed, world.settings, world.seed, world.definitions, world.imported)
+    return desired.compute(
+        observed, world.settings, world.seed, world.definitions, world.imported, world.invalid_definitions
+    )
 
 
 def _workloads(memory: observed.Memory) -> dict[str, str]:
@@ -64,8 +96,16 @@ async def _first(world: world.World) -> observed.Observed:
         group.create_task(_open(world))
     memory = loading.result()
 
+    strangers = 0
+
     def interest(summary: model.ConsumerSummary, must_validate: bool) -> bool:
-        return desired.is_of_interest(summary, must_validate, memory, world.definitions)
+        nonlocal strangers
+        if desired.is_of_interest(summary, must_validate, memory, world.definitions):
+            return True
+        if summary.phase is not model.Phase.INITIALIZED:
+            return False
+        strangers += 1
+        return strangers <= desired.MOST_STRANGERS
 
     async with aio.task_group() as group:
         reading = group.create_task(world.provider.snapshot(world.settings.operator_address, interest))

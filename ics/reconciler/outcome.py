@@ -91,7 +91,12 @@ class Collector:
         """Catch all errors about one chain; an empty consumer id means the whole stack."""
         try:
             yield
-        except errors.IcsError as error:
-            self.cluster_error(error, consumer_id)
         except Exception as error:
+            self.error(error, consumer_id)
+
+    def error(self, error: Exception, consumer_id: str = "") -> None:
+        """Add any error about one chain."""
+        if isinstance(error, errors.IcsError):
+            self.cluster_error(error, consumer_id)
+        else:
             self.fail(Condition.new(Reason.UNEXPECTED_ERROR, errors.describe_unexpected(error), consumer_id))

@@ -48,7 +48,7 @@ async def preview(world: world.World, engine: engines.Engine) -> outcome.Plan:
         # The confirmation to keep a volume as it is leaves no change: preview again without confirmations.
         unanswered = await engine.preview(dataclasses.replace(request, confirmed=frozenset()))
         unknown -= {change.confirmation.name for change in unanswered if change.confirmation is not None}
-    conditions = _unknown_confirmations(unknown, questions)
+    conditions = (*_unknown_confirmations(unknown, questions), *definition_conditions(world))
     report = status.report(desired, observed.observations, conditions)
     return outcome.Plan(changes, desired.announced, report, conditions)
 
@@ -137,12 +137,15 @@ def render(desired: desired.Desired) -> tuple[model.Manifest, ...]:
     return manifests.render(desired, members.set_id(settings.validator, settings.gateway.namespace))
 
 
-def stale_definitions(world: world.World) -> Condition | None:
-    """Return the condition of definitions that became invalid while the daemon keeps using the earlier ones."""
-    if not world.definitions_problem:
-        return None
-    text = f"{world.definitions_problem}; until then the earlier definitions are used"
-    return Condition.new(Reason.DEFINITIONS_REFUSED, text)
+def definition_conditions(world: world.World) -> tuple[Condition, ...]:
+    """Return the conditions of definitions that are invalid, from the start or since the daemon read them."""
+    texts = [
+        f"{'; '.join(each.problems)}; until then the chains of this definition are left as they are"
+        for each in world.invalid_definitions
+    ]
+    if world.definitions_problem:
+        texts.append(f"{world.definitions_problem}; until then the earlier definitions are used")
+    return tuple(Condition.new(Reason.DEFINITIONS_REFUSED, text) for text in texts)
 
 
 def needs_confirmation(text: str, consumer_id: str) -> Condition:
@@ -160,8 +163,7 @@ def _unknown_confirmations(
 
 
 def _report_stale_definitions(world: world.World, collector: outcome.Collector) -> None:
-    condition = stale_definitions(world)
-    if condition is not None:
+    for condition in definition_conditions(world):
         collector.fail(condition, errors.SettingsError(condition.message))
 
 
@@ -225,8 +227,8 @@ async def _protect_keys(
         try:
             for place in decision.withdraws:
                 await world.sign_state.withdraw(place)
-        except errors.IcsError as error:
-            collector.cluster_error(error, consumer_id)
+        except Exception as error:
+            collector.error(error, consumer_id)
             desired = dataclasses.replace(desired, paused=desired.paused | {consumer_id})
     return desired
 
@@ -293,6 +295,8 @@ async def _transact(
         except errors.IcsError as error:
             consumer_id = getattr(intent, "consumer_id", "")
             collector.transaction_error(error, Reason.TRANSACTION_FAILED, consumer_id)
+        except Exception as error:
+            collector.error(error, getattr(intent, "consumer_id", ""))
         else:
             sent.append(intent)
     return tuple(sent)
@@ -311,9 +315,9 @@ async def _retire_keys(
             continue
         try:
             await world.sign_state.ensure_retired(decision.retires)
-        except errors.IcsError as error:
+        except Exception as error:
             consumer_id = decision.summary.consumer_id
-            collector.cluster_error(error, consumer_id)
+            collector.error(error, consumer_id)
             desired = dataclasses.replace(desired, paused=desired.paused | {consumer_id})
     return desired
 

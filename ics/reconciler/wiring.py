@@ -4,6 +4,7 @@ The commands and the Pulumi program use this; all other modules depend on protoc
 """
 
 import contextlib
+import dataclasses
 import datetime
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -217,6 +218,9 @@ async def open_stack(
     settings = stack_file.load_settings(root, name, environment, overrides)
     definitions = daemon_definitions.Definitions(root, fetch)
     await definitions.load()
+    if definitions.invalid and settings.reconciler.enabled:
+        # Its copy of the definitions, which are all valid, must not be replaced by a part of them.
+        raise errors.SettingsError(*(line for each in definitions.invalid for line in each.problems))
     async with contextlib.AsyncExitStack() as closing:
         connection = await closing.enter_async_context(
             connect.open_client(settings.cluster, root, environment)
@@ -235,7 +239,10 @@ async def open_stack(
         own_lease = lease_of(settings, connection, stays)
         adapters = Adapters(connection, settings, own_lease, observe.AdaptiveTimeouts() if stays else None)
         yield OpenStack(
-            world=adapters.world(settings, seed, definitions.loaded, provider, imported),
+            world=dataclasses.replace(
+                adapters.world(settings, seed, definitions.loaded, provider, imported),
+                invalid_definitions=definitions.invalid,
+            ),
             engine=engine_of(settings, pulumi_stack, connection, own_lease, read),
             sender=AccountSender(settings, read, own_lease),
             gateway=adapters.gateway,

@@ -310,6 +310,8 @@ class World:
     """Imported consensus keys by consumer id."""
     definitions_problem: str = ""
     """Why the current definition files are invalid, so that earlier ones are used; empty: they are valid."""
+    invalid_definitions: Sequence[chain_definition.InvalidDefinition] = ()
+    """Definitions that cannot be used, whose chains are left alone."""
     opt_in_requests: frozenset[str] = frozenset()
     """Consumer ids that the operator has manually requested to join."""
     move_requests: frozenset[str] = frozenset()

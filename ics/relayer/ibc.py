@@ -5,6 +5,7 @@ The answers are those of the chains' REST gateways (ibc-go v10, interchain-secur
 
 import datetime
 import enum
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -152,6 +153,17 @@ def id_number(id_: str) -> int:
     return int(tail) if tail.isdecimal() else 2**64
 
 
+_IDENTIFIER = re.compile(r"[A-Za-z0-9._+\-#\[\]<>]{0,128}")
+"""ICS 24, "Identifiers" (ibc-go, modules/core/24-host/validate.go)."""
+
+
+def _identifier(field: answers.Field) -> str:
+    """Return an id, which becomes a part of paths and of Hermes' commands; empty: not known yet."""
+    if not _IDENTIFIER.fullmatch(field.text()):
+        field.fail("an identifier of IBC")
+    return field.text()
+
+
 def connection(id_: str, end: answers.Field) -> ConnectionEnd:
     """Decode `connection` of `/ibc/core/connection/v1/connections/{id}`, which does not contain the id.
 
@@ -163,28 +175,28 @@ def connection(id_: str, end: answers.Field) -> ConnectionEnd:
     return ConnectionEnd(
         id=id_,
         state=_state(end["state"]),
-        client_id=end["client_id"].text(),
-        counterparty_client_id=counterparty["client_id"].text(),
-        counterparty_id=counterparty["connection_id"].text(),
+        client_id=_identifier(end["client_id"]),
+        counterparty_client_id=_identifier(counterparty["client_id"]),
+        counterparty_id=_identifier(counterparty["connection_id"]),
         is_plain=(store, delay) == (_STORE_PREFIX, 0),
     )
 
 
 def connections(answer: answers.Field) -> tuple[ConnectionEnd, ...]:
     """Decode one page of `/ibc/core/connection/v1/connections`; raises like `connection`."""
-    return tuple(connection(end["id"].text(), end) for end in answer["connections"])
+    return tuple(connection(_identifier(end["id"]), end) for end in answer["connections"])
 
 
 def channels(answer: answers.Field) -> tuple[ChannelEnd, ...]:
     """Decode one page of all channels, or of the channels over one connection; raises like `connection`."""
     return tuple(
         ChannelEnd(
-            id=end["channel_id"].text(),
-            port=end["port_id"].text(),
+            id=_identifier(end["channel_id"]),
+            port=_identifier(end["port_id"]),
             state=_state(end["state"]),
-            connection_id=end["connection_hops"].first().text(),
-            counterparty_port=end["counterparty"]["port_id"].text(),
-            counterparty_id=end["counterparty"]["channel_id"].text(),
+            connection_id=_identifier(end["connection_hops"].first()),
+            counterparty_port=_identifier(end["counterparty"]["port_id"]),
+            counterparty_id=_identifier(end["counterparty"]["channel_id"]),
             is_ordered=end["ordering"].text() == "ORDER_ORDERED",
             version=end["version"].text(),
         )
@@ -215,17 +227,17 @@ def client(id_: str, state: answers.Field, consensus: answers.Field) -> IbcClien
 
 def client_states(answer: answers.Field) -> dict[str, answers.Field]:
     """Return the client states by client id, from one page of `/ibc/core/client/v1/client_states`."""
-    return {each["client_id"].text(): each["client_state"] for each in answer["client_states"]}
+    return {_identifier(each["client_id"]): each["client_state"] for each in answer["client_states"]}
 
 
 def transfer_channel(answer: answers.Field) -> str:
     """Return the transfer channel in `/interchain_security/ccv/consumer/params`; may be empty."""
-    return answer["params"]["distribution_transmission_channel"].text()
+    return _identifier(answer["params"]["distribution_transmission_channel"])
 
 
 def connection_ids(answer: answers.Field) -> tuple[str, ...]:
     """Return the ids in `/ibc/core/connection/v1/client_connections/{client id}`."""
-    return tuple(path.text() for path in answer["connection_paths"])
+    return tuple(_identifier(path) for path in answer["connection_paths"])
 
 
 def commitments(answer: answers.Field) -> tuple[int, ...]:

@@ -58,6 +58,11 @@ def phase(consumer_id: str) -> str:
     return str(owner.consumer(consumer_id)["phase"]).removeprefix("CONSUMER_PHASE_")
 
 
+def chain_id(consumer_id: str) -> str:
+    """Its chain id on the provider."""
+    return str(owner.consumer(consumer_id)["chain_id"])
+
+
 def ask(path: str, **params: str) -> dict[str, Any]:
     """What the provider's CCV module answers."""
     answer = httpx.get(f"{CCV}/{path}", params=params, timeout=10, trust_env=False)

@@ -99,6 +99,11 @@ class Operator:
         words = list(itertools.takewhile(lambda word: not word.startswith("-"), command))
         return self._run(["-m", *module, *words, *where, *command[len(words) :]])
 
+    def plain(self, *command: str) -> Run:
+        """What a command of this validator's prints for people, or with --json for programs."""
+        where = ["--stack", self.name, "--project", str(places.CHECKOUT)]
+        return self._run(["-m", "ics.cli.__main__", *command, *where])
+
     def hermes(self, consumer_id: str, project: pathlib.Path | None = None) -> Run:
         """`ics hermes status CONSUMER_ID` on this operator's stack."""
         return self.ics("hermes", "status", consumer_id, project=project)

@@ -95,13 +95,6 @@ BADS = (
     ),
     Bad("flag-unknown", 2, r"--set colour: unknown setting 'colour'; .*", ("--set", "colour=blue")),
     Bad(
-        "definition-malformed",
-        2,
-        r"stacks/chains/ics-example\.yaml: colour: unknown setting; .*",
-        (),
-        edit("stacks/chains/ics-example.yaml", "seeds: []", "seeds: []\ncolour: blue"),
-    ),
-    Bad(
         "no-such-validator",
         2,
         r"ics:operator_address: validator cosmosvaloper1\S+ not found on provider-1 .*",
@@ -167,6 +160,34 @@ def test_one_line_says_what_is_wrong(
     assert (done.code, done.out) == (bad.code, "")
     assert re.fullmatch(bad.says, done.complaint), done.complaint
     still.check()
+
+
+def test_a_malformed_definition_stops_only_its_own_chains(
+    alice: operators.Operator, consumer: str, project: pathlib.Path
+) -> None:
+    edit("stacks/chains/ics-example.yaml", "seeds: []", "seeds: []\ncolour: blue")(project)
+    alice.settled()
+    still = Still(alice)
+
+    done = alice.ics("up", project=project)
+
+    assert done.code == 2
+    assert re.fullmatch(
+        r"stacks/chains/ics-example\.yaml: colour: unknown setting; .*; until then the chains of this definition are"
+        r" left as they are",
+        done.complaint,
+    )
+    reasons = [one["reason"] for one in alice.chain(consumer, done.json["status"])["conditions"]]
+    assert "DefinitionInvalid" in reasons
+    still.check()
+    other = chains.create(chains.fresh("sound"), NEVER)
+    try:
+        projects.define(project, "sound", {"chain_id": chains.chain_id(other)})
+        planned = alice.ics("plan", project=project)  # which joins nothing
+        assert alice.chain(other, planned.json["status"])["namespace"] is not None
+        assert {change["consumer_id"] for change in planned.json["changes"]} >= {other}
+    finally:
+        chains.move(other, chains.fresh("renamed"), NEVER)
 
 
 @pytest.fixture

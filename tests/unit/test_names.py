@@ -9,7 +9,7 @@ from ics import errors, names
 LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 LABEL_VALUE = re.compile(r"([A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?)?")
 
-chain_ids = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=50)
+chain_ids = st.from_regex(r"[A-Za-z0-9_]([A-Za-z0-9_-]|\.(?!\.)){0,49}", fullmatch=True)
 consumer_ids = st.integers(0, 2**64 - 1).map(str)
 
 

@@ -23,7 +23,7 @@ def register(parser: argparse.ArgumentParser, name: str) -> None:
     """Add the commands of the group; each sets `run`, which takes the arguments and returns an exit code."""
     commands = parser.add_subparsers(dest="consumer_command", required=True, metavar="COMMAND")
     listing = options.add_command(commands, "list", "List the provider's consumer chains.")
-    phases = [phase.value for phase in model.Phase]
+    phases = [phase.value for phase in model.Phase if phase is not model.Phase.UNKNOWN]
     listing.add_argument("--phase", type=str.upper, choices=phases, help="Only chains in this phase.")
     listing.add_argument(
         "--chain-id", metavar="PATTERN", help="Only chains whose id matches, such as 'osmo*'."
@@ -56,15 +56,12 @@ async def _list(args: argparse.Namespace, access: wiring.ProviderAccess) -> int:
         matching = await _filtered(args, access, phase)
         begin = (args.page - 1) * args.page_size
         chains, total = matching[begin : begin + args.page_size], len(matching)
-    if args.json:
-        shown = [_summary(chain) for chain in chains]
-        print(output.dump({"chains": shown, "page": args.page, "total": total}))
-        return 0
     rows = [(c.consumer_id, c.chain_id, c.phase, c.top_n or "-", c.client_id or "-", c.name) for c in chains]
-    print("\n".join(output.table(("ID", "CHAIN", "PHASE", "TOP N", "CLIENT", "NAME"), rows)))
     pages = max(-(-total // args.page_size), 1)
-    print(f"page {args.page} of {pages}, {total} chains")
-    return 0
+    lines = output.table(("ID", "CHAIN", "PHASE", "TOP N", "CLIENT", "NAME"), rows)
+    lines.append(f"page {args.page} of {pages}, {total} chains")
+    shown = [_summary(chain) for chain in chains]
+    return output.emit(args, {"chains": shown, "page": args.page, "total": total}, lines)
 
 
 async def _filtered(
@@ -78,7 +75,8 @@ async def _filtered(
     ]
     if args.owner is None:
         return chains
-    return [chain for chain in chains if (await access.provider.find(chain.consumer_id)).owner == args.owner]
+    owners = await access.provider.owners([chain.consumer_id for chain in chains])
+    return [chain for chain in chains if owners[chain.consumer_id] == args.owner]
 
 
 def _summary(chain: model.ConsumerSummary) -> dict[str, Any]:
@@ -162,11 +160,24 @@ def _genesis(chain: terms.OwnedConsumer, ccv: dict[str, Any]) -> dict[str, Any]:
     # A sovereign chain that becomes a consumer gets no new client, which would hold the height.
     is_new = not chain.terms.initialization_parameters.connection_id
     return {
-        "launch_height": genesis.launch_height(ccv) if is_new else None,
+        "launch_height": _launch_height(ccv) if is_new else None,
         "sha256": canonical_json.sha256_hex(raw),
         "size": len(raw),
-        "validators": len(ccv["provider"]["initial_val_set"]),
+        "validators": _initial_set(ccv),
     }
+
+
+def _launch_height(ccv: dict[str, Any]) -> int | None:
+    try:
+        return genesis.launch_height(ccv)
+    except errors.IcsError:  # shown as it is
+        return None
+
+
+def _initial_set(ccv: dict[str, Any]) -> int | None:
+    provider = ccv.get("provider")
+    members = provider.get("initial_val_set") if isinstance(provider, dict) else None
+    return len(members) if isinstance(members, list) else None
 
 
 def _write_genesis(args: argparse.Namespace, chain: terms.OwnedConsumer, ccv: dict[str, Any] | None) -> None:

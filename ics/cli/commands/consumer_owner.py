@@ -1,10 +1,11 @@
 """`ics consumer create|update|remove|force-launch`: transactions of the owner of a consumer chain."""
 
 import argparse
+import shlex
 from typing import TYPE_CHECKING, Any
 
-from ics import errors, model
-from ics.cli import options, output, owner_flags, transactions
+from ics import errors, model, plain_text
+from ics.cli import options, output, owner_flags, terminal, transactions
 from ics.engines import diff
 from ics.provider.owner import messages, terms
 from ics.reconciler import wiring
@@ -90,8 +91,7 @@ async def _update(args: argparse.Namespace, access: wiring.ProviderAccess) -> in
     order = terms.update(chain, new, args.new_owner)
     if order is None:
         line = f"consumer {chain.consumer_id} ({chain.terms.chain_id}) is unchanged; nothing to send"
-        print(output.dump({"consumer_id": chain.consumer_id, "message": line}) if args.json else line)
-        return 0
+        return output.emit(args, {"consumer_id": chain.consumer_id, "message": line}, [line])
     if order.new_owner:
         _confirmed(args, chain, "only the new owner can transfer it back")
     lines = [
@@ -142,7 +142,9 @@ async def _force_launch(args: argparse.Namespace, access: wiring.ProviderAccess)
 
 
 def _confirmed(args: argparse.Namespace, chain: terms.OwnedConsumer, why: str) -> None:
-    if args.dry_run or args.proposal or args.confirm == chain.terms.chain_id:
+    chain_id = chain.terms.chain_id
+    # Its visible form will do, too: the id itself may not be possible to type.
+    if args.dry_run or args.proposal or args.confirm in (chain_id, plain_text.visible(chain_id)):
         return
     problem = (
         "--confirm is missing"
@@ -151,7 +153,7 @@ def _confirmed(args: argparse.Namespace, chain: terms.OwnedConsumer, why: str) -
     )
     raise errors.SettingsError(
         f"consumer {chain.consumer_id}: {problem}; nothing was sent; {why}: run again with"
-        f" --confirm {chain.terms.chain_id}"
+        f" --confirm {shlex.quote(plain_text.visible(chain_id))}"
     )
 
 
@@ -167,7 +169,7 @@ async def _send(
     name = f"consumer {chain.consumer_id} ({chain.terms.chain_id})"
     if args.proposal:
         message = messages.as_json(transaction, chain.owner)
-        print(output.dump(_proposal(name, message, await access.provider.deposit())))
+        terminal.write_json(output.dump_exact(_proposal(name, message, await access.provider.deposit())))
         return 0
     account: tx_transactions.Transactions = await access.as_owner()
     if account.party.principal != chain.owner:
@@ -180,7 +182,7 @@ async def _send(
         return await transactions.show_dry_run(args, account, transaction, lines)
     sent = await account.send(transaction)
     if not args.json and lines:
-        print("\n".join(lines))
+        terminal.write(*lines)
     more = {"consumer_id": chain.consumer_id, "chain_id": transaction.chain_id}
     return transactions.emit_sent(args, sent, f"{name} {outcome}", more)
 

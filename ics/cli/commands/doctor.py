@@ -5,7 +5,7 @@ import asyncio
 import os
 from pathlib import Path
 
-from ics.cli import options, output
+from ics.cli import options, output, terminal
 from ics.cli.doctor import findings, run
 from ics.config import stack_file
 
@@ -21,8 +21,9 @@ def _run(args: argparse.Namespace) -> int:
     results = asyncio.run(run.examine(root, args.stack, os.environ, args.set))
     code = findings.exit_code(results)
     if args.json:
-        print(output.dump({"exit_code": code, "findings": [finding.as_dict() for finding in results]}))
+        terminal.write_json(
+            output.dump({"exit_code": code, "findings": [finding.as_dict() for finding in results]})
+        )
         return code
-    print("\n".join(finding.line() for finding in results))
-    print(findings.summary(results))
+    terminal.write(*(finding.line() for finding in results), findings.summary(results))
     return code

@@ -8,7 +8,7 @@ from ics import errors, model
 from ics.cli import dial, options, output
 from ics.cli.commands import show
 from ics.consumer import desired
-from ics.consumer.peers import description, ports, publication
+from ics.consumer.peers import description, publication
 from ics.reconciler import observe, wiring
 
 
@@ -89,7 +89,7 @@ async def _register(args: argparse.Namespace, stack: wiring.OpenStack) -> int:
         args.port,
         dict(_of_consumer(text) for text in args.consumer),
     )
-    allocated = ports.allocate(desired.port_order(snapshot.consumers)[: ports.CAPACITY])
+    allocated = desired.allocate_ports(snapshot.consumers, stack.world.definitions)
     computed = {consumer_id: ports_of_chain.p2p for consumer_id, ports_of_chain in allocated.items()}
     details = publication.compose_details(
         own.details, settings, stack.world.seed, update, computed, installation

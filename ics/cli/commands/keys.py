@@ -3,13 +3,12 @@
 import argparse
 import functools
 import os
-import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from ics import errors, model
-from ics.cli import output
+from ics.cli import output, terminal
 from ics.cli.commands import place_key
 from ics.cosmos import addresses
 from ics.keys import derivation, key_file, keystore, passphrases
@@ -139,7 +138,7 @@ def _list(args: argparse.Namespace) -> int:
         try:
             rows.append(_row(name, keystore.read(folder, name), args.prefix))
         except errors.SettingsError as error:
-            print(f"ics: {error}", file=sys.stderr)
+            terminal.problem(error)
             broken += 1
     table = output.table(("NAME", "KIND", "IDENTITY"), [(r["name"], r["kind"], _identity(r)) for r in rows])
     output.emit(args, {"keystore": str(folder), "keys": rows}, table if rows else [f"no keys in {folder}"])
@@ -171,9 +170,10 @@ def _export(args: argparse.Namespace) -> int:
             text = key_file.decrypt_account(key, opening, origin).private_key.reveal().hex() + "\n"
     if args.out is None and args.json:
         content = {"sealed": text} if args.reveal is None else {"secret": text.strip()}
-        return output.emit(args, {"name": args.name, "kind": key.kind, **content}, ())
+        terminal.write_json(output.dump_exact({"name": args.name, "kind": key.kind, **content}))
+        return 0
     if args.out is None:
-        sys.stdout.write(text)
+        terminal.write(*text.splitlines())
         return 0
     keystore.write_file(args.out, text)
     return output.emit(args, {"file": str(args.out)}, [f"{args.name}: written to {args.out}"])

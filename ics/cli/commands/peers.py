@@ -48,7 +48,7 @@ async def _update(args: argparse.Namespace, stack: wiring.OpenStack) -> int:
     finally:
         await stack.lease.release()
     lines = output.table(("ID", "CHAIN", "DONE"), [tuple(row.values()) for row in rows])
-    print(output.dump(rows) if args.json else "\n".join(lines))
+    output.emit(args, rows, lines)
     code = options.report_errors(list(errors_by_chain.values()))
     return code if args.all else 0
 

@@ -4,11 +4,10 @@ The seed and the place id, which is the memo of the transaction that assigned th
 """
 
 import argparse
-import sys
 from pathlib import Path
 
 from ics import errors, model
-from ics.cli import options, output
+from ics.cli import options, output, terminal
 from ics.consumer import observed
 from ics.keys import derivation, keystore
 from ics.reconciler import observe, wiring
@@ -69,7 +68,7 @@ async def _export(args: argparse.Namespace, stack: wiring.OpenStack) -> int:
             " seed: it is of another seed, or was named in ics:consensus_keys; nothing was written"
         )
     keystore.write_file(args.out, key.priv_validator_key_json().reveal_text() + "\n")
-    print(f"ics: {_warning(address, chain_id, place_id, memory)}", file=sys.stderr, flush=True)
+    terminal.problem(_warning(address, chain_id, place_id, memory))
     value = {
         "file": str(args.out),
         "consumer_id": args.name,

@@ -4,11 +4,10 @@ import argparse
 import asyncio
 import dataclasses
 import datetime
-import sys
 from typing import Any
 
 from ics import errors, model
-from ics.cli import options, output
+from ics.cli import options, output, terminal
 from ics.cluster import purge
 from ics.cluster.nodes import observe as observe_nodes
 from ics.consumer import consensus_view, observed, reset
@@ -114,7 +113,7 @@ async def _reset_sign_state(args: argparse.Namespace, stack: wiring.OpenStack) -
         if finding.waits != shown:
             shown = finding.waits
             text = f"waiting for {shown} more blocks of {subject.chain_id} without the key's signature"
-            print(text, file=sys.stderr, flush=True)
+            terminal.warn(text)
         await asyncio.sleep(_BETWEEN_LOOKS)
         finding = await _examine(args, stack, subject)
     if not finding.is_moving:
@@ -122,7 +121,7 @@ async def _reset_sign_state(args: argparse.Namespace, stack: wiring.OpenStack) -
         await asyncio.sleep(_SETTLING)
         finding = await _examine(args, stack, subject, finding)
     for line in _vote_lines(subject, finding):
-        print(line, file=sys.stderr, flush=True)
+        terminal.warn(line)
     if args.dry_run:
         return _emit(args, subject, finding)
     async with options.requested_lease(stack.lease):

@@ -25,7 +25,11 @@ def register(parser: argparse.ArgumentParser, name: str) -> None:
 async def _status(args: argparse.Namespace, stack: wiring.OpenStack) -> int:
     reports = await _gather(stack, args.consumer_id)
     value = {"chains": [report.as_dict() for report in reports]}
-    lines = _lines(reports) if not args.verbose else [output.dump(report.as_dict()) for report in reports]
+    lines = (
+        _lines(reports)
+        if not args.verbose
+        else [line for report in reports for line in output.dump(report.as_dict()).splitlines()]
+    )
     return output.emit(args, value, lines)
 
 

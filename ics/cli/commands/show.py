@@ -27,8 +27,7 @@ def _port_list(chain_ids: Sequence[str]) -> list[dict[str, Any]]:
     """Allocate the ports of chains in the order of their launch, resolving collisions.
 
     Raises:
-        SettingsError: a chain id that no chain can have.
-        Permanent: no port is free.
+        SettingsError: a chain id that no chain here can have.
     """
     for chain_id in chain_ids:
         identifiers.check_chain_id(chain_id)

@@ -65,6 +65,7 @@ async def _status(args: argparse.Namespace, stack: wiring.OpenStack) -> int:
         stack.kube, settings.validator, settings.gateway.namespace
     )
     troubles = [reconcile.needs_confirmation(each.text, each.consumer_id) for each in pending]
+    troubles += reconcile.definition_conditions(stack.world)
     report = status.report(desired, observed.observations, troubles)
     return output.emit(args, report.as_dict(), output.status_lines(report))
 

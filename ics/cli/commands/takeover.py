@@ -3,11 +3,10 @@
 import argparse
 import asyncio
 import dataclasses
-import sys
 from collections.abc import Sequence
 
 from ics import errors, model
-from ics.cli import options, output
+from ics.cli import options, output, terminal
 from ics.cli.commands import endpoint
 from ics.consumer import chain as consumer_chain
 from ics.consumer import desired, key_gap, observed, participation, takeover
@@ -113,7 +112,7 @@ async def _bring_here(args: argparse.Namespace, stack: wiring.OpenStack, move: t
         text = f"{move.chain_id}: {now.stage}: {troubles[0].error if troubles else now.text}"
         if text != shown:
             shown = text
-            print(text, file=sys.stderr, flush=True)
+            terminal.warn(text)
         if now.stage is takeover.Stage.DONE:
             await reconcile.run_pass(stack.world, stack.engine, stack.sender)
             return
@@ -158,7 +157,7 @@ async def _assign_key(args: argparse.Namespace, stack: wiring.OpenStack) -> int:
             f"{summary.chain_id}: {gap.text}; nothing was assigned: move the chain to an installation with the new seed"
             f" instead (ics takeover {args.consumer_id}), or accept this with --with-gap"
         )
-    print(f"{summary.chain_id}: {gap.text}", file=sys.stderr, flush=True)
+    terminal.warn(f"{summary.chain_id}: {gap.text}")
     sent = await _assign(args, stack, world, summary)
     if chain.next is not None:
         await _exchange(stack, summary, sent)
@@ -211,7 +210,7 @@ async def _gap(world: world.World, state: observed.Observed, chain: consumer_cha
             window = await world.nodes.signing_window(chain.namespace, address)
             epoch = await world.provider.epoch()
         except errors.IcsError as error:
-            print(f"{chain.chain_id}: {error}", file=sys.stderr, flush=True)
+            terminal.warn(f"{chain.chain_id}: {error}")
     return key_gap.assess(chain, old, node, window, epoch)
 
 
@@ -253,5 +252,5 @@ async def _exchange(stack: wiring.OpenStack, summary: model.ConsumerSummary, sen
         text = f"{summary.chain_id}: {troubles[0].error if troubles else text}"
         if text != shown:
             shown = text
-            print(text, file=sys.stderr, flush=True)
+            terminal.warn(text)
         await asyncio.sleep(_BETWEEN_PASSES)

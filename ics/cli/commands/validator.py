@@ -180,5 +180,4 @@ async def _unjail(args: argparse.Namespace, access: wiring.ProviderAccess) -> in
 
 
 def _say(args: argparse.Namespace, value: dict[str, Any], line: str) -> int:
-    print(output.dump({**value, "message": line}) if args.json else line)
-    return 0
+    return output.emit(args, {**value, "message": line}, [line])

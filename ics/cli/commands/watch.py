@@ -5,8 +5,6 @@ import asyncio
 import contextlib
 import dataclasses
 import datetime
-import functools
-import json
 import random
 import signal
 import time
@@ -14,7 +12,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, Final
 
 from ics import aio, errors, model
-from ics.cli import changes, options, output, signals
+from ics.cli import changes, options, output, signals, terminal
 from ics.cluster.api import lease
 from ics.cluster.nodes import watch
 from ics.provider import events, gateway
@@ -70,7 +68,10 @@ def _pass_functions(stack: wiring.OpenStack, log: "_PassLog") -> daemon.PassFunc
     def current() -> world.World:
         definitions = stack.definitions
         return dataclasses.replace(
-            stack.world, definitions=definitions.loaded, definitions_problem=definitions.problem
+            stack.world,
+            definitions=definitions.loaded,
+            definitions_problem=definitions.problem,
+            invalid_definitions=definitions.invalid,
         )
 
     async def run_pass(observed: Callable[[], None]) -> outcome.Outcome:
@@ -173,22 +174,18 @@ def _stopped_by_signals(process: daemon.Daemon) -> Iterator[None]:
         running.remove_signal_handler(signal.SIGINT)
 
 
-LINE: Final = functools.partial(print, flush=True)
-"""Writes a line without buffering, also to a file or a pipe."""
-
-
 class _PassLog:
     """The log: what each pass did, and the status of the chains when it has changed."""
 
-    def __init__(self, is_json: bool, print_line: Callable[[str], object] = LINE) -> None:
+    def __init__(self, is_json: bool, write_lines: Callable[..., object] = terminal.write) -> None:
         """Write nothing yet.
 
         Args:
             is_json: whether each line is a JSON object.
-            print_line: writes a line.
+            write_lines: writes lines.
         """
         self._is_json = is_json
-        self._print_line = print_line
+        self._write_lines = write_lines
         self._last: object = None
 
     def write_outcome(
@@ -227,6 +224,6 @@ class _PassLog:
         """Write a title with its lines, or both as one JSON object."""
         stamp = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
         if self._is_json:
-            self._print_line(json.dumps({"time": stamp, "message": title, **facts}, ensure_ascii=False))
+            self._write_lines(output.dump_line({"time": stamp, "message": title, **facts}))
         else:
-            self._print_line("\n".join([f"{stamp} {title}", *(f"  {line}" for line in lines)]))
+            self._write_lines(f"{stamp} {title}", *(f"  {line}" for line in lines))

@@ -1,15 +1,18 @@
 """Requests to the API server as data, which `client.KubeClient.send` sends; pure."""
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
-from ics import model
+from ics import errors, model, plain_text
 from ics.cluster.api import kinds
 
 PAGE = 500
 """Maximum objects in one page of a list."""
+
+_PROXIED_PATH = re.compile(r"(/[A-Za-z0-9._~+:@=,-]*)+")
 
 Propagation: TypeAlias = Literal["Background", "Foreground"]
 
@@ -216,7 +219,14 @@ def delete(
 def proxy(
     namespace: str, pod: str, port: int, path: str, query: Mapping[str, str] | None = None
 ) -> KubeRequest:
-    """Return a GET request that the API server forwards to a port of a pod."""
+    """Return a GET request that the API server forwards to a port of a pod.
+
+    Raises:
+        Permanent: the API server, or the pod, would read the path as a different one. A part of it may come from the
+            chain's own node, which must not choose what is asked of the API server.
+    """
+    if not _PROXIED_PATH.fullmatch(path) or ".." in path.split("/"):
+        raise errors.Permanent(f"{plain_text.visible(path)!r} is not a path that is asked of a node")
     return KubeRequest(
         verb="get",
         kind=kinds.POD,

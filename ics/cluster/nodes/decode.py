@@ -153,8 +153,10 @@ def signers(commit: answers.Field) -> frozenset[bytes]:
     )
 
 
-def error_text(error: errors.IcsError) -> str:
+def error_text(error: Exception) -> str:
     """Return why a node's RPC did not answer, as a text that is stable over passes."""
+    if not isinstance(error, errors.IcsError):
+        return str(errors.of_chain(error))
     if isinstance(error, answers.MalformedAnswer):
         return f"its RPC answers in an unknown format ({error.summary})"
     text = str(error)

@@ -24,6 +24,8 @@ _LONGEST = 60.0
 """Maximum seconds until such a node gets the full timeout again."""
 PAGE = 100
 """CometBFT's maximum of validators in one page."""
+_MOST_PAGES = 100
+"""Pages of a validator set, of which CometBFT allows 10,000 members (types/vote_set.go, `MaxVotesCount`)."""
 _OLD = datetime.timedelta(seconds=10)
 """Age of the last block above which a node is queried for its peers' heights, a large answer."""
 
@@ -105,8 +107,9 @@ async def _node(
         return model.Observation(pod)
     try:
         return model.Observation(pod, await _status(kube, namespace, now, timeout))
+    # A node runs the software of its chain's owner: whatever its answer leads to is this node's trouble only.
     except Exception as error:
-        return model.Observation(pod, error=decode.error_text(errors.of_chain(error)))
+        return model.Observation(pod, error=decode.error_text(error))
 
 
 async def _status(
@@ -195,7 +198,7 @@ async def observe_provider_node(kube: client.KubeClient, namespace: str) -> mode
             commit = await _ask(kube, namespace, "/commit", pod=pod.name, height=height)
         return model.Observation(pod, decode.node(status, net_info, commit, ()))
     except Exception as error:
-        return model.Observation(pod, error=decode.error_text(errors.of_chain(error)))
+        return model.Observation(pod, error=decode.error_text(error))
 
 
 async def net_info(kube: client.KubeClient, namespace: str) -> frozenset[str]:
@@ -240,7 +243,7 @@ async def _commit(kube: client.KubeClient, namespace: str, height: int) -> answe
 
 async def _validators(kube: client.KubeClient, namespace: str) -> Sequence[answers.Field]:
     validators: list[answers.Field] = []
-    while True:
+    for _ in range(_MOST_PAGES):
         page = await _ask(
             kube, namespace, "/validators", per_page=str(PAGE), page=str(len(validators) // PAGE + 1)
         )
@@ -248,6 +251,7 @@ async def _validators(kube: client.KubeClient, namespace: str) -> Sequence[answe
         validators += members
         if len(validators) >= page["total"].integer() or not members:
             return validators
+    raise errors.Permanent(f"/validators: the list does not end after {_MOST_PAGES} pages of {PAGE}")
 
 
 async def _nothing() -> Any:

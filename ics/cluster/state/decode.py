@@ -65,8 +65,10 @@ class _NamespaceState:
         """Turn an error about a manually edited object into this chain's problem."""
         try:
             yield self
-        except errors.Permanent as error:
-            self.problem = self.problem or str(error)
+        except errors.Transient:
+            raise
+        except Exception as error:
+            self.problem = self.problem or str(errors.of_chain(error))
 
     @property
     def mounted(self) -> model.SigningRecord | None:

@@ -16,7 +16,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from ics import errors
+from ics import errors, plain_text
 from ics.cosmos import addresses
 
 MAX_DETAILS = 280
@@ -236,7 +236,7 @@ def _value_of(entry: _DescriptionEntry) -> Endpoint | str:
             f"{entry.key}= has no value; write {entry.key}={form} without a space or quote after ="
         )
     value = entry.value.strip().rstrip(".")
-    shown = f"{entry.key}={_one_line(value)}"
+    shown = f"{entry.key}={plain_text.visible(value)}"
     if entry.key == "relayer":
         return _account(shown, value)
     _, _, consumer_id = entry.key.partition(".")
@@ -338,7 +338,3 @@ def _checked(text: str, wanted: Mapping[str, Endpoint | str]) -> str:
             raise errors.SettingsError(f"cannot be published: {broken}") from None
         raise errors.SettingsError(f"{key}={value} could not be read back from {text!r}; simplify the text")
     return text
-
-
-def _one_line(text: str) -> str:
-    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)

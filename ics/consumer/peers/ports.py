@@ -5,6 +5,7 @@ service's base port + 100 + 10 x offset. These are the ports of Services and of 
 the pod the ports are fixed.
 """
 
+import dataclasses
 import hashlib
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
@@ -38,11 +39,17 @@ class Ports:
     grpc: int
     grpc_web: int
     rest: int
+    is_shared: bool = False
+    """Whether all ranges are taken, so that another chain has this one, too. Only the p2p port on the shared
+    LoadBalancer matters then; all other ports are those of the chain's own Services."""
 
 
 def home_offset(chain_id: str) -> int:
     """Return the preferred offset of a chain: big-endian uint64 of sha256(chain id)[:8], modulo 1000."""
-    return int.from_bytes(hashlib.sha256(chain_id.encode()).digest()[:8], "big") % OFFSETS
+    return (
+        int.from_bytes(hashlib.sha256(chain_id.encode("utf-8", "surrogatepass")).digest()[:8], "big")
+        % OFFSETS
+    )
 
 
 def ports_at(offset: int) -> Ports:
@@ -85,7 +92,14 @@ def is_reserved(offset: int) -> bool:
 
 
 CAPACITY = sum(not is_reserved(offset) for offset in range(OFFSETS))
-"""Maximum number of chains with ports."""
+"""Number of chains with ports of their own."""
+
+
+def shared_ports(chain_id: str) -> Ports:
+    """Return the ports of a chain for which no range is free: those at its home offset, which another chain has."""
+    home = home_offset(chain_id)
+    offset = next(slot for step in range(OFFSETS) if not is_reserved(slot := (home + step) % OFFSETS))
+    return dataclasses.replace(ports_at(offset), is_shared=True)
 
 
 def allocate(chains: Sequence[tuple[K, str]]) -> dict[K, Ports]:
@@ -93,23 +107,23 @@ def allocate(chains: Sequence[tuple[K, str]]) -> dict[K, Ports]:
 
     Args:
         chains: (key, chain id) in order of precedence: launched chains by launch, then the others by consumer
-            id. Later chains never move earlier ones. Keys are distinct.
+            id. Later chains never move earlier ones, and without a free range get `shared_ports`. Keys are
+            distinct.
 
     Raises:
-        Permanent: no offset is free for a chain, or a key is repeated.
+        Permanent: a key is repeated.
     """
     placed: dict[K, Ports] = {}
     used: set[int] = set()
     for key, chain_id in chains:
         if key in placed:
             raise errors.Permanent(f"chain {chain_id!r}: duplicate key {key!r}; list each chain once")
+        if len(used) >= CAPACITY:
+            placed[key] = shared_ports(chain_id)
+            continue
         home = home_offset(chain_id)
         candidates = ((home + step) % OFFSETS for step in range(OFFSETS))
-        offset = next((slot for slot in candidates if slot not in used and not is_reserved(slot)), None)
-        if offset is None:
-            raise errors.Permanent(
-                f"chain {chain_id!r}: no free port; other chains use all {len(used)} slots"
-            )
+        offset = next(slot for slot in candidates if slot not in used and not is_reserved(slot))
         used.add(offset)
         placed[key] = ports_at(offset)
     return placed

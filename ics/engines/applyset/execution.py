@@ -87,6 +87,11 @@ class Execution:
             except errors.IcsError as error:
                 self.failures.append(error)
                 self.failed.add(scope)
+            # One object that cannot be written must not stop the chains of the others.
+            except Exception as error:
+                subject = f"consumer {scope}: " if scope else ""
+                self.failures.append(errors.Permanent(f"{subject}{errors.describe_unexpected(error)}"))
+                self.failed.add(scope)
 
         async with asyncio.TaskGroup() as group:
             for scope, act in tasks:

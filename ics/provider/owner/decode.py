@@ -4,7 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ics import errors
+import pydantic
+
+from ics import model
 from ics.config import units
 from ics.cosmos import answers
 from ics.provider.owner import terms as owner_terms
@@ -17,32 +19,61 @@ def consumer_chain(answer: answers.Field) -> owner_terms.OwnedConsumer:
     Raises:
         Permanent: the answer has an unexpected format.
     """
+    # Chains that were created before the provider checked parameters may have any.
     terms: dict[str, Any] = {
         "chain_id": answer["chain_id"].text(),
-        "metadata": answer["metadata"].mapping(),
-        "initialization_parameters": _initialization(answer["init_params"]),
-        "power_shaping_parameters": answer["power_shaping_params"].mapping(),
+        "metadata": _mapping(answer, "metadata"),
+        "initialization_parameters": _initialization(answer.get("init_params")),
+        "power_shaping_parameters": _mapping(answer, "power_shaping_params"),
     }
     if answer.has("infraction_parameters") and answer["infraction_parameters"].value is not None:
         terms["infraction_parameters"] = _infraction(answer["infraction_parameters"])
-    try:
-        # The chain validated these values by its own rules, so this model accepts all of them.
-        chain_terms = owner_terms.Terms.model_validate(terms)
-    except ValueError as error:
-        raise errors.Permanent(f"answer to {answer.query}: invalid terms of a chain: {error}") from error
+    chain_terms = owner_terms.as_found(terms)
     return owner_terms.OwnedConsumer(
         consumer_id=str(answer["consumer_id"].integer()),
-        phase=decode.phase(answer["phase"]),
+        phase=_phase(answer["phase"]),
         owner=answer["owner_address"].text(),
         client_id=answer["client_id"].text(),
         terms=chain_terms,
+        unknown=_unknown(terms),
     )
 
 
-def _initialization(params: answers.Field) -> dict[str, Any]:
+def _phase(field: answers.Field) -> model.Phase:
+    try:
+        return decode.phase(field)
+    except answers.MalformedAnswer:
+        return model.Phase.UNKNOWN
+
+
+def _unknown(found: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+    """Return the members that this version does not know, by structure."""
+    known: Mapping[str, type[pydantic.BaseModel]] = {
+        "metadata": owner_terms.Metadata,
+        "initialization_parameters": owner_terms.Initialization,
+        "power_shaping_parameters": owner_terms.PowerShaping,
+    }
+    members = {name: tuple(sorted(set(found[name]) - set(kind.model_fields))) for name, kind in known.items()}
+    return {name: unknown for name, unknown in members.items() if unknown}
+
+
+def owner(answer: answers.Field) -> str:
+    """Decode only the owner of `consumer_chain/{id}`; empty if it has none."""
+    field = answer.get("owner_address")
+    return "" if field is None else field.text()
+
+
+def _mapping(answer: answers.Field, name: str) -> dict[str, Any]:
+    field = answer.get(name)
+    return {} if field is None else field.mapping()
+
+
+def _initialization(params: answers.Field | None) -> dict[str, Any]:
+    if params is None:
+        return {}
     spawn_time = params["spawn_time"].time()
     return dict(params.mapping()) | {
-        "initial_height": max(params["initial_height"]["revision_height"].integer(), 1),
+        "initial_height": params["initial_height"]["revision_height"].integer(),
         "genesis_hash": params["genesis_hash"].base64().hex(),
         "binary_hash": params["binary_hash"].base64().hex(),
         "spawn_time": None if spawn_time == decode.UNSET_TIME else spawn_time,
@@ -93,7 +124,7 @@ def members(answer: answers.Field) -> tuple[Member, ...]:
             moniker=item["description"]["moniker"].text(),
             operator_address=item["provider_operator_address"].text(),
             consensus_address=item["provider_address"].text(),
-            consumer_key=item["consumer_key"]["ed25519"].base64(),
+            consumer_key=b"" if (key := item["consumer_key"].get("ed25519")) is None else key.base64(),
             consumer_power=item["consumer_power"].integer(),
             provider_power=item["provider_power"].integer(),
             commission=decimal(item["consumer_commission_rate"].text()),
@@ -118,8 +149,9 @@ def reward_denoms(answer: answers.Field, consumer_id: str) -> tuple[str, ...] | 
     """Return a chain's reward denominations from a page of `consumer_chains`, or None if it is on another page."""
     for item in answer["chains"]:
         if str(item["consumer_id"].integer()) == consumer_id:
-            field = item["allowlisted_reward_denoms"]
-            return () if field.value is None else tuple(denom.text() for denom in field["denoms"])
+            field = item.get("allowlisted_reward_denoms")
+            denoms = None if field is None else field.get("denoms")
+            return () if denoms is None else tuple(denom.text() for denom in denoms)
     return None
 
 

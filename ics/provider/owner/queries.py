@@ -1,9 +1,9 @@
 """Provider queries of a consumer chain's owner and of a validator's commands, at the height that `open` picked."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from ics import errors, model
+from ics import aio, errors, model
 from ics.cosmos import answers
 from ics.provider import gateway, heads
 from ics.provider.owner import decode as owner_decode
@@ -44,6 +44,19 @@ class OwnerQueries(queries.Queries):
         return owner_decode.consumer_chain(
             await self._of(consumer_id, f"{_CCV}/consumer_chain/{consumer_id}")
         )
+
+    async def owners(self, consumer_ids: Sequence[str]) -> dict[str, str]:
+        """Read the owners of chains concurrently; a chain about which the provider does not answer has none."""
+
+        async def owner(consumer_id: str) -> str:
+            try:
+                return owner_decode.owner(await self._ask(f"{_CCV}/consumer_chain/{consumer_id}"))
+            except (errors.Permanent, gateway.Failed):
+                return ""
+
+        async with aio.task_group() as group:
+            tasks = {consumer_id: group.create_task(owner(consumer_id)) for consumer_id in consumer_ids}
+        return {consumer_id: task.result() for consumer_id, task in tasks.items()}
 
     async def page(
         self, phase: model.Phase | None, number: int, size: int

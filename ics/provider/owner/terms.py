@@ -7,16 +7,17 @@ completely or not at all.
 
 import datetime
 import re
+import typing
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, Any, TypeAlias, TypeVar
 
 import pydantic
 
 from ics import errors, model
 from ics.config import base, overrides, settings, units
-from ics.cosmos import times
+from ics.cosmos import identifiers, times
 
 _HASH = re.compile(r"([0-9a-f]{2}){0,64}")
 _REVISION = re.compile(r"[^\n-]-([1-9][0-9]*)\Z")
@@ -57,6 +58,9 @@ def revision(chain_id: str) -> int:
 
 Hash = Annotated[str, pydantic.BeforeValidator(_hash)]
 """Hex of at most 64 bytes; empty: unspecified."""
+
+
+_Model = TypeVar("_Model", bound=pydantic.BaseModel)
 
 
 class Metadata(base.Frozen):
@@ -129,7 +133,8 @@ class Infraction(base.Frozen):
 class Terms(base.Frozen):
     """All parameters that an owner sets for a chain."""
 
-    chain_id: str = pydantic.Field(min_length=1, max_length=50)
+    chain_id: str
+    """Narrower than the provider, which accepts any text: no validator of this product joins another chain."""
     metadata: Metadata
     initialization_parameters: Initialization = Initialization()
     power_shaping_parameters: PowerShaping = PowerShaping()
@@ -138,9 +143,19 @@ class Terms(base.Frozen):
     allowlisted_reward_denoms: tuple[str, ...] | None = None
     """`ibc/…` denominations in which the chain may pay rewards; None: unknown, left unchanged."""
 
+    @pydantic.field_validator("chain_id")
+    @classmethod
+    def _is_chain_id(cls, chain_id: str) -> str:
+        try:
+            identifiers.check_chain_id(chain_id)
+        except errors.SettingsError as error:
+            raise ValueError(str(error)) from error
+        return chain_id
+
     def as_dict(self) -> dict[str, Any]:
         """Return the terms in the format of a file."""
-        return self.model_dump(mode="json")
+        # A chain may have values that no owner may set, see `as_found`.
+        return self.model_dump(mode="json", warnings=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,6 +168,9 @@ class OwnedConsumer:
     client_id: str
     """Empty before the launch."""
     terms: Terms
+    unknown: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Members of its structures that this version does not know, by structure. They cannot be sent back, so such a
+    structure is not changed."""
 
     @property
     def is_prelaunch(self) -> bool:
@@ -213,10 +231,62 @@ def parse_creation(values: Mapping[str, Any], origin: str) -> Terms:
 def parse_changes(terms: Terms, values: Mapping[str, Any], origin: str) -> Terms:
     """Return a chain's terms with the given values replaced.
 
+    Only structures with a new value are checked, because only they are sent: what the chain accepted before it had
+    rules for its parameters stays as it is until its owner changes it.
+
     Raises:
         SettingsError: with one line for each invalid key.
     """
-    return _checked(overrides.deep_merge(terms.as_dict(), values), origin)
+    touched = {name for name in Terms.model_fields if name in values}
+    if "chain_id" in touched:
+        # The initial height's revision depends on the chain id, so both are sent together.
+        touched.add("initialization_parameters")
+    unknown = {name: value for name, value in values.items() if name not in Terms.model_fields}
+    merged = overrides.deep_merge(terms.as_dict(), values)
+    checked = _checked({**_SOUND, **{name: merged[name] for name in touched}, **unknown}, origin)
+    return checked.model_copy(
+        update={name: getattr(terms, name) for name in Terms.model_fields if name not in touched}
+    )
+
+
+_SOUND: Mapping[str, Any] = {"chain_id": "x", "metadata": {"name": "x", "description": "x", "metadata": "x"}}
+"""Stands for the required structures that are not checked."""
+
+
+def as_found(values: Mapping[str, Any]) -> Terms:
+    """Return the terms of a chain as it has them, also what no owner may set today.
+
+    Raises:
+        ValueError: the values have another shape.
+    """
+    try:
+        return Terms.model_validate(dict(values))
+    except pydantic.ValidationError:
+        return _unchecked(Terms, values)
+
+
+def _unchecked(model: type[_Model], values: Mapping[str, Any]) -> _Model:
+    """Return a model in which each field that is not valid has the value that was found."""
+    found: dict[str, Any] = {}
+    for name, info in model.model_fields.items():
+        value = values.get(name, info.get_default(call_default_factory=True))
+        groups = [kind for kind in (info.annotation, *typing.get_args(info.annotation)) if _is_group(kind)]
+        try:
+            kind: Any = Annotated[info.annotation, info]
+            found[name] = pydantic.TypeAdapter(kind).validate_python(value)
+        except pydantic.ValidationError:
+            is_group = bool(groups) and isinstance(value, Mapping)
+            found[name] = _unchecked(groups[0], value) if is_group else _number(value)
+    return model.model_construct(**found)
+
+
+def _is_group(kind: object) -> bool:
+    return isinstance(kind, type) and issubclass(kind, pydantic.BaseModel)
+
+
+def _number(value: Any) -> Any:
+    """Return a number for the text that the gateway writes for it."""
+    return int(value) if isinstance(value, str) and value.isascii() and value.isdigit() else value
 
 
 def _checked(values: Mapping[str, Any], origin: str) -> Terms:
@@ -269,6 +339,12 @@ def update(consumer: OwnedConsumer, new: Terms, new_owner: str = "") -> UpdateCo
         if new.allowlisted_reward_denoms == old.allowlisted_reward_denoms
         else new.allowlisted_reward_denoms,
     )
+    for name, members in consumer.unknown.items():
+        if getattr(order, name) is not None:
+            raise errors.SettingsError(
+                f"consumer {consumer.consumer_id} ({old.chain_id}): {name} has {', '.join(members)}, which this version"
+                " does not know and would remove; change it with the chain's own program"
+            )
     return None if order == UpdateConsumer(consumer_id=consumer.consumer_id, chain_id=old.chain_id) else order
 
 

@@ -8,12 +8,16 @@ Every function raises `MalformedAnswer` with the query and the field if an answe
 models are not used because this is a hot path: a pass reads hundreds of thousands of fields.
 """
 
-from typing import Any
+import re
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from ics import model
 from ics.cosmos import addresses, answers
 from ics.provider import heads
 
+_T = TypeVar("_T")
+_CLIENT_ID = re.compile(r"[A-Za-z0-9-]{0,64}")
 UNSET_TIME = "0001-01-01T00:00:00Z"
 """Go's zero time, which means that no spawn time is set."""
 
@@ -66,26 +70,50 @@ def validator(item: answers.Field) -> model.Validator:
 
 
 def consumer_chains(answer: answers.Field) -> list[model.ConsumerSummary]:
-    """Decode one page of `consumer_chains`."""
-    return [
-        model.ConsumerSummary(
-            consumer_id=str(item["consumer_id"].integer()),
-            chain_id=item["chain_id"].text(),
-            phase=phase(item["phase"]),
-            client_id=item["client_id"].text(),
-            top_n=item["top_N"].integer(),
-            name=item["metadata"]["name"].text(),
-        )
-        for item in answer["chains"]
-    ]
+    """Decode one page of `consumer_chains`; a chain whose entry is odd is marked, and the others are read."""
+    return [_summary(item) for item in answer["chains"]]
+
+
+def _summary(item: answers.Field) -> model.ConsumerSummary:
+    consumer_id = str(item["consumer_id"].integer())
+    problems: list[str] = []
+
+    def read(decode: Callable[[], _T], otherwise: _T) -> _T:
+        try:
+            return decode()
+        except answers.MalformedAnswer as error:
+            problems.append(str(error).removeprefix(f"answer to {item.query}: "))
+            return otherwise
+
+    metadata = item.get("metadata")
+    name = None if metadata is None or not isinstance(metadata.value, dict) else metadata.value.get("name")
+    return model.ConsumerSummary(
+        consumer_id=consumer_id,
+        chain_id=read(lambda: item["chain_id"].text(), ""),
+        phase=read(lambda: phase(item["phase"]), model.Phase.UNKNOWN),
+        client_id=read(lambda: _client_id(item["client_id"]), ""),
+        top_n=read(lambda: item["top_N"].integer(), 0),
+        name=name if isinstance(name, str) else "",
+        problem="; ".join(problems),
+    )
+
+
+def _client_id(field: answers.Field) -> str:
+    """Return the id of an IBC client, which becomes a part of paths."""
+    if not _CLIENT_ID.fullmatch(field.text()):
+        field.fail("the id of a client")
+    return field.text()
 
 
 def phase(field: answers.Field) -> model.Phase:
     """Decode a phase, with or without the chain's prefix `CONSUMER_PHASE_`."""
     try:
-        return model.Phase(field.text().removeprefix("CONSUMER_PHASE_"))
+        found = model.Phase(field.text().removeprefix("CONSUMER_PHASE_"))
     except ValueError:
         field.fail("a CONSUMER_PHASE_… of this version")
+    if found is model.Phase.UNKNOWN:
+        field.fail("a CONSUMER_PHASE_… of this version")
+    return found
 
 
 def consumer_ids(answer: answers.Field) -> frozenset[str]:

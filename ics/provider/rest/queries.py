@@ -26,6 +26,8 @@ _CAN_BE_JOINED = frozenset({model.Phase.REGISTERED, model.Phase.INITIALIZED, mod
 GENESIS_TRIES = 5
 """Number of times a pass requests the genesis of a chain that was just launched."""
 _GENESIS_PAUSE = 2.0
+_MOST_PAGES = 1000
+"""Pages of one list; of an endpoint that always names a next one, the rest is not asked for."""
 _Item = TypeVar("_Item")
 _Ask: TypeAlias = Callable[[gateway.RestRequest], Awaitable[answers.Field]]
 
@@ -116,6 +118,11 @@ class Queries:
                 # The endpoint works and only this chain cannot be read, so the other chains continue.
                 problems[summary.consumer_id] = str(error)
                 return model.Consumer(summary)
+            except errors.IcsError:
+                raise
+            except Exception as error:
+                problems[summary.consumer_id] = str(errors.of_chain(error))
+                return model.Consumer(summary)
 
         async with aio.task_group() as group:
             consumers = [group.create_task(consumer(summary)) for summary in chains.result()]
@@ -194,7 +201,7 @@ class Queries:
     ) -> list[_Item]:
         items: list[_Item] = []
         params = {"pagination.limit": str(self._page_size)}
-        while True:
+        for _ in range(_MOST_PAGES):
             answer = await ask(gateway.RestRequest(path, params, height))
             page = decode_items(answer)
             items += page
@@ -204,6 +211,9 @@ class Queries:
             if not page or params.get("pagination.key") == key:
                 answer["pagination"]["next_key"].fail("the key of a page with new items")
             params = {**params, "pagination.key": key}
+        raise errors.Permanent(
+            f"{path}: the list does not end after {_MOST_PAGES} pages of {self._page_size}; the endpoint is broken"
+        )
 
     # -- parts of a snapshot -----------------------------------------------------------------------
 

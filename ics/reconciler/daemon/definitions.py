@@ -56,14 +56,15 @@ class Definitions:
         """The latest definitions that were valid as a whole."""
         self.problem = ""
         """Why the current files are not loaded; empty: they are."""
+        self.invalid: tuple[chain_definition.InvalidDefinition, ...] = ()
+        """Definitions that were invalid when all of them were read first; without earlier ones, only their chains are
+        left alone."""
 
     async def load(self) -> None:
-        """Read all definitions.
-
-        Raises:
-            SettingsError: definitions are invalid; the message lists all of them. `loaded` is unchanged.
-        """
-        self._read_definitions()
+        """Read all definitions for the first time; those that are invalid are put aside."""
+        files = _stamp(stack_file.definition_files(self._root))
+        self._known, self.invalid = stack_file.read_each_definition(self._root)
+        self._read = files, _stamp(stack_file.genesis_files(self._root, self._known))
         await self._get()
 
     async def check(self) -> bool:
@@ -73,14 +74,14 @@ class Definitions:
         """
         before, self._seen = self._seen, self._stamps()
         is_changed = self._seen != self._read and self._seen == before
-        was = self.loaded, self.problem
+        was = self.loaded, self.problem, self.invalid
         try:
             await self._catch_up(is_changed)
         except Exception:
             # After an unexpected error, the next check must read the files again.
             self._read = (), ()
             raise
-        return was != (self.loaded, self.problem)
+        return was != (self.loaded, self.problem, self.invalid)
 
     async def run(self, wake: Callable[[wakeups.Wakeup], None]) -> None:
         """Check the files forever, and wake the reconciler after a change."""
@@ -105,6 +106,7 @@ class Definitions:
         files = _stamp(stack_file.definition_files(self._root))
         try:
             self._known = stack_file.read_definitions(self._root)
+            self.invalid = ()
         finally:
             self._read = files, _stamp(stack_file.genesis_files(self._root, self._known))
 

@@ -7,7 +7,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
 
-from ics import errors
+from ics import errors, plain_text
 from ics.reconciler.daemon import health
 
 _REQUEST_SECONDS = 5.0
@@ -77,5 +77,5 @@ def answer(request_line: str, now: health.DaemonHealth, monotonic: float) -> tup
         return "404 Not Found", plain, b"/healthz, /readyz or /metrics\n"
     problem = checks[path](now, monotonic)
     role = "acting" if now.is_acting else "standby"
-    body = f"{problem or 'ok'}\n{role}, provider at height {now.height}\n".encode()
+    body = f"{plain_text.visible(problem) or 'ok'}\n{role}, provider at height {now.height}\n".encode()
     return ("503 Service Unavailable" if problem else "200 OK"), plain, body

@@ -246,14 +246,14 @@ def test_value_that_no_file_can_hold_is_refused_by_key(app: dict[Any, Any], key:
 def test_other_keys_may_be_overridden() -> None:
     config = {
         "config.toml": {"consensus": {"timeout_commit": "1s"}},
-        "app.toml": {"wasm": {"x": [1.5, True]}},
+        "app.toml": {"wasm": {"x": [1.5, 2.5]}},
     }
     known = factories.example(config=config).definition
     assert tomllib.loads(node_files.config_toml(known, "alice"))["consensus"] == {
         "timeout_commit": "1s",
         "double_sign_check_height": 0,
     }
-    assert tomllib.loads(node_files.app_toml(known))["wasm"] == {"x": [1.5, True]}
+    assert tomllib.loads(node_files.app_toml(known))["wasm"] == {"x": [1.5, 2.5]}
 
 
 NODE: dict[str, Any] = {

@@ -113,7 +113,7 @@ def test_private_key_in_place_of_signer_public_key_is_not_quoted(value: object) 
             "hourly",
             r"String should match pattern '^(@[a-z]+|\S+( \S+){4})$' (found 'hourly')",
         ),
-        ("provider.chain_id", [{"file": "x"}], "Input should be a valid string (found ['{…}'], in part)"),
+        ("provider.chain_id", [{"file": "x"}], "a list where text is expected; write one text"),
     ],
 )
 def test_invalid_value_is_quoted_without_credentials_of_its_url(key: str, value: object, line: str) -> None:

@@ -16,7 +16,6 @@ import pytest
 from ics import model
 from ics.conditions import Severity
 from ics.consumer import desired, observed, status
-from ics.consumer.peers import ports
 from ics.keys import derivation
 from tests.unit import factories
 
@@ -52,9 +51,27 @@ def with_definition(**changes: Any) -> dict[str, Any]:
     return {"definitions": [factories.example(**changes)]}
 
 
-PAUSED: dict[str, tuple[model.Snapshot, observed.Memory, dict[str, Any]]] = {
+REFUSED = tuple(
+    factories.record(at=number, is_ready=False, volume=None) for number in range(desired.MOST_KEYS)
+)
+"""Records of keys that were never assigned."""
+PAUSED: dict[str, tuple[model.Snapshot | observed.Observed, observed.Memory, dict[str, Any]]] = {
     "ChainUnreadable": (
         alone(problems={"0": "down"}, must_validate=frozenset({"0"})),
+        factories.memories(),
+        {},
+    ),
+    "ChainIdInvalid": (
+        factories.snapshot(factories.consumer(P.LAUNCHED, MEMBER, chain_id="consumer 1-1")),
+        running(),
+        {},
+    ),
+    "NoUnusedKey": (
+        factories.observation(
+            changed(own_consumer_address=None),
+            memory=running(records=REFUSED),
+            used_keys=frozenset(bytes.fromhex(one.consensus_address) for one in REFUSED),
+        ),
         factories.memories(),
         {},
     ),
@@ -122,17 +139,11 @@ PAUSED: dict[str, tuple[model.Snapshot, observed.Memory, dict[str, Any]]] = {
 @pytest.mark.parametrize("reason", PAUSED)
 def test_paused_chain_of_member_has_critical_condition(reason: str) -> None:
     snapshot, memory, options = PAUSED[reason]
-    wanted = factories.judge(snapshot, memory=memory, **options)
+    known = None if isinstance(snapshot, observed.Observed) else memory
+    wanted = factories.judge(snapshot, memory=known, **options)
     [decision] = [one for one in wanted.decisions if one.summary.consumer_id == "0"]
     assert (decision.is_paused, decision.chain is None or reason == "GenesisInvalid") == (True, True)
     assert [one.reason for one in decision.conditions if one.severity is Severity.CRITICAL] == [reason]
-
-
-def test_member_beyond_the_port_capacity_has_critical_condition(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ports, "CAPACITY", 0)
-    [decision] = factories.judge(alone(), memory=running()).decisions
-    assert [(one.severity.name, one.reason) for one in decision.conditions] == [("CRITICAL", "NoPort")]
-    assert decision.is_paused
 
 
 def test_every_place_that_pauses_a_chain_has_a_case_above() -> None:
@@ -141,7 +152,7 @@ def test_every_place_that_pauses_a_chain_has_a_case_above() -> None:
     pausing = [call for call in calls if isinstance(call.func, ast.Name) and call.func.id == "_paused"]
     setting = [call for call in calls if any(keyword.arg == "is_paused" for keyword in call.keywords)]
     # `_paused` itself is one of the latter, and one is of chains that are over. Whoever adds one adds a case.
-    assert (len(pausing), len(setting)) == (7, 6)
+    assert (len(pausing), len(setting)) == (8, 6)
 
 
 def test_unexpected_error_about_chain_of_member_is_critical(monkeypatch: pytest.MonkeyPatch) -> None:

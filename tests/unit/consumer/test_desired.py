@@ -10,6 +10,7 @@ from ics import errors, manifests, model, names
 from ics.conditions import Severity
 from ics.consumer import desired, observed, participation, questions, signing
 from ics.consumer.peers import ports
+from ics.cosmos import addresses
 from ics.keys import derivation
 from ics.reconciler import outcome, reconcile
 from ics.relayer import accounts as relayer_accounts
@@ -508,15 +509,35 @@ def test_port_order_follows_launch_order_and_skips_deleted_chains() -> None:
     assert order == ["5", "0", "1"]
 
 
-def test_chain_beyond_capacity_gets_no_port() -> None:
-    chains = [
-        factories.consumer(consumer_id=str(number), chain_id=f"consumer{number}-1")
-        for number in range(ports.CAPACITY + 1)
+@pytest.mark.parametrize("phase", [P.REGISTERED, P.INITIALIZED])
+def test_chains_of_strangers_take_no_port_and_stop_no_opt_in(phase: P) -> None:
+    """Anybody can create a thousand chains, also of an id that a definition matches."""
+    found = factories.detail(owner=addresses.encode("cosmos", b"s" * 20))
+    strangers = [
+        factories.consumer(phase, found, consumer_id=str(number), chain_id=f"consumer{number}-1")
+        for number in range(1, ports.CAPACITY + 1)
     ]
-    wanted = factories.judge(factories.snapshot(*chains), participation={"policy": "none"})
-    assert len(wanted.ports) == ports.CAPACITY
-    assert factories.reasons(wanted.decisions[-1]) == ["NoPort"]
-    assert factories.reasons(wanted.decisions[-2]) == ["NotJoined"]
+    ours = factories.consumer(consumer_id="5000", chain_id="consumer5000-1")
+
+    wanted = factories.judge(factories.snapshot(*strangers, ours), memory=factories.staged("alice", "5000"))
+
+    assert wanted.ports == {"5000": ports.ports_at(ports.home_offset("consumer5000-1"))}
+    assert [intent.consumer_id for intent in wanted.intents if isinstance(intent, model.OptIn)] == ["5000"]
+
+
+def test_chain_without_a_free_port_is_joined_with_the_ports_of_another() -> None:
+    launched = [
+        factories.consumer(P.LAUNCHED, consumer_id=str(number), chain_id=f"other{number}-1")
+        for number in range(1, ports.CAPACITY + 1)
+    ]
+    ours = factories.consumer(consumer_id="5000", chain_id="consumer5000-1")
+
+    wanted = factories.judge(factories.snapshot(*launched, ours), memory=factories.staged("alice", "5000"))
+
+    [decision] = [one for one in wanted.decisions if one.summary.consumer_id == "5000"]
+    assert [intent.consumer_id for intent in wanted.intents if isinstance(intent, model.OptIn)] == ["5000"]
+    assert "NoPort" in factories.reasons(decision)
+    assert (decision.is_paused, decision.chain is None) == (False, False)
 
 
 def test_peers_are_other_members_at_the_port_of_the_chain() -> None:

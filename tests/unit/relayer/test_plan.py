@@ -441,8 +441,8 @@ def test_delivered_packets_clear_pending_time() -> None:
     assert record_then.pending_since is None
 
 
-def test_chain_unsupported_by_hermes_is_reported_and_running_setup_kept() -> None:
-    chain = factories.consumer(P.LAUNCHED, factories.joined("alice", "bob"), chain_id="consumer/1-1")
+def test_endpoint_unsupported_by_hermes_is_reported_and_running_setup_kept() -> None:
+    chain = factories.consumer(P.LAUNCHED, factories.joined("alice", "bob"))
     observed = consumer_observed.Observed(
         spare=factories.SPARE,
         snapshot=factories.snapshot(chain, time=relaying.TIME),
@@ -451,7 +451,8 @@ def test_chain_unsupported_by_hermes_is_reported_and_running_setup_kept() -> Non
         ),
         relays={"0": relaying.OPEN},
     )
-    wanted = factories.judge(observed)
+    provider = {**factories.settings().provider.model_dump(), "rpc": ["http://node_1:26657"]}
+    wanted = factories.judge(observed, provider=provider)
     planned = wanted.chains[0].relay
     assert planned is not None
     assert (planned.base, planned.relays, planned.candidate) == (relaying.LIVE, relaying.LIVE, None)

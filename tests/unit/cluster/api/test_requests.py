@@ -98,3 +98,30 @@ def test_proxy_request_has_its_own_resource() -> None:
     assert request.path == "/api/v1/namespaces/a/pods/node-0:26657/proxy/status"
     assert request.resource == "pods/proxy"
     assert request.subject == "Pod a/node-0:26657"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/../../../secrets",
+        "/a/..",
+        "/x?y",
+        "/x#y",
+        "/x%2e%2e/y",
+        "/a b",
+        "x",
+        "",
+        "/a\nb",
+        "/\u202e",
+        "//a/../b",
+    ],
+)
+def test_chains_own_node_does_not_choose_what_is_asked_of_the_api_server(path: str) -> None:
+    """Ids in its answers become parts of later paths."""
+    with pytest.raises(errors.Permanent, match="is not a path that is asked of a node"):
+        requests.proxy("ns", "node-0", 1317, path)
+
+
+def test_path_of_a_node_is_kept() -> None:
+    path = "/ibc/core/channel/v1/channels/channel-0/ports/wasm.cosmos1x/packet_commitments"
+    assert requests.proxy("ns", "node-0", 1317, path).path.endswith(f"/proxy{path}")

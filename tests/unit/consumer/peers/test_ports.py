@@ -1,3 +1,5 @@
+import dataclasses
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -78,11 +80,17 @@ def test_allocated_offsets_are_distinct_unreserved_and_stable(chains: list[str],
 
 @settings(max_examples=5)
 @given(st.text(min_size=1, max_size=10))
-def test_allocate_of_thousandth_chain_is_refused(name: str) -> None:
+def test_thousandth_chain_shares_the_ports_at_its_home(name: str) -> None:
     chains = [(number, f"{name}-{number}") for number in range(999)]
-    assert len(ports.allocate(chains)) == 999
-    with pytest.raises(errors.Permanent, match="chain 'one more-1': no free port"):
-        ports.allocate([*chains, (999, "one more-1")])
+    placed = ports.allocate(chains)
+    assert len({found.offset for found in placed.values()}) == 999
+
+    crowded = ports.allocate([*chains, (999, "one-more-1")])
+
+    assert crowded == {**placed, 999: ports.shared_ports("one-more-1")}
+    assert crowded[999] == dataclasses.replace(
+        ports.ports_at(ports.home_offset("one-more-1")), is_shared=True
+    )
 
 
 def test_allocate_of_duplicate_consumer_id_is_refused() -> None:

@@ -175,14 +175,23 @@ async def test_invalid_genesis_url_is_transient_error() -> None:
         await wiring.fetch("http://launch.example:abc")
 
 
-async def test_invalid_definition_at_start_is_an_error(play: Play) -> None:
+async def test_invalid_definition_at_start_is_put_aside_until_it_is_fixed(play: Play) -> None:
     play.write("one.yaml", "name: [")
-    with pytest.raises(errors.SettingsError, match=r"one\.yaml line 1: malformed"):
-        await play.definitions.load()
+    play.define("two", {"base": {"file": "base.json"}})
+    await play.definitions.load()
+
+    assert [loaded.definition.name for loaded in play.definitions.loaded] == ["two"]
+    [invalid] = play.definitions.invalid
+    assert invalid.problems[0].startswith("stacks/chains/one.yaml line 1: malformed")
+
+    play.define("one", {"base": {"file": "base.json"}})
+    assert True in await play.looks()
+    assert play.definitions.invalid == ()
+    assert [loaded.definition.name for loaded in play.definitions.loaded] == ["one", "two"]
 
 
 def test_each_pass_reports_stale_definitions() -> None:
-    assert reconcile.stale_definitions(factories.world()) is None
-    condition = reconcile.stale_definitions(factories.world(definitions_problem="one.yaml: wrong"))
+    assert reconcile.definition_conditions(factories.world()) == ()
+    [condition] = reconcile.definition_conditions(factories.world(definitions_problem="one.yaml: wrong"))
     text = "one.yaml: wrong; until then the earlier definitions are used"
     assert condition == Condition(Severity.CRITICAL, Reason.DEFINITIONS_REFUSED, text)

@@ -1,0 +1,386 @@
+"""Every command, run against chains whose ids, names, monikers and errors are hostile, prints nothing that acts."""
+
+import argparse
+import contextlib
+import dataclasses
+import json
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import pytest
+
+from ics import engines, errors, model
+from ics.cli import __main__ as main
+from ics.cli import dial, options, parser
+from ics.cli.commands import config, watch
+from ics.cli.doctor import findings
+from ics.cli.doctor import run as doctor
+from ics.conditions import Condition, Reason
+from ics.consumer import status
+from ics.engines.applyset import inventory
+from ics.provider.owner import queries as owner_queries
+from ics.reconciler import observe, outcome, reconcile, wiring
+from ics.reconciler.daemon import health, health_server, wakeups
+from tests.unit import factories
+from tests.unit.provider import fake
+from tests.unit.provider.rest import test_queries
+from tests.unit.strangers import hostile
+
+P = model.Phase
+TEXT = "\x1b[2J\n0 critical\u202e\u200b\x9b\u2028 run: x"
+"""All kinds of them in one text."""
+ME = factories.validator("alice", moniker=TEXT, details=f"{TEXT} p2p={TEXT}")
+CHAINS = [factories.consumer(consumer_id="0")] + [
+    factories.consumer(phase, consumer_id=str(at), chain_id=text)
+    for phase in (P.REGISTERED, P.INITIALIZED, P.LAUNCHED, P.STOPPED)
+    for at, text in enumerate(hostile.TEXTS, 1 + 100 * list(P).index(phase))
+]
+
+
+def _renamed(chain: model.Consumer) -> model.Consumer:
+    detail = None if chain.detail is None else dataclasses.replace(chain.detail, owner=TEXT)
+    return model.Consumer(dataclasses.replace(chain.summary, name=TEXT), detail)
+
+
+SNAPSHOT = factories.snapshot(
+    *(chain if chain.summary.consumer_id == "0" else _renamed(chain) for chain in CHAINS),
+    validators=(ME, factories.validator("bob", moniker=TEXT, details=f"p2p={TEXT}")),
+    problems={"1": TEXT},
+)
+SEEN = factories.observation(SNAPSHOT, memory=factories.staged(), spare=factories.SPARE)
+WANTED = factories.judge(SEEN)
+TROUBLE = Condition.new(Reason.UNEXPECTED_ERROR, TEXT, "0")
+CHANGE = engines.Change(
+    action="update",
+    kind="StatefulSet",
+    namespace="ns",
+    name=TEXT,
+    consumer_id="0",
+    diff=(("spec", TEXT, f"{TEXT}2"),),
+    problem=errors.Permanent(TEXT),
+)
+
+
+def passed() -> outcome.Outcome:
+    return outcome.Outcome(
+        changes=(CHANGE,),
+        sent=(model.OptOut("1", TEXT),),  # type: ignore[arg-type]
+        report=status.report(WANTED, {}, [TROUBLE]),
+        troubles=(outcome.Trouble(errors.Transient(TEXT), "0"),),
+        snapshot=SNAPSHOT,
+    )
+
+
+async def _run_pass(*arguments: object) -> outcome.Outcome:
+    return passed()
+
+
+async def _preview(*arguments: object) -> outcome.Plan:
+    done = passed()
+    return outcome.Plan((CHANGE,), done.sent, done.report)
+
+
+async def _read(*arguments: object) -> Any:
+    return SEEN, WANTED
+
+
+class Anything:
+    """An adapter whose every method fails with a hostile text."""
+
+    world: Any = None
+
+    def __getattr__(self, name: str) -> Any:
+        async def fail(*arguments: object, **more: object) -> None:
+            raise errors.Transient(f"{name}: {TEXT}")
+
+        return fail
+
+
+class Provider(Anything):
+    async def open(self, floor: int = 0) -> None:
+        return None
+
+    async def snapshot(self, operator: str, interest: object) -> model.Snapshot:
+        return SNAPSHOT
+
+
+class Lease(Anything):
+    is_held = True
+
+    async def ensure(self) -> None:
+        return None
+
+    release = give_up = return_to_holder = ensure
+
+    async def request(self, seconds: float) -> None:
+        return None
+
+    async def is_taken(self) -> bool:
+        return False
+
+    async def acted_height(self, chain_id: str) -> int:
+        return 0
+
+
+class Balancer(Anything):
+    async def find(self) -> None:
+        return None
+
+    async def ensure_slices(self, *arguments: object) -> None:
+        return None
+
+
+class State(Anything):
+    async def cluster_uid(self) -> str:
+        return factories.CLUSTER
+
+
+class Engine(Anything):
+    async def destroy(self) -> engines.Converged:
+        return engines.Converged(changes=(CHANGE,), errors=(errors.Permanent(TEXT),))
+
+
+def stack() -> Any:
+    adapter = Anything()
+    world = factories.world(adapter, provider=Provider(), lease=Lease(), state=State(), gateway=Balancer())
+    return argparse.Namespace(
+        world=world,
+        engine=Engine(),
+        sender=adapter,
+        gateway=Balancer(),
+        sign_state=adapter,
+        provider_sign_state=adapter,
+        lease=Lease(),
+        kube=adapter,
+        definitions=argparse.Namespace(loaded=world.definitions, problem=TEXT, invalid=()),
+    )
+
+
+class HostileNetwork(fake.Network):
+    """The provider's own gateway with hostile names, monikers, owners and errors."""
+
+    async def handle_async_request(self, request: Any) -> Any:
+        answer = await super().handle_async_request(request)
+        return type(answer)(answer.status_code, text=_spoiled(answer.text))
+
+
+def _spoiled(body: str) -> str:
+    """Put the text wherever the provider has a text of strangers."""
+
+    def spoil(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {
+                key: TEXT
+                if key in ("name", "description", "moniker", "details", "chain_id", "message")
+                and isinstance(inner, str)
+                else spoil(inner)
+                for key, inner in value.items()
+            }
+        return [spoil(one) for one in value] if isinstance(value, list) else value
+
+    return json.dumps(spoil(json.loads(body)))
+
+
+@pytest.fixture(autouse=True)
+def _fakes(monkeypatch: pytest.MonkeyPatch) -> None:
+    @contextlib.asynccontextmanager
+    async def open_stack(*arguments: object, **more: object) -> AsyncIterator[Any]:
+        yield stack()
+
+    @contextlib.asynccontextmanager
+    async def open_chain(*arguments: object) -> AsyncIterator[Any]:
+        network = HostileNetwork(good=test_queries.gate())
+        settings = test_queries.ask(network)._provider
+        async with owner_queries.OwnerQueries(
+            settings, lambda: test_queries.NOW, transport=network
+        ) as provider:
+            await provider.open()
+            account = argparse.Namespace(
+                party=argparse.Namespace(principal=fake.OWNER, signer=fake.OWNER, is_grantee=False),
+                estimate=_estimate,
+                send=_send,
+            )
+            own = factories.settings().model_copy(update={"operator_address": fake.valoper(1)})
+
+            async def account_of() -> Any:
+                return account
+
+            yield argparse.Namespace(
+                provider=provider, validator=own, as_owner=account_of, as_validator=account_of
+            )
+
+    async def pending(*arguments: object) -> list[engines.Confirmation]:
+        ref = engines.Ref("Pod", "ns", TEXT)
+        return [
+            engines.Confirmation(
+                name=TEXT, ref=ref, action="delete", consumer_id="0", reason=TEXT, remedy=TEXT
+            )
+        ]
+
+    async def examine(*arguments: object) -> list[findings.Finding]:
+        return [findings.fail(TEXT, TEXT), *findings.of_error("x", ValueError(TEXT))]
+
+    async def probe(*arguments: object) -> Any:
+        raise errors.Transient(TEXT)
+
+    async def nothing(*arguments: object, **more: object) -> list[Any]:
+        return []
+
+    monkeypatch.setattr(wiring, "open_stack", open_stack)
+    monkeypatch.setattr(wiring, "open_chain", open_chain)
+    monkeypatch.setattr(observe, "read", _read)
+    monkeypatch.setattr(reconcile, "run_pass", _run_pass)
+    monkeypatch.setattr(reconcile, "preview", _preview)
+    monkeypatch.setattr(inventory, "pending_confirmations", pending)
+    monkeypatch.setattr(doctor, "examine", examine)
+    monkeypatch.setattr(dial, "probe", probe)
+    monkeypatch.setattr(options, "offer_installation", nothing)
+    monkeypatch.setattr(config, "_check", _fail)
+
+
+async def _fail(*arguments: object) -> int:
+    raise errors.SettingsError(TEXT, f"second {TEXT}")
+
+
+async def _estimate(*arguments: object) -> Any:
+    return argparse.Namespace(gas=1, fee=1, denom="stake")
+
+
+async def _send(*arguments: object) -> Any:
+    return argparse.Namespace(hash="AB", height=1, consumer_id="0")
+
+
+STACK = ("--stack", "alice", "--project", ".")
+COMMANDS: dict[str, tuple[str, ...]] = {
+    "plan": (*STACK,),
+    "up": (*STACK,),
+    "status": (*STACK,),
+    "watch": (),
+    "destroy": (*STACK,),
+    "config check": (*STACK,),
+    "doctor": (*STACK,),
+    "opt-in": ("1", *STACK),
+    "opt-out": ("103", *STACK),
+    "commission": ("2", *STACK),
+    "unjail": (*STACK,),
+    "sign-state reset": ("1", "--confirm", TEXT, *STACK),
+    "takeover": ("1", "--confirm", TEXT, *STACK),
+    "assign-key": ("1", "--confirm", hostile.TEXTS[0], *STACK),
+    "purge": ("1", "--confirm", TEXT, *STACK),
+    "hermes status": (*STACK,),
+    "peers update": ("1", *STACK),
+    "endpoint register": ("--host", "h.example", "--dry-run", *STACK),
+    "endpoint show": (*STACK,),
+    "endpoint check": (*STACK,),
+    "consumer list": (*STACK,),
+    "consumer show": ("2", *STACK),
+    "consumer create": ("new-1", "--description", TEXT, "--dry-run", *STACK),
+    "consumer update": ("1", "--description", f"{TEXT}2", "--dry-run", *STACK),
+    "consumer remove": ("2", "--confirm", "no", *STACK),
+    "consumer force-launch": ("1", "--confirm", "no", *STACK),
+    "keys add": (),
+    "keys recover": (),
+    "keys list": (),
+    "keys show": (),
+    "keys export": (),
+    "keys import": (),
+    "keys delete": (),
+    "show ports": ("consumer-1", TEXT),
+    "show peers": ("--details", f"p2p={TEXT}", f"p2p.{TEXT}=a:1 relayer={TEXT}"),
+    "show node-id": ("--public", "--moniker", TEXT, "--chain-id", TEXT),
+    "show genesis": ("--base", f"/nowhere/{TEXT}", "--ccv", "x"),
+    "show rights": ("--user", TEXT),
+    "show settings": (),
+    "show selection": ("--validators", f"/nowhere/{TEXT}"),
+}
+"""Arguments of each command; the keystore's commands meet no text of strangers, and `watch` has a test of its own."""
+
+
+def leaves(command: argparse.ArgumentParser, name: str = "") -> Iterator[str]:
+    """Yield the name of every command that has no commands of its own."""
+    groups = [one for one in command._actions if isinstance(one, argparse._SubParsersAction)]
+    if not groups:
+        yield name
+    for word, inner in (groups[0].choices if groups else {}).items():
+        yield from leaves(inner, f"{name} {word}".strip())
+
+
+def test_every_command_has_a_case() -> None:
+    assert set(leaves(parser.build())) == set(COMMANDS)
+
+
+def check(shown: str) -> None:
+    for line in shown.split("\n"):
+        assert hostile.is_plain(line), ascii(line)
+        assert not line.startswith("0 critical")
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in COMMANDS if not name.startswith("keys") and name != "watch"]
+)
+@pytest.mark.parametrize("flags", [(), ("--json",)], ids=["text", "json"])
+def test_command_prints_nothing_that_acts(
+    name: str, flags: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    main.main([*name.split(), *COMMANDS[name], *flags])
+
+    shown = capsys.readouterr()
+    check(shown.out)
+    check(shown.err)
+    if flags and shown.out and "--dry-run" not in COMMANDS[name]:
+        for text in texts(json.loads(shown.out)):
+            check(text)
+            assert "\n" not in text
+
+
+def texts(value: object) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for key, inner in value.items():
+            yield key
+            yield from texts(inner)
+    elif isinstance(value, list):
+        for one in value:
+            yield from texts(one)
+
+
+@pytest.mark.parametrize("is_json", [False, True])
+def test_log_of_the_daemon_has_nothing_that_acts(is_json: bool, capsys: pytest.CaptureFixture[str]) -> None:
+    log = watch._PassLog(is_json)
+    for result in (passed(), errors.Transient(TEXT), f"standby: {TEXT}"):
+        log.write_outcome(result, (wakeups.Wakeup(TEXT),))
+
+    shown = capsys.readouterr().out
+    check(shown)
+    if is_json:
+        for line in shown.splitlines():
+            for text in texts(json.loads(line)):
+                check(text)
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics", f"/{TEXT}"])
+def test_probe_has_nothing_that_acts(path: str) -> None:
+    state = health.DaemonHealth(trouble=TEXT, lease_trouble=TEXT, wakeups={TEXT: 1})
+    _, _, body = health_server.answer(f"GET {path} HTTP/1.1", state, 1.0)
+    if path != "/metrics":
+        check(body.decode())
+
+
+def test_error_that_is_not_expected_is_visible(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def fail(*arguments: object) -> None:
+        raise KeyError(TEXT)
+
+    monkeypatch.setattr(observe, "read", fail)
+
+    assert main.main(["status", *STACK]) == 1
+    shown = capsys.readouterr().err
+    check(shown)
+    assert "KeyError" in shown
+
+
+def test_takeover_of_a_hostile_chain_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main.main(["takeover", "--all", "--confirm", TEXT, *STACK]) == 2
+    check(capsys.readouterr().err)
