@@ -37,7 +37,11 @@ def sender(node: provider_node.Node) -> transactions.Transactions:
     operator = node.operators["alice"]
     account = derivation.parse_account(model.Secret(operator.mnemonic))
     return transactions.Transactions(
-        settings(node), signers.TxAuthority(operator.account, operator.account), account, now
+        settings(node),
+        signers.TxAuthority(operator.account, operator.account),
+        account,
+        now,
+        provider_node.least_price,
     )
 
 
