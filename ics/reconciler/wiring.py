@@ -76,25 +76,30 @@ class AccountSender:
         self._read = read
         self._journal = journal
         self._transactions: transactions.Transactions | None = None
+        self._is_settled = False
 
     async def send(self, transaction: model.Intent | model.OptOut) -> object:
-        """Send one transaction and wait until it is confirmed.
+        """Send one transaction and wait until it is confirmed, after that of a process that has ended.
 
         Raises:
             SettingsError: the account is missing, or is not the operator's.
             IcsError: as `ics.provider.tx.transactions`.
         """
+        if not self._is_settled:
+            await self.await_pending()  # a command by hand has not waited for it before
         if self._transactions is None:
             self._transactions = await self.open()
         return await self._transactions.send(transaction)
 
     async def await_pending(self) -> int:
         """Wait for the pending transaction of a crashed run, and return the height of its block, or 0."""
-        if self._journal is None or await self._journal.pending() is None:
-            return 0
-        if self._transactions is None:
-            self._transactions = await self.open()
-        return await self._transactions.await_pending()
+        height = 0
+        if self._journal is not None and await self._journal.pending() is not None:
+            if self._transactions is None:
+                self._transactions = await self.open()
+            height = await self._transactions.await_pending()
+        self._is_settled = True
+        return height
 
     async def open(self) -> "transactions.Transactions":
         """Read the account and check it against the operator's address."""
