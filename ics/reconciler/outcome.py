@@ -12,7 +12,7 @@ from ics.cosmos import gas_prices
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Planned changes and transactions of a pass."""
+    """Planned changes and transactions of a pass, and of the passes that complete it."""
 
     changes: tuple[engines.Change, ...]
     transactions: tuple[model.Intent, ...]

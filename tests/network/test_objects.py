@@ -104,7 +104,8 @@ def test_a_deleted_object_is_made_again(
     bob.kube.delete(target.kind, where, name)
     done = bob.once()
 
-    after = bob.kube.get(target.kind, where, name)
+    after = bob.kube.find(target.kind, where, name)
+    assert after is not None, (done.writes, done.json["status"])
     assert after["metadata"]["uid"] != before["metadata"]["uid"]
     assert content(after) == content(before), done.writes
     goes_on(bob, consumer, home, int(memory["height"]))
@@ -112,6 +113,17 @@ def test_a_deleted_object_is_made_again(
         assert pod_uid(bob, home) == pod
     assert operators.worries(bob.chain(consumer, bob.settled())) == []
     assert bob.kube.get(target.kind, where, name)["metadata"]["uid"] == after["metadata"]["uid"]
+    if target.name == names.RELAYER_NAME:
+        waiting.until(
+            "Hermes has accepted its configuration again, without which none is started",
+            lambda: (bob.once(), has_accepted(bob, home))[1],
+        )
+
+
+def has_accepted(bob: operators.Operator, home: str) -> bool:
+    """Whether it is on record that Hermes has accepted both of its configurations."""
+    data = bob.kube.get(kinds.CONFIG_MAP, home, names.RELAYER_NAME)["data"]
+    return bool(data["config"] and data["base"])
 
 
 def test_the_record_of_a_deleted_key_comes_back_with_it(

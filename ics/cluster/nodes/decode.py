@@ -7,7 +7,7 @@ from typing import Any
 
 from ics import errors, model, names
 from ics.cluster.api import errors as api_errors
-from ics.consumer import consensus_view
+from ics.consumer import consensus_view, key_check
 from ics.cosmos import answers, times
 
 _COMMITTED = 2
@@ -33,14 +33,21 @@ def pod(item: Mapping[str, Any]) -> model.PodStatus:
         created=_moment(item["metadata"].get("creationTimestamp")),
         started=_moment(next((_started(c) for c in containers), None)),
         gone_by=gone_by,
-        key_check=_message(status.get("initContainerStatuses") or [], names.KEY_CHECK),
+        key_check=_key_check(status.get("initContainerStatuses") or [], containers),
     )
 
 
-def _message(containers: Sequence[Mapping[str, Any]], name: str) -> str:
-    """Return the termination message of a container that has ended, else an empty text."""
-    states = [container.get("state") or {} for container in containers if container.get("name") == name]
-    return next((str((state.get("terminated") or {}).get("message") or "") for state in states), "")
+def _key_check(init: Sequence[Mapping[str, Any]], containers: Sequence[Mapping[str, Any]]) -> str:
+    """Return the result of a pod's last check: of its node's container if that has ended once, else its own."""
+    own = [_message(one, "state") for one in init if one.get("name") == names.KEY_CHECK]
+    later = [_message(one, state) for one in containers for state in ("state", "lastState")]
+    results = [message for message in later if key_check.parse(message)[0] is not None]
+    return next(iter((*results, *own)), "")
+
+
+def _message(container: Mapping[str, Any], state: str) -> str:
+    """Return the termination message in one of a container's states, empty if it did not end in it."""
+    return str(((container.get(state) or {}).get("terminated") or {}).get("message") or "")
 
 
 def _started(container: Mapping[str, Any]) -> str | None:
