@@ -17,6 +17,7 @@ import httpx
 from devnet import cache, commands, identities, places, plan, provider, toolchain
 from ics import errors
 from ics.config import settings
+from ics.cosmos import gas_prices
 from ics.provider.owner import terms as owner_terms
 from ics.provider.tx import messages, signers, transactions
 
@@ -183,11 +184,17 @@ def _send(transaction: messages.Transaction) -> transactions.SentTx:
     node = _provider()
 
     async def sent() -> transactions.SentTx:
-        sending = transactions.Transactions(node, signers.TxAuthority(address, address), account, _now)
+        party = signers.TxAuthority(address, address)
+        sending = transactions.Transactions(node, party, account, _now, _least_price)
         return await sending.send(transaction)
 
     with _turn(), concurrent.futures.ThreadPoolExecutor(max_workers=1) as pool:
         return pool.submit(lambda: asyncio.run(sent())).result()
+
+
+async def _least_price() -> gas_prices.GasPrice:
+    """Return that the provider of the local network asks no price, so that the least one is paid."""
+    return gas_prices.GasPrice()
 
 
 def _provider() -> settings.ProviderSettings:

@@ -83,6 +83,7 @@ class Reason(enum.StrEnum):
     CHANGEOVER = "Changeover"
     NO_ACCOUNT = "NoAccount"
     TRANSACTION_FAILED = "TransactionFailed"
+    GAS_PRICE_HIGH = "GasPriceHigh"
     TRANSACTION_UNDER_WAY = "TransactionUnderWay"
     GENESIS_UNAVAILABLE = "GenesisUnavailable"
     GENESIS_AWAITED = "GenesisAwaited"
@@ -134,6 +135,8 @@ class Reason(enum.StrEnum):
     PEERS_STALE = "PeersStale"
     RELAYING_UNREADABLE = "RelayingUnreadable"
     RELAYER_UNFUNDED = "RelayerUnfunded"
+    TOP_UPS_LIMITED = "TopUpsLimited"
+    RELAYING_TOO_EXPENSIVE = "RelayingTooExpensive"
     WALLET_EMPTY = "WalletEmpty"
     RELAYER_CONFIG_REFUSED = "RelayerConfigRefused"
     RELAYER_CONFIG_INVALID = "RelayerConfigInvalid"
@@ -372,6 +375,17 @@ CATALOGUE: Final[Mapping[Reason, CatalogueEntry]] = {
         ),
         look="The message; `ics:account` in `ics doctor`",
         action="Fund the account, raise the gas price or extend the grant, as the message says.",
+        is_of_pass=True,
+    ),
+    Reason.GAS_PRICE_HIGH: CatalogueEntry(
+        severities=_CRITICAL,
+        topics=(Topic.TRANSACTIONS,),
+        meaning=(
+            "The provider asks more for a unit of gas than `ics:provider.max_gas_price`. Nothing is sent, opt-ins"
+            " included, until its price falls."
+        ),
+        look="`ics:provider.gas_price` in `ics doctor`",
+        action="Raise `ics:provider.max_gas_price`, or wait.",
         is_of_pass=True,
     ),
     Reason.TRANSACTION_UNDER_WAY: CatalogueEntry(
@@ -843,6 +857,29 @@ CATALOGUE: Final[Mapping[Reason, CatalogueEntry]] = {
         look="`ics endpoint show`",
         action="Nothing for this chain: other validators relay. Run `ics endpoint register` before the next launch.",
     ),
+    Reason.TOP_UPS_LIMITED: CatalogueEntry(
+        severities=_WARNING,
+        topics=(Topic.RELAYING,),
+        meaning=(
+            "A relayer's account on the provider is not topped up, because the chain's budget of the last 24 hours is"
+            " used up, because it cannot be read, or because the coins are kept for the fees of opt-ins."
+        ),
+        look="`ics hermes status CONSUMER_ID`: wallets, packets",
+        action=(
+            "Find out who makes the relayer pay: on a chain with free transactions anybody can. Raise"
+            " `ics:relayer.daily_gas` or fund the validator's account, or let others relay."
+        ),
+    ),
+    Reason.RELAYING_TOO_EXPENSIVE: CatalogueEntry(
+        severities=_WARNING,
+        topics=(Topic.RELAYING,),
+        meaning=(
+            "A chain asks more for a unit of gas than the relayer may pay, or takes no fees in its denomination, so it"
+            " refuses the relayer's transactions."
+        ),
+        look="`ics hermes status CONSUMER_ID`; `ics:provider.gas_price` in `ics doctor`",
+        action="Raise the setting in the message, or wait until the price falls.",
+    ),
     Reason.WALLET_EMPTY: CatalogueEntry(
         severities=_FROM_WARNING,
         topics=(Topic.RELAYING,),
@@ -853,7 +890,7 @@ CATALOGUE: Final[Mapping[Reason, CatalogueEntry]] = {
         look="`ics hermes status CONSUMER_ID`: wallets",
         action=(
             "Send coins to the account in the message. For accounts on the provider, `ics:account` and"
-            " `ics:relayer.fund` do it automatically."
+            " `ics:relayer.fund_gas` do it automatically."
         ),
     ),
     Reason.RELAYER_CONFIG_REFUSED: CatalogueEntry(

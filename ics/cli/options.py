@@ -39,9 +39,6 @@ async def offer_installation(args: argparse.Namespace, settings: settings.Settin
 
 Subparsers = Any  # argparse has no public name for what add_subparsers() returns
 
-_LEASE_REQUEST_SECONDS = 60.0
-"""How long a command waits for the daemon to finish its pass and to hand over the Lease."""
-
 Work = Callable[[argparse.Namespace, wiring.OpenStack], Coroutine[Any, Any, int]]
 
 
@@ -133,7 +130,7 @@ async def requested_lease(lease: lease.Lease) -> AsyncIterator[None]:
     Raises:
         Transient: its holder does not hand it over.
     """
-    await lease.request(_LEASE_REQUEST_SECONDS)
+    await lease.request(wiring.COMMAND_PATIENCE)
     try:
         yield
     finally:
@@ -147,7 +144,9 @@ def on_chain(
 
     async def run(args: argparse.Namespace) -> int:
         root = args.project.resolve() if args.project else stack_file.project_root(Path.cwd())
-        async with wiring.open_chain(root, args.stack, os.environ, args.set) as chain:
+        async with wiring.open_chain(
+            root, args.stack, os.environ, args.set, without_lease=getattr(args, "without_lease", False)
+        ) as chain:
             return await work(args, chain)
 
     return lambda args: asyncio.run(run(args))

@@ -1,7 +1,7 @@
 """Output of commands that send one transaction, or with `--dry-run` only show it."""
 
 import argparse
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ics.cli import output, terminal
@@ -12,10 +12,12 @@ if TYPE_CHECKING:
 
 
 def add_dry_run(parser: argparse.ArgumentParser) -> None:
-    """Add the flag `--dry-run`."""
+    """Add the flags of a command that sends one transaction: `--dry-run` and `--without-lease`."""
     parser.add_argument(
         "--dry-run", action="store_true", help="Show the message and its simulated gas; send nothing."
     )
+    text = "Send although the cluster does not say whether another process is sending for this validator."
+    parser.add_argument("--without-lease", action="store_true", help=text)
 
 
 async def show_dry_run(
@@ -48,9 +50,31 @@ async def show_dry_run(
     return 0
 
 
-def emit_sent(
-    args: argparse.Namespace, sent: "transactions.SentTx", line: str, more: Mapping[str, Any]
+async def send(
+    args: argparse.Namespace,
+    account: "transactions.Transactions",
+    transaction: messages.Transaction,
+    describe: Callable[["transactions.SentTx"], tuple[str, Mapping[str, Any]]],
+    shown: Sequence[str] = (),
 ) -> int:
-    """Print what was sent."""
+    """Send a transaction unless an earlier run of the command has sent it, and print what was sent.
+
+    Args:
+        args: of the command.
+        account: sends it.
+        transaction: what the user orders.
+        describe: returns a line about it, and more keys of the JSON.
+        shown: lines to print before that one, without `--json`.
+
+    Raises:
+        IcsError: it was not sent, or its outcome is unknown.
+    """
+    sent = await account.order(transaction)
+    line, more = describe(sent)
+    if sent.is_earlier:
+        line = f"already sent by an earlier run of this command: {line}"
     value = {**more, "transaction": {"hash": sent.hash, "height": sent.height}, "message": line}
-    return output.emit(args, value, [line, f"transaction {sent.hash} in block {sent.height}"])
+    output.emit(args, value, [*shown, line, f"transaction {sent.hash} in block {sent.height}"])
+    # Only now: a command that is killed before its result was shown finds it when it is run again.
+    await account.finish(transaction)
+    return 0

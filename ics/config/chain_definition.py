@@ -9,7 +9,7 @@ import pydantic
 
 from ics import errors
 from ics.config import base, node_config, settings, units
-from ics.cosmos import addresses, coins
+from ics.cosmos import addresses, coins, gas_prices
 
 ANY_OWNER = "any"
 """`match.owner` of a definition that accepts every owner."""
@@ -159,6 +159,9 @@ class Definition(base.Frozen):
     """Base denomination of the chain."""
     min_gas_price: str
     """`minimum-gas-prices` of the node, such as 0stake."""
+    max_gas_price: units.Price | None = None
+    """Highest price of a unit of gas that this validator's relayer pays, in the denomination of the first
+    `min_gas_price`; none: 20 times that. Only a chain with a fee market asks more than `min_gas_price`."""
     genesis: Genesis
     accepted_terms: AcceptedTerms = AcceptedTerms()
     """The worst infraction parameters with which the chain is joined."""
@@ -166,6 +169,22 @@ class Definition(base.Frozen):
     """Seed nodes, `<node id>@<host>:<port>`."""
     config: node_config.Config = pydantic.Field(default_factory=dict)
     """Overrides for the node's config.toml and app.toml; some keys are reserved."""
+
+    @property
+    def gas_bounds(self) -> gas_prices.Bounds:
+        """Floor and ceiling of the gas price."""
+        return settings.bounds_of(coins.first_price(self.min_gas_price), self.max_gas_price)
+
+    @pydantic.field_validator("max_gas_price")
+    @classmethod
+    def _is_above_the_floor(cls, price: str | None, info: pydantic.ValidationInfo) -> str | None:
+        least = info.data.get("min_gas_price")
+        try:
+            return settings.check_ceiling(
+                price, None if least is None else coins.first_price(least), "min_gas_price"
+            )
+        except errors.SettingsError as error:
+            raise ValueError(f"min_gas_price: {error}") from error
 
     @pydantic.field_validator("config")
     @classmethod

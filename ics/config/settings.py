@@ -15,7 +15,7 @@ import pydantic
 from ics import errors
 from ics.config import base, secret_sources, units, urls
 from ics.config import provider_node as config_provider_node
-from ics.cosmos import addresses, coins, identifiers
+from ics.cosmos import addresses, coins, gas_prices, identifiers
 
 
 class Policy(enum.StrEnum):
@@ -33,6 +33,8 @@ class Policy(enum.StrEnum):
 PREFIX = "ics:"
 """Namespace of the keys in a Pulumi stack file."""
 
+_CEILING = 20
+"""Ratio of the highest to the least gas price if only the least one is set."""
 _DNS_LABEL = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
 
 
@@ -50,9 +52,15 @@ class ProviderSettings(base.Frozen):
     archive_rest: tuple[str, ...] = ()
     """REST gateways that keep old heights, used only for the state after a chain's launch block."""
     gas_price: units.Price = "0.001stake"
-    """Price of a unit of gas: amount and denomination."""
+    """Least price of a unit of gas: amount and denomination. More is paid if the chain asks for it."""
+    max_gas_price: units.Price | None = None
+    """Highest price of a unit of gas, in the same denomination; none: 20 times `gas_price`. While the chain asks more,
+    nothing is sent."""
     gas_adjustment: float = pydantic.Field(default=1.5, ge=1.0, le=10.0)
     """Factor on the simulated gas of the validator's transactions and of Hermes on the provider."""
+    reserve_gas: int = pydantic.Field(default=5_000_000, ge=0)
+    """Gas for which the account that pays the fees keeps coins at the highest gas price, for opt-ins and keys: no
+    relayer's account is topped up below that. An opt-in takes about 150,000."""
     max_lag: units.Duration = 60
     """Age of the last block from which an endpoint counts as lagging and is not used; default 60s."""
 
@@ -76,15 +84,20 @@ class ProviderSettings(base.Frozen):
                 )
         return tuple(url.rstrip("/") for url in values)
 
-    @property
-    def price(self) -> coins.Price:
-        """The gas price."""
-        return coins.parse_price(self.gas_price)
+    @pydantic.field_validator("max_gas_price")
+    @classmethod
+    def _is_above_the_floor(cls, price: str | None, info: pydantic.ValidationInfo) -> str | None:
+        return check_ceiling(price, info.data.get("gas_price"), "gas_price")
 
     @property
     def denom(self) -> str:
         """Denomination of the gas price."""
-        return self.price.denom
+        return self.gas_bounds.denom
+
+    @property
+    def gas_bounds(self) -> gas_prices.Bounds:
+        """Floor and ceiling of the gas price."""
+        return bounds_of(self.gas_price, self.max_gas_price)
 
 
 class ClusterSettings(base.Frozen):
@@ -176,9 +189,11 @@ class RelayerSettings(base.Frozen):
     """Wait after a node's start before its relayer; default 30s."""
     image: str = "informalsystems/hermes:1.13.1"
     """Image of Hermes."""
-    fund: int = pydantic.Field(default=1_000_000, ge=0)
-    """Balance to which each relayer account on the provider is topped up once it falls below half of it, in
-    the denomination of `provider.gas_price`; 0: never."""
+    fund_gas: int = pydantic.Field(default=100_000_000, ge=0)
+    """Gas for which each relayer account on the provider has coins at the present gas price: it is topped up to that
+    once it has less than half of it; 0: never."""
+    daily_gas: int = pydantic.Field(default=400_000_000, ge=0)
+    """Budget of one chain's top-ups within 24 hours: as many coins as this gas costs at the present gas price."""
 
 
 class DaemonSettings(base.Frozen):
@@ -347,6 +362,29 @@ class SigningSettings(base.Frozen):
     """As `Settings.fee_granter`."""
     cluster: ClusterSettings = ClusterSettings()
     """As `Settings.cluster`; used only if the account is in a Secret."""
+
+
+def bounds_of(floor: str, ceiling: str | None) -> gas_prices.Bounds:
+    """Return the bounds of a gas price; without a ceiling it is 20 times the floor."""
+    lowest = coins.parse_price(floor)
+    highest = lowest.amount * _CEILING if ceiling is None else coins.parse_price(ceiling).amount
+    return gas_prices.Bounds(lowest.denom, lowest.amount, highest)
+
+
+def check_ceiling(ceiling: str | None, floor: str | None, name: str) -> str | None:
+    """Return the ceiling of a gas price if it fits its floor.
+
+    Raises:
+        ValueError: another denomination, or less than the floor.
+    """
+    if ceiling is None or floor is None:
+        return ceiling
+    highest, lowest = coins.parse_price(ceiling), coins.parse_price(floor)
+    if highest.denom != lowest.denom:
+        raise ValueError(f"{ceiling!r} is not in {lowest.denom!r}, the denomination of {name}; use that")
+    if highest.amount < lowest.amount:
+        raise ValueError(f"{ceiling!r} is less than {name} ({floor}); raise it")
+    return ceiling
 
 
 def parse_signing(values: Mapping[str, Any], origin: str) -> tuple[SigningSettings, Settings | None]:

@@ -253,6 +253,8 @@ def _relayer_inputs(
         own_valcons=context.own.consensus_address,
         published_relayers=context.published_relayers,
         balances=context.observed.balances,
+        gas_price=context.observed.gas_price,
+        topped_up=accounts.topped_up(context.observed.topped_up, summary.consumer_id),
         consumer_id=summary.consumer_id,
         chain_id=summary.chain_id,
         namespace=memory.namespace,
@@ -263,7 +265,9 @@ def _relayer_inputs(
         genesis=genesis,
         memory=memory.relayer,
         facts=context.observed.relays.get(summary.consumer_id),
-        problem=context.observed.relay_problems.get(summary.consumer_id),
+        problem=context.observed.relay_problems.get(summary.consumer_id)
+        or context.observed.gas_price_problem
+        or None,
     )
 
 

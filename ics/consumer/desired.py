@@ -959,14 +959,19 @@ def _deployed(
             return dataclasses.replace(decision, conditions=conditions, is_paused=True)
     intents, awaited = _transactions(context, planned.chain, decision)
     if planned.chain.stage.relays:
-        intents += accounts.top_ups(
+        funding = accounts.fund(
             context.settings,
             context.seed,
             provider_chain_id=context.snapshot.chain_id,
-            consumer_id=decision.summary.consumer_id,
+            consumer_id=consumer_id,
             chain_id=decision.summary.chain_id,
             balances=context.observed.balances,
+            gas_price=context.observed.gas_price,
+            topped_up=accounts.topped_up(context.observed.topped_up, consumer_id),
+            problem=context.observed.topped_up_problem,
         )
+        intents += funding.top_ups
+        conditions += funding.conditions
     return dataclasses.replace(
         decision, chain=planned.chain, intents=intents, awaited=awaited, conditions=conditions
     )

@@ -7,6 +7,7 @@ from ics import model
 from ics.conditions import Condition
 from ics.consumer import places
 from ics.consumer import watchdog as consumer_watchdog
+from ics.cosmos import gas_prices
 from ics.relayer import facts, inputs
 
 
@@ -103,6 +104,14 @@ class Observed:
     """The provider's epoch; read only while a key is being replaced."""
     checked_accounts: frozenset[str] = frozenset()
     """Accounts on the provider whose balances were queried in this pass."""
+    gas_price: gas_prices.GasPrice | None = None
+    """Price of a unit of gas that the provider asks for; None: not queried, or not readable."""
+    gas_price_problem: str = ""
+    """Error from reading it."""
+    topped_up: Mapping[str, int] | None = None
+    """Coins sent to each chain's relayer accounts within the last 24 hours, by consumer id; None: not read."""
+    topped_up_problem: str = ""
+    """Error from reading them."""
     balances: Mapping[str, int] = field(default_factory=dict)
     """Balances on the provider in the denomination of the gas price, by address."""
     checked_keys: frozenset[bytes] = frozenset()

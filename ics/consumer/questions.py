@@ -59,6 +59,10 @@ class Questions:
     relayers: tuple[RelayQuestion, ...] = ()
     accounts: tuple[str, ...] = ()
     """Accounts on the provider whose balances are needed."""
+    gas_price: bool = False
+    """Whether the price of a unit of gas on the provider is needed."""
+    topped_up: bool = False
+    """Whether it is needed what was sent to relayers' accounts before."""
     slashing: bool = False
     """Whether the parameters of the provider's slashing module are needed."""
     queues: tuple[str, ...] = ()
@@ -109,6 +113,8 @@ def open_questions(observed: observed.Observed, wanted: desired.Desired, seed: m
 def _all_questions(observed: observed.Observed, wanted: desired.Desired, seed: model.Secret) -> Questions:
     snapshot = observed.snapshot
     geneses = desired.lacks_genesis(wanted)
+    relayers, accounts = _relayers(observed, wanted, seed), _accounts(wanted, seed)
+    is_priced = observed.gas_price is not None or bool(observed.gas_price_problem)
     return Questions(
         geneses={
             consumer_id: funds
@@ -120,10 +126,12 @@ def _all_questions(observed: observed.Observed, wanted: desired.Desired, seed: m
             for consumer_id, address in desired.new_keys(wanted).items()
             if address not in observed.checked_keys
         },
-        relayers=_relayers(observed, wanted, seed),
-        accounts=tuple(
-            address for address in _accounts(wanted, seed) if address not in observed.checked_accounts
-        ),
+        relayers=relayers,
+        accounts=tuple(address for address in accounts if address not in observed.checked_accounts),
+        gas_price=bool(relayers or accounts) and not is_priced,
+        topped_up=observed.topped_up is None
+        and not observed.topped_up_problem
+        and any(isinstance(intent, model.TopUp) for intent in wanted.intents),
         slashing=any(terms.Question.SLASHING in decision.open_terms for decision in wanted.decisions),
         queues=tuple(
             decision.summary.consumer_id

@@ -2,15 +2,16 @@
 
 import asyncio
 import dataclasses
+import datetime
 import secrets
 from collections.abc import Awaitable, Mapping
 from typing import TypeVar
 
 from ics import aio, errors, manifests, model, names
 from ics.consumer import desired, observed, questions
-from ics.cosmos import addresses
+from ics.cosmos import addresses, gas_prices
 from ics.reconciler import relayer_facts, world
-from ics.relayer import facts
+from ics.relayer import budget, facts
 
 _PROVIDER = ""
 """Stands for the provider itself, where answers are kept by consumer id."""
@@ -173,6 +174,12 @@ async def _answered(
             relayer_facts.read(world, observed.snapshot.moment, open_questions.relayers)
         )
         paying = group.create_task(_balances(world, open_questions.accounts))
+        pricing = group.create_task(
+            _each({_PROVIDER: world.provider.gas_price()} if open_questions.gas_price else {})
+        )
+        spending = group.create_task(
+            _each({_PROVIDER: _topped_up(world)} if open_questions.topped_up else {})
+        )
         judging = group.create_task(
             _each({_PROVIDER: world.provider.slashing_params()} if open_questions.slashing else {})
         )
@@ -202,6 +209,10 @@ async def _answered(
         relay_problems={**observed.relay_problems, **_problems(relaying.result())},
         checked_accounts=observed.checked_accounts.union(open_questions.accounts),
         balances={**observed.balances, **paying.result()},
+        gas_price=_values(pricing.result(), gas_prices.GasPrice).get(_PROVIDER, observed.gas_price),
+        gas_price_problem=_problems(pricing.result()).get(_PROVIDER, observed.gas_price_problem),
+        topped_up=_values(spending.result(), dict).get(_PROVIDER, observed.topped_up),
+        topped_up_problem=_problems(spending.result()).get(_PROVIDER, observed.topped_up_problem),
         silent_keys={
             **observed.silent_keys,
             # Whoever does not answer is asked again in the next pass.
@@ -215,6 +226,14 @@ async def _answered(
         window_problems={**observed.window_problems, **_problems(windows)},
         epoch=epoch,
     )
+
+
+async def _topped_up(world: world.World) -> dict[str, int]:
+    """Read how much each chain's relayer accounts were sent within the last 24 hours."""
+    record = (await world.lease.annotations()).get(names.TOP_UPS, "")
+    provider = world.settings.provider
+    now = datetime.datetime.now(datetime.UTC)
+    return budget.sent(record, provider.chain_id, provider.denom, now)
 
 
 async def _windows(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from ics import engines, errors, model
 from ics.conditions import Condition, Reason, Severity
 from ics.consumer import status
+from ics.cosmos import gas_prices
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +84,12 @@ class Collector:
 
     def transaction_error(self, error: errors.IcsError, reason: Reason, consumer_id: str = "") -> None:
         """Add an error of a transaction."""
+        if isinstance(error, gas_prices.TooExpensive):
+            self.fail(Condition.new(Reason.GAS_PRICE_HIGH, str(error), consumer_id), error)
+            return
+        if isinstance(error, gas_prices.BelowReserve):
+            self.fail(Condition.new(Reason.TOP_UPS_LIMITED, str(error), consumer_id), error)
+            return
         severity = Severity.WARNING if isinstance(error, errors.Transient) else Severity.CRITICAL
         self.fail(Condition.new(reason, str(error), consumer_id, severity=severity), error)
 

@@ -67,6 +67,7 @@ async def _read(
         provider_unbonding=parameters.unbonding,
         trusting_fraction=parameters.trusting_fraction,
         consumer_balance=consumer.balance,
+        consumer_market=consumer.market,
         packets=None if state.ccv is None else await _packets(world, question.namespace, state.ccv, rewards),
     )
 

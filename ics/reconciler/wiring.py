@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import httpx
 
 from ics import engines, errors, model
-from ics.cluster import gateway, hermes_jobs, provider_sign_state, secrets, sign_state
+from ics.cluster import gateway, hermes_jobs, provider_sign_state, secrets, sign_state, tx_journal
 from ics.cluster.api import client, connect, lease, lease_holder
 from ics.cluster.nodes import control, observe
 from ics.cluster.state import read as read_state
@@ -32,6 +32,8 @@ from ics.reconciler.daemon import definitions as daemon_definitions
 
 _LEASE_SECONDS = 120
 """Duration of a single pass's Lease in seconds."""
+COMMAND_PATIENCE = 60.0
+"""Seconds for which a command waits until another process has finished its pass or its transaction."""
 _TENURE_SECONDS = 30
 """Duration of the daemon's Lease in seconds, which it renews every few seconds."""
 
@@ -63,32 +65,42 @@ class AccountSender:
     """Sender that reads the account's key when the first transaction is due."""
 
     def __init__(
-        self, settings: config_settings.Settings, read: ReadSecret, lease: lease.Lease | None
+        self,
+        settings: config_settings.Settings,
+        read: ReadSecret,
+        ask_price: "transactions.AskPrice",
+        journal: "transactions.Journal | None",
     ) -> None:
-        """Initialize without reading; without a Lease, transactions are not recorded before they are sent."""
+        """Initialize without reading; without a journal, transactions are not recorded before they are sent."""
         self._settings = settings
+        self._ask_price = ask_price
         self._read = read
-        self._journal = None if lease is None else _LeaseJournal(lease, settings.provider.chain_id)
+        self._journal = journal
         self._transactions: transactions.Transactions | None = None
+        self._is_settled = False
 
     async def send(self, transaction: model.Intent | model.OptOut) -> object:
-        """Send one transaction and wait until it is confirmed.
+        """Send one transaction and wait until it is confirmed, after that of a process that has ended.
 
         Raises:
             SettingsError: the account is missing, or is not the operator's.
             IcsError: as `ics.provider.tx.transactions`.
         """
+        if not self._is_settled:
+            await self.await_pending()  # a command by hand has not waited for it before
         if self._transactions is None:
             self._transactions = await self.open()
         return await self._transactions.send(transaction)
 
     async def await_pending(self) -> int:
         """Wait for the pending transaction of a crashed run, and return the height of its block, or 0."""
-        if self._journal is None or await self._journal.pending() is None:
-            return 0
-        if self._transactions is None:
-            self._transactions = await self.open()
-        return await self._transactions.await_pending()
+        height = 0
+        if self._journal is not None and await self._journal.pending() is not None:
+            if self._transactions is None:
+                self._transactions = await self.open()
+            height = await self._transactions.await_pending()
+        self._is_settled = True
+        return height
 
     async def open(self) -> "transactions.Transactions":
         """Read the account and check it against the operator's address."""
@@ -100,7 +112,9 @@ class AccountSender:
         party = signers.of_operator(
             settings.operator_address, account, settings.granter, settings.fee_granter
         )
-        return transactions.Transactions(settings.provider, party, account, now, journal=self._journal)
+        return transactions.Transactions(
+            settings.provider, party, account, now, self._ask_price, journal=self._journal
+        )
 
 
 async def _account(source: secret_sources.SecretSource | None, read: ReadSecret) -> derivation.Account:
@@ -118,30 +132,112 @@ class ProviderAccess:
     validator: config_settings.Settings | None
     """Settings of a validator's stack; None: an owner's stack."""
     read: ReadSecret
+    journals: "Journals"
 
-    async def as_owner(self) -> "transactions.Transactions":
-        """Return the transactions of a consumer chain's owner."""
+    async def as_owner(self, *, sends: bool = True) -> "transactions.Transactions":
+        """Return the transactions of a consumer chain's owner.
+
+        Args:
+            sends: false for a dry run, which waits for no other process.
+
+        Raises:
+            SettingsError: the account is missing or not usable.
+            Transient: another process sends with this account.
+        """
         from ics.provider.tx import signers, transactions
 
         account = await _account(self.settings.account, self.read)
         prefix = await self.provider.prefix()
         party = signers.of_owner(prefix, account, self.settings.granter, self.settings.fee_granter)
-        return transactions.Transactions(self.settings.provider, party, account, now)
+        journal = await self.journals.open(party.signer) if sends else None
+        return transactions.Transactions(
+            self.settings.provider, party, account, now, self.provider.gas_price, journal=journal
+        )
 
-    async def as_validator(self) -> "transactions.Transactions":
+    async def as_validator(self, *, sends: bool = True) -> "transactions.Transactions":
         """Return the transactions of the stack's validator.
 
+        Args:
+            sends: false for a dry run, which waits for no other process.
+
         Raises:
-            SettingsError: the stack belongs to an owner.
+            SettingsError: the stack belongs to an owner, or the account is missing or not usable.
+            Transient: another process sends for this validator.
         """
         if self.validator is None:
             raise errors.SettingsError("ics:operator_address: missing; use the stack of a validator")
-        return await AccountSender(self.validator, self.read, None).open()
+        account = await _account(self.validator.account, self.read)
+        signer = account.address(self.validator.account_prefix)
+        journal = await self.journals.open(signer) if sends else None
+        return await AccountSender(self.validator, self.read, self.provider.gas_price, journal).open()
+
+
+class Journals:
+    """Opens the journal of a command's transactions, once no other process sends with the same account.
+
+    A validator's is on its Lease, which the command takes; where there is no cluster it is a file, with a lock.
+    """
+
+    def __init__(
+        self,
+        closing: contextlib.AsyncExitStack,
+        settings: config_settings.SigningSettings,
+        validator: config_settings.Settings | None,
+        connect: Callable[[], client.KubeClient | None],
+        folder: Path,
+    ) -> None:
+        """Initialize without sending requests.
+
+        Args:
+            closing: closes Lease, lock and connections when the command ends.
+            settings: of the stack.
+            validator: settings of a validator's stack; None: an owner's stack.
+            connect: creates a client of the validator's cluster, None if there is none.
+            folder: of the files.
+        """
+        self._closing = closing
+        self._settings = settings
+        self._validator = validator
+        self._connect = connect
+        self._folder = folder
+
+    async def open(self, signer: str) -> "transactions.Journal":
+        """Return the journal of the account with this address.
+
+        Raises:
+            Transient: another process sends; the message names it. Or the cluster does not answer.
+        """
+        kube = None if self._validator is None else self._connect()
+        if self._validator is None or kube is None:
+            from ics.provider.tx import journal_file
+
+            chain_id = self._settings.provider.chain_id
+            return await self._closing.enter_async_context(
+                journal_file.opened(self._folder, chain_id, signer, COMMAND_PATIENCE)
+            )
+        await self._closing.enter_async_context(kube)
+        own = lease_of(self._validator, kube, stays=False)
+        try:
+            await own.request(COMMAND_PATIENCE)
+        except lease.HeldByOther:
+            raise
+        except errors.Transient as error:
+            raise errors.Transient(
+                f"{error}; so it is not known whether another process is sending for this validator: run this again,"
+                " or, if none is, with --without-lease"
+            ) from error
+        self._closing.push_async_callback(own.return_to_holder)
+        return journal_of(self._validator, own)
 
 
 @contextlib.asynccontextmanager
 async def open_chain(
-    root: Path, name: str, environment: Mapping[str, str], overrides: Sequence[str] = ()
+    root: Path,
+    name: str,
+    environment: Mapping[str, str],
+    overrides: Sequence[str] = (),
+    *,
+    without_lease: bool = False,
 ) -> AsyncIterator[ProviderAccess]:
     """Open the provider chain of one stack, a validator's or an owner's, for as long as the context lasts.
 
@@ -150,12 +246,14 @@ async def open_chain(
         name: name of the stack.
         environment: environment of the process.
         overrides: flags, see `ics.config.stack_file`.
+        without_lease: do not take the validator's Lease before a transaction.
 
     Raises:
         SettingsError: settings are invalid.
         Transient: no endpoint of the provider is usable.
     """
     from ics.provider.owner import queries as owner_queries
+    from ics.provider.tx import journal_file
 
     environment = await secure_config.decrypt_values(root, name, environment, overrides)
     signing, validator = stack_file.load_signing(root, name, environment, overrides)
@@ -166,25 +264,25 @@ async def open_chain(
         async with connect.open_client(signing.cluster, root, environment) as connection:
             return await secrets.read(source, setting, root, environment, connection)
 
-    async with owner_queries.OwnerQueries(signing.provider, now) as provider:
+    def connect_to_cluster() -> client.KubeClient | None:
+        if without_lease:
+            return None
+        try:
+            return connect.open_client(signing.cluster, root, environment)
+        except connect.NoCluster:
+            return None
+
+    async with contextlib.AsyncExitStack() as closing:
+        provider = await closing.enter_async_context(owner_queries.OwnerQueries(signing.provider, now))
         await provider.open()
-        yield ProviderAccess(provider, signing, validator, read)
+        folder = journal_file.folder_of(environment)
+        journals = Journals(closing, signing, validator, connect_to_cluster, folder)
+        yield ProviderAccess(provider, signing, validator, read, journals)
 
 
-@dataclass(frozen=True, slots=True)
-class _LeaseJournal:
-    """Journal of the pending transaction on the Lease; see `ics.provider.tx.transactions.Journal`."""
-
-    lease: lease.Lease
-    provider_chain_id: str
-
-    async def begin(self, tx_hash: str, timeout_height: int) -> None:
-        """Record a transaction before its broadcast."""
-        await self.lease.begin_tx(self.provider_chain_id, tx_hash, timeout_height)
-
-    async def pending(self) -> tuple[str, int] | None:
-        """Return hash and timeout height of the last transaction."""
-        return await self.lease.pending_tx(self.provider_chain_id)
+def journal_of(settings: config_settings.Settings, lease: lease.Lease) -> tx_journal.TxJournal:
+    """Return the journal of a validator's transactions on its Lease."""
+    return tx_journal.TxJournal(lease, settings.provider.chain_id, now)
 
 
 def now() -> datetime.datetime:
@@ -244,7 +342,7 @@ async def open_stack(
                 invalid_definitions=definitions.invalid,
             ),
             engine=engine_of(settings, pulumi_stack, connection, own_lease, read),
-            sender=AccountSender(settings, read, own_lease),
+            sender=AccountSender(settings, read, provider.gas_price, journal_of(settings, own_lease)),
             gateway=adapters.gateway,
             sign_state=adapters.sign_state,
             provider_sign_state=adapters.provider_sign_state,

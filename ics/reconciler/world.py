@@ -12,6 +12,7 @@ from ics.cluster.nodes import chain_queries
 from ics.conditions import Condition
 from ics.config import chain_definition, provider_node, settings
 from ics.consumer import chain, observed, watchdog, watermark
+from ics.cosmos import gas_prices
 from ics.keys import derivation
 from ics.manifests import hermes_jobs
 from ics.provider.rest import relayer_queries
@@ -70,6 +71,10 @@ class Provider(Protocol):
 
     async def epoch(self) -> model.Epoch:
         """Read when the next updates are sent to the consumer chains."""
+        ...
+
+    async def gas_price(self) -> gas_prices.GasPrice:
+        """Read the price of a unit of gas that the provider asks for now."""
         ...
 
     async def balances(self, addresses: Iterable[str], denom: str) -> Mapping[str, int]:
@@ -284,6 +289,10 @@ class Lease(Protocol):
 
     async def acted_height(self, provider_chain_id: str) -> int:
         """Return the height of the provider's newest block that any reconciler acted upon."""
+        ...
+
+    async def annotations(self) -> Mapping[str, str]:
+        """Return the annotations of the Lease, where transactions are recorded."""
         ...
 
     def record_height(self, provider_chain_id: str, height: int) -> None:

@@ -1,19 +1,37 @@
 """Accounts with which a chain's relayer pays on the provider, and their top-ups; pure."""
 
+import math
 from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
 from typing import Final
 
 from ics import model
 from ics.conditions import Condition, Reason, Severity
 from ics.config import settings
-from ics.cosmos import addresses
+from ics.cosmos import addresses, gas_prices
 from ics.keys import derivation
-from ics.relayer import inputs
+from ics.relayer import budget, inputs
 
 _SIGNERS: Final = {"relayer": "Hermes", "evidence": "the evidence watch"}
+_LEAST_SHARE: Final = Decimal("0.1")
+"""Share of a full account below which the rest of a budget is not sent: the fee would not be worth it."""
 
 
-def top_ups(
+@dataclass(frozen=True, slots=True)
+class Funding:
+    """Top-ups of one chain's accounts on the provider."""
+
+    top_ups: tuple[model.TopUp, ...] = ()
+    conditions: tuple[Condition, ...] = ()
+
+
+def topped_up(sent: Mapping[str, int] | None, consumer_id: str) -> int | None:
+    """Return the coins sent to one chain's accounts within the last 24 hours; None: not known."""
+    return None if sent is None else sent.get(consumer_id, 0)
+
+
+def fund(
     settings: settings.Settings,
     seed: model.Secret,
     *,
@@ -21,8 +39,11 @@ def top_ups(
     consumer_id: str,
     chain_id: str,
     balances: Mapping[str, int],
-) -> tuple[model.TopUp, ...]:
-    """Return a top-up for each account on the provider whose balance is below half of `ics:relayer.fund`.
+    gas_price: gas_prices.GasPrice | None,
+    topped_up: int | None,
+    problem: str = "",
+) -> Funding:
+    """Return the top-ups of accounts on the provider that can pay for less than half of `ics:relayer.fund_gas`.
 
     Args:
         settings: of the stack.
@@ -31,36 +52,81 @@ def top_ups(
         consumer_id: of the chain for which the accounts relay.
         chain_id: of that chain.
         balances: by address, in the denomination of the gas price; accounts without one are skipped.
+        gas_price: that the provider asks for; None: not known, so nothing is sent.
+        topped_up: coins sent within the last 24 hours; None: not known yet, so the budget is ignored.
+        problem: error from reading them, so nothing is sent.
     """
     relayer = settings.relayer
-    if not relayer.enabled or settings.account is None:
-        return ()
+    if not relayer.enabled or settings.account is None or gas_price is None or relayer.fund_gas == 0:
+        return Funding()
+    price = _price(settings, gas_price)
+    target = budget.coins_for(relayer.fund_gas, price)
+    needs = [
+        (purpose, address, target - balances[address])
+        for purpose, address in provider_addresses(settings, seed, provider_chain_id, consumer_id)
+        if address in balances and 2 * balances[address] < target
+    ]
+    if needs and problem:
+        return Funding((), (_limited(f"its accounts are not topped up: {problem}", consumer_id),))
+    left = _left(settings, price, topped_up)
     due = []
-    for purpose, address in provider_addresses(settings, seed, provider_chain_id, consumer_id):
-        balance = balances.get(address)
-        if balance is not None and 2 * balance < relayer.fund:
-            due.append(
-                model.TopUp(
-                    consumer_id=consumer_id,
-                    chain_id=chain_id,
-                    purpose=purpose,
-                    address=address,
-                    amount=relayer.fund - balance,
-                    denom=settings.provider.denom,
-                )
+    for purpose, address, needed in needs:
+        amount = needed if left is None else min(needed, left)
+        if amount < min(needed, math.ceil(target * _LEAST_SHARE)):
+            continue
+        left = None if left is None else left - amount
+        due.append(
+            model.TopUp(
+                consumer_id=consumer_id,
+                chain_id=chain_id,
+                purpose=purpose,
+                address=address,
+                amount=amount,
+                denom=settings.provider.denom,
             )
-    return tuple(due)
+        )
+    is_short = sum(top_up.amount for top_up in due) < sum(needed for _, _, needed in needs)
+    return Funding(tuple(due), (_used_up(settings, consumer_id),) if is_short else ())
+
+
+def _price(settings: settings.Settings, asked: gas_prices.GasPrice) -> Decimal:
+    """Return the price for which accounts are funded, at most the ceiling: above it nothing is sent anyway."""
+    bounds = settings.provider.gas_bounds
+    return min(max(bounds.floor, asked.amount), bounds.ceiling)
+
+
+def _left(settings: settings.Settings, price: Decimal, topped_up: int | None) -> int | None:
+    """Return the coins that the budget still allows; None: as many as are needed."""
+    if topped_up is None or not price:  # where gas is free, an account gets one coin
+        return None
+    return max(0, budget.coins_for(settings.relayer.daily_gas, price) - topped_up)
+
+
+def _used_up(settings: settings.Settings, consumer_id: str) -> Condition:
+    message = (
+        "the budget for this chain's relayer accounts on the provider is used up: within 24 hours they were sent what"
+        f" ics:relayer.daily_gas ({settings.relayer.daily_gas}) costs"
+    )
+    return _limited(message, consumer_id)
+
+
+def _limited(message: str, consumer_id: str) -> Condition:
+    return Condition.new(Reason.TOP_UPS_LIMITED, message, consumer_id)
 
 
 def shortages(chain: inputs.Inputs) -> tuple[Condition, ...]:
     """Return conditions of empty accounts on the provider."""
     settings = chain.settings
-    is_funded = settings.account is not None and settings.relayer.fund > 0
+    is_funded = settings.account is not None and settings.relayer.fund_gas > 0
     remedy = (
         "the next pass tops it up"
         if is_funded
-        else f"send it {settings.provider.denom}, or set ics:account and ics:relayer.fund"
+        else f"send it {settings.provider.denom}, or set ics:account and ics:relayer.fund_gas"
     )
+    if is_funded and chain.gas_price is not None:
+        left = _left(settings, _price(settings, chain.gas_price), chain.topped_up)
+        if left == 0:
+            is_funded, remedy = False, f"its budget is used up: send it {settings.provider.denom}"
     accounts = provider_addresses(settings, chain.seed, chain.provider_chain_id, chain.consumer_id)
     return tuple(
         Condition.new(

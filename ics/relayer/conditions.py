@@ -2,11 +2,12 @@
 
 import datetime
 from collections.abc import Iterable, Mapping
+from decimal import Decimal
 from typing import Any
 
 from ics import errors, model, names
 from ics.conditions import Condition, Reason, Severity
-from ics.cosmos import genesis
+from ics.cosmos import gas_prices, genesis
 from ics.relayer import accounts, facts, handshake, inputs
 
 _YOUNG = datetime.timedelta(seconds=120)
@@ -119,6 +120,42 @@ def of_channels(
         message = f"unused connection or channel ends: {ends} (harmless)"
         conditions.append(Condition.new(Reason.HANDSHAKE_LEFTOVERS, message, chain.consumer_id))
     return conditions
+
+
+def of_prices(
+    chain: inputs.Inputs, asked: gas_prices.GasPrice, consumer_market: Mapping[str, Decimal] | None
+) -> list[Condition]:
+    """Return the conditions of chains that ask more for a unit of gas than Hermes may pay.
+
+    Args:
+        chain: inputs of the chain's relayer.
+        asked: by the provider.
+        consumer_market: prices of the consumer's fee market by denomination; None: it has none.
+    """
+    bounds = chain.definition.gas_bounds
+    on_consumer = Decimal(0)
+    if consumer_market is not None:
+        on_consumer = consumer_market.get(bounds.denom, Decimal("Infinity"))
+    sides = (
+        (
+            chain.provider_chain_id,
+            asked.amount,
+            chain.settings.provider.gas_bounds,
+            "ics:provider.max_gas_price",
+        ),
+        (chain.chain_id, on_consumer, bounds, "max_gas_price in the chain's definition"),
+    )
+    found = []
+    for chain_id, amount, limits, setting in sides:
+        if amount > limits.ceiling:
+            price = gas_prices.format_price(limits.ceiling, limits.denom)
+            # Without the chain's price, which may change with every block.
+            message = (
+                f"{chain_id} asks more than {price} for a unit of gas, so it refuses Hermes' transactions; raise"
+                f" {setting}, or wait"
+            )
+            found.append(Condition.new(Reason.RELAYING_TOO_EXPENSIVE, message, chain.consumer_id))
+    return found
 
 
 def _of_client(chain: inputs.Inputs, live: facts.LiveClient) -> list[Condition]:

@@ -1,7 +1,9 @@
 """IBC state between the provider and one consumer, as read in one pass; pure."""
 
 import datetime
+from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Final
 
 from ics.relayer import ibc
@@ -50,6 +52,8 @@ class Facts:
     """The provider's parameter `trusting_period_fraction`."""
     consumer_balance: int
     """Balance of this validator's relayer on the consumer, in the definition's denomination."""
+    consumer_market: Mapping[str, Decimal] | None = None
+    """Gas prices of the consumer's fee market by denomination; None: it has none."""
     packets: Packets | None = None
     """None while no CCV channel is open."""
 

@@ -18,7 +18,7 @@ import tomli_w
 
 from ics import errors
 from ics.config import urls
-from ics.cosmos import coins
+from ics.cosmos import coins, gas_prices
 from ics.relayer import handshake, ibc
 
 HOME: Final = "/hermes"
@@ -55,6 +55,8 @@ class HermesChain:
     """Name of the signing key in Hermes' keystore."""
     gas_price: str
     """Price of a unit of gas: amount and denomination, such as 0.001stake."""
+    max_gas_price: Decimal | None = None
+    """Highest price, on a chain whose fee market says what to pay; None: it has none, and `gas_price` is paid."""
     trusting_period: int
     """Seconds, see `trusting_period`. It would apply only to a client that Hermes creates; the clients of a
     consumer chain already exist, and Hermes refreshes them by their own period."""
@@ -215,6 +217,11 @@ def balance(chain_id: str, key_name: str) -> tuple[str, ...]:
 
 def _chain(chain: HermesChain, options: HermesOptions, is_consumer: bool) -> dict[str, Any]:
     price = coins.parse_price(chain.gas_price)
+    dynamic = {}
+    if chain.max_gas_price is not None:
+        # Hermes asks the fee market before each transaction, and pays `gas_price` if that does not answer.
+        multiplier, most = float(gas_prices.MARGIN), float(chain.max_gas_price)
+        dynamic["dynamic_gas_price"] = {"enabled": True, "multiplier": multiplier, "max": most}
     return {
         "type": "CosmosSdk",
         "id": chain.chain_id,
@@ -237,6 +244,7 @@ def _chain(chain: HermesChain, options: HermesOptions, is_consumer: bool) -> dic
         "clock_drift": f"{chain.clock_drift}s",
         "max_block_time": f"{chain.max_block_time}s",
         "gas_price": {"price": float(price.amount), "denom": price.denom},
+        **dynamic,
         "gas_multiplier": chain.gas_multiplier,
         "default_gas": options.default_gas,
         "max_gas": options.max_gas,

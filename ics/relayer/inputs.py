@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from ics import model
 from ics.config import chain_definition, settings
+from ics.cosmos import gas_prices
 from ics.relayer import facts as relayer_facts
 from ics.relayer import ibc
 
@@ -94,6 +95,10 @@ class Inputs:
     """Relayer account that each validator publishes, by valcons."""
     balances: Mapping[str, int]
     """Balances on the provider by address, in the denomination of the gas price."""
+    gas_price: gas_prices.GasPrice | None
+    """Price that the provider asks for; None: not read in this pass."""
+    topped_up: int | None
+    """Coins sent to the relayer's accounts within the last 24 hours; None: not read in this pass."""
     consumer_id: str
     chain_id: str
     namespace: str

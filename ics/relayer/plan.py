@@ -9,11 +9,12 @@ import datetime
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from ics import errors, model
 from ics.conditions import Condition, Reason
-from ics.cosmos import addresses, canonical_json, coins, genesis
+from ics.cosmos import addresses, canonical_json, gas_prices, genesis
 from ics.keys import derivation
 from ics.relayer import conditions, facts, handshake, hermes, ibc, inputs
 
@@ -87,8 +88,8 @@ def compute(chain: inputs.Inputs) -> RelayerPlan | None:
     if not settings.relayer.enabled or not _is_due(chain, document):
         return None
     kept = _keep_running(chain)
-    facts = chain.facts
-    if facts is None:
+    facts, asked = chain.facts, chain.gas_price
+    if facts is None or asked is None:
         problem = chain.problem
         if problem is None:
             return kept
@@ -105,6 +106,7 @@ def compute(chain: inputs.Inputs) -> RelayerPlan | None:
         restarts=is_stuck and chain.memory.has_hermes,
         conditions=(
             *conditions.of_channels(chain, facts, state, document),
+            *conditions.of_prices(chain, asked, facts.consumer_market),
             *([conditions.pending_packets(chain)] if is_stuck else []),
             *conditions.transfer_channel(
                 chain, state, record.open_for(facts.provider_time) >= _TRANSFER_TRIED
@@ -115,9 +117,10 @@ def compute(chain: inputs.Inputs) -> RelayerPlan | None:
         state.step is None or chain.is_stopped or not _tries_transfer(record, facts)
     )
     try:
-        planned = _with_base(chain, _setup(chain, facts, handshake.HandshakeState()), record, planned)
+        unrelayed = _setup(chain, facts, asked, handshake.HandshakeState())
+        planned = _with_base(chain, unrelayed, record, planned)
         if is_open:
-            planned = _with_relaying(chain, _setup(chain, facts, state), record, planned)
+            planned = _with_relaying(chain, _setup(chain, facts, asked, state), record, planned)
     except errors.SettingsError as error:
         # Hermes accepts fewer chain ids and prices than the chains do; this must not affect the node.
         planned = dataclasses.replace(
@@ -303,17 +306,22 @@ def _own_address(chain: inputs.Inputs) -> str:
 def _setup(
     chain: inputs.Inputs,
     facts: facts.Facts,
+    asked: gas_prices.GasPrice,
     state: handshake.HandshakeState,
 ) -> inputs.Setup:
     """Return the setup for a state's open channels; raises SettingsError if Hermes would refuse it."""
     settings = chain.settings
+    price, most = _prices(settings.provider.gas_bounds, asked)
+    on_consumer = gas_prices.GasPrice(is_market=facts.consumer_market is not None)
+    consumer_price, consumer_most = _prices(chain.definition.gas_bounds, on_consumer)
     provider = hermes.HermesChain(
         chain_id=chain.provider_chain_id,
         bech32_prefix=settings.account_prefix,
         rpc=settings.provider.rpc[0],
         grpc=settings.provider.grpc[0],
         key_name=KEY_NAME,
-        gas_price=settings.provider.gas_price,
+        gas_price=price,
+        max_gas_price=most,
         trusting_period=hermes.trusting_period(facts.provider_unbonding, facts.trusting_fraction),
         channels=hermes.relayed_channels(state, ibc.Side.PROVIDER),
         gas_multiplier=settings.provider.gas_adjustment,
@@ -325,12 +333,22 @@ def _setup(
         rpc=f"http://node:{chain.rpc_port}",
         grpc=f"http://node:{chain.grpc_port}",
         key_name=KEY_NAME,
-        gas_price=coins.first_price(chain.definition.min_gas_price),
+        gas_price=consumer_price,
+        max_gas_price=consumer_most,
         trusting_period=hermes.trusting_period(chain.detail.unbonding_period, facts.trusting_fraction),
         channels=hermes.relayed_channels(state, ibc.Side.CONSUMER),
     )
     config = hermes.config_toml(provider, consumer, hermes.HermesOptions(key_store_folder=hermes.KEY_STORE))
     return inputs.Setup(settings.relayer.image, config)
+
+
+def _prices(bounds: gas_prices.Bounds, asked: gas_prices.GasPrice) -> tuple[str, Decimal | None]:
+    """Return the price in Hermes' config, and the highest one on a chain with a fee market.
+
+    With a fee market Hermes itself asks for the price, so that its config stays the same while the price moves.
+    """
+    price = bounds.floor if asked.is_market else min(max(bounds.floor, asked.amount), bounds.ceiling)
+    return gas_prices.format_price(price, bounds.denom), bounds.ceiling if asked.is_market else None
 
 
 def _fingerprint(setup: inputs.Setup) -> str:

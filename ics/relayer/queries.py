@@ -5,10 +5,11 @@ An injected `Ask` sends the queries to a chain's REST gateway.
 
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any, TypeAlias
 
 from ics import aio, errors
-from ics.cosmos import answers
+from ics.cosmos import answers, gas_prices
 from ics.relayer import ibc
 
 Ask: TypeAlias = Callable[[str, Mapping[str, str]], Awaitable[answers.Field | None]]
@@ -114,6 +115,15 @@ async def balance(ask: Ask, address: str, denom: str) -> int:
     """Return an account's balance in one denomination."""
     path = f"/cosmos/bank/v1beta1/balances/{address}/by_denom"
     return ibc.balance(await require(ask, path, {"denom": denom}))
+
+
+async def fee_market(ask: Ask) -> Mapping[str, Decimal] | None:
+    """Return the gas prices of a chain's fee market by denomination, None if it has no fee market."""
+    try:
+        answer = await ask("/feemarket/v1/gas_prices", {})
+    except errors.Permanent:
+        return None  # the gateway does not serve the module
+    return None if answer is None else gas_prices.of_market(answer)
 
 
 async def require(ask: Ask, path: str, params: Mapping[str, str] | None = None) -> answers.Field:

@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
-from ics import errors, names
+from ics import errors, model, names
+from ics.cluster import tx_journal
 from ics.cluster.api import kinds, lease, requests
+from ics.relayer import budget
 from tests.cluster import conftest
 
 pytestmark = pytest.mark.cluster
@@ -212,3 +214,26 @@ async def live_after_race(scene: conftest.Scene, clock: Clock) -> list[BaseExcep
     await scene.kube.send(requests.create(home, "test"))
     all_of_them = [resident(scene, f"r{number}", clock) for number in range(5)]
     return list(await asyncio.gather(*(one.acquire() for one in all_of_them), return_exceptions=True))
+
+
+async def test_journal_of_transactions_outlives_its_holder(scene: conftest.Scene) -> None:
+    """One write for a top-up and its budget; whoever has lost the Lease records, and so sends, nothing."""
+    clock = Clock()
+    first, second = command(scene, "a", clock), command(scene, "b", clock)
+    top_up = model.TopUp(
+        consumer_id="5", chain_id="c-1", purpose="relayer", address="cosmos1x", amount=9, denom="stake"
+    )
+    await tx_journal.TxJournal(first, "provider-1", clock.now).begin("AA", 120, top_up)
+    await tx_journal.TxJournal(first, "provider-1", clock.now).begin("BB", 130, model.Unjail(), "order")
+    with pytest.raises(lease.HeldByOther, match="a is acting for this validator"):
+        await tx_journal.TxJournal(second, "provider-1", clock.now).begin("CC", 140, model.Unjail())
+
+    clock.seconds += 121  # the first was killed
+    journal = tx_journal.TxJournal(second, "provider-1", clock.now)
+
+    assert (await journal.pending(), await journal.ordered("order")) == (("BB", 130), ("BB", 130))
+    record = (await second.annotations())[names.TOP_UPS]
+    assert budget.sent(record, "provider-1", "stake", clock.now()) == {"5": 9}
+    await journal.finish("order")
+    assert await journal.ordered("order") is None
+    assert await journal.pending() == ("BB", 130)

@@ -21,6 +21,7 @@ from ics.cluster.nodes import watch as nodes_watch
 from ics.conditions import Condition
 from ics.config import settings
 from ics.consumer import desired, observed
+from ics.cosmos import gas_prices
 from ics.engines.applyset import engine
 from ics.manifests import hermes_jobs, rights
 from ics.reconciler import outcome, reconcile, wiring, world
@@ -78,6 +79,9 @@ class Provider:
 
     async def launch(self, consumer_id: str, with_details: bool = True) -> model.Launch:
         return factories.launch("alice", "bob")
+
+    async def gas_price(self) -> gas_prices.GasPrice:
+        return gas_prices.GasPrice()
 
     async def balances(self, *_: object) -> Mapping[str, int]:
         return {}

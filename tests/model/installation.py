@@ -203,6 +203,10 @@ class Pass:
         """Return the height that was acted upon."""
         return self.installation.cluster.acted.get(self.installation.settings.validator, 0)
 
+    async def annotations(self) -> Mapping[str, str]:
+        """No top-up is recorded."""
+        return {}
+
     def record_height(self, provider_chain_id: str, height: int) -> None:
         """Record the height that is acted upon from now on."""
         acted, name = self.installation.cluster.acted, self.installation.settings.validator

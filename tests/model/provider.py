@@ -13,7 +13,7 @@ from decimal import Decimal
 
 from ics import errors, model
 from ics.conditions import Condition
-from ics.cosmos import addresses
+from ics.cosmos import addresses, gas_prices
 from ics.provider.rest import relayer_queries
 from ics.relayer import queries
 from tests.model import consumer, stack
@@ -292,6 +292,10 @@ class Endpoint:
         """Return the schedule of updates."""
         left = EPOCH - self.answer.snapshot.height % EPOCH
         return model.Epoch(blocks_left=left, blocks=EPOCH, block_seconds=BLOCK.total_seconds())
+
+    async def gas_price(self) -> gas_prices.GasPrice:
+        """No price is asked, so the least one of the settings is paid."""
+        return gas_prices.GasPrice()
 
     async def balances(self, addresses: Iterable[str], denom: str) -> Mapping[str, int]:
         """Fail: no relayer runs, and a stopped chain's packets remain unknown."""

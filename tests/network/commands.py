@@ -77,5 +77,9 @@ class Operator:
             chain_id="provider-1", rest=(node.rest,), rpc=(node.rpc,), grpc=(node.grpc,)
         )
         return transactions.Transactions(
-            provider, authority, signer, lambda: datetime.datetime.now(datetime.UTC)
+            provider,
+            authority,
+            signer,
+            lambda: datetime.datetime.now(datetime.UTC),
+            provider_node.least_price,
         )

@@ -24,6 +24,7 @@ from typing import Any
 
 from devnet import cache
 from devnet.progress import Progress
+from ics.cosmos import gas_prices
 from tests import free_ports
 
 CHAIN_ID = "provider-1"
@@ -46,6 +47,11 @@ def binary() -> pathlib.Path | None:
     cache = pathlib.Path(os.environ.get("XDG_CACHE_HOME", pathlib.Path.home() / ".cache"))
     built = sorted(cache.glob("ics-operator/chains-v7.0.1-*/interchain-security-pd"))
     return built[-1] if built else None
+
+
+async def least_price() -> gas_prices.GasPrice:
+    """The node takes any price, so the least one of the settings is paid."""
+    return gas_prices.GasPrice()
 
 
 def free_port() -> int:

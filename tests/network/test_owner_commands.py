@@ -3,8 +3,11 @@
 The owner has a stack file of its own: provider and account, and no validator.
 """
 
+import concurrent.futures
 import json
+import os
 import pathlib
+import signal
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,7 +16,8 @@ import yaml
 
 from ics.provider.owner import messages
 from ics.provider.owner import terms as owner_terms
-from tests.network import commands, provider_node
+from tests import documents
+from tests.network import commands, operators, provider_node
 
 pytestmark = pytest.mark.network
 
@@ -26,7 +30,13 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[provider_node.Nod
 
 
 @pytest.fixture
-def ics(node: provider_node.Node, tmp_path: pathlib.Path, capsys: Any) -> commands.Operator:
+def ics(
+    node: provider_node.Node, tmp_path: pathlib.Path, capsys: Any, monkeypatch: pytest.MonkeyPatch
+) -> commands.Operator:
+    # The user's own journal and cluster are none of these commands' business.
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("KUBECONFIG", raising=False)
     return commands.Operator(node, tmp_path, capsys)
 
 
@@ -183,6 +193,47 @@ def test_the_chains_own_words(ics: commands.Operator, node: provider_node.Node) 
     early = ics.ordered("charlie-as-owner", "consumer", "create", "early-1")["consumer_id"]
     said = ics.refused("charlie-as-owner", "consumer", "remove", early, "--confirm", "early-1")
     assert said.endswith("to cancel the launch, run ics consumer update --spawn-time none")
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_creation_that_is_killed_and_run_again_makes_one_chain(
+    ics: commands.Operator, node: provider_node.Node, when: str
+) -> None:
+    """Killed before its broadcast, and after it; the spawn time differs each time."""
+    chain_id = f"killed-{when}-1"
+    create = ["consumer", "create", chain_id, "--spawn-in", "2d", "--json"]
+    stack = ["--stack", "charlie-as-owner", "--project", str(ics.root)]
+    victim = ["-m", "tests.network.victim", str(ics.root / "journal"), "0", when]
+    code, _, said = operators.PROCESSES.run([*victim, *create, *stack], documents.ROOT, os.environ, 120.0)
+    assert code == -signal.SIGKILL, said
+
+    made = ics.ordered("charlie-as-owner", *create[:-1])
+
+    # One that was killed before its broadcast is waited for, until no block can include it.
+    assert ("already sent by an earlier run" in made["message"]) is (when == "after")
+    listed = ics.ordered("charlie-as-owner", "consumer", "list", "--chain-id", chain_id)
+    assert [one["consumer_id"] for one in listed["chains"]] == [made["consumer_id"]]
+    again = ics.ordered("charlie-as-owner", *create[:-1])
+    assert again["consumer_id"] != made["consumer_id"], "its result was shown, so this orders another chain"
+
+
+def test_two_commands_never_send_with_one_account_at_the_same_time(
+    ics: commands.Operator, node: provider_node.Node
+) -> None:
+    """Each waits for the other; neither fails with a sequence that was used."""
+    create = ["-m", "ics.cli.__main__", "consumer", "create", "--stack", "charlie-as-owner", "--json"]
+    where = ["--project", str(ics.root)]
+
+    def created(number: int) -> tuple[int, str, str]:
+        words = [*create, f"side-{number}", *where]
+        return operators.PROCESSES.run(words, documents.ROOT, os.environ, 120.0)
+
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        ended = list(pool.map(created, range(3)))
+
+    assert [code for code, _, _ in ended] == [0, 0, 0], [said for _, _, said in ended]
+    ids = {json.loads(out)["consumer_id"] for _, out, _ in ended}
+    assert len(ids) == 3
 
 
 def test_commission(ics: commands.Operator, node: provider_node.Node) -> None:

@@ -1,13 +1,15 @@
 """What a relayer needs of its validator, on a real provider chain: coins, and its address in the details."""
 
 import datetime
+import decimal
 from collections.abc import Iterator
 
+import httpx
 import pytest
 
 from ics import errors, model
 from ics.config import settings as config_settings
-from ics.cosmos import addresses
+from ics.cosmos import addresses, gas_prices
 from ics.keys import derivation
 from ics.provider.rest import relayer_queries
 from ics.provider.tx import signers, transactions
@@ -15,6 +17,15 @@ from tests.network import provider_node
 
 pytestmark = pytest.mark.network
 
+PUBLISH = model.PublishDetails("p2p=10.0.0.1:26656")
+TOP_UP = model.TopUp(
+    consumer_id="0",
+    chain_id="consumer1-1",
+    purpose="relayer",
+    address=addresses.encode("cosmos", b"a relayer of nobody?"),
+    amount=7,
+    denom="stake",
+)
 FRESH = addresses.encode("cosmos", b"a relayer of nobody!")
 
 
@@ -27,17 +38,24 @@ def now() -> datetime.datetime:
     return datetime.datetime.now(datetime.UTC)
 
 
-def settings(node: provider_node.Node) -> config_settings.ProviderSettings:
-    return config_settings.ProviderSettings(
-        chain_id="provider-1", rest=(node.rest,), rpc=(node.rpc,), grpc=(node.grpc,)
-    )
+def settings(node: provider_node.Node, **changes: str) -> config_settings.ProviderSettings:
+    values = {"chain_id": "provider-1", "rest": (node.rest,), "rpc": (node.rpc,), "grpc": (node.grpc,)}
+    return config_settings.ProviderSettings.model_validate({**values, **changes})
 
 
-def sender(node: provider_node.Node) -> transactions.Transactions:
+def sender(
+    node: provider_node.Node,
+    ask_price: transactions.AskPrice = provider_node.least_price,
+    provider: config_settings.ProviderSettings | None = None,
+) -> transactions.Transactions:
     operator = node.operators["alice"]
     account = derivation.parse_account(model.Secret(operator.mnemonic))
     return transactions.Transactions(
-        settings(node), signers.TxAuthority(operator.account, operator.account), account, now
+        provider or settings(node),
+        signers.TxAuthority(operator.account, operator.account),
+        account,
+        now,
+        ask_price,
     )
 
 
@@ -103,6 +121,61 @@ async def test_details_that_are_too_long(node: provider_node.Node) -> None:
         errors.Permanent, match=r"publication of the validator's details: .*got: 281, max: 280"
     ):
         await sender(node).send(model.PublishDetails("x" * 281))
+
+
+class Market(httpx.AsyncHTTPTransport):
+    """The node's gateway, with a fee market beside it."""
+
+    price = "0"
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        if request.url.path == "/feemarket/v1/gas_prices":
+            return httpx.Response(200, json={"prices": [{"denom": "stake", "amount": self.price}]})
+        return await super().handle_async_request(request)
+
+
+def paid(node: provider_node.Node, tx_hash: str) -> decimal.Decimal:
+    """The price of a unit of gas that a transaction has paid."""
+    fee = node.ask(f"/cosmos/tx/v1beta1/txs/{tx_hash}")["tx"]["auth_info"]["fee"]
+    return decimal.Decimal(fee["amount"][0]["amount"]) / decimal.Decimal(fee["gas_limit"])
+
+
+async def test_minimum_of_the_node_is_what_is_asked(node: provider_node.Node) -> None:
+    async with relayer_queries.IbcQueries(settings(node), now) as provider:
+        await provider.open()
+        assert await provider.gas_price() == gas_prices.GasPrice(decimal.Decimal("0.001"))
+
+
+async def test_fees_follow_a_price_that_rises_tenfold_and_falls_again(node: provider_node.Node) -> None:
+    market = Market()
+    prices = []
+    async with relayer_queries.IbcQueries(settings(node), now, transport=market) as provider:
+        await provider.open()
+        sending = sender(node, provider.gas_price)
+        for text in ("0.001", "0.01", "0.001"):
+            market.price = text
+            prices += [paid(node, (await sending.send(order)).hash) for order in (PUBLISH, TOP_UP)]
+        market.price = "0.021"
+        with pytest.raises(gas_prices.TooExpensive):
+            await sending.send(PUBLISH)
+
+    assert [round(price, 4) for price in prices] == [
+        decimal.Decimal(text) for text in ("0.0011", "0.0011", "0.0110", "0.0110", "0.0011", "0.0011")
+    ]
+
+
+async def test_fee_that_the_node_refuses_is_raised_within_the_ceiling(node: provider_node.Node) -> None:
+    """The real refusal with code 13: the settings say a tenth of the node's minimum, and the question says nothing."""
+    low = settings(node, gas_price="0.0001stake")
+
+    sent = await sender(node, provider=low).send(PUBLISH)
+
+    assert round(paid(node, sent.hash), 4) == decimal.Decimal("0.001")
+    lower = settings(node, gas_price="0.0001stake", max_gas_price="0.0009stake")
+    with pytest.raises(
+        gas_prices.TooExpensive, match=r"code 13 of sdk.*more than the ceiling of 0.0009stake"
+    ):
+        await sender(node, provider=lower).send(PUBLISH)
 
 
 async def test_parameters_of_the_relaying(node: provider_node.Node) -> None:

@@ -56,7 +56,12 @@ def sender(
     **changes: object,
 ) -> transactions.Transactions:
     return transactions.Transactions(
-        settings(node, **changes), party(node, name), account(node, name), now, connect=connect
+        settings(node, **changes),
+        party(node, name),
+        account(node, name),
+        now,
+        provider_node.least_price,
+        connect=connect,
     )
 
 
@@ -218,7 +223,9 @@ async def test_endpoints_that_lag(node: provider_node.Node) -> None:
     async with queries.Queries(settings(node), tomorrow) as provider:
         with pytest.raises(errors.Transient, match=r"s old, more than ics:provider.max_lag \(60 s\)"):
             await provider.open()
-    lagging = transactions.Transactions(settings(node), party(node, "alice"), account(node), tomorrow)
+    lagging = transactions.Transactions(
+        settings(node), party(node, "alice"), account(node), tomorrow, provider_node.least_price
+    )
     with pytest.raises(errors.Transient, match=r"s old, more than ics:provider.max_lag \(60 s\)"):
         await lagging.send(model.OptIn("0", "x", None))
 
@@ -305,7 +312,9 @@ def test_balance_of_the_account(node: provider_node.Node) -> None:
 async def test_account_that_the_chain_does_not_know(node: provider_node.Node) -> None:
     unknown = derivation.account_from_hex(model.Secret("22" * 32))
     address = unknown.address("cosmos")
-    sending = transactions.Transactions(settings(node), signers.TxAuthority(address, address), unknown, now)
+    sending = transactions.Transactions(
+        settings(node), signers.TxAuthority(address, address), unknown, now, provider_node.least_price
+    )
 
     with pytest.raises(errors.Permanent, match=r"does not exist on provider-1; send it some stake for fees"):
         await sending.send(model.OptIn("0", "x", None))

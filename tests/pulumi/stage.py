@@ -9,7 +9,7 @@ import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -275,6 +275,9 @@ class _NoLease:
 
     async def acted_height(self, provider_chain_id: str) -> int:
         return 0
+
+    async def annotations(self) -> Mapping[str, str]:
+        return {}
 
     def record_height(self, provider_chain_id: str, height: int) -> None:
         pass

@@ -15,7 +15,7 @@ from ics.config import chain_definition
 from ics.config import settings as config_settings
 from ics.consumer import desired, observed, places
 from ics.consumer.peers import description
-from ics.cosmos import addresses, canonical_json, times
+from ics.cosmos import addresses, canonical_json, gas_prices, times
 from ics.keys import derivation
 from ics.reconciler import world as reconciler_world
 from ics.relayer import inputs
@@ -328,6 +328,7 @@ def observation(snapshot: model.Snapshot, **changes: Any) -> observed.Observed:
         spare=SPARE,
         snapshot=snapshot,
         memory=memories(),
+        gas_price=gas_prices.GasPrice(),
         slashing=SLASHING,
         queued_terms={c.summary.consumer_id: model.InfractionParameters() for c in snapshot.consumers},
     )

@@ -67,19 +67,26 @@ async def _create(args: argparse.Namespace, access: wiring.ProviderAccess) -> in
     if args.chain_id is not None:
         values["chain_id"] = args.chain_id
     order = terms.CreateConsumer(terms.parse_creation(values, origin))
-    account = await access.as_owner()
+    account = await access.as_owner(sends=not args.dry_run)
     if args.dry_run:
         return await transactions.show_dry_run(args, account, order, [])
-    sent = await account.send(order)
     spawn = order.terms.initialization_parameters.spawn_time
     how = (
         f"spawn time {spawn}"
         if spawn
         else "REGISTERED without a spawn time; set one with ics consumer update --spawn-time"
     )
-    line = f"consumer {sent.consumer_id} ({order.terms.chain_id}) created, owner {account.party.principal}, {how}"
-    more = {"consumer_id": sent.consumer_id, "chain_id": order.terms.chain_id}
-    return transactions.emit_sent(args, sent, line, more)
+
+    def describe(sent: "tx_transactions.SentTx") -> tuple[str, dict[str, Any]]:
+        name = f"consumer {sent.consumer_id} ({order.terms.chain_id})"
+        outcome = (
+            "created with the terms that were given then; to create another chain, run this once more"
+            if sent.is_earlier
+            else f"created, owner {account.party.principal}, {how}"
+        )
+        return f"{name} {outcome}", {"consumer_id": sent.consumer_id, "chain_id": order.terms.chain_id}
+
+    return await transactions.send(args, account, order, describe)
 
 
 async def _update(args: argparse.Namespace, access: wiring.ProviderAccess) -> int:
@@ -171,7 +178,7 @@ async def _send(
         message = messages.as_json(transaction, chain.owner)
         terminal.write_json(output.dump_exact(_proposal(name, message, await access.provider.deposit())))
         return 0
-    account: tx_transactions.Transactions = await access.as_owner()
+    account: tx_transactions.Transactions = await access.as_owner(sends=not args.dry_run)
     if account.party.principal != chain.owner:
         raise errors.SettingsError(
             f"{name} is owned by {chain.owner}, not by {account.party.principal}; set ics:account to the owner's key,"
@@ -180,11 +187,8 @@ async def _send(
         )
     if args.dry_run:
         return await transactions.show_dry_run(args, account, transaction, lines)
-    sent = await account.send(transaction)
-    if not args.json and lines:
-        terminal.write(*lines)
     more = {"consumer_id": chain.consumer_id, "chain_id": transaction.chain_id}
-    return transactions.emit_sent(args, sent, f"{name} {outcome}", more)
+    return await transactions.send(args, account, transaction, lambda _: (f"{name} {outcome}", more), lines)
 
 
 def _proposal(name: str, message: dict[str, Any], deposit: str) -> dict[str, Any]:

@@ -141,14 +141,12 @@ async def _commission(args: argparse.Namespace, access: wiring.ProviderAccess) -
         return _say(
             args, {**about, "rate": rate}, f"{name}: the commission rate is already {rate}; nothing to send"
         )
-    account = await access.as_validator()
+    account = await access.as_validator(sends=not args.dry_run)
     order = model.SetCommission(chain.consumer_id, chain.terms.chain_id, new)
     if args.dry_run:
         return await transactions.show_dry_run(args, account, order, [f"rate: {rate} -> {new}"])
-    sent = await account.send(order)
-    return transactions.emit_sent(
-        args, sent, f"{name}: the commission rate is {new}, it was {rate}", {**about, "rate": new}
-    )
+    line = f"{name}: the commission rate is {new}, it was {rate}"
+    return await transactions.send(args, account, order, lambda _: (line, {**about, "rate": new}))
 
 
 def _rate(text: str) -> str:
@@ -170,13 +168,11 @@ async def _unjail(args: argparse.Namespace, access: wiring.ProviderAccess) -> in
     now = access.provider.head().moment
     if times.parse_time(jail.until) > now:
         raise errors.Transient(f"{own.moniker} is jailed until {jail.until}; run this again then")
-    account = await access.as_validator()
+    account = await access.as_validator(sends=not args.dry_run)
     if args.dry_run:
         return await transactions.show_dry_run(args, account, model.Unjail(), [f"jailed until {jail.until}"])
-    sent = await account.send(model.Unjail())
-    return transactions.emit_sent(
-        args, sent, f"{own.moniker} is released from jail; check that its nodes sign", {"jailed": False}
-    )
+    line = f"{own.moniker} is released from jail; check that its nodes sign"
+    return await transactions.send(args, account, model.Unjail(), lambda _: (line, {"jailed": False}))
 
 
 def _say(args: argparse.Namespace, value: dict[str, Any], line: str) -> int:

@@ -10,12 +10,15 @@ from ics.cli.doctor.findings import Finding
 from ics.conditions import Condition, Severity
 from ics.config import chain_definition, settings
 from ics.consumer.peers import publication
+from ics.cosmos import gas_prices
 from ics.provider.tx import messages
 
 _SKEW_SECONDS = 5.0
 """Tolerance: a block's time is the median of its validators' clocks."""
 _GAS_OF_A_TRANSACTION = 300_000
 """An opt-in with a key takes about 150,000."""
+_OVERPAID = 10
+"""Ratio of the least price of the settings to the chain's own from which it counts as a mistake."""
 _COMFORT = 20
 """Number of transactions that an account should be able to pay for."""
 
@@ -65,17 +68,51 @@ class AccountBalance:
     """Whether the chain has an account with this address."""
 
 
-def funds(address: str, settings: settings.Settings, account: AccountBalance) -> list[Finding]:
+def gas_price(asked: gas_prices.GasPrice, provider: settings.ProviderSettings) -> Finding:
+    """Compare the gas price that the provider asks for with the bounds of the settings.
+
+    Args:
+        asked: by the provider.
+        provider: its settings.
+    """
+    check, bounds = "ics:provider.gas_price", provider.gas_bounds
+    floor, ceiling, price = (
+        gas_prices.format_price(amount, bounds.denom)
+        for amount in (bounds.floor, bounds.ceiling, asked.amount)
+    )
+    source = "its fee market" if asked.is_market else "the endpoint's own minimum"
+    text = f"{provider.chain_id} asks {price} for a unit of gas ({source})"
+    if asked.amount > bounds.ceiling:
+        return findings.fail(
+            check,
+            f"{text}, more than the ceiling of {ceiling}, so every transaction is withheld; raise"
+            " ics:provider.max_gas_price",
+        )
+    if asked.is_market and bounds.floor > _OVERPAID * asked.amount:
+        return findings.warn(check, f"{text}; ics:provider.gas_price of {floor} overpays, lower it")
+    return findings.ok(
+        check, f"{text}, between {floor} and {ceiling}" if asked.amount > bounds.floor else text
+    )
+
+
+def funds(
+    address: str,
+    settings: settings.Settings,
+    account: AccountBalance,
+    asked: gas_prices.GasPrice,
+) -> list[Finding]:
     """Check the balance of the account that pays the fees.
 
     Args:
         address: of the account.
         settings: of the stack.
         account: its state.
+        asked: gas price that the provider asks for.
     """
     check, results = "ics:account", list[Finding]()
-    denom = settings.provider.price.denom
-    fee = max(1, messages.fee(_GAS_OF_A_TRANSACTION, settings.provider.price.amount))
+    bounds = settings.provider.gas_bounds
+    denom = bounds.denom
+    fee = max(1, messages.fee(_GAS_OF_A_TRANSACTION, max(bounds.floor, min(asked.amount, bounds.ceiling))))
     if account.balance < fee:
         unknown = "" if account.is_known else " (unknown to the chain)"
         results.append(

@@ -20,6 +20,7 @@ from ics.cluster.api import client, connect
 from ics.config import chain_definition, secret_sources, settings, stack_file
 from ics.consumer import status
 from ics.consumer.peers import publication
+from ics.cosmos import gas_prices
 from ics.engines.pulumi import secure_config
 from ics.keys import derivation
 from ics.provider import heads
@@ -214,9 +215,12 @@ async def _provider(
             text = "skipped; no REST gateway is usable"
             checkup.findings.append(findings.warn("keys and account on the chain", text))
             return None
+        asked = await checkup.attempt("ics:provider.gas_price", asking.gas_price())
+        if asked is not None:
+            checkup.findings.append(chain_checks.gas_price(asked, settings.provider))
         snapshot, _ = await asyncio.gather(
             checkup.attempt("provider", asking.snapshot_for(settings.operator_address, may_match)),
-            checkup.attempt("ics:account", _account(checkup, asking)),
+            checkup.attempt("ics:account", _account(checkup, asking, asked or gas_prices.GasPrice())),
         )
     if snapshot is None:
         return None
@@ -252,7 +256,9 @@ async def _balancer(checkup: _Checkup) -> gateway.Balancer | None:
     return None
 
 
-async def _account(checkup: _Checkup, asking: provider_probes.ProviderProbe) -> None:
+async def _account(
+    checkup: _Checkup, asking: provider_probes.ProviderProbe, asked: gas_prices.GasPrice
+) -> None:
     settings = checkup.settings
     if settings.account is None or any(key.startswith("account") for key in checkup.unreadable):
         if settings.account is None and "account" not in checkup.unreadable:
@@ -262,13 +268,13 @@ async def _account(checkup: _Checkup, asking: provider_probes.ProviderProbe) -> 
     account = derivation.parse_account(await _read(checkup, settings.account, "ics:account"))
     payer = settings.fee_granter or account.address(settings.account_prefix)
     balance = await asking.account_balance(payer, settings.provider.denom)
-    checkup.findings.extend(chain_checks.funds(payer, settings, balance))
+    checkup.findings.extend(chain_checks.funds(payer, settings, balance, asked))
     # Importing cosmpy takes half a second.
     from ics.provider.tx import messages, signers, transactions
 
     party = signers.of_operator(settings.operator_address, account, settings.granter, settings.fee_granter)
     if party.is_grantee or party.fee_granter:
-        sending = transactions.Transactions(settings.provider, party, account, wiring.now)
+        sending = transactions.Transactions(settings.provider, party, account, wiring.now, asking.gas_price)
         missing = await sending.missing_grants(messages.OF_VALIDATOR)
         success = f"{party.signer} may send for {party.principal}"
         checkup.findings.extend(findings.of_problems("ics:account", missing, success))

@@ -15,6 +15,10 @@ SERVICE_ACCOUNT = pathlib.Path("/var/run/secrets/kubernetes.io/serviceaccount")
 """Folder of a pod's own credentials."""
 
 
+class NoCluster(errors.SettingsError):
+    """No cluster is configured for this stack."""
+
+
 def open_client(
     cluster: settings.ClusterSettings,
     base: pathlib.Path,
@@ -87,7 +91,7 @@ def _in_cluster(
 ) -> kubeconfig.Access:
     host, port = env.get("KUBERNETES_SERVICE_HOST", ""), env.get("KUBERNETES_SERVICE_PORT", "443")
     if not host or not (folder / "token").exists():
-        raise errors.SettingsError(
+        raise NoCluster(
             "ics:cluster.kubeconfig: no kubeconfig configured, $KUBECONFIG is not set, ~/.kube/config does not exist,"
             " and this is not a pod; set the path of one"
         )

@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import datetime
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from ics import errors, names
@@ -145,8 +145,13 @@ class Lease:
         """Set the provider's height that is acted upon from now on; the next write stores it."""
         self._acted = f"{provider_chain_id}@{height}"
 
-    async def begin_tx(self, provider_chain_id: str, tx_hash: str, timeout_height: int) -> None:
-        """Record the next transaction before its broadcast, so that it is not sent again after a crash.
+    async def annotations(self) -> dict[str, str]:
+        """Return the annotations of the Lease, empty if there is none."""
+        lease = self._held or await self._kube.find(kinds.LEASE, self._namespace, self._name)
+        return {} if lease is None else _annotations(lease)
+
+    async def annotate(self, changes: Mapping[str, str]) -> None:
+        """Write annotations, as its holder, before anything that they announce is done.
 
         Raises:
             Transient: another holder has the Lease; nothing may be sent.
@@ -156,19 +161,9 @@ class Lease:
             lease = self._held
             if lease is None:
                 raise HeldByOther(f"Lease {self._namespace}/{self._name}: was lost; nothing is sent")
-            annotations = _annotations(lease) | {
-                names.TRANSACTION: f"{provider_chain_id} {tx_hash} {timeout_height}"
-            }
+            annotations = _annotations(lease) | dict(changes)
             recorded = lease | {"metadata": lease["metadata"] | {"annotations": annotations}}
             self._held = await self._put(recorded, lease["spec"])
-
-    async def pending_tx(self, provider_chain_id: str) -> tuple[str, int] | None:
-        """Return hash and timeout height of the last transaction that any holder recorded for this chain."""
-        lease = self._held or await self._kube.find(kinds.LEASE, self._namespace, self._name)
-        text = "" if lease is None else _annotations(lease).get(names.TRANSACTION, "")
-        chain_id, _, rest = text.partition(" ")
-        tx_hash, _, timeout = rest.partition(" ")
-        return (tx_hash, int(timeout)) if chain_id == provider_chain_id and timeout.isdecimal() else None
 
     # -- the object --------------------------------------------------------------------------------
 

@@ -38,6 +38,8 @@ class ConsumerSide:
     """Time of the newest block."""
     balance: int
     """Balance of the relayer."""
+    market: Mapping[str, decimal.Decimal] | None = None
+    """Gas prices of the chain's fee market by denomination; None: it has none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +71,12 @@ async def read_side(
         Permanent: a permission is missing, or the node rejects a query.
     """
     node = _Node(kube, namespace)
-    time, side, params, balance = await queries.gather(
+    time, side, params, balance, market = await queries.gather(
         node.newest_block(),
         queries.find_client(node.ask, provider_chain_id),
         queries.require(node.ask, "/interchain_security/ccv/consumer/params"),
         queries.balance(node.ask, address, denom),
+        queries.fee_market(node.ask),
     )
     return ConsumerSide(
         ends=side.ends,
@@ -81,6 +84,7 @@ async def read_side(
         transfer_id=ibc.transfer_channel(params),
         time=time,
         balance=balance,
+        market=market,
     )
 
 

@@ -14,9 +14,9 @@ import httpx
 from ics import aio, errors, model
 from ics.conditions import Condition
 from ics.config import settings
-from ics.cosmos import answers, genesis
+from ics.cosmos import answers, gas_prices, genesis
 from ics.provider import gateway, heads
-from ics.provider.rest import decode, endpoints, queued_terms, stopped_at
+from ics.provider.rest import decode, endpoints, gas_price, queued_terms, stopped_at
 
 Interest: TypeAlias = Callable[[model.ConsumerSummary, bool], bool]
 """Predicate for chains whose details are read; the flag says whether `has-to-validate` lists the chain."""
@@ -172,6 +172,37 @@ class Queries:
         request = queued_terms.request(consumer_id, self.endpoints.head.height)
         with _without_height(request):
             return queued_terms.decode(await self.endpoints.ask(request), request)
+
+    async def gas_price(self) -> gas_prices.GasPrice:
+        """Read the price of a unit of gas that the provider asks for now.
+
+        If it is above the ceiling, all endpoints are asked and the lowest price counts, because one that claims too
+        much would otherwise prevent every transaction; one that claims too little is corrected by the chain's refusal.
+
+        Raises:
+            SettingsError: the provider takes no fees in the denomination of the settings.
+            Transient: no endpoint is reachable.
+        """
+        bounds = self._provider.gas_bounds
+        try:
+            asked = await gas_price.read(self.endpoints.ask, bounds.denom)
+            if asked.amount <= bounds.ceiling:
+                return asked
+            others = [url for url in self._provider.rest if url != self.endpoints.url]
+            found = await asyncio.gather(*(self._gas_price_at(url) for url in others))
+        except errors.SettingsError as error:
+            raise errors.SettingsError(
+                f"ics:provider.gas_price: {self._provider.chain_id}: {error}"
+            ) from error
+        return min([asked, *(one for one in found if one is not None)], key=lambda one: one.amount)
+
+    async def _gas_price_at(self, url: str) -> gas_prices.GasPrice | None:
+        """Return the price that one endpoint claims, None if it is not usable."""
+        try:
+            await self.endpoints.check_chain(url, "ics:provider.rest")
+            return await gas_price.read(functools.partial(self.endpoints.at, url), self._provider.denom)
+        except errors.IcsError:
+            return None
 
     async def launch(self, consumer_id: str, with_details: bool = True) -> model.Launch:
         """Read the data that completes a launched chain's genesis; it never changes after the launch.

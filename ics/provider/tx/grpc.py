@@ -106,7 +106,7 @@ class Ledger:
         from cosmpy.protos.cosmos.feegrant.v1beta1 import query_pb2_grpc as feegrant
         from cosmpy.protos.cosmos.tx.v1beta1 import service_pb2_grpc as tx
 
-        self._denom = provider.price.denom
+        self._denom = provider.denom
         self.url = url
         self._chain_id = provider.chain_id
         self._party = authority

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ics import model
-from ics.cosmos import addresses
+from ics.cosmos import addresses, canonical_json
 from ics.provider.owner import messages, terms
 from ics.provider.tx import signers
 
@@ -138,6 +138,18 @@ def memo(transaction: Transaction) -> str:
     With the seed, the chain's history so gives back every key that was ever assigned.
     """
     return transaction.place_id if isinstance(transaction, model.OptIn | model.AssignKey) else ""
+
+
+def order_name(transaction: Transaction, authority: signers.TxAuthority) -> str:
+    """Return the name under which a user's order is in the journal, the same whenever the same command is run.
+
+    For a new chain that is its chain id, because its terms may contain a time that was given relative to now.
+    """
+    if isinstance(transaction, terms.CreateConsumer):
+        text = f"create {transaction.terms.chain_id}"
+    else:
+        text = json.dumps(as_json(transaction, authority), sort_keys=True)
+    return canonical_json.sha256_hex(f"{authority.principal} {text}".encode())[:16]
 
 
 def fee(gas: int, price: Decimal) -> int:

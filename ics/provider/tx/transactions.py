@@ -10,10 +10,12 @@ import asyncio
 import datetime
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Protocol, TypeAlias, TypeVar
 
-from ics import errors
+from ics import errors, model
 from ics.config import settings, urls
+from ics.cosmos import gas_prices
 from ics.keys import derivation
 from ics.provider import gateway, heads
 from ics.provider.tx import descriptions, grpc, messages, refusals, signers
@@ -50,6 +52,8 @@ class SentTx:
     height: int
     consumer_id: str = ""
     """Id of the consumer chain that it created; empty: none."""
+    is_earlier: bool = False
+    """Whether an earlier run of the command sent it, and ended before it showed the result."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +76,17 @@ class _Pending:
 
 class _NotTaken(errors.Transient):
     """The mempool did not accept the transaction, so that it may be sent again."""
+
+
+class _FeeRefused(errors.Permanent):
+    """The mempool refused the fee (code 13), so that the transaction may be sent again with a higher one."""
+
+    def __init__(self, text: str, gas: int, price: Decimal, required: int | None) -> None:
+        super().__init__(text)
+        self.gas = gas
+        self.price = price
+        self.required = required
+        """Fee that the refusal names; None: it names none."""
 
 
 class _TxEndpoint(Protocol):
@@ -112,15 +127,25 @@ class _TxEndpoint(Protocol):
 
 
 class Journal(Protocol):
-    """Record of the pending transaction that survives a crash of this process."""
+    """Record of transactions that survives a crash of this process."""
 
-    async def begin(self, tx_hash: str, timeout_height: int) -> None:
-        """Record a transaction before its broadcast; it replaces the previous one."""
+    async def begin(
+        self, tx_hash: str, timeout_height: int, transaction: messages.Transaction, order: str = ""
+    ) -> None:
+        """Record a transaction before its broadcast; it replaces the previous one, and that of the same order."""
 
     async def pending(self) -> tuple[str, int] | None:
         """Return hash and timeout height of the last transaction, or None if there was none on this chain."""
 
+    async def ordered(self, order: str) -> tuple[str, int] | None:
+        """Return hash and timeout height of an order's transaction until `finish`, or None."""
 
+    async def finish(self, order: str) -> None:
+        """Forget an order whose result its user has seen."""
+
+
+AskPrice: TypeAlias = Callable[[], Awaitable[gas_prices.GasPrice]]
+"""Asks the chain for the price of a unit of gas."""
 Connect: TypeAlias = Callable[
     [str, settings.ProviderSettings, signers.TxAuthority, derivation.Account], _TxEndpoint
 ]
@@ -135,6 +160,7 @@ class Transactions:
         authority: signers.TxAuthority,
         account: derivation.Account,
         now: Callable[[], datetime.datetime],
+        ask_price: AskPrice,
         *,
         journal: Journal | None = None,
         connect: Connect = grpc.Ledger,
@@ -147,11 +173,13 @@ class Transactions:
             authority: principal, signer and fee granter, see `ics.provider.tx.signers`.
             account: the signing account.
             now: returns the current time with its zone.
+            ask_price: asks for the gas price, see `ics.provider.rest.queries.Queries.gas_price`.
             journal: journal of transactions; None: pending transactions are forgotten after a crash.
             connect: creates the client of an endpoint.
             sleep: waits for a number of seconds.
         """
-        self._price, self._denom = provider.price.amount, provider.price.denom
+        self._bounds, self._denom = provider.gas_bounds, provider.denom
+        self._ask_price = ask_price
         self._provider = provider
         self.party = authority
         self._account = account
@@ -164,8 +192,35 @@ class Transactions:
         self._ledgers: dict[str, _TxEndpoint] = {}
         self._shunned: dict[str, datetime.datetime] = {}
 
-    async def send(self, transaction: messages.Transaction) -> SentTx:
+    async def order(self, transaction: messages.Transaction) -> SentTx:
+        """Send a transaction that a user orders, unless an earlier run of the same command has sent it already.
+
+        The order stays in the journal until `finish`: a command that is killed and run again sends nothing twice.
+
+        Raises:
+            IcsError: as `send`.
+        """
+        order = messages.order_name(transaction, self.party)
+        recorded = None if self._journal is None else await self._journal.ordered(order)
+        if recorded is not None:
+            result = await self._outcome(recorded)
+            if result is not None and not result.code:
+                return SentTx(recorded[0], result.height, result.consumer_id, is_earlier=True)
+        await self.await_pending()
+        return await self.send(transaction, order)
+
+    async def finish(self, transaction: messages.Transaction) -> None:
+        """Forget an order whose result the user has seen, so that the same command may order it once more."""
+        if self._journal is not None:
+            await self._journal.finish(messages.order_name(transaction, self.party))
+
+    async def send(self, transaction: messages.Transaction, order: str = "") -> SentTx:
         """Simulate, sign, broadcast and confirm one transaction.
+
+        Args:
+            transaction: the transaction.
+            order: name of a user's order in the journal, see `order`; empty: it can be sent again after a crash,
+                because it is computed from the state of the chain.
 
         Raises:
             SettingsError: all endpoints belong to another chain, or an endpoint does not index transactions.
@@ -178,9 +233,16 @@ class Transactions:
             earlier = await self._settle(endpoint, head.height)
             if earlier is not None and earlier[0] == transaction:
                 return earlier[1]
+            price = await self._current_price(transaction)
             for remaining_tries in reversed(range(_TRIES)):
                 try:
-                    return await self._send_once(endpoint, transaction)
+                    return await self._send_once(endpoint, transaction, price, order)
+                except _FeeRefused as error:
+                    if not remaining_tries:
+                        raise errors.Transient(
+                            f"{error}: its price rose with each of {_TRIES} attempts"
+                        ) from error
+                    price = await self._higher_price(transaction, error)
                 except _NotTaken as error:
                     if not remaining_tries:
                         raise errors.Transient(
@@ -199,7 +261,8 @@ class Transactions:
         """
         async with self._turn:
             endpoint, _ = await self._open()
-            draft, _ = await asyncio.to_thread(self._prepare, endpoint, transaction)
+            price = await self._current_price(transaction)
+            draft, _ = await asyncio.to_thread(self._prepare, endpoint, transaction, price)
             return Estimate(draft.gas, draft.fee, self._denom)
 
     async def missing_grants(self, types: Iterable[str]) -> list[str]:
@@ -235,15 +298,18 @@ class Transactions:
             Transient: no endpoint is usable, or the outcome is still unknown.
         """
         last = None if self._journal is None else await self._journal.pending()
-        if last is None:
-            return 0
+        result = None if last is None else await self._outcome(last)
+        return 0 if result is None else result.height
+
+    async def _outcome(self, recorded: tuple[str, int]) -> grpc.TxResult | None:
+        """Wait for the result of a recorded transaction; None: no block includes it, and none will."""
         async with self._turn:
             endpoint, head = await self._open()
-            pending = _Pending(None, *last)
+            pending = _Pending(None, *recorded)
             result = await asyncio.to_thread(self._find, endpoint, pending.hash)
             if result is None and not _is_over(pending, head.height):
                 result = await self._confirm(endpoint, pending, "")
-        return 0 if result is None else result.height
+        return result
 
     # -- endpoints ---------------------------------------------------------------------------------
 
@@ -276,18 +342,52 @@ class Transactions:
             )
         return self._ledgers[url]
 
+    # -- gas price ---------------------------------------------------------------------------------
+
+    async def _current_price(self, transaction: messages.Transaction) -> Decimal:
+        """Return the price to pay for a unit of gas: the chain's own, within the bounds of the settings."""
+        try:
+            return self._bounds.pay(await self._ask_price())
+        except gas_prices.TooExpensive as error:
+            raise gas_prices.TooExpensive(
+                f"{descriptions.name(transaction)}: not sent: {error}; raise ics:provider.max_gas_price, or wait"
+            ) from error
+
+    async def _higher_price(self, transaction: messages.Transaction, refusal: "_FeeRefused") -> Decimal:
+        """Return a higher price than the chain refused: what it asks now, or the fee that the refusal names.
+
+        Raises:
+            TooExpensive: it is above the ceiling.
+            Permanent: the chain asks no higher price, so it is not known what to pay.
+        """
+        asked, required = await self._current_price(transaction), refusal.required or 0
+        ceiling, gas = self._bounds.ceiling, refusal.gas
+        if required > messages.fee(gas, ceiling):
+            raise gas_prices.TooExpensive(
+                f"{refusal}; that is more than the ceiling of {gas_prices.format_price(ceiling, self._denom)} for a"
+                " unit of gas; raise ics:provider.max_gas_price, or wait"
+            ) from refusal
+        price = min(max(asked, required / Decimal(max(gas, 1))), ceiling)
+        if price <= refusal.price:
+            raise errors.Permanent(
+                f"{refusal}; raise ics:provider.gas_price (now {self._provider.gas_price})"
+            ) from refusal
+        return price
+
     # -- one transaction ---------------------------------------------------------------------------
 
-    async def _send_once(self, endpoint: _TxEndpoint, transaction: messages.Transaction) -> SentTx:
+    async def _send_once(
+        self, endpoint: _TxEndpoint, transaction: messages.Transaction, price: Decimal, order: str
+    ) -> SentTx:
         what = descriptions.name(transaction)
-        draft, signed = await asyncio.to_thread(self._prepare, endpoint, transaction)
+        draft, signed = await asyncio.to_thread(self._prepare, endpoint, transaction, price)
         # Checked before the broadcast: an endpoint without an index could never confirm it.
         if await asyncio.to_thread(self._find, endpoint, signed.hash) is not None:
             raise errors.Transient(
                 f"{what}: transaction {signed.hash} is already in a block; run another pass"
             )
         if self._journal is not None:
-            await self._journal.begin(signed.hash, draft.timeout_height)
+            await self._journal.begin(signed.hash, draft.timeout_height, transaction, order)
         self._pending = _Pending(transaction, signed.hash, draft.timeout_height)
         lost = ""
         try:
@@ -300,6 +400,9 @@ class Transactions:
                 self._pending = None
                 if _is_sdk(verdict, _WRONG_SEQUENCE) or _is_sdk(verdict, _MEMPOOL_FULL):
                     raise _NotTaken(verdict.log or "the mempool is full")
+                if _is_sdk(verdict, _INSUFFICIENT_FEE):
+                    required = gas_prices.required_fee(verdict.log, self._denom)
+                    raise _FeeRefused(_rejection(what, verdict), draft.gas, price, required)
                 raise await asyncio.to_thread(self._explain, endpoint, what, draft, verdict)
         included = await self._confirm(endpoint, self._pending, lost)
         self._pending = None
@@ -313,7 +416,7 @@ class Transactions:
         return SentTx(signed.hash, included.height, included.consumer_id)
 
     def _prepare(
-        self, endpoint: _TxEndpoint, transaction: messages.Transaction
+        self, endpoint: _TxEndpoint, transaction: messages.Transaction, price: Decimal
     ) -> tuple[grpc.Draft, grpc.Signed]:
         what = descriptions.name(transaction)
         missing = self._missing_grants(endpoint, [messages.TYPES[type(transaction)]])
@@ -331,7 +434,7 @@ class Transactions:
             transaction=transaction,
             sequence=sequence,
             gas=0,
-            fee=1 if self._price else 0,
+            fee=1 if price else 0,
             timeout_height=last,
         )
         try:
@@ -351,10 +454,32 @@ class Transactions:
             transaction=transaction,
             sequence=sequence,
             gas=gas,
-            fee=messages.fee(gas, self._price),
+            fee=messages.fee(gas, price),
             timeout_height=last,
         )
+        self._check_reserve(endpoint, draft)
         return draft, endpoint.sign(draft)
+
+    def _check_reserve(self, endpoint: _TxEndpoint, draft: grpc.Draft) -> None:
+        """Refuse a top-up for which the account that pays the fees would spend what it keeps for opt-ins.
+
+        Raises:
+            BelowReserve: it would have less than `ics:provider.reserve_gas` costs at most.
+        """
+        if not isinstance(draft.transaction, model.TopUp):
+            return
+        payer = self.party.fee_granter or self.party.signer
+        spent = draft.fee
+        if payer == self.party.principal:
+            spent += messages.spends(draft.transaction, self._denom)
+        reserve = messages.fee(self._provider.reserve_gas, self._bounds.ceiling)
+        held = endpoint.balance(payer)
+        if held - spent < reserve:
+            raise gas_prices.BelowReserve(
+                f"{descriptions.name(draft.transaction)}: not sent: account {payer} has {held}{self._denom}, of which"
+                f" {reserve}{self._denom} are kept for the fees of opt-ins (ics:provider.reserve_gas); send it some"
+                f" {self._denom}"
+            )
 
     def _find(self, endpoint: _TxEndpoint, tx_hash: str) -> grpc.TxResult | None:
         try:
@@ -407,14 +532,14 @@ class Transactions:
         self, endpoint: _TxEndpoint, what: str, draft: grpc.Draft, result: grpc.TxResult
     ) -> errors.IcsError:
         """Return the error of a transaction that the chain rejected, with the remedy if it is known."""
-        log = refusals.explain(result.log)
-        text = f"{what}: rejected by the chain (code {result.code} of {result.codespace}): {log}"
+        text = _rejection(what, result)
         if _is_sdk(result, _WRONG_SEQUENCE):
             return errors.Transient(f"{text}: another transaction of the account was included first")
         if _is_sdk(result, _INSUFFICIENT_FUNDS):
             return errors.Permanent(f"{text}; {self._insufficient_funds(endpoint, draft)}")
         if _is_sdk(result, _INSUFFICIENT_FEE):
-            return errors.Permanent(f"{text}; raise ics:provider.gas_price (now {self._provider.gas_price})")
+            # It was in the block, so its sequence may still be used: only a new pass may send it again.
+            return errors.Transient(f"{text}: the gas price rose while it waited for its block")
         if _is_sdk(result, _OUT_OF_GAS):
             return errors.Permanent(
                 f"{text}; raise ics:provider.gas_adjustment (now {self._provider.gas_adjustment})"
@@ -447,6 +572,11 @@ def _what(pending: _Pending) -> str:
         if pending.transaction is None
         else descriptions.name(pending.transaction)
     )
+
+
+def _rejection(what: str, result: grpc.TxResult) -> str:
+    log = refusals.explain(result.log)
+    return f"{what}: rejected by the chain (code {result.code} of {result.codespace}): {log}"
 
 
 def _is_sdk(result: grpc.TxResult, code: int) -> bool:

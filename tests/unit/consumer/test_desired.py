@@ -440,7 +440,7 @@ def test_account_below_threshold_is_topped_up() -> None:
             factories.settings(), factories.seed("alice"), factories.PROVIDER, "0"
         )
     )
-    balances = {accounts["relayer"]: 499_999, accounts["evidence"]: 500_000}
+    balances = {accounts["relayer"]: 49_999, accounts["evidence"]: 50_000}
     wanted = factories.judge(
         factories.observation(snapshot=facts, memory=factories.staged(), balances=balances)
     )
@@ -450,7 +450,7 @@ def test_account_below_threshold_is_topped_up() -> None:
             chain_id="consumer1-1",
             purpose="relayer",
             address=accounts["relayer"],
-            amount=500_001,
+            amount=50_001,
             denom="stake",
         ),
     )
@@ -461,7 +461,7 @@ def test_account_below_threshold_is_topped_up() -> None:
     [
         ({}, Severity.WARNING, "the next pass tops it up"),
         ({"account": None}, Severity.CRITICAL, "send it stake, or set ics:account"),
-        ({"relayer": {"fund": 0}}, Severity.CRITICAL, "send it stake, or set ics:account"),
+        ({"relayer": {"fund_gas": 0}}, Severity.CRITICAL, "send it stake, or set ics:account"),
     ],
 )
 def test_empty_provider_account_is_reported_with_remedy(

@@ -9,6 +9,7 @@ from ics import model, names
 from ics.conditions import Severity
 from ics.consumer import desired, lifecycle, participation, status
 from ics.consumer import observed as consumer_observed
+from ics.cosmos import gas_prices
 from ics.keys import derivation
 from ics.relayer import facts, handshake, ibc, inputs
 from tests.unit import factories
@@ -174,6 +175,7 @@ def test_stopped_chain_without_transfer_channel_still_relays_packets() -> None:
         ),
         memory=factories.memory(has_workload=True, genesis=factories.GENESIS),
         relays={"0": half},
+        gas_price=gas_prices.GasPrice(),
     )
     found = factories.judge(observed, stack=wanted.settings)
     relay = found.chains[0].relay

@@ -4,7 +4,7 @@ import dataclasses
 
 from ics import model
 from ics.consumer import observed, questions
-from ics.cosmos import addresses
+from ics.cosmos import addresses, gas_prices
 from ics.keys import derivation
 from ics.relayer import accounts
 from tests.unit import factories
@@ -41,6 +41,7 @@ def test_running_chain_asks_about_relaying_and_balances_once() -> None:
         snapshot=factories.snapshot(chain, time="2026-01-01T12:00:00Z"),
         memory=factories.memory(genesis=factories.GENESIS, has_workload=True),
         observations={"0": model.Observation(node=factories.node("alice", "bob"))},
+        gas_price=None,
     )
     account = derivation.derive_account(factories.seed("alice"), derivation.RELAYER_INFO)
     wallets = tuple(
@@ -55,11 +56,19 @@ def test_running_chain_asks_about_relaying_and_balances_once() -> None:
     assert [(one.consumer_id, one.address, one.is_stopped) for one in first.relayers] == [
         ("0", account.address(factories.example().definition.bech32_prefix), False)
     ]
-    assert first.accounts == wallets
+    assert (first.accounts, first.gas_price, first.topped_up) == (wallets, True, False)
     answered = dataclasses.replace(
-        before, relay_problems={"0": "no answer"}, checked_accounts=frozenset(wallets)
+        before,
+        relay_problems={"0": "no answer"},
+        checked_accounts=frozenset(wallets),
+        gas_price=gas_prices.GasPrice(),
     )
     assert not asked(answered)
+    assert not asked(dataclasses.replace(answered, gas_price=None, gas_price_problem="no answer"))
+    poor = dataclasses.replace(answered, balances=dict.fromkeys(wallets, 0))
+    assert asked(poor).topped_up
+    assert not asked(dataclasses.replace(poor, topped_up={}))
+    assert not asked(dataclasses.replace(poor, topped_up_problem="malformed"))
 
 
 def test_silent_node_is_not_asked_about_relaying() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from ics import errors, model
 from ics.conditions import Condition
 from ics.consumer import desired, observed
-from ics.cosmos import addresses
+from ics.cosmos import addresses, gas_prices
 from ics.keys import derivation
 from ics.reconciler import observe
 from tests.unit import factories
@@ -36,6 +36,9 @@ class Provider:
 
     async def snapshot(self, operator_address: str, interest: object) -> model.Snapshot:
         return self.snapshot_of
+
+    async def gas_price(self) -> gas_prices.GasPrice:
+        return gas_prices.GasPrice()
 
     async def balances(self, accounts: tuple[str, ...], denom: str) -> Mapping[str, int]:
         return dict.fromkeys(accounts, 10**9)
@@ -67,6 +70,9 @@ class Cluster:
 
     async def acted_height(self, provider_chain_id: str) -> int:
         return 0
+
+    async def annotations(self) -> Mapping[str, str]:
+        return {}
 
     def record_height(self, provider_chain_id: str, height: int) -> None:
         return None

@@ -82,6 +82,9 @@ class Cluster:
     async def acted_height(self, provider_chain_id: str) -> int:
         return 0
 
+    async def annotations(self) -> Mapping[str, str]:
+        return {}
+
     def record_height(self, provider_chain_id: str, height: int) -> None:
         return None
 

@@ -6,6 +6,7 @@ import pytest
 
 from ics import errors
 from ics.conditions import Condition, Reason, Severity
+from ics.cosmos import gas_prices
 from ics.reconciler import outcome
 
 
@@ -39,6 +40,23 @@ def test_error_of_one_chain_becomes_its_condition_and_the_others_go_on(
     assert [(trouble.consumer_id, str(trouble)) for trouble in collector.troubles] == [
         ("7", condition.message)
     ]
+
+
+@pytest.mark.parametrize(
+    ("error", "reason", "severity"),
+    [
+        (gas_prices.TooExpensive("too much"), Reason.GAS_PRICE_HIGH, Severity.CRITICAL),
+        (gas_prices.BelowReserve("too little"), Reason.TOP_UPS_LIMITED, Severity.WARNING),
+        (errors.Transient("unknown"), Reason.TRANSACTION_FAILED, Severity.WARNING),
+        (errors.Permanent("refused"), Reason.TRANSACTION_FAILED, Severity.CRITICAL),
+    ],
+)
+def test_limits_of_money_have_conditions_of_their_own(
+    error: errors.IcsError, reason: Reason, severity: Severity
+) -> None:
+    collector = outcome.Collector()
+    collector.transaction_error(error, Reason.TRANSACTION_FAILED, "7")
+    assert collector.conditions == [Condition(severity, reason, str(error), "7")]
 
 
 def test_cancellation_is_not_collected() -> None:

@@ -49,6 +49,7 @@ def _chain(draw: st.DrawFn, port: str) -> hermes.HermesChain:
         websocket=draw(st.one_of(st.just(""), _url("ws"))),
         key_name=draw(st.from_regex(r"[A-Za-z0-9][A-Za-z0-9_-]{0,20}", fullmatch=True)),
         gas_price=amount + draw(_DENOM),
+        max_gas_price=draw(st.none() | st.decimals(0, 10**12, places=6)),
         trusting_period=draw(st.integers(1, 10**8)),
         channels=channels,
         max_block_time=draw(st.integers(1, 600)),

@@ -7,6 +7,7 @@ from typing import Any
 from ics import model
 from ics.consumer import desired
 from ics.consumer import observed as consumer_observed
+from ics.cosmos import gas_prices
 from ics.relayer import facts, handshake, ibc, inputs
 from ics.relayer import plan as relayer_plan
 from tests.unit import factories
@@ -83,6 +84,7 @@ def judge(
     time: str = TIME,
     problem: str = "",
     image: str = "hermes:1",
+    asked: gas_prices.GasPrice | None = None,
     **memory: Any,
 ) -> desired.Desired:
     """Compute what one of alice and bob wants for their launched chain with these facts of its relaying."""
@@ -94,6 +96,7 @@ def judge(
         memory=kept,
         relays={} if facts is None else {"0": facts},
         relay_problems={"0": problem} if problem else {},
+        gas_price=gas_prices.GasPrice() if asked is None else asked,
     )
     return factories.judge(observed, name, relayer={"image": image})
 

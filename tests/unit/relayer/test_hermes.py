@@ -106,6 +106,15 @@ def test_config_toml_matches_expected_document() -> None:
     }
 
 
+def test_price_follows_fee_market_up_to_the_ceiling() -> None:
+    """Hermes asks the chain before each transaction, so its config says only how much it may pay."""
+    moving = dataclasses.replace(PROVIDER, max_gas_price=Decimal("0.02"))
+    provider, consumer = tomllib.loads(hermes.config_toml(moving, CONSUMER, OPTIONS))["chains"]
+    assert provider["dynamic_gas_price"] == {"enabled": True, "multiplier": 1.1, "max": 0.02}
+    assert provider["gas_price"] == {"price": 0.001, "denom": "stake"}
+    assert "dynamic_gas_price" not in consumer
+
+
 @given(hermes_cases.configs())
 def test_config_toml_states_given_chains_prices_and_channels(case: hermes_cases.Case) -> None:
     document = tomllib.loads(hermes.config_toml(*case))

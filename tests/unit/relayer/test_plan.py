@@ -3,13 +3,14 @@
 import dataclasses
 import json
 import tomllib
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from ics import model
 from ics.consumer import observed as consumer_observed
-from ics.cosmos import canonical_json
+from ics.cosmos import canonical_json, gas_prices
 from ics.relayer import facts as relayer_facts
 from ics.relayer import ibc, inputs, plan
 from tests.unit import factories
@@ -241,6 +242,7 @@ def test_gas_multiplier_of_provider_follows_settings() -> None:
         snapshot=factories.snapshot(chain, time=relaying.TIME),
         memory=factories.memory(has_workload=True, genesis=factories.GENESIS),
         relays={"0": relaying.OPEN},
+        gas_price=gas_prices.GasPrice(),
     )
     base = factories.settings()
     provider = base.provider.model_copy(update={"gas_adjustment": 2.5})
@@ -450,6 +452,7 @@ def test_endpoint_unsupported_by_hermes_is_reported_and_running_setup_kept() -> 
             has_workload=True, genesis=factories.GENESIS, hermes=relaying.LIVE, hermes_base=relaying.LIVE
         ),
         relays={"0": relaying.OPEN},
+        gas_price=gas_prices.GasPrice(),
     )
     provider = {**factories.settings().provider.model_dump(), "rpc": ["http://node_1:26657"]}
     wanted = factories.judge(observed, provider=provider)
@@ -489,6 +492,7 @@ def test_unpublished_relayer_without_funds_is_reported(published: str) -> None:
         ),
         memory=factories.memory(has_workload=True, genesis=without(own)),
         relays={"0": EMPTY},
+        gas_price=gas_prices.GasPrice(),
     )
     wanted = factories.judge(observed)
     planned = wanted.chains[0].relay
@@ -511,6 +515,7 @@ def test_validator_without_published_relayer_takes_no_step() -> None:
         ),
         memory=factories.memory(has_workload=True, genesis=factories.GENESIS, record=relaying.STARTED),
         relays={"0": relaying.NOTHING},
+        gas_price=gas_prices.GasPrice(),
     )
     settings = factories.settings(relayer={"image": "hermes:1"})
     planned = factories.judge(observed, stack=settings).chains[0].relay
@@ -561,3 +566,77 @@ def test_evidence_watcher_restarts_periodically_and_keeps_exit_code_of_failure()
     assert "timeout 600 hermes" in script
     assert "--check-past-blocks 1000" in script
     assert '*) exit "$code"' in script
+
+
+def prices(asked: gas_prices.GasPrice, **facts: Any) -> list[tuple[Any, Any]]:
+    """Return price and ceiling in the config for a chain whose provider asks this price."""
+    candidate = relaying.plan(dataclasses.replace(relaying.NOTHING, **facts), asked=asked).candidate
+    assert candidate is not None
+    chains = tomllib.loads(candidate.setup.config)["chains"]
+    return [(chain["gas_price"]["price"], chain.get("dynamic_gas_price", {}).get("max")) for chain in chains]
+
+
+def test_config_stays_the_same_while_the_price_of_a_fee_market_moves() -> None:
+    """A change of the config restarts Hermes."""
+    moved = [prices(gas_prices.GasPrice(Decimal(text), is_market=True)) for text in ("0.001", "0.01", "5")]
+    assert moved == [[(0.001, 0.02), (0.0, None)]] * 3
+
+
+def test_config_has_minimum_of_provider_node_between_floor_and_ceiling() -> None:
+    minimums = [prices(gas_prices.GasPrice(Decimal(text)))[0] for text in ("0", "0.005", "5")]
+    assert minimums == [(0.001, None), (0.005, None), (0.02, None)]
+
+
+def test_price_of_a_consumers_fee_market_is_followed() -> None:
+    asked = gas_prices.GasPrice()
+    assert prices(asked, consumer_market={"stake": Decimal(0)})[1] == (0.0, 0.0)
+    assert prices(asked, consumer_market=None)[1] == (0.0, None)
+
+
+@pytest.mark.parametrize(
+    ("asked", "market", "says"),
+    [
+        ("0.02", {"stake": Decimal(0)}, []),
+        (
+            "0.0201",
+            None,
+            [
+                "provider-1 asks more than 0.02stake for a unit of gas, so it refuses Hermes' transactions; raise"
+                " ics:provider.max_gas_price, or wait"
+            ],
+        ),
+        (
+            "0",
+            {"uatom": Decimal(0)},
+            [
+                "consumer1-1 asks more than 0stake for a unit of gas, so it refuses Hermes' transactions; raise"
+                " max_gas_price in the chain's definition, or wait"
+            ],
+        ),
+    ],
+)
+def test_price_above_ceiling_is_reported(
+    asked: str, market: dict[str, Decimal] | None, says: list[str]
+) -> None:
+    planned = relaying.plan(
+        dataclasses.replace(relaying.NOTHING, consumer_market=market),
+        asked=gas_prices.GasPrice(Decimal(asked), is_market=True),
+    )
+    assert [c.message for c in planned.conditions if c.reason == "RelayingTooExpensive"] == says
+
+
+def test_running_relayer_is_kept_while_price_of_provider_is_unknown() -> None:
+    chain = factories.consumer(P.LAUNCHED, factories.joined("alice", "bob"))
+    memory = factories.memory(
+        has_workload=True, genesis=factories.GENESIS, hermes=relaying.LIVE, hermes_base=relaying.LIVE
+    )
+    observed = consumer_observed.Observed(
+        snapshot=factories.snapshot(chain, time=relaying.TIME),
+        memory=memory,
+        relays={"0": relaying.OPEN},
+        gas_price_problem="no answer",
+    )
+    planned = factories.judge(observed).chains[0].relay
+    assert planned is not None
+    assert (planned.relays, planned.base) == (relaying.LIVE, relaying.LIVE)
+    assert [c.message for c in planned.conditions] == ["no answer"]

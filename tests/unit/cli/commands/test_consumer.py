@@ -66,7 +66,7 @@ def shown(
     """Run the command and return what it prints."""
 
     @contextlib.asynccontextmanager
-    async def open_chain(*_: object) -> AsyncIterator[wiring.ProviderAccess]:
+    async def open_chain(*_: object, **__: object) -> AsyncIterator[wiring.ProviderAccess]:
         yield cast(wiring.ProviderAccess, argparse.Namespace(provider=Provider(queued)))
 
     monkeypatch.setattr(wiring, "open_chain", open_chain)

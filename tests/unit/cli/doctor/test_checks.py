@@ -2,6 +2,7 @@
 
 import dataclasses
 import datetime
+from decimal import Decimal
 
 import pytest
 
@@ -11,7 +12,7 @@ from ics.cli.doctor.findings import Level
 from ics.cluster import gateway
 from ics.conditions import Condition, Reason, Severity
 from ics.config import settings
-from ics.cosmos import addresses
+from ics.cosmos import addresses, gas_prices
 from tests.unit import factories
 
 NOW = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
@@ -104,17 +105,64 @@ def test_clock_finding_depends_on_age_of_block(age: float, level: Level, text: s
     assert (found.level, text in found.text) == (level, True)
 
 
+FREE = gas_prices.GasPrice()
+"""The chain asks no price, so the least one of the settings is paid."""
 OPERATOR = addresses.reprefix(factories.valoper("alice"), "cosmos")
 
 
 @pytest.mark.parametrize(("held", "level"), [(6000, "OK"), (5999, "WARN"), (300, "WARN"), (299, "FAIL")])
 def test_funds_finding_depends_on_balance(held: int, level: str) -> None:
     """A fee is 300,000 units of gas at 0.001stake."""
-    assert levels(chain_checks.funds(OPERATOR, SETTINGS, chain_checks.AccountBalance(held, True))) == [level]
+    assert levels(chain_checks.funds(OPERATOR, SETTINGS, chain_checks.AccountBalance(held, True), FREE)) == [
+        level
+    ]
+
+
+def test_funds_finding_follows_gas_price_of_chain() -> None:
+    """The account pays 20 transactions at the least price of the settings, and only two at the price of the chain."""
+    asked = gas_prices.GasPrice(Decimal("0.01"), is_market=True)
+    [found] = chain_checks.funds(OPERATOR, SETTINGS, chain_checks.AccountBalance(6000, True), asked)
+    assert (found.level, found.text) == (
+        Level.WARN,
+        f"{OPERATOR} holds 6000stake, enough for 2 transactions; send it funds",
+    )
+
+
+@pytest.mark.parametrize(
+    ("amount", "is_market", "level", "text"),
+    [
+        ("0", False, "OK", "provider-1 asks 0stake for a unit of gas (the endpoint's own minimum)"),
+        (
+            "0.005",
+            True,
+            "OK",
+            "provider-1 asks 0.005stake for a unit of gas (its fee market), between 0.001stake and 0.02stake",
+        ),
+        (
+            "1",
+            True,
+            "FAIL",
+            "provider-1 asks 1stake for a unit of gas (its fee market), more than the ceiling of 0.02stake, so every"
+            " transaction is withheld; raise ics:provider.max_gas_price",
+        ),
+        (
+            "0.00009",
+            True,
+            "WARN",
+            "provider-1 asks 0.00009stake for a unit of gas (its fee market); ics:provider.gas_price of 0.001stake"
+            " overpays, lower it",
+        ),
+    ],
+)
+def test_gas_price_of_chain_is_compared_with_settings(
+    amount: str, is_market: bool, level: str, text: str
+) -> None:
+    found = chain_checks.gas_price(gas_prices.GasPrice(Decimal(amount), is_market), SETTINGS.provider)
+    assert (found.level.name, found.text) == (level, text)
 
 
 def test_account_unknown_to_the_chain_is_named() -> None:
-    [found] = chain_checks.funds(OPERATOR, SETTINGS, chain_checks.AccountBalance(0, False))
+    [found] = chain_checks.funds(OPERATOR, SETTINGS, chain_checks.AccountBalance(0, False), FREE)
     assert (
         found.text
         == f"{OPERATOR} (unknown to the chain) holds 0stake, less than one fee of 300stake; send it funds"

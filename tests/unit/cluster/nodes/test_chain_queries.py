@@ -1,7 +1,9 @@
 """Queries to a consumer node through the API server's pod proxy."""
 
 import datetime
+import decimal
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import httpx
@@ -110,6 +112,20 @@ async def test_consumer_side_is_read_completely() -> None:
     assert found == chain_queries.ConsumerSide(
         ends=ends, client=own, transfer_id="channel-1", time=AT, balance=100
     )
+
+
+async def test_prices_of_consumers_fee_market_are_read() -> None:
+    class Market(ibc_chain.Chain):
+        def answer(self, path: str, params: Mapping[str, str]) -> dict[str, Any]:
+            if path == "/feemarket/v1/gas_prices":
+                return {"prices": [{"denom": "untrn", "amount": "0.005300000000000000"}]}
+            return super().answer(path, params)
+
+    chain = ibc_chain.fresh(ibc_chain.CONSUMER)
+    found = await told(Proxy(Market(**vars(chain))))
+
+    assert found.market == {"untrn": decimal.Decimal("0.0053")}
+    assert (await told(Proxy(chain))).market is None
 
 
 async def test_consumer_side_before_first_connection_has_client_only() -> None:

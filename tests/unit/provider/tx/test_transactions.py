@@ -4,15 +4,18 @@ import asyncio
 import dataclasses
 import datetime
 import hashlib
+import math
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from ics import errors, model
 from ics.config import settings
-from ics.cosmos import addresses
+from ics.cosmos import addresses, gas_prices
 from ics.keys import derivation
 from ics.provider import gateway, heads
+from ics.provider.owner import terms
 from ics.provider.tx import grpc, messages, signers, transactions
 
 START = datetime.datetime(2026, 11, 22, 12, 0, tzinfo=datetime.UTC)
@@ -53,11 +56,17 @@ class Chain:
     simulation: str = ""
     """Error of the simulation."""
     is_known: bool = True
+    held: int = 3
+    """What the signer has."""
     is_stalled: bool = False
     """The mempool's transactions come into no block."""
     is_indexed: bool = True
     granted: tuple[str, ...] = ()
     allowance: signers.Allowance | None = None
+    market: Decimal | None = None
+    """Price of a unit of gas, below which the mempool refuses a fee; None: it takes any."""
+    claims: list[Decimal] = dataclasses.field(default_factory=list)
+    """What the next questions for the price are answered, whatever the market says."""
     silent: int = 0
     """How many of the next looks get no answer."""
     mempool: dict[str, grpc.Draft] = dataclasses.field(default_factory=dict)
@@ -72,6 +81,11 @@ class Chain:
         self.now += datetime.timedelta(seconds=seconds)
         for _ in range(int((self.now - START).total_seconds()) - before):
             self.block()
+
+    async def ask_price(self) -> gas_prices.GasPrice:
+        """As `ics.provider.rest.queries.Queries.gas_price`."""
+        price = self.claims.pop(0) if self.claims else self.market
+        return gas_prices.GasPrice() if price is None else gas_prices.GasPrice(price, is_market=True)
 
     def block(self) -> None:
         self.height += 1
@@ -102,7 +116,7 @@ class Endpoint:
         return grpc.Sequence(42, self.chain.sequence) if self.chain.is_known else None
 
     def balance(self, address: str) -> int:
-        return {SIGNER: 3, PRINCIPAL: 5}[address]
+        return {SIGNER: self.chain.held, PRINCIPAL: 5}[address]
 
     def granted_types(self) -> frozenset[str]:
         return frozenset(self.chain.granted)
@@ -129,6 +143,9 @@ class Endpoint:
         if signed.hash in self._handed_over:
             raise AssertionError("the same transaction was sent twice")
         self._handed_over.add(signed.hash)
+        required = math.ceil(draft.gas * (chain.market or 0))
+        if draft.fee < required:
+            return refused(13, f"insufficient fees; got: {draft.fee}stake required: {required}stake")
         loss = chain.losses.pop(0) if chain.losses else ""
         if loss == "before":
             raise grpc.Unanswered(f"{self.url}: connection reset")
@@ -164,10 +181,21 @@ class Journal:
 
     chain: "Chain"
     last: tuple[str, int] | None = None
+    orders: dict[str, tuple[str, int]] = dataclasses.field(default_factory=dict)
 
-    async def begin(self, tx_hash: str, timeout_height: int) -> None:
+    async def begin(
+        self, tx_hash: str, timeout_height: int, transaction: messages.Transaction, order: str = ""
+    ) -> None:
         assert not self.chain.mempool, "it was handed over before it was put down"
         self.last = (tx_hash, timeout_height)
+        if order:
+            self.orders[order] = self.last
+
+    async def ordered(self, order: str) -> tuple[str, int] | None:
+        return self.orders.get(order)
+
+    async def finish(self, order: str) -> None:
+        self.orders.pop(order, None)
 
     async def pending(self) -> tuple[str, int] | None:
         return self.last
@@ -189,6 +217,7 @@ def sender(
         authority,
         ACCOUNT,
         lambda: chain.now,
+        chain.ask_price,
         journal=journal,
         connect=lambda url, *_: made[url],
         sleep=chain.sleep,
@@ -197,14 +226,14 @@ def sender(
 
 
 def draft(
-    transaction: messages.Transaction = OPT_IN, sequence: int = 7, timeout_height: int = 120
+    transaction: messages.Transaction = OPT_IN, sequence: int = 7, timeout_height: int = 120, fee: int = 151
 ) -> grpc.Draft:
     # 100001 gas x 1.5 = 150001.5, rounded up; x 0.001stake, rounded up.
     return grpc.Draft(
         transaction=transaction,
         sequence=grpc.Sequence(42, sequence),
         gas=150_002,
-        fee=151,
+        fee=fee,
         timeout_height=timeout_height,
     )
 
@@ -255,6 +284,7 @@ async def test_silent_endpoint_is_tried_last_for_a_while() -> None:
         OWN,
         ACCOUNT,
         lambda: chain.now,
+        chain.ask_price,
         connect=lambda url, *_: Noted(url, chain),
         sleep=chain.sleep,
     )
@@ -302,10 +332,22 @@ async def test_silent_endpoint_is_tried_last_for_a_while() -> None:
             f"account {SIGNER} has 3stake and cannot pay the fee of at least 151stake; send it some stake",
         ),
         (
-            Chain(checks=[refused(13, "required: 300stake")]),
+            Chain(checks=[refused(13, "insufficient fee")]),
             errors.Permanent,
-            "opt-in to consumer 5 (c-1): rejected by the chain (code 13 of sdk): required: 300stake; "
+            "opt-in to consumer 5 (c-1): rejected by the chain (code 13 of sdk): insufficient fee; "
             "raise ics:provider.gas_price (now 0.001stake)",
+        ),
+        (
+            Chain(checks=[refused(13, "got: 151stake required: 3002stake")]),
+            gas_prices.TooExpensive,
+            "opt-in to consumer 5 (c-1): rejected by the chain (code 13 of sdk): got: 151stake required: 3002stake;"
+            " that is more than the ceiling of 0.02stake for a unit of gas; raise ics:provider.max_gas_price, or wait",
+        ),
+        (
+            Chain(execution=refused(13, "required: 300stake")),
+            errors.Transient,
+            "opt-in to consumer 5 (c-1): rejected by the chain (code 13 of sdk): required: 300stake: "
+            "the gas price rose while it waited for its block",
         ),
         (
             Chain(checks=[refused(27, "wrong phase", "provider")]),
@@ -649,3 +691,150 @@ async def test_await_pending_waits_for_timeout_height_of_unsent_transaction() ->
 
     assert await sender(chain, journal=journal)[0].await_pending() == 0
     assert chain.height > 120
+
+
+TOP_UP = model.TopUp(
+    consumer_id="5", chain_id="c-1", purpose="relayer", address="cosmos1x", amount=9, denom="stake"
+)
+
+
+async def test_transactions_go_on_while_price_rises_tenfold_and_falls_again() -> None:
+    """Opt-in, key and top-up at 0.001, 0.01 and 0.001stake: a tenth more than the fee market asks is paid."""
+    chain = Chain(held=10**9)
+    sending, endpoint = sender(chain)
+    fees = []
+    for price in ("0.001", "0.002", "0.005", "0.01", "0.005", "0.001"):
+        chain.market = Decimal(price)
+        for order in (OPT_IN, OTHER, TOP_UP):
+            await sending.send(order)
+        fees.append({one.fee for one in chain.executed[-3:]})
+
+    assert fees == [{166}, {331}, {826}, {1651}, {826}, {166}]
+    assert len(endpoint.broadcasts) == len(chain.executed) == 18
+
+
+async def test_price_is_looked_up_again_after_insufficient_fee() -> None:
+    """The price doubles between the question and the broadcast."""
+    chain = Chain(market=Decimal("0.002"), claims=[Decimal("0.001")])
+    sending, endpoint = sender(chain)
+
+    await sending.send(OPT_IN)
+
+    assert ([one.fee for one in chain.executed], len(endpoint.broadcasts)) == ([331], 2)
+
+
+async def test_fee_that_refusal_names_is_paid_within_ceiling() -> None:
+    """The REST gateway is of another node, whose minimum is lower."""
+    chain = Chain(market=Decimal("0.02"), claims=[Decimal(0)] * 2)
+    sending, _ = sender(chain)
+
+    await sending.send(OPT_IN)
+
+    # 150002 gas x 0.02stake, rounded up.
+    assert [one.fee for one in chain.executed] == [3001]
+
+
+async def test_nothing_is_sent_while_price_is_above_ceiling() -> None:
+    chain = Chain(market=Decimal("0.020001"))
+    sending, endpoint = sender(chain)
+
+    with pytest.raises(gas_prices.TooExpensive) as caught:
+        await sending.send(OPT_IN)
+
+    assert str(caught.value) == (
+        "opt-in to consumer 5 (c-1): not sent: the chain asks 0.020001stake for a unit of gas, more than the ceiling of"
+        " 0.02stake; raise ics:provider.max_gas_price, or wait"
+    )
+    assert endpoint.broadcasts == []
+    chain.market = Decimal("0.02")
+    await sending.send(OPT_IN)
+    assert [one.fee for one in chain.executed] == [3001]
+
+
+async def test_price_that_rises_with_each_attempt_ends_in_the_next_pass() -> None:
+    chain = Chain(
+        claims=[Decimal(n) / 1000 for n in range(1, 7)], checks=[refused(13, "insufficient fee")] * 5
+    )
+    sending, endpoint = sender(chain)
+
+    with pytest.raises(errors.Transient, match="insufficient fee: its price rose with each of 5 attempts"):
+        await sending.send(OPT_IN)
+
+    assert len(endpoint.broadcasts) == 5
+
+
+async def test_top_up_leaves_reserve_for_opt_ins() -> None:
+    """5,000,000 units of gas at the ceiling of 0.02stake are kept: 100,000stake."""
+    chain = Chain(held=100_000 + 151 + 8)
+    sending, endpoint = sender(chain)
+
+    with pytest.raises(gas_prices.BelowReserve) as caught:
+        await sending.send(TOP_UP)
+
+    assert str(caught.value) == (
+        f"top-up of the relayer account of consumer 5 (c-1): not sent: account {SIGNER} has 100159stake, of which"
+        " 100000stake are kept for the fees of opt-ins (ics:provider.reserve_gas); send it some stake"
+    )
+    assert endpoint.broadcasts == []
+    await sending.send(OPT_IN)
+    chain.held += 1
+    await sending.send(TOP_UP)
+    assert [one.transaction for one in chain.executed] == [OPT_IN, TOP_UP]
+
+
+async def test_top_up_on_behalf_of_another_account_leaves_reserve_of_payer() -> None:
+    """The grantee pays only the fee; the coins are the principal's, which pays for no opt-in."""
+    chain = Chain(granted=(messages.TYPES[model.TopUp],), held=100_000 + 151)
+    sending, _ = sender(chain, signers.TxAuthority(PRINCIPAL, SIGNER))
+
+    await sending.send(TOP_UP)
+
+    chain.held -= 1
+    with pytest.raises(gas_prices.BelowReserve):
+        await sending.send(TOP_UP)
+
+
+CREATE = terms.CreateConsumer(terms.parse_creation({"chain_id": "new-1"}, "test"))
+LATER = terms.CreateConsumer(
+    terms.parse_creation(
+        {"chain_id": "new-1", "initialization_parameters": {"spawn_time": "2035-01-31T12:00:00Z"}}, "test"
+    )
+)
+"""The same command once more, with a spawn time that was given relative to now."""
+
+
+@pytest.mark.parametrize("is_included", [True, False])
+async def test_command_that_was_killed_and_is_run_again_creates_no_second_chain(is_included: bool) -> None:
+    chain = Chain(execution=grpc.TxResult(code=0, codespace="", log="", height=0, consumer_id="12"))
+    journal = Journal(chain)
+    killed, _ = sender(chain, journal=journal)
+    running = asyncio.create_task(killed.order(CREATE))
+    while not chain.mempool:
+        await asyncio.sleep(0.001)
+    running.cancel()
+    await asyncio.wait([running])
+    if is_included:
+        chain.block()
+
+    again, endpoint = sender(chain, journal=journal)
+    found = await again.order(LATER)
+
+    assert (found.consumer_id, found.is_earlier, endpoint.broadcasts) == ("12", True, [])
+    assert [one.transaction for one in chain.executed] == [CREATE]
+    # Once its result was shown, the same command orders another chain.
+    await again.finish(LATER)
+    assert not (await again.order(LATER)).is_earlier
+    assert [one.transaction for one in chain.executed] == [CREATE, LATER]
+
+
+async def test_order_that_never_reached_the_chain_is_sent_again() -> None:
+    chain = Chain()
+    journal = Journal(chain)
+    name = messages.order_name(CREATE, OWN)
+    journal.last = journal.orders[name] = ("AB" * 32, 120)
+
+    again, endpoint = sender(chain, journal=journal)
+    found = await again.order(CREATE)
+
+    assert (found.is_earlier, len(endpoint.broadcasts)) == (False, 1)
+    assert chain.height > 121, "it is sent only when no block can include the earlier one"

@@ -1,0 +1,90 @@
+"""Journal of transactions on the Lease, so that none is sent twice, whoever crashes.
+
+transaction   the last one that any holder of the Lease started
+orders        those that commands by hand started and whose result their user has not seen
+top-ups       the amounts sent to relayers' accounts within the last 24 hours
+"""
+
+import datetime
+import json
+from collections.abc import Callable
+
+from ics import errors, model, names
+from ics.cluster.api import lease
+from ics.provider.tx import messages
+from ics.relayer import budget
+
+_MOST_ORDERS = 8
+"""Orders that are kept; older ones are forgotten."""
+
+
+class TxJournal:
+    """Journal of one validator's transactions on one provider; see `ics.provider.tx.transactions.Journal`."""
+
+    def __init__(
+        self, lease: lease.Lease, provider_chain_id: str, now: Callable[[], datetime.datetime]
+    ) -> None:
+        """Initialize without sending requests.
+
+        Args:
+            lease: of the validator.
+            provider_chain_id: of the provider.
+            now: returns the current time with its zone.
+        """
+        self._lease = lease
+        self._chain_id = provider_chain_id
+        self._now = now
+
+    async def begin(
+        self, tx_hash: str, timeout_height: int, transaction: messages.Transaction, order: str = ""
+    ) -> None:
+        """Record a transaction before its broadcast, with everything about it in one write.
+
+        Raises:
+            Transient: another process holds the Lease; nothing may be sent.
+            Permanent: a record on the Lease is malformed.
+        """
+        await self._lease.ensure()
+        before = await self._lease.annotations()
+        changes = {names.TRANSACTION: f"{self._chain_id} {tx_hash} {timeout_height}"}
+        if isinstance(transaction, model.TopUp):
+            record = before.get(names.TOP_UPS, "")
+            changes[names.TOP_UPS] = budget.with_top_up(record, self._chain_id, transaction, self._now())
+        if order:
+            orders = {key: line for key, line in _orders(before).items() if key != order}
+            orders[order] = changes[names.TRANSACTION]
+            changes[names.ORDERS] = json.dumps(dict(list(orders.items())[-_MOST_ORDERS:]))
+        await self._lease.annotate(changes)
+
+    async def pending(self) -> tuple[str, int] | None:
+        """Return hash and timeout height of the last transaction, or None if there was none on this chain."""
+        return self._parse((await self._lease.annotations()).get(names.TRANSACTION, ""))
+
+    async def ordered(self, order: str) -> tuple[str, int] | None:
+        """Return hash and timeout height of an order whose result was not seen yet, or None."""
+        return self._parse(_orders(await self._lease.annotations()).get(order, ""))
+
+    async def finish(self, order: str) -> None:
+        """Forget an order whose result its user has seen."""
+        orders = dict(_orders(await self._lease.annotations()))
+        if orders.pop(order, None) is not None:
+            await self._lease.annotate({names.ORDERS: json.dumps(orders)})
+
+    def _parse(self, text: str) -> tuple[str, int] | None:
+        chain_id, _, rest = text.partition(" ")
+        tx_hash, _, timeout = rest.partition(" ")
+        return (tx_hash, int(timeout)) if chain_id == self._chain_id and timeout.isdecimal() else None
+
+
+def _orders(annotations: "dict[str, str]") -> dict[str, str]:
+    text = annotations.get(names.ORDERS, "")
+    try:
+        value = json.loads(text or "{}")
+    except (ValueError, RecursionError):
+        value = None
+    if not isinstance(value, dict) or not all(isinstance(line, str) for line in value.values()):
+        raise errors.Permanent(
+            f"annotation {names.ORDERS} of the Lease is malformed, so it is not known what earlier commands sent;"
+            " remove it after a look at the account's transactions"
+        )
+    return value
