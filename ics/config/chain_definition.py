@@ -81,9 +81,9 @@ class Fund(base.Frozen):
 class RewardDenoms(base.Frozen):
     """Denominations in which the consumer pays rewards (CCV parameters)."""
 
-    consumer: tuple[str, ...] = ()
+    consumer: tuple[units.Denom, ...] = ()
     """`reward_denoms` of the consumer."""
-    provider: tuple[str, ...] = ()
+    provider: tuple[units.Denom, ...] = ()
     """`provider_reward_denoms` of the consumer."""
 
 
@@ -147,18 +147,18 @@ class Definition(base.Frozen):
     name: str = pydantic.Field(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", max_length=63)
     """Name of the definition, equal to its file name without the extension."""
     match: Match
-    image: str
+    image: units.Image
     """Container image with the chain's binary and a POSIX shell."""
-    binary: str
+    binary: str = pydantic.Field(pattern=r"^[A-Za-z0-9_./][A-Za-z0-9_./+@-]*$")
     """Name or path of the binary in the image."""
     binary_hash: str | None = pydantic.Field(default=None, pattern=r"^[0-9a-f]{64}$")
     """sha256 of the binary in the image, compared with the chain's `binary_hash` if that is set."""
     bech32_prefix: str = pydantic.Field(pattern=r"^[a-z][a-z0-9]*$")
     """Account prefix of the chain."""
-    denom: str
+    denom: units.Denom
     """Base denomination of the chain."""
-    min_gas_price: str
-    """`minimum-gas-prices` of the node, such as 0stake."""
+    min_gas_price: units.Prices
+    """`minimum-gas-prices` of the node, such as 0stake, or several, separated by commas."""
     genesis: Genesis
     accepted_terms: AcceptedTerms = AcceptedTerms()
     """The worst infraction parameters with which the chain is joined."""

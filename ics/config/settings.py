@@ -164,7 +164,7 @@ class RelayerSettings(base.Frozen):
     """Whether relayers run; if not, opting in does not require a published relayer address."""
     delay: units.Duration = 30
     """Wait after a node's start before its relayer; default 30s."""
-    image: str = "informalsystems/hermes:1.13.1"
+    image: units.Image = "informalsystems/hermes:1.13.1"
     """Image of Hermes."""
     fund: int = pydantic.Field(default=1_000_000, ge=0)
     """Balance to which each relayer account on the provider is topped up once it falls below half of it, in
@@ -189,7 +189,7 @@ class ReconcilerSettings(base.Frozen):
     """cron: one pass at each time of `schedule`; deployment: `reconcile.py --watch`."""
     schedule: str = pydantic.Field(default="* * * * *", pattern=r"^(@[a-z]+|\S+( \S+){4})$")
     """Start times of passes in cron syntax, in the cluster's time zone."""
-    image: str = ""
+    image: units.OptionalImage = ""
     """Image built from this repository's Dockerfile; required if enabled."""
     seed: secret_sources.SecretObject | None = None
     """Secret with the seed; none: that of `seed`, if it is a Secret."""
