@@ -6,6 +6,7 @@ from typing import Literal
 import pydantic
 
 from ics.config import base, node_config, units
+from ics.config import pods as config_pods
 
 
 class ObjectKey(base.Frozen):
@@ -87,6 +88,9 @@ class ProviderNodeSettings(base.Frozen):
         default_factory=lambda: {"requests": {"cpu": "1", "memory": "8Gi"}, "limits": {"memory": "32Gi"}}
     )
     """Requests and limits of its container."""
+
+    pods: config_pods.PodSettings = config_pods.PodSettings()
+    """Settings of its pods, in addition to those of the stack."""
 
     @pydantic.field_validator("config")
     @classmethod

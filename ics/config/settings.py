@@ -13,6 +13,7 @@ import pydantic
 
 from ics import errors
 from ics.config import base, secret_sources, units, urls
+from ics.config import pods as config_pods
 from ics.config import provider_node as config_provider_node
 from ics.cosmos import addresses, coins, identifiers
 
@@ -157,6 +158,16 @@ class KeyProtection(base.Frozen):
     """Time between two records of the last height that a key signed; default 10m."""
 
 
+class StagingSettings(base.Frozen):
+    """What must be known about a chain before this validator joins it."""
+
+    checklist: Literal["require", "report", "none"] = "require"
+    """require: the opt-in is sent once every item of the checklist is ok; report: it is only shown; none: neither.
+    Members of Top-N chains never wait for it."""
+    rehearse: bool = True
+    """Whether the start of each staged chain is tried with throw-away keys, for at most a minute."""
+
+
 class RelayerSettings(base.Frozen):
     """The Hermes relayers."""
 
@@ -239,6 +250,9 @@ class Settings(base.Frozen):
     participation: ParticipationSettings = ParticipationSettings()
     gateway: GatewaySettings = GatewaySettings()
     node: NodeSettings = NodeSettings()
+    pods: config_pods.PodSettings = config_pods.PodSettings()
+    """Settings of all pods of the stack: nodes, Jobs, relayers, provider node and reconciler."""
+    staging: StagingSettings = StagingSettings()
     signing: KeyProtection = KeyProtection()
     relayer: RelayerSettings = RelayerSettings()
     provider_node: config_provider_node.ProviderNodeSettings = config_provider_node.ProviderNodeSettings()

@@ -72,6 +72,7 @@ async def _first(world: world.World) -> observed.Observed:
         observing = group.create_task(world.nodes.observe(_workloads(memory)))
         waiting = group.create_task(_sign_state_waits(world, memory))
         looking = group.create_task(_provider_node(world, memory))
+        rehearsing = group.create_task(_rehearsals(world, memory))
     snapshot = reading.result()
     world.lease.record_height(snapshot.chain_id, snapshot.height)
     return observed.Observed(
@@ -80,6 +81,7 @@ async def _first(world: world.World) -> observed.Observed:
         observations=observing.result(),
         provider_node=looking.result(),
         sign_state_waits=waiting.result(),
+        rehearsals=rehearsing.result(),
         spare=secrets.token_hex(16),
         opt_in_requests=world.opt_in_requests,
         move_requests=world.move_requests,
@@ -109,6 +111,12 @@ async def _sign_state_waits(world: world.World, memory: observed.Memory) -> Mapp
     return await world.sign_state.waits() if is_due else {}
 
 
+async def _rehearsals(world: world.World, memory: observed.Memory) -> Mapping[str, model.RehearsalResult]:
+    """Return the rehearsals of chains; query nothing if none is staged."""
+    is_staged = any(not chain.runs for chain in memory.chains.values())
+    return await world.rehearsals.read() if is_staged and world.settings.staging.rehearse else {}
+
+
 async def _answered(
     world: world.World, observed: observed.Observed, open_questions: questions.Questions
 ) -> observed.Observed:
@@ -136,6 +144,7 @@ async def _answered(
         )
         queues = group.create_task(_each({c: world.provider.queued_terms(c) for c in open_questions.queues}))
         counting = group.create_task(_windows(world, observed, open_questions.windows))
+        resolving = group.create_task(_unresolved(world, open_questions.hosts))
     launches, used = fetching.result(), checking.result()
     windows, epoch = counting.result()
     snapshot = dataclasses.replace(
@@ -161,6 +170,8 @@ async def _answered(
             **_values(queues.result(), model.InfractionParameters),
         },
         queue_problems={**observed.queue_problems, **_problems(queues.result())},
+        checked_hosts=observed.checked_hosts.union(open_questions.hosts),
+        unresolved=observed.unresolved | resolving.result(),
         windows={**observed.windows, **_values(windows, model.SigningWindow)},
         window_problems={**observed.window_problems, **_problems(windows)},
         epoch=epoch,
@@ -181,6 +192,10 @@ async def _windows(
             return dict.fromkeys(wanted, error), None
     answers = await _each({c: world.nodes.signing_window(q.namespace, q.address) for c, q in wanted.items()})
     return answers, epoch
+
+
+async def _unresolved(world: world.World, hosts: Mapping[str, bool]) -> frozenset[str]:
+    return await world.lookups.unresolved(hosts) if hosts else frozenset()
 
 
 async def _balances(world: world.World, accounts: tuple[str, ...]) -> Mapping[str, int]:
