@@ -320,8 +320,15 @@ def _funded(
 
 
 @functools.lru_cache(maxsize=256)  # asked in every pass for every chain
-def start(content: bytes) -> Start:
-    """Return when a node that has this genesis starts to answer; one that cannot be read says nothing."""
+def start(content: bytes, rules: chain_definition.Genesis) -> Start:
+    """Return when a node that has this genesis starts to answer; one that cannot be read says nothing.
+
+    Args:
+        content: the genesis.
+        rules: only a final genesis, or the time of a base, can lie ahead of the launch; nothing else is parsed.
+    """
+    if rules.final is None and rules.time != "base":
+        return Start(None, 0.0)
     try:
         document = canonical_json.parse(content)
     except errors.IcsError:

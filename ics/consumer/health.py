@@ -43,7 +43,7 @@ def conditions(
     if observation.pod.waiting:
         message = f"the node's container is waiting: {observation.pod.waiting}"
         return [Condition.new(Reason.POD_WAITING, message, chain.consumer_id, severity=not_started)]
-    begins = genesis.start(chain.genesis).at
+    begins = genesis.start(chain.genesis, chain.definition.genesis).at
     if observation.node is None and begins is not None and begins > now:
         message = (
             f"the node waits for the genesis time, {begins.isoformat()}, before which it answers nothing"

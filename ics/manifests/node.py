@@ -93,6 +93,7 @@ def _mounts(*paths: tuple[str, str]) -> list[dict[str, Any]]:
 
 
 def _container(desired: desired.Desired, chain: chain.ChainPlan, genesis: bytes) -> dict[str, Any]:
+    start = consumer_genesis.start(genesis, chain.definition.genesis)
     environment = {
         "BINARY": chain.definition.binary,
         # Some programs write to it as soon as they start; the node's data is on the volume.
@@ -117,9 +118,7 @@ def _container(desired: desired.Desired, chain: chain.ChainPlan, genesis: bytes)
         "securityContext": dict(objects.CONTAINER_SECURITY),
         # A node may replay for a long time before it answers; a node waiting for its quorum is healthy.
         # One whose genesis time lies ahead answers only then; the same for every pass, so that it restarts nothing.
-        "startupProbe": probe(
-            period=5, failures=720 + math.ceil(consumer_genesis.start(genesis).after_launch / 5)
-        ),
+        "startupProbe": probe(period=5, failures=720 + math.ceil(start.after_launch / 5)),
         "readinessProbe": probe(period=5, failures=3),
         "livenessProbe": probe(period=10, failures=6),
         "volumeMounts": [

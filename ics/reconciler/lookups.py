@@ -5,13 +5,14 @@ known only there are not looked up at all, see `ics.consumer.peers.seeds`.
 """
 
 import asyncio
+import contextlib
 import socket
 import threading
 import time
 from collections.abc import Callable, Mapping
 
 _DEADLINE = 2.0
-"""Seconds for all lookups of a pass."""
+"""Seconds for all lookups of a pass; a quarter of it while a node waits to be started."""
 _FRESH = 60.0
 """Seconds for which an answer is not asked for again."""
 
@@ -37,7 +38,7 @@ class Lookups:
         Args:
             has_address: whether a host name has an address; it may block.
             monotonic: returns the seconds of a monotonic clock.
-            deadline: seconds for all lookups of one call.
+            deadline: seconds for all lookups of one call; a quarter of it if nodes are due.
         """
         self._has_address = has_address
         self._monotonic = monotonic
@@ -54,7 +55,9 @@ class Lookups:
         due = [host for host, is_due in sorted(hosts.items()) if not self._has_answer(host, is_due, now)]
         if due:
             asked = {host: asyncio.ensure_future(self._ask(host)) for host in due}
-            await asyncio.wait(asked.values(), timeout=self._deadline)
+            is_urgent = all(hosts[host] for host in due)
+            deadline = self._deadline / 4 if is_urgent else self._deadline
+            await asyncio.wait(asked.values(), timeout=deadline)
             for host, task in asked.items():
                 self._known[host] = (now, task.done() and task.result())
                 task.cancel()
@@ -74,7 +77,7 @@ class Lookups:
 
         def ask() -> None:
             found = self._has_address(host)
-            if not loop.is_closed():
+            with contextlib.suppress(RuntimeError):  # the loop is closed: the process ends
                 loop.call_soon_threadsafe(settle, found)
 
         threading.Thread(target=ask, name=f"lookup of {host}", daemon=True).start()

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 
 from ics import engines, errors, manifests, model
 from ics.conditions import Condition, Reason
-from ics.consumer import chain, desired, observed, rehearsal, signing, status
+from ics.consumer import chain, desired, observed, signing, status
 from ics.consumer import desired as consumer_desired
 from ics.engines import drift, guard, handoff
 from ics.engines.applyset import members
@@ -18,6 +18,7 @@ from ics.reconciler import (
     opt_ins,
     outcome,
     provider_node,
+    rehearsals,
     relayer_jobs,
     sign_state,
     world,
@@ -98,7 +99,7 @@ async def run_pass(
         # Run-time state last: it follows what the engine created.
         await _copy_pull_secrets(world, desired, collector)
         await _route(world, desired, observed, collector)
-        await _rehearse(world, desired, observed, collector)
+        await rehearsals.advance(world, desired, observed, collector)
         restarted = await _advance_sign_states(world, desired, observed, collector)
         await provider_node.tend(world, desired, observed, collector)
         await key_guard.tend(world, desired, observed, restarted, collector)
@@ -354,21 +355,6 @@ async def _copy_pull_secrets(
         if planned.pods.image_pull_secrets and planned.consumer_id not in desired.paused:
             with collector.chain(planned.consumer_id):
                 await world.pull_secrets.ensure(planned)
-
-
-async def _rehearse(
-    world: world.World, desired: desired.Desired, observed: observed.Observed, collector: outcome.Collector
-) -> None:
-    """Try the start of staged chains, and end what is still tried of launched ones: their nodes need the room."""
-    for planned in desired.chains:
-        result = observed.rehearsals.get(planned.consumer_id)
-        if planned.consumer_id in desired.paused or not planned.is_recorded:
-            continue
-        with collector.chain(planned.consumer_id):
-            if planned.rehearsal is not None and rehearsal.is_due(planned.rehearsal, result):
-                await world.rehearsals.ensure(planned)
-            if not planned.spawns and result is not None and result.state is model.JobState.RUNNING:
-                await world.rehearsals.stop(planned)
 
 
 async def _advance_sign_states(
