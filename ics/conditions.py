@@ -93,6 +93,10 @@ class Reason(enum.StrEnum):
     BINARY_HASH_MISMATCH = "BinaryHashMismatch"
     GENESIS_INVALID = "GenesisInvalid"
     RELAYER_LEFT_OUT = "RelayerLeftOut"
+    GENESIS_TIME_AHEAD = "GenesisTimeAhead"
+    POD_SETTINGS_WAIT = "PodSettingsWait"
+    CHECKLIST_OPEN = "ChecklistOpen"
+    CHECKLIST_FAILED = "ChecklistFailed"
     STAGED = "Staged"
     POD_MISSING = "PodMissing"
     POD_WAITING = "PodWaiting"
@@ -128,6 +132,7 @@ class Reason(enum.StrEnum):
     SIGNER_AWAITED = "SignerAwaited"
     SIGNER_KEY_MISMATCH = "SignerKeyMismatch"
     ENDPOINT_UNPUBLISHED = "EndpointUnpublished"
+    SEED_UNRESOLVED = "SeedUnresolved"
     PORT_TAKEN = "PortTaken"
     PEER_LEFT_OUT = "PeerLeftOut"
     PEERS_MISSING = "PeersMissing"
@@ -446,11 +451,14 @@ CATALOGUE: Final[Mapping[Reason, CatalogueEntry]] = {
     Reason.GENESIS_INVALID: CatalogueEntry(
         severities=_CRITICAL,
         topics=(Topic.GENESIS,),
-        meaning="The genesis does not belong to the chain, or could not be completed. The node is not started.",
-        look="The message; `ics:provider.archive_rest` in the stack file",
+        meaning=(
+            "The file is not a genesis, does not belong to the chain, or could not be completed. Before the launch the"
+            " chain is not joined; after it the node is not started."
+        ),
+        look="The message; the file itself; `ics:provider.archive_rest` in the stack file",
         action=(
-            "If the launch height is pruned, set `ics:provider.archive_rest` to a gateway that keeps it. Otherwise fix"
-            " the definition."
+            "Get the file that the launch team published, and fix the definition. If the launch height is pruned, set"
+            " `ics:provider.archive_rest` to a gateway that keeps it."
         ),
     ),
     Reason.RELAYER_LEFT_OUT: CatalogueEntry(
@@ -462,6 +470,54 @@ CATALOGUE: Final[Mapping[Reason, CatalogueEntry]] = {
         ),
         look="`ics endpoint show`",
         action="If it is yours, run `ics endpoint register`. Otherwise do nothing: other validators relay.",
+    ),
+    Reason.GENESIS_TIME_AHEAD: CatalogueEntry(
+        severities=_INFO,
+        topics=(Topic.NODE,),
+        meaning=(
+            "The time in the chain's genesis lies ahead. CometBFT waits for it before it opens any port, and nothing"
+            " restarts the node meanwhile."
+        ),
+        look="The time in the message; the node's log",
+        action="Wait.",
+        is_settled=True,
+    ),
+    Reason.POD_SETTINGS_WAIT: CatalogueEntry(
+        severities=_INFO,
+        topics=(Topic.NODE,),
+        meaning=(
+            "Scheduling, pull secrets, labels or annotations of a running node's pod were changed. They alone do not"
+            " restart a validator: the pod gets them at its next start."
+        ),
+        look="`ics:pods` in the stack file; `pods` in the chain's definition",
+        action="Do nothing, or delete the node's pod when a short interruption is all right.",
+        is_settled=True,
+    ),
+    Reason.CHECKLIST_OPEN: CatalogueEntry(
+        severities=_INFO,
+        topics=(Topic.JOINING,),
+        meaning="Something about the chain is still being tried. It is joined once every item of the checklist is ok.",
+        look="`ics status`: the checklist of the chain",
+        action="Wait. 20 s before the spawn time, items that are still open count as failed.",
+    ),
+    Reason.CHECKLIST_FAILED: CatalogueEntry(
+        severities=_FROM_WARNING,
+        topics=(Topic.JOINING,),
+        meaning=(
+            "The node of a chain that is not launched yet would not run: an item of the checklist has failed, or was"
+            " still open 20 s before the spawn time. Critical if the chain is therefore not joined, or if this"
+            " validator is a member of it already."
+        ),
+        look=(
+            "The message; `ics status`: the checklist of the chain; for the rehearsal, `kubectl -n NAMESPACE logs -l"
+            " app.kubernetes.io/component=rehearsal`"
+        ),
+        action=(
+            "Fix what the message says: the definition, its image or its genesis, or the cluster. To try the same by"
+            " hand: `ics chain rehearse DEFINITION`. A rehearsal is repeated when the definition changes, or when its"
+            " Job is deleted."
+        ),
+        is_settled=True,
     ),
     Reason.STAGED: CatalogueEntry(
         severities=_INFO,
@@ -795,6 +851,17 @@ CATALOGUE: Final[Mapping[Reason, CatalogueEntry]] = {
         meaning="The validator's description has no usable `p2p=`, so peers cannot dial this node.",
         look="`ics endpoint show`",
         action="Run `ics endpoint register`.",
+    ),
+    Reason.SEED_UNRESOLVED: CatalogueEntry(
+        severities=_FROM_WARNING,
+        topics=(Topic.PEERS,),
+        meaning=(
+            "The names of some seeds have no address. A new node exits if that is so for all of its seeds, so they are"
+            " left out if it has other peers. Critical if there are none."
+        ),
+        look="`seeds` in the chain's definition; `nslookup` of the names in the message",
+        action="Ask the launch team for current seeds, and set `seeds` in the definition.",
+        is_settled=True,
     ),
     Reason.PORT_TAKEN: CatalogueEntry(
         severities=_WARNING,

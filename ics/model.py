@@ -291,6 +291,21 @@ class JobState(enum.Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RehearsalResult:
+    """State of the Job that rehearses a chain's start, see `ics.consumer.rehearsal`."""
+
+    fingerprint: str
+    """Of what it ran."""
+    state: JobState
+    message: str = ""
+    """What its script says at its end."""
+    waiting: str = ""
+    """Why its pod waits, empty if it does not."""
+    has_started: bool = False
+    """Whether its container has been started, so that a host has room for it and has its image."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PodStatus:
     """A pod of a chain, of its node or of a Hermes."""
 
@@ -301,12 +316,18 @@ class PodStatus:
     restarts: int
     waiting: str
     """Reason why a container waits (ImagePullBackOff …), empty if none does."""
+    detail: str = ""
+    """What the scheduler or the kubelet says about that."""
     uid: str = ""
     created: datetime.datetime | None = None
     started: datetime.datetime | None = None
     """Start time of the running container."""
     gone_by: datetime.datetime | None = None
     """Deadline of a pod that is being deleted, if its kubelet is running."""
+    template: str = ""
+    """Digest of its node's template when it was made, see `ics.names.TEMPLATE`."""
+    pod_settings: str = ""
+    """Digest of its pod settings, see `ics.names.POD_SETTINGS`."""
     key_check: str = ""
     """Result of the check whether its node gets the consensus key, see `ics.consumer.key_check`; empty: none yet."""
 

@@ -59,6 +59,7 @@ def plan_lines(planned: reconciler_outcome.Plan) -> list[str]:
     """Return the lines of `ics plan`, with the conditions that need attention."""
     conditions = _urgent(planned.report)
     conditions += [output.condition(one) for one in planned.unknown_confirmations]
+    conditions += [line for chain in planned.report.chains for line in output.checklist_lines(chain)]
     if not is_pending(planned):
         return [*conditions, "nothing to change, nothing to send"]
     lines = _sections(planned.changes, planned.transactions, "send", planned.report)

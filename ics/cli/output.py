@@ -89,7 +89,18 @@ def status_lines(report: status.Report) -> list[str]:
     ]
     for chain in report.chains:
         lines += [f"  {chain.consumer_id}  {condition(each)}" for each in chain.conditions]
+        lines += checklist_lines(chain)
     return lines + [f"  -  {condition(each)}" for each in report.conditions]
+
+
+def checklist_lines(chain: status.ChainReport) -> list[str]:
+    """Return the checklist of a chain that is awaited, a line for each item."""
+    if chain.checklist is None:
+        return []
+    return [
+        f"  {chain.consumer_id}  {entry.state.value:<9}{entry.item.value}: {entry.text}"
+        for entry in chain.checklist.entries
+    ]
 
 
 def _row(chain: status.ChainReport) -> tuple[object, ...]:

@@ -29,6 +29,7 @@ _COMMANDS = (
     ("hermes", "relayer", "Inspect the relayers."),
     ("peers", "peers", "Update the peers of running nodes."),
     ("endpoint", "endpoint", "Publish, list and check the peer endpoints of validators."),
+    ("chain", "chain", "Rehearse the start of a chain with throw-away keys."),
     ("consumer", "consumer", "List consumer chains, and manage those of this owner."),
     ("keys", "keys", "Manage encrypted account keys and seeds."),
     ("show", "show", "Offline calculators: ports, peers, node ids, genesis, RBAC."),

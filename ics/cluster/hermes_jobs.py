@@ -103,7 +103,7 @@ class HermesJobs:
             Permanent: a permission is missing, or the namespace does not exist.
         """
         owner, namespace = self._owner.of_chain(chain), chain.namespace
-        job = hermes_jobs.check_job(owner, namespace, setup)
+        job = hermes_jobs.check_job(owner, namespace, setup, chain.pods)
         name = job["metadata"]["name"]
         existing = await self._kube.find(kinds.JOB, namespace, name)
         if existing is not None and sign_state.is_late(existing):

@@ -10,7 +10,7 @@ from ics import errors, model, names
 from ics.cluster import sign_state
 from ics.cluster.api import client, kinds, requests
 from ics.cluster.state import provider_record
-from ics.config import provider_node
+from ics.config import pods, provider_node
 from ics.consumer import key_check, watermark
 from ics.manifests import key_check as manifest_key_check
 from ics.manifests import objects, sign_state_job
@@ -25,6 +25,7 @@ class ProviderSignState:
         owner: objects.Owner,
         namespace: str,
         ensure_lease: Callable[[], Awaitable[None]],
+        settings: pods.PodSettings | None = None,
     ) -> None:
         """Initialize without sending requests.
 
@@ -33,7 +34,9 @@ class ProviderSignState:
             owner: validator and provider.
             namespace: of the gateway, and so of the node.
             ensure_lease: acquires the Lease unless this pass holds it.
+            settings: of the stack's pods.
         """
+        self._pods = settings or pods.PodSettings()
         self._kube = kube
         self._owner = owner
         self._namespace = namespace
@@ -90,7 +93,13 @@ class ProviderSignState:
             certificates = await self.cluster_certificates()
             await self._create(
                 sign_state_job.provider_job(
-                    self._owner, self._namespace, node, volume_uid, reset, certificates
+                    self._owner,
+                    self._namespace,
+                    node,
+                    volume_uid,
+                    reset,
+                    certificates,
+                    self._pods.merged(node.pods),
                 )
             )
             return model.JobState.RUNNING
@@ -129,7 +138,12 @@ class ProviderSignState:
         if job is None:
             await self._create(
                 sign_state_job.provider_mark_job(
-                    self._owner, self._namespace, node, record.volume_uid, certificates
+                    self._owner,
+                    self._namespace,
+                    node,
+                    record.volume_uid,
+                    certificates,
+                    self._pods.merged(node.pods),
                 )
             )
             return model.JobState.RUNNING

@@ -103,7 +103,9 @@ class SignState:
             owner = self._owner.of_chain(chain)
             # Read before the Job runs: one that is added in between is then found missing, and added again.
             certificates = await self.cluster_certificates(namespace)
-            manifest = sign_state_job.job(owner, namespace, volume_uid, address, image, reset, certificates)
+            manifest = sign_state_job.job(
+                owner, namespace, volume_uid, address, image, reset, certificates, chain.pods
+            )
             await self._kube.send(requests.create(manifest, names.LOOP_MANAGER))
             return model.JobState.RUNNING
         wanted = (address, None if reset is None else sign_state_job.reset_note(reset))
@@ -275,6 +277,7 @@ class SignState:
                 address,
                 chain.definition.image,
                 certificates,
+                chain.pods,
             )
             await self._kube.send(requests.create(manifest, names.LOOP_MANAGER))
             return model.JobState.RUNNING
@@ -337,7 +340,11 @@ async def withhold_from(
             "uid": workload["metadata"]["uid"],
             "annotations": {names.WITHHELD: "true"},
         },
-        "spec": {"template": {"spec": {"initContainers": [check]}}},
+        "spec": {
+            # Pod settings that wait for the pod's next start keep it from being replaced; a key does not wait.
+            "updateStrategy": {"type": "RollingUpdate", "rollingUpdate": {"partition": 0}},
+            "template": {"spec": {"initContainers": [check]}},
+        },
     }
     await kube.apply(manifest, names.LOOP_MANAGER)
 

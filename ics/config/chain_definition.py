@@ -9,6 +9,7 @@ import pydantic
 
 from ics import errors
 from ics.config import base, node_config, settings, units
+from ics.config import pods as config_pods
 from ics.cosmos import addresses, coins, gas_prices
 
 ANY_OWNER = "any"
@@ -61,7 +62,7 @@ class PublishedGenesis(base.Frozen):
     url: str | None = pydantic.Field(default=None, pattern=r"^https?://\S+$")
     """URL of the file; requires sha256, so that the download can be verified."""
     sha256: str | None = pydantic.Field(default=None, pattern=r"^[0-9a-f]{64}$")
-    """sha256 of the file's bytes, lower-case hex."""
+    """sha256 of the file's bytes, lower-case hex; of a file compressed with gzip, that of either form."""
 
     @pydantic.model_validator(mode="after")
     def _just_one(self) -> "PublishedGenesis":
@@ -81,9 +82,9 @@ class Fund(base.Frozen):
 class RewardDenoms(base.Frozen):
     """Denominations in which the consumer pays rewards (CCV parameters)."""
 
-    consumer: tuple[str, ...] = ()
+    consumer: tuple[units.Denom, ...] = ()
     """`reward_denoms` of the consumer."""
-    provider: tuple[str, ...] = ()
+    provider: tuple[units.Denom, ...] = ()
     """`provider_reward_denoms` of the consumer."""
 
 
@@ -147,18 +148,18 @@ class Definition(base.Frozen):
     name: str = pydantic.Field(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", max_length=63)
     """Name of the definition, equal to its file name without the extension."""
     match: Match
-    image: str
+    image: units.Image
     """Container image with the chain's binary and a POSIX shell."""
-    binary: str
+    binary: str = pydantic.Field(pattern=r"^[A-Za-z0-9_./][A-Za-z0-9_./+@-]*$")
     """Name or path of the binary in the image."""
     binary_hash: str | None = pydantic.Field(default=None, pattern=r"^[0-9a-f]{64}$")
     """sha256 of the binary in the image, compared with the chain's `binary_hash` if that is set."""
     bech32_prefix: str = pydantic.Field(pattern=r"^[a-z][a-z0-9]*$")
     """Account prefix of the chain."""
-    denom: str
+    denom: units.Denom
     """Base denomination of the chain."""
-    min_gas_price: str
-    """`minimum-gas-prices` of the node, such as 0stake."""
+    min_gas_price: units.Prices
+    """`minimum-gas-prices` of the node, such as 0stake, or several, separated by commas."""
     max_gas_price: units.Price | None = None
     """Highest price of a unit of gas that this validator's relayer pays, in the denomination of the first
     `min_gas_price`; none: 20 times that. Only a chain with a fee market asks more than `min_gas_price`."""
@@ -167,6 +168,10 @@ class Definition(base.Frozen):
     """The worst infraction parameters with which the chain is joined."""
     seeds: tuple[units.Peer, ...] = ()
     """Seed nodes, `<node id>@<host>:<port>`."""
+    rehearse: bool = True
+    """Whether the start of its node is tried while it is staged, if `ics:staging.rehearse` is set."""
+    pods: config_pods.PodSettings = config_pods.PodSettings()
+    """Settings of the chain's pods, in addition to those of the stack."""
     config: node_config.Config = pydantic.Field(default_factory=dict)
     """Overrides for the node's config.toml and app.toml; some keys are reserved."""
 
@@ -201,18 +206,22 @@ class Definition(base.Frozen):
 class LoadedDefinition:
     """A definition with its published genesis file.
 
-    Either `genesis` holds the file's bytes (of `final` if the definition has one), or `problem` describes why
-    they are not available.
+    Either `genesis` holds the file's bytes (of `final` if the definition has one), without compression, or `problem`
+    describes why they are not available.
     """
 
     definition: Definition
     genesis: bytes | None
     problem: str = ""
+    packed_sha256: str = ""
+    """sha256 of the file as published, if that is compressed."""
+    is_broken: bool = False
+    """Whether the file is available, but is not a genesis."""
 
     @property
     def is_awaited(self) -> bool:
         """Whether the file is missing but expected later: a final genesis is published after the launch."""
-        return self.genesis is None and self.definition.genesis.final is not None
+        return self.genesis is None and self.definition.genesis.final is not None and not self.is_broken
 
 
 @dataclass(frozen=True, slots=True)

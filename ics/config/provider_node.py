@@ -6,6 +6,7 @@ from typing import Literal
 import pydantic
 
 from ics.config import base, node_config, units
+from ics.config import pods as config_pods
 
 
 class ObjectKey(base.Frozen):
@@ -51,13 +52,13 @@ class ProviderNodeSettings(base.Frozen):
 
     enabled: bool = False
     """Whether the stack runs the node, in the gateway's namespace."""
-    image: str = ""
+    image: units.OptionalImage = ""
     """Image with the provider's binary and a POSIX shell; required if enabled."""
     binary: str = "gaiad"
     """Name or path of the binary in the image."""
     genesis: ProviderGenesis | None = None
     """The chain's genesis; required if enabled."""
-    fetch_image: str = "busybox:1.37"
+    fetch_image: units.Image = "busybox:1.37"
     """Image with a shell, wget, gzip and sha256sum, which downloads the genesis from its URL."""
     peers: tuple[units.Peer, ...] = ()
     """Persistent peers, `<node id>@<host>:<port>`."""
@@ -67,7 +68,7 @@ class ProviderNodeSettings(base.Frozen):
     """Existing Secret in the gateway's namespace with `node_key.json`; none: the node creates its own."""
     consensus_key: str | None = None
     """Existing Secret there with `priv_validator_key.json`; none: a full node, which signs nothing."""
-    min_gas_price: units.Price | None = None
+    min_gas_price: units.Prices | None = None
     """`minimum-gas-prices`; none: `provider.gas_price`."""
     pruning: Literal["default", "nothing", "everything"] = "default"
     """The SDK's `pruning`."""
@@ -87,6 +88,9 @@ class ProviderNodeSettings(base.Frozen):
         default_factory=lambda: {"requests": {"cpu": "1", "memory": "8Gi"}, "limits": {"memory": "32Gi"}}
     )
     """Requests and limits of its container."""
+
+    pods: config_pods.PodSettings = config_pods.PodSettings()
+    """Settings of its pods, in addition to those of the stack."""
 
     @pydantic.field_validator("config")
     @classmethod

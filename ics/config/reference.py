@@ -11,11 +11,19 @@ from typing import Any
 import pydantic
 import pydantic_core
 
-from ics.config import secret_sources, units
+from ics.config import pods, secret_sources, units
 from ics.config import settings as config_settings
 from ics.cosmos import times
 
-_LEAVES = (secret_sources.SecretSource, secret_sources.SecretObject, secret_sources.PassphraseSource)
+_LEAVES = (
+    secret_sources.SecretSource,
+    secret_sources.SecretObject,
+    secret_sources.PassphraseSource,
+    # As in a pod.
+    pods.Toleration,
+    pods.Affinity,
+    pods.TopologySpread,
+)
 WITH_ITS_GROUP = "required with its group"
 """Default of a setting that is required only if its optional group is set."""
 
@@ -71,6 +79,8 @@ def _default(field: pydantic.fields.FieldInfo) -> str:
         for item in field.metadata
     ):
         return times.format_duration(value * times.SECOND, "dhms")
+    if isinstance(value, pydantic.BaseModel):
+        value = value.model_dump(exclude_defaults=True)
     if isinstance(value, enum.Enum):
         return str(value.value)
     return json.dumps(value, ensure_ascii=False).replace('"', "") if value != "" else '""'

@@ -14,6 +14,7 @@ import pydantic
 
 from ics import errors
 from ics.config import base, secret_sources, units, urls
+from ics.config import pods as config_pods
 from ics.config import provider_node as config_provider_node
 from ics.cosmos import addresses, coins, gas_prices, identifiers
 
@@ -180,6 +181,16 @@ class KeyProtection(base.Frozen):
     """Time between two records of the last height that a key signed; default 10m."""
 
 
+class StagingSettings(base.Frozen):
+    """What must be known about a chain before this validator joins it."""
+
+    checklist: Literal["require", "report", "none"] = "require"
+    """require: the opt-in is sent once every item of the checklist is ok; report: it is only shown; none: neither.
+    Members of Top-N chains never wait for it."""
+    rehearse: bool = True
+    """Whether the start of each staged chain is tried with throw-away keys, for at most a minute."""
+
+
 class RelayerSettings(base.Frozen):
     """The Hermes relayers."""
 
@@ -187,7 +198,7 @@ class RelayerSettings(base.Frozen):
     """Whether relayers run; if not, opting in does not require a published relayer address."""
     delay: units.Duration = 30
     """Wait after a node's start before its relayer; default 30s."""
-    image: str = "informalsystems/hermes:1.13.1"
+    image: units.Image = "informalsystems/hermes:1.13.1"
     """Image of Hermes."""
     fund_gas: int = pydantic.Field(default=100_000_000, ge=0)
     """Gas for which each relayer account on the provider has coins at the present gas price: it is topped up to that
@@ -214,7 +225,7 @@ class ReconcilerSettings(base.Frozen):
     """cron: one pass at each time of `schedule`; deployment: `reconcile.py --watch`."""
     schedule: str = pydantic.Field(default="* * * * *", pattern=r"^(@[a-z]+|\S+( \S+){4})$")
     """Start times of passes in cron syntax, in the cluster's time zone."""
-    image: str = ""
+    image: units.OptionalImage = ""
     """Image built from this repository's Dockerfile; required if enabled."""
     seed: secret_sources.SecretObject | None = None
     """Secret with the seed; none: that of `seed`, if it is a Secret."""
@@ -264,6 +275,9 @@ class Settings(base.Frozen):
     participation: ParticipationSettings = ParticipationSettings()
     gateway: GatewaySettings = GatewaySettings()
     node: NodeSettings = NodeSettings()
+    pods: config_pods.PodSettings = config_pods.PodSettings()
+    """Settings of all pods of the stack: nodes, Jobs, relayers, provider node and reconciler."""
+    staging: StagingSettings = StagingSettings()
     signing: KeyProtection = KeyProtection()
     relayer: RelayerSettings = RelayerSettings()
     provider_node: config_provider_node.ProviderNodeSettings = config_provider_node.ProviderNodeSettings()

@@ -5,6 +5,7 @@ and the key in capitals, with `__` between levels and a value in YAML: `ICS_ENGI
 `ICS_PROVIDER__REST='[http://localhost:1317]'`.
 """
 
+import dataclasses
 import json
 import math
 from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
@@ -15,7 +16,7 @@ import yaml
 
 from ics import errors
 from ics.config import base, chain_definition, settings
-from ics.cosmos import canonical_json
+from ics.cosmos import canonical_json, genesis_file
 
 _ENVIRONMENT_PREFIX = "ICS_"
 _NOT_SETTINGS = frozenset({"ICS_KEYSTORE", "ICS_SNAPSHOT", "ICS_PROJECT", "ICS_CACHE", "ICS_DEVNET_STATE"})
@@ -365,7 +366,7 @@ async def attach_genesis(
         kept: loaded before; files with the same URL and sha256 are not fetched again.
     """
     fetched = {
-        published: loaded.genesis
+        published: loaded
         for loaded in kept
         if (published := loaded.definition.genesis.base or loaded.definition.genesis.final) is not None
         and published.url is not None
@@ -384,7 +385,7 @@ async def _attach_genesis(
     folder: Path,
     definition: chain_definition.Definition,
     fetch: Fetch,
-    fetched: Mapping[chain_definition.PublishedGenesis, bytes],
+    fetched: Mapping[chain_definition.PublishedGenesis, chain_definition.LoadedDefinition],
 ) -> chain_definition.LoadedDefinition:
     """Load one definition's genesis; a problem is part of the result, so that it cannot stop other chains."""
     final = definition.genesis.final
@@ -394,19 +395,43 @@ async def _attach_genesis(
             "genesis.final.sha256 is not set and no node starts without it; set it when the file is published"
         )
         return chain_definition.LoadedDefinition(definition, None, problem)
+    if published is None:
+        return chain_definition.LoadedDefinition(definition, None, "no genesis is set")
+    if published in fetched:
+        return dataclasses.replace(fetched[published], definition=definition)
     try:
-        if published is not None and published.file is not None:
-            content = (folder / published.file).read_bytes()
-        elif published is not None and published.url is not None:
-            content = fetched[published] if published in fetched else await fetch(published.url)
-        else:
-            return chain_definition.LoadedDefinition(definition, None, "no genesis is set")
+        content = (
+            (folder / published.file).read_bytes()
+            if published.file is not None
+            else await fetch(published.url or "")
+        )
     except (OSError, errors.IcsError) as error:
         return chain_definition.LoadedDefinition(
             definition, None, f"the genesis file is not available: {error}"
         )
+    return _judged(definition, published, content)
+
+
+def _judged(
+    definition: chain_definition.Definition, published: chain_definition.PublishedGenesis, content: bytes
+) -> chain_definition.LoadedDefinition:
+    """Unpack a published file, and check its hash and its form."""
     digest = canonical_json.sha256_hex(content)
-    if published.sha256 not in (None, digest):
-        problem = f"the genesis file has sha256 {digest}, the definition says {published.sha256}"
-        return chain_definition.LoadedDefinition(definition, None, problem)
-    return chain_definition.LoadedDefinition(definition, content)
+    packed_digest = ""
+    try:
+        unpacked = genesis_file.unpack(content)
+        fault = genesis_file.check(unpacked)
+    except errors.SettingsError as error:
+        unpacked, fault = content, str(error)
+    if unpacked is not content:
+        packed_digest, digest = digest, canonical_json.sha256_hex(unpacked)
+    if published.sha256 not in (None, digest, packed_digest):
+        problem = (
+            f"the genesis file has sha256 {packed_digest or digest}, the definition says {published.sha256}"
+        )
+        return chain_definition.LoadedDefinition(
+            definition, None, f"{problem}; {fault}" if fault else problem
+        )
+    if fault:
+        return chain_definition.LoadedDefinition(definition, None, fault, is_broken=True)
+    return chain_definition.LoadedDefinition(definition, unpacked, packed_sha256=packed_digest)

@@ -1,17 +1,17 @@
-"""Durations, prices, quantities and peers, as settings write them; pure."""
+"""Durations, prices, quantities, peers and images, as settings write them; pure."""
 
 import re
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Annotated
 
 import pydantic
 
 from ics import errors
-from ics.cosmos import coins, times
+from ics.cosmos import coins, images, peers, times
 
 _QUANTITY = re.compile(r"[0-9]+(\.[0-9]+)?(m|k|M|G|T|Ki|Mi|Gi|Ti)?")
 _FRACTION = re.compile(r"[0-9]+(\.[0-9]{1,18})?")
-_PEER = re.compile(r"[0-9a-f]{40}@[^@\s,]+:[0-9]{1,5}")
 
 
 def parse_seconds(value: object) -> int:
@@ -61,13 +61,33 @@ def format_decimal(value: Decimal) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
-def _price(text: str) -> str:
+def _checked(check: Callable[[str], object], text: str) -> str:
     try:
-        coins.parse_price(text)
+        check(text)
     except errors.SettingsError as error:
         # pydantic adds the key to a ValueError only.
         raise ValueError(str(error)) from error
     return text
+
+
+def _price(text: str) -> str:
+    return _checked(coins.parse_price, text)
+
+
+def _prices(text: str) -> str:
+    return _checked(coins.parse_prices, text)
+
+
+def _denom(text: str) -> str:
+    return _checked(coins.check_denom, text)
+
+
+def _image(text: str) -> str:
+    return _checked(images.check, text)
+
+
+def _no_image(text: str) -> str:
+    return _image(text) if text else text
 
 
 def _quantity(text: str) -> str:
@@ -77,9 +97,8 @@ def _quantity(text: str) -> str:
 
 
 def _peer(text: str) -> str:
-    if not _PEER.fullmatch(text):
-        raise ValueError("not a valid peer; use <node id>@<host>:<port>")
-    return text
+    """Return the address without a scheme, and with the node id in lower case, as nodes compare it."""
+    return str(peers.parse(_checked(peers.parse, text)))
 
 
 Duration = Annotated[
@@ -94,6 +113,14 @@ Fraction = Annotated[str, pydantic.BeforeValidator(fraction)]
 """A decimal number from 0 to 1."""
 Price = Annotated[str, pydantic.AfterValidator(_price)]
 """Amount and denomination, such as 0.001stake."""
+Prices = Annotated[str, pydantic.AfterValidator(_prices)]
+"""A node's `minimum-gas-prices`, separated by commas."""
+Denom = Annotated[str, pydantic.AfterValidator(_denom)]
+"""A denomination."""
+Image = Annotated[str, pydantic.AfterValidator(_image)]
+"""Name of a container image."""
+OptionalImage = Annotated[str, pydantic.AfterValidator(_no_image)]
+"""Name of a container image, or nothing."""
 Quantity = Annotated[str, pydantic.AfterValidator(_quantity)]
 """An amount as Kubernetes writes it."""
 Peer = Annotated[str, pydantic.AfterValidator(_peer)]

@@ -6,10 +6,12 @@ from dataclasses import dataclass, field
 from ics import errors, model, names
 from ics.conditions import Condition, Reason
 from ics.config import chain_definition, secret_sources, settings
+from ics.config import pods as config_pods
 from ics.consumer import context, key_check, lifecycle, observed, participation, places, signing
 from ics.consumer import genesis as consumer_genesis
+from ics.consumer import rehearsal as consumer_rehearsal
 from ics.consumer import watchdog as consumer_watchdog
-from ics.consumer.peers import peering, ports, publication
+from ics.consumer.peers import peering, ports, publication, seeds
 from ics.keys import derivation
 from ics.relayer import accounts, inputs, plan
 from ics.relayer import conditions as relayer_conditions
@@ -50,6 +52,14 @@ class ChainPlan:
     """sha256 (hex) of the cluster's certificates that the mark beside the sign state knows."""
     next: "ChainPlan | None" = None
     """The same with the key that the operator ordered instead, which the node has not got yet."""
+    pods: config_pods.PodSettings = field(default_factory=config_pods.PodSettings)
+    """Settings of all of its pods."""
+    pod: model.PodStatus | None = None
+    """Of its node at the start of the pass."""
+    rehearsal: consumer_rehearsal.Rehearsal | None = None
+    """What is rehearsed while the chain is staged; None if nothing is."""
+    seeds: tuple[str, ...] = ()
+    """Seeds that its node gets at its start."""
     sign_state_waits: str = ""
     """Reason why the pod of the sign-state Job waits; empty if it does not wait or does not exist."""
 
@@ -101,6 +111,11 @@ def plan_chain(
         is_stopped = shutdown.stage is lifecycle.ShutdownStage.DRAINING
         relayer_plan, more = _relayer(dataclasses.replace(relayer_inputs, is_stopped=is_stopped))
         conditions += more
+    observation = context.observed.observations.get(summary.consumer_id)
+    left = seeds.choose(
+        loaded.definition.seeds, peers.persistent_peers, context.observed.unresolved, summary.consumer_id
+    )
+    conditions += left.conditions
     sign_state = _sign_state(context, summary, detail, selected_key, memory)
     record = places.record_of(memory.records, selected_key.place)
     chain = ChainPlan(
@@ -127,6 +142,10 @@ def plan_chain(
         watchdog=memory.watchdog,
         watermark=memory.watermark,
         certificates=() if record is None else record.certificates,
+        rehearsal=_rehearsal(context, summary, detail, loaded),
+        pods=context.settings.pods.merged(loaded.definition.pods),
+        pod=None if observation is None else observation.pod,
+        seeds=left.used,
         sign_state_waits=context.observed.sign_state_waits.get(summary.consumer_id, ""),
     )
     if selected_key.next is not None:
@@ -151,6 +170,23 @@ def _with_ordered_key(
         sign_state=_sign_state(context, summary, detail, ordered, memory),
         is_recorded=record is not None,
     )
+
+
+def is_rehearsing(context: context.ChainContext, loaded: chain_definition.LoadedDefinition) -> bool:
+    """Return whether the settings ask for a rehearsal of the chain."""
+    return context.settings.staging.rehearse and loaded.definition.rehearse
+
+
+def _rehearsal(
+    context: context.ChainContext,
+    summary: model.ConsumerSummary,
+    detail: model.ConsumerDetail,
+    loaded: chain_definition.LoadedDefinition,
+) -> consumer_rehearsal.Rehearsal | None:
+    if summary.phase is not model.Phase.INITIALIZED or not is_rehearsing(context, loaded):
+        return None
+    parameters = consumer_rehearsal.of_detail(context.snapshot.chain_id, summary, detail)
+    return consumer_rehearsal.prepare(loaded, parameters, context.settings, context.snapshot.moment)
 
 
 def _is_relaying_elsewhere(

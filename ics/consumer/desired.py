@@ -13,6 +13,7 @@ from ics import errors, model, names
 from ics.conditions import Condition, Reason, Severity
 from ics.config import chain_definition, settings
 from ics.consumer import chain as consumer_chain
+from ics.consumer import checklist as consumer_checklist
 from ics.consumer import (
     context,
     genesis,
@@ -53,7 +54,8 @@ class ChainDecision:
     chain: consumer_chain.ChainPlan | None = None
     intents: tuple[model.Intent, ...] = ()
     awaited: tuple[model.Intent, ...] = ()
-    """Transactions that the next steps make due: their keys' places or sign states are not on record yet."""
+    """Transactions that the next steps make due: their keys' places or sign states are not on record yet, or the
+    checklist of the chain is open."""
     conditions: tuple[Condition, ...] = ()
     is_paused: bool = False
     """Whether the chain could not be decided, so that all of its objects stay unchanged."""
@@ -69,6 +71,8 @@ class ChainDecision:
     """Namespaces with copies of the chain's relayer, which are stopped, because they have the same accounts."""
     open_terms: frozenset[consumer_terms.Question] = frozenset()
     """What must still be asked about the terms of a chain that this validator has joined or would join."""
+    checklist: consumer_checklist.Checklist | None = None
+    """What is known about a chain that is awaited; None for every other chain."""
     withdraws: tuple[model.Place, ...] = ()
     """Places whose keys a remote signer has replaced, or whose sign states their nodes refuse; it is recorded first."""
 
@@ -100,6 +104,8 @@ class Desired:
     """Conditions of the validator rather than of one chain."""
     provider_node_key: provider_key.ProviderKey = field(default_factory=provider_key.ProviderKey)
     """Key of the validator's own provider node."""
+    provider_node_pod: model.PodStatus | None = None
+    """Pod of that node, if it may have a key."""
 
     @property
     def chains(self) -> tuple[consumer_chain.ChainPlan, ...]:
@@ -273,6 +279,7 @@ def compute(
             *observed.endpoints,
         ),
         provider_node_key=own_node_key,
+        provider_node_pod=None if observed.provider_node is None else observed.provider_node.pod,
     )
 
 
@@ -660,7 +667,11 @@ def _with_definition(
     if shared is not None and shared.severity is Severity.CRITICAL:
         return _paused(summary, shared)
     is_staged = summary.phase is model.Phase.INITIALIZED
-    published = () if memory.genesis is not None else genesis.check_published(loaded, detail, not is_staged)
+    published = (
+        ()
+        if memory.genesis is not None
+        else genesis.check_published(loaded, summary.chain_id, detail, not is_staged)
+    )
     conditions = (
         *(() if shared is None else (shared,)),
         *(dataclasses.replace(condition, consumer_id=summary.consumer_id) for condition in published),
@@ -668,13 +679,14 @@ def _with_definition(
     is_wrong = any(condition.severity is Severity.CRITICAL for condition in published)
     # A member needs its own key on the chain even if the genesis is wrong.
     if is_wrong and not (is_staged and participation is not consumer_participation.Participation.NONE):
-        return ChainDecision(
+        decision = ChainDecision(
             summary=summary,
             participation=participation,
             conditions=conditions,
             is_paused=bool(memory.namespace),
         )
-    return _with_key(context, consumer, detail, match, choice, participation, conditions, terms)
+        return _with_checklist(context, decision, detail, loaded, published, terms)
+    return _with_key(context, consumer, detail, match, choice, participation, conditions, published, terms)
 
 
 def _refused_keys(
@@ -756,6 +768,7 @@ def _with_key(
     choice: places.SelectedKey,
     participation: consumer_participation.Participation,
     conditions: tuple[Condition, ...],
+    published: tuple[Condition, ...],
     terms: consumer_terms.Assessment,
 ) -> ChainDecision:
     """Decide about a chain with a usable key and genesis: join it, leave it, or run its node."""
@@ -786,8 +799,78 @@ def _with_key(
         decision = dataclasses.replace(decision, conditions=(*decision.conditions, _leaving(summary)))
     # A running node is stopped only after a confirmed leave, never because an answer is incomplete.
     elif participation in _OUTSIDE and not memory.runs:
+        is_unwanted = match.mismatch is not None or any(c.reason is Reason.NOT_JOINED for c in more)
+        return (
+            decision
+            if is_unwanted
+            else _with_checklist(context, decision, detail, match.loaded, published, terms)
+        )
+    decision = _deployed(context, consumer, detail, match.loaded, choice, decision)
+    return _with_checklist(context, decision, detail, match.loaded, published, terms)
+
+
+def _with_checklist(
+    context: context.ChainContext,
+    decision: ChainDecision,
+    detail: model.ConsumerDetail,
+    loaded: chain_definition.LoadedDefinition,
+    published: tuple[Condition, ...],
+    terms: consumer_terms.Assessment,
+) -> ChainDecision:
+    """Return a decision with the checklist of a chain that is not launched yet, which may hold the opt-in."""
+    summary, staging = decision.summary, context.settings.staging
+    if summary.phase is not model.Phase.INITIALIZED or staging.checklist == "none":
         return decision
-    return _deployed(context, consumer, detail, match.loaded, choice, decision)
+    chain = decision.chain
+    checklist = consumer_checklist.assess(
+        consumer_checklist.Inputs(
+            settings=context.settings,
+            gateway_address=context.observed.memory.gateway_address,
+            unresolved=context.observed.unresolved,
+            published=published,
+            terms=terms.conditions,
+            has_terms=not terms.questions,
+            staged=None if chain is None else _staged(context, chain, loaded),
+        )
+    )
+    decision = dataclasses.replace(decision, checklist=checklist)
+    if chain is None:
+        return decision  # the reason for which it is not joined has a condition of its own
+    is_member, blocks = decision.participation.is_member, staging.checklist == "require"
+    conditions = consumer_checklist.conditions(
+        checklist,
+        summary.consumer_id,
+        consumer_checklist.spawn_time(detail.spawn_time),
+        context.snapshot.moment,
+        is_member=is_member,
+        blocks=blocks,
+    )
+    decision = dataclasses.replace(decision, conditions=(*decision.conditions, *conditions))
+    if not blocks or checklist.is_ok:
+        return decision
+    # A member has no choice: its key is assigned, and its node started, whatever the list says.
+    intents = tuple(intent for intent in decision.intents if not isinstance(intent, model.OptIn))
+    awaited = (*decision.awaited, *(intent for intent in decision.intents if intent not in intents))
+    if checklist.of_state(consumer_checklist.State.FAILED):
+        awaited = tuple(intent for intent in awaited if not isinstance(intent, model.OptIn))
+    return dataclasses.replace(decision, intents=intents, awaited=awaited)
+
+
+def _staged(
+    context: context.ChainContext,
+    chain: consumer_chain.ChainPlan,
+    loaded: chain_definition.LoadedDefinition,
+) -> consumer_checklist.Staged:
+    return consumer_checklist.Staged(
+        definition=chain.definition,
+        persistent_peers=chain.peering.persistent_peers,
+        sign_state=chain.sign_state,
+        sign_state_waits=chain.sign_state_waits,
+        volume_uid=chain.volume_uid,
+        rehearsal=chain.rehearsal,
+        is_rehearsing=consumer_chain.is_rehearsing(context, loaded),
+        result=context.observed.rehearsals.get(chain.consumer_id),
+    )
 
 
 def _choice(
@@ -953,6 +1036,9 @@ def _deployed(
     own = (*_key_exchange(planned.chain), *_no_port(planned.chain))
     conditions = (*decision.conditions, *planned.conditions, *near, *own)
     if planned.trouble is not None:
+        # A chain whose node cannot start is not joined; a member still needs its own key.
+        intents = tuple(intent for intent in decision.intents if not isinstance(intent, model.OptIn))
+        decision = dataclasses.replace(decision, intents=intents)
         conditions = (*conditions, planned.trouble)
         memory = context.memory_of(consumer.summary.consumer_id)
         if memory is not None and memory.has_workload:

@@ -4,9 +4,11 @@ Every validator must compute the same bytes, so the only inputs are a published 
 the CCV state, and the descriptions of the bonded validators after the launch block.
 """
 
+import datetime
 import functools
 import gzip
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from ics import errors, model
 from ics.conditions import Condition, Reason
@@ -15,25 +17,45 @@ from ics.consumer.peers import description
 from ics.cosmos import addresses, canonical_json, genesis
 from ics.cosmos import coins as cosmos_coins
 
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """When the nodes of a launched chain start."""
+
+    at: datetime.datetime | None
+    """Genesis time."""
+    after_launch: float
+    """Seconds from the launch to it, at least 0."""
+
+
 COMPLETION_ROOM = 131_072
 """Compressed bytes reserved for the launch's additions to a base: a hundred for each of 1300 validators."""
 _TOO_LARGE = "ask its launch team for a smaller genesis"
 
 
 def check_published(
-    loaded: chain_definition.LoadedDefinition, detail: model.ConsumerDetail, is_launched: bool
+    loaded: chain_definition.LoadedDefinition, chain_id: str, detail: model.ConsumerDetail, is_launched: bool
 ) -> tuple[Condition, ...]:
-    """Compare a chain's published files with the hashes its owner set on the provider.
+    """Compare a chain's published files with the hashes its owner set on the provider, and with the chain.
+
+    Everything that can be known before the launch is judged before it: the opt-in binds this validator.
 
     Args:
         loaded: its definition.
+        chain_id: of the chain.
         detail: of the chain.
         is_launched: whether its node should start; only then is a missing final genesis critical.
 
     Returns:
         Conditions without a consumer id. A critical one is the only one, and the chain must not be joined.
     """
-    refusal = _check_binary(loaded.definition, detail) or _check_hash(loaded, detail) or _check_size(loaded)
+    refusal = (
+        _check_binary(loaded.definition, detail)
+        or _check_form(loaded)
+        or _check_hash(loaded, detail)
+        or _check_size(loaded)
+        or (None if is_launched else _check_content(loaded, chain_id, detail))
+    )
     if refusal is not None:
         return (refusal,)
     name, conditions = loaded.definition.name, []
@@ -51,6 +73,64 @@ def check_published(
     return tuple(conditions)
 
 
+def _check_form(loaded: chain_definition.LoadedDefinition) -> Condition | None:
+    if not loaded.is_broken:
+        return None
+    return Condition.new(Reason.GENESIS_INVALID, f"definition {loaded.definition.name}: {loaded.problem}")
+
+
+def _check_content(
+    loaded: chain_definition.LoadedDefinition, chain_id: str, detail: model.ConsumerDetail
+) -> Condition | None:
+    """Judge a published genesis before the launch, as far as that is possible without the CCV state."""
+    if loaded.genesis is None:
+        return None
+    definition = loaded.definition
+    problem = _problem_before_launch(
+        loaded.genesis, definition.genesis, definition.match.chain_id, chain_id, detail.initial_height
+    )
+    if not problem:
+        return None
+    return Condition.new(Reason.GENESIS_INVALID, f"definition {definition.name}: {problem}")
+
+
+@functools.lru_cache(maxsize=64)  # judged in every pass until the chain is launched
+def _problem_before_launch(
+    content: bytes, rules: chain_definition.Genesis, pattern: str, chain_id: str, initial_height: int
+) -> str:
+    """Return why a genesis could not be used at the launch; empty if nothing is known.
+
+    Args:
+        content: the published file, unpacked.
+        rules: how it is used.
+        pattern: of the chain ids that the definition matches; the base may carry any of them.
+        chain_id: of the chain.
+        initial_height: height part of the provider's initial height.
+    """
+    try:
+        document = canonical_json.parse(content, "the genesis file")
+        if rules.final is not None:
+            genesis.verify_head(document, chain_id=chain_id, initial_height=initial_height)
+            return ""
+        genesis.check_base(document, pattern)
+        fund = cosmos_coins.parse_coins(rules.fund.relayers)
+        genesis.complete(
+            document,
+            chain_id=chain_id,
+            initial_height=initial_height,
+            genesis_time=None,
+            ccv={},
+            fund=[(addresses.encode("rehearsal", bytes(20)), fund)] if fund else [],
+        )
+        if rules.time == "base" and genesis.genesis_time(document) is None:
+            return (
+                "genesis.time is base, but the genesis file has no RFC 3339 genesis_time; use launch or spawn"
+            )
+    except errors.IcsError as error:
+        return str(error)
+    return ""
+
+
 def _check_hash(loaded: chain_definition.LoadedDefinition, detail: model.ConsumerDetail) -> Condition | None:
     """Compare the owner's `genesis_hash` with the file it refers to, if both are known."""
     rules, stated = loaded.definition.genesis, genesis.stated_hash(detail.genesis_hash)
@@ -58,7 +138,7 @@ def _check_hash(loaded: chain_definition.LoadedDefinition, detail: model.Consume
         digest = rules.final.sha256 if rules.base is None else rules.base.sha256
     else:
         digest = None if loaded.genesis is None else canonical_json.sha256_hex(loaded.genesis)
-    if stated is None or digest is None or stated == digest:
+    if stated is None or digest is None or stated in (digest, loaded.packed_sha256):
         return None
     remedy = "get the file that the launch team published"
     if rules.final is not None and rules.base is None:
@@ -237,6 +317,23 @@ def _funded(
         {addresses.reprefix(address, definition.bech32_prefix) for address in published if address}
     )
     return tuple((address, coins) for address in relayers)
+
+
+@functools.lru_cache(maxsize=256)  # asked in every pass for every chain
+def start(content: bytes, rules: chain_definition.Genesis) -> Start:
+    """Return when a node that has this genesis starts to answer; one that cannot be read says nothing.
+
+    Args:
+        content: the genesis.
+        rules: only a final genesis, or the time of a base, can lie ahead of the launch; nothing else is parsed.
+    """
+    if rules.final is None and rules.time != "base":
+        return Start(None, 0.0)
+    try:
+        document = canonical_json.parse(content)
+    except errors.IcsError:
+        return Start(None, 0.0)
+    return Start(genesis.genesis_time(document), genesis.launch_to_start(document))
 
 
 def initial_keys(launch: model.Launch) -> tuple[tuple[bytes, int], ...]:

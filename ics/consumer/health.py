@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from ics import model
 from ics.conditions import Condition, Reason, Severity
 from ics.config import settings
-from ics.consumer import chain, lifecycle, missing_key, signing, watchdog
+from ics.consumer import chain, genesis, lifecycle, missing_key, signing, watchdog
 from ics.consumer import participation as consumer_participation
 from ics.consumer.peers import updates
 
@@ -43,17 +43,34 @@ def conditions(
     if observation.pod.waiting:
         message = f"the node's container is waiting: {observation.pod.waiting}"
         return [Condition.new(Reason.POD_WAITING, message, chain.consumer_id, severity=not_started)]
+    begins = genesis.start(chain.genesis, chain.definition.genesis).at
+    if observation.node is None and begins is not None and begins > now:
+        message = (
+            f"the node waits for the genesis time, {begins.isoformat()}, before which it answers nothing"
+        )
+        return [Condition.new(Reason.GENESIS_TIME_AHEAD, message, chain.consumer_id)]
     if observation.node is None:
         message = f"the node does not answer: {observation.error or 'the pod is starting'}"
         return [Condition.new(Reason.NODE_UNREACHABLE, message, chain.consumer_id)]
     patience = datetime.timedelta(seconds=settings.node.stuck_after)
     progress = watchdog.classify_progress(observation.node, now, patience)
     return [
+        *_of_pod_settings(chain, observation.pod),
         *_of_progress(chain, observation.node, progress),
         *_of_signing(chain, participation, observation.node, progress),
         *missing_key.conditions(chain, observation.node, progress),
         *_of_peers(chain, observation.pod, observation.node, now, settings),
     ]
+
+
+def _of_pod_settings(chain: chain.ChainPlan, pod: model.PodStatus) -> list[Condition]:
+    if pod.pod_settings in ("", chain.pods.digest()):
+        return []
+    message = (
+        "scheduling, labels or annotations were changed, and the running pod gets them at its next start; to let it"
+        f" start again now: kubectl -n {chain.namespace} delete pod {pod.name}"
+    )
+    return [Condition.new(Reason.POD_SETTINGS_WAIT, message, chain.consumer_id)]
 
 
 def _staged(chain: chain.ChainPlan) -> Condition:

@@ -71,6 +71,8 @@ class Memory:
     chains: Mapping[str, ChainMemory] = field(default_factory=dict)
     cluster_uid: str = ""
     """uid of the cluster's namespace kube-system."""
+    gateway_address: str = ""
+    """Address of the shared LoadBalancer, empty if it has none yet."""
     open_ports: Mapping[str, model.OpenPorts] = field(default_factory=dict)
     """As recorded on the Service of the shared LoadBalancer."""
     provider_node: ProviderNodeMemory = field(default_factory=ProviderNodeMemory)
@@ -120,6 +122,12 @@ class Observed:
     """Addresses (20 bytes) of keys due for assignment that the provider already knows."""
     silent_keys: Mapping[str, bool] = field(default_factory=dict)
     """Whether a key that its node must not use in this cluster is in none of the newest commits, by consumer id."""
+    rehearsals: Mapping[str, model.RehearsalResult] = field(default_factory=dict)
+    """Newest rehearsals of chains that are staged, by consumer id."""
+    checked_hosts: frozenset[str] = frozenset()
+    """Host names of seeds and peers that were looked up in this pass."""
+    unresolved: frozenset[str] = frozenset()
+    """Those of them without an address."""
     slashing: model.SlashingParams | None = None
     """Penalties of the provider's own slashing module; None if they were not queried or not readable."""
     slashing_problem: str = ""

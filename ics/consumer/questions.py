@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, fields
 
 from ics import errors, model
 from ics.consumer import desired, jail, key_check, lifecycle, missing_key, observed, terms, watchdog
+from ics.consumer.peers import seeds
 from ics.cosmos import addresses
 from ics.keys import derivation
 from ics.relayer import accounts
@@ -67,6 +68,9 @@ class Questions:
     """Whether the parameters of the provider's slashing module are needed."""
     queues: tuple[str, ...] = ()
     """Consumer ids of chains whose owners may have queued other infraction parameters."""
+    hosts: Mapping[str, bool] = field(default_factory=dict)
+    """Host names of seeds and peers of nodes that do not run yet: whether an earlier answer will do, because the node
+    is due."""
     windows: Mapping[str, WindowQuestion] = field(default_factory=dict)
     """Lost keys that are being replaced, by consumer id."""
     silences: Mapping[str, SilenceQuestion] = field(default_factory=dict)
@@ -138,9 +142,22 @@ def _all_questions(observed: observed.Observed, wanted: desired.Desired, seed: m
             for decision in wanted.decisions
             if terms.Question.QUEUE in decision.open_terms
         ),
+        hosts=_hosts(observed, wanted),
         windows=_windows(observed, wanted),
         silences=_silences(observed, wanted),
     )
+
+
+def _hosts(observed: observed.Observed, wanted: desired.Desired) -> dict[str, bool]:
+    found: dict[str, bool] = {}
+    for chain in wanted.chains:
+        observation = observed.observations.get(chain.consumer_id)
+        if observation is not None and observation.node is not None:
+            continue  # its address book is not empty
+        known = (*chain.definition.seeds, *filter(None, chain.peering.persistent_peers.split(",")))
+        for host in seeds.hosts(known) - observed.checked_hosts:
+            found[host] = found.get(host, False) or not chain.spawns
+    return found
 
 
 def _windows(observed: observed.Observed, wanted: desired.Desired) -> dict[str, WindowQuestion]:

@@ -11,6 +11,7 @@ from typing import Any
 from ics import errors, model, names
 from ics.conditions import Condition, Reason, Severity
 from ics.consumer import chain, desired, health, key_check, missing_key, participation, signing
+from ics.consumer import checklist as consumer_checklist
 from ics.consumer.peers import ports
 from ics.cosmos import canonical_json
 
@@ -45,6 +46,8 @@ class ChainReport:
     ports: ports.Ports | None
     node: NodeReport | None
     conditions: tuple[Condition, ...]
+    checklist: consumer_checklist.Checklist | None = None
+    """Of a chain that is awaited."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,6 +142,7 @@ def _chain(
         genesis_sha256=genesis,
         ports=desired.ports.get(summary.consumer_id),
         node=None if chain is None or seen is None else _node(chain, seen),
+        checklist=decision.checklist,
         conditions=tuple(sorted(set(conditions), key=lambda c: (-c.severity, c.reason, c.message))),
     )
 
@@ -281,6 +285,7 @@ def _chain_dict(chain: ChainReport) -> dict[str, Any]:
             "ready": node.is_ready,
             "restarts": node.restarts,
         },
+        "checklist": None if chain.checklist is None else chain.checklist.as_list(),
         "conditions": [_condition_dict(condition) for condition in chain.conditions],
     }
 

@@ -8,6 +8,7 @@ from typing import Final
 from ics import errors
 
 _DENOM: Final = r"[a-zA-Z][a-zA-Z0-9/:._-]{2,127}"
+_DENOMINATION = re.compile(_DENOM)
 _COIN = re.compile(rf"([0-9]{{1,78}})({_DENOM})")
 _PRICE = re.compile(rf"([0-9]{{1,78}}(?:\.[0-9]{{1,18}})?)({_DENOM})")
 """The SDK's decimal numbers have at most 18 decimals."""
@@ -63,6 +64,41 @@ def parse_price(text: str) -> Price:
             f"invalid gas price {text!r}; use an amount and a denomination, e.g. 0.001stake"
         )
     return Price(match[2], Decimal(match[1]))
+
+
+def parse_prices(text: str) -> tuple[Price, ...]:
+    """Parse a node's `minimum-gas-prices`, such as `0.01untrn,0.1uatom`; at least one, in their order.
+
+    The SDK v0.50 panics at the start of a node (baseapp/options.go, `SetMinGasPrices`; types/dec_coin.go,
+    `ParseDecCoins`) if one has another form, or two have the same denomination; without any it refuses to start
+    (server/config/config.go, `ValidateBasic`).
+
+    Raises:
+        SettingsError: the text has another form.
+    """
+    if not text.strip():
+        raise errors.SettingsError(
+            "no gas price; a node does not start without one, use 0 and a denomination"
+        )
+    if ";" in text:
+        raise errors.SettingsError(f"invalid gas price {text!r}; separate several prices by commas")
+    prices = tuple(parse_price(part.strip()) for part in text.split(","))
+    repeated = {price.denom for price in prices if [other.denom for other in prices].count(price.denom) > 1}
+    if repeated:
+        raise errors.SettingsError(f"gas prices {text!r}: {min(repeated)} is repeated; keep one price of it")
+    return prices
+
+
+def check_denom(text: str) -> None:
+    """Check the form of a denomination (cosmos-sdk v0.50, types/coin.go, `ValidateDenom`).
+
+    Raises:
+        SettingsError: it has another form.
+    """
+    if not _DENOMINATION.fullmatch(text):
+        raise errors.SettingsError(
+            f"{text!r} is not a denomination; use a letter and 2 to 127 letters, digits or / : . _ -"
+        )
 
 
 def first_price(prices: str) -> str:

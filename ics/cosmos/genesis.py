@@ -6,6 +6,7 @@ All inputs are fixed values of the chain or of a definition, so every validator 
 
 import base64
 import copy
+import fnmatch
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -22,6 +23,7 @@ _SET_BY_LAUNCH_TEAM = frozenset({"params.reward_denoms", "params.provider_reward
 """CCV parameters unknown to the provider; the launch team sets them."""
 _ABSENT_IN_OLDER = frozenset({"params.consumer_id"})
 """Fields that `genesis transform` removes for consumers older than ICS 6.2."""
+_REMEDY = "get the genesis of this chain"
 _ZERO_VALUES: tuple[Any, ...] = (None, "", "0", 0, [], {})
 
 
@@ -50,6 +52,23 @@ def genesis_time(document: Mapping[str, Any]) -> datetime | None:
     except ValueError:
         return None
     return time if time.year > 1 else None
+
+
+def launch_to_start(document: Mapping[str, Any]) -> float:
+    """Return the seconds from a chain's launch to its genesis time, for which a node does not answer; at least 0.
+
+    CometBFT v0.38 sleeps until the genesis time before it opens its RPC (node/node.go, `OnStart`).
+    """
+    begins, launched = (
+        genesis_time(document),
+        _at(document, "app_state.ccvconsumer.provider.consensus_state.timestamp"),
+    )
+    if begins is None or not isinstance(launched, str):
+        return 0.0
+    try:
+        return max((begins - times.parse_time(launched)).total_seconds(), 0.0)
+    except ValueError:
+        return 0.0
 
 
 def funded_accounts(document: Mapping[str, Any]) -> frozenset[str]:
@@ -194,28 +213,65 @@ def verify(
     Raises:
         Permanent: a value differs; the message names it.
     """
-    remedy = "get the genesis of this chain"
+    verify_head(document, chain_id=chain_id, initial_height=initial_height)
+    ours = _at(document, "app_state.ccvconsumer")
+    if not isinstance(ours, Mapping):
+        raise errors.Permanent(f"genesis: no app_state.ccvconsumer; {_REMEDY}")
+    difference = _difference("", ours, ccv)
+    if difference:
+        raise errors.Permanent(f"genesis: app_state.ccvconsumer.{difference}; {_REMEDY}")
+
+
+def verify_head(document: Mapping[str, Any], *, chain_id: str, initial_height: int) -> None:
+    """Check the part of a final genesis that is known before the launch: everything but the CCV state.
+
+    Args:
+        document: the genesis, parsed.
+        chain_id: as the provider has it.
+        initial_height: height part of the provider's initial height.
+
+    Raises:
+        Permanent: a value differs; the message names it.
+    """
     own_chain_id, stated = document.get("chain_id"), document.get("initial_height")
     if own_chain_id != chain_id:
         raise errors.Permanent(
-            f"genesis: chain_id is {own_chain_id!r}, the provider says {chain_id!r}; {remedy}"
+            f"genesis: chain_id is {own_chain_id!r}, the provider says {chain_id!r}; {_REMEDY}"
         )
     height = _whole(stated or 0)
     # CometBFT and the SDK both read a missing height, or 0, as 1.
     if height is None or (height or 1) != initial_height:
         raise errors.Permanent(
-            f"genesis: initial_height is {stated!r}, the provider says {initial_height}; {remedy}"
+            f"genesis: initial_height is {stated!r}, the provider says {initial_height}; {_REMEDY}"
         )
     if genesis_time(document) is None:
         raise errors.Permanent(
-            f"genesis: genesis_time is {document.get('genesis_time')!r}, not an RFC 3339 time; {remedy}"
+            f"genesis: genesis_time is {document.get('genesis_time')!r}, not an RFC 3339 time; {_REMEDY}"
         )
-    ours = _at(document, "app_state.ccvconsumer")
-    if not isinstance(ours, Mapping):
-        raise errors.Permanent(f"genesis: no app_state.ccvconsumer; {remedy}")
-    difference = _difference("", ours, ccv)
-    if difference:
-        raise errors.Permanent(f"genesis: app_state.ccvconsumer.{difference}; {remedy}")
+
+
+def check_base(document: Mapping[str, Any], pattern: str) -> None:
+    """Check that a base genesis can be completed for the chains of a definition.
+
+    Args:
+        document: the genesis, parsed.
+        pattern: of the chain ids that the definition matches.
+
+    Raises:
+        SettingsError: it is another chain's, or has validators of its own.
+    """
+    own = document.get("chain_id")
+    if own and not (isinstance(own, str) and fnmatch.fnmatchcase(own, pattern)):
+        raise errors.SettingsError(
+            f"base genesis: chain_id is {own!r}, which match.chain_id {pattern!r} excludes; {_REMEDY}"
+        )
+    validators = document.get("validators") or _at(document, "consensus.validators")
+    if validators:
+        # baseapp v0.50, InitChain: an error unless the application returns as many.
+        raise errors.SettingsError(
+            "base genesis: it has validators of its own, but those of a consumer chain come from the provider;"
+            f" {_REMEDY}"
+        )
 
 
 def special_accounts(document: Mapping[str, Any]) -> frozenset[str]:

@@ -31,6 +31,8 @@ def build(desired: desired.Desired, chain: chain.ChainPlan, owner: objects.Owner
         built.append(_consensus_key(chain.next, owner))
     if chain.genesis is not None:
         built.append(_genesis(chain, chain.genesis, owner))
+    if chain.definition.seeds:
+        built.append(_seeds(chain, owner))
     if chain.signer is not None:
         built.append(_signer_service(chain, chain.signer, owner))
     return built
@@ -97,6 +99,12 @@ def _peers(chain: chain.ChainPlan, owner: objects.Owner) -> dict[str, Any]:
         "external_address": chain.peering.external_address,
     }
     return objects.config_map(owner.metadata(names.PEERS, names.PEERS, chain.namespace), data)
+
+
+def _seeds(chain: chain.ChainPlan, owner: objects.Owner) -> dict[str, Any]:
+    """Return the seeds apart from the peers: a running node that has other seeds is not outdated."""
+    metadata = owner.metadata(names.SEEDS, names.CONFIG, chain.namespace)
+    return objects.config_map(metadata, {"seeds": ",".join(chain.seeds)})
 
 
 def _genesis(chain: chain.ChainPlan, content: bytes, owner: objects.Owner) -> dict[str, Any]:

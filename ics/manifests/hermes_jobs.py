@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ics import model, names
+from ics.config import pods as config_pods
 from ics.manifests import objects
 from ics.relayer import hermes, inputs, plan
 
@@ -56,6 +57,8 @@ class HermesStep:
     """Arguments of `hermes`, one command after the other; the first failure ends the Job."""
     annotations: Mapping[str, str] = field(default_factory=dict)
     """Annotations of the Job."""
+    pods: config_pods.PodSettings = field(default_factory=config_pods.PodSettings)
+    """Settings of the pod."""
 
 
 def signers(
@@ -77,19 +80,30 @@ def candidate_config_map(owner: objects.Owner, namespace: str, setup: inputs.Set
     return objects.config_map(metadata, {plan.check_name(setup): setup.config})
 
 
-def check_job(owner: objects.Owner, namespace: str, setup: inputs.Setup) -> model.Manifest:
+def check_job(
+    owner: objects.Owner, namespace: str, setup: inputs.Setup, settings: config_pods.PodSettings | None = None
+) -> model.Manifest:
     """Return the Job in which Hermes checks the config of `candidate`; it has no keys."""
     name = plan.check_name(setup)
     items = [{"key": name, "path": CONFIG_FILE}]
     volumes = [config_volume(names.HERMES_CANDIDATE, items), home_volume()]
-    return _job(owner, namespace, name, setup.image, script([("config", "validate")]), volumes, {})
+    return _job(
+        owner,
+        namespace,
+        name,
+        setup.image,
+        script([("config", "validate")]),
+        volumes,
+        {},
+        settings or config_pods.PodSettings(),
+    )
 
 
 def step_job(owner: objects.Owner, namespace: str, step: HermesStep) -> model.Manifest:
     """Return the Job that imports the keys and runs the commands."""
     volumes = [config_volume(step.config_map), home_volume(), keys_volume(names.HERMES_KEYS)]
     text = script([*(import_key(signer) for signer in step.signers), *step.commands])
-    return _job(owner, namespace, step.name, step.image, text, volumes, step.annotations)
+    return _job(owner, namespace, step.name, step.image, text, volumes, step.annotations, step.pods)
 
 
 def import_key(signer: HermesSigner) -> tuple[str, ...]:
@@ -137,7 +151,14 @@ def _job(
     text: str,
     volumes: Sequence[Mapping[str, Any]],
     notes: Mapping[str, str],
+    settings: config_pods.PodSettings,
 ) -> model.Manifest:
+    spec = objects.pod_spec(
+        [container(image, text, volumes)],
+        volumes,
+        restartPolicy="Never",
+        terminationGracePeriodSeconds=_GRACE_SECONDS,
+    )
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
@@ -146,15 +167,7 @@ def _job(
             "backoffLimit": 0,
             "activeDeadlineSeconds": DEADLINE_SECONDS,
             "ttlSecondsAfterFinished": _KEPT_SECONDS,
-            "template": {
-                "metadata": {"labels": owner.labels(names.RELAYER_STEP)},
-                "spec": objects.pod_spec(
-                    [container(image, text, volumes)],
-                    volumes,
-                    restartPolicy="Never",
-                    terminationGracePeriodSeconds=_GRACE_SECONDS,
-                ),
-            },
+            "template": objects.pod_template(owner.labels(names.RELAYER_STEP), spec, settings),
         },
     }
 

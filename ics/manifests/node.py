@@ -1,10 +1,12 @@
 """StatefulSet of one consumer chain's node."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
 from ics import names
 from ics.consumer import chain, desired, lifecycle
+from ics.consumer import genesis as consumer_genesis
 from ics.consumer.peers import ports
 from ics.cosmos import canonical_json
 from ics.manifests import key_check, node_files, objects, place_notes
@@ -32,6 +34,15 @@ def build(
     notes[names.WITHHELD] = "true" if chain.is_withheld else "false"
     notes |= place_notes.annotations(chain.key.place, chain.key.key.address)
     metadata = owner.metadata(names.NODE_NAME, names.NODE, chain.namespace, {**objects.SKIP_AWAIT, **notes})
+    spec = objects.pod_spec(
+        [_container(desired, chain, genesis)],
+        _volumes(chain),
+        initContainers=[_key_check(chain)],
+        terminationGracePeriodSeconds=GRACE_SECONDS,
+    )
+    template = objects.node_template(
+        owner.labels(names.NODE), spec, chain.pods, _checksums(desired, chain, genesis)
+    )
     return {
         "apiVersion": "apps/v1",
         "kind": "StatefulSet",
@@ -41,18 +52,8 @@ def build(
             "serviceName": names.NODE_NAME,
             "podManagementPolicy": "Parallel",
             "selector": {"matchLabels": owner.labels(names.NODE)},
-            "template": {
-                "metadata": {
-                    "labels": owner.labels(names.NODE),
-                    "annotations": _checksums(desired, chain, genesis),
-                },
-                "spec": objects.pod_spec(
-                    [_container(desired, chain, genesis)],
-                    _volumes(chain),
-                    initContainers=[_key_check(chain)],
-                    terminationGracePeriodSeconds=GRACE_SECONDS,
-                ),
-            },
+            "updateStrategy": objects.update_strategy(template, chain.pod, desired.moment),
+            "template": template,
         },
     }
 
@@ -97,6 +98,7 @@ def _mounts(*paths: tuple[str, str]) -> list[dict[str, Any]]:
 
 
 def _container(desired: desired.Desired, chain: chain.ChainPlan, genesis: bytes) -> dict[str, Any]:
+    start = consumer_genesis.start(genesis, chain.definition.genesis)
     environment = {
         "BINARY": chain.definition.binary,
         # Some programs write to it as soon as they start; the node's data is on the volume.
@@ -122,7 +124,8 @@ def _container(desired: desired.Desired, chain: chain.ChainPlan, genesis: bytes)
         "resources": {key: dict(value) for key, value in desired.settings.node.resources.items()},
         "securityContext": dict(objects.CONTAINER_SECURITY),
         # A node may replay for a long time before it answers; a node waiting for its quorum is healthy.
-        "startupProbe": probe(period=5, failures=720),
+        # One whose genesis time lies ahead answers only then; the same for every pass, so that it restarts nothing.
+        "startupProbe": probe(period=5, failures=720 + math.ceil(start.after_launch / 5)),
         "readinessProbe": probe(period=5, failures=3),
         "livenessProbe": probe(period=10, failures=6),
         "volumeMounts": [
@@ -135,6 +138,7 @@ def _container(desired: desired.Desired, chain: chain.ChainPlan, genesis: bytes)
                 ("peers", node_files.PEERS),
                 ("node-key", node_files.NODE_KEY),
                 ("consensus-key", node_files.CONSENSUS_KEY),
+                *([("seeds", node_files.SEEDS)] if chain.definition.seeds else []),
             ),
         ],
     }
@@ -153,6 +157,7 @@ def _volumes(chain: chain.ChainPlan) -> list[Mapping[str, Any]]:
         from_secret("node-key", names.NODE_KEY),
         from_secret("consensus-key", names.consensus_key_name(chain.key.place.place_id)),
         *key_check.volumes(),
+        *([{"name": "seeds", "configMap": {"name": names.SEEDS}}] if chain.definition.seeds else []),
     ]
 
 

@@ -14,6 +14,7 @@ from ics.manifests import key_check
 CONFIG = "/etc/ics/config"
 GENESIS = "/etc/ics/genesis"
 PEERS = "/etc/ics/peers"
+SEEDS = "/etc/ics/seeds"
 NODE_KEY = "/etc/ics/node-key"
 CONSENSUS_KEY = "/etc/ics/consensus-key"
 DATA = "/data"
@@ -82,9 +83,16 @@ REMOTE_START_SCRIPT = _HEAD + _COPY_FILES + _REMOTE_SIGNER + _START
 """For a node whose key is held by a remote signer."""
 
 
+_WITH_SEEDS = f' \\\n  --p2p.seeds "$(cat {SEEDS}/seeds)"\n'
+
+
 def start_script(chain: chain.ChainPlan) -> str:
-    """Return the start script of one chain's node."""
-    return START_SCRIPT if chain.signer is None else REMOTE_START_SCRIPT
+    """Return the start script of one chain's node.
+
+    Like its peers, its seeds come from a file: those that do not resolve are left out without a restart.
+    """
+    script = START_SCRIPT if chain.signer is None else REMOTE_START_SCRIPT
+    return script.removesuffix("\n") + _WITH_SEEDS if chain.definition.seeds else script
 
 
 def config_toml(
@@ -116,7 +124,7 @@ def config_toml(
             "addr_book_strict": False,
             "allow_duplicate_ip": True,
             "external_address": _EXTERNAL_ADDRESS,
-            "seeds": ",".join(definition.seeds),
+            "seeds": "",
         },
         # The check would stop a node from restarting on a chain that waits for it, and fails on an empty
         # volume.

@@ -2,12 +2,14 @@
 
 import base64
 import dataclasses
+import datetime
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ics import model, names
+from ics.config import pods
 from ics.consumer import chain
 from ics.cosmos import canonical_json
 
@@ -120,6 +122,82 @@ def pod_spec(
         "volumes": list(volumes),
         **fields,
     }
+
+
+def pod_template(
+    labels: Mapping[str, str],
+    spec: Mapping[str, Any],
+    settings: pods.PodSettings,
+    annotations: Mapping[str, str] | None = None,
+) -> dict[str, Any]:
+    """Return a pod template with the operator's own pod settings, which add to ours and replace nothing of them.
+
+    Args:
+        labels: ours.
+        spec: see `pod_spec`.
+        settings: the operator's.
+        annotations: ours.
+    """
+    metadata: dict[str, Any] = {"labels": {**settings.labels, **labels}}
+    notes = {**settings.annotations, **(annotations or {})}
+    if notes:
+        metadata["annotations"] = notes
+    theirs = settings.spec()
+    affinity = _joined(theirs.get("affinity", {}), spec.get("affinity", {}))
+    return {
+        "metadata": metadata,
+        "spec": {**theirs, **spec, **({"affinity": affinity} if affinity else {})},
+    }
+
+
+def _joined(theirs: Any, ours: Any) -> Any:
+    """Return both affinities: all terms of either must hold."""
+    if isinstance(theirs, Mapping) and isinstance(ours, Mapping):
+        keys = (*theirs, *(key for key in ours if key not in theirs))
+        return {key: _joined(theirs.get(key), ours.get(key)) for key in keys}
+    if isinstance(theirs, list) and isinstance(ours, list):
+        return [*theirs, *ours]
+    return theirs if ours is None else ours
+
+
+def node_template(
+    labels: Mapping[str, str],
+    spec: Mapping[str, Any],
+    settings: pods.PodSettings,
+    annotations: Mapping[str, str] | None = None,
+) -> dict[str, Any]:
+    """Return the pod template of a node, with the digests that `update_strategy` compares."""
+    bare = pod_template(labels, spec, pods.PodSettings(), annotations)
+    digests = {names.TEMPLATE: checksum(bare), names.POD_SETTINGS: settings.digest()}
+    return pod_template(labels, spec, settings, {**(annotations or {}), **digests})
+
+
+_YOUNG = datetime.timedelta(seconds=180)
+"""Age of a pod below which it may be replaced at once: it was deleted or evicted a moment ago."""
+
+
+def update_strategy(
+    template: Mapping[str, Any], pod: model.PodStatus | None, now: datetime.datetime
+) -> dict[str, Any]:
+    """Return the update strategy of a node's StatefulSet: a running validator is not restarted for pod settings only.
+
+    Its pod gets them when it is made again for another reason, for example because its host is drained.
+
+    Args:
+        template: see `node_template`.
+        pod: the running one, None if there is none or it was not observed.
+        now: time of the provider's block.
+    """
+    notes = template["metadata"]["annotations"]
+    is_running = pod is not None and pod.ip is not None and not pod.waiting and pod.gone_by is None
+    is_held = (
+        pod is not None
+        and is_running
+        and pod.template == notes[names.TEMPLATE]
+        and pod.pod_settings != notes[names.POD_SETTINGS]
+        and (pod.created is None or now - pod.created >= _YOUNG)
+    )
+    return {"type": "RollingUpdate", "rollingUpdate": {"partition": 1 if is_held else 0}}
 
 
 def checksum(value: object) -> str:

@@ -1,9 +1,10 @@
 """The validator's own node of the provider chain, for stacks that run one."""
 
+import datetime
 from collections.abc import Mapping
 from typing import Any
 
-from ics import names
+from ics import model, names
 from ics.config import settings
 from ics.consumer import provider_key
 from ics.consumer.peers import ports
@@ -14,7 +15,11 @@ _NAME = names.PROVIDER_NODE
 
 
 def build(
-    settings: settings.Settings, owner: objects.Owner, key: provider_key.ProviderKey
+    settings: settings.Settings,
+    owner: objects.Owner,
+    key: provider_key.ProviderKey,
+    pod: model.PodStatus | None,
+    now: datetime.datetime,
 ) -> list[dict[str, Any]]:
     """Return all of its objects; none unless the settings enable it.
 
@@ -22,6 +27,8 @@ def build(
         settings: of the stack.
         owner: validator and provider.
         key: whether it gets its key.
+        pod: of a node that may sign, None if there is none.
+        now: time of the provider's block.
     """
     if not settings.provider_node.enabled:
         return []
@@ -30,7 +37,7 @@ def build(
         _config(settings, owner),
         _service(settings, owner),
         _network_policy(settings, owner),
-        _stateful_set(settings, owner, key),
+        _stateful_set(settings, owner, key, pod, now),
     ]
     return [*built, _exposed(settings, owner)] if settings.provider_node.expose else built
 
@@ -140,13 +147,29 @@ def _network_policy(settings: settings.Settings, owner: objects.Owner) -> dict[s
 
 
 def _stateful_set(
-    settings: settings.Settings, owner: objects.Owner, key: provider_key.ProviderKey
+    settings: settings.Settings,
+    owner: objects.Owner,
+    key: provider_key.ProviderKey,
+    pod: model.PodStatus | None,
+    now: datetime.datetime,
 ) -> dict[str, Any]:
     """Return the StatefulSet: one replica, so that two pods never share a key; see `node.build`."""
     notes = {**objects.SKIP_AWAIT, names.SIGNS: signs_with(settings, key)}
     notes[names.WITHHELD] = "false" if key.is_given else "true"
     if key.is_given:
         notes[names.VOLUME_UID] = key.claim_uid
+    spec = objects.pod_spec(
+        [_container(settings, key)],
+        _volumes(settings),
+        initContainers=[*_fetching(settings), _key_check(settings, key)],
+        terminationGracePeriodSeconds=node.GRACE_SECONDS,
+    )
+    template = objects.node_template(
+        owner.labels(names.PROVIDER_NODE),
+        spec,
+        settings.pods.merged(settings.provider_node.pods),
+        {f"{names.DOMAIN}/config": objects.checksum(_files(settings))},
+    )
     return {
         "apiVersion": "apps/v1",
         "kind": "StatefulSet",
@@ -156,18 +179,8 @@ def _stateful_set(
             "serviceName": _NAME,
             "podManagementPolicy": "Parallel",
             "selector": {"matchLabels": owner.labels(names.PROVIDER_NODE)},
-            "template": {
-                "metadata": {
-                    "labels": owner.labels(names.PROVIDER_NODE),
-                    "annotations": {f"{names.DOMAIN}/config": objects.checksum(_files(settings))},
-                },
-                "spec": objects.pod_spec(
-                    [_container(settings, key)],
-                    _volumes(settings),
-                    initContainers=[*_fetching(settings), _key_check(settings, key)],
-                    terminationGracePeriodSeconds=node.GRACE_SECONDS,
-                ),
-            },
+            "updateStrategy": objects.update_strategy(template, pod, now),
+            "template": template,
         },
     }
 

@@ -9,6 +9,7 @@ from ics import errors, names
 from ics.config import chain_definition
 from ics.config import settings as config_settings
 from ics.consumer import desired
+from ics.cosmos import canonical_json
 from ics.manifests import node, objects, rights
 
 _NAME = "reconciler"
@@ -79,7 +80,10 @@ def _definition(
     files: dict[str, str] = {}
     if published is not None and published.file is not None:
         file = f"{loaded.definition.name}.genesis.json"
-        values["genesis"]["final" if genesis.final else "base"]["file"] = file
+        source = values["genesis"]["final" if genesis.final else "base"]
+        source["file"] = file
+        if loaded.packed_sha256 and loaded.genesis is not None and published.sha256 is not None:
+            source["sha256"] = canonical_json.sha256_hex(loaded.genesis)  # the copy is not compressed
         if loaded.genesis is not None:
             files[file] = _text(loaded.genesis, loaded.definition.name)
     files[f"{loaded.definition.name}.yaml"] = yaml.safe_dump(values, sort_keys=True, width=100)
@@ -164,9 +168,7 @@ def _pod(
     restart: str,
     read_at_start: object = None,
 ) -> dict[str, Any]:
-    metadata: dict[str, Any] = {"labels": owner.labels(names.RECONCILER)}
-    if read_at_start is not None:
-        metadata["annotations"] = {f"{names.DOMAIN}/config": objects.checksum(read_at_start)}
+    notes = None if read_at_start is None else {f"{names.DOMAIN}/config": objects.checksum(read_at_start)}
     volumes = [
         {"name": "stacks", "projected": {"sources": [_source(config_map) for config_map in files]}},
         {"name": "tmp", "emptyDir": {}},
@@ -178,7 +180,7 @@ def _pod(
         automountServiceAccountToken=True,
         restartPolicy=restart,
     )
-    return {"metadata": metadata, "spec": spec}
+    return objects.pod_template(owner.labels(names.RECONCILER), spec, settings.pods, notes)
 
 
 def _container(settings: config_settings.Settings) -> dict[str, Any]:

@@ -45,7 +45,7 @@ def build(
             setup=plan.base,
             command=hermes.evidence(chain.chain_id, relayer_plan.KEY_NAME),
         )
-        built.append(_deployment(watch, signers, chain.namespace, owner))
+        built.append(_deployment(watch, signers, chain, owner))
     if plan.relays is not None:
         built.append(config(names.HERMES_NAME, plan.relays.config))
         relays = _Instance(
@@ -56,7 +56,7 @@ def build(
             setup=plan.relays,
             command=("start",),
         )
-        built.append(_deployment(relays, signers, chain.namespace, owner))
+        built.append(_deployment(relays, signers, chain, owner))
     return built
 
 
@@ -74,7 +74,10 @@ class _Instance:
 
 
 def _deployment(
-    instance: _Instance, signers: Sequence[hermes_jobs.HermesSigner], namespace: str, owner: objects.Owner
+    instance: _Instance,
+    signers: Sequence[hermes_jobs.HermesSigner],
+    chain: chain.ChainPlan,
+    owner: objects.Owner,
 ) -> dict[str, Any]:
     """Return a Deployment whose pods never overlap, because two would use the same sequence numbers."""
     volumes = [
@@ -85,21 +88,17 @@ def _deployment(
     container = hermes_jobs.container(instance.setup.image, _script(instance, signers), volumes)
     if instance.component == names.HERMES:
         container |= _watched()
+    spec = objects.pod_spec([container], volumes, terminationGracePeriodSeconds=_GRACE_SECONDS)
+    notes = {f"{names.DOMAIN}/config": objects.checksum(instance.setup.config)}
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
-        "metadata": owner.metadata(instance.name, instance.component, namespace, objects.SKIP_AWAIT),
+        "metadata": owner.metadata(instance.name, instance.component, chain.namespace, objects.SKIP_AWAIT),
         "spec": {
             "replicas": 1,
             "strategy": {"type": "Recreate"},
             "selector": {"matchLabels": owner.labels(instance.component)},
-            "template": {
-                "metadata": {
-                    "labels": owner.labels(instance.component),
-                    "annotations": {f"{names.DOMAIN}/config": objects.checksum(instance.setup.config)},
-                },
-                "spec": objects.pod_spec([container], volumes, terminationGracePeriodSeconds=_GRACE_SECONDS),
-            },
+            "template": objects.pod_template(owner.labels(instance.component), spec, chain.pods, notes),
         },
     }
 

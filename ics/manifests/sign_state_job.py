@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ics import model, names
-from ics.config import provider_node
+from ics.config import pods, provider_node
 from ics.consumer import key_check as consumer_key_check
 from ics.consumer import reset as reset_rules
 from ics.cosmos import canonical_json
@@ -19,6 +19,7 @@ DEADLINE_SECONDS = 600
 """Time for volume, image and work; a Job that takes longer is created again, and so scheduled again."""
 _KEPT_SECONDS = 86400
 """Lifetime of Jobs that failed or that a crash left behind; the reconciler deletes the others itself."""
+NO_SETTINGS = pods.PodSettings()
 EMPTY = model.SignedState(height=0, round=0, step=0)
 """Sign state of a key that has signed nothing."""
 
@@ -123,6 +124,7 @@ def mark_job(
     address: str,
     image: str,
     certificates: Sequence[str],
+    settings: pods.PodSettings = NO_SETTINGS,
 ) -> model.Manifest:
     """Return the Job that adds this cluster's certificates to the mark beside a sign state.
 
@@ -133,13 +135,14 @@ def mark_job(
         address: of the key, upper-case hex.
         image: any with a POSIX shell, cat, mv, grep and sha256sum.
         certificates: sha256 (hex) of the certificates that the cluster publishes now.
+        settings: of the pod.
     """
     notes = {
         names.CONSENSUS_ADDRESS: address,
         names.CLUSTER_CERTIFICATES: consumer_key_check.to_annotation(certificates),
     }
     container = _container(MARK_SCRIPT, {"KEY_ADDRESS": address}, image)
-    return _job(owner, mark_job_name(volume_uid, certificates), namespace, notes, container)
+    return _job(owner, mark_job_name(volume_uid, certificates), namespace, notes, container, settings)
 
 
 def name(volume_uid: str) -> str:
@@ -155,6 +158,7 @@ def job(
     image: str,
     reset: model.SignedState | None = None,
     certificates: Sequence[str] = (),
+    settings: pods.PodSettings = NO_SETTINGS,
 ) -> model.Manifest:
     """Return the Job.
 
@@ -167,6 +171,7 @@ def job(
         reset: what the operator confirmed, for a key that may have signed before: it replaces a sign state that is
             broken or lower. None: an empty one is created, unless there is one.
         certificates: sha256 (hex) of the certificates that the cluster publishes now, for the record.
+        settings: of the pod.
     """
     notes = {names.VOLUME_UID: volume_uid, names.CONSENSUS_ADDRESS: address}
     if reset is not None:
@@ -175,7 +180,7 @@ def job(
         notes[names.CLUSTER_CERTIFICATES] = consumer_key_check.to_annotation(certificates)
     environment = {"KEY_ADDRESS": address, "NAMESPACE": namespace, **_environment(reset)}
     container = _container(SCRIPT, environment, image)
-    return _job(owner, name(volume_uid), namespace, notes, container)
+    return _job(owner, name(volume_uid), namespace, notes, container, settings)
 
 
 def _of_provider(script: str) -> str:
@@ -221,6 +226,7 @@ def provider_job(
     volume_uid: str,
     reset: model.SignedState,
     certificates: Sequence[str],
+    settings: pods.PodSettings = NO_SETTINGS,
 ) -> model.Manifest:
     """Return the Job that writes mark and sign state of the provider node's key, by its operator's order.
 
@@ -233,6 +239,7 @@ def provider_job(
         volume_uid: of the current PersistentVolumeClaim.
         reset: the sign state that the operator confirmed; the key signs nothing at or below it.
         certificates: sha256 (hex) of the certificates that the cluster publishes now, for the record.
+        settings: of the pod.
     """
     environment = {"CLAIM_UID": volume_uid, "NAMESPACE": namespace, **_environment(reset)}
     notes = {
@@ -241,7 +248,7 @@ def provider_job(
         names.CLUSTER_CERTIFICATES: consumer_key_check.to_annotation(certificates),
     }
     name = provider_job_name(volume_uid)
-    return _provider_job(owner, namespace, node, name, notes, PROVIDER_SCRIPT, environment)
+    return _provider_job(owner, namespace, node, name, notes, PROVIDER_SCRIPT, environment, settings)
 
 
 def provider_mark_job(
@@ -250,6 +257,7 @@ def provider_mark_job(
     node: provider_node.ProviderNodeSettings,
     volume_uid: str,
     certificates: Sequence[str],
+    settings: pods.PodSettings = NO_SETTINGS,
 ) -> model.Manifest:
     """Return the Job that adds this cluster's certificates to the mark of the provider node's key.
 
@@ -259,10 +267,12 @@ def provider_mark_job(
         node: settings of the provider node, with its key.
         volume_uid: of the current PersistentVolumeClaim.
         certificates: sha256 (hex) of the certificates that the cluster publishes now.
+        settings: of the pod.
     """
     notes = {names.CLUSTER_CERTIFICATES: consumer_key_check.to_annotation(certificates)}
     name = mark_job_name(volume_uid, certificates)
-    return _provider_job(owner, namespace, node, name, notes, PROVIDER_MARK_SCRIPT, {"CLAIM_UID": volume_uid})
+    environment = {"CLAIM_UID": volume_uid}
+    return _provider_job(owner, namespace, node, name, notes, PROVIDER_MARK_SCRIPT, environment, settings)
 
 
 def _provider_job(
@@ -273,6 +283,7 @@ def _provider_job(
     notes: Mapping[str, str],
     script: str,
     environment: Mapping[str, str],
+    settings: pods.PodSettings,
 ) -> model.Manifest:
     container = _container(script, {"KEY_FOLDER": _PROVIDER_KEY, **environment}, node.image)
     container["volumeMounts"].append({"name": "consensus-key", "mountPath": _PROVIDER_KEY, "readOnly": True})
@@ -283,6 +294,7 @@ def _provider_job(
         namespace,
         notes,
         container,
+        settings,
         component=names.PROVIDER_SIGN_STATE,
         beside=names.PROVIDER_NODE,
         claim=names.PROVIDER_NODE,
@@ -299,12 +311,23 @@ def _job(
     namespace: str,
     notes: Mapping[str, str],
     container: Mapping[str, Any],
+    settings: pods.PodSettings,
     *,
     component: str = names.SIGN_STATE,
     beside: str = names.NODE,
     claim: str = names.VOLUME_NAME,
     volumes: Sequence[Mapping[str, Any]] = (),
 ) -> model.Manifest:
+    spec = objects.pod_spec(
+        [container],
+        [
+            {"name": "data", "persistentVolumeClaim": {"claimName": claim}},
+            {"name": "cluster-ca", "configMap": {"name": key_check.CLUSTER_CA_NAME}},
+            *volumes,
+        ],
+        restartPolicy="Never",
+        affinity=_beside_the_node(component, beside),
+    )
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
@@ -313,20 +336,8 @@ def _job(
             "backoffLimit": _RETRIES,
             "activeDeadlineSeconds": DEADLINE_SECONDS,
             "ttlSecondsAfterFinished": _KEPT_SECONDS,
-            "template": {
-                "metadata": {"labels": owner.labels(component)},
-                # A failed pod and its log are kept.
-                "spec": objects.pod_spec(
-                    [container],
-                    [
-                        {"name": "data", "persistentVolumeClaim": {"claimName": claim}},
-                        {"name": "cluster-ca", "configMap": {"name": key_check.CLUSTER_CA_NAME}},
-                        *volumes,
-                    ],
-                    restartPolicy="Never",
-                    affinity=_beside_the_node(component, beside),
-                ),
-            },
+            # A failed pod and its log are kept.
+            "template": objects.pod_template(owner.labels(component), spec, settings),
         },
     }
 

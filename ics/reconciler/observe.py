@@ -113,6 +113,7 @@ async def _first(world: world.World) -> observed.Observed:
         observing = group.create_task(world.nodes.observe(_workloads(memory)))
         waiting = group.create_task(_sign_state_waits(world, memory))
         looking = group.create_task(_provider_node(world, memory))
+        rehearsing = group.create_task(_rehearsals(world, memory))
     snapshot = reading.result()
     world.lease.record_height(snapshot.chain_id, snapshot.height)
     return observed.Observed(
@@ -121,6 +122,7 @@ async def _first(world: world.World) -> observed.Observed:
         observations=observing.result(),
         provider_node=looking.result(),
         sign_state_waits=waiting.result(),
+        rehearsals=rehearsing.result(),
         spare=secrets.token_hex(16),
         recent_slashing=world.terms.slashing(snapshot.moment),
         recent_queued_terms=world.terms.queued(snapshot.moment),
@@ -150,6 +152,12 @@ async def _sign_state_waits(world: world.World, memory: observed.Memory) -> Mapp
     settled = (None, names.WITHDRAWN)
     is_due = any(record.volume_uid not in settled and not record.is_ready for record in records)
     return await world.sign_state.waits() if is_due else {}
+
+
+async def _rehearsals(world: world.World, memory: observed.Memory) -> Mapping[str, model.RehearsalResult]:
+    """Return the rehearsals of chains; query nothing if none is staged."""
+    is_staged = any(not chain.runs for chain in memory.chains.values())
+    return await world.rehearsals.read() if is_staged and world.settings.staging.rehearse else {}
 
 
 async def _answered(
@@ -188,6 +196,7 @@ async def _answered(
         listening = group.create_task(
             _each({c: _is_silent(world, q) for c, q in open_questions.silences.items()})
         )
+        resolving = group.create_task(_unresolved(world, open_questions.hosts))
     launches, used = fetching.result(), checking.result()
     windows, epoch = counting.result()
     slashing = _values(judging.result(), model.SlashingParams).get(_PROVIDER)
@@ -222,6 +231,8 @@ async def _answered(
         slashing_problem=_problems(judging.result()).get(_PROVIDER, observed.slashing_problem),
         queued_terms={**observed.queued_terms, **queued},
         queue_problems={**observed.queue_problems, **_problems(queues.result())},
+        checked_hosts=observed.checked_hosts.union(open_questions.hosts),
+        unresolved=observed.unresolved | resolving.result(),
         windows={**observed.windows, **_values(windows, model.SigningWindow)},
         window_problems={**observed.window_problems, **_problems(windows)},
         epoch=epoch,
@@ -258,6 +269,10 @@ async def _is_silent(world: world.World, question: questions.SilenceQuestion) ->
         if question.address in await world.nodes.signers(question.namespace, height):
             return False  # another node has the key, as KeySignsElsewhere says
     return True
+
+
+async def _unresolved(world: world.World, hosts: Mapping[str, bool]) -> frozenset[str]:
+    return await world.lookups.unresolved(hosts) if hosts else frozenset()
 
 
 async def _balances(world: world.World, accounts: tuple[str, ...]) -> Mapping[str, int]:

@@ -18,6 +18,7 @@ from ics.reconciler import (
     opt_ins,
     outcome,
     provider_node,
+    rehearsals,
     relayer_jobs,
     sign_state,
     world,
@@ -96,7 +97,9 @@ async def run_pass(
             _, desired, more = await _assign(world, engine, sender, observed, desired, due, collector)
             sent = (*sent, *more)
         # Run-time state last: it follows what the engine created.
+        await _copy_pull_secrets(world, desired, collector)
         await _route(world, desired, observed, collector)
+        await rehearsals.advance(world, desired, observed, collector)
         restarted = await _advance_sign_states(world, desired, observed, collector)
         await provider_node.tend(world, desired, observed, collector)
         await key_guard.tend(world, desired, observed, collector)
@@ -349,6 +352,16 @@ async def _route(
     pods = {c: observation.pod for c, observation in observed.observations.items() if c in routed}
     with collector.chain(""):
         await world.gateway.ensure_slices(pods, desired.paused, desired.open_ports)
+
+
+async def _copy_pull_secrets(
+    world: world.World, desired: desired.Desired, collector: outcome.Collector
+) -> None:
+    """Copy the registries' credentials before any pod of a chain needs them."""
+    for planned in desired.chains:
+        if planned.pods.image_pull_secrets and planned.consumer_id not in desired.paused:
+            with collector.chain(planned.consumer_id):
+                await world.pull_secrets.ensure(planned)
 
 
 async def _advance_sign_states(

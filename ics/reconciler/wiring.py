@@ -14,7 +14,16 @@ from typing import TYPE_CHECKING, TypeAlias
 import httpx
 
 from ics import engines, errors, model
-from ics.cluster import gateway, hermes_jobs, provider_sign_state, secrets, sign_state, tx_journal
+from ics.cluster import (
+    gateway,
+    hermes_jobs,
+    provider_sign_state,
+    pull_secrets,
+    rehearsals,
+    secrets,
+    sign_state,
+    tx_journal,
+)
 from ics.cluster.api import client, connect, lease, lease_holder
 from ics.cluster.nodes import control, observe
 from ics.cluster.state import read as read_state
@@ -27,7 +36,7 @@ from ics.engines.pulumi import secure_config, stack
 from ics.keys import derivation
 from ics.manifests import objects
 from ics.provider.rest import queries, relayer_queries
-from ics.reconciler import world
+from ics.reconciler import lookups, world
 from ics.reconciler.daemon import definitions as daemon_definitions
 
 _LEASE_SECONDS = 120
@@ -376,8 +385,11 @@ class Adapters:
         self.nodes = control.Nodes(kube, owner, lease.ensure, timeouts)
         self.sign_state = sign_state.SignState(kube, owner, lease.ensure)
         self.provider_sign_state = provider_sign_state.ProviderSignState(
-            kube, owner, settings.gateway.namespace, lease.ensure
+            kube, owner, settings.gateway.namespace, lease.ensure, settings.pods
         )
+        self.lookups = lookups.Lookups()
+        self.rehearsals = rehearsals.Rehearsals(kube, owner, settings, lease.ensure)
+        self.pull_secrets = pull_secrets.PullSecrets(kube, owner, settings.gateway.namespace, lease.ensure)
         self.hermes_jobs = hermes_jobs.HermesJobs(kube, owner, lease.ensure)
         self.gateway = gateway.Gateway(kube, owner, settings.gateway.namespace, lease.ensure)
 
@@ -401,6 +413,9 @@ class Adapters:
             provider_sign_state=self.provider_sign_state,
             hermes_jobs=self.hermes_jobs,
             gateway=self.gateway,
+            lookups=self.lookups,
+            pull_secrets=self.pull_secrets,
+            rehearsals=self.rehearsals,
             lease=self.lease,
             imported=imported,
         )

@@ -276,6 +276,38 @@ class Gateway(Protocol):
         ...
 
 
+class Rehearsals(Protocol):
+    """Jobs that try the start of staged chains with throw-away keys."""
+
+    async def read(self) -> Mapping[str, model.RehearsalResult]:
+        """Return the newest rehearsal of each chain, by consumer id."""
+        ...
+
+    async def ensure(self, chain: chain.ChainPlan) -> object:
+        """Create the Job of a chain's rehearsal, and its files, in place of any earlier ones."""
+        ...
+
+    async def stop(self, chain: chain.ChainPlan) -> object:
+        """Delete the Jobs of a chain that is launched, so that its node has the room."""
+        ...
+
+
+class PullSecrets(Protocol):
+    """Credentials of registries in the chains' namespaces."""
+
+    async def ensure(self, chain: chain.ChainPlan) -> object:
+        """Copy the pull secrets of a chain's pods into its namespace, unless the copies are up to date."""
+        ...
+
+
+class Lookups(Protocol):
+    """Addresses of host names."""
+
+    async def unresolved(self, hosts: Mapping[str, bool]) -> frozenset[str]:
+        """Return the host names without an address; for those that are True, an earlier answer will do."""
+        ...
+
+
 class Lease(Protocol):
     """Lease that lets one reconciler act for a validator."""
 
@@ -314,6 +346,9 @@ class World:
     provider_sign_state: ProviderSignState
     hermes_jobs: HermesJobs
     gateway: Gateway
+    lookups: Lookups
+    pull_secrets: PullSecrets
+    rehearsals: Rehearsals
     lease: Lease
     imported: Mapping[str, derivation.ConsensusKey] = field(default_factory=dict)
     """Imported consensus keys by consumer id."""

@@ -301,6 +301,9 @@ class Pass:
             provider_sign_state=cast(Any, None),  # there is no provider node
             hermes_jobs=cast(Any, None),
             gateway=cast(Any, Gateway()),
+            lookups=cast(Any, None),  # there are no names
+            pull_secrets=cast(Any, None),  # there are none
+            rehearsals=cast(Any, None),  # they are switched off
             lease=self,
             opt_in_requests=ordered if installation.joins else frozenset(),
             move_requests=ordered if installation.moves else frozenset(),

@@ -226,6 +226,8 @@ def settings(name: str = "alice", **changes: Any) -> config_settings.Settings:
         },
         "account": {"env": "ACCOUNT"},
         "seed": {"env": "SEED"},
+        # Tests of the checklist and of rehearsals switch them on.
+        "staging": {"checklist": "none", "rehearse": False},
         **changes,
     }
     return config_settings.parse(values, "test")
@@ -451,7 +453,18 @@ def world(cluster: object = None, **changes: Any) -> reconciler_world.World:
         "provider": Unused(),
         "lease": Unused(),
         **dict.fromkeys(
-            ("state", "nodes", "sign_state", "provider_sign_state", "hermes_jobs", "gateway"), adapter
+            (
+                "state",
+                "nodes",
+                "sign_state",
+                "provider_sign_state",
+                "hermes_jobs",
+                "gateway",
+                "lookups",
+                "pull_secrets",
+                "rehearsals",
+            ),
+            adapter,
         ),
         **changes,
     }

@@ -8,6 +8,7 @@ from typing import Any
 
 from ics import errors, model
 from ics.cli import options, output, transactions
+from ics.conditions import Reason, Severity
 from ics.config import units
 from ics.consumer import participation, status
 from ics.cosmos import times
@@ -104,6 +105,9 @@ def _raise_obstacle(chain: status.ChainReport, result: outcome.Outcome) -> None:
     if troubles:
         raise troubles[0].error
     if chain.participation is participation.Participation.SELECTED:
+        for condition in chain.conditions:
+            if condition.reason is Reason.CHECKLIST_FAILED and condition.severity is Severity.CRITICAL:
+                raise errors.Permanent(f"{chain.chain_id} was not joined: {condition.message}")
         return
     reasons = [f"{condition.reason}: {condition.message}" for condition in chain.conditions]
     raise errors.Permanent(f"{chain.chain_id} was not joined: {'; '.join(reasons) or chain.phase}")

@@ -13,6 +13,7 @@ from ics.cosmos import answers, times
 _COMMITTED = 2
 """BlockIDFlagCommit: the signature is for the block itself (1 is absent, 3 is nil)."""
 NO_ANSWER = "its RPC does not answer in time"
+_LONGEST_DETAIL = 200
 _ADDRESS = re.compile(r"(?<![\w-])\[?[0-9a-f:.]+\]?:\d+")
 
 
@@ -21,18 +22,23 @@ def pod(item: Mapping[str, Any]) -> model.PodStatus:
     spec, status = item.get("spec") or {}, item.get("status") or {}
     conditions = {c["type"]: c for c in status.get("conditions") or []}
     containers = status.get("containerStatuses") or []
+    notes = item["metadata"].get("annotations") or {}
     gone_by = _moment(item["metadata"].get("deletionTimestamp"))
+    waiting, detail = _waiting([*(status.get("initContainerStatuses") or []), *containers], conditions)
     return model.PodStatus(
         name=item["metadata"]["name"],
         ip=(status.get("podIP") or None) if status.get("phase") == "Running" else None,
         node_name=spec.get("nodeName") or None,
         is_ready=conditions.get("Ready", {}).get("status") == "True" and gone_by is None,
         restarts=max((c.get("restartCount", 0) for c in containers), default=0),
-        waiting=_waiting([*(status.get("initContainerStatuses") or []), *containers], conditions),
+        waiting=waiting,
+        detail=detail,
         uid=item["metadata"].get("uid", ""),
         created=_moment(item["metadata"].get("creationTimestamp")),
         started=_moment(next((_started(c) for c in containers), None)),
         gone_by=gone_by,
+        template=notes.get(names.TEMPLATE, ""),
+        pod_settings=notes.get(names.POD_SETTINGS, ""),
         key_check=_key_check(status.get("initContainerStatuses") or [], containers),
     )
 
@@ -59,15 +65,23 @@ def _moment(text: str | None) -> datetime.datetime | None:
     return None if text is None else times.parse_time(text)
 
 
-def _waiting(containers: Sequence[Mapping[str, Any]], conditions: Mapping[str, Mapping[str, Any]]) -> str:
+def _waiting(
+    containers: Sequence[Mapping[str, Any]], conditions: Mapping[str, Mapping[str, Any]]
+) -> tuple[str, str]:
+    """Return why a pod waits, and what the scheduler or the kubelet says about it; two empty texts if it does not."""
     scheduled = conditions.get("PodScheduled", {})
     if scheduled.get("status") == "False":
-        return str(scheduled.get("reason") or "Unschedulable")
+        return str(scheduled.get("reason") or "Unschedulable"), _shortened(scheduled.get("message"))
     for container in containers:
         waiting = (container.get("state") or {}).get("waiting")
         if waiting is not None:
-            return str(waiting.get("reason") or "Waiting")
-    return ""
+            return str(waiting.get("reason") or "Waiting"), _shortened(waiting.get("message"))
+    return "", ""
+
+
+def _shortened(text: object) -> str:
+    line = " ".join(str(text or "").split())
+    return line if len(line) <= _LONGEST_DETAIL else f"{line[: _LONGEST_DETAIL - 1]}…"
 
 
 def result(path: str, body: Mapping[str, Any]) -> answers.Field:

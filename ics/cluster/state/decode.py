@@ -267,6 +267,17 @@ def _chain(namespaces: Sequence[_NamespaceState]) -> observed.ChainMemory:
     )
 
 
+def gateway_address(services: Iterable[Item]) -> str:
+    """Return the address of the shared LoadBalancer, an IP address or a host name; empty if it has none."""
+    for item in services:
+        ingress = ((item.get("status") or {}).get("loadBalancer") or {}).get("ingress") or []
+        for entry in ingress:
+            address = entry.get("ip") or entry.get("hostname")
+            if address:
+                return str(address)
+    return ""
+
+
 def open_ports(services: Iterable[Item]) -> Mapping[str, model.OpenPorts]:
     """Return the open ports of the chains from the record on the shared LoadBalancer's Service.
 

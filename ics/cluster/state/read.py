@@ -86,7 +86,7 @@ class StateReader:
             return [item for item in items if names.CONSUMER in item["metadata"]["labels"]]
 
         gateway, volumes, secrets, workloads, run_time, geneses, *relaying = await asyncio.gather(
-            self._kube.select(kinds.SERVICE, owner | {names.COMPONENT: names.GATEWAY}, only_metadata=True),
+            self._kube.select(kinds.SERVICE, owner | {names.COMPONENT: names.GATEWAY}),
             listed(kinds.VOLUME_CLAIM, names.VOLUME, names.PROVIDER_NODE),
             listed(kinds.SECRET, names.CONSENSUS_KEY),
             listed(kinds.STATEFUL_SET, names.NODE, names.PROVIDER_NODE),
@@ -113,6 +113,7 @@ class StateReader:
         return dataclasses.replace(
             state,
             open_ports=decode.open_ports(filter(self._is_own, gateway)),
+            gateway_address=decode.gateway_address(filter(self._is_own, gateway)),
             provider_node=provider_record.memory(
                 *(shared[kind] for kind in (kinds.VOLUME_CLAIM, kinds.STATEFUL_SET, kinds.CONFIG_MAP))
             ),

@@ -93,10 +93,12 @@ def test_final_genesis_larger_than_config_map_is_not_joined() -> None:
 
 
 def test_completed_genesis_larger_than_config_map_starts_no_node() -> None:
+    noise = hashlib.shake_256(b"denom").hexdigest(300_000)
+    denoms = [f"d{noise[at : at + 120]}" for at in range(0, len(noise), 120)]
     funds = factories.example(
         genesis={
             "base": {"file": "base.json"},
-            "reward_denoms": {"consumer": [hashlib.shake_256(b"denom").hexdigest(300_000)]},
+            "reward_denoms": {"consumer": denoms},
         }
     )
     [decision] = judge(dataclasses.replace(funds, genesis=FITTING), P.LAUNCHED).decisions

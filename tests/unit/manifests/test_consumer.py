@@ -297,7 +297,7 @@ def test_overrides_of_definition_precede_defaults_in_config_files() -> None:
     config = tomllib.loads(node_files.config_toml(known, "alice"))
     app = tomllib.loads(node_files.app_toml(known))
     assert (config["moniker"], config["p2p"]["pex"]) == ("mine", False)
-    assert config["p2p"]["seeds"] == "a" * 40 + "@seed.example.com:26656"
+    assert config["p2p"]["seeds"] == ""  # they are in a file of their own
     assert config["consensus"]["double_sign_check_height"] == 0
     assert app["api"] == {"enable": True, "address": "tcp://0.0.0.0:1317", "swagger": True}
 

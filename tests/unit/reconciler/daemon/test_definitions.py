@@ -14,7 +14,9 @@ from ics.reconciler import reconcile, wiring
 from ics.reconciler.daemon import definitions
 from tests.unit import factories
 
-BASE = b"{}"
+BASE = b'{"app_state": {}}'
+OTHER = b'{"app_state": {"auth": {}}}'
+NO_STATE = "the genesis file has no app_state; use the file that `init` or the launch team writes"
 URL = "https://launch.example/genesis.json"
 FETCHED = {"base": {"url": URL, "sha256": canonical_json.sha256_hex(BASE)}}
 TRANSIENT = f"the genesis file is not available: {URL}: no answer"
@@ -103,10 +105,10 @@ async def test_fetched_genesis_is_kept_when_another_file_changes(play: Play) -> 
     play.define("one", FETCHED)
     await play.definitions.load()
     play.answer = None
-    play.write("two.json", "{}")
+    play.write("two.json", OTHER.decode())
     play.define("two", {"base": {"file": "two.json"}})
     assert await play.looks(3) == [False, True, False]
-    assert play.known == [("one", "consumer:1", BASE, ""), ("two", "consumer:1", b"{}", "")]
+    assert play.known == [("one", "consumer:1", BASE, ""), ("two", "consumer:1", OTHER, "")]
     assert play.fetched == 1
 
 
@@ -116,15 +118,15 @@ async def test_edited_definition_and_genesis_are_reloaded(play: Play) -> None:
     [(_, _, genesis, problem)] = play.known
     assert genesis is None
     assert "No such file" in problem
-    play.write("one.json", "{}")
+    play.write("one.json", OTHER.decode())
     assert await play.looks() == [False, True]
-    assert play.known == [("one", "consumer:1", b"{}", "")]
+    assert play.known == [("one", "consumer:1", OTHER, "")]
     play.define("one", {"base": {"file": "one.json"}}, image="consumer:2")
     assert await play.looks() == [False, True]
-    assert play.known == [("one", "consumer:2", b"{}", "")]
-    play.write("one.json", "[]")
+    assert play.known == [("one", "consumer:2", OTHER, "")]
+    play.write("one.json", '{"app_state": []}')
     assert await play.looks() == [False, True]
-    assert play.known == [("one", "consumer:2", b"[]", "")]
+    assert play.known == [("one", "consumer:2", None, NO_STATE)]
     (play.chains / "one.yaml").unlink()
     assert await play.looks() == [False, True]
     assert play.known == []

@@ -1,0 +1,126 @@
+"""`ics chain rehearse`: tries the start of a chain's node by hand, with throw-away keys."""
+
+import argparse
+import asyncio
+import contextlib
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+from ics import errors, model, names
+from ics.cli import options, output
+from ics.cluster import pull_secrets, rehearsals
+from ics.cluster.api import client, kinds
+from ics.config import chain_definition
+from ics.consumer import rehearsal
+from ics.manifests import objects
+from ics.manifests import rehearsal as manifests_rehearsal
+from ics.reconciler import wiring
+
+_EVERY = 1.0
+"""Seconds between two looks at the Job."""
+_CONSUMER = "rehearsal"
+"""In place of a consumer id: no pass finds these objects."""
+
+
+def register(parser: argparse.ArgumentParser, name: str) -> None:
+    """Add the commands of the group; each sets `run`, which takes the arguments and returns an exit code."""
+    commands = parser.add_subparsers(dest="what", required=True, metavar="COMMAND")
+    text = (
+        "Start the image of a definition on its genesis, with throw-away keys in a namespace of its own, until block"
+        f" 1 or for {rehearsal.SECONDS} s; then delete everything again."
+    )
+    rehearse = options.add_command(commands, "rehearse", text)
+    rehearse.add_argument("definition", metavar="DEFINITION", help="Name of the definition.")
+    text = "Chain id (default: that of the definition or its genesis)."
+    rehearse.add_argument("--chain-id", metavar="ID", help=text)
+    text = "First height of the chain (default: 1)."
+    rehearse.add_argument("--initial-height", metavar="N", type=int, help=text)
+    rehearse.set_defaults(run=options.on_stack(_rehearse))
+
+
+async def _rehearse(args: argparse.Namespace, stack: wiring.OpenStack) -> int:
+    settings = stack.world.settings
+    loaded = _definition(stack, args.definition)
+    chain_id = args.chain_id or _chain_id(loaded)
+    parameters = rehearsal.Chain(
+        provider_chain_id=settings.provider.chain_id,
+        consumer_id="0",
+        chain_id=chain_id,
+        initial_height=args.initial_height or 1,
+        unbonding_period=rehearsal.UNBONDING,
+    )
+    prepared = rehearsal.prepare(loaded, parameters, settings, wiring.now())
+    if prepared is None:
+        raise errors.SettingsError(
+            f"definition {args.definition}: {loaded.problem or 'its genesis cannot be completed'}; fix its genesis"
+        )
+    owner = objects.Owner(settings.validator, settings.provider.chain_id, _CONSUMER, chain_id)
+    pods = settings.pods.merged(loaded.definition.pods)
+    namespace = f"{settings.cluster.namespace_prefix}rehearsal-{secrets.token_hex(4)}"
+    async with _namespace(stack.kube, owner, namespace):
+        copies = pull_secrets.PullSecrets(stack.kube, owner, settings.gateway.namespace, _nothing)
+        await copies.ensure_in(owner, namespace, pods.image_pull_secrets)
+        run = rehearsals.Run(namespace, prepared, loaded.definition, settings.node, pods)
+        await rehearsals.start(stack.kube, owner, run)
+        result = await _ended(stack.kube, owner, namespace)
+    is_ok = result.state is model.JobState.DONE
+    said = result.message or result.waiting or "its pod ended without a word"
+    value = {"definition": args.definition, "chain_id": chain_id, "ok": is_ok, "text": said}
+    output.emit(args, value, [f"{args.definition}: {'ok' if is_ok else 'failed'}: {said}"])
+    return 0 if is_ok else 2
+
+
+async def _nothing() -> None:
+    """Stand in for the Lease: nothing of the validator's own is written."""
+
+
+def _definition(stack: wiring.OpenStack, name: str) -> chain_definition.LoadedDefinition:
+    for loaded in stack.world.definitions:
+        if loaded.definition.name == name:
+            return loaded
+    known = ", ".join(loaded.definition.name for loaded in stack.world.definitions) or "none"
+    raise errors.SettingsError(f"definition {name!r}: not in stacks/chains; use one of: {known}")
+
+
+def _chain_id(loaded: chain_definition.LoadedDefinition) -> str:
+    """Return the chain id that a definition or its genesis names.
+
+    Raises:
+        SettingsError: neither names one.
+    """
+    pattern = loaded.definition.match.chain_id
+    own = pattern if not set(pattern) & set("*?[") else rehearsal.chain_id_of(loaded.genesis or b"{}")
+    if not own:
+        raise errors.SettingsError(
+            f"definition {loaded.definition.name}: matches several chain ids; use --chain-id ID"
+        )
+    return own
+
+
+@contextlib.asynccontextmanager
+async def _namespace(kube: client.KubeClient, owner: objects.Owner, namespace: str) -> AsyncIterator[None]:
+    """Create a namespace, and delete it with everything in it, whatever happens."""
+    metadata = owner.metadata(namespace, names.REHEARSAL)
+    metadata["labels"]["pod-security.kubernetes.io/enforce"] = "restricted"
+    manifest = {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}
+    created = await kube.apply(manifest, names.LOOP_MANAGER)
+    try:
+        yield
+    finally:
+        # Also when it is interrupted; nothing else would ever delete it.
+        await asyncio.shield(kube.delete(kinds.NAMESPACE, None, namespace, created.body["metadata"]["uid"]))
+
+
+async def _ended(
+    kube: client.KubeClient,
+    owner: objects.Owner,
+    namespace: str,
+    pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
+) -> model.RehearsalResult:
+    """Wait until the Job has ended; its own deadline lets it end in any case."""
+    for _ in range(int((manifests_rehearsal.DEADLINE_SECONDS + 60) / _EVERY)):
+        result = await rehearsals.read_one(kube, owner, namespace)
+        if result.state is not model.JobState.RUNNING:
+            return result
+        await pause(_EVERY)
+    return result
