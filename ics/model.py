@@ -303,6 +303,8 @@ class PodStatus:
     """Deadline of a pod that is being deleted, if its kubelet is running."""
     key_check: str = ""
     """Result of the check whether its node gets the consensus key, see `ics.consumer.key_check`; empty: none yet."""
+    ending: str = ""
+    """Message with which the node's container ended last, see `ics.consumer.binary_check`; empty: none."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -94,13 +94,14 @@ def _mounts(*paths: tuple[str, str]) -> list[dict[str, Any]]:
 def _container(desired: desired.Desired, chain: chain.ChainPlan, genesis: bytes) -> dict[str, Any]:
     environment = {
         "BINARY": chain.definition.binary,
+        "BINARY_HASH": chain.definition.binary_hash or "",
         # Some programs write to it as soon as they start; the node's data is on the volume.
         "HOME": TEMPORARY,
         "GENESIS_SHA256": canonical_json.sha256_hex(genesis),
         "KEY_ADDRESS": chain.key.key.address.hex().upper(),
     }
     return {
-        "name": "node",
+        "name": names.NODE_CONTAINER,
         "image": chain.definition.image,
         "imagePullPolicy": "IfNotPresent",
         "command": ["/bin/sh", f"{node_files.CONFIG}/start.sh"],

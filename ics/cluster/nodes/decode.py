@@ -34,12 +34,14 @@ def pod(item: Mapping[str, Any]) -> model.PodStatus:
         started=_moment(next((_started(c) for c in containers), None)),
         gone_by=gone_by,
         key_check=_message(status.get("initContainerStatuses") or [], names.KEY_CHECK),
+        ending=_message(containers, names.NODE_CONTAINER, "state")
+        or _message(containers, names.NODE_CONTAINER, "lastState"),
     )
 
 
-def _message(containers: Sequence[Mapping[str, Any]], name: str) -> str:
-    """Return the termination message of a container that has ended, else an empty text."""
-    states = [container.get("state") or {} for container in containers if container.get("name") == name]
+def _message(containers: Sequence[Mapping[str, Any]], name: str, state: str = "state") -> str:
+    """Return the termination message of a container that has ended, now or before its restart, else an empty text."""
+    states = [container.get(state) or {} for container in containers if container.get("name") == name]
     return next((str((state.get("terminated") or {}).get("message") or "") for state in states), "")
 
 
