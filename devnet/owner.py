@@ -107,6 +107,20 @@ def delegate(operator_address: str, amount: int) -> None:
     _broadcast("staking", "delegate", operator_address, f"{amount}{plan.DENOM}")
 
 
+def pay(address: str, amount: int) -> None:
+    """Send coins from the owner's account.
+
+    Args:
+        address: who gets them.
+        amount: amount in the provider's denom.
+
+    Raises:
+        Permanent: the provider rejects it.
+        Transient: the transaction is not in a block in time.
+    """
+    _broadcast("bank", "send", "owner", address, f"{amount}{plan.DENOM}")
+
+
 def submit_proposal(path: Path) -> None:
     """Puts a proposal to the provider's governance.
 

@@ -109,6 +109,7 @@ class Reason(enum.StrEnum):
     REKEYED_TOO_OFTEN = "RekeyedTooOften"
     JAIL_NEAR = "JailNear"
     VOTE_NEEDED = "VoteNeeded"
+    KEY_EXCHANGE = "KeyExchange"
     KEY_SIGNS_ELSEWHERE = "KeySignsElsewhere"
     KEY_SHARED = "KeyShared"
     PROVIDER_KEY_IN_SET = "ProviderKeyInSet"
@@ -313,8 +314,8 @@ CATALOGUE: Final[Mapping[Reason, CatalogueEntry]] = {
         ),
         look="`ics consumer show CONSUMER_ID`: connection_id",
         action=(
-            "Run the node yourself with the key of `ics keys export CONSUMER_ID`. To leave instead, run `ics opt-out"
-            " CONSUMER_ID` right after the launch; the provider refuses it before."
+            "Run the node yourself with the key of `ics keys export CONSUMER_ID --stack NAME`. To leave instead, run"
+            " `ics opt-out CONSUMER_ID` right after the launch; the provider refuses it before."
         ),
         is_settled=True,
         is_foreign=True,
@@ -536,8 +537,8 @@ CATALOGUE: Final[Mapping[Reason, CatalogueEntry]] = {
         severities=_CRITICAL,
         topics=(Topic.SIGNING,),
         meaning=(
-            "The sign state of the chain's key is lost with its volume. The node has a new key, which is assigned"
-            " automatically; blocks are missed until the chain's validator set has it."
+            "The sign state of the chain's key is lost, or of another cluster. The node has a new key, which is"
+            " assigned automatically; blocks are missed until the chain's validator set has it."
         ),
         look="`docs/signing.md`; why the volume was lost",
         action="None, it heals on its own. See that the account can pay for one transaction.",
@@ -582,6 +583,16 @@ CATALOGUE: Final[Mapping[Reason, CatalogueEntry]] = {
             "Make sure that no other node has the key, then run `ics sign-state reset CONSUMER_ID --confirm CHAIN_ID"
             " --allow-current-height`."
         ),
+    ),
+    Reason.KEY_EXCHANGE: CatalogueEntry(
+        severities=_INFO,
+        topics=(Topic.SIGNING,),
+        meaning=(
+            "The operator ordered a new key for a chain that runs. The node signs with the present one until the"
+            " chain's validator set has the new one, then it starts again with that; only a few blocks are missed."
+        ),
+        look="`ics status`; `ics hermes status CONSUMER_ID`, for the update is relayed",
+        action="Wait for the next epoch.",
     ),
     Reason.KEY_SIGNS_ELSEWHERE: CatalogueEntry(
         severities=_CRITICAL,
@@ -649,12 +660,12 @@ CATALOGUE: Final[Mapping[Reason, CatalogueEntry]] = {
         topics=(Topic.SIGNING,),
         meaning=(
             "The volume's mark knows none of this cluster's certificates: its CA was replaced at once, or the cluster"
-            " was restored from another cluster, which may still run. The node runs without the key; no other key is"
-            " assigned. It gets the key back after 20 blocks without its signature."
+            " was restored from another cluster, which may still run. The node runs without the key, and relays"
+            " nothing. After 20 blocks without the key's signature a new key is assigned, as for a lost volume."
         ),
         look="`kubectl -n NAMESPACE get configmap kube-root-ca.crt -o yaml`; whether another cluster has these volumes",
         action=(
-            "Wait, or, once no other cluster runs with these volumes, run"
+            "Wait, or, if no other cluster runs with these volumes, keep the key by"
             " `ics sign-state reset CONSUMER_ID --confirm CHAIN_ID`."
         ),
     ),
@@ -663,7 +674,8 @@ CATALOGUE: Final[Mapping[Reason, CatalogueEntry]] = {
         topics=(Topic.SIGNING,),
         meaning=(
             "A second namespace has a node of the same chain: it was copied, by hand or by a backup tool. The copy"
-            " never votes and nothing is done to it; the original goes on. Its relayer may use the same accounts."
+            " never votes. Its relayer is stopped, because it has the same accounts; nothing else is done to it. The"
+            " original goes on."
         ),
         look="The namespaces in the message; `kubectl -n COPY get all`",
         action="Delete the copied namespace.",

@@ -38,3 +38,11 @@ class SettingsError(Permanent):
 def describe_unexpected(error: Exception) -> str:
     """Return one line about an error that the program does not expect."""
     return f"unexpected {type(error).__name__}: {' '.join(str(error).split())}"
+
+
+def of_chain(error: Exception) -> IcsError:
+    """Return an error of one chain's query as the answer of that chain, so that it stops no other one.
+
+    An error that the program does not expect is a fault that a retry may meet again.
+    """
+    return error if isinstance(error, IcsError) else Permanent(describe_unexpected(error))

@@ -218,6 +218,8 @@ class Place:
     """Id of the place whose sign state was lost, if this one takes over from it."""
     is_moved: bool = False
     """Whether the operator moved the chain to it from another installation."""
+    is_ordered: bool = False
+    """Whether the operator ordered it in place of a sound one, which signs until the chain's set has the new key."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

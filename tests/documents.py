@@ -195,18 +195,21 @@ class Reader:
         return re.sub(r"(?<![A-Z_])[A-Z][A-Z_]+(?![A-Z_])", value, text)
 
 
-def reader(folder: pathlib.Path, root: pathlib.Path, placeholders: Mapping[str, str]) -> Reader:
+def reader(
+    folder: pathlib.Path, root: pathlib.Path, placeholders: Mapping[str, str], python: str = sys.executable
+) -> Reader:
     """A reader with a home and an `ics` on the path.
 
     Args:
         folder: an empty one.
         root: the project's folder.
         placeholders: what the words in capitals stand for.
+        python: what runs `ics`, as words of a shell.
     """
     programs, home = folder / "bin", folder / "home"
     programs.mkdir()
     home.mkdir()
-    for name, command in (("ics", f"{sys.executable} -m ics.cli.__main__"), ("python", sys.executable)):
+    for name, command in (("ics", f"{python} -m ics.cli.__main__"), ("python", sys.executable)):
         (programs / name).write_text(f'#!/bin/sh\nexec {command} "$@"\n')
         (programs / name).chmod(0o755)
     environment = {

@@ -139,6 +139,26 @@ class HermesJobs:
             await self._kube.delete(kinds.POD, namespace, metadata["name"], metadata["uid"])
         return len(pods)
 
+    async def stop_copy(self, namespace: str) -> None:
+        """Stop the relayer in a copied namespace, which signs with the same accounts as the original's.
+
+        Raises:
+            Transient: the API server is unreachable.
+            Permanent: the permission is missing.
+        """
+        await self._ensure_lease()
+        found = await self._kube.find(kinds.DEPLOYMENT, namespace, names.HERMES_NAME, only_metadata=True)
+        if found is None:
+            return
+        metadata = {"name": names.HERMES_NAME, "namespace": namespace, "uid": found["metadata"]["uid"]}
+        manifest = {
+            "apiVersion": "apps/v1",
+            "kind": "Deployment",
+            "metadata": metadata,
+            "spec": {"replicas": 0},
+        }
+        await self._kube.apply(manifest, names.LOOP_MANAGER, only_metadata=True)
+
     async def _ensure(self, job: model.Manifest, before_writing: BeforeWriting) -> model.JobState:
         metadata = job["metadata"]
         name, namespace = metadata["name"], metadata["namespace"]

@@ -62,9 +62,22 @@ class ProviderSignState:
         await self._write(model.ProviderRecord(volume_uid=volume_uid, reset=reset, is_ready=False))
 
     async def ensure_job(
-        self, node: provider_node.ProviderNodeSettings, volume_uid: str, reset: model.SignedState
+        self,
+        node: provider_node.ProviderNodeSettings,
+        volume_uid: str,
+        reset: model.SignedState,
+        address: str,
     ) -> model.JobState:
         """Create the Job that writes mark and sign state unless it exists; record it once it is done.
+
+        With the same write the watermark becomes the height of that sign state, so that an older copy is refused from
+        the node's first start on.
+
+        Args:
+            node: settings of the node.
+            volume_uid: of the recorded claim.
+            reset: the sign state that the operator ordered.
+            address: of the validator's own key, upper-case hex.
 
         Raises:
             Transient: the Job is of another order, or did not end in time; it is deleted.
@@ -91,9 +104,10 @@ class ProviderSignState:
         state = await self._judged(job)
         if state is model.JobState.DONE:
             known = key_check.from_annotation(notes.get(names.CLUSTER_CERTIFICATES, ""))
-            await self._write(
-                model.ProviderRecord(volume_uid=volume_uid, reset=reset, is_ready=True, certificates=known)
+            record = model.ProviderRecord(
+                volume_uid=volume_uid, reset=reset, is_ready=True, certificates=known
             )
+            await self._write(record, watermark.Change(address=address, height=reset.height))
             await self._remove(job)
         return state
 
@@ -168,11 +182,11 @@ class ProviderSignState:
             return None, model.Watermark()
         return provider_record.record(found), provider_record.watermark(found)
 
-    async def _write(self, record: model.ProviderRecord) -> None:
+    async def _write(self, record: model.ProviderRecord, change: watermark.Change | None = None) -> None:
         # The heights of an earlier volume stay: no sign state may be below them.
         found = await self._kube.find(kinds.CONFIG_MAP, self._namespace, names.PROVIDER_SIGNING)
         before = model.Watermark() if found is None else provider_record.watermark(found)
-        await self._apply(record, before)
+        await self._apply(record, before if change is None else watermark.after(before, change))
 
     async def _apply(self, record: model.ProviderRecord, mark: model.Watermark) -> None:
         metadata = self._owner.metadata(

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from ics import errors, model, names
 from ics.conditions import Condition, Reason
 from ics.config import chain_definition, secret_sources, settings
-from ics.consumer import context, lifecycle, observed, participation, places, signing
+from ics.consumer import context, key_check, lifecycle, observed, participation, places, signing
 from ics.consumer import genesis as consumer_genesis
 from ics.consumer import watchdog as consumer_watchdog
 from ics.consumer.peers import peering, ports, publication
@@ -48,6 +48,8 @@ class ChainPlan:
     watermark: model.Watermark = field(default_factory=model.Watermark)
     certificates: tuple[str, ...] = ()
     """sha256 (hex) of the cluster's certificates that the mark beside the sign state knows."""
+    next: "ChainPlan | None" = None
+    """The same with the key that the operator ordered instead, which the node has not got yet."""
     sign_state_waits: str = ""
     """Reason why the pod of the sign-state Job waits; empty if it does not wait or does not exist."""
 
@@ -99,7 +101,6 @@ def plan_chain(
         is_stopped = shutdown.stage is lifecycle.ShutdownStage.DRAINING
         relayer_plan, more = _relayer(dataclasses.replace(relayer_inputs, is_stopped=is_stopped))
         conditions += more
-    record = places.record_of(memory.records, selected_key.place)
     sign_state = _sign_state(context, summary, detail, selected_key, memory)
     record = places.record_of(memory.records, selected_key.place)
     chain = ChainPlan(
@@ -128,7 +129,28 @@ def plan_chain(
         certificates=() if record is None else record.certificates,
         sign_state_waits=context.observed.sign_state_waits.get(summary.consumer_id, ""),
     )
+    if selected_key.next is not None:
+        ordered = _with_ordered_key(context, summary, detail, memory, chain, selected_key.next)
+        chain = dataclasses.replace(chain, next=ordered)
     return PlannedChain(chain, conditions, trouble)
+
+
+def _with_ordered_key(
+    context: context.ChainContext,
+    summary: model.ConsumerSummary,
+    detail: model.ConsumerDetail,
+    memory: observed.ChainMemory,
+    chain: ChainPlan,
+    ordered: places.SelectedKey,
+) -> ChainPlan:
+    """Return the plan of a chain with a key whose sign state is prepared while the present one signs."""
+    record = places.record_of(memory.records, ordered.place)
+    return dataclasses.replace(
+        chain,
+        key=ordered,
+        sign_state=_sign_state(context, summary, detail, ordered, memory),
+        is_recorded=record is not None,
+    )
 
 
 def _is_relaying_elsewhere(
@@ -137,17 +159,34 @@ def _is_relaying_elsewhere(
     selected_key: places.SelectedKey,
     memory: observed.ChainMemory,
 ) -> bool:
-    """Return whether the installation from which the chain is moved here still relays with the same accounts.
+    """Return whether another installation may relay with the same accounts, so that this one must not.
 
-    It does so while its key is in the chain's validator set, because it may be the one that relays the change of keys.
+    Of two installations, the one whose key is in the chain's validator set relays, because it may be the one that
+    relays the exchange of the keys: one that was taken over until its key has been out of the set for two blocks, one
+    to which the chain is moved from then on. In a cluster that the mark does not know, nothing relays: the cluster from
+    which it was restored may still run.
     """
     place = selected_key.place
-    if not place.is_moved or memory.relayer.has_hermes:
-        return False
     observation = context.observed.observations.get(summary.consumer_id)
-    if selected_key.elsewhere is not None or observation is None or observation.node is None:
+    pod = None if observation is None else observation.pod
+    node = None if observation is None else observation.node
+    if pod is not None and key_check.parse(pod.key_check)[0] is key_check.KeyCheck.OTHER_CLUSTER:
         return True
-    return bytes.fromhex(place.replaces) in observation.node.validators
+    own = [record for record in memory.records if places.is_of_installation(record.place, place)]
+    here = (place, *(record.place for record in own))
+    replaced = {bytes.fromhex(one.replaces) for one in here if one.is_moved}
+    if selected_key.elsewhere is None and not replaced:
+        return False
+    if node is None:
+        # It cannot relay without its node; but a restart of the node does not remove it.
+        return not memory.relayer.has_hermes
+    is_at_head = participation.is_at_head(context, node)
+    if selected_key.elsewhere is not None:
+        used = {bytes.fromhex(one.consensus_address) for one in own}
+        return not is_at_head or used.isdisjoint({*node.validators, *node.signers})
+    if not is_at_head:
+        return not memory.relayer.has_hermes
+    return not replaced.isdisjoint(node.validators)
 
 
 def _unfunded_relayers(

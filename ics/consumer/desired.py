@@ -52,6 +52,8 @@ class ChainDecision:
     participation: consumer_participation.Participation = consumer_participation.Participation.NONE
     chain: consumer_chain.ChainPlan | None = None
     intents: tuple[model.Intent, ...] = ()
+    awaited: tuple[model.Intent, ...] = ()
+    """Transactions that the next steps make due: their keys' places or sign states are not on record yet."""
     conditions: tuple[Condition, ...] = ()
     is_paused: bool = False
     """Whether the chain could not be decided, so that all of its objects stay unchanged."""
@@ -63,10 +65,12 @@ class ChainDecision:
     """Address (20 bytes) of this validator's key on the chain, if it belongs to another installation."""
     withholds: tuple[Withholding, ...] = ()
     """Keys that existing nodes must not have, whatever keeps their objects from being changed."""
+    relaying_copies: tuple[str, ...] = ()
+    """Namespaces with copies of the chain's relayer, which are stopped, because they have the same accounts."""
     open_terms: frozenset[consumer_terms.Question] = frozenset()
     """What must still be asked about the terms of a chain that this validator has joined or would join."""
     withdraws: tuple[model.Place, ...] = ()
-    """Places whose keys a remote signer has replaced, which is recorded before anything else."""
+    """Places whose keys a remote signer has replaced, or whose sign states their nodes refuse; it is recorded first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +109,12 @@ class Desired:
     def intents(self) -> tuple[model.Intent, ...]:
         """Due transactions without duplicates, in the order of the chains."""
         return tuple(dict.fromkeys(intent for verdict in self.decisions for intent in verdict.intents))
+
+    @property
+    def announced(self) -> tuple[model.Intent, ...]:
+        """Due transactions, and those that the next steps make due, for the operator to read."""
+        both = (intent for verdict in self.decisions for intent in (*verdict.intents, *verdict.awaited))
+        return tuple(dict.fromkeys(both))
 
 
 def port_order(consumers: Sequence[model.Consumer]) -> list[tuple[str, str]]:
@@ -370,21 +380,23 @@ def _protected(context: context.ChainContext, decision: ChainDecision) -> ChainD
     memory = context.memory_of(decision.summary.consumer_id)
     if memory is None:
         return decision
-    withdraws = _replaced_by_signer(context, decision.summary, memory)
+    withdraws = (*_replaced_by_signer(context, decision.summary, memory), *_refused(decision, memory))
     copies = (_two_nodes(decision.summary, memory),) if memory.copies else ()
     return dataclasses.replace(
         decision,
         conditions=(*copies, *decision.conditions),
         withdraws=withdraws,
         withholds=withholding(memory, withdraws),
+        relaying_copies=memory.relaying_copies,
     )
 
 
 def _two_nodes(summary: model.ConsumerSummary, memory: observed.ChainMemory) -> Condition:
     copies = ", ".join(memory.copies)
     message = (
-        f"namespace {memory.namespace} has this validator's node, and {copies} has a copy of it, which never votes and"
-        f" is left alone; it has the same node key and the same relayer accounts: delete {copies}"
+        f"namespace {memory.namespace} has this validator's node, and {copies} has a copy of it, which never votes;"
+        " its relayer is stopped, because it has the same accounts, and nothing else is done to it; it has the same"
+        f" node key, too: delete {copies}"
     )
     return Condition.new(Reason.TWO_NODES, message, summary.consumer_id)
 
@@ -403,6 +415,19 @@ def _replaced_by_signer(
         for record in memory.records
         if places.is_at(record.place, site) and record.volume_uid not in (None, names.WITHDRAWN)
     )
+
+
+def _refused(decision: ChainDecision, memory: observed.ChainMemory) -> tuple[model.Place, ...]:
+    """Return the place whose sign state its node's own check refused, if no other key replaces it.
+
+    The check says so once, and then only that the key is withheld: the refusal goes on record, so that the key comes
+    back by the operator's order alone.
+    """
+    selected = None if decision.chain is None else decision.chain.key
+    if selected is None or selected.lost is None or selected.lost.place != selected.place:
+        return ()
+    is_current = selected.lost.is_ready and selected.lost.volume_uid == memory.volume_uid
+    return (selected.place,) if is_current else ()
 
 
 def withholding(
@@ -505,7 +530,7 @@ def _changeover(summary: model.ConsumerSummary, is_member: bool) -> ChainDecisio
         text = (
             "its owner has made it a sovereign chain in a changeover, for which no node is run here, but this"
             " validator has joined it and is jailed if it does not sign: run its node yourself with the key of ics"
-            f" keys export {summary.consumer_id}, or leave as soon as it is launched: ics opt-out"
+            f" keys export {summary.consumer_id} --stack, or leave as soon as it is launched: ics opt-out"
             f" {summary.consumer_id}"
         )
     else:
@@ -690,6 +715,9 @@ def _choice(
         assigned=assigned,
         used=context.observed.used_keys,
         is_refused=_is_refused(context, consumer_id, assigned),
+        is_mounted_refused=_is_mounted_refused(context, consumer_id, memory),
+        is_running=summary.phase is model.Phase.LAUNCHED,
+        is_silent_abroad=context.observed.silent_keys.get(consumer_id, False),
         members=_members(context, consumer_id),
         is_outside=is_outside,
         is_rejoin=is_outside and not memory.runs,
@@ -708,14 +736,23 @@ def _choice(
     return places.choose_key(derive, consumer_id, known)
 
 
-def _is_refused(context: context.ChainContext, consumer_id: str, assigned: bytes | None) -> bool:
-    """Return whether the node's own check found that the sign state of the assigned key is lost."""
+def _is_refused(context: context.ChainContext, consumer_id: str, address: bytes | None) -> bool:
+    """Return whether the node's own check found that the sign state of a key is lost."""
     observation = context.observed.observations.get(consumer_id)
-    if assigned is None or observation is None or observation.pod is None:
+    if address is None or observation is None or observation.pod is None:
         return False
     if observation.pod.gone_by is not None:
         return False  # it may be deleted because its sign state was created only after its check
-    return key_check.result(observation.pod.key_check, assigned.hex().upper()) in key_check.LOST
+    return key_check.result(observation.pod.key_check, address.hex().upper()) in key_check.LOST
+
+
+def _is_mounted_refused(
+    context: context.ChainContext, consumer_id: str, memory: observed.ChainMemory
+) -> bool:
+    """Return the same of the key that the node has."""
+    record = next((one for one in memory.records if one.place.place_id == memory.workload_place), None)
+    address = None if record is None else bytes.fromhex(record.consensus_address)
+    return _is_refused(context, consumer_id, address)
 
 
 def _members(context: context.ChainContext, consumer_id: str) -> frozenset[bytes] | None:
@@ -749,15 +786,42 @@ def _may_assign(context: context.ChainContext, chain: consumer_chain.ChainPlan, 
         return False
     if chain.key.lost is not None and chain.consumer_id not in context.observed.rekey_requests:
         delay = context.settings.signing.rekey_delay
-        seen = context.snapshot.moment if chain.spawns else _last_block(context, chain.consumer_id)
-        return rekey.is_due(chain.key, chain.sign_state, seen, delay)
+        node = _node(context, chain.consumer_id)
+        last_block = None if node is None else node.block_time
+        seen = context.snapshot.moment if chain.spawns else last_block
+        signers = frozenset[bytes]() if node is None else node.signers
+        return rekey.is_due(chain.key, chain.sign_state, seen, delay, signers)
     return chain.spawns or signing.is_settled(chain.sign_state)
 
 
-def _last_block(context: context.ChainContext, consumer_id: str) -> datetime.datetime | None:
-    """Return the time of the last block of a chain's node here, None if it is not known."""
+def _node(context: context.ChainContext, consumer_id: str) -> model.NodeStatus | None:
+    """Return what a chain's node here answers, None if it does not."""
     observation = context.observed.observations.get(consumer_id)
-    return None if observation is None or observation.node is None else observation.node.block_time
+    return None if observation is None else observation.node
+
+
+def _transactions(
+    context: context.ChainContext, chain: consumer_chain.ChainPlan, decision: ChainDecision
+) -> tuple[tuple[model.Intent, ...], tuple[model.Intent, ...]]:
+    """Return the transactions of a chain that are due, and those for which something is still prepared."""
+    wanted = [(chain, intent) for intent in decision.intents]
+    if chain.next is not None and not chain.next.key.is_assigned:
+        wanted.append((chain.next, consumer_participation.assignment(decision.summary, chain.next.key)))
+    due = tuple(intent for planned, intent in wanted if _may_assign(context, planned, intent))
+    return due, tuple(intent for _, intent in wanted if intent not in due)
+
+
+def _key_exchange(chain: consumer_chain.ChainPlan) -> tuple[Condition, ...]:
+    ordered = chain.key.next
+    if ordered is None:
+        return ()
+    old, new = (one.key.address.hex().upper() for one in (chain.key, ordered))
+    progress = "assigned" if ordered.is_assigned else "being prepared"
+    text = (
+        f"key {new} is {progress}; the node signs with {old} until the chain's validator set has the new one, then it"
+        " starts again with that"
+    )
+    return (Condition.new(Reason.KEY_EXCHANGE, text, chain.consumer_id),)
 
 
 def _deployed(
@@ -777,13 +841,14 @@ def _deployed(
         context.observed.window_problems.get(consumer_id, ""),
         context.settings.signing.rekey_delay,
     )
-    conditions = (*decision.conditions, *planned.conditions, *near)
+    exchange = _key_exchange(planned.chain)
+    conditions = (*decision.conditions, *planned.conditions, *near, *exchange)
     if planned.trouble is not None:
         conditions = (*conditions, planned.trouble)
         memory = context.memory_of(consumer.summary.consumer_id)
         if memory is not None and memory.has_workload:
             return dataclasses.replace(decision, conditions=conditions, is_paused=True)
-    intents = tuple(intent for intent in decision.intents if _may_assign(context, planned.chain, intent))
+    intents, awaited = _transactions(context, planned.chain, decision)
     if planned.chain.stage.relays:
         intents += accounts.top_ups(
             context.settings,
@@ -793,4 +858,6 @@ def _deployed(
             chain_id=decision.summary.chain_id,
             balances=context.observed.balances,
         )
-    return dataclasses.replace(decision, chain=planned.chain, intents=intents, conditions=conditions)
+    return dataclasses.replace(
+        decision, chain=planned.chain, intents=intents, awaited=awaited, conditions=conditions
+    )

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from ics import model
 from ics.conditions import Condition
+from ics.consumer import places
 from ics.consumer import watchdog as consumer_watchdog
 from ics.relayer import facts, inputs
 
@@ -34,6 +35,8 @@ class ChainMemory:
     watermark: model.Watermark = field(default_factory=model.Watermark)
     copies: tuple[str, ...] = ()
     """Other namespaces with a node of the same chain: copies, made by hand or by a backup tool."""
+    relaying_copies: tuple[str, ...] = ()
+    """Other namespaces with a Hermes of the same chain, which signs with the same accounts."""
     exposed: tuple[model.Place, ...] = ()
     """Places in other namespaces of the chain whose nodes have their keys on another volume than the recorded one."""
     problem: str = ""
@@ -78,8 +81,8 @@ class Observed:
 
     snapshot: model.Snapshot
     memory: Memory = field(default_factory=Memory)
-    spare: str = ""
-    """Random text of this pass, from which new places get their ids."""
+    spare: str
+    """Random text of this pass, from which new places get their ids: 32 hex digits or more."""
     observations: Mapping[str, model.Observation] = field(default_factory=dict)
     """Of chains with a node at the start of the pass, by consumer id."""
     provider_node: model.Observation | None = None
@@ -104,6 +107,8 @@ class Observed:
     """Addresses (20 bytes) of keys about which the provider was asked in this pass."""
     used_keys: frozenset[bytes] = frozenset()
     """Addresses (20 bytes) of keys due for assignment that the provider already knows."""
+    silent_keys: Mapping[str, bool] = field(default_factory=dict)
+    """Whether a key that its node must not use in this cluster is in none of the newest commits, by consumer id."""
     slashing: model.SlashingParams | None = None
     """Penalties of the provider's own slashing module; None if they were not queried or not readable."""
     slashing_problem: str = ""
@@ -112,6 +117,10 @@ class Observed:
     """Infraction parameters that owners have queued, by consumer id, of the chains about which it was asked."""
     queue_problems: Mapping[str, str] = field(default_factory=dict)
     """Errors from reading them, by consumer id."""
+    recent_slashing: model.SlashingParams | None = None
+    """The same penalties as of a few minutes ago, which are enough for chains that were joined before."""
+    recent_queued_terms: Mapping[str, model.InfractionParameters] = field(default_factory=dict)
+    """Queued parameters as of a few minutes ago, for the same."""
     opt_in_requests: frozenset[str] = frozenset()
     """Consumer ids that the operator requested to join."""
     move_requests: frozenset[str] = frozenset()
@@ -120,3 +129,7 @@ class Observed:
     """Consumer ids for which the operator orders a new key."""
     endpoints: tuple[Condition, ...] = ()
     """Conditions of failing provider endpoints for which others take over."""
+
+    def __post_init__(self) -> None:
+        """Refuse a text that is not random enough; raises ValueError."""
+        places.check_spare(self.spare)

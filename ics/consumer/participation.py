@@ -234,7 +234,7 @@ def leaving_progress(
     node = observation.node if observation else None
     if node is None or not node.validators or selected_key.key.address in node.validators:
         return Leaving.UNDER_WAY
-    return Leaving.LEFT if _is_at_head(context, node) else Leaving.UNDER_WAY
+    return Leaving.LEFT if is_at_head(context, node) else Leaving.UNDER_WAY
 
 
 def assignment(summary: model.ConsumerSummary, selected_key: places.SelectedKey) -> model.AssignKey:
@@ -256,7 +256,7 @@ def is_replaced(
     address = selected_key.key.address
     if node is None or not node.validators or address in node.validators or address in node.signers:
         return False
-    return _is_at_head(context, node) and address in context.observed.used_keys
+    return is_at_head(context, node) and address in context.observed.used_keys
 
 
 def is_ready_to_move(
@@ -272,11 +272,12 @@ def is_ready_to_move(
         and node.consensus_key == selected_key.key.public_key
         and node.peers > 0
         and not node.is_catching_up
-        and _is_at_head(context, node)
+        and is_at_head(context, node)
     )
 
 
-def _is_at_head(context: context.ChainContext, node: model.NodeStatus) -> bool:
+def is_at_head(context: context.ChainContext, node: model.NodeStatus) -> bool:
+    """Return whether a node has its chain's newest block, as far as that is known."""
     return watchdog.is_at_head(node, context.snapshot.moment, context.settings.node.stuck_after)
 
 

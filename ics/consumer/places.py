@@ -16,6 +16,8 @@ from ics.keys import derivation
 
 _CREATION = datetime.timedelta(hours=1)
 """Age of an assigned key's place at which its sign state must exist."""
+_SPARE_DIGITS = 32
+"""Least length of the random text of a pass, in hex."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +49,8 @@ class SelectedKey:
     """Record of the assigned key if its sign state is lost, so that this key will be assigned instead."""
     former: model.SigningRecord | None = None
     """Record of the key that the assigned one replaced after a loss; the chain may still have it in its set."""
+    next: "SelectedKey | None" = None
+    """Key that the operator ordered instead, while this one signs until the chain's set has the new one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +85,12 @@ class Known:
     """Addresses that the provider maps to a validator (`validator_provider_addr`)."""
     is_refused: bool = False
     """Whether the node's own check found no usable sign state for the key that is assigned."""
+    is_mounted_refused: bool = False
+    """Whether it found none for the key that the existing node has."""
+    is_running: bool = False
+    """Whether the chain is launched, and not stopped."""
+    is_silent_abroad: bool = False
+    """Whether the mark knows no certificate of this cluster, and the assigned key is in none of the newest commits."""
     members: Collection[bytes] | None = None
     """Addresses in the chain's own validator set, None if its node does not say."""
     is_outside: bool = False
@@ -95,6 +105,22 @@ class Known:
     """Least age of a place that replaced another before it is replaced itself; None: lost keys are not replaced."""
 
 
+def check_spare(spare: str) -> None:
+    """Refuse a text from which two installations might make the same place, and so the same key.
+
+    Args:
+        spare: random text of a pass.
+
+    Raises:
+        ValueError: it is empty, or shorter than 16 bytes in hex.
+    """
+    if len(spare) < _SPARE_DIGITS:
+        raise ValueError(
+            f"the random text of a pass has {len(spare)} hex digits, not {_SPARE_DIGITS}: every installation would"
+            " make the same places, and so the same keys"
+        )
+
+
 def new_place(
     spare: str,
     consumer_id: str,
@@ -103,6 +129,7 @@ def new_place(
     *,
     replaces: str = "",
     is_moved: bool = False,
+    is_ordered: bool = False,
 ) -> model.Place:
     """Return a place that was never used: equal within a pass, and different in every other one.
 
@@ -113,7 +140,12 @@ def new_place(
         now: the provider's block time.
         replaces: id of the place whose sign state was lost.
         is_moved: whether the operator moves the chain here.
+        is_ordered: whether the operator orders it in place of a sound one.
+
+    Raises:
+        ValueError: the text is too short to be random.
     """
+    check_spare(spare)
     digest = hashlib.sha256(f"{spare}\n{consumer_id}\n{replaces}\n{is_moved}".encode()).hexdigest()
     return model.Place(
         place_id=digest[:32],
@@ -122,12 +154,18 @@ def new_place(
         since=now,
         replaces=replaces,
         is_moved=is_moved,
+        is_ordered=is_ordered,
     )
 
 
 def is_at(place: model.Place, site: Site) -> bool:
     """Return whether a place belongs to this installation and namespace; a copied record does not."""
     return (place.cluster_uid, place.namespace) == (site.cluster_uid, site.namespace)
+
+
+def is_of_installation(place: model.Place, other: model.Place) -> bool:
+    """Return whether two places are in the same cluster and namespace."""
+    return (place.cluster_uid, place.namespace) == (other.cluster_uid, other.namespace)
 
 
 def is_on_volume(record: model.SigningRecord, site: Site) -> bool:
@@ -181,12 +219,21 @@ def choose_key(
     if started is not None and started.place.since > current.place.since:
         return keys.selected(started.place)  # an earlier pass started to rejoin with it
     former = keys.former(current)
-    if former is not None and keys.is_needed(former) and not known.is_rekeying:
-        # The operator gave a replaced key back, to a chain that needs its vote: it signs until the update comes.
-        return keys.selected(former.place, is_assigned=True)
-    if keys.is_usable(current) and not known.is_rekeying:
-        return keys.selected(current.place, is_assigned=True, former=former)
-    return keys.successor(consumer_id, current)
+    if former is not None and not known.is_rekeying:
+        if keys.is_needed(former):
+            # The operator gave a replaced key back, to a chain that needs its vote: it signs until the update comes.
+            return keys.selected(former.place, is_assigned=True)
+        if keys.is_kept(former, current):
+            ordered = keys.selected(current.place, is_assigned=True)
+            return keys.selected(former.place, is_assigned=True, next=ordered)
+    if not keys.is_usable(current):
+        return keys.successor(consumer_id, current)
+    if known.is_rekeying:
+        return keys.ordered(consumer_id, current)
+    kept = keys.selected(current.place, is_assigned=True, former=former)
+    replacement = keys.successor(consumer_id, current) if known.is_silent_abroad else kept
+    # The place itself is not lost: its key stays with it, if nothing may replace it.
+    return kept if replacement.place == current.place else replacement
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,11 +279,13 @@ class _Derived:
         found = self.newest(record.place.place_id)
         return self.selected(found.place if found else self._new(consumer_id, replaces=record.place.place_id))
 
-    def newest(self, replaces: str | None = None) -> model.SigningRecord | None:
+    def newest(self, replaces: str | None = None, *, is_ordered: bool = False) -> model.SigningRecord | None:
         """Return the newest place on this volume whose key was never assigned or replaced, as far as is known.
 
         Args:
             replaces: id of the place that it must replace; None: any.
+            is_ordered: whether the operator ordered it in place of a sound one, which an order that ended leaves as
+                it is.
         """
         avoided = {*self.known.used, self.known.assigned}
         # What was lost may look sound, such as an older copy under the same claim; and the provider forgets old keys.
@@ -250,6 +299,7 @@ class _Derived:
             and record.place.place_id not in replaced
             and not is_overdue(record, self.known.now)
             and replaces in (None, record.place.replaces)
+            and record.place.is_ordered is is_ordered
         )
         return next(usable, None)
 
@@ -261,6 +311,7 @@ class _Derived:
         elsewhere: bytes | None = None,
         lost: model.SigningRecord | None = None,
         former: model.SigningRecord | None = None,
+        next: SelectedKey | None = None,
     ) -> SelectedKey:
         return SelectedKey(
             key=self.derive(place.place_id),
@@ -269,6 +320,7 @@ class _Derived:
             elsewhere=elsewhere,
             lost=lost,
             former=former,
+            next=next,
         )
 
     def unassigned(self, consumer_id: str) -> SelectedKey:
@@ -303,6 +355,33 @@ class _Derived:
             is_given_back and is_here and (members is None or self._address(former.place.place_id) in members)
         )
 
+    def is_kept(self, former: model.SigningRecord, current: model.SigningRecord) -> bool:
+        """Return whether the key that the operator's order replaced still signs, until the chain's set has the new one.
+
+        Once the node has the new key, it never gets the earlier one back.
+        """
+        known = self.known
+        is_sound = former.is_ready and not former.is_retired and not known.is_mounted_refused
+        is_here = former.volume_uid is not None and former.volume_uid == known.site.volume_uid
+        return current.place.is_ordered and is_sound and is_here and known.is_running and self._signs(former)
+
+    def _signs(self, record: model.SigningRecord) -> bool:
+        """Return whether the existing node has a key that is in the chain's set, as far as is known."""
+        members, place_id = self.known.members, record.place.place_id
+        return place_id == self.known.workload_place and (
+            members is None or self._address(place_id) in members
+        )
+
+    def ordered(self, consumer_id: str, current: model.SigningRecord) -> SelectedKey:
+        """Select a new key by the operator's order; the present one stays with the node while it signs."""
+        if not (self.known.is_running and self._signs(current)):
+            return self.successor(consumer_id, current)
+        found = self.newest(current.place.place_id, is_ordered=True)
+        place = (
+            found.place if found else self._new(consumer_id, replaces=current.place.place_id, is_ordered=True)
+        )
+        return self.selected(current.place, is_assigned=True, next=self.selected(place))
+
     def successor(self, consumer_id: str, lost: model.SigningRecord) -> SelectedKey:
         """Select the place that takes over from one whose sign state is lost, or that one if none may yet."""
         found = self.newest(lost.place.place_id)
@@ -331,10 +410,18 @@ class _Derived:
     def _address(self, place_id: str) -> bytes:
         return self.derive(place_id).address
 
-    def _new(self, consumer_id: str, *, replaces: str = "", is_moved: bool = False) -> model.Place:
+    def _new(
+        self, consumer_id: str, *, replaces: str = "", is_moved: bool = False, is_ordered: bool = False
+    ) -> model.Place:
         known = self.known
         return new_place(
-            known.spare, consumer_id, known.site, known.now, replaces=replaces, is_moved=is_moved
+            known.spare,
+            consumer_id,
+            known.site,
+            known.now,
+            replaces=replaces,
+            is_moved=is_moved,
+            is_ordered=is_ordered,
         )
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 
 from ics import model
-from ics.consumer import desired, jail, lifecycle, missing_key, observed, terms, watchdog
+from ics.consumer import desired, jail, key_check, lifecycle, missing_key, observed, terms, watchdog
 from ics.cosmos import addresses
 from ics.keys import derivation
 from ics.relayer import accounts
@@ -36,6 +36,17 @@ class WindowQuestion:
     """valcons of the key, with the consumer's prefix."""
 
 
+@dataclass(frozen=True, slots=True)
+class SilenceQuestion:
+    """Query whether another cluster signs with a key that its node here must not use."""
+
+    namespace: str
+    address: bytes
+    """Of the key (20 bytes)."""
+    heights: range
+    """Commits that must lack its signature."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Questions:
     """Open questions of one pass; falsy if there are none."""
@@ -51,9 +62,10 @@ class Questions:
     """Whether the parameters of the provider's slashing module are needed."""
     queues: tuple[str, ...] = ()
     """Consumer ids of chains whose owners may have queued other infraction parameters."""
-
     windows: Mapping[str, WindowQuestion] = field(default_factory=dict)
     """Lost keys that are being replaced, by consumer id."""
+    silences: Mapping[str, SilenceQuestion] = field(default_factory=dict)
+    """Keys whose mark knows no certificate of this cluster, by consumer id."""
 
     def __bool__(self) -> bool:
         return any(getattr(self, one.name) for one in fields(self))
@@ -91,6 +103,7 @@ def open_questions(observed: observed.Observed, wanted: desired.Desired, seed: m
             if terms.Question.QUEUE in decision.open_terms
         ),
         windows=_windows(observed, wanted),
+        silences=_silences(observed, wanted),
     )
 
 
@@ -107,6 +120,28 @@ def _windows(observed: observed.Observed, wanted: desired.Desired) -> dict[str, 
             prefix = f"{chain.definition.bech32_prefix}valcons"
             address = addresses.encode(prefix, missing_key.expected(chain, node))
             found[chain.consumer_id] = WindowQuestion(chain.namespace, address)
+    return found
+
+
+def _silences(observed: observed.Observed, wanted: desired.Desired) -> dict[str, SilenceQuestion]:
+    """Return the keys that may be replaced once they are seen to be silent, because the mark is of another cluster."""
+    found: dict[str, SilenceQuestion] = {}
+    if wanted.settings.signing.lost_volume == "wait":
+        return found
+    patience = wanted.settings.node.stuck_after
+    for chain in wanted.chains:
+        observation = observed.observations.get(chain.consumer_id)
+        if observation is None or observation.pod is None or observation.node is None:
+            continue
+        node, address = observation.node, chain.key.key.address
+        check = key_check.result(observation.pod.key_check, address.hex().upper())
+        is_due = chain.key.is_assigned and chain.stage is lifecycle.ShutdownStage.RUNNING
+        if check is not key_check.KeyCheck.OTHER_CLUSTER or not is_due:
+            continue
+        heights = missing_key.silent_heights(address, node, chain.watchdog)
+        is_at_head = watchdog.is_at_head(node, wanted.moment, patience)
+        if heights and is_at_head and chain.consumer_id not in observed.silent_keys:
+            found[chain.consumer_id] = SilenceQuestion(chain.namespace, address, heights)
     return found
 
 

@@ -6,6 +6,7 @@ What costs a transaction and a key needs two witnesses: two passes some time apa
 """
 
 import datetime
+from collections.abc import Collection
 
 from ics import model
 from ics.conditions import Condition, Reason
@@ -35,19 +36,23 @@ def is_due(
     sign_state: signing.SignStateStatus,
     seen: datetime.datetime | None,
     delay: int,
+    signers: Collection[bytes],
 ) -> bool:
     """Return whether the key that replaces a lost one may be assigned now.
 
     A chain that stands still may wait for the lost key's vote, and no update of its validator set can arrive then. So
-    it must have made a block since the loss, which takes the second witness as well.
+    it must have made a block since the loss, which takes the second witness as well. If the lost key still signs then,
+    it is not lost: this cluster was restored from one that still runs.
 
     Args:
         selected: the key that replaces a lost one.
         sign_state: of that key.
         seen: time of the chain's last block; before the launch, of the provider's block; None if it is not known.
         delay: seconds between the two witnesses that must agree.
+        signers: addresses (20 bytes) in the last commit of the chain.
     """
-    is_ready = sign_state is signing.SignStateStatus.READY
+    lost = "" if selected.lost is None else selected.lost.consensus_address
+    is_ready = sign_state is signing.SignStateStatus.READY and bytes.fromhex(lost) not in signers
     return is_ready and seen is not None and seen - selected.place.since >= datetime.timedelta(seconds=delay)
 
 
@@ -69,7 +74,7 @@ def conditions(
     if lost is None:
         return []
     reset = f"ics sign-state reset {consumer_id} --confirm {summary.chain_id}"
-    base = f"the sign state of {lost.consensus_address} is lost with its volume, so the node runs without that key"
+    base = f"the sign state of {lost.consensus_address} is lost or of another cluster; the node runs without that key"
     if selected.place != lost.place:
         text = (
             f"{base}; it has the new key {selected.key.address.hex().upper()} now, which is being assigned; the chain's"

@@ -16,7 +16,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ics import errors, model, names
-from ics.consumer import chain, consensus_view, desired, missing_key, observed, places, provider_key, signing
+from ics.consumer import (
+    chain,
+    consensus_view,
+    desired,
+    key_check,
+    missing_key,
+    observed,
+    places,
+    provider_key,
+    signing,
+)
 from ics.cosmos import addresses
 
 MAX_ROUND = 2**31 - 1
@@ -129,8 +139,10 @@ def provider_subject(target: desired.Desired, state: observed.Observed) -> Subje
         raise errors.Transient(
             f"the provider node {reason}; its key is only released while a synced node says how far its chain is"
         )
-    own = desired.own_validator(state.snapshot, target.settings).consensus_key
-    if node.consensus_key == own:
+    address = _mounted(state.provider_node) or addresses.consensus_address(
+        desired.own_validator(state.snapshot, target.settings).consensus_key
+    )
+    if addresses.consensus_address(node.consensus_key) == address:
         raise errors.SettingsError("the provider node runs with its key; there is nothing to reset")
     return Subject(
         consumer_id=PROVIDER,
@@ -138,10 +150,17 @@ def provider_subject(target: desired.Desired, state: observed.Observed) -> Subje
         namespace=target.settings.gateway.namespace,
         pod=names.PROVIDER_NODE_POD,
         place=None,
-        address=addresses.consensus_address(own),
+        address=address,
         volume_uid=memory.volume_uid,
         seen_without=None,
     )
+
+
+def _mounted(observation: model.Observation | None) -> bytes | None:
+    """Return the address of the key that a pod was given, which would sign; None if its check does not name it."""
+    pod = None if observation is None else observation.pod
+    _, address = key_check.parse("" if pod is None else pod.key_check)
+    return bytes.fromhex(address) or None
 
 
 _FRESH = (signing.SignStateStatus.NO_VOLUME, signing.SignStateStatus.MISSING)

@@ -181,9 +181,9 @@ def _other_cluster(chain: chain.ChainPlan) -> Condition:
     address = chain.key.key.address.hex().upper()
     message = (
         f"the mark beside the sign state of {address} knows none of this cluster's certificates, so the node runs with"
-        f" a throw-away key; it gets the key back after {missing_key.SILENT_COMMITS} blocks in a row without the"
-        " key's signature. If no other cluster runs with these volumes, do not wait: ics sign-state reset"
-        f" {chain.consumer_id} --confirm {chain.chain_id}"
+        f" a throw-away key; after {missing_key.SILENT_COMMITS} blocks in a row without the key's signature, a new key"
+        " replaces it, if ics:signing lets it. If no other cluster runs with these volumes, keep this key by: ics"
+        f" sign-state reset {chain.consumer_id} --confirm {chain.chain_id}"
     )
     return Condition.new(Reason.OTHER_CLUSTER, message, chain.consumer_id)
 

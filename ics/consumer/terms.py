@@ -74,17 +74,22 @@ def assess(
     consumer_id, accepted = summary.consumer_id, definition.accepted_terms
     questions: set[Question] = set()
     unreadable = [detail.infraction_problem] if detail.infraction_problem else []
-    if observed.slashing is None and _needs_slashing(detail, accepted):
+    # A chain is joined by fresh answers only.
+    slashing = observed.slashing or (observed.recent_slashing if is_member else None)
+    queued = observed.queued_terms.get(consumer_id) or (
+        observed.recent_queued_terms.get(consumer_id) if is_member else None
+    )
+    if slashing is None and _needs_slashing(detail, accepted):
         if observed.slashing_problem:
             unreadable.append(observed.slashing_problem)
         else:
             questions.add(Question.SLASHING)
     # Before the launch, a change takes effect at once.
     if summary.phase is model.Phase.LAUNCHED and not (
-        consumer_id in observed.queued_terms or consumer_id in observed.queue_problems
+        queued is not None or consumer_id in observed.queue_problems
     ):
         questions.add(Question.QUEUE)
-    harsher = [*_harsher(observed, consumer_id, detail, accepted)]
+    harsher = [*_harsher(detail, accepted, slashing, queued or model.InfractionParameters())]
     conditions = (
         *([_too_harsh(summary, definition, harsher, is_member)] if harsher else []),
         *(_unreadable(summary, problem, is_member) for problem in unreadable),
@@ -188,15 +193,14 @@ def _in_force(
 
 
 def _harsher(
-    observed: observed.Observed,
-    consumer_id: str,
     detail: model.ConsumerDetail,
     accepted: chain_definition.AcceptedTerms,
+    slashing: model.SlashingParams | None,
+    queued: model.InfractionParameters,
 ) -> Iterator[str]:
     """Yield a text for each term that is worse than accepted, the queued ones last."""
-    limit = limits(accepted, observed.slashing)
-    in_force = _in_force(detail, observed.slashing)
-    queued = observed.queued_terms.get(consumer_id, model.InfractionParameters())
+    limit = limits(accepted, slashing)
+    in_force = _in_force(detail, slashing)
     known = set()
     for kind, penalty in in_force.items():
         for name, value, worst in excesses(penalty, limit[kind]) if penalty is not None else ():

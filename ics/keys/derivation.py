@@ -16,8 +16,9 @@ import functools
 import hashlib
 import json
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ParamSpec, TypeVar, cast
 
 from ics import errors, model
 from ics.cosmos import addresses, identifiers
@@ -105,7 +106,20 @@ class Account:
         return address_of(self.public_key, prefix)
 
 
-@functools.lru_cache(maxsize=16384)
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+
+
+def _cached(size: int) -> Callable[[Callable[_P, _R]], Callable[_P, _R]]:
+    """Keep the latest results of a function; unlike with `functools.lru_cache`, its arguments stay type-checked."""
+
+    def decorate(function: Callable[_P, _R]) -> Callable[_P, _R]:
+        return cast(Callable[_P, _R], functools.lru_cache(maxsize=size)(function))
+
+    return decorate
+
+
+@_cached(16384)
 def address_of(public_key: bytes, prefix: str) -> str:
     """Return the bech32 address of a compressed secp256k1 key; see `Account.address`."""
     from Crypto.Hash import RIPEMD160  # some OpenSSL builds lack it
@@ -145,7 +159,7 @@ def evidence_info(provider_chain_id: str, consumer_id: str) -> str:
     return f"ics/v1/evidence/{_identity(provider_chain_id, consumer_id)}"
 
 
-@functools.lru_cache(maxsize=4096)
+@_cached(4096)
 def derive_consensus_key(
     seed: model.Secret, provider_chain_id: str, consumer_id: str, place_id: str
 ) -> ConsensusKey:
@@ -223,7 +237,7 @@ def is_place_id(text: str) -> bool:
     return _PLACE_ID.fullmatch(text) is not None
 
 
-@functools.lru_cache(maxsize=16)
+@_cached(16)
 def derive_node_key(seed: model.Secret, installation: str = "") -> NodeKey:
     """Derive the node key that all consumer nodes of a validator share, or those of one installation.
 
@@ -255,7 +269,7 @@ def public_node_key(moniker: str, chain_id: str) -> NodeKey:
     return NodeKey(private, _ed25519_public(private))
 
 
-@functools.lru_cache(maxsize=4096)
+@_cached(4096)
 def derive_account(seed: model.Secret, info: str) -> Account:
     """Derive the account for an info (`RELAYER_INFO`, `relayer_info(…)`, `evidence_info(…)`).
 
@@ -265,7 +279,7 @@ def derive_account(seed: model.Secret, info: str) -> Account:
     return _account(derive_mnemonic(seed, info).reveal_text())
 
 
-@functools.lru_cache(maxsize=4096)
+@_cached(4096)
 def derive_mnemonic(seed: model.Secret, info: str) -> model.Secret:
     """Derive the 24 words of the account for an info, without the cost of computing its key.
 

@@ -9,7 +9,7 @@ from ics.consumer import chain, desired, genesis
 from ics.consumer.peers import ports
 from ics.cosmos import canonical_json
 from ics.keys import derivation
-from ics.manifests import key_check, network_policies, node, node_files, objects, place_notes
+from ics.manifests import key_check, network_policies, node_files, objects, place_notes
 
 
 def build(desired: desired.Desired, chain: chain.ChainPlan, owner: objects.Owner) -> list[dict[str, Any]]:
@@ -24,6 +24,8 @@ def build(desired: desired.Desired, chain: chain.ChainPlan, owner: objects.Owner
         _service(chain, owner),
         *network_policies.of_chain(desired, chain, owner),
     ]
+    if chain.next is not None:
+        built.append(_consensus_key(chain.next, owner))
     if chain.genesis is not None:
         built.append(_genesis(chain, chain.genesis, owner))
     if chain.signer is not None:
@@ -78,7 +80,7 @@ def _config(desired: desired.Desired, chain: chain.ChainPlan, owner: objects.Own
     data = {
         "config.toml": node_files.of_chain(desired, chain),
         "app.toml": node_files.app_toml(chain.definition),
-        node.KEY_CHECK_SCRIPT: key_check.SCRIPT,
+        "key-check.sh": key_check.SCRIPT,
         "start.sh": node_files.start_script(chain),
     }
     return objects.config_map(owner.metadata(names.CONFIG, names.CONFIG, chain.namespace), data)

@@ -6,6 +6,9 @@ namespace, and a cluster restored elsewhere, fail the comparison before their fi
 
 The check writes nothing to the volume. It leaves links to key and sign state in the pod's own `links` volume, so that
 a second pod on the same volume cannot change them under a running node.
+
+An init container does not run again when the node's container does, for example after the disk was emptied. So that
+container repeats the check at each start. There it can only take the key away: the result is its termination message.
 """
 
 from typing import Any
@@ -45,9 +48,15 @@ cluster_certificates() {{
 }}
 """
 
+AGAIN = "again"
+"""Argument of the script in the node's own container."""
+_RESULT = f"{LINKS}/result"
+"""The result of the pod's last check."""
+
 SCRIPT = f"""\
 #!/bin/sh
 # Decides whether this pod's node gets the consensus key. It writes nothing to the volume.
+# With the argument `{AGAIN}` it may only take the key away, and fails once if it does.
 # Needs a POSIX shell, mkdir, ln, cat, sed, grep and sha256sum.
 set -eu
 umask 077
@@ -55,6 +64,17 @@ umask 077
 if [ "$POD_NAME" != "$EXPECTED_POD" ]; then
   echo "this pod is $POD_NAME, and only $EXPECTED_POD may run on the volume; the node is not started" >&2
   exit 1
+fi
+again=${{1:-}}
+if [ "$again" = {AGAIN} ]; then
+  before=$(cat {_RESULT})
+  case "$before" in
+    ready*) ;;
+    *)
+      # Repeated, because Kubernetes keeps the message of the container's last end only.
+      printf '%s' "$before" > "$RESULT_FILE"
+      exit 0 ;;
+  esac
 fi
 {READ_ADDRESS}
 # The provider node's key is its operator's own, and its address is only in the mounted file.
@@ -85,6 +105,8 @@ judge() {{
     *[!0-9]*) echo below-watermark; return ;;
     *) if [ "$height" -lt "$lowest" ]; then echo below-watermark; return; fi ;;
   esac
+  # A pod that was let sign has not moved to another cluster since, whose certificates may be renewed at any time.
+  if [ "$again" = {AGAIN} ]; then echo "${{before%% *}}"; return; fi
   for certificate in $(cluster_certificates | sed 's/^ca //'); do
     if grep -qx "ca $certificate" "$mark"; then echo ready; return; fi
   done
@@ -104,29 +126,46 @@ case "$result" in
     ln -sfn {LINKS}/throwaway {LINKS}/memory ;;
 esac
 echo "$result $KEY_ADDRESS"
+printf '%s %s' "$result" "$KEY_ADDRESS" > {_RESULT}
 printf '%s %s' "$result" "$KEY_ADDRESS" > "$RESULT_FILE"
+if [ "$again" = {AGAIN} ]; then
+  case "$result" in
+    ready*) ;;
+    *)
+      echo "the sign state of $KEY_ADDRESS was lost or replaced; the node starts again without its key" >&2
+      exit 1 ;;
+  esac
+fi
 """
 
 _RESULT_FILE = "/dev/termination-log"
 
 
-def container(
+def again(script: str) -> str:
+    """Return the lines of a start script that repeat the check in the node's own container.
+
+    Args:
+        script: path of the check's script in the container.
+    """
+    return f"""\
+# The disk may have been emptied or exchanged since the pod's own check, which does not run again with this container.
+/bin/sh {script} {AGAIN}
+
+"""
+
+
+def environment(
     *,
-    image: str,
-    script: str,
     address: str,
     key_folder: str,
     pod: str,
     is_withheld: bool,
     is_remote: bool = False,
     claim_uid: str = "",
-    mounts: list[dict[str, Any]],
-) -> dict[str, Any]:
-    """Return the init container of the check.
+) -> list[dict[str, Any]]:
+    """Return the variables of the check, for both containers that run it.
 
     Args:
-        image: any with a POSIX shell; the node's own, as it is pulled anyway.
-        script: path of the script in the container.
         address: of the key, upper-case hex; empty: whatever the mounted key has.
         key_folder: folder with the mounted `priv_validator_key.json`.
         pod: name of the only pod that may run.
@@ -134,7 +173,6 @@ def container(
         is_remote: whether a remote signer holds the key.
         claim_uid: uid of the volume's claim, which the mark must name; empty: it is not compared, and the cluster's
             certificates decide.
-        mounts: of the node, without the links.
     """
     values = {
         "KEY_ADDRESS": address,
@@ -145,26 +183,47 @@ def container(
         "REMOTE": "true" if is_remote else "",
         "RESULT_FILE": _RESULT_FILE,
     }
+    return [
+        *({"name": name, "value": value} for name, value in values.items()),
+        downward("POD_NAME", "metadata.name"),
+        downward("POD_NAMESPACE", "metadata.namespace"),
+    ]
+
+
+def container(
+    *, image: str, script: str, environment: list[dict[str, Any]], mounts: list[dict[str, Any]]
+) -> dict[str, Any]:
+    """Return the init container of the check.
+
+    Args:
+        image: any with a POSIX shell; the node's own, as it is pulled anyway.
+        script: path of the script in the container.
+        environment: see `environment`.
+        mounts: of the node, without those of the check itself.
+    """
     return {
         "name": names.KEY_CHECK,
         "image": image,
         "imagePullPolicy": "IfNotPresent",
         "command": ["/bin/sh", script],
-        "env": [
-            *({"name": name, "value": value} for name, value in values.items()),
-            downward("POD_NAME", "metadata.name"),
-            downward("POD_NAMESPACE", "metadata.namespace"),
-        ],
+        "env": environment,
         "resources": {"requests": {"cpu": "10m", "memory": "16Mi"}, "limits": {"memory": "64Mi"}},
         "securityContext": dict(objects.CONTAINER_SECURITY),
         "volumeMounts": [
             {"name": "data", "mountPath": "/data", "readOnly": True},
-            {"name": "links", "mountPath": LINKS},
-            {"name": "cluster-ca", "mountPath": CLUSTER_CA, "readOnly": True},
-            {"name": "watermark", "mountPath": WATERMARKS, "readOnly": True},
+            *own_mounts(),
             *mounts,
         ],
     }
+
+
+def own_mounts() -> list[dict[str, Any]]:
+    """Return the mounts of the check itself; see `volumes`."""
+    return [
+        {"name": "links", "mountPath": LINKS},
+        {"name": "cluster-ca", "mountPath": CLUSTER_CA, "readOnly": True},
+        {"name": "watermark", "mountPath": WATERMARKS, "readOnly": True},
+    ]
 
 
 def volumes(watermark: str = names.WATERMARK) -> list[dict[str, Any]]:

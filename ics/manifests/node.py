@@ -14,7 +14,6 @@ GRACE_SECONDS = 90
 FILE_MODE = 0o440
 """Mode of mounted keys: readable by the pod's group only."""
 
-KEY_CHECK_SCRIPT = "key-check.sh"
 TEMPORARY = "/tmp"  # noqa: S108 - a path in the container
 """Writable folder that is deleted with the pod."""
 
@@ -77,13 +76,19 @@ def _checksums(desired: desired.Desired, chain: chain.ChainPlan, genesis: bytes)
 def _key_check(chain: chain.ChainPlan) -> dict[str, Any]:
     return key_check.container(
         image=chain.definition.image,
-        script=f"{node_files.CONFIG}/{KEY_CHECK_SCRIPT}",
+        script=node_files.KEY_CHECK,
+        environment=_check_environment(chain),
+        mounts=_mounts(("config", node_files.CONFIG), ("consensus-key", node_files.CONSENSUS_KEY)),
+    )
+
+
+def _check_environment(chain: chain.ChainPlan) -> list[dict[str, Any]]:
+    return key_check.environment(
         address=chain.key.key.address.hex().upper(),
         key_folder=node_files.CONSENSUS_KEY,
         pod=names.NODE_POD,
         is_withheld=chain.is_withheld,
         is_remote=chain.signer is not None,
-        mounts=_mounts(("config", node_files.CONFIG), ("consensus-key", node_files.CONSENSUS_KEY)),
     )
 
 
@@ -98,14 +103,16 @@ def _container(desired: desired.Desired, chain: chain.ChainPlan, genesis: bytes)
         # Some programs write to it as soon as they start; the node's data is on the volume.
         "HOME": TEMPORARY,
         "GENESIS_SHA256": canonical_json.sha256_hex(genesis),
-        "KEY_ADDRESS": chain.key.key.address.hex().upper(),
     }
     return {
         "name": names.NODE_CONTAINER,
         "image": chain.definition.image,
         "imagePullPolicy": "IfNotPresent",
         "command": ["/bin/sh", f"{node_files.CONFIG}/start.sh"],
-        "env": [{"name": name, "value": value} for name, value in environment.items()],
+        "env": [
+            *({"name": name, "value": value} for name, value in environment.items()),
+            *_check_environment(chain),
+        ],
         "ports": [
             port("p2p", ports.POD_P2P),
             port("rpc", ports.POD_RPC),
@@ -122,7 +129,7 @@ def _container(desired: desired.Desired, chain: chain.ChainPlan, genesis: bytes)
         "volumeMounts": [
             {"name": "data", "mountPath": node_files.DATA},
             {"name": "tmp", "mountPath": TEMPORARY},
-            {"name": "links", "mountPath": key_check.LINKS},
+            *key_check.own_mounts(),
             *_mounts(
                 ("config", node_files.CONFIG),
                 ("genesis", node_files.GENESIS),

@@ -17,6 +17,8 @@ PEERS = "/etc/ics/peers"
 NODE_KEY = "/etc/ics/node-key"
 CONSENSUS_KEY = "/etc/ics/consensus-key"
 DATA = "/data"
+KEY_CHECK = f"{CONFIG}/key-check.sh"
+"""Path of the script that decides whether the node gets its key."""
 
 _EXTERNAL_ADDRESS = "@EXTERNAL_ADDRESS@"
 """Stands in config.toml for the address that the peers' ConfigMap holds, which changes without a restart."""
@@ -40,13 +42,15 @@ fi
 """
 """Ends a start script unless the binary has the sha256 in BINARY_HASH; if that is empty, nothing is compared."""
 
-_COPY_FILES = f"""\
+_HEAD = f"""\
 #!/bin/sh
 # Copies the node's files to its volume and starts it, with the key that key-check.sh has chosen. Needs a POSIX
 # shell, cp, cat, ls, mv, rm, sed, sha256sum and gzip.
 set -eu
 umask 077
 {CHECK_BINARY}
+"""
+_COPY_FILES = f"""\
 home={DATA}/home
 mkdir -p "$home/config" "$home/data"
 # -f, because the copy of a mounted key is read-only and exists from the second start on.
@@ -93,8 +97,8 @@ _START = f"""\
 exec "$BINARY" start --home "$home" \\
   --p2p.persistent_peers "$(cat {PEERS}/persistent_peers)"
 """
-START_SCRIPT = _COPY_FILES + _START
-REMOTE_START_SCRIPT = _COPY_FILES + _REMOTE_SIGNER + _START
+START_SCRIPT = _HEAD + key_check.again(KEY_CHECK) + _COPY_FILES + _START
+REMOTE_START_SCRIPT = _HEAD + _COPY_FILES + _REMOTE_SIGNER + _START
 """For a node whose key is held by a remote signer."""
 
 

@@ -20,6 +20,8 @@ def annotations(place: model.Place, address: bytes) -> dict[str, str]:
         notes[names.REPLACES] = place.replaces
     if place.is_moved:
         notes[names.MOVED] = "true"
+    if place.is_ordered:
+        notes[names.ORDERED] = "true"
     return notes
 
 

@@ -71,7 +71,7 @@ def _files(settings: settings.Settings) -> dict[str, str]:
     return {
         "config.toml": provider_node_files.config_toml(settings),
         "app.toml": provider_node_files.app_toml(settings),
-        node.KEY_CHECK_SCRIPT: key_check.SCRIPT,
+        "key-check.sh": key_check.SCRIPT,
         "start.sh": provider_node_files.START_SCRIPT,
     }
 
@@ -142,7 +142,7 @@ def _stateful_set(
                     "annotations": {f"{names.DOMAIN}/config": objects.checksum(_files(settings))},
                 },
                 "spec": objects.pod_spec(
-                    [_container(settings)],
+                    [_container(settings, key)],
                     _volumes(settings),
                     initContainers=[*_fetching(settings), _key_check(settings, key)],
                     terminationGracePeriodSeconds=node.GRACE_SECONDS,
@@ -173,17 +173,23 @@ def _key_check(settings: settings.Settings, key: provider_key.ProviderKey) -> di
     mounts = {name: path for name, path in _mounted(settings).items() if name in ("config", "consensus-key")}
     return key_check.container(
         image=settings.provider_node.image,
-        script=f"{node_files.CONFIG}/{node.KEY_CHECK_SCRIPT}",
+        script=node_files.KEY_CHECK,
+        environment=_check_environment(key),
+        mounts=[{"name": name, "mountPath": path, "readOnly": True} for name, path in mounts.items()],
+    )
+
+
+def _check_environment(key: provider_key.ProviderKey) -> list[dict[str, Any]]:
+    return key_check.environment(
         address="",
         key_folder=node_files.CONSENSUS_KEY,
         pod=names.PROVIDER_NODE_POD,
         is_withheld=not key.is_given,
         claim_uid=key.claim_uid,
-        mounts=[{"name": name, "mountPath": path, "readOnly": True} for name, path in mounts.items()],
     )
 
 
-def _container(settings: settings.Settings) -> dict[str, Any]:
+def _container(settings: settings.Settings, key: provider_key.ProviderKey) -> dict[str, Any]:
     wanted = settings.provider_node
     genesis = wanted.genesis.config_map if wanted.genesis is not None else None
     environment = {
@@ -197,7 +203,10 @@ def _container(settings: settings.Settings) -> dict[str, Any]:
         "image": wanted.image,
         "imagePullPolicy": "IfNotPresent",
         "command": ["/bin/sh", f"{node_files.CONFIG}/start.sh"],
-        "env": [{"name": name, "value": value} for name, value in environment.items()],
+        "env": [
+            *({"name": name, "value": value} for name, value in environment.items()),
+            *_check_environment(key),
+        ],
         "ports": [
             node.port("p2p", ports.POD_P2P),
             node.port("rpc", ports.POD_RPC),
@@ -213,7 +222,7 @@ def _container(settings: settings.Settings) -> dict[str, Any]:
         "volumeMounts": [
             {"name": "data", "mountPath": node_files.DATA},
             {"name": "tmp", "mountPath": node.TEMPORARY},
-            {"name": "links", "mountPath": key_check.LINKS},
+            *key_check.own_mounts(),
             *(
                 {"name": name, "mountPath": path, "readOnly": True}
                 for name, path in _mounted(settings).items()

@@ -35,7 +35,7 @@ START_SCRIPT = f"""\
 set -eu
 umask 077
 {node_files.CHECK_BINARY}
-home={node_files.DATA}/home
+{key_check.again(node_files.KEY_CHECK)}home={node_files.DATA}/home
 mkdir -p "$home/config" "$home/data"
 cp -f {node_files.CONFIG}/config.toml {node_files.CONFIG}/app.toml "$home/config/"
 if [ -f {node_files.NODE_KEY}/node_key.json ]; then

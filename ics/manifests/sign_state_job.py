@@ -26,6 +26,10 @@ SCRIPT = f"""\
 set -eu
 umask 077
 {key_check.MARK_FUNCTIONS}
+if [ "$POD_NAMESPACE" != "$NAMESPACE" ]; then
+  echo "this Job was copied from namespace $NAMESPACE; nothing is written" >&2
+  exit 1
+fi
 memory="{names.SIGNING_PATH}/$KEY_ADDRESS"
 state="$memory/priv_validator_state.json"
 found=missing
@@ -169,7 +173,8 @@ def job(
         notes[names.SIGN_STATE_RESET] = reset_note(reset)
     if certificates:
         notes[names.CLUSTER_CERTIFICATES] = consumer_key_check.to_annotation(certificates)
-    container = _container(SCRIPT, {"KEY_ADDRESS": address, **_environment(reset)}, image)
+    environment = {"KEY_ADDRESS": address, "NAMESPACE": namespace, **_environment(reset)}
+    container = _container(SCRIPT, environment, image)
     return _job(owner, name(volume_uid), namespace, notes, container)
 
 
@@ -229,7 +234,7 @@ def provider_job(
         reset: the sign state that the operator confirmed; the key signs nothing at or below it.
         certificates: sha256 (hex) of the certificates that the cluster publishes now, for the record.
     """
-    environment = {"CLAIM_UID": volume_uid, **_environment(reset)}
+    environment = {"CLAIM_UID": volume_uid, "NAMESPACE": namespace, **_environment(reset)}
     notes = {
         names.VOLUME_UID: volume_uid,
         names.SIGN_STATE_RESET: reset_note(reset),

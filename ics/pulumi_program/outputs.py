@@ -54,7 +54,7 @@ def render(desired: desired.Desired, sent: Collection[str] = ()) -> dict[str, An
             if c.genesis is not None
         },
         "transactions_due": [
-            text for intent in desired.intents if (text := descriptions.describe(intent)) not in sent
+            text for intent in desired.announced if (text := descriptions.describe(intent)) not in sent
         ],
         "waits_for_reconciler": [
             f"{c.chain_id}: {due} created by `python reconcile.py`"

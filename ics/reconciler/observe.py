@@ -81,6 +81,8 @@ async def _first(world: world.World) -> observed.Observed:
         provider_node=looking.result(),
         sign_state_waits=waiting.result(),
         spare=secrets.token_hex(16),
+        recent_slashing=world.terms.slashing(snapshot.moment),
+        recent_queued_terms=world.terms.queued(snapshot.moment),
         opt_in_requests=world.opt_in_requests,
         move_requests=world.move_requests,
         rekey_requests=world.rekey_requests,
@@ -136,8 +138,14 @@ async def _answered(
         )
         queues = group.create_task(_each({c: world.provider.queued_terms(c) for c in open_questions.queues}))
         counting = group.create_task(_windows(world, observed, open_questions.windows))
+        listening = group.create_task(
+            _each({c: _is_silent(world, q) for c, q in open_questions.silences.items()})
+        )
     launches, used = fetching.result(), checking.result()
     windows, epoch = counting.result()
+    slashing = _values(judging.result(), model.SlashingParams).get(_PROVIDER)
+    queued = _values(queues.result(), model.InfractionParameters)
+    world.terms.keep(observed.snapshot.moment, slashing, queued)
     snapshot = dataclasses.replace(
         observed.snapshot,
         launches={**observed.snapshot.launches, **_values(launches, model.Launch)},
@@ -154,12 +162,14 @@ async def _answered(
         relay_problems={**observed.relay_problems, **_problems(relaying.result())},
         checked_accounts=observed.checked_accounts.union(open_questions.accounts),
         balances={**observed.balances, **paying.result()},
-        slashing=_values(judging.result(), model.SlashingParams).get(_PROVIDER, observed.slashing),
-        slashing_problem=_problems(judging.result()).get(_PROVIDER, observed.slashing_problem),
-        queued_terms={
-            **observed.queued_terms,
-            **_values(queues.result(), model.InfractionParameters),
+        silent_keys={
+            **observed.silent_keys,
+            # Whoever does not answer is asked again in the next pass.
+            **{consumer_id: answer is True for consumer_id, answer in listening.result().items()},
         },
+        slashing=slashing or observed.slashing,
+        slashing_problem=_problems(judging.result()).get(_PROVIDER, observed.slashing_problem),
+        queued_terms={**observed.queued_terms, **queued},
         queue_problems={**observed.queue_problems, **_problems(queues.result())},
         windows={**observed.windows, **_values(windows, model.SigningWindow)},
         window_problems={**observed.window_problems, **_problems(windows)},
@@ -183,6 +193,14 @@ async def _windows(
     return answers, epoch
 
 
+async def _is_silent(world: world.World, question: questions.SilenceQuestion) -> bool:
+    """Return whether none of the newest commits carries a key's signature."""
+    for height in question.heights:
+        if question.address in await world.nodes.signers(question.namespace, height):
+            return False  # another node has the key, as KeySignsElsewhere says
+    return True
+
+
 async def _balances(world: world.World, accounts: tuple[str, ...]) -> Mapping[str, int]:
     if not accounts:
         return {}
@@ -193,14 +211,16 @@ _Answer = TypeVar("_Answer")
 
 
 async def _each(queries: Mapping[str, Awaitable[_Answer]]) -> dict[str, _Answer | errors.IcsError]:
-    """Await all queries concurrently; an error is the answer of its own query only."""
-    answers = await asyncio.gather(*queries.values(), return_exceptions=True)
-    result: dict[str, _Answer | errors.IcsError] = {}
-    for consumer_id, answer in zip(queries, answers, strict=True):
-        if isinstance(answer, BaseException) and not isinstance(answer, errors.IcsError):
-            raise answer
-        result[consumer_id] = answer
-    return result
+    """Await all queries concurrently; an error, even an unexpected one, is the answer of its own query only."""
+
+    async def answer(query: Awaitable[_Answer]) -> _Answer | errors.IcsError:
+        try:
+            return await query
+        except Exception as error:
+            return errors.of_chain(error)
+
+    answers = await asyncio.gather(*map(answer, queries.values()))
+    return dict(zip(queries, answers, strict=True))
 
 
 def _values(answers: Mapping[str, object], kind: type[_Answer]) -> dict[str, _Answer]:

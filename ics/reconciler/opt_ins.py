@@ -7,14 +7,16 @@ import dataclasses
 from collections.abc import Collection, Mapping
 
 from ics import engines, errors, model
-from ics.consumer import desired, observed
+from ics.consumer import desired, observed, participation
 from ics.engines import guard
 
 
 async def refusals(
     engine: engines.Engine, request: engines.ApplyRequest, desired: desired.Desired
 ) -> Mapping[str, errors.IcsError]:
-    """Return why chains with a due opt-in could not run here, by consumer id; query nothing if none is due.
+    """Return why chains that would be joined could not run here, by consumer id; query nothing if there is none.
+
+    A chain is judged twice: before its first object is made, and before its opt-in is sent.
 
     Args:
         engine: engine, whose preview changes nothing.
@@ -25,6 +27,7 @@ async def refusals(
         IcsError: the cluster cannot be queried.
     """
     due = {intent.consumer_id for intent in desired.intents if isinstance(intent, model.OptIn)}
+    due |= _about_to_be_staged(desired)
     if not due:
         return {}
     chains_of = {chain.namespace: {chain.consumer_id} for chain in desired.chains if chain.consumer_id in due}
@@ -41,6 +44,16 @@ async def refusals(
     return problems
 
 
+def _about_to_be_staged(desired: desired.Desired) -> set[str]:
+    return {
+        decision.summary.consumer_id
+        for decision in desired.decisions
+        if decision.participation is participation.Participation.SELECTED
+        and decision.chain is not None
+        and not decision.chain.is_recorded
+    }
+
+
 def exclude(desired: desired.Desired, refused: Collection[str], memory: observed.Memory) -> desired.Desired:
     """Return the desired state without joining some chains, whose existing objects stay unchanged."""
     new = {consumer_id for consumer_id in refused if consumer_id not in memory.chains}
@@ -53,7 +66,7 @@ def exclude(desired: desired.Desired, refused: Collection[str], memory: observed
         if consumer_id not in new
     }
     decisions = tuple(
-        dataclasses.replace(decision, chain=None, intents=(), is_paused=True)
+        dataclasses.replace(decision, chain=None, intents=(), awaited=(), is_paused=True)
         if decision.summary.consumer_id in refused
         else decision
         for decision in desired.decisions

@@ -11,7 +11,7 @@ from ics.consumer import status
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Planned changes and transactions of a pass."""
+    """Planned changes and transactions of a pass, and of the passes that complete it."""
 
     changes: tuple[engines.Change, ...]
     transactions: tuple[model.Intent, ...]

@@ -8,6 +8,8 @@ record the height of a signed commit      at most once per interval, while the n
 
 from ics import model
 from ics.consumer import desired, key_check, observed, provider_key, watermark
+from ics.consumer import desired as consumer_desired
+from ics.cosmos import addresses
 from ics.reconciler import outcome, world
 
 
@@ -42,7 +44,9 @@ async def _tend(world: world.World, desired: desired.Desired, observed: observed
     if record is None:
         return
     if status is provider_key.ProviderKeyStatus.REQUESTED and record.reset is not None:
-        await adapter.ensure_job(node, record.volume_uid, record.reset)
+        own = consumer_desired.own_validator(observed.snapshot, desired.settings).consensus_key
+        address = addresses.consensus_address(own).hex().upper()
+        await adapter.ensure_job(node, record.volume_uid, record.reset, address)
         return
     signed = provider_key.signed_height(seen)
     if status is not provider_key.ProviderKeyStatus.READY or signed is None:

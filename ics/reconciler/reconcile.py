@@ -50,7 +50,7 @@ async def preview(world: world.World, engine: engines.Engine) -> outcome.Plan:
         unknown -= {change.confirmation.name for change in unanswered if change.confirmation is not None}
     conditions = _unknown_confirmations(unknown, questions)
     report = status.report(desired, observed.observations, conditions)
-    return outcome.Plan(changes, desired.intents, report, conditions)
+    return outcome.Plan(changes, desired.announced, report, conditions)
 
 
 async def run_pass(
@@ -99,7 +99,7 @@ async def run_pass(
         await _route(world, desired, observed, collector)
         restarted = await _advance_sign_states(world, desired, observed, collector)
         await provider_node.tend(world, desired, observed, collector)
-        await key_guard.tend(world, desired, observed, restarted, collector)
+        await key_guard.tend(world, desired, observed, collector)
         await _advance_relayers(world, desired, collector)
         await node_care.maintain(world, desired, observed, restarted, collector)
         topped_up = await _top_up_accounts(world, sender, observed, desired, collector)
@@ -219,6 +219,9 @@ async def _protect_keys(
         for withheld in decision.withholds:
             with collector.chain(consumer_id):
                 await world.sign_state.withhold(withheld.namespace, withheld.place)
+        for namespace in decision.relaying_copies:
+            with collector.chain(consumer_id):
+                await world.hermes_jobs.stop_copy(namespace)
         try:
             for place in decision.withdraws:
                 await world.sign_state.withdraw(place)
@@ -243,7 +246,7 @@ async def _assign(
         The refused chains with the errors, the desired state without joining them, and the confirmed transactions.
     """
     # A chain whose objects the cluster would reject is not joined, because its node could not run.
-    refused = await _refused_chains(world, engine, sender, observed, desired) if due else {}
+    refused = await _refused_chains(world, engine, sender, observed, desired)
     desired = opt_ins.exclude(desired, refused, observed.memory)
     sent = await _transact(world, sender, [intent for intent in due if intent in desired.intents], collector)
     for consumer_id, error in refused.items():
@@ -355,7 +358,8 @@ async def _advance_sign_states(
 
     async def advance(chain: chain.ChainPlan) -> None:
         with collector.chain(chain.consumer_id):
-            node = observed.observations.get(chain.consumer_id)
+            # A node that has another key, which signs, is not restarted for the sign state of the next one.
+            node = None if chain in nexts else observed.observations.get(chain.consumer_id)
             volume_uid = observed.memory.chains[chain.consumer_id].volume_uid or ""
             if chain.sign_state is signing.SignStateStatus.UNRECORDED:
                 await sign_state.restore_record(world, chain, volume_uid, node)
@@ -365,7 +369,12 @@ async def _advance_sign_states(
                 collector.fail(condition)
 
     # The record is on the key's Secret; the next pass creates it for a place that was selected only now.
-    due = [chain for chain in desired.chains if chain.sign_state in _SIGN_STATE_DUE and chain.is_recorded]
+    nexts = [chain.next for chain in desired.chains if chain.next is not None]
+    due = [
+        chain
+        for chain in (*desired.chains, *nexts)
+        if chain.sign_state in _SIGN_STATE_DUE and chain.is_recorded
+    ]
     await asyncio.gather(*map(advance, due))
     return restarted
 

@@ -21,7 +21,7 @@ async def read(
         relay_questions: chains to read.
 
     Returns:
-        Facts by consumer id; an error concerns its own chain only.
+        Facts by consumer id; an error, even an unexpected one, concerns its own chain only.
 
     Raises:
         Transient: the provider does not return its parameters.
@@ -32,8 +32,8 @@ async def read(
     async def answer(question: questions.RelayQuestion) -> facts.Facts | errors.IcsError:
         try:
             return await _read(world, now, params, question)
-        except errors.IcsError as error:
-            return error
+        except Exception as error:
+            return errors.of_chain(error)
 
     async with aio.task_group() as group:
         params = group.create_task(world.provider.provider_params())

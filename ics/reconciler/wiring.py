@@ -267,7 +267,7 @@ class Adapters:
         """
         owner = objects.Owner(settings.validator, settings.provider.chain_id)
         self.lease = lease
-        self.state = read_state.StateReader(kube, owner)
+        self.state = read_state.StateReader(kube, owner, settings.gateway.namespace)
         self.nodes = control.Nodes(kube, owner, lease.ensure, timeouts)
         self.sign_state = sign_state.SignState(kube, owner, lease.ensure)
         self.provider_sign_state = provider_sign_state.ProviderSignState(

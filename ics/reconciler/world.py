@@ -15,6 +15,7 @@ from ics.consumer import chain, observed, watchdog, watermark
 from ics.keys import derivation
 from ics.manifests import hermes_jobs
 from ics.provider.rest import relayer_queries
+from ics.reconciler import recent_terms
 from ics.relayer import inputs, queries
 
 
@@ -194,7 +195,11 @@ class ProviderSignState(Protocol):
     """Key of the validator's own provider node: its record and watermark, and the Jobs on its volume."""
 
     async def ensure_job(
-        self, node: provider_node.ProviderNodeSettings, volume_uid: str, reset: model.SignedState
+        self,
+        node: provider_node.ProviderNodeSettings,
+        volume_uid: str,
+        reset: model.SignedState,
+        address: str,
     ) -> model.JobState:
         """Create the Job that writes mark and sign state unless it exists; record it once it is done."""
         ...
@@ -242,6 +247,10 @@ class HermesJobs(Protocol):
 
     async def ensure_check_job(self, chain: chain.ChainPlan, setup: inputs.Setup) -> model.JobState:
         """Let Hermes check a configuration: DONE means accepted, FAILED rejected."""
+        ...
+
+    async def stop_copy(self, namespace: str) -> None:
+        """Stop the relayer in a copied namespace, which signs with the same accounts as the original's."""
         ...
 
     async def restart_hermes(self, namespace: str) -> object:
@@ -307,5 +316,7 @@ class World:
     """Consumer ids that the operator moves here from another installation."""
     rekey_requests: frozenset[str] = frozenset()
     """Consumer ids for which the operator orders a new key."""
+    terms: recent_terms.RecentTerms = field(default_factory=recent_terms.RecentTerms)
+    """Answers of earlier passes of this process."""
     confirmed: frozenset[str] = frozenset()
     """Names of changes that the operator has confirmed by flags, in addition to those in the settings."""

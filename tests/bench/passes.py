@@ -17,7 +17,7 @@ import urllib.request
 from collections.abc import Iterator
 from typing import Any
 
-from ics import model
+from ics import model, names
 from ics.cluster import sign_state
 from ics.cluster.api import connect, kinds
 from ics.config import settings
@@ -72,6 +72,16 @@ async def end_jobs(kubeconfig: pathlib.Path) -> None:
                 await jobs.finish(kube, at["namespace"], at["name"], jobs.DONE)
 
 
+async def places(kubeconfig: pathlib.Path) -> list[tuple[str, str]]:
+    """Consumer id and place id of each key on record."""
+    async with connect.open_client(
+        settings.ClusterSettings(kubeconfig=str(kubeconfig)), pathlib.Path(), {}
+    ) as kube:
+        found = await kube.select(kinds.SECRET, {names.COMPONENT: names.CONSENSUS_KEY})
+        notes = [(one["metadata"]["labels"], one["metadata"]["annotations"]) for one in found]
+        return [(labels[names.CONSUMER], annotations[names.PLACE_ID]) for labels, annotations in notes]
+
+
 def rows(size: int) -> Iterator[tuple[str, dict[str, Any]]]:
     """The three passes: into an empty cluster, without a change, and with one more launch."""
     programs = apiserver.programs()
@@ -84,6 +94,9 @@ def rows(size: int) -> Iterator[tuple[str, dict[str, Any]]]:
     ):
         kubeconfig = server.kubeconfig("admin")
         yield "cold", one_pass(url, kubeconfig)
+        # No transaction is sent here, so the chain is told which keys were staged.
+        for consumer_id, place_id in asyncio.run(places(kubeconfig)):
+            order(url, f"/assign/{consumer_id}/{place_id}")
         # The volumes that the cold pass made are on record after the next ones.
         while one_pass(url, kubeconfig)["writes"]:
             asyncio.run(end_jobs(kubeconfig))

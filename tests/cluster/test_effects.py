@@ -50,7 +50,7 @@ def sign_states(
 
 
 async def load(scene: conftest.Scene) -> observed.Memory:
-    return await read.StateReader(scene.kube, owner(scene)).load()
+    return await read.StateReader(scene.kube, owner(scene), scene.gateway).load()
 
 
 async def deployed(scene: conftest.Scene, *consumers: int) -> None:
@@ -90,7 +90,7 @@ async def test_memory(scene: conftest.Scene) -> None:
     await scene.kube.delete(kinds.VOLUME_CLAIM, f"{scene.validator}-1", "data", None)
     kube, recorder = await scene.connect()
 
-    reader = read.StateReader(kube, owner(scene))
+    reader = read.StateReader(kube, owner(scene), scene.gateway)
     found = await reader.load()
 
     cluster = await uid(scene, kinds.NAMESPACE, "", "kube-system")
@@ -119,7 +119,9 @@ async def test_memory(scene: conftest.Scene) -> None:
     assert len(asked) == 1
     assert [request for request in recorder.requests if request.endswith("/namespaces/kube-system")] == asked
     other = objects.Owner(scene.validator, "provider-2")
-    assert await read.StateReader(scene.kube, other).load() == observed.Memory(cluster_uid=cluster)
+    assert await read.StateReader(scene.kube, other, scene.gateway).load() == observed.Memory(
+        cluster_uid=cluster
+    )
 
 
 async def test_a_volume_made_by_hand_is_seen(scene: conftest.Scene) -> None:
@@ -362,6 +364,7 @@ async def test_nothing_is_asked_or_done_while_another_holds_the_lease(scene: con
         nodes.send_peers(namespace, "a@b:1"),
         nodes.record_watchdog(namespace, watchdog.WatchdogRecord()),
         relayers.restart_hermes(namespace),
+        relayers.stop_copy(namespace),
     ):
         with pytest.raises(errors.Transient, match="another holds the Lease"):
             await effect

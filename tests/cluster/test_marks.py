@@ -47,7 +47,7 @@ def sign_states(
 
 
 async def load(scene: conftest.Scene) -> observed.Memory:
-    return await read.StateReader(scene.kube, owner(scene)).load()
+    return await read.StateReader(scene.kube, owner(scene), scene.gateway).load()
 
 
 def manifests(scene: conftest.Scene) -> list[dict[str, Any]]:
@@ -243,20 +243,22 @@ async def test_provider_nodes_record_and_watermark(scene: conftest.Scene) -> Non
     await state.request_reset("12345678-aaaa", RESET)
     ordered = model.ProviderRecord(volume_uid="12345678-aaaa", reset=RESET, is_ready=False)
     assert (await stored()).record == ordered
-    assert await state.ensure_job(NODE, "12345678-aaaa", RESET) is model.JobState.RUNNING
+    assert await state.ensure_job(NODE, "12345678-aaaa", RESET, ADDRESS) is model.JobState.RUNNING
     await jobs.finish(scene.kube, scene.gateway, "provider-sign-state-12345678", jobs.DONE)
-    assert await state.ensure_job(NODE, "12345678-aaaa", RESET) is model.JobState.DONE
+    assert await state.ensure_job(NODE, "12345678-aaaa", RESET, ADDRESS) is model.JobState.DONE
     ready = dataclasses.replace(ordered, is_ready=True, certificates=key_check.certificates(OLD))
-    assert (await stored()).record == ready
-    for height in (7, 5):
+    # An older copy of the volume is refused from the node's first start on.
+    assert ((await stored()).record, (await stored()).watermark.heights) == (ready, {ADDRESS: RESET.height})
+    highest = RESET.height + 2
+    for height in (highest, RESET.height + 1):
         await state.update_watermark(watermark.Change(address=ADDRESS, height=height))
-    assert ((await stored()).record, (await stored()).watermark.heights) == (ready, {ADDRESS: 7})
+    assert ((await stored()).record, (await stored()).watermark.heights) == (ready, {ADDRESS: highest})
     # Another volume: the order replaces the record, and the height stays.
-    await state.request_reset("87654321-bbbb", dataclasses.replace(RESET, height=20))
+    await state.request_reset("87654321-bbbb", dataclasses.replace(RESET, height=90))
     found = await stored()
     assert found.record is not None
     assert (found.record.volume_uid, found.record.is_ready) == ("87654321-bbbb", False)
-    assert found.watermark.heights == {ADDRESS: 7}
+    assert found.watermark.heights == {ADDRESS: highest}
     # Passes leave it alone, because it is no member of the set.
     assert (await converged(scene)).writes == 0
     assert (await stored()) == found
@@ -266,15 +268,15 @@ async def test_provider_job_of_another_order_or_that_failed_says_so(scene: conft
     await converged(scene)
     state = provider_states(scene, scene.kube)
     await state.request_reset("12345678-aaaa", RESET)
-    await state.ensure_job(NODE, "12345678-aaaa", RESET)
+    await state.ensure_job(NODE, "12345678-aaaa", RESET, ADDRESS)
     later = dataclasses.replace(RESET, height=20)
     with pytest.raises(errors.Transient, match="was for a different height; it was deleted"):
-        await state.ensure_job(NODE, "12345678-aaaa", later)
+        await state.ensure_job(NODE, "12345678-aaaa", later, ADDRESS)
     await scene.kube.delete(kinds.JOB, scene.gateway, "provider-sign-state-12345678", None)
-    await state.ensure_job(NODE, "12345678-aaaa", later)
+    await state.ensure_job(NODE, "12345678-aaaa", later, ADDRESS)
     await jobs.finish(scene.kube, scene.gateway, "provider-sign-state-12345678", jobs.FAILED)
     with pytest.raises(errors.Permanent, match="the provider node runs without its key"):
-        await state.ensure_job(NODE, "12345678-aaaa", later)
+        await state.ensure_job(NODE, "12345678-aaaa", later, ADDRESS)
 
 
 async def test_edited_record_of_the_provider_node_is_a_problem(scene: conftest.Scene) -> None:

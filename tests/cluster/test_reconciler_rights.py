@@ -302,6 +302,7 @@ async def the_relaying(corner: Corner) -> None:
         with pytest.raises(errors.Transient):  # nobody answers there, but it was let through
             await asked
     await own.hermes_jobs.restart_hermes(SPACE)
+    await own.hermes_jobs.stop_copy(SPACE)
     await own.nodes.restart(SPACE)
     await own.hermes_jobs.forget(SPACE, "0")
     await own.sign_state.ensure_retired(OWN)

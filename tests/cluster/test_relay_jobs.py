@@ -51,7 +51,7 @@ class Chain:
         self.plan = chains.plan(scene.validator)
         validator = objects.Owner(scene.validator, PROVIDER)
         self.jobs = hermes_jobs.HermesJobs(self.kube, validator, self.lease.ensure)
-        self.state = read.StateReader(self.kube, validator)
+        self.state = read.StateReader(self.kube, validator, scene.gateway)
 
     async def step(self, name: str) -> model.JobState:
         signer = manifests_hermes_jobs.HermesSigner(

@@ -2,7 +2,6 @@
 
 import base64
 import datetime
-import itertools
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -14,7 +13,6 @@ from ics.keys import derivation
 from tests.model import files, kube, shell, signer
 
 SHELL = shell.Shell()
-_NUMBERS = itertools.count(1)
 _CA = "-----BEGIN CERTIFICATE-----\nMII{name}\nAAAA\n-----END CERTIFICATE-----\n"
 
 
@@ -264,7 +262,7 @@ class Cluster:
         config = tomllib.loads(str(self._config(pod)["config.toml"]))
         key_path, state_path = config["priv_validator_key_file"], config["priv_validator_state_file"]
         text = pod.mounts.read(key_path)
-        number = next(_NUMBERS)
+        number = kube.Numbers.new()
         if text is None:
             public = number.to_bytes(32, "big")
             key, state = addresses.consensus_address(public), signer.SignState()

@@ -23,6 +23,8 @@ class Chain:
     """Who signed each block, from the first on."""
     voted: set[bytes] = field(default_factory=set)
     """Keys whose precommits of the height and round in progress were seen by the others."""
+    seen: set[tuple[bytes, int, int]] = field(default_factory=set)
+    """Votes for the height in progress that the others have: key, round and step."""
     is_halted: bool = False
     """Whether the others do not reach two thirds; a round then never ends."""
     ledger: signer.Ledger = field(default_factory=signer.Ledger)
@@ -41,7 +43,7 @@ class Chain:
         self.round = 0
         members = self.set_at(self.height)
         self.commits.append(frozenset(key for key in self.voted if key in members))
-        self.voted = set()
+        self.voted, self.seen = set(), set()
 
     def next_round(self) -> None:
         """Go on to another round of the height in progress."""

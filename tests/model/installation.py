@@ -1,9 +1,7 @@
 """One installation of the validator: its stack on one cluster, and its passes, each of which can be held or killed."""
 
 import asyncio
-import contextlib
 import datetime
-import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -15,17 +13,16 @@ from ics.cluster.state import read as state_read
 from ics.conditions import Condition
 from ics.config import secret_sources
 from ics.config import settings as config_settings
-from ics.consumer import watchdog
+from ics.consumer import consensus_view, reset, watchdog
 from ics.engines import guard
 from ics.engines.applyset import members
 from ics.keys import derivation
 from ics.manifests import objects, place_notes
 from ics.reconciler import observe, outcome, reconcile, world
-from tests.model import cluster, kube, provider, stack
+from tests.model import cluster, kube, loop, provider, stack
 from tests.model.provider import Lie, Provider
 
-LOOP = asyncio.new_event_loop()
-_SPARE = itertools.count(1)
+LOOP = loop.Loop()  # type: ignore[abstract]  # it has what a pass uses
 
 
 class _Numbered:
@@ -33,7 +30,7 @@ class _Numbered:
 
     @staticmethod
     def token_hex(count: int) -> str:
-        return f"{next(_SPARE):0{2 * count}x}"
+        return f"{kube.Numbers.new():0{2 * count}x}"
 
 
 class Killed(BaseException):
@@ -111,16 +108,16 @@ class Installation:
                 found.add(bytes.fromhex(address))
         return found
 
-    def request_reset(self, place: model.Place, volume_uid: str, state: model.SignedState) -> None:
-        """Request that a sign state is written at a height."""
+    def reset(self, view: consensus_view.ConsensusView, *, is_moving: bool) -> None:
+        """Run `ics sign-state reset --allow-current-height`, which may refuse.
 
-        async def go_on(_: str = "") -> None:
-            return None
-
-        client = cast(Any, kube.Client(self.cluster.objects, go_on, self.cluster.certificates))
-        owner = objects.Owner(self.settings.validator, stack.PROVIDER)
-        adapter = sign_state.SignState(client, owner, go_on)
-        LOOP.run_until_complete(adapter.request_reset(place, volume_uid, state))
+        Args:
+            view: what the node knows about the block in progress.
+            is_moving: whether the chain makes blocks.
+        """
+        command = Pass(self, None, None)
+        command.task = LOOP.create_task(command.reset(view, is_moving=is_moving))
+        command.go_on()
 
     def remote(self, key: bytes) -> None:
         """Change the settings to a remote signer that holds a key."""
@@ -141,25 +138,21 @@ class Pass:
     hold_at: int | None
     effects: int = 0
     is_dead: bool = False
-    is_held: bool = False
     has_lease: bool = False
     answer: provider.Answer | None = None
-    task: "asyncio.Task[outcome.Outcome] | None" = None
-    _held: asyncio.Event = field(default_factory=asyncio.Event)
-    _resumed: asyncio.Event = field(default_factory=asyncio.Event)
+    task: "asyncio.Task[outcome.Outcome | None] | None" = None
+    _may_go_on: asyncio.Event = field(default_factory=asyncio.Event)
 
     def go_on(self) -> None:
         """Run until the pass is done, held or dead."""
         installation = self.installation
-        if self.task is None:
+        if self.answer is None:
             self.answer = self._answer()
+        if self.task is None:
             self.task = LOOP.create_task(self._whole())
-        self.is_held = False
-        self._held.clear()
-        self._resumed.set()
-        LOOP.run_until_complete(self._until())
+        self._may_go_on.set()
+        LOOP.run()
         if not self.task.done():
-            self.is_held = True
             if self not in installation.passes:
                 installation.passes.append(self)
             return
@@ -182,9 +175,8 @@ class Pass:
         if self.kill_at is not None and self.effects >= self.kill_at:
             self.is_dead = True
         if self.hold_at is not None and self.effects == self.hold_at:
-            self._resumed.clear()
-            self._held.set()
-            await self._resumed.wait()
+            self._may_go_on.clear()
+        await self._may_go_on.wait()
         if self.is_dead:
             raise Killed(what)
 
@@ -262,16 +254,39 @@ class Pass:
         return past if lie is None else lie.told(past)
 
     async def _whole(self) -> outcome.Outcome:
+        return await reconcile.run_pass(self._world(), Engine(self), self)
+
+    async def reset(self, view: consensus_view.ConsensusView, *, is_moving: bool) -> None:
+        """Let the assigned key sign again; arguments as for `Installation.reset`.
+
+        Raises:
+            IcsError: it is refused.
+        """
+        place = self._world()
+        state, target = await observe.read(place)
+        subject = reset.subject(target, state, stack.CONSUMER)
+        written = reset.new_state(
+            view, subject.address, subject.name, is_moving=is_moving, allows_current=True
+        )
+        if subject.unused is not None:
+            await place.sign_state.ensure_retired(subject.unused)
+        assert subject.place is not None
+        await cast(sign_state.SignState, place.sign_state).request_reset(
+            subject.place, subject.volume_uid, written
+        )
+        await self.release()
+
+    def _world(self) -> world.World:
         assert self.answer is not None
         installation = self.installation
         client = cast(
             Any, kube.Client(installation.cluster.objects, self.step, installation.cluster.certificates)
         )
         owner = objects.Owner(installation.settings.validator, stack.PROVIDER)
-        state = state_read.StateReader(client, owner)
+        state = state_read.StateReader(client, owner, installation.settings.gateway.namespace)
         state._cluster_uid = installation.cluster.uid
         ordered = frozenset({stack.CONSUMER})
-        place = world.World(
+        return world.World(
             settings=installation.settings,
             seed=stack.SEED,
             definitions=[stack.DEFINITION] if installation.has_definition else [],
@@ -287,15 +302,6 @@ class Pass:
             move_requests=ordered if installation.moves else frozenset(),
             confirmed=installation.confirmed,
         )
-        return await reconcile.run_pass(place, Engine(self), self)
-
-    async def _until(self) -> None:
-        assert self.task is not None
-        waiting = asyncio.ensure_future(self._held.wait())
-        await asyncio.wait({self.task, waiting}, return_when=asyncio.FIRST_COMPLETED)
-        waiting.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await waiting
 
     def _finish(self) -> None:
         assert self.task is not None
@@ -303,6 +309,8 @@ class Pass:
         error = self.task.exception()
         if error is None:
             done = self.task.result()
+            if done is None:
+                return
             installation.last = done
             installation.conditions = tuple(c for chain in done.report.chains for c in chain.conditions)
             installation.troubles = tuple(map(str, done.troubles))

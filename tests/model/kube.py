@@ -20,12 +20,25 @@ class Key(NamedTuple):
     name: str
 
 
-_UIDS = itertools.count(1)
+class Numbers:
+    """Numbers that were never used in this run, which begins at 1, so that a run can be repeated."""
+
+    given = itertools.count(1)
+
+    @classmethod
+    def begin(cls) -> None:
+        """Begin a run."""
+        cls.given = itertools.count(1)
+
+    @classmethod
+    def new(cls) -> int:
+        """Return the next one."""
+        return next(cls.given)
 
 
 def new_uid() -> str:
     """Return a uid that was never used; the first eight characters are enough to tell two apart."""
-    return f"{next(_UIDS):08x}-0000-4000-8000-000000000000"
+    return f"{Numbers.new():08x}-0000-4000-8000-000000000000"
 
 
 @dataclass(slots=True)
@@ -44,7 +57,7 @@ class Objects:
 
     def of_kind(self, kind: str) -> Iterator[tuple[Key, Item]]:
         """Return the objects of a kind, in a settled order."""
-        return ((key, self.items[key]) for key in sorted(self.items) if key.kind == kind)
+        return ((key, self.items[key]) for key in sorted(key for key in self.items if key.kind == kind))
 
     def get(self, kind: str, namespace: str, name: str) -> Item | None:
         """Return an object, or None."""
@@ -177,7 +190,8 @@ class Client:
 
 
 def _has(present: Mapping[str, str], wanted: Mapping[str, str | tuple[str, ...]]) -> bool:
-    return all(
-        present.get(name) == value if isinstance(value, str) else present.get(name) in value
-        for name, value in wanted.items()
-    )
+    for name, value in wanted.items():
+        found = present.get(name)
+        if found != value if isinstance(value, str) else found not in value:
+            return False
+    return True

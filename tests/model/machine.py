@@ -202,9 +202,11 @@ class Signing(RuleBasedStateMachine):
 
     @rule(which=WHICH, by=HOLDS, is_fresh=st.booleans())
     def restore_volume(self, which: int, by: str, is_fresh: bool) -> None:
-        """Put back an older disk, or one of a moment ago; the chain may be held in the pass that sees it."""
+        """Put back an older disk, or one of a block ago; the chain may be held in the pass that sees it."""
         if is_fresh:
             self.found.backup(which % len(self.found.installations))
+            self.found.vote()
+            self.found.go_on()
             self.found.vote()
         self.found.restore_volume(which % len(self.found.installations))
         self._hold(self._one(which), by)
@@ -280,15 +282,17 @@ class Signing(RuleBasedStateMachine):
         self._hold(self._one(which), by)
 
     @precondition(lambda self: self._is_launched)
-    @rule(which=WHICH)
-    def reset(self, which: int) -> None:
-        """Lose a volume, and let its key sign again by a reset, where no other key takes its place."""
-        one = self._one(which)
-        if one.settings.signing.lost_volume != "wait":
+    @rule(is_halted=st.booleans(), passes=st.integers(1, 2))
+    def reset(self, is_halted: bool, passes: int) -> None:
+        """Lose the volume of the assigned key after a vote, and let it sign again by a reset."""
+        chain, address = self.found.provider.chain, self.found.assigned()
+        one = next((one for one in self.found.installations if address in one.own_addresses()), None)
+        if chain is None or one is None:
             return
         self.found.vote()
+        chain.is_halted = is_halted
         self.found.lose_volume(one)
-        for _ in range(2):
+        for _ in range(passes):
             self.found.run_pass(one)
         self.found.reset(one)
         for _ in range(3):

@@ -1,10 +1,10 @@
-"""The product's scripts, run by a real /bin/sh on files that are laid out for them, and read back.
+"""The product's scripts, run by a real shell on files that are laid out for them, and read back.
 
 An outcome is remembered by everything that a script can see: its text, its environment and all files under its mounts.
-Only the addresses of keys are renamed, in the order of their first appearance, because no script looks into one.
+Only keys, their addresses and what was signed are renamed, in the order in which they appear, for no script looks
+into one.
 """
 
-import os
 import pathlib
 import re
 import shutil
@@ -13,16 +13,22 @@ import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from tests.model import files
+from tests.model import files, laid
 
 _ADDRESS = re.compile(r"(?<![0-9A-F])[0-9A-F]{40}(?![0-9A-F])")
+_OPAQUE = re.compile(r'(?<="signbytes": ")[^"]+(?=")|(?<="value": ")[^"]+(?=")')
+_RENAMED = re.compile(rf"{_ADDRESS.pattern}|opaque\d{{6}}")
 _ROOTED = re.compile(
     r"(?:(?<=[=\s(<>:])|(?<=[=\s(][\"'])|^)/(?=(?:data|run/ics|etc/ics|dev/termination-log)(?![\w.-]))",
     re.MULTILINE,
 )
 """Start of an absolute path of a container, in a script or a variable."""
+_REMEMBERED = 10_000
+"""Outcomes after which all are forgotten."""
 RESULT = "/dev/termination-log"
 _PATH = "/usr/bin:/bin"
+_SHELL = ("busybox", "sh") if shutil.which("busybox") else ("/bin/sh",)
+"""The shell of most images, which has the tools in it; else that of this machine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +48,7 @@ class Shell:
     def __init__(self) -> None:
         self._known: dict[object, Ran] = {}
         self._folder = tempfile.TemporaryDirectory(prefix="ics-model-")
+        self._root = laid.Root(pathlib.Path(self._folder.name, "root"))
         self.ran = 0
         """Scripts that were really run."""
         self.asked = 0
@@ -73,6 +80,8 @@ class Shell:
         question = (script, tuple(plain.items()), trees, read_only)
         known = self._known.get(question)
         if known is None:
+            if len(self._known) >= _REMEMBERED:
+                self._known.clear()
             known = self._known[question] = self._really(script, plain, dict(trees), read_only)
         for path, entries in known.trees:
             tree = mounts.trees[path]
@@ -88,24 +97,33 @@ class Shell:
         read_only: tuple[str, ...],
     ) -> Ran:
         self.ran += 1
-        root = pathlib.Path(self._folder.name, "root")
-        shutil.rmtree(root, ignore_errors=True)
-        (root / "dev").mkdir(parents=True)
+        root = self._root
+        wanted: dict[str, files.Entry] = {"dev": files.Folder()}
         for path, entries in trees.items():
-            _lay(root, path, entries)
+            wanted[path[1:]] = files.Folder()
+            wanted.update({f"{path[1:]}/{name}": entry for name, entry in entries})
+        root.lay(wanted)
         done = subprocess.run(
-            ["/bin/sh", "-c", _rooted(script, root)],
-            env={name: _rooted(value, root) for name, value in environment.items()} | {"PATH": _PATH},
+            [*_SHELL, "-c", _rooted(script, root.path)],
+            env={name: _rooted(value, root.path) for name, value in environment.items()} | {"PATH": _PATH},
             capture_output=True,
             text=True,
             check=False,
         )
-        after = tuple((path, files.frozen(_found(root, path))) for path in trees)
+        found = root.read()
+        after = tuple((path, _below(found, path[1:])) for path in trees)
         for path, entries in after:
             if path in read_only and dict(entries) != _complete(dict(trees[path])):
                 raise AssertionError(f"{path} is read-only in the container, and the script changed it")
-        result = root / RESULT[1:]
-        return Ran(done.returncode, after, result.read_text() if result.exists() else done.stderr)
+        result = found.get(RESULT[1:])
+        return Ran(done.returncode, after, result if isinstance(result, str) else done.stderr)
+
+
+def _below(found: files.Tree, mount: str) -> tuple[tuple[str, files.Entry], ...]:
+    start = f"{mount}/"
+    return files.frozen(
+        {name.removeprefix(start): entry for name, entry in found.items() if name.startswith(start)}
+    )
 
 
 def _complete(tree: files.Tree) -> files.Tree:
@@ -116,41 +134,9 @@ def _complete(tree: files.Tree) -> files.Tree:
     }
 
 
-def _rooted(text: str, root: pathlib.Path) -> str:
+def _rooted(text: str, root: str) -> str:
     """Return a text whose absolute paths of a container are below a folder of this machine."""
     return _ROOTED.sub(f"{root}/", text)
-
-
-def _lay(root: pathlib.Path, mount: str, entries: tuple[tuple[str, files.Entry], ...]) -> None:
-    base = root / mount[1:]
-    base.mkdir(parents=True, exist_ok=True)
-    for name, entry in entries:
-        path = base / name
-        if isinstance(entry, files.Folder):
-            path.mkdir(parents=True, exist_ok=True)
-            continue
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if isinstance(entry, files.Link):
-            path.symlink_to(f"{root}{entry.target}")
-        else:
-            path.write_text(entry)
-
-
-def _found(root: pathlib.Path, mount: str) -> files.Tree:
-    base = root / mount[1:]
-    tree: files.Tree = {}
-    for folder, folders, names in os.walk(base):
-        here = pathlib.Path(folder)
-        for name in (*folders, *names):
-            path = here / name
-            relative = str(path.relative_to(base))
-            if path.is_symlink():
-                tree[relative] = files.Link(str(path.readlink()).removeprefix(str(root)))
-            elif path.is_file():
-                tree[relative] = path.read_text()
-            elif not any(path.iterdir()):
-                tree[relative] = files.Folder()
-    return tree
 
 
 def _name(item: tuple[str, files.Entry]) -> str:
@@ -158,17 +144,17 @@ def _name(item: tuple[str, files.Entry]) -> str:
 
 
 class _Renaming:
-    """Addresses of keys as numbers, and back."""
+    """Keys, their addresses and signed bytes as numbers, and back."""
 
     def __init__(self) -> None:
         self._numbers: dict[str, str] = {}
 
     def to(self, text: str) -> str:
-        return _ADDRESS.sub(self._number, text)
+        return _OPAQUE.sub(self._content, _ADDRESS.sub(self._number, text))
 
     def back(self, text: str) -> str:
-        names = {number: address for address, number in self._numbers.items()}
-        return _ADDRESS.sub(lambda found: names.get(found[0], found[0]), text)
+        names = {number: found for found, number in self._numbers.items()}
+        return _RENAMED.sub(lambda found: names.get(found[0], found[0]), text)
 
     def entry(self, entry: files.Entry) -> files.Entry:
         return self._changed(entry, self.to)
@@ -183,3 +169,6 @@ class _Renaming:
 
     def _number(self, found: "re.Match[str]") -> str:
         return self._numbers.setdefault(found[0], f"{len(self._numbers) + 1:040X}")
+
+    def _content(self, found: "re.Match[str]") -> str:
+        return self._numbers.setdefault(found[0], f"opaque{len(self._numbers) + 1:06}")

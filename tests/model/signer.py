@@ -43,6 +43,10 @@ class Ledger:
                 f" {who} signed {before!r}, {signer} signed {content!r}"
             )
 
+    def of(self, key: bytes, height: int) -> set[tuple[bytes, int, int]]:
+        """Return the votes of a key for a height: key, round and step."""
+        return {(key, round, int(step)) for who, at, round, step in self.votes if who == key and at == height}
+
 
 @dataclass(slots=True)
 class SignState:

@@ -1,9 +1,9 @@
 """What the operator wrote: settings of the installations, the definition of the chain, and the other validators."""
 
 import base64
+import functools
 import hashlib
 import json
-from collections.abc import Iterable
 from typing import Any
 
 from ics import model
@@ -75,6 +75,7 @@ def genesis_hash() -> bytes:
     return hashlib.sha256(_BASE).digest()
 
 
+@functools.cache
 def validators(*, is_jailed: bool) -> tuple[model.Validator, ...]:
     """Return the provider's validators: this one and another."""
 
@@ -96,7 +97,8 @@ def validators(*, is_jailed: bool) -> tuple[model.Validator, ...]:
     )
 
 
-def launch(initial: Iterable[tuple[bytes, int]]) -> model.Launch:
+@functools.cache
+def launch(initial: tuple[tuple[bytes, int], ...]) -> model.Launch:
     """Return what the provider tells of a launch with these keys and powers."""
     ccv = {
         "params": {"enabled": True, "reward_denoms": [], "provider_reward_denoms": []},

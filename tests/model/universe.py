@@ -4,9 +4,8 @@ import dataclasses
 import datetime
 from dataclasses import dataclass, field
 
-from ics import model, names
-from ics.cluster.state import node_records
-from ics.consumer import reset
+from ics import names
+from ics.consumer import consensus_view
 from ics.cosmos import addresses
 from tests.model import cluster, files, installation, kube, provider, signer, stack, voting
 
@@ -298,26 +297,34 @@ class Universe:
                 disk.tree[name] = entry[: len(entry) // 2]
 
     def reset(self, one: installation.Installation) -> None:
-        """Let a lost key sign again above the height in progress, as `ics sign-state reset` does on a moving chain.
+        """Let the assigned key sign again, as the operator may who knows that nothing else has it.
 
-        The operator has made sure that nothing else has the key, which is not so beside a restored cluster.
+        Nobody knows that beside a restored cluster. On a chain that stands still, a vote that no other node has is the
+        operator's own risk, too.
         """
-        if len(self.clusters) > CLUSTERS:
-            return
         chain, process, address = self.provider.chain, self.process_of(one), self.assigned()
-        if chain is None or chain.is_halted or process is None or self.remote is not None or one.passes:
+        if len(self.clusters) > CLUSTERS or self.remote is not None or one.passes:
+            return
+        if chain is None or process is None or address is None:
             return
         if any(other.key == address for other in self.processes()):
             return
-        self.provider.time += STAGING
-        for key in self.key_secrets(one):
-            item = one.cluster.objects.items[key]
-            record = node_records.key_record(item)
-            claim = one.cluster.objects.get("PersistentVolumeClaim", one.namespace, names.VOLUME_NAME)
-            if claim is None or address is None or record.consensus_address != address.hex().upper():
-                continue
-            state = model.SignedState(height=chain.height + 1, round=reset.MAX_ROUND, step=reset.PRECOMMIT)
-            one.request_reset(record.place, claim["metadata"]["uid"], state)
+        votes = chain.ledger.of(address, chain.height + 1)
+        if chain.is_halted and not votes <= chain.seen:
+            return
+        view = consensus_view.ConsensusView(
+            own_height=chain.height + 1,
+            own_round=chain.round,
+            height=chain.height + 1,
+            round=chain.round,
+            peers=2,
+            votes=tuple(
+                consensus_view.SeenVote(round, step, key, has_node=True)
+                for key, round, step in sorted(chain.seen)
+            ),
+            members=chain.set_at(chain.height + 1),
+        )
+        one.reset(view, is_moving=not chain.is_halted)
 
     def use_remote_signer(self, position: int) -> None:
         """Move a running node's key to a remote signer, which signs through another node before a pod restarts."""
@@ -379,6 +386,7 @@ def create(*, is_shared_storage: bool, lost_volume: str) -> Universe:
         is_shared_storage: whether volumes are on a shared file system without locks.
         lost_volume: setting `ics:signing.lost_volume`.
     """
+    kube.Numbers.begin()
     chain = provider.Provider()
     first = cluster.Cluster("east", kube.new_uid(), ("east",), is_shared_storage=is_shared_storage)
     second = cluster.Cluster("west", kube.new_uid(), ("west",), is_shared_storage=is_shared_storage)

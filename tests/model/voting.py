@@ -39,6 +39,8 @@ def vote(
             for step in (signer.Step.PREVOTE, signer.Step.PRECOMMIT):
                 content = process.sign(height, process.round, step, f"{process.name} {choice}")
                 chain.ledger.record(process.key, height, process.round, step, content, process.name)
+                if not process.is_cut_off:
+                    chain.seen.add((process.key, process.round, int(step)))
         except signer.Refused:
             continue
         if not process.is_cut_off:
@@ -55,6 +57,7 @@ def _vote_remotely(chain: consumer.Chain, remote: RemoteSigner, choice: str) -> 
         for step in (signer.Step.PREVOTE, signer.Step.PRECOMMIT):
             content = remote.state.sign(height, round, step, f"remote {choice}")
             chain.ledger.record(remote.key, height, round, step, content, "remote signer")
+            chain.seen.add((remote.key, round, int(step)))
     except signer.Refused:
         return
     chain.voted.add(remote.key)

@@ -1,17 +1,23 @@
 """Mutations: the product with one protection taken out, which a test must notice.
 
 `python -m tests.mutations` applies each patch under `patches` to a copy of the package, and runs the test that is named
-beside it. A further one is a patch and a line of `MUTATIONS`.
+beside it; `make soak` does the same. A further one is a patch and a line of `MUTATIONS`.
 """
 
+import pathlib
+import subprocess
 from typing import NamedTuple
 
+ROOT = pathlib.Path(__file__).parents[2]
+PATCHES = pathlib.Path(__file__).parent / "patches"
 MODEL = "tests/model/test_signing.py"
-"""The stateful test, with 10,000 steps of its own for each mutation."""
-
-
+"""The stateful test, with up to 10,000 steps of its own for each mutation."""
 PROVIDER_NODE = "tests/unit/manifests/test_provider_jobs.py"
 """The provider node has one place, which the model does not have."""
+MISSING_KEY = "tests/unit/consumer/test_missing_key.py"
+"""What a node's status and a commit's signatures say is not part of the model, nor is what the operator writes."""
+NODE_CONFIG = "tests/unit/config/test_node_config.py"
+TERMS = "tests/unit/consumer/test_terms.py"
 
 
 class Mutation(NamedTuple):
@@ -28,12 +34,17 @@ class Mutation(NamedTuple):
 MUTATIONS = (
     Mutation("S1", "s1_keys_without_place", "every installation derives the same key"),
     Mutation("S2", "s2_mark_without_namespace", "the mark's namespace is not compared"),
+    Mutation("S3", "s3_any_node_signs", "another node's signature counts as this one's", MISSING_KEY),
+    Mutation("S3", "s3_nobody_looks_elsewhere", "a signature by another node is not noticed", MISSING_KEY),
     Mutation("S4", "s4_reset_to_zero", "a reset writes height 0"),
+    Mutation("S5", "s5_any_setting", "a definition may override where the sign state lies", NODE_CONFIG),
     Mutation("S6", "s6_held_chain_keeps_key", "a held chain's key is not withheld"),
     Mutation(
         "S6", "s6_question_keeps_key", "only what the core pauses is withheld, not what the engine holds"
     ),
     Mutation("S6", "s6_withheld_only_once", "what the loop has withheld once is taken for withheld for ever"),
+    Mutation("S7", "s7_any_owner", "the chain of any owner is joined without being asked", NODE_CONFIG),
+    Mutation("S7", "s7_any_terms", "a chain is joined whatever its penalties are", TERMS),
     Mutation("S8", "s8_changeover_is_harmless", "a changeover after the opt-in is no concern"),
     Mutation("S9", "s9_any_claim", "the provider node's mark is not compared with its claim", PROVIDER_NODE),
     Mutation("S10", "s10_any_pod_may_run", "any pod of the StatefulSet gets the key"),
@@ -51,3 +62,24 @@ MUTATIONS = (
         "a restored record creates the sign state that its original created",
     ),
 )
+
+
+def apply(
+    mutation: Mutation, folder: pathlib.Path, *, is_trial: bool = False
+) -> "subprocess.CompletedProcess[str]":
+    """Apply a patch to the project in a folder, and return what `patch` said.
+
+    Args:
+        mutation: with its patch.
+        folder: a copy of the project.
+        is_trial: whether nothing is changed, only tried; the folder may be the project itself then.
+    """
+    patch = PATCHES / f"{mutation.patch}.patch"
+    trial = ["--dry-run"] if is_trial else []
+    return subprocess.run(
+        ["patch", "-p1", "--force", "--fuzz=3", *trial, "-i", str(patch)],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )

@@ -21,6 +21,8 @@ Object = dict[str, Any]
 VOLUME = kinds.Kind(
     name="PersistentVolume", group="", version="v1", plural="persistentvolumes", is_namespaced=False, rank=-1
 )
+METRICS_PORT = 26660
+"""Of CometBFT's metrics, which the example's definition turns on."""
 _READING = ("get", "list", "watch")
 
 
@@ -67,9 +69,17 @@ class Kube:
         path = kind.path(metadata.get("namespace", ""), metadata["name"])
         return _checked(self._http.put(path, json=item, params={"fieldManager": "kubectl-edit"}))
 
-    def delete(self, kind: kinds.Kind, namespace: str, name: str) -> None:
-        """Deletes an object that must be there."""
-        _checked(self._http.delete(kind.path(namespace, name)))
+    def delete(self, kind: kinds.Kind, namespace: str, name: str, grace: int | None = None) -> None:
+        """Deletes an object that must be there.
+
+        Args:
+            kind: its kind.
+            namespace: where it is.
+            name: its name.
+            grace: seconds that a pod has to end; 0: by force, its object goes whether its container has ended or not.
+        """
+        params = {} if grace is None else {"gracePeriodSeconds": str(grace)}
+        _checked(self._http.delete(kind.path(namespace, name), params=params))
 
     def members(self) -> list[Object]:
         """All objects of the operator's, with their kinds: its set, and the slices and Jobs of its loop."""
@@ -91,14 +101,40 @@ class Kube:
 
         Through the API server, so no address of a pod has to be reachable from here.
         """
-        pod = f"{names.NODE_POD}:{ports.POD_RPC}"
-        url = f"/api/v1/namespaces/{namespace}/pods/{pod}/proxy{path}"
         try:
-            answer = self._http.get(url, params=query)
-            found: dict[str, Any] = answer.json()["result"] if answer.is_success else {}
-        except (httpx.HTTPError, ValueError, KeyError):
+            found: dict[str, Any] = json.loads(self._proxied(namespace, ports.POD_RPC, path, query))["result"]
+        except (ValueError, KeyError):
             return {}
         return found
+
+    def ask_app(self, namespace: str, path: str, **query: str) -> dict[str, Any]:
+        """What the consumer chain's application answers on the node's REST gateway."""
+        found: dict[str, Any] = json.loads(self._proxied(namespace, ports.POD_REST, path, query))
+        return found
+
+    def metrics(self, namespace: str) -> str:
+        """The node's metrics; empty while it does not answer."""
+        return self._proxied(namespace, METRICS_PORT, "/metrics", {})
+
+    def _proxied(self, namespace: str, port: int, path: str, query: Mapping[str, str]) -> str:
+        url = f"/api/v1/namespaces/{namespace}/pods/{names.NODE_POD}:{port}/proxy{path}"
+        try:
+            answer = self._http.get(url, params=query)
+        except httpx.HTTPError:
+            return ""
+        return answer.text if answer.is_success else ""
+
+    def key_check(self, namespace: str, name: str = names.NODE_POD) -> str:
+        """What a pod's own check said, `RESULT ADDRESS`; empty before it has ended."""
+        ended = self.check_states(namespace, name)
+        return str(ended[-1].get("message", "")) if ended else ""
+
+    def check_states(self, namespace: str, name: str) -> list[dict[str, Any]]:
+        """How the runs of a pod's own check have ended, as far as Kubernetes still knows, the last one last."""
+        found = self.find(kinds.POD, namespace, name) or {}
+        statuses = found.get("status", {}).get("initContainerStatuses", [])
+        states = [one[which] for one in statuses for which in ("lastState", "state") if which in one]
+        return [state["terminated"] for state in states if "terminated" in state]
 
     def log(self, namespace: str, lines: int = 2000) -> str:
         """The last lines that the node's container printed."""

@@ -82,11 +82,22 @@ class Operator:
         assert done.code == 0, f"{self.name}: exit code {done.code}: {done.err}"
         return done
 
-    def ics(self, *command: str, project: pathlib.Path | None = None) -> Run:
-        """`ics …` on this operator's stack, or on the one that a flag of the command names."""
+    def ics(
+        self,
+        *command: str,
+        project: pathlib.Path | None = None,
+        module: Sequence[str] = ("ics.cli.__main__",),
+    ) -> Run:
+        """`ics …` on this operator's stack, or on the one that a flag of the command names.
+
+        Args:
+            command: the command and its flags.
+            project: another one than the checkout.
+            module: what runs the command, with arguments of its own before it.
+        """
         where = ["--stack", self.name, "--project", str(project or places.CHECKOUT), "--json"]
         words = list(itertools.takewhile(lambda word: not word.startswith("-"), command))
-        return self._run(["-m", "ics.cli.__main__", *words, *where, *command[len(words) :]])
+        return self._run(["-m", *module, *words, *where, *command[len(words) :]])
 
     def hermes(self, consumer_id: str, project: pathlib.Path | None = None) -> Run:
         """`ics hermes status CONSUMER_ID` on this operator's stack."""

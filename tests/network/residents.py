@@ -86,6 +86,12 @@ class Residents:
                 found += [f"{name}: {text}" for text in said]
         return found
 
+    def told(self, name: str) -> list[dict[str, Any]]:
+        """What its passes said, oldest first; one that is like the one before is not told again."""
+        texts = [line for run in self._runs[name] for line in run.log.read_text().split("\n")[:-1]]
+        found = [json.loads(line) for line in texts]
+        return [line for line in found if "status" in line]
+
     def _start(self, name: str) -> None:
         runs = self._runs[name]
         log, port = self._folder / f"{name}-{len(runs)}.log", provider_node.free_port()

@@ -78,6 +78,20 @@ def test_a_new_key_is_assigned_at_the_operators_order(place: stage.Stage) -> Non
     assert assigned(place) == key(place, stage.SEED, done.json["place_id"]) != before
 
 
+def test_the_assigned_key_is_exported_in_a_file_of_its_owner(
+    place: stage.Stage, tmp_path: pathlib.Path
+) -> None:
+    path = tmp_path / "priv_validator_key.json"
+    order = ("keys", "export", place.consumer_id, "--confirm", stage.CHAIN_ID, "--out", str(path))
+
+    done = ics(place, *order)
+
+    assert done.code == 0, done.err
+    exported = derivation.parse_priv_validator_key(model.Secret(path.read_text()), "file")
+    assert exported.address.hex().upper() == assigned(place) == done.json["key"]
+    assert path.stat().st_mode & 0o077 == 0
+
+
 def test_a_new_seed_assigns_its_own_key_only_at_the_operators_order(place: stage.Stage) -> None:
     before, seed = assigned(place), "33" * 32
     pathlib.Path(place.root, ".devnet/alice/seed").write_text(seed)

@@ -130,8 +130,15 @@ def project(tmp_path: pathlib.Path) -> pathlib.Path:
 
 
 def but_for_relayers(writes: Iterable[str]) -> list[str]:
-    """Writes apart from those for a relayer: the channel of a chain may be about to be opened meanwhile."""
-    return [write for write in writes if not re.search(r"/(relayer|hermes)(-\S+)?( |$)", write)]
+    """Writes apart from those for a relayer: the channel of a chain may be about to be opened meanwhile.
+
+    The first relayer of a cluster also adds its kinds to the list of kinds on the set's own ConfigMap.
+    """
+    every = list(writes)
+    others = [write for write in every if not re.search(r"/(relayer|relaying|hermes)(-\S+)?( |$)", write)]
+    if len(others) == len(every):
+        return others
+    return [write for write in others if not re.match(r"patch configmaps provider/ics-\S+ ", write)]
 
 
 class Still:

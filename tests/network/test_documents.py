@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests import documents
-from tests.network import provider_node, stage
+from tests.network import operators, provider_node, stage
 
 pytestmark = pytest.mark.network
 
@@ -43,7 +43,7 @@ def test_commands_of_a_page(page: pathlib.Path, place: stage.Stage, tmp_path: pa
         "GRPC_URL": place.node.grpc,
         "KUBECONFIG_FILE": ".devnet/alice/kubeconfig",
     }
-    reader = documents.reader(tmp_path, root, placeholders)
+    reader = documents.reader(tmp_path, root, placeholders, operators.PROCESSES.command())
     reader = documents.with_kubectl(reader, place.server.kubeconfig("admin"))
     for block in documents.blocks(page):
         if block.kind == "pulumi" and shutil.which("pulumi") is None:

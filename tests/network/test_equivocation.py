@@ -1,7 +1,8 @@
 """The worst day: two nodes sign with one key, and the provider learns of it through `hermes evidence`.
 
 The product never lets a second node have a key, so this test lays one out by hand. Bob is tombstoned: this
-is the last story of all.
+is the last story of all. Until then no block of the chain may hold evidence; and what the judge of the other stories
+looks at, blocks, logs and metrics, tells of this one.
 """
 
 import contextlib
@@ -11,10 +12,8 @@ import shutil
 import subprocess
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
-import httpx
 import pytest
 
 from devnet import hosts, places, plan
@@ -22,9 +21,8 @@ from ics import names
 from ics.cluster.api import kinds
 from ics.cluster.state import node_records
 from ics.config import stack_file
-from ics.cosmos import addresses
 from ics.relayer import accounts as relayer_accounts
-from tests.network import launch, operators, relaying, waiting
+from tests.network import judge, launch, operators, relaying, validators, waiting
 
 pytestmark = [pytest.mark.network, pytest.mark.story(when="LAST")]
 
@@ -45,14 +43,28 @@ def test_a_double_signature_reaches_the_provider(
                 lambda operator=operator: relaying.report(operator, consumer)["deployments"]["evidence"],  # type: ignore[misc]
                 lambda watch: watch and watch["ready"],
             )
-    before = validator(bob)
+    before = validators.validator(bob)
     assert (before["jailed"], reports()) == (False, [])
-    blocks = Blocks(alice, home, alice.kube.height(home))
+    height = alice.kube.height(home)
+    assert judge.evidence(alice, home, 1, height) == [], "a story before this one has made a key vote twice"
 
-    began = time.monotonic()
-    with second_node(bob, consumer):
-        found = waiting.until("a block holds the evidence", blocks.evidence, every=2.0)
-    waiting.figure("a second node with bob's key started to the evidence in a block", launch.since(began))
+    homes = [(one, launch.namespace_of(one, consumer)) for one in (alice, bob)]
+    with judge.Judge(*homes, every=0.2) as judged:
+        began = time.monotonic()
+        with second_node(bob, consumer):
+            found = waiting.until(
+                "a block holds the evidence",
+                lambda: judge.evidence(alice, home, height, alice.kube.height(home)),
+                every=2.0,
+            )[0]
+        waiting.figure("a second node with bob's key started to the evidence in a block", launch.since(began))
+        waiting.until(
+            "log and metric have told of it",
+            lambda: {sign.source for sign in judged.signs},
+            lambda sources: sources == {"log", "metric"},
+        )
+    with pytest.raises(AssertionError):
+        judged.check()
     assert found["type"] == "tendermint/DuplicateVoteEvidence"
     votes = [found["value"]["vote_a"], found["value"]["vote_b"]]
     assert {vote["validator_address"] for vote in votes} == {bob.address_of(consumer)}
@@ -64,9 +76,9 @@ def test_a_double_signature_reaches_the_provider(
     waiting.figure("from there to the report on the provider", launch.since(began))
     assert message["consumer_id"] == consumer
     assert message["submitter"] in {watcher(operator, consumer) for operator in (alice, bob)}
-    after = validator(bob)
+    after = validators.validator(bob)
     assert after["jailed"]
-    assert signing_info(bob)["tombstoned"]
+    assert validators.signing_info(bob)["tombstoned"]
     # The chain's double_sign fraction, of what was bonded at the infraction.
     assert int(after["tokens"]) < 0.96 * int(before["tokens"])
     waiting.figure("bob's stake lost by the report", 1 - int(after["tokens"]) / int(before["tokens"]), "of 1")
@@ -116,57 +128,13 @@ def lay_out(folder: pathlib.Path, key: bytes, genesis: bytes) -> None:
         path.write_bytes(content)
 
 
-@dataclass
-class Blocks:
-    """A consumer's blocks, each looked at once."""
-
-    operator: operators.Operator
-    namespace: str
-    next: int
-    """Height that is looked at next."""
-
-    def evidence(self) -> dict[str, Any]:
-        """The first evidence in the blocks that are new; empty while there is none."""
-        newest = self.operator.kube.height(self.namespace)
-        while self.next <= newest:
-            block = self.operator.kube.ask_node(self.namespace, "/block", height=str(self.next))["block"]
-            self.next += 1
-            for found in block["evidence"]["evidence"]:
-                first: dict[str, Any] = found
-                return first
-        return {}
-
-
-def ask(path: str, **params: str) -> dict[str, Any]:
-    """What alice's node of the provider answers."""
-    answer = httpx.get(f"{plan.HOSTS[0].rest}{path}", params=params, timeout=10, trust_env=False)
-    answer.raise_for_status()
-    found: dict[str, Any] = answer.json()
-    return found
-
-
 def reports() -> list[dict[str, Any]]:
     """The double signatures that were reported to the provider, in transactions that it took."""
-    found = ask("/cosmos/tx/v1beta1/txs", query=f"message.action='{SUBMISSION}'")
+    found = validators.ask("/cosmos/tx/v1beta1/txs", query=f"message.action='{SUBMISSION}'")
     taken = [
         tx for tx, answer in zip(found["txs"], found["tx_responses"], strict=True) if answer["code"] == 0
     ]
     return [message for tx in taken for message in tx["body"]["messages"]]
-
-
-def validator(operator: operators.Operator) -> dict[str, Any]:
-    """A validator in the provider's staking module."""
-    path = f"/cosmos/staking/v1beta1/validators/{operator.validator.operator_address}"
-    found: dict[str, Any] = ask(path)["validator"]
-    return found
-
-
-def signing_info(operator: operators.Operator) -> dict[str, Any]:
-    """A validator in the provider's slashing module."""
-    key = addresses.parse_consensus_pubkey(validator(operator)["consensus_pubkey"])
-    valcons = addresses.encode("cosmosvalcons", addresses.consensus_address(key))
-    found: dict[str, Any] = ask(f"/cosmos/slashing/v1beta1/signing_infos/{valcons}")["val_signing_info"]
-    return found
 
 
 def watcher(operator: operators.Operator, consumer_id: str) -> str:

@@ -104,7 +104,8 @@ def test_a_deleted_object_is_made_again(
     bob.kube.delete(target.kind, where, name)
     done = bob.once()
 
-    after = bob.kube.get(target.kind, where, name)
+    after = bob.kube.find(target.kind, where, name)
+    assert after is not None, (done.writes, bob.chain(consumer, done.json))
     assert after["metadata"]["uid"] != before["metadata"]["uid"]
     assert content(after) == content(before), done.writes
     goes_on(bob, consumer, home, int(memory["height"]))

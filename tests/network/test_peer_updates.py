@@ -3,12 +3,14 @@
 import re
 import socket
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from ics import names
 from ics.cluster.api import kinds
 from ics.cluster.nodes import consensus, decode
+from ics.consumer import consensus_view
 from ics.consumer.peers import updates
 from ics.cosmos import answers
 from tests.network import chains, launch, operators, waiting
@@ -183,10 +185,18 @@ def log_of(operator: operators.Operator, home: str) -> str:
 
 def test_a_node_says_how_far_its_peers_are(alice: operators.Operator, consumer: str) -> None:
     home = launch.namespace_of(alice, consumer)
-    dump, status = alice.kube.ask_node(home, "/dump_consensus_state"), alice.kube.ask_node(home, "/status")
-    now = decode.height(answers.Field("/status", status))
 
-    assert consensus.view(answers.Field("/dump_consensus_state", dump), now).blocks_behind <= 2
+    def view(dump: Any, committed: int) -> consensus_view.ConsensusView:
+        return consensus.view(answers.Field("/dump_consensus_state", dump), committed)
+
+    dump = waiting.until(
+        "a peer has said where it is",
+        lambda: alice.kube.ask_node(home, "/dump_consensus_state"),
+        lambda found: view(found, 0).peers,
+    )
+    now = decode.height(answers.Field("/status", alice.kube.ask_node(home, "/status")))
+
+    assert view(dump, now).blocks_behind <= 2
     long_ago = {**dump, "round_state": {**dump["round_state"], "height": "1"}}
-    behind = consensus.view(answers.Field("/dump_consensus_state", long_ago), 0).blocks_behind
-    assert abs(behind - now) <= 3
+    behind = view(long_ago, 0).blocks_behind
+    assert abs(behind - now) <= 3, dump["peers"]

@@ -85,8 +85,14 @@ def initial_keys(place: stage.Stage, consumer_id: str) -> set[bytes]:
     return {base64.b64decode(one["pub_key"]["ed25519"]) for one in genesis["provider"]["initial_val_set"]}
 
 
-def derived(place: stage.Stage, consumer_id: str) -> derivation.ConsensusKey:
-    return derivation.derive_consensus_key(place.seed, provider_node.CHAIN_ID, consumer_id, 0)
+def derived(place: stage.Stage, namespace: str, consumer_id: str) -> derivation.ConsensusKey:
+    """The key of the only place that is on record in a chain's namespace."""
+    labels = f"{names.COMPONENT}={names.CONSENSUS_KEY}"
+    (secret,) = json.loads(place.kubectl("-n", namespace, "get", "secrets", "-l", labels, "-o", "json"))[
+        "items"
+    ]
+    place_id = secret["metadata"]["annotations"][names.PLACE_ID]
+    return derivation.derive_consensus_key(place.seed, provider_node.CHAIN_ID, consumer_id, place_id)
 
 
 def assigned(place: stage.Stage, consumer_id: str) -> list[str]:
@@ -133,7 +139,7 @@ def test_a_member_of_the_top_assigns_its_key_before_the_spawn_without_opting_in(
 
     chain = told(done(place, "up", "--json", *NEVER_BY_ITSELF), consumer_id)
 
-    key = derived(place, consumer_id)
+    key = derived(place, chain["namespace"], consumer_id)
     assert assigned(place, consumer_id) == [addresses.encode("cosmosvalcons", key.address)]
     assert chain["participation"] == "validating"
     lay_memory(place, chain["namespace"])
@@ -150,13 +156,13 @@ def test_found_too_late_it_assigns_once_and_says_so(place: stage.Stage) -> None:
     consumer_id = create(place, TOO_LATE, "alice")
     governed(place, consumer_id, TOO_LATE)
     launch(place, consumer_id, TOO_LATE)
-    key = derived(place, consumer_id)
-    assert key.public_key not in initial_keys(place, consumer_id)
 
     def passes() -> list[dict[str, Any]]:
         return [told(done(place, "up", "--json", *NEVER_BY_ITSELF), consumer_id) for _ in range(3)]
 
     first, *_ = passes()
+    key = derived(place, first["namespace"], consumer_id)
+    assert key.public_key not in initial_keys(place, consumer_id)
     # The memory of what the key signs is laid before the key is assigned.
     assert reasons(first)["ProviderKeyInSet"] == "critical"
     assert assigned(place, consumer_id) == []

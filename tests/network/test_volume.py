@@ -1,26 +1,25 @@
 """Bob's disk is lost on a chain that cannot go on without his vote: he is asked, for nothing else can heal it."""
 
-import os
-import pathlib
 import time
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator
 
 import pytest
 
 from ics import names
 from ics.cluster.api import kinds
-from ics.manifests import objects
-from tests.network import launch, operators, waiting
+from tests.network import judge, launch, operators, volumes, waiting
 
 pytestmark = pytest.mark.network
 
 
 @pytest.fixture(scope="module", autouse=True)
-def in_order(alice: operators.Operator, bob: operators.Operator, consumer: str) -> None:
-    """Each test leaves alice's and bob's nodes as it has found them."""
+def judged(alice: operators.Operator, bob: operators.Operator, consumer: str) -> Iterator[judge.Judge]:
+    """Each test leaves alice's and bob's nodes as it has found them, and no key votes twice."""
     alice.settled()
     bob.settled()
+    homes = [(one, launch.namespace_of(one, consumer)) for one in (alice, bob)]
+    with judge.Judge(*homes) as found:
+        yield found
 
 
 def test_a_chain_that_needs_the_vote_of_a_lost_key_asks_for_it(
@@ -41,22 +40,11 @@ def test_an_older_copy_of_the_volume_is_not_signed_on(
     alice: operators.Operator, bob: operators.Operator, consumer: str
 ) -> None:
     home, key = launch.namespace_of(bob, consumer), bob.address_of(consumer)
-    copy = {
-        path.name: path.read_bytes()
-        for path in (bob.kube.volume(home) / "signing" / key).iterdir()
-        if path.is_file()
-    }
-    node = bob.kube.get(kinds.STATEFUL_SET, home, names.NODE_NAME)
-    node["spec"]["replicas"] = 0
-    bob.kube.put(kinds.STATEFUL_SET, node)
-    waiting.until("the node has ended", lambda: bob.kube.pod(home) is None)
-    bob.kube.delete(kinds.VOLUME_CLAIM, home, names.VOLUME_NAME)
-    waiting.until(
-        "the claim is gone", lambda: bob.kube.find(kinds.VOLUME_CLAIM, home, names.VOLUME_NAME) is None
-    )
-    make_volume(bob, home)
-    waiting.until("the new one is there", lambda: "volumeName" in claim(bob, home)["spec"])
-    put_back(bob.kube.volume(home) / "signing" / key, copy)
+    copy = volumes.copied(bob, home, key)
+    volumes.stop(bob, home)
+    volumes.delete_claim(bob, home)
+    volumes.make_claim(bob, home)
+    volumes.put_back(bob, home, key, copy)
 
     runs_without(bob, home, key)
 
@@ -65,25 +53,11 @@ def test_an_older_copy_of_the_volume_is_not_signed_on(
     votes_again(alice, bob, consumer, key)
 
 
-def make_volume(bob: operators.Operator, home: str) -> None:
-    """A claim made by hand, in the place of the one that was deleted."""
-    bob.kube.create(
-        {
-            "apiVersion": "v1",
-            "kind": "PersistentVolumeClaim",
-            "metadata": {"name": names.VOLUME_NAME, "namespace": home},
-            "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}},
-        }
-    )
-
-
-def put_back(folder: pathlib.Path, files: Mapping[str, bytes]) -> None:
-    """Lay a sign state and its mark as they were on the other volume."""
-    folder.mkdir(parents=True)
-    for name, content in files.items():
-        (folder / name).write_bytes(content)
-    for path in (folder.parent, folder, *folder.iterdir()):
-        os.chown(path, objects.RUN_AS, objects.RUN_AS)
+def test_no_key_has_voted_twice(alice: operators.Operator, consumer: str, judged: judge.Judge) -> None:
+    """`test_equivocation` looks at all blocks of the chain once more, long after this story."""
+    home = launch.namespace_of(alice, consumer)
+    assert judge.evidence(alice, home, 1, alice.kube.height(home)) == []
+    judged.check()
 
 
 def lose_volume(bob: operators.Operator, home: str) -> str:
@@ -166,8 +140,4 @@ def votes_again(alice: operators.Operator, bob: operators.Operator, consumer: st
 
 
 def uid_of_volume(bob: operators.Operator, home: str) -> str:
-    return str(claim(bob, home)["metadata"]["uid"])
-
-
-def claim(bob: operators.Operator, home: str) -> dict[str, Any]:
-    return bob.kube.get(kinds.VOLUME_CLAIM, home, names.VOLUME_NAME)
+    return str(volumes.claim(bob, home)["metadata"]["uid"])

@@ -14,6 +14,7 @@ import os
 import pathlib
 import pkgutil
 import runpy
+import shlex
 import signal
 import socket
 import subprocess
@@ -95,6 +96,11 @@ class Server:
                 file.seek(0)
                 texts.append(file.read().decode())
             return code, texts[0], texts[1]
+
+    def command(self) -> str:
+        """Return a command line of the shell that runs what follows it as `python` would, but warm."""
+        client = pathlib.Path(__file__).with_name("warm_client.py")
+        return shlex.join([sys.executable, "-IS", str(client), self._started()])
 
     def _started(self) -> str:
         with self._lock:

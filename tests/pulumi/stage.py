@@ -80,7 +80,9 @@ class Stage:
             if phase is P.LAUNCHED:
                 launches[one] = factories.launch("alice", "bob")
         return observed.Observed(
-            snapshot=factories.snapshot(*consumers, launches=launches), memory=factories.memories(chains)
+            spare=factories.SPARE,
+            snapshot=factories.snapshot(*consumers, launches=launches),
+            memory=factories.memories(chains),
         )
 
     def order(

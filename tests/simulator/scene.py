@@ -30,14 +30,20 @@ def validators() -> tuple[fake.Validator, ...]:
     )
 
 
-def chain(number: int, *, is_launched: bool) -> fake.Consumer:
-    """One consumer chain that the own validator has joined with its derived key.
+def own_key(number: int, place_id: str) -> bytes:
+    """The public key of a place of the own validator for a chain."""
+    return derivation.derive_consensus_key(SEED, fake.CHAIN_ID, str(number), place_id).public_key
+
+
+def chain(number: int, *, is_launched: bool, place_id: str = "") -> fake.Consumer:
+    """One consumer chain that the own validator has joined.
 
     Args:
         number: its consumer id.
         is_launched: LAUNCHED, with its genesis; else INITIALIZED, its spawn far ahead.
+        place_id: the own validator's place whose key is assigned; empty before one is.
     """
-    own = derivation.derive_consensus_key(SEED, fake.CHAIN_ID, str(number), 0).public_key
+    own = own_key(number, place_id) if place_id else fake.key(OWN)
     powers = {
         member: (own if member == OWN else _consumer_key(number, member), VALIDATORS + 1 - member)
         for member in MEMBERS
@@ -49,7 +55,7 @@ def chain(number: int, *, is_launched: bool) -> fake.Consumer:
         spawn_time=SPAWN,
         opted_in=tuple(MEMBERS),
         validators=powers,
-        assigned={member: key for member, (key, _) in powers.items()},
+        assigned={member: key for member, (key, _) in powers.items() if place_id or member != OWN},
         must=tuple(MEMBERS) if is_launched else (),
         genesis=_genesis(powers) if is_launched else None,
         genesis_hash=hashlib.sha256(factories.BASE.encode()).digest(),

@@ -1,7 +1,8 @@
 """Serves a simulated provider over HTTP, as a process of its own: `python -m tests.simulator.server CHAINS`.
 
-It prints its port, and then knows two orders beside the gateway's questions: `POST /block` makes a block,
-`POST /launch/ID` launches a chain in the next one. `GET /asked` tells how many questions there were.
+It prints its port, and then knows three orders beside the gateway's questions: `POST /block` makes a block,
+`POST /launch/ID` launches a chain in the next one, and `POST /assign/ID/PLACE` assigns the key of a place of the own
+validator there. `GET /asked` tells how many questions there were.
 """
 
 import dataclasses
@@ -10,6 +11,7 @@ import http.server
 import json
 import sys
 import urllib.parse
+from collections.abc import Mapping
 from typing import Any
 
 import httpx
@@ -29,15 +31,25 @@ class Chain:
         self._gateway = fake.Gateway({scene.LAUNCH_HEIGHT: state, scene.LAUNCH_HEIGHT + 1: state})
         self._answered: dict[str, tuple[fake.Consumer, bytes]] = {}
         """What was answered about a chain, by path, until the chain changes: only the passes are measured."""
+        self._places: dict[int, str] = {}
         self.asked = 0
 
-    def block(self, launches: int | None = None) -> None:
-        """Make a block, in which a chain may be launched."""
+    def assign(self, number: int, place_id: str) -> None:
+        """Make a block in which the own validator's key for a chain is assigned."""
+        self._places[number] = place_id
+        states = self._gateway.states
+        is_launched = states[max(states)].consumers[number].phase == "LAUNCHED"
+        self.block({number: scene.chain(number, is_launched=is_launched, place_id=place_id)})
+
+    def launch(self, number: int) -> None:
+        """Make a block in which a chain is launched."""
+        self.block({number: scene.chain(number, is_launched=True, place_id=self._places.get(number, ""))})
+
+    def block(self, changed: Mapping[int, fake.Consumer] | None = None) -> None:
+        """Make a block, in which chains may change."""
         states = self._gateway.states
         height = max(states)
-        consumers = dict(states[height].consumers)
-        if launches is not None:
-            consumers[launches] = scene.chain(launches, is_launched=True)
+        consumers = {**states[height].consumers, **(changed or {})}
         states[height + 1] = dataclasses.replace(states[height], time=_now(), consumers=consumers)
         for old in [old for old in states if scene.LAUNCH_HEIGHT < old <= height - KEPT]:
             del states[old]
@@ -102,8 +114,13 @@ def handler(chain: Chain) -> type[http.server.BaseHTTPRequestHandler]:
             self._reply(*chain.answer(httpx.Request("GET", url, headers=headers)))
 
         def do_POST(self) -> None:
-            order, _, argument = self.path.strip("/").partition("/")
-            chain.block(int(argument) if order == "launch" else None)
+            order, *arguments = self.path.strip("/").split("/")
+            if order == "assign":
+                chain.assign(int(arguments[0]), arguments[1])
+            elif order == "launch":
+                chain.launch(int(arguments[0]))
+            else:
+                chain.block()
             self._reply(200, b"")
 
         def _reply(self, status: int, body: bytes) -> None:

@@ -325,6 +325,7 @@ def memories(chains: Mapping[str, observed.ChainMemory] | None = None, **changes
 def observation(snapshot: model.Snapshot, **changes: Any) -> observed.Observed:
     """Everything observed in a pass, with the terms of all chains: nothing is queued."""
     base = observed.Observed(
+        spare=SPARE,
         snapshot=snapshot,
         memory=memories(),
         slashing=SLASHING,
@@ -359,7 +360,6 @@ def judge(
     if isinstance(seen, model.Snapshot):
         seen, memory = observation(seen, memory=memory or memories()), None
     assert memory is None, "it belongs to what was observed"
-    seen = dataclasses.replace(seen, spare=seen.spare or SPARE)
     chosen = settings(name, **changes) if stack is None else stack
     known = [example()] if definitions is None else definitions
     return desired.compute(seen, chosen, seed(name), known, imported)

@@ -10,6 +10,7 @@ from typing import Any
 
 from ics import errors, model
 from ics.cli import output
+from ics.cli.commands import place_key
 from ics.cosmos import addresses
 from ics.keys import derivation, key_file, keystore, passphrases
 
@@ -30,12 +31,16 @@ def register(parser: argparse.ArgumentParser, name: str) -> None:
     _add_command(commands, "list", _list, "List name, kind and address of every key.", decrypts=False)
     show = _add_command(commands, "show", _show, "Show the public part of a key.", decrypts=False)
     show.add_argument("name", metavar="NAME")
-    text = "Print an encrypted key for `keys import` of the chain's own binary."
+    text = (
+        "Print an encrypted key for `keys import` of the chain's own binary; with --stack, write the consensus key of a"
+        " chain as priv_validator_key.json."
+    )
     out = _add_command(commands, "export", _export, text)
     out.add_argument("name", metavar="NAME")
     out.add_argument("--out", type=Path, metavar="FILE", help="Write it to this file, readable by its owner.")
     text = "The key's name again, to print the unencrypted key in hex."
     out.add_argument("--reveal", metavar="NAME", help=text)
+    place_key.add_arguments(out)
     text = "Import a key that `keys export` of the chain's binary has encrypted."
     into = _add_command(commands, "import", _import, text)
     into.add_argument("name", metavar="NAME")
@@ -147,6 +152,12 @@ def _show(args: argparse.Namespace) -> int:
 
 
 def _export(args: argparse.Namespace) -> int:
+    if args.stack is not None:
+        return place_key.run(args)
+    if (args.place, args.confirm) != (None, None):
+        raise errors.SettingsError(
+            "ics keys export: --place and --confirm are for a chain's key; add --stack"
+        )
     _check_reveal(args)
     key = keystore.read(_folder(args), args.name)
     if args.reveal is None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from ics import errors, model, names
 from ics.cluster.api import errors as api_errors
-from ics.consumer import consensus_view
+from ics.consumer import consensus_view, key_check
 from ics.cosmos import answers, times
 
 _COMMITTED = 2
@@ -33,16 +33,29 @@ def pod(item: Mapping[str, Any]) -> model.PodStatus:
         created=_moment(item["metadata"].get("creationTimestamp")),
         started=_moment(next((_started(c) for c in containers), None)),
         gone_by=gone_by,
-        key_check=_message(status.get("initContainerStatuses") or [], names.KEY_CHECK),
-        ending=_message(containers, names.NODE_CONTAINER, "state")
-        or _message(containers, names.NODE_CONTAINER, "lastState"),
+        key_check=_key_check(status.get("initContainerStatuses") or [], containers),
+        ending=_ending(containers),
     )
 
 
-def _message(containers: Sequence[Mapping[str, Any]], name: str, state: str = "state") -> str:
-    """Return the termination message of a container that has ended, now or before its restart, else an empty text."""
-    states = [container.get(state) or {} for container in containers if container.get("name") == name]
-    return next((str((state.get("terminated") or {}).get("message") or "") for state in states), "")
+def _key_check(init: Sequence[Mapping[str, Any]], containers: Sequence[Mapping[str, Any]]) -> str:
+    """Return the result of a pod's last check: of its node's container if that has ended once, else its own."""
+    own = [_message(one, "state") for one in init if one.get("name") == names.KEY_CHECK]
+    later = [_message(one, state) for one in containers for state in ("state", "lastState")]
+    results = [message for message in later if key_check.parse(message)[0] is not None]
+    return next(iter((*results, *own)), "")
+
+
+def _ending(containers: Sequence[Mapping[str, Any]]) -> str:
+    """Return the message with which the node's container ended last, now or before its restart."""
+    node = [one for one in containers if one.get("name") == names.NODE_CONTAINER]
+    messages = [_message(one, state) for one in node for state in ("state", "lastState")]
+    return next(filter(None, messages), "")
+
+
+def _message(container: Mapping[str, Any], state: str) -> str:
+    """Return the termination message in one of a container's states, empty if it did not end in it."""
+    return str(((container.get(state) or {}).get("terminated") or {}).get("message") or "")
 
 
 def _started(container: Mapping[str, Any]) -> str | None:

@@ -105,8 +105,8 @@ async def _node(
         return model.Observation(pod)
     try:
         return model.Observation(pod, await _status(kube, namespace, now, timeout))
-    except errors.IcsError as error:
-        return model.Observation(pod, error=decode.error_text(error))
+    except Exception as error:
+        return model.Observation(pod, error=decode.error_text(errors.of_chain(error)))
 
 
 async def _status(
@@ -194,8 +194,8 @@ async def observe_provider_node(kube: client.KubeClient, namespace: str) -> mode
             height = str(decode.height(status) - 1)
             commit = await _ask(kube, namespace, "/commit", pod=pod.name, height=height)
         return model.Observation(pod, decode.node(status, net_info, commit, ()))
-    except errors.IcsError as error:
-        return model.Observation(pod, error=decode.error_text(error))
+    except Exception as error:
+        return model.Observation(pod, error=decode.error_text(errors.of_chain(error)))
 
 
 async def net_info(kube: client.KubeClient, namespace: str) -> frozenset[str]:

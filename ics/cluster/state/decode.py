@@ -36,6 +36,8 @@ class _NamespaceState:
     jobs: dict[str, model.JobState] = field(default_factory=dict)
     last_words: dict[str, str] = field(default_factory=dict)
     has_hermes: bool = False
+    is_relaying: bool = False
+    """Whether the Deployment that relays should have a pod."""
     pods: dict[str, list[model.PodStatus]] = field(default_factory=lambda: defaultdict(list))
     since: dict[str, datetime.datetime] = field(default_factory=dict)
     configs: dict[str, str] = field(default_factory=dict)
@@ -75,15 +77,17 @@ class _NamespaceState:
         return next((record for record in here if record.place.place_id == self.workload_place), None)
 
     @property
-    def weight(self) -> tuple[bool, bool, bool, bool, bool, str]:
+    def weight(self) -> tuple[bool, bool, bool, bool, bool, bool, str]:
         """Sort key of a chain's namespaces: no copy, then the one with its node, else its genesis, else its volume.
 
-        Of two that both say that they are none, a copy was edited: the original's record names its own volume.
+        Of two that both say that they are none, a copy was edited: the original's record names its own volume. A copy
+        of ConfigMaps alone does not name its original, but has no key either.
         """
         return (
             not self.is_copy,
             self.has_workload,
             self.volume_uid is not None and any(one.volume_uid == self.volume_uid for one in self.records),
+            bool(self.records),
             self.genesis is not None,
             self.volume_uid is not None,
             self.namespace,
@@ -196,7 +200,10 @@ def _add_relayers(relaying: Relaying, state_of: Callable[[Item], _NamespaceState
                 state_of(item).last_words[job] = text
         elif relayer_record.is_alive(item) and "deletionTimestamp" not in item["metadata"]:
             state_of(item).pods[relayer_record.component(item)].append(decode.pod(item))
-    running = filter(relayer_record.has_replicas, relaying.deployments)
+    running = list(filter(relayer_record.has_replicas, relaying.deployments))
+    for item in running:
+        if relayer_record.component(item) == names.HERMES:
+            state_of(item).is_relaying = True
     for item in (*running, *filter(relayer_record.is_alive, relaying.pods)):
         # The evidence watcher signs with an account of its own, so it cannot conflict with a relayer.
         if relayer_record.component(item) == names.HERMES:
@@ -228,6 +235,7 @@ def _chain(namespaces: Sequence[_NamespaceState]) -> observed.ChainMemory:
         copies=tuple(
             sorted(state.namespace for state in ordered[:-1] if home.has_workload and state.has_workload)
         ),
+        relaying_copies=tuple(sorted(state.namespace for state in ordered[:-1] if state.is_relaying)),
         exposed=tuple(
             mounted.place
             for state in ordered[:-1]

@@ -84,6 +84,7 @@ def _place(notes: Mapping[str, str], where: str) -> model.Place:
         since=moment,
         replaces=notes.get(names.REPLACES, ""),
         is_moved=notes.get(names.MOVED) == "true",
+        is_ordered=notes.get(names.ORDERED) == "true",
     )
 
 

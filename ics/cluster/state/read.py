@@ -34,10 +34,17 @@ async def _unmarked(kube: client.KubeClient, workloads: Iterable[Mapping[str, An
 class StateReader:
     """Reader of the state that earlier passes of one validator stored in the cluster."""
 
-    def __init__(self, kube: client.KubeClient, owner: objects.Owner) -> None:
-        """Initialize without sending requests."""
+    def __init__(self, kube: client.KubeClient, owner: objects.Owner, gateway: str) -> None:
+        """Initialize without sending requests.
+
+        Args:
+            kube: client.
+            owner: validator and provider.
+            gateway: the gateway's namespace; of copies of it, nothing counts.
+        """
         self._kube = kube
         self._owner = owner
+        self._gateway = gateway
         self._cluster_uid = ""
 
     async def cluster_uid(self) -> str:
@@ -53,6 +60,10 @@ class StateReader:
                 raise errors.Transient(f"namespace {_SYSTEM} not found, whose uid identifies the cluster")
             self._cluster_uid = str(found["metadata"]["uid"])
         return self._cluster_uid
+
+    def _is_own(self, item: Mapping[str, Any]) -> bool:
+        """Return whether an object of no chain is in the gateway's namespace, and not in a copy of it."""
+        return bool(item["metadata"]["namespace"] == self._gateway)
 
     async def load(self) -> observed.Memory:
         """Read the state of all chains with ten concurrent lists, and which cluster it is.
@@ -70,7 +81,7 @@ class StateReader:
             selector: dict[str, str | tuple[str, ...]] = {**owner, names.COMPONENT: components}
             items = await self._kube.select(kind, selector, only_metadata=only_metadata)
             for item in items:
-                if names.CONSUMER not in item["metadata"]["labels"]:
+                if names.CONSUMER not in item["metadata"]["labels"] and self._is_own(item):
                     shared[kind].append(item)
             return [item for item in items if names.CONSUMER in item["metadata"]["labels"]]
 
@@ -101,7 +112,7 @@ class StateReader:
         )
         return dataclasses.replace(
             state,
-            open_ports=decode.open_ports(gateway),
+            open_ports=decode.open_ports(filter(self._is_own, gateway)),
             provider_node=provider_record.memory(
                 *(shared[kind] for kind in (kinds.VOLUME_CLAIM, kinds.STATEFUL_SET, kinds.CONFIG_MAP))
             ),

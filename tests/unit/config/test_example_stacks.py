@@ -62,6 +62,7 @@ def test_example_stack_renders_load_balancer_of_its_cloud(name: str, tmp_path: p
     settings = settings.model_copy(update={"operator_address": factories.valoper("alice")})
     chain = factories.consumer(model.Phase.LAUNCHED, factories.joined("alice", "bob"))
     facts = observed.Observed(
+        spare=factories.SPARE,
         snapshot=factories.snapshot(chain, launches={"0": factories.launch("alice", "bob")}),
         memory=factories.staged(),
     )
@@ -89,7 +90,9 @@ def test_example_stack_renders_its_extra_workloads(
     name: str, wanted: set[str], tmp_path: pathlib.Path
 ) -> None:
     settings = loaded(tmp_path, name).model_copy(update={"operator_address": factories.valoper("alice")})
-    facts = observed.Observed(snapshot=factories.snapshot(), memory=factories.memories())
+    facts = observed.Observed(
+        spare=factories.SPARE, snapshot=factories.snapshot(), memory=factories.memories()
+    )
     rendered = manifests.render(factories.judge(facts, stack=settings, definitions=[]), "set")
     runs = {f"{m['kind']}/{m['metadata']['name']}" for m in rendered if m["kind"] in RUNS}
     assert runs == wanted

@@ -175,8 +175,8 @@ def test_changed_connection_is_critical_only_after_the_opt_in() -> None:
             "CRITICAL",
             "Changeover",
             "its owner has made it a sovereign chain in a changeover, for which no node is run here, but this validator"
-            " has joined it and is jailed if it does not sign: run its node yourself with the key of ics keys export 0,"
-            " or leave as soon as it is launched: ics opt-out 0",
+            " has joined it and is jailed if it does not sign: run its node yourself with the key of ics keys export 0"
+            " --stack, or leave as soon as it is launched: ics opt-out 0",
         ),
     ]
 

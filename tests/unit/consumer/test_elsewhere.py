@@ -255,6 +255,71 @@ def test_relaying_starts_when_the_other_key_has_left_the_set(
     assert (chain.key.is_assigned, chain.relay is not None) == (True, relays)
 
 
+def relays(found: observed.Observed) -> bool:
+    [chain] = factories.judge(found, relayer={"delay": "1s"}).chains
+    return chain.relay is not None
+
+
+ALWAYS = {"relays": {"0": relaying.OPEN}}
+HERMES = dataclasses.replace(
+    RUNNING.chains["0"], relayer=dataclasses.replace(RUNNING.chains["0"].relayer, has_hermes=True)
+)
+
+
+@pytest.mark.parametrize(
+    ("observation", "expected"),
+    [
+        (node("alice", "bob"), True),
+        (node("bob", signers=frozenset({KEY.address})), True),
+        # The set has the other installation's key: it relays with the same accounts now.
+        (node("bob"), False),
+        # It was switched on again after the move, and does not know yet that it was replaced.
+        (node("alice", "bob", is_catching_up=True), False),
+        (node("alice", "bob", block_time=LONG_AGO), False),
+        (None, True),
+    ],
+)
+def test_installation_that_was_taken_over_relays_as_long_as_its_key_is_in_the_set(
+    observation: model.NodeStatus | None, expected: bool
+) -> None:
+    assert relays(seen(LAUNCHED, factories.memories({"0": HERMES}), observation, **ALWAYS)) is expected
+
+
+@pytest.mark.parametrize(
+    ("observation", "expected"),
+    [
+        (node(validators={OTHER: 1, MOVED_KEY.address: 1}), False),
+        (node(validators={MOVED_KEY.address: 1}), True),
+        # Its node restarts, or the chain stands still.
+        (None, True),
+        (node(validators={OTHER: 1}, block_time=LONG_AGO), True),
+    ],
+)
+def test_relayer_of_a_moved_chain_stays_unless_the_other_key_is_in_the_set(
+    observation: model.NodeStatus | None, expected: bool
+) -> None:
+    """Also in a cluster that was restored from a backup of the time of the move."""
+    arrived = dataclasses.replace(MEMBER, own_consumer_address=MOVED_KEY.address)
+    memory = dataclasses.replace(arriving().chains["0"], relayer=HERMES.relayer)
+    chain = factories.consumer(P.LAUNCHED, arrived)
+    assert relays(seen(chain, factories.memories({"0": memory}), observation, **ALWAYS)) is expected
+
+
+@pytest.mark.parametrize("check", ["other-cluster", "ready", "missing"])
+def test_nothing_relays_in_a_cluster_that_the_mark_does_not_know(check: str) -> None:
+    """The cluster from which this one was restored may still run, with the same accounts."""
+    found = seen(
+        factories.consumer(P.LAUNCHED, factories.joined("alice", "bob")),
+        factories.memories({"0": HERMES}),
+        node("alice", "bob"),
+        **ALWAYS,
+    )
+    pod = factories.pod(key_check=f"{check} {KEY.address.hex().upper()}")
+    observation = dataclasses.replace(found.observations["0"], pod=pod)
+    found = dataclasses.replace(found, observations={"0": observation})
+    assert relays(found) is (check != "other-cluster")
+
+
 # -- keys that a paused chain's node must not have -----------------------------------------------------
 
 

@@ -111,6 +111,7 @@ def judge(packets: facts.Packets, **memory: bool) -> desired.Desired:
     record = inputs.RelayingRecord(fingerprint=state.fingerprint, since=relaying.START, accepted_config="")
     detail = factories.detail(stopped_at=STOP, own_consumer_address=factories.consumer_key("alice").address)
     observed = consumer_observed.Observed(
+        spare=factories.SPARE,
         snapshot=factories.snapshot(factories.consumer(P.STOPPED, detail), time="2026-01-01T00:10:01Z"),
         memory=factories.memory(
             has_workload=True,
@@ -167,6 +168,7 @@ def test_stopped_chain_without_transfer_channel_still_relays_packets() -> None:
     )
     wanted = judge(SENT)
     observed = consumer_observed.Observed(
+        spare=factories.SPARE,
         snapshot=factories.snapshot(
             factories.consumer(P.STOPPED, factories.detail(stopped_at=STOP)), time="2026-01-01T00:10:01Z"
         ),

@@ -67,6 +67,7 @@ def test_member_goes_on_with_changed_owner(phase: model.Phase) -> None:
 
 def test_node_of_chain_with_changed_owner_goes_on_and_is_not_joined_again() -> None:
     seen = observed.Observed(
+        spare=factories.SPARE,
         snapshot=factories.snapshot(factories.consumer(P.LAUNCHED, factories.joined("bob"))),
         memory=running(),
         opt_in_requests=frozenset({"0"}),

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ics import model, names
-from ics.consumer import places
+from ics.consumer import observed, places
 from ics.cosmos import addresses
 from ics.keys import derivation
 from tests.unit import factories
@@ -183,6 +183,15 @@ def test_cluster_that_was_restored_elsewhere_has_no_records_of_its_own() -> None
     assert found == selected(new, elsewhere=KEY)
 
 
+@pytest.mark.parametrize("spare", ["", "5" * 31])
+def test_pass_without_random_text_makes_no_place(spare: str) -> None:
+    """The text alone distinguishes the places of two installations with one seed."""
+    with pytest.raises(ValueError, match="the same keys"):
+        places.new_place(spare, "0", SITE, NOW)
+    with pytest.raises(ValueError, match="the same keys"):
+        observed.Observed(spare=spare, snapshot=factories.snapshot())
+
+
 # -- moving here ---------------------------------------------------------------------------------------
 
 
@@ -246,6 +255,16 @@ def test_place_with_a_lost_sign_state_gets_a_successor(
     record: model.SigningRecord, changes: dict[str, Any]
 ) -> None:
     assert choose(record, assigned=KEY, **changes) == selected(SUCCESSOR, lost=record)
+
+
+def test_silent_place_of_another_cluster_gets_a_successor_if_one_may_be_made() -> None:
+    """Its own key stays with it otherwise: nothing shows that its sign state is lost."""
+    record = factories.record()
+    silent = {"assigned": KEY, "is_silent_abroad": True}
+    assert choose(record, **silent) == selected(SUCCESSOR, lost=record)
+    assert choose(record, **silent, rekeys_after=None) == selected(FIRST, is_assigned=True)
+    # Its node has the new key now, so nothing is asked about the old one any more.
+    assert choose(record, staged(SUCCESSOR), assigned=KEY) == selected(SUCCESSOR, lost=record)
 
 
 @pytest.mark.parametrize("site", [SITE, NO_VOLUME])
@@ -336,6 +355,87 @@ def test_ordered_key_replaces_a_sound_one_and_one_that_was_just_replaced() -> No
     lost = factories.record(at=place, volume="volume-0")
     found = choose(lost, assigned=factories.key_of(place).address, is_rekeying=True)
     assert found == selected(factories.new_place(replaces=place.place_id), lost=lost)
+
+
+ORDERED = factories.new_place(replaces=FIRST.place_id, is_ordered=True)
+SIGNING: dict[str, Any] = {"is_running": True, "workload_place": FIRST.place_id}
+
+
+@pytest.mark.parametrize("members", [None, frozenset({KEY})])
+def test_key_that_signs_stays_while_the_ordered_one_is_prepared(members: frozenset[bytes] | None) -> None:
+    known = {"assigned": KEY, "is_rekeying": True, "members": members, **SIGNING}
+    expected = selected(FIRST, is_assigned=True, next=selected(ORDERED))
+    assert choose(factories.record(), **known) == expected
+    assert choose(factories.record(), staged(ORDERED), **known, spare="6" * 32) == expected
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"members": frozenset({ELSEWHERE_KEY})},
+        {"workload_place": ""},
+        {"is_running": False},
+        {"is_refused": True},
+        {"site": OTHER_VOLUME},
+    ],
+    ids=["not in the set", "no node", "not launched", "sign state lost", "other volume"],
+)
+def test_ordered_key_goes_to_the_node_at_once_if_the_present_one_signs_nothing(
+    changes: dict[str, Any],
+) -> None:
+    known = {"assigned": KEY, "is_rekeying": True, **SIGNING, **changes}
+    found = choose(factories.record(), **known)
+    assert (found.place.replaces, found.place.is_ordered, found.next) == (FIRST.place_id, False, None)
+
+
+def test_ordered_key_that_was_not_assigned_changes_nothing_after_the_order() -> None:
+    """Neither for the key that signs, nor when that one is lost."""
+    records = (factories.record(), factories.record(at=ORDERED))
+    assert choose(*records, assigned=KEY, **SIGNING) == selected(FIRST, is_assigned=True)
+    lost = choose(*records, assigned=KEY, **SIGNING, is_refused=True)
+    assert (lost.place, lost.lost) == (SUCCESSOR, records[0])
+
+
+ORDERED_KEY = factories.key_of(ORDERED).address
+
+
+@pytest.mark.parametrize("members", [None, frozenset({KEY}), frozenset({KEY, ELSEWHERE_KEY})])
+def test_replaced_key_signs_until_the_set_has_the_ordered_one(members: frozenset[bytes] | None) -> None:
+    records = (factories.record(), factories.record(at=ORDERED))
+    found = choose(*records, assigned=ORDERED_KEY, members=members, **SIGNING)
+    assert found == selected(FIRST, is_assigned=True, next=selected(ORDERED, is_assigned=True))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"members": frozenset({ORDERED_KEY})},
+        # Once the node has the new key, it never gets the earlier one back.
+        {"workload_place": ORDERED.place_id, "members": None},
+        {"workload_place": ORDERED.place_id, "members": frozenset({KEY})},
+        {"is_mounted_refused": True},
+        {"is_running": False},
+    ],
+    ids=["update came", "restarts with it", "lags behind", "sign state lost", "stopped"],
+)
+def test_ordered_key_takes_over(changes: dict[str, Any]) -> None:
+    records = (factories.record(), factories.record(at=ORDERED))
+    found = choose(*records, assigned=ORDERED_KEY, **{**SIGNING, **changes})
+    assert found == selected(ORDERED, is_assigned=True, former=records[0])
+
+
+@pytest.mark.parametrize(
+    "former",
+    [
+        factories.record(volume="volume-0"),
+        factories.record(is_ready=False),
+        factories.record(is_retired=True),
+        factories.record(volume=names.WITHDRAWN),
+    ],
+)
+def test_replaced_key_without_its_sign_state_does_not_come_back(former: model.SigningRecord) -> None:
+    found = choose(former, factories.record(at=ORDERED), assigned=ORDERED_KEY, **SIGNING)
+    assert (found.place, found.next) == (ORDERED, None)
 
 
 @pytest.mark.parametrize("age", [59, 60, 61])
@@ -649,6 +749,7 @@ def record_lists(draw: st.DrawFn) -> tuple[model.SigningRecord, ...]:
             since=NOW - draw(st.sampled_from([SECOND, 61 * 60 * SECOND, 2 * DAY])) + number * SECOND,
             replaces=replaces,
             is_moved=len(replaces) == 40,
+            is_ordered=len(replaces) == 32 and draw(st.booleans()),
         )
         volume = draw(VOLUMES)
         found.append(
@@ -684,6 +785,9 @@ def situations(draw: st.DrawFn) -> places.Known:
         assigned=draw(ASSIGNED),
         used=draw(st.frozensets(st.sampled_from([*ADDRESSES, ELSEWHERE_KEY]))),
         is_refused=draw(st.booleans()),
+        is_mounted_refused=draw(st.booleans()),
+        is_running=draw(st.booleans()),
+        is_silent_abroad=draw(st.booleans()),
         members=draw(st.none() | st.frozensets(st.sampled_from(ADDRESSES))),
         is_outside=is_outside,
         is_rejoin=is_outside and draw(st.booleans()),
@@ -709,12 +813,13 @@ def test_place_is_never_used_at_another_site_or_volume(known: places.Known) -> N
 
 @given(situations())
 def test_key_is_assigned_if_and_only_if_the_provider_has_it(known: places.Known) -> None:
-    """Or if it had it before, and the operator gave it back to a chain that waits for its vote."""
+    """Or if it had it before, and the operator gave it back to a chain that waits for its vote, or ordered another."""
     found = places.choose_key(derive, "0", known)
     assigned = next((one for one in IDS if derive(one).address == known.assigned), "")
     replacing = {one.place.replaces for one in known.records if one.place.place_id == assigned}
     record = places.record_of(known.records, found.place)
-    is_given_back = record is not None and record.is_reset and found.place.place_id in replacing
+    is_replaced = record is not None and found.place.place_id in replacing
+    is_given_back = is_replaced and ((record is not None and record.is_reset) or found.next is not None)
     if found.is_assigned:
         assert found.key.address == known.assigned or is_given_back
     else:
@@ -725,6 +830,7 @@ def test_key_is_assigned_if_and_only_if_the_provider_has_it(known: places.Known)
 def test_key_that_may_be_assigned_was_never_assigned_nor_replaced_nor_left(known: places.Known) -> None:
     """Whatever the cluster's records say: `used` is the provider's word."""
     found = places.choose_key(derive, "0", known)
+    found = found if found.next is None else found.next
     if found.is_assigned or found.problem or (found.elsewhere is not None and not known.is_moving):
         return
     record = places.record_of(known.records, found.place)

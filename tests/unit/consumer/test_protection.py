@@ -33,11 +33,48 @@ def test_copied_namespace_is_named_and_the_original_goes_on() -> None:
     (condition,) = [one for one in copied.conditions if one.reason == "TwoNodes"]
     assert (condition.severity.name, condition.consumer_id) == ("CRITICAL", "0")
     assert condition.message == (
-        "namespace ns has this validator's node, and copy-a, copy-b has a copy of it, which never votes and is left"
-        " alone; it has the same node key and the same relayer accounts: delete copy-a, copy-b"
+        "namespace ns has this validator's node, and copy-a, copy-b has a copy of it, which never votes; its relayer"
+        " is stopped, because it has the same accounts, and nothing else is done to it; it has the same node key, too:"
+        " delete copy-a, copy-b"
     )
     rest = tuple(one for one in copied.conditions if one is not condition)
     assert dataclasses.replace(copied, conditions=rest) == plain
+
+
+@pytest.mark.parametrize(
+    ("check", "record", "withdrawn"),
+    [
+        ("missing", factories.record(), True),
+        ("below-watermark", factories.record(), True),
+        ("withheld", factories.record(), False),
+        ("ready", factories.record(), False),
+        ("other-cluster", factories.record(), False),
+        ("withheld", factories.record(volume="volume-0"), False),
+        ("withheld", factories.record(volume=names.WITHDRAWN, is_ready=False), False),
+    ],
+)
+def test_refusal_of_a_key_that_is_not_replaced_goes_on_record(
+    check: str, record: model.SigningRecord, withdrawn: bool
+) -> None:
+    """The pod's next check says only that the key is withheld, which must not give it back."""
+    memory = running(records=(record,))
+    pod = factories.pod(key_check=f"{check} {KEY.address.hex().upper()}")
+    seen = factories.observation(
+        factories.snapshot(LAUNCHED), memory=memory, observations={"0": model.Observation(pod)}
+    )
+    [decision] = factories.judge(seen, signing={"lost_volume": "wait"}).decisions
+    assert decision.withdraws == ((factories.place(),) if withdrawn else ())
+    is_lost = withdrawn or record != factories.record()
+    assert decision.chain is not None
+    assert (decision.chain.is_withheld, decision.chain.key.lost is not None) == (is_lost, is_lost)
+    [replaced] = factories.judge(seen).decisions
+    assert replaced.withdraws == ()
+
+
+@pytest.mark.parametrize("broken", [{}, {"problem": "edited"}], ids=["in order", "paused"])
+def test_relayer_of_a_copy_is_stopped(broken: dict[str, str]) -> None:
+    decision = decided(running(relaying_copies=("copy-a",), **broken))
+    assert (decision.is_paused, decision.relaying_copies) == (bool(broken), ("copy-a",))
 
 
 @pytest.mark.parametrize("broken", [{}, {"problem": "edited"}], ids=["in order", "paused"])

@@ -74,7 +74,14 @@ def test_second_witness_is_a_block_made_a_minute_after_the_place_was_recorded(
     status: signing.SignStateStatus, seen: datetime.datetime | None, expected: bool
 ) -> None:
     key = places.SelectedKey(key=KEY, place=successor(), is_assigned=False, lost=LOST)
-    assert rekey.is_due(key, status, seen, 60) is expected
+    assert rekey.is_due(key, status, seen, 60, [factories.consumer_key("bob").address]) is expected
+
+
+def test_key_that_still_signs_after_the_loss_is_not_replaced() -> None:
+    """This cluster was restored with empty disks, and the one from which it was restored runs."""
+    key = places.SelectedKey(key=KEY, place=successor(), is_assigned=False, lost=LOST)
+    address = bytes.fromhex(LOST.consensus_address)
+    assert not rekey.is_due(key, S.READY, NOW + DAY, 60, [address])
 
 
 # -- conditions ----------------------------------------------------------------------------------------
@@ -99,7 +106,7 @@ def selected(place: model.Place, lost: model.SigningRecord | None) -> places.Sel
     )
 
 
-GONE = f"the sign state of {HEX} is lost with its volume, so the node runs without that key"
+GONE = f"the sign state of {HEX} is lost or of another cluster; the node runs without that key"
 REKEYING = (
     "CRITICAL",
     "Rekeying",
@@ -158,8 +165,8 @@ def test_key_lost_again_within_the_interval_names_setting_and_command() -> None:
         (
             "CRITICAL",
             "RekeyedTooOften",
-            f"the sign state of {lost.consensus_address} is lost with its volume, so the node runs without that key; it"
-            " was itself assigned at 2025-12-31T00:00:31+00:00 after a loss, and no second one is within 86400 s"
+            f"the sign state of {lost.consensus_address} is lost or of another cluster; the node runs without that key;"
+            " it was itself assigned at 2025-12-31T00:00:31+00:00 after a loss, and no second one is within 86400 s"
             " (ics:signing.rekey_interval): find out why volumes are lost; to assign a new key anyway, run: ics"
             " assign-key 0 --confirm consumer1-1",
         )

@@ -279,7 +279,9 @@ def asked(
     **changes: Any,
 ) -> tuple[bool, tuple[str, ...]]:
     """Whether slashing parameters are asked for, and whose queues."""
-    seen = observed.Observed(snapshot=factories.snapshot(factories.consumer(phase, detail)), **changes)
+    seen = observed.Observed(
+        spare=factories.SPARE, snapshot=factories.snapshot(factories.consumer(phase, detail)), **changes
+    )
     definitions = [factories.example(**({} if accepted is None else {"accepted_terms": accepted}))]
     wanted = factories.judge(seen, definitions=definitions, participation={"policy": policy})
     found = questions.open_questions(seen, wanted, factories.seed("alice"))
@@ -325,7 +327,7 @@ def test_slashing_params_are_not_asked_for_if_definition_states_all_terms() -> N
 
 def test_foreign_chain_without_definition_is_not_asked_about() -> None:
     chain = factories.consumer(P.LAUNCHED, factories.joined("bob"), chain_id="other-7")
-    seen = observed.Observed(snapshot=factories.snapshot(chain))
+    seen = observed.Observed(spare=factories.SPARE, snapshot=factories.snapshot(chain))
     found = questions.open_questions(
         seen, factories.judge(seen, participation={"policy": "all"}), factories.seed("alice")
     )
@@ -333,7 +335,7 @@ def test_foreign_chain_without_definition_is_not_asked_about() -> None:
 
 
 def test_chain_is_selected_while_its_terms_are_asked_for() -> None:
-    seen = observed.Observed(snapshot=factories.snapshot(factories.consumer()))
+    seen = observed.Observed(spare=factories.SPARE, snapshot=factories.snapshot(factories.consumer()))
     wanted = factories.judge(seen)
     (decision,) = wanted.decisions
     assert decision.participation is participation.Participation.SELECTED

@@ -57,6 +57,22 @@ def test_linked_documents_and_headings_exist() -> None:
             assert not anchor or anchor in anchors(path), f"{document.name} links {target}#{anchor}"
 
 
+def test_tests_named_in_documents_exist() -> None:
+    named = {
+        (document.name, path, test)
+        for document in DOCUMENTS
+        for path, test in re.findall(r"`(tests/[\w/.-]+?)(?:::(\w+))?`", document.read_text())
+    }
+    assert named
+    for document, path, test in sorted(named):
+        assert (ROOT / path).exists(), f"{document} names {path}"
+        if test:
+            code = (ROOT / path).read_text()
+            assert re.search(rf"^ *(?:async )?def {test}\(", code, re.MULTILINE), (
+                f"{document} names {path}::{test}"
+            )
+
+
 def test_way_into_the_code_leads_to_two_files_at_most_and_names_what_they_define() -> None:
     section = (
         (ROOT / "CONTRIBUTING.md").read_text().partition("## The way into the code")[2].partition("## ")[0]

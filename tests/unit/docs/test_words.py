@@ -1,7 +1,9 @@
 """Code, help and pages are in plain English: a list of words and phrases is refused."""
 
+import io
 import pathlib
 import re
+import tokenize
 from collections.abc import Iterator
 
 import pytest
@@ -106,3 +108,39 @@ def test_refused_words_are_found(text: str) -> None:
 )
 def test_other_words_are_not_refused(text: str) -> None:
     assert list(refused(text)) == []
+
+
+def joins(code: str) -> Iterator[tuple[int, str]]:
+    """Return where two adjacent string literals join two words without a space: the line, and both ends."""
+    before: tokenize.TokenInfo | None = None
+    for token in tokenize.generate_tokens(io.StringIO(code).readline):
+        if token.type in (tokenize.NL, tokenize.COMMENT):
+            continue
+        if token.type != tokenize.STRING:
+            before = None
+            continue
+        if before is not None:
+            ending, start = _content(before.string)[-12:], _content(token.string)[:12]
+            if _ENDING.search(ending) and _START.match(start):
+                yield token.start[0], ending + start
+        before = token
+
+
+def _content(literal: str) -> str:
+    return literal[re.match(r"\w*['\"]", literal).end() : -1]  # type: ignore[union-attr]  # every literal has one
+
+
+_ENDING = re.compile(r"(?<!\\)[\w.,;:)`]$")
+_START = re.compile(r"[\w`]")
+
+
+def test_adjacent_literals_join_no_words() -> None:
+    """A message of several literals has a space between any two of them."""
+    assert list(joins("f('a word.'\n  # why\n  'Another')")) == [(3, "a word.Another")]
+    assert list(joins("f('a word. '\n  'Another', 'third')")) == []
+    found = [
+        f"{path}:{line}: {text!r}"
+        for path in sorted((documents.ROOT / "ics").rglob("*.py"))
+        for line, text in joins(path.read_text())
+    ]
+    assert found == []

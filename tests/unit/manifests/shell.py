@@ -22,13 +22,17 @@ def environment(container: Mapping[str, Any], **changes: str) -> dict[str, str]:
 
 
 def run(
-    shell: tuple[str, ...], script: str, root: pathlib.Path, environment: Mapping[str, str]
+    shell: tuple[str, ...],
+    script: str,
+    root: pathlib.Path,
+    environment: Mapping[str, str],
+    *arguments: str,
 ) -> "subprocess.CompletedProcess[str]":
     """Run a script whose absolute paths are those of a pod below `root`."""
     for path in ("/data", "/etc/ics", "/run/ics"):
         script = script.replace(path, f"{root}{path}")
     return subprocess.run(
-        [*shell, "-c", script],
+        [*shell, "-c", script, "script", *arguments],
         env={"PATH": "/usr/bin:/bin", **environment},
         text=True,
         capture_output=True,

@@ -147,6 +147,12 @@ def test_key_check_writes_to_links_of_its_pod_only() -> None:
     config = next(m for m in manifests.render(wanted(LAUNCHED), "set") if m["metadata"]["name"] == "config")
     assert check["command"] == ["/bin/sh", "/etc/ics/config/key-check.sh"]
     assert config["data"]["key-check.sh"] == key_check.SCRIPT
+    # The node's own container repeats it, with the same variables and mounts.
+    [own] = spec["containers"]
+    assert [one for one in check["env"] if one not in own["env"]] == []
+    paths = {mount["mountPath"] for mount in own["volumeMounts"]}
+    assert {mount["mountPath"] for mount in check["volumeMounts"]} - paths == set()
+    assert "\n/bin/sh /etc/ics/config/key-check.sh again\n" in config["data"]["start.sh"]
 
 
 def test_changed_peers_do_not_restart_pod() -> None:
@@ -324,6 +330,7 @@ def test_definition_without_genesis_source_is_refused() -> None:
 
 def rendered(**settings: Any) -> dict[str, model.Manifest]:
     facts = observed.Observed(
+        spare=factories.SPARE,
         snapshot=factories.snapshot(LAUNCHED, launches={"0": factories.launch("alice", "bob")}),
         memory=RECORDED,
     )

@@ -2,7 +2,9 @@
 
 import hashlib
 import pathlib
+import shutil
 import subprocess
+from collections.abc import Callable
 
 import pytest
 
@@ -59,19 +61,13 @@ class Pod:
     def set_watermark(self, text: str, address: str = ADDRESS) -> None:
         (self.root / "etc/ics/watermark" / address).write_text(text)
 
-    def run(self, **changes: str) -> "subprocess.CompletedProcess[str]":
-        container = key_check.container(
-            image="node:1",
-            script="/etc/ics/config/key-check.sh",
-            address=ADDRESS,
-            key_folder=str(self.key.parent),
-            pod="node-0",
-            is_withheld=False,
-            mounts=[],
+    def run(self, *arguments: str, **changes: str) -> "subprocess.CompletedProcess[str]":
+        variables = key_check.environment(
+            address=ADDRESS, key_folder=str(self.key.parent), pod="node-0", is_withheld=False
         )
         fields = {"POD_NAME": "node-0", "POD_NAMESPACE": "ns", "RESULT_FILE": str(self.result_file)}
-        values = shell.environment(container, **{**fields, **changes})
-        return shell.run(self.sh, key_check.SCRIPT, self.root, values)
+        values = shell.environment({"env": variables}, **{**fields, **changes})
+        return shell.run(self.sh, key_check.SCRIPT, self.root, values, *arguments)
 
     def check(self, **changes: str) -> results.KeyCheck | None:
         """Run the check, see that links and volume fit its result, and return it."""
@@ -274,3 +270,64 @@ def test_result_does_not_depend_on_later_certainty(pod: Pod) -> None:
     pod.state.write_text("")
     assert pod.check(POD_NAMESPACE="copy") is results.KeyCheck.BROKEN
     assert pod.check(POD_NAMESPACE="copy", WITHHELD="true") is results.KeyCheck.WITHHELD
+
+
+# -- the same check in the node's own container --------------------------------------------------------
+
+
+def links_of(pod: Pod) -> set[str]:
+    return {str((pod.root / "run/ics" / name).readlink()) for name in ("identity", "memory")}
+
+
+def test_container_that_starts_again_keeps_the_key_while_its_sign_state_is_there(pod: Pod) -> None:
+    assert pod.check() is results.KeyCheck.READY
+    before = links_of(pod)
+    pod.set_height(7)
+    # The cluster's certificates may be renewed while the pod runs; it has not moved.
+    pod.certificates.write_text(NEW)
+    done = pod.run("again")
+    assert (done.returncode, done.stderr, pod.result_file.read_text()) == (0, "", f"ready {ADDRESS}")
+    assert links_of(pod) == before
+
+
+@pytest.mark.parametrize(
+    ("harm", "expected"),
+    [
+        (lambda pod: shutil.rmtree(pod.root / "data/signing"), "missing"),
+        (lambda pod: pod.state.write_text(""), "broken"),
+        (lambda pod: pod.mark.unlink(), "unmarked"),
+        (lambda pod: pod.set_watermark("7"), "below-watermark"),
+    ],
+    ids=["emptied", "truncated", "mark lost", "older copy"],
+)
+def test_container_that_starts_again_loses_its_key_with_the_sign_state(
+    pod: Pod, harm: Callable[[Pod], object], expected: str
+) -> None:
+    """It fails once, so that the message is seen, then the node runs without the key, whatever the disk has."""
+    assert pod.check() is results.KeyCheck.READY
+    content, mark = pod.state.read_text(), pod.mark.read_text()
+    harm(pod)
+    pod.result_file.unlink()
+    done = pod.run("again")
+    message = f"{expected} {ADDRESS}"
+    assert (done.returncode, pod.result_file.read_text()) == (1, message)
+    assert done.stderr == (
+        f"the sign state of {ADDRESS} was lost or replaced; the node starts again without its key\n"
+    )
+    throwaway = {str(pod.root / "run/ics/throwaway")}
+    assert links_of(pod) == throwaway
+    pod.memory.mkdir(parents=True, exist_ok=True)
+    pod.state.write_text(content)
+    pod.mark.write_text(mark)
+    for _ in range(2):
+        pod.result_file.unlink()
+        done = pod.run("again")
+        assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+        assert (pod.result_file.read_text(), links_of(pod)) == (message, throwaway)
+
+
+def test_container_never_gets_a_key_that_the_pod_did_not(pod: Pod) -> None:
+    assert pod.check(WITHHELD="true") is results.KeyCheck.WITHHELD
+    assert pod.run("again").returncode == 0
+    assert pod.result_file.read_text() == f"withheld {ADDRESS}"
+    assert links_of(pod) == {str(pod.root / "run/ics/throwaway")}

@@ -23,6 +23,7 @@ def home(tmp_path: pathlib.Path) -> pathlib.Path:
         ("genesis/genesis.json", GENESIS),
         ("peers/persistent_peers", b"id@host:1"),
         ("peers/external_address", b"host:1"),
+        ("config/key-check.sh", b'exit "${CHECK:-0}"'),
     ):
         path = tmp_path / "etc" / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -32,7 +33,11 @@ def home(tmp_path: pathlib.Path) -> pathlib.Path:
 
 
 def start(
-    home: pathlib.Path, address: str = "AB", text: str = node_files.START_SCRIPT, **more: str
+    home: pathlib.Path,
+    address: str = "AB",
+    text: str = node_files.START_SCRIPT,
+    check: str = "0",
+    **more: str,
 ) -> subprocess.CompletedProcess[str]:
     """Run the script with a program that only says how it was called."""
     root = home.parent.parent
@@ -46,6 +51,7 @@ def start(
         "GENESIS_SHA256": hashlib.sha256(GENESIS).hexdigest(),
         "KEY_ADDRESS": address,
         "BINARY_HASH": "",
+        "CHECK": check,
         **more,
     }
     return subprocess.run(
@@ -58,6 +64,11 @@ def test_start_script_installs_files_and_starts_node(home: pathlib.Path) -> None
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith(f"start --home {home} --p2p.persistent_peers id@host:1")
     assert (home / "config" / "genesis.json").read_bytes() == GENESIS
+
+
+def test_node_is_not_started_and_nothing_is_written_when_its_key_is_taken_away(home: pathlib.Path) -> None:
+    done = start(home, check="1")
+    assert (done.returncode, done.stdout, home.exists()) == (1, "", False)
 
 
 @pytest.mark.parametrize(

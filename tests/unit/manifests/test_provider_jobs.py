@@ -54,7 +54,7 @@ class Volume:
         return results.result(result_file.read_text(), ADDRESS)
 
     def run(self, script: str, **values: str) -> int:
-        environment = {"KEY_FOLDER": str(self.key.parent), "POD_NAMESPACE": "ns", **values}
+        environment = {"KEY_FOLDER": str(self.key.parent), "POD_NAMESPACE": "ns", "NAMESPACE": "ns", **values}
         return shell.run(self.sh, script, self.root, environment).returncode
 
 
@@ -186,6 +186,7 @@ def test_provider_job_mounts_claim_and_key_beside_the_node() -> None:
     assert environment == {
         "KEY_FOLDER": "/etc/ics/consensus-key",
         "CLAIM_UID": "12345678-aaaa",
+        "NAMESPACE": "provider",
         "RESET": "true",
         "HEIGHT": "9",
         "ROUND": "1",

@@ -76,7 +76,7 @@ def test_provider_genesis_is_fetched_from_url_or_mounted_from_config_map() -> No
     assert [c["name"] for c in fetched["initContainers"]] == ["genesis", "key-check"]
     mounted = pod(settings(genesis={"config_map": {"name": "g", "key": "genesis.json.gz"}}))
     assert [c["name"] for c in mounted["initContainers"]] == ["key-check"]
-    environment = {e["name"]: e["value"] for e in mounted["containers"][0]["env"]}
+    environment = {e["name"]: e.get("value") for e in mounted["containers"][0]["env"]}
     assert environment["GENESIS"] == "/etc/ics/genesis/genesis.json.gz"
     assert {"name": "genesis", "configMap": {"name": "g"}} in mounted["volumes"]
 
@@ -127,6 +127,7 @@ def started(folder: pathlib.Path) -> dict[str, str]:
     for name in ("config.toml", "app.toml"):
         (folder / "etc/ics/config" / name).write_text(name)
     (folder / "etc/ics/genesis/genesis.json").write_text("{}")
+    (folder / "etc/ics/config/key-check.sh").write_text('[ "$1" = again ]')
     environment = {
         "BINARY": "true",
         "BINARY_HASH": "",
@@ -164,6 +165,7 @@ def checked(
     """The variables of the key's check, and the annotations of the StatefulSet, in a later pass."""
     memory = observed.ProviderNodeMemory(volume_uid=volume, has_workload=True, record=record)
     state = observed.Observed(
+        spare=factories.SPARE,
         snapshot=factories.snapshot(),
         memory=dataclasses.replace(observed.Memory(), provider_node=memory),
     )

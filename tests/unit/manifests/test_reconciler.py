@@ -44,6 +44,7 @@ def rendered(
 ) -> list[model.Manifest]:
     chain = factories.consumer(model.Phase.LAUNCHED, factories.joined("alice", "bob"))
     facts = observed.Observed(
+        spare=factories.SPARE,
         snapshot=factories.snapshot(chain, launches={"0": factories.launch("alice", "bob")}),
         memory=factories.staged(),
     )

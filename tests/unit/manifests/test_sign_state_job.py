@@ -222,3 +222,18 @@ def test_job_state(types: list[str], expected: model.JobState) -> None:
     assert sign_state.job_state(item) is expected
     leaving = item | {"metadata": {"deletionTimestamp": "2026-01-01T00:00:00Z"}}
     assert sign_state.job_state(leaving) is model.JobState.RUNNING
+
+
+@in_shells
+def test_copied_job_writes_nothing(root: pathlib.Path, sh: tuple[str, ...]) -> None:
+    """A copied namespace would get an empty sign state of the original's key, with a mark of its own."""
+    owner = objects.Owner("alice", "provider-1", "7", "consumer-1")
+    job = sign_state_job.job(owner, "ns", "12345678-aaaa", ADDRESS, "node:1")
+    (container,) = job["spec"]["template"]["spec"]["containers"]
+    values = {one["name"]: one.get("value", "copy") for one in container["env"]}
+    done = shell.run(sh, sign_state_job.SCRIPT, root, values)
+    assert (done.returncode, done.stderr) == (
+        1,
+        "this Job was copied from namespace ns; nothing is written\n",
+    )
+    assert not (root / "data/signing").exists()

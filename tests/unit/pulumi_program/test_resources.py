@@ -217,6 +217,14 @@ def test_due_transactions_are_an_output() -> None:
     assert outputs.render(staged, due)["transactions_due"] == []
 
 
+def test_opt_in_whose_place_is_not_on_record_yet_is_an_output() -> None:
+    """The pass that records it sends it, too."""
+    first = factories.judge(factories.consumer(), memory=factories.memories())
+    assert first.intents == ()
+    due = outputs.render(first)["transactions_due"]
+    assert [text.partition(" with ")[0] for text in due] == ["opt-in to consumer 0 (consumer1-1)"]
+
+
 @pytest.mark.parametrize(
     ("arming", "waits"),
     [

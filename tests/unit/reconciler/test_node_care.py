@@ -100,6 +100,7 @@ class Scene:
             told = None if one is None else dataclasses.replace(one, consensus_key=key.public_key)
             observations[consumer_id] = model.Observation(self.pod, told)
         facts = observed.Observed(
+            spare=factories.SPARE,
             snapshot=factories.snapshot(*consumers),
             memory=factories.memories(chains),
             observations=observations,

@@ -17,7 +17,7 @@ from tests.unit.relayer import ibc_chain
 QUESTION = questions.RelayQuestion(
     consumer_id="0", namespace="n", client_id="07-tendermint-3", address="consumer1me", denom="stake"
 )
-FACTS = observed.Observed(snapshot=factories.snapshot())
+FACTS = observed.Observed(spare=factories.SPARE, snapshot=factories.snapshot())
 CONSUMER_TIME = datetime.datetime(2026, 11, 22, 12, 42, 31, tzinfo=datetime.UTC)
 
 
@@ -45,11 +45,13 @@ class Provider:
 
 @dataclasses.dataclass
 class Cluster:
-    """Of the world's cluster what is asked here; only namespace `n` has a node."""
+    """Of the world's cluster what is asked here; only namespace `n` has a node that answers well."""
 
     chain: ibc_chain.Chain
 
     async def consumer_side(self, namespace: str, address: str, denom: str) -> chain_queries.ConsumerSide:
+        if namespace == "broken":
+            raise KeyError("channels")
         if namespace != "n":
             raise errors.Transient("the consumer's node has no pod")
         told = await queries.read_client(self.chain.ask, "07-tendermint-0")
@@ -138,11 +140,14 @@ async def test_packets_are_absent_until_channel_is_open_on_both_sides() -> None:
 
 async def test_error_of_one_chain_leaves_others_unaffected() -> None:
     gone = dataclasses.replace(QUESTION, consumer_id="1", namespace="gone")
+    broken = dataclasses.replace(QUESTION, consumer_id="2", namespace="broken")
 
-    found = await facts(gone, QUESTION)
+    found = await facts(gone, broken, QUESTION)
 
-    assert list(found) == ["1", "0"]
-    assert str(found["1"]) == "the consumer's node has no pod"
+    assert {one: str(error) for one, error in found.items() if isinstance(error, errors.IcsError)} == {
+        "1": "the consumer's node has no pod",
+        "2": "unexpected KeyError: 'channels'",
+    }
     assert isinstance(found["0"], facts_module.Facts)
 
 

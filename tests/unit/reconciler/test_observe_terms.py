@@ -1,12 +1,14 @@
 """Terms of chains are asked of the provider once in a pass, and an error is that chain's alone."""
 
 import dataclasses
+import datetime
 from collections.abc import Callable, Mapping
+from decimal import Decimal
 
 from ics import errors, model
 from ics.conditions import Condition, Reason
 from ics.consumer import desired, observed
-from ics.reconciler import observe
+from ics.reconciler import observe, recent_terms, world
 from tests.unit import factories
 
 P = model.Phase
@@ -22,9 +24,7 @@ class Provider:
 
     found: model.Snapshot
     slashing: model.SlashingParams | errors.IcsError = factories.SLASHING
-    queued: Mapping[str, model.InfractionParameters | errors.IcsError] = dataclasses.field(
-        default_factory=dict
-    )
+    queued: Mapping[str, model.InfractionParameters | Exception] = dataclasses.field(default_factory=dict)
     asked: list[str] = dataclasses.field(default_factory=list)
 
     async def open(self, floor: int) -> None:
@@ -57,7 +57,7 @@ class Provider:
     async def queued_terms(self, consumer_id: str) -> model.InfractionParameters:
         self.asked.append(consumer_id)
         answer = self.queued.get(consumer_id, NOTHING)
-        if isinstance(answer, errors.IcsError):
+        if isinstance(answer, Exception):
             raise answer
         return answer
 
@@ -97,10 +97,15 @@ CHAINS = (
 )
 
 
-async def read(provider: Provider) -> tuple[observed.Observed, desired.Desired]:
+def resident(provider: Provider) -> world.World:
+    """The world of a process that runs several passes."""
     cluster = Cluster()
     settings = factories.settings(participation={"policy": "all"}, relayer={"enabled": False})
-    return await observe.read(factories.world(cluster, provider=provider, lease=cluster, settings=settings))
+    return factories.world(cluster, provider=provider, lease=cluster, settings=settings)
+
+
+async def read(provider: Provider) -> tuple[observed.Observed, desired.Desired]:
+    return await observe.read(resident(provider))
 
 
 def opt_ins(*consumer_ids: str) -> tuple[model.OptIn, ...]:
@@ -135,13 +140,13 @@ async def test_harsh_queue_and_unread_queue_stop_only_their_chains() -> None:
             slash_fraction=factories.SLASHING.slash_fraction_double_sign, jail_duration=0, tombstone=False
         ),
     )
-    for error in (UNSERVED, DOWN):
+    for error in (UNSERVED, DOWN, KeyError("value")):
         provider = Provider(factories.snapshot(*CHAINS), queued={"0": harsh, "1": error})
 
         seen, wanted = await read(provider)
 
         assert sorted(provider.asked) == ["0", "1", "slashing"]
-        assert (seen.queued_terms, seen.queue_problems) == ({"0": harsh}, {"1": str(error)})
+        assert (seen.queued_terms, seen.queue_problems) == ({"0": harsh}, {"1": str(errors.of_chain(error))})
         assert (wanted.intents, wanted.paused) == (opt_ins("2"), frozenset())
         assert reasons(wanted) == {
             "0": [Reason.TERMS_TOO_HARSH],
@@ -159,3 +164,84 @@ async def test_unreadable_slashing_params_stop_no_pass() -> None:
         assert {key: value for key, value in reasons(wanted).items() if key != "3"} == {
             consumer_id: [Reason.TERMS_UNREADABLE] for consumer_id in "012"
         }
+
+
+MEMBERS = tuple(
+    factories.consumer(P.LAUNCHED, factories.joined("alice", "bob", consumer_id=one), one, f"consumer{one}-1")
+    for one in "01"
+)
+
+
+def at(seconds: float, *chains: model.Consumer) -> model.Snapshot:
+    """The provider some time later; chain 2 is not ready to be joined unless it is among these."""
+    moment = factories.snapshot().moment + datetime.timedelta(seconds=seconds)
+    known = {chain.summary.consumer_id: chain for chain in chains}
+    registered = factories.consumer(P.REGISTERED, consumer_id="2", chain_id="consumer2-1")
+    return factories.snapshot(
+        *({"2": registered} | known).values(),
+        time=moment.isoformat(),
+        launches={one: factories.launch("alice", "bob") for one in KEYS},
+    )
+
+
+async def test_idle_pass_of_a_resident_asks_nothing_about_terms() -> None:
+    """Its first pass asks one query and one more per joined chain; the next passes ask none, as before terms."""
+    provider = Provider(at(0, *MEMBERS))
+    place = resident(provider)
+    first, wanted = await observe.read(place)
+    assert sorted(provider.asked) == ["0", "1", "slashing"]
+
+    provider.asked.clear()
+    lifetime = recent_terms.LIFETIME.total_seconds()
+    for seconds in (5, lifetime - 1):
+        provider.found = at(seconds, *MEMBERS)
+        seen, again = await observe.read(place)
+        assert provider.asked == []
+        assert (seen.slashing, seen.queued_terms) == (None, {})
+        assert [factories.reasons(one) for one in again.decisions] == [
+            factories.reasons(one) for one in wanted.decisions
+        ]
+    assert first.slashing is not None
+
+    provider.found = at(lifetime, *MEMBERS)
+    await observe.read(place)
+    assert sorted(provider.asked) == ["0", "1", "slashing"]
+
+
+async def test_worse_terms_of_a_joined_chain_are_seen_when_the_answers_are_old() -> None:
+    provider = Provider(at(0, *MEMBERS))
+    place = resident(provider)
+    await observe.read(place)
+    penalty = model.Penalty(slash_fraction=Decimal(1), jail_duration=0, tombstone=False)
+    provider.queued = {"0": dataclasses.replace(factories.MILD, downtime=penalty)}
+    provider.found = at(recent_terms.LIFETIME.total_seconds(), *MEMBERS)
+    _, wanted = await observe.read(place)
+    assert Reason.TERMS_TOO_HARSH in factories.reasons(wanted.decisions[0])
+
+
+async def test_chain_is_joined_by_fresh_answers_only() -> None:
+    provider = Provider(at(0, *MEMBERS))
+    place = resident(provider)
+    await observe.read(place)
+    provider.asked.clear()
+    new = factories.consumer(P.INITIALIZED, factories.detail(), "2", "consumer2-1")
+    provider.found = at(5, *MEMBERS, new)
+    _, wanted = await observe.read(place)
+    assert provider.asked == ["slashing"]
+    assert wanted.intents == opt_ins("2")
+    # A late join needs the queue, too.
+    provider.asked.clear()
+    late = factories.consumer(P.LAUNCHED, factories.joined("bob", consumer_id="2"), "2", "consumer2-1")
+    provider.found = at(10, *MEMBERS, late)
+    await observe.read(place)
+    assert sorted(provider.asked) == ["2", "slashing"]
+
+
+async def test_failed_answer_is_asked_for_again() -> None:
+    provider = Provider(at(0, *MEMBERS), queued={"0": DOWN})
+    place = resident(provider)
+    await observe.read(place)
+    provider.asked.clear()
+    provider.found = at(5, *MEMBERS)
+    await observe.read(place)
+    assert provider.asked == ["0"]

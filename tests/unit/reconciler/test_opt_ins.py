@@ -89,6 +89,16 @@ async def test_problem_of_another_chain_does_not_prevent_joining() -> None:
     )
 
 
+async def test_a_chain_is_judged_before_its_first_object_is_made() -> None:
+    wanted = factories.judge(factories.consumer())
+    assert wanted.intents == ()
+    namespace = engines.Change(
+        action="create", kind="Namespace", namespace="", name=home_of(wanted), problem=REFUSAL
+    )
+    found = await opt_ins.refusals(Reluctant(namespace), engines.ApplyRequest(manifests=()), wanted)
+    assert found == {"0": REFUSAL}
+
+
 async def test_engine_is_not_asked_without_pending_opt_in() -> None:
     engine = Reluctant()
     await opt_ins.refusals(

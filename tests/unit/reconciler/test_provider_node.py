@@ -9,6 +9,7 @@ import pytest
 
 from ics import model
 from ics.consumer import observed, watermark
+from ics.cosmos import addresses
 from ics.reconciler import outcome, provider_node
 from tests.unit import factories
 
@@ -16,6 +17,7 @@ ADDRESS = "0123456789ABCDEF0123456789ABCDEF01234567"
 NODE = {"enabled": True, "image": "pd:1", "genesis": {"config_map": {"name": "g"}}, "consensus_key": "k"}
 STACK = factories.settings(provider_node=NODE)
 NOW = factories.snapshot().moment
+OWN = addresses.consensus_address(factories.consensus_key("alice")).hex().upper()
 RESET = model.SignedState(height=9, round=0, step=3)
 READY = model.ProviderRecord(volume_uid="v1", reset=RESET, is_ready=True, certificates=("c1",))
 OLD = model.Watermark(heights={ADDRESS: 5}, written=NOW - datetime.timedelta(seconds=600))
@@ -32,8 +34,10 @@ class Cluster:
     async def withhold(self) -> None:
         self.done.append("withhold")
 
-    async def ensure_job(self, _: object, volume_uid: str, reset: model.SignedState) -> model.JobState:
-        self.done.append(("job", volume_uid, reset))
+    async def ensure_job(
+        self, _: object, volume_uid: str, reset: model.SignedState, address: str
+    ) -> model.JobState:
+        self.done.append(("job", volume_uid, reset, address))
         return model.JobState.RUNNING
 
     async def restore_record(self, volume_uid: str) -> None:
@@ -64,6 +68,7 @@ async def passed(cluster: Cluster, observation: model.Observation | None, **memo
     )
     here = dataclasses.replace(base, **memory)
     state = observed.Observed(
+        spare=factories.SPARE,
         snapshot=factories.snapshot(),
         memory=dataclasses.replace(observed.Memory(), provider_node=here),
         provider_node=observation,
@@ -88,7 +93,7 @@ async def passed(cluster: Cluster, observation: model.Observation | None, **memo
         (
             {"record": dataclasses.replace(READY, is_ready=False), "given": ""},
             seen("withheld"),
-            [("job", "v1", RESET)],
+            [("job", "v1", RESET, OWN)],
         ),
         ({"record": None}, seen(), [("restore", "v1")]),
         ({"record": None}, seen("below-watermark"), []),

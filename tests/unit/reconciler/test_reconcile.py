@@ -183,6 +183,20 @@ async def test_transaction_that_failed_is_not_sent_again_in_the_pass(monkeypatch
     assert (done.sent, [str(one.error) for one in done.troubles]) == ((), ["the provider did not answer"])
 
 
+async def test_relayer_of_a_copy_is_stopped_before_anything_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    wanted = wanting(OPT_IN)
+    [decision] = wanted.decisions
+    copied = dataclasses.replace(decision, relaying_copies=("copy",))
+    scene = Scene([0], wanted={HEIGHT: dataclasses.replace(wanted, decisions=(copied,))})
+
+    async def stop_copy(namespace: str) -> None:
+        scene.done.append(f"stop the relayer in {namespace}")
+
+    monkeypatch.setattr(scene, "stop_copy", stop_copy, raising=False)
+    await passed(scene, monkeypatch)
+    assert scene.done[:3] == [f"observe {HEIGHT}", "stop the relayer in copy", "OptIn"]
+
+
 async def test_key_is_withheld_before_anything_else_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
     wanted = wanting(OPT_IN)
     withheld = desired.Withholding("ns", factories.place())

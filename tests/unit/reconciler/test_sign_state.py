@@ -126,7 +126,10 @@ def test_sign_state_condition_of_staged_chain_depends_on_record(
 ) -> None:
     snapshot = factories.snapshot(factories.consumer(found=factories.joined("alice", "bob")))
     facts = observed.Observed(
-        snapshot=snapshot, memory=memory, sign_state_waits={"0": waits} if waits else {}
+        spare=factories.SPARE,
+        snapshot=snapshot,
+        memory=memory,
+        sign_state_waits={"0": waits} if waits else {},
     )
     wanted = factories.judge(facts)
     (found,) = status.report(wanted, {}).chains[0].conditions

@@ -89,6 +89,7 @@ def judge(
     chain = factories.consumer(P.LAUNCHED, factories.joined("alice", "bob", own=name))
     kept = factories.memory(name, **{"has_workload": True, "genesis": factories.GENESIS, **memory})
     observed = consumer_observed.Observed(
+        spare=factories.SPARE,
         snapshot=factories.snapshot(chain, time=time),
         memory=kept,
         relays={} if facts is None else {"0": facts},

@@ -237,6 +237,7 @@ def test_open_channel_is_relayed_only_with_accepted_config() -> None:
 def test_gas_multiplier_of_provider_follows_settings() -> None:
     chain = factories.consumer(P.LAUNCHED, factories.joined("alice", "bob"))
     observed = consumer_observed.Observed(
+        spare=factories.SPARE,
         snapshot=factories.snapshot(chain, time=relaying.TIME),
         memory=factories.memory(has_workload=True, genesis=factories.GENESIS),
         relays={"0": relaying.OPEN},
@@ -443,6 +444,7 @@ def test_delivered_packets_clear_pending_time() -> None:
 def test_chain_unsupported_by_hermes_is_reported_and_running_setup_kept() -> None:
     chain = factories.consumer(P.LAUNCHED, factories.joined("alice", "bob"), chain_id="consumer/1-1")
     observed = consumer_observed.Observed(
+        spare=factories.SPARE,
         snapshot=factories.snapshot(chain, time=relaying.TIME),
         memory=factories.memory(
             has_workload=True, genesis=factories.GENESIS, hermes=relaying.LIVE, hermes_base=relaying.LIVE
@@ -478,6 +480,7 @@ def without(account: str) -> bytes:
 def test_unpublished_relayer_without_funds_is_reported(published: str) -> None:
     own = factories.funded("alice")
     observed = consumer_observed.Observed(
+        spare=factories.SPARE,
         snapshot=factories.snapshot(
             factories.consumer(P.LAUNCHED, factories.joined("alice", "bob")),
             time=relaying.TIME,
@@ -499,6 +502,7 @@ def test_unpublished_relayer_without_funds_is_reported(published: str) -> None:
 def test_validator_without_published_relayer_takes_no_step() -> None:
     silent = factories.validator("alice", details="hello")
     observed = consumer_observed.Observed(
+        spare=factories.SPARE,
         snapshot=factories.snapshot(
             factories.consumer(P.LAUNCHED, factories.joined("alice", "bob")),
             time=relaying.TIME,

@@ -241,6 +241,7 @@ class ProviderNode(Cluster):
     """The provider node of alice's stack, which runs without her provider key."""
 
     own_key = b"t" * 32
+    key_check = ""
 
     async def read(self, _: object) -> tuple[observed.Observed, desired.Desired]:
         self.node = ("ics-alice", "provider-node-0")
@@ -256,7 +257,9 @@ class ProviderNode(Cluster):
         state = factories.observation(
             factories.snapshot(),
             memory=factories.memories(provider_node=observed.ProviderNodeMemory(volume_uid=self.volume)),
-            provider_node=model.Observation(factories.pod(), factories.node(consensus_key=self.own_key)),
+            provider_node=model.Observation(
+                factories.pod(key_check=self.key_check), factories.node(consensus_key=self.own_key)
+            ),
         )
         return state, factories.judge(state, stack=stack)
 
@@ -284,6 +287,15 @@ async def test_provider_nodes_key_is_released_above_the_height_in_progress(
         f"provider-1: key {address} signs from height 125 on; the next passes write that sign state, and restart the"
         " node with the key\n"
     )
+
+
+async def test_the_mounted_key_is_the_one_that_is_judged(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    node = ProviderNode(monkeypatch, moving(100), moving(123))
+    node.key_check = f"withheld {'AB' * 20}"
+    assert await node.run("--confirm", "provider") == 0
+    assert f": key {'AB' * 20} signs from height 125 on" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -105,6 +105,15 @@ def test_result_of_key_check_is_the_message_of_its_container(
     assert decode.pod(pod(RUNNING | status)).key_check == expected
 
 
+@pytest.mark.parametrize("state", ["state", "lastState"])
+def test_later_check_of_the_nodes_own_container_counts(state: str) -> None:
+    """An init container does not run again after the disk was emptied under its pod."""
+    check = {"name": "key-check", "state": {"terminated": {"message": f"ready {'A' * 40}"}}}
+    node = {"name": "node", state: {"terminated": {"message": f"missing {'A' * 40}"}}}
+    status = {"initContainerStatuses": [check], "containerStatuses": [node]}
+    assert decode.pod(pod(RUNNING | status)).key_check == f"missing {'A' * 40}"
+
+
 @pytest.mark.parametrize(
     ("latest", "earliest", "has_commit"),
     [("0", "0", False), ("1", "1", False), ("2", "1", True), ("10", "10", False), ("11", "10", True)],

@@ -1,6 +1,7 @@
 """Copied namespaces: the original wins in every order, and nothing of the copy counts or is changed."""
 
 import asyncio
+import hashlib
 import itertools
 from typing import Any, cast
 
@@ -8,9 +9,9 @@ import pytest
 
 from ics import names
 from ics.cluster.api import client, kinds
-from ics.cluster.state import decode
+from ics.cluster.state import decode, read
 from ics.engines.applyset import inventory, members
-from ics.manifests import place_notes
+from ics.manifests import objects, place_notes
 from tests.unit import factories
 
 ADDRESS = "0123456789ABCDEF0123456789ABCDEF01234567"
@@ -46,12 +47,17 @@ def namespace(name: str) -> dict[str, dict[str, Any]]:
     }
 
 
+def genesis(name: str) -> dict[str, Any]:
+    notes = {names.GENESIS_SHA256: hashlib.sha256(b"{}").hexdigest()}
+    return {**item("genesis", "genesis", name, **notes), "data": {"genesis.json": "{}"}}
+
+
 def memory(*namespaces: dict[str, dict[str, Any]]) -> Any:
     def of(kind: str) -> list[dict[str, Any]]:
         return [found[kind] for found in namespaces if kind in found]
 
-    read = decode.memory(of("volume"), of("secret"), of("workload"), [], run_time=of("watermark"))
-    return read.chains["1"]
+    found = decode.memory(of("volume"), of("secret"), of("workload"), of("genesis"), run_time=of("watermark"))
+    return found.chains["1"]
 
 
 @pytest.mark.parametrize("copies", [["a"], ["z"], ["a", "z"]])
@@ -70,6 +76,18 @@ def test_copy_without_some_objects_is_recognised_by_the_others(copy: str, missin
     found = memory(partial, namespace(ORIGINAL))
     assert found.namespace == ORIGINAL
     assert found.copies == (() if "workload" in missing else (copy,))
+
+
+@pytest.mark.parametrize("copy", LATER)
+@pytest.mark.parametrize("volume", [f"volume-{ORIGINAL}", names.WITHDRAWN, ""])
+def test_copy_of_config_maps_alone_is_not_the_chains_home(copy: str, volume: str) -> None:
+    """Nothing in it names the original: its node is gone, and the copy was made before."""
+    original = namespace(ORIGINAL)
+    del original["workload"]
+    original["secret"]["metadata"]["annotations"][names.VOLUME_UID] = volume
+    copied = {"watermark": namespace(copy)["watermark"], "genesis": genesis(copy)}
+    found = memory(copied, original)
+    assert (found.namespace, found.genesis, found.runs) == (ORIGINAL, None, False)
 
 
 @pytest.mark.parametrize("copy", LATER)
@@ -140,3 +158,30 @@ def test_objects_of_a_copied_namespace_are_no_members_of_the_set() -> None:
     }
     # So nothing is pruned in the copy, and no question about its StatefulSet holds the chain.
     assert not {step.key.namespace for step in members.diff({}, found.members, {}, frozenset()).prune} & {"z"}
+
+
+@pytest.mark.parametrize("copy", ["a-copy", "z-copy"])
+async def test_copied_gateway_namespace_says_nothing_about_ports_and_the_provider_node(copy: str) -> None:
+    def of_gateway(kind: str, space: str, **notes: str) -> dict[str, Any]:
+        found = item(kind, kind, space, **notes)
+        del found["metadata"]["labels"][names.CONSUMER]
+        return found
+
+    class Kube:
+        async def find(self, *_: object, **__: object) -> dict[str, Any]:
+            return {"metadata": {"uid": "cluster"}}
+
+        async def select(
+            self, kind: kinds.Kind, selector: dict[str, Any], **_: object
+        ) -> list[dict[str, Any]]:
+            components = selector[names.COMPONENT]
+            if kind is kinds.SERVICE or names.PROVIDER_NODE in components:
+                spaces = sorted([copy, "provider"])
+                notes = {names.VOLUME_UID: "v", names.OPEN_PORTS: '{"0": {"port": 1}}'}
+                return [of_gateway(kind.name, space, **notes) for space in spaces]
+            return []
+
+    owner = objects.Owner("alice", "provider-1")
+    found = await read.StateReader(cast(client.KubeClient, Kube()), owner, "provider").load()
+    assert found.provider_node.volume_uid == f"{kinds.VOLUME_CLAIM.name}-provider"
+    assert (found.chains, found.provider_node.has_workload) == ({}, True)

@@ -37,9 +37,9 @@ def item(name: str, namespace: str = "n", component: str = names.HERMES, **rest:
     return {"metadata": metadata, **rest}
 
 
-def deployment(name: str, component: str = names.HERMES, **spec: Any) -> dict[str, Any]:
+def deployment(name: str, component: str = names.HERMES, namespace: str = "n", **spec: Any) -> dict[str, Any]:
     template = {"spec": {"containers": [{"image": "hermes:1"}]}}
-    return item(name, component=component, spec={"template": template, **spec})
+    return item(name, namespace, component, spec={"template": template, **spec})
 
 
 def memory(*volumes: dict[str, Any], **left: Any) -> observed.Memory:
@@ -121,6 +121,19 @@ def test_hermes_may_sign_depends_on_its_replicas_and_pods(left: dict[str, Any], 
     (found,) = memory(item("data"), **left).chains.values()
 
     assert found.relayer.has_hermes is expected
+
+
+def test_relayer_of_another_namespace_is_named_while_it_should_have_a_pod() -> None:
+    home = item("data")
+    (found,) = memory(home, deployments=[deployment("hermes", namespace="copy")]).chains.values()
+    assert (found.namespace, found.relaying_copies) == ("n", ("copy",))
+    quiet = [
+        deployment("hermes", namespace="copy", replicas=0),
+        deployment("hermes-evidence", names.EVIDENCE, namespace="copy"),
+        deployment("hermes"),
+    ]
+    (found,) = memory(home, deployments=quiet).chains.values()
+    assert found.relaying_copies == ()
 
 
 def test_config_of_each_hermes_is_decoded() -> None:

@@ -75,7 +75,9 @@ def test_older_client_takes_port_and_former_port_reopens_after_it_is_gone() -> N
     )
 
     def judged(*consumers: model.Consumer, remembered: observed.Memory) -> desired.Desired:
-        facts = observed.Observed(snapshot=factories.snapshot(*consumers), memory=remembered)
+        facts = observed.Observed(
+            spare=factories.SPARE, snapshot=factories.snapshot(*consumers), memory=remembered
+        )
         return factories.judge(facts)
 
     def service(desired: desired.Desired) -> model.Manifest:
@@ -109,6 +111,8 @@ def test_older_client_takes_port_and_former_port_reopens_after_it_is_gone() -> N
     assert ports == {"c-1": home, f"c-1-{home + 10}": home + 10}
     kept = decode.open_ports([service(gone)])
     late = dataclasses.replace(factories.snapshot(second), time="2026-01-02T00:00:30Z")
-    facts = observed.Observed(snapshot=late, memory=factories.memories({"1": running}, open_ports=kept))
+    facts = observed.Observed(
+        spare=factories.SPARE, snapshot=late, memory=factories.memories({"1": running}, open_ports=kept)
+    )
     over = factories.judge(facts)
     assert {port["port"] for port in service(over)["spec"]["ports"]} == {home}

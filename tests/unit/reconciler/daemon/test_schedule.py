@@ -69,7 +69,9 @@ def report(
     consumer: model.Consumer, memory: consumer_observed.Memory | None = None
 ) -> dict[str, schedule.AwaitedState]:
     snapshot = factories.snapshot(consumer)
-    observed = consumer_observed.Observed(snapshot=snapshot, memory=memory or consumer_observed.Memory())
+    observed = consumer_observed.Observed(
+        spare=factories.SPARE, snapshot=snapshot, memory=memory or consumer_observed.Memory()
+    )
     wanted = factories.judge(observed)
     return schedule.awaited_states(snapshot, status.report(wanted, {}))
 
