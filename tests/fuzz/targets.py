@@ -1,6 +1,7 @@
 """The parsers, the exceptions that they declare, and what must hold of their results."""
 
 import contextlib
+import dataclasses
 import json
 import pathlib
 import re
@@ -12,7 +13,7 @@ from typing import Any, Final
 
 import yaml
 
-from ics import errors, model, names
+from ics import errors, manifests, model, names
 from ics.cluster.api import connect, kubeconfig, tls
 from ics.cluster.nodes import consensus
 from ics.cluster.nodes import decode as node_decode
@@ -466,6 +467,48 @@ def _file(source: values.Source, valid: Any, name: str) -> Iterator[pathlib.Path
         yield path
 
 
+# A whole chain of strangers: what is rendered for the cluster.
+
+def _chain(source: values.Source) -> None:
+    detail = dataclasses.replace(
+        factories.joined("alice", "bob"),
+        owner=source.pick((factories.OWNER, values.text(source, (factories.OWNER,)))),
+        spawn_time=values.text(source, ("2026-01-01T00:00:00Z",)),
+    )
+    consumer = factories.consumer(
+        source.pick((model.Phase.LAUNCHED, model.Phase.INITIALIZED)),
+        detail,
+        chain_id=values.text(source, ("consumer1-1",)),
+    )
+    name = values.text(source, ("example",))
+    consumer = dataclasses.replace(consumer, summary=dataclasses.replace(consumer.summary, name=name))
+    bob = factories.validator("bob")
+    bob = dataclasses.replace(
+        bob, moniker=values.text(source, ("bob",)), details=values.text(source, (bob.details,))
+    )
+    validators = (factories.validator("alice"), bob, factories.validator("charlie"))
+    snapshot = factories.snapshot(
+        consumer, validators=validators, launches={"0": factories.launch("alice", "bob")}
+    )
+    for manifest in manifests.render(factories.judge(snapshot, memory=factories.staged()), "set"):
+        _check_manifest(manifest)
+
+
+def _check_manifest(manifest: model.Manifest) -> None:
+    metadata = manifest["metadata"]
+    _require(_DNS_LABEL.fullmatch(metadata["name"]) is not None or "." in metadata["name"], metadata["name"])
+    for value in metadata["labels"].values():
+        _require(_LABEL_VALUE.fullmatch(value) is not None, value)
+    if manifest["kind"] != "ConfigMap":
+        return
+    for name, text in manifest.get("data", {}).items():
+        _require(not re.search(r"[\x00-\x08\x0b-\x1f\x7f]", text), (name, text))
+        if name.endswith(".toml"):
+            tomllib.loads(text)
+        if name == "persistent_peers":
+            _require(all(_PEER.fullmatch(peer) for peer in text.split(",") if peer), text)
+
+
 _SETTINGS = (errors.SettingsError,)
 
 TARGETS: Final[Mapping[str, Target]] = {
@@ -483,4 +526,5 @@ TARGETS: Final[Mapping[str, Target]] = {
     "kubeconfig": Target(_kubeconfig, _SETTINGS),
     "definition": Target(_definition, _SETTINGS),
     "stack file": Target(_stack, _SETTINGS),
+    "chain of strangers": Target(_chain),
 }
