@@ -59,12 +59,18 @@ bench: venv ## how a pass grows from 10 to 1,000 chains, on a simulated provider
 	$(PYTHON) -m tests.bench.launches
 
 .PHONY: soak
-soak: venv ## what takes longer than a test may: ten channels, every kill, a stuck node, times of launches, a day in an hour
+soak: venv ## what takes longer than a test may: ten channels, every kill, a stuck node, a day in an hour, fuzzing
 	$(PYTHON) -m devnet build
 	$(PYTHON) -m devnet down
 	$(PYTHON) -m pytest -m 'soak' -s --ignore tests/network/test_places.py
 	$(PYTHON) -m pytest -m '' -s tests/network/test_places.py
 	$(PYTHON) -m devnet down
+	$(MAKE) fuzz
+
+.PHONY: fuzz
+fuzz: venv ## everything that parses what others wrote, a million inputs or ten minutes each; a part of soak
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-soak.txt || true
+	$(PYTHON) -m tests.fuzz
 
 .PHONY: venv
 venv: $(STAMP) ## the Python environment in .venv, with the package in it

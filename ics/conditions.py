@@ -443,10 +443,14 @@ CATALOGUE: Final[Mapping[Reason, CatalogueEntry]] = {
         severities=_CRITICAL,
         topics=(Topic.GENESIS,),
         meaning=(
-            "The image contains a different binary than the one whose hash the owner stated. The chain is not joined."
+            "The image contains a different binary than the one whose hash the owner stated, so the chain is not"
+            " joined, or than the one in the definition, so the node is not started."
         ),
-        look="`binary_hash` in `ics consumer show CONSUMER_ID`, and in the chain's definition",
-        action="Use the image of the launch team's release.",
+        look=(
+            "`binary_hash` in `ics consumer show CONSUMER_ID`, and in the chain's definition;"
+            " `kubectl -n NAMESPACE logs node-0`"
+        ),
+        action="Use the image of the launch team's release, by digest, or correct the definition's `binary_hash`.",
     ),
     Reason.GENESIS_INVALID: CatalogueEntry(
         severities=_CRITICAL,

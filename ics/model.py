@@ -330,6 +330,8 @@ class PodStatus:
     """Digest of its pod settings, see `ics.names.POD_SETTINGS`."""
     key_check: str = ""
     """Result of the check whether its node gets the consensus key, see `ics.consumer.key_check`; empty: none yet."""
+    ending: str = ""
+    """Message with which the node's container ended last, see `ics.consumer.binary_check`; empty: none."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,9 +56,13 @@ class ProviderNodeSettings(base.Frozen):
     """Image with the provider's binary and a POSIX shell; required if enabled."""
     binary: str = "gaiad"
     """Name or path of the binary in the image."""
+    binary_hash: str | None = pydantic.Field(default=None, pattern=r"^[0-9a-f]{64}$")
+    """sha256 of the binary in the image, lower-case hex; the node does not start another one."""
     genesis: ProviderGenesis | None = None
     """The chain's genesis; required if enabled."""
-    fetch_image: units.Image = "busybox:1.37"
+    fetch_image: units.Image = (
+        "busybox:1.37.0@sha256:9db7b59979c38555a39def84a31fb98b5296952f9e3afd4f6f11f05b07adfab0"
+    )
     """Image with a shell, wget, gzip and sha256sum, which downloads the genesis from its URL."""
     peers: tuple[units.Peer, ...] = ()
     """Persistent peers, `<node id>@<host>:<port>`."""

@@ -114,8 +114,13 @@ class ClusterSettings(base.Frozen):
     proxy_ranges: tuple[str, ...] = ()
     """CIDRs from which the API server reaches pods; required for `hybrid_peer_updates`. Apart from the
     chain's own namespaces, only these can reach a node's RPC then."""
+    allow_egress: tuple[str, ...] = ()
+    """CIDRs that nodes and relayers may reach at any TCP port, in addition to the internet, peers and the provider's
+    endpoints."""
+    metrics_from: tuple[str, ...] = ()
+    """Namespaces whose pods may read the metrics of reconciler and relayers, such as that of Prometheus."""
 
-    @pydantic.field_validator("proxy_ranges")
+    @pydantic.field_validator("proxy_ranges", "allow_egress")
     @classmethod
     def _cidrs(cls, ranges: tuple[str, ...]) -> tuple[str, ...]:
         return secret_sources.check_cidrs(ranges)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from ics import model
 from ics.conditions import Condition, Reason, Severity
 from ics.config import settings
-from ics.consumer import chain, genesis, lifecycle, missing_key, signing, watchdog
+from ics.consumer import binary_check, chain, genesis, lifecycle, missing_key, signing, watchdog
 from ics.consumer import participation as consumer_participation
 from ics.consumer.peers import updates
 
@@ -40,6 +40,9 @@ def conditions(
     if observation is None or observation.pod is None:
         message = "the node's pod does not exist yet"
         return [Condition.new(Reason.POD_MISSING, message, chain.consumer_id, severity=not_started)]
+    other_binary = binary_check.found(observation.pod.ending)
+    if other_binary and observation.node is None:
+        return [_other_binary(chain, other_binary)]
     if observation.pod.waiting:
         message = f"the node's container is waiting: {observation.pod.waiting}"
         return [Condition.new(Reason.POD_WAITING, message, chain.consumer_id, severity=not_started)]
@@ -71,6 +74,15 @@ def _of_pod_settings(chain: chain.ChainPlan, pod: model.PodStatus) -> list[Condi
         f" start again now: kubectl -n {chain.namespace} delete pod {pod.name}"
     )
     return [Condition.new(Reason.POD_SETTINGS_WAIT, message, chain.consumer_id)]
+
+
+def _other_binary(chain: chain.ChainPlan, found: str) -> Condition:
+    message = (
+        f"definition {chain.definition.name}: image {chain.definition.image} contains a binary with sha256 {found}, not"
+        f" binary_hash {chain.definition.binary_hash}, so the node is not started; use the image of the launch team's"
+        " release, by digest, or correct binary_hash"
+    )
+    return Condition.new(Reason.BINARY_HASH_MISMATCH, message, chain.consumer_id)
 
 
 def _staged(chain: chain.ChainPlan) -> Condition:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from ics import model
 from ics.conditions import Condition, Reason, Severity
 from ics.config import provider_node
-from ics.consumer import key_check, observed
+from ics.consumer import binary_check, key_check, observed
 
 
 class ProviderKeyStatus(enum.StrEnum):
@@ -68,7 +68,8 @@ def decide(
         return ProviderKey(claim_uid=given, conditions=(_critical(memory.problem),))
     status = _status(memory)
     claim = _claim(status, memory)
-    return ProviderKey(status=status, claim_uid=claim, conditions=_conditions(status, memory, observation))
+    conditions = (*_of_binary(settings, observation), *_conditions(status, memory, observation))
+    return ProviderKey(status=status, claim_uid=claim, conditions=conditions)
 
 
 def _status(memory: observed.ProviderNodeMemory) -> ProviderKeyStatus:
@@ -124,6 +125,22 @@ def _conditions(
         return ()  # a withheld pod is of the time before the release
     text = f"the provider node runs without its key {address}: its check says {check}; {_REMEDY}"
     return (_critical(text),)
+
+
+def _of_binary(
+    settings: provider_node.ProviderNodeSettings, observation: model.Observation | None
+) -> tuple[Condition, ...]:
+    """Return the condition of a node that did not start, because its image contains another binary."""
+    pod = None if observation is None else observation.pod
+    found = binary_check.found("" if pod is None else pod.ending)
+    if not found or observation is None or observation.node is not None:
+        return ()
+    text = (
+        f"image {settings.image} contains a binary with sha256 {found}, not ics:provider_node.binary_hash"
+        f" {settings.binary_hash}, so the provider node is not started; use the image of the release, by digest, or"
+        " correct binary_hash"
+    )
+    return (Condition.new(Reason.BINARY_HASH_MISMATCH, text),)
 
 
 def _critical(text: str) -> Condition:

@@ -4,19 +4,16 @@ import base64
 from typing import Any
 
 from ics import model, names
-from ics.config import secret_sources, settings
+from ics.config import secret_sources
 from ics.consumer import chain, desired, genesis
 from ics.consumer.peers import ports
 from ics.cosmos import canonical_json
 from ics.keys import derivation
-from ics.manifests import key_check, node_files, objects, place_notes
-
-PRIVATE_RANGES = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fd00::/8")
-"""Address ranges of cluster nodes, from which the API server proxies and which no selector matches."""
+from ics.manifests import key_check, network_policies, node_files, objects, place_notes
 
 
 def build(desired: desired.Desired, chain: chain.ChainPlan, owner: objects.Owner) -> list[dict[str, Any]]:
-    """Return namespace, volume, keys, files, Service and NetworkPolicy, and the genesis once it exists."""
+    """Return namespace, volume, keys, files, Service and NetworkPolicies, and the genesis once it exists."""
     built = [
         _namespace(chain, owner),
         _volume(desired, chain, owner),
@@ -25,7 +22,7 @@ def build(desired: desired.Desired, chain: chain.ChainPlan, owner: objects.Owner
         _config(desired, chain, owner),
         _peers(chain, owner),
         _service(chain, owner),
-        _network_policy(desired, chain, owner),
+        *network_policies.of_chain(desired, chain, owner),
     ]
     if chain.next is not None:
         built.append(_consensus_key(chain.next, owner))
@@ -39,9 +36,7 @@ def build(desired: desired.Desired, chain: chain.ChainPlan, owner: objects.Owner
 
 
 def _namespace(chain: chain.ChainPlan, owner: objects.Owner) -> dict[str, Any]:
-    metadata = owner.metadata(chain.namespace, names.NAMESPACE, is_retained=True)
-    metadata["labels"]["pod-security.kubernetes.io/enforce"] = "restricted"
-    return {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}
+    return objects.namespace(owner, chain.namespace)
 
 
 def _volume(desired: desired.Desired, chain: chain.ChainPlan, owner: objects.Owner) -> dict[str, Any]:
@@ -162,42 +157,3 @@ def _signer_service(
         # signer's.
         spec["externalTrafficPolicy"] = "Local"
     return {"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": spec}
-
-
-def _network_policy(desired: desired.Desired, chain: chain.ChainPlan, owner: objects.Owner) -> dict[str, Any]:
-    inside: list[dict[str, Any]] = [{"namespaceSelector": {}}]
-    inside += [{"ipBlock": {"cidr": cidr}} for cidr in PRIVATE_RANGES]
-    rules: list[dict[str, Any]] = [{"ports": [_tcp(ports.POD_P2P)]}]
-    if desired.settings.hybrid_peer_updates:
-        # An RPC that accepts control commands is only for the chain's own pods and the operator.
-        rules.append({"from": _trusted(desired.settings), "ports": [_tcp(ports.POD_RPC)]})
-        rules.append({"from": inside, "ports": [_tcp(ports.POD_GRPC), _tcp(ports.POD_REST)]})
-    else:
-        services = [ports.POD_RPC, ports.POD_GRPC, ports.POD_REST]
-        rules.append({"from": inside, "ports": [_tcp(number) for number in services]})
-    if chain.signer is not None:
-        dials = [{"ipBlock": {"cidr": cidr}} for cidr in chain.signer.allow_from]
-        rules.append({"from": dials, "ports": [_tcp(ports.POD_SIGNER)]})
-    return {
-        "apiVersion": "networking.k8s.io/v1",
-        "kind": "NetworkPolicy",
-        "metadata": owner.metadata(names.NODE_NAME, names.NETWORK_POLICY, chain.namespace),
-        "spec": {
-            "podSelector": {"matchLabels": owner.labels(names.NODE)},
-            "policyTypes": ["Ingress"],
-            "ingress": rules,
-        },
-    }
-
-
-def _trusted(settings: settings.Settings) -> list[dict[str, Any]]:
-    gateway = {"kubernetes.io/metadata.name": settings.gateway.namespace}
-    return [
-        {"podSelector": {}},
-        {"namespaceSelector": {"matchLabels": gateway}},
-        *({"ipBlock": {"cidr": cidr}} for cidr in settings.cluster.proxy_ranges),
-    ]
-
-
-def _tcp(port: int) -> dict[str, Any]:
-    return {"port": port, "protocol": "TCP"}

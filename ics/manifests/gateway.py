@@ -7,7 +7,7 @@ from ics import names
 from ics.config import settings
 from ics.consumer import desired
 from ics.consumer.peers import gateway_ports
-from ics.manifests import objects
+from ics.manifests import network_policies, objects
 
 _CLOUDS: Mapping[str, Mapping[str, str]] = {
     "none": {},
@@ -40,18 +40,15 @@ def annotations(settings: settings.Settings) -> dict[str, str]:
 
 
 def build(desired: desired.Desired, owner: objects.Owner) -> list[dict[str, Any]]:
-    """Return the shared namespace, and the Service once a chain needs a port.
+    """Return the shared namespace with its NetworkPolicies, and the Service once a chain needs a port.
 
     The Service has no selector: the pods are in other namespaces, so the reconciler writes its
     EndpointSlices.
     """
     gateway = desired.settings.gateway
-    built: list[dict[str, Any]] = [
-        {
-            "apiVersion": "v1",
-            "kind": "Namespace",
-            "metadata": owner.metadata(gateway.namespace, names.NAMESPACE, is_retained=True),
-        }
+    built = [
+        objects.namespace(owner, gateway.namespace),
+        *network_policies.of_gateway(desired.settings, owner),
     ]
     if not desired.gateway_ports:
         return built

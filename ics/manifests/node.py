@@ -101,12 +101,13 @@ def _container(desired: desired.Desired, chain: chain.ChainPlan, genesis: bytes)
     start = consumer_genesis.start(genesis, chain.definition.genesis)
     environment = {
         "BINARY": chain.definition.binary,
+        "BINARY_HASH": chain.definition.binary_hash or "",
         # Some programs write to it as soon as they start; the node's data is on the volume.
         "HOME": TEMPORARY,
         "GENESIS_SHA256": canonical_json.sha256_hex(genesis),
     }
     return {
-        "name": "node",
+        "name": names.NODE_CONTAINER,
         "image": chain.definition.image,
         "imagePullPolicy": "IfNotPresent",
         "command": ["/bin/sh", f"{node_files.CONFIG}/start.sh"],

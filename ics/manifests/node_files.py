@@ -7,7 +7,7 @@ import tomli_w
 
 from ics import names
 from ics.config import chain_definition, node_config
-from ics.consumer import chain, desired
+from ics.consumer import binary_check, chain, desired
 from ics.consumer.peers import ports
 from ics.manifests import key_check
 
@@ -24,12 +24,32 @@ KEY_CHECK = f"{CONFIG}/key-check.sh"
 _EXTERNAL_ADDRESS = "@EXTERNAL_ADDRESS@"
 """Stands in config.toml for the address that the peers' ConfigMap holds, which changes without a restart."""
 
-_HEAD = """\
+CHECK_BINARY = f"""\
+# Hashing takes about a second, so within a pod, whose image does not change, it is done once.
+if [ -n "$BINARY_HASH" ]; then
+  program=$(command -v "$BINARY") || program=$BINARY
+  checked="$BINARY_HASH $(ls -liL "$program")"
+  if [ "$(cat {key_check.LINKS}/binary 2>/dev/null)" != "$checked" ]; then
+    actual=$(sha256sum < "$program")
+    actual=${{actual%% *}}
+    if [ "$actual" != "$BINARY_HASH" ]; then
+      echo "$program has sha256 $actual, not binary_hash $BINARY_HASH; the node is not started" >&2
+      printf '{binary_check.MISMATCH} %s' "$actual" > /dev/termination-log
+      exit 1
+    fi
+    printf '%s' "$checked" > {key_check.LINKS}/binary
+  fi
+fi
+"""
+"""Ends a start script unless the binary has the sha256 in BINARY_HASH; if that is empty, nothing is compared."""
+
+_HEAD = f"""\
 #!/bin/sh
 # Copies the node's files to its volume and starts it, with the key that key-check.sh has chosen. Needs a POSIX
-# shell, cp, cat, mv, rm, sed, sha256sum and gzip.
+# shell, cp, cat, ls, mv, rm, sed, sha256sum and gzip.
 set -eu
 umask 077
+{CHECK_BINARY}
 """
 _COPY_FILES = f"""\
 home={DATA}/home

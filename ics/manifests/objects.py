@@ -29,6 +29,11 @@ CONTAINER_SECURITY: Mapping[str, Any] = {
     "readOnlyRootFilesystem": True,
     "capabilities": {"drop": ["ALL"]},
 }
+POD_SECURITY_LABELS: Mapping[str, str] = {
+    "pod-security.kubernetes.io/enforce": "restricted",
+    "pod-security.kubernetes.io/warn": "restricted",
+}
+"""Labels of every namespace: what breaks the standard is refused, and named at once where a workload is created."""
 SKIP_AWAIT: Mapping[str, str] = {"pulumi.com/skipAwait": "true"}
 """Pulumi does not wait for readiness: a chain waits for its quorum, and a slow one must not delay an
 update."""
@@ -91,6 +96,13 @@ class Owner:
         if merged:
             metadata["annotations"] = merged
         return metadata
+
+
+def namespace(owner: Owner, name: str) -> dict[str, Any]:
+    """Return a retained namespace that admits only pods without privileges (Pod Security Standards)."""
+    metadata = owner.metadata(name, names.NAMESPACE, is_retained=True)
+    metadata["labels"] |= POD_SECURITY_LABELS
+    return {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}
 
 
 def config_map(metadata: Mapping[str, Any], data: Mapping[str, str]) -> dict[str, Any]:

@@ -8,10 +8,10 @@ from ics import model, names
 from ics.config import settings
 from ics.consumer import provider_key
 from ics.consumer.peers import ports
-from ics.manifests import consumer, gateway, key_check, node, node_files, objects, provider_node_files
+from ics.manifests import gateway, key_check, node, node_files, objects, provider_node_files
 
 _NAME = names.PROVIDER_NODE
-"""Name of its StatefulSet, Services, volume, ConfigMap and NetworkPolicy; its pod is `provider-node-0`."""
+"""Name of its StatefulSet, Services, volume and ConfigMap; its pod is `provider-node-0`."""
 
 
 def build(
@@ -36,7 +36,6 @@ def build(
         _volume(settings, owner),
         _config(settings, owner),
         _service(settings, owner),
-        _network_policy(settings, owner),
         _stateful_set(settings, owner, key, pod, now),
     ]
     return [*built, _exposed(settings, owner)] if settings.provider_node.expose else built
@@ -127,25 +126,6 @@ def _service_port(name: str, number: int) -> dict[str, Any]:
     return {"name": name, "port": number, "targetPort": name, "protocol": "TCP"}
 
 
-def _network_policy(settings: settings.Settings, owner: objects.Owner) -> dict[str, Any]:
-    inside: list[dict[str, Any]] = [{"namespaceSelector": {}}]
-    inside += [{"ipBlock": {"cidr": cidr}} for cidr in consumer.PRIVATE_RANGES]
-    services = [ports.POD_RPC, ports.POD_GRPC, ports.POD_REST]
-    return {
-        "apiVersion": "networking.k8s.io/v1",
-        "kind": "NetworkPolicy",
-        "metadata": _metadata(settings, owner),
-        "spec": {
-            "podSelector": {"matchLabels": owner.labels(names.PROVIDER_NODE)},
-            "policyTypes": ["Ingress"],
-            "ingress": [
-                {"ports": [{"port": ports.POD_P2P, "protocol": "TCP"}]},
-                {"from": inside, "ports": [{"port": number, "protocol": "TCP"} for number in services]},
-            ],
-        },
-    }
-
-
 def _stateful_set(
     settings: settings.Settings,
     owner: objects.Owner,
@@ -227,11 +207,12 @@ def _container(settings: settings.Settings, key: provider_key.ProviderKey) -> di
     genesis = wanted.genesis.config_map if wanted.genesis is not None else None
     environment = {
         "BINARY": wanted.binary,
+        "BINARY_HASH": wanted.binary_hash or "",
         "HOME": node.TEMPORARY,
         "GENESIS": provider_node_files.GENESIS if genesis is None else f"{node_files.GENESIS}/{genesis.key}",
     }
     return {
-        "name": "node",
+        "name": names.NODE_CONTAINER,
         "image": wanted.image,
         "imagePullPolicy": "IfNotPresent",
         "command": ["/bin/sh", f"{node_files.CONFIG}/start.sh"],

@@ -31,9 +31,10 @@ mv {GENESIS}.new {GENESIS}
 START_SCRIPT = f"""\
 #!/bin/sh
 # Copies the node's files to its volume and starts it, with the key that key-check.sh has chosen. Needs a POSIX
-# shell, cp and gzip.
+# shell, cp and gzip; with a binary_hash also cat, ls and sha256sum.
 set -eu
 umask 077
+{node_files.CHECK_BINARY}
 {key_check.again(node_files.KEY_CHECK)}home={node_files.DATA}/home
 mkdir -p "$home/config" "$home/data"
 cp -f {node_files.CONFIG}/config.toml {node_files.CONFIG}/app.toml "$home/config/"

@@ -133,20 +133,19 @@ def _restart_periodically(program: str) -> str:
 
 
 def _watched() -> dict[str, Any]:
-    def probe(path: str, failures: int) -> dict[str, Any]:
+    """Return ports and probes; REST listens inside the pod only, where no probe reaches it."""
+
+    def probe(failures: int) -> dict[str, Any]:
         return {
-            "httpGet": {"path": path, "port": "rest"},
+            "httpGet": {"path": "/metrics", "port": "telemetry"},
             "periodSeconds": 10,
             "timeoutSeconds": 5,
             "failureThreshold": failures,
         }
 
     return {
-        "ports": [
-            {"name": "rest", "containerPort": hermes.REST_PORT, "protocol": "TCP"},
-            {"name": "telemetry", "containerPort": hermes.TELEMETRY_PORT, "protocol": "TCP"},
-        ],
-        "startupProbe": probe("/version", 30),
-        "readinessProbe": probe("/state", 3),
-        "livenessProbe": probe("/version", 6),
+        "ports": [{"name": "telemetry", "containerPort": hermes.TELEMETRY_PORT, "protocol": "TCP"}],
+        "startupProbe": probe(30),
+        "readinessProbe": probe(3),
+        "livenessProbe": probe(6),
     }

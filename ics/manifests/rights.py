@@ -6,6 +6,8 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
+from ics.manifests import objects
+
 _RBAC = "rbac.authorization.k8s.io"
 
 # Namespaces are created and named as chains appear, so a narrower scope is not possible.
@@ -74,7 +76,9 @@ def of_operator(subject: Subject, gateway: str) -> list[dict[str, Any]]:
     """
     name = f"ics-{gateway}-operator"
     whole, within = {"name": name}, {"name": name, "namespace": gateway}
-    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": gateway}}
+    # As a pass would create it.
+    labels = dict(objects.POD_SECURITY_LABELS)
+    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": gateway, "labels": labels}}
     manifests = [namespace]
     for kind, table, metadata in (("ClusterRole", (*_CLUSTER, *_DOCTOR), whole), ("Role", _GATEWAY, within)):
         rules = [_rule(*right) for right in table if _is_of_operator(*right[:2])]

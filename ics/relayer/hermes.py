@@ -25,8 +25,11 @@ HOME: Final = "/hermes"
 """Home folder in every Hermes pod."""
 KEY_STORE: Final = f"{HOME}/keys"
 """`key_store_folder` of every config."""
+REST_HOST: Final = "127.0.0.1"
+"""Address of Hermes' REST, which accepts commands such as `/clear_packets` from whoever reaches it."""
 REST_PORT: Final = 3000
 TELEMETRY_PORT: Final = 3001
+"""Port of Hermes' metrics, which the kubelet probes too."""
 TRUSTING_FRACTION: Final = Decimal("0.66")
 """The provider module's default `trusting_period_fraction`."""
 _PAST_BLOCKS: Final = 1000
@@ -95,8 +98,8 @@ class HermesOptions:
     log_level: str = "info"
     memo_prefix: str = "ics-operator"
     """Prefix of the memo of every transaction, at most 50 bytes."""
-    host: str = "0.0.0.0"  # noqa: S104
-    """Address in the pod on which REST and telemetry listen."""
+    telemetry_host: str = "0.0.0.0"  # noqa: S104
+    """Address in the pod on which telemetry listens."""
 
 
 def relayed_channels(state: handshake.HandshakeState, side: ibc.Side) -> tuple[tuple[str, str], ...]:
@@ -154,8 +157,8 @@ def config_toml(provider: HermesChain, consumer: HermesChain, options: HermesOpt
                 "tx_confirmation": True,
             },
         },
-        "rest": {"enabled": True, "host": options.host, "port": REST_PORT},
-        "telemetry": {"enabled": True, "host": options.host, "port": TELEMETRY_PORT},
+        "rest": {"enabled": True, "host": REST_HOST, "port": REST_PORT},
+        "telemetry": {"enabled": True, "host": options.telemetry_host, "port": TELEMETRY_PORT},
         "chains": [_chain(provider, options, False), _chain(consumer, options, True)],
     }
     return tomli_w.dumps(document)

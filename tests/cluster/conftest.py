@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from ics.cluster.api import client, credentials, kinds
+from ics.cluster.api import client, kinds, tls
 from ics.cluster.api import connect as api_connect
 from ics.config import settings as config_settings
 from tests.cluster import apiserver, recording
@@ -52,9 +52,9 @@ def transport(server: apiserver.Server) -> httpx.AsyncHTTPTransport:
     access = api_connect.access(
         config_settings.ClusterSettings(kubeconfig=str(server.kubeconfig("admin"))), pathlib.Path(), {}
     )
-    tls = credentials.tls_context(access)
-    assert tls is not None
-    return httpx.AsyncHTTPTransport(verify=tls)
+    context = tls.context_of(access)
+    assert context is not None
+    return httpx.AsyncHTTPTransport(verify=context)
 
 
 @pytest.fixture

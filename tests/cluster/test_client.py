@@ -179,7 +179,9 @@ async def test_untrusted_certificate(server: apiserver.Server, tmp_path: pathlib
         server, tmp_path / "k", {"token": "editor"}, **{"certificate-authority": str(other)}
     )
 
-    with pytest.raises(errors.SettingsError, match=r"ics:cluster.kubeconfig: the certificate of https://"):
+    with pytest.raises(
+        errors.SettingsError, match=r"ics:cluster.kubeconfig: /.*/k: context 'x': the certificate of https://"
+    ):
         await who(connect.open_client(settings, tmp_path, {}))
 
 

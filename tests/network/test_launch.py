@@ -76,6 +76,7 @@ def test_all_but_the_node_is_staged_before_the_spawn(
             "Namespace /provider",
             f"ConfigMap provider/ics-{name}",
             "Service provider/p2p-loadbalancer",
+            "NetworkPolicy provider/isolation",
             *(
                 item.format(home=home, place=everybody[name].places(one)[-1])
                 for home, one in zip(homes, (launched.first, launched.twin), strict=True)
@@ -88,6 +89,7 @@ def test_all_but_the_node_is_staged_before_the_spawn(
                     "ConfigMap {home}/peers",
                     "ConfigMap {home}/watermark",
                     "Service {home}/node",
+                    "NetworkPolicy {home}/isolation",
                     "NetworkPolicy {home}/node",
                 )
             ),

@@ -18,7 +18,7 @@ import yaml
 
 from devnet import places
 from ics import engines, model, names
-from ics.cluster.api import client, connect, credentials, kinds, requests
+from ics.cluster.api import client, connect, kinds, requests, tls
 from ics.config import secret_sources, settings, stack_file
 from ics.consumer import desired, observed
 from ics.engines import handoff
@@ -53,9 +53,9 @@ class Stage:
     def kube(self) -> tuple[client.KubeClient, recording.Transport]:
         """A client whose requests are written down."""
         access = connect.access(self.settings.cluster, self.root, {})
-        tls = credentials.tls_context(access)
-        assert tls is not None
-        recorder = recording.Transport(httpx.AsyncHTTPTransport(verify=tls))
+        context = tls.context_of(access)
+        assert context is not None
+        recorder = recording.Transport(httpx.AsyncHTTPTransport(verify=context))
         return connect.open_client(self.settings.cluster, self.root, {}, recorder), recorder
 
     def facts(

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from ics import engines
-from ics.cluster.api import connect, credentials
+from ics.cluster.api import connect, tls
 from ics.engines.pulumi import engine, runs, session
 from tests.network import waiting
 from tests.pulumi import stage
@@ -29,9 +29,9 @@ def accepted(place: stage.Stage, launching: int) -> tuple[float, float, engines.
 
     def look() -> None:
         access = connect.access(place.settings.cluster, place.root, {})
-        tls = credentials.tls_context(access)
-        assert tls is not None
-        with httpx.Client(verify=tls, headers={"Authorization": "Bearer admin"}) as http:
+        context = tls.context_of(access)
+        assert context is not None
+        with httpx.Client(verify=context, headers={"Authorization": "Bearer admin"}) as http:
             while not is_over.is_set() and not seen:
                 answer = http.get(f"{place.server.url}/apis/apps/v1/namespaces/{where}/statefulsets/node")
                 if answer.status_code == httpx.codes.OK:

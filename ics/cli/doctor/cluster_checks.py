@@ -1,5 +1,6 @@
 """Checks of the cluster's answers: rights, storage, LoadBalancer, ports, images; pure."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -31,6 +32,7 @@ _SHARED = (
     "seaweedfs",
 )
 """Parts of the names of provisioners whose volumes several machines can mount at once: file systems, not disks."""
+_DIGEST = re.compile(r"@sha256:[0-9a-f]{64}$")
 _CANNOT_PULL = frozenset({"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull"})
 
 
@@ -191,6 +193,23 @@ def failing_pulls(pods: Iterable[Mapping[str, Any]]) -> dict[str, str]:
                     name = f"{pod['metadata']['namespace']}/{pod['metadata']['name']}"
                     waiting_pods[container["image"]] = f"{name}: {waiting['reason']}"
     return waiting_pods
+
+
+def tags(wanted: Mapping[str, str]) -> list[Finding]:
+    """Warn of images that are named by a tag: all of them run beside a key.
+
+    Args:
+        wanted: by image, which setting or definition names it.
+    """
+    return [
+        findings.warn(
+            f"image {image}",
+            f"named by a tag in {named_by}, so whoever may push to its registry can exchange the program beside your"
+            " key; name it by digest, NAME@sha256:…, as in the imageID of a running pod",
+        )
+        for image, named_by in sorted(wanted.items())
+        if not _DIGEST.search(image)
+    ]
 
 
 def images(wanted: Mapping[str, str], pulls: ImagePulls) -> list[Finding]:

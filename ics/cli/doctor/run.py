@@ -283,6 +283,10 @@ async def _account(
 async def _cluster(checkup: _Checkup, definitions: Sequence[chain_definition.LoadedDefinition]) -> None:
     """Check rights, storage, LoadBalancer, ports and images; report an unreachable cluster once."""
     kube, settings = checkup.kube, checkup.settings
+    wanted = provider_probes.images(
+        settings, {one.definition.image: f"stacks/chains/{one.definition.name}.yaml" for one in definitions}
+    )
+    checkup.findings.extend(cluster_checks.tags(wanted))
     if kube is None:
         return
     granted = await checkup.attempt("cluster", kube_probes.granted(kube, settings))
@@ -292,9 +296,6 @@ async def _cluster(checkup: _Checkup, definitions: Sequence[chain_definition.Loa
         return
     checkup.findings.append(findings.ok("cluster", f"{kube.server} answers"))
     checkup.findings.extend(cluster_checks.rights(granted))
-    wanted = provider_probes.images(
-        settings, {one.definition.image: f"stacks/chains/{one.definition.name}.yaml" for one in definitions}
-    )
     classes, there, services, pulls = await asyncio.gather(
         checkup.attempt("ics:node.storage_class", kube_probes.storage_classes(kube)),
         checkup.attempt("LoadBalancer", _adapters(checkup, kube).gateway.find()),

@@ -11,7 +11,7 @@ from typing import Any, Self
 import httpx
 
 from ics import aio, errors, model
-from ics.cluster.api import credentials, kinds, kubeconfig, requests
+from ics.cluster.api import credentials, kinds, kubeconfig, requests, tls
 from ics.cluster.api import errors as api_errors
 
 _PARALLEL = 8
@@ -34,20 +34,22 @@ class KubeClient:
     """Client of one API server; use it as an async context manager."""
 
     def __init__(self, access: kubeconfig.Access, transport: httpx.AsyncBaseTransport | None = None) -> None:
-        tls = credentials.tls_context(access) if transport is None else None
+        context = tls.context_of(access) if transport is None else None
         self.server = access.server
-        self._extensions = {"sni_hostname": access.server_name} if access.server_name else {}
-        auth = credentials.auth(access, tls)
+        self._access = access
+        auth = credentials.auth(access, context)
+        # As bytes: names of users and groups need not be ASCII.
+        act_as = [(name.encode(), value.encode()) for name, value in access.act_as]
 
         def new_client() -> httpx.AsyncClient:
             return httpx.AsyncClient(
                 base_url=access.server,
                 auth=auth,
-                verify=tls if tls is not None else False,
+                verify=context if context is not None else False,
                 proxy=access.proxy or None,
                 timeout=_TIMEOUT,
                 transport=transport,
-                headers=[("User-Agent", "ics-operator"), *access.act_as],
+                headers=[(b"User-Agent", b"ics-operator"), *act_as],
             )
 
         self._lanes = aio.ClientPool(_PARALLEL, new_client)
@@ -85,12 +87,11 @@ class KubeClient:
                         content=request.body,
                         headers={"Accept": request.accept}
                         | ({"Content-Type": request.content_type} if request.body is not None else {}),
-                        extensions=self._extensions,
                     )
             except TimeoutError:
                 raise errors.Transient(f"{request.subject}: no answer within {timeout} s") from None
             except httpx.HTTPError as error:
-                raise _unreachable(self.server, error) from error
+                raise _unreachable(self._access, error) from error
         body = _parsed(response)
         if response.is_success:
             return Answer(response.status_code, body)
@@ -116,7 +117,6 @@ class KubeClient:
                     params=request.query,
                     headers={"Accept": request.accept},
                     timeout=httpx.Timeout(5.0, read=silence),
-                    extensions=self._extensions,
                 ) as response,
             ):
                 if not response.is_success:
@@ -125,7 +125,7 @@ class KubeClient:
                 async for line in response.aiter_lines():
                     yield json.loads(line)
         except httpx.HTTPError as error:
-            raise _unreachable(self.server, error) from error
+            raise _unreachable(self._access, error) from error
         except ValueError as error:
             raise errors.Transient(f"{request.subject}: invalid JSON in the watch: {error}") from error
 
@@ -212,17 +212,19 @@ def _parsed(response: httpx.Response) -> dict[str, Any]:
     return body if isinstance(body, dict) else {"message": response.text.strip()}
 
 
-def _unreachable(server: str, error: httpx.HTTPError) -> errors.IcsError:
+def _unreachable(access: kubeconfig.Access, error: httpx.HTTPError) -> errors.IcsError:
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, ssl.SSLCertVerificationError):
             return errors.SettingsError(
-                f"ics:cluster.kubeconfig: the certificate of {server} is not trusted"
-                f" ({cause.verify_message}); check certificate-authority and the address"
+                access.problem(
+                    f"the certificate of {access.server} is not trusted ({cause.verify_message}); check"
+                    " certificate-authority, tls-server-name and the address"
+                )
             )
         cause = cause.__cause__ or cause.__context__
     reason = str(error) or type(error).__name__
     return errors.Transient(
-        f"Kubernetes API server {server} is unreachable ({reason}); check that it runs, and the address in"
+        f"Kubernetes API server {access.server} is unreachable ({reason}); check that it runs, and the address in"
         " ics:cluster.kubeconfig"
     )

@@ -1,8 +1,9 @@
 """Lookup of a stack's cluster (settings, kubeconfig, or the pod's service account), and its client."""
 
 import json
+import os
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import httpx
 import yaml
@@ -52,37 +53,87 @@ def access(
 ) -> kubeconfig.Access:
     """Return address and credentials of the stack's cluster; see `open_client`."""
     if cluster.kubeconfig is not None:
-        paths = [base / pathlib.Path(cluster.kubeconfig).expanduser()]
+        documents = [(path := _expanded(base, cluster.kubeconfig), _document(path))]
     elif env.get("KUBECONFIG"):
-        # Like with kubectl, some of several files may be missing.
-        listed = [pathlib.Path(p) for p in env["KUBECONFIG"].split(":") if p]
-        paths = [p for p in listed if p.exists()] or listed[:1]
+        documents = _listed([pathlib.Path(p).absolute() for p in env["KUBECONFIG"].split(os.pathsep) if p])
     else:
-        paths = [pathlib.Path(env.get("HOME", "/"), ".kube", "config")]
-        if not paths[0].exists():
+        path = pathlib.Path(env.get("HOME", "/"), ".kube", "config").absolute()
+        if not _exists(path):
             return _in_cluster(cluster, env, service_account)
-    return kubeconfig.choose([(path, _document(path)) for path in paths], cluster.context)
+        documents = [(path, _document(path))]
+    return kubeconfig.choose(documents, cluster.context)
+
+
+def _expanded(base: pathlib.Path, path: str) -> pathlib.Path:
+    try:
+        return (base / pathlib.Path(path).expanduser()).absolute()
+    except RuntimeError:  # ~somebody who does not exist
+        raise errors.SettingsError(
+            f"{kubeconfig.SETTING}: {path}: there is no such user's home; correct the path"
+        ) from None
+
+
+def _listed(paths: Sequence[pathlib.Path]) -> list[tuple[pathlib.Path, object]]:
+    """Return path and content of $KUBECONFIG's files; like with kubectl, some of several may be missing."""
+    existing = [path for path in paths if _exists(path)] or paths[:1]
+    if not existing:
+        raise errors.SettingsError(f"{kubeconfig.SETTING}: $KUBECONFIG names no file; correct or unset it")
+    return [(path, _document(path)) for path in existing]
+
+
+def _exists(path: pathlib.Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # in a folder that may not be read, which reading the file will say
+        return True
 
 
 def _document(path: pathlib.Path) -> object:
     try:
-        text = path.read_text()
+        return parse(path, path.read_bytes())
     except OSError as error:
         raise errors.SettingsError(
-            f"ics:cluster.kubeconfig: {path}: {error.strerror}; correct the path"
+            f"{kubeconfig.SETTING}: {path}: {error.strerror}; correct the path"
         ) from error
+
+
+def parse(path: pathlib.Path, content: bytes) -> object:
+    """Parse a kubeconfig file in YAML or JSON; None if it is empty.
+
+    Raises:
+        SettingsError: the file is malformed; the message does not quote it.
+    """
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise errors.SettingsError(
+            f"{kubeconfig.SETTING}: {path}: not text in UTF-8; correct the path"
+        ) from None
     try:
         # json reads a kubeconfig in JSON ten times as fast.
-        return json.loads(text) if text.startswith("{") else yaml.load(text, Loader=_Loader)  # noqa: S506 - safe loader
-    except (yaml.YAMLError, ValueError) as error:
+        return json.loads(text) if text.startswith("{") else _first_document(text)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         # The parser's own message quotes the file, which contains credentials.
         mark = getattr(error, "problem_mark", None)
         where = f"line {mark.line + 1}: " if mark is not None else ""
-        raise errors.SettingsError(
-            f"ics:cluster.kubeconfig: {path}: {where}invalid YAML; correct it"
-        ) from None
+        raise errors.SettingsError(f"{kubeconfig.SETTING}: {path}: {where}invalid YAML; correct it") from None
 
 
+def _first_document(text: str) -> object:
+    """Parse YAML; of several documents, kubectl reads the first."""
+    depth = 0
+    for event in yaml.parse(text, Loader=_Loader):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        # The C library ends the whole process at some thousand levels.
+        if depth > _DEEPEST:
+            raise ValueError("nested too deeply")
+        if isinstance(event, yaml.DocumentEndEvent):
+            break
+    return next(yaml.load_all(text, Loader=_Loader), None)
+
+
+_DEEPEST = 100
+"""Levels of nesting; a kubeconfig has about ten."""
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -101,4 +152,9 @@ def _in_cluster(
             " remove it or set ics:cluster.kubeconfig"
         )
     server = f"https://[{host}]:{port}" if ":" in host else f"https://{host}:{port}"
-    return kubeconfig.Access(server=server, authority_file=folder / "ca.crt", token_file=folder / "token")
+    return kubeconfig.Access(
+        server=server,
+        authority_file=folder / "ca.crt",
+        token_file=folder / "token",
+        origin="the pod's service account",
+    )

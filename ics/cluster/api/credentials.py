@@ -1,29 +1,23 @@
-"""Credentials for the API server: tokens, passwords and credential plugins.
+"""Credentials for the API server: tokens, passwords, certificates and credential plugins.
 
 A plugin runs at the first request, again after its credentials have expired, and once if the server answers 401.
-Token files are read for every request, because the kubelet rotates them.
+Token files are read for every request, because the kubelet rotates them, and certificate files again when they have
+changed.
 """
 
 import asyncio
-import contextlib
 import datetime
-import json
-import os
 import pathlib
+import re
 import ssl
-import subprocess
-import tempfile
-from collections.abc import AsyncGenerator, Generator, Mapping
-from typing import Any
+from collections.abc import AsyncGenerator, Generator
 
 import httpx
 
 from ics import errors, model
-from ics.cluster.api import kubeconfig
-from ics.cosmos import times
+from ics.cluster.api import exec_plugins, kubeconfig, tls
 
-_PLUGIN_TIMEOUT = 60.0
-"""Timeout of a credential plugin in seconds."""
+_TOKEN = re.compile(rb"[ -~]+")
 
 
 class _TokenAuth(httpx.Auth):
@@ -34,38 +28,57 @@ class _TokenAuth(httpx.Auth):
 
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
         """Add the token."""
-        request.headers["Authorization"] = f"Bearer {self._token.reveal_text()}"
+        _sign(request, self._token)
         yield request
 
 
 class _TokenFileAuth(httpx.Auth):
-    """A bearer token in a file."""
+    """A bearer token in a file.
 
-    def __init__(self, path: pathlib.Path) -> None:
+    While the file is missing, unreadable or empty, as it may be for a moment when it is replaced, the last token (at
+    first that of the kubeconfig itself) stays in use, as in client-go; once the server rejects that, the file is
+    named.
+    """
+
+    def __init__(self, access: kubeconfig.Access, path: pathlib.Path) -> None:
+        self._access = access
         self._path = path
+        self._last = access.token
 
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
         """Add the current token of the file."""
+        problem = self._read()
+        if self._last is None:
+            raise errors.Permanent(problem)
+        _sign(request, self._last)
+        response = yield request
+        if response.status_code == 401 and problem:
+            raise errors.Permanent(problem)
+
+    def _read(self) -> str:
+        """Read the file; returns its problem, or nothing."""
         try:
-            token = self._path.read_text().strip()
+            content = self._path.read_bytes().strip()
         except OSError as error:
-            raise errors.Permanent(
-                f"ics:cluster.kubeconfig: token file {self._path}: {error.strerror}; check the path and its"
-                " permissions"
-            ) from error
-        request.headers["Authorization"] = f"Bearer {token}"
-        yield request
+            return self._problem(f"{error.strerror}; check the path and its permissions")
+        if not _TOKEN.fullmatch(content):
+            return self._problem(f"{'contains no token' if content else 'is empty'}; check the file")
+        self._last = model.Secret(content)
+        return ""
+
+    def _problem(self, text: str) -> str:
+        return self._access.problem(f"tokenFile {self._path}: {text}")
 
 
 class _PluginAuth(httpx.Auth):
     """Credentials from a credential plugin: a token, a client certificate, or both."""
 
     def __init__(
-        self, plugin: kubeconfig.Plugin, access: kubeconfig.Access, tls: ssl.SSLContext | None
+        self, plugin: kubeconfig.Plugin, access: kubeconfig.Access, context: ssl.SSLContext | None
     ) -> None:
         self._plugin = plugin
         self._access = access
-        self._tls = tls
+        self._context = context
         self._lock = asyncio.Lock()
         self._token: model.Secret | None = None
         self._expires: datetime.datetime | None = None
@@ -74,16 +87,12 @@ class _PluginAuth(httpx.Auth):
     async def async_auth_flow(self, request: httpx.Request) -> AsyncGenerator[httpx.Request, httpx.Response]:
         """Add the token, and run the plugin again if the server rejects it."""
         seen = await self._ensure_fresh(after=-1)
-        self._sign(request)
+        _sign(request, self._token)
         response = yield request
         if response.status_code == 401:
             await self._ensure_fresh(after=seen)
-            self._sign(request)
+            _sign(request, self._token)
             yield request
-
-    def _sign(self, request: httpx.Request) -> None:
-        if self._token is not None:
-            request.headers["Authorization"] = f"Bearer {self._token.reveal_text()}"
 
     async def _ensure_fresh(self, after: int) -> int:
         """Run the plugin unless another request has done so since run number `after`."""
@@ -91,123 +100,73 @@ class _PluginAuth(httpx.Auth):
             now = datetime.datetime.now(datetime.UTC)
             is_expired = self._expires is not None and now >= self._expires
             if self._runs == 0 or is_expired or self._runs == after:
-                self._take(await asyncio.to_thread(_run, self._plugin, self._access))
+                self._take(await asyncio.to_thread(exec_plugins.run, self._plugin, self._access))
                 self._runs += 1
             return self._runs
 
-    def _take(self, status: Mapping[str, Any]) -> None:
-        token, expires = status.get("token"), status.get("expirationTimestamp")
-        self._token = model.Secret(token) if token else None
-        self._expires = times.parse_time(expires) if expires else None
-        certificate, key = status.get("clientCertificateData"), status.get("clientKeyData")
-        if certificate and key and self._tls is not None:
-            _load_certificate(self._tls, certificate.encode(), model.Secret(key))
-        elif not token:
+    def _take(self, answer: exec_plugins.Credentials) -> None:
+        self._token, self._expires = answer.token, answer.expires
+        if answer.certificate is None or answer.key is None or self._context is None:
+            return
+        try:
+            tls.load_certificate(self._context, answer.certificate, answer.key)
+        except ssl.SSLError as error:
             raise errors.Permanent(
-                f"credential plugin {self._plugin.command}: returned neither token nor certificate; check its"
-                " configuration"
-            )
+                self._access.problem(
+                    f"exec: credential plugin {self._plugin.command} returned a certificate that cannot be used"
+                    f" ({error}); check its configuration"
+                )
+            ) from error
 
 
-def auth(access: kubeconfig.Access, tls: ssl.SSLContext | None) -> httpx.Auth | None:
-    """Return the authentication of requests, or None with a client certificate or without authentication."""
+class _CertificateFilesAuth(httpx.Auth):
+    """A client certificate in files that are replaced before it expires; future connections use the new one."""
+
+    def __init__(self, access: kubeconfig.Access, context: ssl.SSLContext) -> None:
+        self._access = access
+        self._context = context
+        self._seen = self._times()
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        """Load the files again if they have changed."""
+        now = self._times()
+        if now != self._seen and None not in now:
+            try:
+                tls.load_own_certificate(self._context, self._access)
+            except errors.SettingsError as error:
+                # One of the two files may be the old one for a moment.
+                raise errors.Transient(str(error)) from error
+            self._seen = now
+        yield request
+
+    def _times(self) -> tuple[int | None, ...]:
+        paths = (self._access.certificate_file, self._access.key_file)
+        return tuple(_modified(path) for path in paths if path is not None)
+
+
+def auth(access: kubeconfig.Access, context: ssl.SSLContext | None) -> httpx.Auth | None:
+    """Return the authentication of requests, or None without authentication or with an unchanging certificate."""
     if access.plugin is not None:
-        return _PluginAuth(access.plugin, access, tls)
+        return _PluginAuth(access.plugin, access, context)
     if access.token_file is not None:
-        return _TokenFileAuth(access.token_file)
+        return _TokenFileAuth(access, access.token_file)
     if access.token is not None:
         return _TokenAuth(access.token)
-    if access.username and access.password is not None:
-        return httpx.BasicAuth(access.username, access.password.reveal())
+    if access.username:
+        password = access.password or model.Secret("")
+        return httpx.BasicAuth(access.username, password.reveal())
+    if access.certificate is None and access.certificate_file is not None and context is not None:
+        return _CertificateFilesAuth(access, context)
     return None
 
 
-def tls_context(access: kubeconfig.Access) -> ssl.SSLContext | None:
-    """Return the TLS context with authority and client certificate, or None for plain HTTP.
+def _sign(request: httpx.Request, token: model.Secret | None) -> None:
+    if token is not None:
+        request.headers["Authorization"] = f"Bearer {token.reveal_text()}"
 
-    Raises:
-        SettingsError: a certificate or key cannot be read.
-    """
-    if access.server.startswith("http://"):
+
+def _modified(path: pathlib.Path) -> int | None:
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
         return None
-    try:
-        authority = access.authority.decode("ascii") if access.authority else None
-        context = ssl.create_default_context(cafile=access.authority_file, cadata=authority)
-        # Python 3.13 would reject the authorities of many clusters, unlike all other clients.
-        context.verify_flags &= ~ssl.VERIFY_X509_STRICT
-        if access.is_unverified:
-            context.check_hostname = False
-            context.verify_mode = ssl.CERT_NONE
-        _load_own_certificate(context, access)
-    except (OSError, ValueError) as error:  # SSLError is an OSError
-        paths = [str(p) for p in (access.authority_file, access.certificate_file, access.key_file) if p]
-        raise errors.SettingsError(
-            f"ics:cluster.kubeconfig: certificate or key cannot be read ({error}); check "
-            f"{', '.join(paths) or 'the …-data fields'}"
-        ) from error
-    return context
-
-
-def _load_certificate(context: ssl.SSLContext, certificate: bytes, key: model.Secret) -> None:
-    """Use a client certificate for future connections; Python's ssl reads it from files only."""
-    with tempfile.TemporaryDirectory(prefix="ics-") as folder:  # mode 0700
-        certificate_file, key_file = pathlib.Path(folder, "crt"), pathlib.Path(folder, "key")
-        certificate_file.write_bytes(certificate)
-        key_file.write_bytes(key.reveal())
-        context.load_cert_chain(certificate_file, key_file)
-
-
-def _load_own_certificate(context: ssl.SSLContext, access: kubeconfig.Access) -> None:
-    certificate, key = access.certificate, access.key
-    if certificate is None and access.certificate_file is None:
-        return
-    if certificate is None and key is None and access.certificate_file is not None:
-        context.load_cert_chain(access.certificate_file, access.key_file)
-        return
-    if certificate is None and access.certificate_file is not None:
-        certificate = access.certificate_file.read_bytes()
-    if key is None and access.key_file is not None:
-        key = model.Secret(access.key_file.read_bytes())
-    if certificate is None or key is None:
-        raise ValueError("a client certificate without its key")
-    _load_certificate(context, certificate, key)
-
-
-def _run(plugin: kubeconfig.Plugin, access: kubeconfig.Access) -> Mapping[str, Any]:
-    spec: dict[str, Any] = {"interactive": False}
-    if plugin.wants_cluster:
-        spec["cluster"] = {"server": access.server, "insecure-skip-tls-verify": access.is_unverified}
-    info = {"kind": "ExecCredential", "apiVersion": plugin.api_version, "spec": spec}
-    env = {**os.environ, **dict(plugin.env), "KUBERNETES_EXEC_INFO": json.dumps(info)}
-    try:
-        done = subprocess.run(
-            [plugin.command, *plugin.args],
-            env=env,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=_PLUGIN_TIMEOUT,
-            check=False,
-        )
-    except OSError as error:
-        hint = plugin.install_hint.strip().splitlines()
-        raise errors.SettingsError(
-            f"ics:cluster.kubeconfig: credential plugin {plugin.command}: {error.strerror}: "
-            f"{hint[0] if hint else 'install it or correct its path'}"
-        ) from error
-    except subprocess.TimeoutExpired:
-        raise errors.Transient(
-            f"credential plugin {plugin.command}: took longer than {_PLUGIN_TIMEOUT:.0f} s; run it manually once"
-        ) from None
-    if done.returncode != 0:
-        lines = done.stderr.decode(errors="replace").strip().splitlines()
-        raise errors.Transient(
-            f"credential plugin {plugin.command}: failed ({done.returncode}):"
-            f" {lines[-1][:200] if lines else 'no output'}; log in again"
-        )
-    with contextlib.suppress(ValueError, AttributeError):
-        status = json.loads(done.stdout).get("status")
-        if isinstance(status, Mapping):
-            return status
-    raise errors.Permanent(
-        f"credential plugin {plugin.command}: returned no ExecCredential with a status; check its configuration"
-    )

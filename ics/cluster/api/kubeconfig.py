@@ -1,20 +1,36 @@
 """Parsing of kubeconfig documents into address and credentials of one cluster; pure.
 
-The rules are those of client-go: with several files, the first definition of an entry wins; relative paths are
-relative to their file; `…-data` takes precedence over a path, and a token file over a token.
+What kubectl reads is read here too, by the rules of client-go (`tools/clientcmd`): with several files, the first
+definition of an entry wins; relative paths are relative to their file; base64 may be wrapped over several lines;
+`…-data` takes precedence over a path, and a token file over a token; a server without a scheme is reached with TLS
+if the entry has anything to do with TLS; credentials are never sent over plain HTTP.
 """
 
 import base64
-import binascii
+import dataclasses
 import pathlib
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
+from urllib import parse
 
 from ics import errors, model
 
-_KEY = "ics:cluster.kubeconfig"
+SETTING: Final = "ics:cluster.kubeconfig"
+"""The setting that errors name."""
+EXTENSION: Final = "client.authentication.k8s.io/exec"
+"""Name of the cluster's extension that is handed to credential plugins."""
+
 _PLUGIN_VERSIONS = ("client.authentication.k8s.io/v1", "client.authentication.k8s.io/v1beta1")
+_MODES = ("Never", "IfAvailable", "Always")
+_PROXY_SCHEMES = ("http", "https", "socks5", "socks5h")
+_NEVER = re.compile("[\0\ud800-\udfff]")
+"""NUL, and the halves of a character that JSON may contain alone."""
+_NOT_IN_HEADERS = re.compile(r"[\x00-\x1f\x7f]|^ | $")
+_TOKEN = re.compile(r"[ -~]+")
+_NOT_IN_HEADER_NAMES = re.compile(rb"[^A-Za-z0-9!#$&'*+.^_`|~-]")
+"""Bytes that client-go escapes in `Impersonate-Extra-…`: all but RFC 7230's token characters, and the escape."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +43,10 @@ class Plugin:
     api_version: str
     wants_cluster: bool
     """Whether KUBERNETES_EXEC_INFO must contain the cluster."""
+    mode: str = "IfAvailable"
+    """Never, IfAvailable or Always: whether it may, or must, talk to somebody at a terminal."""
+    cluster_config: object = None
+    """The cluster's extension for the plugin, which KUBERNETES_EXEC_INFO contains with the cluster."""
     install_hint: str = ""
 
 
@@ -53,150 +73,292 @@ class Access:
     plugin: Plugin | None = None
     act_as: tuple[tuple[str, str], ...] = ()
     """Impersonation headers."""
+    origin: str = dataclasses.field(default="", compare=False)
+    """File and context, for errors."""
+
+    def problem(self, text: str) -> str:
+        """Return the line of an error about this access, which names setting, file and context."""
+        return ": ".join(part for part in (SETTING, self.origin, text) if part)
 
 
 @dataclass(frozen=True, slots=True)
 class _Section:
-    """A value and the file that contains it."""
+    """A value, the file that contains it, and its name in errors."""
 
     value: Mapping[str, Any]
     path: pathlib.Path
     label: str
 
+    def problem(self, text: str) -> errors.SettingsError:
+        return _problem(self.path, f"{self.label}: {text}")
+
     def text(self, key: str) -> str:
-        value = self.value.get(key, "")
-        if value is None:
-            return ""
-        if not isinstance(value, str):
-            raise _problem(self.path, f"{self.label}: {key} is not text; correct it")
-        return value
+        return self._checked(self.value.get(key), key)
+
+    def texts(self, key: str) -> tuple[str, ...]:
+        items = self.value.get(key)
+        if items is None:
+            return ()
+        if not isinstance(items, list):
+            raise self.problem(f"{key} is not a list; correct it")
+        return tuple(self._checked(item, f"{key}[{number}]") for number, item in enumerate(items))
+
+    def flag(self, key: str) -> bool:
+        value = self.value.get(key)
+        if value is None or isinstance(value, bool):
+            return bool(value)
+        raise self.problem(f"{key} is neither true nor false; correct it")
 
     def file(self, key: str) -> pathlib.Path | None:
         text = self.text(key)
         return self.path.parent / text if text else None
 
     def data(self, key: str) -> bytes | None:
-        text = self.text(key)
+        text = "".join(self.text(key).split())
         if not text:
             return None
         try:
             return base64.b64decode(text, validate=True)
-        except binascii.Error:
-            raise _problem(self.path, f"{self.label}: {key} is not valid base64; correct it") from None
+        except ValueError:  # binascii.Error is one; another is raised for what is not ASCII
+            raise self.problem(f"{key} is not valid base64; correct it") from None
+
+    def header(self, key: str) -> str:
+        return self._for_header(self.text(key), key)
+
+    def headers(self, key: str) -> tuple[str, ...]:
+        return tuple(self._for_header(text, key) for text in self.texts(key))
+
+    def token(self) -> model.Secret | None:
+        text = self.text("token").strip()
+        if text and not _TOKEN.fullmatch(text):
+            raise self.problem("token contains characters that no token has; correct it")
+        return model.Secret(text) if text else None
+
+    def inner(self, key: str, value: object) -> "_Section":
+        if not isinstance(value, Mapping):
+            raise self.problem(f"{key} is not a table of fields; correct it")
+        return _Section(value, self.path, f"{self.label}: {key}")
+
+    def _for_header(self, text: str, key: str) -> str:
+        if _NOT_IN_HEADERS.search(text):
+            raise self.problem(f"{key} contains characters that no header can hold; correct it")
+        return text
+
+    def _checked(self, value: object, key: str) -> str:
+        if value is None:
+            return ""
+        if not isinstance(value, str):
+            raise self.problem(f"{key} is not text; put it in quotes")
+        if _NEVER.search(value):
+            raise self.problem(f"{key} contains a character that no system can hold; correct it")
+        return value
+
+
+_Documents = Sequence[tuple[pathlib.Path, Mapping[str, Any]]]
 
 
 def choose(documents: Sequence[tuple[pathlib.Path, object]], context: str | None) -> Access:
     """Select a context of one or more kubeconfig documents.
 
     Args:
-        documents: path and parsed content of each file, in the order of precedence; at least one.
+        documents: path and parsed content of each file, in the order of precedence; at least one. The content of an
+            empty file is None; like kubectl, several files may contain empty ones.
         context: name of the context; None: the current one.
 
     Raises:
-        SettingsError: a document is malformed, or the context, its cluster or its user does not exist.
+        SettingsError: a document is malformed, or the context, its cluster or its user does not exist. It names file,
+            context and field.
     """
     first = documents[0][0]
+    if len(documents) > 1:
+        documents = [item for item in documents if item[1] is not None] or documents[:1]
     checked = [(path, _mapping(path, content)) for path, content in documents]
-    current = (str(content["current-context"]) for _, content in checked if content.get("current-context"))
-    return _chosen(first, checked, context or next(current, None))
+    return _chosen(first, checked, context or next(_current(checked), None))
 
 
-def _chosen(
-    first: pathlib.Path, documents: Sequence[tuple[pathlib.Path, Mapping[str, Any]]], name: str | None
-) -> Access:
+def _current(documents: _Documents) -> Iterator[str]:
+    for path, content in documents:
+        name = content.get("current-context")
+        if name and not isinstance(name, str):
+            raise _problem(path, "current-context is not text; put it in quotes")
+        if name:
+            yield name
+
+
+def _chosen(first: pathlib.Path, documents: _Documents, name: str | None) -> Access:
     if name is None:
         raise errors.SettingsError(
             f"ics:cluster.context: {first} has no current context; set one of"
             f" {_listed(documents, 'contexts')}"
         )
-    chosen = _find(documents, "contexts", "context", name)
+    chosen = _find(documents, "contexts", "context", name, f"context {name!r}")
     if chosen is None:
         raise errors.SettingsError(
             f"ics:cluster.context: {first} has no context {name!r}; set one of"
             f" {_listed(documents, 'contexts')}"
         )
-    cluster_name, user_name = chosen.text("cluster"), chosen.text("user")
-    cluster = _find(documents, "clusters", "cluster", cluster_name)
-    if cluster is None:
-        raise _problem(chosen.path, f"context {name!r}: cluster {cluster_name!r} not found; add it")
-    user = _find(documents, "users", "user", user_name) if user_name else _Section({}, chosen.path, "no user")
-    if user is None:
-        raise _problem(chosen.path, f"context {name!r}: user {user_name!r} not found; add it")
-    return _access(cluster, user)
+    return _access(_referred(documents, chosen, "cluster"), _referred(documents, chosen, "user"), chosen)
 
 
-def _access(cluster: _Section, user: _Section) -> Access:
-    server = cluster.text("server")
-    if not server.startswith(("https://", "http://")):
-        raise _problem(cluster.path, f"{cluster.label}: invalid server {server!r}; use https://HOST:PORT")
-    if user.value.get("auth-provider") is not None:
-        raise _problem(
-            user.path, f"{user.label}: Kubernetes has removed auth-provider; use exec, a token or a key"
-        )
-    key = user.data("client-key-data")
-    token, password = user.text("token"), user.text("password")
-    return Access(
-        server=server.rstrip("/"),
+def _referred(documents: _Documents, chosen: _Section, key: str) -> _Section:
+    """Return the cluster or user that a context names; a context may do without a user."""
+    name = chosen.text(key)
+    if not name and key == "user":
+        return _Section({}, chosen.path, chosen.label)
+    if not name:
+        raise chosen.problem(f"{key} is missing; add it")
+    section = _find(documents, f"{key}s", key, name, f"{chosen.label}: {key} {name!r}")
+    if section is None:
+        raise chosen.problem(f"{key} {name!r} not found; add it")
+    return section
+
+
+def _access(cluster: _Section, user: _Section, chosen: _Section) -> Access:
+    access = Access(
+        server=_server(cluster),
         authority=cluster.data("certificate-authority-data"),
         authority_file=cluster.file("certificate-authority"),
-        is_unverified=cluster.value.get("insecure-skip-tls-verify") is True,
+        is_unverified=cluster.flag("insecure-skip-tls-verify"),
         server_name=cluster.text("tls-server-name"),
-        proxy=cluster.text("proxy-url"),
+        proxy=_proxy(cluster),
+        origin=f"{chosen.path}: {chosen.label}",
+    )
+    if access.is_unverified and (access.authority or access.authority_file):
+        raise cluster.problem("insecure-skip-tls-verify excludes a certificate-authority; remove one of them")
+    # Like kubectl: no credential is sent, nor a plugin run, for a server without TLS.
+    return access if access.server.startswith("http://") else _with_user(access, cluster, user)
+
+
+def _with_user(access: Access, cluster: _Section, user: _Section) -> Access:
+    if user.value.get("auth-provider") is not None:
+        raise user.problem("Kubernetes has removed auth-provider; use exec, a token or a key")
+    key, password = user.data("client-key-data"), user.text("password")
+    return dataclasses.replace(
+        access,
         certificate=user.data("client-certificate-data"),
         certificate_file=user.file("client-certificate"),
         key=None if key is None else model.Secret(key),
         key_file=user.file("client-key"),
-        token=model.Secret(token) if token else None,
+        token=user.token(),
         token_file=user.file("tokenFile"),
         username=user.text("username"),
         password=model.Secret(password) if password else None,
-        plugin=_plugin(user),
-        act_as=_impersonation(user),
+        plugin=_plugin(user, cluster),
+        act_as=tuple(_impersonation(user)),
     )
 
 
-def _impersonation(user: _Section) -> tuple[tuple[str, str], ...]:
-    if user.value.get("as-user-extra"):
-        raise _problem(user.path, f"{user.label}: as-user-extra is not supported; remove it")
-    named = [("Impersonate-User", user.text("as")), ("Impersonate-Uid", user.text("as-uid"))]
-    groups = [("Impersonate-Group", str(group)) for group in user.value.get("as-groups") or ()]
-    return tuple((header, value) for header, value in [*named, *groups] if value)
+def _server(cluster: _Section) -> str:
+    text = cluster.text("server")
+    if not text:
+        raise cluster.problem("server is missing; add https://HOST:PORT")
+    fields = ("certificate-authority-data", "certificate-authority", "insecure-skip-tls-verify")
+    scheme = "https" if any(cluster.value.get(field) for field in fields) else "http"
+    url = text if "://" in text else f"{scheme}://{text}"
+    if not _is_url(url, ("https", "http")):
+        raise cluster.problem(f"invalid server {text!r}; use https://HOST:PORT")
+    return url.rstrip("/")
 
 
-def _plugin(user: _Section) -> Plugin | None:
-    entry = user.value.get("exec")
-    if entry is None:
-        return None
-    if not isinstance(entry, Mapping) or not entry.get("command"):
-        raise _problem(user.path, f"{user.label}: exec has no command; add it")
-    version = entry.get("apiVersion")
-    if version not in _PLUGIN_VERSIONS:
-        raise _problem(
-            user.path, f"{user.label}: unsupported exec.apiVersion {version!r}; use {_PLUGIN_VERSIONS[0]}"
+def _proxy(cluster: _Section) -> str:
+    text = cluster.text("proxy-url")
+    if text and not _is_url(text, _PROXY_SCHEMES):
+        # Not quoted, because it may contain a password.
+        raise cluster.problem(f"proxy-url is not valid; use {', '.join(_PROXY_SCHEMES)}://HOST:PORT")
+    return text
+
+
+def _is_url(text: str, schemes: Sequence[str]) -> bool:
+    try:
+        parts = parse.urlsplit(text)
+        return (
+            parts.scheme in schemes
+            and bool(parts.hostname)
+            and parts.port != 0
+            and text.isascii()
+            and text.isprintable()
+            and " " not in text
         )
-    command = str(entry["command"])
-    if "/" in command:
-        command = str(user.path.parent / command)
+    except ValueError:  # a port above 65535, or an invalid address in brackets
+        return False
+
+
+def _impersonation(user: _Section) -> Iterator[tuple[str, str]]:
+    name = user.header("as")
+    extra = user.inner("as-user-extra", user.value.get("as-user-extra") or {})
+    others = [
+        ("Impersonate-Uid", user.header("as-uid")),
+        *(("Impersonate-Group", group) for group in user.headers("as-groups")),
+        *(
+            (f"Impersonate-Extra-{_escaped(str(key))}", value)
+            for key in extra.value
+            for value in extra.headers(key)
+        ),
+    ]
+    if name:
+        yield "Impersonate-User", name
+    elif any(value for _, value in others):
+        raise user.problem("as is missing, but as-uid, as-groups or as-user-extra is set; add it")
+    yield from ((header, value) for header, value in others if value)
+
+
+def _escaped(name: str) -> str:
+    """Return a key of `as-user-extra` as the end of a header's name, as client-go escapes it."""
+    return _NOT_IN_HEADER_NAMES.sub(lambda match: b"%%%02X" % match[0][0], name.encode()).decode()
+
+
+def _plugin(user: _Section, cluster: _Section) -> Plugin | None:
+    if user.value.get("exec") is None:
+        return None
+    entry = user.inner("exec", user.value["exec"])
+    command, version = entry.text("command"), entry.text("apiVersion")
+    mode = entry.text("interactiveMode") or "IfAvailable"
+    if not command:
+        raise user.problem("exec has no command; add it")
+    if version not in _PLUGIN_VERSIONS:
+        raise user.problem(f"unsupported exec.apiVersion {version!r}; use {_PLUGIN_VERSIONS[0]}")
+    if mode not in _MODES:
+        raise user.problem(f"invalid exec.interactiveMode {mode!r}; use {', '.join(_MODES)}")
     return Plugin(
-        command=command,
-        args=tuple(str(arg) for arg in entry.get("args") or ()),
-        env=tuple((str(item["name"]), str(item["value"])) for item in entry.get("env") or ()),
-        api_version=str(version),
-        wants_cluster=entry.get("provideClusterInfo") is True,
-        install_hint=str(entry.get("installHint") or ""),
+        command=f"{user.path.parent}/{command}" if "/" in command and command[0] != "/" else command,
+        args=entry.texts("args"),
+        env=tuple(_environment(entry)),
+        api_version=version,
+        wants_cluster=entry.flag("provideClusterInfo"),
+        mode=mode,
+        cluster_config=_extension(cluster),
+        install_hint=entry.text("installHint"),
     )
 
 
-def _find(
-    documents: Sequence[tuple[pathlib.Path, Mapping[str, Any]]], section: str, key: str, name: str
-) -> _Section | None:
+def _environment(entry: _Section) -> Iterator[tuple[str, str]]:
+    items = entry.value.get("env") or []
+    if not isinstance(items, list):
+        raise entry.problem("env is not a list; correct it")
+    for number, item in enumerate(items):
+        variable = entry.inner(f"env[{number}]", item)
+        name = variable.text("name")
+        if not name or "=" in name:
+            raise variable.problem("name is missing or contains '='; correct it")
+        yield name, variable.text("value")
+
+
+def _extension(cluster: _Section) -> object:
+    for item in cluster.value.get("extensions") or ():
+        if isinstance(item, Mapping) and item.get("name") == EXTENSION:
+            return item.get("extension")
+    return None
+
+
+def _find(documents: _Documents, section: str, key: str, name: str, label: str) -> _Section | None:
     for path, content in documents:
         for item in _items(path, content, section):
             if item.get("name") == name:
                 value = item.get(key)
-                if not isinstance(value, Mapping):
-                    raise _problem(path, f"{key} {name!r} is empty; correct it")
-                return _Section(value, path, f"{key} {name!r}")
+                if not isinstance(value, Mapping | None):
+                    raise _problem(path, f"{label} is not a table of fields; correct it")
+                # Like kubectl: an entry without fields is one with their defaults.
+                return _Section(value or {}, path, label)
     return None
 
 
@@ -204,10 +366,13 @@ def _items(path: pathlib.Path, content: Mapping[str, Any], section: str) -> list
     items = content.get(section) or []
     if not isinstance(items, list) or not all(isinstance(item, Mapping) for item in items):
         raise _problem(path, f"{section} is not a list of named entries; correct it")
+    for item in items:
+        if not isinstance(item.get("name"), str | None):
+            raise _problem(path, f"{section}: the name {item['name']!r} is not text; put it in quotes")
     return items
 
 
-def _listed(documents: Sequence[tuple[pathlib.Path, Mapping[str, Any]]], section: str) -> str:
+def _listed(documents: _Documents, section: str) -> str:
     names = [str(item.get("name")) for path, content in documents for item in _items(path, content, section)]
     return ", ".join(names) or "(none)"
 
@@ -219,4 +384,4 @@ def _mapping(path: pathlib.Path, content: object) -> Mapping[str, Any]:
 
 
 def _problem(path: pathlib.Path, text: str) -> errors.SettingsError:
-    return errors.SettingsError(f"{_KEY}: {path}: {text}")
+    return errors.SettingsError(f"{SETTING}: {path}: {text}")

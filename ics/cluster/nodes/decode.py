@@ -40,6 +40,7 @@ def pod(item: Mapping[str, Any]) -> model.PodStatus:
         template=notes.get(names.TEMPLATE, ""),
         pod_settings=notes.get(names.POD_SETTINGS, ""),
         key_check=_key_check(status.get("initContainerStatuses") or [], containers),
+        ending=_ending(containers),
     )
 
 
@@ -49,6 +50,13 @@ def _key_check(init: Sequence[Mapping[str, Any]], containers: Sequence[Mapping[s
     later = [_message(one, state) for one in containers for state in ("state", "lastState")]
     results = [message for message in later if key_check.parse(message)[0] is not None]
     return next(iter((*results, *own)), "")
+
+
+def _ending(containers: Sequence[Mapping[str, Any]]) -> str:
+    """Return the message with which the node's container ended last, now or before its restart."""
+    node = [one for one in containers if one.get("name") == names.NODE_CONTAINER]
+    messages = [_message(one, state) for one in node for state in ("state", "lastState")]
+    return next(filter(None, messages), "")
 
 
 def _message(container: Mapping[str, Any], state: str) -> str:

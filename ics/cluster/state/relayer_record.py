@@ -91,7 +91,7 @@ def last_words(pod: Item) -> str:
 def _error_result(line: str) -> str:
     try:
         answer = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return ""
     is_error = isinstance(answer, dict) and answer.get("status") == "error"
     return str(answer.get("result")) if is_error else ""

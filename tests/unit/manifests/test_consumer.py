@@ -56,7 +56,9 @@ def test_staged_chain_has_all_objects_but_genesis_and_node() -> None:
         f"ConfigMap/{SPACE}/peers",
         f"Namespace/{SPACE}",
         "Namespace/provider",
+        f"NetworkPolicy/{SPACE}/isolation",
         f"NetworkPolicy/{SPACE}/node",
+        "NetworkPolicy/provider/isolation",
         f"PersistentVolumeClaim/{SPACE}/data",
         KEY,
         f"Secret/{SPACE}/node-key",
@@ -74,7 +76,10 @@ def test_launch_adds_only_genesis_and_node() -> None:
 
 
 def test_stack_without_chains_has_only_shared_namespace() -> None:
-    assert names(manifests.render(wanted(factories.consumer(P.REGISTERED)), "set")) == ["Namespace/provider"]
+    assert names(manifests.render(wanted(factories.consumer(P.REGISTERED)), "set")) == [
+        "Namespace/provider",
+        "NetworkPolicy/provider/isolation",
+    ]
 
 
 def test_every_object_has_labels_of_validator_consumer_and_set() -> None:

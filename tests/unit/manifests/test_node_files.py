@@ -7,6 +7,7 @@ import tomllib
 
 import pytest
 
+from ics.consumer import binary_check
 from ics.manifests import node_files
 from tests.unit import factories
 
@@ -27,15 +28,21 @@ def home(tmp_path: pathlib.Path) -> pathlib.Path:
         path = tmp_path / "etc" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
+    (tmp_path / "run").mkdir()
     return tmp_path / "data" / "home"
 
 
 def start(
-    home: pathlib.Path, address: str = "AB", text: str = node_files.START_SCRIPT, check: str = "0"
+    home: pathlib.Path,
+    address: str = "AB",
+    text: str = node_files.START_SCRIPT,
+    check: str = "0",
+    **more: str,
 ) -> subprocess.CompletedProcess[str]:
     """Run the script with a program that only says how it was called."""
     root = home.parent.parent
     script = text.replace("/etc/ics", f"{root}/etc").replace("/data", f"{root}/data")
+    script = script.replace("/run/ics", f"{root}/run").replace("/dev/termination-log", f"{root}/message")
     # Within the home the folder has the same name.
     script = script.replace(f"$home{root}/data", "$home/data").replace(f'"$home"{root}/data', '"$home"/data')
     environment = {
@@ -43,7 +50,9 @@ def start(
         "BINARY": "echo",
         "GENESIS_SHA256": hashlib.sha256(GENESIS).hexdigest(),
         "KEY_ADDRESS": address,
+        "BINARY_HASH": "",
         "CHECK": check,
+        **more,
     }
     return subprocess.run(
         ["/bin/sh", "-c", script], env=environment, capture_output=True, text=True, check=False
@@ -110,6 +119,61 @@ def test_start_script_sets_sign_state_aside_for_remote_signer(home: pathlib.Path
         assert start(home, text=node_files.REMOTE_START_SCRIPT).returncode == 0
         assert not state.exists()
     assert state.with_name("priv_validator_state.json.before-remote").read_text() == '{"height": "7"}'
+
+
+@pytest.fixture
+def program(tmp_path: pathlib.Path) -> pathlib.Path:
+    path = tmp_path / "chaind"
+    path.write_text("#!/bin/sh\necho started\n")
+    path.chmod(0o755)
+    return path
+
+
+def digest(path: pathlib.Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+@pytest.mark.parametrize("is_in_path", [True, False])
+def test_start_script_starts_the_binary_with_the_definitions_hash(
+    home: pathlib.Path, program: pathlib.Path, is_in_path: bool
+) -> None:
+    named = {"BINARY": program.name, "PATH": f"{program.parent}:/usr/bin:/bin"} if is_in_path else {}
+
+    done = start(home, **{"BINARY": str(program), "BINARY_HASH": digest(program), **named})
+
+    assert (done.returncode, done.stdout, done.stderr) == (0, "started\n", "")
+
+
+@pytest.mark.parametrize("text", [node_files.START_SCRIPT, node_files.REMOTE_START_SCRIPT])
+def test_start_script_refuses_another_binary_and_says_so(
+    home: pathlib.Path, program: pathlib.Path, text: str
+) -> None:
+    done = start(home, text=text, BINARY=str(program), BINARY_HASH="ab" * 32)
+
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == (
+        f"{program} has sha256 {digest(program)}, not binary_hash {'ab' * 32}; the node is not started\n"
+    )
+    message = (home.parent.parent / "message").read_text()
+    assert binary_check.found(message) == digest(program)
+    assert not home.exists()
+
+
+def test_start_script_hashes_an_unchanged_binary_once_in_a_pod(
+    home: pathlib.Path, program: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    (tools / "sha256sum").write_text(f"#!/bin/sh\necho x >> {tmp_path}/hashed\nexec /usr/bin/sha256sum\n")
+    (tools / "sha256sum").chmod(0o755)
+    given = {"PATH": f"{tools}:/usr/bin:/bin", "BINARY": str(program), "BINARY_HASH": digest(program)}
+    for _ in range(3):
+        assert start(home, **given).returncode == 0
+    # The genesis is hashed at every start, the binary once.
+    assert (tmp_path / "hashed").read_text() == "x\n" * 4
+
+    program.write_text("#!/bin/sh\necho another one\n")
+    assert start(home, **given).returncode == 1
 
 
 def test_config_toml_names_key_and_sign_state_outside_of_the_volume() -> None:

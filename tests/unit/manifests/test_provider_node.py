@@ -48,7 +48,6 @@ def test_provider_node_is_absent_by_default() -> None:
 def test_provider_node_objects_match_settings() -> None:
     assert sorted(own(settings())) == [
         "ConfigMap/provider-node",
-        "NetworkPolicy/provider-node",
         "PersistentVolumeClaim/provider-node",
         "Service/provider-node",
         "Service/provider-node-p2p",
@@ -129,7 +128,11 @@ def started(folder: pathlib.Path) -> dict[str, str]:
         (folder / "etc/ics/config" / name).write_text(name)
     (folder / "etc/ics/genesis/genesis.json").write_text("{}")
     (folder / "etc/ics/config/key-check.sh").write_text('[ "$1" = again ]')
-    environment = {"BINARY": "true", "GENESIS": f"{folder}{node_files.GENESIS}/genesis.json"}
+    environment = {
+        "BINARY": "true",
+        "BINARY_HASH": "",
+        "GENESIS": f"{folder}{node_files.GENESIS}/genesis.json",
+    }
     done = shell.run(("/bin/sh",), provider_node_files.START_SCRIPT, folder, environment)
     assert (done.returncode, done.stderr) == (0, "")
     home = folder / "data/home"

@@ -112,7 +112,7 @@ async def test_deleting_a_node_requires_confirmation(project: Any, tmp_path: pat
 async def test_confirmation_in_settings_allows_deletion(project: Any, tmp_path: pathlib.Path) -> None:
     project(cluster(statefulsets=[member()]), factories.settings(confirm=[NODE]))
     found = await plan.compute(tmp_path, "alice", {})
-    assert [m["kind"] for m in found.manifests] == ["Namespace"]
+    assert [m["kind"] for m in found.manifests] == ["Namespace", "NetworkPolicy"]
 
 
 async def test_second_gateway_in_another_namespace_is_refused(project: Any, tmp_path: pathlib.Path) -> None:

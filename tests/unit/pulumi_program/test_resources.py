@@ -250,7 +250,7 @@ def test_manifests_are_split_by_chain_label() -> None:
     from ics.pulumi_program import resources
 
     shared, chains = resources.by_chain(manifests.render(launched(), "set"))
-    assert [m["kind"] for m in shared] == ["Namespace", "Service"]
+    assert [m["kind"] for m in shared] == ["Namespace", "NetworkPolicy", "Service"]
     assert [(chain.consumer_id, chain.chain_id) for chain in chains] == [("0", "consumer1-1")]
     assert all(m["metadata"]["labels"][names.CONSUMER] == "0" for m in chains[0].manifests)
 

@@ -73,7 +73,7 @@ def configs(draw: st.DrawFn) -> Case:
         batch_delay=draw(st.integers(1, 60_000)),
         log_level=draw(st.sampled_from(["trace", "debug", "info", "warn", "error"])),
         memo_prefix=draw(st.text(max_size=12)),
-        host=draw(st.sampled_from(["10.0.0.1", "::", "127.0.0.1"])),
+        telemetry_host=draw(st.sampled_from(["10.0.0.1", "::", "127.0.0.1"])),
     )
     if provider.chain_id == consumer.chain_id:
         consumer = dataclasses.replace(consumer, chain_id="b" if provider.chain_id == "a" else "a")

@@ -32,7 +32,7 @@ CONSUMER = hermes.HermesChain(
     channels=(("consumer", "channel-0"), ("transfer", "channel-1")),
     max_block_time=10,
 )
-OPTIONS = hermes.HermesOptions(key_store_folder="/keys", host="10.0.0.1")
+OPTIONS = hermes.HermesOptions(key_store_folder="/keys", telemetry_host="10.0.0.1")
 
 
 def chain(name: str, port: str, is_consumer: bool, **others: Any) -> dict[str, Any]:
@@ -71,7 +71,7 @@ def test_config_toml_matches_expected_document() -> None:
                 "tx_confirmation": True,
             },
         },
-        "rest": {"enabled": True, "host": "10.0.0.1", "port": 3000},
+        "rest": {"enabled": True, "host": "127.0.0.1", "port": 3000},
         "telemetry": {"enabled": True, "host": "10.0.0.1", "port": 3001},
         "chains": [
             chain(

@@ -363,3 +363,20 @@ def test_image_findings_depend_on_pulls_by_nodes_and_registry() -> None:
     assert found[3].text == (
         "on no node, and from this machine the registry r has no such image; check its name in ics:relayer.image"
     )
+
+
+@pytest.mark.parametrize(
+    ("image", "is_warned"),
+    [
+        ("ghcr.io/cosmos/interchain-security:v7.0.1", True),
+        ("gaia", True),
+        ("host:5000/gaia", True),
+        (f"gaia@sha256:{'a' * 64}", False),
+        (f"host:5000/gaia:v1@sha256:{'a' * 64}", False),
+        ("gaia@sha256:short", True),
+    ],
+)
+def test_image_by_tag_is_a_warning(image: str, is_warned: bool) -> None:
+    found = cluster_checks.tags({image: "ics:relayer.image"})
+    assert [(one.check, one.level) for one in found] == [(f"image {image}", Level.WARN)] * is_warned
+    assert all("named by a tag in ics:relayer.image" in one.text for one in found)

@@ -32,6 +32,13 @@ def cluster(**fields: Any) -> dict[str, Any]:
     return document(clusters=[{"name": "c", "cluster": {"server": "https://h"} | fields}])
 
 
+def plugin(**fields: Any) -> dict[str, Any]:
+    return user(exec={"command": "x", "apiVersion": "client.authentication.k8s.io/v1"} | fields)
+
+
+CA_INVALID = "certificate-authority-data is not valid base64; correct it"
+
+
 def test_kubeconfig_uses_current_context() -> None:
     assert kubeconfig.choose([(PATH, document())], None) == kubeconfig.Access(
         server="https://h:6443", token=model.Secret("t")
@@ -48,7 +55,7 @@ def test_all_kubeconfig_fields_are_read() -> None:
         **{
             "certificate-authority": "ca.crt",
             "certificate-authority-data": data,
-            "insecure-skip-tls-verify": True,
+            "insecure-skip-tls-verify": False,
             "tls-server-name": "name",
             "proxy-url": "http://p",
         }
@@ -66,6 +73,8 @@ def test_all_kubeconfig_fields_are_read() -> None:
                     "password": "p",
                     "as": "other",
                     "as-groups": ["a", "b"],
+                    "as-uid": "7",
+                    "as-user-extra": {"acme.com/team": ["red", "grün"]},
                 },
             }
         ]
@@ -74,7 +83,6 @@ def test_all_kubeconfig_fields_are_read() -> None:
         server="https://h",
         authority=b"pem",
         authority_file=pathlib.Path("/conf/ca.crt"),
-        is_unverified=True,
         server_name="name",
         proxy="http://p",
         certificate=b"pem",
@@ -84,7 +92,14 @@ def test_all_kubeconfig_fields_are_read() -> None:
         token_file=pathlib.Path("/conf/token"),
         username="n",
         password=model.Secret("p"),
-        act_as=(("Impersonate-User", "other"), ("Impersonate-Group", "a"), ("Impersonate-Group", "b")),
+        act_as=(
+            ("Impersonate-User", "other"),
+            ("Impersonate-Uid", "7"),
+            ("Impersonate-Group", "a"),
+            ("Impersonate-Group", "b"),
+            ("Impersonate-Extra-acme.com%2Fteam", "red"),
+            ("Impersonate-Extra-acme.com%2Fteam", "grün"),
+        ),
     )
 
 
@@ -93,8 +108,9 @@ def test_exec_plugin_is_read() -> None:
         exec={
             "apiVersion": "client.authentication.k8s.io/v1",
             "command": "bin/login",
-            "args": ["get", 1],
-            "env": [{"name": "A", "value": "b"}],
+            "args": ["get", "1"],
+            "env": [{"name": "A", "value": "b"}, {"name": "X"}, {"name": "Y", "value": None}],
+            "interactiveMode": "Never",
             "provideClusterInfo": True,
             "installHint": "install it",
         }
@@ -102,9 +118,10 @@ def test_exec_plugin_is_read() -> None:
     assert kubeconfig.choose([(PATH, content)], None).plugin == kubeconfig.Plugin(
         command="/conf/bin/login",
         args=("get", "1"),
-        env=(("A", "b"),),
+        env=(("A", "b"), ("X", ""), ("Y", "")),
         api_version="client.authentication.k8s.io/v1",
         wants_cluster=True,
+        mode="Never",
         install_hint="install it",
     )
 
@@ -119,6 +136,66 @@ def test_first_kubeconfig_file_takes_precedence() -> None:
 
     assert kubeconfig.choose(documents, None).token == model.Secret("t")
     assert kubeconfig.choose(documents, "y").token_file == pathlib.Path("/other/t")
+
+
+@pytest.mark.parametrize("separator", ["\n", "\r\n", " ", "\n    "])
+def test_wrapped_base64_is_read(separator: str) -> None:
+    text = base64.b64encode(b"certificate" * 20).decode()
+    wrapped = separator.join(text[at : at + 64] for at in range(0, len(text), 64)) + separator
+
+    access = kubeconfig.choose([(PATH, cluster(**{"certificate-authority-data": wrapped}))], None)
+
+    assert access.authority == b"certificate" * 20
+
+
+@pytest.mark.parametrize("entry", [{}, {"user": None}, {"user": {}}])
+def test_missing_fields_are_their_defaults(entry: dict[str, Any]) -> None:
+    content = document(users=[{"name": "u", **entry}])
+
+    assert kubeconfig.choose([(PATH, content)], None) == kubeconfig.Access(server="https://h:6443")
+
+
+@pytest.mark.parametrize(
+    ("fields", "server"),
+    [
+        ({"server": "h:6443"}, "http://h:6443"),
+        ({"server": "h:6443", "certificate-authority": "f"}, "https://h:6443"),
+        ({"server": "h", "insecure-skip-tls-verify": True}, "https://h"),
+        ({"server": "https://rancher/k8s/clusters/c-1/"}, "https://rancher/k8s/clusters/c-1"),
+        ({"server": "https://[::1]:6443"}, "https://[::1]:6443"),
+    ],
+)
+def test_server_is_read_as_by_kubectl(fields: dict[str, Any], server: str) -> None:
+    assert kubeconfig.choose([(PATH, cluster(**fields))], None).server == server
+
+
+def test_no_credential_is_used_without_tls() -> None:
+    access = kubeconfig.choose([(PATH, cluster(server="http://localhost:8080"))], None)
+
+    assert access == kubeconfig.Access(server="http://localhost:8080")
+
+
+def test_cluster_extension_is_read_for_the_plugin() -> None:
+    extensions = [
+        {"name": "other", "extension": 1},
+        {"name": "client.authentication.k8s.io/exec", "extension": {"audience": "a"}},
+    ]
+    content = plugin(provideClusterInfo=True) | {
+        "clusters": cluster(extensions=extensions)["clusters"],
+    }
+
+    chosen = kubeconfig.choose([(PATH, content)], None).plugin
+
+    assert chosen is not None
+    assert chosen.cluster_config == {"audience": "a"}
+
+
+@pytest.mark.parametrize("command", ["login", "./login", "/bin/login"])
+def test_plugin_in_a_folder_is_relative_to_the_file(command: str) -> None:
+    chosen = kubeconfig.choose([(pathlib.Path("k"), plugin(command=command))], None).plugin
+
+    assert chosen is not None
+    assert chosen.command == (f"./{command}" if command == "./login" else command)
 
 
 @pytest.mark.parametrize(
@@ -151,35 +228,118 @@ def test_first_kubeconfig_file_takes_precedence() -> None:
         (
             document(contexts=[{"name": "x"}]),
             None,
-            "ics:cluster.kubeconfig: /conf/k: context 'x' is empty; correct it",
+            "ics:cluster.kubeconfig: /conf/k: context 'x': cluster is missing; add it",
         ),
         (
-            cluster(server="h:6443"),
+            document(contexts=[{"name": "x", "context": "c"}]),
             None,
-            "ics:cluster.kubeconfig: /conf/k: cluster 'c': invalid server 'h:6443'; use https://HOST:PORT",
+            "ics:cluster.kubeconfig: /conf/k: context 'x' is not a table of fields; correct it",
+        ),
+        (
+            document(contexts=[{"name": 2026, "context": {}}]),
+            "2026",
+            "ics:cluster.kubeconfig: /conf/k: contexts: the name 2026 is not text; put it in quotes",
+        ),
+        (
+            document(**{"current-context": 2026}),
+            None,
+            "ics:cluster.kubeconfig: /conf/k: current-context is not text; put it in quotes",
         ),
         (
             cluster(**{"certificate-authority-data": "?"}),
             None,
-            "ics:cluster.kubeconfig: /conf/k: cluster 'c': certificate-authority-data is not valid base64; correct it",
+            f"ics:cluster.kubeconfig: /conf/k: context 'x': cluster 'c': {CA_INVALID}",
         ),
-        (user(token=5), None, "ics:cluster.kubeconfig: /conf/k: user 'u': token is not text; correct it"),
+        (
+            user(token=5),
+            None,
+            "ics:cluster.kubeconfig: /conf/k: context 'x': user 'u': token is not text; put it in quotes",
+        ),
         (
             user(exec={"command": "x", "apiVersion": "client.authentication.k8s.io/v1alpha1"}),
             None,
-            "ics:cluster.kubeconfig: /conf/k: user 'u': unsupported exec.apiVersion"
+            "ics:cluster.kubeconfig: /conf/k: context 'x': user 'u': unsupported exec.apiVersion"
             " 'client.authentication.k8s.io/v1alpha1'; use client.authentication.k8s.io/v1",
+        ),
+        *(
+            (content, None, f"ics:cluster.kubeconfig: /conf/k: context 'x': {text}")
+            for content, text in (
+                (cluster(server=None), "cluster 'c': server is missing; add https://HOST:PORT"),
+                *(
+                    (cluster(server=text), f"cluster 'c': invalid server {text!r}; use https://HOST:PORT")
+                    for text in (
+                        "https://h:99999",
+                        "https://",
+                        "https://[::1",
+                        "ftp://h",
+                        "https://h h",
+                        "h:x",
+                    )
+                ),
+                (
+                    cluster(**{"proxy-url": "p:1080"}),
+                    "cluster 'c': proxy-url is not valid; use http, https, socks5, socks5h://HOST:PORT",
+                ),
+                (
+                    cluster(**{"insecure-skip-tls-verify": "true"}),
+                    "cluster 'c': insecure-skip-tls-verify is neither true nor false; correct it",
+                ),
+                (
+                    cluster(**{"insecure-skip-tls-verify": True, "certificate-authority": "f"}),
+                    "cluster 'c': insecure-skip-tls-verify excludes a certificate-authority; remove one of them",
+                ),
+                (cluster(**{"certificate-authority-data": "é"}), f"cluster 'c': {CA_INVALID}"),
+                (user(token="a\nb"), "user 'u': token contains characters that no token has; correct it"),
+                (user(token="é"), "user 'u': token contains characters that no token has; correct it"),
+                (
+                    user(username="\ud800"),
+                    "user 'u': username contains a character that no system can hold; correct it",
+                ),
+                (
+                    user(**{"as": "a\nb"}),
+                    "user 'u': as contains characters that no header can hold; correct it",
+                ),
+                (
+                    user(**{"as-groups": ["a"]}),
+                    "user 'u': as is missing, but as-uid, as-groups or as-user-extra is set; add it",
+                ),
+                (user(**{"as-groups": "a"}), "user 'u': as-groups is not a list; correct it"),
+                (
+                    user(**{"as-user-extra": ["a"]}),
+                    "user 'u': as-user-extra is not a table of fields; correct it",
+                ),
+                (user(exec="x"), "user 'u': exec is not a table of fields; correct it"),
+                (plugin(env=["A=b"]), "user 'u': exec: env[0] is not a table of fields; correct it"),
+                (plugin(env={"A": "b"}), "user 'u': exec: env is not a list; correct it"),
+                (
+                    plugin(env=[{"value": "x"}]),
+                    "user 'u': exec: env[0]: name is missing or contains '='; correct it",
+                ),
+                (
+                    plugin(env=[{"name": "A", "value": 1}]),
+                    "user 'u': exec: env[0]: value is not text; put it in quotes",
+                ),
+                (plugin(args=["get", 1]), "user 'u': exec: args[1] is not text; put it in quotes"),
+                (
+                    plugin(args=["\0"]),
+                    "user 'u': exec: args[0] contains a character that no system can hold; correct it",
+                ),
+                (
+                    plugin(interactiveMode="Sometimes"),
+                    "user 'u': invalid exec.interactiveMode 'Sometimes'; use Never, IfAvailable, Always",
+                ),
+            )
         ),
         (
             user(exec={"args": []}),
             None,
-            "ics:cluster.kubeconfig: /conf/k: user 'u': exec has no command; add it",
+            "ics:cluster.kubeconfig: /conf/k: context 'x': user 'u': exec has no command; add it",
         ),
         (
             user(**{"auth-provider": {"name": "gcp"}}),
             None,
-            "ics:cluster.kubeconfig: /conf/k: user 'u': Kubernetes has removed auth-provider; use exec, a token or"
-            " a key",
+            "ics:cluster.kubeconfig: /conf/k: context 'x': user 'u': Kubernetes has removed auth-provider; use exec,"
+            " a token or a key",
         ),
     ],
 )

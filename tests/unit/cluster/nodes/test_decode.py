@@ -161,3 +161,19 @@ def test_rpc_result_is_returned_or_its_error_raised() -> None:
         decode.result("/status", {"error": {"message": "words"}})
     with pytest.raises(errors.Transient, match="its RPC answers an error: no message"):
         decode.result("/status", {})
+
+
+@pytest.mark.parametrize(
+    ("state", "expected"),
+    [
+        ({"state": {"terminated": {"message": "binary ab"}}}, "binary ab"),
+        ({"state": {"waiting": {}}, "lastState": {"terminated": {"message": "binary ab"}}}, "binary ab"),
+        ({"state": {"running": {}}, "lastState": None}, ""),
+        ({"name": "other", "state": {"terminated": {"message": "binary ab"}}}, ""),
+    ],
+)
+def test_message_of_an_ended_node_is_read_also_after_its_restart(
+    state: dict[str, Any], expected: str
+) -> None:
+    status = {"containerStatuses": [{**container(), **state}]}
+    assert decode.pod(pod(RUNNING | status)).ending == expected
