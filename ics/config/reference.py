@@ -11,11 +11,16 @@ from typing import Any
 import pydantic
 import pydantic_core
 
-from ics.config import secret_sources, units
+from ics.config import endpoint, secret_sources, units
 from ics.config import settings as config_settings
 from ics.cosmos import times
 
-_LEAVES = (secret_sources.SecretSource, secret_sources.SecretObject, secret_sources.PassphraseSource)
+_LEAVES = (
+    endpoint.Endpoint,
+    secret_sources.SecretSource,
+    secret_sources.SecretObject,
+    secret_sources.PassphraseSource,
+)
 WITH_ITS_GROUP = "required with its group"
 """Default of a setting that is required only if its optional group is set."""
 

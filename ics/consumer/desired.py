@@ -18,12 +18,14 @@ from ics.consumer import (
     genesis,
     jail,
     key_check,
+    lifecycle,
     matching,
     missing_key,
     observed,
     places,
     provider_key,
     rekey,
+    removal,
     selection,
     signing,
 )
@@ -65,6 +67,10 @@ class ChainDecision:
     """Keys that existing nodes must not have, whatever keeps their objects from being changed."""
     open_terms: frozenset[consumer_terms.Question] = frozenset()
     """What must still be asked about the terms of a chain that this validator has joined or would join."""
+    ends_for: str = ""
+    """What the provider says for which the node is ended, once it is confirmed; empty: nothing."""
+    asks_endpoints: bool = False
+    """Whether the other endpoints must be asked before the node is ended."""
     withdraws: tuple[model.Place, ...] = ()
     """Places whose keys a remote signer has replaced, which is recorded before anything else."""
 
@@ -77,7 +83,7 @@ class Desired:
     provider_chain_id: str
     height: int
     decisions: tuple[ChainDecision, ...]
-    """One per chain that is not DELETED, in port order."""
+    """One per chain that is not DELETED, in port order; then the DELETED ones that have a node here."""
     ports: Mapping[str, ports.Ports]
     paused: frozenset[str]
     """Consumer ids of paused chains: their objects are neither changed nor deleted."""
@@ -185,7 +191,12 @@ def compute(
         published_relayers=_published_relayers(snapshot),
     )
     by_id = {consumer.summary.consumer_id: consumer for consumer in snapshot.consumers}
-    decisions = tuple(_decide(inputs, by_id[consumer_id]) for consumer_id, _ in order)
+    decisions = tuple(_confirmed(inputs, _decide(inputs, by_id[consumer_id])) for consumer_id, _ in order)
+    decisions += tuple(
+        _confirmed(inputs, _protected(inputs, ChainDecision(summary=consumer.summary)))
+        for consumer in snapshot.consumers
+        if consumer.summary.phase is model.Phase.DELETED and _has_node(memory, consumer.summary)
+    )
     paused = frozenset(d.summary.consumer_id for d in decisions if d.is_paused)
     deployed = {d.chain.consumer_id for d in decisions if d.chain is not None} | (paused & set(memory.chains))
     gateway_ports = peering.gateway_ports(
@@ -236,8 +247,61 @@ def _is_selected(snapshot: model.Snapshot, own: model.Validator) -> bool:
 
 def _ended(snapshot: model.Snapshot, decisions: Sequence[ChainDecision]) -> frozenset[str]:
     summaries = [consumer.summary for consumer in snapshot.consumers]
-    deleted = {summary.consumer_id for summary in summaries if summary.phase is model.Phase.DELETED}
+    kept = {decision.summary.consumer_id for decision in decisions if decision.is_paused}
+    deleted = {summary.consumer_id for summary in summaries if summary.phase is model.Phase.DELETED} - kept
     return frozenset(deleted | {decision.summary.consumer_id for decision in decisions if decision.has_left})
+
+
+def _has_node(memory: observed.Memory, summary: model.ConsumerSummary) -> bool:
+    chain = memory.chains.get(summary.consumer_id)
+    return chain is not None and chain.has_workload
+
+
+def _confirmed(context: context.ChainContext, decision: ChainDecision) -> ChainDecision:
+    """Return a decision that ends a node only if that is confirmed; until then the chain is paused."""
+    memory = context.memory_of(decision.summary.consumer_id)
+    claim = "" if memory is None else _ends_for(decision, memory)
+    if memory is None or not claim:
+        return decision
+    verdict = removal.judge(
+        claim,
+        decision.summary.consumer_id,
+        memory,
+        context.observed.dissent,
+        context.snapshot.moment,
+        context.settings.node.removal_delay,
+    )
+    decision = dataclasses.replace(decision, ends_for=claim, asks_endpoints=verdict.asks)
+    if verdict.is_confirmed:
+        return decision
+    more = () if verdict.condition is None else (verdict.condition,)
+    return dataclasses.replace(
+        decision,
+        chain=None,
+        intents=(),
+        retires=None,
+        has_left=False,
+        is_paused=True,
+        conditions=(*decision.conditions, *more),
+    )
+
+
+def _ends_for(decision: ChainDecision, memory: observed.ChainMemory) -> str:
+    """Return for which answer of the provider a decision ends the node of a chain; empty: it does not."""
+    phase = decision.summary.phase
+    if not memory.has_workload or decision.is_paused:
+        return ""
+    if decision.has_left:
+        return "the node's key is not this validator's any more"
+    if decision.chain is None:
+        is_joinable = phase in (model.Phase.INITIALIZED, model.Phase.LAUNCHED)
+        return "this validator has no part in the chain" if is_joinable else f"phase {phase.name}"
+    is_earlier = phase is model.Phase.INITIALIZED and memory.genesis is not None
+    is_stopping = decision.chain.stage not in (
+        lifecycle.ShutdownStage.RUNNING,
+        lifecycle.ShutdownStage.DRAINING,
+    )
+    return f"phase {phase.name}" if is_earlier or (is_stopping and not memory.is_ending) else ""
 
 
 def _configured_keys(

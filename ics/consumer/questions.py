@@ -49,6 +49,8 @@ class Questions:
     """Accounts on the provider whose balances are needed."""
     slashing: bool = False
     """Whether the parameters of the provider's slashing module are needed."""
+    endings: tuple[str, ...] = ()
+    """Consumer ids of chains whose nodes would be ended, about which the other endpoints are asked."""
     queues: tuple[str, ...] = ()
     """Consumer ids of chains whose owners may have queued other infraction parameters."""
 
@@ -85,6 +87,9 @@ def open_questions(observed: observed.Observed, wanted: desired.Desired, seed: m
             address for address in _accounts(wanted, seed) if address not in observed.checked_accounts
         ),
         slashing=any(terms.Question.SLASHING in decision.open_terms for decision in wanted.decisions),
+        endings=tuple(
+            decision.summary.consumer_id for decision in wanted.decisions if decision.asks_endpoints
+        ),
         queues=tuple(
             decision.summary.consumer_id
             for decision in wanted.decisions

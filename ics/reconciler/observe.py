@@ -73,7 +73,7 @@ async def _first(world: world.World) -> observed.Observed:
         waiting = group.create_task(_sign_state_waits(world, memory))
         looking = group.create_task(_provider_node(world, memory))
     snapshot = reading.result()
-    world.lease.record_height(snapshot.chain_id, snapshot.height)
+    world.lease.record_block(snapshot.chain_id, model.ActedBlock(snapshot.height, snapshot.moment))
     return observed.Observed(
         snapshot=snapshot,
         memory=memory,
@@ -89,7 +89,7 @@ async def _first(world: world.World) -> observed.Observed:
 
 
 async def _open(world: world.World) -> None:
-    await world.provider.open(await world.lease.acted_height(world.settings.provider.chain_id))
+    await world.provider.open(await world.lease.acted_block(world.settings.provider.chain_id))
     await world.provider.check_rpc()
 
 
@@ -134,6 +134,9 @@ async def _answered(
         judging = group.create_task(
             _each({_PROVIDER: world.provider.slashing_params()} if open_questions.slashing else {})
         )
+        doubting = group.create_task(
+            _each({c: world.provider.dissent(c, observed.snapshot) for c in open_questions.endings})
+        )
         queues = group.create_task(_each({c: world.provider.queued_terms(c) for c in open_questions.queues}))
         counting = group.create_task(_windows(world, observed, open_questions.windows))
     launches, used = fetching.result(), checking.result()
@@ -156,6 +159,7 @@ async def _answered(
         balances={**observed.balances, **paying.result()},
         slashing=_values(judging.result(), model.SlashingParams).get(_PROVIDER, observed.slashing),
         slashing_problem=_problems(judging.result()).get(_PROVIDER, observed.slashing_problem),
+        dissent={**observed.dissent, **_dissent(doubting.result())},
         queued_terms={
             **observed.queued_terms,
             **_values(queues.result(), model.InfractionParameters),
@@ -205,6 +209,11 @@ async def _each(queries: Mapping[str, Awaitable[_Answer]]) -> dict[str, _Answer 
 
 def _values(answers: Mapping[str, object], kind: type[_Answer]) -> dict[str, _Answer]:
     return {consumer_id: answer for consumer_id, answer in answers.items() if isinstance(answer, kind)}
+
+
+def _dissent(answers: Mapping[str, tuple[str, ...] | errors.IcsError]) -> dict[str, tuple[str, ...]]:
+    """Return the endpoints that contradict; if they could not be asked, nothing is confirmed."""
+    return {c: (str(a),) if isinstance(a, errors.IcsError) else a for c, a in answers.items()}
 
 
 def _problems(answers: Mapping[str, object]) -> dict[str, str]:

@@ -58,5 +58,5 @@ def _step(
 ) -> hermes_jobs.HermesStep:
     signers = hermes_jobs.signers(provider_chain_id, chain.chain_id, plan.KEY_NAME)
     return hermes_jobs.HermesStep(
-        name=task.name, image=image, config_map=names.HERMES_BASE, signers=signers, commands=task.commands
+        name=task.name, image=image, config=names.HERMES_BASE, signers=signers, commands=task.commands
     )

@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import httpx
 
-from ics import engines, errors, model
+from ics import engines, errors, model, proxies, web
 from ics.cluster import gateway, hermes_jobs, provider_sign_state, secrets, sign_state
 from ics.cluster.api import client, connect, lease, lease_holder
 from ics.cluster.nodes import control, observe
 from ics.cluster.state import read as read_state
-from ics.config import chain_definition, secret_sources, stack_file
+from ics.config import chain_definition, secret_sources, stack_file, urls
 from ics.config import settings as config_settings
+from ics.config.endpoint import Endpoint
 from ics.engines import auto, drift
 from ics.engines.applyset import engine as applyset_engine
 from ics.engines.pulumi import engine as pulumi_engine
@@ -67,6 +68,7 @@ class AccountSender:
         """Initialize without reading; without a Lease, transactions are not recorded before they are sent."""
         self._settings = settings
         self._read = read
+        self._lease = lease
         self._journal = None if lease is None else _LeaseJournal(lease, settings.provider.chain_id)
         self._transactions: transactions.Transactions | None = None
 
@@ -89,6 +91,11 @@ class AccountSender:
             self._transactions = await self.open()
         return await self._transactions.await_pending()
 
+    async def _floor(self) -> model.ActedBlock | None:
+        return (
+            None if self._lease is None else await self._lease.acted_block(self._settings.provider.chain_id)
+        )
+
     async def open(self) -> "transactions.Transactions":
         """Read the account and check it against the operator's address."""
         # cosmpy takes half a second to import, and most passes send nothing.
@@ -99,7 +106,9 @@ class AccountSender:
         party = signers.of_operator(
             settings.operator_address, account, settings.granter, settings.fee_granter
         )
-        return transactions.Transactions(settings.provider, party, account, now, journal=self._journal)
+        return transactions.Transactions(
+            settings.provider, party, account, now, journal=self._journal, floor=self._floor
+        )
 
 
 async def _account(source: secret_sources.SecretSource | None, read: ReadSecret) -> derivation.Account:
@@ -165,6 +174,9 @@ async def open_chain(
         async with connect.open_client(signing.cluster, root, environment) as connection:
             return await secrets.read(source, setting, root, environment, connection)
 
+    chain = await with_headers(signing.provider, read)
+    signing = signing.model_copy(update={"provider": chain})
+    validator = None if validator is None else validator.model_copy(update={"provider": chain})
     async with owner_queries.OwnerQueries(signing.provider, now) as provider:
         await provider.open()
         yield ProviderAccess(provider, signing, validator, read)
@@ -225,6 +237,7 @@ async def open_stack(
         async def read(source: secret_sources.SecretSource, setting: str) -> model.Secret:
             return await secrets.read(source, setting, root, environment, connection)
 
+        settings = settings.model_copy(update={"provider": await with_headers(settings.provider, read)})
         seed = derivation.parse_seed(await read(settings.seed, "ics:seed"))
         imported = await read_imported(settings, read)
         pulumi_stack = stack.Stack(root, name, settings.pulumi.backend, tuple(overrides))
@@ -301,6 +314,39 @@ class Adapters:
         )
 
 
+async def with_headers(
+    provider: config_settings.ProviderSettings, read: ReadSecret
+) -> config_settings.ProviderSettings:
+    """Return the provider's settings with the values of its endpoints' headers, which are read from their sources.
+
+    Raises:
+        SettingsError: a value is missing, or is not one line of printable ASCII characters.
+        Transient: the cluster is unreachable for a Secret.
+    """
+
+    async def completed(listed: Sequence[Endpoint], setting: str) -> tuple[Endpoint, ...]:
+        endpoints = []
+        for index, endpoint in enumerate(listed):
+            values = {}
+            for name, source in endpoint.headers.items():
+                key = f"{setting}.{index}.headers.{name}"
+                values[name] = await read(source.source, key)
+                text = values[name].reveal_text()
+                if not (text.isascii() and text.isprintable()):
+                    raise errors.SettingsError(
+                        f"{key}: not one line of printable ASCII characters; correct it"
+                    )
+            endpoints.append(endpoint.with_values(values))
+        return tuple(endpoints)
+
+    return provider.model_copy(
+        update={
+            name: await completed(getattr(provider, name), f"ics:provider.{name}")
+            for name in ("rest", "rpc", "grpc", "archive_rest")
+        }
+    )
+
+
 async def read_imported(
     settings: config_settings.Settings, read: ReadSecret
 ) -> dict[str, derivation.ConsensusKey]:
@@ -361,16 +407,21 @@ def engine_of(
 
 
 async def fetch(url: str) -> bytes:
-    """Fetch a published genesis file.
+    """Fetch a published genesis file, within the limits of `ics.web.GENESIS`.
 
     Raises:
-        Transient: the address gives no answer, or another than 200.
+        Transient: the address gives no answer in time, one that is too large, or another status than 200.
     """
+    where = urls.redacted(url)
     try:
-        async with httpx.AsyncClient(follow_redirects=True, timeout=30) as session:
-            answer = await session.get(url)
+        async with proxies.new_client(timeout=10.0, headers={"Accept-Encoding": "gzip"}) as session:
+            answer = await web.exchange(session, session.build_request("GET", url), web.GENESIS, follows=True)
+    except TimeoutError:
+        raise errors.Transient(f"{where}: not fetched within {web.GENESIS.seconds:.0f} s") from None
+    except web.Unacceptable as error:
+        raise errors.Transient(f"{where}: {error}") from error
     except (httpx.HTTPError, httpx.InvalidURL) as error:
-        raise errors.Transient(f"{url}: no answer: {error or type(error).__name__}") from error
-    if answer.status_code != httpx.codes.OK:
-        raise errors.Transient(f"{url}: answers {answer.status_code}")
-    return answer.content
+        raise errors.Transient(f"{where}: no answer: {error or type(error).__name__}") from error
+    if answer.status != httpx.codes.OK:
+        raise errors.Transient(f"{where}: answers {answer.status}")
+    return answer.body

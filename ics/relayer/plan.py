@@ -7,12 +7,13 @@ relays. The two never run at the same time, because they sign with the same acco
 import dataclasses
 import datetime
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ics import errors, model
 from ics.conditions import Condition, Reason
+from ics.config.endpoint import Endpoint
 from ics.cosmos import addresses, canonical_json, coins, genesis
 from ics.keys import derivation
 from ics.relayer import conditions, facts, handshake, hermes, ibc, inputs
@@ -310,8 +311,8 @@ def _setup(
     provider = hermes.HermesChain(
         chain_id=chain.provider_chain_id,
         bech32_prefix=settings.account_prefix,
-        rpc=settings.provider.rpc[0],
-        grpc=settings.provider.grpc[0],
+        rpc=_for_hermes("rpc", settings.provider.rpc),
+        grpc=_for_hermes("grpc", settings.provider.grpc),
         key_name=KEY_NAME,
         gas_price=settings.provider.gas_price,
         trusting_period=hermes.trusting_period(facts.provider_unbonding, facts.trusting_fraction),
@@ -331,6 +332,22 @@ def _setup(
     )
     config = hermes.config_toml(provider, consumer, hermes.HermesOptions(key_store_folder=hermes.KEY_STORE))
     return inputs.Setup(settings.relayer.image, config)
+
+
+def _for_hermes(name: str, listed: Sequence[Endpoint]) -> str:
+    """Return the first address that Hermes can use: it sends no headers, and no path before a gRPC service's name.
+
+    Raises:
+        SettingsError: there is none.
+    """
+    for endpoint in listed:
+        has_path = name == "grpc" and endpoint.url.count("/") + endpoint.url.count("?") > 2
+        if not endpoint.has_headers and not has_path:
+            return endpoint.url
+    raise errors.SettingsError(
+        f"ics:provider.{name}: Hermes can use none of the addresses, because it sends no headers"
+        f"{', and no path or query with gRPC' if name == 'grpc' else ''}; add one without"
+    )
 
 
 def _fingerprint(setup: inputs.Setup) -> str:

@@ -16,6 +16,7 @@ Ask: TypeAlias = Callable[[str, Mapping[str, str]], Awaitable[answers.Field | No
 
 PAGE = "200"
 """Items per page of a list."""
+_MOST_PAGES = 500
 _CLIENT, _CONNECTION, _CHANNEL = "/ibc/core/client/v1", "/ibc/core/connection/v1", "/ibc/core/channel/v1"
 
 
@@ -159,7 +160,7 @@ async def _connection(ask: Ask, id_: str) -> tuple[ibc.ConnectionEnd, list[ibc.C
 async def _pages(ask: Ask, path: str) -> list[answers.Field]:
     pages: list[answers.Field] = []
     key = ""
-    while True:
+    while len(pages) < _MOST_PAGES:
         params = {"pagination.limit": PAGE} | ({"pagination.key": key} if key else {})
         pages.append(await require(ask, path, params))
         following = answers.next_key(pages[-1])
@@ -168,3 +169,4 @@ async def _pages(ask: Ask, path: str) -> list[answers.Field]:
         if following == key:
             raise errors.Transient(f"{path}: a page refers to itself as the next one; try again")
         key = following
+    raise errors.Transient(f"{path}: more than {_MOST_PAGES} pages; the chain's endpoint is broken")

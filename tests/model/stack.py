@@ -46,6 +46,7 @@ def settings(name: str, **changes: Any) -> config_settings.Settings:
         "account": {"env": "ACCOUNT"},
         "seed": {"env": "SEED"},
         "relayer": {"enabled": False},
+        "node": {"removal_delay": "0s"},
         "cluster": {"namespace_prefix": f"{name}-"},
         **changes,
     }

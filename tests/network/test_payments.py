@@ -28,8 +28,8 @@ def now() -> datetime.datetime:
 
 
 def settings(node: provider_node.Node) -> config_settings.ProviderSettings:
-    return config_settings.ProviderSettings(
-        chain_id="provider-1", rest=(node.rest,), rpc=(node.rpc,), grpc=(node.grpc,)
+    return config_settings.ProviderSettings.model_validate(
+        dict(chain_id="provider-1", rest=(node.rest,), rpc=(node.rpc,), grpc=(node.grpc,))
     )
 
 

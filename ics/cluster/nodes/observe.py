@@ -24,6 +24,8 @@ _LONGEST = 60.0
 """Maximum seconds until such a node gets the full timeout again."""
 PAGE = 100
 """CometBFT's maximum of validators in one page."""
+_MOST_PAGES = 100
+"""Pages of validators that a node may have; a chain has some hundred validators."""
 _OLD = datetime.timedelta(seconds=10)
 """Age of the last block above which a node is queried for its peers' heights, a large answer."""
 
@@ -240,14 +242,15 @@ async def _commit(kube: client.KubeClient, namespace: str, height: int) -> answe
 
 async def _validators(kube: client.KubeClient, namespace: str) -> Sequence[answers.Field]:
     validators: list[answers.Field] = []
-    while True:
+    for _ in range(_MOST_PAGES):
         page = await _ask(
             kube, namespace, "/validators", per_page=str(PAGE), page=str(len(validators) // PAGE + 1)
         )
         members = list(page["validators"])
         validators += members
         if len(validators) >= page["total"].integer() or not members:
-            return validators
+            break
+    return validators
 
 
 async def _nothing() -> Any:
