@@ -198,12 +198,14 @@ async def _least_price() -> gas_prices.GasPrice:
 
 
 def _provider() -> settings.ProviderSettings:
-    return settings.ProviderSettings(
-        chain_id=plan.PROVIDER_CHAIN_ID,
-        rest=(_NODE.rest,),
-        rpc=(_NODE.rpc,),
-        grpc=(f"http://{_NODE.address}:{plan.GRPC_PORT}",),
-        gas_price=plan.MIN_GAS_PRICE,
+    return settings.ProviderSettings.model_validate(
+        dict(
+            chain_id=plan.PROVIDER_CHAIN_ID,
+            rest=(_NODE.rest,),
+            rpc=(_NODE.rpc,),
+            grpc=(f"http://{_NODE.address}:{plan.GRPC_PORT}",),
+            gas_price=plan.MIN_GAS_PRICE,
+        )
     )
 
 

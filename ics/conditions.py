@@ -166,6 +166,8 @@ class Reason(enum.StrEnum):
     CHAIN_UNREADABLE = "ChainUnreadable"
     RPC_UNUSABLE = "RpcUnusable"
     ENDPOINT_TROUBLE = "EndpointTrouble"
+    REMOVAL_UNCONFIRMED = "RemovalUnconfirmed"
+    GAS_REFUSED = "GasRefused"
     ENDPOINT_OF_OTHER_CHAIN = "EndpointOfOtherChain"
     CLUSTER_TROUBLE = "ClusterTrouble"
     CLUSTER_REFUSES = "ClusterRefuses"
@@ -1157,6 +1159,22 @@ CATALOGUE: Final[Mapping[Reason, CatalogueEntry]] = {
         meaning="An endpoint of the provider is down, lagging or faulty. Another endpoint is used instead.",
         look="That address in `ics doctor`",
         action="Fix it, or remove it from `ics:provider`.",
+    ),
+    Reason.REMOVAL_UNCONFIRMED: CatalogueEntry(
+        severities=_WARNING,
+        topics=(Topic.PROVIDER, Topic.NODE),
+        meaning="The provider's answer would end a node here, for example because its chain is deleted. One answer may"
+        " be wrong: another pass, `ics:node.removal_delay` later, and every reachable endpoint must say the same.",
+        look="`ics consumer show CONSUMER_ID`; the endpoints that the message names, in `ics doctor`",
+        action="Wait. If an endpoint contradicts the others, remove the wrong one from `ics:provider.rest`.",
+    ),
+    Reason.GAS_REFUSED: CatalogueEntry(
+        severities=_CRITICAL,
+        topics=(Topic.TRANSACTIONS,),
+        meaning="Every reachable endpoint says that a transaction needs more gas than such a transaction may use, which"
+        " would cost more than intended. It was not signed.",
+        look="`ics:provider.grpc` in the stack file: whose endpoints these are; the gas in the message",
+        action="Replace the endpoint. If the chain does need that much, raise `ics:provider.max_gas`.",
     ),
     Reason.ENDPOINT_OF_OTHER_CHAIN: CatalogueEntry(
         severities=_CRITICAL,

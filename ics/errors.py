@@ -3,6 +3,7 @@
     IcsError                 message of one line: the object, the problem and the remedy
     |-- Transient            the answer may change later (endpoint down, conflict, lag)
     `-- Permanent            a retry fails until something is changed
+        |-- CostRefused      an endpoint asks for more than a setting allows to spend
         `-- SettingsError    a setting, a definition or an argument is wrong; names the key
 
 Only the reconcile loop retries. Commands map the class to an exit code: 1 for `Transient`, 2 for `Permanent`.
@@ -23,6 +24,10 @@ class Transient(IcsError):
 
 class Permanent(IcsError):
     """The same call fails until the operator changes something."""
+
+
+class CostRefused(Permanent):
+    """An endpoint asks for more than a setting allows to spend; nothing was spent."""
 
 
 class SettingsError(Permanent):

@@ -182,6 +182,15 @@ class Launch:
     they were not queried."""
 
 
+@dataclass(frozen=True, slots=True)
+class ActedBlock:
+    """The provider's newest block that any reconciler acted upon; state before it is not used."""
+
+    height: int
+    moment: datetime.datetime
+    """Its time."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
     """The provider at one height."""

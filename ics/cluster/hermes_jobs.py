@@ -69,10 +69,13 @@ class HermesJobs:
             )
             return [(kind, item["metadata"]) for item in items]
 
-        maps, jobs = await asyncio.gather(
-            made(kinds.CONFIG_MAP, names.RELAYER), made(kinds.JOB, names.RELAYER_STEP)
+        maps, configs, jobs = await asyncio.gather(
+            made(kinds.CONFIG_MAP, names.RELAYER),
+            made(kinds.SECRET, names.RELAYER),
+            made(kinds.JOB, names.RELAYER_STEP),
         )
-        doomed = [(kind, data) for kind, data in maps if data["name"] in relayer_record.LOOP_MADE] + jobs
+        made_here = [one for one in maps + configs if one[1]["name"] in relayer_record.LOOP_MADE]
+        doomed = made_here + jobs
         if not doomed:
             return
         await self._ensure_lease()
@@ -116,7 +119,7 @@ class HermesJobs:
 
         async def with_candidate() -> None:
             await self._ensure_lease()
-            manifest = hermes_jobs.candidate_config_map(owner, namespace, setup)
+            manifest = hermes_jobs.candidate(owner, namespace, setup)
             await self._kube.apply(manifest, names.LOOP_MANAGER, only_metadata=True)
 
         return await self._ensure(job, with_candidate)

@@ -11,11 +11,12 @@ from typing import Any
 import pydantic
 import pydantic_core
 
-from ics.config import pods, secret_sources, units
+from ics.config import endpoint, pods, secret_sources, units
 from ics.config import settings as config_settings
 from ics.cosmos import times
 
 _LEAVES = (
+    endpoint.Endpoint,
     secret_sources.SecretSource,
     secret_sources.SecretObject,
     secret_sources.PassphraseSource,

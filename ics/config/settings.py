@@ -6,6 +6,7 @@ returns a complete, valid `Settings`, or raises one `SettingsError` that names e
 
 import datetime
 import enum
+import re
 import typing
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal
@@ -13,7 +14,7 @@ from typing import Any, Literal
 import pydantic
 
 from ics import errors
-from ics.config import base, secret_sources, units, urls
+from ics.config import base, endpoint, secret_sources, units, urls
 from ics.config import pods as config_pods
 from ics.config import provider_node as config_provider_node
 from ics.cosmos import addresses, coins, gas_prices, identifiers
@@ -39,18 +40,38 @@ _CEILING = 20
 _DNS_LABEL = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
 
 
+class GasKind(enum.StrEnum):
+    """Kinds of transactions that have a largest gas."""
+
+    OPT_IN = "opt-in"
+    ASSIGN_KEY = "assign-key"
+    OPT_OUT = "opt-out"
+    COMMISSION = "commission"
+    UNJAIL = "unjail"
+    PUBLISH = "publish"
+    TOP_UP = "top-up"
+    CREATE = "create"
+    UPDATE = "update"
+    REMOVE = "remove"
+
+
+_GAS = 1_000_000
+_GAS_OF_TERMS = 10_000_000
+"""The lists of validators in a chain's terms may be long."""
+
+
 class ProviderSettings(base.Frozen):
     """The provider chain and its endpoints."""
 
     chain_id: str
     """Chain id that every endpoint must report; any other stops the pass."""
-    rest: tuple[str, ...] = pydantic.Field(min_length=1)
-    """REST gateways, tried in this order."""
-    rpc: tuple[str, ...] = pydantic.Field(min_length=1)
-    """CometBFT RPC addresses, tried in this order."""
-    grpc: tuple[str, ...] = pydantic.Field(min_length=1)
-    """gRPC addresses for transactions, tried in this order."""
-    archive_rest: tuple[str, ...] = ()
+    rest: tuple[endpoint.Endpoint, ...]
+    """REST gateways, tried in this order; each is a URL, or `{url: …, headers: {NAME: SOURCE}}`."""
+    rpc: tuple[endpoint.Endpoint, ...]
+    """CometBFT RPC addresses, tried in this order, in the same form."""
+    grpc: tuple[endpoint.Endpoint, ...]
+    """gRPC addresses for transactions, tried in this order, in the same form."""
+    archive_rest: tuple[endpoint.Endpoint, ...] = ()
     """REST gateways that keep old heights, used only for the state after a chain's launch block."""
     gas_price: units.Price = "0.001stake"
     """Least price of a unit of gas: amount and denomination. More is paid if the chain asks for it."""
@@ -62,6 +83,12 @@ class ProviderSettings(base.Frozen):
     reserve_gas: int = pydantic.Field(default=5_000_000, ge=0)
     """Gas for which the account that pays the fees keeps coins at the highest gas price, for opt-ins and keys: no
     relayer's account is topped up below that. An opt-in takes about 150,000."""
+    max_gas: Mapping[GasKind, int] = pydantic.Field(default_factory=dict)
+    """Largest gas per kind of transaction (opt-in, assign-key, opt-out, commission, unjail, publish, top-up, create,
+    update, remove), with the adjustment; a transaction that needs more is not signed. Default: 1000000, and for
+    create and update 10000000."""
+    min_block_time: float = pydantic.Field(default=0.5, gt=0, le=3600)
+    """Shortest average time between two blocks in seconds; an endpoint whose height grows faster is not believed."""
     max_lag: units.Duration = 60
     """Age of the last block from which an endpoint counts as lagging and is not used; default 60s."""
 
@@ -74,16 +101,25 @@ class ProviderSettings(base.Frozen):
             raise ValueError(str(error)) from error
         return chain_id
 
-    @pydantic.field_validator("rest", "rpc", "grpc", "archive_rest")
+    @pydantic.field_validator("rest", "rpc", "grpc")
     @classmethod
-    def _urls(cls, values: tuple[str, ...]) -> tuple[str, ...]:
-        for url in values:
-            if not urls.is_http(url):
-                raise ValueError(
-                    f"{urls.redacted(url)!r} is not a valid URL;"
-                    " use http://HOST:PORT or https://HOST, PORT from 1 to 65535 and IPv6 in brackets"
-                )
-        return tuple(url.rstrip("/") for url in values)
+    def _any(cls, listed: tuple[endpoint.Endpoint, ...]) -> tuple[endpoint.Endpoint, ...]:
+        if not listed:
+            raise ValueError("no address; add one")
+        return listed
+
+    @pydantic.field_validator("max_gas")
+    @classmethod
+    def _positive(cls, limits: Mapping[GasKind, int]) -> Mapping[GasKind, int]:
+        for kind, gas in limits.items():
+            if not 0 < gas < 2**63:
+                raise ValueError(f"{kind.value}: {gas} is not an amount of gas; use e.g. {_GAS}")
+        return limits
+
+    def largest_gas(self, kind: GasKind) -> int:
+        """Return the largest gas of a transaction."""
+        default = _GAS_OF_TERMS if kind in (GasKind.CREATE, GasKind.UPDATE) else _GAS
+        return self.max_gas.get(kind, default)
 
     @pydantic.field_validator("max_gas_price")
     @classmethod
@@ -168,6 +204,10 @@ class NodeSettings(base.Frozen):
     """Requests and limits of the node's container."""
     stuck_after: units.Duration = pydantic.Field(default=60, ge=5)
     """Age of the last block from which a node, or its chain, counts as stuck; default 60s."""
+    removal_delay: units.Duration = 300
+    """Time between two passes that must see the same before a node is ended because the provider says that its chain is
+    stopped, deleted or not this validator's, and all reachable endpoints must agree; default 5m; `0s`: one answer is
+    enough."""
     stop_grace: units.Duration = 86400
     """Maximum wait for packets in flight after a chain was STOPPED; default 1d."""
 
@@ -360,6 +400,13 @@ class Settings(base.Frozen):
                     f"consensus_keys.{consumer_id}.imported: in the cluster a key must come from a Secret;"
                     " set it to {secret: {namespace, name, key}}"
                 )
+        for name in ("rest", "rpc", "grpc", "archive_rest"):
+            for index, listed in enumerate(getattr(self.provider, name)):
+                if any(source.secret is None for source in listed.headers.values()):
+                    raise ValueError(
+                        f"provider.{name}.{index}.headers: in the cluster their values must come from a Secret;"
+                        " set them to {secret: {namespace, name, key}}"
+                    )
         return self
 
     @property
@@ -532,7 +579,7 @@ def _found(value: object, message: str) -> str:
 def _fit(value: object) -> object:
     """Return a value with users, passwords and tokens removed from its URLs."""
     if isinstance(value, str):
-        return urls.redacted(value)
+        return urls.redacted(value) if re.search(r"://|[@?#]", value) else value
     if isinstance(value, list | tuple):
         return [_fit(item) for item in value]
     return "{…}" if isinstance(value, Mapping) else value

@@ -14,7 +14,7 @@ from typing import Any
 
 import yaml
 
-from ics import errors
+from ics import aio, errors
 from ics.config import base, chain_definition, settings
 from ics.cosmos import canonical_json, genesis_file
 
@@ -372,9 +372,13 @@ async def attach_genesis(
         and published.url is not None
         and loaded.genesis is not None
     }
-    return tuple(
-        [await _attach_genesis(_chains(root), definition, fetch, fetched) for definition in definitions]
-    )
+    # All at once: one slow address must not delay the others.
+    async with aio.task_group() as group:
+        attaching = [
+            group.create_task(_attach_genesis(_chains(root), definition, fetch, fetched))
+            for definition in definitions
+        ]
+    return tuple(task.result() for task in attaching)
 
 
 def _chains(root: Path) -> Path:

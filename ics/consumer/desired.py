@@ -19,12 +19,14 @@ from ics.consumer import (
     genesis,
     jail,
     key_check,
+    lifecycle,
     matching,
     missing_key,
     observed,
     places,
     provider_key,
     rekey,
+    removal,
     selection,
     signing,
 )
@@ -73,6 +75,10 @@ class ChainDecision:
     """What must still be asked about the terms of a chain that this validator has joined or would join."""
     checklist: consumer_checklist.Checklist | None = None
     """What is known about a chain that is awaited; None for every other chain."""
+    ends_for: str = ""
+    """What the provider says for which the node is ended, once it is confirmed; empty: nothing."""
+    asks_endpoints: bool = False
+    """Whether the other endpoints must be asked before the node is ended."""
     withdraws: tuple[model.Place, ...] = ()
     """Places whose keys a remote signer has replaced, or whose sign states their nodes refuse; it is recorded first."""
 
@@ -85,7 +91,7 @@ class Desired:
     provider_chain_id: str
     height: int
     decisions: tuple[ChainDecision, ...]
-    """One per chain that is not DELETED, in port order."""
+    """One per chain that is not DELETED, in port order; then the DELETED ones that have a node here."""
     ports: Mapping[str, ports.Ports]
     """Of the chains that `allocate_ports` places."""
     paused: frozenset[str]
@@ -247,6 +253,11 @@ def compute(
     )
     by_id = {consumer.summary.consumer_id: consumer for consumer in snapshot.consumers}
     decisions = tuple(_decide(inputs, by_id[consumer_id]) for consumer_id, _ in order)
+    decisions += tuple(
+        _decide(inputs, consumer)
+        for consumer in snapshot.consumers
+        if consumer.summary.phase is model.Phase.DELETED and _has_node(memory, consumer.summary)
+    )
     paused = frozenset(d.summary.consumer_id for d in decisions if d.is_paused)
     deployed = {d.chain.consumer_id for d in decisions if d.chain is not None} | (paused & set(memory.chains))
     gateway_ports = peering.gateway_ports(
@@ -298,8 +309,62 @@ def _is_selected(snapshot: model.Snapshot, own: model.Validator) -> bool:
 
 def _ended(snapshot: model.Snapshot, decisions: Sequence[ChainDecision]) -> frozenset[str]:
     summaries = [consumer.summary for consumer in snapshot.consumers]
-    deleted = {summary.consumer_id for summary in summaries if summary.phase is model.Phase.DELETED}
+    kept = {decision.summary.consumer_id for decision in decisions if decision.is_paused}
+    deleted = {summary.consumer_id for summary in summaries if summary.phase is model.Phase.DELETED} - kept
     return frozenset(deleted | {decision.summary.consumer_id for decision in decisions if decision.has_left})
+
+
+def _has_node(memory: observed.Memory, summary: model.ConsumerSummary) -> bool:
+    chain = memory.chains.get(summary.consumer_id)
+    return chain is not None and chain.has_workload
+
+
+def _confirmed(context: context.ChainContext, decision: ChainDecision) -> ChainDecision:
+    """Return a decision that ends a node only if that is confirmed; until then the chain is paused."""
+    memory = context.memory_of(decision.summary.consumer_id)
+    claim = "" if memory is None else _ends_for(decision, memory)
+    if memory is None or not claim:
+        return decision
+    verdict = removal.judge(
+        claim,
+        decision.summary.consumer_id,
+        memory,
+        context.observed.dissent,
+        context.snapshot.moment,
+        context.settings.node.removal_delay,
+    )
+    decision = dataclasses.replace(decision, ends_for=claim, asks_endpoints=verdict.asks)
+    if verdict.is_confirmed:
+        return decision
+    more = () if verdict.condition is None else (verdict.condition,)
+    return dataclasses.replace(
+        decision,
+        chain=None,
+        intents=(),
+        awaited=(),
+        retires=None,
+        has_left=False,
+        is_paused=True,
+        conditions=(*decision.conditions, *more),
+    )
+
+
+def _ends_for(decision: ChainDecision, memory: observed.ChainMemory) -> str:
+    """Return for which answer of the provider a decision ends the node of a chain; empty: it does not."""
+    phase = decision.summary.phase
+    if not memory.has_workload or decision.is_paused:
+        return ""
+    if decision.has_left:
+        return "the node's key is not this validator's any more"
+    if decision.chain is None:
+        is_joinable = phase in (model.Phase.INITIALIZED, model.Phase.LAUNCHED)
+        return "this validator has no part in the chain" if is_joinable else f"phase {phase.name}"
+    is_earlier = phase is model.Phase.INITIALIZED and memory.genesis is not None
+    is_stopping = decision.chain.stage not in (
+        lifecycle.ShutdownStage.RUNNING,
+        lifecycle.ShutdownStage.DRAINING,
+    )
+    return f"phase {phase.name}" if is_earlier or (is_stopping and not memory.is_ending) else ""
 
 
 def _configured_keys(
@@ -421,11 +486,16 @@ def _decide(context: context.ChainContext, consumer: model.Consumer) -> ChainDec
     consumer_id = consumer.summary.consumer_id
     failure = context.observed.failures.get(consumer_id)
     try:
-        decision = _judge(context, consumer) if failure is None else _failed(consumer.summary, failure)
+        if failure is not None:
+            decision = _failed(consumer.summary, failure)
+        elif consumer.summary.phase is model.Phase.DELETED:
+            decision = ChainDecision(summary=consumer.summary)
+        else:
+            decision = _judge(context, consumer)
     except Exception as error:
         decision = _failed(consumer.summary, str(errors.of_chain(error)))
     try:
-        return _protected(context, decision)
+        return _confirmed(context, _protected(context, decision))
     except Exception as error:
         return _failed(consumer.summary, str(errors.of_chain(error)))
 

@@ -1,5 +1,6 @@
 """Everything that one pass observed, as one frozen value: the input of the pure core."""
 
+import datetime
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -9,6 +10,16 @@ from ics.consumer import places
 from ics.consumer import watchdog as consumer_watchdog
 from ics.cosmos import gas_prices
 from ics.relayer import facts, inputs
+
+
+@dataclass(frozen=True, slots=True)
+class EndingSeen:
+    """First observation of an answer that would end a chain's node."""
+
+    claim: str
+    """What the provider says, such as `phase DELETED`."""
+    since: datetime.datetime
+    """Time of the provider's block."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +39,8 @@ class ChainMemory:
     """Id of the place whose key the StatefulSet mounts."""
     is_ending: bool = False
     """Whether the StatefulSet marks the stopped chain as finished: its relayer is removed, then its node."""
+    ending_seen: EndingSeen | None = None
+    """Since when the provider's answers would end the node; None: they do not."""
     is_withheld: bool = False
     """Whether the StatefulSet withholds the consumer key from the node."""
     relayer: inputs.RelayerMemory = field(default_factory=inputs.RelayerMemory)
@@ -128,6 +141,8 @@ class Observed:
     """Host names of seeds and peers that were looked up in this pass."""
     unresolved: frozenset[str] = frozenset()
     """Those of them without an address."""
+    dissent: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """By consumer id, the endpoints that contradict an answer that would end a node, of the chains asked about."""
     slashing: model.SlashingParams | None = None
     """Penalties of the provider's own slashing module; None if they were not queried or not readable."""
     slashing_problem: str = ""

@@ -66,6 +66,8 @@ class Questions:
     """Whether it is needed what was sent to relayers' accounts before."""
     slashing: bool = False
     """Whether the parameters of the provider's slashing module are needed."""
+    endings: tuple[str, ...] = ()
+    """Consumer ids of chains whose nodes would be ended, about which the other endpoints are asked."""
     queues: tuple[str, ...] = ()
     """Consumer ids of chains whose owners may have queued other infraction parameters."""
     hosts: Mapping[str, bool] = field(default_factory=dict)
@@ -81,9 +83,8 @@ class Questions:
     def chains(self) -> frozenset[str]:
         """Return the consumer ids of the chains about which something is asked."""
         relayers = (question.consumer_id for question in self.relayers)
-        return frozenset().union(
-            self.geneses, self.keys, relayers, self.queues, self.windows, self.silences, self.failures
-        )
+        by_id = (self.geneses, self.keys, self.windows, self.silences, self.failures)
+        return frozenset().union(*by_id, relayers, self.endings, self.queues)
 
     def __bool__(self) -> bool:
         return any(getattr(self, one.name) for one in fields(self))
@@ -137,6 +138,9 @@ def _all_questions(observed: observed.Observed, wanted: desired.Desired, seed: m
         and not observed.topped_up_problem
         and any(isinstance(intent, model.TopUp) for intent in wanted.intents),
         slashing=any(terms.Question.SLASHING in decision.open_terms for decision in wanted.decisions),
+        endings=tuple(
+            decision.summary.consumer_id for decision in wanted.decisions if decision.asks_endpoints
+        ),
         queues=tuple(
             decision.summary.consumer_id
             for decision in wanted.decisions

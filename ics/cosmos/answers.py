@@ -8,7 +8,9 @@ null.
 import base64
 import binascii
 import datetime
+import json
 import re
+import reprlib
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 from typing import Any, NoReturn, TypeVar
@@ -18,7 +20,40 @@ from ics.cosmos import times
 
 _WHOLE = re.compile(r"[0-9]{1,78}")
 _DECIMAL = re.compile(r"[0-9]{1,78}(\.[0-9]{1,18})?")
+_LONE_SURROGATE = re.compile(rb"\\\\u[dD][89a-fA-F]")
+_MOST_VALUES = 2_000_000
+"""Maximum values in one answer: in memory each takes up to 70 bytes, however few it has as text."""
 _T = TypeVar("_T")
+
+
+def parse_json(body: bytes | str) -> Any:
+    """Parse an answer, whatever a broken or hostile server sends.
+
+    Raises:
+        ValueError: it is not JSON, is nested too deeply, has too many values, or contains half of a surrogate pair,
+            which could be neither printed nor stored.
+    """
+    raw = body.encode(errors="surrogatepass") if isinstance(body, str) else body
+    if raw.count(b",") + raw.count(b"[") + raw.count(b"{") > _MOST_VALUES:
+        raise ValueError(f"more than {_MOST_VALUES} values")
+    try:
+        value = json.loads(raw)
+        if _LONE_SURROGATE.search(raw):
+            json.dumps(value, ensure_ascii=False).encode()
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+    return value
+
+
+class _Short(reprlib.Repr):
+    """Shows values of any depth and length in a few characters."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.maxlevel, self.maxdict, self.maxlist, self.maxstring, self.maxother = 2, 3, 3, 78, 78
+
+
+_SHORT = _Short()
 
 
 class MalformedAnswer(errors.Permanent):
@@ -61,7 +96,7 @@ class Field:
 
     def fail(self, wanted: str) -> NoReturn:
         """Raise `MalformedAnswer` for this field."""
-        actual = repr(self.value)
+        actual = _SHORT.repr(self.value)
         actual = actual if len(actual) <= 80 else actual[:77] + "..."
         raise MalformedAnswer(self.query, self.path, actual, wanted)
 

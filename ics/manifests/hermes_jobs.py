@@ -23,7 +23,7 @@ _HOME = hermes.HOME
 """Home folder in every Hermes pod: in memory, deleted with the pod."""
 _CONFIG_FOLDER = "/etc/hermes"
 CONFIG_FILE = "config.toml"
-"""Key of the ConfigMap, and name of the file."""
+"""Key of the Secret, and name of the file."""
 _MNEMONICS = "/etc/hermes-keys"
 """Mount path of the Secret `hermes-keys`."""
 PROVIDER_MNEMONIC = "provider.mnemonic"
@@ -50,8 +50,8 @@ class HermesStep:
     """Name of the Job; a retry needs another."""
     image: str
     """Image of Hermes, with a POSIX shell."""
-    config_map: str
-    """ConfigMap with `config.toml`, in the chain's namespace."""
+    config: str
+    """Secret with `config.toml`, in the chain's namespace."""
     signers: tuple[HermesSigner, ...]
     commands: Sequence[Sequence[str]]
     """Arguments of `hermes`, one command after the other; the first failure ends the Job."""
@@ -71,13 +71,13 @@ def signers(
     )
 
 
-def candidate_config_map(owner: objects.Owner, namespace: str, setup: inputs.Setup) -> model.Manifest:
-    """Return the ConfigMap with a config for Hermes to check.
+def candidate(owner: objects.Owner, namespace: str, setup: inputs.Setup) -> model.Manifest:
+    """Return the Secret with a config for Hermes to check.
 
     Its key is the name of the Job, so that a Job cannot read the config of a later one.
     """
     metadata = owner.metadata(names.HERMES_CANDIDATE, names.RELAYER, namespace)
-    return objects.config_map(metadata, {plan.check_name(setup): setup.config})
+    return objects.secret(metadata, {plan.check_name(setup): model.Secret(setup.config)})
 
 
 def check_job(
@@ -101,7 +101,7 @@ def check_job(
 
 def step_job(owner: objects.Owner, namespace: str, step: HermesStep) -> model.Manifest:
     """Return the Job that imports the keys and runs the commands."""
-    volumes = [config_volume(step.config_map), home_volume(), keys_volume(names.HERMES_KEYS)]
+    volumes = [config_volume(step.config), home_volume(), keys_volume(names.HERMES_KEYS)]
     text = script([*(import_key(signer) for signer in step.signers), *step.commands])
     return _job(owner, namespace, step.name, step.image, text, volumes, step.annotations, step.pods)
 
@@ -132,10 +132,10 @@ def keys_volume(secret: str) -> dict[str, Any]:
     return {"name": "keys", "secret": {"secretName": secret, "defaultMode": _FILE_MODE}}
 
 
-def config_volume(config_map: str, items: Sequence[Mapping[str, Any]] | None = None) -> dict[str, Any]:
-    """Return a ConfigMap with a config, as a volume of a Hermes pod."""
-    source: dict[str, Any] = {"name": config_map}
-    return {"name": "config", "configMap": source | ({"items": list(items)} if items else {})}
+def config_volume(secret: str, items: Sequence[Mapping[str, Any]] | None = None) -> dict[str, Any]:
+    """Return a Secret with a config, as a volume of a Hermes pod."""
+    source: dict[str, Any] = {"secretName": secret, "defaultMode": _FILE_MODE}
+    return {"name": "config", "secret": source | ({"items": list(items)} if items else {})}
 
 
 def home_volume() -> dict[str, Any]:

@@ -173,7 +173,7 @@ def _relayer(
 ) -> dict[str, Any]:
     """Return the policy of everything that runs Hermes: the two Deployments and the Jobs of a handshake."""
     node = {"podSelector": {"matchLabels": owner.labels(names.NODE)}}
-    urls = [*settings.provider.rpc, *settings.provider.grpc]
+    urls = [one.url for one in (*settings.provider.rpc, *settings.provider.grpc)]
     return _policy(
         names.RELAYER_NAME,
         chain.namespace,

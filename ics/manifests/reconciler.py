@@ -5,7 +5,7 @@ from typing import Any
 
 import yaml
 
-from ics import errors, names
+from ics import errors, model, names
 from ics.config import chain_definition
 from ics.config import settings as config_settings
 from ics.consumer import desired
@@ -64,7 +64,9 @@ def stack_file(settings: config_settings.Settings) -> str:
 
 def _stack(settings: config_settings.Settings, owner: objects.Owner) -> dict[str, Any]:
     metadata = owner.metadata(f"{_NAME}-stack", names.RECONCILER, settings.gateway.namespace)
-    return objects.config_map(metadata, {f"Pulumi.{settings.validator}.yaml": stack_file(settings)})
+    # The addresses of endpoints in it may contain credentials.
+    content = model.Secret(stack_file(settings))
+    return objects.secret(metadata, {f"Pulumi.{settings.validator}.yaml": content})
 
 
 def _definition(
@@ -134,9 +136,7 @@ def _workload(
                 "strategy": {"type": "Recreate"},
                 "selector": {"matchLabels": owner.labels(names.RECONCILER)},
                 # A change of the files that it reads at its start rolls it.
-                "template": _pod(
-                    settings, files, owner, "Always", [config_map["data"] for config_map in files]
-                ),
+                "template": _pod(settings, files, owner, "Always", [file["data"] for file in files]),
             },
         }
     return {
@@ -170,7 +170,7 @@ def _pod(
 ) -> dict[str, Any]:
     notes = None if read_at_start is None else {f"{names.DOMAIN}/config": objects.checksum(read_at_start)}
     volumes = [
-        {"name": "stacks", "projected": {"sources": [_source(config_map) for config_map in files]}},
+        {"name": "stacks", "projected": {"sources": [_source(file) for file in files]}},
         {"name": "tmp", "emptyDir": {}},
     ]
     spec = objects.pod_spec(
@@ -213,9 +213,9 @@ def _probe(path: str, port: int, failures: int) -> dict[str, Any]:
     }
 
 
-def _source(config_map: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the projection of a ConfigMap: the stack file at the top, definitions in `chains`."""
-    name = config_map["metadata"]["name"]
-    folder = "" if name == f"{_NAME}-stack" else "chains/"
-    items = [{"key": key, "path": f"{folder}{key}"} for key in sorted(config_map["data"])]
-    return {"configMap": {"name": name, "items": items}}
+def _source(file: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the projection of a file: the stack file, a Secret, at the top, definitions in `chains`."""
+    name = file["metadata"]["name"]
+    is_stack = file["kind"] == "Secret"
+    items = [{"key": key, "path": key if is_stack else f"chains/{key}"} for key in sorted(file["data"])]
+    return {"secret" if is_stack else "configMap": {"name": name, "items": items}}

@@ -26,8 +26,9 @@ def build(
         return objects.secret(owner.metadata(name, names.HERMES_KEYS, chain.namespace), words)
 
     def config(name: str, text: str) -> dict[str, Any]:
+        # The addresses in it may contain credentials.
         metadata = owner.metadata(name, names.RELAYER, chain.namespace)
-        return objects.config_map(metadata, {hermes_jobs.CONFIG_FILE: text})
+        return objects.secret(metadata, {hermes_jobs.CONFIG_FILE: model.Secret(text)})
 
     built = [
         accounts(names.HERMES_KEYS, plan.consumer_mnemonic, plan.provider_mnemonic),
@@ -40,7 +41,7 @@ def build(
         watch = _Instance(
             name=names.EVIDENCE_NAME,
             component=names.EVIDENCE,
-            config_map=names.HERMES_BASE,
+            config=names.HERMES_BASE,
             accounts=names.EVIDENCE_NAME,
             setup=plan.base,
             command=hermes.evidence(chain.chain_id, relayer_plan.KEY_NAME),
@@ -51,7 +52,7 @@ def build(
         relays = _Instance(
             name=names.HERMES_NAME,
             component=names.HERMES,
-            config_map=names.HERMES_NAME,
+            config=names.HERMES_NAME,
             accounts=names.HERMES_KEYS,
             setup=plan.relays,
             command=("start",),
@@ -66,7 +67,8 @@ class _Instance:
 
     name: str
     component: str
-    config_map: str
+    config: str
+    """Name of the Secret with its config."""
     accounts: str
     """Name of the Secret."""
     setup: inputs.Setup
@@ -81,7 +83,7 @@ def _deployment(
 ) -> dict[str, Any]:
     """Return a Deployment whose pods never overlap, because two would use the same sequence numbers."""
     volumes = [
-        hermes_jobs.config_volume(instance.config_map),
+        hermes_jobs.config_volume(instance.config),
         hermes_jobs.home_volume(),
         hermes_jobs.keys_volume(instance.accounts),
     ]

@@ -6,10 +6,12 @@ ResultEvent). The types come from interchain-security's x/ccv/provider/types/eve
 and slashing modules and from ibc-go.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+_HEIGHT = re.compile(r"[0-9]{1,19}")
 QUERIES = ("tm.event='Tx'", "tm.event='NewBlock'")
 """Queries to subscribe to; CometBFT allows five per client."""
 
@@ -70,7 +72,7 @@ def height(message: Mapping[str, Any]) -> int | None:
         text = _mapping(value.get("TxResult")).get("height")
     else:
         return None
-    return int(text) if isinstance(text, str) and text.isdigit() else None
+    return int(text) if isinstance(text, str) and _HEIGHT.fullmatch(text) else None
 
 
 def read(message: Mapping[str, Any]) -> ChainEvent | None:

@@ -7,16 +7,19 @@ connection, because events may have been missed while disconnected.
 import asyncio
 import json
 import random
+import reprlib
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any, Protocol
 
-from ics import aio
+from ics import aio, errors, proxies
 from ics.config import settings, urls
+from ics.config.endpoint import Endpoint
+from ics.cosmos import answers
 from ics.provider import event_filter, gateway
 
 _LONGEST_PAUSE = 30.0
 """Maximum seconds between two connection attempts."""
-_LARGEST = 64 * 2**20
+_LARGEST = 32 * 2**20
 """Maximum bytes of one message; it contains a whole block."""
 SHORTEST_SILENCE = 10.0
 """Minimum seconds without a message before the connection is considered dead."""
@@ -50,7 +53,7 @@ class Events:
         self,
         provider: settings.ProviderSettings,
         on_event: Callable[[event_filter.ChainEvent], None],
-        connect: Callable[[str], Any] | None = None,
+        connect: Callable[[Endpoint], Any] | None = None,
         jitter: Callable[[], float] = random.random,
     ) -> None:
         """Initialize without connecting.
@@ -58,7 +61,7 @@ class Events:
         Args:
             provider: chain id and RPC addresses.
             on_event: called for each event that concerns this validator, and after each new connection.
-            connect: opens a stream to a WebSocket address; None: a network connection.
+            connect: opens a stream to the WebSocket of an RPC address; None: a network connection.
             jitter: draws a number from 0 to 1.
         """
         self._provider = provider
@@ -73,29 +76,31 @@ class Events:
     async def run(self) -> None:
         """Subscribe to one endpoint after the other and reconnect with back-off, forever."""
         failures = 0
-        faults: tuple[type[Exception], ...] = (OSError, TimeoutError, _Lost, *_library_errors())
+        faults: tuple[type[Exception], ...] = (
+            *(OSError, TimeoutError, EOFError, errors.SettingsError, _Lost),
+            *_library_errors(),
+        )
         while True:
             for url in self._provider.rpc:
                 try:
                     async for _ in self._listen(url):
                         failures = 0
                 except faults as error:
-                    self.trouble = (
-                        f"{urls.redacted(url)}: {gateway.one_line(str(error)) or type(error).__name__}"
-                    )
+                    text = gateway.one_line(url.hide(str(error)))
+                    self.trouble = f"{url}: {text or type(error).__name__}"
                 finally:
                     self.listens_to = ""
                 failures += 1
                 await asyncio.sleep(aio.backoff(failures, _LONGEST_PAUSE, self._jitter()))
 
-    async def _listen(self, url: str) -> AsyncIterator[None]:
+    async def _listen(self, url: Endpoint) -> AsyncIterator[None]:
         """Yield once for each message with a block or transaction."""
-        stream: _Stream = await self._connect(urls.websocket_url(url))
+        stream: _Stream = await self._connect(url)
         try:
             await self._check_chain(stream, url)
             for number, query in enumerate(event_filter.QUERIES, start=1):
                 await _call(stream, number, "subscribe", {"query": query})
-            self.listens_to, self.trouble = urls.redacted(url), ""
+            self.listens_to, self.trouble = str(url), ""
             self._on_event(event_filter.CONNECTED)
             while True:
                 # A chain without new blocks does not justify a change of the endpoint every minute, but a silent
@@ -103,7 +108,7 @@ class Events:
                 async with asyncio.timeout(max(self._provider.max_lag, SHORTEST_SILENCE)):
                     message = _parsed(await stream.recv())
                 if "error" in message:
-                    raise _Lost(f"endpoint ended the subscription: {message['error']}")
+                    raise _Lost(f"endpoint ended the subscription: {_short(message['error'])}")
                 if event_filter.height(message) is None:
                     continue
                 event = event_filter.read(message)
@@ -113,7 +118,7 @@ class Events:
         finally:
             await stream.close()
 
-    async def _check_chain(self, stream: _Stream, url: str) -> None:
+    async def _check_chain(self, stream: _Stream, url: Endpoint) -> None:
         """Reject another chain and a node that is catching up; their events would cause needless passes."""
         status = await _call(stream, 0, "status", {})
         try:
@@ -122,7 +127,9 @@ class Events:
         except (KeyError, TypeError):
             raise _Lost("endpoint returned an invalid status") from None
         if chain_id != self._provider.chain_id:
-            raise _Lost(f"chain id is {chain_id!r}, not {self._provider.chain_id!r}; check ics:provider.rpc")
+            raise _Lost(
+                f"chain id is {_short(chain_id)}, not {self._provider.chain_id!r}; check ics:provider.rpc"
+            )
         if is_behind:
             raise _Lost("node is catching up")
 
@@ -137,13 +144,18 @@ async def _call(stream: _Stream, number: int, method: str, params: Mapping[str, 
             if message.get("id") == number and event_filter.height(message) is None:
                 break
     if "error" in message:
-        raise _Lost(f"endpoint rejected {method}: {message['error']}")
+        raise _Lost(f"endpoint rejected {method}: {_short(message['error'])}")
     return message.get("result")
+
+
+def _short(value: object) -> str:
+    """Return a value of an endpoint for a message; it may be nested deeply or very long."""
+    return reprlib.repr(value)
 
 
 def _parsed(text: str | bytes) -> Mapping[str, Any]:
     try:
-        message = json.loads(text)
+        message = answers.parse_json(text)
     except ValueError:
         raise _Lost("endpoint sent invalid JSON") from None
     if not isinstance(message, dict):
@@ -151,12 +163,20 @@ def _parsed(text: str | bytes) -> Mapping[str, Any]:
     return message
 
 
-async def _connect(url: str) -> _Stream:
+async def _connect(url: Endpoint) -> _Stream:
     # Single passes, for example from cron, never need this library.
     from websockets.asyncio.client import connect
 
+    address = urls.websocket_url(url.url)
+    proxy = proxies.of(address)
     return await connect(
-        url, max_size=_LARGEST, open_timeout=10, ping_interval=20, ping_timeout=20, proxy=None
+        address,
+        additional_headers=url.header_values(),
+        max_size=_LARGEST,
+        open_timeout=10,
+        ping_interval=20,
+        ping_timeout=20,
+        proxy=None if proxy is None else proxy.url,
     )
 
 

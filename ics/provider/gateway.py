@@ -4,14 +4,15 @@ The gateway turns a gRPC status into an HTTP status and the body `{"code": …, 
 (grpc-gateway v1, runtime.HTTPStatusFromCode). The codes are gRPC's (google.golang.org/grpc/codes).
 """
 
-import json
+import re
 import urllib.parse
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from ics import errors, plain_text
-from ics.config import urls
+from ics.config import endpoint
+from ics.cosmos import answers
 
 HEIGHT_HEADER = "x-cosmos-block-height"
 """Request header that selects the state after this block (cosmos-sdk types/grpc)."""
@@ -19,10 +20,26 @@ HEIGHT_HEADER = "x-cosmos-block-height"
 _NOT_FOUND = 5
 _BUSY = frozenset({1, 4, 8, 14})
 """Canceled, DeadlineExceeded, ResourceExhausted, Unavailable."""
-_PRUNED = ("failed to load state at height", "version does not exist")
-"""Messages of cosmos-sdk baseapp CreateQueryContext and of the store below it."""
+_OF_ENDPOINT = frozenset({7, 16})
+"""PermissionDenied, Unauthenticated: no query of a chain answers so, but a server before it does."""
+_LAST_CODE = 16
+_PRUNED = (
+    "failed to load state at height",
+    "version does not exist",
+    "is not available, lowest height is",
+    "height not available",
+    "has been pruned",
+)
+"""Messages of cosmos-sdk baseapp CreateQueryContext and of the store below it, of CometBFT, and of services that have
+several nodes behind one address."""
 _CHECK_ADDRESS = "check that this is the REST address of the chain"
-_BEHIND = ("cannot query with height in the future", "please wait for first block")
+_BEHIND = (
+    "cannot query with height in the future",
+    "please wait for first block",
+    "must be less than or equal to the current blockchain height",
+)
+LONGEST_REST = 60.0
+"""Maximum seconds for which an endpoint can ask to be left alone (`Retry-After`)."""
 
 
 class Refused(errors.Permanent):
@@ -37,8 +54,29 @@ class Failed(errors.Transient):
     """The chain failed to answer because of an internal error (gRPC Unknown or Internal)."""
 
 
+class Unclear(errors.Transient):
+    """An endpoint that works does not answer one query, and the others cannot be asked now."""
+
+
 class Pruned(errors.Permanent):
     """The endpoint has pruned the state of the requested height."""
+
+
+class Foreign(errors.Permanent):
+    """The answer is not the chain's own but that of a proxy, a login page or another program."""
+
+
+class RateLimited(errors.Transient):
+    """The endpoint refuses more requests for now.
+
+    Args:
+        text: message for the operator.
+        seconds: how long it asks to be left alone; None: it does not say.
+    """
+
+    def __init__(self, text: str, seconds: float | None) -> None:
+        super().__init__(text)
+        self.seconds = seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,38 +93,43 @@ class RestRequest:
         return f"{self.path}{query}" + (f" at height {self.height}" if self.height is not None else "")
 
 
-def read(request: RestRequest, url: str, status: int, body: bytes) -> Mapping[str, Any]:
+def read(
+    request: RestRequest, where: endpoint.Endpoint, status: int, body: bytes, retry_after: str = ""
+) -> Mapping[str, Any]:
     """Return the JSON object of an answer.
 
     Args:
         request: the request that was sent.
-        url: base URL of the endpoint, for the messages.
+        where: the endpoint, for the messages.
         status: HTTP status of the answer.
         body: body of the answer.
+        retry_after: its header of that name.
 
     Raises:
         Pruned: the endpoint has pruned that height.
         NotFound: the requested object does not exist.
         Refused: any other error of the chain that the request itself causes.
         Failed: an internal error of the chain's query.
+        RateLimited: the endpoint refuses more requests for now.
         Transient: the endpoint is behind, busy or broken.
-        Permanent: the answer is not a JSON object, or the path is not served.
+        Foreign: the answer is not the chain's own.
     """
-    where = f"{urls.redacted(url)}: {request}"
     try:
-        answer = json.loads(body)
-    except (ValueError, RecursionError):
+        answer = answers.parse_json(body)
+    except ValueError:
         answer = None
     if status == 200:
         if isinstance(answer, dict):
             return answer
-        raise errors.Permanent(f"{where}: the answer is not a JSON object; {_CHECK_ADDRESS}")
+        raise Foreign(f"{where}: {request}: the answer is not a JSON object; {_CHECK_ADDRESS}")
     code, message = _status(answer)
-    text = f"{where}: HTTP {status}" + (f", {message}" if message else "")
+    text = f"{where}: {request}: HTTP {status}" + (f", {where.hide(message)}" if message else "")
+    if status == 429:
+        raise RateLimited(f"{text}: the endpoint limits the rate of requests", _seconds(retry_after))
     if code is None:
-        if status >= 500 or status in (408, 429):
+        if status >= 500 or status == 408:
             raise errors.Transient(f"{text}: the endpoint is failing or overloaded")
-        raise errors.Permanent(f"{text}; {_CHECK_ADDRESS}")
+        raise Foreign(f"{text}; {_CHECK_ADDRESS}")
     if any(pattern in message for pattern in _BEHIND):
         raise errors.Transient(f"{text}: the endpoint is behind the others")
     if any(pattern in message for pattern in _PRUNED):
@@ -99,9 +142,23 @@ def read(request: RestRequest, url: str, status: int, body: bytes) -> Mapping[st
 
 
 def _status(answer: object) -> tuple[int | None, str]:
-    if isinstance(answer, dict) and isinstance(answer.get("code"), int):
-        return answer["code"], one_line(str(answer.get("message", "")))
-    return None, ""
+    """Return the gRPC code of an error, or None if it is not the chain's own; and its message."""
+    if not isinstance(answer, dict):
+        return None, ""
+    code, message = answer.get("code"), answer.get("message")
+    shown = one_line(message) if isinstance(message, str) else ""
+    is_own = (
+        type(code) is int and 1 <= code <= _LAST_CODE and code not in _OF_ENDPOINT and "message" in answer
+    )
+    return (code if is_own else None), shown
+
+
+def _seconds(retry_after: str) -> float | None:
+    """Return the seconds of a `Retry-After`, within what is honoured; a date counts as the longest time."""
+    if not retry_after:
+        return None
+    text = retry_after.strip()
+    return min(float(text), LONGEST_REST) if re.fullmatch(r"[0-9]{1,9}", text) else LONGEST_REST
 
 
 def one_line(text: str) -> str:

@@ -115,7 +115,7 @@ async def _first(world: world.World) -> observed.Observed:
         looking = group.create_task(_provider_node(world, memory))
         rehearsing = group.create_task(_rehearsals(world, memory))
     snapshot = reading.result()
-    world.lease.record_height(snapshot.chain_id, snapshot.height)
+    world.lease.record_block(snapshot.chain_id, model.ActedBlock(snapshot.height, snapshot.moment))
     return observed.Observed(
         snapshot=snapshot,
         memory=memory,
@@ -134,7 +134,7 @@ async def _first(world: world.World) -> observed.Observed:
 
 
 async def _open(world: world.World) -> None:
-    await world.provider.open(await world.lease.acted_height(world.settings.provider.chain_id))
+    await world.provider.open(await world.lease.acted_block(world.settings.provider.chain_id))
     await world.provider.check_rpc()
 
 
@@ -191,6 +191,9 @@ async def _answered(
         judging = group.create_task(
             _each({_PROVIDER: world.provider.slashing_params()} if open_questions.slashing else {})
         )
+        doubting = group.create_task(
+            _each({c: world.provider.dissent(c, observed.snapshot) for c in open_questions.endings})
+        )
         queues = group.create_task(_each({c: world.provider.queued_terms(c) for c in open_questions.queues}))
         counting = group.create_task(_windows(world, observed, open_questions.windows))
         listening = group.create_task(
@@ -229,6 +232,7 @@ async def _answered(
         },
         slashing=slashing or observed.slashing,
         slashing_problem=_problems(judging.result()).get(_PROVIDER, observed.slashing_problem),
+        dissent={**observed.dissent, **_dissent(doubting.result())},
         queued_terms={**observed.queued_terms, **queued},
         queue_problems={**observed.queue_problems, **_problems(queues.result())},
         checked_hosts=observed.checked_hosts.union(open_questions.hosts),
@@ -299,6 +303,11 @@ async def _each(queries: Mapping[str, Awaitable[_Answer]]) -> dict[str, _Answer 
 
 def _values(answers: Mapping[str, object], kind: type[_Answer]) -> dict[str, _Answer]:
     return {consumer_id: answer for consumer_id, answer in answers.items() if isinstance(answer, kind)}
+
+
+def _dissent(answers: Mapping[str, tuple[str, ...] | errors.IcsError]) -> dict[str, tuple[str, ...]]:
+    """Return the endpoints that contradict; if they could not be asked, nothing is confirmed."""
+    return {c: (str(a),) if isinstance(a, errors.IcsError) else a for c, a in answers.items()}
 
 
 def _problems(answers: Mapping[str, object]) -> dict[str, str]:

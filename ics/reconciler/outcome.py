@@ -90,6 +90,9 @@ class Collector:
         if isinstance(error, gas_prices.BelowReserve):
             self.fail(Condition.new(Reason.TOP_UPS_LIMITED, str(error), consumer_id), error)
             return
+        if isinstance(error, errors.CostRefused):
+            self.fail(Condition.new(Reason.GAS_REFUSED, str(error), consumer_id), error)
+            return
         severity = Severity.WARNING if isinstance(error, errors.Transient) else Severity.CRITICAL
         self.fail(Condition.new(reason, str(error), consumer_id, severity=severity), error)
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 
 from ics import engines, errors, manifests, model
 from ics.conditions import Condition, Reason
-from ics.consumer import chain, desired, observed, signing, status
+from ics.consumer import chain, desired, observed, removal, signing, status
 from ics.consumer import desired as consumer_desired
 from ics.engines import drift, guard, handoff
 from ics.engines.applyset import members
@@ -103,6 +103,7 @@ async def run_pass(
         restarted = await _advance_sign_states(world, desired, observed, collector)
         await provider_node.tend(world, desired, observed, collector)
         await key_guard.tend(world, desired, observed, collector)
+        await _record_endings(world, desired, observed, collector)
         await _advance_relayers(world, desired, collector)
         await node_care.maintain(world, desired, observed, restarted, collector)
         topped_up = await _top_up_accounts(world, sender, observed, desired, collector)
@@ -394,6 +395,25 @@ async def _advance_sign_states(
     ]
     await asyncio.gather(*map(advance, due))
     return restarted
+
+
+async def _record_endings(
+    world: world.World,
+    desired: desired.Desired,
+    observed: observed.Observed,
+    collector: outcome.Collector,
+) -> None:
+    """Record what the provider says for which nodes would be ended, which a later pass must see again."""
+    for decision in desired.decisions:
+        consumer_id = decision.summary.consumer_id
+        memory = observed.memory.chains.get(consumer_id)
+        is_confirmed = bool(decision.ends_for) and not decision.is_paused
+        if memory is None or not memory.has_workload or is_confirmed:
+            continue
+        is_changed, seen = removal.next_record(memory, decision.ends_for, desired.moment)
+        if is_changed:
+            with collector.chain(consumer_id):
+                await world.nodes.record_ending(memory.namespace, seen)
 
 
 async def _advance_relayers(

@@ -60,7 +60,7 @@ def _step(
     return hermes_jobs.HermesStep(
         name=task.name,
         image=image,
-        config_map=names.HERMES_BASE,
+        config=names.HERMES_BASE,
         signers=signers,
         commands=task.commands,
         pods=chain.pods,

@@ -6,6 +6,7 @@ The commands and the Pulumi program use this; all other modules depend on protoc
 import contextlib
 import dataclasses
 import datetime
+import functools
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import httpx
 
-from ics import engines, errors, model
+from ics import engines, errors, model, proxies, web
 from ics.cluster import (
     gateway,
     hermes_jobs,
@@ -27,8 +28,9 @@ from ics.cluster import (
 from ics.cluster.api import client, connect, lease, lease_holder
 from ics.cluster.nodes import control, observe
 from ics.cluster.state import read as read_state
-from ics.config import chain_definition, secret_sources, stack_file
+from ics.config import chain_definition, secret_sources, stack_file, urls
 from ics.config import settings as config_settings
+from ics.config.endpoint import Endpoint
 from ics.engines import auto, drift
 from ics.engines.applyset import engine as applyset_engine
 from ics.engines.pulumi import engine as pulumi_engine
@@ -79,12 +81,14 @@ class AccountSender:
         read: ReadSecret,
         ask_price: "transactions.AskPrice",
         journal: "transactions.Journal | None",
+        floor: "transactions.Floor | None" = None,
     ) -> None:
         """Initialize without reading; without a journal, transactions are not recorded before they are sent."""
         self._settings = settings
         self._ask_price = ask_price
         self._read = read
         self._journal = journal
+        self._floor = floor
         self._transactions: transactions.Transactions | None = None
         self._is_settled = False
 
@@ -122,7 +126,13 @@ class AccountSender:
             settings.operator_address, account, settings.granter, settings.fee_granter
         )
         return transactions.Transactions(
-            settings.provider, party, account, now, self._ask_price, journal=self._journal
+            settings.provider,
+            party,
+            account,
+            now,
+            self._ask_price,
+            journal=self._journal,
+            floor=self._floor,
         )
 
 
@@ -273,6 +283,10 @@ async def open_chain(
         async with connect.open_client(signing.cluster, root, environment) as connection:
             return await secrets.read(source, setting, root, environment, connection)
 
+    chain = await with_headers(signing.provider, read)
+    signing = signing.model_copy(update={"provider": chain})
+    validator = None if validator is None else validator.model_copy(update={"provider": chain})
+
     def connect_to_cluster() -> client.KubeClient | None:
         if without_lease:
             return None
@@ -336,6 +350,7 @@ async def open_stack(
         async def read(source: secret_sources.SecretSource, setting: str) -> model.Secret:
             return await secrets.read(source, setting, root, environment, connection)
 
+        settings = settings.model_copy(update={"provider": await with_headers(settings.provider, read)})
         seed = derivation.parse_seed(await read(settings.seed, "ics:seed"))
         imported = await read_imported(settings, read)
         pulumi_stack = stack.Stack(root, name, settings.pulumi.backend, tuple(overrides))
@@ -351,7 +366,13 @@ async def open_stack(
                 invalid_definitions=definitions.invalid,
             ),
             engine=engine_of(settings, pulumi_stack, connection, own_lease, read),
-            sender=AccountSender(settings, read, provider.gas_price, journal_of(settings, own_lease)),
+            sender=AccountSender(
+                settings,
+                read,
+                provider.gas_price,
+                journal_of(settings, own_lease),
+                functools.partial(own_lease.acted_block, settings.provider.chain_id),
+            ),
             gateway=adapters.gateway,
             sign_state=adapters.sign_state,
             provider_sign_state=adapters.provider_sign_state,
@@ -421,6 +442,39 @@ class Adapters:
         )
 
 
+async def with_headers(
+    provider: config_settings.ProviderSettings, read: ReadSecret
+) -> config_settings.ProviderSettings:
+    """Return the provider's settings with the values of its endpoints' headers, which are read from their sources.
+
+    Raises:
+        SettingsError: a value is missing, or is not one line of printable ASCII characters.
+        Transient: the cluster is unreachable for a Secret.
+    """
+
+    async def completed(listed: Sequence[Endpoint], setting: str) -> tuple[Endpoint, ...]:
+        endpoints = []
+        for index, endpoint in enumerate(listed):
+            values = {}
+            for name, source in endpoint.headers.items():
+                key = f"{setting}.{index}.headers.{name}"
+                values[name] = await read(source.source, key)
+                text = values[name].reveal_text()
+                if not (text.isascii() and text.isprintable()):
+                    raise errors.SettingsError(
+                        f"{key}: not one line of printable ASCII characters; correct it"
+                    )
+            endpoints.append(endpoint.with_values(values))
+        return tuple(endpoints)
+
+    return provider.model_copy(
+        update={
+            name: await completed(getattr(provider, name), f"ics:provider.{name}")
+            for name in ("rest", "rpc", "grpc", "archive_rest")
+        }
+    )
+
+
 async def read_imported(
     settings: config_settings.Settings, read: ReadSecret
 ) -> dict[str, derivation.ConsensusKey]:
@@ -481,16 +535,21 @@ def engine_of(
 
 
 async def fetch(url: str) -> bytes:
-    """Fetch a published genesis file.
+    """Fetch a published genesis file, within the limits of `ics.web.GENESIS`.
 
     Raises:
-        Transient: the address gives no answer, or another than 200.
+        Transient: the address gives no answer in time, one that is too large, or another status than 200.
     """
+    where = urls.redacted(url)
     try:
-        async with httpx.AsyncClient(follow_redirects=True, timeout=30) as session:
-            answer = await session.get(url)
+        async with proxies.new_client(timeout=10.0, headers={"Accept-Encoding": "gzip"}) as session:
+            answer = await web.exchange(session, session.build_request("GET", url), web.GENESIS, follows=True)
+    except TimeoutError:
+        raise errors.Transient(f"{where}: not fetched within {web.GENESIS.seconds:.0f} s") from None
+    except web.Unacceptable as error:
+        raise errors.Transient(f"{where}: {error}") from error
     except (httpx.HTTPError, httpx.InvalidURL) as error:
-        raise errors.Transient(f"{url}: no answer: {error or type(error).__name__}") from error
-    if answer.status_code != httpx.codes.OK:
-        raise errors.Transient(f"{url}: answers {answer.status_code}")
-    return answer.content
+        raise errors.Transient(f"{where}: no answer: {error or type(error).__name__}") from error
+    if answer.status != httpx.codes.OK:
+        raise errors.Transient(f"{where}: answers {answer.status}")
+    return answer.body

@@ -23,8 +23,8 @@ from ics.relayer import inputs, queries
 class Provider(Protocol):
     """The provider chain, read at one height."""
 
-    async def open(self, floor: int) -> object:
-        """Pick an endpoint and the height of this pass, at least the floor."""
+    async def open(self, floor: model.ActedBlock | None) -> object:
+        """Pick an endpoint and the height of this pass, not before the floor."""
         ...
 
     async def check_rpc(self) -> None:
@@ -39,6 +39,10 @@ class Provider(Protocol):
         self, operator_address: str, interest: Callable[[model.ConsumerSummary, bool], bool]
     ) -> model.Snapshot:
         """Read the provider at that height."""
+        ...
+
+    async def dissent(self, consumer_id: str, snapshot: model.Snapshot) -> tuple[str, ...]:
+        """Return the reachable endpoints that do not say the same about a chain and this validator's part in it."""
         ...
 
     async def is_key_used(self, consumer_id: str, consumer_address: str) -> bool:
@@ -139,6 +143,10 @@ class Nodes(Protocol):
 
     async def send_peers(self, namespace: str, persistent_peers: str) -> frozenset[str]:
         """Send a running node its peers, and return the ids of the peers that it is connected to afterwards."""
+        ...
+
+    async def record_ending(self, namespace: str, seen: observed.EndingSeen | None) -> object:
+        """Record since when the provider's answers would end a node, or that they do not any more."""
         ...
 
     async def record_watchdog(self, namespace: str, record: watchdog.WatchdogRecord) -> object:
@@ -319,16 +327,16 @@ class Lease(Protocol):
         """Release the Lease if this pass acquired it."""
         ...
 
-    async def acted_height(self, provider_chain_id: str) -> int:
-        """Return the height of the provider's newest block that any reconciler acted upon."""
+    async def acted_block(self, provider_chain_id: str) -> model.ActedBlock | None:
+        """Return the provider's newest block that any reconciler acted upon; None: none."""
         ...
 
     async def annotations(self) -> Mapping[str, str]:
         """Return the annotations of the Lease, where transactions are recorded."""
         ...
 
-    def record_height(self, provider_chain_id: str, height: int) -> None:
-        """Set the height that is acted upon from now on."""
+    def record_block(self, provider_chain_id: str, block: model.ActedBlock) -> None:
+        """Set the block that is acted upon from now on."""
         ...
 
 

@@ -274,7 +274,8 @@ def _problems(chain: HermesChain) -> list[str]:
     except errors.SettingsError as error:
         wrong += error.problems
     wrong += [
-        f"{name} {url!r} is not a valid URL; use {' or '.join(schemes)}://HOST:PORT, with IPv6 in brackets"
+        f"{name} {urls.redacted(url)!r} is not a valid URL; use"
+        f" {' or '.join(schemes)}://HOST:PORT, with IPv6 in brackets"
         for name, url, schemes in (
             ("rpc", chain.rpc, ("http", "https")),
             ("grpc", chain.grpc, ("http", "https")),

@@ -7,13 +7,14 @@ relays. The two never run at the same time, because they sign with the same acco
 import dataclasses
 import datetime
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
 from ics import errors, model
 from ics.conditions import Condition, Reason
+from ics.config.endpoint import Endpoint
 from ics.cosmos import addresses, canonical_json, gas_prices, genesis
 from ics.keys import derivation
 from ics.relayer import conditions, facts, handshake, hermes, ibc, inputs
@@ -317,8 +318,8 @@ def _setup(
     provider = hermes.HermesChain(
         chain_id=chain.provider_chain_id,
         bech32_prefix=settings.account_prefix,
-        rpc=settings.provider.rpc[0],
-        grpc=settings.provider.grpc[0],
+        rpc=_for_hermes("rpc", settings.provider.rpc),
+        grpc=_for_hermes("grpc", settings.provider.grpc),
         key_name=KEY_NAME,
         gas_price=price,
         max_gas_price=most,
@@ -349,6 +350,22 @@ def _prices(bounds: gas_prices.Bounds, asked: gas_prices.GasPrice) -> tuple[str,
     """
     price = bounds.floor if asked.is_market else min(max(bounds.floor, asked.amount), bounds.ceiling)
     return gas_prices.format_price(price, bounds.denom), bounds.ceiling if asked.is_market else None
+
+
+def _for_hermes(name: str, listed: Sequence[Endpoint]) -> str:
+    """Return the first address that Hermes can use: it sends no headers, and no path before a gRPC service's name.
+
+    Raises:
+        SettingsError: there is none.
+    """
+    for endpoint in listed:
+        has_path = name == "grpc" and endpoint.url.count("/") + endpoint.url.count("?") > 2
+        if not endpoint.has_headers and not has_path:
+            return endpoint.url
+    raise errors.SettingsError(
+        f"ics:provider.{name}: Hermes can use none of the addresses, because it sends no headers"
+        f"{', and no path or query with gRPC' if name == 'grpc' else ''}; add one without"
+    )
 
 
 def _fingerprint(setup: inputs.Setup) -> str:

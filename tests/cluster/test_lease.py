@@ -30,6 +30,11 @@ class Clock:
         return start + datetime.timedelta(seconds=self.seconds + self._skew)
 
 
+def block(height: int) -> model.ActedBlock:
+    start = datetime.datetime(2026, 11, 22, 12, tzinfo=datetime.UTC)
+    return model.ActedBlock(height, start + datetime.timedelta(seconds=height))
+
+
 def resident(scene: conftest.Scene, name: str, clock: Clock) -> lease.DaemonLease:
     return lease.DaemonLease(scene.kube, scene.validator, scene.gateway, name, 30, clock.now, clock.ticks)
 
@@ -178,29 +183,41 @@ async def test_a_removed_lease_is_made_again(scene: conftest.Scene) -> None:
 async def test_the_height_that_was_acted_upon_is_known_to_the_next_process(scene: conftest.Scene) -> None:
     clock = Clock()
     first = command(scene, "a", clock)
-    assert await first.acted_height("provider-1") == 0
-    first.record_height("provider-1", 41)
-    assert await first.acted_height("provider-1") == 41  # in this process, without a write
-    first.record_height("provider-1", 42)
+    assert await first.acted_block("provider-1") is None
+    first.record_block("provider-1", block(41))
+    assert await first.acted_block("provider-1") == block(41)  # in this process, without a write
+    first.record_block("provider-1", block(42))
     await first.ensure()  # killed here: nothing is given back
 
     second = command(scene, "b", clock)
 
-    assert await second.acted_height("provider-1") == 42
-    assert await second.acted_height("provider-2") == 0
+    assert await second.acted_block("provider-1") == block(42)
+    assert await second.acted_block("provider-2") is None
     clock.seconds += 121
     await second.ensure()
-    assert (await live(scene))["metadata"]["annotations"] == {names.ACTED_HEIGHT: "provider-1@42"}
+    assert (await live(scene))["metadata"]["annotations"] == {
+        names.ACTED_HEIGHT: "provider-1@42@2026-11-22T12:00:42.000000Z"
+    }
+
+
+async def test_a_height_that_was_a_lie_is_replaced_by_a_later_block(scene: conftest.Scene) -> None:
+    clock = Clock()
+    first = command(scene, "a", clock)
+    first.record_block("provider-1", model.ActedBlock(10**15, block(42).moment))
+    await first.ensure()
+    first.record_block("provider-1", block(43))
+    await first.acquire()
+    assert await command(scene, "b", clock).acted_block("provider-1") == block(43)
 
 
 async def test_a_renewal_tells_the_newest_height(scene: conftest.Scene) -> None:
     clock = Clock()
     first = resident(scene, "a", clock)
-    first.record_height("provider-1", 42)
+    first.record_block("provider-1", block(42))
     await first.acquire()
-    first.record_height("provider-1", 43)
+    first.record_block("provider-1", block(43))
     await first.acquire()
-    assert await command(scene, "b", clock).acted_height("provider-1") == 43
+    assert await command(scene, "b", clock).acted_block("provider-1") == block(43)
 
 
 async def test_of_many_that_try_one_has_it(scene: conftest.Scene) -> None:

@@ -56,7 +56,7 @@ class Provider:
 
     found: model.Snapshot
 
-    async def open(self, floor: int) -> object:
+    async def open(self, floor: model.ActedBlock | None) -> object:
         return None
 
     def conditions(self) -> tuple[Condition, ...]:
@@ -70,6 +70,9 @@ class Provider:
 
     async def is_key_used(self, consumer_id: str, consumer_address: str) -> bool:
         return False
+
+    async def dissent(self, consumer_id: str, snapshot: model.Snapshot) -> tuple[str, ...]:
+        return ()
 
     async def slashing_params(self) -> model.SlashingParams:
         return factories.SLASHING
@@ -291,7 +294,7 @@ async def the_relaying(corner: Corner) -> None:
         step = hermes_jobs.HermesStep(
             name=name,
             image="hermes:1",
-            config_map=names.HERMES_BASE,
+            config=names.HERMES_BASE,
             signers=(signer,),
             commands=[("tx", "conn-init")],
         )

@@ -1,5 +1,6 @@
 """The record of the relaying and the Jobs that run Hermes once, on a real API server without a kubelet."""
 
+import base64
 import datetime
 from typing import Any
 
@@ -60,7 +61,7 @@ class Chain:
         step = manifests_hermes_jobs.HermesStep(
             name=name,
             image="hermes:1",
-            config_map="hermes",
+            config="hermes",
             signers=(signer,),
             commands=[("--json", "tx", "conn-init")],
         )
@@ -168,9 +169,9 @@ async def test_a_config_is_checked(chain: Chain) -> None:
     running, done, failed = model.JobState.RUNNING, model.JobState.DONE, model.JobState.FAILED
     assert states == [running, done, running, failed]
     assert chain.lease.taken == 2
-    candidate = await chain.scene.live(kinds.CONFIG_MAP, chain.namespace, names.HERMES_CANDIDATE)
+    candidate = await chain.scene.live(kinds.SECRET, chain.namespace, names.HERMES_CANDIDATE)
     assert candidate is not None
-    assert candidate["data"] == {name_of(bad): bad}
+    assert candidate["data"] == {name_of(bad): base64.b64encode(bad.encode()).decode()}
 
 
 async def test_a_check_that_found_no_time_is_no_refusal(chain: Chain) -> None:
@@ -253,8 +254,9 @@ async def test_what_the_loop_made_is_cleared_away_and_nothing_else(chain: Chain)
     await chain.step("step-1")
     await chain.end("step-1", "done")
     await chain.check("[global]\n")
-    kept = objects.config_map(
-        chain.owner.metadata(names.HERMES_NAME, names.RELAYER, chain.namespace), {"config.toml": "x"}
+    kept = objects.secret(
+        chain.owner.metadata(names.HERMES_NAME, names.RELAYER, chain.namespace),
+        {"config.toml": model.Secret("x")},
     )
     await chain.kube.apply(kept, "test")
     chain.lease.taken = 0
@@ -264,5 +266,5 @@ async def test_what_the_loop_made_is_cleared_away_and_nothing_else(chain: Chain)
 
     left = await chain.remembered()
     assert (left.relayer.record, dict(left.relayer.jobs), left.relayer.has_objects) == (None, {}, False)
-    assert await chain.scene.live(kinds.CONFIG_MAP, chain.namespace, names.HERMES_NAME) is not None
+    assert await chain.scene.live(kinds.SECRET, chain.namespace, names.HERMES_NAME) is not None
     assert chain.lease.taken == 1

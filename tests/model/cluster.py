@@ -115,7 +115,7 @@ class Cluster:
     """All running nodes, also those whose pod was force-deleted."""
     applied: dict[kube.Key, tuple[Mapping[str, Any], str]] = field(default_factory=dict)
     """What the engines applied last: manifest and uid."""
-    acted: dict[str, int] = field(default_factory=dict)
+    acted: dict[str, model.ActedBlock] = field(default_factory=dict)
     """By validator, the provider's height that was acted upon."""
     holder: dict[str, object] = field(default_factory=dict)
     """By validator, the pass that has the Lease."""

@@ -13,7 +13,7 @@ from ics.cluster.state import read as state_read
 from ics.conditions import Condition
 from ics.config import secret_sources
 from ics.config import settings as config_settings
-from ics.consumer import consensus_view, reset, watchdog
+from ics.consumer import consensus_view, observed, reset, watchdog
 from ics.engines import guard
 from ics.engines.applyset import members
 from ics.keys import derivation
@@ -199,18 +199,18 @@ class Pass:
         if held.get(name) is self and not self.is_dead:
             held[name] = None
 
-    async def acted_height(self, provider_chain_id: str) -> int:
-        """Return the height that was acted upon."""
-        return self.installation.cluster.acted.get(self.installation.settings.validator, 0)
+    async def acted_block(self, provider_chain_id: str) -> model.ActedBlock | None:
+        """Return the block that was acted upon."""
+        return self.installation.cluster.acted.get(self.installation.settings.validator)
 
     async def annotations(self) -> Mapping[str, str]:
         """No top-up is recorded."""
         return {}
 
-    def record_height(self, provider_chain_id: str, height: int) -> None:
-        """Record the height that is acted upon from now on."""
+    def record_block(self, provider_chain_id: str, block: model.ActedBlock) -> None:
+        """Record the block that is acted upon from now on."""
         acted, name = self.installation.cluster.acted, self.installation.settings.validator
-        acted[name] = max(height, acted.get(name, 0))
+        acted[name] = max(block, acted.get(name, block), key=lambda one: one.height)
 
     # -- transactions ---------------------------------------------------------------------------------
 
@@ -411,6 +411,10 @@ class Nodes:
     async def record_watchdog(self, namespace: str, record: watchdog.WatchdogRecord) -> None:
         """Record when a node was first seen without its key, and the watchdog's probes."""
         await self.records.record_watchdog(namespace, record)
+
+    async def record_ending(self, namespace: str, seen: observed.EndingSeen | None) -> None:
+        """Record since when the provider's answers would end a node."""
+        await self.records.record_ending(namespace, seen)
 
     async def signers(self, namespace: str, height: int) -> frozenset[bytes]:
         """Return who signed a block."""

@@ -231,10 +231,11 @@ class Endpoint:
 
     answer: Answer
 
-    async def open(self, floor: int) -> object:
+    async def open(self, floor: model.ActedBlock | None) -> object:
         """Refuse if this endpoint lags behind what was acted upon."""
-        if self.answer.snapshot.height < floor:
-            raise errors.Transient(f"the endpoint is at height {self.answer.snapshot.height}, below {floor}")
+        height = self.answer.snapshot.height
+        if floor is not None and height < floor.height:
+            raise errors.Transient(f"the endpoint is at height {height}, below {floor.height}")
         return None
 
     async def check_rpc(self) -> None:
@@ -253,6 +254,10 @@ class Endpoint:
         if interest(found.summary, must):
             return self.answer.snapshot
         return dataclasses.replace(self.answer.snapshot, consumers=(model.Consumer(found.summary),))
+
+    async def dissent(self, consumer_id: str, snapshot: model.Snapshot) -> tuple[str, ...]:
+        """Contradict nothing: there is one endpoint."""
+        return ()
 
     async def is_key_used(self, consumer_id: str, consumer_address: str) -> bool:
         """Return whether the provider maps this address to a validator."""

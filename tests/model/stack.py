@@ -47,6 +47,7 @@ def settings(name: str, **changes: Any) -> config_settings.Settings:
         "seed": {"env": "SEED"},
         "relayer": {"enabled": False},
         "staging": {"checklist": "none", "rehearse": False},
+        "node": {"removal_delay": "0s"},
         "cluster": {"namespace_prefix": f"{name}-"},
         **changes,
     }

@@ -73,8 +73,8 @@ class Operator:
 
     def sender(self, signer: derivation.Account, authority: signers.TxAuthority) -> transactions.Transactions:
         node = self.node
-        provider = settings.ProviderSettings(
-            chain_id="provider-1", rest=(node.rest,), rpc=(node.rpc,), grpc=(node.grpc,)
+        provider = settings.ProviderSettings.model_validate(
+            dict(chain_id="provider-1", rest=(node.rest,), rpc=(node.rpc,), grpc=(node.grpc,))
         )
         return transactions.Transactions(
             provider,

@@ -150,7 +150,7 @@ def _remembered(item: Object, other: Object | None, validator: str) -> str:
     name, marks = metadata["name"], metadata["labels"]
     if kind in ("Job", "EndpointSlice"):
         return "run-time state: slices and Jobs of the loop"
-    if kind == "ConfigMap" and name in relayer_record.LOOP_MADE:
+    if kind in ("ConfigMap", "Secret") and name in relayer_record.LOOP_MADE:
         return "record of the relaying"
     if kind == "ConfigMap" and name in (names.WATERMARK, names.PROVIDER_SIGNING):
         return "record of what was signed"

@@ -92,7 +92,7 @@ def test_one_command_installs_it(installed: Installed) -> None:
         "ClusterRole /ics-provider-charlie",
         "ClusterRoleBinding /ics-provider-charlie",
         "ConfigMap provider/reconciler-chain-ics-example",
-        "ConfigMap provider/reconciler-stack",
+        "Secret provider/reconciler-stack",
         "CronJob provider/reconciler",
         "Role provider/reconciler",
         "RoleBinding provider/reconciler",

@@ -193,7 +193,7 @@ def test_a_launch_is_noticed_at_its_block(place: stage.Stage, tmp_path: pathlib.
     assert 'ics_wakeups_total{reason="create_consumer"}' in metrics
     assert holder(place) == ""
     # What was acted upon is on record, for the next process on whatever host.
-    chain_id, _, height = lease(place)["metadata"]["annotations"][names.ACTED_HEIGHT].rpartition("@")
+    chain_id, height, _ = lease(place)["metadata"]["annotations"][names.ACTED_HEIGHT].rsplit("@", 2)
     assert (chain_id, int(height) >= made["status"]["height"]) == (provider_node.CHAIN_ID, True)
 
 

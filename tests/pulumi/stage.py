@@ -273,13 +273,13 @@ class _NoLease:
     async def release(self) -> None:
         pass
 
-    async def acted_height(self, provider_chain_id: str) -> int:
-        return 0
+    async def acted_block(self, provider_chain_id: str) -> model.ActedBlock | None:
+        return None
 
     async def annotations(self) -> Mapping[str, str]:
         return {}
 
-    def record_height(self, provider_chain_id: str, height: int) -> None:
+    def record_block(self, provider_chain_id: str, block: model.ActedBlock) -> None:
         pass
 
 

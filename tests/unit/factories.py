@@ -230,6 +230,8 @@ def settings(name: str = "alice", **changes: Any) -> config_settings.Settings:
         "staging": {"checklist": "none", "rehearse": False},
         **changes,
     }
+    # One answer of the provider ends a node here; test_removal.py is about the confirmation.
+    values["node"] = {"removal_delay": "0s", **values.get("node", {})}
     return config_settings.parse(values, "test")
 
 

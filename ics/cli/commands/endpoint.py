@@ -41,7 +41,7 @@ def _lease_request(args: argparse.Namespace) -> options.LeaseRequest:
 
 async def _snapshot(stack: wiring.OpenStack) -> tuple[model.Snapshot, model.Validator]:
     world = stack.world
-    await world.provider.open(await world.lease.acted_height(world.settings.provider.chain_id))
+    await world.provider.open(await world.lease.acted_block(world.settings.provider.chain_id))
     operator = world.settings.operator_address
     snapshot = await world.provider.snapshot(operator, lambda summary, must: False)
     return snapshot, next(v for v in snapshot.validators if v.operator_address == operator)

@@ -5,9 +5,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-import httpx
-
-from ics import names
+from ics import names, proxies
 from ics.cli.doctor import cluster_checks, registry
 from ics.cluster.api import client, kinds, requests
 from ics.config import settings
@@ -91,7 +89,7 @@ async def pulls(kube: client.KubeClient, validator: str, wanted: Iterable[str]) 
         for image in wanted
         if image not in failing and not {image, f"docker.io/{image}", f"docker.io/library/{image}"} & there
     ]
-    async with httpx.AsyncClient(timeout=5.0, follow_redirects=True) as session:
+    async with proxies.new_client(timeout=5.0) as session:
         said = await asyncio.gather(*(registry.problem(image, session) for image in missing))
     on_nodes = frozenset(wanted) - frozenset(missing)
     return cluster_checks.ImagePulls(on_nodes, failing, dict(zip(missing, said, strict=True)))

@@ -1,34 +1,37 @@
 """Queries of the provider's endpoints for `ics doctor`, one by one."""
 
 import asyncio
+import contextlib
 import datetime
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from ics import errors, model
 from ics.cli.doctor import chain_checks
-from ics.config import settings, urls
+from ics.config import settings
+from ics.config.endpoint import Endpoint
 from ics.provider import gateway, heads
 from ics.provider.rest import relayer_queries
+from ics.provider.tx import channels
 from ics.provider.tx import grpc as tx_grpc
 
 _NO_TRANSACTION = "0" * 64
 Now = Callable[[], datetime.datetime]
 
 
-async def rest(url: str, provider: settings.ProviderSettings, now: Now) -> heads.Head:
+async def rest(url: Endpoint, provider: settings.ProviderSettings, now: Now) -> heads.Head:
     """Return the head of one REST gateway, which must serve the right chain and not lag."""
     async with relayer_queries.IbcQueries(provider.model_copy(update={"rest": (url,)}), now) as asking:
         return await asking.open()
 
 
-async def rpc(url: str, provider: settings.ProviderSettings, now: Now) -> None:
+async def rpc(url: Endpoint, provider: settings.ProviderSettings, now: Now) -> None:
     """Check that one RPC address serves the right chain and does not lag."""
     async with relayer_queries.IbcQueries(provider, now) as asking:
         await asking.endpoints.rpc_head(url)
 
 
-async def grpc(url: str, provider: settings.ProviderSettings, now: Now) -> heads.Head:
+async def grpc(url: Endpoint, provider: settings.ProviderSettings, now: Now) -> heads.Head:
     """Return the head of one gRPC address, which must serve the right chain, not lag, and index transactions.
 
     Raises:
@@ -36,12 +39,12 @@ async def grpc(url: str, provider: settings.ProviderSettings, now: Now) -> heads
         Transient: it is not reachable, or lags.
     """
     head = await asyncio.to_thread(_grpc_head, url)
-    heads.check_chain(head, urls.redacted(url), "ics:provider.grpc", provider)
-    heads.check_lag(head, urls.redacted(url), now(), provider)
+    heads.check_chain(head, str(url), "ics:provider.grpc", provider)
+    heads.check_lag(head, str(url), now(), provider)
     return head
 
 
-def _grpc_head(url: str) -> heads.Head:
+def _grpc_head(url: Endpoint) -> heads.Head:
     # Importing cosmpy takes half a second.
     from cosmpy.protos.cosmos.base.node.v1beta1 import query_pb2 as node
     from cosmpy.protos.cosmos.base.node.v1beta1 import query_pb2_grpc as node_service
@@ -50,7 +53,7 @@ def _grpc_head(url: str) -> heads.Head:
     from cosmpy.protos.cosmos.tx.v1beta1 import service_pb2 as tx
     from cosmpy.protos.cosmos.tx.v1beta1 import service_pb2_grpc as tx_service
 
-    with tx_grpc.channel(url) as channel:
+    with contextlib.closing(channels.open_channel(url)) as channel:
         info = _call(url, comet_service.ServiceStub(channel).GetNodeInfo, comet.GetNodeInfoRequest())
         status = _call(url, node_service.ServiceStub(channel).Status, node.StatusRequest())
         try:
@@ -59,20 +62,19 @@ def _grpc_head(url: str) -> heads.Head:
             pass
         except gateway.Refused as error:
             raise errors.SettingsError(
-                f"ics:provider.grpc: {urls.redacted(url)} cannot look up a transaction ({error}); use a node"
+                f"ics:provider.grpc: {url} cannot look up a transaction ({error}); use a node"
                 ' whose config.toml has tx_index.indexer = "kv"'
             ) from error
-    moment = datetime.datetime.fromtimestamp(status.timestamp.seconds, datetime.UTC)
-    return heads.Head(info.default_node_info.network, status.height, moment.isoformat())
+    return tx_grpc.head_of(info, status, url)
 
 
-def _call(url: str, method: Callable[..., Any], request: Any) -> Any:
+def _call(url: Endpoint, method: Callable[..., Any], request: Any) -> Any:
     import grpc
 
     try:
         return method(request, timeout=tx_grpc.CALL_SECONDS)
     except grpc.RpcError as error:
-        text = f"{urls.redacted(url)}: {gateway.one_line(error.details() or error.code().name)}"
+        text = f"{url}: {gateway.one_line(url.hide(error.details() or error.code().name))}"
         kinds = {"NOT_FOUND": gateway.NotFound, "UNKNOWN": gateway.Refused, "INTERNAL": gateway.Refused}
         raise kinds.get(error.code().name, errors.Transient)(text) from None
 

@@ -5,6 +5,9 @@ import urllib.parse
 
 import httpx
 
+from ics import web
+from ics.cosmos import answers
+
 _MANIFESTS = ", ".join(
     (
         "application/vnd.oci.image.index.v1+json",
@@ -32,20 +35,24 @@ async def problem(image: str, session: httpx.AsyncClient) -> str:
     """Return why a registry cannot provide an image; empty if it can."""
     url = address(image)
     host = urllib.parse.urlsplit(url).netloc
+
+    async def look(**headers: str) -> web.Answer:
+        request = session.build_request("HEAD", url, headers={"Accept": _MANIFESTS} | headers)
+        return await web.exchange(session, request, web.ANSWER, follows=True)
+
     try:
-        answer = await session.head(url, headers={"Accept": _MANIFESTS})
-        if answer.status_code == httpx.codes.UNAUTHORIZED:
+        answer = await look()
+        if answer.status == httpx.codes.UNAUTHORIZED:
             token = await _token(answer.headers.get("www-authenticate", ""), session)
             if token:
-                headers = {"Accept": _MANIFESTS, "Authorization": f"Bearer {token}"}
-                answer = await session.head(url, headers=headers)
-    except (httpx.HTTPError, ValueError) as error:
-        return f"registry {host} is not reachable ({error or type(error).__name__})"
-    if answer.status_code == httpx.codes.NOT_FOUND:
+                answer = await look(Authorization=f"Bearer {token}")
+    except (httpx.HTTPError, web.Unacceptable, TimeoutError, ValueError) as error:
+        return f"registry {host} is not reachable ({str(error) or type(error).__name__})"
+    if answer.status == httpx.codes.NOT_FOUND:
         return f"registry {host} does not have it"
-    if answer.status_code in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):
+    if answer.status in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):
         return f"registry {host} requires a login"
-    return "" if answer.is_success else f"registry {host} answers {answer.status_code}"
+    return "" if answer.is_success else f"registry {host} answers {answer.status}"
 
 
 async def _token(challenge: str, session: httpx.AsyncClient) -> str:
@@ -54,6 +61,11 @@ async def _token(challenge: str, session: httpx.AsyncClient) -> str:
     realm = fields.pop("realm", "")
     if not realm.startswith("https://"):
         return ""
-    answer = await session.get(realm, params=fields)
-    content = answer.json() if answer.is_success else {}
-    return str(content.get("token") or content.get("access_token") or "")
+    request = session.build_request("GET", realm, params=fields, headers={"Accept-Encoding": "gzip"})
+    answer = await web.exchange(session, request, web.ANSWER, follows=True)
+    content = answers.parse_json(answer.body) if answer.is_success else {}
+    return (
+        ""
+        if not isinstance(content, dict)
+        else str(content.get("token") or content.get("access_token") or "")
+    )

@@ -18,6 +18,7 @@ from ics.cli.doctor.findings import Finding
 from ics.cluster import gateway, secrets
 from ics.cluster.api import client, connect
 from ics.config import chain_definition, secret_sources, settings, stack_file
+from ics.config.endpoint import Endpoint
 from ics.consumer import status
 from ics.consumer.peers import publication
 from ics.cosmos import gas_prices
@@ -143,7 +144,7 @@ async def _endpoints(checkup: _Checkup, provider: settings.ProviderSettings) -> 
     """Check every endpoint; return the time of the newest block of all."""
 
     async def check_endpoint(
-        check: str, url: str, work: Coroutine[Any, Any, heads.Head | None]
+        check: str, url: Endpoint, work: Coroutine[Any, Any, heads.Head | None]
     ) -> heads.Head | None:
         head = await checkup.attempt(check, _flag(work))
         if head is None:

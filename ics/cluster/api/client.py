@@ -1,6 +1,6 @@
 """Client of a cluster's API server; all requests to Kubernetes are sent here."""
 
-import asyncio
+import dataclasses
 import json
 import ssl
 from collections.abc import AsyncIterator, Mapping
@@ -10,15 +10,21 @@ from typing import Any, Self
 
 import httpx
 
-from ics import aio, errors, model
+from ics import aio, errors, model, proxies, web
 from ics.cluster.api import credentials, kinds, kubeconfig, requests, tls
 from ics.cluster.api import errors as api_errors
+from ics.cosmos import answers
 
 _PARALLEL = 8
 """Concurrent requests; more of them only queue in the API server (measured with 302 objects)."""
 _WATCHES = 1
 """Additional concurrent watches."""
 _TIMEOUT = httpx.Timeout(30.0, connect=5.0, pool=None)
+_OF_SERVER = web.Limits(seconds=60.0, size=512 * 2**20)
+"""Limits of the API server's own answers; a page of objects may contain hundreds of genesis files."""
+_NOT_JSON = "its RPC answers something else than a JSON object"
+_LONGEST_TEXT = 1000
+"""Characters of an answer that is not JSON, for the message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,15 +44,16 @@ class KubeClient:
         self.server = access.server
         self._access = access
         auth = credentials.auth(access, context)
+        proxy = proxies.check(access.proxy, "ics:cluster.kubeconfig: proxy-url").url if access.proxy else None
         # As bytes: names of users and groups need not be ASCII.
         act_as = [(name.encode(), value.encode()) for name, value in access.act_as]
 
         def new_client() -> httpx.AsyncClient:
-            return httpx.AsyncClient(
+            return proxies.new_client(
                 base_url=access.server,
                 auth=auth,
                 verify=context if context is not None else False,
-                proxy=access.proxy or None,
+                proxy=proxy,
                 timeout=_TIMEOUT,
                 transport=transport,
                 headers=[(b"User-Agent", b"ics-operator"), *act_as],
@@ -71,31 +78,42 @@ class KubeClient:
 
         Args:
             request: the request.
-            timeout: seconds for the whole request; None: the client's default.
+            timeout: seconds for the whole request; None: 60, or for the answer of a pod 15.
 
         Raises:
-            Transient: the server is unreachable or overloaded, or a conflict occurred.
+            Transient: the server is unreachable or overloaded, a conflict occurred, or a pod's answer is not usable.
             Permanent: the server rejected it; the message names the permission or the object.
         """
+        limits = web.ANSWER if request.subpath else _OF_SERVER
+        if timeout is not None:
+            limits = dataclasses.replace(limits, seconds=timeout)
         async with self._lanes.take() as http:
             try:
-                async with asyncio.timeout(timeout):
-                    response = await http.request(
-                        request.method,
-                        request.path,
-                        params=request.query,
-                        content=request.body,
-                        headers={"Accept": request.accept}
-                        | ({"Content-Type": request.content_type} if request.body is not None else {}),
-                    )
-            except TimeoutError:
-                raise errors.Transient(f"{request.subject}: no answer within {timeout} s") from None
+                built = http.build_request(
+                    request.method,
+                    request.path,
+                    params=request.query,
+                    content=request.body,
+                    headers=_headers(request),
+                )
+                answer = await web.exchange(http, built, limits)
+            except TimeoutError as error:
+                # Reaching the server took too long, or else the whole exchange.
+                if isinstance(error.__cause__, httpx.TimeoutException):
+                    raise _unreachable(self._access, error.__cause__) from error
+                raise errors.Transient(f"{request.subject}: no answer within {limits.seconds} s") from None
+            except web.Unacceptable as error:
+                raise errors.Transient(f"{request.subject}: {error}") from error
             except httpx.HTTPError as error:
                 raise _unreachable(self._access, error) from error
-        body = _parsed(response)
-        if response.is_success:
-            return Answer(response.status_code, body)
-        raise api_errors.error_of(request, response.status_code, body)
+        body = _parsed(answer.body)
+        if not answer.is_success:
+            raise api_errors.error_of(request, answer.status, body or {"message": _text(answer.body)})
+        if body is None:
+            raise errors.Transient(
+                f"{request.subject}: {_NOT_JSON if request.subpath else 'the answer is not a JSON object'}"
+            )
+        return Answer(answer.status, body)
 
     async def follow(self, request: requests.KubeRequest, silence: float) -> AsyncIterator[dict[str, Any]]:
         """Yield the lines of a streaming answer, such as a watch.
@@ -120,8 +138,9 @@ class KubeClient:
                 ) as response,
             ):
                 if not response.is_success:
-                    await response.aread()
-                    raise api_errors.error_of(request, response.status_code, _parsed(response))
+                    refusal = await response.aread()
+                    body = _parsed(refusal) or {"message": _text(refusal)}
+                    raise api_errors.error_of(request, response.status_code, body)
                 async for line in response.aiter_lines():
                     yield json.loads(line)
         except httpx.HTTPError as error:
@@ -204,12 +223,22 @@ class KubeClient:
         return None if answer.body.get("kind") == "Status" else answer.body
 
 
-def _parsed(response: httpx.Response) -> dict[str, Any]:
+def _headers(request: requests.KubeRequest) -> dict[str, str]:
+    headers = {"Accept": request.accept, "Accept-Encoding": "gzip"}
+    return headers | ({"Content-Type": request.content_type} if request.body is not None else {})
+
+
+def _parsed(content: bytes) -> dict[str, Any] | None:
+    """Return the JSON object of an answer, or None if it is none."""
     try:
-        body = json.loads(response.content)
+        body = answers.parse_json(content)
     except ValueError:
-        return {"message": response.text.strip()}
-    return body if isinstance(body, dict) else {"message": response.text.strip()}
+        return None
+    return body if isinstance(body, dict) else None
+
+
+def _text(content: bytes) -> str:
+    return content.decode(errors="replace").strip()[:_LONGEST_TEXT]
 
 
 def _unreachable(access: kubeconfig.Access, error: httpx.HTTPError) -> errors.IcsError:

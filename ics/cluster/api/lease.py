@@ -1,17 +1,18 @@
 """The Lease that lets only one reconciler act for a validator at a time.
 
-It also stores the highest provider block that any reconciler has acted upon, because every writer holds the Lease:
+It also stores the latest provider block that any reconciler has acted upon, because every writer holds the Lease:
 neither a crash nor a change of the host lets an older answer count.
 """
 
 import asyncio
 import contextlib
 import datetime
+import re
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from ics import errors, names
+from ics import errors, model, names
 from ics.cluster.api import client, kinds, lease_holder, requests
 from ics.cluster.api import errors as api_errors
 from ics.cosmos import times
@@ -135,15 +136,18 @@ class Lease:
         lease = await self._kube.find(kinds.LEASE, self._namespace, self._name)
         return lease is not None and self._is_of_another(lease.get("spec") or {})
 
-    async def acted_height(self, provider_chain_id: str) -> int:
-        """Return the height of this provider's newest block that any reconciler acted upon; 0: none."""
+    async def acted_block(self, provider_chain_id: str) -> model.ActedBlock | None:
+        """Return this provider's newest block that any reconciler acted upon; None: none."""
         lease = self._held or await self._kube.find(kinds.LEASE, self._namespace, self._name)
         acted = "" if lease is None else _annotations(lease).get(names.ACTED_HEIGHT, "")
-        return max(_height(acted, provider_chain_id), _height(self._acted, provider_chain_id))
+        recorded = [_block(text, provider_chain_id) for text in (acted, self._acted)]
+        # The later one, not the higher one: a height that was a lie is replaced by the block that refutes it.
+        return max(filter(None, recorded), key=lambda block: block.moment, default=None)
 
-    def record_height(self, provider_chain_id: str, height: int) -> None:
-        """Set the provider's height that is acted upon from now on; the next write stores it."""
-        self._acted = f"{provider_chain_id}@{height}"
+    def record_block(self, provider_chain_id: str, block: model.ActedBlock) -> None:
+        """Set the provider's block that is acted upon from now on; the next write stores it."""
+        moment = block.moment.astimezone(datetime.UTC).strftime(_FORMAT)
+        self._acted = f"{provider_chain_id}@{block.height}@{moment}"
 
     async def annotations(self) -> dict[str, str]:
         """Return the annotations of the Lease, empty if there is none."""
@@ -277,9 +281,11 @@ class Lease:
         return (await self._kube.send(requests.update(manifest, names.LOOP_MANAGER))).body
 
     def _own_annotations(self, lease: dict[str, Any]) -> dict[str, str]:
-        chain_id, _, height = self._acted.rpartition("@")
-        if not chain_id or _height(_annotations(lease).get(names.ACTED_HEIGHT, ""), chain_id) > int(height):
-            return {}  # the stored height is newer
+        chain_id = self._acted.rsplit("@", 2)[0]
+        own = _block(self._acted, chain_id)
+        stored = _block(_annotations(lease).get(names.ACTED_HEIGHT, ""), chain_id)
+        if own is None or (stored is not None and stored.moment > own.moment):
+            return {}  # the stored block is newer
         return {names.ACTED_HEIGHT: self._acted}
 
 
@@ -357,6 +363,12 @@ def _annotations(lease: dict[str, Any]) -> dict[str, str]:
     return dict(lease["metadata"].get("annotations") or {})
 
 
-def _height(text: str, provider_chain_id: str) -> int:
-    chain_id, _, height = text.rpartition("@")
-    return int(height) if chain_id == provider_chain_id and height.isdigit() else 0
+def _block(text: str, provider_chain_id: str) -> model.ActedBlock | None:
+    """Decode a recorded block, `CHAIN-ID@HEIGHT@TIME`; None if there is none of this chain, or it was edited."""
+    chain_id, height, moment = [*text.rsplit("@", 2), "", ""][:3]
+    if chain_id != provider_chain_id or not re.fullmatch(r"[0-9]{1,20}", height):
+        return None
+    try:
+        return model.ActedBlock(int(height), times.parse_time(moment))
+    except ValueError:
+        return None

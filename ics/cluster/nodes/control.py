@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from ics import errors, model, names
 from ics.cluster.api import client, kinds
 from ics.cluster.nodes import chain_queries, observe
-from ics.consumer import watchdog
+from ics.consumer import observed, removal, watchdog
 from ics.consumer.peers import updates
 from ics.manifests import objects
 
@@ -120,6 +120,21 @@ class Nodes:
             Permanent: the ConfigMap does not exist.
             Transient: the API server is unreachable.
         """
+        notes = {f"{names.WATCHDOG}{name}": text for name, text in watchdog.to_annotations(record).items()}
+        await self._annotate(namespace, notes, names.LOOP_MANAGER)
+
+    async def record_ending(self, namespace: str, seen: observed.EndingSeen | None) -> None:
+        """Record since when the provider's answers would end a node, or that they do not any more.
+
+        Raises:
+            Permanent: the ConfigMap of the node's peers does not exist.
+            Transient: the API server is unreachable.
+        """
+        notes = {} if seen is None else {names.ENDING_SEEN: removal.to_annotation(seen)}
+        await self._annotate(namespace, notes, names.ENDING_MANAGER)
+
+    async def _annotate(self, namespace: str, notes: Mapping[str, str], manager: str) -> None:
+        """Replace all annotations that this field manager has set on the ConfigMap of a node's peers."""
         await self._ensure_lease()
         config_map = await self._kube.find(kinds.CONFIG_MAP, namespace, names.PEERS, only_metadata=True)
         if config_map is None:
@@ -135,12 +150,9 @@ class Nodes:
                     "name": names.PEERS,
                     "namespace": namespace,
                     "uid": config_map["metadata"]["uid"],
-                    "annotations": {
-                        f"{names.WATCHDOG}{name}": text
-                        for name, text in watchdog.to_annotations(record).items()
-                    },
+                    "annotations": dict(notes),
                 },
             },
-            names.LOOP_MANAGER,
+            manager,
             only_metadata=True,
         )

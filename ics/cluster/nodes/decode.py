@@ -189,5 +189,5 @@ def error_text(error: Exception) -> str:
     if "no answer within" in text or "i/o timeout" in text or "deadline exceeded" in text:
         return NO_ANSWER
     if "its RPC answers" in text:
-        return text
+        return text[text.index("its RPC answers") :]
     return f"its RPC is unreachable: {_ADDRESS.sub('…', text)}"

@@ -10,7 +10,7 @@ from typing import Any
 from ics import errors, model, names
 from ics.cluster.nodes import decode
 from ics.cluster.state import node_records, relayer_record
-from ics.consumer import observed, watchdog
+from ics.consumer import observed, removal, watchdog
 from ics.consumer.peers import gateway_ports
 from ics.manifests import place_notes
 from ics.relayer import inputs
@@ -31,6 +31,7 @@ class _NamespaceState:
     has_workload: bool = False
     workload_place: str = ""
     is_ending: bool = False
+    ending_seen: observed.EndingSeen | None = None
     is_withheld: bool = False
     relaying: inputs.RelayingRecord | None = None
     jobs: dict[str, model.JobState] = field(default_factory=dict)
@@ -95,9 +96,9 @@ class _NamespaceState:
             self.namespace,
         )
 
-    def setup(self, config_map: str, deployment: str) -> inputs.Setup | None:
-        """Return the setup of a Hermes by the names of its ConfigMap and Deployment, or None without both."""
-        config, image = self.configs.get(config_map), self.images.get(deployment)
+    def setup(self, secret: str, deployment: str) -> inputs.Setup | None:
+        """Return the setup of a Hermes by the names of its Secret and Deployment, or None without both."""
+        config, image = self.configs.get(secret), self.images.get(deployment)
         return None if config is None or image is None else inputs.Setup(image, config)
 
 
@@ -106,6 +107,9 @@ class Relaying:
     """Complete objects of the relayers of all chains."""
 
     config_maps: Iterable[Item] = ()
+    """Records."""
+    configs: Iterable[Item] = ()
+    """Secrets with configs of Hermes."""
     jobs: Iterable[Item] = ()
     deployments: Iterable[Item] = ()
     pods: Iterable[Item] = ()
@@ -166,6 +170,8 @@ def memory(
             if item["metadata"]["name"] == names.WATERMARK:
                 state.watermark = node_records.watermark(item)
                 continue
+            notes = item["metadata"].get("annotations") or {}
+            state.ending_seen = removal.from_annotation(notes.get(names.ENDING_SEEN, ""))
             state.configured_peers = node_records.configured_peers(item)
             state.care = node_records.watchdog_record(item)
     copied = place_notes.copied_namespaces([*volumes, *secrets, *workloads])
@@ -181,14 +187,16 @@ def memory(
 
 def _add_relayers(relaying: Relaying, state_of: Callable[[Item], _NamespaceState]) -> None:
     for item in relaying.config_maps:
-        name, data = item["metadata"]["name"], item.get("data") or {}
-        if name in relayer_record.LOOP_MADE:
+        if item["metadata"]["name"] == names.RELAYER_NAME:
             state_of(item).has_relaying = True
-        if name == names.RELAYER_NAME:
             with state_of(item).read() as state:
                 state.relaying = relayer_record.parse(item)
-        elif "config.toml" in data:
-            state_of(item).configs[name] = data["config.toml"]
+    for item in relaying.configs:
+        name = item["metadata"]["name"]
+        if name in relayer_record.LOOP_MADE:
+            state_of(item).has_relaying = True
+        elif (config := relayer_record.config(item)) is not None:
+            state_of(item).configs[name] = config
     for item in relaying.jobs:
         state_of(item).jobs[item["metadata"]["name"]] = relayer_record.job_state(item)
         state_of(item).has_relaying = True
@@ -246,6 +254,7 @@ def _chain(namespaces: Sequence[_NamespaceState]) -> observed.ChainMemory:
             and mounted.volume_uid not in (None, state.volume_uid)
         ),
         is_ending=home.is_ending,
+        ending_seen=home.ending_seen,
         is_withheld=home.is_withheld,
         relayer=inputs.RelayerMemory(
             record=home.relaying,

@@ -66,7 +66,7 @@ class StateReader:
         return bool(item["metadata"]["namespace"] == self._gateway)
 
     async def load(self) -> observed.Memory:
-        """Read the state of all chains with ten concurrent lists, and which cluster it is.
+        """Read the state of all chains with eleven concurrent lists, and which cluster it is.
 
         Raises:
             Transient: the API server is unreachable.
@@ -93,6 +93,7 @@ class StateReader:
             listed(kinds.CONFIG_MAP, names.PEERS, names.WATERMARK, only_metadata=False),
             listed(kinds.CONFIG_MAP, names.GENESIS, only_metadata=False),
             listed(kinds.CONFIG_MAP, names.RELAYER, only_metadata=False),
+            listed(kinds.SECRET, names.RELAYER, only_metadata=False),
             listed(kinds.JOB, names.RELAYER_STEP, only_metadata=False),
             listed(kinds.DEPLOYMENT, names.HERMES, names.EVIDENCE, only_metadata=False),
             listed(kinds.POD, names.HERMES, names.EVIDENCE, names.RELAYER_STEP, only_metadata=False),

@@ -1,5 +1,6 @@
 """Decoders of a relayer's objects in the cluster: record, Jobs, Deployments and pods; pure."""
 
+import base64
 import datetime
 import json
 from collections.abc import Mapping
@@ -15,7 +16,7 @@ Item = Mapping[str, Any]
 JOB_NAME = "batch.kubernetes.io/job-name"
 """Label that Kubernetes sets on a Job's pods."""
 LOOP_MADE = (names.RELAYER_NAME, names.HERMES_CANDIDATE)
-"""ConfigMaps of the relayer that the loop creates; they are not part of the engines' set."""
+"""ConfigMap and Secret of the relayer that the loop creates; they are not part of the engines' set."""
 
 
 def to_data(wanted: inputs.RelayingRecord) -> dict[str, str]:
@@ -63,6 +64,14 @@ def parse(item: Item) -> inputs.RelayingRecord:
         raise errors.Permanent(
             f"{where}: invalid relayer record ({error!r}); delete this ConfigMap, so that it is created again"
         ) from None
+
+
+def config(item: Item) -> str | None:
+    """Return Hermes' config in a Secret; None if there is none, or it was edited into something else than text."""
+    try:
+        return base64.b64decode((item.get("data") or {})["config.toml"], validate=True).decode()
+    except (KeyError, ValueError):
+        return None
 
 
 def job_state(item: Item) -> model.JobState:

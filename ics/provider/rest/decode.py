@@ -40,7 +40,7 @@ def rpc_head(status: answers.Field) -> heads.Head:
     result = status["result"]
     return heads.Head(
         chain_id=result["node_info"]["network"].text(),
-        height=int(result["sync_info"]["latest_block_height"].text()),
+        height=result["sync_info"]["latest_block_height"].integer(),
         time=result["sync_info"]["latest_block_time"].time(),
     )
 

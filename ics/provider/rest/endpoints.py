@@ -1,8 +1,9 @@
 """Selection of the provider's endpoints of one stack, with fallback when one fails.
 
 A pass starts by requesting the newest block of all endpoints concurrently. It picks the first one in the order of
-the settings that belongs to the right chain and is not behind. If that one fails during the pass, the next one
-replaces it at the same height. Problems of the others are reported as conditions.
+the settings that belongs to the right chain, can be believed and is not behind. If that one fails during the pass, or
+answers something that is not the chain's own, the next one replaces it at the same height. Problems of the others are
+reported as conditions.
 """
 
 import asyncio
@@ -10,13 +11,14 @@ import datetime
 import ssl
 import urllib.parse
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 import httpx
 
-from ics import aio, errors
+from ics import aio, errors, model, proxies, web
 from ics.conditions import Condition
-from ics.config import settings, urls
+from ics.config import settings
+from ics.config.endpoint import Endpoint
 from ics.cosmos import answers
 from ics.provider import gateway, heads
 from ics.provider.rest import decode
@@ -32,7 +34,11 @@ _REST = "ics:provider.rest"
 _RPC = "ics:provider.rpc"
 _EXTENSIONS = {"timeout": httpx.Timeout(10.0, connect=3.0).as_dict()}
 _HEADERS = {"Accept": "application/json", "Accept-Encoding": "gzip", "User-Agent": "ics-operator"}
-_ProbeHead: TypeAlias = Callable[[str], Awaitable[heads.Head]]
+_COMPARE_EVERY = datetime.timedelta(minutes=10)
+"""Interval at which endpoints are compared by the hash of a block; a block may have several megabytes."""
+_COMPARE_SECONDS = 5.0
+_ProbeHead: TypeAlias = Callable[[Endpoint], Awaitable[heads.Head]]
+_T = TypeVar("_T")
 
 
 class Endpoints:
@@ -53,22 +59,33 @@ class Endpoints:
         self._transport = transport
         self._tls: ssl.SSLContext | None = None
         self._lanes = aio.ClientPool(in_flight, self._new_client)
-        self._picked: tuple[str, heads.Head] | None = None
-        self._switching = asyncio.Lock()
-        self._probes: dict[tuple[str, str], asyncio.Task[heads.Head]] = {}
-        self._problems: dict[tuple[str, str], errors.IcsError] = {}
+        self._picked: tuple[Endpoint, heads.Head] | None = None
+        self._usable: Mapping[Endpoint, heads.Head] = {}
+        self._outvoted: set[Endpoint] = set()
+        self._compared: dict[Endpoint, datetime.datetime] = {}
+        self._resting: dict[Endpoint, tuple[datetime.datetime, gateway.RateLimited]] = {}
+        self._probes: dict[tuple[str, Endpoint], asyncio.Task[heads.Head]] = {}
+        self._spares: dict[Endpoint, asyncio.Task[heads.Head]] = {}
+        """Looks of this pass at endpoints that may replace the picked one."""
+        self._problems: dict[tuple[str, Endpoint], errors.IcsError] = {}
 
     async def aclose(self) -> None:
         """Close the connections."""
-        for probe in self._probes.values():
+        probes = [*self._probes.values(), *self._spares.values()]
+        for probe in probes:
             probe.cancel()
-        await asyncio.gather(*self._probes.values(), return_exceptions=True)
+        await asyncio.gather(*probes, return_exceptions=True)
         await self._lanes.aclose()
 
     @property
-    def url(self) -> str:
+    def picked(self) -> Endpoint:
         """The picked endpoint."""
         return self._endpoint()[0]
+
+    @property
+    def others(self) -> tuple[Endpoint, ...]:
+        """The other endpoints that are usable in this pass, and that no majority contradicts."""
+        return tuple(url for url in self._usable if url != self.picked and url not in self._outvoted)
 
     @property
     def head(self) -> heads.Head:
@@ -83,44 +100,86 @@ class Endpoints:
         """Return the conditions of endpoints that are not needed now; their texts are stable."""
         rest, rpc = self._wrong(_REST, self._provider.rest), self._wrong(_RPC, self._provider.rpc)
         is_any_left = any((_RPC, url) not in self._problems for url in self._provider.rpc)
-        down = (
-            {} if is_any_left else {u: e for u, e in rpc.items() if not isinstance(e, errors.SettingsError)}
-        )
+        down = {} if is_any_left else {u: e for u, e in rpc if not isinstance(e, errors.SettingsError)}
         return (
-            *(heads.condition(_REST, url, error) for url, error in rest.items()),
-            *([heads.none_left(_RPC, down)] if down else []),
-            *(heads.condition(_RPC, url, error) for url, error in rpc.items() if url not in down),
+            *(heads.condition(_REST, str(url), error) for url, error in rest),
+            *([heads.none_left(_RPC, list(down.items()))] if down else []),
+            *(heads.condition(_RPC, str(url), error) for url, error in rpc if url not in down),
         )
 
-    def _wrong(self, key: str, listed: Sequence[str]) -> dict[str, errors.IcsError]:
-        """Return the problems of one setting's endpoints by URL without credentials."""
-        return {
-            urls.redacted(url): self._problems[key, url] for url in listed if (key, url) in self._problems
-        }
+    def _wrong(self, key: str, listed: Sequence[Endpoint]) -> list[tuple[Endpoint, errors.IcsError]]:
+        """Return the problems of one setting's endpoints."""
+        return [(url, self._problems[key, url]) for url in listed if (key, url) in self._problems]
 
-    async def open(self, floor: int = 0) -> heads.Head:
+    async def open(self, floor: model.ActedBlock | None = None) -> heads.Head:
         """Pick an endpoint and its newest committed height for all following queries.
 
         Args:
-            floor: height that an earlier pass acted upon; state before it is not used.
+            floor: block that an earlier pass acted upon; state before it is not used.
 
         Raises:
             SettingsError: all endpoints belong to another chain.
             Transient: no endpoint is usable: unreachable, broken, lagging or behind; the message lists all.
         """
-        self._picked = None
+        self._picked, self._spares, self._outvoted = None, {}, set()
         for remaining_tries in reversed(range(_BEHIND_TRIES)):
-            usable = await self._survey(_REST, self._provider.rest, self._head)
-            chosen = heads.choose(usable, floor)
+            self._usable = await self._believed(
+                await self._survey(_REST, self._provider.rest, self._head), floor
+            )
+            chosen = heads.choose(self._usable, floor)
             if chosen is not None:
                 self._picked = chosen
                 return chosen[1]
-            if not remaining_tries or not heads.is_about_to_come(usable, floor):
+            if not remaining_tries or not heads.is_about_to_come(self._usable, floor):
                 break
             await self._sleep(0.5)
+        least = 0 if floor is None else floor.height
         problems = [self._problems.get((_REST, url)) for url in self._provider.rest]
-        behind = [heads.behind(urls.redacted(url), head, floor) for url, head in usable.items()]
+        behind = [heads.behind(str(url), head, least) for url, head in self._usable.items()]
         raise heads.none_usable([*(problem for problem in problems if problem is not None), *behind])
+
+    async def _believed(
+        self, usable: Mapping[Endpoint, heads.Head], floor: model.ActedBlock | None
+    ) -> Mapping[Endpoint, heads.Head]:
+        """Return the endpoints whose newest blocks can be believed; record the reasons against the others."""
+        doubted = heads.doubts(usable, floor, self._provider.min_block_time)
+        for url, error in doubted.items():
+            self._problems[_REST, url] = error
+        left = {url: head for url, head in usable.items() if url not in doubted}
+        await self._compare(left)
+        return {url: head for url, head in left.items() if url not in self._outvoted}
+
+    def judge(self, claims: Mapping[Endpoint, object], what: str) -> None:
+        """Compare what endpoints say about the same; those that a majority contradicts are not used in this pass.
+
+        Args:
+            claims: in the order of preference.
+            what: how a contradicted one differs, such as `has another block`.
+        """
+        outvoted, disputed = heads.vote(claims)
+        self._outvoted |= outvoted
+        for url in outvoted | disputed:
+            self._problems[_REST, url] = heads.contradicted(url, what)
+        if self._picked is not None and self._picked[0] in outvoted:
+            self._picked = next(url for url in claims if url not in outvoted), self._picked[1]
+
+    async def _compare(self, usable: Mapping[Endpoint, heads.Head]) -> None:
+        """Compare endpoints by the hash of a block that all of them have."""
+        now = self._now()
+        if len(usable) < 2 or all(self._compared.get(url, now) > now for url in usable):
+            return
+        height = min(head.height for head in usable.values())
+        request = gateway.RestRequest(f"/cosmos/base/tendermint/v1beta1/blocks/{height}")
+        asked = {url: asyncio.ensure_future(self.at(url, request)) for url in usable}
+        try:
+            await asyncio.wait(asked.values(), timeout=_COMPARE_SECONDS)
+            hashes = {url: found for url, task in asked.items() if (found := _hash(task))}
+        finally:
+            for task in asked.values():
+                task.cancel()
+            await asyncio.gather(*asked.values(), return_exceptions=True)
+        self.judge(hashes, "has another block")
+        self._compared |= {url: now + _COMPARE_EVERY for url in usable if (_REST, url) not in self._problems}
 
     async def check_rpc(self) -> None:
         """Check that the RPC addresses, which the relayers use, do not belong to another chain.
@@ -136,7 +195,7 @@ class Endpoints:
         if isinstance(error, errors.SettingsError):
             raise error
 
-    async def rpc_head(self, url: str) -> heads.Head:
+    async def rpc_head(self, url: Endpoint) -> heads.Head:
         """Return the newest block of one RPC address after checking its chain and age.
 
         Raises:
@@ -146,86 +205,157 @@ class Endpoints:
         """
         return self._checked(decode.rpc_head(await self.at(url, _RPC_STATUS)), url, _RPC)
 
-    async def ask(self, request: gateway.RestRequest) -> answers.Field:
-        """Query the picked endpoint; if it fails, switch to the next usable one for the rest of the pass.
+    async def ask(
+        self, request: gateway.RestRequest, read: Callable[[answers.Field], _T] = lambda answer: answer
+    ) -> _T:
+        """Query the picked endpoint; if another one answers better, it replaces it for the rest of the pass.
+
+        The others are asked for every answer that is not the chain's own: none, a page of a proxy, one in another
+        format, or one without the state of this height.
+
+        Args:
+            request: the query.
+            read: decodes the answer.
 
         Raises:
+            Refused: the chain rejects the query.
+            Unclear: the endpoint works, but does not answer this one query, and no other endpoint does.
             Transient: no endpoint answers.
-            Permanent: the chain rejects the query, or an answer has an unexpected format.
+            Permanent: all endpoints answer, but none as the chain does.
         """
         while True:
-            url = self.url
+            url = self.picked
             try:
-                return await self.at(url, request)
-            except gateway.Failed:
-                raise  # the chain's own answer, which other endpoints would repeat
-            except errors.Transient as error:
-                await self._fall_back(url, error)
+                return read(await self.at(url, request))
+            except gateway.Refused:
+                raise
+            except errors.IcsError as error:
+                for other in self._provider.rest:
+                    if other == url or (_REST, other) in self._problems:
+                        continue
+                    try:
+                        answer = await self._instead(other, request, read)
+                    except errors.IcsError:
+                        continue
+                    self._replace(url, other, error)
+                    return answer
+                if self.picked == url:
+                    raise self._joint(url, error) from error
 
-    async def at(self, url: str, request: gateway.RestRequest) -> answers.Field:
+    async def _instead(
+        self, other: Endpoint, request: gateway.RestRequest, read: Callable[[answers.Field], _T]
+    ) -> _T:
+        """Send a query to an endpoint that may replace the picked one; raises as `at`."""
+        if other not in self._spares:
+            self._spares[other] = asyncio.ensure_future(self._head(other))
+            self._spares[other].add_done_callback(_retrieve_exception)
+        try:
+            head = await asyncio.shield(self._spares[other])
+            if head.height < self.head.height:
+                raise heads.behind(str(other), head, self.head.height)
+            return read(await self.at(other, request))
+        except (gateway.Failed, heads.Behind):
+            raise  # this query fails, but others may succeed
+        except errors.Transient as error:
+            self._problems[_REST, other] = error
+            raise
+
+    def _replace(self, url: Endpoint, other: Endpoint, error: errors.IcsError) -> None:
+        current, head = self._endpoint()
+        if current == url:  # no concurrent query has switched already
+            self._problems[_REST, url] = error
+            self._picked = other, head
+
+    def _joint(self, url: Endpoint, error: errors.IcsError) -> errors.IcsError:
+        """Return the error of a query that no endpoint answers: permanent only if no endpoint may answer it later."""
+        if isinstance(error, errors.Transient):
+            return error
+        others = [self._problems.get((_REST, other)) for other in self._provider.rest if other != url]
+        if not any(isinstance(problem, errors.Transient) for problem in others):
+            return error
+        kind = errors.Transient if isinstance(error, gateway.Foreign) else gateway.Unclear
+        return kind(f"{error}; no other endpoint is usable now")
+
+    async def at(self, url: Endpoint, request: gateway.RestRequest) -> answers.Field:
         """Send one request to an endpoint; all requests pass through here.
 
         Raises:
             Transient, Permanent: as `gateway.read`.
         """
+        rest = self._resting.get(url)
+        if rest is not None and rest[0] > self._now():
+            raise rest[1]
         headers = {} if request.height is None else {gateway.HEIGHT_HEADER: str(request.height)}
-        query = f"?{urllib.parse.urlencode(request.params)}" if request.params else ""
+        query = urllib.parse.urlencode(request.params)
         try:
             # If the client built the request, it would parse the URL three times, a third of the CPU time.
             http_request = httpx.Request(
-                "GET", url + request.path + query, headers=_HEADERS | headers, extensions=_EXTENSIONS
+                "GET",
+                url.address(request.path, query),
+                headers=_HEADERS | url.header_values() | headers,
+                extensions=_EXTENSIONS,
             )
             async with self._lanes.take() as client:
-                response = await client.send(http_request)
-        except httpx.TimeoutException:
-            raise errors.Transient(f"{urls.redacted(url)}: timeout of {request}") from None
+                response = await web.exchange(client, http_request, web.ANSWER)
+        except TimeoutError:
+            raise errors.Transient(f"{url}: timeout of {request}") from None
         except httpx.TransportError as error:
-            text = gateway.one_line(str(error)) or type(error).__name__
-            raise errors.Transient(f"{urls.redacted(url)}: unreachable: {text}") from None
+            text = gateway.one_line(url.hide(str(error))) or type(error).__name__
+            raise errors.Transient(f"{url}: unreachable: {text}") from None
+        except web.Unacceptable as error:
+            raise errors.Transient(f"{url}: {request}: {error}") from None
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            text = gateway.one_line(str(error)) or type(error).__name__
-            raise errors.Permanent(f"{urls.redacted(url)}: {request}: {text}") from None
-        answer = gateway.read(request, url, response.status_code, response.content)
+            text = gateway.one_line(url.hide(str(error))) or type(error).__name__
+            raise errors.Permanent(f"{url}: {request}: {text}") from None
+        try:
+            answer = gateway.read(
+                request, url, response.status, response.body, response.headers.get("retry-after", "")
+            )
+        except gateway.RateLimited as error:
+            if error.seconds is not None:
+                self._resting[url] = self._now() + datetime.timedelta(seconds=error.seconds), error
+            raise
         return answers.Field(str(request), answer)
 
-    async def check_chain(self, url: str, key: str) -> None:
+    async def check_chain(self, url: Endpoint, key: str) -> None:
         """Check that an endpoint belongs to the right chain; its newest block may be old.
 
         Raises:
             SettingsError: another chain id.
             Transient: no answer.
         """
-        heads.check_chain(await self._newest(url), urls.redacted(url), key, self._provider)
+        heads.check_chain(await self.newest(url), str(url), key, self._provider)
 
     def _new_client(self) -> httpx.AsyncClient:
         # Creating a TLS context takes longer than a query, so all clients share one.
         self._tls = self._tls or httpx.create_ssl_context()
-        return httpx.AsyncClient(transport=self._transport, verify=self._tls)
+        return proxies.new_client(transport=self._transport, verify=self._tls)
 
     # -- probes of the endpoints -------------------------------------------------------------------
 
-    def _endpoint(self) -> tuple[str, heads.Head]:
+    def _endpoint(self) -> tuple[Endpoint, heads.Head]:
         if self._picked is None:
             raise errors.Transient("no endpoint of the provider is picked yet; call open() first")
         return self._picked
 
-    async def _newest(self, url: str) -> heads.Head:
+    async def newest(self, url: Endpoint) -> heads.Head:
+        """Return the newest block of one endpoint as it is; raises as `at`."""
         async with aio.task_group() as group:
             node = group.create_task(self.at(url, _NODE))
             status = group.create_task(self.at(url, _STATUS))
         return decode.head(node.result(), status.result())
 
-    async def _head(self, url: str) -> heads.Head:
-        return self._checked(await self._newest(url), url, _REST)
+    async def _head(self, url: Endpoint) -> heads.Head:
+        return self._checked(await self.newest(url), url, _REST)
 
-    def _checked(self, head: heads.Head, url: str, key: str) -> heads.Head:
-        heads.check_chain(head, urls.redacted(url), key, self._provider)
-        heads.check_lag(head, urls.redacted(url), self._now(), self._provider)
+    def _checked(self, head: heads.Head, url: Endpoint, key: str) -> heads.Head:
+        heads.check_chain(head, str(url), key, self._provider)
+        heads.check_lag(head, str(url), self._now(), self._provider)
         return head
 
     async def _survey(
-        self, key: str, listed: Sequence[str], probe_head: _ProbeHead, *, is_needed: bool = True
-    ) -> Mapping[str, heads.Head]:
+        self, key: str, listed: Sequence[Endpoint], probe_head: _ProbeHead, *, is_needed: bool = True
+    ) -> Mapping[Endpoint, heads.Head]:
         """Return the newest blocks of all usable endpoints, in the order of the settings.
 
         An endpoint that failed last time is not awaited if another endpoint answers or none is needed; its probe
@@ -244,7 +374,7 @@ class Endpoints:
             await asyncio.wait(pending, timeout=GRACE)
         usable = {}
         for url, probe in probes.items():
-            error = probe.exception() if probe.done() else heads.silent(urls.redacted(url), GRACE)
+            error = probe.exception() if probe.done() else heads.silent(str(url), GRACE)
             if error is None:
                 usable[url] = probe.result()
                 self._problems.pop((key, url), None)
@@ -253,30 +383,6 @@ class Endpoints:
             else:
                 raise error
         return usable
-
-    async def _fall_back(self, url: str, error: errors.IcsError) -> None:
-        """Switch to another endpoint for the rest of the pass.
-
-        Raises:
-            IcsError: the given error, if no other endpoint is usable and has reached the height.
-        """
-        async with self._switching:
-            current, head = self._endpoint()
-            if current != url:
-                return  # a concurrent query has switched already
-            for other in self._provider.rest:
-                if other == url or (_REST, other) in self._problems:
-                    continue
-                try:
-                    candidate = await self._head(other)
-                except errors.IcsError as problem:
-                    self._problems[_REST, other] = problem
-                    continue
-                if candidate.height >= head.height:
-                    self._problems[_REST, url] = error
-                    self._picked = other, head
-                    return
-        raise error
 
 
 def _retrieve_exception(probe: asyncio.Task[heads.Head]) -> None:
@@ -293,3 +399,13 @@ async def _first_usable(probes: Iterable[asyncio.Task[heads.Head]]) -> bool:
         if any(probe.exception() is None for probe in done):
             return True
     return False
+
+
+def _hash(task: asyncio.Task[answers.Field]) -> str:
+    """Return the hash in an endpoint's answer about a block; empty if it does not say."""
+    if not task.done() or task.cancelled() or isinstance(task.exception(), errors.IcsError):
+        return ""
+    try:
+        return task.result()["block_id"]["hash"].text()
+    except answers.MalformedAnswer:
+        return ""

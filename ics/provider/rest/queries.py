@@ -4,16 +4,16 @@ import asyncio
 import contextlib
 import dataclasses
 import datetime
-import functools
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from types import TracebackType
-from typing import Any, Self, TypeAlias, TypeVar
+from typing import Any, Protocol, Self, TypeAlias, TypeVar
 
 import httpx
 
 from ics import aio, errors, model
 from ics.conditions import Condition
 from ics.config import settings
+from ics.config.endpoint import Endpoint
 from ics.cosmos import answers, gas_prices, genesis
 from ics.provider import gateway, heads
 from ics.provider.rest import decode, endpoints, gas_price, queued_terms, stopped_at
@@ -26,10 +26,36 @@ _CAN_BE_JOINED = frozenset({model.Phase.REGISTERED, model.Phase.INITIALIZED, mod
 GENESIS_TRIES = 5
 """Number of times a pass requests the genesis of a chain that was just launched."""
 _GENESIS_PAUSE = 2.0
+_WITNESS_SECONDS = 3.0
+"""Time in which another endpoint must say the same about the chains, or does not count."""
 _MOST_PAGES = 1000
 """Pages of one list; of an endpoint that always names a next one, the rest is not asked for."""
 _Item = TypeVar("_Item")
-_Ask: TypeAlias = Callable[[gateway.RestRequest], Awaitable[answers.Field]]
+
+
+class _Ask(Protocol):
+    """Sends a query, and decodes its answer."""
+
+    async def __call__(self, request: gateway.RestRequest, read: Callable[[answers.Field], _Item]) -> _Item:
+        """Return the decoded answer."""
+        ...
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Part:
+    """What an endpoint says about a chain and this validator's part in it."""
+
+    phase: model.Phase
+    is_opted_in: bool
+    key: bytes | None
+
+
+def _part_of(consumer: model.Consumer, own: model.Validator | None) -> _Part:
+    detail = consumer.detail
+    if detail is None or own is None:
+        return _Part(consumer.summary.phase, False, None)
+    is_opted_in = own.consensus_address in detail.opted_in
+    return _Part(consumer.summary.phase, is_opted_in, detail.own_consumer_address)
 
 
 class Queries:
@@ -64,6 +90,7 @@ class Queries:
         self._sleep = sleep
         self._page_size = page_size
         self._genesis_tries = genesis_tries
+        self._own: model.Validator | None = None
         self.endpoints = endpoints.Endpoints(provider, now, transport, sleep, in_flight)
 
     async def __aenter__(self) -> Self:
@@ -78,7 +105,7 @@ class Queries:
         """Close the connections."""
         await self.endpoints.aclose()
 
-    async def open(self, floor: int = 0) -> heads.Head:
+    async def open(self, floor: model.ActedBlock | None = None) -> heads.Head:
         """Pick an endpoint and the height of all following queries; see `endpoints.Endpoints.open`."""
         return await self.endpoints.open(floor)
 
@@ -102,11 +129,14 @@ class Queries:
             Transient: the endpoint is unreachable or failing.
             Permanent: an answer has an unexpected format.
         """
-        head = self.endpoints.head
+        head, picked = self.endpoints.head, self.endpoints.picked
         async with aio.task_group() as group:
+            listing = group.create_task(self._agreed_chains(head.height))
             staking = group.create_task(self._validators_and_own(head, operator_address))
-            chains = group.create_task(self._chains(head.height))
         validators, own, must_validate = staking.result()
+        if self.endpoints.picked != picked:  # what a contradicted endpoint says does not count
+            validators, own, must_validate = await self._validators_and_own(head, operator_address)
+        self._own = own
         problems: dict[str, str] = {}
 
         async def consumer(summary: model.ConsumerSummary) -> model.Consumer:
@@ -114,7 +144,7 @@ class Queries:
                 return model.Consumer(summary)
             try:
                 return model.Consumer(summary, await self._detail(head.height, summary, own))
-            except (errors.Permanent, gateway.Failed) as error:
+            except (errors.Permanent, gateway.Failed, gateway.Unclear) as error:
                 # The endpoint works and only this chain cannot be read, so the other chains continue.
                 problems[summary.consumer_id] = str(error)
                 return model.Consumer(summary)
@@ -125,7 +155,7 @@ class Queries:
                 return model.Consumer(summary)
 
         async with aio.task_group() as group:
-            consumers = [group.create_task(consumer(summary)) for summary in chains.result()]
+            consumers = [group.create_task(consumer(summary)) for summary in listing.result()]
         return model.Snapshot(
             chain_id=head.chain_id,
             height=head.height,
@@ -135,6 +165,41 @@ class Queries:
             must_validate=must_validate,
             problems={consumer_id: problems[consumer_id] for consumer_id in sorted(problems)},
         )
+
+    async def dissent(self, consumer_id: str, snapshot: model.Snapshot) -> tuple[str, ...]:
+        """Ask every other reachable endpoint about one chain, each at its own newest height.
+
+        Args:
+            consumer_id: the chain.
+            snapshot: what the picked endpoint says.
+
+        Returns:
+            The endpoints, without credentials, that say something else about the chain's phase, about whether this
+            validator has opted in, or about its key.
+        """
+        said = next(one for one in snapshot.consumers if one.summary.consumer_id == consumer_id)
+
+        async def contradicts(other: Endpoint) -> bool:
+            try:
+                return await self._part(other, said) != _part_of(said, self._own)
+            except errors.IcsError:
+                return False  # it is not reachable now
+
+        others = self.endpoints.others
+        found = await asyncio.gather(*map(contradicts, others))
+        return tuple(str(other) for other, is_other in zip(others, found, strict=True) if is_other)
+
+    async def _part(self, other: Endpoint, said: model.Consumer) -> "_Part | None":
+        """Return what an endpoint says about a chain and this validator's part in it; None: it has no such chain."""
+        ask, height = self._asking(other), (await self.endpoints.newest(other)).height
+        chains = await self._pages(ask, f"{_CCV}/consumer_chains/0", height, decode.consumer_chains)
+        summary = next((c for c in chains if c.consumer_id == said.summary.consumer_id), None)
+        if summary is None or self._own is None:
+            return None
+        detail = None
+        if said.detail is not None and summary.phase is said.summary.phase:
+            detail = await self._detail(height, summary, self._own, ask)
+        return _part_of(model.Consumer(summary, detail), self._own)
 
     async def is_key_used(self, consumer_id: str, consumer_address: str) -> bool:
         """Return whether a consumer key is assigned on a chain, or was within the unbonding period.
@@ -149,7 +214,17 @@ class Queries:
         """
         path = f"{_CCV}/validator_provider_addr/{consumer_id}/{consumer_address}"
         request = gateway.RestRequest(path, height=self.endpoints.head.height)
-        return decode.is_key_used(await self.endpoints.ask(request))
+        if not await self.endpoints.ask(request, decode.is_key_used):
+            return False
+
+        async def confirms(other: Endpoint) -> bool:
+            try:
+                return decode.is_key_used(await self.endpoints.at(other, request))
+            except errors.IcsError:
+                return True  # it is not reachable, or does not have this height
+
+        # One endpoint alone could keep this validator from every key. The chain itself refuses one that is used.
+        return all(await asyncio.gather(*map(confirms, self.endpoints.others)))
 
     async def slashing_params(self) -> model.SlashingParams:
         """Read the penalties of the provider's own slashing module.
@@ -160,7 +235,7 @@ class Queries:
         """
         request = gateway.RestRequest("/cosmos/slashing/v1beta1/params", height=self.endpoints.head.height)
         with _without_height(request):
-            return decode.slashing_params(await self.endpoints.ask(request))
+            return await self.endpoints.ask(request, decode.slashing_params)
 
     async def queued_terms(self, consumer_id: str) -> model.InfractionParameters:
         """Read the infraction parameters that the owner of a launched chain has queued; without any, both are None.
@@ -171,7 +246,7 @@ class Queries:
         """
         request = queued_terms.request(consumer_id, self.endpoints.head.height)
         with _without_height(request):
-            return queued_terms.decode(await self.endpoints.ask(request), request)
+            return await self.endpoints.ask(request, lambda answer: queued_terms.decode(answer, request))
 
     async def gas_price(self) -> gas_prices.GasPrice:
         """Read the price of a unit of gas that the provider asks for now.
@@ -188,7 +263,7 @@ class Queries:
             asked = await gas_price.read(self.endpoints.ask, bounds.denom)
             if asked.amount <= bounds.ceiling:
                 return asked
-            others = [url for url in self._provider.rest if url != self.endpoints.url]
+            others = [url for url in self._provider.rest if url != self.endpoints.picked]
             found = await asyncio.gather(*(self._gas_price_at(url) for url in others))
         except errors.SettingsError as error:
             raise errors.SettingsError(
@@ -196,7 +271,7 @@ class Queries:
             ) from error
         return min([asked, *(one for one in found if one is not None)], key=lambda one: one.amount)
 
-    async def _gas_price_at(self, url: str) -> gas_prices.GasPrice | None:
+    async def _gas_price_at(self, url: Endpoint) -> gas_prices.GasPrice | None:
         """Return the price that one endpoint claims, None if it is not usable."""
         try:
             await self.endpoints.check_chain(url, "ics:provider.rest")
@@ -232,15 +307,18 @@ class Queries:
     ) -> list[_Item]:
         items: list[_Item] = []
         params = {"pagination.limit": str(self._page_size)}
+
+        def read(answer: answers.Field) -> tuple[list[_Item], str]:
+            page, key = decode_items(answer), answers.next_key(answer)
+            if key and (not page or params.get("pagination.key") == key):
+                answer["pagination"]["next_key"].fail("the key of a page with new items")
+            return page, key
+
         for _ in range(_MOST_PAGES):
-            answer = await ask(gateway.RestRequest(path, params, height))
-            page = decode_items(answer)
+            page, key = await ask(gateway.RestRequest(path, params, height), read)
             items += page
-            key = answers.next_key(answer)
             if not key:
                 return items
-            if not page or params.get("pagination.key") == key:
-                answer["pagination"]["next_key"].fail("the key of a page with new items")
             params = {**params, "pagination.key": key}
         raise errors.Permanent(
             f"{path}: the list does not end after {_MOST_PAGES} pages of {self._page_size}; the endpoint is broken"
@@ -256,6 +334,27 @@ class Queries:
             self.endpoints.ask, f"{_CCV}/consumer_chains/0", height, decode.consumer_chains
         )
 
+    async def _agreed_chains(self, height: int) -> list[model.ConsumerSummary]:
+        """Return the list of chains that most of the usable endpoints have at this height.
+
+        One that says something else about a chain would keep this validator from joining or launching it in time.
+        """
+
+        async def listed(other: Endpoint) -> list[model.ConsumerSummary] | None:
+            try:
+                async with asyncio.timeout(_WITNESS_SECONDS):
+                    path = f"{_CCV}/consumer_chains/0"
+                    return await self._pages(self._asking(other), path, height, decode.consumer_chains)
+            except (errors.IcsError, TimeoutError):
+                return None  # it is not reachable, or does not have this height
+
+        others = self.endpoints.others
+        own, *theirs = await asyncio.gather(self._chains(height), *map(listed, others))
+        claims = {self.endpoints.picked: own} | dict(zip(others, theirs, strict=True))
+        claims = {url: claims[url] for url in self._provider.rest if claims.get(url) is not None}
+        self.endpoints.judge(claims, "says something else about the consumer chains")
+        return claims.get(self.endpoints.picked, own)
+
     async def _validators_and_own(
         self, head: heads.Head, operator_address: str
     ) -> tuple[list[model.Validator], model.Validator, frozenset[str]]:
@@ -267,39 +366,47 @@ class Queries:
                 f"{head.height}); check the address, or create the validator first"
             )
         path = f"{_CCV}/consumer_chains_per_validator/{own.consensus_address}"
-        must = decode.consumer_ids(await self.endpoints.ask(gateway.RestRequest(path, height=head.height)))
+        must = await self.endpoints.ask(gateway.RestRequest(path, height=head.height), decode.consumer_ids)
         return validators, own, must
 
     async def _detail(
-        self, height: int, summary: model.ConsumerSummary, own: model.Validator
+        self, height: int, summary: model.ConsumerSummary, own: model.Validator, send: _Ask | None = None
     ) -> model.ConsumerDetail:
         chain_id, phase = summary.consumer_id, summary.phase
 
-        def ask(path: str) -> Coroutine[Any, Any, answers.Field]:
-            return self.endpoints.ask(gateway.RestRequest(f"{_CCV}/{path}", height=height))
+        def ask(path: str, read: Callable[[answers.Field], _Item]) -> Coroutine[Any, Any, _Item]:
+            return (send or self.endpoints.ask)(gateway.RestRequest(f"{_CCV}/{path}", height=height), read)
 
         async def opted_in() -> frozenset[str]:
             if phase not in _CAN_BE_JOINED:  # the chain rejects this query in other phases
                 return frozenset()
-            return decode.opted_in(await ask(f"opted_in_validators/{chain_id}"))
+            return await ask(f"opted_in_validators/{chain_id}", decode.opted_in)
 
         async def validators() -> tuple[model.ConsumerValidator, ...]:
             if phase not in _CAN_BE_JOINED:  # STOPPED returns none, DELETED an empty forecast
                 return ()
-            return decode.consumer_validators(await ask(f"consumer_validators/{chain_id}"))
+            return await ask(f"consumer_validators/{chain_id}", decode.consumer_validators)
 
         async def own_address() -> bytes | None:
-            answer = await ask(f"validator_consumer_addr/{chain_id}/{own.consensus_address}")
-            return decode.consumer_address(answer)
+            path = f"validator_consumer_addr/{chain_id}/{own.consensus_address}"
+            return await ask(path, decode.consumer_address)
+
+        def alone(answer: answers.Field) -> model.ConsumerDetail:
+            return decode.consumer_detail(answer, frozenset(), (), None)
 
         async with aio.task_group() as group:
-            chain = group.create_task(ask(f"consumer_chain/{chain_id}"))
+            chain = group.create_task(ask(f"consumer_chain/{chain_id}", alone))
             members = group.create_task(opted_in())
             forecast = group.create_task(validators())
             address = group.create_task(own_address())
             stop = group.create_task(self._stopped_at(height, summary))
-        detail = decode.consumer_detail(chain.result(), members.result(), forecast.result(), address.result())
-        return dataclasses.replace(detail, stopped_at=stop.result())
+        return dataclasses.replace(
+            chain.result(),
+            opted_in=members.result(),
+            validators=forecast.result(),
+            own_consumer_address=address.result(),
+            stopped_at=stop.result(),
+        )
 
     async def _stopped_at(self, height: int, summary: model.ConsumerSummary) -> datetime.datetime | None:
         """Return when a chain was stopped, or None if it was not or the endpoint does not serve its store."""
@@ -323,7 +430,7 @@ class Queries:
         request = gateway.RestRequest(f"{_CCV}/consumer_genesis/{consumer_id}")
         for remaining_tries in reversed(range(self._genesis_tries)):
             try:
-                return decode.genesis_state(await self.endpoints.ask(request))
+                return await self.endpoints.ask(request, decode.genesis_state)
             except gateway.NotFound as error:
                 if not remaining_tries:
                     raise errors.Transient(f"consumer {consumer_id} has no genesis yet: {error}") from error
@@ -332,7 +439,7 @@ class Queries:
 
     async def _validators_at(self, height: int) -> Sequence[model.Validator] | None:
         """Return all validators in the state after a past block, or None if every endpoint has pruned it."""
-        provider, url = self._provider, self.endpoints.url
+        provider, url = self._provider, self.endpoints.picked
         others = [(other, "ics:provider.rest") for other in provider.rest if other != url]
         archives = [(other, "ics:provider.archive_rest") for other in provider.archive_rest]
         problems: list[str] = []
@@ -340,7 +447,7 @@ class Queries:
             try:
                 if candidate != url:  # open() has checked the picked endpoint
                     await self.endpoints.check_chain(candidate, key)
-                return await self._validators(functools.partial(self.endpoints.at, candidate), height)
+                return await self._validators(self._asking(candidate), height)
             except gateway.Pruned:
                 continue
             except errors.SettingsError:
@@ -351,6 +458,14 @@ class Queries:
             # An endpoint that may still have the height did not answer, which does not mean pruned.
             raise errors.Transient(f"state after block {height} is not available: {'; '.join(problems)}")
         return None
+
+    def _asking(self, url: Endpoint) -> _Ask:
+        """Return what asks one endpoint only."""
+
+        async def ask(request: gateway.RestRequest, read: Callable[[answers.Field], _Item]) -> _Item:
+            return read(await self.endpoints.at(url, request))
+
+        return ask
 
 
 @contextlib.contextmanager

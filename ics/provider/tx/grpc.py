@@ -4,24 +4,37 @@ cosmpy is imported when a `Ledger` is created, so that a pass without a transact
 transactions are used, but not its `LedgerClient`, whose calls have no deadline and which lacks the node service.
 """
 
+import contextlib
 import datetime
-import urllib.parse
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from ics import errors, model
-from ics.config import settings, urls
+from ics.config import settings
+from ics.config.endpoint import Endpoint
 from ics.cosmos import canonical_json
 from ics.keys import derivation
 from ics.provider import gateway, heads
-from ics.provider.tx import messages, signers
+from ics.provider.tx import channels, messages, signers
 
 CALL_SECONDS = 10.0
 """Deadline of one call in seconds."""
 
 _SEND = messages.TYPES[model.TopUp]
-_BUSY = frozenset({"CANCELLED", "DEADLINE_EXCEEDED", "RESOURCE_EXHAUSTED", "UNAVAILABLE"})
+_NOT_ANSWERED = frozenset(
+    {
+        "CANCELLED",
+        "DEADLINE_EXCEEDED",
+        "RESOURCE_EXHAUSTED",
+        "UNAVAILABLE",
+        "PERMISSION_DENIED",
+        "UNAUTHENTICATED",
+    }
+)
+"""Codes that no application of a chain answers: the endpoint is down, overloaded, or refuses this client."""
+_FOREIGN = re.compile(r"http2 header with status|content-type|http status|trying to connect an http1")
 
 
 class Unanswered(errors.Transient):
@@ -83,7 +96,7 @@ class Ledger:
 
     def __init__(
         self,
-        url: str,
+        url: Endpoint,
         provider: settings.ProviderSettings,
         authority: signers.TxAuthority,
         account: derivation.Account,
@@ -91,7 +104,7 @@ class Ledger:
         """Import cosmpy and initialize without sending requests.
 
         Args:
-            url: `http://HOST:PORT` or `https://HOST:PORT` of the gRPC server.
+            url: the gRPC server.
             provider: chain id and gas price.
             authority: principal, signer and fee granter of the transactions.
             account: the signing account.
@@ -113,7 +126,7 @@ class Ledger:
         key = keypairs.PrivateKey(account.private_key.reveal())
         self._wallet = wallet.LocalWallet(key, prefix=authority.prefix)
         self.address = str(self._wallet.address())
-        stubs = channel(url)
+        stubs = channels.open_channel(url)
         self._auth, self._bank = auth.QueryStub(stubs), bank.QueryStub(stubs)
         self._node, self._tendermint = node.ServiceStub(stubs), tendermint.ServiceStub(stubs)
         self._authz, self._feegrant = authz.QueryStub(stubs), feegrant.QueryStub(stubs)
@@ -124,9 +137,7 @@ class Ledger:
         from cosmpy.protos.cosmos.base.tendermint.v1beta1 import query_pb2
 
         info = self._call(self._tendermint.GetNodeInfo, query_pb2.GetNodeInfoRequest())
-        status = self._status()
-        moment = datetime.datetime.fromtimestamp(status.timestamp.seconds, datetime.UTC)
-        return heads.Head(info.default_node_info.network, status.height, moment.isoformat())
+        return head_of(info, self._status(), self.url)
 
     def height(self) -> int:
         """Return the newest committed height."""
@@ -154,7 +165,8 @@ class Ledger:
         from cosmpy.protos.cosmos.bank.v1beta1 import query_pb2
 
         request = query_pb2.QueryBalanceRequest(address=address, denom=self._denom)
-        return int(self._call(self._bank.Balance, request).balance.amount)
+        with self._decoding():
+            return int(self._call(self._bank.Balance, request).balance.amount)
 
     def granted_types(self) -> frozenset[str]:
         """Return the type URLs of the messages that the principal allows the signer to send (authz)."""
@@ -162,11 +174,12 @@ class Ledger:
 
         request = query_pb2.QueryGrantsRequest(granter=self._party.principal, grantee=self.address)
         type_urls = set()
-        for grant in self._of_module("authz", self._authz.Grants, request).grants:
-            if grant.authorization.type_url.endswith(".SendAuthorization"):
-                type_urls.add(_SEND)
-            elif grant.authorization.Is(authz_pb2.GenericAuthorization.DESCRIPTOR):
-                type_urls.add(authz_pb2.GenericAuthorization.FromString(grant.authorization.value).msg)
+        with self._decoding():
+            for grant in self._of_module("authz", self._authz.Grants, request).grants:
+                if grant.authorization.type_url.endswith(".SendAuthorization"):
+                    type_urls.add(_SEND)
+                elif grant.authorization.Is(authz_pb2.GenericAuthorization.DESCRIPTOR):
+                    type_urls.add(authz_pb2.GenericAuthorization.FromString(grant.authorization.value).msg)
         return frozenset(type_urls)
 
     def allowance(self) -> signers.Allowance | None:
@@ -183,7 +196,8 @@ class Ledger:
         allowance = answer.allowance.allowance
         if not allowance.Is(feegrant_pb2.AllowedMsgAllowance.DESCRIPTOR):
             return signers.Allowance(None)
-        limited = feegrant_pb2.AllowedMsgAllowance.FromString(allowance.value)
+        with self._decoding():
+            limited = feegrant_pb2.AllowedMsgAllowance.FromString(allowance.value)
         return signers.Allowance(frozenset(limited.allowed_messages))
 
     def sign(self, draft: Draft) -> Signed:
@@ -226,7 +240,9 @@ class Ledger:
         request = service_pb2.BroadcastTxRequest(
             tx_bytes=signed.raw, mode=service_pb2.BroadcastMode.BROADCAST_MODE_SYNC
         )
-        return _verdict(self._call(self._txs.BroadcastTx, request).tx_response)
+        answer = self._call(self._txs.BroadcastTx, request)
+        with self._decoding():
+            return _verdict(answer.tx_response)
 
     def find(self, tx_hash: str) -> TxResult | None:
         """Return the result of an included transaction, or None if the endpoint has not indexed it.
@@ -240,7 +256,18 @@ class Ledger:
             answer = self._call(self._txs.GetTx, service_pb2.GetTxRequest(hash=tx_hash), names_url=False)
         except gateway.NotFound:
             return None
-        return _verdict(answer.tx_response)
+        with self._decoding():
+            return _verdict(answer.tx_response)
+
+    @contextlib.contextmanager
+    def _decoding(self) -> Iterator[None]:
+        """Turn an answer that is not as the chain's into `Unanswered`."""
+        from google.protobuf import message
+
+        try:
+            yield
+        except (ValueError, KeyError, message.DecodeError):
+            raise Unanswered(f"{self.url}: an answer has an unexpected format") from None
 
     def _of_module(self, module: str, method: Callable[..., Any], request: Any) -> Any:
         """Query a module that some provider chains lack (interchain-security-pd has neither authz nor feegrant)."""
@@ -262,23 +289,30 @@ class Ledger:
             return method(request, timeout=CALL_SECONDS)
         except grpc.RpcError as error:
             name = error.code().name
-            text = gateway.one_line(error.details() or name)
-            if names_url or name in _BUSY:
-                text = f"{urls.redacted(self.url)}: {text}"
-            if name in _BUSY:
+            text = gateway.one_line(self.url.hide(error.details() or name))
+            if names_url or name in _NOT_ANSWERED:
+                text = f"{self.url}: {text}"
+            if name in _NOT_ANSWERED or is_foreign(text):
                 raise Unanswered(text) from None
             raise (gateway.NotFound if name == "NOT_FOUND" else gateway.Refused)(text) from None
 
 
-def channel(url: str) -> Any:
-    """Open a gRPC channel to an `http://` or `https://` address."""
-    import grpc
+def head_of(info: Any, status: Any, url: Endpoint) -> heads.Head:
+    """Decode the answers of `GetNodeInfo` and of the node service's `Status`.
 
-    parts = urllib.parse.urlsplit(url)
-    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
-    if parts.scheme == "https":
-        return grpc.secure_channel(f"{host}:{parts.port or 443}", grpc.ssl_channel_credentials())
-    return grpc.insecure_channel(f"{host}:{parts.port or 80}")
+    Raises:
+        Unanswered: the time is not one.
+    """
+    try:
+        moment = datetime.datetime.fromtimestamp(status.timestamp.seconds, datetime.UTC)
+    except (ValueError, OverflowError, OSError):
+        raise Unanswered(f"{url}: its newest block has an impossible time") from None
+    return heads.Head(info.default_node_info.network, int(status.height), moment.isoformat())
+
+
+def is_foreign(text: str) -> bool:
+    """Return whether a gRPC error says that the server's answer is not gRPC, such as a page of a proxy."""
+    return _FOREIGN.search(text.lower()) is not None
 
 
 def _verdict(response: Any) -> TxResult:

@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ics import model
+from ics.config import settings
 from ics.cosmos import addresses, canonical_json
 from ics.provider.owner import messages, terms
 from ics.provider.tx import signers
@@ -125,6 +126,21 @@ def as_json(transaction: Transaction, authority: signers.TxAuthority) -> dict[st
 def spends(transaction: Transaction, denom: str) -> int:
     """Return the amount that a transaction takes from its principal in a denomination, without the fee."""
     return transaction.amount if isinstance(transaction, model.TopUp) and transaction.denom == denom else 0
+
+
+GAS_KINDS: Mapping[type[Transaction], settings.GasKind] = {
+    model.OptIn: settings.GasKind.OPT_IN,
+    model.AssignKey: settings.GasKind.ASSIGN_KEY,
+    model.OptOut: settings.GasKind.OPT_OUT,
+    model.SetCommission: settings.GasKind.COMMISSION,
+    model.Unjail: settings.GasKind.UNJAIL,
+    model.PublishDetails: settings.GasKind.PUBLISH,
+    model.TopUp: settings.GasKind.TOP_UP,
+    terms.CreateConsumer: settings.GasKind.CREATE,
+    terms.UpdateConsumer: settings.GasKind.UPDATE,
+    terms.RemoveConsumer: settings.GasKind.REMOVE,
+}
+"""Kind of each transaction, by which its gas is limited."""
 
 
 def gas_limit(used: int, adjustment: float) -> int:

@@ -8,13 +8,14 @@ Its hash is recorded in a journal before the broadcast, so that the same holds a
 
 import asyncio
 import datetime
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Protocol, TypeAlias, TypeVar
 
 from ics import errors, model
-from ics.config import settings, urls
+from ics.config import settings
+from ics.config.endpoint import Endpoint
 from ics.cosmos import gas_prices
 from ics.keys import derivation
 from ics.provider import gateway, heads
@@ -28,6 +29,9 @@ _CONFIRM_SECONDS = 60
 """Seconds after which the outcome of an unconfirmed transaction is reported as unknown."""
 AVOID_SECONDS = 300
 """Seconds for which an endpoint that did not answer is tried last, because each timeout costs time."""
+
+_MOST_BLOCKS = 100
+"""Blocks that the chain makes at most while one transaction is prepared."""
 
 _T = TypeVar("_T")
 
@@ -89,10 +93,14 @@ class _FeeRefused(errors.Permanent):
         """Fee that the refusal names; None: it names none."""
 
 
+class GasRefused(errors.CostRefused):
+    """An endpoint says that a transaction needs more gas than such a transaction may use."""
+
+
 class _TxEndpoint(Protocol):
     """Calls to a gRPC endpoint; implemented by `ics.provider.tx.grpc.Ledger`."""
 
-    url: str
+    url: Endpoint
     address: str
 
     def head(self) -> heads.Head:
@@ -146,8 +154,10 @@ class Journal(Protocol):
 
 AskPrice: TypeAlias = Callable[[], Awaitable[gas_prices.GasPrice]]
 """Asks the chain for the price of a unit of gas."""
+Floor: TypeAlias = Callable[[], Awaitable[model.ActedBlock | None]]
+"""Returns the block that a pass acted upon; None: none is known."""
 Connect: TypeAlias = Callable[
-    [str, settings.ProviderSettings, signers.TxAuthority, derivation.Account], _TxEndpoint
+    [Endpoint, settings.ProviderSettings, signers.TxAuthority, derivation.Account], _TxEndpoint
 ]
 
 
@@ -163,6 +173,7 @@ class Transactions:
         ask_price: AskPrice,
         *,
         journal: Journal | None = None,
+        floor: Floor | None = None,
         connect: Connect = grpc.Ledger,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
@@ -175,6 +186,7 @@ class Transactions:
             now: returns the current time with its zone.
             ask_price: asks for the gas price, see `ics.provider.rest.queries.Queries.gas_price`.
             journal: journal of transactions; None: pending transactions are forgotten after a crash.
+            floor: returns the block that a pass acted upon, from which endpoints' heights are judged.
             connect: creates the client of an endpoint.
             sleep: waits for a number of seconds.
         """
@@ -185,12 +197,13 @@ class Transactions:
         self._account = account
         self._now = now
         self._journal = journal
+        self._floor = floor
         self._connect = connect
         self._sleep = sleep
         self._turn = asyncio.Lock()
         self._pending: _Pending | None = None
-        self._ledgers: dict[str, _TxEndpoint] = {}
-        self._shunned: dict[str, datetime.datetime] = {}
+        self._ledgers: dict[Endpoint, _TxEndpoint] = {}
+        self._shunned: dict[Endpoint, datetime.datetime] = {}
 
     async def order(self, transaction: messages.Transaction) -> SentTx:
         """Send a transaction that a user orders, unless an earlier run of the same command has sent it already.
@@ -236,7 +249,8 @@ class Transactions:
             price = await self._current_price(transaction)
             for remaining_tries in reversed(range(_TRIES)):
                 try:
-                    return await self._send_once(endpoint, transaction, price, order)
+                    endpoint, draft, signed = await self._prepared(endpoint, head, transaction, price)
+                    return await self._send_once(endpoint, draft, signed, price, order)
                 except _FeeRefused as error:
                     if not remaining_tries:
                         raise errors.Transient(
@@ -251,6 +265,29 @@ class Transactions:
                 await self._sleep(2.0 ** (_TRIES - 1 - remaining_tries))
             raise AssertionError("unreachable")  # pragma: no cover
 
+    async def _prepared(
+        self, endpoint: _TxEndpoint, head: heads.Head, transaction: messages.Transaction, price: Decimal
+    ) -> tuple[_TxEndpoint, grpc.Draft, grpc.Signed]:
+        """Simulate and sign a transaction with the first endpoint that gives a usable answer.
+
+        Raises:
+            Transient, Permanent: as `send`; `GasRefused` only if no reachable endpoint asks for less.
+        """
+        refused: dict[Endpoint, errors.IcsError] = {}
+        while True:
+            try:
+                return endpoint, *await asyncio.to_thread(
+                    self._prepare, endpoint, head.height, transaction, price
+                )
+            except (GasRefused, grpc.Unanswered) as error:
+                refused[endpoint.url] = error
+                if isinstance(error, grpc.Unanswered):
+                    self._avoid(endpoint.url)
+            try:
+                endpoint, head = await self._open(refused)
+            except errors.IcsError:
+                raise next(iter(refused.values())) from None
+
     async def estimate(self, transaction: messages.Transaction) -> Estimate:
         """Simulate a transaction without sending it.
 
@@ -260,9 +297,8 @@ class Transactions:
             Permanent: the chain would reject it; the message contains the chain's own text.
         """
         async with self._turn:
-            endpoint, _ = await self._open()
             price = await self._current_price(transaction)
-            draft, _ = await asyncio.to_thread(self._prepare, endpoint, transaction, price)
+            _, draft, _ = await self._prepared(*await self._open(), transaction, price)
             return Estimate(draft.gas, draft.fee, self._denom)
 
     async def missing_grants(self, types: Iterable[str]) -> list[str]:
@@ -307,35 +343,49 @@ class Transactions:
             endpoint, head = await self._open()
             pending = _Pending(None, *recorded)
             result = await asyncio.to_thread(self._find, endpoint, pending.hash)
-            if result is None and not _is_over(pending, head.height):
-                result = await self._confirm(endpoint, pending, "")
+            if result is None:
+                is_over = _is_over(pending, head.height)
+                looking = self._find_elsewhere(endpoint, pending.hash) if is_over else None
+                result = await (looking or self._confirm(endpoint, pending, ""))
         return result
 
     # -- endpoints ---------------------------------------------------------------------------------
 
-    async def _open(self) -> tuple[_TxEndpoint, heads.Head]:
+    async def _open(
+        self, without: Mapping[Endpoint, errors.IcsError] | None = None
+    ) -> tuple[_TxEndpoint, heads.Head]:
+        floor = None if self._floor is None else await self._floor()
         problems: list[errors.IcsError] = []
         for url in self._in_turn():
+            if without and url in without:
+                problems.append(without[url])
+                continue
             try:
                 endpoint = await self._ledger(url)
                 head = await asyncio.to_thread(endpoint.head)
-                heads.check_chain(head, urls.redacted(url), "ics:provider.grpc", self._provider)
-                heads.check_lag(head, urls.redacted(url), self._now(), self._provider)
+                heads.check_chain(head, str(url), "ics:provider.grpc", self._provider)
+                heads.check_lag(head, str(url), self._now(), self._provider)
+                for doubt in heads.doubts({url: head}, floor, self._provider.min_block_time).values():
+                    raise doubt
             except errors.IcsError as error:
                 problems.append(error)
                 if isinstance(error, grpc.Unanswered):
-                    self._shunned[url] = self._now() + datetime.timedelta(seconds=AVOID_SECONDS)
+                    self._avoid(url)
             else:
                 self._shunned.pop(url, None)
                 return endpoint, head
         raise heads.none_usable(problems)
 
-    def _in_turn(self) -> list[str]:
+    def _avoid(self, url: Endpoint) -> None:
+        """Try an endpoint last for a while."""
+        self._shunned[url] = self._now() + datetime.timedelta(seconds=AVOID_SECONDS)
+
+    def _in_turn(self) -> list[Endpoint]:
         """Return the addresses in the order of the settings, with recently unresponsive ones last."""
         now = self._now()
         return sorted(self._provider.grpc, key=lambda url: url in self._shunned and now < self._shunned[url])
 
-    async def _ledger(self, url: str) -> _TxEndpoint:
+    async def _ledger(self, url: Endpoint) -> _TxEndpoint:
         if url not in self._ledgers:
             self._ledgers[url] = await asyncio.to_thread(
                 self._connect, url, self._provider, self.party, self._account
@@ -377,10 +427,10 @@ class Transactions:
     # -- one transaction ---------------------------------------------------------------------------
 
     async def _send_once(
-        self, endpoint: _TxEndpoint, transaction: messages.Transaction, price: Decimal, order: str
+        self, endpoint: _TxEndpoint, draft: grpc.Draft, signed: grpc.Signed, price: Decimal, order: str
     ) -> SentTx:
+        transaction = draft.transaction
         what = descriptions.name(transaction)
-        draft, signed = await asyncio.to_thread(self._prepare, endpoint, transaction, price)
         # Checked before the broadcast: an endpoint without an index could never confirm it.
         if await asyncio.to_thread(self._find, endpoint, signed.hash) is not None:
             raise errors.Transient(
@@ -407,6 +457,8 @@ class Transactions:
         included = await self._confirm(endpoint, self._pending, lost)
         self._pending = None
         if included is None:
+            # It may have kept the transaction to itself, so the next attempt goes to another one first.
+            self._avoid(endpoint.url)
             raise errors.Transient(
                 f"{what}: {lost}transaction {signed.hash} was not included in any block up to"
                 f" {draft.timeout_height} and has expired: nothing was changed"
@@ -416,7 +468,7 @@ class Transactions:
         return SentTx(signed.hash, included.height, included.consumer_id)
 
     def _prepare(
-        self, endpoint: _TxEndpoint, transaction: messages.Transaction, price: Decimal
+        self, endpoint: _TxEndpoint, height: int, transaction: messages.Transaction, price: Decimal
     ) -> tuple[grpc.Draft, grpc.Signed]:
         what = descriptions.name(transaction)
         missing = self._missing_grants(endpoint, [messages.TYPES[type(transaction)]])
@@ -428,7 +480,8 @@ class Transactions:
                 f"{what}: account {endpoint.address} does not exist on {self._provider.chain_id}; "
                 f"send it some {self._denom} for fees"
             )
-        last = endpoint.height() + _TIMEOUT_BLOCKS
+        # A transaction that is valid for too long would keep all others waiting.
+        last = min(endpoint.height(), height + _MOST_BLOCKS) + _TIMEOUT_BLOCKS
         # A fee of 1 lets the simulation include the payment, up to half of the gas of such a message.
         trial = grpc.Draft(
             transaction=transaction,
@@ -450,6 +503,13 @@ class Transactions:
                 f"{what}: rejected by the chain: {refusals.explain(str(error))}"
             ) from error
         gas = messages.gas_limit(used, self._provider.gas_adjustment)
+        kind = messages.GAS_KINDS[type(transaction)]
+        largest = self._provider.largest_gas(kind)
+        if not 0 < gas <= largest:
+            raise GasRefused(
+                f"{what}: {endpoint.url} says that it needs {gas} gas, but it may use 1 to {largest};"
+                f" nothing was signed. If that is right, raise ics:provider.max_gas.{kind.value}"
+            )
         draft = grpc.Draft(
             transaction=transaction,
             sequence=sequence,
@@ -486,7 +546,7 @@ class Transactions:
             return endpoint.find(tx_hash)
         except gateway.Refused as error:
             raise errors.SettingsError(
-                f"ics:provider.grpc: {urls.redacted(endpoint.url)} cannot look up transactions ({error}); "
+                f"ics:provider.grpc: {endpoint.url} cannot look up transactions ({error}); "
                 'use a node with tx_index.indexer = "kv" in its config.toml'
             ) from error
 
@@ -505,12 +565,33 @@ class Transactions:
                 if result is not None:
                     return result
                 if _is_over(pending, height):
-                    return None
+                    return await self._find_elsewhere(endpoint, pending.hash)
             await self._sleep(0.5)
+        self._avoid(endpoint.url)
         raise errors.Transient(
             f"{_what(pending)}: {lost}{trouble}the outcome of transaction {pending.hash} "
             f"is unknown; it is valid up to block {pending.timeout_height}, no transaction is sent before that"
         )
+
+    async def _find_elsewhere(self, endpoint: _TxEndpoint, tx_hash: str) -> grpc.TxResult | None:
+        """Return the result of a transaction that one endpoint does not have; None if no reachable one has it.
+
+        What one endpoint alone denies is not sent, and perhaps paid, a second time.
+        """
+        for url in self._in_turn():
+            if url == endpoint.url:
+                continue
+            try:
+                other = await self._ledger(url)
+                heads.check_chain(
+                    await asyncio.to_thread(other.head), str(url), "ics:provider.grpc", self._provider
+                )
+                result = await asyncio.to_thread(other.find, tx_hash)
+            except errors.IcsError:
+                continue  # what is not reachable cannot contradict
+            if result is not None:
+                return result
+        return None
 
     async def _settle(self, endpoint: _TxEndpoint, height: int) -> tuple[messages.Transaction, SentTx] | None:
         """Return the pending transaction of an earlier call if it has succeeded meanwhile, otherwise None."""
@@ -523,6 +604,8 @@ class Transactions:
                 f"{_what(pending)}: transaction {pending.hash} may still be included in a block "
                 f"up to {pending.timeout_height} (now {height}): no other transaction is sent before that"
             )
+        if result is None:
+            result = await self._find_elsewhere(endpoint, pending.hash)
         self._pending = None
         if result is None or result.code or pending.transaction is None:
             return None

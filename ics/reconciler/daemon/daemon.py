@@ -193,7 +193,9 @@ class Daemon:
     async def _run_pass(self, woken: tuple[wakeups.Wakeup, ...]) -> float:
         # Recorded before the pass: if it fails, the next pass must still wait for the event's block.
         newest = max((wake.height for wake in woken), default=0)
-        if newest > self._awaited_height[0]:
+        awaited, since = self._awaited_height
+        # A height that was waited for in vain may have been a lie; later ones count again.
+        if newest > awaited or (newest and self._monotonic() - since >= _BEHIND):
             self._awaited_height = newest, self._monotonic()
         result = await self._pass(is_urgent=any(wake.is_urgent for wake in woken))
         self._work.report(result, woken)

@@ -1,5 +1,6 @@
 """The Jobs that run Hermes once, and their script in a real shell."""
 
+import base64
 import os
 import pathlib
 import subprocess
@@ -23,7 +24,7 @@ SIGNERS = (
 STEP = hermes_jobs.HermesStep(
     name="hermes-step-1",
     image="hermes:1",
-    config_map="hermes",
+    config="hermes",
     signers=SIGNERS,
     commands=[("--json", "tx", "conn-init")],
     annotations={"note": "why"},
@@ -80,7 +81,7 @@ def test_step_job_matches_expected_manifest() -> None:
                         }
                     ],
                     "volumes": [
-                        {"name": "config", "configMap": {"name": "hermes"}},
+                        {"name": "config", "secret": {"secretName": "hermes", "defaultMode": 0o440}},
                         {"name": "home", "emptyDir": {"medium": "Memory", "sizeLimit": "16Mi"}},
                         {"name": "keys", "secret": {"secretName": "hermes-keys", "defaultMode": 0o440}},
                     ],
@@ -94,16 +95,20 @@ def test_check_job_mounts_only_the_config_it_is_named_after() -> None:
     name = "hermes-check-2907d44bf7b8e69e"
     setup = inputs.Setup("hermes:1", "[global]\n")
     job = hermes_jobs.check_job(OWNER, "n", setup)
-    candidate = hermes_jobs.candidate_config_map(OWNER, "n", setup)
+    candidate = hermes_jobs.candidate(OWNER, "n", setup)
     pod = job["spec"]["template"]["spec"]
 
     assert plan.check_name(setup) == job["metadata"]["name"] == name
-    assert candidate["data"] == {name: "[global]\n"}
+    assert candidate["kind"] == "Secret"
+    assert candidate["data"] == {name: base64.b64encode(b"[global]\n").decode()}
     assert candidate["metadata"]["labels"] == LABELS | {"app.kubernetes.io/component": "relayer"}
     assert pod["containers"][0]["command"][2] == "hermes --config /etc/hermes/config.toml config validate\n"
     items = [{"key": name, "path": "config.toml"}]
     assert pod["volumes"] == [
-        {"name": "config", "configMap": {"name": "hermes-candidate", "items": items}},
+        {
+            "name": "config",
+            "secret": {"secretName": "hermes-candidate", "defaultMode": 0o440, "items": items},
+        },
         {"name": "home", "emptyDir": {"medium": "Memory", "sizeLimit": "16Mi"}},
     ]
     others = (inputs.Setup("hermes:1", "[global]"), inputs.Setup("hermes:2", "[global]\n"))

@@ -66,7 +66,7 @@ def jobs(found: desired.Desired) -> list[model.Manifest]:
     (chain,) = found.chains
     shared = objects.Owner(found.settings.validator, found.provider_chain_id)
     owner = shared.of_chain(chain)
-    step = hermes_jobs.HermesStep(name="step", image="i", config_map="c", signers=(), commands=())
+    step = hermes_jobs.HermesStep(name="step", image="i", config="c", signers=(), commands=())
     return [
         hermes_jobs.step_job(owner, chain.namespace, step),
         hermes_jobs.check_job(owner, chain.namespace, SETUP),

@@ -76,7 +76,7 @@ def templates(manifest: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
 def jobs(chain: chain.ChainPlan, stack: config_settings.Settings) -> list[model.Manifest]:
     owner = objects.Owner("alice", factories.PROVIDER).of_chain(chain)
     step = hermes_jobs.HermesStep(
-        name="s", image="h", config_map="c", signers=(), commands=[("version",)], pods=chain.pods
+        name="s", image="h", config="c", signers=(), commands=[("version",)], pods=chain.pods
     )
     node = stack.provider_node
     reset = model.SignedState(height=1, round=0, step=3)

@@ -126,6 +126,8 @@ class Gateway:
     is_down: bool = False
     broken: dict[str, tuple[int, str]] = dataclasses.field(default_factory=dict)
     """Part of a path to the HTTP status and body that it answers."""
+    retry_after: str = ""
+    """Header of the broken answers."""
     asked: list[tuple[str, int | None]] = dataclasses.field(default_factory=list)
     """Paths and heights, in the order of arrival."""
 
@@ -137,7 +139,8 @@ class Gateway:
             raise httpx.ConnectError("All connection attempts failed", request=request)
         for part, (status, body) in self.broken.items():
             if part in request.url.path:
-                return httpx.Response(status, text=body)
+                headers = {"retry-after": self.retry_after} if self.retry_after else {}
+                return httpx.Response(status, text=body, headers=headers)
         try:
             value = self._value(request, None if header is None else int(header))
         except _Error as error:

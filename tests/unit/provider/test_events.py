@@ -81,11 +81,13 @@ async def listening(
         for node in nodes:
             running = await closing.enter_async_context(server.serve(node.serve, "127.0.0.1", 0))
             node.port = next(iter(running.sockets)).getsockname()[1]
-        settings = config_settings.ProviderSettings(
-            chain_id="provider-1",
-            rest=("http://unused",),
-            rpc=tuple(node.url for node in nodes),
-            grpc=("http://unused",),
+        settings = config_settings.ProviderSettings.model_validate(
+            dict(
+                chain_id="provider-1",
+                rest=("http://unused",),
+                rpc=tuple(node.url for node in nodes),
+                grpc=("http://unused",),
+            )
         )
         listener = events.Events(settings, rung.append)
         task = asyncio.create_task(listener.run())

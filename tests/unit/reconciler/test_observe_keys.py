@@ -25,7 +25,7 @@ class Provider:
 
     snapshot_of: model.Snapshot = dataclasses.field(default_factory=factories.snapshot)
 
-    async def open(self, floor: int) -> None:
+    async def open(self, floor: model.ActedBlock | None) -> None:
         return None
 
     async def check_rpc(self) -> None:
@@ -68,13 +68,13 @@ class Cluster:
     async def observe(self, namespaces: Mapping[str, str]) -> Mapping[str, model.Observation]:
         return {}
 
-    async def acted_height(self, provider_chain_id: str) -> int:
-        return 0
+    async def acted_block(self, provider_chain_id: str) -> model.ActedBlock | None:
+        return None
 
     async def annotations(self) -> Mapping[str, str]:
         return {}
 
-    def record_height(self, provider_chain_id: str, height: int) -> None:
+    def record_block(self, provider_chain_id: str, block: model.ActedBlock) -> None:
         return None
 
 

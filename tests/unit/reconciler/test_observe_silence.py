@@ -33,7 +33,7 @@ class World:
     trouble: bool = False
     asked: list[int] = dataclasses.field(default_factory=list)
 
-    async def open(self, floor: int) -> None:
+    async def open(self, floor: model.ActedBlock | None) -> None:
         return None
 
     async def check_rpc(self) -> None:
@@ -75,10 +75,10 @@ class World:
     async def waits(self) -> Mapping[str, str]:
         return {}
 
-    async def acted_height(self, provider_chain_id: str) -> int:
-        return 0
+    async def acted_block(self, provider_chain_id: str) -> model.ActedBlock | None:
+        return None
 
-    def record_height(self, provider_chain_id: str, height: int) -> None:
+    def record_block(self, provider_chain_id: str, block: model.ActedBlock) -> None:
         return None
 
     async def read(self, **changes: Any) -> tuple[observed.Observed, desired.ChainDecision]:

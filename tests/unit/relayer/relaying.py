@@ -2,6 +2,7 @@
 
 import dataclasses
 import datetime
+from collections.abc import Mapping
 from typing import Any
 
 from ics import model
@@ -85,6 +86,7 @@ def judge(
     problem: str = "",
     image: str = "hermes:1",
     asked: gas_prices.GasPrice | None = None,
+    stack: Mapping[str, Any] | None = None,
     **memory: Any,
 ) -> desired.Desired:
     """Compute what one of alice and bob wants for their launched chain with these facts of its relaying."""
@@ -98,7 +100,7 @@ def judge(
         relay_problems={"0": problem} if problem else {},
         gas_price=gas_prices.GasPrice() if asked is None else asked,
     )
-    return factories.judge(observed, name, relayer={"image": image})
+    return factories.judge(observed, name, relayer={"image": image}, **(stack or {}))
 
 
 def plan(facts: facts.Facts | None, name: str = "alice", **options: Any) -> relayer_plan.RelayerPlan:
@@ -114,14 +116,16 @@ def record(mark: str, since: datetime.datetime = START, **changes: Any) -> input
     return dataclasses.replace(base, **changes)
 
 
-def accepted(facts: facts.Facts, name: str = "alice", **changes: Any) -> inputs.RelayingRecord:
+def accepted(
+    facts: facts.Facts, name: str = "alice", stack: Mapping[str, Any] | None = None, **changes: Any
+) -> inputs.RelayingRecord:
     """Return the record once Hermes has accepted every config that it checks."""
-    found = plan(facts, name)
+    found = plan(facts, name, stack=stack)
     for _ in ("the config without channels", "the one with them"):
         if found.candidate is None:
             break
         kept = found.candidate.record
-        found = plan(facts, name, record=kept)
+        found = plan(facts, name, record=kept, stack=stack)
     return dataclasses.replace(kept, **changes)
 
 

@@ -538,13 +538,13 @@ def test_relayer_and_evidence_watcher_have_separate_objects_and_accounts() -> No
         factories.rendered(relaying.judge(relaying.OPEN, record=kept)),
     )
     watch = {
-        "ConfigMap/hermes-base",
         "Deployment/hermes-evidence",
+        "Secret/hermes-base",
         "Secret/hermes-evidence",
         "Secret/hermes-keys",
     }
     assert watch <= set(before)
-    assert set(after) - set(before) == {"ConfigMap/hermes", "Deployment/hermes"}
+    assert set(after) - set(before) == {"Secret/hermes", "Deployment/hermes"}
     accounts = [
         after[f"Secret/{name}"]["data"]["provider.mnemonic"] for name in ("hermes-keys", "hermes-evidence")
     ]

@@ -97,7 +97,7 @@ class Anything:
 
 
 class Provider(Anything):
-    async def open(self, floor: int = 0) -> None:
+    async def open(self, floor: object = None) -> None:
         return None
 
     async def snapshot(self, operator: str, interest: object) -> model.Snapshot:
@@ -118,8 +118,8 @@ class Lease(Anything):
     async def is_taken(self) -> bool:
         return False
 
-    async def acted_height(self, chain_id: str) -> int:
-        return 0
+    async def acted_block(self, chain_id: str) -> None:
+        return None
 
 
 class Balancer(Anything):

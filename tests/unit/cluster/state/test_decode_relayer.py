@@ -1,5 +1,6 @@
 """Relayer state of a chain, decoded from its objects."""
 
+import base64
 import datetime
 from typing import Any
 
@@ -42,6 +43,10 @@ def deployment(name: str, component: str = names.HERMES, namespace: str = "n", *
     return item(name, namespace, component, spec={"template": template, **spec})
 
 
+def packed(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()
+
+
 def memory(*volumes: dict[str, Any], **left: Any) -> observed.Memory:
     return decode.memory(volumes, [], [], [], decode.Relaying(**left))
 
@@ -49,9 +54,9 @@ def memory(*volumes: dict[str, Any], **left: Any) -> observed.Memory:
 @pytest.mark.parametrize("record", [RECORD, NEW])
 def test_relayer_record_survives_round_trip(record: inputs.RelayingRecord) -> None:
     written = item(names.RELAYER_NAME, data=relayer_record.to_data(record))
-    candidate = item("hermes-candidate", data={"x": "[global]"})
+    candidate = item("hermes-candidate", data={"x": packed("[global]")})
 
-    found = memory(config_maps=[written, candidate])
+    found = memory(config_maps=[written], configs=[candidate])
 
     assert found == observed.Memory(
         {
@@ -137,11 +142,11 @@ def test_relayer_of_another_namespace_is_named_while_it_should_have_a_pod() -> N
 
 
 def test_config_of_each_hermes_is_decoded() -> None:
-    configs = [item(name, data={"config.toml": name}) for name in ("hermes", "hermes-base")]
+    configs = [item(name, data={"config.toml": packed(name)}) for name in ("hermes", "hermes-base")]
     watch = deployment("hermes-evidence", names.EVIDENCE)
 
-    (found,) = memory(config_maps=configs, deployments=[watch]).chains.values()
-    (both,) = memory(config_maps=configs, deployments=[deployment("hermes"), watch]).chains.values()
+    (found,) = memory(configs=configs, deployments=[watch]).chains.values()
+    (both,) = memory(configs=configs, deployments=[deployment("hermes"), watch]).chains.values()
 
     assert (found.relayer.hermes, found.relayer.hermes_base) == (
         None,
@@ -239,8 +244,8 @@ def test_termination_message_is_reduced_to_its_error(message: str, expected: str
 
 
 @pytest.mark.parametrize(("name", "expected"), [("hermes-candidate", True), ("hermes", False)])
-def test_only_candidate_config_map_counts_as_relayer_object(name: str, expected: bool) -> None:
-    (found,) = memory(config_maps=[item(name, data={"config.toml": "[global]"})]).chains.values()
+def test_only_candidate_config_counts_as_relayer_object(name: str, expected: bool) -> None:
+    (found,) = memory(configs=[item(name, data={"config.toml": packed("[global]")})]).chains.values()
     assert found.relayer.has_objects == expected
 
 

@@ -4,6 +4,7 @@ import json
 import pathlib
 from typing import Any
 
+from ics.config import endpoint
 from ics.cosmos import answers
 from ics.provider import gateway
 
@@ -27,5 +28,7 @@ def answer(name: str) -> answers.Field:
     """The answer in a file, checked as the gateway's answers are."""
     found = record(name)
     request = gateway.RestRequest(found["path"], height=found["height"])
-    value = gateway.read(request, "http://node:1317", found["status"], found["body"].encode())
+    value = gateway.read(
+        request, endpoint.Endpoint(url="http://node:1317"), found["status"], found["body"].encode()
+    )
     return answers.Field(str(request), value)

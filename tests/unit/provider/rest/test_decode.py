@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from ics import errors, model
+from ics.config import endpoint
 from ics.cosmos import addresses, answers, times
 from ics.provider import gateway, heads
 from ics.provider.rest import decode
@@ -239,11 +240,11 @@ def test_recorded_chain_error_has_its_class_and_text(
 @pytest.mark.parametrize(
     ("status", "body", "kind", "says"),
     [
-        (200, b"<html>", errors.Permanent, "is not a JSON object"),
-        (200, b"[]", errors.Permanent, "is not a JSON object"),
+        (200, b"<html>", gateway.Foreign, "is not a JSON object"),
+        (200, b"[]", gateway.Foreign, "is not a JSON object"),
         (502, b"<html>bad gateway", errors.Transient, "HTTP 502: the endpoint is failing"),
-        (429, b"", errors.Transient, "HTTP 429"),
-        (403, b"forbidden", errors.Permanent, "HTTP 403; check that this is the REST address"),
+        (429, b"", gateway.RateLimited, "HTTP 429"),
+        (403, b"forbidden", gateway.Foreign, "HTTP 403; check that this is the REST address"),
         (503, b'{"code":14,"message":"connection error"}', errors.Transient, "HTTP 503, connection error"),
         (500, b'{"code":13,"message":"a\\n  b\\u001b[31m"}', gateway.Failed, "HTTP 500, a b\\x1b[31m"),
         (400, b'{"code":3,"message":""}', gateway.Refused, "HTTP 400"),
@@ -255,10 +256,12 @@ def test_endpoint_error_names_request_and_hides_credentials(
     request = gateway.RestRequest("/x", {"pagination.key": "a+b="}, 7)
 
     with pytest.raises(errors.IcsError) as caught:
-        gateway.read(request, "https://user:hidden@node:1/api?key=hidden", status, body)
+        gateway.read(
+            request, endpoint.Endpoint(url="https://user:hidden@node:1/api?key=hidden"), status, body
+        )
 
     assert type(caught.value) is kind
-    assert str(caught.value).startswith("https://node:1/api: /x?pagination.key=a%2Bb%3D at height 7")
+    assert str(caught.value).startswith("https://node:1/…: /x?pagination.key=a%2Bb%3D at height 7")
     assert says in str(caught.value)
     assert "hidden" not in str(caught.value)
 

@@ -2,12 +2,13 @@
 
 import asyncio
 import dataclasses
+import datetime
 from typing import Any
 
 import httpx
 import pytest
 
-from ics import errors
+from ics import errors, model
 from ics.conditions import Condition, Reason, Severity
 from ics.config import settings as config_settings
 from ics.provider import gateway
@@ -17,18 +18,29 @@ from tests.unit.provider.rest import test_queries
 
 STATE = test_queries.STATE
 ME = test_queries.ME
+UTC, SECOND = datetime.UTC, datetime.timedelta(seconds=1)
 WARNING, CRITICAL = Severity.WARNING, Severity.CRITICAL
+
+
+def block(number: int) -> model.ActedBlock:
+    """A block of a chain that makes one each second."""
+    return model.ActedBlock(number, datetime.datetime(2026, 11, 22, 12, tzinfo=UTC) + (number - 7) * SECOND)
+
+
+def state(number: int) -> fake.State:
+    """The chain after that block."""
+    return STATE if number == 7 else dataclasses.replace(STATE, time=block(number).moment.isoformat())
 
 
 def heights(*numbers: int, **changes: Any) -> fake.Gateway:
     """A gateway of a chain that has come so far."""
-    return fake.Gateway({number: STATE for number in numbers}, **changes)
+    return fake.Gateway({number: state(number) for number in numbers}, **changes)
 
 
 async def picked(network: fake.Network, floor: int = 0, **options: Any) -> tuple[str, int]:
     async with test_queries.ask(network, **options) as provider:
-        head = await provider.open(floor)
-        return provider.endpoints.url, head.height
+        head = await provider.open(block(floor) if floor else None)
+        return provider.endpoints.picked.url, head.height
 
 
 @pytest.mark.parametrize(
@@ -65,7 +77,7 @@ async def test_endpoints_below_floor_are_refused_with_reason_for_each() -> None:
 
 async def test_pick_waits_for_block_just_above_newest() -> None:
     one = heights(7)
-    slept, sleep = test_queries.sleeper(lambda: one.states.update({len(slept) + 6: STATE}))
+    slept, sleep = test_queries.sleeper(lambda: one.states.update({len(slept) + 6: state(len(slept) + 6)}))
 
     assert await picked(fake.Network(a=one), 9, sleep=sleep) == ("http://a", 9)
 
@@ -177,8 +189,13 @@ class Hanging(httpx.AsyncBaseTransport):
 async def test_hanging_endpoint_is_reported_and_skipped_next_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(endpoints, "GRACE", 0.01)
     hanging = Hanging(fake.Network(good=heights(7)))
-    settings = config_settings.ProviderSettings(
-        chain_id=fake.CHAIN_ID, rest=("http://hangs", "http://good"), rpc=("http://x",), grpc=("http://x",)
+    settings = config_settings.ProviderSettings.model_validate(
+        dict(
+            chain_id=fake.CHAIN_ID,
+            rest=("http://hangs", "http://good"),
+            rpc=("http://x",),
+            grpc=("http://x",),
+        )
     )
     async with queries.Queries(settings, lambda: test_queries.NOW, transport=hanging) as provider:
         found = [await provider.open(), await provider.open()]

@@ -15,6 +15,7 @@ import pytest
 from ics import errors, model
 from ics.conditions import Condition, Reason, Severity
 from ics.config import settings
+from ics.config.endpoint import Endpoint
 from ics.cosmos import addresses
 from ics.provider import heads
 from ics.provider.rest import endpoints, queries
@@ -61,12 +62,14 @@ def gate(**changes: Any) -> fake.Gateway:
 
 
 def ask(network: fake.Network, *rest: str, archive: tuple[str, ...] = (), **options: Any) -> queries.Queries:
-    provider = settings.ProviderSettings(
-        chain_id=fake.CHAIN_ID,
-        rest=tuple(f"http://{host}" for host in rest or network.gateways),
-        rpc=("http://unused",),
-        grpc=("http://unused",),
-        archive_rest=tuple(f"http://{host}" for host in archive),
+    provider = settings.ProviderSettings.model_validate(
+        dict(
+            chain_id=fake.CHAIN_ID,
+            rest=tuple(f"http://{host}" for host in rest or network.gateways),
+            rpc=("http://unused",),
+            grpc=("http://unused",),
+            archive_rest=tuple(f"http://{host}" for host in archive),
+        )
     )
     return queries.Queries(provider, lambda: NOW, transport=network, **options)
 
@@ -538,11 +541,13 @@ def rpc(*answers: httpx.Response | Exception) -> queries.Queries:
             raise found
         return found
 
-    provider = settings.ProviderSettings(
-        chain_id=fake.CHAIN_ID,
-        rest=("http://unused",),
-        rpc=tuple(f"http://rpc{number}" for number in range(len(answers))),
-        grpc=("http://unused",),
+    provider = settings.ProviderSettings.model_validate(
+        dict(
+            chain_id=fake.CHAIN_ID,
+            rest=("http://unused",),
+            rpc=tuple(f"http://rpc{number}" for number in range(len(answers))),
+            grpc=("http://unused",),
+        )
     )
     return queries.Queries(provider, lambda: NOW, transport=httpx.MockTransport(answer))
 
@@ -614,8 +619,8 @@ async def test_silent_rpc_address_gets_short_timeout_next_time(
         raise httpx.ConnectError("refused")
 
     told: list[Condition] = []
-    provider = settings.ProviderSettings(
-        chain_id=fake.CHAIN_ID, rest=("http://x",), rpc=("http://rpc0",), grpc=("http://x",)
+    provider = settings.ProviderSettings.model_validate(
+        dict(chain_id=fake.CHAIN_ID, rest=("http://x",), rpc=("http://rpc0",), grpc=("http://x",))
     )
     async with queries.Queries(provider, lambda: NOW, transport=httpx.MockTransport(answer)) as asked:
         await asked.check_rpc()
@@ -633,7 +638,7 @@ async def test_silent_rpc_address_gets_short_timeout_next_time(
 async def test_rpc_head_of_one_address_reports_its_error() -> None:
     async with rpc(httpx.ConnectError("refused")) as asked:
         with pytest.raises(errors.Transient, match=r"^http://rpc0: unreachable: refused"):
-            await asked.endpoints.rpc_head("http://rpc0")
+            await asked.endpoints.rpc_head(Endpoint(url="http://rpc0"))
 
 
 QUEUED = base64.b64decode(recorded.body("queued_terms")["value"])

@@ -37,8 +37,8 @@ class Transport(httpx.AsyncBaseTransport):
 
 
 async def opened(transport: Transport) -> relayer_queries.IbcQueries:
-    settings = config_settings.ProviderSettings(
-        chain_id="provider-1", rest=("http://a",), rpc=("http://unused",), grpc=("http://unused",)
+    settings = config_settings.ProviderSettings.model_validate(
+        dict(chain_id="provider-1", rest=("http://a",), rpc=("http://unused",), grpc=("http://unused",))
     )
     found = relayer_queries.IbcQueries(settings, lambda: NOW, transport=transport)
     await found.open()

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from ics import errors, model
-from ics.config import settings
+from ics.config import endpoint, settings
 from ics.cosmos import addresses, gas_prices
 from ics.keys import derivation
 from ics.provider import gateway, heads
@@ -101,7 +101,7 @@ class Endpoint:
     """A gRPC endpoint of the chain, in the place of `ics.provider.tx.grpc.Ledger`."""
 
     def __init__(self, url: str, chain: Chain) -> None:
-        self.url, self.chain, self.address = url, chain, SIGNER
+        self.url, self.chain, self.address = endpoint.Endpoint(url=url), chain, SIGNER
         self.broadcasts: list[str] = []
         self._handed_over: set[str] = set()
         self._drafts: dict[bytes, grpc.Draft] = {}
@@ -169,7 +169,7 @@ class Down:
     """An endpoint without a server."""
 
     def __init__(self, url: str) -> None:
-        self.url = url
+        self.url = endpoint.Endpoint(url=url)
 
     def head(self) -> heads.Head:
         raise grpc.Unanswered(f"{self.url}: connection refused")
@@ -204,13 +204,15 @@ class Journal:
 def sender(
     chain: Chain, authority: signers.TxAuthority = OWN, journal: Journal | None = None, **others: Chain | None
 ) -> tuple[transactions.Transactions, Endpoint]:
-    endpoint = Endpoint("http://a:9090", chain)
-    made: dict[str, Any] = {endpoint.url: endpoint}
+    own = Endpoint("http://a:9090", chain)
+    made: dict[str, Any] = {own.url.url: own}
     for name, other in others.items():
         url = f"http://{name}:9090"
         made[url] = Down(url) if other is None else Endpoint(url, other)
-    provider = settings.ProviderSettings(
-        chain_id="provider-1", rest=("http://unused",), rpc=("http://unused",), grpc=tuple(reversed(made))
+    provider = settings.ProviderSettings.model_validate(
+        dict(
+            chain_id="provider-1", rest=("http://unused",), rpc=("http://unused",), grpc=tuple(reversed(made))
+        )
     )
     found = transactions.Transactions(
         provider,
@@ -219,10 +221,10 @@ def sender(
         lambda: chain.now,
         chain.ask_price,
         journal=journal,
-        connect=lambda url, *_: made[url],
+        connect=lambda url, *_: made[url.url],
         sleep=chain.sleep,
     )
-    return found, endpoint
+    return found, own
 
 
 def draft(
@@ -268,16 +270,18 @@ async def test_silent_endpoint_is_tried_last_for_a_while() -> None:
 
     class Noted(Endpoint):
         def head(self) -> heads.Head:
-            asked.append(self.url)
-            if "down" in self.url:
+            asked.append(self.url.url)
+            if "down" in self.url.url:
                 raise grpc.Unanswered(f"{self.url}: no answer")
             return super().head()
 
-    provider = settings.ProviderSettings(
-        chain_id="provider-1",
-        rest=("http://x",),
-        rpc=("http://x",),
-        grpc=("http://down:9090", "http://a:9090"),
+    provider = settings.ProviderSettings.model_validate(
+        dict(
+            chain_id="provider-1",
+            rest=("http://x",),
+            rpc=("http://x",),
+            grpc=("http://down:9090", "http://a:9090"),
+        )
     )
     sending = transactions.Transactions(
         provider,
@@ -285,7 +289,7 @@ async def test_silent_endpoint_is_tried_last_for_a_while() -> None:
         ACCOUNT,
         lambda: chain.now,
         chain.ask_price,
-        connect=lambda url, *_: Noted(url, chain),
+        connect=lambda url, *_: Noted(url.url, chain),
         sleep=chain.sleep,
     )
     for order in (OPT_IN, OTHER):

@@ -1,0 +1,63 @@
+"""Nodes whose answers are endless, huge or nested without an end: only their own chain has trouble."""
+
+import asyncio
+import datetime
+import json
+
+import pytest
+
+from ics import errors, web
+from ics.cluster.api import client, kubeconfig
+from ics.cluster.nodes import observe
+from ics.manifests import objects
+from tests.unit import servers
+
+OWNER = objects.Owner("alice", "provider-1")
+NOW = datetime.datetime(2026, 11, 22, 12, tzinfo=datetime.UTC)
+POD = {
+    "metadata": {"name": "node-0", "namespace": "a", "uid": "u", "creationTimestamp": "2026-11-22T12:00:00Z"},
+    "status": {"phase": "Running", "podIP": "10.0.0.1"},
+}
+
+
+def cluster(bad: servers.Respond) -> servers.Respond:
+    """An API server with one pod, whose RPC answers like this."""
+
+    async def respond(asked: servers.Asked, writer: asyncio.StreamWriter) -> None:
+        pods = json.dumps({"kind": "PodList", "items": [POD], "metadata": {}}).encode()
+        await (bad if "/proxy/" in asked.target else servers.answering(pods))(asked, writer)
+
+    return respond
+
+
+@pytest.mark.parametrize(
+    ("bad", "says"),
+    [
+        (servers.answering(b"[" * 200_000), "its RPC answers something else than a JSON object"),
+        (servers.answering(b"<html>"), "its RPC answers something else than a JSON object"),
+        (servers.answering(b'{"result": {"sync_info": ' + b"[" * 300 + b"]" * 300 + b"}}"), "unknown format"),
+        (servers.answering(b"[]," * 3_000_000), "its RPC answers something else than a JSON object"),
+        (servers.packed(200 * 2**20), "the answer has more than 32 MiB"),
+        (servers.pouring(), "the answer has more than 32 MiB"),
+        (servers.dripping(), "its RPC does not answer in time"),
+        (servers.answering(b"x", content_encoding="br"), "which was not asked for"),
+    ],
+    ids=["depth", "page", "deep field", "values", "bomb", "flood", "drip", "packing"],
+)
+async def test_trouble_of_one_node_is_its_own_observation(
+    bad: servers.Respond, says: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(observe, "TIMEOUT", 0.5 if says.endswith("in time") else 30.0)
+    async with servers.serving(cluster(bad)) as url, client.KubeClient(kubeconfig.Access(server=url)) as kube:
+        found = await observe.observe_nodes(kube, OWNER, {"0": "a"}, NOW)
+    assert says in found["0"].error
+
+
+async def test_api_server_that_drips_is_unreachable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client, "_OF_SERVER", web.Limits(0.2, 10**9))
+    async with (
+        servers.serving(servers.dripping()) as url,
+        client.KubeClient(kubeconfig.Access(server=url)) as kube,
+    ):
+        with pytest.raises(errors.Transient, match=r"no answer within 0\.2 s"):
+            await observe.observe_nodes(kube, OWNER, {"0": "a"}, NOW)
