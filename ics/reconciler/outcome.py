@@ -84,7 +84,8 @@ class Collector:
     def transaction_error(self, error: errors.IcsError, reason: Reason, consumer_id: str = "") -> None:
         """Add an error of a transaction."""
         if isinstance(error, errors.CostRefused):
-            reason = Reason.GAS_REFUSED
+            self.fail(Condition.new(Reason.GAS_REFUSED, str(error), consumer_id), error)
+            return
         severity = Severity.WARNING if isinstance(error, errors.Transient) else Severity.CRITICAL
         self.fail(Condition.new(reason, str(error), consumer_id, severity=severity), error)
 
