@@ -38,7 +38,7 @@ class HeaderSource(secret_sources.Guarded):
         return secret_sources.SecretSource(file=self.file, env=self.env, secret=self.secret)
 
 
-class Endpoint(base.Frozen):
+class Endpoint(secret_sources.Guarded):
     """One address of the chain: an URL, or `{url, headers}`.
 
     Its text and `repr` never show credentials, so it can be used in messages as it is.

@@ -56,6 +56,12 @@ class _Short(reprlib.Repr):
 _SHORT = _Short()
 
 
+def shown(value: object) -> str:
+    """Return any value of an answer for a message, in at most 80 characters."""
+    text = _SHORT.repr(value)
+    return text if len(text) <= 80 else text[:77] + "..."
+
+
 class MalformedAnswer(errors.Permanent):
     """A chain's answer has another shape than the versions that this operator knows."""
 
@@ -96,8 +102,12 @@ class Field:
 
     def fail(self, wanted: str) -> NoReturn:
         """Raise `MalformedAnswer` for this field."""
-        actual = _SHORT.repr(self.value)
-        actual = actual if len(actual) <= 80 else actual[:77] + "..."
+        root = self
+        while root._within is not None:
+            root = root._within
+        actual = shown(self.value)
+        if isinstance(root, Answer):
+            actual = root.hide(actual)
         raise MalformedAnswer(self.query, self.path, actual, wanted)
 
     def __getitem__(self, name: str) -> "Field":
@@ -203,6 +213,17 @@ class Field:
             return parse(self.value)
         except errors.SettingsError:
             self.fail(wanted)
+
+
+class Answer(Field):
+    """A whole answer of an endpoint, whose messages do not show the endpoint's credentials."""
+
+    __slots__ = ("hide",)
+
+    def __init__(self, query: str, value: Any, hide: Callable[[str], str]) -> None:
+        """Wrap the answer; `hide` removes credentials from a text."""
+        super().__init__(query, value)
+        self.hide = hide
 
 
 def next_key(answer: Field) -> str:

@@ -7,7 +7,6 @@ connection, because events may have been missed while disconnected.
 import asyncio
 import json
 import random
-import reprlib
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any, Protocol
 
@@ -108,7 +107,7 @@ class Events:
                 async with asyncio.timeout(max(self._provider.max_lag, SHORTEST_SILENCE)):
                     message = _parsed(await stream.recv())
                 if "error" in message:
-                    raise _Lost(f"endpoint ended the subscription: {_short(message['error'])}")
+                    raise _Lost(f"endpoint ended the subscription: {answers.shown(message['error'])}")
                 if event_filter.height(message) is None:
                     continue
                 event = event_filter.read(message)
@@ -128,7 +127,7 @@ class Events:
             raise _Lost("endpoint returned an invalid status") from None
         if chain_id != self._provider.chain_id:
             raise _Lost(
-                f"chain id is {_short(chain_id)}, not {self._provider.chain_id!r}; check ics:provider.rpc"
+                f"chain id is {answers.shown(chain_id)}, not {self._provider.chain_id!r}; check ics:provider.rpc"
             )
         if is_behind:
             raise _Lost("node is catching up")
@@ -144,13 +143,8 @@ async def _call(stream: _Stream, number: int, method: str, params: Mapping[str, 
             if message.get("id") == number and event_filter.height(message) is None:
                 break
     if "error" in message:
-        raise _Lost(f"endpoint rejected {method}: {_short(message['error'])}")
+        raise _Lost(f"endpoint rejected {method}: {answers.shown(message['error'])}")
     return message.get("result")
-
-
-def _short(value: object) -> str:
-    """Return a value of an endpoint for a message; it may be nested deeply or very long."""
-    return reprlib.repr(value)
 
 
 def _parsed(text: str | bytes) -> Mapping[str, Any]:

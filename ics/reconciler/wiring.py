@@ -274,6 +274,7 @@ async def open_chain(
     from ics.provider.owner import queries as owner_queries
     from ics.provider.tx import journal_file
 
+    proxies.check_environment(environment)
     environment = await secure_config.decrypt_values(root, name, environment, overrides)
     signing, validator = stack_file.load_signing(root, name, environment, overrides)
 
@@ -335,6 +336,7 @@ async def open_stack(
         SettingsError: settings, definitions or secrets are invalid.
         Transient: the cluster is unreachable for a secret.
     """
+    proxies.check_environment(environment)
     environment = await secure_config.decrypt_values(root, name, environment, overrides)
     settings = stack_file.load_settings(root, name, environment, overrides)
     definitions = daemon_definitions.Definitions(root, fetch)

@@ -104,7 +104,7 @@ def lying_grpc(node: str) -> Iterator[str]:
 
     target = grpc.insecure_channel(node.removeprefix("http://"))
 
-    class Relay(grpc.GenericRpcHandler):  # type: ignore[misc]
+    class Relay(grpc.GenericRpcHandler):
         def service(self, details: Any) -> Any:
             method = details.method
 

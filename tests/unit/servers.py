@@ -142,9 +142,8 @@ async def tunnel(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, hos
             await target.drain()
         target.close()
 
-    tasks = [asyncio.create_task(copy(reader, far_writer)), asyncio.create_task(copy(far_reader, writer))]
-    await asyncio.gather(*tasks, return_exceptions=True)
-    for each in (far_writer, writer):
-        each.close()
-        with contextlib.suppress(ConnectionError):
-            await each.wait_closed()
+    try:
+        await asyncio.gather(copy(reader, far_writer), copy(far_reader, writer), return_exceptions=True)
+    finally:
+        far_writer.close()
+        writer.close()

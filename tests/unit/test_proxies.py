@@ -71,7 +71,7 @@ async def test_events_are_heard_through_a_proxy(monkeypatch: pytest.MonkeyPatch)
     assert seen == [f"rpc.test:{at}"]
 
 
-class Echo(grpc.GenericRpcHandler):  # type: ignore[misc]
+class Echo(grpc.GenericRpcHandler):
     """Answers each call with its path and the headers that tests send."""
 
     def service(self, details: Any) -> Any:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from ics import errors, model
+from ics import errors, model, proxies
 from ics.cli.doctor import chain_checks, cluster_checks, findings, kube_probes, provider_probes, pulumi_probes
 from ics.cli.doctor.findings import Finding
 from ics.cluster import gateway, secrets
@@ -60,6 +60,7 @@ async def examine(
     """Return the findings for a stack, in the order of the checks."""
     results = [_version()]
     try:
+        proxies.check_environment(environment)
         environment = await secure_config.decrypt_values(root, name, environment, overrides)
         values, origin = stack_file.load_values(root, name, environment, overrides)
     except errors.IcsError as error:
@@ -83,6 +84,11 @@ async def examine(
             unreadable=wrong,
             findings=results,
         )
+        read = functools.partial(_read, patient)
+        provider = await patient.attempt("ics:provider", wiring.with_headers(settings.provider, read))
+        if provider is not None:
+            settings = settings.model_copy(update={"provider": provider})
+            patient = dataclasses.replace(patient, settings=settings)
         await _all(patient)
     return findings.in_order(results)
 

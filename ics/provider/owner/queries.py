@@ -87,7 +87,7 @@ class OwnerQueries(queries.Queries):
             return [owner_decode.reward_denoms(answer, consumer_id)]
 
         pages = await self._pages(
-            self.endpoints.ask, f"{_CCV}/consumer_chains/0", self.endpoints.head.height, of_chain
+            self.endpoints.read, f"{_CCV}/consumer_chains/0", self.endpoints.head.height, of_chain
         )
         return next((denoms for denoms in pages if denoms is not None), ())
 

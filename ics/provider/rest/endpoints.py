@@ -21,7 +21,7 @@ from ics.config import settings
 from ics.config.endpoint import Endpoint
 from ics.cosmos import answers
 from ics.provider import gateway, heads
-from ics.provider.rest import decode
+from ics.provider.rest import decode as rest_decode
 
 GRACE = 1.0
 """Seconds that a pass waits for the remaining endpoints after one has answered."""
@@ -62,6 +62,7 @@ class Endpoints:
         self._picked: tuple[Endpoint, heads.Head] | None = None
         self._usable: Mapping[Endpoint, heads.Head] = {}
         self._outvoted: set[Endpoint] = set()
+        self._reachable: tuple[Endpoint, ...] = ()
         self._compared: dict[Endpoint, datetime.datetime] = {}
         self._resting: dict[Endpoint, tuple[datetime.datetime, gateway.RateLimited]] = {}
         self._probes: dict[tuple[str, Endpoint], asyncio.Task[heads.Head]] = {}
@@ -86,6 +87,11 @@ class Endpoints:
     def others(self) -> tuple[Endpoint, ...]:
         """The other endpoints that are usable in this pass, and that no majority contradicts."""
         return tuple(url for url in self._usable if url != self.picked and url not in self._outvoted)
+
+    @property
+    def reachable(self) -> tuple[Endpoint, ...]:
+        """All other endpoints that are usable in this pass, also those that a majority contradicts."""
+        return tuple(url for url in self._reachable if url != self.picked)
 
     @property
     def head(self) -> heads.Head:
@@ -146,6 +152,7 @@ class Endpoints:
         for url, error in doubted.items():
             self._problems[_REST, url] = error
         left = {url: head for url, head in usable.items() if url not in doubted}
+        self._reachable = tuple(left)
         await self._compare(left)
         return {url: head for url, head in left.items() if url not in self._outvoted}
 
@@ -203,11 +210,13 @@ class Endpoints:
             Transient: it is unreachable, broken or lagging.
             Permanent: it is not an RPC address.
         """
-        return self._checked(decode.rpc_head(await self.at(url, _RPC_STATUS)), url, _RPC)
+        return self._checked(rest_decode.rpc_head(await self.at(url, _RPC_STATUS)), url, _RPC)
 
-    async def ask(
-        self, request: gateway.RestRequest, read: Callable[[answers.Field], _T] = lambda answer: answer
-    ) -> _T:
+    async def ask(self, request: gateway.RestRequest) -> answers.Field:
+        """Return the answer to a query as it is; see `read`."""
+        return await self.read(request, lambda answer: answer)
+
+    async def read(self, request: gateway.RestRequest, decode: Callable[[answers.Field], _T]) -> _T:
         """Query the picked endpoint; if another one answers better, it replaces it for the rest of the pass.
 
         The others are asked for every answer that is not the chain's own: none, a page of a proxy, one in another
@@ -215,7 +224,7 @@ class Endpoints:
 
         Args:
             request: the query.
-            read: decodes the answer.
+            decode: decodes the answer.
 
         Raises:
             Refused: the chain rejects the query.
@@ -226,7 +235,7 @@ class Endpoints:
         while True:
             url = self.picked
             try:
-                return read(await self.at(url, request))
+                return decode(await self.at(url, request))
             except gateway.Refused:
                 raise
             except errors.IcsError as error:
@@ -234,7 +243,7 @@ class Endpoints:
                     if other == url or (_REST, other) in self._problems:
                         continue
                     try:
-                        answer = await self._instead(other, request, read)
+                        answer = await self._instead(other, request, decode)
                     except errors.IcsError:
                         continue
                     self._replace(url, other, error)
@@ -243,7 +252,7 @@ class Endpoints:
                     raise self._joint(url, error) from error
 
     async def _instead(
-        self, other: Endpoint, request: gateway.RestRequest, read: Callable[[answers.Field], _T]
+        self, other: Endpoint, request: gateway.RestRequest, decode: Callable[[answers.Field], _T]
     ) -> _T:
         """Send a query to an endpoint that may replace the picked one; raises as `at`."""
         if other not in self._spares:
@@ -253,7 +262,7 @@ class Endpoints:
             head = await asyncio.shield(self._spares[other])
             if head.height < self.head.height:
                 raise heads.behind(str(other), head, self.head.height)
-            return read(await self.at(other, request))
+            return decode(await self.at(other, request))
         except (gateway.Failed, heads.Behind):
             raise  # this query fails, but others may succeed
         except errors.Transient as error:
@@ -315,7 +324,7 @@ class Endpoints:
             if error.seconds is not None:
                 self._resting[url] = self._now() + datetime.timedelta(seconds=error.seconds), error
             raise
-        return answers.Field(str(request), answer)
+        return answers.Answer(str(request), answer, url.hide)
 
     async def check_chain(self, url: Endpoint, key: str) -> None:
         """Check that an endpoint belongs to the right chain; its newest block may be old.
@@ -343,7 +352,7 @@ class Endpoints:
         async with aio.task_group() as group:
             node = group.create_task(self.at(url, _NODE))
             status = group.create_task(self.at(url, _STATUS))
-        return decode.head(node.result(), status.result())
+        return rest_decode.head(node.result(), status.result())
 
     async def _head(self, url: Endpoint) -> heads.Head:
         return self._checked(await self.newest(url), url, _REST)

@@ -185,7 +185,7 @@ class Queries:
             except errors.IcsError:
                 return False  # it is not reachable now
 
-        others = self.endpoints.others
+        others = self.endpoints.reachable
         found = await asyncio.gather(*map(contradicts, others))
         return tuple(str(other) for other, is_other in zip(others, found, strict=True) if is_other)
 
@@ -214,7 +214,7 @@ class Queries:
         """
         path = f"{_CCV}/validator_provider_addr/{consumer_id}/{consumer_address}"
         request = gateway.RestRequest(path, height=self.endpoints.head.height)
-        if not await self.endpoints.ask(request, decode.is_key_used):
+        if not await self.endpoints.read(request, decode.is_key_used):
             return False
 
         async def confirms(other: Endpoint) -> bool:
@@ -235,7 +235,7 @@ class Queries:
         """
         request = gateway.RestRequest("/cosmos/slashing/v1beta1/params", height=self.endpoints.head.height)
         with _without_height(request):
-            return await self.endpoints.ask(request, decode.slashing_params)
+            return await self.endpoints.read(request, decode.slashing_params)
 
     async def queued_terms(self, consumer_id: str) -> model.InfractionParameters:
         """Read the infraction parameters that the owner of a launched chain has queued; without any, both are None.
@@ -246,7 +246,7 @@ class Queries:
         """
         request = queued_terms.request(consumer_id, self.endpoints.head.height)
         with _without_height(request):
-            return await self.endpoints.ask(request, lambda answer: queued_terms.decode(answer, request))
+            return await self.endpoints.read(request, lambda answer: queued_terms.decode(answer, request))
 
     async def gas_price(self) -> gas_prices.GasPrice:
         """Read the price of a unit of gas that the provider asks for now.
@@ -331,7 +331,7 @@ class Queries:
 
     async def _chains(self, height: int) -> list[model.ConsumerSummary]:
         return await self._pages(
-            self.endpoints.ask, f"{_CCV}/consumer_chains/0", height, decode.consumer_chains
+            self.endpoints.read, f"{_CCV}/consumer_chains/0", height, decode.consumer_chains
         )
 
     async def _agreed_chains(self, height: int) -> list[model.ConsumerSummary]:
@@ -349,16 +349,19 @@ class Queries:
                 return None  # it is not reachable, or does not have this height
 
         others = self.endpoints.others
-        own, *theirs = await asyncio.gather(self._chains(height), *map(listed, others))
-        claims = {self.endpoints.picked: own} | dict(zip(others, theirs, strict=True))
-        claims = {url: claims[url] for url in self._provider.rest if claims.get(url) is not None}
-        self.endpoints.judge(claims, "says something else about the consumer chains")
-        return claims.get(self.endpoints.picked, own)
+        own, theirs = await asyncio.gather(
+            self._chains(height), asyncio.gather(*(listed(other) for other in others))
+        )
+        said = {self.endpoints.picked: own}
+        said |= {url: chains for url, chains in zip(others, theirs, strict=True) if chains is not None}
+        in_order = {url: said[url] for url in self._provider.rest if url in said}
+        self.endpoints.judge(in_order, "says something else about the consumer chains")
+        return in_order.get(self.endpoints.picked, own)
 
     async def _validators_and_own(
         self, head: heads.Head, operator_address: str
     ) -> tuple[list[model.Validator], model.Validator, frozenset[str]]:
-        validators = await self._validators(self.endpoints.ask, head.height)
+        validators = await self._validators(self.endpoints.read, head.height)
         own = next((v for v in validators if v.operator_address == operator_address), None)
         if own is None:
             raise errors.SettingsError(
@@ -366,7 +369,7 @@ class Queries:
                 f"{head.height}); check the address, or create the validator first"
             )
         path = f"{_CCV}/consumer_chains_per_validator/{own.consensus_address}"
-        must = await self.endpoints.ask(gateway.RestRequest(path, height=head.height), decode.consumer_ids)
+        must = await self.endpoints.read(gateway.RestRequest(path, height=head.height), decode.consumer_ids)
         return validators, own, must
 
     async def _detail(
@@ -375,7 +378,7 @@ class Queries:
         chain_id, phase = summary.consumer_id, summary.phase
 
         def ask(path: str, read: Callable[[answers.Field], _Item]) -> Coroutine[Any, Any, _Item]:
-            return (send or self.endpoints.ask)(gateway.RestRequest(f"{_CCV}/{path}", height=height), read)
+            return (send or self.endpoints.read)(gateway.RestRequest(f"{_CCV}/{path}", height=height), read)
 
         async def opted_in() -> frozenset[str]:
             if phase not in _CAN_BE_JOINED:  # the chain rejects this query in other phases
@@ -430,7 +433,7 @@ class Queries:
         request = gateway.RestRequest(f"{_CCV}/consumer_genesis/{consumer_id}")
         for remaining_tries in reversed(range(self._genesis_tries)):
             try:
-                return await self.endpoints.ask(request, decode.genesis_state)
+                return await self.endpoints.read(request, decode.genesis_state)
             except gateway.NotFound as error:
                 if not remaining_tries:
                     raise errors.Transient(f"consumer {consumer_id} has no genesis yet: {error}") from error

@@ -56,7 +56,7 @@ def _with_credentials(channel: Any, endpoint: Endpoint, parts: urllib.parse.Spli
         return channel
     import grpc
 
-    class Credentials(grpc.UnaryUnaryClientInterceptor):  # type: ignore[misc]
+    class Credentials(grpc.UnaryUnaryClientInterceptor):
         def intercept_unary_unary(self, continuation: Any, details: Any, request: Any) -> Any:
             metadata = [*(details.metadata or ()), *headers.items()]
             return continuation(_Call(details, f"{parts.path}{details.method}{query}", metadata), request)

@@ -344,9 +344,9 @@ class Transactions:
             pending = _Pending(None, *recorded)
             result = await asyncio.to_thread(self._find, endpoint, pending.hash)
             if result is None:
-                is_over = _is_over(pending, head.height)
-                looking = self._find_elsewhere(endpoint, pending.hash) if is_over else None
-                result = await (looking or self._confirm(endpoint, pending, ""))
+                result, is_over = await self._look_elsewhere(endpoint, pending, head.height)
+                if result is None and not is_over:
+                    result = await self._confirm(endpoint, pending, "")
         return result
 
     # -- endpoints ---------------------------------------------------------------------------------
@@ -565,7 +565,9 @@ class Transactions:
                 if result is not None:
                     return result
                 if _is_over(pending, height):
-                    return await self._find_elsewhere(endpoint, pending.hash)
+                    result, is_over = await self._look_elsewhere(endpoint, pending, height)
+                    if result is not None or is_over:
+                        return result
             await self._sleep(0.5)
         self._avoid(endpoint.url)
         raise errors.Transient(
@@ -573,25 +575,35 @@ class Transactions:
             f"is unknown; it is valid up to block {pending.timeout_height}, no transaction is sent before that"
         )
 
-    async def _find_elsewhere(self, endpoint: _TxEndpoint, tx_hash: str) -> grpc.TxResult | None:
-        """Return the result of a transaction that one endpoint does not have; None if no reachable one has it.
+    async def _look_elsewhere(
+        self, endpoint: _TxEndpoint, pending: _Pending, height: int
+    ) -> tuple[grpc.TxResult | None, bool]:
+        """Look up a transaction that one endpoint does not have at all others that are reachable.
 
-        What one endpoint alone denies is not sent, and perhaps paid, a second time.
+        What one endpoint alone denies, or calls expired, is not sent, and perhaps paid, a second time.
+
+        Returns:
+            Its result, None if no endpoint has it; and whether all say that no block may include it any more.
         """
+        is_over = _is_over(pending, height)
+        floor = None if self._floor is None else await self._floor()
         for url in self._in_turn():
             if url == endpoint.url:
                 continue
             try:
                 other = await self._ledger(url)
-                heads.check_chain(
-                    await asyncio.to_thread(other.head), str(url), "ics:provider.grpc", self._provider
-                )
-                result = await asyncio.to_thread(other.find, tx_hash)
+                head = await asyncio.to_thread(other.head)
+                heads.check_chain(head, str(url), "ics:provider.grpc", self._provider)
+                heads.check_lag(head, str(url), self._now(), self._provider)
+                result = await asyncio.to_thread(other.find, pending.hash)
             except errors.IcsError:
                 continue  # what is not reachable cannot contradict
             if result is not None:
-                return result
-        return None
+                return result, is_over
+            # One below a block that was acted upon lags, or lies, and so cannot keep everything waiting.
+            if floor is None or head.height >= floor.height:
+                is_over = is_over and _is_over(pending, head.height)
+        return None, is_over
 
     async def _settle(self, endpoint: _TxEndpoint, height: int) -> tuple[messages.Transaction, SentTx] | None:
         """Return the pending transaction of an earlier call if it has succeeded meanwhile, otherwise None."""
@@ -599,13 +611,14 @@ class Transactions:
         if pending is None:
             return None
         result = await asyncio.to_thread(self._find, endpoint, pending.hash)
-        if result is None and not _is_over(pending, height):
+        is_over = False
+        if result is None:
+            result, is_over = await self._look_elsewhere(endpoint, pending, height)
+        if result is None and not is_over:
             raise errors.Transient(
                 f"{_what(pending)}: transaction {pending.hash} may still be included in a block "
                 f"up to {pending.timeout_height} (now {height}): no other transaction is sent before that"
             )
-        if result is None:
-            result = await self._find_elsewhere(endpoint, pending.hash)
         self._pending = None
         if result is None or result.code or pending.transaction is None:
             return None

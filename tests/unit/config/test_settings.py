@@ -75,7 +75,7 @@ def test_private_key_in_place_of_signer_public_key_is_not_quoted(value: object) 
         (
             "provider.rpc",
             [LOGIN.replace("http", "tcp")],
-            f"x: ics:provider.rpc.0.url: 'tcp://node:26657/…' {NO_ADDRESS}",
+            f"x: ics:provider.rpc.0.url: 'tcp://node:26657' {NO_ADDRESS}",
         ),
         (
             "provider.grpc",

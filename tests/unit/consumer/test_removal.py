@@ -82,7 +82,7 @@ def test_running_chain_that_an_answer_puts_into_an_earlier_phase_is_kept(phase: 
 
 def test_stopped_chain_drains_and_is_shut_down_only_after_confirmation() -> None:
     stopped = factories.consumer(
-        P.STOPPED, factories.joined("alice", stopped_at=factories.snapshot().moment - 1000 * MINUTE)
+        P.STOPPED, factories.joined("alice", stopped_at=factories.snapshot().moment - 3000 * MINUTE)
     )
     wanted, _ = judged(stopped)
     assert (wanted.paused, wanted.decisions[0].ends_for) == ({"0"}, "phase STOPPED")

@@ -2,6 +2,7 @@
 
 import asyncio
 import gzip
+import hashlib
 import pathlib
 
 import pytest
@@ -59,7 +60,8 @@ async def test_slow_address_does_not_delay_the_others() -> None:
         return b"{}"
 
     def definition(name: str) -> chain_definition.Definition:
-        return factories.example(genesis={"base": {"url": f"http://{name}/genesis.json"}}).definition
+        published = {"url": f"http://{name}/genesis.json", "sha256": hashlib.sha256(b"{}").hexdigest()}
+        return factories.example(genesis={"base": published}).definition
 
     slow, other = await stack_file.attach_genesis(
         pathlib.Path(), [definition("slow"), definition("other")], fetch

@@ -122,6 +122,17 @@ async def test_payment_that_one_endpoint_denies_is_not_sent_again() -> None:
     assert [len(one.broadcasts) for one in made.values()] == [1, 0]
 
 
+async def test_endpoint_that_claims_an_old_height_keeps_nothing_waiting() -> None:
+    class Old(scene.Endpoint):
+        def head(self) -> heads.Head:
+            return heads.Head(self.chain.chain_id, 5, self.chain.now.isoformat())
+
+    chain = scene.Chain(is_stalled=True)
+    sender, _ = sending(chain, scene.Endpoint, Old, floor=model.ActedBlock(100, scene.START))
+    with pytest.raises(errors.Transient, match="has expired: nothing was changed"):
+        await sender.send(scene.OPT_IN)
+
+
 async def test_endpoint_that_keeps_a_transaction_to_itself_is_tried_last() -> None:
     class Hoarder(scene.Endpoint):
         def broadcast(self, signed: grpc.Signed) -> grpc.TxResult:
