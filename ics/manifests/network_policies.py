@@ -54,7 +54,7 @@ _DNS: Final[Mapping[str, Any]] = {
 def of_gateway(settings: config_settings.Settings, owner: objects.Owner) -> list[dict[str, Any]]:
     """Return the policies of the gateway's namespace: all pods isolated, and what each component needs."""
     home = settings.gateway.namespace
-    built = [_isolation(home, owner)]
+    built = [isolation(home, owner)]
     if settings.provider_node.enabled:
         built.append(_provider_node(settings, owner))
     if settings.reconciler.enabled:
@@ -76,13 +76,14 @@ def of_chain(
     desired: consumer_desired.Desired, chain: consumer_chain.ChainPlan, owner: objects.Owner
 ) -> list[dict[str, Any]]:
     """Return the policies of one chain's namespace: all pods isolated, its node, and its relayers."""
-    built = [_isolation(chain.namespace, owner), _node(desired, chain, owner)]
+    built = [isolation(chain.namespace, owner), _node(desired, chain, owner)]
     if chain.relay is not None:
         built.append(_relayer(desired.settings, chain, owner))
     return built
 
 
-def _isolation(namespace: str, owner: objects.Owner) -> dict[str, Any]:
+def isolation(namespace: str, owner: objects.Owner) -> dict[str, Any]:
+    """Return the policy that closes all pods of the stack in a namespace; a rehearsal's pod needs nothing else."""
     return {
         "apiVersion": "networking.k8s.io/v1",
         "kind": "NetworkPolicy",

@@ -12,7 +12,7 @@ from ics.cluster import pull_secrets, rehearsals
 from ics.cluster.api import client, kinds
 from ics.config import chain_definition
 from ics.consumer import rehearsal
-from ics.manifests import objects
+from ics.manifests import network_policies, objects
 from ics.manifests import rehearsal as manifests_rehearsal
 from ics.reconciler import wiring
 
@@ -105,6 +105,8 @@ async def _namespace(kube: client.KubeClient, owner: objects.Owner, namespace: s
     manifest = {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}
     created = await kube.apply(manifest, names.LOOP_MANAGER)
     try:
+        # The pod runs a program of strangers, and needs no network.
+        await kube.apply(network_policies.isolation(namespace, owner), names.LOOP_MANAGER)
         yield
     finally:
         # Also when it is interrupted; nothing else would ever delete it.

@@ -36,6 +36,7 @@ def conditions(**changes: Any) -> dict[str, tuple[Severity, str]]:
     pod = factories.pod(**changes)
     node = None if pod.waiting else factories.node("alice", "bob")
     facts = observed.Observed(
+        spare=factories.SPARE,
         snapshot=factories.snapshot(LAUNCHED, launches={"0": factories.launch("alice", "bob")}),
         memory=factories.memory(has_workload=True, genesis=factories.GENESIS),
         observations={"0": model.Observation(pod, node)},

@@ -49,8 +49,9 @@ def wanted(**changes: Any) -> desired.Desired:
         **changes,
     }
     base = factories.settings(**settings)
-    provider = base.provider.model_copy(update={key: tuple(urls) for key, urls in PROVIDER.items()})
+    provider = base.provider.model_validate({**base.provider.model_dump(), **PROVIDER})
     facts = observed.Observed(
+        spare=factories.SPARE,
         snapshot=factories.snapshot(LAUNCHED, launches={"0": factories.launch("alice", "bob")}),
         memory=factories.staged(),
     )

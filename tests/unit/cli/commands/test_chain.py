@@ -79,7 +79,7 @@ async def test_rehearsal_by_hand_says_how_it_went_and_leaves_nothing(capsys: Any
         "ok": True,
         "text": "block 1 after 3 s",
     }
-    assert play.steps[:3] == ["apply Namespace", "create", "apply ConfigMap"]
+    assert play.steps[:4] == ["apply Namespace", "apply NetworkPolicy", "create", "apply ConfigMap"]
     assert play.left == []
 
 

@@ -34,12 +34,14 @@ async def asked(*gateways: dict[str, tuple[int, str]], **changes: Any) -> gas_pr
             for name, broken in zip(names, gateways, strict=True)
         }
     )
-    provider = settings.ProviderSettings(
-        chain_id=fake.CHAIN_ID,
-        rest=tuple(f"http://{name}" for name in names),
-        rpc=("http://x",),
-        grpc=("http://x",),
-        **changes,
+    provider = settings.ProviderSettings.model_validate(
+        {
+            "chain_id": fake.CHAIN_ID,
+            "rest": tuple(f"http://{name}" for name in names),
+            "rpc": ("http://x",),
+            "grpc": ("http://x",),
+            **changes,
+        }
     )
     async with queries.Queries(provider, lambda: NOW, transport=network) as provider_queries:
         await provider_queries.open()

@@ -61,6 +61,7 @@ def sending(
         scene.OWN,
         scene.ACCOUNT,
         lambda: chain.now,
+        chain.ask_price,
         connect=lambda url, *_: made[url.url],
         sleep=chain.sleep,
         floor=accepted,
