@@ -631,6 +631,7 @@ def test_running_relayer_is_kept_while_price_of_provider_is_unknown() -> None:
         has_workload=True, genesis=factories.GENESIS, hermes=relaying.LIVE, hermes_base=relaying.LIVE
     )
     observed = consumer_observed.Observed(
+        spare=factories.SPARE,
         snapshot=factories.snapshot(chain, time=relaying.TIME),
         spare=factories.SPARE,
         memory=memory,
