@@ -171,8 +171,7 @@ def table(rendered: Sequence[model.Manifest], ends: Mapping[str, End]) -> str:
         found = [
             label
             for label, target, port, protocol in (*OURS, *(OTHERS if source in own else ()))
-            if source != target
-            and reachability.is_open(rendered, ends[source], ends[target], port, protocol)
+            if source != target and reachability.is_open(rendered, ends[source], ends[target], port, protocol)
         ]
         lines.append(f"{source:<{width}}  {', '.join(found) or '-'}\n")
     return "".join(lines)
