@@ -263,7 +263,8 @@ def check_base(document: Mapping[str, Any], pattern: str) -> None:
     own = document.get("chain_id")
     if own and not (isinstance(own, str) and fnmatch.fnmatchcase(own, pattern)):
         raise errors.SettingsError(
-            f"base genesis: chain_id is {own!r}, which match.chain_id {pattern!r} excludes; {_REMEDY}"
+            f"base genesis: chain_id is {own!r}, which match.chain_id {pattern!r} excludes; {_REMEDY},"
+            " or one without a chain_id if it is for several chains"
         )
     validators = document.get("validators") or _at(document, "consensus.validators")
     if validators:

@@ -52,7 +52,7 @@ def passes(
 
     def state(chain: dict[str, Any]) -> str:
         entries = {entry["item"]: entry["state"] for entry in chain["checklist"] or ()}
-        return entries.get("binary and genesis", "")
+        return str(entries.get("binary and genesis", ""))
 
     return waiting.until("the rehearsal has ended", status, lambda chain: state(chain) == word, seconds=180)
 

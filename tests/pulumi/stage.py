@@ -314,6 +314,7 @@ def make(folder: pathlib.Path, server: apiserver.Server, validator: str) -> Stag
         "cluster": {"kubeconfig": "kubeconfig", "namespace_prefix": f"{validator}-"},
         "gateway": {"namespace": f"{validator}-gateway"},
         "pulumi": {"backend": f"file://{root / 'state'}", "passphrase": {"file": "passphrase"}},
+        "staging": {"checklist": "none", "rehearse": False},
     }
     content = {"config": {f"ics:{key}": value for key, value in values.items()}}
     (root / "stacks" / f"Pulumi.{validator}.yaml").write_text(yaml.safe_dump(content))

@@ -89,8 +89,10 @@ def _chain_id(loaded: chain_definition.LoadedDefinition) -> str:
         SettingsError: neither names one.
     """
     pattern = loaded.definition.match.chain_id
-    own = pattern if not set(pattern) & set("*?[") else rehearsal.chain_id_of(loaded.genesis or b"{}")
-    if not own:
+    # Of a pattern, any chain id that it matches will do.
+    own = rehearsal.chain_id_of(loaded.genesis or b"{}") or pattern.replace("*", "").replace("?", "1")
+    own = own if set(pattern) & set("*?[") else pattern
+    if not own or "[" in own:
         raise errors.SettingsError(
             f"definition {loaded.definition.name}: matches several chain ids; use --chain-id ID"
         )

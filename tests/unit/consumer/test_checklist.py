@@ -203,7 +203,10 @@ def test_without_rehearsals_the_rest_of_the_list_decides(of_stack: bool) -> None
 
 def test_peers_and_seeds_without_any_address_leave_the_item_open() -> None:
     known = factories.example(seeds=["a" * 40 + "@gone.example.com:26656"])
-    gone = {"checked_hosts": frozenset({"gone.example.com"}), "unresolved": frozenset({"gone.example.com"})}
+    gone: dict[str, Any] = {
+        "checked_hosts": frozenset({"gone.example.com"}),
+        "unresolved": frozenset({"gone.example.com"}),
+    }
     decision = judge(seen(definition=known, **gone), definition=known)
     assert text(decision, checklist.Item.ADDRESSES) == "none has an address: gone.example.com"
     found = seen(found=consumer(opted_in=frozenset({factories.valcons("bob")})), definition=known, **gone)

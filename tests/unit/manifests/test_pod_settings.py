@@ -32,7 +32,11 @@ STACK: dict[str, Any] = {
     "labels": {"team": "staking"},
     "annotations": {"cluster-autoscaler.kubernetes.io/safe-to-evict": "false"},
 }
-OWN = {"node_selector": {"disk": "fast"}, "image_pull_secrets": ["private"], "labels": {"chain": "example"}}
+OWN: dict[str, Any] = {
+    "node_selector": {"disk": "fast"},
+    "image_pull_secrets": ["private"],
+    "labels": {"chain": "example"},
+}
 
 
 def settings(**changes: Any) -> config_settings.Settings:

@@ -240,7 +240,7 @@ def pod(state: dict[str, Any] | None, conditions: list[dict[str, str]] | None = 
     }
 
 
-FAILED = {"conditions": [{"type": "Failed", "status": "True"}]}
+FAILED: dict[str, Any] = {"conditions": [{"type": "Failed", "status": "True"}]}
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from ics.consumer import chain, observed
 from ics.reconciler import outcome, rehearsals
 from tests.unit import factories
 
-ON = {"staging": {"checklist": "require", "rehearse": True}}
+ON: dict[str, Any] = {"staging": {"checklist": "require", "rehearse": True}}
 
 
 class Jobs:

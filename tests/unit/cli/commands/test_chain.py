@@ -83,6 +83,13 @@ async def test_rehearsal_by_hand_says_how_it_went_and_leaves_nothing(capsys: Any
     assert play.left == []
 
 
+async def test_chain_id_of_a_pattern_is_one_that_it_matches(capsys: Any) -> None:
+    play = Play()
+    play.definitions = [factories.example()]
+    assert await play.run() == 0
+    assert json.loads(capsys.readouterr().out)["chain_id"] == "consumer-1"
+
+
 async def test_failed_rehearsal_exits_with_2(capsys: Any) -> None:
     play = Play()
     play.kube.ends, play.kube.says = "Failed", "panic"
@@ -109,7 +116,7 @@ async def test_unknown_definition_and_unknown_chain_id_are_named() -> None:
         errors.SettingsError, match="definition 'other': not in stacks/chains; use one of: ics-example"
     ):
         await play.run("other")
-    play.definitions = [factories.example()]
+    play.definitions = [factories.example(match={"owner": factories.OWNER, "chain_id": "*"})]
     with pytest.raises(errors.SettingsError, match="matches several chain ids; use --chain-id ID"):
         await play.run()
     assert play.steps == []
