@@ -261,9 +261,7 @@ def _fund(app_state: Json, fund: Iterable[tuple[str, Sequence[coins.Coin]]]) -> 
     accounts = _section(_section(app_state, "auth", dict), "accounts", list)
     bank = _section(app_state, "bank", dict)
     balances = _section(bank, "balances", list)
-    existing = {
-        address for account in accounts if isinstance(address := _account_address(account), str)
-    }
+    existing = {address for account in accounts if isinstance(address := _account_address(account), str)}
     by_address = {
         address: balance for balance in balances if isinstance(address := _at(balance, "address"), str)
     }

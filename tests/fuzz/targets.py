@@ -479,6 +479,7 @@ def _file(source: values.Source, valid: Any, name: str) -> Iterator[pathlib.Path
 
 # A whole chain of strangers: what is rendered for the cluster.
 
+
 def _chain(source: values.Source) -> None:
     detail = dataclasses.replace(
         factories.joined("alice", "bob"),

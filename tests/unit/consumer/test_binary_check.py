@@ -39,6 +39,7 @@ def conditions(**changes: Any) -> dict[str, tuple[Severity, str]]:
         snapshot=factories.snapshot(LAUNCHED, launches={"0": factories.launch("alice", "bob")}),
         memory=factories.memory(has_workload=True, genesis=factories.GENESIS),
         observations={"0": model.Observation(pod, node)},
+        spare=factories.SPARE,
     )
     wanted = factories.judge(facts, definitions=[factories.example(binary_hash=EXPECTED)])
     report = consumer_status.report(wanted, facts.observations)

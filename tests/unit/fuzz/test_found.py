@@ -30,7 +30,9 @@ def field(value: object) -> answers.Field:
 def test_address_of_another_type_is_malformed(address: object) -> None:
     answer = recorded.body("validators")
     answer["validators"][0]["operator_address"] = address
-    with pytest.raises(answers.MalformedAnswer, match=r"validators\[0\].operator_address is .*, not an operator"):
+    with pytest.raises(
+        answers.MalformedAnswer, match=r"validators\[0\].operator_address is .*, not an operator"
+    ):
         decode.validators(field(answer))
 
 

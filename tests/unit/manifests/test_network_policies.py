@@ -53,6 +53,7 @@ def wanted(**changes: Any) -> desired.Desired:
     facts = observed.Observed(
         snapshot=factories.snapshot(LAUNCHED, launches={"0": factories.launch("alice", "bob")}),
         memory=factories.staged(),
+        spare=factories.SPARE,
     )
     found = factories.judge(facts, stack=base.model_copy(update={"provider": provider}))
     (decision,) = found.decisions
@@ -170,8 +171,7 @@ def table(rendered: Sequence[model.Manifest], ends: Mapping[str, End]) -> str:
         found = [
             label
             for label, target, port, protocol in (*OURS, *(OTHERS if source in own else ()))
-            if source != target
-            and reachability.is_open(rendered, ends[source], ends[target], port, protocol)
+            if source != target and reachability.is_open(rendered, ends[source], ends[target], port, protocol)
         ]
         lines.append(f"{source:<{width}}  {', '.join(found) or '-'}\n")
     return "".join(lines)
