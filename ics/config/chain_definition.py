@@ -154,7 +154,7 @@ class Definition(base.Frozen):
     binary: str = pydantic.Field(pattern=r"^[A-Za-z0-9_./][A-Za-z0-9_./+@-]*$")
     """Name or path of the binary in the image."""
     binary_hash: str | None = pydantic.Field(default=None, pattern=r"^[0-9a-f]{64}$")
-    """sha256 of the binary in the image, lower-case hex. A node does not start another one, and a chain whose owner
+    """sha256 of the binary in the image, lower-case hex. A node starts no other binary, and a chain whose owner
     states another `binary_hash` is not joined; none: neither is compared."""
     bech32_prefix: str = pydantic.Field(pattern=r"^[a-z][a-z0-9]*$")
     """Account prefix of the chain."""

@@ -57,7 +57,7 @@ class ProviderNodeSettings(base.Frozen):
     binary: str = "gaiad"
     """Name or path of the binary in the image."""
     binary_hash: str | None = pydantic.Field(default=None, pattern=r"^[0-9a-f]{64}$")
-    """sha256 of the binary in the image, lower-case hex; the node does not start another one."""
+    """sha256 of the binary in the image, lower-case hex; the node starts no other binary."""
     genesis: ProviderGenesis | None = None
     """The chain's genesis; required if enabled."""
     fetch_image: units.Image = (

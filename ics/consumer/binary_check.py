@@ -1,6 +1,6 @@
 """Result of a node's own check, at its start, whether the image contains the expected binary; pure.
 
-`start.sh` compares the binary with the definition's `binary_hash` and ends without starting another one. It says so in
+`start.sh` compares the binary with the definition's `binary_hash` and ends if they differ. It says so in
 the termination message of its container, `binary <sha256 of the binary>`.
 """
 

@@ -211,7 +211,7 @@ class Field:
         """Return the value as parsed by a function of `ics.cosmos.addresses`."""
         try:
             return parse(self.value)
-        except errors.SettingsError:
+        except (errors.SettingsError, TypeError):  # of another type than the function takes
             self.fail(wanted)
 
 

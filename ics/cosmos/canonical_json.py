@@ -59,10 +59,15 @@ def encode(document: Mapping[str, Any]) -> bytes:
     """Return the canonical bytes of a document, used for hashes, storage and comparisons.
 
     Raises:
-        Permanent: the document contains a float.
+        Permanent: the document contains a float, or is nested too deeply.
     """
-    _check_whole(document, "$")
-    text = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    try:
+        _check_whole(document, "$")
+        text = json.dumps(
+            document, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+        )
+    except RecursionError:
+        raise errors.Permanent("nested too deeply for a chain's document") from None
     return text.encode()
 
 

@@ -24,6 +24,7 @@ _SET_BY_LAUNCH_TEAM = frozenset({"params.reward_denoms", "params.provider_reward
 _ABSENT_IN_OLDER = frozenset({"params.consumer_id"})
 """Fields that `genesis transform` removes for consumers older than ICS 6.2."""
 _REMEDY = "get the genesis of this chain"
+_TOO_DEEP = "genesis: nested too deeply for a chain's document; check that it is the right file"
 _ZERO_VALUES: tuple[Any, ...] = (None, "", "0", 0, [], {})
 
 
@@ -178,7 +179,7 @@ def complete(
     Raises:
         SettingsError: a value is not valid, or the base lacks a required section.
     """
-    document = copy.deepcopy(dict(base))
+    document = _copied(base)
     app_state = _section(document, "app_state", dict)
     if chain_id is not None:
         identifiers.check_chain_id(chain_id)
@@ -187,8 +188,8 @@ def complete(
         document["initial_height"] = _height_like(document, initial_height)
     if genesis_time is not None:
         document["genesis_time"] = times.check_time(genesis_time)
-    state = copy.deepcopy(dict(ccv))
-    params = dict(state.get("params") or {})
+    state = _copied(ccv)
+    params = dict(_section(state, "params", dict)) if state.get("params") else {}
     params |= {"reward_denoms": list(reward_denoms)} if reward_denoms else {}
     params |= {"provider_reward_denoms": list(provider_reward_denoms)} if provider_reward_denoms else {}
     app_state["ccvconsumer"] = state | {"params": params}
@@ -217,7 +218,10 @@ def verify(
     ours = _at(document, "app_state.ccvconsumer")
     if not isinstance(ours, Mapping):
         raise errors.Permanent(f"genesis: no app_state.ccvconsumer; {_REMEDY}")
-    difference = _difference("", ours, ccv)
+    try:
+        difference = _difference("", ours, ccv)
+    except RecursionError:
+        raise errors.Permanent(_TOO_DEEP) from None
     if difference:
         raise errors.Permanent(f"genesis: app_state.ccvconsumer.{difference}; {_REMEDY}")
 
@@ -314,8 +318,10 @@ def _fund(app_state: Json, fund: Iterable[tuple[str, Sequence[coins.Coin]]]) -> 
     accounts = _section(_section(app_state, "auth", dict), "accounts", list)
     bank = _section(app_state, "bank", dict)
     balances = _section(bank, "balances", list)
-    existing = {_account_address(account) for account in accounts}
-    by_address = {_at(balance, "address"): balance for balance in balances}
+    existing = {address for account in accounts if isinstance(address := _account_address(account), str)}
+    by_address = {
+        address: balance for balance in balances if isinstance(address := _at(balance, "address"), str)
+    }
     for address in sorted(gifts):
         if address not in existing:
             numbers = {"account_number": "0", "sequence": "0"}
@@ -339,7 +345,11 @@ def _account_address(account: Any) -> Any:
 
 def _sum_of_coins(coins: Any, added: Mapping[str, int]) -> list[dict[str, str]]:
     sums = defaultdict(int, added)
-    for coin in coins or []:
+    if not isinstance(coins, list | None):
+        raise errors.SettingsError(
+            f"base genesis: app_state.bank: {_brief(coins)} is not a list of coins; fix the file"
+        )
+    for coin in coins or ():
         amount = _whole(_at(coin, "amount"))
         if amount is None or not isinstance(coin.get("denom"), str):
             raise errors.SettingsError(
@@ -347,6 +357,13 @@ def _sum_of_coins(coins: Any, added: Mapping[str, int]) -> list[dict[str, str]]:
             )
         sums[coin["denom"]] += amount
     return [{"denom": denom, "amount": str(amount)} for denom, amount in sorted(sums.items())]
+
+
+def _copied(document: Mapping[str, Any]) -> Json:
+    try:
+        return copy.deepcopy(dict(document))
+    except RecursionError:
+        raise errors.SettingsError(_TOO_DEEP) from None
 
 
 def _section(parent: Json, key: str, kind: type[Any]) -> Any:
@@ -388,5 +405,8 @@ def _difference(path: str, ours: Any, theirs: Any) -> str | None:
 
 
 def _brief(value: Any) -> str:
-    shown = repr(value)
+    try:
+        shown = repr(value)
+    except RecursionError:
+        return "a value that is nested too deeply"
     return shown if len(shown) <= 80 else f"{shown[:77]}..."

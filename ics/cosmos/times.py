@@ -45,6 +45,14 @@ def parse_unix_time(text: str) -> tuple[int, int]:
     return (whole - _EPOCH) // datetime.timedelta(seconds=1), int(decimals.ljust(9, "0"))
 
 
+def later(moment: datetime.datetime, period: datetime.timedelta) -> datetime.datetime:
+    """Return the moment after a period, at most the end of the year 9999: a chain may name any time."""
+    try:
+        return moment + period
+    except OverflowError:
+        return datetime.datetime.max.replace(tzinfo=datetime.UTC)
+
+
 def check_time(text: str) -> str:
     """Return `text` if CometBFT reads it as a time: RFC 3339 in UTC, up to nanoseconds.
 

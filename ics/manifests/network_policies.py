@@ -58,7 +58,7 @@ def of_gateway(settings: config_settings.Settings, owner: objects.Owner) -> list
     if settings.provider_node.enabled:
         built.append(_provider_node(settings, owner))
     if settings.reconciler.enabled:
-        # It holds a token for the API server, whose address and port no setting tells, and fetches geneses.
+        # It holds a token for the API server, whose address and port are in no setting, and fetches geneses.
         built.append(
             _policy(
                 "reconciler",
@@ -213,7 +213,7 @@ def _dialling(
 def _further(settings: config_settings.Settings, urls: Iterable[str]) -> list[dict[str, Any]]:
     """Return egress rules to the namespaces of configured Services, and to what the settings add.
 
-    A policy sees the port of a Service's pod, which no setting tells.
+    A policy sees the port of a Service's pod, which is in no setting.
     """
     services = (_SERVICE.fullmatch(parse.urlsplit(url).hostname or "") for url in urls)
     namespaces = sorted({service[1] for service in services if service is not None})

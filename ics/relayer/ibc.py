@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from ics import errors
-from ics.cosmos import answers
+from ics.cosmos import answers, times
 
 PROVIDER_PORT: Final = "provider"
 CONSUMER_PORT: Final = "consumer"
@@ -90,7 +90,7 @@ class IbcClient:
     @property
     def expires(self) -> datetime.datetime:
         """Time of expiry, after which it accepts no updates and its connections stop working."""
-        return self.updated + self.trusting_period
+        return times.later(self.updated, self.trusting_period)
 
     def is_expired(self, now: datetime.datetime) -> bool:
         """Return whether it has expired; only a governance vote on its chain can recover it."""
@@ -99,7 +99,7 @@ class IbcClient:
     @property
     def refresh_from(self) -> datetime.datetime:
         """Time from which it should be updated: after a third of its trusting period."""
-        return self.updated + self.trusting_period / _REFRESH_PART
+        return times.later(self.updated, self.trusting_period / _REFRESH_PART)
 
     def is_expiring(self, now: datetime.datetime) -> bool:
         """Return whether less than a third of its trusting period is left, so updates must have failed."""

@@ -1,5 +1,6 @@
 """The parsers, the exceptions that they declare, and what must hold of their results."""
 
+import base64
 import contextlib
 import dataclasses
 import json
@@ -25,7 +26,7 @@ from ics.cosmos import addresses, answers, canonical_json, coins, genesis, ident
 from ics.manifests import node_files, reconciler
 from ics.provider import event_filter, gateway
 from ics.provider.owner import decode as owner_decode
-from ics.provider.rest import decode, queued_terms
+from ics.provider.rest import decode, queued_terms, stopped_at
 from ics.provider.tx import refusals
 from ics.relayer import ibc
 from tests.fuzz import values
@@ -163,6 +164,7 @@ def _provider(source: values.Source) -> None:
         (decode.rpc_head, [_RPC_STATUS]),
         (answers.next_key, _RECORDED["validators"]),
         (lambda answer: queued_terms.decode(answer, _TERMS), _RECORDED["queued_terms"]),
+        (lambda answer: stopped_at.decode(answer, _STOP, 1_814_400), [_STOPPED]),
         (owner_decode.consumer_chain, _RECORDED["consumer_chain_"]),
         (owner_decode.members, _RECORDED["consumer_validators"]),
         (
@@ -191,6 +193,14 @@ _RECORDED: Final = {
     )
 }
 _TERMS: Final = queued_terms.request("0", 33)
+_STOP: Final = stopped_at.request("0", 33)
+_STOPPED: Final = {
+    "code": 0,
+    "log": "",
+    "key": _STOP.params["data"],
+    "value": base64.b64encode(b"\x01" + (63_900_000_000).to_bytes(8, "big") + bytes(6)).decode(),
+    "height": "33",
+}
 _RPC_STATUS: Final = {
     "result": {
         "node_info": {"network": "provider-1"},

@@ -80,8 +80,8 @@ _NUMBERS: Sequence[int | float] = (
     -0.0,
     float("nan"),
 )
-_DEEP = 60
-"""Levels of nesting of a deep value; deeper ones are refused where bytes are parsed, before any of this."""
+_DEEP = 800
+"""Levels of nesting of a deep value; where bytes are parsed, Python refuses about a thousand."""
 
 
 class Source:
@@ -150,8 +150,9 @@ def anything(source: Source, depth: int = 3) -> Any:
 
 def _deep(source: Source) -> Any:
     value: Any = source.pick(TEXTS)
+    is_list = source.below(2)
     for _ in range(source.below(_DEEP)):
-        value = [value] if source.below(2) else {"a": value}
+        value = [value] if is_list else {"a": value}
     return value
 
 

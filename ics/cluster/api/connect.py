@@ -67,7 +67,7 @@ def access(
 def _expanded(base: pathlib.Path, path: str) -> pathlib.Path:
     try:
         return (base / pathlib.Path(path).expanduser()).absolute()
-    except RuntimeError:  # ~somebody who does not exist
+    except RuntimeError:  # ~user, and there is no such user
         raise errors.SettingsError(
             f"{kubeconfig.SETTING}: {path}: there is no such user's home; correct the path"
         ) from None

@@ -1,7 +1,7 @@
 """Credential plugins: programs that kubectl's configuration names to obtain a token or a certificate.
 
-The protocol is client-go's (`client.authentication.k8s.io`, `ExecCredential`): the program is told about the cluster
-in KUBERNETES_EXEC_INFO and prints its answer as JSON. Whoever sits at a terminal may be asked by it, unless the
+The protocol is client-go's (`client.authentication.k8s.io`, `ExecCredential`): KUBERNETES_EXEC_INFO describes the
+cluster to the program, which prints its answer as JSON. At a terminal it may ask the user to log in, unless the
 kubeconfig says `interactiveMode: Never`.
 """
 
@@ -21,9 +21,9 @@ from ics.cluster.api import kubeconfig, tls
 from ics.cosmos import times
 
 _TIMEOUT = 60.0
-"""Seconds for a plugin that asks nobody."""
+"""Seconds for a plugin that does not ask."""
 _LOGIN_TIMEOUT = 600.0
-"""Seconds for a plugin that may ask somebody to log in."""
+"""Seconds for a plugin that may ask the user to log in."""
 _LONGEST = 1000
 """Characters of a plugin's own words in an error."""
 _ESCAPES = re.compile(r"\x1b(\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)|[@-Z\\-_])")
@@ -64,7 +64,7 @@ def run(plugin: kubeconfig.Plugin, access: kubeconfig.Access) -> Credentials:
             env={**os.environ, **dict(plugin.env), "KUBERNETES_EXEC_INFO": info},
             stdin=None if is_interactive else subprocess.DEVNULL,
             stdout=subprocess.PIPE,
-            # Where somebody sits at a terminal, it may say how to log in.
+            # At a terminal it may say how to log in.
             stderr=None if is_interactive else subprocess.PIPE,
             timeout=timeout,
             check=False,

@@ -44,7 +44,7 @@ class Plugin:
     wants_cluster: bool
     """Whether KUBERNETES_EXEC_INFO must contain the cluster."""
     mode: str = "IfAvailable"
-    """Never, IfAvailable or Always: whether it may, or must, talk to somebody at a terminal."""
+    """Never, IfAvailable or Always: whether it may, or must, ask the user at a terminal."""
     cluster_config: object = None
     """The cluster's extension for the plugin, which KUBERNETES_EXEC_INFO contains with the cluster."""
     install_hint: str = ""

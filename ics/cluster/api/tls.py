@@ -12,7 +12,7 @@ from ics.cluster.api import kubeconfig
 class _NamedContext(ssl.SSLContext):
     """A context that expects another name in the server's certificate than the address says.
 
-    The HTTP library can be told so for direct connections only, not through an HTTP proxy.
+    The HTTP library has an option for it, but ignores that behind an HTTP proxy.
     """
 
     server_name: str

@@ -5,13 +5,12 @@ The shapes are those of CometBFT 0.38: `consensus/types/round_state.go` and `hei
 """
 
 import re
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
 from ics.consumer import consensus_view
 from ics.cosmos import answers
 
-_VOTE = re.compile(r"Vote\{(\d+):[0-9A-F]* (\d+)/(\d+)/\w+\((?:Prevote|Precommit)\)")
+_VOTE = re.compile(r"Vote\{(\d{1,9}):[0-9A-F]* (\d{1,19})/(\d{1,9})/\w+\((?:Prevote|Precommit)\)")
 """`Vote.String` in types/vote.go; the address in it is cut to six bytes, so the index counts."""
 _WHOLE = re.compile(r"-?\d{1,19}")
 _STEPS = {"prevotes": 2, "precommits": 3}
@@ -95,10 +94,9 @@ def _own_votes(state: answers.Field, members: list[bytes], height: int) -> Itera
     yield from _proposal(state, state, _round(state))
     votes = state.get("votes") or state.get("height_vote_set")
     for entry in votes or ():
-        texts: Mapping[str, Any] = entry.mapping()
         for name, step in _STEPS.items():
-            for text in texts.get(name) or ():
-                found = _VOTE.match(str(text))
+            for text in entry.get(name) or ():
+                found = _VOTE.match(str(text.value))
                 if found is not None and int(found[2]) == height and int(found[1]) < len(members):
                     address = members[int(found[1])]
                     yield consensus_view.SeenVote(int(found[3]), step, address, has_node=True)

@@ -322,7 +322,12 @@ def _closed_up(before: str, after: str) -> str:
 
 
 def _checked(text: str, wanted: Mapping[str, Endpoint | str]) -> str:
-    size = len(text.encode())
+    try:
+        size = len(text.encode())
+    except UnicodeEncodeError:
+        raise errors.SettingsError(
+            "description: it contains half of a character that UTF-8 cannot encode; write it again"
+        ) from None
     if size > MAX_DETAILS:
         raise errors.SettingsError(
             f"description: {size} bytes, but the chain allows {MAX_DETAILS}; shorten its own text by"

@@ -40,7 +40,10 @@ def decode(answer: answers.Field, request: gateway.RestRequest, unbonding: int) 
     if len(raw) != _SIZE or raw[0] != 1:
         answer["value"].fail("a time in Go's binary form")
     seconds = int.from_bytes(raw[1:9], "big", signed=True)
-    removal = _YEAR_1 + datetime.timedelta(
-        seconds=seconds, microseconds=int.from_bytes(raw[9:13], "big") // 1000
-    )
-    return removal - datetime.timedelta(seconds=unbonding)
+    try:
+        removal = _YEAR_1 + datetime.timedelta(
+            seconds=seconds, microseconds=int.from_bytes(raw[9:13], "big") // 1000
+        )
+        return removal - datetime.timedelta(seconds=unbonding)
+    except OverflowError:
+        answer["value"].fail("a time between the years 1 and 9999")

@@ -1,10 +1,13 @@
 """TLS towards an API server on this machine: names, authorities and client certificates, as kubectl takes them."""
 
-import asyncio
 import contextlib
 import pathlib
+import select
+import socket
+import socketserver
 import ssl
-from collections.abc import AsyncIterator
+import threading
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -30,26 +33,52 @@ def folder(tmp_path: pathlib.Path) -> pathlib.Path:
     return found
 
 
-@contextlib.asynccontextmanager
-async def api_server(folder: pathlib.Path, seen: list[str]) -> AsyncIterator[int]:
+class Server(socketserver.ThreadingTCPServer):
+    """A server on this machine, one thread for each connection; leaving it waits for all of them."""
+
+    block_on_close = True
+    daemon_threads = False
+
+    def __init__(self, serve: Callable[[socket.socket], None]) -> None:
+        class Handler(socketserver.BaseRequestHandler):
+            def handle(self) -> None:
+                with contextlib.suppress(OSError):  # the other end may close at any time
+                    serve(self.request)
+
+        super().__init__(("127.0.0.1", 0), Handler)
+
+    @property
+    def port(self) -> int:
+        return int(self.server_address[1])
+
+
+@contextlib.contextmanager
+def running(serve: Callable[[socket.socket], None]) -> Iterator[int]:
+    """Run a server; yields its port."""
+    with Server(serve) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield server.port
+        server.shutdown()
+        thread.join()
+
+
+def api_server(folder: pathlib.Path, seen: list[str]) -> contextlib.AbstractContextManager[int]:
     """An API server that notes the name in each client's certificate; yields its port."""
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=folder / "ca.crt")
     context.verify_mode = ssl.CERT_OPTIONAL
     context.load_cert_chain(folder / "server.crt", folder / "server.key")
 
-    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(asyncio.IncompleteReadError, OSError):
-            await reader.readuntil(b"\r\n\r\n")
-            raw = writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
+    def serve(connection: socket.socket) -> None:
+        with context.wrap_socket(connection, server_side=True) as secured:
+            while b"\r\n\r\n" not in secured.recv(65536):
+                pass
+            raw = secured.getpeercert(binary_form=True)
             seen.append(_common_name(raw) if raw else "")
             head = f"HTTP/1.1 200 OK\r\nContent-Length: {len(BODY)}\r\nConnection: close\r\n\r\n"
-            writer.write(head.encode() + BODY)
-            await writer.drain()
-        await _close(writer)
+            secured.sendall(head.encode() + BODY)
 
-    server = await asyncio.start_server(answer, "127.0.0.1", 0, ssl=context)
-    async with server:
-        yield server.sockets[0].getsockname()[1]
+    return running(serve)
 
 
 def _common_name(raw: bytes) -> str:
@@ -57,33 +86,22 @@ def _common_name(raw: bytes) -> str:
     return str(certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)[0].value)
 
 
-async def _close(writer: asyncio.StreamWriter) -> None:
-    writer.close()
-    with contextlib.suppress(OSError):  # an SSLError is one: the other end may close without a word
-        await writer.wait_closed()
-
-
-@contextlib.asynccontextmanager
-async def http_proxy() -> AsyncIterator[int]:
+def http_proxy() -> contextlib.AbstractContextManager[int]:
     """A proxy that understands CONNECT only; yields its port."""
 
-    async def copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(OSError):
-            while data := await reader.read(65536):
-                writer.write(data)
-                await writer.drain()
-        await _close(writer)
+    def serve(connection: socket.socket) -> None:
+        host, _, port = connection.recv(65536).split()[1].decode().rpartition(":")
+        with socket.create_connection((host, int(port))) as there:
+            connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+            other = {connection: there, there: connection}
+            while True:
+                for ready in select.select(list(other), [], [])[0]:
+                    data = ready.recv(65536)
+                    if not data:
+                        return
+                    other[ready].sendall(data)
 
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        target = (await reader.readuntil(b"\r\n\r\n")).split()[1].decode()
-        host, _, port = target.rpartition(":")
-        there_reader, there_writer = await asyncio.open_connection(host, int(port))
-        writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
-        await asyncio.gather(copy(reader, there_writer), copy(there_reader, writer))
-
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    async with server:
-        yield server.sockets[0].getsockname()[1]
+    return running(serve)
 
 
 def access(port: int, folder: pathlib.Path, **fields: Any) -> kubeconfig.Access:
@@ -101,7 +119,7 @@ async def ask(found: kubeconfig.Access) -> object:
 
 @pytest.mark.parametrize("is_proxied", [False, True])
 async def test_server_name_is_expected_in_the_certificate(folder: pathlib.Path, is_proxied: bool) -> None:
-    async with api_server(folder, []) as port, http_proxy() as proxy:
+    with api_server(folder, []) as port, http_proxy() as proxy:
         fields = {"proxy": f"http://127.0.0.1:{proxy}"} if is_proxied else {}
         assert await ask(access(port, folder, **fields)) == {"kind": "Secret"}
         with pytest.raises(errors.SettingsError) as raised:
@@ -115,14 +133,14 @@ async def test_server_name_is_expected_in_the_certificate(folder: pathlib.Path, 
 
 
 async def test_unverified_server_is_taken_as_it_is(folder: pathlib.Path) -> None:
-    async with api_server(folder, []) as port:
+    with api_server(folder, []) as port:
         found = kubeconfig.Access(server=f"https://127.0.0.1:{port}", is_unverified=True)
         assert await ask(found) == {"kind": "Secret"}
 
 
 async def test_authority_may_have_comments_in_any_encoding(folder: pathlib.Path) -> None:
     bundle = "# Zürich\n".encode() + (folder / "ca.crt").read_bytes() + b"# \xff\n"
-    async with api_server(folder, []) as port:
+    with api_server(folder, []) as port:
         for fields in ({"authority": bundle}, {}):
             if not fields:
                 (folder / "ca.crt").write_bytes(bundle)
@@ -139,16 +157,14 @@ async def test_replaced_certificate_files_are_used_for_new_connections(folder: p
             (folder / f"own.{suffix}").write_bytes((folder / f"{name}.{suffix}").read_bytes())
 
     lay("first", "crt", "key")
-    async with (
-        api_server(folder, seen) as port,
-        client.KubeClient(access(port, folder, **paths)) as kube,
-    ):
-        await kube.find(kinds.SECRET, "a", "b")
-        lay("second", "crt")
-        with pytest.raises(errors.Transient, match="client-certificate or client-key cannot be read"):
+    with api_server(folder, seen) as port:
+        async with client.KubeClient(access(port, folder, **paths)) as kube:
             await kube.find(kinds.SECRET, "a", "b")
-        lay("second", "key")
-        await kube.find(kinds.SECRET, "a", "b")
+            lay("second", "crt")
+            with pytest.raises(errors.Transient, match="client-certificate or client-key cannot be read"):
+                await kube.find(kinds.SECRET, "a", "b")
+            lay("second", "key")
+            await kube.find(kinds.SECRET, "a", "b")
 
     assert seen == ["first", "second"]
 
