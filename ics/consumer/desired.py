@@ -1107,8 +1107,8 @@ def _deployed(
     conditions = (*decision.conditions, *planned.conditions, *near, *own)
     if planned.trouble is not None:
         # A chain whose node cannot start is not joined; a member still needs its own key.
-        intents = tuple(intent for intent in decision.intents if not isinstance(intent, model.OptIn))
-        decision = dataclasses.replace(decision, intents=intents)
+        others = tuple(intent for intent in decision.intents if not isinstance(intent, model.OptIn))
+        decision = dataclasses.replace(decision, intents=others)
         conditions = (*conditions, planned.trouble)
         memory = context.memory_of(consumer.summary.consumer_id)
         if memory is not None and memory.has_workload:

@@ -19,7 +19,7 @@ from ics.cluster.api import connect, kubeconfig, tls
 from ics.cluster.nodes import consensus
 from ics.cluster.nodes import decode as node_decode
 from ics.cluster.state import relayer_record
-from ics.config import chain_definition, stack_file
+from ics.config import chain_definition, endpoint, stack_file
 from ics.consumer import genesis as consumer_genesis
 from ics.consumer.peers import description, ports
 from ics.cosmos import addresses, answers, canonical_json, coins, genesis, identifiers, times
@@ -209,6 +209,9 @@ _RPC_STATUS: Final = {
 }
 
 
+_ENDPOINT: Final = endpoint.Endpoint(url="http://user:password@h/?key=secret")
+
+
 def _gateway(source: values.Source) -> None:
     bodies = [
         recorded.record(name)["body"] for name in ("validators", "pruned", "future", "not_served", "status")
@@ -218,7 +221,7 @@ def _gateway(source: values.Source) -> None:
     request = gateway.RestRequest("/cosmos/x", height=7)
     try:
         answer = gateway.read(
-            request, "http://user:password@h/?key=secret", status, text.encode(errors="replace")
+            request, _ENDPOINT, status, text.encode(errors="replace")
         )
     except errors.IcsError as error:
         _require(_is_plain(str(error)) and "password" not in str(error), str(error))

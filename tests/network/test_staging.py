@@ -51,7 +51,7 @@ def passes(
         return found
 
     def state(chain: dict[str, Any]) -> str:
-        entries = {entry["item"]: entry["state"] for entry in chain["checklist"] or ()}
+        entries: dict[str, str] = {entry["item"]: entry["state"] for entry in chain["checklist"] or ()}
         return str(entries.get("binary and genesis", ""))
 
     return waiting.until("the rehearsal has ended", status, lambda chain: state(chain) == word, seconds=180)

@@ -21,20 +21,28 @@ class Asked:
 async def serving(respond: Respond) -> AsyncIterator[str]:
     """Serve HTTP until the context ends; yields the base URL."""
 
+    handling: set[asyncio.Task[None] | None] = set()
+
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        handling.add(asyncio.current_task())
         with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
             head = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
             pairs = (line.partition(":") for line in head[1:] if line)
             headers = {name.strip().lower(): value.strip() for name, _, value in pairs}
             await respond(Asked(head[0].split(" ")[1], headers), writer)
+        writer.close()
         with contextlib.suppress(ConnectionError):
-            writer.close()
+            await writer.wait_closed()
 
     server = await asyncio.start_server(handle, "127.0.0.1", 0)
     try:
         yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     finally:
         server.close()
+        answers = [task for task in handling if task is not None]
+        for task in answers:
+            task.cancel()
+        await asyncio.gather(*answers, return_exceptions=True)
 
 
 def answering(body: bytes, status: str = "200 OK", kind: str = "application/json", **headers: str) -> Respond:

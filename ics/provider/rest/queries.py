@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import dataclasses
+import functools
 import datetime
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from types import TracebackType
@@ -36,7 +37,9 @@ _Item = TypeVar("_Item")
 class _Ask(Protocol):
     """Sends a query, and decodes its answer."""
 
-    async def __call__(self, request: gateway.RestRequest, read: Callable[[answers.Field], _Item]) -> _Item:
+    async def __call__(
+        self, request: gateway.RestRequest, decode: Callable[[answers.Field], _Item], /
+    ) -> _Item:
         """Return the decoded answer."""
         ...
 

@@ -13,6 +13,7 @@ from ics.reconciler import wiring
 from tests.unit import factories, servers
 
 KEY = "s3cret-0123456789"
+GENESIS = b'{"app_state": {}}'
 
 
 @pytest.mark.parametrize(
@@ -57,14 +58,14 @@ async def test_slow_address_does_not_delay_the_others() -> None:
             await asyncio.sleep(0)
         if "slow" in url:
             raise errors.Transient("not fetched within 30 s")
-        return b"{}"
+        return GENESIS
 
     def definition(name: str) -> chain_definition.Definition:
-        published = {"url": f"http://{name}/genesis.json", "sha256": hashlib.sha256(b"{}").hexdigest()}
+        published = {"url": f"http://{name}/genesis.json", "sha256": hashlib.sha256(GENESIS).hexdigest()}
         return factories.example(genesis={"base": published}).definition
 
     slow, other = await stack_file.attach_genesis(
         pathlib.Path(), [definition("slow"), definition("other")], fetch
     )
-    assert (slow.genesis, other.genesis) == (None, b"{}")
+    assert (slow.genesis, other.genesis) == (None, GENESIS)
     assert "not fetched" in slow.problem

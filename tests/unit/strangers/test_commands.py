@@ -258,6 +258,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "watch": (),
     "destroy": (*STACK,),
     "config check": (*STACK,),
+    "chain rehearse": (TEXT, *STACK),
     "doctor": (*STACK,),
     "opt-in": ("1", *STACK),
     "opt-out": ("103", *STACK),

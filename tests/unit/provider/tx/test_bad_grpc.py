@@ -1,6 +1,7 @@
 """gRPC endpoints that lie about gas, heights and outcomes: nothing is paid above its limit, or twice."""
 
 import datetime
+from typing import Any
 
 import pytest
 
@@ -94,7 +95,8 @@ async def test_endpoint_that_asks_for_less_gas_is_used_instead() -> None:
 
 
 async def test_limit_is_settable_per_kind_of_transaction() -> None:
-    sender, _ = sending(scene.Chain(), scene.Endpoint, **{"opt-in": 150_001})
+    limits: dict[str, Any] = {"opt-in": 150_001}
+    sender, _ = sending(scene.Chain(), scene.Endpoint, **limits)
     with pytest.raises(transactions.GasRefused, match=r"raise ics:provider\.max_gas\.opt-in"):
         await sender.send(scene.OPT_IN)
     await sender.send(scene.OTHER)
@@ -113,7 +115,7 @@ async def test_claimed_height_does_not_make_a_transaction_valid_for_ever() -> No
 
 
 async def test_payment_that_one_endpoint_denies_is_not_sent_again() -> None:
-    chain = scene.Chain()
+    chain = scene.Chain(held=10**6)
     sender, made = sending(chain, Denying, scene.Endpoint)
 
     found = await sender.send(TOP_UP)
