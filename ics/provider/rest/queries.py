@@ -36,7 +36,9 @@ _Item = TypeVar("_Item")
 class _Ask(Protocol):
     """Sends a query, and decodes its answer."""
 
-    async def __call__(self, request: gateway.RestRequest, read: Callable[[answers.Field], _Item]) -> _Item:
+    async def __call__(
+        self, request: gateway.RestRequest, decode: Callable[[answers.Field], _Item], /
+    ) -> _Item:
         """Return the decoded answer."""
         ...
 
@@ -427,8 +429,8 @@ class Queries:
     def _asking(self, url: Endpoint) -> _Ask:
         """Return what asks one endpoint only."""
 
-        async def ask(request: gateway.RestRequest, read: Callable[[answers.Field], _Item]) -> _Item:
-            return read(await self.endpoints.at(url, request))
+        async def ask(request: gateway.RestRequest, decode: Callable[[answers.Field], _Item]) -> _Item:
+            return decode(await self.endpoints.at(url, request))
 
         return ask
 
