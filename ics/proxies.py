@@ -1,6 +1,6 @@
 """Proxies of the environment (`ALL_PROXY`, `HTTPS_PROXY`, `HTTP_PROXY`, `NO_PROXY`), for every client alike.
 
-httpx understands the same variables by itself; WebSockets and gRPC get their proxies here. gRPC can use only some kinds
+httpx reads the same variables on its own; WebSockets and gRPC get their proxies here. gRPC can use only some kinds
 of proxies, so it connects to a tunnel on the loopback address, which connects through the proxy.
 """
 
@@ -91,13 +91,19 @@ def of(url: str) -> Proxy | None:
     scheme = {"ws": "http", "wss": "https"}.get(parts.scheme, parts.scheme)
     proxies = urllib.request.getproxies_environment()
     host = parts.hostname or ""
-    if urllib.request.proxy_bypass_environment(f"{host}:{parts.port}" if parts.port else host, proxies):
+    if _bypass(f"{host}:{parts.port}" if parts.port else host, proxies):
         return None
     kind = scheme if proxies.get(scheme) else "all"
     value = proxies.get(kind)
     if not value:
         return None
     return check(value if "://" in value else f"http://{value}", _variable(f"{kind}_proxy"))
+
+
+def _bypass(host: str, proxies: Mapping[str, str]) -> bool:
+    """Return whether `NO_PROXY` lists a host, with or without its port."""
+    is_listed: bool = urllib.request.proxy_bypass_environment(host, proxies)  # type: ignore[attr-defined]
+    return is_listed
 
 
 def _variable(name: str) -> str:
@@ -156,7 +162,8 @@ def _connect(proxy: Proxy, host: str, port: int) -> Any:
     from python_socks import ProxyError, ProxyType
     from python_socks.sync import Proxy as Dialer
 
-    dialer = Dialer(ProxyType.SOCKS5, name, parts.port or 1080, *(login or (None, None)), rdns=True)
+    user, password = login or (None, None)
+    dialer = Dialer(ProxyType.SOCKS5, name, parts.port or 1080, user, password, rdns=True)
     try:
         connected = dialer.connect(host, port, timeout=_CONNECT_SECONDS)
     except ProxyError as error:

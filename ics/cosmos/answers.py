@@ -50,7 +50,8 @@ class _Short(reprlib.Repr):
 
     def __init__(self) -> None:
         super().__init__()
-        self.maxlevel, self.maxdict, self.maxlist, self.maxstring, self.maxother = 2, 3, 3, 100, 100
+        self.maxlevel, self.maxdict, self.maxlist = 2, 3, 3
+        self.maxstring = self.maxlong = self.maxother = 100
 
 
 _SHORT = _Short()

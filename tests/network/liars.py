@@ -5,6 +5,7 @@ Each listens on the loopback address, passes requests on to a node, and changes 
 
 import concurrent.futures
 import contextlib
+import email.message
 import http.server
 import json
 import threading
@@ -110,7 +111,8 @@ def lying_grpc(node: str) -> Iterator[str]:
 
             def relay(request: bytes, context: Any) -> bytes:
                 try:
-                    answer: bytes = target.unary_unary(method)(request, timeout=10)
+                    call: Any = target.unary_unary(method)
+                    answer: bytes = call(request, timeout=10)
                 except grpc.RpcError as error:
                     context.abort(error.code(), error.details())
                     raise
@@ -123,7 +125,7 @@ def lying_grpc(node: str) -> Iterator[str]:
 
             return grpc.unary_unary_rpc_method_handler(relay)
 
-    server = grpc.server(concurrent.futures.ThreadPoolExecutor(8), handlers=(Relay(),))
+    server = grpc.server(concurrent.futures.ThreadPoolExecutor(8), handlers=[Relay()])
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
     try:
@@ -133,8 +135,9 @@ def lying_grpc(node: str) -> Iterator[str]:
         target.close()
 
 
-def _ask(node: str, path: str, headers: Mapping[str, str]) -> tuple[int, bytes]:
-    kept = {name: headers[name] for name in headers if name.lower() == "x-cosmos-block-height"}
+def _ask(node: str, path: str, headers: email.message.Message) -> tuple[int, bytes]:
+    height = headers.get("x-cosmos-block-height")
+    kept = {} if height is None else {"x-cosmos-block-height": height}
     request = urllib.request.Request(node + path, headers=kept)  # noqa: S310 - an address of the test's
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:

@@ -13,8 +13,8 @@ from decimal import Decimal
 import pytest
 
 from ics import errors, model
-from ics.config import endpoint
 from ics.config import settings as config_settings
+from ics.config.endpoint import Endpoint
 from ics.cosmos import addresses, answers, times
 from ics.keys import derivation
 from ics.provider.rest import queries, queued_terms
@@ -304,7 +304,7 @@ async def test_account_without_funds(node: provider_node.Node) -> None:
 
 def test_balance_of_the_account(node: provider_node.Node) -> None:
     operator = node.operators["bob"]
-    made = grpc.Ledger(endpoint.Endpoint(url=node.grpc), settings(node), party(node, "bob"), account(node, "bob"))
+    made = grpc.Ledger(Endpoint(url=node.grpc), settings(node), party(node, "bob"), account(node, "bob"))
 
     found = node.ask(f"/cosmos/bank/v1beta1/balances/{operator.account}")["balances"]
     assert [{"denom": "stake", "amount": str(made.balance(operator.account))}] == found

@@ -84,7 +84,7 @@ class Echo(grpc.GenericRpcHandler):
 
 @contextlib.contextmanager
 def echoing() -> Iterator[int]:
-    running = grpc.server(concurrent.futures.ThreadPoolExecutor(2), handlers=(Echo(),))
+    running = grpc.server(concurrent.futures.ThreadPoolExecutor(2), handlers=[Echo()])
     port = running.add_insecure_port("127.0.0.1:0")
     running.start()
     try:

@@ -217,7 +217,7 @@ class Endpoints:
         return await self.read(request, lambda answer: answer)
 
     async def read(self, request: gateway.RestRequest, decode: Callable[[answers.Field], _T]) -> _T:
-        """Query the picked endpoint; if another one answers better, it replaces it for the rest of the pass.
+        """Query the picked endpoint; if another answers better, that one replaces it for the rest of the pass.
 
         The others are asked for every answer that is not the chain's own: none, a page of a proxy, one in another
         format, or one without the state of this height.

@@ -468,8 +468,8 @@ class Queries:
     def _asking(self, url: Endpoint) -> _Ask:
         """Return what asks one endpoint only."""
 
-        async def ask(request: gateway.RestRequest, read: Callable[[answers.Field], _Item]) -> _Item:
-            return read(await self.endpoints.at(url, request))
+        async def ask(request: gateway.RestRequest, decode: Callable[[answers.Field], _Item]) -> _Item:
+            return decode(await self.endpoints.at(url, request))
 
         return ask
 

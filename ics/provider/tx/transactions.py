@@ -457,7 +457,7 @@ class Transactions:
         included = await self._confirm(endpoint, self._pending, lost)
         self._pending = None
         if included is None:
-            # It may have kept the transaction to itself, so the next attempt goes to another one first.
+            # It may have kept the transaction to itself, so the next attempt goes to another first.
             self._avoid(endpoint.url)
             raise errors.Transient(
                 f"{what}: {lost}transaction {signed.hash} was not included in any block up to"

@@ -16,6 +16,8 @@ P = model.Phase
 DELAY = {"removal_delay": "5m"}
 MINUTE = datetime.timedelta(minutes=1)
 RUNNING: dict[str, Any] = {"has_workload": True, "genesis": factories.GENESIS}
+NONE: frozenset[str] = frozenset()
+CHAIN = frozenset({"0"})
 GONE = factories.consumer(P.DELETED)
 
 
@@ -42,7 +44,7 @@ def asks(wanted: desired.Desired, found: observed.Observed) -> tuple[str, ...]:
 def test_chain_that_one_answer_calls_deleted_is_kept() -> None:
     wanted, found = judged(GONE)
 
-    assert (wanted.ended, wanted.paused) == (frozenset(), {"0"})
+    assert (wanted.ended, wanted.paused) == (NONE, CHAIN)
     assert asks(wanted, found) == ()
     (decision,) = wanted.decisions
     assert factories.reasons(decision) == ["RemovalUnconfirmed"]
@@ -52,31 +54,31 @@ def test_chain_that_one_answer_calls_deleted_is_kept() -> None:
 @pytest.mark.parametrize("since", [0, 4])
 def test_second_answer_must_come_some_minutes_later(since: int) -> None:
     wanted, found = judged(GONE, since=since, dissent={"0": ()})
-    assert (wanted.ended, wanted.paused, asks(wanted, found)) == (frozenset(), {"0"}, ())
+    assert (wanted.ended, wanted.paused, asks(wanted, found)) == (NONE, CHAIN, ())
 
 
 def test_every_reachable_endpoint_is_asked_before_the_node_is_ended() -> None:
     wanted, found = judged(GONE, since=5)
-    assert (wanted.ended, wanted.paused, asks(wanted, found)) == (frozenset(), {"0"}, ("0",))
+    assert (wanted.ended, wanted.paused, asks(wanted, found)) == (NONE, CHAIN, ("0",))
 
     wanted, found = judged(GONE, since=5, dissent={"0": ("https://b",)})
-    assert (wanted.ended, wanted.paused, asks(wanted, found)) == (frozenset(), {"0"}, ())
+    assert (wanted.ended, wanted.paused, asks(wanted, found)) == (NONE, CHAIN, ())
     (condition,) = wanted.decisions[0].conditions
     assert "https://b does not" in condition.message
 
     wanted, found = judged(GONE, since=5, dissent={"0": ()})
-    assert (wanted.ended, wanted.paused, asks(wanted, found)) == ({"0"}, frozenset(), ())
+    assert (wanted.ended, wanted.paused, asks(wanted, found)) == (CHAIN, NONE, ())
 
 
 def test_earlier_record_of_another_answer_does_not_count() -> None:
     wanted, _ = judged(GONE, since=60, claim="phase STOPPED", dissent={"0": ()})
-    assert (wanted.ended, wanted.paused) == (frozenset(), {"0"})
+    assert (wanted.ended, wanted.paused) == (NONE, CHAIN)
 
 
 @pytest.mark.parametrize("phase", [P.REGISTERED, P.INITIALIZED])
 def test_running_chain_that_an_answer_puts_into_an_earlier_phase_is_kept(phase: model.Phase) -> None:
     wanted, _ = judged(factories.consumer(phase, factories.joined("alice")))
-    assert wanted.paused == {"0"}
+    assert wanted.paused == CHAIN
     assert wanted.decisions[0].ends_for == f"phase {phase.name}"
 
 
@@ -85,7 +87,7 @@ def test_stopped_chain_drains_and_is_shut_down_only_after_confirmation() -> None
         P.STOPPED, factories.joined("alice", stopped_at=factories.snapshot().moment - 3000 * MINUTE)
     )
     wanted, _ = judged(stopped)
-    assert (wanted.paused, wanted.decisions[0].ends_for) == ({"0"}, "phase STOPPED")
+    assert (wanted.paused, wanted.decisions[0].ends_for) == (CHAIN, "phase STOPPED")
 
     (chain,) = judged(stopped, since=5, claim="phase STOPPED", dissent={"0": ()})[0].chains
     assert not chain.stage.relays
@@ -95,9 +97,9 @@ def test_stopped_chain_drains_and_is_shut_down_only_after_confirmation() -> None
 
 def test_running_chain_and_chain_without_node_need_no_confirmation() -> None:
     wanted, _ = judged(factories.consumer(P.LAUNCHED, factories.joined("alice")))
-    assert (wanted.paused, wanted.decisions[0].ends_for) == (frozenset(), "")
+    assert (wanted.paused, wanted.decisions[0].ends_for) == (NONE, "")
     wanted, _ = judged(GONE, has_workload=False)
-    assert (wanted.ended, wanted.paused) == ({"0"}, frozenset())
+    assert (wanted.ended, wanted.paused) == (CHAIN, NONE)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Asking every other endpoint about a chain before its node is ended."""
 
 import dataclasses
+from typing import Any
 
 import pytest
 
@@ -10,9 +11,9 @@ from tests.unit.provider.rest import test_endpoints, test_queries
 RUNS = test_queries.CONSUMERS[2]
 
 
-def saying(height: int = 7, **changes: object) -> fake.Gateway:
+def saying(height: int = 7, **changes: Any) -> fake.Gateway:
     """An endpoint that says something about chain 2."""
-    consumers = {**test_queries.CONSUMERS, 2: dataclasses.replace(RUNS, **changes)}  # type: ignore[arg-type]
+    consumers = {**test_queries.CONSUMERS, 2: dataclasses.replace(RUNS, **changes)}
     return fake.Gateway({height: dataclasses.replace(test_endpoints.state(height), consumers=consumers)})
 
 
@@ -34,7 +35,7 @@ async def dissent(**gateways: fake.Gateway) -> tuple[str, ...]:
         {"assigned": {1: fake.key(99)}},
     ],
 )
-async def test_endpoint_that_says_something_else_is_named(other: dict[str, object]) -> None:
+async def test_endpoint_that_says_something_else_is_named(other: dict[str, Any]) -> None:
     assert await dissent(first=saying(), same=saying(), other=saying(**other)) == ("http://other",)
     assert await dissent(first=saying(**other), honest=saying(), also=saying(**other)) == ("http://honest",)
 

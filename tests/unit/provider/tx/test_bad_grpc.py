@@ -1,7 +1,6 @@
 """gRPC endpoints that lie about gas, heights and outcomes: nothing is paid above its limit, or twice."""
 
 import datetime
-from typing import Any
 
 import pytest
 
@@ -46,12 +45,15 @@ class Denying(scene.Endpoint):
 
 
 def sending(
-    chain: scene.Chain, *kinds: type[scene.Endpoint], floor: model.ActedBlock | None = None, **limits: int
+    chain: scene.Chain,
+    *kinds: type[scene.Endpoint],
+    floor: model.ActedBlock | None = None,
+    max_gas: dict[str, int] | None = None,
 ) -> tuple[transactions.Transactions, dict[str, scene.Endpoint]]:
     made = {
         f"http://{number}:9090": kind(f"http://{number}:9090", chain) for number, kind in enumerate(kinds)
     }
-    values = {"rest": ["http://x"], "rpc": ["http://x"], "grpc": list(made), "max_gas": limits}
+    values = {"rest": ["http://x"], "rpc": ["http://x"], "grpc": list(made), "max_gas": max_gas or {}}
     provider = settings.ProviderSettings.model_validate({"chain_id": "provider-1", **values})
 
     async def accepted() -> model.ActedBlock | None:
@@ -95,8 +97,7 @@ async def test_endpoint_that_asks_for_less_gas_is_used_instead() -> None:
 
 
 async def test_limit_is_settable_per_kind_of_transaction() -> None:
-    limits: dict[str, Any] = {"opt-in": 150_001}
-    sender, _ = sending(scene.Chain(), scene.Endpoint, **limits)
+    sender, _ = sending(scene.Chain(), scene.Endpoint, max_gas={"opt-in": 150_001})
     with pytest.raises(transactions.GasRefused, match=r"raise ics:provider\.max_gas\.opt-in"):
         await sender.send(scene.OPT_IN)
     await sender.send(scene.OTHER)
