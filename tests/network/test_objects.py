@@ -253,7 +253,9 @@ def goes_on(bob: operators.Operator, consumer: str, home: str, height: int) -> N
         lambda: bob.chain(consumer),
         lambda chain: chain["node"] and chain["node"]["signing"] and chain["node"]["height"] > height,
     )
-    assert bob.kube.running_key(home) == bob.address_of(consumer)
+    # The pod of before may answer until it is gone.
+    key = bob.address_of(consumer)
+    waiting.until("it runs with its key", lambda: bob.kube.running_key(home), lambda running: running == key)
     pods = bob.kube.all(kinds.POD, home, **{names.COMPONENT: names.NODE})
     assert [pod["metadata"]["name"] for pod in pods] == [names.NODE_POD]
 
