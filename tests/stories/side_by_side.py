@@ -48,7 +48,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--fillers",
         metavar="NUMBER",
         type=int,
-        default=1,
+        default=2,
         help="stories without the local network that run at the same time",
     )
 
