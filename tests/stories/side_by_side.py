@@ -32,7 +32,7 @@ LOOKING_SECONDS = 0.25
 LOWER = (
     "/bin/sh",
     "-c",
-    'echo 9 2>/dev/null > /proc/self/autogroup; exec nice -n 9 "$@"',
+    'echo 3 2>/dev/null > /proc/self/autogroup; exec nice -n 3 "$@"',
     "sh",
 )
 """Runs a command with what others leave of the processors: the network's stories are the longest way to the end.
