@@ -35,7 +35,7 @@ LOWER = (
     'echo 3 2>/dev/null > /proc/self/autogroup; exec nice -n 3 "$@"',
     "sh",
 )
-"""Runs a command with what others leave of the processors: the network's stories are the longest way to the end.
+"""Runs a command with half a share of the processors: the network's stories are the longest way to the end.
 
 Where the kernel shares the processors among sessions first, a nice value counts within its session only, and the
 session has one of its own.
