@@ -63,9 +63,9 @@ PASSING = (names.HERMES_CANDIDATE, names.WATERMARK)
 
 
 @pytest.fixture(scope="module")
-def home(bob: operators.Operator, consumer: str) -> str:
+def home(alice: operators.Operator, bob: operators.Operator, consumer: str) -> str:
     """The chain's namespace, with the objects of a relayer that relays; each test leaves it in order."""
-    relaying.opened(consumer, bob)
+    relaying.opened(consumer, alice, bob)
     bob.settled()
     return launch.namespace_of(bob, consumer)
 
