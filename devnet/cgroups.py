@@ -17,6 +17,8 @@ from ics import errors
 
 NAME: Final = "ics-devnet"
 _MOUNT: Final = Path("/sys/fs/cgroup")
+_SHARES: Final = {"cpu.shares": "4096", "cpu.weight": "400"}
+"""Share of the processors, four times that of any other group or session: twenty programs wait for one another."""
 _DELEGATED: Final = ("cpu", "memory", "pids", "cpuset", "io", "hugetlb")
 
 
@@ -97,11 +99,12 @@ def _ensure_in(root: Path, owner: str) -> Path | None:
     host = root / NAME / owner
     leaf = host / "programs"
     leaf.mkdir(parents=True, exist_ok=True)
-    if (root / "cgroup.controllers").exists():
-        if root == _MOUNT:
-            for parent in (root, root / NAME, host):
-                _delegate(parent)
-        return leaf
+    if (root / "cgroup.controllers").exists() and root == _MOUNT:
+        for parent in (root, root / NAME, host):
+            _delegate(parent)
+    for name, share in _SHARES.items():
+        if (root / NAME / name).exists():
+            (root / NAME / name).write_text(share)
     if (root / "cpuset.cpus").exists():
         # Version 1 creates empty cpusets, which reject processes.
         for folder in (root / NAME, host, leaf):

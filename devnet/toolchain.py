@@ -31,6 +31,7 @@ _PACKAGES = {
     "/usr/sbin/conntrack": "conntrack",
     "/usr/bin/socat": "socat",
     "/usr/bin/busybox": "busybox-static",
+    "/usr/bin/patch": "patch",
     "/usr/sbin/ip": "iproute2",
 }
 

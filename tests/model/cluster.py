@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ics import model, names
+from ics import errors, model, names
 from ics.cosmos import addresses
 from ics.keys import derivation
 from tests.model import files, kube, shell, signer
@@ -267,7 +267,10 @@ class Cluster:
             public = number.to_bytes(32, "big")
             key, state = addresses.consensus_address(public), signer.SignState()
         else:
-            parsed = derivation.parse_priv_validator_key(model.Secret(text), "key")
+            try:
+                parsed = derivation.parse_priv_validator_key(model.Secret(text), "key")
+            except errors.SettingsError:
+                return  # the program exits
             public, key = parsed.public_key, parsed.address
             content = pod.mounts.read(state_path)
             try:

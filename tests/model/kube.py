@@ -95,6 +95,8 @@ class Objects:
             self.touched.discard(key)
         else:
             self.items[key] = {**found, "metadata": metadata}
+            if "data" in manifest:
+                self.items[key]["data"] = {**(found.get("data") or {}), **manifest["data"]}
             if "spec" in manifest:
                 self._withhold(key, manifest)
         return self.items[key]

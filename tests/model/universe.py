@@ -1,5 +1,6 @@
 """All that exists in one run of the model, and what harm does to it."""
 
+import base64
 import dataclasses
 import datetime
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ STAGING = datetime.timedelta(minutes=61)
 """Time after which the sign state of a place is on record, or never."""
 
 
+_KEY_FILE = "priv_validator_key.json"
 CLUSTERS = 2
 """Control planes at the beginning."""
 
@@ -268,20 +270,28 @@ class Universe:
         ]
 
     def confuse_keys(self, one: installation.Installation) -> None:
-        """Put the key file of another installation, or of another place here, into all key Secrets."""
+        """Put the key file of another installation, or of another place here, into all key Secrets; if none, no key."""
         found = [
             other.cluster.objects.items[key]["data"]
             for other in self.installations
             for key in self.key_secrets(other)
         ]
-        mine = self.key_secrets(one)
-        for key in mine:
+        for key in self.key_secrets(one):
             item = one.cluster.objects.items[key]
-            others = [data for data in found if data != item["data"] and "priv_validator_key.json" in data]
-            if others:
-                one.cluster.objects.items[key] = {**item, "data": others[0]}
-                one.cluster.objects.touched.add(key)
+            others = [data for data in found if data != item["data"] and _KEY_FILE in data]
+            data = others[0] if others else {_KEY_FILE: base64.b64encode(b"{}").decode()}
+            one.cluster.objects.items[key] = {**item, "data": data}
+            one.cluster.objects.touched.add(key)
         self.stop_pod(one)
+
+    def mend_keys(self, one: installation.Installation) -> None:
+        """Let the key Secrets be overwritten, as the operator is asked to, and start the pod anew."""
+        self.run_pass(one)
+        one.confirmed = frozenset(name for name in one.asked if name.startswith("Secret/"))
+        self.run_pass(one, is_prompt=False)
+        one.confirmed = frozenset()
+        self.stop_pod(one)
+        one.cluster.settle()
 
     def break_state(self, one: installation.Installation) -> None:
         """Truncate the sign states, as a power failure may, and lose the pod with it."""

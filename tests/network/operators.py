@@ -236,9 +236,9 @@ def worries(chain: dict[str, Any]) -> list[str]:
 
 
 class Cron:
-    """Runs the operators' passes one after the other, each about every three seconds, like three crontabs."""
+    """Runs the operators' passes one after the other, each about every two seconds, like three crontabs."""
 
-    PAUSE = 2.0
+    PAUSE = 1.0
 
     def __init__(
         self, operators: Sequence[Operator], *flags: str, project: pathlib.Path | None = None

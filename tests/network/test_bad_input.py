@@ -6,6 +6,7 @@ import re
 import shutil
 import signal
 from collections.abc import Callable, Iterable, Iterator
+from concurrent import futures
 from dataclasses import dataclass, field
 
 import pytest
@@ -449,8 +450,9 @@ def test_odd_chain_ids_are_launched_under_valid_names(
 
     def pass_on_both() -> list[int]:
         heights = []
-        for operator in (alice, bob):
-            done = operator.ics("up", project=project)
+        with futures.ThreadPoolExecutor() as pool:
+            passes = list(pool.map(lambda one: one.ics("up", project=project), (alice, bob)))
+        for operator, done in zip((alice, bob), passes, strict=True):
             assert done.code == 0, done.err
             for one in ids:
                 chain = operator.chain(one, done.json["status"])

@@ -63,9 +63,9 @@ PASSING = (names.HERMES_CANDIDATE, names.WATERMARK)
 
 
 @pytest.fixture(scope="module")
-def home(bob: operators.Operator, consumer: str) -> str:
+def home(alice: operators.Operator, bob: operators.Operator, consumer: str) -> str:
     """The chain's namespace, with the objects of a relayer that relays; each test leaves it in order."""
-    relaying.opened(consumer, bob)
+    relaying.opened(consumer, alice, bob)
     bob.settled()
     return launch.namespace_of(bob, consumer)
 
@@ -253,7 +253,9 @@ def goes_on(bob: operators.Operator, consumer: str, home: str, height: int) -> N
         lambda: bob.chain(consumer),
         lambda chain: chain["node"] and chain["node"]["signing"] and chain["node"]["height"] > height,
     )
-    assert bob.kube.running_key(home) == bob.address_of(consumer)
+    # The pod of before may answer until it is gone.
+    key = bob.address_of(consumer)
+    waiting.until("it runs with its key", lambda: bob.kube.running_key(home), lambda running: running == key)
     pods = bob.kube.all(kinds.POD, home, **{names.COMPONENT: names.NODE})
     assert [pod["metadata"]["name"] for pod in pods] == [names.NODE_POD]
 

@@ -49,11 +49,21 @@ _LATER = (
 """What a pass loads once it needs it: half of what an idle one costs. gRPC must not be loaded before a fork."""
 
 
-class Server:
-    """Starts the server with its first command; it ends with this process."""
+SHARED = "WARM_SERVER_OF_THE_RUN"
+"""The variable with the address of a server that is there already: one for all stories of a run."""
 
-    def __init__(self) -> None:
+
+class Server:
+    """Starts the server with its first command, unless there is one; it ends with this process."""
+
+    def __init__(self, *, has_own_session: bool = False) -> None:
+        """Start nothing yet.
+
+        Args:
+            has_own_session: a signal from the keyboard does not reach it.
+        """
         self._lock = threading.Lock()
+        self._has_own_session = has_own_session
         self._address: str | None = None
 
     def run(
@@ -78,7 +88,7 @@ class Server:
             tempfile.TemporaryFile() as errors,
             socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection,
         ):
-            connection.connect(self._started())
+            connection.connect(self.started())
             order = {"arguments": list(arguments), "folder": str(folder), "environment": dict(environment)}
             socket.send_fds(connection, [b"."], [out.fileno(), errors.fileno()])
             connection.sendall(json.dumps(order).encode())
@@ -100,10 +110,13 @@ class Server:
     def command(self) -> str:
         """Return a command line of the shell that runs what follows it as `python` would, but warm."""
         client = pathlib.Path(__file__).with_name("warm_client.py")
-        return shlex.join([sys.executable, "-IS", str(client), self._started()])
+        return shlex.join([sys.executable, "-IS", str(client), self.started()])
 
-    def _started(self) -> str:
+    def started(self) -> str:
+        """Address of the server, which answers."""
         with self._lock:
+            if self._address is None:
+                self._address = os.environ.get(SHARED)
             if self._address is None:
                 folder = tempfile.mkdtemp(prefix="ics-warm-")
                 self._address = str(pathlib.Path(folder, "socket"))
@@ -114,6 +127,7 @@ class Server:
                     env=environment,
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.PIPE,
+                    start_new_session=self._has_own_session,
                 )
                 assert process.stdout is not None
                 assert process.stdout.readline() == b"ready\n"

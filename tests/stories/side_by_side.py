@@ -22,19 +22,20 @@ from dataclasses import dataclass, field
 import pytest
 from _pytest import terminal
 
+from tests.network import warm
 from tests.stories import needs, worker
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 ENDING_SECONDS = 120.0
 """What a story is given to put in order what it has begun, when the run is interrupted."""
-LOOKING_SECONDS = 0.5
+LOOKING_SECONDS = 0.25
 LOWER = (
     "/bin/sh",
     "-c",
     'echo 3 2>/dev/null > /proc/self/autogroup; exec nice -n 3 "$@"',
     "sh",
 )
-"""Runs a command with what others leave of the processors: the network's stories are the longest way to the end.
+"""Runs a command with half a share of the processors: the network's stories are the longest way to the end.
 
 Where the kernel shares the processors among sessions first, a nice value counts within its session only, and the
 session has one of its own.
@@ -48,7 +49,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--fillers",
         metavar="NUMBER",
         type=int,
-        default=1,
+        default=2,
         help="stories without the local network that run at the same time",
     )
 
@@ -89,6 +90,7 @@ class SideBySide:
         self._first_time: dict[str, Run] = {}
         """Of stories that failed, by name."""
         self._began = time.monotonic()
+        self._commands = warm.Server(has_own_session=True)
 
     # -- running -----------------------------------------------------------------------------------
 
@@ -152,6 +154,8 @@ class SideBySide:
         lower = () if story.needs.network else LOWER
         # With bytecode kept, asserts included, a story begins in half the time.
         environment = {key: text for key, text in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
+        if story.needs.network:  # commands of others are of less weight, like all that these start
+            environment[warm.SHARED] = self._commands.started()
         with (place / "log").open("wb") as log:
             process = subprocess.Popen(
                 [*lower, sys.executable, "-m", "pytest", *words, *story.tests],

@@ -230,7 +230,7 @@ def flood(process: "subprocess.Popen[str]", number: int = signal.SIGTERM) -> int
     while process.poll() is None:
         assert time.monotonic() < until, f"still there after {SECONDS} s"
         process.send_signal(number)
-        time.sleep(0.0005)
+        time.sleep(0.002)
     return process.returncode
 
 
