@@ -14,6 +14,7 @@ from typing import Any, Final
 from urllib import parse
 
 from ics import names
+from ics.config import node_config
 from ics.config import settings as config_settings
 from ics.consumer import chain as consumer_chain
 from ics.consumer import desired as consumer_desired
@@ -192,7 +193,7 @@ def _relayer(
 
 
 def _dialling(
-    settings: config_settings.Settings, private_ports: Iterable[int], urls: Sequence[str] = ()
+    settings: config_settings.Settings, private_ports: Set[int], urls: Sequence[str] = ()
 ) -> list[Mapping[str, Any]]:
     """Return egress rules of a node, whose peers listen anywhere at any port.
 
@@ -274,7 +275,7 @@ def _tcp(numbers: Iterable[int]) -> list[dict[str, Any]]:
     return [{"port": number, "protocol": "TCP"} for number in numbers]
 
 
-def _configured(config: Mapping[str, Any]) -> list[str]:
+def _configured(config: node_config.Config) -> list[str]:
     """Return the addresses in overrides of config.toml that a node dials."""
     file = config.get("config.toml", {})
     keys = (("p2p", "persistent_peers"), ("p2p", "seeds"), ("statesync", "rpc_servers"))
