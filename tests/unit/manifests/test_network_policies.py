@@ -86,7 +86,7 @@ def jobs(found: desired.Desired) -> list[model.Manifest]:
 
 def pods(found: Iterable[model.Manifest]) -> dict[str, End]:
     """Every workload's pod, by its kind and name."""
-    ends = {}
+    ends: dict[str, End] = {}
     for one in found:
         spec = one.get("spec") or {}
         template = spec.get("template") or (spec.get("jobTemplate") or {}).get("spec", {}).get("template")
