@@ -97,8 +97,8 @@ class Genesis(base.Frozen):
     """
 
     base: PublishedGenesis | None = None
-    """Genesis without the CCV state, whose sha256 is the chain's `genesis_hash`. Its chain_id is one that `match` accepts,
-    or empty if the file is for several chains."""
+    """Genesis without the CCV state, whose sha256 is the chain's `genesis_hash`. Its chain_id is one that `match`
+    accepts, or empty if the file is for several chains."""
     final: PublishedGenesis | None = None
     """Genesis as the launch team distributes it, used unchanged. The file and its sha256 may follow after the
     launch; no node starts without them."""

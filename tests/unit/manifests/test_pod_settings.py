@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytest
 
 from ics import errors, model, names
-from ics.cluster import pull_secrets
+from ics.cluster import pull_secrets, sign_state
 from ics.cluster.nodes import decode
 from ics.config import pods
 from ics.config import settings as config_settings
@@ -231,6 +231,22 @@ def test_change_of_pod_settings_alone_restarts_no_running_validator() -> None:
 def test_pod_that_does_not_run_yet_gets_the_settings_at_once(changes: dict[str, Any]) -> None:
     pod = running(factories.settings(), **changes)
     assert partition(judged(factories.settings(pods=STACK), pod)) == 0
+
+
+async def test_withheld_key_does_not_wait_for_the_pods_next_start() -> None:
+    """A StatefulSet whose pod settings wait would not replace its pod, and the node would keep its key."""
+    applied: list[Any] = []
+
+    class Kube:
+        async def find(self, *_: object, **__: object) -> dict[str, Any]:
+            return {"metadata": {"uid": "u", "annotations": {names.PLACE_ID: "p"}}}
+
+        async def apply(self, manifest: Any, manager: str) -> None:
+            applied.append(manifest)
+
+    await sign_state.withhold_from(cast(Any, Kube()), "ns", "node", "p")
+    (manifest,) = applied
+    assert manifest["spec"]["updateStrategy"] == {"type": "RollingUpdate", "rollingUpdate": {"partition": 0}}
 
 
 def test_settings_that_wait_are_said() -> None:

@@ -633,7 +633,6 @@ def test_running_relayer_is_kept_while_price_of_provider_is_unknown() -> None:
     observed = consumer_observed.Observed(
         spare=factories.SPARE,
         snapshot=factories.snapshot(chain, time=relaying.TIME),
-        spare=factories.SPARE,
         memory=memory,
         relays={"0": relaying.OPEN},
         gas_price_problem="no answer",
