@@ -104,9 +104,9 @@ def _description(source: values.Source) -> None:
     found = description.parse(text)
     for problem in (found.error, found.relayer_error):
         _require(problem is None or _is_plain(problem), problem)
-    for endpoint in (found.endpoint_of("3", 27346), found.endpoint_of("0", 27346)):
-        if endpoint is not None and endpoint.node_id is not None and endpoint.port is not None:
-            peer = description.persistent_peers([(endpoint.node_id, endpoint.host, endpoint.port)])
+    for listed in (found.endpoint_of("3", 27346), found.endpoint_of("0", 27346)):
+        if listed is not None and listed.node_id is not None and listed.port is not None:
+            peer = description.persistent_peers([(listed.node_id, listed.host, listed.port)])
             _require(_PEER.fullmatch(peer) is not None, peer)
     if found.relayer is not None:
         addresses.decode(found.relayer)
@@ -220,9 +220,7 @@ def _gateway(source: values.Source) -> None:
     status = source.pick((200, 200, 400, 403, 404, 429, 500, 501, 503))
     request = gateway.RestRequest("/cosmos/x", height=7)
     try:
-        answer = gateway.read(
-            request, _ENDPOINT, status, text.encode(errors="replace")
-        )
+        answer = gateway.read(request, _ENDPOINT, status, text.encode(errors="replace"))
     except errors.IcsError as error:
         _require(_is_plain(str(error)) and "password" not in str(error), str(error))
         return

@@ -59,7 +59,7 @@ def lying(node: str, change: Change) -> Iterator[str]:
     """Serve a REST gateway that changes some answers of a node's; yields its address."""
 
     def answered(handler: http.server.BaseHTTPRequestHandler) -> None:
-        status, body = _ask(node, handler.path, dict(handler.headers))
+        status, body = _ask(node, handler.path, handler.headers)
         with contextlib.suppress(ValueError, KeyError, TypeError):
             if status == 200:
                 body = json.dumps(change(handler.path, json.loads(body))).encode()

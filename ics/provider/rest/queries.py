@@ -3,8 +3,8 @@
 import asyncio
 import contextlib
 import dataclasses
-import functools
 import datetime
+import functools
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from types import TracebackType
 from typing import Any, Protocol, Self, TypeAlias, TypeVar
