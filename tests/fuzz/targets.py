@@ -443,7 +443,7 @@ def _kubeconfig(source: values.Source) -> None:
 
 def _definition(source: values.Source) -> None:
     valid = yaml.safe_load((ROOT / "stacks" / "chains" / "ics-example.yaml").read_text())
-    valid |= {"config": {"config.toml": {"p2p": {"max_num_inbound_peers": 7}}, "app.toml": {"a": [1, "x"]}}}
+    valid |= {"config": {"config.toml": {"p2p": {"max_num_inbound_peers": 7}}, "app.toml": {"a": ["y", "x"]}}}
     with _file(source, valid, "Pulumi.alice.yaml") as path:
         document = stack_file.read_yaml(path, "stacks/chains/x.yaml")
     if not isinstance(document, dict):
