@@ -425,6 +425,8 @@ class TopUp:
     address: str
     amount: int
     denom: str
+    enough: int = field(default=0, compare=False)
+    """Balance from which the account needs none; 0: not known."""
 
 
 Intent: TypeAlias = OptIn | AssignKey | PublishDetails | TopUp

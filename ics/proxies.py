@@ -1,11 +1,13 @@
 """Proxies of the environment (`ALL_PROXY`, `HTTPS_PROXY`, `HTTP_PROXY`, `NO_PROXY`), for every client alike.
 
-httpx reads the same variables on its own; WebSockets and gRPC get their proxies here. gRPC can use only some kinds
-of proxies, so it connects to a tunnel on the loopback address, which connects through the proxy.
+httpx would read the same variables on its own, but ends with an unknown error for some that others understand, such as
+IPv6 addresses in `NO_PROXY`. So HTTP, WebSockets and gRPC all get their proxies here. gRPC can use only some kinds of
+proxies, so it connects to a tunnel on the loopback address, which connects through the proxy.
 """
 
 import base64
 import contextlib
+import ipaddress
 import os
 import re
 import socket
@@ -24,6 +26,7 @@ from ics import errors
 SCHEMES = ("http", "https", "socks5", "socks5h")
 _CONNECT_SECONDS = 10.0
 _CHUNK = 65536
+_WITH_PORT = re.compile(r"(\[[^\]]+\]|[^:\[\]]+):([0-9]{1,5})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +47,7 @@ def check(url: str, setting: str) -> Proxy:
     try:
         parts = urllib.parse.urlsplit(url)
         is_usable = parts.scheme in SCHEMES and bool(parts.hostname) and parts.port != 0
+        is_usable = is_usable and url.isprintable() and " " not in url
     except ValueError:
         is_usable = False
     if not is_usable:
@@ -78,7 +82,36 @@ def new_client(**options: Any) -> httpx.AsyncClient:
         SettingsError: a proxy cannot be used; the message names its setting.
     """
     check_environment(os.environ)
-    return httpx.AsyncClient(**options)
+    if options.get("transport") is None and options.get("proxy") is None:
+        options["transport"] = _Routed(options.pop("verify", True))
+    return httpx.AsyncClient(trust_env=False, **options)
+
+
+class _Routed(httpx.AsyncBaseTransport):
+    """Sends each request directly or through the environment's proxy for its address."""
+
+    def __init__(self, verify: Any) -> None:
+        self._verify = verify
+        self._ways: dict[tuple[str, str, int | None], httpx.AsyncHTTPTransport] = {}
+        self._transports: dict[str, httpx.AsyncHTTPTransport] = {}
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        url = request.url
+        key = (url.scheme, url.host, url.port)
+        if key not in self._ways:
+            host = f"[{url.host}]" if ":" in url.host else url.host
+            proxy = of(f"{url.scheme}://{host}" + (f":{url.port}" if url.port else ""))
+            through = "" if proxy is None else proxy.url
+            if through not in self._transports:
+                self._transports[through] = httpx.AsyncHTTPTransport(
+                    verify=self._verify, proxy=through or None
+                )
+            self._ways[key] = self._transports[through]
+        return await self._ways[key].handle_async_request(request)
+
+    async def aclose(self) -> None:
+        for transport in self._transports.values():
+            await transport.aclose()
 
 
 def of(url: str) -> Proxy | None:
@@ -90,8 +123,8 @@ def of(url: str) -> Proxy | None:
     parts = urllib.parse.urlsplit(url)
     scheme = {"ws": "http", "wss": "https"}.get(parts.scheme, parts.scheme)
     proxies = urllib.request.getproxies_environment()
-    host = parts.hostname or ""
-    if _bypass(f"{host}:{parts.port}" if parts.port else host, proxies):
+    port = parts.port or (443 if scheme == "https" else 80)
+    if any(_covers(entry, parts.hostname or "", port) for entry in proxies.get("no", "").split(",")):
         return None
     kind = scheme if proxies.get(scheme) else "all"
     value = proxies.get(kind)
@@ -100,10 +133,32 @@ def of(url: str) -> Proxy | None:
     return check(value if "://" in value else f"http://{value}", _variable(f"{kind}_proxy"))
 
 
-def _bypass(host: str, proxies: Mapping[str, str]) -> bool:
-    """Return whether `NO_PROXY` lists a host, with or without its port."""
-    is_listed: bool = urllib.request.proxy_bypass_environment(host, proxies)  # type: ignore[attr-defined]
-    return is_listed
+def _covers(entry: str, host: str, port: int) -> bool:
+    """Return whether an entry of `NO_PROXY` covers an address.
+
+    Entries are `*`, a domain with or without a leading dot or `*.`, an address, or a range of addresses; domains and
+    addresses may have a port, and IPv6 addresses brackets.
+    """
+    entry = entry.strip().lower().rpartition("://")[2]
+    if entry in ("", "*"):
+        return entry == "*"
+    address = _address(host)
+    with contextlib.suppress(ValueError):
+        network = ipaddress.ip_network(entry.strip("[]"), strict=False)
+        return address is not None and address in network
+    found = _WITH_PORT.fullmatch(entry)
+    if found is not None:
+        return int(found[2]) == port and _covers(found[1], host, port)
+    domain = entry.removeprefix("*").lstrip(".").rstrip(".")
+    name = host.lower().rstrip(".")
+    return bool(domain) and (name == domain or name.endswith(f".{domain}"))
+
+
+def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        return ipaddress.ip_address(host)
+    except ValueError:
+        return None
 
 
 def _variable(name: str) -> str:
@@ -140,7 +195,7 @@ def _pass_on(near: socket.socket, proxy: Proxy, host: str, port: int) -> None:
     with near:
         try:
             far = _connect(proxy, host, port)
-        except OSError:
+        except (OSError, ValueError):  # ValueError: a name that is none
             return  # the client reports a connection that was closed
         with far:
             back = threading.Thread(target=_copy, args=(far, near), daemon=True)

@@ -7,6 +7,7 @@ top-ups       the amounts sent to relayers' accounts within the last 24 hours
 
 import datetime
 import json
+import re
 from collections.abc import Callable
 
 from ics import errors, model, names
@@ -14,6 +15,7 @@ from ics.cluster.api import lease
 from ics.provider.tx import messages
 from ics.relayer import budget
 
+_RECORD = re.compile(r"([0-9A-F]{2,64}) ([0-9]{1,19})")
 _MOST_ORDERS = 8
 """Orders that are kept; older ones are forgotten."""
 
@@ -57,12 +59,17 @@ class TxJournal:
         await self._lease.annotate(changes)
 
     async def pending(self) -> tuple[str, int] | None:
-        """Return hash and timeout height of the last transaction, or None if there was none on this chain."""
-        return self._parse((await self._lease.annotations()).get(names.TRANSACTION, ""))
+        """Return hash and timeout height of the last transaction, or None if there was none on this chain.
+
+        Raises:
+            Permanent: the record is malformed.
+        """
+        annotations = await self._lease.annotations()
+        return self._parse(annotations.get(names.TRANSACTION, ""), names.TRANSACTION)
 
     async def ordered(self, order: str) -> tuple[str, int] | None:
         """Return hash and timeout height of an order whose result was not seen yet, or None."""
-        return self._parse(_orders(await self._lease.annotations()).get(order, ""))
+        return self._parse(_orders(await self._lease.annotations()).get(order, ""), names.ORDERS)
 
     async def finish(self, order: str) -> None:
         """Forget an order whose result its user has seen."""
@@ -70,10 +77,19 @@ class TxJournal:
         if orders.pop(order, None) is not None:
             await self._lease.annotate({names.ORDERS: json.dumps(orders)})
 
-    def _parse(self, text: str) -> tuple[str, int] | None:
+    def _parse(self, text: str, name: str) -> tuple[str, int] | None:
+        """Decode a record of a transaction, None if there is none of this chain.
+
+        Raises:
+            Permanent: it was edited, so it is not known whether a transaction is pending.
+        """
         chain_id, _, rest = text.partition(" ")
-        tx_hash, _, timeout = rest.partition(" ")
-        return (tx_hash, int(timeout)) if chain_id == self._chain_id and timeout.isdecimal() else None
+        if chain_id != self._chain_id:
+            return None
+        found = _RECORD.fullmatch(rest)
+        if found is None:
+            raise _malformed(name)
+        return found[1], int(found[2])
 
 
 def _orders(annotations: "dict[str, str]") -> dict[str, str]:
@@ -83,8 +99,12 @@ def _orders(annotations: "dict[str, str]") -> dict[str, str]:
     except (ValueError, RecursionError):
         value = None
     if not isinstance(value, dict) or not all(isinstance(line, str) for line in value.values()):
-        raise errors.Permanent(
-            f"annotation {names.ORDERS} of the Lease is malformed, so it is not known what earlier commands sent;"
-            " remove it after a look at the account's transactions"
-        )
+        raise _malformed(names.ORDERS)
     return value
+
+
+def _malformed(name: str) -> errors.Permanent:
+    return errors.Permanent(
+        f"annotation {name} of the Lease is malformed, so it is not known what was sent earlier; remove it after a look"
+        " at the account's transactions"
+    )

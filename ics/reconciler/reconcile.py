@@ -254,7 +254,8 @@ async def _assign(
     # A chain whose objects the cluster would reject is not joined, because its node could not run.
     refused = await _refused_chains(world, engine, sender, observed, desired)
     desired = opt_ins.exclude(desired, refused, observed.memory)
-    sent = await _transact(world, sender, [intent for intent in due if intent in desired.intents], collector)
+    wanted = [intent for intent in due if intent in desired.intents]
+    sent = await _transact(world, sender, observed, wanted, collector)
     for consumer_id, error in refused.items():
         collector.cluster_error(error, consumer_id)
     return refused, desired, sent
@@ -285,6 +286,7 @@ def _can_wait(intent: model.Intent) -> bool:
 async def _transact(
     world: world.World,
     sender: world.Sender | None,
+    observed: observed.Observed,
     due: Sequence[model.Intent],
     collector: outcome.Collector,
 ) -> tuple[model.Intent, ...]:
@@ -295,6 +297,7 @@ async def _transact(
     for intent in due:
         try:
             await world.lease.ensure()
+            await _check_agreed(world, observed, intent)
             await sender.send(intent)
         except errors.IcsError as error:
             consumer_id = getattr(intent, "consumer_id", "")
@@ -304,6 +307,21 @@ async def _transact(
         else:
             sent.append(intent)
     return tuple(sent)
+
+
+async def _check_agreed(world: world.World, observed: observed.Observed, intent: model.Intent) -> None:
+    """Check that the state which calls for a transaction is not what one endpoint alone says.
+
+    Raises:
+        Transient: most endpoints contradict it, so that the transaction would be paid in vain, in every pass again.
+    """
+    if isinstance(intent, model.OptIn | model.AssignKey) and await world.provider.is_outvoted(
+        intent.consumer_id, observed.snapshot
+    ):
+        raise errors.Transient(
+            f"{descriptions.name(intent)}: not sent: most endpoints of ics:provider.rest say something else about this"
+            " chain than the one that is used"
+        )
 
 
 def _described(sent: Sequence[model.Intent]) -> frozenset[str]:
@@ -442,8 +460,8 @@ async def _top_up_accounts(
         return ()
     # A pending transaction is not an error here, because the next pass checks it again.
     unreported = outcome.Collector()
-    sender, _, desired = await _settle_pending_tx(world, sender, observed, desired, unreported)
-    return await _transact(world, sender, [i for i in desired.intents if _can_wait(i)], collector)
+    sender, observed, desired = await _settle_pending_tx(world, sender, observed, desired, unreported)
+    return await _transact(world, sender, observed, [i for i in desired.intents if _can_wait(i)], collector)
 
 
 async def _forget_relayers(

@@ -50,7 +50,7 @@ _TENURE_SECONDS = 30
 
 if TYPE_CHECKING:
     from ics.provider.owner import queries as owner_queries
-    from ics.provider.tx import transactions
+    from ics.provider.tx import ledgers, transactions
 
 ReadSecret: TypeAlias = Callable[[secret_sources.SecretSource, str], Awaitable[model.Secret]]
 """Reads the value of a source; the second argument is the setting's name, for messages."""
@@ -81,7 +81,7 @@ class AccountSender:
         read: ReadSecret,
         ask_price: "transactions.AskPrice",
         journal: "transactions.Journal | None",
-        floor: "transactions.Floor | None" = None,
+        floor: "ledgers.Floor | None" = None,
     ) -> None:
         """Initialize without reading; without a journal, transactions are not recorded before they are sent."""
         self._settings = settings

@@ -45,6 +45,10 @@ class Provider(Protocol):
         """Return the reachable endpoints that do not say the same about a chain and this validator's part in it."""
         ...
 
+    async def is_outvoted(self, consumer_id: str, snapshot: model.Snapshot) -> bool:
+        """Return whether most usable endpoints say something else about a chain and this validator's part in it."""
+        ...
+
     async def is_key_used(self, consumer_id: str, consumer_address: str) -> bool:
         """Return whether a consumer key is or recently was assigned on a chain."""
         ...

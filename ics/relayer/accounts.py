@@ -83,6 +83,7 @@ def fund(
                 address=address,
                 amount=amount,
                 denom=settings.provider.denom,
+                enough=math.ceil(target / 2),
             )
         )
     is_short = sum(top_up.amount for top_up in due) < sum(needed for _, _, needed in needs)

@@ -75,6 +75,9 @@ class Provider:
     async def dissent(self, consumer_id: str, snapshot: model.Snapshot) -> tuple[str, ...]:
         return ()
 
+    async def is_outvoted(self, consumer_id: str, snapshot: model.Snapshot) -> bool:
+        return False
+
     async def slashing_params(self) -> model.SlashingParams:
         return factories.SLASHING
 

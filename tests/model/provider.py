@@ -259,6 +259,10 @@ class Endpoint:
         """Contradict nothing: there is one endpoint."""
         return ()
 
+    async def is_outvoted(self, consumer_id: str, snapshot: model.Snapshot) -> bool:
+        """Return that nothing contradicts: there is one endpoint."""
+        return False
+
     async def is_key_used(self, consumer_id: str, consumer_address: str) -> bool:
         """Return whether the provider maps this address to a validator."""
         return addresses.decode(consumer_address)[1] in self.answer.known

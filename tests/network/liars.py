@@ -13,6 +13,7 @@ import time
 import urllib.error
 import urllib.request
 import zlib
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeAlias
 
@@ -21,6 +22,8 @@ import grpc
 Change: TypeAlias = Callable[[str, Any], Any]
 """Returns what is answered instead, from the path and the true answer."""
 
+TOLD: Counter[str] = Counter()
+"""How often each of them has lied, by the name of what changed the answer."""
 TRILLION = 10**12
 _SIMULATE = "/cosmos.tx.v1beta1.Service/Simulate"
 _FEW_SECONDS = 0.2
@@ -48,7 +51,9 @@ def about_phase(path: str, answer: Any) -> Any:
 
 
 def about_keys(path: str, answer: Any) -> Any:
-    """Say that every key is used; by `lying_grpc`, that every transaction needs a trillion gas."""
+    """Say that every key is used, and that gas costs a fortune; by `lying_grpc`, that everything needs a trillion."""
+    if path.startswith("/cosmos/base/node/v1beta1/config"):
+        return {**answer, "minimum_gas_price": "1000000stake"}
     if "/validator_provider_addr/" in path:
         return {"provider_address": "cosmosvalcons1qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqq3vld3l"}
     return answer
@@ -62,7 +67,10 @@ def lying(node: str, change: Change) -> Iterator[str]:
         status, body = _ask(node, handler.path, handler.headers)
         with contextlib.suppress(ValueError, KeyError, TypeError):
             if status == 200:
-                body = json.dumps(change(handler.path, json.loads(body))).encode()
+                true = json.loads(body)
+                said = change(handler.path, true)
+                TOLD[change.__name__] += said != true
+                body = json.dumps(said).encode()
         _send(handler, status, body)
 
     with _serving(answered) as address:

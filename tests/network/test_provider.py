@@ -18,7 +18,7 @@ from ics.config.endpoint import Endpoint
 from ics.cosmos import addresses, answers, times
 from ics.keys import derivation
 from ics.provider.rest import queries, queued_terms
-from ics.provider.tx import grpc, signers, transactions
+from ics.provider.tx import grpc, ledgers, signers, transactions
 from tests.network import provider_node
 from tests.unit import factories
 
@@ -53,7 +53,7 @@ def account(node: provider_node.Node, name: str = "alice") -> derivation.Account
 def sender(
     node: provider_node.Node,
     name: str = "alice",
-    connect: transactions.Connect = grpc.Ledger,
+    connect: ledgers.Connect = grpc.Ledger,
     **changes: object,
 ) -> transactions.Transactions:
     return transactions.Transactions(

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import grpc
+import httpx
 import pytest
 from websockets.asyncio import server as websockets_server
 
@@ -148,6 +149,47 @@ async def test_proxy_that_cannot_be_used_is_named_by_its_setting(
     monkeypatch.setenv("ALL_PROXY", value)
     for use in (lambda: proxies.of("https://x"), proxies.new_client):
         with pytest.raises(errors.SettingsError, match=r"^ALL_PROXY: ") as caught:
+            use()
+        assert "passw0rd" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("entries", "direct", "proxied"),
+    [
+        ("::1,fe80::/10,10.0.0.0/8", "http://[::1]:9 http://[fe80::7] http://10.1.2.3", "http://11.0.0.1"),
+        ("[::1]", "http://[::1]:9", "http://[::2]"),
+        ("[::1]:80,a.test:443", "http://[::1] https://a.test", "http://[::1]:9 http://a.test"),
+        (
+            ".svc,*.local, b.test ",
+            "http://a.svc http://x.local http://b.test http://c.b.test",
+            "http://xb.test",
+        ),
+        ("*", "http://a.test http://[::1]", ""),
+        ("пример,a b,:1,[,/8,,*.", "", "http://a.test"),
+        ("http://a.test", "http://a.test", "http://b.test"),
+    ],
+)
+async def test_every_entry_of_no_proxy_is_understood_or_ignored(
+    entries: str, direct: str, proxied: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[str] = []
+    async with servers.socks5(seen) as port:
+        monkeypatch.setenv("ALL_PROXY", f"socks5://127.0.0.1:{port}")
+        monkeypatch.setenv("NO_PROXY", entries)
+        assert [url for url in direct.split() if proxies.of(url) is not None] == []
+        assert [url for url in proxied.split() if proxies.of(url) is None] == []
+        async with proxies.new_client(timeout=1.0) as session:
+            for url in proxied.split():
+                with contextlib.suppress(httpx.HTTPError):
+                    await session.get(url)
+                assert seen, "the proxy was not asked"
+
+
+@pytest.mark.parametrize("value", ["http://h:1\n", "http://u s:passw0rd@h:1", " http://h:1"])
+async def test_proxy_with_blanks_is_named_by_its_setting(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", value)
+    for use in (lambda: proxies.of("https://x"), proxies.new_client):
+        with pytest.raises(errors.SettingsError, match=r"^HTTPS_PROXY: ") as caught:
             use()
         assert "passw0rd" not in str(caught.value)
 

@@ -23,6 +23,8 @@ from ics.cosmos import answers
 from ics.provider import gateway, heads
 from ics.provider.rest import decode as rest_decode
 
+WITNESS_SECONDS = 3.0
+"""Time in which another endpoint must say the same, or does not count."""
 GRACE = 1.0
 """Seconds that a pass waits for the remaining endpoints after one has answered."""
 _BEHIND_TRIES = 5
@@ -62,7 +64,6 @@ class Endpoints:
         self._picked: tuple[Endpoint, heads.Head] | None = None
         self._usable: Mapping[Endpoint, heads.Head] = {}
         self._outvoted: set[Endpoint] = set()
-        self._reachable: tuple[Endpoint, ...] = ()
         self._compared: dict[Endpoint, datetime.datetime] = {}
         self._resting: dict[Endpoint, tuple[datetime.datetime, gateway.RateLimited]] = {}
         self._probes: dict[tuple[str, Endpoint], asyncio.Task[heads.Head]] = {}
@@ -89,9 +90,9 @@ class Endpoints:
         return tuple(url for url in self._usable if url != self.picked and url not in self._outvoted)
 
     @property
-    def reachable(self) -> tuple[Endpoint, ...]:
-        """All other endpoints that are usable in this pass, also those that a majority contradicts."""
-        return tuple(url for url in self._reachable if url != self.picked)
+    def listed(self) -> tuple[Endpoint, ...]:
+        """All other endpoints of the settings, also those that are slow, or that the picked one contradicts."""
+        return tuple(url for url in self._provider.rest if url != self.picked)
 
     @property
     def head(self) -> heads.Head:
@@ -130,7 +131,7 @@ class Endpoints:
         self._picked, self._spares, self._outvoted = None, {}, set()
         for remaining_tries in reversed(range(_BEHIND_TRIES)):
             self._usable = await self._believed(
-                await self._survey(_REST, self._provider.rest, self._head), floor
+                await self._survey(_REST, self._provider.rest, self.checked_newest), floor
             )
             chosen = heads.choose(self._usable, floor)
             if chosen is not None:
@@ -152,9 +153,12 @@ class Endpoints:
         for url, error in doubted.items():
             self._problems[_REST, url] = error
         left = {url: head for url, head in usable.items() if url not in doubted}
-        self._reachable = tuple(left)
         await self._compare(left)
         return {url: head for url, head in left.items() if url not in self._outvoted}
+
+    def is_outvoted(self, url: Endpoint) -> bool:
+        """Return whether a majority has contradicted an endpoint in this pass."""
+        return url in self._outvoted
 
     def judge(self, claims: Mapping[Endpoint, object], what: str) -> None:
         """Compare what endpoints say about the same; those that a majority contradicts are not used in this pass.
@@ -169,6 +173,18 @@ class Endpoints:
             self._problems[_REST, url] = heads.contradicted(url, what)
         if self._picked is not None and self._picked[0] in outvoted:
             self._picked = next(url for url in claims if url not in outvoted), self._picked[1]
+
+    def distrust(self, claims: Mapping[Endpoint, object], what: str) -> None:
+        """Stop using the picked endpoint in this pass, because each of the claims of others is more credible.
+
+        Args:
+            claims: of the others, in the order of preference.
+            what: how the picked one differs from them.
+        """
+        url, head = self._endpoint()
+        self._outvoted.add(url)
+        self._problems[_REST, url] = heads.contradicted(url, what)
+        self._picked = next(iter(claims)), head
 
     async def _compare(self, usable: Mapping[Endpoint, heads.Head]) -> None:
         """Compare endpoints by the hash of a block that all of them have."""
@@ -227,7 +243,7 @@ class Endpoints:
             decode: decodes the answer.
 
         Raises:
-            Refused: the chain rejects the query.
+            Refused: the chain rejects the query, as no majority of the usable endpoints denies.
             Unclear: the endpoint works, but does not answer this one query, and no other endpoint does.
             Transient: no endpoint answers.
             Permanent: all endpoints answer, but none as the chain does.
@@ -237,7 +253,10 @@ class Endpoints:
             try:
                 return decode(await self.at(url, request))
             except gateway.Refused:
-                raise
+                found = await self._unrefused(request, decode)
+                if not found:
+                    raise
+                return found[0]
             except errors.IcsError as error:
                 for other in self._provider.rest:
                     if other == url or (_REST, other) in self._problems:
@@ -251,12 +270,30 @@ class Endpoints:
                 if self.picked == url:
                     raise self._joint(url, error) from error
 
+    async def _unrefused(
+        self, request: gateway.RestRequest, decode: Callable[[answers.Field], _T]
+    ) -> Sequence[_T]:
+        """Return the answers of the other endpoints to a query that the picked one refuses, if most answer it."""
+
+        async def ask(other: Endpoint) -> tuple[bool, Sequence[_T]]:
+            try:
+                async with asyncio.timeout(WITNESS_SECONDS):
+                    return False, [decode(await self.at(other, request))]
+            except gateway.Refused:
+                return True, []
+            except (errors.IcsError, TimeoutError):
+                return False, []
+
+        said = await asyncio.gather(*map(ask, self.others))
+        found = [answer for _, one in said for answer in one]
+        return found if len(found) > 1 + sum(is_refused for is_refused, _ in said) else []
+
     async def _instead(
         self, other: Endpoint, request: gateway.RestRequest, decode: Callable[[answers.Field], _T]
     ) -> _T:
         """Send a query to an endpoint that may replace the picked one; raises as `at`."""
         if other not in self._spares:
-            self._spares[other] = asyncio.ensure_future(self._head(other))
+            self._spares[other] = asyncio.ensure_future(self.checked_newest(other))
             self._spares[other].add_done_callback(_retrieve_exception)
         try:
             head = await asyncio.shield(self._spares[other])
@@ -354,7 +391,13 @@ class Endpoints:
             status = group.create_task(self.at(url, _STATUS))
         return rest_decode.head(node.result(), status.result())
 
-    async def _head(self, url: Endpoint) -> heads.Head:
+    async def checked_newest(self, url: Endpoint) -> heads.Head:
+        """Return the newest block of one endpoint after checking its chain and age.
+
+        Raises:
+            SettingsError: it belongs to another chain.
+            IcsError: as `at`, or it lags.
+        """
         return self._checked(await self.newest(url), url, _REST)
 
     def _checked(self, head: heads.Head, url: Endpoint, key: str) -> heads.Head:

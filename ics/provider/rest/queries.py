@@ -27,8 +27,6 @@ _CAN_BE_JOINED = frozenset({model.Phase.REGISTERED, model.Phase.INITIALIZED, mod
 GENESIS_TRIES = 5
 """Number of times a pass requests the genesis of a chain that was just launched."""
 _GENESIS_PAUSE = 2.0
-_WITNESS_SECONDS = 3.0
-"""Time in which another endpoint must say the same about the chains, or does not count."""
 _MOST_PAGES = 1000
 """Pages of one list; of an endpoint that always names a next one, the rest is not asked for."""
 _Item = TypeVar("_Item")
@@ -188,13 +186,71 @@ class Queries:
             except errors.IcsError:
                 return False  # it is not reachable now
 
-        others = self.endpoints.reachable
+        # Also those that this pass does not use: the picked one may have discredited or outrun them.
+        others = self.endpoints.listed
         found = await asyncio.gather(*map(contradicts, others))
         return tuple(str(other) for other, is_other in zip(others, found, strict=True) if is_other)
 
+    async def is_outvoted(self, consumer_id: str, snapshot: model.Snapshot) -> bool:
+        """Ask the usable endpoints about one chain, each at its own newest height.
+
+        Args:
+            consumer_id: the chain.
+            snapshot: what the picked endpoint says.
+
+        Returns:
+            Whether most of those that answer soon say something else about the chain's phase, about whether this
+            validator has opted in, or about its key.
+        """
+        said = next(one for one in snapshot.consumers if one.summary.consumer_id == consumer_id)
+        own = _part_of(said, self._own)
+
+        async def picked() -> _Part | None:
+            return own
+
+        found = await self._witnessed(picked(), lambda other: self._part(other, said))
+        agreeing = [part for part in found.values() if part == own]
+        return 2 * len(agreeing) < len(found)
+
+    async def _witnessed(
+        self,
+        own: Awaitable[_Item],
+        ask: Callable[[Endpoint], Awaitable[_Item]],
+        others: Sequence[Endpoint] | None = None,
+    ) -> dict[Endpoint, _Item]:
+        """Return what the picked endpoint and others say about the same, in the order of the settings.
+
+        Args:
+            own: asks the picked one.
+            ask: asks another one; one that does not answer soon, or not properly, does not count.
+            others: whom to ask; None: those that are usable in this pass.
+
+        Raises:
+            IcsError: as `own`.
+        """
+        others = self.endpoints.others if others is None else others
+        first, found = await asyncio.gather(own, self._soon(ask, others))
+        said = {**found, self.endpoints.picked: first}
+        return {url: said[url] for url in self._provider.rest if url in said}
+
+    async def _soon(
+        self, ask: Callable[[Endpoint], Awaitable[_Item]], others: Sequence[Endpoint]
+    ) -> dict[Endpoint, _Item]:
+        """Return the answers of the endpoints that give one soon."""
+
+        async def answer(other: Endpoint) -> tuple[Endpoint, _Item] | None:
+            try:
+                async with asyncio.timeout(endpoints.WITNESS_SECONDS):
+                    return other, await ask(other)
+            except (errors.IcsError, TimeoutError):
+                return None
+
+        found = await asyncio.gather(*map(answer, others))
+        return dict(one for one in found if one is not None)
+
     async def _part(self, other: Endpoint, said: model.Consumer) -> "_Part | None":
         """Return what an endpoint says about a chain and this validator's part in it; None: it has no such chain."""
-        ask, height = self._asking(other), (await self.endpoints.newest(other)).height
+        ask, height = self._asking(other), (await self.endpoints.checked_newest(other)).height
         chains = await self._pages(ask, f"{_CCV}/consumer_chains/0", height, decode.consumer_chains)
         summary = next((c for c in chains if c.consumer_id == said.summary.consumer_id), None)
         if summary is None or self._own is None:
@@ -254,33 +310,36 @@ class Queries:
     async def gas_price(self) -> gas_prices.GasPrice:
         """Read the price of a unit of gas that the provider asks for now.
 
-        If it is above the ceiling, all endpoints are asked and the lowest price counts, because one that claims too
-        much would otherwise prevent every transaction; one that claims too little is corrected by the chain's refusal.
+        Of several endpoints' answers the one in the middle counts. One that is too low is corrected by the chain's
+        refusal; one that is too high would prevent every transaction, so of two the lower one counts.
 
         Raises:
             SettingsError: the provider takes no fees in the denomination of the settings.
             Transient: no endpoint is reachable.
         """
-        bounds = self._provider.gas_bounds
-        try:
-            asked = await gas_price.read(self.endpoints.ask, bounds.denom)
-            if asked.amount <= bounds.ceiling:
-                return asked
-            others = [url for url in self._provider.rest if url != self.endpoints.picked]
-            found = await asyncio.gather(*(self._gas_price_at(url) for url in others))
-        except errors.SettingsError as error:
-            raise errors.SettingsError(
-                f"ics:provider.gas_price: {self._provider.chain_id}: {error}"
-            ) from error
-        return min([asked, *(one for one in found if one is not None)], key=lambda one: one.amount)
+        denom, ceiling = self._provider.denom, self._provider.gas_bounds.ceiling
 
-    async def _gas_price_at(self, url: Endpoint) -> gas_prices.GasPrice | None:
-        """Return the price that one endpoint claims, None if it is not usable."""
-        try:
-            await self.endpoints.check_chain(url, "ics:provider.rest")
-            return await gas_price.read(functools.partial(self.endpoints.at, url), self._provider.denom)
-        except errors.IcsError:
-            return None
+        async def asked(
+            ask: Callable[[gateway.RestRequest], Awaitable[answers.Field]],
+        ) -> gas_prices.GasPrice | errors.SettingsError:
+            try:
+                return await gas_price.read(ask, denom)
+            except errors.SettingsError as error:
+                return errors.SettingsError(f"ics:provider.gas_price: {self._provider.chain_id}: {error}")
+
+        said = await self._witnessed(
+            asked(self.endpoints.ask), lambda other: asked(functools.partial(self.endpoints.at, other))
+        )
+        own = said[self.endpoints.picked]
+        prices = [price for price in said.values() if isinstance(price, gas_prices.GasPrice)]
+        if not prices and isinstance(own, errors.SettingsError):
+            raise own
+        ordered = sorted(prices, key=lambda price: (price.is_market, price.amount))
+        middle = ordered[(len(ordered) - 1) // 2 : len(ordered) // 2 + 1]
+        is_fair = isinstance(own, gas_prices.GasPrice) and own in middle and own.amount <= ceiling
+        return (
+            own if is_fair and isinstance(own, gas_prices.GasPrice) else min(middle, key=lambda p: p.amount)
+        )
 
     async def launch(self, consumer_id: str, with_details: bool = True) -> model.Launch:
         """Read the data that completes a launched chain's genesis; it never changes after the launch.
@@ -343,37 +402,54 @@ class Queries:
         One that says something else about a chain would keep this validator from joining or launching it in time.
         """
 
-        async def listed(other: Endpoint) -> list[model.ConsumerSummary] | None:
-            try:
-                async with asyncio.timeout(_WITNESS_SECONDS):
-                    path = f"{_CCV}/consumer_chains/0"
-                    return await self._pages(self._asking(other), path, height, decode.consumer_chains)
-            except (errors.IcsError, TimeoutError):
-                return None  # it is not reachable, or does not have this height
+        async def listed(other: Endpoint) -> list[model.ConsumerSummary]:
+            return await self._pages(
+                self._asking(other), f"{_CCV}/consumer_chains/0", height, decode.consumer_chains
+            )
 
-        others = self.endpoints.others
-        own, theirs = await asyncio.gather(
-            self._chains(height), asyncio.gather(*(listed(other) for other in others))
-        )
-        said = {self.endpoints.picked: own}
-        said |= {url: chains for url, chains in zip(others, theirs, strict=True) if chains is not None}
-        in_order = {url: said[url] for url in self._provider.rest if url in said}
-        self.endpoints.judge(in_order, "says something else about the consumer chains")
-        return in_order.get(self.endpoints.picked, own)
+        said = await self._witnessed(self._chains(height), listed)
+        self.endpoints.judge(said, "says something else about the consumer chains")
+        return said[self.endpoints.picked]
 
     async def _validators_and_own(
         self, head: heads.Head, operator_address: str
     ) -> tuple[list[model.Validator], model.Validator, frozenset[str]]:
-        validators = await self._validators(self.endpoints.read, head.height)
-        own = next((v for v in validators if v.operator_address == operator_address), None)
+        validators: list[model.Validator] = []
+
+        async def listed() -> model.Validator | None:
+            validators.extend(await self._validators(self.endpoints.read, head.height))
+            return next((v for v in validators if v.operator_address == operator_address), None)
+
+        said = await self._witnessed(
+            listed(), lambda other: self._own_at(other, head.height, operator_address)
+        )
+        own = said[self.endpoints.picked]
+        found = {url: one for url, one in said.items() if one is not None}
+        what = "says something else about this validator"
+        if own is None and found:
+            self.endpoints.distrust(found, what)
+            return await self._validators_and_own(head, operator_address)
         if own is None:
             raise errors.SettingsError(
                 f"ics:operator_address: validator {operator_address} not found on {head.chain_id} (height "
                 f"{head.height}); check the address, or create the validator first"
             )
+        picked = self.endpoints.picked
+        self.endpoints.judge(found, what)
+        if self.endpoints.picked != picked:
+            return await self._validators_and_own(head, operator_address)
         path = f"{_CCV}/consumer_chains_per_validator/{own.consensus_address}"
         must = await self.endpoints.read(gateway.RestRequest(path, height=head.height), decode.consumer_ids)
         return validators, own, must
+
+    async def _own_at(self, url: Endpoint, height: int, operator_address: str) -> model.Validator | None:
+        """Return what one endpoint says about this validator; None: it has none of this address."""
+        path = f"/cosmos/staking/v1beta1/validators/{operator_address}"
+        try:
+            answer = await self.endpoints.at(url, gateway.RestRequest(path, height=height))
+        except gateway.NotFound:
+            return None
+        return decode.validator(answer["validator"])
 
     async def _detail(
         self, height: int, summary: model.ConsumerSummary, own: model.Validator, send: _Ask | None = None
@@ -436,12 +512,45 @@ class Queries:
         request = gateway.RestRequest(f"{_CCV}/consumer_genesis/{consumer_id}")
         for remaining_tries in reversed(range(self._genesis_tries)):
             try:
-                return await self.endpoints.read(request, decode.genesis_state)
+                return await self._agreed_genesis(consumer_id, request)
             except gateway.NotFound as error:
                 if not remaining_tries:
                     raise errors.Transient(f"consumer {consumer_id} has no genesis yet: {error}") from error
             await self._sleep(_GENESIS_PAUSE)
         raise AssertionError("unreachable")  # pragma: no cover
+
+    async def _agreed_genesis(self, consumer_id: str, request: gateway.RestRequest) -> dict[str, object]:
+        """Return the genesis that most of the reachable endpoints have.
+
+        With one that an endpoint invents, the node would sign the blocks of another chain with a key of this one.
+
+        Raises:
+            NotFound: most have none yet.
+            Transient: they contradict each other, and there is no majority.
+        """
+
+        async def genesis_of(other: Endpoint) -> dict[str, object] | None:
+            head = await self.endpoints.checked_newest(other)
+            try:
+                return decode.genesis_state(await self.endpoints.at(other, request))
+            except gateway.NotFound as error:
+                if head.height < self.endpoints.head.height:
+                    raise heads.behind(str(other), head, self.endpoints.head.height) from error
+                return None
+
+        own: Awaitable[dict[str, object] | None] = self.endpoints.read(request, decode.genesis_state)
+        said = await self._witnessed(own, genesis_of, self.endpoints.listed)
+        self.endpoints.judge(said, f"has another genesis of consumer {consumer_id}")
+        left = [said[url] for url in said if not self.endpoints.is_outvoted(url)]
+        if any(other != left[0] for other in left):
+            names = ", ".join(map(str, said))
+            raise errors.Transient(
+                f"consumer {consumer_id}: its genesis is not the same at all endpoints ({names}), and no majority has"
+                " one: the node waits; remove the wrong endpoint from ics:provider.rest"
+            )
+        if left[0] is None:
+            raise gateway.NotFound(f"{request}: most endpoints have none")
+        return left[0]
 
     async def _validators_at(self, height: int) -> Sequence[model.Validator] | None:
         """Return all validators in the state after a past block, or None if every endpoint has pruned it."""
@@ -453,7 +562,8 @@ class Queries:
             try:
                 if candidate != url:  # open() has checked the picked endpoint
                     await self.endpoints.check_chain(candidate, key)
-                return await self._validators(self._asking(candidate), height)
+                found = await self._validators(self._asking(candidate), height)
+                return await self._agreed_validators(candidate, found, height)
             except gateway.Pruned:
                 continue
             except errors.SettingsError:
@@ -464,6 +574,23 @@ class Queries:
             # An endpoint that may still have the height did not answer, which does not mean pruned.
             raise errors.Transient(f"state after block {height} is not available: {'; '.join(problems)}")
         return None
+
+    async def _agreed_validators(
+        self, url: Endpoint, found: Sequence[model.Validator], height: int
+    ) -> Sequence[model.Validator]:
+        """Return what most of the reachable endpoints that have a past block say about its validators.
+
+        Their descriptions are a part of the genesis: with others, the node could not follow its chain.
+        """
+
+        async def validators(other: Endpoint) -> Sequence[model.Validator]:
+            await self.endpoints.check_chain(other, "ics:provider.rest")
+            return await self._validators(self._asking(other), height)
+
+        others = await self._soon(validators, [other for other in self._provider.rest if other != url])
+        said = {url: found, **others}
+        outvoted, _ = heads.vote(said)
+        return next(one for name, one in said.items() if name not in outvoted)
 
     def _asking(self, url: Endpoint) -> _Ask:
         """Return what asks one endpoint only."""

@@ -34,6 +34,7 @@ _NOT_ANSWERED = frozenset(
     }
 )
 """Codes that no application of a chain answers: the endpoint is down, overloaded, or refuses this client."""
+_CONSUMER_ID = re.compile(r"[0-9]{1,20}")
 _FOREIGN = re.compile(r"http2 header with status|content-type|http status|trying to connect an http1")
 
 
@@ -329,5 +330,7 @@ def _created(events: Any) -> str:
     for event in events:
         attributes = {attribute.key: attribute.value for attribute in event.attributes}
         if event.type == "create_consumer":
+            if not _CONSUMER_ID.fullmatch(attributes["consumer_id"]):
+                raise ValueError("not a consumer id")
             return str(attributes["consumer_id"])
     return ""

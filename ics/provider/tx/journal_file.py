@@ -10,15 +10,17 @@ import fcntl
 import json
 import os
 import pathlib
+import re
 import time
 import urllib.parse
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from typing import Any
+from typing import Any, TextIO
 
 from ics import errors
 from ics.provider.tx import messages
 
 _POLL_SECONDS = 0.5
+_LONGEST_HOLDER = 100
 
 
 def folder_of(environment: Mapping[str, str]) -> pathlib.Path:
@@ -55,7 +57,7 @@ async def opened(
     with contextlib.ExitStack() as closing:
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            lock = closing.enter_context(path.with_suffix(".lock").open("a+"))
+            lock = closing.enter_context(path.with_suffix(".lock").open("a+", errors="replace"))
         except OSError as error:
             raise _unwritable(path, error) from error
         deadline = monotonic() + patience
@@ -65,16 +67,23 @@ async def opened(
                 break
             except BlockingIOError:
                 if monotonic() >= deadline:
-                    lock.seek(0)
-                    holder = lock.read().strip() or "another process"
                     raise errors.Transient(
-                        f"{holder} is sending with {address} on {chain_id}; wait until it has ended, or stop it"
+                        f"{_holder(lock)} is sending with {address} on {chain_id}; wait until it has ended, or stop it"
                     ) from None
+            except OSError as error:  # a file system without locks
+                raise _unwritable(path, error) from error
             await sleep(_POLL_SECONDS)
-        lock.truncate(0)
-        lock.write(f"process {os.getpid()}")
-        lock.flush()
+        with contextlib.suppress(OSError):  # a full disk: whoever waits is told less
+            os.ftruncate(lock.fileno(), 0)
+            os.write(lock.fileno(), f"process {os.getpid()}".encode())
         yield JournalFile(path)
+
+
+def _holder(lock: TextIO) -> str:
+    """Return the process that holds the lock, as it wrote itself down."""
+    lock.seek(0)
+    found = re.fullmatch(r"process [0-9]{1,10}", lock.read(_LONGEST_HOLDER).strip())
+    return found[0] if found else "another process"
 
 
 class JournalFile:
@@ -114,7 +123,7 @@ class JournalFile:
             return {}
         except OSError as error:
             raise _unwritable(self._path, error) from error
-        except ValueError:
+        except (ValueError, RecursionError):
             state = None
         if not _is_state(state):
             raise errors.SettingsError(

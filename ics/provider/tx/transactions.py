@@ -4,14 +4,17 @@ No transaction is executed twice. A transaction is signed again only after the c
 (its sequence was used, or the mempool was full), so that no attempt can be pending. If a broadcast got no answer,
 the transaction is looked up by its hash until its timeout height has passed, after which no block may include it.
 Its hash is recorded in a journal before the broadcast, so that the same holds after a crash.
+
+What one endpoint alone says decides neither about a payment nor about a refusal; see `ics.provider.tx.ledgers`.
 """
 
 import asyncio
+import contextlib
 import datetime
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Protocol, TypeAlias, TypeVar
+from typing import Protocol, TypeAlias
 
 from ics import errors, model
 from ics.config import settings
@@ -19,7 +22,7 @@ from ics.config.endpoint import Endpoint
 from ics.cosmos import gas_prices
 from ics.keys import derivation
 from ics.provider import gateway, heads
-from ics.provider.tx import descriptions, grpc, messages, refusals, signers
+from ics.provider.tx import descriptions, grpc, ledgers, messages, refusals, signers
 
 _TIMEOUT_BLOCKS = 20
 """Number of blocks for which a transaction is valid (TxBody.timeout_height)."""
@@ -27,13 +30,14 @@ _TRIES = 5
 """Attempts to send a transaction that the mempool does not accept."""
 _CONFIRM_SECONDS = 60
 """Seconds after which the outcome of an unconfirmed transaction is reported as unknown."""
-AVOID_SECONDS = 300
-"""Seconds for which an endpoint that did not answer is tried last, because each timeout costs time."""
-
+_PATIENCE_BLOCKS = 3
+"""Blocks after which a transaction that is in none of them is handed to the other endpoints, too."""
+_DOUBT_BLOCKS = 5
+"""Blocks in which another endpoint must include a transaction, if it denies that the first one has done so."""
+_WITNESS_TRIES = 20
+"""Looks at the others, 0.5 s apart, until one has the block of a result."""
 _MOST_BLOCKS = 100
 """Blocks that the chain makes at most while one transaction is prepared."""
-
-_T = TypeVar("_T")
 
 
 # Codes of the codespace "sdk": cosmos-sdk types/errors/errors.go.
@@ -77,6 +81,10 @@ class _Pending:
     hash: str
     timeout_height: int
 
+    def can_be_at(self, height: int) -> bool:
+        """Return whether a block of this height may include it."""
+        return 0 < height <= self.timeout_height
+
 
 class _NotTaken(errors.Transient):
     """The mempool did not accept the transaction, so that it may be sent again."""
@@ -95,43 +103,6 @@ class _FeeRefused(errors.Permanent):
 
 class GasRefused(errors.CostRefused):
     """An endpoint says that a transaction needs more gas than such a transaction may use."""
-
-
-class _TxEndpoint(Protocol):
-    """Calls to a gRPC endpoint; implemented by `ics.provider.tx.grpc.Ledger`."""
-
-    url: Endpoint
-    address: str
-
-    def head(self) -> heads.Head:
-        """Return the chain id and the newest committed state of the endpoint."""
-
-    def height(self) -> int:
-        """Return the newest committed height."""
-
-    def sequence(self) -> grpc.Sequence | None:
-        """Return the signing account's sequence, or None if the chain does not know it."""
-
-    def balance(self, address: str) -> int:
-        """Return an account's balance in the denomination of the gas price."""
-
-    def granted_types(self) -> frozenset[str]:
-        """Return the type URLs of the messages that the principal allows the signer to send."""
-
-    def allowance(self) -> signers.Allowance | None:
-        """Return the fee granter's allowance for the signer, or None if there is none."""
-
-    def sign(self, draft: grpc.Draft) -> grpc.Signed:
-        """Sign a transaction."""
-
-    def simulate(self, signed: grpc.Signed) -> int:
-        """Return the gas that a transaction would use."""
-
-    def broadcast(self, signed: grpc.Signed) -> grpc.TxResult:
-        """Broadcast a transaction."""
-
-    def find(self, tx_hash: str) -> grpc.TxResult | None:
-        """Return the result of an included transaction, or None if it is not in a block."""
 
 
 class Journal(Protocol):
@@ -154,11 +125,6 @@ class Journal(Protocol):
 
 AskPrice: TypeAlias = Callable[[], Awaitable[gas_prices.GasPrice]]
 """Asks the chain for the price of a unit of gas."""
-Floor: TypeAlias = Callable[[], Awaitable[model.ActedBlock | None]]
-"""Returns the block that a pass acted upon; None: none is known."""
-Connect: TypeAlias = Callable[
-    [Endpoint, settings.ProviderSettings, signers.TxAuthority, derivation.Account], _TxEndpoint
-]
 
 
 class Transactions:
@@ -173,8 +139,8 @@ class Transactions:
         ask_price: AskPrice,
         *,
         journal: Journal | None = None,
-        floor: Floor | None = None,
-        connect: Connect = grpc.Ledger,
+        floor: ledgers.Floor | None = None,
+        connect: ledgers.Connect = grpc.Ledger,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         """Initialize without sending requests.
@@ -194,16 +160,12 @@ class Transactions:
         self._ask_price = ask_price
         self._provider = provider
         self.party = authority
-        self._account = account
+        self._ledgers = ledgers.Ledgers(provider, authority, account, now, floor, connect)
         self._now = now
         self._journal = journal
-        self._floor = floor
-        self._connect = connect
         self._sleep = sleep
         self._turn = asyncio.Lock()
         self._pending: _Pending | None = None
-        self._ledgers: dict[Endpoint, _TxEndpoint] = {}
-        self._shunned: dict[Endpoint, datetime.datetime] = {}
 
     async def order(self, transaction: messages.Transaction) -> SentTx:
         """Send a transaction that a user orders, unless an earlier run of the same command has sent it already.
@@ -242,14 +204,17 @@ class Transactions:
             Permanent: the chain rejected it; the message contains the chain's own text.
         """
         async with self._turn:
-            endpoint, head = await self._open()
+            endpoint, head = await self._ledgers.open()
             earlier = await self._settle(endpoint, head.height)
             if earlier is not None and earlier[0] == transaction:
                 return earlier[1]
             price = await self._current_price(transaction)
+            refused: list[str] = []
             for remaining_tries in reversed(range(_TRIES)):
                 try:
                     endpoint, draft, signed = await self._prepared(endpoint, head, transaction, price)
+                    await self._check_refused(endpoint, transaction, refused)
+                    refused.append(signed.hash)
                     return await self._send_once(endpoint, draft, signed, price, order)
                 except _FeeRefused as error:
                     if not remaining_tries:
@@ -259,34 +224,60 @@ class Transactions:
                     price = await self._higher_price(transaction, error)
                 except _NotTaken as error:
                     if not remaining_tries:
+                        self._ledgers.avoid_low()
                         raise errors.Transient(
                             f"{descriptions.name(transaction)}: the chain accepted none of {_TRIES} attempts: {error}"
                         ) from error
                 await self._sleep(2.0 ** (_TRIES - 1 - remaining_tries))
             raise AssertionError("unreachable")  # pragma: no cover
 
+    async def _check_refused(
+        self, endpoint: ledgers.TxEndpoint, transaction: messages.Transaction, refused: Sequence[str]
+    ) -> None:
+        """Check that no block includes an attempt that was refused: whoever refused it may have passed it on.
+
+        Raises:
+            Transient: a block does; the next pass reads what it changed.
+        """
+        for tx_hash in refused:
+            found = await self._ledgers.ask_others(endpoint, lambda other, sought=tx_hash: other.find(sought))
+            if any(found.values()) or await asyncio.to_thread(endpoint.find, tx_hash) is not None:
+                raise errors.Transient(
+                    f"{descriptions.name(transaction)}: transaction {tx_hash} was refused, and yet is in a block; run"
+                    " another pass"
+                )
+
     async def _prepared(
-        self, endpoint: _TxEndpoint, head: heads.Head, transaction: messages.Transaction, price: Decimal
-    ) -> tuple[_TxEndpoint, grpc.Draft, grpc.Signed]:
+        self,
+        endpoint: ledgers.TxEndpoint,
+        head: heads.Head,
+        transaction: messages.Transaction,
+        price: Decimal,
+    ) -> tuple[ledgers.TxEndpoint, grpc.Draft, grpc.Signed]:
         """Simulate and sign a transaction with the first endpoint that gives a usable answer.
 
         Raises:
-            Transient, Permanent: as `send`; `GasRefused` only if no reachable endpoint asks for less.
+            Transient, Permanent: as `send`; only if no reachable endpoint would take it.
         """
         refused: dict[Endpoint, errors.IcsError] = {}
         while True:
             try:
-                return endpoint, *await asyncio.to_thread(
-                    self._prepare, endpoint, head.height, transaction, price
+                sequence = await self._ledgers.sequence(endpoint)
+                draft, signed = await asyncio.to_thread(
+                    self._prepare, endpoint, sequence, head.height, transaction, price
                 )
-            except (GasRefused, grpc.Unanswered) as error:
+                await self._check_reserve(endpoint, draft)
+                await self._check_need(endpoint, transaction)
+                return endpoint, draft, signed
+            except errors.IcsError as error:
                 refused[endpoint.url] = error
                 if isinstance(error, grpc.Unanswered):
-                    self._avoid(endpoint.url)
+                    self._ledgers.avoid(endpoint.url)
             try:
-                endpoint, head = await self._open(refused)
+                endpoint, head = await self._ledgers.open(refused)
             except errors.IcsError:
-                raise next(iter(refused.values())) from None
+                answered = (each for each in refused.values() if not isinstance(each, grpc.Unanswered))
+                raise next(answered, next(iter(refused.values()))) from None
 
     async def estimate(self, transaction: messages.Transaction) -> Estimate:
         """Simulate a transaction without sending it.
@@ -298,7 +289,7 @@ class Transactions:
         """
         async with self._turn:
             price = await self._current_price(transaction)
-            _, draft, _ = await self._prepared(*await self._open(), transaction, price)
+            _, draft, _ = await self._prepared(*await self._ledgers.open(), transaction, price)
             return Estimate(draft.gas, draft.fee, self._denom)
 
     async def missing_grants(self, types: Iterable[str]) -> list[str]:
@@ -310,10 +301,10 @@ class Transactions:
         Raises:
             IcsError: no endpoint is usable.
         """
-        endpoint, _ = await self._open()
+        endpoint, _ = await self._ledgers.open()
         return await asyncio.to_thread(self._missing_grants, endpoint, tuple(types))
 
-    def _missing_grants(self, endpoint: _TxEndpoint, types: Sequence[str]) -> list[str]:
+    def _missing_grants(self, endpoint: ledgers.TxEndpoint, types: Sequence[str]) -> list[str]:
         lines: list[str] = []
         if self.party.is_grantee:
             granted = endpoint.granted_types()
@@ -340,68 +331,32 @@ class Transactions:
     async def _outcome(self, recorded: tuple[str, int]) -> grpc.TxResult | None:
         """Wait for the result of a recorded transaction; None: no block includes it, and none will."""
         async with self._turn:
-            endpoint, head = await self._open()
+            endpoint, head = await self._ledgers.open()
             pending = _Pending(None, *recorded)
-            result = await asyncio.to_thread(self._find, endpoint, pending.hash)
-            if result is None:
-                result, is_over = await self._look_elsewhere(endpoint, pending, head.height)
-                if result is None and not is_over:
-                    result = await self._confirm(endpoint, pending, "")
+            result, is_over = await self._result(endpoint, pending, head.height)
+            if result is None and not is_over:
+                result = await self._confirm(endpoint, pending, "")
         return result
-
-    # -- endpoints ---------------------------------------------------------------------------------
-
-    async def _open(
-        self, without: Mapping[Endpoint, errors.IcsError] | None = None
-    ) -> tuple[_TxEndpoint, heads.Head]:
-        floor = None if self._floor is None else await self._floor()
-        problems: list[errors.IcsError] = []
-        for url in self._in_turn():
-            if without and url in without:
-                problems.append(without[url])
-                continue
-            try:
-                endpoint = await self._ledger(url)
-                head = await asyncio.to_thread(endpoint.head)
-                heads.check_chain(head, str(url), "ics:provider.grpc", self._provider)
-                heads.check_lag(head, str(url), self._now(), self._provider)
-                for doubt in heads.doubts({url: head}, floor, self._provider.min_block_time).values():
-                    raise doubt
-            except errors.IcsError as error:
-                problems.append(error)
-                if isinstance(error, grpc.Unanswered):
-                    self._avoid(url)
-            else:
-                self._shunned.pop(url, None)
-                return endpoint, head
-        raise heads.none_usable(problems)
-
-    def _avoid(self, url: Endpoint) -> None:
-        """Try an endpoint last for a while."""
-        self._shunned[url] = self._now() + datetime.timedelta(seconds=AVOID_SECONDS)
-
-    def _in_turn(self) -> list[Endpoint]:
-        """Return the addresses in the order of the settings, with recently unresponsive ones last."""
-        now = self._now()
-        return sorted(self._provider.grpc, key=lambda url: url in self._shunned and now < self._shunned[url])
-
-    async def _ledger(self, url: Endpoint) -> _TxEndpoint:
-        if url not in self._ledgers:
-            self._ledgers[url] = await asyncio.to_thread(
-                self._connect, url, self._provider, self.party, self._account
-            )
-        return self._ledgers[url]
 
     # -- gas price ---------------------------------------------------------------------------------
 
     async def _current_price(self, transaction: messages.Transaction) -> Decimal:
         """Return the price to pay for a unit of gas: the chain's own, within the bounds of the settings."""
         try:
-            return self._bounds.pay(await self._ask_price())
+            return self._bounds.pay(await self._asked_price())
         except gas_prices.TooExpensive as error:
             raise gas_prices.TooExpensive(
                 f"{descriptions.name(transaction)}: not sent: {error}; raise ics:provider.max_gas_price, or wait"
             ) from error
+
+    async def _asked_price(self) -> gas_prices.GasPrice:
+        try:
+            return await self._ask_price()
+        except gas_prices.TooExpensive:
+            raise
+        except errors.Transient:
+            # Nobody says, which must not keep an opt-in waiting: the chain's refusal names the fee.
+            return gas_prices.GasPrice()
 
     async def _higher_price(self, transaction: messages.Transaction, refusal: "_FeeRefused") -> Decimal:
         """Return a higher price than the chain refused: what it asks now, or the fee that the refusal names.
@@ -427,38 +382,27 @@ class Transactions:
     # -- one transaction ---------------------------------------------------------------------------
 
     async def _send_once(
-        self, endpoint: _TxEndpoint, draft: grpc.Draft, signed: grpc.Signed, price: Decimal, order: str
+        self, endpoint: ledgers.TxEndpoint, draft: grpc.Draft, signed: grpc.Signed, price: Decimal, order: str
     ) -> SentTx:
         transaction = draft.transaction
         what = descriptions.name(transaction)
-        # Checked before the broadcast: an endpoint without an index could never confirm it.
-        if await asyncio.to_thread(self._find, endpoint, signed.hash) is not None:
-            raise errors.Transient(
-                f"{what}: transaction {signed.hash} is already in a block; run another pass"
-            )
         if self._journal is not None:
             await self._journal.begin(signed.hash, draft.timeout_height, transaction, order)
         self._pending = _Pending(transaction, signed.hash, draft.timeout_height)
-        lost = ""
-        try:
-            verdict = await asyncio.to_thread(endpoint.broadcast, signed)
-        except (grpc.Unanswered, gateway.Refused) as error:
-            # Neither error comes from the check of the transaction, so it may have arrived.
-            lost = f"its broadcast failed ({error}), "
-        else:
-            if verdict.code and not _is_sdk(verdict, _ALREADY_IN_MEMPOOL):
-                self._pending = None
-                if _is_sdk(verdict, _WRONG_SEQUENCE) or _is_sdk(verdict, _MEMPOOL_FULL):
-                    raise _NotTaken(verdict.log or "the mempool is full")
-                if _is_sdk(verdict, _INSUFFICIENT_FEE):
-                    required = gas_prices.required_fee(verdict.log, self._denom)
-                    raise _FeeRefused(_rejection(what, verdict), draft.gas, price, required)
-                raise await asyncio.to_thread(self._explain, endpoint, what, draft, verdict)
-        included = await self._confirm(endpoint, self._pending, lost)
+        endpoint, verdict, lost = await self._broadcast(endpoint, signed)
+        if verdict is not None and not _is_taken(verdict):
+            self._pending = None
+            if _is_sdk(verdict, _WRONG_SEQUENCE) or _is_sdk(verdict, _MEMPOOL_FULL):
+                raise _NotTaken(verdict.log or "the mempool is full")
+            if _is_sdk(verdict, _INSUFFICIENT_FEE):
+                required = gas_prices.required_fee(verdict.log, self._denom)
+                raise _FeeRefused(_rejection(what, verdict), draft.gas, price, required)
+            raise await asyncio.to_thread(self._explain, endpoint, what, draft, verdict)
+        included = await self._confirm(endpoint, self._pending, lost, signed)
         self._pending = None
         if included is None:
             # It may have kept the transaction to itself, so the next attempt goes to another first.
-            self._avoid(endpoint.url)
+            self._ledgers.avoid(endpoint.url)
             raise errors.Transient(
                 f"{what}: {lost}transaction {signed.hash} was not included in any block up to"
                 f" {draft.timeout_height} and has expired: nothing was changed"
@@ -467,14 +411,44 @@ class Transactions:
             raise await asyncio.to_thread(self._explain, endpoint, what, draft, included)
         return SentTx(signed.hash, included.height, included.consumer_id)
 
+    async def _broadcast(
+        self, endpoint: ledgers.TxEndpoint, signed: grpc.Signed
+    ) -> tuple[ledgers.TxEndpoint, grpc.TxResult | None, str]:
+        """Hand a transaction to an endpoint, and to the others if that one refuses it.
+
+        It is the same transaction, so no block includes it twice, whoever refuses it and passes it on nevertheless.
+
+        Returns:
+            The endpoint that knows most about it; what the mempool says, None if it may have arrived; then also why.
+        """
+        verdicts: list[grpc.TxResult] = []
+        others: list[ledgers.TxEndpoint] | None = None
+        while True:
+            try:
+                verdict = await asyncio.to_thread(endpoint.broadcast, signed)
+            except (grpc.Unanswered, gateway.Refused) as error:
+                # Neither error comes from the check of the transaction, so it may have arrived.
+                return endpoint, None, f"its broadcast failed ({error}), "
+            if _is_taken(verdict):
+                return endpoint, verdict, ""
+            verdicts.append(verdict)
+            others = await self._ledgers.others(endpoint) if others is None else others
+            if not others:
+                return endpoint, _most_common(verdicts), ""
+            endpoint = others.pop(0)
+
     def _prepare(
-        self, endpoint: _TxEndpoint, height: int, transaction: messages.Transaction, price: Decimal
+        self,
+        endpoint: ledgers.TxEndpoint,
+        sequence: grpc.Sequence | None,
+        height: int,
+        transaction: messages.Transaction,
+        price: Decimal,
     ) -> tuple[grpc.Draft, grpc.Signed]:
         what = descriptions.name(transaction)
         missing = self._missing_grants(endpoint, [messages.TYPES[type(transaction)]])
         if missing:
             raise errors.Permanent(f"{what}: {'; '.join(missing)}")
-        sequence = endpoint.sequence()
         if sequence is None:
             raise errors.Permanent(
                 f"{what}: account {endpoint.address} does not exist on {self._provider.chain_id}; "
@@ -517,10 +491,15 @@ class Transactions:
             fee=messages.fee(gas, price),
             timeout_height=last,
         )
-        self._check_reserve(endpoint, draft)
-        return draft, endpoint.sign(draft)
+        signed = endpoint.sign(draft)
+        # An endpoint without an index could never confirm it.
+        if self._find(endpoint, signed.hash) is not None:
+            raise errors.Transient(
+                f"{what}: transaction {signed.hash} is already in a block; run another pass"
+            )
+        return draft, signed
 
-    def _check_reserve(self, endpoint: _TxEndpoint, draft: grpc.Draft) -> None:
+    async def _check_reserve(self, endpoint: ledgers.TxEndpoint, draft: grpc.Draft) -> None:
         """Refuse a top-up for which the account that pays the fees would spend what it keeps for opt-ins.
 
         Raises:
@@ -533,7 +512,7 @@ class Transactions:
         if payer == self.party.principal:
             spent += messages.spends(draft.transaction, self._denom)
         reserve = messages.fee(self._provider.reserve_gas, self._bounds.ceiling)
-        held = endpoint.balance(payer)
+        held = await self._ledgers.balance(endpoint, payer)
         if held - spent < reserve:
             raise gas_prices.BelowReserve(
                 f"{descriptions.name(draft.transaction)}: not sent: account {payer} has {held}{self._denom}, of which"
@@ -541,7 +520,22 @@ class Transactions:
                 f" {self._denom}"
             )
 
-    def _find(self, endpoint: _TxEndpoint, tx_hash: str) -> grpc.TxResult | None:
+    async def _check_need(self, endpoint: ledgers.TxEndpoint, transaction: messages.Transaction) -> None:
+        """Refuse a top-up of an account that has enough, although a REST gateway said that it has not.
+
+        Raises:
+            Transient: it has enough.
+        """
+        if not isinstance(transaction, model.TopUp) or not transaction.enough:
+            return
+        held = await self._ledgers.balance(endpoint, transaction.address)
+        if held >= transaction.enough:
+            raise errors.Transient(
+                f"{descriptions.name(transaction)}: not sent: account {transaction.address} has"
+                f" {held}{self._denom}, which is enough, although an endpoint of ics:provider.rest says less"
+            )
+
+    def _find(self, endpoint: ledgers.TxEndpoint, tx_hash: str) -> grpc.TxResult | None:
         try:
             return endpoint.find(tx_hash)
         except gateway.Refused as error:
@@ -550,9 +544,19 @@ class Transactions:
                 'use a node with tx_index.indexer = "kv" in its config.toml'
             ) from error
 
-    async def _confirm(self, endpoint: _TxEndpoint, pending: _Pending, lost: str) -> grpc.TxResult | None:
-        """Return the result of a transaction once it is included, or None once it has expired."""
-        trouble = ""
+    async def _confirm(
+        self, endpoint: ledgers.TxEndpoint, pending: _Pending, lost: str, signed: grpc.Signed | None = None
+    ) -> grpc.TxResult | None:
+        """Return the result of a transaction once it is included, or None once it has expired.
+
+        Args:
+            endpoint: that took it.
+            pending: the transaction.
+            lost: what is known about its broadcast, for messages.
+            signed: itself, which the other endpoints get if it is in no block after a while; None: not known.
+        """
+        trouble, first = "", 0
+        doubted: tuple[grpc.TxResult, int] | None = None
         deadline = self._now() + datetime.timedelta(seconds=_CONFIRM_SECONDS)
         while self._now() < deadline:
             try:
@@ -562,21 +566,71 @@ class Transactions:
             except errors.IcsError as error:
                 trouble = f"last lookup: {error}, "
             else:
+                if doubted is not None and result is None and height >= doubted[1]:
+                    # It has had the transaction for long enough, so it denies what the first one says.
+                    self._ledgers.avoid(endpoint.url)
+                    return doubted[0]
                 if result is not None:
-                    return result
-                if _is_over(pending, height):
+                    if await self._stands(endpoint, pending, result):
+                        return result
+                    if not result.code and doubted is None and pending.can_be_at(result.height):
+                        doubted = result, max(height, result.height) + _DOUBT_BLOCKS
+                    endpoint = await self._instead(endpoint, signed)
+                elif _is_over(pending, height):
                     result, is_over = await self._look_elsewhere(endpoint, pending, height)
                     if result is not None or is_over:
                         return result
+                first = first or height
+                if signed is not None and height >= first + _PATIENCE_BLOCKS:
+                    # The endpoint may keep it to itself; the same bytes are never included twice.
+                    await self._offer(await self._ledgers.others(endpoint), signed)
+                    signed = None
             await self._sleep(0.5)
-        self._avoid(endpoint.url)
+        self._ledgers.avoid(endpoint.url)
         raise errors.Transient(
             f"{_what(pending)}: {lost}{trouble}the outcome of transaction {pending.hash} "
             f"is unknown; it is valid up to block {pending.timeout_height}, no transaction is sent before that"
         )
 
+    async def _instead(self, endpoint: ledgers.TxEndpoint, signed: grpc.Signed | None) -> ledgers.TxEndpoint:
+        """Return the endpoint that is asked instead of one that the others contradict; it gets the transaction, too."""
+        others = await self._ledgers.others(endpoint)
+        self._ledgers.avoid(endpoint.url)
+        if signed is not None:
+            await self._offer(others[:1], signed)
+        return others[0] if others else endpoint
+
+    async def _offer(self, others: Iterable[ledgers.TxEndpoint], signed: grpc.Signed) -> None:
+        """Hand a transaction that one endpoint has taken to others; what those say does not matter."""
+        for other in others:
+            with contextlib.suppress(errors.IcsError):
+                await asyncio.to_thread(other.broadcast, signed)
+
+    async def _stands(self, endpoint: ledgers.TxEndpoint, pending: _Pending, result: grpc.TxResult) -> bool:
+        """Return whether most endpoints that must know say the same about a transaction's result.
+
+        A failure that one endpoint invents would have the transaction sent, and perhaps paid, a second time; a success
+        would leave it unsent.
+        """
+
+        def ask(other: ledgers.TxEndpoint) -> tuple[int, grpc.TxResult | None]:
+            return other.height(), other.find(pending.hash)
+
+        if not pending.can_be_at(result.height):
+            return False
+        for _ in range(_WITNESS_TRIES):
+            said = list((await self._ledgers.ask_others(endpoint, ask)).values())
+            found = [each for _, each in said if each is not None]
+            same = sum(_essence(each) == _essence(result) for each in found)
+            denying = sum(each is None and height > result.height + 1 for height, each in said)
+            against = len(found) - same + denying
+            if same + against or not said:
+                break
+            await self._sleep(0.5)
+        return 1 + same > against
+
     async def _look_elsewhere(
-        self, endpoint: _TxEndpoint, pending: _Pending, height: int
+        self, endpoint: ledgers.TxEndpoint, pending: _Pending, height: int
     ) -> tuple[grpc.TxResult | None, bool]:
         """Look up a transaction that one endpoint does not have at all others that are reachable.
 
@@ -586,15 +640,13 @@ class Transactions:
             Its result, None if no endpoint has it; and whether all say that no block may include it any more.
         """
         is_over = _is_over(pending, height)
-        floor = None if self._floor is None else await self._floor()
-        for url in self._in_turn():
+        floor = await self._ledgers.floor()
+        for url in self._ledgers.in_turn():
             if url == endpoint.url:
                 continue
             try:
-                other = await self._ledger(url)
-                head = await asyncio.to_thread(other.head)
-                heads.check_chain(head, str(url), "ics:provider.grpc", self._provider)
-                heads.check_lag(head, str(url), self._now(), self._provider)
+                other = await self._ledgers.at(url)
+                head = await self._ledgers.head(other)
                 result = await asyncio.to_thread(other.find, pending.hash)
             except errors.IcsError:
                 continue  # what is not reachable cannot contradict
@@ -605,15 +657,23 @@ class Transactions:
                 is_over = is_over and _is_over(pending, head.height)
         return None, is_over
 
-    async def _settle(self, endpoint: _TxEndpoint, height: int) -> tuple[messages.Transaction, SentTx] | None:
+    async def _result(
+        self, endpoint: ledgers.TxEndpoint, pending: _Pending, height: int
+    ) -> tuple[grpc.TxResult | None, bool]:
+        """Look up a transaction of earlier; returns as `_look_elsewhere`."""
+        result = await asyncio.to_thread(self._find, endpoint, pending.hash)
+        if result is None:
+            return await self._look_elsewhere(endpoint, pending, height)
+        return (result, False) if await self._stands(endpoint, pending, result) else (None, False)
+
+    async def _settle(
+        self, endpoint: ledgers.TxEndpoint, height: int
+    ) -> tuple[messages.Transaction, SentTx] | None:
         """Return the pending transaction of an earlier call if it has succeeded meanwhile, otherwise None."""
         pending = self._pending
         if pending is None:
             return None
-        result = await asyncio.to_thread(self._find, endpoint, pending.hash)
-        is_over = False
-        if result is None:
-            result, is_over = await self._look_elsewhere(endpoint, pending, height)
+        result, is_over = await self._result(endpoint, pending, height)
         if result is None and not is_over:
             raise errors.Transient(
                 f"{_what(pending)}: transaction {pending.hash} may still be included in a block "
@@ -625,7 +685,7 @@ class Transactions:
         return pending.transaction, SentTx(pending.hash, result.height, result.consumer_id)
 
     def _explain(
-        self, endpoint: _TxEndpoint, what: str, draft: grpc.Draft, result: grpc.TxResult
+        self, endpoint: ledgers.TxEndpoint, what: str, draft: grpc.Draft, result: grpc.TxResult
     ) -> errors.IcsError:
         """Return the error of a transaction that the chain rejected, with the remedy if it is known."""
         text = _rejection(what, result)
@@ -642,7 +702,7 @@ class Transactions:
             )
         return errors.Permanent(text)
 
-    def _insufficient_funds(self, endpoint: _TxEndpoint, draft: grpc.Draft) -> str:
+    def _insufficient_funds(self, endpoint: ledgers.TxEndpoint, draft: grpc.Draft) -> str:
         spent = messages.spends(draft.transaction, self._denom)
         payer = self.party.fee_granter or self.party.signer
         fee = f"cannot pay the fee of at least {draft.fee}{self._denom}"
@@ -655,7 +715,7 @@ class Transactions:
             f" and pays the {spent}{self._denom} to send; send {self._denom} to the account that lacks it"
         )
 
-    def _balance(self, endpoint: _TxEndpoint, address: str) -> str:
+    def _balance(self, endpoint: ledgers.TxEndpoint, address: str) -> str:
         try:
             return f"account {address} has {endpoint.balance(address)}{self._denom}"
         except errors.IcsError:
@@ -677,6 +737,27 @@ def _rejection(what: str, result: grpc.TxResult) -> str:
 
 def _is_sdk(result: grpc.TxResult, code: int) -> bool:
     return result.codespace == "sdk" and result.code == code
+
+
+def _essence(result: grpc.TxResult) -> tuple[int, int, str]:
+    return result.code, result.height, result.consumer_id
+
+
+def _is_taken(verdict: grpc.TxResult) -> bool:
+    return not verdict.code or _is_sdk(verdict, _ALREADY_IN_MEMPOOL)
+
+
+def _most_common(verdicts: Sequence[grpc.TxResult]) -> grpc.TxResult:
+    """Return what most endpoints say; of as many the one after which the transaction may be sent again."""
+    kinds = [(each.codespace, each.code) for each in verdicts]
+
+    def rank(verdict: grpc.TxResult) -> tuple[int, bool]:
+        is_repeatable = any(
+            _is_sdk(verdict, code) for code in (_INSUFFICIENT_FEE, _MEMPOOL_FULL, _WRONG_SEQUENCE)
+        )
+        return kinds.count((verdict.codespace, verdict.code)), is_repeatable
+
+    return max(verdicts, key=rank)
 
 
 def _is_over(pending: _Pending, height: int) -> bool:

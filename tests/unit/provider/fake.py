@@ -172,6 +172,12 @@ class Gateway:
             return {**_STATUS, "height": str(latest), "timestamp": state.time}
         if path == "/cosmos/staking/v1beta1/validators":
             return _page(request, "validators", [each.json() for each in state.validators])
+        if path.startswith("/cosmos/staking/v1beta1/validators/"):
+            address = path.rpartition("/")[2]
+            found = [each for each in state.validators if valoper(each.number) == address]
+            if not found:
+                raise _Error(404, 5, f"validator {address} not found")
+            return {"validator": found[0].json()}
         if path == "/cosmos/staking/v1beta1/params":
             return {"params": {"unbonding_time": "600s"}}
         if path == "/cosmos/slashing/v1beta1/params":

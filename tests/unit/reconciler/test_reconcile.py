@@ -62,6 +62,9 @@ class Scene:
     async def tend(self, *asked: Any) -> None:
         self.done.append("tend" + "".join(f", restarted {one}" for one in asked[3]))
 
+    async def is_outvoted(self, *_: object) -> bool:
+        return False
+
     async def await_pending(self) -> int:
         return self.heights.pop(0)
 
@@ -74,7 +77,7 @@ async def passed(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> outcome.Outco
     monkeypatch.setattr(observe, "read", scene.read)
     monkeypatch.setattr(node_care, "maintain", scene.tend)
     there = cast(Any, scene)
-    place = factories.world(there, settings=SETTINGS, lease=there)
+    place = factories.world(there, settings=SETTINGS, lease=there, provider=there)
     return await reconcile.run_pass(place, there, there)
 
 
@@ -90,6 +93,18 @@ async def test_relayers_are_topped_up_after_launch_preparation(monkeypatch: pyte
     done = await passed(scene, monkeypatch)
     assert scene.done == [f"observe {HEIGHT}", "OptIn", "converge", "route", "tend", "TopUp"]
     assert done.sent == (OPT_IN, TOP_UP)
+
+
+async def test_what_most_endpoints_contradict_is_not_paid_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Outvoted(Scene):
+        async def is_outvoted(self, *asked: object) -> bool:
+            assert asked == ("0", SEEN.snapshot)
+            return True
+
+    scene = Outvoted([0, 0], wanted={HEIGHT: wanting(OPT_IN, TOP_UP)})
+    done = await passed(scene, monkeypatch)
+    assert done.sent == (TOP_UP,)
+    assert "most endpoints of ics:provider.rest say something else about this chain" in str(done.troubles)
 
 
 async def test_top_up_uses_balances_after_latest_transaction(monkeypatch: pytest.MonkeyPatch) -> None:

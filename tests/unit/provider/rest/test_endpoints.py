@@ -169,7 +169,9 @@ async def test_chain_refusal_does_not_cause_failover() -> None:
         second.asked.clear()
         with pytest.raises(gateway.Refused):
             await provider.endpoints.ask(gateway.RestRequest(f"{fake.CCV}consumer_chain/99", height=7))
-    assert second.asked == []
+        assert provider.endpoints.picked.url == "http://a"
+        assert provider.conditions() == ()
+    assert second.asked == [(f"{fake.CCV}consumer_chain/99", 7)]
 
 
 class Hanging(httpx.AsyncBaseTransport):

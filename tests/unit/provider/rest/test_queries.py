@@ -104,9 +104,11 @@ async def test_open_uses_committed_height_of_first_usable_endpoint() -> None:
         await provider.snapshot(ME, everything)
 
     assert found == heads.Head("provider-1", 7, "2026-11-22T12:00:00.123456789Z")
-    assert [path.rpartition("/")[0] for path, _ in network.gateways["also"].asked] == [
-        f"{fake.CCV}consumer_chains"
-    ]
+    # The others are asked only about the list of chains and this validator.
+    assert {path.rpartition("/")[0] for path, _ in network.gateways["also"].asked} == {
+        f"{fake.CCV}consumer_chains",
+        "/cosmos/staking/v1beta1/validators",
+    }
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """The journal of an account's transactions where there is no cluster."""
 
+import errno
+import fcntl
 import os
 import pathlib
 import subprocess
@@ -89,3 +91,45 @@ def test_folder_follows_environment() -> None:
     assert (
         str(journal_file.folder_of({"HOME": "/h", "XDG_STATE_HOME": "/s"})) == "/s/ics-operator/transactions"
     )
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"\xff\xfe", b"[" * 200_000, b'{"transaction": ["AA", 1e999]}', b"9" * 5000]
+)
+async def test_journal_that_is_not_one_is_named(tmp_path: pathlib.Path, content: bytes) -> None:
+    (tmp_path / "provider-1-cosmos1x.json").write_bytes(content)
+    async with journal_file.opened(tmp_path, "provider-1", "cosmos1x", 0) as journal:
+        with pytest.raises(errors.SettingsError, match="malformed"):
+            await journal.begin("AA", 120, UNJAIL)
+
+
+async def test_full_disk_is_an_error_before_anything_is_sent(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    for name in ("write", "ftruncate", "fsync"):
+        monkeypatch.setattr(os, name, full)
+    async with journal_file.opened(tmp_path, "provider-1", "cosmos1x", 0) as journal:
+        with pytest.raises(errors.SettingsError, match="No space left on device: the journal"):
+            await journal.begin("AA", 120, UNJAIL)
+
+
+async def test_folder_without_locks_is_named(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unlockable(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", unlockable)
+    with pytest.raises(errors.SettingsError, match="No locks available: the journal"):
+        async with journal_file.opened(tmp_path, "provider-1", "cosmos1x", 0):
+            raise AssertionError("it is not locked")
+
+
+async def test_what_another_process_wrote_into_the_lock_is_not_shown(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "provider-1-cosmos1x.lock").write_bytes(b"\x1b[2Jrun: rm -rf \xff")
+    with (tmp_path / "provider-1-cosmos1x.lock").open() as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        with pytest.raises(errors.Transient, match=r"^another process is sending"):
+            async with journal_file.opened(tmp_path, "provider-1", "cosmos1x", 0):
+                raise AssertionError("both have it")
