@@ -291,11 +291,11 @@ async def test_a_fee_below_the_nodes_minimum_is_raised_to_what_its_refusal_names
 
 
 async def test_a_fee_above_the_ceiling_is_not_paid(node: provider_node.Node) -> None:
-    bounds = {"gas_price": "0.0001stake", "max_gas_price": "0.0009stake"}
+    low = sender(node, gas_price="0.0001stake", max_gas_price="0.0009stake")
     with pytest.raises(
         gas_prices.TooExpensive, match=r"more than the ceiling of 0\.0009stake for a unit of gas"
     ):
-        await sender(node, **bounds).send(model.OptIn(soon(node), "soon-1", None))
+        await low.send(model.OptIn(soon(node), "soon-1", None))
 
 
 async def test_account_without_funds(node: provider_node.Node) -> None:
