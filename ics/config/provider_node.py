@@ -8,7 +8,6 @@ import pydantic
 from ics.config import base, node_config, units, urls
 from ics.config import pods as config_pods
 
-
 _HTTP = re.compile(r"https?://")
 
 
