@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 
 import pydantic
 
+from ics import errors
 from ics.config import base
 from ics.cosmos import canonical_json
 
@@ -18,8 +19,10 @@ _VALUE = re.compile(rf"({_NAME})?")
 _OBJECT_NAME = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
 _RESERVED = re.compile(
     r"app\.kubernetes\.io/(managed-by|component)|(ics-operator\.dev|applyset\.kubernetes\.io|pulumi\.com)/.*"
+    r"|job-name|controller-uid|controller-revision-hash|pod-template-hash"
+    r"|((statefulset|batch|apps)\.kubernetes\.io)/.*"
 )
-"""Keys by which this program, and both engines, find their objects."""
+"""Keys by which this program, both engines, and Kubernetes' own controllers find their objects."""
 
 
 def _keys(values: Mapping[str, str]) -> Mapping[str, str]:
@@ -41,8 +44,22 @@ def _labels(values: Mapping[str, str]) -> Mapping[str, str]:
 def _not_reserved(values: Mapping[str, str]) -> Mapping[str, str]:
     for key in values:
         if _RESERVED.fullmatch(key):
-            raise ValueError(f"{key} belongs to this program, which finds its objects by it; use another key")
+            raise ValueError(f"{key} is how this program or Kubernetes finds its objects; use another key")
     return values
+
+
+def _key(key: str) -> str:
+    _keys({key: ""})
+    return key
+
+
+def _plain(value: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Check that JSON can hold a value, and that it has none of the fractions that no field here has."""
+    try:
+        canonical_json.encode(value)
+    except (errors.Permanent, TypeError) as error:
+        raise ValueError(f"not a value of Kubernetes: {error}") from error
+    return value
 
 
 def _object_name(name: str) -> str:
@@ -58,13 +75,15 @@ Labels = Annotated[
 Annotations = Annotated[
     Mapping[str, str], pydantic.AfterValidator(_keys), pydantic.AfterValidator(_not_reserved)
 ]
+Key = Annotated[str, pydantic.AfterValidator(_key)]
+Plain = Annotated[Mapping[str, Any], pydantic.AfterValidator(_plain)]
 ObjectName = Annotated[str, pydantic.AfterValidator(_object_name)]
 
 
 class Toleration(base.Frozen):
     """A toleration, in Kubernetes' own spelling."""
 
-    key: str | None = None
+    key: Key | None = None
     operator: Literal["Equal", "Exists"] = "Equal"
     value: str | None = None
     effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] | None = None
@@ -84,18 +103,18 @@ class Toleration(base.Frozen):
 class Affinity(base.Frozen):
     """The parts of an affinity, in Kubernetes' own spelling."""
 
-    nodeAffinity: Mapping[str, Any] | None = None
-    podAffinity: Mapping[str, Any] | None = None
-    podAntiAffinity: Mapping[str, Any] | None = None
+    nodeAffinity: Plain | None = None
+    podAffinity: Plain | None = None
+    podAntiAffinity: Plain | None = None
 
 
 class TopologySpread(base.Frozen):
     """A topology spread constraint, in Kubernetes' own spelling."""
 
     maxSkew: int = pydantic.Field(ge=1)
-    topologyKey: str = pydantic.Field(min_length=1)
+    topologyKey: Key
     whenUnsatisfiable: Literal["DoNotSchedule", "ScheduleAnyway"]
-    labelSelector: Mapping[str, Any] | None = None
+    labelSelector: Plain | None = None
     minDomains: int | None = None
     matchLabelKeys: tuple[str, ...] | None = None
     nodeAffinityPolicy: Literal["Honor", "Ignore"] | None = None
