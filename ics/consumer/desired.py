@@ -161,13 +161,27 @@ def allocate_ports(
         known = must_validate if memory is None else must_validate.union(memory.chains)
         if summary.phase in _LAUNCHED or summary.consumer_id in known:
             return True
-        return summary.phase is model.Phase.INITIALIZED and any(
-            chain_definition.may_match(one.definition.match, summary.consumer_id, summary.chain_id)
-            and (detail is None or one.definition.match.owner in (chain_definition.ANY_OWNER, detail.owner))
-            for one in definitions
+        return (
+            summary.phase is model.Phase.INITIALIZED
+            and _has_valid_name(summary)
+            and any(
+                chain_definition.may_match(one.definition.match, summary.consumer_id, summary.chain_id)
+                and (
+                    detail is None or one.definition.match.owner in (chain_definition.ANY_OWNER, detail.owner)
+                )
+                for one in definitions
+            )
         )
 
     return ports.allocate(port_order([consumer for consumer in consumers if takes_ports(consumer)]))
+
+
+def _has_valid_name(summary: model.ConsumerSummary) -> bool:
+    try:
+        identifiers.check_chain_id(summary.chain_id)
+    except errors.SettingsError:
+        return False
+    return True
 
 
 def port_order(consumers: Sequence[model.Consumer]) -> list[tuple[str, str]]:
