@@ -313,6 +313,8 @@ class RehearsalResult:
     """Why its pod waits, empty if it does not."""
     has_started: bool = False
     """Whether its container has been started, so that a host has room for it and has its image."""
+    created: datetime.datetime | None = None
+    """When its Job was made, by the API server's clock."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

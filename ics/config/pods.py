@@ -19,8 +19,10 @@ _VALUE = re.compile(rf"({_NAME})?")
 _OBJECT_NAME = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
 _RESERVED = re.compile(
     r"app\.kubernetes\.io/(managed-by|component)|(ics-operator\.dev|applyset\.kubernetes\.io|pulumi\.com)/.*"
+    r"|job-name|controller-uid|controller-revision-hash|pod-template-hash"
+    r"|((statefulset|batch|apps)\.kubernetes\.io)/.*"
 )
-"""Keys by which this program, and both engines, find their objects."""
+"""Keys by which this program, both engines, and Kubernetes' own controllers find their objects."""
 
 
 def _keys(values: Mapping[str, str]) -> Mapping[str, str]:
@@ -42,8 +44,13 @@ def _labels(values: Mapping[str, str]) -> Mapping[str, str]:
 def _not_reserved(values: Mapping[str, str]) -> Mapping[str, str]:
     for key in values:
         if _RESERVED.fullmatch(key):
-            raise ValueError(f"{key} belongs to this program, which finds its objects by it; use another key")
+            raise ValueError(f"{key} is how this program or Kubernetes finds its objects; use another key")
     return values
+
+
+def _key(key: str) -> str:
+    _keys({key: ""})
+    return key
 
 
 def _object_name(name: str) -> str:
@@ -119,13 +126,14 @@ Labels = Annotated[
 Annotations = Annotated[
     Mapping[str, str], pydantic.AfterValidator(_keys), pydantic.AfterValidator(_not_reserved)
 ]
+Key = Annotated[str, pydantic.AfterValidator(_key)]
 ObjectName = Annotated[str, pydantic.AfterValidator(_object_name)]
 
 
 class Toleration(base.Frozen):
     """A toleration, in Kubernetes' own spelling."""
 
-    key: str | None = None
+    key: Key | None = None
     operator: Literal["Equal", "Exists"] = "Equal"
     value: str | None = None
     effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] | None = None
@@ -154,7 +162,7 @@ class TopologySpread(base.Frozen):
     """A topology spread constraint, in Kubernetes' own spelling."""
 
     maxSkew: int = pydantic.Field(ge=1)
-    topologyKey: str = pydantic.Field(min_length=1)
+    topologyKey: Key
     whenUnsatisfiable: Literal["DoNotSchedule", "ScheduleAnyway"]
     labelSelector: KubernetesPart | None = None
     minDomains: int | None = None

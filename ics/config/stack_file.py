@@ -447,21 +447,23 @@ def _judged(
 ) -> chain_definition.LoadedDefinition:
     """Unpack a published file, and check its hash and its form."""
     digest = canonical_json.sha256_hex(content)
-    packed_digest = ""
+    packed_digest, fault = "", ""
     try:
         unpacked = genesis_file.unpack(content)
-        fault = genesis_file.check(unpacked)
     except errors.SettingsError as error:
         unpacked, fault = content, str(error)
     if unpacked is not content:
         packed_digest, digest = digest, canonical_json.sha256_hex(unpacked)
     if published.sha256 not in (None, digest, packed_digest):
+        # It is anybody's file, so nothing of it is parsed.
+        fault = fault or genesis_file.glance(unpacked)
         problem = (
             f"the genesis file has sha256 {packed_digest or digest}, the definition says {published.sha256}"
         )
         return chain_definition.LoadedDefinition(
             definition, None, f"{problem}; {fault}" if fault else problem
         )
+    fault = fault or genesis_file.check(unpacked)
     if fault:
         return chain_definition.LoadedDefinition(definition, None, fault, is_broken=True)
     return chain_definition.LoadedDefinition(definition, unpacked, packed_sha256=packed_digest)

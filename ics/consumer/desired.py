@@ -940,6 +940,7 @@ def _staged(
         volume_uid=chain.volume_uid,
         rehearsal=chain.rehearsal,
         is_rehearsing=consumer_chain.is_rehearsing(context, loaded),
+        has_genesis=loaded.genesis is not None,
         result=context.observed.rehearsals.get(chain.consumer_id),
     )
 

@@ -194,7 +194,9 @@ def test_every_pod_is_isolated_in_both_directions() -> None:
 
 
 def test_no_pod_reaches_a_metadata_service() -> None:
-    rendered, _ = scene(cluster={"allow_egress": ["192.0.2.0/24"]})
+    # Also if the settings open a range in which they are.
+    ranges = ["0.0.0.0/0", "100.64.0.0/10", "168.63.129.0/24", "fd00::/8", "::/0"]
+    rendered, _ = scene(cluster={"allow_egress": ranges})
     for name, end in pods([*rendered, *jobs(wanted())]).items():
         for cidr in network_policies.METADATA:
             target = End(address=str(ipaddress.ip_network(cidr)[-1]))
@@ -202,6 +204,12 @@ def test_no_pod_reaches_a_metadata_service() -> None:
                 port for port in (80, 443, 988, 26656) if reachability.is_open(rendered, end, target, port)
             ]
             assert closed == [], (name, cidr)
+
+
+def test_metadata_service_that_the_settings_name_is_open() -> None:
+    rendered, ends = scene(cluster={"allow_egress": ["169.254.170.23/32"]})
+    assert reachability.is_open(rendered, ends["StatefulSet/node"], End(address="169.254.170.23"), 80)
+    assert not reachability.is_open(rendered, ends["StatefulSet/node"], End(address="169.254.169.254"), 80)
 
 
 def test_metrics_are_open_to_the_namespaces_in_the_settings() -> None:

@@ -288,9 +288,22 @@ def test_numbers_of_yaml_are_texts_where_kubernetes_wants_texts() -> None:
     [
         ({"node_selector": {"a b": "c"}}, "pods.node_selector: 'a b' is not a key of Kubernetes"),
         ({"node_selector": {"a": "b c"}}, "pods.node_selector: a: 'b c' is not a label's value"),
-        ({"labels": {names.COMPONENT: "x"}}, "belongs to this program"),
-        ({"labels": {f"{names.DOMAIN}/validator": "x"}}, "belongs to this program"),
-        ({"annotations": {names.TEMPLATE: "x"}}, "belongs to this program"),
+        ({"labels": {names.COMPONENT: "x"}}, "is how this program or Kubernetes finds its objects"),
+        (
+            {"labels": {f"{names.DOMAIN}/validator": "x"}},
+            "is how this program or Kubernetes finds its objects",
+        ),
+        ({"annotations": {names.TEMPLATE: "x"}}, "is how this program or Kubernetes finds its objects"),
+        ({"labels": {"job-name": "x"}}, "is how this program or Kubernetes finds its objects"),
+        (
+            {"labels": {"batch.kubernetes.io/job-name": "x"}},
+            "is how this program or Kubernetes finds its objects",
+        ),
+        ({"tolerations": [{"key": "a b", "operator": "Exists"}]}, "'a b' is not a key of Kubernetes"),
+        (
+            {"topology_spread": [{"maxSkew": 1, "topologyKey": "", "whenUnsatisfiable": "DoNotSchedule"}]},
+            "'' is not a key of Kubernetes",
+        ),
         ({"tolerations": [{"operator": "Exist"}]}, "pods.tolerations.0.operator: "),
         ({"tolerations": [{"value": "x"}]}, "a toleration without a key needs operator: Exists"),
         ({"affinity": {"nodeaffinity": {}}}, "pods.affinity.nodeaffinity: unknown setting"),
@@ -324,6 +337,36 @@ def test_settings_that_the_api_server_would_refuse_are_named(changes: dict[str, 
     assert text in str(caught.value)
     with pytest.raises(errors.SettingsError):
         factories.example(pods=changes)
+
+
+@pytest.mark.parametrize(
+    ("resources", "text"),
+    [
+        ({"requests": {"cpu": "lots"}}, "requests.cpu: invalid quantity 'lots'"),
+        ({"requests": {"memory": "8GB"}}, "requests.memory: invalid quantity '8GB'"),
+        ({"requests": {"disk": "1"}}, "requests.disk: not a resource"),
+        ({"limit": {"cpu": "1"}}, "limit: unknown; use requests and limits"),
+        (
+            {"requests": {"cpu": "2"}, "limits": {"cpu": "1900m"}},
+            "requests.cpu: 2 is more than its limit 1900m",
+        ),
+        ({"requests": {"memory": "1Gi"}, "limits": {"memory": "1G"}}, "requests.memory: 1Gi is more than"),
+        ({"requests": {"memory": "2e9"}, "limits": {"memory": "1Gi"}}, "requests.memory: 2e9 is more than"),
+    ],
+)
+def test_resources_that_the_api_server_would_refuse_are_named(resources: dict[str, Any], text: str) -> None:
+    for section in ("node", "reconciler", "provider_node"):
+        with pytest.raises(errors.SettingsError) as caught:
+            factories.settings(**cast(Any, {section: {"resources": resources}}))
+        assert f"{section}.resources: {text}" in str(caught.value)
+
+
+def test_resources_in_every_unit_are_taken() -> None:
+    taken = {
+        "requests": {"cpu": 0.5, "memory": "1e9", "hugepages-2Mi": "0"},
+        "limits": {"cpu": 1, "memory": "1Pi"},
+    }
+    assert factories.settings(node={"resources": taken}).node.resources["limits"]["cpu"] == "1"
 
 
 def test_settings_that_are_not_set_add_nothing() -> None:
