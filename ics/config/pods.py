@@ -3,13 +3,13 @@
 Values below `tolerations`, `affinity` and `topology_spread` are Kubernetes' own, in its spelling.
 """
 
+import datetime
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 import pydantic
 
-from ics import errors
 from ics.config import base
 from ics.cosmos import canonical_json
 
@@ -53,21 +53,72 @@ def _key(key: str) -> str:
     return key
 
 
-def _plain(value: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Check that JSON can hold a value, and that it has none of the fractions that no field here has."""
-    try:
-        canonical_json.encode(value)
-    except (errors.Permanent, TypeError) as error:
-        raise ValueError(f"not a value of Kubernetes: {error}") from error
-    return value
-
-
 def _object_name(name: str) -> str:
     if not _OBJECT_NAME.fullmatch(name):
         raise ValueError(f"{name!r} is not the name of an object; use lower-case letters, digits, - and .")
     return name
 
 
+_DEEPEST: Final = 16
+"""Levels of nesting; YAML can write a mapping that contains itself."""
+_INTEGERS: Final = range(-(2**63), 2**63)
+_OF_TEXTS: Final = ("values", "matchLabels")
+"""Members of a Kubernetes object whose values are texts, also where YAML reads a number: lists and mappings."""
+
+
+def _kubernetes(values: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a part of a Kubernetes object that JSON, and so the API server, can hold.
+
+    Raises:
+        ValueError: it cannot; the message names the member.
+    """
+    cleaned = _held(values, (), wants_text=False)
+    return cleaned if isinstance(cleaned, Mapping) else {}
+
+
+def _held(value: object, path: tuple[str, ...], *, wants_text: bool) -> object:
+    where = ".".join(path)
+    if len(path) >= _DEEPEST:
+        raise ValueError(f"{'.'.join(path[:3])}…: nested too deeply; remove it")
+    if isinstance(value, Mapping):
+        wrong = next((key for key in value if not isinstance(key, str)), None)
+        if wrong is not None:
+            raise ValueError(f"{where}: key {wrong!r} is not text; put it in quotes")
+        return {
+            key: _held(inner, (*path, key), wants_text=wants_text or key in _OF_TEXTS)
+            for key, inner in value.items()
+        }
+    if isinstance(value, list | tuple):
+        return [_held(item, (*path, str(at)), wants_text=wants_text) for at, item in enumerate(value)]
+    if isinstance(value, int | float) and not isinstance(value, bool) and wants_text:
+        return base.as_text(value)
+    problem = _unholdable(value, wants_text)
+    if problem:
+        raise ValueError(f"{where}: {problem}")
+    return value
+
+
+def _unholdable(value: object, wants_text: bool) -> str:
+    """Return why a Kubernetes object cannot hold a value; empty if it can."""
+    if value is None:
+        return "has no value; give one, or remove the key"
+    if isinstance(value, datetime.date | datetime.time):
+        return "a date where text is expected; put it in quotes"
+    if isinstance(value, bool) and wants_text:
+        return "true or false where text is expected; put it in quotes"
+    if isinstance(value, int) and value in _INTEGERS:
+        return ""
+    if isinstance(value, int | float):
+        return f"{value!r} is not a whole number of 64 bits; correct it"
+    if not isinstance(value, str):
+        return f"a {type(value).__name__}, which JSON does not know; write text, a number or a list"
+    if any("\ud800" <= character <= "\udfff" for character in value):
+        return "not valid Unicode; correct it"
+    return ""
+
+
+KubernetesPart = Annotated[Mapping[str, Any], pydantic.AfterValidator(_kubernetes)]
+"""A part of a Kubernetes object, in its own spelling."""
 Selector = Annotated[Mapping[str, str], pydantic.AfterValidator(_labels)]
 Labels = Annotated[
     Mapping[str, str], pydantic.AfterValidator(_labels), pydantic.AfterValidator(_not_reserved)
@@ -76,7 +127,6 @@ Annotations = Annotated[
     Mapping[str, str], pydantic.AfterValidator(_keys), pydantic.AfterValidator(_not_reserved)
 ]
 Key = Annotated[str, pydantic.AfterValidator(_key)]
-Plain = Annotated[Mapping[str, Any], pydantic.AfterValidator(_plain)]
 ObjectName = Annotated[str, pydantic.AfterValidator(_object_name)]
 
 
@@ -103,9 +153,9 @@ class Toleration(base.Frozen):
 class Affinity(base.Frozen):
     """The parts of an affinity, in Kubernetes' own spelling."""
 
-    nodeAffinity: Plain | None = None
-    podAffinity: Plain | None = None
-    podAntiAffinity: Plain | None = None
+    nodeAffinity: KubernetesPart | None = None
+    podAffinity: KubernetesPart | None = None
+    podAntiAffinity: KubernetesPart | None = None
 
 
 class TopologySpread(base.Frozen):
@@ -114,7 +164,7 @@ class TopologySpread(base.Frozen):
     maxSkew: int = pydantic.Field(ge=1)
     topologyKey: Key
     whenUnsatisfiable: Literal["DoNotSchedule", "ScheduleAnyway"]
-    labelSelector: Plain | None = None
+    labelSelector: KubernetesPart | None = None
     minDomains: int | None = None
     matchLabelKeys: tuple[str, ...] | None = None
     nodeAffinityPolicy: Literal["Honor", "Ignore"] | None = None

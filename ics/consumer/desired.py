@@ -428,7 +428,8 @@ def _uses(
 
 
 def _published_relayers(snapshot: model.Snapshot) -> dict[str, str]:
-    parsed = {v.consensus_address: description.parse(v.details).relayer for v in snapshot.validators}
+    known = [v for v in snapshot.validators if v.consensus_address]
+    parsed = {v.consensus_address: description.parse(v.details).relayer for v in known}
     return {valcons: relayer for valcons, relayer in parsed.items() if relayer is not None}
 
 

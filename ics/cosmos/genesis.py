@@ -140,6 +140,8 @@ def launch_time(ccv: Mapping[str, Any]) -> str:
 def initial_validators(ccv: Mapping[str, Any]) -> tuple[tuple[bytes, int], ...]:
     """Return the first validator set: (ed25519 key of 32 bytes, power), in the chain's order.
 
+    A member with another kind of key, which a chain may accept from anybody, is left out.
+
     Raises:
         SettingsError: the set is missing, empty or malformed.
     """
@@ -151,6 +153,8 @@ def initial_validators(ccv: Mapping[str, Any]) -> tuple[tuple[bytes, int], ...]:
         )
     validators: list[tuple[bytes, int]] = []
     for index, entry in enumerate(entries):
+        if isinstance(_at(entry, "pub_key.secp256k1"), str):  # tendermint.crypto.PublicKey has these two
+            continue
         text = _at(entry, "pub_key.ed25519")
         try:
             key = base64.b64decode(text, validate=True) if isinstance(text, str) else b""

@@ -222,6 +222,12 @@ def test_launch_height_time_and_validators_are_read_from_ccv_state() -> None:
     assert genesis.initial_validators(state) == ((KEY_A, 300), (KEY_B, 200))
 
 
+def test_initial_validator_with_another_kind_of_key_hides_no_other() -> None:
+    state = ccv_state()
+    state["provider"]["initial_val_set"].insert(1, {"pub_key": {"secp256k1": "A" * 44}, "power": "1"})
+    assert genesis.initial_validators(state) == ((KEY_A, 300), (KEY_B, 200))
+
+
 @pytest.mark.parametrize(
     "answer", [{}, {"genesis_state": None}, {"genesis_state": {"params": {}}}, {"code": 5}]
 )
@@ -257,7 +263,7 @@ def test_launch_time_missing_from_ccv_state_is_refused() -> None:
         ("provider.initial_val_set.1.power", "0"),
         ("provider.initial_val_set.1.power", "-1"),
         ("provider.initial_val_set.1.power", True),
-        ("provider.initial_val_set.1.pub_key", {"secp256k1": "AA=="}),
+        ("provider.initial_val_set.1.pub_key", {"bls12381": "AA=="}),
         ("provider.initial_val_set.1.pub_key.ed25519", "AA=="),
         ("provider.initial_val_set.1.pub_key.ed25519", "!"),
     ],

@@ -11,7 +11,7 @@ import pytest
 from ics import errors, model, names
 from ics.cluster import pull_secrets, sign_state
 from ics.cluster.nodes import decode
-from ics.config import pods
+from ics.config import pods, stack_file
 from ics.config import settings as config_settings
 from ics.consumer import chain, desired, status
 from ics.manifests import hermes_jobs, objects, relayer, sign_state_job
@@ -262,6 +262,27 @@ def test_settings_that_wait_are_said() -> None:
 # -- the settings themselves -----------------------------------------------------------------------------------
 
 
+ENDLESS: list[Any] = []
+ENDLESS.append(ENDLESS)
+SPREAD = {"maxSkew": 1, "topologyKey": "zone", "whenUnsatisfiable": "DoNotSchedule"}
+
+
+def test_numbers_of_yaml_are_texts_where_kubernetes_wants_texts() -> None:
+    written = (
+        "affinity: {nodeAffinity: {weight: 7, matchExpressions: [{key: a, values: [3, 1.10, 010]}]}}\n"
+        "topology_spread:\n"
+        "- {maxSkew: 1, topologyKey: z, whenUnsatisfiable: DoNotSchedule,"
+        " labelSelector: {matchLabels: {version: 1.10}}}"
+    )
+    found = pods.PodSettings.model_validate(stack_file.parse_text(written)).spec()
+
+    assert found["affinity"]["nodeAffinity"] == {
+        "weight": 7,
+        "matchExpressions": [{"key": "a", "values": ["3", "1.10", "010"]}],
+    }
+    assert found["topologySpreadConstraints"][0]["labelSelector"] == {"matchLabels": {"version": "1.10"}}
+
+
 @pytest.mark.parametrize(
     ("changes", "text"),
     [
@@ -283,12 +304,29 @@ def test_settings_that_wait_are_said() -> None:
             {"topology_spread": [{"maxSkew": 1, "topologyKey": "", "whenUnsatisfiable": "DoNotSchedule"}]},
             "'' is not a key of Kubernetes",
         ),
-        ({"affinity": {"nodeAffinity": {"weight": 1.5}}}, "$.weight: 1.5 is not a whole number"),
-        ({"affinity": {"podAffinity": {"weight": float("nan")}}}, "nan is not a whole number"),
-        ({"affinity": {"nodeAffinity": {"since": datetime.date(2026, 1, 1)}}}, "not a value of Kubernetes"),
         ({"tolerations": [{"operator": "Exist"}]}, "pods.tolerations.0.operator: "),
         ({"tolerations": [{"value": "x"}]}, "a toleration without a key needs operator: Exists"),
         ({"affinity": {"nodeaffinity": {}}}, "pods.affinity.nodeaffinity: unknown setting"),
+        (
+            {"affinity": {"nodeAffinity": {"a": float("nan")}}},
+            "pods.affinity.nodeAffinity: a: nan is not a whole",
+        ),
+        ({"affinity": {"nodeAffinity": {"a": [1.5]}}}, "pods.affinity.nodeAffinity: a.0: 1.5 is not a whole"),
+        (
+            {"affinity": {"podAffinity": {"a": 2**64}}},
+            "a: 18446744073709551616 is not a whole number of 64 bits",
+        ),
+        ({"affinity": {"podAffinity": {"a": datetime.date(2026, 1, 1)}}}, "a: a date where text is expected"),
+        ({"affinity": {"podAffinity": {"a": {"b": None}}}}, "a.b: has no value; give one"),
+        ({"affinity": {"podAffinity": {"a": b"x"}}}, "a: a bytes, which JSON does not know"),
+        ({"affinity": {"podAffinity": {"a": {1: 2}}}}, "a: key 1 is not text"),
+        ({"affinity": {"podAffinity": {"a": "\ud800"}}}, "a: not valid Unicode"),
+        ({"affinity": {"podAntiAffinity": {"a": ENDLESS}}}, "a.0.0…: nested too deeply"),
+        ({"affinity": {"podAffinity": {"values": [True]}}}, "values.0: true or false where text is expected"),
+        (
+            {"topology_spread": [{**SPREAD, "labelSelector": {"a": 0.5}}]},
+            "labelSelector: a: 0.5 is not a whole",
+        ),
         ({"topology_spread": [{"maxSkew": 0}]}, "pods.topology_spread.0.maxSkew: "),
         ({"image_pull_secrets": ["Registry"]}, "'Registry' is not the name of an object"),
     ],
