@@ -5,6 +5,7 @@ import datetime
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
+from ics import model
 from tests.model import installation, provider, universe
 
 WHICH = st.integers(0, 4)
@@ -183,3 +184,13 @@ class Sequences(RuleBasedStateMachine):
         one.lie = lie
         for _ in range(3):
             self.found.run_pass(one)
+
+    # -- the owner ------------------------------------------------------------------------------------
+
+    @precondition(lambda self: self.found.provider.phase is model.Phase.INITIALIZED)
+    @rule()
+    def change_over(self) -> None:
+        """Make the chain a changeover after the opt-in, right before its launch."""
+        if self.found.provider.is_opted_in:
+            self.found.provider.connection_id = "connection-0"
+            self.found.provider.launch()
