@@ -1,7 +1,7 @@
 """No key ever signs twice, whatever is done to the installations of a validator, and in the end the chain is signed.
 
 The number of steps is in `MODEL_STEPS`: 2,000 by default, 10,000 in `make test`; `make soak` runs a million with a
-seed of its own.
+seed of its own, which it prints. `MODEL_SEED` repeats a run.
 """
 
 import os
@@ -15,7 +15,9 @@ from tests.model import machine
 
 _LENGTH = 100
 """Most rules of one run of the machine."""
-_SOAK = int(os.environ.get("MODEL_SOAK", "1000000"))
+_SEED = os.environ.get("MODEL_SEED", "")
+_SOAK = 1_000_000
+"""Steps in `make soak`."""
 
 
 def _run(steps: int, seed: int) -> None:
@@ -39,11 +41,11 @@ def _run(steps: int, seed: int) -> None:
 
 
 def test_no_key_signs_twice() -> None:
-    _run(int(os.environ.get("MODEL_STEPS", "2000")), seed=0)
+    _run(int(os.environ.get("MODEL_STEPS", "2000")), int(_SEED or 0))
 
 
 @pytest.mark.soak
 def test_no_key_signs_twice_in_a_million_steps() -> None:
-    seed = int(os.environ.get("MODEL_SEED") or random.SystemRandom().randrange(2**32))
+    seed = int(_SEED or random.SystemRandom().randrange(2**32))
     print(f"\nMODEL_SEED={seed}")
-    _run(_SOAK, seed)
+    _run(int(os.environ.get("MODEL_STEPS", _SOAK)), seed)
