@@ -15,6 +15,8 @@ from tests.model import machine
 
 _LENGTH = 100
 """Most rules of one run of the machine."""
+_PART = 50
+"""Runs after which the number of steps is printed."""
 _SEED = os.environ.get("MODEL_SEED", "")
 _SOAK = 1_000_000
 """Steps in `make soak`."""
@@ -28,7 +30,7 @@ def _run(steps: int, seed: int) -> None:
     machine.Counted.steps = machine.Counted.examples = part = 0
     while machine.Counted.steps < steps:
         settings = hypothesis.settings(
-            max_examples=min(200, (steps - machine.Counted.steps) // _LENGTH + 1),
+            max_examples=min(_PART, (steps - machine.Counted.steps) // _LENGTH + 1),
             stateful_step_count=_LENGTH,
             database=None,
             deadline=None,
@@ -37,7 +39,7 @@ def _run(steps: int, seed: int) -> None:
         )
         run_state_machine_as_test(hypothesis.seed(seed + part)(machine.Signing), settings=settings)
         part += 1
-    print(f"{machine.Counted.steps} steps in {machine.Counted.examples} runs")
+        print(f"{machine.Counted.steps} steps in {machine.Counted.examples} runs", flush=True)
 
 
 def test_no_key_signs_twice() -> None:
