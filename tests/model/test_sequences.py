@@ -221,6 +221,14 @@ def _play(sequence: Sequence, *, start: str, is_shared: bool, waits: bool) -> ma
 
 
 @pytest.mark.parametrize(
+    ("sequence", "start"), [pytest.param(*one, id=one[0].__name__) for one in NOT_LAUNCHED]
+)
+def test_no_key_signs_twice_after_the_launch(sequence: Sequence, start: str) -> None:
+    played = _play(sequence, start=start, is_shared=False, waits=False)
+    assert played.found.provider.phase is model.Phase.LAUNCHED
+
+
+@pytest.mark.parametrize(
     ("is_shared", "waits"),
     [
         pytest.param(False, False, id="disks"),
@@ -235,11 +243,3 @@ def test_no_key_signs_twice(sequence: Sequence, is_shared: bool, waits: bool) ->
     chain = played.found.provider.chain
     assert chain is not None
     assert chain.ledger.votes
-
-
-@pytest.mark.parametrize(
-    ("sequence", "start"), [pytest.param(*one, id=one[0].__name__) for one in NOT_LAUNCHED]
-)
-def test_no_key_signs_twice_after_the_launch(sequence: Sequence, start: str) -> None:
-    played = _play(sequence, start=start, is_shared=False, waits=False)
-    assert played.found.provider.phase is model.Phase.LAUNCHED
