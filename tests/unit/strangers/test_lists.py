@@ -1,20 +1,25 @@
 """One odd chain never breaks a list, and a list without an end is not read to its end."""
 
+import argparse
 import asyncio
+import contextlib
 import dataclasses
 import json
+from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
 import pytest
 
 from ics import errors, model, web
+from ics.cli import __main__ as main
 from ics.cluster.nodes import observe
 from ics.consumer import desired, observed
 from ics.cosmos import answers
 from ics.provider.owner import queries as owner_queries
 from ics.provider.rest import decode, queries
 from ics.reconciler import observe as observe_pass
+from ics.reconciler import wiring
 from ics.relayer import queries as relayer_queries
 from tests.unit import factories
 from tests.unit.provider import fake, recorded
@@ -116,6 +121,70 @@ async def test_chain_with_parameters_of_zero_is_shown_as_it_is() -> None:
     shown = found.terms.as_dict()["initialization_parameters"]
     assert (shown["initial_height"], shown["unbonding_period"], shown["historical_entries"]) == (0, "0s", 0)
     assert shown["consumer_redistribution_fraction"] == ""
+
+
+class ZeroNetwork(fake.Network):
+    """All chains were created before the provider checked parameters, so all of theirs are zero."""
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        answer = await super().handle_async_request(request)
+        if "/consumer_chain/" not in request.url.path:
+            return answer
+        return httpx.Response(200, text=json.dumps({**json.loads(answer.content), "init_params": ZERO}))
+
+
+class Account:
+    """The owner's account; every order is carried out."""
+
+    party = argparse.Namespace(principal=fake.OWNER, signer=fake.OWNER, is_grantee=False)
+
+    def __init__(self) -> None:
+        self.orders: list[str] = []
+
+    async def order(self, transaction: object) -> Any:
+        self.orders.append(type(transaction).__name__)
+        return argparse.Namespace(hash="AB", height=8, consumer_id="", is_earlier=False)
+
+    async def finish(self, transaction: object) -> None:
+        return None
+
+
+@pytest.mark.parametrize(
+    ("words", "shown", "orders"),
+    [
+        (("list", "--owner", fake.OWNER), "4 chains", []),
+        (("show", "2"), "runs-1", []),
+        (("update", "2", "--description", "new"), "updated", ["UpdateConsumer"]),
+        (("remove", "2", "--confirm", "runs-1"), "stopped", ["RemoveConsumer"]),
+    ],
+    ids=lambda value: value[0] if isinstance(value, tuple) else "",
+)
+def test_commands_of_an_owner_work_on_a_chain_with_parameters_of_zero(
+    words: tuple[str, ...],
+    shown: str,
+    orders: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    account = Account()
+
+    @contextlib.asynccontextmanager
+    async def open_chain(*arguments: object, **options: object) -> AsyncIterator[Any]:
+        async def as_owner(*, sends: bool = True) -> Account:
+            return account
+
+        async with owner(ZeroNetwork(good=test_queries.gate())) as provider:
+            await provider.open()
+            yield argparse.Namespace(provider=provider, as_owner=as_owner)
+
+    monkeypatch.setattr(wiring, "open_chain", open_chain)
+
+    code = main.main(["consumer", *words, "--stack", "alice", "--project", "."])
+
+    printed = capsys.readouterr()
+    assert (code, printed.err) == (0, "")
+    assert shown in printed.out
+    assert account.orders == orders
 
 
 class EndlessNetwork(fake.Network):
