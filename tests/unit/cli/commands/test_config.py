@@ -164,7 +164,10 @@ def test_field_with_which_the_node_would_not_start_is_named(
     ("genesis", "words"),
     [
         (b"<!DOCTYPE html><html></html>", "the genesis file is a web page"),
-        (b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n", "a pointer of git-lfs"),
+        (
+            b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n",
+            "a pointer of git-lfs",
+        ),
         (b"\xef\xbb\xbf" + GENESIS.encode(), "the genesis file is text with a byte order mark"),
         (b'{"app_state": {"auth": {}, "supply": 1e+21}}', "1e+21 is not a whole number"),
     ],
