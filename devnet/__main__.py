@@ -4,7 +4,7 @@ import argparse
 import os
 import sys
 
-from devnet import demo, network, plan, toolchain
+from devnet import demo, hosts, network, plan, policies, toolchain
 from devnet.progress import Progress
 from ics import errors
 
@@ -57,6 +57,19 @@ def _status(arguments: argparse.Namespace, progress: Progress) -> None:
         )
 
 
+def _enforce(arguments: argparse.Namespace, progress: Progress) -> None:
+    if not network.is_up():
+        raise errors.Permanent("the network is not up; run `python -m devnet up`")
+    for host in plan.HOSTS:
+        policies.enforce(host, progress)
+
+
+def _release(arguments: argparse.Namespace, progress: Progress) -> None:
+    for host in plan.HOSTS:
+        if hosts.is_up(host):
+            policies.release(host)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="devnet", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
@@ -65,6 +78,8 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("demo", help="start the network and launch a consumer chain on it")
     commands.add_parser("down", help="remove the network with all its data")
     commands.add_parser("status", help="show the hosts")
+    commands.add_parser("enforce", help="enforce the clusters' NetworkPolicies")
+    commands.add_parser("release", help="enforce them no longer")
     return parser
 
 
@@ -74,6 +89,8 @@ _COMMANDS = {
     "demo": _demo,
     "down": _down,
     "status": _status,
+    "enforce": _enforce,
+    "release": _release,
 }
 
 if __name__ == "__main__":

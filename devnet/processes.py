@@ -76,6 +76,12 @@ def end(owner: str, program: str) -> None:
         await_true(lambda: not is_running(owner, program), f"the end of {program} of {owner}", timeout=30)
 
 
+def remove(owner: str, program: str) -> None:
+    """End one program and forget it: it should not be running any more."""
+    end(owner, program)
+    _record(owner, program).unlink(missing_ok=True)
+
+
 def started() -> list[tuple[str, str]]:
     """Return owner and name of every program that was started and should be running."""
     return sorted((path.parent.name, path.name) for path in (places.state() / "run").glob("*/*"))

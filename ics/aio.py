@@ -1,10 +1,12 @@
-"""Asynchronous helpers: a task group that keeps an error's class, a pool of HTTP clients, and back-off."""
+"""Asynchronous helpers: a task group that keeps an error's class, a deadline, a pool of HTTP clients, and back-off."""
 
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
 
 import httpx
+
+from ics import errors
 
 
 @contextlib.asynccontextmanager
@@ -19,6 +21,24 @@ async def task_group() -> AsyncIterator[asyncio.TaskGroup]:
             yield group
     except BaseExceptionGroup as group_error:
         raise group_error.exceptions[0] from None
+
+
+@contextlib.asynccontextmanager
+async def deadline(seconds: float, subject: str) -> AsyncIterator[None]:
+    """Limit everything that is asked about one subject, however many answers that takes.
+
+    Every request has a deadline of its own, but whoever answers can make a list longer and longer.
+
+    Raises:
+        Transient: the deadline has passed.
+    """
+    try:
+        async with asyncio.timeout(seconds) as limit:
+            yield
+    except TimeoutError:
+        if not limit.expired():
+            raise
+        raise errors.Transient(f"{subject}: no answer within {seconds:g} s for all questions") from None
 
 
 class ClientPool:

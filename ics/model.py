@@ -68,8 +68,9 @@ class Validator:
     operator_address: str
     """valoper, bech32: the identity of a validator."""
     consensus_address: str
-    """valcons, bech32: the address of the provider's consensus key."""
+    """valcons, bech32: the address of the provider's consensus key; empty if that is not ed25519."""
     consensus_key: bytes
+    """ed25519, 32 bytes; empty if it is of another kind, which only other validators may have."""
     moniker: str
     details: str
     """Details of the on-chain description, where endpoints are published."""
@@ -85,7 +86,7 @@ class ConsumerValidator:
     consensus_address: str
     """valcons of the validator on the provider, not on the consumer."""
     consumer_key: bytes
-    """Public key used on the consumer."""
+    """Public key used on the consumer: ed25519, 32 bytes; empty if it is of another kind."""
     power: int
 
 
@@ -312,6 +313,8 @@ class RehearsalResult:
     """Why its pod waits, empty if it does not."""
     has_started: bool = False
     """Whether its container has been started, so that a host has room for it and has its image."""
+    created: datetime.datetime | None = None
+    """When its Job was made, by the API server's clock."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -50,6 +50,10 @@ class Unacceptable(Exception):
     """The answer breaks a limit, or is packed in a way that was not asked for."""
 
 
+class TooLarge(Unacceptable):
+    """The answer has more bytes than its limit."""
+
+
 async def exchange(
     client: httpx.AsyncClient, request: httpx.Request, limits: Limits, *, follows: bool = False
 ) -> Answer:
@@ -99,8 +103,8 @@ async def _read(response: httpx.Response, size: int) -> Answer:
         await response.aclose()
 
 
-def _too_large(size: int) -> Unacceptable:
-    return Unacceptable(f"the answer has more than {size // _MIB} MiB")
+def _too_large(size: int) -> TooLarge:
+    return TooLarge(f"the answer has more than {size // _MIB} MiB")
 
 
 class _Unpacker:

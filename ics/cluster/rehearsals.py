@@ -1,6 +1,7 @@
 """Jobs that try the start of staged chains with throw-away keys, and their results."""
 
 import asyncio
+import datetime
 import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -15,9 +16,11 @@ from ics.config import pods as config_pods
 from ics.config import settings as config_settings
 from ics.consumer import chain
 from ics.consumer import rehearsal as consumer_rehearsal
+from ics.cosmos import times
 from ics.manifests import objects, rehearsal
 
 _COLOUR = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+_OUT_OF_MEMORY = "OOMKilled"
 _LONGEST = 1000
 """Characters of what a rehearsal says."""
 
@@ -142,6 +145,8 @@ def result(job: Mapping[str, Any], pod: Mapping[str, Any] | None) -> model.Rehea
     states = [container.get("state") or {} for container in containers]
     ended = next((state["terminated"] for state in states if state.get("terminated")), None)
     message = "" if ended is None else _plain(str(ended.get("message") or ""))
+    if ended is not None and not message and ended.get("reason") == _OUT_OF_MEMORY:
+        message = "its container had too little memory; raise limits.memory in ics:node.resources"
     waiting = (
         "" if status is None or not status.waiting else f"{status.waiting}: {status.detail}".rstrip(": ")
     )
@@ -151,7 +156,15 @@ def result(job: Mapping[str, Any], pod: Mapping[str, Any] | None) -> model.Rehea
         message=message[:_LONGEST],
         waiting=waiting,
         has_started=ended is not None or any(state.get("running") for state in states),
+        created=_created(job["metadata"].get("creationTimestamp")),
     )
+
+
+def _created(text: object) -> datetime.datetime | None:
+    try:
+        return times.parse_time(text) if isinstance(text, str) else None
+    except ValueError:
+        return None
 
 
 def _plain(text: str) -> str:

@@ -53,7 +53,7 @@ def _as_wanted(annotation: Any, value: Any) -> Any:
         kinds = (
             {_plain(kind) for kind in inner} if origin in (typing.Union, types.UnionType) else {annotation}
         )
-        return _text(value) if str in kinds and not kinds & {int, float} else value
+        return as_text(value) if str in kinds and not kinds & {int, float} else value
     if isinstance(value, list | tuple) and origin is tuple and inner:
         return [_as_wanted(inner[0], item) for item in value]
     if isinstance(value, Mapping) and isinstance(origin, type) and issubclass(origin, Mapping):
@@ -65,7 +65,7 @@ def _with_text_keys(wants_text: bool, annotation: Any, values: Mapping[Any, Any]
     result: dict[Any, Any] = {}
     for key, value in values.items():
         is_number = isinstance(key, int | float) and not isinstance(key, bool)
-        name = _text(key) if wants_text and is_number else key
+        name = as_text(key) if wants_text and is_number else key
         if name in result:
             raise ValueError(f"{name} is set twice, once as a number and once as text; remove one")
         result[name] = _as_wanted(annotation, value)
@@ -77,7 +77,8 @@ def _plain(annotation: Any) -> Any:
     return typing.get_args(annotation)[0] if is_annotated else annotation
 
 
-def _text(number: int | float) -> str:
+def as_text(number: int | float) -> str:
+    """Return a number of a YAML file as the text that was written there."""
     return number.written if isinstance(number, WrittenInt | WrittenFloat) else repr(number)
 
 

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import pydantic
 
 from ics import errors
-from ics.config import base, node_config, settings, units
+from ics.config import base, node_config, settings, units, urls
 from ics.config import pods as config_pods
 from ics.cosmos import addresses, coins, gas_prices
 
@@ -63,6 +63,20 @@ class PublishedGenesis(base.Frozen):
     """URL of the file; requires sha256, so that the download can be verified."""
     sha256: str | None = pydantic.Field(default=None, pattern=r"^[0-9a-f]{64}$")
     """sha256 of the file's bytes, lower-case hex; of a file compressed with gzip, that of either form."""
+
+    @pydantic.field_validator("file")
+    @classmethod
+    def _is_path(cls, file: str | None) -> str | None:
+        if file is not None and (not file or not file.isprintable()):
+            raise ValueError("not a path; give that of a file")
+        return file
+
+    @pydantic.field_validator("url")
+    @classmethod
+    def _is_url(cls, url: str | None) -> str | None:
+        if url is not None and not urls.is_http(url):
+            raise ValueError("not a URL; use https://HOST/PATH")
+        return url
 
     @pydantic.model_validator(mode="after")
     def _just_one(self) -> "PublishedGenesis":
@@ -154,10 +168,11 @@ class Definition(base.Frozen):
     binary: str = pydantic.Field(pattern=r"^[A-Za-z0-9_./][A-Za-z0-9_./+@-]*$")
     """Name or path of the binary in the image."""
     binary_hash: str | None = pydantic.Field(default=None, pattern=r"^[0-9a-f]{64}$")
-    """sha256 of the binary in the image, lower-case hex. A node starts no other binary, and a chain whose owner
-    states another `binary_hash` is not joined; none: neither is compared."""
-    bech32_prefix: str = pydantic.Field(pattern=r"^[a-z][a-z0-9]*$")
-    """Account prefix of the chain."""
+    """sha256 of the binary in the image, lower-case hex. A node starts no other binary, which the
+    rehearsal finds before the opt-in, and a chain whose owner states another `binary_hash` is not joined; none: neither
+    is compared."""
+    bech32_prefix: str = pydantic.Field(pattern=r"^[a-z][a-z0-9]*$", max_length=73)
+    """Account prefix of the chain; with `valconspub` after it, bech32 takes at most 83 characters."""
     denom: units.Denom
     """Base denomination of the chain."""
     min_gas_price: units.Prices

@@ -19,9 +19,7 @@ from typing import Any, Final, Literal
 
 import pydantic_core
 
-from ics import errors
-from ics.config import overrides
-from ics.cosmos import peers
+from ics.config import node_values, overrides
 
 _KEY = re.compile(r"[a-z0-9_-]+")
 _DEEPEST: Final = 16
@@ -124,34 +122,6 @@ def _normal(path: str) -> str:
 _BY_NORMAL_PATH: Final = {_normal(path): path for path in RESERVED}
 _TABLES: Final = frozenset(path.rpartition(".")[0] for path in RESERVED) - {""}
 
-_DURATION_KEY = re.compile(r"timeout_.*|.*_(timeout|interval|duration|period)|discovery_time")
-_DURATION = re.compile(
-    r"0|([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|µs|ms|s|m|h)(([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|µs|ms|s|m|h))*"
-)
-"""As Go's time.ParseDuration reads it, without a sign: CometBFT takes no negative one."""
-_PRUNING: Final = ("default", "nothing", "everything", "custom")
-_NODE_IDS: Final = ("p2p.unconditional_peer_ids", "p2p.private_peer_ids")
-
-
-def _wrong_value(file: str, path: str, value: object) -> str | None:
-    """Return why a node would not start with a value, as far as that is known; None if it is not."""
-    if file == "app.toml":
-        if path == "pruning" and value not in _PRUNING:
-            return f"no kind of pruning; use {', '.join(_PRUNING)}"
-        return None
-    if _DURATION_KEY.fullmatch(path.rpartition(".")[2]):
-        is_number = isinstance(value, int) and not isinstance(value, bool) and value >= 0
-        if not is_number and not (isinstance(value, str) and _DURATION.fullmatch(value)):
-            return "not a duration; use a number and a unit, e.g. 5s"
-    if path in _NODE_IDS and value != "":
-        try:
-            for node_id in str(value).split(","):
-                peers.check_id(node_id.strip())
-        except errors.SettingsError as error:
-            return str(error)
-    return None
-
-
 Config = Mapping[Literal["config.toml", "app.toml"], Mapping[Any, Any]]
 """Overrides by file. `check` judges the keys, which YAML does not always read as text."""
 
@@ -173,7 +143,7 @@ def check(config: Config, own: Mapping[str, str]) -> Config:
             input=value,
         )
         for name, table in config.items()
-        for path, value, text in _problems(name, table, (), own)
+        for path, value, text in (*_problems(name, table, (), own), *_of_several(name, table))
     ]
     if lines:
         raise pydantic_core.ValidationError.from_exception_data("config", lines)
@@ -203,6 +173,11 @@ _Problem = tuple[tuple[str, ...], object, str]
 """Path, value and text."""
 
 
+def _of_several(file: str, table: Mapping[Any, Any]) -> Iterator[_Problem]:
+    for path, value, text in node_values.problems(file, table):
+        yield tuple(path.split(".")), value, text
+
+
 def _problems(
     file: str, table: Mapping[Any, Any], above: tuple[str, ...], own: Mapping[str, str]
 ) -> Iterator[_Problem]:
@@ -217,9 +192,11 @@ def _problems(
             yield path, value, wrong
         elif text in _TABLES and not isinstance(value, Mapping):
             yield path, value, "not a table, but it has reserved keys; write a table"
+        elif (wrong := node_values.problem(file, text, value)) is not None:
+            yield path, value, _unholdable(value, len(path)) or wrong
         elif isinstance(value, Mapping) and len(path) < _DEEPEST:
             yield from _problems(file, value, path, own)
-        elif (wrong := _unholdable(value, len(path)) or _wrong_value(file, text, value)) is not None:
+        elif (wrong := _unholdable(value, len(path))) is not None:
             yield path, value, wrong
 
 

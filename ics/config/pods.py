@@ -3,9 +3,10 @@
 Values below `tolerations`, `affinity` and `topology_spread` are Kubernetes' own, in its spelling.
 """
 
+import datetime
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 import pydantic
 
@@ -18,8 +19,10 @@ _VALUE = re.compile(rf"({_NAME})?")
 _OBJECT_NAME = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
 _RESERVED = re.compile(
     r"app\.kubernetes\.io/(managed-by|component)|(ics-operator\.dev|applyset\.kubernetes\.io|pulumi\.com)/.*"
+    r"|job-name|controller-uid|controller-revision-hash|pod-template-hash"
+    r"|((statefulset|batch|apps)\.kubernetes\.io)/.*"
 )
-"""Keys by which this program, and both engines, find their objects."""
+"""Keys by which this program, both engines, and Kubernetes' own controllers find their objects."""
 
 
 def _keys(values: Mapping[str, str]) -> Mapping[str, str]:
@@ -41,8 +44,13 @@ def _labels(values: Mapping[str, str]) -> Mapping[str, str]:
 def _not_reserved(values: Mapping[str, str]) -> Mapping[str, str]:
     for key in values:
         if _RESERVED.fullmatch(key):
-            raise ValueError(f"{key} belongs to this program, which finds its objects by it; use another key")
+            raise ValueError(f"{key} is how this program or Kubernetes finds its objects; use another key")
     return values
+
+
+def _key(key: str) -> str:
+    _keys({key: ""})
+    return key
 
 
 def _object_name(name: str) -> str:
@@ -51,6 +59,66 @@ def _object_name(name: str) -> str:
     return name
 
 
+_DEEPEST: Final = 16
+"""Levels of nesting; YAML can write a mapping that contains itself."""
+_INTEGERS: Final = range(-(2**63), 2**63)
+_OF_TEXTS: Final = ("values", "matchLabels")
+"""Members of a Kubernetes object whose values are texts, also where YAML reads a number: lists and mappings."""
+
+
+def _kubernetes(values: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a part of a Kubernetes object that JSON, and so the API server, can hold.
+
+    Raises:
+        ValueError: it cannot; the message names the member.
+    """
+    cleaned = _held(values, (), wants_text=False)
+    return cleaned if isinstance(cleaned, Mapping) else {}
+
+
+def _held(value: object, path: tuple[str, ...], *, wants_text: bool) -> object:
+    where = ".".join(path)
+    if len(path) >= _DEEPEST:
+        raise ValueError(f"{'.'.join(path[:3])}…: nested too deeply; remove it")
+    if isinstance(value, Mapping):
+        wrong = next((key for key in value if not isinstance(key, str)), None)
+        if wrong is not None:
+            raise ValueError(f"{where}: key {wrong!r} is not text; put it in quotes")
+        return {
+            key: _held(inner, (*path, key), wants_text=wants_text or key in _OF_TEXTS)
+            for key, inner in value.items()
+        }
+    if isinstance(value, list | tuple):
+        return [_held(item, (*path, str(at)), wants_text=wants_text) for at, item in enumerate(value)]
+    if isinstance(value, int | float) and not isinstance(value, bool) and wants_text:
+        return base.as_text(value)
+    problem = _unholdable(value, wants_text)
+    if problem:
+        raise ValueError(f"{where}: {problem}")
+    return value
+
+
+def _unholdable(value: object, wants_text: bool) -> str:
+    """Return why a Kubernetes object cannot hold a value; empty if it can."""
+    if value is None:
+        return "has no value; give one, or remove the key"
+    if isinstance(value, datetime.date | datetime.time):
+        return "a date where text is expected; put it in quotes"
+    if isinstance(value, bool) and wants_text:
+        return "true or false where text is expected; put it in quotes"
+    if isinstance(value, int) and value in _INTEGERS:
+        return ""
+    if isinstance(value, int | float):
+        return f"{value!r} is not a whole number of 64 bits; correct it"
+    if not isinstance(value, str):
+        return f"a {type(value).__name__}, which JSON does not know; write text, a number or a list"
+    if any("\ud800" <= character <= "\udfff" for character in value):
+        return "not valid Unicode; correct it"
+    return ""
+
+
+KubernetesPart = Annotated[Mapping[str, Any], pydantic.AfterValidator(_kubernetes)]
+"""A part of a Kubernetes object, in its own spelling."""
 Selector = Annotated[Mapping[str, str], pydantic.AfterValidator(_labels)]
 Labels = Annotated[
     Mapping[str, str], pydantic.AfterValidator(_labels), pydantic.AfterValidator(_not_reserved)
@@ -58,13 +126,14 @@ Labels = Annotated[
 Annotations = Annotated[
     Mapping[str, str], pydantic.AfterValidator(_keys), pydantic.AfterValidator(_not_reserved)
 ]
+Key = Annotated[str, pydantic.AfterValidator(_key)]
 ObjectName = Annotated[str, pydantic.AfterValidator(_object_name)]
 
 
 class Toleration(base.Frozen):
     """A toleration, in Kubernetes' own spelling."""
 
-    key: str | None = None
+    key: Key | None = None
     operator: Literal["Equal", "Exists"] = "Equal"
     value: str | None = None
     effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] | None = None
@@ -84,18 +153,18 @@ class Toleration(base.Frozen):
 class Affinity(base.Frozen):
     """The parts of an affinity, in Kubernetes' own spelling."""
 
-    nodeAffinity: Mapping[str, Any] | None = None
-    podAffinity: Mapping[str, Any] | None = None
-    podAntiAffinity: Mapping[str, Any] | None = None
+    nodeAffinity: KubernetesPart | None = None
+    podAffinity: KubernetesPart | None = None
+    podAntiAffinity: KubernetesPart | None = None
 
 
 class TopologySpread(base.Frozen):
     """A topology spread constraint, in Kubernetes' own spelling."""
 
     maxSkew: int = pydantic.Field(ge=1)
-    topologyKey: str = pydantic.Field(min_length=1)
+    topologyKey: Key
     whenUnsatisfiable: Literal["DoNotSchedule", "ScheduleAnyway"]
-    labelSelector: Mapping[str, Any] | None = None
+    labelSelector: KubernetesPart | None = None
     minDomains: int | None = None
     matchLabelKeys: tuple[str, ...] | None = None
     nodeAffinityPolicy: Literal["Honor", "Ignore"] | None = None

@@ -1,12 +1,14 @@
 """Settings of the validator's own provider node, for stacks that run one; pure."""
 
-from collections.abc import Mapping
+import re
 from typing import Literal
 
 import pydantic
 
-from ics.config import base, node_config, units
+from ics.config import base, node_config, units, urls
 from ics.config import pods as config_pods
+
+_HTTP = re.compile(r"https?://")
 
 
 class ObjectKey(base.Frozen):
@@ -28,6 +30,13 @@ class ProviderGenesis(base.Frozen):
     config_map: ObjectKey | None = None
     """An existing ConfigMap."""
 
+    @pydantic.field_validator("url")
+    @classmethod
+    def _is_url(cls, url: str | None) -> str | None:
+        if url is not None and not urls.is_http(url):
+            raise ValueError("not a URL; use https://HOST/PATH")
+        return url
+
     @pydantic.model_validator(mode="after")
     def _just_one(self) -> "ProviderGenesis":
         base.require_one(url=self.url, config_map=self.config_map)
@@ -45,6 +54,19 @@ class StateSync(base.Frozen):
     """Trusted height."""
     hash: str = pydantic.Field(pattern=r"^[0-9A-Fa-f]{64}$")
     """Hash of the block at that height."""
+
+    @pydantic.field_validator("rpc")
+    @classmethod
+    def _are_addresses(cls, addresses: tuple[str, ...]) -> tuple[str, ...]:
+        """Return URLs: CometBFT takes tcp for http, and an address without a scheme, too."""
+        found = tuple(
+            f"http://{address.removeprefix('tcp://')}" if not _HTTP.match(address) else address
+            for address in addresses
+        )
+        for address, url in zip(addresses, found, strict=True):
+            if not urls.is_http(url) or "," in url:
+                raise ValueError(f"{urls.redacted(address)!r} is not an RPC address; use http://HOST:PORT")
+        return found
 
 
 class ProviderNodeSettings(base.Frozen):
@@ -88,7 +110,7 @@ class ProviderNodeSettings(base.Frozen):
     """Size of its volume."""
     storage_class: str = ""
     """StorageClass of its volume; empty: the cluster's default."""
-    resources: Mapping[str, Mapping[str, str]] = pydantic.Field(
+    resources: units.Resources = pydantic.Field(
         default_factory=lambda: {"requests": {"cpu": "1", "memory": "8Gi"}, "limits": {"memory": "32Gi"}}
     )
     """Requests and limits of its container."""

@@ -152,7 +152,7 @@ class ClusterSettings(base.Frozen):
     chain's own namespaces, only these can reach a node's RPC then."""
     allow_egress: tuple[str, ...] = ()
     """CIDRs that nodes and relayers may reach at any TCP port, in addition to the internet, peers and the provider's
-    endpoints."""
+    endpoints; without the metadata services of clouds, unless one is named by itself."""
     metrics_from: tuple[str, ...] = ()
     """Namespaces whose pods may read the metrics of reconciler and relayers, such as that of Prometheus."""
 
@@ -195,7 +195,7 @@ class NodeSettings(base.Frozen):
     """Size of a node's volume."""
     storage_class: str = ""
     """StorageClass of the volumes; empty: the cluster's default."""
-    resources: Mapping[str, Mapping[str, str]] = pydantic.Field(
+    resources: units.Resources = pydantic.Field(
         default_factory=lambda: {
             "requests": {"cpu": "250m", "memory": "512Mi"},
             "limits": {"memory": "2Gi"},
@@ -233,7 +233,7 @@ class StagingSettings(base.Frozen):
     """require: the opt-in is sent once every item of the checklist is ok; report: it is only shown; none: neither.
     Members of Top-N chains never wait for it."""
     rehearse: bool = True
-    """Whether the start of each staged chain is tried with throw-away keys, for at most a minute."""
+    """Whether the start of each staged chain is tried with throw-away keys, for at most a minute each time."""
 
 
 class RelayerSettings(base.Frozen):
@@ -276,7 +276,7 @@ class ReconcilerSettings(base.Frozen):
     """Secret with the seed; none: that of `seed`, if it is a Secret."""
     account: secret_sources.SecretObject | None = None
     """Secret with the account; none: that of `account`, if it is a Secret."""
-    resources: Mapping[str, Mapping[str, str]] = pydantic.Field(
+    resources: units.Resources = pydantic.Field(
         default_factory=lambda: {"requests": {"cpu": "50m", "memory": "96Mi"}, "limits": {"memory": "512Mi"}}
     )
     """Requests and limits of its container."""

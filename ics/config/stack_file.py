@@ -28,6 +28,10 @@ IN_PULUMI = "ics:{key} in Pulumi's config"
 _SEALABLE = ("seed", "account")
 """Settings that may be `secure:`, so that Pulumi decrypts them."""
 
+_DEEPEST = 64
+"""Levels of nesting of a document."""
+_MOST_VALUES = 1_000_000
+"""Values of a document, each alias counted as what it stands for."""
 Fetch = Callable[[str], Awaitable[bytes]]
 """Fetches the bytes at a URL; raises IcsError."""
 
@@ -84,9 +88,14 @@ def parse_text(text: str) -> object:
     JSON may have tabs and surrogate pairs, which YAML refuses.
 
     Raises:
-        YAMLError: the text is neither.
+        YAMLError: the text is neither, or its values are nested without end.
     """
-    text = text.removeprefix("\ufeff")
+    value = _parsed(text.removeprefix("\ufeff"))
+    _check_bounds(value, 0, [_MOST_VALUES])
+    return value
+
+
+def _parsed(text: str) -> object:
     if text.lstrip().startswith("{"):
         try:
             return json.loads(text, object_pairs_hook=_without_duplicates, parse_constant=_refuse_constant)
@@ -106,6 +115,23 @@ def parse_text(text: str) -> object:
     # Constructors of dates and numbers, and texts that are nested without end.
     except (ValueError, TypeError, OverflowError, RecursionError) as error:
         raise yaml.YAMLError(f"{type(error).__name__}: {error}") from error
+
+
+def _check_bounds(value: object, depth: int, left: list[int]) -> None:
+    """Refuse a value that contains itself, or that its aliases make far larger than its text.
+
+    Args:
+        value: what was read.
+        depth: of the value.
+        left: how many more values there may be.
+    """
+    left[0] -= 1
+    if depth > _DEEPEST or left[0] < 0:
+        raise yaml.YAMLError("nested too deeply, or an alias makes a value contain itself; write it out")
+    inner = [*value, *value.values()] if isinstance(value, dict) else value
+    if isinstance(inner, list | tuple | set):
+        for item in inner:
+            _check_bounds(item, depth + 1, left)
 
 
 def _without_duplicates(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
@@ -421,21 +447,23 @@ def _judged(
 ) -> chain_definition.LoadedDefinition:
     """Unpack a published file, and check its hash and its form."""
     digest = canonical_json.sha256_hex(content)
-    packed_digest = ""
+    packed_digest, fault = "", ""
     try:
         unpacked = genesis_file.unpack(content)
-        fault = genesis_file.check(unpacked)
     except errors.SettingsError as error:
         unpacked, fault = content, str(error)
     if unpacked is not content:
         packed_digest, digest = digest, canonical_json.sha256_hex(unpacked)
     if published.sha256 not in (None, digest, packed_digest):
+        # It is anybody's file, so nothing of it is parsed.
+        fault = fault or genesis_file.glance(unpacked)
         problem = (
             f"the genesis file has sha256 {packed_digest or digest}, the definition says {published.sha256}"
         )
         return chain_definition.LoadedDefinition(
             definition, None, f"{problem}; {fault}" if fault else problem
         )
+    fault = fault or genesis_file.check(unpacked)
     if fault:
         return chain_definition.LoadedDefinition(definition, None, fault, is_broken=True)
     return chain_definition.LoadedDefinition(definition, unpacked, packed_sha256=packed_digest)

@@ -1,7 +1,7 @@
 """Durations, prices, quantities, peers and images, as settings write them; pure."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Annotated
 
@@ -10,7 +10,12 @@ import pydantic
 from ics import errors
 from ics.cosmos import coins, images, peers, times
 
-_QUANTITY = re.compile(r"[0-9]+(\.[0-9]+)?(m|k|M|G|T|Ki|Mi|Gi|Ti)?")
+_QUANTITY = re.compile(
+    r"([0-9]{1,18}(?:\.[0-9]{1,9})?)(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei|[eE][-+]?[0-9]{1,2})?"
+)
+_RESOURCE = re.compile(
+    r"cpu|memory|ephemeral-storage|hugepages-[0-9A-Za-z]+|[a-z0-9][a-z0-9.-]*/[A-Za-z0-9._-]+"
+)
 _FRACTION = re.compile(r"[0-9]+(\.[0-9]{1,18})?")
 
 
@@ -96,6 +101,39 @@ def _quantity(text: str) -> str:
     return text
 
 
+def _amount(quantity: str) -> Decimal:
+    match = _QUANTITY.fullmatch(quantity)
+    number, unit = match.groups() if match is not None else ("0", "")
+    if (unit or "")[:1] in ("e", "E") and unit not in ("E", "Ei"):
+        return Decimal(f"{number}{unit}")
+    exponent = " kMGTPE".find((unit or " ")[0].replace("K", "k"))
+    factor = (
+        Decimal("0.001") if unit == "m" else Decimal(1024 if (unit or "").endswith("i") else 1000) ** exponent
+    )
+    return Decimal(number) * factor
+
+
+def _resources(groups: Mapping[str, Mapping[str, str]]) -> Mapping[str, Mapping[str, str]]:
+    """Check requests and limits as the API server does."""
+    for group, amounts in groups.items():
+        if group not in ("requests", "limits"):
+            raise ValueError(f"{group}: unknown; use requests and limits")
+        for name, text in amounts.items():
+            if not _RESOURCE.fullmatch(name):
+                raise ValueError(f"{group}.{name}: not a resource; use cpu, memory or such")
+            try:
+                _quantity(text)
+            except ValueError as error:
+                raise ValueError(f"{group}.{name}: {error}") from error
+    limits = groups.get("limits", {})
+    for name, text in groups.get("requests", {}).items():
+        if name in limits and _amount(text) > _amount(limits[name]):
+            raise ValueError(
+                f"requests.{name}: {text} is more than its limit {limits[name]}; correct one of them"
+            )
+    return groups
+
+
 def _peer(text: str) -> str:
     """Return the address without a scheme, and with the node id in lower case, as nodes compare it."""
     return str(peers.parse(_checked(peers.parse, text)))
@@ -123,5 +161,7 @@ OptionalImage = Annotated[str, pydantic.AfterValidator(_no_image)]
 """Name of a container image, or nothing."""
 Quantity = Annotated[str, pydantic.AfterValidator(_quantity)]
 """An amount as Kubernetes writes it."""
+Resources = Annotated[Mapping[str, Mapping[str, str]], pydantic.AfterValidator(_resources)]
+"""Requests and limits of a container."""
 Peer = Annotated[str, pydantic.AfterValidator(_peer)]
 """`<node id>@<host>:<port>`"""

@@ -96,6 +96,8 @@ class Staged:
     """None if it cannot be prepared, or is switched off."""
     is_rehearsing: bool
     """Whether the settings ask for rehearsals."""
+    has_genesis: bool = False
+    """Whether the definition's genesis file is there."""
     result: model.RehearsalResult | None = None
 
 
@@ -191,6 +193,8 @@ def _rehearsal(staged: Staged) -> _Finding:
     result = _result(staged)
     if not staged.is_rehearsing:
         return State.OK, "not tried: rehearsals are switched off"
+    if staged.rehearsal is None and staged.has_genesis:
+        return State.FAILED, "the genesis cannot be completed for it; see ics chain rehearse"
     if staged.rehearsal is None:
         return State.OK, "not tried: there is no genesis to try it on yet"
     if result is None or result.state is model.JobState.RUNNING:

@@ -161,13 +161,27 @@ def allocate_ports(
         known = must_validate if memory is None else must_validate.union(memory.chains)
         if summary.phase in _LAUNCHED or summary.consumer_id in known:
             return True
-        return summary.phase is model.Phase.INITIALIZED and any(
-            chain_definition.may_match(one.definition.match, summary.consumer_id, summary.chain_id)
-            and (detail is None or one.definition.match.owner in (chain_definition.ANY_OWNER, detail.owner))
-            for one in definitions
+        return (
+            summary.phase is model.Phase.INITIALIZED
+            and _has_valid_name(summary)
+            and any(
+                chain_definition.may_match(one.definition.match, summary.consumer_id, summary.chain_id)
+                and (
+                    detail is None or one.definition.match.owner in (chain_definition.ANY_OWNER, detail.owner)
+                )
+                for one in definitions
+            )
         )
 
     return ports.allocate(port_order([consumer for consumer in consumers if takes_ports(consumer)]))
+
+
+def _has_valid_name(summary: model.ConsumerSummary) -> bool:
+    try:
+        identifiers.check_chain_id(summary.chain_id)
+    except errors.SettingsError:
+        return False
+    return True
 
 
 def port_order(consumers: Sequence[model.Consumer]) -> list[tuple[str, str]]:
@@ -414,7 +428,8 @@ def _uses(
 
 
 def _published_relayers(snapshot: model.Snapshot) -> dict[str, str]:
-    parsed = {v.consensus_address: description.parse(v.details).relayer for v in snapshot.validators}
+    known = [v for v in snapshot.validators if v.consensus_address]
+    parsed = {v.consensus_address: description.parse(v.details).relayer for v in known}
     return {valcons: relayer for valcons, relayer in parsed.items() if relayer is not None}
 
 
@@ -939,6 +954,7 @@ def _staged(
         volume_uid=chain.volume_uid,
         rehearsal=chain.rehearsal,
         is_rehearsing=consumer_chain.is_rehearsing(context, loaded),
+        has_genesis=loaded.genesis is not None,
         result=context.observed.rehearsals.get(chain.consumer_id),
     )
 

@@ -10,7 +10,7 @@ import gzip
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from ics import errors, model
+from ics import errors, model, plain_text
 from ics.conditions import Condition, Reason
 from ics.config import chain_definition
 from ics.consumer.peers import description
@@ -69,6 +69,9 @@ def check_published(
         conditions.append(Condition.new(Reason.GENESIS_AWAITED, text))
     if genesis.stated_hash(detail.genesis_hash) is None:
         text = "the owner set no sha256 as genesis_hash, so the genesis file cannot be verified on chain"
+        if detail.genesis_hash:
+            shown = plain_text.visible(detail.genesis_hash[:64].decode("ascii", "backslashreplace"))
+            text += f"; what it says instead is {shown}"
         conditions.append(Condition.new(Reason.HASH_NOT_STATED, text))
     return tuple(conditions)
 

@@ -17,10 +17,12 @@ from ics.cosmos import addresses, canonical_json, genesis
 from ics.cosmos import coins as cosmos_coins
 from ics.keys import derivation
 
-_VERSION: Final = 1
+_VERSION: Final = 2
 """To be raised when the rehearsal itself changes, so that earlier results no longer count."""
 SECONDS: Final = 60
 """Time for the first block; a node that still runs then has passed, too."""
+PAUSE: Final = datetime.timedelta(seconds=60)
+"""Least time between the starts of two rehearsals of a chain, whose owner can change it with every block."""
 UNBONDING: Final = 1728000
 """Seconds: the unbonding period of a consumer chain whose own is not known."""
 _PAST: Final = "2025-01-01T00:00:00Z"
@@ -101,24 +103,37 @@ def prepare(
         stack: settings of the stack.
         now: a genesis time in the future is replaced.
     """
-    if loaded.genesis is None:
-        return None
-    definition = loaded.definition
-    seed = model.Secret(hashlib.sha256(f"rehearsal of {chain.chain_id}".encode()).digest())
-    key = derivation.derive_consensus_key(seed, chain.provider_chain_id, chain.consumer_id, "0" * 32)
-    is_past = _is_past(loaded.genesis, now)
-    rules = definition.genesis
     try:
-        content = _completed(
-            loaded.genesis,
-            rules,
-            definition.bech32_prefix,
-            chain,
-            key.public_key,
-            is_past and rules.time == "base",
-        )
+        return build(loaded, chain, stack, now)
     except errors.IcsError:
         return None  # the genesis has a condition of its own
+
+
+def build(
+    loaded: chain_definition.LoadedDefinition,
+    chain: Chain,
+    stack: settings.Settings,
+    now: datetime.datetime,
+) -> Rehearsal:
+    """Return the rehearsal of a chain; see `prepare`.
+
+    Raises:
+        SettingsError: its genesis is missing, or cannot be completed.
+        Permanent: its genesis has values that it cannot have.
+    """
+    if loaded.genesis is None:
+        raise errors.SettingsError(loaded.problem or "no genesis is set")
+    definition, rules = loaded.definition, loaded.definition.genesis
+    seed = model.Secret(hashlib.sha256(f"rehearsal of {chain.chain_id}".encode()).digest())
+    key = derivation.derive_consensus_key(seed, chain.provider_chain_id, chain.consumer_id, "0" * 32)
+    content = _completed(
+        loaded.genesis,
+        rules,
+        definition.bech32_prefix,
+        chain,
+        key.public_key,
+        _is_past(loaded.genesis, now) and rules.time == "base",
+    )
     return Rehearsal(
         content,
         chain.initial_height,
@@ -244,6 +259,7 @@ def _fingerprint(
         "genesis": canonical_json.sha256_hex(content),
         "image": definition.image,
         "binary": definition.binary,
+        "binary_hash": definition.binary_hash,
         "min_gas_price": definition.min_gas_price,
         "config": repr(definition.model_dump(mode="json")["config"]),
         "resources": {name: dict(values) for name, values in node.resources.items()},
@@ -261,14 +277,22 @@ def chain_id_of(content: bytes) -> str:
     return own if isinstance(own, str) else ""
 
 
-def is_due(rehearsal: Rehearsal, result: model.RehearsalResult | None) -> bool:
+def is_due(rehearsal: Rehearsal, result: model.RehearsalResult | None, now: datetime.datetime) -> bool:
     """Return whether a rehearsal must be started: there is no result, or none that says anything.
 
     A Job that failed without a word is not the node's fault: its pod was evicted, or its time was over too early.
+
+    Args:
+        rehearsal: what is to be tried.
+        result: of the newest Job.
+        now: by the clock that made that Job, at least nearly.
     """
-    if not is_of(rehearsal, result) or result is None:
+    if result is None:
         return True
-    return result.state is model.JobState.FAILED and not result.message
+    if is_of(rehearsal, result) and (result.state is not model.JobState.FAILED or result.message):
+        return False
+    # A clock that was set back must not delay it for longer.
+    return result.created is None or abs(now - result.created) >= PAUSE
 
 
 def is_of(rehearsal: Rehearsal, result: model.RehearsalResult | None) -> bool:

@@ -20,7 +20,7 @@ from ics.cosmos import times
 
 _WHOLE = re.compile(r"[0-9]{1,78}")
 _DECIMAL = re.compile(r"[0-9]{1,78}(\.[0-9]{1,18})?")
-_LONE_SURROGATE = re.compile(rb"\\\\u[dD][89a-fA-F]")
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 _MOST_VALUES = 2_000_000
 """Maximum values in one answer: in memory each takes up to 70 bytes, however few it has as text."""
 _T = TypeVar("_T")
@@ -30,19 +30,24 @@ def parse_json(body: bytes | str) -> Any:
     """Parse an answer, whatever a broken or hostile server sends.
 
     Raises:
-        ValueError: it is not JSON, is nested too deeply, has too many values, or contains half of a surrogate pair,
-            which could be neither printed nor stored.
+        ValueError: it is not JSON in UTF-8, is nested too deeply, has too many values, or contains NaN or half of a
+            surrogate pair, which could be neither printed nor stored.
     """
     raw = body.encode(errors="surrogatepass") if isinstance(body, str) else body
     if raw.count(b",") + raw.count(b"[") + raw.count(b"{") > _MOST_VALUES:
         raise ValueError(f"more than {_MOST_VALUES} values")
+    text = raw.decode("utf-8-sig")
     try:
-        value = json.loads(raw)
-        if _LONE_SURROGATE.search(raw):
+        value = json.loads(text, parse_constant=_refuse)
+        if _SURROGATE.search(text):
             json.dumps(value, ensure_ascii=False).encode()
     except RecursionError:
         raise ValueError("nested too deeply") from None
     return value
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is not JSON")
 
 
 class _Short(reprlib.Repr):

@@ -12,6 +12,10 @@ _DENOMINATION = re.compile(_DENOM)
 _COIN = re.compile(rf"([0-9]{{1,78}})({_DENOM})")
 _PRICE = re.compile(rf"([0-9]{{1,78}}(?:\.[0-9]{{1,18}})?)({_DENOM})")
 """The SDK's decimal numbers have at most 18 decimals."""
+_LONGEST_PRICE: Final = 77
+"""Digits before the point: cosmossdk.io/math, `LegacyDec`, has 256 bits and 18 decimals."""
+_MOST: Final = 2**256
+"""Of the SDK's whole numbers (cosmossdk.io/math, `Int`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +43,7 @@ def parse_coins(text: str) -> tuple[Coin, ...]:
     coins: dict[str, int] = {}
     for part in text.split(",") if text.strip() else ():
         match = _COIN.fullmatch(part.strip())
-        if not match or int(match[1]) == 0:
+        if not match or not 0 < int(match[1]) < _MOST:
             raise errors.SettingsError(
                 f"coins {text!r}: {part.strip()!r} is not a valid coin; use an amount and a denomination,"
                 " e.g. 100stake"
@@ -63,6 +67,8 @@ def parse_price(text: str) -> Price:
         raise errors.SettingsError(
             f"invalid gas price {text!r}; use an amount and a denomination, e.g. 0.001stake"
         )
+    if len(match[1].partition(".")[0].lstrip("0")) > _LONGEST_PRICE:
+        raise errors.SettingsError(f"gas price {text!r} is larger than any chain can hold; use a smaller one")
     return Price(match[2], Decimal(match[1]))
 
 

@@ -18,6 +18,9 @@ from ics.cosmos import coins, identifiers, times
 
 Json: TypeAlias = dict[str, Any]
 _HEX32 = re.compile(r"[0-9A-Fa-f]{64}")
+_BASE64_32 = re.compile(r"[A-Za-z0-9+/]{43}=")
+_HASH_KIND = re.compile(r"^(0x|sha-?256[:=-])", re.IGNORECASE)
+_CAMEL = re.compile(r"_([a-z0-9])")
 _BASE_ACCOUNT = "/cosmos.auth.v1beta1.BaseAccount"
 _SET_BY_LAUNCH_TEAM = frozenset({"params.reward_denoms", "params.provider_reward_denoms"})
 """CCV parameters unknown to the provider; the launch team sets them."""
@@ -32,14 +35,23 @@ def stated_hash(raw: bytes) -> str | None:
     """Return the sha256 (lower-case hex) in a chain's `genesis_hash` or `binary_hash` field, if it holds one.
 
     Args:
-        raw: the field's bytes: the 32 of a hash, its 64 hex characters as ASCII, or the 48 bytes that result
-            when a tool decodes those hex characters as base64. Anything else gives None.
+        raw: the field's bytes: the 32 of a hash, its 64 hex characters or its base64 as ASCII (perhaps after
+            `0x`, `sha256:` or `sha256-`, or before a file name, as `sha256sum` prints it), or the 48 bytes that
+            result when a tool decodes those hex characters as base64. Anything else gives None.
     """
     if len(raw) == 32:
         return raw.hex()
     text = base64.b64encode(raw) if len(raw) == 48 else raw
-    written = text.decode("ascii", "replace")
-    return written.lower() if _HEX32.fullmatch(written) else None
+    # `sha256sum` writes the file's name after the hash; others write the kind of the hash before it.
+    written = _HASH_KIND.sub("", text.decode("ascii", "replace").strip()).split(maxsplit=1)
+    if not written:
+        return None
+    if _HEX32.fullmatch(written[0]):
+        return written[0].lower()
+    if not _BASE64_32.fullmatch(written[0]):
+        return None
+    decoded = base64.b64decode(written[0], validate=True)
+    return decoded.hex() if base64.b64encode(decoded).decode() == written[0] else None
 
 
 def genesis_time(document: Mapping[str, Any]) -> datetime | None:
@@ -128,6 +140,8 @@ def launch_time(ccv: Mapping[str, Any]) -> str:
 def initial_validators(ccv: Mapping[str, Any]) -> tuple[tuple[bytes, int], ...]:
     """Return the first validator set: (ed25519 key of 32 bytes, power), in the chain's order.
 
+    A member with another kind of key, which a chain may accept from anybody, is left out.
+
     Raises:
         SettingsError: the set is missing, empty or malformed.
     """
@@ -139,6 +153,8 @@ def initial_validators(ccv: Mapping[str, Any]) -> tuple[tuple[bytes, int], ...]:
         )
     validators: list[tuple[bytes, int]] = []
     for index, entry in enumerate(entries):
+        if isinstance(_at(entry, "pub_key.secp256k1"), str):  # tendermint.crypto.PublicKey has these two
+            continue
         text = _at(entry, "pub_key.ed25519")
         try:
             key = base64.b64decode(text, validate=True) if isinstance(text, str) else b""
@@ -393,6 +409,10 @@ def _difference(path: str, ours: Any, theirs: Any) -> str | None:
     if path in _SET_BY_LAUNCH_TEAM or (path in _ABSENT_IN_OLDER and ours is None):
         return None
     if isinstance(ours, Mapping) and isinstance(theirs, Mapping):
+        again = next((camel for key in ours if (camel := _camel(str(key))) != key and camel in ours), None)
+        if again is not None:
+            # gogoproto's jsonpb takes both spellings, and of two the one without underscores.
+            return f"{path}.{again}".lstrip(".") + " is the same field as one with underscores; remove one"
         keys = sorted({*ours, *theirs})
         pairs = [(f"{path}.{key}".lstrip("."), ours.get(key), theirs.get(key)) for key in keys]
     elif isinstance(ours, list) and isinstance(theirs, list) and len(ours) == len(theirs):
@@ -402,6 +422,10 @@ def _difference(path: str, ours: Any, theirs: Any) -> str | None:
         is_same = ours == theirs or (is_absent and (ours or theirs) in _ZERO_VALUES)
         return None if is_same else f"{path} is {_brief(ours)}, the provider says {_brief(theirs)}"
     return next((text for text in (_difference(*pair) for pair in pairs) if text), None)
+
+
+def _camel(name: str) -> str:
+    return _CAMEL.sub(lambda match: match[1].upper(), name)
 
 
 def _brief(value: Any) -> str:

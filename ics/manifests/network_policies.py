@@ -8,9 +8,10 @@ server: of private addresses, only the ports of peers and of configured endpoint
 metadata service, which would give it the rights of the machine.
 """
 
+import ipaddress
 import re
 from collections.abc import Iterable, Mapping, Sequence, Set
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 from urllib import parse
 
 from ics import names
@@ -39,6 +40,7 @@ METADATA: Final = (
 )
 """Addresses at which clouds give credentials to whoever runs on their machines."""
 
+_Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 _EVERYWHERE: Final = ("0.0.0.0/0", "::/0")
 _PORT = re.compile(r":([0-9]{1,5})(?=[,/\s]|$)")
 _SERVICE = re.compile(r"[^.]+\.([a-z0-9-]+)\.svc(\..*)?")
@@ -220,7 +222,7 @@ def _further(settings: config_settings.Settings, urls: Iterable[str]) -> list[di
     namespaces = sorted({service[1] for service in services if service is not None})
     rules = [_to([_namespace(name)]) for name in namespaces]
     if settings.cluster.allow_egress:
-        rules.append(_to(_blocks(settings.cluster.allow_egress)))
+        rules.append(_to([_without_metadata(cidr) for cidr in settings.cluster.allow_egress]))
     return rules
 
 
@@ -250,6 +252,22 @@ def _namespace(name: str) -> dict[str, Any]:
 
 def _blocks(ranges: Iterable[str]) -> list[dict[str, Any]]:
     return [{"ipBlock": {"cidr": cidr}} for cidr in ranges]
+
+
+def _without_metadata(cidr: str) -> dict[str, Any]:
+    """Return a peer for a range without the addresses of metadata services in it.
+
+    One that lies within these addresses was meant, and stays open.
+    """
+    block = ipaddress.ip_network(cidr)
+    inner = [ipaddress.ip_network(one) for one in METADATA]
+    closed = [str(one) for one in inner if one.version == block.version and _is_within(one, block)]
+    return {"ipBlock": {"cidr": cidr} | ({"except": closed} if closed else {})}
+
+
+def _is_within(inner: _Network, outer: _Network) -> bool:
+    """Return whether a range is a smaller part of another one."""
+    return inner.prefixlen > outer.prefixlen and inner.network_address in outer
 
 
 def _anywhere(excluded: Sequence[str] = ()) -> list[dict[str, Any]]:

@@ -16,6 +16,9 @@ GRACE_SECONDS = 90
 FILE_MODE = 0o440
 """Mode of mounted keys: readable by the pod's group only."""
 
+_MOST_FAILURES = 2**31 - 1
+"""Of a probe, for the API server; a genesis may state any time up to the year 9999."""
+
 TEMPORARY = "/tmp"  # noqa: S108 - a path in the container
 """Writable folder that is deleted with the pod."""
 
@@ -126,7 +129,9 @@ def _container(desired: desired.Desired, chain: chain.ChainPlan, genesis: bytes)
         "securityContext": dict(objects.CONTAINER_SECURITY),
         # A node may replay for a long time before it answers; a node waiting for its quorum is healthy.
         # One whose genesis time lies ahead answers only then; the same for every pass, so that it restarts nothing.
-        "startupProbe": probe(period=5, failures=720 + math.ceil(start.after_launch / 5)),
+        "startupProbe": probe(
+            period=5, failures=min(720 + math.ceil(start.after_launch / 5), _MOST_FAILURES)
+        ),
         "readinessProbe": probe(period=5, failures=3),
         "livenessProbe": probe(period=10, failures=6),
         "volumeMounts": [

@@ -21,6 +21,9 @@ DATA = "/data"
 KEY_CHECK = f"{CONFIG}/key-check.sh"
 """Path of the script that decides whether the node gets its key."""
 
+TOOLS = ("cat", "cp", "grep", "gzip", "ln", "ls", "mkdir", "mv", "rm", "sed", "sha256sum")
+"""Programs that the scripts of a node need beside a POSIX shell."""
+
 _EXTERNAL_ADDRESS = "@EXTERNAL_ADDRESS@"
 """Stands in config.toml for the address that the peers' ConfigMap holds, which changes without a restart."""
 

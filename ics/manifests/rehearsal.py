@@ -31,6 +31,22 @@ SCRIPT = """\
 # Needs a POSIX shell, cp, gzip, sed, grep, cut, tail and sleep.
 set -u
 umask 077
+refuse() {
+  printf '%s' "$1" > "$RESULT_FILE"
+  printf '%s\\n' "$1"
+  exit 1
+}
+# What the node's own scripts need must be there at the launch.
+for tool in $TOOLS cut tail sleep; do
+  command -v "$tool" > /dev/null || refuse "the image has no $tool, which the scripts of its node need"
+done
+program=$(command -v "$BINARY") || refuse "the image has no $BINARY"
+if [ -n "$BINARY_HASH" ]; then
+  actual=$(sha256sum < "$program")
+  if [ "${actual%% *}" != "$BINARY_HASH" ]; then
+    refuse "$program has sha256 ${actual%% *}, not binary_hash $BINARY_HASH; the node would not be started"
+  fi
+fi
 home="$DATA/home"
 mkdir -p "$home/config" "$home/data"
 cp "$FILES/config.toml" "$FILES/app.toml" "$FILES/node_key.json" "$FILES/priv_validator_key.json" "$home/config/"
@@ -164,6 +180,8 @@ def job(
     """
     environment = {
         "BINARY": definition.binary,
+        "BINARY_HASH": definition.binary_hash or "",
+        "TOOLS": " ".join(node_files.TOOLS),
         "HOME": node.TEMPORARY,
         "DATA": _DATA,
         "FILES": _FILES,

@@ -66,6 +66,14 @@ class Foreign(errors.Permanent):
     """The answer is not the chain's own but that of a proxy, a login page or another program."""
 
 
+class TooLarge(errors.Transient):
+    """The answer is larger than what is read of one; a smaller page of a list may not be."""
+
+
+class Endless(errors.Permanent):
+    """A list has no end, or none that is reached in time."""
+
+
 class RateLimited(errors.Transient):
     """The endpoint refuses more requests for now.
 

@@ -18,6 +18,9 @@ _PROVIDER = ""
 _ROUNDS = 64
 """Rounds of questions in one pass; a chain takes four or five, and one more for each key that is used already."""
 
+_SECONDS = 120.0
+"""Deadline of a question about one chain; the genesis of a launch is asked for five times."""
+
 
 async def read(world: world.World) -> tuple[observed.Observed, desired.Desired]:
     """Read the provider at one height, the cluster's state and the chains' own nodes.
@@ -293,7 +296,8 @@ async def _each(queries: Mapping[str, Awaitable[_Answer]]) -> dict[str, _Answer 
 
     async def answer(query: Awaitable[_Answer]) -> _Answer | errors.IcsError:
         try:
-            return await query
+            async with aio.deadline(_SECONDS, "a question about one chain"):
+                return await query
         except Exception as error:
             return errors.of_chain(error)
 

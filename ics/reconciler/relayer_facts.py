@@ -1,5 +1,6 @@
 """Reading of the facts about relaying from both chains, concurrently for all consumer chains."""
 
+import asyncio
 import datetime
 from collections.abc import Awaitable, Mapping, Sequence
 
@@ -8,6 +9,10 @@ from ics.consumer import questions
 from ics.provider.rest import relayer_queries
 from ics.reconciler import world
 from ics.relayer import facts, handshake, ibc
+
+_SECONDS = 30.0
+"""Deadline of everything that is read about one chain: its own node, and strangers' connections on both chains, decide
+how much that is."""
 
 
 async def read(
@@ -31,7 +36,8 @@ async def read(
 
     async def answer(question: questions.RelayQuestion) -> facts.Facts | errors.IcsError:
         try:
-            return await _read(world, now, params, question)
+            async with aio.deadline(_SECONDS, "the IBC state of both chains"):
+                return await _read(world, now, params, question)
         except Exception as error:
             return errors.of_chain(error)
 
@@ -54,7 +60,9 @@ async def _read(
         )
     provider, consumer = on_provider.result(), on_consumer.result()
     state = handshake.assess(provider.ends, consumer.ends, consumer.transfer_id)
-    parameters = await params
+    parameters = await asyncio.shield(
+        params
+    )  # the deadline of one chain must not end what all chains wait for
     rewards = state.transfer.consumer if question.is_stopped and state.transfer else ""
     return facts.Facts(
         provider=provider.ends,

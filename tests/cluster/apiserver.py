@@ -13,17 +13,20 @@ import shutil
 import signal
 import ssl
 import subprocess
+import tempfile
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from devnet import pki
+from devnet import pki, plan
 from tests import free_ports
 
 READY_WITHIN = 60.0
 """Seconds until the API server must answer."""
+MEMORY = pathlib.Path("/dev/shm")
+"""Where etcd keeps its data, so that no write waits for a disk; beside its log where there is no such folder."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +92,9 @@ def running(
     (folder / "tokens.csv").write_text("".join(f'{u},{u},{u},"{members.get(u, "testers")}"\n' for u in users))
     client, peer, secure = free_ports.take(3)
     with contextlib.ExitStack() as stack:
-        stack.enter_context(_process(folder, "etcd", [str(etcd), *_etcd_flags(folder, client, peer)]))
+        at = MEMORY if MEMORY.is_dir() else folder
+        data = stack.enter_context(tempfile.TemporaryDirectory(prefix="ics-etcd-", dir=at))
+        stack.enter_context(_process(folder, "etcd", [str(etcd), *_etcd_flags(data, client, peer)]))
         stack.enter_context(
             _process(
                 folder, "apiserver", [str(kubernetes), "kube-apiserver", *_api_flags(folder, client, secure)]
@@ -118,9 +123,9 @@ def collecting(server: Server, kubernetes: pathlib.Path) -> Iterator[None]:
         yield
 
 
-def _etcd_flags(folder: pathlib.Path, client: int, peer: int) -> list[str]:
+def _etcd_flags(data: str, client: int, peer: int) -> list[str]:
     return [
-        f"--data-dir={folder / 'etcd'}",
+        f"--data-dir={data}",
         f"--listen-client-urls=http://127.0.0.1:{client}",
         f"--advertise-client-urls=http://127.0.0.1:{client}",
         f"--listen-peer-urls=http://127.0.0.1:{peer}",
@@ -155,7 +160,9 @@ def _api_flags(folder: pathlib.Path, etcd: int, port: int) -> list[str]:
 @contextlib.contextmanager
 def _process(folder: pathlib.Path, name: str, argv: list[str]) -> Iterator[None]:
     with (folder / f"{name}.log").open("wb") as log:
-        process = subprocess.Popen(argv, cwd=folder, stdout=log, stderr=subprocess.STDOUT)
+        process = subprocess.Popen(
+            argv, cwd=folder, env={**os.environ, **plan.GO_SETTINGS}, stdout=log, stderr=subprocess.STDOUT
+        )
         try:
             yield
         finally:

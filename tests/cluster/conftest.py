@@ -1,10 +1,11 @@
 """One API server for all tests of this folder; each test has its own validator name and namespaces."""
 
+import gc
 import itertools
 import pathlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 import pytest
@@ -16,6 +17,29 @@ from tests.cluster import apiserver, recording
 
 USERS = ["admin", "nobody", "reader", "editor"]
 _numbers = itertools.count(1)
+Test = TypeVar("Test", bound=Callable[..., object])
+
+
+def gives_up_requests(test: Test) -> Test:
+    """Marks a test in whose course requests are given up.
+
+    What is given up during its TLS handshake leaves its connection to the garbage collector (httpcore 1.0), which
+    must not find it in another test.
+    """
+    marks = (
+        pytest.mark.usefixtures("collected"),
+        pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning"),
+    )
+    for mark in marks:
+        test = mark(test)
+    return test
+
+
+@pytest.fixture
+def collected() -> Iterator[None]:
+    """Collects what the test leaves before the next one begins."""
+    yield
+    gc.collect()
 
 
 @pytest.fixture(scope="session")

@@ -459,6 +459,7 @@ async def test_lease_is_looked_at_only_to_write(scene: conftest.Scene) -> None:
     assert max(looks) < len(recorder.writes)
 
 
+@conftest.gives_up_requests
 @pytest.mark.parametrize("is_first", [True, False])
 async def test_who_loses_the_lease_in_the_middle_writes_nothing_more(
     scene: conftest.Scene, is_first: bool

@@ -7,7 +7,6 @@ and a right that nothing uses any more is found.
 import asyncio
 import contextlib
 import dataclasses
-import gc
 import json
 import pathlib
 from collections.abc import AsyncIterator, Mapping
@@ -364,8 +363,7 @@ async def its_end(corner: Corner) -> None:
     assert done.errors == ()
 
 
-# A request that is given up during its TLS handshake leaves its connection to the garbage collector (httpcore 1.0).
-@pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
+@conftest.gives_up_requests
 async def test_its_rights_are_those_that_its_passes_use(
     scene: conftest.Scene, tmp_path: pathlib.Path
 ) -> None:
@@ -376,7 +374,6 @@ async def test_its_rights_are_those_that_its_passes_use(
         await what_others_changed(corner)
         await its_end(corner)
         assert corner.kube.used == granted()
-    gc.collect()
 
 
 async def test_it_can_grant_itself_nothing(scene: conftest.Scene, tmp_path: pathlib.Path) -> None:

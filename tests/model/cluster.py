@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ics import errors, model, names
+from ics.consumer import key_check
 from ics.cosmos import addresses
 from ics.keys import derivation
 from tests.model import files, kube, shell, signer
@@ -87,7 +88,7 @@ class Pod:
     uid: str
     links: files.Tree = field(default_factory=dict)
     mounts: files.Mounts | None = None
-    """Files of the node's container once the pod is set up."""
+    """Files of the node's container once it was started."""
     key_check: str = ""
     process: Process | None = None
 
@@ -192,21 +193,16 @@ class Cluster:
         disk = self.disk(pod.namespace)
         if disk is None:
             return
-        if pod.mounts is None and not self._check(pod, disk):
+        if pod.key_check == "" and not self._check(pod, disk):
             return
-        assert pod.mounts is not None
-        (container,) = pod.template["spec"]["containers"]
-        script = str(self._config(pod)["start.sh"])
-        if names.SIGNING_PATH in script:
-            given = _variables(container, pod.namespace, pod.name) | {"BINARY": "true"}
-            if SHELL.run(script, given, pod.mounts).code:
-                return
+        if not self._prepare(pod, disk):
+            return
         if disk.user is not None and not disk.is_shared:
             return  # the database is locked; the container starts again later
         self._run(pod, disk)
 
     def _check(self, pod: Pod, disk: Disk) -> bool:
-        """Mount the volumes and run the check; return whether the node may be started."""
+        """Run the check; return whether the node may be started."""
         mounts = self._mounts(pod, disk)
         if mounts is None:
             return False
@@ -219,9 +215,28 @@ class Cluster:
         if ran.code:
             return False
         pod.key_check = ran.result
-        (node,) = pod.template["spec"]["containers"]
-        pod.mounts = _inside(node, mounts)
         return True
+
+    def _prepare(self, pod: Pod, disk: Disk) -> bool:
+        """Run the start script of the node's container; return whether it comes to the program.
+
+        What is mounted is what the objects say by then. The container is started again if it fails at first.
+        """
+        mounts = self._mounts(pod, disk)
+        if mounts is None:
+            return False
+        (container,) = pod.template["spec"]["containers"]
+        pod.mounts = _inside(container, mounts)
+        script = pod.mounts.read(container["command"][1])
+        assert script is not None
+        given = _variables(container, pod.namespace, pod.name) | {"BINARY": "true"}
+        for _ in range(2):
+            ran = SHELL.run(script, given, pod.mounts)
+            if not ran.code:
+                return True
+            if key_check.parse(ran.result)[0] is not None:
+                pod.key_check = ran.result
+        return False
 
     def _mounts(self, pod: Pod, disk: Disk) -> dict[str, files.Tree] | None:
         """Return the trees of a pod's volumes by name, None while an object that it mounts is missing."""
@@ -252,14 +267,10 @@ class Cluster:
             return {} if source.get("optional") else None
         return dict(item.get("data") or {})
 
-    def _config(self, pod: Pod) -> files.Tree:
-        assert pod.mounts is not None
-        return pod.mounts.trees["/etc/ics/config"]
-
     def _run(self, pod: Pod, disk: Disk) -> None:
         """Start the program as CometBFT loads its key, see `LoadOrGenFilePV`."""
         assert pod.mounts is not None
-        config = tomllib.loads(str(self._config(pod)["config.toml"]))
+        config = tomllib.loads(pod.mounts.read("/data/home/config/config.toml") or "")
         key_path, state_path = config["priv_validator_key_file"], config["priv_validator_state_file"]
         text = pod.mounts.read(key_path)
         number = kube.Numbers.new()

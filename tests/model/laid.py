@@ -6,7 +6,7 @@ get a time of modification long ago, which every change replaces.
 
 import os
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from tests.model import files
 
@@ -16,10 +16,16 @@ _LONG_AGO = (1, 1)
 class Root:
     """A folder that stands for the root of a container."""
 
-    def __init__(self, folder: pathlib.Path) -> None:
-        """Begin with an empty folder."""
+    def __init__(self, folder: pathlib.Path, rooted: Callable[[str], str]) -> None:
+        """Begin with an empty folder.
+
+        Args:
+            folder: its path.
+            rooted: returns a script as it must be to find its files below this folder.
+        """
         folder.mkdir()
         self.path = str(folder)
+        self._rooted = rooted
         self._files: dict[str, files.Entry] = {}
         self._folders: set[str] = set()
         self._numbers: dict[str, int] = {}
@@ -55,7 +61,7 @@ class Root:
             os.symlink(f"{self.path}{entry.target}", where)
             return
         with open(where, "w", encoding="utf-8") as file:
-            file.write(entry)
+            file.write(self._rooted(entry) if path.endswith(".sh") else entry)
             self._numbers[path] = os.fstat(file.fileno()).st_ino
         os.utime(where, ns=_LONG_AGO)
 

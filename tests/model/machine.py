@@ -29,7 +29,7 @@ class Signing(sequences.Sequences):
     @initialize(
         is_shared=st.sampled_from((False, False, True)),
         waits=st.sampled_from((False, False, True)),
-        start=st.sampled_from(("signs", "signs", "signs", "joined", "nothing")),
+        start=st.sampled_from(("signs", "signs", "signs", "signs", "joined", "joined", "nothing")),
         is_quiet=st.sampled_from((False, False, True)),
     )
     def begin(self, is_shared: bool, waits: bool, start: str, is_quiet: bool) -> None:
@@ -78,10 +78,8 @@ class Signing(sequences.Sequences):
             self.found.block()
 
     @precondition(lambda self: self.found.provider.phase is model.Phase.INITIALIZED)
-    @rule(connection=st.sampled_from(("", "", "", "connection-0")))
-    def launch(self, connection: str) -> None:
-        """Launch the chain, perhaps as one that its owner has made a changeover at the last moment."""
-        self.found.provider.connection_id = connection or self.found.provider.connection_id
+    @rule()
+    def launch(self) -> None:
         self.found.provider.launch()
 
     @precondition(lambda self: self.is_launched)
@@ -170,9 +168,9 @@ class Signing(sequences.Sequences):
     def backup(self, which: int) -> None:
         self.found.backup(self.found.installations.index(self.one(which)))
 
-    @rule(which=WHICH)
-    def wipe(self, which: int) -> None:
-        self.found.wipe(self.one(which))
+    @rule(which=WHICH, is_stopped=st.booleans())
+    def wipe(self, which: int, is_stopped: bool) -> None:
+        self.found.wipe(self.one(which), is_stopped=is_stopped)
 
     @rule(which=WHICH)
     def lose_volume(self, which: int) -> None:

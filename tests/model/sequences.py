@@ -5,6 +5,7 @@ import datetime
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
+from ics import model
 from tests.model import installation, provider, universe
 
 WHICH = st.integers(0, 4)
@@ -47,6 +48,16 @@ class Sequences(RuleBasedStateMachine):
         one.cluster.holder.clear()  # the Lease of a pass that hangs expires
         self.found.run_pass(one)
 
+    def come_to_sign(self, one: installation.Installation) -> None:
+        """Run passes until the assigned key signs, or for so long that it should."""
+        chain = self.found.provider.chain
+        for _ in range(9):
+            self.found.block()
+            self.found.run_pass(one)
+            self.pass_blocks(1)
+            if chain is not None and chain.commits and self.found.assigned() in chain.commits[-1]:
+                return
+
     # -- a second process, or a second disk -----------------------------------------------------------
 
     @rule(which=WHICH, blocks=st.integers(0, 2))
@@ -84,10 +95,7 @@ class Sequences(RuleBasedStateMachine):
             self.pass_blocks(1)
             self.found.provider.time += datetime.timedelta(minutes=2)
             self.hold(one, "")
-            for _ in range(4):
-                self.found.block()
-                self.found.run_pass(one)
-                self.pass_blocks(1)
+            self.come_to_sign(one)
 
     @precondition(lambda self: self.is_launched)
     @rule()
@@ -183,3 +191,13 @@ class Sequences(RuleBasedStateMachine):
         one.lie = lie
         for _ in range(3):
             self.found.run_pass(one)
+
+    # -- the owner ------------------------------------------------------------------------------------
+
+    @precondition(lambda self: self.found.provider.phase is model.Phase.INITIALIZED)
+    @rule()
+    def change_over(self) -> None:
+        """Make the chain a changeover after the opt-in, right before its launch."""
+        if self.found.provider.is_opted_in:
+            self.found.provider.connection_id = "connection-0"
+            self.found.provider.launch()

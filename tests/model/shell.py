@@ -27,7 +27,8 @@ _REMEMBERED = 10_000
 """Outcomes after which all are forgotten."""
 RESULT = "/dev/termination-log"
 _PATH = "/usr/bin:/bin"
-_SHELL = ("busybox", "sh") if shutil.which("busybox") else ("/bin/sh",)
+_BUSYBOX = shutil.which("busybox")
+_SHELL = f"{_BUSYBOX} sh" if _BUSYBOX else "/bin/sh"
 """The shell of most images, which has the tools in it; else that of this machine."""
 
 
@@ -48,7 +49,8 @@ class Shell:
     def __init__(self) -> None:
         self._known: dict[object, Ran] = {}
         self._folder = tempfile.TemporaryDirectory(prefix="ics-model-")
-        self._root = laid.Root(pathlib.Path(self._folder.name, "root"))
+        path = f"{self._folder.name}/root"
+        self._root = laid.Root(pathlib.Path(path), lambda script: _rooted(script, path))
         self.ran = 0
         """Scripts that were really run."""
         self.asked = 0
@@ -104,7 +106,7 @@ class Shell:
             wanted.update({f"{path[1:]}/{name}": entry for name, entry in entries})
         root.lay(wanted)
         done = subprocess.run(
-            [*_SHELL, "-c", _rooted(script, root.path)],
+            [*_SHELL.split(), "-c", _rooted(script, root.path)],
             env={name: _rooted(value, root.path) for name, value in environment.items()} | {"PATH": _PATH},
             capture_output=True,
             text=True,
@@ -136,7 +138,7 @@ def _complete(tree: files.Tree) -> files.Tree:
 
 def _rooted(text: str, root: str) -> str:
     """Return a text whose absolute paths of a container are below a folder of this machine."""
-    return _ROOTED.sub(f"{root}/", text)
+    return _ROOTED.sub(f"{root}/", text).replace("\n/bin/sh ", f"\n{_SHELL} ")
 
 
 def _name(item: tuple[str, files.Entry]) -> str:

@@ -112,9 +112,10 @@ class Universe:
 
     # -- harm to volumes and namespaces ---------------------------------------------------------------
 
-    def wipe(self, one: installation.Installation) -> None:
-        """Empty the disk under its claim, and lose the pod with it."""
-        self.stop_pod(one)
+    def wipe(self, one: installation.Installation, *, is_stopped: bool) -> None:
+        """Empty the disk under its claim, and lose the pod with it, or let it run on."""
+        if is_stopped:
+            self.stop_pod(one)
         disk = one.cluster.disk(one.namespace)
         if disk is not None:
             disk.tree.clear()

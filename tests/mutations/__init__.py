@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 ROOT = pathlib.Path(__file__).parents[2]
 PATCHES = pathlib.Path(__file__).parent / "patches"
-MODEL = "tests/model/test_signing.py"
-"""The stateful test, with up to 10,000 steps of its own for each mutation."""
+MODEL = "tests/model"
+"""Each harm alone, and then the stateful test with up to 10,000 steps of its own for each mutation."""
 PROVIDER_NODE = "tests/unit/manifests/test_provider_jobs.py"
 """The provider node has one place, which the model does not have."""
 MISSING_KEY = "tests/unit/consumer/test_missing_key.py"

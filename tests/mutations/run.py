@@ -14,7 +14,7 @@ from tests.mutations import ROOT, Mutation, apply
 
 STEPS = 10_000
 """Most steps of the model for each mutation."""
-_FAILED = re.compile(r"^FAILED (\S+)(?: - (.*))?$", re.MULTILINE)
+_FAILED = re.compile(r"^FAILED (.+?)(?: - (.*))?$", re.MULTILINE)
 _REASON = re.compile(r"^E\s+(?:tests\.)?\S*?(\w+): (.*)$", re.MULTILINE)
 
 

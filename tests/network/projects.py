@@ -22,10 +22,10 @@ def project(folder: pathlib.Path) -> pathlib.Path:
 
 
 def define(root: pathlib.Path, name: str, match: Mapping[str, Any], **changes: Any) -> None:
-    """Adds a definition like the example's under another name."""
-    folder = root / "stacks" / "chains"
-    document = yaml.safe_load((folder / "ics-example.yaml").read_text())
+    """Adds a definition like the example's, as the checkout has it, under another name."""
+    chains = pathlib.Path("stacks", "chains")
+    document = yaml.safe_load((places.CHECKOUT / chains / "ics-example.yaml").read_text())
     if "owner" not in match:
         match = {"owner": "any", "accept_any_owner": True, **match}
     document |= {"name": name, "match": dict(match), **changes}
-    (folder / f"{name}.yaml").write_text(yaml.safe_dump(document))
+    (root / chains / f"{name}.yaml").write_text(yaml.safe_dump(document))

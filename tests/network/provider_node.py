@@ -50,7 +50,7 @@ def binary() -> pathlib.Path | None:
 
 
 async def least_price() -> gas_prices.GasPrice:
-    """The node takes any price, so the least one of the settings is paid."""
+    """What is asked when no price is known: the least one of the settings is paid."""
     return gas_prices.GasPrice()
 
 

@@ -44,13 +44,16 @@ TARGETS = (
     Target(kinds.SECRET, names.consensus_key_name("{place}")),
     Target(kinds.SECRET, "hermes-keys"),
     Target(kinds.SECRET, "hermes-evidence"),
-    Target(kinds.CONFIG_MAP, "hermes"),
-    Target(kinds.CONFIG_MAP, "hermes-base"),
+    Target(kinds.SECRET, "hermes"),
+    Target(kinds.SECRET, "hermes-base"),
     Target(kinds.CONFIG_MAP, "relayer"),
     Target(kinds.DEPLOYMENT, "hermes"),
     Target(kinds.DEPLOYMENT, "hermes-evidence"),
     Target(kinds.SERVICE, "node"),
+    Target(kinds.NETWORK_POLICY, "isolation"),
     Target(kinds.NETWORK_POLICY, "node"),
+    Target(kinds.NETWORK_POLICY, "relayer"),
+    Target(kinds.NETWORK_POLICY, "isolation", is_shared=True),
     Target(kinds.SERVICE, "p2p-loadbalancer", is_shared=True),
     Target(kinds.ENDPOINT_SLICE, "p2p-loadbalancer-{consumer}-ipv4", is_shared=True),
     Target(kinds.CONFIG_MAP, "ics-bob", is_shared=True),
@@ -233,7 +236,7 @@ def content(item: kube.Object) -> kube.Object:
     found = {
         key: value for key, value in item.items() if key in ("data", "spec", "type", "endpoints", "ports")
     }
-    if item["metadata"]["name"] in ("ics-bob", "relayer"):
+    if item.get("kind") == "ConfigMap" and item["metadata"]["name"] in ("ics-bob", "relayer"):
         return {}  # these are records, of times and uids
     if item.get("kind") == "Service":
         given = ("clusterIP", "clusterIPs", "healthCheckNodePort")

@@ -4,6 +4,7 @@ import asyncio
 import dataclasses
 import datetime
 import json
+import math
 import pathlib
 import signal
 import urllib.parse
@@ -15,7 +16,7 @@ import pytest
 from ics import errors, model
 from ics.config import settings as config_settings
 from ics.config.endpoint import Endpoint
-from ics.cosmos import addresses, answers, times
+from ics.cosmos import addresses, answers, gas_prices, times
 from ics.keys import derivation
 from ics.provider.rest import queries, queued_terms
 from ics.provider.tx import grpc, ledgers, signers, transactions
@@ -278,9 +279,23 @@ async def test_a_lost_transaction(node: provider_node.Node) -> None:
         await sender(node, connect=LosesTransactions).send(model.OptIn(soon(node), "soon-1", None))
 
 
-async def test_fee_below_the_nodes_minimum(node: provider_node.Node) -> None:
-    with pytest.raises(errors.Permanent, match=r"insufficient fee; raise ics:provider\.gas_price"):
-        await sender(node, gas_price="0.0001stake").send(model.OptIn(soon(node), "soon-1", None))
+async def test_a_fee_below_the_nodes_minimum_is_raised_to_what_its_refusal_names(
+    node: provider_node.Node,
+) -> None:
+    sent = await sender(node, gas_price="0.0001stake").send(model.OptIn(soon(node), "soon-1", None))
+
+    found = node.ask(f"/cosmos/tx/v1beta1/txs/{sent.hash}")
+    fee = found["tx"]["auth_info"]["fee"]
+    assert found["tx_response"]["code"] == 0
+    assert int(fee["amount"][0]["amount"]) == math.ceil(int(fee["gas_limit"]) / 1000)
+
+
+async def test_a_fee_above_the_ceiling_is_not_paid(node: provider_node.Node) -> None:
+    low = sender(node, gas_price="0.0001stake", max_gas_price="0.0009stake")
+    with pytest.raises(
+        gas_prices.TooExpensive, match=r"more than the ceiling of 0\.0009stake for a unit of gas"
+    ):
+        await low.send(model.OptIn(soon(node), "soon-1", None))
 
 
 async def test_account_without_funds(node: provider_node.Node) -> None:

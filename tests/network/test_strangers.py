@@ -27,7 +27,8 @@ def created(folder: pathlib.Path, chain_id: str, is_registered: bool = False) ->
         "chain_id": chain_id,
         "metadata": {"name": TEXT, "description": TEXT, "metadata": TEXT},
         "initialization_parameters": {
-            "initial_height": {"revision_number": 1, "revision_height": 1},
+            # An id with a line feed has no revision for the chain (ibc-go's ParseChainID), so it is 0.
+            "initial_height": {"revision_number": int("\n" not in chain_id), "revision_height": 1},
             "genesis_hash": "",
             "binary_hash": "",
             "spawn_time": "0001-01-01T00:00:00Z" if is_registered else spawn.isoformat(),

@@ -186,6 +186,9 @@ def _become(order: Mapping[str, Any], descriptors: Sequence[int]) -> NoReturn:
     for target, descriptor in enumerate(descriptors, 1):
         os.dup2(descriptor, target)
         os.close(descriptor)
+    # The server's own streams remember that they wrote to another file.
+    sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
+    sys.stderr = open(2, "w", encoding="utf-8", errors="backslashreplace", buffering=1, closefd=False)  # noqa: SIM115
     os.chdir(order["folder"])
     os.environ.clear()
     os.environ.update(order["environment"])

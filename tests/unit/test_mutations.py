@@ -14,4 +14,4 @@ def test_mutation_fits_the_code(mutation: mutations.Mutation) -> None:
 def test_each_patch_is_one_mutation_and_its_test_exists() -> None:
     patches = sorted(path.stem for path in mutations.PATCHES.glob("*.patch"))
     assert sorted(mutation.patch for mutation in mutations.MUTATIONS) == patches
-    assert [test for _, _, _, test in mutations.MUTATIONS if not (mutations.ROOT / test).is_file()] == []
+    assert [test for _, _, _, test in mutations.MUTATIONS if not (mutations.ROOT / test).exists()] == []

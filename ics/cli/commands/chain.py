@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import contextlib
+import datetime
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
 
@@ -12,12 +13,15 @@ from ics.cluster import pull_secrets, rehearsals
 from ics.cluster.api import client, kinds
 from ics.config import chain_definition
 from ics.consumer import rehearsal
+from ics.cosmos import times
 from ics.manifests import network_policies, objects
 from ics.manifests import rehearsal as manifests_rehearsal
 from ics.reconciler import wiring
 
 _EVERY = 1.0
 """Seconds between two looks at the Job."""
+_LONGEST = datetime.timedelta(seconds=2 * manifests_rehearsal.DEADLINE_SECONDS)
+"""Age from which the namespace of a rehearsal was left over."""
 _CONSUMER = "rehearsal"
 """In place of a consumer id: no pass finds these objects."""
 
@@ -34,7 +38,7 @@ def register(parser: argparse.ArgumentParser, name: str) -> None:
     text = "Chain id (default: that of the definition or its genesis)."
     rehearse.add_argument("--chain-id", metavar="ID", help=text)
     text = "First height of the chain (default: 1)."
-    rehearse.add_argument("--initial-height", metavar="N", type=int, help=text)
+    rehearse.add_argument("--initial-height", metavar="N", type=int, default=1, help=text)
     rehearse.set_defaults(run=options.on_stack(_rehearse))
 
 
@@ -46,17 +50,17 @@ async def _rehearse(args: argparse.Namespace, stack: wiring.OpenStack) -> int:
         provider_chain_id=settings.provider.chain_id,
         consumer_id="0",
         chain_id=chain_id,
-        initial_height=args.initial_height or 1,
+        initial_height=args.initial_height,
         unbonding_period=rehearsal.UNBONDING,
     )
-    prepared = rehearsal.prepare(loaded, parameters, settings, wiring.now())
-    if prepared is None:
-        raise errors.SettingsError(
-            f"definition {args.definition}: {loaded.problem or 'its genesis cannot be completed'}; fix its genesis"
-        )
+    try:
+        prepared = rehearsal.build(loaded, parameters, settings, wiring.now())
+    except errors.IcsError as error:
+        raise errors.SettingsError(f"definition {args.definition}: {error}") from error
     owner = objects.Owner(settings.validator, settings.provider.chain_id, _CONSUMER, chain_id)
     pods = settings.pods.merged(loaded.definition.pods)
     namespace = f"{settings.cluster.namespace_prefix}rehearsal-{secrets.token_hex(4)}"
+    await _remove_left_over(stack.kube, owner, wiring.now())
     async with _namespace(stack.kube, owner, namespace):
         copies = pull_secrets.PullSecrets(stack.kube, owner, settings.gateway.namespace, _nothing)
         await copies.ensure_in(owner, namespace, pods.image_pull_secrets)
@@ -99,11 +103,21 @@ def _chain_id(loaded: chain_definition.LoadedDefinition) -> str:
     return own
 
 
+async def _remove_left_over(kube: client.KubeClient, owner: objects.Owner, now: datetime.datetime) -> None:
+    """Delete the namespaces of earlier rehearsals whose process was killed; their Jobs have ended by themselves."""
+    selector = owner.selector(names.REHEARSAL)
+    for namespace in await kube.select(kinds.NAMESPACE, selector, only_metadata=True):
+        metadata = namespace["metadata"]
+        age = now - times.parse_time(str(metadata["creationTimestamp"]))
+        if age > _LONGEST and "deletionTimestamp" not in metadata:
+            await kube.delete(kinds.NAMESPACE, None, metadata["name"], metadata["uid"])
+
+
 @contextlib.asynccontextmanager
 async def _namespace(kube: client.KubeClient, owner: objects.Owner, namespace: str) -> AsyncIterator[None]:
     """Create a namespace, and delete it with everything in it, whatever happens."""
     metadata = owner.metadata(namespace, names.REHEARSAL)
-    metadata["labels"]["pod-security.kubernetes.io/enforce"] = "restricted"
+    metadata["labels"] |= objects.POD_SECURITY_LABELS
     manifest = {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}
     created = await kube.apply(manifest, names.LOOP_MANAGER)
     try:

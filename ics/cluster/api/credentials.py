@@ -146,8 +146,7 @@ class _CertificateFilesAuth(httpx.Auth):
 
 def auth(access: kubeconfig.Access, context: ssl.SSLContext | None) -> httpx.Auth | None:
     """Return the authentication of requests, or None without authentication or with an unchanging certificate."""
-    if access.plugin is not None:
-        return _PluginAuth(access.plugin, access, context)
+    # As in client-go, a plugin is not run for a user who has credentials of another kind.
     if access.token_file is not None:
         return _TokenFileAuth(access, access.token_file)
     if access.token is not None:
@@ -157,7 +156,9 @@ def auth(access: kubeconfig.Access, context: ssl.SSLContext | None) -> httpx.Aut
         return httpx.BasicAuth(access.username, password.reveal())
     if access.certificate is None and access.certificate_file is not None and context is not None:
         return _CertificateFilesAuth(access, context)
-    return None
+    if access.certificate is not None or access.plugin is None:
+        return None
+    return _PluginAuth(access.plugin, access, context)
 
 
 def _sign(request: httpx.Request, token: model.Secret | None) -> None:

@@ -257,7 +257,9 @@ def _server(cluster: _Section) -> str:
     url = text if "://" in text else f"{scheme}://{text}"
     if not _is_url(url, ("https", "http")):
         raise cluster.problem(f"invalid server {text!r}; use https://HOST:PORT")
-    return url.rstrip("/")
+    # Whether it is TLS is asked by its scheme, which may be written in capitals.
+    scheme, _, rest = url.partition("://")
+    return f"{scheme.lower()}://{rest}".rstrip("/")
 
 
 def _proxy(cluster: _Section) -> str:

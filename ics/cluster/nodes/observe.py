@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from ics import errors, model, names
+from ics import aio, errors, model, names
 from ics.cluster.api import client, kinds, requests
 from ics.cluster.nodes import consensus, decode
 from ics.consumer import consensus_view, reset
@@ -18,6 +18,8 @@ from ics.manifests import objects
 
 TIMEOUT = 3.0
 """Timeout of one query to a node's RPC in seconds."""
+_SECONDS = 10.0
+"""Deadline of all queries to one node, whose own software decides how many pages its lists have."""
 HASTY = 0.5
 """Timeout in seconds for a node that recently did not answer."""
 _LONGEST = 60.0
@@ -106,7 +108,8 @@ async def _node(
     if pod is None or pod.ip is None or pod.waiting:
         return model.Observation(pod)
     try:
-        return model.Observation(pod, await _status(kube, namespace, now, timeout))
+        async with aio.deadline(_SECONDS, f"pod {namespace}/{pod.name}"):
+            return model.Observation(pod, await _status(kube, namespace, now, timeout))
     # A node runs the software of its chain's owner: whatever its answer leads to is this node's trouble only.
     except Exception as error:
         return model.Observation(pod, error=decode.error_text(error))

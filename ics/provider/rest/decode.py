@@ -45,21 +45,39 @@ def rpc_head(status: answers.Field) -> heads.Head:
     )
 
 
-def validators(answer: answers.Field) -> list[model.Validator]:
-    """Decode one page of the staking module's validators."""
-    return [validator(item) for item in answer["validators"]]
+def validators(answer: answers.Field, own: str = "") -> list[model.Validator]:
+    """Decode one page of the staking module's validators.
+
+    Where a provider allows other kinds of consensus keys than ed25519, anybody can create a validator with one. Its
+    key and consensus address are empty then, and it affects nobody else.
+
+    Args:
+        answer: the page.
+        own: operator address of this validator, whose key must be ed25519.
+    """
+    return [_validator(item, is_own=item["operator_address"].value == own) for item in answer["validators"]]
 
 
 def validator(item: answers.Field) -> model.Validator:
-    """Decode one validator of the staking module."""
+    """Decode one validator of the staking module, whose key must be ed25519."""
+    return _validator(item, is_own=True)
+
+
+def _validator(item: answers.Field, *, is_own: bool) -> model.Validator:
     operator = item["operator_address"]
     prefix, _ = operator.parse_with(addresses.decode, "an operator address")
-    key = item["consensus_pubkey"].parse_with(addresses.parse_consensus_pubkey, "an ed25519 key")
+    key, consensus_address = b"", ""
+    try:
+        key = item["consensus_pubkey"].parse_with(addresses.parse_consensus_pubkey, "an ed25519 key")
+        consensus_address = addresses.encode(
+            prefix.removesuffix("valoper") + "valcons", addresses.consensus_address(key)
+        )
+    except answers.MalformedAnswer:
+        if is_own:
+            raise
     return model.Validator(
         operator_address=operator.text(),
-        consensus_address=addresses.encode(
-            prefix.removesuffix("valoper") + "valcons", addresses.consensus_address(key)
-        ),
+        consensus_address=consensus_address,
         consensus_key=key,
         moniker=item["description"]["moniker"].text(),
         details=item["description"]["details"].text(),
@@ -132,9 +150,10 @@ def consumer_validators(answer: answers.Field) -> tuple[model.ConsumerValidator,
 
 
 def _consumer_validator(item: answers.Field) -> model.ConsumerValidator:
-    key = item["consumer_key"]["ed25519"]
-    raw = key.base64()
-    if len(raw) != 32:
+    # A member whose key is of another kind affects nobody else; the chain itself decides which kinds it accepts.
+    key = item["consumer_key"].get("ed25519")
+    raw = b"" if key is None else key.base64()
+    if key is not None and len(raw) != 32:
         key.fail("an ed25519 key of 32 bytes")
     return model.ConsumerValidator(
         consensus_address=item["provider_address"].text(),

@@ -186,6 +186,26 @@ class Endpoints:
         self._problems[_REST, url] = heads.contradicted(url, what)
         self._picked = next(iter(claims)), head
 
+    def give_up(self, url: Endpoint, error: errors.IcsError) -> bool:
+        """Use another endpoint than the picked one for the rest of the pass.
+
+        Args:
+            url: the endpoint that is not used any more.
+            error: why.
+
+        Returns:
+            Whether there is another one.
+        """
+        current, head = self._endpoint()
+        if current != url:
+            return True  # a concurrent query has switched already
+        left = (o for o in self._usable if (_REST, o) not in self._problems and o not in self._outvoted)
+        other = next((o for o in left if o != url and self._usable[o].height >= head.height), None)
+        if other is None:
+            return False
+        self._replace(url, other, error)
+        return True
+
     async def _compare(self, usable: Mapping[Endpoint, heads.Head]) -> None:
         """Compare endpoints by the hash of a block that all of them have."""
         now = self._now()
@@ -300,7 +320,7 @@ class Endpoints:
             if head.height < self.head.height:
                 raise heads.behind(str(other), head, self.head.height)
             return decode(await self.at(other, request))
-        except (gateway.Failed, heads.Behind):
+        except (gateway.Failed, gateway.TooLarge, heads.Behind):
             raise  # this query fails, but others may succeed
         except errors.Transient as error:
             self._problems[_REST, other] = error
@@ -349,7 +369,8 @@ class Endpoints:
             text = gateway.one_line(url.hide(str(error))) or type(error).__name__
             raise errors.Transient(f"{url}: unreachable: {text}") from None
         except web.Unacceptable as error:
-            raise errors.Transient(f"{url}: {request}: {error}") from None
+            kind = gateway.TooLarge if isinstance(error, web.TooLarge) else errors.Transient
+            raise kind(f"{url}: {request}: {error}") from None
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             text = gateway.one_line(url.hide(str(error))) or type(error).__name__
             raise errors.Permanent(f"{url}: {request}: {text}") from None

@@ -27,8 +27,17 @@ _CAN_BE_JOINED = frozenset({model.Phase.REGISTERED, model.Phase.INITIALIZED, mod
 GENESIS_TRIES = 5
 """Number of times a pass requests the genesis of a chain that was just launched."""
 _GENESIS_PAUSE = 2.0
+"""Time in which another endpoint must say the same about the chains, or does not count."""
+_PAGE = 100
+"""Chains in one page. Anybody can create chains that take 224 kB each: three lists of 1000 validators, and 10,000 bytes
+of description that JSON escapes with six bytes each (interchain-security v7.0.1, x/ccv/provider/types/msg.go). So many
+of them are still within the limit of an answer."""
+_SMALLEST_PAGE = 5
+"""Items of a page that must be within the limit of an answer; larger pages are asked for again in parts."""
 _MOST_PAGES = 1000
 """Pages of one list; of an endpoint that always names a next one, the rest is not asked for."""
+_LIST_SECONDS = 30.0
+"""Deadline of one list; of an endpoint that needs longer, the rest is not asked for."""
 _Item = TypeVar("_Item")
 
 
@@ -73,7 +82,7 @@ class Queries:
         transport: httpx.AsyncBaseTransport | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         in_flight: int = 8,
-        page_size: int = 200,
+        page_size: int = _PAGE,
         genesis_tries: int = GENESIS_TRIES,
     ) -> None:
         """Initialize without sending requests.
@@ -84,7 +93,7 @@ class Queries:
             transport: HTTP transport; None: the network.
             sleep: waits for a number of seconds.
             in_flight: maximum number of concurrent requests.
-            page_size: number of items in one page of a list.
+            page_size: number of items in one page of a list; fewer if an answer is too large.
             genesis_tries: how often a pass requests a genesis, 2 s apart.
         """
         self._provider = provider
@@ -367,8 +376,31 @@ class Queries:
     async def _pages(
         self, ask: _Ask, path: str, height: int, decode_items: Callable[[answers.Field], list[_Item]]
     ) -> list[_Item]:
+        """Return a whole list; if an endpoint's has no end, that of the next one.
+
+        Raises:
+            Endless: no endpoint's list ends.
+        """
+        while True:
+            asked = self.endpoints.picked
+            try:
+                async with asyncio.timeout(_LIST_SECONDS) as limit:
+                    return await self._whole_list(ask, path, height, decode_items)
+            except TimeoutError:
+                if not limit.expired():
+                    raise
+                endless = gateway.Endless(f"{asked}: {path}: the list has no end within {_LIST_SECONDS:g} s")
+            except gateway.Endless as error:
+                endless = error
+            # What asks one endpoint only does not go on to another.
+            if ask != self.endpoints.read or not self.endpoints.give_up(asked, endless):
+                raise endless
+
+    async def _whole_list(
+        self, ask: _Ask, path: str, height: int, decode_items: Callable[[answers.Field], list[_Item]]
+    ) -> list[_Item]:
         items: list[_Item] = []
-        params = {"pagination.limit": str(self._page_size)}
+        params, size = dict[str, str](), self._page_size
 
         def read(answer: answers.Field) -> tuple[list[_Item], str]:
             page, key = decode_items(answer), answers.next_key(answer)
@@ -377,19 +409,29 @@ class Queries:
             return page, key
 
         for _ in range(_MOST_PAGES):
-            page, key = await ask(gateway.RestRequest(path, params, height), read)
+            params["pagination.limit"] = str(size)
+            try:
+                page, key = await ask(gateway.RestRequest(path, dict(params), height), read)
+            except gateway.TooLarge:
+                if size <= _SMALLEST_PAGE:
+                    raise
+                size = max(size // 4, _SMALLEST_PAGE)
+                continue
             items += page
             if not key:
                 return items
-            params = {**params, "pagination.key": key}
-        raise errors.Permanent(
-            f"{path}: the list does not end after {_MOST_PAGES} pages of {self._page_size}; the endpoint is broken"
+            params["pagination.key"] = key
+        raise gateway.Endless(
+            f"{path}: the list does not end after {_MOST_PAGES} pages of {size}; the endpoint is broken"
         )
 
     # -- parts of a snapshot -----------------------------------------------------------------------
 
-    async def _validators(self, ask: _Ask, height: int) -> list[model.Validator]:
-        return await self._pages(ask, "/cosmos/staking/v1beta1/validators", height, decode.validators)
+    async def _validators(self, ask: _Ask, height: int, own: str = "") -> list[model.Validator]:
+        def read(answer: answers.Field) -> list[model.Validator]:
+            return decode.validators(answer, own)
+
+        return await self._pages(ask, "/cosmos/staking/v1beta1/validators", height, read)
 
     async def _chains(self, height: int) -> list[model.ConsumerSummary]:
         return await self._pages(
@@ -417,7 +459,7 @@ class Queries:
         validators: list[model.Validator] = []
 
         async def listed() -> model.Validator | None:
-            validators.extend(await self._validators(self.endpoints.read, head.height))
+            validators.extend(await self._validators(self.endpoints.read, head.height, operator_address))
             return next((v for v in validators if v.operator_address == operator_address), None)
 
         said = await self._witnessed(

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -193,3 +194,27 @@ def test_shard_of_horcrux_is_refused_by_name() -> None:
     with pytest.raises(errors.SettingsError, match="a shard of horcrux") as caught:
         derivation.parse_priv_validator_key(model.Secret(shard), "setting")
     assert "hidden" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a: &x [*x]",
+        "a: &x {b: *x}",
+        "a: &x\n  - c: *x",
+        "a: " + "[" * 80 + "]" * 80,
+        '{"a": ' + "[" * 80 + "]" * 80 + "}",
+    ],
+)
+def test_value_that_contains_itself_is_refused(text: str) -> None:
+    with pytest.raises(yaml.YAMLError, match="nested too deeply, or an alias makes a value contain itself"):
+        stack_file.parse_text(text)
+
+
+def test_aliases_do_not_multiply_without_a_limit() -> None:
+    levels = "\n".join(
+        f"{chr(98 + at)}: &{chr(98 + at)} [{', '.join([f'*{chr(97 + at)}'] * 10)}]" for at in range(8)
+    )
+    with pytest.raises(yaml.YAMLError, match="an alias makes a value contain itself"):
+        stack_file.parse_text(f"a: &a [x]\n{levels}")
+    assert stack_file.parse_text("a: &a [x]\nb: *a") == {"a": ["x"], "b": ["x"]}

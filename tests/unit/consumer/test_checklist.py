@@ -11,7 +11,7 @@ from ics import model
 from ics.cli import output
 from ics.conditions import Severity
 from ics.config import chain_definition
-from ics.consumer import checklist, desired, observed, status
+from ics.consumer import checklist, desired, observed, rehearsal, status
 from tests.unit import factories
 
 ON = {"checklist": "require", "rehearse": True}
@@ -258,3 +258,12 @@ def test_list_is_shown_item_by_item_and_in_the_json() -> None:
     assert any(
         line.startswith("  0  failed   binary and genesis: the node does not start: ") for line in lines
     )
+
+
+def test_genesis_that_cannot_be_completed_for_the_rehearsal_holds_the_opt_in(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    observation = seen()
+    monkeypatch.setattr(rehearsal, "prepare", lambda *_: None)
+    decision = judge(observation)
+    assert (states(decision)["binary and genesis"], joins(decision)) == ("failed", False)

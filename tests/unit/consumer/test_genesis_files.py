@@ -1,11 +1,14 @@
 """Genesis files as people publish them, judged before the opt-in: what is not this chain's genesis is critical."""
 
+import base64
 import dataclasses
 import gzip
 import hashlib
 import io
 import json
+import lzma
 import tarfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +20,7 @@ from ics.cli.doctor import chain_checks, findings
 from ics.conditions import Severity
 from ics.config import chain_definition, stack_file
 from ics.consumer import desired
-from ics.cosmos import genesis_file
+from ics.cosmos import canonical_json, genesis_file
 from ics.manifests import objects, reconciler
 from tests.unit import factories
 
@@ -72,6 +75,34 @@ NOT_A_GENESIS = [
     (b"", "the genesis file is empty"),
     (gzip.compress(tar()), "the genesis file is a tar archive"),
     (tar(), "the genesis file is a tar archive"),
+    (gzip.compress(gzip.compress(BASE)), "the genesis file is compressed with gzip twice"),
+    (zlib.compress(BASE), "the genesis file is compressed with zlib"),
+    (lzma.compress(BASE, lzma.FORMAT_ALONE), "the genesis file is compressed with lzma"),
+    (b"Rar!\x1a\x07\x00", "the genesis file is a rar archive"),
+    (gzip.compress(b"") * 1000, "the genesis file consists of more than 64 gzip files"),
+    (factories.BASE.encode("utf-16-le"), "the genesis file is text in UTF-16 or UTF-32"),
+    (factories.BASE.encode("utf-32-be"), "the genesis file is text in UTF-16 or UTF-32"),
+    (base64.b64encode(BASE), "the genesis file is encoded in base64 or hex"),
+    (BASE.hex().encode(), "the genesis file is encoded in base64 or hex"),
+    (b"<head><title>404</title></head>", "the genesis file is a web page"),
+    (b"<Error><Code>NoSuchKey</Code></Error>", "the genesis file is XML, such as the error of a file server"),
+    (b"404: Not Found", "the genesis file is the text of an error"),
+    (b"../v2/genesis.json", "the genesis file is the target of a symbolic link"),
+    (
+        json.dumps({"result": {"chunk": "0", "total": "2", "data": "e30="}}).encode(),
+        "the genesis file is one chunk of an RPC's genesis_chunked",
+    ),
+    (
+        json.dumps({"error": {"code": -32603}}).encode(),
+        "the genesis file is an error that a node's RPC answered",
+    ),
+    (json.dumps({"genesis": DOCUMENT}).encode(), "the genesis file has the genesis in a field of that name"),
+    (
+        json.dumps({"content": "e30=", "encoding": "base64"}).encode(),
+        "the genesis file is the answer of a repository's API",
+    ),
+    (changed(Chain_ID="evil-1"), "a field 'Chain_ID', which a node reads as chain_id"),
+    (changed(**{"geneſis_time": "soon"}), "a field 'geneſis_time', which a node reads as genesis_time"),
     (b"PK\x03\x04...", "the genesis file is a zip archive"),
     (b"BZh91AY&SY", "the genesis file is compressed with bzip2"),
     (b"\xfd7zXZ\x00", "the genesis file is compressed with xz"),
@@ -203,6 +234,29 @@ async def test_compressed_genesis_is_unpacked_and_either_hash_will_do(
         yaml.safe_load(data["ics-example.yaml"])["genesis"]["base"]["sha256"]
         == hashlib.sha256(BASE).hexdigest()
     )
+
+
+async def test_zeros_after_the_gzip_data_are_ignored(tmp_path: Path) -> None:
+    loaded = await load(tmp_path, gzip.compress(BASE) + bytes(512))
+    assert (loaded.genesis, loaded.problem) == (BASE, "")
+
+
+async def test_file_with_another_hash_is_not_parsed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(text: object, origin: str) -> None:
+        raise AssertionError(f"{origin} is parsed")
+
+    monkeypatch.setattr(canonical_json, "parse", refuse)
+    source = {"file": "base.json", "sha256": "0" * 64}
+    loaded = await load(tmp_path, b'{"app_state": ' + b"[" * 1000, genesis={"base": source})
+    assert loaded.problem.endswith(f"the definition says {'0' * 64}")
+
+
+def test_hash_that_is_written_in_no_known_way_is_shown() -> None:
+    found = factories.consumer(found=factories.detail(genesis_hash=b"Qm\x1b[31m"))
+    decision = factories.judge(found, memory=factories.staged()).decisions[0]
+    (text,) = (c.message for c in decision.conditions if c.reason == "HashNotStated")
+    assert "what it says instead is Qm" in text
+    assert "\x1b" not in text
 
 
 async def test_gzip_bomb_is_not_unpacked(tmp_path: Path) -> None:

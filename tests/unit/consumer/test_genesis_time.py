@@ -51,3 +51,9 @@ def test_start_of_the_node_is_awaited_until_the_genesis_time(minutes: int) -> No
     (chain,) = status.report(wanted, observations).chains
     expected = "GenesisTimeAhead" if minutes else "NodeUnreachable"
     assert {c.reason for c in chain.conditions} & {"GenesisTimeAhead", "NodeUnreachable"} == {expected}
+
+
+def test_genesis_time_at_the_end_of_the_calendar_gives_a_probe_that_the_api_server_takes() -> None:
+    wanted, _ = launched(int(datetime.timedelta(days=365 * 7900).total_seconds()) // 60)
+    (container,) = factories.rendered(wanted)["StatefulSet/node"]["spec"]["template"]["spec"]["containers"]
+    assert container["startupProbe"]["failureThreshold"] == 2**31 - 1

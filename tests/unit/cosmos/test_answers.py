@@ -100,3 +100,28 @@ def test_next_key_is_empty_on_last_page() -> None:
 def test_next_key_of_list_without_pagination_is_malformed_answer() -> None:
     with pytest.raises(answers.MalformedAnswer, match="field pagination is None, not an object"):
         answers.next_key(answers.Field("/q", {"pagination": None}))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"a": "\\ud800"}',
+        b'{"\\udC00": 1}',
+        b'{"a": "\xed\xa0\x80"}',
+        '{"a": "\ud800"}',
+        b'{"a": NaN}',
+        b"[-Infinity]",
+        '{"a": 1}'.encode("utf-16"),
+        b'{"a": "\xff"}',
+    ],
+)
+def test_what_could_be_neither_printed_nor_stored_is_no_answer(body: bytes | str) -> None:
+    with pytest.raises(ValueError, match=r"surrogates not allowed|is not JSON|can't decode"):
+        answers.parse_json(body)
+
+
+def test_whole_surrogate_pair_and_byte_order_mark_are_read() -> None:
+    assert answers.parse_json(b'\xef\xbb\xbf{"a": "\\ud83d\\ude80", "b": "\\\\ud800"}') == {
+        "a": "🚀",
+        "b": "\\ud800",
+    }

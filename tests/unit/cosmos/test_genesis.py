@@ -222,6 +222,12 @@ def test_launch_height_time_and_validators_are_read_from_ccv_state() -> None:
     assert genesis.initial_validators(state) == ((KEY_A, 300), (KEY_B, 200))
 
 
+def test_initial_validator_with_another_kind_of_key_hides_no_other() -> None:
+    state = ccv_state()
+    state["provider"]["initial_val_set"].insert(1, {"pub_key": {"secp256k1": "A" * 44}, "power": "1"})
+    assert genesis.initial_validators(state) == ((KEY_A, 300), (KEY_B, 200))
+
+
 @pytest.mark.parametrize(
     "answer", [{}, {"genesis_state": None}, {"genesis_state": {"params": {}}}, {"code": 5}]
 )
@@ -257,7 +263,7 @@ def test_launch_time_missing_from_ccv_state_is_refused() -> None:
         ("provider.initial_val_set.1.power", "0"),
         ("provider.initial_val_set.1.power", "-1"),
         ("provider.initial_val_set.1.power", True),
-        ("provider.initial_val_set.1.pub_key", {"secp256k1": "AA=="}),
+        ("provider.initial_val_set.1.pub_key", {"bls12381": "AA=="}),
         ("provider.initial_val_set.1.pub_key.ed25519", "AA=="),
         ("provider.initial_val_set.1.pub_key.ed25519", "!"),
     ],
@@ -323,6 +329,12 @@ def test_verify_of_different_genesis_names_the_first_difference(path: str, value
         check(changed(completed(base()), path, value))
 
 
+def test_verify_refuses_a_second_spelling_that_the_node_would_prefer() -> None:
+    document = changed(completed(base()), "app_state.ccvconsumer.newChain", False)
+    with pytest.raises(errors.Permanent, match=r"app_state\.ccvconsumer\.newChain is the same field"):
+        genesis.verify(document, chain_id="consumer-1", initial_height=5, ccv=ccv_state())
+
+
 def test_verify_reads_missing_initial_height_as_1() -> None:
     document = changed(completed(base()), "initial_height", ...)
     genesis.verify(document, chain_id="consumer-1", initial_height=1, ccv=ccv_state())
@@ -333,7 +345,17 @@ HASH = bytes(range(0xA0, 0xC0))
 
 @pytest.mark.parametrize(
     "raw",
-    [HASH, HASH.hex().encode(), HASH.hex().upper().encode(), base64.b64decode(HASH.hex())],
+    [
+        HASH,
+        HASH.hex().encode(),
+        HASH.hex().upper().encode(),
+        base64.b64decode(HASH.hex()),
+        f"0x{HASH.hex()}".encode(),
+        f"sha256:{HASH.hex()}".encode(),
+        f"{HASH.hex()}  genesis.json\n".encode(),
+        base64.b64encode(HASH),
+        b"sha256-" + base64.b64encode(HASH),
+    ],
 )
 def test_stated_hash_is_read_from_every_known_form(raw: bytes) -> None:
     assert genesis.stated_hash(raw) == HASH.hex()
@@ -350,6 +372,9 @@ def test_stated_hash_is_read_from_every_known_form(raw: bytes) -> None:
         b"z" * 64,
         b"\xff" * 48,
         b"\xff" * 64,
+        b"  \n",
+        b"sha256:",
+        b"A" * 42 + b"B=",
     ],
 )
 def test_stated_hash_of_other_bytes_is_none(raw: bytes) -> None:

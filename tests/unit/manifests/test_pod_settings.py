@@ -11,7 +11,7 @@ import pytest
 from ics import errors, model, names
 from ics.cluster import pull_secrets, sign_state
 from ics.cluster.nodes import decode
-from ics.config import pods
+from ics.config import pods, stack_file
 from ics.config import settings as config_settings
 from ics.consumer import chain, desired, status
 from ics.manifests import hermes_jobs, objects, relayer, sign_state_job
@@ -262,17 +262,71 @@ def test_settings_that_wait_are_said() -> None:
 # -- the settings themselves -----------------------------------------------------------------------------------
 
 
+ENDLESS: list[Any] = []
+ENDLESS.append(ENDLESS)
+SPREAD = {"maxSkew": 1, "topologyKey": "zone", "whenUnsatisfiable": "DoNotSchedule"}
+
+
+def test_numbers_of_yaml_are_texts_where_kubernetes_wants_texts() -> None:
+    written = (
+        "affinity: {nodeAffinity: {weight: 7, matchExpressions: [{key: a, values: [3, 1.10, 010]}]}}\n"
+        "topology_spread:\n"
+        "- {maxSkew: 1, topologyKey: z, whenUnsatisfiable: DoNotSchedule,"
+        " labelSelector: {matchLabels: {version: 1.10}}}"
+    )
+    found = pods.PodSettings.model_validate(stack_file.parse_text(written)).spec()
+
+    assert found["affinity"]["nodeAffinity"] == {
+        "weight": 7,
+        "matchExpressions": [{"key": "a", "values": ["3", "1.10", "010"]}],
+    }
+    assert found["topologySpreadConstraints"][0]["labelSelector"] == {"matchLabels": {"version": "1.10"}}
+
+
 @pytest.mark.parametrize(
     ("changes", "text"),
     [
         ({"node_selector": {"a b": "c"}}, "pods.node_selector: 'a b' is not a key of Kubernetes"),
         ({"node_selector": {"a": "b c"}}, "pods.node_selector: a: 'b c' is not a label's value"),
-        ({"labels": {names.COMPONENT: "x"}}, "belongs to this program"),
-        ({"labels": {f"{names.DOMAIN}/validator": "x"}}, "belongs to this program"),
-        ({"annotations": {names.TEMPLATE: "x"}}, "belongs to this program"),
+        ({"labels": {names.COMPONENT: "x"}}, "is how this program or Kubernetes finds its objects"),
+        (
+            {"labels": {f"{names.DOMAIN}/validator": "x"}},
+            "is how this program or Kubernetes finds its objects",
+        ),
+        ({"annotations": {names.TEMPLATE: "x"}}, "is how this program or Kubernetes finds its objects"),
+        ({"labels": {"job-name": "x"}}, "is how this program or Kubernetes finds its objects"),
+        (
+            {"labels": {"batch.kubernetes.io/job-name": "x"}},
+            "is how this program or Kubernetes finds its objects",
+        ),
+        ({"tolerations": [{"key": "a b", "operator": "Exists"}]}, "'a b' is not a key of Kubernetes"),
+        (
+            {"topology_spread": [{"maxSkew": 1, "topologyKey": "", "whenUnsatisfiable": "DoNotSchedule"}]},
+            "'' is not a key of Kubernetes",
+        ),
         ({"tolerations": [{"operator": "Exist"}]}, "pods.tolerations.0.operator: "),
         ({"tolerations": [{"value": "x"}]}, "a toleration without a key needs operator: Exists"),
         ({"affinity": {"nodeaffinity": {}}}, "pods.affinity.nodeaffinity: unknown setting"),
+        (
+            {"affinity": {"nodeAffinity": {"a": float("nan")}}},
+            "pods.affinity.nodeAffinity: a: nan is not a whole",
+        ),
+        ({"affinity": {"nodeAffinity": {"a": [1.5]}}}, "pods.affinity.nodeAffinity: a.0: 1.5 is not a whole"),
+        (
+            {"affinity": {"podAffinity": {"a": 2**64}}},
+            "a: 18446744073709551616 is not a whole number of 64 bits",
+        ),
+        ({"affinity": {"podAffinity": {"a": datetime.date(2026, 1, 1)}}}, "a: a date where text is expected"),
+        ({"affinity": {"podAffinity": {"a": {"b": None}}}}, "a.b: has no value; give one"),
+        ({"affinity": {"podAffinity": {"a": b"x"}}}, "a: a bytes, which JSON does not know"),
+        ({"affinity": {"podAffinity": {"a": {1: 2}}}}, "a: key 1 is not text"),
+        ({"affinity": {"podAffinity": {"a": "\ud800"}}}, "a: not valid Unicode"),
+        ({"affinity": {"podAntiAffinity": {"a": ENDLESS}}}, "a.0.0…: nested too deeply"),
+        ({"affinity": {"podAffinity": {"values": [True]}}}, "values.0: true or false where text is expected"),
+        (
+            {"topology_spread": [{**SPREAD, "labelSelector": {"a": 0.5}}]},
+            "labelSelector: a: 0.5 is not a whole",
+        ),
         ({"topology_spread": [{"maxSkew": 0}]}, "pods.topology_spread.0.maxSkew: "),
         ({"image_pull_secrets": ["Registry"]}, "'Registry' is not the name of an object"),
     ],
@@ -283,6 +337,36 @@ def test_settings_that_the_api_server_would_refuse_are_named(changes: dict[str, 
     assert text in str(caught.value)
     with pytest.raises(errors.SettingsError):
         factories.example(pods=changes)
+
+
+@pytest.mark.parametrize(
+    ("resources", "text"),
+    [
+        ({"requests": {"cpu": "lots"}}, "requests.cpu: invalid quantity 'lots'"),
+        ({"requests": {"memory": "8GB"}}, "requests.memory: invalid quantity '8GB'"),
+        ({"requests": {"disk": "1"}}, "requests.disk: not a resource"),
+        ({"limit": {"cpu": "1"}}, "limit: unknown; use requests and limits"),
+        (
+            {"requests": {"cpu": "2"}, "limits": {"cpu": "1900m"}},
+            "requests.cpu: 2 is more than its limit 1900m",
+        ),
+        ({"requests": {"memory": "1Gi"}, "limits": {"memory": "1G"}}, "requests.memory: 1Gi is more than"),
+        ({"requests": {"memory": "2e9"}, "limits": {"memory": "1Gi"}}, "requests.memory: 2e9 is more than"),
+    ],
+)
+def test_resources_that_the_api_server_would_refuse_are_named(resources: dict[str, Any], text: str) -> None:
+    for section in ("node", "reconciler", "provider_node"):
+        with pytest.raises(errors.SettingsError) as caught:
+            factories.settings(**cast(Any, {section: {"resources": resources}}))
+        assert f"{section}.resources: {text}" in str(caught.value)
+
+
+def test_resources_in_every_unit_are_taken() -> None:
+    taken = {
+        "requests": {"cpu": 0.5, "memory": "1e9", "hugepages-2Mi": "0"},
+        "limits": {"cpu": 1, "memory": "1Pi"},
+    }
+    assert factories.settings(node={"resources": taken}).node.resources["limits"]["cpu"] == "1"
 
 
 def test_settings_that_are_not_set_add_nothing() -> None:

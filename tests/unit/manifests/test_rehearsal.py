@@ -4,8 +4,10 @@ import base64
 import dataclasses
 import datetime
 import gzip
+import hashlib
 import json
 import pathlib
+import re
 import subprocess
 import tomllib
 from typing import Any, cast
@@ -20,7 +22,7 @@ from ics.config import chain_definition
 from ics.consumer import genesis as consumer_genesis
 from ics.consumer import rehearsal
 from ics.cosmos import canonical_json, genesis
-from ics.manifests import objects
+from ics.manifests import key_check, node_files, objects
 from ics.manifests import rehearsal as manifests
 from tests.model import kube
 from tests.unit import factories
@@ -109,6 +111,7 @@ def test_fingerprint_follows_everything_that_can_change_the_result() -> None:
         prepared(with_base(app_hash="")),
         prepared(factories.example(image="other:1")),
         prepared(factories.example(binary="otherd")),
+        prepared(factories.example(binary_hash="a" * 64)),
         prepared(factories.example(min_gas_price="1stake")),
         prepared(factories.example(config={"app.toml": {"pruning": "nothing"}})),
         prepared(factories.example(pods={"node_selector": {"a": "b"}})),
@@ -136,10 +139,13 @@ def test_job_demands_what_the_node_will_and_mounts_nothing_of_the_validators_own
     assert json.loads(data["priv_validator_key.json"])["address"] == found.key.address.hex().upper()
 
 
+SYNC = {"enable": True, "rpc_servers": "a:1,b:1", "trust_height": 1, "trust_hash": "A" * 64}
+
+
 def test_node_of_a_rehearsal_is_alone() -> None:
     overridden = factories.example(
         seeds=["a" * 40 + "@seed.example.com:26656"],
-        config={"config.toml": {"statesync": {"enable": True}, "p2p": {"pex": True}, "log_level": "error"}},
+        config={"config.toml": {"statesync": SYNC, "p2p": {"pex": True}, "log_level": "error"}},
     )
     data = manifests.config_map(OWNER, "ns", prepared(overridden), overridden.definition, "uid-1")["data"]
     config = tomllib.loads(data["config.toml"])
@@ -158,7 +164,7 @@ def test_large_genesis_is_compressed() -> None:
 
 
 def rehearse(
-    used: tuple[str, ...], folder: pathlib.Path, node: str, limit: int = 5
+    used: tuple[str, ...], folder: pathlib.Path, node: str, limit: int = 5, **variables: str
 ) -> tuple["subprocess.CompletedProcess[str]", str]:
     """Run the script with a node that is this shell script."""
     (folder / "files").mkdir()
@@ -169,6 +175,8 @@ def rehearse(
     binary.chmod(0o755)
     environment = {
         "BINARY": str(binary),
+        "BINARY_HASH": "",
+        "TOOLS": " ".join(node_files.TOOLS),
         "DATA": str(folder / "data"),
         "FILES": str(folder / "files"),
         "FIRST": "1",
@@ -178,7 +186,7 @@ def rehearse(
     path = {"PATH": "/usr/bin:/bin"}
     done = subprocess.run(
         [*used, "-c", manifests.SCRIPT],
-        env=path | environment,
+        env=path | environment | variables,
         text=True,
         capture_output=True,
         check=False,
@@ -214,6 +222,39 @@ def test_node_that_only_makes_no_block_has_passed(used: tuple[str, ...], tmp_pat
     assert (done.returncode, result) == (0, "no block within 2 s, but the node runs")
 
 
+@pytest.mark.parametrize("used", shell.SHELLS, ids=shell.IDS)
+def test_binary_with_another_hash_is_refused_before_it_runs(
+    used: tuple[str, ...], tmp_path: pathlib.Path
+) -> None:
+    ran = tmp_path / "ran"
+    done, result = rehearse(used, tmp_path, f"touch {ran}", BINARY_HASH="0" * 64)
+    assert (done.returncode, ran.exists()) == (1, False)
+    assert "not binary_hash 0000" in result
+
+
+@pytest.mark.parametrize("used", shell.SHELLS, ids=shell.IDS)
+def test_binary_with_the_stated_hash_is_started(used: tuple[str, ...], tmp_path: pathlib.Path) -> None:
+    node = "exec sleep 20"
+    script = f"#!/bin/sh\nstate=$3/data/priv_validator_state.json\n{node}\n"
+    digest = hashlib.sha256(script.encode()).hexdigest()
+    done, result = rehearse(used, tmp_path, node, limit=1, BINARY_HASH=digest)
+    assert (done.returncode, result) == (0, "no block within 1 s, but the node runs")
+
+
+def test_image_without_a_program_of_the_start_script_is_refused(tmp_path: pathlib.Path) -> None:
+    done, result = rehearse(("/bin/sh",), tmp_path, "exec sleep 20", TOOLS="cat no-such-tool")
+    assert done.returncode == 1
+    assert result == "the image has no no-such-tool, which the scripts of its node need"
+
+
+@pytest.mark.parametrize(
+    "script", [node_files.START_SCRIPT, node_files.REMOTE_START_SCRIPT, key_check.SCRIPT]
+)
+def test_every_program_that_the_nodes_scripts_name_is_tried(script: str) -> None:
+    (needs,) = re.findall(r"Needs a POSIX\s+(?:# )?shell, ([^.]*)\.", script)
+    assert set(re.split(r"[,\s]+(?:and )?", needs)) <= set(node_files.TOOLS)
+
+
 # -- the adapter -------------------------------------------------------------------------------------------------
 
 
@@ -240,6 +281,7 @@ def pod(state: dict[str, Any] | None, conditions: list[dict[str, str]] | None = 
     }
 
 
+MADE = datetime.datetime(2026, 1, 1, 0, 0, 1, tzinfo=datetime.UTC)
 FAILED: dict[str, Any] = {"conditions": [{"type": "Failed", "status": "True"}]}
 
 
@@ -278,11 +320,43 @@ FAILED: dict[str, Any] = {"conditions": [{"type": "Failed", "status": "True"}]}
             {"state": model.JobState.FAILED, "message": "it exited", "has_started": True},
         ),
         (item(**FAILED), None, {"state": model.JobState.FAILED}),
+        (
+            item(**FAILED),
+            pod({"terminated": {"exitCode": 137, "reason": "OOMKilled"}}),
+            {
+                "state": model.JobState.FAILED,
+                "message": "its container had too little memory; raise limits.memory in ics:node.resources",
+                "has_started": True,
+            },
+        ),
     ],
 )
 def test_result_is_read_from_job_and_pod(job: Any, with_pod: Any, expected: dict[str, Any]) -> None:
     found = rehearsals.results([job], [] if with_pod is None else [with_pod])
-    assert found == {"0": model.RehearsalResult(fingerprint="f", **expected)}
+    assert found == {"0": model.RehearsalResult(fingerprint="f", created=MADE, **expected)}
+
+
+@pytest.mark.parametrize(
+    ("change", "seconds", "is_due"),
+    [
+        ({"fingerprint": "other"}, 0, False),
+        ({"fingerprint": "other"}, 59, False),
+        ({"fingerprint": "other"}, 60, True),
+        ({"fingerprint": "other"}, -3600, True),
+        ({"state": model.JobState.FAILED}, 30, False),
+        ({"state": model.JobState.FAILED}, 60, True),
+        ({"state": model.JobState.FAILED, "message": "panic"}, 3600, False),
+        ({}, 3600, False),
+    ],
+)
+def test_rehearsal_of_a_chain_that_changes_all_the_time_is_started_once_a_minute(
+    change: dict[str, Any], seconds: int, is_due: bool
+) -> None:
+    wanted = prepared()
+    done: dict[str, Any] = {"fingerprint": wanted.fingerprint, "state": model.JobState.DONE, "created": MADE}
+    result = model.RehearsalResult(**{**done, **change})
+    assert rehearsal.is_due(wanted, result, MADE + datetime.timedelta(seconds=seconds)) is is_due
+    assert rehearsal.is_due(wanted, None, MADE)
 
 
 def test_newest_rehearsal_of_a_chain_counts() -> None:

@@ -1,8 +1,11 @@
 """Relayer facts, queried from both chains."""
 
+import asyncio
 import dataclasses
 import datetime
 from collections.abc import Mapping
+
+import pytest
 
 from ics import errors
 from ics.cluster.nodes import chain_queries
@@ -50,6 +53,8 @@ class Cluster:
     chain: ibc_chain.Chain
 
     async def consumer_side(self, namespace: str, address: str, denom: str) -> chain_queries.ConsumerSide:
+        while namespace == "endless":  # another page, each in time
+            await asyncio.sleep(0.01)
         if namespace == "broken":
             raise KeyError("channels")
         if namespace != "n":
@@ -149,6 +154,32 @@ async def test_error_of_one_chain_leaves_others_unaffected() -> None:
         "2": "unexpected KeyError: 'channels'",
     }
     assert isinstance(found["0"], facts_module.Facts)
+
+
+async def test_chain_whose_lists_have_no_end_delays_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(relayer_facts, "_SECONDS", 0.3)
+    endless = dataclasses.replace(QUESTION, consumer_id="7", namespace="endless")
+
+    found = await facts(endless, QUESTION)
+
+    assert isinstance(found["0"], facts_module.Facts)
+    assert (type(found["7"]), str(found["7"])) == (
+        errors.Transient,
+        "the IBC state of both chains: no answer within 0.3 s for all questions",
+    )
+
+
+async def test_deadline_of_one_chain_ends_nothing_that_all_wait_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Slow(Provider):
+        async def provider_params(self) -> relayer_queries.ProviderParams:
+            await asyncio.sleep(0.5)
+            return relayer_queries.ProviderParams(600, "0.66")
+
+    monkeypatch.setattr(relayer_facts, "_SECONDS", 0.1)
+
+    found = await facts(QUESTION, provider=Slow(ibc_chain.fresh(ibc_chain.PROVIDER)))
+
+    assert isinstance(found["0"], errors.Transient)
 
 
 async def test_provider_error_applies_to_each_chain() -> None:

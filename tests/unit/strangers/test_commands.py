@@ -188,7 +188,7 @@ def _fakes(monkeypatch: pytest.MonkeyPatch) -> None:
         yield stack()
 
     @contextlib.asynccontextmanager
-    async def open_chain(*arguments: object) -> AsyncIterator[Any]:
+    async def open_chain(*arguments: object, **more: object) -> AsyncIterator[Any]:
         network = HostileNetwork(good=test_queries.gate())
         settings = test_queries.ask(network)._provider
         async with owner_queries.OwnerQueries(
@@ -198,11 +198,12 @@ def _fakes(monkeypatch: pytest.MonkeyPatch) -> None:
             account = argparse.Namespace(
                 party=argparse.Namespace(principal=fake.OWNER, signer=fake.OWNER, is_grantee=False),
                 estimate=_estimate,
-                send=_send,
+                order=_send,
+                finish=_finish,
             )
             own = factories.settings().model_copy(update={"operator_address": fake.valoper(1)})
 
-            async def account_of() -> Any:
+            async def account_of(*, sends: bool = True) -> Any:
                 return account
 
             yield argparse.Namespace(
@@ -247,7 +248,11 @@ async def _estimate(*arguments: object) -> Any:
 
 
 async def _send(*arguments: object) -> Any:
-    return argparse.Namespace(hash="AB", height=1, consumer_id="0")
+    return argparse.Namespace(hash="AB", height=1, consumer_id="0", is_earlier=False)
+
+
+async def _finish(*arguments: object) -> None:
+    return None
 
 
 STACK = ("--stack", "alice", "--project", ".")
@@ -326,6 +331,8 @@ def test_command_prints_nothing_that_acts(
     main.main([*name.split(), *COMMANDS[name], *flags])
 
     shown = capsys.readouterr()
+    # A mistake in these fakes would keep the command from showing anything.
+    assert "Traceback" not in shown.err
     check(shown.out)
     check(shown.err)
     if flags and shown.out and "--dry-run" not in COMMANDS[name]:

@@ -1,19 +1,25 @@
 """One odd chain never breaks a list, and a list without an end is not read to its end."""
 
+import argparse
+import asyncio
+import contextlib
 import dataclasses
 import json
+from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
 import pytest
 
-from ics import errors, model
+from ics import errors, model, web
+from ics.cli import __main__ as main
 from ics.cluster.nodes import observe
 from ics.consumer import desired, observed
 from ics.cosmos import answers
 from ics.provider.owner import queries as owner_queries
 from ics.provider.rest import decode, queries
 from ics.reconciler import observe as observe_pass
+from ics.reconciler import wiring
 from ics.relayer import queries as relayer_queries
 from tests.unit import factories
 from tests.unit.provider import fake, recorded
@@ -117,6 +123,70 @@ async def test_chain_with_parameters_of_zero_is_shown_as_it_is() -> None:
     assert shown["consumer_redistribution_fraction"] == ""
 
 
+class ZeroNetwork(fake.Network):
+    """All chains were created before the provider checked parameters, so all of theirs are zero."""
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        answer = await super().handle_async_request(request)
+        if "/consumer_chain/" not in request.url.path:
+            return answer
+        return httpx.Response(200, text=json.dumps({**json.loads(answer.content), "init_params": ZERO}))
+
+
+class Account:
+    """The owner's account; every order is carried out."""
+
+    party = argparse.Namespace(principal=fake.OWNER, signer=fake.OWNER, is_grantee=False)
+
+    def __init__(self) -> None:
+        self.orders: list[str] = []
+
+    async def order(self, transaction: object) -> Any:
+        self.orders.append(type(transaction).__name__)
+        return argparse.Namespace(hash="AB", height=8, consumer_id="", is_earlier=False)
+
+    async def finish(self, transaction: object) -> None:
+        return None
+
+
+@pytest.mark.parametrize(
+    ("words", "shown", "orders"),
+    [
+        (("list", "--owner", fake.OWNER), "4 chains", []),
+        (("show", "2"), "runs-1", []),
+        (("update", "2", "--description", "new"), "updated", ["UpdateConsumer"]),
+        (("remove", "2", "--confirm", "runs-1"), "stopped", ["RemoveConsumer"]),
+    ],
+    ids=lambda value: value[0] if isinstance(value, tuple) else "",
+)
+def test_commands_of_an_owner_work_on_a_chain_with_parameters_of_zero(
+    words: tuple[str, ...],
+    shown: str,
+    orders: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    account = Account()
+
+    @contextlib.asynccontextmanager
+    async def open_chain(*arguments: object, **options: object) -> AsyncIterator[Any]:
+        async def as_owner(*, sends: bool = True) -> Account:
+            return account
+
+        async with owner(ZeroNetwork(good=test_queries.gate())) as provider:
+            await provider.open()
+            yield argparse.Namespace(provider=provider, as_owner=as_owner)
+
+    monkeypatch.setattr(wiring, "open_chain", open_chain)
+
+    code = main.main(["consumer", *words, "--stack", "alice", "--project", "."])
+
+    printed = capsys.readouterr()
+    assert (code, printed.err) == (0, "")
+    assert shown in printed.out
+    assert account.orders == orders
+
+
 class EndlessNetwork(fake.Network):
     """A list whose pages always name a next one."""
 
@@ -144,6 +214,111 @@ async def test_endless_list_of_chains_ends(monkeypatch: pytest.MonkeyPatch) -> N
             await provider.chains()
 
     assert network.pages == 5
+
+
+@pytest.mark.parametrize("ends_by", ["pages", "time"])
+async def test_endless_list_of_one_endpoint_is_replaced_by_that_of_the_next(
+    monkeypatch: pytest.MonkeyPatch, ends_by: str
+) -> None:
+    class OneLiar(EndlessNetwork):
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            if request.url.host != "liar":
+                return await fake.Network.handle_async_request(self, request)
+            if ends_by == "time":
+                await asyncio.sleep(0.01)
+            return await super().handle_async_request(request)
+
+    monkeypatch.setattr(queries, "_MOST_PAGES", 5 if ends_by == "pages" else 10**9)
+    monkeypatch.setattr(queries, "_LIST_SECONDS", 300.0 if ends_by == "pages" else 0.5)
+    monkeypatch.setattr(queries, "_WITNESS_SECONDS", 0.1)
+    page = fake._page
+    monkeypatch.setattr(fake, "_page", lambda request, *list_: page(_first_page(request), *list_))
+    network = OneLiar(liar=test_queries.gate(), good=test_queries.gate())
+
+    async with test_queries.ask(network, "liar", "good") as provider:
+        await provider.open()
+        snapshot = await provider.snapshot(test_queries.ME, test_queries.everything)
+
+    assert {one.summary.consumer_id for one in snapshot.consumers} == {"0", "1", "2", "10"}
+    assert [str(one.message).partition(" (")[0] for one in provider.conditions()] == [
+        "ics:provider.rest: http://liar is not used"
+    ]
+
+
+def _first_page(request: httpx.Request) -> httpx.Request:
+    """Return a request for the first page: the liar's own keys lead nowhere."""
+    return httpx.Request("GET", request.url.copy_remove_param("pagination.key"))
+
+
+async def test_pages_of_huge_chains_are_asked_for_in_smaller_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Strangers fill chains with whatever the provider admits; no endpoint is blamed, and all chains are read."""
+    huge = {at: fake.Consumer(f"x{at}-1", "REGISTERED") for at in range(100, 140)}
+    gate = test_queries.gate()
+    gate.states = {
+        height: dataclasses.replace(state, consumers={**state.consumers, **huge})
+        for height, state in gate.states.items()
+    }
+
+    class HugeNetwork(fake.Network):
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            answer = await super().handle_async_request(request)
+            if not request.url.path.endswith("/consumer_chains/0"):
+                return answer
+            body = json.loads(answer.content)
+            content = json.dumps({**body, "chains": [{**one, "x": "x" * 900_000} for one in body["chains"]]})
+            stream = httpx.ByteStream(content.encode())
+            return httpx.Response(200, stream=stream)
+
+    network = HugeNetwork(good=gate, other=gate)
+    monkeypatch.setattr(web, "ANSWER", dataclasses.replace(web.ANSWER, size=8 * 2**20))
+    async with test_queries.ask(network, "good", "other") as provider:
+        await provider.open()
+        snapshot = await provider.snapshot(test_queries.ME, lambda *_: False)
+
+    assert {one.summary.consumer_id for one in snapshot.consumers} >= {str(at) for at in huge}
+    assert provider.conditions() == ()
+
+
+ODD_KEYS: list[Any] = [
+    {"@type": "/cosmos.crypto.secp256k1.PubKey", "key": "A" * 44},
+    {"@type": "/cosmos.crypto.bls12_381.PubKey", "key": "AAAA"},
+    None,
+]
+
+
+@pytest.mark.parametrize("key", ODD_KEYS)
+async def test_stranger_with_another_kind_of_key_affects_nobody_else(key: Any) -> None:
+    """Where the provider's consensus parameters admit other kinds, anybody can create such a validator."""
+
+    class OddValidators(fake.Network):
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            answer = await super().handle_async_request(request)
+            body = json.loads(answer.content)
+            if request.url.path == "/cosmos/staking/v1beta1/validators":
+                body["validators"][self.odd]["consensus_pubkey"] = key
+            if request.url.path.endswith("/consumer_validators/2"):
+                body["validators"][1]["consumer_key"] = {"secp256k1": "A" * 44}
+            return httpx.Response(answer.status_code, text=json.dumps(body))
+
+        odd = 1
+
+    network = OddValidators(good=test_queries.gate())
+    async with test_queries.ask(network) as provider:
+        await provider.open()
+        snapshot = await provider.snapshot(test_queries.ME, test_queries.everything)
+        network.odd = 0
+        with pytest.raises(answers.MalformedAnswer, match=r"validators\[0\]\.consensus_pubkey"):
+            await provider.snapshot(test_queries.ME, test_queries.everything)
+
+    assert [(one.tokens, bool(one.consensus_key)) for one in snapshot.validators] == [
+        (300, True),
+        (200, False),
+        (100, True),
+    ]
+    assert snapshot.problems == {}
+    [two] = [one.detail for one in snapshot.consumers if one.summary.consumer_id == "2"]
+    assert two is not None
+    assert [member.consumer_key for member in two.validators] == [fake.key(1), b""]
 
 
 async def test_endless_lists_of_a_chains_own_node_end(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,16 +1,19 @@
 """`ics chain rehearse`: its result, and that nothing is left behind."""
 
 import argparse
+import datetime
 import json
 import types
 from typing import Any, cast
 
 import pytest
 
-from ics import errors
+from ics import errors, names
 from ics.cli.commands import chain
 from ics.cluster.api import client as api
 from ics.cluster.api import requests
+from ics.manifests import objects
+from ics.reconciler import wiring
 from tests.model import kube
 from tests.unit import factories
 
@@ -61,7 +64,7 @@ class Play:
     async def run(self, name: str = "ics-example", **changes: Any) -> int:
         world = types.SimpleNamespace(settings=factories.settings(), definitions=self.definitions)
         stack = cast(Any, types.SimpleNamespace(world=world, kube=self.kube))
-        values = {"definition": name, "chain_id": None, "initial_height": None, "json": True, **changes}
+        values = {"definition": name, "chain_id": None, "initial_height": 1, "json": True, **changes}
         return await chain._rehearse(argparse.Namespace(**values), stack)
 
     @property
@@ -107,6 +110,30 @@ async def test_namespace_is_deleted_whatever_happens() -> None:
     play.kube.send = refuse  # type: ignore[method-assign]
     with pytest.raises(errors.Permanent, match="refused"):
         await play.run()
+    assert play.left == []
+
+
+async def test_namespace_of_a_killed_rehearsal_is_deleted_by_the_next_one() -> None:
+    play = Play()
+    labels = objects.Owner("alice", factories.PROVIDER, "rehearsal").labels(names.REHEARSAL)
+    ages = {"old": datetime.timedelta(hours=1), "young": datetime.timedelta(minutes=1)}
+    for name, age in ages.items():
+        made = (wiring.now() - age).isoformat()
+        play.kube.objects.items[kube.Key("Namespace", "", name)] = {
+            "metadata": {"name": name, "uid": name, "labels": labels, "creationTimestamp": made}
+        }
+    await play.run()
+    assert [key.name for key in play.left] == ["young"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [({"initial_height": 0}, "initial height 0 is not valid"), ({"chain_id": "a b"}, "'a b'")],
+)
+async def test_what_cannot_be_completed_is_said(changes: dict[str, Any], text: str) -> None:
+    play = Play()
+    with pytest.raises(errors.SettingsError, match=f"definition ics-example: .*{text}"):
+        await play.run(**changes)
     assert play.left == []
 
 

@@ -125,3 +125,71 @@ def test_wrong_file_or_secret_is_named(
     printed = capsys.readouterr()
     assert printed.out == ""
     assert words in printed.err
+
+
+ID = "a" * 40
+
+
+@pytest.mark.parametrize(
+    ("definition", "words"),
+    [
+        (
+            {"config": {"app.toml": {"telemetry": {"enabled": None}}}},
+            "stacks/chains/consumer1.yaml: config.app.toml.telemetry.enabled: has no value",
+        ),
+        ({"min_gas_price": ""}, "stacks/chains/consumer1.yaml: min_gas_price: "),
+        ({"min_gas_price": "abc"}, "stacks/chains/consumer1.yaml: min_gas_price: "),
+        ({"min_gas_price": "0.01untrn;0.1uatom"}, "stacks/chains/consumer1.yaml: min_gas_price: "),
+        ({"min_gas_price": ".025untrn"}, "stacks/chains/consumer1.yaml: min_gas_price: "),
+        ({"seeds": [f"{ID}@2001:db8::1:26656"]}, "stacks/chains/consumer1.yaml: seeds.0: not a valid peer"),
+        ({"seeds": [f"{ID}@tcp://1.2.3.4:26656"]}, "stacks/chains/consumer1.yaml: seeds.0: not a valid peer"),
+    ],
+    ids=["no value", "empty price", "no price", "two prices", "price without 0", "IPv6", "scheme"],
+)
+def test_field_with_which_the_node_would_not_start_is_named(
+    definition: dict[str, Any],
+    words: str,
+    project: pathlib.Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Overrides without a value, prices and seeds with which the real node panics or exits."""
+    (project / "stacks" / "chains" / "g.json").write_text(GENESIS)
+    write_definition(project, **({"genesis": {"base": {"file": "g.json"}}} | definition))
+
+    assert check(project) == 2
+    assert words in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("genesis", "words"),
+    [
+        (b"<!DOCTYPE html><html></html>", "the genesis file is a web page"),
+        (
+            b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n",
+            "a pointer of git-lfs",
+        ),
+        (b"\xef\xbb\xbf" + GENESIS.encode(), "the genesis file is text with a byte order mark"),
+        (b'{"app_state": {"auth": {}, "supply": 1e+21}}', "1e+21 is not a whole number"),
+    ],
+    ids=["page", "git-lfs", "byte order mark", "number"],
+)
+def test_file_that_is_no_genesis_is_named(
+    genesis: bytes, words: str, project: pathlib.Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (project / "stacks" / "chains" / "g.json").write_bytes(genesis)
+    write_definition(project, genesis={"base": {"file": "g.json"}})
+
+    assert check(project) == 2
+    assert words in capsys.readouterr().err
+
+
+def test_numbers_are_taken_as_the_ids_that_they_are(
+    project: pathlib.Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A consumer id is a number for YAML: `consensus_keys: {3: …}`, `allow: [3]`."""
+    secret = {"secret": {"namespace": "ops", "name": "ics", "key": "k3"}}
+    write_stack(project, consensus_keys={3: {"imported": secret}}, participation={"allow": [3]})
+
+    code = check(project)
+
+    assert (code, capsys.readouterr().err) == (0, "")

@@ -1,15 +1,17 @@
 """Cluster access, offline: a fake transport answers the requests."""
 
+import dataclasses
 import io
 import json
 import pathlib
 from collections.abc import Callable
+from typing import Any
 
 import httpx
 import pytest
 
 from ics import errors, model
-from ics.cluster.api import client, connect, exec_plugins, kinds, kubeconfig, requests
+from ics.cluster.api import client, connect, credentials, exec_plugins, kinds, kubeconfig, requests
 from ics.config import settings
 
 
@@ -65,6 +67,29 @@ def test_first_document_of_a_file_is_read(tmp_path: pathlib.Path, start: bytes, 
     assert connect.access(settings.ClusterSettings(kubeconfig="k"), tmp_path, {}) == kubeconfig.Access(
         server="https://h"
     )
+
+
+@pytest.mark.parametrize("end", ["", "\n---\nother: document\n"])
+def test_yaml_that_begins_like_json_is_read(tmp_path: pathlib.Path, end: str) -> None:
+    fields = (
+        "clusters: [{name: c, cluster: {server: 'https://h'}}], contexts: [{name: x, context: {cluster: c}}]"
+    )
+    (tmp_path / "k").write_text(f"{{{fields}, current-context: x}}{end}")
+
+    assert connect.access(settings.ClusterSettings(kubeconfig="k"), tmp_path, {}).server == "https://h"
+
+
+@pytest.mark.parametrize("own", [{"token": model.Secret("t")}, {"username": "u"}])
+def test_plugin_is_not_run_for_a_user_with_other_credentials(
+    tmp_path: pathlib.Path, own: dict[str, Any]
+) -> None:
+    access = dataclasses.replace(with_plugin(tmp_path, "touch ran"), **own)
+    request = httpx.Request("GET", "https://h")
+    method = credentials.auth(access, None)
+    assert method is not None
+    signed = next(method.sync_auth_flow(request))
+    assert signed.headers["Authorization"].split()[0] == ("Bearer" if "token" in own else "Basic")
+    assert not (tmp_path / "ran").exists()
 
 
 def test_empty_and_missing_files_of_the_environment_are_passed_over(

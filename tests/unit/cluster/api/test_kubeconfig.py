@@ -163,14 +163,16 @@ def test_missing_fields_are_their_defaults(entry: dict[str, Any]) -> None:
         ({"server": "h", "insecure-skip-tls-verify": True}, "https://h"),
         ({"server": "https://rancher/k8s/clusters/c-1/"}, "https://rancher/k8s/clusters/c-1"),
         ({"server": "https://[::1]:6443"}, "https://[::1]:6443"),
+        ({"server": "HTTPS://h"}, "https://h"),
     ],
 )
 def test_server_is_read_as_by_kubectl(fields: dict[str, Any], server: str) -> None:
     assert kubeconfig.choose([(PATH, cluster(**fields))], None).server == server
 
 
-def test_no_credential_is_used_without_tls() -> None:
-    access = kubeconfig.choose([(PATH, cluster(server="http://localhost:8080"))], None)
+@pytest.mark.parametrize("scheme", ["http", "HTTP", "Http"])
+def test_no_credential_is_used_without_tls(scheme: str) -> None:
+    access = kubeconfig.choose([(PATH, cluster(server=f"{scheme}://localhost:8080"))], None)
 
     assert access == kubeconfig.Access(server="http://localhost:8080")
 

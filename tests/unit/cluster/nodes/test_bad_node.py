@@ -9,11 +9,13 @@ import pytest
 from ics import errors, web
 from ics.cluster.api import client, kubeconfig
 from ics.cluster.nodes import observe
+from ics.cosmos import answers
 from ics.manifests import objects
 from tests.unit import servers
 
 OWNER = objects.Owner("alice", "provider-1")
 NOW = datetime.datetime(2026, 11, 22, 12, tzinfo=datetime.UTC)
+MADE = "2026-11-22T12:00:00Z"
 POD = {
     "metadata": {"name": "node-0", "namespace": "a", "uid": "u", "creationTimestamp": "2026-11-22T12:00:00Z"},
     "status": {"phase": "Running", "podIP": "10.0.0.1"},
@@ -48,9 +50,33 @@ async def test_trouble_of_one_node_is_its_own_observation(
     bad: servers.Respond, says: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(observe, "TIMEOUT", 0.5 if says.endswith("in time") else 30.0)
+    monkeypatch.setattr(observe, "_SECONDS", 300.0)
     async with servers.serving(cluster(bad)) as url, client.KubeClient(kubeconfig.Access(server=url)) as kube:
         found = await observe.observe_nodes(kube, OWNER, {"0": "a"}, NOW)
     assert says in found["0"].error
+
+
+async def test_node_whose_lists_grow_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each page comes in time, but there is always another one."""
+    pages = []
+
+    async def ask(kube: object, namespace: str, path: str, **query: object) -> answers.Field:
+        if path == "/status":
+            sync = {"latest_block_height": "9", "earliest_block_height": "1", "latest_block_time": MADE}
+            return answers.Field(path, {"sync_info": sync})
+        pages.append(path)
+        await asyncio.sleep(0.01)
+        return answers.Field(path, {"validators": [{}] * observe.PAGE, "total": "1000000000"})
+
+    monkeypatch.setattr(observe, "_ask", ask)
+    monkeypatch.setattr(observe, "_SECONDS", 0.2)
+    monkeypatch.setattr(observe, "_MOST_PAGES", 10**9)
+    pods = servers.answering(json.dumps({"kind": "PodList", "items": [POD], "metadata": {}}).encode())
+    async with servers.serving(pods) as url, client.KubeClient(kubeconfig.Access(server=url)) as kube:
+        found = await observe.observe_nodes(kube, OWNER, {"0": "a"}, NOW)
+
+    assert found["0"].error == "its RPC does not answer in time"
+    assert "/validators" in pages
 
 
 async def test_api_server_that_drips_is_unreachable(monkeypatch: pytest.MonkeyPatch) -> None:
