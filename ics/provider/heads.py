@@ -148,7 +148,9 @@ def _most_contradicted(
 
     def contradict(one: Head, other: Head) -> bool:
         low, high = sorted((one, other), key=lambda head: head.height)
-        if low.height < high.height and low.moment > high.moment:
+        if low.height == high.height:
+            return low.moment != high.moment  # a block has one time
+        if low.moment > high.moment:
             return True  # block times grow with the heights
         return high.height - low.height > _most_blocks(low.moment, high.moment, block_seconds)
 
