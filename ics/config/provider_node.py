@@ -1,14 +1,11 @@
 """Settings of the validator's own provider node, for stacks that run one; pure."""
 
-import re
 from typing import Literal
 
 import pydantic
 
 from ics.config import base, node_config, units, urls
 from ics.config import pods as config_pods
-
-_HTTP = re.compile(r"https?://")
 
 
 class ObjectKey(base.Frozen):
@@ -59,10 +56,8 @@ class StateSync(base.Frozen):
     @classmethod
     def _are_addresses(cls, addresses: tuple[str, ...]) -> tuple[str, ...]:
         """Return URLs: CometBFT takes tcp for http, and an address without a scheme, too."""
-        found = tuple(
-            f"http://{address.removeprefix('tcp://')}" if not _HTTP.match(address) else address
-            for address in addresses
-        )
+        bare = [address.removeprefix("tcp://") for address in addresses]
+        found = tuple(address if "://" in address else f"http://{address}" for address in bare)
         for address, url in zip(addresses, found, strict=True):
             if not urls.is_http(url) or "," in url:
                 raise ValueError(f"{urls.redacted(address)!r} is not an RPC address; use http://HOST:PORT")

@@ -283,7 +283,7 @@ def is_due(rehearsal: Rehearsal, result: model.RehearsalResult | None, now: date
     A Job that failed without a word is not the node's fault: its pod was evicted, or its time was over too early.
 
     Args:
-        rehearsal: what is to be tried.
+        rehearsal: what will be tried.
         result: of the newest Job.
         now: by the clock that made that Job, at least nearly.
     """

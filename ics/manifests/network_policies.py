@@ -266,7 +266,7 @@ def _without_metadata(cidr: str) -> dict[str, Any]:
 
 
 def _is_within(inner: _Network, outer: _Network) -> bool:
-    """Return whether a range is a smaller part of another one."""
+    """Return whether a range is a smaller part of another."""
     return inner.prefixlen > outer.prefixlen and inner.network_address in outer
 
 

@@ -49,7 +49,7 @@ def validators(answer: answers.Field, own: str = "") -> list[model.Validator]:
     """Decode one page of the staking module's validators.
 
     Where a provider allows other kinds of consensus keys than ed25519, anybody can create a validator with one. Its
-    key and consensus address are empty then, and it affects nobody else.
+    key and consensus address are empty then, and it affects no other validator.
 
     Args:
         answer: the page.
@@ -150,7 +150,7 @@ def consumer_validators(answer: answers.Field) -> tuple[model.ConsumerValidator,
 
 
 def _consumer_validator(item: answers.Field) -> model.ConsumerValidator:
-    # A member whose key is of another kind affects nobody else; the chain itself decides which kinds it accepts.
+    # A member whose key is of another kind affects no other validator; the chain itself decides which kinds it accepts.
     key = item["consumer_key"].get("ed25519")
     raw = b"" if key is None else key.base64()
     if key is not None and len(raw) != 32:

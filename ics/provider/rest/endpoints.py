@@ -194,7 +194,7 @@ class Endpoints:
             error: why.
 
         Returns:
-            Whether there is another one.
+            Whether there is another.
         """
         current, head = self._endpoint()
         if current != url:

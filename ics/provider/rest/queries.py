@@ -27,11 +27,10 @@ _CAN_BE_JOINED = frozenset({model.Phase.REGISTERED, model.Phase.INITIALIZED, mod
 GENESIS_TRIES = 5
 """Number of times a pass requests the genesis of a chain that was just launched."""
 _GENESIS_PAUSE = 2.0
-"""Time in which another endpoint must say the same about the chains, or does not count."""
 _PAGE = 100
 """Chains in one page. Anybody can create chains that take 224 kB each: three lists of 1000 validators, and 10,000 bytes
-of description that JSON escapes with six bytes each (interchain-security v7.0.1, x/ccv/provider/types/msg.go). So many
-of them are still within the limit of an answer."""
+of description that JSON escapes with six bytes each (interchain-security v7.0.1, x/ccv/provider/types/msg.go). A
+page of 100 is still within the limit of an answer."""
 _SMALLEST_PAGE = 5
 """Items of a page that must be within the limit of an answer; larger pages are asked for again in parts."""
 _MOST_PAGES = 1000
@@ -231,7 +230,7 @@ class Queries:
 
         Args:
             own: asks the picked one.
-            ask: asks another one; one that does not answer soon, or not properly, does not count.
+            ask: asks another; one that does not answer soon, or not properly, does not count.
             others: whom to ask; None: those that are usable in this pass.
 
         Raises:

@@ -73,7 +73,7 @@ async def opened(
             except OSError as error:  # a file system without locks
                 raise _unwritable(path, error) from error
             await sleep(_POLL_SECONDS)
-        with contextlib.suppress(OSError):  # a full disk: whoever waits is told less
+        with contextlib.suppress(OSError):  # a full disk: whoever waits learns less
             os.ftruncate(lock.fileno(), 0)
             os.write(lock.fileno(), f"process {os.getpid()}".encode())
         yield JournalFile(path)

@@ -355,7 +355,7 @@ class Transactions:
         except gas_prices.TooExpensive:
             raise
         except errors.Transient:
-            # Nobody says, which must not keep an opt-in waiting: the chain's refusal names the fee.
+            # No endpoint says, which must not keep an opt-in waiting: the chain's refusal names the fee.
             return gas_prices.GasPrice()
 
     async def _higher_price(self, transaction: messages.Transaction, refusal: "_FeeRefused") -> Decimal:
