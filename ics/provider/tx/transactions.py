@@ -11,7 +11,8 @@ What one endpoint alone says decides neither about a payment nor about a refusal
 import asyncio
 import contextlib
 import datetime
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+import operator
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Protocol, TypeAlias
@@ -240,7 +241,8 @@ class Transactions:
             Transient: a block does; the next pass reads what it changed.
         """
         for tx_hash in refused:
-            found = await self._ledgers.ask_others(endpoint, lambda other, sought=tx_hash: other.find(sought))
+            find = operator.methodcaller("find", tx_hash)
+            found: Mapping[Endpoint, object] = await self._ledgers.ask_others(endpoint, find)
             if any(found.values()) or await asyncio.to_thread(endpoint.find, tx_hash) is not None:
                 raise errors.Transient(
                     f"{descriptions.name(transaction)}: transaction {tx_hash} was refused, and yet is in a block; run"

@@ -326,6 +326,9 @@ class Pass:
     async def release(self) -> None:
         pass
 
+    async def is_outvoted(self, consumer_id: str, snapshot: model.Snapshot) -> bool:
+        return False
+
 
 async def test_pass_snapshot_names_transactions_sent_by_the_pass(monkeypatch: pytest.MonkeyPatch) -> None:
     facts = factories.observation(
@@ -338,7 +341,7 @@ async def test_pass_snapshot_names_transactions_sent_by_the_pass(monkeypatch: py
     monkeypatch.setattr(observe, "read", read)
     one = Pass()
     party: Any = one
-    place = factories.world(lease=party)
+    place = factories.world(lease=party, provider=party)
 
     with pytest.raises(errors.Transient, match="as far as it goes"):
         await reconcile.run_pass(place, party, party)

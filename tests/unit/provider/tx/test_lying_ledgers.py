@@ -121,7 +121,7 @@ LIARS = {
 }
 
 
-@pytest.fixture(params=LIARS.values(), ids=LIARS.keys())
+@pytest.fixture(params=list(LIARS.values()), ids=list(LIARS))
 def liar(request: pytest.FixtureRequest) -> type[Liar]:
     kind: type[Liar] = request.param
     return kind
