@@ -90,7 +90,7 @@ class _DescriptionEntry:
 
 
 class _InvalidEntryError(Exception):
-    """Invalid entry; the text contains the problem and the remedy."""
+    """Invalid entry; the text contains the problem, quoted as it was published, and the remedy."""
 
 
 @functools.lru_cache(maxsize=4096)  # a pass parses each validator's text once per chain
@@ -102,7 +102,7 @@ def parse(details: str) -> Published:
         try:
             value = _value_of(entry)
         except _InvalidEntryError as broken:
-            problems.setdefault(entry.key, str(broken))
+            problems.setdefault(entry.key, plain_text.visible(str(broken)))
             continue
         found_values = values.setdefault(entry.key, [])
         if value not in found_values:
@@ -236,7 +236,7 @@ def _value_of(entry: _DescriptionEntry) -> Endpoint | str:
             f"{entry.key}= has no value; write {entry.key}={form} without a space or quote after ="
         )
     value = entry.value.strip().rstrip(".")
-    shown = f"{entry.key}={plain_text.visible(value)}"
+    shown = f"{entry.key}={value}"
     if entry.key == "relayer":
         return _account(shown, value)
     _, _, consumer_id = entry.key.partition(".")

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ics import errors
+from ics import errors, plain_text
 from ics.consumer.peers import description
 
 RELAYER = "cosmos19rl4cm2hmr8afy4kldpxz3fka4jguq0auqdal4"
@@ -207,11 +207,21 @@ def test_consumer_endpoint_with_invalid_consumer_id_is_an_error(consumer_id: str
     assert f"{consumer_id!r} is not a consumer id" in str(description.parse(f"p2p.{consumer_id}=a.b:1").error)
 
 
+@pytest.mark.parametrize(
+    "details",
+    ["p2p.\x073=a.b:1", "p2p.\x07=", "p2p.\u2800=a.b:1", "p2p=\u2800@a.b", "p2p=a.b:\u2800", "relayer=\x1b[2J"],
+)
+def test_an_error_quotes_what_is_published_in_visible_characters(details: str) -> None:
+    error = description.parse(details).error
+    assert error is not None
+    assert error == plain_text.visible(error)
+
+
 @given(st.text(alphabet="p2=relay.:\"'[]@ ,1a0xé\n", max_size=60) | st.text(max_size=300))
 def test_parse_of_any_text_gives_endpoint_or_error(details: str) -> None:
     published = description.parse(details)
     assert (published.host is None) <= (published.error is not None)
-    assert published.error is None or "\n" not in published.error
+    assert published.error is None or published.error == plain_text.visible(published.error)
 
 
 ENDPOINT = description.Endpoint("1.2.3.4", 26656, NODE)
