@@ -37,9 +37,11 @@ def main() -> None:
         pulumi.log.warn(plain_text.visible(f"not done unasked: {line}"))
     # The library would put it into the state, as one path; the plugin reads it on its own, as kubectl does.
     os.environ.pop("KUBECONFIG", None)
+    if plan.path is not None:
+        kubeconfig_copies.remember(plan.path, os.environ)
+    # At the end, when the plugin has made its copy.
+    atexit.register(kubeconfig_copies.sweep, os.getpid(), os.environ, plan.path)
     resources.stack(plan.manifests, plan.outputs, plan.kubeconfig, plan.context)
-    if plan.path is not None:  # at the end, when the plugin has made its copy
-        atexit.register(kubeconfig_copies.sweep, plan.path, os.getpid())
 
 
 def _secrets() -> dict[str, str]:

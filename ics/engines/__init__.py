@@ -21,6 +21,19 @@ Cause: TypeAlias = Literal["wanted", "drift"]
 
 _Error: TypeAlias = errors.IcsError  # a field of this name hides the module
 
+
+class EngineUnusable(errors.SettingsError):
+    """A program, plugin, backend or passphrase that the engine needs is missing or wrong."""
+
+
+class EngineUnavailable(errors.Transient):
+    """The backend of the engine's state does not answer at the moment."""
+
+
+class StackLocked(errors.Transient):
+    """Another run holds the lock of the engine's state."""
+
+
 FieldDiff: TypeAlias = tuple[str, Any, Any]
 """Path, current value, new value; None for a missing field. Values of Secrets are `[secret]`."""
 

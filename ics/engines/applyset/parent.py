@@ -49,6 +49,8 @@ class Parent:
     """Time of the last full comparison, RFC 3339; empty: never."""
     engine: str = ""
     """The engine that converged the set last; empty: none."""
+    backend: str = ""
+    """URL of the backend that Pulumi used last, without credentials; empty: never, or unknown."""
     confirmations: tuple[PendingConfirmation, ...] = ()
     """Changes that wait for the operator's confirmation since the last convergence."""
 
@@ -139,6 +141,7 @@ def manifest(validator: str, namespace: str, parent: Parent) -> model.Manifest:
                 _NAMESPACES: ",".join(sorted(parent.namespaces - {namespace})),
                 **({_COMPARED_AT: parent.compared_at} if parent.compared_at else {}),
                 **({names.ENGINE: parent.engine} if parent.engine else {}),
+                **({names.STATE_BACKEND: parent.backend} if parent.backend else {}),
             },
         },
         **({"binaryData": {PACKED: packed}} if packed else {}),
@@ -172,6 +175,7 @@ def read(item: Mapping[str, Any]) -> Parent:
         record=_record(_text(item)),
         compared_at=annotations.get(_COMPARED_AT, ""),
         engine=annotations.get(names.ENGINE, ""),
+        backend=annotations.get(names.STATE_BACKEND, ""),
         confirmations=_confirmations((item.get("data") or {}).get(CONFIRMATIONS)),
     )
 

@@ -149,7 +149,7 @@ class PulumiEngine:
         result = _outcome((*changes, *update.unplanned_changes), doing, judged, failures, update)
         if doing.is_stopped():
             return result
-        current = await self._embedded.read(work.wanted)
+        current = (await self._embedded.read(work.wanted)).with_backend(update.backend)
         return await self._commit(
             dataclasses.replace(work, paused=update.paused), current, update.done, result
         )
@@ -159,8 +159,10 @@ class PulumiEngine:
         cli.check()
         if self._before_writing is not None:
             await self._before_writing()
-        passphrase = await self._passphrase()
-        run, repairs = await supervision.supervise(lambda: self._destroy(passphrase), self._before_writing)
+        passphrase, parent = await self._passphrase(), (await self._embedded.read({})).parent
+        run, repairs = await supervision.supervise(
+            lambda: self._destroy(parent, passphrase), self._before_writing
+        )
         rest = await self._embedded.destroy()
         deleted = {
             key for step in run.steps if step.urn in run.completed and _is_removal(step) if (key := step.key)
@@ -233,7 +235,7 @@ class PulumiEngine:
     def _preview(self, work: "UpdateWork", passphrase: model.Secret | None) -> "PreviewResult":
         from ics.engines.pulumi import session
 
-        with session.open_session(self._stack, passphrase) as pulumi:
+        with session.open_session(self._located(work.inventory.parent), passphrase) as pulumi:
             if not pulumi.is_made():  # a preview must not create the stack
                 return PreviewResult(runs.RunResult(), work.paused, ())
             return self._preview_program(work, pulumi, is_plan=True)
@@ -241,7 +243,7 @@ class PulumiEngine:
     def _update(self, work: "UpdateWork", passphrase: model.Secret | None) -> "_UpdateResult":
         from ics.engines.pulumi import session
 
-        with session.open_session(self._stack, passphrase) as pulumi:
+        with session.open_session(self._located(work.inventory.parent), passphrase) as pulumi:
             seen = self._preview_program(work, pulumi, is_plan=False)
             unplanned = runs.unplanned_changes(seen.run, work.known, work.inventory.members, seen.paused)
             judged = guard.review(unplanned, work.request)
@@ -257,12 +259,19 @@ class PulumiEngine:
                 paused=paused,
                 unchanged=same,
                 repairs=tuple(pulumi.repairs),
+                backend=pulumi.location.record,
             )
 
-    def _destroy(self, passphrase: model.Secret | None) -> tuple[runs.RunResult, tuple[str, ...]]:
+    def _located(self, parent: applyset_parent.Parent) -> stack.Stack:
+        """Return the stack with the backend on record, which counts where settings and environment name none."""
+        return self._stack.with_record(parent.backend)
+
+    def _destroy(
+        self, parent: applyset_parent.Parent, passphrase: model.Secret | None
+    ) -> tuple[runs.RunResult, tuple[str, ...]]:
         from ics.engines.pulumi import session
 
-        with session.open_session(self._stack, passphrase) as pulumi:
+        with session.open_session(self._located(parent), passphrase) as pulumi:
             run = pulumi.destroy() if pulumi.is_made() else runs.RunResult()
             return run, tuple(pulumi.repairs)
 
@@ -389,6 +398,8 @@ class _UpdateResult:
     unchanged: frozenset[members.Key]
     """Objects that Pulumi considers unchanged."""
     repairs: tuple[str, ...] = ()
+    backend: str = ""
+    """URL of the backend, to be recorded."""
 
     @property
     def done(self) -> frozenset[members.Key]:
