@@ -95,6 +95,9 @@ WITHHELD = f"{DOMAIN}/key-withheld"
 # Annotations of the set's parent object.
 ENGINE = f"{DOMAIN}/engine"
 """The engine that converged the set last: `apply` or `pulumi`."""
+ENGINE_TENURE = f"{DOMAIN}/engine-tenure"
+"""JSON: since when it is that engine, which process made it so, and which engine that displaced; see
+`ics.engines.tenure`."""
 
 WATCHDOG = f"{DOMAIN}/node."
 """Prefix of the watchdog's annotations on the ConfigMap with the peers."""

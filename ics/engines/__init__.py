@@ -140,6 +140,8 @@ class ApplyRequest:
     """Consumer ids whose workloads the lifecycle removes: DELETED chains, and chains that were left permanently."""
     confirmed: frozenset[str] = frozenset()
     """Names of the confirmations that the operator has given."""
+    is_attended: bool = False
+    """Whether a command by hand asks, and not a scheduler; see `ics.engines.tenure`."""
     is_thorough: bool = False
     """Compare every field for drift, even without a sign of a change; engines also do this periodically."""
     snapshot: handoff.PassSnapshot | None = None

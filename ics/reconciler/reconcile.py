@@ -131,6 +131,7 @@ def apply_request(
         paused=desired.paused,
         ended=desired.ended,
         confirmed=confirmed,
+        is_attended=world.is_attended,
         snapshot=snapshot,
     )
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple, Self
 
 from ics import engines, errors, model, names
+from ics.engines import tenure as engines_tenure
 from ics.engines.applyset import members as applyset_members
 
 _ID = "applyset.kubernetes.io/id"
@@ -47,10 +48,15 @@ class Parent:
     record: Mapping[applyset_members.Key, applyset_members.Entry] = field(default_factory=dict)
     compared_at: str = ""
     """Time of the last full comparison, RFC 3339; empty: never."""
-    engine: str = ""
-    """The engine that converged the set last; empty: none."""
+    tenure: engines_tenure.Tenure = field(default_factory=engines_tenure.Tenure)
+    """The engine that converged the set last."""
     confirmations: tuple[PendingConfirmation, ...] = ()
     """Changes that wait for the operator's confirmation since the last convergence."""
+
+    @property
+    def engine(self) -> str:
+        """Name of the engine that converged the set last; empty: none."""
+        return self.tenure.engine
 
     def before_convergence(self, keys: Collection[applyset_members.Key]) -> Self:
         """Return the parent to write before objects are changed, so that a crash leaves no unknown object.
@@ -70,7 +76,7 @@ class Parent:
 
 
 def after_convergence(
-    engine: str,
+    tenure: engines_tenure.Tenure,
     wanted: Mapping[applyset_members.Key, model.Manifest],
     members: Mapping[applyset_members.Key, applyset_members.LiveObject],
     record: Mapping[applyset_members.Key, applyset_members.Entry],
@@ -82,7 +88,7 @@ def after_convergence(
     """Return the parent to write after a convergence.
 
     Args:
-        engine: the engine that converged.
+        tenure: the engine that converged.
         wanted: all manifests.
         members: all current members in the cluster.
         record: record of the previous convergence.
@@ -108,7 +114,7 @@ def after_convergence(
         namespaces=namespaces,
         record=entries,
         compared_at=compared_at,
-        engine=engine,
+        tenure=tenure,
         confirmations=pending,
     )
 
@@ -138,7 +144,7 @@ def manifest(validator: str, namespace: str, parent: Parent) -> model.Manifest:
                 _GROUP_KINDS: ",".join(sorted(parent.group_kinds)),
                 _NAMESPACES: ",".join(sorted(parent.namespaces - {namespace})),
                 **({_COMPARED_AT: parent.compared_at} if parent.compared_at else {}),
-                **({names.ENGINE: parent.engine} if parent.engine else {}),
+                **_tenure(parent.tenure),
             },
         },
         **({"binaryData": {PACKED: packed}} if packed else {}),
@@ -171,7 +177,9 @@ def read(item: Mapping[str, Any]) -> Parent:
         namespaces=_items(annotations.get(_NAMESPACES, "")),
         record=_record(_text(item)),
         compared_at=annotations.get(_COMPARED_AT, ""),
-        engine=annotations.get(names.ENGINE, ""),
+        tenure=engines_tenure.parse(
+            annotations.get(names.ENGINE, ""), annotations.get(names.ENGINE_TENURE, "")
+        ),
         confirmations=_confirmations((item.get("data") or {}).get(CONFIRMATIONS)),
     )
 
@@ -187,6 +195,12 @@ def is_current(item: Mapping[str, Any] | None, manifest: model.Manifest) -> bool
     return (data, _text(item)) == (wanted, _text(manifest)) and all(
         own[part].items() <= (live.get(part) or {}).items() for part in ("labels", "annotations")
     )
+
+
+def _tenure(tenure: engines_tenure.Tenure) -> dict[str, str]:
+    if not tenure.engine:
+        return {}
+    return {names.ENGINE: tenure.engine, **({names.ENGINE_TENURE: tenure.text()} if tenure.since else {})}
 
 
 def _items(text: str) -> frozenset[str]:

@@ -24,8 +24,8 @@ from typing import TYPE_CHECKING
 
 from ics import engines, model
 from ics import errors as ics_errors
-from ics.cluster.api import client, kinds
-from ics.engines import drift, guard, handoff
+from ics.cluster.api import client, kinds, lease_holder
+from ics.engines import drift, guard, handoff, tenure
 from ics.engines.applyset import dry_run, engine, execution, inventory, members
 from ics.engines.applyset import parent as applyset_parent
 from ics.engines.pulumi import cli, runs, stack, supervision
@@ -92,6 +92,10 @@ class PulumiEngine:
     async def converge(self, request: engines.ApplyRequest) -> engines.Converged:
         """See `engines.Engine`."""
         work = await self._begin(request)
+        try:
+            self._claim(request).check(work.inventory.parent.tenure)
+        except tenure.OtherEngine as error:
+            return engines.Converged(errors=(error,))
         waiting = tuple(engine.deletion_error(key) for key in work.steps.waiting)
         if work.steps.is_empty and not work.is_whole:
             return await self._commit(work, work.inventory, frozenset(), engines.Converged(errors=waiting))
@@ -178,6 +182,11 @@ class PulumiEngine:
             repairs=repairs,
         )
 
+    def _claim(self, request: engines.ApplyRequest) -> tenure.Claim:
+        return tenure.Claim(
+            engine=engines.PULUMI, by=lease_holder.own(), now=self._now(), is_attended=request.is_attended
+        )
+
     async def _begin(self, request: engines.ApplyRequest) -> "UpdateWork":
         wanted = members.index(request.manifests, self._part_of)
         current = await self._embedded.read(wanted)
@@ -209,7 +218,7 @@ class PulumiEngine:
     ) -> engines.Converged:
         record = work.inventory.parent.record
         parent = applyset_parent.after_convergence(
-            engines.PULUMI,
+            self._claim(work.request).after(work.inventory.parent.tenure),
             work.wanted,
             current.members,
             record,

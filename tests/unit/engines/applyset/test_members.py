@@ -12,11 +12,15 @@ import pytest
 
 from ics import engines, errors, names
 from ics.cluster.api import kinds
+from ics.engines import tenure
 from ics.engines.applyset import members
 from ics.engines.applyset import parent as applyset_parent
 
 SET_ID = members.set_id("alice", "provider")
 NONE: frozenset[str] = frozenset()
+TENURE = tenure.Tenure(
+    engine=engines.APPLY, since="2026-01-01T00:00:00Z", by="host pid 7", displaced=engines.PULUMI
+)
 
 
 def manifest(
@@ -252,9 +256,7 @@ def test_parent_is_extended_before_apply_and_reduced_after() -> None:
     )
     live = {m.key: m for m in (member(kept), member(touched, "g"), member(new, "h"))}
     wanted = members.index([kept, touched, new, node], SET_ID)
-    settled = applyset_parent.after_convergence(
-        engines.APPLY, wanted, live, opened.record, frozenset(keys), NONE
-    )
+    settled = applyset_parent.after_convergence(TENURE, wanted, live, opened.record, frozenset(keys), NONE)
     assert settled == applyset_parent.Parent(
         group_kinds=frozenset({"ConfigMap"}),
         namespaces=frozenset({"n"}),
@@ -263,7 +265,7 @@ def test_parent_is_extended_before_apply_and_reduced_after() -> None:
             members.key_of(touched): entry(touched, "g"),
             members.key_of(new): entry(new, "h"),
         },
-        engine=engines.APPLY,
+        tenure=TENURE,
     )
 
 
@@ -272,7 +274,7 @@ def test_record_of_paused_chain_is_kept() -> None:
     record = {members.key_of(held): entry(held)}
 
     settled = applyset_parent.after_convergence(
-        engines.APPLY, {}, {members.key_of(held): member(held)}, record, frozenset(), frozenset({"7"})
+        TENURE, {}, {members.key_of(held): member(held)}, record, frozenset(), frozenset({"7"})
     )
 
     assert settled.record == record
@@ -285,6 +287,7 @@ def test_parent_survives_round_trip() -> None:
         namespaces=frozenset({"m"}),
         record={members.key_of(one): entry(one)},
         confirmations=(applyset_parent.PendingConfirmation("7", "may it be replaced?"),),
+        tenure=TENURE,
     )
 
     item = applyset_parent.manifest("alice", "provider", parent)
@@ -373,7 +376,7 @@ def test_convergence_leaves_no_steps_and_keeps_paused_chains(
     for one in steps.prune:
         del now[one.key]
     done = frozenset(step.key for step in steps.apply)
-    parent = applyset_parent.after_convergence(engines.APPLY, wanted, now, record, done, paused)
+    parent = applyset_parent.after_convergence(TENURE, wanted, now, record, done, paused)
 
     again = members.diff(wanted, now, parent.record, paused)
     assert again.is_empty
