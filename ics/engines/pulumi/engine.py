@@ -14,7 +14,7 @@ process. A convergence with changes has these steps:
 6. The parent is written with the record of Pulumi's objects.
 
 Steps 4 and 5 are omitted if all changes put objects back as they were: Pulumi's state is still true about them except
-for the uid, which the next update refreshes. If step 4 or 5 fails, for example because somebody else holds the stack's
+for the uid, which the next update refreshes. If step 4 or 5 fails, for example because another run holds the stack's
 lock, the parent says what the fast path applied and what Pulumi's state lacks, and the next pass tries again.
 """
 
