@@ -29,6 +29,8 @@ _PLAIN_LIMIT = 500_000
 """Bytes; a ConfigMap is limited to 1 MiB, and the record of a thousand chains exceeds that."""
 CONFIRMATIONS = "questions.json"
 """Key in the parent's data for pending confirmations."""
+STATE = "pulumi.json"
+"""Key in the parent's data for `StateNotes`."""
 
 
 class PendingConfirmation(NamedTuple):
@@ -37,6 +39,49 @@ class PendingConfirmation(NamedTuple):
     consumer_id: str
     """Empty for shared objects."""
     text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StateNotes:
+    """What the state of a Pulumi stack lacks compared with the record, which says what is in the cluster.
+
+    Objects on the fast path are in the cluster before Pulumi has seen them. Their entries in the record are true
+    nevertheless, so that a later deletion or edit is detected and put back while Pulumi cannot run.
+    """
+
+    unrecorded: frozenset[applyset_members.Key] = frozenset()
+    """Objects that the state does not have in this form; Pulumi must run for them."""
+    stale: frozenset[applyset_members.Key] = frozenset()
+    """Objects that were put back: the state has what was applied, but not the new uid. The next update refreshes it."""
+
+    def after_fast_path(
+        self, new: Collection[applyset_members.Key], restored: Collection[applyset_members.Key]
+    ) -> Self:
+        """Return the notes after the fast path applied objects.
+
+        Args:
+            new: objects that the state does not have in this form.
+            restored: objects that were put back as they were recorded.
+        """
+        unrecorded = self.unrecorded.union(new)
+        return replace(self, unrecorded=unrecorded, stale=self.stale.union(restored) - unrecorded)
+
+    def after_update(
+        self,
+        recorded: Collection[applyset_members.Key],
+        refreshed: Collection[applyset_members.Key],
+    ) -> Self:
+        """Return the notes after an update.
+
+        Args:
+            recorded: objects that the state now has in their form.
+            refreshed: objects whose state was read from the cluster.
+        """
+        return replace(
+            self,
+            unrecorded=self.unrecorded.difference(recorded),
+            stale=self.stale.difference(recorded, refreshed),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +97,8 @@ class Parent:
     """The engine that converged the set last."""
     confirmations: tuple[PendingConfirmation, ...] = ()
     """Changes that wait for the operator's confirmation since the last convergence."""
+    state: StateNotes = StateNotes()
+    """Only with the Pulumi engine."""
 
     @property
     def engine(self) -> str:
@@ -74,6 +121,20 @@ class Parent:
             record=kept,
         )
 
+    def after_fast_path(
+        self, applied: Mapping[applyset_members.Key, applyset_members.Entry], state: StateNotes
+    ) -> Self:
+        """Return the parent to write if the fast path succeeded and Pulumi could not run.
+
+        Nothing else changes, because Pulumi may have created objects before it failed: kinds and namespaces are not
+        narrowed, and the engine and the time of the last full comparison stay.
+
+        Args:
+            applied: entries of the objects that the fast path applied.
+            state: what Pulumi's state lacks.
+        """
+        return replace(self, record={**self.record, **applied}, state=state)
+
 
 def after_convergence(
     tenure: engines_tenure.Tenure,
@@ -84,6 +145,7 @@ def after_convergence(
     paused: frozenset[str],
     compared_at: str = "",
     confirmations: Sequence[engines.Confirmation] = (),
+    state: StateNotes = StateNotes(),
 ) -> Parent:
     """Return the parent to write after a convergence.
 
@@ -96,6 +158,7 @@ def after_convergence(
         paused: consumer ids whose objects were not changed; their entries are kept.
         compared_at: time of the last full comparison.
         confirmations: pending confirmations.
+        state: what Pulumi's state lacks; notes of objects that are no longer wanted are dropped.
     """
     entries: dict[applyset_members.Key, applyset_members.Entry] = {}
     for key, member in members.items():
@@ -116,14 +179,15 @@ def after_convergence(
         compared_at=compared_at,
         tenure=tenure,
         confirmations=pending,
+        state=replace(
+            state, unrecorded=state.unrecorded & entries.keys(), stale=state.stale & entries.keys()
+        ),
     )
 
 
 def manifest(validator: str, namespace: str, parent: Parent) -> model.Manifest:
     """Return the manifest of the parent object."""
-    record = {
-        f"{key.group_kind}/{key.namespace}/{key.name}": list(entry) for key, entry in parent.record.items()
-    }
+    record = {_text_of(key): list(entry) for key, entry in parent.record.items()}
     text = json.dumps(record, sort_keys=True, separators=(",", ":"))
     packed = (
         base64.b64encode(gzip.compress(text.encode(), mtime=0)).decode() if len(text) > _PLAIN_LIMIT else ""
@@ -151,6 +215,7 @@ def manifest(validator: str, namespace: str, parent: Parent) -> model.Manifest:
         "data": {
             **({} if packed else {RECORD: text}),
             **({CONFIRMATIONS: json.dumps(parent.confirmations)} if parent.confirmations else {}),
+            **({STATE: _state_text(parent.state)} if parent.state != StateNotes() else {}),
         },
     }
 
@@ -181,6 +246,7 @@ def read(item: Mapping[str, Any]) -> Parent:
             annotations.get(names.ENGINE, ""), annotations.get(names.ENGINE_TENURE, "")
         ),
         confirmations=_confirmations((item.get("data") or {}).get(CONFIRMATIONS)),
+        state=_state((item.get("data") or {}).get(STATE)),
     )
 
 
@@ -229,9 +295,31 @@ def _text(item: Mapping[str, Any]) -> str | None:
 def _record(text: str | None) -> dict[applyset_members.Key, applyset_members.Entry]:
     try:
         content = json.loads(text or "{}")
-        return {
-            applyset_members.Key(*name.split("/", 2)): applyset_members.Entry(*entry)
-            for name, entry in content.items()
-        }
+        return {_key_of(name): applyset_members.Entry(*entry) for name, entry in content.items()}
     except (ValueError, TypeError, AttributeError):
         return {}
+
+
+def _state_text(state: StateNotes) -> str:
+    lists = {"unrecorded": state.unrecorded, "stale": state.stale}
+    return json.dumps({name: sorted(map(_text_of, keys)) for name, keys in lists.items() if keys})
+
+
+def _state(text: str | None) -> StateNotes:
+    """Decode the notes; invalid ones are ignored, and the next full comparison finds what they said."""
+    try:
+        content = json.loads(text or "{}")
+        return StateNotes(
+            unrecorded=frozenset(map(_key_of, content.get("unrecorded", ()))),
+            stale=frozenset(map(_key_of, content.get("stale", ()))),
+        )
+    except (ValueError, TypeError, AttributeError):
+        return StateNotes()
+
+
+def _text_of(key: applyset_members.Key) -> str:
+    return f"{key.group_kind}/{key.namespace}/{key.name}"
+
+
+def _key_of(text: str) -> applyset_members.Key:
+    return applyset_members.Key(*text.split("/", 2))

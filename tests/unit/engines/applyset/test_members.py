@@ -1,6 +1,7 @@
 """The ApplySet's pure part: identity, comparison, record."""
 
 import base64
+import dataclasses
 import gzip
 import hashlib
 import json
@@ -267,6 +268,49 @@ def test_parent_is_extended_before_apply_and_reduced_after() -> None:
         },
         tenure=TENURE,
     )
+
+
+def test_notes_about_the_state_follow_fast_path_and_update() -> None:
+    new, again, other = (members.key_of(manifest(name=name)) for name in ("new", "again", "other"))
+    notes = applyset_parent.StateNotes(stale=frozenset({new, other}))
+
+    lacking = notes.after_fast_path([new], [again])
+
+    assert lacking == applyset_parent.StateNotes(unrecorded=frozenset({new}), stale=frozenset({again, other}))
+    assert lacking.after_fast_path([], [new]) == lacking  # it is more than stale
+    assert lacking.after_update([new], [other]) == applyset_parent.StateNotes(stale=frozenset({again}))
+    assert lacking.after_update([again, new, other], []) == applyset_parent.StateNotes()
+
+
+def test_fast_path_is_on_record_although_pulumi_did_not_run() -> None:
+    new = manifest(name="new")
+    key, entry_of = members.key_of(new), entry(new)
+    notes = applyset_parent.StateNotes(unrecorded=frozenset({key}))
+    before = applyset_parent.Parent(
+        group_kinds=frozenset({"Secret"}), engine=engines.APPLY, compared_at="2026-01-02T03:04:05Z"
+    )
+
+    after = before.after_fast_path({key: entry_of}, notes)
+
+    assert after == dataclasses.replace(before, record={key: entry_of}, state=notes)
+    assert applyset_parent.read(applyset_parent.manifest("alice", "provider", after)).state == notes
+
+
+def test_notes_about_removed_objects_are_dropped() -> None:
+    kept, gone = manifest(name="kept"), members.key_of(manifest(name="gone"))
+    key = members.key_of(kept)
+    notes = applyset_parent.StateNotes(unrecorded=frozenset({gone}), stale=frozenset({key, gone}))
+    settled = applyset_parent.after_convergence(
+        engines.PULUMI, {key: kept}, {key: member(kept)}, {}, frozenset({key}), NONE, state=notes
+    )
+    assert settled.state == applyset_parent.StateNotes(stale=frozenset({key}))
+
+
+@pytest.mark.parametrize("text", ["no JSON", "[]", '{"stale": ["a"]}', '{"stale": 7}'])
+def test_invalid_notes_about_the_state_are_ignored(text: str) -> None:
+    item = dict(applyset_parent.manifest("alice", "provider", applyset_parent.Parent()))
+    item["data"] = {**item["data"], applyset_parent.STATE: text}
+    assert applyset_parent.read(item) == applyset_parent.Parent()
 
 
 def test_record_of_paused_chain_is_kept() -> None:
