@@ -21,6 +21,19 @@ Cause: TypeAlias = Literal["wanted", "drift"]
 
 _Error: TypeAlias = errors.IcsError  # a field of this name hides the module
 
+
+class EngineUnusable(errors.SettingsError):
+    """A program, plugin, backend or passphrase that the engine needs is missing or wrong."""
+
+
+class EngineUnavailable(errors.Transient):
+    """The backend of the engine's state does not answer at the moment."""
+
+
+class StackLocked(errors.Transient):
+    """Another run holds the lock of the engine's state."""
+
+
 FieldDiff: TypeAlias = tuple[str, Any, Any]
 """Path, current value, new value; None for a missing field. Values of Secrets are `[secret]`."""
 
@@ -88,7 +101,7 @@ class Change:
     consumer_id: str = ""
     """Consumer chain of the object; empty for shared objects."""
     cause: Cause = "wanted"
-    """`drift`: the same manifest was applied before, and the live object was changed or deleted since."""
+    """`drift`: the live object was deleted since it was applied, or changed although the manifest is the same."""
     drift: tuple[FieldDrift, ...] = ()
     """Fields that other field managers changed, also in an update that is wanted."""
     is_retained: bool = False

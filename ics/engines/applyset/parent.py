@@ -130,7 +130,7 @@ class Parent:
         narrowed, and the engine and the time of the last full comparison stay.
 
         Args:
-            applied: entries of the objects that the fast path applied.
+            applied: entries of the objects that the fast path applied, and of those that nothing has changed.
             state: what Pulumi's state lacks.
         """
         return replace(self, record={**self.record, **applied}, state=state)

@@ -20,7 +20,7 @@ lock, the parent says what the fast path applied and what Pulumi's state lacks, 
 
 import dataclasses
 import datetime
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -133,6 +133,7 @@ class PulumiEngine:
             timeout=engine.PATIENCE_SECONDS,
             before_writing=self._before_writing,
         )
+        before = work.inventory.parent.record
         work = dataclasses.replace(
             work, inventory=await self._embedded.open(work.inventory, work.steps, doing)
         )
@@ -148,7 +149,10 @@ class PulumiEngine:
             update = await supervision.supervise(lambda: self._update(work, passphrase), self._before_writing)
         except ics_errors.IcsError as error:
             failures = [*doing.failures, *waiting, *work.refused, error]
-            return await self._keep_fast_path(work, doing, _outcome(changes, doing, judged, failures))
+            # Nothing is written under another run's lock, so what was on record is still true.
+            kept = before if isinstance(error, engines.StackLocked) else {}
+            result = _outcome(changes, doing, judged, failures)
+            return await self._keep_fast_path(work, doing, kept, result)
         # Drifted objects that Pulumi considers unchanged are applied, which makes their fields ours again.
         await doing.apply_all([step for step in work.steps.apply if step.key in update.unchanged])
         # Pulumi cannot delete objects that were never in its state.
@@ -170,16 +174,20 @@ class PulumiEngine:
         )
 
     async def _keep_fast_path(
-        self, work: updates.UpdateWork, doing: execution.Execution, result: engines.Converged
+        self,
+        work: updates.UpdateWork,
+        doing: execution.Execution,
+        kept: Mapping[members.Key, members.Entry],
+        result: engines.Converged,
     ) -> engines.Converged:
-        """Record what the fast path applied although Pulumi could not run."""
-        if not doing.completed:
+        """Record what the fast path applied although Pulumi could not run, and what is as it was before."""
+        if not (doing.completed or kept):
             return result
         applied = {
             key: members.Entry(members.digest(work.wanted[key]), doing.members[key].fingerprint)
             for key in doing.completed
         }
-        parent = work.inventory.parent.after_fast_path(applied, work.notes)
+        parent = work.inventory.parent.after_fast_path({**kept, **applied}, work.notes)
         try:
             if self._before_writing is not None:  # the Lease may be why Pulumi was stopped
                 await self._before_writing()

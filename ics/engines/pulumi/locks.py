@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from ics import errors
+from ics import engines
 
 _LOCK = re.compile(
     r"^\s*(?P<place>\S+): created by (?P<user>\S+)@(?P<host>\S+) \(pid (?P<pid>\d+)\) at (?P<since>\S+)\s*$",
@@ -65,10 +65,10 @@ def is_left_over(lock: Lock, this_process: ThisProcess) -> bool:
     return started_at is None or started_at > lock.since + datetime.timedelta(seconds=1)
 
 
-def locked_error(stack: str, locks: Sequence[Lock]) -> errors.Transient:
+def locked_error(stack: str, locks: Sequence[Lock]) -> engines.StackLocked:
     """Return the error for locks of other runs."""
     holders = ", ".join(str(lock) for lock in locks) or "another run, according to Pulumi's service"
-    return errors.Transient(
+    return engines.StackLocked(
         f"Pulumi stack {stack}: locked by {holders}; wait until that run ends, or run `pulumi cancel -s {stack}` if"
         " it has crashed"
     )

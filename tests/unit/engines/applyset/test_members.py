@@ -287,7 +287,7 @@ def test_fast_path_is_on_record_although_pulumi_did_not_run() -> None:
     key, entry_of = members.key_of(new), entry(new)
     notes = applyset_parent.StateNotes(unrecorded=frozenset({key}))
     before = applyset_parent.Parent(
-        group_kinds=frozenset({"Secret"}), engine=engines.APPLY, compared_at="2026-01-02T03:04:05Z"
+        group_kinds=frozenset({"Secret"}), tenure=TENURE, compared_at="2026-01-02T03:04:05Z"
     )
 
     after = before.after_fast_path({key: entry_of}, notes)
