@@ -1,6 +1,6 @@
 """The Pulumi program of one validator's stack: `pulumi up -s alice` runs it.
 
-It deploys what the chain already holds, sends no transaction, and shows those that are due as an output.
+It deploys what the chain already holds, sends no transaction, and prints those that are due.
 """
 
 import asyncio
@@ -35,6 +35,8 @@ def main() -> None:
         raise pulumi.RunError(plain_text.visible(str(error))) from error  # one line, not a traceback
     for line in plan.warnings:
         pulumi.log.warn(plain_text.visible(f"not done unasked: {line}"))
+    for line in plan.notes:
+        pulumi.log.info(plain_text.visible(line))
     # The library would put it into the state, as one path; the plugin reads it on its own, as kubectl does.
     os.environ.pop("KUBECONFIG", None)
     if plan.path is not None:

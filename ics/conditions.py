@@ -158,6 +158,7 @@ class Reason(enum.StrEnum):
     CLIENT_EXPIRED = "ClientExpired"
     CLIENT_FROZEN = "ClientFrozen"
     CHANNEL_CLOSED = "ChannelClosed"
+    TWO_ENGINES = "TwoEngines"
     NEEDS_CONFIRMATION = "NeedsConfirmation"
     CONFIRMS_NOTHING = "ConfirmsNothing"
     DRIFTED = "Drifted"
@@ -1093,6 +1094,17 @@ CATALOGUE: Final[Mapping[Reason, CatalogueEntry]] = {
         look="`ics hermes status CONSUMER_ID --verbose`",
         action="Ask the owner of the chain.",
         is_settled=True,
+    ),
+    Reason.TWO_ENGINES: CatalogueEntry(
+        severities=_CRITICAL,
+        topics=(Topic.CHANGES,),
+        meaning=(
+            "Two schedulers of this validator have different engines. The one that was displaced changes no object for"
+            " a day, and leaves it to the other."
+        ),
+        look="`engine` in `ics status`: which one converges, and since when; the process in the message",
+        action="Set the same `ics:engine` for all schedulers of the validator, or stop one of them.",
+        is_of_pass=True,
     ),
     Reason.NEEDS_CONFIRMATION: CatalogueEntry(
         severities=_CRITICAL,

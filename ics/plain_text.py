@@ -3,7 +3,7 @@
 Anybody can create a chain whose id or name holds an escape sequence, a line feed or a change of direction, and so put
 words of theirs into an operator's terminal, log or page. Whatever is shown goes through `visible`, at the one place of
 its channel: `ics.cli.terminal` for a terminal and a log, `ics.cli.output.dump` for JSON, the health server for probes,
-and the outputs of the Pulumi program. Data that another program reads (a genesis, a proposal) is not changed.
+and the outputs and notes of the Pulumi program. Data that another program reads (a genesis, a proposal) is not changed.
 """
 
 import re

@@ -111,7 +111,10 @@ def on_stack(
         root = args.project.resolve() if args.project else stack_file.project_root(Path.cwd())
         engine = getattr(args, "engine", None)
         overrides = [*args.set, *([f"engine={engine}"] if engine else [])]
-        async with wiring.open_stack(root, args.stack, os.environ, overrides, stays=stays) as stack:
+        is_attended = not (stays or getattr(args, "unattended", False))
+        async with wiring.open_stack(
+            root, args.stack, os.environ, overrides, stays=stays, is_attended=is_attended
+        ) as stack:
             lease, request = stack.lease, lease_request(args)
             if request is LeaseRequest.NEVER or (
                 request is LeaseRequest.IF_TAKEN and not await lease.is_taken()

@@ -10,6 +10,7 @@ from ics import plain_text
 from ics.cli import terminal
 from ics.conditions import Condition
 from ics.consumer import status
+from ics.engines import tenure
 
 _HIDDEN_SPACE = re.compile(r"^ | $|(?<= ) | (?= )")
 """Spaces of a cell that would look like the space between two columns."""
@@ -91,6 +92,20 @@ def status_lines(report: status.Report) -> list[str]:
         lines += [f"  {chain.consumer_id}  {condition(each)}" for each in chain.conditions]
         lines += checklist_lines(chain)
     return lines + [f"  -  {condition(each)}" for each in report.conditions]
+
+
+def engine(tenure: tenure.Tenure, setting: str) -> str:
+    """Return what is added to the first line of the status: which engine converges the cluster, and since when.
+
+    Args:
+        tenure: as recorded in the cluster.
+        setting: `ics:engine`; shown if the next pass takes the cluster over with another engine.
+    """
+    if not tenure.engine:
+        return ""
+    since = f" since {tenure.since}" if tenure.since else ""
+    other = f", ics:engine is {setting}" if setting not in ("auto", tenure.engine) else ""
+    return f", engine {tenure.engine}{since}{other}"
 
 
 def checklist_lines(chain: status.ChainReport) -> list[str]:

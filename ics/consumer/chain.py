@@ -95,8 +95,14 @@ def plan_chain(
     has_public_keys = context.settings.node_keys == "public"
     genesis, trouble = _genesis(context, summary, detail, loaded, memory)
     own_ports = context.ports_of(summary)
+    configured = memory.configured_peers
     peers = peering.peers_of(
-        consumer, context.snapshot.validators, context.own, own_ports.p2p, has_public_keys
+        consumer,
+        context.snapshot.validators,
+        context.own,
+        own_ports.p2p,
+        has_public_keys,
+        recorded=None if configured is None else configured.persistent_peers,
     )
     conditions = peers.conditions
     if memory.genesis is None:

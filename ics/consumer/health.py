@@ -158,6 +158,8 @@ def _of_peers(
     now: datetime.datetime,
     settings: settings.Settings,
 ) -> list[Condition]:
+    if chain.stage.is_ending:
+        return []
     wanted = chain.peering.persistent_peers
     lacking = updates.missing_peers(wanted, node)
     if updates.is_stale(wanted, chain.configured_peers, chain.watchdog, pod):

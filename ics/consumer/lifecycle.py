@@ -34,6 +34,11 @@ class ShutdownStage(enum.Enum):
         """Whether the relayer should run."""
         return self in (ShutdownStage.RUNNING, ShutdownStage.DRAINING)
 
+    @property
+    def is_ending(self) -> bool:
+        """Whether the node is being ended, or has ended; those of the other members end at the same time."""
+        return not self.relays
+
 
 @dataclass(frozen=True, slots=True)
 class Shutdown:

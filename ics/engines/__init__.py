@@ -101,7 +101,7 @@ class Change:
     consumer_id: str = ""
     """Consumer chain of the object; empty for shared objects."""
     cause: Cause = "wanted"
-    """`drift`: the same manifest was applied before, and the live object was changed or deleted since."""
+    """`drift`: the live object was deleted since it was applied, or changed although the manifest is the same."""
     drift: tuple[FieldDrift, ...] = ()
     """Fields that other field managers changed, also in an update that is wanted."""
     is_retained: bool = False
@@ -153,6 +153,8 @@ class ApplyRequest:
     """Consumer ids whose workloads the lifecycle removes: DELETED chains, and chains that were left permanently."""
     confirmed: frozenset[str] = frozenset()
     """Names of the confirmations that the operator has given."""
+    is_attended: bool = False
+    """Whether a command by hand asks, and not a scheduler; see `ics.engines.tenure`."""
     is_thorough: bool = False
     """Compare every field for drift, even without a sign of a change; engines also do this periodically."""
     snapshot: handoff.PassSnapshot | None = None

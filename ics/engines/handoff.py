@@ -35,8 +35,6 @@ class PassSnapshot:
     """Settings from command-line flags, see `ics.config.stack_file`."""
     digest: str = ""
     """Digest of the manifests that the pass rendered, without omitted ones; empty: not compared."""
-    sent: frozenset[str] = frozenset()
-    """Transactions sent by this pass since the facts were read, in the words of `provider.tx.descriptions.describe`."""
 
 
 class _Document(pydantic.BaseModel):

@@ -1,70 +1,54 @@
-"""Outputs of a Pulumi stack, which the operator reads after `pulumi up`, without secrets; pure."""
+"""Outputs of a Pulumi stack, without secrets; pure.
 
-from collections.abc import Collection
+They are read from the manifests alone, so that nothing of them changes without an update that writes it. What changes
+at any time (phases, conditions, due transactions) is no output: see `ics.pulumi_program.notes`.
+"""
+
+from collections.abc import Sequence
 from typing import Any
 
-from ics import plain_text
-from ics.consumer import desired, signing
-from ics.cosmos import canonical_json
-from ics.provider.tx import descriptions
-
-_BOTH = "inbound p2p and the sign state are"
-_WAITS = {
-    signing.SignStateStatus.NO_VOLUME: _BOTH,
-    signing.SignStateStatus.MISSING: _BOTH,
-    signing.SignStateStatus.REQUESTED: _BOTH,
-    # With a remote signer the reconciler creates no sign state, and leaves no trace of its visit.
-    signing.SignStateStatus.REMOTE: "inbound p2p is",
-    signing.SignStateStatus.UNSAFE: "inbound p2p is",
-}
-"""Objects that the reconciler still has to create; if the sign state is ready, both exist."""
+from ics import model, names, plain_text
+from ics.cluster.api import kinds
 
 
-def render(desired: desired.Desired, sent: Collection[str] = ()) -> dict[str, Any]:
-    """Return status, endpoints, ports, genesis hashes, due transactions, and objects that the reconciler creates.
-
-    The outputs contain no height or other changing value, so that a preview of an unchanged stack
-    shows no difference.
+def render(manifests: Sequence[model.Manifest]) -> dict[str, Any]:
+    """Return what the stack's objects are, by consumer id: namespaces, addresses, ports, and hashes of geneses.
 
     Args:
-        desired: the desired state.
-        sent: transactions that were sent since the provider was read, in the words of
-            `ics.provider.tx.descriptions.describe`.
+        manifests: those that the program declares. A paused chain has none, and is missing.
 
     Returns:
-        Mappings by consumer id, and lists of texts.
+        JSON mappings by consumer id. `endpoints` has the address that a node advertises, if it has one; `ports` those
+        of the node's Service; `genesis_sha256` the chains that are launched.
     """
-    conditions = [c for verdict in desired.decisions for c in verdict.conditions]
-    outputs = {
-        "status": {
-            v.summary.consumer_id: {
-                "chain_id": v.summary.chain_id,
-                "phase": v.summary.phase.value,
-                "participation": v.participation.value,
-            }
-            for v in desired.decisions
-        },
-        "endpoints": {c.consumer_id: c.peering.endpoint for c in desired.chains},
-        "ports": {
-            c.consumer_id: {"chain_id": c.chain_id, "p2p": c.ports.p2p, "rpc": c.ports.rpc}
-            for c in desired.chains
-        },
-        "genesis_sha256": {
-            c.consumer_id: canonical_json.sha256_hex(c.genesis)
-            for c in desired.chains
-            if c.genesis is not None
-        },
-        "transactions_due": [
-            text for intent in desired.announced if (text := descriptions.describe(intent)) not in sent
-        ],
-        "waits_for_reconciler": [
-            f"{c.chain_id}: {due} created by `python reconcile.py`"
-            for c in desired.chains
-            if (due := _WAITS.get(c.sign_state))
-        ],
-        "conditions": [
-            f"{c.consumer_id} {c.severity.name.lower()} {c.reason}: {c.message}" for c in conditions
-        ],
+    outputs: dict[str, dict[str, Any]] = {
+        "namespaces": {},
+        "endpoints": {},
+        "ports": {},
+        "genesis_sha256": {},
     }
+    for manifest in manifests:
+        metadata = manifest["metadata"]
+        consumer_id = metadata["labels"].get(names.CONSUMER)
+        if consumer_id is not None:
+            for name, value in _values(manifest).items():
+                outputs[name][consumer_id] = value
     # The Pulumi CLI prints them as they are.
     return {name: plain_text.visible_values(value) for name, value in outputs.items()}
+
+
+def _values(manifest: model.Manifest) -> dict[str, Any]:
+    """Return the outputs that one object of a chain has."""
+    metadata = manifest["metadata"]
+    annotations = metadata.get("annotations") or {}
+    match manifest["kind"], metadata["labels"][names.COMPONENT]:
+        case kinds.NAMESPACE.name, _:
+            return {"namespaces": metadata["name"]}
+        case kinds.SERVICE.name, names.NODE:
+            ports = {port["name"]: port["port"] for port in manifest["spec"]["ports"]}
+            return {"ports": {"chain_id": annotations[names.CHAIN_ID], **ports}}
+        case kinds.CONFIG_MAP.name, names.PEERS if address := manifest["data"]["external_address"]:
+            return {"endpoints": address}
+        case kinds.CONFIG_MAP.name, names.GENESIS:
+            return {"genesis_sha256": annotations[names.GENESIS_SHA256]}
+    return {}

@@ -10,7 +10,7 @@ from ics.consumer import desired, observed
 from ics.engines import guard, handoff
 from ics.engines.applyset import engine as applyset_engine
 from ics.engines.pulumi import processes
-from ics.pulumi_program import outputs
+from ics.pulumi_program import notes, outputs
 from ics.reconciler import observe, opt_ins, reconcile, wiring
 
 
@@ -27,6 +27,8 @@ class ProgramPlan:
     """Path of that kubeconfig on this machine."""
     warnings: tuple[str, ...] = ()
     """In a manual preview: changes that the update would reject without a confirmation, one line each."""
+    notes: tuple[str, ...] = ()
+    """In a manual run: what is due and what is wrong at the height that was read, one line each."""
 
 
 async def compute(
@@ -63,17 +65,17 @@ async def compute(
     else:
         wanted = opt_ins.exclude(wanted, snapshot.refused, seen.memory)
         manifests = _render_for_pass(wanted, snapshot)
-    sent = snapshot.sent if snapshot else frozenset()
     cluster = opened.world.settings.cluster
     path = None if cluster.kubeconfig is None else root / Path(cluster.kubeconfig).expanduser()
     kubeconfig = None if path is None else plugin_path(cluster.kubeconfig or "", path, processes.home())
     return ProgramPlan(
         manifests=manifests,
-        outputs=outputs.render(wanted, sent),
+        outputs=outputs.render(manifests),
         kubeconfig=kubeconfig,
         context=cluster.context,
         path=path,
         warnings=warnings,
+        notes=notes.render(wanted) if snapshot is None else (),
     )
 
 

@@ -57,7 +57,7 @@ class _NodeMaintenance:
             await self.nodes.record_watchdog(chain.namespace, probed)
         if watchdog.is_stuck(probed, running_node.process):
             await self._restart(chain, watchdog.after_restart(probed, self.now, is_stuck=True))
-        elif updates.is_stale(
+        elif not chain.stage.is_ending and updates.is_stale(
             chain.peering.persistent_peers, chain.configured_peers, probed, running_node.pod
         ):
             await self._update(running_node, probed)

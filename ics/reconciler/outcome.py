@@ -8,6 +8,7 @@ from ics import engines, errors, model
 from ics.conditions import Condition, Reason, Severity
 from ics.consumer import status
 from ics.cosmos import gas_prices
+from ics.engines import tenure
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +79,9 @@ class Collector:
 
     def cluster_error(self, error: errors.IcsError, consumer_id: str = "") -> None:
         """Add an error of the cluster or of an engine."""
+        if isinstance(error, tenure.OtherEngine):
+            self.fail(Condition.new(Reason.TWO_ENGINES, str(error), consumer_id), error)
+            return
         is_transient = isinstance(error, errors.Transient)
         if isinstance(error, engines.StackLocked):
             self.fail(Condition.new(Reason.STACK_LOCKED, str(error), consumer_id), error)

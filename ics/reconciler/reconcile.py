@@ -86,7 +86,7 @@ async def run_pass(
         refused, desired, sent = await _assign(world, engine, sender, observed, desired, due, collector)
         # A key is recorded as retired before its node is deleted, so that no rejoin can use it again.
         desired = await _retire_keys(world, desired, collector)
-        snapshot = handoff.PassSnapshot(observed=observed, refused=frozenset(refused), sent=_described(sent))
+        snapshot = handoff.PassSnapshot(observed=observed, refused=frozenset(refused))
         converged = await engine.converge(apply_request(world, desired, snapshot))
         _report_converged(world, converged, collector)
         if converged.writes:
@@ -131,6 +131,7 @@ def apply_request(
         paused=desired.paused,
         ended=desired.ended,
         confirmed=confirmed,
+        is_attended=world.is_attended,
         snapshot=snapshot,
     )
 
@@ -322,10 +323,6 @@ async def _check_agreed(world: world.World, observed: observed.Observed, intent:
             f"{descriptions.name(intent)}: not sent: most endpoints of ics:provider.rest say something else about this"
             " chain than the one that is used"
         )
-
-
-def _described(sent: Sequence[model.Intent]) -> frozenset[str]:
-    return frozenset(descriptions.describe(intent) for intent in sent)
 
 
 async def _retire_keys(

@@ -322,6 +322,7 @@ async def open_stack(
     overrides: Sequence[str] = (),
     *,
     stays: bool = False,
+    is_attended: bool = False,
 ) -> AsyncIterator[OpenStack]:
     """Open one stack for as long as the context lasts.
 
@@ -331,6 +332,7 @@ async def open_stack(
         environment: environment of the process.
         overrides: flags, see `ics.config.stack_file`.
         stays: open it for the daemon, whose passes do not wait for single chains because the next one follows soon.
+        is_attended: a command by hand opens it, and not a scheduler.
 
     Raises:
         SettingsError: settings, definitions or secrets are invalid.
@@ -366,6 +368,7 @@ async def open_stack(
             world=dataclasses.replace(
                 adapters.world(settings, seed, definitions.loaded, provider, imported),
                 invalid_definitions=definitions.invalid,
+                is_attended=is_attended,
             ),
             engine=engine_of(settings, pulumi_stack, connection, own_lease, read),
             sender=AccountSender(

@@ -376,5 +376,7 @@ class World:
     """Consumer ids for which the operator orders a new key."""
     terms: recent_terms.RecentTerms = field(default_factory=recent_terms.RecentTerms)
     """Answers of earlier passes of this process."""
+    is_attended: bool = False
+    """Whether a command by hand runs the pass, and not a scheduler."""
     confirmed: frozenset[str] = frozenset()
     """Names of changes that the operator has confirmed by flags, in addition to those in the settings."""

@@ -122,12 +122,12 @@ async def test_a_name_that_fits_is_not_told_nor_one_that_lies_in_the_settings(sc
 async def test_a_question_stays_on_record_until_it_is_answered_or_gone(scene: conftest.Scene) -> None:
     await passes(scene)
     books = (scene.kube, scene.validator, scene.gateway)
-    before = await inventory.pending_confirmations(*books)
+    before = (await inventory.read_parent(*books)).confirmations
     asked = await passes(scene, node={"storage": "5Gi"})
 
-    there = await inventory.pending_confirmations(*books)
+    there = (await inventory.read_parent(*books)).confirmations
     await passes(scene)
 
     assert before == ()
     assert there == (("0", asked["NeedsConfirmation"][0]),)
-    assert await inventory.pending_confirmations(*books) == ()
+    assert (await inventory.read_parent(*books)).confirmations == ()

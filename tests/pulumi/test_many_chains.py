@@ -9,7 +9,7 @@ import pytest
 
 from ics import engines
 from ics.cluster.api import connect, tls
-from ics.engines.pulumi import engine, runs, session
+from ics.engines.pulumi import runs, session, work
 from tests.network import waiting
 from tests.pulumi import stage
 from tests.pulumi.test_engine import home
@@ -76,7 +76,7 @@ def test_a_launch_among_fifty_chains(place: stage.Stage, monkeypatch: pytest.Mon
         where = home(place.order(place.facts(range(number + 1))), str(number))
         assert all(where in name or name == shared for name in owners), owners
 
-    monkeypatch.setattr(engine.UpdateWork, "fast_path_changes", lambda self, changes: [])
+    monkeypatch.setattr(work.UpdateWork, "fast_path_changes", lambda self, changes: [])
     slow = accepted(place, RECORDED + 3)
     waiting.figure("StatefulSet accepted, by Pulumi's targets alone", slow[0])
     assert slow[2].errors == ()

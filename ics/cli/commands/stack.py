@@ -61,13 +61,14 @@ async def _status(args: argparse.Namespace, stack: wiring.OpenStack) -> int:
     settings = stack.world.settings
     observed, desired = await observe.read(stack.world)
     # Changes that need a confirmation are not computed again: the last pass has recorded them.
-    pending = await inventory.pending_confirmations(
-        stack.kube, settings.validator, settings.gateway.namespace
-    )
-    troubles = [reconcile.needs_confirmation(each.text, each.consumer_id) for each in pending]
+    parent = await inventory.read_parent(stack.kube, settings.validator, settings.gateway.namespace)
+    troubles = [reconcile.needs_confirmation(each.text, each.consumer_id) for each in parent.confirmations]
     troubles += reconcile.definition_conditions(stack.world)
     report = status.report(desired, observed.observations, troubles)
-    return output.emit(args, report.as_dict(), output.status_lines(report))
+    lines = output.status_lines(report)
+    lines[0] += output.engine(parent.tenure, settings.engine)
+    engine = {"name": parent.tenure.engine or None, "since": parent.tenure.since or None}
+    return output.emit(args, {**report.as_dict(), "engine": engine}, lines)
 
 
 async def _destroy(args: argparse.Namespace, stack: wiring.OpenStack) -> int:

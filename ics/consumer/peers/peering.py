@@ -44,11 +44,13 @@ def peers_of(
     own: model.Validator,
     p2p_port: int,
     has_public_node_keys: bool,
+    recorded: str | None = None,
 ) -> Peering:
     """Return the peers of a chain: its members' endpoints, from the validators' descriptions.
 
     Members are the opted-in validators and those in the chain's validator set, matched by consensus address.
-    For a stopped chain, every validator with a published endpoint is used.
+    The provider no longer lists those of a stopped chain (see `provider.rest.queries`), so its peers are the
+    recorded ones, at the endpoints that they publish now.
 
     Args:
         consumer: with its detail.
@@ -56,6 +58,8 @@ def peers_of(
         own: this validator.
         p2p_port: the chain's computed port, equal on all validators.
         has_public_node_keys: whether unpublished node ids are derived from moniker and chain id.
+        recorded: `persistent_peers` as the last pass wrote them, used for a stopped chain; None: no record, so
+            that every validator with a published endpoint is a peer of a stopped chain.
     """
     detail = consumer.detail
     if detail is None:
@@ -63,16 +67,17 @@ def peers_of(
     consumer_id = consumer.summary.consumer_id
     is_stopped = consumer.summary.phase is model.Phase.STOPPED
     members = detail.opted_in | {member.consensus_address for member in detail.validators}
-    if is_stopped:
-        # The provider no longer returns the members, but the nodes still need each other.
+    if is_stopped:  # the nodes still need each other, until the last packets are acknowledged
         members = frozenset(validator.consensus_address for validator in validators)
+    known = _node_ids(recorded) if is_stopped and recorded is not None else None
     entries, conditions = [], []
     for validator in sorted(validators, key=lambda v: v.operator_address):
         if validator.consensus_address not in members or validator.operator_address == own.operator_address:
             continue
         peer = _peer(validator, consumer.summary, p2p_port, has_public_node_keys)
         if not isinstance(peer, Condition):
-            entries.append(peer)
+            if known is None or peer[0] in known:
+                entries.append(peer)
         elif not is_stopped:
             conditions.append(peer)
     port = _gateway_port(own, consumer_id, p2p_port)
@@ -89,6 +94,10 @@ def peers_of(
         )
     address = f"{description.format_host(endpoint.host)}:{port}" if endpoint else ""
     return Peering(description.persistent_peers(entries), address, port, tuple(conditions))
+
+
+def _node_ids(persistent_peers: str) -> frozenset[str]:
+    return frozenset(entry.partition("@")[0] for entry in persistent_peers.split(","))
 
 
 def _peer(

@@ -86,7 +86,7 @@ def applied_change(
         name=ref.name,
         diff=diff,
         consumer_id=step.consumer_id,
-        cause="drift" if step.is_drift else "wanted",
+        cause="drift" if step.is_drift or step.is_deleted else "wanted",
         is_retained=step.is_retained,
         uid=step.live.uid if step.live is not None else "",
     )

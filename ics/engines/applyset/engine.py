@@ -17,8 +17,8 @@ import datetime
 from collections.abc import Awaitable, Callable, Mapping
 
 from ics import engines, errors, model, names
-from ics.cluster.api import client, kinds
-from ics.engines import drift, guard
+from ics.cluster.api import client, kinds, lease_holder
+from ics.engines import drift, guard, tenure
 from ics.engines.applyset import dry_run, execution, inventory, members
 from ics.engines.applyset import parent as applyset_parent
 
@@ -95,6 +95,13 @@ class ApplyEngine:
         """See `engines.Engine`."""
         wanted = members.index(request.manifests, members.set_id(self._validator, self._namespace))
         current = await self.read(wanted)
+        claim = tenure.Claim(
+            engine=engines.APPLY, by=lease_holder.own(), now=self._now(), is_attended=request.is_attended
+        )
+        try:
+            claim.check(current.parent.tenure)
+        except tenure.OtherEngine as error:
+            return engines.Converged(errors=(error,))
         steps, compared_at, failures = await self._plan(request, wanted, current)
         replacing = await dry_run.replacements(self._kube, steps.apply)
         judged = guard.review([*replacing, *map(dry_run.deleted_change, steps.prune)], request)
@@ -117,7 +124,7 @@ class ApplyEngine:
         writes = 0
         if not run.is_stopped():  # without the Lease, the parent stays incomplete as after a crash
             parent = applyset_parent.after_convergence(
-                engines.APPLY,
+                claim.after(current.parent.tenure),
                 wanted,
                 run.members,
                 current.parent.record,

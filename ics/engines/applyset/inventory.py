@@ -82,12 +82,10 @@ async def read(
     )
 
 
-async def pending_confirmations(
-    kube: client.KubeClient, validator: str, namespace: str
-) -> tuple[applyset_parent.PendingConfirmation, ...]:
-    """Read the changes that wait for a confirmation since the last convergence; one GET."""
+async def read_parent(kube: client.KubeClient, validator: str, namespace: str) -> applyset_parent.Parent:
+    """Read what the last convergence recorded, for the status; one GET."""
     item = await kube.find(kinds.CONFIG_MAP, namespace, applyset_members.parent_name(validator))
-    return () if item is None else applyset_parent.read(item).confirmations
+    return applyset_parent.Parent() if item is None else applyset_parent.read(item)
 
 
 async def begin(

@@ -121,6 +121,16 @@ class ApplyStep:
             return False
         return self.is_drift or self.live.fingerprint != self.recorded.fingerprint
 
+    @property
+    def is_deleted(self) -> bool:
+        """Whether something else deleted the object since it was applied."""
+        return self.recorded is not None and self.live is None
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether the object was applied before, and was edited or deleted since by something else."""
+        return self.is_deleted or self.is_suspect
+
     def has_changed(self, now: LiveObject) -> bool:
         """Return whether the apply changed owned fields, according to the object before and after.
 

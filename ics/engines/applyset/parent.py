@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple, Self
 
 from ics import engines, errors, model, names
+from ics.engines import tenure as engines_tenure
 from ics.engines.applyset import members as applyset_members
 
 _ID = "applyset.kubernetes.io/id"
@@ -28,6 +29,8 @@ _PLAIN_LIMIT = 500_000
 """Bytes; a ConfigMap is limited to 1 MiB, and the record of a thousand chains exceeds that."""
 CONFIRMATIONS = "questions.json"
 """Key in the parent's data for pending confirmations."""
+STATE = "pulumi.json"
+"""Key in the parent's data for `StateNotes`."""
 
 
 class PendingConfirmation(NamedTuple):
@@ -39,6 +42,49 @@ class PendingConfirmation(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StateNotes:
+    """What the state of a Pulumi stack lacks compared with the record, which says what is in the cluster.
+
+    Objects on the fast path are in the cluster before Pulumi has seen them. Their entries in the record are true
+    nevertheless, so that a later deletion or edit is detected and put back while Pulumi cannot run.
+    """
+
+    unrecorded: frozenset[applyset_members.Key] = frozenset()
+    """Objects that the state does not have in this form; Pulumi must run for them."""
+    stale: frozenset[applyset_members.Key] = frozenset()
+    """Objects that were put back: the state has what was applied, but not the new uid. The next update refreshes it."""
+
+    def after_fast_path(
+        self, new: Collection[applyset_members.Key], restored: Collection[applyset_members.Key]
+    ) -> Self:
+        """Return the notes after the fast path applied objects.
+
+        Args:
+            new: objects that the state does not have in this form.
+            restored: objects that were put back as they were recorded.
+        """
+        unrecorded = self.unrecorded.union(new)
+        return replace(self, unrecorded=unrecorded, stale=self.stale.union(restored) - unrecorded)
+
+    def after_update(
+        self,
+        recorded: Collection[applyset_members.Key],
+        refreshed: Collection[applyset_members.Key],
+    ) -> Self:
+        """Return the notes after an update.
+
+        Args:
+            recorded: objects that the state now has in their form.
+            refreshed: objects whose state was read from the cluster.
+        """
+        return replace(
+            self,
+            unrecorded=self.unrecorded.difference(recorded),
+            stale=self.stale.difference(recorded, refreshed),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Parent:
     """Content of the parent object."""
 
@@ -47,12 +93,19 @@ class Parent:
     record: Mapping[applyset_members.Key, applyset_members.Entry] = field(default_factory=dict)
     compared_at: str = ""
     """Time of the last full comparison, RFC 3339; empty: never."""
-    engine: str = ""
-    """The engine that converged the set last; empty: none."""
     backend: str = ""
     """URL of the backend that Pulumi used last, without credentials; empty: never, or unknown."""
+    tenure: engines_tenure.Tenure = field(default_factory=engines_tenure.Tenure)
+    """The engine that converged the set last."""
     confirmations: tuple[PendingConfirmation, ...] = ()
     """Changes that wait for the operator's confirmation since the last convergence."""
+    state: StateNotes = StateNotes()
+    """Only with the Pulumi engine."""
+
+    @property
+    def engine(self) -> str:
+        """Name of the engine that converged the set last; empty: none."""
+        return self.tenure.engine
 
     def before_convergence(self, keys: Collection[applyset_members.Key]) -> Self:
         """Return the parent to write before objects are changed, so that a crash leaves no unknown object.
@@ -70,9 +123,23 @@ class Parent:
             record=kept,
         )
 
+    def after_fast_path(
+        self, applied: Mapping[applyset_members.Key, applyset_members.Entry], state: StateNotes
+    ) -> Self:
+        """Return the parent to write if the fast path succeeded and Pulumi could not run.
+
+        Nothing else changes, because Pulumi may have created objects before it failed: kinds and namespaces are not
+        narrowed, and the engine and the time of the last full comparison stay.
+
+        Args:
+            applied: entries of the objects that the fast path applied, and of those that nothing has changed.
+            state: what Pulumi's state lacks.
+        """
+        return replace(self, record={**self.record, **applied}, state=state)
+
 
 def after_convergence(
-    engine: str,
+    tenure: engines_tenure.Tenure,
     wanted: Mapping[applyset_members.Key, model.Manifest],
     members: Mapping[applyset_members.Key, applyset_members.LiveObject],
     record: Mapping[applyset_members.Key, applyset_members.Entry],
@@ -80,11 +147,12 @@ def after_convergence(
     paused: frozenset[str],
     compared_at: str = "",
     confirmations: Sequence[engines.Confirmation] = (),
+    state: StateNotes = StateNotes(),
 ) -> Parent:
     """Return the parent to write after a convergence.
 
     Args:
-        engine: the engine that converged.
+        tenure: the engine that converged.
         wanted: all manifests.
         members: all current members in the cluster.
         record: record of the previous convergence.
@@ -92,6 +160,7 @@ def after_convergence(
         paused: consumer ids whose objects were not changed; their entries are kept.
         compared_at: time of the last full comparison.
         confirmations: pending confirmations.
+        state: what Pulumi's state lacks; notes of objects that are no longer wanted are dropped.
     """
     entries: dict[applyset_members.Key, applyset_members.Entry] = {}
     for key, member in members.items():
@@ -110,16 +179,17 @@ def after_convergence(
         namespaces=namespaces,
         record=entries,
         compared_at=compared_at,
-        engine=engine,
+        tenure=tenure,
         confirmations=pending,
+        state=replace(
+            state, unrecorded=state.unrecorded & entries.keys(), stale=state.stale & entries.keys()
+        ),
     )
 
 
 def manifest(validator: str, namespace: str, parent: Parent) -> model.Manifest:
     """Return the manifest of the parent object."""
-    record = {
-        f"{key.group_kind}/{key.namespace}/{key.name}": list(entry) for key, entry in parent.record.items()
-    }
+    record = {_text_of(key): list(entry) for key, entry in parent.record.items()}
     text = json.dumps(record, sort_keys=True, separators=(",", ":"))
     packed = (
         base64.b64encode(gzip.compress(text.encode(), mtime=0)).decode() if len(text) > _PLAIN_LIMIT else ""
@@ -140,14 +210,15 @@ def manifest(validator: str, namespace: str, parent: Parent) -> model.Manifest:
                 _GROUP_KINDS: ",".join(sorted(parent.group_kinds)),
                 _NAMESPACES: ",".join(sorted(parent.namespaces - {namespace})),
                 **({_COMPARED_AT: parent.compared_at} if parent.compared_at else {}),
-                **({names.ENGINE: parent.engine} if parent.engine else {}),
                 **({names.STATE_BACKEND: parent.backend} if parent.backend else {}),
+                **_tenure(parent.tenure),
             },
         },
         **({"binaryData": {PACKED: packed}} if packed else {}),
         "data": {
             **({} if packed else {RECORD: text}),
             **({CONFIRMATIONS: json.dumps(parent.confirmations)} if parent.confirmations else {}),
+            **({STATE: _state_text(parent.state)} if parent.state != StateNotes() else {}),
         },
     }
 
@@ -174,9 +245,12 @@ def read(item: Mapping[str, Any]) -> Parent:
         namespaces=_items(annotations.get(_NAMESPACES, "")),
         record=_record(_text(item)),
         compared_at=annotations.get(_COMPARED_AT, ""),
-        engine=annotations.get(names.ENGINE, ""),
         backend=annotations.get(names.STATE_BACKEND, ""),
+        tenure=engines_tenure.parse(
+            annotations.get(names.ENGINE, ""), annotations.get(names.ENGINE_TENURE, "")
+        ),
         confirmations=_confirmations((item.get("data") or {}).get(CONFIRMATIONS)),
+        state=_state((item.get("data") or {}).get(STATE)),
     )
 
 
@@ -191,6 +265,12 @@ def is_current(item: Mapping[str, Any] | None, manifest: model.Manifest) -> bool
     return (data, _text(item)) == (wanted, _text(manifest)) and all(
         own[part].items() <= (live.get(part) or {}).items() for part in ("labels", "annotations")
     )
+
+
+def _tenure(tenure: engines_tenure.Tenure) -> dict[str, str]:
+    if not tenure.engine:
+        return {}
+    return {names.ENGINE: tenure.engine, **({names.ENGINE_TENURE: tenure.text()} if tenure.since else {})}
 
 
 def _items(text: str) -> frozenset[str]:
@@ -219,9 +299,31 @@ def _text(item: Mapping[str, Any]) -> str | None:
 def _record(text: str | None) -> dict[applyset_members.Key, applyset_members.Entry]:
     try:
         content = json.loads(text or "{}")
-        return {
-            applyset_members.Key(*name.split("/", 2)): applyset_members.Entry(*entry)
-            for name, entry in content.items()
-        }
+        return {_key_of(name): applyset_members.Entry(*entry) for name, entry in content.items()}
     except (ValueError, TypeError, AttributeError):
         return {}
+
+
+def _state_text(state: StateNotes) -> str:
+    lists = {"unrecorded": state.unrecorded, "stale": state.stale}
+    return json.dumps({name: sorted(map(_text_of, keys)) for name, keys in lists.items() if keys})
+
+
+def _state(text: str | None) -> StateNotes:
+    """Decode the notes; invalid ones are ignored, and the next full comparison finds what they said."""
+    try:
+        content = json.loads(text or "{}")
+        return StateNotes(
+            unrecorded=frozenset(map(_key_of, content.get("unrecorded", ()))),
+            stale=frozenset(map(_key_of, content.get("stale", ()))),
+        )
+    except (ValueError, TypeError, AttributeError):
+        return StateNotes()
+
+
+def _text_of(key: applyset_members.Key) -> str:
+    return f"{key.group_kind}/{key.namespace}/{key.name}"
+
+
+def _key_of(text: str) -> applyset_members.Key:
+    return applyset_members.Key(*text.split("/", 2))

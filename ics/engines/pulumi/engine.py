@@ -7,13 +7,15 @@ process. A convergence with changes has these steps:
 2. The set's parent is written: it lists the objects about to be changed.
 3. Fast path: the objects of a chain that launches in this pass are applied immediately, with the field manager
    that Pulumi uses, too, because the node should start within seconds and Pulumi takes longer. The same applies to
-   confirmed replacements, which Pulumi cannot make in place.
+   objects that were edited or deleted, and to confirmed replacements, which Pulumi cannot make in place.
 4. Pulumi previews its program with the observations of this pass. Changes that the inventory did not show are
    reviewed, too.
 5. Pulumi updates exactly the previewed resources, each named as a target.
 6. The parent is written with the record of Pulumi's objects.
 
-If step 4 or 5 fails, the record lacks the objects and the next pass tries again.
+Steps 4 and 5 are omitted if all changes put objects back as they were: Pulumi's state is still true about them except
+for the uid, which the next update refreshes. If step 4 or 5 fails, for example because another run holds the stack's
+lock, the parent says what the fast path applied and what Pulumi's state lacks, and the next pass tries again.
 """
 
 import dataclasses
@@ -24,12 +26,13 @@ from typing import TYPE_CHECKING
 
 from ics import engines, model
 from ics import errors as ics_errors
-from ics.cluster.api import client, kinds
-from ics.engines import drift, guard, handoff
+from ics.cluster.api import client, lease_holder
+from ics.engines import drift, guard, handoff, tenure
 from ics.engines.applyset import dry_run, engine, execution, inventory, members
 from ics.engines.applyset import parent as applyset_parent
 from ics.engines.pulumi import cli, runs, stack, supervision
 from ics.engines.pulumi import errors as pulumi_errors
+from ics.engines.pulumi import work as updates
 
 if TYPE_CHECKING:  # it imports pulumi, which a pass without a change does not need
     from ics.engines.pulumi import session
@@ -80,26 +83,30 @@ class PulumiEngine:
         changes = await dry_run.preview(self._kube, work.steps)
         judged = guard.review(changes, request)
         work = work.exclude(judged, changes)
-        if work.steps.is_empty and not work.is_whole:
+        if not work.needs_pulumi:
             return guard.with_confirmations(changes, request)
         passphrase = await self._passphrase()
         seen = await supervision.supervise(lambda: self._preview(work, passphrase), None)
-        return guard.with_confirmations(
-            (*changes, *runs.unplanned_changes(seen.run, work.known, work.inventory.members, seen.paused)),
-            request,
-        )
+        unplanned = runs.unplanned_changes(seen.run, work.known, work.inventory.members, seen.paused)
+        shown = {change.ref for change in changes if change.action == "replace"}
+        return guard.with_confirmations((*changes, *(c for c in unplanned if c.ref not in shown)), request)
 
     async def converge(self, request: engines.ApplyRequest) -> engines.Converged:
         """See `engines.Engine`."""
         work = await self._begin(request)
+        try:
+            self._claim(request).check(work.inventory.parent.tenure)
+        except tenure.OtherEngine as error:
+            return engines.Converged(errors=(error,))
         waiting = tuple(engine.deletion_error(key) for key in work.steps.waiting)
-        if work.steps.is_empty and not work.is_whole:
+        if not work.is_due:
             return await self._commit(work, work.inventory, frozenset(), engines.Converged(errors=waiting))
-        cli.check()
+        if work.needs_pulumi:
+            cli.check()
         changes = await dry_run.preview(self._kube, work.steps)
         judged = guard.review(changes, request)
         work = work.exclude(judged, changes)
-        if work.steps.is_empty and not work.is_whole:  # all changes wait for a confirmation or are rejected
+        if not work.is_due:  # all changes wait for a confirmation or are rejected
             refused = engines.distinct([*waiting, *work.refused])
             result = engines.Converged(
                 errors=refused, confirmations=judged.confirmations, answered=judged.answered
@@ -111,12 +118,12 @@ class PulumiEngine:
 
     async def _execute(
         self,
-        work: "UpdateWork",
+        work: updates.UpdateWork,
         changes: tuple[engines.Change, ...],
         judged: guard.Review,
         waiting: tuple[ics_errors.IcsError, ...],
     ) -> engines.Converged:
-        """Apply the fast path, let Pulumi update the rest, and write the record."""
+        """Apply the fast path, let Pulumi update the rest if there is any, and write the record."""
         # Replacements that are still among the steps are confirmed.
         confirmed = frozenset(change.ref for change in changes if change.action == "replace")
         doing = execution.Execution(
@@ -126,18 +133,26 @@ class PulumiEngine:
             timeout=engine.PATIENCE_SECONDS,
             before_writing=self._before_writing,
         )
+        before = work.inventory.parent.record
         work = dataclasses.replace(
             work, inventory=await self._embedded.open(work.inventory, work.steps, doing)
         )
         await doing.apply_all(work.fast_path_changes(changes))
+        work = work.after_fast_path(doing.completed, doing.members, confirmed)
         if doing.is_stopped():
             return _outcome(changes, doing, judged, [*doing.failures, *waiting, *work.refused])
+        if not work.needs_pulumi:
+            result = _outcome(changes, doing, judged, [*doing.failures, *waiting, *work.refused])
+            return await self._commit(work, work.inventory, frozenset(doing.completed), result)
         try:
             passphrase = await self._passphrase()
             update = await supervision.supervise(lambda: self._update(work, passphrase), self._before_writing)
         except ics_errors.IcsError as error:
             failures = [*doing.failures, *waiting, *work.refused, error]
-            return _outcome(changes, doing, judged, failures)
+            # Nothing is written under another run's lock, so what was on record is still true.
+            kept = before if isinstance(error, engines.StackLocked) else {}
+            result = _outcome(changes, doing, judged, failures)
+            return await self._keep_fast_path(work, doing, kept, result)
         # Drifted objects that Pulumi considers unchanged are applied, which makes their fields ours again.
         await doing.apply_all([step for step in work.steps.apply if step.key in update.unchanged])
         # Pulumi cannot delete objects that were never in its state.
@@ -150,9 +165,36 @@ class PulumiEngine:
         if doing.is_stopped():
             return result
         current = (await self._embedded.read(work.wanted)).with_backend(update.backend)
+        notes = work.notes.after_update(update.done, update.preview.refreshed)
         return await self._commit(
-            dataclasses.replace(work, paused=update.paused), current, update.done, result
+            dataclasses.replace(work, paused=update.paused, notes=notes),
+            current,
+            update.done | doing.completed,
+            result,
         )
+
+    async def _keep_fast_path(
+        self,
+        work: updates.UpdateWork,
+        doing: execution.Execution,
+        kept: Mapping[members.Key, members.Entry],
+        result: engines.Converged,
+    ) -> engines.Converged:
+        """Record what the fast path applied although Pulumi could not run, and what is as it was before."""
+        if not (doing.completed or kept):
+            return result
+        applied = {
+            key: members.Entry(members.digest(work.wanted[key]), doing.members[key].fingerprint)
+            for key in doing.completed
+        }
+        parent = work.inventory.parent.after_fast_path({**kept, **applied}, work.notes)
+        try:
+            if self._before_writing is not None:  # the Lease may be why Pulumi was stopped
+                await self._before_writing()
+            _, writes = await inventory.commit(self._kube, work.inventory, parent)
+        except ics_errors.IcsError as error:
+            return dataclasses.replace(result, errors=engines.distinct([*result.errors, error]))
+        return dataclasses.replace(result, writes=result.writes + writes)
 
     async def destroy(self) -> engines.Converged:
         """See `engines.Engine`. Objects that are missing in the state are removed by the embedded engine."""
@@ -180,16 +222,22 @@ class PulumiEngine:
             repairs=repairs,
         )
 
-    async def _begin(self, request: engines.ApplyRequest) -> "UpdateWork":
+    def _claim(self, request: engines.ApplyRequest) -> tenure.Claim:
+        return tenure.Claim(
+            engine=engines.PULUMI, by=lease_holder.own(), now=self._now(), is_attended=request.is_attended
+        )
+
+    async def _begin(self, request: engines.ApplyRequest) -> updates.UpdateWork:
         wanted = members.index(request.manifests, self._part_of)
         current = await self._embedded.read(wanted)
         steps = members.diff(wanted, current.members, current.parent.record, request.paused)
-        work = UpdateWork(
+        work = updates.UpdateWork(
             request=request,
             wanted=wanted,
             inventory=current,
             steps=steps,
             paused=request.paused,
+            notes=current.parent.state,
             compared_at=current.parent.compared_at,
         )
         if request.is_thorough or self._check_interval.is_due(
@@ -204,14 +252,14 @@ class PulumiEngine:
 
     async def _commit(
         self,
-        work: "UpdateWork",
+        work: updates.UpdateWork,
         current: inventory.Inventory,
         done: frozenset[members.Key],
         converged: engines.Converged,
     ) -> engines.Converged:
         record = work.inventory.parent.record
         parent = applyset_parent.after_convergence(
-            engines.PULUMI,
+            self._claim(work.request).after(work.inventory.parent.tenure),
             work.wanted,
             current.members,
             record,
@@ -219,6 +267,7 @@ class PulumiEngine:
             work.paused,
             work.compared_at,
             converged.confirmations,
+            work.notes,
         )
         if not work.is_whole and not converged.writes and self._before_writing is not None:
             if inventory.is_committed(current, parent):
@@ -232,15 +281,15 @@ class PulumiEngine:
 
     # -- in a thread, because the Automation API blocks --------------------------------------------
 
-    def _preview(self, work: "UpdateWork", passphrase: model.Secret | None) -> "PreviewResult":
+    def _preview(self, work: updates.UpdateWork, passphrase: model.Secret | None) -> "PreviewResult":
         from ics.engines.pulumi import session
 
         with session.open_session(self._located(work.inventory.parent), passphrase) as pulumi:
             if not pulumi.is_made():  # a preview must not create the stack
-                return PreviewResult(runs.RunResult(), work.paused, ())
+                return PreviewResult(runs.RunResult(), work.paused)
             return self._preview_program(work, pulumi, is_plan=True)
 
-    def _update(self, work: "UpdateWork", passphrase: model.Secret | None) -> "_UpdateResult":
+    def _update(self, work: updates.UpdateWork, passphrase: model.Secret | None) -> "_UpdateResult":
         from ics.engines.pulumi import session
 
         with session.open_session(self._located(work.inventory.parent), passphrase) as pulumi:
@@ -276,7 +325,7 @@ class PulumiEngine:
             return run, tuple(pulumi.repairs)
 
     def _preview_program(
-        self, work: "UpdateWork", pulumi: "session.Session", is_plan: bool
+        self, work: updates.UpdateWork, pulumi: "session.Session", is_plan: bool
     ) -> "PreviewResult":
         """Preview the program, and repeat without the chains whose objects are rejected.
 
@@ -284,11 +333,12 @@ class PulumiEngine:
         the state unchanged.
         """
         paused, is_fresh, failures = work.paused, False, []
+        refreshed: frozenset[members.Key] = frozenset()
         if work.must_refresh:
             is_fresh = True
-            failures += (
-                [] if is_plan else _refresh(pulumi, frozenset() if work.is_whole else work.due(paused))
-            )
+            keys = work.due(paused) | work.notes.stale
+            problems = [] if is_plan else _refresh(pulumi, frozenset() if work.is_whole else keys)
+            refreshed, failures = (frozenset() if problems else keys), problems
         while True:
             run = pulumi.preview(self._snapshot(work, paused), is_plan and is_fresh)
             runs.check_provider(run)
@@ -305,9 +355,9 @@ class PulumiEngine:
                 is_fresh = True
                 failures += [] if is_plan else _refresh(pulumi, unexplained)
             else:
-                return PreviewResult(run, paused, tuple(failures))
+                return PreviewResult(run, paused, tuple(failures), refreshed)
 
-    def _snapshot(self, work: "UpdateWork", paused: frozenset[str]) -> handoff.PassSnapshot | None:
+    def _snapshot(self, work: updates.UpdateWork, paused: frozenset[str]) -> handoff.PassSnapshot | None:
         if work.request.snapshot is None:
             return None
         left = frozenset((ref.kind, ref.namespace, ref.name) for ref in work.left)
@@ -321,68 +371,15 @@ class PulumiEngine:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UpdateWork:
-    """Input and planned steps of one convergence."""
-
-    request: engines.ApplyRequest
-    wanted: Mapping[members.Key, model.Manifest]
-    inventory: inventory.Inventory
-    steps: members.ApplyPlan
-    paused: frozenset[str]
-    """Consumer ids whose objects must not be changed."""
-    left: frozenset[engines.Ref] = frozenset()
-    """Single objects that must not be changed."""
-    compared_at: str = ""
-    """Time of the last full comparison."""
-    is_whole: bool = False
-    """Whether the whole state is compared with the cluster: after a change of the engine, and periodically."""
-    refused: tuple[ics_errors.IcsError, ...] = ()
-
-    @property
-    def known(self) -> frozenset[members.Key]:
-        """Objects whose changes the inventory shows."""
-        return frozenset(
-            {step.key for step in self.steps.apply} | {member.key for member in self.steps.prune}
-        )
-
-    @property
-    def must_refresh(self) -> bool:
-        """Whether objects in the cluster may differ from Pulumi's state."""
-        return self.is_whole or any(step.is_suspect or step.is_drift for step in self.steps.apply)
-
-    def due(self, paused: frozenset[str]) -> frozenset[members.Key]:
-        """Return the objects that Pulumi's preview should change."""
-        return frozenset(step.key for step in self.steps.apply if step.consumer_id not in paused)
-
-    def exclude(self, review: guard.Review, changes: tuple[engines.Change, ...]) -> "UpdateWork":
-        """Return the work without changes that require a confirmation or that the cluster would reject."""
-        refused = [change for change in changes if change.problem is not None]
-        paused = review.paused | {change.consumer_id for change in refused if change.consumer_id}
-        left = review.left | {change.ref for change in refused if not change.consumer_id}
-        problems = (*self.refused, *(change.problem for change in refused if change.problem is not None))
-        steps = self.steps.exclude(paused, left)
-        return dataclasses.replace(self, steps=steps, paused=paused, left=left, refused=problems)
-
-    def fast_path_changes(self, changes: tuple[engines.Change, ...]) -> list[members.ApplyStep]:
-        """Return the steps of the fast path: chains that launch now, and changes that Pulumi cannot make."""
-        full_writes = {change.ref for change in changes if _needs_full_write(change)}
-        chosen = {change.consumer_id for change in changes if change.action == "replace"}
-        chosen |= {
-            step.consumer_id
-            for step in self.steps.apply
-            if step.key.kind == kinds.STATEFUL_SET and step.live is None
-        }
-        return [s for s in self.steps.apply if s.consumer_id in chosen - {""} or s.key.ref in full_writes]
-
-
 @dataclass(frozen=True, slots=True)
 class PreviewResult:
     """A preview without rejected objects."""
 
     run: runs.RunResult
     paused: frozenset[str]
-    errors: tuple[ics_errors.IcsError, ...]
+    errors: tuple[ics_errors.IcsError, ...] = ()
+    refreshed: frozenset[members.Key] = frozenset()
+    """Objects whose state was read from the cluster."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -447,11 +444,6 @@ def _refresh(pulumi: "session.Session", keys: frozenset[members.Key]) -> list[ic
     """
     run = pulumi.refresh(keys)
     return [pulumi_errors.as_error(text, _name(urn)) for urn, text in run.failures.items()]
-
-
-def _needs_full_write(change: engines.Change) -> bool:
-    """Return whether a change is drift of a Service; only a full write restores ports with changed numbers."""
-    return change.kind == kinds.SERVICE.name and change.action == "update" and change.is_drift
 
 
 def _is_removal(step: runs.PulumiStep) -> bool:

@@ -11,6 +11,7 @@ from typing import Any
 from ics import engines, errors, names
 from ics.cluster.api import kinds
 from ics.engines import diff as engines_diff
+from ics.engines import guard
 from ics.engines.applyset import members as applyset_members
 
 _QUIET = frozenset({"same", "read", "refresh", "discard", "read-discard"})
@@ -135,7 +136,8 @@ def unplanned_changes(
 
     Args:
         result: result of a preview.
-        planned: objects whose changes the inventory shows.
+        planned: objects whose changes the inventory shows. Their replacement is included nevertheless if it requires
+            a confirmation, because the cluster's dry run showed a change in place.
         members: members of the set in the cluster.
         paused: consumer ids whose objects must not be changed.
 
@@ -146,9 +148,12 @@ def unplanned_changes(
     changes: dict[applyset_members.Key, engines.Change] = {}
     for step in result.steps:
         key = step.key
-        if key is None or key in planned or key not in members or is_quiet(step.op) or step.op == "create":
+        if key is None or key not in members or is_quiet(step.op) or step.op == "create":
             continue
         if members[key].consumer_id in paused:
+            continue
+        is_guarded = guard.needs_confirmation(key.kind.name, members[key].is_retained)
+        if key in planned and not (is_guarded and step.op in _REPLACING):
             continue
         action: engines.Action = "replace" if step.op in _REPLACING else "update"
         if step.op == "delete":

@@ -7,7 +7,7 @@ import pytest
 
 from ics import model, names
 from ics.conditions import Severity
-from ics.consumer import desired, lifecycle, participation, status
+from ics.consumer import desired, lifecycle, participation, status, watchdog
 from ics.consumer import observed as consumer_observed
 from ics.cosmos import gas_prices
 from ics.keys import derivation
@@ -200,6 +200,47 @@ def test_node_of_stopped_chain_keeps_running_with_its_peers() -> None:
     assert set(decision.chain.peering.persistent_peers.split(",")) == others
     assert decision.participation is participation.Participation.OPTED_IN
     assert factories.reasons(decision) == ["Stopped"]
+
+
+def peer(name: str, host: str, port: int) -> str:
+    return f"{derivation.derive_node_key(factories.seed(name)).node_id}@{host}:{port}"
+
+
+@pytest.mark.parametrize("recorded", [("bob",), ("bob", "charlie"), ()])
+def test_peers_of_stopped_chain_are_those_on_record(recorded: tuple[str, ...]) -> None:
+    hosts = {"bob": "10.231.0.112", "charlie": "10.231.0.113"}
+    # Bob published another address since; a stranger whom nobody published was written by hand.
+    written = ",".join([*(peer(name, "192.0.2.7", 30000) for name in recorded), f"{'ab' * 20}@192.0.2.9:1"])
+    memory = factories.memory(
+        genesis=factories.GENESIS,
+        has_workload=True,
+        configured_peers=watchdog.ConfiguredPeers(written, "", None),
+    )
+    (decision,) = factories.judge(STOPPED, memory=memory, relayer={"enabled": False}).decisions
+    assert decision.chain is not None
+    port = decision.chain.ports.p2p
+    kept = {peer(name, hosts[name], port) for name in recorded}
+    assert set(filter(None, decision.chain.peering.persistent_peers.split(","))) == kept
+
+
+@pytest.mark.parametrize(
+    ("has_hermes", "packets", "expected"),
+    [(True, SENT, ["PeersStale", "Stopped"]), (True, THROUGH, ["Stopped"]), (False, THROUGH, ["Stopped"])],
+)
+def test_peers_of_node_that_is_being_ended_are_not_judged(
+    has_hermes: bool, packets: facts.Packets, expected: list[str]
+) -> None:
+    old = watchdog.ConfiguredPeers(peer("bob", "192.0.2.7", 30000), "", None)
+    wanted = judge(packets, has_hermes=has_hermes, configured_peers=old)
+    [chain] = wanted.chains
+    node = factories.node(
+        "alice", "bob", block_time=STOP, consensus_key=chain.key.key.public_key, peer_ids=frozenset(), peers=0
+    )
+    pod = factories.pod(created=STOP, started=STOP)
+    [report] = status.report(wanted, {"0": model.Observation(pod, node)}).chains
+    assert [
+        reason for reason in factories.reasons(report) if reason.startswith(("Stopped", "Peer"))
+    ] == expected
 
 
 def test_deleted_workload_of_stopped_chain_is_recreated() -> None:

@@ -11,13 +11,12 @@ import pulumi
 import pytest
 from pulumi.runtime import mocks
 
-from ics import engines, errors, manifests, model, names
+from ics import errors, manifests, model, names
 from ics.consumer import desired, signing
 from ics.consumer import observed as consumer_observed
+from ics.cosmos import canonical_json
 from ics.engines import handoff
-from ics.provider.tx import descriptions
-from ics.pulumi_program import outputs, plan
-from ics.reconciler import observe, reconcile, world
+from ics.pulumi_program import notes, outputs, plan
 from tests.unit import factories
 
 P = model.Phase
@@ -98,7 +97,7 @@ def declare(found: desired.Desired) -> tuple[model.Manifest, ...]:
 
     @pulumi.runtime.test  # type: ignore[untyped-decorator]
     def run() -> None:
-        resources.stack(rendered, outputs.render(found), "kubeconfig", "context")
+        resources.stack(rendered, outputs.render(rendered), "kubeconfig", "context")
 
     run()
     return rendered
@@ -202,27 +201,47 @@ def test_relayer_belongs_to_component_of_its_chain(recorder: Recorder) -> None:
     ]
 
 
-def test_outputs_name_pending_work_and_contain_no_secret() -> None:
-    found = outputs.render(launched())
-    assert set(found["genesis_sha256"]) == {"0"}
-    assert found["endpoints"] == {"0": launched().chains[0].peering.external_address}
-    assert "reconcile.py" in found["waits_for_reconciler"][0]
-    assert factories.consumer_key("alice").private.reveal().hex() not in repr(found)
+def test_outputs_are_read_from_the_manifests() -> None:
+    wanted = launched()
+    [chain] = wanted.chains
+    assert chain.genesis is not None
+    ports = {name: getattr(chain.ports, name) for name in ("p2p", "rpc", "rest", "grpc")}
+    found = outputs.render(manifests.render(wanted, "set"))
+    assert found == {
+        "namespaces": {"0": chain.namespace},
+        "endpoints": {"0": chain.peering.external_address},
+        "ports": {"0": {"chain_id": "consumer1-1", **ports}},
+        "genesis_sha256": {"0": canonical_json.sha256_hex(chain.genesis)},
+    }
 
 
-def test_due_transactions_are_an_output() -> None:
+def test_facts_that_change_without_an_update_are_no_outputs() -> None:
+    """An opt-in changes no object, so no update would write its outputs."""
+    before = factories.judge(factories.consumer(), memory=factories.staged())
+    after = factories.judge(
+        factories.consumer(P.INITIALIZED, factories.joined("alice")), memory=factories.staged()
+    )
+    assert before.announced != after.announced
+    first, second = (manifests.render(each, "set") for each in (before, after))
+    assert first == second
+    assert outputs.render(first) == outputs.render(second)
+
+
+def test_due_transactions_are_noted_with_the_height() -> None:
     staged = factories.judge(factories.consumer(), memory=factories.staged())
-    due = outputs.render(staged)["transactions_due"]
-    assert [text.partition(" with ")[0] for text in due] == ["opt-in to consumer 0 (consumer1-1)"]
-    assert outputs.render(staged, due)["transactions_due"] == []
+    [due] = [line for line in notes.render(staged) if "transaction due" in line]
+    beginning = (
+        f"at height {staged.height}: transaction due, sent by `python reconcile.py`: opt-in to consumer 0"
+    )
+    assert due.startswith(beginning)
+    assert factories.consumer_key("alice").private.reveal().hex() not in repr(notes.render(staged))
 
 
-def test_opt_in_whose_place_is_not_on_record_yet_is_an_output() -> None:
+def test_opt_in_whose_place_is_not_on_record_yet_is_noted() -> None:
     """The pass that records it sends it, too."""
     first = factories.judge(factories.consumer(), memory=factories.memories())
     assert first.intents == ()
-    due = outputs.render(first)["transactions_due"]
-    assert [text.partition(" with ")[0] for text in due] == ["opt-in to consumer 0 (consumer1-1)"]
+    assert len([line for line in notes.render(first) if "opt-in to consumer 0 (consumer1-1)" in line]) == 1
 
 
 @pytest.mark.parametrize(
@@ -242,7 +261,8 @@ def test_reconciler_is_awaited_only_for_missing_sign_state(
     (verdict,) = wanted.decisions
     assert verdict.chain is not None
     there = dataclasses.replace(verdict, chain=dataclasses.replace(verdict.chain, sign_state=arming))
-    found = outputs.render(dataclasses.replace(wanted, decisions=(there,)))["waits_for_reconciler"]
+    lines = notes.render(dataclasses.replace(wanted, decisions=(there,)))
+    found = [line.partition(": ")[2] for line in lines if "created by" in line]
     assert found == [f"consumer1-1: {one} created by `python reconcile.py`" for one in waits]
 
 
@@ -268,7 +288,6 @@ def test_pass_snapshot_survives_round_trip(tmp_path: Any) -> None:
         left=frozenset({("Service", "ns", "node")}),
         overrides=("engine=pulumi",),
         digest="abc",
-        sent=frozenset({"opt-in to consumer 1 (consumer1-1)"}),
     )
     handoff.write(handed, tmp_path / "facts.json")
     assert handoff.read(tmp_path / "facts.json") == handed
@@ -299,54 +318,3 @@ def test_left_chain_blocks_program_until_its_key_is_retired() -> None:
     expected = f"the key of place {factories.place_id(7)} must be recorded as retired first"
     with pytest.raises(errors.Transient, match=expected):
         plan.check_removals(dataclasses.replace(wanted, decisions=(left,)), memory)
-
-
-class Pass:
-    """Stands for the engine, the sender and the Lease of one pass that ends with its convergence."""
-
-    def __init__(self) -> None:
-        self.handed: handoff.PassSnapshot | None = None
-
-    async def preview(self, _: engines.ApplyRequest) -> tuple[engines.Change, ...]:
-        return ()
-
-    async def converge(self, request: engines.ApplyRequest) -> engines.Converged:
-        self.handed = request.snapshot
-        raise errors.Transient("this is as far as it goes")
-
-    async def await_pending(self) -> int:
-        return 0
-
-    async def send(self, _: model.Intent) -> None:
-        pass
-
-    async def ensure(self) -> None:
-        pass
-
-    async def release(self) -> None:
-        pass
-
-    async def is_outvoted(self, consumer_id: str, snapshot: model.Snapshot) -> bool:
-        return False
-
-
-async def test_pass_snapshot_names_transactions_sent_by_the_pass(monkeypatch: pytest.MonkeyPatch) -> None:
-    facts = factories.observation(
-        snapshot=factories.snapshot(factories.consumer()), memory=factories.staged()
-    )
-
-    async def read(world: world.World) -> tuple[consumer_observed.Observed, desired.Desired]:
-        return facts, observe.compute(world, facts)
-
-    monkeypatch.setattr(observe, "read", read)
-    one = Pass()
-    party: Any = one
-    place = factories.world(lease=party, provider=party)
-
-    with pytest.raises(errors.Transient, match="as far as it goes"):
-        await reconcile.run_pass(place, party, party)
-
-    due = observe.compute(place, facts).intents
-    assert due
-    sent = frozenset(descriptions.describe(intent) for intent in due)
-    assert one.handed == handoff.PassSnapshot(observed=facts, sent=sent)

@@ -9,7 +9,7 @@ import pytest
 
 from ics import errors, model
 from ics.config import settings
-from ics.consumer import desired, observed, status, watchdog
+from ics.consumer import desired, lifecycle, observed, status, watchdog
 from ics.consumer.peers import updates
 from ics.keys import derivation
 from ics.reconciler import node_care, outcome
@@ -287,6 +287,20 @@ async def test_third_failed_probe_restarts_the_node() -> None:
         ("note", "ns0", watchdog.WatchdogRecord(process="uid.0", restarts=1, restarted=NOW)),
         ("restart", "ns0"),
     ]
+
+
+async def test_node_that_is_being_ended_gets_no_new_peers() -> None:
+    facts, wanted, parsed = Scene((ALONE,)).judged(AUTO)
+    [chain] = wanted.chains
+    cluster = Cluster()
+    for stage in (lifecycle.ShutdownStage.STOPPING_RELAYER, lifecycle.ShutdownStage.STOPPED):
+        (decision,) = wanted.decisions
+        ended = dataclasses.replace(decision, chain=dataclasses.replace(chain, stage=stage))
+        ending = dataclasses.replace(wanted, decisions=(ended,))
+        assert await maintained(cluster, parsed, ending, facts) == []
+    assert cluster.done == []
+    await maintained(cluster, parsed, wanted, facts)
+    assert cluster.done == RESTART
 
 
 async def test_no_node_restarts_beside_one_restarted_for_its_key() -> None:

@@ -17,7 +17,8 @@ from ics.cli.doctor import findings
 from ics.cli.doctor import run as doctor
 from ics.conditions import Condition, Reason
 from ics.consumer import status
-from ics.engines.applyset import inventory
+from ics.engines import tenure
+from ics.engines.applyset import inventory, parent
 from ics.provider.owner import queries as owner_queries
 from ics.reconciler import observe, outcome, reconcile, wiring
 from ics.reconciler.daemon import health, health_server, wakeups
@@ -210,13 +211,11 @@ def _fakes(monkeypatch: pytest.MonkeyPatch) -> None:
                 provider=provider, validator=own, as_owner=account_of, as_validator=account_of
             )
 
-    async def pending(*arguments: object) -> list[engines.Confirmation]:
-        ref = engines.Ref("Pod", "ns", TEXT)
-        return [
-            engines.Confirmation(
-                name=TEXT, ref=ref, action="delete", consumer_id="0", reason=TEXT, remedy=TEXT
-            )
-        ]
+    async def read_parent(*arguments: object) -> parent.Parent:
+        return parent.Parent(
+            confirmations=(parent.PendingConfirmation("0", TEXT),),
+            tenure=tenure.Tenure(engine=TEXT, since=TEXT, by=TEXT),
+        )
 
     async def examine(*arguments: object) -> list[findings.Finding]:
         return [findings.fail(TEXT, TEXT), *findings.of_error("x", ValueError(TEXT))]
@@ -232,7 +231,7 @@ def _fakes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(observe, "read", _read)
     monkeypatch.setattr(reconcile, "run_pass", _run_pass)
     monkeypatch.setattr(reconcile, "preview", _preview)
-    monkeypatch.setattr(inventory, "pending_confirmations", pending)
+    monkeypatch.setattr(inventory, "read_parent", read_parent)
     monkeypatch.setattr(doctor, "examine", examine)
     monkeypatch.setattr(dial, "probe", probe)
     monkeypatch.setattr(options, "offer_installation", nothing)

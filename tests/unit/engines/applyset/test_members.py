@@ -1,6 +1,7 @@
 """The ApplySet's pure part: identity, comparison, record."""
 
 import base64
+import dataclasses
 import gzip
 import hashlib
 import json
@@ -12,11 +13,15 @@ import pytest
 
 from ics import engines, errors, names
 from ics.cluster.api import kinds
+from ics.engines import tenure
 from ics.engines.applyset import members
 from ics.engines.applyset import parent as applyset_parent
 
 SET_ID = members.set_id("alice", "provider")
 NONE: frozenset[str] = frozenset()
+TENURE = tenure.Tenure(
+    engine=engines.APPLY, since="2026-01-01T00:00:00Z", by="host pid 7", displaced=engines.PULUMI
+)
 
 
 def manifest(
@@ -252,9 +257,7 @@ def test_parent_is_extended_before_apply_and_reduced_after() -> None:
     )
     live = {m.key: m for m in (member(kept), member(touched, "g"), member(new, "h"))}
     wanted = members.index([kept, touched, new, node], SET_ID)
-    settled = applyset_parent.after_convergence(
-        engines.APPLY, wanted, live, opened.record, frozenset(keys), NONE
-    )
+    settled = applyset_parent.after_convergence(TENURE, wanted, live, opened.record, frozenset(keys), NONE)
     assert settled == applyset_parent.Parent(
         group_kinds=frozenset({"ConfigMap"}),
         namespaces=frozenset({"n"}),
@@ -263,8 +266,51 @@ def test_parent_is_extended_before_apply_and_reduced_after() -> None:
             members.key_of(touched): entry(touched, "g"),
             members.key_of(new): entry(new, "h"),
         },
-        engine=engines.APPLY,
+        tenure=TENURE,
     )
+
+
+def test_notes_about_the_state_follow_fast_path_and_update() -> None:
+    new, again, other = (members.key_of(manifest(name=name)) for name in ("new", "again", "other"))
+    notes = applyset_parent.StateNotes(stale=frozenset({new, other}))
+
+    lacking = notes.after_fast_path([new], [again])
+
+    assert lacking == applyset_parent.StateNotes(unrecorded=frozenset({new}), stale=frozenset({again, other}))
+    assert lacking.after_fast_path([], [new]) == lacking  # it is more than stale
+    assert lacking.after_update([new], [other]) == applyset_parent.StateNotes(stale=frozenset({again}))
+    assert lacking.after_update([again, new, other], []) == applyset_parent.StateNotes()
+
+
+def test_fast_path_is_on_record_although_pulumi_did_not_run() -> None:
+    new = manifest(name="new")
+    key, entry_of = members.key_of(new), entry(new)
+    notes = applyset_parent.StateNotes(unrecorded=frozenset({key}))
+    before = applyset_parent.Parent(
+        group_kinds=frozenset({"Secret"}), tenure=TENURE, compared_at="2026-01-02T03:04:05Z"
+    )
+
+    after = before.after_fast_path({key: entry_of}, notes)
+
+    assert after == dataclasses.replace(before, record={key: entry_of}, state=notes)
+    assert applyset_parent.read(applyset_parent.manifest("alice", "provider", after)).state == notes
+
+
+def test_notes_about_removed_objects_are_dropped() -> None:
+    kept, gone = manifest(name="kept"), members.key_of(manifest(name="gone"))
+    key = members.key_of(kept)
+    notes = applyset_parent.StateNotes(unrecorded=frozenset({gone}), stale=frozenset({key, gone}))
+    settled = applyset_parent.after_convergence(
+        engines.PULUMI, {key: kept}, {key: member(kept)}, {}, frozenset({key}), NONE, state=notes
+    )
+    assert settled.state == applyset_parent.StateNotes(stale=frozenset({key}))
+
+
+@pytest.mark.parametrize("text", ["no JSON", "[]", '{"stale": ["a"]}', '{"stale": 7}'])
+def test_invalid_notes_about_the_state_are_ignored(text: str) -> None:
+    item = dict(applyset_parent.manifest("alice", "provider", applyset_parent.Parent()))
+    item["data"] = {**item["data"], applyset_parent.STATE: text}
+    assert applyset_parent.read(item) == applyset_parent.Parent()
 
 
 def test_record_of_paused_chain_is_kept() -> None:
@@ -272,7 +318,7 @@ def test_record_of_paused_chain_is_kept() -> None:
     record = {members.key_of(held): entry(held)}
 
     settled = applyset_parent.after_convergence(
-        engines.APPLY, {}, {members.key_of(held): member(held)}, record, frozenset(), frozenset({"7"})
+        TENURE, {}, {members.key_of(held): member(held)}, record, frozenset(), frozenset({"7"})
     )
 
     assert settled.record == record
@@ -286,6 +332,7 @@ def test_parent_survives_round_trip() -> None:
         record={members.key_of(one): entry(one)},
         confirmations=(applyset_parent.PendingConfirmation("7", "may it be replaced?"),),
         backend="s3://states",
+        tenure=TENURE,
     )
 
     item = applyset_parent.manifest("alice", "provider", parent)
@@ -374,7 +421,7 @@ def test_convergence_leaves_no_steps_and_keeps_paused_chains(
     for one in steps.prune:
         del now[one.key]
     done = frozenset(step.key for step in steps.apply)
-    parent = applyset_parent.after_convergence(engines.APPLY, wanted, now, record, done, paused)
+    parent = applyset_parent.after_convergence(TENURE, wanted, now, record, done, paused)
 
     again = members.diff(wanted, now, parent.record, paused)
     assert again.is_empty

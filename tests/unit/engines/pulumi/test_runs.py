@@ -143,6 +143,15 @@ def test_unplanned_changes_are_reported_except_for_paused_chains() -> None:
     ]
 
 
+def test_replacement_by_pulumi_is_reported_although_a_change_in_place_is_planned() -> None:
+    there = [member(kind, "1") for kind in (kinds.STATEFUL_SET, kinds.DEPLOYMENT)]
+    planned = {one.key: one for one in there}
+    for op, reported in (("replace", ["StatefulSet c1/node"]), ("update", [])):
+        told = runs.RunResult(tuple(step(op, one.key.kind, "1") for one in there))
+        found = runs.unplanned_changes(told, planned.keys(), planned, frozenset())
+        assert [str(change.ref) for change in found] == reported
+
+
 def test_unplanned_change_contains_no_secret() -> None:
     blinded = {"4dabf18193072939515e22adb298388d": "1b47", "ciphertext": "[secret]"}
     before, after = (manifest(kinds.SECRET, "1", data=data) for data in ({"k": "a2V5"}, blinded))
