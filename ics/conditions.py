@@ -162,6 +162,7 @@ class Reason(enum.StrEnum):
     CONFIRMS_NOTHING = "ConfirmsNothing"
     DRIFTED = "Drifted"
     STACK_REPAIRED = "StackRepaired"
+    RECONCILER_EMBEDDED = "ReconcilerEmbedded"
     UNEXPECTED_ERROR = "UnexpectedError"
     CHAIN_UNREADABLE = "ChainUnreadable"
     RPC_UNUSABLE = "RpcUnusable"
@@ -1122,6 +1123,21 @@ CATALOGUE: Final[Mapping[Reason, CatalogueEntry]] = {
         look="The message",
         action="Nothing.",
         is_of_pass=True,
+    ),
+    Reason.RECONCILER_EMBEDDED: CatalogueEntry(
+        severities=_INFO,
+        topics=(Topic.CHANGES,),
+        meaning=(
+            "The reconciler in the cluster uses the embedded engine, as `ics:reconciler.engine` says, although the"
+            " stack's engine is another. The objects are the same; Pulumi's state learns of its changes at the next"
+            " pass with Pulumi."
+        ),
+        look="`ics:reconciler.engine` and `ics:engine` in the stack file; [the reconciler](reconciler.md#engine)",
+        action=(
+            "Nothing. If it should use the stack's engine, build its image from `Dockerfile.pulumi` and remove"
+            " `ics:reconciler.engine`."
+        ),
+        is_settled=True,
     ),
     Reason.UNEXPECTED_ERROR: CatalogueEntry(
         severities=_CRITICAL,
