@@ -14,7 +14,7 @@ import tempfile
 
 _ABSENT = (
     "skipped: atheris is not installed, without which nothing is fuzzed by coverage; it is in requirements-soak.txt"
-    " and has wheels for Linux on x86-64 only"
+    " and has wheels for Linux on x86-64 only, up to Python 3.13"
 )
 _TOLD_AFTER = 1000
 """Inputs between two counts on the output."""
