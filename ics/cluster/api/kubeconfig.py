@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib import parse
 
-from ics import errors, model
+from ics import errors, model, plain_text
 
 SETTING: Final = "ics:cluster.kubeconfig"
 """The setting that errors name."""
@@ -375,7 +375,11 @@ def _items(path: pathlib.Path, content: Mapping[str, Any], section: str) -> list
 
 
 def _listed(documents: _Documents, section: str) -> str:
-    names = [str(item.get("name")) for path, content in documents for item in _items(path, content, section)]
+    names = [
+        plain_text.visible(str(item.get("name")))
+        for path, content in documents
+        for item in _items(path, content, section)
+    ]
     return ", ".join(names) or "(none)"
 
 

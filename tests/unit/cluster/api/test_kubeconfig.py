@@ -213,6 +213,11 @@ def test_plugin_in_a_folder_is_relative_to_the_file(command: str) -> None:
         ({}, None, "ics:cluster.context: /conf/k has no current context; set one of (none)"),
         (document(), "y", "ics:cluster.context: /conf/k has no context 'y'; set one of x, nobody"),
         (
+            document(contexts=[{"name": "\ud800\x1b[2J"}]),
+            "y",
+            "ics:cluster.context: /conf/k has no context 'y'; set one of \\ud800\\x1b[2J",
+        ),
+        (
             document(clusters=[]),
             None,
             "ics:cluster.kubeconfig: /conf/k: context 'x': cluster 'c' not found; add it",
