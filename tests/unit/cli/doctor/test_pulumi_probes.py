@@ -13,6 +13,7 @@ from ics import model
 from ics.cli.doctor import findings, pulumi_probes
 from ics.cluster.api import client, kubeconfig
 from ics.config import secret_sources
+from ics.engines import tenure
 from ics.engines.applyset import parent
 from tests.unit import factories
 
@@ -52,7 +53,9 @@ async def examine(
     def answer(request: httpx.Request) -> httpx.Response:
         if recorded is None:
             return httpx.Response(503, json={"message": "no leader"})
-        item = parent.manifest("alice", "provider", parent.Parent(engine=recorded, backend="gs://former"))
+        item = parent.manifest(
+            "alice", "provider", parent.Parent(tenure=tenure.Tenure(engine=recorded), backend="gs://former")
+        )
         return httpx.Response(200, json=item) if recorded else httpx.Response(404, json={})
 
     async def read(source: secret_sources.SecretSource, setting: str) -> model.Secret:

@@ -8,11 +8,12 @@ import httpx
 
 from ics import engines, names
 from ics.cluster.api import client, kubeconfig
+from ics.engines import tenure
 from ics.engines.applyset import inventory, parent
 
 
 async def test_backend_on_record_outlives_passes_of_the_other_engine() -> None:
-    before = parent.Parent(engine=engines.PULUMI, backend="s3://former")
+    before = parent.Parent(tenure=tenure.Tenure(engine=engines.PULUMI), backend="s3://former")
     item = parent.manifest("alice", "provider", before)
     sent: list[dict[str, Any]] = []
 
@@ -23,7 +24,9 @@ async def test_backend_on_record_outlives_passes_of_the_other_engine() -> None:
     access = kubeconfig.Access(server="https://h:6443")
     known = inventory.Inventory(validator="alice", namespace="provider", item=item, parent=before, members={})
     async with client.KubeClient(access, httpx.MockTransport(answer)) as kube:
-        after, _ = await inventory.commit(kube, known, parent.Parent(engine=engines.APPLY))
+        after, _ = await inventory.commit(
+            kube, known, parent.Parent(tenure=tenure.Tenure(engine=engines.APPLY))
+        )
         moved, writes = await inventory.commit(kube, after.with_backend("gs://new"), parent.Parent())
         again = await inventory.commit(kube, moved, dataclasses.replace(moved.parent, backend=""))
 
