@@ -819,9 +819,8 @@ async def test_command_that_was_killed_and_is_run_again_creates_no_second_chain(
     journal = Journal(chain)
 
     async def wait(_: float) -> None:
-        await (
-            asyncio.Event().wait()
-        )  # no block is made before the command is killed, however slow this machine is
+        # The next block must not come before the command is killed, however slow this machine is.
+        await asyncio.Event().wait()
 
     with monkeypatch.context() as patch:
         patch.setattr(chain, "sleep", wait)
