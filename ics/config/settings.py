@@ -158,7 +158,7 @@ class ClusterSettings(base.Frozen):
     chain's own namespaces, only these can reach a node's RPC then."""
     allow_egress: tuple[str, ...] = ()
     """CIDRs that nodes and relayers may reach at any TCP port, in addition to the internet, peers and the provider's
-    endpoints; without the metadata services of clouds, unless it is named alone."""
+    endpoints; without the metadata services of clouds, unless one is named alone."""
     metrics_from: tuple[str, ...] = ()
     """Namespaces whose pods may read the metrics of reconciler and relayers, such as that of Prometheus."""
 

@@ -1,4 +1,4 @@
-"""Validation of chain ids and consumer ids; pure."""
+"""Validation of chain ids and consumer ids, and the number in the ids of clients, connections and channels; pure."""
 
 import re
 
@@ -11,6 +11,7 @@ _CHAIN_ID = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_-]|\.(?!\.))*")
 """Narrower than the provider, which accepts any text that is not blank: an id becomes part of Kubernetes names and
 annotations, of file paths, URLs, TOML files and command lines. Hermes has the same set of characters."""
 _CONSUMER_ID = re.compile(r"0|[1-9][0-9]{0,19}")
+_COUNTER = re.compile(r"[0-9]{1,20}")
 
 
 def check_chain_id(chain_id: str) -> None:
@@ -44,3 +45,12 @@ def check_consumer_id(consumer_id: str) -> None:
         raise errors.SettingsError(
             f"consumer id {consumer_id!r} is not a number; use the one that the provider lists"
         )
+
+
+def counter(id_: str) -> int | None:
+    """Return the number at the end of an id that a chain counts, such as 9 of `07-tendermint-9`; None: there is none.
+
+    It has at most 20 digits (uint64; ICS 24, "Identifiers").
+    """
+    number = _COUNTER.fullmatch(id_.rpartition("-")[2])
+    return int(number[0]) if number else None

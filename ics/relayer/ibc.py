@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from ics import errors
-from ics.cosmos import answers, times
+from ics.cosmos import answers, identifiers, times
 
 PROVIDER_PORT: Final = "provider"
 CONSUMER_PORT: Final = "consumer"
@@ -149,11 +149,10 @@ def own_client(clients: Mapping[str, answers.Field], provider_chain_id: str) -> 
 
 def id_number(id_: str) -> int:
     """Return the counter at the end of an id; ids without one sort last."""
-    number = _NUMBER.fullmatch(id_.rpartition("-")[2])
-    return int(number[0]) if number else 2**64
+    number = identifiers.counter(id_)
+    return 2**64 if number is None else number
 
 
-_NUMBER = re.compile(r"[0-9]{1,20}")
 _IDENTIFIER = re.compile(r"[A-Za-z0-9._+\-#\[\]<>]{0,128}")
 """ICS 24, "Identifiers" (ibc-go, modules/core/24-host/validate.go)."""
 

@@ -124,9 +124,8 @@ async def test_a_place_is_left_after_a_renewal_whose_answer_was_lost(scene: conf
     clock = Clock()
     first = resident(scene, "a", clock)
     await first.acquire()
-    await resident(
-        scene, "a", clock
-    ).acquire()  # it has the name, so this is its renewal, of which it knows nothing
+    # By the same name, so for the API server it is a renewal by `first`, which learns nothing of it.
+    await resident(scene, "a", clock).acquire()
 
     await first.give_up()
 

@@ -467,9 +467,8 @@ def _stack(source: values.Source) -> None:
 def _yaml(document: Any) -> str:
     try:
         return str(yaml.safe_dump(document, allow_unicode=True))
-    except (
-        RecursionError
-    ):  # PyYAML's writer takes a third of the levels that its reader does; JSON is YAML, too
+    except RecursionError:
+        # PyYAML writes fewer levels than it reads. JSON is YAML, too.
         return json.dumps(document)
 
 

@@ -174,9 +174,13 @@ def _serving(answered: Callable[[http.server.BaseHTTPRequestHandler], None]) -> 
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:
-            self.close_connection = True
             with contextlib.suppress(OSError):
                 answered(self)
+
+        def end_headers(self) -> None:
+            # Said, so that a client does not send its next request through a connection that is about to end.
+            self.send_header("connection", "close")
+            super().end_headers()
 
         def log_message(self, format: str, *args: Any) -> None:
             """Nothing is written down: there are thousands."""

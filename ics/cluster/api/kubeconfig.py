@@ -95,6 +95,12 @@ class _Section:
     def text(self, key: str) -> str:
         return self._checked(self.value.get(key), key)
 
+    def items(self, key: str) -> list[Any]:
+        items = self.value.get(key) or []
+        if not isinstance(items, list):
+            raise self.problem(f"{key} is not a list; correct it")
+        return items
+
     def texts(self, key: str) -> tuple[str, ...]:
         items = self.value.get(key)
         if items is None:
@@ -334,10 +340,7 @@ def _plugin(user: _Section, cluster: _Section) -> Plugin | None:
 
 
 def _environment(entry: _Section) -> Iterator[tuple[str, str]]:
-    items = entry.value.get("env") or []
-    if not isinstance(items, list):
-        raise entry.problem("env is not a list; correct it")
-    for number, item in enumerate(items):
+    for number, item in enumerate(entry.items("env")):
         variable = entry.inner(f"env[{number}]", item)
         name = variable.text("name")
         if not name or "=" in name:
@@ -346,7 +349,7 @@ def _environment(entry: _Section) -> Iterator[tuple[str, str]]:
 
 
 def _extension(cluster: _Section) -> object:
-    for item in cluster.value.get("extensions") or ():
+    for item in cluster.items("extensions"):
         if isinstance(item, Mapping) and item.get("name") == EXTENSION:
             return item.get("extension")
     return None
