@@ -70,7 +70,7 @@ def encode(document: Mapping[str, Any]) -> bytes:
         # Go reads it as U+FFFD, so that the node would have another document than the one that is hashed.
         half = error.object[error.start]
         raise errors.Permanent(
-            f"a text contains {half!r}, half of a surrogate pair, which is no character"
+            f"a text contains {half!r}, half of a surrogate pair, which UTF-8 does not encode"
         ) from None
 
 

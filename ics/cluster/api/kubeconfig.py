@@ -346,7 +346,10 @@ def _environment(entry: _Section) -> Iterator[tuple[str, str]]:
 
 
 def _extension(cluster: _Section) -> object:
-    for item in cluster.value.get("extensions") or ():
+    items = cluster.value.get("extensions") or []
+    if not isinstance(items, list):
+        raise cluster.problem("extensions is not a list; correct it")
+    for item in items:
         if isinstance(item, Mapping) and item.get("name") == EXTENSION:
             return item.get("extension")
     return None
