@@ -155,6 +155,7 @@ def test_the_processes_of_a_killed_run_are_ended_by_the_next_pass(place: stage.S
     running.wait()
     os.kill(cli, signal.SIGKILL)
     left = helpers(place)
+    assert left
     folders = list(pathlib.Path(tempfile.gettempdir()).glob(f"{supervision.PREFIX}{running.pid}-*"))
     assert folders
 
