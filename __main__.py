@@ -14,15 +14,18 @@ from pulumi.runtime.config import get_config
 
 from ics import errors, plain_text
 from ics.config import settings, stack_file
+from ics.engines import handoff
 from ics.engines.pulumi import kubeconfig_copies
+from ics.pulumi_program import lease_keeper, resources
 from ics.pulumi_program import plan as pulumi_program_plan
-from ics.pulumi_program import resources
 
 
 def main() -> None:
     """Compute the desired state and declare its resources."""
     root = Path(__file__).parent
     environment = {**os.environ, **_secrets()}
+    if not pulumi.runtime.is_dry_run() and handoff.VARIABLE not in environment:
+        _hold_lease(root, environment)
     # Pulumi runs this within its own event loop, so ours needs a thread of its own.
     computed = pulumi_program_plan.compute(
         root, pulumi.get_stack(), environment, is_preview=pulumi.runtime.is_dry_run()
@@ -39,9 +42,21 @@ def main() -> None:
         pulumi.log.info(plain_text.visible(line))
     # The library would put it into the state, as one path; the plugin reads it on its own, as kubectl does.
     os.environ.pop("KUBECONFIG", None)
-    resources.stack(plan.manifests, plan.outputs, plan.kubeconfig, plan.context)
-    if plan.path is not None:  # at the end, when the plugin has made its copy
-        atexit.register(kubeconfig_copies.sweep, plan.path, os.getpid())
+    if plan.path is not None:
+        kubeconfig_copies.remember(plan.path, os.environ)
+    # At the end, when the plugin has made its copy.
+    atexit.register(kubeconfig_copies.sweep, os.getpid(), os.environ, plan.path)
+    resources.stack(plan.manifests, plan.outputs, plan.kubeconfig, plan.context, protects=plan.protects)
+
+
+def _hold_lease(root: Path, environment: dict[str, str]) -> None:
+    """Keep the reconcilers of this validator from acting during an update by hand."""
+    keeper = lease_keeper.LeaseKeeper()
+    try:
+        keeper.start(root, pulumi.get_stack(), environment)
+    except errors.IcsError as error:
+        raise pulumi.RunError(plain_text.visible(str(error))) from error
+    atexit.register(keeper.stop)
 
 
 def _secrets() -> dict[str, str]:

@@ -163,6 +163,8 @@ class Reason(enum.StrEnum):
     CONFIRMS_NOTHING = "ConfirmsNothing"
     DRIFTED = "Drifted"
     STACK_REPAIRED = "StackRepaired"
+    STACK_LOCKED = "StackLocked"
+    ENGINE_UNUSABLE = "EngineUnusable"
     UNEXPECTED_ERROR = "UnexpectedError"
     CHAIN_UNREADABLE = "ChainUnreadable"
     RPC_UNUSABLE = "RpcUnusable"
@@ -1133,6 +1135,30 @@ CATALOGUE: Final[Mapping[Reason, CatalogueEntry]] = {
         meaning="A Pulumi run that died left a lock or unfinished operations in the state. They were removed.",
         look="The message",
         action="Nothing.",
+        is_of_pass=True,
+    ),
+    Reason.STACK_LOCKED: CatalogueEntry(
+        severities=_WARNING,
+        topics=(Topic.CHANGES,),
+        meaning=(
+            "Another run of Pulumi holds the lock of the stack's state, for example a `pulumi up` that waits at its"
+            " prompt. What the fast path makes is made; everything else waits."
+        ),
+        look="The message names who holds it, since when, and whether that process is running; `ics:engine` in `ics"
+        " doctor`",
+        action="Answer the prompt or end that run. If its process is dead, run the `pulumi cancel` of the message.",
+        is_of_pass=True,
+    ),
+    Reason.ENGINE_UNUSABLE: CatalogueEntry(
+        severities=_FROM_WARNING,
+        topics=(Topic.CHANGES,),
+        meaning=(
+            "Something that the Pulumi engine needs is missing or wrong: the CLI, its Kubernetes plugin, the state's"
+            " backend or its passphrase. Nodes run on, but no change is made. A warning if the backend only does not"
+            " answer at the moment."
+        ),
+        look="The message; `ics:engine` in `ics doctor`",
+        action="Run the command or correct the setting that the message names.",
         is_of_pass=True,
     ),
     Reason.UNEXPECTED_ERROR: CatalogueEntry(

@@ -14,7 +14,7 @@ from typing import Any, Literal
 import pydantic
 
 from ics import errors
-from ics.config import base, endpoint, secret_sources, units, urls
+from ics.config import base, endpoint, secret_sources, state_backend, units, urls
 from ics.config import pods as config_pods
 from ics.config import provider_node as config_provider_node
 from ics.cosmos import addresses, coins, gas_prices, identifiers
@@ -285,12 +285,31 @@ class ReconcilerSettings(base.Frozen):
 class PulumiSettings(base.Frozen):
     """State storage of the Pulumi engine."""
 
-    backend: str | None = pydantic.Field(default=None, pattern=r"^[a-z0-9+]+://")
-    """URL of the state's backend: `file:///var/lib/ics`, `s3://…`, `gs://…`, `azblob://…`, `https://…`;
-    none: the one of $PULUMI_BACKEND_URL or `pulumi login`."""
+    backend: str | None = None
+    """URL of the state's backend: `file:///var/lib/ics`, `s3://BUCKET`, `gs://BUCKET`, `azblob://CONTAINER`,
+    `postgres://HOST/DATABASE`, `https://api.pulumi.com`; none: $PULUMI_BACKEND_URL, else the backend that the last
+    pass recorded in the cluster, else that of `pulumi login`."""
     passphrase: secret_sources.SecretSource | None = None
     """Passphrase that encrypts the secrets in the state; none: the one in the environment
     (PULUMI_CONFIG_PASSPHRASE_FILE or PULUMI_CONFIG_PASSPHRASE), or the stack's own secrets provider."""
+    history: int = pydantic.Field(default=100, ge=1)
+    """Number of updates of which a backend in a folder keeps the history and a copy of the state; passes delete older
+    ones. In a bucket the copies are limited by the bucket's own rules."""
+    log_megabytes: int = pydantic.Field(default=100, ge=1)
+    """Largest size of the logs that every Pulumi command writes to $PULUMI_HOME/logs; passes let Pulumi delete the
+    oldest ones."""
+    log_days: int = pydantic.Field(default=7, ge=1)
+    """Largest age of those logs in days."""
+
+    @pydantic.field_validator("backend")
+    @classmethod
+    def _is_backend(cls, url: str | None) -> str | None:
+        if url is not None and state_backend.parse(url).has_password:
+            raise ValueError(
+                "contains a password, which everyone who reads the settings sees; put the URL into"
+                " $PULUMI_BACKEND_URL instead"
+            )
+        return url
 
 
 class Settings(base.Frozen):

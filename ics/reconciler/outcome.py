@@ -83,6 +83,15 @@ class Collector:
             self.fail(Condition.new(Reason.TWO_ENGINES, str(error), consumer_id), error)
             return
         is_transient = isinstance(error, errors.Transient)
+        if isinstance(error, engines.StackLocked):
+            self.fail(Condition.new(Reason.STACK_LOCKED, str(error), consumer_id), error)
+            return
+        if isinstance(error, engines.EngineUnusable | engines.EngineUnavailable):
+            severity = Severity.WARNING if is_transient else Severity.CRITICAL
+            self.fail(
+                Condition.new(Reason.ENGINE_UNUSABLE, str(error), consumer_id, severity=severity), error
+            )
+            return
         reason = Reason.CLUSTER_TROUBLE if is_transient else Reason.CLUSTER_REFUSES
         self.fail(Condition.new(reason, str(error), consumer_id), error)
 

@@ -357,7 +357,7 @@ async def open_stack(
         settings = settings.model_copy(update={"provider": await with_headers(settings.provider, read)})
         seed = derivation.parse_seed(await read(settings.seed, "ics:seed"))
         imported = await read_imported(settings, read)
-        pulumi_stack = stack.Stack(root, name, settings.pulumi.backend, tuple(overrides))
+        pulumi_stack = stack.of_settings(root, name, settings.pulumi, overrides)
         tries = 1 if stays else queries.GENESIS_TRIES
         provider = await closing.enter_async_context(
             relayer_queries.IbcQueries(settings.provider, now, genesis_tries=tries)
@@ -499,13 +499,22 @@ async def read_imported(
     return keys
 
 
-def lease_of(settings: config_settings.Settings, connection: client.KubeClient, stays: bool) -> lease.Lease:
-    """Return the validator's Lease, for one pass or for the daemon."""
+def lease_of(
+    settings: config_settings.Settings, connection: client.KubeClient, stays: bool, *, yields: bool = False
+) -> lease.Lease:
+    """Return the validator's Lease, for one pass or for the daemon.
+
+    Args:
+        settings: of the stack.
+        connection: client.
+        stays: for the daemon.
+        yields: for a run that gives it up to a reconciler that sees a launch.
+    """
     identity = (connection, settings.validator, settings.gateway.namespace, lease_holder.own())
     return (
         lease.DaemonLease(*identity, _TENURE_SECONDS, now)
         if stays
-        else lease.Lease(*identity, _LEASE_SECONDS, now)
+        else lease.Lease(*identity, _LEASE_SECONDS, now, yields=yields)
     )
 
 

@@ -101,6 +101,7 @@ _ORDER = (
     "chain",
     "conditions",
     "ics:engine",
+    "ics:pulumi",
 )
 
 

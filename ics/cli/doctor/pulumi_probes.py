@@ -1,19 +1,27 @@
-"""Checks of what the Pulumi engine needs: the CLI, its Kubernetes plugin, a backend and no lock."""
+"""Asks the Pulumi CLI, its backend and the cluster what `pulumi_checks` judges."""
 
 import asyncio
 import json
+import os
 import shutil
-import urllib.parse
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from ics.cli.doctor import findings
-from ics.cli.doctor.findings import Finding
-from ics.config import settings
+import yaml
 
-_CHECK = "ics:engine"
+from ics import errors, model
+from ics.cli.doctor import findings, pulumi_checks
+from ics.cli.doctor.findings import Finding
+from ics.cluster.api import client
+from ics.config import secret_sources
+from ics.config import settings as config_settings
+from ics.engines.applyset import parent
+from ics.engines.pulumi import cli, location, locks, processes, stack
+
 _SECONDS = 30.0
+
+ReadSecret = Callable[[secret_sources.SecretSource, str], Awaitable[model.Secret]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,58 +39,172 @@ class CommandResult:
         return lines[-1] if lines else f"exit code {self.code}"
 
 
-async def examine(
-    settings: settings.Settings, root: Path, stack: str, environment: Mapping[str, str]
-) -> list[Finding]:
-    """Check the Pulumi installation, if the settings select that engine."""
-    program = shutil.which("pulumi", path=environment.get("PATH"))
-    if settings.engine == "apply" or (settings.engine == "auto" and program is None):
-        return [findings.ok(_CHECK, f"{settings.engine}: the embedded engine, which needs no installation")]
-    if program is None:
-        text = "`pulumi` is not on the PATH; install the Pulumi CLI, or set ics:engine: apply"
-        return [findings.fail(_CHECK, text)]
-    version, plugins, who = await asyncio.gather(
-        _run([program, "version"], root, environment),
-        _run([program, "plugin", "ls", "--json"], root, environment),
-        _run([program, "whoami", "--json", "--non-interactive"], root, environment),
-    )
-    return [findings.ok(_CHECK, f"pulumi {version.out.strip()}"), _plugin(plugins), *_backend(who, stack)]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PulumiProbe:
+    """One stack, with what the doctor has opened already."""
+
+    settings: config_settings.Settings
+    root: Path
+    name: str
+    environment: Mapping[str, str]
+    kube: client.KubeClient | None
+    """None: the cluster is not reachable."""
+    read: ReadSecret
+
+    async def examine(self) -> list[Finding]:
+        """Check everything that passes of the Pulumi engine need, if this stack is Pulumi's."""
+        engine, check = self.settings.engine, pulumi_checks.CHECK
+        recorded, unread = parent.Parent(), "the cluster is not reachable"
+        if self.kube is not None:
+            try:
+                recorded, unread = await location.read_parent(self.kube, self.settings), ""
+            except errors.IcsError as error:
+                unread = str(error)
+        if engine == "auto" and unread:
+            return [findings.warn(check, f"auto: skipped; the engine on record cannot be read ({unread})")]
+        if not pulumi_checks.is_used(engine, recorded.engine):
+            return [findings.ok(check, f"{engine}: the embedded engine, which needs no installation")]
+        try:
+            program = cli.check()
+        except errors.IcsError as error:
+            return findings.of_error(check, error)
+        return [*await self._installation(program), *await self._stack(recorded.backend)]
+
+    async def _installation(self, program: Path) -> list[Finding]:
+        version, plugins = await asyncio.gather(
+            _run([str(program), "version"], self.root, self.environment),
+            _run([str(program), "plugin", "ls", "--json"], self.root, self.environment),
+        )
+        if version.code:
+            text = f"`pulumi version` fails ({version.last}); install version {cli.version()} again"
+            return [findings.fail(pulumi_checks.CHECK, text)]
+        path = f"{program.parent}{os.pathsep}{self.environment.get('PATH', '')}"
+        results = [pulumi_checks.version(version.out, cli.version())]
+        if shutil.which("pulumi-language-python", path=path) is None:
+            text = (
+                f"`pulumi-language-python` is missing beside {program}; install version {cli.version()} again"
+            )
+            results.append(findings.fail(pulumi_checks.CHECK, text))
+        try:
+            installed = json.loads(plugins.out or "[]")
+        except ValueError:
+            text = f"pulumi does not list its plugins ({plugins.last})"
+            return [*results, findings.warn(pulumi_checks.CHECK, text)]
+        ambient = shutil.which("pulumi-resource-kubernetes", path=path) or ""
+        return [
+            *results,
+            pulumi_checks.plugin(installed, ambient, cli.plugin_version(), cli.plugin_command()),
+        ]
+
+    async def _stack(self, recorded: str) -> list[Finding]:
+        """Check backend, passphrase and locks, and select the stack as a pass does."""
+        pulumi_stack = stack.of_settings(self.root, self.name, self.settings.pulumi).with_record(recorded)
+        try:
+            where = location.find(pulumi_stack, self.environment)
+        except errors.IcsError as error:
+            return findings.of_error(pulumi_checks.BACKEND, error)
+        results = pulumi_checks.location(where, recorded)
+        secret, found = await self._passphrase(where)
+        results += found
+        missing = self._folder_problem(pulumi_stack, where)
+        if missing is not None:
+            return [*results, missing]
+        if not any(finding.level is findings.Level.FAIL for finding in results):
+            results += await asyncio.to_thread(_select, pulumi_stack, secret)
+        held = read_locks(pulumi_stack, where)
+        return [
+            *results,
+            *pulumi_checks.held_locks(held, pulumi_stack, where, processes.this_process()),
+        ]
+
+    def _folder_problem(self, pulumi_stack: stack.Stack, where: stack.Location) -> Finding | None:
+        folder = where.backend.folder(pulumi_stack.root, processes.home()) if where.backend else None
+        if folder is None:
+            return None
+        if not Path(folder).is_dir():
+            return findings.fail(
+                pulumi_checks.BACKEND, f"{folder} does not exist; run `mkdir -p {folder}`, or correct the URL"
+            )
+        if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
+            return findings.fail(
+                pulumi_checks.BACKEND, f"{folder} is not writable; give this user access, or correct the URL"
+            )
+        return None
+
+    async def _passphrase(self, where: stack.Location) -> tuple[model.Secret | None, list[Finding]]:
+        source = self.settings.pulumi.passphrase
+        file = self.environment.get(stack.PASSPHRASE_FILE, "")
+        facts = pulumi_checks.PassphraseFacts(
+            is_set=source is not None,
+            environment=self.environment,
+            secrets_provider=_secrets_provider(self.root, self.name),
+            backend=where.backend,
+            file_mode=_mode(Path(file)) if file else None,
+        )
+        finding = pulumi_checks.passphrase(facts)
+        if source is None or finding is not None:
+            return None, [finding] if finding is not None else []
+        try:
+            return await self.read(source, pulumi_checks.PASSPHRASE), []
+        except errors.IcsError as error:
+            return None, findings.of_error(pulumi_checks.PASSPHRASE, error)
 
 
-def _plugin(ran: CommandResult) -> Finding:
-    """Check the answer of `pulumi plugin ls --json`."""
+def read_locks(pulumi_stack: stack.Stack, where: stack.Location) -> list[locks.Lock]:
+    """Return the locks of a stack; only those of a folder can be read without running Pulumi."""
+    folder = where.backend.folder(pulumi_stack.root, processes.home()) if where.backend else None
+    project = location.project_name(pulumi_stack.root)
+    if folder is None or not project:
+        return []
+    inside = Path(folder, ".pulumi", "locks", "organization", project, pulumi_stack.name)
+    held = []
+    for path in sorted(inside.glob("*.json")):
+        try:
+            lock = locks.read(path.read_text())
+        except FileNotFoundError:  # its run has ended meanwhile
+            continue
+        if lock is not None:
+            held.append(lock)
+    return held
+
+
+def _select(pulumi_stack: stack.Stack, passphrase: model.Secret | None) -> list[Finding]:
+    from ics.engines.pulumi import session  # it imports pulumi, which is slow
+
+    check = pulumi_checks.CHECK
     try:
-        names = {one.get("name"): one.get("version") for one in json.loads(ran.out or "[]")}
-    except ValueError:
-        return findings.warn(_CHECK, f"pulumi does not list its plugins ({ran.last})")
-    if "kubernetes" in names:
-        return findings.ok(_CHECK, f"plugin kubernetes {names['kubernetes']}")
-    return findings.fail(
-        _CHECK, "pulumi has no plugin kubernetes; run pulumi plugin install resource kubernetes"
-    )
+        with session.open_session(pulumi_stack, passphrase) as pulumi:
+            if not pulumi.is_made():
+                text = f"stack {pulumi_stack.name} does not exist yet; the first `ics up` creates it"
+                return [findings.ok(check, text)]
+            pulumi.check_secrets()
+    except errors.IcsError as error:
+        return findings.of_error(check, error)
+    return [findings.ok(check, f"stack {pulumi_stack.name} opens with this passphrase")]
 
 
-def _backend(ran: CommandResult, stack: str) -> list[Finding]:
-    """Check the answer of `pulumi whoami --json`, and look for locks if the backend is a folder."""
-    if ran.code:
-        text = f"backend not reachable ({ran.last}); check PULUMI_BACKEND_URL, or run pulumi login"
-        return [findings.fail(_CHECK, text)]
-    url = str(json.loads(ran.out or "{}").get("url", ""))
-    parts = urllib.parse.urlsplit(url)
-    found = [findings.ok(_CHECK, f"backend {parts.scheme}://{parts.hostname or ''}{parts.path}")]
-    if parts.scheme == "file":
-        folder = Path(f"{parts.netloc}{parts.path}".replace("~", str(Path.home()), 1))
-        for lock in sorted(folder.glob(f".pulumi/locks/organization/*/{stack}/*.json")):
-            text = f"stack {stack} is locked ({lock}); if no run is in progress, run pulumi cancel --stack {stack}"
-            found.append(findings.warn(_CHECK, text))
-    return found
+def _secrets_provider(root: Path, name: str) -> str:
+    """Return the secrets provider that the stack file names, or an empty text."""
+    try:
+        content = yaml.safe_load((root / "stacks" / f"Pulumi.{name}.yaml").read_text())
+    except (OSError, ValueError, yaml.YAMLError):  # the check of the settings reports it
+        return ""
+    provider = content.get("secretsprovider") if isinstance(content, dict) else None
+    return provider if isinstance(provider, str) else ""
+
+
+def _mode(path: Path) -> int | None:
+    try:
+        return path.stat().st_mode & 0o777 if os.access(path, os.R_OK) else None
+    except OSError:
+        return None
 
 
 async def _run(command: list[str], root: Path, environment: Mapping[str, str]) -> CommandResult:
     process = await asyncio.create_subprocess_exec(
         *command,
         cwd=root,
-        env=dict(environment),
+        env={**environment, "PULUMI_SKIP_UPDATE_CHECK": "true"},
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,

@@ -141,9 +141,15 @@ async def _all(checkup: _Checkup) -> None:
     snapshot, _ = await asyncio.gather(_provider(checkup, definitions, seed), _cluster(checkup, definitions))
     checkup.findings.extend(chain_checks.definitions(definitions, snapshot))
     await _pass(checkup, definitions, seed, snapshot)
-    checkup.findings.extend(
-        await pulumi_probes.examine(settings, checkup.root, checkup.name, checkup.environment)
+    probe = pulumi_probes.PulumiProbe(
+        settings=settings,
+        root=checkup.root,
+        name=checkup.name,
+        environment=checkup.environment,
+        kube=checkup.kube,
+        read=functools.partial(_read, checkup),
     )
+    checkup.findings.extend(await checkup.attempt("ics:engine", probe.examine()) or [])
 
 
 async def _endpoints(checkup: _Checkup, provider: settings.ProviderSettings) -> datetime.datetime | None:

@@ -10,7 +10,7 @@ import asyncio
 import dataclasses
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 from ics import names
 from ics.cluster.api import client, kinds
@@ -30,6 +30,10 @@ class Inventory:
     """The parent object; None if it does not exist."""
     parent: applyset_parent.Parent
     members: Mapping[applyset_members.Key, applyset_members.LiveObject]
+
+    def with_backend(self, url: str) -> Self:
+        """Return the inventory with the backend of Pulumi's state, which the next write of the parent records."""
+        return dataclasses.replace(self, parent=dataclasses.replace(self.parent, backend=url))
 
     @property
     def set_id(self) -> str:
@@ -116,6 +120,8 @@ def is_committed(inventory: Inventory, parent: applyset_parent.Parent) -> bool:
 async def _save(
     kube: client.KubeClient, inventory: Inventory, parent: applyset_parent.Parent
 ) -> tuple[Inventory, int]:
+    # The other engine keeps it, so that Pulumi finds its state again.
+    parent = dataclasses.replace(parent, backend=parent.backend or inventory.parent.backend)
     if is_committed(inventory, parent):
         return dataclasses.replace(inventory, parent=parent), 0
     manifest = applyset_parent.manifest(inventory.validator, inventory.namespace, parent)

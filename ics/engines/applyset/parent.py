@@ -95,6 +95,8 @@ class Parent:
     """Time of the last full comparison, RFC 3339; empty: never."""
     tenure: engines_tenure.Tenure = field(default_factory=engines_tenure.Tenure)
     """The engine that converged the set last."""
+    backend: str = ""
+    """URL of the backend that Pulumi used last, without credentials; empty: never, or unknown."""
     confirmations: tuple[PendingConfirmation, ...] = ()
     """Changes that wait for the operator's confirmation since the last convergence."""
     state: StateNotes = StateNotes()
@@ -209,6 +211,7 @@ def manifest(validator: str, namespace: str, parent: Parent) -> model.Manifest:
                 _NAMESPACES: ",".join(sorted(parent.namespaces - {namespace})),
                 **({_COMPARED_AT: parent.compared_at} if parent.compared_at else {}),
                 **_tenure(parent.tenure),
+                **({names.STATE_BACKEND: parent.backend} if parent.backend else {}),
             },
         },
         **({"binaryData": {PACKED: packed}} if packed else {}),
@@ -245,6 +248,7 @@ def read(item: Mapping[str, Any]) -> Parent:
         tenure=engines_tenure.parse(
             annotations.get(names.ENGINE, ""), annotations.get(names.ENGINE_TENURE, "")
         ),
+        backend=annotations.get(names.STATE_BACKEND, ""),
         confirmations=_confirmations((item.get("data") or {}).get(CONFIRMATIONS)),
         state=_state((item.get("data") or {}).get(STATE)),
     )

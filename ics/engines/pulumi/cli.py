@@ -1,6 +1,7 @@
 """Lookup of the Pulumi CLI, and its installation into a private folder with Pulumi's own installer.
 
-The version equals that of the pinned Python library. The first run installs the plugins.
+The versions of CLI and Kubernetes plugin equal those of the pinned Python libraries. The first run installs the plugin
+if it can; where it cannot, the messages name the command.
 """
 
 import os
@@ -11,57 +12,86 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ics import errors
+from ics import engines, errors
 
 if TYPE_CHECKING:  # its import is slow
     from pulumi import automation
 
-_MISSING = (
-    "ics:engine: pulumi requires the Pulumi CLI, which is not on the PATH; run `ics up --install-pulumi` to install"
-    " it, or set ics:engine: apply for the embedded engine, which needs no other program"
-)
+PLUGIN = "kubernetes"
+
+
+def version() -> str:
+    """Return the version of the CLI that fits the program: that of the Python library.
+
+    Raises:
+        EngineUnusable: the library is not installed, as in the image of the reconciler.
+    """
+    return _version_of("pulumi")
+
+
+def plugin_version() -> str:
+    """Return the version of the Kubernetes plugin that the program asks for: that of its Python library.
+
+    Raises:
+        EngineUnusable: the library is not installed.
+    """
+    return _version_of("pulumi-kubernetes")
+
+
+def plugin_command() -> str:
+    """Return the command that installs the Kubernetes plugin."""
+    return f"pulumi plugin install resource {PLUGIN} {plugin_version()}"
+
+
+def _version_of(library: str) -> str:
+    try:
+        return metadata.version(library)
+    except metadata.PackageNotFoundError:
+        raise engines.EngineUnusable(
+            f"ics:engine: pulumi requires the Python library {library}, which is not installed; set ics:engine: apply"
+            " for the embedded engine, which needs no other program"
+        ) from None
 
 
 def folder() -> Path:
     """Return the folder of the private installation: the Automation API's default for this version.
 
     Raises:
-        SettingsError: the library is not installed, as in the image of the reconciler.
+        EngineUnusable: the library is not installed, as in the image of the reconciler.
     """
-    try:
-        version = metadata.version("pulumi")
-    except metadata.PackageNotFoundError:
-        raise errors.SettingsError(
-            "ics:engine: pulumi requires Pulumi's Python library, which is not installed; set ics:engine: apply for"
-            " the embedded engine, which needs no other program"
-        ) from None
-    return Path.home() / ".pulumi" / "versions" / version
+    return Path.home() / ".pulumi" / "versions" / version()
 
 
 def find() -> Path | None:
-    """Return the folder whose `bin` contains the CLI, or None if there is none, without starting a process."""
+    """Return the CLI's executable, or None if there is none, without starting a process."""
     on_path = shutil.which("pulumi")
     if on_path is not None:
-        return Path(on_path).parent.parent
-    private = folder()
-    return private if os.access(private / "bin" / "pulumi", os.X_OK) else None
+        return Path(on_path)
+    private = folder() / "bin" / "pulumi"
+    return private if os.access(private, os.X_OK) else None
 
 
-def check() -> None:
-    """Check that the CLI is installed, without starting a process.
+def check() -> Path:
+    """Return the CLI's executable, without starting a process.
 
     Raises:
-        SettingsError: the CLI is not installed.
+        EngineUnusable: the CLI is not installed.
     """
-    if find() is None:
-        raise errors.SettingsError(_MISSING)
+    program = find()
+    if program is None:
+        raise engines.EngineUnusable(
+            "ics:engine: pulumi requires the Pulumi CLI, which is not on the PATH; run `ics up --install-pulumi`, or"
+            f" install version {version()} yourself: `curl -fsSL https://get.pulumi.com | sh -s -- --version"
+            f" {version()}`; or set ics:engine: apply for the embedded engine, which needs no other program"
+        )
+    return program
 
 
 def command() -> "automation.PulumiCommand":
     """Return the CLI after checking that the library supports its version.
 
     Raises:
-        SettingsError: the CLI is not installed, or too old.
+        EngineUnusable: the CLI is not installed, too old, or does not start.
     """
     from pulumi import automation
 
@@ -70,11 +100,13 @@ def command() -> "automation.PulumiCommand":
     try:
         return automation.PulumiCommand(root)
     except automation.InvalidVersionError as error:
-        raise errors.SettingsError(
-            f"ics:engine: unsupported Pulumi CLI: {error}; install version {folder().name}"
+        raise engines.EngineUnusable(
+            f"ics:engine: unsupported Pulumi CLI: {error}; install version {version()}"
         ) from error
     except (OSError, subprocess.CalledProcessError) as error:
-        raise errors.SettingsError(f"ics:engine: the Pulumi CLI does not start: {error}") from error
+        raise engines.EngineUnusable(
+            f"ics:engine: the Pulumi CLI does not start: {error}; install version {version()} again"
+        ) from error
 
 
 def install() -> Path:
@@ -91,7 +123,7 @@ def install() -> Path:
     except (OSError, urllib.error.URLError, subprocess.CalledProcessError) as error:
         shutil.rmtree(target, ignore_errors=True)
         raise errors.Transient(
-            f"Pulumi's installer is not available ({error}); install Pulumi manually, or set ics:engine: apply for"
-            " the embedded engine, which needs no other program"
+            f"Pulumi's installer is not available ({error}); install version {version()} of the CLI yourself, or set"
+            " ics:engine: apply for the embedded engine, which needs no other program"
         ) from error
     return target

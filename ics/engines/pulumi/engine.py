@@ -30,7 +30,7 @@ from ics.cluster.api import client, lease_holder
 from ics.engines import drift, guard, handoff, tenure
 from ics.engines.applyset import dry_run, engine, execution, inventory, members
 from ics.engines.applyset import parent as applyset_parent
-from ics.engines.pulumi import cli, runs, stack, supervision
+from ics.engines.pulumi import cli, messages, runs, stack, supervision
 from ics.engines.pulumi import errors as pulumi_errors
 from ics.engines.pulumi import work as updates
 
@@ -68,6 +68,7 @@ class PulumiEngine:
             now: returns the current time.
         """
         self._kube = kube
+        self._validator = validator
         self._part_of = members.set_id(validator, namespace)
         self._stack = stack
         self._passphrase = passphrase
@@ -135,7 +136,7 @@ class PulumiEngine:
         )
         before = work.inventory.parent.record
         work = dataclasses.replace(
-            work, inventory=await self._embedded.open(work.inventory, work.steps, doing)
+            work, changes=changes, inventory=await self._embedded.open(work.inventory, work.steps, doing)
         )
         await doing.apply_all(work.fast_path_changes(changes))
         work = work.after_fast_path(doing.completed, doing.members, confirmed)
@@ -164,7 +165,7 @@ class PulumiEngine:
         result = _outcome((*changes, *update.unplanned_changes), doing, judged, failures, update)
         if doing.is_stopped():
             return result
-        current = await self._embedded.read(work.wanted)
+        current = (await self._embedded.read(work.wanted)).with_backend(update.backend)
         notes = work.notes.after_update(update.done, update.preview.refreshed)
         return await self._commit(
             dataclasses.replace(work, paused=update.paused, notes=notes),
@@ -201,8 +202,10 @@ class PulumiEngine:
         cli.check()
         if self._before_writing is not None:
             await self._before_writing()
-        passphrase = await self._passphrase()
-        run, repairs = await supervision.supervise(lambda: self._destroy(passphrase), self._before_writing)
+        passphrase, parent = await self._passphrase(), (await self._embedded.read({})).parent
+        run, repairs = await supervision.supervise(
+            lambda: self._destroy(parent, passphrase), self._before_writing
+        )
         rest = await self._embedded.destroy()
         deleted = {
             key for step in run.steps if step.urn in run.completed and _is_removal(step) if (key := step.key)
@@ -282,7 +285,7 @@ class PulumiEngine:
     def _preview(self, work: updates.UpdateWork, passphrase: model.Secret | None) -> "PreviewResult":
         from ics.engines.pulumi import session
 
-        with session.open_session(self._stack, passphrase) as pulumi:
+        with session.open_session(self._located(work.inventory.parent), passphrase) as pulumi:
             if not pulumi.is_made():  # a preview must not create the stack
                 return PreviewResult(runs.RunResult(), work.paused)
             return self._preview_program(work, pulumi, is_plan=True)
@@ -290,13 +293,16 @@ class PulumiEngine:
     def _update(self, work: updates.UpdateWork, passphrase: model.Secret | None) -> "_UpdateResult":
         from ics.engines.pulumi import session
 
-        with session.open_session(self._stack, passphrase) as pulumi:
+        with session.open_session(self._located(work.inventory.parent), passphrase) as pulumi:
             seen = self._preview_program(work, pulumi, is_plan=False)
             unplanned = runs.unplanned_changes(seen.run, work.known, work.inventory.members, seen.paused)
             judged = guard.review(unplanned, work.request)
             paused, left = seen.paused | judged.paused, work.left | judged.left
             targets = runs.targets(seen.run, paused, left)
-            run = pulumi.update(targets) if targets else runs.RunResult()
+            message = messages.of_update(
+                _height(work.request), (*work.changes, *unplanned), work.recorded_chains
+            )
+            run = pulumi.update(targets, message) if targets else runs.RunResult()
             same = runs.unchanged(seen.run, paused, left)
             return _UpdateResult(
                 run=run,
@@ -306,12 +312,19 @@ class PulumiEngine:
                 paused=paused,
                 unchanged=same,
                 repairs=tuple(pulumi.repairs),
+                backend=pulumi.location.record,
             )
 
-    def _destroy(self, passphrase: model.Secret | None) -> tuple[runs.RunResult, tuple[str, ...]]:
+    def _located(self, parent: applyset_parent.Parent) -> stack.Stack:
+        """Return the stack with the backend on record, which counts where settings and environment name none."""
+        return self._stack.with_record(parent.backend)
+
+    def _destroy(
+        self, parent: applyset_parent.Parent, passphrase: model.Secret | None
+    ) -> tuple[runs.RunResult, tuple[str, ...]]:
         from ics.engines.pulumi import session
 
-        with session.open_session(self._stack, passphrase) as pulumi:
+        with session.open_session(self._located(parent), passphrase) as pulumi:
             run = pulumi.destroy() if pulumi.is_made() else runs.RunResult()
             return run, tuple(pulumi.repairs)
 
@@ -328,11 +341,16 @@ class PulumiEngine:
         if work.must_refresh:
             is_fresh = True
             keys = work.due(paused) | work.notes.stale
-            problems = [] if is_plan else _refresh(pulumi, frozenset() if work.is_whole else keys)
+            problems = (
+                []
+                if is_plan
+                else _refresh(pulumi, frozenset() if work.is_whole else keys, _height(work.request))
+            )
             refreshed, failures = (frozenset() if problems else keys), problems
         while True:
             run = pulumi.preview(self._snapshot(work, paused), is_plan and is_fresh)
             runs.check_provider(run)
+            runs.check_validator(run, self._validator)
             owners = runs.consumers(work.wanted, work.inventory.members)
             failed = runs.failed_chains(run, owners)
             problems = [pulumi_errors.as_error(text, _name(urn)) for urn, text in run.failures.items()]
@@ -344,7 +362,7 @@ class PulumiEngine:
                 raise problems[0]
             elif unexplained and not is_fresh:
                 is_fresh = True
-                failures += [] if is_plan else _refresh(pulumi, unexplained)
+                failures += [] if is_plan else _refresh(pulumi, unexplained, _height(work.request))
             else:
                 return PreviewResult(run, paused, tuple(failures), refreshed)
 
@@ -386,6 +404,8 @@ class _UpdateResult:
     unchanged: frozenset[members.Key]
     """Objects that Pulumi considers unchanged."""
     repairs: tuple[str, ...] = ()
+    backend: str = ""
+    """URL of the backend, to be recorded."""
 
     @property
     def done(self) -> frozenset[members.Key]:
@@ -426,13 +446,20 @@ def _outcome(
     )
 
 
-def _refresh(pulumi: "session.Session", keys: frozenset[members.Key]) -> list[ics_errors.IcsError]:
+def _refresh(
+    pulumi: "session.Session", keys: frozenset[members.Key], height: int | None
+) -> list[ics_errors.IcsError]:
     """Refresh the state from the cluster and return its errors, which do not stop the update.
 
     For example, the provider in the state may refer to a kubeconfig that has moved; the update corrects that.
     """
-    run = pulumi.refresh(keys)
+    run = pulumi.refresh(keys, messages.of_refresh(height))
     return [pulumi_errors.as_error(text, _name(urn)) for urn, text in run.failures.items()]
+
+
+def _height(request: engines.ApplyRequest) -> int | None:
+    """Return the provider's height of the pass, for messages."""
+    return None if request.snapshot is None else request.snapshot.observed.snapshot.height
 
 
 def _is_removal(step: runs.PulumiStep) -> bool:

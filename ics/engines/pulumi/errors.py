@@ -2,27 +2,44 @@
 
 import re
 
-from ics import errors
+from ics import engines, errors
 
 _COLOUR = re.compile(r"<\{%.*?%\}>|\x1b\[[0-9;]*m")
 _LONGEST = 500
 
-_SETTINGS = (
+_PLUGIN = re.compile(r"plugin install resource kubernetes (?:v(?P<version>[0-9][0-9A-Za-z.+-]*))?")
+_UNUSABLE = (
     (
         r"passphrase must be set|incorrect passphrase|PULUMI_CONFIG_PASSPHRASE",
         "ics:pulumi.passphrase: missing, or not the passphrase of the stack; set {file: PATH}, {env: NAME} or"
         " {secret: {namespace, name, key}}",
     ),
     (
-        r"PULUMI_ACCESS_TOKEN must be set|must be set for login|not logged in",
-        "ics:pulumi.backend: no state backend configured; set a URL such as file:///var/lib/ics or s3://BUCKET, or"
-        " run `pulumi login`",
+        r"PULUMI_ACCESS_TOKEN must be set|must be set for login|not logged in|invalid access token",
+        "ics:pulumi.backend: not logged in; set PULUMI_ACCESS_TOKEN or run `pulumi login`, or set a URL such as"
+        " file:///var/lib/ics or s3://BUCKET",
+    ),
+    (
+        r"no language plugin|failed to load language plugin",
+        "ics:engine: Pulumi's language host for Python is missing beside the CLI; install the complete CLI, for example"
+        " with `ics up --install-pulumi`",
     ),
     (
         r"no resource plugin|could not find plugin|failed to (load|install|download) plugin|Could not automatically",
-        "ics:engine: Pulumi's Kubernetes plugin is not available; run `pulumi plugin install resource kubernetes`"
-        " with a network connection, or set ics:engine: apply",
+        "ics:engine: Pulumi's Kubernetes plugin is not available; run `{plugin}` with a network connection, or set"
+        " ics:engine: apply",
     ),
+)
+"""What an operator has to correct, by the words that Pulumi and its plugins use."""
+_BACKEND = re.compile(
+    r"unable to open (?:bucket|state|database)|read(?:ing)? .*meta\.yaml|could not (?:list|read|write) bucket"
+    r"|NoSuchBucket|AccessDenied|InvalidAccessKeyId|SignatureDoesNotMatch|ExpiredToken|no EC2 IMDS role"
+    r"|MissingRegion|default credentials|AuthorizationFailure|AuthenticationFailed|ContainerNotFound"
+    r"|storage account|diy URL"
+)
+"""Words of the libraries of S3, GCS, Azure and of folders, about the state's backend."""
+_DOWN = re.compile(
+    r"connection refused|timed? ?out|i/o timeout|no such host|temporarily|SlowDown|ServerBusy|\b50[234]\b"
 )
 _TRANSIENT = re.compile(
     r"unreachable|connection refused|timed? ?out|i/o timeout|no such host|temporarily|TLS handshake"
@@ -31,19 +48,38 @@ _TRANSIENT = re.compile(
 )
 
 
-def as_error(text: str, what: str = "") -> errors.IcsError:
+def as_error(text: str, what: str = "", backend: str = "", needs: str = "") -> errors.IcsError:
     """Translate one error text of Pulumi.
 
     Args:
         text: the text.
         what: the object concerned; empty for the whole run.
+        backend: the state's backend, for messages; empty for an error about one object.
+        needs: the credentials that this backend takes from the environment, in words.
     """
     line = one_line(text)
-    for pattern, message in _SETTINGS:
+    for pattern, message in _UNUSABLE:
         if re.search(pattern, line):
-            return errors.SettingsError(message)
+            return engines.EngineUnusable(message.replace("{plugin}", _plugin_command(line)))
+    if backend and _BACKEND.search(line):
+        if _DOWN.search(line):
+            return engines.EngineUnavailable(f"{backend}: does not answer: {line}")
+        remedy = (
+            f"check the URL, and that the environment has {needs}"
+            if needs
+            else "create it, or correct the URL"
+        )
+        return engines.EngineUnusable(f"ics:pulumi.backend: {backend}: cannot be opened: {line}; {remedy}")
     shown = f"{what}: {line}" if what else f"Pulumi: {line}"
     return errors.Transient(shown) if _TRANSIENT.search(line) else errors.Permanent(shown)
+
+
+def _plugin_command(line: str) -> str:
+    """Return the command that installs the plugin; Pulumi's message names the version that the program asked for."""
+    asked = _PLUGIN.search(line)
+    version = asked["version"] if asked is not None else None
+    command = "pulumi plugin install resource kubernetes"
+    return f"{command} {version}" if version else f"{command}` in the version of `ics doctor"
 
 
 def one_line(text: str) -> str:

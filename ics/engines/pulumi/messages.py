@@ -21,7 +21,9 @@ def of_update(height: int | None, changes: Sequence[engines.Change], recorded: C
         f"{_verb([change for change in changes if change.consumer_id == consumer_id])} of {_subject(consumer_id)}"
         for consumer_id in _ordered(subjects)
     ]
-    parts += [f"record of {_subject(consumer_id)}" for consumer_id in _ordered(set(recorded) - subjects.keys())]
+    parts += [
+        f"record of {_subject(consumer_id)}" for consumer_id in _ordered(set(recorded) - subjects.keys())
+    ]
     return f"{_pass(height)}: {_joined(parts) or 'comparison with the cluster'}"
 
 

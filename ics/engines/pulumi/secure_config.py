@@ -8,12 +8,12 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from ics import engines, model
+from ics import engines, errors, model
 from ics.cluster import secrets
-from ics.cluster.api import connect
+from ics.cluster.api import client, connect
+from ics.config import secret_sources, stack_file
 from ics.config import settings as config_settings
-from ics.config import stack_file
-from ics.engines.pulumi import cli, stack
+from ics.engines.pulumi import cli, location, stack
 
 
 async def decrypt_values(
@@ -47,22 +47,41 @@ async def decrypt_values(
         return environment
     cli.check()
     settings = config_settings.parse(values, origin)
-    pulumi_stack = stack.Stack(root, name, settings.pulumi.backend, tuple(overrides))
-    passphrase = await _passphrase(settings, root, environment)
+    pulumi_stack = stack.of_settings(root, name, settings.pulumi, overrides)
+    passphrase, recorded = await _from_cluster(settings, root, environment)
+    pulumi_stack = pulumi_stack.with_record(recorded)
     decrypted = await asyncio.to_thread(_decrypt, pulumi_stack, passphrase, due)
     return {**environment, **decrypted}
 
 
-async def _passphrase(
+async def _from_cluster(
     settings: config_settings.Settings, root: Path, environment: Mapping[str, str]
-) -> model.Secret | None:
+) -> tuple[model.Secret | None, str]:
+    """Return the passphrase and the backend on record; the cluster is only asked for what nothing else names."""
     source = settings.pulumi.passphrase
+    is_named = settings.pulumi.backend is not None or bool(environment.get(stack.VARIABLE))
+    is_in_cluster = source is not None and source.secret is not None
+    if is_named and not is_in_cluster:
+        return await _read(source, root, environment, None), ""
+    try:
+        async with connect.open_client(settings.cluster, root, environment) as kube:
+            recorded = "" if is_named else (await location.read_parent(kube, settings)).backend
+            return await _read(source, root, environment, kube), recorded
+    except errors.IcsError:
+        if is_in_cluster:
+            raise
+        return await _read(source, root, environment, None), ""  # the login counts, as before the first pass
+
+
+async def _read(
+    source: secret_sources.SecretSource | None,
+    root: Path,
+    environment: Mapping[str, str],
+    kube: client.KubeClient | None,
+) -> model.Secret | None:
     if source is None:
         return None
-    if source.secret is None:
-        return await secrets.read(source, "ics:pulumi.passphrase", root, environment, None)
-    async with connect.open_client(settings.cluster, root, environment) as kube:
-        return await secrets.read(source, "ics:pulumi.passphrase", root, environment, kube)
+    return await secrets.read(source, "ics:pulumi.passphrase", root, environment, kube)
 
 
 def _decrypt(

@@ -17,13 +17,26 @@ from typing import Any
 
 from pulumi import automation
 
-from ics import errors, model
+from ics import engines, errors, model
 from ics.engines import handoff
 from ics.engines.applyset import members
-from ics.engines.pulumi import cli, locks, processes, runs, stack, supervision
+from ics.engines.pulumi import (
+    cli,
+    history,
+    kubeconfig_copies,
+    location,
+    locks,
+    processes,
+    runs,
+    supervision,
+)
 from ics.engines.pulumi import errors as pulumi_errors
+from ics.engines.pulumi import stack as pulumi_stack
 
-_PASSPHRASE = "PULUMI_CONFIG_PASSPHRASE"  # noqa: S105 - a variable's name
+_END_SECONDS = 5.0
+"""Seconds for a leftover process to end after a SIGTERM."""
+_PRECISION_SECONDS = 2.0
+"""Precision of the start times of processes."""
 _PENDING = "pending operations from previous deployment"
 _ECHO = "whose registration isn't pending"
 """Pulumi's consequential error of a component after one of its children failed."""
@@ -33,12 +46,15 @@ _ECHO = "whose registration isn't pending"
 class Session:
     """An open stack."""
 
-    stack: stack.Stack
+    stack: pulumi_stack.Stack
     folder: Path
     """Private folder, deleted with the session."""
     workspace: automation.LocalWorkspace
+    location: pulumi_stack.Location
+    """Backend of the stack's state."""
     repairs: list[str] = field(default_factory=list)
     """Messages about repaired leftovers of crashed runs."""
+    has_written: bool = False
     _pulumi: automation.Stack | None = None
 
     def is_made(self) -> bool:
@@ -52,8 +68,16 @@ class Session:
         except automation.StackNotFoundError:
             return False
         except automation.CommandError as error:
-            raise pulumi_errors.as_error(pulumi_errors.from_output(*_output(error))) from error
+            raise self._error(error) from error
         return True
+
+    def check_secrets(self) -> None:
+        """Open the state as an update does, and check its passphrase.
+
+        Raises:
+            IcsError: the state cannot be read, or the passphrase is wrong.
+        """
+        self._command("stack", "output", "--json", "--stack", self.stack.name)
 
     def config(self, key: str) -> str:
         """Return one value of the stack's config, decrypted if it is a secret.
@@ -64,7 +88,7 @@ class Session:
         try:
             return self.workspace.get_config(self.stack.name, key).value
         except automation.CommandError as error:
-            raise pulumi_errors.as_error(pulumi_errors.from_output(*_output(error))) from error
+            raise self._error(error) from error
 
     def preview(self, snapshot: handoff.PassSnapshot | None, is_refreshing: bool) -> runs.RunResult:
         """Run the program and return the changes that an update would make.
@@ -79,11 +103,12 @@ class Session:
         self._write_snapshot(snapshot)
         return self._run(lambda stack, on: stack.preview(on_event=on, refresh=is_refreshing or None))
 
-    def refresh(self, keys: Collection[members.Key]) -> runs.RunResult:
+    def refresh(self, keys: Collection[members.Key], message: str) -> runs.RunResult:
         """Refresh the state from the cluster.
 
         Args:
             keys: objects to refresh; empty: all objects in the state.
+            message: of this run in the stack's history.
 
         Raises:
             Transient: another run holds the stack; the message names it.
@@ -91,11 +116,17 @@ class Session:
         """
         names = [f"urn:pulumi:{self.stack.name}::*::**::{runs.resource_name(key)}" for key in sorted(keys)]
         return self._run_locking(
-            lambda stack, on: stack.refresh(on_event=on, target=names or None, show_secrets=False)
+            lambda stack, on: stack.refresh(
+                on_event=on, target=names or None, message=message, show_secrets=False
+            )
         )
 
-    def update(self, targets: Sequence[str]) -> runs.RunResult:
+    def update(self, targets: Sequence[str], message: str) -> runs.RunResult:
         """Update exactly these resources with the previewed program.
+
+        Args:
+            targets: URNs of the resources.
+            message: of this update in the stack's history.
 
         Raises:
             Transient: another run holds the stack; the message names it.
@@ -105,6 +136,7 @@ class Session:
             lambda stack, on: stack.up(
                 on_event=on,
                 target=list(targets),
+                message=message,
                 show_secrets=False,
                 continue_on_error=True,
                 suppress_outputs=True,
@@ -114,13 +146,22 @@ class Session:
     def destroy(self) -> runs.RunResult:
         """Delete all objects in the state, except retained ones, which are only removed from the state.
 
+        The provider is protected while a node runs, so that a `pulumi destroy` by hand asks for another command first.
+
         Raises:
             Transient: another run holds the stack; the message names it.
             IcsError: the stack cannot be opened.
         """
-        return self._run_locking(
-            lambda stack, on: stack.destroy(on_event=on, show_secrets=False, continue_on_error=True)
-        )
+
+        def act(stack: automation.Stack, on: automation.OnEvent) -> None:
+            for resource in stack.export_stack().deployment.get("resources") or []:
+                if resource.get("protect"):
+                    self._run_command(
+                        "state", "unprotect", resource["urn"], "--yes", "--stack", self.stack.name
+                    )
+            stack.destroy(on_event=on, show_secrets=False, continue_on_error=True)
+
+        return self._run_locking(act)
 
     def _write_snapshot(self, snapshot: handoff.PassSnapshot | None) -> None:
         path = self.folder / "facts.json"
@@ -131,6 +172,9 @@ class Session:
             self.workspace.env_vars = {**self.workspace.env_vars, handoff.VARIABLE: str(path)}
 
     def _run_locking(self, act: Callable[[automation.Stack, automation.OnEvent], object]) -> runs.RunResult:
+        if not self.has_written:
+            _end_leftovers(self.stack)
+        self.has_written = True
         try:
             result = self._run(act)
         except automation.ConcurrentUpdateError as error:
@@ -152,13 +196,13 @@ class Session:
             result = read_events(events)
             if result.failures:
                 return result
-            raise pulumi_errors.as_error(pulumi_errors.from_output(*_output(error))) from error
+            raise self._error(error) from error
         return read_events(events)
 
     def _unlock(self, text: str) -> None:
         held_locks, this_run = locks.parse(text), processes.this_process()
         if not held_locks or not all(locks.is_left_over(lock, this_run) for lock in held_locks):
-            raise locks.locked_error(self.stack.name, held_locks)
+            raise locks.locked_error(self.stack, self.location, held_locks, this_run)
         self._command("cancel", "--yes", "--stack", self.stack.name)
         self.repairs.append(locks.removed_message(self.stack.name, held_locks))
         self._forget_pending()
@@ -174,16 +218,26 @@ class Session:
             self.repairs.append(f"Pulumi stack {self.stack.name}: removed pending operations: {names}")
         path.unlink()
 
-    def _command(self, *arguments: str) -> None:
+    def _error(self, error: automation.CommandError) -> errors.IcsError:
+        backend = self.location.backend
+        text = pulumi_errors.from_output(*_output(error))
+        return pulumi_errors.as_error(
+            text, backend=str(self.location), needs=backend.needs if backend else ""
+        )
+
+    def _run_command(self, *arguments: str) -> None:
         environment = {**self.workspace.env_vars, "PULUMI_DEBUG_COMMANDS": "true"}
+        self.workspace.pulumi_command.run(list(arguments), self.workspace.work_dir, environment)
+
+    def _command(self, *arguments: str) -> None:
         try:
-            self.workspace.pulumi_command.run(list(arguments), self.workspace.work_dir, environment)
+            self._run_command(*arguments)
         except automation.CommandError as error:
-            raise pulumi_errors.as_error(pulumi_errors.from_output(*_output(error))) from error
+            raise self._error(error) from error
 
 
 @contextlib.contextmanager
-def open_session(stack: stack.Stack, passphrase: model.Secret | None) -> Iterator[Session]:
+def open_session(stack: pulumi_stack.Stack, passphrase: model.Secret | None) -> Iterator[Session]:
     """Open a stack; its first run creates it.
 
     Args:
@@ -191,39 +245,83 @@ def open_session(stack: stack.Stack, passphrase: model.Secret | None) -> Iterato
         passphrase: passphrase of its secrets; None: the one of the environment.
 
     Raises:
-        SettingsError: the Pulumi CLI is not installed, or two passphrases are given.
+        EngineUnusable: the Pulumi CLI is not installed, no backend is configured, or two passphrases are given.
     """
-    command = cli.command()
-    _sweep()
+    command, where = cli.command(), location.find(stack, os.environ)
+    _delete_leftovers()
     folder = Path(tempfile.mkdtemp(prefix=f"{supervision.PREFIX}{os.getpid()}-"))
     try:
-        environment = {"PULUMI_SKIP_UPDATE_CHECK": "true", "TMPDIR": str(folder)}
-        if stack.backend is not None:
-            environment["PULUMI_BACKEND_URL"] = stack.backend
+        environment = {"PULUMI_SKIP_UPDATE_CHECK": "true", "TMPDIR": str(folder), **_limits(stack.limits)}
+        if where.backend is not None:
+            environment[pulumi_stack.VARIABLE] = where.backend.url
         if passphrase is not None:  # in a file, because other processes can read an environment
-            if _PASSPHRASE in os.environ:
-                raise errors.SettingsError(
-                    f"ics:pulumi.passphrase: the environment contains {_PASSPHRASE}, which takes precedence; set"
-                    " only one of them"
-                )
-            path = folder / "passphrase"
-            path.touch(0o600)
-            path.write_text(passphrase.reveal_text())
-            environment[f"{_PASSPHRASE}_FILE"] = str(path)
+            environment[pulumi_stack.PASSPHRASE_FILE] = str(_write_passphrase(folder, passphrase))
         workspace = automation.LocalWorkspace(
             work_dir=str(stack.root), env_vars=environment, pulumi_command=command
         )
-        yield Session(stack=stack, folder=folder, workspace=workspace)
+        session = Session(stack=stack, folder=folder, workspace=workspace, location=where)
+        yield session
+        if session.has_written:
+            history.prune(stack, where)
     finally:
+        processes.end(processes.marked(f"={folder}"), _END_SECONDS)  # children of a CLI that was killed
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _sweep() -> None:
-    """Delete the folders of crashed runs, whose names contain their process id."""
+def _write_passphrase(folder: Path, passphrase: model.Secret) -> Path:
+    if pulumi_stack.PASSPHRASE in os.environ:
+        raise engines.EngineUnusable(
+            f"ics:pulumi.passphrase: the environment contains {pulumi_stack.PASSPHRASE}, which takes precedence; set"
+            " only one of them"
+        )
+    path = folder / "passphrase"
+    path.touch(0o600)
+    path.write_text(passphrase.reveal_text())
+    return path
+
+
+def _limits(limits: pulumi_stack.Limits) -> dict[str, str]:
+    """Return the variables that limit Pulumi's logs, except those that the environment has already."""
+    variables = {
+        "PULUMI_LOG_ROTATION_MAX_TOTAL_MB": str(limits.log_megabytes),
+        "PULUMI_LOG_ROTATION_MAX_AGE_DAYS": str(limits.log_days),
+    }
+    return {name: value for name, value in variables.items() if name not in os.environ}
+
+
+def _delete_leftovers() -> None:
+    """Delete the folders of crashed runs whose processes have all ended, and leftover copies of kubeconfigs."""
+    for folder in _crashed():
+        if not processes.marked(f"={folder}"):
+            shutil.rmtree(folder, ignore_errors=True)
+    kubeconfig_copies.sweep(os.getpid(), os.environ)
+
+
+def _end_leftovers(stack: pulumi_stack.Stack) -> None:
+    """End the processes of crashed runs, and delete their folders.
+
+    A CLI whose pass has crashed would otherwise go on writing beside this pass, and without supervision.
+    """
+    for folder in _crashed():
+        supervision.end_session(folder)
+        shutil.rmtree(folder, ignore_errors=True)
+    processes.end(processes.orphans(stack.root.resolve()), _END_SECONDS)
+
+
+def _crashed() -> Iterator[Path]:
+    """Yield the folders of sessions whose process has ended; their names contain its id."""
     for folder in Path(tempfile.gettempdir()).glob(f"{supervision.PREFIX}*"):
         pid = folder.name.removeprefix(supervision.PREFIX).partition("-")[0]
-        if pid.isdigit() and folder.stat().st_uid == os.getuid() and processes.started_at(int(pid)) is None:
-            shutil.rmtree(folder, ignore_errors=True)
+        with contextlib.suppress(FileNotFoundError):  # another pass is deleting it
+            status = folder.stat()
+            if pid.isdigit() and status.st_uid == os.getuid() and _has_ended(int(pid), status.st_mtime):
+                yield folder
+
+
+def _has_ended(pid: int, written_at: float) -> bool:
+    """Return whether the process that made a folder has ended; a later one may have its id, above all in a pod."""
+    started_at = processes.started_at(pid)
+    return started_at is None or started_at.timestamp() > written_at + _PRECISION_SECONDS
 
 
 def read_events(events: Sequence[automation.EngineEvent]) -> runs.RunResult:

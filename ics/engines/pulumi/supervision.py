@@ -10,6 +10,7 @@ import os
 import signal
 import tempfile
 from collections.abc import Awaitable, Callable, Collection
+from pathlib import Path
 from typing import TypeVar
 
 from ics import errors
@@ -79,15 +80,32 @@ async def _stop(thread: "asyncio.Future[_T]", send_signal: Signal) -> None:
     for _ in range(round(_KILLED / _STEP)):
         if thread.done():
             break
-        send_signal(signal.SIGKILL, ())
+        send_signal(signal.SIGKILL, ())  # the session ends the children that the CLI leaves
         await asyncio.wait({thread}, timeout=_STEP)
     if thread.done():
         thread.exception()  # otherwise the event loop logs that it was never retrieved
 
 
+def end_session(folder: Path) -> None:
+    """End the processes of a session whose pass has crashed: first the CLI, so that it releases its lock.
+
+    Args:
+        folder: the session's private folder.
+    """
+    for pid in processes.marked(f"={folder}"):
+        if processes.command(pid).partition(" ")[0] == processes.CLI:
+            processes.end({pid}, _INTERRUPT_SECONDS, signal.SIGINT)
+    processes.end(processes.marked(f"={folder}"), _KILLED)
+
+
+def mark(pid: int) -> str:
+    """Return the text in the environment of all processes of the sessions of the process with this id."""
+    return f"={os.path.join(tempfile.gettempdir(), PREFIX)}{pid}-"
+
+
 def _signal_pulumi(number: int, excluded: Collection[int]) -> frozenset[int]:
     """Implement `Signal`; processes of a session have its private folder in their environment."""
-    pids = processes.children(f"={os.path.join(tempfile.gettempdir(), PREFIX)}{os.getpid()}-")
+    pids = processes.children(mark(os.getpid()))
     for pid in pids - frozenset(excluded):
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, number)

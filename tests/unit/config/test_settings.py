@@ -91,7 +91,14 @@ def test_private_key_in_place_of_signer_public_key_is_not_quoted(value: object) 
         (
             "pulumi.backend",
             "S3://key:passw0rd@bucket",
-            "String should match pattern '^[a-z0-9+]+://' (found 'S3://bucket', in part)",
+            "not a backend of Pulumi; use file:///FOLDER, s3://BUCKET, gs://BUCKET, azblob://CONTAINER,"
+            " postgres://HOST/DATABASE or https://api.pulumi.com (found 'S3://bucket', in part)",
+        ),
+        (
+            "pulumi.backend",
+            "postgres://ics:passw0rd@db/ics",
+            "contains a password, which everyone who reads the settings sees; put the URL into $PULUMI_BACKEND_URL"
+            " instead (found 'postgres://db/…', in part)",
         ),
         ("validator", "Alice", f"String should match pattern '{settings._DNS_LABEL}' (found 'Alice')"),
         ("provider.max_lag", "1y", "invalid duration '1y'; use a number and a unit (s, m, h or d), e.g. 24h"),

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from ics import errors
+from ics import engines, errors
 from ics.conditions import Condition, Reason, Severity
 from ics.cosmos import gas_prices
 from ics.reconciler import outcome
@@ -18,6 +18,18 @@ from ics.reconciler import outcome
             Condition(Severity.WARNING, Reason.CLUSTER_TROUBLE, "no answer", "7"),
         ),
         (errors.Permanent("no right"), Condition(Severity.CRITICAL, Reason.CLUSTER_REFUSES, "no right", "7")),
+        (
+            engines.StackLocked("locked by bob"),
+            Condition(Severity.WARNING, Reason.STACK_LOCKED, "locked by bob", "7"),
+        ),
+        (
+            engines.EngineUnusable("no CLI"),
+            Condition(Severity.CRITICAL, Reason.ENGINE_UNUSABLE, "no CLI", "7"),
+        ),
+        (
+            engines.EngineUnavailable("no answer"),
+            Condition(Severity.WARNING, Reason.ENGINE_UNUSABLE, "no answer", "7"),
+        ),
         (
             KeyError("spec"),
             Condition(Severity.CRITICAL, Reason.UNEXPECTED_ERROR, "unexpected KeyError: 'spec'", "7"),

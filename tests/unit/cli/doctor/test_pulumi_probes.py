@@ -1,73 +1,155 @@
 """Requirements of the Pulumi engine, with a command that answers like Pulumi's."""
 
+import json
+import os
 import pathlib
+from importlib import metadata
+from typing import Any
 
+import httpx
 import pytest
 
+from ics import model
 from ics.cli.doctor import findings, pulumi_probes
+from ics.cluster.api import client, kubeconfig
+from ics.config import secret_sources
+from ics.engines import tenure
+from ics.engines.applyset import parent
 from tests.unit import factories
 
 ANSWERS = """#!/bin/sh
-case "$1" in
+case "$*" in
   version) echo v3.272.0;;
-  plugin) echo "$PLUGINS";;
-  whoami) [ -n "$URL" ] || { echo "error: could not reach it" >&2; exit 255; }; echo "{\\"url\\": \\"$URL\\"}";;
+  "plugin ls --json") echo "$PLUGINS";;
+  *"stack select"*) [ "$STACK" = there ] || { echo "error: no stack named 'alice' found" >&2; exit 255; };;
+  *"stack output"*) [ "$(cat $PULUMI_CONFIG_PASSPHRASE_FILE)" = right ] ||
+    { echo "error: incorrect passphrase" >&2; exit 255; };;
 esac
 """
-
-
-async def examine(engine: str, path: pathlib.Path, **environment: str) -> list[findings.Finding]:
-    values = {"PATH": f"{path}:/usr/bin:/bin", **environment}
-    return await pulumi_probes.examine(factories.settings(engine=engine), path, "alice", values)
+PLUGINS = json.dumps([{"name": "kubernetes", "version": metadata.version("pulumi-kubernetes")}])
 
 
 @pytest.fixture
-def cli(tmp_path: pathlib.Path) -> pathlib.Path:
-    (tmp_path / "pulumi").write_text(ANSWERS)
-    (tmp_path / "pulumi").chmod(0o755)
+def project(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> pathlib.Path:
+    """A project beside a CLI with its language host, and a folder for the state."""
+    for name, text in (("pulumi", ANSWERS), ("pulumi-language-python", "#!/bin/sh\n")):
+        (tmp_path / name).write_text(text)
+        (tmp_path / name).chmod(0o755)
+    (tmp_path / "Pulumi.yaml").write_text("name: ics\nruntime: python\n")
+    (tmp_path / "state").mkdir()
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("STACK", "there")
+    for name in ("PULUMI_BACKEND_URL", "PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE"):
+        monkeypatch.delenv(name, raising=False)
     return tmp_path
 
 
-async def test_engines_without_pulumi_pass(tmp_path: pathlib.Path) -> None:
-    for engine in ("apply", "auto"):
-        found = await pulumi_probes.examine(
-            factories.settings(engine=engine), tmp_path, "alice", {"PATH": ""}
+async def examine(
+    project: pathlib.Path, engine: str, recorded: str | None = "", words: str = "right", **pulumi: Any
+) -> list[findings.Finding]:
+    """Examine a stack whose cluster records this engine; None: the cluster does not answer."""
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        if recorded is None:
+            return httpx.Response(503, json={"message": "no leader"})
+        item = parent.manifest(
+            "alice", "provider", parent.Parent(tenure=tenure.Tenure(engine=recorded), backend="gs://former")
         )
-        assert [one.level for one in found] == [findings.Level.OK]
+        return httpx.Response(200, json=item) if recorded else httpx.Response(404, json={})
+
+    async def read(source: secret_sources.SecretSource, setting: str) -> model.Secret:
+        return model.Secret(words)
+
+    values = {"backend": f"file://{project}/state", "passphrase": {"file": "p"}} | pulumi
+    access = kubeconfig.Access(server="https://h:6443")
+    async with client.KubeClient(access, httpx.MockTransport(answer)) as kube:
+        probe = pulumi_probes.PulumiProbe(
+            settings=factories.settings(engine=engine, pulumi=values),
+            root=project,
+            name="alice",
+            environment={**os.environ, "PLUGINS": PLUGINS},
+            kube=kube,
+            read=read,
+        )
+        return await probe.examine()
 
 
-async def test_missing_pulumi_command_fails(tmp_path: pathlib.Path) -> None:
-    settings = factories.settings(engine="pulumi")
-    [found] = await pulumi_probes.examine(settings, tmp_path, "alice", {"PATH": str(tmp_path)})
-    assert (found.level, "install the Pulumi CLI" in found.text) == (findings.Level.FAIL, True)
+async def test_embedded_engine_needs_nothing(project: pathlib.Path) -> None:
+    (project / "pulumi").unlink()
+    for engine, recorded in (("apply", "pulumi"), ("auto", "apply"), ("auto", "")):
+        assert [one.level for one in await examine(project, engine, recorded)] == [findings.Level.OK]
 
 
-async def test_complete_pulumi_installation_passes(cli: pathlib.Path) -> None:
-    plugins = '[{"name": "kubernetes", "version": "4.34.2"}]'
-    found = await examine("pulumi", cli, PLUGINS=plugins, URL=f"file://{cli}/state")
-    assert [(one.level.name, one.text) for one in found] == [
-        ("OK", "pulumi v3.272.0"),
-        ("OK", "plugin kubernetes 4.34.2"),
-        ("OK", f"backend file://{cli}/state"),
+@pytest.mark.parametrize(("engine", "recorded"), [("pulumi", ""), ("auto", "pulumi")])
+async def test_pulumi_without_its_cli_is_a_failure(project: pathlib.Path, engine: str, recorded: str) -> None:
+    (project / "pulumi").unlink()
+    [found] = await examine(project, engine, recorded)
+    assert (found.level, "install version 3.272.0" in found.text) == (findings.Level.FAIL, True)
+
+
+async def test_unreadable_record_is_a_warning(project: pathlib.Path) -> None:
+    [found] = await examine(project, "auto", None)
+    assert (found.level, "the engine on record cannot be read" in found.text) == (findings.Level.WARN, True)
+
+
+async def test_complete_installation_passes(project: pathlib.Path) -> None:
+    found = await examine(project, "pulumi")
+    assert [(one.check, one.level.name, one.text) for one in found] == [
+        ("ics:engine", "OK", "pulumi 3.272.0"),
+        ("ics:engine", "OK", f"plugin kubernetes {metadata.version('pulumi-kubernetes')}"),
+        (
+            "ics:pulumi.backend",
+            "OK",
+            f"the state is in file://{project}/state (from ics:pulumi.backend)",
+        ),
+        ("ics:engine", "OK", "stack alice opens with this passphrase"),
     ]
 
-    lock = cli / "state/.pulumi/locks/organization/ics/alice/one.json"
-    lock.parent.mkdir(parents=True)
-    lock.write_text("{}")
-    found = await examine("auto", cli, PLUGINS=plugins, URL=f"file://{cli}/state")
-    assert found[3].text == (
-        f"stack alice is locked ({lock}); if no run is in progress, run pulumi cancel --stack alice"
+
+async def test_stack_that_does_not_exist_yet_is_no_failure(
+    project: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STACK", "missing")
+    assert (await examine(project, "pulumi"))[-1].text == (
+        "stack alice does not exist yet; the first `ics up` creates it"
     )
 
 
-async def test_missing_plugin_and_backend_fail(cli: pathlib.Path) -> None:
-    found = await examine("pulumi", cli, PLUGINS="[]")
-    assert [(one.level.name, one.text) for one in found[1:]] == [
-        ("FAIL", "pulumi has no plugin kubernetes; run pulumi plugin install resource kubernetes"),
-        (
-            "FAIL",
-            "backend not reachable (error: could not reach it); check PULUMI_BACKEND_URL, or run pulumi login",
-        ),
+@pytest.mark.parametrize(
+    ("changes", "check", "part"),
+    [
+        ({"words": "wrong"}, "ics:engine", "ics:pulumi.passphrase: missing, or not the passphrase"),
+        ({"backend": "file:///nowhere/ics"}, "ics:pulumi.backend", "run `mkdir -p /nowhere/ics`"),
+    ],
+)
+async def test_wrong_passphrase_and_missing_folder_are_failures(
+    project: pathlib.Path, changes: dict[str, Any], check: str, part: str
+) -> None:
+    failed = [one for one in await examine(project, "pulumi", **changes) if one.level is findings.Level.FAIL]
+    assert [(one.check, part in one.text) for one in failed] == [(check, True)]
+
+
+async def test_setting_precedes_the_login_and_the_record(project: pathlib.Path) -> None:
+    login = project / ".pulumi" / "credentials.json"
+    login.parent.mkdir()
+    login.write_text('{"current": "https://api.pulumi.com"}')
+    by_setting = await examine(project, "auto", "pulumi")
+    by_record = await examine(project, "auto", "pulumi", backend=None)
+    texts = [one.text for one in (*by_setting, *by_record) if one.check == "ics:pulumi.backend"]
+    assert texts == [
+        f"the state is in file://{project}/state (from ics:pulumi.backend)",
+        "the last pass used gs://former; if the state was not moved on purpose, set ics:pulumi.backend: gs://former",
+        "the state is in gs://former (from the record of the last pass in the cluster)",
     ]
-    found = await examine("pulumi", cli, PLUGINS="no json", URL="https://api.example")
-    assert found[1].level is findings.Level.WARN
+
+
+async def test_lock_is_reported_with_its_holder(project: pathlib.Path) -> None:
+    lock = project / "state/.pulumi/locks/organization/ics/alice/one.json"
+    lock.parent.mkdir(parents=True)
+    (lock.parent / "half.json").write_text("{")  # it is just being written
+    content = {"pid": 7, "username": "bob", "hostname": "other", "timestamp": "2026-01-02T03:04:05Z"}
+    lock.write_text(json.dumps(content))
+    found = await examine(project, "pulumi")
+    assert found[-1].level is findings.Level.WARN
+    assert "stack alice is locked by bob@other (process 7, since 2026-01-02 03:04:05" in found[-1].text

@@ -209,7 +209,14 @@ def test_consumer_endpoint_with_invalid_consumer_id_is_an_error(consumer_id: str
 
 @pytest.mark.parametrize(
     "details",
-    ["p2p.\x073=a.b:1", "p2p.\x07=", "p2p.\u2800=a.b:1", "p2p=\u2800@a.b", "p2p=a.b:\u2800", "relayer=\x1b[2J"],
+    [
+        "p2p.\x073=a.b:1",
+        "p2p.\x07=",
+        "p2p.\u2800=a.b:1",
+        "p2p=\u2800@a.b",
+        "p2p=a.b:\u2800",
+        "relayer=\x1b[2J",
+    ],
 )
 def test_an_error_quotes_what_is_published_in_visible_characters(details: str) -> None:
     error = description.parse(details).error

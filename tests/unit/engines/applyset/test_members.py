@@ -332,6 +332,7 @@ def test_parent_survives_round_trip() -> None:
         record={members.key_of(one): entry(one)},
         confirmations=(applyset_parent.PendingConfirmation("7", "may it be replaced?"),),
         tenure=TENURE,
+        backend="s3://states",
     )
 
     item = applyset_parent.manifest("alice", "provider", parent)

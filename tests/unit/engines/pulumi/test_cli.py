@@ -2,13 +2,14 @@
 
 import argparse
 import pathlib
+import re
 import urllib.error
 from importlib import metadata
 
 import pytest
 from pulumi import automation
 
-from ics import errors
+from ics import engines, errors
 from ics.cli import options
 from ics.engines.pulumi import cli
 from tests.unit import factories
@@ -29,15 +30,24 @@ def program(folder: pathlib.Path) -> None:
 def test_command_on_path_precedes_private_installation(tmp_path: pathlib.Path) -> None:
     assert cli.find() is None
     program(cli.folder())
-    assert cli.find() == cli.folder()
+    assert cli.find() == cli.folder() / "bin" / "pulumi"
     assert cli.folder().parent == tmp_path / ".pulumi" / "versions"
     program(tmp_path / "path")
-    assert cli.find() == tmp_path / "path"
+    assert cli.find() == tmp_path / "path" / "bin" / "pulumi"
 
 
 def test_missing_command_error_names_remedies() -> None:
-    with pytest.raises(errors.SettingsError, match=r"--install-pulumi.*ics:engine: apply"):
+    version = re.escape(metadata.version("pulumi"))
+    with pytest.raises(
+        engines.EngineUnusable, match=rf"--install-pulumi.*--version {version}`.*ics:engine: apply"
+    ):
         cli.check()
+
+
+def test_plugin_command_names_the_version_of_the_library() -> None:
+    assert cli.plugin_command() == (
+        f"pulumi plugin install resource kubernetes {metadata.version('pulumi-kubernetes')}"
+    )
 
 
 @pytest.fixture
@@ -57,7 +67,9 @@ async def test_apply_engine_works_without_pulumi_library(no_library: None) -> No
 
 
 def test_missing_library_is_reported_in_one_line(no_library: None) -> None:
-    with pytest.raises(errors.SettingsError, match=r"Pulumi's Python library, which is not installed.*apply"):
+    with pytest.raises(
+        errors.SettingsError, match=r"the Python library pulumi, which is not installed.*apply"
+    ):
         cli.check()
 
 

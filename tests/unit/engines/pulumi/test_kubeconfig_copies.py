@@ -53,7 +53,7 @@ def test_sweep_removes_only_copies_of_this_kubeconfig(folder: pathlib.Path) -> N
     named = write(folder / "kubeconfig-of-mine", MORE)
     broken = write(folder / "kubeconfig125", ["a list"])
 
-    kubeconfig_copies.sweep(folder / "original", os.getpid())
+    kubeconfig_copies.sweep(os.getpid(), {"HOME": str(folder)}, folder / "original")
 
     assert not copy.exists()
     assert all(path.exists() for path in (other, named, broken))
@@ -64,7 +64,7 @@ def test_sweep_without_original_removes_nothing(folder: pathlib.Path, original: 
     write(folder / "kubeconfig125", ["a list"])
     copy = write(folder / "kubeconfig123", MORE)
 
-    kubeconfig_copies.sweep(folder / original, os.getpid())
+    kubeconfig_copies.sweep(os.getpid(), {"HOME": str(folder)}, folder / original)
 
     assert copy.exists()
 
@@ -76,7 +76,7 @@ def test_sweep_keeps_copy_another_run_may_read(folder: pathlib.Path) -> None:
         hour_ago = time.time() - 3600
         os.utime(earlier, (hour_ago, hour_ago))
 
-        kubeconfig_copies.sweep(folder / "original", os.getpid())
+        kubeconfig_copies.sweep(os.getpid(), {"HOME": str(folder)}, folder / "original")
 
         assert later.exists()
         assert not earlier.exists()
@@ -89,7 +89,32 @@ def test_sweep_removes_copy_of_this_run_while_its_plugin_runs(folder: pathlib.Pa
     ):
         copy = write(folder / "kubeconfig123", MORE)
 
-        kubeconfig_copies.sweep(folder / "original", program.pid)
+        kubeconfig_copies.sweep(program.pid, {"HOME": str(folder)}, folder / "original")
 
         assert not copy.exists()
         program.kill()
+
+
+def test_copies_of_former_kubeconfigs_are_removed(folder: pathlib.Path) -> None:
+    environment = {"XDG_STATE_HOME": str(folder / "state")}
+    rotated = {**MORE, "users": [{**USER, "user": {"token": "rotated"}}]}
+    for content in (ORIGINAL, rotated):  # the file is written again, then the setting names no file any more
+        kubeconfig_copies.remember(write(folder / "original", content), environment)
+        kubeconfig_copies.remember(folder / "original", environment)
+    copies = [write(folder / "kubeconfig1", MORE), write(folder / "kubeconfig2", rotated)]
+    other = write(folder / "kubeconfig3", {**MORE, "users": [{**USER, "user": {"token": "of another tool"}}]})
+
+    kubeconfig_copies.sweep(os.getpid(), environment)
+
+    assert [path.exists() for path in (*copies, other)] == [False, False, True]
+    registry = folder / "state" / "ics-operator" / "kubeconfigs"
+    assert len(registry.read_text().split()) == 2
+    assert (registry.stat().st_mode & 0o777, "rotated" in registry.read_text()) == (0o600, False)
+
+
+def test_unwritable_registry_does_not_stop_the_program(folder: pathlib.Path) -> None:
+    (folder / "state").touch()
+    kubeconfig_copies.remember(folder / "original", {"XDG_STATE_HOME": str(folder / "state")})
+    copy = write(folder / "kubeconfig1", MORE)
+    kubeconfig_copies.sweep(os.getpid(), {"XDG_STATE_HOME": str(folder / "state")}, folder / "original")
+    assert not copy.exists()

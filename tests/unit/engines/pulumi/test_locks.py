@@ -2,13 +2,15 @@
 
 import datetime
 import os
+import pathlib
 import subprocess
 import sys
 
 import psutil
 import pytest
 
-from ics.engines.pulumi import locks, processes
+from ics import engines
+from ics.engines.pulumi import locks, processes, stack
 
 SINCE = datetime.datetime(2026, 1, 2, 3, 4, 5, tzinfo=datetime.UTC)
 TEXT = """
@@ -46,11 +48,47 @@ def test_lock_is_left_over_if_its_process_ended(
     assert locks.is_left_over(OWN, asking) is is_left_over
 
 
+WHERE = stack.locate(stack.Candidates(setting="file:///state"))
+ALICE = stack.Stack(pathlib.Path("/project"), "alice")
+
+
 def test_lock_error_names_holder_and_remedy() -> None:
-    error = locks.locked_error("alice", locks.parse(TEXT))
+    other = locks.ThisProcess("carol", "host-3", lambda pid: None)
+    error = locks.locked_error(ALICE, WHERE, locks.parse(TEXT), other)
+    assert isinstance(error, engines.StackLocked)
     assert "bob@other (process 7, since 2026-01-02 05:04:05" in str(error)
-    assert "pulumi cancel -s alice" in str(error)
-    assert "Pulumi's service" in str(locks.locked_error("alice", ()))
+    assert "run `PULUMI_BACKEND_URL=file:///state pulumi cancel --yes --stack alice`" in str(error)
+    assert "another run, according to the backend" in str(locks.locked_error(ALICE, WHERE, (), other))
+
+
+def test_lock_of_an_open_prompt_is_not_to_be_cancelled() -> None:
+    began = SINCE - datetime.timedelta(seconds=3)
+    this_run = locks.ThisProcess("root", "host-1", lambda pid: began, lambda pid: "pulumi up")
+    error = str(locks.locked_error(ALICE, WHERE, [OWN], this_run))
+    assert "which is running: `pulumi up`; answer its prompt, or end it" in error
+    assert "cancel" not in error
+
+
+@pytest.mark.parametrize(
+    ("content", "lock"),
+    [
+        (
+            '{"pid": 4711, "username": "root", "hostname": "host-1", "timestamp": "2026-01-02T03:04:05.000000009Z"}',
+            OWN,
+        ),
+        ("", None),
+        ('{"pid": 4711}', None),
+        ("[]", None),
+    ],
+)
+def test_file_of_a_lock_is_read(content: str, lock: locks.Lock | None) -> None:
+    assert locks.read(content) == lock
+
+
+def test_command_of_process_is_shown_without_its_arguments() -> None:
+    with subprocess.Popen([sys.executable, "-c", "input()", "secret"], stdin=subprocess.PIPE) as child:
+        assert processes.command(child.pid) == f"{pathlib.Path(sys.executable).name} -c"
+    assert processes.command(child.pid) == ""
 
 
 def test_start_time_of_process_is_known_until_it_ends() -> None:

@@ -6,7 +6,9 @@ from ics import engines
 from ics.engines.pulumi import messages
 
 
-def change(action: engines.Action, kind: str, consumer: str, cause: engines.Cause = "wanted") -> engines.Change:
+def change(
+    action: engines.Action, kind: str, consumer: str, cause: engines.Cause = "wanted"
+) -> engines.Change:
     return engines.Change(
         action=action, kind=kind, namespace="ns", name="x", consumer_id=consumer, cause=cause
     )
@@ -23,7 +25,10 @@ LAUNCH = (
     ("changes", "expected"),
     [
         (LAUNCH, "launch of consumer 3, change of shared objects"),
-        ([change("create", "Secret", "10"), change("delete", "Service", "9")], "removal of consumer 9, staging of consumer 10"),
+        (
+            [change("create", "Secret", "10"), change("delete", "Service", "9")],
+            "removal of consumer 9, staging of consumer 10",
+        ),
         ([change("create", "StatefulSet", "3", "drift")], "repair of consumer 3"),
         ([change("create", "Namespace", "")], "creation of shared objects"),
         ([change("update", "StatefulSet", "3"), change("create", "Secret", "3")], "change of consumer 3"),

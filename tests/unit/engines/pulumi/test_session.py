@@ -82,7 +82,10 @@ async def test_preview_of_missing_stack_does_not_create_it(
     @contextlib.contextmanager
     def opened(where: stack.Stack, _: Any) -> Iterator[session.Session]:
         yield session.Session(
-            stack=where, folder=tmp_path, workspace=cast(Any, None)
+            stack=where,
+            folder=tmp_path,
+            workspace=cast(Any, None),
+            location=stack.locate(stack.Candidates(setting="file:///state")),
         )  # without a workspace nothing can be run
 
     async def passphrase() -> None:

@@ -1,0 +1,75 @@
+"""Reads what names the backend of a stack's state: settings, environment, Pulumi.yaml and Pulumi's login."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ics.cluster.api import client, kinds
+from ics.config import settings as config_settings
+from ics.engines.applyset import members, parent
+from ics.engines.pulumi import stack
+
+
+def find(pulumi_stack: stack.Stack, environment: Mapping[str, str]) -> stack.Location:
+    """Return where the state of a stack is, without starting a process.
+
+    Raises:
+        EngineUnusable: nothing names a backend, or the URL is not one.
+    """
+    return stack.locate(
+        stack.Candidates(
+            setting=pulumi_stack.backend or "",
+            environment=environment.get(stack.VARIABLE, ""),
+            recorded=pulumi_stack.recorded,
+            project=_of_project(pulumi_stack.root),
+            login=_of_login(environment),
+        )
+    )
+
+
+async def read_parent(kube: client.KubeClient, settings: config_settings.Settings) -> parent.Parent:
+    """Return the engine and the backend that the last pass recorded in the cluster, without its record of objects.
+
+    Raises:
+        IcsError: the cluster does not answer, or the object belongs to another tool.
+    """
+    name = members.parent_name(settings.validator)
+    item = await kube.find(kinds.CONFIG_MAP, settings.gateway.namespace, name, only_metadata=True)
+    return parent.read(item) if item is not None else parent.Parent()
+
+
+def project_name(root: Path) -> str:
+    """Return the name of the project in Pulumi.yaml, or an empty text if the file is invalid."""
+    name = _project(root).get("name")
+    return name if isinstance(name, str) else ""
+
+
+def _of_project(root: Path) -> str:
+    backend = _project(root).get("backend")
+    url = backend.get("url") if isinstance(backend, dict) else None
+    return url if isinstance(url, str) else ""
+
+
+def _project(root: Path) -> dict[str, Any]:
+    try:
+        content = yaml.safe_load((root / "Pulumi.yaml").read_text())
+    except (OSError, ValueError, yaml.YAMLError):  # Pulumi reports it
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _of_login(environment: Mapping[str, str]) -> str | None:
+    """Return the current backend of `pulumi login`: empty if there is none, None if its file is not readable."""
+    folder = environment.get("PULUMI_CREDENTIALS_PATH") or environment.get("PULUMI_HOME")
+    path = Path(folder) if folder else Path(environment.get("HOME", "/"), ".pulumi")
+    try:
+        content = json.loads((path / "credentials.json").read_text())
+    except FileNotFoundError:
+        return ""
+    except (OSError, ValueError):
+        return None
+    current = content.get("current") if isinstance(content, dict) else None
+    return current if isinstance(current, str) else ""

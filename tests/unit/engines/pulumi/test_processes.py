@@ -1,0 +1,107 @@
+"""Processes that a killed run left behind, and their end."""
+
+import contextlib
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from ics.engines.pulumi import processes, session, stack, supervision
+
+DEAD = 2**22 + 1
+"""A process id above the kernel's limit."""
+
+
+@contextlib.contextmanager
+def running(
+    folder: pathlib.Path, name: str, cwd: pathlib.Path, **environment: str
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A process of this name, a child of this one."""
+    program = folder / name
+    shutil.copy("/bin/sleep", program)
+    with subprocess.Popen([program, "60"], cwd=cwd, env={"PATH": "/bin", **environment}) as process:
+        yield process
+        process.kill()
+
+
+@pytest.fixture
+def temporary(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> pathlib.Path:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    return tmp_path
+
+
+def test_only_helpers_of_this_project_without_a_cli_are_orphans(tmp_path: pathlib.Path) -> None:
+    root = tmp_path / "project"
+    root.mkdir()
+    with (
+        running(tmp_path, "pulumi-resource-kubernetes", root) as plugin,
+        running(tmp_path, "pulumi-language-python", tmp_path) as other,
+        running(tmp_path, "pulumi", root) as cli,
+    ):
+        found = processes.orphans(root)
+    assert plugin.pid in found
+    assert not found & {other.pid, cli.pid}
+
+
+def test_helper_of_a_running_cli_is_not_an_orphan(tmp_path: pathlib.Path) -> None:
+    cli, plugin = tmp_path / "pulumi", tmp_path / "pulumi-resource-kubernetes"
+    shutil.copy("/bin/sleep", plugin)
+    shutil.copy("/bin/bash", cli)
+    with subprocess.Popen(
+        [cli, "-c", f"{plugin} 60 & echo $!; wait"], cwd=tmp_path, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        child = int(process.stdout.readline())
+        beside_cli = processes.orphans(tmp_path)
+        process.kill()
+        process.wait()
+        without_cli = processes.orphans(tmp_path)
+        processes.end(without_cli, 5)
+    assert (child in beside_cli, child in without_cli) == (False, True)
+    assert processes.started_at(child) is None
+
+
+def test_process_that_ignores_the_signal_is_killed(tmp_path: pathlib.Path) -> None:
+    code = (
+        "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(1, flush=True); signal.pause()"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        processes.end([process.pid, DEAD], 0.2)
+        assert process.wait() == -signal.SIGKILL
+
+
+def test_leftovers_of_a_crashed_session_are_ended_before_writing_and_kept_for_reading(
+    temporary: pathlib.Path,
+) -> None:
+    crashed = temporary / f"{supervision.PREFIX}{DEAD}-x"
+    own = temporary / f"{supervision.PREFIX}{os.getpid()}-x"
+    for folder in (crashed, own):
+        folder.mkdir()
+    with running(temporary, "pulumi", temporary, TMPDIR=str(crashed)) as cli:
+        session._delete_leftovers()
+        assert (crashed.exists(), cli.poll()) == (True, None)
+        session._end_leftovers(stack.Stack(temporary, "alice"))
+        assert processes.started_at(cli.pid) is None
+    assert (crashed.exists(), own.exists()) == (False, True)
+
+
+def test_folder_of_a_crashed_session_without_processes_is_deleted(temporary: pathlib.Path) -> None:
+    crashed = temporary / f"{supervision.PREFIX}{DEAD}-x"
+    # A process of a pod often has the id of the one before.
+    former = temporary / f"{supervision.PREFIX}{os.getpid()}-former"
+    for folder in (crashed, former):
+        folder.mkdir()
+        (folder / "passphrase").touch()
+    day_ago = time.time() - 86_400 * 400
+    os.utime(former, (day_ago, day_ago))
+    session._delete_leftovers()
+    assert (crashed.exists(), former.exists()) == (False, False)
