@@ -86,7 +86,7 @@ class LeaseKeeper:
                 if own.is_wanted:
                     _say("a reconciler asked for the Lease because of a launch; this update goes on")
                     return
-        except errors.IcsError as error:  # the update cannot be stopped halfway, but is told of
+        except errors.IcsError as error:  # the update cannot be stopped halfway; the operator is informed
             _say(f"the Lease was lost during this update: {error}")
         finally:
             await own.return_to_holder()

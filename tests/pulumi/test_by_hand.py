@@ -40,10 +40,10 @@ def test_destroy_is_refused_while_a_node_is_to_run(place: stage.Stage) -> None:
     order = place.order(place.facts([0, 1]))
     everything = place.objects(order).keys()
 
-    code, said = place.tried("destroy", "--yes", "--skip-preview")
+    code, said = place.tried("destroy", "--yes")
 
     assert code != 0
-    assert "protect" in said
+    assert "protected" in said
     assert place.objects(order).keys() == everything
 
 

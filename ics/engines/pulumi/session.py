@@ -154,7 +154,7 @@ class Session:
         """
 
         def act(stack: automation.Stack, on: automation.OnEvent) -> None:
-            for resource in stack.export_stack().deployment.get("resources") or []:
+            for resource in (stack.export_stack().deployment or {}).get("resources") or []:
                 if resource.get("protect"):
                     self._run_command(
                         "state", "unprotect", resource["urn"], "--yes", "--stack", self.stack.name

@@ -174,7 +174,7 @@ class Daemon:
     async def _ask_back(self) -> None:
         """Take the Lease because of a launch, if its holder is a run that gives it up for that; wait briefly."""
         await self._renew()
-        if self._lease.is_held or not self._yields:
+        if not self._yields:  # it is held now, or its holder does not give it up
             return
         with contextlib.suppress(errors.IcsError):  # a concurrent write, or a cluster that does not answer
             await self._lease.ask()

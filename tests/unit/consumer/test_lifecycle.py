@@ -2,6 +2,7 @@
 
 import dataclasses
 import datetime
+from typing import Any
 
 import pytest
 
@@ -106,7 +107,7 @@ def test_stopped_condition_names_end_of_grace_period() -> None:
     assert "volume and keys are kept" in text(CHAIN, GRACE * SECOND)
 
 
-def judge(packets: facts.Packets, **memory: bool) -> desired.Desired:
+def judge(packets: facts.Packets, **memory: Any) -> desired.Desired:
     """Compute what alice, whose Hermes relays with an accepted config, wants for the stopped chain."""
     state = handshake.assess(relaying.OPEN.provider, relaying.OPEN.consumer, relaying.OPEN.transfer_id)
     record = inputs.RelayingRecord(fingerprint=state.fingerprint, since=relaying.START, accepted_config="")

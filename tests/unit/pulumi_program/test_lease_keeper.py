@@ -10,6 +10,7 @@ from ics import names
 from ics.cluster.api import client, kinds, kubeconfig, lease
 from ics.engines.applyset import members
 from ics.pulumi_program import lease_keeper
+from ics.reconciler import wiring
 from tests.unit import kube_api
 
 KEY = members.Key(kinds.LEASE.group_kind, "provider", "ics-alice")
@@ -94,7 +95,7 @@ async def test_daemon_that_asks_for_a_launch_gets_it_at_once(
 async def test_update_waits_for_the_holder_and_names_it(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lease_keeper.wiring, "COMMAND_PATIENCE", 0.0)
+    monkeypatch.setattr(wiring, "COMMAND_PATIENCE", 0.0)
     await scene.command().acquire()
     with pytest.raises(lease.HeldByOther, match="command is acting for this validator"):
         await lease_keeper.LeaseKeeper().keep(scene.program())

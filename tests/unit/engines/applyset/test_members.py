@@ -301,7 +301,7 @@ def test_notes_about_removed_objects_are_dropped() -> None:
     key = members.key_of(kept)
     notes = applyset_parent.StateNotes(unrecorded=frozenset({gone}), stale=frozenset({key, gone}))
     settled = applyset_parent.after_convergence(
-        engines.PULUMI, {key: kept}, {key: member(kept)}, {}, frozenset({key}), NONE, state=notes
+        TENURE, {key: kept}, {key: member(kept)}, {}, frozenset({key}), NONE, state=notes
     )
     assert settled.state == applyset_parent.StateNotes(stale=frozenset({key}))
 
