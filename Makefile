@@ -69,7 +69,7 @@ soak: venv ## what takes longer than a test may: ten channels, every kill, a stu
 
 .PHONY: fuzz
 fuzz: venv ## everything that parses what others wrote, a million inputs or ten minutes each; a part of soak
-	$(PYTHON) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-soak.txt || true
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-soak.txt
 	$(PYTHON) -m tests.fuzz
 
 .PHONY: venv

@@ -15,7 +15,15 @@ from ics import plain_text
 
 
 class IcsError(Exception):
-    """Base of all deliberate errors; `str(error)` is one line for the operator."""
+    r"""Base of all deliberate errors; `str(error)` is one line for the operator.
+
+    Half of a surrogate pair, which a stranger's text in it may contain, is written as an escape such as `\ud800`,
+    because neither a record in the cluster nor a file can hold it.
+    """
+
+    def __str__(self) -> str:
+        """Return the message."""
+        return super().__str__().encode(errors="backslashreplace").decode()
 
 
 class Transient(IcsError):

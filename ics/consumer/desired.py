@@ -6,6 +6,7 @@ never affects another. A chain that cannot be decided is *paused*: its objects a
 
 import dataclasses
 import datetime
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -135,6 +136,7 @@ MOST_KEYS = 16
 MOST_STRANGERS = 64
 """Chains that await their launch and match no definition, about whose members a pass asks nevertheless: this validator
 may have joined one by hand."""
+_CLIENT_NUMBER = re.compile(r"-([0-9]{1,20})\Z")
 _LAUNCHED = (model.Phase.LAUNCHED, model.Phase.STOPPED)
 
 
@@ -193,9 +195,9 @@ def port_order(consumers: Sequence[model.Consumer]) -> list[tuple[str, str]]:
 
     def rank(summary: model.ConsumerSummary) -> tuple[int, int, int]:
         is_placed = summary.phase in _LAUNCHED
-        client = summary.client_id.rsplit("-", 1)[-1]
+        client = _CLIENT_NUMBER.search(summary.client_id)
         # A sovereign chain in a changeover keeps its old connection and may have no client here.
-        number = int(client) if is_placed and client.isascii() and client.isdigit() else 0
+        number = int(client[1]) if is_placed and client else 0
         return (0 if is_placed else 1, number, int(summary.consumer_id))
 
     summaries = [c.summary for c in consumers if c.summary.phase is not model.Phase.DELETED]

@@ -31,7 +31,7 @@ def parse(text: bytes | str, origin: str = "genesis") -> dict[str, Any]:
             decoded, parse_float=_refuse, parse_constant=_refuse, object_pairs_hook=_without_duplicates
         )
         if re.search(r"\\u[dD][89a-fA-F]", decoded):  # half a pair, which UTF-8 cannot encode
-            encode(document)
+            _written(document).encode()
     except UnicodeDecodeError as error:
         raise errors.SettingsError(f"{origin}: not UTF-8 at byte {error.start}; save it as UTF-8") from None
     except json.JSONDecodeError as error:
@@ -59,16 +59,23 @@ def encode(document: Mapping[str, Any]) -> bytes:
     """Return the canonical bytes of a document, used for hashes, storage and comparisons.
 
     Raises:
-        Permanent: the document contains a float, or is nested too deeply.
+        Permanent: the document contains a float or half of a surrogate pair, or is nested too deeply.
     """
     try:
         _check_whole(document, "$")
-        text = json.dumps(
-            document, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
-        )
+        return _written(document).encode()
     except RecursionError:
         raise errors.Permanent("nested too deeply for a chain's document") from None
-    return text.encode()
+    except UnicodeEncodeError as error:
+        # Go reads it as U+FFFD, so that the node would have another document than the one that is hashed.
+        half = error.object[error.start]
+        raise errors.Permanent(
+            f"a text contains {half!r}, half of a surrogate pair, which UTF-8 does not encode"
+        ) from None
+
+
+def _written(document: Mapping[str, Any]) -> str:
+    return json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
 def sha256_hex(raw: bytes) -> str:

@@ -9,7 +9,7 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import ROUND_FLOOR, Decimal, localcontext
 from typing import Final
 
 from ics import errors
@@ -66,6 +66,15 @@ def format_price(amount: Decimal, denom: str) -> str:
     """Return a price as the Cosmos SDK writes it, without zeros at its end."""
     text = format(amount, "f")
     return (text.rstrip("0").rstrip(".") if "." in text else text) + denom
+
+
+def price_of(fee: int, gas: int) -> Decimal:
+    """Return the price for a unit of gas at which this amount of gas costs the fee.
+
+    It is rounded down, since a fee is rounded up: with a price rounded up, it would be one more.
+    """
+    with localcontext(rounding=ROUND_FLOOR):
+        return fee / Decimal(max(gas, 1))
 
 
 def of_market(answer: answers.Field) -> Mapping[str, Decimal]:

@@ -149,10 +149,11 @@ def own_client(clients: Mapping[str, answers.Field], provider_chain_id: str) -> 
 
 def id_number(id_: str) -> int:
     """Return the counter at the end of an id; ids without one sort last."""
-    tail = id_.rpartition("-")[2]
-    return int(tail) if tail.isdecimal() else 2**64
+    number = _NUMBER.fullmatch(id_.rpartition("-")[2])
+    return int(number[0]) if number else 2**64
 
 
+_NUMBER = re.compile(r"[0-9]{1,20}")
 _IDENTIFIER = re.compile(r"[A-Za-z0-9._+\-#\[\]<>]{0,128}")
 """ICS 24, "Identifiers" (ibc-go, modules/core/24-host/validate.go)."""
 

@@ -120,6 +120,41 @@ async def test_a_stopping_reconciler_begins_no_write_and_leaves_the_place(scene:
     assert await holder(scene) == "b"
 
 
+async def test_a_place_is_left_after_a_renewal_whose_answer_was_lost(scene: conftest.Scene) -> None:
+    clock = Clock()
+    first = resident(scene, "a", clock)
+    await first.acquire()
+    await resident(
+        scene, "a", clock
+    ).acquire()  # it has the name, so this is its renewal, of which it knows nothing
+
+    await first.give_up()
+
+    assert await holder(scene) == ""
+
+
+async def test_a_place_that_another_has_taken_is_left_to_it(scene: conftest.Scene) -> None:
+    clock = Clock()
+    first, second = resident(scene, "a", clock), command(scene, "b", clock)
+    await first.acquire()
+    clock.seconds += 31
+    await second.acquire()
+
+    await first.give_up()
+
+    assert await holder(scene) == "b"
+
+
+async def test_a_place_that_was_removed_is_left(scene: conftest.Scene) -> None:
+    first = resident(scene, "a", Clock())
+    await first.acquire()
+    await scene.kube.delete(kinds.LEASE, scene.gateway, f"ics-{scene.validator}", None)
+
+    await first.give_up()
+
+    assert await scene.live(kinds.LEASE, scene.gateway, f"ics-{scene.validator}") is None
+
+
 async def test_a_command_by_hand_asks_the_resident_to_step_aside(scene: conftest.Scene) -> None:
     clock = Clock()
     first, by_hand = resident(scene, "a", clock), command(scene, "hand", clock)

@@ -14,7 +14,7 @@ import tempfile
 
 _ABSENT = (
     "skipped: atheris is not installed, without which nothing is fuzzed by coverage; it is in requirements-soak.txt"
-    " and has wheels for Linux on x86-64 only"
+    " and has wheels for Linux on x86-64 only, up to Python 3.13"
 )
 _TOLD_AFTER = 1000
 """Inputs between two counts on the output."""
@@ -60,9 +60,8 @@ def _run(name: str, args: argparse.Namespace, corpus: pathlib.Path) -> bool:
         check=False,
     )
     told, ending = done.stdout.splitlines(), _DONE.search(done.stderr)
-    print(
-        f"{name}: {told[-1] if told else 'nothing ran'}; {ending[0] if ending else 'ended early'}", flush=True
-    )
+    end = ending[0] if ending else f"ended early with status {done.returncode}"
+    print(f"{name}: {told[-1] if told else 'nothing ran'}; {end}", flush=True)
     is_clean = done.returncode == 0 and ending is not None
     if not is_clean:
         print("\n".join(done.stderr.splitlines()[-40:]), flush=True)

@@ -464,13 +464,20 @@ def _stack(source: values.Source) -> None:
     _require(reconciler.stack_file(again) == written, written)
 
 
+def _yaml(document: Any) -> str:
+    try:
+        return str(yaml.safe_dump(document, allow_unicode=True))
+    except (
+        RecursionError
+    ):  # PyYAML's writer takes a third of the levels that its reader does; JSON is YAML, too
+        return json.dumps(document)
+
+
 @contextlib.contextmanager
 def _file(source: values.Source, valid: Any, name: str) -> Iterator[pathlib.Path]:
     """Write a changed document in YAML, or a changed text of it."""
-    if source.below(2):
-        text = yaml.safe_dump(values.document(source, [valid]), allow_unicode=True)
-    else:
-        text = values.text(source, (yaml.safe_dump(valid),))
+    is_document = source.below(2)
+    text = _yaml(values.document(source, [valid])) if is_document else values.text(source, (_yaml(valid),))
     with tempfile.TemporaryDirectory(prefix="ics-fuzz-") as folder:
         path = pathlib.Path(folder, name)
         path.parent.mkdir(exist_ok=True)

@@ -168,7 +168,7 @@ def _change(source: Source, holder: list[Any]) -> None:
     elif kind == 1 and isinstance(at[key], str):
         at[key] = _edited(source, at[key])
     elif kind == 2 and isinstance(at, list) and at is not holder:
-        at.insert(key, copy.deepcopy(at[key]))
+        at.insert(key, at[key])  # one object in two places, since a copy of a deep value exceeds the stack
     elif kind == 3 and isinstance(at, dict):
         at[str(source.pick(TEXTS))] = at.pop(key)
     elif kind == 4 and isinstance(at[key], int):

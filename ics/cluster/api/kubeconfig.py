@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib import parse
 
-from ics import errors, model
+from ics import errors, model, plain_text
 
 SETTING: Final = "ics:cluster.kubeconfig"
 """The setting that errors name."""
@@ -346,7 +346,10 @@ def _environment(entry: _Section) -> Iterator[tuple[str, str]]:
 
 
 def _extension(cluster: _Section) -> object:
-    for item in cluster.value.get("extensions") or ():
+    items = cluster.value.get("extensions") or []
+    if not isinstance(items, list):
+        raise cluster.problem("extensions is not a list; correct it")
+    for item in items:
         if isinstance(item, Mapping) and item.get("name") == EXTENSION:
             return item.get("extension")
     return None
@@ -375,7 +378,11 @@ def _items(path: pathlib.Path, content: Mapping[str, Any], section: str) -> list
 
 
 def _listed(documents: _Documents, section: str) -> str:
-    names = [str(item.get("name")) for path, content in documents for item in _items(path, content, section)]
+    names = [
+        plain_text.visible(str(item.get("name")))
+        for path, content in documents
+        for item in _items(path, content, section)
+    ]
     return ", ".join(names) or "(none)"
 
 

@@ -102,11 +102,20 @@ class Lease:
         await self._release()
 
     async def _release(self) -> None:
+        """Release the Lease unless another holder has it.
+
+        It may be newer than this process knows: a renewal whose answer was lost, or a request for it.
+        """
         async with self._taking:
-            if self._held is not None:
-                lease, self._held = self._held, None
-                with contextlib.suppress(api_errors.Conflict):
+            lease, self._held = self._held, None
+            while lease is not None and lease["spec"].get("holderIdentity") == self._holder:
+                try:
                     await self._put(lease, lease["spec"] | {"holderIdentity": ""})
+                    return
+                except api_errors.ObjectNotFound:
+                    return
+                except api_errors.Conflict:
+                    lease = await self._kube.find(kinds.LEASE, self._namespace, self._name)
 
     async def request(
         self, timeout: float, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep

@@ -20,6 +20,7 @@ from ics.config import base, overrides, settings, units
 from ics.cosmos import identifiers, times
 
 _HASH = re.compile(r"([0-9a-f]{2}){0,64}")
+_NUMBER = re.compile(r"[0-9]{1,20}")
 _REVISION = re.compile(r"[^\n-]-([1-9][0-9]*)\Z")
 
 
@@ -285,8 +286,8 @@ def _is_group(kind: object) -> bool:
 
 
 def _number(value: Any) -> Any:
-    """Return a number for the text that the gateway writes for it."""
-    return int(value) if isinstance(value, str) and value.isascii() and value.isdigit() else value
+    """Return a number for the text that the gateway writes for it, which has at most the 20 digits of a uint64."""
+    return int(value) if isinstance(value, str) and _NUMBER.fullmatch(value) else value
 
 
 def _checked(values: Mapping[str, Any], origin: str) -> Terms:

@@ -374,7 +374,7 @@ class Transactions:
                 f"{refusal}; that is more than the ceiling of {gas_prices.format_price(ceiling, self._denom)} for a"
                 " unit of gas; raise ics:provider.max_gas_price, or wait"
             ) from refusal
-        price = min(max(asked, required / Decimal(max(gas, 1))), ceiling)
+        price = min(max(asked, gas_prices.price_of(required, gas)), ceiling)
         if price <= refusal.price:
             raise errors.Permanent(
                 f"{refusal}; raise ics:provider.gas_price (now {self._provider.gas_price})"

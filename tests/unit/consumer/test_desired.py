@@ -509,6 +509,12 @@ def test_port_order_follows_launch_order_and_skips_deleted_chains() -> None:
     assert order == ["5", "0", "1"]
 
 
+def test_port_order_survives_a_client_id_that_no_chain_gives() -> None:
+    odd = [f"07-tendermint-{'9' * 5000}", "07-tendermint-٣", "-"]
+    chains = [factories.consumer(P.LAUNCHED, consumer_id=str(n), client=id_) for n, id_ in enumerate(odd)]
+    assert [consumer_id for consumer_id, _ in desired.port_order(chains)] == ["0", "1", "2"]
+
+
 @pytest.mark.parametrize("phase", [P.REGISTERED, P.INITIALIZED])
 def test_chains_of_strangers_take_no_port_and_stop_no_opt_in(phase: P) -> None:
     """Anybody can create a thousand chains, also of an id that a definition matches."""

@@ -44,6 +44,11 @@ def test_canonical_of_float_is_refused(document: dict[str, Any]) -> None:
         canonical_json.encode(document)
 
 
+def test_canonical_of_half_a_surrogate_pair_is_refused() -> None:
+    with pytest.raises(errors.Permanent, match=r"'\\ud800', half of a surrogate pair"):
+        canonical_json.encode({"a": {"\ud800": 1}})
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [

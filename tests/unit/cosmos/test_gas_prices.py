@@ -1,9 +1,12 @@
 from decimal import Decimal
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from ics import errors
 from ics.cosmos import answers, gas_prices
+from ics.provider.tx import messages
 
 BOUNDS = gas_prices.Bounds("stake", Decimal("0.001"), Decimal("0.02"))
 
@@ -67,3 +70,9 @@ def test_denomination_that_is_not_taken_is_named() -> None:
 )
 def test_required_fee_is_read_from_refusal(log: str, fee: int | None) -> None:
     assert gas_prices.required_fee(log, "stake") == fee
+
+
+@given(st.integers(1, 10**9), st.integers(1, 10**9))
+@example(82, 81356)
+def test_the_price_of_a_fee_costs_that_fee(fee: int, gas: int) -> None:
+    assert messages.fee(gas, gas_prices.price_of(fee, gas)) == fee

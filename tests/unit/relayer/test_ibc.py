@@ -245,3 +245,8 @@ def test_malformed_channel_end_names_its_field(name: str, value: object, path: s
 def test_client_with_impossible_duration_is_refused() -> None:
     with pytest.raises(answers.MalformedAnswer, match="trusting_period"):
         ibc.client("c", field({**CLIENT, "trusting_period": "9999999999999s"}), field(CONSENSUS))
+
+
+@pytest.mark.parametrize("id_", ["", "channel-", "channel-x", f"channel-{'9' * 5000}", "channel-٣"])
+def test_an_id_without_a_counter_sorts_last(id_: str) -> None:
+    assert min(["channel-12", id_], key=ibc.id_number) == "channel-12"

@@ -266,12 +266,12 @@ async def test_pages_of_huge_chains_are_asked_for_in_smaller_parts(monkeypatch: 
             if not request.url.path.endswith("/consumer_chains/0"):
                 return answer
             body = json.loads(answer.content)
-            content = json.dumps({**body, "chains": [{**one, "x": "x" * 900_000} for one in body["chains"]]})
+            content = json.dumps({**body, "chains": [{**one, "x": "x" * 100_000} for one in body["chains"]]})
             stream = httpx.ByteStream(content.encode())
             return httpx.Response(200, stream=stream)
 
     network = HugeNetwork(good=gate, other=gate)
-    monkeypatch.setattr(web, "ANSWER", dataclasses.replace(web.ANSWER, size=8 * 2**20))
+    monkeypatch.setattr(web, "ANSWER", dataclasses.replace(web.ANSWER, size=2**20))
     async with test_queries.ask(network, "good", "other") as provider:
         await provider.open()
         snapshot = await provider.snapshot(test_queries.ME, lambda *_: False)

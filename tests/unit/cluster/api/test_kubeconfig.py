@@ -192,6 +192,12 @@ def test_cluster_extension_is_read_for_the_plugin() -> None:
     assert chosen.cluster_config == {"audience": "a"}
 
 
+def test_cluster_extensions_that_are_no_list_are_named() -> None:
+    content = plugin(provideClusterInfo=True) | {"clusters": cluster(extensions=1.5)["clusters"]}
+    with pytest.raises(errors.SettingsError, match="cluster 'c': extensions is not a list; correct it"):
+        kubeconfig.choose([(PATH, content)], None)
+
+
 @pytest.mark.parametrize("command", ["login", "./login", "/bin/login"])
 def test_plugin_in_a_folder_is_relative_to_the_file(command: str) -> None:
     chosen = kubeconfig.choose([(pathlib.Path("k"), plugin(command=command))], None).plugin
@@ -212,6 +218,11 @@ def test_plugin_in_a_folder_is_relative_to_the_file(command: str) -> None:
         ),
         ({}, None, "ics:cluster.context: /conf/k has no current context; set one of (none)"),
         (document(), "y", "ics:cluster.context: /conf/k has no context 'y'; set one of x, nobody"),
+        (
+            document(contexts=[{"name": "\ud800\x1b[2J"}]),
+            "y",
+            "ics:cluster.context: /conf/k has no context 'y'; set one of \\ud800\\x1b[2J",
+        ),
         (
             document(clusters=[]),
             None,

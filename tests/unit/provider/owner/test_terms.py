@@ -72,6 +72,19 @@ def test_initial_height_revision_follows_from_chain_id(chain_id: str, revision: 
     assert terms.revision(chain_id) == revision
 
 
+def test_terms_that_were_found_may_hold_what_no_owner_may_set() -> None:
+    longest, too_long = str(2**64 - 1), "9" * 5000
+    found = terms.as_found(
+        {
+            "chain_id": "c-7",
+            "metadata": {"name": "C", "description": "C", "metadata": ""},
+            "power_shaping_parameters": {"top_N": longest, "validator_set_cap": too_long},
+        }
+    )
+    shaping = found.as_dict()["power_shaping_parameters"]
+    assert (shaping["top_N"], shaping["validator_set_cap"]) == (2**64 - 1, too_long)
+
+
 def test_creation_error_lists_every_invalid_value() -> None:
     with pytest.raises(errors.SettingsError) as caught:
         terms.parse_creation(

@@ -812,10 +812,20 @@ LATER = terms.CreateConsumer(
 
 
 @pytest.mark.parametrize("is_included", [True, False])
-async def test_command_that_was_killed_and_is_run_again_creates_no_second_chain(is_included: bool) -> None:
+async def test_command_that_was_killed_and_is_run_again_creates_no_second_chain(
+    is_included: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     chain = Chain(execution=grpc.TxResult(code=0, codespace="", log="", height=0, consumer_id="12"))
     journal = Journal(chain)
-    killed, _ = sender(chain, journal=journal)
+
+    async def wait(_: float) -> None:
+        await (
+            asyncio.Event().wait()
+        )  # no block is made before the command is killed, however slow this machine is
+
+    with monkeypatch.context() as patch:
+        patch.setattr(chain, "sleep", wait)
+        killed, _ = sender(chain, journal=journal)
     running = asyncio.create_task(killed.order(CREATE))
     while not chain.mempool:
         await asyncio.sleep(0.001)
