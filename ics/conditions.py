@@ -165,6 +165,7 @@ class Reason(enum.StrEnum):
     STACK_REPAIRED = "StackRepaired"
     STACK_LOCKED = "StackLocked"
     ENGINE_UNUSABLE = "EngineUnusable"
+    RECONCILER_EMBEDDED = "ReconcilerEmbedded"
     UNEXPECTED_ERROR = "UnexpectedError"
     CHAIN_UNREADABLE = "ChainUnreadable"
     RPC_UNUSABLE = "RpcUnusable"
@@ -1160,6 +1161,21 @@ CATALOGUE: Final[Mapping[Reason, CatalogueEntry]] = {
         look="The message; `ics:engine` in `ics doctor`",
         action="Run the command or correct the setting that the message names.",
         is_of_pass=True,
+    ),
+    Reason.RECONCILER_EMBEDDED: CatalogueEntry(
+        severities=_INFO,
+        topics=(Topic.CHANGES,),
+        meaning=(
+            "The reconciler in the cluster uses the embedded engine, as `ics:reconciler.engine` says, although the"
+            " stack's engine is another. The objects are the same; Pulumi's state learns of its changes at the next"
+            " pass with Pulumi."
+        ),
+        look="`ics:reconciler.engine` and `ics:engine` in the stack file; [the reconciler](reconciler.md#engine)",
+        action=(
+            "Nothing. If it should use the stack's engine, build its image from `Dockerfile.pulumi` and remove"
+            " `ics:reconciler.engine`."
+        ),
+        is_settled=True,
     ),
     Reason.UNEXPECTED_ERROR: CatalogueEntry(
         severities=_CRITICAL,

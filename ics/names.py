@@ -97,11 +97,11 @@ WITHHELD = f"{DOMAIN}/key-withheld"
 # Annotations of the set's parent object.
 ENGINE = f"{DOMAIN}/engine"
 """The engine that converged the set last: `apply` or `pulumi`."""
+STATE_BACKEND = f"{DOMAIN}/state-backend"
+"""URL of the backend of Pulumi's state that the last pass used, without credentials."""
 ENGINE_TENURE = f"{DOMAIN}/engine-tenure"
 """JSON: since when it is that engine, which process made it so, and which engine that displaced; see
 `ics.engines.tenure`."""
-STATE_BACKEND = f"{DOMAIN}/state-backend"
-"""URL of the backend of Pulumi's state that the last pass used, without credentials."""
 
 WATCHDOG = f"{DOMAIN}/node."
 """Prefix of the watchdog's annotations on the ConfigMap with the peers."""

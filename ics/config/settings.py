@@ -38,6 +38,12 @@ PREFIX = "ics:"
 _CEILING = 20
 """Ratio of the highest to the least gas price if only the least one is set."""
 _DNS_LABEL = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
+_OPTIONAL_NAME = r"^([a-z0-9]([-.a-z0-9]*[a-z0-9])?)?$"
+"""Name of a Secret or PersistentVolumeClaim, or nothing."""
+_BACKEND = r"^[a-z0-9+]+://"
+FILE_BACKEND = "file://"
+"""Beginning of the URL of a backend that is a folder."""
+_EMBEDDED = "set reconciler.engine: apply for the embedded engine, which has no state"
 
 
 class GasKind(enum.StrEnum):
@@ -271,7 +277,19 @@ class ReconcilerSettings(base.Frozen):
     schedule: str = pydantic.Field(default="* * * * *", pattern=r"^(@[a-z]+|\S+( \S+){4})$")
     """Start times of passes in cron syntax, in the cluster's time zone."""
     image: units.OptionalImage = ""
-    """Image built from this repository's Dockerfile; required if enabled."""
+    """Image built from this repository's Dockerfile, or from Dockerfile.pulumi to run Pulumi; required if enabled."""
+    engine: Literal["stack", "apply"] = "stack"
+    """stack: the engine of `ics:engine`, with the same state; apply: the embedded one, whatever `ics:engine` says."""
+    backend: str | None = pydantic.Field(default=None, pattern=_BACKEND)
+    """URL of the state's backend as its pod reaches it; none: `pulumi.backend`."""
+    state_volume: str = pydantic.Field(default="", pattern=_OPTIONAL_NAME, max_length=253)
+    """PersistentVolumeClaim in the gateway's namespace with the state, mounted at the path of a `file://` backend; you
+    create it."""
+    passphrase: secret_sources.SecretObject | None = None
+    """Secret with the passphrase of the state; none: that of `pulumi.passphrase`, if it is a Secret."""
+    environment: str = pydantic.Field(default="", pattern=_OPTIONAL_NAME, max_length=253)
+    """Secret in the gateway's namespace whose keys become variables of its pod, such as a cloud's credentials for the
+    backend or PULUMI_ACCESS_TOKEN; you create it. Only if it runs Pulumi."""
     seed: secret_sources.SecretObject | None = None
     """Secret with the seed; none: that of `seed`, if it is a Secret."""
     account: secret_sources.SecretObject | None = None
@@ -279,7 +297,7 @@ class ReconcilerSettings(base.Frozen):
     resources: units.Resources = pydantic.Field(
         default_factory=lambda: {"requests": {"cpu": "50m", "memory": "96Mi"}, "limits": {"memory": "512Mi"}}
     )
-    """Requests and limits of its container."""
+    """Requests and limits of its container; with Pulumi give it about 500m and a limit of 2Gi."""
 
 
 class PulumiSettings(base.Frozen):
@@ -292,6 +310,9 @@ class PulumiSettings(base.Frozen):
     passphrase: secret_sources.SecretSource | None = None
     """Passphrase that encrypts the secrets in the state; none: the one in the environment
     (PULUMI_CONFIG_PASSPHRASE_FILE or PULUMI_CONFIG_PASSPHRASE), or the stack's own secrets provider."""
+    encryption: Mapping[str, str] = pydantic.Field(default_factory=dict)
+    """Not to be set: `encryptionsalt`, `secretsprovider` and `encryptedkey`, which Pulumi writes at the top of the
+    stack file. The reconciler in the cluster gets them in its copy of that file."""
     history: int = pydantic.Field(default=100, ge=1)
     """Number of updates of which a backend in a folder keeps the history and a copy of the state; passes delete older
     ones. In a bucket the copies are limited by the bucket's own rules."""
@@ -427,6 +448,59 @@ class Settings(base.Frozen):
                         " set them to {secret: {namespace, name, key}}"
                     )
         return self
+
+    @pydantic.model_validator(mode="after")
+    def _reconciler_reaches_the_state(self) -> "Settings":
+        if not (self.reconciler.enabled and self.shares_state):
+            return self
+        backend = self.state_of_reconciler
+        if backend is None:
+            raise ValueError(
+                "reconciler.backend: missing, for its pod has no `pulumi login`; set it, or pulumi.backend, to the URL"
+                f" of the state, or {_EMBEDDED}"
+            )
+        if backend.startswith(FILE_BACKEND):
+            if not re.fullmatch(r"(/[^/?#]+)+", backend.removeprefix(FILE_BACKEND)):
+                raise ValueError(
+                    f"reconciler.backend: {backend!r} is not an absolute path in its pod; use e.g. file:///var/lib/ics"
+                )
+            if not self.reconciler.state_volume:
+                raise ValueError(
+                    f"reconciler.state_volume: missing, for the state is in a folder ({backend}); name the"
+                    " PersistentVolumeClaim that holds it, set reconciler.backend to the URL of another backend, or"
+                    f" {_EMBEDDED}"
+                )
+        if self.pulumi.passphrase is not None and self.passphrase_of_reconciler is None:
+            raise ValueError(
+                "reconciler.passphrase: missing, but in the cluster ics:pulumi.passphrase must come from a Secret; set"
+                " it to {namespace, name, key}"
+            )
+        if not self.pulumi.encryption and not backend.startswith("https://"):
+            raise ValueError(
+                "reconciler: the stack file has no encryptionsalt or secretsprovider, and its pod cannot write one;"
+                f" run `pulumi stack init {self.validator}` first, or {_EMBEDDED}"
+            )
+        return self
+
+    @property
+    def shares_state(self) -> bool:
+        """Whether the reconciler in the cluster can run Pulumi, with the stack's state."""
+        is_pulumi = self.engine == "pulumi" or (
+            self.engine == "auto" and self.state_of_reconciler is not None
+        )
+        return is_pulumi and self.reconciler.engine == "stack"
+
+    @property
+    def state_of_reconciler(self) -> str | None:
+        """URL of the state's backend as the reconciler in the cluster reaches it."""
+        return self.reconciler.backend or self.pulumi.backend
+
+    @property
+    def passphrase_of_reconciler(self) -> secret_sources.SecretObject | None:
+        """Secret from which the reconciler in the cluster reads the passphrase of the state."""
+        if self.reconciler.passphrase is not None or self.pulumi.passphrase is None:
+            return self.reconciler.passphrase
+        return self.pulumi.passphrase.secret
 
     @property
     def account_prefix(self) -> str:

@@ -28,6 +28,9 @@ IN_PULUMI = "ics:{key} in Pulumi's config"
 _SEALABLE = ("seed", "account")
 """Settings that may be `secure:`, so that Pulumi decrypts them."""
 
+_ENCRYPTION = ("encryptionsalt", "secretsprovider", "encryptedkey")
+"""Keys at the top of a stack file with which Pulumi encrypts the stack's secrets."""
+
 _DEEPEST = 64
 """Levels of nesting of a document."""
 _MOST_VALUES = 1_000_000
@@ -165,9 +168,17 @@ def load_settings(
     """Read and validate the settings of one stack; see `load_values`.
 
     Raises:
-        SettingsError: one line per wrong key.
+        SettingsError: one line per wrong key; or the reconciler in the cluster would take another stack's state.
     """
-    return settings.parse(*load_values(root, stack, environment, overrides))
+    values, origin = load_values(root, stack, environment, overrides)
+    found = settings.parse(values, origin)
+    if found.reconciler.enabled and found.shares_state and found.validator != stack:
+        raise errors.SettingsError(
+            f"{origin}: {settings.PREFIX}reconciler: the state of the stack {stack} would be sought under the name of"
+            f" its validator, {found.validator}; run `pulumi stack rename {found.validator}`, or set"
+            " reconciler.engine: apply for the embedded engine, which has no state"
+        )
+    return found
 
 
 def load_signing(
@@ -246,7 +257,8 @@ def _document(root: Path, stack: str) -> tuple[object, str]:
 
 
 def _stack_values(document: object, origin: str, environment: Mapping[str, str]) -> dict[str, Any]:
-    config = document.get("config") if isinstance(document, dict) else None
+    top = document if isinstance(document, dict) else {}
+    config = top.get("config")
     if not isinstance(config, dict):
         raise errors.SettingsError(f"{origin}: no top-level mapping `config`; put the settings into it")
     values = {
@@ -260,6 +272,10 @@ def _stack_values(document: object, origin: str, environment: Mapping[str, str])
             values[key] = {"env": variable}
         else:
             _refuse_secure(value, f"{settings.PREFIX}{key}", origin)
+    encryption = {key: top[key] for key in _ENCRYPTION if key in top}
+    pulumi = values.get("pulumi", {})
+    if encryption and isinstance(pulumi, dict):
+        values["pulumi"] = {"encryption": encryption, **pulumi}
     return values
 
 

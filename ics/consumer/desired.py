@@ -303,11 +303,24 @@ def compute(
         conditions=(
             *consumer_participation.validator_conditions(own),
             *own_node_key.conditions,
+            *_engine_conditions(settings),
             *observed.endpoints,
         ),
         provider_node_key=own_node_key,
         provider_node_pod=None if observed.provider_node is None else observed.provider_node.pod,
     )
+
+
+def _engine_conditions(settings: settings.Settings) -> tuple[Condition, ...]:
+    """Return the condition of a reconciler in the cluster that uses another engine than the stack."""
+    own = settings.reconciler
+    if not own.enabled or own.engine == "stack" or settings.engine == "apply":
+        return ()
+    message = (
+        "the reconciler in the cluster uses the embedded engine (ics:reconciler.engine: apply), and this stack has"
+        f" ics:engine: {settings.engine}; Pulumi's state learns of its changes at the next pass with Pulumi"
+    )
+    return (Condition.new(Reason.RECONCILER_EMBEDDED, message),)
 
 
 def _by_chain_id(consumers: Sequence[model.Consumer]) -> dict[str, list[model.Consumer]]:

@@ -1,5 +1,6 @@
 """The reconciler in the cluster: its service account, rights, files and workload."""
 
+import posixpath
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,6 +17,11 @@ _NAME = "reconciler"
 """Name of its ServiceAccount, Role, RoleBinding, and CronJob or Deployment."""
 _PROJECT = "/app"
 """The project's folder in the image."""
+_HOME = "/home/node"
+"""Home of the user in the image with Pulumi, which writes there."""
+_KUBECONFIG = "kubeconfig"
+_TOKEN = "/var/run/secrets/kubernetes.io/serviceaccount"  # noqa: S105 - a folder's name
+"""Folder in which Kubernetes mounts the service account."""
 _DEADLINE_SECONDS = 900
 """Limit for one pass; the longest measured pass took a tenth of it."""
 _LATE_SECONDS = 120
@@ -36,6 +42,7 @@ def build(desired: desired.Desired, owner: objects.Owner) -> list[dict[str, Any]
     files = [
         _stack(settings, owner),
         *(_definition(definition, settings, owner) for definition in desired.definitions),
+        *_kubeconfig(settings, owner),
     ]
     return [*_account(settings, owner), *files, _workload(settings, files, owner)]
 
@@ -47,19 +54,33 @@ def stack_file(settings: config_settings.Settings) -> str:
     It is a fixed point: a reconciler that reads it renders the same file.
     """
     values = settings.model_dump(mode="json", exclude_defaults=True)
-    outside = ("kubeconfig", "context")
-    cluster = {key: value for key, value in values.pop("cluster", {}).items() if key not in outside}
-    if cluster:
-        values["cluster"] = cluster
-    # The image does not contain Pulumi, and each engine can continue the other's work.
-    values["engine"] = "apply"
-    values.pop("pulumi", None)
+    top = values.get("pulumi", {}).get("encryption", {}) if settings.shares_state else {}
+    # Each engine can continue the other's work.
+    values["engine"] = settings.engine if settings.reconciler.engine == "stack" else "apply"
+    values["pulumi"] = _pulumi(settings)
+    if not settings.shares_state:
+        outside = ("kubeconfig", "context")
+        values["cluster"] = {k: v for k, v in values.get("cluster", {}).items() if k not in outside}
+    values = {key: value for key, value in values.items() if value != {}}
     for name, source in (("seed", settings.seed), ("account", settings.account)):
         secret = getattr(settings.reconciler, name) or (source.secret if source is not None else None)
         if secret is not None:
             values[name] = {"secret": secret.model_dump()}
-    document = {"config": {f"{config_settings.PREFIX}{key}": value for key, value in values.items()}}
-    return yaml.safe_dump(document, sort_keys=True, width=100)
+    config = {f"{config_settings.PREFIX}{key}": value for key, value in values.items()}
+    return yaml.safe_dump({**top, "config": config}, sort_keys=True, width=100)
+
+
+def _pulumi(settings: config_settings.Settings) -> dict[str, Any]:
+    """Return the settings of the state as its pod reaches it."""
+    if not settings.shares_state:
+        return {}
+    values = settings.pulumi.model_dump(
+        mode="json", exclude_defaults=True, exclude={"encryption", "passphrase"}
+    )
+    passphrase = settings.passphrase_of_reconciler
+    if passphrase is not None:
+        values["passphrase"] = {"secret": passphrase.model_dump()}
+    return {**values, "backend": settings.state_of_reconciler}
 
 
 def _stack(settings: config_settings.Settings, owner: objects.Owner) -> dict[str, Any]:
@@ -101,6 +122,42 @@ def _text(content: bytes, name: str) -> str:
     return content.decode()
 
 
+def _kubeconfig(settings: config_settings.Settings, owner: objects.Owner) -> list[dict[str, Any]]:
+    """Return the ConfigMap of a kubeconfig for its own service account, if it needs one.
+
+    The state of Pulumi contains the path and the context of the stack's kubeconfig. The pod has its own at the same
+    path, so that the state is the same from inside and outside, and no run can take one cluster for another.
+    """
+    if _kubeconfig_path(settings) is None:
+        return []
+    context = settings.cluster.context or _NAME
+    cluster = {
+        "server": "https://kubernetes.default.svc",
+        "certificate-authority": f"{_TOKEN}/ca.crt",
+    }
+    content = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"name": _NAME, "cluster": cluster}],
+        "users": [{"name": _NAME, "user": {"tokenFile": f"{_TOKEN}/token"}}],
+        "contexts": [{"name": context, "context": {"cluster": _NAME, "user": _NAME}}],
+        "current-context": context,
+    }
+    metadata = owner.metadata(f"{_NAME}-{_KUBECONFIG}", names.RECONCILER, settings.gateway.namespace)
+    return [objects.config_map(metadata, {_KUBECONFIG: yaml.safe_dump(content, sort_keys=True, width=100)})]
+
+
+def _kubeconfig_path(settings: config_settings.Settings) -> str | None:
+    """Return where Pulumi's state says that the kubeconfig is, as a path in the pod; None: it says nothing."""
+    cluster = settings.cluster
+    if not settings.shares_state or (cluster.kubeconfig is None and cluster.context is None):
+        return None
+    path = cluster.kubeconfig or "~/.kube/config"
+    if path.startswith("~/"):
+        path = f"{_HOME}/{path[2:]}"
+    return posixpath.normpath(posixpath.join(_PROJECT, path))
+
+
 def _account(settings: config_settings.Settings, owner: objects.Owner) -> list[dict[str, Any]]:
     home = settings.gateway.namespace
     name = f"ics-{home}-{settings.validator}"
@@ -115,7 +172,7 @@ def _account(settings: config_settings.Settings, owner: objects.Owner) -> list[d
             # Its own pod mounts the token explicitly; other pods do not get it by default.
             "automountServiceAccountToken": False,
         },
-        rights.role("ClusterRole", whole, rights.in_cluster(name)),
+        rights.role("ClusterRole", whole, rights.in_cluster(name, settings.shares_state)),
         rights.binding("ClusterRole", whole, subject),
         rights.role("Role", within, rights.in_gateway(_NAME)),
         rights.binding("Role", within, subject),
@@ -169,10 +226,18 @@ def _pod(
     read_at_start: object = None,
 ) -> dict[str, Any]:
     notes = None if read_at_start is None else {f"{names.DOMAIN}/config": objects.checksum(read_at_start)}
-    volumes = [
-        {"name": "stacks", "projected": {"sources": [_source(file) for file in files]}},
+    stacks = [file for file in files if not file["metadata"]["name"].endswith(_KUBECONFIG)]
+    volumes: list[dict[str, Any]] = [
+        {"name": "stacks", "projected": {"sources": [_source(file) for file in stacks]}},
         {"name": "tmp", "emptyDir": {}},
     ]
+    if settings.shares_state:
+        volumes.append({"name": "home", "emptyDir": {}})
+    if _kubeconfig_path(settings) is not None:
+        volumes.append({"name": _KUBECONFIG, "configMap": {"name": f"{_NAME}-{_KUBECONFIG}"}})
+    if _state_path(settings) is not None:
+        claim = {"claimName": settings.reconciler.state_volume}
+        volumes.append({"name": "state", "persistentVolumeClaim": claim})
     spec = objects.pod_spec(
         [_container(settings)],
         volumes,
@@ -194,14 +259,41 @@ def _container(settings: config_settings.Settings) -> dict[str, Any]:
         "volumeMounts": [
             {"name": "stacks", "mountPath": f"{_PROJECT}/stacks", "readOnly": True},
             {"name": "tmp", "mountPath": node.TEMPORARY},
+            *_mounts(settings),
         ],
     }
+    if settings.shares_state:
+        container["env"] = [{"name": "HOME", "value": _HOME}]
+        if settings.reconciler.environment:
+            container["envFrom"] = [{"secretRef": {"name": settings.reconciler.environment}}]
     port = settings.daemon.port
     if settings.reconciler.mode == "deployment" and port:
         container["ports"] = [{"name": "http", "containerPort": port, "protocol": "TCP"}]
         container["livenessProbe"] = _probe("/healthz", port, failures=6)
         container["readinessProbe"] = _probe("/readyz", port, failures=3)
     return container
+
+
+def _mounts(settings: config_settings.Settings) -> list[dict[str, Any]]:
+    """Return the mounts of what Pulumi needs: the kubeconfig of its state, and the state itself if it is a folder."""
+    mounts: list[dict[str, Any]] = []
+    if settings.shares_state:
+        mounts.append({"name": "home", "mountPath": _HOME})
+    kubeconfig, state = _kubeconfig_path(settings), _state_path(settings)
+    if kubeconfig is not None:
+        one = {"name": _KUBECONFIG, "mountPath": kubeconfig, "subPath": _KUBECONFIG, "readOnly": True}
+        mounts.append(one)
+    if state is not None:
+        mounts.append({"name": "state", "mountPath": state})
+    return mounts
+
+
+def _state_path(settings: config_settings.Settings) -> str | None:
+    """Return the folder of the state in the pod; None: it is not in a folder."""
+    url = settings.state_of_reconciler
+    if not settings.shares_state or url is None or not url.startswith(config_settings.FILE_BACKEND):
+        return None
+    return url.removeprefix(config_settings.FILE_BACKEND)
 
 
 def _probe(path: str, port: int, failures: int) -> dict[str, Any]:

@@ -37,6 +37,17 @@ _GATEWAY: Sequence[tuple[str, str, str]] = (
     ("discovery.k8s.io", "endpointslices", "create delete list patch"),
 )
 """In the gateway's namespace."""
+_PULUMI: Sequence[tuple[str, str, str]] = (
+    # Its Kubernetes plugin waits for the end of what it deletes, and without these rights for ever.
+    ("", "configmaps", "watch"),
+    ("", "events", "list watch"),
+    ("", "secrets", "watch"),
+    ("", "services", "watch"),
+    ("apps", "statefulsets", "watch"),
+    ("apps", "deployments", "watch"),
+    ("networking.k8s.io", "networkpolicies", "watch"),
+)
+"""Further rights for passes with Pulumi."""
 _DOCTOR: Sequence[tuple[str, str, str]] = (
     ("", "nodes", "list"),
     ("storage.k8s.io", "storageclasses", "list"),
@@ -103,15 +114,17 @@ def used(gateway: str, has_reconciler: bool) -> Iterator[tuple[str, str, str, st
                 yield from ((group, resource, verb, namespace) for verb in verbs.split())
 
 
-def in_cluster(name: str) -> list[dict[str, Any]]:
+def in_cluster(name: str, with_pulumi: bool = False) -> list[dict[str, Any]]:
     """Return the rules of the ClusterRole.
 
     Args:
         name: of the ClusterRole and its binding. The reconciler can only restore these, because the API
             server forbids granting rights that the client does not have.
+        with_pulumi: whether its passes may run Pulumi.
     """
+    table = (*_CLUSTER, *_PULUMI) if with_pulumi else _CLUSTER
     own = [_rule(_RBAC, kind, "patch", [name]) for kind in ("clusterroles", "clusterrolebindings")]
-    return [_rule(*right) for right in _CLUSTER] + own
+    return [_rule(*right) for right in table] + own
 
 
 def in_gateway(name: str) -> list[dict[str, Any]]:

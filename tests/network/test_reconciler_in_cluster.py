@@ -3,7 +3,6 @@
 About four minutes: the CronJob begins a pass a minute.
 """
 
-import base64
 import json
 import pathlib
 import time
@@ -14,16 +13,15 @@ from typing import Any
 import pytest
 import yaml
 
-from devnet import owner, places, plan, reconciler
+from devnet import owner, plan, reconciler
 from devnet.progress import Progress
 from ics import names
 from ics.cluster.api import kinds
-from tests.network import chains, launch, operators, projects, waiting
+from tests.network import chains, in_cluster, launch, operators, projects, waiting
 
 pytestmark = pytest.mark.network
 
 CHAIN_ID = "in-cluster-1"
-SECRETS = "ics-secrets"
 _SPAWN_IN = 3600.0
 """Seconds; it is brought forward as soon as the reconciler has joined.
 
@@ -42,10 +40,6 @@ class Installed:
     consumer_id: str
 
 
-def secret(name: str) -> str:
-    return (places.credentials("charlie") / name).read_text().strip()
-
-
 @pytest.fixture(scope="module")
 def installed(charlie: operators.Operator, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installed]:
     """One `ics up` on a cluster that holds nothing but a Secret with charlie's seed and account."""
@@ -55,32 +49,25 @@ def installed(charlie: operators.Operator, tmp_path_factory: pytest.TempPathFact
     projects.define(root, "in-cluster", {"chain_id": CHAIN_ID})
     path = root / "stacks" / "Pulumi.charlie.yaml"
     document = yaml.safe_load(path.read_text())
-    place = {"namespace": SECRETS, "name": "charlie"}
     document["config"] |= {
         "ics:cluster": {"kubeconfig": ".devnet/charlie/kubeconfig-admin"},
         "ics:participation": {"policy": "listed", "allow": [CHAIN_ID]},
         "ics:reconciler": {
             "enabled": True,
             "image": reconciler.IMAGE,
-            "seed": {**place, "key": "seed"},
-            "account": {**place, "key": "account"},
+            "seed": {**in_cluster.PLACE, "key": "seed"},
+            "account": {**in_cluster.PLACE, "key": "account"},
         },
     }
     path.write_text(yaml.safe_dump(document))
-    if charlie.kube.find(kinds.NAMESPACE, "", SECRETS) is None:
-        namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": SECRETS}}
-        charlie.kube.create(namespace)
-        data = {key: base64.b64encode(secret(key).encode()).decode() for key in ("seed", "account")}
-        metadata = {"name": "charlie", "namespace": SECRETS}
-        charlie.kube.create({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": data})
+    in_cluster.give_secrets(charlie)
     run = charlie.ics("up", project=root)
     consumer_id = chains.create(CHAIN_ID, _SPAWN_IN)
     yield Installed(charlie, root, run, consumer_id)
     gone = charlie.ics("destroy", project=root)
     assert gone.code == 0, gone.err
     # What it failed at is told by the tests: it may not have come so far.
-    for home in charlie.kube.all(kinds.NAMESPACE, **{names.CONSUMER: consumer_id}):
-        charlie.kube.delete(kinds.NAMESPACE, "", home["metadata"]["name"])
+    in_cluster.forget(charlie.kube, consumer_id)
     if chains.phase(consumer_id) == "LAUNCHED":
         owner.remove_consumer(consumer_id)
 
@@ -114,7 +101,7 @@ def test_it_joins_and_launches_by_itself(installed: Installed) -> None:
         chain,
         lambda seen: seen.get("participation") == "validating",
         every=3,
-        tell=lambda: told(installed),
+        tell=lambda: in_cluster.told(installed.charlie, installed.consumer_id),
     )
     assert opted["chain_id"] == CHAIN_ID
     waiting.figure("installed to opted in by the CronJob", launch.since(began))
@@ -124,7 +111,7 @@ def test_it_joins_and_launches_by_itself(installed: Installed) -> None:
         chain,
         lambda seen: seen["phase"] == "LAUNCHED",
         every=3,
-        tell=lambda: told(installed),
+        tell=lambda: in_cluster.told(installed.charlie, installed.consumer_id),
     )
     assert launched["participation"] == "validating"
     waiting.until(
@@ -133,25 +120,9 @@ def test_it_joins_and_launches_by_itself(installed: Installed) -> None:
         lambda seen: (seen.get("node") or {}).get("signing") and seen["node"]["height"] >= 3,
         seconds=400,
         every=3,
-        tell=lambda: told(installed),
+        tell=lambda: in_cluster.told(installed.charlie, installed.consumer_id),
     )
     waiting.figure("installed to a node that signs, by the CronJob", launch.since(began))
-
-
-def told(installed: Installed) -> str:
-    """Why the reconciler may not have done what it should: its CronJob, Jobs, Lease, pods and their words."""
-    kube = installed.charlie.kube
-    job = kube.find(kinds.CRON_JOB, "provider", "reconciler")
-    lease = kube.find(kinds.LEASE, "provider", "ics-charlie")
-    return "\n".join(
-        [
-            f"CronJob: {job and job.get('status')}",
-            *(f"Job {one['metadata']['name']}: {one['status']}" for one in kube.all(kinds.JOB, "provider")),
-            f"Lease: {lease and (lease['metadata'].get('annotations'), lease['spec'])}",
-            f"the chain on the provider: {owner.consumer(installed.consumer_id)}",
-            kube.told("provider", **{names.COMPONENT: names.RECONCILER}),
-        ]
-    )
 
 
 def test_its_objects_are_what_the_operators_own_machine_says(installed: Installed) -> None:
@@ -175,8 +146,8 @@ def test_its_pods_have_no_rights_of_the_host_and_no_secret_is_in_plain_sight(ins
     assert {pod["spec"]["serviceAccountName"] for pod in pods} == {"reconciler"}
     maps = kube.all(kinds.CONFIG_MAP, "provider")
     shown = json.dumps([maps, pods, job])
-    assert secret("seed") not in shown
-    assert secret("account") not in shown
+    assert in_cluster.secret("seed") not in shown
+    assert in_cluster.secret("account") not in shown
 
 
 def test_it_may_stay_as_a_deployment(installed: Installed) -> None:
@@ -201,7 +172,7 @@ def test_it_may_stay_as_a_deployment(installed: Installed) -> None:
         lambda: kube.get(kinds.DEPLOYMENT, "provider", "reconciler"),
         lambda seen: seen.get("status", {}).get("readyReplicas") == 1,
         every=2,
-        tell=lambda: told(installed),
+        tell=lambda: in_cluster.told(installed.charlie, installed.consumer_id),
     )
     waiting.figure("from the change of the mode to a ready pod", launch.since(began))
     assert deployment["spec"]["strategy"]["type"] == "Recreate"

@@ -43,6 +43,13 @@ class Stage:
     root: pathlib.Path
     server: apiserver.Server
     validator: str
+    renamed: str = ""
+    """Name of the stack, where it is not the validator's."""
+
+    @property
+    def stack(self) -> str:
+        """Name of the stack."""
+        return self.renamed or self.validator
 
     @property
     def backend(self) -> pathlib.Path:
@@ -52,7 +59,7 @@ class Stage:
     @property
     def settings(self) -> settings.Settings:
         """As the stack file has them."""
-        return stack_file.load_settings(self.root, self.validator, {})
+        return stack_file.load_settings(self.root, self.stack, {})
 
     def kube(self) -> tuple[client.KubeClient, recording.Transport]:
         """A client whose requests are written down."""
@@ -191,7 +198,7 @@ class Stage:
 
     def set(self, key: str, value: Any) -> None:
         """Changes a setting in the stack file."""
-        path = self.root / "stacks" / f"Pulumi.{self.validator}.yaml"
+        path = self.root / "stacks" / f"Pulumi.{self.stack}.yaml"
         content = yaml.safe_load(path.read_text())
         content["config"][f"ics:{key}"] = value
         path.write_text(yaml.safe_dump(content))
@@ -205,7 +212,7 @@ class Stage:
     def tried(self, *arguments: str, handed: observed.Observed | None = None) -> tuple[int, str]:
         """The CLI by hand; answers its exit code, and all that it printed."""
         done = subprocess.run(
-            ["pulumi", "--non-interactive", *arguments, "--stack", self.validator],
+            ["pulumi", "--non-interactive", *arguments, "--stack", self.stack],
             cwd=self.root,
             env=self.environment(handed),
             capture_output=True,
@@ -232,7 +239,7 @@ class Stage:
         """A `pulumi up` at a terminal that waits at its prompt; gives the terminal's file descriptor."""
         own, other = pty.openpty()
         waiting = subprocess.Popen(
-            ["pulumi", "up", "--stack", self.validator],
+            ["pulumi", "up", "--stack", self.stack],
             cwd=self.root,
             env=self.environment(handed) | {"TERM": "xterm"},
             stdin=other,
@@ -269,7 +276,7 @@ class Stage:
     def ics(self, *arguments: str) -> Any:
         """A command of the product's own; answers its JSON."""
         done = subprocess.run(
-            [sys.executable, "-m", "ics.cli", *arguments, "--stack", self.validator, "--json"],
+            [sys.executable, "-m", "ics.cli", *arguments, "--stack", self.stack, "--json"],
             cwd=self.root,
             capture_output=True,
             text=True,
@@ -290,7 +297,7 @@ class Stage:
     @property
     def checkpoint(self) -> dict[str, Any]:
         """The state as it lies in its file."""
-        path = self.backend / ".pulumi" / "stacks" / "ics" / f"{self.validator}.json"
+        path = self.backend / ".pulumi" / "stacks" / "ics" / f"{self.stack}.json"
         content: dict[str, Any] = json.loads(path.read_text())["checkpoint"].get("latest") or {}
         return content
 
@@ -302,7 +309,7 @@ class Stage:
     def engine(self, kube: client.KubeClient, name: str) -> engines.Engine:
         """The engine of that name."""
         settings = self.settings.model_copy(update={"engine": name})
-        where = stack.Stack(self.root, self.validator, settings.pulumi.backend)
+        where = stack.of_settings(self.root, self.stack, settings.pulumi)
 
         async def read(source: secret_sources.SecretSource, setting: str) -> model.Secret:
             assert source.file is not None, setting

@@ -180,7 +180,7 @@ def _select(pulumi_stack: stack.Stack, passphrase: model.Secret | None) -> list[
             pulumi.check_secrets()
     except errors.IcsError as error:
         return findings.of_error(check, error)
-    return [findings.ok(check, f"stack {pulumi_stack.name} opens with this passphrase")]
+    return [findings.ok(check, f"stack {pulumi_stack.name} can be opened")]
 
 
 def _secrets_provider(root: Path, name: str) -> str:

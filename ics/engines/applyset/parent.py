@@ -93,10 +93,10 @@ class Parent:
     record: Mapping[applyset_members.Key, applyset_members.Entry] = field(default_factory=dict)
     compared_at: str = ""
     """Time of the last full comparison, RFC 3339; empty: never."""
-    tenure: engines_tenure.Tenure = field(default_factory=engines_tenure.Tenure)
-    """The engine that converged the set last."""
     backend: str = ""
     """URL of the backend that Pulumi used last, without credentials; empty: never, or unknown."""
+    tenure: engines_tenure.Tenure = field(default_factory=engines_tenure.Tenure)
+    """The engine that converged the set last."""
     confirmations: tuple[PendingConfirmation, ...] = ()
     """Changes that wait for the operator's confirmation since the last convergence."""
     state: StateNotes = StateNotes()
@@ -210,8 +210,8 @@ def manifest(validator: str, namespace: str, parent: Parent) -> model.Manifest:
                 _GROUP_KINDS: ",".join(sorted(parent.group_kinds)),
                 _NAMESPACES: ",".join(sorted(parent.namespaces - {namespace})),
                 **({_COMPARED_AT: parent.compared_at} if parent.compared_at else {}),
-                **_tenure(parent.tenure),
                 **({names.STATE_BACKEND: parent.backend} if parent.backend else {}),
+                **_tenure(parent.tenure),
             },
         },
         **({"binaryData": {PACKED: packed}} if packed else {}),
@@ -245,10 +245,10 @@ def read(item: Mapping[str, Any]) -> Parent:
         namespaces=_items(annotations.get(_NAMESPACES, "")),
         record=_record(_text(item)),
         compared_at=annotations.get(_COMPARED_AT, ""),
+        backend=annotations.get(names.STATE_BACKEND, ""),
         tenure=engines_tenure.parse(
             annotations.get(names.ENGINE, ""), annotations.get(names.ENGINE_TENURE, "")
         ),
-        backend=annotations.get(names.STATE_BACKEND, ""),
         confirmations=_confirmations((item.get("data") or {}).get(CONFIRMATIONS)),
         state=_state((item.get("data") or {}).get(STATE)),
     )

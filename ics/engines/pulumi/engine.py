@@ -20,6 +20,7 @@ lock, the parent says what the fast path applied and what Pulumi's state lacks, 
 
 import dataclasses
 import datetime
+import os
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -30,7 +31,7 @@ from ics.cluster.api import client, lease_holder
 from ics.engines import drift, guard, handoff, tenure
 from ics.engines.applyset import dry_run, engine, execution, inventory, members
 from ics.engines.applyset import parent as applyset_parent
-from ics.engines.pulumi import cli, messages, runs, stack, supervision
+from ics.engines.pulumi import cli, location, messages, runs, stack, supervision
 from ics.engines.pulumi import errors as pulumi_errors
 from ics.engines.pulumi import work as updates
 
@@ -249,7 +250,9 @@ class PulumiEngine:
             return dataclasses.replace(
                 work, steps=steps.with_steps(more), refused=problems, compared_at=looked_at, is_whole=True
             )
-        return dataclasses.replace(work, is_whole=current.parent.engine != engines.PULUMI)
+        is_new = current.parent.engine != engines.PULUMI
+        is_lost = not is_new and location.is_lost(self._located(current.parent), os.environ)
+        return dataclasses.replace(work, is_whole=is_new or is_lost)
 
     async def _commit(
         self,

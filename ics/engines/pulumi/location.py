@@ -7,10 +7,11 @@ from typing import Any
 
 import yaml
 
+from ics import engines
 from ics.cluster.api import client, kinds
 from ics.config import settings as config_settings
 from ics.engines.applyset import members, parent
-from ics.engines.pulumi import stack
+from ics.engines.pulumi import processes, stack
 
 
 def find(pulumi_stack: stack.Stack, environment: Mapping[str, str]) -> stack.Location:
@@ -27,6 +28,27 @@ def find(pulumi_stack: stack.Stack, environment: Mapping[str, str]) -> stack.Loc
             project=_of_project(pulumi_stack.root),
             login=_of_login(environment),
         )
+    )
+
+
+def is_lost(pulumi_stack: stack.Stack, environment: Mapping[str, str]) -> bool:
+    """Return whether the state of a stack is certainly missing: its backend is a folder that does not contain it.
+
+    Other backends are not asked, because that takes a process; the periodic comparison of all objects notices it there.
+    """
+    try:
+        where = find(pulumi_stack, environment)
+    except engines.EngineUnusable:  # an update reports it
+        return False
+    folder = where.backend.folder(pulumi_stack.root, processes.home()) if where.backend else None
+    project = project_name(pulumi_stack.root)
+    if folder is None or not project:
+        return False
+    stacks = Path(folder, ".pulumi", "stacks")
+    # Without the project it is a state of old versions.
+    files = [inside / f"{pulumi_stack.name}.json" for inside in (stacks / project, stacks)]
+    return not any(
+        path.with_name(path.name + packed).exists() for path in files for packed in ("", ".gz", ".zst")
     )
 
 

@@ -72,12 +72,12 @@ class Session:
         return True
 
     def check_secrets(self) -> None:
-        """Open the state as an update does, and check its passphrase.
+        """Read the whole state, which decrypts its secrets; their values are not returned.
 
         Raises:
             IcsError: the state cannot be read, or the passphrase is wrong.
         """
-        self._command("stack", "output", "--json", "--stack", self.stack.name)
+        self._command("stack", "--stack", self.stack.name)
 
     def config(self, key: str) -> str:
         """Return one value of the stack's config, decrypted if it is a secret.

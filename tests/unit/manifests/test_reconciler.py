@@ -3,13 +3,16 @@
 import base64
 import json
 import pathlib
+import re
 import subprocess
 import sys
 import tomllib
+from importlib import metadata
 from typing import Any
 
 import pytest
 import yaml
+from packaging import requirements, utils
 
 from devnet import reconciler as image
 from ics import errors, manifests, model
@@ -23,7 +26,6 @@ ROOT = pathlib.Path(__file__).parents[3]
 PLACE = {"namespace": "ics-secrets", "name": "alice"}
 ENABLED: dict[str, Any] = {
     "cluster": {"kubeconfig": "~/.kube/config", "context": "far", "namespace_prefix": "a"},
-    "engine": "pulumi",
     "participation": {"policy": "listed", "allow": ["consumer1-1"]},
     "gateway": {"cloud": "aws", "namespace": "home"},
     "node": {"stop_grace": "90m"},
@@ -33,6 +35,13 @@ ENABLED: dict[str, Any] = {
         "seed": {**PLACE, "key": "seed"},
         "account": {**PLACE, "key": "account"},
     },
+}
+
+ENCRYPTION = {"encryptionsalt": "v1:salt"}
+WITH_PULUMI: dict[str, Any] = {
+    "engine": "pulumi",
+    "pulumi": {"backend": "s3://state", "passphrase": {"file": "passphrase"}, "encryption": ENCRYPTION},
+    "reconciler": {**ENABLED["reconciler"], "passphrase": {**PLACE, "key": "passphrase"}},
 }
 
 
@@ -104,6 +113,167 @@ async def test_reconciler_in_cluster_renders_itself_unchanged(mode: str, tmp_pat
     assert rendered(inside, *definitions) == first
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        WITH_PULUMI,
+        WITH_PULUMI | {"engine": "auto"},
+        WITH_PULUMI | {"cluster": {"context": "far"}},
+        WITH_PULUMI | {"reconciler": {**WITH_PULUMI["reconciler"], "engine": "apply"}},
+        {"engine": "auto"},
+    ],
+)
+async def test_reconciler_with_pulumi_renders_itself_unchanged(
+    changes: dict[str, Any], tmp_path: pathlib.Path
+) -> None:
+    first = rendered(settings(**changes))
+    root = project(tmp_path, own(first))
+    inside = stack_file.load_settings(root, "alice", {})
+    definitions = await stack_file.load_definitions(root, no_fetch)
+    assert rendered(inside, *definitions) == first
+
+
+def pod_of(found: dict[str, model.Manifest]) -> Any:
+    return found["CronJob/reconciler"]["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+
+
+def test_reconciler_gets_the_stacks_engine_with_its_state() -> None:
+    document = yaml.safe_load(reconciler.stack_file(settings(**WITH_PULUMI)))
+    assert document["config"]["ics:engine"] == "pulumi"
+    assert document["encryptionsalt"] == "v1:salt"
+    assert document["config"]["ics:pulumi"] == {
+        "backend": "s3://state",
+        "passphrase": {"secret": {**PLACE, "key": "passphrase"}},
+    }
+    assert document["config"]["ics:cluster"] == ENABLED["cluster"]
+
+
+def test_embedded_reconciler_has_no_state() -> None:
+    embedded = {**WITH_PULUMI["reconciler"], "engine": "apply"}
+    document = yaml.safe_load(reconciler.stack_file(settings(**WITH_PULUMI | {"reconciler": embedded})))
+    assert document["config"]["ics:engine"] == "apply"
+    assert "ics:pulumi" not in document["config"]
+    assert "encryptionsalt" not in document
+
+
+@pytest.mark.parametrize(
+    ("kubeconfig", "inside"),
+    [
+        ("kubeconfig", "/app/kubeconfig"),
+        ("../shared/config", "/shared/config"),
+        ("~/.kube/config", "/home/node/.kube/config"),
+        ("/etc/rancher/k3s.yaml", "/etc/rancher/k3s.yaml"),
+    ],
+)
+def test_reconciler_finds_its_own_kubeconfig_where_the_state_says(kubeconfig: str, inside: str) -> None:
+    cluster = {"kubeconfig": kubeconfig, "context": "far"}
+    found = own(rendered(settings(**WITH_PULUMI | {"cluster": cluster})))
+    (container,) = pod_of(found)["containers"]
+    config = yaml.safe_load(found["ConfigMap/reconciler-kubeconfig"]["data"]["kubeconfig"])
+    mounts = {mount["mountPath"]: mount.get("subPath") for mount in container["volumeMounts"]}
+    assert mounts[inside] == "kubeconfig"
+    assert config["current-context"] == "far"
+    assert config["users"][0]["user"] == {"tokenFile": "/var/run/secrets/kubernetes.io/serviceaccount/token"}
+
+
+def test_reconciler_without_a_kubeconfig_in_the_state_needs_none() -> None:
+    found = own(rendered(settings(**WITH_PULUMI | {"cluster": {}})))
+    assert "ConfigMap/reconciler-kubeconfig" not in found
+    (container,) = pod_of(found)["containers"]
+    assert [mount["mountPath"] for mount in container["volumeMounts"]] == [
+        "/app/stacks",
+        "/tmp",
+        "/home/node",
+    ]
+
+
+def test_folder_with_the_state_is_mounted_at_its_path() -> None:
+    volume = {
+        **WITH_PULUMI["reconciler"],
+        "backend": "file:///var/lib/ics",
+        "state_volume": "ics-state",
+        "environment": "ics-cloud",
+    }
+    pod = pod_of(own(rendered(settings(**WITH_PULUMI | {"reconciler": volume}))))
+    (container,) = pod["containers"]
+    (state,) = (v for v in pod["volumes"] if v["name"] == "state")
+    assert state == {"name": "state", "persistentVolumeClaim": {"claimName": "ics-state"}}
+    assert {"name": "state", "mountPath": "/var/lib/ics"} in container["volumeMounts"]
+    assert container["envFrom"] == [{"secretRef": {"name": "ics-cloud"}}]
+    assert container["env"] == [{"name": "HOME", "value": "/home/node"}]
+
+
+def test_only_pulumi_gets_the_right_to_watch_what_it_deletes() -> None:
+    def watched(found: config_settings.Settings) -> set[str]:
+        rules = own(rendered(found))["ClusterRole/ics-home-alice"]["rules"]
+        return {kind for rule in rules if "watch" in rule["verbs"] for kind in rule["resources"]}
+
+    assert watched(settings()) == {"pods"}
+    assert watched(settings(**WITH_PULUMI)) == {
+        "pods",
+        "configmaps",
+        "events",
+        "secrets",
+        "services",
+        "statefulsets",
+        "deployments",
+        "networkpolicies",
+    }
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        ({"pulumi": {"encryption": ENCRYPTION}}, r"ics:reconciler\.backend: missing, for its pod has no"),
+        (
+            {"pulumi": {**WITH_PULUMI["pulumi"], "backend": "file:///var/lib/ics"}},
+            r"ics:reconciler\.state_volume: missing, for the state is in a folder \(file:///var/lib/ics\)",
+        ),
+        (
+            {"pulumi": {**WITH_PULUMI["pulumi"], "backend": "file://~/state"}},
+            r"ics:reconciler\.backend: 'file://~/state' is not an absolute path in its pod",
+        ),
+        ({"reconciler": ENABLED["reconciler"]}, r"ics:reconciler\.passphrase: missing, but in the cluster"),
+        (
+            {"pulumi": {"backend": "s3://state"}},
+            r"ics:reconciler: the stack file has no encryptionsalt .* run `pulumi stack init alice` first",
+        ),
+    ],
+)
+def test_state_that_the_pod_cannot_reach_is_refused(changes: dict[str, Any], complaint: str) -> None:
+    with pytest.raises(errors.SettingsError, match=complaint):
+        settings(**WITH_PULUMI | changes)
+
+
+def test_stack_of_another_name_than_its_validator_is_refused(tmp_path: pathlib.Path) -> None:
+    folder = tmp_path / "stacks"
+    folder.mkdir()
+    text = reconciler.stack_file(settings(**WITH_PULUMI))
+    (folder / "Pulumi.prod.yaml").write_text(text)
+    with pytest.raises(errors.SettingsError, match=r"run `pulumi stack rename alice`"):
+        stack_file.load_settings(tmp_path, "prod", {})
+
+
+@pytest.mark.parametrize(
+    ("engine", "chosen", "reasons"),
+    [
+        ("pulumi", "apply", ["ReconcilerEmbedded"]),
+        ("pulumi", "stack", []),
+        ("auto", "apply", ["ReconcilerEmbedded"]),
+        ("apply", "apply", []),
+    ],
+)
+def test_status_says_that_the_reconciler_uses_the_embedded_engine(
+    engine: str, chosen: str, reasons: list[str]
+) -> None:
+    found = settings(
+        **WITH_PULUMI | {"engine": engine, "reconciler": {**WITH_PULUMI["reconciler"], "engine": chosen}}
+    )
+    facts = observed.Observed(spare=factories.SPARE, snapshot=factories.snapshot())
+    wanted = factories.judge(facts, stack=found, definitions=[factories.example()])
+    assert [condition.reason.value for condition in wanted.conditions] == reasons
+
+
 async def no_fetch(url: str) -> bytes:
     raise AssertionError(url)
 
@@ -114,7 +284,7 @@ def test_stack_file_of_reconciler_has_no_kubeconfig_and_reads_secrets_from_kuber
         {key.removeprefix("ics:"): value for key, value in document["config"].items()}, "the ConfigMap"
     )
     assert inside.cluster == config_settings.ClusterSettings(namespace_prefix="a")
-    assert inside.engine == "apply"
+    assert inside.engine == "auto"
     assert inside.seed.secret == secret_sources.SecretObject(**PLACE, key="seed")
     assert inside.account is not None
     assert inside.account.secret == secret_sources.SecretObject(**PLACE, key="account")
@@ -189,11 +359,51 @@ def test_image_requirements_are_pinned_as_in_requirements_txt() -> None:
         return found
 
     everything, in_image = pins("requirements.txt"), pins("requirements-image.txt")
-    assert in_image.items() <= everything.items()
+    with_pulumi = pins("requirements-pulumi.txt")
+    assert in_image.items() | with_pulumi.items() <= everything.items()
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    needed = {name.partition("[")[0] for name in project["dependencies"] if not name.startswith("pulumi")}
-    assert needed <= set(in_image)
-    assert image.libraries() == tuple(in_image)
+    needed = {name.partition("[")[0] for name in project["dependencies"]}
+    assert needed - set(in_image) == {"pulumi", "pulumi-kubernetes"}
+    assert needed | {"pulumi-policy"} <= set(in_image) | set(with_pulumi)
+    assert set(in_image) & set(with_pulumi) == set()
+    assert image.libraries("requirements-image.txt") == tuple(in_image)
+
+
+def test_image_with_pulumi_has_every_library_that_the_program_imports() -> None:
+    """Pulumi's libraries and theirs, as their metadata says, so that a new version cannot lack one."""
+    installed = set(image.libraries("requirements-image.txt", "requirements-pulumi.txt"))
+    waiting, seen = ["pulumi", "pulumi-kubernetes"], set()
+    while waiting:
+        name = waiting.pop()
+        if name not in seen:
+            seen.add(name)
+            required = (requirements.Requirement(text) for text in metadata.requires(name) or ())
+            waiting += [
+                utils.canonicalize_name(one.name)
+                for one in required
+                if one.marker is None or one.marker.evaluate({"extra": ""})
+            ]
+    assert seen <= installed
+
+
+def test_image_with_pulumi_has_the_versions_of_its_libraries() -> None:
+    text = (ROOT / "Dockerfile.pulumi").read_text()
+    assert f"FROM pulumi/pulumi-base:{metadata.version('pulumi')} AS" in text
+    plugin = metadata.version("pulumi-kubernetes")
+    assert f"pulumi plugin install resource kubernetes {plugin} " in text
+    assert f"/resource-kubernetes-v{plugin}/" in text
+
+
+def test_both_images_have_the_same_base_and_only_files_that_the_build_may_read() -> None:
+    plain, with_pulumi = ((ROOT / name).read_text() for name in ("Dockerfile", "Dockerfile.pulumi"))
+    bases = set(re.findall(r"^FROM (\S+@\S+)", plain, re.MULTILINE))
+    assert bases == set(re.findall(r"^FROM (\S+@\S+)", with_pulumi, re.MULTILINE))
+    allowed = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line[:1] == "!"}
+    copies = re.findall(r"^COPY ((?!--from)[^\n]+)$", plain + with_pulumi, re.MULTILINE)
+    read = {name for words in copies for name in words.split()[:-1]}
+    assert read == allowed
+    assert all((ROOT / name).exists() for name in allowed)
+    assert "latest" not in plain + with_pulumi
 
 
 def test_image_with_apply_engine_imports_no_pulumi() -> None:
@@ -236,4 +446,6 @@ asyncio.run(options.offer_installation(argparse.Namespace(install_pulumi=False),
 
 def test_local_network_image_copies_same_files_as_dockerfile() -> None:
     assert image.copied() == ("ics", "Pulumi.yaml", "reconcile.py")
-    assert "USER 1000:1000" in (ROOT / "Dockerfile").read_text()
+    assert image.copied("Dockerfile.pulumi") == ("ics", "Pulumi.yaml", "__main__.py", "reconcile.py")
+    for name in ("Dockerfile", "Dockerfile.pulumi"):
+        assert "USER 1000:1000" in (ROOT / name).read_text()

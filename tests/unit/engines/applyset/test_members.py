@@ -331,8 +331,8 @@ def test_parent_survives_round_trip() -> None:
         namespaces=frozenset({"m"}),
         record={members.key_of(one): entry(one)},
         confirmations=(applyset_parent.PendingConfirmation("7", "may it be replaced?"),),
-        tenure=TENURE,
         backend="s3://states",
+        tenure=TENURE,
     )
 
     item = applyset_parent.manifest("alice", "provider", parent)

@@ -89,3 +89,21 @@ def test_stack_of_settings_has_their_backend_and_limits(project: pathlib.Path) -
     assert stack.of_settings(project, "alice", values, ["engine=pulumi"]) == stack.Stack(
         project, "alice", "gs://a", ("engine=pulumi",), stack.Limits(history=3, log_megabytes=5, log_days=2)
     )
+
+
+@pytest.mark.parametrize("path", ["stacks/ics/alice.json", "stacks/ics/alice.json.gz", "stacks/alice.json"])
+def test_state_is_lost_if_its_folder_does_not_contain_it(project: pathlib.Path, path: str) -> None:
+    pulumi = stack.Stack(project, "alice", "file://./state")
+    assert location.is_lost(pulumi, {})
+    state = project / "state" / ".pulumi" / path
+    state.parent.mkdir(parents=True)
+    state.with_name(f"{state.name}.bak").touch()
+    assert location.is_lost(pulumi, {})
+    state.touch()
+    assert not location.is_lost(pulumi, {})
+
+
+@pytest.mark.parametrize("backend", ["s3://states", None])
+def test_state_in_another_backend_is_not_looked_for(project: pathlib.Path, backend: str | None) -> None:
+    (project / "Pulumi.yaml").write_text("name: ics\n")
+    assert not location.is_lost(stack.Stack(project, "alice", backend), {"HOME": str(project)})

@@ -1,0 +1,55 @@
+"""What the stories of the reconciler in charlie's cluster have in common: its secrets, and why it may not act."""
+
+import base64
+
+from devnet import owner, places
+from ics import names
+from ics.cluster.api import kinds
+from tests.network import kube, operators
+
+SECRETS = "ics-secrets"
+PLACE = {"namespace": SECRETS, "name": "charlie"}
+
+
+def secret(name: str) -> str:
+    return (places.credentials("charlie") / name).read_text().strip()
+
+
+def give_secrets(charlie: operators.Operator, **more: str) -> None:
+    """The Secret that its operator creates beforehand, with seed and account, and more texts by key."""
+    if charlie.kube.find(kinds.NAMESPACE, "", SECRETS) is None:
+        namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": SECRETS}}
+        charlie.kube.create(namespace)
+    if charlie.kube.find(kinds.SECRET, SECRETS, "charlie") is not None:
+        charlie.kube.delete(kinds.SECRET, SECRETS, "charlie")
+    texts = {key: secret(key) for key in ("seed", "account")} | more
+    data = {key: base64.b64encode(text.encode()).decode() for key, text in texts.items()}
+    metadata = {"name": "charlie", "namespace": SECRETS}
+    charlie.kube.create({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": data})
+
+
+def forget(cluster: kube.Kube, consumer_id: str) -> None:
+    """Deletes the chain's namespace, which a story's end keeps."""
+    for home in cluster.all(kinds.NAMESPACE, **{names.CONSUMER: consumer_id}):
+        cluster.delete(kinds.NAMESPACE, "", home["metadata"]["name"])
+
+
+def told(charlie: operators.Operator, consumer_id: str) -> str:
+    """Why the reconciler may not have done what it should: its workload, Jobs, Lease, pods and their words."""
+    cluster = charlie.kube
+    job = cluster.find(kinds.CRON_JOB, "provider", "reconciler")
+    deployment = cluster.find(kinds.DEPLOYMENT, "provider", "reconciler")
+    lease = cluster.find(kinds.LEASE, "provider", "ics-charlie")
+    return "\n".join(
+        [
+            f"CronJob: {job and job.get('status')}",
+            f"Deployment: {deployment and deployment.get('status')}",
+            *(
+                f"Job {one['metadata']['name']}: {one['status']}"
+                for one in cluster.all(kinds.JOB, "provider")
+            ),
+            f"Lease: {lease and (lease['metadata'].get('annotations'), lease['spec'])}",
+            f"the chain on the provider: {owner.consumer(consumer_id)}",
+            cluster.told("provider", **{names.COMPONENT: names.RECONCILER}),
+        ]
+    )
