@@ -5,6 +5,7 @@ It deploys what the chain already holds, sends no transaction, and prints those 
 
 import asyncio
 import atexit
+import contextlib
 import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -51,7 +52,13 @@ def main() -> None:
 
 def _hold_lease(root: Path, environment: dict[str, str]) -> None:
     """Keep the reconcilers of this validator from acting during an update by hand."""
-    keeper = lease_keeper.LeaseKeeper()
+    loop = asyncio.get_event_loop()
+
+    def report(text: str) -> None:
+        with contextlib.suppress(RuntimeError):  # the program is ending
+            loop.call_soon_threadsafe(pulumi.log.warn, plain_text.visible(text))
+
+    keeper = lease_keeper.LeaseKeeper(report)
     try:
         keeper.start(root, pulumi.get_stack(), environment)
     except errors.IcsError as error:

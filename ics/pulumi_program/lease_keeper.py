@@ -5,12 +5,11 @@ gets it at once, because both write the same objects with the same field manager
 """
 
 import asyncio
-import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from ics import errors, plain_text
+from ics import errors
 from ics.cluster.api import connect, lease
 from ics.config import stack_file
 from ics.reconciler import wiring
@@ -23,7 +22,13 @@ _STEP = 0.2
 class LeaseKeeper:
     """Holder of the Lease until `stop`, or until a reconciler asks for it."""
 
-    def __init__(self) -> None:
+    def __init__(self, report: Callable[[str], None]) -> None:
+        """Initialize without sending requests.
+
+        Args:
+            report: shows a line to the operator; called in another thread.
+        """
+        self._report = report
         self._stopping = threading.Event()
         self._settled = threading.Event()
         self._error: BaseException | None = None
@@ -84,13 +89,9 @@ class LeaseKeeper:
                 await own.acquire()
                 renewed_at = asyncio.get_running_loop().time()
                 if own.is_wanted:
-                    _say("a reconciler asked for the Lease because of a launch; this update goes on")
+                    self._report("a reconciler asked for the Lease because of a launch; this update goes on")
                     return
         except errors.IcsError as error:  # the update cannot be stopped halfway; the operator is informed
-            _say(f"the Lease was lost during this update: {error}")
+            self._report(f"the Lease was lost during this update: {error}")
         finally:
             await own.return_to_holder()
-
-
-def _say(text: str) -> None:
-    print(plain_text.visible(text), file=sys.stderr, flush=True)

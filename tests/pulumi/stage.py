@@ -116,6 +116,7 @@ class Stage:
             manifests=manifests,
             paused=frozenset(paused),
             confirmed=frozenset(confirmed),
+            is_attended=True,
             snapshot=handoff.PassSnapshot(observed=observed),
             **changes,
         )

@@ -1,10 +1,13 @@
 """What a stack says of itself to an operator who uses the CLI by hand: outputs, history, refusals."""
 
+import asyncio
 import json
 
 import pytest
 
 from ics import errors
+from ics.cluster.api import kinds, lease_holder
+from ics.pulumi_program import lease_keeper
 from tests.pulumi import stage
 
 pytestmark = pytest.mark.pulumi
@@ -66,6 +69,25 @@ def test_other_validator_is_named_and_changes_nothing(place: stage.Stage) -> Non
         in (str(error))
     )
     assert place.objects(order).keys() == everything
+
+
+def test_update_by_hand_takes_the_lease_and_returns_it(place: stage.Stage) -> None:
+    async def holder() -> str:
+        kube, _ = place.kube()
+        async with kube:
+            item = await kube.find(kinds.LEASE, place.settings.gateway.namespace, f"ics-{place.validator}")
+        assert item is not None
+        return str(item["spec"]["holderIdentity"])
+
+    reports: list[str] = []
+    keeper = lease_keeper.LeaseKeeper(reports.append)
+    keeper.start(place.root, place.stack, {})
+    try:
+        assert asyncio.run(holder()) == lease_holder.own()
+    finally:
+        keeper.stop()
+    assert asyncio.run(holder()) == ""
+    assert reports == []
 
 
 def test_own_command_destroys_although_the_stack_is_protected(place: stage.Stage) -> None:

@@ -26,6 +26,7 @@ class Scene:
     def __init__(self, kube: client.KubeClient, server: kube_api.Api) -> None:
         self.kube = kube
         self.server = server
+        self.reports: list[str] = []
 
     def program(self) -> lease.Lease:
         return lease.Lease(self.kube, "alice", "provider", "program", 120, now, is_dead=_lives, yields=True)
@@ -62,7 +63,7 @@ async def until_held_by(scene: Scene, holder: str) -> None:
 
 
 async def test_update_holds_the_lease_until_it_ends(scene: Scene) -> None:
-    keeper = lease_keeper.LeaseKeeper()
+    keeper = lease_keeper.LeaseKeeper(scene.reports.append)
     keeping = asyncio.create_task(keeper.keep(scene.program()))
     await until_held_by(scene, "program")
     with pytest.raises(lease.HeldByOther):
@@ -72,10 +73,8 @@ async def test_update_holds_the_lease_until_it_ends(scene: Scene) -> None:
     assert scene.holder == ""
 
 
-async def test_daemon_that_asks_for_a_launch_gets_it_at_once(
-    scene: Scene, capsys: pytest.CaptureFixture[str]
-) -> None:
-    keeping = asyncio.create_task(lease_keeper.LeaseKeeper().keep(scene.program()))
+async def test_daemon_that_asks_for_a_launch_gets_it_at_once(scene: Scene) -> None:
+    keeping = asyncio.create_task(lease_keeper.LeaseKeeper(scene.reports.append).keep(scene.program()))
     await until_held_by(scene, "program")
     daemon = scene.daemon()
     with pytest.raises(lease.HeldByOther) as raised:
@@ -85,7 +84,7 @@ async def test_daemon_that_asks_for_a_launch_gets_it_at_once(
     await keeping
     await daemon.acquire()
     assert scene.holder == "daemon"
-    assert "because of a launch" in capsys.readouterr().err
+    assert ["because of a launch" in text for text in scene.reports] == [True]
     # What the program wrote into the Lease says nothing about its next holder.
     with pytest.raises(lease.HeldByOther) as raised:
         await scene.command().acquire()
@@ -98,14 +97,14 @@ async def test_update_waits_for_the_holder_and_names_it(
     monkeypatch.setattr(wiring, "COMMAND_PATIENCE", 0.0)
     await scene.command().acquire()
     with pytest.raises(lease.HeldByOther, match="command is acting for this validator"):
-        await lease_keeper.LeaseKeeper().keep(scene.program())
+        await lease_keeper.LeaseKeeper(scene.reports.append).keep(scene.program())
     item = scene.server.find(KEY)
     assert item is not None
     assert names.WANTED_BY not in item["metadata"]["annotations"]
 
 
-async def test_lost_lease_is_told_of(scene: Scene, capsys: pytest.CaptureFixture[str]) -> None:
-    keeping = asyncio.create_task(lease_keeper.LeaseKeeper().keep(scene.program()))
+async def test_lost_lease_is_reported(scene: Scene) -> None:
+    keeping = asyncio.create_task(lease_keeper.LeaseKeeper(scene.reports.append).keep(scene.program()))
     await until_held_by(scene, "program")
 
     def taken(item: dict[str, dict[str, str]]) -> None:
@@ -116,5 +115,5 @@ async def test_lost_lease_is_told_of(scene: Scene, capsys: pytest.CaptureFixture
     assert item is not None
     taken(item)
     await keeping
-    assert "the Lease was lost during this update" in capsys.readouterr().err
+    assert ["the Lease was lost during this update" in text for text in scene.reports] == [True]
     assert scene.holder == "thief"
