@@ -1,9 +1,9 @@
 """Which engine converges a cluster, since when, and whether two schedulers contest it; pure.
 
 The set's parent records it. A changed `ics:engine` takes effect at the next pass. Two schedulers with different engines
-would take the set from each other in every pass, and each would compare its whole state anew. So a scheduler whose
-engine was displaced by another scheduler leaves the set to that one, and says so. A command by hand is the operator's
-own decision, and always takes effect.
+would take the set from each other in every pass, and Pulumi would compare its whole state each time. So a scheduler
+whose engine was displaced by another scheduler leaves the set to that one, and says so. A command by hand is the
+operator's own decision, and always takes effect.
 """
 
 import datetime

@@ -1,4 +1,4 @@
-"""What a Pulumi run by hand tells the operator beside its changes; pure.
+"""What a Pulumi run by hand prints beside its changes; pure.
 
 These are facts of one block of the provider. They change without an update, so they are printed with the block's
 height, and not stored among the outputs of the stack.

@@ -1,7 +1,7 @@
 """Outputs of a Pulumi stack, without secrets; pure.
 
 They are read from the manifests alone, so that nothing of them changes without an update that writes it. What changes
-at any time (phases, conditions, due transactions) is no output: see `ics.pulumi_program.notes`.
+at any time (phases, conditions, due transactions) is not among them: see `ics.pulumi_program.notes`.
 """
 
 from collections.abc import Sequence

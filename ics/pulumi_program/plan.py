@@ -1,11 +1,12 @@
 """Plan of the Pulumi program, computed before any resource is registered."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ics import errors, model
+from ics.cluster.api import kinds
 from ics.consumer import desired, observed
 from ics.engines import guard, handoff
 from ics.engines.applyset import engine as applyset_engine
@@ -27,6 +28,8 @@ class ProgramPlan:
     """Path of that kubeconfig on this machine."""
     warnings: tuple[str, ...] = ()
     """In a manual preview: changes that the update would reject without a confirmation, one line each."""
+    protects: bool = False
+    """Whether a node runs, or may run, so that `pulumi destroy` must not start unasked."""
     notes: tuple[str, ...] = ()
     """In a manual run: what is due and what is wrong at the height that was read, one line each."""
 
@@ -75,8 +78,13 @@ async def compute(
         context=cluster.context,
         path=path,
         warnings=warnings,
+        protects=_has_node(manifests) or bool(snapshot and (snapshot.paused or snapshot.left)),
         notes=notes.render(wanted) if snapshot is None else (),
     )
+
+
+def _has_node(manifests: Sequence[model.Manifest]) -> bool:
+    return any(m["kind"] == kinds.STATEFUL_SET.name and m["spec"]["replicas"] for m in manifests)
 
 
 async def _review(

@@ -22,6 +22,8 @@ def stack(
     outputs: Mapping[str, Any],
     kubeconfig: str | None,
     context: str | None,
+    *,
+    protects: bool = False,
 ) -> None:
     """Declare the whole stack.
 
@@ -30,6 +32,7 @@ def stack(
         outputs: stack outputs without secrets.
         kubeconfig: path of the kubeconfig; None: the default one.
         context: context in the kubeconfig.
+        protects: whether `pulumi destroy` is refused until the provider is unprotected.
     """
     provider = kubernetes.Provider(
         "cluster",
@@ -47,7 +50,9 @@ def stack(
         enable_patch_force=True,
         # It depends on the validator's name and the gateway's namespace. A changed identifier would replace the
         # provider, too, so the first one is kept.
-        opts=pulumi.ResourceOptions(ignore_changes=["clusterIdentifier"]),
+        # `pulumi destroy` runs no program that could ask. It refuses to start if this one resource is protected,
+        # and nothing that a chain's end removes is.
+        opts=pulumi.ResourceOptions(ignore_changes=["clusterIdentifier"], protect=protects),
     )
     options = pulumi.ResourceOptions(providers={"kubernetes": provider})
     shared, chains = by_chain(manifests)

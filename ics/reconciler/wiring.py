@@ -499,13 +499,22 @@ async def read_imported(
     return keys
 
 
-def lease_of(settings: config_settings.Settings, connection: client.KubeClient, stays: bool) -> lease.Lease:
-    """Return the validator's Lease, for one pass or for the daemon."""
+def lease_of(
+    settings: config_settings.Settings, connection: client.KubeClient, stays: bool, *, yields: bool = False
+) -> lease.Lease:
+    """Return the validator's Lease, for one pass or for the daemon.
+
+    Args:
+        settings: of the stack.
+        connection: client.
+        stays: for the daemon.
+        yields: for a run that gives it up to a reconciler that sees a launch.
+    """
     identity = (connection, settings.validator, settings.gateway.namespace, lease_holder.own())
     return (
         lease.DaemonLease(*identity, _TENURE_SECONDS, now)
         if stays
-        else lease.Lease(*identity, _LEASE_SECONDS, now)
+        else lease.Lease(*identity, _LEASE_SECONDS, now, yields=yields)
     )
 
 

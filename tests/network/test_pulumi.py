@@ -172,6 +172,10 @@ def test_what_is_made_by_hand_is_removed_by_hand(project: Project, charlie: oper
     project.pulumi(charlie, "stack", "select", "--create")
     project.pulumi(charlie, "up", "--yes", "--skip-preview")
     project.pulumi(charlie, "preview", "--expect-no-changes")
+    with pytest.raises(AssertionError, match="protected"):
+        project.pulumi(charlie, "destroy", "--yes")
+    assert any(item["kind"] == "StatefulSet" for item in charlie.kube.members())
+    project.pulumi(charlie, "state", "unprotect", "--all", "--yes")
     project.pulumi(charlie, "destroy", "--yes", "--skip-preview")
     kept = {
         item["kind"] for item in charlie.kube.members() if names.PART_OF_SET in item["metadata"]["labels"]

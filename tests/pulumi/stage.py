@@ -2,14 +2,18 @@
 
 import asyncio
 import base64
+import contextlib
 import json
 import os
 import pathlib
+import pty
+import select
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -112,6 +116,7 @@ class Stage:
             manifests=manifests,
             paused=frozenset(paused),
             confirmed=frozenset(confirmed),
+            is_attended=True,
             snapshot=handoff.PassSnapshot(observed=observed),
             **changes,
         )
@@ -163,6 +168,16 @@ class Stage:
 
         asyncio.run(put())
 
+    def delete(self, kind: kinds.Kind, namespace: str, name: str) -> None:
+        """Deletes an object as `kubectl delete` does."""
+
+        async def gone() -> None:
+            kube, _ = self.kube()
+            async with kube:
+                await kube.delete(kind, namespace, name, None)
+
+        asyncio.run(gone())
+
     def remake(self, kind: kinds.Kind, namespace: str, name: str, change: Callable[[Any], object]) -> None:
         """Deletes an object and makes another of its name, as `kubectl replace --force` does."""
 
@@ -191,6 +206,24 @@ class Stage:
 
     def pulumi(self, *arguments: str, handed: observed.Observed | None = None) -> str:
         """The CLI by hand; answers all that it printed."""
+        code, said = self.tried(*arguments, handed=handed)
+        assert code == 0, said
+        return said
+
+    def tried(self, *arguments: str, handed: observed.Observed | None = None) -> tuple[int, str]:
+        """The CLI by hand; answers its exit code, and all that it printed."""
+        done = subprocess.run(
+            ["pulumi", "--non-interactive", *arguments, "--stack", self.stack],
+            cwd=self.root,
+            env=self.environment(handed),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        return done.returncode, done.stdout + done.stderr
+
+    def environment(self, handed: observed.Observed | None) -> dict[str, str]:
+        """The environment of the CLI by hand, and of its program the facts that it does not read itself."""
         environment = os.environ | {
             "PULUMI_BACKEND_URL": f"file://{self.backend}",
             "PULUMI_CONFIG_PASSPHRASE_FILE": str(self.root / "passphrase"),
@@ -200,16 +233,32 @@ class Stage:
             path.unlink(missing_ok=True)
             handoff.write(handoff.PassSnapshot(observed=handed), path)
             environment[handoff.VARIABLE] = str(path)
-        done = subprocess.run(
-            ["pulumi", "--non-interactive", *arguments, "--stack", self.stack],
+        return environment
+
+    @contextlib.contextmanager
+    def prompting(self, handed: observed.Observed) -> Iterator[int]:
+        """A `pulumi up` at a terminal that waits at its prompt; gives the terminal's file descriptor."""
+        own, other = pty.openpty()
+        waiting = subprocess.Popen(
+            ["pulumi", "up", "--stack", self.stack],
             cwd=self.root,
-            env=environment,
-            capture_output=True,
-            text=True,
-            check=False,
+            env=self.environment(handed) | {"TERM": "xterm"},
+            stdin=other,
+            stdout=other,
+            stderr=other,
+            start_new_session=True,
         )
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout + done.stderr
+        os.close(other)
+        try:
+            said = b""
+            while b"Do you want to perform this update" not in said:
+                assert select.select([own], [], [], 300)[0], said[-2000:]
+                said += os.read(own, 65536)
+            yield own
+        finally:
+            os.killpg(waiting.pid, signal.SIGKILL)
+            waiting.wait()
+            os.close(own)
 
     def typed(self, *commands: Sequence[str]) -> None:
         """Commands as they are typed into one shell, whose environment says nothing of Pulumi."""

@@ -9,7 +9,8 @@ import time
 
 import pytest
 
-from ics import errors
+from ics import engines, errors, names
+from ics.cluster.api import kinds
 from tests.pulumi import stage
 
 pytestmark = pytest.mark.pulumi
@@ -73,3 +74,37 @@ def test_the_lock_of_somebody_else_is_respected_and_named(place: stage.Stage) ->
     place.pulumi("cancel", "--yes")
     assert place.converge(order)[0].errors == ()
     assert place.converge(order)[0].writes == 0
+
+
+def test_launch_and_repair_do_not_wait_for_an_open_prompt(place: stage.Stage) -> None:
+    before = place.order(place.facts([*CHAINS, 9]))
+    path = place.root / "stacks" / "chains" / "ics-example.yaml"
+    path.write_text(path.read_text().replace("v7.0.1", "v7.0.2"))
+    home = home_of(before, "9")
+    order = place.order(place.facts([*CHAINS, 9], launching=[10]))
+
+    with place.prompting(place.facts([*CHAINS, 9])):
+        assert len(place.locks) == 1
+        place.delete(kinds.CONFIG_MAP, home, "peers")
+        place.delete(kinds.SERVICE, home, "node")
+        done, _ = place.converge(order)
+        found = place.objects(order)
+
+    [error] = done.errors
+    assert isinstance(error, engines.StackLocked)
+    assert len(found) == len(order.manifests)
+    drifted = {str(change.ref) for change in done.changes if change.is_drift}
+    assert drifted == {f"ConfigMap {home}/peers", f"Service {home}/node"}
+    recorded, _ = place.converge(order)  # the lock of the process that was killed is removed
+    assert recorded.errors == ()
+    assert place.converge(order)[0].writes == 0
+    place.pulumi("preview", "--expect-no-changes", "--refresh", handed=place.facts([*CHAINS, 9, 10]))
+
+
+def home_of(order: engines.ApplyRequest, consumer: str) -> str:
+    """Namespace of a chain."""
+    return next(
+        str(m["metadata"]["namespace"])
+        for m in order.manifests
+        if m["kind"] == "StatefulSet" and m["metadata"]["labels"][names.CONSUMER] == consumer
+    )

@@ -57,9 +57,9 @@ def test_a_launch_among_fifty_chains(place: stage.Stage, monkeypatch: pytest.Mon
     updated: list[tuple[str, ...]] = []
     update = session.Session.update
 
-    def recorded(self: session.Session, targets: tuple[str, ...]) -> runs.RunResult:
+    def recorded(self: session.Session, targets: tuple[str, ...], message: str) -> runs.RunResult:
         updated.append(targets)
-        return update(self, targets)
+        return update(self, targets, message)
 
     monkeypatch.setattr(session.Session, "update", recorded)
 

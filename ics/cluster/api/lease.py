@@ -38,6 +38,8 @@ class Lease:
         clock: Callable[[], datetime.datetime] = _now,
         monotonic: Callable[[], float] = time.monotonic,
         is_dead: Callable[[str], bool] = lease_holder.is_dead,
+        *,
+        yields: bool = False,
     ) -> None:
         """Initialize without sending requests.
 
@@ -50,6 +52,7 @@ class Lease:
             clock: returns the current time in UTC.
             monotonic: returns the seconds of a monotonic clock.
             is_dead: returns whether a holder has certainly ended, so that its Lease need not expire.
+            yields: whether this holder gives it up to a reconciler that sees a launch.
         """
         self._kube = kube
         self._name = f"ics-{validator}"
@@ -59,6 +62,7 @@ class Lease:
         self._clock = clock
         self._monotonic = monotonic
         self._is_dead = is_dead
+        self._yields = yields
         self._held: dict[str, Any] | None = None
         self._renewed_at = 0.0
         self._acted = ""
@@ -140,6 +144,15 @@ class Lease:
                 return
             await sleep(_ASK_EVERY)
 
+    @property
+    def is_wanted(self) -> bool:
+        """Whether another process asks for it."""
+        return self._held is not None and bool(_annotations(self._held).get(names.WANTED_BY))
+
+    async def ask(self) -> None:
+        """Ask the holder of the Lease to give it up."""
+        await self._ask()
+
     async def is_taken(self) -> bool:
         """Return whether another holder has the Lease, without writing."""
         lease = await self._kube.find(kinds.LEASE, self._namespace, self._name)
@@ -211,6 +224,7 @@ class Lease:
                 f"Lease {self._namespace}/{self._name}: {holder} is acting for this validator until at most"
                 f" {spec.get('leaseDurationSeconds')} s after {spec.get('renewTime')}; wait, or stop it",
                 holder,
+                yields=_annotations(lease).get(names.YIELDS) == holder,
             )
         # Any other requester repeats its request.
         annotations = {name: text for name, text in _annotations(lease).items() if name != names.WANTED_BY}
@@ -290,12 +304,13 @@ class Lease:
         return (await self._kube.send(requests.update(manifest, names.LOOP_MANAGER))).body
 
     def _own_annotations(self, lease: dict[str, Any]) -> dict[str, str]:
+        yielding = {names.YIELDS: self._holder} if self._yields else {}
         chain_id = self._acted.rsplit("@", 2)[0]
         own = _block(self._acted, chain_id)
         stored = _block(_annotations(lease).get(names.ACTED_HEIGHT, ""), chain_id)
         if own is None or (stored is not None and stored.moment > own.moment):
-            return {}  # the stored block is newer
-        return {names.ACTED_HEIGHT: self._acted}
+            return yielding  # the stored block is newer
+        return {names.ACTED_HEIGHT: self._acted, **yielding}
 
 
 class HeldByOther(errors.Transient):
@@ -304,11 +319,13 @@ class HeldByOther(errors.Transient):
     Args:
         text: message for the operator.
         holder: identity of the holder; empty: unknown.
+        yields: whether the holder gives the Lease up to a reconciler that asks because of a launch.
     """
 
-    def __init__(self, text: str, holder: str = "") -> None:
+    def __init__(self, text: str, holder: str = "", *, yields: bool = False) -> None:
         super().__init__(text)
         self.holder = holder
+        self.yields = yields
 
 
 class Stopping(errors.Transient):
@@ -330,11 +347,6 @@ class DaemonLease(Lease):
     def is_held(self) -> bool:
         """Whether it was renewed so recently that no other process can hold it."""
         return self._held is not None and self._age() < self._seconds * 2 / 3
-
-    @property
-    def is_wanted(self) -> bool:
-        """Whether a manual command waits for it."""
-        return self._held is not None and bool(_annotations(self._held).get(names.WANTED_BY))
 
     async def ensure(self) -> None:
         """Check before each burst of writes that this daemon holds the Lease, which it acquires between passes only.

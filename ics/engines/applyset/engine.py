@@ -209,11 +209,21 @@ class ApplyEngine:
         return await inventory.read(self._kube, self._validator, self._namespace, every)
 
     async def _check_home(self, wanted: Mapping[members.Key, model.Manifest]) -> None:
-        """Reject a first convergence that would create a second gateway, because peers know the first one's address.
+        """Reject a first convergence in another validator's namespace, or one that would create a second gateway.
+
+        Peers know the address of the first gateway.
 
         Raises:
-            Permanent: this validator's gateway is in another namespace.
+            Permanent: this validator's gateway is in another namespace, or the namespace is another validator's.
         """
+        home = await self._kube.find(kinds.NAMESPACE, None, self._namespace, only_metadata=True)
+        owner = ((home or {}).get("metadata", {}).get("labels") or {}).get(names.VALIDATOR, self._validator)
+        if owner != self._validator:
+            raise errors.Permanent(
+                f"ics:validator: {self._validator}, but namespace {self._namespace} (ics:gateway.namespace) belongs to"
+                f" validator {owner}; a validator cannot be renamed: set ics:validator back to {owner}, or, for another"
+                " validator, choose another ics:gateway.namespace"
+            )
         gateway = wanted.get(members.Key("Service", self._namespace, names.GATEWAY_SERVICE))
         if gateway is None:
             return

@@ -31,7 +31,7 @@ from ics.cluster.api import client, lease_holder
 from ics.engines import drift, guard, handoff, tenure
 from ics.engines.applyset import dry_run, engine, execution, inventory, members
 from ics.engines.applyset import parent as applyset_parent
-from ics.engines.pulumi import cli, location, runs, stack, supervision
+from ics.engines.pulumi import cli, location, messages, runs, stack, supervision
 from ics.engines.pulumi import errors as pulumi_errors
 from ics.engines.pulumi import work as updates
 
@@ -69,6 +69,7 @@ class PulumiEngine:
             now: returns the current time.
         """
         self._kube = kube
+        self._validator = validator
         self._part_of = members.set_id(validator, namespace)
         self._stack = stack
         self._passphrase = passphrase
@@ -136,7 +137,7 @@ class PulumiEngine:
         )
         before = work.inventory.parent.record
         work = dataclasses.replace(
-            work, inventory=await self._embedded.open(work.inventory, work.steps, doing)
+            work, changes=changes, inventory=await self._embedded.open(work.inventory, work.steps, doing)
         )
         await doing.apply_all(work.fast_path_changes(changes))
         work = work.after_fast_path(doing.completed, doing.members, confirmed)
@@ -301,7 +302,10 @@ class PulumiEngine:
             judged = guard.review(unplanned, work.request)
             paused, left = seen.paused | judged.paused, work.left | judged.left
             targets = runs.targets(seen.run, paused, left)
-            run = pulumi.update(targets) if targets else runs.RunResult()
+            message = messages.of_update(
+                _height(work.request), (*work.changes, *unplanned), work.recorded_chains
+            )
+            run = pulumi.update(targets, message) if targets else runs.RunResult()
             same = runs.unchanged(seen.run, paused, left)
             return _UpdateResult(
                 run=run,
@@ -340,11 +344,16 @@ class PulumiEngine:
         if work.must_refresh:
             is_fresh = True
             keys = work.due(paused) | work.notes.stale
-            problems = [] if is_plan else _refresh(pulumi, frozenset() if work.is_whole else keys)
+            problems = (
+                []
+                if is_plan
+                else _refresh(pulumi, frozenset() if work.is_whole else keys, _height(work.request))
+            )
             refreshed, failures = (frozenset() if problems else keys), problems
         while True:
             run = pulumi.preview(self._snapshot(work, paused), is_plan and is_fresh)
             runs.check_provider(run)
+            runs.check_validator(run, self._validator)
             owners = runs.consumers(work.wanted, work.inventory.members)
             failed = runs.failed_chains(run, owners)
             problems = [pulumi_errors.as_error(text, _name(urn)) for urn, text in run.failures.items()]
@@ -356,7 +365,7 @@ class PulumiEngine:
                 raise problems[0]
             elif unexplained and not is_fresh:
                 is_fresh = True
-                failures += [] if is_plan else _refresh(pulumi, unexplained)
+                failures += [] if is_plan else _refresh(pulumi, unexplained, _height(work.request))
             else:
                 return PreviewResult(run, paused, tuple(failures), refreshed)
 
@@ -440,13 +449,20 @@ def _outcome(
     )
 
 
-def _refresh(pulumi: "session.Session", keys: frozenset[members.Key]) -> list[ics_errors.IcsError]:
+def _refresh(
+    pulumi: "session.Session", keys: frozenset[members.Key], height: int | None
+) -> list[ics_errors.IcsError]:
     """Refresh the state from the cluster and return its errors, which do not stop the update.
 
     For example, the provider in the state may refer to a kubeconfig that has moved; the update corrects that.
     """
-    run = pulumi.refresh(keys)
+    run = pulumi.refresh(keys, messages.of_refresh(height))
     return [pulumi_errors.as_error(text, _name(urn)) for urn, text in run.failures.items()]
+
+
+def _height(request: engines.ApplyRequest) -> int | None:
+    """Return the provider's height of the pass, for messages."""
+    return None if request.snapshot is None else request.snapshot.observed.snapshot.height
 
 
 def _is_removal(step: runs.PulumiStep) -> bool:

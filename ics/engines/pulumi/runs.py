@@ -98,6 +98,27 @@ def check_provider(result: RunResult) -> None:
         )
 
 
+def check_validator(result: RunResult, validator: str) -> None:
+    """Reject a state with objects of another validator, all of which Pulumi would delete.
+
+    Args:
+        result: result of a preview.
+        validator: `ics:validator`.
+
+    Raises:
+        Permanent: the state is another validator's.
+    """
+    for step in result.steps:
+        labels = (step.before.get("metadata") or {}).get("labels") or {}
+        owner = labels.get(names.VALIDATOR, validator)
+        if owner != validator:
+            raise errors.Permanent(
+                f"ics:validator: {validator}, but the state of this Pulumi stack has the objects of validator {owner},"
+                " all of which would be deleted, so nothing was changed; a validator cannot be renamed: set"
+                f" ics:validator back to {owner}, or use another stack for {validator}"
+            )
+
+
 def targets(result: RunResult, paused: Collection[str], left: Collection[engines.Ref]) -> tuple[str, ...]:
     """Return the URNs of an update's targets: all changing resources except those that must not be changed.
 
@@ -123,6 +144,8 @@ def targets(result: RunResult, paused: Collection[str], left: Collection[engines
         for step in changing
         if step.urn not in staying and not (step.op == "delete" and step.urn in ancestors)
     ]
+    if urns:  # whether it is protected depends on the program, and is recorded by an update only
+        urns += [step.urn for step in result.steps if _PROVIDER in step.urn]
     return tuple(dict.fromkeys(urns))
 
 

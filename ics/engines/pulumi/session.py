@@ -103,11 +103,12 @@ class Session:
         self._write_snapshot(snapshot)
         return self._run(lambda stack, on: stack.preview(on_event=on, refresh=is_refreshing or None))
 
-    def refresh(self, keys: Collection[members.Key]) -> runs.RunResult:
+    def refresh(self, keys: Collection[members.Key], message: str) -> runs.RunResult:
         """Refresh the state from the cluster.
 
         Args:
             keys: objects to refresh; empty: all objects in the state.
+            message: of this run in the stack's history.
 
         Raises:
             Transient: another run holds the stack; the message names it.
@@ -115,11 +116,17 @@ class Session:
         """
         names = [f"urn:pulumi:{self.stack.name}::*::**::{runs.resource_name(key)}" for key in sorted(keys)]
         return self._run_locking(
-            lambda stack, on: stack.refresh(on_event=on, target=names or None, show_secrets=False)
+            lambda stack, on: stack.refresh(
+                on_event=on, target=names or None, message=message, show_secrets=False
+            )
         )
 
-    def update(self, targets: Sequence[str]) -> runs.RunResult:
+    def update(self, targets: Sequence[str], message: str) -> runs.RunResult:
         """Update exactly these resources with the previewed program.
+
+        Args:
+            targets: URNs of the resources.
+            message: of this update in the stack's history.
 
         Raises:
             Transient: another run holds the stack; the message names it.
@@ -129,6 +136,7 @@ class Session:
             lambda stack, on: stack.up(
                 on_event=on,
                 target=list(targets),
+                message=message,
                 show_secrets=False,
                 continue_on_error=True,
                 suppress_outputs=True,
@@ -138,13 +146,22 @@ class Session:
     def destroy(self) -> runs.RunResult:
         """Delete all objects in the state, except retained ones, which are only removed from the state.
 
+        The provider is protected while a node runs, so that a `pulumi destroy` by hand asks for another command first.
+
         Raises:
             Transient: another run holds the stack; the message names it.
             IcsError: the stack cannot be opened.
         """
-        return self._run_locking(
-            lambda stack, on: stack.destroy(on_event=on, show_secrets=False, continue_on_error=True)
-        )
+
+        def act(stack: automation.Stack, on: automation.OnEvent) -> None:
+            for resource in (stack.export_stack().deployment or {}).get("resources") or []:
+                if resource.get("protect"):
+                    self._run_command(
+                        "state", "unprotect", resource["urn"], "--yes", "--stack", self.stack.name
+                    )
+            stack.destroy(on_event=on, show_secrets=False, continue_on_error=True)
+
+        return self._run_locking(act)
 
     def _write_snapshot(self, snapshot: handoff.PassSnapshot | None) -> None:
         path = self.folder / "facts.json"
@@ -208,10 +225,13 @@ class Session:
             text, backend=str(self.location), needs=backend.needs if backend else ""
         )
 
-    def _command(self, *arguments: str) -> None:
+    def _run_command(self, *arguments: str) -> None:
         environment = {**self.workspace.env_vars, "PULUMI_DEBUG_COMMANDS": "true"}
+        self.workspace.pulumi_command.run(list(arguments), self.workspace.work_dir, environment)
+
+    def _command(self, *arguments: str) -> None:
         try:
-            self.workspace.pulumi_command.run(list(arguments), self.workspace.work_dir, environment)
+            self._run_command(*arguments)
         except automation.CommandError as error:
             raise self._error(error) from error
 

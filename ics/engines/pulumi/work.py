@@ -26,6 +26,8 @@ class UpdateWork:
     """Consumer ids whose objects must not be changed."""
     left: frozenset[engines.Ref] = frozenset()
     """Single objects that must not be changed."""
+    changes: tuple[engines.Change, ...] = ()
+    """What the steps change, according to the cluster."""
     notes: applyset_parent.StateNotes = _NOTHING
     """What Pulumi's state lacks."""
     compared_at: str = ""
@@ -56,6 +58,13 @@ class UpdateWork:
             if key.ref not in self.left
         )
         return self.is_whole or is_unrecorded or bool(self.steps.prune or self.due(frozenset()))
+
+    @property
+    def recorded_chains(self) -> frozenset[str]:
+        """Consumer ids of objects that Pulumi only records; empty text for shared ones."""
+        return frozenset(
+            members.consumer_of(self.wanted[key]) for key in self.notes.unrecorded if key in self.wanted
+        )
 
     @property
     def must_refresh(self) -> bool:

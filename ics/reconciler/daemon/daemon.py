@@ -5,6 +5,7 @@ observed, which shows that a standby is able to take over.
 """
 
 import asyncio
+import contextlib
 import dataclasses
 import random
 import time
@@ -25,6 +26,9 @@ _STANDBY = 2.0
 """Seconds between two checks of a Lease that another process holds."""
 _STEP_ASIDE = 10.0
 """Seconds for which the Lease is left to a manual command that requested it."""
+_ASK_EVERY = 0.25
+"""Seconds between two attempts to acquire a Lease whose holder gives it up for a launch."""
+_ASKS = 12
 _SETTLE = 0.3
 """Seconds to wait for the rest of a burst of events."""
 _GAP = 1.0
@@ -63,6 +67,7 @@ class Daemon:
         queue: wakeups.WakeupQueue,
         monotonic: Callable[[], float] = time.monotonic,
         jitter: Callable[[], float] = random.random,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         """Initialize without starting anything.
 
@@ -72,7 +77,9 @@ class Daemon:
             queue: wake-ups.
             monotonic: returns the seconds of a monotonic clock.
             jitter: draws a number from 0 to 1.
+            sleep: waits for a number of seconds.
         """
+        self._sleep = sleep
         self._work = work
         self._lease = lease
         self._queue = queue
@@ -82,6 +89,8 @@ class Daemon:
         self._aside_until = 0.0
         self._holder = ""
         """Other holder of the Lease, as last reported."""
+        self._yields = False
+        """Whether that holder gives the Lease up because of a launch."""
         self._failures = 0
         self._changed: dict[str, tuple[schedule.AwaitedState, float]] = {}
         self._awaited_height = (0, 0.0)
@@ -140,11 +149,11 @@ class Daemon:
             await asyncio.sleep(_RENEW if self._lease.is_held else _STANDBY)
 
     async def _renew(self) -> None:
-        holder, trouble = "", ""
+        holder, trouble, self._yields = "", "", False
         try:
             await self._lease.acquire()
         except lease.HeldByOther as error:
-            holder = error.holder or "another process"
+            holder, self._yields = error.holder or "another process", error.yields
         except api_errors.Conflict:
             return  # a concurrent write; try again
         except errors.IcsError as error:
@@ -162,6 +171,20 @@ class Daemon:
         self._work.report("standby: a manual command requested the Lease", ())
         await self._lease.give_up()
 
+    async def _ask_back(self) -> None:
+        """Take the Lease because of a launch, if its holder is a run that gives it up for that; wait briefly."""
+        await self._renew()
+        if not self._yields:  # it is held now, or its holder does not give it up
+            return
+        with contextlib.suppress(errors.IcsError):  # a concurrent write, or a cluster that does not answer
+            await self._lease.ask()
+        for _ in range(_ASKS):
+            await self._sleep(_ASK_EVERY)
+            await self._renew()
+            if self._lease.is_held:
+                self._aside_until = 0.0
+                return
+
     # -- one turn ----------------------------------------------------------------------------------
 
     async def _turn(self, woken: tuple[wakeups.Wakeup, ...]) -> float:
@@ -169,6 +192,8 @@ class Daemon:
         if self._lease.is_wanted:
             await self._step_aside()
         started = self._monotonic()
+        if not self._lease.is_held and any(wake.is_launch for wake in woken):
+            await self._ask_back()
         is_acting = self._lease.is_held
         self._set(busy_since=started, is_acting=is_acting, wakeups=_counted(self.health.wakeups, woken))
         woken, self._unanswered = self._unanswered + woken, ()

@@ -17,6 +17,11 @@ class Wakeup:
     is_urgent: bool = False
     """Whether the pass must start immediately, for instance after the launch of a chain."""
 
+    @property
+    def is_launch(self) -> bool:
+        """Whether an event of the provider announced a launch."""
+        return self.is_urgent and self.height > 0
+
 
 class WakeupQueue:
     """Queue that combines a burst of wake-ups into one."""

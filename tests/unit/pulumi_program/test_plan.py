@@ -121,6 +121,22 @@ async def test_second_gateway_in_another_namespace_is_refused(project: Any, tmp_
         await plan.compute(tmp_path, "alice", {})
 
 
+async def test_other_validator_is_named(project: Any, tmp_path: pathlib.Path) -> None:
+    home = {"metadata": {"name": "provider", "labels": {names.VALIDATOR: "bob"}}}
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        if request.url.path.endswith("/namespaces/provider"):
+            return httpx.Response(200, json=home)
+        if "labelSelector" in request.url.params:
+            return httpx.Response(200, json={"metadata": {}, "items": []})
+        return httpx.Response(404, json={"reason": "NotFound", "message": "not found"})
+
+    project(httpx.MockTransport(answer), factories.settings())
+    expected = r"^ics:validator: alice, but namespace provider .* belongs to validator bob; .*back to bob"
+    with pytest.raises(errors.Permanent, match=expected):
+        await plan.compute(tmp_path, "alice", {})
+
+
 def test_confirmed_volume_change_still_blocks_program() -> None:
     volume = engines.Change(
         action="replace",

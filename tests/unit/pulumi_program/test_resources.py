@@ -16,7 +16,7 @@ from ics.consumer import desired, signing
 from ics.consumer import observed as consumer_observed
 from ics.cosmos import canonical_json
 from ics.engines import handoff
-from ics.pulumi_program import notes, outputs, plan
+from ics.pulumi_program import lease_keeper, notes, outputs, plan
 from tests.unit import factories
 
 P = model.Phase
@@ -30,6 +30,8 @@ class Recorder(mocks.Mocks):
         self.registered: list[mocks.MockResourceArgs] = []
         self.ignored: dict[str, list[str]] = {}
         """By name: inputs that stay as they were first."""
+        self.protected: set[str] = set()
+        """Names of resources that a deletion is refused for."""
 
     def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str | None, dict[Any, Any]]:
         self.registered.append(args)
@@ -56,6 +58,8 @@ def recorder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Recorder]:
 
     def noted(monitor: mocks.MockMonitor, request: Any) -> Any:
         recorder.ignored[request.name] = list(request.ignoreChanges)
+        if request.protect:
+            recorder.protected.add(request.name)
         return register(monitor, request)
 
     monkeypatch.setattr(mocks.MockMonitor, "RegisterResource", noted)
@@ -142,6 +146,7 @@ def test_kubeconfig_from_environment_is_not_in_pulumi_state(
         return plan.ProgramPlan(manifests=rendered, outputs={}, kubeconfig=None, context=None)
 
     monkeypatch.setattr(plan, "compute", computed)
+    monkeypatch.setattr(lease_keeper.LeaseKeeper, "start", lambda *_: None)
 
     @pulumi.runtime.test  # type: ignore[untyped-decorator]
     def run() -> None:
@@ -155,6 +160,20 @@ def test_kubeconfig_from_environment_is_not_in_pulumi_state(
 def test_change_of_cluster_identifier_is_ignored(recorder: Recorder) -> None:
     declare(launched())
     assert recorder.ignored["cluster"] == ["clusterIdentifier"]
+
+
+@pytest.mark.parametrize("protects", [True, False])
+def test_only_the_provider_is_protected(recorder: Recorder, protects: bool) -> None:
+    from ics.pulumi_program import resources
+
+    rendered = manifests.render(launched(), "set")
+
+    @pulumi.runtime.test  # type: ignore[untyped-decorator]
+    def run() -> None:
+        resources.stack(rendered, {}, None, None, protects=protects)
+
+    run()
+    assert recorder.protected == ({"cluster"} if protects else set())
 
 
 def test_components_are_gateway_and_consumer_chain(recorder: Recorder) -> None:

@@ -14,20 +14,22 @@ from ics.engines.applyset import engine as applyset_engine
 from ics.engines.applyset import members
 from ics.engines.pulumi import cli, engine, runs, session, stack
 from tests.cluster import chains
-from tests.unit.engines.pulumi import api
+from tests.unit import kube_api
 
 
 class Pulumi:
     """Stands for the stack: it knows of the objects that it has applied, unless somebody else has its lock."""
 
-    def __init__(self, server: api.Api) -> None:
+    def __init__(self, server: kube_api.Api) -> None:
         self.server = server
         self.wanted: Sequence[Any] = ()
         """Manifests that the program declares."""
         self.state: dict[members.Key, Any] = {}
         self.is_locked = False
         self.runs: list[str] = []
+        self.history: list[str] = []
         self.repairs: list[str] = []
+        self.location = stack.Location(None, stack.Source.LOGIN)
 
     def is_made(self) -> bool:
         return True
@@ -42,12 +44,13 @@ class Pulumi:
             steps.append(runs.PulumiStep(op=op, urn=f"urn::{runs.resource_name(key)}", after=manifest))
         return runs.RunResult(tuple(steps))
 
-    def refresh(self, keys: Collection[members.Key]) -> runs.RunResult:
+    def refresh(self, keys: Collection[members.Key], message: str) -> runs.RunResult:
         self._lock("refresh")
         return runs.RunResult()
 
-    def update(self, targets: Sequence[str]) -> runs.RunResult:
+    def update(self, targets: Sequence[str], message: str) -> runs.RunResult:
         self._lock("update")
+        self.history.append(message)
         for manifest in self.wanted:
             key = members.key_of(manifest)
             if f"urn::{runs.resource_name(key)}" in targets:
@@ -64,7 +67,9 @@ class Pulumi:
 class Scene:
     """A stack with chain 0, converged with Pulumi."""
 
-    def __init__(self, kube: client.KubeClient, server: api.Api, pulumi: Pulumi, root: pathlib.Path) -> None:
+    def __init__(
+        self, kube: client.KubeClient, server: kube_api.Api, pulumi: Pulumi, root: pathlib.Path
+    ) -> None:
         self.server = server
         self.pulumi = pulumi
         self._kube = kube
@@ -94,7 +99,7 @@ class Scene:
 
 @pytest.fixture
 async def scene(monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path) -> Any:
-    server = api.Api()
+    server = kube_api.Api()
     pulumi = Pulumi(server)
 
     @contextlib.contextmanager
@@ -157,6 +162,7 @@ async def test_launch_under_a_lock_is_made_at_once_and_recorded_later(scene: Sce
     scene.pulumi.is_locked = False
     assert (await scene.converge([0, 1])).errors == ()
     assert scene.pulumi.state.keys() >= set(scene.keys(0, 1))
+    assert scene.pulumi.history[-1] == "pass: record of consumer 1"
     assert await scene.converge([0, 1]) == engines.Converged()
     assert scene.pulumi.runs == []
 

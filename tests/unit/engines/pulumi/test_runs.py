@@ -86,6 +86,27 @@ def test_change_of_provider_is_refused(op: str) -> None:
     runs.check_provider(runs.RunResult((runs.PulumiStep(op="update", urn=urn), step(op, kinds.SERVICE, "1"))))
 
 
+PROVIDER = "urn:pulumi:alice::ics::pulumi:providers:kubernetes::cluster"
+
+
+def test_provider_is_a_target_of_every_update_that_has_one() -> None:
+    provider = runs.PulumiStep(op="same", urn=PROVIDER)
+    changed = step("update", kinds.CONFIG_MAP, "1")
+    assert runs.targets(runs.RunResult((provider, changed)), (), ()) == (changed.urn, PROVIDER)
+    assert runs.targets(runs.RunResult((provider,)), (), ()) == ()
+
+
+def test_state_of_other_validator_is_refused_and_named() -> None:
+    theirs = manifest(kinds.STATEFUL_SET, "1")
+    theirs["metadata"]["labels"]["ics-operator.dev/validator"] = "alice"
+    found = runs.RunResult((step("delete", kinds.STATEFUL_SET, "1", before=theirs),))
+    runs.check_validator(found, "alice")
+    with pytest.raises(
+        errors.Permanent, match=r"ics:validator: bob, but .* of validator alice, .*back to alice"
+    ):
+        runs.check_validator(found, "bob")
+
+
 def test_paused_chain_and_its_component_are_no_targets() -> None:
     told = runs.RunResult(
         (

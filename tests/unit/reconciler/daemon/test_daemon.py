@@ -27,6 +27,9 @@ class Tenure(lease.DaemonLease):
         self.given_up = 0
         self.refusal: errors.IcsError | None = None
         self.tries = 0
+        self.yields = False
+        """Whether the other holder gives it up when it is asked."""
+        self.asks = 0
 
     @property
     def is_held(self) -> bool:
@@ -42,8 +45,12 @@ class Tenure(lease.DaemonLease):
             raise self.refusal
         if not self.is_free:
             self.has_it = False
-            raise lease.HeldByOther("another is acting")
+            raise lease.HeldByOther("another is acting", yields=self.yields)
         self.has_it = True
+
+    async def ask(self) -> None:
+        self.asks += 1
+        self.is_free = self.is_free or self.yields
 
     async def give_up(self) -> None:
         self.given_up += 1
@@ -133,7 +140,7 @@ async def playing(play: Play) -> AsyncIterator[Play]:
 def haste(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("_SETTLE", "_GAP"):
         monkeypatch.setattr(daemon, name, 0.0)
-    for name in ("_RENEW", "_STANDBY", "_STEP_ASIDE", "_AGAIN"):
+    for name in ("_RENEW", "_STANDBY", "_STEP_ASIDE", "_AGAIN", "_ASK_EVERY"):
         monkeypatch.setattr(daemon, name, 0.01)
 
 
@@ -361,3 +368,25 @@ async def test_lease_conflict_is_not_reported() -> None:
         await play.until(lambda: play.tenure.tries > 3 and play.looks > 0)
         assert health.readiness_problem(play.one.health, play.one._monotonic()) == ""
     assert play.told == []
+
+
+async def test_launch_takes_the_lease_from_a_run_that_yields() -> None:
+    play = Play(is_free=False)
+    play.tenure.yields = True
+    async with playing(play):
+        await play.until(lambda: play.looks > 0)
+        play.bell.put(wakeups.Wakeup("pods"))
+        await play.until(lambda: play.looks > 1)
+        assert play.tenure.asks == 0
+        play.bell.put(LAUNCH)
+        await play.until(lambda: bool(play.acts))
+        assert play.tenure.asks == 1
+    assert LAUNCH.reason in play.acts[0]
+
+
+async def test_launch_leaves_the_lease_to_a_holder_that_does_not_yield() -> None:
+    play = Play(is_free=False)
+    async with playing(play):
+        play.bell.put(LAUNCH)
+        await play.until(lambda: play.looks > 1)
+        assert (play.tenure.asks, play.acts) == (0, [])

@@ -65,6 +65,8 @@ class Api:
         parts = tuple(request.url.path.strip("/").split("/"))
         path = parts[2:] if parts[0] == "api" else parts[3:]
         is_dry_run = "dryRun" in request.url.params
+        if request.method in ("POST", "PUT"):
+            return self._put(request.method, path, json.loads(request.content))
         if request.method == "PATCH":
             status, item = self.apply(json.loads(request.content), is_dry_run=is_dry_run)
             return httpx.Response(status, json=item)
@@ -76,6 +78,20 @@ class Api:
             self.writes.append("/".join(path[1::2]))
             return httpx.Response(200, json=self.objects.pop(path))
         return httpx.Response(200, json=self.objects[path])
+
+    def _put(self, method: str, path: Path, item: dict[str, Any]) -> httpx.Response:
+        """Create or update an object, unless it has changed since it was read."""
+        path = (*path, item["metadata"]["name"]) if method == "POST" else path
+        old = self.objects.get(path)
+        versions = [None if each is None else each["metadata"].get("resourceVersion") for each in (old, item)]
+        if versions[0] != versions[1]:
+            return httpx.Response(409, json={"reason": "Conflict", "message": "the object has been modified"})
+        self._count += 1
+        item["metadata"]["resourceVersion"] = str(self._count)
+        item["metadata"].setdefault("uid", f"uid-{self._count}")
+        self.objects[path] = item
+        self.writes.append("/".join(path[1::2]))
+        return httpx.Response(200 if old is not None else 201, json=item)
 
     def _listed(self, request: httpx.Request, plural: str) -> list[dict[str, Any]]:
         asked = dict(part.split("=") for part in request.url.params["labelSelector"].split(","))
