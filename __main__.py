@@ -31,15 +31,21 @@ def main() -> None:
         wanted = pool.submit(asyncio.run, computed)
     try:
         plan = wanted.result()
+    except pulumi_program_plan.NothingChanged as refused:
+        for line in refused.lines:
+            pulumi.log.error(plain_text.visible(line))
+        raise pulumi.RunError("nothing was changed, for each reason above") from refused
     except errors.IcsError as error:
         raise pulumi.RunError(plain_text.visible(str(error))) from error  # one line, not a traceback
     for line in plan.warnings:
         pulumi.log.warn(plain_text.visible(f"not done unasked: {line}"))
+    if plan.taken_over:
+        pulumi.log.info(plan.taken_over)
     # The library would put it into the state, as one path; the plugin reads it on its own, as kubectl does.
     os.environ.pop("KUBECONFIG", None)
-    resources.stack(plan.manifests, plan.outputs, plan.kubeconfig, plan.context)
-    if plan.path is not None:  # at the end, when the plugin has made its copy
-        atexit.register(kubeconfig_copies.sweep, plan.path, os.getpid())
+    resources.stack(plan.manifests, plan.outputs, plan.cluster.kubeconfig, plan.cluster.context, plan.kept)
+    if plan.cluster.path is not None:  # at the end, when the plugin has made its copy
+        atexit.register(kubeconfig_copies.sweep, plan.cluster.path, os.getpid())
 
 
 def _secrets() -> dict[str, str]:

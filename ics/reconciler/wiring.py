@@ -9,6 +9,7 @@ import datetime
 import functools
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -34,7 +35,8 @@ from ics.config.endpoint import Endpoint
 from ics.engines import auto, drift
 from ics.engines.applyset import engine as applyset_engine
 from ics.engines.pulumi import engine as pulumi_engine
-from ics.engines.pulumi import secure_config, stack
+from ics.engines.pulumi import processes, secure_config, stack
+from ics.engines.pulumi import provider as pulumi_provider
 from ics.keys import derivation
 from ics.manifests import objects
 from ics.provider.rest import queries, relayer_queries
@@ -530,10 +532,21 @@ def engine_of(
         passphrase,
         lease.ensure,
         check_interval,
+        fingerprint=_state_fingerprint(settings, stack_of_pulumi),
     )
     if settings.engine == "auto":
         return auto.AutoEngine(connection, validator, namespace, embedded, pulumi)
     return pulumi if settings.engine == engines.PULUMI else embedded
+
+
+def _state_fingerprint(settings: config_settings.Settings, stack_of_pulumi: stack.Stack) -> str:
+    """Return the fingerprint of Pulumi's state and provider, or empty text if Pulumi is not installed."""
+    try:
+        library = metadata.version("pulumi-kubernetes")
+    except metadata.PackageNotFoundError:
+        return ""
+    inputs = pulumi_provider.ProviderInputs.of(settings.cluster, stack_of_pulumi.root, processes.home())
+    return inputs.fingerprint(stack_of_pulumi, library)
 
 
 async def fetch(url: str) -> bytes:

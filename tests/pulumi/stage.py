@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import dataclasses
 import json
 import os
 import pathlib
@@ -123,11 +124,15 @@ class Stage:
 
     def preview(self, request: engines.ApplyRequest, name: str = "pulumi") -> tuple[engines.Change, ...]:
         """What a convergence would change."""
+        return self.plan(request, name).changes
 
-        async def run() -> tuple[engines.Change, ...]:
+    def plan(self, request: engines.ApplyRequest, name: str = "pulumi") -> engines.PlannedChanges:
+        """All that `ics plan` would say of a convergence."""
+
+        async def run() -> engines.PlannedChanges:
             kube, _ = self.kube()
             async with kube:
-                return await self.engine(kube, name).preview(request)
+                return await self.engine(kube, name).plan(dataclasses.replace(request, is_thorough=True))
 
         return asyncio.run(run())
 
@@ -155,6 +160,16 @@ class Stage:
                 await kube.send(requests.update(item, "kubectl-edit"))
 
         asyncio.run(put())
+
+    def delete(self, kind: kinds.Kind, namespace: str, name: str) -> None:
+        """Deletes an object as `kubectl delete` does."""
+
+        async def remove() -> None:
+            kube, _ = self.kube()
+            async with kube:
+                await kube.delete(kind, namespace, name, None)
+
+        asyncio.run(remove())
 
     def remake(self, kind: kinds.Kind, namespace: str, name: str, change: Callable[[Any], object]) -> None:
         """Deletes an object and makes another of its name, as `kubectl replace --force` does."""

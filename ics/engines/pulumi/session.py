@@ -1,8 +1,12 @@
-"""Session with one Pulumi stack for one pass, through the Automation API; it contains no decisions.
+"""Session with one Pulumi stack for one pass; it contains no decisions.
+
+Each run is one start of the CLI, whose events are read from a file. The stack of the Automation API would start the CLI
+again for each run, to select the stack and to read its outputs and its history, which nothing here needs; its command,
+events and errors are used.
 
 All temporary files are in a private folder that is deleted with the session: the snapshot of the pass, the
-passphrase, and the copies of the kubeconfig that Pulumi's Kubernetes plugin leaves behind. All calls block, like
-the Automation API, and therefore run in a thread.
+passphrase, and the copies of the kubeconfig that Pulumi's Kubernetes plugin leaves behind. All calls block, and
+therefore run in a thread.
 """
 
 import contextlib
@@ -10,11 +14,12 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import yaml
 from pulumi import automation
 
 from ics import errors, model
@@ -24,9 +29,15 @@ from ics.engines.pulumi import cli, locks, processes, runs, stack, supervision
 from ics.engines.pulumi import errors as pulumi_errors
 
 _PASSPHRASE = "PULUMI_CONFIG_PASSPHRASE"  # noqa: S105 - a variable's name
+_BACKEND = "PULUMI_BACKEND_URL"
 _PENDING = "pending operations from previous deployment"
+_UNASKED = ("--yes", "--skip-preview")
 _ECHO = "whose registration isn't pending"
 """Pulumi's consequential error of a component after one of its children failed."""
+
+
+class StackMissing(Exception):
+    """The stack does not exist in its backend."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -37,23 +48,10 @@ class Session:
     folder: Path
     """Private folder, deleted with the session."""
     workspace: automation.LocalWorkspace
+    creates: bool = False
+    """Whether the first run creates the stack if it does not exist."""
     repairs: list[str] = field(default_factory=list)
     """Messages about repaired leftovers of crashed runs."""
-    _pulumi: automation.Stack | None = None
-
-    def is_made(self) -> bool:
-        """Return whether the stack exists, without creating it or writing the stack file.
-
-        Raises:
-            IcsError: the backend cannot be queried.
-        """
-        try:
-            self._pulumi = automation.Stack.select(self.stack.name, self.workspace)
-        except automation.StackNotFoundError:
-            return False
-        except automation.CommandError as error:
-            raise pulumi_errors.as_error(pulumi_errors.from_output(*_output(error))) from error
-        return True
 
     def config(self, key: str) -> str:
         """Return one value of the stack's config, decrypted if it is a secret.
@@ -66,6 +64,31 @@ class Session:
         except automation.CommandError as error:
             raise pulumi_errors.as_error(pulumi_errors.from_output(*_output(error))) from error
 
+    def try_creation(self) -> tuple[str, ...]:
+        """Check what the creation of the stack needs, without creating it, and return what it would do beyond that.
+
+        A stack of the same name is created in an empty folder, from a copy of the stack file: so a missing passphrase
+        is reported, and one that does not fit the salt in the stack file. A backend that keeps the secrets' key, and a
+        key service of a cloud, need no passphrase.
+
+        Raises:
+            IcsError: the creation would fail.
+        """
+        name = f"Pulumi.{self.stack.name}.yaml"
+        text = (self.stack.root / "stacks" / name).read_text()
+        url = self.workspace.env_vars.get(_BACKEND) or os.environ.get(_BACKEND, "")
+        provider = (yaml.safe_load(text) or {}).get("secretsprovider", "passphrase")
+        if url and not url.startswith(("http://", "https://")) and provider == "passphrase":
+            trial = self.folder / "trial"
+            (trial / "state").mkdir(parents=True)
+            (trial / name).write_text(text)
+            (trial / "Pulumi.yaml").write_text(yaml.safe_dump({"name": "ics", "runtime": "python"}))
+            environment = {**self.workspace.env_vars, _BACKEND: f"file://{trial / 'state'}"}
+            self._command("stack", "init", self.stack.name, folder=trial, environment=environment)
+        if cli.has_plugin():
+            return ()
+        return ("Pulumi's Kubernetes plugin is not installed; `ics up` downloads it",)
+
     def preview(self, snapshot: handoff.PassSnapshot | None, is_refreshing: bool) -> runs.RunResult:
         """Run the program and return the changes that an update would make.
 
@@ -74,10 +97,11 @@ class Session:
             is_refreshing: compare with the cluster instead of the state, which stays unchanged.
 
         Raises:
+            StackMissing: the stack does not exist, and this session does not create it.
             IcsError: the stack cannot be opened.
         """
-        self._write_snapshot(snapshot)
-        return self._run(lambda stack, on: stack.preview(on_event=on, refresh=is_refreshing or None))
+        self.hand_over(snapshot)
+        return self._run("preview", *(["--refresh"] if is_refreshing else []))
 
     def refresh(self, keys: Collection[members.Key]) -> runs.RunResult:
         """Refresh the state from the cluster.
@@ -89,40 +113,35 @@ class Session:
             Transient: another run holds the stack; the message names it.
             IcsError: the stack cannot be opened.
         """
-        names = [f"urn:pulumi:{self.stack.name}::*::**::{runs.resource_name(key)}" for key in sorted(keys)]
-        return self._run_locking(
-            lambda stack, on: stack.refresh(on_event=on, target=names or None, show_secrets=False)
-        )
+        patterns = [runs.pattern(self.stack.name, key) for key in sorted(keys)]
+        return self._run_locking("refresh", *_UNASKED, *_targets(patterns))
 
-    def update(self, targets: Sequence[str]) -> runs.RunResult:
-        """Update exactly these resources with the previewed program.
+    def update(self, targets: Sequence[str], is_refreshing: bool = False) -> runs.RunResult:
+        """Update exactly these resources with the program and its input.
+
+        Args:
+            targets: URNs or patterns of URNs.
+            is_refreshing: refresh the state of the targets first, in the same run.
 
         Raises:
             Transient: another run holds the stack; the message names it.
             IcsError: the stack cannot be opened.
         """
-        return self._run_locking(
-            lambda stack, on: stack.up(
-                on_event=on,
-                target=list(targets),
-                show_secrets=False,
-                continue_on_error=True,
-                suppress_outputs=True,
-            )
-        )
+        options = ["--continue-on-error", *(["--refresh"] if is_refreshing else [])]
+        return self._run_locking("up", *_UNASKED, *options, *_targets(targets))
 
     def destroy(self) -> runs.RunResult:
         """Delete all objects in the state, except retained ones, which are only removed from the state.
 
         Raises:
+            StackMissing: the stack does not exist, and this session does not create it.
             Transient: another run holds the stack; the message names it.
             IcsError: the stack cannot be opened.
         """
-        return self._run_locking(
-            lambda stack, on: stack.destroy(on_event=on, show_secrets=False, continue_on_error=True)
-        )
+        return self._run_locking("destroy", *_UNASKED, "--continue-on-error")
 
-    def _write_snapshot(self, snapshot: handoff.PassSnapshot | None) -> None:
+    def hand_over(self, snapshot: handoff.PassSnapshot | None) -> None:
+        """Replace the input of the program, for all following runs of this session."""
         path = self.folder / "facts.json"
         path.unlink(missing_ok=True)
         self.workspace.env_vars = {k: v for k, v in self.workspace.env_vars.items() if k != handoff.VARIABLE}
@@ -130,30 +149,39 @@ class Session:
             handoff.write(snapshot, path)
             self.workspace.env_vars = {**self.workspace.env_vars, handoff.VARIABLE: str(path)}
 
-    def _run_locking(self, act: Callable[[automation.Stack, automation.OnEvent], object]) -> runs.RunResult:
+    def _run_locking(self, command: str, *options: str) -> runs.RunResult:
         try:
-            result = self._run(act)
+            result = self._run(command, *options)
         except automation.ConcurrentUpdateError as error:
             self._unlock(str(error))
-            result = self._run(act)
+            result = self._run(command, *options)
         if result.has_pending:
             self._forget_pending()
         return result
 
-    def _run(self, act: Callable[[automation.Stack, automation.OnEvent], object]) -> runs.RunResult:
-        events: list[automation.EngineEvent] = []
+    def _run(self, command: str, *options: str) -> runs.RunResult:
         try:
-            if self._pulumi is None:
-                self._pulumi = automation.Stack.create_or_select(self.stack.name, self.workspace)
-            act(self._pulumi, events.append)
-        except automation.ConcurrentUpdateError:
+            return self._run_once(command, *options)
+        except automation.StackNotFoundError as error:
+            if not self.creates:
+                raise StackMissing from error
+        self._command("stack", "init", self.stack.name)
+        return self._run_once(command, *options)
+
+    def _run_once(self, command: str, *options: str) -> runs.RunResult:
+        log = self.folder / "events.jsonl"
+        log.unlink(missing_ok=True)
+        names = ("--stack", self.stack.name, "--event-log", str(log))
+        try:
+            self._start(command, *names, "--suppress-outputs", "--suppress-progress", *options)
+        except (automation.ConcurrentUpdateError, automation.StackNotFoundError):
             raise
         except automation.CommandError as error:
-            result = read_events(events)
+            result = read_events(_logged(log))
             if result.failures:
                 return result
             raise pulumi_errors.as_error(pulumi_errors.from_output(*_output(error))) from error
-        return read_events(events)
+        return read_events(_logged(log))
 
     def _unlock(self, text: str) -> None:
         held_locks, this_run = locks.parse(text), processes.this_process()
@@ -174,21 +202,31 @@ class Session:
             self.repairs.append(f"Pulumi stack {self.stack.name}: removed pending operations: {names}")
         path.unlink()
 
-    def _command(self, *arguments: str) -> None:
-        environment = {**self.workspace.env_vars, "PULUMI_DEBUG_COMMANDS": "true"}
+    def _command(
+        self, *arguments: str, folder: Path | None = None, environment: Mapping[str, str] | None = None
+    ) -> None:
         try:
-            self.workspace.pulumi_command.run(list(arguments), self.workspace.work_dir, environment)
+            self._start(*arguments, folder=folder, environment=environment)
         except automation.CommandError as error:
             raise pulumi_errors.as_error(pulumi_errors.from_output(*_output(error))) from error
 
+    def _start(
+        self, *arguments: str, folder: Path | None = None, environment: Mapping[str, str] | None = None
+    ) -> None:
+        variables = {**(environment or self.workspace.env_vars), "PULUMI_DEBUG_COMMANDS": "true"}
+        self.workspace.pulumi_command.run(list(arguments), str(folder or self.workspace.work_dir), variables)
+
 
 @contextlib.contextmanager
-def open_session(stack: stack.Stack, passphrase: model.Secret | None) -> Iterator[Session]:
-    """Open a stack; its first run creates it.
+def open_session(
+    stack: stack.Stack, passphrase: model.Secret | None, *, creates: bool = False
+) -> Iterator[Session]:
+    """Open a stack without starting a process.
 
     Args:
         stack: location of the stack.
         passphrase: passphrase of its secrets; None: the one of the environment.
+        creates: create the stack with its first run if it does not exist.
 
     Raises:
         SettingsError: the Pulumi CLI is not installed, or two passphrases are given.
@@ -199,7 +237,7 @@ def open_session(stack: stack.Stack, passphrase: model.Secret | None) -> Iterato
     try:
         environment = {"PULUMI_SKIP_UPDATE_CHECK": "true", "TMPDIR": str(folder)}
         if stack.backend is not None:
-            environment["PULUMI_BACKEND_URL"] = stack.backend
+            environment[_BACKEND] = stack.backend
         if passphrase is not None:  # in a file, because other processes can read an environment
             if _PASSPHRASE in os.environ:
                 raise errors.SettingsError(
@@ -213,7 +251,7 @@ def open_session(stack: stack.Stack, passphrase: model.Secret | None) -> Iterato
         workspace = automation.LocalWorkspace(
             work_dir=str(stack.root), env_vars=environment, pulumi_command=command
         )
-        yield Session(stack=stack, folder=folder, workspace=workspace)
+        yield Session(stack=stack, folder=folder, workspace=workspace, creates=creates)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -224,6 +262,20 @@ def _sweep() -> None:
         pid = folder.name.removeprefix(supervision.PREFIX).partition("-")[0]
         if pid.isdigit() and folder.stat().st_uid == os.getuid() and processes.started_at(int(pid)) is None:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _targets(patterns: Sequence[str]) -> list[str]:
+    return [word for pattern in patterns for word in ("--target", pattern)]
+
+
+def _logged(log: Path) -> list[automation.EngineEvent]:
+    """Read the events of a run; the last line of one that was killed may be incomplete."""
+    found = []
+    with contextlib.suppress(FileNotFoundError):  # it failed before its first event
+        for line in log.read_text().splitlines():
+            with contextlib.suppress(ValueError):
+                found.append(automation.EngineEvent.from_json(json.loads(line)))
+    return found
 
 
 def read_events(events: Sequence[automation.EngineEvent]) -> runs.RunResult:

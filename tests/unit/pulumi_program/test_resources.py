@@ -15,6 +15,7 @@ from ics import engines, errors, manifests, model, names
 from ics.consumer import desired, signing
 from ics.consumer import observed as consumer_observed
 from ics.engines import handoff
+from ics.engines.pulumi import provider as pulumi_provider
 from ics.provider.tx import descriptions
 from ics.pulumi_program import outputs, plan
 from ics.reconciler import observe, reconcile, world
@@ -140,7 +141,9 @@ def test_kubeconfig_from_environment_is_not_in_pulumi_state(
     rendered = manifests.render(launched(), "set")
 
     async def computed(*_: Any, **__: Any) -> plan.ProgramPlan:
-        return plan.ProgramPlan(manifests=rendered, outputs={}, kubeconfig=None, context=None)
+        return plan.ProgramPlan(
+            manifests=rendered, outputs={}, cluster=pulumi_provider.ProviderInputs(None, None)
+        )
 
     monkeypatch.setattr(plan, "compute", computed)
 
@@ -156,6 +159,23 @@ def test_kubeconfig_from_environment_is_not_in_pulumi_state(
 def test_change_of_cluster_identifier_is_ignored(recorder: Recorder) -> None:
     declare(launched())
     assert recorder.ignored["cluster"] == ["clusterIdentifier"]
+
+
+def test_spec_of_a_kept_volume_is_ignored(recorder: Recorder) -> None:
+    from ics.pulumi_program import components, resources
+
+    rendered = manifests.render(launched(), "set")
+    volume = next(m for m in rendered if m["kind"] == "PersistentVolumeClaim")
+    kept = engines.Ref(volume["kind"], volume["metadata"]["namespace"], volume["metadata"]["name"])
+
+    @pulumi.runtime.test  # type: ignore[untyped-decorator]
+    def run() -> None:
+        resources.stack(rendered, {}, None, None, [kept])
+
+    run()
+    assert {name: paths for name, paths in recorder.ignored.items() if paths and name != "cluster"} == {
+        components.resource_name(volume): ["spec"]
+    }
 
 
 def test_components_are_gateway_and_consumer_chain(recorder: Recorder) -> None:
@@ -285,7 +305,7 @@ def test_paused_chain_with_objects_blocks_program() -> None:
     memory = factories.memory(genesis=factories.GENESIS, has_workload=True)
     held = judged(memory, problems={"0": "the provider gave nonsense"})
     with pytest.raises(
-        errors.Transient, match=r"consumer id 0\): ChainUnreadable: the provider gave nonsense"
+        plan.NothingChanged, match=r"consumer id 0\): ChainUnreadable: the provider gave nonsense"
     ):
         plan.check_removals(held, memory)
     plan.check_removals(held, factories.memories())  # there is nothing that could be removed
@@ -297,7 +317,7 @@ def test_left_chain_blocks_program_until_its_key_is_retired() -> None:
     wanted = judged(memory)
     left = dataclasses.replace(wanted.decisions[0], chain=None, retires=factories.place(7))
     expected = f"the key of place {factories.place_id(7)} must be recorded as retired first"
-    with pytest.raises(errors.Transient, match=expected):
+    with pytest.raises(plan.NothingChanged, match=expected):
         plan.check_removals(dataclasses.replace(wanted, decisions=(left,)), memory)
 
 
