@@ -59,7 +59,10 @@ def project(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Opens a stack of settings on such a cluster, and a provider with these chains."""
 
     def given(
-        transport: httpx.MockTransport, settings: settings.Settings, *consumers: model.Consumer
+        transport: httpx.MockTransport,
+        settings: settings.Settings,
+        *consumers: model.Consumer,
+        memory: consumer_observed.Memory | None = None,
     ) -> None:
         @contextlib.asynccontextmanager
         async def opened(*_: Any) -> AsyncIterator[wiring.OpenStack]:
@@ -82,7 +85,7 @@ def project(monkeypatch: pytest.MonkeyPatch) -> Any:
             world: world.World,
         ) -> tuple[consumer_observed.Observed, desired.Desired]:
             found = factories.observation(
-                snapshot=factories.snapshot(*consumers), memory=factories.memories()
+                snapshot=factories.snapshot(*consumers), memory=memory or factories.memories()
             )
             return found, observe.compute(world, found)
 
@@ -154,17 +157,18 @@ def shrinking(namespace: str) -> httpx.MockTransport:
 
 
 async def test_volume_confirmed_to_stay_is_declared_as_it_is(project: Any, tmp_path: pathlib.Path) -> None:
-    chain = factories.consumer(model.Phase.LAUNCHED, factories.joined("alice", "bob"))
+    chain = factories.consumer(model.Phase.INITIALIZED, factories.joined("alice", "bob"))
     namespace = names.namespace("", factories.PROVIDER, "0", chain.summary.chain_id)
+    memory = factories.memories({"0": factories.on_record(namespace)})
     name = f"PersistentVolumeClaim/{namespace}/{names.VOLUME_NAME}@5f607182"
 
-    project(shrinking(namespace), factories.settings(), chain)
+    project(shrinking(namespace), factories.settings(), chain, memory=memory)
     with pytest.raises(plan.NothingChanged) as raised:
         await plan.compute(tmp_path, "alice", {})
     (line,) = raised.value.lines
     assert line.endswith(f"run: ics up --confirm {name}, or add that name to ics:confirm")
 
-    project(shrinking(namespace), factories.settings(confirm=[name]), chain)
+    project(shrinking(namespace), factories.settings(confirm=[name]), chain, memory=memory)
     found = await plan.compute(tmp_path, "alice", {})
     ref = engines.Ref("PersistentVolumeClaim", namespace, names.VOLUME_NAME)
     assert (set(found.kept), found.warnings) == ({ref}, ())
