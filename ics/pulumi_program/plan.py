@@ -146,7 +146,7 @@ async def _taken_over(
         return ""
     return (
         f"{count} of these objects exist in the cluster already. Those that Pulumi shows as `create` are taken over as"
-        " they are; none of them is created anew or restarted"
+        " they are; none of them is recreated or restarted"
     )
 
 

@@ -80,6 +80,6 @@ def test_first_preview_says_that_existing_objects_are_taken_over(chain: stage.St
     chain.pulumi("up", "--yes", "--skip-preview")
 
     assert "of these objects exist in the cluster already" in said
-    assert "none of them is created anew or restarted" in said
+    assert "none of them is recreated or restarted" in said
     assert specs(volumes(chain)) == specs(before)
     chain.pulumi("preview", "--expect-no-changes")

@@ -63,8 +63,8 @@ def test_stack_is_created_and_taken_over_with_a_word_about_it(
     assert planned.changes == ()
     assert planned.notes == (
         f"Pulumi stack {place.validator} does not exist; `ics up` creates it",
-        f"{len(order.manifests)} objects exist in the cluster already: Pulumi takes them over as they are, and creates"
-        " none of them anew",
+        f"{len(order.manifests)} objects exist in the cluster already: Pulumi takes them over as they are, and"
+        " recreates none",
     )
     assert path.read_text() == text
     assert list(place.backend.rglob(f"{place.validator}.json*")) == []

@@ -115,8 +115,7 @@ class PulumiEngine:
         count = len(adopted & work.inventory.members.keys() - work.notes.unrecorded)
         if count:
             notes.append(
-                f"{count} objects exist in the cluster already: Pulumi takes them over as they are, and creates none of"
-                " them anew"
+                f"{count} objects exist in the cluster already: Pulumi takes them over as they are, and recreates none"
             )
         return (*notes, *seen.notes)
 

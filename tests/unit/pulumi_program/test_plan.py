@@ -146,6 +146,8 @@ def shrinking(namespace: str) -> httpx.MockTransport:
 
     def answer(request: httpx.Request) -> httpx.Response:
         if not request.url.path.endswith(f"/persistentvolumeclaims/{names.VOLUME_NAME}"):
+            if request.method == "PATCH":  # a dry run of the chain's other objects
+                return httpx.Response(404, json={"reason": "NotFound", "message": "no such namespace"})
             return lists.handle_request(request)
         if request.method == "GET":
             return httpx.Response(200, json=volume)
