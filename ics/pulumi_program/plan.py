@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ics import engines, errors, model
-from ics.cluster.api import client
+from ics.cluster.api import client, kinds
 from ics.consumer import desired, observed
 from ics.engines import guard, handoff
 from ics.engines.applyset import engine as applyset_engine
@@ -66,7 +66,7 @@ async def compute(
         by_hand = ByHand()
         if snapshot is None:
             check_removals(wanted, seen.memory)
-            by_hand = await _by_hand(opened, wanted, seen)
+            by_hand = await _by_hand(opened, wanted, seen, is_preview)
     if by_hand.warnings and not is_preview:
         raise NothingChanged(by_hand.warnings)
     if snapshot is None:
@@ -96,15 +96,26 @@ class ByHand:
     taken_over: str = ""
 
 
-async def _by_hand(opened: wiring.OpenStack, desired: desired.Desired, observed: observed.Observed) -> ByHand:
-    """Let the embedded engine review the changes."""
+async def _by_hand(
+    opened: wiring.OpenStack, desired: desired.Desired, observed: observed.Observed, is_preview: bool
+) -> ByHand:
+    """Let the embedded engine review the changes.
+
+    In a preview, a volume that waits for a confirmation stays as it is, too: the plugin's dry run would let the whole
+    preview fail.
+    """
     settings = opened.world.settings
     engine = applyset_engine.ApplyEngine(opened.kube, settings.validator, settings.gateway.namespace)
     review = await engine.review(
         reconcile.apply_request(opened.world, desired, handoff.PassSnapshot(observed=observed))
     )
     manifests = reconcile.render(desired)
-    kept = review.left - {question.ref for question in review.confirmations}
+    waiting = {question.ref for question in review.confirmations}
+    kept = frozenset(
+        ref
+        for ref in review.left
+        if ref not in waiting or (is_preview and ref.kind == kinds.VOLUME_CLAIM.name)
+    )
     part_of = members.set_id(settings.validator, settings.gateway.namespace)
     return ByHand(
         manifests=tuple([await _keep(opened.kube, manifest, kept) for manifest in manifests]),

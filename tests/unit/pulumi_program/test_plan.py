@@ -169,6 +169,8 @@ async def test_volume_confirmed_to_stay_is_declared_as_it_is(project: Any, tmp_p
         await plan.compute(tmp_path, "alice", {})
     (line,) = raised.value.lines
     assert line.endswith(f"run: ics up --confirm {name}, or add that name to ics:confirm")
+    previewed = await plan.compute(tmp_path, "alice", {}, is_preview=True)
+    assert (len(previewed.kept), previewed.warnings) == (1, (line,))
 
     project(shrinking(namespace), factories.settings(confirm=[name]), chain, memory=memory)
     found = await plan.compute(tmp_path, "alice", {})
