@@ -57,6 +57,7 @@ bench: venv ## how a pass grows from 10 to 1,000 chains, on a simulated provider
 	$(PYTHON) -m devnet build
 	$(PYTHON) -m tests.bench.passes
 	$(PYTHON) -m tests.bench.launches
+	$(PYTHON) -m tests.bench.both_engines
 
 .PHONY: soak
 soak: venv ## what takes longer than a test may: ten channels, every kill, a stuck node, a day in an hour, fuzzing

@@ -35,19 +35,26 @@ def main() -> None:
         wanted = pool.submit(asyncio.run, computed)
     try:
         plan = wanted.result()
+    except pulumi_program_plan.NothingChanged as refused:
+        for line in refused.lines:
+            pulumi.log.error(plain_text.visible(line))
+        raise pulumi.RunError("nothing was changed, for each reason above") from refused
     except errors.IcsError as error:
         raise pulumi.RunError(plain_text.visible(str(error))) from error  # one line, not a traceback
     for line in plan.warnings:
         pulumi.log.warn(plain_text.visible(f"not done unasked: {line}"))
     for line in plan.notes:
         pulumi.log.info(plain_text.visible(line))
+    cluster = plan.cluster
     # The library would put it into the state, as one path; the plugin reads it on its own, as kubectl does.
     os.environ.pop("KUBECONFIG", None)
-    if plan.path is not None:
-        kubeconfig_copies.remember(plan.path, os.environ)
+    if cluster.path is not None:
+        kubeconfig_copies.remember(cluster.path, os.environ)
     # At the end, when the plugin has made its copy.
-    atexit.register(kubeconfig_copies.sweep, os.getpid(), os.environ, plan.path)
-    resources.stack(plan.manifests, plan.outputs, plan.kubeconfig, plan.context, protects=plan.protects)
+    atexit.register(kubeconfig_copies.sweep, os.getpid(), os.environ, cluster.path)
+    resources.stack(
+        plan.manifests, plan.outputs, cluster.kubeconfig, cluster.context, plan.kept, protects=plan.protects
+    )
 
 
 def _hold_lease(root: Path, environment: dict[str, str]) -> None:

@@ -24,6 +24,7 @@ def plan(planned: reconciler_outcome.Plan) -> dict[str, Any]:
         "summary": _summary(planned.changes, planned.transactions),
         "changes": [change.as_dict() for change in planned.changes],
         "transactions": [descriptions.as_dict(intent) for intent in planned.transactions],
+        "notes": list(planned.notes),
         "status": planned.report.as_dict(),
     }
 
@@ -61,9 +62,9 @@ def plan_lines(planned: reconciler_outcome.Plan) -> list[str]:
     conditions += [output.condition(one) for one in planned.unknown_confirmations]
     conditions += [line for chain in planned.report.chains for line in output.checklist_lines(chain)]
     if not is_pending(planned):
-        return [*conditions, "nothing to change, nothing to send"]
+        return [*conditions, *planned.notes, "nothing to change, nothing to send"]
     lines = _sections(planned.changes, planned.transactions, "send", planned.report)
-    return [*lines, *conditions, _in_words(_summary(planned.changes, planned.transactions))]
+    return [*lines, *conditions, *planned.notes, _in_words(_summary(planned.changes, planned.transactions))]
 
 
 def _urgent(report: status.Report) -> list[str]:

@@ -178,17 +178,36 @@ class Converged:
     """Leftovers of an earlier run that were repaired, one line for each."""
 
 
+@dataclass(frozen=True, slots=True)
+class PlannedChanges:
+    """The changes that a convergence would make, for the operator."""
+
+    changes: tuple[Change, ...] = ()
+    """Includes those that wait for a confirmation, with it."""
+    notes: tuple[str, ...] = ()
+    """What else a convergence would do, such as creating the engine's state; one line each."""
+
+
 class Engine(Protocol):
     """Converges the cluster to the manifests and removes objects that are no longer among them."""
 
     async def preview(self, request: ApplyRequest) -> tuple[Change, ...]:
-        """Return the changes that `converge` would make, without writing.
+        """Return the changes that `converge` would make according to the cluster, without starting a program.
 
         Changes that wait for a confirmation (see `ics.engines.guard`) are included, with their confirmation.
 
         Raises:
             Transient: the cluster cannot be queried now.
             Permanent: the cluster cannot be queried at all.
+        """
+        ...
+
+    async def plan(self, request: ApplyRequest) -> PlannedChanges:
+        """Return all that `converge` would change, for the operator, without writing.
+
+        Raises:
+            Transient: the cluster or the engine's state cannot be queried now.
+            Permanent: they cannot be queried at all, or `converge` would not start for lack of a setting.
         """
         ...
 

@@ -39,6 +39,10 @@ class AutoEngine:
         """See `engines.Engine`."""
         return await (await self._last()).preview(request)
 
+    async def plan(self, request: engines.ApplyRequest) -> engines.PlannedChanges:
+        """See `engines.Engine`."""
+        return await (await self._last()).plan(request)
+
     async def converge(self, request: engines.ApplyRequest) -> engines.Converged:
         """See `engines.Engine`."""
         return await (await self._last()).converge(request)

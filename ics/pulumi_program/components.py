@@ -5,14 +5,15 @@ them. This module makes no decisions and has no side effects at import.
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pulumi
 import pulumi_kubernetes as kubernetes
 
-from ics import model, names
+from ics import engines, model, names
+from ics.engines.applyset import members
 
 _RESOURCES: Mapping[str, Callable[..., pulumi.Resource]] = {
     "ClusterRole": kubernetes.rbac.v1.ClusterRole,
@@ -42,6 +43,8 @@ class SharedArgs:
 
     manifests: tuple[model.Manifest, ...]
     homes: Homes
+    kept: frozenset[engines.Ref] = frozenset()
+    """Objects whose spec stays as it is in the state."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +57,8 @@ class ChainArgs:
     """Manifests of the node."""
     relayer: tuple[model.Manifest, ...] = ()
     """Manifests of Hermes."""
+    kept: frozenset[engines.Ref] = frozenset()
+    """Objects whose spec stays as it is in the state."""
 
 
 class GatewayComponent(pulumi.ComponentResource):
@@ -61,7 +66,7 @@ class GatewayComponent(pulumi.ComponentResource):
 
     def __init__(self, args: SharedArgs, opts: pulumi.ResourceOptions) -> None:
         super().__init__("ics:index:Gateway", "gateway", None, opts)
-        self.homes = _declare(args.manifests, self, args.homes)
+        self.homes = _declare(args.manifests, self, args.homes, args.kept)
         self.register_outputs(
             {
                 "namespace": _value(args.manifests, names.NAMESPACE, "metadata", "name"),
@@ -75,7 +80,7 @@ class ProviderNodeComponent(pulumi.ComponentResource):
 
     def __init__(self, args: SharedArgs, opts: pulumi.ResourceOptions) -> None:
         super().__init__("ics:index:ProviderNode", "provider-node", None, opts)
-        _declare(args.manifests, self, args.homes)
+        _declare(args.manifests, self, args.homes, args.kept)
         (node,) = _of_kind(args.manifests, "StatefulSet")
         self.register_outputs(
             {
@@ -91,7 +96,7 @@ class ReconcilerComponent(pulumi.ComponentResource):
 
     def __init__(self, args: SharedArgs, opts: pulumi.ResourceOptions) -> None:
         super().__init__("ics:index:Reconciler", "reconciler", None, opts)
-        _declare(args.manifests, self, args.homes)
+        _declare(args.manifests, self, args.homes, args.kept)
         runs = _of_kind(args.manifests, "CronJob") or _of_kind(args.manifests, "Deployment")
         accounts = _of_kind(args.manifests, "ServiceAccount")
         self.register_outputs(
@@ -108,7 +113,7 @@ class ConsumerChainComponent(pulumi.ComponentResource):
 
     def __init__(self, args: ChainArgs, opts: pulumi.ResourceOptions) -> None:
         super().__init__("ics:index:ConsumerChain", f"consumer-{args.consumer_id}", None, opts)
-        homes = _declare(args.manifests, self, {})
+        homes = _declare(args.manifests, self, {}, args.kept)
         if args.relayer:
             RelayerComponent(args, homes, pulumi.ResourceOptions(parent=self))
         genesis = _value(args.manifests, names.GENESIS, "metadata", "annotations", names.GENESIS_SHA256)
@@ -128,7 +133,7 @@ class RelayerComponent(pulumi.ComponentResource):
 
     def __init__(self, args: ChainArgs, homes: Homes, opts: pulumi.ResourceOptions) -> None:
         super().__init__("ics:index:Relayer", f"relayer-{args.consumer_id}", None, opts)
-        _declare(args.relayer, self, homes)
+        _declare(args.relayer, self, homes, args.kept)
         runs = {m["metadata"]["name"] for m in _of_kind(args.relayer, "Deployment")}
         self.register_outputs(
             {
@@ -138,13 +143,19 @@ class RelayerComponent(pulumi.ComponentResource):
         )
 
 
-def _declare(manifests: Sequence[model.Manifest], parent: pulumi.Resource, homes: Homes) -> Homes:
+def _declare(
+    manifests: Sequence[model.Manifest],
+    parent: pulumi.Resource,
+    homes: Homes,
+    kept: Collection[engines.Ref],
+) -> Homes:
     """Register each manifest as a child of a component, namespaces first.
 
     Args:
         manifests: manifests to register.
         parent: the component.
         homes: namespaces that are registered already.
+        kept: objects whose spec stays as it is in the state.
 
     Returns:
         The registered namespaces, including the new ones.
@@ -158,6 +169,7 @@ def _declare(manifests: Sequence[model.Manifest], parent: pulumi.Resource, homes
             depends_on=[namespace] if namespace is not None else None,
             # Volumes and keys outlive the stack. `protect` would let the whole update fail instead.
             retain_on_delete=metadata["labels"].get(names.RETAIN) == "true",
+            ignore_changes=["spec"] if members.key_of(manifest).ref in kept else None,
         )
         fields = {key: value for key, value in manifest.items() if key not in _ENVELOPE}
         if manifest["kind"] == "Secret":

@@ -1,18 +1,28 @@
 """Plan of the Pulumi program, computed before any resource is registered."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ics import errors, model
-from ics.cluster.api import kinds
+from ics import engines, errors, model
+from ics.cluster.api import client, kinds
 from ics.consumer import desired, observed
 from ics.engines import guard, handoff
 from ics.engines.applyset import engine as applyset_engine
-from ics.engines.pulumi import processes
+from ics.engines.applyset import members
+from ics.engines.pulumi import processes, provider
 from ics.pulumi_program import notes, outputs
 from ics.reconciler import observe, opt_ins, reconcile, wiring
+
+
+class NothingChanged(errors.Permanent):
+    """A manual run that is refused as a whole, with one line for each reason."""
+
+    def __init__(self, lines: Sequence[str]) -> None:
+        """Initialize with the reasons."""
+        super().__init__(f"nothing was changed: {'; '.join(lines)}")
+        self.lines = tuple(lines)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,17 +31,16 @@ class ProgramPlan:
 
     manifests: tuple[model.Manifest, ...]
     outputs: Mapping[str, Any]
-    kubeconfig: str | None
-    """Path of the kubeconfig for Pulumi's plugin and state; None: the user's default one."""
-    context: str | None
-    path: Path | None = None
-    """Path of that kubeconfig on this machine."""
+    cluster: provider.ProviderInputs
     warnings: tuple[str, ...] = ()
     """In a manual preview: changes that the update would reject without a confirmation, one line each."""
+    kept: frozenset[engines.Ref] = frozenset()
+    """In a manual run: objects that are confirmed to stay unchanged, although they differ from the settings."""
     protects: bool = False
     """Whether a node runs, or may run, so that `pulumi destroy` must not start unasked."""
     notes: tuple[str, ...] = ()
-    """In a manual run: what is due and what is wrong at the height that was read, one line each."""
+    """In a manual run: what is due and what is wrong at the height that was read, one line each. In a preview also what
+    happens to the objects that exist already, unless Pulumi's engine made them."""
 
 
 async def compute(
@@ -47,7 +56,7 @@ async def compute(
 
     Raises:
         IcsError: the stack, the provider or the cluster cannot be read.
-        Permanent: a change requires a confirmation, or cannot be expressed by a Pulumi program.
+        NothingChanged: a change requires a confirmation, or a chain with objects cannot be declared.
     """
     facts_file = environment.get(handoff.VARIABLE)
     snapshot = handoff.read(Path(facts_file)) if facts_file else None
@@ -57,29 +66,26 @@ async def compute(
         else:
             seen = snapshot.observed
             wanted = observe.compute(opened.world, seen)
-        warnings: tuple[str, ...] = ()
+        by_hand = ByHand()
         if snapshot is None:
             check_removals(wanted, seen.memory)
-            warnings = blocking_changes(await _review(opened, wanted, seen))
-    if warnings and not is_preview:
-        raise errors.Permanent(f"nothing was changed: {'; '.join(warnings)}")
+            by_hand = await _by_hand(opened, wanted, seen, is_preview)
+    if by_hand.warnings and not is_preview:
+        raise NothingChanged(by_hand.warnings)
     if snapshot is None:
-        manifests = reconcile.render(wanted)
+        manifests = by_hand.manifests
     else:
         wanted = opt_ins.exclude(wanted, snapshot.refused, seen.memory)
         manifests = _render_for_pass(wanted, snapshot)
-    cluster = opened.world.settings.cluster
-    path = None if cluster.kubeconfig is None else root / Path(cluster.kubeconfig).expanduser()
-    kubeconfig = None if path is None else plugin_path(cluster.kubeconfig or "", path, processes.home())
+    cluster = provider.ProviderInputs.of(opened.world.settings.cluster, root, processes.home())
     return ProgramPlan(
         manifests=manifests,
         outputs=outputs.render(manifests),
-        kubeconfig=kubeconfig,
-        context=cluster.context,
-        path=path,
-        warnings=warnings,
+        cluster=cluster,
+        warnings=by_hand.warnings,
+        kept=by_hand.kept,
         protects=_has_node(manifests) or bool(snapshot and (snapshot.paused or snapshot.left)),
-        notes=notes.render(wanted) if snapshot is None else (),
+        notes=(*(by_hand.notes if is_preview else ()), *(notes.render(wanted) if snapshot is None else ())),
     )
 
 
@@ -87,31 +93,79 @@ def _has_node(manifests: Sequence[model.Manifest]) -> bool:
     return any(m["kind"] == kinds.STATEFUL_SET.name and m["spec"]["replicas"] for m in manifests)
 
 
-async def _review(
-    opened: wiring.OpenStack, desired: desired.Desired, observed: observed.Observed
-) -> guard.Review:
-    """Let the embedded engine review the changes, because a manual Pulumi run has no guard of its own."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ByHand:
+    """What a manual run declares, and says, because it has no engine that would hold anything back."""
+
+    manifests: tuple[model.Manifest, ...] = ()
+    warnings: tuple[str, ...] = ()
+    kept: frozenset[engines.Ref] = frozenset()
+    notes: tuple[str, ...] = ()
+
+
+async def _by_hand(
+    opened: wiring.OpenStack, desired: desired.Desired, observed: observed.Observed, is_preview: bool
+) -> ByHand:
+    """Let the embedded engine review the changes.
+
+    In a preview, a volume that waits for a confirmation stays as it is, too: the plugin's dry run would let the whole
+    preview fail.
+    """
     settings = opened.world.settings
     engine = applyset_engine.ApplyEngine(opened.kube, settings.validator, settings.gateway.namespace)
-    return await engine.review(
+    review = await engine.review(
         reconcile.apply_request(opened.world, desired, handoff.PassSnapshot(observed=observed))
+    )
+    manifests = reconcile.render(desired)
+    waiting = {question.ref for question in review.confirmations}
+    kept = frozenset(
+        ref
+        for ref in review.left
+        if ref not in waiting or (is_preview and ref.kind == kinds.VOLUME_CLAIM.name)
+    )
+    part_of = members.set_id(settings.validator, settings.gateway.namespace)
+    return ByHand(
+        manifests=tuple([await _keep(opened.kube, manifest, kept) for manifest in manifests]),
+        warnings=blocking_changes(review),
+        kept=kept,
+        notes=await _taken_over(engine, manifests, part_of),
     )
 
 
-def plugin_path(written: str, path: Path, home: Path) -> str:
-    """Return a kubeconfig's path in the form for Pulumi's plugin, which is also stored in the state.
+async def _keep(
+    kube: client.KubeClient, manifest: model.Manifest, kept: Collection[engines.Ref]
+) -> model.Manifest:
+    """Return the manifest with the live values of its spec if the object is to stay as it is.
 
-    It is kept as written, because an absolute path would fail on other machines; the plugin also runs in the
-    project's folder. The content is not used, because its credentials would be stored in the state and in a file
-    that the plugin leaves behind.
-
-    Args:
-        written: path in the settings.
-        path: its absolute path on this machine.
-        home: the plugin's expansion of `~/`.
+    So Pulumi can take over an object that its state lacks; for one in its state the program lets the whole spec be.
     """
-    is_other_home = written.startswith("~") and home / written[2:] != path
-    return str(path) if is_other_home else written
+    key = members.key_of(manifest)
+    if key.ref not in kept:
+        return manifest
+    item = await kube.find(key.kind, key.namespace, key.name)
+    return manifest if item is None else {**manifest, "spec": _live_values(manifest["spec"], item["spec"])}
+
+
+def _live_values(wanted: Any, live: Any) -> Any:
+    """Return the live values of the fields that are wanted; live values of other fields are not ours."""
+    if not isinstance(wanted, dict) or not isinstance(live, dict):
+        return live
+    return {key: _live_values(value, live[key]) for key, value in wanted.items() if key in live}
+
+
+async def _taken_over(
+    engine: applyset_engine.ApplyEngine, manifests: Sequence[model.Manifest], part_of: str
+) -> tuple[str, ...]:
+    """Return a line about the objects that exist although the Pulumi engine did not converge them."""
+    wanted = members.index(manifests, part_of)
+    current = await engine.read(wanted)
+    count = len(wanted.keys() & current.members.keys())
+    if not count or current.parent.engine == engines.PULUMI:
+        return ()
+    return (
+        f"{count} of these objects exist in the cluster already. Those that Pulumi shows as `create` are taken over as"
+        " they are; none of them is recreated or restarted",
+    )
 
 
 def blocking_changes(review: guard.Review) -> tuple[str, ...]:
@@ -120,14 +174,7 @@ def blocking_changes(review: guard.Review) -> tuple[str, ...]:
     Args:
         review: review of all changes; the names in `ics:confirm` are its confirmations.
     """
-    pending = {question.ref for question in review.confirmations}
-    questions = [f"{question.text}, or add that name to ics:confirm" for question in review.confirmations]
-    unchanged = [
-        f"{ref}: confirmed to stay unchanged, which a Pulumi program cannot express; revert the change, or run"
-        " `python reconcile.py`, which does not change it"
-        for ref in sorted(review.left - pending)
-    ]
-    return (*questions, *unchanged)
+    return tuple(f"{question.text}, or add that name to ics:confirm" for question in review.confirmations)
 
 
 def _render_for_pass(desired: desired.Desired, snapshot: handoff.PassSnapshot) -> tuple[model.Manifest, ...]:
@@ -149,7 +196,7 @@ def check_removals(desired: desired.Desired, memory: observed.Memory) -> None:
         memory: state of earlier passes in the cluster.
 
     Raises:
-        Transient: a chain with objects is paused, or was left and its key is not recorded as retired.
+        NothingChanged: a chain with objects is paused, or was left and its key is not recorded as retired.
     """
     problems = [
         f"{v.summary.chain_id} (consumer id {v.summary.consumer_id}): {_why(v)}"
@@ -158,9 +205,12 @@ def check_removals(desired: desired.Desired, memory: observed.Memory) -> None:
         or (v.summary.consumer_id in desired.paused and v.summary.consumer_id in memory.chains)
     ]
     if problems:
-        raise errors.Transient(
-            "nothing was changed, because Pulumi would delete the nodes of these chains:"
-            f" {'; '.join(problems)}; fix this, or run `python reconcile.py`, which does not change them"
+        raise NothingChanged(
+            [
+                f"{problem}; Pulumi would delete its node: fix this, or run `python reconcile.py`, which does not"
+                " change it"
+                for problem in problems
+            ]
         )
 
 

@@ -3,18 +3,17 @@
 This module makes no decisions, reads neither chains nor clusters, and has no side effects at import.
 """
 
-from collections.abc import Mapping, Sequence
+import dataclasses
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import pulumi
 import pulumi_kubernetes as kubernetes
 
-from ics import model
+from ics import engines, model
 from ics import names as ics_names
+from ics.engines.pulumi import runs
 from ics.pulumi_program import components
-
-_RELAYER = frozenset({ics_names.HERMES, ics_names.HERMES_KEYS, ics_names.EVIDENCE, ics_names.RELAYER})
-"""Component labels of a chain's relayer."""
 
 
 def stack(
@@ -22,6 +21,7 @@ def stack(
     outputs: Mapping[str, Any],
     kubeconfig: str | None,
     context: str | None,
+    kept: Collection[engines.Ref] = (),
     *,
     protects: bool = False,
 ) -> None:
@@ -32,10 +32,12 @@ def stack(
         outputs: stack outputs without secrets.
         kubeconfig: path of the kubeconfig; None: the default one.
         context: context in the kubeconfig.
+        kept: objects whose spec stays as it is in the state, whatever the manifest says.
         protects: whether `pulumi destroy` is refused until the provider is unprotected.
     """
+    kept = frozenset(kept)
     provider = kubernetes.Provider(
-        "cluster",
+        runs.PROVIDER,
         kubeconfig=kubeconfig,
         context=context,
         # Without it, a new address or authority in the kubeconfig would replace the provider and thereby every
@@ -56,16 +58,16 @@ def stack(
     )
     options = pulumi.ResourceOptions(providers={"kubernetes": provider})
     shared, chains = by_chain(manifests)
-    gateway = components.GatewayComponent(components.SharedArgs(_rest(shared), {}), options)
+    gateway = components.GatewayComponent(components.SharedArgs(_rest(shared), {}, kept), options)
     node = _of_component(shared, ics_names.PROVIDER_NODE)
     if node:
-        components.ProviderNodeComponent(components.SharedArgs(node, gateway.homes), options)
+        components.ProviderNodeComponent(components.SharedArgs(node, gateway.homes, kept), options)
     reconciler = _of_component(shared, ics_names.RECONCILER)
     if reconciler:
-        components.ReconcilerComponent(components.SharedArgs(reconciler, gateway.homes), options)
+        components.ReconcilerComponent(components.SharedArgs(reconciler, gateway.homes, kept), options)
     under = pulumi.ResourceOptions(providers={"kubernetes": provider}, depends_on=[gateway])
     for chain in chains:
-        components.ConsumerChainComponent(chain, under)
+        components.ConsumerChainComponent(dataclasses.replace(chain, kept=kept), under)
     for name, value in outputs.items():
         pulumi.export(name, value)
 
@@ -90,7 +92,7 @@ def by_chain(
     for consumer_id in ids:
         own = tuple(m for m in manifests if m["metadata"]["labels"].get(ics_names.CONSUMER) == consumer_id)
         chain_id = own[0]["metadata"]["annotations"][ics_names.CHAIN_ID]
-        relayer = _of_component(own, *_RELAYER)
+        relayer = _of_component(own, *runs.RELAYER)
         node = tuple(m for m in own if m not in relayer)
         chains.append(components.ChainArgs(consumer_id, chain_id, node, relayer))
     return shared, tuple(chains)

@@ -20,6 +20,8 @@ class Plan:
     report: status.Report
     unknown_confirmations: tuple[Condition, ...] = ()
     """Conditions of confirmations that match no change; the report contains them, too."""
+    notes: tuple[str, ...] = ()
+    """What else the pass would do, such as creating the engine's state; one line each."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,7 +42,8 @@ async def preview(world: world.World, engine: engines.Engine) -> outcome.Plan:
     request = dataclasses.replace(
         apply_request(world, desired, handoff.PassSnapshot(observed=observed)), is_thorough=True
     )
-    changes = await engine.preview(request)
+    planned = await engine.plan(request)
+    changes = planned.changes
     questions = [change.confirmation for change in changes if change.confirmation is not None]
     unknown = world.confirmed - guard.review(changes, request).answered
     if unknown:
@@ -51,7 +52,7 @@ async def preview(world: world.World, engine: engines.Engine) -> outcome.Plan:
         unknown -= {change.confirmation.name for change in unanswered if change.confirmation is not None}
     conditions = (*_unknown_confirmations(unknown, questions), *definition_conditions(world))
     report = status.report(desired, observed.observations, conditions)
-    return outcome.Plan(changes, desired.announced, report, conditions)
+    return outcome.Plan(changes, desired.announced, report, conditions, planned.notes)
 
 
 async def run_pass(

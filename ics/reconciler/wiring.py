@@ -34,7 +34,7 @@ from ics.config.endpoint import Endpoint
 from ics.engines import auto, drift
 from ics.engines.applyset import engine as applyset_engine
 from ics.engines.pulumi import engine as pulumi_engine
-from ics.engines.pulumi import secure_config, stack
+from ics.engines.pulumi import processes, provider, secure_config, stack
 from ics.keys import derivation
 from ics.manifests import objects
 from ics.provider.rest import queries, relayer_queries
@@ -542,6 +542,7 @@ def engine_of(
         passphrase,
         lease.ensure,
         check_interval,
+        cluster=provider.ProviderInputs.of(settings.cluster, stack_of_pulumi.root, processes.home()),
     )
     if settings.engine == "auto":
         return auto.AutoEngine(connection, validator, namespace, embedded, pulumi)

@@ -23,6 +23,10 @@ class Asked:
         self.calls.append("preview")
         return ()
 
+    async def plan(self, request: engines.ApplyRequest) -> engines.PlannedChanges:
+        self.calls.append("plan")
+        return engines.PlannedChanges()
+
     async def converge(self, request: engines.ApplyRequest) -> engines.Converged:
         self.calls.append("converge")
         return engines.Converged()
@@ -57,10 +61,11 @@ async def test_it_begins_embedded_and_follows_the_engine_on_record(scene: confte
 
     await converged_by(scene, "pulumi")
     await one.preview(order)
+    await one.plan(order)
     await one.converge(order)
     await one.destroy()
 
-    assert pulumi.calls == ["preview", "converge", "destroy"]
+    assert pulumi.calls == ["preview", "plan", "converge", "destroy"]
     await converged_by(scene, "apply")
     assert (await one.destroy()).changes != ()
-    assert pulumi.calls == ["preview", "converge", "destroy"]
+    assert pulumi.calls == ["preview", "plan", "converge", "destroy"]

@@ -437,6 +437,10 @@ class Engine:
         """Return the changes that the guard may stop."""
         return guard.with_confirmations(self._changes(request), request)
 
+    async def plan(self, request: engines.ApplyRequest) -> engines.PlannedChanges:
+        """Return the same."""
+        return engines.PlannedChanges(await self.preview(request))
+
     async def converge(self, request: engines.ApplyRequest) -> engines.Converged:
         """Apply and delete; each write is a step of the pass."""
         there = self.running.installation.cluster

@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import contextlib
+import dataclasses
 import json
 import os
 import pathlib
@@ -135,11 +136,15 @@ class Stage:
 
     def preview(self, request: engines.ApplyRequest, name: str = "pulumi") -> tuple[engines.Change, ...]:
         """What a convergence would change."""
+        return self.plan(request, name).changes
 
-        async def run() -> tuple[engines.Change, ...]:
+    def plan(self, request: engines.ApplyRequest, name: str = "pulumi") -> engines.PlannedChanges:
+        """All that `ics plan` would say of a convergence."""
+
+        async def run() -> engines.PlannedChanges:
             kube, _ = self.kube()
             async with kube:
-                return await self.engine(kube, name).preview(request)
+                return await self.engine(kube, name).plan(dataclasses.replace(request, is_thorough=True))
 
         return asyncio.run(run())
 

@@ -174,10 +174,11 @@ def _select(pulumi_stack: stack.Stack, passphrase: model.Secret | None) -> list[
     check = pulumi_checks.CHECK
     try:
         with session.open_session(pulumi_stack, passphrase) as pulumi:
-            if not pulumi.is_made():
-                text = f"stack {pulumi_stack.name} does not exist yet; the first `ics up` creates it"
-                return [findings.ok(check, text)]
             pulumi.check_secrets()
+    except session.StackMissing:
+        return [
+            findings.ok(check, f"stack {pulumi_stack.name} does not exist yet; the first `ics up` creates it")
+        ]
     except errors.IcsError as error:
         return findings.of_error(check, error)
     return [findings.ok(check, f"stack {pulumi_stack.name} can be opened")]

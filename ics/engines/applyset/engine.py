@@ -74,6 +74,10 @@ class ApplyEngine:
             steps = steps.with_steps(more)
         return guard.with_confirmations(await dry_run.preview(self._kube, steps), request)
 
+    async def plan(self, request: engines.ApplyRequest) -> engines.PlannedChanges:
+        """See `engines.Engine`; the same as `preview`."""
+        return engines.PlannedChanges(await self.preview(request))
+
     async def review(self, request: engines.ApplyRequest) -> guard.Review:
         """Return the confirmations required by all changes, for a manual Pulumi run, which makes all or none.
 

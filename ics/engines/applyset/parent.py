@@ -53,6 +53,8 @@ class StateNotes:
     """Objects that the state does not have in this form; Pulumi must run for them."""
     stale: frozenset[applyset_members.Key] = frozenset()
     """Objects that were put back: the state has what was applied, but not the new uid. The next update refreshes it."""
+    fingerprint: str = ""
+    """Fingerprint of the state's place and of its provider resource at the last update; see `pulumi.provider`."""
 
     def after_fast_path(
         self, new: Collection[applyset_members.Key], restored: Collection[applyset_members.Key]
@@ -70,17 +72,20 @@ class StateNotes:
         self,
         recorded: Collection[applyset_members.Key],
         refreshed: Collection[applyset_members.Key],
+        fingerprint: str,
     ) -> Self:
         """Return the notes after an update.
 
         Args:
             recorded: objects that the state now has in their form.
             refreshed: objects whose state was read from the cluster.
+            fingerprint: of the state that was updated.
         """
         return replace(
             self,
             unrecorded=self.unrecorded.difference(recorded),
             stale=self.stale.difference(recorded, refreshed),
+            fingerprint=fingerprint,
         )
 
 
@@ -306,7 +311,8 @@ def _record(text: str | None) -> dict[applyset_members.Key, applyset_members.Ent
 
 def _state_text(state: StateNotes) -> str:
     lists = {"unrecorded": state.unrecorded, "stale": state.stale}
-    return json.dumps({name: sorted(map(_text_of, keys)) for name, keys in lists.items() if keys})
+    plain: dict[str, Any] = {name: sorted(map(_text_of, keys)) for name, keys in lists.items() if keys}
+    return json.dumps({**plain, **({"fingerprint": state.fingerprint} if state.fingerprint else {})})
 
 
 def _state(text: str | None) -> StateNotes:
@@ -316,6 +322,7 @@ def _state(text: str | None) -> StateNotes:
         return StateNotes(
             unrecorded=frozenset(map(_key_of, content.get("unrecorded", ()))),
             stale=frozenset(map(_key_of, content.get("stale", ()))),
+            fingerprint=str(content.get("fingerprint", "")),
         )
     except (ValueError, TypeError, AttributeError):
         return StateNotes()

@@ -4,6 +4,7 @@ The versions of CLI and Kubernetes plugin equal those of the pinned Python libra
 if it can; where it cannot, the messages name the command.
 """
 
+import functools
 import os
 import shutil
 import subprocess
@@ -96,9 +97,10 @@ def command() -> "automation.PulumiCommand":
     from pulumi import automation
 
     check()
-    root = None if shutil.which("pulumi") else str(folder())
+    on_path = shutil.which("pulumi")
+    program = Path(on_path) if on_path else folder() / "bin" / "pulumi"
     try:
-        return automation.PulumiCommand(root)
+        return _started(None if on_path else str(folder()), program, program.stat().st_mtime_ns)
     except automation.InvalidVersionError as error:
         raise engines.EngineUnusable(
             f"ics:engine: unsupported Pulumi CLI: {error}; install version {version()}"
@@ -107,6 +109,21 @@ def command() -> "automation.PulumiCommand":
         raise engines.EngineUnusable(
             f"ics:engine: the Pulumi CLI does not start: {error}; install version {version()} again"
         ) from error
+
+
+@functools.lru_cache(maxsize=1)
+def _started(root: str | None, program: Path, modified_at: int) -> "automation.PulumiCommand":
+    """Start a CLI to read its version, once per process as long as the program is the same file."""
+    from pulumi import automation
+
+    return automation.PulumiCommand(root)
+
+
+def has_plugin() -> bool:
+    """Return whether the Kubernetes plugin of the program's version is installed, without starting a process."""
+    home = Path(os.environ.get("PULUMI_HOME") or Path.home() / ".pulumi")
+    name = f"resource-kubernetes-v{metadata.version('pulumi-kubernetes')}"
+    return (home / "plugins" / name).is_dir() or shutil.which("pulumi-resource-kubernetes") is not None
 
 
 def install() -> Path:

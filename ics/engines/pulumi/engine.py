@@ -1,4 +1,4 @@
-"""The Pulumi engine: the project's program, run through Pulumi's Automation API.
+"""The Pulumi engine: the project's program, run by Pulumi's CLI.
 
 It uses the same inventory as the embedded engine and reads it first, so that a pass without a change starts no
 process. A convergence with changes has these steps:
@@ -12,6 +12,10 @@ process. A convergence with changes has these steps:
    reviewed, too.
 5. Pulumi updates exactly the previewed resources, each named as a target.
 6. The parent is written with the record of Pulumi's objects.
+
+Step 4 is omitted if a preview could show nothing that the dry run did not: objects are only created, or changed in
+place, the state is that of the last update, and no node, volume, key or namespace is changed (see
+`work.UpdateWork.is_direct`). The targets then are the objects of step 1. If such an update fails, steps 4 and 5 follow.
 
 Steps 4 and 5 are omitted if all changes put objects back as they were: Pulumi's state is still true about them except
 for the uid, which the next update refreshes. If step 4 or 5 fails, for example because another run holds the stack's
@@ -31,7 +35,7 @@ from ics.cluster.api import client, lease_holder
 from ics.engines import drift, guard, handoff, tenure
 from ics.engines.applyset import dry_run, engine, execution, inventory, members
 from ics.engines.applyset import parent as applyset_parent
-from ics.engines.pulumi import cli, location, messages, runs, stack, supervision
+from ics.engines.pulumi import cli, location, messages, provider, runs, stack, supervision
 from ics.engines.pulumi import errors as pulumi_errors
 from ics.engines.pulumi import work as updates
 
@@ -54,6 +58,7 @@ class PulumiEngine:
         before_writing: Callable[[], Awaitable[None]] | None = None,
         check_interval: drift.CheckInterval = drift.NEVER,
         now: Callable[[], datetime.datetime] = engine.now,
+        cluster: provider.ProviderInputs | None = None,
     ) -> None:
         """Initialize without sending requests or starting processes.
 
@@ -67,9 +72,11 @@ class PulumiEngine:
                 checks that this process still holds it.
             check_interval: interval of full comparisons, which also compare the whole state with the cluster.
             now: returns the current time.
+            cluster: inputs of the stack's Kubernetes provider; None: unknown, so that every update is previewed.
         """
         self._kube = kube
         self._validator = validator
+        self._cluster = cluster
         self._part_of = members.set_id(validator, namespace)
         self._stack = stack
         self._passphrase = passphrase
@@ -78,20 +85,40 @@ class PulumiEngine:
         self._embedded = engine.ApplyEngine(kube, validator, namespace, before_writing)
 
     async def preview(self, request: engines.ApplyRequest) -> tuple[engines.Change, ...]:
-        """See `engines.Engine`; includes the changes that only Pulumi's preview shows."""
+        """See `engines.Engine`."""
+        return await self._embedded.preview(request)
+
+    async def plan(self, request: engines.ApplyRequest) -> engines.PlannedChanges:
+        """See `engines.Engine`; includes the changes that only Pulumi's preview shows.
+
+        Pulumi is started only if a pass would start it.
+        """
         work = await self._begin(request)
-        if work.steps.is_empty and not work.is_whole:
-            return ()
+        if not work.is_due:
+            return engines.PlannedChanges()
         changes = await dry_run.preview(self._kube, work.steps)
         judged = guard.review(changes, request)
         work = work.exclude(judged, changes)
-        if not work.needs_pulumi:
-            return guard.with_confirmations(changes, request)
+        if not work.needs_pulumi or not (work.due(work.paused) or work.steps.prune or work.is_whole):
+            return engines.PlannedChanges(guard.with_confirmations(changes, request))
         passphrase = await self._passphrase()
         seen = await supervision.supervise(lambda: self._preview(work, passphrase), None)
         unplanned = runs.unplanned_changes(seen.run, work.known, work.inventory.members, seen.paused)
         shown = {change.ref for change in changes if change.action == "replace"}
-        return guard.with_confirmations((*changes, *(c for c in unplanned if c.ref not in shown)), request)
+        every = (*changes, *(change for change in unplanned if change.ref not in shown))
+        return engines.PlannedChanges(guard.with_confirmations(every, request), self._notes(work, seen))
+
+    def _notes(self, work: updates.UpdateWork, seen: "PreviewResult") -> tuple[str, ...]:
+        """Return what a plan says about the stack as a whole."""
+        name = self._stack.name
+        notes = [] if seen.is_made else [f"Pulumi stack {name} does not exist; `ics up` creates it"]
+        adopted = runs.created(seen.run) if seen.is_made else frozenset(work.wanted)
+        count = len(adopted & work.inventory.members.keys() - work.notes.unrecorded)
+        if count:
+            notes.append(
+                f"{count} objects exist in the cluster already: Pulumi takes them over as they are, and recreates none"
+            )
+        return (*notes, *seen.notes)
 
     async def converge(self, request: engines.ApplyRequest) -> engines.Converged:
         """See `engines.Engine`."""
@@ -167,7 +194,8 @@ class PulumiEngine:
         if doing.is_stopped():
             return result
         current = (await self._embedded.read(work.wanted)).with_backend(update.backend)
-        notes = work.notes.after_update(update.done, update.preview.refreshed)
+        fingerprint = "" if update.errors else update.fingerprint
+        notes = work.notes.after_update(update.done, update.preview.refreshed, fingerprint)
         return await self._commit(
             dataclasses.replace(work, paused=update.paused, notes=notes),
             current,
@@ -242,17 +270,14 @@ class PulumiEngine:
             notes=current.parent.state,
             compared_at=current.parent.compared_at,
         )
-        if request.is_thorough or self._check_interval.is_due(
-            work.compared_at, self._now(), steps.makes_node
-        ):
-            more, problems = await self._embedded.find_hidden_drift(request, wanted, current)
-            looked_at = self._now().isoformat(timespec="seconds")
-            return dataclasses.replace(
-                work, steps=steps.with_steps(more), refused=problems, compared_at=looked_at, is_whole=True
-            )
+        is_due = self._check_interval.is_due(work.compared_at, self._now(), steps.makes_node)
         is_new = current.parent.engine != engines.PULUMI
         is_lost = not is_new and location.is_lost(self._located(current.parent), os.environ)
-        return dataclasses.replace(work, is_whole=is_new or is_lost)
+        if is_due or request.is_thorough:
+            more, problems = await self._embedded.find_hidden_drift(request, wanted, current)
+            work = dataclasses.replace(work, steps=steps.with_steps(more), refused=problems)
+        looked_at = self._now().isoformat(timespec="seconds") if is_due else work.compared_at
+        return dataclasses.replace(work, compared_at=looked_at, is_whole=is_due or is_new or is_lost)
 
     async def _commit(
         self,
@@ -283,20 +308,29 @@ class PulumiEngine:
             return dataclasses.replace(converged, errors=engines.distinct([*converged.errors, error]))
         return dataclasses.replace(converged, writes=converged.writes + writes)
 
-    # -- in a thread, because the Automation API blocks --------------------------------------------
+    # -- in a thread, because a run of the CLI blocks --------------------------------------------
 
     def _preview(self, work: updates.UpdateWork, passphrase: model.Secret | None) -> "PreviewResult":
         from ics.engines.pulumi import session
 
         with session.open_session(self._located(work.inventory.parent), passphrase) as pulumi:
-            if not pulumi.is_made():  # a preview must not create the stack
-                return PreviewResult(runs.RunResult(), work.paused)
-            return self._preview_program(work, pulumi, is_plan=True)
+            try:
+                return self._preview_program(work, pulumi, is_plan=True)
+            except session.StackMissing:  # a plan does not create it, but checks what the creation needs
+                return PreviewResult(
+                    runs.RunResult(), work.paused, is_made=False, notes=pulumi.try_creation()
+                )
 
     def _update(self, work: updates.UpdateWork, passphrase: model.Secret | None) -> "_UpdateResult":
         from ics.engines.pulumi import session
 
-        with session.open_session(self._located(work.inventory.parent), passphrase) as pulumi:
+        located = self._located(work.inventory.parent)
+        with session.open_session(located, passphrase, creates=True) as pulumi:
+            fingerprint = self._fingerprint(pulumi.location)
+            if work.is_direct(fingerprint):
+                direct = self._update_directly(work, pulumi, fingerprint)
+                if not direct.run.failures:
+                    return direct
             seen = self._preview_program(work, pulumi, is_plan=False)
             unplanned = runs.unplanned_changes(seen.run, work.known, work.inventory.members, seen.paused)
             judged = guard.review(unplanned, work.request)
@@ -316,11 +350,39 @@ class PulumiEngine:
                 unchanged=same,
                 repairs=tuple(pulumi.repairs),
                 backend=pulumi.location.record,
+                fingerprint=fingerprint,
             )
+
+    def _update_directly(
+        self, work: updates.UpdateWork, pulumi: "session.Session", fingerprint: str
+    ) -> "_UpdateResult":
+        """Update without a preview: exactly the objects that the inventory shows, after their review."""
+        due = work.recordable(work.paused)
+        pulumi.hand_over(self._snapshot(work, work.paused))
+        targets = runs.direct_targets(self._stack.name, [work.wanted[key] for key in due], work.refreshable)
+        message = messages.of_update(_height(work.request), work.changes, work.recorded_chains)
+        run = pulumi.update(targets, message, is_refreshing=bool(work.refreshable))
+        return _UpdateResult(
+            run=run,
+            preview=PreviewResult(run, work.paused, refreshed=work.refreshable),
+            unplanned_changes=runs.unplanned_changes(run, work.known, work.inventory.members, work.paused),
+            review=guard.Review(),
+            paused=work.paused,
+            unchanged=runs.unchanged(run, work.paused, work.left) & due,
+            repairs=tuple(pulumi.repairs),
+            backend=pulumi.location.record,
+            fingerprint=fingerprint,
+        )
 
     def _located(self, parent: applyset_parent.Parent) -> stack.Stack:
         """Return the stack with the backend on record, which counts where settings and environment name none."""
         return self._stack.with_record(parent.backend)
+
+    def _fingerprint(self, where: stack.Location) -> str:
+        """Return the fingerprint of the state and of the provider resource in it; empty: unknown."""
+        if self._cluster is None or where.backend is None:
+            return ""
+        return self._cluster.fingerprint(self._stack.name, str(where.backend), cli.plugin_version())
 
     def _destroy(
         self, parent: applyset_parent.Parent, passphrase: model.Secret | None
@@ -328,7 +390,10 @@ class PulumiEngine:
         from ics.engines.pulumi import session
 
         with session.open_session(self._located(parent), passphrase) as pulumi:
-            run = pulumi.destroy() if pulumi.is_made() else runs.RunResult()
+            try:
+                run = pulumi.destroy()
+            except session.StackMissing:
+                run = runs.RunResult()
             return run, tuple(pulumi.repairs)
 
     def _preview_program(
@@ -392,6 +457,10 @@ class PreviewResult:
     errors: tuple[ics_errors.IcsError, ...] = ()
     refreshed: frozenset[members.Key] = frozenset()
     """Objects whose state was read from the cluster."""
+    is_made: bool = True
+    """Whether the stack exists."""
+    notes: tuple[str, ...] = ()
+    """What its creation does beyond the objects."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -409,6 +478,8 @@ class _UpdateResult:
     repairs: tuple[str, ...] = ()
     backend: str = ""
     """URL of the backend, to be recorded."""
+    fingerprint: str = ""
+    """Of the state that was updated; see `provider`. Empty: unknown."""
 
     @property
     def done(self) -> frozenset[members.Key]:

@@ -4,11 +4,11 @@ A preview covers the whole program. Its changes are reviewed, and the update nam
 targets: it makes no change that was not reviewed, and none to a paused chain.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ics import engines, errors, names
+from ics import engines, errors, model, names
 from ics.cluster.api import kinds
 from ics.engines import diff as engines_diff
 from ics.engines import guard
@@ -18,6 +18,12 @@ _QUIET = frozenset({"same", "read", "refresh", "discard", "read-discard"})
 """Operations that change only Pulumi's state."""
 _REPLACING = frozenset({"replace", "create-replacement", "delete-replaced", "import-replacement"})
 _PROVIDER = "::pulumi:providers:kubernetes::"
+PROVIDER = "cluster"
+"""Name of the stack's provider resource."""
+_CHAIN, _RELAYER_NAME = "consumer-", "relayer-"
+"""Prefixes of the names of a chain's components; the consumer id follows."""
+RELAYER = frozenset({names.HERMES, names.HERMES_KEYS, names.EVIDENCE, names.RELAYER})
+"""Component labels of the objects of a chain's relayer."""
 _KINDS = {kind.name.lower(): kind for kind in kinds.MEMBERS}
 
 
@@ -70,6 +76,47 @@ def is_quiet(op: str) -> bool:
 def resource_name(key: applyset_members.Key) -> str:
     """Return the program's name of an object: kind, namespace and name."""
     return "/".join(part for part in (key.kind.name.lower(), key.namespace, key.name) if part)
+
+
+def pattern(stack: str, key: applyset_members.Key) -> str:
+    """Return a pattern that matches the URN of an object, whatever component it belongs to.
+
+    Args:
+        stack: name of the stack.
+        key: the object.
+    """
+    return f"urn:pulumi:{stack}::*::**::{resource_name(key)}"
+
+
+def direct_targets(
+    stack: str, manifests: Sequence[model.Manifest], refreshed: Collection[applyset_members.Key]
+) -> tuple[str, ...]:
+    """Return patterns for the targets of an update without a preview: objects, and the components that they are in.
+
+    A component is a target because the update may create it, and the provider because whether it is protected depends
+    on the program. The program declares all of these, so it deletes none.
+
+    Args:
+        stack: name of the stack.
+        manifests: the objects to update.
+        refreshed: objects whose state is only refreshed.
+    """
+    components = {PROVIDER, *(name for manifest in manifests for name in _components_of(manifest))}
+    objects = {*map(applyset_members.key_of, manifests), *refreshed}
+    return (
+        *(f"urn:pulumi:{stack}::*::**::{name}" for name in sorted(components)),
+        *(pattern(stack, key) for key in sorted(objects)),
+    )
+
+
+def _components_of(manifest: model.Manifest) -> tuple[str, ...]:
+    """Return the names of the components around an object, see `ics.pulumi_program.resources`."""
+    component = manifest["metadata"]["labels"][names.COMPONENT]
+    consumer_id = applyset_members.consumer_of(manifest)
+    if not consumer_id:
+        return (component if component in (names.PROVIDER_NODE, names.RECONCILER) else "gateway",)
+    relayer = (f"{_RELAYER_NAME}{consumer_id}",) if component in RELAYER else ()
+    return (f"{_CHAIN}{consumer_id}", *relayer)
 
 
 def key_of(urn: str) -> applyset_members.Key | None:
@@ -234,6 +281,11 @@ def unchanged(
     )
 
 
+def created(result: RunResult) -> frozenset[applyset_members.Key]:
+    """Return the objects that Pulumi creates; it takes over those that exist already."""
+    return frozenset(step.key for step in result.steps if step.op == "create" and step.key is not None)
+
+
 def deleted(result: RunResult) -> frozenset[applyset_members.Key]:
     """Return the objects that Pulumi deletes or removes from its state."""
     return frozenset(step.key for step in result.steps if step.op == "delete" and step.key is not None)
@@ -254,10 +306,6 @@ def failed_chains(result: RunResult, chains: Mapping[applyset_members.Key, str])
         elif urn.rpartition("::")[2].startswith(_CHAIN):
             consumer_ids.add(urn.rpartition("::")[2].removeprefix(_CHAIN))
     return frozenset(consumer_ids)
-
-
-_CHAIN = "consumer-"
-"""Prefix of the name of a chain's component; the consumer id follows."""
 
 
 def consumers(

@@ -1,8 +1,12 @@
-"""Session with one Pulumi stack for one pass, through the Automation API; it contains no decisions.
+"""Session with one Pulumi stack for one pass; it contains no decisions.
+
+Each run is one start of the CLI, whose events are read from a file. The stack of the Automation API would start the CLI
+again for each run, to select the stack and to read its outputs and its history, which nothing here needs; its command,
+events and errors are used.
 
 All temporary files are in a private folder that is deleted with the session: the snapshot of the pass, the
-passphrase, and the copies of the kubeconfig that Pulumi's Kubernetes plugin leaves behind. All calls block, like
-the Automation API, and therefore run in a thread.
+passphrase, and the copies of the kubeconfig that Pulumi's Kubernetes plugin leaves behind. All calls block, and
+therefore run in a thread.
 """
 
 import contextlib
@@ -13,11 +17,13 @@ import tempfile
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+import yaml
 from pulumi import automation
 
 from ics import engines, errors, model
+from ics.config import state_backend
 from ics.engines import handoff
 from ics.engines.applyset import members
 from ics.engines.pulumi import (
@@ -33,13 +39,20 @@ from ics.engines.pulumi import (
 from ics.engines.pulumi import errors as pulumi_errors
 from ics.engines.pulumi import stack as pulumi_stack
 
+_Result = TypeVar("_Result")
+
 _END_SECONDS = 5.0
 """Seconds for a leftover process to end after a SIGTERM."""
 _PRECISION_SECONDS = 2.0
 """Precision of the start times of processes."""
+_UNASKED = ("--yes", "--skip-preview")
 _PENDING = "pending operations from previous deployment"
 _ECHO = "whose registration isn't pending"
 """Pulumi's consequential error of a component after one of its children failed."""
+
+
+class StackMissing(Exception):
+    """The stack does not exist in its backend."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -52,29 +65,17 @@ class Session:
     workspace: automation.LocalWorkspace
     location: pulumi_stack.Location
     """Backend of the stack's state."""
+    creates: bool = False
+    """Whether the first run creates the stack if it does not exist."""
     repairs: list[str] = field(default_factory=list)
     """Messages about repaired leftovers of crashed runs."""
     has_written: bool = False
-    _pulumi: automation.Stack | None = None
-
-    def is_made(self) -> bool:
-        """Return whether the stack exists, without creating it or writing the stack file.
-
-        Raises:
-            IcsError: the backend cannot be queried.
-        """
-        try:
-            self._pulumi = automation.Stack.select(self.stack.name, self.workspace)
-        except automation.StackNotFoundError:
-            return False
-        except automation.CommandError as error:
-            raise self._error(error) from error
-        return True
 
     def check_secrets(self) -> None:
         """Read the whole state, which decrypts its secrets; their values are not returned.
 
         Raises:
+            StackMissing: the stack does not exist.
             IcsError: the state cannot be read, or the passphrase is wrong.
         """
         self._command("stack", "--stack", self.stack.name)
@@ -90,6 +91,31 @@ class Session:
         except automation.CommandError as error:
             raise self._error(error) from error
 
+    def try_creation(self) -> tuple[str, ...]:
+        """Check what the creation of the stack needs, without creating it, and return what it would do beyond that.
+
+        A stack of the same name is created in an empty folder, from a copy of the stack file: so a missing passphrase
+        is reported, and one that does not fit the salt in the stack file. A backend that keeps the secrets' key, and a
+        key service of a cloud, need no passphrase.
+
+        Raises:
+            IcsError: the creation would fail.
+        """
+        name = f"Pulumi.{self.stack.name}.yaml"
+        text = (self.stack.root / "stacks" / name).read_text()
+        provider = (yaml.safe_load(text) or {}).get("secretsprovider", "passphrase")
+        backend = self.location.backend
+        if backend and backend.kind is not state_backend.Kind.SERVICE and provider == "passphrase":
+            trial = self.folder / "trial"
+            (trial / "state").mkdir(parents=True)
+            (trial / name).write_text(text)
+            (trial / "Pulumi.yaml").write_text(yaml.safe_dump({"name": "ics", "runtime": "python"}))
+            environment = {**self.workspace.env_vars, pulumi_stack.VARIABLE: f"file://{trial / 'state'}"}
+            self._command("stack", "init", self.stack.name, folder=trial, environment=environment)
+        if cli.has_plugin():
+            return ()
+        return (f"Pulumi's Kubernetes plugin {cli.plugin_version()} is not installed; `ics up` downloads it",)
+
     def preview(self, snapshot: handoff.PassSnapshot | None, is_refreshing: bool) -> runs.RunResult:
         """Run the program and return the changes that an update would make.
 
@@ -98,10 +124,11 @@ class Session:
             is_refreshing: compare with the cluster instead of the state, which stays unchanged.
 
         Raises:
+            StackMissing: the stack does not exist, and this session does not create it.
             IcsError: the stack cannot be opened.
         """
-        self._write_snapshot(snapshot)
-        return self._run(lambda stack, on: stack.preview(on_event=on, refresh=is_refreshing or None))
+        self.hand_over(snapshot)
+        return self._run("preview", *(["--refresh"] if is_refreshing else []))
 
     def refresh(self, keys: Collection[members.Key], message: str) -> runs.RunResult:
         """Refresh the state from the cluster.
@@ -114,34 +141,23 @@ class Session:
             Transient: another run holds the stack; the message names it.
             IcsError: the stack cannot be opened.
         """
-        names = [f"urn:pulumi:{self.stack.name}::*::**::{runs.resource_name(key)}" for key in sorted(keys)]
-        return self._run_locking(
-            lambda stack, on: stack.refresh(
-                on_event=on, target=names or None, message=message, show_secrets=False
-            )
-        )
+        patterns = [runs.pattern(self.stack.name, key) for key in sorted(keys)]
+        return self._run_locking("refresh", *_UNASKED, "--message", message, *_targets(patterns))
 
-    def update(self, targets: Sequence[str], message: str) -> runs.RunResult:
-        """Update exactly these resources with the previewed program.
+    def update(self, targets: Sequence[str], message: str, is_refreshing: bool = False) -> runs.RunResult:
+        """Update exactly these resources with the program and its input.
 
         Args:
-            targets: URNs of the resources.
+            targets: URNs or patterns of URNs.
             message: of this update in the stack's history.
+            is_refreshing: refresh the state of the targets first, in the same run.
 
         Raises:
             Transient: another run holds the stack; the message names it.
             IcsError: the stack cannot be opened.
         """
-        return self._run_locking(
-            lambda stack, on: stack.up(
-                on_event=on,
-                target=list(targets),
-                message=message,
-                show_secrets=False,
-                continue_on_error=True,
-                suppress_outputs=True,
-            )
-        )
+        options = ["--continue-on-error", *(["--refresh"] if is_refreshing else []), "--message", message]
+        return self._run_locking("up", *_UNASKED, *options, *_targets(targets))
 
     def destroy(self) -> runs.RunResult:
         """Delete all objects in the state, except retained ones, which are only removed from the state.
@@ -149,21 +165,15 @@ class Session:
         The provider is protected while a node runs, so that a `pulumi destroy` by hand asks for another command first.
 
         Raises:
+            StackMissing: the stack does not exist, and this session does not create it.
             Transient: another run holds the stack; the message names it.
             IcsError: the stack cannot be opened.
         """
+        self._with_lock(self._unprotect)
+        return self._run_locking("destroy", *_UNASKED, "--continue-on-error")
 
-        def act(stack: automation.Stack, on: automation.OnEvent) -> None:
-            for resource in (stack.export_stack().deployment or {}).get("resources") or []:
-                if resource.get("protect"):
-                    self._run_command(
-                        "state", "unprotect", resource["urn"], "--yes", "--stack", self.stack.name
-                    )
-            stack.destroy(on_event=on, show_secrets=False, continue_on_error=True)
-
-        return self._run_locking(act)
-
-    def _write_snapshot(self, snapshot: handoff.PassSnapshot | None) -> None:
+    def hand_over(self, snapshot: handoff.PassSnapshot | None) -> None:
+        """Replace the input of the program, for all following runs of this session."""
         path = self.folder / "facts.json"
         path.unlink(missing_ok=True)
         self.workspace.env_vars = {k: v for k, v in self.workspace.env_vars.items() if k != handoff.VARIABLE}
@@ -171,33 +181,56 @@ class Session:
             handoff.write(snapshot, path)
             self.workspace.env_vars = {**self.workspace.env_vars, handoff.VARIABLE: str(path)}
 
-    def _run_locking(self, act: Callable[[automation.Stack, automation.OnEvent], object]) -> runs.RunResult:
-        if not self.has_written:
-            _end_leftovers(self.stack)
-        self.has_written = True
-        try:
-            result = self._run(act)
-        except automation.ConcurrentUpdateError as error:
-            self._unlock(str(error))
-            result = self._run(act)
+    def _run_locking(self, command: str, *options: str) -> runs.RunResult:
+        result = self._with_lock(lambda: self._run(command, *options))
         if result.has_pending:
             self._forget_pending()
         return result
 
-    def _run(self, act: Callable[[automation.Stack, automation.OnEvent], object]) -> runs.RunResult:
-        events: list[automation.EngineEvent] = []
+    def _with_lock(self, act: Callable[[], _Result]) -> _Result:
+        """Do something that takes the stack's lock; a lock that a crashed run has left is removed."""
+        if not self.has_written:
+            _end_leftovers(self.stack)
+        self.has_written = True
         try:
-            if self._pulumi is None:
-                self._pulumi = automation.Stack.create_or_select(self.stack.name, self.workspace)
-            act(self._pulumi, events.append)
-        except automation.ConcurrentUpdateError:
+            return act()
+        except automation.ConcurrentUpdateError as error:
+            self._unlock(str(error))
+            return act()
+
+    def _run(self, command: str, *options: str) -> runs.RunResult:
+        try:
+            return self._run_once(command, *options)
+        except automation.StackNotFoundError as error:
+            if not self.creates:
+                raise StackMissing from error
+        self._command("stack", "init", self.stack.name)
+        return self._run_once(command, *options)
+
+    def _run_once(self, command: str, *options: str) -> runs.RunResult:
+        log = self.folder / "events.jsonl"
+        log.unlink(missing_ok=True)
+        names = ("--stack", self.stack.name, "--event-log", str(log))
+        try:
+            self._start(command, *names, "--suppress-outputs", "--suppress-progress", *options)
+        except (automation.ConcurrentUpdateError, automation.StackNotFoundError):
             raise
         except automation.CommandError as error:
-            result = read_events(events)
+            result = read_events(_logged(log))
             if result.failures:
                 return result
             raise self._error(error) from error
-        return read_events(events)
+        return read_events(_logged(log))
+
+    def _unprotect(self) -> None:
+        for resource in self._export().get("resources") or []:
+            if resource.get("protect"):
+                try:
+                    self._start("state", "unprotect", resource["urn"], "--yes", "--stack", self.stack.name)
+                except automation.ConcurrentUpdateError:
+                    raise
+                except automation.CommandError as error:
+                    raise self._error(error) from error
 
     def _unlock(self, text: str) -> None:
         held_locks, this_run = locks.parse(text), processes.this_process()
@@ -209,14 +242,21 @@ class Session:
 
     def _forget_pending(self) -> None:
         """Remove pending operations of a killed run; the next update adopts or creates their objects."""
-        path = self.folder / "state.json"
-        self._command("stack", "export", "--stack", self.stack.name, "--file", str(path))
-        pending = json.loads(path.read_text())["deployment"].get("pending_operations") or []
+        pending = self._export().get("pending_operations") or []
         if pending:  # an import omits them
-            self._command("stack", "import", "--stack", self.stack.name, "--file", str(path))
+            self._command("stack", "import", "--stack", self.stack.name, "--file", str(self._exported))
             names = ", ".join(f"{p['type']} {p['resource']['urn'].rpartition('::')[2]}" for p in pending)
             self.repairs.append(f"Pulumi stack {self.stack.name}: removed pending operations: {names}")
-        path.unlink()
+
+    @property
+    def _exported(self) -> Path:
+        return self.folder / "state.json"
+
+    def _export(self) -> dict[str, Any]:
+        """Return the state, in which secrets are encrypted."""
+        self._command("stack", "export", "--stack", self.stack.name, "--file", str(self._exported))
+        deployment: dict[str, Any] = json.loads(self._exported.read_text()).get("deployment") or {}
+        return deployment
 
     def _error(self, error: automation.CommandError) -> errors.IcsError:
         backend = self.location.backend
@@ -225,24 +265,33 @@ class Session:
             text, backend=str(self.location), needs=backend.needs if backend else ""
         )
 
-    def _run_command(self, *arguments: str) -> None:
-        environment = {**self.workspace.env_vars, "PULUMI_DEBUG_COMMANDS": "true"}
-        self.workspace.pulumi_command.run(list(arguments), self.workspace.work_dir, environment)
-
-    def _command(self, *arguments: str) -> None:
+    def _command(
+        self, *arguments: str, folder: Path | None = None, environment: Mapping[str, str] | None = None
+    ) -> None:
         try:
-            self._run_command(*arguments)
+            self._start(*arguments, folder=folder, environment=environment)
+        except automation.StackNotFoundError as error:
+            raise StackMissing from error
         except automation.CommandError as error:
             raise self._error(error) from error
 
+    def _start(
+        self, *arguments: str, folder: Path | None = None, environment: Mapping[str, str] | None = None
+    ) -> None:
+        variables = {**(environment or self.workspace.env_vars), "PULUMI_DEBUG_COMMANDS": "true"}
+        self.workspace.pulumi_command.run(list(arguments), str(folder or self.workspace.work_dir), variables)
+
 
 @contextlib.contextmanager
-def open_session(stack: pulumi_stack.Stack, passphrase: model.Secret | None) -> Iterator[Session]:
-    """Open a stack; its first run creates it.
+def open_session(
+    stack: pulumi_stack.Stack, passphrase: model.Secret | None, *, creates: bool = False
+) -> Iterator[Session]:
+    """Open a stack without running it.
 
     Args:
         stack: location of the stack.
         passphrase: passphrase of its secrets; None: the one of the environment.
+        creates: create the stack with its first run if it does not exist.
 
     Raises:
         EngineUnusable: the Pulumi CLI is not installed, no backend is configured, or two passphrases are given.
@@ -259,7 +308,7 @@ def open_session(stack: pulumi_stack.Stack, passphrase: model.Secret | None) -> 
         workspace = automation.LocalWorkspace(
             work_dir=str(stack.root), env_vars=environment, pulumi_command=command
         )
-        session = Session(stack=stack, folder=folder, workspace=workspace, location=where)
+        session = Session(stack=stack, folder=folder, workspace=workspace, location=where, creates=creates)
         yield session
         if session.has_written:
             history.prune(stack, where)
@@ -322,6 +371,20 @@ def _has_ended(pid: int, written_at: float) -> bool:
     """Return whether the process that made a folder has ended; a later one may have its id, above all in a pod."""
     started_at = processes.started_at(pid)
     return started_at is None or started_at.timestamp() > written_at + _PRECISION_SECONDS
+
+
+def _targets(patterns: Sequence[str]) -> list[str]:
+    return [word for pattern in patterns for word in ("--target", pattern)]
+
+
+def _logged(log: Path) -> list[automation.EngineEvent]:
+    """Read the events of a run; the last line of one that was killed may be incomplete."""
+    found = []
+    with contextlib.suppress(FileNotFoundError):  # it failed before its first event
+        for line in log.read_text().splitlines():
+            with contextlib.suppress(ValueError):
+                found.append(automation.EngineEvent.from_json(json.loads(line)))
+    return found
 
 
 def read_events(events: Sequence[automation.EngineEvent]) -> runs.RunResult:

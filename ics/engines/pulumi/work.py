@@ -52,12 +52,7 @@ class UpdateWork:
     @property
     def needs_pulumi(self) -> bool:
         """Whether Pulumi must run; not if objects are only put back as its state has them."""
-        is_unrecorded = any(
-            key in self.wanted and members.consumer_of(self.wanted[key]) not in self.paused
-            for key in self.notes.unrecorded
-            if key.ref not in self.left
-        )
-        return self.is_whole or is_unrecorded or bool(self.steps.prune or self.due(frozenset()))
+        return self.is_whole or bool(self.steps.prune or self.recordable(self.paused))
 
     @property
     def recorded_chains(self) -> frozenset[str]:
@@ -76,6 +71,44 @@ class UpdateWork:
         """Return the objects that Pulumi's preview should change; its state is true about those put back."""
         return frozenset(
             step.key for step in self.steps.apply if not step.is_drift and step.consumer_id not in paused
+        )
+
+    def recordable(self, paused: Collection[str]) -> frozenset[members.Key]:
+        """Return the objects that an update has to record: the changed ones, and those that the state lacks."""
+        return self.due(frozenset(paused)) | self._declared(self.notes.unrecorded, paused)
+
+    @property
+    def refreshable(self) -> frozenset[members.Key]:
+        """Objects whose state an update refreshes. As targets, others would be deleted: the program omits them."""
+        return self._declared(self.notes.stale, self.paused)
+
+    def _declared(self, keys: Collection[members.Key], paused: Collection[str]) -> frozenset[members.Key]:
+        return frozenset(
+            key
+            for key in keys
+            if key in self.wanted
+            and key.ref not in self.left
+            and members.consumer_of(self.wanted[key]) not in paused
+        )
+
+    def is_direct(self, fingerprint: str) -> bool:
+        """Return whether Pulumi may update without a preview, because it could show nothing new.
+
+        It shows deletions and replacements that only the state implies. Without a target outside of the program there
+        is no deletion; and the state is what the last update left, so Pulumi changes in place what the cluster's dry
+        run changed in place. Nodes and retained objects are previewed even so, unless they are new.
+
+        Args:
+            fingerprint: of the state's place and of its provider resource now; empty: unknown.
+        """
+        before = self.inventory.parent.state
+        is_known = bool(fingerprint) and before.fingerprint == fingerprint and not before.unrecorded
+        return (
+            is_known
+            and self.request.snapshot is not None
+            and not self.must_refresh
+            and not self.steps.prune
+            and all(_is_plain(step) for step in self.steps.apply if not step.is_drift)
         )
 
     def after_fast_path(
@@ -125,3 +158,10 @@ class UpdateWork:
             if step.key.kind == kinds.STATEFUL_SET and step.live is None
         }
         return [step for step in self.steps.apply if step.is_lost or step.consumer_id in chosen - {""}]
+
+
+def _is_plain(step: members.ApplyStep) -> bool:
+    """Return whether an object is new, or a recorded one whose replacement would require no confirmation."""
+    if step.live is None:
+        return step.recorded is None
+    return step.recorded is not None and not guard.needs_confirmation(step.key.kind.name, step.is_retained)

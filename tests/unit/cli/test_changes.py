@@ -136,6 +136,15 @@ def test_empty_plan_is_reported_as_nothing_to_do() -> None:
     assert changes.plan(plan())["pending"] is False
 
 
+def test_notes_of_a_plan_are_shown_with_and_without_changes() -> None:
+    note = "Pulumi stack alice does not exist; `ics up` creates it"
+    empty = dataclasses.replace(outcome.Plan((), (), REPORT), notes=(note,))
+    assert changes.plan_lines(empty)[-2:] == [note, "nothing to change, nothing to send"]
+    full = dataclasses.replace(plan(*ALL), notes=(note,))
+    assert changes.plan_lines(full)[-2] == note
+    assert changes.plan(full)["notes"] == [note]
+
+
 def test_plan_is_rendered_as_json() -> None:
     shown = json.loads(json.dumps(changes.plan(plan(*ALL, send=(TOP_UP,)))))
     assert (shown["pending"], shown["summary"]) == (
@@ -166,7 +175,7 @@ def test_plan_is_rendered_as_json() -> None:
         "reason": "spec.serviceName is immutable and requires replacement",
     }
     assert shown["changes"][2]["problem"] == "quota"
-    assert set(shown) == {"pending", "summary", "changes", "transactions", "status"}
+    assert set(shown) == {"pending", "summary", "changes", "transactions", "notes", "status"}
 
 
 def test_outcome_is_shown_like_plan() -> None:

@@ -1,7 +1,6 @@
 """A Pulumi program without a pass snapshot: changes refused without confirmation."""
 
 import contextlib
-import dataclasses
 import pathlib
 from collections.abc import AsyncIterator
 from typing import Any
@@ -14,7 +13,6 @@ from ics.cluster.api import client, kubeconfig
 from ics.config import settings
 from ics.consumer import desired
 from ics.consumer import observed as consumer_observed
-from ics.engines import guard
 from ics.engines.applyset import members
 from ics.pulumi_program import plan
 from ics.reconciler import observe, wiring, world
@@ -61,7 +59,10 @@ def project(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Opens a stack of settings on such a cluster, and a provider with these chains."""
 
     def given(
-        transport: httpx.MockTransport, settings: settings.Settings, *consumers: model.Consumer
+        transport: httpx.MockTransport,
+        settings: settings.Settings,
+        *consumers: model.Consumer,
+        memory: consumer_observed.Memory | None = None,
     ) -> None:
         @contextlib.asynccontextmanager
         async def opened(*_: Any) -> AsyncIterator[wiring.OpenStack]:
@@ -84,7 +85,7 @@ def project(monkeypatch: pytest.MonkeyPatch) -> Any:
             world: world.World,
         ) -> tuple[consumer_observed.Observed, desired.Desired]:
             found = factories.observation(
-                snapshot=factories.snapshot(*consumers), memory=factories.memories()
+                snapshot=factories.snapshot(*consumers), memory=memory or factories.memories()
             )
             return found, observe.compute(world, found)
 
@@ -137,41 +138,82 @@ async def test_other_validator_is_named(project: Any, tmp_path: pathlib.Path) ->
         await plan.compute(tmp_path, "alice", {})
 
 
-def test_confirmed_volume_change_still_blocks_program() -> None:
-    volume = engines.Change(
-        action="replace",
-        kind="PersistentVolumeClaim",
-        namespace="c",
-        name="data",
-        diff=(("spec.resources", 1, 2),),
-        is_retained=True,
-        uid="5f607182",
-    )
-    order = engines.ApplyRequest(manifests=(), confirmed=frozenset({guard.confirmation_name(volume)}))
-    (line,) = plan.blocking_changes(guard.review([volume], order))
-    assert line.startswith(
-        "PersistentVolumeClaim c/data: confirmed to stay unchanged, which a Pulumi program"
-    )
-    (question,) = plan.blocking_changes(
-        guard.review([volume], dataclasses.replace(order, confirmed=frozenset()))
-    )
-    assert question.endswith("@5f607182, or add that name to ics:confirm")
+VOLUME = {
+    "metadata": {
+        "name": names.VOLUME_NAME,
+        "namespace": "",
+        "uid": "5f607182-9304",
+        "resourceVersion": "7",
+        "labels": {names.PART_OF_SET: members.set_id("alice", "provider"), names.RETAIN: "true"},
+    },
+    "spec": {
+        "accessModes": ["ReadWriteOnce"],
+        "resources": {"requests": {"storage": "1Gi"}},
+        "volumeMode": "Filesystem",
+        "volumeName": "pv-1",
+    },
+}
+
+
+def shrinking(namespace: str) -> httpx.MockTransport:
+    """An API server with a chain's volume, none of whose fields may be changed."""
+    volume = {**VOLUME, "metadata": {**VOLUME["metadata"], "namespace": namespace}}
+    lists = cluster(persistentvolumeclaims=[volume])
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        if not request.url.path.endswith(f"/persistentvolumeclaims/{names.VOLUME_NAME}"):
+            if request.method == "PATCH":  # a dry run of the chain's other objects
+                return httpx.Response(404, json={"reason": "NotFound", "message": "no such namespace"})
+            return lists.handle_request(request)
+        if request.method == "GET":
+            return httpx.Response(200, json=volume)
+        assert request.url.params["dryRun"] == "All"
+        status = {"reason": "Invalid", "code": 422, "message": "spec is immutable", "details": {}}
+        return httpx.Response(422, json=status)
+
+    return httpx.MockTransport(answer)
+
+
+async def test_volume_confirmed_to_stay_is_declared_as_it_is(project: Any, tmp_path: pathlib.Path) -> None:
+    chain = factories.consumer(model.Phase.INITIALIZED, factories.joined("alice", "bob"))
+    namespace = names.namespace("", factories.PROVIDER, "0", chain.summary.chain_id)
+    memory = factories.memories({"0": factories.on_record(namespace)})
+    name = f"PersistentVolumeClaim/{namespace}/{names.VOLUME_NAME}@5f607182"
+
+    project(shrinking(namespace), factories.settings(), chain, memory=memory)
+    with pytest.raises(plan.NothingChanged) as raised:
+        await plan.compute(tmp_path, "alice", {})
+    (line,) = raised.value.lines
+    assert line.endswith(f"run: ics up --confirm {name}, or add that name to ics:confirm")
+    previewed = await plan.compute(tmp_path, "alice", {}, is_preview=True)
+    assert (len(previewed.kept), previewed.warnings) == (1, (line,))
+
+    project(shrinking(namespace), factories.settings(confirm=[name]), chain, memory=memory)
+    found = await plan.compute(tmp_path, "alice", {})
+    ref = engines.Ref("PersistentVolumeClaim", namespace, names.VOLUME_NAME)
+    assert (set(found.kept), found.warnings) == ({ref}, ())
+    (declared,) = [m for m in found.manifests if members.key_of(m).ref == ref]
+    assert declared["spec"] == {
+        "accessModes": ["ReadWriteOnce"],
+        "resources": {"requests": {"storage": "1Gi"}},
+    }
+
+
+@pytest.mark.parametrize(("is_preview", "is_said"), [(True, True), (False, False)])
+async def test_preview_says_that_existing_objects_are_taken_over(
+    project: Any, tmp_path: pathlib.Path, is_preview: bool, is_said: bool
+) -> None:
+    existing = {"metadata": {**member()["metadata"], "name": "provider", "namespace": ""}}
+    project(cluster(namespaces=[existing]), factories.settings())
+    found = await plan.compute(tmp_path, "alice", {}, is_preview=is_preview)
+    lines = [one for one in found.notes if one.startswith("1 of these objects exist in the cluster already")]
+    assert len(lines) == is_said
 
 
 async def test_pulumi_state_has_kubeconfig_path_as_written(project: Any, tmp_path: pathlib.Path) -> None:
     project(cluster(), factories.settings(cluster={"kubeconfig": "private/kubeconfig"}))
     found = await plan.compute(tmp_path, "alice", {})
-    assert (found.kubeconfig, found.path) == ("private/kubeconfig", tmp_path / "private" / "kubeconfig")
-
-
-@pytest.mark.parametrize(
-    ("written", "meant", "given"),
-    [
-        pytest.param("~/.kube/config", "/home/alice/.kube/config", "~/.kube/config", id="home"),
-        pytest.param("~/.kube/config", "/root/.kube/config", "/root/.kube/config", id="another $HOME"),
-        pytest.param("~bob/config", "/home/bob/config", "/home/bob/config", id="home of another user"),
-        pytest.param("/etc/kubeconfig", "/etc/kubeconfig", "/etc/kubeconfig", id="absolute"),
-    ],
-)
-def test_plugin_reads_the_same_kubeconfig_as_the_operator(written: str, meant: str, given: str) -> None:
-    assert plan.plugin_path(written, pathlib.Path(meant), pathlib.Path("/home/alice")) == given
+    assert (found.cluster.kubeconfig, found.cluster.path) == (
+        "private/kubeconfig",
+        tmp_path / "private" / "kubeconfig",
+    )

@@ -11,11 +11,12 @@ import pulumi
 import pytest
 from pulumi.runtime import mocks
 
-from ics import errors, manifests, model, names
+from ics import engines, manifests, model, names
 from ics.consumer import desired, signing
 from ics.consumer import observed as consumer_observed
 from ics.cosmos import canonical_json
 from ics.engines import handoff
+from ics.engines.pulumi import provider as pulumi_provider
 from ics.pulumi_program import lease_keeper, notes, outputs, plan
 from tests.unit import factories
 
@@ -143,7 +144,9 @@ def test_kubeconfig_from_environment_is_not_in_pulumi_state(
     rendered = manifests.render(launched(), "set")
 
     async def computed(*_: Any, **__: Any) -> plan.ProgramPlan:
-        return plan.ProgramPlan(manifests=rendered, outputs={}, kubeconfig=None, context=None)
+        return plan.ProgramPlan(
+            manifests=rendered, outputs={}, cluster=pulumi_provider.ProviderInputs(None, None)
+        )
 
     monkeypatch.setattr(plan, "compute", computed)
     monkeypatch.setattr(lease_keeper.LeaseKeeper, "start", lambda *_: None)
@@ -174,6 +177,23 @@ def test_only_the_provider_is_protected(recorder: Recorder, protects: bool) -> N
 
     run()
     assert recorder.protected == ({"cluster"} if protects else set())
+
+
+def test_spec_of_a_kept_volume_is_ignored(recorder: Recorder) -> None:
+    from ics.pulumi_program import components, resources
+
+    rendered = manifests.render(launched(), "set")
+    volume = next(m for m in rendered if m["kind"] == "PersistentVolumeClaim")
+    kept = engines.Ref(volume["kind"], volume["metadata"]["namespace"], volume["metadata"]["name"])
+
+    @pulumi.runtime.test  # type: ignore[untyped-decorator]
+    def run() -> None:
+        resources.stack(rendered, {}, None, None, [kept])
+
+    run()
+    assert {name: paths for name, paths in recorder.ignored.items() if paths and name != "cluster"} == {
+        components.resource_name(volume): ["spec"]
+    }
 
 
 def test_components_are_gateway_and_consumer_chain(recorder: Recorder) -> None:
@@ -323,7 +343,7 @@ def test_paused_chain_with_objects_blocks_program() -> None:
     memory = factories.memory(genesis=factories.GENESIS, has_workload=True)
     held = judged(memory, problems={"0": "the provider gave nonsense"})
     with pytest.raises(
-        errors.Transient, match=r"consumer id 0\): ChainUnreadable: the provider gave nonsense"
+        plan.NothingChanged, match=r"consumer id 0\): ChainUnreadable: the provider gave nonsense"
     ):
         plan.check_removals(held, memory)
     plan.check_removals(held, factories.memories())  # there is nothing that could be removed
@@ -335,5 +355,5 @@ def test_left_chain_blocks_program_until_its_key_is_retired() -> None:
     wanted = judged(memory)
     left = dataclasses.replace(wanted.decisions[0], chain=None, retires=factories.place(7))
     expected = f"the key of place {factories.place_id(7)} must be recorded as retired first"
-    with pytest.raises(errors.Transient, match=expected):
+    with pytest.raises(plan.NothingChanged, match=expected):
         plan.check_removals(dataclasses.replace(wanted, decisions=(left,)), memory)

@@ -22,6 +22,9 @@ class Reluctant:
         self.asked += 1
         return (engines.Change(action="create", kind="Service", namespace="ns", name="node"), *self.problems)
 
+    async def plan(self, request: engines.ApplyRequest) -> engines.PlannedChanges:
+        raise AssertionError("a question starts no program")
+
     async def converge(self, request: engines.ApplyRequest) -> engines.Converged:
         raise AssertionError("nothing is changed by a question")
 

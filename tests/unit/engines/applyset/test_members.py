@@ -278,14 +278,16 @@ def test_notes_about_the_state_follow_fast_path_and_update() -> None:
 
     assert lacking == applyset_parent.StateNotes(unrecorded=frozenset({new}), stale=frozenset({again, other}))
     assert lacking.after_fast_path([], [new]) == lacking  # it is more than stale
-    assert lacking.after_update([new], [other]) == applyset_parent.StateNotes(stale=frozenset({again}))
-    assert lacking.after_update([again, new, other], []) == applyset_parent.StateNotes()
+    assert lacking.after_update([new], [other], "f") == applyset_parent.StateNotes(
+        stale=frozenset({again}), fingerprint="f"
+    )
+    assert lacking.after_update([again, new, other], [], "") == applyset_parent.StateNotes()
 
 
 def test_fast_path_is_on_record_although_pulumi_did_not_run() -> None:
     new = manifest(name="new")
     key, entry_of = members.key_of(new), entry(new)
-    notes = applyset_parent.StateNotes(unrecorded=frozenset({key}))
+    notes = applyset_parent.StateNotes(unrecorded=frozenset({key}), fingerprint="f")
     before = applyset_parent.Parent(
         group_kinds=frozenset({"Secret"}), tenure=TENURE, compared_at="2026-01-02T03:04:05Z"
     )

@@ -31,9 +31,6 @@ class Pulumi:
         self.repairs: list[str] = []
         self.location = stack.Location(None, stack.Source.LOGIN)
 
-    def is_made(self) -> bool:
-        return True
-
     def preview(self, snapshot: handoff.PassSnapshot | None, is_refreshing: bool) -> runs.RunResult:
         self.runs.append("preview")
         steps = []
@@ -103,7 +100,7 @@ async def scene(monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path) -> Any:
     pulumi = Pulumi(server)
 
     @contextlib.contextmanager
-    def opened(*_: Any) -> Iterator[Pulumi]:
+    def opened(*_: Any, **__: Any) -> Iterator[Pulumi]:
         yield pulumi
 
     monkeypatch.setattr(session, "open_session", opened)

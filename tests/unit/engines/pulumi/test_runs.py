@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from ics import engines, errors
+from ics import engines, errors, names
 from ics.cluster.api import kinds
 from ics.engines.applyset import members
 from ics.engines.pulumi import runs
@@ -219,3 +219,26 @@ def test_failed_chains_are_the_owners_of_failed_objects() -> None:
 
 def test_pulumi_changes_have_the_same_reference_as_apply_changes() -> None:
     assert key(kinds.STATEFUL_SET, "1").ref == engines.Ref("StatefulSet", "c1", "node")
+
+
+@pytest.mark.parametrize(
+    ("consumer", "label", "expected"),
+    [
+        ("1", names.NODE, {"consumer-1"}),
+        ("1", names.EVIDENCE, {"consumer-1", "relayer-1"}),
+        ("", names.GATEWAY, {"gateway"}),
+        ("", names.NAMESPACE, {"gateway"}),
+        ("", names.PROVIDER_NODE, {"provider-node"}),
+        ("", names.RECONCILER, {"reconciler"}),
+    ],
+)
+def test_targets_without_preview_are_objects_with_their_components(
+    consumer: str, label: str, expected: set[str]
+) -> None:
+    item = manifest(kinds.SERVICE, consumer)
+    item["metadata"]["labels"][names.COMPONENT] = label
+    stale = key(kinds.SECRET, "2")
+    found = runs.direct_targets("alice", [item], [stale])
+    objects = {runs.resource_name(members.key_of(item)), runs.resource_name(stale)}
+    assert set(found) == {f"urn:pulumi:alice::*::**::{name}" for name in expected | objects}
+    assert runs.direct_targets("alice", [], [stale]) == (runs.pattern("alice", stale),)

@@ -1,17 +1,20 @@
 """Decoding of the events of a Pulumi run."""
 
 import contextlib
+import json
 import pathlib
 from collections.abc import Iterator
-from typing import Any, cast
+from typing import Any
 
 import httpx
 import pytest
 from pulumi import automation
 from pulumi.automation import CommandResult
 
-from ics import engines
+from ics import engines, errors
 from ics.cluster.api import client, kubeconfig
+from ics.engines.applyset import members
+from ics.engines.pulumi import cli as cli_module
 from ics.engines.pulumi import runs, session, stack
 from ics.engines.pulumi.engine import PulumiEngine
 
@@ -70,32 +73,142 @@ def test_pending_operations_are_detected() -> None:
     assert session.read_events([said(text, "warning")]) == runs.RunResult(has_pending=True)
 
 
-async def test_preview_of_missing_stack_does_not_create_it(
+class Cli:
+    """Stands for the CLI: notes each command, and answers with events or an error."""
+
+    def __init__(self, *answers: list[dict[str, Any]] | automation.CommandError) -> None:
+        self.answers = list(answers)
+        self.commands: list[list[str]] = []
+
+    def run(self, arguments: list[str], _: str, environment: dict[str, str]) -> None:
+        self.commands.append(arguments)
+        assert environment["PULUMI_DEBUG_COMMANDS"] == "true"  # without it there is no --event-log
+        answer = self.answers.pop(0) if self.answers else []
+        if "--event-log" in arguments:
+            events = [] if isinstance(answer, automation.CommandError) else answer
+            log = pathlib.Path(arguments[arguments.index("--event-log") + 1])
+            log.write_text("".join(f"{json.dumps(one)}\n" for one in events) + '{"sequence": ')
+        if isinstance(answer, automation.CommandError):
+            raise answer
+
+    @property
+    def words(self) -> list[str]:
+        """The commands without names and files."""
+        return [" ".join(one for one in command if not one.startswith("/")) for command in self.commands]
+
+
+MISSING = automation.StackNotFoundError(CommandResult("", "no stack named 'alice' found", 255))
+
+
+def opened(
+    folder: pathlib.Path, cli: Cli, creates: bool = False, backend: str = "file:///state"
+) -> session.Session:
+    command: Any = cli
+    workspace = automation.LocalWorkspace(work_dir=str(folder), env_vars={}, pulumi_command=command)
+    where = stack.Stack(folder, "alice", "file:///state")
+    return session.Session(
+        stack=where,
+        folder=folder,
+        workspace=workspace,
+        location=stack.locate(stack.Candidates(setting=backend, login=None)),
+        creates=creates,
+    )
+
+
+def test_each_run_is_one_start_of_the_cli(tmp_path: pathlib.Path) -> None:
+    told = {"sequence": 1, "timestamp": 1, "resourcePreEvent": metadata("create")}
+    cli = Cli([told], [told], [told], [told])
+    pulumi = opened(tmp_path, cli)
+    key = members.Key("Service", "c1", "node")
+
+    results = [
+        pulumi.preview(None, is_refreshing=False),
+        pulumi.preview(None, is_refreshing=True),
+        pulumi.refresh([key], "read"),
+        pulumi.update([URN], "pass", is_refreshing=True),
+    ]
+
+    assert [one.steps[0].urn for one in results] == [URN] * 4
+    every = "--stack alice --event-log --suppress-outputs --suppress-progress"
+    assert cli.words == [
+        f"preview {every}",
+        f"preview {every} --refresh",
+        f"refresh {every} --yes --skip-preview --message read --target urn:pulumi:alice::*::**::service/c1/node",
+        f"up {every} --yes --skip-preview --continue-on-error --refresh --message pass --target {URN}",
+    ]
+
+
+def test_missing_stack_is_created_by_an_update_alone(tmp_path: pathlib.Path) -> None:
+    cli = Cli(MISSING, [])
+    opened(tmp_path, cli, creates=True).update([], "pass")
+    assert [one.split()[0] for one in cli.words] == ["up", "stack", "up"]
+    assert cli.commands[1] == ["stack", "init", "alice"]
+
+    for act in (session.Session.destroy, lambda one: one.preview(None, is_refreshing=False)):
+        cli = Cli(MISSING)
+        with pytest.raises(session.StackMissing):
+            act(opened(tmp_path, cli))
+        assert len(cli.commands) == 1
+
+
+def test_reason_of_a_failed_run_is_its_error_text(tmp_path: pathlib.Path) -> None:
+    failed = automation.CommandError(CommandResult("", "error: incorrect passphrase", 255))
+    with pytest.raises(errors.SettingsError, match=r"ics:pulumi\.passphrase"):
+        opened(tmp_path, Cli(failed)).preview(None, is_refreshing=False)
+
+
+@pytest.mark.parametrize(
+    ("backend", "extra", "is_tried"),
+    [
+        pytest.param("file:///state", "", True, id="folder"),
+        pytest.param("s3://bucket", "encryptionsalt: v1:abc\n", True, id="salt of an earlier stack"),
+        pytest.param("https://api.pulumi.com", "", False, id="service"),
+        pytest.param("file:///state", "secretsprovider: awskms://alias/x\n", False, id="key service"),
+        pytest.param("", "", False, id="unknown backend"),
+    ],
+)
+def test_plan_tries_the_creation_of_a_missing_stack_elsewhere(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path, backend: str, extra: str, is_tried: bool
+) -> None:
+    monkeypatch.delenv("PULUMI_BACKEND_URL", raising=False)
+    monkeypatch.setattr(cli_module, "has_plugin", lambda: False)
+    (tmp_path / "stacks").mkdir()
+    path = tmp_path / "stacks" / "Pulumi.alice.yaml"
+    path.write_text(f"config: {{}}\n{extra}")
+    cli = Cli()
+    pulumi = opened(tmp_path, cli, backend=backend)
+
+    notes = pulumi.try_creation()
+
+    assert notes == (
+        f"Pulumi's Kubernetes plugin {cli_module.plugin_version()} is not installed; `ics up` downloads it",
+    )
+    assert cli.commands == ([["stack", "init", "alice"]] if is_tried else [])
+    assert path.read_text() == f"config: {{}}\n{extra}"
+
+
+async def test_plan_of_missing_stack_says_that_it_is_created(
     monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path
 ) -> None:
-    asked: list[str] = []
-
-    def select(name: str, _: Any) -> automation.Stack:
-        asked.append(name)
-        raise automation.StackNotFoundError(CommandResult("", f"no stack named '{name}' found", 255))
+    (tmp_path / "stacks").mkdir()
+    (tmp_path / "stacks" / "Pulumi.alice.yaml").write_text("config: {}")
+    cli = Cli(MISSING)
 
     @contextlib.contextmanager
-    def opened(where: stack.Stack, _: Any) -> Iterator[session.Session]:
-        yield session.Session(
-            stack=where,
-            folder=tmp_path,
-            workspace=cast(Any, None),
-            location=stack.locate(stack.Candidates(setting="file:///state")),
-        )  # without a workspace nothing can be run
+    def open_session(*_: Any) -> Iterator[session.Session]:
+        yield opened(tmp_path, cli)
 
     async def passphrase() -> None:
         pass
 
-    monkeypatch.setattr(automation.Stack, "select", select)
-    monkeypatch.setattr(session, "open_session", opened)
+    monkeypatch.setattr(session, "open_session", open_session)
+    monkeypatch.setattr(cli_module, "has_plugin", lambda: True)
     nothing = httpx.MockTransport(lambda _: httpx.Response(404, json={"reason": "NotFound"}))
     async with client.KubeClient(kubeconfig.Access(server="https://h:6443"), nothing) as kube:
         where = stack.Stack(tmp_path, "alice")
         engine = PulumiEngine(kube, "alice", "provider", where, passphrase)
-        assert await engine.preview(engines.ApplyRequest(manifests=())) == ()
-    assert asked == ["alice"]
+        planned = await engine.plan(engines.ApplyRequest(manifests=()))
+    assert planned == engines.PlannedChanges(
+        notes=("Pulumi stack alice does not exist; `ics up` creates it",)
+    )
+    assert [one.split()[0] for one in cli.words] == ["preview"]

@@ -160,3 +160,82 @@ def test_state_is_refreshed_for_a_deleted_object_only_if_it_is_wanted_otherwise(
     assert work(gone).must_refresh
     assert not work(put_back(kinds.STATEFUL_SET, "1")).must_refresh
     assert not work(NODE).must_refresh
+
+
+def recorded(kind: kinds.Kind, fingerprint: str = "as it was") -> members.ApplyStep:
+    entry = members.Entry("another manifest", fingerprint)
+    return dataclasses.replace(step(kind, "3"), live=there(kind, "3"), recorded=entry)
+
+
+def known(*steps: members.ApplyStep, **state: Any) -> updates.UpdateWork:
+    """Work on a stack whose state is that of the last update."""
+    notes = parent.StateNotes(fingerprint="f", **state)
+    found = work(*steps)
+    snapshot: Any = object()  # it is handed on, unread
+    return dataclasses.replace(
+        found,
+        request=dataclasses.replace(found.request, snapshot=snapshot),
+        inventory=dataclasses.replace(found.inventory, parent=parent.Parent(state=notes)),
+        notes=notes,
+    )
+
+
+def test_new_objects_and_plain_changes_need_no_preview() -> None:
+    assert known(NODE, step(kinds.VOLUME_CLAIM, "4"), recorded(kinds.SERVICE)).is_direct("f")
+    assert known(NODE, put_back(kinds.STATEFUL_SET, "2")).is_direct("f")
+    assert known(NODE, stale=frozenset({CONFIG.key})).is_direct("f")
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        pytest.param(work(NODE), id="the state was never updated"),
+        pytest.param(known(recorded(kinds.STATEFUL_SET)), id="a node is changed"),
+        pytest.param(known(dataclasses.replace(OTHER, recorded=None)), id="nothing is on record"),
+        pytest.param(known(recorded(kinds.SERVICE, "as it is")), id="edited and wanted otherwise"),
+        pytest.param(
+            known(dataclasses.replace(recorded(kinds.SERVICE), live=None)), id="deleted and wanted otherwise"
+        ),
+        pytest.param(known(NODE, unrecorded=frozenset({CONFIG.key})), id="an earlier update failed"),
+        pytest.param(dataclasses.replace(known(NODE), is_whole=True), id="whole comparison"),
+        pytest.param(dataclasses.replace(known(NODE), has_replaced=True), id="replacement"),
+        pytest.param(dataclasses.replace(known(NODE), request=work().request), id="no facts of the pass"),
+        pytest.param(
+            dataclasses.replace(known(), steps=members.ApplyPlan((NODE,), (there(kinds.SERVICE, "1"),))),
+            id="an object is deleted",
+        ),
+    ],
+)
+def test_other_changes_are_previewed(found: updates.UpdateWork) -> None:
+    assert not found.is_direct("f")
+
+
+def test_changes_are_previewed_in_another_state_or_with_another_provider() -> None:
+    assert not known(NODE).is_direct("g")
+    assert not known(NODE).is_direct("")
+    assert not dataclasses.replace(known(NODE), inventory=BOOKS).is_direct("")
+
+
+@pytest.mark.parametrize("kind", [kinds.VOLUME_CLAIM, kinds.SECRET])
+def test_changes_of_retained_objects_are_previewed(kind: kinds.Kind) -> None:
+    one = recorded(kind)
+    kept = {**one.manifest["metadata"]["labels"], "ics-operator.dev/retain": "true"}
+    metadata = {**one.manifest["metadata"], "labels": kept}
+    retained = dataclasses.replace(one, manifest={**one.manifest, "metadata": metadata})
+    assert known(one).is_direct("f")
+    assert not known(retained).is_direct("f")
+
+
+def test_objects_that_the_program_omits_are_never_targets() -> None:
+    """Pulumi deletes a target that is in its state and not in the program."""
+    wanted = {one.key: one.manifest for one in (NODE, OTHER, SHARED, step(kinds.SECRET, "9"))}
+    gone = step(kinds.SERVICE, "5").key
+    every = frozenset({*wanted, gone})
+    found = dataclasses.replace(
+        work(),
+        wanted=wanted,
+        paused=frozenset({"2", "9"}),
+        left=frozenset({SHARED.key.ref}),
+        notes=parent.StateNotes(unrecorded=every, stale=every),
+    )
+    assert found.refreshable == found.recordable(found.paused) == {NODE.key}
