@@ -1,6 +1,6 @@
 """Plan of the Pulumi program, computed before any resource is registered."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,12 @@ class ProgramPlan:
 
 
 async def compute(
-    root: Path, name: str, environment: Mapping[str, str], *, is_preview: bool = False
+    root: Path,
+    name: str,
+    environment: Mapping[str, str],
+    overrides: Sequence[str] = (),
+    *,
+    is_preview: bool = False,
 ) -> ProgramPlan:
     """Compute the plan of the Pulumi program without sending or changing anything.
 
@@ -38,6 +43,7 @@ async def compute(
         root: the project's folder.
         name: name of the stack.
         environment: environment of the process.
+        overrides: settings from elsewhere, see `ics.config.stack_file`; those of a pass take their place.
         is_preview: report changes that require a confirmation as warnings instead of an error.
 
     Raises:
@@ -46,7 +52,9 @@ async def compute(
     """
     facts_file = environment.get(handoff.VARIABLE)
     snapshot = handoff.read(Path(facts_file)) if facts_file else None
-    async with wiring.open_stack(root, name, environment, snapshot.overrides if snapshot else ()) as opened:
+    async with wiring.open_stack(
+        root, name, environment, snapshot.overrides if snapshot else overrides
+    ) as opened:
         if snapshot is None:
             seen, wanted = await observe.read(opened.world)
         else:

@@ -3,6 +3,7 @@
 This module makes no decisions, reads neither chains nor clusters, and has no side effects at import.
 """
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -31,8 +32,29 @@ def stack(
         kubeconfig: path of the kubeconfig; None: the default one.
         context: context in the kubeconfig.
     """
-    provider = kubernetes.Provider(
-        "cluster",
+    declare(manifests, cluster("cluster", manifests, kubeconfig, context))
+    for name, value in outputs.items():
+        pulumi.export(name, value)
+
+
+def cluster(
+    name: str,
+    manifests: Sequence[model.Manifest],
+    kubeconfig: str | None,
+    context: str | None,
+    parent: pulumi.Resource | None = None,
+) -> kubernetes.Provider:
+    """Declare the cluster that the objects are in.
+
+    Args:
+        name: of the resource.
+        manifests: rendered manifests.
+        kubeconfig: path of the kubeconfig; None: the default one.
+        context: context in the kubeconfig.
+        parent: the component that it belongs to.
+    """
+    return kubernetes.Provider(
+        name,
         kubeconfig=kubeconfig,
         context=context,
         # Without it, a new address or authority in the kubeconfig would replace the provider and thereby every
@@ -47,22 +69,36 @@ def stack(
         enable_patch_force=True,
         # It depends on the validator's name and the gateway's namespace. A changed identifier would replace the
         # provider, too, so the first one is kept.
-        opts=pulumi.ResourceOptions(ignore_changes=["clusterIdentifier"]),
+        opts=pulumi.ResourceOptions(ignore_changes=["clusterIdentifier"], parent=parent),
     )
-    options = pulumi.ResourceOptions(providers={"kubernetes": provider})
+
+
+def declare(
+    manifests: Sequence[model.Manifest],
+    provider: kubernetes.Provider,
+    parent: pulumi.Resource | None = None,
+    prefix: str = "",
+) -> None:
+    """Declare the components of a whole stack.
+
+    Args:
+        manifests: rendered manifests, which always include the shared namespace.
+        provider: the cluster.
+        parent: the component that they belong to.
+        prefix: of the components' names; several validators in one program need one each.
+    """
+    options = pulumi.ResourceOptions(providers={"kubernetes": provider}, parent=parent)
     shared, chains = by_chain(manifests)
-    gateway = components.GatewayComponent(components.SharedArgs(_rest(shared), {}), options)
+    gateway = components.GatewayComponent(components.SharedArgs(_rest(shared), {}, prefix), options)
     node = _of_component(shared, ics_names.PROVIDER_NODE)
     if node:
-        components.ProviderNodeComponent(components.SharedArgs(node, gateway.homes), options)
+        components.ProviderNodeComponent(components.SharedArgs(node, gateway.homes, prefix), options)
     reconciler = _of_component(shared, ics_names.RECONCILER)
     if reconciler:
-        components.ReconcilerComponent(components.SharedArgs(reconciler, gateway.homes), options)
-    under = pulumi.ResourceOptions(providers={"kubernetes": provider}, depends_on=[gateway])
+        components.ReconcilerComponent(components.SharedArgs(reconciler, gateway.homes, prefix), options)
+    under = pulumi.ResourceOptions(providers={"kubernetes": provider}, depends_on=[gateway], parent=parent)
     for chain in chains:
-        components.ConsumerChainComponent(chain, under)
-    for name, value in outputs.items():
-        pulumi.export(name, value)
+        components.ConsumerChainComponent(dataclasses.replace(chain, prefix=prefix), under)
 
 
 def _of_component(manifests: Sequence[model.Manifest], *names: str) -> tuple[model.Manifest, ...]:

@@ -355,7 +355,8 @@ async def open_stack(
         settings = settings.model_copy(update={"provider": await with_headers(settings.provider, read)})
         seed = derivation.parse_seed(await read(settings.seed, "ics:seed"))
         imported = await read_imported(settings, read)
-        pulumi_stack = stack.Stack(root, name, settings.pulumi.backend, tuple(overrides))
+        packs = tuple(root / Path(pack).expanduser() for pack in settings.pulumi.policy_packs)
+        pulumi_stack = stack.Stack(root, name, settings.pulumi.backend, tuple(overrides), packs)
         tries = 1 if stays else queries.GENESIS_TRIES
         provider = await closing.enter_async_context(
             relayer_queries.IbcQueries(settings.provider, now, genesis_tries=tries)

@@ -254,7 +254,8 @@ class Stage:
     def engine(self, kube: client.KubeClient, name: str) -> engines.Engine:
         """The engine of that name."""
         settings = self.settings.model_copy(update={"engine": name})
-        where = stack.Stack(self.root, self.validator, settings.pulumi.backend)
+        packs = tuple(self.root / pack for pack in settings.pulumi.policy_packs)
+        where = stack.Stack(self.root, self.validator, settings.pulumi.backend, policy_packs=packs)
 
         async def read(source: secret_sources.SecretSource, setting: str) -> model.Secret:
             assert source.file is not None, setting

@@ -24,6 +24,7 @@ from ics.engines.pulumi import cli, locks, processes, runs, stack, supervision
 from ics.engines.pulumi import errors as pulumi_errors
 
 _PASSPHRASE = "PULUMI_CONFIG_PASSPHRASE"  # noqa: S105 - a variable's name
+_PACK = "PulumiPolicy.yaml"
 _PENDING = "pending operations from previous deployment"
 _ECHO = "whose registration isn't pending"
 """Pulumi's consequential error of a component after one of its children failed."""
@@ -77,7 +78,11 @@ class Session:
             IcsError: the stack cannot be opened.
         """
         self._write_snapshot(snapshot)
-        return self._run(lambda stack, on: stack.preview(on_event=on, refresh=is_refreshing or None))
+        return self._run(
+            lambda stack, on: stack.preview(
+                on_event=on, refresh=is_refreshing or None, policy_packs=self._policy_packs
+            )
+        )
 
     def refresh(self, keys: Collection[members.Key]) -> runs.RunResult:
         """Refresh the state from the cluster.
@@ -108,6 +113,7 @@ class Session:
                 show_secrets=False,
                 continue_on_error=True,
                 suppress_outputs=True,
+                policy_packs=self._policy_packs,
             )
         )
 
@@ -121,6 +127,10 @@ class Session:
         return self._run_locking(
             lambda stack, on: stack.destroy(on_event=on, show_secrets=False, continue_on_error=True)
         )
+
+    @property
+    def _policy_packs(self) -> list[str] | None:
+        return [str(path) for path in self.stack.policy_packs] or None
 
     def _write_snapshot(self, snapshot: handoff.PassSnapshot | None) -> None:
         path = self.folder / "facts.json"
@@ -191,9 +201,15 @@ def open_session(stack: stack.Stack, passphrase: model.Secret | None) -> Iterato
         passphrase: passphrase of its secrets; None: the one of the environment.
 
     Raises:
-        SettingsError: the Pulumi CLI is not installed, or two passphrases are given.
+        SettingsError: the Pulumi CLI is not installed, two passphrases are given, or a policy pack is missing.
     """
     command = cli.command()
+    for pack in stack.policy_packs:
+        if not (pack / _PACK).is_file():
+            raise errors.SettingsError(
+                f"ics:pulumi.policy_packs: {pack} has no {_PACK}; name the folder of a policy pack, which the image of"
+                " the reconciler must contain, too"
+            )
     _sweep()
     folder = Path(tempfile.mkdtemp(prefix=f"{supervision.PREFIX}{os.getpid()}-"))
     try:
@@ -231,6 +247,7 @@ def read_events(events: Sequence[automation.EngineEvent]) -> runs.RunResult:
     steps: list[runs.PulumiStep] = []
     done: set[str] = set()
     failures: dict[str, str] = {}
+    violations: dict[str, list[str]] = {}
     has_pending = False
     for event in events:
         if event.resource_pre_event is not None:
@@ -241,14 +258,24 @@ def read_events(events: Sequence[automation.EngineEvent]) -> runs.RunResult:
                 done.add(metadata.urn)
         if event.res_op_failed_event is not None:
             failures.setdefault(event.res_op_failed_event.metadata.urn, "")
+        if event.policy_event is not None and event.policy_event.enforcement_level == "mandatory":
+            violation = event.policy_event
+            violations.setdefault(violation.resource_urn or "", []).append(_violation(violation))
         if event.diagnostic_event is not None:
             diagnostic = event.diagnostic_event
             has_pending = has_pending or _PENDING in diagnostic.message
             if diagnostic.severity == "error" and _ECHO not in diagnostic.message:
                 urn = diagnostic.urn or ""
                 failures[urn] = failures.get(urn) or pulumi_errors.one_line(diagnostic.message)
+    # Pulumi repeats a violation as an error of the resource.
+    failures |= {urn: "; ".join(texts) for urn, texts in violations.items()}
     own = {urn: text for urn, text in failures.items() if urn}
     return runs.RunResult(tuple(steps), frozenset(done - own.keys()), own or failures, has_pending)
+
+
+def _violation(event: automation.PolicyEvent) -> str:
+    message = pulumi_errors.one_line(event.message)
+    return f"policy {event.policy_pack_name}/{event.policy_name}: {message}"
 
 
 def _step(metadata: automation.StepEventMetadata) -> runs.PulumiStep:

@@ -15,3 +15,5 @@ class Stack:
     """URL of the state's backend; None: the one of $PULUMI_BACKEND_URL or `pulumi login`."""
     overrides: tuple[str, ...] = ()
     """Settings from command-line flags."""
+    policy_packs: tuple[Path, ...] = ()
+    """Folders of the policy packs that every preview and update must pass."""
