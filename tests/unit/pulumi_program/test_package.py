@@ -17,8 +17,12 @@ from tests.unit.pulumi_program.test_resources import Recorder, launched
 
 recorder = test_resources.recorder
 ROOT = pathlib.Path(__file__).parents[3]
-ARGS: Any = {"project": "/ops", "stack": "alice"}
 SETTINGS = {"type": "object", "additionalProperties": {"type": "string", "plain": True}, "plain": True}
+
+
+def arguments(**more: Any) -> Any:
+    """Arguments of a component, for a project in /ops."""
+    return {"project": "/ops", "stack": "alice", **more}
 
 
 def schema() -> dict[str, Any]:
@@ -115,7 +119,7 @@ def registered(recorder: Recorder) -> set[str]:
 
 
 def test_validator_declares_the_whole_stack(recorder: Recorder, computed: list[tuple[Any, ...]]) -> None:
-    args = {**ARGS, "settings": {"gateway.host": "p2p.example.com"}}
+    args = arguments(settings={"gateway.host": "p2p.example.com"})
     outputs = construct(lambda: package.Validator("ours", args))
     assert computed == [(pathlib.Path("/ops"), "alice", ("gateway.host=p2p.example.com",), False)]
     assert outputs == {"endpoints": {"0": "192.0.2.1:26656"}, "genesis_sha256": {"0": "ab"}}
@@ -132,7 +136,7 @@ def test_validator_declares_the_whole_stack(recorder: Recorder, computed: list[t
 def test_consumer_chain_declares_its_own_objects_only(
     recorder: Recorder, computed: list[tuple[Any, ...]]
 ) -> None:
-    outputs = construct(lambda: package.ConsumerChain("one", {**ARGS, "consumer_id": "0"}))
+    outputs = construct(lambda: package.ConsumerChain("one", arguments(consumer_id="0")))
     assert outputs["chain_id"] == "consumer1-1"
     assert outputs["ports"]["rpc"] > 0
     objects = [one for one in recorder.registered if one.typ.startswith("kubernetes:")]
@@ -150,7 +154,7 @@ def test_consumer_chain_declares_its_own_objects_only(
 def test_plugin_finds_the_projects_kubeconfig_from_the_other_programs_folder(
     recorder: Recorder, computed: list[tuple[Any, ...]]
 ) -> None:
-    construct(lambda: package.ConsumerChain("one", {**ARGS, "consumer_id": "0"}))
+    construct(lambda: package.ConsumerChain("one", arguments(consumer_id="0")))
     (provider,) = (one for one in recorder.registered if one.typ == "pulumi:providers:kubernetes")
     assert (provider.inputs["kubeconfig"], provider.inputs["context"]) == ("/ops/kubeconfig", "far")
 
@@ -161,9 +165,9 @@ def test_chain_without_objects_is_an_error_that_names_those_with_some(
     with pytest.raises(
         pulumi.RunError, match=r"nothing is deployed for '7' now; consumer ids with objects: 0;"
     ):
-        construct(lambda: package.ConsumerChain("one", {**ARGS, "consumer_id": "7"}))
+        construct(lambda: package.ConsumerChain("one", arguments(consumer_id="7")))
 
 
 def test_stack_that_cannot_be_read_is_one_line(recorder: Recorder, computed: list[tuple[Any, ...]]) -> None:
     with pytest.raises(pulumi.RunError, match=r"^ics:seed: missing$"):
-        construct(lambda: package.Validator("ours", {**ARGS, "stack": "broken"}))
+        construct(lambda: package.Validator("ours", arguments(stack="broken")))
