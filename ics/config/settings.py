@@ -310,6 +310,9 @@ class PulumiSettings(base.Frozen):
     passphrase: secret_sources.SecretSource | None = None
     """Passphrase that encrypts the secrets in the state; none: the one in the environment
     (PULUMI_CONFIG_PASSPHRASE_FILE or PULUMI_CONFIG_PASSPHRASE), or the stack's own secrets provider."""
+    policy_packs: tuple[str, ...] = ()
+    """Folders of policy packs that Pulumi's previews and updates must pass, relative to the project's folder, such as
+    `policies`."""
     encryption: Mapping[str, str] = pydantic.Field(default_factory=dict)
     """Not to be set: `encryptionsalt`, `secretsprovider` and `encryptedkey`, which Pulumi writes at the top of the
     stack file. The reconciler in the cluster gets them in its copy of that file."""

@@ -45,6 +45,8 @@ class SharedArgs:
     homes: Homes
     kept: frozenset[engines.Ref] = frozenset()
     """Objects whose spec stays as it is in the state."""
+    prefix: str = ""
+    """Of the component's name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +61,15 @@ class ChainArgs:
     """Manifests of Hermes."""
     kept: frozenset[engines.Ref] = frozenset()
     """Objects whose spec stays as it is in the state."""
+    prefix: str = ""
+    """Of the component's name."""
 
 
 class GatewayComponent(pulumi.ComponentResource):
     """The validator's namespace and its LoadBalancer, through which peers reach the nodes."""
 
     def __init__(self, args: SharedArgs, opts: pulumi.ResourceOptions) -> None:
-        super().__init__("ics:index:Gateway", "gateway", None, opts)
+        super().__init__("ics:index:Gateway", f"{args.prefix}gateway", None, opts)
         self.homes = _declare(args.manifests, self, args.homes, args.kept)
         self.register_outputs(
             {
@@ -79,7 +83,7 @@ class ProviderNodeComponent(pulumi.ComponentResource):
     """The validator's own node of the provider chain."""
 
     def __init__(self, args: SharedArgs, opts: pulumi.ResourceOptions) -> None:
-        super().__init__("ics:index:ProviderNode", "provider-node", None, opts)
+        super().__init__("ics:index:ProviderNode", f"{args.prefix}provider-node", None, opts)
         _declare(args.manifests, self, args.homes, args.kept)
         (node,) = _of_kind(args.manifests, "StatefulSet")
         self.register_outputs(
@@ -95,7 +99,7 @@ class ReconcilerComponent(pulumi.ComponentResource):
     """The reconciler in the cluster with its RBAC objects."""
 
     def __init__(self, args: SharedArgs, opts: pulumi.ResourceOptions) -> None:
-        super().__init__("ics:index:Reconciler", "reconciler", None, opts)
+        super().__init__("ics:index:Reconciler", f"{args.prefix}reconciler", None, opts)
         _declare(args.manifests, self, args.homes, args.kept)
         runs = _of_kind(args.manifests, "CronJob") or _of_kind(args.manifests, "Deployment")
         accounts = _of_kind(args.manifests, "ServiceAccount")
@@ -112,27 +116,16 @@ class ConsumerChainComponent(pulumi.ComponentResource):
     """One consumer chain's node with all its objects; the Relayer is a child component."""
 
     def __init__(self, args: ChainArgs, opts: pulumi.ResourceOptions) -> None:
-        super().__init__("ics:index:ConsumerChain", f"consumer-{args.consumer_id}", None, opts)
-        homes = _declare(args.manifests, self, {}, args.kept)
-        if args.relayer:
-            RelayerComponent(args, homes, pulumi.ResourceOptions(parent=self))
-        genesis = _value(args.manifests, names.GENESIS, "metadata", "annotations", names.GENESIS_SHA256)
-        self.register_outputs(
-            {
-                "chain_id": args.chain_id,
-                "namespace": _value(args.manifests, names.NAMESPACE, "metadata", "name"),
-                "endpoint": _value(args.manifests, names.PEERS, "data", "external_address"),
-                "ports": _ports(args.manifests, names.NODE),
-                "genesis_sha256": genesis,
-            }
-        )
+        name = f"{args.prefix}consumer-{args.consumer_id}"
+        super().__init__("ics:index:ConsumerChain", name, None, opts)
+        self.register_outputs(declare_chain(args, self))
 
 
 class RelayerComponent(pulumi.ComponentResource):
     """Hermes for one consumer chain: configuration, accounts and workloads."""
 
     def __init__(self, args: ChainArgs, homes: Homes, opts: pulumi.ResourceOptions) -> None:
-        super().__init__("ics:index:Relayer", f"relayer-{args.consumer_id}", None, opts)
+        super().__init__("ics:index:Relayer", f"{args.prefix}relayer-{args.consumer_id}", None, opts)
         _declare(args.relayer, self, homes, args.kept)
         runs = {m["metadata"]["name"] for m in _of_kind(args.relayer, "Deployment")}
         self.register_outputs(
@@ -143,11 +136,40 @@ class RelayerComponent(pulumi.ComponentResource):
         )
 
 
+def declare_chain(
+    args: ChainArgs, parent: pulumi.Resource, provider: kubernetes.Provider | None = None
+) -> dict[str, Any]:
+    """Register one consumer chain's objects as children of a component.
+
+    Args:
+        args: the chain.
+        parent: the component.
+        provider: the cluster; None: that of the component.
+
+    Returns:
+        The component's outputs.
+    """
+    homes = _declare(args.manifests, parent, {}, args.kept, provider)
+    if args.relayer:
+        providers = None if provider is None else {"kubernetes": provider}
+        RelayerComponent(args, homes, pulumi.ResourceOptions(parent=parent, providers=providers))
+    return {
+        "chain_id": args.chain_id,
+        "namespace": _value(args.manifests, names.NAMESPACE, "metadata", "name"),
+        "endpoint": _value(args.manifests, names.PEERS, "data", "external_address"),
+        "ports": _ports(args.manifests, names.NODE),
+        "genesis_sha256": _value(
+            args.manifests, names.GENESIS, "metadata", "annotations", names.GENESIS_SHA256
+        ),
+    }
+
+
 def _declare(
     manifests: Sequence[model.Manifest],
     parent: pulumi.Resource,
     homes: Homes,
     kept: Collection[engines.Ref],
+    provider: kubernetes.Provider | None = None,
 ) -> Homes:
     """Register each manifest as a child of a component, namespaces first.
 
@@ -156,6 +178,7 @@ def _declare(
         parent: the component.
         homes: namespaces that are registered already.
         kept: objects whose spec stays as it is in the state.
+        provider: the cluster; None: that of the component.
 
     Returns:
         The registered namespaces, including the new ones.
@@ -166,6 +189,7 @@ def _declare(
         namespace = namespaces.get(metadata.get("namespace", ""))
         options = pulumi.ResourceOptions(
             parent=parent,
+            provider=provider,
             depends_on=[namespace] if namespace is not None else None,
             # Volumes and keys outlive the stack. `protect` would let the whole update fail instead.
             retain_on_delete=metadata["labels"].get(names.RETAIN) == "true",

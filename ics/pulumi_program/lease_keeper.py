@@ -6,7 +6,7 @@ gets it at once, because both write the same objects with the same field manager
 
 import asyncio
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from ics import errors
@@ -34,13 +34,16 @@ class LeaseKeeper:
         self._error: BaseException | None = None
         self._thread: threading.Thread | None = None
 
-    def start(self, root: Path, name: str, environment: Mapping[str, str]) -> None:
+    def start(
+        self, root: Path, name: str, environment: Mapping[str, str], overrides: Sequence[str] = ()
+    ) -> None:
         """Acquire the Lease, which a daemon hands over after its pass.
 
         Args:
             root: the project's folder.
             name: name of the stack.
             environment: environment of the process.
+            overrides: settings that override those of the stack file.
 
         Raises:
             Transient: its holder does not hand it over; the message names the holder.
@@ -49,7 +52,7 @@ class LeaseKeeper:
 
         def run() -> None:
             try:
-                asyncio.run(self._keep_of_stack(root, name, environment))
+                asyncio.run(self._keep_of_stack(root, name, environment, overrides))
             except BaseException as error:
                 self._error = error
             finally:
@@ -67,8 +70,10 @@ class LeaseKeeper:
         if self._thread is not None:
             self._thread.join()
 
-    async def _keep_of_stack(self, root: Path, name: str, environment: Mapping[str, str]) -> None:
-        settings = stack_file.load_settings(root, name, environment)
+    async def _keep_of_stack(
+        self, root: Path, name: str, environment: Mapping[str, str], overrides: Sequence[str]
+    ) -> None:
+        settings = stack_file.load_settings(root, name, environment, overrides)
         async with connect.open_client(settings.cluster, root, environment) as kube:
             await self.keep(wiring.lease_of(settings, kube, stays=False, yields=True))
 

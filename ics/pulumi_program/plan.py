@@ -44,7 +44,12 @@ class ProgramPlan:
 
 
 async def compute(
-    root: Path, name: str, environment: Mapping[str, str], *, is_preview: bool = False
+    root: Path,
+    name: str,
+    environment: Mapping[str, str],
+    overrides: Sequence[str] = (),
+    *,
+    is_preview: bool = False,
 ) -> ProgramPlan:
     """Compute the plan of the Pulumi program without sending or changing anything.
 
@@ -52,6 +57,7 @@ async def compute(
         root: the project's folder.
         name: name of the stack.
         environment: environment of the process.
+        overrides: settings from elsewhere, see `ics.config.stack_file`; those of a pass take their place.
         is_preview: report changes that require a confirmation as warnings instead of an error.
 
     Raises:
@@ -60,7 +66,9 @@ async def compute(
     """
     facts_file = environment.get(handoff.VARIABLE)
     snapshot = handoff.read(Path(facts_file)) if facts_file else None
-    async with wiring.open_stack(root, name, environment, snapshot.overrides if snapshot else ()) as opened:
+    async with wiring.open_stack(
+        root, name, environment, snapshot.overrides if snapshot else overrides
+    ) as opened:
         if snapshot is None:
             seen, wanted = await observe.read(opened.world)
         else:

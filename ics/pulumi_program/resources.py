@@ -35,9 +35,33 @@ def stack(
         kept: objects whose spec stays as it is in the state, whatever the manifest says.
         protects: whether `pulumi destroy` is refused until the provider is unprotected.
     """
-    kept = frozenset(kept)
-    provider = kubernetes.Provider(
-        runs.PROVIDER,
+    provider = cluster(runs.PROVIDER, manifests, kubeconfig, context, protects=protects)
+    declare(manifests, provider, kept)
+    for name, value in outputs.items():
+        pulumi.export(name, value)
+
+
+def cluster(
+    name: str,
+    manifests: Sequence[model.Manifest],
+    kubeconfig: str | None,
+    context: str | None,
+    parent: pulumi.Resource | None = None,
+    *,
+    protects: bool = False,
+) -> kubernetes.Provider:
+    """Declare the cluster that the objects are in.
+
+    Args:
+        name: of the resource.
+        manifests: rendered manifests.
+        kubeconfig: path of the kubeconfig; None: the default one.
+        context: context in the kubeconfig.
+        parent: the component that it belongs to.
+        protects: whether `pulumi destroy` is refused until it is unprotected.
+    """
+    return kubernetes.Provider(
+        name,
         kubeconfig=kubeconfig,
         context=context,
         # Without it, a new address or authority in the kubeconfig would replace the provider and thereby every
@@ -54,22 +78,41 @@ def stack(
         # provider, too, so the first one is kept.
         # `pulumi destroy` runs no program that could ask. It refuses to start if this one resource is protected,
         # and nothing that a chain's end removes is.
-        opts=pulumi.ResourceOptions(ignore_changes=["clusterIdentifier"], protect=protects),
+        opts=pulumi.ResourceOptions(ignore_changes=["clusterIdentifier"], protect=protects, parent=parent),
     )
-    options = pulumi.ResourceOptions(providers={"kubernetes": provider})
+
+
+def declare(
+    manifests: Sequence[model.Manifest],
+    provider: kubernetes.Provider,
+    kept: Collection[engines.Ref] = (),
+    parent: pulumi.Resource | None = None,
+    prefix: str = "",
+) -> None:
+    """Declare the components of a whole stack.
+
+    Args:
+        manifests: rendered manifests, which always include the shared namespace.
+        provider: the cluster.
+        kept: objects whose spec stays as it is in the state, whatever the manifest says.
+        parent: the component that they belong to.
+        prefix: of the components' names; several validators in one program need one each.
+    """
+    kept = frozenset(kept)
+    options = pulumi.ResourceOptions(providers={"kubernetes": provider}, parent=parent)
     shared, chains = by_chain(manifests)
-    gateway = components.GatewayComponent(components.SharedArgs(_rest(shared), {}, kept), options)
+    gateway = components.GatewayComponent(components.SharedArgs(_rest(shared), {}, kept, prefix), options)
     node = _of_component(shared, ics_names.PROVIDER_NODE)
     if node:
-        components.ProviderNodeComponent(components.SharedArgs(node, gateway.homes, kept), options)
+        components.ProviderNodeComponent(components.SharedArgs(node, gateway.homes, kept, prefix), options)
     reconciler = _of_component(shared, ics_names.RECONCILER)
     if reconciler:
-        components.ReconcilerComponent(components.SharedArgs(reconciler, gateway.homes, kept), options)
-    under = pulumi.ResourceOptions(providers={"kubernetes": provider}, depends_on=[gateway])
+        components.ReconcilerComponent(
+            components.SharedArgs(reconciler, gateway.homes, kept, prefix), options
+        )
+    under = pulumi.ResourceOptions(providers={"kubernetes": provider}, depends_on=[gateway], parent=parent)
     for chain in chains:
-        components.ConsumerChainComponent(dataclasses.replace(chain, kept=kept), under)
-    for name, value in outputs.items():
-        pulumi.export(name, value)
+        components.ConsumerChainComponent(dataclasses.replace(chain, kept=kept, prefix=prefix), under)
 
 
 def _of_component(manifests: Sequence[model.Manifest], *names: str) -> tuple[model.Manifest, ...]:

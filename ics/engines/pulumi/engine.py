@@ -327,7 +327,8 @@ class PulumiEngine:
         located = self._located(work.inventory.parent)
         with session.open_session(located, passphrase, creates=True) as pulumi:
             fingerprint = self._fingerprint(pulumi.location)
-            if work.is_direct(fingerprint):
+            # Policies are evaluated before anything changes only by a preview.
+            if not located.policy_packs and work.is_direct(fingerprint):
                 direct = self._update_directly(work, pulumi, fingerprint)
                 if not direct.run.failures:
                     return direct

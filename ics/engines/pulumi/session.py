@@ -46,6 +46,7 @@ _END_SECONDS = 5.0
 _PRECISION_SECONDS = 2.0
 """Precision of the start times of processes."""
 _UNASKED = ("--yes", "--skip-preview")
+_PACK = "PulumiPolicy.yaml"
 _PENDING = "pending operations from previous deployment"
 _ECHO = "whose registration isn't pending"
 """Pulumi's consequential error of a component after one of its children failed."""
@@ -128,7 +129,7 @@ class Session:
             IcsError: the stack cannot be opened.
         """
         self.hand_over(snapshot)
-        return self._run("preview", *(["--refresh"] if is_refreshing else []))
+        return self._run("preview", *(["--refresh"] if is_refreshing else []), *self._policy_packs)
 
     def refresh(self, keys: Collection[members.Key], message: str) -> runs.RunResult:
         """Refresh the state from the cluster.
@@ -157,7 +158,7 @@ class Session:
             IcsError: the stack cannot be opened.
         """
         options = ["--continue-on-error", *(["--refresh"] if is_refreshing else []), "--message", message]
-        return self._run_locking("up", *_UNASKED, *options, *_targets(targets))
+        return self._run_locking("up", *_UNASKED, *options, *self._policy_packs, *_targets(targets))
 
     def destroy(self) -> runs.RunResult:
         """Delete all objects in the state, except retained ones, which are only removed from the state.
@@ -171,6 +172,10 @@ class Session:
         """
         self._with_lock(self._unprotect)
         return self._run_locking("destroy", *_UNASKED, "--continue-on-error")
+
+    @property
+    def _policy_packs(self) -> list[str]:
+        return [word for path in self.stack.policy_packs for word in ("--policy-pack", str(path))]
 
     def hand_over(self, snapshot: handoff.PassSnapshot | None) -> None:
         """Replace the input of the program, for all following runs of this session."""
@@ -294,9 +299,16 @@ def open_session(
         creates: create the stack with its first run if it does not exist.
 
     Raises:
-        EngineUnusable: the Pulumi CLI is not installed, no backend is configured, or two passphrases are given.
+        EngineUnusable: the Pulumi CLI is not installed, no backend is configured, two passphrases are given, or a
+            policy pack is missing.
     """
     command, where = cli.command(), location.find(stack, os.environ)
+    for pack in stack.policy_packs:
+        if not (pack / _PACK).is_file():
+            raise engines.EngineUnusable(
+                f"ics:pulumi.policy_packs: {pack} has no {_PACK}; name the folder of a policy pack, which the image of"
+                " the reconciler must contain, too"
+            )
     _delete_leftovers()
     folder = Path(tempfile.mkdtemp(prefix=f"{supervision.PREFIX}{os.getpid()}-"))
     try:
@@ -392,6 +404,7 @@ def read_events(events: Sequence[automation.EngineEvent]) -> runs.RunResult:
     steps: list[runs.PulumiStep] = []
     done: set[str] = set()
     failures: dict[str, str] = {}
+    violations: dict[str, list[str]] = {}
     has_pending = False
     for event in events:
         if event.resource_pre_event is not None:
@@ -402,14 +415,24 @@ def read_events(events: Sequence[automation.EngineEvent]) -> runs.RunResult:
                 done.add(metadata.urn)
         if event.res_op_failed_event is not None:
             failures.setdefault(event.res_op_failed_event.metadata.urn, "")
+        if event.policy_event is not None and event.policy_event.enforcement_level == "mandatory":
+            violation = event.policy_event
+            violations.setdefault(violation.resource_urn or "", []).append(_violation(violation))
         if event.diagnostic_event is not None:
             diagnostic = event.diagnostic_event
             has_pending = has_pending or _PENDING in diagnostic.message
             if diagnostic.severity == "error" and _ECHO not in diagnostic.message:
                 urn = diagnostic.urn or ""
                 failures[urn] = failures.get(urn) or pulumi_errors.one_line(diagnostic.message)
+    # Pulumi repeats a violation as an error of the resource.
+    failures |= {urn: "; ".join(texts) for urn, texts in violations.items()}
     own = {urn: text for urn, text in failures.items() if urn}
     return runs.RunResult(tuple(steps), frozenset(done - own.keys()), own or failures, has_pending)
+
+
+def _violation(event: automation.PolicyEvent) -> str:
+    message = pulumi_errors.one_line(event.message)
+    return f"policy {event.policy_pack_name}/{event.policy_name}: {message}"
 
 
 def _step(metadata: automation.StepEventMetadata) -> runs.PulumiStep:

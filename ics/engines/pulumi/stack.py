@@ -42,6 +42,8 @@ class Stack:
     overrides: tuple[str, ...] = ()
     """Settings from command-line flags."""
     limits: Limits = Limits()
+    policy_packs: tuple[Path, ...] = ()
+    """Folders of the policy packs that every preview and update must pass."""
     recorded: str = ""
     """URL of the backend that the last pass recorded in the cluster; empty: none."""
 
@@ -64,7 +66,8 @@ def of_settings(
     limits = Limits(
         history=settings.history, log_megabytes=settings.log_megabytes, log_days=settings.log_days
     )
-    return Stack(root, name, settings.backend, tuple(overrides), limits)
+    packs = tuple(root / Path(pack).expanduser() for pack in settings.policy_packs)
+    return Stack(root, name, settings.backend, tuple(overrides), limits, packs)
 
 
 class Source(enum.StrEnum):
@@ -111,6 +114,8 @@ class Candidates:
 
     setting: str = ""
     environment: str = ""
+    policy_packs: tuple[Path, ...] = ()
+    """Folders of the policy packs that every preview and update must pass."""
     recorded: str = ""
     project: str = ""
     login: str | None = ""

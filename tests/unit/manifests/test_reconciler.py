@@ -446,6 +446,7 @@ asyncio.run(options.offer_installation(argparse.Namespace(install_pulumi=False),
 
 def test_local_network_image_copies_same_files_as_dockerfile() -> None:
     assert image.copied() == ("ics", "Pulumi.yaml", "reconcile.py")
-    assert image.copied("Dockerfile.pulumi") == ("ics", "Pulumi.yaml", "__main__.py", "reconcile.py")
+    with_pulumi = ("ics", "policies", "Pulumi.yaml", "__main__.py", "reconcile.py")
+    assert image.copied("Dockerfile.pulumi") == with_pulumi
     for name in ("Dockerfile", "Dockerfile.pulumi"):
         assert "USER 1000:1000" in (ROOT / name).read_text()

@@ -17,7 +17,7 @@ from ics.consumer import observed as consumer_observed
 from ics.cosmos import canonical_json
 from ics.engines import handoff
 from ics.engines.pulumi import provider as pulumi_provider
-from ics.pulumi_program import lease_keeper, notes, outputs, plan
+from ics.pulumi_program import lease_keeper, notes, outputs, plan, preparation
 from tests.unit import factories
 
 P = model.Phase
@@ -149,6 +149,7 @@ def test_kubeconfig_from_environment_is_not_in_pulumi_state(
         )
 
     monkeypatch.setattr(plan, "compute", computed)
+    monkeypatch.setattr(preparation, "_held", set())
     monkeypatch.setattr(lease_keeper.LeaseKeeper, "start", lambda *_: None)
 
     @pulumi.runtime.test  # type: ignore[untyped-decorator]

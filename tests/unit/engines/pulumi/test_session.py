@@ -64,6 +64,35 @@ def test_failures_are_assigned_to_resources() -> None:
     assert told == runs.RunResult(failures={URN: "refused by the cluster"})
 
 
+def test_violated_policy_is_the_failure_of_its_resource() -> None:
+    def violation(level: str, text: str) -> automation.EngineEvent:
+        content = {"policyName": "one-replica", "policyPackName": "ics-security", "resourceUrn": URN}
+        return event(policyEvent={**content, "enforcementLevel": level, "message": text, "color": "never"})
+
+    told = session.read_events(
+        [
+            violation("mandatory", "<{%fg 1%}>two\n replicas"),
+            violation("mandatory", "and no volume"),
+            violation("advisory", "could be better"),
+            said("resource violates a policy", urn=URN),
+        ]
+    )
+    named = "policy ics-security/one-replica"
+    assert told.failures == {URN: f"{named}: two replicas; {named}: and no volume"}
+
+
+def test_missing_policy_pack_is_named_before_pulumi_starts(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path
+) -> None:
+    monkeypatch.setattr(session.cli, "command", lambda: None)
+    where = stack.Stack(tmp_path, "alice", policy_packs=(tmp_path / "packs",))
+    with (
+        pytest.raises(engines.EngineUnusable, match=r"policy_packs: \S+/packs has no PulumiPolicy\.yaml"),
+        session.open_session(where, None),
+    ):
+        pass
+
+
 def test_program_failure_belongs_to_no_resource() -> None:
     assert session.read_events([said("the provider is down")]).failures == {"": "the provider is down"}
 
