@@ -50,6 +50,7 @@ def test_the_seed_is_nowhere_in_plain(place: stage.Stage) -> None:
 
 
 def test_a_setting_of_another_type_stops_pulumi_before_the_program(place: stage.Stage) -> None:
+    facts = place.facts([0])
     place.set("gateway", "a text")
     with pytest.raises(AssertionError, match="configuration key 'gateway' must be of type 'object'"):
-        place.pulumi("preview", handed=place.facts([0]))
+        place.pulumi("preview", handed=facts)
