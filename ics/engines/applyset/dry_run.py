@@ -5,7 +5,7 @@ import dataclasses
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
-from ics import engines, errors
+from ics import engines, errors, names
 from ics.cluster.api import client, kinds
 from ics.cluster.api import errors as api_errors
 from ics.engines import diff as engines_diff
@@ -32,11 +32,13 @@ async def preview(kube: client.KubeClient, steps: members.ApplyPlan) -> tuple[en
     A dry run is impossible in a namespace that does not exist yet, so an object in it counts as a creation. An
     object that would not differ is omitted.
     """
-    namespaces = [step for step in steps.apply if step.key.kind == kinds.NAMESPACE and step.live is None]
-    located = await asyncio.gather(*(_locate(kube, step) for step in namespaces))
-    missing_namespaces = {step.key.name for step in located if step.live is None}
+    located = await asyncio.gather(*(_find(kube, step) for step in _new_namespaces(steps.apply)))
+    missing_namespaces = {step.key.name for step, item in located if item is None}
+    foreign = {step.key.name: error for step, item in located if (error := _ownership_error(step, item))}
 
     def dry_run_of(step: members.ApplyStep) -> Callable[[], Awaitable[engines.Change | None]]:
+        if error := foreign.get(step.key.namespace or step.key.name):
+            return lambda: _refused(error)
         if step.key.namespace in missing_namespaces:
             return lambda: _plain_creation(step)
         return _dry_run(kube, step)
@@ -47,6 +49,20 @@ async def preview(kube: client.KubeClient, steps: members.ApplyPlan) -> tuple[en
     ]
     dry_runs += [_with_problem(deleted_change(member), _deletion(kube, member)) for member in steps.prune]
     return tuple(change for change in await asyncio.gather(*dry_runs) if change is not None)
+
+
+async def check_owners(kube: client.KubeClient, steps: Sequence[members.ApplyStep]) -> None:
+    """Reject steps that would take a namespace from another validator.
+
+    Two validators with one `ics:cluster.namespace_prefix` compute the same names. An apply would then replace the
+    other's key and node.
+
+    Raises:
+        Permanent: a namespace is another validator's.
+    """
+    for step, item in await asyncio.gather(*(_find(kube, step) for step in _new_namespaces(steps))):
+        if error := _ownership_error(step, item):
+            raise error
 
 
 async def replacements(
@@ -114,6 +130,10 @@ async def _with_problem(
         return dataclasses.replace(expected, problem=error)
 
 
+def _new_namespaces(steps: Sequence[members.ApplyStep]) -> list[members.ApplyStep]:
+    return [step for step in steps if step.key.kind == kinds.NAMESPACE and step.live is None]
+
+
 def _is_guarded(step: members.ApplyStep) -> bool:
     # A namespace has no immutable fields.
     return step.key.kind != kinds.NAMESPACE and guard.needs_confirmation(step.key.kind.name, step.is_retained)
@@ -133,8 +153,31 @@ async def _locate(kube: client.KubeClient, step: members.ApplyStep) -> members.A
     """Add the live object to a step if it exists outside of the set: a foreign one, or of the set's old name."""
     if step.live is not None:
         return step
-    item = await kube.find(step.key.kind, step.key.namespace, step.key.name, only_metadata=True)
+    _, item = await _find(kube, step)
     return step if item is None else dataclasses.replace(step, live=members.live(step.key.kind, item))
+
+
+async def _find(
+    kube: client.KubeClient, step: members.ApplyStep
+) -> tuple[members.ApplyStep, dict[str, Any] | None]:
+    key = step.key
+    return step, await kube.find(key.kind, key.namespace, key.name, only_metadata=True)
+
+
+def _ownership_error(step: members.ApplyStep, item: dict[str, Any] | None) -> errors.Permanent | None:
+    """Return the error if a live object is another validator's; it is ours to adopt if it names none."""
+    own = step.manifest["metadata"]["labels"].get(names.VALIDATOR, "")
+    owner = ((item or {}).get("metadata", {}).get("labels") or {}).get(names.VALIDATOR, own)
+    if owner == own:
+        return None
+    setting = "cluster.namespace_prefix" if step.consumer_id else "gateway.namespace"
+    return errors.Permanent(
+        f"{step.key}: belongs to validator {owner}, so {own} changes nothing in it; set another ics:{setting}"
+    )
+
+
+async def _refused(error: errors.IcsError) -> engines.Change:
+    raise error
 
 
 async def _plain_creation(step: members.ApplyStep) -> engines.Change:

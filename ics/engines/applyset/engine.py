@@ -85,13 +85,14 @@ class ApplyEngine:
 
         Raises:
             Transient: the cluster cannot be queried now.
-            Permanent: this validator's gateway is in another namespace.
+            Permanent: this validator's gateway is in another namespace, or a namespace is another validator's.
         """
         wanted = members.index(request.manifests, members.set_id(self._validator, self._namespace))
         books = await self.read(wanted)
         if books.item is None:
             books = await self._all_kinds()
         steps = members.diff(wanted, books.members, books.parent.record, request.paused)
+        await dry_run.check_owners(self._kube, steps.apply)
         replacing = await dry_run.replacements(self._kube, steps.apply)
         return guard.review([*replacing, *map(dry_run.deleted_change, steps.prune)], request)
 

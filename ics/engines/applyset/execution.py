@@ -100,6 +100,7 @@ class Execution:
     def _apply_task(self, step: applyset_members.ApplyStep) -> Callable[[], Coroutine[Any, Any, None]]:
         async def act() -> None:
             key = step.key
+            await dry_run.check_owners(self.kube, [step])
             before = await self.kube.find(key.kind, key.namespace, key.name) if step.is_suspect else None
             try:
                 answer = await apply.apply_in_place(self.kube, step, only_metadata=before is None)
