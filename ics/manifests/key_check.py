@@ -85,7 +85,7 @@ mark="$memory/mark"
 
 judge() {{
   if [ -n "$REMOTE" ]; then echo remote; return; fi
-  if [ -n "$WITHHELD" ]; then echo withheld; return; fi
+  if [ "$WITHHELD" != false ]; then echo withheld; return; fi
   if [ -z "$address" ] || [ "$address" != "$KEY_ADDRESS" ]; then echo wrong-key; return; fi
   if [ ! -e "$state" ]; then echo missing; return; fi
   content=$(cat "$state")
@@ -179,12 +179,13 @@ def environment(
         "KEY_FOLDER": key_folder,
         "EXPECTED_POD": pod,
         "CLAIM_UID": claim_uid,
-        WITHHELD: "true" if is_withheld else "",
+        # Never empty, because the reconciler sets it, too; see `objects.variables`.
+        WITHHELD: "true" if is_withheld else "false",
         "REMOTE": "true" if is_remote else "",
         "RESULT_FILE": _RESULT_FILE,
     }
     return [
-        *({"name": name, "value": value} for name, value in values.items()),
+        *objects.variables(values),
         downward("POD_NAME", "metadata.name"),
         downward("POD_NAMESPACE", "metadata.namespace"),
     ]

@@ -115,7 +115,7 @@ def _container(desired: desired.Desired, chain: chain.ChainPlan, genesis: bytes)
         "imagePullPolicy": "IfNotPresent",
         "command": ["/bin/sh", f"{node_files.CONFIG}/start.sh"],
         "env": [
-            *({"name": name, "value": value} for name, value in environment.items()),
+            *objects.variables(environment),
             *_check_environment(chain),
         ],
         "ports": [

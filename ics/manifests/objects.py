@@ -116,6 +116,16 @@ def secret(metadata: Mapping[str, Any], data: Mapping[str, model.Secret]) -> dic
     return {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "type": "Opaque", "data": encoded}
 
 
+def variables(values: Mapping[str, str]) -> list[dict[str, Any]]:
+    """Return environment variables of a container.
+
+    An empty value is omitted, which means the same to Kubernetes: Pulumi's plugin omits it in any case, and the engines
+    would make different objects. So a value that another field manager may set must never be empty: an apply without it
+    does not take it back.
+    """
+    return [{"name": name, **({"value": value} if value else {})} for name, value in values.items()]
+
+
 def pod_spec(
     containers: Sequence[Mapping[str, Any]], volumes: Sequence[Mapping[str, Any]], **fields: Any
 ) -> dict[str, Any]:

@@ -175,7 +175,7 @@ def _fetching(settings: settings.Settings) -> list[dict[str, Any]]:
             "name": "genesis",
             "image": settings.provider_node.fetch_image,
             "command": ["/bin/sh", "-c", provider_node_files.FETCH_SCRIPT],
-            "env": [{"name": name, "value": value} for name, value in environment.items()],
+            "env": objects.variables(environment),
             "securityContext": dict(objects.CONTAINER_SECURITY),
             "volumeMounts": [{"name": "data", "mountPath": node_files.DATA}],
         }
@@ -217,7 +217,7 @@ def _container(settings: settings.Settings, key: provider_key.ProviderKey) -> di
         "imagePullPolicy": "IfNotPresent",
         "command": ["/bin/sh", f"{node_files.CONFIG}/start.sh"],
         "env": [
-            *({"name": name, "value": value} for name, value in environment.items()),
+            *objects.variables(environment),
             *_check_environment(key),
         ],
         "ports": [

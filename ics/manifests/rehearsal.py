@@ -194,7 +194,7 @@ def job(
         "image": definition.image,
         "imagePullPolicy": "IfNotPresent",
         "command": ["/bin/sh", f"{_FILES}/rehearse.sh"],
-        "env": [{"name": key, "value": value} for key, value in environment.items()],
+        "env": objects.variables(environment),
         "resources": {key: dict(value) for key, value in node_settings.resources.items()},
         "securityContext": dict(objects.CONTAINER_SECURITY),
         "volumeMounts": [

@@ -387,7 +387,7 @@ def _container(script: str, environment: Mapping[str, str], image: str) -> dict[
         "imagePullPolicy": "IfNotPresent",
         "command": ["/bin/sh", "-c", script],
         "env": [
-            *({"name": name, "value": value} for name, value in environment.items()),
+            *objects.variables(environment),
             key_check.downward("POD_NAMESPACE", "metadata.namespace"),
         ],
         "resources": {

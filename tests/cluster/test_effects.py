@@ -319,7 +319,7 @@ async def test_key_is_withheld_from_just_the_node_of_its_place(scene: conftest.S
     node = manifests[-1]
     assert node["kind"] == "StatefulSet"
     node["metadata"]["annotations"] = place_notes.annotations(place, bytes.fromhex(ADDRESS))
-    check = {"name": names.KEY_CHECK, "image": "node:1", "env": [{"name": "WITHHELD", "value": ""}]}
+    check = {"name": names.KEY_CHECK, "image": "node:1", "env": [{"name": "WITHHELD", "value": "false"}]}
     node["spec"]["template"]["spec"]["initContainers"] = [check]
     assert (await engine.converge(engines.ApplyRequest(manifests=manifests))).errors == ()
     kube, recorder = await scene.connect()
@@ -335,7 +335,7 @@ async def test_key_is_withheld_from_just_the_node_of_its_place(scene: conftest.S
 
     await state.withhold(namespace, factories.place(1, namespace=namespace))
     await state.withhold(scene.gateway, place)
-    assert (recorder.writes, await is_withheld()) == ([], (False, [{"name": "WITHHELD"}]))
+    assert (recorder.writes, await is_withheld()) == ([], (False, [{"name": "WITHHELD", "value": "false"}]))
 
     await state.withhold(namespace, place)
 

@@ -170,7 +170,7 @@ async def test_engine_gives_back_what_a_pass_withheld(scene: conftest.Scene) -> 
     wanted = manifests(scene)
     node = wanted[-1]
     node["metadata"]["annotations"] = {**node["metadata"]["annotations"], names.WITHHELD: "false"}
-    check = {"name": names.KEY_CHECK, "image": "node:1", "env": [{"name": "WITHHELD", "value": ""}]}
+    check = {"name": names.KEY_CHECK, "image": "node:1", "env": [{"name": "WITHHELD", "value": "false"}]}
     node["spec"]["template"]["spec"]["initContainers"] = [check]
     await converged(scene, wanted)
     await sign_states(scene).withhold(f"{scene.validator}-0", chains.place(scene.validator))
@@ -179,7 +179,9 @@ async def test_engine_gives_back_what_a_pass_withheld(scene: conftest.Scene) -> 
     assert not (await load(scene)).chains["0"].is_withheld
     live = await scene.live(kinds.STATEFUL_SET, f"{scene.validator}-0", "node")
     assert live is not None
-    assert live["spec"]["template"]["spec"]["initContainers"][0]["env"] == [{"name": "WITHHELD"}]
+    assert live["spec"]["template"]["spec"]["initContainers"][0]["env"] == [
+        {"name": "WITHHELD", "value": "false"}
+    ]
 
 
 async def test_copied_namespace_is_left_alone_by_passes_and_by_destroy(scene: conftest.Scene) -> None:

@@ -319,7 +319,9 @@ def _variables(container: Mapping[str, Any], namespace: str, pod: str) -> dict[s
     """Return a container's variables, with the pod's own fields."""
     fields = {"metadata.namespace": namespace, "metadata.name": pod}
     return {
-        one["name"]: one["value"] if "value" in one else fields[one["valueFrom"]["fieldRef"]["fieldPath"]]
+        one["name"]: fields[one["valueFrom"]["fieldRef"]["fieldPath"]]
+        if "valueFrom" in one
+        else one.get("value", "")
         for one in container["env"]
     }
 

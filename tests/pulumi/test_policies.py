@@ -5,6 +5,7 @@ import importlib.util
 import pytest
 import yaml
 
+from devnet import places
 from ics import errors
 from tests.pulumi import stage
 
@@ -18,7 +19,7 @@ pytestmark = [
 
 
 def test_whole_stack_passes_the_pack(place: stage.Stage) -> None:
-    (place.root / "policies").symlink_to(stage.places.CHECKOUT / "policies")
+    (place.root / "policies").symlink_to(places.CHECKOUT / "policies")
     place.set(
         "pulumi", place.settings.pulumi.model_dump(exclude_defaults=True) | {"policy_packs": ["policies"]}
     )

@@ -18,7 +18,7 @@ def certificate(content: str) -> str:
 
 def environment(container: Mapping[str, Any], **changes: str) -> dict[str, str]:
     """The variables of a container, with those that are fields of its pod among the changes."""
-    return {one["name"]: one["value"] for one in container["env"] if "value" in one} | changes
+    return {one["name"]: one.get("value", "") for one in container["env"] if "valueFrom" not in one} | changes
 
 
 def run(

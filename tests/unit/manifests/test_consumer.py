@@ -14,6 +14,7 @@ from ics.config import chain_definition
 from ics.consumer import desired, observed
 from ics.manifests import key_check, node_files
 from tests.unit import factories
+from tests.unit.manifests import shell
 
 P = model.Phase
 
@@ -174,7 +175,7 @@ def node_of(**memory: Any) -> model.Manifest:
 def check_of(node: model.Manifest) -> dict[str, str]:
     """The environment of the check whether the node gets its key."""
     [container] = node["spec"]["template"]["spec"]["initContainers"]
-    return {one["name"]: one["value"] for one in container["env"] if "value" in one}
+    return shell.environment(container)
 
 
 ADDRESS = factories.consumer_key("alice").address.hex().upper()
@@ -216,7 +217,7 @@ def test_node_on_another_volume_never_has_the_key_that_was_there(phase: model.Ph
     check = check_of(node)
     successor = factories.key_of(factories.new_place(replaces=factories.place_id()))
     if phase is P.LAUNCHED:
-        assert (check["KEY_ADDRESS"], check["WITHHELD"]) == (successor.address.hex().upper(), "")
+        assert (check["KEY_ADDRESS"], check["WITHHELD"]) == (successor.address.hex().upper(), "false")
         assert node["metadata"]["annotations"][ics_names.WITHHELD] == "false"
     else:
         assert (check["KEY_ADDRESS"], check["WITHHELD"]) == (ADDRESS, "true")
@@ -240,7 +241,7 @@ def test_node_with_recorded_sign_state_is_unchanged(memory: dict[str, Any]) -> N
         "KEY_FOLDER": "/etc/ics/consensus-key",
         "EXPECTED_POD": "node-0",
         "CLAIM_UID": "",
-        "WITHHELD": "",
+        "WITHHELD": "false",
         "REMOTE": "",
         "RESULT_FILE": "/dev/termination-log",
     }

@@ -48,7 +48,13 @@ class Volume:
 
     def check(self, claim: str = "uid-1", **changes: str) -> results.KeyCheck | None:
         result_file = self.root / "result"
-        values = {"POD_NAME": "p-0", "EXPECTED_POD": "p-0", "KEY_ADDRESS": "", "WITHHELD": "", "REMOTE": ""}
+        values = {
+            "POD_NAME": "p-0",
+            "EXPECTED_POD": "p-0",
+            "KEY_ADDRESS": "",
+            "WITHHELD": "false",
+            "REMOTE": "",
+        }
         values |= {"RESULT_FILE": str(result_file), "CLAIM_UID": claim, **changes}
         assert self.run(key_check.SCRIPT, **values) == 0
         return results.result(result_file.read_text(), ADDRESS)

@@ -173,7 +173,8 @@ def checked(
     (workload,) = [m for m in rendered if m["kind"] == "StatefulSet"]
     check = workload["spec"]["template"]["spec"]["initContainers"][-1]
     assert check["name"] == names.KEY_CHECK
-    return {entry["name"]: entry.get("value") for entry in check["env"]}, workload["metadata"]["annotations"]
+    fields = {one["name"]: None for one in check["env"] if "valueFrom" in one}
+    return {**shell.environment(check), **fields}, workload["metadata"]["annotations"]
 
 
 def test_check_of_provider_node_takes_the_address_from_the_key_and_compares_the_claim() -> None:
@@ -183,7 +184,7 @@ def test_check_of_provider_node_takes_the_address_from_the_key_and_compares_the_
         "KEY_FOLDER": "/etc/ics/consensus-key",
         "EXPECTED_POD": "provider-node-0",
         "CLAIM_UID": "uid-1",
-        "WITHHELD": "",
+        "WITHHELD": "false",
         "REMOTE": "",
         "RESULT_FILE": "/dev/termination-log",
         "POD_NAME": None,

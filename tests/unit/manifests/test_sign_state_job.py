@@ -35,7 +35,7 @@ def run(
     owner = objects.Owner("alice", "provider-1", "7", "consumer-1")
     job = sign_state_job.job(owner, "ns", "12345678-aaaa", ADDRESS, "node:1", reset)
     (container,) = job["spec"]["template"]["spec"]["containers"]
-    values = {one["name"]: one.get("value", "ns") for one in container["env"]}
+    values = shell.environment(container, POD_NAMESPACE="ns")
     return shell.run(sh, script or sign_state_job.SCRIPT, root, values)
 
 
@@ -230,7 +230,7 @@ def test_copied_job_writes_nothing(root: pathlib.Path, sh: tuple[str, ...]) -> N
     owner = objects.Owner("alice", "provider-1", "7", "consumer-1")
     job = sign_state_job.job(owner, "ns", "12345678-aaaa", ADDRESS, "node:1")
     (container,) = job["spec"]["template"]["spec"]["containers"]
-    values = {one["name"]: one.get("value", "copy") for one in container["env"]}
+    values = shell.environment(container, POD_NAMESPACE="copy")
     done = shell.run(sh, sign_state_job.SCRIPT, root, values)
     assert (done.returncode, done.stderr) == (
         1,

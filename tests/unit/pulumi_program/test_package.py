@@ -1,5 +1,6 @@
 """The component package: its schema, and what its components register under Pulumi's own mocks."""
 
+import atexit
 import json
 import pathlib
 from collections.abc import Callable
@@ -92,7 +93,7 @@ def computed(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
         )
 
     monkeypatch.setattr(plan, "compute", compute)
-    monkeypatch.setattr(preparation.atexit, "register", lambda *_: None)
+    monkeypatch.setattr(atexit, "register", lambda *_: None)
     monkeypatch.setattr(preparation, "_held", set())
     monkeypatch.setattr(
         lease_keeper.LeaseKeeper, "start", lambda _, root, name, *__: calls.append(("Lease", root, name))
