@@ -97,6 +97,8 @@ WITHHELD = f"{DOMAIN}/key-withheld"
 # Annotations of the set's parent object.
 ENGINE = f"{DOMAIN}/engine"
 """The engine that converged the set last: `apply` or `pulumi`."""
+STATE_PODS = f"{DOMAIN}/pulumi-pods"
+"""On a set's parent: the pods that ran Pulumi since its last successful run, see `ics.engines.pulumi.pods`."""
 STATE_BACKEND = f"{DOMAIN}/state-backend"
 """URL of the backend of Pulumi's state that the last pass used, without credentials."""
 ENGINE_TENURE = f"{DOMAIN}/engine-tenure"

@@ -1,6 +1,7 @@
 """Asks the Pulumi CLI, its backend and the cluster what `pulumi_checks` judges."""
 
 import asyncio
+import contextlib
 import json
 import os
 import shutil
@@ -17,7 +18,7 @@ from ics.cluster.api import client
 from ics.config import secret_sources
 from ics.config import settings as config_settings
 from ics.engines.applyset import parent
-from ics.engines.pulumi import cli, location, locks, processes, stack
+from ics.engines.pulumi import cli, location, locks, pods, processes, stack
 
 _SECONDS = 30.0
 
@@ -68,7 +69,7 @@ class PulumiProbe:
             program = cli.check()
         except errors.IcsError as error:
             return findings.of_error(check, error)
-        return [*await self._installation(program), *await self._stack(recorded.backend)]
+        return [*await self._installation(program), *await self._stack(recorded)]
 
     async def _installation(self, program: Path) -> list[Finding]:
         version, plugins = await asyncio.gather(
@@ -96,14 +97,15 @@ class PulumiProbe:
             pulumi_checks.plugin(installed, ambient, cli.plugin_version(), cli.plugin_command()),
         ]
 
-    async def _stack(self, recorded: str) -> list[Finding]:
+    async def _stack(self, recorded: parent.Parent) -> list[Finding]:
         """Check backend, passphrase and locks, and select the stack as a pass does."""
-        pulumi_stack = stack.of_settings(self.root, self.name, self.settings.pulumi).with_record(recorded)
+        pulumi_stack = stack.of_settings(self.root, self.name, self.settings.pulumi)
+        pulumi_stack = pulumi_stack.with_record(recorded.backend)
         try:
             where = location.find(pulumi_stack, self.environment)
         except errors.IcsError as error:
             return findings.of_error(pulumi_checks.BACKEND, error)
-        results = pulumi_checks.location(where, recorded)
+        results = pulumi_checks.location(where, recorded.backend)
         secret, found = await self._passphrase(where)
         results += found
         missing = self._folder_problem(pulumi_stack, where)
@@ -111,10 +113,13 @@ class PulumiProbe:
             return [*results, missing]
         if not any(finding.level is findings.Level.FAIL for finding in results):
             results += await asyncio.to_thread(_select, pulumi_stack, secret)
-        held = read_locks(pulumi_stack, where)
+        held, ended = read_locks(pulumi_stack, where), frozenset[str]()
+        if held and self.kube is not None:
+            with contextlib.suppress(errors.IcsError):  # then it is unknown whether they have ended
+                ended = await pods.ended_hosts(self.kube, recorded)
         return [
             *results,
-            *pulumi_checks.held_locks(held, pulumi_stack, where, processes.this_process()),
+            *pulumi_checks.held_locks(held, pulumi_stack, where, processes.this_process(ended)),
         ]
 
     def _folder_problem(self, pulumi_stack: stack.Stack, where: stack.Location) -> Finding | None:

@@ -73,11 +73,20 @@ class Lease:
         """Acquire the Lease unless it was renewed recently; call this before each burst of writes.
 
         Raises:
-            Transient: another holder has it; the message names the holder.
+            HeldByOther: another holder has it, or may have it, because it could not be renewed in time.
+            Transient: it cannot be renewed now.
         """
         async with self._taking:  # steps of several chains call this concurrently
-            if self._held is None or self._age() > self._seconds / 3:
+            if self._held is not None and self._age() <= self._seconds / 3:
+                return
+            try:
                 await self._acquire()
+            except HeldByOther:
+                raise
+            except errors.Transient as error:
+                if self._held is not None and self._age() >= self._seconds * 2 / 3:
+                    raise self._overdue() from error
+                raise
 
     async def acquire(self) -> None:
         """Acquire or renew the Lease.
@@ -192,6 +201,12 @@ class Lease:
             self._held = await self._put(recorded, lease["spec"])
 
     # -- the object --------------------------------------------------------------------------------
+
+    def _overdue(self) -> "HeldByOther":
+        return HeldByOther(
+            f"Lease {self._namespace}/{self._name}: not renewed in time; this reconciler pauses until it holds the"
+            " Lease again, because another process may be acting"
+        )
 
     def _age(self) -> float:
         return self._monotonic() - self._renewed_at
@@ -357,10 +372,7 @@ class DaemonLease(Lease):
         if self._is_stopping:
             raise Stopping("this reconciler is stopping; the next one continues from here")
         if not self.is_held:
-            raise HeldByOther(
-                f"Lease {self._namespace}/{self._name}: not renewed in time; this reconciler pauses until it holds the"
-                " Lease again, because another process may be acting"
-            )
+            raise self._overdue()
 
     async def release(self) -> None:
         """Do nothing, because the daemon's Lease outlives the pass."""

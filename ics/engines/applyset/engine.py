@@ -137,6 +137,7 @@ class ApplyEngine:
                 judged.paused,
                 compared_at,
                 judged.confirmations,
+                pods=current.parent.pods,
             )
             writes = await self._commit(current, parent, run, is_announced=not steps.is_empty)
         outcome = run.outcome(steps, writes)

@@ -31,9 +31,13 @@ class Inventory:
     parent: applyset_parent.Parent
     members: Mapping[applyset_members.Key, applyset_members.LiveObject]
 
-    def with_backend(self, url: str) -> Self:
-        """Return the inventory with the backend of Pulumi's state, which the next write of the parent records."""
-        return dataclasses.replace(self, parent=dataclasses.replace(self.parent, backend=url))
+    def after_pulumi(self, url: str) -> Self:
+        """Return the inventory after a run of Pulumi, which left no lock, and whose backend is recorded."""
+        return dataclasses.replace(self, parent=dataclasses.replace(self.parent, backend=url, pods=()))
+
+    def with_pod(self, pod: str) -> Self:
+        """Return the inventory with a pod that is about to run Pulumi, which the next write of the parent records."""
+        return dataclasses.replace(self, parent=self.parent.with_pod(pod))
 
     @property
     def set_id(self) -> str:

@@ -31,6 +31,7 @@ CONFIRMATIONS = "questions.json"
 """Key in the parent's data for pending confirmations."""
 STATE = "pulumi.json"
 """Key in the parent's data for `StateNotes`."""
+_MOST_PODS = 20
 
 
 class PendingConfirmation(NamedTuple):
@@ -100,6 +101,8 @@ class Parent:
     """Time of the last full comparison, RFC 3339; empty: never."""
     backend: str = ""
     """URL of the backend that Pulumi used last, without credentials; empty: never, or unknown."""
+    pods: tuple[str, ...] = ()
+    """Pods that ran Pulumi since its last successful run, as `NAMESPACE/NAME`; see `ics.engines.pulumi.pods`."""
     tenure: engines_tenure.Tenure = field(default_factory=engines_tenure.Tenure)
     """The engine that converged the set last."""
     confirmations: tuple[PendingConfirmation, ...] = ()
@@ -128,6 +131,12 @@ class Parent:
             record=kept,
         )
 
+    def with_pod(self, pod: str) -> Self:
+        """Return the parent to write before a pod runs Pulumi; empty text: this is no pod."""
+        if not pod or pod in self.pods:
+            return self
+        return replace(self, pods=(*self.pods, pod)[-_MOST_PODS:])
+
     def after_fast_path(
         self, applied: Mapping[applyset_members.Key, applyset_members.Entry], state: StateNotes
     ) -> Self:
@@ -153,6 +162,7 @@ def after_convergence(
     compared_at: str = "",
     confirmations: Sequence[engines.Confirmation] = (),
     state: StateNotes = StateNotes(),
+    pods: tuple[str, ...] = (),
 ) -> Parent:
     """Return the parent to write after a convergence.
 
@@ -166,6 +176,7 @@ def after_convergence(
         compared_at: time of the last full comparison.
         confirmations: pending confirmations.
         state: what Pulumi's state lacks; notes of objects that are no longer wanted are dropped.
+        pods: pods that may have left a lock of Pulumi's state.
     """
     entries: dict[applyset_members.Key, applyset_members.Entry] = {}
     for key, member in members.items():
@@ -186,6 +197,7 @@ def after_convergence(
         compared_at=compared_at,
         tenure=tenure,
         confirmations=pending,
+        pods=pods,
         state=replace(
             state, unrecorded=state.unrecorded & entries.keys(), stale=state.stale & entries.keys()
         ),
@@ -216,6 +228,7 @@ def manifest(validator: str, namespace: str, parent: Parent) -> model.Manifest:
                 _NAMESPACES: ",".join(sorted(parent.namespaces - {namespace})),
                 **({_COMPARED_AT: parent.compared_at} if parent.compared_at else {}),
                 **({names.STATE_BACKEND: parent.backend} if parent.backend else {}),
+                **({names.STATE_PODS: ",".join(parent.pods)} if parent.pods else {}),
                 **_tenure(parent.tenure),
             },
         },
@@ -251,6 +264,7 @@ def read(item: Mapping[str, Any]) -> Parent:
         record=_record(_text(item)),
         compared_at=annotations.get(_COMPARED_AT, ""),
         backend=annotations.get(names.STATE_BACKEND, ""),
+        pods=tuple(each for each in annotations.get(names.STATE_PODS, "").split(",") if each),
         tenure=engines_tenure.parse(
             annotations.get(names.ENGINE, ""), annotations.get(names.ENGINE_TENURE, "")
         ),
@@ -267,7 +281,8 @@ def is_current(item: Mapping[str, Any] | None, manifest: model.Manifest) -> bool
     data = {name: text for name, text in (item.get("data") or {}).items() if name != RECORD}
     wanted = {name: text for name, text in manifest["data"].items() if name != RECORD}
     # Packed records are compared by content, because compression differs between machines.
-    return (data, _text(item)) == (wanted, _text(manifest)) and all(
+    pods = [(each.get("annotations") or {}).get(names.STATE_PODS) for each in (own, live)]
+    return (data, _text(item), pods[1]) == (wanted, _text(manifest), pods[0]) and all(
         own[part].items() <= (live.get(part) or {}).items() for part in ("labels", "annotations")
     )
 

@@ -35,7 +35,7 @@ from ics.cluster.api import client, lease_holder
 from ics.engines import drift, guard, handoff, tenure
 from ics.engines.applyset import dry_run, engine, execution, inventory, members
 from ics.engines.applyset import parent as applyset_parent
-from ics.engines.pulumi import cli, location, messages, provider, runs, stack, supervision
+from ics.engines.pulumi import cli, location, messages, pods, provider, runs, stack, supervision
 from ics.engines.pulumi import errors as pulumi_errors
 from ics.engines.pulumi import work as updates
 
@@ -162,9 +162,10 @@ class PulumiEngine:
             timeout=engine.PATIENCE_SECONDS,
             before_writing=self._before_writing,
         )
-        before = work.inventory.parent.record
+        before = work.inventory.parent
+        current = work.inventory.with_pod(pods.own()) if work.needs_pulumi else work.inventory
         work = dataclasses.replace(
-            work, changes=changes, inventory=await self._embedded.open(work.inventory, work.steps, doing)
+            work, changes=changes, inventory=await self._embedded.open(current, work.steps, doing)
         )
         await doing.apply_all(work.fast_path_changes(changes))
         work = work.after_fast_path(doing.completed, doing.members, confirmed)
@@ -174,12 +175,14 @@ class PulumiEngine:
             result = _outcome(changes, doing, judged, [*doing.failures, *waiting, *work.refused])
             return await self._commit(work, work.inventory, frozenset(doing.completed), result)
         try:
-            passphrase = await self._passphrase()
-            update = await supervision.supervise(lambda: self._update(work, passphrase), self._before_writing)
+            passphrase, ended = await self._passphrase(), await pods.ended_hosts(self._kube, before)
+            update = await supervision.supervise(
+                lambda: self._update(work, passphrase, ended), self._before_writing
+            )
         except ics_errors.IcsError as error:
             failures = [*doing.failures, *waiting, *work.refused, error]
             # Nothing is written under another run's lock, so what was on record is still true.
-            kept = before if isinstance(error, engines.StackLocked) else {}
+            kept = before.record if isinstance(error, engines.StackLocked) else {}
             result = _outcome(changes, doing, judged, failures)
             return await self._keep_fast_path(work, doing, kept, result)
         # Drifted objects that Pulumi considers unchanged are applied, which makes their fields ours again.
@@ -193,7 +196,7 @@ class PulumiEngine:
         result = _outcome((*changes, *update.unplanned_changes), doing, judged, failures, update)
         if doing.is_stopped():
             return result
-        current = (await self._embedded.read(work.wanted)).with_backend(update.backend)
+        current = (await self._embedded.read(work.wanted)).after_pulumi(update.backend)
         fingerprint = "" if update.errors else update.fingerprint
         notes = work.notes.after_update(update.done, update.preview.refreshed, fingerprint)
         return await self._commit(
@@ -232,8 +235,9 @@ class PulumiEngine:
         if self._before_writing is not None:
             await self._before_writing()
         passphrase, parent = await self._passphrase(), (await self._embedded.read({})).parent
+        ended = await pods.ended_hosts(self._kube, parent)
         run, repairs = await supervision.supervise(
-            lambda: self._destroy(parent, passphrase), self._before_writing
+            lambda: self._destroy(parent, passphrase, ended), self._before_writing
         )
         rest = await self._embedded.destroy()
         deleted = {
@@ -297,6 +301,7 @@ class PulumiEngine:
             work.compared_at,
             converged.confirmations,
             work.notes,
+            current.parent.pods,
         )
         if not work.is_whole and not converged.writes and self._before_writing is not None:
             if inventory.is_committed(current, parent):
@@ -321,11 +326,13 @@ class PulumiEngine:
                     runs.RunResult(), work.paused, is_made=False, notes=pulumi.try_creation()
                 )
 
-    def _update(self, work: updates.UpdateWork, passphrase: model.Secret | None) -> "_UpdateResult":
+    def _update(
+        self, work: updates.UpdateWork, passphrase: model.Secret | None, ended: frozenset[str]
+    ) -> "_UpdateResult":
         from ics.engines.pulumi import session
 
         located = self._located(work.inventory.parent)
-        with session.open_session(located, passphrase, creates=True) as pulumi:
+        with session.open_session(located, passphrase, creates=True, ended=ended) as pulumi:
             fingerprint = self._fingerprint(pulumi.location)
             # Policies are evaluated before anything changes only by a preview.
             if not located.policy_packs and work.is_direct(fingerprint):
@@ -386,11 +393,11 @@ class PulumiEngine:
         return self._cluster.fingerprint(self._stack.name, str(where.backend), cli.plugin_version())
 
     def _destroy(
-        self, parent: applyset_parent.Parent, passphrase: model.Secret | None
+        self, parent: applyset_parent.Parent, passphrase: model.Secret | None, ended: frozenset[str]
     ) -> tuple[runs.RunResult, tuple[str, ...]]:
         from ics.engines.pulumi import session
 
-        with session.open_session(self._located(parent), passphrase) as pulumi:
+        with session.open_session(self._located(parent), passphrase, ended=ended) as pulumi:
             try:
                 run = pulumi.destroy()
             except session.StackMissing:

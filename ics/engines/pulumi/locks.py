@@ -66,6 +66,8 @@ class ThisProcess:
     """Returns the start time of a process by its id, or None if it does not exist."""
     command: Callable[[int], str] = lambda pid: ""
     """Returns the first words of a process's command line, without its arguments; empty if it is not accessible."""
+    ended_hosts: frozenset[str] = frozenset()
+    """Other hosts, all of whose processes have ended: pods that the cluster no longer has."""
 
 
 class HolderState(enum.Enum):
@@ -84,6 +86,8 @@ def holder_state(lock: Lock, this_process: ThisProcess) -> HolderState:
     A process that started after the lock has only reused the process id. One second is tolerated, because a lock is
     created shortly after its process started.
     """
+    if lock.host != this_process.host and lock.host in this_process.ended_hosts:
+        return HolderState.DEAD
     if (lock.user, lock.host) != (this_process.user, this_process.host):
         return HolderState.UNKNOWN
     started_at = this_process.started_at(lock.pid)
@@ -93,7 +97,7 @@ def holder_state(lock: Lock, this_process: ThisProcess) -> HolderState:
 
 
 def is_left_over(lock: Lock, this_process: ThisProcess) -> bool:
-    """Return whether a crashed run of the same user on this host created the lock."""
+    """Return whether a run that crashed created the lock: one of the same user on this host, or one in a former pod."""
     return holder_state(lock, this_process) is HolderState.DEAD
 
 

@@ -25,13 +25,17 @@ _HELPERS = ("pulumi-language", "pulumi-resource")
 """Start of the names of the processes that the CLI starts; the kernel keeps 15 characters of them."""
 
 
-def this_process() -> locks.ThisProcess:
-    """Return this process's user and host in the format of Pulumi's locks."""
+def this_process(ended: frozenset[str] = frozenset()) -> locks.ThisProcess:
+    """Return this process's user and host in the format of Pulumi's locks.
+
+    Args:
+        ended: other hosts, all of whose processes have ended.
+    """
     try:
         user = pwd.getpwuid(os.getuid()).pw_name
     except KeyError:  # a container without an entry for the user
         user = os.environ.get("USER", "")
-    return locks.ThisProcess(user, socket.gethostname(), started_at, command)
+    return locks.ThisProcess(user, socket.gethostname(), started_at, command, ended)
 
 
 def command(pid: int) -> str:

@@ -68,6 +68,8 @@ class Session:
     """Backend of the stack's state."""
     creates: bool = False
     """Whether the first run creates the stack if it does not exist."""
+    ended: frozenset[str] = frozenset()
+    """Hosts whose runs have ended, see `pods`."""
     repairs: list[str] = field(default_factory=list)
     """Messages about repaired leftovers of crashed runs."""
     has_written: bool = False
@@ -238,7 +240,7 @@ class Session:
                     raise self._error(error) from error
 
     def _unlock(self, text: str) -> None:
-        held_locks, this_run = locks.parse(text), processes.this_process()
+        held_locks, this_run = locks.parse(text), processes.this_process(self.ended)
         if not held_locks or not all(locks.is_left_over(lock, this_run) for lock in held_locks):
             raise locks.locked_error(self.stack, self.location, held_locks, this_run)
         self._command("cancel", "--yes", "--stack", self.stack.name)
@@ -289,7 +291,11 @@ class Session:
 
 @contextlib.contextmanager
 def open_session(
-    stack: pulumi_stack.Stack, passphrase: model.Secret | None, *, creates: bool = False
+    stack: pulumi_stack.Stack,
+    passphrase: model.Secret | None,
+    *,
+    creates: bool = False,
+    ended: frozenset[str] = frozenset(),
 ) -> Iterator[Session]:
     """Open a stack without running it.
 
@@ -297,6 +303,7 @@ def open_session(
         stack: location of the stack.
         passphrase: passphrase of its secrets; None: the one of the environment.
         creates: create the stack with its first run if it does not exist.
+        ended: hosts whose runs have ended, so that their locks are leftovers.
 
     Raises:
         EngineUnusable: the Pulumi CLI is not installed, no backend is configured, two passphrases are given, or a
@@ -320,7 +327,9 @@ def open_session(
         workspace = automation.LocalWorkspace(
             work_dir=str(stack.root), env_vars=environment, pulumi_command=command
         )
-        session = Session(stack=stack, folder=folder, workspace=workspace, location=where, creates=creates)
+        session = Session(
+            stack=stack, folder=folder, workspace=workspace, location=where, creates=creates, ended=ended
+        )
         yield session
         if session.has_written:
             history.prune(stack, where)

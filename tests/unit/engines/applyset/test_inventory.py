@@ -27,7 +27,7 @@ async def test_backend_on_record_outlives_passes_of_the_other_engine() -> None:
         after, _ = await inventory.commit(
             kube, known, parent.Parent(tenure=tenure.Tenure(engine=engines.APPLY))
         )
-        moved, writes = await inventory.commit(kube, after.with_backend("gs://new"), parent.Parent())
+        moved, writes = await inventory.commit(kube, after.after_pulumi("gs://new"), parent.Parent())
         again = await inventory.commit(kube, moved, dataclasses.replace(moved.parent, backend=""))
 
     backends = [body["metadata"]["annotations"][names.STATE_BACKEND] for body in sent]

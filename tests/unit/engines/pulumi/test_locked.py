@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from ics import engines
+from ics import engines, names
 from ics.cluster.api import client, kubeconfig
 from ics.engines import handoff
 from ics.engines.applyset import engine as applyset_engine
 from ics.engines.applyset import members
-from ics.engines.pulumi import cli, engine, runs, session, stack
+from ics.engines.pulumi import cli, engine, pods, runs, session, stack
 from tests.cluster import chains
 from tests.unit import kube_api
 
@@ -30,6 +30,8 @@ class Pulumi:
         self.history: list[str] = []
         self.repairs: list[str] = []
         self.location = stack.Location(None, stack.Source.LOGIN)
+        self.ended: frozenset[str] = frozenset()
+        """Hosts whose locks the last session may remove."""
 
     def preview(self, snapshot: handoff.PassSnapshot | None, is_refreshing: bool) -> runs.RunResult:
         self.runs.append("preview")
@@ -100,7 +102,8 @@ async def scene(monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path) -> Any:
     pulumi = Pulumi(server)
 
     @contextlib.contextmanager
-    def opened(*_: Any, **__: Any) -> Iterator[Pulumi]:
+    def opened(*_: Any, ended: frozenset[str] = frozenset(), **__: Any) -> Iterator[Pulumi]:
+        pulumi.ended = ended
         yield pulumi
 
     monkeypatch.setattr(session, "open_session", opened)
@@ -182,3 +185,47 @@ async def test_deletion_is_drift_after_a_change_that_waited_for_the_lock(scene: 
     node = scene.server.find(gone[-1])
     assert "node:2" in repr(node)
     assert await scene.converge([0], image="node:2") == engines.Converged()
+
+
+class Killed(BaseException):
+    """Ends a pass as a kill does: nothing handles it."""
+
+
+def recorded_pods(scene: Scene) -> str | None:
+    parent = scene.server.objects["namespaces", "provider", "configmaps", members.parent_name("alice")]
+    found: str | None = parent["metadata"]["annotations"].get(names.STATE_PODS)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("pod", "ended"),
+    [
+        pytest.param(None, {"reconciler-1"}, id="gone"),
+        pytest.param({"status": {"phase": "Failed"}}, {"reconciler-1"}, id="ended"),
+        pytest.param({"status": {"phase": "Running"}}, set(), id="running"),
+    ],
+)
+async def test_lock_of_a_killed_pod_is_removed_once_the_pod_is_gone(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, pod: Any, ended: set[str]
+) -> None:
+    own = "provider/reconciler-1"
+    monkeypatch.setattr(pods, "own", lambda: own)
+
+    def kill(*_: Any) -> runs.RunResult:
+        assert recorded_pods(scene) == own  # before anything of Pulumi runs
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(scene.pulumi, "preview", kill)
+        with pytest.raises(Killed):
+            await scene.converge([0, 1])
+    assert recorded_pods(scene) == own
+    assert scene.pulumi.ended == frozenset()
+    if pod is not None:
+        scene.server.objects["namespaces", "provider", "pods", "reconciler-1"] = pod
+    own = "provider/reconciler-2"
+
+    assert (await scene.converge([0, 1])).errors == ()
+
+    assert scene.pulumi.ended == ended
+    assert recorded_pods(scene) is None  # a run that ends leaves no lock

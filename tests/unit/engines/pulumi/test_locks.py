@@ -48,6 +48,18 @@ def test_lock_is_left_over_if_its_process_ended(
     assert locks.is_left_over(OWN, asking) is is_left_over
 
 
+def test_lock_of_a_pod_that_is_gone_is_left_over() -> None:
+    asking = locks.ThisProcess("node", "reconciler-2", lambda pid: SINCE, ended_hosts=frozenset({"host-1"}))
+    assert locks.is_left_over(OWN, asking)
+    assert not locks.is_left_over(locks.Lock("bob", "other", 7, SINCE), asking)
+
+
+def test_own_pod_is_never_one_that_is_gone() -> None:
+    began = SINCE - datetime.timedelta(seconds=3)
+    asking = locks.ThisProcess("root", "host-1", lambda pid: began, ended_hosts=frozenset({"host-1"}))
+    assert not locks.is_left_over(OWN, asking)
+
+
 WHERE = stack.locate(stack.Candidates(setting="file:///state"))
 ALICE = stack.Stack(pathlib.Path("/project"), "alice")
 

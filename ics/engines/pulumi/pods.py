@@ -1,0 +1,42 @@
+"""Pods whose runs of Pulumi may have left a lock: a lock names its host, and the next pod has another name.
+
+A pass that runs Pulumi in a pod first records the pod in the set's parent. The next pass that holds the Lease may
+remove the lock of a recorded pod that the cluster no longer has, or whose containers have all ended: a process that
+still ran somewhere, on a node that nobody reaches, would have ended its Pulumi when it could no longer renew the Lease
+(see `supervision`). A lock of any other host stays the operator's to remove.
+"""
+
+import socket
+
+from ics.cluster.api import client, connect, kinds
+from ics.engines.applyset import parent
+
+_ENDED = ("Succeeded", "Failed")
+
+
+def own() -> str:
+    """Return this process's pod as `NAMESPACE/NAME`, or an empty text outside of a cluster."""
+    try:
+        namespace = (connect.SERVICE_ACCOUNT / "namespace").read_text().strip()
+    except OSError:
+        return ""
+    return f"{namespace}/{socket.gethostname()}"
+
+
+async def ended_hosts(kube: client.KubeClient, recorded: parent.Parent) -> frozenset[str]:
+    """Return the recorded pods, by host name, that do not run any more.
+
+    Args:
+        kube: client.
+        recorded: the set's parent.
+
+    Raises:
+        IcsError: the cluster does not answer.
+    """
+    ended = set()
+    for each in recorded.pods:
+        namespace, _, name = each.partition("/")
+        pod = await kube.find(kinds.POD, namespace, name)
+        if pod is None or (pod.get("status") or {}).get("phase") in _ENDED:
+            ended.add(name)
+    return frozenset(ended)
