@@ -84,8 +84,8 @@ def test_violated_policy_is_the_failure_of_its_resource() -> None:
 def test_missing_policy_pack_is_named_before_pulumi_starts(
     monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path
 ) -> None:
-    monkeypatch.setattr(session.cli, "command", lambda: None)
-    where = stack.Stack(tmp_path, "alice", policy_packs=(tmp_path / "packs",))
+    monkeypatch.setattr(cli_module, "command", lambda: None)
+    where = stack.Stack(tmp_path, "alice", "file:///state", policy_packs=(tmp_path / "packs",))
     with (
         pytest.raises(engines.EngineUnusable, match=r"policy_packs: \S+/packs has no PulumiPolicy\.yaml"),
         session.open_session(where, None),
@@ -240,4 +240,7 @@ async def test_plan_of_missing_stack_says_that_it_is_created(
     assert planned == engines.PlannedChanges(
         notes=("Pulumi stack alice does not exist; `ics up` creates it",)
     )
-    assert [one.split()[0] for one in cli.words] == ["preview"]
+    assert [one.split()[0] for one in cli.words] == [
+        "preview",
+        "stack",
+    ]  # the second one in a folder of its own
