@@ -49,8 +49,9 @@ def _version_of(library: str) -> str:
         return metadata.version(library)
     except metadata.PackageNotFoundError:
         raise engines.EngineUnusable(
-            f"ics:engine: pulumi requires the Python library {library}, which is not installed; set ics:engine: apply"
-            " for the embedded engine, which needs no other program"
+            f"ics:engine: pulumi requires the Python library {library}, which is not installed; in the cluster, build"
+            " the image of ics:reconciler.image from Dockerfile.pulumi; or set ics:engine: apply for the embedded"
+            " engine, which needs no other program"
         ) from None
 
 
