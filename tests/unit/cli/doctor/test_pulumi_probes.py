@@ -21,9 +21,8 @@ ANSWERS = """#!/bin/sh
 case "$*" in
   version) echo v3.272.0;;
   "plugin ls --json") echo "$PLUGINS";;
-  *"stack select"*) [ "$STACK" = there ] || { echo "error: no stack named 'alice' found" >&2; exit 255; };;
-  *"stack --stack"*) [ "$(cat $PULUMI_CONFIG_PASSPHRASE_FILE)" = right ] ||
-    { echo "error: incorrect passphrase" >&2; exit 255; };;
+  *"stack --stack"*) [ "$STACK" = there ] || { echo "error: no stack named 'alice' found" >&2; exit 255; }
+    [ "$(cat $PULUMI_CONFIG_PASSPHRASE_FILE)" = right ] || { echo "error: incorrect passphrase" >&2; exit 255; };;
 esac
 """
 PLUGINS = json.dumps([{"name": "kubernetes", "version": metadata.version("pulumi-kubernetes")}])
