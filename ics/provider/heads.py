@@ -26,6 +26,12 @@ _SLACK = 2
 """Blocks by which clocks and rounding may mislead."""
 _AHEAD_SECONDS = 10.0
 """Seconds by which a block may be newer than this machine's clock."""
+_COMMITTING_SECONDS = 10.0
+"""Seconds by which two times of one block may differ.
+
+Between the commit of a block and the next check of transactions, a node names the block's height with the time of the
+block before (`CreateQueryContext` of the SDK's baseapp).
+"""
 _Name = TypeVar("_Name")
 
 
@@ -149,7 +155,7 @@ def _most_contradicted(
     def contradict(one: Head, other: Head) -> bool:
         low, high = sorted((one, other), key=lambda head: head.height)
         if low.height == high.height:
-            return low.moment != high.moment  # a block has one time
+            return abs((low.moment - high.moment).total_seconds()) > _COMMITTING_SECONDS
         if low.moment > high.moment:
             return True  # block times grow with the heights
         return high.height - low.height > _most_blocks(low.moment, high.moment, block_seconds)

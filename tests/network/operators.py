@@ -236,9 +236,12 @@ def worries(chain: dict[str, Any]) -> list[str]:
 
 
 class Cron:
-    """Runs the operators' passes one after the other, each about every two seconds, like three crontabs."""
+    """Runs the operators' passes, each after a pause, like three crontabs.
 
-    PAUSE = 1.0
+    The pause is two seconds, or as long as the pass took: what the passes wait for needs the processors as well.
+    """
+
+    PAUSE = 2.0
 
     def __init__(
         self, operators: Sequence[Operator], *flags: str, project: pathlib.Path | None = None
@@ -250,8 +253,9 @@ class Cron:
 
     def _repeat(self, operator: Operator) -> None:
         while not self._over.is_set():
+            began = time.monotonic()
             self.runs[operator.name].append(operator.reconcile("--once", *self._flags, project=self._project))
-            self._over.wait(self.PAUSE)
+            self._over.wait(max(self.PAUSE, time.monotonic() - began))
 
     def __enter__(self) -> "Cron":
         for thread in self._threads:

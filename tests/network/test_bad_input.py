@@ -392,6 +392,7 @@ def test_a_bad_description_leaves_only_its_own_validator_out(
         assert "\n" not in condition["message"]
         # Only files of peers are others, and those are read at a node's next start.
         written = {w.split()[2] for w in but_for_relayers(audit.writes())} - {"provider/ics-alice"}
+        written -= {f"{home}/watermark"}  # the heights that were signed may be due to be noted
         assert f"{home}/peers" in written
         assert all(name.endswith("/peers") for name in written), written
         assert len(alice.transactions()) == sent

@@ -11,8 +11,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from devnet import hosts, plan, policies
-from devnet.progress import Progress
+from devnet import hosts, plan
 from ics import names
 from ics.cluster.api import kinds
 from ics.consumer.peers import ports
@@ -100,10 +99,10 @@ def scene(
 
 
 @pytest.fixture
-def enforced(scene: Scene, alice: operators.Operator) -> Iterator[None]:
-    policies.enforce(alice.host, Progress())
+def enforced(scene: Scene) -> Iterator[None]:
+    waiting.devnet("enforce")
     yield
-    policies.release(alice.host)
+    waiting.devnet("release")
 
 
 OPEN = (

@@ -306,6 +306,7 @@ def head_of(info: Any, status: Any, url: Endpoint) -> heads.Head:
     """
     try:
         moment = datetime.datetime.fromtimestamp(status.timestamp.seconds, datetime.UTC)
+        moment += datetime.timedelta(microseconds=status.timestamp.nanos // 1000)
     except (ValueError, OverflowError, OSError):
         raise Unanswered(f"{url}: its newest block has an impossible time") from None
     return heads.Head(info.default_node_info.network, int(status.height), moment.isoformat())

@@ -77,6 +77,15 @@ async def test_block_from_the_future_is_not_believed() -> None:
     assert (await opened(a=liar(8, 45), b=test_endpoints.heights(7)))[:2] == ("http://b", 7)
 
 
+def test_endpoint_that_commits_just_then_is_not_contradicted() -> None:
+    """Until the next check of transactions, it names the height with the time of the block before."""
+    committing = heads.Head("c", 100, (START - 6 * SECOND).isoformat())
+    done = heads.Head("c", 100, START.isoformat())
+    assert heads.doubts({"a": committing, "b": done}, None, 1.0) == {}
+    wrong = heads.Head("c", 100, (START - 20 * SECOND).isoformat())
+    assert len(heads.doubts({"a": wrong, "b": done}, None, 1.0)) == 1
+
+
 async def test_endpoint_on_a_fork_is_outvoted_by_the_hash_of_a_common_block() -> None:
     def block(name: str) -> fake.Gateway:
         body = json.dumps({"block_id": {"hash": name}, "block": {}})
@@ -113,18 +122,23 @@ HEADS = strategies.builds(
 
 @hypothesis.given(
     lies=strategies.lists(HEADS, max_size=2),
-    honest=strategies.lists(strategies.integers(0, 6), min_size=3, max_size=4),
+    honest=strategies.lists(
+        strategies.tuples(strategies.integers(0, 6), strategies.booleans()), min_size=3, max_size=4
+    ),
     order=strategies.randoms(),
     floor=strategies.none() | strategies.integers(0, 94),
 )
 @hypothesis.settings(max_examples=500, deadline=None)
 def test_minority_of_liars_never_makes_the_honest_majority_unusable(
-    lies: list[heads.Head], honest: list[int], order: random.Random, floor: int | None
+    lies: list[heads.Head], honest: list[tuple[int, bool]], order: random.Random, floor: int | None
 ) -> None:
-    """The chain makes a block each second; block 100 is at the start."""
+    """The chain makes a block each second; block 100 is at the start.
+
+    An honest endpoint that commits a block just then names the time of the block before.
+    """
     candidates = {f"liar{number}": head for number, head in enumerate(lies)}
-    for number, late in enumerate(honest):
-        time = (START - late * SECOND).isoformat()
+    for number, (late, is_committing) in enumerate(honest):
+        time = (START - (late + is_committing) * SECOND).isoformat()
         candidates[f"honest{number}"] = heads.Head("c", 100 - late, time)
     names = list(candidates)
     order.shuffle(names)

@@ -3,10 +3,12 @@
 import datetime
 
 import pytest
+from cosmpy.protos.cosmos.base.node.v1beta1 import query_pb2 as node
+from cosmpy.protos.cosmos.base.tendermint.v1beta1 import query_pb2 as tendermint
 
 from ics import errors, model
 from ics.conditions import Reason
-from ics.config import settings
+from ics.config import endpoint, settings
 from ics.provider import heads
 from ics.provider.tx import grpc, messages, signers, transactions
 from ics.reconciler import outcome
@@ -150,3 +152,13 @@ async def test_transaction_that_one_endpoint_keeps_to_itself_is_soon_handed_to_t
     assert [len(one.broadcasts) for one in made.values()] == [1, 1]
     assert len(chain.executed) == 1
     assert chain.now - scene.START < datetime.timedelta(seconds=10)
+
+
+def test_time_of_the_newest_block_keeps_its_fraction() -> None:
+    """A second less, and a chain with blocks of half a second would seem to be two blocks too far."""
+    info = tendermint.GetNodeInfoResponse()
+    info.default_node_info.network = "provider-1"
+    status = node.StatusResponse(height=229)
+    status.timestamp.FromNanoseconds(1_764_419_718_848_007_416)
+    head = grpc.head_of(info, status, endpoint.Endpoint.model_validate("http://a:9090"))
+    assert (head.height, head.moment.microsecond) == (229, 848_007)
