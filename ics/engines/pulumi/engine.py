@@ -185,6 +185,17 @@ class PulumiEngine:
             kept = before.record if isinstance(error, engines.StackLocked) else {}
             result = _outcome(changes, doing, judged, failures)
             return await self._keep_fast_path(work, doing, kept, result)
+        return await self._complete(work, doing, judged, waiting, update)
+
+    async def _complete(
+        self,
+        work: updates.UpdateWork,
+        doing: execution.Execution,
+        judged: guard.Review,
+        waiting: tuple[ics_errors.IcsError, ...],
+        update: "_UpdateResult",
+    ) -> engines.Converged:
+        """Do what Pulumi cannot do after its update, and write the record."""
         # Drifted objects that Pulumi considers unchanged are applied, which makes their fields ours again.
         await doing.apply_all([step for step in work.steps.apply if step.key in update.unchanged])
         # Pulumi cannot delete objects that were never in its state.
@@ -193,7 +204,7 @@ class PulumiEngine:
         ]
         await doing.prune_all([member for member in unknown if member.consumer_id not in update.paused])
         failures = [*doing.failures, *waiting, *work.refused, *update.errors]
-        result = _outcome((*changes, *update.unplanned_changes), doing, judged, failures, update)
+        result = _outcome((*work.changes, *update.unplanned_changes), doing, judged, failures, update)
         if doing.is_stopped():
             return result
         current = (await self._embedded.read(work.wanted)).after_pulumi(update.backend)
