@@ -344,7 +344,7 @@ class Settings(base.Frozen):
     operator_address: str
     """valoper address of this validator: its identity on the provider."""
     engine: Literal["auto", "pulumi", "apply"] = "auto"
-    """pulumi: Pulumi's Automation API with this project; apply: embedded, needs no other program; auto: the
+    """pulumi: Pulumi's CLI with this project; apply: embedded, needs no other program; auto: the
     engine that converged the cluster last, as recorded there, and the embedded one on an empty cluster. So
     auto never switches engines."""
     provider: ProviderSettings
