@@ -11,6 +11,7 @@ import pytest
 
 from ics import engines, errors, names
 from ics.cluster.api import kinds
+from ics.engines.pulumi import pods
 from tests.pulumi import stage
 
 pytestmark = pytest.mark.pulumi
@@ -55,11 +56,7 @@ def pending(place: stage.Stage) -> list[str]:
 
 
 def test_the_lock_of_somebody_else_is_respected_and_named(place: stage.Stage) -> None:
-    folder = place.backend / ".pulumi" / "locks" / "organization" / "ics" / place.validator
-    folder.mkdir(parents=True, exist_ok=True)
-    lock: pathlib.Path = folder / "4b0b.json"
-    content = {"pid": 1, "username": "bob", "hostname": "elsewhere", "timestamp": "2026-01-02T03:04:05Z"}
-    lock.write_text(json.dumps(content))
+    lock = foreign_lock(place, "elsewhere")
     order = place.order(place.facts([*CHAINS, 9]))
 
     done, _ = place.converge(order)
@@ -99,6 +96,36 @@ def test_launch_and_repair_do_not_wait_for_an_open_prompt(place: stage.Stage) ->
     assert recorded.errors == ()
     assert place.converge(order)[0].writes == 0
     place.pulumi("preview", "--expect-no-changes", "--refresh", handed=place.facts([*CHAINS, 9, 10]))
+
+
+def test_the_lock_of_a_pod_that_is_gone_is_removed(
+    place: stage.Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    foreign_lock(place, "reconciler-1")
+    order = place.order(place.facts([*CHAINS, 9, 10, 11]))
+    monkeypatch.setattr(pods, "own", lambda: "default/reconciler-1")
+    locked, _ = place.converge(order)  # as the pod that was killed, which leaves its name
+    assert [type(error) for error in locked.errors] == [engines.StackLocked]
+    monkeypatch.setattr(pods, "own", lambda: "default/reconciler-2")
+
+    done, _ = place.converge(order)
+
+    assert done.errors == ()
+    assert ["removed the lock of a crashed run: bob@reconciler-1" in repair for repair in done.repairs] == [
+        True
+    ]
+    assert place.locks == []
+    assert place.converge(order)[0].writes == 0
+
+
+def foreign_lock(place: stage.Stage, host: str) -> pathlib.Path:
+    """Lock the stack as a process of another host does."""
+    folder = place.backend / ".pulumi" / "locks" / "organization" / "ics" / place.validator
+    folder.mkdir(parents=True, exist_ok=True)
+    lock: pathlib.Path = folder / "4b0b.json"
+    content = {"pid": 1, "username": "bob", "hostname": host, "timestamp": "2026-01-02T03:04:05Z"}
+    lock.write_text(json.dumps(content))
+    return lock
 
 
 def home_of(order: engines.ApplyRequest, consumer: str) -> str:
