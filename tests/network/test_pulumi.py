@@ -4,19 +4,16 @@ import json
 import os
 import pathlib
 import shutil
-import subprocess
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import pytest
-import yaml
 
-from devnet import places, plan
+from devnet import places
 from ics import names
 from ics.cluster.api import kinds
-from tests.network import kube, launch, operators, projects, relaying, waiting
+from tests.network import kube, launch, operators, pulumi_projects, relaying, waiting
 from tests.pulumi import secrecy
 
 pytestmark = [
@@ -28,62 +25,13 @@ pytestmark = [
 ]
 
 
-@dataclass(frozen=True)
-class Project:
-    """A project whose stacks have their state in a folder beside it."""
-
-    root: pathlib.Path
-
-    @property
-    def state(self) -> pathlib.Path:
-        return self.root / "state"
-
-    def pulumi(self, operator: operators.Operator, *command: str) -> str:
-        """The CLI by hand; answers what it printed."""
-        environment = {k: v for k, v in os.environ.items() if not k.startswith("ICS_") or k in operators.OWN}
-        environment |= {
-            "PULUMI_BACKEND_URL": f"file://{self.state}",
-            "PULUMI_CONFIG_PASSPHRASE_FILE": str(self.root / "passphrase"),
-        }
-        done = subprocess.run(
-            ["pulumi", "--non-interactive", *command, "--stack", operator.name],
-            cwd=self.root,
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=300,
-            check=False,
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout + done.stderr
-
-    def ics(self, operator: operators.Operator, command: str, engine: str) -> operators.Run:
-        """`ics …` with one engine; it must come to its end without trouble."""
-        done = operator.ics(command, "--engine", engine, project=self.root)
-        assert done.code == 0, f"{operator.name}: exit code {done.code}: {done.err}"
-        return done
-
-
 @pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory, charlie: operators.Operator) -> Iterator[Project]:
+def project(
+    tmp_path_factory: pytest.TempPathFactory, charlie: operators.Operator
+) -> Iterator[pulumi_projects.Project]:
     folder = tmp_path_factory.mktemp("pulumi")
-    root = projects.project(folder)
-    shutil.copy(places.CHECKOUT / "__main__.py", root)
-    for name in ("ics", ".venv"):
-        (root / name).symlink_to(places.CHECKOUT / name)
-    (root / "state").mkdir()
-    (root / "passphrase").touch(0o600)
-    (root / "passphrase").write_text("of the network's test")
-    for host in plan.HOSTS:
-        path = root / "stacks" / f"Pulumi.{host.name}.yaml"
-        content = yaml.safe_load(path.read_text())
-        content["config"]["ics:pulumi"] = {
-            "backend": f"file://{root / 'state'}",
-            "passphrase": {"file": "passphrase"},
-        }
-        path.write_text(yaml.safe_dump(content))
     with secrecy.temporary(folder / "temporary"):
-        yield Project(root)
+        yield pulumi_projects.project(folder)
 
 
 @pytest.fixture(scope="module")
@@ -113,7 +61,11 @@ def identity(operator: operators.Operator, home: str) -> dict[str, Any]:
 
 
 def test_a_running_node_is_handed_over_both_ways(
-    project: Project, alice: operators.Operator, bob: operators.Operator, home: str, consumer: str
+    project: pulumi_projects.Project,
+    alice: operators.Operator,
+    bob: operators.Operator,
+    home: str,
+    consumer: str,
 ) -> None:
     # Until a relayer runs, each config that Hermes has checked brings new objects with it.
     with operators.Cron([alice, bob]):
@@ -140,7 +92,7 @@ def test_a_running_node_is_handed_over_both_ways(
 
 
 def test_the_stack_reads_like_the_domain(
-    project: Project, bob: operators.Operator, home: str, consumer: str
+    project: pulumi_projects.Project, bob: operators.Operator, home: str, consumer: str
 ) -> None:
     found = json.loads(project.pulumi(bob, "stack", "output", "--json"))
     assert found["namespaces"][consumer] == home
@@ -151,7 +103,9 @@ def test_the_stack_reads_like_the_domain(
     assert {"ics:index:Gateway", "ics:index:ConsumerChain"} <= types
 
 
-def test_an_edited_field_is_told_and_put_back(project: Project, bob: operators.Operator, home: str) -> None:
+def test_an_edited_field_is_told_and_put_back(
+    project: pulumi_projects.Project, bob: operators.Operator, home: str
+) -> None:
     project.ics(bob, "up", "pulumi")
     item = bob.kube.get(kinds.NETWORK_POLICY, home, names.NODE_NAME)
     wanted = item["spec"]
@@ -167,7 +121,9 @@ def test_an_edited_field_is_told_and_put_back(project: Project, bob: operators.O
     assert project.ics(bob, "plan", "apply").json["changes"] == []
 
 
-def test_what_is_made_by_hand_is_removed_by_hand(project: Project, charlie: operators.Operator) -> None:
+def test_what_is_made_by_hand_is_removed_by_hand(
+    project: pulumi_projects.Project, charlie: operators.Operator
+) -> None:
     charlie.settled()
     project.pulumi(charlie, "stack", "select", "--create")
     project.pulumi(charlie, "up", "--yes", "--skip-preview")
@@ -185,7 +141,7 @@ def test_what_is_made_by_hand_is_removed_by_hand(project: Project, charlie: oper
 
 
 def test_no_private_key_of_the_network_is_in_state_preview_logs_or_events(
-    project: Project,
+    project: pulumi_projects.Project,
     home: str,
     bob: operators.Operator,
     alice: operators.Operator,

@@ -7,11 +7,8 @@ import dataclasses
 import json
 import os
 import pathlib
-import pty
-import select
 import shlex
 import shutil
-import signal
 import subprocess
 import sys
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -31,6 +28,7 @@ from ics.engines.applyset import members
 from ics.engines.pulumi import stack
 from ics.reconciler import reconcile, wiring
 from tests.cluster import apiserver, recording
+from tests.pulumi import terminal
 from tests.unit import factories
 
 P = model.Phase
@@ -241,29 +239,10 @@ class Stage:
         return environment
 
     @contextlib.contextmanager
-    def prompting(self, handed: observed.Observed) -> Iterator[int]:
-        """A `pulumi up` at a terminal that waits at its prompt; gives the terminal's file descriptor."""
-        own, other = pty.openpty()
-        waiting = subprocess.Popen(
-            ["pulumi", "up", "--stack", self.stack],
-            cwd=self.root,
-            env=self.environment(handed) | {"TERM": "xterm"},
-            stdin=other,
-            stdout=other,
-            stderr=other,
-            start_new_session=True,
-        )
-        os.close(other)
-        try:
-            said = b""
-            while b"Do you want to perform this update" not in said:
-                assert select.select([own], [], [], 300)[0], said[-2000:]
-                said += os.read(own, 65536)
-            yield own
-        finally:
-            os.killpg(waiting.pid, signal.SIGKILL)
-            waiting.wait()
-            os.close(own)
+    def prompting(self, handed: observed.Observed) -> Iterator[terminal.Prompt]:
+        """A `pulumi up` at a terminal that waits at its prompt."""
+        with terminal.prompt(self.root, self.stack, self.environment(handed)) as found:
+            yield found
 
     def typed(self, *commands: Sequence[str]) -> None:
         """Commands as they are typed into one shell, whose environment says nothing of Pulumi."""

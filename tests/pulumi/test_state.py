@@ -4,22 +4,19 @@ import contextlib
 import json
 import os
 import pathlib
-import pty
-import select
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import psutil
 import pytest
 
 from ics import engines
-from ics.engines import handoff
 from ics.engines.pulumi import processes, supervision
 from tests.pulumi import stage
 
@@ -77,54 +74,17 @@ def test_the_backend_of_the_last_pass_counts_where_nothing_else_names_one(place:
     place.set("pulumi", {"backend": f"file://{place.backend}", "passphrase": {"file": "passphrase"}})
 
 
-@contextlib.contextmanager
-def prompt(place: stage.Stage, facts: Any) -> Iterator[subprocess.Popen[bytes]]:
-    """A `pulumi up` at a terminal, which waits at its prompt; at the end it gets a Ctrl-C."""
-    path = place.root / "prompted.json"
-    path.unlink(missing_ok=True)
-    handoff.write(handoff.PassSnapshot(observed=facts), path)
-    ours, theirs = pty.openpty()
-    environment = os.environ | {
-        "PULUMI_BACKEND_URL": f"file://{place.backend}",
-        "PULUMI_CONFIG_PASSPHRASE_FILE": str(place.root / "passphrase"),
-        handoff.VARIABLE: str(path),
-        "TERM": "xterm",
-    }
-    with subprocess.Popen(
-        ["pulumi", "up", "--color", "never", "--stack", place.validator],
-        cwd=place.root,
-        env=environment,
-        stdin=theirs,
-        stdout=theirs,
-        stderr=theirs,
-        start_new_session=True,
-    ) as process:
-        shown, deadline = b"", time.monotonic() + 300
-        while b"Do you want to perform this update" not in shown:
-            assert process.poll() is None, shown
-            assert time.monotonic() < deadline, shown
-            if select.select([ours], [], [], 1)[0]:
-                shown += os.read(ours, 65536)
-        yield process
-        os.write(ours, b"\x03")
-        with contextlib.suppress(OSError):  # it has closed the terminal
-            while process.poll() is None:
-                if select.select([ours], [], [], 1)[0]:
-                    os.read(ours, 65536)
-    os.close(ours)
-    os.close(theirs)
-
-
 def test_an_open_prompt_is_named_with_its_process(place: stage.Stage) -> None:
     order = place.order(place.facts([0, 1, 2]))
-    with prompt(place, place.facts([0, 1, 2])) as process:
+    with place.prompting(place.facts([0, 1, 2])) as prompt:
         done, _ = place.converge(order)
         found = doctor(place)
+        prompt.interrupt()
 
     [error] = done.errors
     assert isinstance(error, engines.StackLocked)
     for text in (str(error), *(text for text in found if "locked" in text)):
-        assert f"(process {process.pid}, since " in text
+        assert f"(process {prompt.process.pid}, since " in text
         assert "which is running: `pulumi up`; answer its prompt, or end it with Ctrl-C" in text
     assert sum("locked" in text for text in found) == 1
     # The fast path has made the chain meanwhile, and the next pass records it.
