@@ -378,7 +378,12 @@ class PulumiEngine:
         """Update without a preview: exactly the objects that the inventory shows, after their review."""
         due = work.recordable(work.paused)
         pulumi.hand_over(self._snapshot(work, work.paused))
-        targets = runs.direct_targets(self._stack.name, [work.wanted[key] for key in due], work.refreshable)
+        targets = runs.direct_targets(
+            self._stack.name,
+            [work.wanted[key] for key in due],
+            work.refreshable,
+            is_complete=not (work.paused or work.left),
+        )
         message = messages.of_update(_height(work.request), work.changes, work.recorded_chains)
         run = pulumi.update(targets, message, is_refreshing=bool(work.refreshable))
         return _UpdateResult(

@@ -89,7 +89,11 @@ def pattern(stack: str, key: applyset_members.Key) -> str:
 
 
 def direct_targets(
-    stack: str, manifests: Sequence[model.Manifest], refreshed: Collection[applyset_members.Key]
+    stack: str,
+    manifests: Sequence[model.Manifest],
+    refreshed: Collection[applyset_members.Key],
+    *,
+    is_complete: bool,
 ) -> tuple[str, ...]:
     """Return patterns for the targets of an update without a preview: objects, and the components that they are in.
 
@@ -100,8 +104,12 @@ def direct_targets(
         stack: name of the stack.
         manifests: the objects to update.
         refreshed: objects whose state is only refreshed.
+        is_complete: whether the program declares every object; while the provider is a target, Pulumi refuses to leave
+            out what depends on it.
     """
-    components = {PROVIDER, *(name for manifest in manifests for name in _components_of(manifest))}
+    components = {name for manifest in manifests for name in _components_of(manifest)}
+    if is_complete:
+        components.add(PROVIDER)
     objects = {*map(applyset_members.key_of, manifests), *refreshed}
     return (
         *(f"urn:pulumi:{stack}::*::**::{name}" for name in sorted(components)),
@@ -191,7 +199,9 @@ def targets(result: RunResult, paused: Collection[str], left: Collection[engines
         for step in changing
         if step.urn not in staying and not (step.op == "delete" and step.urn in ancestors)
     ]
-    if urns:  # whether it is protected depends on the program, and is recorded by an update only
+    # Whether the provider is protected depends on the program, and is recorded by an update only. While it is a target,
+    # Pulumi refuses to leave out what depends on it: all objects.
+    if urns and all(step.urn in urns for step in changing if step.op == "delete"):
         urns += [step.urn for step in result.steps if _PROVIDER in step.urn]
     return tuple(dict.fromkeys(urns))
 

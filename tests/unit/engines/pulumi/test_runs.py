@@ -89,11 +89,13 @@ def test_change_of_provider_is_refused(op: str) -> None:
 PROVIDER = "urn:pulumi:alice::ics::pulumi:providers:kubernetes::cluster"
 
 
-def test_provider_is_a_target_of_every_update_that_has_one() -> None:
+def test_provider_is_a_target_unless_anything_is_left_out() -> None:
     provider = runs.PulumiStep(op="same", urn=PROVIDER)
     changed = step("update", kinds.CONFIG_MAP, "1")
     assert runs.targets(runs.RunResult((provider, changed)), (), ()) == (changed.urn, PROVIDER)
     assert runs.targets(runs.RunResult((provider,)), (), ()) == ()
+    held = step("delete", kinds.STATEFUL_SET, "2")
+    assert runs.targets(runs.RunResult((provider, changed, held)), ("2",), ()) == (changed.urn,)
 
 
 def test_state_of_other_validator_is_refused_and_named() -> None:
@@ -238,8 +240,9 @@ def test_targets_without_preview_are_objects_with_their_components(
     item = manifest(kinds.SERVICE, consumer)
     item["metadata"]["labels"][names.COMPONENT] = label
     stale = key(kinds.SECRET, "2")
-    found = runs.direct_targets("alice", [item], [stale])
+    found = runs.direct_targets("alice", [item], [stale], is_complete=False)
     objects = {runs.resource_name(members.key_of(item)), runs.resource_name(stale)}
-    named = {"cluster", *expected, *objects}
-    assert set(found) == {f"urn:pulumi:alice::*::**::{name}" for name in named}
-    assert runs.direct_targets("alice", [], [stale])[1:] == (runs.pattern("alice", stale),)
+    assert set(found) == {f"urn:pulumi:alice::*::**::{name}" for name in expected | objects}
+    assert runs.direct_targets("alice", [], [stale], is_complete=False) == (runs.pattern("alice", stale),)
+    whole = runs.direct_targets("alice", [item], [stale], is_complete=True)
+    assert {*whole} - {*found} == {"urn:pulumi:alice::*::**::cluster"}
