@@ -32,8 +32,14 @@ class _Run:
 class Residents:
     """They stay for as long as the context lasts."""
 
-    def __init__(self, names: Iterable[str], folder: pathlib.Path, *flags: str) -> None:
-        self._folder = folder
+    def __init__(
+        self,
+        names: Iterable[str],
+        folder: pathlib.Path,
+        *flags: str,
+        project: pathlib.Path = places.CHECKOUT,
+    ) -> None:
+        self._folder, self._project = folder, project
         self._flags = flags
         self._names = tuple(names)
         self._runs: dict[str, list[_Run]] = {name: [] for name in self._names}
@@ -95,12 +101,12 @@ class Residents:
     def _start(self, name: str) -> None:
         runs = self._runs[name]
         log, port = self._folder / f"{name}-{len(runs)}.log", provider_node.free_port()
-        words = [str(places.CHECKOUT / "reconcile.py"), "--watch", "--json", "--stack", name]
+        words = [str(self._project / "reconcile.py"), "--watch", "--json", "--stack", name]
         words += ["--set", f"daemon.port={port}", *self._flags]
         environment = {k: v for k, v in os.environ.items() if not k.startswith("ICS_") or k in operators.OWN}
         with log.open("wb") as out:
             process = subprocess.Popen(
-                [sys.executable, *words], cwd=places.CHECKOUT, env=environment, stdout=out, stderr=out
+                [sys.executable, *words], cwd=self._project, env=environment, stdout=out, stderr=out
             )
         runs.append(_Run(process, log, port))
 

@@ -49,8 +49,8 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> pulumi_projects.Project
 def staying(
     project: pulumi_projects.Project, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[residents.Residents]:
-    flags = ("--project", str(project.root))
-    with residents.Residents(("alice", "bob"), tmp_path_factory.mktemp("logs"), *flags) as found:
+    logs = tmp_path_factory.mktemp("logs")
+    with residents.Residents(("alice", "bob"), logs, project=project.root) as found:
         yield found
 
 
