@@ -330,6 +330,10 @@ def open_session(
         session = Session(
             stack=stack, folder=folder, workspace=workspace, location=where, creates=creates, ended=ended
         )
+        if location.mend(stack, where):
+            session.repairs.append(
+                f"Pulumi stack {stack.name}: removed a file that a killed run left half written"
+            )
         yield session
         if session.has_written:
             history.prune(stack, where)
