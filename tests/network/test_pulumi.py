@@ -128,9 +128,7 @@ def test_what_is_made_by_hand_is_removed_by_hand(
     project.pulumi(charlie, "stack", "select", "--create")
     project.pulumi(charlie, "up", "--yes", "--skip-preview")
     project.pulumi(charlie, "preview", "--expect-no-changes")
-    with pytest.raises(AssertionError, match="protected"):
-        project.pulumi(charlie, "destroy", "--yes")
-    assert any(item["kind"] == "StatefulSet" for item in charlie.kube.members())
+    # Whether there is something to unprotect depends on what charlie runs; see tests/pulumi/test_by_hand.py.
     project.pulumi(charlie, "state", "unprotect", "--all", "--yes")
     project.pulumi(charlie, "destroy", "--yes", "--skip-preview")
     kept = {
