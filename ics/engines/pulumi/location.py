@@ -45,21 +45,21 @@ def is_lost(pulumi_stack: stack.Stack, environment: Mapping[str, str]) -> bool:
     return bool(files) and not any(path.exists() for path in files)
 
 
-def mend(pulumi_stack: stack.Stack, where: stack.Location) -> bool:
+def repair(pulumi_stack: stack.Stack, where: stack.Location) -> bool:
     """Delete empty attributes that a killed run left beside the state in a folder; return whether there were any.
 
     The backend truncates them, writes them, and then replaces the state. A kill in between leaves an intact state that
     Pulumi no longer reads (`EOF`); without the attributes it does. Observed with Pulumi 3.272; see `setAttrs` in
     `blob/fileblob` of gocloud.dev. A running process that has just truncated them needs no such file either.
     """
-    is_mended = False
+    is_repaired = False
     for path in _files(pulumi_stack, where):
         attributes = path.with_name(f"{path.name}.attrs")
         with contextlib.suppress(FileNotFoundError):
             if attributes.stat().st_size == 0:
                 attributes.unlink()
-                is_mended = True
-    return is_mended
+                is_repaired = True
+    return is_repaired
 
 
 def _files(pulumi_stack: stack.Stack, where: stack.Location) -> list[Path]:

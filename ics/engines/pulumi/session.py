@@ -330,7 +330,7 @@ def open_session(
         session = Session(
             stack=stack, folder=folder, workspace=workspace, location=where, creates=creates, ended=ended
         )
-        if location.mend(stack, where):
+        if location.repair(stack, where):
             session.repairs.append(
                 f"Pulumi stack {stack.name}: removed a file that a killed run left half written"
             )

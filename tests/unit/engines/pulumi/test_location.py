@@ -20,7 +20,7 @@ def state(tmp_path: pathlib.Path) -> pathlib.Path:
 
 
 @pytest.mark.parametrize(
-    ("text", "is_mended"),
+    ("text", "is_repaired"),
     [
         pytest.param("", True, id="killed while it was written"),
         pytest.param(ATTRIBUTES, False, id="whole"),
@@ -29,7 +29,7 @@ def state(tmp_path: pathlib.Path) -> pathlib.Path:
 )
 @pytest.mark.parametrize("backend", ["file://state", "s3://bucket"])
 def test_empty_attributes_of_a_state_are_deleted(
-    tmp_path: pathlib.Path, state: pathlib.Path, text: str | None, is_mended: bool, backend: str
+    tmp_path: pathlib.Path, state: pathlib.Path, text: str | None, is_repaired: bool, backend: str
 ) -> None:
     attributes = state.with_name("alice.json.attrs")
     if text is not None:
@@ -37,8 +37,8 @@ def test_empty_attributes_of_a_state_are_deleted(
     where = stack.locate(stack.Candidates(setting=backend))
     is_folder = backend.startswith("file")
 
-    assert location.mend(stack.Stack(tmp_path, "alice"), where) is (is_mended and is_folder)
+    assert location.repair(stack.Stack(tmp_path, "alice"), where) is (is_repaired and is_folder)
 
-    assert attributes.exists() is (text is not None and not (is_mended and is_folder))
+    assert attributes.exists() is (text is not None and not (is_repaired and is_folder))
     assert state.read_text() == "{}"
-    assert location.mend(stack.Stack(tmp_path, "alice"), where) is False
+    assert location.repair(stack.Stack(tmp_path, "alice"), where) is False
