@@ -268,6 +268,8 @@ class Session:
     def _error(self, error: automation.CommandError) -> errors.IcsError:
         backend = self.location.backend
         text = pulumi_errors.from_output(*_output(error))
+        if backend:  # its URL may contain a password
+            text = text.replace(backend.url, str(backend))
         return pulumi_errors.as_error(
             text, backend=str(self.location), needs=backend.needs if backend else ""
         )
