@@ -163,7 +163,8 @@ class PulumiEngine:
             before_writing=self._before_writing,
         )
         before = work.inventory.parent
-        current = work.inventory.with_pod(pods.own()) if work.needs_pulumi else work.inventory
+        pod = await pods.own(self._kube) if work.needs_pulumi else ""
+        current = work.inventory.with_pod(pod)
         work = dataclasses.replace(
             work, changes=changes, inventory=await self._embedded.open(current, work.steps, doing)
         )
