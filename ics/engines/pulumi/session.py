@@ -332,7 +332,8 @@ def open_session(
         session = Session(
             stack=stack, folder=folder, workspace=workspace, location=where, creates=creates, ended=ended
         )
-        yield session
+        with supervision.watched(folder):
+            yield session
         if session.has_written:
             history.prune(stack, where)
     finally:
@@ -375,8 +376,7 @@ def _end_leftovers(stack: pulumi_stack.Stack) -> None:
     A CLI whose pass has crashed would otherwise go on writing beside this pass, and without supervision.
     """
     for folder in _crashed():
-        supervision.end_session(folder)
-        shutil.rmtree(folder, ignore_errors=True)
+        supervision.clear_session(str(folder))
     processes.end(processes.orphans(stack.root.resolve()), _END_SECONDS)
 
 
