@@ -181,7 +181,9 @@ class PulumiEngine:
         try:
             passphrase, ended = await self._passphrase(), await pods.ended_hosts(self._kube, before)
             update = await supervision.supervise(
-                lambda: self._update(work, passphrase, ended), self._before_writing
+                lambda: self._update(work, passphrase, ended),
+                self._before_writing,
+                hurry=work.request.hurry,
             )
         except ics_errors.IcsError as error:
             failures = [*doing.failures, *waiting, *work.refused, error]
