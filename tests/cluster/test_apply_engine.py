@@ -71,6 +71,7 @@ async def test_parent_is_an_applyset(scene: conftest.Scene) -> None:
         names.MANAGED_BY: names.MANAGER,
         names.VALIDATOR: scene.validator,
     }
+    assert metadata["annotations"].pop(names.ENGINE_TENURE)
     assert metadata["annotations"] == {
         "applyset.kubernetes.io/tooling": "ics-operator/v1",
         "applyset.kubernetes.io/contains-group-kinds": "ConfigMap,Namespace,PersistentVolumeClaim,Secret,Service,"
@@ -165,7 +166,9 @@ async def test_parent_is_narrowed(scene: conftest.Scene) -> None:
 
     await one.converge(engines.ApplyRequest(manifests=plain))
 
-    assert (await parent(scene))["metadata"]["annotations"] == {
+    annotations = (await parent(scene))["metadata"]["annotations"]
+    assert annotations.pop(names.ENGINE_TENURE)
+    assert annotations == {
         "applyset.kubernetes.io/tooling": "ics-operator/v1",
         "applyset.kubernetes.io/contains-group-kinds": "Namespace,Service",
         "applyset.kubernetes.io/additional-namespaces": "",

@@ -274,26 +274,21 @@ async def test_another_key_is_asked_about_and_an_edited_one_is_put_back(scene: c
     assert (done.confirmations, live["data"]) == ((), {"priv_validator_key.json": "b3RoZXI="})
 
 
-async def test_what_another_set_holds_is_not_taken_from_it(scene: conftest.Scene) -> None:
-    """As if `ics:validator` were another, or two validators shared a cluster without prefixes."""
-    one, _ = await engine(scene)
-    await one.converge(engines.ApplyRequest(manifests=rendered(scene, 0)))
-    recorder_client, recorder = await scene.connect()
-    other = applyset_engine.ApplyEngine(recorder_client, "other", scene.gateway, patience=0)
-    theirs = rendered(scene, 0)
-    for manifest in theirs:
-        manifest["metadata"]["labels"] |= {
-            names.VALIDATOR: "other",
-            names.PART_OF_SET: members.set_id("other", scene.gateway),
-        }
-    of(theirs, "Secret", home(scene))["data"] = {"priv_validator_key.json": "b3RoZXI="}
-    chosen = {names.VALIDATOR: "other"}
-    spec = of(theirs, "StatefulSet", home(scene))["spec"]
+async def test_what_names_no_validator_is_not_taken_unasked(scene: conftest.Scene) -> None:
+    """As if somebody had made objects of these names by hand."""
+    for manifest in chains.chain(scene.validator, scene.gateway, "0"):
+        del manifest["metadata"]["labels"]
+        await scene.kube.apply(manifest, names.FIELD_MANAGER)
+    one, recorder = await engine(scene)
+    wanted = rendered(scene, 0)
+    of(wanted, "Secret", home(scene))["data"] = {"priv_validator_key.json": "b3RoZXI="}
+    chosen = {names.VALIDATOR: scene.validator}
+    spec = of(wanted, "StatefulSet", home(scene))["spec"]
     spec["selector"]["matchLabels"] = chosen
     spec["template"]["metadata"]["labels"] = chosen
 
-    previewed = await other.preview(engines.ApplyRequest(manifests=theirs))
-    done = await other.converge(engines.ApplyRequest(manifests=theirs))
+    previewed = await one.preview(engines.ApplyRequest(manifests=wanted))
+    done = await one.converge(engines.ApplyRequest(manifests=wanted))
 
     key, node = (
         f"Secret/{home(scene)}/{chains.KEY_NAME}",
@@ -303,6 +298,31 @@ async def test_what_another_set_holds_is_not_taken_from_it(scene: conftest.Scene
     assert {c.confirmation.name for c in previewed if c.confirmation} == {q.name for q in done.confirmations}
     assert {c.kind for c in previewed if c.action == "replace"} == {"Secret", "StatefulSet"}
     assert [write for write in recorder.writes if home(scene) in write] == []
+
+
+async def test_what_another_validator_has_is_never_taken_from_it(scene: conftest.Scene) -> None:
+    """As if two validators shared a cluster without prefixes."""
+    one, _ = await engine(scene)
+    await one.converge(engines.ApplyRequest(manifests=rendered(scene, 0)))
+    recorder_client, recorder = await scene.connect()
+    gateway = f"{scene.gateway}-other"
+    other = applyset_engine.ApplyEngine(recorder_client, "other", gateway, patience=0)
+    theirs = [*chains.manifests("other", gateway, []), *rendered(scene, 0)[2:]]
+    for manifest in theirs:
+        manifest["metadata"]["labels"] |= {
+            names.VALIDATOR: "other",
+            names.PART_OF_SET: members.set_id("other", gateway),
+        }
+
+    previewed = await other.preview(engines.ApplyRequest(manifests=theirs))
+    done = await other.converge(engines.ApplyRequest(manifests=theirs))
+
+    text = f"Namespace {home(scene)}: belongs to validator {scene.validator}, so other changes nothing in it"
+    assert [text in str(error) for error in done.errors] == [True]
+    refused = {change.ref for change in previewed if change.problem is not None}
+    assert refused == {members.key_of(m).ref for m in theirs if members.consumer_of(m)}
+    assert [write for write in recorder.writes if home(scene) in write] == []
+    await other.destroy()
 
 
 async def test_a_gateway_is_not_made_a_second_time_elsewhere(scene: conftest.Scene) -> None:

@@ -38,8 +38,11 @@ def test_a_run_that_was_killed_is_mended_by_the_next_pass(place: stage.Stage) ->
     done, _ = place.converge(order)
 
     assert done.errors == ()
-    assert done.repairs[0].startswith(f"Pulumi stack {place.validator}: removed the lock of a crashed run")
-    assert all(one in done.repairs[1] for one in struck)
+    unlocked, forgotten = [
+        text for text in done.repairs if "half written" not in text
+    ]  # it depends on the moment
+    assert unlocked.startswith(f"Pulumi stack {place.validator}: removed the lock of a crashed run")
+    assert all(one in forgotten for one in struck)
     assert (place.locks, pending(place)) == ([], [])
     assert place.converge(order)[0].writes == 0
     assert place.preview(order, "apply") == ()

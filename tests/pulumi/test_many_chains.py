@@ -3,6 +3,7 @@
 import statistics
 import threading
 import time
+from typing import Any
 
 import httpx
 import pytest
@@ -57,9 +58,9 @@ def test_a_launch_among_fifty_chains(place: stage.Stage, monkeypatch: pytest.Mon
     updated: list[tuple[str, ...]] = []
     update = session.Session.update
 
-    def recorded(self: session.Session, targets: tuple[str, ...], message: str) -> runs.RunResult:
+    def recorded(self: session.Session, targets: tuple[str, ...], *more: Any, **named: Any) -> runs.RunResult:
         updated.append(targets)
-        return update(self, targets, message)
+        return update(self, targets, *more, **named)
 
     monkeypatch.setattr(session.Session, "update", recorded)
 
@@ -71,10 +72,12 @@ def test_a_launch_among_fifty_chains(place: stage.Stage, monkeypatch: pytest.Mon
         assert done.errors == ()
         assert {change.consumer_id for change in done.changes} == {"", str(number)}
     for number, targets in enumerate(updated, RECORDED):
-        owners = {urn.rpartition("::")[2] for urn in targets if "$kubernetes:" in urn}
+        named = {urn.rpartition("::")[2] for urn in targets}
         shared = f"service/{place.settings.gateway.namespace}/p2p-loadbalancer"
         where = home(place.order(place.facts(range(number + 1))), str(number))
-        assert all(where in name or name == shared for name in owners), owners
+        objects = {name for name in named if where in name}
+        assert objects
+        assert named - objects <= {"cluster", "gateway", shared, f"consumer-{number}", f"relayer-{number}"}
 
     monkeypatch.setattr(work.UpdateWork, "fast_path_changes", lambda self, changes: [])
     slow = accepted(place, RECORDED + 3)

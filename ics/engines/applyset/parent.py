@@ -132,7 +132,7 @@ class Parent:
         )
 
     def with_pod(self, pod: str) -> Self:
-        """Return the parent to write before a pod runs Pulumi; empty text: this is no pod."""
+        """Return the parent to write before a pod runs Pulumi; empty text: it runs outside of a cluster."""
         if not pod or pod in self.pods:
             return self
         return replace(self, pods=(*self.pods, pod)[-_MOST_PODS:])

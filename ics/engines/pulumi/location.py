@@ -1,5 +1,6 @@
 """Reads what names the backend of a stack's state: settings, environment, Pulumi.yaml and Pulumi's login."""
 
+import contextlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -40,16 +41,37 @@ def is_lost(pulumi_stack: stack.Stack, environment: Mapping[str, str]) -> bool:
         where = find(pulumi_stack, environment)
     except engines.EngineUnusable:  # an update reports it
         return False
+    files = _files(pulumi_stack, where)
+    return bool(files) and not any(path.exists() for path in files)
+
+
+def repair(pulumi_stack: stack.Stack, where: stack.Location) -> bool:
+    """Delete empty attributes that a killed run left beside the state in a folder; return whether there were any.
+
+    The backend truncates them, writes them, and then replaces the state. A kill in between leaves an intact state that
+    Pulumi no longer reads (`EOF`); without the attributes it does. Observed with Pulumi 3.272; see `setAttrs` in
+    `blob/fileblob` of gocloud.dev. A running process that has just truncated them needs no such file either.
+    """
+    is_repaired = False
+    for path in _files(pulumi_stack, where):
+        attributes = path.with_name(f"{path.name}.attrs")
+        with contextlib.suppress(FileNotFoundError):
+            if attributes.stat().st_size == 0:
+                attributes.unlink()
+                is_repaired = True
+    return is_repaired
+
+
+def _files(pulumi_stack: stack.Stack, where: stack.Location) -> list[Path]:
+    """Return the paths that a state in a folder may have; none for any other backend."""
     folder = where.backend.folder(pulumi_stack.root, processes.home()) if where.backend else None
     project = project_name(pulumi_stack.root)
     if folder is None or not project:
-        return False
+        return []
     stacks = Path(folder, ".pulumi", "stacks")
     # Without the project it is a state of old versions.
     files = [inside / f"{pulumi_stack.name}.json" for inside in (stacks / project, stacks)]
-    return not any(
-        path.with_name(path.name + packed).exists() for path in files for packed in ("", ".gz", ".zst")
-    )
+    return [path.with_name(path.name + packed) for path in files for packed in ("", ".gz", ".zst")]
 
 
 async def read_parent(kube: client.KubeClient, settings: config_settings.Settings) -> parent.Parent:

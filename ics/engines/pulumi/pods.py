@@ -2,8 +2,8 @@
 
 A pass that runs Pulumi in a pod first records the pod in the set's parent. The next pass that holds the Lease may
 remove the lock of a recorded pod that the cluster no longer has, or whose containers have all ended: a process that
-still ran somewhere, on a node that nobody reaches, would have ended its Pulumi when it could no longer renew the Lease
-(see `supervision`). A lock of any other host stays the operator's to remove.
+still ran on an unreachable node would have ended its Pulumi when it could no longer renew the Lease (see
+`supervision`). A lock of any other host stays the operator's to remove.
 """
 
 import socket

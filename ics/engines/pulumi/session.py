@@ -332,6 +332,10 @@ def open_session(
         session = Session(
             stack=stack, folder=folder, workspace=workspace, location=where, creates=creates, ended=ended
         )
+        if location.repair(stack, where):
+            session.repairs.append(
+                f"Pulumi stack {stack.name}: removed a file that a killed run left half written"
+            )
         with supervision.watched(folder):
             yield session
         if session.has_written:
