@@ -242,6 +242,11 @@ def encrypted_settings(root: Path, stack: str, environment: Mapping[str, str]) -
     )
 
 
+def sealed_names() -> tuple[str, ...]:
+    """Return the names in the environment under which Pulumi's program gives the decrypted settings."""
+    return tuple(IN_PULUMI.format(key=key) for key in _SEALABLE)
+
+
 def _document(root: Path, stack: str) -> tuple[object, str]:
     """Read a stack file; returns it with its name for messages."""
     path = root / "stacks" / f"Pulumi.{stack}.yaml"

@@ -6,6 +6,7 @@ or https URL is Pulumi's service.
 
 import enum
 import pathlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib import parse as urls
@@ -33,6 +34,10 @@ _SHOWN = frozenset(
     {"region", "profile", "endpoint", "s3ForcePathStyle", "use_path_style", "storage_account", "domain"}
 )
 """Parameters that hold no credential."""
+_SECRET = re.compile(
+    r"password|passwd|secret|token|signature|^sig$|^sas|private|credential|access_?key", re.IGNORECASE
+)
+"""Names of parameters that hold a credential, such as `password` of PostgreSQL."""
 _CREDENTIALS: Mapping[str, str] = {
     "s3": "AWS's credentials (AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY) and the bucket's region"
     " (AWS_REGION, or ?region= in the URL)",
@@ -60,6 +65,7 @@ class StateBackend:
     parameters: tuple[tuple[str, str], ...] = ()
     """Of the query, in their order."""
     has_password: bool = False
+    """Whether it contains a password or token: beside the user, as the user of a service, or as a parameter."""
 
     def __str__(self) -> str:
         """Return the URL for messages, without user, password and unknown parameters."""
@@ -119,5 +125,9 @@ def parse(url: str) -> StateBackend:
         name=name,
         prefix=path.strip("/"),
         parameters=parameters,
-        has_password=":" in user,
+        has_password=(
+            ":" in user
+            or (bool(user) and kind is Kind.SERVICE)
+            or any(_SECRET.search(key) for key, _ in parameters)
+        ),
     )

@@ -7,6 +7,7 @@ The embedded engine is written here because no Python library implements ApplySe
 from metadata and with confirmation of destructive changes before the first write.
 """
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, Protocol, TypeAlias
@@ -155,6 +156,8 @@ class ApplyRequest:
     """Names of the confirmations that the operator has given."""
     is_attended: bool = False
     """Whether a command by hand asks, and not a scheduler; see `ics.engines.tenure`."""
+    hurry: asyncio.Event | None = None
+    """Set when a chain launches that this pass has not seen: what can wait is left to the next pass."""
     is_thorough: bool = False
     """Compare every field for drift, even without a sign of a change; engines also do this periodically."""
     snapshot: handoff.PassSnapshot | None = None

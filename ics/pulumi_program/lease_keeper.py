@@ -1,41 +1,42 @@
-"""The validator's Lease during an update by hand, kept in a thread of the program.
+"""The validator's Lease during an update by hand, as its program sees it: a process of its own keeps it.
 
-The program ends when all objects are created or changed; then the Lease is returned. A reconciler that sees a launch
-gets it at once, because both write the same objects with the same field manager, and the node should not wait.
+See `ics.pulumi_program.lease_process`.
 """
 
-import asyncio
+import json
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import IO, Any
 
 from ics import errors
-from ics.cluster.api import connect, lease
 from ics.config import stack_file
-from ics.reconciler import wiring
+from ics.engines.pulumi import processes
+from ics.pulumi_program import lease_process
 
-_RENEW = 1.0
-"""Seconds between two renewals, each of which shows whether another process asks for the Lease."""
-_STEP = 0.2
+_WITHOUT = "the process that keeps the Lease has ended, so this update ends early; run `pulumi up` again"
 
 
 class LeaseKeeper:
-    """Holder of the Lease until `stop`, or until a reconciler asks for it."""
+    """The process that keeps the Lease until Pulumi's CLI has ended."""
 
     def __init__(self, report: Callable[[str], None]) -> None:
-        """Initialize without sending requests.
+        """Initialize without starting the process.
 
         Args:
             report: shows a line to the operator; called in another thread.
         """
         self._report = report
-        self._stopping = threading.Event()
-        self._settled = threading.Event()
-        self._error: BaseException | None = None
-        self._thread: threading.Thread | None = None
 
     def start(
-        self, root: Path, name: str, environment: Mapping[str, str], overrides: Sequence[str] = ()
+        self,
+        root: Path,
+        name: str,
+        environment: Mapping[str, str],
+        overrides: Sequence[str] = (),
+        pid: int | None = None,
     ) -> None:
         """Acquire the Lease, which a daemon hands over after its pass.
 
@@ -44,59 +45,64 @@ class LeaseKeeper:
             name: name of the stack.
             environment: environment of the process.
             overrides: settings that override those of the stack file.
+            pid: process during which it is kept; None: the CLI that runs this program.
 
         Raises:
             Transient: its holder does not hand it over; the message names the holder.
-            SettingsError: settings are invalid.
+            Permanent: settings are invalid.
         """
+        update = lease_process.UpdateProcess(processes.cli_above() if pid is None else pid)
+        process = subprocess.Popen(
+            [sys.executable, "-m", lease_process.__name__],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,  # an inherited one would keep Pulumi waiting after the program's end
+            env=_environment(environment),
+            start_new_session=True,  # a Ctrl-C is Pulumi's, which goes on for a while
+            text=True,
+        )
+        if process.stdin is None or process.stdout is None:
+            raise AssertionError("both are pipes")
+        # Not as arguments or variables, which other processes can read.
+        order = {"root": str(root), "stack": name, "overrides": list(overrides), "pid": update.pid}
+        process.stdin.write(f"{json.dumps(order)}\n")
+        process.stdin.close()
+        first = _next_line(process.stdout)
+        if not first.get(lease_process.HELD):
+            with process:
+                raise _error(first)
+        listening = (process, process.stdout, update)
+        threading.Thread(target=self._listen, args=listening, name="lease", daemon=True).start()
 
-        def run() -> None:
-            try:
-                asyncio.run(self._keep_of_stack(root, name, environment, overrides))
-            except BaseException as error:
-                self._error = error
-            finally:
-                self._settled.set()
-
-        self._thread = threading.Thread(target=run, name="lease", daemon=True)
-        self._thread.start()
-        self._settled.wait()
-        if self._error is not None:
-            raise self._error
-
-    def stop(self) -> None:
-        """Return the Lease."""
-        self._stopping.set()
-        if self._thread is not None:
-            self._thread.join()
-
-    async def _keep_of_stack(
-        self, root: Path, name: str, environment: Mapping[str, str], overrides: Sequence[str]
+    def _listen(
+        self, process: "subprocess.Popen[str]", lines: IO[str], update: lease_process.UpdateProcess
     ) -> None:
-        settings = stack_file.load_settings(root, name, environment, overrides)
-        async with connect.open_client(settings.cluster, root, environment) as kube:
-            await self.keep(wiring.lease_of(settings, kube, stays=False, yields=True))
+        with process:
+            while text := _next_line(lines).get(lease_process.REPORT):
+                self._report(text)
+            # It ends after the CLI, which ends after this program, unless something has ended it.
+            if update.is_running():
+                self._report(_WITHOUT)
+                update.interrupt()
 
-    async def keep(self, own: lease.Lease) -> None:
-        """Request a Lease and renew it.
 
-        Raises:
-            Transient: its holder does not hand it over.
-        """
-        await own.request(wiring.COMMAND_PATIENCE)
-        self._settled.set()
-        renewed_at = asyncio.get_running_loop().time()
-        try:
-            while not self._stopping.is_set():
-                await asyncio.sleep(_STEP)
-                if asyncio.get_running_loop().time() - renewed_at < _RENEW:
-                    continue
-                await own.acquire()
-                renewed_at = asyncio.get_running_loop().time()
-                if own.is_wanted:
-                    self._report("a reconciler asked for the Lease because of a launch; this update goes on")
-                    return
-        except errors.IcsError as error:  # the update cannot be stopped halfway; the operator is informed
-            self._report(f"the Lease was lost during this update: {error}")
-        finally:
-            await own.return_to_holder()
+def _environment(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment for the process: without secrets, and with this package."""
+    sealed = stack_file.sealed_names()
+    kept = {name: text for name, text in environment.items() if name not in sealed}
+    return {**kept, "PYTHONPATH": processes.python_path(environment)}
+
+
+def _next_line(lines: IO[str]) -> dict[str, Any]:
+    """Return the next line of the process, empty if it has ended."""
+    line = lines.readline()
+    found: dict[str, Any] = json.loads(line) if line else {}
+    return found
+
+
+def _error(first: Mapping[str, Any]) -> errors.IcsError:
+    """Return why the Lease is not held."""
+    text = first.get(
+        lease_process.ERROR, "the process that requests the Lease has ended; run `pulumi up` again"
+    )
+    return errors.Transient(text) if first.get(lease_process.IS_TRANSIENT, True) else errors.Permanent(text)

@@ -20,7 +20,7 @@ from ics.pulumi_program import lease_keeper
 from ics.pulumi_program import plan as pulumi_program_plan
 
 _held: set[tuple[Path, str]] = set()
-"""Stacks whose Lease this process holds; several components may be of one."""
+"""Stacks whose Lease is held for this process; several components may be of one."""
 
 
 def prepare(
@@ -32,7 +32,7 @@ def prepare(
 ) -> pulumi_program_plan.ProgramPlan:
     """Compute what a stack deploys now, and show what a run by hand should know.
 
-    An update by hand first acquires the validator's Lease, which the process keeps until it ends.
+    An update by hand first acquires the validator's Lease, which is kept until Pulumi has ended.
 
     Args:
         root: the project's folder.
@@ -74,9 +74,7 @@ def _hold_lease(root: Path, stack: str, environment: Mapping[str, str], override
         with contextlib.suppress(RuntimeError):  # the program is ending
             loop.call_soon_threadsafe(pulumi.log.warn, plain_text.visible(text))
 
-    keeper = lease_keeper.LeaseKeeper(report)
-    keeper.start(root, stack, environment, overrides)
-    atexit.register(keeper.stop)
+    lease_keeper.LeaseKeeper(report).start(root, stack, environment, overrides)
 
 
 def _hide_kubeconfig(path: Path | None) -> None:

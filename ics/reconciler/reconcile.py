@@ -133,6 +133,7 @@ def apply_request(
         ended=desired.ended,
         confirmed=confirmed,
         is_attended=world.is_attended,
+        hurry=world.hurry,
         snapshot=snapshot,
     )
 

@@ -3,6 +3,7 @@
 The adapters behind the protocols make no decisions; the tests' fakes of them keep state.
 """
 
+import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -376,6 +377,8 @@ class World:
     """Consumer ids for which the operator orders a new key."""
     terms: recent_terms.RecentTerms = field(default_factory=recent_terms.RecentTerms)
     """Answers of earlier passes of this process."""
+    hurry: asyncio.Event | None = None
+    """Set when a chain launches that the pass has not seen."""
     is_attended: bool = False
     """Whether a command by hand runs the pass, and not a scheduler."""
     confirmed: frozenset[str] = frozenset()

@@ -2,11 +2,13 @@
 
 import asyncio
 import json
+import subprocess
+import time
 
 import pytest
 
 from ics import errors
-from ics.cluster.api import kinds, lease_holder
+from ics.cluster.api import kinds
 from ics.pulumi_program import lease_keeper
 from tests.pulumi import stage
 
@@ -78,14 +80,14 @@ def test_update_by_hand_takes_the_lease_and_returns_it(place: stage.Stage) -> No
         return str(item["spec"]["holderIdentity"])
 
     reports: list[str] = []
-    keeper = lease_keeper.LeaseKeeper(reports.append)
-    keeper.start(place.root, place.stack, {})
-    try:
-        assert asyncio.run(holder()) == lease_holder.own()
-    finally:
-        keeper.stop()
-    assert asyncio.run(holder()) == ""
-    assert reports == []
+    with subprocess.Popen(["sleep", "600"]) as pulumi:
+        lease_keeper.LeaseKeeper(reports.append).start(place.root, place.stack, {}, (), pulumi.pid)
+        assert asyncio.run(holder()) != ""
+        pulumi.kill()
+    deadline = time.monotonic() + 60
+    while asyncio.run(holder()):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
 
 
 def test_own_command_destroys_although_the_stack_is_protected(place: stage.Stage) -> None:

@@ -33,7 +33,8 @@ async def _watch(args: argparse.Namespace, stack: wiring.OpenStack) -> int:
     if not isinstance(daemon_lease, lease.DaemonLease):
         raise AssertionError("a stack that is opened for the daemon has its Lease")
     log, queue = _PassLog(is_json=args.json), wakeups.WakeupQueue()
-    process = daemon.Daemon(_pass_functions(stack, log), daemon_lease, queue)
+    hurry = asyncio.Event()
+    process = daemon.Daemon(_pass_functions(stack, log, hurry), daemon_lease, queue, hurry=hurry)
     chain_events = events.Events(settings.provider, queue.put_event)
     pods = watch.PodWatch(stack.kube, settings.validator, queue.put_pod_change)
     sources: dict[str, Source] = {"chain definitions": lambda: stack.definitions.run(queue.put)}
@@ -61,7 +62,7 @@ async def _watch(args: argparse.Namespace, stack: wiring.OpenStack) -> int:
     return 0
 
 
-def _pass_functions(stack: wiring.OpenStack, log: "_PassLog") -> daemon.PassFunctions:
+def _pass_functions(stack: wiring.OpenStack, log: "_PassLog", hurry: asyncio.Event) -> daemon.PassFunctions:
     """Return the functions that the daemon calls: a pass, a read-only check, and the log."""
     sender = daemon_sender.BackoffSender(stack.sender) if stack.world.settings.account else stack.sender
 
@@ -72,6 +73,7 @@ def _pass_functions(stack: wiring.OpenStack, log: "_PassLog") -> daemon.PassFunc
             definitions=definitions.loaded,
             definitions_problem=definitions.problem,
             invalid_definitions=definitions.invalid,
+            hurry=hurry,
         )
 
     async def run_pass(observed: Callable[[], None]) -> outcome.Outcome:

@@ -52,7 +52,7 @@ class Lease:
             clock: returns the current time in UTC.
             monotonic: returns the seconds of a monotonic clock.
             is_dead: returns whether a holder has certainly ended, so that its Lease need not expire.
-            yields: whether this holder gives it up to a reconciler that sees a launch.
+            yields: whether this holder ends its work early for a reconciler that sees a launch.
         """
         self._kube = kube
         self._name = f"ics-{validator}"
@@ -147,7 +147,7 @@ class Lease:
             except HeldByOther:
                 if self._monotonic() >= deadline:
                     raise
-                await self._ask()
+                await self._ask(names.WANTED_BY)
             else:
                 self._is_borrowed = True
                 return
@@ -158,9 +158,14 @@ class Lease:
         """Whether another process asks for it."""
         return self._held is not None and bool(_annotations(self._held).get(names.WANTED_BY))
 
-    async def ask(self) -> None:
-        """Ask the holder of the Lease to give it up."""
-        await self._ask()
+    @property
+    def is_wanted_for_launch(self) -> bool:
+        """Whether a reconciler asks for it because of a launch."""
+        return self._held is not None and bool(_annotations(self._held).get(names.WANTED_FOR_LAUNCH))
+
+    async def ask_for_launch(self) -> None:
+        """Ask the holder of the Lease to end its work because of a launch, and to give the Lease up."""
+        await self._ask(names.WANTED_BY, names.WANTED_FOR_LAUNCH)
 
     async def is_taken(self) -> bool:
         """Return whether another holder has the Lease, without writing."""
@@ -242,17 +247,19 @@ class Lease:
                 yields=_annotations(lease).get(names.YIELDS) == holder,
             )
         # Any other requester repeats its request.
-        annotations = {name: text for name, text in _annotations(lease).items() if name != names.WANTED_BY}
+        asked = (names.WANTED_BY, names.WANTED_FOR_LAUNCH)
+        annotations = {name: text for name, text in _annotations(lease).items() if name not in asked}
         lease = lease | {"metadata": lease["metadata"] | {"annotations": annotations}}
         return await self._put(lease, self._spec())
 
-    async def _ask(self) -> None:
-        """Request the Lease from its holder by writing this holder's name into it."""
+    async def _ask(self, *annotations: str) -> None:
+        """Request the Lease from its holder by writing this holder's name into annotations of it."""
         lease = await self._kube.find(kinds.LEASE, self._namespace, self._name)
-        if lease is None or _annotations(lease).get(names.WANTED_BY) == self._holder:
+        request = dict.fromkeys(annotations, self._holder)
+        if lease is None or request.items() <= _annotations(lease).items():
             return
         with contextlib.suppress(api_errors.Conflict):
-            await self._put(lease, lease["spec"], self._holder)
+            await self._put(lease, lease["spec"], request)
 
     def _stamp(self) -> str:
         return self._clock().strftime(_FORMAT)
@@ -297,19 +304,20 @@ class Lease:
             await self._kube.apply(namespace, names.LOOP_MANAGER, only_metadata=True)
             return (await self._kube.send(request)).body
 
-    async def _put(self, lease: dict[str, Any], spec: dict[str, Any], wanted_by: str = "") -> dict[str, Any]:
+    async def _put(
+        self, lease: dict[str, Any], spec: dict[str, Any], request: Mapping[str, str] | None = None
+    ) -> dict[str, Any]:
         """Write the Lease unless it has changed since it was read.
 
         Args:
             lease: the Lease as read.
             spec: its new spec.
-            wanted_by: identity that requests the Lease from its holder; empty: this process is the holder.
+            request: annotations that request the Lease from its holder; None: this process is the holder.
         """
         kept = ("name", "namespace", "uid", "resourceVersion", "labels")
         metadata = {key: lease["metadata"][key] for key in kept}
-        metadata["annotations"] = _annotations(lease) | (
-            {names.WANTED_BY: wanted_by} if wanted_by else self._own_annotations(lease)
-        )
+        changes = self._own_annotations(lease) if request is None else request
+        metadata["annotations"] = {**_annotations(lease), **changes}
         manifest = {
             "apiVersion": lease["apiVersion"],
             "kind": lease["kind"],
@@ -334,7 +342,7 @@ class HeldByOther(errors.Transient):
     Args:
         text: message for the operator.
         holder: identity of the holder; empty: unknown.
-        yields: whether the holder gives the Lease up to a reconciler that asks because of a launch.
+        yields: whether the holder ends its work early for a reconciler that asks because of a launch.
     """
 
     def __init__(self, text: str, holder: str = "", *, yields: bool = False) -> None:

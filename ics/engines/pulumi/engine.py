@@ -24,14 +24,17 @@ lock, the parent says what the fast path applied and what Pulumi's state lacks, 
 
 import dataclasses
 import datetime
+import functools
 import os
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ics import engines, model
 from ics import errors as ics_errors
 from ics.cluster.api import client, lease_holder
+from ics.cosmos import canonical_json
 from ics.engines import drift, guard, handoff, tenure
 from ics.engines.applyset import dry_run, engine, execution, inventory, members
 from ics.engines.applyset import parent as applyset_parent
@@ -163,7 +166,8 @@ class PulumiEngine:
             before_writing=self._before_writing,
         )
         before = work.inventory.parent
-        current = work.inventory.with_pod(pods.own()) if work.needs_pulumi else work.inventory
+        pod = await pods.own(self._kube) if work.needs_pulumi else ""
+        current = work.inventory.with_pod(pod)
         work = dataclasses.replace(
             work, changes=changes, inventory=await self._embedded.open(current, work.steps, doing)
         )
@@ -177,7 +181,9 @@ class PulumiEngine:
         try:
             passphrase, ended = await self._passphrase(), await pods.ended_hosts(self._kube, before)
             update = await supervision.supervise(
-                lambda: self._update(work, passphrase, ended), self._before_writing
+                lambda: self._update(work, passphrase, ended),
+                self._before_writing,
+                hurry=work.request.hurry,
             )
         except ics_errors.IcsError as error:
             failures = [*doing.failures, *waiting, *work.refused, error]
@@ -406,7 +412,8 @@ class PulumiEngine:
         """Return the fingerprint of the state and of the provider resource in it; empty: unknown."""
         if self._cluster is None or where.backend is None:
             return ""
-        return self._cluster.fingerprint(self._stack.name, str(where.backend), cli.plugin_version())
+        versions = f"{cli.plugin_version()} {_tree_digest()}"
+        return self._cluster.fingerprint(self._stack.name, str(where.backend), versions)
 
     def _destroy(
         self, parent: applyset_parent.Parent, passphrase: model.Secret | None, ended: frozenset[str]
@@ -443,6 +450,7 @@ class PulumiEngine:
             run = pulumi.preview(self._snapshot(work, paused), is_plan and is_fresh)
             runs.check_provider(run)
             runs.check_validator(run, self._validator)
+            runs.check_urns(run)
             owners = runs.consumers(work.wanted, work.inventory.members)
             failed = runs.failed_chains(run, owners)
             problems = [pulumi_errors.as_error(text, _name(urn)) for urn, text in run.failures.items()]
@@ -553,6 +561,18 @@ def _refresh(
     """
     run = pulumi.refresh(keys, messages.of_refresh(height))
     return [pulumi_errors.as_error(text, _name(urn)) for urn, text in run.failures.items()]
+
+
+@functools.cache
+def _tree_digest() -> str:
+    """Return a digest of the modules that place the objects in the program's tree.
+
+    The targets of an update without a preview are patterns, which match an object's URN in the tree of another version,
+    too; Pulumi would delete it there.
+    """
+    folder = Path(__file__).parents[2] / "pulumi_program"
+    modules = [(folder / name).read_bytes() for name in ("components.py", "resources.py")]
+    return canonical_json.sha256_hex(b"".join(modules))[:16]
 
 
 def _height(request: engines.ApplyRequest) -> int | None:

@@ -14,13 +14,25 @@ from ics.engines.applyset import parent
 _ENDED = ("Succeeded", "Failed")
 
 
-def own() -> str:
-    """Return this process's pod as `NAMESPACE/NAME`, or an empty text outside of a cluster."""
+async def own(kube: client.KubeClient) -> str:
+    """Return this process's pod as `NAMESPACE/NAME`, or an empty text outside of a cluster.
+
+    With the network of its node, or with a host name of its own, a process's host is no pod. It is not recorded: the
+    next pass would take the missing pod for one that has ended, and would remove the lock of a running process.
+
+    Args:
+        kube: client.
+
+    Raises:
+        IcsError: the cluster does not answer.
+    """
     try:
         namespace = (connect.SERVICE_ACCOUNT / "namespace").read_text().strip()
     except OSError:
         return ""
-    return f"{namespace}/{socket.gethostname()}"
+    name = socket.gethostname()
+    pod = await kube.find(kinds.POD, namespace, name, only_metadata=True)
+    return "" if pod is None else f"{namespace}/{name}"
 
 
 async def ended_hosts(kube: client.KubeClient, recorded: parent.Parent) -> frozenset[str]:

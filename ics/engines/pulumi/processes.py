@@ -10,10 +10,11 @@ import os
 import pwd
 import signal
 import socket
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import ics
 from ics.engines.pulumi import locks
 
 if TYPE_CHECKING:
@@ -49,6 +50,28 @@ def command(pid: int) -> str:
         words = psutil.Process(pid).cmdline()
         return " ".join([Path(word).name if at == 0 else word for at, word in enumerate(words[:2])])
     return ""
+
+
+def python_path(environment: Mapping[str, str]) -> str:
+    """Return the PYTHONPATH for a process with modules of this package: it is started in other folders, too."""
+    return os.pathsep.join(filter(None, [str(Path(*ics.__path__).parent), environment.get("PYTHONPATH")]))
+
+
+def cli_above() -> int:
+    """Return the id of the CLI that runs this process, or of this process if none does."""
+    import psutil
+
+    return next((parent.pid for parent in psutil.Process().parents() if _is_cli(parent)), os.getpid())
+
+
+def _is_cli(process: "psutil.Process") -> bool:
+    """Return whether a process is the CLI, also one in a wrapper, such as `.pulumi-wrapped`; not one of its helpers."""
+    import psutil
+
+    with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):
+        name = process.name()
+        return CLI in name and not name.startswith(_HELPERS)
+    return False
 
 
 def children(marks: str) -> frozenset[int]:
@@ -95,7 +118,7 @@ def orphans(root: Path) -> frozenset[int]:
         uids, name = process.info["uids"], process.info["name"] or ""
         if uids and uids.real == os.getuid() and name.startswith(_HELPERS):
             with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):
-                if process.cwd() == str(root) and not any(p.name() == CLI for p in process.parents()):
+                if process.cwd() == str(root) and not any(map(_is_cli, process.parents())):
                     pids |= {process.pid, *(child.pid for child in process.children(recursive=True))}
     return frozenset(pids)
 

@@ -32,15 +32,15 @@ class ProviderInputs:
         path = root / Path(cluster.kubeconfig).expanduser()
         return cls(plugin_path(cluster.kubeconfig, path, home), cluster.context, path)
 
-    def fingerprint(self, stack: str, backend: str, library: str) -> str:
+    def fingerprint(self, stack: str, backend: str, versions: str) -> str:
         """Return 16 hex characters that change with the place of the state, or with the provider resource in it.
 
         Args:
             stack: name of the stack.
             backend: the state's backend, without credentials.
-            library: version of the library that declares the provider.
+            versions: of the library that declares the provider, and of the program's tree.
         """
-        parts = [stack, backend, self.kubeconfig, self.context, library]
+        parts = [stack, backend, self.kubeconfig, self.context, versions]
         return canonical_json.sha256_hex(repr(parts).encode())[:16]
 
 

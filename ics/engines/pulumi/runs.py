@@ -24,6 +24,8 @@ _CHAIN, _RELAYER_NAME = "consumer-", "relayer-"
 """Prefixes of the names of a chain's components; the consumer id follows."""
 RELAYER = frozenset({names.HERMES, names.HERMES_KEYS, names.EVIDENCE, names.RELAYER})
 """Component labels of the objects of a chain's relayer."""
+_MOST_NAMED = 3
+"""Objects that one message names."""
 _KINDS = {kind.name.lower(): kind for kind in kinds.MEMBERS}
 
 
@@ -172,6 +174,31 @@ def check_validator(result: RunResult, validator: str) -> None:
                 " all of which would be deleted, so nothing was changed; a validator cannot be renamed: set"
                 f" ics:validator back to {owner}, or use another stack for {validator}"
             )
+
+
+def check_urns(result: RunResult) -> None:
+    """Reject the deletion of an object that the program declares in another place of its tree.
+
+    Pulumi would adopt the object under the new URN, and then delete it under the old one.
+
+    Args:
+        result: result of a preview.
+
+    Raises:
+        Permanent: an object would be deleted although the program declares it.
+    """
+    declared = {step.key for step in result.steps if step.key is not None and step.after}
+    twice = sorted(
+        str(step.key)
+        for step in result.steps
+        if step.op == "delete" and not step.is_retained and step.key in declared
+    )
+    if twice:
+        raise errors.Permanent(
+            f"Pulumi would delete {', '.join(twice[:_MOST_NAMED])} after adopting them in another place of the program,"
+            " because another version has made the stack's state, so nothing was changed; remove the state with `pulumi"
+            " stack rm --force --preserve-config` and run `ics up`, which adopts all objects as they are"
+        )
 
 
 def targets(result: RunResult, paused: Collection[str], left: Collection[engines.Ref]) -> tuple[str, ...]:

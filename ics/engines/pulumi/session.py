@@ -268,6 +268,8 @@ class Session:
     def _error(self, error: automation.CommandError) -> errors.IcsError:
         backend = self.location.backend
         text = pulumi_errors.from_output(*_output(error))
+        if backend:  # its URL may contain a password
+            text = text.replace(backend.url, str(backend))
         return pulumi_errors.as_error(
             text, backend=str(self.location), needs=backend.needs if backend else ""
         )
@@ -334,7 +336,8 @@ def open_session(
             session.repairs.append(
                 f"Pulumi stack {stack.name}: removed a file that a killed run left half written"
             )
-        yield session
+        with supervision.watched(folder):
+            yield session
         if session.has_written:
             history.prune(stack, where)
     finally:
@@ -377,8 +380,7 @@ def _end_leftovers(stack: pulumi_stack.Stack) -> None:
     A CLI whose pass has crashed would otherwise go on writing beside this pass, and without supervision.
     """
     for folder in _crashed():
-        supervision.end_session(folder)
-        shutil.rmtree(folder, ignore_errors=True)
+        supervision.clear_session(str(folder))
     processes.end(processes.orphans(stack.root.resolve()), _END_SECONDS)
 
 

@@ -114,8 +114,6 @@ class Candidates:
 
     setting: str = ""
     environment: str = ""
-    policy_packs: tuple[Path, ...] = ()
-    """Folders of the policy packs that every preview and update must pass."""
     recorded: str = ""
     project: str = ""
     login: str | None = ""

@@ -1,15 +1,19 @@
 """Supervision of Pulumi runs in a thread, which end with the pass or with the Lease.
 
 A pass that is cancelled while Pulumi writes must stop Pulumi, too: once another process holds the Lease, two would
-write. Pulumi gets a SIGINT, as from Ctrl-C: it completes operations in progress and starts no further ones.
+write. Pulumi gets a SIGINT, as from Ctrl-C: it completes operations in progress and starts no further ones. A process
+beside the pass does the same if the pass is killed.
 """
 
 import asyncio
 import contextlib
 import os
+import shutil
 import signal
+import subprocess
+import sys
 import tempfile
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Iterator
 from pathlib import Path
 from typing import TypeVar
 
@@ -24,6 +28,13 @@ _INTERRUPT_SECONDS = 10.0
 _KILLED = 5.0
 """Seconds for the thread to end after Pulumi was killed."""
 _STEP = 0.2
+_WATCH = f"""
+import sys
+if not sys.stdin.buffer.read():
+    from {__name__} import clear_session
+    clear_session(sys.argv[1])
+"""
+"""Program of the process beside a session: its stdin ends with the process that opened the session."""
 PREFIX = "ics-pulumi-"
 """Prefix of a session's private folder; the process id follows."""
 
@@ -37,25 +48,36 @@ async def supervise(
     blocking: Callable[[], _T],
     before_writing: Callable[[], Awaitable[None]] | None,
     send_signal: Signal | None = None,
+    hurry: asyncio.Event | None = None,
 ) -> _T:
-    """Run a blocking function in a thread, and stop Pulumi if the pass is cancelled or the Lease is lost.
+    """Run a blocking function in a thread, and stop Pulumi if the pass is cancelled, hurried, or loses the Lease.
 
     Args:
         blocking: runs Pulumi.
         before_writing: checks that this process still holds the Lease; called periodically.
         send_signal: sends a signal to Pulumi's processes; None: `signal_pulumi`.
+        hurry: set when a chain launches that the pass has not seen; None: the pass has no successor.
 
     Raises:
-        Transient: the Lease was lost, and Pulumi was stopped.
+        Transient: the Lease was lost or a chain launches, and Pulumi was stopped.
         IcsError: error of the blocking function.
     """
     thread = asyncio.ensure_future(asyncio.to_thread(blocking))
+    hurried = asyncio.ensure_future((hurry or asyncio.Event()).wait())
     try:
-        while not (await asyncio.wait({thread}, timeout=_CHECK))[0]:
-            await _check(before_writing)
+        while not thread.done():
+            await asyncio.wait({thread, hurried}, timeout=_CHECK, return_when=asyncio.FIRST_COMPLETED)
+            if hurried.done() and not thread.done():
+                raise errors.Transient(
+                    "Pulumi was interrupted, because a chain launches; the next pass completes the update"
+                )
+            if not thread.done():
+                await _check(before_writing)
     except (asyncio.CancelledError, errors.IcsError):
         await _stop(thread, send_signal or _signal_pulumi)
         raise
+    finally:
+        hurried.cancel()
     return thread.result()
 
 
@@ -96,6 +118,40 @@ def end_session(folder: Path) -> None:
         if processes.command(pid).partition(" ")[0] == processes.CLI:
             processes.end({pid}, _INTERRUPT_SECONDS, signal.SIGINT)
     processes.end(processes.marked(f"={folder}"), _KILLED)
+
+
+@contextlib.contextmanager
+def watched(folder: Path) -> Iterator[None]:
+    """Let a process beside this one clear a session if this one is killed meanwhile.
+
+    Otherwise the CLI would go on writing what the killed pass wanted, while the next pass acts.
+
+    Args:
+        folder: the session's private folder.
+    """
+    process = subprocess.Popen(
+        [sys.executable, "-c", _WATCH, str(folder)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env={**os.environ, "PYTHONPATH": processes.python_path(os.environ)},
+        start_new_session=True,  # what ends this process's group does not end it
+    )
+    try:
+        yield
+    finally:
+        with contextlib.suppress(BrokenPipeError):  # somebody has ended it
+            process.communicate(b"the session has ended")
+
+
+def clear_session(folder: str) -> None:
+    """End the processes of a session whose pass has crashed, and delete its folder with the passphrase.
+
+    Args:
+        folder: the session's private folder.
+    """
+    end_session(Path(folder))
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def mark(pid: int) -> str:

@@ -68,6 +68,7 @@ class Daemon:
         monotonic: Callable[[], float] = time.monotonic,
         jitter: Callable[[], float] = random.random,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        hurry: asyncio.Event | None = None,
     ) -> None:
         """Initialize without starting anything.
 
@@ -78,8 +79,10 @@ class Daemon:
             monotonic: returns the seconds of a monotonic clock.
             jitter: draws a number from 0 to 1.
             sleep: waits for a number of seconds.
+            hurry: set when a chain launches that the pass has not seen: it leaves to the next one what can wait.
         """
         self._sleep = sleep
+        self._hurry = hurry or asyncio.Event()
         self._work = work
         self._lease = lease
         self._queue = queue
@@ -172,17 +175,18 @@ class Daemon:
         await self._lease.give_up()
 
     async def _ask_back(self) -> None:
-        """Take the Lease because of a launch, if its holder is a run that gives it up for that; wait briefly."""
+        """Take the Lease because of a launch, if its holder is a run that ends early for that; wait briefly."""
         await self._renew()
         if not self._yields:  # it is held now, or its holder does not give it up
             return
+        # If that takes longer, the Lease is acquired as soon as it is free, and the launch is the next pass.
+        self._aside_until = 0.0
         with contextlib.suppress(errors.IcsError):  # a concurrent write, or a cluster that does not answer
-            await self._lease.ask()
+            await self._lease.ask_for_launch()
         for _ in range(_ASKS):
             await self._sleep(_ASK_EVERY)
             await self._renew()
             if self._lease.is_held:
-                self._aside_until = 0.0
                 return
 
     # -- one turn ----------------------------------------------------------------------------------
@@ -239,7 +243,8 @@ class Daemon:
     async def _pass(self, *, is_urgent: bool) -> outcome.Outcome:
         """Run one pass; an urgent wake-up aborts it while it only observes, because it may have missed the cause.
 
-        A pass that is itself urgent is never aborted, so that the loop always makes progress.
+        Later a launch hurries it. A pass that is itself urgent is neither aborted nor hurried, so that the loop always
+        makes progress.
 
         Raises:
             _PassAbortedError: the pass must be repeated.
@@ -250,17 +255,24 @@ class Daemon:
             nonlocal has_observed
             has_observed = True
 
+        self._hurry.clear()
         acting = asyncio.ensure_future(self._work.run_pass(on_observed))
         urgent = asyncio.ensure_future(self._queue.take_urgent())
+        launch = asyncio.ensure_future(self._hurry_at_launch()) if not is_urgent else None
         try:
             await asyncio.wait({acting, urgent}, return_when=asyncio.FIRST_COMPLETED)
             if not acting.done() and not has_observed:
                 raise _PassAbortedError
             return await acting
         finally:
-            for task in (acting, urgent):
+            tasks = [task for task in (acting, urgent, launch) if task is not None]
+            for task in tasks:
                 task.cancel()
-            await asyncio.gather(acting, urgent, return_exceptions=True)
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _hurry_at_launch(self) -> None:
+        await self._queue.take_launch()
+        self._hurry.set()
 
     async def _observe(self) -> float:
         self._set(height=(await self._work.observe()).height)

@@ -29,6 +29,7 @@ class WakeupQueue:
     def __init__(self) -> None:
         self._rung = asyncio.Event()
         self._urgent = asyncio.Event()
+        self._launch = asyncio.Event()
         self._wakes: list[Wakeup] = []
 
     def put(self, wake: Wakeup) -> None:
@@ -37,6 +38,8 @@ class WakeupQueue:
         self._rung.set()
         if wake.is_urgent:
             self._urgent.set()
+        if wake.is_launch:
+            self._launch.set()
 
     def put_event(self, event: event_filter.ChainEvent) -> None:
         """Wake the reconciler for an event of the provider."""
@@ -50,6 +53,10 @@ class WakeupQueue:
     async def take_urgent(self) -> None:
         """Wait for an urgent wake-up, and leave it in the queue for `wait`."""
         await self._urgent.wait()
+
+    async def take_launch(self) -> None:
+        """Wait for the announcement of a launch, and leave it in the queue for `wait`."""
+        await self._launch.wait()
 
     async def wait(self, seconds: float, settle: float = 0.0) -> tuple[Wakeup, ...]:
         """Wait for a wake-up with a timeout.
@@ -67,6 +74,7 @@ class WakeupQueue:
         self._wakes.clear()
         self._rung.clear()
         self._urgent.clear()
+        self._launch.clear()
         return collected
 
 

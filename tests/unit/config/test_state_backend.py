@@ -47,7 +47,7 @@ def test_backend_is_parsed_and_shown_without_credentials(
     assert (backend.url, backend.kind, backend.name, backend.prefix) == (url, kind, name, prefix)
     assert str(backend) == shown
     assert "word" not in str(backend)
-    assert backend.has_password is ("word" in url)
+    assert backend.has_password is ("word" in url or "sas=" in url)
     assert bool(backend.needs) is (kind is not Kind.FOLDER)
 
 
@@ -79,3 +79,18 @@ def test_folder_is_where_pulumi_opens_it(url: str, folder: str | None) -> None:
 def test_url_that_is_not_a_backend_is_refused(url: str, why: str) -> None:
     with pytest.raises(ValueError, match=why):
         state_backend.parse(url)
+
+
+@pytest.mark.parametrize(
+    ("url", "has_password"),
+    [
+        ("postgres://db.example/pulumi?user=ics&password=word", True),
+        ("postgres://ics@db.example/pulumi?sslmode=require", False),
+        ("azblob://states?sas_token=sig", True),
+        ("s3://states?region=any&profile=ics", False),
+        ("https://pul-0123@api.pulumi.com", True),
+        ("file:///var/lib/ics?no_tmp_dir=true", False),
+    ],
+)
+def test_credential_is_noticed_wherever_a_url_has_it(url: str, has_password: bool) -> None:
+    assert state_backend.parse(url).has_password is has_password

@@ -1,119 +1,173 @@
-"""The Lease during an update by hand."""
+"""The process that keeps the Lease, as Pulumi's program starts it."""
 
-import asyncio
-import datetime
-from collections.abc import AsyncIterator
+import http.server
+import json
+import pathlib
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
 
+import httpx
 import pytest
+import yaml
 
-from ics import names
-from ics.cluster.api import client, kinds, kubeconfig, lease
+from ics import errors, names
+from ics.cluster.api import kinds
 from ics.engines.applyset import members
-from ics.pulumi_program import lease_keeper
-from ics.reconciler import wiring
-from tests.unit import kube_api
+from ics.pulumi_program import lease_keeper, lease_process
+from tests.unit import factories, kube_api
 
-KEY = members.Key(kinds.LEASE.group_kind, "provider", "ics-alice")
+CLI = """
+import signal, sys, time
+signal.signal(signal.SIGINT, lambda *_: print("interrupted", flush=True))
+print("begun", flush=True)
+sys.stdin.readline()
+"""
+"""Like Pulumi's, it ends some time after it was interrupted: at the next line."""
 
 
-def now() -> datetime.datetime:
-    return datetime.datetime.now(datetime.UTC)
+class Cluster:
+    """An API server on a port of this machine, and a project that uses it."""
 
+    def __init__(self, root: pathlib.Path) -> None:
+        self.root = root
+        self.api = kube_api.Api()
+        answer = self.api.transport.handle_request
 
-class Scene:
-    """Leases of several processes, which are all alive."""
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do(self) -> None:
+                content = self.rfile.read(int(self.headers.get("content-length") or 0))
+                asked = httpx.Request(self.command, f"http://h{self.path}", content=content)
+                answered = answer(asked)
+                self.send_response(answered.status_code)
+                self.send_header("content-type", "application/json")
+                self.send_header("content-length", str(len(answered.content)))
+                self.end_headers()
+                self.wfile.write(answered.content)
 
-    def __init__(self, kube: client.KubeClient, server: kube_api.Api) -> None:
-        self.kube = kube
-        self.server = server
-        self.reports: list[str] = []
+            do_GET = do_PUT = do_POST = do_PATCH = do
 
-    def program(self) -> lease.Lease:
-        return lease.Lease(self.kube, "alice", "provider", "program", 120, now, is_dead=_lives, yields=True)
+            def log_message(self, format: str, *args: Any) -> None:
+                pass
 
-    def command(self) -> lease.Lease:
-        return lease.Lease(self.kube, "alice", "provider", "command", 120, now, is_dead=_lives)
+        self.server = http.server.HTTPServer(("127.0.0.1", 0), Handler)
+        values = factories.settings().model_dump(mode="json", exclude_defaults=True) | {
+            "seed": {"secure": "v1:abc"},  # the program has the decrypted value; the process needs none
+            "cluster": {"kubeconfig": "kubeconfig"},
+            "gateway": {"namespace": "provider"},
+        }
+        (root / "stacks").mkdir()
+        config = {f"ics:{key}": value for key, value in values.items()}
+        (root / "stacks" / "Pulumi.alice.yaml").write_text(yaml.safe_dump({"config": config}))
+        url = f"http://127.0.0.1:{self.server.server_port}"
+        kubeconfig = {
+            "clusters": [{"name": "c", "cluster": {"server": url}}],
+            "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
+            "users": [{"name": "u", "user": {}}],
+            "current-context": "c",
+        }
+        (root / "kubeconfig").write_text(json.dumps(kubeconfig))
 
-    def daemon(self) -> lease.DaemonLease:
-        return lease.DaemonLease(self.kube, "alice", "provider", "daemon", 30, now, is_dead=_lives)
+    @property
+    def lease(self) -> Any:
+        return self.api.find(members.Key(kinds.LEASE.group_kind, "provider", "ics-alice"))
 
     @property
     def holder(self) -> str:
-        item = self.server.find(KEY)
-        return "" if item is None else str(item["spec"]["holderIdentity"])
+        return str(self.lease["spec"]["holderIdentity"])
 
-
-def _lives(_: str) -> bool:
-    return False
+    def annotate(self, **annotations: str) -> None:
+        """Write into the Lease as another process does."""
+        self.lease["metadata"]["annotations"] |= {
+            names.__dict__[key]: text for key, text in annotations.items()
+        }
+        self.lease["metadata"]["resourceVersion"] += "0"
 
 
 @pytest.fixture
-async def scene(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Scene]:
-    monkeypatch.setattr(lease_keeper, "_RENEW", 0.01)
-    monkeypatch.setattr(lease_keeper, "_STEP", 0.005)
-    server = kube_api.Api()
-    async with client.KubeClient(kubeconfig.Access(server="https://h:6443"), server.transport) as kube:
-        yield Scene(kube, server)
+def cluster(tmp_path: pathlib.Path) -> Iterator[Cluster]:
+    found = Cluster(tmp_path)
+    serving = threading.Thread(target=found.server.serve_forever, daemon=True)
+    serving.start()
+    yield found
+    found.server.shutdown()
+    found.server.server_close()
 
 
-async def until_held_by(scene: Scene, holder: str) -> None:
-    async with asyncio.timeout(10):
-        while scene.holder != holder:
-            await asyncio.sleep(0.002)
+@pytest.fixture
+def cli() -> Iterator["subprocess.Popen[str]"]:
+    with subprocess.Popen(
+        [sys.executable, "-c", CLI], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "begun\n"
+        yield process
+        process.kill()
+    # The thread that listens to the process beside it ends with that.
+    until(lambda: not any(each.name == "lease" for each in threading.enumerate()))
 
 
-async def test_update_holds_the_lease_until_it_ends(scene: Scene) -> None:
-    keeper = lease_keeper.LeaseKeeper(scene.reports.append)
-    keeping = asyncio.create_task(keeper.keep(scene.program()))
-    await until_held_by(scene, "program")
-    with pytest.raises(lease.HeldByOther):
-        await scene.command().acquire()
-    keeper.stop()
-    await keeping
-    assert scene.holder == ""
+def until(is_so: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not is_so():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
-async def test_daemon_that_asks_for_a_launch_gets_it_at_once(scene: Scene) -> None:
-    keeping = asyncio.create_task(lease_keeper.LeaseKeeper(scene.reports.append).keep(scene.program()))
-    await until_held_by(scene, "program")
-    daemon = scene.daemon()
-    with pytest.raises(lease.HeldByOther) as raised:
-        await daemon.acquire()
-    assert raised.value.yields
-    await daemon.ask()
-    await keeping
-    await daemon.acquire()
-    assert scene.holder == "daemon"
-    assert ["because of a launch" in text for text in scene.reports] == [True]
-    # What the program wrote into the Lease says nothing about its next holder.
-    with pytest.raises(lease.HeldByOther) as raised:
-        await scene.command().acquire()
-    assert not raised.value.yields
+def started(cluster: Cluster, cli: "subprocess.Popen[str]", reports: list[str]) -> None:
+    keeper = lease_keeper.LeaseKeeper(reports.append)
+    keeper.start(cluster.root, "alice", {}, ["account={env: X}"], cli.pid)
 
 
-async def test_update_waits_for_the_holder_and_names_it(
-    scene: Scene, monkeypatch: pytest.MonkeyPatch
+def test_launch_interrupts_pulumi_and_the_lease_outlives_the_program(
+    cluster: Cluster, cli: "subprocess.Popen[str]"
 ) -> None:
-    monkeypatch.setattr(wiring, "COMMAND_PATIENCE", 0.0)
-    await scene.command().acquire()
-    with pytest.raises(lease.HeldByOther, match="command is acting for this validator"):
-        await lease_keeper.LeaseKeeper(scene.reports.append).keep(scene.program())
-    item = scene.server.find(KEY)
-    assert item is not None
-    assert names.WANTED_BY not in item["metadata"]["annotations"]
+    reports: list[str] = []
+    started(cluster, cli, reports)
+    assert f"pid {cli.pid}" not in cluster.holder
+    assert cluster.holder != ""
+
+    cluster.annotate(WANTED_BY="daemon", WANTED_FOR_LAUNCH="daemon")
+
+    assert cli.stdout is not None
+    assert cli.stdin is not None
+    assert cli.stdout.readline() == "interrupted\n"
+    assert reports == [lease_process.AT_LAUNCH]
+    before = cluster.lease["spec"]["renewTime"]
+    until(lambda: cluster.lease["spec"]["renewTime"] > before)
+    assert cluster.holder != ""
+    cli.stdin.close()
+    cli.wait()
+    until(lambda: cluster.holder == "")
 
 
-async def test_lost_lease_is_reported(scene: Scene) -> None:
-    keeping = asyncio.create_task(lease_keeper.LeaseKeeper(scene.reports.append).keep(scene.program()))
-    await until_held_by(scene, "program")
+def test_update_ends_with_the_process_that_keeps_the_lease(
+    cluster: Cluster, cli: "subprocess.Popen[str]"
+) -> None:
+    import psutil
 
-    def taken(item: dict[str, dict[str, str]]) -> None:
-        item["spec"] |= {"holderIdentity": "thief"}
-        item["metadata"]["resourceVersion"] += "0"
+    reports: list[str] = []
+    started(cluster, cli, reports)
+    keeping = [each for each in psutil.Process().children() if lease_process.__name__ in each.cmdline()]
+    assert len(keeping) == 1
+    assert not any("account" in word for word in keeping[0].cmdline())
+    keeping[0].kill()
+    assert cli.stdout is not None
+    assert cli.stdout.readline() == "interrupted\n"
+    assert ["the process that keeps the Lease has ended" in text for text in reports] == [True]
 
-    item = scene.server.find(KEY)
-    assert item is not None
-    taken(item)
-    await keeping
-    assert ["the Lease was lost during this update" in text for text in scene.reports] == [True]
-    assert scene.holder == "thief"
+
+def test_settings_errors_reach_the_program(cluster: Cluster, cli: "subprocess.Popen[str]") -> None:
+    reports: list[str] = []
+    keeper = lease_keeper.LeaseKeeper(reports.append)
+    with pytest.raises(errors.Permanent, match="stack 'bob': no file"):
+        keeper.start(cluster.root, "bob", {}, (), cli.pid)
+
+
+def test_lease_process_gets_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = lease_keeper._environment({"ics:seed in Pulumi's config": "00ff", "HOME": "/home/alice"})
+    assert "00ff" not in found.values()
+    assert found["HOME"] == "/home/alice"

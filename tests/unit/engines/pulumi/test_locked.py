@@ -209,7 +209,11 @@ async def test_lock_of_a_killed_pod_is_removed_once_the_pod_is_gone(
     scene: Scene, monkeypatch: pytest.MonkeyPatch, pod: Any, ended: set[str]
 ) -> None:
     own = "provider/reconciler-1"
-    monkeypatch.setattr(pods, "own", lambda: own)
+
+    async def found(_: client.KubeClient) -> str:
+        return own
+
+    monkeypatch.setattr(pods, "own", found)
 
     def kill(*_: Any) -> runs.RunResult:
         assert recorded_pods(scene) == own  # before anything of Pulumi runs

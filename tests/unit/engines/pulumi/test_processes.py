@@ -50,8 +50,9 @@ def test_only_helpers_of_this_project_without_a_cli_are_orphans(tmp_path: pathli
     assert not found & {other.pid, cli.pid}
 
 
-def test_helper_of_a_running_cli_is_not_an_orphan(tmp_path: pathlib.Path) -> None:
-    cli, plugin = tmp_path / "pulumi", tmp_path / "pulumi-resource-kubernetes"
+@pytest.mark.parametrize("name", ["pulumi", ".pulumi-wrapped"])
+def test_helper_of_a_running_cli_is_not_an_orphan(tmp_path: pathlib.Path, name: str) -> None:
+    cli, plugin = tmp_path / name, tmp_path / "pulumi-resource-kubernetes"
     shutil.copy("/bin/sleep", plugin)
     shutil.copy("/bin/bash", cli)
     with subprocess.Popen(

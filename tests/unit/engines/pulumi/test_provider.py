@@ -24,16 +24,16 @@ def test_plugin_reads_the_same_kubeconfig_as_the_operator(written: str, meant: s
 
 
 def fingerprint(
-    stack: str = "alice", backend: str = "file:///var/lib/ics", library: str = "4.0.0", **cluster: str
+    stack: str = "alice", backend: str = "file:///var/lib/ics", versions: str = "4.0.0", **cluster: str
 ) -> str:
     inputs = provider.ProviderInputs.of(settings.ClusterSettings.model_validate(cluster), ROOT, HOME)
-    return inputs.fingerprint(stack, backend, library)
+    return inputs.fingerprint(stack, backend, versions)
 
 
 def test_fingerprint_changes_with_state_and_provider_alone() -> None:
     found = [
         fingerprint(),
-        fingerprint(library="4.0.1"),
+        fingerprint(versions="4.0.1"),
         fingerprint(kubeconfig="kubeconfig"),
         fingerprint(kubeconfig="kubeconfig", context="other"),
         fingerprint(stack="bob"),

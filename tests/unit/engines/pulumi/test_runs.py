@@ -1,5 +1,6 @@
 """Results of a Pulumi run: targets, unplanned changes, and objects missing from its state."""
 
+import dataclasses
 from typing import Any
 
 import pytest
@@ -107,6 +108,18 @@ def test_state_of_other_validator_is_refused_and_named() -> None:
         errors.Permanent, match=r"ics:validator: bob, but .* of validator alice, .*back to alice"
     ):
         runs.check_validator(found, "bob")
+
+
+@pytest.mark.parametrize("op", ["same", "create", "update"])
+def test_object_of_the_program_is_not_deleted_under_the_urn_of_another_version(op: str) -> None:
+    now = step(op, kinds.STATEFUL_SET, "1")
+    before = dataclasses.replace(
+        step("delete", kinds.STATEFUL_SET, "1"), urn=now.urn.replace("ConsumerChain", "Chain")
+    )
+    with pytest.raises(errors.Permanent, match=r"Pulumi would delete StatefulSet c1/node after adopting"):
+        runs.check_urns(runs.RunResult((now, before)))
+    runs.check_urns(runs.RunResult((now, dataclasses.replace(before, is_retained=True))))
+    runs.check_urns(runs.RunResult((now, step("delete", kinds.STATEFUL_SET, "2"))))
 
 
 def test_paused_chain_and_its_component_are_no_targets() -> None:

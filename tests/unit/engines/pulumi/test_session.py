@@ -186,6 +186,16 @@ def test_reason_of_a_failed_run_is_its_error_text(tmp_path: pathlib.Path) -> Non
         opened(tmp_path, Cli(failed)).preview(None, is_refreshing=False)
 
 
+def test_error_text_shows_no_credentials_of_the_backend(tmp_path: pathlib.Path) -> None:
+    url = "postgres://ics:hunter2@db.example/pulumi"
+    failed = automation.CommandError(CommandResult("", f"error: unable to open database {url}: refused", 255))
+    pulumi = opened(tmp_path, Cli(failed))
+    pulumi.location = stack.locate(stack.Candidates(environment=url, login=None))
+    with pytest.raises(engines.EngineUnusable, match="unable to open database") as raised:
+        pulumi.preview(None, is_refreshing=False)
+    assert "hunter2" not in str(raised.value)
+
+
 @pytest.mark.parametrize(
     ("backend", "extra", "is_tried"),
     [

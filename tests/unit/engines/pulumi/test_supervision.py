@@ -3,9 +3,12 @@
 import asyncio
 import os
 import pathlib
+import shutil
 import signal
 import subprocess
+import sys
 import threading
+import time
 from collections.abc import Collection
 
 import pytest
@@ -71,6 +74,16 @@ async def test_run_is_interrupted_after_losing_the_lease() -> None:
     assert (pulumi.over.is_set(), pulumi.heard) == (True, [signal.SIGINT])
 
 
+async def test_run_is_interrupted_for_a_launch() -> None:
+    pulumi, hurry = Pulumi(), asyncio.Event()
+    task = asyncio.create_task(supervision.supervise(pulumi.run, None, pulumi.tell, hurry))
+    await asyncio.to_thread(pulumi.begun.wait, 10)
+    hurry.set()
+    with pytest.raises(errors.Transient, match="a chain launches; the next pass completes the update"):
+        await task
+    assert (pulumi.over.is_set(), pulumi.heard) == (True, [signal.SIGINT])
+
+
 @pytest.mark.parametrize(
     ("obeys", "heard"), [(signal.SIGINT, {signal.SIGINT}), (signal.SIGKILL, {signal.SIGINT, signal.SIGKILL})]
 )
@@ -82,6 +95,40 @@ async def test_cancelled_pass_waits_for_its_run(obeys: int, heard: set[int]) -> 
     with pytest.raises(asyncio.CancelledError):
         await task
     assert (pulumi.over.is_set(), set(pulumi.heard)) == (True, heard)
+
+
+PASS = """
+import pathlib, subprocess, sys, time
+from ics.engines.pulumi import supervision
+folder = pathlib.Path(sys.argv[1])
+with supervision.watched(folder):
+    cli = subprocess.Popen([sys.argv[2], "600"], env={"TMPDIR": str(folder)})
+    print(cli.pid, flush=True)
+    sys.stdin.readline()
+    cli.kill()
+    cli.wait()
+"""
+
+
+@pytest.mark.parametrize("is_killed", [True, False])
+def test_pulumi_ends_with_a_pass_that_is_killed(tmp_path: pathlib.Path, is_killed: bool) -> None:
+    folder, cli = tmp_path / "ics-pulumi-1-x", tmp_path / "pulumi"
+    folder.mkdir()
+    (folder / "passphrase").touch()
+    shutil.copy("/bin/sleep", cli)
+    with subprocess.Popen(
+        [sys.executable, "-c", PASS, folder, cli], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as one:
+        assert one.stdout is not None
+        pid = int(one.stdout.readline())
+        if is_killed:
+            one.kill()
+        else:
+            one.communicate(b"\n")
+    deadline = time.monotonic() + 60
+    while processes.started_at(pid) is not None or folder.exists() is is_killed:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
 def test_only_child_processes_of_the_session_are_signalled(tmp_path: pathlib.Path) -> None:

@@ -48,7 +48,7 @@ class Tenure(lease.DaemonLease):
             raise lease.HeldByOther("another is acting", yields=self.yields)
         self.has_it = True
 
-    async def ask(self) -> None:
+    async def ask_for_launch(self) -> None:
         self.asks += 1
         self.is_free = self.is_free or self.yields
 
@@ -90,8 +90,13 @@ class Play:
         self.on_act: Callable[[], None] = lambda: None
         self.looking: Callable[[], Awaitable[object]] = lambda: asyncio.sleep(0.005)
         self.writing: Callable[[], Awaitable[object]] = lambda: asyncio.sleep(0)
+        self.hurry = asyncio.Event()
         self.one = daemon.Daemon(
-            daemon.PassFunctions(self.act, self.look, self.tell), self.tenure, self.bell, jitter=lambda: 0.5
+            daemon.PassFunctions(self.act, self.look, self.tell),
+            self.tenure,
+            self.bell,
+            jitter=lambda: 0.5,
+            hurry=self.hurry,
         )
 
     async def act(self, looked: Callable[[], None]) -> reconciler_outcome.Outcome:
@@ -209,6 +214,26 @@ async def test_launch_does_not_interrupt_writing_or_urgent_pass(is_writing: bool
         await play.until(lambda: len(play.acts) == 3)
 
     assert play.acts == [("start",), ("pods",), ("consumer_client_created",)]
+
+
+@pytest.mark.parametrize("is_urgent", [False, True])
+async def test_launch_hurries_a_writing_pass_unless_that_is_urgent_itself(is_urgent: bool) -> None:
+    play, go_on = Play(), asyncio.Event()
+    async with playing(play):
+        await play.until(lambda: len(play.acts) == 1)
+        play.writing = go_on.wait
+        play.bell.put(wakeups.Wakeup("pods", is_urgent=is_urgent))
+        await play.until(lambda: play.begun == 2)
+        await asyncio.sleep(0.01)
+        play.bell.put(wakeups.Wakeup("lease", is_urgent=True))
+        await asyncio.sleep(0.02)
+        assert not play.hurry.is_set()
+        play.bell.put(LAUNCH)
+        await asyncio.sleep(0.02)
+        assert play.hurry.is_set() is not is_urgent
+        go_on.set()
+        await play.until(lambda: len(play.acts) == 3)
+        assert not play.hurry.is_set()  # the pass of the launch is none that has not seen it
 
 
 async def test_daemon_stops_at_once_during_read_only_pass() -> None:
