@@ -1,8 +1,8 @@
 """The process that keeps the validator's Lease during an update by hand: `python -m ics.pulumi_program.lease_process`.
 
 It is a process of its own because Pulumi outlives its program: when that has ended, Pulumi deletes what the program no
-longer declares; and when the run is interrupted, Pulumi completes the requests in progress. Nobody else may act until
-then.
+longer declares; and when the run is interrupted, Pulumi completes the requests in progress. No other process may act
+until then.
 
 What the update writes was computed when it began. So it must not go on once another process may act: a node that was
 stopped, moved or given another key meanwhile would be put back with the old key. If the Lease is lost, or a reconciler
@@ -27,7 +27,7 @@ from ics.config import stack_file
 from ics.reconciler import wiring
 
 HELD, ERROR, IS_TRANSIENT, REPORT = "held", "error", "is_transient", "report"
-"""Keys of the lines, each a JSON object, in which it tells the program what happens."""
+"""Keys of the lines, each a JSON object, in which it reports to the program."""
 AT_LAUNCH = (
     "a reconciler needs the Lease because of a launch, so this update ends early; what it has not changed is unchanged:"
     " run `pulumi up` again"
@@ -84,7 +84,7 @@ class UpdateProcess:
 
 @dataclass(frozen=True, slots=True)
 class Reports:
-    """What the program is told."""
+    """What is reported to the program."""
 
     held: Callable[[], None]
     """The Lease is held."""
@@ -98,7 +98,7 @@ async def keep(own: lease.Lease, update: Update, reports: Reports) -> None:
     Args:
         own: the Lease.
         update: ended early if the Lease is lost, or if a reconciler asks for it because of a launch.
-        reports: what the program is told.
+        reports: what is reported to the program.
 
     Raises:
         Transient: its holder does not hand it over.
@@ -135,9 +135,8 @@ async def _renew(own: lease.Lease) -> str:
             await own.acquire()
         except lease.HeldByOther:
             raise
-        except (
-            errors.IcsError
-        ):  # a concurrent write, or an API server that does not answer: a while is harmless
+        except errors.IcsError:
+            # A concurrent write, or an API server that does not answer; the Lease says how long that is harmless.
             await own.ensure()
     except lease.HeldByOther as error:
         return _LOST.format(error=error)
@@ -155,11 +154,11 @@ async def _keep_of_stack(order: dict[str, Any]) -> None:
         await keep(
             wiring.lease_of(settings, kube, stays=False, yields=True),
             UpdateProcess(order["pid"]),
-            Reports(held=lambda: _tell({HELD: True}), ending=lambda text: _tell({REPORT: text})),
+            Reports(held=lambda: _report({HELD: True}), ending=lambda text: _report({REPORT: text})),
         )
 
 
-def _tell(line: dict[str, Any]) -> None:
+def _report(line: dict[str, Any]) -> None:
     try:
         print(json.dumps(line), flush=True)
     except OSError:  # the program has ended
@@ -172,9 +171,9 @@ def main() -> None:
     try:
         asyncio.run(_keep_of_stack(json.loads(sys.stdin.readline())))
     except errors.IcsError as error:
-        _tell({ERROR: str(error), IS_TRANSIENT: isinstance(error, errors.Transient)})
+        _report({ERROR: str(error), IS_TRANSIENT: isinstance(error, errors.Transient)})
     except Exception as error:
-        _tell({ERROR: errors.describe_unexpected(error), IS_TRANSIENT: False})
+        _report({ERROR: errors.describe_unexpected(error), IS_TRANSIENT: False})
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ _ENDED = ("Succeeded", "Failed")
 async def own(kube: client.KubeClient) -> str:
     """Return this process's pod as `NAMESPACE/NAME`, or an empty text outside of a cluster.
 
-    With the network of its node, or with a host name of its own, a process's host is no pod. It is not recorded: the
+    With the network of its node, or with a host name of its own, a process's host is not a pod. It is not recorded: the
     next pass would take the missing pod for one that has ended, and would remove the lock of a running process.
 
     Args:

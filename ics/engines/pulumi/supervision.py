@@ -140,7 +140,7 @@ def watched(folder: Path) -> Iterator[None]:
     try:
         yield
     finally:
-        with contextlib.suppress(BrokenPipeError):  # somebody has ended it
+        with contextlib.suppress(BrokenPipeError):  # it was killed
             process.communicate(b"the session has ended")
 
 
