@@ -10,6 +10,7 @@ asks for it because of a launch, Pulumi is interrupted as by Ctrl-C, and the Lea
 """
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
@@ -17,7 +18,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import psutil
 
@@ -28,6 +29,8 @@ from ics.reconciler import wiring
 
 HELD, ERROR, IS_TRANSIENT, REPORT = "held", "error", "is_transient", "report"
 """Keys of the lines, each a JSON object, in which it reports to the program."""
+_PIPE: Final = 1
+"""Standard output, from which the program reads them."""
 AT_LAUNCH = (
     "a reconciler needs the Lease because of a launch, so this update ends early; what it has not changed is unchanged:"
     " run `pulumi up` again"
@@ -159,10 +162,8 @@ async def _keep_of_stack(order: dict[str, Any]) -> None:
 
 
 def _report(line: dict[str, Any]) -> None:
-    try:
-        print(json.dumps(line), flush=True)
-    except OSError:  # the program has ended
-        sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - until this process ends
+    with contextlib.suppress(OSError):  # the program has ended
+        os.write(_PIPE, f"{json.dumps(line)}\n".encode())
 
 
 def main() -> None:
