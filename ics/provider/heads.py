@@ -30,7 +30,8 @@ _COMMITTING_SECONDS = 10.0
 """Seconds by which two times of one block may differ.
 
 Between the commit of a block and the next check of transactions, a node names the block's height with the time of the
-block before (`CreateQueryContext` of the SDK's baseapp).
+block before (`CreateQueryContext` of the SDK's baseapp). So this alone discredits no endpoint; among those that others
+contradict equally, it decides.
 """
 _Name = TypeVar("_Name")
 
@@ -160,12 +161,18 @@ def _most_contradicted(
             return True  # block times grow with the heights
         return high.height - low.height > _most_blocks(low.moment, high.moment, block_seconds)
 
+    def differ(one: Head, other: Head) -> bool:
+        return one.height == other.height and one.moment != other.moment
+
     counts = {
-        name: sum(contradict(head, other) for other in candidates.values())
+        name: (
+            sum(contradict(head, other) for other in candidates.values()),
+            sum(differ(head, other) for other in candidates.values()),
+        )
         for name, head in candidates.items()
     }
-    worst = max(counts.values(), default=0)
-    if not worst:
+    worst = max(counts.values(), default=(0, 0))
+    if not worst[0]:
         return None
     least = 0 if floor is None else floor.height
     among = [name for name, count in counts.items() if count == worst]

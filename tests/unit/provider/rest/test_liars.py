@@ -86,6 +86,14 @@ def test_endpoint_that_commits_just_then_is_not_contradicted() -> None:
     assert len(heads.doubts({"a": wrong, "b": done}, None, 1.0)) == 1
 
 
+def test_of_two_that_contradict_each_other_the_one_with_another_time_of_a_block_is_doubted() -> None:
+    def head(height: int, seconds: int) -> heads.Head:
+        return heads.Head("c", height, (START + seconds * SECOND).isoformat())
+
+    found = {"liar": head(97, 0), "first": head(100, 0), "second": head(97, -3), "third": head(97, -3)}
+    assert list(heads.doubts(found, None, 1.0)) == ["liar"]
+
+
 async def test_endpoint_on_a_fork_is_outvoted_by_the_hash_of_a_common_block() -> None:
     def block(name: str) -> fake.Gateway:
         body = json.dumps({"block_id": {"hash": name}, "block": {}})
@@ -115,7 +123,7 @@ async def test_conditions_of_liars_are_the_same_in_every_pass() -> None:
 
 HEADS = strategies.builds(
     lambda height, seconds: heads.Head("c", height, (START + seconds * SECOND).isoformat()),
-    strategies.integers(0, 10**18),
+    strategies.integers(90, 110) | strategies.integers(0, 10**18),
     strategies.integers(-60, 40),
 )
 
@@ -129,7 +137,7 @@ HEADS = strategies.builds(
     floor=strategies.none() | strategies.integers(0, 94),
 )
 @hypothesis.settings(max_examples=500, deadline=None)
-def test_minority_of_liars_never_makes_the_honest_majority_unusable(
+def test_minority_of_liars_never_discredits_all_honest_endpoints(
     lies: list[heads.Head], honest: list[tuple[int, bool]], order: random.Random, floor: int | None
 ) -> None:
     """The chain makes a block each second; block 100 is at the start.
@@ -148,7 +156,9 @@ def test_minority_of_liars_never_makes_the_honest_majority_unusable(
     left = {name: candidates[name] for name in names if name not in doubted}
     chosen = heads.choose(left, acted)
 
-    assert not [name for name in doubted if name.startswith("honest")]
+    assert [name for name in left if name.startswith("honest")]
     assert chosen is not None
-    if chosen[0].startswith("liar"):  # it can be no further ahead than clocks may mislead
-        assert chosen[1].height <= 100 + max((chosen[1].moment - START) / SECOND, 0) + 2
+    if chosen[0].startswith(
+        "liar"
+    ):  # it can be no further ahead than clocks and a block that is committed may mislead
+        assert chosen[1].height <= 100 + max((chosen[1].moment - START) / SECOND, 0) + 3
