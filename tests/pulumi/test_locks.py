@@ -1,16 +1,18 @@
 """Runs that were killed, and locks of other people."""
 
+import asyncio
 import contextlib
 import json
 import os
 import pathlib
 import signal
 import time
+from collections.abc import Awaitable, Callable
 
 import pytest
 
 from ics import engines, errors, names
-from ics.cluster.api import kinds
+from ics.cluster.api import client, kinds
 from ics.engines.pulumi import pods
 from tests.pulumi import stage
 
@@ -106,10 +108,10 @@ def test_the_lock_of_a_pod_that_is_gone_is_removed(
 ) -> None:
     foreign_lock(place, "reconciler-1")
     order = place.order(place.facts([*CHAINS, 9, 10, 11]))
-    monkeypatch.setattr(pods, "own", lambda: "default/reconciler-1")
+    monkeypatch.setattr(pods, "own", pod("reconciler-1"))
     locked, _ = place.converge(order)  # as the pod that was killed, which leaves its name
     assert [type(error) for error in locked.errors] == [engines.StackLocked]
-    monkeypatch.setattr(pods, "own", lambda: "default/reconciler-2")
+    monkeypatch.setattr(pods, "own", pod("reconciler-2"))
 
     done, _ = place.converge(order)
 
@@ -119,6 +121,42 @@ def test_the_lock_of_a_pod_that_is_gone_is_removed(
     ]
     assert place.locks == []
     assert place.converge(order)[0].writes == 0
+
+
+def test_launch_interrupts_an_update_which_the_next_pass_completes(place: stage.Stage) -> None:
+    """The daemon sets `hurry`; the chains that launch stand for a long update."""
+    more = [*CHAINS, 9, 10, 11, *range(20, 32)]
+    hurry = asyncio.Event()
+    order = place.order(place.facts(more), hurry=hurry)
+    rest = place.order(place.facts(more))
+
+    async def interrupted() -> engines.Converged:
+        kube, _ = place.kube()
+        async with kube:
+            converging = asyncio.create_task(place.engine(kube, "pulumi").converge(order))
+            while not (place.locks and pending(place)):
+                await asyncio.sleep(0.05)
+                assert not converging.done()
+            hurry.set()
+            return await converging
+
+    done = asyncio.run(interrupted())
+
+    assert ["a chain launches" in str(error) for error in done.errors] == [True]
+    assert place.locks == []  # it has completed its requests, and was not killed
+    completed, _ = place.converge(rest)
+    assert (completed.errors, completed.repairs) == ((), ())
+    assert place.converge(rest)[0].writes == 0
+    place.pulumi("preview", "--expect-no-changes", "--refresh", handed=place.facts(more))
+
+
+def pod(name: str) -> Callable[[client.KubeClient], Awaitable[str]]:
+    """Stands for `pods.own` in this pod."""
+
+    async def own(_: client.KubeClient) -> str:
+        return f"default/{name}"
+
+    return own
 
 
 def foreign_lock(place: stage.Stage, host: str) -> pathlib.Path:
