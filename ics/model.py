@@ -346,6 +346,8 @@ class PodStatus:
     """Message with which the node's container ended last, see `ics.consumer.binary_check`; empty: none."""
     companions: Mapping[str, str] = field(default_factory=dict)
     """Why containers beside the node do not run, by name."""
+    genesis: str = ""
+    """Message with which the container that prepares a large genesis ended last; empty: it has not ended."""
 
 
 @dataclass(frozen=True, slots=True)

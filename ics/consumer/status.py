@@ -12,8 +12,8 @@ from ics import errors, model, names
 from ics.conditions import Condition, Reason, Severity
 from ics.consumer import chain, desired, health, key_check, missing_key, participation, signing
 from ics.consumer import checklist as consumer_checklist
+from ics.consumer import genesis as consumer_genesis
 from ics.consumer.peers import ports
-from ics.cosmos import canonical_json
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,14 +132,14 @@ def _chain(
     if chain is not None:
         conditions += _signing_conditions(chain, seen, decision.participation.is_member)
         conditions += health.conditions(chain, decision.participation, seen, desired.moment, desired.settings)
-    genesis = None if chain is None or chain.genesis is None else canonical_json.sha256_hex(chain.genesis)
+    digest = None if chain is None or chain.genesis is None else consumer_genesis.digest(chain.genesis)
     return ChainReport(
         chain_id=summary.chain_id,
         consumer_id=summary.consumer_id,
         phase=summary.phase,
         participation=decision.participation,
         namespace=None if chain is None else chain.namespace,
-        genesis_sha256=genesis,
+        genesis_sha256=digest or None,
         ports=desired.ports.get(summary.consumer_id),
         node=None if chain is None or seen is None else _node(chain, seen),
         checklist=decision.checklist,

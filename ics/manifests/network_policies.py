@@ -20,6 +20,7 @@ from ics.config import settings as config_settings
 from ics.consumer import chain as consumer_chain
 from ics.consumer import desired as consumer_desired
 from ics.consumer.peers import ports
+from ics.cosmos import genesis_order
 from ics.manifests import objects
 from ics.relayer import hermes
 
@@ -143,13 +144,17 @@ def _node(
         *chain.definition.seeds,
         *_configured(chain.definition.config),
     ]
+    # The pod fetches a large genesis on its own.
+    urls = [chain.genesis.order.url] if isinstance(chain.genesis, genesis_order.Ordered) else []
     return _policy(
         names.NODE_NAME,
         chain.namespace,
         owner,
         names.NODE,
         ingress=rules,
-        egress=_dialling(settings, {chain.ports.p2p, ports.POD_P2P, *_ports_in(dialled)}),
+        egress=_dialling(
+            settings, {chain.ports.p2p, ports.POD_P2P, *_ports_in(dialled), *_url_ports(urls)}, urls
+        ),
     )
 
 

@@ -8,8 +8,9 @@ from ics import names
 from ics.consumer import chain, desired, lifecycle
 from ics.consumer import genesis as consumer_genesis
 from ics.consumer.peers import ports
-from ics.cosmos import canonical_json
+from ics.cosmos import genesis_order
 from ics.manifests import companions, key_check, node_files, objects, place_notes
+from ics.manifests import genesis as manifests_genesis
 
 GRACE_SECONDS = 90
 """Time for a clean shutdown; a node that is killed while it writes may lose blocks."""
@@ -24,7 +25,10 @@ TEMPORARY = "/tmp"  # noqa: S108 - a path in the container
 
 
 def build(
-    desired: desired.Desired, chain: chain.ChainPlan, genesis: bytes, owner: objects.Owner
+    desired: desired.Desired,
+    chain: chain.ChainPlan,
+    genesis: bytes | genesis_order.Ordered,
+    owner: objects.Owner,
 ) -> dict[str, Any]:
     """Return the StatefulSet: one replica, so that two pods never share a key.
 
@@ -40,7 +44,7 @@ def build(
     spec = objects.pod_spec(
         [_container(desired, chain, genesis), *companions.containers(chain.definition)],
         _volumes(chain),
-        initContainers=[_key_check(chain)],
+        initContainers=[*manifests_genesis.containers(genesis, desired.settings), _key_check(chain)],
         terminationGracePeriodSeconds=GRACE_SECONDS,
     )
     template = objects.node_template(
@@ -61,7 +65,9 @@ def build(
     }
 
 
-def _checksums(desired: desired.Desired, chain: chain.ChainPlan, genesis: bytes) -> dict[str, str]:
+def _checksums(
+    desired: desired.Desired, chain: chain.ChainPlan, genesis: bytes | genesis_order.Ordered
+) -> dict[str, str]:
     """Return checksums of the files read only at start; without the peers, which change without a restart."""
     files = [
         key_check.SCRIPT,
@@ -75,7 +81,7 @@ def _checksums(desired: desired.Desired, chain: chain.ChainPlan, genesis: bytes)
         f"{names.DOMAIN}/config": objects.checksum(files),
         f"{names.DOMAIN}/keys": objects.checksum(identity),
         **companions.checksums(chain.definition),
-        names.GENESIS_SHA256: canonical_json.sha256_hex(genesis),
+        names.GENESIS_SHA256: manifests_genesis.expected(genesis),
     }
 
 
@@ -102,14 +108,18 @@ def _mounts(*paths: tuple[str, str]) -> list[dict[str, Any]]:
     return [{"name": name, "mountPath": path, "readOnly": True} for name, path in paths]
 
 
-def _container(desired: desired.Desired, chain: chain.ChainPlan, genesis: bytes) -> dict[str, Any]:
-    start = consumer_genesis.start(genesis, chain.definition.genesis)
+def _container(
+    desired: desired.Desired, chain: chain.ChainPlan, genesis: bytes | genesis_order.Ordered
+) -> dict[str, Any]:
+    # Without the report of a large genesis, which comes later and must not restart the node.
+    known = genesis if isinstance(genesis, bytes) else genesis_order.Ordered(genesis.order)
+    start = consumer_genesis.start(known, chain.definition.genesis)
     environment = {
         "BINARY": chain.definition.binary,
         "BINARY_HASH": chain.definition.binary_hash or "",
         # Some programs write to it as soon as they start; the node's data is on the volume.
         "HOME": TEMPORARY,
-        "GENESIS_SHA256": canonical_json.sha256_hex(genesis),
+        "GENESIS_SHA256": manifests_genesis.expected(genesis),
     }
     return {
         "name": names.NODE_CONTAINER,
