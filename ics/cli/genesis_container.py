@@ -21,6 +21,7 @@ from pathlib import Path
 import httpx
 
 from ics import errors, proxies, web
+from ics.cli import terminal
 from ics.config import urls
 from ics.cosmos import canonical_json, genesis_file, genesis_order, genesis_stream
 
@@ -211,7 +212,7 @@ async def _run(order: genesis_order.Order, folder: Path) -> genesis_order.Report
             try:
                 return await prepare(order, folder, client)
             except errors.Transient as error:
-                print(f"{error}; attempt {attempt} of {_ATTEMPTS}", flush=True)
+                terminal.warn(f"{error}; attempt {attempt} of {_ATTEMPTS}")
                 await asyncio.sleep(2.0**attempt)
         return await prepare(order, folder, client)
 
@@ -226,12 +227,12 @@ def main() -> int:
     except errors.IcsError as error:
         text = " ".join(str(error).split())[:_LONGEST_MESSAGE]
         message.write_text(text)
-        print(text, file=sys.stderr)
+        terminal.warn(text)
         return 1
     message.write_bytes(report.encode())
     free = shutil.disk_usage(folder).free
     values = {**json.loads(report.encode()), "peak_mib": report.peak // 1024, "free_mib": free >> 20}
-    print(canonical_json.encode(values).decode(), flush=True)
+    terminal.write(canonical_json.encode(values).decode())
     return 0
 
 
