@@ -166,7 +166,9 @@ PENALTIES = st.fixed_dictionaries(
 )
 DURATIONS = st.integers(0, times.LONGEST).map(units.format_nanoseconds)
 # The base64 of other lengths may be hex, too.
-HASHES = (st.just(b"") | st.binary(min_size=32, max_size=32) | st.binary(min_size=64, max_size=64)).map(bytes.hex)
+HASHES = (st.just(b"") | st.binary(min_size=32, max_size=32) | st.binary(min_size=64, max_size=64)).map(
+    bytes.hex
+)
 TERMS = st.fixed_dictionaries(
     {
         "chain_id": st.from_regex(r"[a-z]{1,20}-[1-9][0-9]{0,5}", fullmatch=True),
