@@ -4,7 +4,6 @@ import base64
 from typing import Any
 
 from ics import names
-from ics.config import settings as config_settings
 from ics.consumer import genesis
 from ics.cosmos import canonical_json, genesis_order
 from ics.manifests import node_files, objects
@@ -41,9 +40,7 @@ def expected(content: bytes | genesis_order.Ordered) -> str:
     return canonical_json.sha256_hex(content) if isinstance(content, bytes) else content.order.digest
 
 
-def containers(
-    content: bytes | genesis_order.Ordered, settings: config_settings.Settings
-) -> list[dict[str, Any]]:
+def containers(content: bytes | genesis_order.Ordered) -> list[dict[str, Any]]:
     """Return the init container that prepares a large genesis; nothing for others.
 
     Of the volume it mounts only its own folder: it reads a stranger's file, and needs no sign state.
@@ -59,7 +56,7 @@ def containers(
     return [
         {
             "name": names.GENESIS_CONTAINER,
-            "image": settings.node.genesis_image or content.order.image,
+            "image": content.order.image,
             "imagePullPolicy": "IfNotPresent",
             "command": ["python", "-m", "ics.cli.genesis_container"],
             "workingDir": "/app",

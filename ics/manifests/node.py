@@ -7,6 +7,7 @@ from typing import Any
 from ics import names
 from ics.consumer import chain, desired, lifecycle
 from ics.consumer import genesis as consumer_genesis
+from ics.consumer import revision as node_revision
 from ics.consumer.peers import ports
 from ics.cosmos import genesis_order
 from ics.manifests import companions, key_check, node_files, objects, place_notes
@@ -40,16 +41,17 @@ def build(
     # Written in both cases, so that the engine takes it over from a pass that withheld the key.
     notes[names.WITHHELD] = "true" if chain.is_withheld else "false"
     notes |= place_notes.annotations(chain.key.place, chain.key.key.address)
-    metadata = owner.metadata(names.NODE_NAME, names.NODE, chain.namespace, {**objects.SKIP_AWAIT, **notes})
     spec = objects.pod_spec(
         [_container(desired, chain, genesis), *companions.containers(chain.definition)],
         _volumes(chain),
-        initContainers=[*manifests_genesis.containers(genesis, desired.settings), _key_check(chain)],
+        initContainers=[*manifests_genesis.containers(genesis), _key_check(chain)],
         terminationGracePeriodSeconds=GRACE_SECONDS,
     )
     template = objects.node_template(
         owner.labels(names.NODE), spec, chain.pods, _checksums(desired, chain, genesis)
     )
+    notes |= objects.revision_notes(template, chain.revision)
+    metadata = owner.metadata(names.NODE_NAME, names.NODE, chain.namespace, {**objects.SKIP_AWAIT, **notes})
     return {
         "apiVersion": "apps/v1",
         "kind": "StatefulSet",
@@ -137,6 +139,7 @@ def _container(
             port("rest", ports.POD_REST),
             port("grpc", ports.POD_GRPC),
             *([] if chain.signer is None else [port("signer", ports.POD_SIGNER)]),
+            *metrics_ports(chain.revision),
         ],
         "resources": {key: dict(value) for key, value in desired.settings.node.resources.items()},
         "securityContext": dict(objects.CONTAINER_SECURITY),
@@ -184,6 +187,11 @@ def _volumes(chain: chain.ChainPlan) -> list[Mapping[str, Any]]:
 def port(name: str, number: int) -> dict[str, Any]:
     """Return a container port."""
     return {"name": name, "containerPort": number, "protocol": "TCP"}
+
+
+def metrics_ports(revision: int) -> list[dict[str, Any]]:
+    """Return the container port of CometBFT's metrics, if a node of this revision serves them."""
+    return [port("metrics", ports.POD_METRICS)] if revision >= node_revision.METRICS else []
 
 
 def probe(period: int, failures: int) -> dict[str, Any]:

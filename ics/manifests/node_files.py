@@ -9,6 +9,7 @@ import tomli_w
 from ics import names
 from ics.config import chain_definition, node_config, overrides
 from ics.consumer import binary_check, chain, desired
+from ics.consumer import revision as node_revision
 from ics.consumer.peers import ports
 from ics.cosmos import genesis_order
 from ics.manifests import key_check
@@ -187,6 +188,7 @@ def config_toml(
     moniker: str,
     is_unsafe: bool = False,
     is_signed_elsewhere: bool = False,
+    revision: int = node_revision.CURRENT,
 ) -> str:
     """Return CometBFT's config.toml: values that differ from its defaults, and the definition's overrides.
 
@@ -196,6 +198,7 @@ def config_toml(
         is_unsafe: whether its RPC accepts control commands, such as dialling peers.
         is_signed_elsewhere: whether it waits for a remote signer to dial in and requests every signature from
             it.
+        revision: of the node.
     """
     ours: dict[str, Any] = {
         "moniker": moniker,
@@ -216,6 +219,7 @@ def config_toml(
         # The check would stop a node from restarting on a chain that waits for it, and fails on an empty
         # volume.
         "consensus": {"double_sign_check_height": 0},
+        **metrics(revision),
     }
     if is_signed_elsewhere:
         ours["priv_validator_laddr"] = f"tcp://0.0.0.0:{ports.POD_SIGNER}"
@@ -226,8 +230,17 @@ def of_chain(desired: desired.Desired, chain: chain.ChainPlan) -> str:
     """Return the config.toml of one chain's node."""
     settings = desired.settings
     return config_toml(
-        chain.definition, settings.validator, settings.hybrid_peer_updates, chain.signer is not None
+        chain.definition,
+        settings.validator,
+        settings.hybrid_peer_updates,
+        chain.signer is not None,
+        chain.revision,
     )
+
+
+def metrics(revision: int) -> dict[str, Any]:
+    """Return the table of config.toml with which a node serves CometBFT's metrics, on all of its addresses."""
+    return {"instrumentation": {"prometheus": True}} if revision >= node_revision.METRICS else {}
 
 
 def app_toml(definition: chain_definition.Definition) -> str:
