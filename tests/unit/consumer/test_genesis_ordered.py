@@ -15,6 +15,7 @@ from ics.consumer import desired, genesis, health, observed
 from ics.consumer import participation as consumer_participation
 from ics.cosmos import canonical_json, genesis_order
 from tests.unit import factories
+from tests.unit.cosmos.test_genesis_stream import streamed
 from tests.unit.manifests import shell
 from tests.unit.manifests.test_consumer import PLACE, SPACE
 
@@ -86,17 +87,18 @@ def test_order_has_everything_that_the_launch_decided() -> None:
         ccv="",
         image="ics:1",
     )
-    small = factories.judge(
-        factories.snapshot(
-            factories.consumer(model.Phase.LAUNCHED, factories.joined("alice", "bob")), launches={"0": launch}
-        ),
-        memory=factories.memories({"0": observed.ChainMemory(namespace=SPACE)}),
+    assert (
+        {address for address, _ in order.fund}
+        == set(order.relayers) - {""}
+        == {factories.funded(name) for name in ("alice", "bob", "charlie")}
     )
-    [chain] = small.chains
-    document = factories.genesis_document(chain.genesis)
-    funded = {balance["address"] for balance in document["app_state"]["bank"]["balances"]}
-    assert {address for address, _ in order.fund} <= funded
-    assert {address for address, _ in order.fund} == {factories.funded("alice"), factories.funded("bob")}
+
+
+def test_pod_results_in_the_bytes_that_a_small_genesis_would_have() -> None:
+    launch, small = factories.launch("alice", "bob"), factories.example()
+    order = ordered(judge()).order
+    completed = genesis.build_genesis(small, "consumer1-1", factories.joined("alice", "bob"), launch)
+    assert streamed(small.genesis or b"", order)[0] == completed
 
 
 def test_kept_order_is_used_whatever_the_definition_says_now() -> None:
@@ -172,16 +174,17 @@ def test_condition_says_what_the_pod_does(message: str, reason: str) -> None:
 
 
 def test_chain_is_not_joined_without_an_image_that_prepares_its_genesis() -> None:
-    wanted = judge(model.Phase.INITIALIZED, image="")
-    assert "GenesisUnavailable" in factories.reasons(wanted)
-    assert [one for decision in wanted.decisions for one in decision.intents] == []
-    assert "GenesisUnavailable" not in factories.reasons(judge(model.Phase.INITIALIZED))
+    [decision] = judge(model.Phase.INITIALIZED, image="").decisions
+    assert "GenesisUnavailable" in factories.reasons(decision)
+    assert decision.intents == ()
+    [decision] = judge(model.Phase.INITIALIZED).decisions
+    assert "GenesisUnavailable" not in factories.reasons(decision)
 
 
 def test_hash_that_the_owner_stated_is_compared_before_the_opt_in() -> None:
-    stated = judge(model.Phase.INITIALIZED, genesis_hash=bytes.fromhex("ee" * 32))
+    [stated] = judge(model.Phase.INITIALIZED, genesis_hash=bytes.fromhex("ee" * 32)).decisions
     assert "GenesisHashMismatch" in factories.reasons(stated)
-    same = judge(model.Phase.INITIALIZED, genesis_hash=bytes.fromhex(SHA))
+    [same] = judge(model.Phase.INITIALIZED, genesis_hash=bytes.fromhex(SHA)).decisions
     assert "GenesisHashMismatch" not in factories.reasons(same)
 
 
