@@ -26,7 +26,7 @@ _VARINT, _FIXED64, _BYTES = 0, 1, 2
 
 
 class NotProven(errors.Transient):
-    """What somebody said of a header contradicts what the provider knows, or lacks signatures."""
+    """What a server said of a header contradicts what the provider knows, or lacks signatures."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +101,7 @@ class CommitSignature:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignedHeader:
-    """A header, and the commit that somebody gave with it."""
+    """A header, and the commit that a server gave with it."""
 
     header: Header
     round: int
@@ -289,7 +289,7 @@ def check_known(signed: SignedHeader, chain_id: str, state: ConsensusState) -> N
     Its other fields are not proven by that: see `check_signed` and `check_linked`.
 
     Raises:
-        NotProven: it is another one.
+        NotProven: it is another.
     """
     header = signed.header
     _check_identity(header, chain_id, state.height)

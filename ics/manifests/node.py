@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ics import names
-from ics.consumer import chain, desired, lifecycle
+from ics.consumer import chain, desired, lifecycle, state_sync
 from ics.consumer import genesis as consumer_genesis
 from ics.consumer.peers import ports
 from ics.cosmos import canonical_json
@@ -145,6 +145,7 @@ def _container(desired: desired.Desired, chain: chain.ChainPlan, genesis: bytes)
                 ("node-key", node_files.NODE_KEY),
                 ("consensus-key", node_files.CONSENSUS_KEY),
                 *([("seeds", node_files.SEEDS)] if chain.definition.seeds else []),
+                *([("state-sync", node_files.STATE_SYNC)] if _may_sync(chain) else []),
             ),
         ],
     }
@@ -164,7 +165,17 @@ def _volumes(chain: chain.ChainPlan) -> list[Mapping[str, Any]]:
         from_secret("consensus-key", names.consensus_key_name(chain.key.place.place_id)),
         *key_check.volumes(),
         *([{"name": "seeds", "configMap": {"name": names.SEEDS}}] if chain.definition.seeds else []),
+        *([_state_sync_volume()] if _may_sync(chain) else []),
     ]
+
+
+def _may_sync(chain: chain.ChainPlan) -> bool:
+    return state_sync.is_possible(chain.definition)
+
+
+def _state_sync_volume() -> dict[str, Any]:
+    # The reconciler makes it, and only for a chain past its first blocks.
+    return {"name": "state-sync", "configMap": {"name": names.STATE_SYNC, "optional": True}}
 
 
 def port(name: str, number: int) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import tomli_w
 
 from ics import names
 from ics.config import chain_definition, node_config
-from ics.consumer import binary_check, chain, desired
+from ics.consumer import binary_check, chain, desired, state_sync, state_sync_record
 from ics.consumer.peers import ports
 from ics.manifests import key_check
 
@@ -15,6 +15,7 @@ CONFIG = "/etc/ics/config"
 GENESIS = "/etc/ics/genesis"
 PEERS = "/etc/ics/peers"
 SEEDS = "/etc/ics/seeds"
+STATE_SYNC = "/etc/ics/state-sync"
 NODE_KEY = "/etc/ics/node-key"
 CONSENSUS_KEY = "/etc/ics/consensus-key"
 DATA = "/data"
@@ -97,6 +98,23 @@ if [ -e "$state" ]; then
   mv "$state" "$state.before-remote"
 fi
 """
+_STATE_SYNC = f"""\
+# A node without any state may fetch that of its peers. Until its consensus has started, what a state sync restored may
+# be incomplete, and such databases could neither be used nor restored again.
+started="$home/data/state-sync"
+if [ -e "$started" ] && [ ! -e "$home/data/cs.wal" ]; then
+  echo "the state sync was not completed; what it restored is deleted" >&2
+  rm -rf "$home"/data/*.db "$home/data/snapshots"
+fi
+rm -rf "$started" {state_sync_record.TEMPORARY}
+if [ -s {STATE_SYNC}/{state_sync_record.SECTION_FILE} ] && [ ! -e "$home/data/state.db" ]; then
+  mkdir -p {state_sync_record.TEMPORARY}
+  rm -rf "$home/data/cs.wal"
+  cat {STATE_SYNC}/{state_sync_record.SECTION_FILE} >> "$home/config/config.toml"
+  : > "$started"
+fi
+
+"""
 _START = f"""\
 exec "$BINARY" start --home "$home" \\
   --p2p.persistent_peers "$(cat {PEERS}/persistent_peers)"
@@ -104,6 +122,9 @@ exec "$BINARY" start --home "$home" \\
 START_SCRIPT = _HEAD + key_check.again(KEY_CHECK) + _COPY_FILES + _START
 REMOTE_START_SCRIPT = _HEAD + _COPY_FILES + _REMOTE_SIGNER + _START
 """For a node whose key is held by a remote signer."""
+SYNCING_START_SCRIPT = _HEAD + key_check.again(KEY_CHECK) + _COPY_FILES + _STATE_SYNC + _START
+REMOTE_SYNCING_START_SCRIPT = _HEAD + _COPY_FILES + _STATE_SYNC + _REMOTE_SIGNER + _START
+"""For a node that may fetch the state of its peers."""
 
 
 _WITH_SEEDS = f' \\\n  --p2p.seeds "$(cat {SEEDS}/seeds)"\n'
@@ -114,7 +135,10 @@ def start_script(chain: chain.ChainPlan) -> str:
 
     Like its peers, its seeds come from a file: those that do not resolve are left out without a restart.
     """
-    script = START_SCRIPT if chain.signer is None else REMOTE_START_SCRIPT
+    if state_sync.is_possible(chain.definition):
+        script = SYNCING_START_SCRIPT if chain.signer is None else REMOTE_SYNCING_START_SCRIPT
+    else:
+        script = START_SCRIPT if chain.signer is None else REMOTE_START_SCRIPT
     return script.removesuffix("\n") + _WITH_SEEDS if chain.definition.seeds else script
 
 

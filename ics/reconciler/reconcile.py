@@ -21,6 +21,7 @@ from ics.reconciler import (
     rehearsals,
     relayer_jobs,
     sign_state,
+    state_sync,
     world,
 )
 from ics.relayer import plan
@@ -108,6 +109,7 @@ async def run_pass(
         await _advance_relayers(world, desired, collector)
         await node_care.maintain(world, desired, observed, restarted, collector)
         topped_up = await _top_up_accounts(world, sender, observed, desired, collector)
+        await state_sync.advance(world, desired, observed, collector)
         await _forget_relayers(world, desired, observed, converged, collector)
         report = status.report(desired, observed.observations, collector.conditions)
         transactions = (*sent, *topped_up)

@@ -19,6 +19,7 @@ POD_GRPC = 9090
 POD_GRPC_WEB = 9091
 POD_REST = 1317
 POD_SIGNER = 26659
+POD_METRICS = 26660
 """Port at which a node listens for its remote signer."""
 
 OFFSETS = 1000
