@@ -95,6 +95,7 @@ class Reason(enum.StrEnum):
     RELAYER_LEFT_OUT = "RelayerLeftOut"
     GENESIS_TIME_AHEAD = "GenesisTimeAhead"
     POD_SETTINGS_WAIT = "PodSettingsWait"
+    REVISION_OLD = "RevisionOld"
     CHECKLIST_OPEN = "ChecklistOpen"
     CHECKLIST_FAILED = "ChecklistFailed"
     STAGED = "Staged"
@@ -504,6 +505,17 @@ CATALOGUE: Final[Mapping[Reason, CatalogueEntry]] = {
         ),
         look="`ics:pods` in the stack file; `pods` in the chain's definition",
         action="Do nothing, or delete the node's pod when a short interruption is all right.",
+        is_settled=True,
+    ),
+    Reason.REVISION_OLD: CatalogueEntry(
+        severities=_INFO,
+        topics=(Topic.NODE,),
+        meaning=(
+            "A node was started by an earlier version of this program and keeps the files and the pod of that version."
+            " A new version alone restarts no validator: the node gets what is new when it restarts for another reason."
+        ),
+        look="`kubectl get statefulsets -A -l app.kubernetes.io/managed-by=ics-operator -o yaml`",
+        action="Do nothing, or restart the nodes one after the other: `ics nodes roll --all`.",
         is_settled=True,
     ),
     Reason.CHECKLIST_OPEN: CatalogueEntry(

@@ -87,6 +87,7 @@ RESERVED: Final[Mapping[str, ReservedKey]] = {
     "consensus.double_sign_check_height": ReservedKey(
         "it would keep a node from starting on a chain that waits for its vote", (0,)
     ),
+    "instrumentation.prometheus_listen_addr": ReservedKey(_LISTENERS, (":26660",)),
     # The SDK v0.50.13, server/config/toml.go.
     "minimum-gas-prices": ReservedKey("the relayer pays by it; use the setting `min_gas_price`"),
     "app-db-backend": ReservedKey(_LOCK, _DATABASES),

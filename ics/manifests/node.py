@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from ics import names
-from ics.consumer import chain, desired, lifecycle, state_sync
+from ics.consumer import chain, desired, lifecycle
 from ics.consumer import genesis as consumer_genesis
+from ics.consumer import revision as node_revision
 from ics.consumer.peers import ports
 from ics.cosmos import canonical_json
 from ics.manifests import key_check, node_files, objects, place_notes
@@ -36,7 +37,6 @@ def build(
     # Written in both cases, so that the engine takes it over from a pass that withheld the key.
     notes[names.WITHHELD] = "true" if chain.is_withheld else "false"
     notes |= place_notes.annotations(chain.key.place, chain.key.key.address)
-    metadata = owner.metadata(names.NODE_NAME, names.NODE, chain.namespace, {**objects.SKIP_AWAIT, **notes})
     spec = objects.pod_spec(
         [_container(desired, chain, genesis)],
         _volumes(chain),
@@ -46,6 +46,8 @@ def build(
     template = objects.node_template(
         owner.labels(names.NODE), spec, chain.pods, _checksums(desired, chain, genesis)
     )
+    notes |= objects.revision_notes(template, chain.revision)
+    metadata = owner.metadata(names.NODE_NAME, names.NODE, chain.namespace, {**objects.SKIP_AWAIT, **notes})
     return {
         "apiVersion": "apps/v1",
         "kind": "StatefulSet",
@@ -67,7 +69,7 @@ def _checksums(desired: desired.Desired, chain: chain.ChainPlan, genesis: bytes)
         key_check.SCRIPT,
         node_files.start_script(chain),
         node_files.of_chain(desired, chain),
-        node_files.app_toml(chain.definition),
+        node_files.app_toml(chain.definition, chain.revision),
     ]
     identity = [chain.node_key.node_id, chain.key.key.address.hex()]
     return {
@@ -124,6 +126,7 @@ def _container(desired: desired.Desired, chain: chain.ChainPlan, genesis: bytes)
             port("rest", ports.POD_REST),
             port("grpc", ports.POD_GRPC),
             *([] if chain.signer is None else [port("signer", ports.POD_SIGNER)]),
+            *metrics_ports(chain.revision),
         ],
         "resources": {key: dict(value) for key, value in desired.settings.node.resources.items()},
         "securityContext": dict(objects.CONTAINER_SECURITY),
@@ -170,7 +173,7 @@ def _volumes(chain: chain.ChainPlan) -> list[Mapping[str, Any]]:
 
 
 def _may_sync(chain: chain.ChainPlan) -> bool:
-    return state_sync.is_possible(chain.definition)
+    return chain.revision >= node_revision.STATE_SYNC
 
 
 def _state_sync_volume() -> dict[str, Any]:
@@ -181,6 +184,11 @@ def _state_sync_volume() -> dict[str, Any]:
 def port(name: str, number: int) -> dict[str, Any]:
     """Return a container port."""
     return {"name": name, "containerPort": number, "protocol": "TCP"}
+
+
+def metrics_ports(revision: int) -> list[dict[str, Any]]:
+    """Return the container port of CometBFT's metrics, if a node of this revision serves them."""
+    return [port("metrics", ports.POD_METRICS)] if revision >= node_revision.METRICS else []
 
 
 def probe(period: int, failures: int) -> dict[str, Any]:

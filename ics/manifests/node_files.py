@@ -7,7 +7,8 @@ import tomli_w
 
 from ics import names
 from ics.config import chain_definition, node_config
-from ics.consumer import binary_check, chain, desired, state_sync, state_sync_record
+from ics.consumer import binary_check, chain, desired, state_sync_record
+from ics.consumer import revision as node_revision
 from ics.consumer.peers import ports
 from ics.manifests import key_check
 
@@ -119,12 +120,12 @@ _START = f"""\
 exec "$BINARY" start --home "$home" \\
   --p2p.persistent_peers "$(cat {PEERS}/persistent_peers)"
 """
-START_SCRIPT = _HEAD + key_check.again(KEY_CHECK) + _COPY_FILES + _START
-REMOTE_START_SCRIPT = _HEAD + _COPY_FILES + _REMOTE_SIGNER + _START
+_FIRST_START_SCRIPT = _HEAD + key_check.again(KEY_CHECK) + _COPY_FILES + _START
+_FIRST_REMOTE_START_SCRIPT = _HEAD + _COPY_FILES + _REMOTE_SIGNER + _START
+"""Of the first revision."""
+START_SCRIPT = _HEAD + key_check.again(KEY_CHECK) + _COPY_FILES + _STATE_SYNC + _START
+REMOTE_START_SCRIPT = _HEAD + _COPY_FILES + _STATE_SYNC + _REMOTE_SIGNER + _START
 """For a node whose key is held by a remote signer."""
-SYNCING_START_SCRIPT = _HEAD + key_check.again(KEY_CHECK) + _COPY_FILES + _STATE_SYNC + _START
-REMOTE_SYNCING_START_SCRIPT = _HEAD + _COPY_FILES + _STATE_SYNC + _REMOTE_SIGNER + _START
-"""For a node that may fetch the state of its peers."""
 
 
 _WITH_SEEDS = f' \\\n  --p2p.seeds "$(cat {SEEDS}/seeds)"\n'
@@ -135,10 +136,10 @@ def start_script(chain: chain.ChainPlan) -> str:
 
     Like its peers, its seeds come from a file: those that do not resolve are left out without a restart.
     """
-    if state_sync.is_possible(chain.definition):
-        script = SYNCING_START_SCRIPT if chain.signer is None else REMOTE_SYNCING_START_SCRIPT
-    else:
+    if chain.revision >= node_revision.STATE_SYNC:
         script = START_SCRIPT if chain.signer is None else REMOTE_START_SCRIPT
+    else:
+        script = _FIRST_START_SCRIPT if chain.signer is None else _FIRST_REMOTE_START_SCRIPT
     return script.removesuffix("\n") + _WITH_SEEDS if chain.definition.seeds else script
 
 
@@ -147,6 +148,7 @@ def config_toml(
     moniker: str,
     is_unsafe: bool = False,
     is_signed_elsewhere: bool = False,
+    revision: int = node_revision.CURRENT,
 ) -> str:
     """Return CometBFT's config.toml: values that differ from its defaults, and the definition's overrides.
 
@@ -156,6 +158,7 @@ def config_toml(
         is_unsafe: whether its RPC accepts control commands, such as dialling peers.
         is_signed_elsewhere: whether it waits for a remote signer to dial in and requests every signature from
             it.
+        revision: of the node.
     """
     ours: dict[str, Any] = {
         "moniker": moniker,
@@ -176,6 +179,7 @@ def config_toml(
         # The check would stop a node from restarting on a chain that waits for it, and fails on an empty
         # volume.
         "consensus": {"double_sign_check_height": 0},
+        **metrics(revision),
     }
     if is_signed_elsewhere:
         ours["priv_validator_laddr"] = f"tcp://0.0.0.0:{ports.POD_SIGNER}"
@@ -186,12 +190,30 @@ def of_chain(desired: desired.Desired, chain: chain.ChainPlan) -> str:
     """Return the config.toml of one chain's node."""
     settings = desired.settings
     return config_toml(
-        chain.definition, settings.validator, settings.hybrid_peer_updates, chain.signer is not None
+        chain.definition,
+        settings.validator,
+        settings.hybrid_peer_updates,
+        chain.signer is not None,
+        chain.revision,
     )
 
 
-def app_toml(definition: chain_definition.Definition) -> str:
-    """Return the SDK's app.toml: the values that differ from its defaults, and the definition's overrides."""
+def metrics(revision: int) -> dict[str, Any]:
+    """Return the table of config.toml with which a node serves CometBFT's metrics, on all of its addresses."""
+    return {"instrumentation": {"prometheus": True}} if revision >= node_revision.METRICS else {}
+
+
+_KEPT_SNAPSHOTS = 2
+"""So that a node that has begun to fetch one can fetch all of it."""
+
+
+def app_toml(definition: chain_definition.Definition, revision: int = node_revision.CURRENT) -> str:
+    """Return the SDK's app.toml: the values that differ from its defaults, and the definition's overrides.
+
+    Args:
+        definition: the chain's definition.
+        revision: of the node.
+    """
     ours: dict[str, Any] = {
         "minimum-gas-prices": definition.min_gas_price,
         # It is read without a default, so without a value the cache would be off.
@@ -200,6 +222,11 @@ def app_toml(definition: chain_definition.Definition) -> str:
         "grpc": {"enable": True, "address": f"0.0.0.0:{ports.POD_GRPC}"},
         "grpc-web": {"enable": True},
     }
+    if revision >= node_revision.STATE_SYNC:
+        ours["state-sync"] = {
+            "snapshot-interval": definition.state_sync.snapshot_interval,
+            "snapshot-keep-recent": _KEPT_SNAPSHOTS,
+        }
     return tomli_w.dumps(sort_tables(node_config.merge(ours, definition.config.get("app.toml", {}))))
 
 

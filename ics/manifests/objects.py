@@ -194,6 +194,19 @@ def node_template(
     return pod_template(labels, spec, settings, {**(annotations or {}), **digests})
 
 
+def revision_notes(template: Mapping[str, Any], revision: int) -> dict[str, str]:
+    """Return the annotations with which a StatefulSet says of which revision its template is, and which one.
+
+    Args:
+        template: see `node_template`.
+        revision: see `ics.consumer.revision`.
+    """
+    return {
+        names.NODE_REVISION: str(revision),
+        names.TEMPLATE: template["metadata"]["annotations"][names.TEMPLATE],
+    }
+
+
 _YOUNG = datetime.timedelta(seconds=180)
 """Age of a pod below which it may be replaced at once: it was deleted or evicted a moment ago."""
 

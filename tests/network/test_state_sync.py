@@ -51,7 +51,6 @@ def define(root: pathlib.Path, *servers: str) -> None:
     path = root / "stacks" / "chains" / "ics-example.yaml"
     document = yaml.safe_load(path.read_text())
     document["config"]["config.toml"]["consensus"] = {"timeout_commit": "200ms"}
-    document["config"]["app.toml"]["state-sync"] = {"snapshot-interval": 100, "snapshot-keep-recent": 2}
     document["state_sync"] = {"from": 300, "snapshot_interval": 100}
     document["rpc"] = list(servers)
     path.write_text(yaml.safe_dump(document))

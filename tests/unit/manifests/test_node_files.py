@@ -142,9 +142,7 @@ def config_of(home: pathlib.Path) -> str:
     return (home / "config" / "config.toml").read_text()
 
 
-SYNCING = pytest.mark.parametrize(
-    "text", [node_files.SYNCING_START_SCRIPT, node_files.REMOTE_SYNCING_START_SCRIPT]
-)
+SYNCING = pytest.mark.parametrize("text", [node_files.START_SCRIPT, node_files.REMOTE_START_SCRIPT])
 
 
 @SYNCING
@@ -197,9 +195,7 @@ def test_interrupted_state_sync_starts_again_without_what_it_restored(home: path
     assert config_of(home) == SECTION
     assert list((home / "data").glob("*/CURRENT")) == []
     assert list((home / "state-sync").iterdir()) == []
-    kept = (
-        state if text == node_files.SYNCING_START_SCRIPT else state.with_name(f"{state.name}.before-remote")
-    )
+    kept = state if text == node_files.START_SCRIPT else state.with_name(f"{state.name}.before-remote")
     assert kept.read_text() == '{"height": "7"}'
 
 
