@@ -204,7 +204,7 @@ def metrics(revision: int) -> dict[str, Any]:
 
 
 _KEPT_SNAPSHOTS = 2
-"""So that a node that has begun to fetch one can fetch all of it."""
+"""So that a node that has started to fetch one can fetch all of it."""
 
 
 def app_toml(definition: chain_definition.Definition, revision: int = node_revision.CURRENT) -> str:

@@ -4,6 +4,7 @@ import hashlib
 import pathlib
 import subprocess
 import tomllib
+from typing import Any
 
 import pytest
 
@@ -294,3 +295,28 @@ def test_config_toml_has_signer_address_only_with_remote_signer() -> None:
     known = factories.example().definition
     assert "priv_validator_laddr" not in node_files.config_toml(known, "alice")
     assert "priv_validator_laddr" in node_files.config_toml(known, "alice", is_signed_elsewhere=True)
+
+
+@pytest.mark.parametrize(
+    ("changes", "revision", "expected"),
+    [
+        ({}, 2, {"snapshot-interval": 1000, "snapshot-keep-recent": 2}),
+        (
+            {"state_sync": {"snapshot_interval": 100}},
+            2,
+            {"snapshot-interval": 100, "snapshot-keep-recent": 2},
+        ),
+        (
+            {"state_sync": {"snapshot_interval": 0}},
+            2,
+            {"snapshot-interval": 0, "snapshot-keep-recent": 2},
+        ),
+        ({"state_sync": {"snapshot_interval": 100}}, 1, None),
+    ],
+)
+def test_node_serves_snapshots_from_revision_2_on(
+    changes: dict[str, Any], revision: int, expected: dict[str, int] | None
+) -> None:
+    definition = factories.example(**changes).definition
+
+    assert tomllib.loads(node_files.app_toml(definition, revision)).get("state-sync") == expected
