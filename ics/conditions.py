@@ -101,6 +101,7 @@ class Reason(enum.StrEnum):
     STAGED = "Staged"
     POD_MISSING = "PodMissing"
     POD_WAITING = "PodWaiting"
+    COMPANION_WAITING = "CompanionWaiting"
     NODE_UNREACHABLE = "NodeUnreachable"
     CATCHING_UP = "CatchingUp"
     TRUST_UNPROVEN = "TrustUnproven"
@@ -567,6 +568,16 @@ CATALOGUE: Final[Mapping[Reason, CatalogueEntry]] = {
         ),
         look="`kubectl -n NAMESPACE describe pod node-0`",
         action="Fix the image, the volume or the resources, as the events say.",
+    ),
+    Reason.COMPANION_WAITING: CatalogueEntry(
+        severities=_WARNING,
+        topics=(Topic.NODE,),
+        meaning=(
+            "A container of the definition's `companions`, such as a price feeder, cannot start, or ends again and"
+            " again. The node beside it goes on; what it lacks without its companion, the chain's documentation says."
+        ),
+        look="`kubectl -n NAMESPACE logs node-0 -c COMPANION --previous`",
+        action="Correct the companion's image, arguments, files or resources in the definition.",
     ),
     Reason.NODE_UNREACHABLE: CatalogueEntry(
         severities=_WARNING,
