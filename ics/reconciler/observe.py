@@ -133,6 +133,7 @@ async def _first(world: world.World) -> observed.Observed:
         move_requests=world.move_requests,
         rekey_requests=world.rekey_requests,
         endpoints=world.provider.conditions(),
+        endpoint_states=world.provider.endpoint_states(),
     )
 
 
