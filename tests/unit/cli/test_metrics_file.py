@@ -38,7 +38,7 @@ class Sender:
 
 def stack(*sent: str) -> wiring.OpenStack:
     events = [(metrics.TRANSACTIONS, ("opt-in", result)) for result in sent]
-    return cast(Any, Stack(factories.world(), Sender(totals.Totals().plus(events))))
+    return cast(wiring.OpenStack, Stack(factories.world(), Sender(totals.Totals().plus(events))))
 
 
 async def passed(path: pathlib.Path, result: outcome.Outcome | errors.IcsError = RESULT, *sent: str) -> None:

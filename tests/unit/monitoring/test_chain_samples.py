@@ -12,6 +12,7 @@ from ics.consumer import observed, signing, status
 from ics.cosmos import gas_prices
 from ics.monitoring import chain_samples, metrics
 from ics.relayer import accounts, inputs
+from ics.relayer import facts as relayer_facts
 from tests.unit import factories
 from tests.unit.relayer import relaying
 
@@ -176,7 +177,7 @@ def test_paused_chain_keeps_the_series_of_its_node() -> None:
     assert (node["node_up"], node["node_signing"], node["chain_in_set"]) == (1, 1, 1)
 
 
-def relayed(relays: relaying.facts.Facts, **changes: Any) -> dict[str, float]:
+def relayed(relays: relayer_facts.Facts, **changes: Any) -> dict[str, float]:
     """Values of the relayer of the running chain."""
     setup = inputs.Setup("hermes:1", "")
     memory = factories.memory(
@@ -207,7 +208,7 @@ def relayed(relays: relaying.facts.Facts, **changes: Any) -> dict[str, float]:
 
 
 def test_relayer_of_an_open_channel() -> None:
-    packets = relaying.facts.Packets(
+    packets = relayer_facts.Packets(
         unacknowledged_by_consumer=2, unacknowledged_by_provider=1, last_sent=5, last_received=3
     )
     start = relaying.START.timestamp()
