@@ -7,9 +7,10 @@ from typing import Any
 from ics import names
 from ics.consumer import chain, desired, lifecycle
 from ics.consumer import genesis as consumer_genesis
+from ics.consumer import revision as node_revision
 from ics.consumer.peers import ports
 from ics.cosmos import canonical_json
-from ics.manifests import key_check, node_files, objects, place_notes
+from ics.manifests import companions, key_check, node_files, objects, place_notes
 
 GRACE_SECONDS = 90
 """Time for a clean shutdown; a node that is killed while it writes may lose blocks."""
@@ -36,9 +37,8 @@ def build(
     # Written in both cases, so that the engine takes it over from a pass that withheld the key.
     notes[names.WITHHELD] = "true" if chain.is_withheld else "false"
     notes |= place_notes.annotations(chain.key.place, chain.key.key.address)
-    metadata = owner.metadata(names.NODE_NAME, names.NODE, chain.namespace, {**objects.SKIP_AWAIT, **notes})
     spec = objects.pod_spec(
-        [_container(desired, chain, genesis)],
+        [_container(desired, chain, genesis), *companions.containers(chain.definition)],
         _volumes(chain),
         initContainers=[_key_check(chain)],
         terminationGracePeriodSeconds=GRACE_SECONDS,
@@ -46,6 +46,8 @@ def build(
     template = objects.node_template(
         owner.labels(names.NODE), spec, chain.pods, _checksums(desired, chain, genesis)
     )
+    notes |= objects.revision_notes(template, chain.revision)
+    metadata = owner.metadata(names.NODE_NAME, names.NODE, chain.namespace, {**objects.SKIP_AWAIT, **notes})
     return {
         "apiVersion": "apps/v1",
         "kind": "StatefulSet",
@@ -68,11 +70,13 @@ def _checksums(desired: desired.Desired, chain: chain.ChainPlan, genesis: bytes)
         node_files.start_script(chain),
         node_files.of_chain(desired, chain),
         node_files.app_toml(chain.definition),
+        *([] if (client := node_files.client_toml(chain.definition, chain.chain_id)) is None else [client]),
     ]
     identity = [chain.node_key.node_id, chain.key.key.address.hex()]
     return {
         f"{names.DOMAIN}/config": objects.checksum(files),
         f"{names.DOMAIN}/keys": objects.checksum(identity),
+        **companions.checksums(chain.definition),
         names.GENESIS_SHA256: canonical_json.sha256_hex(genesis),
     }
 
@@ -117,6 +121,7 @@ def _container(desired: desired.Desired, chain: chain.ChainPlan, genesis: bytes)
         "env": [
             *objects.variables(environment),
             *_check_environment(chain),
+            *objects.literal_variables(chain.definition.env),
         ],
         "ports": [
             port("p2p", ports.POD_P2P),
@@ -124,6 +129,7 @@ def _container(desired: desired.Desired, chain: chain.ChainPlan, genesis: bytes)
             port("rest", ports.POD_REST),
             port("grpc", ports.POD_GRPC),
             *([] if chain.signer is None else [port("signer", ports.POD_SIGNER)]),
+            *metrics_ports(chain.revision),
         ],
         "resources": {key: dict(value) for key, value in desired.settings.node.resources.items()},
         "securityContext": dict(objects.CONTAINER_SECURITY),
@@ -164,12 +170,18 @@ def _volumes(chain: chain.ChainPlan) -> list[Mapping[str, Any]]:
         from_secret("consensus-key", names.consensus_key_name(chain.key.place.place_id)),
         *key_check.volumes(),
         *([{"name": "seeds", "configMap": {"name": names.SEEDS}}] if chain.definition.seeds else []),
+        *companions.volumes(chain.definition),
     ]
 
 
 def port(name: str, number: int) -> dict[str, Any]:
     """Return a container port."""
     return {"name": name, "containerPort": number, "protocol": "TCP"}
+
+
+def metrics_ports(revision: int) -> list[dict[str, Any]]:
+    """Return the container port of CometBFT's metrics, if a node of this revision serves them."""
+    return [port("metrics", ports.POD_METRICS)] if revision >= node_revision.METRICS else []
 
 
 def probe(period: int, failures: int) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import Any
 from ics import errors, model, names
 from ics.cluster.nodes import decode
 from ics.cluster.state import node_records, relayer_record
-from ics.consumer import observed, removal, watchdog
+from ics.consumer import observed, removal, revision, watchdog
 from ics.consumer.peers import gateway_ports
 from ics.manifests import place_notes
 from ics.relayer import inputs
@@ -30,6 +30,7 @@ class _NamespaceState:
     watermark: model.Watermark = field(default_factory=model.Watermark)
     has_workload: bool = False
     workload_place: str = ""
+    template: revision.RecordedTemplate | None = None
     is_ending: bool = False
     ending_seen: observed.EndingSeen | None = None
     is_withheld: bool = False
@@ -158,6 +159,8 @@ def memory(
     for item in workloads:
         annotations = item["metadata"].get("annotations") or {}
         state = state_of(item)
+        with state.read():
+            state.template = node_records.template(item)
         state.has_workload = True
         state.workload_place = annotations.get(names.PLACE_ID, "")
         state.is_ending = annotations.get(names.ENDING) == "true"
@@ -241,6 +244,7 @@ def _chain(namespaces: Sequence[_NamespaceState]) -> observed.ChainMemory:
         volume_uid=home.volume_uid,
         has_workload=home.has_workload,
         workload_place=home.workload_place,
+        template=home.template,
         watermark=home.watermark,
         copies=tuple(
             sorted(state.namespace for state in ordered[:-1] if home.has_workload and state.has_workload)
