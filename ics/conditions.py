@@ -114,6 +114,7 @@ class Reason(enum.StrEnum):
     STOPPED = "Stopped"
     NOT_SIGNING = "NotSigning"
     NOT_IN_SET = "NotInSet"
+    MISSED_BLOCKS_UNREAD = "MissedBlocksUnread"
     KEY_MISMATCH = "KeyMismatch"
     NO_UNUSED_KEY = "NoUnusedKey"
     KEY_ELSEWHERE = "KeyElsewhere"
@@ -684,6 +685,18 @@ CATALOGUE: Final[Mapping[Reason, CatalogueEntry]] = {
         meaning="This validator opted in, but is not in the chain's validator set, or that update is not there yet.",
         look="`ics consumer show CONSUMER_ID`: lists, caps and minimum stake",
         action="Wait for the next epoch. If it stays, ask the owner about lists and caps.",
+    ),
+    Reason.MISSED_BLOCKS_UNREAD: CatalogueEntry(
+        severities=_INFO,
+        topics=(Topic.SIGNING,),
+        meaning=(
+            "How many blocks this validator has missed on the chain is unknown, so no alert can warn before the chain"
+            " jails it."
+        ),
+        look="The message; the REST gateway of the chain's node, port 1317",
+        action="Wait until the node answers. If it stays, check its log.",
+        is_settled=True,
+        is_of_pass=True,
     ),
     Reason.KEY_MISMATCH: CatalogueEntry(
         severities=_CRITICAL,

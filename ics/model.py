@@ -292,6 +292,18 @@ class Watermark:
     """Time of the last write, by the API server's clock; None if there was none."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndpointState:
+    """An endpoint of the provider, as a pass found it."""
+
+    kind: str
+    """`rest` or `rpc`."""
+    host: str
+    """Host and port; never a credential."""
+    height: int | None
+    """Its newest block; None: it is not usable."""
+
+
 class JobState(enum.Enum):
     """State of a Job."""
 

@@ -17,7 +17,7 @@ from ics.cosmos import gas_prices, light
 from ics.keys import derivation
 from ics.manifests import hermes_jobs
 from ics.provider.rest import relayer_queries
-from ics.reconciler import recent_terms
+from ics.reconciler import recent_terms, recent_windows
 from ics.relayer import inputs, queries
 
 
@@ -34,6 +34,10 @@ class Provider(Protocol):
 
     def conditions(self) -> tuple[Condition, ...]:
         """Return the conditions of unusable endpoints that others replace."""
+        ...
+
+    def endpoint_states(self) -> tuple[model.EndpointState, ...]:
+        """Return the state of every endpoint that the pass surveyed."""
         ...
 
     async def snapshot(
@@ -402,6 +406,8 @@ class World:
     """Consumer ids whose nodes the operator restarts at the current revision; `provider` is the provider node."""
     terms: recent_terms.RecentTerms = field(default_factory=recent_terms.RecentTerms)
     """Answers of earlier passes of this process."""
+    windows: recent_windows.RecentWindows = field(default_factory=recent_windows.RecentWindows)
+    """Missed blocks as earlier passes of this process read them."""
     hurry: asyncio.Event | None = None
     """Set when a chain launches that the pass has not seen."""
     is_attended: bool = False
