@@ -1,14 +1,14 @@
-"""A validator joins a chain late and does not replay it: its node fetches the state of its peers, from a proven block.
+"""A validator joins a chain late and does not replay it: its node fetches its peers' state, from a proven block.
 
-Of the two RPC servers in its definition one forges headers. The same with 1,500 blocks and more lies, and after a volume
-was lost, is `test_late_joiners`.
+Of the two RPC servers in its definition one forges headers. `test_late_joiners` has 1,500 blocks, more lies, and a
+volume that is lost.
 """
 
 from collections.abc import Iterator, Mapping
 
 import pytest
 
-from tests.network import fast_chain, late_joiners, operators
+from tests.network import fast_chain, late_joiners, operators, rpc_servers
 
 pytestmark = pytest.mark.network
 
@@ -25,4 +25,8 @@ def fast(
 def test_late_joiner_signs_without_replaying_the_chain(
     alice: operators.Operator, charlie: operators.Operator, fast: fast_chain.FastChain
 ) -> None:
-    late_joiners.joins(alice, charlie, fast)
+    with (
+        rpc_servers.serving(alice, fast.home, rpc_servers.forging) as liar,
+        rpc_servers.serving(alice, fast.home, rpc_servers.honest) as honest,
+    ):
+        late_joiners.joins(alice, charlie, fast, liar, honest)
