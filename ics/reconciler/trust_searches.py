@@ -5,6 +5,7 @@ result. All that a server says is proven or refused by `ics.cosmos.light`, and e
 """
 
 import asyncio
+import dataclasses
 import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any, Final, TypeVar
@@ -98,8 +99,10 @@ async def _search(
             [server.prove(search, state, deadline) for server in servers], lambda one: bool(one.hash)
         )
         said = [
-            one or state_sync.ServerAnswer(server.url, b"", "it answers much later than the others")
-            for server, one in zip(servers, answered, strict=True)
+            dataclasses.replace(one, head=head or 0)
+            if one is not None
+            else state_sync.ServerAnswer(server.url, b"", "it answers much later than the others")
+            for server, one, head in zip(servers, answered, heads, strict=True)
         ]
         block = state_sync.conclude(search, state, said)
         if block is not None:

@@ -107,6 +107,7 @@ async def found(network: Network, search: state_sync.TrustSearch) -> state_sync_
 def block(height: int, *servers: str, refused: tuple[str, ...] = ()) -> state_sync_record.TrustedBlock:
     return state_sync_record.TrustedBlock(
         height=height,
+        snapshot=90,
         hash=CHAIN.header(height).hash.hex().upper(),
         time=CHAIN.state(height).moment,
         period=PERIOD,
