@@ -144,8 +144,10 @@ def _node(
         *chain.definition.seeds,
         *_configured(chain.definition.config),
     ]
-    # The pod fetches a large genesis on its own.
-    urls = [chain.genesis.order.url] if isinstance(chain.genesis, genesis_order.Ordered) else []
+    # A new node verifies its snapshot with the servers, and its pod fetches a large genesis on its own.
+    urls = [*chain.definition.rpc]
+    if isinstance(chain.genesis, genesis_order.Ordered):
+        urls.append(chain.genesis.order.url)
     return _policy(
         names.NODE_NAME,
         chain.namespace,
