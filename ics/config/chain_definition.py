@@ -8,7 +8,7 @@ from typing import Any, Literal
 import pydantic
 
 from ics import errors
-from ics.config import base, node_config, settings, units, urls
+from ics.config import base, extra_nodes, node_config, settings, units, urls
 from ics.config import pods as config_pods
 from ics.cosmos import addresses, coins, gas_prices
 
@@ -185,6 +185,8 @@ class Definition(base.Frozen):
     """The worst infraction parameters with which the chain is joined."""
     seeds: tuple[units.Peer, ...] = ()
     """Seed nodes, `<node id>@<host>:<port>`."""
+    nodes: extra_nodes.OwnExtraNodes = extra_nodes.OwnExtraNodes()
+    """Sentries and full nodes of the chain."""
     rehearse: bool = True
     """Whether the start of its node is tried while it is staged, if `ics:staging.rehearse` is set."""
     pods: config_pods.PodSettings = config_pods.PodSettings()
