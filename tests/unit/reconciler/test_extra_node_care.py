@@ -97,8 +97,8 @@ async def test_healthy_nodes_are_left_alone() -> None:
 async def test_stuck_node_is_restarted_after_three_failed_checks(name: str) -> None:
     looks = {name: look(name, **SILENT)}
     for strikes in (0, 1):
-        (done,) = await maintained(*scene(looks, {name: struck(name, strikes)}, sentries=1, full=1))
-        assert (done[0], done[1], done[2].failures) == ("record", name, strikes + 1)
+        (step,) = await maintained(*scene(looks, {name: struck(name, strikes)}, sentries=1, full=1))
+        assert (step[0], step[1], step[2].failures) == ("record", name, strikes + 1)
     done = await maintained(*scene(looks, {name: struck(name, 2)}, sentries=1, full=1))
     assert [step[:2] for step in done] == [("record", name), ("record", name), ("restart", name)]
     assert done[1][2].restarts == 1
