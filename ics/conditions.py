@@ -95,11 +95,13 @@ class Reason(enum.StrEnum):
     RELAYER_LEFT_OUT = "RelayerLeftOut"
     GENESIS_TIME_AHEAD = "GenesisTimeAhead"
     POD_SETTINGS_WAIT = "PodSettingsWait"
+    REVISION_OLD = "RevisionOld"
     CHECKLIST_OPEN = "ChecklistOpen"
     CHECKLIST_FAILED = "ChecklistFailed"
     STAGED = "Staged"
     POD_MISSING = "PodMissing"
     POD_WAITING = "PodWaiting"
+    COMPANION_WAITING = "CompanionWaiting"
     NODE_UNREACHABLE = "NodeUnreachable"
     CATCHING_UP = "CatchingUp"
     WAITING_FOR_QUORUM = "WaitingForQuorum"
@@ -508,6 +510,17 @@ CATALOGUE: Final[Mapping[Reason, CatalogueEntry]] = {
         action="Do nothing, or delete the node's pod when a short interruption is all right.",
         is_settled=True,
     ),
+    Reason.REVISION_OLD: CatalogueEntry(
+        severities=_INFO,
+        topics=(Topic.NODE,),
+        meaning=(
+            "A node was started by an earlier version of this program and keeps the files and the pod of that version."
+            " A new version alone restarts no validator: the node gets what is new when it restarts for another reason."
+        ),
+        look="`kubectl get statefulsets -A -l app.kubernetes.io/managed-by=ics-operator -o yaml`",
+        action="Do nothing, or restart the nodes one after the other: `ics nodes roll --all`.",
+        is_settled=True,
+    ),
     Reason.CHECKLIST_OPEN: CatalogueEntry(
         severities=_INFO,
         topics=(Topic.JOINING,),
@@ -557,6 +570,16 @@ CATALOGUE: Final[Mapping[Reason, CatalogueEntry]] = {
         ),
         look="`kubectl -n NAMESPACE describe pod node-0`",
         action="Fix the image, the volume or the resources, as the events say.",
+    ),
+    Reason.COMPANION_WAITING: CatalogueEntry(
+        severities=_WARNING,
+        topics=(Topic.NODE,),
+        meaning=(
+            "A container of the definition's `companions`, such as a price feeder, cannot start, or ends again and"
+            " again. The node beside it goes on; what it lacks without its companion, the chain's documentation says."
+        ),
+        look="`kubectl -n NAMESPACE logs node-0 -c COMPANION --previous`",
+        action="Correct the companion's image, arguments, files or resources in the definition.",
     ),
     Reason.NODE_UNREACHABLE: CatalogueEntry(
         severities=_WARNING,

@@ -344,6 +344,8 @@ class PodStatus:
     """Result of the check whether its node gets the consensus key, see `ics.consumer.key_check`; empty: none yet."""
     ending: str = ""
     """Message with which the node's container ended last, see `ics.consumer.binary_check`; empty: none."""
+    companions: Mapping[str, str] = field(default_factory=dict)
+    """Why containers beside the node do not run, by name."""
 
 
 @dataclass(frozen=True, slots=True)

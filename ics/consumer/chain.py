@@ -10,6 +10,7 @@ from ics.config import pods as config_pods
 from ics.consumer import context, extra_nodes, key_check, lifecycle, observed, participation, places, signing
 from ics.consumer import genesis as consumer_genesis
 from ics.consumer import rehearsal as consumer_rehearsal
+from ics.consumer import revision as node_revision
 from ics.consumer import watchdog as consumer_watchdog
 from ics.consumer.peers import peering, ports, publication, seeds
 from ics.keys import derivation
@@ -64,6 +65,12 @@ class ChainPlan:
     """Seeds that its node gets at its start."""
     sign_state_waits: str = ""
     """Reason why the pod of the sign-state Job waits; empty if it does not wait or does not exist."""
+    recorded: node_revision.RecordedTemplate | None = None
+    """Template of its StatefulSet; None if that does not exist."""
+    is_rolled: bool = False
+    """Whether the operator asks for a restart at the current revision."""
+    revision: int = node_revision.CURRENT
+    """Of its node's template; `ics.manifests.revisions` settles it."""
 
     @property
     def persistent_peers(self) -> str:
@@ -186,6 +193,8 @@ def plan_chain(
         pod=None if observation is None else observation.pod,
         seeds=left.used,
         sign_state_waits=context.observed.sign_state_waits.get(summary.consumer_id, ""),
+        recorded=memory.template,
+        is_rolled=summary.consumer_id in context.observed.roll_requests,
     )
     if selected_key.next is not None:
         ordered = _with_ordered_key(context, summary, detail, memory, chain, selected_key.next)

@@ -25,6 +25,7 @@ from ics.consumer import (
     observed,
     places,
     provider_key,
+    provider_plan,
     rekey,
     removal,
     selection,
@@ -108,10 +109,8 @@ class Desired:
     """All definitions of the stack, for the reconciler in the cluster."""
     conditions: tuple[Condition, ...] = ()
     """Conditions of the validator rather than of one chain."""
-    provider_node_key: provider_key.ProviderKey = field(default_factory=provider_key.ProviderKey)
-    """Key of the validator's own provider node."""
-    provider_node_pod: model.PodStatus | None = None
-    """Pod of that node, if it may have a key."""
+    provider_node: provider_plan.ProviderNodePlan = field(default_factory=provider_plan.ProviderNodePlan)
+    """The validator's own provider node."""
 
     @property
     def chains(self) -> tuple[consumer_chain.ChainPlan, ...]:
@@ -303,8 +302,7 @@ def compute(
             *_engine_conditions(settings),
             *observed.endpoints,
         ),
-        provider_node_key=own_node_key,
-        provider_node_pod=None if observed.provider_node is None else observed.provider_node.pod,
+        provider_node=provider_plan.plan(observed, own_node_key),
     )
 
 

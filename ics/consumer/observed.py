@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from ics import model
 from ics.conditions import Condition
-from ics.consumer import places
+from ics.consumer import places, revision
 from ics.consumer import watchdog as consumer_watchdog
 from ics.cosmos import gas_prices
 from ics.relayer import facts, inputs
@@ -47,6 +47,8 @@ class ChainMemory:
     """Whether the chain's StatefulSet exists."""
     workload_place: str = ""
     """Id of the place whose key the StatefulSet mounts."""
+    template: revision.RecordedTemplate | None = None
+    """Of the StatefulSet; None if it does not exist."""
     is_ending: bool = False
     """Whether the StatefulSet marks the stopped chain as finished: its relayer is removed, then its node."""
     ending_seen: EndingSeen | None = None
@@ -83,6 +85,8 @@ class ProviderNodeMemory:
     volume_uid: str | None = None
     """uid of the current PersistentVolumeClaim, unless it is being deleted."""
     has_workload: bool = False
+    template: revision.RecordedTemplate | None = None
+    """Of the StatefulSet; None if it does not exist."""
     given: str = ""
     """uid of the claim with which the StatefulSet gives its pod the key; empty: the key is withheld."""
     record: model.ProviderRecord | None = None
@@ -120,7 +124,7 @@ class Observed:
     extra_nodes: Mapping[str, Mapping[str, model.Observation]] = field(default_factory=dict)
     """Of sentries and full nodes, by consumer id and name."""
     provider_node: model.Observation | None = None
-    """Of the validator's own provider node; None if it has no key, or does not exist."""
+    """Of the validator's own provider node; None if it does not exist."""
     sign_state_waits: Mapping[str, str] = field(default_factory=dict)
     """Reasons why pods of sign-state Jobs wait, by consumer id."""
     relays: Mapping[str, facts.Facts] = field(default_factory=dict)
@@ -177,6 +181,8 @@ class Observed:
     """Consumer ids that the operator moves here from another installation."""
     rekey_requests: frozenset[str] = frozenset()
     """Consumer ids for which the operator orders a new key."""
+    roll_requests: frozenset[str] = frozenset()
+    """Consumer ids whose nodes the operator restarts at the current revision; `provider` is the provider node."""
     endpoints: tuple[Condition, ...] = ()
     """Conditions of failing provider endpoints for which others take over."""
 

@@ -34,9 +34,7 @@ def render(desired: desired.Desired, set_id: str) -> tuple[model.Manifest, ...]:
     shared = objects.Owner(settings.validator, desired.provider_chain_id)
     built = [
         *gateway.build(desired, shared),
-        *provider_node.build(
-            settings, shared, desired.provider_node_key, desired.provider_node_pod, desired.moment
-        ),
+        *provider_node.build(settings, shared, desired.provider_node, desired.moment),
         *reconciler.build(desired, shared),
     ]
     for chain in desired.chains:

@@ -75,20 +75,19 @@ def _node_key(chain: chain.ChainPlan, extra: extra_nodes.ExtraNode, owner: objec
 def _config(
     desired: desired.Desired, chain: chain.ChainPlan, extra: extra_nodes.ExtraNode, owner: objects.Owner
 ) -> dict[str, Any]:
-    config, app, start = _files(desired, chain, extra)
-    data = {"config.toml": config, "app.toml": app, "start.sh": start}
-    return objects.config_map(_metadata(chain, extra, owner, names.extra_object(extra.name, "config")), data)
+    name = names.extra_object(extra.name, "config")
+    return objects.config_map(_metadata(chain, extra, owner, name), _files(desired, chain, extra))
 
 
-def _files(
-    desired: desired.Desired, chain: chain.ChainPlan, extra: extra_nodes.ExtraNode
-) -> tuple[str, str, str]:
-    """Return config.toml, app.toml and start script, which the node reads only at its start."""
-    return (
-        node_files.of_extra_node(desired, chain, extra),
-        node_files.app_toml(chain.definition),
-        node_files.extra_start_script(chain),
-    )
+def _files(desired: desired.Desired, chain: chain.ChainPlan, extra: extra_nodes.ExtraNode) -> dict[str, str]:
+    """Return the files that the node reads only at its start, by name."""
+    files = {
+        "config.toml": node_files.of_extra_node(desired, chain, extra),
+        "app.toml": node_files.app_toml(chain.definition),
+        "start.sh": node_files.extra_start_script(chain),
+    }
+    client = node_files.client_toml(chain.definition, chain.chain_id)
+    return files if client is None else {**files, "client.toml": client}
 
 
 def _peers(chain: chain.ChainPlan, extra: extra_nodes.ExtraNode, owner: objects.Owner) -> dict[str, Any]:

@@ -7,9 +7,10 @@ from typing import Any
 from ics import names
 from ics.consumer import chain, desired, lifecycle
 from ics.consumer import genesis as consumer_genesis
+from ics.consumer import revision as node_revision
 from ics.consumer.peers import ports as peers_ports
 from ics.cosmos import canonical_json
-from ics.manifests import key_check, node_files, objects, place_notes
+from ics.manifests import companions, key_check, node_files, objects, place_notes
 
 GRACE_SECONDS = 90
 """Time for a clean shutdown; a node that is killed while it writes may lose blocks."""
@@ -38,9 +39,8 @@ def build(
     if chain.extra.is_behind:
         notes[names.SENTRIES] = str(len(chain.extra.sentries))
     notes |= place_notes.annotations(chain.key.place, chain.key.key.address)
-    metadata = owner.metadata(names.NODE_NAME, names.NODE, chain.namespace, {**objects.SKIP_AWAIT, **notes})
     spec = objects.pod_spec(
-        [_container(desired, chain, genesis)],
+        [_container(desired, chain, genesis), *companions.containers(chain.definition)],
         _volumes(chain),
         initContainers=[_key_check(chain)],
         terminationGracePeriodSeconds=GRACE_SECONDS,
@@ -48,6 +48,8 @@ def build(
     template = objects.node_template(
         owner.labels(names.NODE), spec, chain.pods, _checksums(desired, chain, genesis)
     )
+    notes |= objects.revision_notes(template, chain.revision)
+    metadata = owner.metadata(names.NODE_NAME, names.NODE, chain.namespace, {**objects.SKIP_AWAIT, **notes})
     return {
         "apiVersion": "apps/v1",
         "kind": "StatefulSet",
@@ -70,11 +72,13 @@ def _checksums(desired: desired.Desired, chain: chain.ChainPlan, genesis: bytes)
         node_files.start_script(chain),
         node_files.of_chain(desired, chain),
         node_files.app_toml(chain.definition),
+        *([] if (client := node_files.client_toml(chain.definition, chain.chain_id)) is None else [client]),
     ]
     identity = [chain.node_key.node_id, chain.key.key.address.hex()]
     return {
         f"{names.DOMAIN}/config": objects.checksum(files),
         f"{names.DOMAIN}/keys": objects.checksum(identity),
+        **companions.checksums(chain.definition),
         names.GENESIS_SHA256: canonical_json.sha256_hex(genesis),
     }
 
@@ -161,6 +165,7 @@ def container(
         "env": [
             *objects.variables(of_chain),
             *environment,
+            *objects.literal_variables(chain.definition.env),
         ],
         "ports": [
             port("p2p", peers_ports.POD_P2P),
@@ -168,6 +173,7 @@ def container(
             port("rest", peers_ports.POD_REST),
             port("grpc", peers_ports.POD_GRPC),
             *ports,
+            *metrics_ports(chain.revision),
         ],
         "resources": {key: dict(value) for key, value in desired.settings.node.resources.items()},
         "securityContext": dict(objects.CONTAINER_SECURITY),
@@ -196,12 +202,18 @@ def _volumes(chain: chain.ChainPlan) -> list[Mapping[str, Any]]:
         from_secret("consensus-key", names.consensus_key_name(chain.key.place.place_id)),
         *key_check.volumes(),
         *([{"name": "seeds", "configMap": {"name": names.SEEDS}}] if chain.has_seeds else []),
+        *companions.volumes(chain.definition),
     ]
 
 
 def port(name: str, number: int) -> dict[str, Any]:
     """Return a container port."""
     return {"name": name, "containerPort": number, "protocol": "TCP"}
+
+
+def metrics_ports(revision: int) -> list[dict[str, Any]]:
+    """Return the container port of CometBFT's metrics, if a node of this revision serves them."""
+    return [port("metrics", peers_ports.POD_METRICS)] if revision >= node_revision.METRICS else []
 
 
 def probe(period: int, failures: int) -> dict[str, Any]:

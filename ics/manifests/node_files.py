@@ -1,5 +1,6 @@
 """Files that a consumer node reads at its start."""
 
+import shlex
 from collections.abc import Mapping
 from typing import Any
 
@@ -8,6 +9,7 @@ import tomli_w
 from ics import names
 from ics.config import chain_definition, node_config, overrides
 from ics.consumer import binary_check, chain, desired, extra_nodes
+from ics.consumer import revision as node_revision
 from ics.consumer.peers import ports
 from ics.manifests import key_check
 
@@ -18,6 +20,8 @@ SEEDS = "/etc/ics/seeds"
 NODE_KEY = "/etc/ics/node-key"
 CONSENSUS_KEY = "/etc/ics/consensus-key"
 DATA = "/data"
+FOLDERS = f"{DATA}/folders"
+"""Where the folders below HOME are kept that a definition names."""
 KEY_CHECK = f"{CONFIG}/key-check.sh"
 """Path of the script that decides whether the node gets its key."""
 
@@ -97,8 +101,9 @@ if [ -e "$state" ]; then
   mv "$state" "$state.before-remote"
 fi
 """
+_EXEC = 'exec "$BINARY" start '
 _START = f"""\
-exec "$BINARY" start --home "$home" \\
+{_EXEC}--home "$home" \\
   --p2p.persistent_peers "$(cat {PEERS}/persistent_peers)"
 """
 START_SCRIPT = _HEAD + key_check.again(KEY_CHECK) + _COPY_FILES + _START
@@ -132,6 +137,12 @@ ln -sfn {key_check.LINKS}/throwaway {key_check.LINKS}/memory
 EXTRA_START_SCRIPT = _NO_KEY + _COPY_FILES + _START
 """For a node without a consensus key."""
 
+_CLIENT_FILE = f"""\
+# The volume gets a link only: without this file in the definition, nothing of it is left there, and the program writes
+# its own file through the link.
+cp -f {CONFIG}/client.toml {key_check.LINKS}/client.toml
+ln -sfn {key_check.LINKS}/client.toml "$home/config/client.toml"
+"""
 _WITH_SEEDS = f' \\\n  --p2p.seeds "$(cat {SEEDS}/seeds)"\n'
 
 
@@ -141,13 +152,48 @@ def start_script(chain: chain.ChainPlan) -> str:
     Like its peers, its seeds come from a file: those that do not resolve are left out without a restart.
     """
     script = START_SCRIPT if chain.signer is None else REMOTE_START_SCRIPT
-    return script.removesuffix("\n") + _WITH_SEEDS if chain.has_seeds else script
+    if chain.has_seeds:
+        script = script.removesuffix("\n") + _WITH_SEEDS
+    return _with_extra_parts(script, chain.definition)
 
 
 def extra_start_script(chain: chain.ChainPlan) -> str:
     """Return the start script of the chain's sentries and full nodes."""
     script = EXTRA_START_SCRIPT
-    return script.removesuffix("\n") + _WITH_SEEDS if chain.definition.seeds else script
+    if chain.definition.seeds:
+        script = script.removesuffix("\n") + _WITH_SEEDS
+    return _with_extra_parts(script, chain.definition)
+
+
+def _with_extra_parts(script: str, definition: chain_definition.Definition) -> str:
+    """Return a start script with what the definition adds; without any of that, unchanged."""
+    prepared = keep_folders(definition)
+    if "client.toml" in definition.config:
+        prepared += _CLIENT_FILE
+    script = script.replace(_EXEC, prepared + _EXEC)
+    flags = "".join(f" \\\n  {flag}" for flag in start_flags(definition))
+    return script.removesuffix("\n") + flags + "\n" if flags else script
+
+
+def keep_folders(definition: chain_definition.Definition) -> str:
+    """Return the lines that link the definition's folders below HOME to the volume."""
+    lines = []
+    for folder in definition.home_volumes:  # none has a character that is special within double quotes
+        parent = folder.rpartition("/")[0]
+        lines += [
+            f'mkdir -p "{FOLDERS}/{folder}" "$HOME/{parent}"',
+            f'ln -sfn "{FOLDERS}/{folder}" "$HOME/{folder}"',
+        ]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def start_flags(definition: chain_definition.Definition) -> list[str]:
+    """Return the definition's own flags of `start`, quoted for a shell."""
+    return [
+        shlex.quote(f"--{name}={value}")
+        for name, values in definition.start_flags.items()
+        for value in values
+    ]
 
 
 def config_toml(
@@ -155,6 +201,7 @@ def config_toml(
     moniker: str,
     is_unsafe: bool = False,
     is_signed_elsewhere: bool = False,
+    revision: int = node_revision.CURRENT,
     p2p: Mapping[str, Any] | None = None,
 ) -> str:
     """Return CometBFT's config.toml: values that differ from its defaults, and the definition's overrides.
@@ -165,6 +212,7 @@ def config_toml(
         is_unsafe: whether its RPC accepts control commands, such as dialling peers.
         is_signed_elsewhere: whether it waits for a remote signer to dial in and requests every signature from
             it.
+        revision: of the node.
         p2p: values of the table `p2p` that no override replaces.
     """
     ours: dict[str, Any] = {
@@ -186,6 +234,7 @@ def config_toml(
         # The check would stop a node from restarting on a chain that waits for it, and fails on an empty
         # volume.
         "consensus": {"double_sign_check_height": 0},
+        **metrics(revision),
     }
     if is_signed_elsewhere:
         ours["priv_validator_laddr"] = f"tcp://0.0.0.0:{ports.POD_SIGNER}"
@@ -201,6 +250,7 @@ def of_chain(desired: desired.Desired, chain: chain.ChainPlan) -> str:
         settings.validator,
         settings.hybrid_peer_updates,
         chain.signer is not None,
+        chain.revision,
         # It exchanges no addresses with its sentries: they know its own, and it wants no other peers.
         {"pex": False} if chain.extra.is_behind else None,
     )
@@ -222,8 +272,14 @@ def of_extra_node(desired: desired.Desired, chain: chain.ChainPlan, node: extra_
         chain.definition,
         f"{settings.validator}-{node.name}",
         settings.hybrid_peer_updates,
+        revision=chain.revision,
         p2p=p2p if node.role is extra_nodes.Role.SENTRY else None,
     )
+
+
+def metrics(revision: int) -> dict[str, Any]:
+    """Return the table of config.toml with which a node serves CometBFT's metrics, on all of its addresses."""
+    return {"instrumentation": {"prometheus": True}} if revision >= node_revision.METRICS else {}
 
 
 def app_toml(definition: chain_definition.Definition) -> str:
@@ -237,6 +293,17 @@ def app_toml(definition: chain_definition.Definition) -> str:
         "grpc-web": {"enable": True},
     }
     return tomli_w.dumps(sort_tables(node_config.merge(ours, definition.config.get("app.toml", {}))))
+
+
+def client_toml(definition: chain_definition.Definition, chain_id: str) -> str | None:
+    """Return the client's file, which some programs read at `start`; None if the definition has none."""
+    over = definition.config.get("client.toml")
+    if over is None:
+        return None
+    # Without a keyring of its own, a program would look for one of the machine.
+    ours: dict[str, Any] = {"keyring-backend": "test", "output": "text", "broadcast-mode": "sync"}
+    fixed = {"chain-id": chain_id, "node": f"tcp://localhost:{ports.POD_RPC}"}
+    return tomli_w.dumps(sort_tables({**overrides.deep_merge(ours, over), **fixed}))
 
 
 def sort_tables(table: Mapping[str, Any]) -> dict[str, Any]:

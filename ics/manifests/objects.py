@@ -138,6 +138,11 @@ def volume_spec(node: config_settings.NodeSettings) -> dict[str, Any]:
     return spec
 
 
+def literal_variables(values: Mapping[str, str]) -> list[dict[str, Any]]:
+    """Return environment variables whose values are taken as they are: Kubernetes expands `$(NAME)` in no part."""
+    return variables({name: value.replace("$(", "$$(") for name, value in values.items()})
+
+
 def pod_spec(
     containers: Sequence[Mapping[str, Any]], volumes: Sequence[Mapping[str, Any]], **fields: Any
 ) -> dict[str, Any]:
@@ -204,6 +209,19 @@ def node_template(
     bare = pod_template(labels, spec, pods.PodSettings(), annotations)
     digests = {names.TEMPLATE: checksum(bare), names.POD_SETTINGS: settings.digest()}
     return pod_template(labels, spec, settings, {**(annotations or {}), **digests})
+
+
+def revision_notes(template: Mapping[str, Any], revision: int) -> dict[str, str]:
+    """Return the annotations with which a StatefulSet says of which revision its template is, and which one.
+
+    Args:
+        template: see `node_template`.
+        revision: see `ics.consumer.revision`.
+    """
+    return {
+        names.NODE_REVISION: str(revision),
+        names.TEMPLATE: template["metadata"]["annotations"][names.TEMPLATE],
+    }
 
 
 _YOUNG = datetime.timedelta(seconds=180)

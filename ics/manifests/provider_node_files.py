@@ -6,6 +6,7 @@ from typing import Any
 import tomli_w
 
 from ics.config import node_config, settings
+from ics.consumer import revision as node_revision
 from ics.consumer.peers import ports
 from ics.manifests import key_check, node_files
 
@@ -50,8 +51,13 @@ exec "$BINARY" start --home "$home"
 """
 
 
-def config_toml(settings: settings.Settings) -> str:
-    """Return CometBFT's config.toml: values that differ from its defaults, and the settings' overrides."""
+def config_toml(settings: settings.Settings, revision: int = node_revision.CURRENT) -> str:
+    """Return CometBFT's config.toml: values that differ from its defaults, and the settings' overrides.
+
+    Args:
+        settings: of the stack.
+        revision: of the node.
+    """
     node = settings.provider_node
     ours: dict[str, Any] = {
         "moniker": settings.validator,
@@ -67,6 +73,7 @@ def config_toml(settings: settings.Settings) -> str:
         },
         # The check would stop a node from restarting, and fails on an empty volume.
         "consensus": {"double_sign_check_height": 0},
+        **node_files.metrics(revision),
     }
     if node.state_sync is not None:
         ours["statesync"] = {

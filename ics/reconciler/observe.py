@@ -10,6 +10,7 @@ from typing import TypeVar
 from ics import aio, errors, manifests, model, names
 from ics.consumer import desired, observed, questions
 from ics.cosmos import addresses, gas_prices
+from ics.manifests import revisions
 from ics.reconciler import relayer_facts, world
 from ics.relayer import budget, facts
 
@@ -84,9 +85,10 @@ async def read_cluster_again(
 
 def compute(world: world.World, observed: observed.Observed) -> desired.Desired:
     """Compute the desired state from what was observed; raises as `ics.consumer.desired.compute`."""
-    return desired.compute(
+    wanted = desired.compute(
         observed, world.settings, world.seed, world.definitions, world.imported, world.invalid_definitions
     )
+    return revisions.settle(wanted)
 
 
 def _workloads(memory: observed.Memory) -> dict[str, str]:
@@ -148,6 +150,7 @@ async def _first(world: world.World) -> observed.Observed:
         opt_in_requests=world.opt_in_requests,
         move_requests=world.move_requests,
         rekey_requests=world.rekey_requests,
+        roll_requests=world.roll_requests,
         endpoints=world.provider.conditions(),
     )
 
@@ -158,9 +161,9 @@ async def _open(world: world.World) -> None:
 
 
 async def _provider_node(world: world.World, memory: observed.Memory) -> model.Observation | None:
-    """Observe the validator's own provider node, if it may have a key."""
+    """Observe the validator's own provider node, if there is one."""
     settings = world.settings
-    if settings.provider_node.consensus_key is None or not memory.provider_node.has_workload:
+    if not settings.provider_node.enabled or not memory.provider_node.has_workload:
         return None
     return await world.nodes.provider_node(settings.gateway.namespace)
 

@@ -385,6 +385,8 @@ class World:
     """Consumer ids that the operator moves here from another installation."""
     rekey_requests: frozenset[str] = frozenset()
     """Consumer ids for which the operator orders a new key."""
+    roll_requests: frozenset[str] = frozenset()
+    """Consumer ids whose nodes the operator restarts at the current revision; `provider` is the provider node."""
     terms: recent_terms.RecentTerms = field(default_factory=recent_terms.RecentTerms)
     """Answers of earlier passes of this process."""
     hurry: asyncio.Event | None = None

@@ -17,6 +17,7 @@ from ics.consumer import desired, observed, places
 from ics.consumer.peers import description
 from ics.cosmos import addresses, canonical_json, gas_prices, times
 from ics.keys import derivation
+from ics.manifests import revisions
 from ics.reconciler import world as reconciler_world
 from ics.relayer import inputs
 
@@ -367,7 +368,7 @@ def judge(
     assert memory is None, "it belongs to what was observed"
     chosen = settings(name, **changes) if stack is None else stack
     known = [example()] if definitions is None else definitions
-    return desired.compute(seen, chosen, seed(name), known, imported)
+    return revisions.settle(desired.compute(seen, chosen, seed(name), known, imported))
 
 
 def rendered(wanted: desired.Desired) -> dict[str, model.Manifest]:

@@ -11,7 +11,7 @@ from typing import Any
 from ics import errors, model, names
 from ics.cluster.nodes import decode
 from ics.cluster.state import node_records, relayer_record
-from ics.consumer import observed, removal, watchdog
+from ics.consumer import observed, removal, revision, watchdog
 from ics.consumer.peers import gateway_ports
 from ics.manifests import place_notes
 from ics.relayer import inputs
@@ -31,6 +31,7 @@ class _NamespaceState:
     watermark: model.Watermark = field(default_factory=model.Watermark)
     has_workload: bool = False
     workload_place: str = ""
+    template: revision.RecordedTemplate | None = None
     is_ending: bool = False
     ending_seen: observed.EndingSeen | None = None
     is_withheld: bool = False
@@ -169,6 +170,7 @@ def memory(
             continue
         with state.read():
             state.sentries = node_records.sentries(item)
+            state.template = node_records.template(item)
         state.has_workload = True
         state.workload_place = annotations.get(names.PLACE_ID, "")
         state.is_ending = annotations.get(names.ENDING) == "true"
@@ -260,6 +262,7 @@ def _chain(namespaces: Sequence[_NamespaceState]) -> observed.ChainMemory:
         volume_uid=home.volume_uid,
         has_workload=home.has_workload,
         workload_place=home.workload_place,
+        template=home.template,
         watermark=home.watermark,
         sentries=home.sentries,
         extra_nodes=dict(home.extra_nodes),

@@ -9,11 +9,13 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ics import errors, model, names
-from ics.consumer import key_check, watchdog
+from ics.consumer import key_check, revision, watchdog
 from ics.cosmos import canonical_json, times
 from ics.keys import derivation
 
 Item = Mapping[str, Any]
+
+_REVISION_DIGITS = 10
 
 
 def key_record(item: Item) -> model.SigningRecord:
@@ -209,3 +211,20 @@ def watchdog_record(item: Item) -> watchdog.WatchdogRecord:
             f"ConfigMap {metadata['namespace']}/{metadata['name']}: an annotation {names.WATCHDOG}... is not understood"
             f" ({error}): delete those annotations"
         ) from None
+
+
+def template(item: Item) -> revision.RecordedTemplate:
+    """Decode what a node's StatefulSet says of its template.
+
+    Raises:
+        Permanent: its annotation was edited.
+    """
+    metadata = item["metadata"]
+    notes = metadata.get("annotations") or {}
+    text = notes.get(names.NODE_REVISION, str(revision.FIRST))
+    if not (text.isascii() and text.isdigit() and len(text) < _REVISION_DIGITS):
+        raise errors.Permanent(
+            f"StatefulSet {metadata['namespace']}/{metadata['name']}: annotation {names.NODE_REVISION}={text!r} is not"
+            f" a number; remove it together with {names.TEMPLATE}: the node is then taken for one of the first revision"
+        )
+    return revision.RecordedTemplate(int(text), notes.get(names.TEMPLATE, ""))

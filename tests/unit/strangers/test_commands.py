@@ -274,6 +274,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "purge": ("1", "--confirm", TEXT, *STACK),
     "hermes status": (*STACK,),
     "peers update": ("1", *STACK),
+    "nodes roll": ("1", *STACK),
     "endpoint register": ("--host", "h.example", "--dry-run", *STACK),
     "endpoint show": (*STACK,),
     "endpoint check": (*STACK,),

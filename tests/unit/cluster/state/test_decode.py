@@ -11,7 +11,7 @@ import pytest
 
 from ics import model, names
 from ics.cluster.state import decode
-from ics.consumer import observed
+from ics.consumer import observed, revision
 from ics.manifests import place_notes
 from tests.unit import factories
 
@@ -87,6 +87,7 @@ def test_all_objects_of_a_chain_are_decoded() -> None:
                 records=(record(volume_uid="uid-n", is_ready=True, is_retired=True), record(1)),
                 volume_uid="uid-n",
                 has_workload=True,
+                template=revision.RecordedTemplate(1, ""),
                 workload_place=factories.place_id(1),
             )
         },
@@ -102,7 +103,9 @@ def test_place_is_read_as_it_was_written(changes: dict[str, Any]) -> None:
 
 def test_withheld_key_is_decoded() -> None:
     node = item("node", notes={names.WITHHELD: "true"})
-    withheld = observed.ChainMemory(namespace="n", has_workload=True, is_withheld=True)
+    withheld = observed.ChainMemory(
+        namespace="n", has_workload=True, template=revision.RecordedTemplate(1, ""), is_withheld=True
+    )
     assert decode.memory([], [], [node], []) == observed.Memory({"1": withheld})
 
 
@@ -130,6 +133,7 @@ def test_namespace_of_node_wins_and_all_signing_records_are_kept() -> None:
                 records=(record(0, "z", volume_uid="uid-z", is_ready=True), record(1, "a")),
                 volume_uid="uid-a",
                 has_workload=True,
+                template=revision.RecordedTemplate(1, ""),
             )
         }
     )
@@ -153,6 +157,7 @@ def test_copied_namespace_is_named_and_neither_wins_nor_has_records(original: st
                 records=(record(0, original, volume_uid=f"uid-{original}", is_ready=True),),
                 volume_uid=f"uid-{original}",
                 has_workload=True,
+                template=revision.RecordedTemplate(1, ""),
                 workload_place=factories.place_id(),
                 copies=(copy,),
             )
