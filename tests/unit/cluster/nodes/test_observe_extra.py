@@ -20,13 +20,12 @@ ANSWERS: dict[str, Any] = {
         "sync_info": {
             "latest_block_height": "0",
             "earliest_block_height": "0",
-            "latest_block_time": "1970-01-01T00:00:00Z",
+            "latest_block_time": "2026-11-22T11:59:59Z",
             "catching_up": False,
         },
         "validator_info": {"pub_key": {"type": "tendermint/PubKeyEd25519", "value": "A" * 43 + "="}},
     },
     "/net_info": {"n_peers": "1", "peers": [{"node_info": {"id": "ab" * 20}}]},
-    "/dump_consensus_state": {},
 }
 
 
