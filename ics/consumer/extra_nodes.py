@@ -105,6 +105,8 @@ class Inputs:
     """`persistent_peers` of the chain, without this validator."""
     node_port: int
     """Port of peers on the Service of the validator's node."""
+    fetches_state: bool = False
+    """Whether a new node fetches the state of its peers, instead of all blocks."""
 
 
 def plan(inputs: Inputs) -> tuple[ExtraNodes, derivation.NodeKey]:
@@ -132,7 +134,8 @@ def _position(inputs: Inputs) -> tuple[bool, int, str]:
     """Return whether the validator's node is behind sentries, their number, and what a change waits for."""
     memory, wanted = inputs.memory, inputs.wanted.sentries
     if not memory.has_workload:
-        return wanted > 0, wanted, ""
+        # Sentries that are as new have neither a snapshot nor old blocks for it: it goes behind them later.
+        return wanted > 0 and not inputs.fetches_state, wanted, ""
     if wanted and memory.sentries:
         return True, wanted, ""
     if not wanted and not memory.sentries:

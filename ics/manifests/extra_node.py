@@ -25,7 +25,7 @@ def build(desired: desired.Desired, chain: chain.ChainPlan, owner: objects.Owner
             _peers(chain, extra, owner),
             _service(chain, extra, owner),
         ]
-        if chain.genesis is not None:
+        if chain.genesis is not None and not chain.state_sync.holds_node:
             built.append(_workload(desired, chain, extra, chain.genesis, owner))
     for role in _KINDS:
         if any(extra.role is role for extra in chain.extra.nodes):
@@ -83,7 +83,7 @@ def _files(desired: desired.Desired, chain: chain.ChainPlan, extra: extra_nodes.
     """Return the files that the node reads only at its start, by name."""
     files = {
         "config.toml": node_files.of_extra_node(desired, chain, extra),
-        "app.toml": node_files.app_toml(chain.definition),
+        "app.toml": node_files.app_toml(chain.definition, chain.revision),
         "start.sh": node_files.extra_start_script(chain),
     }
     client = node_files.client_toml(chain.definition, chain.chain_id)
@@ -207,6 +207,7 @@ def _container(
                 ("peers", node_files.PEERS),
                 ("node-key", node_files.NODE_KEY),
                 *([("seeds", node_files.SEEDS)] if chain.definition.seeds else []),
+                *([("state-sync", node_files.STATE_SYNC)] if node.may_sync(chain) else []),
             ),
         ],
     )
@@ -225,4 +226,5 @@ def _volumes(chain: chain.ChainPlan, extra: extra_nodes.ExtraNode) -> list[dict[
         {"name": "peers", "configMap": {"name": own("peers")}},
         {"name": "node-key", "secret": {"secretName": own("node-key"), "defaultMode": node.FILE_MODE}},
         *([{"name": "seeds", "configMap": {"name": names.SEEDS}}] if chain.definition.seeds else []),
+        *([node.state_sync_volume()] if node.may_sync(chain) else []),
     ]

@@ -163,7 +163,7 @@ def _node(
         owner,
         names.NODE,
         ingress=rules,
-        egress=[_DNS, _to([sentries], {ports.POD_P2P})] if is_behind else dialled,
+        egress=_behind_sentries(settings, chain, sentries) if is_behind else dialled,
     )
 
 
@@ -195,7 +195,22 @@ def _dialling_peers(
 ) -> list[Mapping[str, Any]]:
     """Return egress rules of a chain's node with these lists of persistent peers."""
     dialled = [*peers, *chain.definition.seeds, *_configured(chain.definition.config)]
-    return _dialling(settings, {chain.ports.p2p, ports.POD_P2P, *_ports_in(dialled)})
+    # A new node verifies the snapshot with them.
+    servers = chain.definition.rpc
+    return _dialling(
+        settings, {chain.ports.p2p, ports.POD_P2P, *_ports_in(dialled), *_url_ports(servers)}, servers
+    )
+
+
+def _behind_sentries(
+    settings: config_settings.Settings, chain: consumer_chain.ChainPlan, sentries: Mapping[str, Any]
+) -> list[Mapping[str, Any]]:
+    """Return egress rules of a node whose only peers are its sentries."""
+    rules = [_DNS, _to([sentries], {ports.POD_P2P})]
+    servers = chain.definition.rpc
+    if servers:
+        rules += [_to(_anywhere(), _url_ports(servers)), *_further(settings, servers)]
+    return rules
 
 
 def _provider_node(settings: config_settings.Settings, owner: objects.Owner) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import pytest
 
 from ics import model, names
 from ics.consumer import chain as consumer_chain
-from ics.consumer import extra_nodes, observed, watchdog
+from ics.consumer import extra_nodes, observed, state_sync_record, watchdog
 from ics.consumer.peers import publication
 from ics.keys import derivation
 from tests.unit import factories
@@ -100,6 +100,17 @@ def test_node_that_never_ran_is_behind_its_sentries_from_its_first_start() -> No
         sorted([f"{PUBLISHED}@sentry-1:26656", f"{S2}@sentry-2:26656"])
     )
     assert (planned.external_address, planned.has_seeds) == ("", False)
+
+
+def test_new_node_that_fetches_the_chains_state_starts_with_the_chains_own_peers() -> None:
+    """Its sentries are as new: they have neither a snapshot nor old blocks for it."""
+    record = state_sync_record.StateSyncRecord(problem="searched")
+    planned = plan(memory={"state_sync": record}, extra={})
+    assert (planned.extra.is_behind, planned.extra.waits) == (False, "")
+    assert planned.persistent_peers == planned.peering.persistent_peers
+    assert [node.name for node in planned.extra.sentries] == ["sentry-1", "sentry-2"]
+    behind = plan(memory={"state_sync": record, "has_workload": True, "sentries": 2})
+    assert behind.extra.is_behind is True
 
 
 def test_first_sentry_answers_with_the_published_id_and_further_ones_with_their_own() -> None:
