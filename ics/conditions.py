@@ -101,8 +101,12 @@ class Reason(enum.StrEnum):
     STAGED = "Staged"
     POD_MISSING = "PodMissing"
     POD_WAITING = "PodWaiting"
+    COMPANION_WAITING = "CompanionWaiting"
     NODE_UNREACHABLE = "NodeUnreachable"
     CATCHING_UP = "CatchingUp"
+    TRUST_UNPROVEN = "TrustUnproven"
+    STATE_SYNCING = "StateSyncing"
+    STATE_SYNC_GIVEN_UP = "StateSyncGivenUp"
     WAITING_FOR_QUORUM = "WaitingForQuorum"
     CHAIN_HALTED = "ChainHalted"
     NODE_STUCK = "NodeStuck"
@@ -110,6 +114,7 @@ class Reason(enum.StrEnum):
     STOPPED = "Stopped"
     NOT_SIGNING = "NotSigning"
     NOT_IN_SET = "NotInSet"
+    MISSED_BLOCKS_UNREAD = "MissedBlocksUnread"
     KEY_MISMATCH = "KeyMismatch"
     NO_UNUSED_KEY = "NoUnusedKey"
     KEY_ELSEWHERE = "KeyElsewhere"
@@ -565,6 +570,16 @@ CATALOGUE: Final[Mapping[Reason, CatalogueEntry]] = {
         look="`kubectl -n NAMESPACE describe pod node-0`",
         action="Fix the image, the volume or the resources, as the events say.",
     ),
+    Reason.COMPANION_WAITING: CatalogueEntry(
+        severities=_WARNING,
+        topics=(Topic.NODE,),
+        meaning=(
+            "A container of the definition's `companions`, such as a price feeder, cannot start, or ends again and"
+            " again. The node beside it goes on; what it lacks without its companion, the chain's documentation says."
+        ),
+        look="`kubectl -n NAMESPACE logs node-0 -c COMPANION --previous`",
+        action="Correct the companion's image, arguments, files or resources in the definition.",
+    ),
     Reason.NODE_UNREACHABLE: CatalogueEntry(
         severities=_WARNING,
         topics=(Topic.NODE, Topic.RELAYING),
@@ -578,6 +593,42 @@ CATALOGUE: Final[Mapping[Reason, CatalogueEntry]] = {
         meaning="The node is downloading blocks that its peers have already.",
         look="`ics status`: HEIGHT must grow",
         action="Wait.",
+    ),
+    Reason.TRUST_UNPROVEN: CatalogueEntry(
+        severities=(Severity.INFO, Severity.WARNING, Severity.CRITICAL),
+        topics=(Topic.NODE,),
+        meaning=(
+            "No block is proven to be the chain's, from which a new node could fetch the chain's state. The message"
+            " says what each server in the definition's `rpc` said that the provider contradicts or does not know. A"
+            " node that does not exist yet waits for ten minutes, and then replays the chain from its genesis; critical"
+            " if this validator is a member already. Information only if the node runs: a new volume of it could not be"
+            " synced."
+        ),
+        look="`rpc` in the chain's definition; `ics hermes status CONSUMER_ID`: when the client was updated last",
+        action=(
+            "Give addresses of nodes that have the chain's recent blocks, at least two. A server that says something"
+            " else than the provider is broken or lies: remove it. If no block is recent enough, relaying has stopped."
+        ),
+    ),
+    Reason.STATE_SYNCING: CatalogueEntry(
+        severities=_INFO,
+        topics=(Topic.NODE, Topic.RELAYING),
+        meaning="The node fetches a snapshot of the chain's state from its peers, instead of replaying all blocks.",
+        look="`kubectl -n NAMESPACE logs node-0 --tail=50`: snapshots and chunks",
+        action="Wait. After ten minutes in which no snapshot arrives, the node replays the chain from its genesis.",
+    ),
+    Reason.STATE_SYNC_GIVEN_UP: CatalogueEntry(
+        severities=_WARNING,
+        topics=(Topic.NODE,),
+        meaning=(
+            "No block was proven, or no snapshot came from a peer, for ten minutes. So the node replays the chain from"
+            " its genesis. It signs once it has caught up."
+        ),
+        look="The message; `ics status`: HEIGHT must grow",
+        action=(
+            "Wait, or, if the replay takes too long, put your own copy of the chain's data on the volume. Ask the other"
+            " validators to serve snapshots: `snapshot-interval` in their app.toml."
+        ),
     ),
     Reason.WAITING_FOR_QUORUM: CatalogueEntry(
         severities=_INFO,
@@ -634,6 +685,18 @@ CATALOGUE: Final[Mapping[Reason, CatalogueEntry]] = {
         meaning="This validator opted in, but is not in the chain's validator set, or that update is not there yet.",
         look="`ics consumer show CONSUMER_ID`: lists, caps and minimum stake",
         action="Wait for the next epoch. If it stays, ask the owner about lists and caps.",
+    ),
+    Reason.MISSED_BLOCKS_UNREAD: CatalogueEntry(
+        severities=_INFO,
+        topics=(Topic.SIGNING,),
+        meaning=(
+            "How many blocks this validator has missed on the chain is unknown, so no alert can warn before the chain"
+            " jails it."
+        ),
+        look="The message; the REST gateway of the chain's node, port 1317",
+        action="Wait until the node answers. If it stays, check its log.",
+        is_settled=True,
+        is_of_pass=True,
     ),
     Reason.KEY_MISMATCH: CatalogueEntry(
         severities=_CRITICAL,

@@ -11,6 +11,7 @@ from ics.consumer import context, key_check, lifecycle, observed, participation,
 from ics.consumer import genesis as consumer_genesis
 from ics.consumer import rehearsal as consumer_rehearsal
 from ics.consumer import revision as node_revision
+from ics.consumer import state_sync as consumer_state_sync
 from ics.consumer import watchdog as consumer_watchdog
 from ics.consumer.peers import peering, ports, publication, seeds
 from ics.keys import derivation
@@ -61,6 +62,8 @@ class ChainPlan:
     """What is rehearsed while the chain is staged; None if nothing is."""
     seeds: tuple[str, ...] = ()
     """Seeds that its node gets at its start."""
+    state_sync: consumer_state_sync.StateSyncPlan = consumer_state_sync.NONE
+    """What is done so that a new node need not replay all blocks."""
     sign_state_waits: str = ""
     """Reason why the pod of the sign-state Job waits; empty if it does not wait or does not exist."""
     recorded: node_revision.RecordedTemplate | None = None
@@ -159,6 +162,7 @@ def plan_chain(
         pods=context.settings.pods.merged(loaded.definition.pods),
         pod=None if observation is None else observation.pod,
         seeds=left.used,
+        state_sync=_state_sync(context, consumer, detail, loaded.definition, memory),
         sign_state_waits=context.observed.sign_state_waits.get(summary.consumer_id, ""),
         recorded=memory.template,
         is_rolled=summary.consumer_id in context.observed.roll_requests,
@@ -167,6 +171,33 @@ def plan_chain(
         ordered = _with_ordered_key(context, summary, detail, memory, chain, selected_key.next)
         chain = dataclasses.replace(chain, next=ordered)
     return PlannedChain(chain, conditions, trouble)
+
+
+def _state_sync(
+    context: context.ChainContext,
+    consumer: model.Consumer,
+    detail: model.ConsumerDetail,
+    definition: chain_definition.Definition,
+    memory: observed.ChainMemory,
+) -> consumer_state_sync.StateSyncPlan:
+    summary = consumer.summary
+    return consumer_state_sync.plan(
+        consumer_state_sync.StateSyncInputs(
+            consumer_id=summary.consumer_id,
+            chain_id=summary.chain_id,
+            definition=definition,
+            initial_height=detail.initial_height,
+            validators=detail.validators,
+            is_running=summary.phase is model.Phase.LAUNCHED,
+            has_workload=memory.has_workload,
+            volume_uid=memory.volume_uid or "",
+            record=memory.state_sync,
+            client=context.observed.clients.get(summary.consumer_id),
+            client_problem=context.observed.client_problems.get(summary.consumer_id, ""),
+            observation=context.observed.observations.get(summary.consumer_id),
+            now=context.snapshot.moment,
+        )
+    )
 
 
 def _with_ordered_key(

@@ -3,10 +3,10 @@
 import datetime
 from collections.abc import Mapping
 
-from ics import model
+from ics import model, plain_text
 from ics.conditions import Condition, Reason, Severity
 from ics.config import settings
-from ics.consumer import binary_check, chain, genesis, lifecycle, missing_key, signing, watchdog
+from ics.consumer import binary_check, chain, genesis, lifecycle, missing_key, signing, state_sync, watchdog
 from ics.consumer import participation as consumer_participation
 from ics.consumer.peers import updates
 
@@ -32,6 +32,8 @@ def conditions(
     """
     if chain.stage is lifecycle.ShutdownStage.STOPPED:
         return []
+    if chain.state_sync.holds_node:
+        return []  # its condition says what it waits for
     if chain.genesis is None:
         # The sign-state condition covers anything else that is missing, as its Job needs the volume and image
         # too.
@@ -57,8 +59,11 @@ def conditions(
         return [Condition.new(Reason.NODE_UNREACHABLE, message, chain.consumer_id)]
     patience = datetime.timedelta(seconds=settings.node.stuck_after)
     progress = watchdog.classify_progress(observation.node, now, patience)
+    if state_sync.is_fetching(chain.state_sync, observation):
+        return _of_pod_settings(chain, observation.pod)  # its condition says how far it is
     return [
         *_of_pod_settings(chain, observation.pod),
+        *_of_companions(chain, observation.pod),
         *_of_progress(chain, observation.node, progress),
         *_of_signing(chain, participation, observation.node, progress),
         *missing_key.conditions(chain, observation.node, progress),
@@ -74,6 +79,18 @@ def _of_pod_settings(chain: chain.ChainPlan, pod: model.PodStatus) -> list[Condi
         f" start again now: kubectl -n {chain.namespace} delete pod {pod.name}"
     )
     return [Condition.new(Reason.POD_SETTINGS_WAIT, message, chain.consumer_id)]
+
+
+def _of_companions(chain: chain.ChainPlan, pod: model.PodStatus) -> list[Condition]:
+    return [
+        Condition.new(
+            Reason.COMPANION_WAITING,
+            f"companion {name} does not run: {plain_text.visible(reason)}; check its log:"
+            f" kubectl -n {chain.namespace} logs {pod.name} -c {name} --previous",
+            chain.consumer_id,
+        )
+        for name, reason in pod.companions.items()
+    ]
 
 
 def _other_binary(chain: chain.ChainPlan, found: str) -> Condition:

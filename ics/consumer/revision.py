@@ -8,7 +8,7 @@ it was made for as long as its template at that revision is the one that runs; a
 | revision | adds |
 |---|---|
 | 1 | |
-| 2 | CometBFT's metrics on port 26660 |
+| 2 | CometBFT's metrics on port 26660; snapshots of the state for others, and state sync of a new node |
 """
 
 from collections.abc import Callable
@@ -20,6 +20,8 @@ FIRST = 1
 """Of a StatefulSet that states none."""
 METRICS = 2
 """The first revision whose nodes serve CometBFT's metrics."""
+STATE_SYNC = 2
+"""The first revision whose nodes serve snapshots of their state, and may fetch that of others."""
 CURRENT = 2
 """Of every node that is started."""
 

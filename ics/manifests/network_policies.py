@@ -143,13 +143,17 @@ def _node(
         *chain.definition.seeds,
         *_configured(chain.definition.config),
     ]
+    # A new node verifies the snapshot with them.
+    servers = chain.definition.rpc
     return _policy(
         names.NODE_NAME,
         chain.namespace,
         owner,
         names.NODE,
         ingress=rules,
-        egress=_dialling(settings, {chain.ports.p2p, ports.POD_P2P, *_ports_in(dialled)}),
+        egress=_dialling(
+            settings, {chain.ports.p2p, ports.POD_P2P, *_ports_in(dialled), *_url_ports(servers)}, servers
+        ),
     )
 
 
@@ -294,7 +298,7 @@ def _tcp(numbers: Iterable[int]) -> list[dict[str, Any]]:
     return [{"port": number, "protocol": "TCP"} for number in numbers]
 
 
-def _configured(config: node_config.Config) -> list[str]:
+def _configured(config: node_config.Config | node_config.ChainConfig) -> list[str]:
     """Return the addresses in overrides of config.toml that a node dials."""
     file = config.get("config.toml", {})
     keys = (("p2p", "persistent_peers"), ("p2p", "seeds"), ("statesync", "rpc_servers"))

@@ -1,13 +1,14 @@
 """Files that a consumer node reads at its start."""
 
+import shlex
 from collections.abc import Mapping
 from typing import Any
 
 import tomli_w
 
 from ics import names
-from ics.config import chain_definition, node_config
-from ics.consumer import binary_check, chain, desired
+from ics.config import chain_definition, node_config, overrides
+from ics.consumer import binary_check, chain, desired, state_sync_record
 from ics.consumer import revision as node_revision
 from ics.consumer.peers import ports
 from ics.manifests import key_check
@@ -16,9 +17,12 @@ CONFIG = "/etc/ics/config"
 GENESIS = "/etc/ics/genesis"
 PEERS = "/etc/ics/peers"
 SEEDS = "/etc/ics/seeds"
+STATE_SYNC = "/etc/ics/state-sync"
 NODE_KEY = "/etc/ics/node-key"
 CONSENSUS_KEY = "/etc/ics/consensus-key"
 DATA = "/data"
+FOLDERS = f"{DATA}/folders"
+"""Where the folders below HOME are kept that a definition names."""
 KEY_CHECK = f"{CONFIG}/key-check.sh"
 """Path of the script that decides whether the node gets its key."""
 
@@ -98,15 +102,42 @@ if [ -e "$state" ]; then
   mv "$state" "$state.before-remote"
 fi
 """
+_STATE_SYNC = f"""\
+# A node without any state may fetch that of its peers. Until its consensus has started, what a state sync restored may
+# be incomplete, and such databases could neither be used nor restored again.
+started="$home/data/state-sync"
+if [ -e "$started" ] && [ ! -e "$home/data/cs.wal" ]; then
+  echo "the state sync was not completed; what it restored is deleted" >&2
+  rm -rf "$home"/data/*.db "$home/data/snapshots"
+fi
+rm -rf "$started" {state_sync_record.TEMPORARY}
+if [ -s {STATE_SYNC}/{state_sync_record.SECTION_FILE} ] && [ ! -e "$home/data/state.db" ]; then
+  mkdir -p {state_sync_record.TEMPORARY}
+  rm -rf "$home/data/cs.wal"
+  cat {STATE_SYNC}/{state_sync_record.SECTION_FILE} >> "$home/config/config.toml"
+  : > "$started"
+fi
+
+"""
+_EXEC = 'exec "$BINARY" start '
 _START = f"""\
-exec "$BINARY" start --home "$home" \\
+{_EXEC}--home "$home" \\
   --p2p.persistent_peers "$(cat {PEERS}/persistent_peers)"
 """
-START_SCRIPT = _HEAD + key_check.again(KEY_CHECK) + _COPY_FILES + _START
-REMOTE_START_SCRIPT = _HEAD + _COPY_FILES + _REMOTE_SIGNER + _START
+_FIRST_START_SCRIPT = _HEAD + key_check.again(KEY_CHECK) + _COPY_FILES + _START
+_FIRST_REMOTE_START_SCRIPT = _HEAD + _COPY_FILES + _REMOTE_SIGNER + _START
+"""Of the first revision."""
+START_SCRIPT = _HEAD + key_check.again(KEY_CHECK) + _COPY_FILES + _STATE_SYNC + _START
+REMOTE_START_SCRIPT = _HEAD + _COPY_FILES + _STATE_SYNC + _REMOTE_SIGNER + _START
 """For a node whose key is held by a remote signer."""
 
 
+_CLIENT_FILE = f"""\
+# The volume gets a link only: without this file in the definition, nothing of it is left there, and the program writes
+# its own file through the link.
+cp -f {CONFIG}/client.toml {key_check.LINKS}/client.toml
+ln -sfn {key_check.LINKS}/client.toml "$home/config/client.toml"
+"""
 _WITH_SEEDS = f' \\\n  --p2p.seeds "$(cat {SEEDS}/seeds)"\n'
 
 
@@ -115,8 +146,44 @@ def start_script(chain: chain.ChainPlan) -> str:
 
     Like its peers, its seeds come from a file: those that do not resolve are left out without a restart.
     """
-    script = START_SCRIPT if chain.signer is None else REMOTE_START_SCRIPT
-    return script.removesuffix("\n") + _WITH_SEEDS if chain.definition.seeds else script
+    if chain.revision >= node_revision.STATE_SYNC:
+        script = START_SCRIPT if chain.signer is None else REMOTE_START_SCRIPT
+    else:
+        script = _FIRST_START_SCRIPT if chain.signer is None else _FIRST_REMOTE_START_SCRIPT
+    if chain.definition.seeds:
+        script = script.removesuffix("\n") + _WITH_SEEDS
+    return _with_extra_parts(script, chain.definition)
+
+
+def _with_extra_parts(script: str, definition: chain_definition.Definition) -> str:
+    """Return a start script with what the definition adds; without any of that, unchanged."""
+    prepared = keep_folders(definition)
+    if "client.toml" in definition.config:
+        prepared += _CLIENT_FILE
+    script = script.replace(_EXEC, prepared + _EXEC)
+    flags = "".join(f" \\\n  {flag}" for flag in start_flags(definition))
+    return script.removesuffix("\n") + flags + "\n" if flags else script
+
+
+def keep_folders(definition: chain_definition.Definition) -> str:
+    """Return the lines that link the definition's folders below HOME to the volume."""
+    lines = []
+    for folder in definition.home_volumes:  # none has a character that is special within double quotes
+        parent = folder.rpartition("/")[0]
+        lines += [
+            f'mkdir -p "{FOLDERS}/{folder}" "$HOME/{parent}"',
+            f'ln -sfn "{FOLDERS}/{folder}" "$HOME/{folder}"',
+        ]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def start_flags(definition: chain_definition.Definition) -> list[str]:
+    """Return the definition's own flags of `start`, quoted for a shell."""
+    return [
+        shlex.quote(f"--{name}={value}")
+        for name, values in definition.start_flags.items()
+        for value in values
+    ]
 
 
 def config_toml(
@@ -179,8 +246,17 @@ def metrics(revision: int) -> dict[str, Any]:
     return {"instrumentation": {"prometheus": True}} if revision >= node_revision.METRICS else {}
 
 
-def app_toml(definition: chain_definition.Definition) -> str:
-    """Return the SDK's app.toml: the values that differ from its defaults, and the definition's overrides."""
+_KEPT_SNAPSHOTS = 2
+"""So that a node that has started to fetch one can fetch all of it."""
+
+
+def app_toml(definition: chain_definition.Definition, revision: int = node_revision.CURRENT) -> str:
+    """Return the SDK's app.toml: the values that differ from its defaults, and the definition's overrides.
+
+    Args:
+        definition: the chain's definition.
+        revision: of the node.
+    """
     ours: dict[str, Any] = {
         "minimum-gas-prices": definition.min_gas_price,
         # It is read without a default, so without a value the cache would be off.
@@ -189,7 +265,23 @@ def app_toml(definition: chain_definition.Definition) -> str:
         "grpc": {"enable": True, "address": f"0.0.0.0:{ports.POD_GRPC}"},
         "grpc-web": {"enable": True},
     }
+    if revision >= node_revision.STATE_SYNC:
+        ours["state-sync"] = {
+            "snapshot-interval": definition.state_sync.snapshot_interval,
+            "snapshot-keep-recent": _KEPT_SNAPSHOTS,
+        }
     return tomli_w.dumps(sort_tables(node_config.merge(ours, definition.config.get("app.toml", {}))))
+
+
+def client_toml(definition: chain_definition.Definition, chain_id: str) -> str | None:
+    """Return the client's file, which some programs read at `start`; None if the definition has none."""
+    over = definition.config.get("client.toml")
+    if over is None:
+        return None
+    # Without a keyring of its own, a program would look for one of the machine.
+    ours: dict[str, Any] = {"keyring-backend": "test", "output": "text", "broadcast-mode": "sync"}
+    fixed = {"chain-id": chain_id, "node": f"tcp://localhost:{ports.POD_RPC}"}
+    return tomli_w.dumps(sort_tables({**overrides.deep_merge(ours, over), **fixed}))
 
 
 def sort_tables(table: Mapping[str, Any]) -> dict[str, Any]:

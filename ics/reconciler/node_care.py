@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from ics import errors, model
 from ics.config import settings
-from ics.consumer import chain, desired, missing_key, observed, watchdog
+from ics.consumer import chain, desired, missing_key, observed, state_sync, watchdog
 from ics.consumer.peers import updates
 from ics.reconciler import outcome, world
 
@@ -164,5 +164,7 @@ async def maintain(
     may_restart = not restarted and _is_quiet(observed)
     maintenance = _NodeMaintenance(world.nodes, world.settings, observed.snapshot.moment, may_restart)
     for node in running_nodes(desired, observed):
+        if state_sync.is_fetching(node.chain.state_sync, observed.observations[node.chain.consumer_id]):
+            continue  # it has no block while it fetches all of the state; see `ics.consumer.state_sync`
         with collector.chain(node.chain.consumer_id):
             await maintenance.run(node)

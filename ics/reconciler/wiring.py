@@ -37,8 +37,9 @@ from ics.engines.pulumi import engine as pulumi_engine
 from ics.engines.pulumi import processes, provider, secure_config, stack
 from ics.keys import derivation
 from ics.manifests import objects
+from ics.monitoring import totals
 from ics.provider.rest import queries, relayer_queries
-from ics.reconciler import lookups, world
+from ics.reconciler import counters, lookups, trust_searches, world
 from ics.reconciler.daemon import definitions as daemon_definitions
 
 _LEASE_SECONDS = 120
@@ -91,6 +92,8 @@ class AccountSender:
         self._floor = floor
         self._transactions: transactions.Transactions | None = None
         self._is_settled = False
+        self.totals = totals.Totals()
+        """Counters of the transactions that were sent, or could not be."""
 
     async def send(self, transaction: model.Intent | model.OptOut) -> object:
         """Send one transaction and wait until it is confirmed, after that of a process that has ended.
@@ -99,6 +102,15 @@ class AccountSender:
             SettingsError: the account is missing, or is not the operator's.
             IcsError: as `ics.provider.tx.transactions`.
         """
+        try:
+            sent = await self._send(transaction)
+        except errors.IcsError as error:
+            self.totals = self.totals.plus(counters.of_transaction(transaction, error))
+            raise
+        self.totals = self.totals.plus(counters.of_transaction(transaction, None))
+        return sent
+
+    async def _send(self, transaction: model.Intent | model.OptOut) -> object:
         if not self._is_settled:
             await self.await_pending()  # a command by hand has not waited for it before
         if self._transactions is None:
@@ -364,6 +376,7 @@ async def open_stack(
         )
         own_lease = lease_of(settings, connection, stays)
         adapters = Adapters(connection, settings, own_lease, observe.AdaptiveTimeouts() if stays else None)
+        closing.push_async_callback(adapters.trust_searches.aclose)
         yield OpenStack(
             world=dataclasses.replace(
                 adapters.world(settings, seed, definitions.loaded, provider, imported),
@@ -414,6 +427,8 @@ class Adapters:
             kube, owner, settings.gateway.namespace, lease.ensure, settings.pods
         )
         self.lookups = lookups.Lookups()
+        # The daemon's next pass follows soon.
+        self.trust_searches = trust_searches.TrustSearches(1.0 if timeouts is not None else 20.0)
         self.rehearsals = rehearsals.Rehearsals(kube, owner, settings, lease.ensure)
         self.pull_secrets = pull_secrets.PullSecrets(kube, owner, settings.gateway.namespace, lease.ensure)
         self.hermes_jobs = hermes_jobs.HermesJobs(kube, owner, lease.ensure)
@@ -440,6 +455,7 @@ class Adapters:
             hermes_jobs=self.hermes_jobs,
             gateway=self.gateway,
             lookups=self.lookups,
+            trust_searches=self.trust_searches,
             pull_secrets=self.pull_secrets,
             rehearsals=self.rehearsals,
             lease=self.lease,

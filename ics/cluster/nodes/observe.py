@@ -121,13 +121,24 @@ async def _status(
     status = await _ask(kube, namespace, "/status", timeout=timeout)
     height, made = decode.height(status), decode.block_time(status)
     is_old = made is None or now - made > _OLD
-    net_info, commit, validators, (view, is_silent) = await asyncio.gather(
+    is_empty = height == 0 and status["sync_info"]["catching_up"].boolean()
+    net_info, commit, validators, (view, is_silent), state_sync = await asyncio.gather(
         _ask(kube, namespace, "/net_info"),
         _commit(kube, namespace, height - 1) if decode.has_commit(status) else _nothing(),
         _validators(kube, namespace) if height > 0 else _no_validators(),
         _view(kube, namespace, height) if is_old else _unasked(),
+        _state_sync(kube, namespace) if is_empty else _nothing(),
     )
-    return decode.node(status, net_info, commit, validators, view, is_silent=is_silent)
+    return decode.node(status, net_info, commit, validators, view, is_silent=is_silent, state_sync=state_sync)
+
+
+async def _state_sync(kube: client.KubeClient, namespace: str) -> model.StateSyncStatus | None:
+    """Return what a node without a block says about its state sync; None if it has no metrics."""
+    request = requests.proxy(namespace, names.NODE_POD, ports.POD_METRICS, "/metrics")
+    try:
+        return decode.state_sync(await kube.text(request, TIMEOUT))
+    except errors.IcsError:
+        return None  # it answers its RPC, which is what counts
 
 
 async def _view(
