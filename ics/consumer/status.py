@@ -10,7 +10,7 @@ from typing import Any
 
 from ics import errors, model, names
 from ics.conditions import Condition, Reason, Severity
-from ics.consumer import chain, desired, health, key_check, missing_key, participation, signing
+from ics.consumer import chain, desired, health, key_check, missing_key, participation, signing, upgrades
 from ics.consumer import checklist as consumer_checklist
 from ics.consumer.peers import ports
 from ics.cosmos import canonical_json
@@ -48,6 +48,8 @@ class ChainReport:
     conditions: tuple[Condition, ...]
     checklist: consumer_checklist.Checklist | None = None
     """Of a chain that is awaited."""
+    upgrade: upgrades.NodeUpgrade | None = None
+    """Version of its node, and its next upgrade; None: it has no node."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,6 +145,7 @@ def _chain(
         ports=desired.ports.get(summary.consumer_id),
         node=None if chain is None or seen is None else _node(chain, seen),
         checklist=decision.checklist,
+        upgrade=None if chain is None else chain.upgrade,
         conditions=tuple(sorted(set(conditions), key=lambda c: (-c.severity, c.reason, c.message))),
     )
 
@@ -285,8 +288,17 @@ def _chain_dict(chain: ChainReport) -> dict[str, Any]:
             "ready": node.is_ready,
             "restarts": node.restarts,
         },
+        "upgrade": None if chain.upgrade is None else _upgrade_dict(chain.upgrade),
         "checklist": None if chain.checklist is None else chain.checklist.as_list(),
         "conditions": [_condition_dict(condition) for condition in chain.conditions],
+    }
+
+
+def _upgrade_dict(upgrade: upgrades.NodeUpgrade) -> dict[str, Any]:
+    return {
+        "image": upgrade.version.image,
+        "state": upgrade.state.value,
+        "height": upgrade.height or None,
     }
 
 

@@ -98,13 +98,52 @@ if [ -e "$state" ]; then
   mv "$state" "$state.before-remote"
 fi
 """
+UPGRADE_INFO = """\
+# The software reads there which stores an upgrade adds. A node that did not halt by itself has not written it: after a
+# restart, on a restored volume, or after a state sync. Of another height it does no harm.
+if [ -n "${UPGRADE_NAME:-}" ]; then
+  info="$home/data/upgrade-info.json"
+  written=$(sed -n 's/.*"height": *"\\{0,1\\}\\([0-9]\\{1,18\\}\\).*/\\1/p' "$info" 2>/dev/null || true)
+  if [ "${written:-0}" -lt "$UPGRADE_HEIGHT" ]; then
+    printf '{"name":"%s","height":%s}' "$UPGRADE_NAME" "$UPGRADE_HEIGHT" > "$info.new"
+    mv -f "$info.new" "$info"
+  fi
+fi
+set --
+if [ -n "${HALT_HEIGHT:-}" ]; then
+  set -- --halt-height "$HALT_HEIGHT"
+fi
+"""
+"""Prepares a start for the upgrade that its node has reached, and for the height at which it must halt."""
+
 _START = f"""\
 exec "$BINARY" start --home "$home" \\
   --p2p.persistent_peers "$(cat {PEERS}/persistent_peers)"
 """
-START_SCRIPT = _HEAD + key_check.again(KEY_CHECK) + _COPY_FILES + _START
-REMOTE_START_SCRIPT = _HEAD + _COPY_FILES + _REMOTE_SIGNER + _START
-"""For a node whose key is held by a remote signer."""
+_WITH_ARGUMENTS = _START.replace('--home "$home"', '--home "$home" "$@"')
+
+
+def _script(*parts: str, revision: int) -> str:
+    start = (_START,) if revision < node_revision.UPGRADES else (UPGRADE_INFO, _WITH_ARGUMENTS)
+    return "".join((*parts, *start))
+
+
+def plain_start_script(revision: int = node_revision.CURRENT) -> str:
+    """Return the start script of a node that has its key on its volume.
+
+    Args:
+        revision: of the node.
+    """
+    return _script(_HEAD, key_check.again(KEY_CHECK), _COPY_FILES, revision=revision)
+
+
+def remote_start_script(revision: int = node_revision.CURRENT) -> str:
+    """Return the start script of a node whose key is held by a remote signer.
+
+    Args:
+        revision: of the node.
+    """
+    return _script(_HEAD, _COPY_FILES, _REMOTE_SIGNER, revision=revision)
 
 
 _WITH_SEEDS = f' \\\n  --p2p.seeds "$(cat {SEEDS}/seeds)"\n'
@@ -115,7 +154,8 @@ def start_script(chain: chain.ChainPlan) -> str:
 
     Like its peers, its seeds come from a file: those that do not resolve are left out without a restart.
     """
-    script = START_SCRIPT if chain.signer is None else REMOTE_START_SCRIPT
+    wanted = plain_start_script if chain.signer is None else remote_start_script
+    script = wanted(chain.revision)
     return script.removesuffix("\n") + _WITH_SEEDS if chain.definition.seeds else script
 
 

@@ -164,5 +164,7 @@ async def maintain(
     may_restart = not restarted and _is_quiet(observed)
     maintenance = _NodeMaintenance(world.nodes, world.settings, observed.snapshot.moment, may_restart)
     for node in running_nodes(desired, observed):
+        if node.chain.is_held:
+            continue  # it is about to be upgraded, or stands for it
         with collector.chain(node.chain.consumer_id):
             await maintenance.run(node)

@@ -21,6 +21,7 @@ from ics.reconciler import (
     rehearsals,
     relayer_jobs,
     sign_state,
+    upgrade_steps,
     world,
 )
 from ics.relayer import plan
@@ -87,6 +88,8 @@ async def run_pass(
         refused, desired, sent = await _assign(world, engine, sender, observed, desired, due, collector)
         # A key is recorded as retired before its node is deleted, so that no rejoin can use it again.
         desired = await _retire_keys(world, desired, collector)
+        # Likewise the height before an upgrade: from then on every pass comes to the new image.
+        desired = await upgrade_steps.record_switches(world, desired, collector)
         snapshot = handoff.PassSnapshot(observed=observed, refused=frozenset(refused))
         converged = await engine.converge(apply_request(world, desired, snapshot))
         _report_converged(world, converged, collector)
@@ -104,6 +107,7 @@ async def run_pass(
         restarted = await _advance_sign_states(world, desired, observed, collector)
         await provider_node.tend(world, desired, observed, collector)
         await key_guard.tend(world, desired, observed, collector)
+        await upgrade_steps.record_progress(world, desired, collector)
         await _record_endings(world, desired, observed, collector)
         await _advance_relayers(world, desired, collector)
         await node_care.maintain(world, desired, observed, restarted, collector)

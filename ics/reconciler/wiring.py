@@ -38,7 +38,7 @@ from ics.engines.pulumi import processes, provider, secure_config, stack
 from ics.keys import derivation
 from ics.manifests import objects
 from ics.provider.rest import queries, relayer_queries
-from ics.reconciler import lookups, world
+from ics.reconciler import lookups, upgrade_watch, world
 from ics.reconciler.daemon import definitions as daemon_definitions
 
 _LEASE_SECONDS = 120
@@ -369,6 +369,7 @@ async def open_stack(
                 adapters.world(settings, seed, definitions.loaded, provider, imported),
                 invalid_definitions=definitions.invalid,
                 is_attended=is_attended,
+                upgrades=upgrade_watch.UpgradeWatch(stays=stays),
             ),
             engine=engine_of(settings, pulumi_stack, connection, own_lease, read),
             sender=AccountSender(

@@ -32,6 +32,7 @@ def pod(item: Mapping[str, Any]) -> model.PodStatus:
         is_ready=conditions.get("Ready", {}).get("status") == "True" and gone_by is None,
         restarts=max((c.get("restartCount", 0) for c in containers), default=0),
         waiting=waiting,
+        image=_image(spec),
         detail=detail,
         uid=item["metadata"].get("uid", ""),
         created=_moment(item["metadata"].get("creationTimestamp")),
@@ -41,6 +42,14 @@ def pod(item: Mapping[str, Any]) -> model.PodStatus:
         pod_settings=notes.get(names.POD_SETTINGS, ""),
         key_check=_key_check(status.get("initContainerStatuses") or [], containers),
         ending=_ending(containers),
+    )
+
+
+def _image(spec: Mapping[str, Any]) -> str:
+    """Return the image that a pod's specification has for the node's container, empty if there is none."""
+    containers = spec.get("containers") or []
+    return next(
+        (str(one.get("image", "")) for one in containers if one.get("name") == names.NODE_CONTAINER), ""
     )
 
 
@@ -114,6 +123,12 @@ def height(status: answers.Field) -> int:
     return status["sync_info"]["latest_block_height"].integer()
 
 
+def app_height(info: answers.Field) -> int:
+    """Return the height that the application has executed, 0 before the first, from the result of `/abci_info`."""
+    height = info["response"].get("last_block_height")
+    return 0 if height is None else height.integer()
+
+
 def has_commit(status: answers.Field) -> bool:
     """Return whether the node has the second to last block, whose commit is complete.
 
@@ -141,6 +156,7 @@ def node(
     view: consensus_view.ConsensusView | None = None,
     *,
     is_silent: bool = False,
+    app_height: int | None = None,
 ) -> model.NodeStatus:
     """Combine the answers of one node.
 
@@ -151,6 +167,7 @@ def node(
         validators: members of all pages of `/validators`, empty before the first block.
         view: of its peers' heights and of their votes, None if it is unknown.
         is_silent: the node was queried for it and did not answer in time.
+        app_height: that its application has executed, None if it did not say.
     """
     return model.NodeStatus(
         height=height(status),
@@ -164,6 +181,7 @@ def node(
         blocks_behind=None if view is None else view.blocks_behind,
         is_silent=is_silent,
         ballot=None if view is None else view.ballot(),
+        app_height=app_height,
     )
 
 

@@ -35,7 +35,7 @@ def home(tmp_path: pathlib.Path) -> pathlib.Path:
 def start(
     home: pathlib.Path,
     address: str = "AB",
-    text: str = node_files.START_SCRIPT,
+    text: str = node_files.plain_start_script(),
     check: str = "0",
     **more: str,
 ) -> subprocess.CompletedProcess[str]:
@@ -116,7 +116,7 @@ def test_start_script_sets_sign_state_aside_for_remote_signer(home: pathlib.Path
     """The key may return from the signer: without a sign state here it is not used before an explicit reset."""
     state = lay_memory(home)
     for _ in range(2):
-        assert start(home, text=node_files.REMOTE_START_SCRIPT).returncode == 0
+        assert start(home, text=node_files.remote_start_script()).returncode == 0
         assert not state.exists()
     assert state.with_name("priv_validator_state.json.before-remote").read_text() == '{"height": "7"}'
 
@@ -144,7 +144,7 @@ def test_start_script_starts_the_binary_with_the_definitions_hash(
     assert (done.returncode, done.stdout, done.stderr) == (0, "started\n", "")
 
 
-@pytest.mark.parametrize("text", [node_files.START_SCRIPT, node_files.REMOTE_START_SCRIPT])
+@pytest.mark.parametrize("text", [node_files.plain_start_script(), node_files.remote_start_script()])
 def test_start_script_refuses_another_binary_and_says_so(
     home: pathlib.Path, program: pathlib.Path, text: str
 ) -> None:
