@@ -65,5 +65,15 @@ def owner() -> derivation.Account:
     return derivation.derive_account(_phrase("owner account"), ACCOUNT_INFO)
 
 
+def governor() -> derivation.Account:
+    """Return the account that governs consumer chains with governance."""
+    return derivation.derive_account(_phrase("governor account"), ACCOUNT_INFO)
+
+
+def governor_key() -> derivation.ConsensusKey:
+    """Return the key in the governor's entry as a validator of such a chain, which signs no block."""
+    return derivation.consensus_key(_phrase("governor key"))
+
+
 def _phrase(text: str) -> Secret:
     return Secret(hashlib.sha256(f"ics-operator local network: {text}".encode()).digest())

@@ -37,6 +37,26 @@ _PACKAGES = {
 
 
 @dataclass(frozen=True, slots=True)
+class UpgradeImage:
+    """An image for upgrades at a height, which hosts get when they are asked for (`devnet.upgrades`)."""
+
+    name: str
+    """Full reference with tag."""
+    program: str
+    is_second: bool
+    """Whether it has the second version of the program, from `devnet/go/chains/second`."""
+
+
+UPGRADES = (
+    UpgradeImage(plan.DEMOCRACY_IMAGE, "interchain-security-cdd", is_second=False),
+    UpgradeImage(plan.SECOND_DEMOCRACY_IMAGE, "interchain-security-cdd", is_second=True),
+    UpgradeImage(plan.SECOND_CONSUMER_IMAGE, "interchain-security-cd", is_second=True),
+    UpgradeImage(plan.PROVIDER_IMAGE, "interchain-security-pd", is_second=False),
+    UpgradeImage(plan.SECOND_PROVIDER_IMAGE, "interchain-security-pd", is_second=True),
+)
+
+
+@dataclass(frozen=True, slots=True)
 class Tools:
     """Paths of the built programs and images."""
 
@@ -67,6 +87,8 @@ def ensure(progress: Progress) -> Tools:
     kubernetes = cache.ensure(kubernetes_recipe(), progress)
     relayer = cache.ensure(hermes.recipe(), progress) / "hermes"
     relayer_image = cache.ensure(hermes.image_recipe(relayer), progress)
+    for image in UPGRADES:
+        ensure_upgrade(image, progress)
     return Tools(
         kubernetes=kubernetes,
         provider=chains / "interchain-security-pd",
@@ -123,6 +145,32 @@ def chains_recipe() -> cache.Recipe:
     return cache.Recipe("chains", plan.CHAINS_VERSION, sources("chains", flags), build, 240)
 
 
+def democracy_recipe() -> cache.Recipe:
+    """Return the recipe of the consumer's program with governance."""
+    flags = f"-s -w -X github.com/cosmos/cosmos-sdk/version.Version={plan.CHAINS_VERSION}"
+
+    def build(folder: Path) -> None:
+        go_build(
+            "chains", flags, folder, "github.com/cosmos/interchain-security/v7/cmd/interchain-security-cdd"
+        )
+
+    return cache.Recipe("democracy", plan.CHAINS_VERSION, sources("chains", flags), build, 30)
+
+
+def second_versions_recipe() -> cache.Recipe:
+    """Return the recipe of the second versions of the provider's and both consumers' programs."""
+    flags = f"-s -w -X github.com/cosmos/cosmos-sdk/version.Version={plan.SECOND_VERSION}"
+    programs = sorted(path for path in (SOURCES / "chains" / "second").rglob("*.go"))
+
+    def build(folder: Path) -> None:
+        names = sorted({path.parent.name for path in programs if path.name == "main.go"})
+        go_build("chains", flags, folder, *(f"./second/{name}" for name in names))
+
+    contents = (part for path in programs for part in (str(path.relative_to(SOURCES)), path.read_bytes()))
+    ingredients = (*sources("chains", flags), *contents)
+    return cache.Recipe("second-chains", plan.SECOND_VERSION, ingredients, build, 60)
+
+
 def remote_signer_recipe() -> cache.Recipe:
     """Return the recipe of a remote signer for tests."""
     flags = "-s -w"
@@ -166,6 +214,29 @@ def consumer_image_recipe(chains: Path) -> cache.Recipe:
 
     ingredients = (images.source(), plan.CONSUMER_IMAGE, chains.name, *environment)
     return cache.Recipe("consumer-image", plan.CHAINS_VERSION, ingredients, build, 3)
+
+
+def ensure_upgrade(image: UpgradeImage, progress: Progress) -> Path:
+    """Return the archive of an image for upgrades, built first if necessary."""
+    if image.is_second:
+        programs = cache.ensure(second_versions_recipe(), progress)
+    elif image.name == plan.DEMOCRACY_IMAGE:
+        programs = cache.ensure(democracy_recipe(), progress)
+    else:
+        programs = cache.ensure(chains_recipe(), progress)
+    return cache.ensure(_upgrade_image_recipe(image, programs), progress) / "image.tar"
+
+
+def _upgrade_image_recipe(image: UpgradeImage, programs: Path) -> cache.Recipe:
+    environment = tuple(f"{name}={value}" for name, value in plan.GO_SETTINGS.items())
+    name, _, version = image.name.rpartition("/")[2].partition(":")
+
+    def build(folder: Path) -> None:
+        content = images.Image(image.name, ("/bin/sh",), (programs / image.program,), environment=environment)
+        images.write_archive(content, folder / "image.tar")
+
+    ingredients = (images.source(), image.name, programs.name, image.program, *environment)
+    return cache.Recipe(f"{name}-image", version, ingredients, build, 3)
 
 
 def sources(name: str, flags: str) -> tuple[str | bytes, ...]:

@@ -36,6 +36,10 @@ RETAIN = f"{DOMAIN}/retain"
 """`true` on objects that only `ics purge` deletes: volume, key Secrets, namespace."""
 
 
+EXTRA_NODE = f"{DOMAIN}/extra-node"
+"""On the objects of a sentry or full node: its name."""
+
+
 # Annotations.
 CHAIN_ID = f"{DOMAIN}/chain-id"
 GENESIS_SHA256 = f"{DOMAIN}/genesis-sha256"
@@ -106,6 +110,8 @@ SOURCE_DIGEST = f"{DOMAIN}/source-digest"
 """On a copied Secret: digest of the data from which it was copied."""
 WITHHELD = f"{DOMAIN}/key-withheld"
 """On a node's StatefulSet: `true` if the key is withheld from it, else `false`."""
+SENTRIES = f"{DOMAIN}/sentries"
+"""On a node's StatefulSet: number of the sentries behind which it runs; without it, its peers reach it directly."""
 
 
 # Annotations of the set's parent object.
@@ -132,6 +138,15 @@ CONFIG = "config"
 PEERS = "peers"
 SEEDS = "seeds"
 NODE = "node"
+"""The validator's node: the only one of a chain that may sign."""
+SENTRY = "sentry"
+"""A node without a consensus key, through which alone the validator's node reaches its peers."""
+FULL_NODE = "full-node"
+"""A further node without a consensus key, for queries."""
+EXTRA_VOLUME = "extra-volume"
+"""Volume of a sentry or full node."""
+EXTRA_PEERS = "extra-peers"
+"""ConfigMap with the peers of a sentry or full node."""
 SIGNER = "remote-signer"
 SIGN_STATE = "sign-state"
 PULL_SECRET = "pull-secret"  # noqa: S105 - a component
@@ -167,6 +182,8 @@ SIGNER_SERVICE = "remote-signer"
 NODE_NAME = "node"
 """StatefulSet and Service; its pod is `node-0`."""
 NODE_POD = "node-0"
+QUERY_SERVICE = "node-rpc"
+"""Service over the full nodes of a chain."""
 VOLUME_NAME = "data"
 """PersistentVolumeClaim."""
 GENESIS_NAME = "genesis"
@@ -197,9 +214,45 @@ SIGNING_PATH = "/data/signing"
 """Path on the volume: one folder per key address, with its priv_validator_state.json."""
 
 
+_CONSENSUS_KEY_PREFIX = "consensus-key-"
+
+
 def consensus_key_name(place_id: str) -> str:
     """Return the name of the retained Secret with the key of a place."""
-    return f"consensus-key-{place_id}"
+    return f"{_CONSENSUS_KEY_PREFIX}{place_id}"
+
+
+def is_consensus_key(secret: str) -> bool:
+    """Return whether a Secret's name is that of one with a consensus key."""
+    return secret.startswith(_CONSENSUS_KEY_PREFIX)
+
+
+def extra_node(component: str, number: int) -> str:
+    """Return the name of a sentry or full node, which is that of its StatefulSet and of its Service.
+
+    Args:
+        component: `SENTRY` or `FULL_NODE`.
+        number: of the node, from 1.
+    """
+    return f"{component}-{number}"
+
+
+_EXTRA_NODE = re.compile(rf"({SENTRY}|{FULL_NODE})-[1-9][0-9]*")
+
+
+def is_extra_node(workload: str) -> bool:
+    """Return whether a StatefulSet's name is that of a sentry or full node, which has no consensus key."""
+    return _EXTRA_NODE.fullmatch(workload) is not None
+
+
+def extra_pod(name: str) -> str:
+    """Return the name of the pod of a sentry or full node."""
+    return f"{name}-0"
+
+
+def extra_object(name: str, kind: str) -> str:
+    """Return the name of an object of a sentry or full node: its `config`, `peers`, `node-key` or `data`."""
+    return f"{name}-{kind}"
 
 
 _MAX_LABEL = 63

@@ -10,7 +10,7 @@ from typing import Any
 from ics import errors, model, names
 from ics.consumer import chain as consumer_chain
 from ics.consumer import desired
-from ics.manifests import consumer, gateway, node, objects, provider_node, reconciler, relayer
+from ics.manifests import consumer, gateway, node, objects, provider_node, reconciler, relayer, signers
 
 
 def render(desired: desired.Desired, set_id: str) -> tuple[model.Manifest, ...]:
@@ -58,6 +58,7 @@ def _of_chain(
         built.append(node.build(desired, chain, chain.genesis, owner))
     if chain.relay is not None:
         built += relayer.build(chain, chain.relay, desired.provider_chain_id, owner)
+    signers.check(built)
     return built
 
 

@@ -136,6 +136,8 @@ def _register_rights(commands: _Subparsers) -> None:
     default = settings.GatewaySettings().namespace
     text = f"Namespace of the gateway (default: {default})."
     parser.add_argument("--gateway", default=default, metavar="NAMESPACE", help=text)
+    text = "Include what Pulumi's Kubernetes plugin needs."
+    parser.add_argument("--pulumi", action="store_true", help=text)
 
 
 def _add_command(
@@ -227,7 +229,7 @@ def _run_rights(args: argparse.Namespace) -> int:
         subject = {"kind": "Group", "apiGroup": api, "name": args.group}
     else:
         subject = {"kind": "User", "apiGroup": api, "name": args.user}
-    manifests = rights.of_operator(subject, args.gateway)
+    manifests = rights.of_operator(subject, args.gateway, args.pulumi)
     text = yaml.safe_dump_all(manifests, sort_keys=False, explicit_start=True)
     return output.emit(args, {"apiVersion": "v1", "kind": "List", "items": manifests}, text.splitlines())
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import yaml
 
 from ics import errors, model
-from ics.cli.doctor import findings, pulumi_checks
+from ics.cli.doctor import cluster_checks, findings, kube_probes, pulumi_checks
 from ics.cli.doctor.findings import Finding
 from ics.cluster.api import client
 from ics.config import secret_sources
@@ -69,7 +69,7 @@ class PulumiProbe:
             program = cli.check()
         except errors.IcsError as error:
             return findings.of_error(check, error)
-        return [*await self._installation(program), *await self._stack(recorded)]
+        return [*await self._installation(program), *await self._stack(recorded), *await self._rights()]
 
     async def _installation(self, program: Path) -> list[Finding]:
         version, plugins = await asyncio.gather(
@@ -96,6 +96,16 @@ class PulumiProbe:
             *results,
             pulumi_checks.plugin(installed, ambient, cli.plugin_version(), cli.plugin_command()),
         ]
+
+    async def _rights(self) -> list[Finding]:
+        """Check what the Kubernetes plugin needs in the cluster beyond the rights of all passes."""
+        if self.kube is None:  # which is another check's
+            return []
+        try:
+            granted = await kube_probes.granted_to_pulumi(self.kube)
+        except errors.IcsError as error:
+            return findings.of_error("rights", error)
+        return cluster_checks.rights(granted, "passes with Pulumi also use")
 
     async def _stack(self, recorded: parent.Parent) -> list[Finding]:
         """Check backend, passphrase and locks, and select the stack as a pass does."""
