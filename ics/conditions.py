@@ -568,7 +568,7 @@ CATALOGUE: Final[Mapping[Reason, CatalogueEntry]] = {
         severities=_CRITICAL,
         topics=(Topic.UPGRADES,),
         meaning=(
-            "A node was switched to the next version, and does not run with it. It is never switched back by itself:"
+            "A node was switched to the next version, and does not run with it. It is never switched back on its own:"
             " the new version may have changed its data."
         ),
         look="`kubectl -n NAMESPACE logs node-0 --previous`",

@@ -73,7 +73,9 @@ class ProviderNodeSettings(base.Frozen):
     image: units.OptionalImage = ""
     """Image with the provider's binary and a POSIX shell; required if enabled. With `upgrades`, that of an empty
     volume's first block."""
-    upgrades: Annotated[tuple[config_upgrades.Upgrade, ...], pydantic.AfterValidator(config_upgrades.check_order)] = ()
+    upgrades: Annotated[
+        tuple[config_upgrades.Upgrade, ...], pydantic.AfterValidator(config_upgrades.check_order)
+    ] = ()
     """Later versions of its software, as in a chain definition."""
     binary: str = "gaiad"
     """Name or path of the binary in the image."""

@@ -37,7 +37,7 @@ class Upgrade(base.Frozen):
         if self.name and self.height is None:
             raise ValueError("name needs the height of the chain's plan; add it")
         if self.halt and (self.height is None or self.name):
-            raise ValueError("halt goes with a height and without a name; a plan halts the node by itself")
+            raise ValueError("halt goes with a height and without a name; a plan halts the node anyway")
         if self.height is not None and not (self.name or self.halt):
             raise ValueError("height needs the name of the chain's plan, or halt: true without one; add it")
         return self

@@ -3,7 +3,7 @@
 A node runs the version for the block after `app height`, the height that its application is on record to have reached
 on its volume. That record never comes so close to an upgrade that it seems due (`height - 2`) before the node was seen
 to stand there: the block store at the upgrade's height, the application one below, twice and two seconds apart; or the
-software's own last words. So every pass, after any crash, comes to the same image, and none is switched on a guess. A
+software's own last words. So every pass, after any crash, finds the same image, and none is switched on a guess. A
 version that was switched is never taken back.
 
 The facts are of cosmos-sdk v0.50: at the height of a plan without a handler, and from `--halt-height` on, the
@@ -29,7 +29,7 @@ NEAR = datetime.timedelta(minutes=10)
 _DAY = datetime.timedelta(days=1)
 _HOUR = datetime.timedelta(hours=1)
 _FRESH = datetime.timedelta(minutes=5)
-"""Time after a switch in which a node that does not answer yet is no trouble."""
+"""Time after a switch in which a node need not answer yet."""
 _NEAR_BLOCKS = 100
 """Blocks before an upgrade that count as near if the time between two blocks is not known."""
 _NEEDED = re.compile(r'UPGRADE "([^"\n]{1,140})" NEEDED at height: (\d{1,19})')
@@ -136,6 +136,8 @@ class NodeUpgrade:
     version: Version
     halt_height: int = 0
     """Height whose block the node refuses, for an upgrade without a plan; 0: none."""
+    recorded: int | None = None
+    """Height of the application on record; None: nothing is."""
     records: int | None = None
     """Height of the application to be recorded; None: nothing new."""
     is_switch: bool = False
@@ -229,10 +231,12 @@ def assess(situation: Situation) -> NodeUpgrade:
     applied = _applied(situation)
     upcoming = _next(situation.upgrades, applied)
     if upcoming is not None and _stands_at(situation, situation.upgrades[upcoming]):
-        return _at_height(situation, applied, upcoming)
-    if _is_switching(situation, applied):
-        return _switching(situation, applied, upcoming)
-    return _running(situation, applied, upcoming)
+        found = _at_height(situation, applied, upcoming)
+    elif _is_switching(situation, applied):
+        found = _switching(situation, applied, upcoming)
+    else:
+        found = _running(situation, applied, upcoming)
+    return dataclasses.replace(found, recorded=situation.record.app_height)
 
 
 # -- the record ---------------------------------------------------------------------------------------
@@ -255,7 +259,7 @@ def _applied(situation: Situation) -> int:
 
 
 def _before(upgrades: Sequence[config_upgrades.Upgrade], index: int) -> int:
-    """Return the index of the last entry with a height before another one."""
+    """Return the index of the last entry with a height before a given entry."""
     return max((i for i in range(index) if upgrades[i].height is not None), default=-1)
 
 

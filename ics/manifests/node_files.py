@@ -99,7 +99,7 @@ if [ -e "$state" ]; then
 fi
 """
 UPGRADE_INFO = """\
-# The software reads there which stores an upgrade adds. A node that did not halt by itself has not written it: after a
+# The software reads there which stores an upgrade adds. A node that did not halt on its own has not written it: after a
 # restart, on a restored volume, or after a state sync. Of another height it does no harm.
 if [ -n "${UPGRADE_NAME:-}" ]; then
   info="$home/data/upgrade-info.json"

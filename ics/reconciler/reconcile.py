@@ -88,7 +88,7 @@ async def run_pass(
         refused, desired, sent = await _assign(world, engine, sender, observed, desired, due, collector)
         # A key is recorded as retired before its node is deleted, so that no rejoin can use it again.
         desired = await _retire_keys(world, desired, collector)
-        # Likewise the height before an upgrade: from then on every pass comes to the new image.
+        # The height before an upgrade, too: from then on every pass finds the new image.
         desired = await upgrade_steps.record_switches(world, desired, collector)
         snapshot = handoff.PassSnapshot(observed=observed, refused=frozenset(refused))
         converged = await engine.converge(apply_request(world, desired, snapshot))

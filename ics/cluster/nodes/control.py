@@ -133,12 +133,12 @@ class Nodes:
         Args:
             namespace: of the claim.
             volume: name of the claim.
-            volume_uid: of the claim on which it was seen, so that no other one gets it.
+            volume_uid: of the claim on which it was seen; no other claim gets it.
             height: of the application.
 
         Raises:
             Permanent: the permission is missing.
-            Transient: the API server is unreachable, or the volume is another one now.
+            Transient: the API server is unreachable, or the volume was replaced.
         """
         await self._ensure_lease()
         await self._kube.apply(
