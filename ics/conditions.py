@@ -109,6 +109,7 @@ class Reason(enum.StrEnum):
     STAGED = "Staged"
     POD_MISSING = "PodMissing"
     POD_WAITING = "PodWaiting"
+    COMPANION_WAITING = "CompanionWaiting"
     NODE_UNREACHABLE = "NodeUnreachable"
     CATCHING_UP = "CatchingUp"
     WAITING_FOR_QUORUM = "WaitingForQuorum"
@@ -118,6 +119,7 @@ class Reason(enum.StrEnum):
     STOPPED = "Stopped"
     NOT_SIGNING = "NotSigning"
     NOT_IN_SET = "NotInSet"
+    MISSED_BLOCKS_UNREAD = "MissedBlocksUnread"
     KEY_MISMATCH = "KeyMismatch"
     NO_UNUSED_KEY = "NoUnusedKey"
     KEY_ELSEWHERE = "KeyElsewhere"
@@ -637,6 +639,16 @@ CATALOGUE: Final[Mapping[Reason, CatalogueEntry]] = {
         look="`kubectl -n NAMESPACE describe pod node-0`",
         action="Fix the image, the volume or the resources, as the events say.",
     ),
+    Reason.COMPANION_WAITING: CatalogueEntry(
+        severities=_WARNING,
+        topics=(Topic.NODE,),
+        meaning=(
+            "A container of the definition's `companions`, such as a price feeder, cannot start, or ends again and"
+            " again. The node beside it goes on; what it lacks without its companion, the chain's documentation says."
+        ),
+        look="`kubectl -n NAMESPACE logs node-0 -c COMPANION --previous`",
+        action="Correct the companion's image, arguments, files or resources in the definition.",
+    ),
     Reason.NODE_UNREACHABLE: CatalogueEntry(
         severities=_WARNING,
         topics=(Topic.NODE, Topic.RELAYING),
@@ -706,6 +718,18 @@ CATALOGUE: Final[Mapping[Reason, CatalogueEntry]] = {
         meaning="This validator opted in, but is not in the chain's validator set, or that update is not there yet.",
         look="`ics consumer show CONSUMER_ID`: lists, caps and minimum stake",
         action="Wait for the next epoch. If it stays, ask the owner about lists and caps.",
+    ),
+    Reason.MISSED_BLOCKS_UNREAD: CatalogueEntry(
+        severities=_INFO,
+        topics=(Topic.SIGNING,),
+        meaning=(
+            "How many blocks this validator has missed on the chain is unknown, so no alert can warn before the chain"
+            " jails it."
+        ),
+        look="The message; the REST gateway of the chain's node, port 1317",
+        action="Wait until the node answers. If it stays, check its log.",
+        is_settled=True,
+        is_of_pass=True,
     ),
     Reason.KEY_MISMATCH: CatalogueEntry(
         severities=_CRITICAL,

@@ -292,6 +292,18 @@ class Watermark:
     """Time of the last write, by the API server's clock; None if there was none."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndpointState:
+    """An endpoint of the provider, as a pass found it."""
+
+    kind: str
+    """`rest` or `rpc`."""
+    host: str
+    """Host and port; never a credential."""
+    height: int | None
+    """Its newest block; None: it is not usable."""
+
+
 class JobState(enum.Enum):
     """State of a Job."""
 
@@ -346,6 +358,8 @@ class PodStatus:
     """Message with which the node's container ended last, see `ics.consumer.binary_check`; empty: none."""
     image: str = ""
     """Of the node's container."""
+    companions: Mapping[str, str] = field(default_factory=dict)
+    """Why containers beside the node do not run, by name."""
 
 
 @dataclass(frozen=True, slots=True)

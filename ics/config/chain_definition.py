@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 import pydantic
 
 from ics import errors
-from ics.config import base, node_config, settings, units, urls
+from ics.config import base, extra_parts, node_config, settings, units, urls
 from ics.config import pods as config_pods
 from ics.config import upgrades as config_upgrades
 from ics.cosmos import addresses, coins, gas_prices
@@ -195,8 +195,19 @@ class Definition(base.Frozen):
     """Whether the start of its node is tried while it is staged, if `ics:staging.rehearse` is set."""
     pods: config_pods.PodSettings = config_pods.PodSettings()
     """Settings of the chain's pods, in addition to those of the stack."""
-    config: node_config.Config = pydantic.Field(default_factory=dict)
-    """Overrides for the node's config.toml and app.toml; some keys are reserved."""
+    config: node_config.ChainConfig = pydantic.Field(default_factory=dict)
+    """Overrides for the node's config.toml and app.toml; some keys are reserved. With `client.toml: {}`, or keys in
+    it, the node gets that file, too; without it, the node's program writes its own."""
+    start_flags: extra_parts.Flags = pydantic.Field(default_factory=dict)
+    """Further flags of the binary's `start`, such as `x-crisis-skip-assert-invariants: true`; a list repeats a flag.
+    Keys of the files belong into `config`."""
+    env: extra_parts.Variables = pydantic.Field(default_factory=dict)
+    """Further environment variables of the node's container."""
+    home_volumes: extra_parts.Folders = ()
+    """Folders below the program's HOME that are kept on the chain's volume, such as `.neutrond/wasm`; everything below
+    the node's own home is kept in any case."""
+    companions: tuple[extra_parts.Companion, ...] = ()
+    """Containers beside the node, such as a price feeder."""
 
     @property
     def gas_bounds(self) -> gas_prices.Bounds:
@@ -217,12 +228,19 @@ class Definition(base.Frozen):
     @pydantic.field_validator("config")
     @classmethod
     def _leaves_reserved_keys(
-        cls, config: node_config.Config, info: pydantic.ValidationInfo
-    ) -> node_config.Config:
+        cls, config: node_config.ChainConfig, info: pydantic.ValidationInfo
+    ) -> node_config.ChainConfig:
         own = {"p2p.seeds": ",".join(info.data.get("seeds", ()))}
         if "min_gas_price" in info.data:
             own["minimum-gas-prices"] = info.data["min_gas_price"]
         return node_config.check(config, own)
+
+    @pydantic.field_validator("companions")
+    @classmethod
+    def _fit_together(
+        cls, companions: tuple[extra_parts.Companion, ...]
+    ) -> tuple[extra_parts.Companion, ...]:
+        return extra_parts.check_companions(companions)
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,11 @@ def redacted(url: str) -> str:
     return start + host.rpartition("@")[2] + ("/…" if "".join(rest).strip("/") else "")
 
 
+def host(url: str) -> str:
+    """Return host and port of a valid URL, for metrics; the port only if the URL has one."""
+    return parse.urlsplit(url).netloc.rpartition("@")[2]
+
+
 def without(text: str, credentials: Sequence[str]) -> str:
     """Return a text of others without these credentials, and with every URL in it redacted.
 

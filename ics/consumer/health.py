@@ -3,7 +3,7 @@
 import datetime
 from collections.abc import Mapping
 
-from ics import model
+from ics import model, plain_text
 from ics.conditions import Condition, Reason, Severity
 from ics.config import settings
 from ics.consumer import binary_check, chain, genesis, lifecycle, missing_key, signing, watchdog
@@ -67,6 +67,7 @@ def conditions(
     progress = watchdog.classify_progress(observation.node, now, patience)
     found = [
         *_of_pod_settings(chain, observation.pod),
+        *_of_companions(chain, observation.pod),
         *_of_progress(chain, observation.node, progress),
         *_of_signing(chain, participation, observation.node, progress),
         *missing_key.conditions(chain, observation.node, progress),
@@ -84,6 +85,18 @@ def _of_pod_settings(chain: chain.ChainPlan, pod: model.PodStatus) -> list[Condi
         f" start again now: kubectl -n {chain.namespace} delete pod {pod.name}"
     )
     return [Condition.new(Reason.POD_SETTINGS_WAIT, message, chain.consumer_id)]
+
+
+def _of_companions(chain: chain.ChainPlan, pod: model.PodStatus) -> list[Condition]:
+    return [
+        Condition.new(
+            Reason.COMPANION_WAITING,
+            f"companion {name} does not run: {plain_text.visible(reason)}; check its log:"
+            f" kubectl -n {chain.namespace} logs {pod.name} -c {name} --previous",
+            chain.consumer_id,
+        )
+        for name, reason in pod.companions.items()
+    ]
 
 
 def _other_binary(chain: chain.ChainPlan, found: str) -> Condition:

@@ -175,6 +175,8 @@ class Observed:
     """Consumer ids whose nodes the operator restarts at the current revision; `provider` is the provider node."""
     endpoints: tuple[Condition, ...] = ()
     """Conditions of failing provider endpoints for which others take over."""
+    endpoint_states: tuple[model.EndpointState, ...] = ()
+    """Endpoints of the provider that were surveyed, usable or not."""
 
     def __post_init__(self) -> None:
         """Refuse a text that is not random enough; raises ValueError."""

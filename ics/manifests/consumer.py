@@ -9,7 +9,7 @@ from ics.consumer import chain, desired, genesis
 from ics.consumer.peers import ports
 from ics.cosmos import canonical_json
 from ics.keys import derivation
-from ics.manifests import key_check, network_policies, node_files, objects, place_notes
+from ics.manifests import companions, key_check, network_policies, node_files, objects, place_notes
 
 
 def build(desired: desired.Desired, chain: chain.ChainPlan, owner: objects.Owner) -> list[dict[str, Any]]:
@@ -28,6 +28,7 @@ def build(desired: desired.Desired, chain: chain.ChainPlan, owner: objects.Owner
         built.append(_consensus_key(chain.next, owner))
     if chain.genesis is not None:
         built.append(_genesis(chain, chain.genesis, owner))
+    built += companions.config_maps(chain.definition, chain.namespace, owner)
     if chain.definition.seeds:
         built.append(_seeds(chain, owner))
     if chain.signer is not None:
@@ -85,6 +86,9 @@ def _config(desired: desired.Desired, chain: chain.ChainPlan, owner: objects.Own
         "key-check.sh": key_check.SCRIPT,
         "start.sh": node_files.start_script(chain),
     }
+    client = node_files.client_toml(chain.definition, chain.chain_id)
+    if client is not None:
+        data["client.toml"] = client
     return objects.config_map(owner.metadata(names.CONFIG, names.CONFIG, chain.namespace), data)
 
 

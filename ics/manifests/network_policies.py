@@ -294,7 +294,7 @@ def _tcp(numbers: Iterable[int]) -> list[dict[str, Any]]:
     return [{"port": number, "protocol": "TCP"} for number in numbers]
 
 
-def _configured(config: node_config.Config) -> list[str]:
+def _configured(config: node_config.Config | node_config.ChainConfig) -> list[str]:
     """Return the addresses in overrides of config.toml that a node dials."""
     file = config.get("config.toml", {})
     keys = (("p2p", "persistent_peers"), ("p2p", "seeds"), ("statesync", "rpc_servers"))

@@ -10,7 +10,7 @@ from ics.consumer import genesis as consumer_genesis
 from ics.consumer import revision as node_revision
 from ics.consumer.peers import ports
 from ics.cosmos import canonical_json
-from ics.manifests import key_check, node_files, objects, place_notes
+from ics.manifests import companions, key_check, node_files, objects, place_notes
 
 GRACE_SECONDS = 90
 """Time for a clean shutdown; a node that is killed while it writes may lose blocks."""
@@ -38,7 +38,7 @@ def build(
     notes[names.WITHHELD] = "true" if chain.is_withheld else "false"
     notes |= place_notes.annotations(chain.key.place, chain.key.key.address)
     spec = objects.pod_spec(
-        [_container(desired, chain, genesis)],
+        [_container(desired, chain, genesis), *companions.containers(chain.definition)],
         _volumes(chain),
         initContainers=[_key_check(chain)],
         terminationGracePeriodSeconds=GRACE_SECONDS,
@@ -71,11 +71,13 @@ def _checksums(desired: desired.Desired, chain: chain.ChainPlan, genesis: bytes)
         node_files.start_script(chain),
         node_files.of_chain(desired, chain),
         node_files.app_toml(chain.definition),
+        *([] if (client := node_files.client_toml(chain.definition, chain.chain_id)) is None else [client]),
     ]
     identity = [chain.node_key.node_id, chain.key.key.address.hex()]
     return {
         f"{names.DOMAIN}/config": objects.checksum(files),
         f"{names.DOMAIN}/keys": objects.checksum(identity),
+        **companions.checksums(chain.definition),
         names.GENESIS_SHA256: canonical_json.sha256_hex(genesis),
     }
 
@@ -121,6 +123,7 @@ def _container(desired: desired.Desired, chain: chain.ChainPlan, genesis: bytes)
         "env": [
             *objects.variables(environment),
             *_check_environment(chain),
+            *objects.literal_variables(chain.definition.env),
         ],
         "ports": [
             port("p2p", ports.POD_P2P),
@@ -170,6 +173,7 @@ def _volumes(chain: chain.ChainPlan) -> list[Mapping[str, Any]]:
         from_secret("consensus-key", names.consensus_key_name(chain.key.place.place_id)),
         *key_check.volumes(),
         *([{"name": "seeds", "configMap": {"name": names.SEEDS}}] if chain.definition.seeds else []),
+        *companions.volumes(chain.definition),
     ]
 
 

@@ -1,12 +1,13 @@
 """Files that a consumer node reads at its start."""
 
+import shlex
 from collections.abc import Mapping
 from typing import Any
 
 import tomli_w
 
 from ics import names
-from ics.config import chain_definition, node_config
+from ics.config import chain_definition, node_config, overrides
 from ics.consumer import binary_check, chain, desired
 from ics.consumer import revision as node_revision
 from ics.consumer.peers import ports
@@ -19,6 +20,8 @@ SEEDS = "/etc/ics/seeds"
 NODE_KEY = "/etc/ics/node-key"
 CONSENSUS_KEY = "/etc/ics/consensus-key"
 DATA = "/data"
+FOLDERS = f"{DATA}/folders"
+"""Where the folders below HOME are kept that a definition names."""
 KEY_CHECK = f"{CONFIG}/key-check.sh"
 """Path of the script that decides whether the node gets its key."""
 
@@ -116,8 +119,9 @@ fi
 """
 """Prepares a start for the upgrade that its node has reached, and for the height at which it must halt."""
 
+_EXEC = 'exec "$BINARY" start '
 _START = f"""\
-exec "$BINARY" start --home "$home" \\
+{_EXEC}--home "$home" \\
   --p2p.persistent_peers "$(cat {PEERS}/persistent_peers)"
 """
 _WITH_ARGUMENTS = _START.replace('--home "$home"', '--home "$home" "$@"')
@@ -146,6 +150,12 @@ def remote_start_script(revision: int = node_revision.CURRENT) -> str:
     return _script(_HEAD, _COPY_FILES, _REMOTE_SIGNER, revision=revision)
 
 
+_CLIENT_FILE = f"""\
+# The volume gets a link only: without this file in the definition, nothing of it is left there, and the program writes
+# its own file through the link.
+cp -f {CONFIG}/client.toml {key_check.LINKS}/client.toml
+ln -sfn {key_check.LINKS}/client.toml "$home/config/client.toml"
+"""
 _WITH_SEEDS = f' \\\n  --p2p.seeds "$(cat {SEEDS}/seeds)"\n'
 
 
@@ -156,7 +166,40 @@ def start_script(chain: chain.ChainPlan) -> str:
     """
     wanted = plain_start_script if chain.signer is None else remote_start_script
     script = wanted(chain.revision)
-    return script.removesuffix("\n") + _WITH_SEEDS if chain.definition.seeds else script
+    if chain.definition.seeds:
+        script = script.removesuffix("\n") + _WITH_SEEDS
+    return _with_extra_parts(script, chain.definition)
+
+
+def _with_extra_parts(script: str, definition: chain_definition.Definition) -> str:
+    """Return a start script with what the definition adds; without any of that, unchanged."""
+    prepared = keep_folders(definition)
+    if "client.toml" in definition.config:
+        prepared += _CLIENT_FILE
+    script = script.replace(_EXEC, prepared + _EXEC)
+    flags = "".join(f" \\\n  {flag}" for flag in start_flags(definition))
+    return script.removesuffix("\n") + flags + "\n" if flags else script
+
+
+def keep_folders(definition: chain_definition.Definition) -> str:
+    """Return the lines that link the definition's folders below HOME to the volume."""
+    lines = []
+    for folder in definition.home_volumes:  # none has a character that is special within double quotes
+        parent = folder.rpartition("/")[0]
+        lines += [
+            f'mkdir -p "{FOLDERS}/{folder}" "$HOME/{parent}"',
+            f'ln -sfn "{FOLDERS}/{folder}" "$HOME/{folder}"',
+        ]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def start_flags(definition: chain_definition.Definition) -> list[str]:
+    """Return the definition's own flags of `start`, quoted for a shell."""
+    return [
+        shlex.quote(f"--{name}={value}")
+        for name, values in definition.start_flags.items()
+        for value in values
+    ]
 
 
 def config_toml(
@@ -230,6 +273,17 @@ def app_toml(definition: chain_definition.Definition) -> str:
         "grpc-web": {"enable": True},
     }
     return tomli_w.dumps(sort_tables(node_config.merge(ours, definition.config.get("app.toml", {}))))
+
+
+def client_toml(definition: chain_definition.Definition, chain_id: str) -> str | None:
+    """Return the client's file, which some programs read at `start`; None if the definition has none."""
+    over = definition.config.get("client.toml")
+    if over is None:
+        return None
+    # Without a keyring of its own, a program would look for one of the machine.
+    ours: dict[str, Any] = {"keyring-backend": "test", "output": "text", "broadcast-mode": "sync"}
+    fixed = {"chain-id": chain_id, "node": f"tcp://localhost:{ports.POD_RPC}"}
+    return tomli_w.dumps(sort_tables({**overrides.deep_merge(ours, over), **fixed}))
 
 
 def sort_tables(table: Mapping[str, Any]) -> dict[str, Any]:

@@ -126,6 +126,11 @@ def variables(values: Mapping[str, str]) -> list[dict[str, Any]]:
     return [{"name": name, **({"value": value} if value else {})} for name, value in values.items()]
 
 
+def literal_variables(values: Mapping[str, str]) -> list[dict[str, Any]]:
+    """Return environment variables whose values are taken as they are: Kubernetes expands `$(NAME)` in no part."""
+    return variables({name: value.replace("$(", "$$(") for name, value in values.items()})
+
+
 def pod_spec(
     containers: Sequence[Mapping[str, Any]], volumes: Sequence[Mapping[str, Any]], **fields: Any
 ) -> dict[str, Any]:

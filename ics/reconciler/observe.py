@@ -141,6 +141,7 @@ async def _first(world: world.World) -> observed.Observed:
         rekey_requests=world.rekey_requests,
         roll_requests=world.roll_requests,
         endpoints=world.provider.conditions(),
+        endpoint_states=world.provider.endpoint_states(),
     )
 
 

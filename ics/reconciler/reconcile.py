@@ -10,6 +10,7 @@ from ics.consumer import chain, desired, observed, removal, signing, status
 from ics.consumer import desired as consumer_desired
 from ics.engines import drift, guard, handoff
 from ics.engines.applyset import members
+from ics.monitoring import chain_samples, metrics, pass_samples
 from ics.provider.tx import descriptions
 from ics.reconciler import (
     key_guard,
@@ -21,6 +22,7 @@ from ics.reconciler import (
     rehearsals,
     relayer_jobs,
     sign_state,
+    signing_windows,
     upgrade_steps,
     world,
 )
@@ -113,17 +115,48 @@ async def run_pass(
         await node_care.maintain(world, desired, observed, restarted, collector)
         topped_up = await _top_up_accounts(world, sender, observed, desired, collector)
         await _forget_relayers(world, desired, observed, converged, collector)
+        windows = await signing_windows.read(world, desired, observed, collector)
         report = status.report(desired, observed.observations, collector.conditions)
         transactions = (*sent, *topped_up)
         return outcome.Outcome(
             changes=converged.changes,
             sent=transactions,
             report=report,
+            samples=_samples(world, desired, observed, report, windows, collector),
             troubles=collector.troubles,
             snapshot=observed.snapshot,
         )
     finally:
         await world.lease.release()
+
+
+def _samples(
+    world: world.World,
+    desired: desired.Desired,
+    observed: observed.Observed,
+    report: status.Report,
+    windows: Mapping[str, model.SigningWindow],
+    collector: outcome.Collector,
+) -> tuple[metrics.Sample, ...]:
+    """Return the metrics of the pass; an error of one chain leaves out its metrics only."""
+    samples = list(pass_samples.of_validator(observed, desired, report))
+    reports = {chain.consumer_id: chain for chain in report.chains}
+    details = {consumer.summary.consumer_id: consumer.detail for consumer in observed.snapshot.consumers}
+    for decision in desired.decisions:
+        consumer_id = decision.summary.consumer_id
+        with collector.chain(consumer_id):
+            facts = chain_samples.ChainFacts(
+                observed=observed,
+                desired=desired,
+                decision=decision,
+                report=reports[consumer_id],
+                detail=details.get(consumer_id),
+                seed=world.seed,
+                window=windows.get(consumer_id),
+            )
+            if chain_samples.is_ours(facts):
+                samples += chain_samples.samples(facts)
+    return tuple(samples)
 
 
 def apply_request(

@@ -37,8 +37,9 @@ from ics.engines.pulumi import engine as pulumi_engine
 from ics.engines.pulumi import processes, provider, secure_config, stack
 from ics.keys import derivation
 from ics.manifests import objects
+from ics.monitoring import totals
 from ics.provider.rest import queries, relayer_queries
-from ics.reconciler import lookups, upgrade_watch, world
+from ics.reconciler import counters, lookups, upgrade_watch, world
 from ics.reconciler.daemon import definitions as daemon_definitions
 
 _LEASE_SECONDS = 120
@@ -91,6 +92,8 @@ class AccountSender:
         self._floor = floor
         self._transactions: transactions.Transactions | None = None
         self._is_settled = False
+        self.totals = totals.Totals()
+        """Counters of the transactions that were sent, or could not be."""
 
     async def send(self, transaction: model.Intent | model.OptOut) -> object:
         """Send one transaction and wait until it is confirmed, after that of a process that has ended.
@@ -99,6 +102,15 @@ class AccountSender:
             SettingsError: the account is missing, or is not the operator's.
             IcsError: as `ics.provider.tx.transactions`.
         """
+        try:
+            sent = await self._send(transaction)
+        except errors.IcsError as error:
+            self.totals = self.totals.plus(counters.of_transaction(transaction, error))
+            raise
+        self.totals = self.totals.plus(counters.of_transaction(transaction, None))
+        return sent
+
+    async def _send(self, transaction: model.Intent | model.OptOut) -> object:
         if not self._is_settled:
             await self.await_pending()  # a command by hand has not waited for it before
         if self._transactions is None:

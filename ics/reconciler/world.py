@@ -17,7 +17,7 @@ from ics.cosmos import gas_prices
 from ics.keys import derivation
 from ics.manifests import hermes_jobs
 from ics.provider.rest import relayer_queries
-from ics.reconciler import recent_terms, upgrade_watch
+from ics.reconciler import recent_terms, recent_windows, upgrade_watch
 from ics.relayer import inputs, queries
 
 
@@ -34,6 +34,10 @@ class Provider(Protocol):
 
     def conditions(self) -> tuple[Condition, ...]:
         """Return the conditions of unusable endpoints that others replace."""
+        ...
+
+    def endpoint_states(self) -> tuple[model.EndpointState, ...]:
+        """Return the state of every endpoint that the pass surveyed."""
         ...
 
     async def snapshot(
@@ -389,6 +393,8 @@ class World:
     """Answers of earlier passes of this process."""
     upgrades: upgrade_watch.UpgradeWatch = field(default_factory=upgrade_watch.UpgradeWatch)
     """What earlier passes of this process saw of coming upgrades."""
+    windows: recent_windows.RecentWindows = field(default_factory=recent_windows.RecentWindows)
+    """Missed blocks as earlier passes of this process read them."""
     hurry: asyncio.Event | None = None
     """Set when a chain launches that the pass has not seen."""
     is_attended: bool = False

@@ -59,6 +59,9 @@ class Provider:
     async def open(self, floor: model.ActedBlock | None) -> object:
         return None
 
+    def endpoint_states(self) -> tuple[model.EndpointState, ...]:
+        return ()
+
     def conditions(self) -> tuple[Condition, ...]:
         return ()
 

@@ -241,6 +241,9 @@ class Endpoint:
     async def check_rpc(self) -> None:
         """Agree."""
 
+    def endpoint_states(self) -> tuple[model.EndpointState, ...]:
+        return ()
+
     def conditions(self) -> tuple[Condition, ...]:
         """Return nothing."""
         return ()

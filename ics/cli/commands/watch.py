@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, Final
 
 from ics import aio, errors, model
-from ics.cli import changes, options, output, signals, terminal
+from ics.cli import changes, metrics_file, options, output, signals, terminal
 from ics.cluster.api import lease
 from ics.cluster.nodes import watch
 from ics.provider import events, gateway
@@ -34,6 +34,7 @@ async def _watch(args: argparse.Namespace, stack: wiring.OpenStack) -> int:
         raise AssertionError("a stack that is opened for the daemon has its Lease")
     log, queue = _PassLog(is_json=args.json), wakeups.WakeupQueue()
     hurry = asyncio.Event()
+    own = metrics_file.identity(settings)
     process = daemon.Daemon(_pass_functions(stack, log, hurry), daemon_lease, queue, hurry=hurry)
     chain_events = events.Events(settings.provider, queue.put_event)
     pods = watch.PodWatch(stack.kube, settings.validator, queue.put_pod_change)
@@ -43,7 +44,11 @@ async def _watch(args: argparse.Namespace, stack: wiring.OpenStack) -> int:
 
     def read_health() -> health.DaemonHealth:
         return dataclasses.replace(
-            process.health, listens_to=chain_events.listens_to, watches=pods.is_watching
+            process.health,
+            listens_to=chain_events.listens_to,
+            watches=pods.is_watching,
+            identity=own,
+            totals=process.health.totals.added(stack.sender.totals),
         )
 
     async with contextlib.AsyncExitStack() as closing:

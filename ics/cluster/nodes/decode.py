@@ -21,7 +21,13 @@ def pod(item: Mapping[str, Any]) -> model.PodStatus:
     """Decode a pod."""
     spec, status = item.get("spec") or {}, item.get("status") or {}
     conditions = {c["type"]: c for c in status.get("conditions") or []}
-    containers = status.get("containerStatuses") or []
+    everything = status.get("containerStatuses") or []
+    # The kubelet sorts them by name, and a companion's words and restarts are not the node's.
+    containers = [one for one in everything if one.get("name") == names.NODE_CONTAINER] or everything
+    companions = [one for one in everything if one not in containers]
+    is_ready = conditions.get("Ready", {}).get("status") == "True" or (
+        bool(companions) and all(one.get("ready") is True for one in containers)
+    )
     notes = item["metadata"].get("annotations") or {}
     gone_by = _moment(item["metadata"].get("deletionTimestamp"))
     waiting, detail = _waiting([*(status.get("initContainerStatuses") or []), *containers], conditions)
@@ -29,7 +35,7 @@ def pod(item: Mapping[str, Any]) -> model.PodStatus:
         name=item["metadata"]["name"],
         ip=(status.get("podIP") or None) if status.get("phase") == "Running" else None,
         node_name=spec.get("nodeName") or None,
-        is_ready=conditions.get("Ready", {}).get("status") == "True" and gone_by is None,
+        is_ready=is_ready and gone_by is None,
         restarts=max((c.get("restartCount", 0) for c in containers), default=0),
         waiting=waiting,
         image=_image(spec),
@@ -42,6 +48,7 @@ def pod(item: Mapping[str, Any]) -> model.PodStatus:
         pod_settings=notes.get(names.POD_SETTINGS, ""),
         key_check=_key_check(status.get("initContainerStatuses") or [], containers),
         ending=_ending(containers),
+        companions=_not_running(companions),
     )
 
 
@@ -51,6 +58,12 @@ def _image(spec: Mapping[str, Any]) -> str:
     return next(
         (str(one.get("image", "")) for one in containers if one.get("name") == names.NODE_CONTAINER), ""
     )
+
+
+def _not_running(companions: Sequence[Mapping[str, Any]]) -> Mapping[str, str]:
+    """Return why containers beside the node do not run, by name; those that run are left out."""
+    waiting = {str(one.get("name")): _waiting([one], {}) for one in companions}
+    return {name: ": ".join(filter(None, texts)) for name, texts in sorted(waiting.items()) if any(texts)}
 
 
 def _key_check(init: Sequence[Mapping[str, Any]], containers: Sequence[Mapping[str, Any]]) -> str:

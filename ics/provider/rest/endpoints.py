@@ -17,7 +17,7 @@ import httpx
 
 from ics import aio, errors, model, proxies, web
 from ics.conditions import Condition
-from ics.config import settings
+from ics.config import settings, urls
 from ics.config.endpoint import Endpoint
 from ics.cosmos import answers
 from ics.provider import gateway, heads
@@ -70,6 +70,8 @@ class Endpoints:
         self._spares: dict[Endpoint, asyncio.Task[heads.Head]] = {}
         """Looks of this pass at endpoints that may replace the picked one."""
         self._problems: dict[tuple[str, Endpoint], errors.IcsError] = {}
+        self._surveyed: dict[tuple[str, Endpoint], heads.Head | None] = {}
+        """Newest blocks as last surveyed; None: there was no usable answer."""
 
     async def aclose(self) -> None:
         """Close the connections."""
@@ -112,6 +114,23 @@ class Endpoints:
             *(heads.condition(_REST, str(url), error) for url, error in rest),
             *([heads.none_left(_RPC, list(down.items()))] if down else []),
             *(heads.condition(_RPC, str(url), error) for url, error in rpc if url not in down),
+        )
+
+    def states(self) -> tuple[model.EndpointState, ...]:
+        """Return the state of every endpoint that was surveyed."""
+
+        def height(key: str, url: Endpoint) -> int | None:
+            head = self._surveyed[key, url]
+            return None if head is None or (key, url) in self._problems else head.height
+
+        return tuple(
+            model.EndpointState(kind=kind, host=urls.host(url.url), height=height(key, url))
+            for kind, key, listed in (
+                ("rest", _REST, self._provider.rest),
+                ("rpc", _RPC, self._provider.rpc),
+            )
+            for url in listed
+            if (key, url) in self._surveyed
         )
 
     def _wrong(self, key: str, listed: Sequence[Endpoint]) -> list[tuple[Endpoint, errors.IcsError]]:
@@ -455,6 +474,7 @@ class Endpoints:
                 self._problems[key, url] = error
             else:
                 raise error
+        self._surveyed |= {(key, url): usable.get(url) for url in listed}
         return usable
 
 

@@ -19,6 +19,7 @@ from ics.conditions import Condition, Reason
 from ics.consumer import status
 from ics.engines import tenure
 from ics.engines.applyset import inventory, parent
+from ics.monitoring import metrics
 from ics.provider.owner import queries as owner_queries
 from ics.reconciler import observe, outcome, reconcile, wiring
 from ics.reconciler.daemon import health, health_server, wakeups
@@ -371,9 +372,15 @@ def test_log_of_the_daemon_has_nothing_that_acts(is_json: bool, capsys: pytest.C
 
 @pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics", f"/{TEXT}"])
 def test_probe_has_nothing_that_acts(path: str) -> None:
-    state = health.DaemonHealth(trouble=TEXT, lease_trouble=TEXT, wakeups={TEXT: 1})
+    state = health.DaemonHealth(
+        trouble=TEXT, lease_trouble=TEXT, samples=(metrics.CHAIN_STAGED.of(1, "alice", "0", TEXT),)
+    )
     _, _, body = health_server.answer(f"GET {path} HTTP/1.1", state, 1.0)
-    if path != "/metrics":
+    if path == "/metrics":
+        for line in body.decode().splitlines():
+            check(line)
+        assert "ics_chain_staged{" in body.decode()
+    else:
         check(body.decode())
 
 

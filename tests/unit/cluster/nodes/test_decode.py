@@ -177,3 +177,23 @@ def test_message_of_an_ended_node_is_read_also_after_its_restart(
 ) -> None:
     status = {"containerStatuses": [{**container(), **state}]}
     assert decode.pod(pod(RUNNING | status)).ending == expected
+
+
+def test_companions_are_not_taken_for_the_node() -> None:
+    """The kubelet sorts containers by name, and whatever a companion writes must not count as a check's result."""
+    companion = {
+        "name": "feeder",
+        "restartCount": 12,
+        "state": {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off"}},
+        "lastState": {"terminated": {"message": f"ready {'AB' * 20}"}},
+    }
+    node = {
+        "name": "node",
+        "restartCount": 1,
+        "ready": True,
+        "state": {"running": {"startedAt": "2026-01-01T00:00:00Z"}},
+    }
+    found = decode.pod(pod({"phase": "Running", "podIP": "10.0.0.1", "containerStatuses": [companion, node]}))
+    assert (found.restarts, found.waiting, found.key_check, found.is_ready) == (1, "", "", True)
+    assert found.started is not None
+    assert found.companions == {"feeder": "CrashLoopBackOff: back-off"}

@@ -130,6 +130,21 @@ async def test_unusable_endpoints_become_conditions() -> None:
     assert (first, second, third) == ((down, other, lags), (down, other, lags), (other, lags))
 
 
+async def test_state_of_each_endpoint_is_its_newest_block() -> None:
+    network = fake.Network(
+        down=heights(7, is_down=True), other=heights(9, chain_id="other-1"), good=heights(8)
+    )
+    async with test_queries.ask(network) as provider:
+        assert provider.endpoint_states() == ()
+        await provider.open()
+        found = provider.endpoint_states()
+    assert found == (
+        model.EndpointState(kind="rest", host="down", height=None),
+        model.EndpointState(kind="rest", host="other", height=None),
+        model.EndpointState(kind="rest", host="good", height=8),
+    )
+
+
 async def test_failover_continues_at_same_height() -> None:
     first, second = heights(7), heights(7, 8)
     second.states[8] = test_queries.LATER
