@@ -112,6 +112,9 @@ class Reason(enum.StrEnum):
     COMPANION_WAITING = "CompanionWaiting"
     NODE_UNREACHABLE = "NodeUnreachable"
     CATCHING_UP = "CatchingUp"
+    TRUST_UNPROVEN = "TrustUnproven"
+    STATE_SYNCING = "StateSyncing"
+    STATE_SYNC_GIVEN_UP = "StateSyncGivenUp"
     WAITING_FOR_QUORUM = "WaitingForQuorum"
     CHAIN_HALTED = "ChainHalted"
     NODE_STUCK = "NodeStuck"
@@ -662,6 +665,42 @@ CATALOGUE: Final[Mapping[Reason, CatalogueEntry]] = {
         meaning="The node is downloading blocks that its peers have already.",
         look="`ics status`: HEIGHT must grow",
         action="Wait.",
+    ),
+    Reason.TRUST_UNPROVEN: CatalogueEntry(
+        severities=(Severity.INFO, Severity.WARNING, Severity.CRITICAL),
+        topics=(Topic.NODE,),
+        meaning=(
+            "No block is proven to be the chain's, from which a new node could fetch the chain's state. The message"
+            " says what each server in the definition's `rpc` said that the provider contradicts or does not know. A"
+            " node that does not exist yet waits for ten minutes, and then replays the chain from its genesis; critical"
+            " if this validator is a member already. Information only if the node runs: a new volume of it could not be"
+            " synced."
+        ),
+        look="`rpc` in the chain's definition; `ics hermes status CONSUMER_ID`: when the client was updated last",
+        action=(
+            "Give addresses of nodes that have the chain's recent blocks, at least two. A server that says something"
+            " else than the provider is broken or lies: remove it. If no block is recent enough, relaying has stopped."
+        ),
+    ),
+    Reason.STATE_SYNCING: CatalogueEntry(
+        severities=_INFO,
+        topics=(Topic.NODE, Topic.RELAYING),
+        meaning="The node fetches a snapshot of the chain's state from its peers, instead of replaying all blocks.",
+        look="`kubectl -n NAMESPACE logs node-0 --tail=50`: snapshots and chunks",
+        action="Wait. After ten minutes in which no snapshot arrives, the node replays the chain from its genesis.",
+    ),
+    Reason.STATE_SYNC_GIVEN_UP: CatalogueEntry(
+        severities=_WARNING,
+        topics=(Topic.NODE,),
+        meaning=(
+            "No block was proven, or no snapshot came from a peer, for ten minutes. So the node replays the chain from"
+            " its genesis. It signs once it has caught up."
+        ),
+        look="The message; `ics status`: HEIGHT must grow",
+        action=(
+            "Wait, or, if the replay takes too long, put your own copy of the chain's data on the volume. Ask the other"
+            " validators to serve snapshots: `snapshot-interval` in their app.toml."
+        ),
     ),
     Reason.WAITING_FOR_QUORUM: CatalogueEntry(
         severities=_INFO,

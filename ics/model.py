@@ -481,6 +481,19 @@ class NodeStatus:
     """Votes for the block in progress; None if they were not queried."""
     app_height: int | None = None
     """Height that its application has executed; None if it did not say."""
+    state_sync: "StateSyncStatus | None" = None
+    """Of a node without a block; None if it was not queried, or does not say."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StateSyncStatus:
+    """What a node's metrics say about its state sync."""
+
+    is_syncing: bool
+    has_offer: bool
+    """Whether its peers have offered a snapshot to its present process."""
+    received: int
+    """Bytes of snapshots that its present process has received."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,13 +56,7 @@ class StateSync(base.Frozen):
     @pydantic.field_validator("rpc")
     @classmethod
     def _are_addresses(cls, addresses: tuple[str, ...]) -> tuple[str, ...]:
-        """Return URLs: CometBFT takes tcp for http, and an address without a scheme, too."""
-        bare = [address.removeprefix("tcp://") for address in addresses]
-        found = tuple(address if "://" in address else f"http://{address}" for address in bare)
-        for address, url in zip(addresses, found, strict=True):
-            if not urls.is_http(url) or "," in url:
-                raise ValueError(f"{urls.redacted(address)!r} is not an RPC address; use http://HOST:PORT")
-        return found
+        return urls.rpc_addresses(addresses)
 
 
 class ProviderNodeSettings(base.Frozen):

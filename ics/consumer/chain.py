@@ -20,6 +20,7 @@ from ics.consumer import (
 from ics.consumer import genesis as consumer_genesis
 from ics.consumer import rehearsal as consumer_rehearsal
 from ics.consumer import revision as node_revision
+from ics.consumer import state_sync as consumer_state_sync
 from ics.consumer import watchdog as consumer_watchdog
 from ics.consumer.peers import peering, ports, publication, seeds
 from ics.keys import derivation
@@ -70,6 +71,8 @@ class ChainPlan:
     """What is rehearsed while the chain is staged; None if nothing is."""
     seeds: tuple[str, ...] = ()
     """Seeds that its node gets at its start."""
+    state_sync: consumer_state_sync.StateSyncPlan = consumer_state_sync.NONE
+    """What is done so that a new node need not replay all blocks."""
     sign_state_waits: str = ""
     """Reason why the pod of the sign-state Job waits; empty if it does not wait or does not exist."""
     recorded: node_revision.RecordedTemplate | None = None
@@ -185,6 +188,7 @@ def plan_chain(
         pods=context.settings.pods.merged(loaded.definition.pods),
         pod=None if observation is None else observation.pod,
         seeds=left.used,
+        state_sync=_state_sync(context, consumer, detail, loaded.definition, memory),
         sign_state_waits=context.observed.sign_state_waits.get(summary.consumer_id, ""),
         recorded=memory.template,
         is_rolled=summary.consumer_id in context.observed.roll_requests,
@@ -208,12 +212,17 @@ def _upgrade(
     node = None if observation is None else observation.node
     record = places.record_of(memory.records, chain.key.place)
     is_known_volume = record is not None and record.volume_uid == memory.volume_uid
+    sync = chain.state_sync.record
+    # Until its node was seen with a block, a volume has the data of no version.
+    has_data = sync is None or sync.volume == memory.volume_uid
+    trust = None if sync is None or sync.given_up is not None else sync.trust
     situation = upgrades.Situation(
         consumer_id=chain.consumer_id,
         base=first_version(chain.definition),
         upgrades=chain.definition.upgrades,
         record=memory.software,
-        runs=memory.has_workload and (is_known_volume or chain.signer is not None),
+        runs=memory.has_workload and (is_known_volume or chain.signer is not None) and has_data,
+        starts_at=0 if trust is None else trust.height,
         pod=chain.pod,
         node=node,
         halted=context.observed.halted.get(chain.consumer_id),
@@ -223,6 +232,33 @@ def _upgrade(
         interval=context.settings.signing.watermark_interval,
     )
     return upgrades.assess(situation)
+
+
+def _state_sync(
+    context: context.ChainContext,
+    consumer: model.Consumer,
+    detail: model.ConsumerDetail,
+    definition: chain_definition.Definition,
+    memory: observed.ChainMemory,
+) -> consumer_state_sync.StateSyncPlan:
+    summary = consumer.summary
+    return consumer_state_sync.plan(
+        consumer_state_sync.StateSyncInputs(
+            consumer_id=summary.consumer_id,
+            chain_id=summary.chain_id,
+            definition=definition,
+            initial_height=detail.initial_height,
+            validators=detail.validators,
+            is_running=summary.phase is model.Phase.LAUNCHED,
+            has_workload=memory.has_workload,
+            volume_uid=memory.volume_uid or "",
+            record=memory.state_sync,
+            client=context.observed.clients.get(summary.consumer_id),
+            client_problem=context.observed.client_problems.get(summary.consumer_id, ""),
+            observation=context.observed.observations.get(summary.consumer_id),
+            now=context.snapshot.moment,
+        )
+    )
 
 
 def _with_ordered_key(

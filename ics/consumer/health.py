@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from ics import model, plain_text
 from ics.conditions import Condition, Reason, Severity
 from ics.config import settings
-from ics.consumer import binary_check, chain, genesis, lifecycle, missing_key, signing, watchdog
+from ics.consumer import binary_check, chain, genesis, lifecycle, missing_key, signing, state_sync, watchdog
 from ics.consumer import participation as consumer_participation
 from ics.consumer.peers import updates
 
@@ -34,6 +34,8 @@ def conditions(
     """
     if chain.stage is lifecycle.ShutdownStage.STOPPED:
         return []
+    if chain.state_sync.holds_node:
+        return []  # its condition says what it waits for
     if chain.genesis is None:
         # The sign-state condition covers anything else that is missing, as its Job needs the volume and image
         # too.
@@ -65,6 +67,8 @@ def conditions(
         return [Condition.new(Reason.NODE_UNREACHABLE, message, chain.consumer_id)]
     patience = datetime.timedelta(seconds=settings.node.stuck_after)
     progress = watchdog.classify_progress(observation.node, now, patience)
+    if state_sync.is_fetching(chain.state_sync, observation):
+        return _of_pod_settings(chain, observation.pod)  # its condition says how far it is
     found = [
         *_of_pod_settings(chain, observation.pod),
         *_of_companions(chain, observation.pod),

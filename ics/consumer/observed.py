@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 
 from ics import model
 from ics.conditions import Condition
-from ics.consumer import places, revision, upgrades
+from ics.consumer import places, revision, state_sync_record, upgrades
 from ics.consumer import watchdog as consumer_watchdog
-from ics.cosmos import gas_prices
+from ics.cosmos import gas_prices, light
 from ics.relayer import facts, inputs
 
 
@@ -56,6 +56,8 @@ class ChainMemory:
     """Other namespaces with a Hermes of the same chain, which signs with the same accounts."""
     exposed: tuple[model.Place, ...] = ()
     """Places in other namespaces of the chain whose nodes have their keys on another volume than the recorded one."""
+    state_sync: state_sync_record.StateSyncRecord | None = None
+    """What is on record about the state sync of its node; None: nothing."""
     problem: str = ""
     """Description of an object whose stored state is no longer reliable, with the remedy."""
 
@@ -173,6 +175,10 @@ class Observed:
     """Consumer ids for which the operator orders a new key."""
     roll_requests: frozenset[str] = frozenset()
     """Consumer ids whose nodes the operator restarts at the current revision; `provider` is the provider node."""
+    clients: Mapping[str, light.ClientView] = field(default_factory=dict)
+    """What the provider's IBC clients know of chains, by consumer id, of those about which it was asked."""
+    client_problems: Mapping[str, str] = field(default_factory=dict)
+    """Errors from reading them, by consumer id."""
     endpoints: tuple[Condition, ...] = ()
     """Conditions of failing provider endpoints for which others take over."""
     endpoint_states: tuple[model.EndpointState, ...] = ()

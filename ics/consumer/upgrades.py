@@ -113,6 +113,8 @@ class Situation:
     record: Record
     runs: bool
     """Whether a node was started on the present volume before."""
+    starts_at: int = 0
+    """Height from which a node without data gets the state of others; 0: it starts with the chain's first block."""
     pod: model.PodStatus | None
     node: model.NodeStatus | None
     halted: int | None
@@ -248,7 +250,7 @@ def _applied(situation: Situation) -> int:
     if recorded is not None:
         return _index_at(upgrades, recorded + 1)
     if not situation.runs:
-        return -1
+        return _index_at(upgrades, situation.starts_at + 1) if situation.starts_at else -1
     # Nothing is on record yet about a node that runs: its image says how far it is.
     present = _present_image(situation)
     found = -1

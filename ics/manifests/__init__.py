@@ -54,7 +54,7 @@ def _of_chain(
 ) -> list[dict[str, Any]]:
     owner = shared.of_chain(chain)
     built = consumer.build(desired, chain, owner)
-    if chain.genesis is not None:
+    if chain.genesis is not None and not chain.state_sync.holds_node:
         built.append(node.build(desired, chain, chain.genesis, owner))
     if chain.relay is not None:
         built += relayer.build(chain, chain.relay, desired.provider_chain_id, owner)

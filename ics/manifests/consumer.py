@@ -82,7 +82,7 @@ def _node_key(chain: chain.ChainPlan, owner: objects.Owner) -> dict[str, Any]:
 def _config(desired: desired.Desired, chain: chain.ChainPlan, owner: objects.Owner) -> dict[str, Any]:
     data = {
         "config.toml": node_files.of_chain(desired, chain),
-        "app.toml": node_files.app_toml(chain.definition),
+        "app.toml": node_files.app_toml(chain.definition, chain.revision),
         "key-check.sh": key_check.SCRIPT,
         "start.sh": node_files.start_script(chain),
     }

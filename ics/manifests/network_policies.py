@@ -143,13 +143,17 @@ def _node(
         *chain.definition.seeds,
         *_configured(chain.definition.config),
     ]
+    # A new node verifies the snapshot with them.
+    servers = chain.definition.rpc
     return _policy(
         names.NODE_NAME,
         chain.namespace,
         owner,
         names.NODE,
         ingress=rules,
-        egress=_dialling(settings, {chain.ports.p2p, ports.POD_P2P, *_ports_in(dialled)}),
+        egress=_dialling(
+            settings, {chain.ports.p2p, ports.POD_P2P, *_ports_in(dialled), *_url_ports(servers)}, servers
+        ),
     )
 
 

@@ -70,7 +70,7 @@ def _checksums(desired: desired.Desired, chain: chain.ChainPlan, genesis: bytes)
         key_check.SCRIPT,
         node_files.start_script(chain),
         node_files.of_chain(desired, chain),
-        node_files.app_toml(chain.definition),
+        node_files.app_toml(chain.definition, chain.revision),
         *([] if (client := node_files.client_toml(chain.definition, chain.chain_id)) is None else [client]),
     ]
     identity = [chain.node_key.node_id, chain.key.key.address.hex()]
@@ -154,6 +154,7 @@ def _container(desired: desired.Desired, chain: chain.ChainPlan, genesis: bytes)
                 ("node-key", node_files.NODE_KEY),
                 ("consensus-key", node_files.CONSENSUS_KEY),
                 *([("seeds", node_files.SEEDS)] if chain.definition.seeds else []),
+                *([("state-sync", node_files.STATE_SYNC)] if _may_sync(chain) else []),
             ),
         ],
     }
@@ -173,8 +174,18 @@ def _volumes(chain: chain.ChainPlan) -> list[Mapping[str, Any]]:
         from_secret("consensus-key", names.consensus_key_name(chain.key.place.place_id)),
         *key_check.volumes(),
         *([{"name": "seeds", "configMap": {"name": names.SEEDS}}] if chain.definition.seeds else []),
+        *([_state_sync_volume()] if _may_sync(chain) else []),
         *companions.volumes(chain.definition),
     ]
+
+
+def _may_sync(chain: chain.ChainPlan) -> bool:
+    return chain.revision >= node_revision.STATE_SYNC
+
+
+def _state_sync_volume() -> dict[str, Any]:
+    # The reconciler makes it, and only for a chain past its first blocks.
+    return {"name": "state-sync", "configMap": {"name": names.STATE_SYNC, "optional": True}}
 
 
 def port(name: str, number: int) -> dict[str, Any]:

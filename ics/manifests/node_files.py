@@ -8,7 +8,7 @@ import tomli_w
 
 from ics import names
 from ics.config import chain_definition, node_config, overrides
-from ics.consumer import binary_check, chain, desired
+from ics.consumer import binary_check, chain, desired, state_sync_record
 from ics.consumer import revision as node_revision
 from ics.consumer.peers import ports
 from ics.manifests import key_check
@@ -17,6 +17,7 @@ CONFIG = "/etc/ics/config"
 GENESIS = "/etc/ics/genesis"
 PEERS = "/etc/ics/peers"
 SEEDS = "/etc/ics/seeds"
+STATE_SYNC = "/etc/ics/state-sync"
 NODE_KEY = "/etc/ics/node-key"
 CONSENSUS_KEY = "/etc/ics/consensus-key"
 DATA = "/data"
@@ -101,6 +102,23 @@ if [ -e "$state" ]; then
   mv "$state" "$state.before-remote"
 fi
 """
+_STATE_SYNC = f"""\
+# A node without any state may fetch that of its peers. Until its consensus has started, what a state sync restored may
+# be incomplete, and such databases could neither be used nor restored again.
+started="$home/data/state-sync"
+if [ -e "$started" ] && [ ! -e "$home/data/cs.wal" ]; then
+  echo "the state sync was not completed; what it restored is deleted" >&2
+  rm -rf "$home"/data/*.db "$home/data/snapshots"
+fi
+rm -rf "$started" {state_sync_record.TEMPORARY}
+if [ -s {STATE_SYNC}/{state_sync_record.SECTION_FILE} ] && [ ! -e "$home/data/state.db" ]; then
+  mkdir -p {state_sync_record.TEMPORARY}
+  rm -rf "$home/data/cs.wal"
+  cat {STATE_SYNC}/{state_sync_record.SECTION_FILE} >> "$home/config/config.toml"
+  : > "$started"
+fi
+
+"""
 UPGRADE_INFO = """\
 # The software reads there which stores an upgrade adds. A node that did not halt on its own has not written it: after a
 # restart, on a restored volume, or after a state sync. Of another height it does no harm.
@@ -125,29 +143,13 @@ _START = f"""\
   --p2p.persistent_peers "$(cat {PEERS}/persistent_peers)"
 """
 _WITH_ARGUMENTS = _START.replace('--home "$home"', '--home "$home" "$@"')
-
-
-def _script(*parts: str, revision: int) -> str:
-    start = (_START,) if revision < node_revision.UPGRADES else (UPGRADE_INFO, _WITH_ARGUMENTS)
-    return "".join((*parts, *start))
-
-
-def plain_start_script(revision: int = node_revision.CURRENT) -> str:
-    """Return the start script of a node that has its key on its volume.
-
-    Args:
-        revision: of the node.
-    """
-    return _script(_HEAD, key_check.again(KEY_CHECK), _COPY_FILES, revision=revision)
-
-
-def remote_start_script(revision: int = node_revision.CURRENT) -> str:
-    """Return the start script of a node whose key is held by a remote signer.
-
-    Args:
-        revision: of the node.
-    """
-    return _script(_HEAD, _COPY_FILES, _REMOTE_SIGNER, revision=revision)
+_FIRST_START_SCRIPT = _HEAD + key_check.again(KEY_CHECK) + _COPY_FILES + _START
+_FIRST_REMOTE_START_SCRIPT = _HEAD + _COPY_FILES + _REMOTE_SIGNER + _START
+"""Of the first revision."""
+_SECOND = UPGRADE_INFO + _WITH_ARGUMENTS
+START_SCRIPT = _HEAD + key_check.again(KEY_CHECK) + _COPY_FILES + _STATE_SYNC + _SECOND
+REMOTE_START_SCRIPT = _HEAD + _COPY_FILES + _STATE_SYNC + _REMOTE_SIGNER + _SECOND
+"""For a node whose key is held by a remote signer."""
 
 
 _CLIENT_FILE = f"""\
@@ -164,8 +166,10 @@ def start_script(chain: chain.ChainPlan) -> str:
 
     Like its peers, its seeds come from a file: those that do not resolve are left out without a restart.
     """
-    wanted = plain_start_script if chain.signer is None else remote_start_script
-    script = wanted(chain.revision)
+    if chain.revision >= node_revision.STATE_SYNC:
+        script = START_SCRIPT if chain.signer is None else REMOTE_START_SCRIPT
+    else:
+        script = _FIRST_START_SCRIPT if chain.signer is None else _FIRST_REMOTE_START_SCRIPT
     if chain.definition.seeds:
         script = script.removesuffix("\n") + _WITH_SEEDS
     return _with_extra_parts(script, chain.definition)
@@ -262,8 +266,17 @@ def metrics(revision: int) -> dict[str, Any]:
     return {"instrumentation": {"prometheus": True}} if revision >= node_revision.METRICS else {}
 
 
-def app_toml(definition: chain_definition.Definition) -> str:
-    """Return the SDK's app.toml: the values that differ from its defaults, and the definition's overrides."""
+_KEPT_SNAPSHOTS = 2
+"""So that a node that has started to fetch one can fetch all of it."""
+
+
+def app_toml(definition: chain_definition.Definition, revision: int = node_revision.CURRENT) -> str:
+    """Return the SDK's app.toml: the values that differ from its defaults, and the definition's overrides.
+
+    Args:
+        definition: the chain's definition.
+        revision: of the node.
+    """
     ours: dict[str, Any] = {
         "minimum-gas-prices": definition.min_gas_price,
         # It is read without a default, so without a value the cache would be off.
@@ -272,6 +285,11 @@ def app_toml(definition: chain_definition.Definition) -> str:
         "grpc": {"enable": True, "address": f"0.0.0.0:{ports.POD_GRPC}"},
         "grpc-web": {"enable": True},
     }
+    if revision >= node_revision.STATE_SYNC:
+        ours["state-sync"] = {
+            "snapshot-interval": definition.state_sync.snapshot_interval,
+            "snapshot-keep-recent": _KEPT_SNAPSHOTS,
+        }
     return tomli_w.dumps(sort_tables(node_config.merge(ours, definition.config.get("app.toml", {}))))
 
 

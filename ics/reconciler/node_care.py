@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from ics import errors, model
 from ics.config import settings
-from ics.consumer import chain, desired, missing_key, observed, watchdog
+from ics.consumer import chain, desired, missing_key, observed, state_sync, watchdog
 from ics.consumer.peers import updates
 from ics.reconciler import outcome, world
 
@@ -166,5 +166,7 @@ async def maintain(
     for node in running_nodes(desired, observed):
         if node.chain.is_held:
             continue  # it is about to be upgraded, or stands for it
+        if state_sync.is_fetching(node.chain.state_sync, observed.observations[node.chain.consumer_id]):
+            continue  # it has no block while it fetches all of the state; see `ics.consumer.state_sync`
         with collector.chain(node.chain.consumer_id):
             await maintenance.run(node)

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from ics import aio, errors, manifests, model, names
 from ics.consumer import desired, observed, questions
-from ics.cosmos import addresses, gas_prices
+from ics.cosmos import addresses, gas_prices, light
 from ics.manifests import revisions
 from ics.reconciler import relayer_facts, world
 from ics.relayer import budget, facts
@@ -229,6 +229,9 @@ async def _answered(
         )
         queues = group.create_task(_each({c: world.provider.queued_terms(c) for c in open_questions.queues}))
         counting = group.create_task(_windows(world, observed, open_questions.windows))
+        tracking = group.create_task(
+            _each({c: world.provider.client_view(client) for c, client in open_questions.clients.items()})
+        )
         listening = group.create_task(
             _each({c: _is_silent(world, q) for c, q in open_questions.silences.items()})
         )
@@ -273,6 +276,8 @@ async def _answered(
         windows={**observed.windows, **_values(windows, model.SigningWindow)},
         window_problems={**observed.window_problems, **_problems(windows)},
         epoch=epoch,
+        clients={**observed.clients, **_values(tracking.result(), light.ClientView)},
+        client_problems={**observed.client_problems, **_problems(tracking.result())},
     )
 
 

@@ -23,6 +23,7 @@ from ics.reconciler import (
     relayer_jobs,
     sign_state,
     signing_windows,
+    state_sync,
     upgrade_steps,
     world,
 )
@@ -116,6 +117,8 @@ async def run_pass(
         topped_up = await _top_up_accounts(world, sender, observed, desired, collector)
         await _forget_relayers(world, desired, observed, converged, collector)
         windows = await signing_windows.read(world, desired, observed, collector)
+        # Last, because it asks servers of strangers.
+        await state_sync.advance(world, desired, observed, collector)
         report = status.report(desired, observed.observations, collector.conditions)
         transactions = (*sent, *topped_up)
         return outcome.Outcome(

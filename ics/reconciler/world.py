@@ -12,8 +12,8 @@ from ics import model
 from ics.cluster.nodes import chain_queries
 from ics.conditions import Condition
 from ics.config import chain_definition, provider_node, settings
-from ics.consumer import chain, observed, watchdog, watermark
-from ics.cosmos import gas_prices
+from ics.consumer import chain, observed, state_sync, state_sync_record, watchdog, watermark
+from ics.cosmos import gas_prices, light
 from ics.keys import derivation
 from ics.manifests import hermes_jobs
 from ics.provider.rest import relayer_queries
@@ -76,6 +76,10 @@ class Provider(Protocol):
 
     async def relay_ends(self, client_id: str) -> queries.ChainSide:
         """Read the client, connections and channels of one consumer chain."""
+        ...
+
+    async def client_view(self, client_id: str) -> light.ClientView:
+        """Read what the client of one consumer chain knows of that chain."""
         ...
 
     async def sent(self, channel_id: str) -> relayer_queries.SentPackets:
@@ -168,6 +172,12 @@ class Nodes(Protocol):
 
     async def record_watchdog(self, namespace: str, record: watchdog.WatchdogRecord) -> object:
         """Record the watchdog's probes of a node."""
+        ...
+
+    async def record_state_sync(
+        self, chain: chain.ChainPlan, record: state_sync_record.StateSyncRecord
+    ) -> object:
+        """Record the state of a node's state sync, with the trusted block that the node reads at its start."""
         ...
 
 
@@ -333,6 +343,18 @@ class Lookups(Protocol):
         ...
 
 
+class TrustSearches(Protocol):
+    """Searches of blocks for state syncs, at RPC servers of strangers."""
+
+    def start(self, search: state_sync.TrustSearch) -> None:
+        """Start a search, unless that of the chain is under way or has just ended."""
+        ...
+
+    async def results(self) -> Mapping[str, state_sync_record.TrustedBlock | str]:
+        """Return what ended: the block, or why there is none; by consumer id."""
+        ...
+
+
 class Lease(Protocol):
     """Lease that lets one reconciler act for a validator."""
 
@@ -374,6 +396,7 @@ class World:
     lookups: Lookups
     pull_secrets: PullSecrets
     rehearsals: Rehearsals
+    trust_searches: TrustSearches
     lease: Lease
     imported: Mapping[str, derivation.ConsensusKey] = field(default_factory=dict)
     """Imported consensus keys by consumer id."""

@@ -124,6 +124,13 @@ class Kube:
             return ""
         return answer.text if answer.is_success else ""
 
+    def forward(self, namespace: str, method: str, path: str, body: bytes) -> tuple[int, bytes]:
+        """What a request to the node's RPC gets for an answer, status and content."""
+        url = f"/api/v1/namespaces/{namespace}/pods/{names.NODE_POD}:{ports.POD_RPC}/proxy{path}"
+        headers = {"Content-Type": "application/json"} if body else {}
+        answer = self._http.request(method, url, content=body or None, headers=headers)
+        return answer.status_code, answer.content
+
     def key_check(self, namespace: str, name: str = names.NODE_POD) -> str:
         """What a pod's own check said, `RESULT ADDRESS`; empty before it has ended."""
         ended = self.check_states(namespace, name)

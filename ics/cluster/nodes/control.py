@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from ics import errors, model, names
 from ics.cluster.api import client, kinds
 from ics.cluster.nodes import chain_queries, observe
-from ics.consumer import observed, removal, watchdog
+from ics.consumer import chain, observed, removal, state_sync_record, watchdog
 from ics.consumer.peers import updates
 from ics.manifests import objects
 
@@ -155,6 +155,23 @@ class Nodes:
             names.HEIGHT_MANAGER,
             only_metadata=True,
         )
+
+    async def record_state_sync(
+        self, chain: chain.ChainPlan, record: state_sync_record.StateSyncRecord
+    ) -> None:
+        """Record the state of a node's state sync, with the section of config.toml that the node reads at its start.
+
+        Raises:
+            Permanent: the namespace does not exist, or a permission is missing.
+            Transient: the API server is unreachable.
+        """
+        await self._ensure_lease()
+        metadata = self._owner.of_chain(chain).metadata(names.STATE_SYNC, names.STATE_SYNC, chain.namespace)
+        data = {
+            state_sync_record.RECORD_FILE: state_sync_record.to_json(record),
+            state_sync_record.SECTION_FILE: state_sync_record.section(record),
+        }
+        await self._kube.apply(objects.config_map(metadata, data), names.LOOP_MANAGER, only_metadata=True)
 
     async def record_ending(self, namespace: str, seen: observed.EndingSeen | None) -> None:
         """Record since when the provider's answers would end a node, or that they do not any more.

@@ -13,6 +13,13 @@ from ics.cosmos import answers, times
 _COMMITTED = 2
 """BlockIDFlagCommit: the signature is for the block itself (1 is absent, 3 is nil)."""
 NO_ANSWER = "its RPC does not answer in time"
+_NUMBER = r"([0-9]{1,30}(?:\.[0-9]{1,30})?(?:e\+?[0-9]{1,2})?)"
+_SYNCING = re.compile(rf"^\w+_statesync_syncing(?:{{[^}}\n]*}})? {_NUMBER}$", re.MULTILINE)
+_RECEIVED = re.compile(
+    r"^\w+_p2p_message_receive_bytes_total{[^}\n]*message_type=\"statesync_(\w+)\"[^}\n]*} " + _NUMBER + "$",
+    re.MULTILINE,
+)
+_MOST_BYTES = 2.0**62
 _LONGEST_DETAIL = 200
 _ADDRESS = re.compile(r"(?<![\w-])\[?[0-9a-f:.]+\]?:\d+")
 
@@ -142,6 +149,23 @@ def app_height(info: answers.Field) -> int:
     return 0 if height is None else height.integer()
 
 
+def state_sync(metrics: str) -> model.StateSyncStatus | None:
+    """Return what CometBFT's metrics say about a node's state sync; None if they say nothing about it.
+
+    There is no metric of the snapshots and chunks themselves (CometBFT v0.38, statesync/metrics.go), but one of the
+    bytes of each kind of message (p2p/metrics.go).
+    """
+    syncing = _SYNCING.search(metrics)
+    if syncing is None:
+        return None
+    received = {name: float(number) for name, number in _RECEIVED.findall(metrics)}
+    return model.StateSyncStatus(
+        is_syncing=float(syncing[1]) > 0,
+        has_offer=received.get("SnapshotsResponse", 0.0) > 0,
+        received=int(min(received.get("ChunkResponse", 0.0), _MOST_BYTES)),
+    )
+
+
 def has_commit(status: answers.Field) -> bool:
     """Return whether the node has the second to last block, whose commit is complete.
 
@@ -170,6 +194,7 @@ def node(
     *,
     is_silent: bool = False,
     app_height: int | None = None,
+    state_sync: model.StateSyncStatus | None = None,
 ) -> model.NodeStatus:
     """Combine the answers of one node.
 
@@ -181,6 +206,7 @@ def node(
         view: of its peers' heights and of their votes, None if it is unknown.
         is_silent: the node was queried for it and did not answer in time.
         app_height: that its application has executed, None if it did not say.
+        state_sync: of a node without a block, None if it is unknown.
     """
     return model.NodeStatus(
         height=height(status),
@@ -195,6 +221,7 @@ def node(
         is_silent=is_silent,
         ballot=None if view is None else view.ballot(),
         app_height=app_height,
+        state_sync=state_sync,
     )
 
 

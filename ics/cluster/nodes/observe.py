@@ -123,14 +123,25 @@ async def _status(
     status = await _ask(kube, namespace, "/status", timeout=timeout)
     height, made = decode.height(status), decode.block_time(status)
     is_old = made is None or now - made > _OLD
-    net_info, commit, validators, (view, is_silent), app_height = await asyncio.gather(
+    is_empty = height == 0 and status["sync_info"]["catching_up"].boolean()
+    net_info, commit, validators, (view, is_silent), app_height, state_sync = await asyncio.gather(
         _ask(kube, namespace, "/net_info"),
         _commit(kube, namespace, height - 1) if decode.has_commit(status) else _nothing(),
         _validators(kube, namespace) if height > 0 else _no_validators(),
         _view(kube, namespace, height) if is_old else _unasked(),
         _app_height(kube, namespace),
+        _state_sync(kube, namespace) if is_empty else _nothing(),
     )
-    return decode.node(status, net_info, commit, validators, view, is_silent=is_silent, app_height=app_height)
+    return decode.node(
+        status,
+        net_info,
+        commit,
+        validators,
+        view,
+        is_silent=is_silent,
+        app_height=app_height,
+        state_sync=state_sync,
+    )
 
 
 async def _app_height(kube: client.KubeClient, namespace: str, pod: str = names.NODE_POD) -> int | None:
@@ -142,6 +153,15 @@ async def _app_height(kube: client.KubeClient, namespace: str, pod: str = names.
         return decode.app_height(await _ask(kube, namespace, "/abci_info", timeout=_APP_TIMEOUT, pod=pod))
     except errors.IcsError:
         return None
+
+
+async def _state_sync(kube: client.KubeClient, namespace: str) -> model.StateSyncStatus | None:
+    """Return what a node without a block says about its state sync; None if it has no metrics."""
+    request = requests.proxy(namespace, names.NODE_POD, ports.POD_METRICS, "/metrics")
+    try:
+        return decode.state_sync(await kube.text(request, TIMEOUT))
+    except errors.IcsError:
+        return None  # it answers its RPC, which is what counts
 
 
 async def _view(

@@ -10,7 +10,7 @@ from typing import Any
 from ics import errors, model, names
 from ics.cluster.nodes import decode
 from ics.cluster.state import node_records, relayer_record
-from ics.consumer import observed, removal, revision, upgrades, watchdog
+from ics.consumer import observed, removal, revision, state_sync_record, upgrades, watchdog
 from ics.consumer.peers import gateway_ports
 from ics.manifests import place_notes
 from ics.relayer import inputs
@@ -50,6 +50,7 @@ class _NamespaceState:
     has_relaying: bool = False
     configured_peers: watchdog.ConfiguredPeers | None = None
     care: watchdog.WatchdogRecord = field(default_factory=watchdog.WatchdogRecord)
+    state_sync: state_sync_record.StateSyncRecord | None = None
     problem: str = ""
     is_copy: bool = False
     """Whether the objects were copied here from another namespace, which they name."""
@@ -137,7 +138,7 @@ def memory(
         workloads: metadata of StatefulSets.
         geneses: complete genesis ConfigMaps.
         relaying: objects of the relayers.
-        run_time: complete ConfigMaps of the nodes' peers and of watermarks.
+        run_time: complete ConfigMaps of the nodes' peers, of watermarks and of state syncs.
         cluster_uid: uid of the namespace kube-system.
 
     Returns:
@@ -177,6 +178,9 @@ def memory(
         with state_of(item).read() as state:
             if item["metadata"]["name"] == names.WATERMARK:
                 state.watermark = node_records.watermark(item)
+                continue
+            if item["metadata"]["name"] == names.STATE_SYNC:
+                state.state_sync = node_records.state_sync(item)
                 continue
             notes = item["metadata"].get("annotations") or {}
             state.ending_seen = removal.from_annotation(notes.get(names.ENDING_SEEN, ""))
@@ -283,6 +287,7 @@ def _chain(namespaces: Sequence[_NamespaceState]) -> observed.ChainMemory:
         ),
         configured_peers=home.configured_peers,
         watchdog=home.care,
+        state_sync=home.state_sync,
         # What was edited in a copy is its owner's business.
         problem=next(
             (s.problem for s in reversed(ordered) if s.problem and (s is home or not s.is_copy)), ""

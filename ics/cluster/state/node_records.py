@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ics import errors, model, names
-from ics.consumer import key_check, revision, upgrades, watchdog
-from ics.cosmos import canonical_json, times
+from ics.consumer import key_check, revision, state_sync_record, upgrades, watchdog
+from ics.cosmos import answers, canonical_json, times
 from ics.keys import derivation
 
 Item = Mapping[str, Any]
@@ -42,6 +42,14 @@ def key_record(item: Item) -> model.SigningRecord:
         is_reset=bool(notes.get(names.SIGN_STATE_RESET)),
         certificates=key_check.from_annotation(notes.get(names.CLUSTER_CERTIFICATES, "")),
     )
+
+
+def state_sync(item: Item) -> state_sync_record.StateSyncRecord:
+    """Decode the record of a state sync; one that was edited is forgotten, because all of it can be found again."""
+    try:
+        return state_sync_record.from_json((item.get("data") or {}).get(state_sync_record.RECORD_FILE, ""))
+    except answers.MalformedAnswer:
+        return state_sync_record.StateSyncRecord()
 
 
 def volume_record(item: Item) -> model.SigningRecord | None:

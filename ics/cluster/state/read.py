@@ -90,7 +90,7 @@ class StateReader:
             listed(kinds.VOLUME_CLAIM, names.VOLUME, names.PROVIDER_NODE),
             listed(kinds.SECRET, names.CONSENSUS_KEY),
             listed(kinds.STATEFUL_SET, names.NODE, names.PROVIDER_NODE),
-            listed(kinds.CONFIG_MAP, names.PEERS, names.WATERMARK, only_metadata=False),
+            listed(kinds.CONFIG_MAP, names.PEERS, names.WATERMARK, names.STATE_SYNC, only_metadata=False),
             listed(kinds.CONFIG_MAP, names.GENESIS, only_metadata=False),
             listed(kinds.CONFIG_MAP, names.RELAYER, only_metadata=False),
             listed(kinds.SECRET, names.RELAYER, only_metadata=False),

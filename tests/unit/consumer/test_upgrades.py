@@ -161,6 +161,14 @@ def test_a_volume_without_data_starts_with_the_first_image_though_a_later_one_ra
     assert (found.version, found.records) == (BASE, None)
 
 
+@pytest.mark.parametrize(("height", "image"), [(118, "chain:v1"), (119, "chain:v2"), (900, "chain:v3")])
+def test_a_node_that_gets_the_state_of_others_starts_with_the_version_of_its_next_block(
+    height: int, image: str
+) -> None:
+    found = assess(runs=False, starts_at=height, pod=None, node=None, listed=(V2, V3), image=" ")
+    assert found.version.image == image
+
+
 @pytest.mark.parametrize(
     ("image", "app", "expected", "recorded"),
     [

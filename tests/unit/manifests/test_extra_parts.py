@@ -42,7 +42,7 @@ def container(found: dict[str, model.Manifest], name: str) -> dict[str, Any]:
 
 def test_definition_without_extra_parts_has_the_same_script_and_one_container() -> None:
     found = rendered()
-    assert found["ConfigMap/config"]["data"]["start.sh"] == node_files.plain_start_script()
+    assert found["ConfigMap/config"]["data"]["start.sh"] == node_files.START_SCRIPT
     assert sorted(found["ConfigMap/config"]["data"]) == [
         "app.toml",
         "config.toml",

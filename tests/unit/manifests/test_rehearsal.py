@@ -248,7 +248,7 @@ def test_image_without_a_program_of_the_start_script_is_refused(tmp_path: pathli
 
 
 @pytest.mark.parametrize(
-    "script", [node_files.plain_start_script(), node_files.remote_start_script(), key_check.SCRIPT]
+    "script", [node_files.START_SCRIPT, node_files.REMOTE_START_SCRIPT, key_check.SCRIPT]
 )
 def test_every_program_that_the_nodes_scripts_name_is_tried(script: str) -> None:
     (needs,) = re.findall(r"Needs a POSIX\s+(?:# )?shell, ([^.]*)\.", script)
