@@ -59,10 +59,14 @@ class TrustSearch:
         Args:
             head: height of the chain's newest block; of an untrusted source, so it decides nothing else.
         """
-        snapshot = head - head % self.interval if self.interval else head
+        snapshot = self.snapshot(head)
         below = [state for state in self.states if state.height <= snapshot]
         above = [state for state in self.states if state.height > snapshot]
         return (*reversed(below), *above)[:MOST_CANDIDATES]
+
+    def snapshot(self, head: int) -> int:
+        """Return the height of the chain's newest snapshot, by that of its newest block."""
+        return head - head % self.interval if self.interval else head
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +77,8 @@ class ServerAnswer:
     hash: bytes
     """Empty if it is not proven."""
     problem: str = ""
+    head: int = 0
+    """Height of the newest block that it says it has."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -282,6 +288,7 @@ def conclude(
         return None
     return state_sync_record.TrustedBlock(
         height=state.height,
+        snapshot=search.snapshot(max(one.head for one in said if one.hash)),
         hash=proven.pop().hex().upper(),
         time=state.moment,
         period=search.period,

@@ -25,6 +25,8 @@ class TrustedBlock:
     """A proven block."""
 
     height: int
+    snapshot: int = 0
+    """Height of the snapshot that the chain's nodes probably had last, when the block was proven; 0: unknown."""
     hash: str
     """Upper-case hex."""
     time: datetime.datetime
@@ -141,6 +143,7 @@ def from_json(text: str) -> StateSyncRecord:
 def _trust(field: answers.Field) -> TrustedBlock:
     return TrustedBlock(
         height=field["height"].integer(),
+        snapshot=_optional(field, "snapshot"),
         hash=field["hash"].hex().hex().upper(),
         time=field["time"].moment(),
         period=datetime.timedelta(microseconds=field["period"].nanoseconds() // (times.SECOND // 10**6)),

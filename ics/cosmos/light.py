@@ -153,11 +153,14 @@ class ClientView:
 
 
 def parse_time(field: answers.Field) -> Time:
-    """Return an exact time; raises MalformedAnswer."""
+    """Return an exact time since 1970; raises MalformedAnswer."""
     try:
-        return Time(*times.parse_unix_time(field.text()))
+        time = Time(*times.parse_unix_time(field.text()))
     except ValueError:
         field.fail("a time with its zone")
+    if time.seconds < 0:
+        field.fail("a time since 1970")
+    return time
 
 
 def parse(result: answers.Field) -> SignedHeader:

@@ -5,21 +5,22 @@ result. All that a server says is proven or refused by `ics.cosmos.light`, and e
 """
 
 import asyncio
+import dataclasses
 import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any, Final, TypeVar
 
 import httpx
 
-from ics import aio, errors, proxies, web
+from ics import errors, proxies, web
 from ics.config import urls
 from ics.consumer import state_sync, state_sync_record
 from ics.cosmos import answers, light
 
 _LIMITS: Final = web.Limits(seconds=5.0, size=4 * 2**20)
 """Of one answer; a commit of the 10,000 validators that CometBFT allows has 3 MB."""
-_DEADLINE: Final = 30.0
-"""Seconds for all questions to one server in one search."""
+_DEADLINE: Final = 15.0
+"""Seconds for a search."""
 _REST: Final = 20.0
 """Seconds between two searches for one chain."""
 _GRACE: Final = 2.0
@@ -95,16 +96,18 @@ async def _search(
     said: Sequence[state_sync.ServerAnswer] = ()
     for state in search.candidates(max(head or 0 for head in heads)):
         answered = await _collected(
-            [server.prove(search, state) for server in servers], lambda one: bool(one.hash)
+            [server.prove(search, state, deadline) for server in servers], lambda one: bool(one.hash)
         )
         said = [
-            one or state_sync.ServerAnswer(server.url, b"", "it answers much later than the others")
-            for server, one in zip(servers, answered, strict=True)
+            dataclasses.replace(one, head=head or 0)
+            if one is not None
+            else state_sync.ServerAnswer(server.url, b"", "it answers much later than the others")
+            for server, one, head in zip(servers, answered, heads, strict=True)
         ]
         block = state_sync.conclude(search, state, said)
         if block is not None:
             return block
-        if asyncio.get_running_loop().time() > deadline:
+        if asyncio.get_running_loop().time() >= deadline:
             break
     return state_sync.problem_of(said)
 
@@ -142,12 +145,16 @@ class _Server:
             return 0  # it says why when it is asked for the block
 
     async def prove(
-        self, search: state_sync.TrustSearch, state: light.ConsensusState
+        self, search: state_sync.TrustSearch, state: light.ConsensusState, deadline: float
     ) -> state_sync.ServerAnswer:
         """Return the hash of the server's block at a height if it is proven, or why it is not."""
         try:
-            async with aio.deadline(_DEADLINE, "RPC"):
+            async with asyncio.timeout_at(deadline):
                 return state_sync.ServerAnswer(self.url, await self._proven(search, state))
+        except TimeoutError:
+            return state_sync.ServerAnswer(
+                self.url, b"", f"no answer within {_DEADLINE:.0f} s for all questions"
+            )
         except Exception as error:
             return state_sync.ServerAnswer(self.url, b"", str(errors.of_chain(error)))
 

@@ -19,7 +19,7 @@ SERVERS = ("http://one:26657", "https://two")
 MINUTE = datetime.timedelta(minutes=1)
 
 BLOCK = state_sync_record.TrustedBlock(
-    height=1200, hash="AB" * 32, time=NOW - MINUTE, period=PERIOD, servers=SERVERS
+    height=1200, snapshot=1500, hash="AB" * 32, time=NOW - MINUTE, period=PERIOD, servers=SERVERS
 )
 FETCHING = factories.node(height=0, is_catching_up=True)
 
@@ -362,11 +362,12 @@ def test_block_is_trusted_if_one_server_proves_it_and_only_such_servers_are_used
     state = CHAIN.state(1200)
     said = (
         state_sync.ServerAnswer("http://user:secret@one:26657/key", b"", "it lies"),
-        state_sync.ServerAnswer("https://two", b"\xab" * 32),
+        state_sync.ServerAnswer("https://two", b"\xab" * 32, head=1545),
     )
 
     assert state_sync.conclude(search, state, said) == state_sync_record.TrustedBlock(
         height=1200,
+        snapshot=1500,
         hash="AB" * 32,
         time=datetime.datetime(2026, 1, 1, 0, 20, 0, 123456, tzinfo=datetime.UTC),
         period=PERIOD,

@@ -192,6 +192,7 @@ def test_validator_of_another_kind_of_key_counts_as_one_that_did_not_sign() -> N
         (("header", "height"), "8"),
         (("header", "height"), -1),
         (("header", "time"), "yesterday"),
+        (("header", "time"), "0001-01-01T00:00:00+02:00"),
         (("header", "app_hash"), "zz"),
         (("header", "version"), None),
         (("header", "last_block_id", "parts", "total"), 2**32),

@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 import httpx
 import pytest
 
+from ics import web
 from ics.consumer import state_sync, state_sync_record
 from ics.cosmos import light
 from ics.reconciler import trust_searches
@@ -106,6 +107,7 @@ async def found(network: Network, search: state_sync.TrustSearch) -> state_sync_
 def block(height: int, *servers: str, refused: tuple[str, ...] = ()) -> state_sync_record.TrustedBlock:
     return state_sync_record.TrustedBlock(
         height=height,
+        snapshot=90,
         hash=CHAIN.header(height).hash.hex().upper(),
         time=CHAIN.state(height).moment,
         period=PERIOD,
@@ -231,6 +233,24 @@ async def test_hanging_servers_do_not_hold_up_a_pass() -> None:
     assert await searches.results() == {}
     assert network.asked == ["bad/status"]
     await searches.aclose()
+
+
+async def test_search_at_hanging_servers_ends_and_names_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that answers each question just in time is no better."""
+
+    async def slow() -> httpx.Response:
+        await asyncio.sleep(0.05)
+        return httpx.Response(200, json={"result": CHAIN.commit(80)})
+
+    monkeypatch.setattr(trust_searches, "_LIMITS", web.Limits(seconds=0.2, size=2**20))
+    monkeypatch.setattr(trust_searches, "_DEADLINE", 0.3)
+    network = Network(a=hanging, b=slow)
+
+    result = await found(network, search_of(network, *range(30, 60), members=()))
+
+    assert isinstance(result, str)
+    assert "http://a: no answer within" in result
+    assert "http://b: the header is of height 80" in result
 
 
 async def test_failed_search_is_repeated_after_a_while() -> None:
