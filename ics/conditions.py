@@ -152,6 +152,11 @@ class Reason(enum.StrEnum):
     PEERS_MISSING = "PeersMissing"
     NO_PEERS = "NoPeers"
     PEERS_STALE = "PeersStale"
+    SENTRIES_PENDING = "SentriesPending"
+    SENTRY_DOWN = "SentryDown"
+    FULL_NODE_DOWN = "FullNodeDown"
+    EXTRA_NODE_STUCK = "ExtraNodeStuck"
+    EXTRA_NODE_SIGNS = "ExtraNodeSigns"
     RELAYING_UNREADABLE = "RelayingUnreadable"
     RELAYER_UNFUNDED = "RelayerUnfunded"
     TOP_UPS_LIMITED = "TopUpsLimited"
@@ -1063,6 +1068,56 @@ CATALOGUE: Final[Mapping[Reason, CatalogueEntry]] = {
             "Run `ics peers update CONSUMER_ID`, or set `ics:hybrid_peer_updates` or `ics:auto_update_consumers`. With"
             " either set, wait."
         ),
+    ),
+    Reason.SENTRIES_PENDING: CatalogueEntry(
+        severities=_INFO,
+        topics=(Topic.PEERS,),
+        meaning=(
+            "A running validator's node goes behind its sentries, or comes out from behind them, only when all sentries"
+            " have caught up and its chain can spare it for the restart. Until then it keeps its present peers."
+        ),
+        look="The message; `docs/sentries.md`",
+        action=(
+            "Wait. If the chain always needs this validator's vote, choose the moment yourself: `kubectl -n NAMESPACE"
+            " delete pod node-0`; the next pass makes the change while the pod starts."
+        ),
+    ),
+    Reason.SENTRY_DOWN: CatalogueEntry(
+        severities=_FROM_WARNING,
+        topics=(Topic.PEERS,),
+        meaning=(
+            "A sentry does not answer or has no peers. Critical if no sentry is left: then the validator's node behind"
+            " them reaches no peer."
+        ),
+        look="`kubectl -n NAMESPACE describe pod sentry-1-0`; `kubectl -n NAMESPACE logs sentry-1-0 --tail=50`",
+        action="Fix what the pod's events or its log say. A volume that is lost may be deleted: it has no key.",
+    ),
+    Reason.FULL_NODE_DOWN: CatalogueEntry(
+        severities=_WARNING,
+        topics=(Topic.PEERS,),
+        meaning="A full node does not answer or has no peers; it is out of the Service `node-rpc`.",
+        look="`kubectl -n NAMESPACE describe pod full-node-1-0`; its log",
+        action="Fix what the pod's events or its log say. Signing does not depend on it.",
+    ),
+    Reason.EXTRA_NODE_STUCK: CatalogueEntry(
+        severities=_WARNING,
+        topics=(Topic.PEERS,),
+        meaning=(
+            "A sentry or full node produces no blocks although its peers do, or its application hangs. It is restarted"
+            " after three failed checks in a row, never together with another node."
+        ),
+        look="`kubectl -n NAMESPACE logs POD --tail=50`",
+        action="Wait for the restart. If it happens again, fix what the log says.",
+    ),
+    Reason.EXTRA_NODE_SIGNS: CatalogueEntry(
+        severities=_CRITICAL,
+        topics=(Topic.SIGNING,),
+        meaning=(
+            "A sentry or full node runs with a key of the chain's validator set, which nothing here gives it. Two nodes"
+            " with one key sign two blocks of one height."
+        ),
+        look="`kubectl -n NAMESPACE get statefulset NAME -o yaml`: what it mounts, and its field managers",
+        action="Delete the StatefulSet at once; the next pass creates it as it should be. Find out who changed it.",
     ),
     Reason.RELAYING_UNREADABLE: CatalogueEntry(
         severities=_WARNING,

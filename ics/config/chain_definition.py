@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 import pydantic
 
 from ics import errors
-from ics.config import base, extra_parts, node_config, settings, units, urls
+from ics.config import base, extra_nodes, extra_parts, node_config, settings, units, urls
 from ics.config import pods as config_pods
 from ics.config import upgrades as config_upgrades
 from ics.cosmos import addresses, coins, gas_prices
@@ -205,6 +205,8 @@ class Definition(base.Frozen):
     """The worst infraction parameters with which the chain is joined."""
     seeds: tuple[units.Peer, ...] = ()
     """Seed nodes, `<node id>@<host>:<port>`."""
+    nodes: extra_nodes.OwnExtraNodes = extra_nodes.OwnExtraNodes()
+    """Sentries and full nodes of the chain."""
     rpc: tuple[str, ...] = ()
     """RPC addresses of others' nodes of the chain, such as https://HOST or http://HOST:PORT, for state sync. None of
     them is trusted: what they say of the trusted block is proven by the provider. Give two or more."""

@@ -9,6 +9,7 @@ from ics.config import chain_definition, secret_sources, settings
 from ics.config import pods as config_pods
 from ics.consumer import (
     context,
+    extra_nodes,
     key_check,
     lifecycle,
     observed,
@@ -67,6 +68,8 @@ class ChainPlan:
     """Settings of all of its pods."""
     pod: model.PodStatus | None = None
     """Of its node at the start of the pass."""
+    extra: extra_nodes.ExtraNodes = field(default_factory=extra_nodes.ExtraNodes)
+    """Its sentries and full nodes."""
     rehearsal: consumer_rehearsal.Rehearsal | None = None
     """What is rehearsed while the chain is staged; None if nothing is."""
     seeds: tuple[str, ...] = ()
@@ -93,6 +96,21 @@ class ChainPlan:
     def is_held(self) -> bool:
         """Whether its node must be restarted for nothing but an upgrade now."""
         return self.upgrade is not None and self.upgrade.holds
+
+    @property
+    def persistent_peers(self) -> str:
+        """`persistent_peers` of the validator's node: those of the chain, or only its sentries."""
+        return self.extra.sentry_addresses if self.extra.is_behind else self.peering.persistent_peers
+
+    @property
+    def external_address(self) -> str:
+        """Address that the validator's node announces; empty: none."""
+        return "" if self.extra.is_behind else self.peering.external_address
+
+    @property
+    def has_seeds(self) -> bool:
+        """Whether the validator's node has seeds; behind sentries, only they have them."""
+        return bool(self.definition.seeds) and not self.extra.is_behind
 
 
 def first_version(definition: chain_definition.Definition) -> upgrades.Version:
@@ -131,14 +149,13 @@ def plan_chain(
     has_public_keys = context.settings.node_keys == "public"
     genesis, trouble = _genesis(context, summary, detail, loaded, memory)
     own_ports = context.ports_of(summary)
-    configured = memory.configured_peers
     peers = peering.peers_of(
         consumer,
         context.snapshot.validators,
         context.own,
         own_ports.p2p,
         has_public_keys,
-        recorded=None if configured is None else configured.persistent_peers,
+        recorded=_recorded_peers(memory),
     )
     conditions = peers.conditions
     if memory.genesis is None:
@@ -160,6 +177,24 @@ def plan_chain(
     conditions += left.conditions
     sign_state = _sign_state(context, summary, detail, selected_key, memory)
     record = places.record_of(memory.records, selected_key.place)
+    state_sync = _state_sync(context, consumer, detail, loaded.definition, memory)
+    extra, node_key = extra_nodes.plan(
+        extra_nodes.Inputs(
+            seed=context.seed,
+            provider_chain_id=context.snapshot.chain_id,
+            consumer_id=summary.consumer_id,
+            installation=_installation(context),
+            wanted=loaded.definition.nodes.over(context.settings.nodes),
+            memory=memory,
+            observation=observation,
+            extra=context.observed.extra_nodes.get(summary.consumer_id, {}),
+            own_address=selected_key.key.address,
+            published=_node_key(context, summary, selected_key.place),
+            peers=peers.persistent_peers,
+            node_port=own_ports.p2p,
+            fetches_state=state_sync.record is not None,
+        )
+    )
     chain = ChainPlan(
         consumer_id=summary.consumer_id,
         chain_id=summary.chain_id,
@@ -169,7 +204,8 @@ def plan_chain(
         ports=own_ports,
         peering=peers,
         key=selected_key,
-        node_key=_node_key(context, summary, selected_key.place),
+        node_key=node_key,
+        extra=extra,
         sign_state=sign_state,
         is_withheld=signing.must_withhold_key(sign_state, memory.is_withheld),
         volume_uid=memory.volume_uid,
@@ -188,7 +224,7 @@ def plan_chain(
         pods=context.settings.pods.merged(loaded.definition.pods),
         pod=None if observation is None else observation.pod,
         seeds=left.used,
-        state_sync=_state_sync(context, consumer, detail, loaded.definition, memory),
+        state_sync=state_sync,
         sign_state_waits=context.observed.sign_state_waits.get(summary.consumer_id, ""),
         recorded=memory.template,
         is_rolled=summary.consumer_id in context.observed.roll_requests,
@@ -349,6 +385,20 @@ def new_namespace(context: context.ChainContext, summary: model.ConsumerSummary)
     return names.namespace(prefix, context.snapshot.chain_id, summary.consumer_id, summary.chain_id)
 
 
+def _recorded_peers(memory: observed.ChainMemory) -> str | None:
+    """Return the chain's `persistent_peers` as an earlier pass wrote them, None if there is no record."""
+    configured = memory.configured_peers
+    if memory.sentries:
+        # The validator's node has none but its sentries.
+        sentry = memory.extra_nodes.get(names.extra_node(names.SENTRY, 1), observed.ExtraNodeMemory())
+        configured = sentry.configured_peers
+    return None if configured is None else configured.persistent_peers
+
+
+def _installation(context: context.ChainContext) -> str:
+    return publication.installation(context.observed.memory.cluster_uid, context.settings.gateway.namespace)
+
+
 def _node_key(
     context: context.ChainContext, summary: model.ConsumerSummary, place: model.Place
 ) -> derivation.NodeKey:
@@ -357,7 +407,7 @@ def _node_key(
     return publication.node_key(
         context.own.details,
         context.seed,
-        publication.installation(context.observed.memory.cluster_uid, context.settings.gateway.namespace),
+        _installation(context),
         is_moved=place.is_moved,
     )
 

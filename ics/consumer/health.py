@@ -187,7 +187,7 @@ def _of_peers(
 ) -> list[Condition]:
     if chain.stage.is_ending:
         return []
-    wanted = chain.peering.persistent_peers
+    wanted = chain.persistent_peers
     lacking = updates.missing_peers(wanted, node)
     if updates.is_stale(wanted, chain.configured_peers, chain.watchdog, pod):
         severity = Severity.WARNING if lacking else Severity.INFO
@@ -196,6 +196,8 @@ def _of_peers(
                 Reason.PEERS_STALE, _stale(chain, lacking, settings), chain.consumer_id, severity=severity
             )
         ]
+    if chain.extra.is_behind and node.peers:
+        return []  # its sentries have conditions of their own
     if not lacking or pod.started is None or now - pod.started < _YOUNG:
         return []
     if node.peers == 0:

@@ -23,6 +23,16 @@ class EndingSeen:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ExtraNodeMemory:
+    """State of one sentry or full node that earlier passes stored in the cluster."""
+
+    has_workload: bool = False
+    """Whether its StatefulSet exists."""
+    configured_peers: consumer_watchdog.ConfiguredPeers | None = None
+    watchdog: consumer_watchdog.WatchdogRecord = field(default_factory=consumer_watchdog.WatchdogRecord)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ChainMemory:
     """State of one consumer chain that earlier passes stored in the cluster."""
 
@@ -50,6 +60,10 @@ class ChainMemory:
     configured_peers: consumer_watchdog.ConfiguredPeers | None = None
     watchdog: consumer_watchdog.WatchdogRecord = field(default_factory=consumer_watchdog.WatchdogRecord)
     watermark: model.Watermark = field(default_factory=model.Watermark)
+    sentries: int = 0
+    """Number of the sentries behind which the StatefulSet's node runs; 0: its peers reach it directly."""
+    extra_nodes: Mapping[str, ExtraNodeMemory] = field(default_factory=dict)
+    """Sentries and full nodes by name."""
     copies: tuple[str, ...] = ()
     """Other namespaces with a node of the same chain: copies, made by hand or by a backup tool."""
     relaying_copies: tuple[str, ...] = ()
@@ -111,6 +125,8 @@ class Observed:
     """Unexpected errors that were raised about one chain in this pass, by consumer id; such chains are paused."""
     observations: Mapping[str, model.Observation] = field(default_factory=dict)
     """Of chains with a node at the start of the pass, by consumer id."""
+    extra_nodes: Mapping[str, Mapping[str, model.Observation]] = field(default_factory=dict)
+    """Of sentries and full nodes, by consumer id and name."""
     provider_node: model.Observation | None = None
     """Of the validator's own provider node; None if it does not exist."""
     upgrade_plans: Mapping[str, model.UpgradePlan] = field(default_factory=dict)

@@ -8,7 +8,7 @@ from ics import names
 from ics.consumer import chain, desired, lifecycle, upgrades
 from ics.consumer import genesis as consumer_genesis
 from ics.consumer import revision as node_revision
-from ics.consumer.peers import ports
+from ics.consumer.peers import ports as peers_ports
 from ics.cosmos import canonical_json
 from ics.manifests import companions, key_check, node_files, objects, place_notes
 
@@ -36,6 +36,8 @@ def build(
     notes = {} if chain.stage.relays else {names.ENDING: "true"}
     # Written in both cases, so that the engine takes it over from a pass that withheld the key.
     notes[names.WITHHELD] = "true" if chain.is_withheld else "false"
+    if chain.extra.is_behind:
+        notes[names.SENTRIES] = str(len(chain.extra.sentries))
     notes |= place_notes.annotations(chain.key.place, chain.key.key.address)
     spec = objects.pod_spec(
         [_container(desired, chain, genesis), *companions.containers(chain.definition)],
@@ -87,7 +89,7 @@ def _key_check(chain: chain.ChainPlan) -> dict[str, Any]:
         image=chain.version.image,
         script=node_files.KEY_CHECK,
         environment=_check_environment(chain),
-        mounts=_mounts(("config", node_files.CONFIG), ("consensus-key", node_files.CONSENSUS_KEY)),
+        mounts=read_only(("config", node_files.CONFIG), ("consensus-key", node_files.CONSENSUS_KEY)),
     )
 
 
@@ -101,13 +103,56 @@ def _check_environment(chain: chain.ChainPlan) -> list[dict[str, Any]]:
     )
 
 
-def _mounts(*paths: tuple[str, str]) -> list[dict[str, Any]]:
+def read_only(*paths: tuple[str, str]) -> list[dict[str, Any]]:
+    """Return mounts of volumes that are only read, from (name, path)."""
     return [{"name": name, "mountPath": path, "readOnly": True} for name, path in paths]
 
 
 def _container(desired: desired.Desired, chain: chain.ChainPlan, genesis: bytes) -> dict[str, Any]:
+    return container(
+        desired,
+        chain,
+        genesis,
+        environment=_check_environment(chain),
+        ports=[] if chain.signer is None else [port("signer", peers_ports.POD_SIGNER)],
+        mounts=[
+            {"name": "data", "mountPath": node_files.DATA},
+            {"name": "tmp", "mountPath": TEMPORARY},
+            *key_check.own_mounts(),
+            *read_only(
+                ("config", node_files.CONFIG),
+                ("genesis", node_files.GENESIS),
+                ("peers", node_files.PEERS),
+                ("node-key", node_files.NODE_KEY),
+                ("consensus-key", node_files.CONSENSUS_KEY),
+                *([("seeds", node_files.SEEDS)] if chain.has_seeds else []),
+                *([("state-sync", node_files.STATE_SYNC)] if may_sync(chain) else []),
+            ),
+        ],
+    )
+
+
+def container(
+    desired: desired.Desired,
+    chain: chain.ChainPlan,
+    genesis: bytes,
+    *,
+    environment: list[dict[str, Any]],
+    mounts: list[dict[str, Any]],
+    ports: list[dict[str, Any]],
+) -> dict[str, Any]:
+    """Return the container of any node of a chain.
+
+    Args:
+        desired: the desired state.
+        chain: the chain.
+        genesis: of the chain.
+        environment: variables of this node, in addition to those of the chain.
+        mounts: all of this node.
+        ports: of this node, in addition to those of every node.
+    """
     start = consumer_genesis.start(genesis, chain.definition.genesis)
-    environment = {
+    of_chain = {
         "BINARY": chain.definition.binary,
         "BINARY_HASH": chain.version.binary_hash or "",
         # Some programs write to it as soon as they start; the node's data is on the volume.
@@ -121,16 +166,16 @@ def _container(desired: desired.Desired, chain: chain.ChainPlan, genesis: bytes)
         "imagePullPolicy": "IfNotPresent",
         "command": ["/bin/sh", f"{node_files.CONFIG}/start.sh"],
         "env": [
-            *objects.variables(environment),
-            *_check_environment(chain),
+            *objects.variables(of_chain),
+            *environment,
             *objects.literal_variables(chain.definition.env),
         ],
         "ports": [
-            port("p2p", ports.POD_P2P),
-            port("rpc", ports.POD_RPC),
-            port("rest", ports.POD_REST),
-            port("grpc", ports.POD_GRPC),
-            *([] if chain.signer is None else [port("signer", ports.POD_SIGNER)]),
+            port("p2p", peers_ports.POD_P2P),
+            port("rpc", peers_ports.POD_RPC),
+            port("rest", peers_ports.POD_REST),
+            port("grpc", peers_ports.POD_GRPC),
+            *ports,
             *metrics_ports(chain.revision),
         ],
         "resources": {key: dict(value) for key, value in desired.settings.node.resources.items()},
@@ -143,20 +188,7 @@ def _container(desired: desired.Desired, chain: chain.ChainPlan, genesis: bytes)
         ),
         "readinessProbe": probe(period=5, failures=3),
         "livenessProbe": probe(period=10, failures=6),
-        "volumeMounts": [
-            {"name": "data", "mountPath": node_files.DATA},
-            {"name": "tmp", "mountPath": TEMPORARY},
-            *key_check.own_mounts(),
-            *_mounts(
-                ("config", node_files.CONFIG),
-                ("genesis", node_files.GENESIS),
-                ("peers", node_files.PEERS),
-                ("node-key", node_files.NODE_KEY),
-                ("consensus-key", node_files.CONSENSUS_KEY),
-                *([("seeds", node_files.SEEDS)] if chain.definition.seeds else []),
-                *([("state-sync", node_files.STATE_SYNC)] if _may_sync(chain) else []),
-            ),
-        ],
+        "volumeMounts": mounts,
     }
 
 
@@ -173,17 +205,19 @@ def _volumes(chain: chain.ChainPlan) -> list[Mapping[str, Any]]:
         from_secret("node-key", names.NODE_KEY),
         from_secret("consensus-key", names.consensus_key_name(chain.key.place.place_id)),
         *key_check.volumes(),
-        *([{"name": "seeds", "configMap": {"name": names.SEEDS}}] if chain.definition.seeds else []),
-        *([_state_sync_volume()] if _may_sync(chain) else []),
+        *([{"name": "seeds", "configMap": {"name": names.SEEDS}}] if chain.has_seeds else []),
+        *([state_sync_volume()] if may_sync(chain) else []),
         *companions.volumes(chain.definition),
     ]
 
 
-def _may_sync(chain: chain.ChainPlan) -> bool:
+def may_sync(chain: chain.ChainPlan) -> bool:
+    """Return whether the chain's nodes can fetch the state of their peers."""
     return chain.revision >= node_revision.STATE_SYNC
 
 
-def _state_sync_volume() -> dict[str, Any]:
+def state_sync_volume() -> dict[str, Any]:
+    """Return the volume with the trusted block of a state sync, if there is one."""
     # The reconciler makes it, and only for a chain past its first blocks.
     return {"name": "state-sync", "configMap": {"name": names.STATE_SYNC, "optional": True}}
 
@@ -218,7 +252,7 @@ def last_words(revision: int) -> dict[str, str]:
 
 def metrics_ports(revision: int) -> list[dict[str, Any]]:
     """Return the container port of CometBFT's metrics, if a node of this revision serves them."""
-    return [port("metrics", ports.POD_METRICS)] if revision >= node_revision.METRICS else []
+    return [port("metrics", peers_ports.POD_METRICS)] if revision >= node_revision.METRICS else []
 
 
 def probe(period: int, failures: int) -> dict[str, Any]:

@@ -71,9 +71,13 @@ async def read_cluster_again(
 ) -> tuple[observed.Observed, desired.Desired]:
     """Read only the cluster again after an engine changed it, because new volumes have a uid now."""
     memory = await world.state.load()
-    observations = await world.nodes.observe(_workloads(memory))
+    observations, extra = await asyncio.gather(
+        world.nodes.observe(_workloads(memory)), _extra_nodes(world, memory)
+    )
     # Whoever stood at a height was switched now, and is another process.
-    observed = dataclasses.replace(before, memory=memory, observations=observations, halted={})
+    observed = dataclasses.replace(
+        before, memory=memory, observations=observations, extra_nodes=extra, halted={}
+    )
     wanted = compute(world, observed)
     failures = manifests.failures(wanted)
     if failures:
@@ -97,6 +101,18 @@ def _workloads(memory: observed.Memory) -> dict[str, str]:
     }
 
 
+async def _extra_nodes(
+    world: world.World, memory: observed.Memory
+) -> Mapping[str, Mapping[str, model.Observation]]:
+    """Observe the sentries and full nodes; query nothing if no chain has any."""
+    namespaces = {
+        consumer_id: chain.namespace
+        for consumer_id, chain in memory.chains.items()
+        if any(node.has_workload for node in chain.extra_nodes.values())
+    }
+    return await world.nodes.observe_extra(namespaces) if namespaces else {}
+
+
 async def _first(world: world.World) -> observed.Observed:
     async with aio.task_group() as group:
         loading = group.create_task(world.state.load())
@@ -117,6 +133,7 @@ async def _first(world: world.World) -> observed.Observed:
     async with aio.task_group() as group:
         reading = group.create_task(world.provider.snapshot(world.settings.operator_address, interest))
         observing = group.create_task(world.nodes.observe(_workloads(memory)))
+        adding = group.create_task(_extra_nodes(world, memory))
         waiting = group.create_task(_sign_state_waits(world, memory))
         looking = group.create_task(_provider_node(world, memory))
         rehearsing = group.create_task(_rehearsals(world, memory))
@@ -130,6 +147,7 @@ async def _first(world: world.World) -> observed.Observed:
         observations=observing.result(),
         upgrade_plans=plans,
         halted=halted,
+        extra_nodes=adding.result(),
         provider_node=looking.result(),
         sign_state_waits=waiting.result(),
         rehearsals=rehearsing.result(),

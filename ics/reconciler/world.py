@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from ics import model
+from ics import model, names
 from ics.cluster.nodes import chain_queries
 from ics.conditions import Condition
 from ics.config import chain_definition, provider_node, settings
@@ -130,6 +130,12 @@ class Nodes(Protocol):
         """Observe the nodes in these namespaces; keys are consumer ids."""
         ...
 
+    async def observe_extra(
+        self, namespaces: Mapping[str, str]
+    ) -> Mapping[str, Mapping[str, model.Observation]]:
+        """Observe the sentries and full nodes in these namespaces; keys are consumer ids and names."""
+        ...
+
     async def provider_node(self, namespace: str) -> model.Observation:
         """Observe the validator's own provider node in the gateway's namespace."""
         ...
@@ -150,11 +156,13 @@ class Nodes(Protocol):
         """Read from the chain's own node how many blocks a key (valcons) has missed."""
         ...
 
-    async def restart(self, namespace: str) -> object:
-        """Delete the node's pod; its StatefulSet recreates it."""
+    async def restart(self, namespace: str, name: str = names.NODE_NAME) -> object:
+        """Delete the pod of the validator's node, or of the sentry or full node of this name; it is recreated."""
         ...
 
-    async def send_peers(self, namespace: str, persistent_peers: str) -> frozenset[str]:
+    async def send_peers(
+        self, namespace: str, persistent_peers: str, name: str = names.NODE_NAME
+    ) -> frozenset[str]:
         """Send a running node its peers, and return the ids of the peers that it is connected to afterwards."""
         ...
 
@@ -170,7 +178,9 @@ class Nodes(Protocol):
         """Record since when the provider's answers would end a node, or that they do not any more."""
         ...
 
-    async def record_watchdog(self, namespace: str, record: watchdog.WatchdogRecord) -> object:
+    async def record_watchdog(
+        self, namespace: str, record: watchdog.WatchdogRecord, name: str = names.NODE_NAME
+    ) -> object:
         """Record the watchdog's probes of a node."""
         ...
 

@@ -1,6 +1,7 @@
 """Decoder of the objects of earlier passes, from lists of objects to `observed.Memory`; pure."""
 
 import contextlib
+import dataclasses
 import datetime
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -48,6 +49,10 @@ class _NamespaceState:
     configs: dict[str, str] = field(default_factory=dict)
     images: dict[str, str] = field(default_factory=dict)
     has_relaying: bool = False
+    sentries: int = 0
+    extra_nodes: dict[str, observed.ExtraNodeMemory] = field(
+        default_factory=lambda: defaultdict(observed.ExtraNodeMemory)
+    )
     configured_peers: watchdog.ConfiguredPeers | None = None
     care: watchdog.WatchdogRecord = field(default_factory=watchdog.WatchdogRecord)
     state_sync: state_sync_record.StateSyncRecord | None = None
@@ -138,7 +143,7 @@ def memory(
         workloads: metadata of StatefulSets.
         geneses: complete genesis ConfigMaps.
         relaying: objects of the relayers.
-        run_time: complete ConfigMaps of the nodes' peers, of watermarks and of state syncs.
+        run_time: complete ConfigMaps of the peers of all nodes, of watermarks and of state syncs.
         cluster_uid: uid of the namespace kube-system.
 
     Returns:
@@ -164,7 +169,12 @@ def memory(
     for item in workloads:
         annotations = item["metadata"].get("annotations") or {}
         state = state_of(item)
+        extra = item["metadata"]["labels"].get(names.EXTRA_NODE)
+        if extra is not None:
+            state.extra_nodes[extra] = dataclasses.replace(state.extra_nodes[extra], has_workload=True)
+            continue
         with state.read():
+            state.sentries = node_records.sentries(item)
             state.template = node_records.template(item)
         state.has_workload = True
         state.workload = item
@@ -178,6 +188,14 @@ def memory(
         with state_of(item).read() as state:
             if item["metadata"]["name"] == names.WATERMARK:
                 state.watermark = node_records.watermark(item)
+                continue
+            extra = item["metadata"]["labels"].get(names.EXTRA_NODE)
+            if extra is not None:
+                state.extra_nodes[extra] = dataclasses.replace(
+                    state.extra_nodes[extra],
+                    configured_peers=node_records.configured_peers(item),
+                    watchdog=node_records.watchdog_record(item),
+                )
                 continue
             if item["metadata"]["name"] == names.STATE_SYNC:
                 state.state_sync = node_records.state_sync(item)
@@ -260,6 +278,8 @@ def _chain(namespaces: Sequence[_NamespaceState]) -> observed.ChainMemory:
         template=home.template,
         software=home.software,
         watermark=home.watermark,
+        sentries=home.sentries,
+        extra_nodes=dict(home.extra_nodes),
         copies=tuple(
             sorted(state.namespace for state in ordered[:-1] if home.has_workload and state.has_workload)
         ),

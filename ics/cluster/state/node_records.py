@@ -4,6 +4,7 @@ import base64
 import binascii
 import datetime
 import gzip
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -136,6 +137,22 @@ def genesis(item: Item) -> bytes:
             f"{where}: the genesis has sha256 {digest}, but its annotation is {stated!r}; {remedy}"
         )
     return content
+
+
+def sentries(item: Item) -> int:
+    """Return the number of sentries behind which the node of a StatefulSet runs.
+
+    Raises:
+        Permanent: the annotation was edited.
+    """
+    metadata = item["metadata"]
+    text = (metadata.get("annotations") or {}).get(names.SENTRIES, "0")
+    if not re.fullmatch(r"[0-9]{1,2}", text):
+        raise errors.Permanent(
+            f"StatefulSet {metadata['namespace']}/{metadata['name']}: annotation {names.SENTRIES} is {text!r}, not a"
+            " number of sentries; set it to that of the StatefulSets sentry-1, sentry-2, … in this namespace"
+        )
+    return int(text)
 
 
 def configured_peers(item: Item) -> watchdog.ConfiguredPeers:
