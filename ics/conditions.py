@@ -29,6 +29,7 @@ class Topic(enum.StrEnum):
     PEERS = "peers"
     RELAYING = "relaying"
     """Also conditions of the node that the relayer waits for: `ics hermes status` lists all of them."""
+    UPGRADES = "upgrades"
     CHANGES = "changes"
     PROVIDER = "provider"
     CLUSTER = "cluster"
@@ -97,6 +98,13 @@ class Reason(enum.StrEnum):
     GENESIS_TIME_AHEAD = "GenesisTimeAhead"
     POD_SETTINGS_WAIT = "PodSettingsWait"
     REVISION_OLD = "RevisionOld"
+    UPGRADE_ANNOUNCED = "UpgradeAnnounced"
+    UPGRADE_IMAGE_MISSING = "UpgradeImageMissing"
+    UPGRADE_READY = "UpgradeReady"
+    UPGRADE_HALTED = "UpgradeHalted"
+    UPGRADING = "Upgrading"
+    UPGRADE_FAILED = "UpgradeFailed"
+    UPGRADE_DIFFERS = "UpgradeDiffers"
     CHECKLIST_OPEN = "ChecklistOpen"
     CHECKLIST_FAILED = "ChecklistFailed"
     STAGED = "Staged"
@@ -536,6 +544,70 @@ CATALOGUE: Final[Mapping[Reason, CatalogueEntry]] = {
         ),
         look="`kubectl get statefulsets -A -l app.kubernetes.io/managed-by=ics-operator -o yaml`",
         action="Do nothing, or restart the nodes one after the other: `ics nodes roll --all`.",
+        is_settled=True,
+    ),
+    Reason.UPGRADE_ANNOUNCED: CatalogueEntry(
+        severities=_INFO,
+        topics=(Topic.UPGRADES,),
+        meaning="An upgrade is planned by the chain, or in the list of its definition, and is being prepared.",
+        look="`ics upgrade plan CONSUMER_ID`",
+        action="Do nothing. The next image is pulled, and the node is switched when it stands at the upgrade's height.",
+        is_settled=True,
+    ),
+    Reason.UPGRADE_IMAGE_MISSING: CatalogueEntry(
+        severities=_FROM_WARNING,
+        topics=(Topic.UPGRADES,),
+        meaning=(
+            "The chain has planned an upgrade, and its image is not in the list of the definition, or cannot be used."
+            " Critical within a day of it, and while the chain stands there."
+        ),
+        look="`ics upgrade plan CONSUMER_ID`; `upgrades` in the chain's definition",
+        action="Add the upgrade with its image to the definition, or correct the image.",
+        is_settled=True,
+    ),
+    Reason.UPGRADE_READY: CatalogueEntry(
+        severities=_INFO,
+        topics=(Topic.UPGRADES,),
+        meaning="The next upgrade is in the list, and its image is on the node's machine.",
+        look="`ics upgrade plan CONSUMER_ID`",
+        action="Do nothing.",
+        is_settled=True,
+    ),
+    Reason.UPGRADE_HALTED: CatalogueEntry(
+        severities=_WARNING,
+        topics=(Topic.UPGRADES,),
+        meaning="A node stands at the height of an upgrade, and is not switched yet, for the reason in the message.",
+        look="`kubectl -n NAMESPACE logs node-0`",
+        action="Wait for the snapshot, or do what the message says.",
+    ),
+    Reason.UPGRADING: CatalogueEntry(
+        severities=_INFO,
+        topics=(Topic.UPGRADES,),
+        meaning="A node was switched to the next version, and has not executed its first block yet.",
+        look="`kubectl -n NAMESPACE logs node-0`",
+        action="Wait: the migration of a large chain may take long.",
+    ),
+    Reason.UPGRADE_FAILED: CatalogueEntry(
+        severities=_CRITICAL,
+        topics=(Topic.UPGRADES,),
+        meaning=(
+            "A node was switched to the next version, and does not run with it. It is never switched back on its own:"
+            " the new version may have changed its data."
+        ),
+        look="`kubectl -n NAMESPACE logs node-0 --previous`",
+        action=(
+            "Correct the image of that entry in the definition, which is then used at once; ask the chain's developers."
+        ),
+    ),
+    Reason.UPGRADE_DIFFERS: CatalogueEntry(
+        severities=_CRITICAL,
+        topics=(Topic.UPGRADES,),
+        meaning=(
+            "The list of upgrades and the chain do not say the same: another name or height, or a height that the chain"
+            " has passed without an upgrade. Nothing is switched."
+        ),
+        look="`ics upgrade list CONSUMER_ID`; `upgrades` in the chain's definition",
+        action="Correct the list, or remove the entry of an upgrade that was cancelled.",
         is_settled=True,
     ),
     Reason.CHECKLIST_OPEN: CatalogueEntry(
@@ -1027,8 +1099,8 @@ CATALOGUE: Final[Mapping[Reason, CatalogueEntry]] = {
         severities=_FROM_WARNING,
         topics=(Topic.PEERS,),
         meaning=(
-            "A sentry does not answer or has no peers. Critical if no sentry is left: then the validator's node behind"
-            " them reaches no peer."
+            "A sentry does not answer or has no peers, or its pod is not ready to wait for the launch. Critical if no"
+            " sentry is left: then the validator's node behind them reaches no peer."
         ),
         look="`kubectl -n NAMESPACE describe pod sentry-1-0`; `kubectl -n NAMESPACE logs sentry-1-0 --tail=50`",
         action="Fix what the pod's events or its log say. A volume that is lost may be deleted: it has no key.",

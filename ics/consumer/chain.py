@@ -7,7 +7,17 @@ from ics import errors, model, names
 from ics.conditions import Condition, Reason
 from ics.config import chain_definition, secret_sources, settings
 from ics.config import pods as config_pods
-from ics.consumer import context, extra_nodes, key_check, lifecycle, observed, participation, places, signing
+from ics.consumer import (
+    context,
+    extra_nodes,
+    key_check,
+    lifecycle,
+    observed,
+    participation,
+    places,
+    signing,
+    upgrades,
+)
 from ics.consumer import genesis as consumer_genesis
 from ics.consumer import rehearsal as consumer_rehearsal
 from ics.consumer import revision as node_revision
@@ -75,6 +85,18 @@ class ChainPlan:
     """Whether the operator asks for a restart at the current revision."""
     revision: int = node_revision.CURRENT
     """Of its node's template; `ics.manifests.revisions` settles it."""
+    upgrade: upgrades.NodeUpgrade | None = None
+    """The version of the chain's software that its node gets, and what comes next; None: the definition's first one."""
+
+    @property
+    def version(self) -> upgrades.Version:
+        """Version of the chain's software that its node gets."""
+        return first_version(self.definition) if self.upgrade is None else self.upgrade.version
+
+    @property
+    def is_held(self) -> bool:
+        """Whether its node must be restarted for nothing but an upgrade now."""
+        return self.upgrade is not None and self.upgrade.holds
 
     @property
     def persistent_peers(self) -> str:
@@ -90,6 +112,11 @@ class ChainPlan:
     def has_seeds(self) -> bool:
         """Whether the validator's node has seeds; behind sentries, only they have them."""
         return bool(self.definition.seeds) and not self.extra.is_behind
+
+
+def first_version(definition: chain_definition.Definition) -> upgrades.Version:
+    """Return the version that executes a chain's first block."""
+    return upgrades.Version(definition.image, definition.binary_hash)
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,10 +230,45 @@ def plan_chain(
         recorded=memory.template,
         is_rolled=summary.consumer_id in context.observed.roll_requests,
     )
+    chain = dataclasses.replace(chain, upgrade=_upgrade(context, chain, memory))
+    if chain.upgrade is not None:
+        conditions += chain.upgrade.conditions
     if selected_key.next is not None:
         ordered = _with_ordered_key(context, summary, detail, memory, chain, selected_key.next)
         chain = dataclasses.replace(chain, next=ordered)
     return PlannedChain(chain, conditions, trouble)
+
+
+def _upgrade(
+    context: context.ChainContext, chain: ChainPlan, memory: observed.ChainMemory
+) -> upgrades.NodeUpgrade | None:
+    """Return the version of a chain's node, None while it has no genesis, and so no node."""
+    if chain.genesis is None:
+        return None
+    observation = context.observed.observations.get(chain.consumer_id)
+    node = None if observation is None else observation.node
+    record = places.record_of(memory.records, chain.key.place)
+    is_known_volume = record is not None and record.volume_uid == memory.volume_uid
+    sync = chain.state_sync.record
+    # Until its node was seen with a block, a volume has the data of no version.
+    has_data = sync is None or sync.volume == memory.volume_uid
+    trust = None if sync is None or sync.given_up is not None else sync.trust
+    situation = upgrades.Situation(
+        consumer_id=chain.consumer_id,
+        base=first_version(chain.definition),
+        upgrades=chain.definition.upgrades,
+        record=memory.software,
+        runs=memory.has_workload and (is_known_volume or chain.signer is not None) and has_data,
+        starts_at=0 if trust is None else trust.height,
+        pod=chain.pod,
+        node=node,
+        halted=context.observed.halted.get(chain.consumer_id),
+        plan=context.observed.upgrade_plans.get(chain.consumer_id),
+        may_restart=node is None or consumer_watchdog.may_restart(chain.key.key.address, node),
+        now=context.snapshot.moment,
+        interval=context.settings.signing.watermark_interval,
+    )
+    return upgrades.assess(situation)
 
 
 def _state_sync(

@@ -11,6 +11,8 @@ from ics.consumer import participation as consumer_participation
 from ics.consumer.peers import updates
 from ics.cosmos import genesis_order
 
+_OF_STANDING = frozenset({Reason.NODE_STUCK, Reason.CHAIN_HALTED, Reason.CATCHING_UP, Reason.NO_PEERS})
+"""What a node seems to have that stands at the height of an upgrade."""
 _YOUNG = datetime.timedelta(seconds=60)
 """Uptime below which a process may not have connected to all of its peers yet."""
 
@@ -39,6 +41,12 @@ def conditions(
         # The sign-state condition covers anything else that is missing, as its Job needs the volume and image
         # too.
         return [_staged(chain)] if signing.is_settled(chain.sign_state) else []
+    if (
+        chain.upgrade is not None
+        and chain.upgrade.is_switching
+        and (observation is None or observation.node is None)
+    ):
+        return []  # its condition says so
     not_started = Severity.CRITICAL if participation.is_member else Severity.WARNING
     if observation is None or observation.pod is None:
         message = "the node's pod does not exist yet"
@@ -64,7 +72,7 @@ def conditions(
     progress = watchdog.classify_progress(observation.node, now, patience)
     if state_sync.is_fetching(chain.state_sync, observation):
         return _of_pod_settings(chain, observation.pod)  # its condition says how far it is
-    return [
+    found = [
         *_of_pod_settings(chain, observation.pod),
         *_of_companions(chain, observation.pod),
         *_of_progress(chain, observation.node, progress),
@@ -72,6 +80,8 @@ def conditions(
         *missing_key.conditions(chain, observation.node, progress),
         *_of_peers(chain, observation.pod, observation.node, now, settings),
     ]
+    explained = () if chain.upgrade is None or not chain.upgrade.stands else _OF_STANDING
+    return [condition for condition in found if condition.reason not in explained]
 
 
 def _preparing(chain: chain.ChainPlan, ordered: genesis_order.Ordered, pod: model.PodStatus) -> Condition:
@@ -113,8 +123,8 @@ def _of_companions(chain: chain.ChainPlan, pod: model.PodStatus) -> list[Conditi
 
 def _other_binary(chain: chain.ChainPlan, found: str) -> Condition:
     message = (
-        f"definition {chain.definition.name}: image {chain.definition.image} contains a binary with sha256 {found}, not"
-        f" binary_hash {chain.definition.binary_hash}, so the node is not started; use the image of the launch team's"
+        f"definition {chain.definition.name}: image {chain.version.image} contains a binary with sha256 {found}, not"
+        f" binary_hash {chain.version.binary_hash}, so the node is not started; use the image of the launch team's"
         " release, by digest, or correct binary_hash"
     )
     return Condition.new(Reason.BINARY_HASH_MISMATCH, message, chain.consumer_id)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from ics import model
 from ics.conditions import Condition
-from ics.consumer import places, revision, state_sync_record
+from ics.consumer import places, revision, state_sync_record, upgrades
 from ics.consumer import watchdog as consumer_watchdog
 from ics.cosmos import gas_prices, genesis_order, light
 from ics.relayer import facts, inputs
@@ -49,6 +49,7 @@ class ChainMemory:
     """Id of the place whose key the StatefulSet mounts."""
     template: revision.RecordedTemplate | None = None
     """Of the StatefulSet; None if it does not exist."""
+    software: upgrades.Record = field(default_factory=upgrades.Record)
     is_ending: bool = False
     """Whether the StatefulSet marks the stopped chain as finished: its relayer is removed, then its node."""
     ending_seen: EndingSeen | None = None
@@ -89,6 +90,7 @@ class ProviderNodeMemory:
     has_workload: bool = False
     template: revision.RecordedTemplate | None = None
     """Of the StatefulSet; None if it does not exist."""
+    software: upgrades.Record = field(default_factory=upgrades.Record)
     given: str = ""
     """uid of the claim with which the StatefulSet gives its pod the key; empty: the key is withheld."""
     record: model.ProviderRecord | None = None
@@ -127,6 +129,10 @@ class Observed:
     """Of sentries and full nodes, by consumer id and name."""
     provider_node: model.Observation | None = None
     """Of the validator's own provider node; None if it does not exist."""
+    upgrade_plans: Mapping[str, model.UpgradePlan] = field(default_factory=dict)
+    """What the chains say about their next upgrades, by consumer id; `provider` is the provider."""
+    halted: Mapping[str, int] = field(default_factory=dict)
+    """Heights at which nodes were seen to stand, twice, by consumer id; `provider` is the provider node."""
     sign_state_waits: Mapping[str, str] = field(default_factory=dict)
     """Reasons why pods of sign-state Jobs wait, by consumer id."""
     relays: Mapping[str, facts.Facts] = field(default_factory=dict)

@@ -20,6 +20,7 @@ from ics.consumer import (
     missing_key,
     participation,
     signing,
+    upgrades,
 )
 from ics.consumer import checklist as consumer_checklist
 from ics.consumer import genesis as consumer_genesis
@@ -73,6 +74,8 @@ class ChainReport:
     conditions: tuple[Condition, ...]
     checklist: consumer_checklist.Checklist | None = None
     """Of a chain that is awaited."""
+    upgrade: upgrades.NodeUpgrade | None = None
+    """Version of its node, and its next upgrade; None: it has no node."""
     extra_nodes: tuple[ExtraNodeReport, ...] = ()
     """Its sentries and full nodes."""
 
@@ -180,6 +183,7 @@ def _chain(
         ports=desired.ports.get(summary.consumer_id),
         node=None if chain is None or seen is None else _node(chain, seen),
         checklist=decision.checklist,
+        upgrade=None if chain is None else chain.upgrade,
         extra_nodes=() if chain is None else tuple(_extra_node(node, extra) for node in chain.extra.nodes),
         conditions=tuple(sorted(set(conditions), key=lambda c: (-c.severity, c.reason, c.message))),
     )
@@ -341,6 +345,7 @@ def _chain_dict(chain: ChainReport) -> dict[str, Any]:
             "ready": node.is_ready,
             "restarts": node.restarts,
         },
+        "upgrade": None if chain.upgrade is None else _upgrade_dict(chain.upgrade),
         "extra_nodes": [
             {
                 "name": node.name,
@@ -356,6 +361,14 @@ def _chain_dict(chain: ChainReport) -> dict[str, Any]:
         ],
         "checklist": None if chain.checklist is None else chain.checklist.as_list(),
         "conditions": [_condition_dict(condition) for condition in chain.conditions],
+    }
+
+
+def _upgrade_dict(upgrade: upgrades.NodeUpgrade) -> dict[str, Any]:
+    return {
+        "image": upgrade.version.image,
+        "state": upgrade.state.value,
+        "height": upgrade.height or None,
     }
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ics import names
-from ics.consumer import chain, desired, lifecycle
+from ics.consumer import chain, desired, lifecycle, upgrades
 from ics.consumer import genesis as consumer_genesis
 from ics.consumer import revision as node_revision
 from ics.consumer.peers import ports as peers_ports
@@ -53,6 +53,7 @@ def build(
         owner.labels(names.NODE), spec, chain.pods, _checksums(desired, chain, genesis)
     )
     notes |= objects.revision_notes(template, chain.revision)
+    notes |= software_notes(chain.version, 0 if chain.upgrade is None else chain.upgrade.halt_height)
     metadata = owner.metadata(names.NODE_NAME, names.NODE, chain.namespace, {**objects.SKIP_AWAIT, **notes})
     return {
         "apiVersion": "apps/v1",
@@ -91,7 +92,7 @@ def _checksums(
 
 def _key_check(chain: chain.ChainPlan) -> dict[str, Any]:
     return key_check.container(
-        image=chain.definition.image,
+        image=chain.version.image,
         script=node_files.KEY_CHECK,
         environment=_check_environment(chain),
         mounts=read_only(("config", node_files.CONFIG), ("consensus-key", node_files.CONSENSUS_KEY)),
@@ -163,14 +164,15 @@ def container(
     start = consumer_genesis.start(known, chain.definition.genesis)
     of_chain = {
         "BINARY": chain.definition.binary,
-        "BINARY_HASH": chain.definition.binary_hash or "",
+        "BINARY_HASH": chain.version.binary_hash or "",
         # Some programs write to it as soon as they start; the node's data is on the volume.
         "HOME": TEMPORARY,
         "GENESIS_SHA256": manifests_genesis.expected(genesis),
+        **upgrade_environment(chain.version, 0 if chain.upgrade is None else chain.upgrade.halt_height),
     }
     return {
         "name": names.NODE_CONTAINER,
-        "image": chain.definition.image,
+        "image": chain.version.image,
         "imagePullPolicy": "IfNotPresent",
         "command": ["/bin/sh", f"{node_files.CONFIG}/start.sh"],
         "env": [
@@ -188,6 +190,7 @@ def container(
         ],
         "resources": {key: dict(value) for key, value in desired.settings.node.resources.items()},
         "securityContext": dict(objects.CONTAINER_SECURITY),
+        **last_words(chain.revision),
         # A node may replay for a long time before it answers; a node waiting for its quorum is healthy.
         # One whose genesis time lies ahead answers only then; the same for every pass, so that it restarts nothing.
         "startupProbe": probe(
@@ -232,6 +235,29 @@ def state_sync_volume() -> dict[str, Any]:
 def port(name: str, number: int) -> dict[str, Any]:
     """Return a container port."""
     return {"name": name, "containerPort": number, "protocol": "TCP"}
+
+
+def upgrade_environment(version: upgrades.Version, halt_height: int) -> dict[str, str]:
+    """Return the environment of a node that has reached an upgrade, or that refuses the block of one.
+
+    Args:
+        version: of its software.
+        halt_height: height whose block it refuses; 0: none.
+    """
+    reached = {"UPGRADE_NAME": version.name, "UPGRADE_HEIGHT": str(version.height)} if version.name else {}
+    return {**reached, **({"HALT_HEIGHT": str(halt_height)} if halt_height else {})}
+
+
+def software_notes(version: upgrades.Version, halt_height: int) -> dict[str, str]:
+    """Return the annotations with which a StatefulSet says what its node runs; see `upgrade_environment`."""
+    return {names.IMAGE: version.image, **({names.HALT_HEIGHT: str(halt_height)} if halt_height else {})}
+
+
+def last_words(revision: int) -> dict[str, str]:
+    """Return the fields with which a container that ends leaves the end of its log, such as the upgrade it needs."""
+    if revision < node_revision.UPGRADES:
+        return {}
+    return {"terminationMessagePolicy": "FallbackToLogsOnError"}
 
 
 def metrics_ports(revision: int) -> list[dict[str, Any]]:

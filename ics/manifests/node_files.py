@@ -138,16 +138,36 @@ if [ -s {STATE_SYNC}/{state_sync_record.SECTION_FILE} ] && [ ! -e "$home/data/st
 fi
 
 """
+UPGRADE_INFO = """\
+# The software reads there which stores an upgrade adds. A node that did not halt on its own has not written it: after a
+# restart, on a restored volume, or after a state sync. Of another height it does no harm.
+if [ -n "${UPGRADE_NAME:-}" ]; then
+  info="$home/data/upgrade-info.json"
+  written=$(sed -n 's/.*"height": *"\\{0,1\\}\\([0-9]\\{1,18\\}\\).*/\\1/p' "$info" 2>/dev/null || true)
+  if [ "${written:-0}" -lt "$UPGRADE_HEIGHT" ]; then
+    printf '{"name":"%s","height":%s}' "$UPGRADE_NAME" "$UPGRADE_HEIGHT" > "$info.new"
+    mv -f "$info.new" "$info"
+  fi
+fi
+set --
+if [ -n "${HALT_HEIGHT:-}" ]; then
+  set -- --halt-height "$HALT_HEIGHT"
+fi
+"""
+"""Prepares a start for the upgrade that its node has reached, and for the height at which it must halt."""
+
 _EXEC = 'exec "$BINARY" start '
 _START = f"""\
 {_EXEC}--home "$home" \\
   --p2p.persistent_peers "$(cat {PEERS}/persistent_peers)"
 """
+_WITH_ARGUMENTS = _START.replace('--home "$home"', '--home "$home" "$@"')
 _FIRST_START_SCRIPT = _HEAD + key_check.again(KEY_CHECK) + _COPY_FILES + _START
 _FIRST_REMOTE_START_SCRIPT = _HEAD + _COPY_FILES + _REMOTE_SIGNER + _START
 """Of the first revision."""
-START_SCRIPT = _HEAD + key_check.again(KEY_CHECK) + _COPY_FILES + _STATE_SYNC + _START
-REMOTE_START_SCRIPT = _HEAD + _COPY_FILES + _STATE_SYNC + _REMOTE_SIGNER + _START
+_SECOND = UPGRADE_INFO + _WITH_ARGUMENTS
+START_SCRIPT = _HEAD + key_check.again(KEY_CHECK) + _COPY_FILES + _STATE_SYNC + _SECOND
+REMOTE_START_SCRIPT = _HEAD + _COPY_FILES + _STATE_SYNC + _REMOTE_SIGNER + _SECOND
 """For a node whose key is held by a remote signer."""
 
 

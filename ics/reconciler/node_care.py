@@ -161,6 +161,8 @@ async def maintain(
     may_restart = not restarted and _is_quiet(observed)
     maintenance = _NodeMaintenance(world.nodes, world.settings, observed.snapshot.moment, may_restart)
     for node in running_nodes(desired, observed):
+        if node.chain.is_held:
+            continue  # it is about to be upgraded, or stands for it
         if state_sync.is_fetching(node.chain.state_sync, observed.observations[node.chain.consumer_id]):
             continue  # it has no block while it fetches all of the state; see `ics.consumer.state_sync`
         with collector.chain(node.chain.consumer_id):

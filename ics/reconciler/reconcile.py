@@ -24,6 +24,7 @@ from ics.reconciler import (
     sign_state,
     signing_windows,
     state_sync,
+    upgrade_steps,
     world,
 )
 from ics.relayer import plan
@@ -90,6 +91,8 @@ async def run_pass(
         refused, desired, sent = await _assign(world, engine, sender, observed, desired, due, collector)
         # A key is recorded as retired before its node is deleted, so that no rejoin can use it again.
         desired = await _retire_keys(world, desired, collector)
+        # The height before an upgrade, too: from then on every pass finds the new image.
+        desired = await upgrade_steps.record_switches(world, desired, collector)
         snapshot = handoff.PassSnapshot(observed=observed, refused=frozenset(refused))
         converged = await engine.converge(apply_request(world, desired, snapshot))
         _report_converged(world, converged, collector)
@@ -107,6 +110,7 @@ async def run_pass(
         restarted = await _advance_sign_states(world, desired, observed, collector)
         await provider_node.tend(world, desired, observed, collector)
         await key_guard.tend(world, desired, observed, collector)
+        await upgrade_steps.record_progress(world, desired, collector)
         await _record_endings(world, desired, observed, collector)
         await _advance_relayers(world, desired, collector)
         await node_care.maintain(world, desired, observed, restarted, collector)

@@ -17,7 +17,7 @@ from ics.cosmos import gas_prices, light
 from ics.keys import derivation
 from ics.manifests import hermes_jobs
 from ics.provider.rest import relayer_queries
-from ics.reconciler import recent_terms, recent_windows
+from ics.reconciler import recent_terms, recent_windows, upgrade_watch
 from ics.relayer import inputs, queries
 
 
@@ -164,6 +164,14 @@ class Nodes(Protocol):
         self, namespace: str, persistent_peers: str, name: str = names.NODE_NAME
     ) -> frozenset[str]:
         """Send a running node its peers, and return the ids of the peers that it is connected to afterwards."""
+        ...
+
+    async def upgrade_plan(self, namespace: str, *, with_times: bool) -> model.UpgradePlan:
+        """Read from the chain's own node which upgrade it has planned, and how fast its blocks are."""
+        ...
+
+    async def record_app_height(self, namespace: str, volume: str, volume_uid: str, height: int) -> object:
+        """Record on a volume the height that its node's application has reached."""
         ...
 
     async def record_ending(self, namespace: str, seen: observed.EndingSeen | None) -> object:
@@ -416,6 +424,8 @@ class World:
     """Consumer ids whose nodes the operator restarts at the current revision; `provider` is the provider node."""
     terms: recent_terms.RecentTerms = field(default_factory=recent_terms.RecentTerms)
     """Answers of earlier passes of this process."""
+    upgrades: upgrade_watch.UpgradeWatch = field(default_factory=upgrade_watch.UpgradeWatch)
+    """What earlier passes of this process saw of coming upgrades."""
     windows: recent_windows.RecentWindows = field(default_factory=recent_windows.RecentWindows)
     """Missed blocks as earlier passes of this process read them."""
     hurry: asyncio.Event | None = None

@@ -150,6 +150,39 @@ class Nodes:
         notes = {f"{names.WATCHDOG}{name}": text for name, text in watchdog.to_annotations(record).items()}
         await self._annotate(namespace, notes, names.LOOP_MANAGER, _peers(name))
 
+    async def upgrade_plan(self, namespace: str, *, with_times: bool) -> model.UpgradePlan:
+        """Read a chain's next upgrade from its own node; see `chain_queries.read_upgrade_plan`."""
+        return await chain_queries.read_upgrade_plan(self._kube, namespace, with_times=with_times)
+
+    async def record_app_height(self, namespace: str, volume: str, volume_uid: str, height: int) -> None:
+        """Record on a volume the height that its node's application has reached.
+
+        Args:
+            namespace: of the claim.
+            volume: name of the claim.
+            volume_uid: of the claim on which it was seen; no other claim gets it.
+            height: of the application.
+
+        Raises:
+            Permanent: the permission is missing.
+            Transient: the API server is unreachable, or the volume was replaced.
+        """
+        await self._ensure_lease()
+        await self._kube.apply(
+            {
+                "apiVersion": "v1",
+                "kind": "PersistentVolumeClaim",
+                "metadata": {
+                    "name": volume,
+                    "namespace": namespace,
+                    "uid": volume_uid,
+                    "annotations": {names.APP_HEIGHT: str(height)},
+                },
+            },
+            names.HEIGHT_MANAGER,
+            only_metadata=True,
+        )
+
     async def record_state_sync(
         self, chain: chain.ChainPlan, record: state_sync_record.StateSyncRecord
     ) -> None:

@@ -18,6 +18,8 @@ from ics.manifests import objects
 
 TIMEOUT = 3.0
 """Timeout of one query to a node's RPC in seconds."""
+_APP_TIMEOUT = 1.0
+"""As above, of the query that an application does not answer while it executes a block."""
 _SECONDS = 10.0
 """Deadline of all queries to one node, whose own software decides how many pages its lists have."""
 HASTY = 0.5
@@ -163,14 +165,35 @@ async def _status(
     height, made = decode.height(status), decode.block_time(status)
     is_old = made is None or now - made > _OLD
     is_empty = height == 0 and status["sync_info"]["catching_up"].boolean()
-    net_info, commit, validators, (view, is_silent), state_sync = await asyncio.gather(
+    net_info, commit, validators, (view, is_silent), app_height, state_sync = await asyncio.gather(
         _ask(kube, namespace, "/net_info", pod=pod),
         _commit(kube, namespace, pod, height - 1) if decode.has_commit(status) else _nothing(),
         _validators(kube, namespace, pod) if height > 0 else _no_validators(),
         _view(kube, namespace, pod, height) if is_old else _unasked(),
+        _app_height(kube, namespace, pod),
         _state_sync(kube, namespace, pod) if is_empty else _nothing(),
     )
-    return decode.node(status, net_info, commit, validators, view, is_silent=is_silent, state_sync=state_sync)
+    return decode.node(
+        status,
+        net_info,
+        commit,
+        validators,
+        view,
+        is_silent=is_silent,
+        app_height=app_height,
+        state_sync=state_sync,
+    )
+
+
+async def _app_height(kube: client.KubeClient, namespace: str, pod: str = names.NODE_POD) -> int | None:
+    """Return the height that a node's application has executed, None if it does not say.
+
+    The application answers no query while it executes a block.
+    """
+    try:
+        return decode.app_height(await _ask(kube, namespace, "/abci_info", timeout=_APP_TIMEOUT, pod=pod))
+    except errors.IcsError:
+        return None
 
 
 async def _state_sync(kube: client.KubeClient, namespace: str, pod: str) -> model.StateSyncStatus | None:
@@ -251,7 +274,8 @@ async def observe_provider_node(kube: client.KubeClient, namespace: str) -> mode
         if decode.has_commit(status):
             height = str(decode.height(status) - 1)
             commit = await _ask(kube, namespace, "/commit", pod=pod.name, height=height)
-        return model.Observation(pod, decode.node(status, net_info, commit, ()))
+        app_height = await _app_height(kube, namespace, pod.name)
+        return model.Observation(pod, decode.node(status, net_info, commit, (), app_height=app_height))
     except Exception as error:
         return model.Observation(pod, error=decode.error_text(error))
 

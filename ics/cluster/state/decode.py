@@ -11,7 +11,7 @@ from typing import Any
 from ics import errors, model, names
 from ics.cluster.nodes import decode
 from ics.cluster.state import node_records, relayer_record
-from ics.consumer import observed, removal, revision, state_sync_record, watchdog
+from ics.consumer import observed, removal, revision, state_sync_record, upgrades, watchdog
 from ics.consumer.peers import gateway_ports
 from ics.cosmos import genesis_order
 from ics.manifests import place_notes
@@ -33,6 +33,9 @@ class _NamespaceState:
     has_workload: bool = False
     workload_place: str = ""
     template: revision.RecordedTemplate | None = None
+    volume: Item | None = None
+    workload: Item | None = None
+    software: upgrades.Record = field(default_factory=upgrades.Record)
     is_ending: bool = False
     ending_seen: observed.EndingSeen | None = None
     is_withheld: bool = False
@@ -159,6 +162,7 @@ def memory(
         is_ending = "deletionTimestamp" in item["metadata"]
         with state_of(item).read() as state:
             state.volume_uid = None if is_ending else item["metadata"]["uid"]
+            state.volume = None if is_ending else item
             state.volume_record = None if is_ending else node_records.volume_record(item)
     for item in secrets:
         with state_of(item).read() as state:
@@ -174,6 +178,7 @@ def memory(
             state.sentries = node_records.sentries(item)
             state.template = node_records.template(item)
         state.has_workload = True
+        state.workload = item
         state.workload_place = annotations.get(names.PLACE_ID, "")
         state.is_ending = annotations.get(names.ENDING) == "true"
         state.is_withheld = annotations.get(names.WITHHELD) == "true"
@@ -200,6 +205,10 @@ def memory(
             state.ending_seen = removal.from_annotation(notes.get(names.ENDING_SEEN, ""))
             state.configured_peers = node_records.configured_peers(item)
             state.care = node_records.watchdog_record(item)
+    for namespaces in chains.values():
+        for state in namespaces.values():
+            with state.read():
+                state.software = node_records.software(state.volume, state.workload)
     copied = place_notes.copied_namespaces([*volumes, *secrets, *workloads])
     for namespaces in chains.values():
         for state in namespaces.values():
@@ -268,6 +277,7 @@ def _chain(namespaces: Sequence[_NamespaceState]) -> observed.ChainMemory:
         has_workload=home.has_workload,
         workload_place=home.workload_place,
         template=home.template,
+        software=home.software,
         watermark=home.watermark,
         sentries=home.sentries,
         extra_nodes=dict(home.extra_nodes),

@@ -9,13 +9,14 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ics import errors, model, names
-from ics.consumer import key_check, revision, state_sync_record, watchdog
+from ics.consumer import key_check, revision, state_sync_record, upgrades, watchdog
 from ics.cosmos import answers, canonical_json, genesis_order, times
 from ics.keys import derivation
 
 Item = Mapping[str, Any]
 
 _REVISION_DIGITS = 10
+_HEIGHT_DIGITS = 19
 
 
 def key_record(item: Item) -> model.SigningRecord:
@@ -210,8 +211,8 @@ def watermark(item: Item) -> model.Watermark:
 
 
 def _height(text: str) -> int:
-    if not (text.isascii() and text.isdigit()):
-        raise ValueError(f"{text!r} is not a height")
+    if not (text.isascii() and text.isdigit() and len(text) <= _HEIGHT_DIGITS):
+        raise ValueError(f"{text[:40]!r} is not a height")
     return int(text)
 
 
@@ -252,3 +253,38 @@ def template(item: Item) -> revision.RecordedTemplate:
             f" a number; remove it together with {names.TEMPLATE}: the node is then taken for one of the first revision"
         )
     return revision.RecordedTemplate(int(text), notes.get(names.TEMPLATE, ""))
+
+
+def software(volume: Item | None, workload: Item | None) -> upgrades.Record:
+    """Decode what is on record about a node's software.
+
+    Args:
+        volume: its PersistentVolumeClaim; None: there is none, or it is being deleted.
+        workload: its StatefulSet; None: there is none.
+
+    Raises:
+        Permanent: an annotation was edited.
+    """
+    app_height = None if volume is None else _noted_height(volume, "PersistentVolumeClaim", names.APP_HEIGHT)
+    return upgrades.Record(
+        app_height=app_height,
+        written=None if volume is None else _written(volume, lambda manager: manager == names.HEIGHT_MANAGER),
+        image=(_notes(workload)).get(names.IMAGE, ""),
+        halt_height=0 if workload is None else _noted_height(workload, "StatefulSet", names.HALT_HEIGHT) or 0,
+    )
+
+
+def _notes(item: Item | None) -> Mapping[str, str]:
+    return {} if item is None else item["metadata"].get("annotations") or {}
+
+
+def _noted_height(item: Item, kind: str, name: str) -> int | None:
+    text = _notes(item).get(name)
+    try:
+        return None if text is None else _height(text)
+    except ValueError as error:
+        metadata = item["metadata"]
+        raise errors.Permanent(
+            f"{kind} {metadata['namespace']}/{metadata['name']}: annotation {name}: {error}; set it to the height that"
+            " the node's application has reached"
+        ) from None
