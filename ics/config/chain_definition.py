@@ -3,13 +3,14 @@
 import fnmatch
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import pydantic
 
 from ics import errors
-from ics.config import base, extra_parts, node_config, settings, units, urls
+from ics.config import base, extra_nodes, extra_parts, node_config, settings, units, urls
 from ics.config import pods as config_pods
+from ics.config import upgrades as config_upgrades
 from ics.cosmos import addresses, coins, gas_prices
 
 ANY_OWNER = "any"
@@ -178,7 +179,12 @@ class Definition(base.Frozen):
     """Name of the definition, equal to its file name without the extension."""
     match: Match
     image: units.Image
-    """Container image with the chain's binary and a POSIX shell."""
+    """Container image with the chain's binary and a POSIX shell; with `upgrades`, that of the chain's first block."""
+    upgrades: Annotated[
+        tuple[config_upgrades.Upgrade, ...], pydantic.AfterValidator(config_upgrades.check_order)
+    ] = ()
+    """Later versions of the chain's software, in their order. Entries of the past stay: a new node walks through all of
+    them."""
     binary: str = pydantic.Field(pattern=r"^[A-Za-z0-9_./][A-Za-z0-9_./+@-]*$")
     """Name or path of the binary in the image."""
     binary_hash: str | None = pydantic.Field(default=None, pattern=r"^[0-9a-f]{64}$")
@@ -199,6 +205,8 @@ class Definition(base.Frozen):
     """The worst infraction parameters with which the chain is joined."""
     seeds: tuple[units.Peer, ...] = ()
     """Seed nodes, `<node id>@<host>:<port>`."""
+    nodes: extra_nodes.OwnExtraNodes = extra_nodes.OwnExtraNodes()
+    """Sentries and full nodes of the chain."""
     rpc: tuple[str, ...] = ()
     """RPC addresses of others' nodes of the chain, such as https://HOST or http://HOST:PORT, for state sync. None of
     them is trusted: what they say of the trusted block is proven by the provider. Give two or more."""

@@ -1,11 +1,12 @@
 """Settings of the validator's own provider node, for stacks that run one; pure."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import pydantic
 
 from ics.config import base, node_config, units, urls
 from ics.config import pods as config_pods
+from ics.config import upgrades as config_upgrades
 
 
 class ObjectKey(base.Frozen):
@@ -64,7 +65,12 @@ class ProviderNodeSettings(base.Frozen):
     enabled: bool = False
     """Whether the stack runs the node, in the gateway's namespace."""
     image: units.OptionalImage = ""
-    """Image with the provider's binary and a POSIX shell; required if enabled."""
+    """Image with the provider's binary and a POSIX shell; required if enabled. With `upgrades`, that of an empty
+    volume's first block."""
+    upgrades: Annotated[
+        tuple[config_upgrades.Upgrade, ...], pydantic.AfterValidator(config_upgrades.check_order)
+    ] = ()
+    """Later versions of its software, as in a chain definition."""
     binary: str = "gaiad"
     """Name or path of the binary in the image."""
     binary_hash: str | None = pydantic.Field(default=None, pattern=r"^[0-9a-f]{64}$")

@@ -9,6 +9,7 @@ it was made for as long as its template at that revision is the one that runs; a
 |---|---|
 | 1 | |
 | 2 | CometBFT's metrics on port 26660; snapshots of the state for others, and state sync of a new node |
+| 2 | `upgrade-info.json`, halt height and last words |
 """
 
 from collections.abc import Callable
@@ -18,6 +19,8 @@ from ics.conditions import Condition, Reason
 
 FIRST = 1
 """Of a StatefulSet that states none."""
+UPGRADES = 2
+"""The first revision whose nodes write `upgrade-info.json`, and leave their last words."""
 METRICS = 2
 """The first revision whose nodes serve CometBFT's metrics."""
 STATE_SYNC = 2

@@ -8,7 +8,7 @@ import tomli_w
 
 from ics import names
 from ics.config import chain_definition, node_config, overrides
-from ics.consumer import binary_check, chain, desired, state_sync_record
+from ics.consumer import binary_check, chain, desired, extra_nodes, state_sync_record
 from ics.consumer import revision as node_revision
 from ics.consumer.peers import ports
 from ics.manifests import key_check
@@ -119,18 +119,65 @@ if [ -s {STATE_SYNC}/{state_sync_record.SECTION_FILE} ] && [ ! -e "$home/data/st
 fi
 
 """
+UPGRADE_INFO = """\
+# The software reads there which stores an upgrade adds. A node that did not halt on its own has not written it: after a
+# restart, on a restored volume, or after a state sync. Of another height it does no harm.
+if [ -n "${UPGRADE_NAME:-}" ]; then
+  info="$home/data/upgrade-info.json"
+  written=$(sed -n 's/.*"height": *"\\{0,1\\}\\([0-9]\\{1,18\\}\\).*/\\1/p' "$info" 2>/dev/null || true)
+  if [ "${written:-0}" -lt "$UPGRADE_HEIGHT" ]; then
+    printf '{"name":"%s","height":%s}' "$UPGRADE_NAME" "$UPGRADE_HEIGHT" > "$info.new"
+    mv -f "$info.new" "$info"
+  fi
+fi
+set --
+if [ -n "${HALT_HEIGHT:-}" ]; then
+  set -- --halt-height "$HALT_HEIGHT"
+fi
+"""
+"""Prepares a start for the upgrade that its node has reached, and for the height at which it must halt."""
+
 _EXEC = 'exec "$BINARY" start '
 _START = f"""\
 {_EXEC}--home "$home" \\
   --p2p.persistent_peers "$(cat {PEERS}/persistent_peers)"
 """
+_WITH_ARGUMENTS = _START.replace('--home "$home"', '--home "$home" "$@"')
 _FIRST_START_SCRIPT = _HEAD + key_check.again(KEY_CHECK) + _COPY_FILES + _START
 _FIRST_REMOTE_START_SCRIPT = _HEAD + _COPY_FILES + _REMOTE_SIGNER + _START
 """Of the first revision."""
-START_SCRIPT = _HEAD + key_check.again(KEY_CHECK) + _COPY_FILES + _STATE_SYNC + _START
-REMOTE_START_SCRIPT = _HEAD + _COPY_FILES + _STATE_SYNC + _REMOTE_SIGNER + _START
+_SECOND = UPGRADE_INFO + _WITH_ARGUMENTS
+START_SCRIPT = _HEAD + key_check.again(KEY_CHECK) + _COPY_FILES + _STATE_SYNC + _SECOND
+REMOTE_START_SCRIPT = _HEAD + _COPY_FILES + _STATE_SYNC + _REMOTE_SIGNER + _SECOND
 """For a node whose key is held by a remote signer."""
 
+
+_NO_KEY = f"""\
+#!/bin/sh
+# Copies the files of a sentry or full node to its volume and starts it. It never signs: its key is thrown away at each
+# start, and with anything of a validator's within its reach it does not start. Needs a POSIX shell, cp, cat, ln, ls,
+# mkdir, mv, rm, sed, sha256sum and gzip.
+set -eu
+umask 077
+if [ "$POD_NAME" != "$EXPECTED_POD" ]; then
+  echo "this pod is $POD_NAME, and only $EXPECTED_POD may run on the volume; the node is not started" >&2
+  exit 1
+fi
+for theirs in {CONSENSUS_KEY} {names.SIGNING_PATH}; do
+  if [ -e "$theirs" ]; then
+    echo "$theirs is a validator's, and this node must never sign; it is not started" >&2
+    exit 1
+  fi
+done
+rm -rf {key_check.LINKS}/throwaway
+mkdir -p {key_check.LINKS}/throwaway
+ln -sfn {key_check.LINKS}/throwaway {key_check.LINKS}/identity
+ln -sfn {key_check.LINKS}/throwaway {key_check.LINKS}/memory
+{CHECK_BINARY}
+"""
+_FIRST_EXTRA_START_SCRIPT = _NO_KEY + _COPY_FILES + _START
+EXTRA_START_SCRIPT = _NO_KEY + _COPY_FILES + _STATE_SYNC + _START
+"""For a node without a consensus key."""
 
 _CLIENT_FILE = f"""\
 # The volume gets a link only: without this file in the definition, nothing of it is left there, and the program writes
@@ -150,6 +197,14 @@ def start_script(chain: chain.ChainPlan) -> str:
         script = START_SCRIPT if chain.signer is None else REMOTE_START_SCRIPT
     else:
         script = _FIRST_START_SCRIPT if chain.signer is None else _FIRST_REMOTE_START_SCRIPT
+    if chain.has_seeds:
+        script = script.removesuffix("\n") + _WITH_SEEDS
+    return _with_extra_parts(script, chain.definition)
+
+
+def extra_start_script(chain: chain.ChainPlan) -> str:
+    """Return the start script of the chain's sentries and full nodes."""
+    script = EXTRA_START_SCRIPT if chain.revision >= node_revision.STATE_SYNC else _FIRST_EXTRA_START_SCRIPT
     if chain.definition.seeds:
         script = script.removesuffix("\n") + _WITH_SEEDS
     return _with_extra_parts(script, chain.definition)
@@ -192,6 +247,7 @@ def config_toml(
     is_unsafe: bool = False,
     is_signed_elsewhere: bool = False,
     revision: int = node_revision.CURRENT,
+    p2p: Mapping[str, Any] | None = None,
 ) -> str:
     """Return CometBFT's config.toml: values that differ from its defaults, and the definition's overrides.
 
@@ -202,6 +258,7 @@ def config_toml(
         is_signed_elsewhere: whether it waits for a remote signer to dial in and requests every signature from
             it.
         revision: of the node.
+        p2p: values of the table `p2p` that no override replaces.
     """
     ours: dict[str, Any] = {
         "moniker": moniker,
@@ -226,7 +283,8 @@ def config_toml(
     }
     if is_signed_elsewhere:
         ours["priv_validator_laddr"] = f"tcp://0.0.0.0:{ports.POD_SIGNER}"
-    return tomli_w.dumps(sort_tables(node_config.merge(ours, definition.config.get("config.toml", {}))))
+    merged = node_config.merge(ours, definition.config.get("config.toml", {}))
+    return tomli_w.dumps(sort_tables(overrides.deep_merge(merged, {"p2p": dict(p2p or {})})))
 
 
 def of_chain(desired: desired.Desired, chain: chain.ChainPlan) -> str:
@@ -238,6 +296,29 @@ def of_chain(desired: desired.Desired, chain: chain.ChainPlan) -> str:
         settings.hybrid_peer_updates,
         chain.signer is not None,
         chain.revision,
+        # It exchanges no addresses with its sentries: they know its own, and it wants no other peers.
+        {"pex": False} if chain.extra.is_behind else None,
+    )
+
+
+def of_extra_node(desired: desired.Desired, chain: chain.ChainPlan, node: extra_nodes.ExtraNode) -> str:
+    """Return the config.toml of a sentry or full node.
+
+    A sentry keeps room for the node behind it, and gives its address to no peer.
+    """
+    settings = desired.settings
+    own: Mapping[str, Any] = chain.definition.config.get("config.toml", {}).get("p2p", {})
+    hidden = chain.extra.hidden_id
+    p2p = {
+        key: ",".join(filter(None, (str(own.get(key, "")), hidden)))
+        for key in ("unconditional_peer_ids", "private_peer_ids")
+    }
+    return config_toml(
+        chain.definition,
+        f"{settings.validator}-{node.name}",
+        settings.hybrid_peer_updates,
+        revision=chain.revision,
+        p2p=p2p if node.role is extra_nodes.Role.SENTRY else None,
     )
 
 

@@ -39,7 +39,7 @@ from ics.keys import derivation
 from ics.manifests import objects
 from ics.monitoring import totals
 from ics.provider.rest import queries, relayer_queries
-from ics.reconciler import counters, lookups, trust_searches, world
+from ics.reconciler import counters, lookups, trust_searches, upgrade_watch, world
 from ics.reconciler.daemon import definitions as daemon_definitions
 
 _LEASE_SECONDS = 120
@@ -382,6 +382,7 @@ async def open_stack(
                 adapters.world(settings, seed, definitions.loaded, provider, imported),
                 invalid_definitions=definitions.invalid,
                 is_attended=is_attended,
+                upgrades=upgrade_watch.UpgradeWatch(stays=stays),
             ),
             engine=engine_of(settings, pulumi_stack, connection, own_lease, read),
             sender=AccountSender(

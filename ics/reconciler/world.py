@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from ics import model
+from ics import model, names
 from ics.cluster.nodes import chain_queries
 from ics.conditions import Condition
 from ics.config import chain_definition, provider_node, settings
@@ -17,7 +17,7 @@ from ics.cosmos import gas_prices, light
 from ics.keys import derivation
 from ics.manifests import hermes_jobs
 from ics.provider.rest import relayer_queries
-from ics.reconciler import recent_terms, recent_windows
+from ics.reconciler import recent_terms, recent_windows, upgrade_watch
 from ics.relayer import inputs, queries
 
 
@@ -130,6 +130,12 @@ class Nodes(Protocol):
         """Observe the nodes in these namespaces; keys are consumer ids."""
         ...
 
+    async def observe_extra(
+        self, namespaces: Mapping[str, str]
+    ) -> Mapping[str, Mapping[str, model.Observation]]:
+        """Observe the sentries and full nodes in these namespaces; keys are consumer ids and names."""
+        ...
+
     async def provider_node(self, namespace: str) -> model.Observation:
         """Observe the validator's own provider node in the gateway's namespace."""
         ...
@@ -150,19 +156,31 @@ class Nodes(Protocol):
         """Read from the chain's own node how many blocks a key (valcons) has missed."""
         ...
 
-    async def restart(self, namespace: str) -> object:
-        """Delete the node's pod; its StatefulSet recreates it."""
+    async def restart(self, namespace: str, name: str = names.NODE_NAME) -> object:
+        """Delete the pod of the validator's node, or of the sentry or full node of this name; it is recreated."""
         ...
 
-    async def send_peers(self, namespace: str, persistent_peers: str) -> frozenset[str]:
+    async def send_peers(
+        self, namespace: str, persistent_peers: str, name: str = names.NODE_NAME
+    ) -> frozenset[str]:
         """Send a running node its peers, and return the ids of the peers that it is connected to afterwards."""
+        ...
+
+    async def upgrade_plan(self, namespace: str, *, with_times: bool) -> model.UpgradePlan:
+        """Read from the chain's own node which upgrade it has planned, and how fast its blocks are."""
+        ...
+
+    async def record_app_height(self, namespace: str, volume: str, volume_uid: str, height: int) -> object:
+        """Record on a volume the height that its node's application has reached."""
         ...
 
     async def record_ending(self, namespace: str, seen: observed.EndingSeen | None) -> object:
         """Record since when the provider's answers would end a node, or that they do not any more."""
         ...
 
-    async def record_watchdog(self, namespace: str, record: watchdog.WatchdogRecord) -> object:
+    async def record_watchdog(
+        self, namespace: str, record: watchdog.WatchdogRecord, name: str = names.NODE_NAME
+    ) -> object:
         """Record the watchdog's probes of a node."""
         ...
 
@@ -406,6 +424,8 @@ class World:
     """Consumer ids whose nodes the operator restarts at the current revision; `provider` is the provider node."""
     terms: recent_terms.RecentTerms = field(default_factory=recent_terms.RecentTerms)
     """Answers of earlier passes of this process."""
+    upgrades: upgrade_watch.UpgradeWatch = field(default_factory=upgrade_watch.UpgradeWatch)
+    """What earlier passes of this process saw of coming upgrades."""
     windows: recent_windows.RecentWindows = field(default_factory=recent_windows.RecentWindows)
     """Missed blocks as earlier passes of this process read them."""
     hurry: asyncio.Event | None = None

@@ -45,6 +45,7 @@ def pod(item: Mapping[str, Any]) -> model.PodStatus:
         is_ready=is_ready and gone_by is None,
         restarts=max((c.get("restartCount", 0) for c in containers), default=0),
         waiting=waiting,
+        image=_image(spec),
         detail=detail,
         uid=item["metadata"].get("uid", ""),
         created=_moment(item["metadata"].get("creationTimestamp")),
@@ -55,6 +56,14 @@ def pod(item: Mapping[str, Any]) -> model.PodStatus:
         key_check=_key_check(status.get("initContainerStatuses") or [], containers),
         ending=_ending(containers),
         companions=_not_running(companions),
+    )
+
+
+def _image(spec: Mapping[str, Any]) -> str:
+    """Return the image that a pod's specification has for the node's container, empty if there is none."""
+    containers = spec.get("containers") or []
+    return next(
+        (str(one.get("image", "")) for one in containers if one.get("name") == names.NODE_CONTAINER), ""
     )
 
 
@@ -134,6 +143,12 @@ def height(status: answers.Field) -> int:
     return status["sync_info"]["latest_block_height"].integer()
 
 
+def app_height(info: answers.Field) -> int:
+    """Return the height that the application has executed, 0 before the first, from the result of `/abci_info`."""
+    height = info["response"].get("last_block_height")
+    return 0 if height is None else height.integer()
+
+
 def state_sync(metrics: str) -> model.StateSyncStatus | None:
     """Return what CometBFT's metrics say about a node's state sync; None if they say nothing about it.
 
@@ -178,6 +193,7 @@ def node(
     view: consensus_view.ConsensusView | None = None,
     *,
     is_silent: bool = False,
+    app_height: int | None = None,
     state_sync: model.StateSyncStatus | None = None,
 ) -> model.NodeStatus:
     """Combine the answers of one node.
@@ -189,6 +205,7 @@ def node(
         validators: members of all pages of `/validators`, empty before the first block.
         view: of its peers' heights and of their votes, None if it is unknown.
         is_silent: the node was queried for it and did not answer in time.
+        app_height: that its application has executed, None if it did not say.
         state_sync: of a node without a block, None if it is unknown.
     """
     return model.NodeStatus(
@@ -203,6 +220,7 @@ def node(
         blocks_behind=None if view is None else view.blocks_behind,
         is_silent=is_silent,
         ballot=None if view is None else view.ballot(),
+        app_height=app_height,
         state_sync=state_sync,
     )
 

@@ -1,6 +1,7 @@
 """The files of a consumer node, and its start script in a real shell."""
 
 import hashlib
+import json
 import pathlib
 import subprocess
 import tomllib
@@ -295,6 +296,48 @@ def test_config_toml_has_signer_address_only_with_remote_signer() -> None:
     known = factories.example().definition
     assert "priv_validator_laddr" not in node_files.config_toml(known, "alice")
     assert "priv_validator_laddr" in node_files.config_toml(known, "alice", is_signed_elsewhere=True)
+
+
+def info(home: pathlib.Path) -> pathlib.Path:
+    return home / "data" / "upgrade-info.json"
+
+
+@pytest.mark.parametrize(
+    ("before", "is_written"),
+    [
+        (None, True),
+        ('{"name":"v1","height":99}', True),
+        ('{"name":"v1","time":"0001-01-01T00:00:00Z","height":"99","info":"x"}', True),
+        ("broken", True),
+        ('{"name":"v2","height":120}', False),
+        ('{"name":"v3","height":121}', False),
+    ],
+)
+def test_start_script_writes_the_upgrade_that_the_node_has_reached_if_it_is_absent_or_older(
+    home: pathlib.Path, before: str | None, is_written: bool
+) -> None:
+    info(home).parent.mkdir(parents=True)
+    if before is not None:
+        info(home).write_text(before)
+
+    done = start(home, UPGRADE_NAME="v2", UPGRADE_HEIGHT="120")
+
+    assert done.returncode == 0, done.stderr
+    expected = {"name": "v2", "height": 120} if is_written else json.loads(before or "")
+    assert json.loads(info(home).read_text()) == expected
+
+
+def test_start_script_writes_no_upgrade_that_the_node_has_not_reached(home: pathlib.Path) -> None:
+    assert start(home).returncode == 0
+    assert not info(home).exists()
+
+
+@pytest.mark.parametrize("script", [node_files.START_SCRIPT, node_files.REMOTE_START_SCRIPT])
+def test_start_script_lets_the_node_halt_at_a_height(home: pathlib.Path, script: str) -> None:
+    done = start(home, text=script, HALT_HEIGHT="150")
+    assert done.stdout.startswith(f"start --home {home} --halt-height 150 --p2p.persistent_peers"), (
+        done.stderr
+    )
 
 
 @pytest.mark.parametrize(

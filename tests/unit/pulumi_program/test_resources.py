@@ -270,9 +270,7 @@ def test_facts_that_change_without_an_update_are_no_outputs() -> None:
 def test_due_transactions_are_noted_with_the_height() -> None:
     staged = factories.judge(factories.consumer(), memory=factories.staged())
     [due] = [line for line in notes.render(staged) if "transaction due" in line]
-    beginning = (
-        f"at height {staged.height}: transaction due, sent by `python reconcile.py`: opt-in to consumer 0"
-    )
+    beginning = f"at height {staged.height}: transaction due, sent by `ics up`: opt-in to consumer 0"
     assert due.startswith(beginning)
     assert factories.consumer_key("alice").private.reveal().hex() not in repr(notes.render(staged))
 
@@ -303,7 +301,7 @@ def test_reconciler_is_awaited_only_for_missing_sign_state(
     there = dataclasses.replace(verdict, chain=dataclasses.replace(verdict.chain, sign_state=arming))
     lines = notes.render(dataclasses.replace(wanted, decisions=(there,)))
     found = [line.partition(": ")[2] for line in lines if "created by" in line]
-    assert found == [f"consumer1-1: {one} created by `python reconcile.py`" for one in waits]
+    assert found == [f"consumer1-1: {one} created by `ics up`" for one in waits]
 
 
 def test_manifests_are_split_by_chain_label() -> None:
