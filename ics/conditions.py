@@ -1086,8 +1086,8 @@ CATALOGUE: Final[Mapping[Reason, CatalogueEntry]] = {
         severities=_FROM_WARNING,
         topics=(Topic.PEERS,),
         meaning=(
-            "A sentry does not answer or has no peers. Critical if no sentry is left: then the validator's node behind"
-            " them reaches no peer."
+            "A sentry does not answer or has no peers, or its pod is not ready to wait for the launch. Critical if no"
+            " sentry is left: then the validator's node behind them reaches no peer."
         ),
         look="`kubectl -n NAMESPACE describe pod sentry-1-0`; `kubectl -n NAMESPACE logs sentry-1-0 --tail=50`",
         action="Fix what the pod's events or its log say. A volume that is lost may be deleted: it has no key.",

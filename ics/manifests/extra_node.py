@@ -15,7 +15,11 @@ _KINDS = (extra_nodes.Role.SENTRY, extra_nodes.Role.FULL)
 
 
 def build(desired: desired.Desired, chain: chain.ChainPlan, owner: objects.Owner) -> list[dict[str, Any]]:
-    """Return the objects of all sentries and full nodes, and the nodes themselves once the genesis exists."""
+    """Return the objects of all sentries and full nodes.
+
+    Until the genesis exists, their pods wait where the nodes will run, with the image pulled and the volume bound: the
+    validator's node depends on sentries from its first start.
+    """
     built: list[dict[str, Any]] = []
     for extra in chain.extra.nodes:
         built += [
@@ -25,8 +29,8 @@ def build(desired: desired.Desired, chain: chain.ChainPlan, owner: objects.Owner
             _peers(chain, extra, owner),
             _service(chain, extra, owner),
         ]
-        if chain.genesis is not None and not chain.state_sync.holds_node:
-            built.append(_workload(desired, chain, extra, chain.genesis, owner))
+        if not chain.state_sync.holds_node:
+            built.append(_workload(desired, chain, extra, owner))
     for role in _KINDS:
         if any(extra.role is role for extra in chain.extra.nodes):
             built.append(network_policies.of_extra_nodes(desired, chain, role, owner))
@@ -137,22 +141,26 @@ def _workload(
     desired: desired.Desired,
     chain: chain.ChainPlan,
     extra: extra_nodes.ExtraNode,
-    genesis: bytes,
     owner: objects.Owner,
 ) -> dict[str, Any]:
     """Return the StatefulSet: one replica, because two nodes cannot share a volume or a node id."""
     labels = _labels(extra, owner)
+    genesis = chain.genesis
+    if genesis is None:
+        containers, volumes, checksums = [_waiting(desired, chain)], _volumes(chain, extra)[:1], {}
+    else:
+        containers, volumes = [_container(desired, chain, extra, genesis)], _volumes(chain, extra)
+        checksums = {
+            f"{names.DOMAIN}/config": objects.checksum(_files(desired, chain, extra)),
+            f"{names.DOMAIN}/keys": objects.checksum([extra.node_key.node_id]),
+            names.GENESIS_SHA256: canonical_json.sha256_hex(genesis),
+        }
     spec = objects.pod_spec(
-        [_container(desired, chain, extra, genesis)],
-        _volumes(chain, extra),
+        containers,
+        volumes,
         affinity=_affinity(extra, owner),
         terminationGracePeriodSeconds=node.GRACE_SECONDS,
     )
-    checksums = {
-        f"{names.DOMAIN}/config": objects.checksum(_files(desired, chain, extra)),
-        f"{names.DOMAIN}/keys": objects.checksum([extra.node_key.node_id]),
-        names.GENESIS_SHA256: canonical_json.sha256_hex(genesis),
-    }
     template = objects.node_template(labels, spec, chain.pods, checksums)
     return {
         "apiVersion": "apps/v1",
@@ -183,6 +191,19 @@ def _affinity(extra: extra_nodes.ExtraNode, owner: objects.Owner) -> dict[str, A
     }
     preference = {"weight": 100, "podAffinityTerm": apart}
     return {"podAntiAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": [preference]}}
+
+
+def _waiting(desired: desired.Desired, chain: chain.ChainPlan) -> dict[str, Any]:
+    """Return a container in the place of the node's that does nothing, with the same image and demands."""
+    return {
+        "name": names.NODE_CONTAINER,
+        "image": chain.definition.image,
+        "imagePullPolicy": "IfNotPresent",
+        "command": ["/bin/sh", "-c", "trap 'exit 0' TERM; while :; do sleep 1 & wait $!; done"],
+        "resources": {key: dict(value) for key, value in desired.settings.node.resources.items()},
+        "securityContext": dict(objects.CONTAINER_SECURITY),
+        "volumeMounts": [{"name": "data", "mountPath": node_files.DATA}],
+    }
 
 
 def _container(

@@ -120,7 +120,10 @@ def plain(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-@pytest.mark.parametrize("changes", [{}, WHOLE, {**WHOLE, "reconciler": STAYS}])
+EXTRA_NODES: dict[str, Any] = {"nodes": {"sentries": 2, "full": 1}}
+
+
+@pytest.mark.parametrize("changes", [{}, WHOLE, {**WHOLE, "reconciler": STAYS}, EXTRA_NODES])
 def test_every_manifest_is_registered_unchanged(recorder: Recorder, changes: dict[str, Any]) -> None:
     rendered = declare(launched(**changes))
     objects = [plain(r.inputs) for r in recorder.registered if r.typ.startswith("kubernetes:")]
@@ -129,6 +132,14 @@ def test_every_manifest_is_registered_unchanged(recorder: Recorder, changes: dic
     for manifest in rendered:
         metadata = manifest["metadata"]
         assert by_key[manifest["kind"], metadata.get("namespace"), metadata["name"]] == manifest
+
+
+def test_endpoint_of_a_chain_behind_sentries_is_that_of_its_first_sentry(recorder: Recorder) -> None:
+    from ics.pulumi_program import components
+
+    plain_chain, behind = (manifests.render(launched(**changes), "set") for changes in ({}, EXTRA_NODES))
+    assert outputs.render(behind)["endpoints"] == outputs.render(plain_chain)["endpoints"] != {}
+    assert components._endpoint(behind) == components._endpoint(plain_chain) != ""
 
 
 def test_cluster_identifier_is_independent_of_the_kubeconfig(recorder: Recorder) -> None:
