@@ -163,9 +163,9 @@ class Endpoints:
         """
         self._picked, self._spares, self._outvoted = None, {}, set()
         for remaining_tries in reversed(range(_BEHIND_TRIES)):
-            self._usable = await self._believed(
-                await self._survey(_REST, self._provider.rest, self.checked_newest), floor
-            )
+            self._standing = {}
+            surveyed = await self._survey(_REST, self._provider.rest, self.checked_newest)
+            self._usable = await self._believed(surveyed or await self._standing_heads(), floor)
             chosen = heads.choose(self._usable, floor)
             if chosen is not None:
                 self._picked = chosen
@@ -452,19 +452,28 @@ class Endpoints:
             SettingsError: it belongs to another chain.
             IcsError: as `at`, or it lags.
         """
-        head = await self.newest(url)
-        try:
-            checked = self._checked(head, url, _REST)
-        except heads.Lagging:
-            # A chain that stands at its own upgrade makes no blocks; what it says is its newest state nevertheless.
-            scheduled = upgrade_plans.scheduled(await self.at(url, _PLAN))
-            if scheduled is None or scheduled.height != head.height + 1:
-                self._standing.pop(url, None)
-                raise
-            self._standing[url] = scheduled
-            return head
-        self._standing.pop(url, None)
-        return checked
+        return self._checked(await self.newest(url), url, _REST)
+
+    async def _standing_heads(self) -> dict[Endpoint, heads.Head]:
+        """Return the newest blocks of endpoints whose chain makes none, because it stands at its own upgrade.
+
+        It is asked when no endpoint is usable; what such a chain says is its newest state nevertheless.
+        """
+        found = {}
+        for url in self._provider.rest:
+            if not isinstance(self._problems.get((_REST, url)), heads.Lagging):
+                continue
+            try:
+                head = await self.newest(url)
+                heads.check_chain(head, str(url), _REST, self._provider)
+                scheduled = upgrade_plans.scheduled(await self.at(url, _PLAN))
+            except errors.IcsError:
+                continue  # it lags, for whatever reason
+            if scheduled is not None and scheduled.height == head.height + 1:
+                found[url] = head
+                self._standing[url] = scheduled
+                del self._problems[_REST, url]
+        return found
 
     def _checked(self, head: heads.Head, url: Endpoint, key: str) -> heads.Head:
         heads.check_chain(head, str(url), key, self._provider)
