@@ -39,8 +39,10 @@ def conditions(
         settings: of the stack.
     """
     found = [_pending(chain)] if chain.extra.waits else []
-    if chain.genesis is None or chain.stage is lifecycle.ShutdownStage.STOPPED:
+    if chain.stage is lifecycle.ShutdownStage.STOPPED:
         return found
+    if chain.genesis is None:
+        return [*found, *_of_staged(chain, observations, now)]
     found += _of_sentries(chain, observations, now)
     for node in chain.extra.full_nodes:
         state, text = assess(node, observations.get(node.name), now)
@@ -57,6 +59,31 @@ def _pending(chain: chain.ChainPlan) -> Condition:
     what = "is not behind its sentries yet" if not chain.extra.is_behind else "is still behind its sentries"
     message = f"the validator's node {what}: {chain.extra.waits}"
     return Condition.new(Reason.SENTRIES_PENDING, message, chain.consumer_id)
+
+
+def _of_staged(
+    chain: chain.ChainPlan, observations: Mapping[str, model.Observation], now: datetime.datetime
+) -> list[Condition]:
+    """Return the conditions of nodes whose pods should wait for the launch."""
+    found = []
+    for node in chain.extra.nodes:
+        observation = observations.get(node.name)
+        pod = None if observation is None else observation.pod
+        is_young = pod is not None and pod.created is not None and now - pod.created < _STARTING
+        if not node.memory.has_workload or is_young or (pod is not None and pod.is_ready):
+            continue
+        text = "its pod does not exist" if pod is None else f"its pod waits: {pod.waiting or 'not ready'}"
+        if pod is not None and pod.detail:
+            text += f" ({pod.detail})"
+        found.append(_down(chain, node, f"would not start at the launch: {text}"))
+    return found
+
+
+def _down(chain: chain.ChainPlan, node: extra_nodes.ExtraNode, text: str) -> Condition:
+    message = f"{node.name} {text}"
+    if node.role is extra_nodes.Role.FULL:
+        return Condition.new(Reason.FULL_NODE_DOWN, message, chain.consumer_id)
+    return Condition.new(Reason.SENTRY_DOWN, message, chain.consumer_id, severity=Severity.WARNING)
 
 
 def _of_sentries(

@@ -8,14 +8,19 @@ from typing import Any
 from ics import names
 from ics.consumer import chain, desired, extra_nodes, lifecycle
 from ics.consumer.peers import ports
-from ics.cosmos import canonical_json
+from ics.cosmos import genesis_order
+from ics.manifests import genesis as manifests_genesis
 from ics.manifests import key_check, network_policies, node, node_files, objects
 
 _KINDS = (extra_nodes.Role.SENTRY, extra_nodes.Role.FULL)
 
 
 def build(desired: desired.Desired, chain: chain.ChainPlan, owner: objects.Owner) -> list[dict[str, Any]]:
-    """Return the objects of all sentries and full nodes, and the nodes themselves once the genesis exists."""
+    """Return the objects of all sentries and full nodes.
+
+    Until the genesis exists, their pods wait where the nodes will run, with the image pulled and the volume bound: the
+    validator's node depends on sentries from its first start.
+    """
     built: list[dict[str, Any]] = []
     for extra in chain.extra.nodes:
         built += [
@@ -25,8 +30,8 @@ def build(desired: desired.Desired, chain: chain.ChainPlan, owner: objects.Owner
             _peers(chain, extra, owner),
             _service(chain, extra, owner),
         ]
-        if chain.genesis is not None and not chain.state_sync.holds_node:
-            built.append(_workload(desired, chain, extra, chain.genesis, owner))
+        if not chain.state_sync.holds_node:
+            built.append(_workload(desired, chain, extra, owner))
     for role in _KINDS:
         if any(extra.role is role for extra in chain.extra.nodes):
             built.append(network_policies.of_extra_nodes(desired, chain, role, owner))
@@ -137,22 +142,28 @@ def _workload(
     desired: desired.Desired,
     chain: chain.ChainPlan,
     extra: extra_nodes.ExtraNode,
-    genesis: bytes,
     owner: objects.Owner,
 ) -> dict[str, Any]:
     """Return the StatefulSet: one replica, because two nodes cannot share a volume or a node id."""
     labels = _labels(extra, owner)
+    genesis = chain.genesis
+    preparing = [] if genesis is None else manifests_genesis.containers(genesis)
+    if genesis is None:
+        containers, volumes, checksums = [_waiting(desired, chain)], _volumes(chain, extra)[:1], {}
+    else:
+        containers, volumes = [_container(desired, chain, extra, genesis)], _volumes(chain, extra)
+        checksums = {
+            f"{names.DOMAIN}/config": objects.checksum(_files(desired, chain, extra)),
+            f"{names.DOMAIN}/keys": objects.checksum([extra.node_key.node_id]),
+            names.GENESIS_SHA256: manifests_genesis.expected(genesis),
+        }
     spec = objects.pod_spec(
-        [_container(desired, chain, extra, genesis)],
-        _volumes(chain, extra),
+        containers,
+        volumes,
+        **({"initContainers": preparing} if preparing else {}),
         affinity=_affinity(extra, owner),
         terminationGracePeriodSeconds=node.GRACE_SECONDS,
     )
-    checksums = {
-        f"{names.DOMAIN}/config": objects.checksum(_files(desired, chain, extra)),
-        f"{names.DOMAIN}/keys": objects.checksum([extra.node_key.node_id]),
-        names.GENESIS_SHA256: canonical_json.sha256_hex(genesis),
-    }
     template = objects.node_template(labels, spec, chain.pods, checksums)
     return {
         "apiVersion": "apps/v1",
@@ -185,8 +196,24 @@ def _affinity(extra: extra_nodes.ExtraNode, owner: objects.Owner) -> dict[str, A
     return {"podAntiAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": [preference]}}
 
 
+def _waiting(desired: desired.Desired, chain: chain.ChainPlan) -> dict[str, Any]:
+    """Return a container in the place of the node's that does nothing, with the same image and demands."""
+    return {
+        "name": names.NODE_CONTAINER,
+        "image": chain.definition.image,
+        "imagePullPolicy": "IfNotPresent",
+        "command": ["/bin/sh", "-c", "trap 'exit 0' TERM; while :; do sleep 1 & wait $!; done"],
+        "resources": {key: dict(value) for key, value in desired.settings.node.resources.items()},
+        "securityContext": dict(objects.CONTAINER_SECURITY),
+        "volumeMounts": [{"name": "data", "mountPath": node_files.DATA}],
+    }
+
+
 def _container(
-    desired: desired.Desired, chain: chain.ChainPlan, extra: extra_nodes.ExtraNode, genesis: bytes
+    desired: desired.Desired,
+    chain: chain.ChainPlan,
+    extra: extra_nodes.ExtraNode,
+    genesis: bytes | genesis_order.Ordered,
 ) -> dict[str, Any]:
     return node.container(
         desired,

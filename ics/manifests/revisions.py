@@ -6,6 +6,7 @@ from ics import model, names
 from ics.conditions import Condition
 from ics.consumer import chain as consumer_chain
 from ics.consumer import desired, revision
+from ics.cosmos import genesis_order
 from ics.manifests import node, objects, provider_node
 
 
@@ -49,7 +50,10 @@ def _settled(
 
 
 def _of_chain(
-    desired: desired.Desired, chain: consumer_chain.ChainPlan, genesis: bytes, owner: objects.Owner
+    desired: desired.Desired,
+    chain: consumer_chain.ChainPlan,
+    genesis: bytes | genesis_order.Ordered,
+    owner: objects.Owner,
 ) -> int:
     def digest_at(number: int) -> str:
         return _digest(node.build(desired, dataclasses.replace(chain, revision=number), genesis, owner))

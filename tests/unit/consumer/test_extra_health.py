@@ -183,6 +183,30 @@ def test_missing_sentry_is_not_reported_as_a_peer_with_a_wrong_endpoint() -> Non
     assert [condition.reason for condition in chain.conditions] == ["SentryDown"]
 
 
+def staged(looks: dict[str, model.Observation], **changes: Any) -> status.ChainReport:
+    return report(
+        looks, phase=model.Phase.INITIALIZED, genesis=None, has_workload=False, sentries=0, **changes
+    )
+
+
+def test_pods_that_wait_for_the_launch_have_no_condition() -> None:
+    assert of_extra(staged({name: look(name) for name in UP})) == []
+    young = {name: look(name, is_ready=False, created=NOW) for name in UP}
+    assert of_extra(staged(young)) == []
+    assert of_extra(staged({}, memories={})) == []
+
+
+def test_pod_that_cannot_wait_for_the_launch_is_named() -> None:
+    looks = {
+        "sentry-1": look("sentry-1"),
+        "sentry-2": look("sentry-2", is_ready=False, waiting="Unschedulable"),
+    }
+    assert texts(staged(looks)) == [
+        ("FullNodeDown", "full-node-1 would not start at the launch: its pod does not exist"),
+        ("SentryDown", "sentry-2 would not start at the launch: its pod waits: Unschedulable"),
+    ]
+
+
 def test_stopped_chain_has_no_conditions_of_its_extra_nodes() -> None:
     chain = report({}, phase=model.Phase.STOPPED, is_ending=True)
     assert of_extra(chain) == []

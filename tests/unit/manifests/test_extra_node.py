@@ -66,11 +66,32 @@ def test_chain_with_extra_nodes_has_these_objects_in_addition() -> None:
     assert set(extra_of(rendered())) == {one.format(name=n) for one in each for n in nodes} | shared
 
 
-def test_staged_chain_has_everything_but_the_nodes() -> None:
-    staged = extra_of(rendered(phase=P.INITIALIZED))
-    assert set(extra_of(rendered())) - set(staged) == {
-        f"StatefulSet/{name}" for name in ("sentry-1", "sentry-2", "full-node-1")
-    }
+def test_pods_of_a_staged_chain_wait_with_image_and_volume() -> None:
+    staged, launched = rendered(phase=P.INITIALIZED), rendered()
+    assert set(extra_of(staged)) == set(extra_of(launched))
+    for name in ("sentry-1", "full-node-1"):
+        before, after = (found[f"StatefulSet/{name}"]["spec"] for found in (staged, launched))
+        assert (before["selector"], before["replicas"]) == (after["selector"], 1)
+        pods = [one["template"]["spec"] for one in (before, after)]
+        waiting, node = (pod["containers"][0] for pod in pods)
+        assert [waiting[key] for key in ("name", "image", "resources")] == [
+            node[key] for key in ("name", "image", "resources")
+        ]
+        assert pods[0]["affinity"] == pods[1]["affinity"]
+        # Neither the genesis nor anything secret is there yet.
+        assert pods[0]["volumes"] == [
+            {"name": "data", "persistentVolumeClaim": {"claimName": f"{name}-data"}}
+        ]
+
+
+@pytest.mark.parametrize("kind", shell.SHELLS, ids=shell.IDS)
+def test_waiting_pod_ends_at_once_when_it_is_told_to(kind: tuple[str, ...]) -> None:
+    spec = rendered(phase=P.INITIALIZED)["StatefulSet/sentry-1"]["spec"]["template"]["spec"]
+    program = spec["containers"][0]["command"][2]
+    # The signal comes while it waits.
+    told = program.replace("sleep 1", "{ kill -TERM $$; sleep 20; }")
+    done = subprocess.run([*kind, "-c", told], check=False, timeout=15)
+    assert done.returncode == 0
 
 
 def test_only_the_volumes_of_extra_nodes_are_retained() -> None:

@@ -13,8 +13,8 @@ from pulumi.runtime import mocks
 
 from ics import engines, manifests, model, names
 from ics.consumer import desired, signing
+from ics.consumer import genesis as consumer_genesis
 from ics.consumer import observed as consumer_observed
-from ics.cosmos import canonical_json
 from ics.engines import handoff
 from ics.engines.pulumi import provider as pulumi_provider
 from ics.pulumi_program import lease_keeper, notes, outputs, plan, preparation
@@ -120,7 +120,10 @@ def plain(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-@pytest.mark.parametrize("changes", [{}, WHOLE, {**WHOLE, "reconciler": STAYS}])
+EXTRA_NODES: dict[str, Any] = {"nodes": {"sentries": 2, "full": 1}}
+
+
+@pytest.mark.parametrize("changes", [{}, WHOLE, {**WHOLE, "reconciler": STAYS}, EXTRA_NODES])
 def test_every_manifest_is_registered_unchanged(recorder: Recorder, changes: dict[str, Any]) -> None:
     rendered = declare(launched(**changes))
     objects = [plain(r.inputs) for r in recorder.registered if r.typ.startswith("kubernetes:")]
@@ -129,6 +132,14 @@ def test_every_manifest_is_registered_unchanged(recorder: Recorder, changes: dic
     for manifest in rendered:
         metadata = manifest["metadata"]
         assert by_key[manifest["kind"], metadata.get("namespace"), metadata["name"]] == manifest
+
+
+def test_endpoint_of_a_chain_behind_sentries_is_that_of_its_first_sentry(recorder: Recorder) -> None:
+    from ics.pulumi_program import components
+
+    plain_chain, behind = (manifests.render(launched(**changes), "set") for changes in ({}, EXTRA_NODES))
+    assert outputs.render(behind)["endpoints"] == outputs.render(plain_chain)["endpoints"] != {}
+    assert components._endpoint(behind) == components._endpoint(plain_chain) != ""
 
 
 def test_cluster_identifier_is_independent_of_the_kubeconfig(recorder: Recorder) -> None:
@@ -251,7 +262,7 @@ def test_outputs_are_read_from_the_manifests() -> None:
         "namespaces": {"0": chain.namespace},
         "endpoints": {"0": chain.peering.external_address},
         "ports": {"0": {"chain_id": "consumer1-1", **ports}},
-        "genesis_sha256": {"0": canonical_json.sha256_hex(chain.genesis)},
+        "genesis_sha256": {"0": consumer_genesis.digest(chain.genesis)},
     }
 
 
