@@ -1,5 +1,6 @@
 """Metrics of one chain that this validator has joined, would join or runs; pure."""
 
+import datetime
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -25,6 +26,8 @@ _WANTED = (
     participation.Participation.VALIDATING,
 )
 _RELAYERS = (("hermes", names.HERMES), ("evidence", names.EVIDENCE))
+_DIRECTIONS = ("to_consumer", "to_provider")
+"""In the order of `facts.Packets.oldest`."""
 _Gauge = Callable[..., metrics.Sample]
 
 
@@ -176,7 +179,10 @@ def _of_relayer(gauge: _Gauge, facts: ChainFacts) -> Iterator[metrics.Sample]:
         yield gauge(metrics.CHANNEL_OPEN, relayer.state.transfer is not None, "transfer")
     if relays is not None:
         yield from _of_clients(gauge, relays)
-        yield from _of_packets(gauge, relays.packets)
+        record = relayer.record or memory.record
+        yield from _of_packets(
+            gauge, relays.packets, (None, None) if record is None else record.pending_since
+        )
 
 
 def _of_clients(gauge: _Gauge, relays: facts.Facts) -> Iterator[metrics.Sample]:
@@ -187,10 +193,17 @@ def _of_clients(gauge: _Gauge, relays: facts.Facts) -> Iterator[metrics.Sample]:
         yield gauge(metrics.CLIENT_FROZEN, live.client.is_frozen, host)
 
 
-def _of_packets(gauge: _Gauge, packets: facts.Packets | None) -> Iterator[metrics.Sample]:
-    if packets is not None:
-        yield gauge(metrics.PACKETS_PENDING, packets.unacknowledged_by_consumer, "to_consumer")
-        yield gauge(metrics.PACKETS_PENDING, packets.unacknowledged_by_provider, "to_provider")
+def _of_packets(
+    gauge: _Gauge,
+    packets: facts.Packets | None,
+    since: tuple[datetime.datetime | None, datetime.datetime | None],
+) -> Iterator[metrics.Sample]:
+    if packets is None:
+        return
+    numbers = (packets.unacknowledged_by_consumer, packets.unacknowledged_by_provider)
+    for direction, number, moment in zip(_DIRECTIONS, numbers, since, strict=True):
+        yield gauge(metrics.PACKETS_PENDING, number, direction)
+        yield gauge(metrics.PACKETS_PENDING_SINCE, 0 if moment is None else moment.timestamp(), direction)
 
 
 def _of_wallets(gauge: _Gauge, facts: ChainFacts) -> Iterator[metrics.Sample]:

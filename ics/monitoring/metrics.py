@@ -233,6 +233,11 @@ PACKETS_PENDING = _gauge(
     (*_C, "direction"),
     "Packets of the CCV channel without an acknowledgement; direction: to_consumer or to_provider.",
 )
+PACKETS_PENDING_SINCE = _gauge(
+    "ics_packets_pending_since_timestamp_seconds",
+    (*_C, "direction"),
+    "Time at which the oldest of these packets was first seen, by the provider's clock; 0: there is none.",
+)
 RELAYER_UP = _gauge(
     "ics_relayer_up",
     (*_C, "component"),

@@ -209,7 +209,11 @@ def relayed(relays: relayer_facts.Facts, **changes: Any) -> dict[str, float]:
 
 def test_relayer_of_an_open_channel() -> None:
     packets = relayer_facts.Packets(
-        unacknowledged_by_consumer=2, unacknowledged_by_provider=1, last_sent=5, last_received=3
+        unacknowledged_by_consumer=2,
+        unacknowledged_by_provider=0,
+        last_sent=5,
+        last_received=3,
+        oldest=(4, 0),
     )
     start = relaying.START.timestamp()
     price = gas_prices.GasPrice(decimal.Decimal("0.5"))
@@ -223,7 +227,9 @@ def test_relayer_of_an_open_channel() -> None:
         "channel_open ccv": 1,
         "channel_open transfer": 1,
         "packets_pending to_consumer": 2,
-        "packets_pending to_provider": 1,
+        "packets_pending to_provider": 0,
+        "packets_pending_since_timestamp_seconds to_consumer": start,
+        "packets_pending_since_timestamp_seconds to_provider": 0,
         "relayer_up hermes": 1,
         "relayer_up evidence": 0,
         "wallet_balance consumer,stake": 100,
