@@ -12,6 +12,16 @@ from devnet.progress import Progress
 from ics import errors
 
 _PACKAGES = ("prometheus", "prometheus-alertmanager")
+_ALERTMANAGER = """\
+#!/bin/sh
+# Debian's Alertmanager reads its templates from /usr/share, so it gets a view of the files in which they are there.
+here=$(dirname "$(readlink -f "$0")")
+[ "$(id -u)" = 0 ] || as_root=--map-root-user
+exec unshare --mount ${as_root-} sh -c '
+    folder=$1; shift
+    mount --bind "$folder/../share" /usr/share && exec "$folder/prometheus-alertmanager" "$@"
+' sh "$here" "$@"
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +31,7 @@ class Programs:
     prometheus: Path
     promtool: Path
     alertmanager: Path
+    """A script that takes its arguments."""
     amtool: Path
 
 
@@ -34,7 +45,7 @@ def ensure(progress: Progress) -> Programs:
     return Programs(
         prometheus=folder / "prometheus",
         promtool=folder / "promtool",
-        alertmanager=folder / "prometheus-alertmanager",
+        alertmanager=folder / "alertmanager",
         amtool=folder / "amtool",
     )
 
@@ -52,8 +63,11 @@ def recipe() -> cache.Recipe:
         for package in folder.glob("*.deb"):
             commands.run("dpkg-deb", "-x", package, folder, timeout=300)
             package.unlink()
+        script = folder / "usr" / "bin" / "alertmanager"
+        script.write_text(_ALERTMANAGER)
+        script.chmod(0o755)
 
-    return cache.Recipe("monitoring", _release(), _PACKAGES, build, 10)
+    return cache.Recipe("monitoring", _release(), (*_PACKAGES, _ALERTMANAGER), build, 10)
 
 
 def _release() -> str:
