@@ -29,6 +29,7 @@ class Topic(enum.StrEnum):
     PEERS = "peers"
     RELAYING = "relaying"
     """Also conditions of the node that the relayer waits for: `ics hermes status` lists all of them."""
+    UPGRADES = "upgrades"
     CHANGES = "changes"
     PROVIDER = "provider"
     CLUSTER = "cluster"
@@ -96,6 +97,13 @@ class Reason(enum.StrEnum):
     GENESIS_TIME_AHEAD = "GenesisTimeAhead"
     POD_SETTINGS_WAIT = "PodSettingsWait"
     REVISION_OLD = "RevisionOld"
+    UPGRADE_ANNOUNCED = "UpgradeAnnounced"
+    UPGRADE_IMAGE_MISSING = "UpgradeImageMissing"
+    UPGRADE_READY = "UpgradeReady"
+    UPGRADE_HALTED = "UpgradeHalted"
+    UPGRADING = "Upgrading"
+    UPGRADE_FAILED = "UpgradeFailed"
+    UPGRADE_DIFFERS = "UpgradeDiffers"
     CHECKLIST_OPEN = "ChecklistOpen"
     CHECKLIST_FAILED = "ChecklistFailed"
     STAGED = "Staged"
@@ -104,6 +112,9 @@ class Reason(enum.StrEnum):
     COMPANION_WAITING = "CompanionWaiting"
     NODE_UNREACHABLE = "NodeUnreachable"
     CATCHING_UP = "CatchingUp"
+    TRUST_UNPROVEN = "TrustUnproven"
+    STATE_SYNCING = "StateSyncing"
+    STATE_SYNC_GIVEN_UP = "StateSyncGivenUp"
     WAITING_FOR_QUORUM = "WaitingForQuorum"
     CHAIN_HALTED = "ChainHalted"
     NODE_STUCK = "NodeStuck"
@@ -141,6 +152,11 @@ class Reason(enum.StrEnum):
     PEERS_MISSING = "PeersMissing"
     NO_PEERS = "NoPeers"
     PEERS_STALE = "PeersStale"
+    SENTRIES_PENDING = "SentriesPending"
+    SENTRY_DOWN = "SentryDown"
+    FULL_NODE_DOWN = "FullNodeDown"
+    EXTRA_NODE_STUCK = "ExtraNodeStuck"
+    EXTRA_NODE_SIGNS = "ExtraNodeSigns"
     RELAYING_UNREADABLE = "RelayingUnreadable"
     RELAYER_UNFUNDED = "RelayerUnfunded"
     TOP_UPS_LIMITED = "TopUpsLimited"
@@ -518,6 +534,70 @@ CATALOGUE: Final[Mapping[Reason, CatalogueEntry]] = {
         action="Do nothing, or restart the nodes one after the other: `ics nodes roll --all`.",
         is_settled=True,
     ),
+    Reason.UPGRADE_ANNOUNCED: CatalogueEntry(
+        severities=_INFO,
+        topics=(Topic.UPGRADES,),
+        meaning="An upgrade is planned by the chain, or in the list of its definition, and is being prepared.",
+        look="`ics upgrade plan CONSUMER_ID`",
+        action="Do nothing. The next image is pulled, and the node is switched when it stands at the upgrade's height.",
+        is_settled=True,
+    ),
+    Reason.UPGRADE_IMAGE_MISSING: CatalogueEntry(
+        severities=_FROM_WARNING,
+        topics=(Topic.UPGRADES,),
+        meaning=(
+            "The chain has planned an upgrade, and its image is not in the list of the definition, or cannot be used."
+            " Critical within a day of it, and while the chain stands there."
+        ),
+        look="`ics upgrade plan CONSUMER_ID`; `upgrades` in the chain's definition",
+        action="Add the upgrade with its image to the definition, or correct the image.",
+        is_settled=True,
+    ),
+    Reason.UPGRADE_READY: CatalogueEntry(
+        severities=_INFO,
+        topics=(Topic.UPGRADES,),
+        meaning="The next upgrade is in the list, and its image is on the node's machine.",
+        look="`ics upgrade plan CONSUMER_ID`",
+        action="Do nothing.",
+        is_settled=True,
+    ),
+    Reason.UPGRADE_HALTED: CatalogueEntry(
+        severities=_WARNING,
+        topics=(Topic.UPGRADES,),
+        meaning="A node stands at the height of an upgrade, and is not switched yet, for the reason in the message.",
+        look="`kubectl -n NAMESPACE logs node-0`",
+        action="Wait for the snapshot, or do what the message says.",
+    ),
+    Reason.UPGRADING: CatalogueEntry(
+        severities=_INFO,
+        topics=(Topic.UPGRADES,),
+        meaning="A node was switched to the next version, and has not executed its first block yet.",
+        look="`kubectl -n NAMESPACE logs node-0`",
+        action="Wait: the migration of a large chain may take long.",
+    ),
+    Reason.UPGRADE_FAILED: CatalogueEntry(
+        severities=_CRITICAL,
+        topics=(Topic.UPGRADES,),
+        meaning=(
+            "A node was switched to the next version, and does not run with it. It is never switched back on its own:"
+            " the new version may have changed its data."
+        ),
+        look="`kubectl -n NAMESPACE logs node-0 --previous`",
+        action=(
+            "Correct the image of that entry in the definition, which is then used at once; ask the chain's developers."
+        ),
+    ),
+    Reason.UPGRADE_DIFFERS: CatalogueEntry(
+        severities=_CRITICAL,
+        topics=(Topic.UPGRADES,),
+        meaning=(
+            "The list of upgrades and the chain do not say the same: another name or height, or a height that the chain"
+            " has passed without an upgrade. Nothing is switched."
+        ),
+        look="`ics upgrade list CONSUMER_ID`; `upgrades` in the chain's definition",
+        action="Correct the list, or remove the entry of an upgrade that was cancelled.",
+        is_settled=True,
+    ),
     Reason.CHECKLIST_OPEN: CatalogueEntry(
         severities=_INFO,
         topics=(Topic.JOINING,),
@@ -591,6 +671,42 @@ CATALOGUE: Final[Mapping[Reason, CatalogueEntry]] = {
         meaning="The node is downloading blocks that its peers have already.",
         look="`ics status`: HEIGHT must grow",
         action="Wait.",
+    ),
+    Reason.TRUST_UNPROVEN: CatalogueEntry(
+        severities=(Severity.INFO, Severity.WARNING, Severity.CRITICAL),
+        topics=(Topic.NODE,),
+        meaning=(
+            "No block is proven to be the chain's, from which a new node could fetch the chain's state. The message"
+            " says what each server in the definition's `rpc` said that the provider contradicts or does not know. A"
+            " node that does not exist yet waits for ten minutes, and then replays the chain from its genesis; critical"
+            " if this validator is a member already. Information only if the node runs: a new volume of it could not be"
+            " synced."
+        ),
+        look="`rpc` in the chain's definition; `ics hermes status CONSUMER_ID`: when the client was updated last",
+        action=(
+            "Give addresses of nodes that have the chain's recent blocks, at least two. A server that says something"
+            " else than the provider is broken or lies: remove it. If no block is recent enough, relaying has stopped."
+        ),
+    ),
+    Reason.STATE_SYNCING: CatalogueEntry(
+        severities=_INFO,
+        topics=(Topic.NODE, Topic.RELAYING),
+        meaning="The node fetches a snapshot of the chain's state from its peers, instead of replaying all blocks.",
+        look="`kubectl -n NAMESPACE logs node-0 --tail=50`: snapshots and chunks",
+        action="Wait. After ten minutes in which no snapshot arrives, the node replays the chain from its genesis.",
+    ),
+    Reason.STATE_SYNC_GIVEN_UP: CatalogueEntry(
+        severities=_WARNING,
+        topics=(Topic.NODE,),
+        meaning=(
+            "No block was proven, or no snapshot came from a peer, for ten minutes. So the node replays the chain from"
+            " its genesis. It signs once it has caught up."
+        ),
+        look="The message; `ics status`: HEIGHT must grow",
+        action=(
+            "Wait, or, if the replay takes too long, put your own copy of the chain's data on the volume. Ask the other"
+            " validators to serve snapshots: `snapshot-interval` in their app.toml."
+        ),
     ),
     Reason.WAITING_FOR_QUORUM: CatalogueEntry(
         severities=_INFO,
@@ -953,6 +1069,56 @@ CATALOGUE: Final[Mapping[Reason, CatalogueEntry]] = {
             "Run `ics peers update CONSUMER_ID`, or set `ics:hybrid_peer_updates` or `ics:auto_update_consumers`. With"
             " either set, wait."
         ),
+    ),
+    Reason.SENTRIES_PENDING: CatalogueEntry(
+        severities=_INFO,
+        topics=(Topic.PEERS,),
+        meaning=(
+            "A running validator's node goes behind its sentries, or comes out from behind them, only when all sentries"
+            " have caught up and its chain can spare it for the restart. Until then it keeps its present peers."
+        ),
+        look="The message; `docs/sentries.md`",
+        action=(
+            "Wait. If the chain always needs this validator's vote, choose the moment yourself: `kubectl -n NAMESPACE"
+            " delete pod node-0`; the next pass makes the change while the pod starts."
+        ),
+    ),
+    Reason.SENTRY_DOWN: CatalogueEntry(
+        severities=_FROM_WARNING,
+        topics=(Topic.PEERS,),
+        meaning=(
+            "A sentry does not answer or has no peers, or its pod is not ready to wait for the launch. Critical if no"
+            " sentry is left: then the validator's node behind them reaches no peer."
+        ),
+        look="`kubectl -n NAMESPACE describe pod sentry-1-0`; `kubectl -n NAMESPACE logs sentry-1-0 --tail=50`",
+        action="Fix what the pod's events or its log say. A volume that is lost may be deleted: it has no key.",
+    ),
+    Reason.FULL_NODE_DOWN: CatalogueEntry(
+        severities=_WARNING,
+        topics=(Topic.PEERS,),
+        meaning="A full node does not answer or has no peers; it is out of the Service `node-rpc`.",
+        look="`kubectl -n NAMESPACE describe pod full-node-1-0`; its log",
+        action="Fix what the pod's events or its log say. Signing does not depend on it.",
+    ),
+    Reason.EXTRA_NODE_STUCK: CatalogueEntry(
+        severities=_WARNING,
+        topics=(Topic.PEERS,),
+        meaning=(
+            "A sentry or full node produces no blocks although its peers do, or its application hangs. It is restarted"
+            " after three failed checks in a row, never together with another node."
+        ),
+        look="`kubectl -n NAMESPACE logs POD --tail=50`",
+        action="Wait for the restart. If it happens again, fix what the log says.",
+    ),
+    Reason.EXTRA_NODE_SIGNS: CatalogueEntry(
+        severities=_CRITICAL,
+        topics=(Topic.SIGNING,),
+        meaning=(
+            "A sentry or full node runs with a key of the chain's validator set, which nothing here gives it. Two nodes"
+            " with one key sign two blocks of one height."
+        ),
+        look="`kubectl -n NAMESPACE get statefulset NAME -o yaml`: what it mounts, and its field managers",
+        action="Delete the StatefulSet at once; the next pass creates it as it should be. Find out who changed it.",
     ),
     Reason.RELAYING_UNREADABLE: CatalogueEntry(
         severities=_WARNING,

@@ -29,6 +29,7 @@ _COMMANDS = (
     ("alerts", "alerts", "Try the Alertmanagers to which conditions are pushed."),
     ("hermes", "relayer", "Inspect the relayers."),
     ("peers", "peers", "Update the peers of running nodes."),
+    ("upgrade", "upgrade", "Show the upgrades of the chains' software."),
     ("nodes", "nodes", "Restart nodes that an earlier version of this program started."),
     ("endpoint", "endpoint", "Publish, list and check the peer endpoints of validators."),
     ("chain", "chain", "Rehearse the start of a chain with throw-away keys."),

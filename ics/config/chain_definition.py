@@ -3,19 +3,23 @@
 import fnmatch
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import pydantic
 
 from ics import errors
-from ics.config import base, extra_parts, node_config, settings, units, urls
+from ics.config import base, extra_nodes, extra_parts, node_config, settings, units, urls
 from ics.config import pods as config_pods
+from ics.config import upgrades as config_upgrades
 from ics.cosmos import addresses, coins, gas_prices
 
 ANY_OWNER = "any"
 """`match.owner` of a definition that accepts every owner."""
 _NOT_ACCOUNTS = ("valoper", "valcons", "pub")
 """Ends of bech32 prefixes of other things than accounts (cosmos-sdk v0.50, types/config.go)."""
+
+_MOST_RPC = 16
+"""Addresses in `rpc`: all of them are asked."""
 
 
 class Match(base.Frozen):
@@ -157,6 +161,17 @@ class AcceptedTerms(base.Frozen):
     downtime: AcceptedPenalty = AcceptedPenalty()
 
 
+class StateSync(base.Frozen):
+    """When a new node fetches the state of its peers instead of replaying all blocks, and what it offers to others."""
+
+    model_config = pydantic.ConfigDict(serialize_by_alias=True)
+
+    from_blocks: int = pydantic.Field(default=10_000, ge=0, alias="from")
+    """Blocks from which on a new node uses state sync; below, it replays the chain from its genesis."""
+    snapshot_interval: int = pydantic.Field(default=1000, ge=0, le=10**9)
+    """Every how many blocks the node makes a snapshot, from which others can sync, and keeps two; 0: never."""
+
+
 class Definition(base.Frozen):
     """A consumer chain, or a pattern of chains, that this operator is ready to run."""
 
@@ -164,7 +179,12 @@ class Definition(base.Frozen):
     """Name of the definition, equal to its file name without the extension."""
     match: Match
     image: units.Image
-    """Container image with the chain's binary and a POSIX shell."""
+    """Container image with the chain's binary and a POSIX shell; with `upgrades`, that of the chain's first block."""
+    upgrades: Annotated[
+        tuple[config_upgrades.Upgrade, ...], pydantic.AfterValidator(config_upgrades.check_order)
+    ] = ()
+    """Later versions of the chain's software, in their order. Entries of the past stay: a new node walks through all of
+    them."""
     binary: str = pydantic.Field(pattern=r"^[A-Za-z0-9_./][A-Za-z0-9_./+@-]*$")
     """Name or path of the binary in the image."""
     binary_hash: str | None = pydantic.Field(default=None, pattern=r"^[0-9a-f]{64}$")
@@ -185,6 +205,13 @@ class Definition(base.Frozen):
     """The worst infraction parameters with which the chain is joined."""
     seeds: tuple[units.Peer, ...] = ()
     """Seed nodes, `<node id>@<host>:<port>`."""
+    nodes: extra_nodes.OwnExtraNodes = extra_nodes.OwnExtraNodes()
+    """Sentries and full nodes of the chain."""
+    rpc: tuple[str, ...] = ()
+    """RPC addresses of others' nodes of the chain, such as https://HOST or http://HOST:PORT, for state sync. None of
+    them is trusted: what they say of the trusted block is proven by the provider. Give two or more."""
+    state_sync: StateSync = StateSync()
+    """State sync of new nodes, which needs `rpc`."""
     rehearse: bool = True
     """Whether the start of its node is tried while it is staged, if `ics:staging.rehearse` is set."""
     pods: config_pods.PodSettings = config_pods.PodSettings()
@@ -218,6 +245,16 @@ class Definition(base.Frozen):
             )
         except errors.SettingsError as error:
             raise ValueError(f"min_gas_price: {error}") from error
+
+    @pydantic.field_validator("rpc")
+    @classmethod
+    def _are_addresses(cls, listed: tuple[str, ...]) -> tuple[str, ...]:
+        addresses = urls.rpc_addresses(listed)
+        if len(addresses) > _MOST_RPC:
+            raise ValueError(f"more than {_MOST_RPC} addresses; give a few")
+        if len(set(addresses)) < len(addresses):
+            raise ValueError("an address is given twice; remove one")
+        return addresses
 
     @pydantic.field_validator("config")
     @classmethod

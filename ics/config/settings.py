@@ -14,7 +14,7 @@ from typing import Any, Literal
 import pydantic
 
 from ics import errors
-from ics.config import base, endpoint, secret_sources, state_backend, units, urls
+from ics.config import base, endpoint, extra_nodes, secret_sources, state_backend, units, urls
 from ics.config import monitoring as config_monitoring
 from ics.config import pods as config_pods
 from ics.config import provider_node as config_provider_node
@@ -364,6 +364,7 @@ class Settings(base.Frozen):
     participation: ParticipationSettings = ParticipationSettings()
     gateway: GatewaySettings = GatewaySettings()
     node: NodeSettings = NodeSettings()
+    nodes: extra_nodes.ExtraNodes = extra_nodes.ExtraNodes()
     pods: config_pods.PodSettings = config_pods.PodSettings()
     """Settings of all pods of the stack: nodes, Jobs, relayers, provider node and reconciler."""
     staging: StagingSettings = StagingSettings()

@@ -30,6 +30,7 @@ from ics.consumer import (
     removal,
     selection,
     signing,
+    state_sync,
 )
 from ics.consumer import participation as consumer_participation
 from ics.consumer import terms as consumer_terms
@@ -1129,14 +1130,21 @@ def _deployed(
         context.observed.window_problems.get(consumer_id, ""),
         context.settings.signing.rekey_delay,
     )
-    own = (*_key_exchange(planned.chain), *_no_port(planned.chain))
+    memory = context.memory_of(consumer_id)
+    syncing = state_sync.conditions(
+        planned.chain.state_sync,
+        consumer_id,
+        is_member=decision.participation.is_member,
+        has_workload=memory is not None and memory.has_workload,
+        observation=context.observed.observations.get(consumer_id),
+    )
+    own = (*_key_exchange(planned.chain), *_no_port(planned.chain), *syncing)
     conditions = (*decision.conditions, *planned.conditions, *near, *own)
     if planned.trouble is not None:
         # A chain whose node cannot start is not joined; a member still needs its own key.
         others = tuple(intent for intent in decision.intents if not isinstance(intent, model.OptIn))
         decision = dataclasses.replace(decision, intents=others)
         conditions = (*conditions, planned.trouble)
-        memory = context.memory_of(consumer.summary.consumer_id)
         if memory is not None and memory.has_workload:
             return dataclasses.replace(decision, conditions=conditions, is_paused=True)
     intents, awaited = _transactions(context, planned.chain, decision)

@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from ics import model, plain_text
 from ics.conditions import Condition, Reason, Severity
 from ics.config import settings
-from ics.consumer import binary_check, chain, genesis, lifecycle, missing_key, signing, watchdog
+from ics.consumer import binary_check, chain, genesis, lifecycle, missing_key, signing, state_sync, watchdog
 from ics.consumer import participation as consumer_participation
 from ics.consumer.peers import updates
 
+_OF_STANDING = frozenset({Reason.NODE_STUCK, Reason.CHAIN_HALTED, Reason.CATCHING_UP, Reason.NO_PEERS})
+"""What a node seems to have that stands at the height of an upgrade."""
 _YOUNG = datetime.timedelta(seconds=60)
 """Uptime below which a process may not have connected to all of its peers yet."""
 
@@ -32,10 +34,18 @@ def conditions(
     """
     if chain.stage is lifecycle.ShutdownStage.STOPPED:
         return []
+    if chain.state_sync.holds_node:
+        return []  # its condition says what it waits for
     if chain.genesis is None:
         # The sign-state condition covers anything else that is missing, as its Job needs the volume and image
         # too.
         return [_staged(chain)] if signing.is_settled(chain.sign_state) else []
+    if (
+        chain.upgrade is not None
+        and chain.upgrade.is_switching
+        and (observation is None or observation.node is None)
+    ):
+        return []  # its condition says so
     not_started = Severity.CRITICAL if participation.is_member else Severity.WARNING
     if observation is None or observation.pod is None:
         message = "the node's pod does not exist yet"
@@ -57,7 +67,9 @@ def conditions(
         return [Condition.new(Reason.NODE_UNREACHABLE, message, chain.consumer_id)]
     patience = datetime.timedelta(seconds=settings.node.stuck_after)
     progress = watchdog.classify_progress(observation.node, now, patience)
-    return [
+    if state_sync.is_fetching(chain.state_sync, observation):
+        return _of_pod_settings(chain, observation.pod)  # its condition says how far it is
+    found = [
         *_of_pod_settings(chain, observation.pod),
         *_of_companions(chain, observation.pod),
         *_of_progress(chain, observation.node, progress),
@@ -65,6 +77,8 @@ def conditions(
         *missing_key.conditions(chain, observation.node, progress),
         *_of_peers(chain, observation.pod, observation.node, now, settings),
     ]
+    explained = () if chain.upgrade is None or not chain.upgrade.stands else _OF_STANDING
+    return [condition for condition in found if condition.reason not in explained]
 
 
 def _of_pod_settings(chain: chain.ChainPlan, pod: model.PodStatus) -> list[Condition]:
@@ -91,8 +105,8 @@ def _of_companions(chain: chain.ChainPlan, pod: model.PodStatus) -> list[Conditi
 
 def _other_binary(chain: chain.ChainPlan, found: str) -> Condition:
     message = (
-        f"definition {chain.definition.name}: image {chain.definition.image} contains a binary with sha256 {found}, not"
-        f" binary_hash {chain.definition.binary_hash}, so the node is not started; use the image of the launch team's"
+        f"definition {chain.definition.name}: image {chain.version.image} contains a binary with sha256 {found}, not"
+        f" binary_hash {chain.version.binary_hash}, so the node is not started; use the image of the launch team's"
         " release, by digest, or correct binary_hash"
     )
     return Condition.new(Reason.BINARY_HASH_MISMATCH, message, chain.consumer_id)
@@ -173,7 +187,7 @@ def _of_peers(
 ) -> list[Condition]:
     if chain.stage.is_ending:
         return []
-    wanted = chain.peering.persistent_peers
+    wanted = chain.persistent_peers
     lacking = updates.missing_peers(wanted, node)
     if updates.is_stale(wanted, chain.configured_peers, chain.watchdog, pod):
         severity = Severity.WARNING if lacking else Severity.INFO
@@ -182,6 +196,8 @@ def _of_peers(
                 Reason.PEERS_STALE, _stale(chain, lacking, settings), chain.consumer_id, severity=severity
             )
         ]
+    if chain.extra.is_behind and node.peers:
+        return []  # its sentries have conditions of their own
     if not lacking or pod.started is None or now - pod.started < _YOUNG:
         return []
     if node.peers == 0:

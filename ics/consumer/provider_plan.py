@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from ics import model
-from ics.consumer import observed, provider_key
+from ics.consumer import observed, provider_key, upgrades
 from ics.consumer import revision as node_revision
 
 
@@ -18,6 +18,8 @@ class ProviderNodePlan:
     """Template of its StatefulSet; None if that does not exist."""
     is_rolled: bool = False
     """Whether the operator asks for a restart at the current revision."""
+    upgrade: upgrades.NodeUpgrade | None = None
+    """The version of its software, and what comes next; None: it is not enabled."""
     revision: int = node_revision.CURRENT
     """Of its template; `ics.manifests.revisions` settles it."""
 

@@ -8,7 +8,8 @@ it was made for as long as its template at that revision is the one that runs; a
 | revision | adds |
 |---|---|
 | 1 | |
-| 2 | CometBFT's metrics on port 26660 |
+| 2 | CometBFT's metrics on port 26660; snapshots of the state for others, and state sync of a new node |
+| 2 | `upgrade-info.json`, halt height and last words |
 """
 
 from collections.abc import Callable
@@ -18,8 +19,12 @@ from ics.conditions import Condition, Reason
 
 FIRST = 1
 """Of a StatefulSet that states none."""
+UPGRADES = 2
+"""The first revision whose nodes write `upgrade-info.json`, and leave their last words."""
 METRICS = 2
 """The first revision whose nodes serve CometBFT's metrics."""
+STATE_SYNC = 2
+"""The first revision whose nodes serve snapshots of their state, and may fetch that of others."""
 CURRENT = 2
 """Of every node that is started."""
 

@@ -41,13 +41,7 @@ def _namespace(chain: chain.ChainPlan, owner: objects.Owner) -> dict[str, Any]:
 
 
 def _volume(desired: desired.Desired, chain: chain.ChainPlan, owner: objects.Owner) -> dict[str, Any]:
-    node = desired.settings.node
-    spec: dict[str, Any] = {
-        "accessModes": ["ReadWriteOnce"],
-        "resources": {"requests": {"storage": node.storage}},
-    }
-    if node.storage_class:
-        spec["storageClassName"] = node.storage_class
+    spec = objects.volume_spec(desired.settings.node)
     notes = place_notes.annotations(chain.key.place, chain.key.key.address)
     if chain.volume_uid is not None:
         # Without the uid, the record would also hold for a copy or a restored volume.
@@ -82,7 +76,7 @@ def _node_key(chain: chain.ChainPlan, owner: objects.Owner) -> dict[str, Any]:
 def _config(desired: desired.Desired, chain: chain.ChainPlan, owner: objects.Owner) -> dict[str, Any]:
     data = {
         "config.toml": node_files.of_chain(desired, chain),
-        "app.toml": node_files.app_toml(chain.definition),
+        "app.toml": node_files.app_toml(chain.definition, chain.revision),
         "key-check.sh": key_check.SCRIPT,
         "start.sh": node_files.start_script(chain),
     }
@@ -94,8 +88,8 @@ def _config(desired: desired.Desired, chain: chain.ChainPlan, owner: objects.Own
 
 def _peers(chain: chain.ChainPlan, owner: objects.Owner) -> dict[str, Any]:
     data = {
-        "persistent_peers": chain.peering.persistent_peers,
-        "external_address": chain.peering.external_address,
+        "persistent_peers": chain.persistent_peers,
+        "external_address": chain.external_address,
     }
     return objects.config_map(owner.metadata(names.PEERS, names.PEERS, chain.namespace), data)
 

@@ -8,7 +8,7 @@ import tomli_w
 
 from ics import names
 from ics.config import chain_definition, node_config, overrides
-from ics.consumer import binary_check, chain, desired
+from ics.consumer import binary_check, chain, desired, extra_nodes, state_sync_record
 from ics.consumer import revision as node_revision
 from ics.consumer.peers import ports
 from ics.manifests import key_check
@@ -17,6 +17,7 @@ CONFIG = "/etc/ics/config"
 GENESIS = "/etc/ics/genesis"
 PEERS = "/etc/ics/peers"
 SEEDS = "/etc/ics/seeds"
+STATE_SYNC = "/etc/ics/state-sync"
 NODE_KEY = "/etc/ics/node-key"
 CONSENSUS_KEY = "/etc/ics/consensus-key"
 DATA = "/data"
@@ -101,15 +102,82 @@ if [ -e "$state" ]; then
   mv "$state" "$state.before-remote"
 fi
 """
+_STATE_SYNC = f"""\
+# A node without any state may fetch that of its peers. Until its consensus has started, what a state sync restored may
+# be incomplete, and such databases could neither be used nor restored again.
+started="$home/data/state-sync"
+if [ -e "$started" ] && [ ! -e "$home/data/cs.wal" ]; then
+  echo "the state sync was not completed; what it restored is deleted" >&2
+  rm -rf "$home"/data/*.db "$home/data/snapshots"
+fi
+rm -rf "$started" {state_sync_record.TEMPORARY}
+if [ -s {STATE_SYNC}/{state_sync_record.SECTION_FILE} ] && [ ! -e "$home/data/state.db" ]; then
+  mkdir -p {state_sync_record.TEMPORARY}
+  rm -rf "$home/data/cs.wal"
+  cat {STATE_SYNC}/{state_sync_record.SECTION_FILE} >> "$home/config/config.toml"
+  : > "$started"
+fi
+
+"""
+UPGRADE_INFO = """\
+# The software reads there which stores an upgrade adds. A node that did not halt on its own has not written it: after a
+# restart, on a restored volume, or after a state sync. Of another height it does no harm.
+if [ -n "${UPGRADE_NAME:-}" ]; then
+  info="$home/data/upgrade-info.json"
+  written=$(sed -n 's/.*"height": *"\\{0,1\\}\\([0-9]\\{1,18\\}\\).*/\\1/p' "$info" 2>/dev/null || true)
+  if [ "${written:-0}" -lt "$UPGRADE_HEIGHT" ]; then
+    printf '{"name":"%s","height":%s}' "$UPGRADE_NAME" "$UPGRADE_HEIGHT" > "$info.new"
+    mv -f "$info.new" "$info"
+  fi
+fi
+set --
+if [ -n "${HALT_HEIGHT:-}" ]; then
+  set -- --halt-height "$HALT_HEIGHT"
+fi
+"""
+"""Prepares a start for the upgrade that its node has reached, and for the height at which it must halt."""
+
 _EXEC = 'exec "$BINARY" start '
 _START = f"""\
 {_EXEC}--home "$home" \\
   --p2p.persistent_peers "$(cat {PEERS}/persistent_peers)"
 """
-START_SCRIPT = _HEAD + key_check.again(KEY_CHECK) + _COPY_FILES + _START
-REMOTE_START_SCRIPT = _HEAD + _COPY_FILES + _REMOTE_SIGNER + _START
+_WITH_ARGUMENTS = _START.replace('--home "$home"', '--home "$home" "$@"')
+_FIRST_START_SCRIPT = _HEAD + key_check.again(KEY_CHECK) + _COPY_FILES + _START
+_FIRST_REMOTE_START_SCRIPT = _HEAD + _COPY_FILES + _REMOTE_SIGNER + _START
+"""Of the first revision."""
+_SECOND = UPGRADE_INFO + _WITH_ARGUMENTS
+START_SCRIPT = _HEAD + key_check.again(KEY_CHECK) + _COPY_FILES + _STATE_SYNC + _SECOND
+REMOTE_START_SCRIPT = _HEAD + _COPY_FILES + _STATE_SYNC + _REMOTE_SIGNER + _SECOND
 """For a node whose key is held by a remote signer."""
 
+
+_NO_KEY = f"""\
+#!/bin/sh
+# Copies the files of a sentry or full node to its volume and starts it. It never signs: its key is thrown away at each
+# start, and with anything of a validator's within its reach it does not start. Needs a POSIX shell, cp, cat, ln, ls,
+# mkdir, mv, rm, sed, sha256sum and gzip.
+set -eu
+umask 077
+if [ "$POD_NAME" != "$EXPECTED_POD" ]; then
+  echo "this pod is $POD_NAME, and only $EXPECTED_POD may run on the volume; the node is not started" >&2
+  exit 1
+fi
+for theirs in {CONSENSUS_KEY} {names.SIGNING_PATH}; do
+  if [ -e "$theirs" ]; then
+    echo "$theirs is a validator's, and this node must never sign; it is not started" >&2
+    exit 1
+  fi
+done
+rm -rf {key_check.LINKS}/throwaway
+mkdir -p {key_check.LINKS}/throwaway
+ln -sfn {key_check.LINKS}/throwaway {key_check.LINKS}/identity
+ln -sfn {key_check.LINKS}/throwaway {key_check.LINKS}/memory
+{CHECK_BINARY}
+"""
+_FIRST_EXTRA_START_SCRIPT = _NO_KEY + _COPY_FILES + _START
+EXTRA_START_SCRIPT = _NO_KEY + _COPY_FILES + _STATE_SYNC + _START
+"""For a node without a consensus key."""
 
 _CLIENT_FILE = f"""\
 # The volume gets a link only: without this file in the definition, nothing of it is left there, and the program writes
@@ -125,7 +193,18 @@ def start_script(chain: chain.ChainPlan) -> str:
 
     Like its peers, its seeds come from a file: those that do not resolve are left out without a restart.
     """
-    script = START_SCRIPT if chain.signer is None else REMOTE_START_SCRIPT
+    if chain.revision >= node_revision.STATE_SYNC:
+        script = START_SCRIPT if chain.signer is None else REMOTE_START_SCRIPT
+    else:
+        script = _FIRST_START_SCRIPT if chain.signer is None else _FIRST_REMOTE_START_SCRIPT
+    if chain.has_seeds:
+        script = script.removesuffix("\n") + _WITH_SEEDS
+    return _with_extra_parts(script, chain.definition)
+
+
+def extra_start_script(chain: chain.ChainPlan) -> str:
+    """Return the start script of the chain's sentries and full nodes."""
+    script = EXTRA_START_SCRIPT if chain.revision >= node_revision.STATE_SYNC else _FIRST_EXTRA_START_SCRIPT
     if chain.definition.seeds:
         script = script.removesuffix("\n") + _WITH_SEEDS
     return _with_extra_parts(script, chain.definition)
@@ -168,6 +247,7 @@ def config_toml(
     is_unsafe: bool = False,
     is_signed_elsewhere: bool = False,
     revision: int = node_revision.CURRENT,
+    p2p: Mapping[str, Any] | None = None,
 ) -> str:
     """Return CometBFT's config.toml: values that differ from its defaults, and the definition's overrides.
 
@@ -178,6 +258,7 @@ def config_toml(
         is_signed_elsewhere: whether it waits for a remote signer to dial in and requests every signature from
             it.
         revision: of the node.
+        p2p: values of the table `p2p` that no override replaces.
     """
     ours: dict[str, Any] = {
         "moniker": moniker,
@@ -202,7 +283,8 @@ def config_toml(
     }
     if is_signed_elsewhere:
         ours["priv_validator_laddr"] = f"tcp://0.0.0.0:{ports.POD_SIGNER}"
-    return tomli_w.dumps(sort_tables(node_config.merge(ours, definition.config.get("config.toml", {}))))
+    merged = node_config.merge(ours, definition.config.get("config.toml", {}))
+    return tomli_w.dumps(sort_tables(overrides.deep_merge(merged, {"p2p": dict(p2p or {})})))
 
 
 def of_chain(desired: desired.Desired, chain: chain.ChainPlan) -> str:
@@ -214,6 +296,29 @@ def of_chain(desired: desired.Desired, chain: chain.ChainPlan) -> str:
         settings.hybrid_peer_updates,
         chain.signer is not None,
         chain.revision,
+        # It exchanges no addresses with its sentries: they know its own, and it wants no other peers.
+        {"pex": False} if chain.extra.is_behind else None,
+    )
+
+
+def of_extra_node(desired: desired.Desired, chain: chain.ChainPlan, node: extra_nodes.ExtraNode) -> str:
+    """Return the config.toml of a sentry or full node.
+
+    A sentry keeps room for the node behind it, and gives its address to no peer.
+    """
+    settings = desired.settings
+    own: Mapping[str, Any] = chain.definition.config.get("config.toml", {}).get("p2p", {})
+    hidden = chain.extra.hidden_id
+    p2p = {
+        key: ",".join(filter(None, (str(own.get(key, "")), hidden)))
+        for key in ("unconditional_peer_ids", "private_peer_ids")
+    }
+    return config_toml(
+        chain.definition,
+        f"{settings.validator}-{node.name}",
+        settings.hybrid_peer_updates,
+        revision=chain.revision,
+        p2p=p2p if node.role is extra_nodes.Role.SENTRY else None,
     )
 
 
@@ -222,8 +327,17 @@ def metrics(revision: int) -> dict[str, Any]:
     return {"instrumentation": {"prometheus": True}} if revision >= node_revision.METRICS else {}
 
 
-def app_toml(definition: chain_definition.Definition) -> str:
-    """Return the SDK's app.toml: the values that differ from its defaults, and the definition's overrides."""
+_KEPT_SNAPSHOTS = 2
+"""So that a node that has started to fetch one can fetch all of it."""
+
+
+def app_toml(definition: chain_definition.Definition, revision: int = node_revision.CURRENT) -> str:
+    """Return the SDK's app.toml: the values that differ from its defaults, and the definition's overrides.
+
+    Args:
+        definition: the chain's definition.
+        revision: of the node.
+    """
     ours: dict[str, Any] = {
         "minimum-gas-prices": definition.min_gas_price,
         # It is read without a default, so without a value the cache would be off.
@@ -232,6 +346,11 @@ def app_toml(definition: chain_definition.Definition) -> str:
         "grpc": {"enable": True, "address": f"0.0.0.0:{ports.POD_GRPC}"},
         "grpc-web": {"enable": True},
     }
+    if revision >= node_revision.STATE_SYNC:
+        ours["state-sync"] = {
+            "snapshot-interval": definition.state_sync.snapshot_interval,
+            "snapshot-keep-recent": _KEPT_SNAPSHOTS,
+        }
     return tomli_w.dumps(sort_tables(node_config.merge(ours, definition.config.get("app.toml", {}))))
 
 

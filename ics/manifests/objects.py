@@ -10,6 +10,7 @@ from typing import Any
 
 from ics import model, names
 from ics.config import pods
+from ics.config import settings as config_settings
 from ics.consumer import chain
 from ics.cosmos import canonical_json
 
@@ -124,6 +125,17 @@ def variables(values: Mapping[str, str]) -> list[dict[str, Any]]:
     does not take it back.
     """
     return [{"name": name, **({"value": value} if value else {})} for name, value in values.items()]
+
+
+def volume_spec(node: config_settings.NodeSettings) -> dict[str, Any]:
+    """Return the spec of the claim of a consumer node's volume."""
+    spec: dict[str, Any] = {
+        "accessModes": ["ReadWriteOnce"],
+        "resources": {"requests": {"storage": node.storage}},
+    }
+    if node.storage_class:
+        spec["storageClassName"] = node.storage_class
+    return spec
 
 
 def literal_variables(values: Mapping[str, str]) -> list[dict[str, Any]]:

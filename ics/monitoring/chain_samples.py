@@ -90,7 +90,7 @@ def _of_chain(gauge: _Gauge, facts: ChainFacts) -> Iterator[metrics.Sample]:
     decision, plan, detail = facts.decision, facts.decision.chain, facts.detail
     snapshot = facts.observed.snapshot
     if plan is not None:
-        yield gauge(metrics.CHAIN_INFO, 1, plan.namespace, plan.definition.name, plan.definition.image)
+        yield gauge(metrics.CHAIN_INFO, 1, plan.namespace, plan.definition.name, plan.version.image)
     for phase in model.Phase:
         yield gauge(metrics.CHAIN_PHASE, decision.summary.phase is phase, phase.value)
     is_settled = plan is not None and signing.is_settled(plan.sign_state)

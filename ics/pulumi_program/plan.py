@@ -215,8 +215,7 @@ def check_removals(desired: desired.Desired, memory: observed.Memory) -> None:
     if problems:
         raise NothingChanged(
             [
-                f"{problem}; Pulumi would delete its node: fix this, or run `python reconcile.py`, which does not"
-                " change it"
+                f"{problem}; Pulumi would delete its node: fix this, or run `ics up`, which does not change it"
                 for problem in problems
             ]
         )

@@ -4,12 +4,12 @@ import asyncio
 import dataclasses
 import datetime
 import secrets
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Iterable, Mapping
 from typing import TypeVar
 
 from ics import aio, errors, manifests, model, names
 from ics.consumer import desired, observed, questions
-from ics.cosmos import addresses, gas_prices
+from ics.cosmos import addresses, gas_prices, light
 from ics.manifests import revisions
 from ics.reconciler import relayer_facts, world
 from ics.relayer import budget, facts
@@ -71,8 +71,13 @@ async def read_cluster_again(
 ) -> tuple[observed.Observed, desired.Desired]:
     """Read only the cluster again after an engine changed it, because new volumes have a uid now."""
     memory = await world.state.load()
-    observations = await world.nodes.observe(_workloads(memory))
-    observed = dataclasses.replace(before, memory=memory, observations=observations)
+    observations, extra = await asyncio.gather(
+        world.nodes.observe(_workloads(memory)), _extra_nodes(world, memory)
+    )
+    # Whoever stood at a height was switched now, and is another process.
+    observed = dataclasses.replace(
+        before, memory=memory, observations=observations, extra_nodes=extra, halted={}
+    )
     wanted = compute(world, observed)
     failures = manifests.failures(wanted)
     if failures:
@@ -96,6 +101,18 @@ def _workloads(memory: observed.Memory) -> dict[str, str]:
     }
 
 
+async def _extra_nodes(
+    world: world.World, memory: observed.Memory
+) -> Mapping[str, Mapping[str, model.Observation]]:
+    """Observe the sentries and full nodes; query nothing if no chain has any."""
+    namespaces = {
+        consumer_id: chain.namespace
+        for consumer_id, chain in memory.chains.items()
+        if any(node.has_workload for node in chain.extra_nodes.values())
+    }
+    return await world.nodes.observe_extra(namespaces) if namespaces else {}
+
+
 async def _first(world: world.World) -> observed.Observed:
     async with aio.task_group() as group:
         loading = group.create_task(world.state.load())
@@ -116,15 +133,21 @@ async def _first(world: world.World) -> observed.Observed:
     async with aio.task_group() as group:
         reading = group.create_task(world.provider.snapshot(world.settings.operator_address, interest))
         observing = group.create_task(world.nodes.observe(_workloads(memory)))
+        adding = group.create_task(_extra_nodes(world, memory))
         waiting = group.create_task(_sign_state_waits(world, memory))
         looking = group.create_task(_provider_node(world, memory))
         rehearsing = group.create_task(_rehearsals(world, memory))
+        upgrading = group.create_task(_upgrades(world, memory, observing))
     snapshot = reading.result()
+    plans, halted = upgrading.result()
     world.lease.record_block(snapshot.chain_id, model.ActedBlock(snapshot.height, snapshot.moment))
     return observed.Observed(
         snapshot=snapshot,
         memory=memory,
         observations=observing.result(),
+        upgrade_plans=plans,
+        halted=halted,
+        extra_nodes=adding.result(),
         provider_node=looking.result(),
         sign_state_waits=waiting.result(),
         rehearsals=rehearsing.result(),
@@ -138,6 +161,27 @@ async def _first(world: world.World) -> observed.Observed:
         endpoints=world.provider.conditions(),
         endpoint_states=world.provider.endpoint_states(),
     )
+
+
+async def _upgrades(
+    world: world.World,
+    memory: observed.Memory,
+    observing: asyncio.Task[Mapping[str, model.Observation]],
+) -> tuple[Mapping[str, model.UpgradePlan], Mapping[str, int]]:
+    """Return the chains' plans, and the heights at which nodes were seen to stand twice, by consumer id."""
+    observations = await asyncio.shield(observing)
+    namespaces = _workloads(memory)
+    listed = [one for loaded in world.definitions for one in loaded.definition.upgrades]
+
+    async def ask(consumer_id: str) -> model.UpgradePlan:
+        return await world.nodes.upgrade_plan(namespaces[consumer_id], with_times=bool(listed))
+
+    async def look_again(consumer_ids: Iterable[str]) -> Mapping[str, model.Observation]:
+        return await world.nodes.observe({one: namespaces[one] for one in consumer_ids})
+
+    watch = world.upgrades
+    plans = await watch.read_plans(observations, ask)
+    return plans, await watch.read_halted(observations, plans, listed, look_again)
 
 
 async def _open(world: world.World) -> None:
@@ -203,6 +247,9 @@ async def _answered(
         )
         queues = group.create_task(_each({c: world.provider.queued_terms(c) for c in open_questions.queues}))
         counting = group.create_task(_windows(world, observed, open_questions.windows))
+        tracking = group.create_task(
+            _each({c: world.provider.client_view(client) for c, client in open_questions.clients.items()})
+        )
         listening = group.create_task(
             _each({c: _is_silent(world, q) for c, q in open_questions.silences.items()})
         )
@@ -247,6 +294,8 @@ async def _answered(
         windows={**observed.windows, **_values(windows, model.SigningWindow)},
         window_problems={**observed.window_problems, **_problems(windows)},
         epoch=epoch,
+        clients={**observed.clients, **_values(tracking.result(), light.ClientView)},
+        client_problems={**observed.client_problems, **_problems(tracking.result())},
     )
 
 

@@ -39,7 +39,7 @@ from ics.keys import derivation
 from ics.manifests import objects
 from ics.monitoring import totals
 from ics.provider.rest import queries, relayer_queries
-from ics.reconciler import counters, lookups, world
+from ics.reconciler import counters, lookups, trust_searches, upgrade_watch, world
 from ics.reconciler.daemon import definitions as daemon_definitions
 
 _LEASE_SECONDS = 120
@@ -384,11 +384,13 @@ async def open_stack(
         )
         own_lease = lease_of(settings, connection, stays)
         adapters = Adapters(connection, settings, own_lease, observe.AdaptiveTimeouts() if stays else None)
+        closing.push_async_callback(adapters.trust_searches.aclose)
         yield OpenStack(
             world=dataclasses.replace(
                 adapters.world(settings, seed, definitions.loaded, provider, imported),
                 invalid_definitions=definitions.invalid,
                 is_attended=is_attended,
+                upgrades=upgrade_watch.UpgradeWatch(stays=stays),
             ),
             engine=engine_of(settings, pulumi_stack, connection, own_lease, read),
             sender=AccountSender(
@@ -434,6 +436,8 @@ class Adapters:
             kube, owner, settings.gateway.namespace, lease.ensure, settings.pods
         )
         self.lookups = lookups.Lookups()
+        # The daemon's next pass follows soon.
+        self.trust_searches = trust_searches.TrustSearches(1.0 if timeouts is not None else 20.0)
         self.rehearsals = rehearsals.Rehearsals(kube, owner, settings, lease.ensure)
         self.pull_secrets = pull_secrets.PullSecrets(kube, owner, settings.gateway.namespace, lease.ensure)
         self.hermes_jobs = hermes_jobs.HermesJobs(kube, owner, lease.ensure)
@@ -460,6 +464,7 @@ class Adapters:
             hermes_jobs=self.hermes_jobs,
             gateway=self.gateway,
             lookups=self.lookups,
+            trust_searches=self.trust_searches,
             pull_secrets=self.pull_secrets,
             rehearsals=self.rehearsals,
             lease=self.lease,

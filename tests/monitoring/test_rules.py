@@ -2,6 +2,7 @@
 
 import pathlib
 import subprocess
+from collections.abc import Mapping
 
 import pytest
 import yaml
@@ -21,7 +22,7 @@ def folder(tmp_path: pathlib.Path) -> pathlib.Path:
     return tmp_path
 
 
-def run(folder: pathlib.Path, programs: monitoring.Programs, *tests: dict[str, object]) -> str:
+def run(folder: pathlib.Path, programs: monitoring.Programs, *tests: Mapping[str, object]) -> str:
     document = {"rule_files": ["rules.yaml"], "evaluation_interval": "1m", "tests": list(tests)}
     (folder / "tests.yaml").write_text(yaml.safe_dump(document, sort_keys=False))
     done = subprocess.run(

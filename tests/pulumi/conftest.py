@@ -22,7 +22,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[apiserver.Serve
     if found is None:
         pytest.fail("etcd and the all-in-one kubernetes binary are needed: run `python -m devnet build`")
     with (
-        apiserver.running(tmp_path_factory.mktemp("apiserver"), *found, ["admin"], has_audit=True) as running,
+        apiserver.running(
+            tmp_path_factory.mktemp("apiserver"), *found, ["admin", "ops"], has_audit=True
+        ) as running,
         apiserver.collecting(
             running, found[1]
         ),  # for Pulumi deletes in the foreground, and waits for the end

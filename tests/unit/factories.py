@@ -464,6 +464,7 @@ def world(cluster: object = None, **changes: Any) -> reconciler_world.World:
                 "hermes_jobs",
                 "gateway",
                 "lookups",
+                "trust_searches",
                 "pull_secrets",
                 "rehearsals",
             ),

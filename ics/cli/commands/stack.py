@@ -69,7 +69,7 @@ async def _status(args: argparse.Namespace, stack: wiring.OpenStack) -> int:
     parent = await inventory.read_parent(stack.kube, settings.validator, settings.gateway.namespace)
     troubles = [reconcile.needs_confirmation(each.text, each.consumer_id) for each in parent.confirmations]
     troubles += reconcile.definition_conditions(stack.world)
-    report = status.report(desired, observed.observations, troubles)
+    report = status.report(desired, observed.observations, troubles, observed.extra_nodes)
     lines = output.status_lines(report)
     lines[0] += output.engine(parent.tenure, settings.engine)
     engine = {"name": parent.tenure.engine or None, "since": parent.tenure.since or None}

@@ -374,7 +374,9 @@ async def _report(
         # The endpoints have already been checked one by one.
         observed, _ = await observe.read(world)
         observed = dataclasses.replace(observed, endpoints=())
-        return status.report(observe.compute(world, observed), observed.observations)
+        return status.report(
+            observe.compute(world, observed), observed.observations, extra=observed.extra_nodes
+        )
 
 
 def _version() -> Finding:

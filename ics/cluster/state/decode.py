@@ -1,6 +1,7 @@
 """Decoder of the objects of earlier passes, from lists of objects to `observed.Memory`; pure."""
 
 import contextlib
+import dataclasses
 import datetime
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -10,7 +11,7 @@ from typing import Any
 from ics import errors, model, names
 from ics.cluster.nodes import decode
 from ics.cluster.state import node_records, relayer_record
-from ics.consumer import observed, removal, revision, watchdog
+from ics.consumer import observed, removal, revision, state_sync_record, upgrades, watchdog
 from ics.consumer.peers import gateway_ports
 from ics.manifests import place_notes
 from ics.relayer import inputs
@@ -31,6 +32,9 @@ class _NamespaceState:
     has_workload: bool = False
     workload_place: str = ""
     template: revision.RecordedTemplate | None = None
+    volume: Item | None = None
+    workload: Item | None = None
+    software: upgrades.Record = field(default_factory=upgrades.Record)
     is_ending: bool = False
     ending_seen: observed.EndingSeen | None = None
     is_withheld: bool = False
@@ -45,8 +49,13 @@ class _NamespaceState:
     configs: dict[str, str] = field(default_factory=dict)
     images: dict[str, str] = field(default_factory=dict)
     has_relaying: bool = False
+    sentries: int = 0
+    extra_nodes: dict[str, observed.ExtraNodeMemory] = field(
+        default_factory=lambda: defaultdict(observed.ExtraNodeMemory)
+    )
     configured_peers: watchdog.ConfiguredPeers | None = None
     care: watchdog.WatchdogRecord = field(default_factory=watchdog.WatchdogRecord)
+    state_sync: state_sync_record.StateSyncRecord | None = None
     problem: str = ""
     is_copy: bool = False
     """Whether the objects were copied here from another namespace, which they name."""
@@ -134,7 +143,7 @@ def memory(
         workloads: metadata of StatefulSets.
         geneses: complete genesis ConfigMaps.
         relaying: objects of the relayers.
-        run_time: complete ConfigMaps of the nodes' peers and of watermarks.
+        run_time: complete ConfigMaps of the peers of all nodes, of watermarks and of state syncs.
         cluster_uid: uid of the namespace kube-system.
 
     Returns:
@@ -152,6 +161,7 @@ def memory(
         is_ending = "deletionTimestamp" in item["metadata"]
         with state_of(item).read() as state:
             state.volume_uid = None if is_ending else item["metadata"]["uid"]
+            state.volume = None if is_ending else item
             state.volume_record = None if is_ending else node_records.volume_record(item)
     for item in secrets:
         with state_of(item).read() as state:
@@ -159,9 +169,15 @@ def memory(
     for item in workloads:
         annotations = item["metadata"].get("annotations") or {}
         state = state_of(item)
+        extra = item["metadata"]["labels"].get(names.EXTRA_NODE)
+        if extra is not None:
+            state.extra_nodes[extra] = dataclasses.replace(state.extra_nodes[extra], has_workload=True)
+            continue
         with state.read():
+            state.sentries = node_records.sentries(item)
             state.template = node_records.template(item)
         state.has_workload = True
+        state.workload = item
         state.workload_place = annotations.get(names.PLACE_ID, "")
         state.is_ending = annotations.get(names.ENDING) == "true"
         state.is_withheld = annotations.get(names.WITHHELD) == "true"
@@ -173,10 +189,25 @@ def memory(
             if item["metadata"]["name"] == names.WATERMARK:
                 state.watermark = node_records.watermark(item)
                 continue
+            extra = item["metadata"]["labels"].get(names.EXTRA_NODE)
+            if extra is not None:
+                state.extra_nodes[extra] = dataclasses.replace(
+                    state.extra_nodes[extra],
+                    configured_peers=node_records.configured_peers(item),
+                    watchdog=node_records.watchdog_record(item),
+                )
+                continue
+            if item["metadata"]["name"] == names.STATE_SYNC:
+                state.state_sync = node_records.state_sync(item)
+                continue
             notes = item["metadata"].get("annotations") or {}
             state.ending_seen = removal.from_annotation(notes.get(names.ENDING_SEEN, ""))
             state.configured_peers = node_records.configured_peers(item)
             state.care = node_records.watchdog_record(item)
+    for namespaces in chains.values():
+        for state in namespaces.values():
+            with state.read():
+                state.software = node_records.software(state.volume, state.workload)
     copied = place_notes.copied_namespaces([*volumes, *secrets, *workloads])
     for namespaces in chains.values():
         for state in namespaces.values():
@@ -245,7 +276,10 @@ def _chain(namespaces: Sequence[_NamespaceState]) -> observed.ChainMemory:
         has_workload=home.has_workload,
         workload_place=home.workload_place,
         template=home.template,
+        software=home.software,
         watermark=home.watermark,
+        sentries=home.sentries,
+        extra_nodes=dict(home.extra_nodes),
         copies=tuple(
             sorted(state.namespace for state in ordered[:-1] if home.has_workload and state.has_workload)
         ),
@@ -273,6 +307,7 @@ def _chain(namespaces: Sequence[_NamespaceState]) -> observed.ChainMemory:
         ),
         configured_peers=home.configured_peers,
         watchdog=home.care,
+        state_sync=home.state_sync,
         # What was edited in a copy is its owner's business.
         problem=next(
             (s.problem for s in reversed(ordered) if s.problem and (s is home or not s.is_copy)), ""

@@ -4,17 +4,19 @@ import base64
 import binascii
 import datetime
 import gzip
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from ics import errors, model, names
-from ics.consumer import key_check, revision, watchdog
-from ics.cosmos import canonical_json, times
+from ics.consumer import key_check, revision, state_sync_record, upgrades, watchdog
+from ics.cosmos import answers, canonical_json, times
 from ics.keys import derivation
 
 Item = Mapping[str, Any]
 
 _REVISION_DIGITS = 10
+_HEIGHT_DIGITS = 19
 
 
 def key_record(item: Item) -> model.SigningRecord:
@@ -41,6 +43,14 @@ def key_record(item: Item) -> model.SigningRecord:
         is_reset=bool(notes.get(names.SIGN_STATE_RESET)),
         certificates=key_check.from_annotation(notes.get(names.CLUSTER_CERTIFICATES, "")),
     )
+
+
+def state_sync(item: Item) -> state_sync_record.StateSyncRecord:
+    """Decode the record of a state sync; one that was edited is forgotten, because all of it can be found again."""
+    try:
+        return state_sync_record.from_json((item.get("data") or {}).get(state_sync_record.RECORD_FILE, ""))
+    except answers.MalformedAnswer:
+        return state_sync_record.StateSyncRecord()
 
 
 def volume_record(item: Item) -> model.SigningRecord | None:
@@ -129,6 +139,22 @@ def genesis(item: Item) -> bytes:
     return content
 
 
+def sentries(item: Item) -> int:
+    """Return the number of sentries behind which the node of a StatefulSet runs.
+
+    Raises:
+        Permanent: the annotation was edited.
+    """
+    metadata = item["metadata"]
+    text = (metadata.get("annotations") or {}).get(names.SENTRIES, "0")
+    if not re.fullmatch(r"[0-9]{1,2}", text):
+        raise errors.Permanent(
+            f"StatefulSet {metadata['namespace']}/{metadata['name']}: annotation {names.SENTRIES} is {text!r}, not a"
+            " number of sentries; set it to that of the StatefulSets sentry-1, sentry-2, … in this namespace"
+        )
+    return int(text)
+
+
 def configured_peers(item: Item) -> watchdog.ConfiguredPeers:
     """Decode the peers that a node reads at its start, with the time of their last change."""
     data = item.get("data") or {}
@@ -169,8 +195,8 @@ def watermark(item: Item) -> model.Watermark:
 
 
 def _height(text: str) -> int:
-    if not (text.isascii() and text.isdigit()):
-        raise ValueError(f"{text!r} is not a height")
+    if not (text.isascii() and text.isdigit() and len(text) <= _HEIGHT_DIGITS):
+        raise ValueError(f"{text[:40]!r} is not a height")
     return int(text)
 
 
@@ -211,3 +237,38 @@ def template(item: Item) -> revision.RecordedTemplate:
             f" a number; remove it together with {names.TEMPLATE}: the node is then taken for one of the first revision"
         )
     return revision.RecordedTemplate(int(text), notes.get(names.TEMPLATE, ""))
+
+
+def software(volume: Item | None, workload: Item | None) -> upgrades.Record:
+    """Decode what is on record about a node's software.
+
+    Args:
+        volume: its PersistentVolumeClaim; None: there is none, or it is being deleted.
+        workload: its StatefulSet; None: there is none.
+
+    Raises:
+        Permanent: an annotation was edited.
+    """
+    app_height = None if volume is None else _noted_height(volume, "PersistentVolumeClaim", names.APP_HEIGHT)
+    return upgrades.Record(
+        app_height=app_height,
+        written=None if volume is None else _written(volume, lambda manager: manager == names.HEIGHT_MANAGER),
+        image=(_notes(workload)).get(names.IMAGE, ""),
+        halt_height=0 if workload is None else _noted_height(workload, "StatefulSet", names.HALT_HEIGHT) or 0,
+    )
+
+
+def _notes(item: Item | None) -> Mapping[str, str]:
+    return {} if item is None else item["metadata"].get("annotations") or {}
+
+
+def _noted_height(item: Item, kind: str, name: str) -> int | None:
+    text = _notes(item).get(name)
+    try:
+        return None if text is None else _height(text)
+    except ValueError as error:
+        metadata = item["metadata"]
+        raise errors.Permanent(
+            f"{kind} {metadata['namespace']}/{metadata['name']}: annotation {name}: {error}; set it to the height that"
+            " the node's application has reached"
+        ) from None

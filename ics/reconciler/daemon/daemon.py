@@ -313,8 +313,13 @@ class Daemon:
         awaited = []
         for state, since in self._changed.values():
             until = schedule.seconds_until(state.spawn_time, time_then)
+            upgrade = state.until_upgrade
             awaited.append(
-                schedule.AwaitedTimes(None if until is None else until - (now - then), now - since)
+                schedule.AwaitedTimes(
+                    None if until is None else until - (now - then),
+                    now - since,
+                    None if upgrade is None else upgrade - (now - then),
+                )
             )
         return schedule.pause_seconds(awaited, self._jitter())
 

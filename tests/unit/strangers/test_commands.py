@@ -277,6 +277,8 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "hermes status": (*STACK,),
     "peers update": ("1", *STACK),
     "nodes roll": ("1", *STACK),
+    "upgrade list": (*STACK,),
+    "upgrade plan": (*STACK,),
     "endpoint register": ("--host", "h.example", "--dry-run", *STACK),
     "endpoint show": (*STACK,),
     "endpoint check": (*STACK,),

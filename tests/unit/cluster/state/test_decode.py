@@ -233,3 +233,49 @@ def test_invalid_record_on_volume_is_a_problem() -> None:
 def test_invalid_genesis_config_map_is_a_problem(found: dict[str, Any], text: str) -> None:
     memory = decode.memory([], [], [], [found])
     assert [chain.problem[: len(text)] for chain in memory.chains.values()] == [text]
+
+
+def labelled(name: str, extra: str, **rest: Any) -> dict[str, Any]:
+    found = item(name, **rest)
+    found["metadata"]["labels"] = {names.CONSUMER: "1", names.EXTRA_NODE: extra}
+    return found
+
+
+def test_extra_nodes_are_apart_from_the_validators_node() -> None:
+    notes = {f"{names.WATCHDOG}failures": "2", f"{names.WATCHDOG}process": "uid.0"}
+    found = decode.memory(
+        [item("data")],
+        [secret()],
+        [
+            item("node", notes={names.PLACE_ID: factories.place_id(), names.SENTRIES: "2"}),
+            labelled("sentry-1", "sentry-1"),
+        ],
+        [],
+        run_time=[
+            item("peers", data={"persistent_peers": "own"}),
+            labelled("sentry-1-peers", "sentry-1", notes=notes, data={"persistent_peers": "theirs"}),
+        ],
+    ).chains["1"]
+    assert (found.has_workload, found.workload_place, found.sentries) == (True, factories.place_id(), 2)
+    assert found.configured_peers is not None
+    assert found.configured_peers.persistent_peers == "own"
+    sentry = found.extra_nodes["sentry-1"]
+    assert (sentry.has_workload, sentry.watchdog.failures) == (True, 2)
+    assert sentry.configured_peers is not None
+    assert sentry.configured_peers.persistent_peers == "theirs"
+    assert found.watchdog.failures == 0
+
+
+def test_sentry_alone_is_no_workload_of_the_chain() -> None:
+    """Otherwise the validator's node would count as started before it ever was."""
+    found = decode.memory([item("data")], [secret()], [labelled("sentry-1", "sentry-1")], []).chains["1"]
+    assert (found.has_workload, found.runs, found.sentries) == (False, False, 0)
+    assert found.extra_nodes == {"sentry-1": observed.ExtraNodeMemory(has_workload=True)}
+
+
+@pytest.mark.parametrize("text", ["", "two", "-1", "1.0", "1000"])
+def test_edited_number_of_sentries_is_a_problem_of_the_chain(text: str) -> None:
+    workload = item("node", notes={names.PLACE_ID: factories.place_id(), names.SENTRIES: text})
+    found = decode.memory([item("data")], [secret()], [workload], []).chains["1"]
+    assert names.SENTRIES in found.problem
+    assert found.has_workload is True

@@ -1,0 +1,47 @@
+"""Records of the heights that applications have reached, on their volumes.
+
+record that a node stands before an upgrade   before the engine switches it; a crash in between changes nothing
+record how far a node that runs has come      at most once per interval, like the watermark
+"""
+
+import dataclasses
+
+from ics import names
+from ics.consumer import chain, desired
+from ics.reconciler import outcome, world
+
+
+async def record_switches(
+    world: world.World, desired: desired.Desired, collector: outcome.Collector
+) -> desired.Desired:
+    """Record the switches of this pass; a chain for which that fails is paused, so that its node stays as it is.
+
+    Args:
+        world: world of the validator.
+        desired: the desired state.
+        collector: collects the errors of each chain.
+    """
+    for planned in desired.chains:
+        if planned.upgrade is None or not planned.upgrade.is_switch or planned.consumer_id in desired.paused:
+            continue
+        try:
+            await _record(world, planned)
+        except Exception as error:
+            collector.error(error, planned.consumer_id)
+            desired = dataclasses.replace(desired, paused=desired.paused | {planned.consumer_id})
+    return desired
+
+
+async def record_progress(world: world.World, desired: desired.Desired, collector: outcome.Collector) -> None:
+    """Record how far the nodes have come; an idle pass writes nothing unless that is due."""
+    for planned in desired.chains:
+        if planned.upgrade is None or planned.upgrade.is_switch or planned.consumer_id in desired.paused:
+            continue
+        with collector.chain(planned.consumer_id):
+            await _record(world, planned)
+
+
+async def _record(world: world.World, planned: chain.ChainPlan) -> None:
+    height = None if planned.upgrade is None else planned.upgrade.records
+    if height is not None and planned.volume_uid is not None:
+        await world.nodes.record_app_height(planned.namespace, names.VOLUME_NAME, planned.volume_uid, height)
