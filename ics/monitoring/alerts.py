@@ -70,7 +70,9 @@ def _condition(*reasons: Reason) -> str:
 _WAITING: Final = _condition(Reason.NEEDS_CONFIRMATION)
 _KEY_TROUBLE: Final = _condition(*_KEYS)
 _HALTED: Final = _condition(Reason.CHAIN_HALTED, Reason.CONSUMER_HALTED)
-_NO_BLOCKS: Final = _condition(Reason.CHAIN_HALTED, Reason.WAITING_FOR_QUORUM)
+_NO_BLOCKS: Final = _condition(
+    Reason.CHAIN_HALTED, Reason.WAITING_FOR_QUORUM, Reason.UPGRADE_HALTED, Reason.UPGRADING
+)
 _CRITICAL: Final = 'ics_condition{severity="critical"}'
 _CCV: Final = 'ics_channel_open{channel="ccv"}'
 _LAUNCHED: Final = 'ics_chain_phase{phase="LAUNCHED"}'
@@ -256,6 +258,23 @@ ALERTS: Final = (
         impact="Nothing is relayed, and IBC clients of the chain come closer to their expiry.",
         look="`ics status`: signers of the last block; the chain's own channel of announcements",
         fix="Nothing here, if this node is healthy. Ask the other validators to start their nodes.",
+    ),
+    Alert(
+        name="IcsUpgradeUnready",
+        severity=AlertSeverity.CRITICAL,
+        hold="5m",
+        expression=(
+            f"(max by ({_C}, upgrade) (ics_upgrade_ready) == 0) and on ({_C}, upgrade)"
+            f" (max by ({_C}, upgrade) (ics_upgrade_expected_timestamp_seconds) - time() < 86400)"
+        ),
+        summary=f"upgrade {{{{ $labels.upgrade }}}} is less than a day away and not ready: {_CHAIN}",
+        meaning="The next upgrade of the chain is expected within a day, and its image is not known or not pulled.",
+        impact="At that height the node stops, and misses blocks until it gets the next version.",
+        look="`ics upgrade plan CONSUMER_ID`; `ics status`: `UpgradeImageMissing`, `UpgradeDiffers`",
+        fix=(
+            "Add the upgrade with the image of the chain's release to `upgrades` of its definition, or correct the"
+            " image. Everything else is done by the passes."
+        ),
     ),
     Alert(
         name="IcsClientExpires",

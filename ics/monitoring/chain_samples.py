@@ -6,15 +6,17 @@ from dataclasses import dataclass
 
 from ics import model, names
 from ics.conditions import Condition
-from ics.consumer import desired as consumer_desired
 from ics.consumer import (
+    chain,
     lifecycle,
     missing_key,
     observed,
     participation,
     signing,
     status,
+    upgrades,
 )
+from ics.consumer import desired as consumer_desired
 from ics.consumer.peers import updates
 from ics.cosmos import addresses, times
 from ics.monitoring import metrics
@@ -72,6 +74,7 @@ def samples(facts: ChainFacts) -> tuple[metrics.Sample, ...]:
         *_of_chain(gauge, facts),
         *_of_node(gauge, facts),
         *_of_signing(gauge, facts.window),
+        *_of_upgrade(gauge, facts.decision.chain),
         *_of_relayer(gauge, facts),
         *_of_wallets(gauge, facts),
         *of_conditions(*labels, conditions=facts.report.conditions),
@@ -143,6 +146,8 @@ def _of_node(gauge: _Gauge, facts: ChainFacts) -> Iterator[metrics.Sample]:
     yield gauge(metrics.NODE_PEERS, node.peers)
     yield gauge(metrics.NODE_VALIDATORS, len(node.validators))
     yield gauge(metrics.NODE_SIGNERS, len(node.signers))
+    if node.app_height is not None:
+        yield gauge(metrics.NODE_APP_HEIGHT, node.app_height)
     if node.block_time is not None:
         yield gauge(metrics.NODE_BLOCK_TIME, node.block_time.timestamp())
     if plan is not None:
@@ -160,6 +165,21 @@ def _of_signing(gauge: _Gauge, window: model.SigningWindow | None) -> Iterator[m
         yield gauge(metrics.MISSED_BLOCKS, window.missed)
         yield gauge(metrics.WINDOW_BLOCKS, window.blocks)
         yield gauge(metrics.ALLOWED_MISSED_BLOCKS, window.allowed)
+
+
+def _of_upgrade(gauge: _Gauge, plan: chain.ChainPlan | None) -> Iterator[metrics.Sample]:
+    upgrade = None if plan is None else plan.upgrade
+    if upgrade is None or not upgrade.height or upgrade.state is upgrades.State.UPGRADING:
+        return
+    scheduled, listed = upgrade.scheduled, upgrade.next
+    is_planned = scheduled is not None and scheduled.height == upgrade.height
+    name = scheduled.name if scheduled is not None and is_planned else "" if listed is None else listed.label
+    labels = (name, "plan" if is_planned else "definition")
+    is_ready = upgrade.state in (upgrades.State.READY, upgrades.State.HALTED)
+    yield gauge(metrics.UPGRADE_HEIGHT, upgrade.height, *labels)
+    yield gauge(metrics.UPGRADE_READY, is_ready, *labels)
+    if upgrade.expected is not None:
+        yield gauge(metrics.UPGRADE_EXPECTED, upgrade.expected.timestamp(), *labels)
 
 
 def _of_relayer(gauge: _Gauge, facts: ChainFacts) -> Iterator[metrics.Sample]:

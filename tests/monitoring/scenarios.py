@@ -79,6 +79,7 @@ def condition(alert: str, reason: str, severity: str, shown: dict[str, str]) -> 
     return Scenario(alert, [series("ics_condition", labels, values)], shown, found.fires, (9, 91))
 
 
+UPGRADE = {**C, "upgrade": "v2", "source": "plan"}
 ALWAYS = level((1, 120))
 SPAWN = [
     series("ics_chain_spawn_timestamp_seconds", C, level((4800, 120))),
@@ -181,6 +182,21 @@ SCENARIOS = (
         beside=[series("ics_signing_allowed_missed_blocks", C, level((100, 120)))],
     ),
     condition("IcsChainHalted", "ConsumerHalted", "warning", C),
+    # Less than a day away from minute 20 on; a later upgrade is not ready either, and no reason to call.
+    Scenario(
+        "IcsUpgradeUnready",
+        [
+            series("ics_upgrade_ready", UPGRADE, level((0, 80), (1, 40))),
+            series("ics_upgrade_expected_timestamp_seconds", UPGRADE, level((86_400 + 1140, 120))),
+            series("ics_upgrade_ready", {**UPGRADE, "upgrade": "v3"}, level((0, 120))),
+            series(
+                "ics_upgrade_expected_timestamp_seconds", {**UPGRADE, "upgrade": "v3"}, level((900_000, 120))
+            ),
+        ],
+        {**C, "upgrade": "v2"},
+        (25, 79),
+        (19, 24, 80),
+    ),
     gauge(
         "IcsClientExpires",
         "ics_client_expiry_timestamp_seconds",
