@@ -8,7 +8,8 @@ from typing import Any
 from ics import names
 from ics.consumer import chain, desired, extra_nodes, lifecycle
 from ics.consumer.peers import ports
-from ics.cosmos import canonical_json
+from ics.cosmos import genesis_order
+from ics.manifests import genesis as manifests_genesis
 from ics.manifests import key_check, network_policies, node, node_files, objects
 
 _KINDS = (extra_nodes.Role.SENTRY, extra_nodes.Role.FULL)
@@ -146,6 +147,7 @@ def _workload(
     """Return the StatefulSet: one replica, because two nodes cannot share a volume or a node id."""
     labels = _labels(extra, owner)
     genesis = chain.genesis
+    preparing = [] if genesis is None else manifests_genesis.containers(genesis)
     if genesis is None:
         containers, volumes, checksums = [_waiting(desired, chain)], _volumes(chain, extra)[:1], {}
     else:
@@ -153,11 +155,12 @@ def _workload(
         checksums = {
             f"{names.DOMAIN}/config": objects.checksum(_files(desired, chain, extra)),
             f"{names.DOMAIN}/keys": objects.checksum([extra.node_key.node_id]),
-            names.GENESIS_SHA256: canonical_json.sha256_hex(genesis),
+            names.GENESIS_SHA256: manifests_genesis.expected(genesis),
         }
     spec = objects.pod_spec(
         containers,
         volumes,
+        **({"initContainers": preparing} if preparing else {}),
         affinity=_affinity(extra, owner),
         terminationGracePeriodSeconds=node.GRACE_SECONDS,
     )
@@ -207,7 +210,10 @@ def _waiting(desired: desired.Desired, chain: chain.ChainPlan) -> dict[str, Any]
 
 
 def _container(
-    desired: desired.Desired, chain: chain.ChainPlan, extra: extra_nodes.ExtraNode, genesis: bytes
+    desired: desired.Desired,
+    chain: chain.ChainPlan,
+    extra: extra_nodes.ExtraNode,
+    genesis: bytes | genesis_order.Ordered,
 ) -> dict[str, Any]:
     return node.container(
         desired,
