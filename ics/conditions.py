@@ -87,6 +87,7 @@ class Reason(enum.StrEnum):
     GAS_PRICE_HIGH = "GasPriceHigh"
     TRANSACTION_UNDER_WAY = "TransactionUnderWay"
     GENESIS_UNAVAILABLE = "GenesisUnavailable"
+    GENESIS_PREPARING = "GenesisPreparing"
     GENESIS_AWAITED = "GenesisAwaited"
     GENESIS_HASH_MISMATCH = "GenesisHashMismatch"
     GENESIS_TOO_LARGE = "GenesisTooLarge"
@@ -433,6 +434,15 @@ CATALOGUE: Final[Mapping[Reason, CatalogueEntry]] = {
         look="The path or address in the message; `genesis` in the chain's definition",
         action="Fix the path, the address or the `sha256` in the definition. No restart is needed.",
     ),
+    Reason.GENESIS_PREPARING: CatalogueEntry(
+        severities=_INFO,
+        topics=(Topic.GENESIS,),
+        meaning=(
+            "The node's pod fetches a large genesis, checks it, and completes it on the volume; then the node starts."
+        ),
+        look="`kubectl -n NAMESPACE logs node-0 -c genesis`",
+        action="Wait. For 150 MB it takes about half a minute, and the download.",
+    ),
     Reason.GENESIS_AWAITED: CatalogueEntry(
         severities=_INFO,
         topics=(Topic.GENESIS,),
@@ -455,7 +465,10 @@ CATALOGUE: Final[Mapping[Reason, CatalogueEntry]] = {
             " no node could start. The chain is not joined."
         ),
         look="The size in the message",
-        action="Ask the launch team for a smaller genesis, or stay out of the chain.",
+        action=(
+            "Publish the file, and set `url`, `sha256` and `large: true` in the definition: then the node's own pod"
+            " prepares it."
+        ),
     ),
     Reason.HASH_NOT_STATED: CatalogueEntry(
         severities=_WARNING,

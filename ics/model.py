@@ -360,6 +360,8 @@ class PodStatus:
     """Of the node's container."""
     companions: Mapping[str, str] = field(default_factory=dict)
     """Why containers beside the node do not run, by name."""
+    genesis: str = ""
+    """Message with which the container that prepares a large genesis ended last; empty: it has not ended."""
 
 
 @dataclass(frozen=True, slots=True)

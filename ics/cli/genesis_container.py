@@ -225,7 +225,8 @@ def main() -> int:
         order = genesis_order.parse(Path(os.environ["ORDER"]).read_bytes())
         report = asyncio.run(_run(order, folder))
     except errors.IcsError as error:
-        text = " ".join(str(error).split())[:_LONGEST_MESSAGE]
+        start = "" if isinstance(error, errors.Transient) else genesis_order.REFUSED
+        text = start + " ".join(str(error).split())[:_LONGEST_MESSAGE]
         message.write_text(text)
         terminal.warn(text)
         return 1

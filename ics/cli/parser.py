@@ -8,6 +8,7 @@ import importlib
 from collections.abc import Sequence
 from typing import Any
 
+from ics import VERSION
 from ics.cli import terminal
 
 _COMMANDS = (
@@ -60,7 +61,5 @@ class _Version(argparse.Action):
         super().__init__(option_strings, dest=argparse.SUPPRESS, nargs=0, help=help)
 
     def __call__(self, parser: argparse.ArgumentParser, *values: Any) -> None:
-        from importlib import metadata
-
-        terminal.write(f"ics-operator {metadata.version('ics-operator')}")
+        terminal.write(f"ics-operator {VERSION}")
         parser.exit()

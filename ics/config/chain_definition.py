@@ -67,6 +67,9 @@ class PublishedGenesis(base.Frozen):
     """URL of the file; requires sha256, so that the download can be verified."""
     sha256: str | None = pydantic.Field(default=None, pattern=r"^[0-9a-f]{64}$")
     """sha256 of the file's bytes, lower-case hex; of a file compressed with gzip, that of either form."""
+    large: bool = False
+    """Whether the node's own pod fetches, checks and completes the file, with the image of `ics:node.genesis_image`:
+    for files of more than 1 MiB when compressed, up to 4 GiB. Requires url."""
 
     @pydantic.field_validator("file")
     @classmethod
@@ -85,6 +88,8 @@ class PublishedGenesis(base.Frozen):
     @pydantic.model_validator(mode="after")
     def _just_one(self) -> "PublishedGenesis":
         base.require_one(file=self.file, url=self.url)
+        if self.large and self.url is None:
+            raise ValueError("large needs a url, from which the node's pod fetches it; publish the file")
         return self
 
 
@@ -126,6 +131,14 @@ class Genesis(base.Frozen):
     """Accounts to fund in a completed genesis; none by default."""
     reward_denoms: RewardDenoms = RewardDenoms()
     """Reward denominations for the CCV parameters of a completed genesis."""
+
+    @property
+    def published(self) -> PublishedGenesis:
+        """The file from which the genesis results."""
+        published = self.final or self.base
+        if published is None:
+            raise errors.SettingsError("genesis: set base, final, or both")
+        return published
 
     @pydantic.model_validator(mode="after")
     def _fits_together(self) -> "Genesis":
@@ -289,6 +302,11 @@ class LoadedDefinition:
     """sha256 of the file as published, if that is compressed."""
     is_broken: bool = False
     """Whether the file is available, but is not a genesis."""
+
+    @property
+    def is_large(self) -> bool:
+        """Whether the node's pod fetches the genesis, so that it is not missing here."""
+        return self.genesis is None and not self.problem and self.definition.genesis.published.large
 
     @property
     def is_awaited(self) -> bool:

@@ -208,6 +208,9 @@ class NodeSettings(base.Frozen):
         }
     )
     """Requests and limits of the node's container."""
+    genesis_image: units.OptionalImage = ""
+    """Image of this program, built from the Dockerfile, that prepares a genesis with `large: true`; empty:
+    `reconciler.image`. A running chain keeps the image with which its genesis was prepared."""
     stuck_after: units.Duration = pydantic.Field(default=60, ge=5)
     """Age of the last block from which a node, or its chain, counts as stuck; default 60s."""
     removal_delay: units.Duration = 300
@@ -505,6 +508,11 @@ class Settings(base.Frozen):
         if self.reconciler.passphrase is not None or self.pulumi.passphrase is None:
             return self.reconciler.passphrase
         return self.pulumi.passphrase.secret
+
+    @property
+    def genesis_image(self) -> str:
+        """Image that prepares large geneses; empty: none is set."""
+        return self.node.genesis_image or self.reconciler.image
 
     @property
     def account_prefix(self) -> str:

@@ -25,6 +25,7 @@ from ics.consumer import revision as node_revision
 from ics.consumer import state_sync as consumer_state_sync
 from ics.consumer import watchdog as consumer_watchdog
 from ics.consumer.peers import peering, ports, publication, seeds
+from ics.cosmos import genesis_order
 from ics.keys import derivation
 from ics.relayer import accounts, inputs, plan
 from ics.relayer import conditions as relayer_conditions
@@ -47,8 +48,8 @@ class ChainPlan:
     """Whether the key is withheld from the node."""
     volume_uid: str | None
     """uid of the chain's current volume, None before it exists."""
-    genesis: bytes | None
-    """None if the chain is staged and its node is not started yet."""
+    genesis: bytes | genesis_order.Ordered | None
+    """Or the order of a large one; None if the chain is staged and its node is not started yet."""
     relay: plan.RelayerPlan | None = None
     stage: lifecycle.ShutdownStage = lifecycle.ShutdownStage.RUNNING
     spawn_time: str | None = None
@@ -270,7 +271,7 @@ def _software(
         upgrades=chain.definition.upgrades,
         record=memory.software,
         runs=memory.has_workload and (is_known_volume or chain.signer is not None) and has_data,
-        starts_at=0 if trust is None else trust.height,
+        starts_at=0 if trust is None else trust.snapshot or trust.height,
         pod=chain.pod,
         node=node,
         halted=context.observed.halted.get(chain.consumer_id),
@@ -445,7 +446,7 @@ def _relayer_inputs(
     summary: model.ConsumerSummary,
     detail: model.ConsumerDetail,
     definition: chain_definition.Definition,
-    genesis: bytes,
+    genesis: bytes | genesis_order.Ordered,
     memory: observed.ChainMemory,
 ) -> inputs.Inputs:
     own_ports = context.ports_of(summary)
@@ -466,7 +467,7 @@ def _relayer_inputs(
         rpc_port=own_ports.rpc,
         grpc_port=own_ports.grpc,
         detail=detail,
-        genesis=genesis,
+        genesis=genesis if isinstance(genesis, bytes) else genesis.outline(),
         memory=memory.relayer,
         facts=context.observed.relays.get(summary.consumer_id),
         problem=context.observed.relay_problems.get(summary.consumer_id)
@@ -493,16 +494,26 @@ def _genesis(
     detail: model.ConsumerDetail,
     loaded: chain_definition.LoadedDefinition,
     memory: observed.ChainMemory,
-) -> tuple[bytes | None, Condition | None]:
+) -> tuple[bytes | genesis_order.Ordered | None, Condition | None]:
     """Return the genesis of a launched chain: the one in use, or else one completed from the launch."""
     if summary.phase is model.Phase.INITIALIZED:
         return None, None
+    if isinstance(memory.genesis, genesis_order.Ordered):
+        observation = context.observed.observations.get(summary.consumer_id)
+        pod = None if observation is None else observation.pod
+        return consumer_genesis.prepared(memory.genesis, pod)[0], None
     if memory.genesis is not None:
         return memory.genesis, None
     launch = context.snapshot.launches.get(summary.consumer_id)
     if launch is None:
         return None, None
     try:
+        if loaded.is_large:
+            relayers, image = context.published_relayers.values(), context.settings.genesis_image
+            ordered = consumer_genesis.order_genesis(
+                loaded, summary.chain_id, detail, launch, relayers, image
+            )
+            return ordered, None
         return consumer_genesis.build_genesis(loaded, summary.chain_id, detail, launch), None
     except errors.IcsError as error:
         return None, Condition.new(Reason.GENESIS_INVALID, str(error), summary.consumer_id)

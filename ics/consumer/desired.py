@@ -766,7 +766,9 @@ def _with_definition(
     published = (
         ()
         if memory.genesis is not None
-        else genesis.check_published(loaded, summary.chain_id, detail, not is_staged)
+        else genesis.check_published(
+            loaded, summary.chain_id, detail, not is_staged, context.settings.genesis_image
+        )
     )
     conditions = (
         *(() if shared is None else (shared,)),

@@ -9,6 +9,7 @@ from ics.config import settings
 from ics.consumer import binary_check, chain, genesis, lifecycle, missing_key, signing, state_sync, watchdog
 from ics.consumer import participation as consumer_participation
 from ics.consumer.peers import updates
+from ics.cosmos import genesis_order
 
 _OF_STANDING = frozenset({Reason.NODE_STUCK, Reason.CHAIN_HALTED, Reason.CATCHING_UP, Reason.NO_PEERS})
 """What a node seems to have that stands at the height of an upgrade."""
@@ -50,6 +51,8 @@ def conditions(
     if observation is None or observation.pod is None:
         message = "the node's pod does not exist yet"
         return [Condition.new(Reason.POD_MISSING, message, chain.consumer_id, severity=not_started)]
+    if isinstance(chain.genesis, genesis_order.Ordered) and chain.genesis.report is None:
+        return [_preparing(chain, chain.genesis, observation.pod)]
     other_binary = binary_check.found(observation.pod.ending)
     if other_binary and observation.node is None:
         return [_other_binary(chain, other_binary)]
@@ -79,6 +82,21 @@ def conditions(
     ]
     explained = () if chain.upgrade is None or not chain.upgrade.stands else _OF_STANDING
     return [condition for condition in found if condition.reason not in explained]
+
+
+def _preparing(chain: chain.ChainPlan, ordered: genesis_order.Ordered, pod: model.PodStatus) -> Condition:
+    failure = genesis.prepared(ordered, pod)[1]
+    if failure.startswith(genesis_order.REFUSED):
+        text = plain_text.visible(failure.removeprefix(genesis_order.REFUSED))
+        return Condition.new(
+            Reason.GENESIS_INVALID, f"definition {chain.definition.name}: {text}", chain.consumer_id
+        )
+    if failure:
+        text = f"the genesis is not prepared: {plain_text.visible(failure)}; it is tried again"
+        return Condition.new(Reason.GENESIS_UNAVAILABLE, text, chain.consumer_id)
+    waits = f" ({pod.waiting})" if pod.waiting else ""
+    text = f"the node's pod fetches, checks and completes the genesis{waits}"
+    return Condition.new(Reason.GENESIS_PREPARING, text, chain.consumer_id)
 
 
 def _of_pod_settings(chain: chain.ChainPlan, pod: model.PodStatus) -> list[Condition]:

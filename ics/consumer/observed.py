@@ -8,7 +8,7 @@ from ics import model
 from ics.conditions import Condition
 from ics.consumer import places, revision, state_sync_record, upgrades
 from ics.consumer import watchdog as consumer_watchdog
-from ics.cosmos import gas_prices, light
+from ics.cosmos import gas_prices, genesis_order, light
 from ics.relayer import facts, inputs
 
 
@@ -42,8 +42,8 @@ class ChainMemory:
     """State of one consumer chain that earlier passes stored in the cluster."""
 
     namespace: str
-    genesis: bytes | None = None
-    """Canonical genesis bytes in the genesis ConfigMap."""
+    genesis: bytes | genesis_order.Ordered | None = None
+    """Canonical genesis bytes in the genesis ConfigMap, or the order of a large one."""
     records: tuple[model.SigningRecord, ...] = ()
     """One per place ever used here, and of copies of its objects."""
     volume_uid: str | None = None

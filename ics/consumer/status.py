@@ -23,8 +23,8 @@ from ics.consumer import (
     upgrades,
 )
 from ics.consumer import checklist as consumer_checklist
+from ics.consumer import genesis as consumer_genesis
 from ics.consumer.peers import ports
-from ics.cosmos import canonical_json
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,14 +172,14 @@ def _chain(
         conditions += _signing_conditions(chain, seen, decision.participation.is_member)
         conditions += health.conditions(chain, decision.participation, seen, desired.moment, desired.settings)
         conditions += extra_health.conditions(chain, extra, desired.moment, desired.settings)
-    genesis = None if chain is None or chain.genesis is None else canonical_json.sha256_hex(chain.genesis)
+    digest = None if chain is None or chain.genesis is None else consumer_genesis.digest(chain.genesis)
     return ChainReport(
         chain_id=summary.chain_id,
         consumer_id=summary.consumer_id,
         phase=summary.phase,
         participation=decision.participation,
         namespace=None if chain is None else chain.namespace,
-        genesis_sha256=genesis,
+        genesis_sha256=digest or None,
         ports=desired.ports.get(summary.consumer_id),
         node=None if chain is None or seen is None else _node(chain, seen),
         checklist=decision.checklist,

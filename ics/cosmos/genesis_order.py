@@ -15,6 +15,8 @@ from ics.cosmos import canonical_json, coins, genesis, genesis_stream
 
 FILE: Final = "order.json"
 """Key of the ConfigMap with an order."""
+REFUSED: Final = "refused: "
+"""Start of the message of a pod that will never accept the file."""
 _ACCOUNTS: Final = ("app_state", "auth", "accounts")
 _BALANCES: Final = ("app_state", "bank", "balances")
 _WHOLE: Final = (("app_state", "bank", "supply"), ("app_state", "ccvconsumer"))
@@ -149,6 +151,19 @@ class Report:
     def encode(self) -> bytes:
         """Return the report as a termination message, which takes 4096 bytes."""
         return canonical_json.encode({name: getattr(self, name) for name in self.__slots__})
+
+
+@dataclass(frozen=True, slots=True)
+class Ordered:
+    """A genesis that the node's pod prepares."""
+
+    order: Order
+    report: Report | None = None
+    """Of the pod that prepared it first; None: it is not prepared yet."""
+
+    def outline(self) -> bytes:
+        """Return the part of the genesis that this program itself reads, as canonical JSON."""
+        return canonical_json.encode(self.order.outline(self.report))
 
 
 def parse_report(text: str) -> Report | str | None:

@@ -1,15 +1,13 @@
 """Objects of one consumer chain, except for its node's StatefulSet."""
 
-import base64
 from typing import Any
 
 from ics import model, names
 from ics.config import secret_sources
-from ics.consumer import chain, desired, genesis
+from ics.consumer import chain, desired
 from ics.consumer.peers import ports
-from ics.cosmos import canonical_json
 from ics.keys import derivation
-from ics.manifests import companions, key_check, network_policies, node_files, objects, place_notes
+from ics.manifests import companions, genesis, key_check, network_policies, node_files, objects, place_notes
 
 
 def build(desired: desired.Desired, chain: chain.ChainPlan, owner: objects.Owner) -> list[dict[str, Any]]:
@@ -27,7 +25,7 @@ def build(desired: desired.Desired, chain: chain.ChainPlan, owner: objects.Owner
     if chain.next is not None:
         built.append(_consensus_key(chain.next, owner))
     if chain.genesis is not None:
-        built.append(_genesis(chain, chain.genesis, owner))
+        built.append(genesis.config_map(chain.genesis, chain.namespace, owner))
     built += companions.config_maps(chain.definition, chain.namespace, owner)
     if chain.definition.seeds:
         built.append(_seeds(chain, owner))
@@ -98,20 +96,6 @@ def _seeds(chain: chain.ChainPlan, owner: objects.Owner) -> dict[str, Any]:
     """Return the seeds apart from the peers: a running node that has other seeds is not outdated."""
     metadata = owner.metadata(names.SEEDS, names.CONFIG, chain.namespace)
     return objects.config_map(metadata, {"seeds": ",".join(chain.seeds)})
-
-
-def _genesis(chain: chain.ChainPlan, content: bytes, owner: objects.Owner) -> dict[str, Any]:
-    notes = {names.GENESIS_SHA256: canonical_json.sha256_hex(content)}
-    metadata = owner.metadata(names.GENESIS_NAME, names.GENESIS, chain.namespace, notes)
-    if len(content) <= genesis.PLAIN_LIMIT:
-        return objects.config_map(metadata, {"genesis.json": content.decode()})
-    packed = base64.b64encode(genesis.compress(content)).decode()
-    return {
-        "apiVersion": "v1",
-        "kind": "ConfigMap",
-        "metadata": metadata,
-        "binaryData": {"genesis.json.gz": packed},
-    }
 
 
 def _service(chain: chain.ChainPlan, owner: objects.Owner) -> dict[str, Any]:

@@ -9,7 +9,8 @@ from ics import names
 from ics.consumer import chain, desired, extra_nodes, lifecycle, upgrades
 from ics.consumer import chain as consumer_chain
 from ics.consumer.peers import ports
-from ics.cosmos import canonical_json
+from ics.cosmos import genesis_order
+from ics.manifests import genesis as manifests_genesis
 from ics.manifests import key_check, network_policies, node, node_files, objects
 
 _KINDS = (extra_nodes.Role.SENTRY, extra_nodes.Role.FULL)
@@ -147,6 +148,7 @@ def _workload(
     """Return the StatefulSet: one replica, because two nodes cannot share a volume or a node id."""
     labels = _labels(extra, owner)
     genesis = chain.genesis
+    preparing = [] if genesis is None else manifests_genesis.containers(genesis)
     if genesis is None:
         containers, volumes, checksums = [_waiting(desired, chain, extra)], _volumes(chain, extra)[:1], {}
     else:
@@ -154,11 +156,12 @@ def _workload(
         checksums = {
             f"{names.DOMAIN}/config": objects.checksum(_files(desired, chain, extra)),
             f"{names.DOMAIN}/keys": objects.checksum([extra.node_key.node_id]),
-            names.GENESIS_SHA256: canonical_json.sha256_hex(genesis),
+            names.GENESIS_SHA256: manifests_genesis.expected(genesis),
         }
     spec = objects.pod_spec(
         containers,
         volumes,
+        **({"initContainers": preparing} if preparing else {}),
         affinity=_affinity(extra, owner),
         terminationGracePeriodSeconds=node.GRACE_SECONDS,
     )
@@ -222,7 +225,10 @@ def _waiting(
 
 
 def _container(
-    desired: desired.Desired, chain: chain.ChainPlan, extra: extra_nodes.ExtraNode, genesis: bytes
+    desired: desired.Desired,
+    chain: chain.ChainPlan,
+    extra: extra_nodes.ExtraNode,
+    genesis: bytes | genesis_order.Ordered,
 ) -> dict[str, Any]:
     return node.container(
         desired,

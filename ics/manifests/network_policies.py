@@ -21,6 +21,7 @@ from ics.consumer import chain as consumer_chain
 from ics.consumer import desired as consumer_desired
 from ics.consumer import extra_nodes
 from ics.consumer.peers import ports
+from ics.cosmos import genesis_order
 from ics.manifests import objects
 from ics.relayer import hermes
 
@@ -195,11 +196,17 @@ def _dialling_peers(
 ) -> list[Mapping[str, Any]]:
     """Return egress rules of a chain's node with these lists of persistent peers."""
     dialled = [*peers, *chain.definition.seeds, *_configured(chain.definition.config)]
-    # A new node verifies the snapshot with them.
-    servers = chain.definition.rpc
-    return _dialling(
-        settings, {chain.ports.p2p, ports.POD_P2P, *_ports_in(dialled), *_url_ports(servers)}, servers
-    )
+    urls = _fetched_from(chain)
+    return _dialling(settings, {chain.ports.p2p, ports.POD_P2P, *_ports_in(dialled), *_url_ports(urls)}, urls)
+
+
+def _fetched_from(chain: consumer_chain.ChainPlan) -> list[str]:
+    """Return the addresses that a chain's nodes need at their start, in addition to their peers.
+
+    A new node verifies its snapshot with RPC servers, and its pod fetches a large genesis on its own.
+    """
+    large = [chain.genesis.order.url] if isinstance(chain.genesis, genesis_order.Ordered) else []
+    return [*chain.definition.rpc, *large]
 
 
 def _behind_sentries(
@@ -207,9 +214,12 @@ def _behind_sentries(
 ) -> list[Mapping[str, Any]]:
     """Return egress rules of a node whose only peers are its sentries."""
     rules = [_DNS, _to([sentries], {ports.POD_P2P})]
-    servers = chain.definition.rpc
-    if servers:
-        rules += [_to(_anywhere(), _url_ports(servers)), *_further(settings, servers)]
+    urls = _fetched_from(chain)
+    if urls:
+        rules += [_to(_anywhere(), _url_ports(urls)), *_further(settings, urls)]
+    if chain.definition.companions:
+        # They are in the same pod, and what they dial is not known.
+        rules.append(_to(_anywhere(PRIVATE_RANGES)))
     return rules
 
 

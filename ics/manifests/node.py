@@ -9,8 +9,9 @@ from ics.consumer import chain, desired, lifecycle, upgrades
 from ics.consumer import genesis as consumer_genesis
 from ics.consumer import revision as node_revision
 from ics.consumer.peers import ports as peers_ports
-from ics.cosmos import canonical_json
+from ics.cosmos import genesis_order
 from ics.manifests import companions, key_check, node_files, objects, place_notes
+from ics.manifests import genesis as manifests_genesis
 
 GRACE_SECONDS = 90
 """Time for a clean shutdown; a node that is killed while it writes may lose blocks."""
@@ -25,7 +26,10 @@ TEMPORARY = "/tmp"  # noqa: S108 - a path in the container
 
 
 def build(
-    desired: desired.Desired, chain: chain.ChainPlan, genesis: bytes, owner: objects.Owner
+    desired: desired.Desired,
+    chain: chain.ChainPlan,
+    genesis: bytes | genesis_order.Ordered,
+    owner: objects.Owner,
 ) -> dict[str, Any]:
     """Return the StatefulSet: one replica, so that two pods never share a key.
 
@@ -42,7 +46,7 @@ def build(
     spec = objects.pod_spec(
         [_container(desired, chain, genesis), *companions.containers(chain.definition)],
         _volumes(chain),
-        initContainers=[_key_check(chain)],
+        initContainers=[*manifests_genesis.containers(genesis), _key_check(chain)],
         terminationGracePeriodSeconds=GRACE_SECONDS,
     )
     template = objects.node_template(
@@ -66,7 +70,9 @@ def build(
     }
 
 
-def _checksums(desired: desired.Desired, chain: chain.ChainPlan, genesis: bytes) -> dict[str, str]:
+def _checksums(
+    desired: desired.Desired, chain: chain.ChainPlan, genesis: bytes | genesis_order.Ordered
+) -> dict[str, str]:
     """Return checksums of the files read only at start; without the peers, which change without a restart."""
     files = [
         key_check.SCRIPT,
@@ -80,7 +86,7 @@ def _checksums(desired: desired.Desired, chain: chain.ChainPlan, genesis: bytes)
         f"{names.DOMAIN}/config": objects.checksum(files),
         f"{names.DOMAIN}/keys": objects.checksum(identity),
         **companions.checksums(chain.definition),
-        names.GENESIS_SHA256: canonical_json.sha256_hex(genesis),
+        names.GENESIS_SHA256: manifests_genesis.expected(genesis),
     }
 
 
@@ -108,7 +114,9 @@ def read_only(*paths: tuple[str, str]) -> list[dict[str, Any]]:
     return [{"name": name, "mountPath": path, "readOnly": True} for name, path in paths]
 
 
-def _container(desired: desired.Desired, chain: chain.ChainPlan, genesis: bytes) -> dict[str, Any]:
+def _container(
+    desired: desired.Desired, chain: chain.ChainPlan, genesis: bytes | genesis_order.Ordered
+) -> dict[str, Any]:
     return container(
         desired,
         chain,
@@ -137,7 +145,7 @@ def _container(desired: desired.Desired, chain: chain.ChainPlan, genesis: bytes)
 def container(
     desired: desired.Desired,
     chain: chain.ChainPlan,
-    genesis: bytes,
+    genesis: bytes | genesis_order.Ordered,
     *,
     version: upgrades.Version,
     halt_height: int,
@@ -157,13 +165,15 @@ def container(
         mounts: all of this node.
         ports: of this node, in addition to those of every node.
     """
-    start = consumer_genesis.start(genesis, chain.definition.genesis)
+    # Without the report of a large genesis, which comes later and must not restart the node.
+    known = genesis if isinstance(genesis, bytes) else genesis_order.Ordered(genesis.order)
+    start = consumer_genesis.start(known, chain.definition.genesis)
     of_chain = {
         "BINARY": chain.definition.binary,
         "BINARY_HASH": version.binary_hash or "",
         # Some programs write to it as soon as they start; the node's data is on the volume.
         "HOME": TEMPORARY,
-        "GENESIS_SHA256": canonical_json.sha256_hex(genesis),
+        "GENESIS_SHA256": manifests_genesis.expected(genesis),
         **upgrade_environment(version, halt_height),
     }
     return {

@@ -11,6 +11,7 @@ from ics.config import chain_definition, node_config, overrides
 from ics.consumer import binary_check, chain, desired, extra_nodes, state_sync_record
 from ics.consumer import revision as node_revision
 from ics.consumer.peers import ports
+from ics.cosmos import genesis_order
 from ics.manifests import key_check
 
 CONFIG = "/etc/ics/config"
@@ -23,6 +24,8 @@ CONSENSUS_KEY = "/etc/ics/consensus-key"
 DATA = "/data"
 FOLDERS = f"{DATA}/folders"
 """Where the folders below HOME are kept that a definition names."""
+PREPARED_GENESIS = f"{DATA}/genesis"
+"""Folder on the volume with a large genesis and its record, see `ics.cli.genesis_container`."""
 KEY_CHECK = f"{CONFIG}/key-check.sh"
 """Path of the script that decides whether the node gets its key."""
 
@@ -59,15 +62,7 @@ set -eu
 umask 077
 {CHECK_BINARY}
 """
-_COPY_FILES = f"""\
-home={DATA}/home
-mkdir -p "$home/config" "$home/data"
-# -f, because the copy of a mounted key is read-only and exists from the second start on.
-cp -f {CONFIG}/app.toml {NODE_KEY}/node_key.json "$home/config/"
-# CometBFT v0.38 ignores its flag for this address: the flag's name and the setting's differ in a hyphen.
-address=$(cat {PEERS}/external_address)
-sed "s|{_EXTERNAL_ADDRESS}|$address|" {CONFIG}/config.toml > "$home/config/config.new"
-mv -f "$home/config/config.new" "$home/config/config.toml"
+_COPY_GENESIS = f"""\
 if [ -f {GENESIS}/genesis.json.gz ]; then
   gzip -dc {GENESIS}/genesis.json.gz > "$home/config/genesis.new"
 else
@@ -79,7 +74,31 @@ if [ "${{actual%% *}}" != "$GENESIS_SHA256" ]; then
   exit 1
 fi
 mv "$home/config/genesis.new" "$home/config/genesis.json"
-
+"""
+_LINK_GENESIS = f"""\
+# The init container has fetched, checked and completed it. It stays where it is, because it is large.
+read -r order expected < {PREPARED_GENESIS}/record
+if [ "$order" != "$GENESIS_SHA256" ]; then
+  echo "the genesis on the volume was prepared for order $order, not $GENESIS_SHA256; the node is not started" >&2
+  exit 1
+fi
+actual=$(sha256sum < {PREPARED_GENESIS}/genesis.json)
+if [ "${{actual%% *}}" != "$expected" ]; then
+  echo "the genesis has sha256 ${{actual%% *}}, not $expected; the node is not started" >&2
+  exit 1
+fi
+ln -sfn {PREPARED_GENESIS}/genesis.json "$home/config/genesis.json"
+"""
+_COPY_FILES = f"""\
+home={DATA}/home
+mkdir -p "$home/config" "$home/data"
+# -f, because the copy of a mounted key is read-only and exists from the second start on.
+cp -f {CONFIG}/app.toml {NODE_KEY}/node_key.json "$home/config/"
+# CometBFT v0.38 ignores its flag for this address: the flag's name and the setting's differ in a hyphen.
+address=$(cat {PEERS}/external_address)
+sed "s|{_EXTERNAL_ADDRESS}|$address|" {CONFIG}/config.toml > "$home/config/config.new"
+mv -f "$home/config/config.new" "$home/config/config.toml"
+{_COPY_GENESIS}
 # A node that is killed while it creates a database leaves one that is still empty but can never be opened:
 # CURRENT (marker.… in pebble), which names its list of files, is written last.
 for manifest in "$home"/data/*.db/MANIFEST-*; do
@@ -197,6 +216,7 @@ def start_script(chain: chain.ChainPlan) -> str:
         script = START_SCRIPT if chain.signer is None else REMOTE_START_SCRIPT
     else:
         script = _FIRST_START_SCRIPT if chain.signer is None else _FIRST_REMOTE_START_SCRIPT
+    script = _with_genesis(script, chain)
     if chain.has_seeds:
         script = script.removesuffix("\n") + _WITH_SEEDS
     return _with_extra_parts(script, chain.definition)
@@ -205,9 +225,16 @@ def start_script(chain: chain.ChainPlan) -> str:
 def extra_start_script(chain: chain.ChainPlan) -> str:
     """Return the start script of the chain's sentries and full nodes."""
     script = EXTRA_START_SCRIPT if chain.revision >= node_revision.STATE_SYNC else _FIRST_EXTRA_START_SCRIPT
+    script = _with_genesis(script, chain)
     if chain.definition.seeds:
         script = script.removesuffix("\n") + _WITH_SEEDS
     return _with_extra_parts(script, chain.definition)
+
+
+def _with_genesis(script: str, chain: chain.ChainPlan) -> str:
+    """Return a start script for the chain's kind of genesis: one in a ConfigMap, or one that the pod has prepared."""
+    is_large = isinstance(chain.genesis, genesis_order.Ordered)
+    return script.replace(_COPY_GENESIS, _LINK_GENESIS) if is_large else script
 
 
 def _with_extra_parts(script: str, definition: chain_definition.Definition) -> str:

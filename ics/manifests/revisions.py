@@ -5,6 +5,7 @@ import dataclasses
 from ics import model, names
 from ics.consumer import chain as consumer_chain
 from ics.consumer import desired, revision
+from ics.cosmos import genesis_order
 from ics.manifests import node, objects, provider_node
 
 
@@ -43,7 +44,10 @@ def _settled(
 
 
 def _of_chain(
-    desired: desired.Desired, chain: consumer_chain.ChainPlan, genesis: bytes, owner: objects.Owner
+    desired: desired.Desired,
+    chain: consumer_chain.ChainPlan,
+    genesis: bytes | genesis_order.Ordered,
+    owner: objects.Owner,
 ) -> int:
     def digest_at(number: int) -> str:
         return _digest(node.build(desired, dataclasses.replace(chain, revision=number), genesis, owner))

@@ -395,8 +395,9 @@ def funded(name: str) -> str:
     return addresses.reprefix(found or "", "consumer")
 
 
-def genesis_document(raw: bytes) -> dict[str, Any]:
+def genesis_document(raw: object) -> dict[str, Any]:
     """A genesis, parsed."""
+    assert isinstance(raw, bytes)
     return canonical_json.parse(raw)
 
 

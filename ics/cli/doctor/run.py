@@ -5,14 +5,13 @@ import contextlib
 import dataclasses
 import datetime
 import functools
-import importlib.metadata
 import platform
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from ics import errors, model, proxies
+from ics import VERSION, errors, model, proxies
 from ics.cli.doctor import chain_checks, cluster_checks, findings, kube_probes, provider_probes, pulumi_probes
 from ics.cli.doctor.findings import Finding
 from ics.cluster import gateway, secrets
@@ -368,4 +367,4 @@ async def _report(
 
 def _version() -> Finding:
     here = f"Python {platform.python_version()} on {platform.system()}"
-    return findings.ok("version", f"ics-operator {importlib.metadata.version('ics-operator')}, {here}")
+    return findings.ok("version", f"ics-operator {VERSION}, {here}")

@@ -56,6 +56,7 @@ def pod(item: Mapping[str, Any]) -> model.PodStatus:
         key_check=_key_check(status.get("initContainerStatuses") or [], containers),
         ending=_ending(containers),
         companions=_not_running(companions),
+        genesis=_last_message(status.get("initContainerStatuses") or [], names.GENESIS_CONTAINER),
     )
 
 
@@ -83,8 +84,13 @@ def _key_check(init: Sequence[Mapping[str, Any]], containers: Sequence[Mapping[s
 
 def _ending(containers: Sequence[Mapping[str, Any]]) -> str:
     """Return the message with which the node's container ended last, now or before its restart."""
-    node = [one for one in containers if one.get("name") == names.NODE_CONTAINER]
-    messages = [_message(one, state) for one in node for state in ("state", "lastState")]
+    return _last_message(containers, names.NODE_CONTAINER)
+
+
+def _last_message(containers: Sequence[Mapping[str, Any]], name: str) -> str:
+    """Return the message with which a container ended last, now or before its restart."""
+    named = [one for one in containers if one.get("name") == name]
+    messages = [_message(one, state) for one in named for state in ("state", "lastState")]
     return next(filter(None, messages), "")
 
 

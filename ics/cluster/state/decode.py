@@ -12,6 +12,7 @@ from ics.cluster.nodes import decode
 from ics.cluster.state import node_records, relayer_record
 from ics.consumer import observed, removal, revision, state_sync_record, upgrades, watchdog
 from ics.consumer.peers import gateway_ports
+from ics.cosmos import genesis_order
 from ics.manifests import place_notes
 from ics.relayer import inputs
 
@@ -23,7 +24,7 @@ class _NamespaceState:
     """Objects in one namespace of one chain."""
 
     namespace: str
-    genesis: bytes | None = None
+    genesis: bytes | genesis_order.Ordered | None = None
     records: list[model.SigningRecord] = field(default_factory=list)
     volume_uid: str | None = None
     volume_record: model.SigningRecord | None = None

@@ -10,7 +10,7 @@ from typing import Any
 
 from ics import errors, model, names
 from ics.consumer import key_check, observed, revision, state_sync_record, upgrades, watchdog
-from ics.cosmos import answers, canonical_json, times
+from ics.cosmos import answers, canonical_json, genesis_order, times
 from ics.keys import derivation
 
 Item = Mapping[str, Any]
@@ -110,8 +110,8 @@ def _address(notes: Mapping[str, str], where: str) -> str:
     return address
 
 
-def genesis(item: Item) -> bytes:
-    """Return the genesis in a ConfigMap after checking its digest.
+def genesis(item: Item) -> bytes | genesis_order.Ordered:
+    """Return the genesis in a ConfigMap, or the order of a large one, after checking its digest.
 
     Raises:
         Permanent: it is missing, damaged or was edited.
@@ -119,6 +119,9 @@ def genesis(item: Item) -> bytes:
     metadata = item["metadata"]
     where = f"ConfigMap {metadata['namespace']}/{metadata['name']}"
     remedy = "delete this ConfigMap, so that the genesis is created again"
+    order: str | None = (item.get("data") or {}).get(genesis_order.FILE)
+    if order is not None:
+        return _order(order.encode(), metadata.get("annotations") or {}, where, remedy)
     plain: str | None = (item.get("data") or {}).get("genesis.json")
     packed: str | None = (item.get("binaryData") or {}).get("genesis.json.gz")
     try:
@@ -137,6 +140,19 @@ def genesis(item: Item) -> bytes:
             f"{where}: the genesis has sha256 {digest}, but its annotation is {stated!r}; {remedy}"
         )
     return content
+
+
+def _order(content: bytes, notes: Mapping[str, str], where: str, remedy: str) -> genesis_order.Ordered:
+    if canonical_json.sha256_hex(content) != notes.get(names.GENESIS_ORDER, ""):
+        raise errors.Permanent(
+            f"{where}: {genesis_order.FILE} does not fit its annotation {names.GENESIS_ORDER}; {remedy}"
+        )
+    try:
+        order = genesis_order.parse(content)
+    except errors.SettingsError as error:
+        raise errors.Permanent(f"{where}: {error}; {remedy}") from None
+    report = genesis_order.parse_report(notes.get(names.GENESIS_REPORT, ""))
+    return genesis_order.Ordered(order, report if isinstance(report, genesis_order.Report) else None)
 
 
 def sentries(item: Item) -> int:

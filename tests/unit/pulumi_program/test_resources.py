@@ -13,8 +13,8 @@ from pulumi.runtime import mocks
 
 from ics import engines, manifests, model, names
 from ics.consumer import desired, signing
+from ics.consumer import genesis as consumer_genesis
 from ics.consumer import observed as consumer_observed
-from ics.cosmos import canonical_json
 from ics.engines import handoff
 from ics.engines.pulumi import provider as pulumi_provider
 from ics.pulumi_program import lease_keeper, notes, outputs, plan, preparation
@@ -262,7 +262,7 @@ def test_outputs_are_read_from_the_manifests() -> None:
         "namespaces": {"0": chain.namespace},
         "endpoints": {"0": chain.peering.external_address},
         "ports": {"0": {"chain_id": "consumer1-1", **ports}},
-        "genesis_sha256": {"0": canonical_json.sha256_hex(chain.genesis)},
+        "genesis_sha256": {"0": consumer_genesis.digest(chain.genesis)},
     }
 
 
