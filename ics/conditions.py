@@ -190,6 +190,7 @@ class Reason(enum.StrEnum):
     CHAIN_UNREADABLE = "ChainUnreadable"
     RPC_UNUSABLE = "RpcUnusable"
     ENDPOINT_TROUBLE = "EndpointTrouble"
+    PROVIDER_UPGRADING = "ProviderUpgrading"
     REMOVAL_UNCONFIRMED = "RemovalUnconfirmed"
     GAS_REFUSED = "GasRefused"
     ENDPOINT_OF_OTHER_CHAIN = "EndpointOfOtherChain"
@@ -1428,6 +1429,16 @@ CATALOGUE: Final[Mapping[Reason, CatalogueEntry]] = {
         meaning="An endpoint of the provider is down, lagging or faulty. Another endpoint is used instead.",
         look="That address in `ics doctor`",
         action="Fix it, or remove it from `ics:provider`.",
+    ),
+    Reason.PROVIDER_UPGRADING: CatalogueEntry(
+        severities=_WARNING,
+        topics=(Topic.PROVIDER, Topic.UPGRADES),
+        meaning=(
+            "The provider makes no blocks, because it stands at the height of its own upgrade. Its endpoints have no"
+            " trouble of their own, and everything goes on as soon as two thirds of its power have upgraded."
+        ),
+        look="`ics upgrade plan provider`",
+        action="Upgrade your own provider node, wherever it runs; with `ics:provider_node.upgrades` that is automatic.",
     ),
     Reason.REMOVAL_UNCONFIRMED: CatalogueEntry(
         severities=_WARNING,

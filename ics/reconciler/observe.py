@@ -9,7 +9,7 @@ from typing import TypeAlias, TypeVar
 
 from ics import aio, errors, manifests, model, names
 from ics.config import upgrades
-from ics.consumer import desired, observed, questions
+from ics.consumer import desired, observed, questions, revision
 from ics.cosmos import addresses, gas_prices, light
 from ics.manifests import revisions
 from ics.reconciler import relayer_facts, world
@@ -139,7 +139,7 @@ async def _first(world: world.World) -> observed.Observed:
         waiting = group.create_task(_sign_state_waits(world, memory))
         looking = group.create_task(_provider_node(world, memory))
         rehearsing = group.create_task(_rehearsals(world, memory))
-        upgrading = group.create_task(_upgrades(world, memory, observing, adding))
+        upgrading = group.create_task(_upgrades(world, memory, observing, looking, adding))
     snapshot = reading.result()
     plans, halted, extra_halted = upgrading.result()
     world.lease.record_block(snapshot.chain_id, model.ActedBlock(snapshot.height, snapshot.moment))
@@ -170,22 +170,31 @@ async def _upgrades(
     world: world.World,
     memory: observed.Memory,
     observing: asyncio.Task[Mapping[str, model.Observation]],
+    looking: asyncio.Task[model.Observation | None],
     adding: asyncio.Task[_ExtraObservations],
 ) -> tuple[Mapping[str, model.UpgradePlan], Mapping[str, int], Mapping[str, Mapping[str, int]]]:
     """Return the chains' plans, and the heights at which nodes were seen to stand twice, by consumer id.
 
     The last value is that of sentries and full nodes, by consumer id and name.
     """
-    observations = await asyncio.shield(observing)
+    chains, own = await asyncio.shield(observing), await asyncio.shield(looking)
     extra = await asyncio.shield(adding)
-    namespaces = _workloads(memory)
+    observations = {**chains, **({} if own is None else {revision.PROVIDER: own})}
+    namespaces, gateway = _workloads(memory), world.settings.gateway.namespace
     listed = [one for loaded in world.definitions for one in loaded.definition.upgrades]
+    listed += world.settings.provider_node.upgrades
 
     async def ask(consumer_id: str) -> model.UpgradePlan:
+        if consumer_id == revision.PROVIDER:
+            return await world.nodes.upgrade_plan(gateway, names.PROVIDER_NODE_POD, with_times=True)
         return await world.nodes.upgrade_plan(namespaces[consumer_id], with_times=bool(listed))
 
     async def look_again(consumer_ids: Iterable[str]) -> Mapping[str, model.Observation]:
-        return await world.nodes.observe({one: namespaces[one] for one in consumer_ids})
+        asked = set(consumer_ids)
+        found = dict(await world.nodes.observe({one: namespaces[one] for one in asked - {revision.PROVIDER}}))
+        if revision.PROVIDER in asked:
+            found[revision.PROVIDER] = await world.nodes.provider_node(gateway)
+        return found
 
     watch = world.upgrades
     plans = await watch.read_plans(observations, ask)

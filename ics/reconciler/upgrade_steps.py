@@ -8,6 +8,7 @@ import dataclasses
 
 from ics import names
 from ics.consumer import chain, desired
+from ics.manifests import revisions
 from ics.reconciler import outcome, world
 
 
@@ -29,6 +30,25 @@ async def record_switches(
         except Exception as error:
             collector.error(error, planned.consumer_id)
             desired = dataclasses.replace(desired, paused=desired.paused | {planned.consumer_id})
+    return await _record_provider_switch(world, desired, collector)
+
+
+async def _record_provider_switch(
+    world: world.World, desired: desired.Desired, collector: outcome.Collector
+) -> desired.Desired:
+    """Record the switch of the provider node; if that fails, it keeps its version in this pass."""
+    upgrade = desired.provider_node.upgrade
+    if upgrade is None or not upgrade.is_switch:
+        return desired
+    try:
+        await _record_provider(world, desired)
+    except Exception as error:
+        collector.error(error, "")
+        kept = dataclasses.replace(
+            desired.provider_node,
+            upgrade=dataclasses.replace(upgrade, version=upgrade.before, is_switch=False),
+        )
+        return revisions.settle(dataclasses.replace(desired, provider_node=kept))
     return desired
 
 
@@ -39,6 +59,18 @@ async def record_progress(world: world.World, desired: desired.Desired, collecto
             continue
         with collector.chain(planned.consumer_id):
             await _record(world, planned, is_switch=False)
+    own = desired.provider_node.upgrade
+    if own is not None and not own.is_switch:
+        with collector.chain(""):
+            await _record_provider(world, desired)
+
+
+async def _record_provider(world: world.World, desired: desired.Desired) -> None:
+    planned = desired.provider_node
+    height = None if planned.upgrade is None else planned.upgrade.records
+    if height is not None and planned.volume_uid is not None:
+        namespace = desired.settings.gateway.namespace
+        await world.nodes.record_app_height(namespace, names.PROVIDER_NODE, planned.volume_uid, height)
 
 
 async def _record(world: world.World, planned: chain.ChainPlan, *, is_switch: bool) -> None:

@@ -166,7 +166,9 @@ class Nodes(Protocol):
         """Send a running node its peers, and return the ids of the peers that it is connected to afterwards."""
         ...
 
-    async def upgrade_plan(self, namespace: str, *, with_times: bool) -> model.UpgradePlan:
+    async def upgrade_plan(
+        self, namespace: str, pod: str = names.NODE_POD, *, with_times: bool
+    ) -> model.UpgradePlan:
         """Read from the chain's own node which upgrade it has planned, and how fast its blocks are."""
         ...
 
