@@ -394,6 +394,7 @@ async def open_stack(
                 invalid_definitions=definitions.invalid,
                 is_attended=is_attended,
                 upgrades=upgrade_watch.UpgradeWatch(stays=stays),
+                extra_upgrades=upgrade_watch.UpgradeWatch(stays=stays),
             ),
             engine=engine_of(settings, pulumi_stack, connection, own_lease, read),
             sender=AccountSender(
