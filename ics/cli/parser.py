@@ -27,6 +27,7 @@ _COMMANDS = (
     ("takeover", "takeover", "Move chains here from another installation, without a missed block."),
     ("assign-key", "takeover", "Assign a new key for a chain, as after a leak before its launch."),
     ("purge", "recovery", "Permanently delete the volume, keys and namespace of a removed chain."),
+    ("alerts", "alerts", "Try the Alertmanagers to which conditions are pushed."),
     ("hermes", "relayer", "Inspect the relayers."),
     ("peers", "peers", "Update the peers of running nodes."),
     ("upgrade", "upgrade", "Show the upgrades of the chains' software."),
@@ -35,7 +36,7 @@ _COMMANDS = (
     ("chain", "chain", "Rehearse the start of a chain with throw-away keys."),
     ("consumer", "consumer", "List consumer chains, and manage those of this owner."),
     ("keys", "keys", "Manage encrypted account keys and seeds."),
-    ("show", "show", "Offline calculators: ports, peers, node ids, genesis, RBAC."),
+    ("show", "show", "Offline calculators: ports, peers, node ids, genesis, RBAC, alerts."),
 )
 """Name, module in `ics.cli.commands`, help."""
 
