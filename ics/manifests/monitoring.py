@@ -16,7 +16,7 @@ _MONITORS: Final = (
     ("ics-nodes", names.NODE, "metrics"),
     ("ics-hermes", names.HERMES, "telemetry"),
 )
-"""Name, component whose pods it scrapes, port of their container. The Hermes of the evidence watch serves no metrics."""
+"""Name, component whose pods it scrapes, port of their container. The Hermes of the evidence watch has no metrics."""
 _TARGETS: Final = {"validator": names.VALIDATOR, "consumer_id": names.CONSUMER}
 """Labels of the series, and the labels of pods from which they come."""
 _NO_SERIES_OF_OURS: Final = {"action": "drop", "sourceLabels": ["__name__"], "regex": "ics_.*"}
