@@ -274,35 +274,3 @@ def test_a_running_node_goes_behind_its_sentry_when_its_operator_chooses_the_mom
     for name in SENTRIES:
         assert own not in ids(alice, hidden.home, f"{name}-0")
     assert judge.evidence(alice, hidden.home, 1, alice.kube.height(hidden.home)) == []
-
-
-def test_sentries_that_are_not_wanted_any_more_stay_until_the_node_starts_again(
-    alice: operators.Operator, bob: operators.Operator, hidden: Hidden
-) -> None:
-    own = id_of(bob, hidden.home)
-    define(hidden.bobs, hidden.chain_id)
-
-    status = up(bob, hidden.bobs)
-
-    assert "SentriesPending" in reasons(bob, hidden.consumer_id, status)
-    assert id_of(bob, hidden.home) == own
-    assert ids(bob, hidden.home) == {published(bob)}
-    bob.kube.delete(kinds.POD, hidden.home, names.NODE_POD)
-    waiting.until(
-        "bob's node has its published id back",
-        lambda: (up(bob, hidden.bobs), id_of(bob, hidden.home))[1],
-        lambda now: now == published(bob),
-    )
-    height = alice.kube.height(hidden.home)
-    waiting.until(
-        "the chain makes blocks again",
-        lambda: alice.kube.height(hidden.home),
-        lambda now: now > height + 5,
-    )
-    waiting.until(
-        "alice's sentries have bob's own node as their peer",
-        lambda: ids(bob, hidden.home),
-        lambda found: len(found) >= len(SENTRIES),
-    )
-    assert bob.kube.find(kinds.STATEFUL_SET, hidden.home, "sentry-1") is None
-    assert bob.kube.find(kinds.VOLUME_CLAIM, hidden.home, "sentry-1-data") is not None
