@@ -12,10 +12,12 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 from ics import model
+from ics.cosmos import times
 from ics.keys import derivation
 
 _CREATION = datetime.timedelta(hours=1)
 """Age of an assigned key's place at which its sign state must exist."""
+_TICK = datetime.timedelta(microseconds=1)
 _SPARE_DIGITS = 32
 """Least length of the random text of a pass, in hex."""
 
@@ -410,6 +412,14 @@ class _Derived:
     def _address(self, place_id: str) -> bytes:
         return self.derive(place_id).address
 
+    def _after_all(self) -> datetime.datetime:
+        """Return the time of a new place: now, or later if a record here is dated later.
+
+        Otherwise the next pass would select that older place, and none would ever settle.
+        """
+        dates = [times.later(record.place.since, _TICK) for record in self.records()]
+        return max([self.known.now, *dates])
+
     def _new(
         self, consumer_id: str, *, replaces: str = "", is_moved: bool = False, is_ordered: bool = False
     ) -> model.Place:
@@ -418,7 +428,7 @@ class _Derived:
             known.spare,
             consumer_id,
             known.site,
-            known.now,
+            self._after_all(),
             replaces=replaces,
             is_moved=is_moved,
             is_ordered=is_ordered,

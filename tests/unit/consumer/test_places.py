@@ -17,6 +17,7 @@ from tests.unit import factories
 NOW = factories.snapshot().moment
 DAY = datetime.timedelta(days=1)
 SECOND = datetime.timedelta(seconds=1)
+TICK = datetime.timedelta(microseconds=1)
 SITE = factories.SITE
 NO_VOLUME = dataclasses.replace(SITE, volume_uid=None)
 OTHER_VOLUME = dataclasses.replace(SITE, volume_uid="volume-2")
@@ -342,7 +343,7 @@ def test_place_that_replaced_another_is_replaced_itself_only_after_the_interval(
 
 
 def test_place_that_came_by_a_move_is_replaced_like_a_first_one() -> None:
-    place = factories.place(1, replaces=ELSEWHERE_KEY.hex().upper(), is_moved=True, since=NOW)
+    place = factories.place(1, replaces=ELSEWHERE_KEY.hex().upper(), is_moved=True, since=NOW - SECOND)
     lost = factories.record(at=place, volume="volume-0")
     found = choose(lost, assigned=factories.key_of(place).address)
     assert found == selected(factories.new_place(replaces=place.place_id), lost=lost)
@@ -351,7 +352,7 @@ def test_place_that_came_by_a_move_is_replaced_like_a_first_one() -> None:
 def test_ordered_key_replaces_a_sound_one_and_one_that_was_just_replaced() -> None:
     sound = factories.record()
     assert choose(sound, assigned=KEY, is_rekeying=True) == selected(SUCCESSOR, lost=sound)
-    place = factories.place(1, replaces=FIRST.place_id, since=NOW)
+    place = factories.place(1, replaces=FIRST.place_id, since=NOW - SECOND)
     lost = factories.record(at=place, volume="volume-0")
     found = choose(lost, assigned=factories.key_of(place).address, is_rekeying=True)
     assert found == selected(factories.new_place(replaces=place.place_id), lost=lost)
@@ -393,7 +394,8 @@ def test_ordered_key_that_was_not_assigned_changes_nothing_after_the_order() -> 
     records = (factories.record(), factories.record(at=ORDERED))
     assert choose(*records, assigned=KEY, **SIGNING) == selected(FIRST, is_assigned=True)
     lost = choose(*records, assigned=KEY, **SIGNING, is_refused=True)
-    assert (lost.place, lost.lost) == (SUCCESSOR, records[0])
+    newer = dataclasses.replace(SUCCESSOR, since=NOW + TICK)
+    assert (lost.place, lost.lost) == (newer, records[0])
 
 
 ORDERED_KEY = factories.key_of(ORDERED).address
@@ -804,11 +806,20 @@ def test_place_is_never_used_at_another_site_or_volume(known: places.Known) -> N
     assert places.is_at(found.place, known.site)
     if record is None:
         assert found.place.place_id not in {one.place.place_id for one in known.records}
-        assert found.place.since == known.now
+        own = [one.place.since for one in known.records if places.is_at(one.place, known.site)]
+        assert found.place.since == known.now or max(own) == found.place.since - TICK >= known.now
     elif not places.is_on_volume(record, known.site):
         # The node of a key that is lost, or belongs to another installation, has it withheld.
         assert found.lost == record or found.elsewhere is not None
     assert found.key == derive(found.place.place_id)
+
+
+def test_new_place_is_dated_after_the_newest_one_on_record() -> None:
+    """The records may be dated ahead of the newest block; the next pass must continue with the newest place."""
+    used = factories.record(at=factories.place(1, since=NOW + 2 * SECOND), is_retired=True)
+    found = choose(used)
+    assert found.place.since == NOW + 2 * SECOND + TICK
+    assert choose(used, staged(found.place), spare="6" * 32) == found
 
 
 @given(situations())

@@ -98,8 +98,12 @@ def test_file_of_a_lock_is_read(content: str, lock: locks.Lock | None) -> None:
 
 
 def test_command_of_process_is_shown_without_its_arguments() -> None:
-    with subprocess.Popen([sys.executable, "-c", "input()", "secret"], stdin=subprocess.PIPE) as child:
+    program = [sys.executable, "-c", "print(flush=True); input()", "secret"]
+    with subprocess.Popen(program, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+        assert child.stdout is not None
+        child.stdout.readline()  # its command line is empty for a moment while it starts
         assert processes.command(child.pid) == f"{pathlib.Path(sys.executable).name} -c"
+        child.communicate(b"\n")
     assert processes.command(child.pid) == ""
 
 
