@@ -26,6 +26,7 @@ def main() -> int:
     parser.add_argument(
         "--exit-code", action="store_true", help="With --plan: exit with 3 if there is anything to do."
     )
+    parser.add_argument("--metrics-file", metavar="PATH", help="With --once: write the metrics to this file.")
     mode = parser.add_mutually_exclusive_group()
     mode.add_argument("--once", action="store_true", help="Run one pass (the default).")
     mode.add_argument("--watch", action="store_true", help="Reconcile until stopped, triggered by events.")
@@ -37,6 +38,8 @@ def main() -> int:
         parser.error(
             "--confirm is for one pass; run `ics up --confirm NAME`, for which a running --watch pauses"
         )
+    if args.metrics_file and (args.watch or args.plan):
+        parser.error("--metrics-file is for one pass; --watch serves its metrics on ics:daemon.port")
     command = [
         "plan" if args.plan else "watch" if args.watch else "up",
         "--stack",
@@ -49,6 +52,7 @@ def main() -> int:
         command += ["--set", override]
     command += ["--engine", args.engine] if args.engine else []
     command += ["--exit-code"] if args.exit_code else []
+    command += ["--metrics-file", args.metrics_file] if args.metrics_file else []
     # A user waits for a pass with a confirmation, so it may request the Lease.
     command += ["--unattended"] if command[0] == "up" and not args.confirm else []
     for name in args.confirm:

@@ -29,6 +29,7 @@ class Topic(enum.StrEnum):
     PEERS = "peers"
     RELAYING = "relaying"
     """Also conditions of the node that the relayer waits for: `ics hermes status` lists all of them."""
+    UPGRADES = "upgrades"
     CHANGES = "changes"
     PROVIDER = "provider"
     CLUSTER = "cluster"
@@ -86,6 +87,7 @@ class Reason(enum.StrEnum):
     GAS_PRICE_HIGH = "GasPriceHigh"
     TRANSACTION_UNDER_WAY = "TransactionUnderWay"
     GENESIS_UNAVAILABLE = "GenesisUnavailable"
+    GENESIS_PREPARING = "GenesisPreparing"
     GENESIS_AWAITED = "GenesisAwaited"
     GENESIS_HASH_MISMATCH = "GenesisHashMismatch"
     GENESIS_TOO_LARGE = "GenesisTooLarge"
@@ -95,13 +97,25 @@ class Reason(enum.StrEnum):
     RELAYER_LEFT_OUT = "RelayerLeftOut"
     GENESIS_TIME_AHEAD = "GenesisTimeAhead"
     POD_SETTINGS_WAIT = "PodSettingsWait"
+    REVISION_OLD = "RevisionOld"
+    UPGRADE_ANNOUNCED = "UpgradeAnnounced"
+    UPGRADE_IMAGE_MISSING = "UpgradeImageMissing"
+    UPGRADE_READY = "UpgradeReady"
+    UPGRADE_HALTED = "UpgradeHalted"
+    UPGRADING = "Upgrading"
+    UPGRADE_FAILED = "UpgradeFailed"
+    UPGRADE_DIFFERS = "UpgradeDiffers"
     CHECKLIST_OPEN = "ChecklistOpen"
     CHECKLIST_FAILED = "ChecklistFailed"
     STAGED = "Staged"
     POD_MISSING = "PodMissing"
     POD_WAITING = "PodWaiting"
+    COMPANION_WAITING = "CompanionWaiting"
     NODE_UNREACHABLE = "NodeUnreachable"
     CATCHING_UP = "CatchingUp"
+    TRUST_UNPROVEN = "TrustUnproven"
+    STATE_SYNCING = "StateSyncing"
+    STATE_SYNC_GIVEN_UP = "StateSyncGivenUp"
     WAITING_FOR_QUORUM = "WaitingForQuorum"
     CHAIN_HALTED = "ChainHalted"
     NODE_STUCK = "NodeStuck"
@@ -109,6 +123,7 @@ class Reason(enum.StrEnum):
     STOPPED = "Stopped"
     NOT_SIGNING = "NotSigning"
     NOT_IN_SET = "NotInSet"
+    MISSED_BLOCKS_UNREAD = "MissedBlocksUnread"
     KEY_MISMATCH = "KeyMismatch"
     NO_UNUSED_KEY = "NoUnusedKey"
     KEY_ELSEWHERE = "KeyElsewhere"
@@ -138,6 +153,11 @@ class Reason(enum.StrEnum):
     PEERS_MISSING = "PeersMissing"
     NO_PEERS = "NoPeers"
     PEERS_STALE = "PeersStale"
+    SENTRIES_PENDING = "SentriesPending"
+    SENTRY_DOWN = "SentryDown"
+    FULL_NODE_DOWN = "FullNodeDown"
+    EXTRA_NODE_STUCK = "ExtraNodeStuck"
+    EXTRA_NODE_SIGNS = "ExtraNodeSigns"
     RELAYING_UNREADABLE = "RelayingUnreadable"
     RELAYER_UNFUNDED = "RelayerUnfunded"
     TOP_UPS_LIMITED = "TopUpsLimited"
@@ -166,10 +186,12 @@ class Reason(enum.StrEnum):
     STACK_LOCKED = "StackLocked"
     ENGINE_UNUSABLE = "EngineUnusable"
     RECONCILER_EMBEDDED = "ReconcilerEmbedded"
+    RECONCILE_FAILED = "ReconcileFailed"
     UNEXPECTED_ERROR = "UnexpectedError"
     CHAIN_UNREADABLE = "ChainUnreadable"
     RPC_UNUSABLE = "RpcUnusable"
     ENDPOINT_TROUBLE = "EndpointTrouble"
+    PROVIDER_UPGRADING = "ProviderUpgrading"
     REMOVAL_UNCONFIRMED = "RemovalUnconfirmed"
     GAS_REFUSED = "GasRefused"
     ENDPOINT_OF_OTHER_CHAIN = "EndpointOfOtherChain"
@@ -414,6 +436,15 @@ CATALOGUE: Final[Mapping[Reason, CatalogueEntry]] = {
         look="The path or address in the message; `genesis` in the chain's definition",
         action="Fix the path, the address or the `sha256` in the definition. No restart is needed.",
     ),
+    Reason.GENESIS_PREPARING: CatalogueEntry(
+        severities=_INFO,
+        topics=(Topic.GENESIS,),
+        meaning=(
+            "The node's pod fetches a large genesis, checks it, and completes it on the volume; then the node starts."
+        ),
+        look="`kubectl -n NAMESPACE logs node-0 -c genesis`",
+        action="Wait. For 150 MB it takes about half a minute, and the download.",
+    ),
     Reason.GENESIS_AWAITED: CatalogueEntry(
         severities=_INFO,
         topics=(Topic.GENESIS,),
@@ -436,7 +467,10 @@ CATALOGUE: Final[Mapping[Reason, CatalogueEntry]] = {
             " no node could start. The chain is not joined."
         ),
         look="The size in the message",
-        action="Ask the launch team for a smaller genesis, or stay out of the chain.",
+        action=(
+            "Publish the file, and set `url`, `sha256` and `large: true` in the definition: then the node's own pod"
+            " prepares it."
+        ),
     ),
     Reason.HASH_NOT_STATED: CatalogueEntry(
         severities=_WARNING,
@@ -503,6 +537,81 @@ CATALOGUE: Final[Mapping[Reason, CatalogueEntry]] = {
         action="Do nothing, or delete the node's pod when a short interruption is all right.",
         is_settled=True,
     ),
+    Reason.REVISION_OLD: CatalogueEntry(
+        severities=_INFO,
+        topics=(Topic.NODE,),
+        meaning=(
+            "A node was started by an earlier version of this program and keeps the files and the pod of that version."
+            " A new version alone restarts no validator: the node gets what is new when it restarts for another reason."
+        ),
+        look="`kubectl get statefulsets -A -l app.kubernetes.io/managed-by=ics-operator -o yaml`",
+        action="Do nothing, or restart the nodes one after the other: `ics nodes roll --all`.",
+        is_settled=True,
+    ),
+    Reason.UPGRADE_ANNOUNCED: CatalogueEntry(
+        severities=_INFO,
+        topics=(Topic.UPGRADES,),
+        meaning="An upgrade is planned by the chain, or in the list of its definition, and is being prepared.",
+        look="`ics upgrade plan CONSUMER_ID`",
+        action="Do nothing. The next image is pulled, and the node is switched when it stands at the upgrade's height.",
+        is_settled=True,
+    ),
+    Reason.UPGRADE_IMAGE_MISSING: CatalogueEntry(
+        severities=_FROM_WARNING,
+        topics=(Topic.UPGRADES,),
+        meaning=(
+            "The chain has planned an upgrade, and its image is not in the list of the definition, or cannot be used."
+            " Critical within a day of it, and while the chain stands there."
+        ),
+        look="`ics upgrade plan CONSUMER_ID`; `upgrades` in the chain's definition",
+        action="Add the upgrade with its image to the definition, or correct the image.",
+        is_settled=True,
+    ),
+    Reason.UPGRADE_READY: CatalogueEntry(
+        severities=_INFO,
+        topics=(Topic.UPGRADES,),
+        meaning="The next upgrade is in the list, and its image is on the node's machine.",
+        look="`ics upgrade plan CONSUMER_ID`",
+        action="Do nothing.",
+        is_settled=True,
+    ),
+    Reason.UPGRADE_HALTED: CatalogueEntry(
+        severities=_WARNING,
+        topics=(Topic.UPGRADES,),
+        meaning="A node stands at the height of an upgrade, and is not switched yet, for the reason in the message.",
+        look="`kubectl -n NAMESPACE logs node-0`",
+        action="Wait for the snapshot, or do what the message says.",
+    ),
+    Reason.UPGRADING: CatalogueEntry(
+        severities=_INFO,
+        topics=(Topic.UPGRADES,),
+        meaning="A node was switched to the next version, and has not executed its first block yet.",
+        look="`kubectl -n NAMESPACE logs node-0`",
+        action="Wait: the migration of a large chain may take long.",
+    ),
+    Reason.UPGRADE_FAILED: CatalogueEntry(
+        severities=_CRITICAL,
+        topics=(Topic.UPGRADES,),
+        meaning=(
+            "A node was switched to the next version, and does not run with it. It is never switched back on its own:"
+            " the new version may have changed its data."
+        ),
+        look="`kubectl -n NAMESPACE logs node-0 --previous`",
+        action=(
+            "Correct the image of that entry in the definition, which is then used at once; ask the chain's developers."
+        ),
+    ),
+    Reason.UPGRADE_DIFFERS: CatalogueEntry(
+        severities=_CRITICAL,
+        topics=(Topic.UPGRADES,),
+        meaning=(
+            "The list of upgrades and the chain do not say the same: another name or height, or a height that the chain"
+            " has passed without an upgrade. Nothing is switched."
+        ),
+        look="`ics upgrade list CONSUMER_ID`; `upgrades` in the chain's definition",
+        action="Correct the list, or remove the entry of an upgrade that was cancelled.",
+        is_settled=True,
+    ),
     Reason.CHECKLIST_OPEN: CatalogueEntry(
         severities=_INFO,
         topics=(Topic.JOINING,),
@@ -553,6 +662,16 @@ CATALOGUE: Final[Mapping[Reason, CatalogueEntry]] = {
         look="`kubectl -n NAMESPACE describe pod node-0`",
         action="Fix the image, the volume or the resources, as the events say.",
     ),
+    Reason.COMPANION_WAITING: CatalogueEntry(
+        severities=_WARNING,
+        topics=(Topic.NODE,),
+        meaning=(
+            "A container of the definition's `companions`, such as a price feeder, cannot start, or ends again and"
+            " again. The node beside it goes on; what it lacks without its companion, the chain's documentation says."
+        ),
+        look="`kubectl -n NAMESPACE logs node-0 -c COMPANION --previous`",
+        action="Correct the companion's image, arguments, files or resources in the definition.",
+    ),
     Reason.NODE_UNREACHABLE: CatalogueEntry(
         severities=_WARNING,
         topics=(Topic.NODE, Topic.RELAYING),
@@ -566,6 +685,42 @@ CATALOGUE: Final[Mapping[Reason, CatalogueEntry]] = {
         meaning="The node is downloading blocks that its peers have already.",
         look="`ics status`: HEIGHT must grow",
         action="Wait.",
+    ),
+    Reason.TRUST_UNPROVEN: CatalogueEntry(
+        severities=(Severity.INFO, Severity.WARNING, Severity.CRITICAL),
+        topics=(Topic.NODE,),
+        meaning=(
+            "No block is proven to be the chain's, from which a new node could fetch the chain's state. The message"
+            " says what each server in the definition's `rpc` said that the provider contradicts or does not know. A"
+            " node that does not exist yet waits for ten minutes, and then replays the chain from its genesis; critical"
+            " if this validator is a member already. Information only if the node runs: a new volume of it could not be"
+            " synced."
+        ),
+        look="`rpc` in the chain's definition; `ics hermes status CONSUMER_ID`: when the client was updated last",
+        action=(
+            "Give addresses of nodes that have the chain's recent blocks, at least two. A server that says something"
+            " else than the provider is broken or lies: remove it. If no block is recent enough, relaying has stopped."
+        ),
+    ),
+    Reason.STATE_SYNCING: CatalogueEntry(
+        severities=_INFO,
+        topics=(Topic.NODE, Topic.RELAYING),
+        meaning="The node fetches a snapshot of the chain's state from its peers, instead of replaying all blocks.",
+        look="`kubectl -n NAMESPACE logs node-0 --tail=50`: snapshots and chunks",
+        action="Wait. After ten minutes in which no snapshot arrives, the node replays the chain from its genesis.",
+    ),
+    Reason.STATE_SYNC_GIVEN_UP: CatalogueEntry(
+        severities=_WARNING,
+        topics=(Topic.NODE,),
+        meaning=(
+            "No block was proven, or no snapshot came from a peer, for ten minutes. So the node replays the chain from"
+            " its genesis. It signs once it has caught up."
+        ),
+        look="The message; `ics status`: HEIGHT must grow",
+        action=(
+            "Wait, or, if the replay takes too long, put your own copy of the chain's data on the volume. Ask the other"
+            " validators to serve snapshots: `snapshot-interval` in their app.toml."
+        ),
     ),
     Reason.WAITING_FOR_QUORUM: CatalogueEntry(
         severities=_INFO,
@@ -622,6 +777,18 @@ CATALOGUE: Final[Mapping[Reason, CatalogueEntry]] = {
         meaning="This validator opted in, but is not in the chain's validator set, or that update is not there yet.",
         look="`ics consumer show CONSUMER_ID`: lists, caps and minimum stake",
         action="Wait for the next epoch. If it stays, ask the owner about lists and caps.",
+    ),
+    Reason.MISSED_BLOCKS_UNREAD: CatalogueEntry(
+        severities=_INFO,
+        topics=(Topic.SIGNING,),
+        meaning=(
+            "How many blocks this validator has missed on the chain is unknown, so no alert can warn before the chain"
+            " jails it."
+        ),
+        look="The message; the REST gateway of the chain's node, port 1317",
+        action="Wait until the node answers. If it stays, check its log.",
+        is_settled=True,
+        is_of_pass=True,
     ),
     Reason.KEY_MISMATCH: CatalogueEntry(
         severities=_CRITICAL,
@@ -917,6 +1084,56 @@ CATALOGUE: Final[Mapping[Reason, CatalogueEntry]] = {
             " either set, wait."
         ),
     ),
+    Reason.SENTRIES_PENDING: CatalogueEntry(
+        severities=_INFO,
+        topics=(Topic.PEERS,),
+        meaning=(
+            "A running validator's node goes behind its sentries, or comes out from behind them, only when all sentries"
+            " have caught up and its chain can spare it for the restart. Until then it keeps its present peers."
+        ),
+        look="The message; `docs/sentries.md`",
+        action=(
+            "Wait. If the chain always needs this validator's vote, choose the moment yourself: `kubectl -n NAMESPACE"
+            " delete pod node-0`; the next pass makes the change while the pod starts."
+        ),
+    ),
+    Reason.SENTRY_DOWN: CatalogueEntry(
+        severities=_FROM_WARNING,
+        topics=(Topic.PEERS,),
+        meaning=(
+            "A sentry does not answer or has no peers, or its pod is not ready to wait for the launch. Critical if no"
+            " sentry is left: then the validator's node behind them reaches no peer."
+        ),
+        look="`kubectl -n NAMESPACE describe pod sentry-1-0`; `kubectl -n NAMESPACE logs sentry-1-0 --tail=50`",
+        action="Fix what the pod's events or its log say. A volume that is lost may be deleted: it has no key.",
+    ),
+    Reason.FULL_NODE_DOWN: CatalogueEntry(
+        severities=_WARNING,
+        topics=(Topic.PEERS,),
+        meaning="A full node does not answer or has no peers; it is out of the Service `node-rpc`.",
+        look="`kubectl -n NAMESPACE describe pod full-node-1-0`; its log",
+        action="Fix what the pod's events or its log say. Signing does not depend on it.",
+    ),
+    Reason.EXTRA_NODE_STUCK: CatalogueEntry(
+        severities=_WARNING,
+        topics=(Topic.PEERS,),
+        meaning=(
+            "A sentry or full node produces no blocks although its peers do, or its application hangs. It is restarted"
+            " after three failed checks in a row, never together with another node."
+        ),
+        look="`kubectl -n NAMESPACE logs POD --tail=50`",
+        action="Wait for the restart. If it happens again, fix what the log says.",
+    ),
+    Reason.EXTRA_NODE_SIGNS: CatalogueEntry(
+        severities=_CRITICAL,
+        topics=(Topic.SIGNING,),
+        meaning=(
+            "A sentry or full node runs with a key of the chain's validator set, which nothing here gives it. Two nodes"
+            " with one key sign two blocks of one height."
+        ),
+        look="`kubectl -n NAMESPACE get statefulset NAME -o yaml`: what it mounts, and its field managers",
+        action="Delete the StatefulSet at once; the next pass creates it as it should be. Find out who changed it.",
+    ),
     Reason.RELAYING_UNREADABLE: CatalogueEntry(
         severities=_WARNING,
         topics=(Topic.RELAYING,),
@@ -1177,6 +1394,17 @@ CATALOGUE: Final[Mapping[Reason, CatalogueEntry]] = {
         ),
         is_settled=True,
     ),
+    Reason.RECONCILE_FAILED: CatalogueEntry(
+        severities=_CRITICAL,
+        topics=(Topic.PROVIDER,),
+        meaning=(
+            "A pass could not read the provider or the cluster at all, so nothing was changed, and no other condition"
+            " is known. Nodes run on. It is only pushed to Alertmanager; commands and logs show the error itself."
+        ),
+        look="The message; `ics doctor`",
+        action="Fix the endpoint, the cluster or the credentials that the message names.",
+        is_of_pass=True,
+    ),
     Reason.UNEXPECTED_ERROR: CatalogueEntry(
         severities=_CRITICAL,
         topics=(Topic.PROVIDER,),
@@ -1213,6 +1441,16 @@ CATALOGUE: Final[Mapping[Reason, CatalogueEntry]] = {
         meaning="An endpoint of the provider is down, lagging or faulty. Another endpoint is used instead.",
         look="That address in `ics doctor`",
         action="Fix it, or remove it from `ics:provider`.",
+    ),
+    Reason.PROVIDER_UPGRADING: CatalogueEntry(
+        severities=_WARNING,
+        topics=(Topic.PROVIDER, Topic.UPGRADES),
+        meaning=(
+            "The provider makes no blocks, because it stands at the height of its own upgrade. Its endpoints have no"
+            " trouble of their own, and everything goes on as soon as two thirds of its power have upgraded."
+        ),
+        look="`ics upgrade plan provider`",
+        action="Upgrade your own provider node, wherever it runs; with `ics:provider_node.upgrades` that is automatic.",
     ),
     Reason.REMOVAL_UNCONFIRMED: CatalogueEntry(
         severities=_WARNING,

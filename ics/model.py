@@ -292,6 +292,18 @@ class Watermark:
     """Time of the last write, by the API server's clock; None if there was none."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndpointState:
+    """An endpoint of the provider, as a pass found it."""
+
+    kind: str
+    """`rest` or `rpc`."""
+    host: str
+    """Host and port; never a credential."""
+    height: int | None
+    """Its newest block; None: it is not usable."""
+
+
 class JobState(enum.Enum):
     """State of a Job."""
 
@@ -344,6 +356,12 @@ class PodStatus:
     """Result of the check whether its node gets the consensus key, see `ics.consumer.key_check`; empty: none yet."""
     ending: str = ""
     """Message with which the node's container ended last, see `ics.consumer.binary_check`; empty: none."""
+    image: str = ""
+    """Of the node's container."""
+    companions: Mapping[str, str] = field(default_factory=dict)
+    """Why containers beside the node do not run, by name."""
+    genesis: str = ""
+    """Message with which the container that prepares a large genesis ended last; empty: it has not ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -463,6 +481,21 @@ class NodeStatus:
     block."""
     ballot: "Ballot | None" = None
     """Votes for the block in progress; None if they were not queried."""
+    app_height: int | None = None
+    """Height that its application has executed; None if it did not say."""
+    state_sync: "StateSyncStatus | None" = None
+    """Of a node without a block; None if it was not queried, or does not say."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StateSyncStatus:
+    """What a node's metrics say about its state sync."""
+
+    is_syncing: bool
+    has_offer: bool
+    """Whether its peers have offered a snapshot to its present process."""
+    received: int
+    """Bytes of snapshots that its present process has received."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -473,6 +506,27 @@ class Ballot:
     """Voting power by address (20 bytes) of the validator set at that height."""
     voters: frozenset[bytes]
     """Addresses of which it has seen a vote lately."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduledUpgrade:
+    """The upgrade that a chain has planned (x/upgrade, `Plan`)."""
+
+    name: str
+    height: int
+    """Height of the block that the present software does not execute."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpgradePlan:
+    """What a chain says about its next upgrade."""
+
+    scheduled: ScheduledUpgrade | None = None
+    """None: it has planned none."""
+    block_seconds: float = 0.0
+    """Average time between two of its blocks; 0: not known."""
+    problem: str = ""
+    """Why the chain's plan could not be read; empty: it was read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

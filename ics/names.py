@@ -15,6 +15,8 @@ FIELD_MANAGER = "ics-operator"
 """Field manager of both engines, so that each can adopt the objects of the other."""
 LOOP_MANAGER = "ics-operator-loop"
 """Field manager of run-time state that only the reconciler itself writes (slices, signing records)."""
+HEIGHT_MANAGER = "ics-operator-height"
+"""Field manager of the application's height on a volume."""
 ENDING_MANAGER = "ics-operator-ending"
 """Field manager of what would end a node, so that its removal leaves the other annotations of the loop."""
 TOOLING = "ics-operator/v1"
@@ -34,9 +36,17 @@ RETAIN = f"{DOMAIN}/retain"
 """`true` on objects that only `ics purge` deletes: volume, key Secrets, namespace."""
 
 
+EXTRA_NODE = f"{DOMAIN}/extra-node"
+"""On the objects of a sentry or full node: its name."""
+
+
 # Annotations.
 CHAIN_ID = f"{DOMAIN}/chain-id"
 GENESIS_SHA256 = f"{DOMAIN}/genesis-sha256"
+GENESIS_ORDER = f"{DOMAIN}/genesis-order"
+"""On the ConfigMap with the order of a large genesis: sha256 of the order."""
+GENESIS_REPORT = f"{DOMAIN}/genesis-report"
+"""As above: the report of the pod that prepared it first, see `ics.cosmos.genesis_order`."""
 PLACE_ID = f"{DOMAIN}/place-id"
 """On key Secret, volume and StatefulSet: id of the place to which the key belongs."""
 CLUSTER_UID = f"{DOMAIN}/cluster-uid"
@@ -72,6 +82,8 @@ TRANSACTION = f"{DOMAIN}/transaction"
 """On the Lease: `<provider chain id> <hash> <timeout height>` of the last transaction started."""
 TOP_UPS = f"{DOMAIN}/top-ups"
 """On the Lease: JSON of the amounts sent to relayers' accounts in the last 24 hours; see `ics.relayer.budget`."""
+REPORTED = f"{DOMAIN}/reported"
+"""On the Lease: JSON of what Events were written about, so that they are written once; see `ics.monitoring.events`."""
 ORDERS = f"{DOMAIN}/orders"
 """On the Lease: JSON of the transactions of commands whose result was not shown yet; see `ics.cluster.tx_journal`."""
 WANTED_BY = f"{DOMAIN}/wanted-by"
@@ -85,7 +97,17 @@ SIGNS = f"{DOMAIN}/signs"
 ENDING = f"{DOMAIN}/ending"
 """`true` on the StatefulSet of a stopped chain once no more packets are expected."""
 TEMPLATE = f"{DOMAIN}/template"
-"""On a node's pod: digest of everything in its template but the pod settings; a change of it restarts the node."""
+"""On a node's pod and StatefulSet: digest of everything in its template but the pod settings; a change of it restarts
+the node."""
+IMAGE = f"{DOMAIN}/image"
+"""On a node's StatefulSet: image of its node, see `ics.consumer.upgrades`."""
+HALT_HEIGHT = f"{DOMAIN}/halt-height"
+"""On a node's StatefulSet: height whose block its node refuses, for an upgrade without a plan."""
+APP_HEIGHT = f"{DOMAIN}/app-height"
+"""On a node's volume: height that its application has reached; never so high that an upgrade seems to be due which was
+not seen."""
+NODE_REVISION = f"{DOMAIN}/node-revision"
+"""On a node's StatefulSet: revision of its template, see `ics.consumer.revision`."""
 POD_SETTINGS = f"{DOMAIN}/pod-settings"
 """On a node's pod: digest of `ics.config.pods.PodSettings`; a change of it waits for the pod's next start."""
 FINGERPRINT = f"{DOMAIN}/fingerprint"
@@ -94,6 +116,8 @@ SOURCE_DIGEST = f"{DOMAIN}/source-digest"
 """On a copied Secret: digest of the data from which it was copied."""
 WITHHELD = f"{DOMAIN}/key-withheld"
 """On a node's StatefulSet: `true` if the key is withheld from it, else `false`."""
+SENTRIES = f"{DOMAIN}/sentries"
+"""On a node's StatefulSet: number of the sentries behind which it runs; without it, its peers reach it directly."""
 
 
 # Annotations of the set's parent object.
@@ -119,7 +143,18 @@ GENESIS = "genesis"
 CONFIG = "config"
 PEERS = "peers"
 SEEDS = "seeds"
+STATE_SYNC = "state-sync"
+"""ConfigMap of the reconciler: the trusted block of a new node's state sync, and the record of its search."""
 NODE = "node"
+"""The validator's node: the only one of a chain that may sign."""
+SENTRY = "sentry"
+"""A node without a consensus key, through which alone the validator's node reaches its peers."""
+FULL_NODE = "full-node"
+"""A further node without a consensus key, for queries."""
+EXTRA_VOLUME = "extra-volume"
+"""Volume of a sentry or full node."""
+EXTRA_PEERS = "extra-peers"
+"""ConfigMap with the peers of a sentry or full node."""
 SIGNER = "remote-signer"
 SIGN_STATE = "sign-state"
 PULL_SECRET = "pull-secret"  # noqa: S105 - a component
@@ -155,10 +190,14 @@ SIGNER_SERVICE = "remote-signer"
 NODE_NAME = "node"
 """StatefulSet and Service; its pod is `node-0`."""
 NODE_POD = "node-0"
+QUERY_SERVICE = "node-rpc"
+"""Service over the full nodes of a chain."""
 VOLUME_NAME = "data"
 """PersistentVolumeClaim."""
 GENESIS_NAME = "genesis"
-"""ConfigMap: key `genesis.json` (plain) or `genesis.json.gz` (binaryData)."""
+"""ConfigMap: key `genesis.json` (plain), `genesis.json.gz` (binaryData), or `order.json` of a large one."""
+COMPANIONS = "companions"
+"""ConfigMap with the files of the containers beside a chain's node."""
 RELAYER_NAME = "relayer"
 """ConfigMap of the reconciler: the relayer's record."""
 HERMES_NAME = "hermes"
@@ -173,6 +212,8 @@ HERMES_KEYS = "hermes-keys"
 """Secret: `consumer.mnemonic` and `provider.mnemonic`."""
 NODE_CONTAINER = "node"
 """Container of a node's pod."""
+GENESIS_CONTAINER = "genesis"
+"""Init container of a node's pod that prepares a large genesis; its termination message is the report."""
 KEY_CHECK = "key-check"
 """Init container of a node's pod, whose termination message says whether the node gets its key."""
 WATERMARK = "watermark"
@@ -185,9 +226,45 @@ SIGNING_PATH = "/data/signing"
 """Path on the volume: one folder per key address, with its priv_validator_state.json."""
 
 
+_CONSENSUS_KEY_PREFIX = "consensus-key-"
+
+
 def consensus_key_name(place_id: str) -> str:
     """Return the name of the retained Secret with the key of a place."""
-    return f"consensus-key-{place_id}"
+    return f"{_CONSENSUS_KEY_PREFIX}{place_id}"
+
+
+def is_consensus_key(secret: str) -> bool:
+    """Return whether a Secret's name is that of one with a consensus key."""
+    return secret.startswith(_CONSENSUS_KEY_PREFIX)
+
+
+def extra_node(component: str, number: int) -> str:
+    """Return the name of a sentry or full node, which is that of its StatefulSet and of its Service.
+
+    Args:
+        component: `SENTRY` or `FULL_NODE`.
+        number: of the node, from 1.
+    """
+    return f"{component}-{number}"
+
+
+_EXTRA_NODE = re.compile(rf"({SENTRY}|{FULL_NODE})-[1-9][0-9]*")
+
+
+def is_extra_node(workload: str) -> bool:
+    """Return whether a StatefulSet's name is that of a sentry or full node, which has no consensus key."""
+    return _EXTRA_NODE.fullmatch(workload) is not None
+
+
+def extra_pod(name: str) -> str:
+    """Return the name of the pod of a sentry or full node."""
+    return f"{name}-0"
+
+
+def extra_object(name: str, kind: str) -> str:
+    """Return the name of an object of a sentry or full node: its `config`, `peers`, `node-key` or `data`."""
+    return f"{name}-{kind}"
 
 
 _MAX_LABEL = 63

@@ -6,11 +6,13 @@ does not stop one that compresses a gigabyte of zeros. So both are applied here,
 
 import asyncio
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import httpx
 
 _MIB = 2**20
+_PIECE = 262_144
 _LONGEST_CHAIN = 5
 """Redirects that a download follows."""
 
@@ -29,6 +31,9 @@ ANSWER = Limits(seconds=15.0, size=32 * _MIB)
 """Of a query: the longest real answers, lists of validators or a large block, have a few megabytes."""
 GENESIS = Limits(seconds=30.0, size=64 * _MIB)
 """Of a published genesis file; in the cluster it must fit into an object of 1 MiB once it is packed."""
+
+LARGE_GENESIS = Limits(seconds=3600.0, size=4096 * _MIB)
+"""Of a published genesis file that goes to a disk, never into memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +88,57 @@ async def exchange(
             return await _read(await client.send(request, stream=True), limits.size)
     except httpx.TimeoutException as error:
         raise TimeoutError(str(error) or type(error).__name__) from error
+
+
+async def download(
+    client: httpx.AsyncClient, request: httpx.Request, limits: Limits, take: Callable[[bytes], object]
+) -> int:
+    """Send one request, follow at most five redirects, and pass its answer on in pieces, within the limits.
+
+    Args:
+        client: sends it.
+        request: the request, which must ask for no encoding.
+        limits: of the whole exchange.
+        take: gets the bytes of an answer of 200, as they arrive.
+
+    Returns:
+        The status.
+
+    Raises:
+        TimeoutError: the deadline has passed, or one step took too long.
+        Unacceptable: the answer is too large, or encoded.
+        httpx.HTTPError: no answer, or one that is not HTTP.
+        httpx.InvalidURL: a redirect leads nowhere.
+    """
+    try:
+        async with asyncio.timeout(limits.seconds):
+            response = await client.send(request, stream=True)
+            for _ in range(_LONGEST_CHAIN):
+                if response.next_request is None:
+                    break
+                following = response.next_request
+                await response.aclose()
+                response = await client.send(following, stream=True)
+            return await _pass_on(response, limits.size, take)
+    except httpx.TimeoutException as error:
+        raise TimeoutError(str(error) or type(error).__name__) from error
+
+
+async def _pass_on(response: httpx.Response, size: int, take: Callable[[bytes], object]) -> int:
+    try:
+        if response.status_code != httpx.codes.OK:
+            return response.status_code
+        if response.headers.get("content-encoding", "identity").strip().lower() != "identity":
+            raise Unacceptable("the answer is encoded, which was not asked for")
+        received = 0
+        async for chunk in response.aiter_raw(_PIECE):
+            received += len(chunk)
+            if received > size:
+                raise _too_large(size)
+            take(chunk)
+        return response.status_code
+    finally:
+        await response.aclose()
 
 
 async def _read(response: httpx.Response, size: int) -> Answer:

@@ -26,6 +26,11 @@ def _validation(rule: Rule) -> ResourceValidation:
 _POLICIES: tuple[tuple[str, str, Rule], ...] = (
     ("one-replica", "A signing node has one replica.", rules.signs_once),
     (
+        "key-in-one-pod",
+        "Only a chain's signing node has its consensus key.",
+        rules.keeps_keys_in_one_pod,
+    ),
+    (
         "no-key-in-config-map",
         "Keys are in Secrets, never in ConfigMaps.",
         rules.keeps_keys_out_of_config_maps,

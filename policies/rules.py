@@ -35,6 +35,29 @@ def signs_once(resource_type: str, inputs: Inputs) -> Iterator[str]:
         yield f"{_name(inputs)} has {replicas:g} replicas; a signing node has one"
 
 
+def keeps_keys_in_one_pod(resource_type: str, inputs: Inputs) -> Iterator[str]:
+    """Yield the consensus keys that another workload than a chain's signing node mounts: a sentry never signs."""
+    kind = _kind(resource_type)
+    if kind not in ("StatefulSet", "Deployment", "DaemonSet", "ReplicaSet"):
+        return
+    name = _mapping(inputs.get("metadata")).get("name")
+    if kind == "StatefulSet" and name == "node":
+        return
+    for secret in _mounted_secrets(inputs):
+        if secret.startswith("consensus-key-"):
+            yield f"{_name(inputs)} mounts {secret}; only the StatefulSet `node` of a chain has a consensus key"
+
+
+def _mounted_secrets(inputs: Inputs) -> Iterator[str]:
+    template = _mapping(_mapping(inputs.get("spec")).get("template"))
+    volumes = _mapping(template.get("spec")).get("volumes")
+    for volume in volumes if isinstance(volumes, Sequence) and not isinstance(volumes, str) else ():
+        yield str(_mapping(_mapping(volume).get("secret")).get("secretName", ""))
+        sources = _mapping(_mapping(volume).get("projected")).get("sources")
+        for source in sources if isinstance(sources, Sequence) and not isinstance(sources, str) else ():
+            yield str(_mapping(_mapping(source).get("secret")).get("name", ""))
+
+
 def keeps_keys_out_of_config_maps(resource_type: str, inputs: Inputs) -> Iterator[str]:
     """Yield the keys of a ConfigMap whose values look like a private key, a seed or a mnemonic."""
     if _kind(resource_type) != "ConfigMap":

@@ -90,8 +90,18 @@ def status_lines(report: status.Report) -> list[str]:
     ]
     for chain in report.chains:
         lines += [f"  {chain.consumer_id}  {condition(each)}" for each in chain.conditions]
+        lines += [f"  {chain.consumer_id}  {_extra_node(node)}" for node in chain.extra_nodes]
         lines += checklist_lines(chain)
     return lines + [f"  -  {condition(each)}" for each in report.conditions]
+
+
+def _extra_node(node: status.ExtraNodeReport) -> str:
+    """Return a line about a sentry or full node."""
+    if node.height is None:
+        state = "does not answer"
+    else:
+        state = f"height {node.height}, {node.peers} peers" + (", catching up" if node.is_catching_up else "")
+    return f"{node.name:<12}{state}{', published' if node.is_published else ''}"
 
 
 def engine(tenure: tenure.Tenure, setting: str) -> str:

@@ -99,7 +99,7 @@ class SignState:
         job = await self._kube.find(kinds.JOB, namespace, sign_state_job.name(volume_uid))
         reset = _recorded_reset(await _secret(self._kube, place))
         if job is None:
-            image = chain.definition.image
+            image = chain.version.image
             owner = self._owner.of_chain(chain)
             # Read before the Job runs: one that is added in between is then found missing, and added again.
             certificates = await self.cluster_certificates(namespace)
@@ -275,7 +275,7 @@ class SignState:
                 place.namespace,
                 volume_uid,
                 address,
-                chain.definition.image,
+                chain.version.image,
                 certificates,
                 chain.pods,
             )

@@ -3,19 +3,23 @@
 import fnmatch
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import pydantic
 
 from ics import errors
-from ics.config import base, node_config, settings, units, urls
+from ics.config import base, extra_nodes, extra_parts, node_config, settings, units, urls
 from ics.config import pods as config_pods
+from ics.config import upgrades as config_upgrades
 from ics.cosmos import addresses, coins, gas_prices
 
 ANY_OWNER = "any"
 """`match.owner` of a definition that accepts every owner."""
 _NOT_ACCOUNTS = ("valoper", "valcons", "pub")
 """Ends of bech32 prefixes of other things than accounts (cosmos-sdk v0.50, types/config.go)."""
+
+_MOST_RPC = 16
+"""Addresses in `rpc`: all of them are asked."""
 
 
 class Match(base.Frozen):
@@ -63,6 +67,9 @@ class PublishedGenesis(base.Frozen):
     """URL of the file; requires sha256, so that the download can be verified."""
     sha256: str | None = pydantic.Field(default=None, pattern=r"^[0-9a-f]{64}$")
     """sha256 of the file's bytes, lower-case hex; of a file compressed with gzip, that of either form."""
+    large: bool = False
+    """Whether the node's own pod fetches, checks and completes the file, with the image of `ics:node.genesis_image`:
+    for files of more than 1 MiB when compressed, up to 4 GiB. Requires url."""
 
     @pydantic.field_validator("file")
     @classmethod
@@ -81,6 +88,8 @@ class PublishedGenesis(base.Frozen):
     @pydantic.model_validator(mode="after")
     def _just_one(self) -> "PublishedGenesis":
         base.require_one(file=self.file, url=self.url)
+        if self.large and self.url is None:
+            raise ValueError("large needs a url, from which the node's pod fetches it; publish the file")
         return self
 
 
@@ -123,6 +132,14 @@ class Genesis(base.Frozen):
     reward_denoms: RewardDenoms = RewardDenoms()
     """Reward denominations for the CCV parameters of a completed genesis."""
 
+    @property
+    def published(self) -> PublishedGenesis:
+        """The file from which the genesis results."""
+        published = self.final or self.base
+        if published is None:
+            raise errors.SettingsError("genesis: set base, final, or both")
+        return published
+
     @pydantic.model_validator(mode="after")
     def _fits_together(self) -> "Genesis":
         if self.base is None and self.final is None:
@@ -157,6 +174,17 @@ class AcceptedTerms(base.Frozen):
     downtime: AcceptedPenalty = AcceptedPenalty()
 
 
+class StateSync(base.Frozen):
+    """When a new node fetches the state of its peers instead of replaying all blocks, and what it offers to others."""
+
+    model_config = pydantic.ConfigDict(serialize_by_alias=True)
+
+    from_blocks: int = pydantic.Field(default=10_000, ge=0, alias="from")
+    """Blocks from which on a new node uses state sync; below, it replays the chain from its genesis."""
+    snapshot_interval: int = pydantic.Field(default=1000, ge=0, le=10**9)
+    """Every how many blocks the node makes a snapshot, from which others can sync, and keeps two; 0: never."""
+
+
 class Definition(base.Frozen):
     """A consumer chain, or a pattern of chains, that this operator is ready to run."""
 
@@ -164,7 +192,12 @@ class Definition(base.Frozen):
     """Name of the definition, equal to its file name without the extension."""
     match: Match
     image: units.Image
-    """Container image with the chain's binary and a POSIX shell."""
+    """Container image with the chain's binary and a POSIX shell; with `upgrades`, that of the chain's first block."""
+    upgrades: Annotated[
+        tuple[config_upgrades.Upgrade, ...], pydantic.AfterValidator(config_upgrades.check_order)
+    ] = ()
+    """Later versions of the chain's software, in their order. Entries of the past stay: a new node walks through all of
+    them."""
     binary: str = pydantic.Field(pattern=r"^[A-Za-z0-9_./][A-Za-z0-9_./+@-]*$")
     """Name or path of the binary in the image."""
     binary_hash: str | None = pydantic.Field(default=None, pattern=r"^[0-9a-f]{64}$")
@@ -185,12 +218,30 @@ class Definition(base.Frozen):
     """The worst infraction parameters with which the chain is joined."""
     seeds: tuple[units.Peer, ...] = ()
     """Seed nodes, `<node id>@<host>:<port>`."""
+    nodes: extra_nodes.OwnExtraNodes = extra_nodes.OwnExtraNodes()
+    """Sentries and full nodes of the chain."""
+    rpc: tuple[str, ...] = ()
+    """RPC addresses of others' nodes of the chain, such as https://HOST or http://HOST:PORT, for state sync. None of
+    them is trusted: what they say of the trusted block is proven by the provider. Give two or more."""
+    state_sync: StateSync = StateSync()
+    """State sync of new nodes, which needs `rpc`."""
     rehearse: bool = True
     """Whether the start of its node is tried while it is staged, if `ics:staging.rehearse` is set."""
     pods: config_pods.PodSettings = config_pods.PodSettings()
     """Settings of the chain's pods, in addition to those of the stack."""
-    config: node_config.Config = pydantic.Field(default_factory=dict)
-    """Overrides for the node's config.toml and app.toml; some keys are reserved."""
+    config: node_config.ChainConfig = pydantic.Field(default_factory=dict)
+    """Overrides for the node's config.toml and app.toml; some keys are reserved. With `client.toml: {}`, or keys in
+    it, the node gets that file, too; without it, the node's program writes its own."""
+    start_flags: extra_parts.Flags = pydantic.Field(default_factory=dict)
+    """Further flags of the binary's `start`, such as `x-crisis-skip-assert-invariants: true`; a list repeats a flag.
+    Keys of the files belong into `config`."""
+    env: extra_parts.Variables = pydantic.Field(default_factory=dict)
+    """Further environment variables of the node's container."""
+    home_volumes: extra_parts.Folders = ()
+    """Folders below the program's HOME that are kept on the chain's volume, such as `.neutrond/wasm`; everything below
+    the node's own home is kept in any case."""
+    companions: tuple[extra_parts.Companion, ...] = ()
+    """Containers beside the node, such as a price feeder."""
 
     @property
     def gas_bounds(self) -> gas_prices.Bounds:
@@ -208,15 +259,32 @@ class Definition(base.Frozen):
         except errors.SettingsError as error:
             raise ValueError(f"min_gas_price: {error}") from error
 
+    @pydantic.field_validator("rpc")
+    @classmethod
+    def _are_addresses(cls, listed: tuple[str, ...]) -> tuple[str, ...]:
+        addresses = urls.rpc_addresses(listed)
+        if len(addresses) > _MOST_RPC:
+            raise ValueError(f"more than {_MOST_RPC} addresses; give a few")
+        if len(set(addresses)) < len(addresses):
+            raise ValueError("an address is given twice; remove one")
+        return addresses
+
     @pydantic.field_validator("config")
     @classmethod
     def _leaves_reserved_keys(
-        cls, config: node_config.Config, info: pydantic.ValidationInfo
-    ) -> node_config.Config:
+        cls, config: node_config.ChainConfig, info: pydantic.ValidationInfo
+    ) -> node_config.ChainConfig:
         own = {"p2p.seeds": ",".join(info.data.get("seeds", ()))}
         if "min_gas_price" in info.data:
             own["minimum-gas-prices"] = info.data["min_gas_price"]
         return node_config.check(config, own)
+
+    @pydantic.field_validator("companions")
+    @classmethod
+    def _fit_together(
+        cls, companions: tuple[extra_parts.Companion, ...]
+    ) -> tuple[extra_parts.Companion, ...]:
+        return extra_parts.check_companions(companions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,6 +302,11 @@ class LoadedDefinition:
     """sha256 of the file as published, if that is compressed."""
     is_broken: bool = False
     """Whether the file is available, but is not a genesis."""
+
+    @property
+    def is_large(self) -> bool:
+        """Whether the node's pod fetches the genesis, so that it is not missing here."""
+        return self.genesis is None and not self.problem and self.definition.genesis.published.large
 
     @property
     def is_awaited(self) -> bool:

@@ -87,6 +87,7 @@ RESERVED: Final[Mapping[str, ReservedKey]] = {
     "consensus.double_sign_check_height": ReservedKey(
         "it would keep a node from starting on a chain that waits for its vote", (0,)
     ),
+    "instrumentation.prometheus_listen_addr": ReservedKey(_LISTENERS, (":26660",)),
     # The SDK v0.50.13, server/config/toml.go.
     "minimum-gas-prices": ReservedKey("the relayer pays by it; use the setting `min_gas_price`"),
     "app-db-backend": ReservedKey(_LOCK, _DATABASES),
@@ -119,14 +120,27 @@ def _normal(path: str) -> str:
     return path.casefold().replace("-", "_")
 
 
+CLIENT_RESERVED: Final[Mapping[str, ReservedKey]] = {
+    # cosmos-sdk v0.50.13, client/config/config.go.
+    "chain-id": ReservedKey("it is the chain's"),
+    "node": ReservedKey("it is the node itself", ("tcp://localhost:26657",)),
+    "keyring-dir": ReservedKey(_FILES),
+}
+"""As above, of client.toml, which some programs merge into the same viper."""
 _BY_NORMAL_PATH: Final = {_normal(path): path for path in RESERVED}
+_CLIENT_BY_NORMAL_PATH: Final = {_normal(path): path for path in CLIENT_RESERVED}
 _TABLES: Final = frozenset(path.rpartition(".")[0] for path in RESERVED) - {""}
 
 Config = Mapping[Literal["config.toml", "app.toml"], Mapping[Any, Any]]
 """Overrides by file. `check` judges the keys, which YAML does not always read as text."""
+ChainConfig = Mapping[Literal["config.toml", "app.toml", "client.toml"], Mapping[Any, Any]]
+"""The same for a consumer chain's node, of which some read the client's file, too."""
 
 
-def check(config: Config, own: Mapping[str, str]) -> Config:
+_AnyConfig = Mapping[Any, Mapping[Any, Any]]
+
+
+def check(config: _AnyConfig, own: Mapping[str, str]) -> _AnyConfig:
     """Return overrides that a node can read and that leave the reserved keys alone.
 
     Args:
@@ -184,10 +198,10 @@ def _problems(
     for key, value in table.items():
         path = (*above, str(key))
         text = ".".join(path)
-        reserved = _BY_NORMAL_PATH.get(_normal(text))
+        reserved = _reserved(file, text)
         if reserved is not None:
-            if not (text == reserved and _is_accepted(value, reserved, own)):
-                yield path, value, f"reserved: {RESERVED[reserved].reason}; remove it"
+            if not (text == reserved[0] and _is_accepted(value, reserved, own)):
+                yield path, value, f"reserved: {reserved[1].reason}; remove it"
         elif (wrong := _wrong_key(key)) is not None:
             yield path, value, wrong
         elif text in _TABLES and not isinstance(value, Mapping):
@@ -200,9 +214,18 @@ def _problems(
             yield path, value, wrong
 
 
-def _is_accepted(value: object, path: str, own: Mapping[str, str]) -> bool:
+def _reserved(file: str, text: str) -> tuple[str, ReservedKey] | None:
+    """Return the reserved key that a path means in one of the files, or None."""
+    normal = _normal(text)
+    if file == "client.toml" and (path := _CLIENT_BY_NORMAL_PATH.get(normal)) is not None:
+        return path, CLIENT_RESERVED[path]
+    return None if (path := _BY_NORMAL_PATH.get(normal)) is None else (path, RESERVED[path])
+
+
+def _is_accepted(value: object, reserved: tuple[str, ReservedKey], own: Mapping[str, str]) -> bool:
     """Compare the types too: 0 is not false to every reader of the file."""
-    accepted = (*RESERVED[path].accepted, *([own[path]] if path in own else []))
+    path, key = reserved
+    accepted = (*key.accepted, *([own[path]] if path in own else []))
     return any(type(value) is type(other) and value == other for other in accepted)
 
 

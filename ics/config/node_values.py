@@ -90,15 +90,31 @@ _TABLES: Final[Mapping[str, frozenset[str]]] = {
     "app.toml": _paths("", "telemetry api grpc grpc-web state-sync streaming mempool"),
 }
 
+_OTHERS: Final[Mapping[str, frozenset[str]]] = {
+    "config.toml": _paths("", "log_level")
+    | _paths("statesync", "rpc_servers trust_hash trust_period discovery_time chunk_request_timeout")
+    | _paths("consensus", "timeout_propose timeout_prevote timeout_precommit timeout_commit")
+    | _paths("mempool", "version max_tx_bytes")
+    | _paths("tx_index", "indexer"),
+    "app.toml": frozenset(),
+}
+KNOWN: Final[Mapping[str, frozenset[str]]] = {
+    file: _FLAGS[file] | _COUNTS[file] | frozenset(_CHOICES[file]) | _OTHERS[file]
+    for file in ("config.toml", "app.toml")
+}
+"""Keys of both files by file: those whose values are judged here, and further ones that a node may be given."""
+
 
 def problem(file: str, path: str, value: object) -> str | None:
     """Return why a node would not start with one value, or None.
 
     Args:
-        file: config.toml or app.toml.
+        file: config.toml or app.toml; the keys of other files are not known.
         path: dotted path of its key.
         value: as YAML has it; a table, too.
     """
+    if file not in _TABLES:
+        return None
     choices = _CHOICES[file].get(path)
     if path in _TABLES[file]:
         return None if isinstance(value, Mapping) else "not a table; write a table"

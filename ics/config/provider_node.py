@@ -1,11 +1,12 @@
 """Settings of the validator's own provider node, for stacks that run one; pure."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import pydantic
 
 from ics.config import base, node_config, units, urls
 from ics.config import pods as config_pods
+from ics.config import upgrades as config_upgrades
 
 
 class ObjectKey(base.Frozen):
@@ -55,13 +56,7 @@ class StateSync(base.Frozen):
     @pydantic.field_validator("rpc")
     @classmethod
     def _are_addresses(cls, addresses: tuple[str, ...]) -> tuple[str, ...]:
-        """Return URLs: CometBFT takes tcp for http, and an address without a scheme, too."""
-        bare = [address.removeprefix("tcp://") for address in addresses]
-        found = tuple(address if "://" in address else f"http://{address}" for address in bare)
-        for address, url in zip(addresses, found, strict=True):
-            if not urls.is_http(url) or "," in url:
-                raise ValueError(f"{urls.redacted(address)!r} is not an RPC address; use http://HOST:PORT")
-        return found
+        return urls.rpc_addresses(addresses)
 
 
 class ProviderNodeSettings(base.Frozen):
@@ -70,7 +65,12 @@ class ProviderNodeSettings(base.Frozen):
     enabled: bool = False
     """Whether the stack runs the node, in the gateway's namespace."""
     image: units.OptionalImage = ""
-    """Image with the provider's binary and a POSIX shell; required if enabled."""
+    """Image with the provider's binary and a POSIX shell; required if enabled. With `upgrades`, that of an empty
+    volume's first block."""
+    upgrades: Annotated[
+        tuple[config_upgrades.Upgrade, ...], pydantic.AfterValidator(config_upgrades.check_order)
+    ] = ()
+    """Later versions of its software, as in a chain definition."""
     binary: str = "gaiad"
     """Name or path of the binary in the image."""
     binary_hash: str | None = pydantic.Field(default=None, pattern=r"^[0-9a-f]{64}$")

@@ -46,7 +46,8 @@ def settings() -> tuple[Row, ...]:
 
 def rows(model: type[pydantic.BaseModel], prefix: str) -> Iterator[Row]:
     """Yield the settings of a model; `prefix` is put before their keys."""
-    for name, field in model.model_fields.items():
+    for field_name, field in model.model_fields.items():
+        name = field.alias or field_name  # a keyword of Python cannot be a field's name
         inner = _inner(field.annotation)
         if inner is not None:
             is_optional = inner is not field.annotation

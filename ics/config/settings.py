@@ -14,7 +14,8 @@ from typing import Any, Literal
 import pydantic
 
 from ics import errors
-from ics.config import base, endpoint, secret_sources, state_backend, units, urls
+from ics.config import base, endpoint, extra_nodes, secret_sources, state_backend, units, urls
+from ics.config import monitoring as config_monitoring
 from ics.config import pods as config_pods
 from ics.config import provider_node as config_provider_node
 from ics.cosmos import addresses, coins, gas_prices, identifiers
@@ -208,6 +209,9 @@ class NodeSettings(base.Frozen):
         }
     )
     """Requests and limits of the node's container."""
+    genesis_image: units.OptionalImage = ""
+    """Image of this program, built from the Dockerfile, that prepares a genesis with `large: true`; empty:
+    `reconciler.image`. A running chain keeps the image with which its genesis was prepared."""
     stuck_after: units.Duration = pydantic.Field(default=60, ge=5)
     """Age of the last block from which a node, or its chain, counts as stuck; default 60s."""
     removal_delay: units.Duration = 300
@@ -363,6 +367,7 @@ class Settings(base.Frozen):
     participation: ParticipationSettings = ParticipationSettings()
     gateway: GatewaySettings = GatewaySettings()
     node: NodeSettings = NodeSettings()
+    nodes: extra_nodes.ExtraNodes = extra_nodes.ExtraNodes()
     pods: config_pods.PodSettings = config_pods.PodSettings()
     """Settings of all pods of the stack: nodes, Jobs, relayers, provider node and reconciler."""
     staging: StagingSettings = StagingSettings()
@@ -371,6 +376,7 @@ class Settings(base.Frozen):
     provider_node: config_provider_node.ProviderNodeSettings = config_provider_node.ProviderNodeSettings()
     reconciler: ReconcilerSettings = ReconcilerSettings()
     daemon: DaemonSettings = DaemonSettings()
+    monitoring: config_monitoring.MonitoringSettings = config_monitoring.MonitoringSettings()
     auto_update_consumers: bool = False
     """Whether a node that lacks peers, because its peers changed since its start, is restarted: one node at a
     time, and never while its chain needs its vote."""
@@ -443,11 +449,15 @@ class Settings(base.Frozen):
                     f"consensus_keys.{consumer_id}.imported: in the cluster a key must come from a Secret;"
                     " set it to {secret: {namespace, name, key}}"
                 )
-        for name in ("rest", "rpc", "grpc", "archive_rest"):
-            for index, listed in enumerate(getattr(self.provider, name)):
-                if any(source.secret is None for source in listed.headers.values()):
+        endpoints = {
+            f"provider.{name}": getattr(self.provider, name)
+            for name in ("rest", "rpc", "grpc", "archive_rest")
+        }
+        for name, listed in {**endpoints, "monitoring.alertmanager": self.monitoring.alertmanager}.items():
+            for index, one in enumerate(listed):
+                if any(source.secret is None for source in one.headers.values()):
                     raise ValueError(
-                        f"provider.{name}.{index}.headers: in the cluster their values must come from a Secret;"
+                        f"{name}.{index}.headers: in the cluster their values must come from a Secret;"
                         " set them to {secret: {namespace, name, key}}"
                     )
         return self
@@ -504,6 +514,11 @@ class Settings(base.Frozen):
         if self.reconciler.passphrase is not None or self.pulumi.passphrase is None:
             return self.reconciler.passphrase
         return self.pulumi.passphrase.secret
+
+    @property
+    def genesis_image(self) -> str:
+        """Image that prepares large geneses; empty: none is set."""
+        return self.node.genesis_image or self.reconciler.image
 
     @property
     def account_prefix(self) -> str:

@@ -448,6 +448,8 @@ async def _attach_genesis(
         return chain_definition.LoadedDefinition(definition, None, problem)
     if published is None:
         return chain_definition.LoadedDefinition(definition, None, "no genesis is set")
+    if published.large:
+        return chain_definition.LoadedDefinition(definition, None)
     if published in fetched:
         return dataclasses.replace(fetched[published], definition=definition)
     try:

@@ -32,6 +32,11 @@ def redacted(url: str) -> str:
     return start + host.rpartition("@")[2] + ("/…" if "".join(rest).strip("/") else "")
 
 
+def host(url: str) -> str:
+    """Return host and port of a valid URL, for metrics; the port only if the URL has one."""
+    return parse.urlsplit(url).netloc.rpartition("@")[2]
+
+
 def without(text: str, credentials: Sequence[str]) -> str:
     """Return a text of others without these credentials, and with every URL in it redacted.
 
@@ -61,3 +66,17 @@ def joined(url: str, path: str, query: str = "") -> str:
 def websocket_url(rpc: str) -> str:
     """Return the event stream's URL of an RPC: `ws://host:26657/websocket` for `http://host:26657`."""
     return re.sub(r"^http", "ws", joined(rpc, "/websocket"))
+
+
+def rpc_addresses(addresses: Sequence[str]) -> tuple[str, ...]:
+    """Return addresses of CometBFT's RPC as URLs: it takes tcp for http, and an address without a scheme, too.
+
+    Raises:
+        ValueError: one of them is not such an address.
+    """
+    bare = [address.removeprefix("tcp://") for address in addresses]
+    found = tuple(address if "://" in address else f"http://{address}" for address in bare)
+    for address, url in zip(addresses, found, strict=True):
+        if not is_http(url) or "," in url:
+            raise ValueError(f"{redacted(address)!r} is not an RPC address; use http://HOST:PORT")
+    return found

@@ -7,11 +7,25 @@ from ics import errors, model, names
 from ics.conditions import Condition, Reason
 from ics.config import chain_definition, secret_sources, settings
 from ics.config import pods as config_pods
-from ics.consumer import context, key_check, lifecycle, observed, participation, places, signing
+from ics.consumer import (
+    context,
+    extra_nodes,
+    extra_versions,
+    key_check,
+    lifecycle,
+    observed,
+    participation,
+    places,
+    signing,
+    upgrades,
+)
 from ics.consumer import genesis as consumer_genesis
 from ics.consumer import rehearsal as consumer_rehearsal
+from ics.consumer import revision as node_revision
+from ics.consumer import state_sync as consumer_state_sync
 from ics.consumer import watchdog as consumer_watchdog
 from ics.consumer.peers import peering, ports, publication, seeds
+from ics.cosmos import genesis_order
 from ics.keys import derivation
 from ics.relayer import accounts, inputs, plan
 from ics.relayer import conditions as relayer_conditions
@@ -34,8 +48,8 @@ class ChainPlan:
     """Whether the key is withheld from the node."""
     volume_uid: str | None
     """uid of the chain's current volume, None before it exists."""
-    genesis: bytes | None
-    """None if the chain is staged and its node is not started yet."""
+    genesis: bytes | genesis_order.Ordered | None
+    """Or the order of a large one; None if the chain is staged and its node is not started yet."""
     relay: plan.RelayerPlan | None = None
     stage: lifecycle.ShutdownStage = lifecycle.ShutdownStage.RUNNING
     spawn_time: str | None = None
@@ -56,12 +70,54 @@ class ChainPlan:
     """Settings of all of its pods."""
     pod: model.PodStatus | None = None
     """Of its node at the start of the pass."""
+    extra: extra_nodes.ExtraNodes = field(default_factory=extra_nodes.ExtraNodes)
+    """Its sentries and full nodes."""
     rehearsal: consumer_rehearsal.Rehearsal | None = None
     """What is rehearsed while the chain is staged; None if nothing is."""
     seeds: tuple[str, ...] = ()
     """Seeds that its node gets at its start."""
+    state_sync: consumer_state_sync.StateSyncPlan = consumer_state_sync.NONE
+    """What is done so that a new node need not replay all blocks."""
     sign_state_waits: str = ""
     """Reason why the pod of the sign-state Job waits; empty if it does not wait or does not exist."""
+    recorded: node_revision.RecordedTemplate | None = None
+    """Template of its StatefulSet; None if that does not exist."""
+    is_rolled: bool = False
+    """Whether the operator asks for a restart at the current revision."""
+    revision: int = node_revision.CURRENT
+    """Of its node's template; `ics.manifests.revisions` settles it."""
+    upgrade: upgrades.NodeUpgrade | None = None
+    """The version of the chain's software that its node gets, and what comes next; None: the definition's first one."""
+
+    @property
+    def version(self) -> upgrades.Version:
+        """Version of the chain's software that its node gets."""
+        return first_version(self.definition) if self.upgrade is None else self.upgrade.version
+
+    @property
+    def is_held(self) -> bool:
+        """Whether its node must be restarted for nothing but an upgrade now."""
+        return self.upgrade is not None and self.upgrade.holds
+
+    @property
+    def persistent_peers(self) -> str:
+        """`persistent_peers` of the validator's node: those of the chain, or only its sentries."""
+        return self.extra.sentry_addresses if self.extra.is_behind else self.peering.persistent_peers
+
+    @property
+    def external_address(self) -> str:
+        """Address that the validator's node announces; empty: none."""
+        return "" if self.extra.is_behind else self.peering.external_address
+
+    @property
+    def has_seeds(self) -> bool:
+        """Whether the validator's node has seeds; behind sentries, only they have them."""
+        return bool(self.definition.seeds) and not self.extra.is_behind
+
+
+def first_version(definition: chain_definition.Definition) -> upgrades.Version:
+    """Return the version that executes a chain's first block."""
+    return upgrades.Version(definition.image, definition.binary_hash)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,14 +151,13 @@ def plan_chain(
     has_public_keys = context.settings.node_keys == "public"
     genesis, trouble = _genesis(context, summary, detail, loaded, memory)
     own_ports = context.ports_of(summary)
-    configured = memory.configured_peers
     peers = peering.peers_of(
         consumer,
         context.snapshot.validators,
         context.own,
         own_ports.p2p,
         has_public_keys,
-        recorded=None if configured is None else configured.persistent_peers,
+        recorded=_recorded_peers(memory),
     )
     conditions = peers.conditions
     if memory.genesis is None:
@@ -124,6 +179,24 @@ def plan_chain(
     conditions += left.conditions
     sign_state = _sign_state(context, summary, detail, selected_key, memory)
     record = places.record_of(memory.records, selected_key.place)
+    state_sync = _state_sync(context, consumer, detail, loaded.definition, memory)
+    extra, node_key = extra_nodes.plan(
+        extra_nodes.Inputs(
+            seed=context.seed,
+            provider_chain_id=context.snapshot.chain_id,
+            consumer_id=summary.consumer_id,
+            installation=_installation(context),
+            wanted=loaded.definition.nodes.over(context.settings.nodes),
+            memory=memory,
+            observation=observation,
+            extra=context.observed.extra_nodes.get(summary.consumer_id, {}),
+            own_address=selected_key.key.address,
+            published=_node_key(context, summary, selected_key.place),
+            peers=peers.persistent_peers,
+            node_port=own_ports.p2p,
+            fetches_state=state_sync.record is not None,
+        )
+    )
     chain = ChainPlan(
         consumer_id=summary.consumer_id,
         chain_id=summary.chain_id,
@@ -133,7 +206,8 @@ def plan_chain(
         ports=own_ports,
         peering=peers,
         key=selected_key,
-        node_key=_node_key(context, summary, selected_key.place),
+        node_key=node_key,
+        extra=extra,
         sign_state=sign_state,
         is_withheld=signing.must_withhold_key(sign_state, memory.is_withheld),
         volume_uid=memory.volume_uid,
@@ -152,12 +226,87 @@ def plan_chain(
         pods=context.settings.pods.merged(loaded.definition.pods),
         pod=None if observation is None else observation.pod,
         seeds=left.used,
+        state_sync=state_sync,
         sign_state_waits=context.observed.sign_state_waits.get(summary.consumer_id, ""),
+        recorded=memory.template,
+        is_rolled=summary.consumer_id in context.observed.roll_requests,
     )
+    situation = _software(context, chain, memory)
+    if situation is not None:
+        chain = dataclasses.replace(
+            chain,
+            upgrade=upgrades.assess(situation),
+            extra=extra_versions.with_versions(
+                extra,
+                situation,
+                context.observed.extra_nodes.get(summary.consumer_id, {}),
+                context.observed.extra_halted.get(summary.consumer_id, {}),
+            ),
+        )
+    if chain.upgrade is not None:
+        conditions += chain.upgrade.conditions
     if selected_key.next is not None:
         ordered = _with_ordered_key(context, summary, detail, memory, chain, selected_key.next)
         chain = dataclasses.replace(chain, next=ordered)
     return PlannedChain(chain, conditions, trouble)
+
+
+def _software(
+    context: context.ChainContext, chain: ChainPlan, memory: observed.ChainMemory
+) -> upgrades.Situation | None:
+    """Return what the version of a chain's node depends on, None while it has no genesis, and so no node."""
+    if chain.genesis is None:
+        return None
+    observation = context.observed.observations.get(chain.consumer_id)
+    node = None if observation is None else observation.node
+    record = places.record_of(memory.records, chain.key.place)
+    is_known_volume = record is not None and record.volume_uid == memory.volume_uid
+    sync = chain.state_sync.record
+    # Until its node was seen with a block, a volume has the data of no version.
+    has_data = sync is None or sync.volume == memory.volume_uid
+    trust = None if sync is None or sync.given_up is not None else sync.trust
+    return upgrades.Situation(
+        consumer_id=chain.consumer_id,
+        base=first_version(chain.definition),
+        upgrades=chain.definition.upgrades,
+        record=memory.software,
+        runs=memory.has_workload and (is_known_volume or chain.signer is not None) and has_data,
+        starts_at=0 if trust is None else trust.snapshot or trust.height,
+        pod=chain.pod,
+        node=node,
+        halted=context.observed.halted.get(chain.consumer_id),
+        plan=context.observed.upgrade_plans.get(chain.consumer_id),
+        may_restart=node is None or consumer_watchdog.may_restart(chain.key.key.address, node),
+        now=context.snapshot.moment,
+        interval=context.settings.signing.watermark_interval,
+    )
+
+
+def _state_sync(
+    context: context.ChainContext,
+    consumer: model.Consumer,
+    detail: model.ConsumerDetail,
+    definition: chain_definition.Definition,
+    memory: observed.ChainMemory,
+) -> consumer_state_sync.StateSyncPlan:
+    summary = consumer.summary
+    return consumer_state_sync.plan(
+        consumer_state_sync.StateSyncInputs(
+            consumer_id=summary.consumer_id,
+            chain_id=summary.chain_id,
+            definition=definition,
+            initial_height=detail.initial_height,
+            validators=detail.validators,
+            is_running=summary.phase is model.Phase.LAUNCHED,
+            has_workload=memory.has_workload,
+            volume_uid=memory.volume_uid or "",
+            record=memory.state_sync,
+            client=context.observed.clients.get(summary.consumer_id),
+            client_problem=context.observed.client_problems.get(summary.consumer_id, ""),
+            observation=context.observed.observations.get(summary.consumer_id),
+            now=context.snapshot.moment,
+        )
+    )
 
 
 def _with_ordered_key(
@@ -248,6 +397,20 @@ def new_namespace(context: context.ChainContext, summary: model.ConsumerSummary)
     return names.namespace(prefix, context.snapshot.chain_id, summary.consumer_id, summary.chain_id)
 
 
+def _recorded_peers(memory: observed.ChainMemory) -> str | None:
+    """Return the chain's `persistent_peers` as an earlier pass wrote them, None if there is no record."""
+    configured = memory.configured_peers
+    if memory.sentries:
+        # The validator's node has none but its sentries.
+        sentry = memory.extra_nodes.get(names.extra_node(names.SENTRY, 1), observed.ExtraNodeMemory())
+        configured = sentry.configured_peers
+    return None if configured is None else configured.persistent_peers
+
+
+def _installation(context: context.ChainContext) -> str:
+    return publication.installation(context.observed.memory.cluster_uid, context.settings.gateway.namespace)
+
+
 def _node_key(
     context: context.ChainContext, summary: model.ConsumerSummary, place: model.Place
 ) -> derivation.NodeKey:
@@ -256,7 +419,7 @@ def _node_key(
     return publication.node_key(
         context.own.details,
         context.seed,
-        publication.installation(context.observed.memory.cluster_uid, context.settings.gateway.namespace),
+        _installation(context),
         is_moved=place.is_moved,
     )
 
@@ -283,7 +446,7 @@ def _relayer_inputs(
     summary: model.ConsumerSummary,
     detail: model.ConsumerDetail,
     definition: chain_definition.Definition,
-    genesis: bytes,
+    genesis: bytes | genesis_order.Ordered,
     memory: observed.ChainMemory,
 ) -> inputs.Inputs:
     own_ports = context.ports_of(summary)
@@ -304,7 +467,7 @@ def _relayer_inputs(
         rpc_port=own_ports.rpc,
         grpc_port=own_ports.grpc,
         detail=detail,
-        genesis=genesis,
+        genesis=genesis if isinstance(genesis, bytes) else genesis.outline(),
         memory=memory.relayer,
         facts=context.observed.relays.get(summary.consumer_id),
         problem=context.observed.relay_problems.get(summary.consumer_id)
@@ -331,16 +494,26 @@ def _genesis(
     detail: model.ConsumerDetail,
     loaded: chain_definition.LoadedDefinition,
     memory: observed.ChainMemory,
-) -> tuple[bytes | None, Condition | None]:
+) -> tuple[bytes | genesis_order.Ordered | None, Condition | None]:
     """Return the genesis of a launched chain: the one in use, or else one completed from the launch."""
     if summary.phase is model.Phase.INITIALIZED:
         return None, None
+    if isinstance(memory.genesis, genesis_order.Ordered):
+        observation = context.observed.observations.get(summary.consumer_id)
+        pod = None if observation is None else observation.pod
+        return consumer_genesis.prepared(memory.genesis, pod)[0], None
     if memory.genesis is not None:
         return memory.genesis, None
     launch = context.snapshot.launches.get(summary.consumer_id)
     if launch is None:
         return None, None
     try:
+        if loaded.is_large:
+            relayers, image = context.published_relayers.values(), context.settings.genesis_image
+            ordered = consumer_genesis.order_genesis(
+                loaded, summary.chain_id, detail, launch, relayers, image
+            )
+            return ordered, None
         return consumer_genesis.build_genesis(loaded, summary.chain_id, detail, launch), None
     except errors.IcsError as error:
         return None, Condition.new(Reason.GENESIS_INVALID, str(error), summary.consumer_id)

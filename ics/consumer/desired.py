@@ -25,10 +25,12 @@ from ics.consumer import (
     observed,
     places,
     provider_key,
+    provider_plan,
     rekey,
     removal,
     selection,
     signing,
+    state_sync,
 )
 from ics.consumer import participation as consumer_participation
 from ics.consumer import terms as consumer_terms
@@ -108,10 +110,8 @@ class Desired:
     """All definitions of the stack, for the reconciler in the cluster."""
     conditions: tuple[Condition, ...] = ()
     """Conditions of the validator rather than of one chain."""
-    provider_node_key: provider_key.ProviderKey = field(default_factory=provider_key.ProviderKey)
-    """Key of the validator's own provider node."""
-    provider_node_pod: model.PodStatus | None = None
-    """Pod of that node, if it may have a key."""
+    provider_node: provider_plan.ProviderNodePlan = field(default_factory=provider_plan.ProviderNodePlan)
+    """The validator's own provider node."""
 
     @property
     def chains(self) -> tuple[consumer_chain.ChainPlan, ...]:
@@ -285,6 +285,7 @@ def compute(
         datetime.timedelta(seconds=settings.gateway.port_grace),
     )
     own_node_key = provider_key.decide(settings.provider_node, memory.provider_node, observed.provider_node)
+    own_node = provider_plan.plan(observed, settings, own_node_key)
     return Desired(
         settings=settings,
         provider_chain_id=snapshot.chain_id,
@@ -300,11 +301,11 @@ def compute(
         conditions=(
             *consumer_participation.validator_conditions(own),
             *own_node_key.conditions,
+            *(() if own_node.upgrade is None else own_node.upgrade.conditions),
             *_engine_conditions(settings),
             *observed.endpoints,
         ),
-        provider_node_key=own_node_key,
-        provider_node_pod=None if observed.provider_node is None else observed.provider_node.pod,
+        provider_node=own_node,
     )
 
 
@@ -767,7 +768,9 @@ def _with_definition(
     published = (
         ()
         if memory.genesis is not None
-        else genesis.check_published(loaded, summary.chain_id, detail, not is_staged)
+        else genesis.check_published(
+            loaded, summary.chain_id, detail, not is_staged, context.settings.genesis_image
+        )
     )
     conditions = (
         *(() if shared is None else (shared,)),
@@ -1131,14 +1134,21 @@ def _deployed(
         context.observed.window_problems.get(consumer_id, ""),
         context.settings.signing.rekey_delay,
     )
-    own = (*_key_exchange(planned.chain), *_no_port(planned.chain))
+    memory = context.memory_of(consumer_id)
+    syncing = state_sync.conditions(
+        planned.chain.state_sync,
+        consumer_id,
+        is_member=decision.participation.is_member,
+        has_workload=memory is not None and memory.has_workload,
+        observation=context.observed.observations.get(consumer_id),
+    )
+    own = (*_key_exchange(planned.chain), *_no_port(planned.chain), *syncing)
     conditions = (*decision.conditions, *planned.conditions, *near, *own)
     if planned.trouble is not None:
         # A chain whose node cannot start is not joined; a member still needs its own key.
         others = tuple(intent for intent in decision.intents if not isinstance(intent, model.OptIn))
         decision = dataclasses.replace(decision, intents=others)
         conditions = (*conditions, planned.trouble)
-        memory = context.memory_of(consumer.summary.consumer_id)
         if memory is not None and memory.has_workload:
             return dataclasses.replace(decision, conditions=conditions, is_paused=True)
     intents, awaited = _transactions(context, planned.chain, decision)

@@ -14,7 +14,7 @@ from ics import errors, model, plain_text
 from ics.conditions import Condition, Reason
 from ics.config import chain_definition
 from ics.consumer.peers import description
-from ics.cosmos import addresses, canonical_json, genesis
+from ics.cosmos import addresses, canonical_json, genesis, genesis_order
 from ics.cosmos import coins as cosmos_coins
 
 
@@ -30,11 +30,15 @@ class Start:
 
 COMPLETION_ROOM = 131_072
 """Compressed bytes reserved for the launch's additions to a base: a hundred for each of 1300 validators."""
-_TOO_LARGE = "ask its launch team for a smaller genesis"
+_TOO_LARGE = "publish the file, and set url, sha256 and large: true"
 
 
 def check_published(
-    loaded: chain_definition.LoadedDefinition, chain_id: str, detail: model.ConsumerDetail, is_launched: bool
+    loaded: chain_definition.LoadedDefinition,
+    chain_id: str,
+    detail: model.ConsumerDetail,
+    is_launched: bool,
+    image: str = "",
 ) -> tuple[Condition, ...]:
     """Compare a chain's published files with the hashes its owner set on the provider, and with the chain.
 
@@ -45,6 +49,7 @@ def check_published(
         chain_id: of the chain.
         detail: of the chain.
         is_launched: whether its node should start; only then is a missing final genesis critical.
+        image: that prepares a large genesis; empty: none is set.
 
     Returns:
         Conditions without a consumer id. A critical one is the only one, and the chain must not be joined.
@@ -59,7 +64,9 @@ def check_published(
     if refusal is not None:
         return (refusal,)
     name, conditions = loaded.definition.name, []
-    if loaded.genesis is None:
+    if loaded.is_large and not image:
+        return (_lacks_image(name),)
+    if loaded.genesis is None and not loaded.is_large:
         if is_launched or not loaded.is_awaited:
             text = f"definition {name}: {loaded.problem}"
             return (Condition.new(Reason.GENESIS_UNAVAILABLE, text),)
@@ -74,6 +81,14 @@ def check_published(
             text += f"; what it says instead is {shown}"
         conditions.append(Condition.new(Reason.HASH_NOT_STATED, text))
     return tuple(conditions)
+
+
+def _lacks_image(name: str) -> Condition:
+    text = (
+        f"definition {name}: its genesis is large, and no image is set that prepares it; set ics:node.genesis_image to"
+        " the image built from the Dockerfile"
+    )
+    return Condition.new(Reason.GENESIS_UNAVAILABLE, text)
 
 
 def _check_form(loaded: chain_definition.LoadedDefinition) -> Condition | None:
@@ -141,6 +156,8 @@ def _check_hash(loaded: chain_definition.LoadedDefinition, detail: model.Consume
         digest = rules.final.sha256 if rules.base is None else rules.base.sha256
     else:
         digest = None if loaded.genesis is None else canonical_json.sha256_hex(loaded.genesis)
+        if loaded.is_large:  # the one form of the file whose hash is known
+            digest = rules.published.sha256
     if stated is None or digest is None or stated in (digest, loaded.packed_sha256):
         return None
     remedy = "get the file that the launch team published"
@@ -233,6 +250,72 @@ def build_genesis(
     return completed
 
 
+def order_genesis(
+    loaded: chain_definition.LoadedDefinition,
+    chain_id: str,
+    detail: model.ConsumerDetail,
+    launch: model.Launch,
+    relayers: Iterable[str],
+    image: str,
+) -> genesis_order.Ordered:
+    """Return the order by which a node's pod prepares the large genesis of a launched chain; see `build_genesis`.
+
+    Args:
+        loaded: its definition.
+        chain_id: of the chain.
+        detail: of the chain.
+        launch: what the launch decided.
+        relayers: published accounts, of which the pod says whether the genesis funds them.
+        image: that prepares it.
+
+    Raises:
+        Permanent: accounts must be funded from the state after the launch block, which every endpoint has pruned.
+    """
+    rules, definition = loaded.definition.genesis, loaded.definition
+    if not image:
+        raise errors.Permanent(_lacks_image(definition.name).message)
+    is_base = rules.final is None
+    order = genesis_order.Order(
+        url=rules.published.url or "",
+        sha256=rules.published.sha256 or "",
+        pattern=definition.match.chain_id if is_base else None,
+        chain_id=chain_id,
+        initial_height=detail.initial_height,
+        genesis_time=_genesis_time(rules.time, detail, launch) if is_base else None,
+        ccv=canonical_json.encode(launch.ccv).decode(),
+        fund=_funded(loaded, launch) if is_base else (),
+        reward_denoms=rules.reward_denoms.consumer,
+        provider_reward_denoms=rules.reward_denoms.provider,
+        relayers=tuple(sorted({addresses.reprefix(one, definition.bech32_prefix) for one in relayers})),
+        image=image,
+    )
+    return genesis_order.Ordered(order)
+
+
+def prepared(
+    genesis: genesis_order.Ordered, pod: model.PodStatus | None
+) -> tuple[genesis_order.Ordered, str]:
+    """Return a large genesis with the report of the pod that prepares it, and why it is not prepared.
+
+    Args:
+        genesis: as earlier passes know it; the first report stays.
+        pod: of the node.
+    """
+    if genesis.report is not None or pod is None:
+        return genesis, ""
+    said = genesis_order.parse_report(pod.genesis)
+    if isinstance(said, genesis_order.Report):
+        return genesis_order.Ordered(genesis.order, said), ""
+    return genesis, said or ""
+
+
+def digest(genesis: bytes | genesis_order.Ordered) -> str:
+    """Return the sha256 of a genesis, lower-case hex; empty while a large one is not prepared."""
+    if isinstance(genesis, bytes):
+        return canonical_json.sha256_hex(genesis)
+    return "" if genesis.report is None else genesis.report.sha256
+
+
 def _genesis_time(rule: str, detail: model.ConsumerDetail, launch: model.Launch) -> str | None:
     """Return the genesis time to set, or None to keep that of the base."""
     if rule == "launch":
@@ -322,14 +405,18 @@ def _funded(
     return tuple((address, coins) for address in relayers)
 
 
-@functools.lru_cache(maxsize=256)  # asked in every pass for every chain
-def start(content: bytes, rules: chain_definition.Genesis) -> Start:
+def start(content: bytes | genesis_order.Ordered, rules: chain_definition.Genesis) -> Start:
     """Return when a node that has this genesis starts to answer; one that cannot be read says nothing.
 
     Args:
         content: the genesis.
         rules: only a final genesis, or the time of a base, can lie ahead of the launch; nothing else is parsed.
     """
+    return _start(content if isinstance(content, bytes) else content.outline(), rules)
+
+
+@functools.lru_cache(maxsize=256)  # asked in every pass for every chain
+def _start(content: bytes, rules: chain_definition.Genesis) -> Start:
     if rules.final is None and rules.time != "base":
         return Start(None, 0.0)
     try:

@@ -3,13 +3,16 @@
 import datetime
 from collections.abc import Mapping
 
-from ics import model
+from ics import model, plain_text
 from ics.conditions import Condition, Reason, Severity
 from ics.config import settings
-from ics.consumer import binary_check, chain, genesis, lifecycle, missing_key, signing, watchdog
+from ics.consumer import binary_check, chain, genesis, lifecycle, missing_key, signing, state_sync, watchdog
 from ics.consumer import participation as consumer_participation
 from ics.consumer.peers import updates
+from ics.cosmos import genesis_order
 
+_OF_STANDING = frozenset({Reason.NODE_STUCK, Reason.CHAIN_HALTED, Reason.CATCHING_UP, Reason.NO_PEERS})
+"""What a node seems to have that stands at the height of an upgrade."""
 _YOUNG = datetime.timedelta(seconds=60)
 """Uptime below which a process may not have connected to all of its peers yet."""
 
@@ -32,14 +35,24 @@ def conditions(
     """
     if chain.stage is lifecycle.ShutdownStage.STOPPED:
         return []
+    if chain.state_sync.holds_node:
+        return []  # its condition says what it waits for
     if chain.genesis is None:
         # The sign-state condition covers anything else that is missing, as its Job needs the volume and image
         # too.
         return [_staged(chain)] if signing.is_settled(chain.sign_state) else []
+    if (
+        chain.upgrade is not None
+        and chain.upgrade.is_switching
+        and (observation is None or observation.node is None)
+    ):
+        return []  # its condition says so
     not_started = Severity.CRITICAL if participation.is_member else Severity.WARNING
     if observation is None or observation.pod is None:
         message = "the node's pod does not exist yet"
         return [Condition.new(Reason.POD_MISSING, message, chain.consumer_id, severity=not_started)]
+    if isinstance(chain.genesis, genesis_order.Ordered) and chain.genesis.report is None:
+        return [_preparing(chain, chain.genesis, observation.pod)]
     other_binary = binary_check.found(observation.pod.ending)
     if other_binary and observation.node is None:
         return [_other_binary(chain, other_binary)]
@@ -57,13 +70,33 @@ def conditions(
         return [Condition.new(Reason.NODE_UNREACHABLE, message, chain.consumer_id)]
     patience = datetime.timedelta(seconds=settings.node.stuck_after)
     progress = watchdog.classify_progress(observation.node, now, patience)
-    return [
+    if state_sync.is_fetching(chain.state_sync, observation):
+        return _of_pod_settings(chain, observation.pod)  # its condition says how far it is
+    found = [
         *_of_pod_settings(chain, observation.pod),
+        *_of_companions(chain, observation.pod),
         *_of_progress(chain, observation.node, progress),
         *_of_signing(chain, participation, observation.node, progress),
         *missing_key.conditions(chain, observation.node, progress),
         *_of_peers(chain, observation.pod, observation.node, now, settings),
     ]
+    explained = () if chain.upgrade is None or not chain.upgrade.stands else _OF_STANDING
+    return [condition for condition in found if condition.reason not in explained]
+
+
+def _preparing(chain: chain.ChainPlan, ordered: genesis_order.Ordered, pod: model.PodStatus) -> Condition:
+    failure = genesis.prepared(ordered, pod)[1]
+    if failure.startswith(genesis_order.REFUSED):
+        text = plain_text.visible(failure.removeprefix(genesis_order.REFUSED))
+        return Condition.new(
+            Reason.GENESIS_INVALID, f"definition {chain.definition.name}: {text}", chain.consumer_id
+        )
+    if failure:
+        text = f"the genesis is not prepared: {plain_text.visible(failure)}; it is tried again"
+        return Condition.new(Reason.GENESIS_UNAVAILABLE, text, chain.consumer_id)
+    waits = f" ({pod.waiting})" if pod.waiting else ""
+    text = f"the node's pod fetches, checks and completes the genesis{waits}"
+    return Condition.new(Reason.GENESIS_PREPARING, text, chain.consumer_id)
 
 
 def _of_pod_settings(chain: chain.ChainPlan, pod: model.PodStatus) -> list[Condition]:
@@ -76,10 +109,22 @@ def _of_pod_settings(chain: chain.ChainPlan, pod: model.PodStatus) -> list[Condi
     return [Condition.new(Reason.POD_SETTINGS_WAIT, message, chain.consumer_id)]
 
 
+def _of_companions(chain: chain.ChainPlan, pod: model.PodStatus) -> list[Condition]:
+    return [
+        Condition.new(
+            Reason.COMPANION_WAITING,
+            f"companion {name} does not run: {plain_text.visible(reason)}; check its log:"
+            f" kubectl -n {chain.namespace} logs {pod.name} -c {name} --previous",
+            chain.consumer_id,
+        )
+        for name, reason in pod.companions.items()
+    ]
+
+
 def _other_binary(chain: chain.ChainPlan, found: str) -> Condition:
     message = (
-        f"definition {chain.definition.name}: image {chain.definition.image} contains a binary with sha256 {found}, not"
-        f" binary_hash {chain.definition.binary_hash}, so the node is not started; use the image of the launch team's"
+        f"definition {chain.definition.name}: image {chain.version.image} contains a binary with sha256 {found}, not"
+        f" binary_hash {chain.version.binary_hash}, so the node is not started; use the image of the launch team's"
         " release, by digest, or correct binary_hash"
     )
     return Condition.new(Reason.BINARY_HASH_MISMATCH, message, chain.consumer_id)
@@ -160,7 +205,7 @@ def _of_peers(
 ) -> list[Condition]:
     if chain.stage.is_ending:
         return []
-    wanted = chain.peering.persistent_peers
+    wanted = chain.persistent_peers
     lacking = updates.missing_peers(wanted, node)
     if updates.is_stale(wanted, chain.configured_peers, chain.watchdog, pod):
         severity = Severity.WARNING if lacking else Severity.INFO
@@ -169,6 +214,8 @@ def _of_peers(
                 Reason.PEERS_STALE, _stale(chain, lacking, settings), chain.consumer_id, severity=severity
             )
         ]
+    if chain.extra.is_behind and node.peers:
+        return []  # its sentries have conditions of their own
     if not lacking or pod.started is None or now - pod.started < _YOUNG:
         return []
     if node.peers == 0:

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 
 from ics import model
 from ics.conditions import Condition
-from ics.consumer import places
+from ics.consumer import places, revision, state_sync_record, upgrades
 from ics.consumer import watchdog as consumer_watchdog
-from ics.cosmos import gas_prices
+from ics.cosmos import gas_prices, genesis_order, light
 from ics.relayer import facts, inputs
 
 
@@ -23,12 +23,27 @@ class EndingSeen:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ExtraNodeMemory:
+    """State of one sentry or full node that earlier passes stored in the cluster."""
+
+    has_workload: bool = False
+    """Whether its StatefulSet exists."""
+    volume_uid: str | None = None
+    """uid of its current PersistentVolumeClaim, unless it is being deleted."""
+    is_known_volume: bool = False
+    """Whether the StatefulSet was made for that volume."""
+    software: upgrades.Record = field(default_factory=upgrades.Record)
+    configured_peers: consumer_watchdog.ConfiguredPeers | None = None
+    watchdog: consumer_watchdog.WatchdogRecord = field(default_factory=consumer_watchdog.WatchdogRecord)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ChainMemory:
     """State of one consumer chain that earlier passes stored in the cluster."""
 
     namespace: str
-    genesis: bytes | None = None
-    """Canonical genesis bytes in the genesis ConfigMap."""
+    genesis: bytes | genesis_order.Ordered | None = None
+    """Canonical genesis bytes in the genesis ConfigMap, or the order of a large one."""
     records: tuple[model.SigningRecord, ...] = ()
     """One per place ever used here, and of copies of its objects."""
     volume_uid: str | None = None
@@ -37,6 +52,9 @@ class ChainMemory:
     """Whether the chain's StatefulSet exists."""
     workload_place: str = ""
     """Id of the place whose key the StatefulSet mounts."""
+    template: revision.RecordedTemplate | None = None
+    """Of the StatefulSet; None if it does not exist."""
+    software: upgrades.Record = field(default_factory=upgrades.Record)
     is_ending: bool = False
     """Whether the StatefulSet marks the stopped chain as finished: its relayer is removed, then its node."""
     ending_seen: EndingSeen | None = None
@@ -47,12 +65,18 @@ class ChainMemory:
     configured_peers: consumer_watchdog.ConfiguredPeers | None = None
     watchdog: consumer_watchdog.WatchdogRecord = field(default_factory=consumer_watchdog.WatchdogRecord)
     watermark: model.Watermark = field(default_factory=model.Watermark)
+    sentries: int = 0
+    """Number of the sentries behind which the StatefulSet's node runs; 0: its peers reach it directly."""
+    extra_nodes: Mapping[str, ExtraNodeMemory] = field(default_factory=dict)
+    """Sentries and full nodes by name."""
     copies: tuple[str, ...] = ()
     """Other namespaces with a node of the same chain: copies, made by hand or by a backup tool."""
     relaying_copies: tuple[str, ...] = ()
     """Other namespaces with a Hermes of the same chain, which signs with the same accounts."""
     exposed: tuple[model.Place, ...] = ()
     """Places in other namespaces of the chain whose nodes have their keys on another volume than the recorded one."""
+    state_sync: state_sync_record.StateSyncRecord | None = None
+    """What is on record about the state sync of its node; None: nothing."""
     problem: str = ""
     """Description of an object whose stored state is no longer reliable, with the remedy."""
 
@@ -69,6 +93,9 @@ class ProviderNodeMemory:
     volume_uid: str | None = None
     """uid of the current PersistentVolumeClaim, unless it is being deleted."""
     has_workload: bool = False
+    template: revision.RecordedTemplate | None = None
+    """Of the StatefulSet; None if it does not exist."""
+    software: upgrades.Record = field(default_factory=upgrades.Record)
     given: str = ""
     """uid of the claim with which the StatefulSet gives its pod the key; empty: the key is withheld."""
     record: model.ProviderRecord | None = None
@@ -103,8 +130,16 @@ class Observed:
     """Unexpected errors that were raised about one chain in this pass, by consumer id; such chains are paused."""
     observations: Mapping[str, model.Observation] = field(default_factory=dict)
     """Of chains with a node at the start of the pass, by consumer id."""
+    extra_nodes: Mapping[str, Mapping[str, model.Observation]] = field(default_factory=dict)
+    """Of sentries and full nodes, by consumer id and name."""
+    extra_halted: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    """Heights at which these were seen to stand twice, by consumer id and name."""
     provider_node: model.Observation | None = None
-    """Of the validator's own provider node; None if it has no key, or does not exist."""
+    """Of the validator's own provider node; None if it does not exist."""
+    upgrade_plans: Mapping[str, model.UpgradePlan] = field(default_factory=dict)
+    """What the chains say about their next upgrades, by consumer id; `provider` is the provider."""
+    halted: Mapping[str, int] = field(default_factory=dict)
+    """Heights at which nodes were seen to stand, twice, by consumer id; `provider` is the provider node."""
     sign_state_waits: Mapping[str, str] = field(default_factory=dict)
     """Reasons why pods of sign-state Jobs wait, by consumer id."""
     relays: Mapping[str, facts.Facts] = field(default_factory=dict)
@@ -161,8 +196,16 @@ class Observed:
     """Consumer ids that the operator moves here from another installation."""
     rekey_requests: frozenset[str] = frozenset()
     """Consumer ids for which the operator orders a new key."""
+    roll_requests: frozenset[str] = frozenset()
+    """Consumer ids whose nodes the operator restarts at the current revision; `provider` is the provider node."""
+    clients: Mapping[str, light.ClientView] = field(default_factory=dict)
+    """What the provider's IBC clients know of chains, by consumer id, of those about which it was asked."""
+    client_problems: Mapping[str, str] = field(default_factory=dict)
+    """Errors from reading them, by consumer id."""
     endpoints: tuple[Condition, ...] = ()
     """Conditions of failing provider endpoints for which others take over."""
+    endpoint_states: tuple[model.EndpointState, ...] = ()
+    """Endpoints of the provider that were surveyed, usable or not."""
 
     def __post_init__(self) -> None:
         """Refuse a text that is not random enough; raises ValueError."""

@@ -75,6 +75,8 @@ class Questions:
     is due."""
     windows: Mapping[str, WindowQuestion] = field(default_factory=dict)
     """Lost keys that are being replaced, by consumer id."""
+    clients: Mapping[str, str] = field(default_factory=dict)
+    """Ids of the provider's IBC clients of chains whose nodes would fetch a snapshot, by consumer id."""
     silences: Mapping[str, SilenceQuestion] = field(default_factory=dict)
     """Keys whose mark knows no certificate of this cluster, by consumer id."""
     failures: Mapping[str, str] = field(default_factory=dict)
@@ -83,7 +85,7 @@ class Questions:
     def chains(self) -> frozenset[str]:
         """Return the consumer ids of the chains about which something is asked."""
         relayers = (question.consumer_id for question in self.relayers)
-        by_id = (self.geneses, self.keys, self.windows, self.silences, self.failures)
+        by_id = (self.geneses, self.keys, self.windows, self.clients, self.silences, self.failures)
         return frozenset().union(*by_id, relayers, self.endings, self.queues)
 
     def __bool__(self) -> bool:
@@ -148,6 +150,11 @@ def _all_questions(observed: observed.Observed, wanted: desired.Desired, seed: m
         ),
         hosts=_hosts(observed, wanted),
         windows=_windows(observed, wanted),
+        clients={
+            decision.summary.consumer_id: decision.summary.client_id
+            for decision in wanted.decisions
+            if decision.chain is not None and decision.chain.state_sync.asks_client
+        },
         silences=_silences(observed, wanted),
     )
 

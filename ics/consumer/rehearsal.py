@@ -264,6 +264,9 @@ def _fingerprint(
         "config": repr(definition.model_dump(mode="json")["config"]),
         "resources": {name: dict(values) for name, values in node.resources.items()},
         "pods": pod_settings.digest(),
+        **definition.model_dump(
+            mode="json", include={"start_flags", "env", "home_volumes"}, exclude_defaults=True
+        ),
     }
     return canonical_json.sha256_hex(canonical_json.encode(parts))[:16]
 

@@ -130,7 +130,7 @@ def provider_subject(target: desired.Desired, state: observed.Observed) -> Subje
         SettingsError: there is no such key, or the node has it.
         Transient: the node does not answer, or has no volume yet.
     """
-    memory, status = state.memory.provider_node, target.provider_node_key.status
+    memory, status = state.memory.provider_node, target.provider_node.key.status
     if status is provider_key.ProviderKeyStatus.NONE:
         raise errors.SettingsError("this stack runs no provider node that signs (ics:provider_node)")
     node = None if state.provider_node is None else state.provider_node.node

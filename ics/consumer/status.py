@@ -10,10 +10,21 @@ from typing import Any
 
 from ics import errors, model, names
 from ics.conditions import Condition, Reason, Severity
-from ics.consumer import chain, desired, health, key_check, missing_key, participation, signing
+from ics.consumer import (
+    chain,
+    desired,
+    extra_health,
+    extra_nodes,
+    health,
+    key_check,
+    missing_key,
+    participation,
+    signing,
+    upgrades,
+)
 from ics.consumer import checklist as consumer_checklist
+from ics.consumer import genesis as consumer_genesis
 from ics.consumer.peers import ports
-from ics.cosmos import canonical_json
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +45,21 @@ class NodeReport:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ExtraNodeReport:
+    """Status of a sentry or full node."""
+
+    name: str
+    role: extra_nodes.Role
+    is_published: bool
+    """Whether it answers at the published endpoint."""
+    height: int | None
+    peers: int | None
+    is_catching_up: bool | None
+    is_ready: bool
+    restarts: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ChainReport:
     """Status of one chain."""
 
@@ -48,6 +74,10 @@ class ChainReport:
     conditions: tuple[Condition, ...]
     checklist: consumer_checklist.Checklist | None = None
     """Of a chain that is awaited."""
+    upgrade: upgrades.NodeUpgrade | None = None
+    """Version of its node, and its next upgrade; None: it has no node."""
+    extra_nodes: tuple[ExtraNodeReport, ...] = ()
+    """Its sentries and full nodes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +90,8 @@ class Report:
     chains: tuple[ChainReport, ...]
     conditions: tuple[Condition, ...]
     """Conditions of the validator rather than of one chain."""
+    provider_upgrade: upgrades.NodeUpgrade | None = None
+    """Version of the validator's own provider node, and its next upgrade; None: the stack runs none."""
 
     def as_dict(self) -> dict[str, Any]:
         """Return the JSON of `ics status --json`."""
@@ -76,6 +108,7 @@ def report(
     desired: desired.Desired,
     observations: Mapping[str, model.Observation],
     troubles: Sequence[Condition] = (),
+    extra: Mapping[str, Mapping[str, model.Observation]] | None = None,
 ) -> Report:
     """Compose the status.
 
@@ -83,8 +116,14 @@ def report(
         desired: of this pass.
         observations: of workloads, by consumer id.
         troubles: errors of the pass; those without a consumer id concern the validator.
+        extra: observations of sentries and full nodes, by consumer id and name.
     """
-    chains = tuple(_reported(desired, verdict, observations, troubles) for verdict in desired.decisions)
+    chains = tuple(
+        _reported(
+            desired, verdict, observations, (extra or {}).get(verdict.summary.consumer_id, {}), troubles
+        )
+        for verdict in desired.decisions
+    )
     own = tuple(sorted([*desired.conditions, *(t for t in troubles if not t.consumer_id)]))
     return Report(
         validator=desired.settings.validator,
@@ -92,6 +131,7 @@ def report(
         height=desired.height,
         chains=chains,
         conditions=own,
+        provider_upgrade=desired.provider_node.upgrade,
     )
 
 
@@ -99,11 +139,12 @@ def _reported(
     desired: desired.Desired,
     decision: desired.ChainDecision,
     observations: Mapping[str, model.Observation],
+    extra: Mapping[str, model.Observation],
     troubles: Sequence[Condition],
 ) -> ChainReport:
     """Report on one chain; of one that cannot be reported on, at least its decision and why."""
     try:
-        return _chain(desired, decision, observations, troubles)
+        return _chain(desired, decision, observations, extra, troubles)
     except Exception as error:
         summary = decision.summary
         failure = Condition.new(Reason.UNEXPECTED_ERROR, str(errors.of_chain(error)), summary.consumer_id)
@@ -124,6 +165,7 @@ def _chain(
     desired: desired.Desired,
     decision: desired.ChainDecision,
     observations: Mapping[str, model.Observation],
+    extra: Mapping[str, model.Observation],
     troubles: Sequence[Condition],
 ) -> ChainReport:
     summary, chain = decision.summary, decision.chain
@@ -132,18 +174,39 @@ def _chain(
     if chain is not None:
         conditions += _signing_conditions(chain, seen, decision.participation.is_member)
         conditions += health.conditions(chain, decision.participation, seen, desired.moment, desired.settings)
-    genesis = None if chain is None or chain.genesis is None else canonical_json.sha256_hex(chain.genesis)
+        conditions += extra_health.conditions(chain, extra, desired.moment, desired.settings)
+    digest = None if chain is None or chain.genesis is None else consumer_genesis.digest(chain.genesis)
     return ChainReport(
         chain_id=summary.chain_id,
         consumer_id=summary.consumer_id,
         phase=summary.phase,
         participation=decision.participation,
         namespace=None if chain is None else chain.namespace,
-        genesis_sha256=genesis,
+        genesis_sha256=digest or None,
         ports=desired.ports.get(summary.consumer_id),
         node=None if chain is None or seen is None else _node(chain, seen),
         checklist=decision.checklist,
+        upgrade=None if chain is None else chain.upgrade,
+        extra_nodes=() if chain is None else tuple(_extra_node(node, extra) for node in chain.extra.nodes),
         conditions=tuple(sorted(set(conditions), key=lambda c: (-c.severity, c.reason, c.message))),
+    )
+
+
+def _extra_node(
+    extra: extra_nodes.ExtraNode, observations: Mapping[str, model.Observation]
+) -> ExtraNodeReport:
+    observation = observations.get(extra.name)
+    pod = None if observation is None else observation.pod
+    node = None if observation is None else observation.node
+    return ExtraNodeReport(
+        name=extra.name,
+        role=extra.role,
+        is_published=extra.is_published,
+        height=node.height if node else None,
+        peers=node.peers if node else None,
+        is_catching_up=node.is_catching_up if node else None,
+        is_ready=bool(pod and pod.is_ready),
+        restarts=pod.restarts if pod else 0,
     )
 
 
@@ -285,8 +348,30 @@ def _chain_dict(chain: ChainReport) -> dict[str, Any]:
             "ready": node.is_ready,
             "restarts": node.restarts,
         },
+        "upgrade": None if chain.upgrade is None else _upgrade_dict(chain.upgrade),
+        "extra_nodes": [
+            {
+                "name": node.name,
+                "role": node.role.value,
+                "published": node.is_published,
+                "height": node.height,
+                "peers": node.peers,
+                "catching_up": node.is_catching_up,
+                "ready": node.is_ready,
+                "restarts": node.restarts,
+            }
+            for node in chain.extra_nodes
+        ],
         "checklist": None if chain.checklist is None else chain.checklist.as_list(),
         "conditions": [_condition_dict(condition) for condition in chain.conditions],
+    }
+
+
+def _upgrade_dict(upgrade: upgrades.NodeUpgrade) -> dict[str, Any]:
+    return {
+        "image": upgrade.version.image,
+        "state": upgrade.state.value,
+        "height": upgrade.height or None,
     }
 
 

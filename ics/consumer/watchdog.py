@@ -215,6 +215,11 @@ def after_restart(record: WatchdogRecord, now: datetime.datetime, *, is_stuck: b
     )
 
 
+def with_peers(record: WatchdogRecord, digest: str) -> WatchdogRecord:
+    """Return a process's record after it was sent peers with this digest."""
+    return dataclasses.replace(record, peers_digest=digest)
+
+
 # -- the record ---------------------------------------------------------------------------------------
 
 

@@ -74,6 +74,14 @@ def encode(document: Mapping[str, Any]) -> bytes:
         ) from None
 
 
+def normalize(text: bytes | str, origin: str) -> bytes:
+    """Return the canonical bytes of a document that is only read and written; see `parse` for the arguments and errors.
+
+    What `parse` accepts has nothing that `encode` refuses.
+    """
+    return _written(parse(text, origin)).encode()
+
+
 def _written(document: Mapping[str, Any]) -> str:
     return json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 

@@ -303,7 +303,7 @@ def special_accounts(document: Mapping[str, Any]) -> frozenset[str]:
         if isinstance(accounts, list)
         else []
     )
-    return frozenset(address for account in special if isinstance(address := _account_address(account), str))
+    return frozenset(address for account in special if isinstance(address := account_address(account), str))
 
 
 def _height_like(document: Mapping[str, Any], height: int) -> int | str:
@@ -334,7 +334,7 @@ def _fund(app_state: Json, fund: Iterable[tuple[str, Sequence[coins.Coin]]]) -> 
     accounts = _section(_section(app_state, "auth", dict), "accounts", list)
     bank = _section(app_state, "bank", dict)
     balances = _section(bank, "balances", list)
-    existing = {address for account in accounts if isinstance(address := _account_address(account), str)}
+    existing = {address for account in accounts if isinstance(address := account_address(account), str)}
     by_address = {
         address: balance for balance in balances if isinstance(address := _at(balance, "address"), str)
     }
@@ -351,7 +351,7 @@ def _fund(app_state: Json, fund: Iterable[tuple[str, Sequence[coins.Coin]]]) -> 
             bank["supply"] = _sum_of_coins(bank["supply"], gift)
 
 
-def _account_address(account: Any) -> Any:
+def account_address(account: Any) -> Any:
     """Return the address of an account of any type; vesting and module accounts wrap a base account."""
     for inner in ("base_vesting_account", "base_account"):
         if isinstance(account, Mapping) and isinstance(account.get(inner), Mapping):

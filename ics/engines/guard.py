@@ -10,6 +10,9 @@ preview and a pass agree.
 | a key Secret gets a different key                  | the key is overwritten                            |
 | a volume or namespace cannot be changed in place   | it stays unchanged without further questions      |
 
+Sentries and full nodes have no key, so their StatefulSets need no confirmation. In return, a set of objects in which a
+second pod could have a consensus key is never written, whatever is confirmed.
+
 A volume contains the sign state and a namespace contains the volume. No confirmation lets an engine remove one;
 only `ics purge` does. An unchanged volume is harmless, so the rest of its chain continues, in particular its
 launch. Any other pending confirmation stops its chain, whose objects stay unchanged.
@@ -18,7 +21,8 @@ launch. Any other pending confirmation stops its chain, whose objects stay uncha
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
-from ics import engines, errors
+from ics import engines, errors, names
+from ics.manifests import signers
 
 _WORKLOAD = "StatefulSet"
 _SECRET = "Secret"  # noqa: S105 - a kind
@@ -56,6 +60,7 @@ def review(changes: Sequence[engines.Change], request: engines.ApplyRequest) -> 
     left = {c.ref for c, _ in waiting if is_kept(c) or not c.consumer_id}
     left |= {c.ref for c, q in guarded if q.name in request.confirmed and is_kept(c)}
     answered = frozenset(q.name for _, q in guarded) & request.confirmed
+    stopped |= signers.second_signers(request.manifests).keys()
     return Review(tuple(q for _, q in waiting), request.paused | stopped, frozenset(left), answered)
 
 
@@ -82,17 +87,19 @@ def needs_confirmation(kind: str, is_retained: bool) -> bool:
 
 
 def unknown_confirmations(
-    names: Collection[str], pending_confirmations: Sequence[engines.Confirmation]
+    confirmed: Collection[str], pending_confirmations: Sequence[engines.Confirmation]
 ) -> tuple[str, ...]:
     """Return one message for each confirmation that matches no change.
 
     Args:
-        names: confirmed names that match no change.
+        confirmed: confirmed names that match no change.
         pending_confirmations: pending confirmations.
     """
     waiting = ", ".join(question.name for question in pending_confirmations)
     pending = f"pending are: {waiting}" if waiting else "no change waits for a confirmation"
-    return tuple(f"--confirm {name}: no pending change has this name; {pending}" for name in sorted(names))
+    return tuple(
+        f"--confirm {name}: no pending change has this name; {pending}" for name in sorted(confirmed)
+    )
 
 
 def as_error(confirmation: engines.Confirmation) -> errors.IcsError:
@@ -108,7 +115,7 @@ def is_kept(change: engines.Change) -> bool:
 def _required_confirmation(
     change: engines.Change, request: engines.ApplyRequest
 ) -> engines.Confirmation | None:
-    if not needs_confirmation(change.kind, change.is_retained):
+    if not needs_confirmation(change.kind, change.is_retained) or _is_extra_node(change):
         return None
     if change.action == "replace":
         return _replacement(change)
@@ -120,6 +127,11 @@ def _required_confirmation(
         remedy = "revert the change of the settings or definitions, or, to delete it"
         return _confirmation_of(change, reason, remedy)
     return None
+
+
+def _is_extra_node(change: engines.Change) -> bool:
+    """Return whether a change is of a sentry's or full node's StatefulSet, which neither signs nor contains data."""
+    return change.kind == _WORKLOAD and bool(change.consumer_id) and names.is_extra_node(change.name)
 
 
 def _replacement(change: engines.Change) -> engines.Confirmation:

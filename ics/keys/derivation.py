@@ -30,11 +30,13 @@ RELAYER_INFO = "ics/v1/relayer"
 """Info of the published relayer account, which signs on the consumer chains."""
 _NODE_INFO = "ics/v1/node"
 _INSTALLATION_NODE_INFO = "ics/v2/node"
+_EXTRA_NODE_INFO = "ics/v1/extra-node"
 _HD_PATH = "m/44'/118'/0'/0/0"
 """The Cosmos SDK's first account."""
 
 _HEX32 = re.compile(r"[0-9A-Fa-f]{64}")
 _PLACE_ID = re.compile(r"[0-9a-f]{32}")
+_EXTRA_NAME = re.compile(r"[a-z][a-z0-9-]{0,62}")
 _INSTALLATION = re.compile(r"[0-9a-z][0-9a-z.-]*/[0-9a-z][0-9a-z.-]*")
 _SECP256K1_ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
 
@@ -272,6 +274,33 @@ def derive_node_key(seed: model.Secret, installation: str = "") -> NodeKey:
     private = model.Secret(
         _hkdf(seed, f"{_INSTALLATION_NODE_INFO}/{installation}" if installation else _NODE_INFO)
     )
+    return NodeKey(private, _ed25519_public(private))
+
+
+@_cached(4096)
+def derive_extra_node_key(
+    seed: model.Secret, provider_chain_id: str, consumer_id: str, installation: str, name: str
+) -> NodeKey:
+    """Derive the node key of one chain's sentry or full node, or of the validator's node behind sentries.
+
+    Each has its own, because peers connect to only one of two nodes with one node id.
+
+    Args:
+        seed: 32 bytes, see `parse_seed`.
+        provider_chain_id: with the consumer id, the chain's identity.
+        consumer_id: decimal digits.
+        installation: as for `derive_node_key`; empty only without a cluster.
+        name: of the node, such as `sentry-2`.
+
+    Raises:
+        SettingsError: the seed, an id or a name is not valid.
+    """
+    if installation and not _INSTALLATION.fullmatch(installation):
+        raise errors.SettingsError(f"installation {installation!r} is not valid; use <uid>/<namespace>")
+    if not _EXTRA_NAME.fullmatch(name):
+        raise errors.SettingsError(f"node name {name!r} is not valid; use a-z, 0-9 and '-'")
+    identity = _identity(provider_chain_id, consumer_id)
+    private = model.Secret(_hkdf(seed, f"{_EXTRA_NODE_INFO}/{identity}/{name}/{installation}"))
     return NodeKey(private, _ed25519_public(private))
 
 

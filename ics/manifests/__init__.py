@@ -10,7 +10,17 @@ from typing import Any
 from ics import errors, model, names
 from ics.consumer import chain as consumer_chain
 from ics.consumer import desired
-from ics.manifests import consumer, gateway, node, objects, provider_node, reconciler, relayer
+from ics.manifests import (
+    consumer,
+    extra_node,
+    gateway,
+    node,
+    objects,
+    provider_node,
+    reconciler,
+    relayer,
+    signers,
+)
 
 
 def render(desired: desired.Desired, set_id: str) -> tuple[model.Manifest, ...]:
@@ -24,9 +34,7 @@ def render(desired: desired.Desired, set_id: str) -> tuple[model.Manifest, ...]:
     shared = objects.Owner(settings.validator, desired.provider_chain_id)
     built = [
         *gateway.build(desired, shared),
-        *provider_node.build(
-            settings, shared, desired.provider_node_key, desired.provider_node_pod, desired.moment
-        ),
+        *provider_node.build(settings, shared, desired.provider_node, desired.moment),
         *reconciler.build(desired, shared),
     ]
     for chain in desired.chains:
@@ -56,10 +64,12 @@ def _of_chain(
 ) -> list[dict[str, Any]]:
     owner = shared.of_chain(chain)
     built = consumer.build(desired, chain, owner)
-    if chain.genesis is not None:
+    if chain.genesis is not None and not chain.state_sync.holds_node:
         built.append(node.build(desired, chain, chain.genesis, owner))
+    built += extra_node.build(desired, chain, owner)
     if chain.relay is not None:
         built += relayer.build(chain, chain.relay, desired.provider_chain_id, owner)
+    signers.check(built)
     return built
 
 

@@ -1,15 +1,13 @@
 """Objects of one consumer chain, except for its node's StatefulSet."""
 
-import base64
 from typing import Any
 
 from ics import model, names
 from ics.config import secret_sources
-from ics.consumer import chain, desired, genesis
+from ics.consumer import chain, desired
 from ics.consumer.peers import ports
-from ics.cosmos import canonical_json
 from ics.keys import derivation
-from ics.manifests import key_check, network_policies, node_files, objects, place_notes
+from ics.manifests import companions, genesis, key_check, network_policies, node_files, objects, place_notes
 
 
 def build(desired: desired.Desired, chain: chain.ChainPlan, owner: objects.Owner) -> list[dict[str, Any]]:
@@ -27,7 +25,8 @@ def build(desired: desired.Desired, chain: chain.ChainPlan, owner: objects.Owner
     if chain.next is not None:
         built.append(_consensus_key(chain.next, owner))
     if chain.genesis is not None:
-        built.append(_genesis(chain, chain.genesis, owner))
+        built.append(genesis.config_map(chain.genesis, chain.namespace, owner))
+    built += companions.config_maps(chain.definition, chain.namespace, owner)
     if chain.definition.seeds:
         built.append(_seeds(chain, owner))
     if chain.signer is not None:
@@ -40,13 +39,7 @@ def _namespace(chain: chain.ChainPlan, owner: objects.Owner) -> dict[str, Any]:
 
 
 def _volume(desired: desired.Desired, chain: chain.ChainPlan, owner: objects.Owner) -> dict[str, Any]:
-    node = desired.settings.node
-    spec: dict[str, Any] = {
-        "accessModes": ["ReadWriteOnce"],
-        "resources": {"requests": {"storage": node.storage}},
-    }
-    if node.storage_class:
-        spec["storageClassName"] = node.storage_class
+    spec = objects.volume_spec(desired.settings.node)
     notes = place_notes.annotations(chain.key.place, chain.key.key.address)
     if chain.volume_uid is not None:
         # Without the uid, the record would also hold for a copy or a restored volume.
@@ -81,17 +74,20 @@ def _node_key(chain: chain.ChainPlan, owner: objects.Owner) -> dict[str, Any]:
 def _config(desired: desired.Desired, chain: chain.ChainPlan, owner: objects.Owner) -> dict[str, Any]:
     data = {
         "config.toml": node_files.of_chain(desired, chain),
-        "app.toml": node_files.app_toml(chain.definition),
+        "app.toml": node_files.app_toml(chain.definition, chain.revision),
         "key-check.sh": key_check.SCRIPT,
         "start.sh": node_files.start_script(chain),
     }
+    client = node_files.client_toml(chain.definition, chain.chain_id)
+    if client is not None:
+        data["client.toml"] = client
     return objects.config_map(owner.metadata(names.CONFIG, names.CONFIG, chain.namespace), data)
 
 
 def _peers(chain: chain.ChainPlan, owner: objects.Owner) -> dict[str, Any]:
     data = {
-        "persistent_peers": chain.peering.persistent_peers,
-        "external_address": chain.peering.external_address,
+        "persistent_peers": chain.persistent_peers,
+        "external_address": chain.external_address,
     }
     return objects.config_map(owner.metadata(names.PEERS, names.PEERS, chain.namespace), data)
 
@@ -100,20 +96,6 @@ def _seeds(chain: chain.ChainPlan, owner: objects.Owner) -> dict[str, Any]:
     """Return the seeds apart from the peers: a running node that has other seeds is not outdated."""
     metadata = owner.metadata(names.SEEDS, names.CONFIG, chain.namespace)
     return objects.config_map(metadata, {"seeds": ",".join(chain.seeds)})
-
-
-def _genesis(chain: chain.ChainPlan, content: bytes, owner: objects.Owner) -> dict[str, Any]:
-    notes = {names.GENESIS_SHA256: canonical_json.sha256_hex(content)}
-    metadata = owner.metadata(names.GENESIS_NAME, names.GENESIS, chain.namespace, notes)
-    if len(content) <= genesis.PLAIN_LIMIT:
-        return objects.config_map(metadata, {"genesis.json": content.decode()})
-    packed = base64.b64encode(genesis.compress(content)).decode()
-    return {
-        "apiVersion": "v1",
-        "kind": "ConfigMap",
-        "metadata": metadata,
-        "binaryData": {"genesis.json.gz": packed},
-    }
 
 
 def _service(chain: chain.ChainPlan, owner: objects.Owner) -> dict[str, Any]:

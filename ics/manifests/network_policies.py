@@ -19,7 +19,9 @@ from ics.config import node_config
 from ics.config import settings as config_settings
 from ics.consumer import chain as consumer_chain
 from ics.consumer import desired as consumer_desired
+from ics.consumer import extra_nodes
 from ics.consumer.peers import ports
+from ics.cosmos import genesis_order
 from ics.manifests import objects
 from ics.relayer import hermes
 
@@ -125,32 +127,100 @@ def _policy(
     }
 
 
+def of_extra_nodes(
+    desired: consumer_desired.Desired,
+    chain: consumer_chain.ChainPlan,
+    role: extra_nodes.Role,
+    owner: objects.Owner,
+) -> dict[str, Any]:
+    """Return the policy of a chain's sentries, or of its full nodes: peers and queries as for a node without sentries.
+
+    Its peers may also be the other nodes in the namespace, whose port is the pods' own.
+    """
+    own = [node for node in chain.extra.nodes if node.role is role]
+    return _policy(
+        role,
+        chain.namespace,
+        owner,
+        role,
+        ingress=[_from(None, ports.POD_P2P), *_queries(desired.settings)],
+        egress=_dialling_peers(desired.settings, chain, [node.persistent_peers for node in own]),
+    )
+
+
 def _node(
     desired: consumer_desired.Desired, chain: consumer_chain.ChainPlan, owner: objects.Owner
 ) -> dict[str, Any]:
     settings = desired.settings
-    rules = [_from(None, ports.POD_P2P)]
-    if settings.hybrid_peer_updates:
-        # An RPC that accepts control commands is only for the chain's own pods and the operator.
-        rules.append(_from(_trusted(settings), ports.POD_RPC))
-        rules.append(_from(_inside(), ports.POD_GRPC, ports.POD_REST))
-    else:
-        rules.append(_from(_inside(), ports.POD_RPC, ports.POD_GRPC, ports.POD_REST))
+    sentries = _components(owner, names.SENTRY)
+    is_behind = chain.extra.is_behind
+    rules = [_from([sentries] if is_behind else None, ports.POD_P2P), *_queries(settings)]
     if chain.signer is not None:
         rules.append(_from(_blocks(chain.signer.allow_from), ports.POD_SIGNER))
-    dialled = [
-        chain.peering.persistent_peers,
-        *chain.definition.seeds,
-        *_configured(chain.definition.config),
-    ]
+    dialled = _dialling_peers(settings, chain, [chain.peering.persistent_peers])
     return _policy(
         names.NODE_NAME,
         chain.namespace,
         owner,
         names.NODE,
         ingress=rules,
-        egress=_dialling(settings, {chain.ports.p2p, ports.POD_P2P, *_ports_in(dialled)}),
+        egress=_behind_sentries(settings, chain, sentries) if is_behind else dialled,
     )
+
+
+def _components(owner: objects.Owner, *components: str) -> dict[str, Any]:
+    """Return a peer of a rule: pods of these components in the same namespace."""
+    return {
+        "podSelector": {
+            "matchLabels": owner.selector(),
+            "matchExpressions": [
+                {"key": names.COMPONENT, "operator": "In", "values": list(components)},
+            ],
+        }
+    }
+
+
+def _queries(settings: config_settings.Settings) -> list[dict[str, Any]]:
+    """Return the ingress rules of a consumer node's RPC, gRPC and REST."""
+    if settings.hybrid_peer_updates:
+        # An RPC that accepts control commands is only for the chain's own pods and the operator.
+        return [
+            _from(_trusted(settings), ports.POD_RPC),
+            _from(_inside(), ports.POD_GRPC, ports.POD_REST),
+        ]
+    return [_from(_inside(), ports.POD_RPC, ports.POD_GRPC, ports.POD_REST)]
+
+
+def _dialling_peers(
+    settings: config_settings.Settings, chain: consumer_chain.ChainPlan, peers: Sequence[str]
+) -> list[Mapping[str, Any]]:
+    """Return egress rules of a chain's node with these lists of persistent peers."""
+    dialled = [*peers, *chain.definition.seeds, *_configured(chain.definition.config)]
+    urls = _fetched_from(chain)
+    return _dialling(settings, {chain.ports.p2p, ports.POD_P2P, *_ports_in(dialled), *_url_ports(urls)}, urls)
+
+
+def _fetched_from(chain: consumer_chain.ChainPlan) -> list[str]:
+    """Return the addresses that a chain's nodes need at their start, in addition to their peers.
+
+    A new node verifies its snapshot with RPC servers, and its pod fetches a large genesis on its own.
+    """
+    large = [chain.genesis.order.url] if isinstance(chain.genesis, genesis_order.Ordered) else []
+    return [*chain.definition.rpc, *large]
+
+
+def _behind_sentries(
+    settings: config_settings.Settings, chain: consumer_chain.ChainPlan, sentries: Mapping[str, Any]
+) -> list[Mapping[str, Any]]:
+    """Return egress rules of a node whose only peers are its sentries."""
+    rules = [_DNS, _to([sentries], {ports.POD_P2P})]
+    urls = _fetched_from(chain)
+    if urls:
+        rules += [_to(_anywhere(), _url_ports(urls)), *_further(settings, urls)]
+    if chain.definition.companions:
+        # They are in the same pod, and what they dial is not known.
+        rules.append(_to(_anywhere(PRIVATE_RANGES)))
+    return rules
 
 
 def _provider_node(settings: config_settings.Settings, owner: objects.Owner) -> dict[str, Any]:
@@ -294,7 +364,7 @@ def _tcp(numbers: Iterable[int]) -> list[dict[str, Any]]:
     return [{"port": number, "protocol": "TCP"} for number in numbers]
 
 
-def _configured(config: node_config.Config) -> list[str]:
+def _configured(config: node_config.Config | node_config.ChainConfig) -> list[str]:
     """Return the addresses in overrides of config.toml that a node dials."""
     file = config.get("config.toml", {})
     keys = (("p2p", "persistent_peers"), ("p2p", "seeds"), ("statesync", "rpc_servers"))

@@ -10,6 +10,7 @@ from typing import Any
 
 from ics import model, names
 from ics.config import pods
+from ics.config import settings as config_settings
 from ics.consumer import chain
 from ics.cosmos import canonical_json
 
@@ -126,6 +127,22 @@ def variables(values: Mapping[str, str]) -> list[dict[str, Any]]:
     return [{"name": name, **({"value": value} if value else {})} for name, value in values.items()]
 
 
+def volume_spec(node: config_settings.NodeSettings) -> dict[str, Any]:
+    """Return the spec of the claim of a consumer node's volume."""
+    spec: dict[str, Any] = {
+        "accessModes": ["ReadWriteOnce"],
+        "resources": {"requests": {"storage": node.storage}},
+    }
+    if node.storage_class:
+        spec["storageClassName"] = node.storage_class
+    return spec
+
+
+def literal_variables(values: Mapping[str, str]) -> list[dict[str, Any]]:
+    """Return environment variables whose values are taken as they are: Kubernetes expands `$(NAME)` in no part."""
+    return variables({name: value.replace("$(", "$$(") for name, value in values.items()})
+
+
 def pod_spec(
     containers: Sequence[Mapping[str, Any]], volumes: Sequence[Mapping[str, Any]], **fields: Any
 ) -> dict[str, Any]:
@@ -192,6 +209,19 @@ def node_template(
     bare = pod_template(labels, spec, pods.PodSettings(), annotations)
     digests = {names.TEMPLATE: checksum(bare), names.POD_SETTINGS: settings.digest()}
     return pod_template(labels, spec, settings, {**(annotations or {}), **digests})
+
+
+def revision_notes(template: Mapping[str, Any], revision: int) -> dict[str, str]:
+    """Return the annotations with which a StatefulSet says of which revision its template is, and which one.
+
+    Args:
+        template: see `node_template`.
+        revision: see `ics.consumer.revision`.
+    """
+    return {
+        names.NODE_REVISION: str(revision),
+        names.TEMPLATE: template["metadata"]["annotations"][names.TEMPLATE],
+    }
 
 
 _YOUNG = datetime.timedelta(seconds=180)

@@ -4,9 +4,9 @@ import datetime
 from collections.abc import Mapping
 from typing import Any
 
-from ics import model, names
+from ics import names
 from ics.config import settings
-from ics.consumer import provider_key
+from ics.consumer import provider_key, provider_plan
 from ics.consumer.peers import ports
 from ics.manifests import gateway, key_check, node, node_files, objects, provider_node_files
 
@@ -17,8 +17,7 @@ _NAME = names.PROVIDER_NODE
 def build(
     settings: settings.Settings,
     owner: objects.Owner,
-    key: provider_key.ProviderKey,
-    pod: model.PodStatus | None,
+    plan: provider_plan.ProviderNodePlan,
     now: datetime.datetime,
 ) -> list[dict[str, Any]]:
     """Return all of its objects; none unless the settings enable it.
@@ -26,17 +25,16 @@ def build(
     Args:
         settings: of the stack.
         owner: validator and provider.
-        key: whether it gets its key.
-        pod: of a node that may sign, None if there is none.
+        plan: of the node.
         now: time of the provider's block.
     """
     if not settings.provider_node.enabled:
         return []
     built = [
         _volume(settings, owner),
-        _config(settings, owner),
+        _config(settings, owner, plan.revision),
         _service(settings, owner),
-        _stateful_set(settings, owner, key, pod, now),
+        stateful_set(settings, owner, plan, now),
     ]
     return [*built, _exposed(settings, owner)] if settings.provider_node.expose else built
 
@@ -74,17 +72,17 @@ def _volume(settings: settings.Settings, owner: objects.Owner) -> dict[str, Any]
     return {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": metadata, "spec": spec}
 
 
-def _files(settings: settings.Settings) -> dict[str, str]:
+def _files(settings: settings.Settings, revision: int) -> dict[str, str]:
     return {
-        "config.toml": provider_node_files.config_toml(settings),
+        "config.toml": provider_node_files.config_toml(settings, revision),
         "app.toml": provider_node_files.app_toml(settings),
         "key-check.sh": key_check.SCRIPT,
-        "start.sh": provider_node_files.START_SCRIPT,
+        "start.sh": provider_node_files.start_script(revision),
     }
 
 
-def _config(settings: settings.Settings, owner: objects.Owner) -> dict[str, Any]:
-    return objects.config_map(_metadata(settings, owner), _files(settings))
+def _config(settings: settings.Settings, owner: objects.Owner, revision: int) -> dict[str, Any]:
+    return objects.config_map(_metadata(settings, owner), _files(settings, revision))
 
 
 def _service(settings: settings.Settings, owner: objects.Owner) -> dict[str, Any]:
@@ -126,30 +124,39 @@ def _service_port(name: str, number: int) -> dict[str, Any]:
     return {"name": name, "port": number, "targetPort": name, "protocol": "TCP"}
 
 
-def _stateful_set(
+def stateful_set(
     settings: settings.Settings,
     owner: objects.Owner,
-    key: provider_key.ProviderKey,
-    pod: model.PodStatus | None,
+    plan: provider_plan.ProviderNodePlan,
     now: datetime.datetime,
 ) -> dict[str, Any]:
-    """Return the StatefulSet: one replica, so that two pods never share a key; see `node.build`."""
+    """Return the StatefulSet: one replica, so that two pods never share a key; see `node.build`.
+
+    Args:
+        settings: of the stack.
+        owner: validator and provider.
+        plan: of the node.
+        now: time of the provider's block.
+    """
+    key = plan.key
     notes = {**objects.SKIP_AWAIT, names.SIGNS: signs_with(settings, key)}
     notes[names.WITHHELD] = "false" if key.is_given else "true"
     if key.is_given:
         notes[names.VOLUME_UID] = key.claim_uid
     spec = objects.pod_spec(
-        [_container(settings, key)],
+        [_container(settings, plan)],
         _volumes(settings),
-        initContainers=[*_fetching(settings), _key_check(settings, key)],
+        initContainers=[*_fetching(settings), _key_check(settings, plan)],
         terminationGracePeriodSeconds=node.GRACE_SECONDS,
     )
     template = objects.node_template(
         owner.labels(names.PROVIDER_NODE),
         spec,
         settings.pods.merged(settings.provider_node.pods),
-        {f"{names.DOMAIN}/config": objects.checksum(_files(settings))},
+        {f"{names.DOMAIN}/config": objects.checksum(_files(settings, plan.revision))},
     )
+    notes |= objects.revision_notes(template, plan.revision)
+    notes |= node.software_notes(plan.version(settings.provider_node), plan.halt_height)
     return {
         "apiVersion": "apps/v1",
         "kind": "StatefulSet",
@@ -159,7 +166,7 @@ def _stateful_set(
             "serviceName": _NAME,
             "podManagementPolicy": "Parallel",
             "selector": {"matchLabels": owner.labels(names.PROVIDER_NODE)},
-            "updateStrategy": objects.update_strategy(template, pod, now),
+            "updateStrategy": objects.update_strategy(template, plan.pod, now),
             "template": template,
         },
     }
@@ -182,12 +189,12 @@ def _fetching(settings: settings.Settings) -> list[dict[str, Any]]:
     ]
 
 
-def _key_check(settings: settings.Settings, key: provider_key.ProviderKey) -> dict[str, Any]:
+def _key_check(settings: settings.Settings, plan: provider_plan.ProviderNodePlan) -> dict[str, Any]:
     mounts = {name: path for name, path in _mounted(settings).items() if name in ("config", "consensus-key")}
     return key_check.container(
-        image=settings.provider_node.image,
+        image=plan.version(settings.provider_node).image,
         script=node_files.KEY_CHECK,
-        environment=_check_environment(key),
+        environment=_check_environment(plan.key),
         mounts=[{"name": name, "mountPath": path, "readOnly": True} for name, path in mounts.items()],
     )
 
@@ -202,32 +209,36 @@ def _check_environment(key: provider_key.ProviderKey) -> list[dict[str, Any]]:
     )
 
 
-def _container(settings: settings.Settings, key: provider_key.ProviderKey) -> dict[str, Any]:
+def _container(settings: settings.Settings, plan: provider_plan.ProviderNodePlan) -> dict[str, Any]:
     wanted = settings.provider_node
+    version = plan.version(wanted)
     genesis = wanted.genesis.config_map if wanted.genesis is not None else None
     environment = {
         "BINARY": wanted.binary,
-        "BINARY_HASH": wanted.binary_hash or "",
+        "BINARY_HASH": version.binary_hash or "",
         "HOME": node.TEMPORARY,
         "GENESIS": provider_node_files.GENESIS if genesis is None else f"{node_files.GENESIS}/{genesis.key}",
+        **node.upgrade_environment(version, plan.halt_height),
     }
     return {
         "name": names.NODE_CONTAINER,
-        "image": wanted.image,
+        "image": version.image,
         "imagePullPolicy": "IfNotPresent",
         "command": ["/bin/sh", f"{node_files.CONFIG}/start.sh"],
         "env": [
             *objects.variables(environment),
-            *_check_environment(key),
+            *_check_environment(plan.key),
         ],
         "ports": [
             node.port("p2p", ports.POD_P2P),
             node.port("rpc", ports.POD_RPC),
             node.port("rest", ports.POD_REST),
             node.port("grpc", ports.POD_GRPC),
+            *node.metrics_ports(plan.revision),
         ],
         "resources": {key: dict(value) for key, value in wanted.resources.items()},
         "securityContext": dict(objects.CONTAINER_SECURITY),
+        **node.last_words(plan.revision),
         # A node may replay for a long time, or fetch a state snapshot, before it answers.
         "startupProbe": node.probe(period=10, failures=2160),
         "readinessProbe": node.probe(period=5, failures=3),

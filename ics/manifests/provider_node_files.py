@@ -6,6 +6,7 @@ from typing import Any
 import tomli_w
 
 from ics.config import node_config, settings
+from ics.consumer import revision as node_revision
 from ics.consumer.peers import ports
 from ics.manifests import key_check, node_files
 
@@ -28,7 +29,7 @@ fi
 mv {GENESIS}.new {GENESIS}
 """
 
-START_SCRIPT = f"""\
+_HEAD = f"""\
 #!/bin/sh
 # Copies the node's files to its volume and starts it, with the key that key-check.sh has chosen. Needs a POSIX
 # shell, cp and gzip; with a binary_hash also cat, ls and sha256sum.
@@ -46,12 +47,28 @@ case "$GENESIS" in
   *) cp -f "$GENESIS" "$home/config/genesis.json" ;;
 esac
 
-exec "$BINARY" start --home "$home"
 """
+_START = 'exec "$BINARY" start --home "$home"\n'
 
 
-def config_toml(settings: settings.Settings) -> str:
-    """Return CometBFT's config.toml: values that differ from its defaults, and the settings' overrides."""
+def start_script(revision: int = node_revision.CURRENT) -> str:
+    """Return the start script of a node.
+
+    Args:
+        revision: of the node.
+    """
+    if revision < node_revision.UPGRADES:
+        return _HEAD + _START
+    return _HEAD + node_files.UPGRADE_INFO + _START.replace('"$home"', '"$home" "$@"')
+
+
+def config_toml(settings: settings.Settings, revision: int = node_revision.CURRENT) -> str:
+    """Return CometBFT's config.toml: values that differ from its defaults, and the settings' overrides.
+
+    Args:
+        settings: of the stack.
+        revision: of the node.
+    """
     node = settings.provider_node
     ours: dict[str, Any] = {
         "moniker": settings.validator,
@@ -67,6 +84,7 @@ def config_toml(settings: settings.Settings) -> str:
         },
         # The check would stop a node from restarting, and fails on an empty volume.
         "consensus": {"double_sign_check_height": 0},
+        **node_files.metrics(revision),
     }
     if node.state_sync is not None:
         ours["statesync"] = {

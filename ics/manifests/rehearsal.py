@@ -97,6 +97,18 @@ end 0 "no block within $LIMIT s, but the node runs"
 """
 
 
+_STARTS = '"$BINARY" start --home "$home" --p2p.persistent_peers "" --p2p.seeds ""'
+_CLIENT_FILE = 'cp "$FILES/client.toml" "$home/config/"\n'
+
+
+def script(definition: chain_definition.Definition) -> str:
+    """Return the script with the flags, folders and files that the definition adds to a node."""
+    prepared = node_files.keep_folders(definition)
+    if "client.toml" in definition.config:
+        prepared += _CLIENT_FILE
+    return SCRIPT.replace(_STARTS, prepared + " ".join((_STARTS, *node_files.start_flags(definition))))
+
+
 def name(rehearsal: rehearsal_rules.Rehearsal) -> str:
     """Return the name of a rehearsal's Job and of its ConfigMap."""
     return f"rehearsal-{rehearsal.fingerprint[:8]}"
@@ -146,12 +158,15 @@ def config_map(
     content = rehearsal.genesis
     is_packed = len(content) > genesis.PLAIN_LIMIT
     data = {
-        "rehearse.sh": SCRIPT,
+        "rehearse.sh": script(definition),
         "config.toml": _config_toml(definition),
         "app.toml": node_files.app_toml(definition),
         "node_key.json": rehearsal.node_key.node_key_json().reveal_text(),
         "priv_validator_key.json": rehearsal.key.priv_validator_key_json().reveal_text(),
     }
+    client = node_files.client_toml(definition, owner.chain_id)
+    if client is not None:
+        data["client.toml"] = client
     if not is_packed:
         return objects.config_map(metadata, {**data, "genesis.json": content.decode()})
     packed = base64.b64encode(genesis.compress(content)).decode()
@@ -194,7 +209,7 @@ def job(
         "image": definition.image,
         "imagePullPolicy": "IfNotPresent",
         "command": ["/bin/sh", f"{_FILES}/rehearse.sh"],
-        "env": objects.variables(environment),
+        "env": [*objects.variables(environment), *objects.literal_variables(definition.env)],
         "resources": {key: dict(value) for key, value in node_settings.resources.items()},
         "securityContext": dict(objects.CONTAINER_SECURITY),
         "volumeMounts": [

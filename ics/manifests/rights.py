@@ -27,6 +27,7 @@ _CLUSTER: Sequence[tuple[str, str, str]] = (
     ("batch", "jobs", "create delete get list"),
     ("batch", "cronjobs", "get list"),
     ("networking.k8s.io", "networkpolicies", "create delete get list patch"),
+    ("events.k8s.io", "events", "create get patch"),
     (_RBAC, "clusterroles", "get list"),
     (_RBAC, "clusterrolebindings", "get list"),
     (_RBAC, "roles", "get list"),
@@ -38,7 +39,7 @@ _GATEWAY: Sequence[tuple[str, str, str]] = (
 )
 """In the gateway's namespace."""
 _PULUMI: Sequence[tuple[str, str, str]] = (
-    # Its Kubernetes plugin waits for the end of what it deletes, and without these rights for ever.
+    # Its Kubernetes plugin waits for the end of what it deletes, and without these rights in vain.
     ("", "configmaps", "watch"),
     ("", "events", "list watch"),
     ("", "secrets", "watch"),
@@ -51,6 +52,8 @@ _PULUMI: Sequence[tuple[str, str, str]] = (
 _DOCTOR: Sequence[tuple[str, str, str]] = (
     ("", "nodes", "list"),
     ("storage.k8s.io", "storageclasses", "list"),
+    # For `ics events`.
+    ("events.k8s.io", "events", "list"),
 )
 """Further rights for `ics doctor`."""
 
@@ -76,22 +79,24 @@ def binding(kind: str, metadata: Mapping[str, Any], subject: Subject) -> dict[st
     }
 
 
-def of_operator(subject: Subject, gateway: str) -> list[dict[str, Any]]:
-    """Return the roles and bindings for running passes from outside the cluster, with the embedded engine.
+def of_operator(subject: Subject, gateway: str, with_pulumi: bool = False) -> list[dict[str, Any]]:
+    """Return the roles and bindings for running passes from outside the cluster.
 
     They do not allow `ics purge`. The gateway's namespace is included, because a Role needs an existing one.
 
     Args:
         subject: the user, group or service account of the operator's kubeconfig.
         gateway: the gateway's namespace.
+        with_pulumi: whether passes may run Pulumi.
     """
+    in_whole = (*_CLUSTER, *(_PULUMI if with_pulumi else ()), *_DOCTOR)
     name = f"ics-{gateway}-operator"
     whole, within = {"name": name}, {"name": name, "namespace": gateway}
     # As a pass would create it.
     labels = dict(objects.POD_SECURITY_LABELS)
     namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": gateway, "labels": labels}}
     manifests = [namespace]
-    for kind, table, metadata in (("ClusterRole", (*_CLUSTER, *_DOCTOR), whole), ("Role", _GATEWAY, within)):
+    for kind, table, metadata in (("ClusterRole", in_whole, whole), ("Role", _GATEWAY, within)):
         rules = [_rule(*right) for right in table if _is_of_operator(*right[:2])]
         manifests += [role(kind, metadata, rules), binding(kind, metadata, subject)]
     return manifests
@@ -112,6 +117,12 @@ def used(gateway: str, has_reconciler: bool) -> Iterator[tuple[str, str, str, st
         for group, resource, verbs in table:
             if has_reconciler or _is_of_operator(group, resource):
                 yield from ((group, resource, verb, namespace) for verb in verbs.split())
+
+
+def used_by_pulumi() -> Iterator[tuple[str, str, str, str]]:
+    """Yield the further rights that passes with Pulumi use, as `used` does."""
+    for group, resource, verbs in _PULUMI:
+        yield from ((group, resource, verb, "") for verb in verbs.split())
 
 
 def in_cluster(name: str, with_pulumi: bool = False) -> list[dict[str, Any]]:

@@ -18,7 +18,7 @@ QUERIES = ("tm.event='Tx'", "tm.event='NewBlock'")
 _LAUNCH = "consumer_client_created"
 """Event of the block that launches a chain."""
 
-_TYPES = frozenset(
+TYPES = frozenset(
     {
         _LAUNCH,
         "create_consumer",
@@ -83,7 +83,7 @@ def read(message: Mapping[str, Any]) -> ChainEvent | None:
     event_types = {
         str(name).partition(".")[0] for name in _mapping(_mapping(message["result"]).get("events"))
     }
-    types = tuple(sorted(event_types & _TYPES))
+    types = tuple(sorted(event_types & TYPES))
     return ChainEvent(event_height, types) if types else None
 
 

@@ -156,7 +156,7 @@ def declare_chain(
     return {
         "chain_id": args.chain_id,
         "namespace": _value(args.manifests, names.NAMESPACE, "metadata", "name"),
-        "endpoint": _value(args.manifests, names.PEERS, "data", "external_address"),
+        "endpoint": _endpoint(args.manifests),
         "ports": _ports(args.manifests, names.NODE),
         "genesis_sha256": _value(
             args.manifests, names.GENESIS, "metadata", "annotations", names.GENESIS_SHA256
@@ -231,6 +231,16 @@ def _value(manifests: Sequence[model.Manifest], component: str, *path: str) -> A
                 value = value[key]
             return value
     return None
+
+
+def _endpoint(manifests: Sequence[model.Manifest]) -> str | None:
+    """Return the address that the chain's node announces, or the sentry in front of it; None without peers."""
+    found = [
+        manifest["data"]["external_address"]
+        for manifest in _of_kind(manifests, "ConfigMap")
+        if manifest["metadata"]["labels"][names.COMPONENT] in (names.PEERS, names.EXTRA_PEERS)
+    ]
+    return next(filter(None, found), "") if found else None
 
 
 def _ports(manifests: Sequence[model.Manifest], component: str) -> dict[str, int]:

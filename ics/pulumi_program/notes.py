@@ -23,11 +23,10 @@ _WAITS = {
 def render(desired: consumer_desired.Desired) -> tuple[str, ...]:
     """Return one line for each transaction due, each object that the reconciler creates, and each condition."""
     due = [
-        f"transaction due, sent by `python reconcile.py`: {descriptions.describe(intent)}"
-        for intent in desired.announced
+        f"transaction due, sent by `ics up`: {descriptions.describe(intent)}" for intent in desired.announced
     ]
     waits = [
-        f"{chain.chain_id}: {awaited} created by `python reconcile.py`"
+        f"{chain.chain_id}: {awaited} created by `ics up`"
         for chain in desired.chains
         if (awaited := _WAITS.get(chain.sign_state))
     ]

@@ -47,7 +47,9 @@ def _values(manifest: model.Manifest) -> dict[str, Any]:
         case kinds.SERVICE.name, names.NODE:
             ports = {port["name"]: port["port"] for port in manifest["spec"]["ports"]}
             return {"ports": {"chain_id": annotations[names.CHAIN_ID], **ports}}
-        case kinds.CONFIG_MAP.name, names.PEERS if address := manifest["data"]["external_address"]:
+        case kinds.CONFIG_MAP.name, names.PEERS | names.EXTRA_PEERS if address := manifest["data"][
+            "external_address"
+        ]:
             return {"endpoints": address}
         case kinds.CONFIG_MAP.name, names.GENESIS:
             return {"genesis_sha256": annotations[names.GENESIS_SHA256]}

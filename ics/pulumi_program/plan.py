@@ -171,8 +171,8 @@ async def _taken_over(
     if not count or current.parent.engine == engines.PULUMI:
         return ()
     return (
-        f"{count} of these objects exist in the cluster already. Those that Pulumi shows as `create` are taken over as"
-        " they are; none of them is recreated or restarted",
+        f"{count} of these objects exist in the cluster already. One that Pulumi shows as `create` is only missing in"
+        " its state, and is taken over as it is; none of them is recreated or restarted",
     )
 
 
@@ -215,8 +215,7 @@ def check_removals(desired: desired.Desired, memory: observed.Memory) -> None:
     if problems:
         raise NothingChanged(
             [
-                f"{problem}; Pulumi would delete its node: fix this, or run `python reconcile.py`, which does not"
-                " change it"
+                f"{problem}; Pulumi would delete its node: fix this, or run `ics up`, which does not change it"
                 for problem in problems
             ]
         )

@@ -5,16 +5,15 @@ send a node its new peers, then record it   a crash in between sends them once m
 record a restart, then restart              a crash in between costs a few more probes
 """
 
-import dataclasses
 import datetime
 from collections.abc import Collection
 from dataclasses import dataclass
 
 from ics import errors, model
 from ics.config import settings
-from ics.consumer import chain, desired, missing_key, observed, watchdog
+from ics.consumer import chain, desired, missing_key, observed, state_sync, watchdog
 from ics.consumer.peers import updates
-from ics.reconciler import outcome, world
+from ics.reconciler import extra_node_care, outcome, world
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +32,7 @@ class RunningNode:
     @property
     def lacking(self) -> dict[str, str]:
         """Peers to which it is not connected."""
-        return updates.missing_peers(self.chain.peering.persistent_peers, self.node)
+        return updates.missing_peers(self.chain.persistent_peers, self.node)
 
 
 @dataclass(slots=True)
@@ -58,7 +57,7 @@ class _NodeMaintenance:
         if watchdog.is_stuck(probed, running_node.process):
             await self._restart(chain, watchdog.after_restart(probed, self.now, is_stuck=True))
         elif not chain.stage.is_ending and updates.is_stale(
-            chain.peering.persistent_peers, chain.configured_peers, probed, running_node.pod
+            chain.persistent_peers, chain.configured_peers, probed, running_node.pod
         ):
             await self._update(running_node, probed)
 
@@ -107,7 +106,7 @@ async def send_peers(
 
 async def _dial_peers(nodes: world.Nodes, running_node: RunningNode) -> frozenset[str]:
     """Send peers to a node without recording it; return and raise like `send_peers`."""
-    wanted = running_node.chain.peering.persistent_peers
+    wanted = running_node.chain.persistent_peers
     # CometBFT does not accept an empty list; the previous peers do no harm.
     connected = await nodes.send_peers(running_node.chain.namespace, wanted) if wanted else frozenset()
     return frozenset(updates.addresses(wanted)) - connected
@@ -117,11 +116,9 @@ async def _record_sent_peers(
     nodes: world.Nodes, running_node: RunningNode, record: watchdog.WatchdogRecord
 ) -> None:
     """Record that the running process has its current peers."""
-    digest = updates.digest(running_node.chain.peering.persistent_peers)
+    digest = updates.digest(running_node.chain.persistent_peers)
     previous = watchdog.of_process(record, running_node.process)
-    await nodes.record_watchdog(
-        running_node.chain.namespace, dataclasses.replace(previous, peers_digest=digest)
-    )
+    await nodes.record_watchdog(running_node.chain.namespace, watchdog.with_peers(previous, digest))
 
 
 def running_nodes(desired: desired.Desired, observed: observed.Observed) -> list[RunningNode]:
@@ -164,5 +161,12 @@ async def maintain(
     may_restart = not restarted and _is_quiet(observed)
     maintenance = _NodeMaintenance(world.nodes, world.settings, observed.snapshot.moment, may_restart)
     for node in running_nodes(desired, observed):
+        if node.chain.is_held:
+            continue  # it is about to be upgraded, or stands for it
+        if state_sync.is_fetching(node.chain.state_sync, observed.observations[node.chain.consumer_id]):
+            continue  # it has no block while it fetches all of the state; see `ics.consumer.state_sync`
         with collector.chain(node.chain.consumer_id):
             await maintenance.run(node)
+    await extra_node_care.maintain(
+        world.nodes, world.settings, desired, observed, maintenance.may_restart, collector
+    )

@@ -4,14 +4,19 @@ import asyncio
 import dataclasses
 import datetime
 import secrets
-from collections.abc import Awaitable, Mapping
-from typing import TypeVar
+from collections.abc import Awaitable, Iterable, Mapping, Sequence
+from typing import TypeAlias, TypeVar
 
 from ics import aio, errors, manifests, model, names
-from ics.consumer import desired, observed, questions
-from ics.cosmos import addresses, gas_prices
+from ics.config import upgrades
+from ics.consumer import desired, observed, questions, revision
+from ics.cosmos import addresses, gas_prices, light
+from ics.manifests import revisions
 from ics.reconciler import relayer_facts, world
 from ics.relayer import budget, facts
+
+_ExtraObservations: TypeAlias = Mapping[str, Mapping[str, model.Observation]]
+"""Observations of sentries and full nodes, by consumer id and name."""
 
 _PROVIDER = ""
 """Stands for the provider itself, where answers are kept by consumer id."""
@@ -70,8 +75,13 @@ async def read_cluster_again(
 ) -> tuple[observed.Observed, desired.Desired]:
     """Read only the cluster again after an engine changed it, because new volumes have a uid now."""
     memory = await world.state.load()
-    observations = await world.nodes.observe(_workloads(memory))
-    observed = dataclasses.replace(before, memory=memory, observations=observations)
+    observations, extra = await asyncio.gather(
+        world.nodes.observe(_workloads(memory)), _extra_nodes(world, memory)
+    )
+    # Whoever stood at a height was switched now, and is another process.
+    observed = dataclasses.replace(
+        before, memory=memory, observations=observations, extra_nodes=extra, halted={}, extra_halted={}
+    )
     wanted = compute(world, observed)
     failures = manifests.failures(wanted)
     if failures:
@@ -82,9 +92,10 @@ async def read_cluster_again(
 
 def compute(world: world.World, observed: observed.Observed) -> desired.Desired:
     """Compute the desired state from what was observed; raises as `ics.consumer.desired.compute`."""
-    return desired.compute(
+    wanted = desired.compute(
         observed, world.settings, world.seed, world.definitions, world.imported, world.invalid_definitions
     )
+    return revisions.settle(wanted)
 
 
 def _workloads(memory: observed.Memory) -> dict[str, str]:
@@ -92,6 +103,16 @@ def _workloads(memory: observed.Memory) -> dict[str, str]:
     return {
         consumer_id: chain.namespace for consumer_id, chain in memory.chains.items() if chain.has_workload
     }
+
+
+async def _extra_nodes(world: world.World, memory: observed.Memory) -> _ExtraObservations:
+    """Observe the sentries and full nodes; query nothing if no chain has any."""
+    namespaces = {
+        consumer_id: chain.namespace
+        for consumer_id, chain in memory.chains.items()
+        if any(node.has_workload for node in chain.extra_nodes.values())
+    }
+    return await world.nodes.observe_extra(namespaces) if namespaces else {}
 
 
 async def _first(world: world.World) -> observed.Observed:
@@ -114,15 +135,22 @@ async def _first(world: world.World) -> observed.Observed:
     async with aio.task_group() as group:
         reading = group.create_task(world.provider.snapshot(world.settings.operator_address, interest))
         observing = group.create_task(world.nodes.observe(_workloads(memory)))
+        adding = group.create_task(_extra_nodes(world, memory))
         waiting = group.create_task(_sign_state_waits(world, memory))
         looking = group.create_task(_provider_node(world, memory))
         rehearsing = group.create_task(_rehearsals(world, memory))
+        upgrading = group.create_task(_upgrades(world, memory, observing, looking, adding))
     snapshot = reading.result()
+    plans, halted, extra_halted = upgrading.result()
     world.lease.record_block(snapshot.chain_id, model.ActedBlock(snapshot.height, snapshot.moment))
     return observed.Observed(
         snapshot=snapshot,
         memory=memory,
         observations=observing.result(),
+        upgrade_plans=plans,
+        halted=halted,
+        extra_nodes=adding.result(),
+        extra_halted=extra_halted,
         provider_node=looking.result(),
         sign_state_waits=waiting.result(),
         rehearsals=rehearsing.result(),
@@ -132,8 +160,74 @@ async def _first(world: world.World) -> observed.Observed:
         opt_in_requests=world.opt_in_requests,
         move_requests=world.move_requests,
         rekey_requests=world.rekey_requests,
+        roll_requests=world.roll_requests,
         endpoints=world.provider.conditions(),
+        endpoint_states=world.provider.endpoint_states(),
     )
+
+
+async def _upgrades(
+    world: world.World,
+    memory: observed.Memory,
+    observing: asyncio.Task[Mapping[str, model.Observation]],
+    looking: asyncio.Task[model.Observation | None],
+    adding: asyncio.Task[_ExtraObservations],
+) -> tuple[Mapping[str, model.UpgradePlan], Mapping[str, int], Mapping[str, Mapping[str, int]]]:
+    """Return the chains' plans, and the heights at which nodes were seen to stand twice, by consumer id.
+
+    The last value is that of sentries and full nodes, by consumer id and name.
+    """
+    chains, own = await asyncio.shield(observing), await asyncio.shield(looking)
+    extra = await asyncio.shield(adding)
+    observations = {**chains, **({} if own is None else {revision.PROVIDER: own})}
+    namespaces, gateway = _workloads(memory), world.settings.gateway.namespace
+    listed = [one for loaded in world.definitions for one in loaded.definition.upgrades]
+    listed += world.settings.provider_node.upgrades
+
+    async def ask(consumer_id: str) -> model.UpgradePlan:
+        if consumer_id == revision.PROVIDER:
+            return await world.nodes.upgrade_plan(gateway, names.PROVIDER_NODE_POD, with_times=True)
+        return await world.nodes.upgrade_plan(namespaces[consumer_id], with_times=bool(listed))
+
+    async def look_again(consumer_ids: Iterable[str]) -> Mapping[str, model.Observation]:
+        asked = set(consumer_ids)
+        found = dict(await world.nodes.observe({one: namespaces[one] for one in asked - {revision.PROVIDER}}))
+        if revision.PROVIDER in asked:
+            found[revision.PROVIDER] = await world.nodes.provider_node(gateway)
+        return found
+
+    watch = world.upgrades
+    plans = await watch.read_plans(observations, ask)
+    halted, extra_halted = await asyncio.gather(
+        watch.read_halted(observations, plans, listed, look_again),
+        _extra_halted(world, memory, extra, plans, listed),
+    )
+    return plans, halted, extra_halted
+
+
+async def _extra_halted(
+    world: world.World,
+    memory: observed.Memory,
+    extra: _ExtraObservations,
+    plans: Mapping[str, model.UpgradePlan],
+    listed: Sequence[upgrades.Upgrade],
+) -> dict[str, dict[str, int]]:
+    """Return the heights at which sentries and full nodes were seen to stand twice, by consumer id and name."""
+    found: dict[str, dict[str, int]] = {}
+
+    def flat(observations: _ExtraObservations) -> dict[str, model.Observation]:
+        return {f"{c}/{name}": one for c, nodes in observations.items() for name, one in nodes.items()}
+
+    async def look_again(_: Iterable[str]) -> Mapping[str, model.Observation]:
+        return flat(await _extra_nodes(world, memory))
+
+    first = flat(extra)
+    of_nodes = {key: plans[c] for key in first if (c := key.partition("/")[0]) in plans}
+    halted = await world.extra_upgrades.read_halted(first, of_nodes, listed, look_again)
+    for key, height in halted.items():
+        consumer_id, _, name = key.partition("/")
+        found.setdefault(consumer_id, {})[name] = height
+    return found
 
 
 async def _open(world: world.World) -> None:
@@ -142,9 +236,9 @@ async def _open(world: world.World) -> None:
 
 
 async def _provider_node(world: world.World, memory: observed.Memory) -> model.Observation | None:
-    """Observe the validator's own provider node, if it may have a key."""
+    """Observe the validator's own provider node, if there is one."""
     settings = world.settings
-    if settings.provider_node.consensus_key is None or not memory.provider_node.has_workload:
+    if not settings.provider_node.enabled or not memory.provider_node.has_workload:
         return None
     return await world.nodes.provider_node(settings.gateway.namespace)
 
@@ -199,6 +293,9 @@ async def _answered(
         )
         queues = group.create_task(_each({c: world.provider.queued_terms(c) for c in open_questions.queues}))
         counting = group.create_task(_windows(world, observed, open_questions.windows))
+        tracking = group.create_task(
+            _each({c: world.provider.client_view(client) for c, client in open_questions.clients.items()})
+        )
         listening = group.create_task(
             _each({c: _is_silent(world, q) for c, q in open_questions.silences.items()})
         )
@@ -243,6 +340,8 @@ async def _answered(
         windows={**observed.windows, **_values(windows, model.SigningWindow)},
         window_problems={**observed.window_problems, **_problems(windows)},
         epoch=epoch,
+        clients={**observed.clients, **_values(tracking.result(), light.ClientView)},
+        client_problems={**observed.client_problems, **_problems(tracking.result())},
     )
 
 

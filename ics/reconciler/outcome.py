@@ -9,6 +9,7 @@ from ics.conditions import Condition, Reason, Severity
 from ics.consumer import status
 from ics.cosmos import gas_prices
 from ics.engines import tenure
+from ics.monitoring import metrics
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,8 @@ class Outcome:
     """All errors; empty if the pass succeeded."""
     snapshot: model.Snapshot
     """State of the provider on which the pass acted."""
+    samples: tuple[metrics.Sample, ...] = ()
+    """Metrics of the validator and of its chains."""
 
     def troubles_of(self, consumer_id: str) -> tuple[Trouble, ...]:
         """Return the errors of one chain and of the whole stack."""

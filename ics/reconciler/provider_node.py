@@ -17,9 +17,9 @@ async def protect(
     world: world.World, desired: desired.Desired, observed: observed.Observed, collector: outcome.Collector
 ) -> None:
     """Withhold the key from a node that must not have it, before anything else: a question must not leave it one."""
-    if desired.provider_node_key.status is provider_key.ProviderKeyStatus.NONE:
+    if desired.provider_node.key.status is provider_key.ProviderKeyStatus.NONE:
         return  # the engine removes the node, or its key
-    if observed.memory.provider_node.given and not desired.provider_node_key.is_given:
+    if observed.memory.provider_node.given and not desired.provider_node.key.is_given:
         with collector.chain(""):
             await world.provider_sign_state.withhold()
 
@@ -35,7 +35,7 @@ async def tend(
 async def _tend(world: world.World, desired: desired.Desired, observed: observed.Observed) -> None:
     memory, seen = observed.memory.provider_node, observed.provider_node
     node, adapter = desired.settings.provider_node, world.provider_sign_state
-    status = desired.provider_node_key.status
+    status = desired.provider_node.key.status
     if status is provider_key.ProviderKeyStatus.UNRECORDED and memory.volume_uid is not None:
         if _has_key(seen):
             await adapter.restore_record(memory.volume_uid)

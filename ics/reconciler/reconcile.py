@@ -4,12 +4,13 @@ import asyncio
 import dataclasses
 from collections.abc import Callable, Collection, Mapping, Sequence
 
-from ics import engines, errors, manifests, model
+from ics import engines, errors, manifests, model, names
 from ics.conditions import Condition, Reason
 from ics.consumer import chain, desired, observed, removal, signing, status
 from ics.consumer import desired as consumer_desired
 from ics.engines import drift, guard, handoff
 from ics.engines.applyset import members
+from ics.monitoring import chain_samples, metrics, pass_samples
 from ics.provider.tx import descriptions
 from ics.reconciler import (
     key_guard,
@@ -21,6 +22,9 @@ from ics.reconciler import (
     rehearsals,
     relayer_jobs,
     sign_state,
+    signing_windows,
+    state_sync,
+    upgrade_steps,
     world,
 )
 from ics.relayer import plan
@@ -51,7 +55,7 @@ async def preview(world: world.World, engine: engines.Engine) -> outcome.Plan:
         unanswered = await engine.preview(dataclasses.replace(request, confirmed=frozenset()))
         unknown -= {change.confirmation.name for change in unanswered if change.confirmation is not None}
     conditions = (*_unknown_confirmations(unknown, questions), *definition_conditions(world))
-    report = status.report(desired, observed.observations, conditions)
+    report = status.report(desired, observed.observations, conditions, observed.extra_nodes)
     return outcome.Plan(changes, desired.announced, report, conditions, planned.notes)
 
 
@@ -79,6 +83,8 @@ async def run_pass(
         observed, desired = await _read(world)
         on_observed()
         _report_stale_definitions(world, collector)
+        if any(condition.reason is Reason.PROVIDER_UPGRADING for condition in observed.endpoints):
+            sender = None  # its chain takes no transaction
         sender, observed, desired = await _settle_pending_tx(world, sender, observed, desired, collector)
         desired = await _protect_keys(world, desired, collector)
         await provider_node.protect(world, desired, observed, collector)
@@ -87,6 +93,8 @@ async def run_pass(
         refused, desired, sent = await _assign(world, engine, sender, observed, desired, due, collector)
         # A key is recorded as retired before its node is deleted, so that no rejoin can use it again.
         desired = await _retire_keys(world, desired, collector)
+        # The height before an upgrade, too: from then on every pass finds the new image.
+        desired = await upgrade_steps.record_switches(world, desired, collector)
         snapshot = handoff.PassSnapshot(observed=observed, refused=frozenset(refused))
         converged = await engine.converge(apply_request(world, desired, snapshot))
         _report_converged(world, converged, collector)
@@ -104,22 +112,56 @@ async def run_pass(
         restarted = await _advance_sign_states(world, desired, observed, collector)
         await provider_node.tend(world, desired, observed, collector)
         await key_guard.tend(world, desired, observed, collector)
+        await upgrade_steps.record_progress(world, desired, collector)
         await _record_endings(world, desired, observed, collector)
         await _advance_relayers(world, desired, collector)
         await node_care.maintain(world, desired, observed, restarted, collector)
         topped_up = await _top_up_accounts(world, sender, observed, desired, collector)
         await _forget_relayers(world, desired, observed, converged, collector)
-        report = status.report(desired, observed.observations, collector.conditions)
+        windows = await signing_windows.read(world, desired, observed, collector)
+        # Last, because it asks servers of strangers.
+        await state_sync.advance(world, desired, observed, collector)
+        report = status.report(desired, observed.observations, collector.conditions, observed.extra_nodes)
         transactions = (*sent, *topped_up)
         return outcome.Outcome(
             changes=converged.changes,
             sent=transactions,
             report=report,
+            samples=_samples(world, desired, observed, report, windows, collector),
             troubles=collector.troubles,
             snapshot=observed.snapshot,
         )
     finally:
         await world.lease.release()
+
+
+def _samples(
+    world: world.World,
+    desired: desired.Desired,
+    observed: observed.Observed,
+    report: status.Report,
+    windows: Mapping[str, model.SigningWindow],
+    collector: outcome.Collector,
+) -> tuple[metrics.Sample, ...]:
+    """Return the metrics of the pass; an error of one chain leaves out its metrics only."""
+    samples = list(pass_samples.of_validator(observed, desired, report))
+    reports = {chain.consumer_id: chain for chain in report.chains}
+    details = {consumer.summary.consumer_id: consumer.detail for consumer in observed.snapshot.consumers}
+    for decision in desired.decisions:
+        consumer_id = decision.summary.consumer_id
+        with collector.chain(consumer_id):
+            facts = chain_samples.ChainFacts(
+                observed=observed,
+                desired=desired,
+                decision=decision,
+                report=reports[consumer_id],
+                detail=details.get(consumer_id),
+                seed=world.seed,
+                window=windows.get(consumer_id),
+            )
+            if chain_samples.is_ours(facts):
+                samples += chain_samples.samples(facts)
+    return tuple(samples)
 
 
 def apply_request(
@@ -367,9 +409,18 @@ async def _route(
     """Route the LoadBalancer to the pods, including those of paused chains, whose nodes keep running."""
     present = desired.paused.union(chain.consumer_id for chain in desired.chains)
     routed = present.intersection(desired.gateway_ports)
-    pods = {c: observation.pod for c, observation in observed.observations.items() if c in routed}
+    pods = {c: _published_pod(observed, c) for c in observed.observations if c in routed}
     with collector.chain(""):
         await world.gateway.ensure_slices(pods, desired.paused, desired.open_ports)
+
+
+def _published_pod(observed: observed.Observed, consumer_id: str) -> model.PodStatus | None:
+    """Return the pod that answers at a chain's published endpoint: its node's, or that of its first sentry."""
+    observation: model.Observation | None = observed.observations[consumer_id]
+    if observed.memory.chains[consumer_id].sentries:
+        published = names.extra_node(names.SENTRY, 1)
+        observation = observed.extra_nodes.get(consumer_id, {}).get(published)
+    return None if observation is None else observation.pod
 
 
 async def _copy_pull_secrets(

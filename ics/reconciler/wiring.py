@@ -16,6 +16,7 @@ import httpx
 
 from ics import engines, errors, model, proxies, web
 from ics.cluster import (
+    events,
     gateway,
     hermes_jobs,
     provider_sign_state,
@@ -37,8 +38,9 @@ from ics.engines.pulumi import engine as pulumi_engine
 from ics.engines.pulumi import processes, provider, secure_config, stack
 from ics.keys import derivation
 from ics.manifests import objects
+from ics.monitoring import totals
 from ics.provider.rest import queries, relayer_queries
-from ics.reconciler import lookups, world
+from ics.reconciler import counters, lookups, trust_searches, upgrade_watch, world
 from ics.reconciler.daemon import definitions as daemon_definitions
 
 _LEASE_SECONDS = 120
@@ -67,6 +69,7 @@ class OpenStack:
     sign_state: sign_state.SignState
     provider_sign_state: provider_sign_state.ProviderSignState
     lease: lease.Lease
+    events: events.Events
     kube: client.KubeClient
     definitions: daemon_definitions.Definitions
     """Source of the world's definitions, which the daemon reads again."""
@@ -91,6 +94,8 @@ class AccountSender:
         self._floor = floor
         self._transactions: transactions.Transactions | None = None
         self._is_settled = False
+        self.totals = totals.Totals()
+        """Counters of the transactions that were sent, or could not be."""
 
     async def send(self, transaction: model.Intent | model.OptOut) -> object:
         """Send one transaction and wait until it is confirmed, after that of a process that has ended.
@@ -99,6 +104,15 @@ class AccountSender:
             SettingsError: the account is missing, or is not the operator's.
             IcsError: as `ics.provider.tx.transactions`.
         """
+        try:
+            sent = await self._send(transaction)
+        except errors.IcsError as error:
+            self.totals = self.totals.plus(counters.of_transaction(transaction, error))
+            raise
+        self.totals = self.totals.plus(counters.of_transaction(transaction, None))
+        return sent
+
+    async def _send(self, transaction: model.Intent | model.OptOut) -> object:
         if not self._is_settled:
             await self.await_pending()  # a command by hand has not waited for it before
         if self._transactions is None:
@@ -354,7 +368,15 @@ async def open_stack(
         async def read(source: secret_sources.SecretSource, setting: str) -> model.Secret:
             return await secrets.read(source, setting, root, environment, connection)
 
-        settings = settings.model_copy(update={"provider": await with_headers(settings.provider, read)})
+        alertmanager = await endpoints_with_headers(
+            settings.monitoring.alertmanager, "ics:monitoring.alertmanager", read
+        )
+        settings = settings.model_copy(
+            update={
+                "provider": await with_headers(settings.provider, read),
+                "monitoring": settings.monitoring.model_copy(update={"alertmanager": alertmanager}),
+            }
+        )
         seed = derivation.parse_seed(await read(settings.seed, "ics:seed"))
         imported = await read_imported(settings, read)
         pulumi_stack = stack.of_settings(root, name, settings.pulumi, overrides)
@@ -364,11 +386,15 @@ async def open_stack(
         )
         own_lease = lease_of(settings, connection, stays)
         adapters = Adapters(connection, settings, own_lease, observe.AdaptiveTimeouts() if stays else None)
+        closing.push_async_callback(adapters.trust_searches.aclose)
         yield OpenStack(
+            events=adapters.events,
             world=dataclasses.replace(
                 adapters.world(settings, seed, definitions.loaded, provider, imported),
                 invalid_definitions=definitions.invalid,
                 is_attended=is_attended,
+                upgrades=upgrade_watch.UpgradeWatch(stays=stays),
+                extra_upgrades=upgrade_watch.UpgradeWatch(stays=stays),
             ),
             engine=engine_of(settings, pulumi_stack, connection, own_lease, read),
             sender=AccountSender(
@@ -414,10 +440,13 @@ class Adapters:
             kube, owner, settings.gateway.namespace, lease.ensure, settings.pods
         )
         self.lookups = lookups.Lookups()
+        # The daemon's next pass follows soon.
+        self.trust_searches = trust_searches.TrustSearches(1.0 if timeouts is not None else 20.0)
         self.rehearsals = rehearsals.Rehearsals(kube, owner, settings, lease.ensure)
         self.pull_secrets = pull_secrets.PullSecrets(kube, owner, settings.gateway.namespace, lease.ensure)
         self.hermes_jobs = hermes_jobs.HermesJobs(kube, owner, lease.ensure)
         self.gateway = gateway.Gateway(kube, owner, settings.gateway.namespace, lease.ensure)
+        self.events = events.Events(kube, owner, settings.gateway.namespace, lease_holder.own(), now)
 
     def world(
         self,
@@ -440,6 +469,7 @@ class Adapters:
             hermes_jobs=self.hermes_jobs,
             gateway=self.gateway,
             lookups=self.lookups,
+            trust_searches=self.trust_searches,
             pull_secrets=self.pull_secrets,
             rehearsals=self.rehearsals,
             lease=self.lease,
@@ -456,28 +486,29 @@ async def with_headers(
         SettingsError: a value is missing, or is not one line of printable ASCII characters.
         Transient: the cluster is unreachable for a Secret.
     """
-
-    async def completed(listed: Sequence[Endpoint], setting: str) -> tuple[Endpoint, ...]:
-        endpoints = []
-        for index, endpoint in enumerate(listed):
-            values = {}
-            for name, source in endpoint.headers.items():
-                key = f"{setting}.{index}.headers.{name}"
-                values[name] = await read(source.source, key)
-                text = values[name].reveal_text()
-                if not (text.isascii() and text.isprintable()):
-                    raise errors.SettingsError(
-                        f"{key}: not one line of printable ASCII characters; correct it"
-                    )
-            endpoints.append(endpoint.with_values(values))
-        return tuple(endpoints)
-
     return provider.model_copy(
         update={
-            name: await completed(getattr(provider, name), f"ics:provider.{name}")
+            name: await endpoints_with_headers(getattr(provider, name), f"ics:provider.{name}", read)
             for name in ("rest", "rpc", "grpc", "archive_rest")
         }
     )
+
+
+async def endpoints_with_headers(
+    listed: Sequence[Endpoint], setting: str, read: ReadSecret
+) -> tuple[Endpoint, ...]:
+    """Return the endpoints of one setting with the values of their headers; raises as `with_headers`."""
+    endpoints = []
+    for index, endpoint in enumerate(listed):
+        values = {}
+        for name, source in endpoint.headers.items():
+            key = f"{setting}.{index}.headers.{name}"
+            values[name] = await read(source.source, key)
+            text = values[name].reveal_text()
+            if not (text.isascii() and text.isprintable()):
+                raise errors.SettingsError(f"{key}: not one line of printable ASCII characters; correct it")
+        endpoints.append(endpoint.with_values(values))
+    return tuple(endpoints)
 
 
 async def read_imported(

@@ -8,16 +8,16 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from ics import model
+from ics import model, names
 from ics.cluster.nodes import chain_queries
 from ics.conditions import Condition
 from ics.config import chain_definition, provider_node, settings
-from ics.consumer import chain, observed, watchdog, watermark
-from ics.cosmos import gas_prices
+from ics.consumer import chain, observed, state_sync, state_sync_record, watchdog, watermark
+from ics.cosmos import gas_prices, light
 from ics.keys import derivation
 from ics.manifests import hermes_jobs
 from ics.provider.rest import relayer_queries
-from ics.reconciler import recent_terms
+from ics.reconciler import recent_terms, recent_windows, upgrade_watch
 from ics.relayer import inputs, queries
 
 
@@ -34,6 +34,10 @@ class Provider(Protocol):
 
     def conditions(self) -> tuple[Condition, ...]:
         """Return the conditions of unusable endpoints that others replace."""
+        ...
+
+    def endpoint_states(self) -> tuple[model.EndpointState, ...]:
+        """Return the state of every endpoint that the pass surveyed."""
         ...
 
     async def snapshot(
@@ -72,6 +76,10 @@ class Provider(Protocol):
 
     async def relay_ends(self, client_id: str) -> queries.ChainSide:
         """Read the client, connections and channels of one consumer chain."""
+        ...
+
+    async def client_view(self, client_id: str) -> light.ClientView:
+        """Read what the client of one consumer chain knows of that chain."""
         ...
 
     async def sent(self, channel_id: str) -> relayer_queries.SentPackets:
@@ -122,6 +130,12 @@ class Nodes(Protocol):
         """Observe the nodes in these namespaces; keys are consumer ids."""
         ...
 
+    async def observe_extra(
+        self, namespaces: Mapping[str, str]
+    ) -> Mapping[str, Mapping[str, model.Observation]]:
+        """Observe the sentries and full nodes in these namespaces; keys are consumer ids and names."""
+        ...
+
     async def provider_node(self, namespace: str) -> model.Observation:
         """Observe the validator's own provider node in the gateway's namespace."""
         ...
@@ -142,20 +156,40 @@ class Nodes(Protocol):
         """Read from the chain's own node how many blocks a key (valcons) has missed."""
         ...
 
-    async def restart(self, namespace: str) -> object:
-        """Delete the node's pod; its StatefulSet recreates it."""
+    async def restart(self, namespace: str, name: str = names.NODE_NAME) -> object:
+        """Delete the pod of the validator's node, or of the sentry or full node of this name; it is recreated."""
         ...
 
-    async def send_peers(self, namespace: str, persistent_peers: str) -> frozenset[str]:
+    async def send_peers(
+        self, namespace: str, persistent_peers: str, name: str = names.NODE_NAME
+    ) -> frozenset[str]:
         """Send a running node its peers, and return the ids of the peers that it is connected to afterwards."""
+        ...
+
+    async def upgrade_plan(
+        self, namespace: str, pod: str = names.NODE_POD, *, with_times: bool
+    ) -> model.UpgradePlan:
+        """Read from the chain's own node which upgrade it has planned, and how fast its blocks are."""
+        ...
+
+    async def record_app_height(self, namespace: str, volume: str, volume_uid: str, height: int) -> object:
+        """Record on a volume the height that its node's application has reached."""
         ...
 
     async def record_ending(self, namespace: str, seen: observed.EndingSeen | None) -> object:
         """Record since when the provider's answers would end a node, or that they do not any more."""
         ...
 
-    async def record_watchdog(self, namespace: str, record: watchdog.WatchdogRecord) -> object:
+    async def record_watchdog(
+        self, namespace: str, record: watchdog.WatchdogRecord, name: str = names.NODE_NAME
+    ) -> object:
         """Record the watchdog's probes of a node."""
+        ...
+
+    async def record_state_sync(
+        self, chain: chain.ChainPlan, record: state_sync_record.StateSyncRecord
+    ) -> object:
+        """Record the state of a node's state sync, with the trusted block that the node reads at its start."""
         ...
 
 
@@ -321,6 +355,18 @@ class Lookups(Protocol):
         ...
 
 
+class TrustSearches(Protocol):
+    """Searches of blocks for state syncs, at RPC servers of strangers."""
+
+    def start(self, search: state_sync.TrustSearch) -> None:
+        """Start a search, unless that of the chain is under way or has just ended."""
+        ...
+
+    async def results(self) -> Mapping[str, state_sync_record.TrustedBlock | str]:
+        """Return what ended: the block, or why there is none; by consumer id."""
+        ...
+
+
 class Lease(Protocol):
     """Lease that lets one reconciler act for a validator."""
 
@@ -362,6 +408,7 @@ class World:
     lookups: Lookups
     pull_secrets: PullSecrets
     rehearsals: Rehearsals
+    trust_searches: TrustSearches
     lease: Lease
     imported: Mapping[str, derivation.ConsensusKey] = field(default_factory=dict)
     """Imported consensus keys by consumer id."""
@@ -375,8 +422,16 @@ class World:
     """Consumer ids that the operator moves here from another installation."""
     rekey_requests: frozenset[str] = frozenset()
     """Consumer ids for which the operator orders a new key."""
+    roll_requests: frozenset[str] = frozenset()
+    """Consumer ids whose nodes the operator restarts at the current revision; `provider` is the provider node."""
     terms: recent_terms.RecentTerms = field(default_factory=recent_terms.RecentTerms)
     """Answers of earlier passes of this process."""
+    upgrades: upgrade_watch.UpgradeWatch = field(default_factory=upgrade_watch.UpgradeWatch)
+    """What earlier passes of this process saw of coming upgrades."""
+    extra_upgrades: upgrade_watch.UpgradeWatch = field(default_factory=upgrade_watch.UpgradeWatch)
+    """The same of sentries and full nodes."""
+    windows: recent_windows.RecentWindows = field(default_factory=recent_windows.RecentWindows)
+    """Missed blocks as earlier passes of this process read them."""
     hurry: asyncio.Event | None = None
     """Set when a chain launches that the pass has not seen."""
     is_attended: bool = False

@@ -90,6 +90,12 @@ def fund(
     return Funding(tuple(due), (_used_up(settings, consumer_id),) if is_short else ())
 
 
+def full_balance(settings: settings.Settings, asked: gas_prices.GasPrice) -> int | None:
+    """Return the balance to which an account on the provider is topped up; None: it never is."""
+    gas = settings.relayer.fund_gas
+    return budget.coins_for(gas, _price(settings, asked)) if gas else None
+
+
 def _price(settings: settings.Settings, asked: gas_prices.GasPrice) -> Decimal:
     """Return the price for which accounts are funded, at most the ceiling: above it nothing is sent anyway."""
     bounds = settings.provider.gas_bounds

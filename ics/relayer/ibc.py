@@ -6,12 +6,12 @@ The answers are those of the chains' REST gateways (ibc-go v10, interchain-secur
 import datetime
 import enum
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from ics import errors
-from ics.cosmos import answers, identifiers, times
+from ics.cosmos import answers, identifiers, light, times
 
 PROVIDER_PORT: Final = "provider"
 CONSUMER_PORT: Final = "consumer"
@@ -222,6 +222,44 @@ def client(id_: str, state: answers.Field, consensus: answers.Field) -> IbcClien
         trusting_period=datetime.timedelta(microseconds=state["trusting_period"].nanoseconds() // 1000),
         updated=consensus["consensus_state"]["timestamp"].moment(),
         is_frozen=state["frozen_height"]["revision_height"].integer() > 0,
+    )
+
+
+def client_view(
+    state: answers.Field, latest: answers.Field, pages: Iterable[answers.Field]
+) -> light.ClientView:
+    """Decode what a client knows of the chain that it tracks.
+
+    Args:
+        state: `client_state` of `/ibc/core/client/v1/client_states/{id}`.
+        latest: the answer of `/ibc/core/client/v1/consensus_states/{id}/revision/0/height/0?latest_height=true`.
+        pages: the answers of `/ibc/core/client/v1/consensus_states/{id}`.
+
+    Raises:
+        MalformedAnswer: an answer has an unexpected shape.
+    """
+    height = state["latest_height"]
+    revision, newest = height["revision_number"].integer(), height["revision_height"].integer()
+    states = {newest: _consensus_state(newest, latest["consensus_state"])}
+    for page in pages:
+        for one in page["consensus_states"]:
+            at = one["height"]["revision_height"].integer()
+            if one["height"]["revision_number"].integer() == revision:
+                states[at] = _consensus_state(at, one["consensus_state"])
+    return light.ClientView(
+        latest_height=newest,
+        trusting_period=datetime.timedelta(microseconds=state["trusting_period"].nanoseconds() // 1000),
+        is_frozen=state["frozen_height"]["revision_height"].integer() > 0,
+        states=tuple(states[at] for at in sorted(states)),
+    )
+
+
+def _consensus_state(height: int, state: answers.Field) -> light.ConsensusState:
+    return light.ConsensusState(
+        height=height,
+        time=light.parse_time(state["timestamp"]),
+        app_hash=state["root"]["hash"].base64(),
+        next_validators_hash=state["next_validators_hash"].hex(),
     )
 
 

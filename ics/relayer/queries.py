@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any, TypeAlias
 
 from ics import aio, errors
-from ics.cosmos import answers, gas_prices
+from ics.cosmos import answers, gas_prices, light
 from ics.relayer import ibc
 
 Ask: TypeAlias = Callable[[str, Mapping[str, str]], Awaitable[answers.Field | None]]
@@ -17,6 +17,8 @@ Ask: TypeAlias = Callable[[str, Mapping[str, str]], Awaitable[answers.Field | No
 
 PAGE = "200"
 """Items per page of a list."""
+_MOST_STATES = "1000"
+"""Consensus states of one client that are read."""
 _MOST_PAGES = 200
 """Pages of one list: a chain's own node may name a next page for ever."""
 _CLIENT, _CONNECTION, _CHANNEL = "/ibc/core/client/v1", "/ibc/core/connection/v1", "/ibc/core/channel/v1"
@@ -72,6 +74,24 @@ async def find_client(ask: Ask, other_chain_id: str) -> ChainSide:
     over = [end for page in channels for end in ibc.channels(page) if end.connection_id in ids]
     own_ends = ibc.Ends(own, tuple(sorted(ends, key=_number)), tuple(sorted(over, key=_number)))
     return ChainSide(own_ends, ibc.client(own, states[own], await _newest(ask, own)))
+
+
+async def client_view(ask: Ask, client_id: str) -> light.ClientView:
+    """Return what a client knows of the chain that it tracks; raises like `read_client`.
+
+    A chain lists consensus states by the text of their heights. Where it has more of them than are read, some of the
+    newest may be missing, but not the newest one.
+    """
+    state, latest, *pages = await gather(
+        require(ask, f"{_CLIENT}/client_states/{client_id}"),
+        _newest(ask, client_id),
+        require(
+            ask,
+            f"{_CLIENT}/consensus_states/{client_id}",
+            {"pagination.limit": _MOST_STATES, "pagination.reverse": "true"},
+        ),
+    )
+    return ibc.client_view(state["client_state"], latest, pages)
 
 
 async def _client(ask: Ask, client_id: str) -> ibc.IbcClient:

@@ -19,12 +19,14 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from devnet import pki, plan
 from tests import free_ports
 
 READY_WITHIN = 60.0
 """Seconds until the API server must answer."""
+_AUDIT = "audit.jsonl"
 MEMORY = pathlib.Path("/dev/shm")
 """Where etcd keeps its data, so that no write waits for a disk; beside its log where there is no such folder."""
 
@@ -56,6 +58,11 @@ class Server:
         path.write_text(json.dumps(content))
         return path
 
+    def audit(self, user: str) -> list[dict[str, Any]]:
+        """Events of the audit log about a user's requests, in their order."""
+        events = map(json.loads, (self.folder / _AUDIT).read_text().splitlines())
+        return [event for event in events if event["user"]["username"] == user]
+
 
 def programs() -> tuple[pathlib.Path, pathlib.Path] | None:
     """Paths of etcd and of the all-in-one kubernetes binary, None when either is not installed.
@@ -74,7 +81,11 @@ def programs() -> tuple[pathlib.Path, pathlib.Path] | None:
 
 @contextlib.contextmanager
 def running(
-    folder: pathlib.Path, etcd: pathlib.Path, kubernetes: pathlib.Path, users: list[str]
+    folder: pathlib.Path,
+    etcd: pathlib.Path,
+    kubernetes: pathlib.Path,
+    users: list[str],
+    has_audit: bool = False,
 ) -> Iterator[Server]:
     """Start both programs in `folder` and stop them afterwards.
 
@@ -83,6 +94,7 @@ def running(
         etcd: the program.
         kubernetes: the all-in-one program.
         users: names that are also tokens; `admin` may do everything, the others nothing by themselves.
+        has_audit: whether it writes an audit log of all requests but `admin`'s.
     """
     authority = pki.Authority(folder, "test-ca")
     authority.issue_server("server", ("127.0.0.1", "test-server"))
@@ -97,7 +109,14 @@ def running(
         stack.enter_context(_process(folder, "etcd", [str(etcd), *_etcd_flags(data, client, peer)]))
         stack.enter_context(
             _process(
-                folder, "apiserver", [str(kubernetes), "kube-apiserver", *_api_flags(folder, client, secure)]
+                folder,
+                "apiserver",
+                [
+                    str(kubernetes),
+                    "kube-apiserver",
+                    *_api_flags(folder, client, secure),
+                    *(_audit_flags(folder) if has_audit else []),
+                ],
             )
         )
         server = Server(f"https://127.0.0.1:{secure}", folder)
@@ -155,6 +174,22 @@ def _api_flags(folder: pathlib.Path, etcd: int, port: int) -> list[str]:
         "--allow-privileged=true",
         "--v=1",
     ]
+
+
+def _audit_flags(folder: pathlib.Path) -> list[str]:
+    policy = {
+        "apiVersion": "audit.k8s.io/v1",
+        "kind": "Policy",
+        "omitStages": ["RequestReceived"],
+        "rules": [
+            {"level": "None", "userGroups": [pki.MASTERS]},
+            {"level": "None", "nonResourceURLs": ["*"]},
+            {"level": "Metadata"},
+        ],
+    }
+    path = folder / "audit-policy.json"
+    path.write_text(json.dumps(policy))
+    return [f"--audit-policy-file={path}", f"--audit-log-path={folder / _AUDIT}"]
 
 
 @contextlib.contextmanager

@@ -21,8 +21,9 @@ from ics.cluster.nodes import decode as node_decode
 from ics.cluster.state import relayer_record
 from ics.config import chain_definition, endpoint, stack_file
 from ics.consumer import genesis as consumer_genesis
+from ics.consumer import state_sync_record
 from ics.consumer.peers import description, ports
-from ics.cosmos import addresses, answers, canonical_json, coins, genesis, identifiers, times
+from ics.cosmos import addresses, answers, canonical_json, coins, genesis, identifiers, light, times
 from ics.manifests import node_files, reconciler
 from ics.provider import event_filter, gateway
 from ics.provider.owner import decode as owner_decode
@@ -31,6 +32,7 @@ from ics.provider.tx import refusals
 from ics.relayer import ibc
 from tests.fuzz import values
 from tests.unit import factories
+from tests.unit.cosmos import light_chain
 from tests.unit.provider import recorded
 
 ROOT: Final = pathlib.Path(__file__).parents[2]
@@ -349,6 +351,44 @@ def _ibc(source: values.Source) -> None:
     _ = client.refresh_from
 
 
+_LIGHT: Final = light_chain.LightChain({1: {1: 1, 2: 1, 3: 1}})
+_COMMIT_7, _COMMIT_8 = (_LIGHT.commit(height) for height in (7, 8))
+_VALIDATORS_8: Final = _LIGHT.validators(8)
+
+
+def _headers(source: values.Source) -> None:
+    """No edit of what an RPC server says proves another header than the chain's own."""
+    signed = light.parse(_field(source, _COMMIT_7))
+    light.check_known(signed, _LIGHT.chain_id, _LIGHT.state(7))
+    if source.below(2):
+        light.check_signed(signed, _LIGHT.chain_id, 7, _LIGHT.members(7))
+    else:
+        following = light.parse(_field(source, _COMMIT_8))
+        members = light.parse_members(_field(source, _VALIDATORS_8))
+        light.check_linked(signed, _LIGHT.chain_id, following, members)
+    _require(signed.header.hash == _LIGHT.header(7).hash, signed)
+
+
+def _metrics(source: values.Source) -> None:
+    lines = (
+        'cometbft_statesync_syncing{chain_id="c"} 1\n',
+        'cometbft_p2p_message_receive_bytes_total{message_type="statesync_ChunkResponse"} 1.5e+06\n',
+    )
+    found = node_decode.state_sync(values.text(source, lines) + values.text(source, lines))
+    _require(found is None or 0 <= found.received <= 2**62, found)
+
+
+def _state_sync_record(source: values.Source) -> None:
+    seed = (
+        '{"given_up": {"reason": "x"}, "trust": {"height": 1, "hash": "AB", "time": "2026-01-01T00:00:00Z",'
+    )
+    text = values.text(source, (seed + '"period": "5s", "servers": ["http://a"]}, "volume": "v"}',))
+    found = state_sync_record.from_json(text)
+    tomllib.loads(state_sync_record.section(found))
+    again = state_sync_record.from_json(state_sync_record.to_json(found))
+    _require(again == found, found)
+
+
 def _hermes(source: values.Source) -> None:
     lines = (
         '{"result":"no tx","status":"error"}\n',
@@ -539,6 +579,9 @@ TARGETS: Final[Mapping[str, Target]] = {
     "chain's refusals": Target(_refusal, ()),
     "consumer node's answers": Target(_node),
     "IBC state": Target(_ibc),
+    "headers": Target(_headers),
+    "node's metrics": Target(_metrics, ()),
+    "state sync's record": Target(_state_sync_record, (answers.MalformedAnswer,)),
     "Hermes' output": Target(_hermes, ()),
     "genesis": Target(_genesis),
     "kubeconfig": Target(_kubeconfig, _SETTINGS),

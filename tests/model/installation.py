@@ -302,6 +302,7 @@ class Pass:
             hermes_jobs=cast(Any, None),
             gateway=cast(Any, Gateway()),
             lookups=cast(Any, None),  # there are no names
+            trust_searches=cast(Any, None),  # the definition names no servers
             pull_secrets=cast(Any, None),  # there are none
             rehearsals=cast(Any, None),  # they are switched off
             lease=self,

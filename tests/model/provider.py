@@ -13,7 +13,7 @@ from decimal import Decimal
 
 from ics import errors, model
 from ics.conditions import Condition
-from ics.cosmos import addresses, gas_prices
+from ics.cosmos import addresses, gas_prices, light
 from ics.provider.rest import relayer_queries
 from ics.relayer import queries
 from tests.model import consumer, stack
@@ -241,6 +241,9 @@ class Endpoint:
     async def check_rpc(self) -> None:
         """Agree."""
 
+    def endpoint_states(self) -> tuple[model.EndpointState, ...]:
+        return ()
+
     def conditions(self) -> tuple[Condition, ...]:
         """Return nothing."""
         return ()
@@ -254,6 +257,10 @@ class Endpoint:
         if interest(found.summary, must):
             return self.answer.snapshot
         return dataclasses.replace(self.answer.snapshot, consumers=(model.Consumer(found.summary),))
+
+    async def client_view(self, client_id: str) -> light.ClientView:
+        """Refuse: no definition asks for a state sync."""
+        raise AssertionError(f"unexpected question about {client_id}")
 
     async def dissent(self, consumer_id: str, snapshot: model.Snapshot) -> tuple[str, ...]:
         """Contradict nothing: there is one endpoint."""

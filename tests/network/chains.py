@@ -71,6 +71,14 @@ def ask(path: str, **params: str) -> dict[str, Any]:
     return found
 
 
+def provider(path: str) -> dict[str, Any]:
+    """What the provider's REST gateway answers."""
+    answer = httpx.get(plan.HOSTS[0].rest + path, timeout=10, trust_env=False)
+    answer.raise_for_status()
+    found: dict[str, Any] = answer.json()
+    return found
+
+
 def of_phase(number: int) -> list[dict[str, Any]]:
     """Lines of the provider's list of chains: 0 all, 3 LAUNCHED."""
     found: list[dict[str, Any]] = ask(f"consumer_chains/{number}", **{"pagination.limit": "500"})["chains"]

@@ -96,13 +96,17 @@ class Kube:
         """The node's pod."""
         return self.find(kinds.POD, namespace, names.NODE_POD)
 
-    def ask_node(self, namespace: str, path: str, **query: str) -> dict[str, Any]:
-        """What the consumer node itself answers on its RPC; empty while it does not.
+    def ask_node(
+        self, namespace: str, path: str, *, pod: str = names.NODE_POD, **query: str
+    ) -> dict[str, Any]:
+        """What the consumer node itself, or another node of its chain, answers on its RPC; empty while it does not.
 
         Through the API server, so no address of a pod has to be reachable from here.
         """
         try:
-            found: dict[str, Any] = json.loads(self._proxied(namespace, ports.POD_RPC, path, query))["result"]
+            found: dict[str, Any] = json.loads(self._proxied(namespace, ports.POD_RPC, path, query, pod))[
+                "result"
+            ]
         except (ValueError, KeyError):
             return {}
         return found
@@ -116,13 +120,22 @@ class Kube:
         """The node's metrics; empty while it does not answer."""
         return self._proxied(namespace, METRICS_PORT, "/metrics", {})
 
-    def _proxied(self, namespace: str, port: int, path: str, query: Mapping[str, str]) -> str:
-        url = f"/api/v1/namespaces/{namespace}/pods/{names.NODE_POD}:{port}/proxy{path}"
+    def _proxied(
+        self, namespace: str, port: int, path: str, query: Mapping[str, str], pod: str = names.NODE_POD
+    ) -> str:
+        url = f"/api/v1/namespaces/{namespace}/pods/{pod}:{port}/proxy{path}"
         try:
             answer = self._http.get(url, params=query)
         except httpx.HTTPError:
             return ""
         return answer.text if answer.is_success else ""
+
+    def forward(self, namespace: str, method: str, path: str, body: bytes) -> tuple[int, bytes]:
+        """What a request to the node's RPC gets for an answer, status and content."""
+        url = f"/api/v1/namespaces/{namespace}/pods/{names.NODE_POD}:{ports.POD_RPC}/proxy{path}"
+        headers = {"Content-Type": "application/json"} if body else {}
+        answer = self._http.request(method, url, content=body or None, headers=headers)
+        return answer.status_code, answer.content
 
     def key_check(self, namespace: str, name: str = names.NODE_POD) -> str:
         """What a pod's own check said, `RESULT ADDRESS`; empty before it has ended."""
@@ -182,9 +195,9 @@ class Kube:
         signatures = commit["signed_header"]["commit"]["signatures"]
         return {one["validator_address"] for one in signatures if one["block_id_flag"] == 2}
 
-    def peers(self, namespace: str) -> list[dict[str, Any]]:
-        """The node's connected peers."""
-        found: list[dict[str, Any]] = self.ask_node(namespace, "/net_info").get("peers", [])
+    def peers(self, namespace: str, pod: str = names.NODE_POD) -> list[dict[str, Any]]:
+        """A node's connected peers."""
+        found: list[dict[str, Any]] = self.ask_node(namespace, "/net_info", pod=pod).get("peers", [])
         return found
 
     def processes(self, namespace: str, name: str = names.NODE_POD) -> list[int]:
@@ -210,9 +223,9 @@ class Kube:
         found = self.all(kinds.POD, namespace, **{names.COMPONENT: names.HERMES})
         return [item["metadata"]["name"] for item in found]
 
-    def kill_container(self, namespace: str) -> None:
-        """Ends the node's process as a crash would: SIGKILL, by its id."""
-        for process in self.processes(namespace):
+    def kill_container(self, namespace: str, pod: str = names.NODE_POD) -> None:
+        """Ends a node's process as a crash would: SIGKILL, by its id."""
+        for process in self.processes(namespace, pod):
             os.kill(process, signal.SIGKILL)
 
     def volume(self, namespace: str) -> pathlib.Path:

@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import re
 import signal
 import subprocess
 import sys
@@ -116,9 +117,14 @@ class Residents:
             text = httpx.get(f"http://127.0.0.1:{run.port}/metrics", timeout=5, trust_env=False).text
         except httpx.TransportError:
             return
-        found = dict(line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))
-        self.passes[name] += int(float(found.get("ics_passes_total", 0)))
-        self.passes[f"failed {name}"] += int(float(found.get("ics_failed_passes_total", 0)))
+        passes = {
+            result: int(float(value))
+            for result, value in re.findall(
+                r'^ics_passes_total\{result="(\w+)",[^}]*\} (\S+)$', text, re.MULTILINE
+            )
+        }
+        self.passes[name] += sum(passes.values())
+        self.passes[f"failed {name}"] += passes.get("failed", 0)
 
 
 def _troubles(line: str) -> list[str]:

@@ -90,6 +90,7 @@ def second_node(operator: operators.Operator, consumer_id: str) -> Iterator[None
     namespace = launch.namespace_of(operator, consumer_id)
     peers = operator.kube.get(kinds.CONFIG_MAP, namespace, names.PEERS)["data"]["persistent_peers"]
     genesis = node_records.genesis(operator.kube.get(kinds.CONFIG_MAP, namespace, names.GENESIS_NAME))
+    assert isinstance(genesis, bytes)
     folder = places.host_state(operator.name) / PROGRAM
     # The blocks of the first node as it was at a moment, and an empty signing state.
     with relaying.frozen(operator.kube.process(namespace)):

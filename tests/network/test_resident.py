@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 import pathlib
+import re
 import signal
 import socket
 import ssl
@@ -189,8 +190,10 @@ def test_a_launch_is_noticed_at_its_block(place: stage.Stage, tmp_path: pathlib.
     assert made is not None
     assert "consumer_client_created" in made["woken"]
     assert {change["kind"] for change in made["changes"]} == {"ConfigMap", "StatefulSet"}
-    assert "ics_events_connected 1" in metrics
-    assert 'ics_wakeups_total{reason="create_consumer"}' in metrics
+    assert 'ics_events_connected{validator="alice"} 1' in metrics
+    wakeups = re.search(r'ics_wakeups_total\{reason="create_consumer",validator="alice"\} ([0-9.]+)', metrics)
+    assert wakeups is not None
+    assert float(wakeups[1]) > 0
     assert holder(place) == ""
     # What was acted upon is on record, for the next process on whatever host.
     chain_id, height, _ = lease(place)["metadata"]["annotations"][names.ACTED_HEIGHT].rsplit("@", 2)
@@ -263,7 +266,7 @@ def test_with_the_websocket_cut_off_for_good_all_happens_only_later(
     cut.close()
 
     assert cut.refused > 0
-    assert "ics_events_connected 0" in metrics
+    assert 'ics_events_connected{validator="alice"} 0' in metrics
     woken = {reason for line in alice.lines() for reason in line.get("woken", ())}
     assert woken <= {"start", "lease", "pods"}
 

@@ -158,6 +158,17 @@ class Stage:
 
         return asyncio.run(read())
 
+    def lease_holder(self) -> str:
+        """Who holds the validator's Lease; empty if nobody does."""
+
+        async def read() -> str:
+            kube, _ = self.kube()
+            async with kube:
+                item = await kube.find(kinds.LEASE, self.settings.gateway.namespace, f"ics-{self.validator}")
+            return "" if item is None else str(item["spec"]["holderIdentity"])
+
+        return asyncio.run(read())
+
     def edit(self, kind: kinds.Kind, namespace: str, name: str, change: Callable[[Any], object]) -> None:
         """Changes an object as `kubectl edit` does."""
 

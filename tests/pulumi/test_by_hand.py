@@ -1,15 +1,13 @@
 """What a stack says of itself to an operator who uses the CLI by hand: outputs, history, refusals."""
 
-import asyncio
 import json
 import subprocess
-import time
 
 import pytest
 
 from ics import errors
-from ics.cluster.api import kinds
 from ics.pulumi_program import lease_keeper
+from tests.network import waiting
 from tests.pulumi import stage
 
 pytestmark = pytest.mark.pulumi
@@ -72,22 +70,12 @@ def test_other_validator_is_named_and_changes_nothing(place: stage.Stage) -> Non
 
 
 def test_update_by_hand_takes_the_lease_and_returns_it(place: stage.Stage) -> None:
-    async def holder() -> str:
-        kube, _ = place.kube()
-        async with kube:
-            item = await kube.find(kinds.LEASE, place.settings.gateway.namespace, f"ics-{place.validator}")
-        assert item is not None
-        return str(item["spec"]["holderIdentity"])
-
     reports: list[str] = []
     with subprocess.Popen(["sleep", "600"]) as pulumi:
         lease_keeper.LeaseKeeper(reports.append).start(place.root, place.stack, {}, (), pulumi.pid)
-        assert asyncio.run(holder()) != ""
+        assert place.lease_holder() != ""
         pulumi.kill()
-    deadline = time.monotonic() + 60
-    while asyncio.run(holder()):
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
+    waiting.until("the Lease is returned", place.lease_holder, lambda holder: not holder)
 
 
 def test_own_command_destroys_although_the_stack_is_protected(place: stage.Stage) -> None:

@@ -1,30 +1,14 @@
 """The program without the reconciler, over a simulated provider: the first preview, and a volume that is to stay."""
 
 import asyncio
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from ics.cluster.api import kinds
-from tests.bench import passes
 from tests.pulumi import stage
-from tests.simulator import scene
-from tests.unit.provider import fake
 
 pytestmark = pytest.mark.pulumi
-
-
-@pytest.fixture(scope="module")
-def chain(place: stage.Stage) -> Iterator[stage.Stage]:
-    """The stage of a validator of the simulated provider, which has two chains."""
-    with passes.simulated(2) as url:
-        place.set("operator_address", fake.valoper(scene.OWN))
-        urls = [url]
-        # Its newest block stays the same, however long the CLI takes on a busy machine.
-        where = {"chain_id": fake.CHAIN_ID, "rest": urls, "rpc": urls, "grpc": urls, "max_lag": "1h"}
-        place.set("provider", where)
-        yield place
 
 
 def volumes(place: stage.Stage) -> list[dict[str, Any]]:

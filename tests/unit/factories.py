@@ -17,6 +17,7 @@ from ics.consumer import desired, observed, places
 from ics.consumer.peers import description
 from ics.cosmos import addresses, canonical_json, gas_prices, times
 from ics.keys import derivation
+from ics.manifests import revisions
 from ics.reconciler import world as reconciler_world
 from ics.relayer import inputs
 
@@ -367,7 +368,7 @@ def judge(
     assert memory is None, "it belongs to what was observed"
     chosen = settings(name, **changes) if stack is None else stack
     known = [example()] if definitions is None else definitions
-    return desired.compute(seen, chosen, seed(name), known, imported)
+    return revisions.settle(desired.compute(seen, chosen, seed(name), known, imported))
 
 
 def rendered(wanted: desired.Desired) -> dict[str, model.Manifest]:
@@ -394,8 +395,9 @@ def funded(name: str) -> str:
     return addresses.reprefix(found or "", "consumer")
 
 
-def genesis_document(raw: bytes) -> dict[str, Any]:
+def genesis_document(raw: object) -> dict[str, Any]:
     """A genesis, parsed."""
+    assert isinstance(raw, bytes)
     return canonical_json.parse(raw)
 
 
@@ -463,6 +465,7 @@ def world(cluster: object = None, **changes: Any) -> reconciler_world.World:
                 "hermes_jobs",
                 "gateway",
                 "lookups",
+                "trust_searches",
                 "pull_secrets",
                 "rehearsals",
             ),

@@ -19,6 +19,7 @@ from ics.consumer.peers import description, ports
 from ics.cosmos import canonical_json, genesis, identifiers
 from ics.keys import derivation
 from ics.manifests import rights
+from ics.monitoring import rules
 
 _Subparsers = Any  # argparse has no public name for what add_subparsers() returns
 
@@ -92,6 +93,12 @@ def register(parser: argparse.ArgumentParser, name: str) -> None:
     _register_node_id(commands)
     _register_genesis(commands)
     _register_rights(commands)
+    text = "Print the rules file of Prometheus with all alerts."
+    alerts = _add_command(commands, "alerts", _run_alerts, text)
+    text = f"Address of the page of runbooks (default: {rules.RUNBOOKS} of the project)."
+    alerts.add_argument("--runbooks", metavar="URL", default=rules.RUNBOOKS, help=text)
+    text = "Print an example of Alertmanager's configuration for these alerts."
+    _add_command(commands, "alertmanager", _run_alertmanager, text)
     text = "List every setting of a stack with its default and meaning."
     _add_command(commands, "settings", _run_settings, text)
     text = "Show the validators that the 66 %% rule selects, with their shares."
@@ -136,6 +143,8 @@ def _register_rights(commands: _Subparsers) -> None:
     default = settings.GatewaySettings().namespace
     text = f"Namespace of the gateway (default: {default})."
     parser.add_argument("--gateway", default=default, metavar="NAMESPACE", help=text)
+    text = "Include what Pulumi's Kubernetes plugin needs."
+    parser.add_argument("--pulumi", action="store_true", help=text)
 
 
 def _add_command(
@@ -216,6 +225,19 @@ def _run_settings(args: argparse.Namespace) -> int:
     return output.emit(args, value, lines)
 
 
+def _run_alerts(args: argparse.Namespace) -> int:
+    return _emit_yaml(args, rules.rules(args.runbooks))
+
+
+def _run_alertmanager(args: argparse.Namespace) -> int:
+    return _emit_yaml(args, rules.alertmanager())
+
+
+def _emit_yaml(args: argparse.Namespace, document: Mapping[str, Any]) -> int:
+    text = yaml.safe_dump(dict(document), sort_keys=False, width=1000)
+    return output.emit(args, document, text.splitlines())
+
+
 def _run_rights(args: argparse.Namespace) -> int:
     api = "rbac.authorization.k8s.io"
     if args.service_account is not None:
@@ -227,7 +249,7 @@ def _run_rights(args: argparse.Namespace) -> int:
         subject = {"kind": "Group", "apiGroup": api, "name": args.group}
     else:
         subject = {"kind": "User", "apiGroup": api, "name": args.user}
-    manifests = rights.of_operator(subject, args.gateway)
+    manifests = rights.of_operator(subject, args.gateway, args.pulumi)
     text = yaml.safe_dump_all(manifests, sort_keys=False, explicit_start=True)
     return output.emit(args, {"apiVersion": "v1", "kind": "List", "items": manifests}, text.splitlines())
 

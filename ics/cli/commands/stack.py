@@ -2,13 +2,14 @@
 
 import argparse
 import dataclasses
+from pathlib import Path
 
 from ics import engines
-from ics.cli import changes, options, output
+from ics.cli import changes, metrics_file, options, output, pushes, terminal
 from ics.consumer import status
 from ics.engines import guard
 from ics.engines.applyset import inventory
-from ics.reconciler import observe, outcome, reconcile, wiring, world
+from ics.reconciler import event_log, observe, outcome, reconcile, wiring, world
 
 
 def register(parser: argparse.ArgumentParser, name: str) -> None:
@@ -26,6 +27,8 @@ def register(parser: argparse.ArgumentParser, name: str) -> None:
     if name == "up":
         text = "If the Pulumi CLI is missing, install it with Pulumi's own installer."
         parser.add_argument("--install-pulumi", action="store_true", help=text)
+        text = "Write the metrics to this file, for node_exporter's textfile collector."
+        parser.add_argument("--metrics-file", type=Path, metavar="PATH", help=text)
         text = "Run as from cron: do not request the Lease from an active reconciler."
         parser.add_argument("--unattended", action="store_true", help=text)
     parser.set_defaults(run=options.on_stack(work, lease_request=options.lease_request))
@@ -47,7 +50,10 @@ def pending_code(planned: outcome.Plan) -> int:
 
 async def _up(args: argparse.Namespace, stack: wiring.OpenStack) -> int:
     await options.offer_installation(args, stack.world.settings)
-    outcome = await reconcile.run_pass(_confirming(args, stack.world), stack.engine, stack.sender)
+    async with metrics_file.written(args.metrics_file, stack) as result, pushes.pushed(stack, result):
+        outcome = await reconcile.run_pass(_confirming(args, stack.world), stack.engine, stack.sender)
+        result.append(outcome)
+    await event_log.EventLog(stack.events, stack.lease, terminal.problem).after_pass(outcome)
     lines = [*changes.outcome_lines(outcome), *output.status_lines(outcome.report)]
     output.emit(args, changes.outcome(outcome), lines)
     return options.report_errors([trouble.error for trouble in outcome.troubles])
@@ -64,7 +70,7 @@ async def _status(args: argparse.Namespace, stack: wiring.OpenStack) -> int:
     parent = await inventory.read_parent(stack.kube, settings.validator, settings.gateway.namespace)
     troubles = [reconcile.needs_confirmation(each.text, each.consumer_id) for each in parent.confirmations]
     troubles += reconcile.definition_conditions(stack.world)
-    report = status.report(desired, observed.observations, troubles)
+    report = status.report(desired, observed.observations, troubles, observed.extra_nodes)
     lines = output.status_lines(report)
     lines[0] += output.engine(parent.tenure, settings.engine)
     engine = {"name": parent.tenure.engine or None, "since": parent.tenure.since or None}

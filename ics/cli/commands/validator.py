@@ -61,7 +61,7 @@ async def _opt_in(args: argparse.Namespace, stack: wiring.OpenStack) -> int:
 
 async def _opt_out(args: argparse.Namespace, stack: wiring.OpenStack) -> int:
     observed, desired = await observe.read(stack.world)
-    report = status.report(desired, observed.observations)
+    report = status.report(desired, observed.observations, extra=observed.extra_nodes)
     chain = _chain(report, args.consumer_id)
     if chain.phase is not model.Phase.LAUNCHED:
         raise errors.SettingsError(

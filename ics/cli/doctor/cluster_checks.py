@@ -48,11 +48,12 @@ class AccessRight:
     """Empty: in all of them."""
 
 
-def rights(answers: Mapping[AccessRight, bool]) -> list[Finding]:
+def rights(answers: Mapping[AccessRight, bool], user: str = "passes use") -> list[Finding]:
     """Report missing rights, one line for each resource.
 
     Args:
         answers: whether the cluster's authorization grants each.
+        user: who uses them, in words.
     """
     missing: dict[tuple[str, str, str], list[str]] = {}
     for right, is_granted in answers.items():
@@ -64,7 +65,7 @@ def rights(answers: Mapping[AccessRight, bool]) -> list[Finding]:
         f" {'RoleBinding' if namespace else 'ClusterRoleBinding'}"
         for (group, resource, namespace), verbs in sorted(missing.items())
     ]
-    return findings.of_problems("rights", lines, f"all {len(answers)} rights that passes use are granted")
+    return findings.of_problems("rights", lines, f"all {len(answers)} rights that {user} are granted")
 
 
 def storage(classes: Sequence[Mapping[str, Any]], wanted: str) -> Finding:

@@ -34,10 +34,18 @@ async def granted(
     kube: client.KubeClient, settings: settings.Settings
 ) -> Mapping[cluster_checks.AccessRight, bool]:
     """Ask the cluster whether it grants each right that passes use; every user may ask that for itself."""
-    wanted = [
-        cluster_checks.AccessRight(*right)
-        for right in rights.used(settings.gateway.namespace, settings.reconciler.enabled)
-    ]
+    return await _granted(kube, rights.used(settings.gateway.namespace, settings.reconciler.enabled))
+
+
+async def granted_to_pulumi(kube: client.KubeClient) -> Mapping[cluster_checks.AccessRight, bool]:
+    """Ask the cluster whether it grants each further right that passes with Pulumi use."""
+    return await _granted(kube, rights.used_by_pulumi())
+
+
+async def _granted(
+    kube: client.KubeClient, rights: Iterable[tuple[str, str, str, str]]
+) -> Mapping[cluster_checks.AccessRight, bool]:
+    wanted = [cluster_checks.AccessRight(*right) for right in rights]
     answers = await asyncio.gather(*(_is_granted(kube, right) for right in wanted))
     return dict(zip(wanted, answers, strict=True))
 

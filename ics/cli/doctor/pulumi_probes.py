@@ -12,13 +12,13 @@ from pathlib import Path
 import yaml
 
 from ics import errors, model
-from ics.cli.doctor import findings, pulumi_checks
+from ics.cli.doctor import cluster_checks, findings, kube_probes, pulumi_checks
 from ics.cli.doctor.findings import Finding
 from ics.cluster.api import client
 from ics.config import secret_sources
 from ics.config import settings as config_settings
 from ics.engines.applyset import parent
-from ics.engines.pulumi import cli, location, locks, pods, processes, stack
+from ics.engines.pulumi import cli, location, pods, processes, stack
 
 _SECONDS = 30.0
 
@@ -69,7 +69,7 @@ class PulumiProbe:
             program = cli.check()
         except errors.IcsError as error:
             return findings.of_error(check, error)
-        return [*await self._installation(program), *await self._stack(recorded)]
+        return [*await self._installation(program), *await self._stack(recorded), *await self._rights()]
 
     async def _installation(self, program: Path) -> list[Finding]:
         version, plugins = await asyncio.gather(
@@ -97,6 +97,16 @@ class PulumiProbe:
             pulumi_checks.plugin(installed, ambient, cli.plugin_version(), cli.plugin_command()),
         ]
 
+    async def _rights(self) -> list[Finding]:
+        """Check what the Kubernetes plugin needs in the cluster beyond the rights of all passes."""
+        if self.kube is None:  # which is another check's
+            return []
+        try:
+            granted = await kube_probes.granted_to_pulumi(self.kube)
+        except errors.IcsError as error:
+            return findings.of_error("rights", error)
+        return cluster_checks.rights(granted, "passes with Pulumi also use")
+
     async def _stack(self, recorded: parent.Parent) -> list[Finding]:
         """Check backend, passphrase and locks, and select the stack as a pass does."""
         pulumi_stack = stack.of_settings(self.root, self.name, self.settings.pulumi)
@@ -113,7 +123,7 @@ class PulumiProbe:
             return [*results, missing]
         if not any(finding.level is findings.Level.FAIL for finding in results):
             results += await asyncio.to_thread(_select, pulumi_stack, secret)
-        held, ended = read_locks(pulumi_stack, where), frozenset[str]()
+        held, ended = location.read_locks(pulumi_stack, where), frozenset[str]()
         if held and self.kube is not None:
             with contextlib.suppress(errors.IcsError):  # then it is unknown whether they have ended
                 ended = await pods.ended_hosts(self.kube, recorded)
@@ -153,24 +163,6 @@ class PulumiProbe:
             return await self.read(source, pulumi_checks.PASSPHRASE), []
         except errors.IcsError as error:
             return None, findings.of_error(pulumi_checks.PASSPHRASE, error)
-
-
-def read_locks(pulumi_stack: stack.Stack, where: stack.Location) -> list[locks.Lock]:
-    """Return the locks of a stack; only those of a folder can be read without running Pulumi."""
-    folder = where.backend.folder(pulumi_stack.root, processes.home()) if where.backend else None
-    project = location.project_name(pulumi_stack.root)
-    if folder is None or not project:
-        return []
-    inside = Path(folder, ".pulumi", "locks", "organization", project, pulumi_stack.name)
-    held = []
-    for path in sorted(inside.glob("*.json")):
-        try:
-            lock = locks.read(path.read_text())
-        except FileNotFoundError:  # its run has ended meanwhile
-            continue
-        if lock is not None:
-            held.append(lock)
-    return held
 
 
 def _select(pulumi_stack: stack.Stack, passphrase: model.Secret | None) -> list[Finding]:

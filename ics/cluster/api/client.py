@@ -84,6 +84,19 @@ class KubeClient:
             Transient: the server is unreachable or overloaded, a conflict occurred, or a pod's answer is not usable.
             Permanent: the server rejected it; the message names the permission or the object.
         """
+        answer = await self._exchange(request, timeout)
+        body = _parsed(answer.body)
+        if body is None:
+            raise errors.Transient(
+                f"{request.subject}: {_NOT_JSON if request.subpath else 'the answer is not a JSON object'}"
+            )
+        return Answer(answer.status, body)
+
+    async def text(self, request: requests.KubeRequest, timeout: float | None = None) -> str:
+        """Send one request whose answer is a text, such as a pod's metrics; see `send`."""
+        return (await self._exchange(request, timeout)).body.decode(errors="replace")
+
+    async def _exchange(self, request: requests.KubeRequest, timeout: float | None) -> web.Answer:
         limits = web.ANSWER if request.subpath else _OF_SERVER
         if timeout is not None:
             limits = dataclasses.replace(limits, seconds=timeout)
@@ -106,14 +119,10 @@ class KubeClient:
                 raise errors.Transient(f"{request.subject}: {error}") from error
             except httpx.HTTPError as error:
                 raise _unreachable(self._access, error) from error
-        body = _parsed(answer.body)
         if not answer.is_success:
-            raise api_errors.error_of(request, answer.status, body or {"message": _text(answer.body)})
-        if body is None:
-            raise errors.Transient(
-                f"{request.subject}: {_NOT_JSON if request.subpath else 'the answer is not a JSON object'}"
-            )
-        return Answer(answer.status, body)
+            body = _parsed(answer.body) or {"message": _text(answer.body)}
+            raise api_errors.error_of(request, answer.status, body)
+        return answer
 
     async def follow(self, request: requests.KubeRequest, silence: float) -> AsyncIterator[dict[str, Any]]:
         """Yield the lines of a streaming answer, such as a watch.

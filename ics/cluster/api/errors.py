@@ -25,8 +25,9 @@ _LONGEST = 300
 
 # gRPC codes (google.golang.org/grpc/codes).
 _NOT_FOUND = 5
-_REFUSED = frozenset({3, 7, 9, 11, 12, 16})
-"""InvalidArgument, PermissionDenied, FailedPrecondition, OutOfRange, Unimplemented, Unauthenticated."""
+_UNIMPLEMENTED = 12
+_REFUSED = frozenset({3, 7, 9, 11, 16})
+"""InvalidArgument, PermissionDenied, FailedPrecondition, OutOfRange, Unauthenticated."""
 
 
 class MissingRight(errors.Permanent):
@@ -43,6 +44,10 @@ class ObjectNotFound(errors.Permanent):
 
 class ChainNotFound(errors.Permanent):
     """The pod's REST gateway answered that the requested object does not exist on its chain."""
+
+
+class NotImplementedByChain(errors.Permanent):
+    """The pod's REST gateway answered that its chain does not have that query."""
 
 
 class ChainUnavailable(errors.Transient):
@@ -101,6 +106,8 @@ def _gateway_error(request: requests.KubeRequest, status: int, body: Mapping[str
     text = _shown(request, str(body.get("message", "")))
     if body["code"] == _NOT_FOUND:
         return ChainNotFound(f"its REST gateway answers {status} to {request.subpath}: {text}")
+    if body["code"] == _UNIMPLEMENTED:
+        return NotImplementedByChain(f"its REST gateway answers {status} to {request.subpath}: {text}")
     if body["code"] in _REFUSED:
         return errors.Permanent(f"its REST gateway answers {status} to {request.subpath}: {text}")
     return ChainUnavailable(f"its REST gateway answers {status}: {text}")

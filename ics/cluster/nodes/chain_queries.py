@@ -14,7 +14,7 @@ from ics.cluster.api import client, requests
 from ics.cluster.api import errors as api_errors
 from ics.cluster.nodes import decode
 from ics.consumer.peers import ports
-from ics.cosmos import answers
+from ics.cosmos import answers, upgrade_plans
 from ics.relayer import ibc, queries
 
 _TIMEOUT = 5.0
@@ -146,12 +146,55 @@ async def read_signing_window(kube: client.KubeClient, namespace: str, address: 
     )
 
 
+async def read_upgrade_plan(
+    kube: client.KubeClient, namespace: str, *, with_times: bool, pod: str = names.NODE_POD
+) -> model.UpgradePlan:
+    """Read which upgrade a chain has planned, and how fast its blocks are.
+
+    Args:
+        kube: client.
+        namespace: namespace of the node.
+        with_times: whether the time between two blocks is read even if the chain has planned nothing.
+        pod: of the node.
+
+    Raises:
+        Transient: the node does not answer.
+        Permanent: a permission is missing, or an answer has an unexpected shape.
+    """
+    node = _Node(kube, namespace, pod)
+    scheduled = await _scheduled(node)
+    seconds = await _block_seconds(node) if scheduled is not None or with_times else 0.0
+    return model.UpgradePlan(scheduled=scheduled, block_seconds=seconds)
+
+
+async def _scheduled(node: "_Node") -> model.ScheduledUpgrade | None:
+    """Return the planned upgrade (x/upgrade v0.1.4, query `CurrentPlan`); a chain without the module has none."""
+    try:
+        answer = await node.ask("/cosmos/upgrade/v1beta1/current_plan", {})
+    except api_errors.NotImplementedByChain:
+        return None
+    return upgrade_plans.scheduled(answer)
+
+
+async def _block_seconds(node: "_Node") -> float:
+    """Return the average time between the last blocks of a chain, 0 before the second one."""
+    status = await node.status()
+    height, earliest = decode.height(status), status["sync_info"]["earliest_block_height"].integer()
+    earlier = max(height - _AVERAGED_BLOCKS, earliest, 1)
+    latest = decode.block_time(status)
+    if earlier >= height or latest is None:
+        return 0.0
+    header = (await node.commit(earlier))["signed_header"]["header"]
+    return max((latest - header["time"].moment()).total_seconds() / (height - earlier), 0.0)
+
+
 @dataclass(frozen=True, slots=True)
 class _Node:
     """The chain's one pod."""
 
     kube: client.KubeClient
     namespace: str
+    pod: str = names.NODE_POD
 
     async def newest_block(self) -> datetime.datetime:
         return ibc.newest_block(await self.status())
@@ -170,7 +213,7 @@ class _Node:
             return None
 
     async def _get(self, port: int, path: str, params: Mapping[str, str]) -> Mapping[str, Any]:
-        request = requests.proxy(self.namespace, names.NODE_POD, port, path, params)
+        request = requests.proxy(self.namespace, self.pod, port, path, params)
         try:
             return (await self.kube.send(request, _TIMEOUT)).body
         except api_errors.ObjectNotFound:

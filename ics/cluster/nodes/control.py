@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from ics import errors, model, names
 from ics.cluster.api import client, kinds
 from ics.cluster.nodes import chain_queries, observe
-from ics.consumer import observed, removal, watchdog
+from ics.consumer import chain, observed, removal, state_sync_record, watchdog
 from ics.consumer.peers import updates
 from ics.manifests import objects
 
@@ -18,6 +18,16 @@ _PAUSE = 0.5
 
 def _utc_now() -> datetime.datetime:
     return datetime.datetime.now(datetime.UTC)
+
+
+def _pod(name: str) -> str:
+    """Return the name of a node's pod; the validator's node and the extra ones are named alike."""
+    return names.NODE_POD if name == names.NODE_NAME else names.extra_pod(name)
+
+
+def _peers(name: str) -> str:
+    """Return the name of the ConfigMap with a node's peers."""
+    return names.PEERS if name == names.NODE_NAME else names.extra_object(name, "peers")
 
 
 class Nodes:
@@ -50,6 +60,14 @@ class Nodes:
         """Observe the nodes in these namespaces; keys are consumer ids."""
         return await observe.observe_nodes(self._kube, self._owner, namespaces, self._now(), self._timeouts)
 
+    async def observe_extra(
+        self, namespaces: Mapping[str, str]
+    ) -> Mapping[str, Mapping[str, model.Observation]]:
+        """Observe the sentries and full nodes in these namespaces; keys are consumer ids and names."""
+        return await observe.observe_extra_nodes(
+            self._kube, self._owner, namespaces, self._now(), self._timeouts
+        )
+
     async def provider_node(self, namespace: str) -> model.Observation:
         """Observe the validator's own provider node in the gateway's namespace."""
         return await observe.observe_provider_node(self._kube, namespace)
@@ -75,10 +93,14 @@ class Nodes:
         """Read from the chain's own node how many blocks a key (valcons) has missed; raises like `consumer_side`."""
         return await chain_queries.read_signing_window(self._kube, namespace, address)
 
-    async def restart(self, namespace: str) -> bool:
-        """Delete the node's pod, which its StatefulSet recreates.
+    async def restart(self, namespace: str, name: str = names.NODE_NAME) -> bool:
+        """Delete a node's pod, which its StatefulSet recreates.
 
         Only the current pod is deleted, not one that replaces it meanwhile.
+
+        Args:
+            namespace: of the chain.
+            name: of the node: the validator's, or that of a sentry or full node.
 
         Returns:
             Whether a pod was deleted.
@@ -88,14 +110,17 @@ class Nodes:
             Permanent: the permission is missing.
         """
         await self._ensure_lease()
-        pod = await self._kube.find(kinds.POD, namespace, names.NODE_POD, only_metadata=True)
+        pod_name = _pod(name)
+        pod = await self._kube.find(kinds.POD, namespace, pod_name, only_metadata=True)
         if pod is None or "deletionTimestamp" in pod["metadata"]:
             return False
-        await self._kube.delete(kinds.POD, namespace, names.NODE_POD, pod["metadata"]["uid"])
+        await self._kube.delete(kinds.POD, namespace, pod_name, pod["metadata"]["uid"])
         return True
 
-    async def send_peers(self, namespace: str, persistent_peers: str) -> frozenset[str]:
-        """Replace the persistent peers of a running node.
+    async def send_peers(
+        self, namespace: str, persistent_peers: str, name: str = names.NODE_NAME
+    ) -> frozenset[str]:
+        """Replace the persistent peers of a running node, see `restart` for its name.
 
         Returns:
             Node ids of its connected peers, once it is connected to all given ones or after a timeout.
@@ -104,24 +129,78 @@ class Nodes:
             IcsError: the node does not answer, or its RPC is not `unsafe`.
         """
         await self._ensure_lease()
-        await observe.dial_peers(self._kube, namespace, persistent_peers.split(","))
+        await observe.dial_peers(self._kube, namespace, persistent_peers.split(","), _pod(name))
         wanted = updates.addresses(persistent_peers).keys()
         deadline = asyncio.get_running_loop().time() + _VERIFY_SECONDS
         while True:
-            connected = await observe.net_info(self._kube, namespace)
+            connected = await observe.net_info(self._kube, namespace, _pod(name))
             if wanted <= connected or asyncio.get_running_loop().time() > deadline:
                 return connected
             await asyncio.sleep(_PAUSE)
 
-    async def record_watchdog(self, namespace: str, record: watchdog.WatchdogRecord) -> None:
-        """Record a watchdog's probes on the ConfigMap of the node's peers.
+    async def record_watchdog(
+        self, namespace: str, record: watchdog.WatchdogRecord, name: str = names.NODE_NAME
+    ) -> None:
+        """Record a watchdog's probes on the ConfigMap of the node's peers, see `restart` for its name.
 
         Raises:
             Permanent: the ConfigMap does not exist.
             Transient: the API server is unreachable.
         """
         notes = {f"{names.WATCHDOG}{name}": text for name, text in watchdog.to_annotations(record).items()}
-        await self._annotate(namespace, notes, names.LOOP_MANAGER)
+        await self._annotate(namespace, notes, names.LOOP_MANAGER, _peers(name))
+
+    async def upgrade_plan(
+        self, namespace: str, pod: str = names.NODE_POD, *, with_times: bool
+    ) -> model.UpgradePlan:
+        """Read a chain's next upgrade from its own node; see `chain_queries.read_upgrade_plan`."""
+        return await chain_queries.read_upgrade_plan(self._kube, namespace, with_times=with_times, pod=pod)
+
+    async def record_app_height(self, namespace: str, volume: str, volume_uid: str, height: int) -> None:
+        """Record on a volume the height that its node's application has reached.
+
+        Args:
+            namespace: of the claim.
+            volume: name of the claim.
+            volume_uid: of the claim on which it was seen; no other claim gets it.
+            height: of the application.
+
+        Raises:
+            Permanent: the permission is missing.
+            Transient: the API server is unreachable, or the volume was replaced.
+        """
+        await self._ensure_lease()
+        await self._kube.apply(
+            {
+                "apiVersion": "v1",
+                "kind": "PersistentVolumeClaim",
+                "metadata": {
+                    "name": volume,
+                    "namespace": namespace,
+                    "uid": volume_uid,
+                    "annotations": {names.APP_HEIGHT: str(height)},
+                },
+            },
+            names.HEIGHT_MANAGER,
+            only_metadata=True,
+        )
+
+    async def record_state_sync(
+        self, chain: chain.ChainPlan, record: state_sync_record.StateSyncRecord
+    ) -> None:
+        """Record the state of a node's state sync, with the section of config.toml that the node reads at its start.
+
+        Raises:
+            Permanent: the namespace does not exist, or a permission is missing.
+            Transient: the API server is unreachable.
+        """
+        await self._ensure_lease()
+        metadata = self._owner.of_chain(chain).metadata(names.STATE_SYNC, names.STATE_SYNC, chain.namespace)
+        data = {
+            state_sync_record.RECORD_FILE: state_sync_record.to_json(record),
+            state_sync_record.SECTION_FILE: state_sync_record.section(record),
+        }
+        await self._kube.apply(objects.config_map(metadata, data), names.LOOP_MANAGER, only_metadata=True)
 
     async def record_ending(self, namespace: str, seen: observed.EndingSeen | None) -> None:
         """Record since when the provider's answers would end a node, or that they do not any more.
@@ -133,13 +212,15 @@ class Nodes:
         notes = {} if seen is None else {names.ENDING_SEEN: removal.to_annotation(seen)}
         await self._annotate(namespace, notes, names.ENDING_MANAGER)
 
-    async def _annotate(self, namespace: str, notes: Mapping[str, str], manager: str) -> None:
+    async def _annotate(
+        self, namespace: str, notes: Mapping[str, str], manager: str, peers: str = names.PEERS
+    ) -> None:
         """Replace all annotations that this field manager has set on the ConfigMap of a node's peers."""
         await self._ensure_lease()
-        config_map = await self._kube.find(kinds.CONFIG_MAP, namespace, names.PEERS, only_metadata=True)
+        config_map = await self._kube.find(kinds.CONFIG_MAP, namespace, peers, only_metadata=True)
         if config_map is None:
             raise errors.Permanent(
-                f"ConfigMap {namespace}/{names.PEERS} not found; it is created by the next successful pass"
+                f"ConfigMap {namespace}/{peers} not found; it is created by the next successful pass"
             )
         await self._kube.apply(
             {
@@ -147,7 +228,7 @@ class Nodes:
                 "kind": "ConfigMap",
                 # The uid prevents the apply from recreating a deleted ConfigMap without its peers.
                 "metadata": {
-                    "name": names.PEERS,
+                    "name": peers,
                     "namespace": namespace,
                     "uid": config_map["metadata"]["uid"],
                     "annotations": dict(notes),

@@ -13,6 +13,13 @@ from ics.cosmos import answers, times
 _COMMITTED = 2
 """BlockIDFlagCommit: the signature is for the block itself (1 is absent, 3 is nil)."""
 NO_ANSWER = "its RPC does not answer in time"
+_NUMBER = r"([0-9]{1,30}(?:\.[0-9]{1,30})?(?:e\+?[0-9]{1,2})?)"
+_SYNCING = re.compile(rf"^\w+_statesync_syncing(?:{{[^}}\n]*}})? {_NUMBER}$", re.MULTILINE)
+_RECEIVED = re.compile(
+    r"^\w+_p2p_message_receive_bytes_total{[^}\n]*message_type=\"statesync_(\w+)\"[^}\n]*} " + _NUMBER + "$",
+    re.MULTILINE,
+)
+_MOST_BYTES = 2.0**62
 _LONGEST_DETAIL = 200
 _ADDRESS = re.compile(r"(?<![\w-])\[?[0-9a-f:.]+\]?:\d+")
 
@@ -21,7 +28,13 @@ def pod(item: Mapping[str, Any]) -> model.PodStatus:
     """Decode a pod."""
     spec, status = item.get("spec") or {}, item.get("status") or {}
     conditions = {c["type"]: c for c in status.get("conditions") or []}
-    containers = status.get("containerStatuses") or []
+    everything = status.get("containerStatuses") or []
+    # The kubelet sorts them by name, and a companion's words and restarts are not the node's.
+    containers = [one for one in everything if one.get("name") == names.NODE_CONTAINER] or everything
+    companions = [one for one in everything if one not in containers]
+    is_ready = conditions.get("Ready", {}).get("status") == "True" or (
+        bool(companions) and all(one.get("ready") is True for one in containers)
+    )
     notes = item["metadata"].get("annotations") or {}
     gone_by = _moment(item["metadata"].get("deletionTimestamp"))
     waiting, detail = _waiting([*(status.get("initContainerStatuses") or []), *containers], conditions)
@@ -29,9 +42,10 @@ def pod(item: Mapping[str, Any]) -> model.PodStatus:
         name=item["metadata"]["name"],
         ip=(status.get("podIP") or None) if status.get("phase") == "Running" else None,
         node_name=spec.get("nodeName") or None,
-        is_ready=conditions.get("Ready", {}).get("status") == "True" and gone_by is None,
+        is_ready=is_ready and gone_by is None,
         restarts=max((c.get("restartCount", 0) for c in containers), default=0),
         waiting=waiting,
+        image=_image(spec),
         detail=detail,
         uid=item["metadata"].get("uid", ""),
         created=_moment(item["metadata"].get("creationTimestamp")),
@@ -41,7 +55,23 @@ def pod(item: Mapping[str, Any]) -> model.PodStatus:
         pod_settings=notes.get(names.POD_SETTINGS, ""),
         key_check=_key_check(status.get("initContainerStatuses") or [], containers),
         ending=_ending(containers),
+        companions=_not_running(companions),
+        genesis=_last_message(status.get("initContainerStatuses") or [], names.GENESIS_CONTAINER),
     )
+
+
+def _image(spec: Mapping[str, Any]) -> str:
+    """Return the image that a pod's specification has for the node's container, empty if there is none."""
+    containers = spec.get("containers") or []
+    return next(
+        (str(one.get("image", "")) for one in containers if one.get("name") == names.NODE_CONTAINER), ""
+    )
+
+
+def _not_running(companions: Sequence[Mapping[str, Any]]) -> Mapping[str, str]:
+    """Return why containers beside the node do not run, by name; those that run are left out."""
+    waiting = {str(one.get("name")): _waiting([one], {}) for one in companions}
+    return {name: ": ".join(filter(None, texts)) for name, texts in sorted(waiting.items()) if any(texts)}
 
 
 def _key_check(init: Sequence[Mapping[str, Any]], containers: Sequence[Mapping[str, Any]]) -> str:
@@ -54,8 +84,13 @@ def _key_check(init: Sequence[Mapping[str, Any]], containers: Sequence[Mapping[s
 
 def _ending(containers: Sequence[Mapping[str, Any]]) -> str:
     """Return the message with which the node's container ended last, now or before its restart."""
-    node = [one for one in containers if one.get("name") == names.NODE_CONTAINER]
-    messages = [_message(one, state) for one in node for state in ("state", "lastState")]
+    return _last_message(containers, names.NODE_CONTAINER)
+
+
+def _last_message(containers: Sequence[Mapping[str, Any]], name: str) -> str:
+    """Return the message with which a container ended last, now or before its restart."""
+    named = [one for one in containers if one.get("name") == name]
+    messages = [_message(one, state) for one in named for state in ("state", "lastState")]
     return next(filter(None, messages), "")
 
 
@@ -114,6 +149,29 @@ def height(status: answers.Field) -> int:
     return status["sync_info"]["latest_block_height"].integer()
 
 
+def app_height(info: answers.Field) -> int:
+    """Return the height that the application has executed, 0 before the first, from the result of `/abci_info`."""
+    height = info["response"].get("last_block_height")
+    return 0 if height is None else height.integer()
+
+
+def state_sync(metrics: str) -> model.StateSyncStatus | None:
+    """Return what CometBFT's metrics say about a node's state sync; None if they say nothing about it.
+
+    There is no metric of the snapshots and chunks themselves (CometBFT v0.38, statesync/metrics.go), but one of the
+    bytes of each kind of message (p2p/metrics.go).
+    """
+    syncing = _SYNCING.search(metrics)
+    if syncing is None:
+        return None
+    received = {name: float(number) for name, number in _RECEIVED.findall(metrics)}
+    return model.StateSyncStatus(
+        is_syncing=float(syncing[1]) > 0,
+        has_offer=received.get("SnapshotsResponse", 0.0) > 0,
+        received=int(min(received.get("ChunkResponse", 0.0), _MOST_BYTES)),
+    )
+
+
 def has_commit(status: answers.Field) -> bool:
     """Return whether the node has the second to last block, whose commit is complete.
 
@@ -141,6 +199,8 @@ def node(
     view: consensus_view.ConsensusView | None = None,
     *,
     is_silent: bool = False,
+    app_height: int | None = None,
+    state_sync: model.StateSyncStatus | None = None,
 ) -> model.NodeStatus:
     """Combine the answers of one node.
 
@@ -151,6 +211,8 @@ def node(
         validators: members of all pages of `/validators`, empty before the first block.
         view: of its peers' heights and of their votes, None if it is unknown.
         is_silent: the node was queried for it and did not answer in time.
+        app_height: that its application has executed, None if it did not say.
+        state_sync: of a node without a block, None if it is unknown.
     """
     return model.NodeStatus(
         height=height(status),
@@ -164,6 +226,8 @@ def node(
         blocks_behind=None if view is None else view.blocks_behind,
         is_silent=is_silent,
         ballot=None if view is None else view.ballot(),
+        app_height=app_height,
+        state_sync=state_sync,
     )
 
 

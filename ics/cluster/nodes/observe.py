@@ -18,6 +18,8 @@ from ics.manifests import objects
 
 TIMEOUT = 3.0
 """Timeout of one query to a node's RPC in seconds."""
+_APP_TIMEOUT = 1.0
+"""As above, of the query that an application does not answer while it executes a block."""
 _SECONDS = 10.0
 """Deadline of all queries to one node, whose own software decides how many pages its lists have."""
 HASTY = 0.5
@@ -98,6 +100,47 @@ async def observe_nodes(
     return dict(await asyncio.gather(*(observe_node(*item) for item in namespaces.items())))
 
 
+async def observe_extra_nodes(
+    kube: client.KubeClient,
+    owner: objects.Owner,
+    namespaces: Mapping[str, str],
+    now: datetime.datetime,
+    timeouts: AdaptiveTimeouts | None = None,
+) -> dict[str, dict[str, model.Observation]]:
+    """Observe the sentries and full nodes of these chains concurrently; arguments and errors as for `observe_nodes`.
+
+    Returns:
+        Observations by consumer id and name of the node, of those with a pod.
+    """
+    if not namespaces:
+        return {}
+    consumers = {namespace: consumer_id for consumer_id, namespace in namespaces.items()}
+    components = {names.COMPONENT: (names.SENTRY, names.FULL_NODE)}
+    items = await kube.select(kinds.POD, {**owner.selector(), **components})
+
+    async def observe_node(item: Mapping[str, Any]) -> tuple[str, str, model.Observation]:
+        namespace, name = item["metadata"]["namespace"], item["metadata"]["labels"][names.EXTRA_NODE]
+        key = f"{consumers[namespace]}/{name}"
+        timeout = TIMEOUT if timeouts is None else timeouts.timeout(key)
+        observation = await _node(kube, namespace, decode.pod(item), now, timeout)
+        if timeouts is not None:
+            timeouts.record_answer(key, not observation.error, timeout)
+        return consumers[namespace], name, observation
+
+    own = [item for item in items if _is_extra_pod(item) and item["metadata"]["namespace"] in consumers]
+    result: dict[str, dict[str, model.Observation]] = {consumer_id: {} for consumer_id in namespaces}
+    for consumer_id, name, observation in await asyncio.gather(*map(observe_node, own)):
+        result[consumer_id][name] = observation
+    return result
+
+
+def _is_extra_pod(item: Mapping[str, Any]) -> bool:
+    """Return whether a pod is the one of its sentry or full node."""
+    metadata = item["metadata"]
+    name = metadata["labels"].get(names.EXTRA_NODE, "")
+    return names.is_extra_node(name) and metadata["name"] == names.extra_pod(name)
+
+
 async def _node(
     kube: client.KubeClient,
     namespace: str,
@@ -109,36 +152,68 @@ async def _node(
         return model.Observation(pod)
     try:
         async with aio.deadline(_SECONDS, f"pod {namespace}/{pod.name}"):
-            return model.Observation(pod, await _status(kube, namespace, now, timeout))
+            return model.Observation(pod, await _status(kube, namespace, pod.name, now, timeout))
     # A node runs the software of its chain's owner: whatever its answer leads to is this node's trouble only.
     except Exception as error:
         return model.Observation(pod, error=decode.error_text(error))
 
 
 async def _status(
-    kube: client.KubeClient, namespace: str, now: datetime.datetime, timeout: float
+    kube: client.KubeClient, namespace: str, pod: str, now: datetime.datetime, timeout: float
 ) -> model.NodeStatus:
-    status = await _ask(kube, namespace, "/status", timeout=timeout)
+    status = await _ask(kube, namespace, "/status", timeout=timeout, pod=pod)
     height, made = decode.height(status), decode.block_time(status)
     is_old = made is None or now - made > _OLD
-    net_info, commit, validators, (view, is_silent) = await asyncio.gather(
-        _ask(kube, namespace, "/net_info"),
-        _commit(kube, namespace, height - 1) if decode.has_commit(status) else _nothing(),
-        _validators(kube, namespace) if height > 0 else _no_validators(),
-        _view(kube, namespace, height) if is_old else _unasked(),
+    is_empty = height == 0 and status["sync_info"]["catching_up"].boolean()
+    net_info, commit, validators, (view, is_silent), app_height, state_sync = await asyncio.gather(
+        _ask(kube, namespace, "/net_info", pod=pod),
+        _commit(kube, namespace, pod, height - 1) if decode.has_commit(status) else _nothing(),
+        _validators(kube, namespace, pod) if height > 0 else _no_validators(),
+        _view(kube, namespace, pod, height) if is_old else _unasked(),
+        _app_height(kube, namespace, pod),
+        _state_sync(kube, namespace, pod) if is_empty else _nothing(),
     )
-    return decode.node(status, net_info, commit, validators, view, is_silent=is_silent)
+    return decode.node(
+        status,
+        net_info,
+        commit,
+        validators,
+        view,
+        is_silent=is_silent,
+        app_height=app_height,
+        state_sync=state_sync,
+    )
+
+
+async def _app_height(kube: client.KubeClient, namespace: str, pod: str = names.NODE_POD) -> int | None:
+    """Return the height that a node's application has executed, None if it does not say.
+
+    The application answers no query while it executes a block.
+    """
+    try:
+        return decode.app_height(await _ask(kube, namespace, "/abci_info", timeout=_APP_TIMEOUT, pod=pod))
+    except errors.IcsError:
+        return None
+
+
+async def _state_sync(kube: client.KubeClient, namespace: str, pod: str) -> model.StateSyncStatus | None:
+    """Return what a node without a block says about its state sync; None if it has no metrics."""
+    request = requests.proxy(namespace, pod, ports.POD_METRICS, "/metrics")
+    try:
+        return decode.state_sync(await kube.text(request, TIMEOUT))
+    except errors.IcsError:
+        return None  # it answers its RPC, which is what counts
 
 
 async def _view(
-    kube: client.KubeClient, namespace: str, height: int
+    kube: client.KubeClient, namespace: str, pod: str, height: int
 ) -> tuple[consensus_view.ConsensusView | None, bool]:
     """Return what the node knows of its peers (None: unknown), and whether the query timed out.
 
     CometBFT does not answer consensus queries while the application executes a block.
     """
     try:
-        return consensus.view(await _ask(kube, namespace, "/dump_consensus_state"), height), False
+        return consensus.view(await _ask(kube, namespace, "/dump_consensus_state", pod=pod), height), False
     except errors.Transient as error:
         return None, decode.error_text(error) == decode.NO_ANSWER
 
@@ -199,32 +274,36 @@ async def observe_provider_node(kube: client.KubeClient, namespace: str) -> mode
         if decode.has_commit(status):
             height = str(decode.height(status) - 1)
             commit = await _ask(kube, namespace, "/commit", pod=pod.name, height=height)
-        return model.Observation(pod, decode.node(status, net_info, commit, ()))
+        app_height = await _app_height(kube, namespace, pod.name)
+        return model.Observation(pod, decode.node(status, net_info, commit, (), app_height=app_height))
     except Exception as error:
         return model.Observation(pod, error=decode.error_text(error))
 
 
-async def net_info(kube: client.KubeClient, namespace: str) -> frozenset[str]:
+async def net_info(kube: client.KubeClient, namespace: str, pod: str = names.NODE_POD) -> frozenset[str]:
     """Read the node ids of the peers to which a chain's node is connected.
 
     Raises:
         IcsError: the node does not answer.
     """
-    return decode.node_ids(await _ask(kube, namespace, "/net_info"))
+    return decode.node_ids(await _ask(kube, namespace, "/net_info", pod=pod))
 
 
-async def dial_peers(kube: client.KubeClient, namespace: str, peers: Sequence[str]) -> None:
+async def dial_peers(
+    kube: client.KubeClient, namespace: str, peers: Sequence[str], pod: str = names.NODE_POD
+) -> None:
     """Set the persistent peers of a running node; the list replaces its previous ones.
 
     Args:
         kube: client.
         namespace: namespace of the chain.
         peers: all peers in the form `id@host:port`, at least one.
+        pod: of the node.
 
     Raises:
         IcsError: the node does not answer, or its RPC is not `unsafe`.
     """
-    await _ask(kube, namespace, "/dial_peers", persistent="true", peers=json.dumps(list(peers)))
+    await _ask(kube, namespace, "/dial_peers", pod=pod, persistent="true", peers=json.dumps(list(peers)))
 
 
 async def _ask(
@@ -240,15 +319,20 @@ async def _ask(
     return decode.result(path, (await kube.send(request, timeout)).body)
 
 
-async def _commit(kube: client.KubeClient, namespace: str, height: int) -> answers.Field | None:
-    return await _ask(kube, namespace, "/commit", height=str(height))
+async def _commit(kube: client.KubeClient, namespace: str, pod: str, height: int) -> answers.Field | None:
+    return await _ask(kube, namespace, "/commit", pod=pod, height=str(height))
 
 
-async def _validators(kube: client.KubeClient, namespace: str) -> Sequence[answers.Field]:
+async def _validators(kube: client.KubeClient, namespace: str, pod: str) -> Sequence[answers.Field]:
     validators: list[answers.Field] = []
     for _ in range(_MOST_PAGES):
         page = await _ask(
-            kube, namespace, "/validators", per_page=str(PAGE), page=str(len(validators) // PAGE + 1)
+            kube,
+            namespace,
+            "/validators",
+            pod=pod,
+            per_page=str(PAGE),
+            page=str(len(validators) // PAGE + 1),
         )
         members = list(page["validators"])
         validators += members

@@ -10,8 +10,9 @@ from typing import Any
 from ics import errors, model, names
 from ics.cluster.nodes import decode
 from ics.cluster.state import node_records, relayer_record
-from ics.consumer import observed, removal, watchdog
+from ics.consumer import observed, removal, revision, state_sync_record, upgrades, watchdog
 from ics.consumer.peers import gateway_ports
+from ics.cosmos import genesis_order
 from ics.manifests import place_notes
 from ics.relayer import inputs
 
@@ -23,13 +24,17 @@ class _NamespaceState:
     """Objects in one namespace of one chain."""
 
     namespace: str
-    genesis: bytes | None = None
+    genesis: bytes | genesis_order.Ordered | None = None
     records: list[model.SigningRecord] = field(default_factory=list)
     volume_uid: str | None = None
     volume_record: model.SigningRecord | None = None
     watermark: model.Watermark = field(default_factory=model.Watermark)
     has_workload: bool = False
     workload_place: str = ""
+    template: revision.RecordedTemplate | None = None
+    volume: Item | None = None
+    workload: Item | None = None
+    software: upgrades.Record = field(default_factory=upgrades.Record)
     is_ending: bool = False
     ending_seen: observed.EndingSeen | None = None
     is_withheld: bool = False
@@ -44,8 +49,15 @@ class _NamespaceState:
     configs: dict[str, str] = field(default_factory=dict)
     images: dict[str, str] = field(default_factory=dict)
     has_relaying: bool = False
+    sentries: int = 0
+    extra_items: dict[str, list[Item | None]] = field(
+        default_factory=lambda: defaultdict(lambda: [None, None, None])
+    )
+    """Volume, StatefulSet and peers of each sentry and full node."""
+    extra_nodes: dict[str, observed.ExtraNodeMemory] = field(default_factory=dict)
     configured_peers: watchdog.ConfiguredPeers | None = None
     care: watchdog.WatchdogRecord = field(default_factory=watchdog.WatchdogRecord)
+    state_sync: state_sync_record.StateSyncRecord | None = None
     problem: str = ""
     is_copy: bool = False
     """Whether the objects were copied here from another namespace, which they name."""
@@ -133,7 +145,7 @@ def memory(
         workloads: metadata of StatefulSets.
         geneses: complete genesis ConfigMaps.
         relaying: objects of the relayers.
-        run_time: complete ConfigMaps of the nodes' peers and of watermarks.
+        run_time: complete ConfigMaps of the peers of all nodes, of watermarks and of state syncs.
         cluster_uid: uid of the namespace kube-system.
 
     Returns:
@@ -149,8 +161,12 @@ def memory(
     for item in volumes:
         # A volume that is being deleted is unusable, but shows that the chain exists.
         is_ending = "deletionTimestamp" in item["metadata"]
+        if names.EXTRA_NODE in item["metadata"]["labels"]:
+            state_of(item).extra_items[_extra(item)][0] = None if is_ending else item
+            continue
         with state_of(item).read() as state:
             state.volume_uid = None if is_ending else item["metadata"]["uid"]
+            state.volume = None if is_ending else item
             state.volume_record = None if is_ending else node_records.volume_record(item)
     for item in secrets:
         with state_of(item).read() as state:
@@ -158,7 +174,14 @@ def memory(
     for item in workloads:
         annotations = item["metadata"].get("annotations") or {}
         state = state_of(item)
+        if names.EXTRA_NODE in item["metadata"]["labels"]:
+            state.extra_items[_extra(item)][1] = item
+            continue
+        with state.read():
+            state.sentries = node_records.sentries(item)
+            state.template = node_records.template(item)
         state.has_workload = True
+        state.workload = item
         state.workload_place = annotations.get(names.PLACE_ID, "")
         state.is_ending = annotations.get(names.ENDING) == "true"
         state.is_withheld = annotations.get(names.WITHHELD) == "true"
@@ -170,10 +193,22 @@ def memory(
             if item["metadata"]["name"] == names.WATERMARK:
                 state.watermark = node_records.watermark(item)
                 continue
+            if names.EXTRA_NODE in item["metadata"]["labels"]:
+                state.extra_items[_extra(item)][2] = item
+                continue
+            if item["metadata"]["name"] == names.STATE_SYNC:
+                state.state_sync = node_records.state_sync(item)
+                continue
             notes = item["metadata"].get("annotations") or {}
             state.ending_seen = removal.from_annotation(notes.get(names.ENDING_SEEN, ""))
             state.configured_peers = node_records.configured_peers(item)
             state.care = node_records.watchdog_record(item)
+    for namespaces in chains.values():
+        for state in namespaces.values():
+            with state.read():
+                state.software = node_records.software(state.volume, state.workload)
+                for name, items in state.extra_items.items():
+                    state.extra_nodes[name] = node_records.extra_node(*items)
     copied = place_notes.copied_namespaces([*volumes, *secrets, *workloads])
     for namespaces in chains.values():
         for state in namespaces.values():
@@ -183,6 +218,11 @@ def memory(
         {consumer: _chain(list(namespaces.values())) for consumer, namespaces in sorted(chains.items())},
         cluster_uid=cluster_uid,
     )
+
+
+def _extra(item: Item) -> str:
+    """Return the name of the sentry or full node whose object this is."""
+    return str(item["metadata"]["labels"][names.EXTRA_NODE])
 
 
 def _add_relayers(relaying: Relaying, state_of: Callable[[Item], _NamespaceState]) -> None:
@@ -241,7 +281,11 @@ def _chain(namespaces: Sequence[_NamespaceState]) -> observed.ChainMemory:
         volume_uid=home.volume_uid,
         has_workload=home.has_workload,
         workload_place=home.workload_place,
+        template=home.template,
+        software=home.software,
         watermark=home.watermark,
+        sentries=home.sentries,
+        extra_nodes=home.extra_nodes,
         copies=tuple(
             sorted(state.namespace for state in ordered[:-1] if home.has_workload and state.has_workload)
         ),
@@ -269,6 +313,7 @@ def _chain(namespaces: Sequence[_NamespaceState]) -> observed.ChainMemory:
         ),
         configured_peers=home.configured_peers,
         watchdog=home.care,
+        state_sync=home.state_sync,
         # What was edited in a copy is its owner's business.
         problem=next(
             (s.problem for s in reversed(ordered) if s.problem and (s is home or not s.is_copy)), ""

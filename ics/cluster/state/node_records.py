@@ -4,15 +4,19 @@ import base64
 import binascii
 import datetime
 import gzip
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from ics import errors, model, names
-from ics.consumer import key_check, watchdog
-from ics.cosmos import canonical_json, times
+from ics.consumer import key_check, observed, revision, state_sync_record, upgrades, watchdog
+from ics.cosmos import answers, canonical_json, genesis_order, times
 from ics.keys import derivation
 
 Item = Mapping[str, Any]
+
+_REVISION_DIGITS = 10
+_HEIGHT_DIGITS = 19
 
 
 def key_record(item: Item) -> model.SigningRecord:
@@ -39,6 +43,14 @@ def key_record(item: Item) -> model.SigningRecord:
         is_reset=bool(notes.get(names.SIGN_STATE_RESET)),
         certificates=key_check.from_annotation(notes.get(names.CLUSTER_CERTIFICATES, "")),
     )
+
+
+def state_sync(item: Item) -> state_sync_record.StateSyncRecord:
+    """Decode the record of a state sync; one that was edited is forgotten, because all of it can be found again."""
+    try:
+        return state_sync_record.from_json((item.get("data") or {}).get(state_sync_record.RECORD_FILE, ""))
+    except answers.MalformedAnswer:
+        return state_sync_record.StateSyncRecord()
 
 
 def volume_record(item: Item) -> model.SigningRecord | None:
@@ -98,8 +110,8 @@ def _address(notes: Mapping[str, str], where: str) -> str:
     return address
 
 
-def genesis(item: Item) -> bytes:
-    """Return the genesis in a ConfigMap after checking its digest.
+def genesis(item: Item) -> bytes | genesis_order.Ordered:
+    """Return the genesis in a ConfigMap, or the order of a large one, after checking its digest.
 
     Raises:
         Permanent: it is missing, damaged or was edited.
@@ -107,6 +119,9 @@ def genesis(item: Item) -> bytes:
     metadata = item["metadata"]
     where = f"ConfigMap {metadata['namespace']}/{metadata['name']}"
     remedy = "delete this ConfigMap, so that the genesis is created again"
+    order: str | None = (item.get("data") or {}).get(genesis_order.FILE)
+    if order is not None:
+        return _order(order.encode(), metadata.get("annotations") or {}, where, remedy)
     plain: str | None = (item.get("data") or {}).get("genesis.json")
     packed: str | None = (item.get("binaryData") or {}).get("genesis.json.gz")
     try:
@@ -125,6 +140,35 @@ def genesis(item: Item) -> bytes:
             f"{where}: the genesis has sha256 {digest}, but its annotation is {stated!r}; {remedy}"
         )
     return content
+
+
+def _order(content: bytes, notes: Mapping[str, str], where: str, remedy: str) -> genesis_order.Ordered:
+    if canonical_json.sha256_hex(content) != notes.get(names.GENESIS_ORDER, ""):
+        raise errors.Permanent(
+            f"{where}: {genesis_order.FILE} does not fit its annotation {names.GENESIS_ORDER}; {remedy}"
+        )
+    try:
+        order = genesis_order.parse(content)
+    except errors.SettingsError as error:
+        raise errors.Permanent(f"{where}: {error}; {remedy}") from None
+    report = genesis_order.parse_report(notes.get(names.GENESIS_REPORT, ""))
+    return genesis_order.Ordered(order, report if isinstance(report, genesis_order.Report) else None)
+
+
+def sentries(item: Item) -> int:
+    """Return the number of sentries behind which the node of a StatefulSet runs.
+
+    Raises:
+        Permanent: the annotation was edited.
+    """
+    metadata = item["metadata"]
+    text = (metadata.get("annotations") or {}).get(names.SENTRIES, "0")
+    if not re.fullmatch(r"[0-9]{1,2}", text):
+        raise errors.Permanent(
+            f"StatefulSet {metadata['namespace']}/{metadata['name']}: annotation {names.SENTRIES} is {text!r}, not a"
+            " number of sentries; set it to that of the StatefulSets sentry-1, sentry-2, … in this namespace"
+        )
+    return int(text)
 
 
 def configured_peers(item: Item) -> watchdog.ConfiguredPeers:
@@ -167,8 +211,8 @@ def watermark(item: Item) -> model.Watermark:
 
 
 def _height(text: str) -> int:
-    if not (text.isascii() and text.isdigit()):
-        raise ValueError(f"{text!r} is not a height")
+    if not (text.isascii() and text.isdigit() and len(text) <= _HEIGHT_DIGITS):
+        raise ValueError(f"{text[:40]!r} is not a height")
     return int(text)
 
 
@@ -191,4 +235,78 @@ def watchdog_record(item: Item) -> watchdog.WatchdogRecord:
         raise errors.Permanent(
             f"ConfigMap {metadata['namespace']}/{metadata['name']}: an annotation {names.WATCHDOG}... is not understood"
             f" ({error}): delete those annotations"
+        ) from None
+
+
+def template(item: Item) -> revision.RecordedTemplate:
+    """Decode what a node's StatefulSet says of its template.
+
+    Raises:
+        Permanent: its annotation was edited.
+    """
+    metadata = item["metadata"]
+    notes = metadata.get("annotations") or {}
+    text = notes.get(names.NODE_REVISION, str(revision.FIRST))
+    if not (text.isascii() and text.isdigit() and len(text) < _REVISION_DIGITS):
+        raise errors.Permanent(
+            f"StatefulSet {metadata['namespace']}/{metadata['name']}: annotation {names.NODE_REVISION}={text!r} is not"
+            f" a number; remove it together with {names.TEMPLATE}: the node is then taken for one of the first revision"
+        )
+    return revision.RecordedTemplate(int(text), notes.get(names.TEMPLATE, ""))
+
+
+def software(volume: Item | None, workload: Item | None) -> upgrades.Record:
+    """Decode what is on record about a node's software.
+
+    Args:
+        volume: its PersistentVolumeClaim; None: there is none, or it is being deleted.
+        workload: its StatefulSet; None: there is none.
+
+    Raises:
+        Permanent: an annotation was edited.
+    """
+    app_height = None if volume is None else _noted_height(volume, "PersistentVolumeClaim", names.APP_HEIGHT)
+    return upgrades.Record(
+        app_height=app_height,
+        written=None if volume is None else _written(volume, lambda manager: manager == names.HEIGHT_MANAGER),
+        image=(_notes(workload)).get(names.IMAGE, ""),
+        halt_height=0 if workload is None else _noted_height(workload, "StatefulSet", names.HALT_HEIGHT) or 0,
+    )
+
+
+def extra_node(volume: Item | None, workload: Item | None, peers: Item | None) -> observed.ExtraNodeMemory:
+    """Decode what is stored about a sentry or full node.
+
+    Args:
+        volume: its PersistentVolumeClaim; None: there is none, or it is being deleted.
+        workload: its StatefulSet; None: there is none.
+        peers: its ConfigMap with peers; None: there is none.
+
+    Raises:
+        Permanent: an annotation was edited.
+    """
+    uid = None if volume is None else str(volume["metadata"]["uid"])
+    return observed.ExtraNodeMemory(
+        has_workload=workload is not None,
+        volume_uid=uid,
+        is_known_volume=uid is not None and _notes(workload).get(names.VOLUME_UID) == uid,
+        software=software(volume, workload),
+        configured_peers=None if peers is None else configured_peers(peers),
+        watchdog=watchdog.WatchdogRecord() if peers is None else watchdog_record(peers),
+    )
+
+
+def _notes(item: Item | None) -> Mapping[str, str]:
+    return {} if item is None else item["metadata"].get("annotations") or {}
+
+
+def _noted_height(item: Item, kind: str, name: str) -> int | None:
+    text = _notes(item).get(name)
+    try:
+        return None if text is None else _height(text)
+    except ValueError as error:
+        metadata = item["metadata"]
+        raise errors.Permanent(
+            f"{kind} {metadata['namespace']}/{metadata['name']}: annotation {name}: {error}; set it to the height that"
+            " the node's application has reached"
         ) from None

@@ -5,7 +5,7 @@ from typing import Any
 
 from ics import errors, model, names
 from ics.cluster.state import node_records
-from ics.consumer import key_check, observed
+from ics.consumer import key_check, observed, upgrades
 from ics.manifests import sign_state_job
 
 Item = Mapping[str, Any]
@@ -62,17 +62,23 @@ def memory(
     volume = next((one for one in volumes if "deletionTimestamp" not in one["metadata"]), None)
     workload = next(iter(workloads), None)
     found, problem = next(iter(records), None), ""
-    decoded, marks = None, model.Watermark()
-    if found is not None:
-        try:
+    decoded, marks, template = None, model.Watermark(), None
+    software = upgrades.Record()
+    try:
+        if workload is not None:
+            template = node_records.template(workload)
+        software = node_records.software(volume, workload)
+        if found is not None:
             marks, decoded = watermark(found), record(found)
-        except errors.Permanent as error:
-            problem = str(error)
+    except errors.Permanent as error:
+        problem = str(error)
     notes = {} if workload is None else workload["metadata"].get("annotations") or {}
     is_withheld = notes.get(names.WITHHELD) == "true"
     return observed.ProviderNodeMemory(
         volume_uid=None if volume is None else volume["metadata"]["uid"],
         has_workload=workload is not None,
+        template=template,
+        software=software,
         given="" if is_withheld else notes.get(names.VOLUME_UID, ""),
         record=decoded,
         watermark=marks,

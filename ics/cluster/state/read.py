@@ -12,6 +12,8 @@ from ics.cluster.state import decode, provider_record
 from ics.consumer import observed
 from ics.manifests import objects
 
+_RUN_TIME = (names.PEERS, names.EXTRA_PEERS, names.WATERMARK, names.STATE_SYNC)
+"""Components of the ConfigMaps in which passes keep what they know of nodes."""
 _SYSTEM = "kube-system"
 """Namespace that every cluster has, and that is never created again."""
 
@@ -87,10 +89,10 @@ class StateReader:
 
         gateway, volumes, secrets, workloads, run_time, geneses, *relaying = await asyncio.gather(
             self._kube.select(kinds.SERVICE, owner | {names.COMPONENT: names.GATEWAY}),
-            listed(kinds.VOLUME_CLAIM, names.VOLUME, names.PROVIDER_NODE),
+            listed(kinds.VOLUME_CLAIM, names.VOLUME, names.EXTRA_VOLUME, names.PROVIDER_NODE),
             listed(kinds.SECRET, names.CONSENSUS_KEY),
-            listed(kinds.STATEFUL_SET, names.NODE, names.PROVIDER_NODE),
-            listed(kinds.CONFIG_MAP, names.PEERS, names.WATERMARK, only_metadata=False),
+            listed(kinds.STATEFUL_SET, names.NODE, names.PROVIDER_NODE, names.SENTRY, names.FULL_NODE),
+            listed(kinds.CONFIG_MAP, *_RUN_TIME, only_metadata=False),
             listed(kinds.CONFIG_MAP, names.GENESIS, only_metadata=False),
             listed(kinds.CONFIG_MAP, names.RELAYER, only_metadata=False),
             listed(kinds.SECRET, names.RELAYER, only_metadata=False),

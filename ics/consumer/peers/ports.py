@@ -18,6 +18,8 @@ POD_RPC = 26657
 POD_GRPC = 9090
 POD_GRPC_WEB = 9091
 POD_REST = 1317
+POD_METRICS = 26660
+"""CometBFT's metrics, which no Service publishes."""
 POD_SIGNER = 26659
 """Port at which a node listens for its remote signer."""
 

@@ -126,6 +126,10 @@ class Queries:
         """Return the conditions of unusable endpoints that others replace."""
         return self.endpoints.conditions()
 
+    def endpoint_states(self) -> tuple[model.EndpointState, ...]:
+        """Return the state of every endpoint that the pass surveyed."""
+        return self.endpoints.states()
+
     async def snapshot(self, operator_address: str, interest: Interest) -> model.Snapshot:
         """Read the provider's state at the height that `open` picked.
 

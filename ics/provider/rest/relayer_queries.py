@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from ics import model
-from ics.cosmos import answers
+from ics.cosmos import answers, light
 from ics.provider import gateway
 from ics.provider.rest import queries as rest_queries
 from ics.relayer import ibc
@@ -81,6 +81,10 @@ class IbcQueries(rest_queries.Queries):
             Permanent: the chain rejects a query.
         """
         return await relayer_queries.read_client(self._ask, client_id)
+
+    async def client_view(self, client_id: str) -> light.ClientView:
+        """Read what the client of one consumer chain knows of that chain; raises like `relay_ends`."""
+        return await relayer_queries.client_view(self._ask, client_id)
 
     async def sent(self, channel_id: str) -> SentPackets:
         """Read the state of packets that were sent on an open CCV channel."""

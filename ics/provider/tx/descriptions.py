@@ -1,21 +1,34 @@
 """Descriptions of transactions, as JSON of a stable shape and as text; pure."""
 
 import base64
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Final
 
 from ics import model
 from ics.provider.owner import terms as owner_terms
+
+TYPES: Final[Mapping[type, str]] = {
+    model.OptIn: "opt-in",
+    model.AssignKey: "assign-key",
+    model.PublishDetails: "edit-validator",
+    model.TopUp: "top-up",
+}
+"""Names of the types of transactions that passes send."""
 
 
 def as_dict(intent: model.Intent) -> dict[str, Any]:
     """Return a transaction as a JSON object with its type and subject."""
     match intent:
         case model.OptIn(consumer_id, chain_id, key, _):
-            return {"type": "opt-in", **_chain(consumer_id, chain_id), "consumer_key": _base64(key)}
+            return {"type": TYPES[model.OptIn], **_chain(consumer_id, chain_id), "consumer_key": _base64(key)}
         case model.AssignKey(consumer_id, chain_id, key, _):
-            return {"type": "assign-key", **_chain(consumer_id, chain_id), "consumer_key": _base64(key)}
+            return {
+                "type": TYPES[model.AssignKey],
+                **_chain(consumer_id, chain_id),
+                "consumer_key": _base64(key),
+            }
         case model.PublishDetails(details):
-            return {"type": "edit-validator", "details": details}
+            return {"type": TYPES[model.PublishDetails], "details": details}
         case model.TopUp(
             consumer_id=consumer_id,
             chain_id=chain_id,
@@ -25,7 +38,7 @@ def as_dict(intent: model.Intent) -> dict[str, Any]:
             denom=denom,
         ):
             return {
-                "type": "top-up",
+                "type": TYPES[model.TopUp],
                 **_chain(consumer_id, chain_id),
                 "purpose": purpose,
                 "address": address,

@@ -9,15 +9,15 @@ import contextlib
 import dataclasses
 import random
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from ics import errors, model
 from ics.cluster.api import errors as api_errors
 from ics.cluster.api import lease
-from ics.conditions import Severity
-from ics.reconciler import outcome
+from ics.monitoring import metrics, totals
+from ics.reconciler import counters, outcome
 from ics.reconciler.daemon import health, schedule, wakeups
 
 _RENEW = 5.0
@@ -69,6 +69,7 @@ class Daemon:
         jitter: Callable[[], float] = random.random,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         hurry: asyncio.Event | None = None,
+        now: Callable[[], float] = time.time,
     ) -> None:
         """Initialize without starting anything.
 
@@ -80,8 +81,10 @@ class Daemon:
             jitter: draws a number from 0 to 1.
             sleep: waits for a number of seconds.
             hurry: set when a chain launches that the pass has not seen: it leaves to the next one what can wait.
+            now: returns the seconds since the epoch, for metrics.
         """
         self._sleep = sleep
+        self._now = now
         self._hurry = hurry or asyncio.Event()
         self._work = work
         self._lease = lease
@@ -111,7 +114,7 @@ class Daemon:
         keeping = asyncio.create_task(self._keep())
         is_cut = False
         try:
-            woken: tuple[wakeups.Wakeup, ...] = (wakeups.Wakeup("start"),)
+            woken: tuple[wakeups.Wakeup, ...] = (wakeups.Wakeup(wakeups.START),)
             while True:
                 pause = await self._turn(woken)
                 woken = await self._rest(pause)
@@ -132,7 +135,7 @@ class Daemon:
         """End after the current write, without starting a new one."""
         self._is_stopping = True
         self._lease.stop()
-        self._queue.put(wakeups.Wakeup("stop", is_urgent=True))
+        self._queue.put(wakeups.Wakeup(wakeups.STOP, is_urgent=True))
 
     # -- the Lease ---------------------------------------------------------------------------------
 
@@ -146,9 +149,9 @@ class Daemon:
             ):
                 await self._renew()
             if self._lease.is_held != was_held:
-                self._queue.put(wakeups.Wakeup("lease", is_urgent=True))
+                self._queue.put(wakeups.Wakeup(wakeups.LEASE, is_urgent=True))
             elif self._lease.is_wanted:
-                self._queue.put(wakeups.Wakeup("wanted", is_urgent=True))
+                self._queue.put(wakeups.Wakeup(wakeups.WANTED, is_urgent=True))
             await asyncio.sleep(_RENEW if self._lease.is_held else _STANDBY)
 
     async def _renew(self) -> None:
@@ -199,7 +202,10 @@ class Daemon:
         if not self._lease.is_held and any(wake.is_launch for wake in woken):
             await self._ask_back()
         is_acting = self._lease.is_held
-        self._set(busy_since=started, is_acting=is_acting, wakeups=_counted(self.health.wakeups, woken))
+        self._set(busy_since=started, is_acting=is_acting)
+        self._count((metrics.WAKEUPS, (wake.reason,)) for wake in woken)
+        if not is_acting:
+            self._set(samples=())  # they are of chains that another process acts for
         woken, self._unanswered = self._unanswered + woken, ()
         try:
             pause = await (self._run_pass(woken) if is_acting else self._observe())
@@ -210,13 +216,14 @@ class Daemon:
             self._failures += 1
             regular = self._pause()
             pause = schedule.retry_seconds(self._failures, regular, self._jitter())
-            self._set(trouble=str(error), failures=self.health.failures + 1)
+            self._set(trouble=str(error))
+            self._count(counters.of_failed_pass())
             self._work.report(error, woken)
         else:
             self._failures = 0
-            self._set(trouble="", judged_at=self._monotonic())
+            self._set(trouble="", judged_at=self._monotonic(), succeeded_at=self._now())
         now = self._monotonic()
-        self._set(busy_since=None, due=now + pause, seconds=now - started, passes=self.health.passes + 1)
+        self._set(busy_since=None, due=now + pause, totals=self.health.totals.plus_pass(now - started))
         return pause
 
     async def _run_pass(self, woken: tuple[wakeups.Wakeup, ...]) -> float:
@@ -228,12 +235,8 @@ class Daemon:
             self._awaited_height = newest, self._monotonic()
         result = await self._pass(is_urgent=any(wake.is_urgent for wake in woken))
         self._work.report(result, woken)
-        critical = [c for chain in result.report.chains for c in chain.conditions] + [
-            *result.report.conditions
-        ]
-        self._set(
-            height=result.report.height, critical=sum(c.severity is Severity.CRITICAL for c in critical)
-        )
+        self._set(height=result.report.height, samples=result.samples)
+        self._count(counters.of_pass(result))
         self._record_outcome(result)
         height, since = self._awaited_height
         if result.report.height < height and self._monotonic() - since < _BEHIND:
@@ -276,6 +279,7 @@ class Daemon:
 
     async def _observe(self) -> float:
         self._set(height=(await self._work.observe()).height)
+        self._count([(metrics.PASSES, (counters.OK,))])
         return schedule.BACKGROUND
 
     async def _rest(self, pause: float) -> tuple[wakeups.Wakeup, ...]:
@@ -309,17 +313,18 @@ class Daemon:
         awaited = []
         for state, since in self._changed.values():
             until = schedule.seconds_until(state.spawn_time, time_then)
+            upgrade = state.until_upgrade
             awaited.append(
-                schedule.AwaitedTimes(None if until is None else until - (now - then), now - since)
+                schedule.AwaitedTimes(
+                    None if until is None else until - (now - then),
+                    now - since,
+                    None if upgrade is None else upgrade - (now - then),
+                )
             )
         return schedule.pause_seconds(awaited, self._jitter())
 
+    def _count(self, events: Iterable[totals.Series]) -> None:
+        self._set(totals=self.health.totals.plus(events))
+
     def _set(self, **changes: Any) -> None:
         self.health = dataclasses.replace(self.health, **changes)
-
-
-def _counted(counts: Mapping[str, int], woken: tuple[wakeups.Wakeup, ...]) -> dict[str, int]:
-    totals = dict(counts)
-    for wake in woken:
-        totals[wake.reason] = totals.get(wake.reason, 0) + 1
-    return totals

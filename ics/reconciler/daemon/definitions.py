@@ -88,7 +88,7 @@ class Definitions:
         while True:
             await asyncio.sleep(_EVERY)
             if await self.check():
-                wake(wakeups.Wakeup("definitions"))
+                wake(wakeups.Wakeup(wakeups.DEFINITIONS))
 
     async def _catch_up(self, is_changed: bool) -> None:
         if is_changed:

@@ -4,12 +4,13 @@ Alive: the loop makes progress. Ready: its last pass could read the provider and
 standby.
 """
 
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from prometheus_client import Metric
+from ics.monitoring import exposition
+from ics.monitoring import metrics as ics_metrics
+from ics.monitoring import totals as ics_totals
+from ics.reconciler import counters
+from ics.reconciler.daemon import wakeups
 
 LONGEST_PASS = 600.0
 """Seconds after which a pass counts as stuck; several transactions may wait up to a minute each."""
@@ -37,19 +38,18 @@ class DaemonHealth:
     """Why the Lease can neither be acquired nor renewed, unless another process holds it; empty: no error."""
     height: int = 0
     """Provider height of the last observation."""
-    passes: int = 0
-    failures: int = 0
-    """Number of failed observations."""
-    seconds: float = 0.0
-    """Duration of the last pass."""
-    wakeups: Mapping[str, int] = field(default_factory=dict)
-    """Wake-ups by reason."""
-    critical: int = 0
-    """Number of critical conditions in the last report."""
+    succeeded_at: float = 0.0
+    """Time of the last successful observation, in seconds since the epoch; 0: there was none."""
+    totals: ics_totals.Totals = field(default_factory=lambda: counters.initial(wakeups.REASONS))
+    """Counters of the process."""
+    samples: tuple[ics_metrics.Sample, ...] = ()
+    """Metrics of the last pass; empty on a standby."""
     listens_to: str = ""
     """Provider endpoint of the event subscription; empty: disconnected."""
     watches: bool = False
     """Whether the validator's pods are watched."""
+    identity: exposition.Identity = field(default_factory=lambda: exposition.Identity("", "", "", ""))
+    """Of the process."""
 
 
 def liveness_problem(health: DaemonHealth, now: float) -> str:
@@ -72,42 +72,15 @@ def readiness_problem(health: DaemonHealth, now: float) -> str:
 
 def metrics(health: DaemonHealth, now: float) -> bytes:
     """Return the metrics in the text format of Prometheus (exposition format 0.0.4)."""
-    import prometheus_client  # its import takes 15 ms
-
-    return prometheus_client.generate_latest(_Collector(health, now))
-
-
-@dataclass(frozen=True, slots=True)
-class _Collector:
-    """Collector of prometheus_client for one state, without its global registry."""
-
-    health: DaemonHealth
-    now: float
-
-    def collect(self) -> "Iterator[Metric]":
-        from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
-
-        state = self.health
-        gauges = {
-            "ics_acting": ("Whether it holds the Lease and acts.", state.is_acting),
-            "ics_ready": (
-                "Whether it is ready, as /readyz reports.",
-                not readiness_problem(state, self.now),
-            ),
-            "ics_provider_height": ("Provider height of the last observation.", state.height),
-            "ics_pass_seconds": ("Duration of the last pass.", round(state.seconds, 3)),
-            "ics_critical_conditions": ("Critical conditions in the last report.", state.critical),
-            "ics_events_connected": (
-                "Whether it is connected to the provider's events.",
-                bool(state.listens_to),
-            ),
-            "ics_pods_watched": ("Whether it watches its own pods.", state.watches),
-        }
-        for name, (text, value) in gauges.items():
-            yield GaugeMetricFamily(name, text, value)
-        yield CounterMetricFamily("ics_passes_total", "Passes made.", state.passes)
-        yield CounterMetricFamily("ics_failed_passes_total", "Passes that failed to observe.", state.failures)
-        wakeups = CounterMetricFamily("ics_wakeups_total", "Wake-ups by reason.", labels=["reason"])
-        for reason, count in sorted(state.wakeups.items()):
-            wakeups.add_metric([reason], count)
-        yield wakeups
+    identity = health.identity
+    validator = identity.validator
+    own = (
+        identity.sample(),
+        ics_metrics.ACTING.of(health.is_acting, validator),
+        ics_metrics.READY.of(not readiness_problem(health, now), validator),
+        ics_metrics.PROVIDER_HEIGHT.of(health.height, validator),
+        ics_metrics.LAST_SUCCESSFUL_PASS.of(health.succeeded_at, validator),
+        ics_metrics.EVENTS_CONNECTED.of(bool(health.listens_to), validator),
+        ics_metrics.PODS_WATCHED.of(health.watches, validator),
+    )
+    return exposition.text(validator, (*own, *health.samples), health.totals)

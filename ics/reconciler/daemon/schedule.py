@@ -4,11 +4,11 @@ Events trigger a pass immediately. If all events are lost, everything still happ
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ics import aio, model
 from ics.conditions import Reason
-from ics.consumer import status
+from ics.consumer import revision, status, upgrades
 from ics.cosmos import times
 
 BACKGROUND = 30.0
@@ -16,6 +16,10 @@ BACKGROUND = 30.0
 _NEAR = 90.0
 """Seconds before a spawn time from which the spawn is near."""
 _NEAR_PAUSE = 5.0
+_UPGRADE_NEAR = 600.0
+"""Seconds before and after an upgrade in which it is near."""
+_UPGRADE_SOON = 30.0
+_UPGRADE_PAUSE = 1.0
 _FIRST = 30.0
 _SECOND = 120.0
 _SOONEST = 0.2
@@ -31,20 +35,32 @@ class AwaitedTimes:
     """Seconds until its spawn time, negative after it; None: no spawn time."""
     since_change: float
     """Seconds since its report changed last."""
+    until_upgrade: float | None = None
+    """Seconds until the upgrade of its node, negative after it; None: none is expected."""
 
 
 def pause_seconds(chains: Iterable[AwaitedTimes], jitter: float) -> float:
     """Return the seconds until the next pass: the shortest interval of all chains.
 
     30 s in the background, 5 s while a spawn is near, 1 s for the 30 s after it, 3 to 5 s until 2 min, then 10 to
-    30 s forever.
+    30 s forever. 5 s from ten minutes before an upgrade, 1 s from half a minute before it until ten minutes after.
 
     Args:
         chains: chains with an expected change.
         jitter: at least 0 and below 1, drawn for this pause, so that validators do not poll simultaneously.
     """
     background = BACKGROUND * (0.9 + 0.1 * jitter)
-    return min((_pause_seconds(chain, jitter) for chain in chains), default=background)
+    known = tuple(chains)
+    upgrading = min((_upgrade_pause(one.until_upgrade) for one in known), default=BACKGROUND)
+    return min(min((_pause_seconds(chain, jitter) for chain in known), default=background), upgrading)
+
+
+def _upgrade_pause(until: float | None) -> float:
+    if until is None or until < -_UPGRADE_NEAR:
+        return BACKGROUND
+    if until <= _UPGRADE_SOON:
+        return _UPGRADE_PAUSE
+    return min(BACKGROUND, until - _UPGRADE_NEAR) if until > _UPGRADE_NEAR + _NEAR_PAUSE else _NEAR_PAUSE
 
 
 def _pause_seconds(chain: AwaitedTimes, jitter: float) -> float:
@@ -79,6 +95,8 @@ class AwaitedState:
     """RFC 3339."""
     fingerprint: tuple[str, ...]
     """Differs if anything about the chain has changed."""
+    until_upgrade: float | None = field(default=None, compare=False)
+    """Seconds from the snapshot's block until the upgrade of its node; an estimate, which varies."""
 
 
 def awaited_states(snapshot: model.Snapshot, report: status.Report) -> dict[str, AwaitedState]:
@@ -87,15 +105,32 @@ def awaited_states(snapshot: model.Snapshot, report: status.Report) -> dict[str,
     states = {}
     for chain in report.chains:
         detail = details.get(chain.consumer_id)
-        if _is_awaited(chain):
+        until_upgrade = _until_upgrade(chain.upgrade, snapshot)
+        if _is_awaited(chain) or until_upgrade is not None:
             fingerprint = (
                 chain.phase.value,
                 chain.participation.value,
                 str(chain.genesis_sha256),
                 *(condition.reason for condition in chain.conditions),
             )
-            states[chain.consumer_id] = AwaitedState(detail.spawn_time if detail else None, fingerprint)
+            states[chain.consumer_id] = AwaitedState(
+                detail.spawn_time if detail else None,
+                fingerprint,
+                until_upgrade,
+            )
+    until_upgrade = _until_upgrade(report.provider_upgrade, snapshot)
+    if until_upgrade is not None:
+        states[revision.PROVIDER] = AwaitedState(None, (), until_upgrade)
     return states
+
+
+def _until_upgrade(upgrade: upgrades.NodeUpgrade | None, snapshot: model.Snapshot) -> float | None:
+    """Return the seconds until an upgrade that is near, 0 while its node stands; None: none is near."""
+    if upgrade is None or not upgrade.holds:
+        return None
+    if upgrade.stands or upgrade.expected is None:
+        return 0.0
+    return (upgrade.expected - snapshot.moment).total_seconds()
 
 
 def _is_awaited(chain: status.ChainReport) -> bool:

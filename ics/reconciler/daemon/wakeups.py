@@ -2,8 +2,13 @@
 
 import asyncio
 from dataclasses import dataclass
+from typing import Final
 
 from ics.provider import event_filter
+
+START, STOP, LEASE, WANTED, PODS, DEFINITIONS = "start", "stop", "lease", "wanted", "pods", "definitions"
+REASONS: Final = (START, STOP, LEASE, WANTED, PODS, DEFINITIONS, *sorted(event_filter.TYPES))
+"""Everything that wakes the daemon, besides its clock."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -11,7 +16,7 @@ class Wakeup:
     """One reason for a pass."""
 
     reason: str
-    """Reason for logs and metrics, one of a few values."""
+    """Reason for logs and metrics, one of `REASONS`."""
     height: int = 0
     """Height of the provider's block with the event; endpoints below it do not show the event yet."""
     is_urgent: bool = False
@@ -48,7 +53,7 @@ class WakeupQueue:
 
     def put_pod_change(self) -> None:
         """Wake the reconciler because one of its pods has changed."""
-        self.put(Wakeup("pods"))
+        self.put(Wakeup(PODS))
 
     async def take_urgent(self) -> None:
         """Wait for an urgent wake-up, and leave it in the queue for `wait`."""

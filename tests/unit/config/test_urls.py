@@ -54,3 +54,15 @@ def test_url_is_http_if_host_and_port_are_valid(url: str, is_one: bool) -> None:
 )
 def test_websocket_url_follows_rpc_url(rpc: str, websocket: str) -> None:
     assert urls.websocket_url(rpc) == websocket
+
+
+@pytest.mark.parametrize(
+    ("url", "host"),
+    [
+        ("https://a.example", "a.example"),
+        ("http://user:secret@a:1317/key?apikey=x", "a:1317"),
+        ("http://[::1]:26657/", "[::1]:26657"),
+    ],
+)
+def test_host_has_no_credentials(url: str, host: str) -> None:
+    assert urls.host(url) == host

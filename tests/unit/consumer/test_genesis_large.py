@@ -70,8 +70,8 @@ def test_base_genesis_without_room_for_completion_is_not_joined() -> None:
         (
             "GenesisTooLarge",
             f"definition ics-example: the compressed genesis file has {size} bytes and a ConfigMap takes 1048576,"
-            " of which 131072 are reserved for the launch's additions, so the chain is not joined; ask its launch"
-            " team for a smaller genesis",
+            " of which 131072 are reserved for the launch's additions, so the chain is not joined; publish the"
+            " file, and set url, sha256 and large: true",
         )
     ]
     [fits] = judge(base(FITTING)).decisions
@@ -86,8 +86,8 @@ def test_final_genesis_larger_than_config_map_is_not_joined() -> None:
             (
                 "GenesisTooLarge",
                 f"definition ics-example: the compressed genesis file has {genesis.packed_size(LARGE_FINAL)} bytes"
-                " and a ConfigMap takes 1048576, so the chain is not joined; ask its launch team for a smaller"
-                " genesis",
+                " and a ConfigMap takes 1048576, so the chain is not joined; publish the file, and set url,"
+                " sha256 and large: true",
             )
         ]
 

@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from ics import engines
+from ics import engines, model, names
 from ics.engines import guard
 
 Change = engines.Change
@@ -62,6 +62,55 @@ def test_harmless_change_needs_no_confirmation(change: engines.Change) -> None:
 
 def test_deleting_workload_of_ended_chain_needs_no_confirmation() -> None:
     assert guard.review([NODE], order(ended=frozenset({"7"}))) == guard.Review()
+
+
+SENTRY = dataclasses.replace(NODE, name="sentry-1")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [SENTRY, dataclasses.replace(MOVED, name="full-node-12")],
+    ids=["sentry deleted", "full node replaced"],
+)
+def test_workload_without_a_key_needs_no_confirmation(change: engines.Change) -> None:
+    assert guard.review([change], order()) == guard.Review()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        dataclasses.replace(SENTRY, name="sentry-0"),
+        dataclasses.replace(SENTRY, name="sentry-1-2"),
+        dataclasses.replace(SENTRY, consumer_id=""),
+        dataclasses.replace(MOVED, name="my-sentry-1"),
+    ],
+    ids=["number 0", "two numbers", "of no chain", "longer name"],
+)
+def test_workload_that_is_no_extra_node_of_a_chain_needs_confirmation(change: engines.Change) -> None:
+    assert len(guard.review([change], order()).confirmations) == 1
+
+
+def workload(name: str, kind: str = "StatefulSet", **spec: object) -> model.Manifest:
+    volumes = [{"name": "key", "secret": {"secretName": "consensus-key-1"}}]
+    return {
+        "kind": kind,
+        "metadata": {"namespace": "n-7", "name": name, "labels": {names.CONSUMER: "7"}},
+        "spec": {"template": {"spec": {"volumes": volumes, "containers": []}}, **spec},
+    }
+
+
+@pytest.mark.parametrize(
+    "second",
+    [workload("sentry-1"), workload("node", replicas=2), workload("hermes", "Deployment")],
+    ids=["sentry with the key", "two replicas", "another workload"],
+)
+def test_chain_with_a_second_signer_is_not_written_whatever_is_confirmed(second: model.Manifest) -> None:
+    under = dataclasses.replace(
+        order("StatefulSet/n-7/sentry-1@01234567"), manifests=(workload("node"), second)
+    )
+    assert guard.review([SENTRY], under).paused == {"7"}
+    alone = dataclasses.replace(under, manifests=(workload("node"),))
+    assert guard.review([SENTRY], alone).paused == frozenset()
 
 
 @pytest.mark.parametrize(

@@ -85,6 +85,11 @@ def test_keys_derived_for_different_purposes_differ() -> None:
         derivation.derive_node_key(SEED).private,
         derivation.derive_node_key(SEED, INSTALLATION).private,
         derivation.derive_node_key(SEED, f"{INSTALLATION}-2").private,
+        derivation.derive_extra_node_key(SEED, "provider-1", "7", INSTALLATION, "sentry-1").private,
+        derivation.derive_extra_node_key(SEED, "provider-1", "7", INSTALLATION, "sentry-11").private,
+        derivation.derive_extra_node_key(SEED, "provider-1", "71", INSTALLATION, "sentry-1").private,
+        derivation.derive_extra_node_key(SEED, "provider-1", "7", f"{INSTALLATION}-2", "sentry-1").private,
+        derivation.derive_extra_node_key(SEED, "provider-1", "7", "", "sentry-1").private,
         derivation.derive_account(SEED, derivation.RELAYER_INFO).private_key,
         derivation.derive_account(SEED, derivation.relayer_info("provider-1", "7")).private_key,
         derivation.derive_account(SEED, derivation.evidence_info("provider-1", "7")).private_key,
@@ -156,6 +161,18 @@ def test_node_key_json_holds_private_and_public_key() -> None:
 def test_node_key_of_installation_is_hkdf_of_it() -> None:
     key = derivation.derive_node_key(SEED, INSTALLATION)
     assert key.private.reveal() == hkdf(SEED.reveal(), b"ics/v2/node/" + INSTALLATION.encode(), 32)
+
+
+def test_node_key_of_sentry_is_hkdf_of_chain_name_and_installation() -> None:
+    key = derivation.derive_extra_node_key(SEED, "provider-1", "7", INSTALLATION, "sentry-1")
+    info = b"ics/v1/extra-node/provider-1/7/sentry-1/" + INSTALLATION.encode()
+    assert key.private.reveal() == hkdf(SEED.reveal(), info, 32)
+
+
+@pytest.mark.parametrize("name", ["", "Sentry-1", "sentry/1", "1-sentry", "sentry-1\n"])
+def test_derivation_for_invalid_node_name_is_refused(name: str) -> None:
+    with pytest.raises(errors.SettingsError, match=r"node name .* is not valid"):
+        derivation.derive_extra_node_key(SEED, "provider-1", "7", INSTALLATION, name)
 
 
 def test_public_node_key_is_double_hash_of_validator_and_chain() -> None:

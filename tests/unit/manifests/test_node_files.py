@@ -1,9 +1,11 @@
 """The files of a consumer node, and its start script in a real shell."""
 
 import hashlib
+import json
 import pathlib
 import subprocess
 import tomllib
+from typing import Any
 
 import pytest
 
@@ -121,6 +123,112 @@ def test_start_script_sets_sign_state_aside_for_remote_signer(home: pathlib.Path
     assert state.with_name("priv_validator_state.json.before-remote").read_text() == '{"height": "7"}'
 
 
+SECTION = "[statesync]\nenable = true\n"
+DATABASES = ("application", "blockstore", "evidence", "state", "tx_index")
+
+
+def lay_section(home: pathlib.Path, text: str = SECTION) -> None:
+    path = home.parent.parent / "etc" / "state-sync" / "statesync.toml"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+
+
+def lay_databases(home: pathlib.Path, *more: str) -> None:
+    """Create what a node has whose process was started once."""
+    for name in (*(f"{name}.db" for name in DATABASES), "snapshots", *more):
+        (home / "data" / name).mkdir(parents=True)
+        (home / "data" / name / "CURRENT").touch()
+
+
+def config_of(home: pathlib.Path) -> str:
+    return (home / "config" / "config.toml").read_text()
+
+
+SYNCING = pytest.mark.parametrize("text", [node_files.START_SCRIPT, node_files.REMOTE_START_SCRIPT])
+
+
+@SYNCING
+def test_node_without_data_gets_the_section_of_its_state_sync(home: pathlib.Path, text: str) -> None:
+    lay_section(home)
+
+    done = start(home, text=text)
+
+    assert done.returncode == 0, done.stderr
+    assert config_of(home) == SECTION
+    assert (home / "state-sync").is_dir()
+
+
+@SYNCING
+@pytest.mark.parametrize("section", [None, ""])
+def test_node_without_a_trusted_block_replays_from_its_genesis(
+    home: pathlib.Path, text: str, section: str | None
+) -> None:
+    if section is not None:
+        lay_section(home, section)
+
+    assert start(home, text=text).returncode == 0
+
+    assert config_of(home) == ""
+    assert not (home / "data" / "state-sync").exists()
+
+
+@SYNCING
+def test_node_with_data_keeps_all_of_it_and_does_not_sync(home: pathlib.Path, text: str) -> None:
+    lay_section(home)
+    lay_databases(home, "cs.wal")
+
+    assert start(home, text=text).returncode == 0
+
+    assert config_of(home) == ""
+    assert len(list((home / "data").glob("*/CURRENT"))) == len(DATABASES) + 2
+
+
+@SYNCING
+def test_interrupted_state_sync_starts_again_without_what_it_restored(home: pathlib.Path, text: str) -> None:
+    lay_section(home)
+    state = lay_memory(home)
+    assert start(home, text=text).returncode == 0
+    lay_databases(home)
+    (home / "state-sync" / "chunk").touch()
+
+    done = start(home, text=text)
+
+    assert "the state sync was not completed" in done.stderr
+    assert config_of(home) == SECTION
+    assert list((home / "data").glob("*/CURRENT")) == []
+    assert list((home / "state-sync").iterdir()) == []
+    kept = state if text == node_files.START_SCRIPT else state.with_name(f"{state.name}.before-remote")
+    assert kept.read_text() == '{"height": "7"}'
+
+
+@SYNCING
+def test_state_sync_that_is_given_up_leaves_nothing_that_it_restored(home: pathlib.Path, text: str) -> None:
+    lay_section(home)
+    assert start(home, text=text).returncode == 0
+    lay_databases(home)
+    lay_section(home, "")
+
+    assert start(home, text=text).returncode == 0
+
+    assert config_of(home) == ""
+    assert list((home / "data").glob("*/CURRENT")) == []
+
+
+@SYNCING
+def test_node_whose_consensus_has_started_after_its_state_sync_keeps_all_data(
+    home: pathlib.Path, text: str
+) -> None:
+    lay_section(home)
+    assert start(home, text=text).returncode == 0
+    lay_databases(home, "cs.wal")
+
+    for _ in range(2):
+        assert start(home, text=text).returncode == 0
+        assert config_of(home) == ""
+        assert len(list((home / "data").glob("*/CURRENT"))) == len(DATABASES) + 2
+        assert not (home / "data" / "state-sync").exists()
+
+
 @pytest.fixture
 def program(tmp_path: pathlib.Path) -> pathlib.Path:
     path = tmp_path / "chaind"
@@ -188,3 +296,70 @@ def test_config_toml_has_signer_address_only_with_remote_signer() -> None:
     known = factories.example().definition
     assert "priv_validator_laddr" not in node_files.config_toml(known, "alice")
     assert "priv_validator_laddr" in node_files.config_toml(known, "alice", is_signed_elsewhere=True)
+
+
+def info(home: pathlib.Path) -> pathlib.Path:
+    return home / "data" / "upgrade-info.json"
+
+
+@pytest.mark.parametrize(
+    ("before", "is_written"),
+    [
+        (None, True),
+        ('{"name":"v1","height":99}', True),
+        ('{"name":"v1","time":"0001-01-01T00:00:00Z","height":"99","info":"x"}', True),
+        ("broken", True),
+        ('{"name":"v2","height":120}', False),
+        ('{"name":"v3","height":121}', False),
+    ],
+)
+def test_start_script_writes_the_upgrade_that_the_node_has_reached_if_it_is_absent_or_older(
+    home: pathlib.Path, before: str | None, is_written: bool
+) -> None:
+    info(home).parent.mkdir(parents=True)
+    if before is not None:
+        info(home).write_text(before)
+
+    done = start(home, UPGRADE_NAME="v2", UPGRADE_HEIGHT="120")
+
+    assert done.returncode == 0, done.stderr
+    expected = {"name": "v2", "height": 120} if is_written else json.loads(before or "")
+    assert json.loads(info(home).read_text()) == expected
+
+
+def test_start_script_writes_no_upgrade_that_the_node_has_not_reached(home: pathlib.Path) -> None:
+    assert start(home).returncode == 0
+    assert not info(home).exists()
+
+
+@pytest.mark.parametrize("script", [node_files.START_SCRIPT, node_files.REMOTE_START_SCRIPT])
+def test_start_script_lets_the_node_halt_at_a_height(home: pathlib.Path, script: str) -> None:
+    done = start(home, text=script, HALT_HEIGHT="150")
+    assert done.stdout.startswith(f"start --home {home} --halt-height 150 --p2p.persistent_peers"), (
+        done.stderr
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "revision", "expected"),
+    [
+        ({}, 2, {"snapshot-interval": 1000, "snapshot-keep-recent": 2}),
+        (
+            {"state_sync": {"snapshot_interval": 100}},
+            2,
+            {"snapshot-interval": 100, "snapshot-keep-recent": 2},
+        ),
+        (
+            {"state_sync": {"snapshot_interval": 0}},
+            2,
+            {"snapshot-interval": 0, "snapshot-keep-recent": 2},
+        ),
+        ({"state_sync": {"snapshot_interval": 100}}, 1, None),
+    ],
+)
+def test_node_serves_snapshots_from_revision_2_on(
+    changes: dict[str, Any], revision: int, expected: dict[str, int] | None
+) -> None:
+    definition = factories.example(**changes).definition
+
+    assert tomllib.loads(node_files.app_toml(definition, revision)).get("state-sync") == expected

@@ -13,7 +13,7 @@ from ics.cluster import pull_secrets, sign_state
 from ics.cluster.nodes import decode
 from ics.config import pods, stack_file
 from ics.config import settings as config_settings
-from ics.consumer import chain, desired, status
+from ics.consumer import chain, desired, status, upgrades
 from ics.manifests import hermes_jobs, objects, relayer, sign_state_job
 from ics.relayer import inputs, plan
 from tests.model import kube
@@ -213,7 +213,7 @@ def test_change_of_pod_settings_alone_restarts_no_running_validator() -> None:
     wanted = judged(changed, pod)
     moved = dataclasses.replace(
         wanted.decisions[0].chain,
-        definition=factories.example(image="other:1").definition,  # type: ignore[type-var]
+        upgrade=upgrades.NodeUpgrade(version=upgrades.Version("other:1")),  # type: ignore[type-var]
     )
     decisions = (dataclasses.replace(wanted.decisions[0], chain=moved),)
     assert partition(dataclasses.replace(wanted, decisions=decisions)) == 0

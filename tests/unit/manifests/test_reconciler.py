@@ -388,8 +388,13 @@ def test_image_with_pulumi_has_every_library_that_the_program_imports() -> None:
 
 def test_image_with_pulumi_has_the_versions_of_its_libraries() -> None:
     text = (ROOT / "Dockerfile.pulumi").read_text()
-    assert f"FROM pulumi/pulumi-base:{metadata.version('pulumi')} AS" in text
-    plugin = metadata.version("pulumi-kubernetes")
+    version, plugin = metadata.version("pulumi"), metadata.version("pulumi-kubernetes")
+    assert f"\nARG PULUMI_BASE=pulumi/pulumi-base:{version}-debian\n" in text
+    assert "\nFROM ${PULUMI_BASE} AS pulumi\n" in text
+    assert f'test "$(pulumi version)" = v{version} ' in text
+    assert (
+        f"PULUMI_BASE=pulumi/pulumi-base:{version}-debian@" in (ROOT / "docs" / "reconciler.md").read_text()
+    )
     assert f"pulumi plugin install resource kubernetes {plugin} " in text
     assert f"/resource-kubernetes-v{plugin}/" in text
 

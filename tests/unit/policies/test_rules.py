@@ -17,6 +17,7 @@ from tests.unit.manifests import test_reconciler
 POLICIES = pathlib.Path(rules.__file__).parent
 RULES = (
     rules.signs_once,
+    rules.keeps_keys_in_one_pod,
     rules.keeps_keys_out_of_config_maps,
     rules.names_images_exactly,
     rules.retains_volumes,
@@ -54,6 +55,31 @@ def test_second_replica_of_a_signing_node_is_found(replicas: int, found: list[st
     inputs = {"metadata": {"namespace": "ns", "name": "node"}, "spec": {"replicas": replicas}}
     assert list(rules.signs_once("kubernetes:apps/v1:StatefulSet", inputs)) == found
     assert list(rules.signs_once("kubernetes:apps/v1:Deployment", inputs)) == []
+
+
+def add_consensus_key(manifest: Any) -> None:
+    spec = manifest["spec"]["template"]["spec"]
+    spec["volumes"] = [{"name": "key", "secret": {"secretName": "consensus-key-1"}}]
+    manifest["metadata"]["name"] = "sentry-1"
+
+
+@pytest.mark.parametrize("kind", ["StatefulSet", "Deployment"])
+def test_consensus_key_in_another_workload_is_found(kind: str) -> None:
+    _, inputs = changed("StatefulSet", add_consensus_key)
+    (text,) = rules.keeps_keys_in_one_pod(f"kubernetes:apps/v1:{kind}", inputs)
+    assert text.endswith(
+        "/sentry-1 mounts consensus-key-1; only the StatefulSet `node` of a chain has a consensus key"
+    )
+
+
+def test_consensus_key_in_a_projected_volume_of_another_workload_is_found() -> None:
+    volume = {"projected": {"sources": [{"secret": {"name": "consensus-key-1"}}]}}
+    inputs = {
+        "metadata": {"name": "full-node-1"},
+        "spec": {"template": {"spec": {"volumes": [volume]}}},
+    }
+    assert len(list(rules.keeps_keys_in_one_pod("kubernetes:apps/v1:StatefulSet", inputs))) == 1
+    assert list(rules.keeps_keys_in_one_pod("kubernetes:core/v1:Secret", inputs)) == []
 
 
 KEY_FILE = '{"address": "", "priv_key": {"type": "tendermint/PrivKeyEd25519", "value": "c2VjcmV0"}}'
@@ -138,7 +164,7 @@ def test_values_that_are_not_known_yet_stop_no_preview(rule: Rule, inputs: rules
 
 def test_resources_of_other_packages_are_left_alone() -> None:
     inputs = {"spec": {"replicas": 3}, "metadata": {"name": "x"}}
-    assert [list(rule("aws:apps/v1:StatefulSet", inputs)) for rule in RULES] == [[], [], [], []]
+    assert [list(rule("aws:apps/v1:StatefulSet", inputs)) for rule in RULES] == [[] for _ in RULES]
 
 
 def test_pack_runs_each_rule_and_in_the_projects_own_environment() -> None:

@@ -13,8 +13,8 @@ from pulumi.runtime import mocks
 
 from ics import engines, manifests, model, names
 from ics.consumer import desired, signing
+from ics.consumer import genesis as consumer_genesis
 from ics.consumer import observed as consumer_observed
-from ics.cosmos import canonical_json
 from ics.engines import handoff
 from ics.engines.pulumi import provider as pulumi_provider
 from ics.pulumi_program import lease_keeper, notes, outputs, plan, preparation
@@ -120,7 +120,10 @@ def plain(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-@pytest.mark.parametrize("changes", [{}, WHOLE, {**WHOLE, "reconciler": STAYS}])
+EXTRA_NODES: dict[str, Any] = {"nodes": {"sentries": 2, "full": 1}}
+
+
+@pytest.mark.parametrize("changes", [{}, WHOLE, {**WHOLE, "reconciler": STAYS}, EXTRA_NODES])
 def test_every_manifest_is_registered_unchanged(recorder: Recorder, changes: dict[str, Any]) -> None:
     rendered = declare(launched(**changes))
     objects = [plain(r.inputs) for r in recorder.registered if r.typ.startswith("kubernetes:")]
@@ -129,6 +132,14 @@ def test_every_manifest_is_registered_unchanged(recorder: Recorder, changes: dic
     for manifest in rendered:
         metadata = manifest["metadata"]
         assert by_key[manifest["kind"], metadata.get("namespace"), metadata["name"]] == manifest
+
+
+def test_endpoint_of_a_chain_behind_sentries_is_that_of_its_first_sentry(recorder: Recorder) -> None:
+    from ics.pulumi_program import components
+
+    plain_chain, behind = (manifests.render(launched(**changes), "set") for changes in ({}, EXTRA_NODES))
+    assert outputs.render(behind)["endpoints"] == outputs.render(plain_chain)["endpoints"] != {}
+    assert components._endpoint(behind) == components._endpoint(plain_chain) != ""
 
 
 def test_cluster_identifier_is_independent_of_the_kubeconfig(recorder: Recorder) -> None:
@@ -251,7 +262,7 @@ def test_outputs_are_read_from_the_manifests() -> None:
         "namespaces": {"0": chain.namespace},
         "endpoints": {"0": chain.peering.external_address},
         "ports": {"0": {"chain_id": "consumer1-1", **ports}},
-        "genesis_sha256": {"0": canonical_json.sha256_hex(chain.genesis)},
+        "genesis_sha256": {"0": consumer_genesis.digest(chain.genesis)},
     }
 
 
@@ -270,9 +281,7 @@ def test_facts_that_change_without_an_update_are_no_outputs() -> None:
 def test_due_transactions_are_noted_with_the_height() -> None:
     staged = factories.judge(factories.consumer(), memory=factories.staged())
     [due] = [line for line in notes.render(staged) if "transaction due" in line]
-    beginning = (
-        f"at height {staged.height}: transaction due, sent by `python reconcile.py`: opt-in to consumer 0"
-    )
+    beginning = f"at height {staged.height}: transaction due, sent by `ics up`: opt-in to consumer 0"
     assert due.startswith(beginning)
     assert factories.consumer_key("alice").private.reveal().hex() not in repr(notes.render(staged))
 
@@ -303,7 +312,7 @@ def test_reconciler_is_awaited_only_for_missing_sign_state(
     there = dataclasses.replace(verdict, chain=dataclasses.replace(verdict.chain, sign_state=arming))
     lines = notes.render(dataclasses.replace(wanted, decisions=(there,)))
     found = [line.partition(": ")[2] for line in lines if "created by" in line]
-    assert found == [f"consumer1-1: {one} created by `python reconcile.py`" for one in waits]
+    assert found == [f"consumer1-1: {one} created by `ics up`" for one in waits]
 
 
 def test_manifests_are_split_by_chain_label() -> None:

@@ -39,6 +39,9 @@ class World:
     async def check_rpc(self) -> None:
         return None
 
+    def endpoint_states(self) -> tuple[model.EndpointState, ...]:
+        return ()
+
     def conditions(self) -> tuple[Condition, ...]:
         return ()
 

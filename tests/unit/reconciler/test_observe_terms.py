@@ -33,6 +33,9 @@ class Provider:
     async def check_rpc(self) -> None:
         return None
 
+    def endpoint_states(self) -> tuple[model.EndpointState, ...]:
+        return ()
+
     def conditions(self) -> tuple[Condition, ...]:
         return ()
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from ics import errors
-from ics.cosmos import answers
+from ics.cosmos import answers, light
 from ics.relayer import ibc
 from ics.relayer.ibc import EndState
 
@@ -250,3 +250,41 @@ def test_client_with_impossible_duration_is_refused() -> None:
 @pytest.mark.parametrize("id_", ["", "channel-", "channel-x", f"channel-{'9' * 5000}", "channel-٣"])
 def test_an_id_without_a_counter_sorts_last(id_: str) -> None:
     assert min(["channel-12", id_], key=ibc.id_number) == "channel-12"
+
+
+def consensus_state(second: int) -> dict[str, Any]:
+    return {
+        "@type": "/ibc.lightclients.tendermint.v1.ConsensusState",
+        "timestamp": f"2026-11-22T12:21:{second:02}.123456789Z",
+        "root": {"hash": "q83v"},
+        "next_validators_hash": "ABCDEF",
+    }
+
+
+def test_client_view_has_the_states_of_its_own_revision_in_the_order_of_their_heights() -> None:
+    """A chain lists them by the text of their heights, newest first, and the newest of all may be missing."""
+
+    def listed(revision: int, height: int, second: int) -> dict[str, Any]:
+        at = {"revision_number": str(revision), "revision_height": str(height)}
+        return {"height": at, "consensus_state": consensus_state(second)}
+
+    page = {"consensus_states": [listed(1, 9, 1), listed(1, 12, 2), listed(0, 11, 3)]}
+    latest = {"consensus_state": consensus_state(4)}
+
+    view = ibc.client_view(field(CLIENT), field(latest), [field(page)])
+
+    def state(height: int, second: int) -> light.ConsensusState:
+        return light.ConsensusState(
+            height=height,
+            time=light.Time(1795350060 + second, 123456789),
+            app_hash=b"\xab\xcd\xef",
+            next_validators_hash=b"\xab\xcd\xef",
+        )
+
+    assert view == light.ClientView(
+        latest_height=17,
+        trusting_period=datetime.timedelta(seconds=356.4),
+        is_frozen=False,
+        states=(state(9, 1), state(12, 2), state(17, 4)),
+    )
+    assert view.states[0].moment == datetime.datetime(2026, 11, 22, 12, 21, 1, 123456, tzinfo=datetime.UTC)

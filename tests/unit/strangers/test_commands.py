@@ -3,6 +3,7 @@
 import argparse
 import contextlib
 import dataclasses
+import datetime
 import json
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
@@ -15,10 +16,12 @@ from ics.cli import dial, options, parser
 from ics.cli.commands import config, watch
 from ics.cli.doctor import findings
 from ics.cli.doctor import run as doctor
+from ics.cluster import events as cluster_events
 from ics.conditions import Condition, Reason
 from ics.consumer import status
 from ics.engines import tenure
 from ics.engines.applyset import inventory, parent
+from ics.monitoring import metrics
 from ics.provider.owner import queries as owner_queries
 from ics.reconciler import observe, outcome, reconcile, wiring
 from ics.reconciler.daemon import health, health_server, wakeups
@@ -123,6 +126,15 @@ class Lease(Anything):
         return None
 
 
+class Recorded:
+    """Events whose texts others have written."""
+
+    async def read(self) -> list[cluster_events.RecordedEvent]:
+        now = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
+        texts = {name: TEXT for name in ("type", "reason", "consumer_id", "object", "note")}
+        return [cluster_events.RecordedEvent(seen=now, count=2, **texts)]
+
+
 class Balancer(Anything):
     async def find(self) -> None:
         return None
@@ -152,6 +164,7 @@ def stack() -> Any:
         sign_state=adapter,
         provider_sign_state=adapter,
         lease=Lease(),
+        events=Recorded(),
         kube=adapter,
         definitions=argparse.Namespace(loaded=world.definitions, problem=TEXT, invalid=()),
     )
@@ -272,8 +285,13 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "takeover": ("1", "--confirm", TEXT, *STACK),
     "assign-key": ("1", "--confirm", hostile.TEXTS[0], *STACK),
     "purge": ("1", "--confirm", TEXT, *STACK),
+    "alerts test": (*STACK,),
+    "events": (*STACK,),
     "hermes status": (*STACK,),
     "peers update": ("1", *STACK),
+    "nodes roll": ("1", *STACK),
+    "upgrade list": (*STACK,),
+    "upgrade plan": (*STACK,),
     "endpoint register": ("--host", "h.example", "--dry-run", *STACK),
     "endpoint show": (*STACK,),
     "endpoint check": (*STACK,),
@@ -296,6 +314,8 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "show genesis": ("--base", f"/nowhere/{TEXT}", "--ccv", "x"),
     "show rights": ("--user", TEXT),
     "show settings": (),
+    "show alerts": ("--runbooks", TEXT),
+    "show alertmanager": (),
     "show selection": ("--validators", f"/nowhere/{TEXT}"),
 }
 """Arguments of each command; the keystore's commands meet no text of strangers, and `watch` has a test of its own."""
@@ -368,9 +388,15 @@ def test_log_of_the_daemon_has_nothing_that_acts(is_json: bool, capsys: pytest.C
 
 @pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics", f"/{TEXT}"])
 def test_probe_has_nothing_that_acts(path: str) -> None:
-    state = health.DaemonHealth(trouble=TEXT, lease_trouble=TEXT, wakeups={TEXT: 1})
+    state = health.DaemonHealth(
+        trouble=TEXT, lease_trouble=TEXT, samples=(metrics.CHAIN_STAGED.of(1, "alice", "0", TEXT),)
+    )
     _, _, body = health_server.answer(f"GET {path} HTTP/1.1", state, 1.0)
-    if path != "/metrics":
+    if path == "/metrics":
+        for line in body.decode().splitlines():
+            check(line)
+        assert "ics_chain_staged{" in body.decode()
+    else:
         check(body.decode())
 
 

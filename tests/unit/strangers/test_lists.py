@@ -343,7 +343,7 @@ async def test_endless_lists_of_a_chains_own_node_end(monkeypatch: pytest.Monkey
     monkeypatch.setattr(observe, "_MOST_PAGES", 5)
     monkeypatch.setattr(observe, "_ask", validators)
     with pytest.raises(errors.Permanent, match="does not end after 5 pages"):
-        await observe._validators(factories.Unused(), "ns")  # type: ignore[arg-type]
+        await observe._validators(factories.Unused(), "ns", "node-0")  # type: ignore[arg-type]
 
 
 class Empty(test_observe_keys.Cluster):

@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -230,21 +230,35 @@ def test_rights_are_shown_as_rbac_manifests(
     assert [item["kind"] for item in items] == kinds
     assert [item["metadata"].get("namespace") for item in items] == [None, None, None, "home", "home"]
     assert [item["subjects"] for item in items if "subjects" in item] == [[subject], [subject]]
-    rules = [rule for item in items for rule in item.get("rules", [])]
-    granted = {
-        (group, resource, verb)
-        for rule in rules
-        for group in rule["apiGroups"]
-        for resource in rule["resources"]
-        for verb in rule["verbs"]
-    }
-    assert granted == {right[:3] for right in rights.used("home", False)} | {
+    assert _granted(items) == {right[:3] for right in rights.used("home", False)} | {
         ("", "nodes", "list"),
         ("storage.k8s.io", "storageclasses", "list"),
+        ("events.k8s.io", "events", "list"),
     }
 
     assert run("rights", *words, "--gateway", "home") == 0
     assert list(yaml.safe_load_all(capsys.readouterr().out)) == items
+
+
+def test_rights_with_pulumi_include_those_of_its_plugin(capsys: pytest.CaptureFixture[str]) -> None:
+    plain, with_pulumi = (
+        _granted(as_json(capsys, "rights", "--user", "ops", *words)["items"]) for words in ((), ("--pulumi",))
+    )
+    more = {right[:3] for right in rights.used_by_pulumi()}
+    assert ("", "events", "watch") in more
+    assert with_pulumi == plain | more
+
+
+def _granted(items: Sequence[Mapping[str, Any]]) -> set[tuple[str, str, str]]:
+    """Return group, resource and verb of all rules."""
+    return {
+        (group, resource, verb)
+        for item in items
+        for rule in item.get("rules", [])
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+        for verb in rule["verbs"]
+    }
 
 
 def test_rights_require_namespace_and_name_of_service_account() -> None:

@@ -102,11 +102,12 @@ def nodes(monkeypatch: pytest.MonkeyPatch, *consumer_ids: str) -> None:
         chains = [types.SimpleNamespace(consumer_id=one) for one in consumer_ids]
         return [types.SimpleNamespace(chain=chain) for chain in chains]
 
-    async def update_node(_: object, consumer_id: str) -> dict[str, str]:
-        return {"consumer_id": consumer_id, "chain_id": f"consumer{consumer_id}-1", "done": "restarted"}
+    async def update_chain(_: object, consumer_id: str) -> list[dict[str, str]]:
+        row = {"consumer_id": consumer_id, "chain_id": f"consumer{consumer_id}-1"}
+        return [row | {"node": name, "done": "restarted"} for name in ("sentry-1", "node")]
 
     monkeypatch.setattr(peers, "_running_nodes", running_nodes)
-    monkeypatch.setattr(peers, "_update_node", update_node)
+    monkeypatch.setattr(peers, "_update_chain", update_chain)
 
 
 @pytest.mark.parametrize(("consumer_id", "code"), [("7", 0), (None, 2)])
@@ -121,7 +122,10 @@ async def test_peers_are_updated_except_for_failing_chain(
     args = argparse.Namespace(consumer_id=consumer_id, all=consumer_id is None, json=False)
     assert await peers._update(args, FOUND) == code
     said = capsys.readouterr()
-    assert [line.split() for line in said.out.splitlines()[1:]] == [["7", "consumer7-1", "restarted"]]
+    assert [line.split() for line in said.out.splitlines()[1:]] == [
+        ["7", "consumer7-1", "sentry-1", "restarted"],
+        ["7", "consumer7-1", "node", "restarted"],
+    ]
     assert said.err == "ics: consumer 9: refused\n"
 
 

@@ -45,13 +45,30 @@ def project(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> pathlib.
 
 
 async def examine(
-    project: pathlib.Path, engine: str, recorded: str | None = "", words: str = "right", **pulumi: Any
+    project: pathlib.Path,
+    engine: str,
+    recorded: str | None = "",
+    words: str = "right",
+    withheld: str = "",
+    **pulumi: Any,
 ) -> list[findings.Finding]:
-    """Examine a stack whose cluster records this engine; None: the cluster does not answer."""
+    """Examine a stack whose cluster records this engine; None: the cluster does not answer.
+
+    Args:
+        project: its folder.
+        engine: `ics:engine`.
+        recorded: the engine on record.
+        words: the passphrase.
+        withheld: a resource to which the user has no right.
+        pulumi: settings of `ics:pulumi`.
+    """
 
     def answer(request: httpx.Request) -> httpx.Response:
         if recorded is None:
             return httpx.Response(503, json={"message": "no leader"})
+        if request.url.path.endswith("/selfsubjectaccessreviews"):
+            asked = json.loads(request.content)["spec"]["resourceAttributes"]
+            return httpx.Response(201, json={"status": {"allowed": asked["resource"] != withheld}})
         item = parent.manifest(
             "alice", "provider", parent.Parent(tenure=tenure.Tenure(engine=recorded), backend="gs://former")
         )
@@ -103,6 +120,16 @@ async def test_complete_installation_passes(project: pathlib.Path) -> None:
             f"the state is in file://{project}/state (from ics:pulumi.backend)",
         ),
         ("ics:engine", "OK", "stack alice can be opened"),
+        ("rights", "OK", "all 8 rights that passes with Pulumi also use are granted"),
+    ]
+
+
+async def test_right_that_only_the_plugin_uses_is_named(project: pathlib.Path) -> None:
+    found = await examine(project, "pulumi", withheld="events")
+    assert [one for one in found if one.level is findings.Level.FAIL] == [
+        findings.fail(
+            "rights", "missing: list, watch events in the whole cluster; grant it with a ClusterRoleBinding"
+        )
     ]
 
 
@@ -110,9 +137,9 @@ async def test_stack_that_does_not_exist_yet_is_no_failure(
     project: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("STACK", "missing")
-    assert (await examine(project, "pulumi"))[-1].text == (
-        "stack alice does not exist yet; the first `ics up` creates it"
-    )
+    assert "stack alice does not exist yet; the first `ics up` creates it" in [
+        one.text for one in await examine(project, "pulumi")
+    ]
 
 
 @pytest.mark.parametrize(
@@ -150,5 +177,5 @@ async def test_lock_is_reported_with_its_holder(project: pathlib.Path) -> None:
     content = {"pid": 7, "username": "bob", "hostname": "other", "timestamp": "2026-01-02T03:04:05Z"}
     lock.write_text(json.dumps(content))
     found = await examine(project, "pulumi")
-    assert found[-1].level is findings.Level.WARN
-    assert "stack alice is locked by bob@other (process 7, since 2026-01-02 03:04:05" in found[-1].text
+    [locked] = [one for one in found if one.level is findings.Level.WARN]
+    assert "stack alice is locked by bob@other (process 7, since 2026-01-02 03:04:05" in locked.text

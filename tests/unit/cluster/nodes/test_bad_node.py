@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from ics import errors, web
+from ics import errors, model, web
 from ics.cluster.api import client, kubeconfig
 from ics.cluster.nodes import observe
 from ics.cosmos import answers
@@ -54,6 +54,52 @@ async def test_trouble_of_one_node_is_its_own_observation(
     async with servers.serving(cluster(bad)) as url, client.KubeClient(kubeconfig.Access(server=url)) as kube:
         found = await observe.observe_nodes(kube, OWNER, {"0": "a"}, NOW)
     assert says in found["0"].error
+
+
+EMPTY = {
+    "sync_info": {
+        "latest_block_height": "0",
+        "earliest_block_height": "0",
+        "latest_block_time": "1970-01-01T00:00:00Z",
+        "catching_up": True,
+    },
+    "validator_info": {"pub_key": {"value": ""}},
+    "n_peers": "1",
+    "peers": [],
+}
+"""Answer of a node without a block to every question."""
+
+
+@pytest.mark.parametrize(
+    ("metrics", "expected"),
+    [
+        (
+            servers.answering(b"cometbft_statesync_syncing 1\n"),
+            model.StateSyncStatus(is_syncing=True, has_offer=False, received=0),
+        ),
+        (servers.answering(b"\xff" * 1000), None),
+        (servers.pouring(), None),
+    ],
+    ids=["metrics", "garbage", "flood"],
+)
+async def test_metrics_of_a_node_without_a_block_are_no_trouble(
+    metrics: servers.Respond, expected: model.StateSyncStatus | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(observe, "_view", lambda *unused: observe._unasked())
+    rpc = servers.answering(json.dumps({"result": EMPTY}).encode())
+
+    async def respond(asked: servers.Asked, writer: asyncio.StreamWriter) -> None:
+        await (metrics if asked.target.endswith(":26660/proxy/metrics") else rpc)(asked, writer)
+
+    async with (
+        servers.serving(cluster(respond)) as url,
+        client.KubeClient(kubeconfig.Access(server=url)) as kube,
+    ):
+        found = await observe.observe_nodes(kube, OWNER, {"0": "a"}, NOW)
+
+    assert found["0"].error == ""
+    assert found["0"].node is not None
+    assert found["0"].node.state_sync == expected
 
 
 async def test_node_whose_lists_grow_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:

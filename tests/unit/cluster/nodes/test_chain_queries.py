@@ -235,3 +235,47 @@ async def test_signing_window_of_a_key_that_the_chain_does_not_know_is_unknown()
     proxy = Slashing(ibc_chain.fresh(ibc_chain.CONSUMER), sync)
     with pytest.raises(errors.IcsError, match="consumervalcons1other"):
         await chain_queries.read_signing_window(kube(proxy), "n", "consumervalcons1other")
+
+
+class Planning(Slashing):
+    """A node whose chain has planned an upgrade; its answers are those of cosmos-sdk v0.50."""
+
+    plan: object = None
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        if request.url.path.endswith("/cosmos/upgrade/v1beta1/current_plan"):
+            if self.plan == "unknown":
+                return httpx.Response(501, json={"code": 12, "message": "Not Implemented", "details": []})
+            return httpx.Response(200, json={"plan": self.plan})
+        return await super().handle_async_request(request)
+
+
+@pytest.mark.parametrize(
+    ("plan", "with_times", "expected"),
+    [
+        (None, False, model.UpgradePlan()),
+        (None, True, model.UpgradePlan(block_seconds=2.0)),
+        ("unknown", True, model.UpgradePlan(block_seconds=2.0)),
+        (
+            {"name": "v2", "time": "0001-01-01T00:00:00Z", "height": "700", "info": "{}"},
+            False,
+            model.UpgradePlan(scheduled=model.ScheduledUpgrade("v2", 700), block_seconds=2.0),
+        ),
+        ({"name": "old", "time": "2020-01-01T00:00:00Z", "height": "0"}, False, model.UpgradePlan()),
+    ],
+)
+async def test_planned_upgrade_is_read_with_the_time_between_blocks(
+    plan: object, with_times: bool, expected: model.UpgradePlan
+) -> None:
+    proxy = Planning(ibc_chain.fresh(ibc_chain.CONSUMER), SYNC | {"earliest_block_height": "1"})
+    proxy.plan = plan
+    found = await chain_queries.read_upgrade_plan(kube(proxy), "n", with_times=with_times)
+    assert found == expected
+
+
+@pytest.mark.parametrize("plan", [7, {"name": 1, "height": "2"}, {"name": "v2", "height": "-1"}])
+async def test_a_plan_of_another_shape_is_refused(plan: object) -> None:
+    proxy = Planning(ibc_chain.fresh(ibc_chain.CONSUMER))
+    proxy.plan = plan
+    with pytest.raises(errors.Permanent, match="current_plan"):
+        await chain_queries.read_upgrade_plan(kube(proxy), "n", with_times=False)

@@ -177,3 +177,55 @@ def test_message_of_an_ended_node_is_read_also_after_its_restart(
 ) -> None:
     status = {"containerStatuses": [{**container(), **state}]}
     assert decode.pod(pod(RUNNING | status)).ending == expected
+
+
+def test_companions_are_not_taken_for_the_node() -> None:
+    """The kubelet sorts containers by name, and whatever a companion writes must not count as a check's result."""
+    companion = {
+        "name": "feeder",
+        "restartCount": 12,
+        "state": {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off"}},
+        "lastState": {"terminated": {"message": f"ready {'AB' * 20}"}},
+    }
+    node = {
+        "name": "node",
+        "restartCount": 1,
+        "ready": True,
+        "state": {"running": {"startedAt": "2026-01-01T00:00:00Z"}},
+    }
+    found = decode.pod(pod({"phase": "Running", "podIP": "10.0.0.1", "containerStatuses": [companion, node]}))
+    assert (found.restarts, found.waiting, found.key_check, found.is_ready) == (1, "", "", True)
+    assert found.started is not None
+    assert found.companions == {"feeder": "CrashLoopBackOff: back-off"}
+
+
+METRICS = """\
+# HELP cometbft_statesync_syncing Whether or not a node is state syncing. 1 if yes, 0 if no.
+# TYPE cometbft_statesync_syncing gauge
+cometbft_statesync_syncing{chain_id="consumer1-1"} 1
+cometbft_p2p_message_receive_bytes_total{chain_id="consumer1-1",message_type="p2p_PexAddrs"} 77
+cometbft_p2p_message_receive_bytes_total{chain_id="consumer1-1",message_type="statesync_SnapshotsResponse"} 152
+cometbft_p2p_message_receive_bytes_total{chain_id="consumer1-1",message_type="statesync_ChunkResponse"} 1.048576e+06
+cometbft_p2p_message_send_bytes_total{chain_id="consumer1-1",message_type="statesync_ChunkResponse"} 5
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (METRICS, model.StateSyncStatus(is_syncing=True, has_offer=True, received=1048576)),
+        (
+            "cometbft_statesync_syncing 0\n",
+            model.StateSyncStatus(is_syncing=False, has_offer=False, received=0),
+        ),
+        ("", None),
+        ("<html>", None),
+        ("cometbft_statesync_syncing{ 1\n" * 1000, None),
+        (
+            'x_statesync_syncing 1\nx_p2p_message_receive_bytes_total{message_type="statesync_ChunkResponse"} 9e99\n',
+            model.StateSyncStatus(is_syncing=True, has_offer=False, received=2**62),
+        ),
+    ],
+)
+def test_state_sync_is_read_from_the_nodes_metrics(text: str, expected: model.StateSyncStatus | None) -> None:
+    assert decode.state_sync(text) == expected

@@ -11,7 +11,7 @@ import pytest
 
 from ics import model, names
 from ics.cluster.state import decode
-from ics.consumer import observed
+from ics.consumer import observed, revision
 from ics.manifests import place_notes
 from tests.unit import factories
 
@@ -87,6 +87,7 @@ def test_all_objects_of_a_chain_are_decoded() -> None:
                 records=(record(volume_uid="uid-n", is_ready=True, is_retired=True), record(1)),
                 volume_uid="uid-n",
                 has_workload=True,
+                template=revision.RecordedTemplate(1, ""),
                 workload_place=factories.place_id(1),
             )
         },
@@ -102,7 +103,9 @@ def test_place_is_read_as_it_was_written(changes: dict[str, Any]) -> None:
 
 def test_withheld_key_is_decoded() -> None:
     node = item("node", notes={names.WITHHELD: "true"})
-    withheld = observed.ChainMemory(namespace="n", has_workload=True, is_withheld=True)
+    withheld = observed.ChainMemory(
+        namespace="n", has_workload=True, template=revision.RecordedTemplate(1, ""), is_withheld=True
+    )
     assert decode.memory([], [], [node], []) == observed.Memory({"1": withheld})
 
 
@@ -130,6 +133,7 @@ def test_namespace_of_node_wins_and_all_signing_records_are_kept() -> None:
                 records=(record(0, "z", volume_uid="uid-z", is_ready=True), record(1, "a")),
                 volume_uid="uid-a",
                 has_workload=True,
+                template=revision.RecordedTemplate(1, ""),
             )
         }
     )
@@ -153,6 +157,7 @@ def test_copied_namespace_is_named_and_neither_wins_nor_has_records(original: st
                 records=(record(0, original, volume_uid=f"uid-{original}", is_ready=True),),
                 volume_uid=f"uid-{original}",
                 has_workload=True,
+                template=revision.RecordedTemplate(1, ""),
                 workload_place=factories.place_id(),
                 copies=(copy,),
             )
@@ -228,3 +233,49 @@ def test_invalid_record_on_volume_is_a_problem() -> None:
 def test_invalid_genesis_config_map_is_a_problem(found: dict[str, Any], text: str) -> None:
     memory = decode.memory([], [], [], [found])
     assert [chain.problem[: len(text)] for chain in memory.chains.values()] == [text]
+
+
+def labelled(name: str, extra: str, **rest: Any) -> dict[str, Any]:
+    found = item(name, **rest)
+    found["metadata"]["labels"] = {names.CONSUMER: "1", names.EXTRA_NODE: extra}
+    return found
+
+
+def test_extra_nodes_are_apart_from_the_validators_node() -> None:
+    notes = {f"{names.WATCHDOG}failures": "2", f"{names.WATCHDOG}process": "uid.0"}
+    found = decode.memory(
+        [item("data")],
+        [secret()],
+        [
+            item("node", notes={names.PLACE_ID: factories.place_id(), names.SENTRIES: "2"}),
+            labelled("sentry-1", "sentry-1"),
+        ],
+        [],
+        run_time=[
+            item("peers", data={"persistent_peers": "own"}),
+            labelled("sentry-1-peers", "sentry-1", notes=notes, data={"persistent_peers": "theirs"}),
+        ],
+    ).chains["1"]
+    assert (found.has_workload, found.workload_place, found.sentries) == (True, factories.place_id(), 2)
+    assert found.configured_peers is not None
+    assert found.configured_peers.persistent_peers == "own"
+    sentry = found.extra_nodes["sentry-1"]
+    assert (sentry.has_workload, sentry.watchdog.failures) == (True, 2)
+    assert sentry.configured_peers is not None
+    assert sentry.configured_peers.persistent_peers == "theirs"
+    assert found.watchdog.failures == 0
+
+
+def test_sentry_alone_is_no_workload_of_the_chain() -> None:
+    """Otherwise the validator's node would count as started before it ever was."""
+    found = decode.memory([item("data")], [secret()], [labelled("sentry-1", "sentry-1")], []).chains["1"]
+    assert (found.has_workload, found.runs, found.sentries) == (False, False, 0)
+    assert found.extra_nodes == {"sentry-1": observed.ExtraNodeMemory(has_workload=True)}
+
+
+@pytest.mark.parametrize("text", ["", "two", "-1", "1.0", "1000"])
+def test_edited_number_of_sentries_is_a_problem_of_the_chain(text: str) -> None:
+    workload = item("node", notes={names.PLACE_ID: factories.place_id(), names.SENTRIES: text})
+    found = decode.memory([item("data")], [secret()], [workload], []).chains["1"]
+    assert names.SENTRIES in found.problem
+    assert found.has_workload is True

@@ -7,10 +7,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 
-from ics import errors, model
+from ics import engines, errors, model
 from ics.cluster.api import errors as api_errors
 from ics.cluster.api import lease
 from ics.consumer import status
+from ics.monitoring import metrics
 from ics.reconciler import outcome as reconciler_outcome
 from ics.reconciler.daemon import daemon, health, wakeups
 from tests.unit import factories
@@ -74,6 +75,10 @@ def outcome(height: int = 100, spawn_time: str = "2027-01-01T00:00:00Z") -> reco
     )
 
 
+NOW = 1_800_000_000.0
+"""Seconds since the epoch."""
+
+
 class Play:
     """A reconciler on a stage: what its passes come to is written before, what it did can be read after."""
 
@@ -97,6 +102,7 @@ class Play:
             self.bell,
             jitter=lambda: 0.5,
             hurry=self.hurry,
+            now=lambda: NOW,
         )
 
     async def act(self, looked: Callable[[], None]) -> reconciler_outcome.Outcome:
@@ -174,7 +180,8 @@ async def test_events_during_a_pass_cause_one_more_pass() -> None:
 
     assert play.acts == [("start",), ("pods", "pods", "pods")]
     assert play.most_running == 1
-    assert play.one.health.wakeups == {"start": 1, "pods": 3}
+    found = play.one.health.totals
+    assert [found.value(metrics.WAKEUPS, reason) for reason in ("start", "pods", "lease")] == [1, 3, 0]
 
 
 LAUNCH = wakeups.Wakeup("consumer_client_created", 100, is_urgent=True)
@@ -192,7 +199,7 @@ async def test_launch_interrupts_pass_that_only_reads() -> None:
     assert (play.begun, play.most_running) == (2, 1)
     # What had begun the pass that gave way is answered by the next one.
     assert play.acts == [("start", "consumer_client_created")]
-    assert (play.one.health.passes, play.one.health.failures) == (1, 0)
+    assert passes(play) == {"ok": 1, "trouble": 0, "failed": 0}
 
 
 @pytest.mark.parametrize("is_writing", [True, False])
@@ -257,6 +264,37 @@ async def test_pass_below_height_of_event_is_repeated() -> None:
     assert play.acts == [("start",), ("consumer_client_created",), (), ()]
 
 
+def passes(play: Play) -> dict[str, float]:
+    """Passes by their results."""
+    counted = play.one.health.totals
+    return {result: counted.value(metrics.PASSES, result) for result in ("ok", "trouble", "failed")}
+
+
+async def test_metrics_of_chains_are_those_of_the_last_pass_and_a_standby_has_none() -> None:
+    sample = metrics.CHAIN_STAGED.of(1, "alice", "0", "consumer1-1")
+    change = engines.Change(action="update", kind="Service", namespace="ns", name="rpc", cause="drift")
+    play = Play()
+    play.script = [dataclasses.replace(outcome(), samples=(sample,), changes=(change,))]
+    async with playing(play):
+        await play.until(lambda: len(play.acts) == 1)
+        acting = play.one.health
+        play.script = [errors.Transient("down")]
+        play.bell.put(wakeups.Wakeup("opt_in", is_urgent=True))
+        await play.until(lambda: len(play.acts) == 2)
+        failing = play.one.health
+        play.tenure.is_free = False
+        await play.until(lambda: play.looks == 1)
+        standby = play.one.health
+
+    assert (acting.samples, failing.samples, standby.samples) == ((sample,), (sample,), ())
+    assert (failing.trouble, failing.succeeded_at) == ("down", NOW)
+    counted = standby.totals
+    assert counted.value(metrics.CHANGES, "update", "Service") == 1
+    assert counted.value(metrics.DRIFT, "Service") == 1
+    assert counted.value(metrics.CHANGES, "create", "Service") == 0
+    assert passes(play) == {"ok": 2, "trouble": 0, "failed": 1}
+
+
 async def test_standby_observes_and_takes_over_free_lease() -> None:
     async with playing(Play(is_free=False)) as play:
         await play.until(lambda: play.looks == 1)
@@ -298,8 +336,10 @@ async def test_failed_pass_is_retried_and_reported() -> None:
         first = play.one.health
         await play.until(lambda: len(play.acts) == 2)
 
-    assert (first.trouble, first.failures, first.judged_at) == ("down", 1, None)
-    assert (play.one.health.trouble, play.one.health.failures, play.one.health.passes) == ("", 1, 2)
+    assert (first.trouble, first.judged_at, first.succeeded_at) == ("down", None, 0)
+    assert (play.one.health.trouble, play.one.health.succeeded_at) == ("", NOW)
+    assert passes(play) == {"ok": 1, "trouble": 0, "failed": 1}
+    assert play.one.health.totals.durations.cumulated()[-1] == 2
     assert [str(told) for told in play.told[:1]] == ["down"]
 
 

@@ -7,9 +7,10 @@ import pytest
 from prometheus_client import parser
 
 from ics import errors
-from ics.reconciler.daemon import health, health_server
+from ics.monitoring import exposition, metrics
+from ics.reconciler.daemon import health, health_server, wakeups
 
-WELL = health.DaemonHealth(is_acting=True, due=130.0, judged_at=95.0, trouble="", height=42, passes=3)
+WELL = health.DaemonHealth(is_acting=True, due=130.0, judged_at=95.0, trouble="", height=42)
 
 
 @pytest.mark.parametrize(
@@ -37,36 +38,58 @@ def test_liveness_and_readiness_depend_on_health(
     assert (health.liveness_problem(found, now), health.readiness_problem(found, now)) == (alive, ready)
 
 
-def test_metrics_have_values_of_health() -> None:
-    found = dataclasses.replace(WELL, failures=1, seconds=0.25, wakeups={"pods": 2, "opt_in": 1}, critical=1)
+def test_metrics_have_values_of_health_and_of_the_last_pass() -> None:
+    own = exposition.Identity("alice", "1.2.3", "apply", "provider-1")
+    found = dataclasses.replace(
+        WELL, identity=own, succeeded_at=1_800_000_000.5, samples=(metrics.CHAINS.of(2, "alice", "LAUNCHED"),)
+    )
     status, kind, text = health_server.answer("GET /metrics HTTP/1.1", found, 100.0)
     assert (status, kind) == ("200 OK", "text/plain; version=0.0.4; charset=utf-8")
     families = list(parser.text_string_to_metric_families(text.decode()))
     assert [(one.name, one.type) for one in families if one.documentation] == [
+        ("ics_build_info", "gauge"),
         ("ics_acting", "gauge"),
         ("ics_ready", "gauge"),
         ("ics_provider_height", "gauge"),
-        ("ics_pass_seconds", "gauge"),
-        ("ics_critical_conditions", "gauge"),
+        ("ics_last_successful_pass_timestamp_seconds", "gauge"),
+        ("ics_passes", "counter"),
+        ("ics_wakeups", "counter"),
         ("ics_events_connected", "gauge"),
         ("ics_pods_watched", "gauge"),
-        ("ics_passes", "counter"),
-        ("ics_failed_passes", "counter"),
-        ("ics_wakeups", "counter"),
+        ("ics_changes", "counter"),
+        ("ics_drift", "counter"),
+        ("ics_transactions", "counter"),
+        ("ics_chains", "gauge"),
+        ("ics_pass_duration_seconds", "histogram"),
     ]
-    assert [(one.name, one.labels, one.value) for family in families for one in family.samples] == [
-        ("ics_acting", {}, 1),
-        ("ics_ready", {}, 1),
-        ("ics_provider_height", {}, 42),
-        ("ics_pass_seconds", {}, 0.25),
-        ("ics_critical_conditions", {}, 1),
-        ("ics_events_connected", {}, 0),
-        ("ics_pods_watched", {}, 0),
-        ("ics_passes_total", {}, 3),
-        ("ics_failed_passes_total", {}, 1),
-        ("ics_wakeups_total", {"reason": "opt_in"}, 1),
-        ("ics_wakeups_total", {"reason": "pods"}, 2),
+    alice = {"validator": "alice"}
+    samples = [(one.name, one.labels, one.value) for family in families for one in family.samples]
+    build = {"version": "1.2.3", "engine": "apply", "provider_chain_id": "provider-1"}
+    assert samples[:5] == [
+        ("ics_build_info", alice | build, 1),
+        ("ics_acting", alice, 1),
+        ("ics_ready", alice, 1),
+        ("ics_provider_height", alice, 42),
+        ("ics_last_successful_pass_timestamp_seconds", alice, 1_800_000_000.5),
     ]
+    assert ("ics_chains", alice | {"phase": "LAUNCHED"}, 2) in samples
+
+
+def test_every_counter_is_0_from_the_start() -> None:
+    served = exposition.text("alice", [], health.DaemonHealth().totals).decode()
+    found: dict[str, set[tuple[str, ...]]] = {}
+    for family in parser.text_string_to_metric_families(served):
+        for sample in family.samples if family.type == "counter" else ():
+            assert sample.value == 0
+            labels = tuple(value for label, value in sample.labels.items() if label != "validator")
+            found.setdefault(family.name, set()).add(labels)
+    assert found["ics_passes"] == {("ok",), ("trouble",), ("failed",)}
+    assert found["ics_wakeups"] == {(reason,) for reason in wakeups.REASONS}
+    assert {("StatefulSet",), ("NetworkPolicy",)} < found["ics_drift"]
+    assert len(found["ics_changes"]) == 4 * len(found["ics_drift"])
+    types = ("opt-in", "assign-key", "edit-validator", "top-up")
+    results = ("confirmed", "refused", "unknown")
+    assert found["ics_transactions"] == {(result, type_) for type_ in types for result in results}
 
 
 async def ask(port: int, request: bytes) -> str:

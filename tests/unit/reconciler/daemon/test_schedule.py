@@ -1,13 +1,15 @@
 """Pauses between the daemon's periodic passes."""
 
 import dataclasses
+import datetime
+from typing import Any
 
 import pytest
 
 from ics import aio, model
 from ics.conditions import Condition, Reason, Severity
 from ics.consumer import observed as consumer_observed
-from ics.consumer import participation, status
+from ics.consumer import participation, status, upgrades
 from ics.reconciler import opt_ins
 from ics.reconciler.daemon import schedule
 from tests.unit import factories
@@ -151,3 +153,53 @@ def test_healthy_running_chain_is_not_awaited() -> None:
 def test_seconds_until_spawn_use_provider_time() -> None:
     assert schedule.seconds_until("2026-01-01T00:00:00Z", "2026-01-01T00:00:30.5Z") == -30.5
     assert schedule.seconds_until(None, "2026-01-01T00:00:30Z") is None
+
+
+@pytest.mark.parametrize(
+    ("until", "pause"),
+    [
+        (None, None),
+        (3600.0, None),
+        (599.0, 5.0),
+        (31.0, 5.0),
+        (30.0, 1.0),
+        (0.0, 1.0),
+        (-599.0, 1.0),
+        (-601.0, None),
+    ],
+)
+def test_an_upgrade_is_looked_for_as_a_spawn_is(until: float | None, pause: float | None) -> None:
+    calm = schedule.AwaitedTimes(None, 10_000.0)
+    near = schedule.AwaitedTimes(None, 10_000.0, until)
+    expected = schedule.pause_seconds([calm], 0.5) if pause is None else pause
+    assert schedule.pause_seconds([near], 0.5) == expected
+
+
+@pytest.mark.parametrize(
+    ("changes", "until"),
+    [
+        ({}, None),
+        ({"holds": True, "stands": True}, 0.0),
+        ({"holds": True}, 0.0),
+        ({"holds": True, "expected": factories.snapshot().moment + datetime.timedelta(seconds=90)}, 90.0),
+        ({"expected": factories.snapshot().moment + datetime.timedelta(days=9)}, None),
+    ],
+)
+def test_a_chain_is_awaited_while_an_upgrade_is_near(changes: dict[str, Any], until: float | None) -> None:
+    chain = status.ChainReport(
+        chain_id="c-1",
+        consumer_id="0",
+        phase=model.Phase.LAUNCHED,
+        participation=participation.Participation.VALIDATING,
+        namespace="ns",
+        genesis_sha256="ab",
+        ports=None,
+        node=None,
+        conditions=(),
+        upgrade=upgrades.NodeUpgrade(version=upgrades.Version("chain:v1"), **changes),
+    )
+    whole = status.Report(
+        validator="alice", provider_chain_id="provider-1", height=7, chains=(chain,), conditions=()
+    )
+    found = schedule.awaited_states(factories.snapshot(), whole)
+    assert [state.until_upgrade for state in found.values()] == ([] if until is None else [until])

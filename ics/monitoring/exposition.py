@@ -1,0 +1,115 @@
+"""Prometheus' text format: written for scrapes and files, and read back from a file; pure."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ics.monitoring import metrics, totals
+
+if TYPE_CHECKING:
+    from prometheus_client import Metric
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What is constant about a process."""
+
+    validator: str
+    version: str
+    """Of the operator."""
+    engine: str
+    """Engine of the settings."""
+    provider_chain_id: str
+
+    def sample(self) -> metrics.Sample:
+        """Return the sample of `ics_build_info`."""
+        return metrics.BUILD_INFO.of(1, self.validator, self.version, self.engine, self.provider_chain_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """Content of a file that an earlier pass wrote."""
+
+    gauges: tuple[metrics.Sample, ...]
+    totals: totals.Totals
+
+
+def text(validator: str, samples: Iterable[metrics.Sample], counted: totals.Totals) -> bytes:
+    """Return samples, counters and durations in the text format (exposition format 0.0.4)."""
+    import prometheus_client  # its import takes 15 ms
+
+    collector = _Collector(validator, (*samples, *counted.samples(validator)), counted.durations)
+    return prometheus_client.generate_latest(collector)
+
+
+def read(content: str, validator: str) -> Recorded:
+    """Return what an earlier pass of the same validator wrote; metrics of other versions are left out.
+
+    Raises:
+        ValueError: it is not in the text format.
+    """
+    from prometheus_client import parser
+
+    gauges: list[metrics.Sample] = []
+    counts: dict[totals.Series, float] = {}
+    upto: dict[str, float] = {}
+    seconds = 0.0
+    for parsed in parser.text_string_to_metric_families(content):
+        for name, labels, value, *_ in parsed.samples:
+            if labels.get("validator") != validator:
+                continue
+            if name == f"{metrics.PASS_DURATION.name}_bucket":
+                upto[labels.get("le", "")] = value
+            elif name == f"{metrics.PASS_DURATION.name}_sum":
+                seconds = value
+            family = metrics.BY_NAME.get(name)
+            if family is None or set(labels) != set(family.labels):
+                continue
+            values = tuple(labels[label] for label in family.labels)
+            if family.kind is metrics.Kind.COUNTER:
+                counts[family, values[1:]] = value
+            elif family.kind is metrics.Kind.GAUGE:
+                gauges.append(metrics.Sample(family, values, value))
+    return Recorded(tuple(gauges), totals.Totals(counts, _histogram(upto, seconds)))
+
+
+def _histogram(upto: dict[str, float], seconds: float) -> metrics.Histogram:
+    """Return the histogram of cumulated counts by bound; an empty one if its bounds are those of another version."""
+    bounds = _bounds()
+    if set(upto) != set(bounds):
+        return metrics.Histogram()
+    cumulated = [int(upto[bound]) for bound in bounds]
+    counts = [now - before for before, now in zip([0, *cumulated], cumulated, strict=False)]
+    return metrics.Histogram(tuple(counts), seconds)
+
+
+def _bounds() -> list[str]:
+    return [*(str(bound) for bound in metrics.BOUNDS), "+Inf"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Collector:
+    """Collector of prometheus_client for one state, without its global registry."""
+
+    validator: str
+    samples: tuple[metrics.Sample, ...]
+    durations: metrics.Histogram
+
+    def collect(self) -> "Iterator[Metric]":
+        from prometheus_client.core import (
+            CounterMetricFamily,
+            GaugeMetricFamily,
+            HistogramMetricFamily,
+        )
+
+        for family, samples in metrics.by_family(self.samples).items():
+            kind = CounterMetricFamily if family.kind is metrics.Kind.COUNTER else GaugeMetricFamily
+            served = kind(family.name, family.meaning, labels=family.labels)
+            for sample in samples:
+                served.add_metric(sample.labels, sample.value)
+            yield served
+        durations = metrics.PASS_DURATION
+        histogram = HistogramMetricFamily(durations.name, durations.meaning, labels=durations.labels)
+        buckets = list(zip(_bounds(), self.durations.cumulated(), strict=True))
+        histogram.add_metric([self.validator], buckets=buckets, sum_value=self.durations.total)
+        yield histogram

@@ -1,0 +1,388 @@
+"""Upgrades at a height: the version that a node gets, when it is switched, and what is reported."""
+
+import dataclasses
+import datetime
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from ics import errors, model
+from ics.config import chain_definition
+from ics.config import upgrades as config_upgrades
+from ics.consumer import upgrade_list, upgrades
+from tests.unit import factories
+
+NOW = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
+BASE = upgrades.Version("chain:v1")
+V2 = config_upgrades.Upgrade(name="v2", height=120, image="chain:v2")
+HALT = config_upgrades.Upgrade(height=150, halt=True, image="chain:v2.1")
+ROLLED = config_upgrades.Upgrade(image="chain:v2.2")
+V3 = config_upgrades.Upgrade(name="v3", height=300, image="chain:v3", binary_hash="c" * 64)
+LIST = (V2, HALT, ROLLED, V3)
+
+
+def plan(name: str = "v2", height: int = 120, **changes: Any) -> model.UpgradePlan:
+    return model.UpgradePlan(scheduled=model.ScheduledUpgrade(name, height), block_seconds=6.0, **changes)
+
+
+def node(app: int, store: int | None = None, **changes: Any) -> model.NodeStatus:
+    return factories.node("alice", height=store or app, app_height=app, block_time=NOW, **changes)
+
+
+def assess(
+    app: int | None = None,
+    store: int | None = None,
+    *,
+    record: int | None = None,
+    image: str = "",
+    listed: Sequence[config_upgrades.Upgrade] = LIST,
+    **changes: Any,
+) -> upgrades.NodeUpgrade:
+    """Assess a chain whose node runs the image that is on record, unless `changes` say something else."""
+    present = image or (upgrades.version_at(BASE, listed, (record or 0) + 1).image)
+    situation = upgrades.Situation(
+        consumer_id="0",
+        base=BASE,
+        upgrades=listed,
+        record=upgrades.Record(app_height=record, written=NOW, image=present),
+        runs=True,
+        pod=factories.pod(image=present),
+        node=None if app is None else node(app, store),
+        halted=None,
+        plan=model.UpgradePlan(block_seconds=6.0),
+        may_restart=True,
+        now=NOW,
+        interval=600,
+    )
+    return upgrades.assess(dataclasses.replace(situation, **changes))
+
+
+def reasons(found: upgrades.NodeUpgrade) -> list[tuple[str, str]]:
+    return [(one.reason.value, one.severity.name) for one in found.conditions]
+
+
+@pytest.mark.parametrize(
+    ("height", "image", "name"),
+    [
+        (1, "chain:v1", ""),
+        (119, "chain:v1", ""),
+        (120, "chain:v2", "v2"),
+        (149, "chain:v2", "v2"),
+        (150, "chain:v2.1", ""),
+        (300, "chain:v3", "v3"),
+        (2**62, "chain:v3", "v3"),
+    ],
+)
+def test_the_version_of_a_block_is_the_last_one_up_to_its_height(height: int, image: str, name: str) -> None:
+    found = upgrades.version_at(BASE, LIST, height)
+    assert (found.image, found.name) == (image, name)
+
+
+def test_node_is_switched_when_it_stands_at_the_height_of_the_chains_plan() -> None:
+    found = assess(119, 120, record=110, halted=120, plan=plan())
+    assert (found.version, found.records, found.is_switch) == (
+        upgrades.Version("chain:v2", None, "v2", 120),
+        119,
+        True,
+    )
+    assert (found.state, found.holds, found.stands) == (upgrades.State.UPGRADING, True, True)
+    # The record alone leads to the same image in every later pass, whatever is seen of the node.
+    for later in (assess(record=119), assess(119, 120, record=119), assess(120, record=119)):
+        assert later.version == found.version
+        assert not later.is_switch
+
+
+@pytest.mark.parametrize("seen", [None, (118, 119), (119, 119), (119, 120), (125, 125)])
+def test_nothing_is_switched_unless_the_node_was_seen_to_stand_twice(seen: tuple[int, int] | None) -> None:
+    found = assess(*(seen or (None, None)), record=110, plan=plan())
+    assert (found.version, found.is_switch) == (BASE, False)
+    # The record keeps away from the upgrade: one below its height would mean that it is due.
+    assert found.records is None or found.records <= 118
+
+
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        (model.UpgradePlan(), "UpgradeDiffers"),
+        (model.UpgradePlan(problem="its REST gateway is down"), "UpgradeHalted"),
+        (None, "UpgradeHalted"),
+        (plan("other", 120), "UpgradeDiffers"),
+        (plan("v2", 121), "UpgradeDiffers"),
+    ],
+)
+def test_a_node_that_stands_is_not_switched_unless_the_chain_has_that_upgrade(
+    said: model.UpgradePlan | None, reason: str
+) -> None:
+    found = assess(119, 120, record=110, halted=120, plan=said)
+    assert (found.version, found.is_switch, found.holds) == (BASE, False, True)
+    assert [one for one, _ in reasons(found)] == [reason]
+
+
+@pytest.mark.parametrize(
+    ("words", "is_switched"),
+    [
+        ('panic: UPGRADE "v2" NEEDED at height: 120: {"binaries":{}}\ngoroutine 1', True),
+        ('UPGRADE "v2" NEEDED at height: 121: ', False),
+        ('UPGRADE "v9" NEEDED at height: 120: ', False),
+        ("halt per configuration height 120 time 0", False),
+        ("out of memory", False),
+        ("", False),
+    ],
+)
+def test_the_last_words_of_a_node_that_does_not_run_any_more_count(words: str, is_switched: bool) -> None:
+    pod = factories.pod(image="chain:v1", ending=words, waiting="CrashLoopBackOff")
+    found = assess(record=60, pod=pod, plan=None)
+    assert (found.is_switch, found.version.image) == (is_switched, "chain:v2" if is_switched else "chain:v1")
+
+
+def test_a_new_node_walks_through_its_images_one_after_the_other() -> None:
+    images: list[str] = []
+    record, height = None, 0
+    for words in (
+        "",
+        'UPGRADE "v2" NEEDED at height: 120: ',
+        "halt per configuration height 150 time 0",
+        'UPGRADE "v3" NEEDED at height: 300: ',
+    ):
+        pod = factories.pod(image=images[-1] if images else "", ending=words)
+        found = assess(
+            record=record, pod=pod, runs=height > 0, plan=None, image=images[-1] if images else " "
+        )
+        images.append(found.version.image)
+        record, height = found.records if found.records is not None else record, height + 1
+    # The version without a height is used as soon as it is reached.
+    assert images == ["chain:v1", "chain:v2", "chain:v2.2", "chain:v3"]
+
+
+def test_a_volume_without_data_starts_with_the_first_image_though_a_later_one_ran() -> None:
+    found = assess(image="chain:v3", runs=False, pod=None, node=None)
+    assert (found.version, found.records) == (BASE, None)
+
+
+@pytest.mark.parametrize(("height", "image"), [(118, "chain:v1"), (119, "chain:v2"), (900, "chain:v3")])
+def test_a_node_that_gets_the_state_of_others_starts_with_the_version_of_its_next_block(
+    height: int, image: str
+) -> None:
+    found = assess(runs=False, starts_at=height, pod=None, node=None, listed=(V2, V3), image=" ")
+    assert found.version.image == image
+
+
+@pytest.mark.parametrize(
+    ("image", "app", "expected", "recorded"),
+    [
+        ("chain:v1", 50, "chain:v1", 50),
+        ("chain:v2", 130, "chain:v2", 130),
+        ("chain:v3", 900, "chain:v3", 900),
+    ],
+)
+def test_a_node_without_a_record_keeps_the_image_that_it_runs(
+    image: str, app: int, expected: str, recorded: int
+) -> None:
+    found = assess(app, image=image, listed=(V2, V3))
+    assert (found.version.image, found.records) == (expected, recorded)
+
+
+def test_a_height_that_the_chain_passed_without_the_upgrade_switches_nothing() -> None:
+    found = assess(130, record=110, now=NOW + datetime.timedelta(hours=1))
+    assert (found.version, found.records) == (BASE, 118)
+    assert reasons(found) == [("UpgradeDiffers", "CRITICAL")]
+
+
+def test_the_record_follows_a_running_node_once_per_interval() -> None:
+    later = NOW + datetime.timedelta(seconds=600)
+    assert [assess(60, record=50, now=now).records for now in (NOW, later)] == [None, 60]
+    assert assess(50, record=50, now=later).records is None
+
+
+def test_halt_height_is_given_to_a_node_when_the_chain_can_spare_it() -> None:
+    kept = assess(130, record=130, listed=(V2, HALT), may_restart=False)
+    given = assess(130, record=130, listed=(V2, HALT))
+    assert (kept.halt_height, given.halt_height) == (0, 150)
+    assert reasons(kept)[0][0] == "UpgradeAnnounced"
+    standing = assess(
+        149,
+        150,
+        record=140,
+        halted=150,
+        listed=(V2, HALT),
+    )
+    assert (standing.version.image, standing.halt_height, standing.records) == ("chain:v2.1", 0, 149)
+
+
+def test_a_version_without_a_height_waits_until_the_chain_can_spare_the_node() -> None:
+    listed = (config_upgrades.Upgrade(image="chain:v1.1"), V3)
+    assert assess(50, record=50, listed=listed, image="chain:v1").version.image == "chain:v1.1"
+    assert (
+        assess(50, record=50, listed=listed, image="chain:v1", may_restart=False).version.image == "chain:v1"
+    )
+    # Once it runs, it is not taken back because the chain needs the node again.
+    assert (
+        assess(50, record=50, listed=listed, image="chain:v1.1", may_restart=False).version.image
+        == "chain:v1.1"
+    )
+    # Shortly before an upgrade nothing else restarts the node.
+    near = assess(290, record=50, listed=listed, image="chain:v1", plan=plan("v3", 300))
+    assert (near.version.image, near.holds) == ("chain:v1", True)
+
+
+@pytest.mark.parametrize(
+    ("pod", "reason"),
+    [
+        (factories.pod(image="chain:v2"), "Upgrading"),
+        (factories.pod(image="chain:v1", waiting="CrashLoopBackOff"), "Upgrading"),
+        (factories.pod(image="chain:v2", waiting="CrashLoopBackOff"), "UpgradeFailed"),
+        (factories.pod(image="chain:v2", waiting="ImagePullBackOff"), "UpgradeFailed"),
+        (factories.pod(image="chain:v2", ending='UPGRADE "v2" NEEDED at height: 120: '), "UpgradeFailed"),
+        (None, "Upgrading"),
+    ],
+)
+def test_a_switched_node_that_does_not_run_has_failed_and_stays_as_it_is(
+    pod: model.PodStatus | None, reason: str
+) -> None:
+    found = assess(record=119, pod=pod)
+    assert (found.version.image, [one for one, _ in reasons(found)]) == ("chain:v2", [reason])
+
+
+def test_a_corrected_image_of_a_failed_upgrade_is_used_at_once() -> None:
+    corrected = (V2.model_copy(update={"image": "chain:v2-fixed"}), *LIST[1:])
+    pod = factories.pod(image="chain:v2", waiting="CrashLoopBackOff")
+    found = assess(record=119, listed=corrected, image="chain:v2", pod=pod, may_restart=False)
+    assert (found.version.image, found.state) == ("chain:v2-fixed", upgrades.State.UPGRADING)
+
+
+def test_a_switched_node_that_stands_again_has_failed() -> None:
+    found = assess(119, 120, record=119, halted=120, pod=factories.pod(image="chain:v2"))
+    assert reasons(found) == [("UpgradeFailed", "CRITICAL")]
+
+
+@pytest.mark.parametrize(
+    ("app", "said", "pull", "expected"),
+    [
+        (50, model.UpgradePlan(), upgrades.Pull(), [("UpgradeAnnounced", "INFO")]),
+        (50, plan(), upgrades.Pull(), [("UpgradeAnnounced", "INFO")]),
+        (50, plan(), upgrades.Pull(upgrades.PullState.DONE), [("UpgradeReady", "INFO")]),
+        (
+            50,
+            plan(),
+            upgrades.Pull(upgrades.PullState.FAILED, "no such image"),
+            [("UpgradeImageMissing", "CRITICAL")],
+        ),
+        (50, plan("v9", 100), upgrades.Pull(), [("UpgradeImageMissing", "CRITICAL")]),
+        (50, plan("v9", 120), upgrades.Pull(), [("UpgradeDiffers", "CRITICAL")]),
+        (50, plan("v2", 121), upgrades.Pull(), [("UpgradeDiffers", "CRITICAL")]),
+    ],
+)
+def test_coming_upgrades_are_reported(
+    app: int, said: model.UpgradePlan, pull: upgrades.Pull, expected: list[tuple[str, str]]
+) -> None:
+    found = assess(app, record=app, listed=(V2,), plan=said, pull=pull)
+    assert (reasons(found), found.version) == (expected, BASE)
+
+
+@pytest.mark.parametrize(
+    ("left", "severity"), [(100_000, "WARNING"), (14_401, "WARNING"), (14_399, "CRITICAL"), (1, "CRITICAL")]
+)
+def test_an_unknown_image_gets_louder_as_the_height_nears(left: int, severity: str) -> None:
+    found = assess(50, record=50, listed=(), plan=plan("v9", 50 + left))
+    assert reasons(found) == [("UpgradeImageMissing", severity)]
+
+
+def test_a_chain_that_stands_at_an_upgrade_without_an_image_is_critical() -> None:
+    found = assess(99, 100, record=90, listed=(), halted=100, plan=plan("v9", 100))
+    assert reasons(found) == [("UpgradeImageMissing", "CRITICAL")]
+    assert (found.holds, found.stands, found.is_switch) == (True, True, False)
+    assert "where it stands" in found.conditions[0].message
+
+
+def test_near_an_upgrade_the_node_is_restarted_for_nothing_else() -> None:
+    assert [assess(120 - left, record=10, plan=plan()).holds for left in (110, 99)] == [False, True]
+    assert assess(50, record=50, plan=None).holds is True  # 70 blocks whose time is not known
+    assert assess(50, record=50, listed=(V3,), plan=None).holds is False
+
+
+def test_a_plan_with_text_that_acts_is_shown_as_text() -> None:
+    found = assess(50, record=50, listed=(), plan=plan("\x1b[2J\n\u202e" * 50, 100))
+    assert found.conditions[0].message.isprintable()
+
+
+def test_texts_stay_the_same_while_blocks_pass() -> None:
+    texts = {assess(app, record=50, plan=plan()).conditions for app in (40, 41, 42)}
+    assert len(texts) == 1
+
+
+def test_before_a_switch_its_snapshot_is_awaited() -> None:
+    found = assess(119, 120, record=110, halted=120, plan=plan(), may_switch=False)
+    assert (found.version, found.is_switch, found.awaits_switch) == (BASE, False, 120)
+    assert reasons(found) == [("UpgradeHalted", "WARNING")]
+
+
+# -- the list -----------------------------------------------------------------------------------------
+
+
+def definition(*listed: dict[str, Any]) -> chain_definition.Definition:
+    return factories.example(upgrades=list(listed)).definition
+
+
+@pytest.mark.parametrize(
+    ("listed", "problem"),
+    [
+        ([{"name": "v2", "image": "a:1"}], "name needs the height"),
+        ([{"height": 5, "image": "a:1"}], "height needs the name of the chain's plan, or halt"),
+        ([{"name": "v2", "height": 5, "halt": True, "image": "a:1"}], "without a name"),
+        ([{"halt": True, "image": "a:1"}], "halt goes with a height"),
+        ([{"name": "v2", "height": 5}], "image"),
+        ([{"name": 'v"2', "height": 5, "image": "a:1"}], "name"),
+        ([{"name": "v2", "height": 1, "image": "a:1"}], "height"),
+        (
+            [{"name": "v2", "height": 9, "image": "a:1"}, {"name": "v3", "height": 9, "image": "a:1"}],
+            "heights must ascend, but 9 follows 9",
+        ),
+        (
+            [{"name": "v2", "height": 8, "image": "a:1"}, {"name": "v2", "height": 9, "image": "a:1"}],
+            "'v2' is there twice",
+        ),
+    ],
+)
+def test_a_list_that_cannot_be_meant_is_refused_by_name(listed: list[dict[str, Any]], problem: str) -> None:
+    with pytest.raises(errors.SettingsError, match=re.escape(problem)) as raised:
+        definition(*listed)
+    assert "upgrades" in str(raised.value)
+
+
+def test_an_operator_reads_what_a_node_has_been_through_and_what_comes() -> None:
+    found = assess(160, record=160, plan=plan("v9", 400))
+    rows = [(row.name, row.height, row.progress.value) for row in upgrade_list.rows(BASE, LIST, found)]
+    assert rows == [
+        ("", None, "past"),
+        ("v2", 120, "past"),
+        ("", 150, "past"),
+        ("", None, "runs"),
+        ("v3", 300, "next"),
+        ("v9", 400, "planned"),
+    ]
+
+
+# -- the looks ----------------------------------------------------------------------------------------
+
+
+def test_two_looks_at_one_process_two_seconds_apart_show_that_it_stands() -> None:
+    looks = upgrades.Looks()
+    first, other = upgrades.Look("a", 120), upgrades.Look("b", 120)
+    assert looks.after({"0": first}, 10.0) == {}
+    assert looks.after({"0": first, "1": other}, 11.9) == {}
+    assert looks.after({"0": first, "1": other}, 12.0) == {"0": 120}
+    # Another process, another height, or a look in between at a node that goes on: the first look counts no more.
+    assert looks.after({"0": other}, 15.0) == {}
+    assert looks.after({}, 16.0) == {}
+    assert looks.after({"0": other}, 17.5) == {}
+
+
+@pytest.mark.parametrize(
+    ("app", "store", "height"), [(119, 120, 120), (120, 120, None), (118, 120, None), (None, 120, None)]
+)
+def test_a_node_stands_where_it_has_a_block_that_its_application_refuses(
+    app: int | None, store: int, height: int | None
+) -> None:
+    assert upgrades.standing_at(factories.node("alice", height=store, app_height=app)) == height
