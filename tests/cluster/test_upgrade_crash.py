@@ -41,6 +41,7 @@ async def upgrade(chain: upgraded_node.Corner, fault: recording.Fault | None) ->
     return chain.writes.done
 
 
+@conftest.gives_up_requests
 async def test_killed_at_each_write_of_an_upgrade(scene: conftest.Scene, address: str) -> None:
     async with upgraded_node.corner(scene, address, 2 + 2 * MOST) as chain:
         writes = await upgrade(chain, None)

@@ -30,22 +30,25 @@ class Seen:
     """By validator, what the passes said, oldest first."""
 
     def reasons(self, name: str, way: str) -> list[str]:
-        """Reasons of the conditions of a chain that have to do with its upgrade, each change once."""
-        found: list[str] = []
-        for line in self.told[name]:
-            chain = next(
-                (
-                    one
-                    for one in line["status"]["chains"]
-                    if one["consumer_id"] == self.chains[way].consumer_id
-                ),
-                {"conditions": ()},
-            )
-            now = [one["reason"] for one in chain["conditions"] if one["reason"].startswith("Upgrad")]
-            for reason in now or [""]:
-                if not found or found[-1] != reason:
-                    found.append(reason)
-        return found
+        """Reasons of the conditions that have to do with a chain's upgrade, in their order; see `reasons`."""
+        return reasons(self.told[name], self.chains[way])
+
+
+def reasons(told: Sequence[Mapping[str, Any]], chain: upgrading.Upgrade) -> list[str]:
+    """Reasons of a chain's conditions that have to do with its upgrade, each change once; empty where there is none."""
+    found: list[str] = []
+    for line in told:
+        conditions = [
+            condition["reason"]
+            for one in line["status"]["chains"]
+            if one["consumer_id"] == chain.consumer_id
+            for condition in one["conditions"]
+            if condition["reason"].startswith("Upgrad")
+        ]
+        for reason in conditions or [""]:
+            if not found or found[-1] != reason:
+                found.append(reason)
+    return found
 
 
 @pytest.fixture(scope="module")
@@ -66,6 +69,11 @@ def upgraded(
     with residents.Residents(names, folder, project=root) as daemons:
         found = upgrading.launched(defined, runners)
         upgrading.until_height(found, runners, lambda one: one.height + AFTER, "blocks after the upgrade")
+        waiting.until(
+            "neither says anything of the upgrades any more",
+            lambda: [reasons(daemons.told(name), chain)[-1] for name in names for chain in found],
+            lambda last: not any(last),
+        )
         told = {name: daemons.told(name) for name in names}
         dead = daemons.dead()
     assert dead == []
