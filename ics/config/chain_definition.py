@@ -206,6 +206,15 @@ class Definition(base.Frozen):
     is compared."""
     bech32_prefix: str = pydantic.Field(pattern=r"^[a-z][a-z0-9]*$", max_length=73)
     """Account prefix of the chain; with `valconspub` after it, bech32 takes at most 83 characters."""
+    address_type: Literal["cosmos", "ethermint"] = "cosmos"
+    """How the chain makes an account's address of its key: `ethermint` on chains whose accounts are Ethereum's."""
+    pk_type: str = pydantic.Field(
+        default="/ethermint.crypto.v1.ethsecp256k1.PubKey",
+        pattern=r"^/[A-Za-z0-9_]+(\.[A-Za-z0-9_]+)*\.ethsecp256k1\.PubKey$",
+    )
+    """Type of the public keys with `address_type: ethermint`, such as `/cosmos.evm.crypto.v1.ethsecp256k1.PubKey`."""
+    coin_type: int = pydantic.Field(default=60, ge=0, lt=2**31)
+    """Coin type (SLIP-44) of the relayer's account with `address_type: ethermint`; on other chains it is 118."""
     denom: units.Denom
     """Base denomination of the chain."""
     min_gas_price: units.Prices
@@ -278,6 +287,15 @@ class Definition(base.Frozen):
         if "min_gas_price" in info.data:
             own["minimum-gas-prices"] = info.data["min_gas_price"]
         return node_config.check(config, own)
+
+    @pydantic.model_validator(mode="after")
+    def _funds_known_accounts(self) -> "Definition":
+        if self.address_type == "ethermint" and self.genesis.fund.relayers:
+            raise ValueError(
+                "genesis.fund.relayers: with address_type ethermint, a relayer's account does not follow from its"
+                " published address; remove it, and send coins to the account that ics hermes status shows"
+            )
+        return self
 
     @pydantic.field_validator("companions")
     @classmethod
