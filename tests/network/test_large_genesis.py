@@ -15,7 +15,7 @@ from collections.abc import Iterator
 import pytest
 import yaml
 
-from devnet import places, plan, reconciler
+from devnet import owner, places, plan, reconciler
 from devnet.progress import Progress
 from ics import names
 from ics.cluster.api import kinds
@@ -126,7 +126,7 @@ def test_chain_with_a_genesis_of_150_megabytes_launches(
                         lambda operator=operator: participation(operator, cron, consumer_id),  # type: ignore[misc]
                         lambda found: found == "validating",
                     )
-                chains.move(consumer_id, chain_id, 2.0)
+                owner.update_consumer(consumer_id, chains.spec(chain_id, 2.0, genesis_hash=digest))
                 waiting.until(
                     "it is launched", lambda: chains.phase(consumer_id), lambda phase: phase == "LAUNCHED"
                 )
