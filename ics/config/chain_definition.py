@@ -1,7 +1,7 @@
 """Chain definitions: the consumer chains that the operator is ready to run."""
 
 import fnmatch
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
@@ -13,8 +13,12 @@ from ics.config import pods as config_pods
 from ics.config import upgrades as config_upgrades
 from ics.cosmos import addresses, coins, gas_prices
 
+FILL_IN = "FILL_IN"
+"""Value of an imported draft that its operator has to fill in; no definition with it is accepted."""
 ANY_OWNER = "any"
 """`match.owner` of a definition that accepts every owner."""
+_DEEPEST = 16
+"""Levels of a definition; YAML can write a mapping that contains itself."""
 _NOT_ACCOUNTS = ("valoper", "valcons", "pub")
 """Ends of bech32 prefixes of other things than accounts (cosmos-sdk v0.50, types/config.go)."""
 
@@ -363,10 +367,23 @@ def parse(values: Mapping[str, Any], origin: str) -> Definition:
     Raises:
         SettingsError: one line per wrong key.
     """
+    holes = list(_holes(values, ""))
+    if holes:
+        raise errors.SettingsError(*(f"{origin}: {key}: {FILL_IN}; replace it by the value" for key in holes))
     try:
         return Definition.model_validate(dict(values))
     except pydantic.ValidationError as error:
         raise errors.SettingsError(*settings.problems(error, Definition, origin)) from error
+
+
+def _holes(value: Any, path: str) -> Iterator[str]:
+    """Yield the keys of a draft's holes."""
+    if isinstance(value, str) and value == FILL_IN:
+        yield path
+    elif isinstance(value, Mapping | list) and path.count(".") < _DEEPEST:
+        members = value.items() if isinstance(value, Mapping) else enumerate(value)
+        for key, inner in members:
+            yield from _holes(inner, f"{path}.{key}".lstrip("."))
 
 
 def may_match(match: Match, consumer_id: str, chain_id: str) -> bool:
