@@ -186,10 +186,12 @@ class Reason(enum.StrEnum):
     STACK_LOCKED = "StackLocked"
     ENGINE_UNUSABLE = "EngineUnusable"
     RECONCILER_EMBEDDED = "ReconcilerEmbedded"
+    RECONCILE_FAILED = "ReconcileFailed"
     UNEXPECTED_ERROR = "UnexpectedError"
     CHAIN_UNREADABLE = "ChainUnreadable"
     RPC_UNUSABLE = "RpcUnusable"
     ENDPOINT_TROUBLE = "EndpointTrouble"
+    PROVIDER_UPGRADING = "ProviderUpgrading"
     REMOVAL_UNCONFIRMED = "RemovalUnconfirmed"
     GAS_REFUSED = "GasRefused"
     ENDPOINT_OF_OTHER_CHAIN = "EndpointOfOtherChain"
@@ -1392,6 +1394,17 @@ CATALOGUE: Final[Mapping[Reason, CatalogueEntry]] = {
         ),
         is_settled=True,
     ),
+    Reason.RECONCILE_FAILED: CatalogueEntry(
+        severities=_CRITICAL,
+        topics=(Topic.PROVIDER,),
+        meaning=(
+            "A pass could not read the provider or the cluster at all, so nothing was changed, and no other condition"
+            " is known. Nodes run on. It is only pushed to Alertmanager; commands and logs show the error itself."
+        ),
+        look="The message; `ics doctor`",
+        action="Fix the endpoint, the cluster or the credentials that the message names.",
+        is_of_pass=True,
+    ),
     Reason.UNEXPECTED_ERROR: CatalogueEntry(
         severities=_CRITICAL,
         topics=(Topic.PROVIDER,),
@@ -1428,6 +1441,16 @@ CATALOGUE: Final[Mapping[Reason, CatalogueEntry]] = {
         meaning="An endpoint of the provider is down, lagging or faulty. Another endpoint is used instead.",
         look="That address in `ics doctor`",
         action="Fix it, or remove it from `ics:provider`.",
+    ),
+    Reason.PROVIDER_UPGRADING: CatalogueEntry(
+        severities=_WARNING,
+        topics=(Topic.PROVIDER, Topic.UPGRADES),
+        meaning=(
+            "The provider makes no blocks, because it stands at the height of its own upgrade. Its endpoints have no"
+            " trouble of their own, and everything goes on as soon as two thirds of its power have upgraded."
+        ),
+        look="`ics upgrade plan provider`",
+        action="Upgrade your own provider node, wherever it runs; with `ics:provider_node.upgrades` that is automatic.",
     ),
     Reason.REMOVAL_UNCONFIRMED: CatalogueEntry(
         severities=_WARNING,

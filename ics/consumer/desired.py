@@ -285,6 +285,7 @@ def compute(
         datetime.timedelta(seconds=settings.gateway.port_grace),
     )
     own_node_key = provider_key.decide(settings.provider_node, memory.provider_node, observed.provider_node)
+    own_node = provider_plan.plan(observed, settings, own_node_key)
     return Desired(
         settings=settings,
         provider_chain_id=snapshot.chain_id,
@@ -300,10 +301,11 @@ def compute(
         conditions=(
             *consumer_participation.validator_conditions(own),
             *own_node_key.conditions,
+            *(() if own_node.upgrade is None else own_node.upgrade.conditions),
             *_engine_conditions(settings),
             *observed.endpoints,
         ),
-        provider_node=provider_plan.plan(observed, own_node_key),
+        provider_node=own_node,
     )
 
 

@@ -90,6 +90,8 @@ class Report:
     chains: tuple[ChainReport, ...]
     conditions: tuple[Condition, ...]
     """Conditions of the validator rather than of one chain."""
+    provider_upgrade: upgrades.NodeUpgrade | None = None
+    """Version of the validator's own provider node, and its next upgrade; None: the stack runs none."""
 
     def as_dict(self) -> dict[str, Any]:
         """Return the JSON of `ics status --json`."""
@@ -129,6 +131,7 @@ def report(
         height=desired.height,
         chains=chains,
         conditions=own,
+        provider_upgrade=desired.provider_node.upgrade,
     )
 
 

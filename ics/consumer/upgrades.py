@@ -136,6 +136,8 @@ class NodeUpgrade:
     """The version that a node gets, and what comes next."""
 
     version: Version
+    before: Version = Version("")
+    """What it runs until a switch is on record."""
     halt_height: int = 0
     """Height whose block the node refuses, for an upgrade without a plan; 0: none."""
     recorded: int | None = None
@@ -354,6 +356,7 @@ def _at_height(situation: Situation, applied: int, upcoming: int) -> NodeUpgrade
     switched = dataclasses.replace(
         present,
         version=_newest(situation, upcoming),
+        before=present.version,
         halt_height=0,
         records=height - 1,
         is_switch=True,

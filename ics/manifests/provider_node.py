@@ -77,7 +77,7 @@ def _files(settings: settings.Settings, revision: int) -> dict[str, str]:
         "config.toml": provider_node_files.config_toml(settings, revision),
         "app.toml": provider_node_files.app_toml(settings),
         "key-check.sh": key_check.SCRIPT,
-        "start.sh": provider_node_files.START_SCRIPT,
+        "start.sh": provider_node_files.start_script(revision),
     }
 
 
@@ -144,9 +144,9 @@ def stateful_set(
     if key.is_given:
         notes[names.VOLUME_UID] = key.claim_uid
     spec = objects.pod_spec(
-        [_container(settings, key, plan.revision)],
+        [_container(settings, plan)],
         _volumes(settings),
-        initContainers=[*_fetching(settings), _key_check(settings, key)],
+        initContainers=[*_fetching(settings), _key_check(settings, plan)],
         terminationGracePeriodSeconds=node.GRACE_SECONDS,
     )
     template = objects.node_template(
@@ -156,6 +156,7 @@ def stateful_set(
         {f"{names.DOMAIN}/config": objects.checksum(_files(settings, plan.revision))},
     )
     notes |= objects.revision_notes(template, plan.revision)
+    notes |= node.software_notes(plan.version(settings.provider_node), plan.halt_height)
     return {
         "apiVersion": "apps/v1",
         "kind": "StatefulSet",
@@ -188,12 +189,12 @@ def _fetching(settings: settings.Settings) -> list[dict[str, Any]]:
     ]
 
 
-def _key_check(settings: settings.Settings, key: provider_key.ProviderKey) -> dict[str, Any]:
+def _key_check(settings: settings.Settings, plan: provider_plan.ProviderNodePlan) -> dict[str, Any]:
     mounts = {name: path for name, path in _mounted(settings).items() if name in ("config", "consensus-key")}
     return key_check.container(
-        image=settings.provider_node.image,
+        image=plan.version(settings.provider_node).image,
         script=node_files.KEY_CHECK,
-        environment=_check_environment(key),
+        environment=_check_environment(plan.key),
         mounts=[{"name": name, "mountPath": path, "readOnly": True} for name, path in mounts.items()],
     )
 
@@ -208,33 +209,36 @@ def _check_environment(key: provider_key.ProviderKey) -> list[dict[str, Any]]:
     )
 
 
-def _container(settings: settings.Settings, key: provider_key.ProviderKey, revision: int) -> dict[str, Any]:
+def _container(settings: settings.Settings, plan: provider_plan.ProviderNodePlan) -> dict[str, Any]:
     wanted = settings.provider_node
+    version = plan.version(wanted)
     genesis = wanted.genesis.config_map if wanted.genesis is not None else None
     environment = {
         "BINARY": wanted.binary,
-        "BINARY_HASH": wanted.binary_hash or "",
+        "BINARY_HASH": version.binary_hash or "",
         "HOME": node.TEMPORARY,
         "GENESIS": provider_node_files.GENESIS if genesis is None else f"{node_files.GENESIS}/{genesis.key}",
+        **node.upgrade_environment(version, plan.halt_height),
     }
     return {
         "name": names.NODE_CONTAINER,
-        "image": wanted.image,
+        "image": version.image,
         "imagePullPolicy": "IfNotPresent",
         "command": ["/bin/sh", f"{node_files.CONFIG}/start.sh"],
         "env": [
             *objects.variables(environment),
-            *_check_environment(key),
+            *_check_environment(plan.key),
         ],
         "ports": [
             node.port("p2p", ports.POD_P2P),
             node.port("rpc", ports.POD_RPC),
             node.port("rest", ports.POD_REST),
             node.port("grpc", ports.POD_GRPC),
-            *node.metrics_ports(revision),
+            *node.metrics_ports(plan.revision),
         ],
         "resources": {key: dict(value) for key, value in wanted.resources.items()},
         "securityContext": dict(objects.CONTAINER_SECURITY),
+        **node.last_words(plan.revision),
         # A node may replay for a long time, or fetch a state snapshot, before it answers.
         "startupProbe": node.probe(period=10, failures=2160),
         "readinessProbe": node.probe(period=5, failures=3),

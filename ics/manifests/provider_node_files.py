@@ -29,7 +29,7 @@ fi
 mv {GENESIS}.new {GENESIS}
 """
 
-START_SCRIPT = f"""\
+_HEAD = f"""\
 #!/bin/sh
 # Copies the node's files to its volume and starts it, with the key that key-check.sh has chosen. Needs a POSIX
 # shell, cp and gzip; with a binary_hash also cat, ls and sha256sum.
@@ -47,8 +47,19 @@ case "$GENESIS" in
   *) cp -f "$GENESIS" "$home/config/genesis.json" ;;
 esac
 
-exec "$BINARY" start --home "$home"
 """
+_START = 'exec "$BINARY" start --home "$home"\n'
+
+
+def start_script(revision: int = node_revision.CURRENT) -> str:
+    """Return the start script of a node.
+
+    Args:
+        revision: of the node.
+    """
+    if revision < node_revision.UPGRADES:
+        return _HEAD + _START
+    return _HEAD + node_files.UPGRADE_INFO + _START.replace('"$home"', '"$home" "$@"')
 
 
 def config_toml(settings: settings.Settings, revision: int = node_revision.CURRENT) -> str:

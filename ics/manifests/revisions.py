@@ -3,6 +3,7 @@
 import dataclasses
 
 from ics import model, names
+from ics.conditions import Condition
 from ics.consumer import chain as consumer_chain
 from ics.consumer import desired, revision
 from ics.cosmos import genesis_order
@@ -21,8 +22,13 @@ def settle(desired: desired.Desired) -> desired.Desired:
     own = dataclasses.replace(planned, revision=_of_provider_node(desired, shared))
     conditions = desired.conditions
     if desired.settings.provider_node.enabled:
-        conditions += revision.old("", own.revision)
+        conditions = _with(conditions, revision.old("", own.revision))
     return dataclasses.replace(desired, decisions=decisions, provider_node=own, conditions=conditions)
+
+
+def _with(conditions: tuple[Condition, ...], more: tuple[Condition, ...]) -> tuple[Condition, ...]:
+    """Return conditions with those that are not among them yet, because a state may be settled again."""
+    return (*conditions, *(one for one in more if one not in conditions))
 
 
 def _settled(
@@ -39,7 +45,7 @@ def _settled(
     return dataclasses.replace(
         decision,
         chain=dataclasses.replace(chain, revision=chosen),
-        conditions=(*decision.conditions, *revision.old(chain.consumer_id, chosen)),
+        conditions=_with(decision.conditions, revision.old(chain.consumer_id, chosen)),
     )
 
 

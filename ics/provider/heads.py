@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from ics import errors, model
+from ics import errors, model, plain_text
 from ics.conditions import Condition, Reason
 from ics.config import settings
 from ics.cosmos import times
@@ -36,7 +36,7 @@ contradict equally, it decides.
 _Name = TypeVar("_Name")
 
 
-class _Lagging(errors.Transient):
+class Lagging(errors.Transient):
     """An endpoint's newest block is too old."""
 
 
@@ -106,7 +106,7 @@ def check_lag(head: Head, url: str, now: datetime.datetime, provider: settings.P
             url, f"newest block {head.height} is {-age:.0f} s {text}", f"its newest block is {text}"
         )
     if age > provider.max_lag:
-        raise _Lagging(
+        raise Lagging(
             f"{url}: newest block {head.height} is {age:.0f} s old, more than ics:provider.max_lag "
             f"({provider.max_lag} s): the endpoint lags or the chain has halted"
         )
@@ -256,6 +256,16 @@ def condition(key: str, url: str, error: errors.IcsError) -> Condition:
     )
 
 
+def upgrading(scheduled: model.ScheduledUpgrade) -> Condition:
+    """Return the condition of a provider that stands at the height of its own upgrade."""
+    name = plain_text.one_line(scheduled.name, 60)
+    return Condition.new(
+        Reason.PROVIDER_UPGRADING,
+        f"the provider stands at height {scheduled.height} for its upgrade {name}: its state is read as it is, and no"
+        " transaction is sent until it makes blocks again",
+    )
+
+
 def none_left(key: str, problems: Sequence[tuple[object, errors.IcsError]]) -> Condition:
     """Return the condition for a setting without a usable endpoint, although passes continue.
 
@@ -272,7 +282,7 @@ def none_left(key: str, problems: Sequence[tuple[object, errors.IcsError]]) -> C
 
 def _why(url: str, error: errors.IcsError) -> str:
     # A height or an age would change the text in every pass.
-    if isinstance(error, _Lagging):
+    if isinstance(error, Lagging):
         return "its newest block is older than ics:provider.max_lag"
     why = error.summary if isinstance(error, Unbelievable) else str(error)
     return why.removeprefix(f"{url}: ")

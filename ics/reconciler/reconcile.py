@@ -83,6 +83,8 @@ async def run_pass(
         observed, desired = await _read(world)
         on_observed()
         _report_stale_definitions(world, collector)
+        if any(condition.reason is Reason.PROVIDER_UPGRADING for condition in observed.endpoints):
+            sender = None  # its chain takes no transaction
         sender, observed, desired = await _settle_pending_tx(world, sender, observed, desired, collector)
         desired = await _protect_keys(world, desired, collector)
         await provider_node.protect(world, desired, observed, collector)

@@ -166,7 +166,9 @@ class Nodes(Protocol):
         """Send a running node its peers, and return the ids of the peers that it is connected to afterwards."""
         ...
 
-    async def upgrade_plan(self, namespace: str, *, with_times: bool) -> model.UpgradePlan:
+    async def upgrade_plan(
+        self, namespace: str, pod: str = names.NODE_POD, *, with_times: bool
+    ) -> model.UpgradePlan:
         """Read from the chain's own node which upgrade it has planned, and how fast its blocks are."""
         ...
 
@@ -426,6 +428,8 @@ class World:
     """Answers of earlier passes of this process."""
     upgrades: upgrade_watch.UpgradeWatch = field(default_factory=upgrade_watch.UpgradeWatch)
     """What earlier passes of this process saw of coming upgrades."""
+    extra_upgrades: upgrade_watch.UpgradeWatch = field(default_factory=upgrade_watch.UpgradeWatch)
+    """The same of sentries and full nodes."""
     windows: recent_windows.RecentWindows = field(default_factory=recent_windows.RecentWindows)
     """Missed blocks as earlier passes of this process read them."""
     hurry: asyncio.Event | None = None

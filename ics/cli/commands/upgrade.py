@@ -6,7 +6,7 @@ from typing import Any
 
 from ics import errors
 from ics.cli import changes, options, output
-from ics.consumer import chain, desired, revision, upgrade_list, upgrades
+from ics.consumer import chain, desired, provider_plan, revision, upgrade_list, upgrades
 from ics.reconciler import observe, wiring
 
 _PROBLEMS = (upgrades.State.MISSING, upgrades.State.DIFFERS, upgrades.State.FAILED)
@@ -136,7 +136,7 @@ def _of_provider_node(wanted: desired.Desired) -> list[_Node]:
     settings, node = wanted.settings.provider_node, wanted.provider_node.upgrade
     if not settings.enabled or node is None:
         return []
-    base = upgrades.Version(settings.image, settings.binary_hash)
+    base = provider_plan.first_version(settings)
     return [
         _Node(
             revision.PROVIDER,

@@ -150,9 +150,11 @@ class Nodes:
         notes = {f"{names.WATCHDOG}{name}": text for name, text in watchdog.to_annotations(record).items()}
         await self._annotate(namespace, notes, names.LOOP_MANAGER, _peers(name))
 
-    async def upgrade_plan(self, namespace: str, *, with_times: bool) -> model.UpgradePlan:
+    async def upgrade_plan(
+        self, namespace: str, pod: str = names.NODE_POD, *, with_times: bool
+    ) -> model.UpgradePlan:
         """Read a chain's next upgrade from its own node; see `chain_queries.read_upgrade_plan`."""
-        return await chain_queries.read_upgrade_plan(self._kube, namespace, with_times=with_times)
+        return await chain_queries.read_upgrade_plan(self._kube, namespace, with_times=with_times, pod=pod)
 
     async def record_app_height(self, namespace: str, volume: str, volume_uid: str, height: int) -> None:
         """Record on a volume the height that its node's application has reached.

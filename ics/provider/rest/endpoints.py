@@ -19,7 +19,7 @@ from ics import aio, errors, model, proxies, web
 from ics.conditions import Condition
 from ics.config import settings, urls
 from ics.config.endpoint import Endpoint
-from ics.cosmos import answers
+from ics.cosmos import answers, upgrade_plans
 from ics.provider import gateway, heads
 from ics.provider.rest import decode as rest_decode
 
@@ -31,6 +31,7 @@ _BEHIND_TRIES = 5
 """Attempts of a pass if all endpoints are a few blocks behind an earlier pass."""
 _NODE = gateway.RestRequest("/cosmos/base/tendermint/v1beta1/node_info")
 _STATUS = gateway.RestRequest("/cosmos/base/node/v1beta1/status")
+_PLAN = gateway.RestRequest("/cosmos/upgrade/v1beta1/current_plan")
 _RPC_STATUS = gateway.RestRequest("/status")
 _REST = "ics:provider.rest"
 _RPC = "ics:provider.rpc"
@@ -70,6 +71,8 @@ class Endpoints:
         self._spares: dict[Endpoint, asyncio.Task[heads.Head]] = {}
         """Looks of this pass at endpoints that may replace the picked one."""
         self._problems: dict[tuple[str, Endpoint], errors.IcsError] = {}
+        self._standing: dict[Endpoint, model.ScheduledUpgrade] = {}
+        """Endpoints whose chain stands at the height of its own upgrade."""
         self._surveyed: dict[tuple[str, Endpoint], heads.Head | None] = {}
         """Newest blocks as last surveyed; None: there was no usable answer."""
 
@@ -108,6 +111,17 @@ class Endpoints:
     def conditions(self) -> tuple[Condition, ...]:
         """Return the conditions of endpoints that are not needed now; their texts are stable."""
         rest, rpc = self._wrong(_REST, self._provider.rest), self._wrong(_RPC, self._provider.rpc)
+        standing = None if self._picked is None else self._standing.get(self._picked[0])
+        if standing is not None:
+            # Whoever restarts for the upgrade, or has no newer block, has no trouble of its own.
+            wrong = [
+                *((_REST, url, error) for url, error in rest if isinstance(error, errors.SettingsError)),
+                *((_RPC, url, error) for url, error in rpc if isinstance(error, errors.SettingsError)),
+            ]
+            return (
+                heads.upgrading(standing),
+                *(heads.condition(key, str(url), error) for key, url, error in wrong),
+            )
         is_any_left = any((_RPC, url) not in self._problems for url in self._provider.rpc)
         down = {} if is_any_left else {u: e for u, e in rpc if not isinstance(e, errors.SettingsError)}
         return (
@@ -149,9 +163,9 @@ class Endpoints:
         """
         self._picked, self._spares, self._outvoted = None, {}, set()
         for remaining_tries in reversed(range(_BEHIND_TRIES)):
-            self._usable = await self._believed(
-                await self._survey(_REST, self._provider.rest, self.checked_newest), floor
-            )
+            self._standing = {}
+            surveyed = await self._survey(_REST, self._provider.rest, self.checked_newest)
+            self._usable = await self._believed(surveyed or await self._standing_heads(), floor)
             chosen = heads.choose(self._usable, floor)
             if chosen is not None:
                 self._picked = chosen
@@ -439,6 +453,27 @@ class Endpoints:
             IcsError: as `at`, or it lags.
         """
         return self._checked(await self.newest(url), url, _REST)
+
+    async def _standing_heads(self) -> dict[Endpoint, heads.Head]:
+        """Return the newest blocks of endpoints whose chain makes none, because it stands at its own upgrade.
+
+        It is asked when no endpoint is usable; what such a chain says is its newest state nevertheless.
+        """
+        found = {}
+        for url in self._provider.rest:
+            if not isinstance(self._problems.get((_REST, url)), heads.Lagging):
+                continue
+            try:
+                head = await self.newest(url)
+                heads.check_chain(head, str(url), _REST, self._provider)
+                scheduled = upgrade_plans.scheduled(await self.at(url, _PLAN))
+            except errors.IcsError:
+                continue  # it lags, for whatever reason
+            if scheduled is not None and scheduled.height == head.height + 1:
+                found[url] = head
+                self._standing[url] = scheduled
+                del self._problems[_REST, url]
+        return found
 
     def _checked(self, head: heads.Head, url: Endpoint, key: str) -> heads.Head:
         heads.check_chain(head, str(url), key, self._provider)

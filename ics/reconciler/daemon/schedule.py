@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from ics import aio, model
 from ics.conditions import Reason
-from ics.consumer import status, upgrades
+from ics.consumer import revision, status, upgrades
 from ics.cosmos import times
 
 BACKGROUND = 30.0
@@ -118,6 +118,9 @@ def awaited_states(snapshot: model.Snapshot, report: status.Report) -> dict[str,
                 fingerprint,
                 until_upgrade,
             )
+    until_upgrade = _until_upgrade(report.provider_upgrade, snapshot)
+    if until_upgrade is not None:
+        states[revision.PROVIDER] = AwaitedState(None, (), until_upgrade)
     return states
 
 

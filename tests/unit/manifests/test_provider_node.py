@@ -133,7 +133,7 @@ def started(folder: pathlib.Path) -> dict[str, str]:
         "BINARY_HASH": "",
         "GENESIS": f"{folder}{node_files.GENESIS}/genesis.json",
     }
-    done = shell.run(("/bin/sh",), provider_node_files.START_SCRIPT, folder, environment)
+    done = shell.run(("/bin/sh",), provider_node_files.start_script(), folder, environment)
     assert (done.returncode, done.stderr) == (0, "")
     home = folder / "data/home"
     return {str(path.relative_to(home)): path.read_text() for path in home.rglob("*") if path.is_file()}

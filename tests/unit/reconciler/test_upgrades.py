@@ -223,3 +223,67 @@ async def test_a_plan_that_cannot_be_read_is_that_chains_trouble_alone(error: Ex
     assert plans["0"].scheduled is None
     assert plans["0"].problem.isprintable()
     assert plans["0"].problem
+
+
+# -- the provider node --------------------------------------------------------------------------------
+
+NODE = {
+    "enabled": True,
+    "image": "pd:1",
+    "genesis": {"url": "https://example.com/g.json", "sha256": "0" * 64},
+    "upgrades": [{"name": "v2", "height": 120, "image": "pd:2"}],
+}
+
+
+def seen_provider(app: int, store: int, *, record: int | None, **changes: Any) -> observed.Observed:
+    memory = dataclasses.replace(
+        factories.memories(),
+        provider_node=observed.ProviderNodeMemory(
+            has_workload=True,
+            volume_uid="claim",
+            software=upgrades.Record(app_height=record, image="pd:1"),
+        ),
+    )
+    node = factories.node("alice", height=store, app_height=app)
+    return factories.observation(
+        factories.snapshot(),
+        memory=memory,
+        provider_node=model.Observation(factories.pod(uid="u", image="pd:1"), node),
+        upgrade_plans={"provider": PLAN},
+        **changes,
+    )
+
+
+def provider_image(wanted: desired.Desired) -> str:
+    spec = factories.rendered(wanted)["StatefulSet/provider-node"]["spec"]["template"]["spec"]
+    images = {one["image"] for one in (spec["containers"][0], spec["initContainers"][-1])}
+    assert len(images) == 1
+    return str(images.pop())
+
+
+async def test_the_provider_node_is_switched_by_the_same_rules() -> None:
+    before = factories.judge(seen_provider(110, 110, record=100), provider_node=NODE)
+    assert (provider_image(before), factories.reasons(before)[-1:]) == ("pd:1", ["UpgradeAnnounced"])
+    wanted = factories.judge(
+        seen_provider(119, 120, record=110, halted={"provider": 120}), provider_node=NODE
+    )
+    nodes = Nodes()
+    world = factories.world(nodes, settings=wanted.settings)
+    after = await upgrade_steps.record_switches(world, wanted, outcome.Collector())
+    assert nodes.records == [("provider", "provider-node", "claim", 119)]
+    assert provider_image(after) == "pd:2"
+    environment = factories.rendered(after)["StatefulSet/provider-node"]["spec"]["template"]["spec"]
+    assert {"name": "UPGRADE_NAME", "value": "v2"} in environment["containers"][0]["env"]
+
+
+async def test_a_provider_node_whose_height_cannot_be_recorded_stays_as_it_is() -> None:
+    wanted = factories.judge(
+        seen_provider(119, 120, record=110, halted={"provider": 120}), provider_node=NODE
+    )
+    world = factories.world(Nodes(errors.Transient("gone")), settings=wanted.settings)
+    collector = outcome.Collector()
+    after = await upgrade_steps.record_switches(world, wanted, collector)
+    plain = factories.judge(seen_provider(119, 120, record=110), provider_node=NODE)
+    ours, theirs = (factories.rendered(one)["StatefulSet/provider-node"] for one in (after, plain))
+    assert ours == theirs
+    assert [str(trouble.error) for trouble in collector.troubles] == ["gone"]

@@ -3,6 +3,7 @@
 import asyncio
 import dataclasses
 import datetime
+import json
 from typing import Any
 
 import httpx
@@ -224,3 +225,61 @@ async def test_hanging_endpoint_is_reported_and_skipped_next_time(monkeypatch: p
         "ics:provider.rest: http://hangs is not used (unreachable: no answer within 0 s); fix it or remove"
         " it from the setting"
     ]
+
+
+def standing(height: int, name: str = "v2") -> fake.Gateway:
+    """The gateway of a node whose newest block, 7, is an hour old, and whose chain has planned an upgrade."""
+    old = dataclasses.replace(STATE, time="2026-11-22T11:00:00Z")
+    plan = json.dumps({"plan": {"name": name, "height": str(height), "info": ""}})
+    return fake.Gateway({7: old}, broken={"current_plan": (200, plan)})
+
+
+async def test_a_provider_that_stands_at_its_own_upgrade_is_read_on() -> None:
+    network = fake.Network(a=standing(8), b=heights(7, is_down=True))
+    async with test_queries.ask(network) as provider:
+        head = await provider.open(None)
+        told = provider.conditions()
+    assert head.height == 7
+    # Neither the one whose block is old nor the one that restarts for the upgrade has trouble of its own.
+    assert told == (
+        Condition(
+            WARNING,
+            Reason.PROVIDER_UPGRADING,
+            "the provider stands at height 8 for its upgrade v2: its state is read as it is, and no transaction is sent"
+            " until it makes blocks again",
+        ),
+    )
+
+
+async def test_an_endpoint_of_another_chain_is_named_during_an_upgrade_too() -> None:
+    network = fake.Network(a=standing(8), b=heights(7, chain_id="other-1"))
+    async with test_queries.ask(network) as provider:
+        await provider.open(None)
+        reasons = [one.reason for one in provider.conditions()]
+    assert reasons == [Reason.PROVIDER_UPGRADING, Reason.ENDPOINT_OF_OTHER_CHAIN]
+
+
+@pytest.mark.parametrize("height", [7, 9, 100])
+async def test_an_old_block_with_a_later_upgrade_is_an_endpoint_that_lags(height: int) -> None:
+    with pytest.raises(errors.Transient, match="lags or the chain has halted"):
+        await picked(fake.Network(a=standing(height)))
+
+
+async def test_a_provider_that_goes_on_is_not_upgrading_any_more() -> None:
+    network = fake.Network(a=standing(8))
+    async with test_queries.ask(network) as provider:
+        await provider.open(None)
+        network.gateways["a"].states = {9: state(9)}
+        await provider.open(None)
+        assert provider.conditions() == ()
+
+
+async def test_an_endpoint_that_makes_blocks_is_preferred_to_one_that_stands() -> None:
+    assert await picked(fake.Network(a=standing(8), b=heights(40))) == ("http://b", 40)
+
+
+async def test_the_name_of_an_upgrade_never_acts_on_a_terminal() -> None:
+    network = fake.Network(a=standing(8, "\x1b[2J\u202e"))
+    async with test_queries.ask(network) as provider:
+        await provider.open(None)
+        assert provider.conditions()[0].message.isprintable()
