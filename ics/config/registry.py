@@ -230,7 +230,7 @@ class _Drafting:
         return self._hole("min_gas_price", "minimum-gas-prices of the node, such as 0.005DENOM")
 
     def _accounts(self) -> dict[str, Any]:
-        algorithms = self._chain.get("key_algos") or []
+        algorithms = _list(self._chain, "key_algos")
         if "ethsecp256k1" not in algorithms:
             return {}
         self._doubts.append("pk_type: the registry does not say which type the chain's public keys have")
