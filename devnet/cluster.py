@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from devnet import api, commands, configs, hosts, pki, places, processes
+from devnet import api, commands, configs, hosts, pki, places, processes, volumes
 from devnet.api import Api
 from devnet.plan import Host
 from devnet.progress import Progress
@@ -34,6 +34,7 @@ def ensure(host: Host, tools: Tools, progress: Progress) -> None:
         _start_rest(host, home, tools)
         for item in api.load(Path(__file__).with_name("rbac.yaml")):
             admin.apply(_for_host(item, host))
+        _add_snapshots(admin, tools)
         _import_images(host, home, tools)
         needs = [(host.name, program) for program in ("kubelet", "containerd", *_PROGRAMS_THAT_NEED_THE_API)]
         processes.await_true(
@@ -42,6 +43,25 @@ def ensure(host: Host, tools: Tools, progress: Progress) -> None:
         processes.await_true(
             lambda: has_account(admin), f"the default account of {host.name}", timeout=60, needs=needs
         )
+
+
+def _add_snapshots(admin: Api, tools: Tools) -> None:
+    """Add the kinds of VolumeSnapshots, and a class of them."""
+    for path in sorted(tools.snapshot_kinds.glob("*.yaml")):
+        for item in api.load(path):
+            admin.apply(item)
+    processes.await_true(
+        lambda: admin.get(volumes.SNAPSHOTS) is not None, "the kinds of VolumeSnapshots", timeout=30
+    )
+    admin.apply(
+        {
+            "apiVersion": "snapshot.storage.k8s.io/v1",
+            "kind": "VolumeSnapshotClass",
+            "metadata": {"name": volumes.SNAPSHOT_CLASS},
+            "driver": volumes.PROVISIONER,
+            "deletionPolicy": "Delete",
+        }
+    )
 
 
 def is_node_ready(client: Api, host: Host) -> bool:

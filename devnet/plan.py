@@ -18,6 +18,7 @@ SPARE_STAKE: Final = 1_000_000_000_000_000
 
 KUBERNETES_VERSION: Final = "v1.34.4"
 CHAINS_VERSION: Final = "v7.0.1"
+SNAPSHOTS_VERSION: Final = "v8.4.0"
 COREDNS_VERSION: Final = "v1.15.0"
 CONSUMER_IMAGE: Final = f"ghcr.io/cosmos/interchain-security:{CHAINS_VERSION}"
 SECOND_VERSION: Final = f"{CHAINS_VERSION}-v2"

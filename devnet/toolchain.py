@@ -4,6 +4,7 @@ Kubernetes, the two chains and CoreDNS are built from `devnet/go/<name>` with ex
 assembled here, so that no image registry is required.
 """
 
+import json
 import os
 import shutil
 from dataclasses import dataclass
@@ -67,6 +68,8 @@ class Tools:
     consumer: Path
     """The program `interchain-security-cd`."""
     coredns: Path
+    snapshot_kinds: Path
+    """Folder with the CustomResourceDefinitions of VolumeSnapshots."""
     images: tuple[Path, ...]
     """Image archives for every host's containerd."""
 
@@ -94,6 +97,7 @@ def ensure(progress: Progress) -> Tools:
         provider=chains / "interchain-security-pd",
         consumer=chains / "interchain-security-cd",
         coredns=coredns / "coredns",
+        snapshot_kinds=cache.ensure(snapshot_kinds_recipe(), progress),
         images=(pause / "image.tar", consumer / "image.tar", relayer_image / "image.tar"),
     )
 
@@ -191,6 +195,25 @@ def coredns_recipe() -> cache.Recipe:
         go_build("coredns", flags, folder / "coredns", ".")
 
     return cache.Recipe("coredns", plan.COREDNS_VERSION, sources("coredns", flags), build, 90)
+
+
+def snapshot_kinds_recipe() -> cache.Recipe:
+    """Return the recipe of the CustomResourceDefinitions of VolumeSnapshots, as their project publishes them."""
+    module = f"github.com/kubernetes-csi/external-snapshotter/client/{plan.SNAPSHOTS_VERSION.split('.')[0]}"
+
+    def build(folder: Path) -> None:
+        found = commands.run(
+            *("go", "mod", "download", "-json", module),
+            folder=SOURCES / "snapshots",
+            env={"GOFLAGS": "-mod=mod", "GOWORK": "off"},
+            timeout=600,
+        )
+        source = Path(json.loads(found)["Dir"]) / "config" / "crd"
+        for path in source.glob("snapshot.storage.k8s.io_*.yaml"):
+            (folder / path.name).write_bytes(path.read_bytes())
+
+    ingredients = sources("snapshots", module)
+    return cache.Recipe("snapshot-kinds", plan.SNAPSHOTS_VERSION, ingredients, build, 5)
 
 
 def pause_recipe() -> cache.Recipe:

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import yaml
 
-from devnet import cloud, owner, places, plan, reconciler
+from devnet import owner, places, plan, reconciler, volumes
 from devnet.progress import Progress
 from ics import names
 from ics.cluster.api import kinds
@@ -87,7 +87,7 @@ def state_folder(charlie: operators.Operator) -> pathlib.Path:
         charlie.kube.create({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})
     spec = {
         "accessModes": ["ReadWriteMany"],
-        "storageClassName": cloud.STORAGE_CLASS,
+        "storageClassName": volumes.LOCAL,
         "resources": {"requests": {"storage": "1Gi"}},
     }
     metadata = {"name": CLAIM, "namespace": "provider"}
