@@ -8,7 +8,8 @@ from collections.abc import Awaitable, Iterable, Mapping
 from typing import TypeVar
 
 from ics import aio, errors, manifests, model, names
-from ics.consumer import desired, observed, questions, revision
+from ics.config import upgrades as config_upgrades
+from ics.consumer import desired, observed, questions, revision, upgrades
 from ics.cosmos import addresses, gas_prices, light
 from ics.manifests import revisions
 from ics.reconciler import relayer_facts, world
@@ -137,6 +138,7 @@ async def _first(world: world.World) -> observed.Observed:
         waiting = group.create_task(_sign_state_waits(world, memory))
         looking = group.create_task(_provider_node(world, memory))
         rehearsing = group.create_task(_rehearsals(world, memory))
+        pulling = group.create_task(_pulls(world))
         upgrading = group.create_task(_upgrades(world, memory, observing, looking))
     snapshot = reading.result()
     plans, halted = upgrading.result()
@@ -146,6 +148,7 @@ async def _first(world: world.World) -> observed.Observed:
         memory=memory,
         observations=observing.result(),
         upgrade_plans=plans,
+        pulls=pulling.result(),
         halted=halted,
         extra_nodes=adding.result(),
         provider_node=looking.result(),
@@ -163,6 +166,16 @@ async def _first(world: world.World) -> observed.Observed:
     )
 
 
+async def _pulls(world: world.World) -> Mapping[str, upgrades.Pull]:
+    """Return the pulls of images for upgrades; query nothing if no upgrade is listed."""
+    return await world.upgrade_pulls.read() if _listed(world) else {}
+
+
+def _listed(world: world.World) -> list[config_upgrades.Upgrade]:
+    listed = [one for loaded in world.definitions for one in loaded.definition.upgrades]
+    return [*listed, *world.settings.provider_node.upgrades]
+
+
 async def _upgrades(
     world: world.World,
     memory: observed.Memory,
@@ -173,8 +186,7 @@ async def _upgrades(
     chains, own = await asyncio.shield(observing), await asyncio.shield(looking)
     observations = {**chains, **({} if own is None else {revision.PROVIDER: own})}
     namespaces, gateway = _workloads(memory), world.settings.gateway.namespace
-    listed = [one for loaded in world.definitions for one in loaded.definition.upgrades]
-    listed += world.settings.provider_node.upgrades
+    listed = _listed(world)
 
     async def ask(consumer_id: str) -> model.UpgradePlan:
         if consumer_id == revision.PROVIDER:
@@ -188,7 +200,7 @@ async def _upgrades(
             found[revision.PROVIDER] = await world.nodes.provider_node(gateway)
         return found
 
-    watch = world.upgrades
+    watch = world.coming_upgrades
     plans = await watch.read_plans(observations, ask)
     return plans, await watch.read_halted(observations, plans, listed, look_again)
 

@@ -24,6 +24,7 @@ from ics.cluster import (
     secrets,
     sign_state,
     tx_journal,
+    upgrade_pulls,
 )
 from ics.cluster.api import client, connect, lease, lease_holder
 from ics.cluster.nodes import control, observe
@@ -382,7 +383,7 @@ async def open_stack(
                 adapters.world(settings, seed, definitions.loaded, provider, imported),
                 invalid_definitions=definitions.invalid,
                 is_attended=is_attended,
-                upgrades=upgrade_watch.UpgradeWatch(stays=stays),
+                coming_upgrades=upgrade_watch.UpgradeWatch(stays=stays),
             ),
             engine=engine_of(settings, pulumi_stack, connection, own_lease, read),
             sender=AccountSender(
@@ -430,6 +431,7 @@ class Adapters:
         self.lookups = lookups.Lookups()
         # The daemon's next pass follows soon.
         self.trust_searches = trust_searches.TrustSearches(1.0 if timeouts is not None else 20.0)
+        self.upgrade_pulls = upgrade_pulls.UpgradePulls(kube, owner, lease.ensure)
         self.rehearsals = rehearsals.Rehearsals(kube, owner, settings, lease.ensure)
         self.pull_secrets = pull_secrets.PullSecrets(kube, owner, settings.gateway.namespace, lease.ensure)
         self.hermes_jobs = hermes_jobs.HermesJobs(kube, owner, lease.ensure)
@@ -459,6 +461,7 @@ class Adapters:
             trust_searches=self.trust_searches,
             pull_secrets=self.pull_secrets,
             rehearsals=self.rehearsals,
+            upgrade_pulls=self.upgrade_pulls,
             lease=self.lease,
             imported=imported,
         )

@@ -12,7 +12,8 @@ from ics import model, names
 from ics.cluster.nodes import chain_queries
 from ics.conditions import Condition
 from ics.config import chain_definition, provider_node, settings
-from ics.consumer import chain, observed, state_sync, state_sync_record, watchdog, watermark
+from ics.config import pods as config_pods
+from ics.consumer import chain, observed, state_sync, state_sync_record, upgrades, watchdog, watermark
 from ics.cosmos import gas_prices, light
 from ics.keys import derivation
 from ics.manifests import hermes_jobs
@@ -339,6 +340,25 @@ class Rehearsals(Protocol):
         ...
 
 
+class UpgradePulls(Protocol):
+    """Jobs that pull the images of coming upgrades."""
+
+    async def read(self) -> Mapping[str, upgrades.Pull]:
+        """Return the newest pull of each node, by consumer id; `provider` is the provider node."""
+        ...
+
+    async def ensure(
+        self,
+        consumer_id: str,
+        chain_id: str,
+        namespace: str,
+        target: upgrades.PullTarget,
+        settings: config_pods.PodSettings,
+    ) -> object:
+        """Create the Job of a pull, in place of an earlier one of the same."""
+        ...
+
+
 class PullSecrets(Protocol):
     """Credentials of registries in the chains' namespaces."""
 
@@ -408,6 +428,7 @@ class World:
     lookups: Lookups
     pull_secrets: PullSecrets
     rehearsals: Rehearsals
+    upgrade_pulls: UpgradePulls
     trust_searches: TrustSearches
     lease: Lease
     imported: Mapping[str, derivation.ConsensusKey] = field(default_factory=dict)
@@ -426,7 +447,7 @@ class World:
     """Consumer ids whose nodes the operator restarts at the current revision; `provider` is the provider node."""
     terms: recent_terms.RecentTerms = field(default_factory=recent_terms.RecentTerms)
     """Answers of earlier passes of this process."""
-    upgrades: upgrade_watch.UpgradeWatch = field(default_factory=upgrade_watch.UpgradeWatch)
+    coming_upgrades: upgrade_watch.UpgradeWatch = field(default_factory=upgrade_watch.UpgradeWatch)
     """What earlier passes of this process saw of coming upgrades."""
     windows: recent_windows.RecentWindows = field(default_factory=recent_windows.RecentWindows)
     """Missed blocks as earlier passes of this process read them."""

@@ -304,6 +304,7 @@ class Pass:
             lookups=cast(Any, None),  # there are no names
             trust_searches=cast(Any, None),  # the definition names no servers
             pull_secrets=cast(Any, None),  # there are none
+            upgrade_pulls=cast(Any, None),  # none is listed
             rehearsals=cast(Any, None),  # they are switched off
             lease=self,
             opt_in_requests=ordered if installation.joins else frozenset(),
