@@ -48,7 +48,7 @@ e2e: venv ## the tests with real API servers and real chains; STORY=launch: one 
 ifdef STORY
 	$(PYTHON) -m pytest -s -m '' $(or $(wildcard tests/*/test_$(STORY).py),$(error there is no tests/*/test_$(STORY).py))
 else
-	$(SIDE_BY_SIDE) -m 'cluster or pulumi or network'
+	$(SIDE_BY_SIDE) -m 'cluster or pulumi or monitoring or network'
 endif
 
 .PHONY: bench

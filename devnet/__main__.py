@@ -4,7 +4,7 @@ import argparse
 import os
 import sys
 
-from devnet import demo, hosts, network, plan, policies, toolchain
+from devnet import demo, hosts, monitoring, network, plan, policies, toolchain
 from devnet.progress import Progress
 from ics import errors
 
@@ -29,6 +29,7 @@ def main() -> int:
 
 def _build(arguments: argparse.Namespace, progress: Progress) -> None:
     toolchain.ensure(progress)
+    monitoring.ensure(progress)
 
 
 def _up(arguments: argparse.Namespace, progress: Progress) -> None:

@@ -22,3 +22,8 @@ Ten layers; each imports only from those below it (import-linter checks that):
     conditions | cosmos
     aio | errors | model
 """
+
+from typing import Final
+
+VERSION: Final = "0.1.0"
+"""Of this program. The images hold its code without the metadata of an installed package."""

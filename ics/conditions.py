@@ -186,6 +186,7 @@ class Reason(enum.StrEnum):
     STACK_LOCKED = "StackLocked"
     ENGINE_UNUSABLE = "EngineUnusable"
     RECONCILER_EMBEDDED = "ReconcilerEmbedded"
+    RECONCILE_FAILED = "ReconcileFailed"
     UNEXPECTED_ERROR = "UnexpectedError"
     CHAIN_UNREADABLE = "ChainUnreadable"
     RPC_UNUSABLE = "RpcUnusable"
@@ -1392,6 +1393,17 @@ CATALOGUE: Final[Mapping[Reason, CatalogueEntry]] = {
             " `ics:reconciler.engine`."
         ),
         is_settled=True,
+    ),
+    Reason.RECONCILE_FAILED: CatalogueEntry(
+        severities=_CRITICAL,
+        topics=(Topic.PROVIDER,),
+        meaning=(
+            "A pass could not read the provider or the cluster at all, so nothing was changed, and no other condition"
+            " is known. Nodes run on. It is only pushed to Alertmanager; commands and logs show the error itself."
+        ),
+        look="The message; `ics doctor`",
+        action="Fix the endpoint, the cluster or the credentials that the message names.",
+        is_of_pass=True,
     ),
     Reason.UNEXPECTED_ERROR: CatalogueEntry(
         severities=_CRITICAL,

@@ -8,10 +8,9 @@ import dataclasses
 import os
 import time
 from collections.abc import AsyncIterator
-from importlib import metadata
 from pathlib import Path
 
-from ics import errors
+from ics import VERSION, errors
 from ics.config import settings as config_settings
 from ics.monitoring import exposition, metrics
 from ics.reconciler import counters, outcome, wiring
@@ -28,7 +27,7 @@ def identity(settings: config_settings.Settings) -> exposition.Identity:
     """Return what is constant about this process."""
     return exposition.Identity(
         settings.validator,
-        metadata.version("ics-operator"),
+        VERSION,
         settings.engine,
         settings.provider.chain_id,
     )

@@ -8,6 +8,7 @@ import importlib
 from collections.abc import Sequence
 from typing import Any
 
+from ics import VERSION
 from ics.cli import terminal
 
 _COMMANDS = (
@@ -26,6 +27,7 @@ _COMMANDS = (
     ("takeover", "takeover", "Move chains here from another installation, without a missed block."),
     ("assign-key", "takeover", "Assign a new key for a chain, as after a leak before its launch."),
     ("purge", "recovery", "Permanently delete the volume, keys and namespace of a removed chain."),
+    ("alerts", "alerts", "Try the Alertmanagers to which conditions are pushed."),
     ("hermes", "relayer", "Inspect the relayers."),
     ("peers", "peers", "Update the peers of running nodes."),
     ("upgrade", "upgrade", "Show the upgrades of the chains' software."),
@@ -34,7 +36,7 @@ _COMMANDS = (
     ("chain", "chain", "Rehearse the start of a chain with throw-away keys."),
     ("consumer", "consumer", "List consumer chains, and manage those of this owner."),
     ("keys", "keys", "Manage encrypted account keys and seeds."),
-    ("show", "show", "Offline calculators: ports, peers, node ids, genesis, RBAC."),
+    ("show", "show", "Offline calculators: ports, peers, node ids, genesis, RBAC, alerts."),
 )
 """Name, module in `ics.cli.commands`, help."""
 
@@ -60,7 +62,5 @@ class _Version(argparse.Action):
         super().__init__(option_strings, dest=argparse.SUPPRESS, nargs=0, help=help)
 
     def __call__(self, parser: argparse.ArgumentParser, *values: Any) -> None:
-        from importlib import metadata
-
-        terminal.write(f"ics-operator {metadata.version('ics-operator')}")
+        terminal.write(f"ics-operator {VERSION}")
         parser.exit()

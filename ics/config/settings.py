@@ -15,6 +15,7 @@ import pydantic
 
 from ics import errors
 from ics.config import base, endpoint, extra_nodes, secret_sources, state_backend, units, urls
+from ics.config import monitoring as config_monitoring
 from ics.config import pods as config_pods
 from ics.config import provider_node as config_provider_node
 from ics.cosmos import addresses, coins, gas_prices, identifiers
@@ -375,6 +376,7 @@ class Settings(base.Frozen):
     provider_node: config_provider_node.ProviderNodeSettings = config_provider_node.ProviderNodeSettings()
     reconciler: ReconcilerSettings = ReconcilerSettings()
     daemon: DaemonSettings = DaemonSettings()
+    monitoring: config_monitoring.MonitoringSettings = config_monitoring.MonitoringSettings()
     auto_update_consumers: bool = False
     """Whether a node that lacks peers, because its peers changed since its start, is restarted: one node at a
     time, and never while its chain needs its vote."""
@@ -447,11 +449,15 @@ class Settings(base.Frozen):
                     f"consensus_keys.{consumer_id}.imported: in the cluster a key must come from a Secret;"
                     " set it to {secret: {namespace, name, key}}"
                 )
-        for name in ("rest", "rpc", "grpc", "archive_rest"):
-            for index, listed in enumerate(getattr(self.provider, name)):
-                if any(source.secret is None for source in listed.headers.values()):
+        endpoints = {
+            f"provider.{name}": getattr(self.provider, name)
+            for name in ("rest", "rpc", "grpc", "archive_rest")
+        }
+        for name, listed in {**endpoints, "monitoring.alertmanager": self.monitoring.alertmanager}.items():
+            for index, one in enumerate(listed):
+                if any(source.secret is None for source in one.headers.values()):
                     raise ValueError(
-                        f"provider.{name}.{index}.headers: in the cluster their values must come from a Secret;"
+                        f"{name}.{index}.headers: in the cluster their values must come from a Secret;"
                         " set them to {secret: {namespace, name, key}}"
                     )
         return self

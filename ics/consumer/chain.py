@@ -259,7 +259,7 @@ def _upgrade(
         upgrades=chain.definition.upgrades,
         record=memory.software,
         runs=memory.has_workload and (is_known_volume or chain.signer is not None) and has_data,
-        starts_at=0 if trust is None else trust.height,
+        starts_at=0 if trust is None else trust.snapshot or trust.height,
         pod=chain.pod,
         node=node,
         halted=context.observed.halted.get(chain.consumer_id),

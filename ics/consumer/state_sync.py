@@ -4,7 +4,7 @@ A node without any state fetches that of its peers at a recent height, instead o
 one block that it trusts. That block is proven to be the chain's by the provider's own IBC client of it, see
 `ics.cosmos.light`; whoever sent its header is not trusted.
 
-    wanted                  the provider's client has seen a block at or above `state_sync.from` of the definition
+    wanted                  the provider's client has seen `state_sync.from` blocks of the definition, or an upgrade
     searched for            no node is started; at the end of each pass the definition's `rpc` addresses are asked
     trusted                 the node is started, and start.sh adds the block to its config.toml while it has no state
     given up                after ten minutes without a trusted block, or without a snapshot from its peers, the node
@@ -125,20 +125,33 @@ NONE: Final = StateSyncPlan()
 
 def plan(inputs: StateSyncInputs) -> StateSyncPlan:
     """Return what should be done for the state sync of one chain."""
-    record = inputs.record
+    record = None if inputs.record is None else _seen(inputs, inputs.record)
     if not inputs.is_running or not is_possible(inputs.definition):
-        return StateSyncPlan(record=record)
+        return StateSyncPlan(record=inputs.record)
     if record is not None and record.given_up is not None:
         return _after_giving_up(inputs, record, record.given_up)
-    if record is not None and record.trust is not None and not record.trust.is_old(inputs.now):
-        return _with_trust(inputs, record)
+    if record is not None and record.trust is not None:
+        followed = _followed(inputs, record)
+        if followed.restarts or not record.trust.is_old(inputs.now):
+            return followed
+        record = followed.record
     if record is None and inputs.has_workload and not _is_node_past(inputs):
         return NONE
     if inputs.client is None and not inputs.client_problem:
         return StateSyncPlan(record=record, asks_client=True, holds_node=not inputs.has_workload)
     if record is None and inputs.client is not None and not _is_past(inputs, inputs.client):
         return NONE
-    return _searching(inputs, record or state_sync_record.StateSyncRecord())
+    return _searching(inputs, record)
+
+
+def _seen(
+    inputs: StateSyncInputs, record: state_sync_record.StateSyncRecord
+) -> state_sync_record.StateSyncRecord:
+    """Return a record that says that a node which has a block has no need of a state sync on its volume."""
+    node = None if inputs.observation is None else inputs.observation.node
+    if node is None or node.height == 0 or record.volume == inputs.volume_uid:
+        return record
+    return dataclasses.replace(record, since=None, progress=None, volume=inputs.volume_uid)
 
 
 def is_possible(definition: chain_definition.Definition) -> bool:
@@ -155,18 +168,22 @@ def _is_node_past(inputs: StateSyncInputs) -> bool:
 
 
 def _is_past(inputs: StateSyncInputs, client: light.ClientView) -> bool:
-    return client.latest_height - inputs.initial_height >= inputs.definition.state_sync.from_blocks
+    """Return whether the chain is past its first blocks, or past an upgrade that a replay would go through."""
+    blocks = client.latest_height - inputs.initial_height
+    heights = [one.height for one in inputs.definition.upgrades if one.height is not None]
+    return blocks >= inputs.definition.state_sync.from_blocks or client.latest_height >= min(
+        heights, default=client.latest_height + 1
+    )
 
 
-def _searching(inputs: StateSyncInputs, record: state_sync_record.StateSyncRecord) -> StateSyncPlan:
+def _searching(inputs: StateSyncInputs, record: state_sync_record.StateSyncRecord | None) -> StateSyncPlan:
     """Search for a block; a node that does not exist yet waits for it, but not for ever."""
     search, problem = _search(inputs)
+    record = _seen(inputs, record or state_sync_record.StateSyncRecord())
     if problem:
         record = dataclasses.replace(record, problem=problem)
     if inputs.has_workload:
-        return StateSyncPlan(
-            record=record if record != state_sync_record.StateSyncRecord() else inputs.record, search=search
-        )
+        return StateSyncPlan(record=record, search=search)
     record = dataclasses.replace(record, since=record.since or inputs.now)
     if record.since is not None and inputs.now - record.since >= PATIENCE:
         reason = f"no trusted block was proven within {_minutes()} minutes"
@@ -202,14 +219,10 @@ def _search(inputs: StateSyncInputs) -> tuple[TrustSearch | None, str]:
     return search, ""
 
 
-def _with_trust(inputs: StateSyncInputs, record: state_sync_record.StateSyncRecord) -> StateSyncPlan:
+def _followed(inputs: StateSyncInputs, record: state_sync_record.StateSyncRecord) -> StateSyncPlan:
     """Follow the state sync of a node that has a trusted block."""
-    if not inputs.has_workload:
-        return StateSyncPlan(record=record)
-    node = None if inputs.observation is None else inputs.observation.node
-    if node is not None and node.height > 0:
-        record = dataclasses.replace(record, since=None, progress=None, problem="", volume=inputs.volume_uid)
-    if record.volume == inputs.volume_uid or not is_syncing(inputs.observation):
+    is_done = record.volume == inputs.volume_uid
+    if not inputs.has_workload or is_done or not is_syncing(inputs.observation):
         return StateSyncPlan(record=record)
     received = _received(inputs.observation)
     before = record.progress

@@ -1,19 +1,22 @@
 """Metrics of one chain that this validator has joined, would join or runs; pure."""
 
+import datetime
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from ics import model, names
 from ics.conditions import Condition
-from ics.consumer import desired as consumer_desired
 from ics.consumer import (
+    chain,
     lifecycle,
     missing_key,
     observed,
     participation,
     signing,
     status,
+    upgrades,
 )
+from ics.consumer import desired as consumer_desired
 from ics.consumer.peers import updates
 from ics.cosmos import addresses, times
 from ics.monitoring import metrics
@@ -25,6 +28,8 @@ _WANTED = (
     participation.Participation.VALIDATING,
 )
 _RELAYERS = (("hermes", names.HERMES), ("evidence", names.EVIDENCE))
+_DIRECTIONS = ("to_consumer", "to_provider")
+"""In the order of `facts.Packets.oldest`."""
 _Gauge = Callable[..., metrics.Sample]
 
 
@@ -69,6 +74,7 @@ def samples(facts: ChainFacts) -> tuple[metrics.Sample, ...]:
         *_of_chain(gauge, facts),
         *_of_node(gauge, facts),
         *_of_signing(gauge, facts.window),
+        *_of_upgrade(gauge, facts.decision.chain),
         *_of_relayer(gauge, facts),
         *_of_wallets(gauge, facts),
         *of_conditions(*labels, conditions=facts.report.conditions),
@@ -140,6 +146,8 @@ def _of_node(gauge: _Gauge, facts: ChainFacts) -> Iterator[metrics.Sample]:
     yield gauge(metrics.NODE_PEERS, node.peers)
     yield gauge(metrics.NODE_VALIDATORS, len(node.validators))
     yield gauge(metrics.NODE_SIGNERS, len(node.signers))
+    if node.app_height is not None:
+        yield gauge(metrics.NODE_APP_HEIGHT, node.app_height)
     if node.block_time is not None:
         yield gauge(metrics.NODE_BLOCK_TIME, node.block_time.timestamp())
     if plan is not None:
@@ -159,6 +167,21 @@ def _of_signing(gauge: _Gauge, window: model.SigningWindow | None) -> Iterator[m
         yield gauge(metrics.ALLOWED_MISSED_BLOCKS, window.allowed)
 
 
+def _of_upgrade(gauge: _Gauge, plan: chain.ChainPlan | None) -> Iterator[metrics.Sample]:
+    upgrade = None if plan is None else plan.upgrade
+    if upgrade is None or not upgrade.height or upgrade.state is upgrades.State.UPGRADING:
+        return
+    scheduled, listed = upgrade.scheduled, upgrade.next
+    is_planned = scheduled is not None and scheduled.height == upgrade.height
+    name = scheduled.name if scheduled is not None and is_planned else "" if listed is None else listed.label
+    labels = (name, "plan" if is_planned else "definition")
+    is_ready = upgrade.state in (upgrades.State.READY, upgrades.State.HALTED)
+    yield gauge(metrics.UPGRADE_HEIGHT, upgrade.height, *labels)
+    yield gauge(metrics.UPGRADE_READY, is_ready, *labels)
+    if upgrade.expected is not None:
+        yield gauge(metrics.UPGRADE_EXPECTED, upgrade.expected.timestamp(), *labels)
+
+
 def _of_relayer(gauge: _Gauge, facts: ChainFacts) -> Iterator[metrics.Sample]:
     plan, relays = facts.decision.chain, facts.observed.relays.get(facts.consumer_id)
     relayer = None if plan is None else plan.relay
@@ -176,7 +199,10 @@ def _of_relayer(gauge: _Gauge, facts: ChainFacts) -> Iterator[metrics.Sample]:
         yield gauge(metrics.CHANNEL_OPEN, relayer.state.transfer is not None, "transfer")
     if relays is not None:
         yield from _of_clients(gauge, relays)
-        yield from _of_packets(gauge, relays.packets)
+        record = relayer.record or memory.record
+        yield from _of_packets(
+            gauge, relays.packets, (None, None) if record is None else record.pending_since
+        )
 
 
 def _of_clients(gauge: _Gauge, relays: facts.Facts) -> Iterator[metrics.Sample]:
@@ -187,10 +213,17 @@ def _of_clients(gauge: _Gauge, relays: facts.Facts) -> Iterator[metrics.Sample]:
         yield gauge(metrics.CLIENT_FROZEN, live.client.is_frozen, host)
 
 
-def _of_packets(gauge: _Gauge, packets: facts.Packets | None) -> Iterator[metrics.Sample]:
-    if packets is not None:
-        yield gauge(metrics.PACKETS_PENDING, packets.unacknowledged_by_consumer, "to_consumer")
-        yield gauge(metrics.PACKETS_PENDING, packets.unacknowledged_by_provider, "to_provider")
+def _of_packets(
+    gauge: _Gauge,
+    packets: facts.Packets | None,
+    since: tuple[datetime.datetime | None, datetime.datetime | None],
+) -> Iterator[metrics.Sample]:
+    if packets is None:
+        return
+    numbers = (packets.unacknowledged_by_consumer, packets.unacknowledged_by_provider)
+    for direction, number, moment in zip(_DIRECTIONS, numbers, since, strict=True):
+        yield gauge(metrics.PACKETS_PENDING, number, direction)
+        yield gauge(metrics.PACKETS_PENDING_SINCE, 0 if moment is None else moment.timestamp(), direction)
 
 
 def _of_wallets(gauge: _Gauge, facts: ChainFacts) -> Iterator[metrics.Sample]:

@@ -197,6 +197,11 @@ NODE_READY = _gauge("ics_node_ready", _C, "Whether the pod of its node is ready.
 NODE_CATCHING_UP = _gauge("ics_node_catching_up", _C, "Whether its node catches up with its peers.")
 NODE_SIGNING = _gauge("ics_node_signing", _C, "Whether its node's own key signed the last commit.")
 NODE_HEIGHT = _gauge("ics_node_height", _C, "Height of its node.")
+NODE_APP_HEIGHT = _gauge(
+    "ics_node_app_height",
+    _C,
+    "Height of its node's application; one below the node's height while it halts for an upgrade.",
+)
 NODE_BLOCK_TIME = _gauge("ics_node_block_timestamp_seconds", _C, "Time of the last block of its node.")
 NODE_PEERS = _gauge("ics_node_peers", _C, "Peers to which its node is connected.")
 NODE_PEERS_MISSING = _gauge(
@@ -212,6 +217,23 @@ MISSED_BLOCKS = _gauge(
 WINDOW_BLOCKS = _gauge("ics_signing_window_blocks", _C, "Length of that window.")
 ALLOWED_MISSED_BLOCKS = _gauge(
     "ics_signing_allowed_missed_blocks", _C, "Blocks of the window that may be missed; one more jails."
+)
+
+# -- its next upgrade ------------------------------------------------------------------------------
+
+_UPGRADE: Final = (*_C, "upgrade", "source")
+UPGRADE_HEIGHT = _gauge(
+    "ics_upgrade_height",
+    _UPGRADE,
+    "Height of the next upgrade; source: plan of the chain, or only the definition.",
+)
+UPGRADE_EXPECTED = _gauge(
+    "ics_upgrade_expected_timestamp_seconds",
+    _UPGRADE,
+    "Time at which that height is expected, if it is known.",
+)
+UPGRADE_READY = _gauge(
+    "ics_upgrade_ready", _UPGRADE, "Whether the next version is known and its image is on the node's machine."
 )
 
 # -- its relayer -----------------------------------------------------------------------------------
@@ -232,6 +254,11 @@ PACKETS_PENDING = _gauge(
     "ics_packets_pending",
     (*_C, "direction"),
     "Packets of the CCV channel without an acknowledgement; direction: to_consumer or to_provider.",
+)
+PACKETS_PENDING_SINCE = _gauge(
+    "ics_packets_pending_since_timestamp_seconds",
+    (*_C, "direction"),
+    "Time at which the oldest of these packets was first seen, by the provider's clock; 0: there is none.",
 )
 RELAYER_UP = _gauge(
     "ics_relayer_up",

@@ -171,8 +171,8 @@ async def _taken_over(
     if not count or current.parent.engine == engines.PULUMI:
         return ()
     return (
-        f"{count} of these objects exist in the cluster already. Those that Pulumi shows as `create` are taken over as"
-        " they are; none of them is recreated or restarted",
+        f"{count} of these objects exist in the cluster already. One that Pulumi shows as `create` is only missing in"
+        " its state, and is taken over as it is; none of them is recreated or restarted",
     )
 
 

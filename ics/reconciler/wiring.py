@@ -367,7 +367,15 @@ async def open_stack(
         async def read(source: secret_sources.SecretSource, setting: str) -> model.Secret:
             return await secrets.read(source, setting, root, environment, connection)
 
-        settings = settings.model_copy(update={"provider": await with_headers(settings.provider, read)})
+        alertmanager = await endpoints_with_headers(
+            settings.monitoring.alertmanager, "ics:monitoring.alertmanager", read
+        )
+        settings = settings.model_copy(
+            update={
+                "provider": await with_headers(settings.provider, read),
+                "monitoring": settings.monitoring.model_copy(update={"alertmanager": alertmanager}),
+            }
+        )
         seed = derivation.parse_seed(await read(settings.seed, "ics:seed"))
         imported = await read_imported(settings, read)
         pulumi_stack = stack.of_settings(root, name, settings.pulumi, overrides)
@@ -476,28 +484,29 @@ async def with_headers(
         SettingsError: a value is missing, or is not one line of printable ASCII characters.
         Transient: the cluster is unreachable for a Secret.
     """
-
-    async def completed(listed: Sequence[Endpoint], setting: str) -> tuple[Endpoint, ...]:
-        endpoints = []
-        for index, endpoint in enumerate(listed):
-            values = {}
-            for name, source in endpoint.headers.items():
-                key = f"{setting}.{index}.headers.{name}"
-                values[name] = await read(source.source, key)
-                text = values[name].reveal_text()
-                if not (text.isascii() and text.isprintable()):
-                    raise errors.SettingsError(
-                        f"{key}: not one line of printable ASCII characters; correct it"
-                    )
-            endpoints.append(endpoint.with_values(values))
-        return tuple(endpoints)
-
     return provider.model_copy(
         update={
-            name: await completed(getattr(provider, name), f"ics:provider.{name}")
+            name: await endpoints_with_headers(getattr(provider, name), f"ics:provider.{name}", read)
             for name in ("rest", "rpc", "grpc", "archive_rest")
         }
     )
+
+
+async def endpoints_with_headers(
+    listed: Sequence[Endpoint], setting: str, read: ReadSecret
+) -> tuple[Endpoint, ...]:
+    """Return the endpoints of one setting with the values of their headers; raises as `with_headers`."""
+    endpoints = []
+    for index, endpoint in enumerate(listed):
+        values = {}
+        for name, source in endpoint.headers.items():
+            key = f"{setting}.{index}.headers.{name}"
+            values[name] = await read(source.source, key)
+            text = values[name].reveal_text()
+            if not (text.isascii() and text.isprintable()):
+                raise errors.SettingsError(f"{key}: not one line of printable ASCII characters; correct it")
+        endpoints.append(endpoint.with_values(values))
+    return tuple(endpoints)
 
 
 async def read_imported(

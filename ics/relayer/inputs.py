@@ -25,12 +25,14 @@ class RelayingRecord:
     """Fingerprint on which this validator's last Job acted; empty if there was none."""
     accepted_config: str = ""
     """Fingerprint of the last setup with channels that Hermes accepted, see `plan`; empty: none."""
-    pending_since: datetime.datetime | None = None
-    """Time since which a packet in `pending` is in flight, or of the last restart of Hermes for it."""
+    pending_since: tuple[datetime.datetime | None, datetime.datetime | None] = (None, None)
+    """Provider times at which each packet in `pending` was first seen in flight; None: there is none."""
+    restarted: datetime.datetime | None = None
+    """Provider time of the last restart of Hermes because of a packet; None: there was none."""
     accepted_base: str = ""
     """Like `accepted_config`, for the setup without channels."""
     pending: tuple[int, int] = (0, 0)
-    """Sequences of the oldest packets at that time, see `facts.Packets.oldest`."""
+    """Sequences of the oldest packets in flight, see `facts.Packets.oldest`."""
     open_since: datetime.datetime | None = None
     """Provider time at which the CCV channel was first seen open; None if it is not open."""
 

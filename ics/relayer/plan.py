@@ -168,15 +168,24 @@ def _watch_packets(record: inputs.RelayingRecord, facts: facts.Facts) -> tuple[i
 
     Packets in flight alone do not indicate a problem: on a busy channel there are always some.
     """
+    now = facts.provider_time
     oldest = (0, 0) if facts.packets is None else facts.packets.oldest
-    since = facts.provider_time if any(oldest) else None
-    updated = dataclasses.replace(record, pending=oldest, pending_since=since)
-    is_there = any(old and old == now for old, now in zip(record.pending, oldest, strict=True))
+    to_consumer, to_provider = (
+        None if not packet else since if packet == before and since is not None else now
+        for packet, before, since in zip(oldest, record.pending, record.pending_since, strict=True)
+    )
+    updated = dataclasses.replace(record, pending=oldest, pending_since=(to_consumer, to_provider))
     # Hermes cannot relay while the chain is halted.
-    if not is_there or record.pending_since is None or facts.is_halted:
+    if facts.is_halted or not any(_is_stuck(since, record.restarted, now) for since in updated.pending_since):
         return updated, False
-    is_stuck = facts.provider_time - record.pending_since >= _STUCK
-    return (updated, True) if is_stuck else (record, False)
+    return dataclasses.replace(updated, restarted=now), True
+
+
+def _is_stuck(
+    since: datetime.datetime | None, restarted: datetime.datetime | None, now: datetime.datetime
+) -> bool:
+    """Return whether a packet has been in flight for too long since it was seen and since the last restart."""
+    return since is not None and now - max(since, restarted or since) >= _STUCK
 
 
 def _keep_running(chain: inputs.Inputs) -> RelayerPlan:

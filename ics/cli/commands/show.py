@@ -19,6 +19,7 @@ from ics.consumer.peers import description, ports
 from ics.cosmos import canonical_json, genesis, identifiers
 from ics.keys import derivation
 from ics.manifests import rights
+from ics.monitoring import rules
 
 _Subparsers = Any  # argparse has no public name for what add_subparsers() returns
 
@@ -92,6 +93,12 @@ def register(parser: argparse.ArgumentParser, name: str) -> None:
     _register_node_id(commands)
     _register_genesis(commands)
     _register_rights(commands)
+    text = "Print the rules file of Prometheus with all alerts."
+    alerts = _add_command(commands, "alerts", _run_alerts, text)
+    text = f"Address of the page of runbooks (default: {rules.RUNBOOKS} of the project)."
+    alerts.add_argument("--runbooks", metavar="URL", default=rules.RUNBOOKS, help=text)
+    text = "Print an example of Alertmanager's configuration for these alerts."
+    _add_command(commands, "alertmanager", _run_alertmanager, text)
     text = "List every setting of a stack with its default and meaning."
     _add_command(commands, "settings", _run_settings, text)
     text = "Show the validators that the 66 %% rule selects, with their shares."
@@ -216,6 +223,19 @@ def _run_settings(args: argparse.Namespace) -> int:
     value = [{"key": row.key, "default": row.default or None, "meaning": row.text} for row in rows]
     lines = [line for row in rows for line in (f"{row.key}  {row.default or 'required'}", f"    {row.text}")]
     return output.emit(args, value, lines)
+
+
+def _run_alerts(args: argparse.Namespace) -> int:
+    return _emit_yaml(args, rules.rules(args.runbooks))
+
+
+def _run_alertmanager(args: argparse.Namespace) -> int:
+    return _emit_yaml(args, rules.alertmanager())
+
+
+def _emit_yaml(args: argparse.Namespace, document: Mapping[str, Any]) -> int:
+    text = yaml.safe_dump(dict(document), sort_keys=False, width=1000)
+    return output.emit(args, document, text.splitlines())
 
 
 def _run_rights(args: argparse.Namespace) -> int:

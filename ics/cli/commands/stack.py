@@ -5,7 +5,7 @@ import dataclasses
 from pathlib import Path
 
 from ics import engines
-from ics.cli import changes, metrics_file, options, output
+from ics.cli import changes, metrics_file, options, output, pushes
 from ics.consumer import status
 from ics.engines import guard
 from ics.engines.applyset import inventory
@@ -50,7 +50,7 @@ def pending_code(planned: outcome.Plan) -> int:
 
 async def _up(args: argparse.Namespace, stack: wiring.OpenStack) -> int:
     await options.offer_installation(args, stack.world.settings)
-    async with metrics_file.written(args.metrics_file, stack) as result:
+    async with metrics_file.written(args.metrics_file, stack) as result, pushes.pushed(stack, result):
         outcome = await reconcile.run_pass(_confirming(args, stack.world), stack.engine, stack.sender)
         result.append(outcome)
     lines = [*changes.outcome_lines(outcome), *output.status_lines(outcome.report)]

@@ -16,7 +16,7 @@ from ics.cli import changes, metrics_file, options, output, signals, terminal
 from ics.cluster.api import lease
 from ics.cluster.nodes import watch
 from ics.provider import events, gateway
-from ics.reconciler import observe, outcome, reconcile, wiring, world
+from ics.reconciler import notifier, observe, outcome, reconcile, wiring, world
 from ics.reconciler.daemon import daemon, health, health_server, wakeups
 from ics.reconciler.daemon import sender as daemon_sender
 
@@ -33,12 +33,15 @@ async def _watch(args: argparse.Namespace, stack: wiring.OpenStack) -> int:
     if not isinstance(daemon_lease, lease.DaemonLease):
         raise AssertionError("a stack that is opened for the daemon has its Lease")
     log, queue = _PassLog(is_json=args.json), wakeups.WakeupQueue()
+    pushes = notifier.Notifier(settings, wiring.now, log.write)
     hurry = asyncio.Event()
     own = metrics_file.identity(settings)
-    process = daemon.Daemon(_pass_functions(stack, log, hurry), daemon_lease, queue, hurry=hurry)
+    process = daemon.Daemon(_pass_functions(stack, log, pushes, hurry), daemon_lease, queue, hurry=hurry)
     chain_events = events.Events(settings.provider, queue.put_event)
     pods = watch.PodWatch(stack.kube, settings.validator, queue.put_pod_change)
     sources: dict[str, Source] = {"chain definitions": lambda: stack.definitions.run(queue.put)}
+    if settings.monitoring.alertmanager:
+        sources["notifications"] = pushes.run
     if settings.daemon.events:
         sources |= {"provider events": chain_events.run, "pods": pods.run}
 
@@ -67,8 +70,10 @@ async def _watch(args: argparse.Namespace, stack: wiring.OpenStack) -> int:
     return 0
 
 
-def _pass_functions(stack: wiring.OpenStack, log: "_PassLog", hurry: asyncio.Event) -> daemon.PassFunctions:
-    """Return the functions that the daemon calls: a pass, a read-only check, and the log."""
+def _pass_functions(
+    stack: wiring.OpenStack, log: "_PassLog", pushes: notifier.Notifier, hurry: asyncio.Event
+) -> daemon.PassFunctions:
+    """Return the functions that the daemon calls: a pass, a read-only check, and the log with notifications."""
     sender = daemon_sender.BackoffSender(stack.sender) if stack.world.settings.account else stack.sender
 
     def current() -> world.World:
@@ -82,7 +87,13 @@ def _pass_functions(stack: wiring.OpenStack, log: "_PassLog", hurry: asyncio.Eve
         )
 
     async def run_pass(observed: Callable[[], None]) -> outcome.Outcome:
-        return await reconcile.run_pass(current(), stack.engine, sender, observed)
+        try:
+            result = await reconcile.run_pass(current(), stack.engine, sender, observed)
+        except errors.IcsError as error:
+            pushes.put(error)
+            raise
+        pushes.put(result.report)
+        return result
 
     async def check() -> model.Snapshot:
         observed, _ = await observe.read(current())

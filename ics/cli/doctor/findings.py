@@ -100,6 +100,7 @@ _ORDER = (
     "stacks/chains",
     "chain",
     "conditions",
+    "ics:monitoring",
     "ics:engine",
     "ics:pulumi",
 )

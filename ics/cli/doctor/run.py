@@ -5,14 +5,13 @@ import contextlib
 import dataclasses
 import datetime
 import functools
-import importlib.metadata
 import platform
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from ics import errors, model, proxies
+from ics import VERSION, errors, model, proxies
 from ics.cli.doctor import chain_checks, cluster_checks, findings, kube_probes, provider_probes, pulumi_probes
 from ics.cli.doctor.findings import Finding
 from ics.cluster import gateway, secrets
@@ -26,7 +25,7 @@ from ics.engines.pulumi import secure_config
 from ics.keys import derivation
 from ics.provider import heads
 from ics.provider.rest import relayer_queries
-from ics.reconciler import observe, wiring
+from ics.reconciler import alertmanagers, observe, wiring
 
 _Answer = TypeVar("_Answer")
 
@@ -89,7 +88,7 @@ async def examine(
         if provider is not None:
             settings = settings.model_copy(update={"provider": provider})
             patient = dataclasses.replace(patient, settings=settings)
-        await _all(patient)
+        await asyncio.gather(_all(patient), _alertmanagers(patient))
     return findings.in_order(results)
 
 
@@ -185,6 +184,19 @@ async def _endpoints(checkup: _Checkup, provider: settings.ProviderSettings) -> 
         ),
     )
     return max((head.moment for head in heads_found if head is not None), default=None)
+
+
+async def _alertmanagers(checkup: _Checkup) -> None:
+    """Check whether every Alertmanager is ready."""
+    setting = "ics:monitoring.alertmanager"
+    listed = checkup.settings.monitoring.alertmanager
+    read = functools.partial(_read, checkup)
+    complete = await checkup.attempt(setting, wiring.endpoints_with_headers(listed, setting, read))
+    async with alertmanagers.opened() as session:
+        for endpoint in complete or ():
+            error = await alertmanagers.readiness_problem(session, endpoint)
+            found = [findings.ok(setting, f"{endpoint} is ready; try a receiver with `ics alerts test`")]
+            checkup.findings.extend(found if error is None else findings.of_error(setting, error))
 
 
 _NO_HEAD = heads.Head("", 0, "")
@@ -368,4 +380,4 @@ async def _report(
 
 def _version() -> Finding:
     here = f"Python {platform.python_version()} on {platform.system()}"
-    return findings.ok("version", f"ics-operator {importlib.metadata.version('ics-operator')}, {here}")
+    return findings.ok("version", f"ics-operator {VERSION}, {here}")

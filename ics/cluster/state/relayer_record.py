@@ -30,12 +30,17 @@ def to_data(wanted: inputs.RelayingRecord) -> dict[str, str]:
         "base": wanted.accepted_base,
         "pending": " ".join(map(str, wanted.pending)),
         "open_since": _written(wanted.open_since),
-        "pending_since": _written(wanted.pending_since),
+        "pending_since": ",".join(map(_written, wanted.pending_since)),
+        "restarted": _written(wanted.restarted),
     }
 
 
 def _written(moment: datetime.datetime | None) -> str:
     return "" if moment is None else moment.astimezone(datetime.UTC).isoformat()
+
+
+def _read(text: str) -> datetime.datetime | None:
+    return times.parse_time(text) if text else None
 
 
 def parse(item: Item) -> inputs.RelayingRecord:
@@ -46,18 +51,19 @@ def parse(item: Item) -> inputs.RelayingRecord:
     """
     data = item.get("data") or {}
     try:
-        pending, opened = data["pending_since"], data["open_since"]
         to_consumer, to_provider = map(int, data["pending"].split())
+        since_to_consumer, since_to_provider = map(_read, data["pending_since"].split(","))
         return inputs.RelayingRecord(
             fingerprint=data["mark"],
             since=times.parse_time(data["since"]),
             is_ours=data["ours"] == "true",
             acted_on=data["acted_on"],
             accepted_config=data["config"],
-            pending_since=times.parse_time(pending) if pending else None,
+            pending_since=(since_to_consumer, since_to_provider),
+            restarted=_read(data["restarted"]),
             accepted_base=data["base"],
             pending=(to_consumer, to_provider),
-            open_since=times.parse_time(opened) if opened else None,
+            open_since=_read(data["open_since"]),
         )
     except (KeyError, ValueError) as error:
         where = f"ConfigMap {item['metadata']['namespace']}/{item['metadata']['name']}"

@@ -8,6 +8,7 @@ import tomllib
 
 import pytest
 
+from ics import VERSION
 from ics.cli import __main__ as commands
 from ics.cli import parser
 from tests import documents
@@ -66,11 +67,22 @@ def test_every_command_has_a_function_and_an_imperative_description() -> None:
             assert is_named or re.fullmatch(r"[^\n]+[.]", help_text), f"{one.prog} {action.option_strings}"
 
 
-def test_version_is_that_of_pyproject_and_of_the_changelog(capsys: pytest.CaptureFixture[str]) -> None:
+def test_no_module_needs_the_package_to_be_installed() -> None:
+    """The images hold the code alone."""
+    asking = [
+        path.name
+        for path in (documents.ROOT / "ics").rglob("*.py")
+        if re.search(r"""(version|metadata|distribution)\(\s*["']ics-operator["']""", path.read_text())
+    ]
+    assert asking == []
+
+
+def test_version_is_that_of_the_package_and_of_the_changelog(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         commands.main(["--version"])
-    version = tomllib.loads((documents.ROOT / "pyproject.toml").read_text())["project"]["version"]
-    assert (ended.value.code, capsys.readouterr().out) == (0, f"ics-operator {version}\n")
+    assert (ended.value.code, capsys.readouterr().out) == (0, f"ics-operator {VERSION}\n")
+    build = tomllib.loads((documents.ROOT / "pyproject.toml").read_text())
+    assert build["tool"]["setuptools"]["dynamic"]["version"] == {"attr": "ics.VERSION"}
     newest = re.search(r"^## (\S+)", (documents.ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
     assert newest is not None
-    assert newest[1] == version
+    assert newest[1] == VERSION

@@ -127,6 +127,14 @@ def test_node_of_a_chain_past_the_first_blocks_waits_for_a_trusted_block() -> No
     )
 
 
+@pytest.mark.parametrize(("height", "waits"), [(200, True), (199, False)])
+def test_node_of_a_chain_past_an_upgrade_waits_for_a_trusted_block(height: int, waits: bool) -> None:
+    """Replaying it would need the old version first."""
+    upgraded = definition(rpc=SERVERS, upgrades=[{"name": "v2", "height": 200, "image": "repo/chain:v2"}])
+
+    assert plan(definition=upgraded, client=client(latest_height=height)).holds_node is waits
+
+
 def test_node_starts_once_a_block_is_on_record() -> None:
     trusted = record(since=NOW - MINUTE, trust=BLOCK)
 
@@ -323,7 +331,9 @@ def test_node_with_a_block_is_done_and_never_given_up_for_the_same_volume() -> N
 def test_chain_that_caught_up_after_all_may_be_synced_on_its_next_volume() -> None:
     given_up = record(given_up=state_sync_record.GivenUp(reason="no peer", pod="pod-0"))
     catching_up = running(factories.node(height=5, is_catching_up=True), record=given_up)
-    assert state_sync.plan(catching_up) == state_sync.StateSyncPlan(record=given_up)
+    assert state_sync.plan(catching_up) == state_sync.StateSyncPlan(
+        record=dataclasses.replace(given_up, volume="volume-1")
+    )
     assert reasons(catching_up) == [(Reason.STATE_SYNC_GIVEN_UP, Severity.WARNING)]
 
     at_head = running(factories.node(height=1600), record=given_up)
@@ -338,6 +348,25 @@ def test_running_node_past_the_first_blocks_gets_a_block_for_its_next_volume(hei
     of = running(factories.node(height=height), client=None)
 
     assert state_sync.plan(of) == state_sync.StateSyncPlan(asks_client=asks)
+
+
+def test_record_of_a_running_node_says_that_its_volume_has_data() -> None:
+    """Otherwise the version of its software would be that of a new node."""
+    found = state_sync.plan(running(factories.node(height=1600)))
+
+    assert found.record == record(volume="volume-1")
+    assert found.search is not None
+
+
+def test_node_that_still_syncs_from_an_old_block_is_given_up_in_time_too() -> None:
+    """Nothing is relayed any more, so that no newer block is proven, and CometBFT takes the old one no longer."""
+    old = dataclasses.replace(BLOCK, time=NOW - PERIOD)
+    stuck = dataclasses.replace(progress(0, state_sync.PATIENCE), trust=old)
+
+    assert state_sync.plan(running(None, restarts=7, record=stuck, client=client(states=()))).restarts
+    waiting = dataclasses.replace(progress(0, MINUTE), trust=old)
+    renewing = state_sync.plan(running(None, restarts=7, record=waiting))
+    assert (renewing.restarts, renewing.search is not None) == (False, True)
 
 
 def test_running_node_is_not_held_by_an_old_block_and_a_failed_search_is_only_information() -> None:

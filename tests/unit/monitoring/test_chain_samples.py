@@ -8,7 +8,7 @@ import pytest
 
 from ics import model
 from ics.conditions import Condition, Reason, Severity
-from ics.consumer import observed, signing, status
+from ics.consumer import observed, signing, status, upgrades
 from ics.cosmos import gas_prices
 from ics.monitoring import chain_samples, metrics
 from ics.relayer import accounts, inputs
@@ -94,6 +94,50 @@ def test_chain_that_runs_and_signs() -> None:
         "signing_window_blocks": 100,
         "signing_allowed_missed_blocks": 50,
     }
+
+
+@pytest.mark.parametrize(
+    ("scheduled", "labels", "is_ready"),
+    [
+        (model.ScheduledUpgrade("v2", 120), "v2,plan", 0),
+        (None, "v2,definition", 0),
+        # The chain's plan comes first, and is not in the list.
+        (model.ScheduledUpgrade("\x1b[1m", 50), "\\x1b[1m,plan", 0),
+    ],
+)
+def test_next_upgrade(scheduled: model.ScheduledUpgrade | None, labels: str, is_ready: float) -> None:
+    chain = factories.example(upgrades=[{"name": "v2", "height": 120, "image": "chain:v2"}])
+    seen = dataclasses.replace(
+        running(node=factories.node("alice", "bob", block_time=NOW, app_height=7)),
+        upgrade_plans={"0": model.UpgradePlan(scheduled=scheduled, block_seconds=6.0)},
+    )
+    height = 120 if scheduled is None else scheduled.height
+    found = values(facts(seen, definitions=[chain]))
+    assert {name: value for name, value in found.items() if name.startswith(("upgrade", "node_app"))} == {
+        "node_app_height": 7,
+        f"upgrade_height {labels}": height,
+        f"upgrade_ready {labels}": is_ready,
+        f"upgrade_expected_timestamp_seconds {labels}": NOW.timestamp() + 6 * (height - 7),
+    }
+
+
+@pytest.mark.parametrize(
+    ("state", "is_ready"),
+    [
+        (upgrades.State.READY, 1),
+        (upgrades.State.HALTED, 1),
+        (upgrades.State.DIFFERS, 0),
+        (upgrades.State.UPGRADING, None),
+    ],
+)
+def test_upgrade_is_ready_once_its_image_is_there(state: upgrades.State, is_ready: float | None) -> None:
+    found = facts(running())
+    assert found.decision.chain is not None
+    upgrade = upgrades.NodeUpgrade(version=upgrades.Version("chain:v1"), height=120, state=state)
+    decision = dataclasses.replace(
+        found.decision, chain=dataclasses.replace(found.decision.chain, upgrade=upgrade)
+    )
+    assert values(dataclasses.replace(found, decision=decision)).get("upgrade_ready ,definition") == is_ready
 
 
 def test_node_that_does_not_answer_is_down_and_does_not_sign() -> None:
@@ -209,7 +253,11 @@ def relayed(relays: relayer_facts.Facts, **changes: Any) -> dict[str, float]:
 
 def test_relayer_of_an_open_channel() -> None:
     packets = relayer_facts.Packets(
-        unacknowledged_by_consumer=2, unacknowledged_by_provider=1, last_sent=5, last_received=3
+        unacknowledged_by_consumer=2,
+        unacknowledged_by_provider=0,
+        last_sent=5,
+        last_received=3,
+        oldest=(4, 0),
     )
     start = relaying.START.timestamp()
     price = gas_prices.GasPrice(decimal.Decimal("0.5"))
@@ -223,7 +271,9 @@ def test_relayer_of_an_open_channel() -> None:
         "channel_open ccv": 1,
         "channel_open transfer": 1,
         "packets_pending to_consumer": 2,
-        "packets_pending to_provider": 1,
+        "packets_pending to_provider": 0,
+        "packets_pending_since_timestamp_seconds to_consumer": start,
+        "packets_pending_since_timestamp_seconds to_provider": 0,
         "relayer_up hermes": 1,
         "relayer_up evidence": 0,
         "wallet_balance consumer,stake": 100,

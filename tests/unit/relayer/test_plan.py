@@ -322,14 +322,16 @@ PENDING = dataclasses.replace(
 def test_stuck_packets_restart_hermes_once_per_minute() -> None:
     first = relaying.plan(PENDING, has_hermes=True)
     assert first.record is not None
-    assert (first.restarts, first.record.pending_since) == (False, relaying.START)
+    assert (first.restarts, first.record.pending_since) == (False, (relaying.START, None))
     later = relaying.at(PENDING, 60)
     planned = relaying.plan(later, record=first.record, has_hermes=True)
     assert planned.restarts
     assert "PacketsPending" in factories.reasons(planned)
     assert planned.record is not None
+    assert planned.record.pending_since == (relaying.START, None)  # the packet is still the same
     again = relaying.at(PENDING, 119)
     assert not relaying.plan(again, record=planned.record, has_hermes=True).restarts
+    assert relaying.plan(relaying.at(PENDING, 120), record=planned.record, has_hermes=True).restarts
 
 
 HALF = dataclasses.replace(
@@ -440,7 +442,7 @@ def test_delivered_packets_clear_pending_time() -> None:
     )
     record_then = relaying.plan(done, record=first).record
     assert record_then is not None
-    assert record_then.pending_since is None
+    assert record_then.pending_since == (None, None)
 
 
 def test_endpoint_unsupported_by_hermes_is_reported_and_running_setup_kept() -> None:

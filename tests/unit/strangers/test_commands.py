@@ -273,6 +273,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "takeover": ("1", "--confirm", TEXT, *STACK),
     "assign-key": ("1", "--confirm", hostile.TEXTS[0], *STACK),
     "purge": ("1", "--confirm", TEXT, *STACK),
+    "alerts test": (*STACK,),
     "hermes status": (*STACK,),
     "peers update": ("1", *STACK),
     "nodes roll": ("1", *STACK),
@@ -300,6 +301,8 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "show genesis": ("--base", f"/nowhere/{TEXT}", "--ccv", "x"),
     "show rights": ("--user", TEXT),
     "show settings": (),
+    "show alerts": ("--runbooks", TEXT),
+    "show alertmanager": (),
     "show selection": ("--validators", f"/nowhere/{TEXT}"),
 }
 """Arguments of each command; the keystore's commands meet no text of strangers, and `watch` has a test of its own."""

@@ -22,6 +22,8 @@ RECORD = inputs.RelayingRecord(
     accepted_config="ab" * 32,
     accepted_base="cd" * 32,
     pending=(5, 0),
+    pending_since=(SINCE, None),
+    restarted=SINCE,
     open_since=SINCE,
 )
 NEW = inputs.RelayingRecord(fingerprint="", since=SINCE)

@@ -1,0 +1,80 @@
+"""Requests to the Alertmanagers of a stack; each gets all alerts, as from Prometheus."""
+
+import asyncio
+import contextlib
+import datetime
+import json
+from collections.abc import AsyncIterator, Mapping, Sequence
+
+import httpx
+
+from ics import errors, plain_text, proxies, web
+from ics.config import monitoring as config_monitoring
+from ics.config.endpoint import Endpoint
+from ics.monitoring import notifications
+
+_LIMITS = web.Limits(seconds=10.0, size=2**20)
+_SHOWN = 200
+"""Characters of an answer in a message."""
+
+
+@contextlib.asynccontextmanager
+async def opened(transport: httpx.AsyncBaseTransport | None = None) -> AsyncIterator[httpx.AsyncClient]:
+    """Open the client for all requests.
+
+    Args:
+        transport: instead of the network.
+    """
+    async with proxies.new_client(transport=transport, timeout=_LIMITS.seconds) as session:
+        yield session
+
+
+async def push(
+    session: httpx.AsyncClient,
+    settings: config_monitoring.MonitoringSettings,
+    alerts: Sequence[notifications.Notification],
+    now: datetime.datetime,
+) -> Mapping[Endpoint, errors.IcsError | None]:
+    """Push alerts to all Alertmanagers; return the error of each, None if it has taken them.
+
+    Args:
+        session: client.
+        settings: with the addresses.
+        alerts: the alerts.
+        now: the time.
+    """
+    body = json.dumps([alert.as_dict(now, settings.resolve_after) for alert in alerts]).encode()
+
+    async def send(endpoint: Endpoint) -> errors.IcsError | None:
+        return await _problem(session, endpoint, "POST", "/api/v2/alerts", body)
+
+    found = await asyncio.gather(*map(send, settings.alertmanager))
+    return dict(zip(settings.alertmanager, found, strict=True))
+
+
+async def readiness_problem(session: httpx.AsyncClient, endpoint: Endpoint) -> errors.IcsError | None:
+    """Return why an Alertmanager is not ready; None if it is."""
+    return await _problem(session, endpoint, "GET", "/-/ready", None)
+
+
+async def _problem(
+    session: httpx.AsyncClient, endpoint: Endpoint, method: str, path: str, body: bytes | None
+) -> errors.IcsError | None:
+    headers = {"Content-Type": "application/json", "Accept-Encoding": "gzip", **endpoint.header_values()}
+    try:
+        request = session.build_request(method, endpoint.address(path), content=body, headers=headers)
+        answer = await web.exchange(session, request, _LIMITS)
+    except TimeoutError:
+        return errors.Transient(f"{endpoint}: no answer within {_LIMITS.seconds:g} s")
+    except web.Unacceptable as error:
+        return errors.Transient(f"{endpoint}: {error}")
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        text = plain_text.one_line(endpoint.hide(str(error)), _SHOWN) or type(error).__name__
+        return errors.Transient(f"{endpoint}: {text}")
+    if answer.is_success:
+        return None
+    text = plain_text.one_line(endpoint.hide(answer.body[:_SHOWN].decode(errors="replace")), _SHOWN)
+    return errors.Permanent(
+        f"{endpoint}: answers {answer.status} to {path}{f': {text}' if text else ''};"
+        " correct ics:monitoring.alertmanager"
+    )
