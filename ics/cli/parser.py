@@ -15,6 +15,7 @@ _COMMANDS = (
     ("plan", "stack", "Show the changes and transactions a pass would make."),
     ("up", "stack", "Run one reconcile pass."),
     ("status", "stack", "Show phase, participation, node and conditions of every chain."),
+    ("events", "events", "Show the Kubernetes Events about chains and validator."),
     ("watch", "watch", "Reconcile continuously, triggered by events."),
     ("destroy", "stack", "Delete the stack's objects; keep volumes, keys and namespaces."),
     ("config", "config", "Check the configuration of a stack."),

@@ -10,6 +10,7 @@ from ics.config import pods as config_pods
 from ics.consumer import (
     context,
     extra_nodes,
+    extra_versions,
     key_check,
     lifecycle,
     observed,
@@ -230,7 +231,18 @@ def plan_chain(
         recorded=memory.template,
         is_rolled=summary.consumer_id in context.observed.roll_requests,
     )
-    chain = dataclasses.replace(chain, upgrade=_upgrade(context, chain, memory))
+    situation = _software(context, chain, memory)
+    if situation is not None:
+        chain = dataclasses.replace(
+            chain,
+            upgrade=upgrades.assess(situation),
+            extra=extra_versions.with_versions(
+                extra,
+                situation,
+                context.observed.extra_nodes.get(summary.consumer_id, {}),
+                context.observed.extra_halted.get(summary.consumer_id, {}),
+            ),
+        )
     if chain.upgrade is not None:
         conditions += chain.upgrade.conditions
     if selected_key.next is not None:
@@ -239,10 +251,10 @@ def plan_chain(
     return PlannedChain(chain, conditions, trouble)
 
 
-def _upgrade(
+def _software(
     context: context.ChainContext, chain: ChainPlan, memory: observed.ChainMemory
-) -> upgrades.NodeUpgrade | None:
-    """Return the version of a chain's node, None while it has no genesis, and so no node."""
+) -> upgrades.Situation | None:
+    """Return what the version of a chain's node depends on, None while it has no genesis, and so no node."""
     if chain.genesis is None:
         return None
     observation = context.observed.observations.get(chain.consumer_id)
@@ -253,7 +265,7 @@ def _upgrade(
     # Until its node was seen with a block, a volume has the data of no version.
     has_data = sync is None or sync.volume == memory.volume_uid
     trust = None if sync is None or sync.given_up is not None else sync.trust
-    situation = upgrades.Situation(
+    return upgrades.Situation(
         consumer_id=chain.consumer_id,
         base=first_version(chain.definition),
         upgrades=chain.definition.upgrades,
@@ -270,7 +282,6 @@ def _upgrade(
         now=context.snapshot.moment,
         interval=context.settings.signing.watermark_interval,
     )
-    return upgrades.assess(situation)
 
 
 def _state_sync(

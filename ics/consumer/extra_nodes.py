@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 
 from ics import model, names
 from ics.config import extra_nodes
-from ics.consumer import observed, watchdog
+from ics.consumer import observed, upgrades, watchdog
 from ics.consumer.peers import ports
 from ics.keys import derivation
 
@@ -47,6 +47,8 @@ class ExtraNode:
     memory: observed.ExtraNodeMemory = field(default_factory=observed.ExtraNodeMemory)
     pod: model.PodStatus | None = None
     """At the start of the pass."""
+    upgrade: upgrades.NodeUpgrade | None = None
+    """The version of the chain's software that it gets; None: the definition's first one."""
 
     @property
     def address(self) -> str:

@@ -28,6 +28,11 @@ class ExtraNodeMemory:
 
     has_workload: bool = False
     """Whether its StatefulSet exists."""
+    volume_uid: str | None = None
+    """uid of its current PersistentVolumeClaim, unless it is being deleted."""
+    is_known_volume: bool = False
+    """Whether the StatefulSet was made for that volume."""
+    software: upgrades.Record = field(default_factory=upgrades.Record)
     configured_peers: consumer_watchdog.ConfiguredPeers | None = None
     watchdog: consumer_watchdog.WatchdogRecord = field(default_factory=consumer_watchdog.WatchdogRecord)
 
@@ -127,6 +132,8 @@ class Observed:
     """Of chains with a node at the start of the pass, by consumer id."""
     extra_nodes: Mapping[str, Mapping[str, model.Observation]] = field(default_factory=dict)
     """Of sentries and full nodes, by consumer id and name."""
+    extra_halted: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    """Heights at which these were seen to stand twice, by consumer id and name."""
     provider_node: model.Observation | None = None
     """Of the validator's own provider node; None if it does not exist."""
     upgrade_plans: Mapping[str, model.UpgradePlan] = field(default_factory=dict)

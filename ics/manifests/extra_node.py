@@ -6,7 +6,8 @@ None of them has a consensus key: none is mounted, and the start script refuses 
 from typing import Any
 
 from ics import names
-from ics.consumer import chain, desired, extra_nodes, lifecycle
+from ics.consumer import chain, desired, extra_nodes, lifecycle, upgrades
+from ics.consumer import chain as consumer_chain
 from ics.consumer.peers import ports
 from ics.cosmos import genesis_order
 from ics.manifests import genesis as manifests_genesis
@@ -149,7 +150,7 @@ def _workload(
     genesis = chain.genesis
     preparing = [] if genesis is None else manifests_genesis.containers(genesis)
     if genesis is None:
-        containers, volumes, checksums = [_waiting(desired, chain)], _volumes(chain, extra)[:1], {}
+        containers, volumes, checksums = [_waiting(desired, chain, extra)], _volumes(chain, extra)[:1], {}
     else:
         containers, volumes = [_container(desired, chain, extra, genesis)], _volumes(chain, extra)
         checksums = {
@@ -165,10 +166,14 @@ def _workload(
         terminationGracePeriodSeconds=node.GRACE_SECONDS,
     )
     template = objects.node_template(labels, spec, chain.pods, checksums)
+    metadata = _metadata(chain, extra, owner, extra.name, waits=False)
+    metadata["annotations"] |= node.software_notes(_version(chain, extra), _halt_height(extra))
+    if extra.memory.volume_uid is not None:
+        metadata["annotations"][names.VOLUME_UID] = extra.memory.volume_uid
     return {
         "apiVersion": "apps/v1",
         "kind": "StatefulSet",
-        "metadata": _metadata(chain, extra, owner, extra.name, waits=False),
+        "metadata": metadata,
         "spec": {
             "replicas": 0 if chain.stage is lifecycle.ShutdownStage.STOPPED else 1,
             "serviceName": extra.name,
@@ -196,11 +201,21 @@ def _affinity(extra: extra_nodes.ExtraNode, owner: objects.Owner) -> dict[str, A
     return {"podAntiAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": [preference]}}
 
 
-def _waiting(desired: desired.Desired, chain: chain.ChainPlan) -> dict[str, Any]:
+def _version(chain: chain.ChainPlan, extra: extra_nodes.ExtraNode) -> upgrades.Version:
+    return consumer_chain.first_version(chain.definition) if extra.upgrade is None else extra.upgrade.version
+
+
+def _halt_height(extra: extra_nodes.ExtraNode) -> int:
+    return 0 if extra.upgrade is None else extra.upgrade.halt_height
+
+
+def _waiting(
+    desired: desired.Desired, chain: chain.ChainPlan, extra: extra_nodes.ExtraNode
+) -> dict[str, Any]:
     """Return a container in the place of the node's that does nothing, with the same image and demands."""
     return {
         "name": names.NODE_CONTAINER,
-        "image": chain.definition.image,
+        "image": _version(chain, extra).image,
         "imagePullPolicy": "IfNotPresent",
         "command": ["/bin/sh", "-c", "trap 'exit 0' TERM; while :; do sleep 1 & wait $!; done"],
         "resources": {key: dict(value) for key, value in desired.settings.node.resources.items()},
@@ -219,6 +234,8 @@ def _container(
         desired,
         chain,
         genesis,
+        version=_version(chain, extra),
+        halt_height=_halt_height(extra),
         environment=[
             *objects.variables({"EXPECTED_POD": names.extra_pod(extra.name)}),
             key_check.downward("POD_NAME", "metadata.name"),

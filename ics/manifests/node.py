@@ -121,6 +121,8 @@ def _container(
         desired,
         chain,
         genesis,
+        version=chain.version,
+        halt_height=0 if chain.upgrade is None else chain.upgrade.halt_height,
         environment=_check_environment(chain),
         ports=[] if chain.signer is None else [port("signer", peers_ports.POD_SIGNER)],
         mounts=[
@@ -145,6 +147,8 @@ def container(
     chain: chain.ChainPlan,
     genesis: bytes | genesis_order.Ordered,
     *,
+    version: upgrades.Version,
+    halt_height: int,
     environment: list[dict[str, Any]],
     mounts: list[dict[str, Any]],
     ports: list[dict[str, Any]],
@@ -155,6 +159,8 @@ def container(
         desired: the desired state.
         chain: the chain.
         genesis: of the chain.
+        version: of the software that this node gets.
+        halt_height: height whose block this node refuses; 0: none.
         environment: variables of this node, in addition to those of the chain.
         mounts: all of this node.
         ports: of this node, in addition to those of every node.
@@ -164,15 +170,15 @@ def container(
     start = consumer_genesis.start(known, chain.definition.genesis)
     of_chain = {
         "BINARY": chain.definition.binary,
-        "BINARY_HASH": chain.version.binary_hash or "",
+        "BINARY_HASH": version.binary_hash or "",
         # Some programs write to it as soon as they start; the node's data is on the volume.
         "HOME": TEMPORARY,
         "GENESIS_SHA256": manifests_genesis.expected(genesis),
-        **upgrade_environment(chain.version, 0 if chain.upgrade is None else chain.upgrade.halt_height),
+        **upgrade_environment(version, halt_height),
     }
     return {
         "name": names.NODE_CONTAINER,
-        "image": chain.version.image,
+        "image": version.image,
         "imagePullPolicy": "IfNotPresent",
         "command": ["/bin/sh", f"{node_files.CONFIG}/start.sh"],
         "env": [

@@ -195,7 +195,7 @@ ln -sfn {key_check.LINKS}/throwaway {key_check.LINKS}/memory
 {CHECK_BINARY}
 """
 _FIRST_EXTRA_START_SCRIPT = _NO_KEY + _COPY_FILES + _START
-EXTRA_START_SCRIPT = _NO_KEY + _COPY_FILES + _STATE_SYNC + _START
+EXTRA_START_SCRIPT = _NO_KEY + _COPY_FILES + _STATE_SYNC + _SECOND
 """For a node without a consensus key."""
 
 _CLIENT_FILE = f"""\

@@ -27,6 +27,7 @@ _CLUSTER: Sequence[tuple[str, str, str]] = (
     ("batch", "jobs", "create delete get list"),
     ("batch", "cronjobs", "get list"),
     ("networking.k8s.io", "networkpolicies", "create delete get list patch"),
+    ("events.k8s.io", "events", "create get patch"),
     (_RBAC, "clusterroles", "get list"),
     (_RBAC, "clusterrolebindings", "get list"),
     (_RBAC, "roles", "get list"),
@@ -51,6 +52,8 @@ _PULUMI: Sequence[tuple[str, str, str]] = (
 _DOCTOR: Sequence[tuple[str, str, str]] = (
     ("", "nodes", "list"),
     ("storage.k8s.io", "storageclasses", "list"),
+    # For `ics events`.
+    ("events.k8s.io", "events", "list"),
 )
 """Further rights for `ics doctor`."""
 

@@ -4,8 +4,8 @@ import asyncio
 import dataclasses
 import datetime
 import secrets
-from collections.abc import Awaitable, Iterable, Mapping
-from typing import TypeVar
+from collections.abc import Awaitable, Iterable, Mapping, Sequence
+from typing import TypeAlias, TypeVar
 
 from ics import aio, errors, manifests, model, names
 from ics.config import upgrades as config_upgrades
@@ -14,6 +14,9 @@ from ics.cosmos import addresses, gas_prices, light
 from ics.manifests import revisions
 from ics.reconciler import relayer_facts, world
 from ics.relayer import budget, facts
+
+_ExtraObservations: TypeAlias = Mapping[str, Mapping[str, model.Observation]]
+"""Observations of sentries and full nodes, by consumer id and name."""
 
 _PROVIDER = ""
 """Stands for the provider itself, where answers are kept by consumer id."""
@@ -77,7 +80,7 @@ async def read_cluster_again(
     )
     # Whoever stood at a height was switched now, and is another process.
     observed = dataclasses.replace(
-        before, memory=memory, observations=observations, extra_nodes=extra, halted={}
+        before, memory=memory, observations=observations, extra_nodes=extra, halted={}, extra_halted={}
     )
     wanted = compute(world, observed)
     failures = manifests.failures(wanted)
@@ -102,9 +105,7 @@ def _workloads(memory: observed.Memory) -> dict[str, str]:
     }
 
 
-async def _extra_nodes(
-    world: world.World, memory: observed.Memory
-) -> Mapping[str, Mapping[str, model.Observation]]:
+async def _extra_nodes(world: world.World, memory: observed.Memory) -> _ExtraObservations:
     """Observe the sentries and full nodes; query nothing if no chain has any."""
     namespaces = {
         consumer_id: chain.namespace
@@ -139,9 +140,9 @@ async def _first(world: world.World) -> observed.Observed:
         looking = group.create_task(_provider_node(world, memory))
         rehearsing = group.create_task(_rehearsals(world, memory))
         pulling = group.create_task(_pulls(world))
-        upgrading = group.create_task(_upgrades(world, memory, observing, looking))
+        upgrading = group.create_task(_upgrades(world, memory, observing, looking, adding))
     snapshot = reading.result()
-    plans, halted = upgrading.result()
+    plans, halted, extra_halted = upgrading.result()
     world.lease.record_block(snapshot.chain_id, model.ActedBlock(snapshot.height, snapshot.moment))
     return observed.Observed(
         snapshot=snapshot,
@@ -151,6 +152,7 @@ async def _first(world: world.World) -> observed.Observed:
         pulls=pulling.result(),
         halted=halted,
         extra_nodes=adding.result(),
+        extra_halted=extra_halted,
         provider_node=looking.result(),
         sign_state_waits=waiting.result(),
         rehearsals=rehearsing.result(),
@@ -181,9 +183,14 @@ async def _upgrades(
     memory: observed.Memory,
     observing: asyncio.Task[Mapping[str, model.Observation]],
     looking: asyncio.Task[model.Observation | None],
-) -> tuple[Mapping[str, model.UpgradePlan], Mapping[str, int]]:
-    """Return the chains' plans, and the heights at which nodes were seen to stand twice, by consumer id."""
+    adding: asyncio.Task[_ExtraObservations],
+) -> tuple[Mapping[str, model.UpgradePlan], Mapping[str, int], Mapping[str, Mapping[str, int]]]:
+    """Return the chains' plans, and the heights at which nodes were seen to stand twice, by consumer id.
+
+    The last value is that of sentries and full nodes, by consumer id and name.
+    """
     chains, own = await asyncio.shield(observing), await asyncio.shield(looking)
+    extra = await asyncio.shield(adding)
     observations = {**chains, **({} if own is None else {revision.PROVIDER: own})}
     namespaces, gateway = _workloads(memory), world.settings.gateway.namespace
     listed = _listed(world)
@@ -202,7 +209,36 @@ async def _upgrades(
 
     watch = world.coming_upgrades
     plans = await watch.read_plans(observations, ask)
-    return plans, await watch.read_halted(observations, plans, listed, look_again)
+    halted, extra_halted = await asyncio.gather(
+        watch.read_halted(observations, plans, listed, look_again),
+        _extra_halted(world, memory, extra, plans, listed),
+    )
+    return plans, halted, extra_halted
+
+
+async def _extra_halted(
+    world: world.World,
+    memory: observed.Memory,
+    extra: _ExtraObservations,
+    plans: Mapping[str, model.UpgradePlan],
+    listed: Sequence[config_upgrades.Upgrade],
+) -> dict[str, dict[str, int]]:
+    """Return the heights at which sentries and full nodes were seen to stand twice, by consumer id and name."""
+    found: dict[str, dict[str, int]] = {}
+
+    def flat(observations: _ExtraObservations) -> dict[str, model.Observation]:
+        return {f"{c}/{name}": one for c, nodes in observations.items() for name, one in nodes.items()}
+
+    async def look_again(_: Iterable[str]) -> Mapping[str, model.Observation]:
+        return flat(await _extra_nodes(world, memory))
+
+    first = flat(extra)
+    of_nodes = {key: plans[c] for key in first if (c := key.partition("/")[0]) in plans}
+    halted = await world.extra_upgrades.read_halted(first, of_nodes, listed, look_again)
+    for key, height in halted.items():
+        consumer_id, _, name = key.partition("/")
+        found.setdefault(consumer_id, {})[name] = height
+    return found
 
 
 async def _open(world: world.World) -> None:

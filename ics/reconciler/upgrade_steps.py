@@ -26,10 +26,10 @@ async def record_switches(
         collector: collects the errors of each chain.
     """
     for planned in desired.chains:
-        if planned.upgrade is None or not planned.upgrade.is_switch or planned.consumer_id in desired.paused:
+        if planned.consumer_id in desired.paused:
             continue
         try:
-            await _record(world, planned)
+            await _record(world, planned, is_switch=True)
         except Exception as error:
             collector.error(error, planned.consumer_id)
             desired = dataclasses.replace(desired, paused=desired.paused | {planned.consumer_id})
@@ -58,10 +58,10 @@ async def _record_provider_switch(
 async def record_progress(world: world.World, desired: desired.Desired, collector: outcome.Collector) -> None:
     """Record how far the nodes have come; an idle pass writes nothing unless that is due."""
     for planned in desired.chains:
-        if planned.upgrade is None or planned.upgrade.is_switch or planned.consumer_id in desired.paused:
+        if planned.consumer_id in desired.paused:
             continue
         with collector.chain(planned.consumer_id):
-            await _record(world, planned)
+            await _record(world, planned, is_switch=False)
     own = desired.provider_node.upgrade
     if own is not None and not own.is_switch:
         with collector.chain(""):
@@ -76,10 +76,18 @@ async def _record_provider(world: world.World, desired: desired.Desired) -> None
         await world.nodes.record_app_height(namespace, names.PROVIDER_NODE, planned.volume_uid, height)
 
 
-async def _record(world: world.World, planned: chain.ChainPlan) -> None:
-    height = None if planned.upgrade is None else planned.upgrade.records
-    if height is not None and planned.volume_uid is not None:
-        await world.nodes.record_app_height(planned.namespace, names.VOLUME_NAME, planned.volume_uid, height)
+async def _record(world: world.World, planned: chain.ChainPlan, *, is_switch: bool) -> None:
+    """Record the heights of a chain's nodes, either of those that are switched or of all others."""
+    nodes = [(names.VOLUME_NAME, planned.volume_uid, planned.upgrade)]
+    nodes += [
+        (names.extra_object(node.name, "data"), node.memory.volume_uid, node.upgrade)
+        for node in planned.extra.nodes
+    ]
+    for volume, uid, upgrade in nodes:
+        if upgrade is None or upgrade.is_switch is not is_switch:
+            continue
+        if upgrade.records is not None and uid is not None:
+            await world.nodes.record_app_height(planned.namespace, volume, uid, upgrade.records)
 
 
 def _now() -> datetime.datetime:

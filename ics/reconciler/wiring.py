@@ -16,6 +16,7 @@ import httpx
 
 from ics import engines, errors, model, proxies, web
 from ics.cluster import (
+    events,
     gateway,
     hermes_jobs,
     provider_sign_state,
@@ -69,6 +70,7 @@ class OpenStack:
     sign_state: sign_state.SignState
     provider_sign_state: provider_sign_state.ProviderSignState
     lease: lease.Lease
+    events: events.Events
     kube: client.KubeClient
     definitions: daemon_definitions.Definitions
     """Source of the world's definitions, which the daemon reads again."""
@@ -387,11 +389,13 @@ async def open_stack(
         adapters = Adapters(connection, settings, own_lease, observe.AdaptiveTimeouts() if stays else None)
         closing.push_async_callback(adapters.trust_searches.aclose)
         yield OpenStack(
+            events=adapters.events,
             world=dataclasses.replace(
                 adapters.world(settings, seed, definitions.loaded, provider, imported),
                 invalid_definitions=definitions.invalid,
                 is_attended=is_attended,
                 coming_upgrades=upgrade_watch.UpgradeWatch(stays=stays),
+                extra_upgrades=upgrade_watch.UpgradeWatch(stays=stays),
             ),
             engine=engine_of(settings, pulumi_stack, connection, own_lease, read),
             sender=AccountSender(
@@ -444,6 +448,7 @@ class Adapters:
         self.pull_secrets = pull_secrets.PullSecrets(kube, owner, settings.gateway.namespace, lease.ensure)
         self.hermes_jobs = hermes_jobs.HermesJobs(kube, owner, lease.ensure)
         self.gateway = gateway.Gateway(kube, owner, settings.gateway.namespace, lease.ensure)
+        self.events = events.Events(kube, owner, settings.gateway.namespace, lease_holder.own(), now)
 
     def world(
         self,

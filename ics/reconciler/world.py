@@ -449,6 +449,8 @@ class World:
     """Answers of earlier passes of this process."""
     coming_upgrades: upgrade_watch.UpgradeWatch = field(default_factory=upgrade_watch.UpgradeWatch)
     """What earlier passes of this process saw of coming upgrades."""
+    extra_upgrades: upgrade_watch.UpgradeWatch = field(default_factory=upgrade_watch.UpgradeWatch)
+    """The same of sentries and full nodes."""
     windows: recent_windows.RecentWindows = field(default_factory=recent_windows.RecentWindows)
     """Missed blocks as earlier passes of this process read them."""
     hurry: asyncio.Event | None = None

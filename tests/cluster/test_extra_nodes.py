@@ -107,7 +107,11 @@ async def test_sentries_come_hide_the_node_and_go_without_a_question(scene: conf
     memory = await chain.memory()
     assert (memory.sentries, sorted(memory.extra_nodes)) == (2, ["full-node-1", "sentry-1", "sentry-2"])
     assert all(node.has_workload and node.configured_peers for node in memory.extra_nodes.values())
+    # Their volumes have uids now, which their StatefulSets record once.
+    recorded = await chain.converge(sentries=2, full=1)
+    assert done(recorded, "update", chain.home) == of(["sentry-1", "sentry-2"], "StatefulSet/{}")
     assert (await chain.converge(sentries=2, full=1)).changes == ()
+    assert all(node.is_known_volume for node in (await chain.memory()).extra_nodes.values())
 
     fewer = await chain.converge(sentries=1)
     assert done(fewer, "delete", chain.home) == of(["sentry-2", "full-node-1"], *EACH) | {

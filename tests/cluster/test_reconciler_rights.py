@@ -26,7 +26,7 @@ from ics.engines.applyset import engine
 from ics.manifests import hermes_jobs, rights
 from ics.reconciler import outcome, reconcile, wiring, world
 from ics.relayer import inputs
-from tests.cluster import conftest
+from tests.cluster import conftest, test_events
 from tests.unit import factories
 from tests.unit.relayer import relaying
 
@@ -340,6 +340,12 @@ async def the_watch(corner: Corner) -> None:
     await asyncio.gather(task, return_exceptions=True)
 
 
+async def the_events(corner: Corner) -> None:
+    """What has become true, twice."""
+    for _ in range(2):
+        await corner.adapters().events.write(test_events.transition("", ""))
+
+
 async def what_others_changed(corner: Corner) -> None:
     """Somebody takes over a label of each object, and moves the LoadBalancer's port."""
     wanted = order(relays())
@@ -376,6 +382,7 @@ async def test_its_rights_are_those_that_its_passes_use(
         await the_watch(corner)
         await what_others_changed(corner)
         await its_end(corner)
+        await the_events(corner)
         assert corner.kube.used == granted()
 
 

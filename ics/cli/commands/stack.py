@@ -5,11 +5,11 @@ import dataclasses
 from pathlib import Path
 
 from ics import engines
-from ics.cli import changes, metrics_file, options, output, pushes
+from ics.cli import changes, metrics_file, options, output, pushes, terminal
 from ics.consumer import status
 from ics.engines import guard
 from ics.engines.applyset import inventory
-from ics.reconciler import observe, outcome, reconcile, wiring, world
+from ics.reconciler import event_log, observe, outcome, reconcile, wiring, world
 
 
 def register(parser: argparse.ArgumentParser, name: str) -> None:
@@ -53,6 +53,7 @@ async def _up(args: argparse.Namespace, stack: wiring.OpenStack) -> int:
     async with metrics_file.written(args.metrics_file, stack) as result, pushes.pushed(stack, result):
         outcome = await reconcile.run_pass(_confirming(args, stack.world), stack.engine, stack.sender)
         result.append(outcome)
+    await event_log.EventLog(stack.events, stack.lease, terminal.problem).after_pass(outcome)
     lines = [*changes.outcome_lines(outcome), *output.status_lines(outcome.report)]
     output.emit(args, changes.outcome(outcome), lines)
     return options.report_errors([trouble.error for trouble in outcome.troubles])

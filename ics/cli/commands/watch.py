@@ -16,6 +16,7 @@ from ics.cli import changes, metrics_file, options, output, signals, terminal
 from ics.cluster.api import lease
 from ics.cluster.nodes import watch
 from ics.provider import events, gateway
+from ics.reconciler import event_log as reconciler_event_log
 from ics.reconciler import notifier, observe, outcome, reconcile, wiring, world
 from ics.reconciler.daemon import daemon, health, health_server, wakeups
 from ics.reconciler.daemon import sender as daemon_sender
@@ -74,6 +75,9 @@ def _pass_functions(
     stack: wiring.OpenStack, log: "_PassLog", pushes: notifier.Notifier, hurry: asyncio.Event
 ) -> daemon.PassFunctions:
     """Return the functions that the daemon calls: a pass, a read-only check, and the log with notifications."""
+    event_log = reconciler_event_log.EventLog(
+        stack.events, stack.lease, lambda text: log.write(text, problem=text)
+    )
     sender = daemon_sender.BackoffSender(stack.sender) if stack.world.settings.account else stack.sender
 
     def current() -> world.World:
@@ -93,6 +97,7 @@ def _pass_functions(
             pushes.put(error)
             raise
         pushes.put(result.report)
+        await event_log.after_pass(result)
         return result
 
     async def check() -> model.Snapshot:

@@ -18,7 +18,7 @@ from ics.cluster.api import client
 from ics.config import secret_sources
 from ics.config import settings as config_settings
 from ics.engines.applyset import parent
-from ics.engines.pulumi import cli, location, locks, pods, processes, stack
+from ics.engines.pulumi import cli, location, pods, processes, stack
 
 _SECONDS = 30.0
 
@@ -123,7 +123,7 @@ class PulumiProbe:
             return [*results, missing]
         if not any(finding.level is findings.Level.FAIL for finding in results):
             results += await asyncio.to_thread(_select, pulumi_stack, secret)
-        held, ended = read_locks(pulumi_stack, where), frozenset[str]()
+        held, ended = location.read_locks(pulumi_stack, where), frozenset[str]()
         if held and self.kube is not None:
             with contextlib.suppress(errors.IcsError):  # then it is unknown whether they have ended
                 ended = await pods.ended_hosts(self.kube, recorded)
@@ -163,24 +163,6 @@ class PulumiProbe:
             return await self.read(source, pulumi_checks.PASSPHRASE), []
         except errors.IcsError as error:
             return None, findings.of_error(pulumi_checks.PASSPHRASE, error)
-
-
-def read_locks(pulumi_stack: stack.Stack, where: stack.Location) -> list[locks.Lock]:
-    """Return the locks of a stack; only those of a folder can be read without running Pulumi."""
-    folder = where.backend.folder(pulumi_stack.root, processes.home()) if where.backend else None
-    project = location.project_name(pulumi_stack.root)
-    if folder is None or not project:
-        return []
-    inside = Path(folder, ".pulumi", "locks", "organization", project, pulumi_stack.name)
-    held = []
-    for path in sorted(inside.glob("*.json")):
-        try:
-            lock = locks.read(path.read_text())
-        except FileNotFoundError:  # its run has ended meanwhile
-            continue
-        if lock is not None:
-            held.append(lock)
-    return held
 
 
 def _select(pulumi_stack: stack.Stack, passphrase: model.Secret | None) -> list[Finding]:

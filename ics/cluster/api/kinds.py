@@ -167,8 +167,16 @@ LEASE = Kind(
     is_namespaced=True,
     rank=_NO_MEMBER,
 )
+EVENT = Kind(
+    name="Event",
+    group="events.k8s.io",
+    version="v1",
+    plural="events",
+    is_namespaced=True,
+    rank=_NO_MEMBER,
+)
 
-_BY_GROUP_KIND = {kind.group_kind: kind for kind in (*MEMBERS, POD, ENDPOINT_SLICE, LEASE)}
+_BY_GROUP_KIND = {kind.group_kind: kind for kind in (*MEMBERS, POD, ENDPOINT_SLICE, LEASE, EVENT)}
 
 
 def by_group_kind(group_kind: str) -> Kind:

@@ -1,7 +1,6 @@
 """Decoder of the objects of earlier passes, from lists of objects to `observed.Memory`; pure."""
 
 import contextlib
-import dataclasses
 import datetime
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -51,9 +50,11 @@ class _NamespaceState:
     images: dict[str, str] = field(default_factory=dict)
     has_relaying: bool = False
     sentries: int = 0
-    extra_nodes: dict[str, observed.ExtraNodeMemory] = field(
-        default_factory=lambda: defaultdict(observed.ExtraNodeMemory)
+    extra_items: dict[str, list[Item | None]] = field(
+        default_factory=lambda: defaultdict(lambda: [None, None, None])
     )
+    """Volume, StatefulSet and peers of each sentry and full node."""
+    extra_nodes: dict[str, observed.ExtraNodeMemory] = field(default_factory=dict)
     configured_peers: watchdog.ConfiguredPeers | None = None
     care: watchdog.WatchdogRecord = field(default_factory=watchdog.WatchdogRecord)
     state_sync: state_sync_record.StateSyncRecord | None = None
@@ -160,6 +161,9 @@ def memory(
     for item in volumes:
         # A volume that is being deleted is unusable, but shows that the chain exists.
         is_ending = "deletionTimestamp" in item["metadata"]
+        if names.EXTRA_NODE in item["metadata"]["labels"]:
+            state_of(item).extra_items[_extra(item)][0] = None if is_ending else item
+            continue
         with state_of(item).read() as state:
             state.volume_uid = None if is_ending else item["metadata"]["uid"]
             state.volume = None if is_ending else item
@@ -170,9 +174,8 @@ def memory(
     for item in workloads:
         annotations = item["metadata"].get("annotations") or {}
         state = state_of(item)
-        extra = item["metadata"]["labels"].get(names.EXTRA_NODE)
-        if extra is not None:
-            state.extra_nodes[extra] = dataclasses.replace(state.extra_nodes[extra], has_workload=True)
+        if names.EXTRA_NODE in item["metadata"]["labels"]:
+            state.extra_items[_extra(item)][1] = item
             continue
         with state.read():
             state.sentries = node_records.sentries(item)
@@ -190,13 +193,8 @@ def memory(
             if item["metadata"]["name"] == names.WATERMARK:
                 state.watermark = node_records.watermark(item)
                 continue
-            extra = item["metadata"]["labels"].get(names.EXTRA_NODE)
-            if extra is not None:
-                state.extra_nodes[extra] = dataclasses.replace(
-                    state.extra_nodes[extra],
-                    configured_peers=node_records.configured_peers(item),
-                    watchdog=node_records.watchdog_record(item),
-                )
+            if names.EXTRA_NODE in item["metadata"]["labels"]:
+                state.extra_items[_extra(item)][2] = item
                 continue
             if item["metadata"]["name"] == names.STATE_SYNC:
                 state.state_sync = node_records.state_sync(item)
@@ -209,6 +207,8 @@ def memory(
         for state in namespaces.values():
             with state.read():
                 state.software = node_records.software(state.volume, state.workload)
+                for name, items in state.extra_items.items():
+                    state.extra_nodes[name] = node_records.extra_node(*items)
     copied = place_notes.copied_namespaces([*volumes, *secrets, *workloads])
     for namespaces in chains.values():
         for state in namespaces.values():
@@ -218,6 +218,11 @@ def memory(
         {consumer: _chain(list(namespaces.values())) for consumer, namespaces in sorted(chains.items())},
         cluster_uid=cluster_uid,
     )
+
+
+def _extra(item: Item) -> str:
+    """Return the name of the sentry or full node whose object this is."""
+    return str(item["metadata"]["labels"][names.EXTRA_NODE])
 
 
 def _add_relayers(relaying: Relaying, state_of: Callable[[Item], _NamespaceState]) -> None:
@@ -280,7 +285,7 @@ def _chain(namespaces: Sequence[_NamespaceState]) -> observed.ChainMemory:
         software=home.software,
         watermark=home.watermark,
         sentries=home.sentries,
-        extra_nodes=dict(home.extra_nodes),
+        extra_nodes=home.extra_nodes,
         copies=tuple(
             sorted(state.namespace for state in ordered[:-1] if home.has_workload and state.has_workload)
         ),

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ics import errors, model, names
-from ics.consumer import key_check, revision, state_sync_record, upgrades, watchdog
+from ics.consumer import key_check, observed, revision, state_sync_record, upgrades, watchdog
 from ics.cosmos import answers, canonical_json, genesis_order, times
 from ics.keys import derivation
 
@@ -271,6 +271,28 @@ def software(volume: Item | None, workload: Item | None) -> upgrades.Record:
         written=None if volume is None else _written(volume, lambda manager: manager == names.HEIGHT_MANAGER),
         image=(_notes(workload)).get(names.IMAGE, ""),
         halt_height=0 if workload is None else _noted_height(workload, "StatefulSet", names.HALT_HEIGHT) or 0,
+    )
+
+
+def extra_node(volume: Item | None, workload: Item | None, peers: Item | None) -> observed.ExtraNodeMemory:
+    """Decode what is stored about a sentry or full node.
+
+    Args:
+        volume: its PersistentVolumeClaim; None: there is none, or it is being deleted.
+        workload: its StatefulSet; None: there is none.
+        peers: its ConfigMap with peers; None: there is none.
+
+    Raises:
+        Permanent: an annotation was edited.
+    """
+    uid = None if volume is None else str(volume["metadata"]["uid"])
+    return observed.ExtraNodeMemory(
+        has_workload=workload is not None,
+        volume_uid=uid,
+        is_known_volume=uid is not None and _notes(workload).get(names.VOLUME_UID) == uid,
+        software=software(volume, workload),
+        configured_peers=None if peers is None else configured_peers(peers),
+        watchdog=watchdog.WatchdogRecord() if peers is None else watchdog_record(peers),
     )
 
 

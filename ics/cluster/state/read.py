@@ -89,7 +89,7 @@ class StateReader:
 
         gateway, volumes, secrets, workloads, run_time, geneses, *relaying = await asyncio.gather(
             self._kube.select(kinds.SERVICE, owner | {names.COMPONENT: names.GATEWAY}),
-            listed(kinds.VOLUME_CLAIM, names.VOLUME, names.PROVIDER_NODE),
+            listed(kinds.VOLUME_CLAIM, names.VOLUME, names.EXTRA_VOLUME, names.PROVIDER_NODE),
             listed(kinds.SECRET, names.CONSENSUS_KEY),
             listed(kinds.STATEFUL_SET, names.NODE, names.PROVIDER_NODE, names.SENTRY, names.FULL_NODE),
             listed(kinds.CONFIG_MAP, *_RUN_TIME, only_metadata=False),

@@ -350,6 +350,7 @@ class PulumiEngine:
 
         located = self._located(work.inventory.parent)
         with session.open_session(located, passphrase, creates=True, ended=ended) as pulumi:
+            pulumi.check_lock()
             fingerprint = self._fingerprint(pulumi.location)
             # Policies are evaluated before anything changes only by a preview.
             if not located.policy_packs and work.is_direct(fingerprint):

@@ -12,7 +12,7 @@ from ics import engines
 from ics.cluster.api import client, kinds
 from ics.config import settings as config_settings
 from ics.engines.applyset import members, parent
-from ics.engines.pulumi import processes, stack
+from ics.engines.pulumi import locks, processes, stack
 
 
 def find(pulumi_stack: stack.Stack, environment: Mapping[str, str]) -> stack.Location:
@@ -72,6 +72,24 @@ def _files(pulumi_stack: stack.Stack, where: stack.Location) -> list[Path]:
     # Without the project it is a state of old versions.
     files = [inside / f"{pulumi_stack.name}.json" for inside in (stacks / project, stacks)]
     return [path.with_name(path.name + packed) for path in files for packed in ("", ".gz", ".zst")]
+
+
+def read_locks(pulumi_stack: stack.Stack, where: stack.Location) -> list[locks.Lock]:
+    """Return the locks of a stack; only those of a folder can be read without running Pulumi."""
+    folder = where.backend.folder(pulumi_stack.root, processes.home()) if where.backend else None
+    project = project_name(pulumi_stack.root)
+    if folder is None or not project:
+        return []
+    inside = Path(folder, ".pulumi", "locks", "organization", project, pulumi_stack.name)
+    held = []
+    for path in sorted(inside.glob("*.json")):
+        try:
+            lock = locks.read(path.read_text())
+        except FileNotFoundError:  # its run has ended meanwhile
+            continue
+        if lock is not None:
+            held.append(lock)
+    return held
 
 
 async def read_parent(kube: client.KubeClient, settings: config_settings.Settings) -> parent.Parent:

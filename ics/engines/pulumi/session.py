@@ -83,6 +83,21 @@ class Session:
         """
         self._command("stack", "--stack", self.stack.name)
 
+    def check_lock(self) -> None:
+        """Check, without starting Pulumi, that no other run holds the stack; only the lock of a folder is found so.
+
+        Otherwise each pass would compute a preview in vain, as long as a prompt is open.
+
+        Raises:
+            StackLocked: another run holds it.
+        """
+        held_locks, this_run = (
+            location.read_locks(self.stack, self.location),
+            processes.this_process(self.ended),
+        )
+        if any(not locks.is_left_over(lock, this_run) for lock in held_locks):
+            raise locks.locked_error(self.stack, self.location, held_locks, this_run)
+
     def config(self, key: str) -> str:
         """Return one value of the stack's config, decrypted if it is a secret.
 

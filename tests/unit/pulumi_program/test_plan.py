@@ -77,6 +77,7 @@ def project(monkeypatch: pytest.MonkeyPatch) -> Any:
                     sign_state=unused,
                     provider_sign_state=unused,
                     lease=unused,
+                    events=unused,
                     kube=kube,
                     definitions=unused,
                 )

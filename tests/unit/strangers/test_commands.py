@@ -3,6 +3,7 @@
 import argparse
 import contextlib
 import dataclasses
+import datetime
 import json
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
@@ -15,6 +16,7 @@ from ics.cli import dial, options, parser
 from ics.cli.commands import config, watch
 from ics.cli.doctor import findings
 from ics.cli.doctor import run as doctor
+from ics.cluster import events as cluster_events
 from ics.conditions import Condition, Reason
 from ics.consumer import status
 from ics.engines import tenure
@@ -124,6 +126,15 @@ class Lease(Anything):
         return None
 
 
+class Recorded:
+    """Events whose texts others have written."""
+
+    async def read(self) -> list[cluster_events.RecordedEvent]:
+        now = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
+        texts = {name: TEXT for name in ("type", "reason", "consumer_id", "object", "note")}
+        return [cluster_events.RecordedEvent(seen=now, count=2, **texts)]
+
+
 class Balancer(Anything):
     async def find(self) -> None:
         return None
@@ -153,6 +164,7 @@ def stack() -> Any:
         sign_state=adapter,
         provider_sign_state=adapter,
         lease=Lease(),
+        events=Recorded(),
         kube=adapter,
         definitions=argparse.Namespace(loaded=world.definitions, problem=TEXT, invalid=()),
     )
@@ -274,6 +286,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "assign-key": ("1", "--confirm", hostile.TEXTS[0], *STACK),
     "purge": ("1", "--confirm", TEXT, *STACK),
     "alerts test": (*STACK,),
+    "events": (*STACK,),
     "hermes status": (*STACK,),
     "peers update": ("1", *STACK),
     "nodes roll": ("1", *STACK),

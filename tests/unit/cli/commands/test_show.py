@@ -233,6 +233,7 @@ def test_rights_are_shown_as_rbac_manifests(
     assert _granted(items) == {right[:3] for right in rights.used("home", False)} | {
         ("", "nodes", "list"),
         ("storage.k8s.io", "storageclasses", "list"),
+        ("events.k8s.io", "events", "list"),
     }
 
     assert run("rights", *words, "--gateway", "home") == 0

@@ -33,6 +33,9 @@ class Pulumi:
         self.ended: frozenset[str] = frozenset()
         """Hosts whose locks the last session may remove."""
 
+    def check_lock(self) -> None:
+        """The lock of a bucket, say, which is found by a run only."""
+
     def preview(self, snapshot: handoff.PassSnapshot | None, is_refreshing: bool) -> runs.RunResult:
         self.runs.append("preview")
         steps = []

@@ -15,7 +15,7 @@ from ics import engines, errors
 from ics.cluster.api import client, kubeconfig
 from ics.engines.applyset import members
 from ics.engines.pulumi import cli as cli_module
-from ics.engines.pulumi import runs, session, stack
+from ics.engines.pulumi import processes, runs, session, stack
 from ics.engines.pulumi.engine import PulumiEngine
 
 URN = "urn:pulumi:alice::ics::ics:index:ConsumerChain$kubernetes:core/v1:Service::service/c1/node"
@@ -178,6 +178,26 @@ def test_missing_stack_is_created_by_an_update_alone(tmp_path: pathlib.Path) -> 
         with pytest.raises(session.StackMissing):
             act(opened(tmp_path, cli))
         assert len(cli.commands) == 1
+
+
+def test_lock_in_a_folder_is_found_without_a_start_of_the_cli(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "Pulumi.yaml").write_text("name: ics\n")
+    lock = tmp_path / ".pulumi/locks/organization/ics/alice/one.json"
+    lock.parent.mkdir(parents=True)
+    cli = Cli()
+    pulumi = opened(tmp_path, cli, backend=f"file://{tmp_path}")
+    content = {"pid": 7, "username": "bob", "hostname": "other", "timestamp": "2026-01-02T03:04:05Z"}
+    lock.write_text(json.dumps(content))
+    with pytest.raises(engines.StackLocked, match="locked by bob@other"):
+        pulumi.check_lock()
+
+    own = processes.this_process()
+    dead = {"pid": 2**22 + 1, "username": own.user, "hostname": own.host}
+    lock.write_text(json.dumps(content | dead))
+    pulumi.check_lock()  # the next run that writes removes it
+    lock.unlink()
+    pulumi.check_lock()
+    assert cli.commands == []
 
 
 def test_reason_of_a_failed_run_is_its_error_text(tmp_path: pathlib.Path) -> None:
