@@ -547,6 +547,25 @@ class SigningWindow:
     """Average time between two blocks of the chain."""
 
 
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """How many blocks a chain's slashing module lets a validator miss."""
+
+    blocks: int
+    """Length of the window."""
+    allowed: int
+    """Blocks of the window that may be missed."""
+
+
+@dataclass(frozen=True, slots=True)
+class MissedBlocks:
+    """What a chain's slashing module counts about one key now."""
+
+    missed: int
+    """Blocks of the window that were missed."""
+    allowance: Allowance
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Epoch:
     """The provider's schedule of updates to its consumer chains."""

@@ -32,6 +32,8 @@ MOST_CANDIDATES: Final = 6
 """Heights that are tried in one search."""
 _RECORD_EVERY: Final = datetime.timedelta(minutes=1)
 """Least time between two records of a node's progress."""
+_LEAST_PROGRESS: Final = 10_000
+"""Bytes of a snapshot that count as progress."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -224,20 +226,38 @@ def _followed(inputs: StateSyncInputs, record: state_sync_record.StateSyncRecord
     is_done = record.volume == inputs.volume_uid
     if not inputs.has_workload or is_done or not is_syncing(inputs.observation):
         return StateSyncPlan(record=record)
+    progress = _progress(inputs, record.progress)
+    if progress == record.progress and inputs.now - progress.since >= PATIENCE:
+        what = "its peers stopped sending" if progress.received else "no peer offered"
+        return _giving_up(inputs, record, f"{what} a snapshot for {_minutes()} minutes")
+    record = dataclasses.replace(record, progress=progress)
+    return StateSyncPlan(record=record, restarts=_has_ended_in_vain(inputs.observation))
+
+
+def _progress(
+    inputs: StateSyncInputs, before: state_sync_record.SyncProgress | None
+) -> state_sync_record.SyncProgress:
+    """Return how far a node has come; the same as before unless it has come much further."""
     received = _received(inputs.observation)
-    before = record.progress
-    if before is None or (received > before.received and inputs.now - before.since >= _RECORD_EVERY):
-        return StateSyncPlan(
-            record=dataclasses.replace(
-                record, progress=state_sync_record.SyncProgress(received=received, since=inputs.now)
-            )
-        )
-    if received > before.received or inputs.now - before.since < PATIENCE:
-        return StateSyncPlan(record=record)
-    text = "stopped sending" if before.received else "offered"
-    whom = "its peers" if before.received else "no peer"
-    reason = f"{whom} {text} a snapshot for {_minutes()} minutes"
-    return _giving_up(inputs, record, reason)
+    if before is None:
+        return state_sync_record.SyncProgress(received=received, since=inputs.now)
+    is_due = inputs.now - before.since >= _RECORD_EVERY
+    # Peers that have not got a chunk any more answer, too, with a few bytes.
+    if is_due and received - before.received >= _LEAST_PROGRESS:
+        return state_sync_record.SyncProgress(received=received, since=inputs.now)
+    return before
+
+
+def _has_ended_in_vain(observation: model.Observation | None) -> bool:
+    """Return whether a state sync was aborted, after which CometBFT does nothing more until it starts again.
+
+    That happens when a snapshot is gone before all of it was fetched, and the application refuses the next one
+    (statesync/syncer.go, `errAbort`). After a state sync that has succeeded, the application has a height.
+    """
+    node = None if observation is None else observation.node
+    if node is None or node.state_sync is None or node.state_sync.is_syncing:
+        return False
+    return node.height == 0 and node.app_height == 0
 
 
 def _giving_up(

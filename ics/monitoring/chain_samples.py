@@ -45,7 +45,7 @@ class ChainFacts:
     """Of the chain at the provider; None if the pass has not read it."""
     seed: model.Secret
     """From which the addresses of the relayer's accounts are derived."""
-    window: model.SigningWindow | None = None
+    missed: model.MissedBlocks | None = None
     """What the chain's slashing module counts about the validator's key; None: not read."""
 
     @property
@@ -73,7 +73,7 @@ def samples(facts: ChainFacts) -> tuple[metrics.Sample, ...]:
     return (
         *_of_chain(gauge, facts),
         *_of_node(gauge, facts),
-        *_of_signing(gauge, facts.window),
+        *_of_signing(gauge, facts.missed),
         *_of_upgrade(gauge, facts.decision.chain),
         *_of_relayer(gauge, facts),
         *_of_wallets(gauge, facts),
@@ -160,11 +160,11 @@ def _signs(node: model.NodeStatus) -> bool:
     return addresses.consensus_address(node.consensus_key) in node.signers
 
 
-def _of_signing(gauge: _Gauge, window: model.SigningWindow | None) -> Iterator[metrics.Sample]:
-    if window is not None:
-        yield gauge(metrics.MISSED_BLOCKS, window.missed)
-        yield gauge(metrics.WINDOW_BLOCKS, window.blocks)
-        yield gauge(metrics.ALLOWED_MISSED_BLOCKS, window.allowed)
+def _of_signing(gauge: _Gauge, count: model.MissedBlocks | None) -> Iterator[metrics.Sample]:
+    if count is not None:
+        yield gauge(metrics.MISSED_BLOCKS, count.missed)
+        yield gauge(metrics.WINDOW_BLOCKS, count.allowance.blocks)
+        yield gauge(metrics.ALLOWED_MISSED_BLOCKS, count.allowance.allowed)
 
 
 def _of_upgrade(gauge: _Gauge, plan: chain.ChainPlan | None) -> Iterator[metrics.Sample]:

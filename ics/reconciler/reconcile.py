@@ -14,6 +14,7 @@ from ics.monitoring import chain_samples, metrics, pass_samples
 from ics.provider.tx import descriptions
 from ics.reconciler import (
     key_guard,
+    missed_block_counts,
     node_care,
     observe,
     opt_ins,
@@ -22,7 +23,6 @@ from ics.reconciler import (
     rehearsals,
     relayer_jobs,
     sign_state,
-    signing_windows,
     state_sync,
     upgrade_steps,
     world,
@@ -119,7 +119,7 @@ async def run_pass(
         await node_care.maintain(world, desired, observed, restarted, collector)
         topped_up = await _top_up_accounts(world, sender, observed, desired, collector)
         await _forget_relayers(world, desired, observed, converged, collector)
-        windows = await signing_windows.read(world, desired, observed, collector)
+        missed = await missed_block_counts.read(world, desired, observed, collector)
         # Last, because it asks servers of strangers.
         await state_sync.advance(world, desired, observed, collector)
         report = status.report(desired, observed.observations, collector.conditions, observed.extra_nodes)
@@ -128,7 +128,7 @@ async def run_pass(
             changes=converged.changes,
             sent=transactions,
             report=report,
-            samples=_samples(world, desired, observed, report, windows, collector),
+            samples=_samples(world, desired, observed, report, missed, collector),
             troubles=collector.troubles,
             snapshot=observed.snapshot,
         )
@@ -141,7 +141,7 @@ def _samples(
     desired: desired.Desired,
     observed: observed.Observed,
     report: status.Report,
-    windows: Mapping[str, model.SigningWindow],
+    missed: Mapping[str, model.MissedBlocks],
     collector: outcome.Collector,
 ) -> tuple[metrics.Sample, ...]:
     """Return the metrics of the pass; an error of one chain leaves out its metrics only."""
@@ -158,7 +158,7 @@ def _samples(
                 report=reports[consumer_id],
                 detail=details.get(consumer_id),
                 seed=world.seed,
-                window=windows.get(consumer_id),
+                missed=missed.get(consumer_id),
             )
             if chain_samples.is_ours(facts):
                 samples += chain_samples.samples(facts)

@@ -18,7 +18,7 @@ from ics.cosmos import gas_prices, light
 from ics.keys import derivation
 from ics.manifests import hermes_jobs
 from ics.provider.rest import relayer_queries
-from ics.reconciler import recent_terms, recent_windows, upgrade_watch
+from ics.reconciler import missed_blocks, recent_terms, upgrade_watch
 from ics.relayer import inputs, queries
 
 
@@ -151,6 +151,12 @@ class Nodes(Protocol):
 
     async def received(self, namespace: str, channel_id: str, transfer_id: str) -> chain_queries.Received:
         """Read the packets on the consumer's side of an open CCV channel, and of a transfer channel if given."""
+        ...
+
+    async def missed_blocks(
+        self, namespace: str, address: str, known: model.Allowance | None
+    ) -> model.MissedBlocks:
+        """Read from the chain's own node how many blocks a key (valcons) has missed, within a known allowance."""
         ...
 
     async def signing_window(self, namespace: str, address: str) -> model.SigningWindow:
@@ -451,8 +457,9 @@ class World:
     """What earlier passes of this process saw of coming upgrades."""
     extra_upgrades: upgrade_watch.UpgradeWatch = field(default_factory=upgrade_watch.UpgradeWatch)
     """The same of sentries and full nodes."""
-    windows: recent_windows.RecentWindows = field(default_factory=recent_windows.RecentWindows)
-    """Missed blocks as earlier passes of this process read them."""
+    missed: missed_blocks.RecentlyMissed | None = None
+    """Missed blocks as earlier passes of this process read them; None: they are not asked for, because no metrics of
+    this process are read."""
     hurry: asyncio.Event | None = None
     """Set when a chain launches that the pass has not seen."""
     is_attended: bool = False

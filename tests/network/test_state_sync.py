@@ -18,7 +18,7 @@ def fast(
     everybody: Mapping[str, operators.Operator], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[fast_chain.FastChain]:
     folder = tmp_path_factory.mktemp("fast")
-    with fast_chain.running(everybody, folder, 200, first=60, snapshot_interval=20) as chain:
+    with fast_chain.running(everybody, folder, 200, first=60, snapshot_interval=100) as chain:
         yield chain
 
 

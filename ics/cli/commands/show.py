@@ -18,7 +18,7 @@ from ics.consumer import selection
 from ics.consumer.peers import description, ports
 from ics.cosmos import canonical_json, genesis, identifiers
 from ics.keys import derivation
-from ics.manifests import rights
+from ics.manifests import monitoring, rights
 from ics.monitoring import rules
 
 _Subparsers = Any  # argparse has no public name for what add_subparsers() returns
@@ -97,6 +97,10 @@ def register(parser: argparse.ArgumentParser, name: str) -> None:
     alerts = _add_command(commands, "alerts", _run_alerts, text)
     text = f"Address of the page of runbooks (default: {rules.RUNBOOKS} of the project)."
     alerts.add_argument("--runbooks", metavar="URL", default=rules.RUNBOOKS, help=text)
+    text = "Namespace of a PrometheusRule and PodMonitors, which are printed instead, for the Prometheus operator."
+    alerts.add_argument("--namespace", metavar="NAME", help=text)
+    text = "With --namespace: a label by which Prometheus selects them (repeatable)."
+    alerts.add_argument("--label", metavar="NAME=VALUE", action="append", default=[], help=text)
     text = "Print an example of Alertmanager's configuration for these alerts."
     _add_command(commands, "alertmanager", _run_alertmanager, text)
     text = "List every setting of a stack with its default and meaning."
@@ -226,7 +230,21 @@ def _run_settings(args: argparse.Namespace) -> int:
 
 
 def _run_alerts(args: argparse.Namespace) -> int:
-    return _emit_yaml(args, rules.rules(args.runbooks))
+    labels = dict(_label(text) for text in args.label)
+    if args.namespace is None:
+        if labels:
+            raise errors.SettingsError("--label requires --namespace NAME")
+        return _emit_yaml(args, rules.rules(args.runbooks))
+    built = monitoring.build(args.namespace, labels, args.runbooks)
+    text = yaml.safe_dump_all(built, sort_keys=False, explicit_start=True, width=1000)
+    return output.emit(args, {"apiVersion": "v1", "kind": "List", "items": built}, text.splitlines())
+
+
+def _label(text: str) -> tuple[str, str]:
+    name, found, value = text.partition("=")
+    if not (name and found):
+        raise errors.SettingsError(f"--label {text}: use NAME=VALUE, such as release=prometheus")
+    return name, value
 
 
 def _run_alertmanager(args: argparse.Namespace) -> int:

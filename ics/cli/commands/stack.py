@@ -9,7 +9,7 @@ from ics.cli import changes, metrics_file, options, output, pushes, terminal
 from ics.consumer import status
 from ics.engines import guard
 from ics.engines.applyset import inventory
-from ics.reconciler import event_log, observe, outcome, reconcile, wiring, world
+from ics.reconciler import event_log, missed_blocks, observe, outcome, reconcile, wiring, world
 
 
 def register(parser: argparse.ArgumentParser, name: str) -> None:
@@ -51,7 +51,10 @@ def pending_code(planned: outcome.Plan) -> int:
 async def _up(args: argparse.Namespace, stack: wiring.OpenStack) -> int:
     await options.offer_installation(args, stack.world.settings)
     async with metrics_file.written(args.metrics_file, stack) as result, pushes.pushed(stack, result):
-        outcome = await reconcile.run_pass(_confirming(args, stack.world), stack.engine, stack.sender)
+        world = _confirming(args, stack.world)
+        if args.metrics_file is not None:
+            world = dataclasses.replace(world, missed=missed_blocks.RecentlyMissed())
+        outcome = await reconcile.run_pass(world, stack.engine, stack.sender)
         result.append(outcome)
     await event_log.EventLog(stack.events, stack.lease, terminal.problem).after_pass(outcome)
     lines = [*changes.outcome_lines(outcome), *output.status_lines(outcome.report)]

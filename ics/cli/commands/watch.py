@@ -17,7 +17,7 @@ from ics.cluster.api import lease
 from ics.cluster.nodes import watch
 from ics.provider import events, gateway
 from ics.reconciler import event_log as reconciler_event_log
-from ics.reconciler import notifier, observe, outcome, reconcile, wiring, world
+from ics.reconciler import missed_blocks, notifier, observe, outcome, reconcile, wiring, world
 from ics.reconciler.daemon import daemon, health, health_server, wakeups
 from ics.reconciler.daemon import sender as daemon_sender
 
@@ -80,6 +80,9 @@ def _pass_functions(
     )
     sender = daemon_sender.BackoffSender(stack.sender) if stack.world.settings.account else stack.sender
 
+    # Without a port, no metrics of the daemon are read.
+    missed = missed_blocks.RecentlyMissed() if stack.world.settings.daemon.port else None
+
     def current() -> world.World:
         definitions = stack.definitions
         return dataclasses.replace(
@@ -88,6 +91,7 @@ def _pass_functions(
             definitions_problem=definitions.problem,
             invalid_definitions=definitions.invalid,
             hurry=hurry,
+            missed=missed,
         )
 
     async def run_pass(observed: Callable[[], None]) -> outcome.Outcome:

@@ -133,14 +133,12 @@ async def read_signing_window(kube: client.KubeClient, namespace: str, address: 
     if earlier < height:
         header = (await node.commit(earlier))["signed_header"]["header"]
         seconds = (latest - header["time"].moment()).total_seconds() / (height - earlier)
-    found, about = params["params"], info["val_signing_info"]
-    blocks = found["signed_blocks_window"].integer()
-    required = round(blocks * decimal.Decimal(found["min_signed_per_window"].text()))
+    allowance, about = _allowance(params), info["val_signing_info"]
     return model.SigningWindow(
         height=height,
         start_height=about["start_height"].integer(),
-        blocks=blocks,
-        allowed=blocks - required,
+        blocks=allowance.blocks,
+        allowed=allowance.allowed,
         missed=about["missed_blocks_counter"].integer(),
         block_seconds=seconds,
     )
@@ -186,6 +184,36 @@ async def _block_seconds(node: "_Node") -> float:
         return 0.0
     header = (await node.commit(earlier))["signed_header"]["header"]
     return max((latest - header["time"].moment()).total_seconds() / (height - earlier), 0.0)
+
+
+async def read_missed_blocks(
+    kube: client.KubeClient, namespace: str, address: str, known: model.Allowance | None
+) -> model.MissedBlocks:
+    """Read how many blocks a key has missed; raises as `read_signing_window`.
+
+    Args:
+        kube: client.
+        namespace: namespace of the chain.
+        address: valcons of the key, with the consumer's prefix.
+        known: what the chain allows, if it was read a while ago; it changes by governance only.
+    """
+    node = _Node(kube, namespace)
+
+    async def allowance() -> model.Allowance:
+        return known or _allowance(await queries.require(node.ask, f"{_SLASHING}/params"))
+
+    allowed, info = await queries.gather(
+        allowance(), queries.require(node.ask, f"{_SLASHING}/signing_infos/{address}")
+    )
+    return model.MissedBlocks(info["val_signing_info"]["missed_blocks_counter"].integer(), allowed)
+
+
+def _allowance(params: answers.Field) -> model.Allowance:
+    """Decode the parameters of the slashing module."""
+    found = params["params"]
+    blocks = found["signed_blocks_window"].integer()
+    required = round(blocks * decimal.Decimal(found["min_signed_per_window"].text()))
+    return model.Allowance(blocks, blocks - required)
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,6 +89,12 @@ class Nodes:
         """Read the packets on the consumer's side of an open CCV channel, and of a transfer channel if given."""
         return await chain_queries.read_received(self._kube, namespace, channel_id, transfer_id)
 
+    async def missed_blocks(
+        self, namespace: str, address: str, known: model.Allowance | None
+    ) -> model.MissedBlocks:
+        """Read from the chain's own node how many blocks a key (valcons) has missed."""
+        return await chain_queries.read_missed_blocks(self._kube, namespace, address, known)
+
     async def signing_window(self, namespace: str, address: str) -> model.SigningWindow:
         """Read from the chain's own node how many blocks a key (valcons) has missed; raises like `consumer_side`."""
         return await chain_queries.read_signing_window(self._kube, namespace, address)

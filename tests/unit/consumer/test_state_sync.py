@@ -266,13 +266,48 @@ def progress(received: int, age: datetime.timedelta) -> state_sync_record.StateS
     return record(trust=BLOCK, progress=state_sync_record.SyncProgress(received=received, since=NOW - age))
 
 
+MUCH = 1_000_000
+"""Bytes of a snapshot."""
+
+
 def test_progress_is_recorded_at_most_once_a_minute() -> None:
     soon = progress(5, MINUTE / 2)
-    assert state_sync.plan(running(syncing(9), record=soon)).record == soon
+    assert state_sync.plan(running(syncing(MUCH), record=soon)).record == soon
 
-    assert state_sync.plan(running(syncing(9), record=progress(5, MINUTE))).record == progress(
-        9, datetime.timedelta()
+    assert state_sync.plan(running(syncing(MUCH), record=progress(5, MINUTE))).record == progress(
+        MUCH, datetime.timedelta()
     )
+
+
+def test_answers_of_peers_that_have_no_chunk_are_no_progress() -> None:
+    of = running(syncing(108), record=progress(0, state_sync.PATIENCE))
+
+    assert state_sync.plan(of).restarts
+
+
+@pytest.mark.parametrize(
+    ("changes", "is_aborted"),
+    [
+        ({"app_height": 0}, True),
+        ({"app_height": 1500}, False),  # it has succeeded, and its first block is on its way
+        ({"app_height": None}, False),
+        (
+            {
+                "app_height": 0,
+                "state_sync": model.StateSyncStatus(is_syncing=True, has_offer=True, received=5),
+            },
+            False,
+        ),
+        ({"app_height": 0, "state_sync": None}, False),
+    ],
+)
+def test_state_sync_that_was_aborted_is_started_again(changes: dict[str, Any], is_aborted: bool) -> None:
+    ended = model.StateSyncStatus(is_syncing=False, has_offer=True, received=5)
+    node = dataclasses.replace(FETCHING, **{"state_sync": ended, **changes})
+
+    found = state_sync.plan(running(node, record=progress(5, MINUTE)))
+
+    assert found == state_sync.StateSyncPlan(record=progress(5, MINUTE), restarts=is_aborted)
 
 
 @pytest.mark.parametrize(
@@ -301,7 +336,7 @@ def test_ten_minutes_without_progress_start_the_node_again_from_its_genesis(
 
 
 def test_snapshot_that_grows_is_waited_for() -> None:
-    of = running(syncing(8), record=progress(7, state_sync.PATIENCE))
+    of = running(syncing(MUCH), record=progress(7, state_sync.PATIENCE))
 
     assert not state_sync.plan(of).restarts
 

@@ -18,11 +18,11 @@ from tests.unit.relayer import relaying
 
 P = model.Phase
 NOW = factories.snapshot().moment
-WINDOW = model.SigningWindow(height=7, start_height=1, blocks=100, allowed=50, missed=3, block_seconds=5.0)
+MISSED = model.MissedBlocks(3, model.Allowance(100, 50))
 
 
 def facts(
-    seen: observed.Observed, window: model.SigningWindow | None = None, **changes: Any
+    seen: observed.Observed, missed: model.MissedBlocks | None = None, **changes: Any
 ) -> chain_samples.ChainFacts:
     """What a pass knows about chain 0."""
     wanted = factories.judge(seen, **changes)
@@ -34,7 +34,7 @@ def facts(
         report=report.chains[0],
         detail=seen.snapshot.consumers[0].detail,
         seed=factories.seed("alice"),
-        window=window,
+        missed=missed,
     )
 
 
@@ -66,7 +66,7 @@ def without(found: dict[str, float], *prefixes: str) -> dict[str, float]:
 
 
 def test_chain_that_runs_and_signs() -> None:
-    found = values(facts(running(node=factories.node("alice", "bob", block_time=NOW)), WINDOW))
+    found = values(facts(running(node=factories.node("alice", "bob", block_time=NOW)), MISSED))
     image = "ghcr.io/cosmos/interchain-security:v7.0.1"
     assert without(found, "condition") == {
         f"chain_info ns,ics-example,{image}": 1,

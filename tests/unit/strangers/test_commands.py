@@ -314,7 +314,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "show genesis": ("--base", f"/nowhere/{TEXT}", "--ccv", "x"),
     "show rights": ("--user", TEXT),
     "show settings": (),
-    "show alerts": ("--runbooks", TEXT),
+    "show alerts": ("--runbooks", TEXT, "--namespace", TEXT, "--label", f"{TEXT}={TEXT}"),
     "show alertmanager": (),
     "show selection": ("--validators", f"/nowhere/{TEXT}"),
 }

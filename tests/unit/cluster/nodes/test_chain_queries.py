@@ -230,6 +230,13 @@ async def test_signing_window_is_read_with_the_average_time_between_blocks() -> 
     )
 
 
+@pytest.mark.parametrize("known", [None, model.Allowance(7, 3)])
+async def test_missed_blocks_are_read_within_the_allowance(known: model.Allowance | None) -> None:
+    proxy = Slashing(ibc_chain.fresh(ibc_chain.CONSUMER), SYNC)
+    found = await chain_queries.read_missed_blocks(kube(proxy), "n", "consumervalcons1me", known)
+    assert found == model.MissedBlocks(20, known or model.Allowance(101, 51))
+
+
 async def test_signing_window_of_a_key_that_the_chain_does_not_know_is_unknown() -> None:
     sync = SYNC | {"earliest_block_height": "1"}
     proxy = Slashing(ibc_chain.fresh(ibc_chain.CONSUMER), sync)

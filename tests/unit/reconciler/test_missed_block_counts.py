@@ -1,4 +1,4 @@
-"""Missed blocks are asked of the nodes last, once a minute, and an error is that of its own chain."""
+"""Missed blocks are asked of the nodes last, every two minutes, and an error is that of its own chain."""
 
 import asyncio
 import dataclasses
@@ -7,11 +7,11 @@ import datetime
 from ics import errors, model
 from ics.consumer import observed
 from ics.cosmos import addresses
-from ics.reconciler import outcome, signing_windows, world
+from ics.reconciler import missed_block_counts, missed_blocks, outcome, world
 from tests.unit import factories
 
 P = model.Phase
-WINDOW = model.SigningWindow(height=7, start_height=1, blocks=100, allowed=50, missed=3, block_seconds=5.0)
+COUNT = model.MissedBlocks(3, model.Allowance(100, 50))
 KEY = addresses.encode("consumervalcons", factories.consumer_key("alice").address)
 
 
@@ -19,14 +19,16 @@ class Nodes:
     """Nodes that count, or say why they do not."""
 
     def __init__(self) -> None:
-        self.asked: list[tuple[str, str]] = []
+        self.asked: list[tuple[str, str, model.Allowance | None]] = []
         self.error: Exception | None = None
 
-    async def signing_window(self, namespace: str, address: str) -> model.SigningWindow:
-        self.asked.append((namespace, address))
+    async def missed_blocks(
+        self, namespace: str, address: str, known: model.Allowance | None
+    ) -> model.MissedBlocks:
+        self.asked.append((namespace, address, known))
         if self.error is not None:
             raise self.error
-        return WINDOW
+        return COUNT
 
 
 def running(node: model.NodeStatus | None = None, seconds: float = 0) -> observed.Observed:
@@ -44,39 +46,40 @@ def running(node: model.NodeStatus | None = None, seconds: float = 0) -> observe
 
 async def read(
     place: world.World, seen: observed.Observed
-) -> tuple[dict[str, model.SigningWindow], list[str]]:
+) -> tuple[dict[str, model.MissedBlocks], list[str]]:
     collector = outcome.Collector()
-    found = await signing_windows.read(place, factories.judge(seen), seen, collector)
+    found = await missed_block_counts.read(place, factories.judge(seen), seen, collector)
     return dict(found), [condition.message for condition in collector.conditions]
 
 
-async def test_window_is_read_once_a_minute() -> None:
+async def test_count_is_read_every_two_minutes_and_the_allowance_every_hour() -> None:
     nodes = Nodes()
-    place = factories.world(nodes)
-    for seconds in (0, 30, 59.9):
-        assert await read(place, running(seconds=seconds)) == ({"0": WINDOW}, [])
-    assert nodes.asked == [("ns", KEY)]
-    assert await read(place, running(seconds=60)) == ({"0": WINDOW}, [])
-    assert len(nodes.asked) == 2
+    place = factories.world(nodes, missed=missed_blocks.RecentlyMissed())
+    for seconds in (0, 60, 119.9):
+        assert await read(place, running(seconds=seconds)) == ({"0": COUNT}, [])
+    assert nodes.asked == [("ns", KEY, None)]
+    for seconds in (120, 3599, 3720):
+        assert await read(place, running(seconds=seconds)) == ({"0": COUNT}, [])
+    assert [known for _, _, known in nodes.asked[1:]] == [COUNT.allowance, COUNT.allowance, None]
 
 
-async def test_error_is_a_condition_of_its_chain_for_a_minute() -> None:
+async def test_error_is_a_condition_of_its_chain_for_two_minutes() -> None:
     nodes = Nodes()
     nodes.error = errors.Transient("the consumer's node: its REST gateway refuses connections")
-    place = factories.world(nodes)
+    place = factories.world(nodes, missed=missed_blocks.RecentlyMissed())
     text = f"how many blocks this validator has missed is unknown: {nodes.error}"
     for seconds in (0, 30):
         assert await read(place, running(seconds=seconds)) == ({}, [text])
     assert len(nodes.asked) == 1
     nodes.error = KeyError("unforeseen")
-    found, texts = await read(place, running(seconds=60))
+    found, texts = await read(place, running(seconds=120))
     assert found == {}
     assert "KeyError" in texts[0]
 
 
-async def test_key_that_is_in_no_set_has_no_window() -> None:
+async def test_key_that_is_in_no_set_has_no_count() -> None:
     nodes = Nodes()
-    place = factories.world(nodes)
+    place = factories.world(nodes, missed=missed_blocks.RecentlyMissed())
     for node in (
         factories.node("bob"),
         factories.node("alice", "bob", height=0),
@@ -86,20 +89,19 @@ async def test_key_that_is_in_no_set_has_no_window() -> None:
     assert nodes.asked == []
 
 
-async def test_window_that_the_pass_has_read_already_is_taken() -> None:
+async def test_nothing_is_asked_if_no_metrics_are_read() -> None:
     nodes = Nodes()
-    seen = dataclasses.replace(running(), windows={"0": WINDOW})
-    assert await read(factories.world(nodes), seen) == ({"0": WINDOW}, [])
+    assert await read(factories.world(nodes), running()) == ({}, [])
     assert nodes.asked == []
 
 
-async def test_launch_waits_for_no_window_and_an_old_one_is_shown() -> None:
+async def test_launch_waits_for_no_count_and_an_old_one_is_shown() -> None:
     nodes, hurry = Nodes(), asyncio.Event()
-    place = factories.world(nodes, hurry=hurry)
+    place = factories.world(nodes, hurry=hurry, missed=missed_blocks.RecentlyMissed())
     hurry.set()
     assert await read(place, running()) == ({}, [])
     hurry.clear()
     await read(place, running())
     hurry.set()
-    assert await read(place, running(seconds=3600)) == ({"0": WINDOW}, [])
+    assert await read(place, running(seconds=3600)) == ({"0": COUNT}, [])
     assert len(nodes.asked) == 1

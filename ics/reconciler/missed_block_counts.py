@@ -1,7 +1,7 @@
 """Missed blocks of this validator's keys, as the chains' own slashing modules count them.
 
 They decide about jail, and survive restarts of everything. They are only reported, so a pass reads them last, and a
-daemon once a minute.
+daemon every two minutes.
 """
 
 import asyncio
@@ -12,10 +12,7 @@ from ics import errors, model
 from ics.conditions import Condition, Reason
 from ics.consumer import chain, desired, missing_key, observed
 from ics.cosmos import addresses
-from ics.reconciler import outcome, world
-
-LIFETIME = datetime.timedelta(seconds=60)
-"""Age of an answer, by the provider's clock, from which it is asked for again."""
+from ics.reconciler import missed_blocks, outcome, world
 
 
 async def read(
@@ -23,29 +20,31 @@ async def read(
     desired: desired.Desired,
     observed: observed.Observed,
     collector: outcome.Collector,
-) -> Mapping[str, model.SigningWindow]:
-    """Return the windows of all keys that running chains expect to sign, by consumer id.
+) -> Mapping[str, model.MissedBlocks]:
+    """Return the counts of all keys that running chains expect to sign, by consumer id.
 
     Of a chain whose node does not say, a condition says so; the other chains are not affected.
     """
+    recent = world.missed
+    if recent is None:
+        return {}
     # A launch waits for nothing that is only reported.
     is_hurried = world.hurry is not None and world.hurry.is_set()
-    since = datetime.datetime.min.replace(tzinfo=datetime.UTC) if is_hurried else desired.moment - LIFETIME
+    now = desired.moment
 
-    async def ask(planned: chain.ChainPlan, address: str) -> model.SigningWindow | errors.IcsError | None:
-        consumer_id = planned.consumer_id
-        known = observed.windows.get(consumer_id) or world.windows.find(consumer_id, address, since)
+    async def ask(planned: chain.ChainPlan, address: str) -> model.MissedBlocks | errors.IcsError | None:
+        known = recent.find(planned.consumer_id, address, now, at_any_age=is_hurried)
         if known is not None or is_hurried:
             return known
-        window = await _answer(world, planned.namespace, address)
-        world.windows.keep(consumer_id, address, desired.moment, window)
-        return window
+        count = await _answer(world, recent, planned, address, now)
+        recent.keep(planned.consumer_id, address, now, count)
+        return count
 
     asked = {plan.consumer_id: (plan, key) for plan in desired.chains if (key := _signer(plan, observed))}
     answers = await asyncio.gather(*(ask(planned, key) for planned, key in asked.values()))
     found = {}
     for consumer_id, answer in zip(asked, answers, strict=True):
-        if isinstance(answer, model.SigningWindow):
+        if isinstance(answer, model.MissedBlocks):
             found[consumer_id] = answer
         elif answer is not None:
             text = f"how many blocks this validator has missed is unknown: {answer}"
@@ -53,9 +52,16 @@ async def read(
     return found
 
 
-async def _answer(world: world.World, namespace: str, address: str) -> model.SigningWindow | errors.IcsError:
+async def _answer(
+    world: world.World,
+    recent: missed_blocks.RecentlyMissed,
+    planned: chain.ChainPlan,
+    address: str,
+    now: datetime.datetime,
+) -> model.MissedBlocks | errors.IcsError:
+    known = recent.allowance(planned.consumer_id, now)
     try:
-        return await world.nodes.signing_window(namespace, address)
+        return await world.nodes.missed_blocks(planned.namespace, address, known)
     except Exception as error:
         return errors.of_chain(error)
 
