@@ -101,7 +101,7 @@ class PullTarget:
     binary_hash: str
     """Empty: any."""
     host: str
-    """Name of the machine in the cluster."""
+    """Name of the machine in the cluster; empty: any."""
 
     @property
     def fingerprint(self) -> str:

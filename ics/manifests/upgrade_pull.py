@@ -59,7 +59,11 @@ def job(
         "securityContext": dict(objects.CONTAINER_SECURITY),
     }
     spec = objects.pod_spec(
-        [container], [], restartPolicy="Never", terminationGracePeriodSeconds=1, affinity=_on(target.host)
+        [container],
+        [],
+        restartPolicy="Never",
+        terminationGracePeriodSeconds=1,
+        **({"affinity": _on(target.host)} if target.host else {}),
     )
     notes = {names.FINGERPRINT: target.fingerprint}
     return {

@@ -12,6 +12,7 @@ from typing import Any, cast
 import pytest
 
 from ics import model, names
+from ics.cli.commands import chain as command
 from ics.cluster import upgrade_pulls
 from ics.cluster.api import client, kinds
 from ics.config import pods
@@ -140,6 +141,32 @@ async def test_a_pull_is_created_read_and_created_again(reason: str, state: upgr
         assert (pull.state, pull.fingerprint) == (state, TARGET.fingerprint)
         assert pull.created == datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
     assert kube.deleted == ["uid-0"]
+
+
+@pytest.mark.parametrize(("reason", "is_ok"), [("", True), ("ErrImagePull", False)])
+async def test_a_rehearsal_looks_into_the_image_of_each_upgrade(reason: str, is_ok: bool) -> None:
+    kube = Kube()
+    owner = objects.Owner("alice", factories.PROVIDER, "rehearsal", "c-1")
+    definition = test_upgrades.definition().definition
+
+    async def pause(_: float) -> None:
+        if reason:
+            kube.waits(reason)
+        for job in kube.jobs.values():
+            job["status"] = {} if reason else {"conditions": [{"type": "Complete", "status": "True"}]}
+
+    found = await command._look_into(
+        cast(client.KubeClient, kube),
+        owner,
+        "ns",
+        definition,
+        definition.upgrades[0],
+        pods.PodSettings(),
+        pause,
+    )
+    assert (found["upgrade"], found["height"], found["ok"]) == ("v2", 120, is_ok)
+    (job,) = kube.jobs.values()
+    assert "affinity" not in job["spec"]["template"]["spec"]
 
 
 class Pulls:
