@@ -62,6 +62,8 @@ class EventLog:
         try:
             await self._log(result)
             self._problem = ""
+        except lease.Stopping:
+            pass  # the next reconciler finds on the Lease what is not written yet
         except errors.IcsError as error:
             if str(error) != self._problem:
                 self._write_line(f"Events were not written: {error}")

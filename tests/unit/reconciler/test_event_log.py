@@ -81,6 +81,16 @@ async def test_holder_of_the_lease_writes_the_events() -> None:
     assert cluster.taken() == ["take", "ChainHalted", "record", "release"]
 
 
+async def test_reconciler_that_stops_leaves_the_events_to_the_next_one() -> None:
+    cluster = Cluster(error=lease.Stopping("this reconciler is stopping"))
+    await cluster.opened().after_pass(HALTED)
+    assert (cluster.lines, cluster.notes) == ([], {})
+    cluster.error = None
+    cluster.taken()
+    await cluster.opened().after_pass(HALTED)
+    assert cluster.taken() == ["read", "take", "ChainHalted", "record", "release"]
+
+
 async def test_error_is_reported_once_and_the_events_are_written_later() -> None:
     cluster = Cluster(error=errors.Permanent("missing permission: create events"))
     log = cluster.opened()
