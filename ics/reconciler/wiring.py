@@ -22,10 +22,13 @@ from ics.cluster import (
     provider_sign_state,
     pull_secrets,
     rehearsals,
+    restore,
     secrets,
     sign_state,
+    snapshots,
     tx_journal,
     upgrade_pulls,
+    volumes,
 )
 from ics.cluster.api import client, connect, lease, lease_holder
 from ics.cluster.nodes import control, observe
@@ -69,6 +72,7 @@ class OpenStack:
     gateway: gateway.Gateway
     sign_state: sign_state.SignState
     provider_sign_state: provider_sign_state.ProviderSignState
+    restore: restore.Restore
     lease: lease.Lease
     events: events.Events
     kube: client.KubeClient
@@ -408,6 +412,7 @@ async def open_stack(
             gateway=adapters.gateway,
             sign_state=adapters.sign_state,
             provider_sign_state=adapters.provider_sign_state,
+            restore=adapters.restore,
             lease=own_lease,
             kube=connection,
             definitions=definitions,
@@ -437,6 +442,7 @@ class Adapters:
         self.state = read_state.StateReader(kube, owner, settings.gateway.namespace)
         self.nodes = control.Nodes(kube, owner, lease.ensure, timeouts)
         self.sign_state = sign_state.SignState(kube, owner, lease.ensure)
+        self.restore = restore.Restore(kube, owner, self.sign_state, lease.ensure)
         self.provider_sign_state = provider_sign_state.ProviderSignState(
             kube, owner, settings.gateway.namespace, lease.ensure, settings.pods
         )
@@ -445,6 +451,8 @@ class Adapters:
         self.trust_searches = trust_searches.TrustSearches(1.0 if timeouts is not None else 20.0)
         self.upgrade_pulls = upgrade_pulls.UpgradePulls(kube, owner, lease.ensure)
         self.rehearsals = rehearsals.Rehearsals(kube, owner, settings, lease.ensure)
+        self.volumes = volumes.Volumes(kube, stays=timeouts is not None)
+        self.snapshots = snapshots.Snapshots(kube, owner, settings.snapshots.class_name, lease.ensure)
         self.pull_secrets = pull_secrets.PullSecrets(kube, owner, settings.gateway.namespace, lease.ensure)
         self.hermes_jobs = hermes_jobs.HermesJobs(kube, owner, lease.ensure)
         self.gateway = gateway.Gateway(kube, owner, settings.gateway.namespace, lease.ensure)
@@ -475,6 +483,8 @@ class Adapters:
             pull_secrets=self.pull_secrets,
             rehearsals=self.rehearsals,
             upgrade_pulls=self.upgrade_pulls,
+            snapshots=self.snapshots,
+            volumes=self.volumes,
             lease=self.lease,
             imported=imported,
         )

@@ -469,6 +469,8 @@ def world(cluster: object = None, **changes: Any) -> reconciler_world.World:
                 "pull_secrets",
                 "rehearsals",
                 "upgrade_pulls",
+                "snapshots",
+                "volumes",
             ),
             adapter,
         ),
