@@ -59,6 +59,7 @@ _INFO = (Severity.INFO,)
 _WARNING = (Severity.WARNING,)
 _CRITICAL = (Severity.CRITICAL,)
 _FROM_INFO = (Severity.INFO, Severity.WARNING)
+_ANY = (Severity.INFO, Severity.WARNING, Severity.CRITICAL)
 _FROM_WARNING = (Severity.WARNING, Severity.CRITICAL)
 _INFO_OR_CRITICAL = (Severity.INFO, Severity.CRITICAL)
 
@@ -119,6 +120,9 @@ class Reason(enum.StrEnum):
     WAITING_FOR_QUORUM = "WaitingForQuorum"
     CHAIN_HALTED = "ChainHalted"
     NODE_STUCK = "NodeStuck"
+    VOLUME_FILLING = "VolumeFilling"
+    SNAPSHOTS_UNAVAILABLE = "SnapshotsUnavailable"
+    SNAPSHOT_FAILED = "SnapshotFailed"
     LEAVING = "Leaving"
     STOPPED = "Stopped"
     NOT_SIGNING = "NotSigning"
@@ -748,6 +752,38 @@ CATALOGUE: Final[Mapping[Reason, CatalogueEntry]] = {
         ),
         look="`kubectl -n NAMESPACE logs node-0 --tail=50`",
         action="Wait for the restart. If it happens again, fix what the log says.",
+    ),
+    Reason.VOLUME_FILLING: CatalogueEntry(
+        severities=_ANY,
+        topics=(Topic.NODE,),
+        meaning=(
+            "The volume of a node fills up: a warning at 80 % or four days before it is full at its present rate,"
+            " critical at 90 % or one day before. An info while it is expanded, as `ics:node.volume` says. A node whose"
+            " volume is full stops."
+        ),
+        look="`ics status`; `kubectl -n NAMESPACE logs node-0 -c volume-use --tail=5`; `docs/volumes.md`",
+        action="Raise `storage`, let volumes grow with `ics:node.volume.max`, or prune more, as the message says.",
+    ),
+    Reason.SNAPSHOTS_UNAVAILABLE: CatalogueEntry(
+        severities=_WARNING,
+        topics=(Topic.CLUSTER,),
+        meaning=(
+            "`ics:snapshots.class` is set, but the cluster has no VolumeSnapshots, or this program may not read"
+            " them. Nothing else depends on them."
+        ),
+        look="`kubectl api-resources --api-group=snapshot.storage.k8s.io`; `ics show rights`",
+        action="Install the snapshot controller and its CRDs, grant the right, or remove the setting.",
+        is_settled=True,
+    ),
+    Reason.SNAPSHOT_FAILED: CatalogueEntry(
+        severities=_FROM_WARNING,
+        topics=(Topic.NODE,),
+        meaning=(
+            "A snapshot of a chain's volume failed, or was not made within an hour. Critical if an upgrade waits for"
+            " it (`ics:snapshots.before_upgrade: require`)."
+        ),
+        look="`kubectl -n NAMESPACE describe volumesnapshots`",
+        action="Fix what the message says: the class in `ics:snapshots.class`, the driver, or its quota.",
     ),
     Reason.LEAVING: CatalogueEntry(
         severities=_INFO,

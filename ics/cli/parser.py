@@ -27,6 +27,8 @@ _COMMANDS = (
     ("sign-state", "recovery", "Recover a chain's sign state."),
     ("takeover", "takeover", "Move chains here from another installation, without a missed block."),
     ("assign-key", "takeover", "Assign a new key for a chain, as after a leak before its launch."),
+    ("snapshot", "snapshot", "Make a snapshot of a chain's volume, or list its snapshots."),
+    ("restore", "snapshot", "Restore a chain's volume from a snapshot; its key is replaced."),
     ("purge", "recovery", "Permanently delete the volume, keys and namespace of a removed chain."),
     ("alerts", "alerts", "Try the Alertmanagers to which conditions are pushed."),
     ("hermes", "relayer", "Inspect the relayers."),

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 import pydantic
 
 from ics import errors
-from ics.config import base, extra_nodes, extra_parts, node_config, settings, units, urls
+from ics.config import base, extra_nodes, extra_parts, node_config, settings, units, urls, volumes
 from ics.config import pods as config_pods
 from ics.config import upgrades as config_upgrades
 from ics.cosmos import addresses, coins, gas_prices
@@ -227,6 +227,12 @@ class Definition(base.Frozen):
     """State sync of new nodes, which needs `rpc`."""
     rehearse: bool = True
     """Whether the start of its node is tried while it is staged, if `ics:staging.rehearse` is set."""
+    storage: units.Quantity | None = None
+    """Size of its node's volume; none: `ics:node.storage`. An existing volume that is larger keeps its size."""
+    resources: units.Resources | None = None
+    """Requests and limits of its node's container, instead of `ics:node.resources`."""
+    pruning: volumes.Pruning | None = None
+    """Which heights' state its node keeps; default: the newest 1000. `archive` keeps all."""
     pods: config_pods.PodSettings = config_pods.PodSettings()
     """Settings of the chain's pods, in addition to those of the stack."""
     config: node_config.ChainConfig = pydantic.Field(default_factory=dict)
@@ -242,6 +248,10 @@ class Definition(base.Frozen):
     the node's own home is kept in any case."""
     companions: tuple[extra_parts.Companion, ...] = ()
     """Containers beside the node, such as a price feeder."""
+
+    def resources_of(self, node: settings.NodeSettings) -> units.Resources:
+        """Return the requests and limits of the node's container: the definition's own, or else the stack's."""
+        return node.resources if self.resources is None else self.resources
 
     @property
     def gas_bounds(self) -> gas_prices.Bounds:
@@ -274,6 +284,11 @@ class Definition(base.Frozen):
     def _leaves_reserved_keys(
         cls, config: node_config.ChainConfig, info: pydantic.ValidationInfo
     ) -> node_config.ChainConfig:
+        if config.get("app.toml", {}).get("min-retain-blocks") not in (None, 0, "0"):
+            raise ValueError(
+                "app.toml.min-retain-blocks: evidence within the unbonding period, and relayers, need blocks; remove"
+                " it, and set pruning for the state"
+            )
         own = {"p2p.seeds": ",".join(info.data.get("seeds", ()))}
         if "min_gas_price" in info.data:
             own["minimum-gas-prices"] = info.data["min_gas_price"]

@@ -81,6 +81,11 @@ def _default(field: pydantic.fields.FieldInfo) -> str:
         for item in field.metadata
     ):
         return times.format_duration(value * times.SECOND, "dhms")
+    if any(
+        isinstance(item, pydantic.BeforeValidator) and item.func is units.parse_percent
+        for item in field.metadata
+    ):
+        return f"{value}%"
     if isinstance(value, pydantic.BaseModel):
         value = value.model_dump(exclude_defaults=True)
     if isinstance(value, enum.Enum):

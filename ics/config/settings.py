@@ -14,7 +14,7 @@ from typing import Any, Literal
 import pydantic
 
 from ics import errors
-from ics.config import base, endpoint, extra_nodes, secret_sources, state_backend, units, urls
+from ics.config import base, endpoint, extra_nodes, secret_sources, state_backend, units, urls, volumes
 from ics.config import monitoring as config_monitoring
 from ics.config import pods as config_pods
 from ics.config import provider_node as config_provider_node
@@ -199,9 +199,10 @@ class NodeSettings(base.Frozen):
     """Settings of all consumer nodes."""
 
     storage: units.Quantity = "10Gi"
-    """Size of a node's volume."""
+    """Size of a node's volume. An existing one that is larger keeps its size."""
     storage_class: str = ""
     """StorageClass of the volumes; empty: the cluster's default."""
+    volume: volumes.VolumeGrowth = volumes.VolumeGrowth()
     resources: units.Resources = pydantic.Field(
         default_factory=lambda: {
             "requests": {"cpu": "250m", "memory": "512Mi"},
@@ -371,6 +372,7 @@ class Settings(base.Frozen):
     pods: config_pods.PodSettings = config_pods.PodSettings()
     """Settings of all pods of the stack: nodes, Jobs, relayers, provider node and reconciler."""
     staging: StagingSettings = StagingSettings()
+    snapshots: volumes.SnapshotSettings = volumes.SnapshotSettings()
     signing: KeyProtection = KeyProtection()
     relayer: RelayerSettings = RelayerSettings()
     provider_node: config_provider_node.ProviderNodeSettings = config_provider_node.ProviderNodeSettings()

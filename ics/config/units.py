@@ -16,6 +16,7 @@ _QUANTITY = re.compile(
 _RESOURCE = re.compile(
     r"cpu|memory|ephemeral-storage|hugepages-[0-9A-Za-z]+|[a-z0-9][a-z0-9.-]*/[A-Za-z0-9._-]+"
 )
+_PERCENT = re.compile(r"([0-9]{1,3})%")
 _FRACTION = re.compile(r"[0-9]+(\.[0-9]{1,18})?")
 
 
@@ -101,7 +102,8 @@ def _quantity(text: str) -> str:
     return text
 
 
-def _amount(quantity: str) -> Decimal:
+def amount(quantity: str) -> Decimal:
+    """Return the number that a quantity stands for, such as the bytes of 10Gi; 0 if it is not one."""
     match = _QUANTITY.fullmatch(quantity)
     number, unit = match.groups() if match is not None else ("0", "")
     if (unit or "")[:1] in ("e", "E") and unit not in ("E", "Ei"):
@@ -111,6 +113,26 @@ def _amount(quantity: str) -> Decimal:
         Decimal("0.001") if unit == "m" else Decimal(1024 if (unit or "").endswith("i") else 1000) ** exponent
     )
     return Decimal(number) * factor
+
+
+def format_bytes(count: int) -> str:
+    """Return a number of bytes as a quantity with the largest binary unit that divides it."""
+    for exponent, unit in ((3, "Gi"), (2, "Mi"), (1, "Ki")):
+        if count and count % 1024**exponent == 0:
+            return f"{count // 1024**exponent}{unit}"
+    return str(count)
+
+
+def parse_percent(value: object) -> int:
+    """Parse a whole number of percent from 0 to 100, such as `80%`.
+
+    Raises:
+        ValueError: the value is not such a number.
+    """
+    match = _PERCENT.fullmatch(str(value))
+    if match is None or int(match[1]) > 100:
+        raise ValueError(f"invalid share {value!r}; use a whole number of percent, e.g. 80%")
+    return int(match[1])
 
 
 def _resources(groups: Mapping[str, Mapping[str, str]]) -> Mapping[str, Mapping[str, str]]:
@@ -127,7 +149,7 @@ def _resources(groups: Mapping[str, Mapping[str, str]]) -> Mapping[str, Mapping[
                 raise ValueError(f"{group}.{name}: {error}") from error
     limits = groups.get("limits", {})
     for name, text in groups.get("requests", {}).items():
-        if name in limits and _amount(text) > _amount(limits[name]):
+        if name in limits and amount(text) > amount(limits[name]):
             raise ValueError(
                 f"requests.{name}: {text} is more than its limit {limits[name]}; correct one of them"
             )
@@ -149,6 +171,10 @@ Nanoseconds = Annotated[
 """Nanoseconds, written as `24h` or `forever`."""
 Fraction = Annotated[str, pydantic.BeforeValidator(fraction)]
 """A decimal number from 0 to 1."""
+Percent = Annotated[
+    int, pydantic.BeforeValidator(parse_percent), pydantic.PlainSerializer(lambda count: f"{count}%")
+]
+"""A share, written as `80%`."""
 Price = Annotated[str, pydantic.AfterValidator(_price)]
 """Amount and denomination, such as 0.001stake."""
 Prices = Annotated[str, pydantic.AfterValidator(_prices)]

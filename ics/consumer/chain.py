@@ -17,7 +17,9 @@ from ics.consumer import (
     participation,
     places,
     signing,
+    snapshots,
     upgrades,
+    volumes,
 )
 from ics.consumer import genesis as consumer_genesis
 from ics.consumer import rehearsal as consumer_rehearsal
@@ -76,6 +78,12 @@ class ChainPlan:
     """What is rehearsed while the chain is staged; None if nothing is."""
     seeds: tuple[str, ...] = ()
     """Seeds that its node gets at its start."""
+    storage: str = "10Gi"
+    """Size that its volume's claim requests."""
+    snapshot_before: int | None = None
+    """Height of the upgrade for which a snapshot of its volume is due; None: none is."""
+    snapshot_step: snapshots.SnapshotStep = field(default_factory=snapshots.SnapshotStep)
+    """Snapshots of its volume to create and to delete."""
     state_sync: consumer_state_sync.StateSyncPlan = consumer_state_sync.NONE
     """What is done so that a new node need not replay all blocks."""
     sign_state_waits: str = ""
@@ -178,6 +186,8 @@ def plan_chain(
     )
     conditions += left.conditions
     sign_state = _sign_state(context, summary, detail, selected_key, memory)
+    growing = _growth(context, summary, memory)
+    conditions += growing.conditions
     record = places.record_of(memory.records, selected_key.place)
     state_sync = _state_sync(context, consumer, detail, loaded.definition, memory)
     extra, node_key = extra_nodes.plan(
@@ -226,6 +236,9 @@ def plan_chain(
         pods=context.settings.pods.merged(loaded.definition.pods),
         pod=None if observation is None else observation.pod,
         seeds=left.used,
+        storage=volumes.size(
+            loaded.definition.storage or context.settings.node.storage, memory.claim, growing.size
+        ),
         state_sync=state_sync,
         sign_state_waits=context.observed.sign_state_waits.get(summary.consumer_id, ""),
         recorded=memory.template,
@@ -233,9 +246,10 @@ def plan_chain(
     )
     situation = _software(context, chain, memory)
     if situation is not None:
+        upgraded = _upgraded(context, chain, situation)
+        conditions += upgraded.conditions
         chain = dataclasses.replace(
-            chain,
-            upgrade=upgrades.assess(situation),
+            upgraded.chain,
             extra=extra_versions.with_versions(
                 extra,
                 situation,
@@ -243,12 +257,84 @@ def plan_chain(
                 context.observed.extra_halted.get(summary.consumer_id, {}),
             ),
         )
-    if chain.upgrade is not None:
-        conditions += chain.upgrade.conditions
     if selected_key.next is not None:
         ordered = _with_ordered_key(context, summary, detail, memory, chain, selected_key.next)
         chain = dataclasses.replace(chain, next=ordered)
+    chain = dataclasses.replace(chain, snapshot_step=_snapshots(context, chain, observation))
+    conditions += snapshots.conditions(
+        context.settings.snapshots,
+        context.observed.volume_snapshots,
+        summary.consumer_id,
+        context.snapshot.moment,
+    )
     return PlannedChain(chain, conditions, trouble)
+
+
+@dataclass(frozen=True, slots=True)
+class _Growth:
+    """Growth of a volume, and its condition."""
+
+    size: str | None
+    conditions: tuple[Condition, ...]
+
+
+def _growth(
+    context: context.ChainContext, summary: model.ConsumerSummary, memory: observed.ChainMemory
+) -> _Growth:
+    settings, expandable = context.settings.node.volume, context.observed.expandable
+    use = context.observed.volume_uses.get(summary.consumer_id)
+    return _Growth(
+        volumes.growth(settings, memory.claim, use, expandable),
+        volumes.conditions(settings, memory.claim, use, expandable, summary.consumer_id),
+    )
+
+
+def _snapshots(
+    context: context.ChainContext, chain: ChainPlan, observation: model.Observation | None
+) -> snapshots.SnapshotStep:
+    """Return what is due about the chain's snapshots; one of a node that still syncs would be of little use."""
+    node = None if observation is None else observation.node
+    is_sound = (
+        chain.stage is lifecycle.ShutdownStage.RUNNING
+        and chain.volume_uid is not None
+        and node is not None
+        and not node.is_catching_up
+    )
+    return snapshots.next_step(
+        context.settings.snapshots,
+        context.observed.volume_snapshots,
+        chain.consumer_id,
+        context.snapshot.moment,
+        is_sound=is_sound,
+        before=chain.snapshot_before,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Upgraded:
+    """A chain with the version of its node, and what is reported about it."""
+
+    chain: ChainPlan
+    conditions: tuple[Condition, ...] = ()
+
+
+def _upgraded(context: context.ChainContext, chain: ChainPlan, situation: upgrades.Situation) -> _Upgraded:
+    """Return a chain with the version of its node, which is not switched before its snapshot is made."""
+    upgrade = upgrades.assess(situation)
+    if upgrade.awaits_switch is None:
+        return _Upgraded(dataclasses.replace(chain, upgrade=upgrade), upgrade.conditions)
+    verdict = snapshots.before_upgrade(
+        context.settings.snapshots,
+        context.observed.volume_snapshots,
+        chain.consumer_id,
+        upgrade.awaits_switch,
+        context.snapshot.moment,
+    )
+    due = upgrade.awaits_switch if verdict.is_due else None
+    if not verdict.may_switch:
+        upgrade = upgrades.assess(dataclasses.replace(situation, may_switch=False))
+    chain = dataclasses.replace(chain, upgrade=upgrade, snapshot_before=due)
+    return _Upgraded(chain, (*upgrade.conditions, *verdict.conditions))
 
 
 def _software(

@@ -30,6 +30,7 @@ from ics.consumer import (
     removal,
     selection,
     signing,
+    snapshots,
     state_sync,
 )
 from ics.consumer import participation as consumer_participation
@@ -303,6 +304,7 @@ def compute(
             *own_node_key.conditions,
             *(() if own_node.upgrade is None else own_node.upgrade.conditions),
             *_engine_conditions(settings),
+            *snapshots.unavailable(settings.snapshots, observed.volume_snapshots),
             *observed.endpoints,
         ),
         provider_node=own_node,

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from ics import model
 from ics.conditions import Condition
-from ics.consumer import places, revision, state_sync_record, upgrades
+from ics.consumer import places, revision, snapshots, state_sync_record, upgrades, volumes
 from ics.consumer import watchdog as consumer_watchdog
 from ics.cosmos import gas_prices, genesis_order, light
 from ics.relayer import facts, inputs
@@ -48,6 +48,8 @@ class ChainMemory:
     """One per place ever used here, and of copies of its objects."""
     volume_uid: str | None = None
     """uid of the current PersistentVolumeClaim, unless it is being deleted."""
+    claim: volumes.VolumeClaim | None = None
+    """That claim's size and class."""
     has_workload: bool = False
     """Whether the chain's StatefulSet exists."""
     workload_place: str = ""
@@ -172,6 +174,12 @@ class Observed:
     """Whether a key that its node must not use in this cluster is in none of the newest commits, by consumer id."""
     rehearsals: Mapping[str, model.RehearsalResult] = field(default_factory=dict)
     """Newest rehearsals of chains that are staged, by consumer id."""
+    volume_snapshots: snapshots.VolumeSnapshots = field(default_factory=snapshots.VolumeSnapshots)
+    """Of all chains; read only if the settings ask for snapshots."""
+    volume_uses: Mapping[str, volumes.VolumeUse] = field(default_factory=dict)
+    """Use of the nodes' volumes as last measured, by consumer id."""
+    expandable: Mapping[str, bool] = field(default_factory=dict)
+    """Whether StorageClasses allow expansion, by name; read only if the settings let volumes grow."""
     checked_hosts: frozenset[str] = frozenset()
     """Host names of seeds and peers that were looked up in this pass."""
     unresolved: frozenset[str] = frozenset()

@@ -262,7 +262,7 @@ def _fingerprint(
         "binary_hash": definition.binary_hash,
         "min_gas_price": definition.min_gas_price,
         "config": repr(definition.model_dump(mode="json")["config"]),
-        "resources": {name: dict(values) for name, values in node.resources.items()},
+        "resources": {name: dict(values) for name, values in definition.resources_of(node).items()},
         "pods": pod_settings.digest(),
         **definition.model_dump(
             mode="json", include={"start_flags", "env", "home_volumes"}, exclude_defaults=True

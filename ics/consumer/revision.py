@@ -9,6 +9,7 @@ it was made for as long as its template at that revision is the one that runs; a
 |---|---|
 | 1 | |
 | 2 | CometBFT's metrics on port 26660; snapshots of the state for others, and state sync of a new node |
+| 2 | the use of its volume; pruning |
 | 2 | `upgrade-info.json`, halt height and last words |
 """
 
@@ -25,6 +26,10 @@ METRICS = 2
 """The first revision whose nodes serve CometBFT's metrics."""
 STATE_SYNC = 2
 """The first revision whose nodes serve snapshots of their state, and may fetch that of others."""
+VOLUME_USE = 2
+"""The first revision whose pods measure how full the volume is."""
+PRUNING = 2
+"""The first revision whose nodes prune as the definition says, and by default."""
 CURRENT = 2
 """Of every node that is started."""
 

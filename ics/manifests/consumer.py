@@ -39,7 +39,7 @@ def _namespace(chain: chain.ChainPlan, owner: objects.Owner) -> dict[str, Any]:
 
 
 def _volume(desired: desired.Desired, chain: chain.ChainPlan, owner: objects.Owner) -> dict[str, Any]:
-    spec = objects.volume_spec(desired.settings.node)
+    spec = objects.volume_spec(desired.settings.node, chain.storage)
     notes = place_notes.annotations(chain.key.place, chain.key.key.address)
     if chain.volume_uid is not None:
         # Without the uid, the record would also hold for a copy or a restored volume.

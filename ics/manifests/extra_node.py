@@ -65,11 +65,12 @@ def _volume(
     desired: desired.Desired, chain: chain.ChainPlan, extra: extra_nodes.ExtraNode, owner: objects.Owner
 ) -> dict[str, Any]:
     name = names.extra_object(extra.name, "data")
+    node = desired.settings.node
     return {
         "apiVersion": "v1",
         "kind": "PersistentVolumeClaim",
         "metadata": _metadata(chain, extra, owner, name, names.EXTRA_VOLUME, waits=False, is_retained=True),
-        "spec": objects.volume_spec(desired.settings.node),
+        "spec": objects.volume_spec(node, chain.definition.storage or node.storage),
     }
 
 

@@ -10,7 +10,7 @@ from ics.consumer import genesis as consumer_genesis
 from ics.consumer import revision as node_revision
 from ics.consumer.peers import ports as peers_ports
 from ics.cosmos import genesis_order
-from ics.manifests import companions, key_check, node_files, objects, place_notes
+from ics.manifests import companions, key_check, node_files, objects, place_notes, volume_use
 from ics.manifests import genesis as manifests_genesis
 
 GRACE_SECONDS = 90
@@ -44,7 +44,11 @@ def build(
         notes[names.SENTRIES] = str(len(chain.extra.sentries))
     notes |= place_notes.annotations(chain.key.place, chain.key.key.address)
     spec = objects.pod_spec(
-        [_container(desired, chain, genesis), *companions.containers(chain.definition)],
+        [
+            _container(desired, chain, genesis),
+            *companions.containers(chain.definition),
+            *volume_use.containers(chain),
+        ],
         _volumes(chain),
         initContainers=[*manifests_genesis.containers(genesis), _key_check(chain)],
         terminationGracePeriodSeconds=GRACE_SECONDS,
@@ -194,7 +198,9 @@ def container(
             *ports,
             *metrics_ports(chain.revision),
         ],
-        "resources": {key: dict(value) for key, value in desired.settings.node.resources.items()},
+        "resources": {
+            key: dict(value) for key, value in chain.definition.resources_of(desired.settings.node).items()
+        },
         "securityContext": dict(objects.CONTAINER_SECURITY),
         **last_words(chain.revision),
         # A node may replay for a long time before it answers; a node waiting for its quorum is healthy.

@@ -7,7 +7,7 @@ from typing import Any
 import tomli_w
 
 from ics import names
-from ics.config import chain_definition, node_config, overrides
+from ics.config import chain_definition, node_config, overrides, volumes
 from ics.consumer import binary_check, chain, desired, extra_nodes, state_sync_record
 from ics.consumer import revision as node_revision
 from ics.consumer.peers import ports
@@ -372,6 +372,7 @@ def app_toml(definition: chain_definition.Definition, revision: int = node_revis
         "api": {"enable": True, "address": f"tcp://0.0.0.0:{ports.POD_REST}"},
         "grpc": {"enable": True, "address": f"0.0.0.0:{ports.POD_GRPC}"},
         "grpc-web": {"enable": True},
+        **_pruning(definition, revision),
     }
     if revision >= node_revision.STATE_SYNC:
         ours["state-sync"] = {
@@ -379,6 +380,22 @@ def app_toml(definition: chain_definition.Definition, revision: int = node_revis
             "snapshot-keep-recent": _KEPT_SNAPSHOTS,
         }
     return tomli_w.dumps(sort_tables(node_config.merge(ours, definition.config.get("app.toml", {}))))
+
+
+def _pruning(definition: chain_definition.Definition, revision: int) -> dict[str, Any]:
+    """Return the keys of app.toml that say which heights' state is kept, unless it is left to the SDK's default."""
+    own = definition.pruning
+    if own is None and revision < node_revision.PRUNING:
+        return {}
+    chosen = own or volumes.Pruning()
+    if chosen.kind == "archive":
+        return {"pruning": "nothing"}
+    # cosmos-sdk v0.50 (server/pruning.go) reads the numbers as texts.
+    return {
+        "pruning": "custom",
+        "pruning-keep-recent": str(chosen.keep_recent),
+        "pruning-interval": str(chosen.interval),
+    }
 
 
 def client_toml(definition: chain_definition.Definition, chain_id: str) -> str | None:

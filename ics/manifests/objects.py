@@ -127,11 +127,16 @@ def variables(values: Mapping[str, str]) -> list[dict[str, Any]]:
     return [{"name": name, **({"value": value} if value else {})} for name, value in values.items()]
 
 
-def volume_spec(node: config_settings.NodeSettings) -> dict[str, Any]:
-    """Return the spec of the claim of a consumer node's volume."""
+def volume_spec(node: config_settings.NodeSettings, storage: str) -> dict[str, Any]:
+    """Return the spec of the claim of a consumer node's volume.
+
+    Args:
+        node: settings of the stack.
+        storage: size of the volume.
+    """
     spec: dict[str, Any] = {
         "accessModes": ["ReadWriteOnce"],
-        "resources": {"requests": {"storage": node.storage}},
+        "resources": {"requests": {"storage": storage}},
     }
     if node.storage_class:
         spec["storageClassName"] = node.storage_class

@@ -172,7 +172,9 @@ def _account(settings: config_settings.Settings, owner: objects.Owner) -> list[d
             # Its own pod mounts the token explicitly; other pods do not get it by default.
             "automountServiceAccountToken": False,
         },
-        rights.role("ClusterRole", whole, rights.in_cluster(name, settings.shares_state)),
+        rights.role(
+            "ClusterRole", whole, rights.in_cluster(name, settings.shares_state, rights.optional(settings))
+        ),
         rights.binding("ClusterRole", whole, subject),
         rights.role("Role", within, rights.in_gateway(_NAME)),
         rights.binding("Role", within, subject),

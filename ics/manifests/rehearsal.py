@@ -210,7 +210,7 @@ def job(
         "imagePullPolicy": "IfNotPresent",
         "command": ["/bin/sh", f"{_FILES}/rehearse.sh"],
         "env": [*objects.variables(environment), *objects.literal_variables(definition.env)],
-        "resources": {key: dict(value) for key, value in node_settings.resources.items()},
+        "resources": {key: dict(value) for key, value in definition.resources_of(node_settings).items()},
         "securityContext": dict(objects.CONTAINER_SECURITY),
         "volumeMounts": [
             {"name": "files", "mountPath": _FILES, "readOnly": True},

@@ -6,6 +6,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
+from ics.config import settings
 from ics.manifests import objects
 
 _RBAC = "rbac.authorization.k8s.io"
@@ -21,6 +22,7 @@ _CLUSTER: Sequence[tuple[str, str, str]] = (
     ("", "serviceaccounts", "get list"),
     # The daemon watches its pods.
     ("", "pods", "delete get list watch"),
+    ("", "pods/log", "get"),
     ("", "pods/proxy", "get"),
     ("apps", "statefulsets", "create delete get list patch"),
     ("apps", "deployments", "create delete get list patch"),
@@ -38,6 +40,12 @@ _GATEWAY: Sequence[tuple[str, str, str]] = (
     ("discovery.k8s.io", "endpointslices", "create delete list patch"),
 )
 """In the gateway's namespace."""
+_SNAPSHOTS: Sequence[tuple[str, str, str]] = (
+    ("snapshot.storage.k8s.io", "volumesnapshots", "create delete list"),
+)
+"""Further rights for stacks with `ics:snapshots.class`."""
+_GROWTH: Sequence[tuple[str, str, str]] = (("storage.k8s.io", "storageclasses", "get"),)
+"""Further rights for stacks with `ics:node.volume.max`."""
 _PULUMI: Sequence[tuple[str, str, str]] = (
     # Its Kubernetes plugin waits for the end of what it deletes, and without these rights in vain.
     ("", "configmaps", "watch"),
@@ -63,6 +71,14 @@ Subject: TypeAlias = Mapping[str, str]
 """RBAC subject."""
 
 
+def optional(settings: settings.Settings) -> Sequence[tuple[str, str, str]]:
+    """Return the rights that only some stacks use, as this one's settings say: group, resource, verbs."""
+    return (
+        *(_SNAPSHOTS if settings.snapshots.class_name else ()),
+        *(_GROWTH if settings.node.volume.max is not None else ()),
+    )
+
+
 def role(kind: str, metadata: Mapping[str, Any], rules: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Return a Role or ClusterRole."""
     return {"apiVersion": f"{_RBAC}/v1", "kind": kind, "metadata": dict(metadata), "rules": list(rules)}
@@ -82,14 +98,15 @@ def binding(kind: str, metadata: Mapping[str, Any], subject: Subject) -> dict[st
 def of_operator(subject: Subject, gateway: str, with_pulumi: bool = False) -> list[dict[str, Any]]:
     """Return the roles and bindings for running passes from outside the cluster.
 
-    They do not allow `ics purge`. The gateway's namespace is included, because a Role needs an existing one.
+    They do not allow `ics purge` and `ics restore`, which delete volumes. The gateway's namespace is included, because
+    a Role needs an existing one.
 
     Args:
         subject: the user, group or service account of the operator's kubeconfig.
         gateway: the gateway's namespace.
         with_pulumi: whether passes may run Pulumi.
     """
-    in_whole = (*_CLUSTER, *(_PULUMI if with_pulumi else ()), *_DOCTOR)
+    in_whole = (*_CLUSTER, *_SNAPSHOTS, *_GROWTH, *(_PULUMI if with_pulumi else ()), *_DOCTOR)
     name = f"ics-{gateway}-operator"
     whole, within = {"name": name}, {"name": name, "namespace": gateway}
     # As a pass would create it.
@@ -106,14 +123,17 @@ def _is_of_operator(group: str, resource: str) -> bool:
     return group != _RBAC and resource not in _OF_ITS_OWN
 
 
-def used(gateway: str, has_reconciler: bool) -> Iterator[tuple[str, str, str, str]]:
+def used(
+    gateway: str, has_reconciler: bool, optional: Sequence[tuple[str, str, str]] = ()
+) -> Iterator[tuple[str, str, str, str]]:
     """Yield group, resource, verb and namespace (empty: all) of every right that passes use.
 
     Args:
         gateway: the gateway's namespace.
         has_reconciler: whether the stack installs a reconciler, whose own objects are read too.
+        optional: see `optional`.
     """
-    for table, namespace in ((_CLUSTER, ""), (_GATEWAY, gateway)):
+    for table, namespace in (((*_CLUSTER, *optional), ""), (_GATEWAY, gateway)):
         for group, resource, verbs in table:
             if has_reconciler or _is_of_operator(group, resource):
                 yield from ((group, resource, verb, namespace) for verb in verbs.split())
@@ -125,15 +145,18 @@ def used_by_pulumi() -> Iterator[tuple[str, str, str, str]]:
         yield from ((group, resource, verb, "") for verb in verbs.split())
 
 
-def in_cluster(name: str, with_pulumi: bool = False) -> list[dict[str, Any]]:
+def in_cluster(
+    name: str, with_pulumi: bool = False, optional: Sequence[tuple[str, str, str]] = ()
+) -> list[dict[str, Any]]:
     """Return the rules of the ClusterRole.
 
     Args:
         name: of the ClusterRole and its binding. The reconciler can only restore these, because the API
             server forbids granting rights that the client does not have.
         with_pulumi: whether its passes may run Pulumi.
+        optional: see `optional`.
     """
-    table = (*_CLUSTER, *_PULUMI) if with_pulumi else _CLUSTER
+    table = (*_CLUSTER, *optional, *(_PULUMI if with_pulumi else ()))
     own = [_rule(_RBAC, kind, "patch", [name]) for kind in ("clusterroles", "clusterrolebindings")]
     return [_rule(*right) for right in table] + own
 

@@ -9,7 +9,7 @@ from typing import TypeAlias, TypeVar
 
 from ics import aio, errors, manifests, model, names
 from ics.config import upgrades
-from ics.consumer import desired, observed, questions, revision
+from ics.consumer import desired, observed, questions, revision, snapshots, volumes
 from ics.cosmos import addresses, gas_prices, light
 from ics.manifests import revisions
 from ics.reconciler import relayer_facts, world
@@ -139,8 +139,11 @@ async def _first(world: world.World) -> observed.Observed:
         waiting = group.create_task(_sign_state_waits(world, memory))
         looking = group.create_task(_provider_node(world, memory))
         rehearsing = group.create_task(_rehearsals(world, memory))
+        listing = group.create_task(_volume_snapshots(world))
+        measuring = group.create_task(_volumes(world, memory))
         upgrading = group.create_task(_upgrades(world, memory, observing, looking, adding))
     snapshot = reading.result()
+    uses, expandable = measuring.result()
     plans, halted, extra_halted = upgrading.result()
     world.lease.record_block(snapshot.chain_id, model.ActedBlock(snapshot.height, snapshot.moment))
     return observed.Observed(
@@ -154,6 +157,9 @@ async def _first(world: world.World) -> observed.Observed:
         provider_node=looking.result(),
         sign_state_waits=waiting.result(),
         rehearsals=rehearsing.result(),
+        volume_snapshots=listing.result(),
+        volume_uses=uses,
+        expandable=expandable,
         spare=secrets.token_hex(16),
         recent_slashing=world.terms.slashing(snapshot.moment),
         recent_queued_terms=world.terms.queued(snapshot.moment),
@@ -255,6 +261,37 @@ async def _rehearsals(world: world.World, memory: observed.Memory) -> Mapping[st
     """Return the rehearsals of chains; query nothing if none is staged."""
     is_staged = any(not chain.runs for chain in memory.chains.values())
     return await world.rehearsals.read() if is_staged and world.settings.staging.rehearse else {}
+
+
+async def _volumes(
+    world: world.World, memory: observed.Memory
+) -> tuple[Mapping[str, volumes.VolumeUse], Mapping[str, bool]]:
+    """Return how full volumes are, and whether their classes expand; query nothing that no setting needs."""
+    claims = {
+        consumer_id: chain.claim
+        for consumer_id, chain in memory.chains.items()
+        if chain.claim is not None
+        and chain.template is not None
+        and chain.has_workload
+        and chain.template.revision >= revision.VOLUME_USE
+    }
+    if not claims:
+        return {}, {}
+    places = {c: (memory.chains[c].namespace, claim.capacity) for c, claim in claims.items()}
+    classes = [claim.storage_class for claim in claims.values() if world.settings.node.volume.max is not None]
+    uses, expandable = await asyncio.gather(world.volumes.uses(places), _expandable(world, classes))
+    return uses, expandable
+
+
+async def _expandable(world: world.World, storage_classes: list[str]) -> Mapping[str, bool]:
+    return await world.volumes.expandable(storage_classes) if storage_classes else {}
+
+
+async def _volume_snapshots(world: world.World) -> snapshots.VolumeSnapshots:
+    """Return all snapshots; query nothing if the settings ask for none."""
+    if not world.settings.snapshots.class_name:
+        return snapshots.VolumeSnapshots()
+    return await world.snapshots.read()
 
 
 async def _answered(

@@ -23,6 +23,7 @@ from ics.reconciler import (
     rehearsals,
     relayer_jobs,
     sign_state,
+    snapshots,
     state_sync,
     upgrade_steps,
     world,
@@ -109,6 +110,7 @@ async def run_pass(
         await _copy_pull_secrets(world, desired, collector)
         await _route(world, desired, observed, collector)
         await rehearsals.advance(world, desired, observed, collector)
+        await snapshots.advance(world, desired, collector)
         restarted = await _advance_sign_states(world, desired, observed, collector)
         await provider_node.tend(world, desired, observed, collector)
         await key_guard.tend(world, desired, observed, collector)

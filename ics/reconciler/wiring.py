@@ -22,9 +22,12 @@ from ics.cluster import (
     provider_sign_state,
     pull_secrets,
     rehearsals,
+    restore,
     secrets,
     sign_state,
+    snapshots,
     tx_journal,
+    volumes,
 )
 from ics.cluster.api import client, connect, lease, lease_holder
 from ics.cluster.nodes import control, observe
@@ -68,6 +71,7 @@ class OpenStack:
     gateway: gateway.Gateway
     sign_state: sign_state.SignState
     provider_sign_state: provider_sign_state.ProviderSignState
+    restore: restore.Restore
     lease: lease.Lease
     events: events.Events
     kube: client.KubeClient
@@ -407,6 +411,7 @@ async def open_stack(
             gateway=adapters.gateway,
             sign_state=adapters.sign_state,
             provider_sign_state=adapters.provider_sign_state,
+            restore=adapters.restore,
             lease=own_lease,
             kube=connection,
             definitions=definitions,
@@ -436,6 +441,7 @@ class Adapters:
         self.state = read_state.StateReader(kube, owner, settings.gateway.namespace)
         self.nodes = control.Nodes(kube, owner, lease.ensure, timeouts)
         self.sign_state = sign_state.SignState(kube, owner, lease.ensure)
+        self.restore = restore.Restore(kube, owner, self.sign_state, lease.ensure)
         self.provider_sign_state = provider_sign_state.ProviderSignState(
             kube, owner, settings.gateway.namespace, lease.ensure, settings.pods
         )
@@ -443,6 +449,8 @@ class Adapters:
         # The daemon's next pass follows soon.
         self.trust_searches = trust_searches.TrustSearches(1.0 if timeouts is not None else 20.0)
         self.rehearsals = rehearsals.Rehearsals(kube, owner, settings, lease.ensure)
+        self.volumes = volumes.Volumes(kube, stays=timeouts is not None)
+        self.snapshots = snapshots.Snapshots(kube, owner, settings.snapshots.class_name, lease.ensure)
         self.pull_secrets = pull_secrets.PullSecrets(kube, owner, settings.gateway.namespace, lease.ensure)
         self.hermes_jobs = hermes_jobs.HermesJobs(kube, owner, lease.ensure)
         self.gateway = gateway.Gateway(kube, owner, settings.gateway.namespace, lease.ensure)
@@ -472,6 +480,8 @@ class Adapters:
             trust_searches=self.trust_searches,
             pull_secrets=self.pull_secrets,
             rehearsals=self.rehearsals,
+            snapshots=self.snapshots,
+            volumes=self.volumes,
             lease=self.lease,
             imported=imported,
         )

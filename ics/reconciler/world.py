@@ -12,7 +12,16 @@ from ics import model, names
 from ics.cluster.nodes import chain_queries
 from ics.conditions import Condition
 from ics.config import chain_definition, provider_node, settings
-from ics.consumer import chain, observed, state_sync, state_sync_record, watchdog, watermark
+from ics.consumer import (
+    chain,
+    observed,
+    snapshots,
+    state_sync,
+    state_sync_record,
+    volumes,
+    watchdog,
+    watermark,
+)
 from ics.cosmos import gas_prices, light
 from ics.keys import derivation
 from ics.manifests import hermes_jobs
@@ -345,6 +354,34 @@ class Rehearsals(Protocol):
         ...
 
 
+class Snapshots(Protocol):
+    """VolumeSnapshots of the nodes' volumes."""
+
+    async def read(self) -> snapshots.VolumeSnapshots:
+        """Return all snapshots, or why they cannot be read."""
+        ...
+
+    async def create(self, chain: chain.ChainPlan, order: snapshots.SnapshotOrder) -> object:
+        """Create a snapshot of a chain's volume unless it exists."""
+        ...
+
+    async def delete(self, snapshot: snapshots.VolumeSnapshot) -> object:
+        """Delete a snapshot."""
+        ...
+
+
+class Volumes(Protocol):
+    """The nodes' volumes."""
+
+    async def uses(self, claims: Mapping[str, tuple[str, str]]) -> Mapping[str, volumes.VolumeUse]:
+        """Return the use of volumes by consumer id, from the namespaces and capacities of their claims."""
+        ...
+
+    async def expandable(self, storage_classes: Iterable[str]) -> Mapping[str, bool]:
+        """Return whether StorageClasses allow expansion, by name."""
+        ...
+
+
 class PullSecrets(Protocol):
     """Credentials of registries in the chains' namespaces."""
 
@@ -414,6 +451,8 @@ class World:
     lookups: Lookups
     pull_secrets: PullSecrets
     rehearsals: Rehearsals
+    snapshots: Snapshots
+    volumes: Volumes
     trust_searches: TrustSearches
     lease: Lease
     imported: Mapping[str, derivation.ConsensusKey] = field(default_factory=dict)

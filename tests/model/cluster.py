@@ -110,6 +110,8 @@ class Cluster:
     objects: kube.Objects = field(default_factory=kube.Objects)
     disks: dict[str, Disk] = field(default_factory=dict)
     """By uid of the claim."""
+    snapshots: dict[str, files.Tree] = field(default_factory=dict)
+    """By name."""
     pods: dict[tuple[str, str], Pod] = field(default_factory=dict)
     """By namespace and name."""
     processes: list[Process] = field(default_factory=list)
@@ -132,7 +134,9 @@ class Cluster:
             return None
         uid = claim["metadata"]["uid"]
         if uid not in self.disks:
-            self.disks[uid] = Disk(is_shared=self.is_shared_storage)
+            source = claim["spec"].get("dataSource", {}).get("name", "")
+            content = dict(self.snapshots.get(source, {}))
+            self.disks[uid] = Disk(content, is_shared=self.is_shared_storage)
         return self.disks[uid]
 
     def alive(self) -> Iterator[Process]:
@@ -225,7 +229,8 @@ class Cluster:
         mounts = self._mounts(pod, disk)
         if mounts is None:
             return False
-        (container,) = pod.template["spec"]["containers"]
+        container = pod.template["spec"]["containers"][0]
+        assert container["name"] == names.NODE_CONTAINER
         pod.mounts = _inside(container, mounts)
         script = pod.mounts.read(container["command"][1])
         assert script is not None

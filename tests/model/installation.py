@@ -2,26 +2,28 @@
 
 import asyncio
 import datetime
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
 from ics import engines, errors, model, names
-from ics.cluster import sign_state
+from ics.cluster import restore, sign_state
+from ics.cluster.api import kinds
 from ics.cluster.nodes import control
 from ics.cluster.state import read as state_read
 from ics.conditions import Condition
 from ics.config import secret_sources
 from ics.config import settings as config_settings
-from ics.consumer import consensus_view, observed, reset, watchdog
+from ics.consumer import consensus_view, observed, reset, snapshots, volumes, watchdog
 from ics.engines import guard
 from ics.engines.applyset import members
 from ics.keys import derivation
 from ics.manifests import objects, place_notes
 from ics.reconciler import observe, outcome, reconcile, world
-from tests.model import cluster, kube, loop, provider, stack
+from tests.model import cluster, files, kube, loop, provider, stack
 from tests.model.provider import Lie, Provider
 
+_SNAPSHOT = "data-older"
 LOOP = loop.Loop()  # type: ignore[abstract]  # it has what a pass uses
 
 
@@ -118,6 +120,22 @@ class Installation:
         command = Pass(self, None, None)
         command.task = LOOP.create_task(command.reset(view, is_moving=is_moving))
         command.go_on()
+
+    def restore(
+        self, tree: files.Tree, kill_at: int | None, hold_at: int | None, between: Callable[[], None]
+    ) -> "Pass":
+        """Run `ics restore`, which may be refused.
+
+        Args:
+            tree: content of the snapshot.
+            kill_at: number of the effect before which the process ends; None: none.
+            hold_at: number of the effect before which it is held; None: none.
+            between: called before each effect.
+        """
+        command = Pass(self, kill_at, hold_at)
+        command.task = LOOP.create_task(command.restore(tree, between))
+        command.go_on()
+        return command
 
     def remote(self, key: bytes) -> None:
         """Change the settings to a remote signer that holds a key."""
@@ -280,6 +298,44 @@ class Pass:
         )
         await self.release()
 
+    async def restore(self, tree: files.Tree, between: Callable[[], None]) -> None:
+        """Restore the volume from a snapshot; arguments as for `Installation.restore`.
+
+        Raises:
+            IcsError: it is refused.
+        """
+        there, place = self.installation.cluster, self._world()
+        state, target = await observe.read(place)
+        planned = next((one for one in target.chains if one.volume_uid is not None), None)
+        if planned is None:
+            return
+
+        async def step(what: str) -> None:
+            between()
+            await self.step(what)
+
+        there.snapshots[_SNAPSHOT] = dict(tree)
+        client = cast(Any, VolumeClient(there.objects, step, there.certificates, there))
+        owner = objects.Owner(self.installation.settings.validator, stack.PROVIDER)
+        states = sign_state.SignState(client, owner, self.ensure)
+        observation = state.observations.get(stack.CONSUMER)
+        order = restore.RestoreOrder(
+            chain=planned,
+            snapshot=snapshots.VolumeSnapshot(
+                name=_SNAPSHOT,
+                namespace=planned.namespace,
+                uid="snapshot",
+                kind=snapshots.SnapshotKind.ORDERED,
+                created=state.snapshot.moment,
+                is_ready=True,
+            ),
+            size=planned.storage,
+            storage_class="",
+            node=None if observation is None else observation.node,
+        )
+        await restore.Restore(client, owner, states, self.ensure).run(order)
+        await self.release()
+
     def _world(self) -> world.World:
         assert self.answer is not None
         installation = self.installation
@@ -305,6 +361,8 @@ class Pass:
             trust_searches=cast(Any, None),  # the definition names no servers
             pull_secrets=cast(Any, None),  # there are none
             rehearsals=cast(Any, None),  # they are switched off
+            snapshots=cast(Any, None),  # the settings ask for none
+            volumes=cast(Any, Volumes()),
             lease=self,
             opt_in_requests=ordered if installation.joins else frozenset(),
             move_requests=ordered if installation.moves else frozenset(),
@@ -335,6 +393,47 @@ def _leaves(error: BaseException) -> Iterator[BaseException]:
             yield from _leaves(one)
     else:
         yield error
+
+
+class Volumes:
+    """Volumes of which nothing is known."""
+
+    async def uses(self, _: object) -> dict[str, volumes.VolumeUse]:
+        """Return nothing."""
+        return {}
+
+
+@dataclass(slots=True)
+class VolumeClient(kube.Client):
+    """A client that also reads and deletes pods, and lets go of volumes, as `ics restore` does."""
+
+    cluster: cluster.Cluster
+
+    async def find(
+        self, kind: kinds.Kind, namespace: str | None, name: str, *, only_metadata: bool = False
+    ) -> kube.Item | None:
+        """Return an object, or None."""
+        if kind == kinds.POD:
+            pod = self.cluster.pods.get((namespace or "", name))
+            return None if pod is None else {"metadata": {"uid": pod.uid}, "spec": pod.template["spec"]}
+        return await kube.Client.find(self, kind, namespace, name)
+
+    async def delete(
+        self, kind: kinds.Kind, namespace: str | None, name: str, uid: str | None, **_: object
+    ) -> None:
+        """Delete an object; a claim is gone only once no pod uses it."""
+        if kind == kinds.POD:
+            await self.step(f"delete {kind.name}")
+            pod = self.cluster.pods.get((namespace or "", name))
+            if pod is not None and pod.uid == uid:
+                self.cluster.remove(pod)
+            return
+        if kind == kinds.VOLUME_CLAIM:
+            await self.step("wait for the pods of the claim")
+            for pod in [one for one in self.cluster.pods.values() if one.namespace == namespace]:
+                self.cluster.remove(pod)
+            self.cluster.disks.pop(uid or "", None)
+        await kube.Client.delete(self, kind, namespace, name, uid)
 
 
 class Gateway:

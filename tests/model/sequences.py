@@ -113,6 +113,19 @@ class Sequences(RuleBasedStateMachine):
         self.found.restore_under_claim(position)
         one.cluster.settle()
 
+    @precondition(lambda self: self.is_launched)
+    @rule(kill_at=st.integers(0, 9), intrude_at=st.integers(0, 9), blocks=st.integers(0, 1))
+    def restore_snapshot(self, kill_at: int, intrude_at: int, blocks: int) -> None:
+        """Make a snapshot, and restore it with the next vote or block; the command may end, and a pass may intrude."""
+        one = self.assigned()
+        if one is None:
+            return
+        position = self.found.installations.index(one)
+        self.found.backup(position)
+        self.pass_blocks(blocks)
+        self.found.restore_snapshot(position, kill_at=kill_at, intrude_at=intrude_at)
+        self.pass_blocks(1)
+
     # -- a key in the wrong place ---------------------------------------------------------------------
 
     @rule(which=WHICH, passes=st.integers(0, 3))

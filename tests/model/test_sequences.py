@@ -81,6 +81,28 @@ def older_disk_under_its_claim(played: machine.Signing) -> None:
     _passes(played, FIRST)
 
 
+def restored_from_snapshot(played: machine.Signing) -> None:
+    """The operator restores an older snapshot, once whole and once more while the first new key is on its way."""
+    played.restore_snapshot(0, 0, 1)
+    _passes(played, FIRST)
+    played.restore_snapshot(0, 0, 0)
+    _passes(played, FIRST)
+
+
+def restore_that_ends_early(played: machine.Signing) -> None:
+    """The restore ends before each of its effects in turn, and passes go on from there."""
+    for effect in range(1, 9):
+        played.restore_snapshot(effect, 0, effect % 2)
+        _passes(played, FIRST)
+
+
+def restore_with_a_pass_between(played: machine.Signing) -> None:
+    """A whole pass runs before each effect of the restore in turn, as after a lost Lease."""
+    for effect in range(1, 9):
+        played.restore_snapshot(0, effect, effect % 2)
+        _passes(played, FIRST)
+
+
 def changeover_at_launch(played: machine.Signing) -> None:
     """The owner makes the chain a changeover after the opt-in."""
     played.change_over()
@@ -170,6 +192,9 @@ SIGNING = (
     older_disk_with_question,
     older_disk_twice,
     older_disk_under_its_claim,
+    restored_from_snapshot,
+    restore_that_ends_early,
+    restore_with_a_pass_between,
     second_pod,
     lost_machine,
     cluster_restored_with_disks,

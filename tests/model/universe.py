@@ -179,6 +179,32 @@ class Universe:
             dict(backup.tree), is_shared=one.cluster.is_shared_storage
         )
 
+    def restore_snapshot(self, position: int, *, kill_at: int = 0, intrude_at: int = 0) -> None:
+        """Run `ics restore` with the backup's disk as the snapshot, while controllers go on and all nodes vote.
+
+        Args:
+            position: of the installation.
+            kill_at: number of the effect before which it ends; 0: none.
+            intrude_at: number of the effect before which a whole pass runs, as after a lost Lease; 0: none.
+        """
+        one, backup = self.installations[position], self.backups.get(position)
+        if backup is None or one.passes:
+            return
+
+        def between() -> None:
+            one.cluster.settle()
+            self.vote()
+
+        one.cluster.holder.clear()
+        command = one.restore(backup.tree, kill_at or None, intrude_at or None, between)
+        if command in one.passes:
+            one.cluster.holder.clear()
+            one.run()
+            between()
+            command.go_on()
+        between()
+        one.cluster.holder.clear()
+
     def restore_namespace(self, position: int) -> None:
         """Put back a whole namespace under its name, and let a pass see it before a pod starts."""
         one, backup = self.installations[position], self.backups.get(position)

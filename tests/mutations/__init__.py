@@ -54,6 +54,7 @@ MUTATIONS = (
     Mutation("S13", "s13_phase_is_believed", "before the launch, nothing can have been signed"),
     Mutation("S14", "s14_any_key_file", "the mounted key is not compared with the expected one"),
     Mutation("S15", "s15_links_on_volume", "the links to key and sign state lie on the volume"),
+    Mutation("S16", "s16_restore_leaves_key", "`ics restore` leaves the node its key"),
     Mutation("place", "place_id_used_twice", "a place's id depends on the chain alone"),
     Mutation("takeover", "takes_back_after_takeover", "an old installation assigns a key of its own again"),
     Mutation(

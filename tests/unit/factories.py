@@ -468,6 +468,8 @@ def world(cluster: object = None, **changes: Any) -> reconciler_world.World:
                 "trust_searches",
                 "pull_secrets",
                 "rehearsals",
+                "snapshots",
+                "volumes",
             ),
             adapter,
         ),

@@ -34,7 +34,8 @@ async def granted(
     kube: client.KubeClient, settings: settings.Settings
 ) -> Mapping[cluster_checks.AccessRight, bool]:
     """Ask the cluster whether it grants each right that passes use; every user may ask that for itself."""
-    return await _granted(kube, rights.used(settings.gateway.namespace, settings.reconciler.enabled))
+    wanted = rights.used(settings.gateway.namespace, settings.reconciler.enabled, rights.optional(settings))
+    return await _granted(kube, wanted)
 
 
 async def granted_to_pulumi(kube: client.KubeClient) -> Mapping[cluster_checks.AccessRight, bool]:

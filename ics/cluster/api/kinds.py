@@ -167,6 +167,22 @@ LEASE = Kind(
     is_namespaced=True,
     rank=_NO_MEMBER,
 )
+VOLUME_SNAPSHOT = Kind(
+    name="VolumeSnapshot",
+    group="snapshot.storage.k8s.io",
+    version="v1",
+    plural="volumesnapshots",
+    is_namespaced=True,
+    rank=_NO_MEMBER,
+)
+STORAGE_CLASS = Kind(
+    name="StorageClass",
+    group="storage.k8s.io",
+    version="v1",
+    plural="storageclasses",
+    is_namespaced=False,
+    rank=_NO_MEMBER,
+)
 EVENT = Kind(
     name="Event",
     group="events.k8s.io",
@@ -176,7 +192,10 @@ EVENT = Kind(
     rank=_NO_MEMBER,
 )
 
-_BY_GROUP_KIND = {kind.group_kind: kind for kind in (*MEMBERS, POD, ENDPOINT_SLICE, LEASE, EVENT)}
+_BY_GROUP_KIND = {
+    kind.group_kind: kind
+    for kind in (*MEMBERS, POD, ENDPOINT_SLICE, LEASE, VOLUME_SNAPSHOT, STORAGE_CLASS, EVENT)
+}
 
 
 def by_group_kind(group_kind: str) -> Kind:

@@ -237,6 +237,25 @@ def proxy(
     )
 
 
+def log(namespace: str, pod: str, container: str, lines: int, size: int) -> KubeRequest:
+    """Return a request for the newest lines of a container's log, each with its time before it.
+
+    Args:
+        namespace: of the pod.
+        pod: its name.
+        container: its name.
+        lines: the newest ones, and no more than this number.
+        size: no more bytes than this number.
+    """
+    query = {
+        "container": container,
+        "tailLines": str(lines),
+        "limitBytes": str(size),
+        "timestamps": "true",
+    }
+    return KubeRequest(verb="get", kind=kinds.POD, namespace=namespace, name=pod, query=query, subpath="/log")
+
+
 def encode(document: Mapping[str, Any]) -> bytes:
     """Encode a document as JSON, sorted and without spaces, which server-side apply reads as YAML."""
     return json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()

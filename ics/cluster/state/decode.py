@@ -11,6 +11,7 @@ from ics import errors, model, names
 from ics.cluster.nodes import decode
 from ics.cluster.state import node_records, relayer_record
 from ics.consumer import observed, removal, revision, state_sync_record, upgrades, watchdog
+from ics.consumer import volumes as consumer_volumes
 from ics.consumer.peers import gateway_ports
 from ics.cosmos import genesis_order
 from ics.manifests import place_notes
@@ -27,6 +28,7 @@ class _NamespaceState:
     genesis: bytes | genesis_order.Ordered | None = None
     records: list[model.SigningRecord] = field(default_factory=list)
     volume_uid: str | None = None
+    claim: consumer_volumes.VolumeClaim | None = None
     volume_record: model.SigningRecord | None = None
     watermark: model.Watermark = field(default_factory=model.Watermark)
     has_workload: bool = False
@@ -140,7 +142,7 @@ def memory(
     """Combine the objects of all chains.
 
     Args:
-        volumes: metadata of PersistentVolumeClaims.
+        volumes: complete PersistentVolumeClaims.
         secrets: metadata of consensus key Secrets.
         workloads: metadata of StatefulSets.
         geneses: complete genesis ConfigMaps.
@@ -166,6 +168,7 @@ def memory(
             continue
         with state_of(item).read() as state:
             state.volume_uid = None if is_ending else item["metadata"]["uid"]
+            state.claim = None if is_ending else node_records.claim(item)
             state.volume = None if is_ending else item
             state.volume_record = None if is_ending else node_records.volume_record(item)
     for item in secrets:
@@ -279,6 +282,7 @@ def _chain(namespaces: Sequence[_NamespaceState]) -> observed.ChainMemory:
             )
         ),
         volume_uid=home.volume_uid,
+        claim=home.claim,
         has_workload=home.has_workload,
         workload_place=home.workload_place,
         template=home.template,

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ics import errors, model, names
-from ics.consumer import key_check, observed, revision, state_sync_record, upgrades, watchdog
+from ics.consumer import key_check, observed, revision, state_sync_record, upgrades, volumes, watchdog
 from ics.cosmos import answers, canonical_json, genesis_order, times
 from ics.keys import derivation
 
@@ -72,6 +72,20 @@ def volume_record(item: Item) -> model.SigningRecord | None:
         volume_uid=None,
         is_ready=False,
         is_recovered=True,
+    )
+
+
+def claim(item: Item) -> volumes.VolumeClaim | None:
+    """Decode the size and the class of a volume claim; None if it requests no storage."""
+    spec: Mapping[str, Any] = item.get("spec") or {}
+    requests: Mapping[str, Any] = (spec.get("resources") or {}).get("requests") or {}
+    if not requests.get("storage"):
+        return None
+    capacity: Mapping[str, Any] = (item.get("status") or {}).get("capacity") or {}
+    return volumes.VolumeClaim(
+        requested=str(requests["storage"]),
+        capacity=str(capacity.get("storage", "")),
+        storage_class=str(spec.get("storageClassName") or ""),
     )
 
 

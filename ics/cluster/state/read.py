@@ -23,9 +23,7 @@ async def _unmarked(kube: client.KubeClient, workloads: Iterable[Mapping[str, An
 
     async def find_volume(workload: Mapping[str, Any]) -> list[dict[str, Any]]:
         metadata = workload["metadata"]
-        volume = await kube.find(
-            kinds.VOLUME_CLAIM, metadata["namespace"], names.VOLUME_NAME, only_metadata=True
-        )
+        volume = await kube.find(kinds.VOLUME_CLAIM, metadata["namespace"], names.VOLUME_NAME)
         if volume is None:
             return []
         return [volume | {"metadata": volume["metadata"] | {"labels": metadata["labels"]}}]
@@ -89,7 +87,13 @@ class StateReader:
 
         gateway, volumes, secrets, workloads, run_time, geneses, *relaying = await asyncio.gather(
             self._kube.select(kinds.SERVICE, owner | {names.COMPONENT: names.GATEWAY}),
-            listed(kinds.VOLUME_CLAIM, names.VOLUME, names.EXTRA_VOLUME, names.PROVIDER_NODE),
+            listed(
+                kinds.VOLUME_CLAIM,
+                names.VOLUME,
+                names.EXTRA_VOLUME,
+                names.PROVIDER_NODE,
+                only_metadata=False,
+            ),
             listed(kinds.SECRET, names.CONSENSUS_KEY),
             listed(kinds.STATEFUL_SET, names.NODE, names.PROVIDER_NODE, names.SENTRY, names.FULL_NODE),
             listed(kinds.CONFIG_MAP, *_RUN_TIME, only_metadata=False),

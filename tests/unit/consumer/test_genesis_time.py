@@ -44,7 +44,7 @@ def launched(minutes: int, **observation: Any) -> tuple[desired.Desired, dict[st
 @pytest.mark.parametrize("minutes", [0, 10, 70, 3 * 24 * 60])
 def test_start_of_the_node_is_awaited_until_the_genesis_time(minutes: int) -> None:
     wanted, observations = launched(minutes)
-    (container,) = factories.rendered(wanted)["StatefulSet/node"]["spec"]["template"]["spec"]["containers"]
+    (container, _) = factories.rendered(wanted)["StatefulSet/node"]["spec"]["template"]["spec"]["containers"]
     probe = container["startupProbe"]
     hour = 3600  # for the replay of a node that has stopped
     assert probe["periodSeconds"] * probe["failureThreshold"] == hour + minutes * 60
@@ -55,5 +55,5 @@ def test_start_of_the_node_is_awaited_until_the_genesis_time(minutes: int) -> No
 
 def test_genesis_time_at_the_end_of_the_calendar_gives_a_probe_that_the_api_server_takes() -> None:
     wanted, _ = launched(int(datetime.timedelta(days=365 * 7900).total_seconds()) // 60)
-    (container,) = factories.rendered(wanted)["StatefulSet/node"]["spec"]["template"]["spec"]["containers"]
+    (container, _) = factories.rendered(wanted)["StatefulSet/node"]["spec"]["template"]["spec"]["containers"]
     assert container["startupProbe"]["failureThreshold"] == 2**31 - 1

@@ -149,7 +149,7 @@ def test_key_check_writes_to_links_of_its_pod_only() -> None:
     assert check["command"] == ["/bin/sh", "/etc/ics/config/key-check.sh"]
     assert config["data"]["key-check.sh"] == key_check.SCRIPT
     # The node's own container repeats it, with the same variables and mounts.
-    [own] = spec["containers"]
+    own = spec["containers"][0]
     assert [one for one in check["env"] if one not in own["env"]] == []
     paths = {mount["mountPath"] for mount in own["volumeMounts"]}
     assert {mount["mountPath"] for mount in check["volumeMounts"]} - paths == set()

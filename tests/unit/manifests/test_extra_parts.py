@@ -50,7 +50,7 @@ def test_definition_without_extra_parts_has_the_same_script_and_one_container() 
         "start.sh",
     ]
     spec = found["StatefulSet/node"]["spec"]["template"]["spec"]
-    assert [one["name"] for one in spec["containers"]] == ["node"]
+    assert [one["name"] for one in spec["containers"]] == ["node", "volume-use"]
     assert "ConfigMap/companions" not in found
     assert rehearsal_manifests.script(factories.example().definition) == rehearsal_manifests.SCRIPT
 

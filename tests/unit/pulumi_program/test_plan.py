@@ -76,6 +76,7 @@ def project(monkeypatch: pytest.MonkeyPatch) -> Any:
                     gateway=unused,
                     sign_state=unused,
                     provider_sign_state=unused,
+                    restore=unused,
                     lease=unused,
                     events=unused,
                     kube=kube,

@@ -284,6 +284,8 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "sign-state reset": ("1", "--confirm", TEXT, *STACK),
     "takeover": ("1", "--confirm", TEXT, *STACK),
     "assign-key": ("1", "--confirm", hostile.TEXTS[0], *STACK),
+    "snapshot": ("1", *STACK),
+    "restore": ("1", "--snapshot", TEXT, "--confirm", TEXT, *STACK),
     "purge": ("1", "--confirm", TEXT, *STACK),
     "alerts test": (*STACK,),
     "events": (*STACK,),

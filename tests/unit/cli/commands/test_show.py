@@ -15,6 +15,7 @@ from ics import errors
 from ics.cli.commands import show
 from ics.consumer import selection
 from ics.manifests import rights
+from tests.unit import factories
 
 RELAYER = "cosmos19rl4cm2hmr8afy4kldpxz3fka4jguq0auqdal4"
 
@@ -230,7 +231,9 @@ def test_rights_are_shown_as_rbac_manifests(
     assert [item["kind"] for item in items] == kinds
     assert [item["metadata"].get("namespace") for item in items] == [None, None, None, "home", "home"]
     assert [item["subjects"] for item in items if "subjects" in item] == [[subject], [subject]]
-    assert _granted(items) == {right[:3] for right in rights.used("home", False)} | {
+    growing = factories.settings(snapshots={"class": "fast"}, node={"volume": {"max": "20Gi"}})
+    used = rights.used("home", False, rights.optional(growing))
+    assert _granted(items) == {right[:3] for right in used} | {
         ("", "nodes", "list"),
         ("storage.k8s.io", "storageclasses", "list"),
         ("events.k8s.io", "events", "list"),

@@ -1,0 +1,86 @@
+"""Volumes in the cluster: how full they are, as their pods' logs say, and whether their classes expand."""
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable, Mapping
+
+from ics import errors, names
+from ics.cluster.api import client, kinds, requests
+from ics.consumer import volumes
+
+KEPT_SECONDS = 600.0
+"""Time for which the daemon keeps an answer."""
+_LINES = 360
+"""Newest lines of a log that are read: those of six hours."""
+_SIZE = 128 * 1024
+"""Most bytes of them; a line has about a hundred."""
+_TIMEOUT = 5.0
+
+
+class Volumes:
+    """Volumes of one validator's nodes."""
+
+    def __init__(
+        self,
+        kube: client.KubeClient,
+        *,
+        stays: bool = False,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Initialize without sending requests.
+
+        Args:
+            kube: client.
+            stays: whether answers are kept for some minutes, for the passes that follow.
+            monotonic: the clock by which they are.
+        """
+        self._kube = kube
+        self._stays = stays
+        self._monotonic = monotonic
+        self._uses: dict[tuple[str, str], tuple[float, volumes.VolumeUse | None]] = {}
+        self._classes: dict[str, tuple[float, bool]] = {}
+
+    async def uses(self, claims: Mapping[str, tuple[str, str]]) -> dict[str, volumes.VolumeUse]:
+        """Return the use of volumes, by consumer id; of those that do not say it, none.
+
+        Args:
+            claims: namespace and capacity of each chain's claim; after a change of the capacity, nothing kept counts.
+        """
+        now = self._monotonic()
+        due = {each for each in claims.values() if not self._is_kept(self._uses.get(each), now)}
+        answers = await asyncio.gather(*(self._read(namespace) for namespace, _ in due))
+        found = {each: (now, answer) for each, answer in zip(due, answers, strict=True)}
+        kept = {each: self._uses[each] for each in claims.values() if each in self._uses and each not in due}
+        self._uses = {**kept, **found}
+        return {
+            consumer_id: use
+            for consumer_id, each in claims.items()
+            if (use := self._uses[each][1]) is not None
+        }
+
+    async def expandable(self, storage_classes: Iterable[str]) -> dict[str, bool]:
+        """Return whether StorageClasses allow expansion, by name; one that cannot be read does not."""
+        now = self._monotonic()
+        wanted = set(filter(None, storage_classes))
+        due = {name for name in wanted if not self._is_kept(self._classes.get(name), now)}
+        answers = await asyncio.gather(*map(self._allows, due))
+        self._classes |= {name: (now, answer) for name, answer in zip(due, answers, strict=True)}
+        return {name: self._classes[name][1] for name in wanted}
+
+    def _is_kept(self, kept: tuple[float, object] | None, now: float) -> bool:
+        return self._stays and kept is not None and now - kept[0] < KEPT_SECONDS
+
+    async def _read(self, namespace: str) -> volumes.VolumeUse | None:
+        request = requests.log(namespace, names.NODE_POD, names.VOLUME_USE, _LINES, _SIZE)
+        try:
+            return volumes.parse_log(await self._kube.text(request, _TIMEOUT))
+        except errors.IcsError:
+            # A pod that starts, or a right that is missing, as `ics doctor` says: nothing is known then.
+            return None
+
+    async def _allows(self, name: str) -> bool:
+        try:
+            found = await self._kube.find(kinds.STORAGE_CLASS, None, name)
+        except errors.IcsError:
+            return False
+        return found is not None and found.get("allowVolumeExpansion") is True

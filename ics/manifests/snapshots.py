@@ -1,0 +1,75 @@
+"""VolumeSnapshots, and the claims that are restored from them; pure."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from ics import names
+from ics.consumer import snapshots
+from ics.manifests import objects
+
+API_GROUP = "snapshot.storage.k8s.io"
+
+
+def snapshot(
+    owner: objects.Owner,
+    namespace: str,
+    order: snapshots.SnapshotOrder,
+    class_name: str,
+    app_height: str = "",
+) -> dict[str, Any]:
+    """Return the VolumeSnapshot of a chain's volume; only `ics purge` and the limits of the settings delete it.
+
+    Args:
+        owner: the chain.
+        namespace: of the chain.
+        order: its name and kind.
+        class_name: of the VolumeSnapshotClass.
+        app_height: the application's height as recorded on the claim; empty: none is.
+    """
+    notes = {names.SNAPSHOT_KIND: order.kind.value} | ({names.APP_HEIGHT: app_height} if app_height else {})
+    return {
+        "apiVersion": f"{API_GROUP}/v1",
+        "kind": "VolumeSnapshot",
+        "metadata": owner.metadata(order.name, names.SNAPSHOT, namespace, notes, is_retained=True),
+        "spec": {
+            "volumeSnapshotClassName": class_name,
+            "source": {"persistentVolumeClaimName": names.VOLUME_NAME},
+        },
+    }
+
+
+def restored_claim(
+    claim: Mapping[str, Any], found: snapshots.VolumeSnapshot, size: str, storage_class: str
+) -> dict[str, Any]:
+    """Return the claim that replaces a former one, with the content of a snapshot.
+
+    It has none of the former's annotations: they are a record of that claim's key, and of no other's.
+
+    Args:
+        claim: the former one.
+        found: the snapshot.
+        size: of the new volume.
+        storage_class: of the new volume; empty: the cluster's default.
+    """
+    metadata = claim["metadata"]
+    notes = {names.RESTORED_FROM: found.name}
+    if found.app_height:
+        notes[names.APP_HEIGHT] = found.app_height
+    spec: dict[str, Any] = {
+        "accessModes": ["ReadWriteOnce"],
+        "resources": {"requests": {"storage": size}},
+        "dataSource": {"apiGroup": API_GROUP, "kind": "VolumeSnapshot", "name": found.name},
+    }
+    if storage_class:
+        spec["storageClassName"] = storage_class
+    return {
+        "apiVersion": "v1",
+        "kind": "PersistentVolumeClaim",
+        "metadata": {
+            "name": metadata["name"],
+            "namespace": metadata["namespace"],
+            "labels": dict(metadata.get("labels") or {}),
+            "annotations": notes,
+        },
+        "spec": spec,
+    }
