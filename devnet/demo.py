@@ -1,4 +1,4 @@
-"""Demonstration on the local network, from the creation of a consumer chain to relayed validator updates.
+"""Demonstration on the local network: a consumer chain from its creation to relayed updates, and one's upgrade.
 
 All results are read from the validators' own `ics status`, as an operator would.
 """
@@ -11,14 +11,19 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Final
 
-from devnet import cron, identities, network, owner, places, plan
+from devnet import cron, identities, network, owner, places, plan, upgrades
 from devnet.progress import Progress
 from ics import errors
 
 SPAWN_SECONDS: Final = 45
-BASE_GENESIS: Final = places.CHECKOUT / "stacks" / "chains" / "ics-example.genesis.json"
+_CHAINS: Final = places.CHECKOUT / "stacks" / "chains"
+BASE_GENESIS: Final = _CHAINS / "ics-example.genesis.json"
+UPGRADED_GENESIS: Final = _CHAINS / "ics-democracy.genesis.json"
+"""With a plan that its governor has voted for; the definition beside it has the image for it."""
+UPGRADE_HEIGHT: Final = 40
 MEMBERS: Final = ("alice", "bob")
 HEIGHT: Final = 5
 DELEGATION: Final = 5_000_000_000
@@ -37,7 +42,20 @@ def run(progress: Progress) -> None:
     network.up(progress)
     cron.start()
     started = time.monotonic()
-    consumer_id = _create(progress)
+    consumer_id = _launch(progress, "consumer", BASE_GENESIS)
+    progress.note(f"from the chain's creation to height {HEIGHT}: {time.monotonic() - started:.0f} s")
+    _relay(progress, consumer_id)
+    progress.note(f"from the chain's creation to an acknowledged update: {time.monotonic() - started:.0f} s")
+    _upgrade(progress)
+    for host in plan.HOSTS:
+        print(_ics("status", host.name), end="\n\n")
+    print(_ics("hermes status", MEMBERS[0]), end="\n\n")
+    print(_HINTS)
+
+
+def _launch(progress: Progress, stem: str, genesis: Path) -> str:
+    """Create a chain and wait until alice and bob sign its blocks; return its consumer id."""
+    consumer_id = _create(progress, stem, genesis)
     _await_status(
         progress, "alice and bob opt in, each with the key derived for this chain", consumer_id, _opted_in, 15
     )
@@ -54,13 +72,30 @@ def run(progress: Progress) -> None:
     _await_status(
         progress, f"the chain produces blocks signed by both, up to height {HEIGHT}", consumer_id, _signed, 20
     )
-    progress.note(f"from the chain's creation to height {HEIGHT}: {time.monotonic() - started:.0f} s")
-    _relay(progress, consumer_id)
-    progress.note(f"from the chain's creation to an acknowledged update: {time.monotonic() - started:.0f} s")
-    for host in plan.HOSTS:
-        print(_ics("status", host.name), end="\n\n")
-    print(_ics("hermes status", MEMBERS[0]), end="\n\n")
-    print(_HINTS)
+    return consumer_id
+
+
+def _upgrade(progress: Progress) -> None:
+    """Launch a chain with governance, and follow alice's conditions through its upgrade."""
+    with progress.step("alice and bob get the images of both versions of a chain with governance", 10):
+        for name in MEMBERS:
+            upgrades.deliver(
+                plan.host(name), plan.DEMOCRACY_IMAGE, plan.SECOND_DEMOCRACY_IMAGE, progress=progress
+            )
+    consumer_id = _launch(progress, "democracy", UPGRADED_GENESIS)
+    noted: list[str] = []
+
+    def is_upgraded(statuses: Statuses) -> bool:
+        for condition in statuses[MEMBERS[0]].get("conditions", ()):
+            if condition["reason"].startswith("Upgrad") and condition["reason"] not in noted:
+                noted.append(condition["reason"])
+                progress.note(f"  {condition['reason']}: {condition['message']}")
+        nodes = [statuses[name].get("node") or {} for name in MEMBERS]
+        return all((node.get("height") or 0) > UPGRADE_HEIGHT and node.get("signing") for node in nodes)
+
+    text = f"its plan halts it at height {UPGRADE_HEIGHT}; both go on with the image of the next version"
+    _await_status(progress, text, consumer_id, is_upgraded, 60)
+    print(_ics("upgrade list", MEMBERS[0], consumer_id), end="\n\n")
 
 
 def _relay(progress: Progress, consumer_id: str) -> None:
@@ -120,20 +155,21 @@ The network and the three reconcilers (every {cron.EVERY_SECONDS:.0f} s, like cr
   inspect     .venv/bin/ics status --stack alice        (bob, charlie; --json)
               .venv/bin/ics plan --stack alice
               .venv/bin/ics hermes status --stack alice
+              .venv/bin/ics upgrade list --stack alice
               .devnet/bin/kubectl --kubeconfig .devnet/alice/kubeconfig-admin get pods -A
   log         tail -f {places.log(cron.OWNER, cron.PROGRAM)}
   remove      make down"""
 
 
-def _create(progress: Progress) -> str:
+def _create(progress: Progress, stem: str, genesis: Path) -> str:
     now = datetime.datetime.now(datetime.UTC)
     # Of two chains with one id neither would be joined.
     taken = owner.chain_ids()
-    chain_id = next(one for one in (f"consumer{n}-1" for n in itertools.count(1)) if one not in taken)
+    chain_id = next(one for one in (f"{stem}{n}-1" for n in itertools.count(1)) if one not in taken)
     spec = owner.ConsumerSpec(
         chain_id=chain_id,
         spawn_time=now + datetime.timedelta(seconds=SPAWN_SECONDS),
-        genesis_hash=hashlib.sha256(BASE_GENESIS.read_bytes()).hexdigest(),
+        genesis_hash=hashlib.sha256(genesis.read_bytes()).hexdigest(),
     )
     with progress.step(f"an owner creates {chain_id}, to be launched in {SPAWN_SECONDS} s", 3):
         return owner.create_consumer(spec)

@@ -20,7 +20,8 @@ VOTING_SECONDS: Final = 15
 BOND: Final = 1_000_000
 """The governor's bonded tokens."""
 SPARE: Final = 1_000_000_000_000
-_DEPOSIT: Final = 1_000_000
+DEPOSIT: Final = 1_000_000
+"""Of a proposal; twice that of an expedited one."""
 _EPOCH: Final = "2025-01-01T00:00:00Z"
 _NO_TIME: Final = "0001-01-01T00:00:00Z"
 
@@ -102,8 +103,8 @@ def upgrade_message(height: int, name: str = plan.SECOND_PLAN) -> dict[str, Any]
 def _governance(gov: Mapping[str, Any]) -> dict[str, Any]:
     params = dict(gov["params"])
     params |= {
-        "min_deposit": [_coin(_DEPOSIT)],
-        "expedited_min_deposit": [_coin(2 * _DEPOSIT)],
+        "min_deposit": [_coin(DEPOSIT)],
+        "expedited_min_deposit": [_coin(2 * DEPOSIT)],
         "max_deposit_period": f"{VOTING_SECONDS}s",
         "voting_period": f"{VOTING_SECONDS}s",
         "expedited_voting_period": f"{VOTING_SECONDS - 5}s",

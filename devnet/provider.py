@@ -48,6 +48,12 @@ def start(host: Host, program: Path) -> None:
     processes.start(host.name, PROGRAM, hosts.in_network(host, argv))
 
 
+def replace(host: Host, program: Path) -> None:
+    """End the host's node and start it with another program, as its operator does for an upgrade."""
+    processes.end(host.name, PROGRAM)
+    start(host, program)
+
+
 def await_height(height: int, timeout: float = 90.0) -> None:
     """Wait until every host's node has committed the height.
 

@@ -768,7 +768,7 @@ CATALOGUE: Final[Mapping[Reason, CatalogueEntry]] = {
         severities=_WARNING,
         topics=(Topic.CLUSTER,),
         meaning=(
-            "`ics:snapshots.class` is set, but the cluster has no VolumeSnapshots, or this program may not read"
+            "The settings ask for snapshots, but the cluster has no VolumeSnapshots, or this program may not read"
             " them. Nothing else depends on them."
         ),
         look="`kubectl api-resources --api-group=snapshot.storage.k8s.io`; `ics show rights`",

@@ -36,7 +36,7 @@ _COMMANDS = (
     ("upgrade", "upgrade", "Show the upgrades of the chains' software."),
     ("nodes", "nodes", "Restart nodes that an earlier version of this program started."),
     ("endpoint", "endpoint", "Publish, list and check the peer endpoints of validators."),
-    ("chain", "chain", "Rehearse the start of a chain with throw-away keys."),
+    ("chain", "chain", "Import and check definitions; rehearse a chain's start with throw-away keys."),
     ("consumer", "consumer", "List consumer chains, and manage those of this owner."),
     ("keys", "keys", "Manage encrypted account keys and seeds."),
     ("show", "show", "Offline calculators: ports, peers, node ids, genesis, RBAC, alerts."),

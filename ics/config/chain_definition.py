@@ -1,7 +1,7 @@
 """Chain definitions: the consumer chains that the operator is ready to run."""
 
 import fnmatch
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
@@ -13,8 +13,12 @@ from ics.config import pods as config_pods
 from ics.config import upgrades as config_upgrades
 from ics.cosmos import addresses, coins, gas_prices
 
+FILL_IN = "FILL_IN"
+"""Value of an imported draft that its operator has to fill in; no definition with it is accepted."""
 ANY_OWNER = "any"
 """`match.owner` of a definition that accepts every owner."""
+_DEEPEST = 16
+"""Levels of a definition; YAML can write a mapping that contains itself."""
 _NOT_ACCOUNTS = ("valoper", "valcons", "pub")
 """Ends of bech32 prefixes of other things than accounts (cosmos-sdk v0.50, types/config.go)."""
 
@@ -206,6 +210,15 @@ class Definition(base.Frozen):
     is compared."""
     bech32_prefix: str = pydantic.Field(pattern=r"^[a-z][a-z0-9]*$", max_length=73)
     """Account prefix of the chain; with `valconspub` after it, bech32 takes at most 83 characters."""
+    address_type: Literal["cosmos", "ethermint"] = "cosmos"
+    """How the chain makes an account's address of its key: `ethermint` on chains whose accounts are Ethereum's."""
+    pk_type: str = pydantic.Field(
+        default="/ethermint.crypto.v1.ethsecp256k1.PubKey",
+        pattern=r"^/[A-Za-z0-9_]+(\.[A-Za-z0-9_]+)*\.ethsecp256k1\.PubKey$",
+    )
+    """Type of the public keys with `address_type: ethermint`, such as `/cosmos.evm.crypto.v1.ethsecp256k1.PubKey`."""
+    coin_type: int = pydantic.Field(default=60, ge=0, lt=2**31)
+    """Coin type (SLIP-44) of the relayer's account with `address_type: ethermint`; on other chains it is 118."""
     denom: units.Denom
     """Base denomination of the chain."""
     min_gas_price: units.Prices
@@ -294,6 +307,15 @@ class Definition(base.Frozen):
             own["minimum-gas-prices"] = info.data["min_gas_price"]
         return node_config.check(config, own)
 
+    @pydantic.model_validator(mode="after")
+    def _funds_known_accounts(self) -> "Definition":
+        if self.address_type == "ethermint" and self.genesis.fund.relayers:
+            raise ValueError(
+                "genesis.fund.relayers: with address_type ethermint, a relayer's account does not follow from its"
+                " published address; remove it, and send coins to the account that ics hermes status shows"
+            )
+        return self
+
     @pydantic.field_validator("companions")
     @classmethod
     def _fit_together(
@@ -360,10 +382,23 @@ def parse(values: Mapping[str, Any], origin: str) -> Definition:
     Raises:
         SettingsError: one line per wrong key.
     """
+    holes = list(_holes(values, ""))
+    if holes:
+        raise errors.SettingsError(*(f"{origin}: {key}: {FILL_IN}; replace it by the value" for key in holes))
     try:
         return Definition.model_validate(dict(values))
     except pydantic.ValidationError as error:
         raise errors.SettingsError(*settings.problems(error, Definition, origin)) from error
+
+
+def _holes(value: Any, path: str) -> Iterator[str]:
+    """Yield the keys of a draft's holes."""
+    if isinstance(value, str) and value == FILL_IN:
+        yield path
+    elif isinstance(value, Mapping | list) and path.count(".") < _DEEPEST:
+        members = value.items() if isinstance(value, Mapping) else enumerate(value)
+        for key, inner in members:
+            yield from _holes(inner, f"{path}.{key}".lstrip("."))
 
 
 def may_match(match: Match, consumer_id: str, chain_id: str) -> bool:

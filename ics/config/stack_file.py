@@ -15,7 +15,7 @@ from typing import Any
 import yaml
 
 from ics import aio, errors
-from ics.config import base, chain_definition, settings
+from ics.config import base, chain_definition, settings, urls
 from ics.cosmos import canonical_json, genesis_file
 
 _ENVIRONMENT_PREFIX = "ICS_"
@@ -426,6 +426,22 @@ async def attach_genesis(
             for definition in definitions
         ]
     return tuple(task.result() for task in attaching)
+
+
+async def attach_one(
+    folder: Path, definition: chain_definition.Definition
+) -> chain_definition.LoadedDefinition:
+    """Read the genesis of one definition that names a file.
+
+    Args:
+        folder: of the definition, to which the path is relative.
+        definition: the definition.
+    """
+
+    async def fetch(url: str) -> bytes:
+        raise errors.Transient(f"{urls.redacted(url)}: not fetched")
+
+    return await _attach_genesis(folder, definition, fetch, {})
 
 
 def _chains(root: Path) -> Path:

@@ -92,6 +92,15 @@ def _image(text: str) -> str:
     return _checked(images.check, text)
 
 
+def check_image(text: str) -> str:
+    """Check the name of a container image.
+
+    Raises:
+        ValueError: it is not one.
+    """
+    return _image(text)
+
+
 def _no_image(text: str) -> str:
     return _image(text) if text else text
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from ics import model
 from ics.conditions import Condition, Reason, Severity
 from ics.config import settings
-from ics.consumer import chain, extra_nodes, lifecycle, watchdog
+from ics.consumer import chain, extra_nodes, genesis, lifecycle, watchdog
 from ics.consumer.peers import updates
 from ics.cosmos import addresses
 
@@ -145,7 +145,7 @@ def _of_running(
         return [Condition.new(Reason.EXTRA_NODE_SIGNS, message, chain.consumer_id)]
     found = []
     patience = datetime.timedelta(seconds=settings.node.stuck_after)
-    progress = watchdog.classify_progress(status, now, patience)
+    progress = watchdog.classify_progress(status, now, patience, genesis.slow_height(chain.genesis))
     if progress in (watchdog.Progress.BEHIND, watchdog.Progress.SILENT):
         message = (
             f"{node.name} is stuck at height {status.height}; it is restarted after {watchdog.LOOKS} failed checks in"

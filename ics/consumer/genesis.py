@@ -309,6 +309,11 @@ def prepared(
     return genesis, said or ""
 
 
+def slow_height(genesis: bytes | genesis_order.Ordered | None) -> int:
+    """Return the height of the block with which a node writes a large genesis to its database, for minutes; else 0."""
+    return genesis.order.initial_height if isinstance(genesis, genesis_order.Ordered) else 0
+
+
 def digest(genesis: bytes | genesis_order.Ordered) -> str:
     """Return the sha256 of a genesis, lower-case hex; empty while a large one is not prepared."""
     if isinstance(genesis, bytes):

@@ -69,7 +69,8 @@ def conditions(
         message = f"the node does not answer: {observation.error or 'the pod is starting'}"
         return [Condition.new(Reason.NODE_UNREACHABLE, message, chain.consumer_id)]
     patience = datetime.timedelta(seconds=settings.node.stuck_after)
-    progress = watchdog.classify_progress(observation.node, now, patience)
+    slow_height = genesis.slow_height(chain.genesis)
+    progress = watchdog.classify_progress(observation.node, now, patience, slow_height)
     if state_sync.is_fetching(chain.state_sync, observation):
         return _of_pod_settings(chain, observation.pod)  # its condition says how far it is
     found = [

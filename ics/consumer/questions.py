@@ -9,7 +9,6 @@ from ics import errors, model
 from ics.consumer import desired, jail, key_check, lifecycle, missing_key, observed, terms, watchdog
 from ics.consumer.peers import seeds
 from ics.cosmos import addresses
-from ics.keys import derivation
 from ics.relayer import accounts
 
 
@@ -212,7 +211,6 @@ def _silences(observed: observed.Observed, wanted: desired.Desired) -> dict[str,
 def _relayers(
     observed: observed.Observed, wanted: desired.Desired, seed: model.Secret
 ) -> tuple[RelayQuestion, ...]:
-    account = None
     questions = []
     for decision in wanted.decisions:
         chain = decision.chain
@@ -229,13 +227,12 @@ def _relayers(
         observation = observed.observations.get(chain.consumer_id)
         if observation is None or observation.node is None or observation.node.height == 0:
             continue
-        account = account or derivation.derive_account(seed, derivation.RELAYER_INFO)
         questions.append(
             RelayQuestion(
                 consumer_id=chain.consumer_id,
                 namespace=chain.namespace,
                 client_id=decision.summary.client_id,
-                address=account.address(chain.definition.bech32_prefix),
+                address=accounts.address_on(chain.definition, seed),
                 denom=chain.definition.denom,
                 is_stopped=is_stopped,
             )

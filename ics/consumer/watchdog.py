@@ -118,7 +118,7 @@ class Progress(enum.Enum):
 
 
 def classify_progress(
-    node: model.NodeStatus, now: datetime.datetime, patience: datetime.timedelta
+    node: model.NodeStatus, now: datetime.datetime, patience: datetime.timedelta, slow_height: int = 0
 ) -> Progress:
     """Classify a node's progress by its own answers.
 
@@ -126,10 +126,14 @@ def classify_progress(
         node: its answers.
         now: the provider's block time.
         patience: maximum age of the last block.
+        slow_height: up to which the node may make no progress for as long as it takes; see `genesis.slow_height`.
     """
     is_old = node.height == 0 or (node.block_time is not None and now - node.block_time > patience)
     if not is_old:
         return Progress.SYNCING if node.is_catching_up else Progress.MOVING
+    if 0 < node.height <= slow_height:
+        # A restart within this block would leave a database that can never be opened.
+        return Progress.WAITING
     if node.blocks_behind:
         return Progress.SYNCING if node.is_catching_up else Progress.BEHIND
     if node.is_silent:

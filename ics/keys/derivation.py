@@ -108,6 +108,25 @@ class Account:
         return address_of(self.public_key, prefix)
 
 
+@dataclass(frozen=True, slots=True)
+class EvmAccount:
+    """A secp256k1 account of a chain whose accounts are Ethereum's."""
+
+    public_key: bytes
+    """65 bytes, uncompressed."""
+
+    def address(self, prefix: str) -> str:
+        """Return the bech32 account address: the last 20 bytes of keccak256(public key) with a chain's prefix.
+
+        The source is ethermint, crypto/ethsecp256k1/ethsecp256k1.go, and go-ethereum, crypto/crypto.go,
+        `PubkeyToAddress`; Hermes computes the same (ibc-relayer 0.29, keyring/secp256k1_key_pair.rs).
+        """
+        from Crypto.Hash import keccak
+
+        digest = keccak.new(digest_bits=256, data=self.public_key[1:]).digest()
+        return addresses.encode(prefix, digest[12:])
+
+
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
 
@@ -332,6 +351,33 @@ def derive_mnemonic(seed: model.Secret, info: str) -> model.Secret:
         SettingsError: the seed is not valid.
     """
     return _words(_hkdf(seed, info))
+
+
+def hd_path(coin_type: int) -> str:
+    """Return the BIP-44 path of a mnemonic's first account for a coin type (SLIP-44)."""
+    return f"m/44'/{coin_type}'/0'/0/0"
+
+
+@_cached(4096)
+def derive_evm_account(seed: model.Secret, info: str, coin_type: int) -> EvmAccount:
+    """Derive the account of the words of `derive_mnemonic` on a chain whose accounts are Ethereum's.
+
+    Raises:
+        SettingsError: the seed is not valid.
+    """
+    import bip32
+
+    words = derive_mnemonic(seed, info).reveal_text()
+    root = bip32.BIP32.from_seed(_bip39().to_seed(words))
+    private = bip32.BIP32(*root.get_extended_privkey_from_path(hd_path(coin_type))).privkey
+    return evm_account(private)
+
+
+def evm_account(private: bytes) -> EvmAccount:
+    """Return the account of a private key of 32 bytes."""
+    import coincurve
+
+    return EvmAccount(coincurve.PublicKey.from_secret(private).format(compressed=False))
 
 
 def account_from_entropy(entropy: model.Secret) -> Account:

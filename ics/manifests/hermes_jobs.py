@@ -9,7 +9,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ics import model, names
+from ics.config import chain_definition
 from ics.config import pods as config_pods
+from ics.keys import derivation
 from ics.manifests import objects
 from ics.relayer import hermes, inputs, plan
 
@@ -40,6 +42,8 @@ class HermesSigner:
     key_name: str
     mnemonic: str
     """Key of the Secret: `provider.mnemonic` or `consumer.mnemonic`."""
+    hd_path: str = ""
+    """BIP-44 path of the key; empty: Hermes' default, with coin type 118."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,12 +66,17 @@ class HermesStep:
 
 
 def signers(
-    provider_chain_id: str, consumer_chain_id: str, key_name: str
+    provider_chain_id: str,
+    consumer_chain_id: str,
+    key_name: str,
+    definition: chain_definition.Definition,
 ) -> tuple[HermesSigner, HermesSigner]:
     """Return the two signers of an instance, one per chain."""
+    is_evm = definition.address_type == "ethermint"
+    path = derivation.hd_path(definition.coin_type) if is_evm else ""
     return (
         HermesSigner(provider_chain_id, key_name, PROVIDER_MNEMONIC),
-        HermesSigner(consumer_chain_id, key_name, CONSUMER_MNEMONIC),
+        HermesSigner(consumer_chain_id, key_name, CONSUMER_MNEMONIC, path),
     )
 
 
@@ -108,7 +117,7 @@ def step_job(owner: objects.Owner, namespace: str, step: HermesStep) -> model.Ma
 
 def import_key(signer: HermesSigner) -> tuple[str, ...]:
     """Return the arguments of `hermes` that import a mounted key into the keystore."""
-    return hermes.add_key(signer.chain_id, signer.key_name, f"{_MNEMONICS}/{signer.mnemonic}")
+    return hermes.add_key(signer.chain_id, signer.key_name, f"{_MNEMONICS}/{signer.mnemonic}", signer.hd_path)
 
 
 def script(commands: Sequence[Sequence[str]]) -> str:

@@ -35,7 +35,7 @@ def build(
         # The watch signs on the provider only, but Hermes requires a key for the consumer too.
         accounts(names.EVIDENCE_NAME, plan.evidence_mnemonic, plan.evidence_mnemonic),
     ]
-    signers = hermes_jobs.signers(provider_chain_id, chain.chain_id, relayer_plan.KEY_NAME)
+    signers = hermes_jobs.signers(provider_chain_id, chain.chain_id, relayer_plan.KEY_NAME, chain.definition)
     if plan.base is not None:
         built.append(config(names.HERMES_BASE, plan.base.config))
         watch = _Instance(

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from ics import model
 from ics.config import settings
-from ics.consumer import chain, desired, extra_nodes, observed, watchdog
+from ics.consumer import chain, desired, extra_nodes, genesis, observed, watchdog
 from ics.consumer.peers import updates
 from ics.reconciler import outcome, world
 
@@ -133,7 +133,8 @@ async def _tend(
     """Take the due steps for one node; return whether it was restarted."""
     namespace, name, record = running.chain.namespace, running.extra.name, running.extra.memory.watchdog
     patience = datetime.timedelta(seconds=settings.node.stuck_after)
-    progress = watchdog.classify_progress(running.node, now, patience)
+    slow_height = genesis.slow_height(running.chain.genesis)
+    progress = watchdog.classify_progress(running.node, now, patience, slow_height)
     probed = watchdog.after_probe(record, running.process, running.node, progress, now)
     if probed != record:
         await nodes.record_watchdog(namespace, probed, name)

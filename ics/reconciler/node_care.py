@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from ics import errors, model
 from ics.config import settings
-from ics.consumer import chain, desired, missing_key, observed, state_sync, watchdog
+from ics.consumer import chain, desired, genesis, missing_key, observed, state_sync, watchdog
 from ics.consumer.peers import updates
 from ics.reconciler import extra_node_care, outcome, world
 
@@ -49,7 +49,8 @@ class _NodeMaintenance:
         """Take the due steps for one node."""
         chain, record = running_node.chain, running_node.chain.watchdog
         patience = datetime.timedelta(seconds=self.settings.node.stuck_after)
-        progress = watchdog.classify_progress(running_node.node, self.now, patience)
+        slow_height = genesis.slow_height(chain.genesis)
+        progress = watchdog.classify_progress(running_node.node, self.now, patience, slow_height)
         probed = watchdog.after_probe(record, running_node.process, running_node.node, progress, self.now)
         probed = missing_key.after_look(chain, probed, running_node.node, progress)
         if probed != record:

@@ -56,7 +56,7 @@ async def advance(
 def _step(
     chain: chain.ChainPlan, image: str, task: plan.Task, provider_chain_id: str
 ) -> hermes_jobs.HermesStep:
-    signers = hermes_jobs.signers(provider_chain_id, chain.chain_id, plan.KEY_NAME)
+    signers = hermes_jobs.signers(provider_chain_id, chain.chain_id, plan.KEY_NAME, chain.definition)
     return hermes_jobs.HermesStep(
         name=task.name,
         image=image,

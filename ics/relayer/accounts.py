@@ -8,8 +8,8 @@ from typing import Final
 
 from ics import model
 from ics.conditions import Condition, Reason, Severity
-from ics.config import settings
-from ics.cosmos import addresses, gas_prices
+from ics.config import chain_definition, settings
+from ics.cosmos import gas_prices
 from ics.keys import derivation
 from ics.relayer import budget, inputs
 
@@ -149,8 +149,15 @@ def shortages(chain: inputs.Inputs) -> tuple[Condition, ...]:
 
 def consumer_account(chain: inputs.Inputs) -> str:
     """Return the account with which this validator's Hermes signs on the consumer, published or not."""
-    account = relayer_address(chain.settings, chain.seed)
-    return addresses.reprefix(account, chain.definition.bech32_prefix)
+    return address_on(chain.definition, chain.seed)
+
+
+def address_on(definition: chain_definition.Definition, seed: model.Secret) -> str:
+    """Return the account with which this validator's Hermes signs on the consumer of a definition."""
+    if definition.address_type == "ethermint":
+        account = derivation.derive_evm_account(seed, derivation.RELAYER_INFO, definition.coin_type)
+        return account.address(definition.bech32_prefix)
+    return derivation.derive_account(seed, derivation.RELAYER_INFO).address(definition.bech32_prefix)
 
 
 def provider_addresses(

@@ -50,6 +50,8 @@ class HermesChain:
 
     chain_id: str
     bech32_prefix: str
+    pk_type: str = ""
+    """Type of the chain's public keys if its accounts are Ethereum's; empty: they are not."""
     rpc: str
     """CometBFT RPC, http or https."""
     grpc: str
@@ -207,10 +209,18 @@ def evidence(consumer_chain_id: str, key_name: str) -> tuple[str, ...]:
     return ("--json", "evidence", *options, "--check-past-blocks", str(_PAST_BLOCKS))
 
 
-def add_key(chain_id: str, key_name: str, mnemonic_file: str) -> tuple[str, ...]:
-    """Return the arguments of `hermes` that import a key into its keystore; the command is idempotent."""
+def add_key(chain_id: str, key_name: str, mnemonic_file: str, hd_path: str = "") -> tuple[str, ...]:
+    """Return the arguments of `hermes` that import a key into its keystore; the command is idempotent.
+
+    Args:
+        chain_id: of the chain.
+        key_name: of the key.
+        mnemonic_file: with its words.
+        hd_path: BIP-44 path of the key; empty: Hermes' default, with coin type 118.
+    """
     options = ("--chain", chain_id, "--key-name", key_name, "--mnemonic-file", mnemonic_file)
-    return ("--json", "keys", "add", *options, "--overwrite")
+    path = ("--hd-path", hd_path) if hd_path else ()
+    return ("--json", "keys", "add", *options, *path, "--overwrite")
 
 
 def balance(chain_id: str, key_name: str) -> tuple[str, ...]:
@@ -237,7 +247,7 @@ def _chain(chain: HermesChain, options: HermesOptions, is_consumer: bool) -> dic
         },
         "rpc_timeout": f"{options.rpc_timeout}s",
         "account_prefix": chain.bech32_prefix,
-        "address_type": {"derivation": "cosmos"},
+        "address_type": _address_type(chain.pk_type),
         "key_name": chain.key_name,
         "key_store_type": "Test",
         "key_store_folder": options.key_store_folder,
@@ -254,6 +264,13 @@ def _chain(chain: HermesChain, options: HermesOptions, is_consumer: bool) -> dic
         "memo_prefix": options.memo_prefix,
         "packet_filter": {"policy": "allow", "list": [list(pair) for pair in chain.channels]},
     }
+
+
+def _address_type(pk_type: str) -> dict[str, Any]:
+    """Return how addresses are derived (ibc-relayer 0.29, config.rs, `AddressType`)."""
+    if not pk_type:
+        return {"derivation": "cosmos"}
+    return {"derivation": "ethermint", "proto_type": {"pk_type": pk_type}}
 
 
 def _problems(chain: HermesChain) -> list[str]:

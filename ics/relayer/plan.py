@@ -303,7 +303,10 @@ def _creators(chain: inputs.Inputs, document: Mapping[str, Any]) -> list[handsha
         relayer = chain.published_relayers.get(valcons_of.get(key, ""))
         account = addresses.reprefix(relayer, chain.definition.bech32_prefix) if relayer else ""
         address = addresses.consensus_address(key).hex()
-        result.append(handshake.Creator(address, power, account in funded))
+        # On a chain with Ethereum's accounts that of another's relayer is not known, so each published one counts.
+        is_known = chain.definition.address_type == "cosmos"
+        is_funded = account in funded if is_known else bool(relayer)
+        result.append(handshake.Creator(address, power, is_funded))
     return result
 
 
@@ -339,6 +342,7 @@ def _setup(
     consumer = hermes.HermesChain(
         chain_id=chain.chain_id,
         bech32_prefix=chain.definition.bech32_prefix,
+        pk_type=chain.definition.pk_type if chain.definition.address_type == "ethermint" else "",
         # The Service in the relayer's own namespace.
         rpc=f"http://node:{chain.rpc_port}",
         grpc=f"http://node:{chain.grpc_port}",

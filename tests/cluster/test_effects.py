@@ -16,7 +16,7 @@ from ics.cluster.api import client, kinds, lease, requests
 from ics.cluster.nodes import control
 from ics.cluster.state import read
 from ics.config import secret_sources
-from ics.consumer import observed, watchdog
+from ics.consumer import observed, revision, state_sync_record, watchdog
 from ics.engines.applyset import engine as applyset_engine
 from ics.manifests import objects, place_notes, sign_state_job
 from tests.cluster import chains, conftest, jobs, leases
@@ -102,6 +102,7 @@ async def test_memory(scene: conftest.Scene) -> None:
                 records=(record(scene),),
                 volume_uid=volume,
                 has_workload=True,
+                template=revision.RecordedTemplate(revision.FIRST, ""),
             ),
             "1": observed.ChainMemory(
                 namespace=f"{scene.validator}-1",
@@ -559,3 +560,35 @@ async def test_care_of_a_node_is_noted_beside_its_peers(scene: conftest.Scene) -
     assert (await load(scene)).chains["0"].watchdog == watchdog.WatchdogRecord()
     with pytest.raises(errors.Permanent, match=f"ConfigMap {scene.validator}-1/peers not found"):
         await nodes.record_watchdog(f"{scene.validator}-1", care)
+
+
+async def test_state_sync_is_recorded_with_the_section_that_its_node_reads(scene: conftest.Scene) -> None:
+    await deployed(scene, 0)
+    planned = chains.plan(scene.validator)
+    held = leases.CountingLease()
+    nodes = control.Nodes(scene.kube, owner(scene), held.ensure)
+    moment = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
+    block = state_sync_record.TrustedBlock(
+        height=1200,
+        snapshot=1500,
+        hash="AB" * 32,
+        time=moment,
+        period=datetime.timedelta(hours=4),
+        servers=("http://one", "http://two"),
+    )
+    found = state_sync_record.StateSyncRecord(since=moment, trust=block, problem="http://one: it lies")
+    assert (await load(scene)).chains["0"].state_sync is None
+
+    await nodes.record_state_sync(planned, found)
+
+    assert (await load(scene)).chains["0"].state_sync == found
+    laid = await scene.live(kinds.CONFIG_MAP, planned.namespace, names.STATE_SYNC)
+    assert laid is not None
+    assert "trust_height = 1200" in laid["data"][state_sync_record.SECTION_FILE]
+    # Given up, it leaves nothing that a node would read.
+    given_up = state_sync_record.StateSyncRecord(given_up=state_sync_record.GivenUp(reason="no peer"))
+    await nodes.record_state_sync(planned, given_up)
+    assert (await load(scene)).chains["0"].state_sync == given_up
+    laid = await scene.live(kinds.CONFIG_MAP, planned.namespace, names.STATE_SYNC)
+    assert laid is not None
+    assert laid["data"][state_sync_record.SECTION_FILE] == ""

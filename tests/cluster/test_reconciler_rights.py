@@ -108,6 +108,10 @@ class Watched(client.KubeClient):
             self._use(request, "create")  # what an apply makes is created
         return answer
 
+    async def text(self, request: requests.KubeRequest, timeout: float | None = None) -> str:
+        self._use(request, request.verb)
+        return await super().text(request, timeout)
+
     async def follow(self, request: requests.KubeRequest, silence: float) -> AsyncIterator[dict[str, Any]]:
         async for event in super().follow(request, silence):
             self._use(request, request.verb)

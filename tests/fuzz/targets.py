@@ -19,7 +19,7 @@ from ics.cluster.api import connect, kubeconfig, tls
 from ics.cluster.nodes import consensus
 from ics.cluster.nodes import decode as node_decode
 from ics.cluster.state import relayer_record
-from ics.config import chain_definition, endpoint, stack_file
+from ics.config import chain_definition, endpoint, registry, stack_file
 from ics.consumer import genesis as consumer_genesis
 from ics.consumer import state_sync_record
 from ics.consumer.peers import description, ports
@@ -432,6 +432,18 @@ def _genesis(source: values.Source) -> None:
     genesis.verify(parsed, chain_id="consumer1-1", initial_height=1, ccv=_CCV)
 
 
+_REGISTRY: Final = ROOT / "tests" / "unit" / "config" / "registry" / "stride"
+_REGISTERED: Final = [json.loads((_REGISTRY / name).read_text()) for name in ("chain.json", "versions.json")]
+
+
+def _registry(source: values.Source) -> None:
+    files = [
+        registry.parse(json.dumps(values.document(source, [seed])).encode(), "file") for seed in _REGISTERED
+    ]
+    draft = registry.draft(*files, template="repo/x:{tag}" if source.below(2) else "")
+    _require(yaml.safe_load(draft.text()) == json.loads(json.dumps(draft.values)), draft)
+
+
 _KUBECONFIG: Final = """\
 apiVersion: v1
 kind: Config
@@ -584,6 +596,7 @@ TARGETS: Final[Mapping[str, Target]] = {
     "state sync's record": Target(_state_sync_record, (answers.MalformedAnswer,)),
     "Hermes' output": Target(_hermes, ()),
     "genesis": Target(_genesis),
+    "registry": Target(_registry, _SETTINGS),
     "kubeconfig": Target(_kubeconfig, _SETTINGS),
     "definition": Target(_definition, _SETTINGS),
     "stack file": Target(_stack, _SETTINGS),

@@ -41,9 +41,9 @@ def remove(consumer_id: str) -> None:
     diary.note("owner", f"consumer {consumer_id} removed")
 
 
-def move(consumer_id: str, chain_id: str, spawn_in: float) -> None:
+def move(consumer_id: str, chain_id: str, spawn_in: float, **changes: Any) -> None:
     """Give a chain that waits for its launch another spawn time, and another name if that is another one."""
-    owner.update_consumer(consumer_id, spec(chain_id, spawn_in))
+    owner.update_consumer(consumer_id, spec(chain_id, spawn_in, **changes))
     diary.note("owner", f"consumer {consumer_id} ({chain_id}) is now launched in {spawn_in:.0f} s")
 
 

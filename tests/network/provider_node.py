@@ -172,6 +172,12 @@ class Node:
                 self.process.wait()
             self.process = None
 
+    def replace(self, program: pathlib.Path) -> None:
+        """Go on with another program, once the node has halted."""
+        self.stop()
+        self.program = program
+        self.start()
+
     def until(self, check: Any, seconds: float = 60) -> None:
         """Wait for `check()` to be true; a chain that does not answer yet counts as not true."""
         end = time.monotonic() + seconds

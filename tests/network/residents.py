@@ -44,6 +44,7 @@ class Residents:
         self._flags = flags
         self._names = tuple(names)
         self._runs: dict[str, list[_Run]] = {name: [] for name in self._names}
+        self._stopped: set[str] = set()
         self.passes: Counter[str] = Counter()
         """By validator, as their metrics say; `failed NAME` beside it."""
 
@@ -54,14 +55,25 @@ class Residents:
 
     def __exit__(self, *error: object) -> None:
         for name in self._names:
-            run = self._runs[name][-1]
-            self._count(name)
-            run.process.send_signal(signal.SIGTERM)
-            try:
-                run.process.wait(STOPPING)
-            except subprocess.TimeoutExpired:
-                run.process.kill()
-                run.process.wait()
+            if name not in self._stopped:
+                self.stop(name)
+
+    def stop(self, name: str) -> None:
+        """End one, as its operator does."""
+        run = self._runs[name][-1]
+        self._count(name)
+        self._stopped.add(name)
+        run.process.send_signal(signal.SIGTERM)
+        try:
+            run.process.wait(STOPPING)
+        except subprocess.TimeoutExpired:
+            run.process.kill()
+            run.process.wait()
+
+    def start(self, name: str) -> None:
+        """Start one that was stopped."""
+        self._stopped.remove(name)
+        self._start(name)
 
     def crash(self, name: str) -> None:
         """Kill one in the midst of whatever it does, and start another."""
@@ -76,7 +88,7 @@ class Residents:
         return [
             f"{name} ended with {runs[-1].process.returncode}: {runs[-1].log.read_text()[-1000:]}"
             for name, runs in self._runs.items()
-            if runs[-1].process.poll() is not None
+            if name not in self._stopped and runs[-1].process.poll() is not None
         ]
 
     def complaints(self) -> list[str]:

@@ -54,9 +54,10 @@ def up(operator: operators.Operator, root: pathlib.Path) -> dict[str, Any]:
 def hidden(
     alice: operators.Operator, bob: operators.Operator, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Hidden]:
-    chain_id = chains.fresh("consumer82")
+    chain_id = chains.fresh("hidden")
     roots = [projects.project(tmp_path_factory.mktemp(name)) for name in ("alice", "bob")]
     define(roots[0], chain_id, sentries=2, full=1)
+    define(roots[1], chain_id)
     consumer_id = chains.create(chain_id, launch.HOUR)
     everybody = list(zip((alice, bob), roots, strict=True))
     for operator, root in everybody:
@@ -76,7 +77,8 @@ def hidden(
     waiting.until("both make blocks", heights, lambda seen: min(seen) >= 5, every=1)
     home = launch.namespace_of(alice, consumer_id)
     yield Hidden(consumer_id, chain_id, home, *roots)
-    launch.end([consumer_id], [alice, bob])
+    for operator, root in everybody:
+        launch.end([consumer_id], [operator], root)
 
 
 def ids(operator: operators.Operator, home: str, pod: str = names.NODE_POD) -> set[str]:

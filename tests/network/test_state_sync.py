@@ -10,7 +10,7 @@ import pytest
 
 from tests.network import fast_chain, late_joiners, operators, rpc_servers
 
-pytestmark = pytest.mark.network
+pytestmark = pytest.mark.soak
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""`ics chain rehearse`: tries the start of a chain's node by hand, with throw-away keys."""
+"""`ics chain …`: rehearsing a chain's start by hand, and importing and checking definitions."""
 
 import argparse
 import asyncio
@@ -8,7 +8,7 @@ import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 from ics import errors, model, names
-from ics.cli import options, output
+from ics.cli import definition_files, options, output
 from ics.cluster import pull_secrets, rehearsals
 from ics.cluster.api import client, kinds
 from ics.config import chain_definition
@@ -40,6 +40,7 @@ def register(parser: argparse.ArgumentParser, name: str) -> None:
     text = "First height of the chain (default: 1)."
     rehearse.add_argument("--initial-height", metavar="N", type=int, default=1, help=text)
     rehearse.set_defaults(run=options.on_stack(_rehearse))
+    definition_files.register(commands)
 
 
 async def _rehearse(args: argparse.Namespace, stack: wiring.OpenStack) -> int:

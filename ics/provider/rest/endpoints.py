@@ -31,10 +31,11 @@ _BEHIND_TRIES = 5
 """Attempts of a pass if all endpoints are a few blocks behind an earlier pass."""
 _NODE = gateway.RestRequest("/cosmos/base/tendermint/v1beta1/node_info")
 _STATUS = gateway.RestRequest("/cosmos/base/node/v1beta1/status")
-_PLAN = gateway.RestRequest("/cosmos/upgrade/v1beta1/current_plan")
 _RPC_STATUS = gateway.RestRequest("/status")
 _REST = "ics:provider.rest"
 _RPC = "ics:provider.rpc"
+_QUIET_SECONDS = 10.0
+"""Age of the newest block from which an endpoint is asked whether its chain stands at its own upgrade."""
 _EXTENSIONS = {"timeout": httpx.Timeout(10.0, connect=3.0).as_dict()}
 _HEADERS = {"Accept": "application/json", "Accept-Encoding": "gzip", "User-Agent": "ics-operator"}
 _COMPARE_EVERY = datetime.timedelta(minutes=10)
@@ -42,6 +43,11 @@ _COMPARE_EVERY = datetime.timedelta(minutes=10)
 _COMPARE_SECONDS = 5.0
 _ProbeHead: TypeAlias = Callable[[Endpoint], Awaitable[heads.Head]]
 _T = TypeVar("_T")
+
+
+def _plan(height: int) -> gateway.RestRequest:
+    """Return the query for the upgrade that the chain has planned at a height (x/upgrade v0.1.4)."""
+    return gateway.RestRequest("/cosmos/upgrade/v1beta1/current_plan", height=height)
 
 
 class Endpoints:
@@ -169,6 +175,7 @@ class Endpoints:
             chosen = heads.choose(self._usable, floor)
             if chosen is not None:
                 self._picked = chosen
+                await self._note_halt(*chosen)
                 return chosen[1]
             if not remaining_tries or not heads.is_about_to_come(self._usable, floor):
                 break
@@ -466,14 +473,29 @@ class Endpoints:
             try:
                 head = await self.newest(url)
                 heads.check_chain(head, str(url), _REST, self._provider)
-                scheduled = upgrade_plans.scheduled(await self.at(url, _PLAN))
             except errors.IcsError:
                 continue  # it lags, for whatever reason
-            if scheduled is not None and scheduled.height == head.height + 1:
+            if await self._stands(url, head):
                 found[url] = head
-                self._standing[url] = scheduled
                 del self._problems[_REST, url]
         return found
+
+    async def _note_halt(self, url: Endpoint, head: heads.Head) -> None:
+        """Note that the picked endpoint's chain stands at its own upgrade, long before its newest block is too old."""
+        is_quiet = (self._now() - head.moment).total_seconds() >= _QUIET_SECONDS
+        if is_quiet and not any(other.height > head.height for other in self._usable.values()):
+            await self._stands(url, head)
+
+    async def _stands(self, url: Endpoint, head: heads.Head) -> bool:
+        """Return whether an endpoint says that the block after its newest one is that of an upgrade, and note it."""
+        try:
+            scheduled = upgrade_plans.scheduled(await self.at(url, _plan(head.height)))
+        except errors.IcsError:
+            return False  # there is another reason, or none that it knows
+        if scheduled is None or scheduled.height != head.height + 1:
+            return False
+        self._standing[url] = scheduled
+        return True
 
     def _checked(self, head: heads.Head, url: Endpoint, key: str) -> heads.Head:
         heads.check_chain(head, str(url), key, self._provider)

@@ -193,6 +193,7 @@ def test_digest_is_that_of_the_prepared_genesis() -> None:
     assert genesis.digest(kept) == ""
     assert genesis.digest(genesis_order.Ordered(kept.order, REPORT)) == REPORT.sha256
     assert genesis.digest(b"{}") == canonical_json.sha256_hex(b"{}")
+    assert (genesis.slow_height(kept), genesis.slow_height(b"{}"), genesis.slow_height(None)) == (1, 0, 0)
 
 
 @pytest.mark.parametrize("kind", shell.SHELLS, ids=shell.IDS)

@@ -120,6 +120,23 @@ def test_progress_depends_on_block_time_and_peers(
     assert watchdog.classify_progress(factories.node("alice", **changes), NOW, PATIENCE) is expected
 
 
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"height": 1, "is_silent": True}, P.WAITING),
+        ({"height": 1, "blocks_behind": 9}, P.WAITING),
+        ({"height": 2, "is_silent": True}, P.SILENT),
+        ({"height": 2, "blocks_behind": 9}, P.BEHIND),
+        ({"height": 0, "block_time": None, "blocks_behind": 9}, P.BEHIND),
+    ],
+)
+def test_node_that_writes_a_large_genesis_to_its_database_is_never_restarted_for_it(
+    changes: dict[str, object], expected: watchdog.Progress
+) -> None:
+    node = factories.node("alice", **{"block_time": ago(900), **changes})
+    assert watchdog.classify_progress(node, NOW, PATIENCE, slow_height=1) is expected
+
+
 def probes(
     *found: tuple[int, int, P], care: watchdog.WatchdogRecord | None = None
 ) -> watchdog.WatchdogRecord:

@@ -2,7 +2,9 @@ import copy
 import json
 from typing import Any
 
-from devnet import governed, identities, places, plan
+import yaml
+
+from devnet import demo, governed, identities, places, plan
 from ics.cosmos import addresses
 
 COMMITTED = places.CHECKOUT / "stacks" / "chains" / "ics-democracy.genesis.json"
@@ -61,3 +63,14 @@ def test_scheduling_leaves_the_base_alone_and_names_plan_height_and_end() -> Non
             }
         ]
     )
+
+
+def test_definition_of_the_demo_has_the_plan_of_the_genesis_and_images_that_are_built() -> None:
+    definition = yaml.safe_load(COMMITTED.with_name("ics-democracy.yaml").read_text())
+    (proposal,) = committed()["app_state"]["gov"]["proposals"]
+    (planned,) = (message["plan"] for message in proposal["messages"])
+    assert definition["image"] == plan.DEMOCRACY_IMAGE
+    assert definition["upgrades"] == [
+        {"name": planned["name"], "height": int(planned["height"]), "image": plan.SECOND_DEMOCRACY_IMAGE}
+    ]
+    assert int(planned["height"]) == demo.UPGRADE_HEIGHT

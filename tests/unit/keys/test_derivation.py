@@ -250,3 +250,19 @@ def test_repr_of_keys_hides_private_parts() -> None:
         ]
     )
     assert shown.count("[secret]") == 5
+
+
+def test_evm_account_is_that_of_ethereum() -> None:
+    """The vector of EIP-155, and the first account of the words that many test networks use."""
+    account = derivation.evm_account(bytes.fromhex("46" * 32))
+    raw = addresses.decode(account.address("evmos"))[1]
+    assert raw.hex() == "9d8a62f656a8d1615c1294fd71e9cfb3e4855a4f"
+    assert derivation.hd_path(60) == "m/44'/60'/0'/0/0"
+
+
+def test_derived_evm_account_is_of_the_same_words_at_the_path_of_its_coin_type() -> None:
+    seed = model.Secret(b"s" * 32)
+    found = derivation.derive_evm_account(seed, derivation.RELAYER_INFO, 118)
+    plain = derivation.derive_account(seed, derivation.RELAYER_INFO)
+    assert found == derivation.evm_account(plain.private_key.reveal())
+    assert derivation.derive_evm_account(seed, derivation.RELAYER_INFO, 60) != found

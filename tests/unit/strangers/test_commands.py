@@ -276,6 +276,8 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "destroy": (*STACK,),
     "config check": (*STACK,),
     "chain rehearse": (TEXT, *STACK),
+    "chain import": (f"/nowhere/{TEXT}", "--offline"),
+    "chain check": (f"/nowhere/{TEXT}",),
     "doctor": (*STACK,),
     "opt-in": ("1", *STACK),
     "opt-out": ("103", *STACK),

@@ -227,9 +227,9 @@ async def test_hanging_endpoint_is_reported_and_skipped_next_time(monkeypatch: p
     ]
 
 
-def standing(height: int, name: str = "v2") -> fake.Gateway:
+def standing(height: int, name: str = "v2", time: str = "2026-11-22T11:00:00Z") -> fake.Gateway:
     """The gateway of a node whose newest block, 7, is an hour old, and whose chain has planned an upgrade."""
-    old = dataclasses.replace(STATE, time="2026-11-22T11:00:00Z")
+    old = dataclasses.replace(STATE, time=time)
     plan = json.dumps({"plan": {"name": name, "height": str(height), "info": ""}})
     return fake.Gateway({7: old}, broken={"current_plan": (200, plan)})
 
@@ -283,3 +283,33 @@ async def test_the_name_of_an_upgrade_never_acts_on_a_terminal() -> None:
     async with test_queries.ask(network) as provider:
         await provider.open(None)
         assert provider.conditions()[0].message.isprintable()
+
+
+async def reasons_of(network: fake.Network) -> list[Reason]:
+    async with test_queries.ask(network) as provider:
+        await provider.open(None)
+        return [one.reason for one in provider.conditions()]
+
+
+QUIET = (test_queries.NOW - datetime.timedelta(seconds=15)).isoformat().replace("+00:00", "Z")
+
+
+async def test_a_provider_is_seen_to_stand_long_before_its_newest_block_is_too_old() -> None:
+    network = fake.Network(a=standing(8, time=QUIET))
+    assert await reasons_of(network) == [Reason.PROVIDER_UPGRADING]
+
+
+@pytest.mark.parametrize("height", [7, 9, 100])
+async def test_a_quiet_provider_with_an_upgrade_at_another_height_makes_a_block_slowly(height: int) -> None:
+    assert await reasons_of(fake.Network(a=standing(height, time=QUIET))) == []
+
+
+async def test_a_quiet_endpoint_is_only_late_if_another_has_the_next_block() -> None:
+    assert await reasons_of(fake.Network(a=standing(8, time=STATE.time), b=heights(8))) == []
+
+
+async def test_a_provider_that_makes_blocks_is_not_asked_for_its_plan() -> None:
+    newest = (test_queries.NOW - datetime.timedelta(seconds=2)).isoformat()
+    network = fake.Network(a=standing(8, time=newest))
+    assert await reasons_of(network) == []
+    assert [path for path, _ in network.gateways["a"].asked if "current_plan" in path] == []

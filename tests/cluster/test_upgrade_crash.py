@@ -1,0 +1,54 @@
+"""The process is killed before and after each write of an upgrade at a height; it always comes to the same end.
+
+One chain is upgraded from version to version, and each of its upgrades is cut short at another write: from the plan's
+announcement to the pass that changes nothing any more.
+"""
+
+import shutil
+import subprocess
+from collections.abc import Iterator
+
+import pytest
+
+from tests.cluster import conftest, recording, upgraded_node
+
+pytestmark = pytest.mark.cluster
+
+HOST = "198.18.77.2"
+"""Of the range for benchmarks (RFC 2544), which is routed nowhere."""
+MOST = 20
+"""Writes of an upgrade that are tried; the test says how many there are."""
+
+
+@pytest.fixture
+def address() -> Iterator[str]:
+    """An address of this host that the API server may proxy to."""
+    ip = shutil.which("ip")
+    if ip is None or subprocess.run([ip, "addr", "add", f"{HOST}/32", "dev", "lo"], check=False).returncode:
+        pytest.skip("needs the right to give the loopback device an address")
+    try:
+        yield HOST
+    finally:
+        subprocess.run([ip, "addr", "del", f"{HOST}/32", "dev", "lo"], check=True)
+
+
+async def upgrade(chain: upgraded_node.Corner, fault: recording.Fault | None) -> list[str]:
+    """Take the chain through its next upgrade; answers all writes, those after the fault included."""
+    chain.writes = upgraded_node.Writes(fault)
+    await chain.settle()
+    chain.node.halt()
+    await chain.settle()
+    return chain.writes.done
+
+
+@conftest.gives_up_requests
+async def test_killed_at_each_write_of_an_upgrade(scene: conftest.Scene, address: str) -> None:
+    async with upgraded_node.corner(scene, address, 2 + 2 * MOST) as chain:
+        writes = await upgrade(chain, None)
+        points = [recording.Fault(at, is_after) for at in range(len(writes)) for is_after in (False, True)]
+        assert 0 < len(writes) <= MOST, writes
+        print(f"\nfigure: writes of an upgrade, each of which is cut short: {len(writes)}")
+        assert await chain.state() == upgraded_node.after(2)
+        for version, fault in enumerate(points, start=3):
+            await upgrade(chain, fault)
+            assert await chain.state() == upgraded_node.after(version), (fault, writes[fault.at])

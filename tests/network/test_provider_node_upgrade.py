@@ -1,0 +1,146 @@
+"""The provider is upgraded by its own plan, and charlie's node in the cluster with it; the other nodes by hand.
+
+About three minutes. Afterwards the provider runs its second version, so no other story can run after it.
+"""
+
+import pathlib
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pytest
+import yaml
+
+from devnet import identities, places, plan, provider, upgrades
+from devnet.progress import Progress
+from ics.cluster.api import kinds
+from tests.network import governance, operators, projects, waiting
+
+pytestmark = [pytest.mark.soak, pytest.mark.story(when="LAST")]
+
+NAME, HOME = "provider-node", "provider"
+POD = f"{NAME}-0"
+AHEAD = 60
+"""Blocks of a second from the proposal to the plan's height."""
+
+
+class Node:
+    """charlie's provider node, through the API server."""
+
+    def __init__(self, charlie: operators.Operator) -> None:
+        self._charlie = charlie
+
+    def ask(self, path: str) -> dict[str, Any]:
+        """Answer of its RPC; empty while it does not answer."""
+        return self._charlie.kube.ask_node(HOME, path, pod=POD)
+
+    def height(self) -> int:
+        status = self.ask("/status")
+        return int(status["sync_info"]["latest_block_height"]) if status else 0
+
+    def version(self) -> str:
+        info = self.ask("/abci_info")
+        return str(info["response"]["version"]) if info else ""
+
+
+@pytest.fixture
+def root(tmp_path: pathlib.Path) -> pathlib.Path:
+    return projects.project(tmp_path)
+
+
+def configure(root: pathlib.Path, listed: list[dict[str, Any]]) -> None:
+    """Let charlie's stack run a provider node with these upgrades."""
+    path = root / "stacks" / "Pulumi.charlie.yaml"
+    document = yaml.safe_load(path.read_text())
+    peers = [
+        f"{identities.validator(host).node.node_id}@{host.address}:{plan.P2P_PORT}" for host in plan.HOSTS
+    ]
+    document["config"] |= {
+        "ics:participation": {"policy": "none"},
+        "ics:provider_node": {
+            "enabled": True,
+            "image": plan.PROVIDER_IMAGE,
+            "binary": "interchain-security-pd",
+            "genesis": {"config_map": {"name": "provider-genesis"}},
+            "peers": peers,
+            "config": {"config.toml": {"p2p": {"addr_book_strict": False, "allow_duplicate_ip": True}}},
+            "storage": "1Gi",
+            "resources": {"requests": {"cpu": "50m", "memory": "128Mi"}, "limits": {"memory": "1Gi"}},
+            "upgrades": listed,
+        },
+    }
+    path.write_text(yaml.safe_dump(document))
+
+
+@pytest.fixture
+def node(everybody: Mapping[str, operators.Operator], root: pathlib.Path) -> Iterator[Node]:
+    """charlie's node, which follows the chain with its first version."""
+    charlie = everybody["charlie"]
+    images = (plan.PROVIDER_IMAGE, plan.SECOND_PROVIDER_IMAGE)
+    upgrades.deliver(charlie.host, *images, progress=Progress())
+    configure(root, [])
+    done = charlie.ics("up", project=root)
+    assert done.code == 0, done.err
+    genesis = (places.state() / "provider-genesis.json").read_text()
+    charlie.kube.create(
+        {
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": {"name": "provider-genesis", "namespace": HOME},
+            "data": {"genesis.json": genesis},
+        }
+    )
+    found = Node(charlie)
+    waiting.until(
+        "charlie's node has caught up",
+        lambda: found.height() - provider.reached(charlie.host),
+        lambda behind: behind >= -1,
+        every=1,
+    )
+    yield found
+    gone = charlie.ics("destroy", project=root)
+    assert gone.code == 0, gone.err
+    for kind, name in ((kinds.VOLUME_CLAIM, NAME), (kinds.CONFIG_MAP, "provider-genesis")):
+        if charlie.kube.find(kind, HOME, name) is not None:
+            charlie.kube.delete(kind, HOME, name)
+
+
+def test_provider_node_is_upgraded_by_the_provider_s_plan(
+    everybody: Mapping[str, operators.Operator], root: pathlib.Path, node: Node
+) -> None:
+    alice, charlie = everybody["alice"], everybody["charlie"]
+    pod = charlie.kube.get(kinds.POD, HOME, POD)
+    height = provider.reached(charlie.host) + AHEAD
+    governance.schedule(height, alice)
+    configure(root, [{"name": plan.SECOND_PLAN, "height": height, "image": plan.SECOND_PROVIDER_IMAGE}])
+
+    with operators.Cron([alice, charlie], project=root) as cron:
+        waiting.until("the provider has halted", node.height, lambda now: now == height)
+        waiting.until(
+            "both say that the provider is upgrading",
+            lambda: [reasons(cron.last(one.name)) for one in (alice, charlie)],
+            lambda seen: all("ProviderUpgrading" in one for one in seen),
+        )
+        uid = pod["metadata"]["uid"]
+        waiting.until(
+            "charlie's node is another pod, of the second version",
+            lambda: charlie.kube.find(kinds.POD, HOME, POD),
+            lambda found: found is not None and found["metadata"]["uid"] != uid,
+        )
+        second = upgrades.program("interchain-security-pd", Progress())
+        for host in plan.HOSTS:
+            provider.replace(host, second)
+        waiting.until("the provider goes on", node.height, lambda now: now > height + 5)
+        waiting.until(
+            "nothing of it is left",
+            lambda: [reasons(cron.last(one.name)) for one in (alice, charlie)],
+            lambda seen: not any("ProviderUpgrading" in one for one in seen),
+        )
+        every = [reasons(run.json["status"]) for runs in cron.runs.values() for run in runs if run.out]
+
+    assert node.version() == plan.SECOND_VERSION
+    assert [one for one in every if "EndpointTrouble" in one] == []
+
+
+def reasons(status: Mapping[str, Any]) -> list[str]:
+    """Reasons of the validator's conditions in a status; empty before the first pass."""
+    return [one["reason"] for one in status.get("conditions", ())]
