@@ -106,27 +106,28 @@ async def test_a_name_is_told_where_nothing_waits(scene: conftest.Scene) -> None
 
 
 async def test_a_name_that_fits_is_not_told_nor_one_that_lies_in_the_settings(scene: conftest.Scene) -> None:
-    await passes(scene)
-    smaller: dict[str, Any] = {"node": {"storage": "5Gi"}}
-    asked = await passes(scene, **smaller)
+    await passes(scene, node={"storage_class": "first"})
+    other: dict[str, Any] = {"node": {"storage_class": "other"}}
+    asked = await passes(scene, **other)
     (text,) = asked["NeedsConfirmation"]
     name = text.rpartition(" ")[2]
 
-    confirmed = await passes(scene, name, **smaller)
-    in_settings = await passes(scene, confirm=["StatefulSet/a/node@01234567"], **smaller)
+    confirmed = await passes(scene, name, **other)
+    in_settings = await passes(scene, confirm=["StatefulSet/a/node@01234567"], **other)
 
     assert (confirmed["ConfirmsNothing"], "NeedsConfirmation" in confirmed) == ([], False)
     assert (in_settings["ConfirmsNothing"], in_settings["NeedsConfirmation"]) == ([], [text])
 
 
 async def test_a_question_stays_on_record_until_it_is_answered_or_gone(scene: conftest.Scene) -> None:
-    await passes(scene)
+    first: dict[str, Any] = {"node": {"storage_class": "first"}}
+    await passes(scene, **first)
     books = (scene.kube, scene.validator, scene.gateway)
     before = (await inventory.read_parent(*books)).confirmations
-    asked = await passes(scene, node={"storage": "5Gi"})
+    asked = await passes(scene, node={"storage_class": "other"})
 
     there = (await inventory.read_parent(*books)).confirmations
-    await passes(scene)
+    await passes(scene, **first)
 
     assert before == ()
     assert there == (("0", asked["NeedsConfirmation"][0]),)

@@ -16,7 +16,7 @@ from ics.cluster.api import client, kinds, lease, requests
 from ics.cluster.nodes import control
 from ics.cluster.state import read
 from ics.config import secret_sources
-from ics.consumer import observed, revision, state_sync_record, watchdog
+from ics.consumer import observed, revision, state_sync_record, volumes, watchdog
 from ics.engines.applyset import engine as applyset_engine
 from ics.manifests import objects, place_notes, sign_state_job
 from tests.cluster import chains, conftest, jobs, leases
@@ -101,6 +101,7 @@ async def test_memory(scene: conftest.Scene) -> None:
                 genesis=b"{}",
                 records=(record(scene),),
                 volume_uid=volume,
+                claim=volumes.VolumeClaim(requested="10Gi"),
                 has_workload=True,
                 template=revision.RecordedTemplate(revision.FIRST, ""),
             ),

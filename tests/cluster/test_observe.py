@@ -159,7 +159,7 @@ def _timeless(observation: model.Observation) -> model.Observation:
 
 def pod(**changes: Any) -> model.PodStatus:
     return dataclasses.replace(
-        factories.pod(ip=HOST, is_ready=False),
+        factories.pod(ip=HOST, is_ready=False, image="i"),
         **changes,
     )
 
