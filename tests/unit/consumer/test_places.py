@@ -806,8 +806,9 @@ def test_place_is_never_used_at_another_site_or_volume(known: places.Known) -> N
     assert places.is_at(found.place, known.site)
     if record is None:
         assert found.place.place_id not in {one.place.place_id for one in known.records}
-        own = [one.place.since for one in known.records if places.is_at(one.place, known.site)]
-        assert found.place.since == known.now or max(own) == found.place.since - TICK >= known.now
+        recorded = {one.place.since for one in known.records}
+        is_after_newest = found.place.since - TICK in recorded and found.place.since > known.now
+        assert found.place.since == known.now or is_after_newest
     elif not places.is_on_volume(record, known.site):
         # The node of a key that is lost, or belongs to another installation, has it withheld.
         assert found.lost == record or found.elsewhere is not None
