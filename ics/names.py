@@ -169,6 +169,8 @@ PULL_SECRET = "pull-secret"  # noqa: S105 - a component
 """A copy of a registry's credentials."""
 REHEARSAL = "rehearsal"
 """The Job that tries a chain's start with throw-away keys, and its files."""
+UPGRADE_PULL = "upgrade-pull"
+"""A Job that pulls the image of a coming upgrade."""
 NETWORK_POLICY = "network-policy"
 ISOLATION = "isolation"
 """NetworkPolicy that closes everything which no other policy of the namespace opens."""

@@ -10,7 +10,6 @@ import gzip
 import hashlib
 import json
 import os
-import resource
 import shutil
 import sys
 import zlib
@@ -202,8 +201,9 @@ def _sync(path: Path) -> None:
 
 
 def _peak() -> int:
-    """Return the peak memory of this process, in KiB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    """Return the peak memory of this program, in KiB; `getrusage` would count what its process was before."""
+    status = Path("/proc/self/status").read_text()
+    return next((int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM:")), 0)
 
 
 async def _run(order: genesis_order.Order, folder: Path) -> genesis_order.Report:

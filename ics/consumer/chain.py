@@ -362,6 +362,8 @@ def _software(
         node=node,
         halted=context.observed.halted.get(chain.consumer_id),
         plan=context.observed.upgrade_plans.get(chain.consumer_id),
+        binary=chain.definition.binary,
+        pull=context.observed.pulls.get(chain.consumer_id),
         may_restart=node is None or consumer_watchdog.may_restart(chain.key.key.address, node),
         now=context.snapshot.moment,
         interval=context.settings.signing.watermark_interval,

@@ -140,6 +140,8 @@ class Observed:
     """Of the validator's own provider node; None if it does not exist."""
     upgrade_plans: Mapping[str, model.UpgradePlan] = field(default_factory=dict)
     """What the chains say about their next upgrades, by consumer id; `provider` is the provider."""
+    pulls: Mapping[str, upgrades.Pull] = field(default_factory=dict)
+    """Newest pulls of images for upgrades, by consumer id; `provider` is the provider node."""
     halted: Mapping[str, int] = field(default_factory=dict)
     """Heights at which nodes were seen to stand, twice, by consumer id; `provider` is the provider node."""
     sign_state_waits: Mapping[str, str] = field(default_factory=dict)

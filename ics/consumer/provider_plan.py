@@ -78,6 +78,8 @@ def _upgrade(observed: observed.Observed, settings: settings.Settings) -> upgrad
             node=None if seen is None else seen.node,
             halted=observed.halted.get(node_revision.PROVIDER),
             plan=observed.upgrade_plans.get(node_revision.PROVIDER),
+            binary=node.binary,
+            pull=observed.pulls.get(node_revision.PROVIDER),
             # The provider's set is large, and one of its validators may restart at any time.
             may_restart=True,
             now=observed.snapshot.moment,

@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from ics import model, plain_text
 from ics.conditions import Condition, Reason, Severity
 from ics.config import upgrades as config_upgrades
+from ics.cosmos import canonical_json
 
 APART = datetime.timedelta(seconds=2)
 """Least time between the two looks at a node that stands: a block may take that long to execute."""
@@ -80,11 +81,60 @@ class PullState(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Pull:
-    """What the pod says that pulls the next image."""
+    """What the Job says that pulls the next image."""
 
     state: PullState = PullState.UNKNOWN
     text: str = ""
     """Why it waits or has failed."""
+    fingerprint: str = ""
+    """Of what it pulls."""
+    created: datetime.datetime | None = None
+    """When it was made, by the API server's clock."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PullTarget:
+    """An image to be pulled onto a machine, and what must be in it."""
+
+    image: str
+    binary: str
+    binary_hash: str
+    """Empty: any."""
+    host: str
+    """Name of the machine in the cluster; empty: any."""
+
+    @property
+    def fingerprint(self) -> str:
+        """16 hex digits of everything that can change the result."""
+        parts = {"image": self.image, "binary": self.binary, "hash": self.binary_hash, "host": self.host}
+        return canonical_json.sha256_hex(canonical_json.encode(parts))[:16]
+
+
+_PULL_AGAIN = datetime.timedelta(minutes=10)
+"""Time after which a pull that has failed is tried again."""
+
+
+def is_pull_due(target: PullTarget, pull: Pull | None, now: datetime.datetime) -> bool:
+    """Return whether an image must be pulled: nothing was tried, or it has failed a while ago.
+
+    Args:
+        target: what is pulled.
+        pull: the newest one of the node, None if there is none.
+        now: by the clock that made it, at least nearly.
+    """
+    if pull is None or pull.fingerprint != target.fingerprint:
+        return True
+    has_failed = pull.state is PullState.FAILED
+    return has_failed and (pull.created is None or now - pull.created >= _PULL_AGAIN)
+
+
+def is_unpullable(waiting: str) -> bool:
+    """Return whether a pod waits for an image that cannot be pulled.
+
+    Args:
+        waiting: why it waits, such as `ImagePullBackOff: …`.
+    """
+    return waiting.partition(":")[0] in _UNPULLABLE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,7 +171,10 @@ class Situation:
     """Height at which the node was seen to stand, twice; None: it was not."""
     plan: model.UpgradePlan | None
     """What the chain says; None: it was not asked."""
-    pull: Pull = Pull()
+    binary: str
+    """Name of the binary in the image."""
+    pull: Pull | None = None
+    """The newest one for this node."""
     may_restart: bool
     """Whether the chain can do without the node for a moment."""
     may_switch: bool = True
@@ -153,6 +206,8 @@ class NodeUpgrade:
     """What the chain has planned."""
     height: int = 0
     """Height of the upgrade that `state` is about; 0: there is none."""
+    pull: PullTarget | None = None
+    """The image that must be on the node's machine before; None: it is there, or nothing is known of it."""
     expected: datetime.datetime | None = None
     """When that height is reached; None: not known, or it is reached."""
     awaits_switch: int | None = None
@@ -531,8 +586,13 @@ def _awaited(situation: Situation, result: NodeUpgrade) -> NodeUpgrade:
         result = dataclasses.replace(result, holds=result.holds or stands, stands=stands)
         return _with(result, State.MISSING, _missing(situation, result.expected, text, is_now=stands))
     what = f"{upgrade.label} at height {upgrade.height}, {when}"
-    if situation.pull.state is PullState.FAILED:
-        text = f"{what}: its image {upgrade.image} is not usable: {situation.pull.text}; correct the list"
+    target, pull = _pull(situation, upgrade)
+    result = dataclasses.replace(result, pull=target)
+    if pull.state is PullState.FAILED:
+        why = plain_text.one_line(pull.text, 200) or "the pod that pulls it ended without a word"
+        text = (
+            f"{what}: its image {upgrade.image} is not usable: {why}; correct the list, or publish the image"
+        )
         return _with(result, State.MISSING, _missing(situation, result.expected, text))
     if upgrade.name and scheduled is None:
         text = f"{what}, is in the list; the chain has not planned it yet"
@@ -542,12 +602,28 @@ def _awaited(situation: Situation, result: NodeUpgrade) -> NodeUpgrade:
             f"{what}: the node is restarted before, so that it stops there, when the chain can do without it"
         )
         return _with(result, State.ANNOUNCED, _condition(situation, Reason.UPGRADE_ANNOUNCED, text))
-    if situation.pull.state is not PullState.DONE:
-        waits = f" ({situation.pull.text})" if situation.pull.text else ""
+    if pull.state is not PullState.DONE:
+        waits = f" ({plain_text.one_line(pull.text, 200)})" if pull.text else ""
         text = f"{what}: its image {upgrade.image} is being pulled{waits}"
         return _with(result, State.ANNOUNCED, _condition(situation, Reason.UPGRADE_ANNOUNCED, text))
     text = f"{what}: its image {upgrade.image} is on the node's machine"
     return _with(result, State.READY, _condition(situation, Reason.UPGRADE_READY, text))
+
+
+def _pull(situation: Situation, upgrade: config_upgrades.Upgrade) -> tuple[PullTarget | None, Pull]:
+    """Return what must be pulled for an upgrade, and how far that is."""
+    version = _newest(situation, list(situation.upgrades).index(upgrade))
+    if version.image == _present_image(situation):
+        return None, Pull(PullState.DONE)
+    host = None if situation.pod is None else situation.pod.node_name
+    if not host:
+        return None, Pull()
+    target = PullTarget(
+        image=version.image, binary=situation.binary, binary_hash=version.binary_hash or "", host=host
+    )
+    pull = situation.pull
+    is_of_target = pull is not None and pull.fingerprint == target.fingerprint
+    return target, pull if pull is not None and is_of_target else Pull()
 
 
 def _distance(situation: Situation, height: int) -> tuple[datetime.datetime | None, bool]:

@@ -277,6 +277,24 @@ ALERTS: Final = (
         ),
     ),
     Alert(
+        name="IcsVolumeFilling",
+        severity=AlertSeverity.WARNING,
+        hold="30m",
+        expression=(
+            f"(max by ({_C}) (ics_volume_used_bytes) / on ({_C}) max by ({_C}) (ics_volume_size_bytes) > 0.85)"
+            f" or (max by ({_C}) (predict_linear(ics_volume_used_bytes[6h], 345600))"
+            f" > on ({_C}) max by ({_C}) (ics_volume_size_bytes))"
+        ),
+        summary=f"the node's volume fills up: {_CHAIN}",
+        meaning="The volume is 85 % full, or will be full within four days at the rate of the last six hours.",
+        impact="A node whose volume is full stops, and blocks are missed.",
+        look="`ics status`: `VolumeFilling`; `kubectl -n NAMESPACE get pvc`",
+        fix=(
+            "Let volumes grow with `ics:node.volume.max`, or raise `storage` in the chain's definition; or prune more:"
+            " `pruning` in its definition."
+        ),
+    ),
+    Alert(
         name="IcsClientExpires",
         severity=AlertSeverity.CRITICAL,
         hold="5m",

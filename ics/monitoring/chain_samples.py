@@ -15,6 +15,7 @@ from ics.consumer import (
     signing,
     status,
     upgrades,
+    volumes,
 )
 from ics.consumer import desired as consumer_desired
 from ics.consumer.peers import updates
@@ -74,6 +75,7 @@ def samples(facts: ChainFacts) -> tuple[metrics.Sample, ...]:
         *_of_chain(gauge, facts),
         *_of_node(gauge, facts),
         *_of_signing(gauge, facts.missed),
+        *_of_volume(gauge, facts),
         *_of_upgrade(gauge, facts.decision.chain),
         *_of_relayer(gauge, facts),
         *_of_wallets(gauge, facts),
@@ -165,6 +167,17 @@ def _of_signing(gauge: _Gauge, count: model.MissedBlocks | None) -> Iterator[met
         yield gauge(metrics.MISSED_BLOCKS, count.missed)
         yield gauge(metrics.WINDOW_BLOCKS, count.allowance.blocks)
         yield gauge(metrics.ALLOWED_MISSED_BLOCKS, count.allowance.allowed)
+
+
+def _of_volume(gauge: _Gauge, facts: ChainFacts) -> Iterator[metrics.Sample]:
+    use = facts.observed.volume_uses.get(facts.consumer_id)
+    memory = facts.observed.memory.chains.get(facts.consumer_id)
+    claim = None if memory is None else memory.claim
+    # What else lies on a shared disk is not the chain's.
+    if use is None or (claim is not None and volumes.is_shared(claim, use)):
+        return
+    yield gauge(metrics.VOLUME_USED, use.newest.used)
+    yield gauge(metrics.VOLUME_SIZE, use.newest.used + use.newest.available)
 
 
 def _of_upgrade(gauge: _Gauge, plan: chain.ChainPlan | None) -> Iterator[metrics.Sample]:

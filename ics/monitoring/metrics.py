@@ -219,6 +219,11 @@ ALLOWED_MISSED_BLOCKS = _gauge(
     "ics_signing_allowed_missed_blocks", _C, "Blocks of the window that may be missed; one more jails."
 )
 
+VOLUME_USED = _gauge(
+    "ics_volume_used_bytes", _C, "Used bytes of its node's volume, unless it shares its disk with others."
+)
+VOLUME_SIZE = _gauge("ics_volume_size_bytes", _C, "Bytes of that volume that can be used.")
+
 # -- its next upgrade ------------------------------------------------------------------------------
 
 _UPGRADE: Final = (*_C, "upgrade", "source")

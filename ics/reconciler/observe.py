@@ -8,8 +8,8 @@ from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from typing import TypeAlias, TypeVar
 
 from ics import aio, errors, manifests, model, names
-from ics.config import upgrades
-from ics.consumer import desired, observed, questions, revision, snapshots, volumes
+from ics.config import upgrades as config_upgrades
+from ics.consumer import desired, observed, questions, revision, snapshots, upgrades, volumes
 from ics.cosmos import addresses, gas_prices, light
 from ics.manifests import revisions
 from ics.reconciler import relayer_facts, world
@@ -139,6 +139,7 @@ async def _first(world: world.World) -> observed.Observed:
         waiting = group.create_task(_sign_state_waits(world, memory))
         looking = group.create_task(_provider_node(world, memory))
         rehearsing = group.create_task(_rehearsals(world, memory))
+        pulling = group.create_task(_pulls(world))
         listing = group.create_task(_volume_snapshots(world))
         measuring = group.create_task(_volumes(world, memory))
         upgrading = group.create_task(_upgrades(world, memory, observing, looking, adding))
@@ -151,6 +152,7 @@ async def _first(world: world.World) -> observed.Observed:
         memory=memory,
         observations=observing.result(),
         upgrade_plans=plans,
+        pulls=pulling.result(),
         halted=halted,
         extra_nodes=adding.result(),
         extra_halted=extra_halted,
@@ -172,6 +174,16 @@ async def _first(world: world.World) -> observed.Observed:
     )
 
 
+async def _pulls(world: world.World) -> Mapping[str, upgrades.Pull]:
+    """Return the pulls of images for upgrades; query nothing if no upgrade is listed."""
+    return await world.upgrade_pulls.read() if _listed(world) else {}
+
+
+def _listed(world: world.World) -> list[config_upgrades.Upgrade]:
+    listed = [one for loaded in world.definitions for one in loaded.definition.upgrades]
+    return [*listed, *world.settings.provider_node.upgrades]
+
+
 async def _upgrades(
     world: world.World,
     memory: observed.Memory,
@@ -187,8 +199,7 @@ async def _upgrades(
     extra = await asyncio.shield(adding)
     observations = {**chains, **({} if own is None else {revision.PROVIDER: own})}
     namespaces, gateway = _workloads(memory), world.settings.gateway.namespace
-    listed = [one for loaded in world.definitions for one in loaded.definition.upgrades]
-    listed += world.settings.provider_node.upgrades
+    listed = _listed(world)
 
     async def ask(consumer_id: str) -> model.UpgradePlan:
         if consumer_id == revision.PROVIDER:
@@ -202,7 +213,7 @@ async def _upgrades(
             found[revision.PROVIDER] = await world.nodes.provider_node(gateway)
         return found
 
-    watch = world.upgrades
+    watch = world.coming_upgrades
     plans = await watch.read_plans(observations, ask)
     halted, extra_halted = await asyncio.gather(
         watch.read_halted(observations, plans, listed, look_again),
@@ -216,7 +227,7 @@ async def _extra_halted(
     memory: observed.Memory,
     extra: _ExtraObservations,
     plans: Mapping[str, model.UpgradePlan],
-    listed: Sequence[upgrades.Upgrade],
+    listed: Sequence[config_upgrades.Upgrade],
 ) -> dict[str, dict[str, int]]:
     """Return the heights at which sentries and full nodes were seen to stand twice, by consumer id and name."""
     found: dict[str, dict[str, int]] = {}

@@ -115,6 +115,7 @@ async def run_pass(
         await provider_node.tend(world, desired, observed, collector)
         await key_guard.tend(world, desired, observed, collector)
         await upgrade_steps.record_progress(world, desired, collector)
+        await upgrade_steps.pull(world, desired, observed, collector)
         await _record_endings(world, desired, observed, collector)
         await _advance_relayers(world, desired, collector)
         await node_care.maintain(world, desired, observed, restarted, collector)

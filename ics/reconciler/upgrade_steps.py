@@ -1,13 +1,16 @@
-"""Records of the heights that applications have reached, on their volumes.
+"""Steps of upgrades: the heights on record, and the images on the machines.
 
 record that a node stands before an upgrade   before the engine switches it; a crash in between changes nothing
 record how far a node that runs has come      at most once per interval, like the watermark
+pull the image of a coming upgrade            once, and again if that has failed
 """
 
 import dataclasses
+import datetime
+from collections.abc import Callable
 
 from ics import names
-from ics.consumer import chain, desired
+from ics.consumer import chain, desired, observed, revision, upgrades
 from ics.manifests import revisions
 from ics.reconciler import outcome, world
 
@@ -85,3 +88,41 @@ async def _record(world: world.World, planned: chain.ChainPlan, *, is_switch: bo
             continue
         if upgrade.records is not None and uid is not None:
             await world.nodes.record_app_height(planned.namespace, volume, uid, upgrade.records)
+
+
+def _now() -> datetime.datetime:
+    return datetime.datetime.now(datetime.UTC)
+
+
+async def pull(
+    world: world.World,
+    desired: desired.Desired,
+    observed: observed.Observed,
+    collector: outcome.Collector,
+    now: Callable[[], datetime.datetime] = _now,
+) -> None:
+    """Pull the images of coming upgrades onto the machines of their nodes.
+
+    Args:
+        world: world of the validator.
+        desired: the desired state.
+        observed: the observation from which it was computed.
+        collector: collects the errors of each chain.
+        now: the clock, which goes on when the provider makes no blocks.
+    """
+    for planned in desired.chains:
+        target = None if planned.upgrade is None else planned.upgrade.pull
+        if target is None or planned.consumer_id in desired.paused:
+            continue
+        if upgrades.is_pull_due(target, observed.pulls.get(planned.consumer_id), now()):
+            with collector.chain(planned.consumer_id):
+                await world.upgrade_pulls.ensure(
+                    planned.consumer_id, planned.chain_id, planned.namespace, target, planned.pods
+                )
+    own, settings = desired.provider_node.upgrade, desired.settings
+    if own is None or own.pull is None:
+        return
+    if upgrades.is_pull_due(own.pull, observed.pulls.get(revision.PROVIDER), now()):
+        with collector.chain(""):
+            pods = settings.pods.merged(settings.provider_node.pods)
+            await world.upgrade_pulls.ensure("", "", settings.gateway.namespace, own.pull, pods)

@@ -27,6 +27,7 @@ from ics.cluster import (
     sign_state,
     snapshots,
     tx_journal,
+    upgrade_pulls,
     volumes,
 )
 from ics.cluster.api import client, connect, lease, lease_holder
@@ -397,7 +398,7 @@ async def open_stack(
                 adapters.world(settings, seed, definitions.loaded, provider, imported),
                 invalid_definitions=definitions.invalid,
                 is_attended=is_attended,
-                upgrades=upgrade_watch.UpgradeWatch(stays=stays),
+                coming_upgrades=upgrade_watch.UpgradeWatch(stays=stays),
                 extra_upgrades=upgrade_watch.UpgradeWatch(stays=stays),
             ),
             engine=engine_of(settings, pulumi_stack, connection, own_lease, read),
@@ -448,6 +449,7 @@ class Adapters:
         self.lookups = lookups.Lookups()
         # The daemon's next pass follows soon.
         self.trust_searches = trust_searches.TrustSearches(1.0 if timeouts is not None else 20.0)
+        self.upgrade_pulls = upgrade_pulls.UpgradePulls(kube, owner, lease.ensure)
         self.rehearsals = rehearsals.Rehearsals(kube, owner, settings, lease.ensure)
         self.volumes = volumes.Volumes(kube, stays=timeouts is not None)
         self.snapshots = snapshots.Snapshots(kube, owner, settings.snapshots.class_name, lease.ensure)
@@ -480,6 +482,7 @@ class Adapters:
             trust_searches=self.trust_searches,
             pull_secrets=self.pull_secrets,
             rehearsals=self.rehearsals,
+            upgrade_pulls=self.upgrade_pulls,
             snapshots=self.snapshots,
             volumes=self.volumes,
             lease=self.lease,

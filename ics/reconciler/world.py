@@ -12,12 +12,14 @@ from ics import model, names
 from ics.cluster.nodes import chain_queries
 from ics.conditions import Condition
 from ics.config import chain_definition, provider_node, settings
+from ics.config import pods as config_pods
 from ics.consumer import (
     chain,
     observed,
     snapshots,
     state_sync,
     state_sync_record,
+    upgrades,
     volumes,
     watchdog,
     watermark,
@@ -354,6 +356,25 @@ class Rehearsals(Protocol):
         ...
 
 
+class UpgradePulls(Protocol):
+    """Jobs that pull the images of coming upgrades."""
+
+    async def read(self) -> Mapping[str, upgrades.Pull]:
+        """Return the newest pull of each node, by consumer id; `provider` is the provider node."""
+        ...
+
+    async def ensure(
+        self,
+        consumer_id: str,
+        chain_id: str,
+        namespace: str,
+        target: upgrades.PullTarget,
+        settings: config_pods.PodSettings,
+    ) -> object:
+        """Create the Job of a pull, in place of an earlier one of the same."""
+        ...
+
+
 class Snapshots(Protocol):
     """VolumeSnapshots of the nodes' volumes."""
 
@@ -451,6 +472,7 @@ class World:
     lookups: Lookups
     pull_secrets: PullSecrets
     rehearsals: Rehearsals
+    upgrade_pulls: UpgradePulls
     snapshots: Snapshots
     volumes: Volumes
     trust_searches: TrustSearches
@@ -471,7 +493,7 @@ class World:
     """Consumer ids whose nodes the operator restarts at the current revision; `provider` is the provider node."""
     terms: recent_terms.RecentTerms = field(default_factory=recent_terms.RecentTerms)
     """Answers of earlier passes of this process."""
-    upgrades: upgrade_watch.UpgradeWatch = field(default_factory=upgrade_watch.UpgradeWatch)
+    coming_upgrades: upgrade_watch.UpgradeWatch = field(default_factory=upgrade_watch.UpgradeWatch)
     """What earlier passes of this process saw of coming upgrades."""
     extra_upgrades: upgrade_watch.UpgradeWatch = field(default_factory=upgrade_watch.UpgradeWatch)
     """The same of sentries and full nodes."""

@@ -360,6 +360,7 @@ class Pass:
             lookups=cast(Any, None),  # there are no names
             trust_searches=cast(Any, None),  # the definition names no servers
             pull_secrets=cast(Any, None),  # there are none
+            upgrade_pulls=cast(Any, None),  # none is listed
             rehearsals=cast(Any, None),  # they are switched off
             snapshots=cast(Any, None),  # the settings ask for none
             volumes=cast(Any, Volumes()),

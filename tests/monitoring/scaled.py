@@ -7,7 +7,7 @@ from ics.monitoring import rules
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 _WINDOW = re.compile(r"\[(\d+)([smhd])\]")
-_THRESHOLD = re.compile(r"(?<=[<>] )(600|900|3600|86400)\b")
+_THRESHOLD = re.compile(r"(?<=[<>,] )(600|900|3600|86400|345600)\b")
 """Seconds with which expressions compare an age or a time that is left."""
 
 

@@ -182,6 +182,27 @@ SCENARIOS = (
         beside=[series("ics_signing_allowed_missed_blocks", C, level((100, 120)))],
     ),
     condition("IcsChainHalted", "ConsumerHalted", "warning", C),
+    Scenario(
+        "IcsVolumeFilling",
+        [
+            series("ics_volume_used_bytes", C, level((80, 10), (86, 80), (20, 30))),
+            series("ics_volume_size_bytes", C, level((100, 120))),
+        ],
+        C,
+        (40, 89),
+        (9, 39, 90),
+    ),
+    # It grows by 5 % of its size in 100 minutes, until it is pruned.
+    Scenario(
+        "IcsVolumeFilling",
+        [
+            series("ics_volume_used_bytes", C, "50+0x9 50+0.05x60 20+0x30"),
+            series("ics_volume_size_bytes", C, level((100, 120))),
+        ],
+        C,
+        (69,),
+        (9, 75),
+    ),
     # Less than a day away from minute 20 on; a later upgrade is not ready either, and no reason to call.
     Scenario(
         "IcsUpgradeUnready",

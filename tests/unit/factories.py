@@ -468,6 +468,7 @@ def world(cluster: object = None, **changes: Any) -> reconciler_world.World:
                 "trust_searches",
                 "pull_secrets",
                 "rehearsals",
+                "upgrade_pulls",
                 "snapshots",
                 "volumes",
             ),

@@ -6,15 +6,18 @@ import contextlib
 import datetime
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
 
 from ics import errors, model, names
 from ics.cli import definition_files, options, output
-from ics.cluster import pull_secrets, rehearsals
+from ics.cluster import pull_secrets, rehearsals, upgrade_pulls
 from ics.cluster.api import client, kinds
 from ics.config import chain_definition
-from ics.consumer import rehearsal
+from ics.config import pods as config_pods
+from ics.config import upgrades as config_upgrades
+from ics.consumer import rehearsal, upgrades
 from ics.cosmos import times
-from ics.manifests import network_policies, objects
+from ics.manifests import network_policies, objects, upgrade_pull
 from ics.manifests import rehearsal as manifests_rehearsal
 from ics.reconciler import wiring
 
@@ -68,11 +71,53 @@ async def _rehearse(args: argparse.Namespace, stack: wiring.OpenStack) -> int:
         run = rehearsals.Run(namespace, prepared, loaded.definition, settings.node, pods)
         await rehearsals.start(stack.kube, owner, run)
         result = await _ended(stack.kube, owner, namespace)
+        later = [
+            await _look_into(stack.kube, owner, namespace, loaded.definition, upgrade, pods)
+            for upgrade in loaded.definition.upgrades
+        ]
     is_ok = result.state is model.JobState.DONE
     said = result.message or result.waiting or "its pod ended without a word"
-    value = {"definition": args.definition, "chain_id": chain_id, "ok": is_ok, "text": said}
-    output.emit(args, value, [f"{args.definition}: {'ok' if is_ok else 'failed'}: {said}"])
-    return 0 if is_ok else 2
+    value = {
+        "definition": args.definition,
+        "chain_id": chain_id,
+        "ok": is_ok,
+        "text": said,
+        "upgrades": later,
+    }
+    lines = [f"{args.definition}: {'ok' if is_ok else 'failed'}: {said}"]
+    lines += [f"{one['upgrade']}: {'ok' if one['ok'] else 'failed'}: {one['text']}" for one in later]
+    output.emit(args, value, lines)
+    return 0 if is_ok and all(one["ok"] for one in later) else 2
+
+
+async def _look_into(
+    kube: client.KubeClient,
+    owner: objects.Owner,
+    namespace: str,
+    definition: chain_definition.Definition,
+    upgrade: config_upgrades.Upgrade,
+    settings: config_pods.PodSettings,
+    pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
+) -> dict[str, Any]:
+    """Pull the image of one upgrade and look for its binary; more is not possible without the chain's state."""
+    target = upgrades.PullTarget(
+        image=upgrade.image, binary=definition.binary, binary_hash=upgrade.binary_hash or "", host=""
+    )
+    pulls = upgrade_pulls.UpgradePulls(kube, owner, _nothing)
+    await pulls.ensure(owner.consumer_id, owner.chain_id, namespace, target, settings)
+    pull = upgrades.Pull()
+    for _ in range(int(upgrade_pull.DEADLINE_SECONDS / _EVERY)):
+        pull = (await pulls.read()).get(owner.consumer_id, pull)
+        if pull.state in (upgrades.PullState.DONE, upgrades.PullState.FAILED):
+            break
+        await pause(_EVERY)
+    is_ok = pull.state is upgrades.PullState.DONE
+    text = (
+        f"{upgrade.image} contains {definition.binary}"
+        if is_ok
+        else pull.text or "its pod did not end in time"
+    )
+    return {"upgrade": upgrade.label, "height": upgrade.height, "ok": is_ok, "text": text}
 
 
 async def _nothing() -> None:

@@ -52,6 +52,7 @@ def assess(
         node=None if app is None else node(app, store),
         halted=None,
         plan=model.UpgradePlan(block_seconds=6.0),
+        binary="chaind",
         may_restart=True,
         now=NOW,
         interval=600,
@@ -257,25 +258,59 @@ def test_a_switched_node_that_stands_again_has_failed() -> None:
     assert reasons(found) == [("UpgradeFailed", "CRITICAL")]
 
 
+TARGET = upgrades.PullTarget(image="chain:v2", binary="chaind", binary_hash="", host="n1")
+
+
+def pulled(state: upgrades.PullState, **changes: Any) -> upgrades.Pull:
+    base = upgrades.Pull(state, "no such image\x1b[2J", TARGET.fingerprint, NOW)
+    return dataclasses.replace(base, **changes)
+
+
+def test_the_next_image_is_pulled_onto_the_machine_of_the_node() -> None:
+    assert assess(50, record=50, plan=plan()).pull == TARGET
+    assert assess(50, record=50, plan=plan(), pod=None).pull is None
+    same = (V2.model_copy(update={"image": "chain:v1"}),)
+    found = assess(50, record=50, listed=same, plan=plan())
+    assert (found.pull, reasons(found)) == (None, [("UpgradeReady", "INFO")])
+    # What is used from that height on is pulled, also if it is a version without a height.
+    assert assess(130, record=130, listed=(V2, HALT, ROLLED)).pull == dataclasses.replace(
+        TARGET, image="chain:v2.2"
+    )
+
+
+@pytest.mark.parametrize(
+    ("pull", "minutes", "is_due"),
+    [
+        (None, 0, True),
+        (pulled(upgrades.PullState.RUNNING), 60, False),
+        (pulled(upgrades.PullState.DONE), 60, False),
+        (pulled(upgrades.PullState.DONE, fingerprint="other"), 0, True),
+        (pulled(upgrades.PullState.FAILED), 9, False),
+        (pulled(upgrades.PullState.FAILED), 10, True),
+    ],
+)
+def test_a_pull_is_tried_once_and_again_after_it_has_failed(
+    pull: upgrades.Pull | None, minutes: int, is_due: bool
+) -> None:
+    assert upgrades.is_pull_due(TARGET, pull, NOW + datetime.timedelta(minutes=minutes)) is is_due
+
+
 @pytest.mark.parametrize(
     ("app", "said", "pull", "expected"),
     [
-        (50, model.UpgradePlan(), upgrades.Pull(), [("UpgradeAnnounced", "INFO")]),
-        (50, plan(), upgrades.Pull(), [("UpgradeAnnounced", "INFO")]),
-        (50, plan(), upgrades.Pull(upgrades.PullState.DONE), [("UpgradeReady", "INFO")]),
-        (
-            50,
-            plan(),
-            upgrades.Pull(upgrades.PullState.FAILED, "no such image"),
-            [("UpgradeImageMissing", "CRITICAL")],
-        ),
-        (50, plan("v9", 100), upgrades.Pull(), [("UpgradeImageMissing", "CRITICAL")]),
-        (50, plan("v9", 120), upgrades.Pull(), [("UpgradeDiffers", "CRITICAL")]),
-        (50, plan("v2", 121), upgrades.Pull(), [("UpgradeDiffers", "CRITICAL")]),
+        (50, model.UpgradePlan(), None, [("UpgradeAnnounced", "INFO")]),
+        (50, plan(), None, [("UpgradeAnnounced", "INFO")]),
+        (50, plan(), pulled(upgrades.PullState.RUNNING), [("UpgradeAnnounced", "INFO")]),
+        (50, plan(), pulled(upgrades.PullState.DONE), [("UpgradeReady", "INFO")]),
+        (50, plan(), pulled(upgrades.PullState.DONE, fingerprint="other"), [("UpgradeAnnounced", "INFO")]),
+        (50, plan(), pulled(upgrades.PullState.FAILED), [("UpgradeImageMissing", "CRITICAL")]),
+        (50, plan("v9", 100), None, [("UpgradeImageMissing", "CRITICAL")]),
+        (50, plan("v9", 120), None, [("UpgradeDiffers", "CRITICAL")]),
+        (50, plan("v2", 121), None, [("UpgradeDiffers", "CRITICAL")]),
     ],
 )
 def test_coming_upgrades_are_reported(
-    app: int, said: model.UpgradePlan, pull: upgrades.Pull, expected: list[tuple[str, str]]
+    app: int, said: model.UpgradePlan, pull: upgrades.Pull | None, expected: list[tuple[str, str]]
 ) -> None:
     found = assess(app, record=app, listed=(V2,), plan=said, pull=pull)
     assert (reasons(found), found.version) == (expected, BASE)

@@ -8,7 +8,7 @@ import pytest
 
 from ics import model
 from ics.conditions import Condition, Reason, Severity
-from ics.consumer import observed, signing, status, upgrades
+from ics.consumer import observed, signing, status, upgrades, volumes
 from ics.cosmos import gas_prices
 from ics.monitoring import chain_samples, metrics
 from ics.relayer import accounts, inputs
@@ -94,6 +94,25 @@ def test_chain_that_runs_and_signs() -> None:
         "signing_window_blocks": 100,
         "signing_allowed_missed_blocks": 50,
     }
+
+
+@pytest.mark.parametrize(
+    ("capacity", "expected"),
+    [("100", {"volume_used_bytes": 40, "volume_size_bytes": 95}), ("1", {})],
+    ids=["alone", "on a shared disk"],
+)
+def test_use_of_a_volume(capacity: str, expected: dict[str, float]) -> None:
+    measured = volumes.Measurement(NOW, size=100, used=40, available=55)
+    seen = running()
+    claim = volumes.VolumeClaim(requested=capacity, capacity=capacity)
+    chain = dataclasses.replace(seen.memory.chains["0"], claim=claim)
+    seen = dataclasses.replace(
+        seen,
+        memory=factories.memories({"0": chain}),
+        volume_uses={"0": volumes.VolumeUse(measured, measured)},
+    )
+    found = values(facts(seen))
+    assert {name: value for name, value in found.items() if name.startswith("volume")} == expected
 
 
 @pytest.mark.parametrize(

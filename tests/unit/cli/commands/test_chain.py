@@ -81,6 +81,7 @@ async def test_rehearsal_by_hand_says_how_it_went_and_leaves_nothing(capsys: Any
         "chain_id": "consumer1-1",
         "ok": True,
         "text": "block 1 after 3 s",
+        "upgrades": [],
     }
     assert play.steps[:4] == ["apply Namespace", "apply NetworkPolicy", "create", "apply ConfigMap"]
     assert play.left == []
