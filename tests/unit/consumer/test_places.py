@@ -823,6 +823,14 @@ def test_new_place_is_dated_after_the_newest_one_on_record() -> None:
     assert choose(used, staged(found.place), spare="6" * 32) == found
 
 
+def test_successor_of_a_lost_key_stays_one_for_a_validator_outside_the_chain() -> None:
+    lost = staged()
+    known: dict[str, Any] = {"assigned": KEY, "is_outside": True, "is_refused": True, "site": NO_VOLUME}
+    found = choose(lost, **known)
+    assert found.lost == lost
+    assert choose(lost, staged(found.place), spare="6" * 32, **known) == found
+
+
 @given(situations())
 def test_key_is_assigned_if_and_only_if_the_provider_has_it(known: places.Known) -> None:
     """Or if it had it before, and the operator gave it back to a chain that waits for its vote, or ordered another."""
