@@ -35,9 +35,10 @@ def address() -> Iterator[str]:
 async def upgrade(chain: upgraded_node.Corner, fault: recording.Fault | None) -> list[str]:
     """Take the chain through its next upgrade; answers all writes, those after the fault included."""
     chain.writes = upgraded_node.Writes(fault)
-    await chain.settle()
+    version = chain.node.version
+    await chain.settle(version)
     chain.node.halt()
-    await chain.settle()
+    await chain.settle(version + 1)
     return chain.writes.done
 
 
