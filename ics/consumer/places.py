@@ -219,7 +219,9 @@ def choose_key(
         return keys.unassigned(consumer_id)
     started = keys.newest() if known.is_outside else None
     if started is not None and started.place.since > current.place.since:
-        return keys.selected(started.place)  # an earlier pass started to rejoin with it
+        # An earlier pass started to rejoin with it, or to replace a key that was lost.
+        is_successor = started.place.replaces == current.place.place_id
+        return keys.selected(started.place, lost=current if is_successor else None)
     former = keys.former(current)
     if former is not None and not known.is_rekeying:
         if keys.is_needed(former):

@@ -257,8 +257,9 @@ class Audit:
         """Counts from now on."""
         return cls(host, user, places.audit_log(host.name).stat().st_size)
 
-    def writes(self) -> list[str]:
-        """Each write as `verb resource namespace/name (code)`."""
+    def writes(self, *, with_events: bool = False) -> list[str]:
+        """Each write as `verb resource namespace/name (code)`, without Leases and Events of transitions."""
+        reports = {"leases"} if with_events else {"leases", "events"}
         with places.audit_log(self.host.name).open("rb") as log:
             log.seek(self.mark)
             events = [json.loads(line) for line in log.read().splitlines()]
@@ -267,7 +268,7 @@ class Audit:
             for event in events
             if event["user"]["username"] == self.user
             and event["verb"] not in _READING
-            and event.get("objectRef", {}).get("resource") != "leases"
+            and event.get("objectRef", {}).get("resource") not in reports
             and "dryRun=" not in event["requestURI"]
         ]
 

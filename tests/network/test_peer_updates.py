@@ -55,6 +55,22 @@ def until_it_signs(operator: operators.Operator, consumer: str) -> None:
     )
 
 
+def until_restarted(operator: operators.Operator, consumer: str) -> None:
+    """Wait until the pod is the one of the newest template: the last one goes on for a moment."""
+    home = launch.namespace_of(operator, consumer)
+
+    def is_newest() -> bool:
+        workload, pod = operator.kube.get(kinds.STATEFUL_SET, home, names.NODE_NAME), operator.kube.pod(home)
+        status = workload["status"]
+        return (
+            pod is not None
+            and status.get("observedGeneration") == workload["metadata"]["generation"]
+            and status.get("updateRevision") == pod["metadata"]["labels"]["controller-revision-hash"]
+        )
+
+    waiting.until(f"{operator.name}'s node has restarted", is_newest)
+
+
 @pytest.fixture(scope="module", autouse=True)
 def as_before(bob: operators.Operator, alice: operators.Operator, consumer: str) -> Iterator[None]:
     """Every story after this one finds the endpoints as they were."""
@@ -124,6 +140,7 @@ def test_a_running_node_is_told_and_goes_on(
     alice: operators.Operator, bob: operators.Operator, consumer: str
 ) -> None:
     alice.settled(*HYBRID)  # its RPC takes orders from now on, for which it was restarted
+    until_restarted(alice, consumer)
     until_it_signs(alice, consumer)
     before, home = pod_of(alice, consumer), launch.namespace_of(alice, consumer)
     moved(bob, consumer, FURTHER)
@@ -148,6 +165,7 @@ def test_with_the_setting_a_node_that_lacks_its_peer_restarts_by_itself(
     alice: operators.Operator, bob: operators.Operator, consumer: str
 ) -> None:
     alice.settled()  # without the RPC that takes orders; it restarts for that
+    until_restarted(alice, consumer)
     until_it_signs(alice, consumer)
     home = launch.namespace_of(alice, consumer)
     moved(bob, consumer, ELSEWHERE)

@@ -806,8 +806,9 @@ def test_place_is_never_used_at_another_site_or_volume(known: places.Known) -> N
     assert places.is_at(found.place, known.site)
     if record is None:
         assert found.place.place_id not in {one.place.place_id for one in known.records}
-        own = [one.place.since for one in known.records if places.is_at(one.place, known.site)]
-        assert found.place.since == known.now or max(own) == found.place.since - TICK >= known.now
+        recorded = {one.place.since for one in known.records}
+        is_after_newest = found.place.since - TICK in recorded and found.place.since > known.now
+        assert found.place.since == known.now or is_after_newest
     elif not places.is_on_volume(record, known.site):
         # The node of a key that is lost, or belongs to another installation, has it withheld.
         assert found.lost == record or found.elsewhere is not None
@@ -820,6 +821,14 @@ def test_new_place_is_dated_after_the_newest_one_on_record() -> None:
     found = choose(used)
     assert found.place.since == NOW + 2 * SECOND + TICK
     assert choose(used, staged(found.place), spare="6" * 32) == found
+
+
+def test_successor_of_a_lost_key_stays_one_for_a_validator_outside_the_chain() -> None:
+    lost = staged()
+    known: dict[str, Any] = {"assigned": KEY, "is_outside": True, "is_refused": True, "site": NO_VOLUME}
+    found = choose(lost, **known)
+    assert found.lost == lost
+    assert choose(lost, staged(found.place), spare="6" * 32, **known) == found
 
 
 @given(situations())
