@@ -12,16 +12,12 @@ from ics.consumer import desired, observed, rehearsal
 from ics.reconciler import outcome, world
 
 
-def _now() -> datetime.datetime:
-    return datetime.datetime.now(datetime.UTC)
-
-
 async def advance(
     world: world.World,
     desired: desired.Desired,
     observed: observed.Observed,
     collector: outcome.Collector,
-    now: Callable[[], datetime.datetime] = _now,
+    now: Callable[[], datetime.datetime] = world.now,
 ) -> None:
     """Take the due steps for every chain.
 

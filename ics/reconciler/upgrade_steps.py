@@ -90,16 +90,12 @@ async def _record(world: world.World, planned: chain.ChainPlan, *, is_switch: bo
             await world.nodes.record_app_height(planned.namespace, volume, uid, upgrade.records)
 
 
-def _now() -> datetime.datetime:
-    return datetime.datetime.now(datetime.UTC)
-
-
 async def pull(
     world: world.World,
     desired: desired.Desired,
     observed: observed.Observed,
     collector: outcome.Collector,
-    now: Callable[[], datetime.datetime] = _now,
+    now: Callable[[], datetime.datetime] = world.now,
 ) -> None:
     """Pull the images of coming upgrades onto the machines of their nodes.
 

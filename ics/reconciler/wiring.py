@@ -5,7 +5,6 @@ The commands and the Pulumi program use this; all other modules depend on protoc
 
 import contextlib
 import dataclasses
-import datetime
 import functools
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -328,9 +327,8 @@ def journal_of(settings: config_settings.Settings, lease: lease.Lease) -> tx_jou
     return tx_journal.TxJournal(lease, settings.provider.chain_id, now)
 
 
-def now() -> datetime.datetime:
-    """Return the current time in UTC."""
-    return datetime.datetime.now(datetime.UTC)
+now = world.now
+"""The clock of everything that is wired here."""
 
 
 @contextlib.asynccontextmanager

@@ -4,6 +4,7 @@ The adapters behind the protocols make no decisions; the tests' fakes of them ke
 """
 
 import asyncio
+import datetime
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -30,6 +31,11 @@ from ics.manifests import hermes_jobs
 from ics.provider.rest import relayer_queries
 from ics.reconciler import missed_blocks, recent_terms, upgrade_watch
 from ics.relayer import inputs, queries
+
+
+def now() -> datetime.datetime:
+    """Return the current time in UTC."""
+    return datetime.datetime.now(datetime.UTC)
 
 
 class Provider(Protocol):
