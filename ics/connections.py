@@ -235,7 +235,7 @@ class _Connection(asyncio.Protocol):
         return not self._has_ended and not self._unread and not self._transport.is_closing()
 
     async def _write(self, data: bytes, seconds: float | None) -> None:
-        # A server may refuse a request before it has all of it: its answer tells more than the failure.
+        # A server may refuse a request before it has all of it: its answer says more than the failure.
         if self._has_ended:
             return
         self._transport.write(data)
@@ -287,7 +287,7 @@ class _Body(httpx.AsyncByteStream):
             event = await connection.event(self._seconds)
             if isinstance(event, h11.Data):
                 yield bytes(event.data)
-            else:  # the end, or a change of the protocol, which nobody asked for
+            else:  # the end, or a change of the protocol, which was not asked for
                 return
 
     async def aclose(self) -> None:
