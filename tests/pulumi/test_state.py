@@ -36,7 +36,9 @@ def doctor(place: stage.Stage) -> dict[str, str]:
     )
     found = json.loads(done.stdout)["findings"]
     return {
-        one["message"]: one["level"] for one in found if one["check"].startswith(("ics:engine", "ics:pulumi"))
+        one["message"]: one["level"]
+        for one in found
+        if one["check"].startswith(("ics:engine", "ics:pulumi", "settings"))
     }
 
 
