@@ -66,9 +66,10 @@ class Snapshots:
             raise errors.Transient(
                 f"no snapshot is made: {chain.namespace}/{names.VOLUME_NAME} does not exist"
             )
-        app_height = (claim["metadata"].get("annotations") or {}).get(names.APP_HEIGHT, "")
+        noted = claim["metadata"].get("annotations") or {}
+        past = {name: noted[name] for name in (names.APP_HEIGHT, names.APPLIED_UPGRADES) if name in noted}
         owner = self._owner.of_chain(chain)
-        manifest = manifests.snapshot(owner, chain.namespace, order, self._class_name, app_height)
+        manifest = manifests.snapshot(owner, chain.namespace, order, self._class_name, past)
         try:
             await self._kube.send(requests.create(manifest, names.LOOP_MANAGER))
         except api_errors.Conflict:
@@ -125,6 +126,7 @@ def decode_one(item: Mapping[str, Any]) -> snapshots.VolumeSnapshot | None:
         error=plain_text.one_line(str(error.get("message") or ""), _LONGEST),
         size=size if isinstance(size, str) else "",
         app_height=notes.get(names.APP_HEIGHT, ""),
+        applied_upgrades=notes.get(names.APPLIED_UPGRADES, ""),
         is_deleting="deletionTimestamp" in metadata,
     )
 

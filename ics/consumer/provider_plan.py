@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from ics import model
 from ics.config import provider_node, settings
-from ics.consumer import observed, provider_key, upgrades
+from ics.consumer import observed, plan_images, provider_key, upgrades
 from ics.consumer import revision as node_revision
 
 
@@ -79,7 +79,13 @@ def _upgrade(observed: observed.Observed, settings: settings.Settings) -> upgrad
             halted=observed.halted.get(node_revision.PROVIDER),
             plan=observed.upgrade_plans.get(node_revision.PROVIDER),
             binary=node.binary,
-            pull=observed.pulls.get(node_revision.PROVIDER),
+            flags=("--halt-height=1",) if any(one.halt for one in node.upgrades) else (),
+            image_rules=plan_images.rules(
+                node.plan_images,
+                [node.image, *(one.image for one in node.upgrades)],
+                require_digest=settings.plan_images.require_digest,
+            ),
+            pulls=observed.pulls.get(node_revision.PROVIDER, {}),
             # The provider's set is large, and one of its validators may restart at any time.
             may_restart=True,
             now=observed.snapshot.moment,

@@ -174,9 +174,12 @@ async def _first(world: world.World) -> observed.Observed:
     )
 
 
-async def _pulls(world: world.World) -> Mapping[str, upgrades.Pull]:
-    """Return the pulls of images for upgrades; query nothing if no upgrade is listed."""
-    return await world.upgrade_pulls.read() if _listed(world) else {}
+async def _pulls(world: world.World) -> Mapping[str, Mapping[str, upgrades.Pull]]:
+    """Return the pulls of images for upgrades; query nothing if none can be known."""
+    takes_any = world.settings.provider_node.plan_images is not None or any(
+        loaded.definition.plan_images is not None for loaded in world.definitions
+    )
+    return await world.upgrade_pulls.read() if takes_any or _listed(world) else {}
 
 
 def _listed(world: world.World) -> list[config_upgrades.Upgrade]:
@@ -268,7 +271,7 @@ async def _sign_state_waits(world: world.World, memory: observed.Memory) -> Mapp
     return await world.sign_state.waits() if is_due else {}
 
 
-async def _rehearsals(world: world.World, memory: observed.Memory) -> Mapping[str, model.RehearsalResult]:
+async def _rehearsals(world: world.World, memory: observed.Memory) -> Mapping[str, model.JobResult]:
     """Return the rehearsals of chains; query nothing if none is staged."""
     is_staged = any(not chain.runs for chain in memory.chains.values())
     return await world.rehearsals.read() if is_staged and world.settings.staging.rehearse else {}

@@ -195,8 +195,14 @@ class Nodes(Protocol):
         """Read from the chain's own node which upgrade it has planned, and how fast its blocks are."""
         ...
 
-    async def record_app_height(self, namespace: str, volume: str, volume_uid: str, height: int) -> object:
-        """Record on a volume the height that its node's application has reached."""
+    async def record_app_height(
+        self, namespace: str, volume: str, volume_uid: str, upgrade: upgrades.NodeUpgrade
+    ) -> object:
+        """Record on a volume the height that its node's application has reached, and the upgrades on the way."""
+        ...
+
+    async def confirm_app_height(self, namespace: str, volume: str, upgrade: upgrades.NodeUpgrade) -> object:
+        """Raise if another pass has recorded another height on a volume since this one has read it."""
         ...
 
     async def record_ending(self, namespace: str, seen: observed.EndingSeen | None) -> object:
@@ -349,7 +355,7 @@ class Gateway(Protocol):
 class Rehearsals(Protocol):
     """Jobs that try the start of staged chains with throw-away keys."""
 
-    async def read(self) -> Mapping[str, model.RehearsalResult]:
+    async def read(self) -> Mapping[str, model.JobResult]:
         """Return the newest rehearsal of each chain, by consumer id."""
         ...
 
@@ -365,8 +371,8 @@ class Rehearsals(Protocol):
 class UpgradePulls(Protocol):
     """Jobs that pull the images of coming upgrades."""
 
-    async def read(self) -> Mapping[str, upgrades.Pull]:
-        """Return the newest pull of each node, by consumer id; `provider` is the provider node."""
+    async def read(self) -> Mapping[str, Mapping[str, upgrades.Pull]]:
+        """Return the newest pulls, by consumer id and fingerprint; `provider` is the provider node."""
         ...
 
     async def ensure(

@@ -60,11 +60,20 @@ class Nodes:
     def __init__(self, trouble: errors.IcsError | None = None) -> None:
         self.trouble = trouble
         self.records: list[tuple[str, str, str, int]] = []
+        self.confirmed: list[tuple[str, str, int | None]] = []
 
-    async def record_app_height(self, namespace: str, volume: str, volume_uid: str, height: int) -> None:
+    async def record_app_height(
+        self, namespace: str, volume: str, volume_uid: str, upgrade: upgrades.NodeUpgrade
+    ) -> None:
         if self.trouble is not None:
             raise self.trouble
-        self.records.append((namespace, volume, volume_uid, height))
+        assert upgrade.records is not None
+        self.records.append((namespace, volume, volume_uid, upgrade.records))
+
+    async def confirm_app_height(self, namespace: str, volume: str, upgrade: upgrades.NodeUpgrade) -> None:
+        if self.trouble is not None:
+            raise self.trouble
+        self.confirmed.append((namespace, volume, upgrade.recorded))
 
 
 def test_a_coming_upgrade_changes_nothing_about_a_running_node() -> None:
