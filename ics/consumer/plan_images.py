@@ -81,7 +81,7 @@ def _named(rules: Rules, info: str) -> str:
     """Return what stands under the key in the plan's `info`.
 
     Raises:
-        SettingsError: nothing does, or it is no text.
+        SettingsError: nothing does, or it is not a text.
     """
     try:
         value: object = json.loads(info)

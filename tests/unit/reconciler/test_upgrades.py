@@ -2,20 +2,26 @@
 
 import dataclasses
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from ics import errors, model, names
+from ics.cluster.api import client
+from ics.cluster.nodes import control
 from ics.config import chain_definition
 from ics.config import upgrades as config_upgrades
-from ics.consumer import desired, observed, upgrades
+from ics.consumer import applied_upgrades, desired, observed, upgrades
 from ics.engines import handoff
+from ics.manifests import objects
 from ics.reconciler import node_care, outcome, upgrade_steps, upgrade_watch
 from tests.unit import factories
 
 V2 = {"name": "v2", "height": 120, "image": "chain:v2", "binary_hash": "b" * 64}
 PLAN = model.UpgradePlan(scheduled=model.ScheduledUpgrade("v2", 120), block_seconds=1.0)
+
+
+THROUGH = (applied_upgrades.AppliedUpgrade(upgrade=config_upgrades.Upgrade.model_validate(V2)),)
 
 
 def definition() -> chain_definition.LoadedDefinition:
@@ -28,7 +34,11 @@ def seen(
     memory = factories.memory(
         genesis=factories.GENESIS,
         has_workload=True,
-        software=upgrades.Record(app_height=record, image=image),
+        software=upgrades.Record(
+            app_height=record,
+            image=image,
+            applied=None if record is None else tuple(THROUGH[:1] if record >= 119 else ()),
+        ),
     )
     chain = factories.consumer(model.Phase.LAUNCHED, factories.joined("alice", "bob"))
     node = factories.node("alice", "bob", height=store, app_height=app)
@@ -109,6 +119,52 @@ async def test_a_chain_whose_height_cannot_be_recorded_keeps_its_node_as_it_is()
     after = await upgrade_steps.record_switches(factories.world(nodes), wanted, collector)
     assert after.paused == {"0"}
     assert [str(trouble.error) for trouble in collector.troubles] == ["the API server is gone"]
+
+
+async def test_a_pass_that_another_one_has_overtaken_near_an_upgrade_leaves_the_node_alone() -> None:
+    wanted = judged(seen(115, 115, record=110))
+    nodes, collector = Nodes(), outcome.Collector()
+    assert (
+        await upgrade_steps.record_switches(factories.world(nodes), wanted, collector)
+    ).paused == frozenset()
+    assert nodes.confirmed == [("ns", "data", 110)]
+    nodes.trouble = errors.Transient("another pass has recorded height 119 meanwhile")
+    after = await upgrade_steps.record_switches(factories.world(nodes), wanted, collector)
+    assert after.paused == {"0"}
+
+
+class Claims:
+    """An API server with one claim."""
+
+    def __init__(self, notes: dict[str, str]) -> None:
+        self.claim: dict[str, Any] = {"metadata": {"namespace": "ns", "name": "data", "annotations": notes}}
+        self.applied: list[Mapping[str, Any]] = []
+
+    async def find(self, *_: object, **__: object) -> dict[str, Any]:
+        return self.claim
+
+    async def apply(self, manifest: Mapping[str, Any], *_: object, **__: object) -> None:
+        self.applied.append(manifest)
+
+
+async def _lease() -> None:
+    return None
+
+
+async def test_a_record_is_written_only_over_the_one_that_the_pass_has_read() -> None:
+    upgrade = judged(seen(119, 120, record=110, halted={"0": 120})).chains[0].upgrade
+    assert upgrade is not None
+    kube = Claims({names.APP_HEIGHT: "110"})
+    nodes = control.Nodes(cast(client.KubeClient, kube), objects.Owner("alice", factories.PROVIDER), _lease)
+    await nodes.record_app_height("ns", "data", "u", upgrade)
+    assert kube.applied[0]["metadata"]["annotations"] == {
+        names.APP_HEIGHT: "119",
+        names.APPLIED_UPGRADES: applied_upgrades.to_annotation(THROUGH),
+    }
+    kube.claim["metadata"]["annotations"] = {names.APP_HEIGHT: "119"}
+    with pytest.raises(errors.Transient, match="another pass has recorded height 119"):
+        await nodes.record_app_height("ns", "data", "u", upgrade)
+    assert len(kube.applied) == 1
 
 
 async def test_progress_is_recorded_for_a_node_that_runs() -> None:
