@@ -286,7 +286,7 @@ def compute(
         datetime.timedelta(seconds=settings.gateway.port_grace),
     )
     own_node_key = provider_key.decide(settings.provider_node, memory.provider_node, observed.provider_node)
-    own_node = provider_plan.plan(observed, settings, own_node_key)
+    own_node = provider_plan.plan(provider_plan.inputs(observed), settings, own_node_key)
     return Desired(
         settings=settings,
         provider_chain_id=snapshot.chain_id,

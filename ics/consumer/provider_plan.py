@@ -1,5 +1,7 @@
 """Plan of the validator's own node of the provider chain: everything its objects depend on but the settings; pure."""
 
+import datetime
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ics import model
@@ -41,28 +43,59 @@ def first_version(node: provider_node.ProviderNodeSettings) -> upgrades.Version:
     return upgrades.Version(node.image, node.binary_hash)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProviderNodeInputs:
+    """What is known about the node, also if the provider does not answer."""
+
+    memory: observed.ProviderNodeMemory
+    observation: model.Observation | None
+    """Of the node; None: it was not observed."""
+    now: datetime.datetime
+    halted: int | None = None
+    """Height at which it was seen to stand, twice; None: it was not."""
+    chain_plan: model.UpgradePlan | None = None
+    """What the provider says about its next upgrade; None: it was not asked."""
+    pulls: Mapping[str, upgrades.Pull] = field(default_factory=dict)
+    """Newest pulls of images for it, by their fingerprints."""
+    is_rolled: bool = False
+    """Whether the operator asks for a restart at the current revision."""
+
+
+def inputs(observed: observed.Observed) -> ProviderNodeInputs:
+    """Return what a pass has observed of the node."""
+    return ProviderNodeInputs(
+        memory=observed.memory.provider_node,
+        observation=observed.provider_node,
+        now=observed.snapshot.moment,
+        halted=observed.halted.get(node_revision.PROVIDER),
+        chain_plan=observed.upgrade_plans.get(node_revision.PROVIDER),
+        pulls=observed.pulls.get(node_revision.PROVIDER, {}),
+        is_rolled=node_revision.PROVIDER in observed.roll_requests,
+    )
+
+
 def plan(
-    observed: observed.Observed, settings: settings.Settings, key: provider_key.ProviderKey
+    inputs: ProviderNodeInputs, settings: settings.Settings, key: provider_key.ProviderKey
 ) -> ProviderNodePlan:
     """Plan the provider node.
 
     Args:
-        observed: everything observed in this pass.
+        inputs: what is known about it.
         settings: of the stack.
         key: whether it gets its key.
     """
     return ProviderNodePlan(
         key=key,
-        upgrade=_upgrade(observed, settings),
-        pod=None if observed.provider_node is None else observed.provider_node.pod,
-        volume_uid=observed.memory.provider_node.volume_uid,
-        recorded=observed.memory.provider_node.template,
-        is_rolled=node_revision.PROVIDER in observed.roll_requests,
+        upgrade=_upgrade(inputs, settings),
+        pod=None if inputs.observation is None else inputs.observation.pod,
+        volume_uid=inputs.memory.volume_uid,
+        recorded=inputs.memory.template,
+        is_rolled=inputs.is_rolled,
     )
 
 
-def _upgrade(observed: observed.Observed, settings: settings.Settings) -> upgrades.NodeUpgrade | None:
-    node, memory, seen = settings.provider_node, observed.memory.provider_node, observed.provider_node
+def _upgrade(inputs: ProviderNodeInputs, settings: settings.Settings) -> upgrades.NodeUpgrade | None:
+    node, memory, seen = settings.provider_node, inputs.memory, inputs.observation
     if not node.enabled:
         return None
     return upgrades.assess(
@@ -76,8 +109,8 @@ def _upgrade(observed: observed.Observed, settings: settings.Settings) -> upgrad
             and (memory.record is None or memory.record.volume_uid == memory.volume_uid),
             pod=None if seen is None else seen.pod,
             node=None if seen is None else seen.node,
-            halted=observed.halted.get(node_revision.PROVIDER),
-            plan=observed.upgrade_plans.get(node_revision.PROVIDER),
+            halted=inputs.halted,
+            plan=inputs.chain_plan,
             binary=node.binary,
             flags=("--halt-height=1",) if any(one.halt for one in node.upgrades) else (),
             image_rules=plan_images.rules(
@@ -85,10 +118,10 @@ def _upgrade(observed: observed.Observed, settings: settings.Settings) -> upgrad
                 [node.image, *(one.image for one in node.upgrades)],
                 require_digest=settings.plan_images.require_digest,
             ),
-            pulls=observed.pulls.get(node_revision.PROVIDER, {}),
+            pulls=inputs.pulls,
             # The provider's set is large, and one of its validators may restart at any time.
             may_restart=True,
-            now=observed.snapshot.moment,
+            now=inputs.now,
             interval=settings.signing.watermark_interval,
         )
     )

@@ -234,6 +234,11 @@ class NodeUpgrade:
     conditions: tuple[Condition, ...] = ()
 
     @property
+    def is_at_upgrade(self) -> bool:
+        """Whether its node is switched now, or was and is not known to have executed a block since."""
+        return self.is_switch or self.state in (State.UPGRADING, State.FAILED)
+
+    @property
     def is_switching(self) -> bool:
         """Whether its node was switched a moment ago, so that it need not answer yet."""
         return self.state is State.UPGRADING and self.holds
@@ -304,8 +309,7 @@ def assess(situation: Situation) -> NodeUpgrade:
     else:
         found = _running(situation, progress, choice, known)
     found = _with_doubts_about_the_list(situation, found, known, progress)
-    kept = situation.record.applied
-    applied = _through(situation, known, progress.applied) if kept is None else kept
+    applied = _through(situation, known, progress.applied)
     if found.is_switch and progress.next is not None:
         applied = (*applied, _applied_upgrade(situation.upgrades[progress.next], known))
     return dataclasses.replace(found, recorded=situation.record.app_height, applied=applied, known=known)
@@ -342,7 +346,13 @@ def _progress(situation: Situation) -> _Progress:
     seen = None if situation.node is None else situation.node.app_height
     reached = max(seen or 0, situation.record.app_height or 0)
     later = [index for index in range(applied + 1, len(upgrades)) if upgrades[index].height is not None]
-    passed = tuple(index for index in later if (upgrades[index].height or 0) <= reached)
+    below = [index for index in later if (upgrades[index].height or 0) <= reached]
+    image = "" if situation.pod is None or seen is None else situation.pod.image
+    if image not in ("", _version(situation.base, upgrades, applied).image):
+        # Somebody has switched it by hand: what runs there has executed that block.
+        applied = max((index for index in below if upgrades[index].image == image), default=applied)
+    passed = tuple(index for index in below if index > applied)
+    later = [index for index in later if index > applied]
     return _Progress(applied, next((index for index in later if index not in passed), None), passed)
 
 
@@ -368,9 +378,27 @@ def _applied(situation: Situation) -> int:
 def _through(
     situation: Situation, known: applied_upgrades.Upgrades, applied: int
 ) -> tuple[applied_upgrades.AppliedUpgrade, ...]:
-    """Return the entries with a height up to an index, for a volume of which none are on record yet."""
-    listed = situation.upgrades[: applied + 1]
-    return tuple(_applied_upgrade(one, known) for one in listed if one.height is not None)
+    """Return the upgrades that a volume has been through: those on record, and what it was found to have reached.
+
+    Args:
+        situation: of the node.
+        known: all of its upgrades.
+        applied: index of the last one.
+    """
+    kept = situation.record.applied
+    if kept is None:
+        listed = situation.upgrades[: applied + 1]
+        return tuple(_applied_upgrade(one, known) for one in listed if one.height is not None)
+    if not _is_beyond_record(situation, applied):
+        return kept
+    return (*kept, _applied_upgrade(situation.upgrades[applied], known))
+
+
+def _is_beyond_record(situation: Situation, applied: int) -> bool:
+    """Return whether a node has reached an upgrade that is not on record, because somebody switched it by hand."""
+    kept = situation.record.applied
+    height = 0 if applied < 0 else situation.upgrades[applied].height or 0
+    return kept is None or height > (kept[-1].height if kept else 0)
 
 
 def _applied_upgrade(
@@ -393,15 +421,16 @@ def _next(upgrades: Sequence[config_upgrades.Upgrade], applied: int) -> int | No
     return next((i for i in range(applied + 1, len(upgrades)) if upgrades[i].height is not None), None)
 
 
-def _due_record(situation: Situation, upcoming: int | None) -> int | None:
+def _due_record(situation: Situation, progress: _Progress) -> int | None:
     """Return the height to be recorded for a node that runs, at most once per interval."""
+    upcoming = progress.next
     seen = None if situation.node is None else situation.node.app_height
     if not seen:
         return None
     height = None if upcoming is None else situation.upgrades[upcoming].height
     record = situation.record
     value = max(seen if height is None else min(seen, height - 2), record.app_height or 0)
-    if record.app_height is None or record.applied is None:
+    if record.app_height is None or _is_beyond_record(situation, progress.applied):
         return value
     is_due = record.written is None or situation.now - record.written >= datetime.timedelta(
         seconds=situation.interval
@@ -625,7 +654,7 @@ def _running(
     result = NodeUpgrade(
         version=_chosen(situation, progress.applied, is_held=is_near),
         halt_height=_chosen_halt(situation, upcoming, is_near=_is_near(situation, upcoming)),
-        records=_due_record(situation, upcoming),
+        records=_due_record(situation, progress),
         next=upgrade,
         scheduled=scheduled,
         height=height,

@@ -11,7 +11,7 @@ import datetime
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ics import names
+from ics import engines, names
 from ics.consumer import chain, desired, observed, revision, upgrades
 from ics.manifests import revisions
 from ics.reconciler import outcome, world
@@ -119,6 +119,25 @@ def _nodes(planned: chain.ChainPlan) -> list[_Node]:
         for volume, uid, upgrade in nodes
         if uid is not None and upgrade is not None
     ]
+
+
+def held(desired: desired.Desired, observed: observed.Observed) -> frozenset[engines.Ref]:
+    """Return the StatefulSets whose drift is not reverted now, because their nodes run and are near an upgrade.
+
+    Reverting it would restart them. A node that does not answer is not spared by that.
+    """
+    found = []
+    for planned in desired.chains:
+        observations = observed.extra_nodes.get(planned.consumer_id, {})
+        nodes = [(names.NODE_NAME, planned.upgrade, observed.observations.get(planned.consumer_id))]
+        nodes += [(one.name, one.upgrade, observations.get(one.name)) for one in planned.extra.nodes]
+        for name, upgrade, seen in nodes:
+            if upgrade is not None and upgrade.holds and seen is not None and seen.node is not None:
+                found.append(engines.Ref("StatefulSet", planned.namespace, name))
+    own, seen = desired.provider_node.upgrade, observed.provider_node
+    if own is not None and own.holds and seen is not None and seen.node is not None:
+        found.append(engines.Ref("StatefulSet", desired.settings.gateway.namespace, names.PROVIDER_NODE))
+    return frozenset(found)
 
 
 async def pull(

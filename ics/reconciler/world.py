@@ -201,6 +201,10 @@ class Nodes(Protocol):
         """Record on a volume the height that its node's application has reached, and the upgrades on the way."""
         ...
 
+    async def apply_provider_node(self, manifests: Sequence[model.Manifest]) -> object:
+        """Apply objects of the provider node without an engine, because the provider does not answer without it."""
+        ...
+
     async def confirm_app_height(self, namespace: str, volume: str, upgrade: upgrades.NodeUpgrade) -> object:
         """Raise if another pass has recorded another height on a volume since this one has read it."""
         ...

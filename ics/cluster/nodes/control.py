@@ -2,7 +2,7 @@
 
 import asyncio
 import datetime
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from ics import errors, model, names
 from ics.cluster.api import client, kinds
@@ -216,6 +216,19 @@ class Nodes:
                 f"PersistentVolumeClaim {namespace}/{volume}: another pass has recorded height {found} meanwhile; the"
                 " next pass goes on from there"
             )
+
+    async def apply_provider_node(self, manifests: Sequence[model.Manifest]) -> None:
+        """Apply objects of the provider node as an engine does, which takes them over as they are.
+
+        It is for the one case in which no engine can: the provider does not answer, and this node is the reason.
+
+        Raises:
+            Permanent: a permission is missing.
+            Transient: the API server is unreachable.
+        """
+        await self._ensure_lease()
+        for manifest in manifests:
+            await self._kube.apply(manifest, names.FIELD_MANAGER, only_metadata=True)
 
     async def record_state_sync(
         self, chain: chain.ChainPlan, record: state_sync_record.StateSyncRecord

@@ -261,6 +261,18 @@ def test_an_entry_that_was_passed_does_not_keep_the_next_one_from_being_applied(
     assert reasons(found)[0] == ("UpgradeDiffers", "CRITICAL")
 
 
+def test_a_node_that_somebody_has_switched_by_hand_keeps_what_it_runs() -> None:
+    by_hand = factories.pod(image="chain:v2")
+    found = assessed_with(on_record(110, (), "chain:v1"), (V2, V3), node=node(125), pod=by_hand)
+    assert (found.version.image, found.version.height, found.records) == ("chain:v2", 120, 125)
+    assert [one.upgrade for one in found.applied] == [V2]
+    assert "UpgradeDiffers" not in dict(reasons(found))
+    # Not before it has executed the block, and not by what a node that does not answer was given.
+    for seen in (node(119, 120), None):
+        early = assessed_with(on_record(110, (), "chain:v1"), (V2, V3), node=seen, pod=by_hand)
+        assert (early.version.image, early.applied) == ("chain:v1", ())
+
+
 def test_the_upgrades_that_a_volume_has_been_through_are_recorded_with_its_height() -> None:
     # Nothing is on record yet: the image says how far the node is.
     first = assess(130, image="chain:v2")
