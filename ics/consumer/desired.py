@@ -286,7 +286,7 @@ def compute(
         datetime.timedelta(seconds=settings.gateway.port_grace),
     )
     own_node_key = provider_key.decide(settings.provider_node, memory.provider_node, observed.provider_node)
-    own_node = provider_plan.plan(provider_plan.inputs(observed), settings, own_node_key)
+    own_node = provider_plan.plan(observed, settings, own_node_key)
     return Desired(
         settings=settings,
         provider_chain_id=snapshot.chain_id,
@@ -302,7 +302,7 @@ def compute(
         conditions=(
             *consumer_participation.validator_conditions(own),
             *own_node_key.conditions,
-            *(() if own_node.upgrade is None else own_node.upgrade.conditions),
+            *own_node.conditions,
             *_engine_conditions(settings),
             *snapshots.unavailable(settings.snapshots, observed.volume_snapshots),
             *observed.endpoints,

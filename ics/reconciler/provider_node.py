@@ -11,7 +11,7 @@ from ics import manifests, model, names
 from ics.consumer import desired, key_check, observed, provider_key, provider_plan, watermark
 from ics.consumer import desired as consumer_desired
 from ics.cosmos import addresses
-from ics.reconciler import outcome, world
+from ics.reconciler import outcome, snapshots, world
 from ics.reconciler.world import now
 
 
@@ -51,8 +51,15 @@ async def switch_alone(world: world.World, memory: observed.Memory, set_id: str)
     key = provider_key.decide(settings.provider_node, before, seen)
     if seen.node is not None or before.problem or before.given != key.claim_uid:
         return ""
-    inputs = provider_plan.ProviderNodeInputs(memory=before, observation=seen, now=now())
-    plan = provider_plan.plan(inputs, settings, key)
+    inputs = provider_plan.ProviderNodeInputs(
+        memory=before,
+        observation=seen,
+        now=now(),
+        volume_snapshots=await snapshots.read(world),
+    )
+    plan = provider_plan.plan_alone(inputs, settings, key)
+    for order in plan.snapshot_step.creates:
+        await world.snapshots.create(provider_plan.snapshot_source(settings), order)
     upgrade = plan.upgrade
     if upgrade is None or not upgrade.is_at_upgrade or upgrade.version.image == before.software.image:
         return ""
