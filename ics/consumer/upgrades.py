@@ -349,7 +349,7 @@ def _progress(situation: Situation) -> _Progress:
     below = [index for index in later if (upgrades[index].height or 0) <= reached]
     image = "" if situation.pod is None or seen is None else situation.pod.image
     if image not in ("", _version(situation.base, upgrades, applied).image):
-        # Somebody has switched it by hand: what runs there has executed that block.
+        # It was switched by hand: what runs there has executed that block.
         applied = max((index for index in below if upgrades[index].image == image), default=applied)
     passed = tuple(index for index in below if index > applied)
     later = [index for index in later if index > applied]
@@ -395,7 +395,7 @@ def _through(
 
 
 def _is_beyond_record(situation: Situation, applied: int) -> bool:
-    """Return whether a node has reached an upgrade that is not on record, because somebody switched it by hand."""
+    """Return whether a node has reached an upgrade that is not on record, because it was switched by hand."""
     kept = situation.record.applied
     height = 0 if applied < 0 else situation.upgrades[applied].height or 0
     return kept is None or height > (kept[-1].height if kept else 0)

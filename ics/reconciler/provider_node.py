@@ -4,7 +4,7 @@ withhold the key on another volume        before anything else
 write mark and sign state by a Job        only once the operator let the key sign, by name
 record that they are ready                from here on the pod gets the key
 record the height of a signed commit      at most once per interval, while the node signs
-switch it at its upgrade                  by the engine, and without one if nobody else can say where the provider is
+switch it at its upgrade                  by the engine, and without one if no endpoint answers
 """
 
 from ics import manifests, model, names

@@ -173,7 +173,7 @@ class ApplyPlan:
         return replace(self, apply=tuple(sorted(both, key=lambda step: (step.key.rank, step.key))))
 
     def without_drift_of(self, held: frozenset[engines.Ref]) -> "ApplyPlan":
-        """Return the plan without steps that only revert what somebody did to these objects, unless it was deleted."""
+        """Return the plan without steps that only revert drift of these objects, unless one was deleted."""
 
         def waits(step: ApplyStep) -> bool:
             return step.key.ref in held and step.is_drift and step.live is not None

@@ -261,7 +261,7 @@ def test_an_entry_that_was_passed_does_not_keep_the_next_one_from_being_applied(
     assert reasons(found)[0] == ("UpgradeDiffers", "CRITICAL")
 
 
-def test_a_node_that_somebody_has_switched_by_hand_keeps_what_it_runs() -> None:
+def test_a_node_that_was_switched_by_hand_keeps_what_it_runs() -> None:
     by_hand = factories.pod(image="chain:v2")
     found = assessed_with(on_record(110, (), "chain:v1"), (V2, V3), node=node(125), pod=by_hand)
     assert (found.version.image, found.version.height, found.records) == ("chain:v2", 120, 125)
