@@ -16,9 +16,9 @@ import dataclasses
 import datetime
 import enum
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from ics import model, plain_text
 from ics.conditions import Condition, Reason, Severity
@@ -866,22 +866,26 @@ class Look:
     height: int
 
 
+Node = TypeVar("Node", bound=Hashable)
+"""What a node is known by: its consumer id, or that and the name of a sentry or full node."""
+
+
 @dataclass(slots=True)
-class Looks:
+class Looks(Generic[Node]):
     """Since when each node was seen to stand, by the clock of this machine, in seconds."""
 
-    first: dict[str, tuple[Look, float]] = field(default_factory=dict)
+    first: dict[Node, tuple[Look, float]] = field(default_factory=dict)
 
-    def after(self, seen: Mapping[str, Look], now: float) -> dict[str, int]:
+    def after(self, seen: Mapping[Node, Look], now: float) -> dict[Node, int]:
         """Take the looks of a pass, and return the heights of nodes that were seen to stand long enough.
 
         Args:
-            seen: by consumer id, of all nodes that stand.
+            seen: of all nodes that stand.
             now: seconds of a monotonic clock.
         """
         kept = {}
-        for consumer_id, look in seen.items():
-            before = self.first.get(consumer_id)
-            kept[consumer_id] = before if before is not None and before[0] == look else (look, now)
+        for node, look in seen.items():
+            before = self.first.get(node)
+            kept[node] = before if before is not None and before[0] == look else (look, now)
         self.first = kept
-        return {c: look.height for c, (look, since) in kept.items() if now - since >= APART.total_seconds()}
+        return {n: look.height for n, (look, since) in kept.items() if now - since >= APART.total_seconds()}

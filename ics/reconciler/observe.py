@@ -24,6 +24,8 @@ from ics.reconciler import relayer_facts, world
 from ics.reconciler import snapshots as volume_snapshots
 from ics.relayer import budget, facts
 
+_ExtraName: TypeAlias = tuple[str, str]
+"""Consumer id and name of a sentry or full node."""
 _ExtraObservations: TypeAlias = Mapping[str, Mapping[str, model.Observation]]
 """Observations of sentries and full nodes, by consumer id and name."""
 
@@ -242,19 +244,18 @@ async def _extra_halted(
     listed: Sequence[config_upgrades.Upgrade],
 ) -> dict[str, dict[str, int]]:
     """Return the heights at which sentries and full nodes were seen to stand twice, by consumer id and name."""
-    found: dict[str, dict[str, int]] = {}
 
-    def flat(observations: _ExtraObservations) -> dict[str, model.Observation]:
-        return {f"{c}/{name}": one for c, nodes in observations.items() for name, one in nodes.items()}
+    def by_name(observations: _ExtraObservations) -> dict[_ExtraName, model.Observation]:
+        return {(c, name): one for c, nodes in observations.items() for name, one in nodes.items()}
 
-    async def look_again(_: Iterable[str]) -> Mapping[str, model.Observation]:
-        return flat(await _extra_nodes(world, memory))
+    async def look_again(_: Iterable[_ExtraName]) -> Mapping[_ExtraName, model.Observation]:
+        return by_name(await _extra_nodes(world, memory))
 
-    first = flat(extra)
-    of_nodes = {key: plans[c] for key in first if (c := key.partition("/")[0]) in plans}
+    first = by_name(extra)
+    of_nodes = {node: plans[node[0]] for node in first if node[0] in plans}
     halted = await world.extra_upgrades.read_halted(first, of_nodes, listed, look_again)
-    for key, height in halted.items():
-        consumer_id, _, name = key.partition("/")
+    found: dict[str, dict[str, int]] = {}
+    for (consumer_id, name), height in halted.items():
         found.setdefault(consumer_id, {})[name] = height
     return found
 

@@ -511,9 +511,11 @@ class World:
     """Consumer ids whose nodes the operator restarts at the current revision; `provider` is the provider node."""
     terms: recent_terms.RecentTerms = field(default_factory=recent_terms.RecentTerms)
     """Answers of earlier passes of this process."""
-    coming_upgrades: upgrade_watch.UpgradeWatch = field(default_factory=upgrade_watch.UpgradeWatch)
+    coming_upgrades: upgrade_watch.UpgradeWatch[str] = field(default_factory=upgrade_watch.UpgradeWatch)
     """What earlier passes of this process saw of coming upgrades."""
-    extra_upgrades: upgrade_watch.UpgradeWatch = field(default_factory=upgrade_watch.UpgradeWatch)
+    extra_upgrades: upgrade_watch.UpgradeWatch[tuple[str, str]] = field(
+        default_factory=upgrade_watch.UpgradeWatch
+    )
     """The same of sentries and full nodes."""
     missed: missed_blocks.RecentlyMissed | None = None
     """Missed blocks as earlier passes of this process read them; None: they are not asked for, because no metrics of

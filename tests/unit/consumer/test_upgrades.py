@@ -539,7 +539,7 @@ def test_an_operator_reads_what_a_node_has_been_through_and_what_comes() -> None
 
 
 def test_two_looks_at_one_process_two_seconds_apart_show_that_it_stands() -> None:
-    looks = upgrades.Looks()
+    looks = upgrades.Looks[str]()
     first, other = upgrades.Look("a", 120), upgrades.Look("b", 120)
     assert looks.after({"0": first}, 10.0) == {}
     assert looks.after({"0": first, "1": other}, 11.9) == {}

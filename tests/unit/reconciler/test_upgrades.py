@@ -241,10 +241,10 @@ class Chain:
         self.slept.append(seconds)
         self.now += seconds
 
-    def watch(self, *, stays: bool) -> upgrade_watch.UpgradeWatch:
+    def watch(self, *, stays: bool) -> upgrade_watch.UpgradeWatch[str]:
         return upgrade_watch.UpgradeWatch(stays=stays, monotonic=lambda: self.now, sleep=self.sleep)
 
-    async def halted(self, watch: upgrade_watch.UpgradeWatch) -> dict[str, int]:
+    async def halted(self, watch: upgrade_watch.UpgradeWatch[str]) -> dict[str, int]:
         plans = await watch.read_plans(self.observation(), self.ask)
         listed: tuple[config_upgrades.Upgrade, ...] = ()
         return await watch.read_halted(self.observation(), plans, listed, self.look_again)
@@ -296,7 +296,7 @@ async def test_a_plan_that_cannot_be_read_is_that_chains_trouble_alone(error: Ex
     async def ask(_: str) -> model.UpgradePlan:
         raise error
 
-    plans = await upgrade_watch.UpgradeWatch().read_plans(Chain(50, 50).observation(), ask)
+    plans = await upgrade_watch.UpgradeWatch[str]().read_plans(Chain(50, 50).observation(), ask)
     assert plans["0"].scheduled is None
     assert plans["0"].problem.isprintable()
     assert plans["0"].problem
