@@ -19,8 +19,8 @@ from ics.cluster.api import lease
 from ics.cluster.nodes import watch
 from ics.config import stack_file
 from ics.provider import events, gateway
+from ics.reconciler import chain_reports, missed_blocks, notifier, outcome, reconcile, wiring, world
 from ics.reconciler import event_log as reconciler_event_log
-from ics.reconciler import missed_blocks, notifier, outcome, reconcile, wiring, world
 from ics.reconciler.daemon import daemon, health, wakeups
 from ics.reconciler.daemon import sender as daemon_sender
 
@@ -95,6 +95,10 @@ def _pass_functions(
     event_log = reconciler_event_log.EventLog(
         stack.events, stack.lease, lambda text: log.write(text, problem=text)
     )
+    objects = stack.chain_objects if stack.world.settings.monitoring.chain_objects else None
+    reports = chain_reports.ChainReports(
+        objects, stack.lease, wiring.now, lambda text: log.write(text, problem=text)
+    )
     sender = daemon_sender.BackoffSender(stack.sender) if stack.world.settings.account else stack.sender
 
     # Without a port, no metrics of the daemon are read.
@@ -120,6 +124,7 @@ def _pass_functions(
             raise
         pushes.put(result.report)
         await event_log.after_pass(result)
+        await reports.after_pass(result)
         return result
 
     async def check() -> model.Snapshot:
