@@ -17,6 +17,11 @@ _PURPOSES: Final = {
     "consumer": "Hermes, on the chain",
 }
 _DIRECTIONS: Final = {"to_consumer": "to the chain", "to_provider": "to the provider"}
+_NO_BLOCKS: Final = frozenset(
+    {Reason.CHAIN_HALTED, Reason.WAITING_FOR_QUORUM, Reason.UPGRADE_HALTED, Reason.UPGRADING}
+)
+"""With these the chain makes no blocks, or the node is being switched."""
+_CHECKED: Final = (checklist.State.FAILED, checklist.State.OPEN, checklist.State.OK)
 _LOW: Final = 0.25
 """Share of its target below which a balance is low, as in the alert."""
 
@@ -157,12 +162,14 @@ class ChainView:
     @property
     def tone(self) -> str:
         """Name of the colour of its state: critical, warning, info or ok."""
-        return tone(self.report.conditions)
+        return "critical" if self.misses else tone(self.report.conditions)
 
     @property
     def state(self) -> str:
         """The word for its state."""
-        return "ok" if self.worst is None else self.worst.reason.value
+        if self.worst is not None:
+            return self.worst.reason.value
+        return Reason.NOT_SIGNING.value if self.misses else "ok"
 
     @property
     def must_sign(self) -> bool:
@@ -173,6 +180,12 @@ class ChainView:
     def signs(self) -> bool:
         """Whether its node signed the last commit."""
         return self.report.node is not None and self.report.node.signing
+
+    @property
+    def misses(self) -> bool:
+        """Whether the chain makes blocks that this validator should sign and does not, as in the alert."""
+        reasons = {condition.reason for condition in self.report.conditions}
+        return self.must_sign and not self.signs and not reasons & _NO_BLOCKS
 
     @property
     def upgrade(self) -> upgrades.NodeUpgrade | None:
@@ -189,6 +202,12 @@ class ChainView:
         if found.scheduled is not None and found.scheduled.height == found.height:
             return found.scheduled.name
         return "" if found.next is None else found.next.label
+
+    @property
+    def checklist(self) -> tuple[checklist.Entry, ...]:
+        """Its checklist, failed and open items first."""
+        entries = () if self.report.checklist is None else self.report.checklist.entries
+        return tuple(sorted(entries, key=lambda entry: _CHECKED.index(entry.state)))
 
     @property
     def checks(self) -> tuple[int, int]:
@@ -212,22 +231,18 @@ class Coming:
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
-    """A condition with the chain that it is about."""
+class Concern:
+    """What calls for action about one chain, or about the validator."""
 
-    chain_id: str
-    """Empty: the validator."""
-    condition: Condition
+    view: ChainView | None
+    """None: the validator."""
+    conditions: tuple[Condition, ...]
+    """At least warnings, the worst first; none if all that is known is that the chain misses blocks."""
 
     @property
     def tone(self) -> str:
         """Name of its colour."""
-        return self.condition.severity.name.lower()
-
-    @property
-    def anchor(self) -> str:
-        """Anchor of its runbook on the page of runbooks."""
-        return self.condition.reason.value.lower()
+        return tone(self.conditions) if self.view is None else self.view.tone
 
 
 def tone(conditions: Sequence[Condition]) -> str:
@@ -244,19 +259,28 @@ def all_of(page: state.PageState) -> tuple[ChainView, ...]:
     return tuple(sorted(views, key=_rank))
 
 
-def _rank(view: ChainView) -> tuple[bool, int, int]:
+def _rank(view: ChainView) -> tuple[bool, bool, int, int]:
     severity = -1 if view.worst is None else view.worst.severity
-    return not view.is_ours, -severity, int(view.report.consumer_id)
+    return not view.is_ours, not view.misses, -severity, int(view.report.consumer_id)
 
 
-def findings(page: state.PageState, views: Sequence[ChainView]) -> tuple[Finding, ...]:
-    """Return all conditions that call for action, the worst first."""
+def concerns(page: state.PageState, views: Sequence[ChainView]) -> tuple[Concern, ...]:
+    """Return what calls for action, the worst first, and before everything chains that miss blocks."""
     if page.report is None:
         return ()
-    found = [Finding("", condition) for condition in page.report.conditions]
-    found += [Finding(view.report.chain_id, one) for view in views for one in view.report.conditions]
-    urgent = [one for one in found if one.condition.severity >= Severity.WARNING]
-    return tuple(sorted(urgent, key=lambda one: -one.condition.severity))
+    found = [Concern(view, _urgent(view.report.conditions)) for view in views]
+    found.append(Concern(None, _urgent(page.report.conditions)))
+    shown = [one for one in found if one.conditions or (one.view is not None and one.view.misses)]
+    return tuple(sorted(shown, key=_urgency))
+
+
+def _urgent(conditions: Sequence[Condition]) -> tuple[Condition, ...]:
+    return tuple(one for one in conditions if one.severity >= Severity.WARNING)
+
+
+def _urgency(concern: Concern) -> tuple[bool, int]:
+    is_missing = concern.view is not None and concern.view.misses
+    return not is_missing, -max((one.severity for one in concern.conditions), default=Severity.INFO)
 
 
 def coming(page: state.PageState, views: Sequence[ChainView]) -> tuple[Coming, ...]:

@@ -16,6 +16,7 @@ import markupsafe
 
 from ics import plain_text
 from ics.conditions import CATALOGUE, Severity
+from ics.consumer import status
 from ics.monitoring import alerts
 from ics.status_page import chains, durations, state
 
@@ -34,12 +35,13 @@ def overview(page: state.PageState) -> str:
     return _render(
         "overview.html",
         page,
-        findings=chains.findings(page, views),
+        concerns=chains.concerns(page, views),
         coming=chains.coming(page, views),
         ours=ours,
         others=[view for view in views if not view.is_ours],
         due=due,
-        unsigned=[view for view in due if not view.signs],
+        signing=[view for view in due if view.signs],
+        unsigned=[view for view in due if view.misses],
         passes=page.passes[:_FEW],
     )
 
@@ -138,8 +140,16 @@ def _shown(value: object) -> object:
     return plain_text.visible(value)
 
 
-def _code(text: str) -> markupsafe.Markup:
-    """Return a text of the catalogues, whose commands are between backticks, as HTML."""
+def _code(text: str, chain: status.ChainReport | None = None) -> markupsafe.Markup:
+    """Return a text of the catalogues, whose commands are between backticks, as HTML.
+
+    Args:
+        text: the text.
+        chain: stands for the words in capitals; None: they stay.
+    """
+    if chain is not None:
+        text = text.replace("CONSUMER_ID", chain.consumer_id)
+        text = text.replace("NAMESPACE", chain.namespace or "NAMESPACE")
     parts = plain_text.visible(_LINK.sub(r"\1", text)).split("`")
     if len(parts) % 2 == 0:  # a backtick without its partner is a character
         return markupsafe.escape(text)

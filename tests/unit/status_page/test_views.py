@@ -61,10 +61,16 @@ def test_first_page_says_first_what_is_wrong_and_what_to_do() -> None:
     order = [
         "harbor-1 does not sign",
         "3 of 4 chains sign",
-        "UpgradeImageMissing lumen-1",
+        "harbor-1 does not sign: 6,120 of 9,500 allowed blocks missed",
+        "NoPeers warning",
         "What to do",
-        "NotSigning harbor-1",
-        "TopUpsLimited meridian-2",
+        "NotSigning warning",
+        "lumen-1",
+        "UpgradeImageMissing critical",
+        "meridian-2",
+        "TopUpsLimited",
+        "alice",
+        "EndpointTrouble",
         "Coming up",
         "in 11 min 30 s tide-1 launches",
         "10 of 11 checks are ok",
@@ -227,4 +233,4 @@ def test_json_is_that_of_the_status_with_the_passes() -> None:
 
 def test_chains_that_need_the_operator_come_first() -> None:
     ids = [view.report.chain_id for view in chains.all_of(NIGHT) if view.is_ours]
-    assert ids == ["lumen-1", "harbor-1", "meridian-2", "tide-1", "atlas-1"]
+    assert ids == ["harbor-1", "lumen-1", "meridian-2", "tide-1", "atlas-1"]
