@@ -42,7 +42,7 @@ async def _watch(args: argparse.Namespace, stack: wiring.OpenStack) -> int:
     own = metrics_file.identity(settings)
     page = status_page.DaemonPage(_name_of(args), settings)
     functions = _pass_functions(stack, log, pushes, page, hurry)
-    process = daemon.Daemon(functions, daemon_lease, queue, hurry=hurry)
+    process = daemon.Daemon(functions, daemon_lease, queue, hurry=hurry, polling=settings.daemon.polling)
     chain_events = events.Events(settings.provider, queue.put_event)
     pods = watch.PodWatch(stack.kube, settings.validator, queue.put_pod_change)
     sources: dict[str, Source] = {"chain definitions": lambda: stack.definitions.run(queue.put)}
