@@ -92,6 +92,9 @@ def test_snapshot_is_restored_to_a_larger_volume(
 
     assert restored.code == 0, restored.err
     assert requested(charlie, chain) == LARGER
+    waiting.until(
+        "the larger volume exists", lambda: "volumeName" in volumes.claim(charlie, chain.home)["spec"]
+    )
     load = ballast.Ballast(charlie, chain.home)
     assert load.size == units.amount(LARGER)
     assert load.path.stat().st_size > units.amount(SIZE) // 2
