@@ -16,7 +16,7 @@ class VolumeGrowth(base.Frozen):
     """Used share of a volume from which it grows; default 80%."""
     by: units.Percent = pydantic.Field(default=20, ge=5, le=100)
     """Share of its size by which it grows; default 20%."""
-    max: units.Quantity | None = None
+    max: units.Size | None = None
     """Size beyond which no volume grows; none: volumes never grow. A volume never gets smaller."""
 
 
