@@ -73,7 +73,7 @@ def test_volume_that_cannot_grow_is_reported_ahead_of_time(
     assert condition["severity"] == "warning"
     assert "StorageClass sized-fixed does not expand volumes" in condition["message"]
     assert load.used < load.size
-    assert quick_chain.status(charlie, chain)["node"]["signing"] is True
+    waiting.until("charlie signs", lambda: quick_chain.status(charlie, chain)["node"]["signing"])
 
 
 def test_snapshot_is_restored_to_a_larger_volume(
