@@ -177,6 +177,8 @@ class Restore:
         for _ in range(_LOOKS):
             if await is_so():
                 return
+            # A Lease that expires meanwhile would let a pass give the key back, or create an empty volume.
+            await self._ensure_lease()
             await self._pause(_PAUSE)
         raise errors.Transient(f"timeout while waiting for {subject}; see its events, and run this again")
 

@@ -5,6 +5,7 @@ That no key signs twice through it, whatever happens in between, is shown by `te
 
 import dataclasses
 import json
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import httpx
@@ -115,13 +116,15 @@ class Cluster(kube_api.Api):
                 workload["spec"]["template"]["spec"] = checks("false")
 
 
-async def run(cluster: Cluster, **changes: Any) -> None:
+async def run(
+    cluster: Cluster, lease: Callable[[], Awaitable[None]] = test_snapshots.no_lease, **changes: Any
+) -> None:
     plan = test_snapshots.plan()
     order = restore.RestoreOrder(chain=plan, snapshot=SNAPSHOT, size="12Gi", storage_class="", node=None)
     access = kubeconfig.Access(server="https://h:6443")
     async with client.KubeClient(access, cluster.transport) as kube:
         states = sign_state.SignState(kube, OWNER, test_snapshots.no_lease)
-        command = restore.Restore(kube, OWNER, states, test_snapshots.no_lease, cluster.pause)
+        command = restore.Restore(kube, OWNER, states, lease, cluster.pause)
         await command.run(dataclasses.replace(order, **changes))
 
 
@@ -165,6 +168,26 @@ async def test_nothing_is_deleted_until_no_pod_with_the_key_can_be_made() -> Non
     ):
         await run(cluster)
     assert cluster.writes == ["withhold"]
+
+
+async def test_lease_is_kept_while_a_controller_is_waited_for() -> None:
+    cluster = Cluster()
+    cluster.has_controller = False
+    with pytest.raises(errors.Transient, match="another process acts"):
+        await run(cluster, lease=_lost_after(5))
+    assert cluster.writes == ["withhold"]
+    assert cluster.pauses < 5
+
+
+def _lost_after(calls: int) -> Callable[[], Awaitable[None]]:
+    """A Lease that another process takes after some renewals."""
+    left = iter(range(calls))
+
+    async def ensure() -> None:
+        if next(left, None) is None:
+            raise errors.Transient("another process acts")
+
+    return ensure
 
 
 async def test_no_volume_is_made_for_a_node_that_was_given_its_key_meanwhile() -> None:
