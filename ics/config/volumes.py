@@ -53,8 +53,8 @@ class SnapshotSettings(base.Frozen):
     """Number of complete scheduled snapshots, and of ones before upgrades, that are kept of one volume. Those made by
     `ics snapshot` are never deleted."""
     before_upgrade: Literal["try", "require", "never"] = "try"
-    """Before a chain's upgrade: `try`: wait at most a minute for a snapshot; `require`: do not upgrade without one;
-    `never`: make none."""
+    """Before an upgrade of a chain's node or of the provider node: `try`: wait at most a minute for a snapshot;
+    `require`: do not upgrade without one; `never`: make none."""
 
     @pydantic.model_validator(mode="after")
     def _required_can_be_made(self) -> "SnapshotSettings":
