@@ -56,7 +56,7 @@ def judge(
     found = factories.observation(
         snapshot, memory=factories.memories({"0": memory}), observations=observations
     )
-    changes = {} if staging is None else {"staging": staging}
+    changes: dict[str, Any] = {} if staging is None else {"staging": staging}
     stack = factories.settings(node={"genesis_image": image}, **changes)
     return factories.judge(found, stack=stack, definitions=[definition or loaded()])
 
