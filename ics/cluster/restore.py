@@ -88,11 +88,11 @@ class Restore:
 
     async def _record_height(self, order: RestoreOrder) -> None:
         key = order.chain.key.key
-        signed = (
-            None if order.node is None else watermark.signed_height(order.node, key.public_key, key.address)
+        voted = (
+            None if order.node is None else watermark.voted_height(order.node, key.public_key, key.address)
         )
-        if signed is not None:
-            change = watermark.Change(address=key.address.hex().upper(), height=signed)
+        if voted is not None:
+            change = watermark.Change(address=key.address.hex().upper(), height=voted)
             await self._states.update_watermark(order.chain, change)
 
     async def _withhold(self, namespace: str) -> None:

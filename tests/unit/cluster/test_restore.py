@@ -148,11 +148,13 @@ async def test_key_is_withheld_before_the_volume_is_replaced() -> None:
     }
 
 
-async def test_signed_height_is_recorded_first() -> None:
+@pytest.mark.parametrize("is_in_time", [True, False])
+async def test_height_at_which_the_key_has_voted_is_recorded_first(is_in_time: bool) -> None:
+    """Also where its vote came too late for the last commit: the restored sign state is older all the same."""
     cluster = Cluster()
     plan = test_snapshots.plan()
     node = factories.node("alice", "bob", height=90, consensus_key=plan.key.key.public_key)
-    signers = frozenset({plan.key.key.address})
+    signers = frozenset({plan.key.key.address} if is_in_time else {})
     await run(cluster, node=dataclasses.replace(node, signers=signers))
     mark = cluster.find(members.Key("ConfigMap", "ns", names.WATERMARK))
     assert mark is not None
