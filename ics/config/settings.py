@@ -198,7 +198,7 @@ class GatewaySettings(base.Frozen):
 class NodeSettings(base.Frozen):
     """Settings of all consumer nodes."""
 
-    storage: units.Quantity = "10Gi"
+    storage: units.Size = "10Gi"
     """Size of a node's volume. An existing one that is larger keeps its size."""
     storage_class: str = ""
     """StorageClass of the volumes; empty: the cluster's default."""
