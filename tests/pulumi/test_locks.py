@@ -168,7 +168,7 @@ def test_launch_interrupts_an_update_which_the_next_pass_completes(place: stage.
         kube, _ = place.kube()
         async with kube:
             converging = asyncio.create_task(place.engine(kube, "pulumi").converge(order))
-            while not (place.locks and pending(place)):
+            while not is_writing(place):
                 await asyncio.sleep(0.05)
                 assert not converging.done()
             hurry.set()
