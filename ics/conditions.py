@@ -122,6 +122,7 @@ class Reason(enum.StrEnum):
     NODE_STUCK = "NodeStuck"
     VOLUME_FILLING = "VolumeFilling"
     SNAPSHOTS_UNAVAILABLE = "SnapshotsUnavailable"
+    MONITORING_UNAVAILABLE = "MonitoringUnavailable"
     SNAPSHOT_FAILED = "SnapshotFailed"
     LEAVING = "Leaving"
     STOPPED = "Stopped"
@@ -773,6 +774,17 @@ CATALOGUE: Final[Mapping[Reason, CatalogueEntry]] = {
         ),
         look="`kubectl api-resources --api-group=snapshot.storage.k8s.io`; `ics show rights`",
         action="Install the snapshot controller and its CRDs, grant the right, or remove the setting.",
+        is_settled=True,
+    ),
+    Reason.MONITORING_UNAVAILABLE: CatalogueEntry(
+        severities=_FROM_INFO,
+        topics=(Topic.CLUSTER,),
+        meaning=(
+            "Alerts, scrapes and dashboard are not objects of the stack: the cluster lacks the Prometheus operator's"
+            " kinds, or this program may not list them. Nothing else depends on them."
+        ),
+        look="`kubectl api-resources --api-group=monitoring.coreos.com`; `ics show rights`",
+        action="Install the Prometheus operator, grant the rights, or set `ics:monitoring.enabled` to `false`.",
         is_settled=True,
     ),
     Reason.SNAPSHOT_FAILED: CatalogueEntry(

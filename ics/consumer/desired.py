@@ -22,6 +22,7 @@ from ics.consumer import (
     lifecycle,
     matching,
     missing_key,
+    monitoring_kinds,
     observed,
     places,
     provider_key,
@@ -111,6 +112,8 @@ class Desired:
     """All definitions of the stack, for the reconciler in the cluster."""
     conditions: tuple[Condition, ...] = ()
     """Conditions of the validator rather than of one chain."""
+    has_monitoring: bool = False
+    """Whether alerts, scrapes and dashboard are objects of the stack."""
     provider_node: provider_plan.ProviderNodePlan = field(default_factory=provider_plan.ProviderNodePlan)
     """The validator's own provider node."""
 
@@ -305,8 +308,10 @@ def compute(
             *(() if own_node.upgrade is None else own_node.upgrade.conditions),
             *_engine_conditions(settings),
             *snapshots.unavailable(settings.snapshots, observed.volume_snapshots),
+            *monitoring_kinds.conditions(settings.monitoring, observed.monitoring),
             *observed.endpoints,
         ),
+        has_monitoring=monitoring_kinds.are_wanted(settings.monitoring, observed.monitoring),
         provider_node=own_node,
     )
 

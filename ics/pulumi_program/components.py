@@ -4,6 +4,7 @@ Each component gets one frozen value, registers its manifests unchanged as child
 them. This module makes no decisions and has no side effects at import.
 """
 
+import functools
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ import pulumi
 import pulumi_kubernetes as kubernetes
 
 from ics import engines, model, names
+from ics.cluster.api import kinds
 from ics.engines.applyset import members
 
 _RESOURCES: Mapping[str, Callable[..., pulumi.Resource]] = {
@@ -24,6 +26,12 @@ _RESOURCES: Mapping[str, Callable[..., pulumi.Resource]] = {
     "Namespace": kubernetes.core.v1.Namespace,
     "NetworkPolicy": kubernetes.networking.v1.NetworkPolicy,
     "PersistentVolumeClaim": kubernetes.core.v1.PersistentVolumeClaim,
+    **{
+        kind.name: functools.partial(
+            kubernetes.apiextensions.CustomResource, api_version=kind.api_version, kind=kind.name
+        )
+        for kind in kinds.OPTIONAL_MEMBERS
+    },
     "Role": kubernetes.rbac.v1.Role,
     "RoleBinding": kubernetes.rbac.v1.RoleBinding,
     "Secret": kubernetes.core.v1.Secret,
@@ -110,6 +118,15 @@ class ReconcilerComponent(pulumi.ComponentResource):
                 "service_account": f"{accounts[0]['metadata']['namespace']}/{accounts[0]['metadata']['name']}",
             }
         )
+
+
+class MonitoringComponent(pulumi.ComponentResource):
+    """Alerts, scrapes and dashboard."""
+
+    def __init__(self, args: SharedArgs, opts: pulumi.ResourceOptions) -> None:
+        super().__init__("ics:index:Monitoring", f"{args.prefix}monitoring", None, opts)
+        _declare(args.manifests, self, args.homes, args.kept)
+        self.register_outputs({})
 
 
 class ConsumerChainComponent(pulumi.ComponentResource):
