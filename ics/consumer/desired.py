@@ -36,7 +36,7 @@ from ics.consumer import (
 )
 from ics.consumer import participation as consumer_participation
 from ics.consumer import terms as consumer_terms
-from ics.consumer.peers import description, peering, ports
+from ics.consumer.peers import description, gateway_address, peering, ports
 from ics.consumer.peers import gateway_ports as peers_gateway_ports
 from ics.cosmos import addresses, identifiers
 from ics.keys import derivation
@@ -309,6 +309,14 @@ def compute(
             *_engine_conditions(settings),
             *snapshots.unavailable(settings.snapshots, observed.volume_snapshots),
             *monitoring_kinds.conditions(settings.monitoring, observed.monitoring),
+            *gateway_address.conditions(
+                settings.gateway,
+                memory,
+                is_needed=any(
+                    decision.chain is not None and decision.summary.phase is model.Phase.LAUNCHED
+                    for decision in decisions
+                ),
+            ),
             *observed.endpoints,
         ),
         has_monitoring=monitoring_kinds.are_wanted(settings.monitoring, observed.monitoring),

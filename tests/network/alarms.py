@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 import httpx
 
-from devnet import monitoring, plan
+from devnet import monitoring, places, plan
 from devnet.progress import Progress
 from ics.monitoring import alerts
 from tests.monitoring import prometheus, scaled, test_alertmanager, webhook
@@ -55,15 +55,22 @@ class Alarm:
 class Alarms:
     """Runs all of it, for as long as its context lasts."""
 
-    def __init__(self, operator: operators.Operator, folder: pathlib.Path, *flags: str) -> None:
+    def __init__(
+        self,
+        operator: operators.Operator,
+        folder: pathlib.Path,
+        *flags: str,
+        project: pathlib.Path = places.CHECKOUT,
+    ) -> None:
         """Start nothing yet.
 
         Args:
             operator: whose reconciler it is.
             folder: for all files.
             flags: of the reconciler.
+            project: of the reconciler.
         """
-        self._operator, self._folder, self._flags = operator, folder, flags
+        self._operator, self._folder, self._flags, self._project = operator, folder, flags, project
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever)
         self._closing = contextlib.AsyncExitStack()
@@ -79,7 +86,7 @@ class Alarms:
             *self._flags,
         )
         name = self._operator.name
-        self.daemon = residents.Residents([name], self._folder, *flags)
+        self.daemon = residents.Residents([name], self._folder, *flags, project=self._project)
         self.daemon.__enter__()
         scrapes = [prometheus.targets("ics", [self.daemon.port(name)])]
         self.prometheus = self._run(

@@ -4,12 +4,28 @@ Each test can be run alone with `-k`. Two more are in `test_alarms.py`, which `m
 """
 
 import pathlib
-from collections.abc import Iterator
+import shutil
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import pytest
 
 from ics.keys import derivation
-from tests.network import alarms, launch, operators, relaying, test_relay_faults, waiting
+from tests.network import (
+    alarms,
+    ballast,
+    launch,
+    operators,
+    quick_chain,
+    relaying,
+    test_relay_faults,
+    volumes,
+    waiting,
+)
+
+LOOKS = 65.0
+"""Seconds within which a node's pod says how full its volume is."""
 
 pytestmark = [pytest.mark.soak, pytest.mark.story(when="QUIET")]
 
@@ -68,6 +84,61 @@ def test_wallet_is_empty(
         # The runbook: fund the account.
         test_relay_faults.send(alice, home, accounts["bob"].mnemonic, there["alice"], held)
     called.resolves(alarm)
+
+
+@pytest.fixture(scope="module")
+def quick(
+    alice: operators.Operator, charlie: operators.Operator, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[quick_chain.QuickChain]:
+    """A chain that goes on without charlie, whose volume is small."""
+    settings: Mapping[str, Mapping[str, Any]] = {
+        "ics:node": {"storage": "160Mi", "storage_class": "sized"},
+        "ics:signing": {"lost_volume": "wait"},
+    }
+    folder = tmp_path_factory.mktemp("alarming")
+    with quick_chain.running(alice, charlie, folder, "alarming", {"charlie": settings}) as found:
+        yield found
+
+
+def test_node_does_not_sign(
+    charlie: operators.Operator, quick: quick_chain.QuickChain, tmp_path: pathlib.Path
+) -> None:
+    """Its sign state is lost, so it runs with a throw-away key until the operator decides."""
+    key = charlie.address_of(quick.consumer_id)
+    alarm = alarms.Alarm("IcsNotSigning", ("SignStateLost",), charlie.name, quick.consumer_id)
+    with alarms.Alarms(charlie, tmp_path, project=quick.root) as called:
+        called.quiet(alarm)
+        shutil.rmtree(volumes.signing(charlie, quick.home, key))
+        charlie.kubectl("-n", quick.home, "delete", "pod", "node-0")
+        called.fires(alarm)
+        order = ("sign-state", "reset", quick.consumer_id, "--confirm", quick.chain_id)
+        done = charlie.ics(*order, project=quick.root)
+        assert done.code == 0, done.err
+        called.resolves(alarm)
+
+
+def test_volume_fills_up(
+    charlie: operators.Operator, quick: quick_chain.QuickChain, tmp_path: pathlib.Path
+) -> None:
+    load = ballast.Ballast(charlie, quick.home)
+    alarm = alarms.Alarm("IcsVolumeFilling", ("VolumeFilling",), charlie.name, quick.consumer_id)
+    load.fill(88)
+    size = load.size
+    time.sleep(LOOKS)
+    with alarms.Alarms(charlie, tmp_path, project=quick.root) as called:
+        called.fires(alarm)
+        called.daemon.stop(charlie.name)
+        quick_chain.set_up(quick.root, "charlie", {"ics:node": {"storage": "320Mi"}})
+        waiting.until(
+            "the volume is larger",
+            lambda: (charlie.reconcile("--once", project=quick.root).code, load.size)[1],
+            lambda found: found > size,
+            every=2,
+        )
+        # A resident reads the use of volumes at its start, and then every ten minutes.
+        time.sleep(LOOKS)
+        called.daemon.start_again(charlie.name)
+        called.resolves(alarm)
 
 
 def test_reconciler_is_gone(alice: operators.Operator, called: alarms.Alarms) -> None:
