@@ -10,7 +10,7 @@ from ics.monitoring import dashboard
 from tests.monitoring import test_dashboard
 from tests.network import alarms, launch, operators, waiting
 
-pytestmark = [pytest.mark.network, pytest.mark.story(when="QUIET")]
+pytestmark = [pytest.mark.soak, pytest.mark.story(when="QUIET")]
 
 UNANSWERED = {"cometbft_", "process_start_time_seconds", "tx_latency_", "ws_reconnect_", "ics_upgrade_"}
 """Parts of queries about programs that are not scraped here, and about what the chain does not have."""
