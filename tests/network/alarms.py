@@ -77,6 +77,17 @@ class Alarms:
 
     def __enter__(self) -> "Alarms":
         self._thread.start()
+        with contextlib.ExitStack() as undone:
+            undone.callback(self._end)
+            self._begin()
+            undone.pop_all()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.daemon.__exit__(*error)
+        self._end()
+
+    def _begin(self) -> None:
         programs = monitoring.ensure(Progress())
         self.ruled, ruling = self._alertmanager(programs, "ruled")
         self.pushed, pushing = self._alertmanager(programs, "pushed")
@@ -101,10 +112,8 @@ class Alarms:
                 )
             )
         )
-        return self
 
-    def __exit__(self, *error: object) -> None:
-        self.daemon.__exit__(*error)
+    def _end(self) -> None:
         self._run(self._closing.aclose())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
