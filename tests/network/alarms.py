@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 import httpx
 
-from devnet import monitoring, places, plan
+from devnet import monitoring, places
 from devnet.progress import Progress
 from ics.monitoring import alerts
 from tests.monitoring import prometheus, scaled, test_alertmanager, webhook
@@ -57,7 +57,7 @@ class Alarms:
 
     def __init__(
         self,
-        operator: operators.Operator,
+        validator: str,
         folder: pathlib.Path,
         *flags: str,
         project: pathlib.Path = places.CHECKOUT,
@@ -65,12 +65,12 @@ class Alarms:
         """Start nothing yet.
 
         Args:
-            operator: whose reconciler it is.
+            validator: whose reconciler it is.
             folder: for all files.
             flags: of the reconciler.
             project: of the reconciler.
         """
-        self._operator, self._folder, self._flags, self._project = operator, folder, flags, project
+        self._validator, self._folder, self._flags, self._project = validator, folder, flags, project
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever)
         self._closing = contextlib.AsyncExitStack()
@@ -96,7 +96,7 @@ class Alarms:
             *("--set", f"monitoring.resolve_after={RESOLVE_SECONDS}s"),
             *self._flags,
         )
-        name = self._operator.name
+        name = self._validator
         self.daemon = residents.Residents([name], self._folder, *flags, project=self._project)
         self.daemon.__enter__()
         scrapes = [prometheus.targets("ics", [self.daemon.port(name)])]
@@ -193,8 +193,14 @@ def _state(there: webhook.Webhook, labels: dict[str, str]) -> str:
 class Forwarder:
     """A REST address of the provider that can be down."""
 
-    def __init__(self) -> None:
-        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
+    def __init__(self, target: str) -> None:
+        """Listen.
+
+        Args:
+            target: the real address.
+        """
+        self._handler = _handler(target)
+        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), self._handler)
         self.port = int(self._server.server_address[1])
         self._serve()
 
@@ -209,7 +215,7 @@ class Forwarder:
         try:
             yield
         finally:
-            self._server = http.server.ThreadingHTTPServer(("127.0.0.1", self.port), _Handler)
+            self._server = http.server.ThreadingHTTPServer(("127.0.0.1", self.port), self._handler)
             self._serve()
 
     def close(self) -> None:
@@ -221,18 +227,21 @@ class Forwarder:
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 
 
-class _Handler(http.server.BaseHTTPRequestHandler):
-    def do_GET(self) -> None:
-        asked = {name: text for name in _FORWARDED if (text := self.headers.get(name)) is not None}
-        answer = httpx.get(plan.HOSTS[0].rest + self.path, headers=asked, timeout=10, trust_env=False)
-        self.send_response(answer.status_code)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(answer.content)))
-        self.end_headers()
-        self.wfile.write(answer.content)
+def _handler(target: str) -> type[http.server.BaseHTTPRequestHandler]:
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked = {name: text for name in _FORWARDED if (text := self.headers.get(name)) is not None}
+            answer = httpx.get(target + self.path, headers=asked, timeout=10, trust_env=False)
+            self.send_response(answer.status_code)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(answer.content)))
+            self.end_headers()
+            self.wfile.write(answer.content)
 
-    def log_message(self, format: str, *args: object) -> None:
-        """Nothing is printed."""
+        def log_message(self, format: str, *args: object) -> None:
+            """Nothing is printed."""
+
+    return Handler
 
 
 @contextlib.contextmanager

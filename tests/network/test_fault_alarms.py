@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 
 from ics.keys import derivation
+from ics.monitoring import dashboard
+from tests.monitoring import test_dashboard
 from tests.network import (
     alarms,
     ballast,
@@ -24,6 +26,8 @@ from tests.network import (
     waiting,
 )
 
+UNANSWERED = ("cometbft_", "process_start_time_seconds", "tx_latency_", "ws_reconnect_", "ics_upgrade_")
+"""Parts of queries about programs that are not scraped here, and about what the chain does not have."""
 LOOKS = 65.0
 """Seconds within which a node's pod says how full its volume is."""
 
@@ -32,8 +36,31 @@ pytestmark = [pytest.mark.soak, pytest.mark.story(when="QUIET")]
 
 @pytest.fixture
 def called(alice: operators.Operator, consumer: str, tmp_path: pathlib.Path) -> Iterator[alarms.Alarms]:
-    with alarms.Alarms(alice, tmp_path, "--set", "node.stuck_after=15s") as found:
+    with alarms.Alarms(alice.name, tmp_path, "--set", "node.stuck_after=15s") as found:
         yield found
+
+
+def test_dashboard_is_answered(called: alarms.Alarms) -> None:
+    """Each query about this validator and its chain has an answer."""
+    asked = [
+        test_dashboard.chosen(text)
+        for text in dashboard.expressions()
+        if not any(part in text for part in UNANSWERED)
+    ]
+
+    def silent() -> list[str]:
+        return [text for text in asked if not called.query(text)]
+
+    waiting.until("every query is answered", silent, lambda found: not found)
+
+
+def test_node_is_gone(alice: operators.Operator, called: alarms.Alarms, consumer: str) -> None:
+    reasons = ("PodMissing", "PodWaiting", "NodeUnreachable")
+    alarm = alarms.Alarm("IcsNodeDown", reasons, alice.name, consumer)
+    called.quiet(alarm)
+    with alarms.without_room(alice, launch.namespace_of(alice, consumer)):
+        called.fires(alarm)
+    called.resolves(alarm)
 
 
 def test_chain_is_halted(
@@ -106,7 +133,7 @@ def test_node_does_not_sign(
     """Its sign state is lost, so it runs with a throw-away key until the operator decides."""
     key = charlie.address_of(quick.consumer_id)
     alarm = alarms.Alarm("IcsNotSigning", ("SignStateLost",), charlie.name, quick.consumer_id)
-    with alarms.Alarms(charlie, tmp_path, project=quick.root) as called:
+    with alarms.Alarms(charlie.name, tmp_path, project=quick.root) as called:
         called.quiet(alarm)
         shutil.rmtree(volumes.signing(charlie, quick.home, key))
         charlie.kubectl("-n", quick.home, "delete", "pod", "node-0")
@@ -125,7 +152,7 @@ def test_volume_fills_up(
     load.fill(88)
     size = load.size
     time.sleep(LOOKS)
-    with alarms.Alarms(charlie, tmp_path, project=quick.root) as called:
+    with alarms.Alarms(charlie.name, tmp_path, project=quick.root) as called:
         called.fires(alarm)
         called.daemon.stop(charlie.name)
         quick_chain.set_up(quick.root, "charlie", {"ics:node": {"storage": "320Mi"}})
@@ -139,13 +166,3 @@ def test_volume_fills_up(
         time.sleep(LOOKS)
         called.daemon.start_again(charlie.name)
         called.resolves(alarm)
-
-
-def test_reconciler_is_gone(alice: operators.Operator, called: alarms.Alarms) -> None:
-    """No push can say it: the watchdog of the rules, or that of whoever receives the pushes, does."""
-    alarm = alarms.Alarm("IcsReconcilerGone", (), alice.name)
-    called.quiet(alarm)
-    called.daemon.kill(alice.name)
-    called.fires(alarm)
-    called.daemon.start_again(alice.name)
-    called.resolves(alarm)
