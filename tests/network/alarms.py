@@ -232,11 +232,12 @@ def _handler(target: str) -> type[http.server.BaseHTTPRequestHandler]:
         def do_GET(self) -> None:
             asked = {name: text for name in _FORWARDED if (text := self.headers.get(name)) is not None}
             answer = httpx.get(target + self.path, headers=asked, timeout=10, trust_env=False)
-            self.send_response(answer.status_code)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(answer.content)))
-            self.end_headers()
-            self.wfile.write(answer.content)
+            with contextlib.suppress(ConnectionError):  # whoever asked has gone
+                self.send_response(answer.status_code)
+                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Length", str(len(answer.content)))
+                self.end_headers()
+                self.wfile.write(answer.content)
 
         def log_message(self, format: str, *args: object) -> None:
             """Nothing is printed."""
