@@ -15,8 +15,18 @@ from ics import aio, errors, model
 from ics.cli import changes, metrics_file, options, output, signals, terminal
 from ics.cluster.api import lease
 from ics.cluster.nodes import watch
-from ics.provider import events, gateway
-from ics.reconciler import chain_reports, missed_blocks, notifier, observe, outcome, reconcile, wiring, world
+from ics.provider import event_filter, events, gateway
+from ics.reconciler import (
+    chain_reports,
+    missed_blocks,
+    notifier,
+    observe,
+    outcome,
+    recent_details,
+    reconcile,
+    wiring,
+    world,
+)
 from ics.reconciler import event_log as reconciler_event_log
 from ics.reconciler.daemon import daemon, health, health_server, wakeups
 from ics.reconciler.daemon import sender as daemon_sender
@@ -37,14 +47,20 @@ async def _watch(args: argparse.Namespace, stack: wiring.OpenStack) -> int:
     pushes = notifier.Notifier(settings, wiring.now, log.write)
     hurry = asyncio.Event()
     own = metrics_file.identity(settings)
+    details = recent_details.RecentDetails(datetime.timedelta(seconds=settings.daemon.polling.details))
     process = daemon.Daemon(
-        _pass_functions(stack, log, pushes, hurry),
+        _pass_functions(stack, log, pushes, hurry, details),
         daemon_lease,
         queue,
         hurry=hurry,
         polling=settings.daemon.polling,
     )
-    chain_events = events.Events(settings.provider, queue.put_event)
+
+    def on_event(event: event_filter.ChainEvent) -> None:
+        details.note(event)
+        queue.put_event(event)
+
+    chain_events = events.Events(settings.provider, on_event)
     pods = watch.PodWatch(stack.kube, settings.validator, queue.put_pod_change)
     sources: dict[str, Source] = {"chain definitions": lambda: stack.definitions.run(queue.put)}
     if settings.monitoring.alertmanager:
@@ -78,7 +94,11 @@ async def _watch(args: argparse.Namespace, stack: wiring.OpenStack) -> int:
 
 
 def _pass_functions(
-    stack: wiring.OpenStack, log: "_PassLog", pushes: notifier.Notifier, hurry: asyncio.Event
+    stack: wiring.OpenStack,
+    log: "_PassLog",
+    pushes: notifier.Notifier,
+    hurry: asyncio.Event,
+    details: recent_details.RecentDetails,
 ) -> daemon.PassFunctions:
     """Return the functions that the daemon calls: a pass, a read-only check, and the log with notifications."""
     event_log = reconciler_event_log.EventLog(
@@ -102,6 +122,7 @@ def _pass_functions(
             invalid_definitions=definitions.invalid,
             hurry=hurry,
             missed=missed,
+            details=details,
         )
 
     async def run_pass(observed: Callable[[], None]) -> outcome.Outcome:
