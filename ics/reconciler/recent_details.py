@@ -5,7 +5,7 @@ end of an epoch. So an earlier answer is reused until an event names the chain, 
 phase or client, or it is a few minutes old, which bounds what a lost event can delay.
 
 No transaction, removal or decision about a key rests on a reused answer: a pass that would do anything about a chain,
-or decide anything else about it than the pass that read the answer, asks again at its own height, and decides anew.
+or decide anything else about it than the pass that read the answer, asks at its own height, and decides again.
 What is always asked: the list of chains, the validators, and what this validator must validate.
 """
 
