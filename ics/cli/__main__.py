@@ -3,14 +3,13 @@
 Importing the module of a command may take a second, so SIGTERM is handled before.
 """
 
-import argparse
 import os
 import signal
 import sys
 from collections.abc import Sequence
 
 from ics import errors
-from ics.cli import parser, signals, terminal
+from ics.cli import command, parser, signals, terminal
 
 
 def run() -> int:
@@ -30,7 +29,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = sys.argv[1:] if arguments is None else arguments
     terminal.set_up()
     try:
-        code = _run_command(parser.build(words).parse_args(words))
+        call = parser.parse(words)
+        code = call if isinstance(call, int) else _run(call)
         sys.stdout.flush()
     except errors.SettingsError as error:
         for problem in error.problems:
@@ -55,8 +55,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return code
 
 
-def _run_command(args: argparse.Namespace) -> int:
-    """Run the command; SIGTERM interrupts it as Ctrl-C does, so that it can return the Lease.
+def _run(call: command.Call) -> int:
+    """Run a command; SIGTERM interrupts it as Ctrl-C does, so that it can return the Lease.
 
     For a long-running command SIGTERM is not a failure. From its first pass on it handles SIGTERM itself.
     """
@@ -73,9 +73,9 @@ def _run_command(args: argparse.Namespace) -> int:
 
     try:
         with signals.sigterm_handler().calling(interrupt):
-            code: int = args.run(args)
+            code = call.run()
     except KeyboardInterrupt:
-        if not is_terminated or not getattr(args, "stays", False):
+        if not is_terminated or not call.command.stays:
             raise
         terminal.problem("stopped before the first pass")
         return 0

@@ -1,13 +1,14 @@
 """Output of commands: JSON whose shape is stable, or lines of text."""
 
-import argparse
 import json
 import re
 from collections.abc import Sequence
 from typing import Any
 
+import yaml
+
 from ics import plain_text
-from ics.cli import terminal
+from ics.cli import command, terminal
 from ics.conditions import Condition
 from ics.consumer import status
 from ics.engines import tenure
@@ -43,17 +44,44 @@ def dump_exact(value: Any) -> str:
     )
 
 
-def emit(args: argparse.Namespace, value: Any, lines: Sequence[str]) -> int:
-    """Print the value with `--json`, else the lines.
+def emit(args: command.Arguments, value: Any, lines: Sequence[str], names: Sequence[str] = ()) -> int:
+    """Print the value as JSON or YAML, the names, or else the lines.
+
+    Args:
+        args: of the command.
+        value: for programs.
+        lines: for people.
+        names: for `-o name`, if the command has them.
 
     Returns:
         The exit code of a successful command.
     """
-    if args.json:
-        terminal.write_json(dump(value))
+    if args.is_data:
+        write_data(args, value)
     else:
-        terminal.write(*lines)
+        terminal.write(*(names if args.format is command.Format.NAME else lines))
     return 0
+
+
+def write_data(args: command.Arguments, value: Any) -> None:
+    """Print a value as JSON or YAML."""
+    terminal.write_json(dump(value) if args.format is command.Format.JSON else dump_yaml(value))
+
+
+def write_exact(args: command.Arguments, value: Any) -> None:
+    """Print a value for another program, which must read exactly these texts."""
+    terminal.write_json(dump_exact(value) if args.format is not command.Format.YAML else _exact_yaml(value))
+
+
+def _exact_yaml(value: Any) -> str:
+    """Format a value as YAML, whose quoted texts hold escapes for all that is not plain."""
+    return yaml.safe_dump(json.loads(json.dumps(value)), sort_keys=False, width=1000).rstrip("\n")
+
+
+def dump_yaml(value: Any) -> str:
+    """Format a value as YAML, with the texts of `dump`."""
+    plain = json.loads(json.dumps(plain_text.visible_values(value)))
+    return yaml.safe_dump(plain, sort_keys=False, allow_unicode=True, width=1000).rstrip("\n")
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> list[str]:

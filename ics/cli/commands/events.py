@@ -1,11 +1,11 @@
 """`ics events`: Kubernetes Events that passes wrote about chains and the validator."""
 
-import argparse
 import asyncio
 from collections.abc import Iterable
 from typing import Any
 
 from ics.cli import options, output, terminal
+from ics.cli.arguments import events
 from ics.cluster import events as cluster_events
 from ics.reconciler import wiring
 
@@ -13,17 +13,7 @@ _LOOK_EVERY = 2.0
 """Seconds between two lists with `--watch`."""
 
 
-def register(parser: argparse.ArgumentParser, name: str) -> None:
-    """Add the arguments and set `run`, which takes them and returns an exit code."""
-    options.add_stack(parser)
-    text = "Only Events of this chain (default: of all, and of the validator)."
-    parser.add_argument("consumer_id", metavar="CONSUMER_ID", nargs="?", help=text)
-    text = "Go on with every new Event, until Ctrl-C."
-    parser.add_argument("--watch", "-w", action="store_true", help=text)
-    parser.set_defaults(run=options.on_stack(_events))
-
-
-async def _events(args: argparse.Namespace, stack: wiring.OpenStack) -> int:
+async def _events(args: events.Events, stack: wiring.OpenStack) -> int:
     shown: set[cluster_events.RecordedEvent] = set()
     while True:
         found = [
@@ -39,10 +29,8 @@ async def _events(args: argparse.Namespace, stack: wiring.OpenStack) -> int:
         await asyncio.sleep(_LOOK_EVERY)
 
 
-def _write(
-    args: argparse.Namespace, found: Iterable[cluster_events.RecordedEvent], *, is_first: bool
-) -> None:
-    if args.json:
+def _write(args: events.Events, found: Iterable[cluster_events.RecordedEvent], *, is_first: bool) -> None:
+    if args.is_data:
         for event in found:
             terminal.write_json(output.dump_line(_row(event)))
     else:
@@ -76,3 +64,6 @@ def _row(event: cluster_events.RecordedEvent) -> dict[str, Any]:
         "object": event.object,
         "message": event.note,
     }
+
+
+run = options.on_stack(_events)

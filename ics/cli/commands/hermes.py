@@ -1,28 +1,18 @@
 """`ics hermes status`: clients, channels, wallets and packets of the relayers."""
 
-import argparse
 from typing import Any
 
 from ics import errors, names
 from ics.cli import options, output
-from ics.consumer import desired, status
+from ics.cli.arguments import hermes
+from ics.consumer import desired
+from ics.consumer import status as consumer_status
 from ics.reconciler import observe, wiring
 from ics.relayer import accounts as relayer_accounts
 from ics.relayer import inputs, report
 
 
-def register(parser: argparse.ArgumentParser, name: str) -> None:
-    """Add the commands of the group; each sets `run`, which takes the arguments and returns an exit code."""
-    commands = parser.add_subparsers(dest="what", required=True, metavar="COMMAND")
-    text = "Show deployments, clients, channels, wallets, packets and conditions of the relayers."
-    status = options.add_command(commands, "status", text)
-    text = "Only the relayer of this chain (default: all chains)."
-    status.add_argument("consumer_id", metavar="CONSUMER_ID", nargs="?", help=text)
-    status.add_argument("--verbose", action="store_true", help="Show every id, state and Job.")
-    status.set_defaults(run=options.on_stack(_status))
-
-
-async def _status(args: argparse.Namespace, stack: wiring.OpenStack) -> int:
+async def _status(args: hermes.Status, stack: wiring.OpenStack) -> int:
     reports = await _gather(stack, args.consumer_id)
     value = {"chains": [report.as_dict() for report in reports]}
     lines = (
@@ -67,7 +57,7 @@ async def _gather(stack: wiring.OpenStack, consumer_id: str | None) -> list[repo
 
 
 def _conditions(desired: desired.Desired, observations: Any) -> dict[str, Any]:
-    report = status.report(desired, observations)
+    report = consumer_status.report(desired, observations)
     return {chain.consumer_id: chain.conditions for chain in report.chains}
 
 
@@ -117,3 +107,6 @@ def _end(end: Any) -> str:
     if isinstance(end, list):
         return ",".join(_end(inner) for inner in end) or "-"
     return "-" if end is None else f"{end['id']} {end['state']}"
+
+
+status = options.on_stack(_status)
