@@ -23,7 +23,11 @@ Ten layers; each imports only from those below it (import-linter checks that):
     aio | errors | model
 """
 
+import sys
 from typing import Final
+
+# httpx loads its own command line, with rich and pygments, unless that is missing: a tenth of the start of a process.
+sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]
 
 VERSION: Final = "0.1.0"
 """Of this program. The images hold its code without the metadata of an installed package."""

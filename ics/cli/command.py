@@ -95,7 +95,7 @@ class Command:
     function: str
     """As `module:name`, the module in `ics.cli.commands`."""
     stays: bool = False
-    """Whether it is long-running, pass after pass: SIGTERM is no failure then."""
+    """Whether it is long-running, pass after pass: SIGTERM does not make it fail."""
 
     def load(self) -> Callable[[Any], int]:
         """Import the function."""
@@ -191,8 +191,19 @@ def _write_help(command: Any, ctx: Any, formatter: Any) -> None:
                 formatter.write_dl(sections[title])
 
 
+def _without_coercion(help_option: Any) -> Any:
+    """Give `--help` a default of its type; typer would load pydantic to convert None into one."""
+    if help_option is not None:
+        help_option.default = False
+    return help_option
+
+
 class _Command(core.TyperCommand):
     """Writes its help without rich, whose import takes longer than that of everything else here."""
+
+    def get_help_option(self, ctx: Any) -> Any:
+        """Return the option `--help`."""
+        return _without_coercion(super().get_help_option(ctx))
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """Write the help, with an example at its end."""
@@ -204,6 +215,10 @@ class _Command(core.TyperCommand):
 
 class Group(core.TyperGroup):
     """A group of commands; the first level is `ics.cli.parser.Ics`."""
+
+    def get_help_option(self, ctx: Any) -> Any:
+        """Return the option `--help`."""
+        return _without_coercion(super().get_help_option(ctx))
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Read the arguments; without any, ask for help."""

@@ -25,9 +25,12 @@ class WrittenFloat(float):
 
 
 class Frozen(pydantic.BaseModel):
-    """Settings that cannot be changed and that refuse unknown keys."""
+    """Settings that cannot be changed and that refuse unknown keys.
 
-    model_config = pydantic.ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    A validator is built when it is used first: most models are only parts of others, and every process would build all.
+    """
+
+    model_config = pydantic.ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     @pydantic.model_validator(mode="before")
     @classmethod

@@ -1,8 +1,12 @@
 """Reference of all settings, generated from their docstrings; pure."""
 
+import ast
 import dataclasses
 import enum
+import inspect
+import itertools
 import json
+import textwrap
 import typing
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -46,6 +50,7 @@ def settings() -> tuple[Row, ...]:
 
 def rows(model: type[pydantic.BaseModel], prefix: str) -> Iterator[Row]:
     """Yield the settings of a model; `prefix` is put before their keys."""
+    texts = _docstrings(model)
     for field_name, field in model.model_fields.items():
         name = field.alias or field_name  # a keyword of Python cannot be a field's name
         inner = _inner(field.annotation)
@@ -59,7 +64,31 @@ def rows(model: type[pydantic.BaseModel], prefix: str) -> Iterator[Row]:
                     else row
                 )
         else:
-            yield Row(f"{prefix}{name}", _default(field), " ".join((field.description or "").split()))
+            yield Row(f"{prefix}{name}", _default(field), " ".join(texts.get(field_name, "").split()))
+
+
+def _docstrings(model: type[pydantic.BaseModel]) -> dict[str, str]:
+    """Return the docstrings of a model's fields: the strings below them in its source.
+
+    pydantic could read them as it makes the model, but then every process would parse the source of all settings.
+    """
+    texts: dict[str, str] = {}
+    for base in reversed(model.__mro__):
+        if not issubclass(base, pydantic.BaseModel) or base is pydantic.BaseModel:
+            continue
+        (definition,) = ast.parse(textwrap.dedent(inspect.getsource(base))).body
+        if not isinstance(definition, ast.ClassDef):
+            raise AssertionError(f"{base} is not defined by a class statement")
+        for field, below in itertools.pairwise(definition.body):
+            if not (isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name)):
+                continue
+            if (
+                isinstance(below, ast.Expr)
+                and isinstance(below.value, ast.Constant)
+                and isinstance(below.value.value, str)
+            ):
+                texts[field.target.id] = below.value.value
+    return texts
 
 
 def _inner(annotation: Any) -> type[pydantic.BaseModel] | None:

@@ -5,6 +5,7 @@ host and port at the last colon, and wants brackets around IPv6. A node exits at
 persistent peers, or its unconditional or private ids has another form.
 """
 
+import functools
 import ipaddress
 import re
 from dataclasses import dataclass
@@ -38,6 +39,7 @@ class PeerAddress:
         return not _is_ip(self.host)
 
 
+@functools.lru_cache(16_384)  # every pass parses the same peers of every chain
 def parse(text: str) -> PeerAddress:
     """Parse one address. A scheme before the node id is dropped, as CometBFT does.
 
@@ -86,6 +88,7 @@ def _host(text: str, host: str) -> str:
     return host
 
 
+@functools.lru_cache(4096)  # a validator has the same address at every chain
 def _is_ip(host: str) -> bool:
     try:
         ipaddress.ip_address(host)

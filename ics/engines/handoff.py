@@ -38,7 +38,7 @@ class PassSnapshot:
 
 
 class _Document(pydantic.BaseModel):
-    model_config = pydantic.ConfigDict(ser_json_bytes="base64", val_json_bytes="base64")
+    model_config = pydantic.ConfigDict(ser_json_bytes="base64", val_json_bytes="base64", defer_build=True)
 
     snapshot: PassSnapshot
 

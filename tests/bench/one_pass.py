@@ -41,7 +41,13 @@ async def measured(provider_url: str, kubeconfig: str) -> dict[str, Any]:
     urls = [provider_url]
     settings = factories.settings(
         operator_address=fake.valoper(scene.OWN),
-        provider={"chain_id": fake.CHAIN_ID, "rest": urls, "rpc": urls, "grpc": urls},
+        provider={
+            "chain_id": fake.CHAIN_ID,
+            "rest": urls,
+            "rpc": urls,
+            "grpc": urls,
+            "min_block_time": 0.001,
+        },
         cluster={"kubeconfig": kubeconfig},
     )
     access = connect.access(settings.cluster, pathlib.Path(), {})

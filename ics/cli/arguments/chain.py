@@ -33,7 +33,7 @@ class Import(command.Arguments):
     registry does not say is FILL_IN in it.
     """
 
-    example = "ics chain import chain.json --image-template registry.example.com/neutron:{tag}"
+    example = "ics chain import chain.json --image-template example.com/neutron:{tag}"
 
     source: Annotated[str, command.argument("PATH|URL", help="chain.json of one chain.")]
     versions: Annotated[

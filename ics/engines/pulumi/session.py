@@ -86,17 +86,25 @@ class Session:
     def check_lock(self) -> None:
         """Check, without starting Pulumi, that no other run holds the stack; only the lock of a folder is found so.
 
-        Otherwise each pass would compute a preview in vain, as long as a prompt is open.
+        Otherwise each pass would compute a preview in vain, as long as a prompt is open. A CLI whose pass was killed
+        is interrupted first, so that it releases its lock.
 
         Raises:
             StackLocked: another run holds it.
         """
-        held_locks, this_run = (
-            location.read_locks(self.stack, self.location),
-            processes.this_process(self.ended),
-        )
-        if any(not locks.is_left_over(lock, this_run) for lock in held_locks):
-            raise locks.locked_error(self.stack, self.location, held_locks, this_run)
+        if self._other_locks():
+            _end_leftovers(self.stack)
+        held_locks = self._other_locks()
+        if held_locks:
+            raise locks.locked_error(
+                self.stack, self.location, held_locks, processes.this_process(self.ended)
+            )
+
+    def _other_locks(self) -> list[locks.Lock]:
+        """Return the locks of runs that may be alive, among those that can be read without starting Pulumi."""
+        this_run = processes.this_process(self.ended)
+        held_locks = location.read_locks(self.stack, self.location)
+        return [lock for lock in held_locks if not locks.is_left_over(lock, this_run)]
 
     def config(self, key: str) -> str:
         """Return one value of the stack's config, decrypted if it is a secret.

@@ -7,6 +7,7 @@ beside the pass does the same if the pass is killed.
 
 import asyncio
 import contextlib
+import fcntl
 import os
 import shutil
 import signal
@@ -147,11 +148,30 @@ def watched(folder: Path) -> Iterator[None]:
 def clear_session(folder: str) -> None:
     """End the processes of a session whose pass has crashed, and delete its folder with the passphrase.
 
+    The process beside the session and the next pass may do so at the same time: the second one waits for the first,
+    because a second SIGINT would make the CLI abandon its operations.
+
     Args:
         folder: the session's private folder.
     """
-    end_session(Path(folder))
-    shutil.rmtree(folder, ignore_errors=True)
+    with contextlib.suppress(FileNotFoundError), _locked(folder):
+        end_session(Path(folder))
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _locked(folder: str) -> Iterator[None]:
+    """Hold a lock on a folder, which ends with the process.
+
+    Raises:
+        FileNotFoundError: the folder does not exist.
+    """
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def mark(pid: int) -> str:

@@ -64,7 +64,7 @@ class Play:
     async def run(self, name: str = "ics-example", **changes: Any) -> int:
         world = types.SimpleNamespace(settings=factories.settings(), definitions=self.definitions)
         stack = cast(Any, types.SimpleNamespace(world=world, kube=self.kube))
-        args = arguments.Rehearse(definition=name, json=True, **changes)
+        args = arguments.Rehearse(definition=name, **{"json": True, **changes})
         return await chain._rehearse(args, stack)
 
     @property

@@ -1,6 +1,8 @@
 """Processes that a killed run left behind, and their end."""
 
 import contextlib
+import datetime
+import json
 import os
 import pathlib
 import shutil
@@ -10,13 +12,27 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from concurrent import futures
+from typing import Any, cast
 
 import pytest
 
+from ics import engines
 from ics.engines.pulumi import processes, session, stack, supervision
 
 DEAD = 2**22 + 1
 """A process id above the kernel's limit."""
+COUNTING = """
+import signal, time
+heard = []
+signal.signal(signal.SIGINT, lambda *_: heard.append(1))
+print("ready", flush=True)
+while not heard:
+    time.sleep(0.05)
+time.sleep(1)
+print(len(heard))
+"""
+"""A program that ends a second after its first SIGINT, and prints their number."""
 
 
 @contextlib.contextmanager
@@ -93,6 +109,53 @@ def test_leftovers_of_a_crashed_session_are_ended_before_writing_and_kept_for_re
         session._end_leftovers(stack.Stack(temporary, "alice"))
         assert processes.started_at(cli.pid) is None
     assert (crashed.exists(), own.exists()) == (False, True)
+
+
+@pytest.mark.parametrize("owner", [DEAD, os.getpid()])
+def test_only_the_cli_of_a_killed_pass_is_ended_for_its_lock(temporary: pathlib.Path, owner: int) -> None:
+    folder = temporary / f"{supervision.PREFIX}{owner}-x"
+    folder.mkdir()
+    (temporary / "Pulumi.yaml").write_text("name: ics\n")
+    lock = temporary / ".pulumi/locks/organization/ics/alice/one.json"
+    lock.parent.mkdir(parents=True)
+    own, no_command = processes.this_process(), cast(Any, None)
+    found = session.Session(
+        stack=stack.Stack(temporary, "alice"),
+        folder=temporary,
+        workspace=no_command,
+        location=stack.locate(stack.Candidates(setting=f"file://{temporary}", login=None)),
+    )
+    with running(temporary, "pulumi", temporary, TMPDIR=str(folder)) as cli:
+        since = datetime.datetime.now(datetime.UTC).isoformat()
+        content = {"pid": cli.pid, "username": own.user, "hostname": own.host, "timestamp": since}
+        lock.write_text(json.dumps(content))
+        if owner == DEAD:
+            found.check_lock()
+        else:
+            with pytest.raises(engines.StackLocked, match=f"process {cli.pid}, .* which is running"):
+                found.check_lock()
+        is_running = processes.started_at(cli.pid) is not None
+    assert (is_running, folder.exists()) == ((False, False) if owner == DEAD else (True, True))
+
+
+def test_two_that_clear_a_session_interrupt_its_cli_once(tmp_path: pathlib.Path) -> None:
+    folder = tmp_path / f"{supervision.PREFIX}{DEAD}-x"
+    folder.mkdir()
+    cli_path = tmp_path / "pulumi"
+    cli_path.symlink_to(pathlib.Path(sys.executable).resolve())
+    with (
+        subprocess.Popen(
+            [cli_path, "-c", COUNTING], stdout=subprocess.PIPE, env={"TMPDIR": str(folder)}
+        ) as cli,
+        futures.ThreadPoolExecutor() as threads,
+    ):
+        assert cli.stdout is not None
+        cli.stdout.readline()
+        clearing = [threads.submit(supervision.clear_session, str(folder)) for _ in range(2)]
+        interrupts = int(cli.stdout.read())
+        for one in clearing:
+            one.result(60)
+    assert (interrupts, folder.exists()) == (1, False)
 
 
 def test_folder_of_a_crashed_session_without_processes_is_deleted(temporary: pathlib.Path) -> None:
