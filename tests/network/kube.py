@@ -23,6 +23,7 @@ VOLUME = kinds.Kind(
 )
 METRICS_PORT = 26660
 """Of CometBFT's metrics, which the example's definition turns on."""
+_DEFINITIONS = "customresourcedefinitions"
 _READING = ("get", "list", "watch")
 
 
@@ -257,9 +258,9 @@ class Audit:
         """Counts from now on."""
         return cls(host, user, places.audit_log(host.name).stat().st_size)
 
-    def writes(self, *, with_events: bool = False) -> list[str]:
-        """Each write as `verb resource namespace/name (code)`, without Leases and Events of transitions."""
-        reports = {"leases"} if with_events else {"leases", "events"}
+    def writes(self, *, with_reports: bool = False) -> list[str]:
+        """Each write as `verb resource namespace/name (code)`, without Leases and what reports transitions."""
+        reports = {"leases"} if with_reports else {"leases", "events", "consumerchains", _DEFINITIONS}
         with places.audit_log(self.host.name).open("rb") as log:
             log.seek(self.mark)
             events = [json.loads(line) for line in log.read().splitlines()]

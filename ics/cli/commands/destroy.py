@@ -1,13 +1,15 @@
 """`ics destroy`."""
 
-from ics.cli import changes, options, output
+from ics.cli import changes, options, output, terminal
 from ics.cli.arguments import destroy
-from ics.reconciler import wiring
+from ics.reconciler import chain_reports, wiring
 
 
 async def _destroy(args: destroy.Destroy, stack: wiring.OpenStack) -> int:
     destroyed = await stack.engine.destroy()
     await stack.gateway.ensure_slices({}, frozenset())
+    for problem in sorted(await chain_reports.delete_all(stack.chain_objects)):
+        terminal.problem(f"ConsumerChain objects were not deleted: {problem}")
     await stack.lease.release()
     lines = [
         *changes.lines(destroyed.changes),

@@ -4,7 +4,7 @@ import dataclasses
 
 from ics.cli import changes, metrics_file, options, output, pushes, terminal
 from ics.cli.arguments import up
-from ics.reconciler import event_log, missed_blocks, reconcile, wiring
+from ics.reconciler import chain_reports, event_log, missed_blocks, reconcile, wiring
 
 
 async def _up(args: up.Up, stack: wiring.OpenStack) -> int:
@@ -16,6 +16,8 @@ async def _up(args: up.Up, stack: wiring.OpenStack) -> int:
         outcome = await reconcile.run_pass(world, stack.engine, stack.sender)
         result.append(outcome)
     await event_log.EventLog(stack.events, stack.lease, terminal.problem).after_pass(outcome)
+    objects = stack.chain_objects if stack.world.settings.monitoring.chain_objects else None
+    await chain_reports.ChainReports(objects, stack.lease, wiring.now, terminal.problem).after_pass(outcome)
     lines = [*changes.outcome_lines(outcome), *output.status_lines(outcome.report)]
     output.emit(args, changes.outcome(outcome), lines)
     return options.report_errors([trouble.error for trouble in outcome.troubles])

@@ -79,6 +79,7 @@ def project(monkeypatch: pytest.MonkeyPatch) -> Any:
                     restore=unused,
                     lease=unused,
                     events=unused,
+                    chain_objects=unused,
                     kube=kube,
                     definitions=unused,
                 )

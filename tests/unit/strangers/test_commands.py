@@ -154,6 +154,13 @@ class Engine(Anything):
         return engines.Converged(changes=(CHANGE,), errors=(errors.Permanent(TEXT),))
 
 
+class Refused:
+    """Objects of chains that an API server refuses with a text of somebody else."""
+
+    async def read(self) -> None:
+        raise errors.Permanent(TEXT)
+
+
 def stack() -> Any:
     adapter = Anything()
     world = factories.world(adapter, provider=Provider(), lease=Lease(), state=State(), gateway=Balancer())
@@ -166,6 +173,7 @@ def stack() -> Any:
         provider_sign_state=adapter,
         lease=Lease(),
         events=Recorded(),
+        chain_objects=Refused(),
         kube=adapter,
         definitions=types.SimpleNamespace(loaded=world.definitions, problem=TEXT, invalid=()),
     )
