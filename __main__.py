@@ -18,7 +18,13 @@ def main() -> None:
     plan = preparation.prepare(Path(__file__).parent, pulumi.get_stack(), {**os.environ, **_secrets()})
     cluster = plan.cluster
     resources.stack(
-        plan.manifests, plan.outputs, cluster.kubeconfig, cluster.context, plan.kept, protects=plan.protects
+        plan.manifests,
+        plan.outputs,
+        cluster.kubeconfig,
+        cluster.context,
+        plan.kept,
+        plan.adoptable,
+        protects=plan.protects,
     )
 
 

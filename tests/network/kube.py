@@ -11,7 +11,7 @@ from typing import Any
 
 import httpx
 
-from devnet import places, plan
+from devnet import places, plan, volumes
 from ics import names
 from ics.cluster.api import kinds
 from ics.consumer.peers import ports
@@ -230,10 +230,10 @@ class Kube:
             os.kill(process, signal.SIGKILL)
 
     def volume(self, namespace: str) -> pathlib.Path:
-        """The folder that is the chain's volume."""
+        """The folder that is the chain's volume, by a path that leads to what the host has mounted there, too."""
         claim = self.get(kinds.VOLUME_CLAIM, namespace, names.VOLUME_NAME)
         volume = self.get(VOLUME, "", claim["spec"]["volumeName"])
-        return pathlib.Path(volume["spec"]["hostPath"]["path"])
+        return volumes.seen_by(self.host, pathlib.Path(volume["spec"]["hostPath"]["path"]))
 
     def signing_memory(self, namespace: str, address: str) -> dict[str, Any]:
         """What the chain's volume remembers of what a key has signed."""

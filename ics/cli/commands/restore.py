@@ -1,6 +1,6 @@
 """`ics restore`: restores a chain's volume from a VolumeSnapshot."""
 
-from ics import errors
+from ics import errors, names
 from ics.cli import options, output, terminal
 from ics.cli.arguments import restore as arguments
 from ics.cli.commands import snapshot
@@ -56,6 +56,11 @@ def _chosen(
         raise errors.SettingsError(
             f"--snapshot {args.snapshot!r}: {plan.chain_id} has no such snapshot in namespace {plan.namespace}; see"
             f" `ics snapshot {plan.consumer_id} --list`"
+        )
+    if one.source not in ("", names.VOLUME_NAME):
+        raise errors.SettingsError(
+            f"--snapshot {one.name}: it is one of PersistentVolumeClaim {one.source!r}, not of {names.VOLUME_NAME!r};"
+            " nothing was changed"
         )
     if not one.is_ready:
         raise errors.Transient(f"--snapshot {one.name}: {snapshot.state_of(one)}; nothing was changed")

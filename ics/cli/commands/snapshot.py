@@ -53,7 +53,7 @@ async def _snapshot(args: snapshot.Snapshot, stack: wiring.OpenStack) -> int:
     _check_available(stack, found)
     order = snapshots.SnapshotOrder(snapshots.name_at(wiring.now()), snapshots.SnapshotKind.ORDERED)
     async with options.requested_lease(stack.lease):
-        await stack.world.snapshots.create(plan, order)
+        await stack.world.snapshots.create(plan.snapshot_source, order)
         await stack.lease.release()
     made = await _made(stack, plan, order)
     value = {"consumer_id": plan.consumer_id, "chain_id": plan.chain_id, **_as_dict(made)}
