@@ -150,6 +150,13 @@ class Alertmanager(command.Arguments):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Dashboard(command.Arguments):
+    """Print Grafana's dashboard of a validator."""
+
+    example = "ics show dashboard"
+
+
+@dataclass(frozen=True, kw_only=True)
 class Settings(command.Arguments):
     """List every setting of a stack with its default and meaning."""
 
@@ -179,6 +186,7 @@ APP = command.group(
         "rights": command.Command(Rights, "show:rights_of"),
         "alerts": command.Command(Alerts, "show:alerts"),
         "alertmanager": command.Command(Alertmanager, "show:alertmanager"),
+        "dashboard": command.Command(Dashboard, "show:grafana_dashboard"),
         "settings": command.Command(Settings, "show:all_settings"),
         "selection": command.Command(Selection, "show:selected"),
     }

@@ -19,7 +19,7 @@ from ics.consumer.peers import description, ports
 from ics.cosmos import canonical_json, genesis, identifiers
 from ics.keys import derivation
 from ics.manifests import monitoring, rights
-from ics.monitoring import rules
+from ics.monitoring import dashboard, rules
 
 
 def _port_list(chain_ids: Sequence[str]) -> list[dict[str, Any]]:
@@ -173,6 +173,12 @@ def _label(text: str) -> tuple[str, str]:
 def alertmanager(args: show.Alertmanager) -> int:
     """Print an example of Alertmanager's configuration."""
     return _emit_yaml(args, rules.alertmanager())
+
+
+def grafana_dashboard(args: show.Dashboard) -> int:
+    """Print Grafana's dashboard."""
+    document = dashboard.build()
+    return output.emit(args, document, output.dump(document).splitlines())
 
 
 def _emit_yaml(args: command.Arguments, document: Mapping[str, Any]) -> int:

@@ -30,7 +30,13 @@ async def _watch(args: arguments.Watch, stack: wiring.OpenStack) -> int:
     pushes = notifier.Notifier(settings, wiring.now, log.write)
     hurry = asyncio.Event()
     own = metrics_file.identity(settings)
-    process = daemon.Daemon(_pass_functions(stack, log, pushes, hurry), daemon_lease, queue, hurry=hurry)
+    process = daemon.Daemon(
+        _pass_functions(stack, log, pushes, hurry),
+        daemon_lease,
+        queue,
+        hurry=hurry,
+        polling=settings.daemon.polling,
+    )
     chain_events = events.Events(settings.provider, queue.put_event)
     pods = watch.PodWatch(stack.kube, settings.validator, queue.put_pod_change)
     sources: dict[str, Source] = {"chain definitions": lambda: stack.definitions.run(queue.put)}

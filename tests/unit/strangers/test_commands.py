@@ -329,6 +329,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "show settings": (),
     "show alerts": ("--runbooks", TEXT, "--namespace", TEXT, "--label", f"{TEXT}={TEXT}"),
     "show alertmanager": (),
+    "show dashboard": (),
     "show selection": ("--validators", f"/nowhere/{TEXT}"),
 }
 """Arguments of each command; the keystore's commands meet no text of strangers, and `watch` has a test of its own."""
