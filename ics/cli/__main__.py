@@ -63,6 +63,8 @@ def _run(call: command.Call) -> int:
 
     For a long-running command SIGTERM is not a failure. From its first pass on it handles SIGTERM itself.
     """
+    args = call.args
+    terminal.choose(color=args.color, level=args.level, is_json=args.log_format is command.LogFormat.JSON)
     is_terminated = False
 
     def interrupt() -> None:

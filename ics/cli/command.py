@@ -24,6 +24,30 @@ SHARED: Final = "Options of every command"
 """Heading in the help of the options that the base classes define."""
 
 
+class Color(enum.StrEnum):
+    """When the output is coloured."""
+
+    AUTO = "auto"
+    ALWAYS = "always"
+    NEVER = "never"
+
+
+class LogFormat(enum.StrEnum):
+    """Format of what is logged on standard error."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+class LogLevel(enum.StrEnum):
+    """Least urgent records of libraries that are logged."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
 class Format(enum.StrEnum):
     """Format of a command's output."""
 
@@ -62,6 +86,35 @@ class Arguments:
     json: Annotated[
         bool, option("--json", help="Print JSON, whose shape is stable; as -o json.", rich_help_panel=SHARED)
     ] = False
+
+    quiet: Annotated[
+        bool,
+        option("--quiet", "-q", help="Print only problems, and what -o asks for.", rich_help_panel=SHARED),
+    ] = False
+    verbosity: Annotated[
+        int,
+        option(
+            "-v", count=True, help="Log more: -v as --log-level info, -vv as debug.", rich_help_panel=SHARED
+        ),
+    ] = 0
+    log_level: Annotated[
+        LogLevel | None, option(help="Log from this level on (default: warning).", rich_help_panel=SHARED)
+    ] = None
+    log_format: Annotated[
+        LogFormat,
+        option(help="Format of problems and logs on stderr (default: text).", rich_help_panel=SHARED),
+    ] = LogFormat.TEXT
+    color: Annotated[
+        Color,
+        option(help="Colour (default: auto, on a terminal without $NO_COLOR).", rich_help_panel=SHARED),
+    ] = Color.AUTO
+
+    @property
+    def level(self) -> LogLevel:
+        """From which level on libraries' records are logged."""
+        if self.log_level is not None:
+            return self.log_level
+        return (LogLevel.WARNING, LogLevel.INFO, LogLevel.DEBUG)[min(self.verbosity, 2)]
 
     @property
     def format(self) -> Format:

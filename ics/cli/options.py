@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import enum
 import os
-import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from typing import Any, TypeVar
 
@@ -119,13 +118,13 @@ async def offer_installation(is_wanted: bool, settings: settings.Settings) -> No
     Raises:
         Transient: the installer is not available.
     """
-    may_ask = settings.engine == engines.PULUMI and sys.stdin.isatty() and sys.stderr.isatty()
+    may_ask = settings.engine == engines.PULUMI and terminal.is_interactive()
     if not (is_wanted or may_ask) or cli.find() is not None:
         return
     if not is_wanted:
         question = f"ics: the Pulumi CLI is not installed; install it into {cli.folder()}? [y/N] "
         terminal.ask(question)
-        is_wanted = (await asyncio.to_thread(sys.stdin.readline)).strip().lower() in ("y", "yes")
+        is_wanted = (await asyncio.to_thread(terminal.answer)).lower() in ("y", "yes")
     if is_wanted:
         folder = await asyncio.to_thread(cli.install)
         terminal.problem(f"installed the Pulumi CLI into {folder}")

@@ -17,8 +17,13 @@ PANELS: Final = {
     ),
     "Watch": (
         Entry("status", "Show phase, node and conditions of every chain, the worst first."),
+        Entry(
+            "describe",
+            "Show all about one chain: state, node, checklist, conditions with what to do, and Events.",
+        ),
         Entry("events", "Show the Kubernetes Events about chains and validator."),
         Entry("alerts", "Try the Alertmanagers to which conditions are pushed."),
+        Entry("explain", "Explain a condition: what it means, where to look and what to do."),
     ),
     "Act": (
         Entry("plan", "Show the changes and transactions a pass would make."),

@@ -1,6 +1,7 @@
 """Arguments of `ics status`."""
 
 from dataclasses import dataclass
+from typing import Annotated
 
 from ics.cli import command
 from ics.cli.arguments import shared
@@ -12,6 +13,10 @@ class Status(shared.OnStack):
 
     example = "ics status --stack alice"
     names = True
+
+    watch: Annotated[
+        bool, command.option("--watch", "-w", help="Look again every 5 s, and redraw, until Ctrl-C.")
+    ] = False
 
 
 APP = command.single(command.Command(Status, "status:run"))

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Iterable
 from typing import Any
 
-from ics.cli import options, output, terminal
+from ics.cli import command, options, output, terminal
 from ics.cli.arguments import events
 from ics.cluster import events as cluster_events
 from ics.reconciler import wiring
@@ -22,23 +22,27 @@ async def _events(args: events.Events, stack: wiring.OpenStack) -> int:
             if args.consumer_id in (None, event.consumer_id) and event not in shown
         ]
         if not args.watch:
-            return output.emit(args, [_row(event) for event in found], table(found))
+            return output.emit(args, [as_dict(event) for event in found], table(found, _width(args)))
         if found:
             _write(args, found, is_first=not shown)
         shown.update(found)
         await asyncio.sleep(_LOOK_EVERY)
 
 
+def _width(args: events.Events) -> int | None:
+    return None if args.format is command.Format.WIDE else terminal.width()
+
+
 def _write(args: events.Events, found: Iterable[cluster_events.RecordedEvent], *, is_first: bool) -> None:
     if args.is_data:
         for event in found:
-            terminal.write_json(output.dump_line(_row(event)))
+            terminal.write_json(output.dump_line(as_dict(event)))
     else:
-        terminal.write(*table(list(found))[0 if is_first else 1 :])
+        terminal.write(*table(list(found), _width(args))[0 if is_first else 1 :])
 
 
-def table(found: list[cluster_events.RecordedEvent]) -> list[str]:
-    """Return Events as a table, the latest last."""
+def table(found: list[cluster_events.RecordedEvent], width: int | None = None) -> list[str]:
+    """Return Events as a table, the latest last, whose messages are cut to a width."""
     columns = ("TIME", "ID", "TYPE", "REASON", "COUNT", "MESSAGE")
     rows = [
         (
@@ -51,10 +55,12 @@ def table(found: list[cluster_events.RecordedEvent]) -> list[str]:
         )
         for event in found
     ]
-    return output.table(columns, rows)
+    lines = output.table(columns, rows)
+    return [line if width is None or len(line) <= width else f"{line[: width - 1]}…" for line in lines]
 
 
-def _row(event: cluster_events.RecordedEvent) -> dict[str, Any]:
+def as_dict(event: cluster_events.RecordedEvent) -> dict[str, Any]:
+    """Return an Event as JSON of a stable shape."""
     return {
         "time": event.seen.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
         "count": event.count,

@@ -3,7 +3,7 @@
 from typing import Any
 
 from ics import errors, names
-from ics.cli import options, output
+from ics.cli import command, options, output
 from ics.cli.arguments import hermes
 from ics.consumer import desired
 from ics.consumer import status as consumer_status
@@ -16,7 +16,7 @@ async def _status(args: hermes.Status, stack: wiring.OpenStack) -> int:
     reports = await _gather(stack, args.consumer_id)
     value = {"chains": [report.as_dict() for report in reports]}
     lines = (
-        _lines(reports)
+        _lines(reports, is_wide=args.format is command.Format.WIDE)
         if not args.verbose
         else [line for report in reports for line in output.dump(report.as_dict()).splitlines()]
     )
@@ -61,15 +61,15 @@ def _conditions(desired: desired.Desired, observations: Any) -> dict[str, Any]:
     return {chain.consumer_id: chain.conditions for chain in report.chains}
 
 
-def _lines(reports: list[report.RelayReport]) -> list[str]:
+def _lines(reports: list[report.RelayReport], *, is_wide: bool) -> list[str]:
     columns = ("CHAIN", "ID", "STATE", "HERMES", "EVIDENCE", "CCV", "TRANSFER", "CLIENTS", "VSC", "PENDING")
-    lines = output.table(columns, [_row(report.as_dict()) for report in reports])
+    lines = output.table(columns, [_row(report.as_dict(), is_wide) for report in reports])
     for one in reports:
         lines += [f"  {one.consumer_id}  {output.condition(condition)}" for condition in one.conditions]
     return lines
 
 
-def _row(report: dict[str, Any]) -> tuple[object, ...]:
+def _row(report: dict[str, Any], is_wide: bool) -> tuple[object, ...]:
     def pod(name: str) -> str:
         deployment = report["deployments"][name]
         return (
@@ -85,6 +85,8 @@ def _row(report: dict[str, Any]) -> tuple[object, ...]:
         if ends_of_channel is None:
             return "-"
         ends = [ends_of_channel[side] for side in ("provider", "consumer")]
+        if not is_wide and all(isinstance(end, dict) and end["state"] == "OPEN" for end in ends):
+            return "open"
         return "/".join(_end(end) for end in ends)
 
     clients = [report["clients"][side] for side in ("provider", "consumer")]

@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from ics.cli import changes, metrics_file, options, output, pushes, terminal
+from ics.cli import changes, metrics_file, options, output, pushes, status_table, terminal
 from ics.cli.arguments import up
 from ics.reconciler import chain_reports, event_log, missed_blocks, reconcile, wiring
 
@@ -18,7 +18,7 @@ async def _up(args: up.Up, stack: wiring.OpenStack) -> int:
     await event_log.EventLog(stack.events, stack.lease, terminal.problem).after_pass(outcome)
     objects = stack.chain_objects if stack.world.settings.monitoring.chain_objects else None
     await chain_reports.ChainReports(objects, stack.lease, wiring.now, terminal.problem).after_pass(outcome)
-    lines = [*changes.outcome_lines(outcome), *output.status_lines(outcome.report)]
+    lines = [*changes.outcome_lines(outcome), *status_table.lines(outcome.report, terminal.width())]
     output.emit(args, changes.outcome(outcome), lines)
     return options.report_errors([trouble.error for trouble in outcome.troubles])
 

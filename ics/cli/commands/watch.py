@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, Final
 
 from ics import aio, errors, model
-from ics.cli import changes, metrics_file, options, output, signals, terminal
+from ics.cli import changes, metrics_file, options, output, signals, status_table, terminal
 from ics.cli.arguments import watch as arguments
 from ics.cluster.api import lease
 from ics.cluster.nodes import watch
@@ -244,7 +244,7 @@ class _PassLog:
             f"pass at height {outcome.report.height}, triggered by {', '.join(reasons) or 'the clock'}",
             *changes.outcome_lines(outcome),
             *(f"trouble     {trouble}" for trouble in troubles),
-            *(output.status_lines(outcome.report) if is_new else []),
+            *(status_table.lines(outcome.report, None) if is_new else []),
             troubles=troubles,
             woken=reasons,
             **changes.outcome(outcome),

@@ -17,7 +17,7 @@ import pytest
 import yaml
 
 from ics.cli import __main__ as commands
-from ics.cli import parser, signals
+from ics.cli import command, parser, signals
 from tests import documents
 from tests.unit import factories
 
@@ -28,7 +28,7 @@ SECONDS = 60.0
 def called(run: Callable[[Any], Any], *, stays: bool) -> Any:
     """A call of a command of this test."""
     one = types.SimpleNamespace(stays=stays)
-    return types.SimpleNamespace(command=one, run=lambda: run(None))
+    return types.SimpleNamespace(args=command.Arguments(), command=one, run=lambda: run(None))
 
 
 @pytest.fixture
@@ -274,7 +274,7 @@ def test_ctrl_c_ends_command_with_hanging_thread() -> None:
     script = """if True:
         import asyncio, sys, threading, types
         from ics.cli import __main__ as cli
-        from ics.cli import parser
+        from ics.cli import command, parser
 
         async def hang():
             hanging = asyncio.create_task(asyncio.to_thread(threading.Event().wait))
@@ -283,7 +283,9 @@ def test_ctrl_c_ends_command_with_hanging_thread() -> None:
             await hanging
 
         one = types.SimpleNamespace(stays=False)
-        parser.parse = lambda words: types.SimpleNamespace(command=one, run=lambda: asyncio.run(hang()))
+        args = command.Arguments()
+        made = types.SimpleNamespace(args=args, command=one, run=lambda: asyncio.run(hang()))
+        parser.parse = lambda words: made
         sys.exit(cli.run())
     """
     with started("-c", script) as process:

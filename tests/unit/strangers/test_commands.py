@@ -281,6 +281,8 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "plan": (*STACK,),
     "up": (*STACK,),
     "status": (*STACK,),
+    "describe": ("1", *STACK),
+    "explain": (TEXT,),
     "watch": (),
     "destroy": (*STACK,),
     "config check": (*STACK,),
