@@ -53,7 +53,13 @@ PANELS: Final = {
     ),
     "Relayers": (Entry("hermes", "Inspect the relayers."),),
     "Owner": (Entry("consumer", "List consumer chains, and manage those of this owner."),),
-    "Out": (Entry("show", "Offline calculators: ports, peers, node ids, genesis, RBAC, alerts."),),
+    "Out": (
+        Entry("show", "Offline calculators: ports, peers, node ids, genesis, RBAC, alerts."),
+        Entry(
+            "completion",
+            "Print the script with which a shell completes commands, options, stacks and chains.",
+        ),
+    ),
 }
 """Every command, under the heading of its panel."""
 

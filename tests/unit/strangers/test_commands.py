@@ -331,6 +331,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "show settings": (),
     "show alerts": ("--runbooks", TEXT, "--namespace", TEXT, "--label", f"{TEXT}={TEXT}"),
     "show alertmanager": (),
+    "completion": ("bash",),
     "show dashboard": (),
     "show selection": ("--validators", f"/nowhere/{TEXT}"),
 }
