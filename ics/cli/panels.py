@@ -22,6 +22,7 @@ PANELS: Final = {
             "Show all about one chain: state, node, checklist, conditions with what to do, and Events.",
         ),
         Entry("events", "Show the Kubernetes Events about chains and validator."),
+        Entry("logs", "Show the log of a chain's node, sentries, full nodes or relayer."),
         Entry("alerts", "Try the Alertmanagers to which conditions are pushed."),
         Entry("explain", "Explain a condition: what it means, where to look and what to do."),
     ),

@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,9 @@ from ics.cluster import secrets
 from ics.config import chain_definition, secret_sources, settings, stack_file
 from ics.keys import derivation
 from ics.provider.tx import signers
+
+_SecretSetting = tuple[str, secret_sources.SecretSource, Callable[[model.Secret], object]]
+"""A setting, where its secret is, and what checks that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +67,14 @@ async def _judge(root: Path, name: str, args: config.Check) -> _Verdict:
     problems, unchecked = [], []
     try:
         environment = _with_encrypted(root, name, args.set)
-        stack = stack_file.load_settings(root, name, environment, args.set)
+        signing, validator = stack_file.load_signing(root, name, environment, args.set)
+        if validator is not None:
+            validator = stack_file.load_settings(root, name, environment, args.set)
+        secret_settings = list(_secrets(validator) if validator is not None else _secrets_of_owner(signing))
         if args.without_secrets:
-            unchecked += [setting for setting, _, _ in _secrets(stack)]
+            unchecked += [setting for setting, _, _ in secret_settings]
         else:
-            wrong, unchecked = await _check_secrets(stack, root, environment)
+            wrong, unchecked = await _check_secrets(secret_settings, root, environment)
             problems += wrong
     except errors.SettingsError as error:
         problems += error.problems
@@ -94,12 +100,12 @@ def _with_encrypted(root: Path, name: str, overrides: Sequence[str]) -> Mapping[
 
 
 async def _check_secrets(
-    stack: settings.Settings, root: Path, environment: Mapping[str, str]
+    secret_settings: Iterable[_SecretSetting], root: Path, environment: Mapping[str, str]
 ) -> tuple[list[str], list[str]]:
     """Return what is wrong with the secrets, and which settings name one that cannot be read from here."""
     problems: list[str] = []
     unchecked: list[str] = []
-    for setting, source, check in _secrets(stack):
+    for setting, source, check in secret_settings:
         if source.secret is not None or (source.env and environment.get(source.env) == ""):
             unchecked.append(setting)
             continue
@@ -110,9 +116,12 @@ async def _check_secrets(
     return problems, unchecked
 
 
-def _secrets(
-    stack: settings.Settings,
-) -> Iterator[tuple[str, secret_sources.SecretSource, Callable[[model.Secret], object]]]:
+def _secrets_of_owner(signing: settings.SigningSettings) -> Iterator[_SecretSetting]:
+    if signing.account is not None:
+        yield "ics:account", signing.account, derivation.parse_account
+
+
+def _secrets(stack: settings.Settings) -> Iterator[_SecretSetting]:
     def check_account(text: model.Secret) -> object:
         account = derivation.parse_account(text)
         return signers.of_operator(stack.operator_address, account, stack.granter, stack.fee_granter)

@@ -100,7 +100,7 @@ def test_all_stacks_are_checked_where_there_are_no_secrets(
     alice, bob = json.loads(capsys.readouterr().out)
     assert (alice["stack"], alice["ok"], alice["unchecked"]) == ("alice", True, ["ics:seed"])
     assert (bob["stack"], bob["ok"]) == ("bob", False)
-    assert any("ics:seed" in problem for problem in bob["problems"])
+    assert any("ics:provider" in problem for problem in bob["problems"])
 
     assert commands.main(words) == 2
     shown = capsys.readouterr()
