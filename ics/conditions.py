@@ -106,6 +106,8 @@ class Reason(enum.StrEnum):
     UPGRADING = "Upgrading"
     UPGRADE_FAILED = "UpgradeFailed"
     UPGRADE_DIFFERS = "UpgradeDiffers"
+    UPGRADE_UNPREPARED = "UpgradeUnprepared"
+    UPGRADE_UNLISTED = "UpgradeUnlisted"
     CHECKLIST_OPEN = "ChecklistOpen"
     CHECKLIST_FAILED = "ChecklistFailed"
     STAGED = "Staged"
@@ -123,6 +125,8 @@ class Reason(enum.StrEnum):
     VOLUME_FILLING = "VolumeFilling"
     VOLUME_SIZE_KEPT = "VolumeSizeKept"
     SNAPSHOTS_UNAVAILABLE = "SnapshotsUnavailable"
+    MONITORING_UNAVAILABLE = "MonitoringUnavailable"
+    GATEWAY_WITHOUT_ADDRESS = "GatewayWithoutAddress"
     SNAPSHOT_FAILED = "SnapshotFailed"
     LEAVING = "Leaving"
     STOPPED = "Stopped"
@@ -617,6 +621,30 @@ CATALOGUE: Final[Mapping[Reason, CatalogueEntry]] = {
         action="Correct the list, or remove the entry of an upgrade that was cancelled.",
         is_settled=True,
     ),
+    Reason.UPGRADE_UNPREPARED: CatalogueEntry(
+        severities=_FROM_WARNING,
+        topics=(Topic.UPGRADES,),
+        meaning=(
+            "The validators have agreed upon a version from a height on, and the node was not restarted with that"
+            " height yet, so that it would not stop there. It is restarted when its chain can do without it, and ten"
+            " minutes before in any case. Critical from then on."
+        ),
+        look="`ics upgrade plan CONSUMER_ID`; `ics status`, for what keeps the chain's objects as they are",
+        action="Remove what pauses the chain. If the height is passed, see `UpgradeDiffers`.",
+        is_settled=True,
+    ),
+    Reason.UPGRADE_UNLISTED: CatalogueEntry(
+        severities=_FROM_INFO,
+        topics=(Topic.UPGRADES,),
+        meaning=(
+            "A node has been through an upgrade that is not in the list of its definition: it was removed (warning), or"
+            " its image is from the chain's own plan. The node keeps its version; one with an empty volume may not get"
+            " there."
+        ),
+        look="`ics upgrade list CONSUMER_ID`",
+        action="Add the entry that the message names to `upgrades` in the chain's definition.",
+        is_settled=True,
+    ),
     Reason.CHECKLIST_OPEN: CatalogueEntry(
         severities=_INFO,
         topics=(Topic.JOINING,),
@@ -786,6 +814,30 @@ CATALOGUE: Final[Mapping[Reason, CatalogueEntry]] = {
         look="`kubectl api-resources --api-group=snapshot.storage.k8s.io`; `ics show rights`",
         action="Install the snapshot controller and its CRDs, grant the right, or remove the setting.",
         is_settled=True,
+    ),
+    Reason.MONITORING_UNAVAILABLE: CatalogueEntry(
+        severities=_FROM_INFO,
+        topics=(Topic.CLUSTER,),
+        meaning=(
+            "Alerts, scrapes and dashboard are not objects of the stack: the cluster lacks the Prometheus operator's"
+            " kinds, or this program may not list them. Nothing else depends on them."
+        ),
+        look="`kubectl api-resources --api-group=monitoring.coreos.com`; `ics show rights`",
+        action="Install the Prometheus operator, grant the rights, or set `ics:monitoring.enabled` to `false`.",
+        is_settled=True,
+    ),
+    Reason.GATEWAY_WITHOUT_ADDRESS: CatalogueEntry(
+        severities=_FROM_INFO,
+        topics=(Topic.PEERS, Topic.CLUSTER),
+        meaning=(
+            "The shared LoadBalancer has no address, so peers cannot reach the nodes here. Info until a chain that is"
+            " launched runs here, because a cloud needs minutes to assign one."
+        ),
+        look="`kubectl -n provider describe service p2p-loadbalancer`",
+        action=(
+            "In a cloud, set `ics:gateway.cloud`. Where there is none, install MetalLB with a pool of addresses and set"
+            " it to `metallb`. Or set `ics:gateway.host` to an address that leads to the Service."
+        ),
     ),
     Reason.SNAPSHOT_FAILED: CatalogueEntry(
         severities=_FROM_WARNING,

@@ -71,6 +71,9 @@ class ProviderNodeSettings(base.Frozen):
         tuple[config_upgrades.Upgrade, ...], pydantic.AfterValidator(config_upgrades.check_order)
     ] = ()
     """Later versions of its software, as in a chain definition."""
+    plan_images: config_upgrades.PlanImages | None = None
+    """Take the image of an upgrade that is not in the list from the provider's own plan, as in a chain definition;
+    none: never."""
     binary: str = "gaiad"
     """Name or path of the binary in the image."""
     binary_hash: str | None = pydantic.Field(default=None, pattern=r"^[0-9a-f]{64}$")
@@ -101,7 +104,7 @@ class ProviderNodeSettings(base.Frozen):
     """`host:port` that it advertises to its peers."""
     config: node_config.Config = pydantic.Field(default_factory=dict)
     """Overrides for its config.toml and app.toml; some keys are reserved."""
-    storage: units.Quantity = "500Gi"
+    storage: units.Size = "500Gi"
     """Size of its volume."""
     storage_class: str = ""
     """StorageClass of its volume; empty: the cluster's default."""

@@ -198,7 +198,7 @@ class GatewaySettings(base.Frozen):
 class NodeSettings(base.Frozen):
     """Settings of all consumer nodes."""
 
-    storage: units.Quantity = "10Gi"
+    storage: units.Size = "10Gi"
     """Size of a node's volume. An existing one that is larger keeps its size."""
     storage_class: str = ""
     """StorageClass of the volumes; empty: the cluster's default."""
@@ -247,6 +247,14 @@ class StagingSettings(base.Frozen):
     """Whether the start of each staged chain is tried with throw-away keys, for at most a minute each time."""
 
 
+class PlanImageSettings(base.Frozen):
+    """What is demanded of images that chains name in their own plans, where a definition allows that."""
+
+    require_digest: bool = True
+    """Whether such an image must be given by digest; otherwise a tag other than `latest` will do, behind which the
+    chain's developers can put another image at any time."""
+
+
 class RelayerSettings(base.Frozen):
     """The Hermes relayers."""
 
@@ -272,6 +280,9 @@ class PollingSettings(base.Frozen):
     """The same in the 90 s before a chain's spawn time, and from ten minutes before an upgrade of its node."""
     after: units.Duration = pydantic.Field(default=1, ge=1, le=30)
     """The same in the 30 s after a spawn time, and around the height of an upgrade."""
+    details: units.Duration = pydantic.Field(default=300, ge=0, le=3600)
+    """Age at which the daemon asks again for a chain's details, of which no event has reported a change; 0s: every pass
+    asks for all of them. A pass that acts on them always asks."""
 
 
 class DaemonSettings(base.Frozen):
@@ -280,7 +291,10 @@ class DaemonSettings(base.Frozen):
     events: bool = True
     """Whether events of the provider and of the own pods trigger passes; if not, it only polls."""
     port: int = pydantic.Field(default=8080, ge=0, le=65535)
-    """Port of `/healthz`, `/readyz` and `/metrics` on all addresses; 0: none."""
+    """Port of `/healthz`, `/readyz`, `/metrics` and the status page on all addresses; 0: none."""
+    page: bool = True
+    """Whether the status page is served there. It has no login and shows no secret: who reaches the port can read
+    it."""
     polling: PollingSettings = PollingSettings()
 
 
@@ -384,6 +398,7 @@ class Settings(base.Frozen):
     pods: config_pods.PodSettings = config_pods.PodSettings()
     """Settings of all pods of the stack: nodes, Jobs, relayers, provider node and reconciler."""
     staging: StagingSettings = StagingSettings()
+    plan_images: PlanImageSettings = PlanImageSettings()
     snapshots: volumes.SnapshotSettings = volumes.SnapshotSettings()
     signing: KeyProtection = KeyProtection()
     relayer: RelayerSettings = RelayerSettings()

@@ -13,6 +13,8 @@ from ics.cosmos import coins, images, peers, times
 _QUANTITY = re.compile(
     r"([0-9]{1,18}(?:\.[0-9]{1,9})?)(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei|[eE][-+]?[0-9]{1,2})?"
 )
+_LEAST, _MOST = 2**20, 2**60
+"""Bytes of a volume."""
 _RESOURCE = re.compile(
     r"cpu|memory|ephemeral-storage|hugepages-[0-9A-Za-z]+|[a-z0-9][a-z0-9.-]*/[A-Za-z0-9._-]+"
 )
@@ -101,6 +103,10 @@ def check_image(text: str) -> str:
     return _image(text)
 
 
+def _repository(text: str) -> str:
+    return _checked(images.check_repository, text)
+
+
 def _no_image(text: str) -> str:
     return _image(text) if text else text
 
@@ -108,6 +114,12 @@ def _no_image(text: str) -> str:
 def _quantity(text: str) -> str:
     if not _QUANTITY.fullmatch(text):
         raise ValueError(f"invalid quantity {text!r}; use a number and a unit, e.g. 10Gi")
+    return text
+
+
+def _size(text: str) -> str:
+    if not _LEAST <= amount(_quantity(text)) <= _MOST:
+        raise ValueError(f"invalid size {text!r} of a volume; use 1Mi to 1Ei, e.g. 10Gi")
     return text
 
 
@@ -192,10 +204,14 @@ Denom = Annotated[str, pydantic.AfterValidator(_denom)]
 """A denomination."""
 Image = Annotated[str, pydantic.AfterValidator(_image)]
 """Name of a container image."""
+Repository = Annotated[str, pydantic.AfterValidator(_repository)]
+"""Name of a container image without tag and digest."""
 OptionalImage = Annotated[str, pydantic.AfterValidator(_no_image)]
 """Name of a container image, or nothing."""
 Quantity = Annotated[str, pydantic.AfterValidator(_quantity)]
 """An amount as Kubernetes writes it."""
+Size = Annotated[str, pydantic.AfterValidator(_size)]
+"""Size of a volume, as Kubernetes writes it."""
 Resources = Annotated[Mapping[str, Mapping[str, str]], pydantic.AfterValidator(_resources)]
 """Requests and limits of a container."""
 Peer = Annotated[str, pydantic.AfterValidator(_peer)]

@@ -121,6 +121,11 @@ def build(
         SettingsError: its genesis is missing, or cannot be completed.
         Permanent: its genesis has values that it cannot have.
     """
+    if loaded.is_large:
+        raise errors.SettingsError(
+            "genesis.large: such a genesis is not rehearsed, because only the nodes' own pods have it; try the image on"
+            " it by hand, as docs/real-chains.md says"
+        )
     if loaded.genesis is None:
         raise errors.SettingsError(loaded.problem or "no genesis is set")
     definition, rules = loaded.definition, loaded.definition.genesis
@@ -280,7 +285,7 @@ def chain_id_of(content: bytes) -> str:
     return own if isinstance(own, str) else ""
 
 
-def is_due(rehearsal: Rehearsal, result: model.RehearsalResult | None, now: datetime.datetime) -> bool:
+def is_due(rehearsal: Rehearsal, result: model.JobResult | None, now: datetime.datetime) -> bool:
     """Return whether a rehearsal must be started: there is no result, or none that says anything.
 
     A Job that failed without a word is not the node's fault: its pod was evicted, or its time was over too early.
@@ -298,6 +303,6 @@ def is_due(rehearsal: Rehearsal, result: model.RehearsalResult | None, now: date
     return result.created is None or abs(now - result.created) >= PAUSE
 
 
-def is_of(rehearsal: Rehearsal, result: model.RehearsalResult | None) -> bool:
+def is_of(rehearsal: Rehearsal, result: model.JobResult | None) -> bool:
     """Return whether a result is of exactly this rehearsal."""
     return result is not None and result.fingerprint == rehearsal.fingerprint

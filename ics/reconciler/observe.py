@@ -4,26 +4,29 @@ import asyncio
 import dataclasses
 import datetime
 import secrets
-from collections.abc import Awaitable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import TypeAlias, TypeVar
 
 from ics import aio, errors, manifests, model, names
 from ics.config import upgrades as config_upgrades
 from ics.consumer import (
     desired,
+    monitoring_kinds,
     node_volumes,
     observed,
     questions,
     revision,
-    snapshots,
     upgrades,
     volumes,
 )
 from ics.cosmos import addresses, gas_prices, light
 from ics.manifests import revisions
 from ics.reconciler import relayer_facts, world
+from ics.reconciler import snapshots as volume_snapshots
 from ics.relayer import budget, facts
 
+_ExtraName: TypeAlias = tuple[str, str]
+"""Consumer id and name of a sentry or full node."""
 _ExtraObservations: TypeAlias = Mapping[str, Mapping[str, model.Observation]]
 """Observations of sentries and full nodes, by consumer id and name."""
 
@@ -47,7 +50,22 @@ async def read(world: world.World) -> tuple[observed.Observed, desired.Desired]:
         SettingsError: an endpoint or the operator address is invalid.
         Permanent: the provider does not have this validator.
     """
-    return await _complete(world, await _first(world))
+    if world.details is None:
+        return await _complete(world, await _first(world))
+    world.details.begin(world.definitions)
+    observed, wanted = await _complete(world, await _first(world))
+    world.details.keep(observed, wanted, await _epoch_end(world, observed.snapshot))
+    return observed, wanted
+
+
+async def _epoch_end(world: world.World, snapshot: model.Snapshot) -> int | None:
+    """Return when the current epoch ends, unless it is known; without an answer nothing is reused."""
+    if world.details is None or not world.details.needs_epoch(snapshot):
+        return None
+    try:
+        return await world.provider.epoch_end()
+    except errors.IcsError:
+        return None
 
 
 async def _complete(
@@ -59,6 +77,10 @@ async def _complete(
     """
     for _ in range(_ROUNDS):
         wanted = compute(world, observed)
+        at_stake = frozenset() if world.details is None else world.details.at_stake(observed, wanted)
+        if at_stake or (world.details is not None and world.details.pays(observed, wanted)):
+            observed = await _asked_again(world, observed, at_stake)
+            continue
         open_questions = questions.open_questions(observed, wanted, world.seed)
         if not open_questions:
             failures = manifests.failures(wanted)
@@ -73,6 +95,59 @@ async def _complete(
     text = f"the answers of the provider or of its node raise new questions without an end ({_ROUNDS} rounds)"
     observed = _failing(observed, dict.fromkeys(endless, text))
     return observed, compute(world, observed)
+
+
+async def _asked_again(
+    world: world.World, observed: observed.Observed, consumer_ids: frozenset[str]
+) -> observed.Observed:
+    """Read the details of chains at the height of this pass, in place of those that earlier passes read."""
+    summaries = [
+        consumer.summary
+        for consumer in observed.snapshot.consumers
+        if consumer.summary.consumer_id in consumer_ids
+    ]
+    if world.details is not None:
+        observed = world.details.without_balances(observed)
+    return dataclasses.replace(observed, snapshot=await _with_details(world, observed.snapshot, summaries))
+
+
+async def _with_details(
+    world: world.World, snapshot: model.Snapshot, summaries: Sequence[model.ConsumerSummary]
+) -> model.Snapshot:
+    """Return a snapshot with the details of these chains as they are at its height."""
+    if not summaries:
+        return snapshot
+    details, problems = await world.provider.details(summaries)
+    asked = {summary.consumer_id for summary in summaries}
+    consumers = tuple(
+        model.Consumer(one.summary, details.get(one.summary.consumer_id))
+        if one.summary.consumer_id in asked
+        else one
+        for one in snapshot.consumers
+    )
+    return dataclasses.replace(snapshot, consumers=consumers, problems={**snapshot.problems, **problems})
+
+
+async def _snapshot(
+    world: world.World, interest: Callable[[model.ConsumerSummary, bool], bool]
+) -> model.Snapshot:
+    """Read the provider, without the details that an earlier pass of this process has read recently enough."""
+    recent, operator = world.details, world.settings.operator_address
+    if recent is None:
+        return await world.provider.snapshot(operator, interest)
+    skipped: list[model.ConsumerSummary] = []
+
+    def is_asked(summary: model.ConsumerSummary, must_validate: bool) -> bool:
+        if not interest(summary, must_validate):
+            return False
+        if recent.has(summary):
+            skipped.append(summary)
+            return False
+        return True
+
+    snapshot = await world.provider.snapshot(operator, is_asked)
+    snapshot, outdated = recent.with_reused(snapshot, skipped)
+    return await _with_details(world, snapshot, outdated)
 
 
 def _failing(observed: observed.Observed, failures: Mapping[str, str]) -> observed.Observed:
@@ -92,6 +167,10 @@ async def read_cluster_again(
         before, memory=memory, observations=observations, extra_nodes=extra, halted={}, extra_halted={}
     )
     wanted = compute(world, observed)
+    at_stake = frozenset() if world.details is None else world.details.at_stake(observed, wanted)
+    if at_stake:  # what was applied opens the way to decisions that no earlier answer carries
+        observed = await _asked_again(world, observed, at_stake)
+        wanted = compute(world, observed)
     failures = manifests.failures(wanted)
     if failures:
         observed = _failing(observed, failures)
@@ -142,20 +221,22 @@ async def _first(world: world.World) -> observed.Observed:
         return strangers <= desired.MOST_STRANGERS
 
     async with aio.task_group() as group:
-        reading = group.create_task(world.provider.snapshot(world.settings.operator_address, interest))
+        reading = group.create_task(_snapshot(world, interest))
         observing = group.create_task(world.nodes.observe(_workloads(memory)))
         adding = group.create_task(_extra_nodes(world, memory))
         waiting = group.create_task(_sign_state_waits(world, memory))
         looking = group.create_task(_provider_node(world, memory))
         rehearsing = group.create_task(_rehearsals(world, memory))
         pulling = group.create_task(_pulls(world))
-        listing = group.create_task(_volume_snapshots(world))
+        listing = group.create_task(volume_snapshots.read(world))
+        monitored = group.create_task(_monitoring(world))
         measuring = group.create_task(_volumes(world, memory))
         upgrading = group.create_task(_upgrades(world, memory, observing, looking, adding))
     snapshot = reading.result()
     uses, expandable = measuring.result()
     plans, halted, extra_halted = upgrading.result()
     world.lease.record_block(snapshot.chain_id, model.ActedBlock(snapshot.height, snapshot.moment))
+    balances = {} if world.details is None else world.details.balances(snapshot)
     return observed.Observed(
         snapshot=snapshot,
         memory=memory,
@@ -169,9 +250,12 @@ async def _first(world: world.World) -> observed.Observed:
         sign_state_waits=waiting.result(),
         rehearsals=rehearsing.result(),
         volume_snapshots=listing.result(),
+        monitoring=monitored.result(),
         volume_uses=uses,
         expandable=expandable,
         spare=secrets.token_hex(16),
+        checked_accounts=frozenset(balances),
+        balances=balances,
         recent_slashing=world.terms.slashing(snapshot.moment),
         recent_queued_terms=world.terms.queued(snapshot.moment),
         opt_in_requests=world.opt_in_requests,
@@ -183,9 +267,12 @@ async def _first(world: world.World) -> observed.Observed:
     )
 
 
-async def _pulls(world: world.World) -> Mapping[str, upgrades.Pull]:
-    """Return the pulls of images for upgrades; query nothing if no upgrade is listed."""
-    return await world.upgrade_pulls.read() if _listed(world) else {}
+async def _pulls(world: world.World) -> Mapping[str, Mapping[str, upgrades.Pull]]:
+    """Return the pulls of images for upgrades; query nothing if none can be known."""
+    takes_any = world.settings.provider_node.plan_images is not None or any(
+        loaded.definition.plan_images is not None for loaded in world.definitions
+    )
+    return await world.upgrade_pulls.read() if takes_any or _listed(world) else {}
 
 
 def _listed(world: world.World) -> list[config_upgrades.Upgrade]:
@@ -239,19 +326,18 @@ async def _extra_halted(
     listed: Sequence[config_upgrades.Upgrade],
 ) -> dict[str, dict[str, int]]:
     """Return the heights at which sentries and full nodes were seen to stand twice, by consumer id and name."""
-    found: dict[str, dict[str, int]] = {}
 
-    def flat(observations: _ExtraObservations) -> dict[str, model.Observation]:
-        return {f"{c}/{name}": one for c, nodes in observations.items() for name, one in nodes.items()}
+    def by_name(observations: _ExtraObservations) -> dict[_ExtraName, model.Observation]:
+        return {(c, name): one for c, nodes in observations.items() for name, one in nodes.items()}
 
-    async def look_again(_: Iterable[str]) -> Mapping[str, model.Observation]:
-        return flat(await _extra_nodes(world, memory))
+    async def look_again(_: Iterable[_ExtraName]) -> Mapping[_ExtraName, model.Observation]:
+        return by_name(await _extra_nodes(world, memory))
 
-    first = flat(extra)
-    of_nodes = {key: plans[c] for key in first if (c := key.partition("/")[0]) in plans}
+    first = by_name(extra)
+    of_nodes = {node: plans[node[0]] for node in first if node[0] in plans}
     halted = await world.extra_upgrades.read_halted(first, of_nodes, listed, look_again)
-    for key, height in halted.items():
-        consumer_id, _, name = key.partition("/")
+    found: dict[str, dict[str, int]] = {}
+    for (consumer_id, name), height in halted.items():
         found.setdefault(consumer_id, {})[name] = height
     return found
 
@@ -277,7 +363,7 @@ async def _sign_state_waits(world: world.World, memory: observed.Memory) -> Mapp
     return await world.sign_state.waits() if is_due else {}
 
 
-async def _rehearsals(world: world.World, memory: observed.Memory) -> Mapping[str, model.RehearsalResult]:
+async def _rehearsals(world: world.World, memory: observed.Memory) -> Mapping[str, model.JobResult]:
     """Return the rehearsals of chains; query nothing if none is staged."""
     is_staged = any(not chain.runs for chain in memory.chains.values())
     return await world.rehearsals.read() if is_staged and world.settings.staging.rehearse else {}
@@ -291,7 +377,8 @@ async def _volumes(
     capacities = {node.pod: node.claim.capacity for node in nodes if node.is_measured}
     sizes = [one.definition.storage for one in world.definitions]
     classes = node_volumes.classes(nodes, world.settings, [size for size in sizes if size is not None])
-    return await asyncio.gather(_uses(world, capacities), _expandable(world, classes))
+    uses, expandable = await asyncio.gather(_uses(world, capacities), _expandable(world, classes))
+    return uses, expandable
 
 
 async def _uses(
@@ -304,11 +391,11 @@ async def _expandable(world: world.World, storage_classes: frozenset[str]) -> Ma
     return await world.volumes.expandable(storage_classes) if storage_classes else {}
 
 
-async def _volume_snapshots(world: world.World) -> snapshots.VolumeSnapshots:
-    """Return all snapshots; query nothing if the settings ask for none."""
-    if not world.settings.snapshots.class_name:
-        return snapshots.VolumeSnapshots()
-    return await world.snapshots.read()
+async def _monitoring(world: world.World) -> monitoring_kinds.MonitoringKinds:
+    """Return whether the Prometheus operator's kinds are there; query nothing if the settings do not want them."""
+    if world.monitoring_kinds is None or world.settings.monitoring.enabled is False:
+        return monitoring_kinds.MonitoringKinds.MISSING
+    return await world.monitoring_kinds.read()
 
 
 async def _answered(

@@ -60,6 +60,31 @@ async def preview(world: world.World, engine: engines.Engine) -> outcome.Plan:
     return outcome.Plan(changes, desired.announced, report, conditions, planned.notes)
 
 
+async def look(world: world.World, confirmations: Sequence[Condition] = ()) -> outcome.Outcome:
+    """Return what a pass would report, without a pass: nothing is written, sent or previewed.
+
+    Args:
+        world: world of the validator.
+        confirmations: conditions of changes that wait for one, as the last pass recorded them.
+
+    Raises:
+        IcsError: the provider or the cluster cannot be read.
+    """
+    observed, desired = await observe.read(world)
+    collector = outcome.Collector()
+    missed = await missed_block_counts.read(world, desired, observed, collector)
+    conditions = (*confirmations, *definition_conditions(world), *collector.conditions)
+    report = status.report(desired, observed.observations, conditions, observed.extra_nodes)
+    return outcome.Outcome(
+        changes=(),
+        sent=(),
+        report=report,
+        samples=_samples(world, desired, observed, report, missed, collector),
+        troubles=collector.troubles,
+        snapshot=observed.snapshot,
+    )
+
+
 async def run_pass(
     world: world.World,
     engine: engines.Engine,
@@ -175,6 +200,7 @@ def apply_request(
     return engines.ApplyRequest(
         manifests=render(desired),
         paused=desired.paused,
+        held=upgrade_steps.held(desired, snapshot.observed),
         ended=desired.ended,
         confirmed=confirmed,
         is_attended=world.is_attended,
@@ -252,11 +278,15 @@ async def _read(world: world.World) -> tuple[observed.Observed, desired.Desired]
     """Observe; if the provider cannot be read, withhold at least the keys that the cluster's own records forbid."""
     try:
         return await observe.read(world)
-    except errors.IcsError:
+    except errors.IcsError as error:
         memory = await world.state.load()
         for chain in memory.chains.values():
             for withheld in consumer_desired.withholding(chain):
                 await world.sign_state.withhold(withheld.namespace, withheld.place)
+        set_id = members.set_id(world.settings.validator, world.settings.gateway.namespace)
+        switched = await provider_node.switch_alone(world, memory, set_id)
+        if switched:
+            raise errors.Transient(f"{switched}; until it answers: {error}") from error
         raise
 
 

@@ -16,6 +16,7 @@ from ics.config import chain_definition, provider_node, settings
 from ics.config import pods as config_pods
 from ics.consumer import (
     chain,
+    monitoring_kinds,
     observed,
     snapshots,
     state_sync,
@@ -29,7 +30,7 @@ from ics.cosmos import gas_prices, light
 from ics.keys import derivation
 from ics.manifests import hermes_jobs
 from ics.provider.rest import relayer_queries
-from ics.reconciler import missed_blocks, recent_terms, upgrade_watch
+from ics.reconciler import missed_blocks, recent_details, recent_terms, upgrade_watch
 from ics.relayer import inputs, queries
 
 
@@ -61,6 +62,16 @@ class Provider(Protocol):
         self, operator_address: str, interest: Callable[[model.ConsumerSummary, bool], bool]
     ) -> model.Snapshot:
         """Read the provider at that height."""
+        ...
+
+    async def details(
+        self, summaries: Sequence[model.ConsumerSummary]
+    ) -> tuple[Mapping[str, model.ConsumerDetail], Mapping[str, str]]:
+        """Read the details of chains at that height, and the errors of those that cannot be read."""
+        ...
+
+    async def epoch_end(self) -> int:
+        """Return the first height at which the next epoch may have changed a chain's validators."""
         ...
 
     async def dissent(self, consumer_id: str, snapshot: model.Snapshot) -> tuple[str, ...]:
@@ -195,8 +206,18 @@ class Nodes(Protocol):
         """Read from the chain's own node which upgrade it has planned, and how fast its blocks are."""
         ...
 
-    async def record_app_height(self, namespace: str, volume: str, volume_uid: str, height: int) -> object:
-        """Record on a volume the height that its node's application has reached."""
+    async def record_app_height(
+        self, namespace: str, volume: str, volume_uid: str, upgrade: upgrades.NodeUpgrade
+    ) -> object:
+        """Record on a volume the height that its node's application has reached, and the upgrades on the way."""
+        ...
+
+    async def apply_provider_node(self, manifests: Sequence[model.Manifest]) -> object:
+        """Apply objects of the provider node without an engine, because the provider does not answer without it."""
+        ...
+
+    async def confirm_app_height(self, namespace: str, volume: str, upgrade: upgrades.NodeUpgrade) -> object:
+        """Raise if another pass has recorded another height on a volume since this one has read it."""
         ...
 
     async def record_ending(self, namespace: str, seen: observed.EndingSeen | None) -> object:
@@ -349,7 +370,7 @@ class Gateway(Protocol):
 class Rehearsals(Protocol):
     """Jobs that try the start of staged chains with throw-away keys."""
 
-    async def read(self) -> Mapping[str, model.RehearsalResult]:
+    async def read(self) -> Mapping[str, model.JobResult]:
         """Return the newest rehearsal of each chain, by consumer id."""
         ...
 
@@ -365,8 +386,8 @@ class Rehearsals(Protocol):
 class UpgradePulls(Protocol):
     """Jobs that pull the images of coming upgrades."""
 
-    async def read(self) -> Mapping[str, upgrades.Pull]:
-        """Return the newest pull of each node, by consumer id; `provider` is the provider node."""
+    async def read(self) -> Mapping[str, Mapping[str, upgrades.Pull]]:
+        """Return the newest pulls, by consumer id and fingerprint; `provider` is the provider node."""
         ...
 
     async def ensure(
@@ -463,6 +484,14 @@ class Lease(Protocol):
         ...
 
 
+class MonitoringKinds(Protocol):
+    """The Prometheus operator's kinds in the cluster."""
+
+    async def read(self) -> monitoring_kinds.MonitoringKinds:
+        """Return whether they are there."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class World:
     """Settings, secrets and adapters of one validator's passes."""
@@ -485,6 +514,8 @@ class World:
     volumes: Volumes
     trust_searches: TrustSearches
     lease: Lease
+    monitoring_kinds: MonitoringKinds | None = None
+    """None: they are not looked for."""
     imported: Mapping[str, derivation.ConsensusKey] = field(default_factory=dict)
     """Imported consensus keys by consumer id."""
     definitions_problem: str = ""
@@ -501,9 +532,13 @@ class World:
     """Consumer ids whose nodes the operator restarts at the current revision; `provider` is the provider node."""
     terms: recent_terms.RecentTerms = field(default_factory=recent_terms.RecentTerms)
     """Answers of earlier passes of this process."""
-    coming_upgrades: upgrade_watch.UpgradeWatch = field(default_factory=upgrade_watch.UpgradeWatch)
+    details: recent_details.RecentDetails | None = None
+    """Details of chains as earlier passes of this process read them; None: each pass asks for all of them."""
+    coming_upgrades: upgrade_watch.UpgradeWatch[str] = field(default_factory=upgrade_watch.UpgradeWatch)
     """What earlier passes of this process saw of coming upgrades."""
-    extra_upgrades: upgrade_watch.UpgradeWatch = field(default_factory=upgrade_watch.UpgradeWatch)
+    extra_upgrades: upgrade_watch.UpgradeWatch[tuple[str, str]] = field(
+        default_factory=upgrade_watch.UpgradeWatch
+    )
     """The same of sentries and full nodes."""
     missed: missed_blocks.RecentlyMissed | None = None
     """Missed blocks as earlier passes of this process read them; None: they are not asked for, because no metrics of

@@ -1,6 +1,5 @@
-"""`ics chain …`: rehearsing a chain's start by hand, and importing and checking definitions."""
+"""`ics chain rehearse`: rehearses a chain's start by hand."""
 
-import argparse
 import asyncio
 import contextlib
 import datetime
@@ -9,13 +8,14 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 from ics import errors, model, names
-from ics.cli import definition_files, options, output
+from ics.cli import options, output
+from ics.cli.arguments import chain as arguments
 from ics.cluster import pull_secrets, rehearsals, upgrade_pulls
 from ics.cluster.api import client, kinds
 from ics.config import chain_definition
 from ics.config import pods as config_pods
 from ics.config import upgrades as config_upgrades
-from ics.consumer import rehearsal, upgrades
+from ics.consumer import chain, rehearsal, upgrades
 from ics.cosmos import times
 from ics.manifests import network_policies, objects, upgrade_pull
 from ics.manifests import rehearsal as manifests_rehearsal
@@ -29,24 +29,7 @@ _CONSUMER = "rehearsal"
 """In place of a consumer id: no pass finds these objects."""
 
 
-def register(parser: argparse.ArgumentParser, name: str) -> None:
-    """Add the commands of the group; each sets `run`, which takes the arguments and returns an exit code."""
-    commands = parser.add_subparsers(dest="what", required=True, metavar="COMMAND")
-    text = (
-        "Start the image of a definition on its genesis, with throw-away keys in a namespace of its own, until block"
-        f" 1 or for {rehearsal.SECONDS} s; then delete everything again."
-    )
-    rehearse = options.add_command(commands, "rehearse", text)
-    rehearse.add_argument("definition", metavar="DEFINITION", help="Name of the definition.")
-    text = "Chain id (default: that of the definition or its genesis)."
-    rehearse.add_argument("--chain-id", metavar="ID", help=text)
-    text = "First height of the chain (default: 1)."
-    rehearse.add_argument("--initial-height", metavar="N", type=int, default=1, help=text)
-    rehearse.set_defaults(run=options.on_stack(_rehearse))
-    definition_files.register(commands)
-
-
-async def _rehearse(args: argparse.Namespace, stack: wiring.OpenStack) -> int:
+async def _rehearse(args: arguments.Rehearse, stack: wiring.OpenStack) -> int:
     settings = stack.world.settings
     loaded = _definition(stack, args.definition)
     chain_id = args.chain_id or _chain_id(loaded)
@@ -99,21 +82,25 @@ async def _look_into(
     settings: config_pods.PodSettings,
     pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
 ) -> dict[str, Any]:
-    """Pull the image of one upgrade and look for its binary; more is not possible without the chain's state."""
+    """Pull the image of one upgrade, and start its binary as far as that is possible without the chain's state."""
     target = upgrades.PullTarget(
-        image=upgrade.image, binary=definition.binary, binary_hash=upgrade.binary_hash or "", host=""
+        image=upgrade.image,
+        binary=definition.binary,
+        binary_hash=upgrade.binary_hash or "",
+        host="",
+        flags=chain.start_flags(definition),
     )
     pulls = upgrade_pulls.UpgradePulls(kube, owner, _nothing)
     await pulls.ensure(owner.consumer_id, owner.chain_id, namespace, target, settings)
     pull = upgrades.Pull()
     for _ in range(int(upgrade_pull.DEADLINE_SECONDS / _EVERY)):
-        pull = (await pulls.read()).get(owner.consumer_id, pull)
+        pull = (await pulls.read()).get(owner.consumer_id, {}).get(target.fingerprint, pull)
         if pull.state in (upgrades.PullState.DONE, upgrades.PullState.FAILED):
             break
         await pause(_EVERY)
     is_ok = pull.state is upgrades.PullState.DONE
     text = (
-        f"{upgrade.image} contains {definition.binary}"
+        f"{upgrade.image} contains {pull.text or definition.binary}, which knows the flags of the node"
         if is_ok
         else pull.text or "its pod did not end in time"
     )
@@ -180,7 +167,7 @@ async def _ended(
     owner: objects.Owner,
     namespace: str,
     pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
-) -> model.RehearsalResult:
+) -> model.JobResult:
     """Wait until the Job has ended; its own deadline lets it end in any case."""
     for _ in range(int((manifests_rehearsal.DEADLINE_SECONDS + 60) / _EVERY)):
         result = await rehearsals.read_one(kube, owner, namespace)
@@ -188,3 +175,6 @@ async def _ended(
             return result
         await pause(_EVERY)
     return result
+
+
+rehearse = options.on_stack(_rehearse)

@@ -1,33 +1,85 @@
 """`ics config check`: checks a stack's files and secrets, without a chain or a cluster."""
 
-import argparse
 import asyncio
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ics import engines, errors, model
-from ics.cli import options, output
+from ics.cli import output, stacks
+from ics.cli.arguments import config
 from ics.cluster import secrets
 from ics.config import chain_definition, secret_sources, settings, stack_file
 from ics.keys import derivation
 from ics.provider.tx import signers
 
-
-def register(parser: argparse.ArgumentParser, name: str) -> None:
-    """Add the commands of the group; each sets `run`, which takes the arguments and returns an exit code."""
-    commands = parser.add_subparsers(dest="config_command", required=True, metavar="COMMAND")
-    text = "Check settings, chain definitions and secrets, without a chain or a cluster."
-    check = options.add_command(commands, "check", text)
-    check.set_defaults(run=lambda args: asyncio.run(_check(args)))
+_SecretSetting = tuple[str, secret_sources.SecretSource, Callable[[model.Secret], object]]
+"""A setting, where its secret is, and what checks that."""
 
 
-async def _check(args: argparse.Namespace) -> int:
-    root = args.project.resolve() if args.project else stack_file.project_root(Path.cwd())
-    environment = _with_encrypted(root, args)
-    stack = stack_file.load_settings(root, args.stack, environment, args.set)
-    definitions = stack_file.read_definitions(root)
-    problems, unchecked = await _check_secrets(stack, root, environment)
+@dataclass(frozen=True, slots=True)
+class _Verdict:
+    """What the files of one stack say."""
+
+    stack: str
+    problems: tuple[str, ...]
+    definitions: tuple[str, ...]
+    unchecked: tuple[str, ...]
+    """What cannot be judged from here."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the verdict as JSON of a stable shape."""
+        return {
+            "stack": self.stack,
+            "ok": not self.problems,
+            "definitions": list(self.definitions),
+            "unchecked": list(self.unchecked),
+            "problems": list(self.problems),
+        }
+
+    def lines(self) -> list[str]:
+        """Return the verdict on valid files as text."""
+        return [
+            f"stack {self.stack}: settings, {len(self.definitions)} chain definitions and secrets are valid",
+            *(f"  not checked offline: {one}" for one in self.unchecked),
+        ]
+
+
+async def _check(args: config.Check) -> int:
+    root = args.root()
+    names = stacks.names(root) if args.all else [args.stack_name()]
+    if not names:
+        raise errors.SettingsError(f"{root}: no stacks/Pulumi.NAME.yaml; write one, or use --project")
+    verdicts = [await _judge(root, name, args) for name in names]
+    problems = list(dict.fromkeys(problem for verdict in verdicts for problem in verdict.problems))
+    if problems and not args.is_data:
+        raise errors.SettingsError(*problems)
+    values = [verdict.as_dict() for verdict in verdicts]
+    lines = [line for verdict in verdicts for line in verdict.lines()]
+    output.emit(args, values if args.all else values[0], lines)
+    return 2 if problems else 0
+
+
+async def _judge(root: Path, name: str, args: config.Check) -> _Verdict:
+    """Judge settings, secrets and definitions; what is wrong with one hides nothing of the others."""
+    problems, unchecked = [], []
+    try:
+        environment = _with_encrypted(root, name, args.set)
+        signing, validator = stack_file.load_signing(root, name, environment, args.set)
+        if validator is not None:
+            validator = stack_file.load_settings(root, name, environment, args.set)
+        secret_settings = list(_secrets(validator) if validator is not None else _secrets_of_owner(signing))
+        if args.without_secrets:
+            unchecked += [setting for setting, _, _ in secret_settings]
+        else:
+            wrong, unchecked = await _check_secrets(secret_settings, root, environment)
+            problems += wrong
+    except errors.SettingsError as error:
+        problems += error.problems
+    definitions, invalid = stack_file.read_each_definition(root)
+    problems += [problem for each in invalid for problem in each.problems]
     for definition in definitions:
         if _is_published_at_url(definition):
             unchecked.append(f"stacks/chains/{definition.name}.yaml: genesis")
@@ -35,34 +87,25 @@ async def _check(args: argparse.Namespace) -> int:
     for loaded in await stack_file.attach_genesis(root, in_files, _fetch_nothing):
         if loaded.problem and not loaded.is_awaited:
             problems.append(f"stacks/chains/{loaded.definition.name}.yaml: {loaded.problem}")
-    if problems:
-        raise errors.SettingsError(*problems)
-    names = [definition.name for definition in definitions]
-    return output.emit(
-        args,
-        {"stack": args.stack, "ok": True, "definitions": names, "unchecked": unchecked},
-        [
-            f"stack {args.stack}: settings, {len(names)} chain definitions and secrets are valid",
-            *(f"  not checked offline: {one}" for one in unchecked),
-        ],
-    )
+    known = tuple(definition.name for definition in definitions)
+    return _Verdict(name, tuple(problems), known, tuple(unchecked))
 
 
-def _with_encrypted(root: Path, args: argparse.Namespace) -> Mapping[str, str]:
+def _with_encrypted(root: Path, name: str, overrides: Sequence[str]) -> Mapping[str, str]:
     """Return the environment, with an empty value for each secret that only Pulumi can decrypt."""
-    encrypted = stack_file.encrypted_settings(root, args.stack, os.environ)
+    encrypted = stack_file.encrypted_settings(root, name, os.environ)
     empty = {stack_file.IN_PULUMI.format(key=key): "" for key in encrypted}
-    values, _ = stack_file.load_values(root, args.stack, {**os.environ, **empty}, args.set)
+    values, _ = stack_file.load_values(root, name, {**os.environ, **empty}, overrides)
     return {**os.environ, **empty} if values.get("engine") == engines.PULUMI else os.environ
 
 
 async def _check_secrets(
-    stack: settings.Settings, root: Path, environment: Mapping[str, str]
+    secret_settings: Iterable[_SecretSetting], root: Path, environment: Mapping[str, str]
 ) -> tuple[list[str], list[str]]:
     """Return what is wrong with the secrets, and which settings name one that cannot be read from here."""
     problems: list[str] = []
     unchecked: list[str] = []
-    for setting, source, check in _secrets(stack):
+    for setting, source, check in secret_settings:
         if source.secret is not None or (source.env and environment.get(source.env) == ""):
             unchecked.append(setting)
             continue
@@ -73,9 +116,12 @@ async def _check_secrets(
     return problems, unchecked
 
 
-def _secrets(
-    stack: settings.Settings,
-) -> Iterator[tuple[str, secret_sources.SecretSource, Callable[[model.Secret], object]]]:
+def _secrets_of_owner(signing: settings.SigningSettings) -> Iterator[_SecretSetting]:
+    if signing.account is not None:
+        yield "ics:account", signing.account, derivation.parse_account
+
+
+def _secrets(stack: settings.Settings) -> Iterator[_SecretSetting]:
     def check_account(text: model.Secret) -> object:
         account = derivation.parse_account(text)
         return signers.of_operator(stack.operator_address, account, stack.granter, stack.fee_granter)
@@ -102,3 +148,8 @@ def _is_published_at_url(definition: chain_definition.Definition) -> bool:
 
 async def _fetch_nothing(url: str) -> bytes:
     raise AssertionError(f"{url}: definitions with an address are left out")
+
+
+def check(args: config.Check) -> int:
+    """Check the files of stacks and return the exit code."""
+    return asyncio.run(_check(args))

@@ -1,31 +1,17 @@
 """`ics upgrade list|plan`: the versions of each node's software, and what is missing for the next upgrade."""
 
-import argparse
 from dataclasses import dataclass
 from typing import Any
 
 from ics import errors
 from ics.cli import changes, options, output
+from ics.cli.arguments import upgrade
+from ics.config import upgrades as config_upgrades
 from ics.consumer import chain, desired, provider_plan, revision, upgrade_list, upgrades
 from ics.reconciler import observe, wiring
 
 _PROBLEMS = (upgrades.State.MISSING, upgrades.State.DIFFERS, upgrades.State.FAILED)
 """States in which the operator must do something."""
-
-
-def register(parser: argparse.ArgumentParser, name: str) -> None:
-    """Add the commands of the group; each sets `run`, which takes the arguments and returns an exit code."""
-    commands = parser.add_subparsers(dest="upgrade_command", required=True, metavar="COMMAND")
-    text = "List every version of the nodes' software: which ones they have been through, and what comes."
-    _add(options.add_command(commands, "list", text)).set_defaults(run=options.on_stack(_list))
-    text = "Show the next upgrade of each node, and what is missing; exit with 3 if you must do something."
-    _add(options.add_command(commands, "plan", text)).set_defaults(run=options.on_stack(_plan))
-
-
-def _add(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
-    text = f"The chain, or `{revision.PROVIDER}` for this validator's own provider node (default: all)."
-    parser.add_argument("consumer_id", metavar="CONSUMER_ID", nargs="?", help=text)
-    return parser
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +24,13 @@ class _Node:
     rows: tuple[upgrade_list.Row, ...]
 
 
-async def _list(args: argparse.Namespace, stack: wiring.OpenStack) -> int:
+async def _list(args: upgrade.List, stack: wiring.OpenStack) -> int:
     nodes = await _nodes(args, stack)
     value = [
         {"consumer_id": node.consumer_id, "chain_id": node.chain_id, **_versions(node)} for node in nodes
     ]
     lines = output.table(
-        ("ID", "CHAIN", "NAME", "HEIGHT", "VERSION", "IMAGE"),
+        ("ID", "CHAIN", "NAME", "HEIGHT", "VERSION", "FROM", "IMAGE"),
         [
             (
                 node.consumer_id,
@@ -52,6 +38,7 @@ async def _list(args: argparse.Namespace, stack: wiring.OpenStack) -> int:
                 row.name or "-",
                 row.height or "-",
                 row.progress.value,
+                _source(row),
                 row.image or "-",
             )
             for node in nodes
@@ -59,6 +46,11 @@ async def _list(args: argparse.Namespace, stack: wiring.OpenStack) -> int:
         ],
     )
     return output.emit(args, value, lines)
+
+
+def _source(row: upgrade_list.Row) -> str:
+    """Return who names the image: the operator's list, or the chain's plan."""
+    return "plan" if row.is_from_plan or not row.image else "list"
 
 
 def _versions(node: _Node) -> dict[str, Any]:
@@ -70,13 +62,18 @@ def _versions(node: _Node) -> dict[str, Any]:
                 "height": row.height,
                 "image": row.image or None,
                 "version": row.progress.value,
+                "from": _source(row),
             }
             for row in node.rows
         ],
     }
 
 
-async def _plan(args: argparse.Namespace, stack: wiring.OpenStack) -> int:
+def _source_of(step: config_upgrades.Upgrade, node: upgrades.NodeUpgrade) -> str:
+    return "plan" if step.height in node.known.from_plan else "list"
+
+
+async def _plan(args: upgrade.Plan, stack: wiring.OpenStack) -> int:
     nodes = await _nodes(args, stack)
     value = [
         {
@@ -87,6 +84,7 @@ async def _plan(args: argparse.Namespace, stack: wiring.OpenStack) -> int:
             "expected": None if node.upgrade.expected is None else node.upgrade.expected.isoformat(),
             "planned": None if node.upgrade.scheduled is None else node.upgrade.scheduled.name,
             "image": None if node.upgrade.next is None else node.upgrade.next.image,
+            "image_from": None if node.upgrade.next is None else _source_of(node.upgrade.next, node.upgrade),
             "conditions": [
                 {"reason": one.reason.value, "message": one.message} for one in node.upgrade.conditions
             ],
@@ -113,7 +111,7 @@ async def _plan(args: argparse.Namespace, stack: wiring.OpenStack) -> int:
     return changes.PENDING if any(node.upgrade.state in _PROBLEMS for node in nodes) else 0
 
 
-async def _nodes(args: argparse.Namespace, stack: wiring.OpenStack) -> list[_Node]:
+async def _nodes(args: upgrade.OfNodes, stack: wiring.OpenStack) -> list[_Node]:
     _, wanted = await observe.read(stack.world)
     nodes = [_of_chain(planned) for planned in wanted.chains if planned.upgrade is not None]
     nodes += _of_provider_node(wanted)
@@ -128,7 +126,7 @@ async def _nodes(args: argparse.Namespace, stack: wiring.OpenStack) -> list[_Nod
 def _of_chain(planned: chain.ChainPlan) -> _Node:
     node = planned.upgrade or upgrades.NodeUpgrade(version=planned.version)
     definition = planned.definition
-    rows = upgrade_list.rows(chain.first_version(definition), definition.upgrades, node)
+    rows = upgrade_list.rows(chain.first_version(definition), node)
     return _Node(planned.consumer_id, planned.chain_id, node, rows)
 
 
@@ -142,6 +140,10 @@ def _of_provider_node(wanted: desired.Desired) -> list[_Node]:
             revision.PROVIDER,
             wanted.provider_chain_id,
             node,
-            upgrade_list.rows(base, settings.upgrades, node),
+            upgrade_list.rows(base, node),
         )
     ]
+
+
+list_versions = options.on_stack(_list)
+plan = options.on_stack(_plan)

@@ -1,10 +1,10 @@
 """`ics watch`: the daemon with its event sources, its probes and its log."""
 
-import argparse
 import asyncio
 import contextlib
 import dataclasses
 import datetime
+import os
 import random
 import signal
 import time
@@ -12,39 +12,45 @@ from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, Final
 
 from ics import aio, errors, model
-from ics.cli import changes, metrics_file, options, output, signals, terminal
+from ics.cli import changes, metrics_file, options, output, signals, status_page, status_table, terminal
+from ics.cli.arguments import watch as arguments
 from ics.cluster.api import lease
 from ics.cluster.nodes import watch
-from ics.provider import events, gateway
-from ics.reconciler import chain_reports, missed_blocks, notifier, observe, outcome, reconcile, wiring, world
+from ics.provider import event_filter, events, gateway
+from ics.reconciler import (
+    chain_reports,
+    missed_blocks,
+    notifier,
+    outcome,
+    recent_details,
+    reconcile,
+    wiring,
+    world,
+)
 from ics.reconciler import event_log as reconciler_event_log
-from ics.reconciler.daemon import daemon, health, health_server, wakeups
+from ics.reconciler.daemon import daemon, health, wakeups
 from ics.reconciler.daemon import sender as daemon_sender
 
 
-def register(parser: argparse.ArgumentParser, name: str) -> None:
-    """Add the arguments and set `run`, which takes them and returns an exit code."""
-    options.add_stack(parser)
-    options.add_engine(parser)
-    parser.set_defaults(run=options.on_stack(_watch, stays=True), stays=True)
-
-
-async def _watch(args: argparse.Namespace, stack: wiring.OpenStack) -> int:
+async def _watch(args: arguments.Watch, stack: wiring.OpenStack) -> int:
     settings, daemon_lease = stack.world.settings, stack.lease
     if not isinstance(daemon_lease, lease.DaemonLease):
         raise AssertionError("a stack that is opened for the daemon has its Lease")
-    log, queue = _PassLog(is_json=args.json), wakeups.WakeupQueue()
+    log, queue = _PassLog(is_json=args.is_data), wakeups.WakeupQueue()
     pushes = notifier.Notifier(settings, wiring.now, log.write)
     hurry = asyncio.Event()
     own = metrics_file.identity(settings)
-    process = daemon.Daemon(
-        _pass_functions(stack, log, pushes, hurry),
-        daemon_lease,
-        queue,
-        hurry=hurry,
-        polling=settings.daemon.polling,
-    )
-    chain_events = events.Events(settings.provider, queue.put_event)
+    name = status_page.StackName(args.root(), args.stack_name(), dict(os.environ), tuple(args.overrides))
+    page = status_page.DaemonPage(name, settings)
+    details = recent_details.RecentDetails(datetime.timedelta(seconds=settings.daemon.polling.details))
+    functions = _pass_functions(stack, log, pushes, page, hurry, details)
+    process = daemon.Daemon(functions, daemon_lease, queue, hurry=hurry, polling=settings.daemon.polling)
+
+    def on_event(event: event_filter.ChainEvent) -> None:
+        details.note(event)
+        queue.put_event(event)
+
+    chain_events = events.Events(settings.provider, on_event)
     pods = watch.PodWatch(stack.kube, settings.validator, queue.put_pod_change)
     sources: dict[str, Source] = {"chain definitions": lambda: stack.definitions.run(queue.put)}
     if settings.monitoring.alertmanager:
@@ -66,7 +72,9 @@ async def _watch(args: argparse.Namespace, stack: wiring.OpenStack) -> int:
         # A signal just before has cancelled this task; let that end it here, before the first pass.
         await asyncio.sleep(0)
         port = await closing.enter_async_context(
-            health_server.serve(settings.daemon.port, read_health, time.monotonic)
+            page.served(
+                settings.daemon.port, read_health, lambda problem: log.write(problem, problem=problem)
+            )
         )
         log.write(f"watching as {settings.validator}" + (f", probes on port {port}" if port else ""))
         tasks = [asyncio.create_task(run_forever(name, run, log.write)) for name, run in sources.items()]
@@ -78,9 +86,14 @@ async def _watch(args: argparse.Namespace, stack: wiring.OpenStack) -> int:
 
 
 def _pass_functions(
-    stack: wiring.OpenStack, log: "_PassLog", pushes: notifier.Notifier, hurry: asyncio.Event
+    stack: wiring.OpenStack,
+    log: "_PassLog",
+    pushes: notifier.Notifier,
+    page: status_page.DaemonPage,
+    hurry: asyncio.Event,
+    details: recent_details.RecentDetails,
 ) -> daemon.PassFunctions:
-    """Return the functions that the daemon calls: a pass, a read-only check, and the log with notifications."""
+    """Return the functions that the daemon calls: a pass, a read-only check, and what takes the results."""
     event_log = reconciler_event_log.EventLog(
         stack.events, stack.lease, lambda text: log.write(text, problem=text)
     )
@@ -102,9 +115,11 @@ def _pass_functions(
             invalid_definitions=definitions.invalid,
             hurry=hurry,
             missed=missed,
+            details=details,
         )
 
     async def run_pass(observed: Callable[[], None]) -> outcome.Outcome:
+        page.start()
         try:
             result = await reconcile.run_pass(current(), stack.engine, sender, observed)
         except errors.IcsError as error:
@@ -116,10 +131,16 @@ def _pass_functions(
         return result
 
     async def check() -> model.Snapshot:
-        observed, _ = await observe.read(current())
-        return observed.snapshot
+        page.start()
+        found = await reconcile.look(current())
+        page.put_look(found)
+        return found.snapshot
 
-    return daemon.PassFunctions(run_pass, check, log.write_outcome)
+    def report(result: outcome.Outcome | errors.IcsError | str, woken: tuple[wakeups.Wakeup, ...]) -> None:
+        page.put(result, woken)
+        log.write_outcome(result, woken)
+
+    return daemon.PassFunctions(run_pass, check, report)
 
 
 Source = Callable[[], Awaitable[None]]
@@ -251,7 +272,7 @@ class _PassLog:
             f"pass at height {outcome.report.height}, triggered by {', '.join(reasons) or 'the clock'}",
             *changes.outcome_lines(outcome),
             *(f"trouble     {trouble}" for trouble in troubles),
-            *(output.status_lines(outcome.report) if is_new else []),
+            *(status_table.lines(outcome.report, None) if is_new else []),
             troubles=troubles,
             woken=reasons,
             **changes.outcome(outcome),
@@ -265,3 +286,6 @@ class _PassLog:
             self._write_lines(output.dump_line({"time": stamp, "message": title, **facts}))
         else:
             self._write_lines(f"{stamp} {title}", *(f"  {line}" for line in lines))
+
+
+run = options.on_stack(_watch, stays=True)

@@ -1,18 +1,20 @@
 """Every command, run against chains whose ids, names, monikers and errors are hostile, prints nothing that acts."""
 
-import argparse
 import contextlib
 import dataclasses
 import datetime
 import json
+import types
+import urllib.parse
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
+import httpx
 import pytest
 
 from ics import engines, errors, model
 from ics.cli import __main__ as main
-from ics.cli import dial, options, parser
+from ics.cli import dial, options
 from ics.cli.commands import config, watch
 from ics.cli.doctor import findings
 from ics.cli.doctor import run as doctor
@@ -24,8 +26,10 @@ from ics.engines.applyset import inventory, parent
 from ics.monitoring import metrics
 from ics.provider.owner import queries as owner_queries
 from ics.reconciler import observe, outcome, reconcile, wiring
-from ics.reconciler.daemon import health, health_server, wakeups
+from ics.reconciler.daemon import health, wakeups
+from ics.reconciler.pages import application
 from tests.unit import factories
+from tests.unit.cli import calls
 from tests.unit.provider import fake
 from tests.unit.provider.rest import test_queries
 from tests.unit.strangers import hostile
@@ -135,6 +139,18 @@ class Recorded:
         return [cluster_events.RecordedEvent(seen=now, count=2, **texts)]
 
 
+class Pods(Anything):
+    """A cluster with one pod, whose log is hostile."""
+
+    async def select(self, *arguments: object, **more: object) -> list[dict[str, Any]]:
+        metadata = {"namespace": "ns", "name": TEXT}
+        return [{"metadata": metadata, "spec": {"containers": [{"name": TEXT}]}}]
+
+    async def text(self, *arguments: object) -> str:
+        # The cluster writes a time before each line.
+        return "\n".join(f"2026-01-01T00:00:00Z {line}" for line in TEXT.split("\n"))
+
+
 class Balancer(Anything):
     async def find(self) -> None:
         return None
@@ -163,7 +179,7 @@ class Refused:
 def stack() -> Any:
     adapter = Anything()
     world = factories.world(adapter, provider=Provider(), lease=Lease(), state=State(), gateway=Balancer())
-    return argparse.Namespace(
+    return types.SimpleNamespace(
         world=world,
         engine=Engine(),
         sender=adapter,
@@ -173,8 +189,8 @@ def stack() -> Any:
         lease=Lease(),
         events=Recorded(),
         chain_objects=Refused(),
-        kube=adapter,
-        definitions=argparse.Namespace(loaded=world.definitions, problem=TEXT, invalid=()),
+        kube=Pods(),
+        definitions=types.SimpleNamespace(loaded=world.definitions, problem=TEXT, invalid=()),
     )
 
 
@@ -217,8 +233,8 @@ def _fakes(monkeypatch: pytest.MonkeyPatch) -> None:
             settings, lambda: test_queries.NOW, transport=network
         ) as provider:
             await provider.open()
-            account = argparse.Namespace(
-                party=argparse.Namespace(principal=fake.OWNER, signer=fake.OWNER, is_grantee=False),
+            account = types.SimpleNamespace(
+                party=types.SimpleNamespace(principal=fake.OWNER, signer=fake.OWNER, is_grantee=False),
                 estimate=_estimate,
                 order=_send,
                 finish=_finish,
@@ -228,7 +244,7 @@ def _fakes(monkeypatch: pytest.MonkeyPatch) -> None:
             async def account_of(*, sends: bool = True) -> Any:
                 return account
 
-            yield argparse.Namespace(
+            yield types.SimpleNamespace(
                 provider=provider, validator=own, as_owner=account_of, as_validator=account_of
             )
 
@@ -264,11 +280,11 @@ async def _fail(*arguments: object) -> int:
 
 
 async def _estimate(*arguments: object) -> Any:
-    return argparse.Namespace(gas=1, fee=1, denom="stake")
+    return types.SimpleNamespace(gas=1, fee=1, denom="stake")
 
 
 async def _send(*arguments: object) -> Any:
-    return argparse.Namespace(hash="AB", height=1, consumer_id="0", is_earlier=False)
+    return types.SimpleNamespace(hash="AB", height=1, consumer_id="0", is_earlier=False)
 
 
 async def _finish(*arguments: object) -> None:
@@ -280,6 +296,9 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "plan": (*STACK,),
     "up": (*STACK,),
     "status": (*STACK,),
+    "describe": ("1", *STACK),
+    "explain": (TEXT,),
+    "logs": ("0", *STACK),
     "watch": (),
     "destroy": (*STACK,),
     "config check": (*STACK,),
@@ -321,30 +340,23 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "keys import": (),
     "keys delete": (),
     "show ports": ("consumer-1", TEXT),
-    "show peers": ("--details", f"p2p={TEXT}", f"p2p.{TEXT}=a:1 relayer={TEXT}"),
+    "show peers": ("--details", f"p2p={TEXT}", "--details", f"p2p.{TEXT}=a:1 relayer={TEXT}"),
     "show node-id": ("--public", "--moniker", TEXT, "--chain-id", TEXT),
     "show genesis": ("--base", f"/nowhere/{TEXT}", "--ccv", "x"),
     "show rights": ("--user", TEXT),
     "show settings": (),
     "show alerts": ("--runbooks", TEXT, "--namespace", TEXT, "--label", f"{TEXT}={TEXT}"),
     "show alertmanager": (),
+    "completion": ("bash",),
     "show dashboard": (),
     "show selection": ("--validators", f"/nowhere/{TEXT}"),
 }
-"""Arguments of each command; the keystore's commands meet no text of strangers, and `watch` has a test of its own."""
-
-
-def leaves(command: argparse.ArgumentParser, name: str = "") -> Iterator[str]:
-    """Yield the name of every command that has no commands of its own."""
-    groups = [one for one in command._actions if isinstance(one, argparse._SubParsersAction)]
-    if not groups:
-        yield name
-    for word, inner in (groups[0].choices if groups else {}).items():
-        yield from leaves(inner, f"{name} {word}".strip())
+"""Arguments of each command; the keystore's commands meet no text of strangers, and `watch` and `page`
+have tests of their own."""
 
 
 def test_every_command_has_a_case() -> None:
-    assert set(leaves(parser.build())) == set(COMMANDS)
+    assert set(calls.every()) == set(COMMANDS)
 
 
 def check(shown: str) -> None:
@@ -400,17 +412,20 @@ def test_log_of_the_daemon_has_nothing_that_acts(is_json: bool, capsys: pytest.C
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics", f"/{TEXT}"])
-def test_probe_has_nothing_that_acts(path: str) -> None:
+async def test_probe_has_nothing_that_acts(path: str) -> None:
     state = health.DaemonHealth(
         trouble=TEXT, lease_trouble=TEXT, samples=(metrics.CHAIN_STAGED.of(1, "alice", "0", TEXT),)
     )
-    _, _, body = health_server.answer(f"GET {path} HTTP/1.1", state, 1.0)
+    daemon = application.Daemon(look=lambda: state, monotonic=lambda: 1.0)
+    served = application.build(daemon=daemon, pages=None)
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(served), base_url="http://x") as client:
+        body = (await client.get(urllib.parse.quote(path, errors="surrogatepass"))).text
     if path == "/metrics":
-        for line in body.decode().splitlines():
+        for line in body.splitlines():
             check(line)
-        assert "ics_chain_staged{" in body.decode()
+        assert "ics_chain_staged{" in body
     else:
-        check(body.decode())
+        check(body)
 
 
 def test_error_that_is_not_expected_is_visible(
