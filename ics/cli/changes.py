@@ -1,11 +1,12 @@
-"""Output of planned and of applied changes, equal for both engines; pure."""
+"""Output of planned and of applied changes, equal for both engines."""
 
+import dataclasses
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ics import engines, model
-from ics.cli import output
+from ics.cli import output, status_table
 from ics.conditions import Severity
 from ics.consumer import status
 from ics.engines import diff, drift
@@ -56,11 +57,29 @@ def _summary(changes: Sequence[engines.Change], transactions: Sequence[model.Int
     }
 
 
+def is_weighty(planned: reconciler_outcome.Plan) -> bool:
+    """Return whether a pass would do more than plain updates of objects."""
+    return bool(planned.transactions) or any(
+        change.action != "update" or change.confirmation is not None or change.problem is not None
+        for change in planned.changes
+    )
+
+
+def brief_lines(planned: reconciler_outcome.Plan) -> list[str]:
+    """Return the lines about which a user is asked: transactions, and each change that is no plain update."""
+    plain = [dataclasses.replace(change, diff=(), drift=()) for change in planned.changes]
+    weighty = [
+        change for change in plain if change.action != "update" or change.confirmation or change.problem
+    ]
+    lines = _sections(weighty, planned.transactions, "send", planned.report)
+    return [*lines, _in_words(_summary(planned.changes, planned.transactions))]
+
+
 def plan_lines(planned: reconciler_outcome.Plan) -> list[str]:
     """Return the lines of `ics plan`, with the conditions that need attention."""
     conditions = _urgent(planned.report)
     conditions += [output.condition(one) for one in planned.unknown_confirmations]
-    conditions += [line for chain in planned.report.chains for line in output.checklist_lines(chain)]
+    conditions += [line for chain in planned.report.chains for line in status_table.checklist_lines(chain)]
     if not is_pending(planned):
         return [*conditions, *planned.notes, "nothing to change, nothing to send"]
     lines = _sections(planned.changes, planned.transactions, "send", planned.report)

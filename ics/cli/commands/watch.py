@@ -1,23 +1,20 @@
 """`ics watch`: the daemon with its event sources, its probes and its log."""
 
-import argparse
 import asyncio
 import contextlib
 import dataclasses
 import datetime
-import os
 import random
 import signal
 import time
 from collections.abc import Awaitable, Callable, Iterator
-from pathlib import Path
 from typing import Any, Final
 
 from ics import aio, errors, model
-from ics.cli import changes, metrics_file, options, output, signals, status_page, terminal
+from ics.cli import changes, metrics_file, options, output, signals, status_page, status_table, terminal
+from ics.cli.arguments import watch as arguments
 from ics.cluster.api import lease
 from ics.cluster.nodes import watch
-from ics.config import stack_file
 from ics.provider import events, gateway
 from ics.reconciler import chain_reports, missed_blocks, notifier, outcome, reconcile, wiring, world
 from ics.reconciler import event_log as reconciler_event_log
@@ -25,22 +22,15 @@ from ics.reconciler.daemon import daemon, health, wakeups
 from ics.reconciler.daemon import sender as daemon_sender
 
 
-def register(parser: argparse.ArgumentParser, name: str) -> None:
-    """Add the arguments and set `run`, which takes them and returns an exit code."""
-    options.add_stack(parser)
-    options.add_engine(parser)
-    parser.set_defaults(run=options.on_stack(_watch, stays=True), stays=True)
-
-
-async def _watch(args: argparse.Namespace, stack: wiring.OpenStack) -> int:
+async def _watch(args: arguments.Watch, stack: wiring.OpenStack) -> int:
     settings, daemon_lease = stack.world.settings, stack.lease
     if not isinstance(daemon_lease, lease.DaemonLease):
         raise AssertionError("a stack that is opened for the daemon has its Lease")
-    log, queue = _PassLog(is_json=args.json), wakeups.WakeupQueue()
+    log, queue = _PassLog(is_json=args.is_data), wakeups.WakeupQueue()
     pushes = notifier.Notifier(settings, wiring.now, log.write)
     hurry = asyncio.Event()
     own = metrics_file.identity(settings)
-    page = status_page.DaemonPage(_name_of(args), settings)
+    page = status_page.DaemonPage(status_page.StackName.of(args), settings)
     functions = _pass_functions(stack, log, pushes, page, hurry)
     process = daemon.Daemon(functions, daemon_lease, queue, hurry=hurry, polling=settings.daemon.polling)
     chain_events = events.Events(settings.provider, queue.put_event)
@@ -76,12 +66,6 @@ async def _watch(args: argparse.Namespace, stack: wiring.OpenStack) -> int:
     signals.settle(0)
     log.write("stopped; the Lease is returned")
     return 0
-
-
-def _name_of(args: argparse.Namespace) -> status_page.StackName:
-    root = args.project.resolve() if args.project else stack_file.project_root(Path.cwd())
-    overrides = (*args.set, *([f"engine={args.engine}"] if args.engine else []))
-    return status_page.StackName(root, args.stack, dict(os.environ), overrides)
 
 
 def _pass_functions(
@@ -269,7 +253,7 @@ class _PassLog:
             f"pass at height {outcome.report.height}, triggered by {', '.join(reasons) or 'the clock'}",
             *changes.outcome_lines(outcome),
             *(f"trouble     {trouble}" for trouble in troubles),
-            *(output.status_lines(outcome.report) if is_new else []),
+            *(status_table.lines(outcome.report, None) if is_new else []),
             troubles=troubles,
             woken=reasons,
             **changes.outcome(outcome),
@@ -283,3 +267,6 @@ class _PassLog:
             self._write_lines(output.dump_line({"time": stamp, "message": title, **facts}))
         else:
             self._write_lines(f"{stamp} {title}", *(f"  {line}" for line in lines))
+
+
+run = options.on_stack(_watch, stays=True)
