@@ -66,7 +66,7 @@ def is_weighty(planned: reconciler_outcome.Plan) -> bool:
 
 
 def brief_lines(planned: reconciler_outcome.Plan) -> list[str]:
-    """Return the lines about which a user is asked: transactions, and each change that is no plain update."""
+    """Return the lines about which a user is asked: transactions, and each change but plain updates."""
     plain = [dataclasses.replace(change, diff=(), drift=()) for change in planned.changes]
     weighty = [
         change for change in plain if change.action != "update" or change.confirmation or change.problem

@@ -62,7 +62,7 @@ def remember(root: Path, stack: str, chain_ids: Mapping[str, str]) -> None:
         chain_ids: by consumer id.
     """
     path = _file(root, stack)
-    # A completion that lacks candidates is no reason to fail.
+    # A completion without candidates does no harm.
     with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False) as file:
