@@ -5,9 +5,11 @@ import contextlib
 import dataclasses
 import datetime
 import json
+import urllib.parse
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
+import httpx
 import pytest
 
 from ics import engines, errors, model
@@ -24,7 +26,8 @@ from ics.engines.applyset import inventory, parent
 from ics.monitoring import metrics
 from ics.provider.owner import queries as owner_queries
 from ics.reconciler import observe, outcome, reconcile, wiring
-from ics.reconciler.daemon import health, health_server, wakeups
+from ics.reconciler.daemon import health, wakeups
+from ics.reconciler.pages import application
 from tests.unit import factories
 from tests.unit.provider import fake
 from tests.unit.provider.rest import test_queries
@@ -400,17 +403,20 @@ def test_log_of_the_daemon_has_nothing_that_acts(is_json: bool, capsys: pytest.C
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics", f"/{TEXT}"])
-def test_probe_has_nothing_that_acts(path: str) -> None:
+async def test_probe_has_nothing_that_acts(path: str) -> None:
     state = health.DaemonHealth(
         trouble=TEXT, lease_trouble=TEXT, samples=(metrics.CHAIN_STAGED.of(1, "alice", "0", TEXT),)
     )
-    _, _, body = health_server.answer(f"GET {path} HTTP/1.1", state, 1.0)
+    daemon = application.Daemon(look=lambda: state, monotonic=lambda: 1.0)
+    served = application.build(daemon=daemon, pages=None)
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(served), base_url="http://x") as client:
+        body = (await client.get(urllib.parse.quote(path, errors="surrogatepass"))).text
     if path == "/metrics":
-        for line in body.decode().splitlines():
+        for line in body.splitlines():
             check(line)
-        assert "ics_chain_staged{" in body.decode()
+        assert "ics_chain_staged{" in body
     else:
-        check(body.decode())
+        check(body)
 
 
 def test_error_that_is_not_expected_is_visible(
