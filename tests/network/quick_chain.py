@@ -1,4 +1,4 @@
-"""A chain with about two blocks a second that alice and charlie run from its launch on, each with settings of their own.
+"""A chain with about two blocks a second that alice and charlie run from its launch on, each with own settings.
 
 Alice has three quarters of its power, so it goes on while charlie's key is replaced.
 """
